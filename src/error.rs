@@ -1,0 +1,226 @@
+//! Errors that point at the place in a file that caused them.
+//!
+//! A [`Diagnostic`] is a value: it holds its positions, its cause and its hint apart, and whoever shows it decides how.
+//! Nothing here prints.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A project file as it was read, kept for the excerpts of errors.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Path relative to the project's root, with `/`.
+    pub path: String,
+    /// The whole text.
+    pub text: String,
+}
+
+impl SourceFile {
+    /// A file of `path` with `text`, ready to be pointed into.
+    pub fn new(path: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
+        Arc::new(Self {
+            path: path.into(),
+            text: text.into(),
+        })
+    }
+}
+
+/// Where something was written: a span of bytes in a file.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The file.
+    pub file: Arc<SourceFile>,
+    /// Bytes from the file's start, end excluded.
+    pub span: Range<usize>,
+}
+
+impl Origin {
+    /// The span `span` of `file`.
+    pub fn new(file: &Arc<SourceFile>, span: Range<usize>) -> Self {
+        Self {
+            file: Arc::clone(file),
+            span,
+        }
+    }
+
+    /// Line and column of the span's first character, both counted from 1, columns in characters.
+    pub fn line_column(&self) -> (usize, usize) {
+        let start = self.span.start.min(self.file.text.len());
+        let before = self.file.text.get(..start).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        (line, before[line_start..].chars().count() + 1)
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (line, column) = self.line_column();
+        write!(formatter, "{}:{line}:{column}", self.file.path)
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+/// A place in a file and what to say about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The place.
+    pub origin: Origin,
+    /// A few words shown under the excerpt; may be empty.
+    pub text: String,
+}
+
+/// One mistake: what is wrong, where, why, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// What is wrong, in a lower-case fragment without a full stop.
+    pub title: String,
+    /// Places: the first is where the mistake is, the others help to understand it.
+    pub labels: Vec<Label>,
+    /// What lies below the mistake, outermost first.
+    pub causes: Vec<String>,
+    /// A next step.
+    pub hint: Option<String>,
+}
+
+impl Diagnostic {
+    /// A mistake described by `title`.
+    pub fn new(title: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            labels: Vec::new(),
+            causes: Vec::new(),
+            hint: None,
+        }
+    }
+
+    /// Adds a place.
+    #[must_use]
+    pub fn at(mut self, origin: &Origin, text: impl Into<String>) -> Self {
+        self.labels.push(Label {
+            origin: origin.clone(),
+            text: text.into(),
+        });
+        self
+    }
+
+    /// Adds a place where one is known.
+    #[must_use]
+    pub fn at_maybe(self, origin: Option<&Origin>, text: impl Into<String>) -> Self {
+        match origin {
+            Some(origin) => self.at(origin, text),
+            None => self,
+        }
+    }
+
+    /// Adds what lies below.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<String>) -> Self {
+        self.causes.push(cause.into());
+        self
+    }
+
+    /// Sets the next step.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Sets the next step where there is one.
+    #[must_use]
+    pub fn hint_maybe(mut self, hint: Option<String>) -> Self {
+        if hint.is_some() {
+            self.hint = hint;
+        }
+        self
+    }
+
+    /// The place of the mistake itself.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.labels.first().map(|label| &label.origin)
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.origin() {
+            Some(origin) => write!(formatter, "{origin}: {}", self.title),
+            None => formatter.write_str(&self.title),
+        }
+    }
+}
+
+impl std::error::Error for Diagnostic {}
+
+/// One or more mistakes, in the order of their files and positions.
+#[derive(Debug)]
+pub struct Diagnostics(pub Vec<Diagnostic>);
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, diagnostic) in self.0.iter().enumerate() {
+            if index > 0 {
+                formatter.write_str("\n")?;
+            }
+            fmt::Display::fmt(diagnostic, formatter)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+impl From<Diagnostic> for Diagnostics {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self(vec![diagnostic])
+    }
+}
+
+/// The word among `known` that `word` was probably meant to be.
+pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 1 + candidate.len().max(word.len()) / 4)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// "did you mean `…`?" where a known word is near, else the list of known words where it is short.
+pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let known: Vec<&str> = known.into_iter().collect();
+    if let Some(near) = closest(word, known.iter().copied()) {
+        return Some(format!("did you mean `{near}`?"));
+    }
+    if known.is_empty() || known.len() > 12 {
+        return None;
+    }
+    let listed: Vec<String> = known.iter().map(|one| format!("`{one}`")).collect();
+    Some(format!("known here: {}", listed.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_lines_and_columns_in_characters() {
+        let file = SourceFile::new("a.toml", "ä = 1\nöö = x\n");
+        let at = "ä = 1\nöö = ".len();
+        assert_eq!(Origin::new(&file, at..at + 1).line_column(), (2, 6));
+        assert_eq!(Origin::new(&file, 0..1).to_string(), "a.toml:1:1");
+    }
+
+    #[test]
+    fn suggests_only_what_is_near() {
+        assert_eq!(closest("packges", ["packages", "present"]), Some("packages"));
+        assert_eq!(closest("zzz", ["packages", "present"]), None);
+    }
+}

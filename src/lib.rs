@@ -1,0 +1,6 @@
+//! `homelab` deploys a whole home lab over SSH and shows a true diff first.
+//!
+//! Data flows one way: `project::load` → `remote` → `gather` → `plan::build` → `report` → `apply::run`.
+//! The library never prints, reads the terminal or exits; the binary's `cli` does.
+
+pub mod error;
