@@ -4,3 +4,6 @@
 //! The library never prints, reads the terminal or exits; the binary's `cli` does.
 
 pub mod error;
+pub mod secret;
+pub mod template;
+pub mod value;

@@ -1,0 +1,127 @@
+use super::*;
+use crate::error::SourceFile;
+use crate::value::parse_toml;
+
+fn scope(data: &str, facts: Facts) -> Scope {
+    let file = SourceFile::new("group_data/all.toml", data);
+    Scope::new(parse_toml(&file).expect("valid TOML"), facts)
+}
+
+fn render_in(scope: &Scope, value: &str) -> Result<Kind, Diagnostic> {
+    let file = SourceFile::new("tasks/t.toml", format!("v = {value}"));
+    let table = parse_toml(&file).expect("valid TOML");
+    scope.render(&table["v"].value).map(|value| value.kind)
+}
+
+fn render(data: &str, value: &str) -> Result<Kind, Diagnostic> {
+    let facts = minijinja::context! { os => minijinja::context! { id => "debian" } };
+    render_in(&scope(data, Facts::Known(facts)), value)
+}
+
+fn text(text: &str) -> Kind {
+    Kind::String(text.to_owned())
+}
+
+fn mistake(data: &str, value: &str) -> (String, Option<String>) {
+    let mistake = render(data, value).expect_err("a mistake");
+    (mistake.to_string(), mistake.hint)
+}
+
+#[test]
+fn a_lone_expression_keeps_its_type() {
+    assert_eq!(render("n = 3", "'{{ n }}'").unwrap(), Kind::Integer(3));
+    assert_eq!(render("n = 3", "' {{ n + 1 }} '").unwrap(), Kind::Integer(4));
+    assert_eq!(render("n = 1.5", "'{{ n }}'").unwrap(), Kind::Float(1.5));
+    assert_eq!(render("n = 3\nm = 4", "'{{ n }}{{ m }}'").unwrap(), text("34"));
+    assert_eq!(render("n = 3", "'{{ n }} '").unwrap(), Kind::Integer(3));
+    assert_eq!(render("b = true", "'{{ not b }}'").unwrap(), Kind::Bool(false));
+}
+
+#[test]
+fn data_is_rendered_when_used_and_tables_are_lazy() {
+    let data = "path = '/mnt'\n[docker]\nbase = '{{ path }}/d'\nroot = '{{ docker.base }}/root'\nbroken = '{{ nope }}'";
+    assert_eq!(render(data, "'{{ docker.root }}'").unwrap(), text("/mnt/d/root"));
+    assert_eq!(
+        render(data, "'in {{ docker.root }}!'").unwrap(),
+        text("in /mnt/d/root!")
+    );
+}
+
+#[test]
+fn a_ring_of_data_is_told_with_its_members() {
+    let (message, _) = mistake("a = '{{ b }}'\nb = '{{ c }}'\nc = '{{ a }}'", "'{{ a }}'");
+    assert_eq!(
+        message,
+        "group_data/all.toml:1:5: data that refers to itself: `a` → `b` → `c` → `a`"
+    );
+}
+
+#[test]
+fn undefined_is_an_error_everywhere_with_the_exact_place() {
+    assert_eq!(
+        mistake("docker = { subnet = 'x' }", "'a {{ docker.subnt }}'"),
+        (
+            "tasks/t.toml:1:11: `docker.subnt` is undefined".to_owned(),
+            Some("did you mean `subnet`?".to_owned())
+        )
+    );
+    assert_eq!(
+        mistake("path = 'x'", "'{{ pth }}'").1,
+        Some("did you mean `path`?".to_owned())
+    );
+    let (message, _) = mistake("docker = { subnet = 'x' }", "'{{ [docker.subnt] }}'");
+    assert!(message.contains("`docker.subnt` is undefined"), "{message}");
+}
+
+#[test]
+fn a_mistake_in_data_is_blamed_where_the_data_is_written() {
+    let mistake = render("root = '{{ bas }}/x'\nbase = 'y'", "'{{ root }}'").expect_err("a mistake");
+    assert_eq!(mistake.to_string(), "group_data/all.toml:1:12: `bas` is undefined");
+    assert_eq!(mistake.labels[1].text, "used here");
+}
+
+#[test]
+fn what_touches_an_unknown_fact_is_unknown() {
+    let unread = scope(
+        "base = '{{ facts.os.codename }}/x'",
+        Facts::Unknown("not read yet".to_owned()),
+    );
+    for value in [
+        "'{{ facts.os.id }}'",
+        "'x {{ facts.os.id }}'",
+        "'{% if facts.os.id == \"debian\" %}a{% else %}b{% endif %}'",
+        "'{{ facts.cpus * 2 }}'",
+        "'{% for a in facts.addresses %}x{% endfor %}'",
+        "'{{ base }}'",
+    ] {
+        assert_eq!(
+            render_in(&unread, value).unwrap(),
+            Kind::Unknown("not read yet".to_owned()),
+            "{value}"
+        );
+    }
+    assert_eq!(render("", "'{{ facts.os.id }}'").unwrap(), text("debian"));
+}
+
+#[test]
+fn braces_in_a_bare_expression_are_refused_with_the_bare_form() {
+    let mistake = scope("a = 1", Facts::Unknown(String::new()))
+        .evaluate("{{ a == 1 }}", None)
+        .expect_err("a mistake");
+    assert_eq!(mistake.hint.as_deref(), Some("write `a == 1`"));
+}
+
+#[test]
+fn a_value_taken_over_whole_keeps_its_own_place() {
+    let scope = scope("docker = { packages = ['a'] }", Facts::Unknown(String::new()));
+    let value = scope.evaluate("docker.packages", None).expect("a list");
+    assert_eq!(value.origin.expect("place").to_string(), "group_data/all.toml:1:23");
+}
+
+#[test]
+fn items_are_seen_as_item() {
+    let scope = scope("", Facts::Unknown(String::new()));
+    let item = scope.with_item(Value::string("web"));
+    assert_eq!(render_in(&item, "'net-{{ item }}'").unwrap(), text("net-web"));
+    assert!(render_in(&scope, "'{{ item }}'").is_err());
+}
