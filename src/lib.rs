@@ -3,7 +3,11 @@
 //! Data flows one way: `project::load` → `remote` → `gather` → `plan::build` → `report` → `apply::run`.
 //! The library never prints, reads the terminal or exits; the binary's `cli` does.
 
+pub mod change;
 pub mod error;
+pub mod facts;
+pub mod operations;
+pub mod quote;
 pub mod secret;
 pub mod template;
 pub mod value;

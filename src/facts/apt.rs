@@ -1,0 +1,228 @@
+//! What apt would do, asked of apt itself without a lock and without writing its caches.
+
+use super::{Fact, FactKey, Installation, UnreadableAnswer};
+use crate::quote::quote_all;
+
+/// What installing or removing packages would do on a host, by apt's own simulation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InstallationFact {
+    /// apt would do this.
+    Possible(Simulation),
+    /// The host has no package lists: apt knows no package at all.
+    NoLists,
+    /// apt would refuse.
+    Impossible {
+        /// The last lines that apt printed.
+        output: String,
+    },
+}
+
+/// A simulated run of apt.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Simulation {
+    /// Packages that would be installed or upgraded, in apt's order.
+    pub installs: Vec<SimulatedInstall>,
+    /// Packages that would be removed, in apt's order.
+    pub removals: Vec<String>,
+}
+
+impl Simulation {
+    /// What would happen, a line a package: the form in which [`line_filter`] prints it on the host.
+    pub fn lines(&self) -> Vec<String> {
+        let installs = self
+            .installs
+            .iter()
+            .map(|install| format!("Inst {} {}", install.name, install.new));
+        let removals = self.removals.iter().map(|name| format!("Remv {name}"));
+        installs.chain(removals).collect()
+    }
+}
+
+/// The `sed` script that brings apt's simulation into the form of [`Simulation::lines`].
+pub fn line_filter() -> &'static str {
+    r"s/^Inst \([^ ]*\) [^(]*(\([^ ]*\) .*/Inst \1 \2/p;s/^Remv \([^ ]*\).*/Remv \1/p"
+}
+
+/// A package that apt would install or upgrade.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SimulatedInstall {
+    /// Name.
+    pub name: String,
+    /// Version now installed; `None` for a package that is not there.
+    pub old: Option<String>,
+    /// Version that would be installed.
+    pub new: String,
+}
+
+/// The command line that simulates `wish`. With the cache files off apt keeps its caches in memory: as root it would write
+/// them even in a simulation.
+pub fn simulation_command(wish: &Installation) -> String {
+    format!(
+        "DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -s -q -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
+         -o APT::Install-Recommends={} {} -- {}",
+        wish.recommends,
+        if wish.remove { "remove" } else { "install" },
+        quote_all(wish.packages.iter().map(String::as_str))
+    )
+}
+
+pub(super) fn probe(keys: &[FactKey]) -> String {
+    let mut script = String::from("command -v apt-get >/dev/null || exit 127\n");
+    for wish in keys.iter().filter_map(wish) {
+        // A pattern without a match stays as it is, and is then no file.
+        script.push_str(
+            "lists=no; for f in /var/lib/apt/lists/*Packages*; do [ -e \"$f\" ] && lists=yes; done\nprintf 'lists %s\\n' $lists\n",
+        );
+        script.push_str(&simulation_command(wish));
+        script.push_str(" 2>&1; printf 'exit %s\\n' $?\n");
+    }
+    script
+}
+
+fn wish(key: &FactKey) -> Option<&Installation> {
+    match key {
+        FactKey::Installation(wish) => Some(wish),
+        _ => None,
+    }
+}
+
+pub(super) fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
+    if status == 127 {
+        return Err(UnreadableAnswer::new("`apt-get` is missing: this is no Debian host"));
+    }
+    let lines = super::lines(answer);
+    let mut rest = lines.as_slice();
+    let mut facts = Vec::new();
+    for key in keys {
+        let end = rest
+            .iter()
+            .position(|line| line.starts_with("exit "))
+            .ok_or_else(|| UnreadableAnswer::new(format!("{key}: the answer ends early")))?;
+        facts.push((key.clone(), Fact::Installation(installation(&rest[..end], &rest[end]))));
+        rest = &rest[end + 1..];
+    }
+    Ok(facts)
+}
+
+fn installation(lines: &[String], end: &str) -> InstallationFact {
+    if end == "exit 0" {
+        return InstallationFact::Possible(simulation(lines));
+    }
+    if lines.first().is_some_and(|line| line == "lists no") {
+        return InstallationFact::NoLists;
+    }
+    let said: Vec<&str> = lines
+        .iter()
+        .skip(1)
+        .map(String::as_str)
+        .filter(|line| !line.is_empty())
+        .collect();
+    InstallationFact::Impossible {
+        output: said[said.len().saturating_sub(5)..].join("\n"),
+    }
+}
+
+fn simulation(lines: &[String]) -> Simulation {
+    let mut simulation = Simulation::default();
+    for line in lines {
+        if let Some(rest) = line.strip_prefix("Inst ") {
+            simulation.installs.extend(simulated_install(rest));
+        } else if let Some(rest) = line.strip_prefix("Remv ") {
+            simulation.removals.extend(rest.split(' ').next().map(str::to_owned));
+        }
+    }
+    simulation
+}
+
+/// `name [old] (new origin [arch]) []`, the old version only for an upgrade.
+fn simulated_install(line: &str) -> Option<SimulatedInstall> {
+    let (name, rest) = line.split_once(' ')?;
+    let (before, after) = rest.split_once('(')?;
+    Some(SimulatedInstall {
+        name: name.to_owned(),
+        old: before
+            .trim()
+            .strip_prefix('[')
+            .and_then(|old| old.strip_suffix(']'))
+            .map(str::to_owned),
+        new: after.split(' ').next()?.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    fn key(name: &str) -> FactKey {
+        FactKey::Installation(Installation {
+            packages: vec![name.to_owned()],
+            remove: false,
+            recommends: true,
+        })
+    }
+
+    #[test]
+    fn the_simulation_writes_no_cache() {
+        let FactKey::Installation(wish) = key("a b") else {
+            unreachable!()
+        };
+        assert_eq!(
+            simulation_command(&wish),
+            "DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -s -q -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
+             -o APT::Install-Recommends=true install -- 'a b'"
+        );
+    }
+
+    #[test]
+    fn reads_installs_upgrades_and_removals() {
+        let answer = b"lists yes\nReading package lists...\nRemv exim4 [4.98]\n\
+            Inst libc6 [2.41-1] (2.41-2 Debian:13.7/stable [amd64]) []\n\
+            Inst ipmitool (1.8.19-9 Debian:13.7/stable [amd64])\nConf ipmitool (1.8.19-9 Debian:13.7/stable [amd64])\nexit 0\n";
+        let facts = parse(&[key("ipmitool")], 0, answer).expect("readable");
+        let Fact::Installation(InstallationFact::Possible(simulation)) = &facts[0].1 else {
+            panic!("{facts:?}")
+        };
+        assert_eq!(simulation.removals, ["exim4"]);
+        let expected = [("libc6", Some("2.41-1"), "2.41-2"), ("ipmitool", None, "1.8.19-9")];
+        let installs: Vec<_> = simulation
+            .installs
+            .iter()
+            .map(|install| (install.name.as_str(), install.old.as_deref(), install.new.as_str()))
+            .collect();
+        assert_eq!(installs, expected);
+        let filtered = Command::new("sh")
+            .arg("-c")
+            .arg(format!(
+                "printf '%s' \"$1\" | sed -n {}",
+                crate::quote::quote(line_filter())
+            ))
+            .args(["sh", std::str::from_utf8(answer).expect("text")])
+            .output()
+            .expect("sh runs");
+        let mut printed: Vec<String> = String::from_utf8_lossy(&filtered.stdout)
+            .lines()
+            .map(str::to_owned)
+            .collect();
+        printed.sort();
+        assert_eq!(printed, ["Inst ipmitool 1.8.19-9", "Inst libc6 2.41-2", "Remv exim4"]);
+        let mut lines = simulation.lines();
+        lines.sort();
+        assert_eq!(lines, printed);
+    }
+
+    #[test]
+    fn tells_missing_lists_from_a_missing_package() {
+        let unknown = "E: Unable to locate package nope";
+        let answer = format!("lists no\n{unknown}\nexit 100\nlists yes\n{unknown}\nexit 100\n");
+        let facts = parse(&[key("a"), key("nope")], 0, answer.as_bytes()).expect("readable");
+        assert_eq!(facts[0].1, Fact::Installation(InstallationFact::NoLists));
+        assert_eq!(
+            facts[1].1,
+            Fact::Installation(InstallationFact::Impossible {
+                output: unknown.to_owned()
+            })
+        );
+    }
+}

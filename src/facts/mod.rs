@@ -1,0 +1,115 @@
+//! What is known of a host, and how it is asked: one file a family, each with its probe (shell text that only reads) and
+//! the parser of what the probe prints. No input or output here: `gather` sends the probes.
+
+pub mod apt;
+mod key;
+pub mod overlay;
+pub mod package;
+pub mod path;
+mod probe;
+pub mod system;
+pub mod unit;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use key::{Fact, FactKey, Family, Installation};
+pub use probe::Probe;
+
+/// All that was read of a host.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    known: BTreeMap<FactKey, Fact>,
+}
+
+impl Facts {
+    /// What is known under `key`.
+    pub fn get(&self, key: &FactKey) -> Option<&Fact> {
+        self.known.get(key)
+    }
+
+    /// Keeps what was read, over what was known before.
+    pub fn insert(&mut self, key: FactKey, fact: Fact) {
+        self.known.insert(key, fact);
+    }
+
+    /// Forgets what was read, so that it is read again.
+    pub fn remove(&mut self, key: &FactKey) {
+        self.known.remove(key);
+    }
+
+    /// The keys under which something is known.
+    pub fn keys(&self) -> impl Iterator<Item = &FactKey> {
+        self.known.keys()
+    }
+}
+
+/// A probe and the keys that it answers.
+#[derive(Clone, Debug)]
+pub struct Question {
+    family: Family,
+    keys: Vec<FactKey>,
+    probe: Probe,
+}
+
+/// An answer that is not what the probe should print.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
+pub struct UnreadableAnswer {
+    /// What was expected, and what came.
+    pub what: String,
+}
+
+impl UnreadableAnswer {
+    fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into() }
+    }
+}
+
+impl Question {
+    /// What is asked, in words: "paths", "units".
+    pub fn subject(&self) -> &'static str {
+        self.family.subject()
+    }
+
+    /// The shell text to send.
+    pub fn probe(&self) -> &Probe {
+        &self.probe
+    }
+
+    /// Reads the answer.
+    ///
+    /// Errors: the answer is not what the probe prints.
+    pub fn parse(&self, status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
+        let parse = self.family.parser();
+        let facts = parse(&self.keys, status, answer)?;
+        if let Some(key) = self
+            .keys
+            .iter()
+            .find(|key| !facts.iter().any(|(known, _)| known == *key))
+        {
+            return Err(UnreadableAnswer::new(format!("no answer for {key}")));
+        }
+        Ok(facts)
+    }
+}
+
+/// The fewest probes that answer `keys`: one a family.
+pub fn questions(keys: &BTreeSet<FactKey>) -> Vec<Question> {
+    let mut by_family: BTreeMap<Family, Vec<FactKey>> = BTreeMap::new();
+    for key in keys {
+        by_family.entry(key.family()).or_default().push(key.clone());
+    }
+    by_family
+        .into_iter()
+        .map(|(family, keys)| Question {
+            family,
+            probe: Probe::new(family.probe(&keys)),
+            keys,
+        })
+        .collect()
+}
+
+/// Lines of an answer as text; foreign bytes are replaced.
+fn lines(answer: &[u8]) -> Vec<String> {
+    String::from_utf8_lossy(answer).lines().map(str::to_owned).collect()
+}

@@ -1,0 +1,216 @@
+//! The facts as the operations before would leave them: a log of effects over what was read. The latest match wins.
+
+use std::fmt;
+
+use super::path::PathFact;
+use super::unit::UnitFact;
+use super::{Fact, FactKey, Facts};
+
+/// The name of an operation on a host: a path that does not depend on positions in files.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OperationId(pub String);
+
+impl fmt::Display for OperationId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl OperationId {
+    /// The last part, which names the operation within its task.
+    pub fn slug(&self) -> &str {
+        self.0.rsplit(" / ").next().unwrap_or(&self.0)
+    }
+}
+
+/// What a change does to what is known.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// From here on this is so.
+    Set(FactKey, Fact),
+    /// From here on this is not known, for the reason given in words.
+    Forget(Scope, String),
+}
+
+/// A set of facts that may be unbounded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// One fact.
+    Key(FactKey),
+    /// Paths in and below a directory.
+    Tree(String),
+    /// Paths in and below a directory at which there is nothing now.
+    AbsentTree(String),
+    /// All packages, and what apt would do.
+    Packages,
+    /// Units that do not exist now.
+    AbsentUnits,
+    /// All units.
+    Units,
+    /// Everything.
+    Everything,
+}
+
+impl Scope {
+    /// Whether `key` is of this scope, leaving aside whether it is absent now.
+    pub fn covers(&self, key: &FactKey) -> bool {
+        match self {
+            Self::Key(own) => own == key || own.path().is_some_and(|path| key.path() == Some(path)),
+            Self::Tree(top) | Self::AbsentTree(top) => key.path().is_some_and(|path| is_below(path, top)),
+            Self::Packages => matches!(key, FactKey::Package(_) | FactKey::Installation(_)),
+            Self::AbsentUnits | Self::Units => matches!(key, FactKey::Unit(_)),
+            Self::Everything => true,
+        }
+    }
+
+    fn only_absent(&self) -> bool {
+        matches!(self, Self::AbsentTree(_) | Self::AbsentUnits)
+    }
+}
+
+fn is_below(path: &str, top: &str) -> bool {
+    path == top || top == "/" || path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// What is known under a key at some point of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Lookup {
+    /// This.
+    Known(Fact),
+    /// It was not read yet.
+    NotGathered,
+    /// An operation before made it unknowable.
+    Since(OperationId, String),
+}
+
+/// Facts and what the operations so far would make of them.
+#[derive(Clone, Debug)]
+pub struct Overlay<'a> {
+    facts: &'a Facts,
+    log: Vec<(OperationId, Effect)>,
+}
+
+impl<'a> Overlay<'a> {
+    /// The facts themselves, before any operation.
+    pub fn new(facts: &'a Facts) -> Self {
+        Self { facts, log: Vec::new() }
+    }
+
+    /// Adds what an operation does.
+    pub fn commit(&mut self, operation: &OperationId, effects: impl IntoIterator<Item = Effect>) {
+        self.log
+            .extend(effects.into_iter().map(|effect| (operation.clone(), effect)));
+    }
+
+    /// What is known under `key` after all operations so far.
+    pub fn get(&self, key: &FactKey) -> Lookup {
+        self.get_before(key, self.log.len())
+    }
+
+    fn get_before(&self, key: &FactKey, end: usize) -> Lookup {
+        for (index, (operation, effect)) in self.log[..end].iter().enumerate().rev() {
+            match effect {
+                Effect::Set(set, fact) if set == key => return Lookup::Known(fact.clone()),
+                Effect::Forget(scope, why) if scope.covers(key) => {
+                    if !scope.only_absent() {
+                        return Lookup::Since(operation.clone(), why.clone());
+                    }
+                    match self.presence(key, index) {
+                        Presence::Present => {}
+                        Presence::Absent => return Lookup::Since(operation.clone(), why.clone()),
+                        Presence::Other(lookup) => return lookup,
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.facts
+            .get(key)
+            .map_or(Lookup::NotGathered, |fact| Lookup::Known(fact.clone()))
+    }
+
+    fn presence(&self, key: &FactKey, end: usize) -> Presence {
+        let asked = match key {
+            FactKey::Content(path) => FactKey::Path(path.clone()),
+            other => other.clone(),
+        };
+        match self.get_before(&asked, end) {
+            Lookup::Known(Fact::Path(PathFact::Absent) | Fact::Unit(UnitFact::Absent)) => Presence::Absent,
+            Lookup::Known(_) => Presence::Present,
+            other => Presence::Other(other),
+        }
+    }
+}
+
+enum Presence {
+    Present,
+    Absent,
+    Other(Lookup),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::path::{Inode, InodeKind};
+
+    fn path(path: &str) -> FactKey {
+        FactKey::Path(path.to_owned())
+    }
+
+    fn directory() -> Fact {
+        Fact::Path(PathFact::Present(Inode {
+            kind: InodeKind::Directory,
+            owner: "root".to_owned(),
+            group: "root".to_owned(),
+            mode: 0o755,
+        }))
+    }
+
+    fn id(name: &str) -> OperationId {
+        OperationId(name.to_owned())
+    }
+
+    fn facts() -> Facts {
+        let mut facts = Facts::default();
+        facts.insert(path("/etc/there"), directory());
+        facts.insert(path("/etc/gone"), Fact::Path(PathFact::Absent));
+        facts
+    }
+
+    #[test]
+    fn the_latest_match_wins() {
+        let facts = facts();
+        let mut overlay = Overlay::new(&facts);
+        overlay.commit(&id("a"), [Effect::Set(path("/etc/gone"), directory())]);
+        assert_eq!(overlay.get(&path("/etc/gone")), Lookup::Known(directory()));
+        overlay.commit(
+            &id("b"),
+            [Effect::Forget(Scope::Tree("/etc".to_owned()), "why".to_owned())],
+        );
+        let since = Lookup::Since(id("b"), "why".to_owned());
+        assert_eq!(overlay.get(&path("/etc/gone")), since);
+        assert_eq!(overlay.get(&path("/etc/there")), since);
+        assert_eq!(overlay.get(&path("/etcetera")), Lookup::NotGathered);
+    }
+
+    #[test]
+    fn a_package_makes_unknown_only_what_is_absent_at_that_point() {
+        let facts = facts();
+        let mut overlay = Overlay::new(&facts);
+        overlay.commit(&id("made before"), [Effect::Set(path("/etc/new"), directory())]);
+        overlay.commit(
+            &id("package"),
+            [Effect::Forget(
+                Scope::AbsentTree("/etc".to_owned()),
+                "may bring it".to_owned(),
+            )],
+        );
+        assert_eq!(overlay.get(&path("/etc/there")), Lookup::Known(directory()));
+        assert_eq!(overlay.get(&path("/etc/new")), Lookup::Known(directory()));
+        let since = Lookup::Since(id("package"), "may bring it".to_owned());
+        assert_eq!(overlay.get(&path("/etc/gone")), since);
+        assert_eq!(overlay.get(&FactKey::Content("/etc/gone".to_owned())), since);
+        overlay.commit(&id("written"), [Effect::Set(path("/etc/gone"), directory())]);
+        assert_eq!(overlay.get(&path("/etc/gone")), Lookup::Known(directory()));
+    }
+}

@@ -1,0 +1,128 @@
+//! systemd units.
+
+use std::collections::BTreeMap;
+
+use super::{Fact, FactKey, UnreadableAnswer};
+use crate::quote::quote_all;
+
+/// A systemd unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UnitFact {
+    /// systemd finds no such unit.
+    Absent,
+    /// A unit.
+    Present(UnitState),
+}
+
+/// The state of a unit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnitState {
+    /// `ActiveState`: `active`, `inactive`, `failed`, `activating` …
+    pub active: String,
+    /// `UnitFileState`: `enabled`, `disabled`, `static`, `masked` …
+    pub enabled: String,
+    /// `LoadState`: `loaded`, `masked`, `error` …
+    pub load: String,
+    /// The unit file changed since systemd read it.
+    pub needs_reload: bool,
+}
+
+impl UnitState {
+    /// Whether the unit runs, or is about to.
+    pub fn is_active(&self) -> bool {
+        matches!(self.active.as_str(), "active" | "activating" | "reloading")
+    }
+
+    /// Whether the unit starts at boot.
+    pub fn is_enabled(&self) -> bool {
+        matches!(self.enabled.as_str(), "enabled" | "enabled-runtime")
+    }
+}
+
+/// One `systemctl show` for all units; it prints a block for each name, in the order asked, also for unknown ones.
+pub(super) fn probe(names: &[&str]) -> String {
+    format!(
+        "command -v systemctl >/dev/null || exit 127\n\
+         systemctl show -p Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload -- {} 2>&1",
+        quote_all(names.iter().copied())
+    )
+}
+
+pub(super) fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
+    let lines = super::lines(answer);
+    if status != 0 {
+        let said = lines.last().cloned().unwrap_or_default();
+        return Err(UnreadableAnswer::new(match status {
+            127 => "`systemctl` is missing: this host has no systemd".to_owned(),
+            _ => format!("`systemctl show` exited with {status}: {said}"),
+        }));
+    }
+    let blocks: Vec<&[String]> = lines
+        .split(String::is_empty)
+        .filter(|block| !block.is_empty())
+        .collect();
+    if blocks.len() != keys.len() {
+        return Err(UnreadableAnswer::new(format!(
+            "`systemctl show` printed {} units, asked were {}",
+            blocks.len(),
+            keys.len()
+        )));
+    }
+    Ok(keys
+        .iter()
+        .zip(blocks)
+        .map(|(key, block)| (key.clone(), Fact::Unit(unit(block))))
+        .collect())
+}
+
+fn unit(block: &[String]) -> UnitFact {
+    let mut properties: BTreeMap<&str, &str> = block.iter().filter_map(|line| line.split_once('=')).collect();
+    let mut take = |name: &str| properties.remove(name).unwrap_or_default().to_owned();
+    let load = take("LoadState");
+    if load == "not-found" {
+        return UnitFact::Absent;
+    }
+    UnitFact::Present(UnitState {
+        active: take("ActiveState"),
+        enabled: take("UnitFileState"),
+        needs_reload: take("NeedDaemonReload") == "yes",
+        load,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANSWER: &[u8] =
+        b"Id=ssh.service\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\nNeedDaemonReload=no\n\n\
+        Id=nope.service\nLoadState=not-found\nActiveState=inactive\nUnitFileState=\nNeedDaemonReload=no\n";
+
+    fn keys() -> Vec<FactKey> {
+        ["ssh.service", "nope.service"]
+            .map(|name| FactKey::Unit(name.to_owned()))
+            .to_vec()
+    }
+
+    #[test]
+    fn reads_blocks_in_the_order_asked() {
+        let facts = parse(&keys(), 0, ANSWER).expect("readable");
+        let state = UnitState {
+            active: "active".to_owned(),
+            enabled: "enabled".to_owned(),
+            load: "loaded".to_owned(),
+            needs_reload: false,
+        };
+        assert!(state.is_active() && state.is_enabled());
+        assert_eq!(facts[0].1, Fact::Unit(UnitFact::Present(state)));
+        assert_eq!(facts[1].1, Fact::Unit(UnitFact::Absent));
+    }
+
+    #[test]
+    fn a_missing_block_is_told() {
+        let mut keys = keys();
+        keys.push(FactKey::Unit("third.service".to_owned()));
+        assert!(parse(&keys, 0, ANSWER).is_err());
+        assert!(parse(&keys, 127, b"").expect_err("unreadable").what.contains("systemd"));
+    }
+}

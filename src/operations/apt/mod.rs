@@ -1,0 +1,3 @@
+//! Debian's package management.
+
+pub(super) mod packages;

@@ -1,0 +1,421 @@
+//! `apt.packages`: Debian packages are installed, or not.
+//!
+//! ```toml
+//! [[operation]]
+//! op = "apt.packages"
+//! packages = ["prometheus-node-exporter", "unattended-upgrades"]
+//! ```
+//!
+//! What comes along is asked of apt's own simulation and is part of the plan; right before the change apt is asked again,
+//! and what was not reviewed is not done.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::change::{
+    Action, Attribute, Attributed, Before, Expect, Outcome, ResourceChange, ResourceId, Risk, Run, Step, Stop,
+};
+use crate::facts::apt::{InstallationFact, SimulatedInstall, Simulation};
+use crate::facts::overlay::{Effect, Scope};
+use crate::facts::package::PackageFact;
+use crate::facts::{Fact, FactKey, Installation};
+use crate::operations::{Define, Operation, PlanContext};
+use crate::quote::quote_all;
+use crate::value::Known;
+
+/// Parameters of `apt.packages`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::operations) struct Packages {
+    /// Names.
+    packages: Vec<String>,
+    /// Whether they are to be there; if not, they are removed.
+    #[serde(default = "yes")]
+    present: bool,
+    /// Whether recommended packages are left out.
+    #[serde(default)]
+    no_recommends: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// The longest that apt may take, downloads included.
+const TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// How long apt waits for another one that holds dpkg's lock, in seconds.
+const LOCK_TIMEOUT: u32 = 300;
+
+const NO_LISTS: &str = "the host has no package lists yet";
+
+impl Define for Packages {
+    const NAME: &'static str = "apt.packages";
+    const SUMMARY: &'static str = "Debian packages are installed, or not";
+    const MAIN_ARGUMENT: &'static str = "packages";
+}
+
+impl Operation for Packages {
+    fn needs(&self) -> Vec<FactKey> {
+        self.packages.iter().cloned().map(FactKey::Package).collect()
+    }
+
+    fn touches(&self) -> Vec<Scope> {
+        let tree = |top: &str| Scope::Tree(top.to_owned());
+        vec![
+            Scope::Packages,
+            Scope::Units,
+            tree("/etc"),
+            tree("/usr"),
+            tree("/var/lib"),
+        ]
+    }
+
+    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        self.check(context)?;
+        let mut unsettled = Vec::new();
+        for name in &self.packages {
+            let fact = context.package(name)?;
+            if matches!(fact, PackageFact::Installed { .. }) != self.present {
+                unsettled.push((name.as_str(), fact));
+            }
+        }
+        unsettled.retain(|(_, fact)| self.present || *fact != PackageFact::Absent);
+        if unsettled.is_empty() {
+            return Ok(Outcome::Unchanged);
+        }
+        unsettled.sort_by_key(|(name, _)| *name);
+        unsettled.dedup_by_key(|(name, _)| *name);
+        let wish = Installation {
+            packages: unsettled.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            remove: !self.present,
+            recommends: !self.no_recommends,
+        };
+        let changes = match context.installation(&wish)? {
+            InstallationFact::Possible(simulation) => simulated(&wish, &unsettled, &simulation),
+            InstallationFact::NoLists => unsimulated(&wish, &unsettled),
+            InstallationFact::Impossible { output } => {
+                let mistake = context.mistake("packages", "apt cannot do this", "not with the host's package lists");
+                return Err(Stop::Refused(Box::new(mistake.because(output))));
+            }
+        };
+        Ok(Outcome::Change(changes))
+    }
+}
+
+impl Packages {
+    fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
+        if self.packages.is_empty() {
+            return Err(context.refuse("packages", "no package is named", "an empty list"));
+        }
+        for name in &self.packages {
+            // Debian policy 5.6.1, and an architecture.
+            let plain = |character: char| {
+                character.is_ascii_lowercase() || character.is_ascii_digit() || "+-.:".contains(character)
+            };
+            let starts_well = name.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit());
+            if !starts_well || !name.chars().all(plain) {
+                let title = format!("`{name}` is no package name");
+                let label =
+                    "lower-case letters, digits and `+-.` make a package name; versions are not in this version";
+                return Err(context.refuse("packages", title, label));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn simulated(wish: &Installation, unsettled: &[(&str, PackageFact)], simulation: &Simulation) -> Vec<ResourceChange> {
+    let named = |name: &str| wish.packages.iter().any(|wanted| wanted == name);
+    let mut changes: Vec<ResourceChange> = unsettled
+        .iter()
+        .map(|(name, fact)| {
+            let install = simulation.installs.iter().find(|install| install.name == *name);
+            let version = install.map_or_else(
+                || Attribute::Unknown("apt did not name a version".to_owned()),
+                |install| Attribute::known(&install.new),
+            );
+            requested(wish, name, fact, version)
+        })
+        .collect();
+    let others: Vec<&SimulatedInstall> = simulation
+        .installs
+        .iter()
+        .filter(|install| !named(&install.name))
+        .collect();
+    let removals: Vec<&String> = simulation.removals.iter().filter(|name| !named(name)).collect();
+    changes.extend(along(wish, &others, &removals));
+    let reviewed = simulation.lines();
+    let first = &mut changes[0];
+    first.expect.push(Expect::Installation {
+        wish: wish.clone(),
+        reviewed,
+    });
+    first.steps.push(apt(wish, false));
+    first.effects.extend(forgotten(wish, simulation));
+    first.effects.extend(known(simulation));
+    changes
+}
+
+/// Without lists nothing is known but that the packages will be there; the lists come first.
+fn unsimulated(wish: &Installation, unsettled: &[(&str, PackageFact)]) -> Vec<ResourceChange> {
+    let mut changes: Vec<ResourceChange> = unsettled
+        .iter()
+        .map(|(name, fact)| requested(wish, name, fact, Attribute::Unknown(NO_LISTS.to_owned())))
+        .collect();
+    let mut dependencies = along_change(wish);
+    dependencies.after = Some(
+        [("installs", Attribute::Unknown(NO_LISTS.to_owned()))]
+            .into_iter()
+            .collect(),
+    );
+    changes.push(dependencies);
+    let first = &mut changes[0];
+    first.steps.push(apt(wish, true));
+    first.effects.extend(forgotten(wish, &Simulation::default()));
+    first.effects.extend(wish.packages.iter().map(|name| {
+        let version = Known::No(NO_LISTS.to_owned());
+        Effect::Set(
+            FactKey::Package(name.clone()),
+            Fact::Package(PackageFact::Installed { version }),
+        )
+    }));
+    changes
+}
+
+fn requested(wish: &Installation, name: &str, fact: &PackageFact, version: Attribute) -> ResourceChange {
+    let before = match fact {
+        PackageFact::Absent => Before::Absent,
+        PackageFact::Installed {
+            version: Known::Yes(version),
+        } => Before::Present([("version", Attribute::known(version))].into_iter().collect()),
+        PackageFact::Installed {
+            version: Known::No(why),
+        } => Before::Unknown(why.clone()),
+        PackageFact::Broken { status } => Before::Present([("status", Attribute::known(status))].into_iter().collect()),
+    };
+    ResourceChange {
+        id: ResourceId {
+            kind: "package",
+            name: name.to_owned(),
+        },
+        action: match (&before, wish.remove) {
+            (_, true) => Action::Remove,
+            (Before::Absent, _) => Action::Create,
+            _ => Action::Update,
+        },
+        before,
+        after: (!wish.remove).then(|| [("version", version)].into_iter().collect()),
+        expect: Vec::new(),
+        effects: Vec::new(),
+        steps: Vec::new(),
+        risk: if wish.remove { Risk::Removal } else { Risk::None },
+    }
+}
+
+/// What apt would do beyond what was asked for.
+fn along(wish: &Installation, others: &[&SimulatedInstall], removals: &[&String]) -> Option<ResourceChange> {
+    let mut attributed = Attributed::new();
+    let listed = |upgrade: bool| {
+        others
+            .iter()
+            .filter(|install| install.old.is_some() == upgrade)
+            .map(|install| match &install.old {
+                Some(old) => format!("{} {old} → {}", install.name, install.new),
+                None => format!("{} {}", install.name, install.new),
+            })
+            .collect::<Vec<_>>()
+    };
+    for (name, lines) in [
+        ("installs", listed(false)),
+        ("upgrades", listed(true)),
+        ("removes", removals.iter().map(|name| (*name).clone()).collect()),
+    ] {
+        if !lines.is_empty() {
+            attributed.insert(name, Attribute::known(lines.join("\n")));
+        }
+    }
+    if attributed.is_empty() {
+        return None;
+    }
+    let mut change = along_change(wish);
+    change.after = Some(attributed);
+    if !removals.is_empty() {
+        change.risk = Risk::Removal;
+    }
+    Some(change)
+}
+
+fn along_change(wish: &Installation) -> ResourceChange {
+    ResourceChange {
+        id: ResourceId {
+            kind: "packages that come along with",
+            name: wish.packages.join(" "),
+        },
+        action: Action::Create,
+        before: Before::Absent,
+        after: None,
+        expect: Vec::new(),
+        effects: Vec::new(),
+        steps: Vec::new(),
+        risk: Risk::None,
+    }
+}
+
+fn apt(wish: &Installation, refresh: bool) -> Step {
+    let names = quote_all(wish.packages.iter().map(String::as_str));
+    let verb = if wish.remove { "remove" } else { "install" };
+    let environment = "export DEBIAN_FRONTEND=noninteractive LC_ALL=C\n";
+    let lock = format!("-o DPkg::Lock::Timeout={LOCK_TIMEOUT}");
+    let update = if refresh {
+        format!("apt-get -q {lock} update || exit\n")
+    } else {
+        String::new()
+    };
+    Step::Run(Run {
+        summary: format!("apt-get {verb} {}", wish.packages.join(" ")),
+        script: format!(
+            "{environment}{update}apt-get -y -q {lock} -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
+             -o APT::Install-Recommends={} {verb} -- {names}",
+            wish.recommends
+        ),
+        timeout: TIMEOUT,
+        supervised: true,
+    })
+}
+
+/// A package may bring whatever is not there now; an upgrade or a removal may alter what is.
+fn forgotten(wish: &Installation, simulation: &Simulation) -> Vec<Effect> {
+    let why = if wish.remove {
+        "removed packages may change it"
+    } else {
+        "a package may bring it"
+    };
+    let mut scopes = vec![Scope::AbsentUnits];
+    scopes.extend(["/etc", "/usr", "/var/lib"].map(|top| Scope::AbsentTree(top.to_owned())));
+    if !simulation.removals.is_empty() || simulation.installs.iter().any(|install| install.old.is_some()) {
+        scopes.extend([Scope::Units, Scope::Tree("/usr".to_owned())]);
+    }
+    scopes
+        .into_iter()
+        .map(|scope| Effect::Forget(scope, why.to_owned()))
+        .collect()
+}
+
+fn known(simulation: &Simulation) -> Vec<Effect> {
+    let installs = simulation.installs.iter().map(|install| {
+        let version = Known::Yes(install.new.clone());
+        (install.name.clone(), PackageFact::Installed { version })
+    });
+    let removals = simulation
+        .removals
+        .iter()
+        .map(|name| (name.clone(), PackageFact::Absent));
+    installs
+        .chain(removals)
+        .map(|(name, fact)| Effect::Set(FactKey::Package(name), Fact::Package(fact)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operations::testing::{Bench, refusal};
+
+    fn wish(packages: &[&str]) -> Installation {
+        Installation {
+            packages: packages.iter().map(|name| (*name).to_owned()).collect(),
+            remove: false,
+            recommends: true,
+        }
+    }
+
+    fn install(name: &str, old: Option<&str>) -> SimulatedInstall {
+        SimulatedInstall {
+            name: name.to_owned(),
+            old: old.map(str::to_owned),
+            new: "2".to_owned(),
+        }
+    }
+
+    fn bench(fact: InstallationFact) -> Bench {
+        Bench::new::<Packages>("packages = ['cron', 'bash', 'jq']")
+            .package("bash", "1")
+            .no_package("cron")
+            .no_package("jq")
+            .fact(FactKey::Installation(wish(&["cron", "jq"])), Fact::Installation(fact))
+    }
+
+    fn changes(outcome: Result<Outcome, Stop>) -> Vec<ResourceChange> {
+        match outcome {
+            Ok(Outcome::Change(changes)) => changes,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn installed_packages_are_unchanged() {
+        let bench = Bench::new::<Packages>("packages = ['bash']").package("bash", "1");
+        assert_eq!(bench.plan(), Ok(Outcome::Unchanged));
+        let gone = Bench::new::<Packages>("packages = ['jq']\npresent = false").no_package("jq");
+        assert_eq!(gone.plan(), Ok(Outcome::Unchanged));
+    }
+
+    #[test]
+    fn what_comes_along_is_part_of_the_plan() {
+        let simulation = Simulation {
+            installs: vec![
+                install("libjq1", None),
+                install("libc6", Some("1")),
+                install("jq", None),
+                install("cron", None),
+            ],
+            removals: vec!["exim4".to_owned()],
+        };
+        let changes = changes(bench(InstallationFact::Possible(simulation)).plan());
+        let names: Vec<&str> = changes.iter().map(|change| change.id.name.as_str()).collect();
+        assert_eq!(names, ["cron", "jq", "cron jq"]);
+        let along = changes[2].after.as_ref().expect("something");
+        assert_eq!(along["installs"], Attribute::known("libjq1 2"));
+        assert_eq!(along["upgrades"], Attribute::known("libc6 1 → 2"));
+        assert_eq!(along["removes"], Attribute::known("exim4"));
+        assert_eq!(changes[2].risk, Risk::Removal);
+        let Step::Run(run) = &changes[0].steps[0] else {
+            panic!("{changes:?}")
+        };
+        assert!(run.supervised);
+        assert_eq!(
+            run.script,
+            "export DEBIAN_FRONTEND=noninteractive LC_ALL=C\napt-get -y -q -o DPkg::Lock::Timeout=300 \
+             -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o APT::Install-Recommends=true install -- cron jq"
+        );
+        assert!(matches!(&changes[0].expect[..], [Expect::Installation { reviewed, .. }] if reviewed.len() == 5));
+    }
+
+    #[test]
+    fn without_lists_they_are_fetched_first_and_versions_are_unknown() {
+        let changes = changes(bench(InstallationFact::NoLists).plan());
+        assert!(matches!(
+            changes[0].after.as_ref().expect("comes")["version"],
+            Attribute::Unknown(_)
+        ));
+        assert!(
+            matches!(&changes[0].steps[0], Step::Run(run) if run.script.contains("apt-get -q -o DPkg::Lock::Timeout=300 update"))
+        );
+    }
+
+    #[test]
+    fn refusals_name_what_is_wrong() {
+        let impossible = InstallationFact::Impossible {
+            output: "E: Unable to locate package jq".to_owned(),
+        };
+        let mistake = refusal(bench(impossible).plan());
+        assert_eq!(mistake.causes, ["E: Unable to locate package jq"]);
+        let bad = Bench::new::<Packages>("packages = ['--force']");
+        assert_eq!(
+            refusal(bad.plan()).to_string(),
+            "t.toml:1:12: `--force` is no package name"
+        );
+    }
+}

@@ -1,0 +1,223 @@
+//! What an operation sees while it is planned: the facts at its place in the plan, the project's files, and the places of
+//! its arguments.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::change::{NotKnown, Stop};
+use crate::error::{Diagnostic, Origin};
+use crate::facts::apt::InstallationFact;
+use crate::facts::overlay::{Effect, Lookup, OperationId, Overlay};
+use crate::facts::package::PackageFact;
+use crate::facts::path::{ContentFact, InodeKind, PathFact, ancestors, parent};
+use crate::facts::unit::UnitFact;
+use crate::facts::{Fact, FactKey, Installation};
+use crate::secret::DigestKey;
+use crate::value::Table;
+
+/// The files of the project's `templates` folder by path, read before planning.
+pub type Assets = BTreeMap<String, Arc<[u8]>>;
+
+/// The kernel gives up after as many links (`path_resolution(7)`).
+const LINK_LIMIT: usize = 40;
+
+/// What one operation sees while it is planned.
+pub struct PlanContext<'a> {
+    overlay: RefCell<Overlay<'a>>,
+    arguments: &'a Table,
+    place: &'a Origin,
+    assets: &'a Assets,
+    digests: &'a DigestKey,
+    asked: RefCell<BTreeSet<FactKey>>,
+}
+
+impl<'a> PlanContext<'a> {
+    /// A context over `overlay` for the operation with `arguments`, written at `place`.
+    pub fn new(
+        overlay: Overlay<'a>,
+        arguments: &'a Table,
+        place: &'a Origin,
+        assets: &'a Assets,
+        digests: &'a DigestKey,
+    ) -> Self {
+        Self {
+            overlay: RefCell::new(overlay),
+            arguments,
+            place,
+            assets,
+            digests,
+            asked: RefCell::default(),
+        }
+    }
+
+    /// The facts that were looked at so far.
+    pub fn asked(&self) -> BTreeSet<FactKey> {
+        self.asked.borrow().clone()
+    }
+
+    /// The key under which digests of sensitive content leave the program.
+    pub fn digests(&self) -> &DigestKey {
+        self.digests
+    }
+
+    /// A file of the project's `templates` folder.
+    pub fn asset(&self, path: &str) -> Option<&Arc<[u8]>> {
+        self.assets.get(path)
+    }
+
+    /// The paths of the files of the project's `templates` folder.
+    pub fn asset_names(&self) -> impl Iterator<Item = &str> {
+        self.assets.keys().map(String::as_str)
+    }
+
+    /// A refusal that points at an argument.
+    pub fn refuse(&self, argument: &str, title: impl Into<String>, label: impl Into<String>) -> Stop {
+        Stop::Refused(Box::new(self.mistake(argument, title, label)))
+    }
+
+    /// A mistake that points at an argument, for a hint to be added.
+    pub fn mistake(&self, argument: &str, title: impl Into<String>, label: impl Into<String>) -> Diagnostic {
+        let entry = self.arguments.get(argument);
+        let written = entry
+            .and_then(|entry| entry.value.origin.as_ref())
+            .unwrap_or(self.place);
+        let mistake = Diagnostic::new(title).at(written, label);
+        let used = entry.and_then(|entry| entry.key.as_ref());
+        mistake.at_maybe(used.filter(|used| used.file != written.file), "used here")
+    }
+
+    /// Keeps what the operation will do in mind for its own further look-ups.
+    pub fn assume(&self, effects: impl IntoIterator<Item = Effect>) {
+        self.overlay.borrow_mut().commit(&OperationId(String::new()), effects);
+    }
+
+    /// What is at a path, links not followed.
+    pub fn path(&self, path: &str) -> Result<PathFact, Stop> {
+        match self.get(FactKey::Path(path.to_owned()))? {
+            Fact::Path(fact) => Ok(fact),
+            other => Err(misfiled(path, &other)),
+        }
+    }
+
+    /// What a file holds.
+    pub fn content(&self, path: &str) -> Result<ContentFact, Stop> {
+        match self.get(FactKey::Content(path.to_owned()))? {
+            Fact::Content(fact) => Ok(fact),
+            other => Err(misfiled(path, &other)),
+        }
+    }
+
+    /// A package.
+    pub fn package(&self, name: &str) -> Result<PackageFact, Stop> {
+        match self.get(FactKey::Package(name.to_owned()))? {
+            Fact::Package(fact) => Ok(fact),
+            other => Err(misfiled(name, &other)),
+        }
+    }
+
+    /// What apt would do.
+    pub fn installation(&self, wish: &Installation) -> Result<InstallationFact, Stop> {
+        match self.get(FactKey::Installation(wish.clone()))? {
+            Fact::Installation(fact) => Ok(fact),
+            other => Err(misfiled("apt", &other)),
+        }
+    }
+
+    /// A systemd unit.
+    pub fn unit(&self, name: &str) -> Result<UnitFact, Stop> {
+        match self.get(FactKey::Unit(name.to_owned()))? {
+            Fact::Unit(fact) => Ok(fact),
+            other => Err(misfiled(name, &other)),
+        }
+    }
+
+    /// `path` with every link in it followed, also the last.
+    ///
+    /// What is below something absent stays as written. Errors: a link, or something above the path, is not known.
+    pub fn resolve(&self, path: &str) -> Result<String, Stop> {
+        let mut resolved = path.to_owned();
+        for _ in 0..LINK_LIMIT {
+            match self.first_link(&resolved)? {
+                Some((link, target)) => resolved = follow(&resolved, &link, &target),
+                None => return Ok(resolved),
+            }
+        }
+        Err(Stop::Refused(Box::new(
+            Diagnostic::new(format!("`{path}` goes through more than {LINK_LIMIT} links")).at(self.place, "this path"),
+        )))
+    }
+
+    fn first_link(&self, path: &str) -> Result<Option<(String, String)>, Stop> {
+        for above in ancestors(path).into_iter().chain([path.to_owned()]) {
+            let fact = match self.path(&above) {
+                // Whether the last part is a link is the caller's own question.
+                Err(_) if above == path => return Ok(None),
+                other => other?,
+            };
+            match fact {
+                PathFact::Absent => return Ok(None),
+                PathFact::Present(inode) => {
+                    if let InodeKind::Link { target } = inode.kind {
+                        return Ok(Some((above, target)));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn get(&self, key: FactKey) -> Result<Fact, Stop> {
+        self.asked.borrow_mut().insert(key.clone());
+        let cause = match self.overlay.borrow().get(&key) {
+            Lookup::Known(fact) => return Ok(fact),
+            Lookup::NotGathered => NotKnown::NotGathered,
+            Lookup::Since(operation, why) => NotKnown::Since(operation, why),
+        };
+        Err(Stop::NotKnown { key, cause })
+    }
+}
+
+fn misfiled(name: &str, fact: &Fact) -> Stop {
+    Stop::Refused(Box::new(Diagnostic::new(format!(
+        "a fact of another kind is kept for `{name}`: {fact:?}"
+    ))))
+}
+
+/// `path` with its part `link` replaced by where the link points.
+fn follow(path: &str, link: &str, target: &str) -> String {
+    let rest = &path[link.len()..];
+    let joined = if target.starts_with('/') {
+        format!("{target}{rest}")
+    } else {
+        format!("{}/{target}{rest}", parent(link))
+    };
+    normalize(&joined)
+}
+
+/// Takes out `.`, `..` and doubled slashes; what precedes a `..` is known to be no link.
+fn normalize(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            other => parts.push(other),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn follows_absolute_and_relative_links() {
+        assert_eq!(follow("/lib/systemd/x", "/lib", "usr/lib"), "/usr/lib/systemd/x");
+        assert_eq!(follow("/a/b/c", "/a/b", "../z"), "/z/c");
+        assert_eq!(follow("/a/b", "/a/b", "/x//y/"), "/x/y");
+    }
+}

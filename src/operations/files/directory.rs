@@ -1,0 +1,244 @@
+//! `files.directory`: a directory is there, with its owner and mode; missing ones above it are made too.
+//!
+//! ```toml
+//! [[operation]]
+//! op = "files.directory"
+//! path = "/opt/stacks"
+//! user = "setup"
+//! mode = "0755"
+//! ```
+
+use serde::Deserialize;
+
+use super::parameters::{Mode, check_owner, check_path, octal, path_and_ancestors};
+use crate::change::{
+    Action, Attribute, Attributed, Attributes, Before, Expect, NotKnown, Outcome, ResourceChange, ResourceId, Risk,
+    Step, Stop,
+};
+use crate::facts::overlay::{Effect, Scope};
+use crate::facts::path::{Inode, InodeKind, PathFact, ancestors};
+use crate::facts::{Fact, FactKey};
+use crate::operations::{Define, Operation, PlanContext};
+
+/// Parameters of `files.directory`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::operations) struct Directory {
+    /// Absolute path on the host.
+    path: String,
+    /// Owner; kept if not given, `root` for a new directory.
+    user: Option<String>,
+    /// Group; kept if not given, `root` for a new directory.
+    group: Option<String>,
+    /// Mode; kept if not given, `"0755"` for a new directory.
+    mode: Option<Mode>,
+}
+
+/// The mode of directories made on the way, and of one without a mode given.
+const DEFAULT_MODE: u32 = 0o755;
+
+impl Define for Directory {
+    const NAME: &'static str = "files.directory";
+    const SUMMARY: &'static str = "a directory is there, with its owner and mode";
+    const MAIN_ARGUMENT: &'static str = "path";
+}
+
+impl Operation for Directory {
+    fn needs(&self) -> Vec<FactKey> {
+        path_and_ancestors(&self.path)
+    }
+
+    fn touches(&self) -> Vec<Scope> {
+        ancestors(&self.path)
+            .into_iter()
+            .chain([self.path.clone()])
+            .map(|path| Scope::Key(FactKey::Path(path)))
+            .collect()
+    }
+
+    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        check_path(context, "path", &self.path)?;
+        check_owner(context, "user", self.user.as_deref())?;
+        check_owner(context, "group", self.group.as_deref())?;
+        let path = context.resolve(&self.path)?;
+        let mut changes = Vec::new();
+        let mut since = Vec::new();
+        for above in ancestors(&path).into_iter().skip(1) {
+            self.plan_one(context, &above, None, &mut changes, &mut since)?;
+        }
+        self.plan_one(context, &path, Some(self), &mut changes, &mut since)?;
+        Ok(if changes.is_empty() {
+            Outcome::Unchanged
+        } else if since.is_empty() {
+            Outcome::Change(changes)
+        } else {
+            Outcome::Ensure { changes, since }
+        })
+    }
+}
+
+impl Directory {
+    /// Plans one directory of the path; `wish` is given for the last.
+    fn plan_one(
+        &self,
+        context: &PlanContext<'_>,
+        path: &str,
+        wish: Option<&Self>,
+        changes: &mut Vec<ResourceChange>,
+        since: &mut Vec<crate::facts::overlay::OperationId>,
+    ) -> Result<(), Stop> {
+        match context.path(path) {
+            Ok(PathFact::Absent) => changes.push(create(path, wish, Before::Absent)),
+            Ok(PathFact::Present(inode)) if inode.kind == InodeKind::Directory => {
+                changes.extend(wish.and_then(|wish| update(path, wish, &inode)));
+            }
+            Ok(PathFact::Present(inode)) => {
+                let label = format!("`{path}` is {} on the host", inode.describe());
+                return Err(context.refuse("path", format!("`{path}` is no directory"), label));
+            }
+            Err(Stop::NotKnown {
+                cause: NotKnown::Since(operation, why),
+                ..
+            }) => {
+                since.push(operation);
+                changes.push(create(path, wish, Before::Unknown(why)));
+            }
+            Err(stop) => return Err(stop),
+        }
+        Ok(())
+    }
+}
+
+fn create(path: &str, wish: Option<&Directory>, before: Before) -> ResourceChange {
+    let attributes = Attributes {
+        owner: wish
+            .and_then(|wish| wish.user.clone())
+            .unwrap_or_else(|| "root".to_owned()),
+        group: wish
+            .and_then(|wish| wish.group.clone())
+            .unwrap_or_else(|| "root".to_owned()),
+        mode: wish.and_then(|wish| wish.mode).map_or(DEFAULT_MODE, |mode| mode.0),
+    };
+    let expect = match before {
+        Before::Absent => vec![Expect::Absent { path: path.to_owned() }],
+        _ => Vec::new(),
+    };
+    ResourceChange {
+        id: directory_id(path),
+        action: Action::Create,
+        before,
+        after: Some(attributed(&attributes)),
+        expect,
+        effects: vec![effect(path, &attributes)],
+        steps: vec![Step::MakeDirectory {
+            path: path.to_owned(),
+            attributes,
+        }],
+        risk: Risk::None,
+    }
+}
+
+fn update(path: &str, wish: &Directory, inode: &Inode) -> Option<ResourceChange> {
+    let old = Attributes {
+        owner: inode.owner.clone(),
+        group: inode.group.clone(),
+        mode: inode.mode,
+    };
+    let new = Attributes {
+        owner: wish.user.clone().unwrap_or_else(|| old.owner.clone()),
+        group: wish.group.clone().unwrap_or_else(|| old.group.clone()),
+        mode: wish.mode.map_or(old.mode, |mode| mode.0),
+    };
+    (old != new).then(|| ResourceChange {
+        id: directory_id(path),
+        action: Action::Update,
+        before: Before::Present(attributed(&old)),
+        after: Some(attributed(&new)),
+        expect: vec![Expect::Directory {
+            path: path.to_owned(),
+            attributes: old,
+        }],
+        effects: vec![effect(path, &new)],
+        steps: vec![Step::SetAttributes {
+            path: path.to_owned(),
+            attributes: new,
+        }],
+        risk: Risk::None,
+    })
+}
+
+fn directory_id(path: &str) -> ResourceId {
+    ResourceId {
+        kind: "directory",
+        name: path.to_owned(),
+    }
+}
+
+fn attributed(attributes: &Attributes) -> Attributed {
+    [
+        ("mode", Attribute::known(octal(attributes.mode))),
+        ("owner", Attribute::known(&attributes.owner)),
+        ("group", Attribute::known(&attributes.group)),
+    ]
+    .into_iter()
+    .collect()
+}
+
+fn effect(path: &str, attributes: &Attributes) -> Effect {
+    let inode = Inode {
+        kind: InodeKind::Directory,
+        owner: attributes.owner.clone(),
+        group: attributes.group.clone(),
+        mode: attributes.mode,
+    };
+    Effect::Set(FactKey::Path(path.to_owned()), Fact::Path(PathFact::Present(inode)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operations::testing::{Bench, change, refusal};
+
+    fn bench(text: &str) -> Bench {
+        Bench::new::<Directory>(text).directory("/")
+    }
+
+    #[test]
+    fn missing_directories_above_are_made_too() {
+        let bench = bench("path = '/a/b'\nmode = '0700'\nuser = 'setup'")
+            .absent("/a")
+            .absent("/a/b");
+        let Ok(Outcome::Change(changes)) = bench.plan() else {
+            panic!("a change")
+        };
+        let made: Vec<_> = changes
+            .iter()
+            .map(|change| {
+                let after = change.after.clone().expect("comes to be");
+                (change.id.name.clone(), after["mode"].clone(), after["owner"].clone())
+            })
+            .collect();
+        let known = Attribute::known;
+        assert_eq!(
+            made,
+            [
+                ("/a".to_owned(), known("0755"), known("root")),
+                ("/a/b".to_owned(), known("0700"), known("setup")),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_equal_directory_is_unchanged_and_a_mode_is_mended() {
+        assert_eq!(bench("path = '/a'").directory("/a").plan(), Ok(Outcome::Unchanged));
+        let change = change(bench("path = '/a'\nmode = '0750'").directory("/a").plan());
+        assert_eq!(change.action, Action::Update);
+        assert_eq!(change.after.expect("stays")["mode"], Attribute::known("0750"));
+    }
+
+    #[test]
+    fn a_file_in_the_way_is_refused() {
+        let stop = refusal(bench("path = '/a/b'").file("/a", "", 0o644).plan());
+        assert_eq!(stop.to_string(), "t.toml:1:8: `/a` is no directory");
+    }
+}

@@ -1,0 +1,238 @@
+//! `files.line`: a text file holds a line, or does not.
+//!
+//! ```toml
+//! [[operation]]
+//! op = "files.line"
+//! path = "/etc/ssh/sshd_config"
+//! line = "PermitRootLogin no"
+//! matching = "^#?PermitRootLogin "     # a line like this is replaced; without one, the line is added at the end
+//! ```
+
+use std::sync::Arc;
+
+use regex::Regex;
+use serde::Deserialize;
+
+use super::file::{FileWish, plan_file};
+use super::parameters::{check_path, path_and_ancestors};
+use crate::change::{Outcome, Stop};
+use crate::facts::FactKey;
+use crate::facts::overlay::Scope;
+use crate::facts::path::{ContentFact, PathFact};
+use crate::operations::{Define, Operation, PlanContext};
+
+/// Parameters of `files.line`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::operations) struct Line {
+    /// Absolute path on the host; the file must be there.
+    path: String,
+    /// The whole line, without its line break.
+    line: String,
+    /// A regular expression: the first line that it finds becomes `line`, further ones go.
+    matching: Option<String>,
+    /// Whether the line is to be there; if not, it goes, and so does every line that `matching` finds.
+    #[serde(default = "yes")]
+    present: bool,
+    /// A command that must accept the file before it replaces the old one; `{path}` is the file.
+    validate: Option<Vec<String>>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Define for Line {
+    const NAME: &'static str = "files.line";
+    const SUMMARY: &'static str = "a text file holds a line, or does not";
+    const MAIN_ARGUMENT: &'static str = "path";
+}
+
+impl Operation for Line {
+    fn needs(&self) -> Vec<FactKey> {
+        let mut needs = path_and_ancestors(&self.path);
+        needs.push(FactKey::Content(self.path.clone()));
+        needs
+    }
+
+    fn touches(&self) -> Vec<Scope> {
+        vec![Scope::Key(FactKey::Path(self.path.clone()))]
+    }
+
+    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        check_path(context, "path", &self.path)?;
+        if self.line.contains('\n') {
+            return Err(context.refuse("line", "`line` holds a line break", "one line, without its line break"));
+        }
+        let matching = self.expression(context)?;
+        let path = context.resolve(&self.path)?;
+        if context.path(&path)? == PathFact::Absent {
+            let mistake = context.mistake(
+                "path",
+                format!("`{path}` does not exist"),
+                "a line needs a file to be in",
+            );
+            return Err(Stop::Refused(Box::new(mistake.hint("`files.put` makes whole files"))));
+        }
+        let text = self.text(context, &path)?;
+        let wish = FileWish {
+            path: &path,
+            path_argument: "path",
+            content: Arc::from(self.edited(&text, matching.as_ref()).as_bytes()),
+            owner: None,
+            group: None,
+            mode: None,
+            validate: self.validate.clone(),
+        };
+        plan_file(context, &wish)
+    }
+}
+
+impl Line {
+    fn expression(&self, context: &PlanContext<'_>) -> Result<Option<Regex>, Stop> {
+        let Some(pattern) = &self.matching else {
+            return Ok(None);
+        };
+        let expression = Regex::new(pattern)
+            .map_err(|error| context.refuse("matching", "an invalid regular expression", error.to_string()))?;
+        if self.present && !expression.is_match(&self.line) {
+            let label = "`line` itself does not match: the next run would add it again";
+            return Err(context.refuse("matching", "`matching` would not find the line it leaves", label));
+        }
+        Ok(Some(expression))
+    }
+
+    fn text(&self, context: &PlanContext<'_>, path: &str) -> Result<String, Stop> {
+        let bytes = match context.content(path)? {
+            ContentFact::Bytes(bytes) => bytes,
+            ContentFact::Absent => {
+                return Err(context.refuse("path", format!("`{path}` is no file"), "no text to look at"));
+            }
+            ContentFact::TooLarge => {
+                return Err(context.refuse("path", format!("`{path}` is too large to edit by line"), "over 1 MiB"));
+            }
+        };
+        String::from_utf8(bytes)
+            .map_err(|_| context.refuse("path", format!("`{path}` is not UTF-8 text"), "cannot edit lines of it"))
+    }
+
+    fn edited(&self, text: &str, matching: Option<&Regex>) -> String {
+        let found = |line: &str| line == self.line || matching.is_some_and(|expression| expression.is_match(line));
+        let mut edited = String::with_capacity(text.len() + self.line.len() + 1);
+        let mut placed = !self.present;
+        for piece in text.split_inclusive('\n') {
+            let (line, end) = split_end(piece);
+            if !found(line) {
+                edited.push_str(piece);
+            } else if !placed {
+                edited.push_str(&self.line);
+                edited.push_str(end);
+                placed = true;
+            }
+        }
+        if !placed {
+            if !edited.is_empty() && !edited.ends_with('\n') {
+                edited.push('\n');
+            }
+            edited.push_str(&self.line);
+            edited.push('\n');
+        }
+        edited
+    }
+}
+
+fn split_end(piece: &str) -> (&str, &str) {
+    let line = piece.trim_end_matches(['\n', '\r']);
+    piece.split_at(line.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::{NotKnown, Step};
+    use crate::operations::testing::{Bench, change, refusal};
+
+    fn edit(parameters: &str, text: &str) -> Option<String> {
+        let bench = Bench::new::<Line>(&format!("path = '/f'\n{parameters}"));
+        match bench.directory("/").file_with_content("/f", text).plan() {
+            Ok(Outcome::Unchanged) => None,
+            outcome => {
+                let change = change(outcome);
+                let Step::WriteFile { content, .. } = &change.steps[0] else {
+                    panic!("{change:?}")
+                };
+                Some(String::from_utf8(content.to_vec()).expect("text"))
+            }
+        }
+    }
+
+    #[test]
+    fn adds_replaces_and_removes() {
+        let cases = [
+            ("line = 'b'", "a\n", Some("a\nb\n")),
+            ("line = 'b'", "a", Some("a\nb\n")),
+            ("line = 'b'", "", Some("b\n")),
+            ("line = 'b'", "a\nb\n", None),
+            (
+                "line = 'x 2'\nmatching = '^#?x '",
+                "a\n#x 1\nc\nx 3\n",
+                Some("a\nx 2\nc\n"),
+            ),
+            ("line = 'x 2'\nmatching = '^#?x '", "a\nx 2\nc\n", None),
+            ("line = 'x 2'\nmatching = '^#?x '", "a\r\nx 1\r\n", Some("a\r\nx 2\r\n")),
+            ("line = 'b'\npresent = false", "a\nb\nb\nc\n", Some("a\nc\n")),
+            ("line = 'b'\npresent = false", "a\n", None),
+        ];
+        for (parameters, text, expected) in cases {
+            assert_eq!(edit(parameters, text).as_deref(), expected, "{parameters} on {text:?}");
+        }
+    }
+
+    #[test]
+    fn every_edit_is_stable() {
+        for text in ["a\n", "#x 1\nx 1", "", "x 2\r\nx 9"] {
+            let parameters = "line = 'x 2'\nmatching = '^#?x '";
+            let once = edit(parameters, text).unwrap_or_else(|| text.to_owned());
+            assert_eq!(edit(parameters, &once), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_a_package_will_bring_cannot_be_known() {
+        let stop = Bench::new::<Line>("path = '/etc/x'\nline = 'b'")
+            .directory("/")
+            .directory("/etc")
+            .absent("/etc/x")
+            .package_may_bring("/etc")
+            .plan()
+            .expect_err("not known");
+        assert!(
+            matches!(
+                stop,
+                Stop::NotKnown {
+                    cause: NotKnown::Since(..),
+                    ..
+                }
+            ),
+            "{stop:?}"
+        );
+    }
+
+    #[test]
+    fn refusals_name_what_is_wrong() {
+        let absent = Bench::new::<Line>("path = '/f'\nline = 'b'")
+            .directory("/")
+            .absent("/f");
+        assert_eq!(refusal(absent.plan()).to_string(), "t.toml:1:8: `/f` does not exist");
+        let unstable = Bench::new::<Line>("path = '/f'\nline = 'b'\nmatching = '^x'");
+        assert_eq!(
+            refusal(unstable.plan()).to_string(),
+            "t.toml:3:12: `matching` would not find the line it leaves"
+        );
+        let invalid = Bench::new::<Line>("path = '/f'\nline = 'b'\nmatching = '('");
+        assert_eq!(
+            refusal(invalid.plan()).to_string(),
+            "t.toml:3:12: an invalid regular expression"
+        );
+    }
+}

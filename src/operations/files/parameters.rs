@@ -1,0 +1,77 @@
+//! Parameters that the operations on files share.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, de};
+
+use crate::change::Stop;
+use crate::facts::FactKey;
+use crate::facts::path::ancestors;
+use crate::operations::PlanContext;
+
+/// Permission bits, written as a string in octal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mode(pub(super) u32);
+
+impl<'de> Deserialize<'de> for Mode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ModeVisitor;
+        impl de::Visitor<'_> for ModeVisitor {
+            type Value = Mode;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a mode as a string in octal digits, as in \"0644\"")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Mode, E> {
+                u32::from_str_radix(text, 8)
+                    .ok()
+                    .filter(|mode| *mode <= 0o7777 && (3..=5).contains(&text.len()))
+                    .map(Mode)
+                    .ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+        }
+        deserializer.deserialize_any(ModeVisitor)
+    }
+}
+
+/// A mode as people write it.
+pub(super) fn octal(mode: u32) -> String {
+    format!("{mode:04o}")
+}
+
+/// Refuses a path that is not absolute and plain.
+pub(super) fn check_path(context: &PlanContext<'_>, argument: &str, path: &str) -> Result<(), Stop> {
+    let wrong = if !path.starts_with('/') {
+        "it must begin with `/`"
+    } else if path.contains(['\n', '\0']) {
+        "it must not hold a line break or a NUL"
+    } else if path.split('/').any(|part| part == ".." || part == ".") || path.contains("//") {
+        "it must not hold `.`, `..` or `//`"
+    } else if path.len() > 1 && path.ends_with('/') {
+        "it must not end with `/`"
+    } else {
+        return Ok(());
+    };
+    Err(context.refuse(argument, format!("`{path}` is no usable path"), wrong))
+}
+
+/// Refuses an owner or group that is no plain name or number.
+pub(super) fn check_owner(context: &PlanContext<'_>, argument: &str, name: Option<&str>) -> Result<(), Stop> {
+    let Some(name) = name else { return Ok(()) };
+    let plain = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
+    if name.is_empty() || name.starts_with('-') || !name.chars().all(plain) {
+        let wrong = "letters, digits, `.`, `_` and `-` make a name";
+        return Err(context.refuse(argument, format!("`{name}` is no usable {argument} name"), wrong));
+    }
+    Ok(())
+}
+
+/// The facts that say what is at `path` and above it.
+pub(super) fn path_and_ancestors(path: &str) -> Vec<FactKey> {
+    ancestors(path)
+        .into_iter()
+        .chain([path.to_owned()])
+        .map(FactKey::Path)
+        .collect()
+}

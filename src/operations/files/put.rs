@@ -1,0 +1,215 @@
+//! `files.put`: a file of the host is byte for byte a file of the project, or a given text.
+//!
+//! ```toml
+//! [[operation]]
+//! op = "files.put"
+//! src = "apt/52unattended-upgrades-local"      # below templates/
+//! dest = "/etc/apt/apt.conf.d/52unattended-upgrades-local"
+//! mode = "0644"
+//! ```
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::file::{FileWish, plan_file};
+use super::parameters::{Mode, check_owner, check_path, path_and_ancestors};
+use crate::change::{Outcome, Stop};
+use crate::error::suggestion;
+use crate::facts::FactKey;
+use crate::facts::overlay::Scope;
+use crate::operations::{Define, Operation, PlanContext};
+
+/// Parameters of `files.put`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::operations) struct Put {
+    /// A file below the project's `templates/`, copied byte for byte.
+    src: Option<String>,
+    /// The text itself, instead of `src`.
+    content: Option<String>,
+    /// Absolute path on the host.
+    dest: String,
+    /// Owner; kept if not given, `root` for a new file.
+    user: Option<String>,
+    /// Group; kept if not given, `root` for a new file.
+    group: Option<String>,
+    /// Mode; kept if not given, `"0644"` for a new file.
+    mode: Option<Mode>,
+    /// A command that must accept the file before it replaces the old one; `{path}` is the file.
+    validate: Option<Vec<String>>,
+}
+
+impl Define for Put {
+    const NAME: &'static str = "files.put";
+    const SUMMARY: &'static str = "a file is byte for byte one of the project, or a given text";
+    const MAIN_ARGUMENT: &'static str = "dest";
+}
+
+impl Operation for Put {
+    fn needs(&self) -> Vec<FactKey> {
+        path_and_ancestors(&self.dest)
+    }
+
+    fn touches(&self) -> Vec<Scope> {
+        vec![Scope::Key(FactKey::Path(self.dest.clone()))]
+    }
+
+    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        check_path(context, "dest", &self.dest)?;
+        check_owner(context, "user", self.user.as_deref())?;
+        check_owner(context, "group", self.group.as_deref())?;
+        if let Some(validate) = &self.validate
+            && !validate.iter().any(|word| word.contains("{path}"))
+        {
+            return Err(context.refuse(
+                "validate",
+                "`validate` never looks at the file",
+                "`{path}` stands for the file",
+            ));
+        }
+        let wish = FileWish {
+            path: &self.dest,
+            path_argument: "dest",
+            content: self.bytes(context)?,
+            owner: self.user.as_deref(),
+            group: self.group.as_deref(),
+            mode: self.mode.map(|mode| mode.0),
+            validate: self.validate.clone(),
+        };
+        plan_file(context, &wish)
+    }
+}
+
+impl Put {
+    fn bytes(&self, context: &PlanContext<'_>) -> Result<Arc<[u8]>, Stop> {
+        match (&self.src, &self.content) {
+            (Some(src), None) => context.asset(src).cloned().ok_or_else(|| {
+                let title = format!("`templates/{src}` does not exist");
+                let mistake = context.mistake("src", title, "no such file in the project");
+                Stop::Refused(Box::new(mistake.hint_maybe(suggestion(src, context.asset_names()))))
+            }),
+            (None, Some(content)) => Ok(Arc::from(content.as_bytes())),
+            (Some(_), Some(_)) => {
+                Err(context.refuse("content", "both `src` and `content` are given", "give one of them"))
+            }
+            (None, None) => Err(context.refuse(
+                "dest",
+                "neither `src` nor `content` is given",
+                "nothing says what it holds",
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::{Action, Attribute, Before, Expect, Step};
+    use crate::facts::Fact;
+    use crate::facts::path::ContentFact;
+    use crate::operations::testing::{Bench, change, refusal};
+
+    const PUT: &str = "dest = '/etc/motd'\ncontent = \"hello\\n\"\nmode = '0644'";
+
+    fn bench(text: &str) -> Bench {
+        Bench::new::<Put>(text).directory("/").directory("/etc")
+    }
+
+    #[test]
+    fn an_absent_file_is_created() {
+        let change = change(bench(PUT).absent("/etc/motd").plan());
+        assert_eq!(change.action, Action::Create);
+        assert_eq!(change.before, Before::Absent);
+        assert_eq!(
+            change.expect,
+            [Expect::Absent {
+                path: "/etc/motd".to_owned()
+            }]
+        );
+        let after = change.after.expect("comes to be");
+        assert_eq!(after["content"], Attribute::known("hello\n"));
+        assert_eq!(after["mode"], Attribute::known("0644"));
+        assert!(matches!(&change.steps[..], [Step::WriteFile { content, .. }] if &content[..] == b"hello\n"));
+    }
+
+    #[test]
+    fn an_equal_file_is_unchanged() {
+        let outcome = bench(PUT).file("/etc/motd", "hello\n", 0o644).plan();
+        assert_eq!(outcome, Ok(Outcome::Unchanged));
+    }
+
+    #[test]
+    fn only_the_mode_differs() {
+        let change = change(bench(PUT).file("/etc/motd", "hello\n", 0o664).plan());
+        assert_eq!(change.action, Action::Update);
+        assert!(matches!(&change.steps[..], [Step::SetAttributes { attributes, .. }] if attributes.mode == 0o644));
+    }
+
+    #[test]
+    fn old_content_is_fetched_to_be_shown() {
+        let bench = bench(PUT).file("/etc/motd", "bye\n", 0o644);
+        assert_eq!(bench.missing(), [FactKey::Content("/etc/motd".to_owned())]);
+        let content = Fact::Content(ContentFact::Bytes(b"bye\n".to_vec()));
+        let change = change(bench.fact(FactKey::Content("/etc/motd".to_owned()), content).plan());
+        assert!(matches!(change.before, Before::Present(before) if before["content"] == Attribute::known("bye\n")));
+    }
+
+    #[test]
+    fn what_is_not_world_readable_is_hidden() {
+        let text = "dest = '/etc/motd'\ncontent = 'hello'\nmode = '0600'";
+        let change = change(bench(text).file("/etc/motd", "bye", 0o600).plan());
+        let after = change.after.expect("stays");
+        assert!(matches!(after["content"], Attribute::Secret(_)));
+    }
+
+    #[test]
+    fn what_a_package_may_bring_is_ensured() {
+        let outcome = bench(PUT).absent("/etc/motd").package_may_bring("/etc").plan();
+        let Ok(Outcome::Ensure { changes, since }) = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(since.len(), 1);
+        assert!(matches!(changes[0].before, Before::Unknown(_)));
+        assert!(changes[0].expect.is_empty());
+    }
+
+    #[test]
+    fn links_are_followed() {
+        let bench = bench(PUT).link("/etc/motd", "../run/motd").directory("/run");
+        let change = change(bench.file("/run/motd", "hello\n", 0o600).plan());
+        assert_eq!(change.id.name, "/run/motd");
+    }
+
+    #[test]
+    fn refusals_name_what_is_wrong() {
+        let cases = [
+            (
+                "dest = 'etc/motd'\ncontent = ''",
+                "t.toml:1:8: `etc/motd` is no usable path",
+            ),
+            ("dest = '/etc/x'", "t.toml:1:8: neither `src` nor `content` is given"),
+            (
+                "dest = '/etc/x'\nsrc = 'mtd'",
+                "t.toml:2:7: `templates/mtd` does not exist",
+            ),
+            ("dest = '/etc'\ncontent = ''", "t.toml:1:8: `/etc` is no file"),
+            (
+                "dest = '/no/x'\ncontent = ''",
+                "t.toml:1:8: the directory of `/no/x` does not exist",
+            ),
+            (
+                "dest = '/etc/x'\ncontent = ''\nuser = '-x'",
+                "t.toml:3:8: `-x` is no usable user name",
+            ),
+        ];
+        for (text, expected) in cases {
+            let bench = bench(text)
+                .asset("motd", b"x")
+                .absent("/etc/x")
+                .absent("/no")
+                .absent("/no/x");
+            assert_eq!(refusal(bench.plan()).to_string(), expected);
+        }
+    }
+}

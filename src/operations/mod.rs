@@ -1,0 +1,115 @@
+//! Operations: what a task's entries do. One file each, the path being the name: `apt/packages.rs` is `apt.packages`.
+//!
+//! An operation looks at facts and says what it wants changed; it has no other way to a host. A new one is a file, its
+//! `mod` line and a line in [`OPERATIONS`].
+
+mod apt;
+mod context;
+mod files;
+mod systemd;
+
+use serde::de::DeserializeOwned;
+
+use crate::change::{Outcome, Stop};
+use crate::facts::FactKey;
+use crate::facts::overlay::Scope;
+use crate::value::{Value, ValueError, deserialize};
+
+pub use context::{Assets, PlanContext};
+
+/// An operation with its parameters, ready to be planned.
+pub trait Operation: Send + Sync {
+    /// Facts that planning will surely ask for: a hint, so that one round is enough.
+    fn needs(&self) -> Vec<FactKey>;
+
+    /// All that it may change, from its parameters alone.
+    fn touches(&self) -> Vec<Scope>;
+
+    /// What it would change.
+    ///
+    /// Errors: a fact that is not known, or a refusal with its reason.
+    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop>;
+}
+
+/// What the table knows of an operation before it has parameters.
+trait Define: Operation + DeserializeOwned + 'static {
+    /// The name, as in `op = "…"`.
+    const NAME: &'static str;
+    /// What it ensures, in a line.
+    const SUMMARY: &'static str;
+    /// The parameter that tells two of them apart.
+    const MAIN_ARGUMENT: &'static str;
+}
+
+/// A line of the table of operations.
+pub struct Definition {
+    /// The name, as in `op = "…"`.
+    pub name: &'static str,
+    /// What it ensures, in a line.
+    pub summary: &'static str,
+    /// The parameter that tells two of them apart.
+    pub main_argument: &'static str,
+    parse: fn(&Value) -> Result<Box<dyn Operation>, ValueError>,
+}
+
+impl Definition {
+    const fn of<T: Define>() -> Self {
+        Self {
+            name: T::NAME,
+            summary: T::SUMMARY,
+            main_argument: T::MAIN_ARGUMENT,
+            parse: |parameters| deserialize::<T>(parameters).map(|operation| Box::new(operation) as Box<dyn Operation>),
+        }
+    }
+
+    /// The operation with `parameters`, a table.
+    ///
+    /// Errors: a parameter that is unknown, missing or of the wrong type, at its position.
+    pub fn parse(&self, parameters: &Value) -> Result<Box<dyn Operation>, ValueError> {
+        (self.parse)(parameters)
+    }
+}
+
+/// Every operation there is, by name.
+pub static OPERATIONS: &[Definition] = &[
+    Definition::of::<apt::packages::Packages>(),
+    Definition::of::<files::directory::Directory>(),
+    Definition::of::<files::line::Line>(),
+    Definition::of::<files::put::Put>(),
+    Definition::of::<systemd::service::Service>(),
+];
+
+/// The operation of that name.
+pub fn find(name: &str) -> Option<&'static Definition> {
+    OPERATIONS.iter().find(|definition| definition.name == name)
+}
+
+#[cfg(test)]
+mod testing;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_is_the_name_and_every_file_is_in_the_table() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/operations");
+        let mut named = Vec::new();
+        for folder in std::fs::read_dir(&root)
+            .expect("readable")
+            .flatten()
+            .filter(|entry| entry.path().is_dir())
+        {
+            for file in std::fs::read_dir(folder.path()).expect("readable").flatten() {
+                let text = std::fs::read_to_string(file.path()).expect("readable");
+                if text.contains("impl Define for") {
+                    let stem = file.path().file_stem().expect("a name").to_string_lossy().into_owned();
+                    named.push(format!("{}.{stem}", folder.file_name().to_string_lossy()));
+                }
+            }
+        }
+        named.sort();
+        let table: Vec<&str> = OPERATIONS.iter().map(|definition| definition.name).collect();
+        assert_eq!(named, table);
+    }
+}

@@ -1,0 +1,3 @@
+//! systemd.
+
+pub(super) mod service;

@@ -1,0 +1,155 @@
+//! A bench for unit tests of operations: facts by hand, a plan out.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{Assets, Define, Definition, Operation, PlanContext};
+use crate::change::{NotKnown, Outcome, ResourceChange, Stop};
+use crate::error::{Diagnostic, Origin, SourceFile};
+use crate::facts::overlay::{Effect, OperationId, Overlay, Scope};
+use crate::facts::package::PackageFact;
+use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
+use crate::facts::unit::{UnitFact, UnitState};
+use crate::facts::{Fact, FactKey, Facts};
+use crate::secret::{DigestKey, sha256_hex};
+use crate::value::{Kind, Known, Table, Value, parse_toml};
+
+pub(super) struct Bench {
+    operation: Box<dyn Operation>,
+    arguments: Table,
+    place: Origin,
+    facts: Facts,
+    assets: Assets,
+    before: Vec<Effect>,
+}
+
+impl Bench {
+    pub(super) fn new<T: Define>(parameters: &str) -> Self {
+        let file = SourceFile::new("t.toml", parameters);
+        let arguments = parse_toml(&file).expect("valid TOML");
+        let value = Value::new(Kind::Table(arguments.clone()));
+        Self {
+            operation: Definition::of::<T>().parse(&value).expect("parameters that fit"),
+            arguments,
+            place: Origin::new(&file, 0..1),
+            facts: Facts::default(),
+            assets: Assets::new(),
+            before: Vec::new(),
+        }
+    }
+
+    pub(super) fn fact(mut self, key: FactKey, fact: Fact) -> Self {
+        self.facts.insert(key, fact);
+        self
+    }
+
+    fn inode(self, path: &str, kind: InodeKind, mode: u32) -> Self {
+        let inode = Inode {
+            kind,
+            owner: "root".to_owned(),
+            group: "root".to_owned(),
+            mode,
+        };
+        self.fact(FactKey::Path(path.to_owned()), Fact::Path(PathFact::Present(inode)))
+    }
+
+    pub(super) fn directory(self, path: &str) -> Self {
+        self.inode(path, InodeKind::Directory, 0o755)
+    }
+
+    pub(super) fn link(self, path: &str, target: &str) -> Self {
+        let target = target.to_owned();
+        self.inode(path, InodeKind::Link { target }, 0o777)
+    }
+
+    pub(super) fn file(self, path: &str, content: &str, mode: u32) -> Self {
+        let digest = Known::Yes(sha256_hex(content.as_bytes()));
+        self.inode(path, InodeKind::File { digest }, mode)
+    }
+
+    pub(super) fn file_with_content(self, path: &str, content: &str) -> Self {
+        let bytes = ContentFact::Bytes(content.as_bytes().to_vec());
+        self.file(path, content, 0o644)
+            .fact(FactKey::Content(path.to_owned()), Fact::Content(bytes))
+    }
+
+    pub(super) fn absent(self, path: &str) -> Self {
+        self.fact(FactKey::Path(path.to_owned()), Fact::Path(PathFact::Absent))
+            .fact(FactKey::Content(path.to_owned()), Fact::Content(ContentFact::Absent))
+    }
+
+    pub(super) fn package(self, name: &str, version: &str) -> Self {
+        let version = Known::Yes(version.to_owned());
+        self.fact(
+            FactKey::Package(name.to_owned()),
+            Fact::Package(PackageFact::Installed { version }),
+        )
+    }
+
+    pub(super) fn no_package(self, name: &str) -> Self {
+        self.fact(FactKey::Package(name.to_owned()), Fact::Package(PackageFact::Absent))
+    }
+
+    pub(super) fn unit(self, name: &str, active: &str, enabled: &str, load: &str) -> Self {
+        let state = UnitState {
+            active: active.to_owned(),
+            enabled: enabled.to_owned(),
+            load: load.to_owned(),
+            needs_reload: false,
+        };
+        self.fact(FactKey::Unit(name.to_owned()), Fact::Unit(UnitFact::Present(state)))
+    }
+
+    pub(super) fn no_unit(self, name: &str) -> Self {
+        self.fact(FactKey::Unit(name.to_owned()), Fact::Unit(UnitFact::Absent))
+    }
+
+    pub(super) fn asset(mut self, path: &str, content: &[u8]) -> Self {
+        self.assets.insert(path.to_owned(), Arc::from(content));
+        self
+    }
+
+    /// An operation before installs a package that may bring what is absent below `tree`, and units.
+    pub(super) fn package_may_bring(mut self, tree: &str) -> Self {
+        let why = "a package may bring it".to_owned();
+        self.before
+            .push(Effect::Forget(Scope::AbsentTree(tree.to_owned()), why.clone()));
+        self.before.push(Effect::Forget(Scope::AbsentUnits, why));
+        self
+    }
+
+    pub(super) fn plan(&self) -> Result<Outcome, Stop> {
+        let mut overlay = Overlay::new(&self.facts);
+        overlay.commit(&OperationId("before".to_owned()), self.before.clone());
+        let key = DigestKey::random();
+        let context = PlanContext::new(overlay, &self.arguments, &self.place, &self.assets, &key);
+        self.operation.plan(&context)
+    }
+
+    /// The facts that planning lacks.
+    pub(super) fn missing(&self) -> Vec<FactKey> {
+        match self.plan() {
+            Err(Stop::NotKnown {
+                key,
+                cause: NotKnown::NotGathered,
+            }) => BTreeSet::from([key]).into_iter().collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// The one change of an outcome.
+pub(super) fn change(outcome: Result<Outcome, Stop>) -> ResourceChange {
+    match outcome {
+        Ok(Outcome::Change(mut changes)) if changes.len() == 1 => changes.remove(0),
+        other => panic!("one change expected: {other:?}"),
+    }
+}
+
+/// The refusal that planning ended in.
+pub(super) fn refusal(outcome: Result<Outcome, Stop>) -> Diagnostic {
+    match outcome {
+        Err(Stop::Refused(mistake)) => *mistake,
+        other => panic!("a refusal expected: {other:?}"),
+    }
+}
