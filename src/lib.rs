@@ -7,6 +7,8 @@ pub mod change;
 pub mod error;
 pub mod facts;
 pub mod operations;
+pub mod plan;
+pub mod project;
 pub mod quote;
 pub mod secret;
 pub mod template;

@@ -176,7 +176,8 @@ impl Scope {
 
     fn undefined(&self, what: &str, origin: Option<&Origin>, offset: usize, source: &str) -> Diagnostic {
         if what.contains("undefined") {
-            let exact = origin.map(|origin| narrow(origin, source, offset, 0..source.len()));
+            let begin = source.len() - source.trim_start().len();
+            let exact = origin.map(|origin| narrow(origin, source, offset, begin..source.trim_end().len()));
             return self.undefined_at(exact.as_ref());
         }
         Diagnostic::new("an expression without a usable value").at_maybe(origin, what)

@@ -15,7 +15,7 @@ use crate::change::{
     Action, Attribute, Attributed, Attributes, Before, Expect, NotKnown, Outcome, ResourceChange, ResourceId, Risk,
     Step, Stop,
 };
-use crate::facts::overlay::{Effect, Scope};
+use crate::facts::overlay::{Effect, OperationId, Scope};
 use crate::facts::path::{Inode, InodeKind, PathFact, ancestors};
 use crate::facts::{Fact, FactKey};
 use crate::operations::{Define, Operation, PlanContext};
@@ -64,9 +64,9 @@ impl Operation for Directory {
         let mut changes = Vec::new();
         let mut since = Vec::new();
         for above in ancestors(&path).into_iter().skip(1) {
-            self.plan_one(context, &above, None, &mut changes, &mut since)?;
+            plan_one(context, &above, None, &mut changes, &mut since)?;
         }
-        self.plan_one(context, &path, Some(self), &mut changes, &mut since)?;
+        plan_one(context, &path, Some(self), &mut changes, &mut since)?;
         Ok(if changes.is_empty() {
             Outcome::Unchanged
         } else if since.is_empty() {
@@ -77,36 +77,33 @@ impl Operation for Directory {
     }
 }
 
-impl Directory {
-    /// Plans one directory of the path; `wish` is given for the last.
-    fn plan_one(
-        &self,
-        context: &PlanContext<'_>,
-        path: &str,
-        wish: Option<&Self>,
-        changes: &mut Vec<ResourceChange>,
-        since: &mut Vec<crate::facts::overlay::OperationId>,
-    ) -> Result<(), Stop> {
-        match context.path(path) {
-            Ok(PathFact::Absent) => changes.push(create(path, wish, Before::Absent)),
-            Ok(PathFact::Present(inode)) if inode.kind == InodeKind::Directory => {
-                changes.extend(wish.and_then(|wish| update(path, wish, &inode)));
-            }
-            Ok(PathFact::Present(inode)) => {
-                let label = format!("`{path}` is {} on the host", inode.describe());
-                return Err(context.refuse("path", format!("`{path}` is no directory"), label));
-            }
-            Err(Stop::NotKnown {
-                cause: NotKnown::Since(operation, why),
-                ..
-            }) => {
-                since.push(operation);
-                changes.push(create(path, wish, Before::Unknown(why)));
-            }
-            Err(stop) => return Err(stop),
+/// Plans one directory of the path; `wish` is given for the last.
+fn plan_one(
+    context: &PlanContext<'_>,
+    path: &str,
+    wish: Option<&Directory>,
+    changes: &mut Vec<ResourceChange>,
+    since: &mut Vec<OperationId>,
+) -> Result<(), Stop> {
+    match context.path(path) {
+        Ok(PathFact::Absent) => changes.push(create(path, wish, Before::Absent)),
+        Ok(PathFact::Present(inode)) if inode.kind == InodeKind::Directory => {
+            changes.extend(wish.and_then(|wish| update(path, wish, &inode)));
         }
-        Ok(())
+        Ok(PathFact::Present(inode)) => {
+            let label = format!("`{path}` is {} on the host", inode.describe());
+            return Err(context.refuse("path", format!("`{path}` is no directory"), label));
+        }
+        Err(Stop::NotKnown {
+            cause: NotKnown::Since(operation, why),
+            ..
+        }) => {
+            since.push(operation);
+            changes.push(create(path, wish, Before::Unknown(why)));
+        }
+        Err(stop) => return Err(stop),
     }
+    Ok(())
 }
 
 fn create(path: &str, wish: Option<&Directory>, before: Before) -> ResourceChange {

@@ -74,7 +74,7 @@ impl Operation for Line {
             );
             return Err(Stop::Refused(Box::new(mistake.hint("`files.put` makes whole files"))));
         }
-        let text = self.text(context, &path)?;
+        let text = text_of(context, &path)?;
         let wish = FileWish {
             path: &path,
             path_argument: "path",
@@ -102,20 +102,6 @@ impl Line {
         Ok(Some(expression))
     }
 
-    fn text(&self, context: &PlanContext<'_>, path: &str) -> Result<String, Stop> {
-        let bytes = match context.content(path)? {
-            ContentFact::Bytes(bytes) => bytes,
-            ContentFact::Absent => {
-                return Err(context.refuse("path", format!("`{path}` is no file"), "no text to look at"));
-            }
-            ContentFact::TooLarge => {
-                return Err(context.refuse("path", format!("`{path}` is too large to edit by line"), "over 1 MiB"));
-            }
-        };
-        String::from_utf8(bytes)
-            .map_err(|_| context.refuse("path", format!("`{path}` is not UTF-8 text"), "cannot edit lines of it"))
-    }
-
     fn edited(&self, text: &str, matching: Option<&Regex>) -> String {
         let found = |line: &str| line == self.line || matching.is_some_and(|expression| expression.is_match(line));
         let mut edited = String::with_capacity(text.len() + self.line.len() + 1);
@@ -139,6 +125,20 @@ impl Line {
         }
         edited
     }
+}
+
+fn text_of(context: &PlanContext<'_>, path: &str) -> Result<String, Stop> {
+    let bytes = match context.content(path)? {
+        ContentFact::Bytes(bytes) => bytes,
+        ContentFact::Absent => {
+            return Err(context.refuse("path", format!("`{path}` is no file"), "no text to look at"));
+        }
+        ContentFact::TooLarge => {
+            return Err(context.refuse("path", format!("`{path}` is too large to edit by line"), "over 1 MiB"));
+        }
+    };
+    String::from_utf8(bytes)
+        .map_err(|_| context.refuse("path", format!("`{path}` is not UTF-8 text"), "cannot edit lines of it"))
 }
 
 fn split_end(piece: &str) -> (&str, &str) {

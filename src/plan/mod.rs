@@ -1,0 +1,162 @@
+//! The plan: what would be done to each host, made from facts alone. No input, no output, no clock, no connection: a test
+//! sees to it that nothing here names `remote` or the async runtime.
+
+mod bind;
+mod build;
+mod review;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::change::{Action, Outcome, ResourceChange};
+use crate::error::{Diagnostic, Origin};
+use crate::facts::overlay::OperationId;
+use crate::facts::{FactKey, Facts};
+
+pub use build::build;
+pub use review::{Departure, compare};
+
+/// What is to be planned, beyond the run itself.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// What was read of each host.
+    pub facts: BTreeMap<String, Facts>,
+    /// Operations that are through and are not planned again, by host.
+    pub done: BTreeMap<String, BTreeSet<OperationId>>,
+}
+
+/// A plan, and what making it lacked.
+#[derive(Debug, Default)]
+pub struct Build {
+    /// The plan, as far as it could be made.
+    pub plan: Plan,
+    /// Facts that were asked for and not there, by host.
+    pub missing: BTreeMap<String, BTreeSet<FactKey>>,
+    /// What is wrong with the project, or cannot be done to a host.
+    pub mistakes: Vec<Mistake>,
+}
+
+/// Something wrong, with the host that it was found on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The host.
+    pub host: String,
+    /// What is wrong.
+    pub diagnostic: Diagnostic,
+}
+
+/// What would be done, host by host.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Hosts, in the run's order.
+    pub hosts: Vec<HostPlan>,
+}
+
+/// What would be done to a host.
+#[derive(Clone, Debug)]
+pub struct HostPlan {
+    /// The host.
+    pub host: String,
+    /// Operations, in order.
+    pub operations: Vec<PlannedOperation>,
+}
+
+/// An operation on a host and what it came to.
+#[derive(Clone, Debug)]
+pub struct PlannedOperation {
+    /// Its name.
+    pub id: OperationId,
+    /// Its task.
+    pub task: String,
+    /// Where it is written.
+    pub origin: Origin,
+    /// What it would do.
+    pub outcome: Outcome,
+    /// The facts it was planned from.
+    pub asked: BTreeSet<FactKey>,
+}
+
+impl PlannedOperation {
+    /// The changes that are shown for it.
+    pub fn changes(&self) -> &[ResourceChange] {
+        match &self.outcome {
+            Outcome::Unchanged => &[],
+            Outcome::Change(changes) | Outcome::Ensure { changes, .. } => changes,
+            Outcome::Deferred { preview, .. } => preview,
+        }
+    }
+
+    /// Whether something waits to be done.
+    pub fn is_pending(&self) -> bool {
+        match &self.outcome {
+            Outcome::Unchanged => false,
+            Outcome::Change(changes) => changes.iter().any(|change| change.action.is_pending()),
+            Outcome::Ensure { .. } | Outcome::Deferred { .. } => true,
+        }
+    }
+}
+
+/// How many of what a plan holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Resources that come to be.
+    pub create: usize,
+    /// Resources that are altered.
+    pub update: usize,
+    /// Resources that go.
+    pub remove: usize,
+    /// Things done each time.
+    pub each_time: usize,
+    /// Operations that are planned later.
+    pub deferred: usize,
+    /// Operations with nothing to do.
+    pub unchanged: usize,
+}
+
+impl Totals {
+    /// Counts one operation.
+    pub fn add(&mut self, operation: &PlannedOperation) {
+        match &operation.outcome {
+            Outcome::Unchanged => self.unchanged += 1,
+            Outcome::Deferred { .. } => self.deferred += 1,
+            Outcome::Change(changes) | Outcome::Ensure { changes, .. } => {
+                for change in changes {
+                    match change.action {
+                        Action::Create => self.create += 1,
+                        Action::Update => self.update += 1,
+                        Action::Remove => self.remove += 1,
+                        Action::RunEachTime => self.each_time += 1,
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl HostPlan {
+    /// How many of what.
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        self.operations.iter().for_each(|operation| totals.add(operation));
+        totals
+    }
+
+    /// Whether something waits to be done.
+    pub fn is_pending(&self) -> bool {
+        self.operations.iter().any(PlannedOperation::is_pending)
+    }
+}
+
+impl Plan {
+    /// Whether something waits to be done on any host.
+    pub fn is_pending(&self) -> bool {
+        self.hosts.iter().any(HostPlan::is_pending)
+    }
+
+    /// The plan of a host.
+    pub fn host(&self, name: &str) -> Option<&HostPlan> {
+        self.hosts.iter().find(|host| host.host == name)
+    }
+}
+
+#[cfg(test)]
+mod tests;

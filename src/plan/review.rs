@@ -1,0 +1,49 @@
+//! The contract between review and apply: what is about to be done against what was shown.
+
+use super::PlannedOperation;
+use crate::change::{Outcome, ResourceChange};
+use crate::facts::overlay::Effect;
+
+/// Why what is about to be done is not what was reviewed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
+pub struct Departure {
+    /// What would be done that was not shown.
+    pub what: String,
+}
+
+/// Checks that `now` does nothing that `reviewed` did not announce.
+///
+/// Line by line for what was known at review; by what it may touch for what was deferred.
+/// Errors: the first change that goes beyond.
+pub fn compare(reviewed: &PlannedOperation, now: &PlannedOperation) -> Result<(), Departure> {
+    let new = match &now.outcome {
+        Outcome::Unchanged | Outcome::Deferred { .. } => return Ok(()),
+        Outcome::Change(changes) | Outcome::Ensure { changes, .. } => changes,
+    };
+    let beyond = match &reviewed.outcome {
+        Outcome::Unchanged => new.first(),
+        Outcome::Change(old) | Outcome::Ensure { changes: old, .. } => new
+            .iter()
+            .find(|change| !old.iter().any(|promised| change.is_within(promised))),
+        Outcome::Deferred { touches, .. } => new.iter().find(|change| {
+            let set = change.effects.iter().filter_map(|effect| match effect {
+                Effect::Set(key, _) => Some(key),
+                Effect::Forget(..) => None,
+            });
+            set.into_iter()
+                .any(|key| !touches.iter().any(|scope| scope.covers(key)))
+        }),
+    };
+    match beyond {
+        None => Ok(()),
+        Some(change) => Err(Departure { what: describe(change) }),
+    }
+}
+
+fn describe(change: &ResourceChange) -> String {
+    format!(
+        "{} `{}` would change in a way that was not reviewed",
+        change.id.kind, change.id.name
+    )
+}

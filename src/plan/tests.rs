@@ -1,0 +1,255 @@
+use super::*;
+use crate::facts::Fact;
+use crate::facts::apt::{InstallationFact, SimulatedInstall, Simulation};
+use crate::facts::package::PackageFact;
+use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
+use crate::facts::system::SystemFacts;
+use crate::facts::unit::UnitFact;
+use crate::project::{Filter, Run, load, select};
+use crate::secret::DigestKey;
+
+/// A host as a table of facts: what is not set is absent.
+fn answer(key: &FactKey) -> Fact {
+    match key {
+        FactKey::System => Fact::System(Box::new(SystemFacts {
+            hostname: "web".to_owned(),
+            ..SystemFacts::default()
+        })),
+        FactKey::Path(path) if ["/", "/etc", "/etc/apt"].contains(&path.as_str()) => {
+            Fact::Path(PathFact::Present(Inode {
+                kind: InodeKind::Directory,
+                owner: "root".to_owned(),
+                group: "root".to_owned(),
+                mode: 0o755,
+            }))
+        }
+        FactKey::Path(_) => Fact::Path(PathFact::Absent),
+        FactKey::Content(_) => Fact::Content(ContentFact::Absent),
+        FactKey::Package(_) => Fact::Package(PackageFact::Absent),
+        FactKey::Unit(_) => Fact::Unit(UnitFact::Absent),
+        FactKey::Installation(wish) => Fact::Installation(InstallationFact::Possible(Simulation {
+            installs: wish
+                .packages
+                .iter()
+                .map(|name| SimulatedInstall {
+                    name: name.clone(),
+                    old: None,
+                    new: "1.0".to_owned(),
+                })
+                .collect(),
+            removals: Vec::new(),
+        })),
+    }
+}
+
+fn run_of(task: &str) -> Run {
+    let root = tempfile::tempdir().expect("a folder");
+    for (path, text) in [
+        ("inventories/dev.toml", "[hosts.web]"),
+        ("deploys/site.toml", "hosts = ['*']\ntasks = ['t/t']"),
+        ("group_data/all.toml", "names = ['a', 'b']\non = true"),
+        ("tasks/t/t.toml", task),
+    ] {
+        let path = root.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("mkdir");
+        std::fs::write(path, text).expect("write");
+    }
+    let project = load(root.path()).expect("valid");
+    select(&project, "dev", "site", &Filter::default()).expect("hosts and tasks")
+}
+
+/// Plans as a run does: facts in rounds.
+fn settle(run: &Run) -> (Build, usize) {
+    let key = DigestKey::random();
+    let mut known = Known::default();
+    let mut rounds = 0;
+    loop {
+        let build = build(run, &known, &key);
+        if build.missing.is_empty() || rounds == 3 || !build.mistakes.is_empty() {
+            return (build, rounds);
+        }
+        rounds += 1;
+        for (host, keys) in &build.missing {
+            let facts = known.facts.entry(host.clone()).or_default();
+            for key in keys {
+                facts.insert(key.clone(), answer(key));
+            }
+        }
+    }
+}
+
+fn outcomes(build: &Build) -> Vec<(String, &Outcome)> {
+    build.plan.hosts[0]
+        .operations
+        .iter()
+        .map(|operation| (operation.id.slug().to_owned(), &operation.outcome))
+        .collect()
+}
+
+fn mistakes(task: &str) -> Vec<String> {
+    let build = build(&run_of(task), &Known::default(), &DigestKey::random());
+    build
+        .mistakes
+        .iter()
+        .map(|mistake| mistake.diagnostic.to_string())
+        .collect()
+}
+
+#[test]
+fn later_operations_see_what_earlier_ones_do() {
+    let task = "[[operation]]\nop = 'files.directory'\npath = '/srv'\n\
+        [[operation]]\nop = 'files.put'\ndest = '/srv/x'\ncontent = 'x'\n\
+        [[operation]]\nop = 'files.line'\npath = '/srv/x'\nline = 'y'\n\
+        [[operation]]\nname = 'again'\nop = 'files.line'\npath = '/srv/x'\nline = 'y'\n";
+    let (build, rounds) = settle(&run_of(task));
+    assert_eq!(build.mistakes, []);
+    assert_eq!(rounds, 1);
+    let outcomes = outcomes(&build);
+    assert!(matches!(outcomes[0].1, Outcome::Change(_)));
+    assert!(matches!(outcomes[1].1, Outcome::Change(_)));
+    assert!(matches!(outcomes[2].1, Outcome::Change(_)));
+    assert_eq!(outcomes[3], ("again".to_owned(), &Outcome::Unchanged));
+}
+
+#[test]
+fn after_a_package_whole_files_are_ensured_and_lines_deferred() {
+    let task = "[[operation]]\nop = 'apt.packages'\npackages = ['p']\n\
+        [[operation]]\nop = 'files.put'\ndest = '/etc/apt/mine'\ncontent = 'x'\n\
+        [[operation]]\nop = 'files.line'\npath = '/etc/apt/theirs'\nline = 'y'\n\
+        [[operation]]\nop = 'systemd.service'\nservice = 'p'\nstate = 'started'\n\
+        [[operation]]\nop = 'files.put'\ndest = '/srv'\ncontent = 'x'\n";
+    let (build, rounds) = settle(&run_of(task));
+    assert_eq!(build.mistakes, []);
+    assert_eq!(rounds, 2, "the second round asks apt what it would do");
+    let outcomes = outcomes(&build);
+    assert!(matches!(outcomes[0].1, Outcome::Change(_)));
+    assert!(matches!(outcomes[1].1, Outcome::Ensure { .. }), "{:?}", outcomes[1]);
+    let Outcome::Deferred { waits_for, why, .. } = outcomes[2].1 else {
+        panic!("{:?}", outcomes[2])
+    };
+    assert_eq!(waits_for[0].slug(), "apt.packages p");
+    assert_eq!(why, "path `/etc/apt/theirs`: a package may bring it (`apt.packages p`)");
+    assert!(matches!(outcomes[3].1, Outcome::Ensure { .. }), "{:?}", outcomes[3]);
+    assert!(matches!(outcomes[4].1, Outcome::Change(_)), "{:?}", outcomes[4]);
+}
+
+#[test]
+fn conditions_and_items_decide_what_is_planned() {
+    let task = "[[operation]]\nop = 'files.directory'\nfor_each = 'names'\npath = '/srv/{{ item }}'\nwhen = \"item != 'a'\"\n\
+        [[operation]]\nop = 'files.directory'\npath = '/no'\nwhen = 'not on'\n\
+        [[operation]]\nop = 'files.directory'\npath = '/{{ facts.hostname }}'\nwhen = \"facts.hostname == 'web'\"\n";
+    let (build, rounds) = settle(&run_of(task));
+    assert_eq!(rounds, 2, "what facts name is asked for in the second round");
+    let names: Vec<String> = outcomes(&build).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["files.directory /srv/b[b]", "files.directory /web"]);
+}
+
+#[test]
+fn mistakes_are_found_without_a_host() {
+    let cases = [
+        (
+            "[[operation]]\nop = 'files.directory'\npath = '/x'\n[[operation]]\nop = 'apt.packages'\npackages = ['a', 3]",
+            "tasks/t/t.toml:6:18: invalid parameters of `apt.packages`",
+        ),
+        (
+            "[[operation]]\nop = 'files.directory'\npth = '/x'",
+            "tasks/t/t.toml:3:1: invalid parameters of `files.directory`",
+        ),
+        (
+            "[[operation]]\nop = 'files.directory'\npath = '{{ nope }}'",
+            "tasks/t/t.toml:3:12: `nope` is undefined",
+        ),
+        (
+            "[[operation]]\nop = 'files.directory'\npath = '/x'\nwhen = '{{ on }}'",
+            "tasks/t/t.toml:4:8: an expression is written bare here",
+        ),
+        (
+            "[[operation]]\nop = 'files.directory'\npath = '/x'\nwhen = 'names'",
+            "tasks/t/t.toml:4:8: `when` must come to true or false",
+        ),
+        (
+            "[[operation]]\nop = 'files.directory'\npath = '/x'\nfor_each = 'on'",
+            "tasks/t/t.toml:4:12: `for_each` must come to a list",
+        ),
+        (
+            "[[operation]]\nop = 'apt.packages'\npackages = '{{ on }}'",
+            "group_data/all.toml:2:6: invalid parameters of `apt.packages`",
+        ),
+    ];
+    for (task, expected) in cases {
+        let found = mistakes(task);
+        assert!(
+            found.iter().any(|mistake| mistake.starts_with(expected)),
+            "{task}\n{found:#?}"
+        );
+    }
+    let twice = mistakes(
+        "[[operation]]\nop = 'files.directory'\npath = '/x'\n[[operation]]\nop = 'files.directory'\npath = '/x'",
+    );
+    assert_eq!(
+        twice,
+        ["tasks/t/t.toml:5:6: two operations are called `files.directory /x`"]
+    );
+}
+
+#[test]
+fn what_is_done_is_not_planned_again_and_new_drift_departs_from_the_review() {
+    let task = "[[operation]]\nop = 'files.put'\ndest = '/srv'\ncontent = 'x'\n[[operation]]\nop = 'files.put'\ndest = '/opt'\ncontent = 'x'";
+    let run = run_of(task);
+    let (reviewed, _) = settle(&run);
+    let first = &reviewed.plan.hosts[0].operations[0];
+    let mut known = Known::default();
+    known.done.entry("web".to_owned()).or_default().insert(first.id.clone());
+    let rest = build(&run, &known, &DigestKey::random());
+    assert_eq!(rest.plan.hosts[0].operations.len(), 1);
+    assert_eq!(rest.plan.hosts[0].operations[0].id.slug(), "files.put /opt");
+
+    let second = &reviewed.plan.hosts[0].operations[1];
+    assert_eq!(compare(second, second), Ok(()));
+    let mut unchanged = second.clone();
+    unchanged.outcome = Outcome::Unchanged;
+    assert_eq!(compare(second, &unchanged), Ok(()));
+    assert!(compare(&unchanged, second).is_err());
+    let mut deferred = second.clone();
+    deferred.outcome = Outcome::Deferred {
+        waits_for: Vec::new(),
+        why: String::new(),
+        touches: vec![crate::facts::overlay::Scope::Key(FactKey::Path("/opt".to_owned()))],
+        preview: Vec::new(),
+    };
+    assert_eq!(compare(&deferred, second), Ok(()));
+    assert!(compare(&deferred, first).is_err());
+}
+
+#[test]
+fn the_plan_knows_no_connection_and_no_clock() {
+    let sources = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut looked_at = 0;
+    for folder in ["plan", "facts", "operations", "change", "project", "template", "value"] {
+        let mut folders = vec![sources.join(folder)];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("readable").flatten() {
+                let path = entry.path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let text = std::fs::read_to_string(&path).expect("readable");
+                for word in [
+                    "crate::remote",
+                    "crate::gather",
+                    "crate::apply",
+                    "tokio::",
+                    "async fn",
+                    "SystemTime",
+                    "Instant::",
+                ] {
+                    let own = path.ends_with("plan/tests.rs");
+                    assert!(own || !text.contains(word), "{} names {word}", path.display());
+                }
+                looked_at += 1;
+            }
+        }
+    }
+    assert!(looked_at > 25, "{looked_at} files");
+}

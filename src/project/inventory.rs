@@ -1,0 +1,231 @@
+//! `inventories/<name>.toml`: hosts, their addresses and groups.
+
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+use serde::Deserialize;
+
+use super::data::check_reserved;
+use super::reader::{Source, read_struct, refuse_not_yet, take_table};
+use crate::error::{Diagnostic, Origin};
+use crate::value::{Entry, Kind, Table};
+
+/// The hosts of an environment.
+#[derive(Debug)]
+pub struct Inventory {
+    /// Groups of every host.
+    pub groups: Vec<String>,
+    /// Hosts by name, in the order written.
+    pub hosts: IndexMap<String, Host>,
+    /// The place of `groups`.
+    pub groups_origin: Option<Origin>,
+}
+
+/// A host of an inventory.
+#[derive(Debug)]
+pub struct Host {
+    /// The name.
+    pub name: String,
+    /// Where ssh is to connect; the name if not given, so that aliases of `~/.ssh/config` work.
+    pub address: Option<String>,
+    /// Groups, lowest precedence first.
+    pub groups: Vec<String>,
+    /// The host's own data.
+    pub data: Table,
+    /// How to connect.
+    pub connection: ConnectionSettings,
+    /// Set for a throw-away host of the lab.
+    pub lab: Option<LabSettings>,
+    /// Where the host is written.
+    pub origin: Option<Origin>,
+}
+
+/// How to connect.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectionSettings {
+    /// Login user; what ssh would take if not given.
+    pub user: Option<String>,
+    /// Port; what ssh would take if not given.
+    pub port: Option<u16>,
+    /// Private key, relative to the project's root.
+    pub identity_file: Option<PathBuf>,
+}
+
+/// What a lab host is made of.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabSettings {
+    /// The system: `debian:13` or `debian:12`.
+    #[serde(default = "default_image")]
+    pub image: String,
+    /// Limit of memory, in MiB.
+    pub memory: Option<u64>,
+}
+
+fn default_image() -> String {
+    "debian:13".to_owned()
+}
+
+impl Default for LabSettings {
+    fn default() -> Self {
+        Self {
+            image: default_image(),
+            memory: None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Head {
+    #[serde(default)]
+    groups: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HostHead {
+    address: Option<String>,
+    #[serde(default)]
+    groups: Vec<String>,
+}
+
+const CONNECTION_NOT_YET: &[&str] = &["become", "become_user", "jump", "keep", "known_hosts"];
+
+pub(super) fn read(source: Source) -> Result<Inventory, Vec<Diagnostic>> {
+    let start = source.start();
+    let mut mistakes = Vec::new();
+    let mut table = source.table;
+    let defaults = connection(&mut table, &ConnectionSettings::default(), &mut mistakes);
+    let lab = lab_defaults(&mut table, &mut mistakes);
+    let hosts = take_table(&mut table, "hosts").map_err(|mistake| vec![mistake])?;
+    let groups_origin = table.get("groups").and_then(|entry| entry.value.origin.clone());
+    let head = collect(read_struct::<Head>(table, Some(&start), "inventory"), &mut mistakes);
+    let mut inventory = Inventory {
+        groups: head.map(|head| head.groups).unwrap_or_default(),
+        hosts: IndexMap::new(),
+        groups_origin,
+    };
+    for (name, entry) in hosts.map(|(hosts, _)| hosts).unwrap_or_default() {
+        if let Some(host) = collect(read_host(&name, &entry, &defaults, &lab, &mut mistakes), &mut mistakes) {
+            inventory.hosts.insert(name, host);
+        }
+    }
+    if inventory.hosts.is_empty() && mistakes.is_empty() {
+        mistakes.push(Diagnostic::new("an inventory without hosts").at(&start, "write a host as `[hosts.NAME]`"));
+    }
+    if mistakes.is_empty() {
+        Ok(inventory)
+    } else {
+        Err(mistakes)
+    }
+}
+
+fn collect<T>(result: Result<T, Diagnostic>, mistakes: &mut Vec<Diagnostic>) -> Option<T> {
+    result.map_err(|mistake| mistakes.push(mistake)).ok()
+}
+
+fn connection(table: &mut Table, defaults: &ConnectionSettings, mistakes: &mut Vec<Diagnostic>) -> ConnectionSettings {
+    let Some(Some((inner, entry))) = collect(take_table(table, "connection"), mistakes) else {
+        return defaults.clone();
+    };
+    let before = mistakes.len();
+    refuse_not_yet(&inner, CONNECTION_NOT_YET, mistakes);
+    if mistakes.len() > before {
+        return defaults.clone();
+    }
+    let own = read_struct::<ConnectionSettings>(inner, entry.key.as_ref(), "connection settings");
+    let own = collect(own, mistakes).unwrap_or_default();
+    ConnectionSettings {
+        user: own.user.or_else(|| defaults.user.clone()),
+        port: own.port.or(defaults.port),
+        identity_file: own.identity_file.or_else(|| defaults.identity_file.clone()),
+    }
+}
+
+fn lab_defaults(table: &mut Table, mistakes: &mut Vec<Diagnostic>) -> LabSettings {
+    let Some(Some((inner, entry))) = collect(take_table(table, "lab"), mistakes) else {
+        return LabSettings::default();
+    };
+    collect(read_struct(inner, entry.key.as_ref(), "lab settings"), mistakes).unwrap_or_default()
+}
+
+fn read_host(
+    name: &str,
+    entry: &Entry,
+    defaults: &ConnectionSettings,
+    lab_defaults: &LabSettings,
+    mistakes: &mut Vec<Diagnostic>,
+) -> Result<Host, Diagnostic> {
+    let origin = entry.key.as_ref();
+    check_name("host", name, origin)?;
+    let mut table = match &entry.value.kind {
+        Kind::Table(table) => table.clone(),
+        _ => {
+            return Err(Diagnostic::new(format!("host `{name}` must be a table")).at_maybe(
+                entry.value.origin.as_ref(),
+                format!("this is {}", entry.value.describe()),
+            ));
+        }
+    };
+    let data = take_table(&mut table, "data")?
+        .map(|(data, _)| data)
+        .unwrap_or_default();
+    check_reserved(&data, mistakes);
+    let connection = connection(&mut table, defaults, mistakes);
+    let lab = lab(&mut table, lab_defaults)?;
+    let address = table.get("address").cloned();
+    let head: HostHead = read_struct(table, origin, "host")?;
+    if let Some(written) = &head.address {
+        check_name(
+            "address",
+            written,
+            address.and_then(|entry| entry.value.origin).as_ref(),
+        )?;
+    }
+    Ok(Host {
+        name: name.to_owned(),
+        address: head.address,
+        groups: head.groups,
+        data,
+        connection,
+        lab,
+        origin: origin.cloned(),
+    })
+}
+
+fn lab(table: &mut Table, defaults: &LabSettings) -> Result<Option<LabSettings>, Diagnostic> {
+    let Some(entry) = table.shift_remove("lab") else {
+        return Ok(None);
+    };
+    match &entry.value.kind {
+        Kind::Bool(wanted) => Ok(wanted.then(|| defaults.clone())),
+        Kind::Table(inner) => {
+            let named_image = inner.contains_key("image");
+            let mut settings: LabSettings = read_struct(inner.clone(), entry.key.as_ref(), "lab settings")?;
+            if !named_image {
+                settings.image.clone_from(&defaults.image);
+            }
+            settings.memory = settings.memory.or(defaults.memory);
+            Ok(Some(settings))
+        }
+        _ => Err(Diagnostic::new("`lab` must be `true` or a table").at_maybe(
+            entry.value.origin.as_ref(),
+            format!("this is {}", entry.value.describe()),
+        )),
+    }
+}
+
+/// Names and addresses end up on ssh's command line: what could be taken for an option or for more than one word is
+/// refused where it is written.
+fn check_name(what: &str, name: &str, origin: Option<&Origin>) -> Result<(), Diagnostic> {
+    let plain = |character: char| character.is_ascii_alphanumeric() || ".-_:%@".contains(character);
+    if !name.is_empty() && !name.starts_with('-') && name.chars().all(plain) {
+        return Ok(());
+    }
+    Err(Diagnostic::new(format!("`{name}` is no usable {what}")).at_maybe(
+        origin,
+        "letters, digits and `.-_:%` are allowed, and no `-` at the start",
+    ))
+}

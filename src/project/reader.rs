@@ -1,0 +1,147 @@
+//! Files to tables, and tables to structs, with positions.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use crate::error::{Diagnostic, Origin, SourceFile};
+use crate::operations::Assets;
+use crate::value::{Entry, Kind, Table, Value, deserialize, parse_toml};
+
+/// A file's name (relative to its folder, without `.toml`) and its table.
+pub(super) struct Source {
+    pub(super) name: String,
+    pub(super) file: Arc<SourceFile>,
+    pub(super) table: Table,
+}
+
+impl Source {
+    /// The file's first character, for mistakes of the whole file.
+    pub(super) fn start(&self) -> Origin {
+        Origin::new(&self.file, 0..0)
+    }
+}
+
+/// Reads every `*.toml` below a folder of the project; what does not parse is left out and told in `mistakes`.
+pub(super) fn read_folder<T>(
+    root: &Path,
+    folder: &str,
+    mistakes: &mut Vec<Diagnostic>,
+    read: impl Fn(Source) -> Result<T, Vec<Diagnostic>>,
+) -> BTreeMap<String, T> {
+    let mut found = BTreeMap::new();
+    let mut paths = Vec::new();
+    list_files(&root.join(folder), &mut paths, mistakes);
+    for path in paths
+        .iter()
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+    {
+        let result = read_source(root, folder, path).and_then(|source| {
+            let name = source.name.clone();
+            read(source).map(|value| (name, value))
+        });
+        match result {
+            Ok((name, value)) => {
+                found.insert(name, value);
+            }
+            Err(more) => mistakes.extend(more),
+        }
+    }
+    found
+}
+
+fn read_source(root: &Path, folder: &str, path: &Path) -> Result<Source, Vec<Diagnostic>> {
+    let shown = relative(root, path);
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| vec![Diagnostic::new(format!("failed to read `{shown}`")).because(error.to_string())])?;
+    let name = relative(&root.join(folder), path);
+    let file = SourceFile::new(shown, text);
+    let table = parse_toml(&file)?;
+    Ok(Source {
+        name: name.trim_end_matches(".toml").to_owned(),
+        file,
+        table,
+    })
+}
+
+/// Reads every file below `templates/`.
+pub(super) fn read_assets(root: &Path, mistakes: &mut Vec<Diagnostic>) -> Assets {
+    let folder = root.join("templates");
+    let mut paths = Vec::new();
+    list_files(&folder, &mut paths, mistakes);
+    let mut assets = Assets::new();
+    for path in paths {
+        match std::fs::read(&path) {
+            Ok(bytes) => {
+                assets.insert(relative(&folder, &path), Arc::from(bytes));
+            }
+            Err(error) => {
+                let shown = relative(root, &path);
+                mistakes.push(Diagnostic::new(format!("failed to read `{shown}`")).because(error.to_string()));
+            }
+        }
+    }
+    assets
+}
+
+/// Files below `folder`, sorted; a folder that is not there holds none.
+fn list_files(folder: &Path, found: &mut Vec<PathBuf>, mistakes: &mut Vec<Diagnostic>) {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
+        Err(error) => {
+            mistakes.push(Diagnostic::new(format!("failed to list `{}`", folder.display())).because(error.to_string()));
+            return;
+        }
+    };
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            list_files(&path, found, mistakes);
+        } else {
+            found.push(path);
+        }
+    }
+}
+
+fn relative(root: &Path, path: &Path) -> String {
+    path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned()
+}
+
+/// Refuses keys that the language has and this version does not act on.
+pub(super) fn refuse_not_yet(table: &Table, keys: &[&str], mistakes: &mut Vec<Diagnostic>) {
+    for (key, entry) in table.iter().filter(|(key, _)| keys.contains(&key.as_str())) {
+        mistakes.push(
+            Diagnostic::new(format!("`{key}` is not in this version"))
+                .at_maybe(entry.key.as_ref(), "this would have no effect")
+                .hint("take it out: a later version will act on it"),
+        );
+    }
+}
+
+/// Reads a table as a struct; the title says what was read.
+pub(super) fn read_struct<T: DeserializeOwned>(
+    table: Table,
+    origin: Option<&Origin>,
+    what: &str,
+) -> Result<T, Diagnostic> {
+    let value = Value::new(Kind::Table(table)).at(origin);
+    deserialize(&value).map_err(|error| error.into_diagnostic(format!("invalid {what}"), origin))
+}
+
+/// Takes a table out of a table; an error if it is there and is no table.
+pub(super) fn take_table(table: &mut Table, key: &str) -> Result<Option<(Table, Entry)>, Diagnostic> {
+    let Some(entry) = table.shift_remove(key) else {
+        return Ok(None);
+    };
+    match &entry.value.kind {
+        Kind::Table(inner) => Ok(Some((inner.clone(), entry))),
+        _ => Err(Diagnostic::new(format!("`{key}` must be a table")).at_maybe(
+            entry.value.origin.as_ref(),
+            format!("this is {}", entry.value.describe()),
+        )),
+    }
+}

@@ -1,0 +1,177 @@
+use super::*;
+
+fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let root = tempfile::tempdir().expect("a folder");
+    let defaults = [
+        (
+            "inventories/dev.toml",
+            "groups = ['development']\n[hosts.web]\ngroups = ['services']\n[hosts.db]\n",
+        ),
+        (
+            "group_data/all.toml",
+            "path = '/mnt'\ndocker = { root = '{{ path }}/d', keep = 1 }",
+        ),
+        ("group_data/development.toml", "docker = { keep = 2 }"),
+        ("group_data/services.toml", "path = '/srv'"),
+        ("deploys/site.toml", "hosts = ['*']\ntasks = ['a/b', 'a/c']"),
+        ("tasks/a/b.toml", "[[operation]]\nop = 'files.directory'\npath = '/x'"),
+        ("tasks/a/c.toml", "description = 'c'"),
+    ];
+    for (path, text) in defaults.iter().chain(files) {
+        let path = root.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("mkdir");
+        std::fs::write(path, text).expect("write");
+    }
+    root
+}
+
+fn mistakes(files: &[(&str, &str)]) -> Vec<String> {
+    let root = project(files);
+    let mistakes = load(root.path()).expect_err("mistakes").0;
+    mistakes
+        .iter()
+        .map(|mistake| match &mistake.hint {
+            Some(hint) => format!("{mistake} | {hint}"),
+            None => mistake.to_string(),
+        })
+        .collect()
+}
+
+#[test]
+fn loads_selects_and_merges() {
+    let root = project(&[]);
+    let project = load(root.path()).expect("valid");
+    let run = select(&project, "dev", "site", &Filter::default()).expect("hosts and tasks");
+    assert_eq!(
+        run.hosts.iter().map(|host| host.name.as_str()).collect::<Vec<_>>(),
+        ["web", "db"]
+    );
+    let path = |host: &RunHost| host.data["path"].value.as_str().map(str::to_owned);
+    assert_eq!(path(&run.hosts[0]).as_deref(), Some("/srv"));
+    assert_eq!(path(&run.hosts[1]).as_deref(), Some("/mnt"));
+    let docker = run.hosts[0].data["docker"].value.as_table().expect("a table");
+    assert_eq!(docker["keep"].value.kind, crate::value::Kind::Integer(2));
+    assert!(docker.contains_key("root"));
+    assert_eq!(run.tasks.len(), 2);
+}
+
+#[test]
+fn filters_say_what_they_leave_out() {
+    let root = project(&[]);
+    let project = load(root.path()).expect("valid");
+    let filter = Filter {
+        limit: vec!["w*".to_owned()],
+        only: vec!["a/c".to_owned()],
+    };
+    let run = select(&project, "dev", "site", &filter).expect("hosts and tasks");
+    assert_eq!(run.hosts_left_out, ["db"]);
+    assert_eq!(run.tasks_left_out, ["a/b"]);
+}
+
+#[test]
+fn what_matches_nothing_is_an_error() {
+    let root = project(&[]);
+    let project = load(root.path()).expect("valid");
+    let refused = |limit: &[&str], only: &[&str]| {
+        let filter = Filter {
+            limit: limit.iter().map(|one| (*one).to_owned()).collect(),
+            only: only.iter().map(|one| (*one).to_owned()).collect(),
+        };
+        select(&project, "dev", "site", &filter)
+            .expect_err("nothing matches")
+            .to_string()
+    };
+    assert_eq!(refused(&["wbe"], &[]), "`--limit wbe` matches no host of deploy `site`");
+    assert_eq!(refused(&[], &["a/d"]), "`--only a/d` matches no task of deploy `site`");
+    let error = select(&project, "dve", "site", &Filter::default()).expect_err("no inventory");
+    assert_eq!(error.hint.as_deref(), Some("did you mean `dev`?"));
+    let error = select(&project, "dev", "sites", &Filter::default()).expect_err("no deploy");
+    assert_eq!(error.hint.as_deref(), Some("did you mean `site`?"));
+}
+
+#[test]
+fn mistakes_name_their_place() {
+    let cases: &[(&str, &str, &str)] = &[
+        (
+            "tasks/a/b.toml",
+            "[[operation]]\nop = 'files.pt'",
+            "tasks/a/b.toml:2:6: there is no operation `files.pt` | did you mean `files.put`?",
+        ),
+        (
+            "tasks/a/b.toml",
+            "[[operation]]\nname = 'x'",
+            "tasks/a/b.toml:1:1: an operation without `op`",
+        ),
+        (
+            "tasks/a/b.toml",
+            "[[operation]]\nop = 'files.directory'\npath = '/x'\nnotify = ['y']",
+            "tasks/a/b.toml:4:1: `notify` is not in this version | take it out: a later version will act on it",
+        ),
+        (
+            "tasks/a/b.toml",
+            "descripton = 'x'",
+            "tasks/a/b.toml:1:1: invalid task | did you mean `description`?",
+        ),
+        (
+            "deploys/site.toml",
+            "hosts = ['*']\ntasks = ['a/b', 'a/x']",
+            "deploys/site.toml:2:17: there is no task `a/x` | did you mean `a/b`?",
+        ),
+        (
+            "deploys/site.toml",
+            "hosts = ['*']\ntasks = ['a/b', 3]",
+            "deploys/site.toml:2:17: invalid deploy",
+        ),
+        (
+            "group_data/all.toml",
+            "facts = 1",
+            "group_data/all.toml:1:1: `facts` is a reserved name | reserved are: host, hosts, groups, inventory, facts, item, vars, captured, catalogue, stack",
+        ),
+        (
+            "group_data/service.toml",
+            "x = 1",
+            "group_data/service.toml:1:1: no host of any inventory is in group `service` | did you mean `services`?",
+        ),
+        (
+            "inventories/dev.toml",
+            "groups = ['developmen']\n[hosts.web]\ngroups = ['services']",
+            "group_data/development.toml:1:1: no host of any inventory is in group `development` | did you mean `developmen`?",
+        ),
+        (
+            "inventories/dev.toml",
+            "[hosts.web]\nadress = 'x'",
+            "inventories/dev.toml:2:1: invalid host | did you mean `address`?",
+        ),
+        (
+            "inventories/dev.toml",
+            "[hosts.web]\naddress = '-oProxyCommand=x'",
+            "inventories/dev.toml:2:11: `-oProxyCommand=x` is no usable address",
+        ),
+        (
+            "inventories/dev.toml",
+            "[connection]\nbecome = 'sudo'\n[hosts.web]",
+            "inventories/dev.toml:2:1: `become` is not in this version | take it out: a later version will act on it",
+        ),
+        (
+            "inventories/dev.toml",
+            "[hosts.web]\nconnection = { port = 'x' }",
+            "inventories/dev.toml:2:23: invalid connection settings",
+        ),
+    ];
+    for (path, text, expected) in cases {
+        let found = mistakes(&[(path, text)]);
+        assert!(
+            found.iter().any(|mistake| mistake == expected),
+            "{path}: {text}\nexpected {expected}\nfound {found:#?}"
+        );
+    }
+}
+
+#[test]
+fn several_mistakes_are_told_at_once() {
+    let found = mistakes(&[
+        ("tasks/a/b.toml", "[[operation]]\nop = 'x.y'\n[[operation]]\nop = 'z.w'"),
+        ("group_data/all.toml", "a = \n"),
+    ]);
+    assert_eq!(found.len(), 3, "{found:#?}");
+}
