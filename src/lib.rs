@@ -4,3 +4,4 @@
 //! The library never prints, reads the terminal or exits; the binary's `cli` does.
 
 pub mod error;
+pub mod lab;
