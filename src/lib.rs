@@ -13,3 +13,4 @@ pub mod quote;
 pub mod secret;
 pub mod template;
 pub mod value;
+pub mod lab;

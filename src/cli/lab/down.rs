@@ -1,0 +1,23 @@
+//! `homelab lab down`
+
+use std::cell::Cell;
+use std::path::Path;
+use std::process::ExitCode;
+
+use homelab::lab::{Lab, LabSpec};
+
+pub(super) fn run(root: &Path, spec: &LabSpec) -> anyhow::Result<ExitCode> {
+    let said_anything = Cell::new(false);
+    super::runtime()?.block_on(async {
+        let lab = Lab::connect(root).await?;
+        let mut listener = |event| {
+            said_anything.set(true);
+            super::show(&event);
+        };
+        lab.down(spec, &mut listener).await
+    })?;
+    if !said_anything.get() {
+        anstream::eprintln!("lab: no host of `{}` was there", spec.inventory);
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,270 @@
+//! The workstation's Docker engine: the few calls that the lab makes of it.
+
+use std::collections::BTreeMap;
+use std::env;
+
+use bollard::container::LogOutput;
+use bollard::errors::Error;
+use bollard::exec::{CreateExecOptions, StartExecResults};
+use bollard::models::{
+    ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, SystemInfoCgroupVersionEnum,
+};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder, ListVolumesOptionsBuilder,
+    LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions, UploadToContainerOptionsBuilder,
+};
+use bollard::{API_DEFAULT_VERSION, Docker, body_full};
+use futures_util::{StreamExt as _, TryStreamExt as _};
+
+use super::container::{CgroupVersion, IMAGE_LABEL};
+use super::error::LastLines;
+use super::{LabError, LabSpec, naming};
+
+const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
+/// Long enough for the engine to commit or import an image on a slow disk.
+const TIMEOUT_SECONDS: u64 = 300;
+
+/// A client of the engine, with what it says of its machine.
+#[derive(Clone, Debug)]
+pub(super) struct Engine {
+    pub(super) docker: Docker,
+    pub(super) cgroup: CgroupVersion,
+}
+
+/// A container as the lab sees it.
+#[derive(Clone, Debug)]
+pub(super) struct Container {
+    pub(super) id: String,
+    pub(super) status: ContainerStateStatusEnum,
+    /// Its address on the engine's bridge, while it runs.
+    pub(super) address: Option<String>,
+    /// The image as the inventory names it.
+    pub(super) image: Option<String>,
+    /// The image that it was made from.
+    pub(super) image_tag: Option<String>,
+    pub(super) started_at: Option<String>,
+}
+
+impl Container {
+    /// Whether it runs, paused or not.
+    pub(super) fn runs(&self) -> bool {
+        matches!(
+            self.status,
+            ContainerStateStatusEnum::RUNNING | ContainerStateStatusEnum::PAUSED
+        )
+    }
+}
+
+/// What a command in a container printed, and how it ended.
+#[derive(Debug)]
+pub(super) struct Executed {
+    pub(super) code: i64,
+    pub(super) output: String,
+}
+
+/// An engine's refusal as an error about `subject`.
+pub(super) fn refused(subject: &str, action: &'static str) -> impl FnOnce(Error) -> LabError {
+    let subject = subject.to_owned();
+    move |source| LabError::Engine {
+        subject,
+        action,
+        source,
+    }
+}
+
+fn socket() -> Result<String, LabError> {
+    match env::var("DOCKER_HOST") {
+        Ok(address) if !address.is_empty() => match address.strip_prefix("unix://") {
+            Some(path) => Ok(path.to_owned()),
+            None => Err(LabError::EngineElsewhere { address }),
+        },
+        _ => Ok(DEFAULT_SOCKET.to_owned()),
+    }
+}
+
+impl Engine {
+    /// Connects to this machine's engine.
+    pub(super) async fn connect() -> Result<Self, LabError> {
+        let address = socket()?;
+        let unreachable = |source| LabError::EngineUnreachable {
+            address: address.clone(),
+            source,
+        };
+        let docker = Docker::connect_with_unix(&address, TIMEOUT_SECONDS, API_DEFAULT_VERSION).map_err(unreachable)?;
+        let docker = docker.negotiate_version().await.map_err(unreachable)?;
+        let info = docker.info().await.map_err(unreachable)?;
+        let cgroup = match info.cgroup_version {
+            Some(SystemInfoCgroupVersionEnum::_2) => CgroupVersion::Two,
+            // Engines too old to say know only the first.
+            _ => CgroupVersion::One,
+        };
+        Ok(Self { docker, cgroup })
+    }
+
+    /// The containers of a lab, by host.
+    pub(super) async fn containers(&self, spec: &LabSpec) -> Result<BTreeMap<String, Container>, LabError> {
+        let options = ListContainersOptionsBuilder::new()
+            .all(true)
+            .filters(&naming::label_filter(spec))
+            .build();
+        let listed = self.docker.list_containers(Some(options)).await;
+        let listed = listed.map_err(refused(&spec.inventory, "list the lab's containers"))?;
+        let mut found = BTreeMap::new();
+        for summary in listed {
+            let host = summary.labels.and_then(|mut labels| labels.remove(naming::HOST_LABEL));
+            let (Some(host), Some(id)) = (host, summary.id) else {
+                continue;
+            };
+            // One that vanishes between the two calls is as good as gone.
+            if let Some(container) = self.inspect(&host, &id).await? {
+                found.insert(host, container);
+            }
+        }
+        Ok(found)
+    }
+
+    /// A container as it is now; nothing where it is gone.
+    pub(super) async fn inspect(&self, host: &str, id: &str) -> Result<Option<Container>, LabError> {
+        match self.docker.inspect_container(id, None::<InspectContainerOptions>).await {
+            Ok(details) => Ok(Some(container_of(id, details))),
+            Err(error) if is_status(&error, 404) => Ok(None),
+            Err(error) => Err(refused(host, "inspect its container")(error)),
+        }
+    }
+
+    /// Creates a container and returns its id.
+    pub(super) async fn create(&self, host: &str, name: &str, body: ContainerCreateBody) -> Result<String, LabError> {
+        let options = CreateContainerOptionsBuilder::new().name(name).build();
+        match self.docker.create_container(Some(options), body).await {
+            Ok(created) => Ok(created.id),
+            Err(error) if is_status(&error, 409) => Err(LabError::NameTaken {
+                host: host.to_owned(),
+                container: name.to_owned(),
+            }),
+            Err(error) => Err(refused(host, "create its container")(error)),
+        }
+    }
+
+    /// Starts a container; one that runs already is left alone.
+    pub(super) async fn start(&self, host: &str, id: &str) -> Result<(), LabError> {
+        self.docker
+            .start_container(id, None)
+            .await
+            .map_err(refused(host, "start its container"))
+    }
+
+    /// Lets a paused container run on.
+    pub(super) async fn unpause(&self, host: &str, id: &str) -> Result<(), LabError> {
+        self.docker
+            .unpause_container(id)
+            .await
+            .map_err(refused(host, "let its container run on"))
+    }
+
+    /// Removes a container with its volumes, running or not; one that is gone is fine.
+    pub(super) async fn remove(&self, host: &str, id: &str) -> Result<(), LabError> {
+        let options = RemoveContainerOptionsBuilder::new().v(true).force(true).build();
+        match self.docker.remove_container(id, Some(options)).await {
+            Err(error) if !is_status(&error, 404) => Err(refused(host, "remove its container")(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes the lab's volumes that have lost their container, as when someone removed that by hand.
+    pub(super) async fn remove_volumes(&self, spec: &LabSpec) -> Result<(), LabError> {
+        let options = ListVolumesOptionsBuilder::new()
+            .filters(&naming::label_filter(spec))
+            .build();
+        let listed = self.docker.list_volumes(Some(options)).await;
+        let listed = listed.map_err(refused(&spec.inventory, "list the lab's volumes"))?;
+        for volume in listed.volumes.unwrap_or_default() {
+            match self
+                .docker
+                .remove_volume(&volume.name, None::<RemoveVolumeOptions>)
+                .await
+            {
+                Err(error) if !is_status(&error, 404) => {
+                    return Err(refused(&spec.inventory, "remove a volume of the lab")(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Unpacks a tar archive in a container's root folder.
+    pub(super) async fn upload(&self, host: &str, id: &str, archive: Vec<u8>) -> Result<(), LabError> {
+        let options = UploadToContainerOptionsBuilder::new().path("/").build();
+        let sent = self
+            .docker
+            .upload_to_container(id, Some(options), body_full(archive.into()))
+            .await;
+        sent.map_err(refused(host, "put its keys into its container"))
+    }
+
+    /// Runs a command in a container.
+    pub(super) async fn execute(&self, host: &str, id: &str, command: &[&str]) -> Result<Executed, LabError> {
+        let failed = || refused(host, "run a command in its container");
+        let options = CreateExecOptions {
+            cmd: Some(command.to_vec()),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            ..CreateExecOptions::default()
+        };
+        let created = self.docker.create_exec(id, options).await.map_err(failed())?;
+        let started = self.docker.start_exec(&created.id, None).await.map_err(failed())?;
+        let mut text = String::new();
+        if let StartExecResults::Attached { mut output, .. } = started {
+            while let Some(chunk) = output.try_next().await.map_err(failed())? {
+                text.push_str(&String::from_utf8_lossy(&chunk.into_bytes()));
+            }
+        }
+        let ended = self.docker.inspect_exec(&created.id).await.map_err(failed())?;
+        Ok(Executed {
+            code: ended.exit_code.unwrap_or(-1),
+            output: text,
+        })
+    }
+
+    /// The last lines that a container printed.
+    pub(super) async fn last_lines(&self, id: &str) -> LastLines {
+        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail("40").build();
+        let mut text = String::new();
+        let mut lines = self.docker.logs(id, Some(options));
+        // Only ever part of another error: what cannot be read is left out.
+        while let Some(Ok(line)) = lines.next().await {
+            text.push_str(&log_text(line));
+        }
+        LastLines::of(&text)
+    }
+}
+
+fn log_text(line: LogOutput) -> String {
+    String::from_utf8_lossy(&line.into_bytes()).into_owned()
+}
+
+/// Whether the engine answered with this HTTP status.
+pub(super) fn is_status(error: &Error, status: u16) -> bool {
+    matches!(error, Error::DockerResponseServerError { status_code, .. } if *status_code == status)
+}
+
+fn container_of(id: &str, details: ContainerInspectResponse) -> Container {
+    let state = details.state.unwrap_or_default();
+    let config = details.config.unwrap_or_default();
+    let networks = details
+        .network_settings
+        .and_then(|settings| settings.networks)
+        .unwrap_or_default();
+    let address = networks
+        .into_values()
+        .filter_map(|network| network.ip_address)
+        .find(|address| !address.is_empty());
+    Container {
+        id: id.to_owned(),
+        status: state.status.unwrap_or(ContainerStateStatusEnum::EMPTY),
+        address,
+        image: config.labels.and_then(|mut labels| labels.remove(IMAGE_LABEL)),
+        image_tag: config.image,
+        started_at: state.started_at,
+    }
+}

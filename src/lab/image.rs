@@ -1,0 +1,384 @@
+//! The images that lab hosts start from: a bare Debian, pulled or built here, made into a server by one script.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use bollard::body_try_stream;
+use bollard::errors::Error;
+use bollard::models::{ContainerConfig, ContainerCreateBody};
+use bollard::query_parameters::{
+    CommitContainerOptionsBuilder, CreateImageOptionsBuilder, ListContainersOptionsBuilder, WaitContainerOptions,
+};
+use etcetera::BaseStrategy as _;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::io::AsyncReadExt as _;
+use tokio::process::Command;
+
+use super::engine::{Engine, is_status, refused};
+use super::error::LastLines;
+use super::events::{Events, ImageStep, LabEvent};
+use super::sources::{self, Mirror};
+use super::{LabError, LabHost, naming, state};
+
+/// What makes a bare Debian a server.
+const RECIPE: &str = include_str!("provision.sh");
+/// Label of the containers in which images are made.
+const BUILD_LABEL: &str = "homelab.lab.build";
+/// How long a registry may stay silent before the lab does without it.
+const REGISTRY_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A release of Debian that the lab can make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Release {
+    number: &'static str,
+    suite: &'static str,
+}
+
+const RELEASES: [Release; 2] = [
+    Release {
+        number: "13",
+        suite: "trixie",
+    },
+    Release {
+        number: "12",
+        suite: "bookworm",
+    },
+];
+
+/// The release that a host asks for.
+pub(super) fn release_of(host: &LabHost) -> Result<Release, LabError> {
+    let wanted = host.image.strip_prefix("debian:");
+    let found = RELEASES.into_iter().find(|release| Some(release.number) == wanted);
+    found.ok_or_else(|| LabError::UnknownImage {
+        host: host.name.clone(),
+        image: host.image.clone(),
+    })
+}
+
+/// An image that is to be there: its parts are settled before anything is built.
+pub(super) struct Recipe {
+    release: Release,
+    mirror: Mirror,
+    script: String,
+    /// The image's name with its tag.
+    pub(super) image: String,
+}
+
+impl Recipe {
+    /// The recipe for `release` on this machine.
+    pub(super) fn new(release: Release) -> Self {
+        Self::with_mirror(release, sources::machine_mirror(Path::new("/etc/apt")))
+    }
+
+    fn with_mirror(release: Release, mirror: Mirror) -> Self {
+        let Release { number, suite } = release;
+        let Mirror { archive, security } = &mirror;
+        let script = format!("suite={suite}\narchive={archive}\nsecurity={security}\n{RECIPE}");
+        let image = format!("homelab-lab/debian:{number}-{}", naming::hex_of(script.as_bytes(), 5));
+        Self {
+            release,
+            mirror,
+            script,
+            image,
+        }
+    }
+
+    fn pulled_base(&self) -> String {
+        format!("debian:{}", self.release.number)
+    }
+
+    fn built_base(&self) -> String {
+        let origin = naming::hex_of(self.mirror.archive.as_bytes(), 5);
+        format!("homelab-lab/bare:{}-{origin}", self.release.number)
+    }
+}
+
+/// Makes the image where the engine does not have it.
+pub(super) async fn ensure(engine: &Engine, recipe: &Recipe, events: &Events<'_>) -> Result<(), LabError> {
+    if present(engine, &recipe.image).await? {
+        return Ok(());
+    }
+    let _lock = lock().await?;
+    // Another run may have made it in the meantime.
+    if present(engine, &recipe.image).await? {
+        return Ok(());
+    }
+    let started = Instant::now();
+    let base = base(engine, recipe, events).await?;
+    say(events, recipe, ImageStep::Provisioning);
+    provision(engine, recipe, &base).await?;
+    say(
+        events,
+        recipe,
+        ImageStep::Made {
+            took: started.elapsed(),
+        },
+    );
+    Ok(())
+}
+
+fn say(events: &Events<'_>, recipe: &Recipe, step: ImageStep) {
+    events.say(LabEvent::Image {
+        image: recipe.image.clone(),
+        step,
+    });
+}
+
+async fn present(engine: &Engine, image: &str) -> Result<bool, LabError> {
+    match engine.docker.inspect_image(image).await {
+        Ok(_) => Ok(true),
+        Err(error) if is_status(&error, 404) => Ok(false),
+        Err(error) => Err(refused(image, "look for the image")(error)),
+    }
+}
+
+/// One maker at a time, whatever the project: all of them share the engine's images.
+async fn lock() -> Result<File, LabError> {
+    let folder =
+        etcetera::choose_base_strategy().map_or_else(|_| std::env::temp_dir(), |strategy| strategy.cache_dir());
+    let path: PathBuf = folder.join("homelab").join("lab-images.lock");
+    state::create_private(path.parent().unwrap_or(Path::new("/")))?;
+    let failed = |source| LabError::Disk {
+        action: "lock",
+        path: path.clone(),
+        source,
+    };
+    let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
+    let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
+    locked.map_err(std::io::Error::other).flatten().map_err(failed)
+}
+
+/// A bare Debian: what the engine has, else from a registry, else built here.
+async fn base(engine: &Engine, recipe: &Recipe, events: &Events<'_>) -> Result<String, LabError> {
+    let (pulled, built) = (recipe.pulled_base(), recipe.built_base());
+    for image in [&pulled, &built] {
+        if present(engine, image).await? {
+            return Ok(image.clone());
+        }
+    }
+    say(events, recipe, ImageStep::Pulling { base: pulled.clone() });
+    match pull(engine, recipe).await {
+        Ok(()) => Ok(pulled),
+        Err(reason) => {
+            say(events, recipe, ImageStep::PullFailed { base: pulled, reason });
+            say(
+                events,
+                recipe,
+                ImageStep::Bootstrapping {
+                    archive: recipe.mirror.archive.clone(),
+                },
+            );
+            bootstrap(engine, recipe, &built).await?;
+            Ok(built)
+        }
+    }
+}
+
+/// Pulls Debian's image; the reason where that fails, since a machine without a registry is a normal one.
+async fn pull(engine: &Engine, recipe: &Recipe) -> Result<(), String> {
+    let options = CreateImageOptionsBuilder::new()
+        .from_image("debian")
+        .tag(recipe.release.number)
+        .build();
+    let mut progress = engine.docker.create_image(Some(options), None, None);
+    loop {
+        match tokio::time::timeout(REGISTRY_PATIENCE, progress.next()).await {
+            Err(_) => return Err(format!("no answer for {} s", REGISTRY_PATIENCE.as_secs())),
+            Ok(None) => return Ok(()),
+            Ok(Some(Ok(_))) => {}
+            Ok(Some(Err(Error::DockerResponseServerError { message, .. }))) => return Err(message),
+            Ok(Some(Err(error))) => return Err(error.to_string()),
+        }
+    }
+}
+
+/// Builds a bare Debian from the machine's mirror and imports it as `image`.
+async fn bootstrap(engine: &Engine, recipe: &Recipe, image: &str) -> Result<(), LabError> {
+    let disk = |source| LabError::Disk {
+        action: "write",
+        path: std::env::temp_dir(),
+        source,
+    };
+    let folder = tempfile::tempdir().map_err(disk)?;
+    let archive = folder.path().join("root.tar");
+    run_mmdebstrap(recipe, image, &archive).await?;
+    import(engine, image, &archive).await
+}
+
+async fn run_mmdebstrap(recipe: &Recipe, image: &str, archive: &Path) -> Result<(), LabError> {
+    const PROGRAM: &str = "mmdebstrap";
+    const ACTION: &str = "build a bare Debian";
+    let suite = recipe.release.suite;
+    let mut command = Command::new(PROGRAM);
+    command
+        .args(["--variant=minbase", suite])
+        .arg(archive)
+        .arg(format!("deb {} {suite} main", recipe.mirror.archive));
+    command.stdin(std::process::Stdio::null()).kill_on_drop(true);
+    let output = command.output().await.map_err(|source| LabError::ToolMissing {
+        subject: image.to_owned(),
+        program: PROGRAM,
+        action: ACTION,
+        source,
+    })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(LabError::ToolFailed {
+        subject: image.to_owned(),
+        program: PROGRAM,
+        action: ACTION,
+        status: output.status.to_string(),
+        source: LastLines::of(&String::from_utf8_lossy(&output.stderr)),
+    })
+}
+
+async fn import(engine: &Engine, image: &str, archive: &Path) -> Result<(), LabError> {
+    const CHUNK: usize = 1 << 20;
+    let file = tokio::fs::File::open(archive).await;
+    let file = file.map_err(|source| LabError::Disk {
+        action: "read",
+        path: archive.to_path_buf(),
+        source,
+    })?;
+    let chunks = stream::try_unfold(file, |mut file| async move {
+        let mut chunk = bytes::BytesMut::with_capacity(CHUNK);
+        let read = file.read_buf(&mut chunk).await?;
+        Ok::<_, std::io::Error>((read > 0).then(|| (chunk.freeze(), file)))
+    });
+    let (repository, tag) = image.split_once(':').unwrap_or((image, "latest"));
+    let options = CreateImageOptionsBuilder::new()
+        .from_src("-")
+        .repo(repository)
+        .tag(tag)
+        .build();
+    let done = engine
+        .docker
+        .create_image(Some(options), Some(body_try_stream(chunks)), None);
+    done.try_for_each(|_| async { Ok(()) })
+        .await
+        .map_err(refused(image, "import the image"))
+}
+
+/// Runs the recipe in a container of `base` and keeps the outcome.
+async fn provision(engine: &Engine, recipe: &Recipe, base: &str) -> Result<(), LabError> {
+    let image = recipe.image.as_str();
+    remove_leftovers(engine, image).await?;
+    let body = ContainerCreateBody {
+        image: Some(base.to_owned()),
+        cmd: Some(["sh", "-c", &recipe.script].map(str::to_owned).to_vec()),
+        labels: Some(HashMap::from([(BUILD_LABEL.to_owned(), image.to_owned())])),
+        ..ContainerCreateBody::default()
+    };
+    let created = engine
+        .docker
+        .create_container(None, body)
+        .await
+        .map_err(refused(image, "create a container"))?;
+    let outcome = provision_in(engine, recipe, &created.id).await;
+    let removed = engine.remove(image, &created.id).await;
+    outcome.and(removed)
+}
+
+async fn provision_in(engine: &Engine, recipe: &Recipe, id: &str) -> Result<(), LabError> {
+    let image = recipe.image.as_str();
+    engine.start(image, id).await?;
+    let ended = engine
+        .docker
+        .wait_container(id, None::<WaitContainerOptions>)
+        .try_for_each(|_| async { Ok(()) })
+        .await;
+    match ended {
+        Ok(()) => commit(engine, recipe, id).await,
+        Err(Error::DockerContainerWaitError { code, .. }) => Err(LabError::ToolFailed {
+            subject: image.to_owned(),
+            program: "sh",
+            action: "make a server of a bare Debian",
+            status: format!("exit status: {code}"),
+            source: engine.last_lines(id).await,
+        }),
+        Err(error) => Err(refused(image, "wait for the container that makes it")(error)),
+    }
+}
+
+async fn commit(engine: &Engine, recipe: &Recipe, id: &str) -> Result<(), LabError> {
+    let (repository, tag) = recipe.image.split_once(':').unwrap_or((&recipe.image, "latest"));
+    let options = CommitContainerOptionsBuilder::new()
+        .container(id)
+        .repo(repository)
+        .tag(tag)
+        .build();
+    // Without a command of its own the image would keep the recipe as one.
+    let config = ContainerConfig {
+        cmd: Some(vec!["/lib/systemd/systemd".to_owned()]),
+        ..ContainerConfig::default()
+    };
+    let done = engine.docker.commit_container(options, config).await;
+    done.map(|_| ()).map_err(refused(&recipe.image, "keep the image"))
+}
+
+/// Removes what a killed run left behind; one that still runs may be somebody else's.
+async fn remove_leftovers(engine: &Engine, image: &str) -> Result<(), LabError> {
+    let wanted = |text: &str| vec![text.to_owned()];
+    let mut filters = HashMap::from([("label".to_owned(), wanted(&format!("{BUILD_LABEL}={image}")))]);
+    filters.insert(
+        "status".to_owned(),
+        ["created", "exited", "dead"].map(str::to_owned).to_vec(),
+    );
+    let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+    let listed = engine
+        .docker
+        .list_containers(Some(options))
+        .await
+        .map_err(refused(image, "list containers"))?;
+    for id in listed.into_iter().filter_map(|container| container.id) {
+        engine.remove(image, &id).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(image: &str) -> LabHost {
+        LabHost {
+            name: "alpha".into(),
+            image: image.into(),
+            memory: None,
+        }
+    }
+
+    #[test]
+    fn only_releases_that_were_tried_are_offered() {
+        assert_eq!(release_of(&host("debian:13")).unwrap().suite, "trixie");
+        assert_eq!(release_of(&host("debian:12")).unwrap().suite, "bookworm");
+        for other in ["debian:11", "debian", "ubuntu:24.04", "13"] {
+            let error = release_of(&host(other)).unwrap_err();
+            assert_eq!(error.to_string(), format!("alpha: no lab image `{other}`"));
+        }
+    }
+
+    #[test]
+    fn another_mirror_or_release_is_another_image() {
+        let [trixie, bookworm] = RELEASES;
+        let plain = Recipe::with_mirror(trixie, Mirror::default());
+        assert!(plain.image.starts_with("homelab-lab/debian:13-"), "{}", plain.image);
+        assert_eq!(plain.image, Recipe::with_mirror(trixie, Mirror::default()).image);
+        let near = Mirror {
+            archive: "http://near.example/debian".into(),
+            ..Mirror::default()
+        };
+        assert_ne!(plain.image, Recipe::with_mirror(trixie, near).image);
+        assert_ne!(plain.image, Recipe::with_mirror(bookworm, Mirror::default()).image);
+        assert!(
+            plain
+                .script
+                .starts_with("suite=trixie\narchive=http://deb.debian.org/debian\n"),
+            "{}",
+            plain.script
+        );
+    }
+}

@@ -1,0 +1,142 @@
+//! Key pairs, made on this machine by `ssh-keygen`: one that logs in, and one a host that proves who it is.
+
+use std::fs;
+use std::path::Path;
+
+use tokio::process::Command;
+
+use super::error::LastLines;
+use super::state::{self, Folder};
+use super::{LabError, naming};
+
+/// What a host must hold before it boots, so that both sides know each other without trusting the network.
+#[derive(Clone, Debug)]
+pub(super) struct Access {
+    /// The line that lets the lab's key log in.
+    pub(super) authorized_key: String,
+    /// The host's private key.
+    pub(super) host_key: String,
+    /// The host's public key.
+    pub(super) host_key_public: String,
+}
+
+/// Makes the key that logs in to every host, where it is not there yet.
+pub(super) async fn ensure_identity(folder: &Folder) -> Result<(), LabError> {
+    ensure("the lab", &folder.identity_file(), "homelab lab").await
+}
+
+/// The keys of a host, made where they are not there yet.
+pub(super) async fn access(folder: &Folder, inventory: &str, host: &str) -> Result<Access, LabError> {
+    let path = folder.host_key(inventory, host);
+    ensure(host, &path, host).await?;
+    Ok(Access {
+        authorized_key: read(&state::public_half(&folder.identity_file()))?,
+        host_key: read(&path)?,
+        host_key_public: read(&state::public_half(&path))?,
+    })
+}
+
+/// An id that sets a machine apart from every other, in systemd's form.
+pub(super) fn machine_id() -> String {
+    format!("{}\n", naming::hex_of(&rand::random::<[u8; 32]>(), 16))
+}
+
+async fn ensure(subject: &str, path: &Path, comment: &str) -> Result<(), LabError> {
+    if path.exists() && state::public_half(path).exists() {
+        return Ok(());
+    }
+    let parent = path.parent().unwrap_or(Path::new("."));
+    state::create_private(parent)?;
+    let failed = |action| {
+        move |source| LabError::Disk {
+            action,
+            path: path.to_path_buf(),
+            source,
+        }
+    };
+    let workplace = tempfile::tempdir_in(parent).map_err(failed("make"))?;
+    let fresh = workplace.path().join("key");
+    generate(subject, &fresh, comment).await?;
+    // The private key last: where it is, its public half is too.
+    fs::rename(state::public_half(&fresh), state::public_half(path)).map_err(failed("write"))?;
+    fs::rename(&fresh, path).map_err(failed("write"))
+}
+
+async fn generate(subject: &str, path: &Path, comment: &str) -> Result<(), LabError> {
+    const PROGRAM: &str = "ssh-keygen";
+    const ACTION: &str = "make a key pair";
+    let mut command = Command::new(PROGRAM);
+    command
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f"])
+        .arg(path);
+    let output = command.output().await.map_err(|source| LabError::ToolMissing {
+        subject: subject.to_owned(),
+        program: PROGRAM,
+        action: ACTION,
+        source,
+    })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(LabError::ToolFailed {
+        subject: subject.to_owned(),
+        program: PROGRAM,
+        action: ACTION,
+        status: output.status.to_string(),
+        source: LastLines::of(&String::from_utf8_lossy(&output.stderr)),
+    })
+}
+
+fn read(path: &Path) -> Result<String, LabError> {
+    fs::read_to_string(path).map_err(|source| LabError::Disk {
+        action: "read",
+        path: path.to_path_buf(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn keys_are_private_and_made_once() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::of(root.path());
+        ensure_identity(&folder).await.unwrap();
+        let first = access(&folder, "dev", "alpha").await.unwrap();
+        let again = access(&folder, "dev", "alpha").await.unwrap();
+        assert_eq!(first.host_key, again.host_key);
+        assert!(first.host_key_public.starts_with("ssh-ed25519 "));
+        assert_ne!(first.host_key, access(&folder, "dev", "beta").await.unwrap().host_key);
+        for key in [folder.identity_file(), folder.host_key("dev", "alpha")] {
+            assert_eq!(fs::metadata(key).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert_eq!(
+            fs::read_dir(folder.inventory("dev").join("host_keys")).unwrap().count(),
+            4
+        );
+    }
+
+    #[tokio::test]
+    async fn a_lost_half_is_replaced_by_a_new_pair() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::of(root.path());
+        ensure_identity(&folder).await.unwrap();
+        let first = access(&folder, "dev", "alpha").await.unwrap();
+        fs::remove_file(state::public_half(&folder.host_key("dev", "alpha"))).unwrap();
+        assert_ne!(first.host_key, access(&folder, "dev", "alpha").await.unwrap().host_key);
+    }
+
+    #[test]
+    fn machine_ids_are_32_hex_digits_and_differ() {
+        let id = machine_id();
+        assert!(
+            id.len() == 33 && id.trim().chars().all(|digit| digit.is_ascii_hexdigit()),
+            "{id:?}"
+        );
+        assert_ne!(id, machine_id());
+    }
+}

@@ -1,0 +1,385 @@
+//! The lab: throw-away hosts to try deploys on, each a real Debian in a container of the workstation's Docker engine.
+//!
+//! [`Lab`] makes and removes them. [`addresses`] says how to reach those that are up; it reads the lab's state on disk and
+//! needs no engine. Keys are pinned before a host boots, so nobody ever trusts the network.
+
+mod boot;
+mod container;
+mod engine;
+mod error;
+mod events;
+mod image;
+mod keys;
+mod login;
+mod naming;
+mod sources;
+mod state;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use futures_util::future::join_all;
+
+use self::boot::{Boot, Running};
+use self::engine::{Container, Engine};
+use self::events::Events;
+use self::image::Recipe;
+use self::state::Folder;
+
+pub use self::error::{LabError, LastLines};
+pub use self::events::{HostStep, ImageStep, LabEvent};
+pub use self::login::ssh_arguments;
+pub use self::naming::project_id;
+
+/// The lab hosts of one inventory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabSpec {
+    /// A short id of the project, stable from run to run: see [`project_id`].
+    pub project: String,
+    /// The inventory's name.
+    pub inventory: String,
+    /// Its lab hosts.
+    pub hosts: Vec<LabHost>,
+}
+
+/// A host as the inventory asks for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabHost {
+    /// Its name, which is its host name too.
+    pub name: String,
+    /// `debian:13` or `debian:12`.
+    pub image: String,
+    /// The most memory it may use, in bytes.
+    pub memory: Option<u64>,
+}
+
+/// How to reach a lab host that is up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabAddress {
+    /// The host's name.
+    pub host: String,
+    /// Its address on the engine's bridge.
+    pub address: String,
+    /// sshd's port.
+    pub port: u16,
+    /// Who logs in.
+    pub user: String,
+    /// The key that lets them in.
+    pub identity_file: PathBuf,
+    /// The file with the host's pinned key, under its address and its name.
+    pub known_hosts: PathBuf,
+}
+
+/// How a lab host is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabStatus {
+    /// The host's name.
+    pub host: String,
+    /// Whether it is there, and up.
+    pub state: LabState,
+    /// Its address, while its container runs.
+    pub address: Option<String>,
+    /// The image that it has, or would get.
+    pub image: String,
+    /// Since when its container runs.
+    pub since: Option<jiff::Timestamp>,
+    /// Whether the inventory still has it.
+    pub in_inventory: bool,
+}
+
+/// Whether a lab host is there, and up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LabState {
+    /// There is no such container.
+    Absent,
+    /// Its container does not run.
+    Stopped,
+    /// It runs and has not finished booting.
+    Booting,
+    /// It has booted.
+    Running,
+}
+
+/// The lab of a project.
+#[derive(Clone, Debug)]
+pub struct Lab {
+    engine: Engine,
+    folder: Folder,
+}
+
+impl Lab {
+    /// The lab of the project at `root`, on this machine's Docker engine.
+    pub async fn connect(root: &Path) -> Result<Self, LabError> {
+        Ok(Self {
+            engine: Engine::connect().await?,
+            folder: Folder::of(root),
+        })
+    }
+
+    /// Brings every host of `spec` up and waits until each has booted and can be logged in to. Hosts that run are left
+    /// alone, stopped ones are started.
+    pub async fn up(&self, spec: &LabSpec, listener: &mut dyn FnMut(LabEvent)) -> Result<Vec<LabAddress>, LabError> {
+        let events = Events::to(listener);
+        naming::check_names(spec)?;
+        let recipes = recipes(spec)?;
+        let _lock = self.lock(&events).await?;
+        keys::ensure_identity(&self.folder).await?;
+        for recipe in recipes.values() {
+            image::ensure(&self.engine, recipe, &events).await?;
+        }
+        let found = self.engine.containers(spec).await?;
+        let running = self.start_all(spec, &recipes, &found, &events).await?;
+        self.wait_all(spec, &running, &events).await
+    }
+
+    /// Removes every container of the lab of `spec`'s project and inventory, with its volumes, and forgets them. Images
+    /// stay, and so does the key that logs in.
+    pub async fn down(&self, spec: &LabSpec, listener: &mut dyn FnMut(LabEvent)) -> Result<(), LabError> {
+        let events = Events::to(listener);
+        naming::check_names(spec)?;
+        let _lock = self.lock(&events).await?;
+        let found = self.engine.containers(spec).await?;
+        let removals = found.iter().map(|(host, container)| async {
+            self.engine.remove(host, &container.id).await?;
+            events.host(host, HostStep::Removed);
+            Ok(())
+        });
+        join_all(removals).await.into_iter().collect::<Result<(), LabError>>()?;
+        self.engine.remove_volumes(spec).await?;
+        self.folder.forget(&spec.inventory)
+    }
+
+    /// How each host of `spec` is, and those that its inventory no longer has but the engine does.
+    pub async fn status(&self, spec: &LabSpec) -> Result<Vec<LabStatus>, LabError> {
+        naming::check_names(spec)?;
+        let found = self.engine.containers(spec).await?;
+        let wanted: BTreeMap<&str, &LabHost> = spec.hosts.iter().map(|host| (host.name.as_str(), host)).collect();
+        let names: BTreeSet<&str> = wanted.keys().copied().chain(found.keys().map(String::as_str)).collect();
+        let asked = names
+            .into_iter()
+            .map(|name| self.status_of(name, wanted.get(name).copied(), found.get(name)));
+        join_all(asked).await.into_iter().collect()
+    }
+
+    async fn status_of(
+        &self,
+        name: &str,
+        wanted: Option<&LabHost>,
+        found: Option<&Container>,
+    ) -> Result<LabStatus, LabError> {
+        let state = match found {
+            None => LabState::Absent,
+            Some(container) if !container.runs() => LabState::Stopped,
+            Some(container) => self.running_state(name, container).await?,
+        };
+        let up = found.filter(|container| container.runs());
+        let had = found.and_then(|container| container.image.clone());
+        Ok(LabStatus {
+            host: name.to_owned(),
+            state,
+            address: up.and_then(|container| container.address.clone()),
+            image: had
+                .or_else(|| wanted.map(|host| host.image.clone()))
+                .unwrap_or_default(),
+            since: up.and_then(|container| container.started_at.as_deref()?.parse().ok()),
+            in_inventory: wanted.is_some(),
+        })
+    }
+
+    async fn running_state(&self, name: &str, container: &Container) -> Result<LabState, LabError> {
+        use bollard::models::ContainerStateStatusEnum::PAUSED;
+        if container.status == PAUSED {
+            return Ok(LabState::Stopped);
+        }
+        let (boot, _) = boot::boot_state(&self.engine, name, &container.id).await?;
+        Ok(if boot == Boot::Booting {
+            LabState::Booting
+        } else {
+            LabState::Running
+        })
+    }
+
+    /// Makes this run the only one that changes the project's lab, waiting for another to end.
+    async fn lock(&self, events: &Events<'_>) -> Result<File, LabError> {
+        self.folder.create()?;
+        let file = self.folder.lock_file()?;
+        let failed = |source| LabError::Disk {
+            action: "lock",
+            path: self.folder.inventory(".lock"),
+            source,
+        };
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => events.say(LabEvent::Waiting),
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
+        locked.map_err(std::io::Error::other).flatten().map_err(failed)
+    }
+
+    /// Starts all containers side by side, then writes down where they are, also where one of them failed.
+    async fn start_all(
+        &self,
+        spec: &LabSpec,
+        recipes: &BTreeMap<&str, Recipe>,
+        found: &BTreeMap<String, Container>,
+        events: &Events<'_>,
+    ) -> Result<BTreeMap<String, Running>, LabError> {
+        let starts = spec.hosts.iter().map(|host| async move {
+            let image = recipes[host.image.as_str()].image.as_str();
+            let container = found.get(&host.name);
+            let target = (spec, host);
+            let started = boot::ensure_running(&self.engine, &self.folder, target, image, container, events).await;
+            started.map(|running| (host.name.clone(), running))
+        });
+        let (mut running, mut first_error) = (BTreeMap::new(), None);
+        for started in join_all(starts).await {
+            match started {
+                Ok((name, one)) => drop(running.insert(name, one)),
+                Err(error) => drop(first_error.get_or_insert(error)),
+            }
+        }
+        self.write_down(spec, &running, found, events)?;
+        first_error.map_or(Ok(running), Err)
+    }
+
+    fn write_down(
+        &self,
+        spec: &LabSpec,
+        running: &BTreeMap<String, Running>,
+        found: &BTreeMap<String, Container>,
+        events: &Events<'_>,
+    ) -> Result<(), LabError> {
+        let mut hosts = BTreeMap::new();
+        for (name, container) in found {
+            let wanted = spec.hosts.iter().any(|host| &host.name == name);
+            let known = self.folder.host_key(&spec.inventory, name).exists();
+            if let (false, true, Some(address)) = (wanted, known, &container.address) {
+                hosts.insert(
+                    name.clone(),
+                    state::Host {
+                        address: address.clone(),
+                        port: 22,
+                    },
+                );
+            }
+            if !wanted {
+                events.host(name, HostStep::NotInInventory);
+            }
+        }
+        let started = running.iter().map(|(name, one)| {
+            (
+                name.clone(),
+                state::Host {
+                    address: one.address.clone(),
+                    port: 22,
+                },
+            )
+        });
+        hosts.extend(started);
+        self.folder.write_hosts(&spec.inventory, hosts)
+    }
+
+    async fn wait_all(
+        &self,
+        spec: &LabSpec,
+        running: &BTreeMap<String, Running>,
+        events: &Events<'_>,
+    ) -> Result<Vec<LabAddress>, LabError> {
+        let waits = running.iter().map(|(name, one)| async {
+            let host = state::Host {
+                address: one.address.clone(),
+                port: 22,
+            };
+            let address = self.folder.address(&spec.inventory, name.clone(), host);
+            boot::wait_ready(&self.engine, &self.folder, &spec.inventory, one, &address, events).await?;
+            Ok(address)
+        });
+        join_all(waits).await.into_iter().collect()
+    }
+}
+
+/// What each image that `spec` asks for is made of, by the name that it asks for.
+fn recipes(spec: &LabSpec) -> Result<BTreeMap<&str, Recipe>, LabError> {
+    let made = spec
+        .hosts
+        .iter()
+        .map(|host| Ok((host.image.as_str(), Recipe::new(image::release_of(host)?))));
+    made.collect()
+}
+
+/// How to reach the lab hosts of an inventory that are up, from the lab's state in the project at `root`.
+pub fn addresses(root: &Path, inventory: &str) -> Result<BTreeMap<String, LabAddress>, LabError> {
+    Folder::of(root).addresses(inventory)
+}
+
+/// How to reach the lab host `host` of `inventory`, or of whichever inventory has it.
+pub fn find_address(root: &Path, inventory: Option<&str>, host: &str) -> Result<LabAddress, LabError> {
+    let folder = Folder::of(root);
+    let searched = match inventory {
+        Some(inventory) => vec![inventory.to_owned()],
+        None => folder.inventories()?,
+    };
+    let (mut found, mut known) = (Vec::new(), Vec::new());
+    for name in searched {
+        for (candidate, address) in folder.addresses(&name)? {
+            if candidate == host {
+                found.push((name.clone(), address));
+            } else {
+                known.push(candidate);
+            }
+        }
+    }
+    if found.len() > 1 {
+        let inventories = found.into_iter().map(|(name, _)| name).collect();
+        return Err(LabError::Ambiguous {
+            host: host.to_owned(),
+            inventories,
+        });
+    }
+    let not_up = || LabError::NotUp {
+        host: host.to_owned(),
+        inventory: inventory.map(str::to_owned),
+        known,
+    };
+    found.pop().map(|(_, address)| address).ok_or_else(not_up)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn up(root: &Path, inventory: &str, host: &str) {
+        let folder = Folder::of(root);
+        let key = state::public_half(&folder.host_key(inventory, host));
+        state::write(&key, b"ssh-ed25519 AAAA\n").unwrap();
+        let state = state::Host {
+            address: "172.17.0.9".to_owned(),
+            port: 22,
+        };
+        folder
+            .write_hosts(inventory, BTreeMap::from([(host.to_owned(), state)]))
+            .unwrap();
+    }
+
+    #[test]
+    fn a_host_is_found_without_its_inventory_unless_two_have_it() {
+        let root = tempfile::tempdir().unwrap();
+        let error = find_address(root.path(), None, "alpha").unwrap_err();
+        assert_eq!(error.hint().unwrap(), "start it with `homelab lab up INVENTORY`");
+        up(root.path(), "dev", "alpha");
+        assert_eq!(find_address(root.path(), None, "alpha").unwrap().address, "172.17.0.9");
+        assert_eq!(
+            find_address(root.path(), None, "alhpa").unwrap_err().hint().unwrap(),
+            "did you mean `alpha`?"
+        );
+        up(root.path(), "other", "alpha");
+        let error = find_address(root.path(), None, "alpha").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "alpha: more than one lab has a host of this name: dev, other"
+        );
+        assert!(find_address(root.path(), Some("other"), "alpha").is_ok());
+    }
+}

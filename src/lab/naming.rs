@@ -1,0 +1,119 @@
+//! Names and labels by which the engine's containers are known as a lab's hosts.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::{LabError, LabSpec};
+
+/// Label of every container and volume of a lab; its value is the project.
+pub(super) const PROJECT_LABEL: &str = "homelab.lab.project";
+/// Label with the inventory's name.
+pub(super) const INVENTORY_LABEL: &str = "homelab.lab.inventory";
+/// Label with the host's name.
+pub(super) const HOST_LABEL: &str = "homelab.lab.host";
+
+/// A short id of the project whose root is `root`: the same for every run from that folder, another for any other folder.
+pub fn project_id(root: &Path) -> String {
+    let whole = std::path::absolute(root).unwrap_or_else(|_| root.to_path_buf());
+    let whole = whole.canonicalize().unwrap_or(whole);
+    hex_of(whole.as_os_str().as_encoded_bytes(), 4)
+}
+
+/// The first `bytes` bytes of the digest of `data`, in hex.
+pub(super) fn hex_of(data: &[u8], bytes: usize) -> String {
+    let mut hex = String::with_capacity(2 * bytes);
+    for byte in Sha256::digest(data).iter().take(bytes) {
+        hex.extend([byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0')));
+    }
+    hex
+}
+
+/// Refuses names that could not be part of a host name, a container's name and a folder's.
+pub(super) fn check_names(spec: &LabSpec) -> Result<(), LabError> {
+    check("project", &spec.project)?;
+    check("inventory", &spec.inventory)?;
+    spec.hosts.iter().try_for_each(|host| check("host", &host.name))
+}
+
+/// Refuses `name` where it could not be part of a host name.
+pub(super) fn check(kind: &'static str, name: &str) -> Result<(), LabError> {
+    let fits = (1..=63).contains(&name.len())
+        && name
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
+        && !name.starts_with('-')
+        && !name.ends_with('-');
+    if fits {
+        Ok(())
+    } else {
+        Err(LabError::BadName {
+            kind,
+            name: name.to_owned(),
+        })
+    }
+}
+
+/// The name of a host's container.
+pub(super) fn container_name(spec: &LabSpec, host: &str) -> String {
+    format!("homelab-{}-{}-{host}", spec.project, spec.inventory)
+}
+
+/// The labels that say whose a container or volume is.
+pub(super) fn labels(spec: &LabSpec, host: &str) -> HashMap<String, String> {
+    HashMap::from([
+        (PROJECT_LABEL.to_owned(), spec.project.clone()),
+        (INVENTORY_LABEL.to_owned(), spec.inventory.clone()),
+        (HOST_LABEL.to_owned(), host.to_owned()),
+    ])
+}
+
+/// The engine's filter for everything that belongs to `spec`'s lab, whatever its host.
+pub(super) fn label_filter(spec: &LabSpec) -> HashMap<String, Vec<String>> {
+    let project = format!("{PROJECT_LABEL}={}", spec.project);
+    let inventory = format!("{INVENTORY_LABEL}={}", spec.inventory);
+    HashMap::from([("label".to_owned(), vec![project, inventory])])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_project_id_is_stable_and_differs_between_folders() {
+        let one = tempfile::tempdir().unwrap();
+        let other = tempfile::tempdir().unwrap();
+        let id = project_id(one.path());
+        assert_eq!(id, project_id(&one.path().join(".")));
+        assert_ne!(id, project_id(other.path()));
+        assert_eq!(id.len(), 8);
+        check("project", &id).unwrap();
+    }
+
+    #[test]
+    fn names_that_would_break_out_of_a_path_or_a_host_name_are_refused() {
+        for bad in ["", "../x", "a b", "-a", "a-", "a.b", "ä", &"x".repeat(64)] {
+            assert!(check("host", bad).is_err(), "{bad}");
+        }
+        check("host", "k3s-cp-1").unwrap();
+    }
+
+    #[test]
+    fn containers_are_named_after_project_inventory_and_host() {
+        let spec = LabSpec {
+            project: "abcd0123".into(),
+            inventory: "dev".into(),
+            hosts: vec![],
+        };
+        assert_eq!(
+            container_name(&spec, "services-dev"),
+            "homelab-abcd0123-dev-services-dev"
+        );
+        assert_eq!(labels(&spec, "x")[HOST_LABEL], "x");
+        assert_eq!(
+            label_filter(&spec)["label"],
+            ["homelab.lab.project=abcd0123", "homelab.lab.inventory=dev"]
+        );
+    }
+}

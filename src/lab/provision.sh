@@ -1,0 +1,74 @@
+# Turns a bare Debian into the machine that lab hosts start from. Runs once an image, as root, in a container without systemd.
+# `suite`, `archive` and `security` are set by the lines put before this text.
+set -eu
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
+
+# Images made for containers switch off what a server has: package caches, services that start when installed.
+rm -f /etc/apt/apt.conf.d/docker-* /etc/dpkg/dpkg.cfg.d/docker-* /etc/dpkg/dpkg.cfg.d/excludes
+
+# Nothing is to start in here; removed again at the end.
+printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
+chmod 0755 /usr/sbin/policy-rc.d
+
+fetch() {
+    apt-get -q -o Acquire::Retries=3 -o APT::Update::Error-Mode=any update
+}
+
+install() {
+    apt-get -q -y --no-install-recommends -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-unsafe-io install "$@"
+}
+
+# A mirror behind https cannot be read before the certificates are there.
+case "$archive$security" in
+    *https:*) [ -e /etc/ssl/certs/ca-certificates.crt ] || { fetch; install ca-certificates; } ;;
+esac
+
+: > /etc/apt/sources.list
+rm -f /etc/apt/sources.list.d/*
+cat > /etc/apt/sources.list.d/debian.sources <<SOURCES
+Types: deb
+URIs: $archive
+Suites: $suite $suite-updates
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+
+Types: deb
+URIs: $security
+Suites: $suite-security
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+SOURCES
+rm -f /etc/apt/sources.list
+
+fetch
+apt-get -q -y -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-unsafe-io upgrade
+install systemd systemd-sysv dbus libpam-systemd polkitd openssh-server ca-certificates iproute2 iputils-ping procps \
+    sudo kmod less tzdata
+
+# No first-boot questions, no second owner of the network that Docker has set up, no modules loaded into a kernel that is shared.
+for unit in systemd-firstboot.service systemd-networkd.service systemd-networkd.socket \
+    systemd-networkd-wait-online.service systemd-modules-load.service; do
+    ln -sf /dev/null "/etc/systemd/system/$unit"
+done
+
+# The host's own apt runs would hold the package lock just when a deploy wants it. The timers stay what they are on a
+# server, enabled and active; only their hour never comes.
+for timer in apt-daily apt-daily-upgrade; do
+    mkdir -p "/etc/systemd/system/$timer.timer.d"
+    cat > "/etc/systemd/system/$timer.timer.d/homelab-lab.conf" <<'DROPIN'
+# Put here by the lab (homelab lab up): this throw-away host does not run apt by itself.
+[Timer]
+OnCalendar=
+OnCalendar=2190-01-01 00:00
+RandomizedDelaySec=0
+Persistent=false
+DROPIN
+done
+
+# Every host gets its own keys and its own machine id from the lab before it boots.
+rm -f /etc/ssh/ssh_host_*
+: > /etc/machine-id
+
+apt-get clean
+rm -f /usr/sbin/policy-rc.d
+rm -rf /var/log/apt/* /var/log/dpkg.log /var/log/alternatives.log /tmp/* /var/tmp/*

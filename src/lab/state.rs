@@ -1,0 +1,325 @@
+//! What the lab keeps on disk, in `.homelab/lab` of the project: keys, pinned host keys, addresses.
+//!
+//! ```text
+//! .homelab/lab/id_ed25519            the key that logs in to every lab host; stays over `lab down`
+//! .homelab/lab/.lock                 held while hosts are made or removed
+//! .homelab/lab/dev/hosts.json        addresses of the hosts that are up
+//! .homelab/lab/dev/known_hosts       their host keys, pinned here before they boot
+//! .homelab/lab/dev/host_keys/NAME    the host keys; a host made anew gets a new one
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{LabAddress, LabError, naming};
+
+/// The lab's folder in a project.
+#[derive(Clone, Debug)]
+pub(super) struct Folder(PathBuf);
+
+/// What is known of an inventory's hosts.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Hosts {
+    /// Rises when the meaning of the file changes.
+    format_version: u32,
+    /// By name.
+    pub(super) hosts: BTreeMap<String, Host>,
+}
+
+/// What is known of a host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Host {
+    /// Address on the engine's bridge.
+    pub(super) address: String,
+    /// sshd's port.
+    pub(super) port: u16,
+}
+
+impl Folder {
+    /// The lab's folder in the project at `root`; it need not be there.
+    pub(super) fn of(root: &Path) -> Self {
+        let root = std::path::absolute(root).unwrap_or_else(|_| root.to_path_buf());
+        Self(root.join(".homelab").join("lab"))
+    }
+
+    /// The key that logs in to every host.
+    pub(super) fn identity_file(&self) -> PathBuf {
+        self.0.join("id_ed25519")
+    }
+
+    /// The folder of an inventory.
+    pub(super) fn inventory(&self, inventory: &str) -> PathBuf {
+        self.0.join(inventory)
+    }
+
+    /// The pinned keys of an inventory's hosts.
+    pub(super) fn known_hosts(&self, inventory: &str) -> PathBuf {
+        self.inventory(inventory).join("known_hosts")
+    }
+
+    /// The private host key of a host.
+    pub(super) fn host_key(&self, inventory: &str, host: &str) -> PathBuf {
+        self.inventory(inventory).join("host_keys").join(host)
+    }
+
+    fn hosts_file(&self, inventory: &str) -> PathBuf {
+        self.inventory(inventory).join("hosts.json")
+    }
+
+    /// Makes the folder, for its owner only and out of git's sight.
+    pub(super) fn create(&self) -> Result<(), LabError> {
+        create_private(&self.0)?;
+        write(&self.0.join(".gitignore"), b"*\n")
+    }
+
+    /// Opens the lock that whoever makes or removes hosts holds; taking it is the caller's.
+    pub(super) fn lock_file(&self) -> Result<File, LabError> {
+        let path = self.0.join(".lock");
+        let opened = File::options().create(true).append(true).open(&path);
+        opened.map_err(|source| LabError::Disk {
+            action: "open",
+            path,
+            source,
+        })
+    }
+
+    /// What was last written of an inventory's hosts; nothing where nothing was.
+    pub(super) fn read_hosts(&self, inventory: &str) -> Result<Hosts, LabError> {
+        let path = self.hosts_file(inventory);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Hosts::default()),
+            Err(source) => {
+                return Err(LabError::Disk {
+                    action: "read",
+                    path,
+                    source,
+                });
+            }
+        };
+        serde_json::from_slice(&text).map_err(|source| LabError::State { path, source })
+    }
+
+    /// Writes the hosts and, from their keys here, the pinned keys; the keys first, so that no address is without one.
+    pub(super) fn write_hosts(&self, inventory: &str, hosts: BTreeMap<String, Host>) -> Result<(), LabError> {
+        let mut known = String::new();
+        for (name, host) in &hosts {
+            let path = public_half(&self.host_key(inventory, name));
+            let public = fs::read_to_string(&path).map_err(|source| LabError::Disk {
+                action: "read",
+                path,
+                source,
+            })?;
+            known.push_str(&known_hosts_line(name, host, &public));
+        }
+        write(&self.known_hosts(inventory), known.as_bytes())?;
+        let path = self.hosts_file(inventory);
+        let text = serde_json::to_vec_pretty(&Hosts {
+            format_version: 1,
+            hosts,
+        })
+        .map_err(|source| LabError::State {
+            path: path.clone(),
+            source,
+        })?;
+        write(&path, &text)
+    }
+
+    /// Forgets a host's key, so that the next host of this name gets another.
+    pub(super) fn forget_host_key(&self, inventory: &str, host: &str) -> Result<(), LabError> {
+        let private = self.host_key(inventory, host);
+        for path in [private.clone(), public_half(&private)] {
+            absent_is_fine(fs::remove_file(&path)).map_err(|source| LabError::Disk {
+                action: "remove",
+                path,
+                source,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Forgets an inventory.
+    pub(super) fn forget(&self, inventory: &str) -> Result<(), LabError> {
+        let path = self.inventory(inventory);
+        absent_is_fine(fs::remove_dir_all(&path)).map_err(|source| LabError::Disk {
+            action: "remove",
+            path,
+            source,
+        })
+    }
+
+    /// How to reach the hosts of an inventory.
+    pub(super) fn addresses(&self, inventory: &str) -> Result<BTreeMap<String, LabAddress>, LabError> {
+        naming::check("inventory", inventory)?;
+        let hosts = self.read_hosts(inventory)?.hosts;
+        Ok(hosts
+            .into_iter()
+            .map(|(name, host)| (name.clone(), self.address(inventory, name, host)))
+            .collect())
+    }
+
+    /// How to reach one host.
+    pub(super) fn address(&self, inventory: &str, name: String, host: Host) -> LabAddress {
+        LabAddress {
+            host: name,
+            address: host.address,
+            port: host.port,
+            user: "root".to_owned(),
+            identity_file: self.identity_file(),
+            known_hosts: self.known_hosts(inventory),
+        }
+    }
+
+    /// Inventories that have hosts up.
+    pub(super) fn inventories(&self) -> Result<Vec<String>, LabError> {
+        let entries = match fs::read_dir(&self.0) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => {
+                return Err(LabError::Disk {
+                    action: "list",
+                    path: self.0.clone(),
+                    source,
+                });
+            }
+        };
+        let mut names: Vec<String> = entries
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter(|name| self.hosts_file(name).exists())
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+}
+
+/// Both the address and the name stand for the key: a connection is made by the one, may be checked by the other.
+fn known_hosts_line(name: &str, host: &Host, public: &str) -> String {
+    let key: Vec<&str> = public.split_whitespace().take(2).collect();
+    let at = |label: &str| {
+        if host.port == 22 {
+            label.to_owned()
+        } else {
+            format!("[{label}]:{}", host.port)
+        }
+    };
+    format!("{},{} {}\n", at(&host.address), at(name), key.join(" "))
+}
+
+/// Where the public half of a key pair is.
+pub(super) fn public_half(private: &Path) -> PathBuf {
+    private.with_extension("pub")
+}
+
+/// Makes a folder that only its owner may enter.
+pub(super) fn create_private(path: &Path) -> Result<(), LabError> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| LabError::Disk {
+        action: "make the folder",
+        path: path.to_path_buf(),
+        source,
+    })
+}
+
+/// Writes a file whole or not at all.
+pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), LabError> {
+    let replace = |folder: &Path| -> io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(content)?;
+        file.as_file().set_permissions(fs::Permissions::from_mode(0o600))?;
+        file.persist(path)?;
+        Ok(())
+    };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    create_private(folder)?;
+    replace(folder).map_err(|source| LabError::Disk {
+        action: "write",
+        path: path.to_path_buf(),
+        source,
+    })
+}
+
+fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn up(folder: &Folder, inventory: &str, host: &str, address: &str) {
+        write(
+            &public_half(&folder.host_key(inventory, host)),
+            b"ssh-ed25519 AAAA comment\n",
+        )
+        .unwrap();
+        let host = (
+            host.to_owned(),
+            Host {
+                address: address.to_owned(),
+                port: 22,
+            },
+        );
+        folder.write_hosts(inventory, BTreeMap::from([host])).unwrap();
+    }
+
+    #[test]
+    fn what_is_written_is_read_again_and_pinned() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::of(root.path());
+        assert!(folder.addresses("dev").unwrap().is_empty());
+        up(&folder, "dev", "alpha", "172.17.0.9");
+        let address = &folder.addresses("dev").unwrap()["alpha"];
+        assert_eq!(
+            (address.address.as_str(), address.port, address.user.as_str()),
+            ("172.17.0.9", 22, "root")
+        );
+        assert_eq!(
+            fs::read_to_string(&address.known_hosts).unwrap(),
+            "172.17.0.9,alpha ssh-ed25519 AAAA\n"
+        );
+        assert_eq!(folder.inventories().unwrap(), ["dev"]);
+        folder.forget("dev").unwrap();
+        folder.forget("dev").unwrap();
+        assert!(folder.addresses("dev").unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_folder_is_private_and_hidden_from_git() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::of(root.path());
+        folder.create().unwrap();
+        let mode = fs::metadata(root.path().join(".homelab/lab"))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o700);
+        assert_eq!(
+            fs::read_to_string(root.path().join(".homelab/lab/.gitignore")).unwrap(),
+            "*\n"
+        );
+    }
+
+    #[test]
+    fn a_broken_state_file_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::of(root.path());
+        write(&folder.hosts_file("dev"), b"{").unwrap();
+        let error = folder.addresses("dev").unwrap_err();
+        assert!(error.to_string().ends_with(".homelab/lab/dev/hosts.json"), "{error}");
+        assert!(error.hint().unwrap().contains("lab down"));
+    }
+
+    #[test]
+    fn an_inventory_name_cannot_leave_the_folder() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(Folder::of(root.path()).addresses("../../etc").is_err());
+    }
+}

@@ -1,0 +1,307 @@
+//! The lab, end to end, on this machine's real Docker engine. What it claims is checked with `docker` and with the host's
+//! own commands.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may end at the first thing that is not as it should be"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::thread;
+
+/// A project in a folder of its own, so that its lab is nobody else's; its containers go when it is dropped.
+struct Project(tempfile::TempDir);
+
+impl Project {
+    fn new(inventory: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("inventories")).unwrap();
+        fs::write(folder.path().join("inventories/dev.toml"), inventory).unwrap();
+        Self(folder)
+    }
+
+    fn root(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_homelab"));
+        command.current_dir(self.root()).args(arguments);
+        command
+    }
+
+    fn homelab(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// What the command printed, which must have worked.
+    fn stdout(&self, arguments: &[&str]) -> String {
+        let output = self.homelab(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    fn stderr(&self, arguments: &[&str]) -> String {
+        let output = self.homelab(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stderr)
+    }
+
+    fn on(&self, host: &str, line: &str) -> String {
+        self.stdout(&["lab", "ssh", host, "--", line]).trim().to_owned()
+    }
+
+    fn label(&self) -> String {
+        format!("label=homelab.lab.project={}", homelab::lab::project_id(self.root()))
+    }
+
+    fn containers(&self) -> Vec<String> {
+        lines(&docker(&["ps", "-aq", "--no-trunc", "--filter", &self.label()]))
+    }
+
+    fn volumes(&self) -> Vec<String> {
+        lines(&docker(&["volume", "ls", "-q", "--filter", &self.label()]))
+    }
+
+    fn lab_folder(&self) -> PathBuf {
+        self.root().join(".homelab/lab")
+    }
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        // Also where a test fails half-way.
+        let _ = self.homelab(&["lab", "down", "dev"]);
+    }
+}
+
+fn docker(arguments: &[&str]) -> String {
+    let output = Command::new("docker").args(arguments).output().unwrap();
+    assert!(
+        output.status.success(),
+        "docker {arguments:?}: {}",
+        text(&output.stderr)
+    );
+    text(&output.stdout)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn lines(text: &str) -> Vec<String> {
+    text.lines().map(str::to_owned).collect()
+}
+
+const ONE_OF_EACH: &str = r#"
+[hosts.alpha]
+lab = true
+[hosts.beta]
+lab = { image = "debian:12" }
+[hosts.elsewhere]
+address = "192.0.2.1"
+"#;
+
+#[test]
+fn hosts_come_up_as_plain_debian_servers_and_leave_nothing_behind() {
+    let project = Project::new(ONE_OF_EACH);
+    project.stderr(&["lab", "up", "dev"]);
+    assert_eq!(project.containers().len(), 2);
+    assert_eq!(project.volumes().len(), 2);
+    let volumes = project.volumes();
+
+    for (host, release) in [("alpha", "13"), ("beta", "12")] {
+        assert_eq!(project.on(host, "hostname"), host);
+        assert_eq!(project.on(host, ". /etc/os-release; echo $VERSION_ID"), release);
+        assert_eq!(
+            project.on(host, "cat /proc/1/comm; systemctl is-system-running"),
+            "systemd\nrunning"
+        );
+        assert_eq!(
+            project.on(host, "ls /etc/ssh/*.pub"),
+            "/etc/ssh/ssh_host_ed25519_key.pub"
+        );
+        // The apt timers are those of a server, but never fire.
+        let timers = "apt-daily.timer apt-daily-upgrade.timer";
+        assert_eq!(
+            project.on(host, &format!("systemctl is-enabled {timers}")),
+            "enabled\nenabled"
+        );
+        assert_eq!(
+            project.on(host, &format!("systemctl is-active {timers}")),
+            "active\nactive"
+        );
+        let next = project.on(host, &format!("systemctl show -P NextElapseUSecRealtime {timers}"));
+        let years = next.lines().filter(|line| line.contains(" 2190-01-01 ")).count();
+        assert_eq!(years, 2, "{next}");
+        // The package lists are there, as on a server, and the mirror answers.
+        assert_ne!(project.on(host, "apt-cache policy htop | grep Candidate"), "");
+        project.on(host, "apt-get -qq update");
+        // Not the workstation's kernel settings, but the host's own network.
+        assert_eq!(project.on(host, "! echo 1 > /proc/sys/vm/swappiness"), "");
+        project.on(host, "sysctl -qw net.ipv4.ip_forward=1");
+        assert_eq!(
+            project.on(host, "findmnt -no FSTYPE /var/lib/docker | grep -v overlay | wc -l"),
+            "1"
+        );
+    }
+    assert_ne!(
+        project.on("alpha", "cat /etc/machine-id"),
+        project.on("beta", "cat /etc/machine-id")
+    );
+    let table = project.stdout(&["lab", "status", "dev"]);
+    let states: Vec<_> = table
+        .lines()
+        .skip(1)
+        .map(|line| line.split_whitespace().take(2).collect::<Vec<_>>())
+        .collect();
+    assert_eq!(states, [["alpha", "running"], ["beta", "running"]]);
+
+    project.stderr(&["lab", "down", "dev"]);
+    assert!(project.containers().is_empty());
+    assert!(project.volumes().is_empty());
+    let left = lines(&docker(&["volume", "ls", "-q"]));
+    assert!(!volumes.iter().any(|volume| left.contains(volume)));
+    assert!(!project.lab_folder().join("dev").exists());
+    let table = project.stdout(&["lab", "status", "dev"]);
+    assert_eq!(table.matches(" absent ").count(), 2, "{table}");
+}
+
+const ONE: &str = "[hosts.alpha]\nlab = true\n";
+
+fn started_at(container: &str) -> String {
+    docker(&["inspect", "-f", "{{.State.StartedAt}}", container])
+}
+
+#[test]
+fn a_second_up_does_nothing_and_a_stopped_host_comes_back_as_it_was() {
+    let project = Project::new(ONE);
+    project.stderr(&["lab", "up", "dev"]);
+    let container = project.containers().remove(0);
+    let before = started_at(&container);
+    project.on("alpha", "echo kept > /root/mark");
+    let said = project.stderr(&["lab", "up", "dev"]);
+    assert!(said.contains("alpha: runs already"), "{said}");
+    assert_eq!(started_at(&container), before);
+
+    docker(&["stop", "-t", "20", &container]);
+    assert!(project.stdout(&["lab", "status", "dev"]).contains(" stopped "));
+    let said = project.stderr(&["lab", "up", "dev"]);
+    assert!(said.contains("alpha: started again"), "{said}");
+    assert_eq!(project.containers(), std::slice::from_ref(&container));
+    assert_ne!(started_at(&container), before);
+    assert_eq!(project.on("alpha", "cat /root/mark"), "kept");
+
+    docker(&["pause", &container]);
+    assert!(project.stdout(&["lab", "status", "dev"]).contains(" stopped "));
+    project.stderr(&["lab", "up", "dev"]);
+    assert_eq!(project.on("alpha", "cat /root/mark"), "kept");
+}
+
+#[test]
+fn ssh_passes_words_and_exit_codes_on_and_trusts_only_the_pinned_key() {
+    let project = Project::new(ONE);
+    project.stderr(&["lab", "up", "dev"]);
+    let exit = |arguments: &[&str]| project.homelab(arguments).status.code();
+    assert_eq!(exit(&["lab", "ssh", "alpha", "--", "sh", "-c", "exit 7"]), Some(7));
+    assert_eq!(exit(&["lab", "ssh", "dev", "alpha", "--", "exit 3"]), Some(3));
+    assert_eq!(
+        project.stdout(&["lab", "ssh", "alpha", "--", "printf", "%s|", "a b", "$HOME"]),
+        "a b|$HOME|"
+    );
+    assert_eq!(exit(&["lab", "ssh", "dev", "beta", "--", "true"]), Some(3));
+
+    // Another key in the host's place, as when somebody stands in between.
+    let address = &homelab::lab::addresses(project.root(), "dev").unwrap()["alpha"];
+    let pinned = fs::read_to_string(&address.known_hosts).unwrap();
+    project.on("alpha", "rm /etc/ssh/ssh_host_*; ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key; systemctl restart ssh");
+    let refused = project.homelab(&["lab", "ssh", "alpha", "--", "true"]);
+    assert_eq!(refused.status.code(), Some(255));
+    assert!(
+        text(&refused.stderr).contains("Host key verification failed"),
+        "{}",
+        text(&refused.stderr)
+    );
+    assert_eq!(fs::read_to_string(&address.known_hosts).unwrap(), pinned);
+
+    // `up` mends that through the engine, and so it does when this machine's own keys are lost.
+    let said = project.stderr(&["lab", "up", "dev"]);
+    assert!(said.contains("put there again"), "{said}");
+    assert_eq!(fs::read_to_string(&address.known_hosts).unwrap(), pinned);
+    fs::remove_dir_all(project.lab_folder()).unwrap();
+    project.stderr(&["lab", "up", "dev"]);
+    assert_eq!(project.on("alpha", "hostname"), "alpha");
+    assert_eq!(project.containers().len(), 1);
+}
+
+#[test]
+fn two_ups_at_once_make_one_host() {
+    let project = Project::new(ONE);
+    let ups: Vec<Output> = thread::scope(|scope| {
+        let runs: Vec<_> = (0..2)
+            .map(|_| scope.spawn(|| project.homelab(&["lab", "up", "dev"])))
+            .collect();
+        runs.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+    for up in &ups {
+        assert!(up.status.success(), "{}", text(&up.stderr));
+    }
+    let said: String = ups.iter().map(|up| text(&up.stderr)).collect();
+    assert_eq!(said.matches("alpha: created").count(), 1, "{said}");
+    assert_eq!(said.matches("alpha: runs already").count(), 1, "{said}");
+    assert_eq!(project.containers().len(), 1);
+}
+
+#[test]
+fn a_container_of_somebody_else_is_neither_used_nor_removed() {
+    let project = Project::new(ONE);
+    let name = format!("homelab-{}-dev-alpha", homelab::lab::project_id(project.root()));
+    // The image of another project's host will do.
+    let other = Project::new(ONE);
+    other.stderr(&["lab", "up", "dev"]);
+    let image = docker(&["inspect", "-f", "{{.Image}}", &other.containers()[0]])
+        .trim()
+        .to_owned();
+    let foreign = docker(&["create", "--name", &name, &image, "true"]).trim().to_owned();
+    let up = project.homelab(&["lab", "up", "dev"]);
+    assert_eq!(up.status.code(), Some(3));
+    assert!(
+        text(&up.stderr).contains("is taken by a container that is not this lab host"),
+        "{}",
+        text(&up.stderr)
+    );
+    project.stderr(&["lab", "down", "dev"]);
+    docker(&["rm", &foreign]);
+    assert_eq!(other.on("alpha", "hostname"), "alpha");
+}
+
+#[test]
+fn without_an_engine_the_error_says_how_to_get_one() {
+    let project = Project::new(ONE);
+    let socket = project.root().join("none.sock");
+    for action in ["up", "down", "status"] {
+        let mut command = project.command(&["lab", action, "dev"]);
+        let output = command
+            .env("DOCKER_HOST", format!("unix://{}", socket.display()))
+            .output()
+            .unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(
+            said.contains(&format!("cannot reach a Docker engine at {}", socket.display())),
+            "{said}"
+        );
+        assert!(said.contains("scripts/docker-engine"), "{said}");
+    }
+    let output = project
+        .command(&["lab", "up", "dev"])
+        .env("DOCKER_HOST", "tcp://192.0.2.1:2375")
+        .output()
+        .unwrap();
+    assert!(
+        text(&output.stderr).contains("is not on this machine"),
+        "{}",
+        text(&output.stderr)
+    );
+}
