@@ -4,3 +4,5 @@
 //! The library never prints, reads the terminal or exits; the binary's `cli` does.
 
 pub mod error;
+pub mod facts;
+pub mod remote;

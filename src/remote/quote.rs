@@ -1,0 +1,112 @@
+//! The one place where words are made safe for a shell, and names for the command line of `ssh`.
+
+use std::borrow::Cow;
+
+use thiserror::Error;
+
+/// A word that no shell can be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("text for the shell holds a NUL byte")]
+pub struct Unquotable;
+
+/// `word` as one literal word of a POSIX shell.
+pub fn quote(word: &str) -> Result<Cow<'_, str>, Unquotable> {
+    shlex::try_quote(word).map_err(|_| Unquotable)
+}
+
+/// Why a host or user name is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum UnsafeName {
+    /// Nothing at all.
+    #[error("it is empty")]
+    Empty,
+    /// `ssh` would take it for an option.
+    #[error("it begins with `-`")]
+    LooksLikeAnOption,
+    /// A character that `ssh`, or a shell that `ssh` starts, gives a meaning to.
+    #[error("it holds {0:?}")]
+    Character(char),
+}
+
+/// Characters that mean something to the shells of `ProxyCommand` and `Match exec`, where `ssh` inserts names.
+const SHELL_CHARACTERS: &str = "'\"`;&<>|(){}";
+
+/// Refuses an address that `ssh` could read as anything but a host.
+pub fn check_address(address: &str) -> Result<(), UnsafeName> {
+    check_name(address, "$\\@/")
+}
+
+/// Refuses a user that `ssh` could read as anything but a user.
+pub fn check_user(user: &str) -> Result<(), UnsafeName> {
+    check_name(user, "")
+}
+
+fn check_name(name: &str, also_refused: &str) -> Result<(), UnsafeName> {
+    if name.is_empty() {
+        return Err(UnsafeName::Empty);
+    }
+    if name.starts_with('-') {
+        return Err(UnsafeName::LooksLikeAnOption);
+    }
+    let refused = |character: &char| {
+        character.is_whitespace()
+            || character.is_control()
+            || SHELL_CHARACTERS.contains(*character)
+            || also_refused.contains(*character)
+    };
+    match name.chars().find(refused) {
+        Some(character) => Err(UnsafeName::Character(character)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn echoed_by(shell: &str, word: &str) -> Vec<u8> {
+        let script = format!("printf %s {}", quote(word).unwrap());
+        Command::new(shell).arg("-c").arg(script).output().unwrap().stdout
+    }
+
+    #[test]
+    fn refuses_nul() {
+        assert_eq!(quote("a\0b"), Err(Unquotable));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn shells_see_the_word_unchanged(word in "[a-z'\"\\\\$`!^*?~#\\-\n\r\t ;&|<>(){}ä\u{7}=%]{0,24}") {
+            prop_assert_eq!(echoed_by("dash", &word), word.as_bytes());
+            prop_assert_eq!(echoed_by("bash", &word), word.as_bytes());
+        }
+    }
+
+    #[test]
+    fn refuses_names_that_ssh_would_read_otherwise() {
+        assert_eq!(check_address("-oProxyCommand=x"), Err(UnsafeName::LooksLikeAnOption));
+        assert_eq!(check_address("a b"), Err(UnsafeName::Character(' ')));
+        assert_eq!(check_address("a\nb"), Err(UnsafeName::Character('\n')));
+        assert_eq!(check_address("root@a"), Err(UnsafeName::Character('@')));
+        assert_eq!(check_address("ssh://a"), Err(UnsafeName::Character('/')));
+        assert_eq!(check_address("$(id)"), Err(UnsafeName::Character('$')));
+        assert_eq!(check_address(""), Err(UnsafeName::Empty));
+        assert_eq!(check_user("-l"), Err(UnsafeName::LooksLikeAnOption));
+        assert_eq!(check_user("a`id`"), Err(UnsafeName::Character('`')));
+    }
+
+    #[test]
+    fn accepts_names_in_use() {
+        for address in ["pi4.lan", "10.0.0.7", "fe80::1%eth0", "my_host", "bücher.example"] {
+            assert_eq!(check_address(address), Ok(()), "{address}");
+        }
+        for user in ["root", "DOMAIN\\admin", "me@example.org", "machine$"] {
+            assert_eq!(check_user(user), Ok(()), "{user}");
+        }
+    }
+}
