@@ -14,6 +14,7 @@ use super::answers::{Answers, Interruption, Keep, Tagged};
 use super::diagnosis::{diagnose, last_line};
 use super::error::{Explanation, RemoteError};
 use super::script::{Frame, Nonce, READY, prologue};
+use super::watchdog::Watchdog;
 
 /// How long a child that closed its end of the pipe may take to end.
 const LAST_MOMENTS: Duration = Duration::from_secs(2);
@@ -38,6 +39,8 @@ pub(super) struct Channel {
     /// What `ssh` connects to; none for a shell of this machine.
     address: Option<String>,
     nonce: Nonce,
+    /// Dropped before the child is.
+    watchdog: Option<Watchdog>,
     child: Child,
     stdin: Option<ChildStdin>,
     answers: Answers<ChildStdout>,
@@ -77,6 +80,7 @@ impl Channel {
             answers: Answers::new(stdout, &nonce),
             stderr: StandardError::drain(stderr),
             stdin: Some(stdin),
+            watchdog: None,
             child,
             shell: None,
             next: READY + 1,
@@ -88,6 +92,10 @@ impl Channel {
         if let Some(stdin) = &mut channel.stdin {
             // It fits the pipe's buffer. If the child is gone already, the first answer says why.
             let _ = stdin.write_all(text.as_bytes()).await;
+        }
+        if let (Some(_), Some(process)) = (address, channel.child.id()) {
+            // A shell of this machine needs none: it ends with its pipes.
+            channel.watchdog = Some(Watchdog::over(process).map_err(failed)?);
         }
         Ok(channel)
     }
@@ -171,12 +179,12 @@ impl Channel {
         }
     }
 
-    /// Ends the child by closing its pipe, then by force.
+    /// Ends the child: `ssh` by asking it to, a shell by closing its pipe, either by force in the end.
     pub(super) async fn end(mut self) {
-        drop(self.stdin.take());
-        if tokio::time::timeout(LAST_MOMENTS, self.child.wait()).await.is_err() {
-            let _ = self.child.kill().await;
+        if let Some(watchdog) = self.watchdog.take() {
+            watchdog.release().await;
         }
+        self.reap().await;
     }
 
     /// An answer that makes no sense.
@@ -235,6 +243,7 @@ impl Channel {
     }
 
     async fn reap(&mut self) -> Option<ExitStatus> {
+        drop(self.watchdog.take());
         drop(self.stdin.take());
         if let Ok(status) = tokio::time::timeout(LAST_MOMENTS, self.child.wait()).await {
             return status.ok();

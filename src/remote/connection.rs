@@ -3,7 +3,6 @@
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -122,9 +121,6 @@ impl Connection {
     /// Ends the connection without waiting for the host to agree.
     pub async fn close(self) {
         let Self { channel, road } = self;
-        if let (Road::Ssh(_), Some(process)) = (&road, channel.process()) {
-            terminate(process).await;
-        }
         channel.end().await;
         drop(road);
     }
@@ -193,18 +189,6 @@ impl Connection {
                 .nonsense("reading the host's state", "the outcomes are not those of a probe")),
         }
     }
-}
-
-/// Asks `ssh` to end; it then removes its control socket itself. The shell's own `kill` needs no program.
-async fn terminate(process: u32) {
-    let _ = Command::new("/bin/sh")
-        .arg("-c")
-        .arg(format!("kill -TERM {process}"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .await;
 }
 
 /// The `ssh` of this machine, looked up once.

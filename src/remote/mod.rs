@@ -17,6 +17,7 @@ mod script;
 mod target;
 #[cfg(test)]
 mod tests;
+mod watchdog;
 mod writer;
 
 pub use connection::{Answer, Connection};
