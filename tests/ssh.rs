@@ -37,6 +37,9 @@ fn free_port() -> u16 {
     listener.local_addr().expect("an address").port()
 }
 
+const LOGIN_KEY: &str = "log in %h";
+const KNOWN_HOSTS: &str = "known 100%h hosts";
+
 /// A private SSH server, and the keys to it.
 struct Server {
     folder: TempDir,
@@ -73,7 +76,9 @@ impl Server {
             .spawn()
             .expect("sshd starts");
         let server = Self { folder, port, process };
-        server.write_known_hosts("known", "host");
+        // Names that `ssh` would split or expand.
+        fs::rename(server.path("login"), server.path(LOGIN_KEY)).expect("renamed");
+        server.write_known_hosts(KNOWN_HOSTS, "host");
         server.write_known_hosts("changed", "other");
         fs::write(server.path("none"), "").expect("written");
         until("sshd listens", || {
@@ -92,7 +97,7 @@ impl Server {
     }
 
     fn target(&self) -> Target {
-        target(self.port, self.path("known"), self.path("login"))
+        target(self.port, self.path(KNOWN_HOSTS), self.path(LOGIN_KEY))
     }
 
     fn lock(&self) -> LockRequest {
@@ -416,7 +421,7 @@ async fn holder_of_a_connection() {
     };
     let (folder, port) = server.split_once(' ').unwrap();
     let at = |name: &str| Path::new(folder).join(name);
-    let mut connection = Connection::open(&target(port.parse().unwrap(), at("known"), at("login")))
+    let mut connection = Connection::open(&target(port.parse().unwrap(), at(KNOWN_HOSTS), at(LOGIN_KEY)))
         .await
         .unwrap();
     let lock = LockRequest {

@@ -580,3 +580,17 @@ async fn errors_of_a_broken_channel_say_what_was_under_way() {
     let nul = writer.perform(&[step("a\0b")], &mut |_, _| {}).await.unwrap_err();
     assert_eq!(nul.to_string(), "this machine: cannot send step 1 of 1");
 }
+
+#[tokio::test]
+async fn hosts_can_be_driven_by_tasks_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let lock = request(folder.path());
+    let task = tokio::spawn(async move {
+        let mut host = Connection::local(&find("dash")).await.unwrap();
+        let mut writer = host.lock(&lock).await.unwrap();
+        let answers = writer.perform(&[step("echo there")], &mut |_, _| {}).await.unwrap();
+        host.close().await;
+        answers
+    });
+    assert_eq!(task.await.unwrap()[0].output, b"there\n");
+}
