@@ -6,11 +6,12 @@
 pub mod change;
 pub mod error;
 pub mod facts;
+pub mod lab;
 pub mod operations;
 pub mod plan;
 pub mod project;
 pub mod quote;
+pub mod remote;
 pub mod secret;
 pub mod template;
 pub mod value;
-pub mod lab;

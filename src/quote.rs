@@ -1,13 +1,25 @@
-//! The one place where a word becomes shell text.
+//! The one place where words are made safe for a shell, and names for the command line of `ssh`.
 
-/// `word` as one shell word for any POSIX `sh`.
-///
-/// A NUL byte cannot be in a shell word; words that people write are refused before this if they hold one, so what
-/// remains of it here is dropped.
+use std::borrow::Cow;
+
+use thiserror::Error;
+
+/// A word that no shell can be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("text for the shell holds a NUL byte")]
+pub struct Unquotable;
+
+/// `word` as one literal word of a POSIX shell.
+pub fn try_quote(word: &str) -> Result<Cow<'_, str>, Unquotable> {
+    shlex::try_quote(word).map_err(|_| Unquotable)
+}
+
+/// `word` as one literal word of a POSIX shell, for words that were checked where they were written: a NUL, which no
+/// shell word can hold, is dropped.
 pub fn quote(word: &str) -> String {
-    match shlex::try_quote(word) {
+    match try_quote(word) {
         Ok(quoted) => quoted.into_owned(),
-        Err(_) => quote(&word.replace('\0', "")),
+        Err(Unquotable) => quote(&word.replace('\0', "")),
     }
 }
 
@@ -16,31 +28,99 @@ pub fn quote_all<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     words.into_iter().map(quote).collect::<Vec<_>>().join(" ")
 }
 
+/// Why a host or user name is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum UnsafeName {
+    /// Nothing at all.
+    #[error("it is empty")]
+    Empty,
+    /// `ssh` would take it for an option.
+    #[error("it begins with `-`")]
+    LooksLikeAnOption,
+    /// A character that `ssh`, or a shell that `ssh` starts, gives a meaning to.
+    #[error("it holds {0:?}")]
+    Character(char),
+}
+
+/// Characters that mean something to the shells of `ProxyCommand` and `Match exec`, where `ssh` inserts names.
+const SHELL_CHARACTERS: &str = "'\"`;&<>|(){}";
+
+/// Refuses an address that `ssh` could read as anything but a host.
+pub fn check_address(address: &str) -> Result<(), UnsafeName> {
+    check_name(address, "$\\@/")
+}
+
+/// Refuses a user that `ssh` could read as anything but a user.
+pub fn check_user(user: &str) -> Result<(), UnsafeName> {
+    check_name(user, "")
+}
+
+fn check_name(name: &str, also_refused: &str) -> Result<(), UnsafeName> {
+    if name.is_empty() {
+        return Err(UnsafeName::Empty);
+    }
+    if name.starts_with('-') {
+        return Err(UnsafeName::LooksLikeAnOption);
+    }
+    let refused = |character: &char| {
+        character.is_whitespace()
+            || character.is_control()
+            || SHELL_CHARACTERS.contains(*character)
+            || also_refused.contains(*character)
+    };
+    match name.chars().find(refused) {
+        Some(character) => Err(UnsafeName::Character(character)),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
+    use proptest::prelude::*;
+
     use super::*;
 
+    fn echoed_by(shell: &str, word: &str) -> Vec<u8> {
+        let script = format!("printf %s {}", quote(word));
+        Command::new(shell).arg("-c").arg(script).output().unwrap().stdout
+    }
+
     #[test]
-    fn words_survive_a_shell() {
-        for word in [
-            "plain",
-            "",
-            "a b",
-            "it's",
-            "$HOME `id` \\ \"",
-            "-n",
-            "ä\tö",
-            "a\nb",
-            "*",
-            "~",
-            "!x",
-        ] {
-            let output = std::process::Command::new("sh")
-                .arg("-c")
-                .arg(format!("printf %s {}", quote(word)))
-                .output()
-                .expect("sh runs");
-            assert_eq!(String::from_utf8_lossy(&output.stdout), word);
+    fn refuses_nul() {
+        assert_eq!(try_quote("a\0b"), Err(Unquotable));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn shells_see_the_word_unchanged(word in "[a-z'\"\\\\$`!^*?~#\\-\n\r\t ;&|<>(){}ä\u{7}=%]{0,24}") {
+            prop_assert_eq!(echoed_by("dash", &word), word.as_bytes());
+            prop_assert_eq!(echoed_by("bash", &word), word.as_bytes());
+        }
+    }
+
+    #[test]
+    fn refuses_names_that_ssh_would_read_otherwise() {
+        assert_eq!(check_address("-oProxyCommand=x"), Err(UnsafeName::LooksLikeAnOption));
+        assert_eq!(check_address("a b"), Err(UnsafeName::Character(' ')));
+        assert_eq!(check_address("a\nb"), Err(UnsafeName::Character('\n')));
+        assert_eq!(check_address("root@a"), Err(UnsafeName::Character('@')));
+        assert_eq!(check_address("ssh://a"), Err(UnsafeName::Character('/')));
+        assert_eq!(check_address("$(id)"), Err(UnsafeName::Character('$')));
+        assert_eq!(check_address(""), Err(UnsafeName::Empty));
+        assert_eq!(check_user("-l"), Err(UnsafeName::LooksLikeAnOption));
+        assert_eq!(check_user("a`id`"), Err(UnsafeName::Character('`')));
+    }
+
+    #[test]
+    fn accepts_names_in_use() {
+        for address in ["pi4.lan", "10.0.0.7", "fe80::1%eth0", "my_host", "bücher.example"] {
+            assert_eq!(check_address(address), Ok(()), "{address}");
+        }
+        for user in ["root", "DOMAIN\\admin", "me@example.org", "machine$"] {
+            assert_eq!(check_user(user), Ok(()), "{user}");
         }
     }
 }

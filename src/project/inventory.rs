@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::data::check_reserved;
 use super::reader::{Source, read_struct, refuse_not_yet, take_table};
 use crate::error::{Diagnostic, Origin};
+use crate::quote::check_address;
 use crate::value::{Entry, Kind, Table};
 
 /// The hosts of an environment.
@@ -217,15 +218,8 @@ fn lab(table: &mut Table, defaults: &LabSettings) -> Result<Option<LabSettings>,
     }
 }
 
-/// Names and addresses end up on ssh's command line: what could be taken for an option or for more than one word is
-/// refused where it is written.
+/// Names and addresses end up on ssh's command line: what it could read otherwise is refused where it is written.
 fn check_name(what: &str, name: &str, origin: Option<&Origin>) -> Result<(), Diagnostic> {
-    let plain = |character: char| character.is_ascii_alphanumeric() || ".-_:%@".contains(character);
-    if !name.is_empty() && !name.starts_with('-') && name.chars().all(plain) {
-        return Ok(());
-    }
-    Err(Diagnostic::new(format!("`{name}` is no usable {what}")).at_maybe(
-        origin,
-        "letters, digits and `.-_:%` are allowed, and no `-` at the start",
-    ))
+    check_address(name)
+        .map_err(|wrong| Diagnostic::new(format!("`{name}` is no usable {what}")).at_maybe(origin, wrong.to_string()))
 }

@@ -1,0 +1,252 @@
+//! Reading what a host's shell answers.
+
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use super::script::Nonce;
+
+/// How much of an answer to keep.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Keep {
+    /// All of it; more than this many bytes is an error.
+    All(usize),
+    /// The last bytes; what came before is counted.
+    Tail(usize),
+}
+
+/// What came before a tag, and the tag.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Tagged {
+    pub(super) number: u32,
+    pub(super) outcome: String,
+    pub(super) status: u32,
+    pub(super) output: Vec<u8>,
+    pub(super) cut: u64,
+}
+
+/// Why no tag came.
+#[derive(Debug)]
+pub(super) enum Interruption {
+    Ended,
+    Failed(io::Error),
+    TooLong(usize),
+    Nonsense(String),
+}
+
+/// Longer than any tag's number, outcome and status.
+const LONGEST_TAG: usize = 64;
+
+/// A stream of bytes, cut at its tags.
+#[derive(Debug)]
+pub(super) struct Answers<R> {
+    stream: R,
+    marker: Vec<u8>,
+    buffer: Vec<u8>,
+}
+
+impl<R: AsyncRead + Unpin> Answers<R> {
+    pub(super) fn new(stream: R, nonce: &Nonce) -> Self {
+        Self {
+            stream,
+            marker: format!("\n{} ", nonce.as_str()).into_bytes(),
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Everything up to the next tag.
+    pub(super) async fn next(&mut self, keep: Keep) -> Result<Tagged, Interruption> {
+        let mut output = Output::new(keep);
+        loop {
+            match scan(&self.buffer, &self.marker) {
+                Found::Tag { start, end, tag } => {
+                    output.push(&self.buffer[..start])?;
+                    self.buffer.drain(..end);
+                    return Ok(output.finish(tag));
+                }
+                Found::Output(length) => {
+                    output.push(&self.buffer[..length])?;
+                    self.buffer.drain(..length);
+                }
+            }
+            self.fill().await?;
+        }
+    }
+
+    async fn fill(&mut self) -> Result<(), Interruption> {
+        const CHUNK: usize = 64 * 1024;
+        self.buffer.reserve(CHUNK);
+        match self.stream.read_buf(&mut self.buffer).await {
+            Ok(0) => Err(Interruption::Ended),
+            Ok(_) => Ok(()),
+            Err(error) => Err(Interruption::Failed(error)),
+        }
+    }
+}
+
+struct Tag {
+    number: u32,
+    outcome: String,
+    status: u32,
+}
+
+enum Found {
+    Tag {
+        start: usize,
+        end: usize,
+        tag: Tag,
+    },
+    /// No whole tag yet, and this many bytes that belong to none.
+    Output(usize),
+}
+
+fn scan(buffer: &[u8], marker: &[u8]) -> Found {
+    let mut from = 0;
+    while let Some(offset) = buffer[from..].iter().position(|byte| *byte == b'\n') {
+        let start = from + offset;
+        let rest = &buffer[start..];
+        if let Some(line) = rest.strip_prefix(marker) {
+            let line = &line[..line.len().min(LONGEST_TAG)];
+            match line.iter().position(|byte| *byte == b'\n') {
+                Some(length) => {
+                    if let Some(tag) = parse(&line[..length]) {
+                        let end = start + marker.len() + length + 1;
+                        return Found::Tag { start, end, tag };
+                    }
+                }
+                None if line.len() < LONGEST_TAG => return Found::Output(start),
+                None => {}
+            }
+        } else if marker.starts_with(rest) {
+            return Found::Output(start);
+        }
+        from = start + 1;
+    }
+    Found::Output(buffer.len())
+}
+
+fn parse(line: &[u8]) -> Option<Tag> {
+    let mut words = std::str::from_utf8(line).ok()?.split(' ');
+    let number = words.next()?.parse().ok()?;
+    let outcome = words.next()?.to_owned();
+    let status = words.next()?.parse().ok()?;
+    words.next().is_none().then_some(Tag {
+        number,
+        outcome,
+        status,
+    })
+}
+
+struct Output {
+    keep: Keep,
+    bytes: Vec<u8>,
+    cut: u64,
+}
+
+impl Output {
+    fn new(keep: Keep) -> Self {
+        Self {
+            keep,
+            bytes: Vec::new(),
+            cut: 0,
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Result<(), Interruption> {
+        self.bytes.extend_from_slice(bytes);
+        match self.keep {
+            Keep::All(most) if self.bytes.len() > most => Err(Interruption::TooLong(most)),
+            // Trimmed seldom, so that the cost stays in proportion to what arrives.
+            Keep::Tail(most) if self.bytes.len() > most.saturating_mul(2) => {
+                self.trim(most);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn trim(&mut self, most: usize) {
+        let surplus = self.bytes.len().saturating_sub(most);
+        self.bytes.drain(..surplus);
+        self.cut += surplus as u64;
+    }
+
+    fn finish(mut self, tag: Tag) -> Tagged {
+        if let Keep::Tail(most) = self.keep {
+            self.trim(most);
+        }
+        Tagged {
+            number: tag.number,
+            outcome: tag.outcome,
+            status: tag.status,
+            output: self.bytes,
+            cut: self.cut,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    async fn read_in_pieces(text: Vec<u8>, piece: usize, nonce: &Nonce) -> Vec<Tagged> {
+        let (mut writer, reader) = tokio::io::duplex(piece.max(1));
+        let feed = tokio::spawn(async move { writer.write_all(&text).await });
+        let mut answers = Answers::new(reader, nonce);
+        let mut found = Vec::new();
+        while let Ok(tagged) = answers.next(Keep::Tail(1 << 20)).await {
+            found.push(tagged);
+        }
+        feed.await.unwrap().unwrap();
+        found
+    }
+
+    #[tokio::test]
+    async fn finds_tags_however_the_stream_is_split() {
+        let nonce = Nonce::random();
+        let n = nonce.as_str();
+        let other = Nonce::random();
+        let o = other.as_str();
+        let text = format!(
+            "noise\n{n} 0 ready 12\n\n\nline\n{n} x\n{o} 1 done 0\n{n} 1 done 0 more\n\n{n} 1 done 0\nno newline\n{n} 2 failed 255\n"
+        );
+        for piece in 1..text.len() {
+            let found = read_in_pieces(text.clone().into_bytes(), piece, &nonce).await;
+            let outputs: Vec<_> = found
+                .iter()
+                .map(|one| String::from_utf8(one.output.clone()).unwrap())
+                .collect();
+            let expected = [
+                "noise".to_owned(),
+                format!("\n\nline\n{n} x\n{o} 1 done 0\n{n} 1 done 0 more\n"),
+                "no newline".to_owned(),
+            ];
+            assert_eq!(outputs, expected, "pieces of {piece}");
+            assert_eq!(
+                (found[2].number, found[2].outcome.as_str(), found[2].status),
+                (2, "failed", 255)
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn keeps_the_tail_and_counts_the_rest() {
+        let nonce = Nonce::random();
+        let text = format!("{}end\n{} 0 done 0\n", "x".repeat(1000), nonce.as_str());
+        let mut answers = Answers::new(text.as_bytes(), &nonce);
+        let tagged = answers.next(Keep::Tail(5)).await.unwrap();
+        assert_eq!((tagged.output.as_slice(), tagged.cut), (&b"xxend"[..], 998));
+    }
+
+    #[tokio::test]
+    async fn refuses_an_endless_answer() {
+        let nonce = Nonce::random();
+        let mut answers = Answers::new(tokio::io::repeat(b'y'), &nonce);
+        assert!(matches!(
+            answers.next(Keep::All(1 << 20)).await,
+            Err(Interruption::TooLong(_))
+        ));
+    }
+}

@@ -1,0 +1,227 @@
+//! One host, one connection.
+
+use std::ffi::OsStr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use tokio::process::Command;
+
+use super::answers::{Keep, Tagged};
+use super::channel::{Channel, Exchange};
+use super::control::ControlSocket;
+use super::error::{Explanation, RemoteError};
+use super::lock::{Holder, LockRequest, printable};
+use super::pump::Road;
+use super::target::Target;
+use super::writer::Writer;
+use crate::facts::Probe;
+use crate::quote::Unquotable;
+
+/// The longest answer to a probe that is taken in.
+const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
+/// How often a held lock is tried again.
+const LOCK_PAUSE: Duration = Duration::from_secs(1);
+
+/// What a host answered to a probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Its standard output, unchanged.
+    pub stdout: Vec<u8>,
+    /// Its standard error, without NUL bytes and final newlines.
+    pub stderr: Vec<u8>,
+    /// Its exit status.
+    pub status: i32,
+}
+
+/// A connection to one host's shell. It can only be read through; [`Connection::lock`] gives the right to write.
+pub struct Connection {
+    pub(super) channel: Channel,
+    pub(super) road: Road,
+}
+
+impl Connection {
+    /// Starts to connect to `target`.
+    ///
+    /// This does not wait: the first frame goes along with the login, and its answer, or [`Connection::ready`], brings
+    /// what went wrong with it.
+    pub async fn open(target: &Target) -> Result<Self, RemoteError> {
+        let missing = || RemoteError::SshMissing {
+            host: target.name.clone(),
+        };
+        let ssh = ssh_program().ok_or_else(missing)?;
+        let control = ControlSocket::reserve(&target.name)?;
+        let mut command = Command::new(ssh);
+        command.args(target.arguments(control.path())?);
+        let channel = Channel::start(&target.name, Some(&target.address), command).await?;
+        let road = Road::Ssh(control);
+        Ok(Self { channel, road })
+    }
+
+    /// The same channel to a `shell` of this machine.
+    pub async fn local(shell: &Path) -> Result<Self, RemoteError> {
+        let channel = Channel::start("this machine", None, Command::new(shell)).await?;
+        let road = Road::Local(shell.to_owned());
+        Ok(Self { channel, road })
+    }
+
+    /// Waits until the host's shell listens. Only needed where the login itself is to be checked.
+    pub async fn ready(&mut self) -> Result<(), RemoteError> {
+        self.channel.ready().await
+    }
+
+    /// Asks all `probes` in one round trip, and answers in their order.
+    pub async fn read(&mut self, probes: &[Probe]) -> Result<Vec<Answer>, RemoteError> {
+        if probes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let count = probes.len();
+        let mut frame = self.channel.frame();
+        let asked: Result<(), Unquotable> = probes.iter().try_for_each(|probe| frame.probe(probe));
+        let frame = frame.finish();
+        asked.map_err(|cause| self.unsendable("a probe", cause))?;
+        let exchange = Exchange {
+            frame,
+            keep: Keep::All(LONGEST_ANSWER),
+            during: &|answered| format!("reading the host's state (probe {} of {count})", answered / 2 + 1),
+            on_answer: &mut |_| {},
+        };
+        let tagged = self.channel.exchange(exchange).await?;
+        tagged.chunks(2).map(|pair| self.answer(pair)).collect()
+    }
+
+    /// Takes the host's lock, and with it the right to write.
+    ///
+    /// The channel's own shell holds it, so it ends with the connection however that ends.
+    pub async fn lock(&mut self, request: &LockRequest) -> Result<Writer<'_>, RemoteError> {
+        let deadline = Instant::now() + request.wait;
+        loop {
+            match self.try_lock(request).await {
+                Ok(()) => return Ok(Writer::new(self)),
+                Err(RemoteError::Locked { .. }) if Instant::now() < deadline => {}
+                Err(error) => return Err(error),
+            }
+            // Waiting here, not on the host: a run that is killed while it waits leaves nothing there.
+            let left = deadline.saturating_duration_since(Instant::now());
+            tokio::time::sleep(LOCK_PAUSE.min(left)).await;
+        }
+    }
+
+    /// How many times a frame was sent and its answers awaited.
+    pub fn round_trips(&self) -> u32 {
+        self.channel.round_trips()
+    }
+
+    /// The process number of the child that carries the connection.
+    pub fn process(&self) -> Option<u32> {
+        self.channel.process()
+    }
+
+    /// Ends the connection without waiting for the host to agree.
+    pub async fn close(self) {
+        let Self { channel, road } = self;
+        channel.end().await;
+        drop(road);
+    }
+
+    pub(super) fn unsendable(&self, what: impl Into<String>, cause: Unquotable) -> RemoteError {
+        RemoteError::Script {
+            host: self.channel.host().to_owned(),
+            what: what.into(),
+            cause,
+        }
+    }
+
+    /// Sends a frame with one answer of a few lines.
+    pub(super) async fn ask(
+        &mut self,
+        frame: (String, std::ops::Range<u32>),
+        during: &str,
+    ) -> Result<Tagged, RemoteError> {
+        const LONGEST: usize = 4096;
+        let exchange = Exchange {
+            frame,
+            keep: Keep::Tail(LONGEST),
+            during: &|_| during.to_owned(),
+            on_answer: &mut |_| {},
+        };
+        let answers = self.channel.exchange(exchange).await?;
+        let first = answers.into_iter().next();
+        first.ok_or_else(|| self.channel.nonsense(during, "there was no answer"))
+    }
+
+    async fn try_lock(&mut self, request: &LockRequest) -> Result<(), RemoteError> {
+        const DURING: &str = "taking the lock";
+        let mut frame = self.channel.frame();
+        let written = frame.lock(&request.path, &printable(&request.who));
+        let frame = frame.finish();
+        written.map_err(|cause| self.unsendable("the request for the lock", cause))?;
+        let tagged = self.ask(frame, DURING).await?;
+        let host = self.channel.host().to_owned();
+        let path = request.path.clone();
+        match tagged.outcome.as_str() {
+            "locked" => Ok(()),
+            "held" => Err(RemoteError::Locked {
+                holder: Holder::parse(&tagged.output),
+                host,
+                path,
+            }),
+            "unavailable" => Err(RemoteError::LockUnavailable {
+                cause: Explanation(printable(&String::from_utf8_lossy(&tagged.output))),
+                host,
+                path,
+            }),
+            other => Err(self.channel.nonsense(DURING, format!("outcome `{}`", printable(other)))),
+        }
+    }
+
+    /// An answer from the two tags of a probe.
+    fn answer(&self, pair: &[Tagged]) -> Result<Answer, RemoteError> {
+        match pair {
+            [output, errors] if output.outcome == "answer" && errors.outcome == "errors" => Ok(Answer {
+                stdout: output.output.clone(),
+                stderr: errors.output.clone(),
+                status: i32::try_from(output.status).unwrap_or(i32::MAX),
+            }),
+            _ => Err(self
+                .channel
+                .nonsense("reading the host's state", "the outcomes are not those of a probe")),
+        }
+    }
+}
+
+/// The `ssh` of this machine, looked up once.
+fn ssh_program() -> Option<&'static Path> {
+    static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
+    FOUND
+        .get_or_init(|| find_program("ssh", &std::env::var_os("PATH")?))
+        .as_deref()
+}
+
+fn find_program(name: &str, path: &OsStr) -> Option<PathBuf> {
+    std::env::split_paths(path)
+        .map(|folder| folder.join(name))
+        .find(|candidate| {
+            candidate
+                .metadata()
+                .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+        })
+}
+
+#[cfg(test)]
+mod program_tests {
+    use super::*;
+
+    #[test]
+    fn finds_programs_only_where_they_can_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().as_os_str();
+        assert_eq!(find_program("ssh", path), None);
+        let program = folder.path().join("ssh");
+        std::fs::write(&program, "").unwrap();
+        assert_eq!(find_program("ssh", path), None);
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(find_program("ssh", path), Some(program));
+    }
+}

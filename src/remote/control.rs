@@ -1,0 +1,168 @@
+//! Where the control sockets of `ssh` lie: a folder that only this user can enter.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::error::RemoteError;
+
+/// `ssh` adds 17 characters while it binds, and an address of a Unix socket has room for 107.
+const LONGEST_FOLDER: usize = 70;
+/// A socket that nobody listens on is left alone for this long: its `ssh` may be about to listen.
+const YOUNGEST_STALE: Duration = Duration::from_secs(60);
+
+/// The path of one control socket; the file goes with it, should `ssh` have been killed before it could remove it.
+#[derive(Debug)]
+pub(super) struct ControlSocket {
+    path: PathBuf,
+}
+
+impl ControlSocket {
+    /// A fresh path in the user's private folder, for the connection to `host`.
+    pub(super) fn reserve(host: &str) -> Result<Self, RemoteError> {
+        let uid = own_uid().map_err(|cause| folder_error(host, std::env::temp_dir(), cause))?;
+        let folder = folder_for(std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from), uid);
+        prepare(&folder, uid).map_err(|cause| folder_error(host, folder.clone(), cause))?;
+        remove_stale(&folder);
+        let name = format!("{:016x}", rand::random::<u64>());
+        Ok(Self {
+            path: folder.join(name),
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for ControlSocket {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn folder_error(host: &str, path: PathBuf, cause: io::Error) -> RemoteError {
+    RemoteError::ControlFolder {
+        host: host.to_owned(),
+        path,
+        cause,
+    }
+}
+
+/// The user that this process acts as, seen by the owner of a file that it makes.
+fn own_uid() -> io::Result<u32> {
+    Ok(tempfile::tempfile()?.metadata()?.uid())
+}
+
+fn folder_for(runtime: Option<PathBuf>, uid: u32) -> PathBuf {
+    runtime
+        .filter(|path| path.is_absolute() && path.is_dir())
+        .map(|path| path.join("homelab"))
+        .filter(|path| path.as_os_str().len() <= LONGEST_FOLDER)
+        .unwrap_or_else(|| PathBuf::from(format!("/tmp/homelab-{uid}")))
+}
+
+/// Makes `folder`, or makes sure that it is a real folder that only `uid` can enter.
+fn prepare(folder: &Path, uid: u32) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let found = fs::symlink_metadata(folder)?;
+    if !found.is_dir() {
+        return Err(io::Error::other("it is not a folder"));
+    }
+    if found.uid() != uid {
+        return Err(io::Error::other(format!("it belongs to user {}", found.uid())));
+    }
+    if found.mode() & 0o077 != 0 {
+        return Err(io::Error::other(format!(
+            "others can enter it (mode {:04o})",
+            found.mode() & 0o7777
+        )));
+    }
+    Ok(())
+}
+
+/// Removes sockets whose `ssh` was killed together with the tool that would have removed them.
+fn remove_stale(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        if is_stale(&entry) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn is_stale(entry: &fs::DirEntry) -> bool {
+    let Ok(found) = entry.metadata() else { return false };
+    let age = found.modified().ok().and_then(|time| time.elapsed().ok());
+    found.file_type().is_socket()
+        && age.is_some_and(|age| age >= YOUNGEST_STALE)
+        && UnixStream::connect(entry.path()).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::net::UnixListener;
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn long_or_missing_runtime_folders_give_way_to_tmp() {
+        let home = tempfile::tempdir().unwrap();
+        assert_eq!(folder_for(Some(home.path().into()), 7), home.path().join("homelab"));
+        assert_eq!(folder_for(Some("/nonexistent".into()), 7), Path::new("/tmp/homelab-7"));
+        assert_eq!(folder_for(None, 7), Path::new("/tmp/homelab-7"));
+        let long = home.path().join("x".repeat(80));
+        fs::create_dir(&long).unwrap();
+        assert_eq!(folder_for(Some(long), 7), Path::new("/tmp/homelab-7"));
+    }
+
+    #[test]
+    fn refuses_a_folder_of_others() {
+        let home = tempfile::tempdir().unwrap();
+        let uid = own_uid().unwrap();
+        let open = home.path().join("open");
+        fs::create_dir(&open).unwrap();
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(
+            prepare(&open, uid).unwrap_err().to_string(),
+            "others can enter it (mode 0755)"
+        );
+        let link = home.path().join("link");
+        symlink(&open, &link).unwrap();
+        assert_eq!(prepare(&link, uid).unwrap_err().to_string(), "it is not a folder");
+        let private = home.path().join("private");
+        prepare(&private, uid).unwrap();
+        assert_eq!(fs::metadata(&private).unwrap().mode() & 0o777, 0o700);
+        assert!(prepare(&private, uid + 1).is_err());
+    }
+
+    #[test]
+    fn removes_only_old_sockets_that_nobody_listens_on() {
+        let home = tempfile::tempdir().unwrap();
+        let old = SystemTime::now() - YOUNGEST_STALE * 2;
+        let [dead, fresh, alive, file] = ["dead", "fresh", "alive", "file"].map(|name| home.path().join(name));
+        drop(UnixListener::bind(&dead).unwrap());
+        drop(UnixListener::bind(&fresh).unwrap());
+        let _listener = UnixListener::bind(&alive).unwrap();
+        fs::write(&file, "").unwrap();
+        for path in [&dead, &alive, &file] {
+            let touched = std::process::Command::new("touch")
+                .arg("-d")
+                .arg("10 minutes ago")
+                .arg(path)
+                .status();
+            assert!(touched.unwrap().success());
+            assert!(fs::metadata(path).unwrap().modified().unwrap() < old);
+        }
+        remove_stale(home.path());
+        assert!(!dead.exists() && fresh.exists() && alive.exists() && file.exists());
+    }
+}

@@ -1,0 +1,220 @@
+//! From the words of `ssh` to an error that says what to do.
+
+use super::error::{ChangedKey, Explanation, Obstacle, RemoteError};
+
+/// Why `ssh` ended before the host's shell answered, from what it wrote to its standard error.
+pub(super) fn diagnose(host: &str, address: &str, stderr: &str) -> RemoteError {
+    let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let host = host.to_owned();
+    let address = address.to_owned();
+    if let Some(line) = find(&lines, "has changed and you have requested strict checking") {
+        return RemoteError::HostKeyChanged {
+            address: between(line, "Host key for ", " has changed").unwrap_or(address),
+            keys: Box::new(changed_key(&lines)),
+            cause: Explanation(line.to_owned()),
+            host,
+        };
+    }
+    if let Some(line) = find(&lines, "host key is known for") {
+        return RemoteError::HostKeyUnknown {
+            address: between(line, "known for ", " and you").unwrap_or(address),
+            key_type: between(line, "No ", " host key"),
+            cause: Explanation(line.to_owned()),
+            host,
+        };
+    }
+    if let Some(line) = find(&lines, "Permission denied (").or_else(|| find(&lines, "Too many authentication failures"))
+    {
+        let cause = Explanation(with_warnings(&lines, line));
+        return RemoteError::AuthenticationFailed { host, address, cause };
+    }
+    let found = OBSTACLES
+        .iter()
+        .find_map(|(text, obstacle)| Some((find(&lines, text)?, *obstacle)));
+    match found {
+        Some((line, obstacle)) => RemoteError::Unreachable {
+            cause: Explanation(line.to_owned()),
+            host,
+            address,
+            obstacle,
+        },
+        None => RemoteError::Ssh {
+            cause: last_words(&lines),
+            host,
+            address,
+        },
+    }
+}
+
+fn changed_key(lines: &[&str]) -> ChangedKey {
+    let print = lines.iter().find(|line| line.starts_with("SHA256:"));
+    ChangedKey {
+        key_type: find(lines, "The fingerprint for the").and_then(|line| between(line, "for the ", " key")),
+        offered: print.map(|line| line.trim_end_matches('.').to_owned()),
+        known_at: find(lines, "Offending ").and_then(|line| Some(line.split_once(" in ")?.1.to_owned())),
+    }
+}
+
+/// Texts that tell an obstacle, the more telling first.
+const OBSTACLES: &[(&str, Obstacle)] = &[
+    ("Could not resolve hostname", Obstacle::UnknownName),
+    ("Connection refused", Obstacle::Refused),
+    ("No route to host", Obstacle::NoRoute),
+    ("Network is unreachable", Obstacle::NoRoute),
+    ("timed out", Obstacle::TimedOut),
+    ("not responding", Obstacle::TimedOut),
+    ("Connection reset by", Obstacle::Closed),
+    ("Connection closed by", Obstacle::Closed),
+];
+
+/// What `ssh` said last, for a connection that broke while it was in use.
+pub(super) fn last_line(stderr: &str) -> Option<String> {
+    let line = stderr.lines().map(str::trim).rfind(|line| !line.is_empty())?;
+    Some(line.to_owned())
+}
+
+/// The last line that holds `text`: `ssh` speaks last, after the host's banner.
+fn find<'a>(lines: &[&'a str], text: &str) -> Option<&'a str> {
+    lines.iter().rfind(|line| line.contains(text)).copied()
+}
+
+fn between(line: &str, before: &str, after: &str) -> Option<String> {
+    let (_, rest) = line.split_once(before)?;
+    let (found, _) = rest.split_once(after)?;
+    Some(found.to_owned())
+}
+
+/// A key file that could not be read explains a refused login better than the refusal does.
+fn with_warnings(lines: &[&str], line: &str) -> String {
+    match find(lines, "Warning: Identity file") {
+        Some(warning) => format!("{line} ({})", warning.trim_end_matches('.')),
+        None => line.to_owned(),
+    }
+}
+
+fn last_words(lines: &[&str]) -> Explanation {
+    const MOST: usize = 3;
+    let last = &lines[lines.len().saturating_sub(MOST)..];
+    match last {
+        [] => Explanation("ssh ended without a word".to_owned()),
+        lines => Explanation(lines.join("; ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! The texts are those of OpenSSH 9.2, captured from a server on a loopback port.
+
+    use std::error::Error;
+
+    use super::*;
+
+    const CHANGED: &str = "\
+@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@\r
+@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r
+@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@\r
+IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!\r
+Someone could be eavesdropping on you right now (man-in-the-middle attack)!\r
+It is also possible that a host key has just been changed.\r
+The fingerprint for the ED25519 key sent by the remote host is\nSHA256:D5g8zTxMRBO1UNSIJTFSR6T+MJx8Ir9OT0hL1m0NIo8.\r
+Please contact your system administrator.\r
+Add correct host key in changed to get rid of this message.\r
+Offending ED25519 key in changed:1\r
+  remove with:\r
+  ssh-keygen -f \"changed\" -R \"[127.0.0.1]:42222\"\r
+Host key for [127.0.0.1]:42222 has changed and you have requested strict checking.\r
+Host key verification failed.\r
+";
+
+    fn diagnosed(stderr: &str) -> RemoteError {
+        diagnose("pi", "pi.lan", stderr)
+    }
+
+    #[test]
+    fn unknown_key() {
+        let error = diagnosed(
+            "No ED25519 host key is known for [127.0.0.1]:42222 and you have requested strict checking.\r\n\
+             Host key verification failed.\r\n",
+        );
+        assert_eq!(
+            error.to_string(),
+            "pi: cannot connect to [127.0.0.1]:42222: its host key (ED25519) is not known"
+        );
+        assert!(
+            error.hint().unwrap().contains("`ssh -p 42222 127.0.0.1`"),
+            "{:?}",
+            error.hint()
+        );
+    }
+
+    #[test]
+    fn changed_key() {
+        let error = diagnosed(CHANGED);
+        let RemoteError::HostKeyChanged { keys, address, .. } = &error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(
+            keys.offered.as_deref(),
+            Some("SHA256:D5g8zTxMRBO1UNSIJTFSR6T+MJx8Ir9OT0hL1m0NIo8")
+        );
+        assert_eq!(keys.known_at.as_deref(), Some("changed:1"));
+        assert_eq!(keys.key_type.as_deref(), Some("ED25519"));
+        assert_eq!(address, "[127.0.0.1]:42222");
+        assert!(error.hint().unwrap().contains("at changed:1"));
+    }
+
+    #[test]
+    fn refused_login() {
+        let error = diagnosed(
+            "Warning: Identity file nonesuch not accessible: No such file or directory.\n\
+             root@127.0.0.1: Permission denied (publickey,password,keyboard-interactive).\r\n",
+        );
+        assert_eq!(error.to_string(), "pi: cannot log in at pi.lan");
+        let cause = error.source().unwrap().to_string();
+        assert!(cause.contains("Permission denied (publickey"), "{cause}");
+        assert!(cause.contains("Identity file nonesuch"), "{cause}");
+    }
+
+    #[test]
+    fn obstacles() {
+        let cases = [
+            (
+                "ssh: connect to host 127.0.0.1 port 1: Connection refused\r\n",
+                Obstacle::Refused,
+            ),
+            (
+                "ssh: Could not resolve hostname nosuch.invalid: Name or service not known\r\n",
+                Obstacle::UnknownName,
+            ),
+            (
+                "Connection timed out during banner exchange\r\nConnection to 203.0.113.1 port 22 timed out\r\n",
+                Obstacle::TimedOut,
+            ),
+            (
+                "kex_exchange_identification: read: Connection reset by peer\r\n\
+                 Connection reset by 127.0.0.1 port 42224\r\n",
+                Obstacle::Closed,
+            ),
+        ];
+        for (text, expected) in cases {
+            let error = diagnosed(text);
+            assert!(
+                matches!(error, RemoteError::Unreachable { obstacle, .. } if obstacle == expected),
+                "{text}: {error:?}"
+            );
+            assert!(error.hint().is_some() && error.source().is_some());
+        }
+    }
+
+    #[test]
+    fn anything_else_keeps_the_words_of_ssh() {
+        let error = diagnosed("command-line: line 0: Bad configuration option: foo\r\n");
+        assert_eq!(
+            error.source().unwrap().to_string(),
+            "command-line: line 0: Bad configuration option: foo"
+        );
+        let revoked = "ED25519 host key for [127.0.0.1]:42222 was revoked and you have requested strict checking.\r\n\
+                       Host key verification failed.\r\n";
+        assert!(diagnosed(revoked).source().unwrap().to_string().contains("was revoked"));
+    }
+}

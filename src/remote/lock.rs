@@ -1,0 +1,82 @@
+//! The lock on a host: one run at a time changes it.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Where the lock lies on a host unless told otherwise.
+pub const LOCK_PATH: &str = "/run/homelab.lock";
+
+/// A wish to be the one run that changes the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockRequest {
+    /// The lock's file on the host.
+    pub path: String,
+    /// Who asks, for the refusal that others get: a user and a machine, say.
+    pub who: String,
+    /// How long to wait for a run that holds it; zero refuses at once.
+    pub wait: Duration,
+}
+
+impl LockRequest {
+    /// The host's usual lock for `who`, refused at once if it is held.
+    pub fn new(who: impl Into<String>) -> Self {
+        Self {
+            path: LOCK_PATH.to_owned(),
+            who: who.into(),
+            wait: Duration::ZERO,
+        }
+    }
+}
+
+/// Who holds a lock, as the lock's file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The name that the holder gave itself.
+    pub who: String,
+    /// When it took the lock, by the host's clock, in UTC.
+    pub since: String,
+}
+
+impl Holder {
+    /// Reads the text of a lock's file.
+    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+        let text = String::from_utf8_lossy(text);
+        let mut lines = text.lines().map(printable);
+        let who = lines.next().filter(|who| !who.is_empty())?;
+        let since = lines.next().unwrap_or_default();
+        Some(Self { who, since })
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.since.as_str() {
+            "" => formatter.write_str(&self.who),
+            since => write!(formatter, "{} since {since}", self.who),
+        }
+    }
+}
+
+/// One line without control characters: what other people wrote must not reach a terminal as it is.
+pub(super) fn printable(text: &str) -> String {
+    const LONGEST: usize = 200;
+    text.chars()
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .take(LONGEST)
+        .collect::<String>()
+        .trim()
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_a_holder_wrote() {
+        let holder = Holder::parse(b"anna@desk\n2026-01-02T03:04:05Z\n").unwrap();
+        assert_eq!(holder.to_string(), "anna@desk since 2026-01-02T03:04:05Z");
+        assert_eq!(Holder::parse(b""), None);
+        assert_eq!(Holder::parse(b"a\x1b[2Jb").unwrap().to_string(), "a [2Jb");
+    }
+}

@@ -1,0 +1,26 @@
+//! The way to a host: one connection, one long-lived shell, frames of questions and steps.
+//!
+//! [`Connection`] runs the system's `ssh` (or a shell of this machine) and keeps its pipes as a channel to a POSIX `sh`.
+//! [`Connection::read`] asks [`Probe`](crate::facts::Probe)s and nothing else, so whoever has only a connection
+//! cannot change the host. [`Connection::lock`] gives a [`Writer`], which performs steps while it holds the host's lock.
+
+mod answers;
+mod channel;
+mod connection;
+mod control;
+mod diagnosis;
+mod error;
+mod lock;
+mod pump;
+mod script;
+mod target;
+#[cfg(test)]
+mod tests;
+mod watchdog;
+mod writer;
+
+pub use connection::{Answer, Connection};
+pub use error::{ChangedKey, Explanation, Obstacle, RemoteError};
+pub use lock::{Holder, LOCK_PATH, LockRequest};
+pub use target::Target;
+pub use writer::{StepAnswer, StepEnd, StepScript, Writer};

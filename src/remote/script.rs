@@ -1,0 +1,218 @@
+//! The text that the channel sends to a host's shell.
+//!
+//! A frame is one group `{ … }`: a shell runs nothing of it before it has read the closing brace, so a frame that is cut
+//! off never runs in part. What it runs is quoted text, evaluated in a subshell: an `exit` or a syntax error in it ends
+//! that subshell alone. Each part of a frame answers with a tag: a line made of the run's random nonce, the part's
+//! number, its outcome and a status.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::writer::StepScript;
+use crate::facts::Probe;
+use crate::quote::{Unquotable, try_quote};
+
+/// A random word that marks the answers of one connection.
+#[derive(Clone, Debug)]
+pub(super) struct Nonce(String);
+
+impl Nonce {
+    pub(super) fn random() -> Self {
+        Self(format!("{:032x}", rand::random::<u128>()))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The number of the tag that says that the host's shell listens.
+pub(super) const READY: u32 = 0;
+
+/// The functions that frames call, defined once a channel. `NONCE` stands for the nonce.
+///
+/// Descriptors: 6, 7 and 8 are a staged upload's (to count, to read, to write), 9 is the lock's. Nothing that runs on
+/// behalf of an operation inherits them: a daemon would keep the lock for ever.
+const PROLOGUE: &str = r#"{
+exec 2>&1
+umask 077
+LC_ALL=C
+PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin
+export LC_ALL PATH
+hl_halt=
+hl_tag() { printf '\n%s %s %s %s\n' NONCE "$1" "$2" "$3"; }
+hl_eval() { hl_text=$1; set --; eval "$hl_text"; }
+hl_probe() {
+{ hl_errors=$( { hl_eval "$2"; } </dev/null 2>&1 >&3 3>&- 6<&- 7<&- 8>&- 9>&- ); hl_status=$?; } 3>&1
+hl_tag "$1" answer "$hl_status"
+printf %s "$hl_errors"
+hl_tag "$(($1 + 1))" errors 0
+}
+hl_step() {
+if [ -n "$hl_halt" ]; then hl_tag "$1" skipped 0; return 0; fi
+if [ -n "$2" ]; then
+( hl_eval "$2" ) </dev/null 6<&- 7<&- 8>&- 9>&-
+if [ $? = 0 ]; then hl_unstage; hl_tag "$1" already 0; return 0; fi
+fi
+if [ -n "$3" ]; then
+( hl_eval "$3" ) </dev/null 6<&- 7<&- 8>&- 9>&-
+hl_status=$?
+if [ "$hl_status" != 0 ]; then hl_unstage; hl_halt=1; hl_tag "$1" stale "$hl_status"; return 0; fi
+fi
+case $5 in
+nothing) ( hl_eval "$4" ) </dev/null 9>&-; hl_status=$? ;;
+inline) hl_unstage
+if command -v base64 >/dev/null; then base64 -d | ( hl_eval "$4" ) 9>&-; hl_status=$?
+else echo 'base64: not found'; hl_status=127; fi ;;
+staged) hl_size=$(wc -c <&6); exec 6<&- 8>&-
+if [ "${hl_size:-0}" -eq "$6" ]; then ( hl_eval "$4" ) <&7 7<&- 9>&-; hl_status=$?
+else echo "only ${hl_size:-0} of $6 bytes arrived in the folder for temporary files"; hl_status=1; fi
+hl_unstage ;;
+esac
+if [ "$hl_status" = 0 ]; then hl_tag "$1" done 0; else hl_halt=1; hl_tag "$1" failed "$hl_status"; fi
+}
+hl_stage() {
+if [ -n "$hl_halt" ]; then hl_tag "$1" skipped 0; return 0; fi
+if hl_file=$(mktemp); then exec 8>"$hl_file" 7<"$hl_file" 6<"$hl_file"; rm -f "$hl_file"; hl_tag "$1" staged 0
+else hl_tag "$1" failed 1; fi
+}
+hl_unstage() { exec 6<&- 7<&- 8>&-; }
+hl_lock() {
+if ( exec 9>>"$2" ); then exec 9>>"$2"; else hl_tag "$1" unavailable 1; return 0; fi
+flock -n 9
+hl_status=$?
+case $hl_status in
+0) : >"$2"; printf '%s\n%s\n' "$3" "$(date -u +%Y-%m-%dT%H:%M:%SZ 9>&-)" >&9; hl_tag "$1" locked 0 ;;
+1) cat "$2"; exec 9>&-; hl_tag "$1" held 1 ;;
+*) exec 9>&-; hl_tag "$1" unavailable "$hl_status" ;;
+esac
+}
+hl_unlock() { exec 9>&-; hl_tag "$1" unlocked 0; }
+hl_resume() { hl_halt=; hl_tag "$1" resumed 0; }
+hl_tag 0 ready $$
+}
+"#;
+
+/// What a channel sends first.
+pub(super) fn prologue(nonce: &Nonce) -> String {
+    PROLOGUE.replace("NONCE", nonce.as_str())
+}
+
+/// The command of a second channel that fills the staged file of the shell `shell_pid` from its standard input.
+///
+/// `dd` and no redirection, since the login shell that starts it may be of any kind.
+pub(super) fn pump_command(shell_pid: u32) -> String {
+    format!("exec dd of=/proc/{shell_pid}/fd/8 bs=65536")
+}
+
+/// How a step's content reaches it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Delivery {
+    /// In the frame, or not at all where there is none.
+    Inline,
+    /// It has been staged by a second channel.
+    Staged,
+}
+
+/// A frame that is being written.
+pub(super) struct Frame<'a> {
+    nonce: &'a Nonce,
+    text: String,
+    first: u32,
+    next: u32,
+}
+
+impl<'a> Frame<'a> {
+    /// An empty frame whose parts are numbered from `first`.
+    pub(super) fn new(nonce: &'a Nonce, first: u32) -> Self {
+        Self {
+            nonce,
+            text: String::from("{\n"),
+            first,
+            next: first,
+        }
+    }
+
+    /// Asks `probe`; it answers with two tags: its standard output and status, then its standard error.
+    pub(super) fn probe(&mut self, probe: &Probe) -> Result<(), Unquotable> {
+        let text = try_quote(probe.text())?;
+        let number = self.number();
+        self.number();
+        self.line(format_args!("hl_probe {number} {text}"));
+        Ok(())
+    }
+
+    /// Performs `step`.
+    pub(super) fn step(&mut self, step: &StepScript, delivery: Delivery) -> Result<(), Unquotable> {
+        let already = quoted_or_nothing(step.already.as_deref())?;
+        let guard = quoted_or_nothing(step.guard.as_deref())?;
+        let body = try_quote(&step.body)?;
+        let number = self.number();
+        let head = format!("hl_step {number} {already} {guard} {body}");
+        match (&step.content, delivery) {
+            (None, _) => self.line(format_args!("{head} nothing")),
+            (Some(content), Delivery::Staged) => self.line(format_args!("{head} staged {}", content.len())),
+            (Some(content), Delivery::Inline) => {
+                let nonce = self.nonce.as_str();
+                let encoded = STANDARD.encode(content);
+                self.line(format_args!("{head} inline <<'{nonce}'\n{encoded}\n{nonce}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens a nameless file for the content of the next step.
+    pub(super) fn stage(&mut self) {
+        let number = self.number();
+        self.line(format_args!("hl_stage {number}"));
+    }
+
+    /// Takes the lock at `path` for `who`.
+    pub(super) fn lock(&mut self, path: &str, who: &str) -> Result<(), Unquotable> {
+        let (path, who) = (try_quote(path)?, try_quote(who)?);
+        let number = self.number();
+        self.line(format_args!("hl_lock {number} {path} {who}"));
+        Ok(())
+    }
+
+    /// Gives the lock back.
+    pub(super) fn unlock(&mut self) {
+        let number = self.number();
+        self.line(format_args!("hl_unlock {number}"));
+    }
+
+    /// Clears the halt that a failed step left.
+    pub(super) fn resume(&mut self) {
+        let number = self.number();
+        self.line(format_args!("hl_resume {number}"));
+    }
+
+    /// The whole text (of at least one part: an empty group is a syntax error), and the numbers of the tags that answer it.
+    pub(super) fn finish(mut self) -> (String, std::ops::Range<u32>) {
+        self.text.push_str("}\n");
+        (self.text, self.first..self.next)
+    }
+
+    fn number(&mut self) -> u32 {
+        let number = self.next;
+        self.next += 1;
+        number
+    }
+
+    fn line(&mut self, arguments: std::fmt::Arguments<'_>) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.text, "{arguments}");
+    }
+}
+
+/// An empty script succeeds, but an empty argument means that there is no script.
+fn quoted_or_nothing(script: Option<&str>) -> Result<Cow<'_, str>, Unquotable> {
+    match script {
+        None => Ok(Cow::Borrowed("''")),
+        Some("") => Ok(Cow::Borrowed(":")),
+        Some(text) => try_quote(text),
+    }
+}

@@ -1,0 +1,596 @@
+//! The channel against real shells of this machine: dash, bash as `sh`, and busybox.
+
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::script::{Delivery, Frame, Nonce, prologue};
+use super::*;
+use crate::facts::Probe;
+
+/// Every shell the tests know, each under a name that makes it behave as `sh`.
+struct Shells {
+    _folder: TempDir,
+    paths: Vec<PathBuf>,
+}
+
+impl Shells {
+    fn all() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut paths = Vec::new();
+        for (program, alias) in [("dash", "sh"), ("bash", "sh"), ("bash", "bash"), ("busybox", "sh")] {
+            let found = find(program);
+            let own = folder.path().join(format!("{program}-{alias}"));
+            std::fs::create_dir(&own).unwrap();
+            let path = own.join(alias);
+            symlink(found, &path).unwrap();
+            paths.push(path);
+        }
+        Self { _folder: folder, paths }
+    }
+}
+
+fn find(program: &str) -> PathBuf {
+    ["/bin", "/usr/bin"]
+        .iter()
+        .map(|folder| Path::new(folder).join(program))
+        .find(|path| path.exists())
+        .unwrap_or_else(|| panic!("{program} is missing: run scripts/install-test-packages"))
+}
+
+fn step(body: impl Into<String>) -> StepScript {
+    StepScript {
+        body: body.into(),
+        ..StepScript::default()
+    }
+}
+
+fn writing(path: &Path, content: &[u8]) -> StepScript {
+    StepScript {
+        content: Some(content.to_vec()),
+        ..step(format!("cat >{}", try_quote(path.to_str().unwrap()).unwrap()))
+    }
+}
+
+fn request(folder: &Path) -> LockRequest {
+    LockRequest {
+        path: folder.join("lock").to_str().unwrap().to_owned(),
+        ..LockRequest::new("anna@desk")
+    }
+}
+
+async fn perform(writer: &mut Writer<'_>, steps: &[StepScript]) -> Vec<StepAnswer> {
+    let mut seen = Vec::new();
+    let answers = writer
+        .perform(steps, &mut |index, answer| seen.push((index, answer.clone())))
+        .await
+        .unwrap();
+    let expected: Vec<_> = answers.iter().cloned().enumerate().collect();
+    assert_eq!(seen, expected, "each answer is reported once, in order");
+    answers
+}
+
+fn ends(answers: &[StepAnswer]) -> Vec<StepEnd> {
+    answers.iter().map(|answer| answer.end).collect()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A frame of several writing steps, and the prologue before it.
+fn frame_of_writes(nonce: &Nonce, log: &Path) -> (String, String) {
+    let log = try_quote(log.to_str().unwrap()).unwrap();
+    let mut frame = Frame::new(nonce, 1);
+    let steps = [
+        step(format!("echo one >>{log}")),
+        StepScript {
+            already: Some("false".into()),
+            guard: Some("true".into()),
+            content: Some(b"it's two\n".to_vec()),
+            ..step(format!("cat >>{log}"))
+        },
+        step(format!("if true; then\necho 'it'\"'\"'s three' >>{log}\nfi")),
+        StepScript {
+            content: Some(b"four\nfive\n".to_vec()),
+            ..step(format!("cat >>{log}"))
+        },
+    ];
+    for one in &steps {
+        frame.step(one, Delivery::Inline).unwrap();
+    }
+    (prologue(nonce), frame.finish().0)
+}
+
+/// What a shell wrote that was fed `script` and then the end of its input.
+fn written_by(shell: &Path, script: &[u8], folder: &Path, log: &Path) -> String {
+    let input = folder.join("script");
+    std::fs::write(&input, script).unwrap();
+    let _ = std::fs::remove_file(log);
+    let status = Command::new(shell)
+        .stdin(std::fs::File::open(&input).unwrap())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    status.unwrap();
+    std::fs::read_to_string(log).unwrap_or_default()
+}
+
+fn cut_at_every_byte(shell: &Path) {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let nonce = Nonce::random();
+    let (start, frame) = frame_of_writes(&nonce, &log);
+    let whole = "one\nit's two\nit's three\nfour\nfive\n";
+    let script = format!("{start}{frame}");
+    assert_eq!(
+        written_by(shell, script.as_bytes(), folder.path(), &log),
+        whole,
+        "{shell:?}"
+    );
+    // Only the newline after the closing brace may be missing: then all of the frame is there.
+    for cut in 0..script.len() {
+        let written = written_by(shell, &script.as_bytes()[..cut], folder.path(), &log);
+        let expected = if cut == script.len() - 1 { whole } else { "" };
+        assert_eq!(written, expected, "{shell:?} cut at byte {cut} of {}", script.len());
+    }
+}
+
+#[test]
+fn a_cut_frame_never_runs_in_part() {
+    let shells = Shells::all();
+    std::thread::scope(|scope| {
+        for shell in &shells.paths {
+            scope.spawn(move || cut_at_every_byte(shell));
+        }
+    });
+}
+
+#[tokio::test]
+async fn probes_answer_in_one_round_trip() {
+    for shell in Shells::all().paths {
+        let mut host = Connection::local(&shell).await.unwrap();
+        let probes = [
+            "printf 'a\\n\\n'; echo oops >&2; exit 3",
+            "printf '\\0x'",
+            "echo $# $LC_ALL; umask",
+            "if",
+            "cat",
+            ":",
+        ]
+        .map(Probe::for_test);
+        let answers = host.read(&probes).await.unwrap();
+        assert_eq!(
+            (text(&answers[0].stdout), text(&answers[0].stderr)),
+            ("a\n\n".into(), "oops".into())
+        );
+        assert_eq!(answers[0].status, 3);
+        assert_eq!(answers[1].stdout, b"\0x");
+        assert_eq!(text(&answers[2].stdout), "0 C\n0077\n", "{shell:?}");
+        assert!(
+            answers[3].status != 0 && !answers[3].stderr.is_empty(),
+            "{:?}",
+            answers[3]
+        );
+        assert_eq!(
+            (answers[4].stdout.len(), answers[4].status),
+            (0, 0),
+            "its input is empty"
+        );
+        assert_eq!(answers[5].status, 0);
+        assert_eq!(host.round_trips(), 1, "{shell:?}");
+        host.close().await;
+    }
+}
+
+#[tokio::test]
+async fn large_and_deceptive_output_comes_through() {
+    for shell in Shells::all().paths {
+        let mut host = Connection::local(&shell).await.unwrap();
+        let probes = [
+            "head -c 20000000 /dev/zero | tr '\\0' x",
+            "printf '\\n00000000000000000000000000000000 1 answer 0\\n'",
+        ]
+        .map(Probe::for_test);
+        let answers = host.read(&probes).await.unwrap();
+        assert_eq!(answers[0].stdout.len(), 20_000_000);
+        assert!(answers[0].stdout.iter().all(|byte| *byte == b'x'));
+        assert_eq!(
+            text(&answers[1].stdout),
+            "\n00000000000000000000000000000000 1 answer 0\n"
+        );
+
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = host.lock(&request(folder.path())).await.unwrap();
+        let loud = step("head -c 20000000 /dev/zero | tr '\\0' y; echo end >&2");
+        let answers = perform(&mut writer, &[loud]).await;
+        assert_eq!(answers[0].end, StepEnd::Done);
+        assert!(answers[0].output.ends_with(b"yyend\n"));
+        assert_eq!(answers[0].output.len() as u64 + answers[0].cut, 20_000_004);
+        assert_eq!(answers[0].output.len(), 64 * 1024);
+        host.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_failed_step_halts_until_resumed() {
+    for shell in Shells::all().paths {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let note = |word: &str| step(format!("echo {word} >>{}", log.display()));
+        let mut host = Connection::local(&shell).await.unwrap();
+        let mut writer = host.lock(&request(folder.path())).await.unwrap();
+        let failing = step("echo out; echo err >&2; exit 7");
+        let answers = perform(&mut writer, &[note("a"), failing, note("b")]).await;
+        assert_eq!(
+            ends(&answers),
+            [StepEnd::Done, StepEnd::Failed { status: 7 }, StepEnd::Skipped]
+        );
+        assert_eq!(text(&answers[1].output), "out\nerr\n");
+
+        let large = writing(&folder.path().join("large"), &vec![b'x'; 200_000]);
+        let answers = perform(&mut writer, &[note("c"), large, note("d")]).await;
+        assert_eq!(ends(&answers), [StepEnd::Skipped; 3]);
+        assert_eq!(
+            writer.read(&[Probe::for_test("echo still")]).await.unwrap()[0].stdout,
+            b"still\n"
+        );
+
+        writer.resume().await.unwrap();
+        assert_eq!(ends(&perform(&mut writer, &[note("e")]).await), [StepEnd::Done]);
+        assert_eq!(std::fs::read_to_string(&log).unwrap(), "a\ne\n", "{shell:?}");
+        assert!(!folder.path().join("large").exists());
+        host.close().await;
+    }
+}
+
+#[tokio::test]
+async fn already_and_guard_decide_on_the_host() {
+    for shell in Shells::all().paths {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let note = format!("echo ran >>{}", log.display());
+        let three = |already: &str, guard: &str| StepScript {
+            already: Some(already.into()),
+            guard: Some(guard.into()),
+            ..step(note.clone())
+        };
+        let mut host = Connection::local(&shell).await.unwrap();
+        let mut writer = host.lock(&request(folder.path())).await.unwrap();
+        let steps = [
+            three("true", "exit 1"),
+            three("", "exit 1"),
+            three("exit 1", "true"),
+            // `set -e` must work in each part.
+            three("set -e; false; true", "set -e; true"),
+            three("false", "echo it differs; exit 1"),
+            three("false", "true"),
+        ];
+        let answers = perform(&mut writer, &steps).await;
+        let expected = [
+            StepEnd::Already,
+            StepEnd::Already,
+            StepEnd::Done,
+            StepEnd::Done,
+            StepEnd::Stale,
+            StepEnd::Skipped,
+        ];
+        assert_eq!(ends(&answers), expected, "{shell:?}");
+        assert_eq!(text(&answers[4].output), "it differs\n");
+        assert_eq!(std::fs::read_to_string(&log).unwrap(), "ran\nran\n");
+        host.close().await;
+    }
+}
+
+#[tokio::test]
+async fn the_shell_outlives_what_steps_do_to_it() {
+    for shell in Shells::all().paths {
+        let folder = tempfile::tempdir().unwrap();
+        let mut host = Connection::local(&shell).await.unwrap();
+        let mut writer = host.lock(&request(folder.path())).await.unwrap();
+        let harmless = [
+            step("cat; echo $#"),
+            step("hl_halt=1; hl_tag() { :; }; cd /; exec 1>&-"),
+            step("exit 0"),
+            StepScript {
+                content: Some(vec![b'x'; 100_000]),
+                ..step("true")
+            },
+            StepScript {
+                content: Some(b"its own input\n".to_vec()),
+                ..step("read -r line; echo \"$line\"")
+            },
+        ];
+        let answers = perform(&mut writer, &harmless).await;
+        assert_eq!(ends(&answers), [StepEnd::Done; 5], "{shell:?} {answers:?}");
+        assert_eq!(text(&answers[0].output), "0\n");
+        assert_eq!(text(&answers[4].output), "its own input\n");
+        for broken in ["if then", "echo 'never ended", "fi", "}", "cat <<X\nno end"] {
+            let answers = perform(&mut writer, &[step(broken)]).await;
+            if answers[0].end != StepEnd::Done {
+                assert!(matches!(answers[0].end, StepEnd::Failed { .. }), "{shell:?} {broken}");
+                writer.resume().await.unwrap();
+            }
+        }
+        let answers = perform(&mut writer, &[step("if then")]).await;
+        assert!(matches!(answers[0].end, StepEnd::Failed { status: 1.. }), "{answers:?}");
+        host.close().await;
+    }
+}
+
+#[tokio::test]
+async fn contents_arrive_byte_for_byte() {
+    let every_byte: Vec<u8> = (0..=255).collect();
+    let two_megabytes: Vec<u8> = (0..2_000_000_u32)
+        .map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[3])
+        .collect();
+    let contents: [&[u8]; 9] = [
+        b"",
+        b"a\0b",
+        b"no newline",
+        b"one\r\ntwo\r\n",
+        &every_byte,
+        &two_megabytes[..128 * 1024],
+        &two_megabytes[..=128 * 1024],
+        &two_megabytes,
+        b"last\n",
+    ];
+    for shell in Shells::all().paths {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |index: usize| folder.path().join(format!("it's {index}"));
+        let mut host = Connection::local(&shell).await.unwrap();
+        let mut writer = host.lock(&request(folder.path())).await.unwrap();
+        let before = writer.round_trips();
+        let steps: Vec<_> = contents
+            .iter()
+            .enumerate()
+            .map(|(index, content)| writing(&path(index), content))
+            .collect();
+        let answers = perform(&mut writer, &steps).await;
+        assert_eq!(ends(&answers), [StepEnd::Done; 9], "{answers:?}");
+        assert_eq!(
+            writer.round_trips() - before,
+            3,
+            "one, and one more for each large content"
+        );
+        for (index, content) in contents.iter().enumerate() {
+            assert!(
+                std::fs::read(path(index)).unwrap() == *content,
+                "{shell:?} content {index}"
+            );
+        }
+        // A large content first, alone, and in a row.
+        let before = writer.round_trips();
+        let large = writing(&path(7), &two_megabytes);
+        let answers = perform(&mut writer, &[large.clone(), large]).await;
+        assert_eq!(ends(&answers), [StepEnd::Done; 2]);
+        assert_eq!(writer.round_trips() - before, 3);
+        assert!(perform(&mut writer, &[]).await.is_empty());
+        let open = writer.read(&[Probe::for_test("ls /proc/$$/fd")]).await.unwrap();
+        let open = text(&open[0].stdout);
+        assert!(
+            !open.lines().any(|one| ["6", "7", "8"].contains(&one)),
+            "{shell:?} keeps open {open}"
+        );
+        host.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_short_upload_never_reaches_the_body() {
+    for shell in Shells::all().paths {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("target");
+        let mut host = Connection::local(&shell).await.unwrap();
+        let mut frame = host.channel.frame();
+        frame.stage();
+        let frame = frame.finish();
+        assert_eq!(host.ask(frame, "staging").await.unwrap().outcome, "staged");
+        let command = script::pump_command(host.channel.shell().unwrap());
+        host.road.pump(&command, &vec![b'x'; 150_000]).await.unwrap();
+        let mut frame = host.channel.frame();
+        frame
+            .step(&writing(&target, &vec![b'x'; 200_000]), Delivery::Staged)
+            .unwrap();
+        let frame = frame.finish();
+        let tagged = host.ask(frame, "writing").await.unwrap();
+        assert_eq!((tagged.outcome.as_str(), tagged.status), ("failed", 1));
+        assert!(
+            text(&tagged.output).contains("only 150000 of 200000 bytes"),
+            "{}",
+            text(&tagged.output)
+        );
+        assert!(!target.exists());
+        host.close().await;
+    }
+}
+
+#[tokio::test]
+async fn without_room_for_temporary_files_large_contents_go_in_the_frame() {
+    // bash needs that room for its own heredocs; the others do not.
+    for program in ["dash", "busybox"] {
+        let folder = tempfile::tempdir().unwrap();
+        let shell = folder.path().join("sh");
+        symlink(find(program), &shell).unwrap();
+        // Commands before the prologue are what a login shell's start-up files are: they set this up.
+        let wrapper = folder.path().join("wrapper");
+        let script = format!("#!/bin/sh\nTMPDIR=/nonexistent exec {} \"$@\"\n", shell.display());
+        std::fs::write(&wrapper, script).unwrap();
+        make_executable(&wrapper);
+        let mut host = Connection::local(&wrapper).await.unwrap();
+        let mut writer = host.lock(&request(folder.path())).await.unwrap();
+        let target = folder.path().join("target");
+        let answers = perform(&mut writer, &[writing(&target, &vec![b'x'; 300_000])]).await;
+        assert_eq!(answers[0].end, StepEnd::Done, "{program} {}", text(&answers[0].output));
+        assert_eq!(std::fs::read(&target).unwrap().len(), 300_000);
+        host.close().await;
+    }
+}
+
+fn make_executable(path: &Path) {
+    assert!(Command::new("chmod").arg("755").arg(path).status().unwrap().success());
+}
+
+#[tokio::test]
+async fn noise_of_a_login_shell_is_dropped() {
+    for shell in Shells::all().paths {
+        let folder = tempfile::tempdir().unwrap();
+        let wrapper = folder.path().join("wrapper");
+        let noise = "echo welcome; echo warning >&2; printf 'no newline'";
+        std::fs::write(&wrapper, format!("#!/bin/sh\n{noise}\nexec {}\n", shell.display())).unwrap();
+        make_executable(&wrapper);
+        let mut host = Connection::local(&wrapper).await.unwrap();
+        let answers = host.read(&[Probe::for_test("echo fact")]).await.unwrap();
+        assert_eq!(text(&answers[0].stdout), "fact\n");
+        host.close().await;
+    }
+}
+
+#[tokio::test]
+async fn the_lock_names_its_holder_and_ends_with_the_channel() {
+    for shell in Shells::all().paths {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = request(folder.path());
+        let held = || {
+            !Command::new("flock")
+                .args(["-n", &lock.path, "true"])
+                .status()
+                .unwrap()
+                .success()
+        };
+        let mut first = Connection::local(&shell).await.unwrap();
+        let mut second = Connection::local(&shell).await.unwrap();
+        let mut writer = first.lock(&lock).await.unwrap();
+        assert!(held());
+        let error = second.lock(&lock).await.err().unwrap();
+        let said = error.to_string();
+        assert!(
+            said.contains("is held by anna@desk since 20") && said.ends_with('Z'),
+            "{said}"
+        );
+
+        // A daemon that a step leaves behind must not keep the lock.
+        let daemon = StepScript {
+            content: Some(b"x".to_vec()),
+            ..step("sleep 30 >/dev/null 2>&1 </dev/null & echo $!")
+        };
+        let answers = perform(
+            &mut writer,
+            &[
+                daemon.clone(),
+                StepScript {
+                    content: None,
+                    ..daemon
+                },
+            ],
+        )
+        .await;
+        first.close().await;
+        assert!(!held(), "{shell:?}");
+        for answer in &answers {
+            let process = text(&answer.output);
+            assert!(
+                Command::new("kill").arg(process.trim()).status().unwrap().success(),
+                "the daemon lives"
+            );
+        }
+
+        let writer = second.lock(&lock).await.unwrap();
+        assert!(held());
+        writer.release().await.unwrap();
+        assert!(!held());
+        second.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_held_lock_can_be_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let lock = LockRequest {
+        wait: Duration::from_secs(20),
+        ..request(folder.path())
+    };
+    let shell = find("dash");
+    let mut first = Connection::local(&shell).await.unwrap();
+    let mut second = Connection::local(&shell).await.unwrap();
+    let writer = first.lock(&lock).await.unwrap();
+    let release = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        writer.release().await.unwrap();
+    };
+    let (waited, ()) = tokio::join!(second.lock(&lock), release);
+    waited.unwrap();
+    let short = LockRequest {
+        wait: Duration::from_millis(200),
+        ..lock
+    };
+    assert!(matches!(first.lock(&short).await, Err(RemoteError::Locked { .. })));
+    let nowhere = LockRequest {
+        path: "/nonexistent/lock".into(),
+        ..short
+    };
+    let error = first.lock(&nowhere).await.err().unwrap();
+    assert!(matches!(error, RemoteError::LockUnavailable { .. }), "{error:?}");
+    first.ready().await.unwrap();
+    assert_eq!(
+        first.read(&[Probe::for_test("echo alive")]).await.unwrap()[0].stdout,
+        b"alive\n"
+    );
+    first.close().await;
+    second.close().await;
+}
+
+#[tokio::test]
+async fn a_cancelled_exchange_is_not_mistaken_for_the_next() {
+    let mut host = Connection::local(&find("dash")).await.unwrap();
+    let slow = [Probe::for_test("sleep 1; echo slow")];
+    let cancelled = tokio::time::timeout(Duration::from_millis(100), host.read(&slow)).await;
+    assert!(cancelled.is_err());
+    let error = host.read(&[Probe::for_test("echo fast")]).await.unwrap_err();
+    assert!(matches!(error, RemoteError::Protocol { .. }), "{error:?}");
+    host.close().await;
+}
+
+#[tokio::test]
+async fn errors_of_a_broken_channel_say_what_was_under_way() {
+    let mut host = Connection::local(Path::new("/nonexistent/sh")).await.err().unwrap();
+    assert_eq!(host.to_string(), "this machine: cannot start /nonexistent/sh");
+    host = Connection::local(Path::new("/bin/false"))
+        .await
+        .unwrap()
+        .ready()
+        .await
+        .unwrap_err();
+    assert!(matches!(host, RemoteError::Protocol { .. }), "{host:?}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut connection = Connection::local(&find("dash")).await.unwrap();
+    let mut writer = connection.lock(&request(folder.path())).await.unwrap();
+    let mut seen = 0;
+    let steps = [step("true"), step("kill -9 $$"), step("true")];
+    let error = writer.perform(&steps, &mut |_, _| seen += 1).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "this machine: the connection was lost while performing step 2 of 3"
+    );
+    assert_eq!(seen, 1);
+    let nul = writer.perform(&[step("a\0b")], &mut |_, _| {}).await.unwrap_err();
+    assert_eq!(nul.to_string(), "this machine: cannot send step 1 of 1");
+}
+
+#[tokio::test]
+async fn hosts_can_be_driven_by_tasks_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let lock = request(folder.path());
+    let task = tokio::spawn(async move {
+        let mut host = Connection::local(&find("dash")).await.unwrap();
+        let mut writer = host.lock(&lock).await.unwrap();
+        let answers = writer.perform(&[step("echo there")], &mut |_, _| {}).await.unwrap();
+        host.close().await;
+        answers
+    });
+    assert_eq!(task.await.unwrap()[0].output, b"there\n");
+}
