@@ -3,6 +3,7 @@
 //! Data flows one way: `project::load` → `remote` → `gather` → `plan::build` → `report` → `apply::run`.
 //! The library never prints, reads the terminal or exits; the binary's `cli` does.
 
+pub mod apply;
 pub mod change;
 pub mod error;
 pub mod facts;

@@ -1,0 +1,166 @@
+//! What is told while a plan is applied, and how things ended. Reporters listen; nothing here prints.
+
+use std::time::Duration;
+
+use crate::change::{Action, ResourceId};
+use crate::facts::overlay::OperationId;
+use crate::plan::PlannedOperation;
+
+/// Something that happened while a plan was applied.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// What was deferred, or could not be known at review, is known now and about to be done.
+    Resolved {
+        /// The host.
+        host: String,
+        /// The operation as it is planned now.
+        operation: Box<PlannedOperation>,
+    },
+    /// An operation begins.
+    Started {
+        /// The host.
+        host: String,
+        /// The operation.
+        operation: OperationId,
+    },
+    /// An operation is through.
+    Finished {
+        /// The host.
+        host: String,
+        /// How it ended.
+        result: OperationResult,
+    },
+    /// A host is through.
+    HostFinished {
+        /// How it ended.
+        result: HostResult,
+    },
+}
+
+/// How an operation ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OperationResult {
+    /// The operation.
+    pub operation: OperationId,
+    /// Its changes as reviewed or resolved, each with its end.
+    pub lines: Vec<Line>,
+    /// What went wrong.
+    pub failure: Option<Failure>,
+    /// How long its steps took.
+    pub took: Duration,
+}
+
+/// A reviewed change and its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The resource.
+    pub resource: ResourceId,
+    /// What was to happen to it.
+    pub action: Action,
+    /// How that ended.
+    pub end: LineEnd,
+}
+
+/// How a reviewed change ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineEnd {
+    /// It was made.
+    Applied,
+    /// There was nothing left to do.
+    AlreadySo,
+    /// Its step failed; what it left is for the next run to see.
+    Failed,
+    /// Something before it failed or stopped the host.
+    NotReached,
+}
+
+/// What went wrong with an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What was attempted, on what: "failed to write `/etc/motd`".
+    pub attempted: String,
+    /// Why, where it is known in words.
+    pub cause: Option<String>,
+    /// The exit code of the command.
+    pub exit_code: Option<i32>,
+    /// The last of what it printed.
+    pub output: String,
+    /// A next step.
+    pub hint: Option<String>,
+}
+
+/// How a host ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostResult {
+    /// The host.
+    pub host: String,
+    /// How.
+    pub end: HostEnd,
+    /// Its operations that had anything to do, in order; also those not reached.
+    pub operations: Vec<OperationResult>,
+    /// What stopped it, beyond a failed operation: a lost connection, a lock, a departure from the review.
+    pub failure: Option<Failure>,
+    /// Round trips made to the host in all.
+    pub round_trips: u32,
+}
+
+/// How a host ended, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostEnd {
+    /// All was applied, or there was nothing to do.
+    Converged,
+    /// Changes are pending: the end of a dry run.
+    Pending,
+    /// An operation failed.
+    Failed,
+    /// It cannot be reached, or the connection was lost.
+    Unreachable,
+    /// Another run holds its lock.
+    Locked,
+    /// It is not as it was reviewed.
+    Stale,
+    /// The project or the call is wrong, or cannot be done to this host.
+    Invalid,
+    /// The user ended the run.
+    Interrupted,
+}
+
+/// The one exit code of hosts with different ends: 130 > 3 > 1 > 6 > 5 > 4 > 2 > 0.
+///
+/// `Pending` counts as 2; who wants 0 for it decides that before.
+pub fn exit_code(ends: impl IntoIterator<Item = HostEnd>) -> u8 {
+    const RANKED: [(HostEnd, u8); 8] = [
+        (HostEnd::Interrupted, 130),
+        (HostEnd::Invalid, 3),
+        (HostEnd::Failed, 1),
+        (HostEnd::Stale, 6),
+        (HostEnd::Locked, 5),
+        (HostEnd::Unreachable, 4),
+        (HostEnd::Pending, 2),
+        (HostEnd::Converged, 0),
+    ];
+    let ends: Vec<HostEnd> = ends.into_iter().collect();
+    RANKED
+        .iter()
+        .find(|(end, _)| ends.contains(end))
+        .map_or(0, |(_, code)| *code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_end_decides() {
+        use HostEnd::{Converged, Failed, Interrupted, Invalid, Locked, Pending, Stale, Unreachable};
+        assert_eq!(exit_code([]), 0);
+        assert_eq!(exit_code([Converged]), 0);
+        assert_eq!(exit_code([Converged, Pending]), 2);
+        assert_eq!(exit_code([Pending, Unreachable]), 4);
+        assert_eq!(exit_code([Unreachable, Locked]), 5);
+        assert_eq!(exit_code([Locked, Stale]), 6);
+        assert_eq!(exit_code([Stale, Failed]), 1);
+        assert_eq!(exit_code([Failed, Invalid]), 3);
+        assert_eq!(exit_code([Invalid, Interrupted]), 130);
+    }
+}
