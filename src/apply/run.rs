@@ -63,7 +63,9 @@ impl HostApply<'_> {
             done.extend(batch.iter().map(|operation| operation.id.clone()));
         }
         if let Some(facts) = self.known.facts.get_mut(host) {
-            batch.iter().for_each(|operation| forget_affected(facts, operation));
+            for operation in &batch {
+                forget_affected(facts, operation);
+            }
         }
         match end {
             BatchEnd::Through => Ok(()),
@@ -224,7 +226,9 @@ fn forget_affected(facts: &mut Facts, operation: &PlannedOperation) {
         .filter(|key| effects.iter().any(|effect| is_affected(effect, key, facts)))
         .cloned()
         .collect();
-    affected.iter().for_each(|key| facts.remove(key));
+    for key in &affected {
+        facts.remove(key);
+    }
 }
 
 fn is_affected(effect: &Effect, key: &FactKey, facts: &Facts) -> bool {

@@ -92,7 +92,7 @@ impl<'a> HostBuilder<'a> {
             Bound::Unknown(why) => deferred(Vec::new(), why.clone(), vec![Scope::Everything]),
             Bound::Ready(ready) => {
                 ready.needs().into_iter().for_each(|key| self.want(key));
-                match self.outcome(ready.as_ref(), &context) {
+                match outcome(ready.as_ref(), &context) {
                     Ok(outcome) => outcome,
                     Err(diagnostic) => {
                         self.mistake(diagnostic);
@@ -111,21 +111,6 @@ impl<'a> HostBuilder<'a> {
             outcome,
             asked,
         });
-    }
-
-    fn outcome(&self, operation: &dyn Operation, context: &PlanContext<'_>) -> Result<Outcome, Diagnostic> {
-        match operation.plan(context) {
-            Ok(outcome) => Ok(outcome),
-            Err(Stop::Refused(diagnostic)) => Err(*diagnostic),
-            Err(Stop::NotKnown { key, cause }) => Ok(match cause {
-                NotKnown::NotGathered => deferred(Vec::new(), NOT_READ.to_owned(), operation.touches()),
-                NotKnown::Denied(why) => deferred(Vec::new(), format!("{key}: {why}"), operation.touches()),
-                NotKnown::Since(since, why) => {
-                    let why = format!("{key}: {why} (`{}`)", since.slug());
-                    deferred(vec![since], why, operation.touches())
-                }
-            }),
-        }
     }
 
     fn is_done(&self, id: &OperationId) -> bool {
@@ -150,6 +135,21 @@ impl<'a> HostBuilder<'a> {
             host: self.host.name.clone(),
             diagnostic,
         });
+    }
+}
+
+fn outcome(operation: &dyn Operation, context: &PlanContext<'_>) -> Result<Outcome, Diagnostic> {
+    match operation.plan(context) {
+        Ok(outcome) => Ok(outcome),
+        Err(Stop::Refused(diagnostic)) => Err(*diagnostic),
+        Err(Stop::NotKnown { key, cause }) => Ok(match cause {
+            NotKnown::NotGathered => deferred(Vec::new(), NOT_READ.to_owned(), operation.touches()),
+            NotKnown::Denied(why) => deferred(Vec::new(), format!("{key}: {why}"), operation.touches()),
+            NotKnown::Since(since, why) => {
+                let why = format!("{key}: {why} (`{}`)", since.slug());
+                deferred(vec![since], why, operation.touches())
+            }
+        }),
     }
 }
 
