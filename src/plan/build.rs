@@ -34,6 +34,7 @@ pub fn build(run: &Run, known: &Known, digests: &DigestKey) -> Build {
             seen: BTreeMap::new(),
         };
         builder.want(FactKey::System);
+        builder.check_root();
         builder.plan_tasks();
         let operations = builder.operations;
         build.plan.hosts.push(HostPlan {
@@ -56,6 +57,18 @@ struct HostBuilder<'a> {
 }
 
 impl<'a> HostBuilder<'a> {
+    /// What an ordinary user cannot read would be taken for absent: a plan from that would lie.
+    fn check_root(&mut self) {
+        if let Some(Fact::System(facts)) = self.facts.get(&FactKey::System)
+            && facts.user_id != 0
+        {
+            let title = format!("logs in as user number {}, not as root", facts.user_id);
+            self.mistake(
+                Diagnostic::new(title).hint("set `connection.user = \"root\"`: `become` is not in this version"),
+            );
+        }
+    }
+
     fn plan_tasks(&mut self) {
         let mut overlay = Overlay::new(self.facts);
         for task in &self.run.tasks {
