@@ -13,6 +13,7 @@ pub mod plan;
 pub mod project;
 pub mod quote;
 pub mod remote;
+pub mod report;
 pub mod secret;
 pub mod template;
 pub mod value;

@@ -1,0 +1,38 @@
+//! What people read: the review before anything changes, what happens while it is applied, and how it ended.
+//!
+//! Pure functions from values to text: nothing here prints. Styles are escape codes in the text, for a stream that strips
+//! them off a pipe; all text that comes from a host or a file is made harmless first. Every text ends with a line break, or
+//! is empty. The same values give the same bytes.
+
+mod diagnostic;
+mod events;
+mod sanitize;
+mod style;
+mod summary;
+mod text;
+
+pub use diagnostic::{diagnostic, diagnostics, mistakes};
+pub use events::event;
+pub use summary::summary;
+pub use text::{operation, plan};
+
+/// How a text is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextOptions {
+    /// Whether operations with nothing to do, attributes that stay and commands are listed too.
+    pub verbose: bool,
+    /// Whether content is shown whole, however long.
+    pub full_diff: bool,
+    /// Columns of the terminal; what is not a line of a file is broken to fit.
+    pub width: usize,
+}
+
+impl Default for TextOptions {
+    fn default() -> Self {
+        Self {
+            verbose: false,
+            full_diff: false,
+            width: 100,
+        }
+    }
+}
