@@ -4,17 +4,26 @@
 //! them off a pipe; all text that comes from a host or a file is made harmless first. Every text ends with a line break, or
 //! is empty. The same values give the same bytes.
 
+mod attributes;
+mod change;
 mod diagnostic;
+mod diff;
 mod events;
+mod layout;
+mod line;
+mod operation;
+mod packages;
 mod sanitize;
 mod style;
 mod summary;
 mod text;
+mod totals;
 
 pub use diagnostic::{diagnostic, diagnostics, mistakes};
 pub use events::event;
+pub use operation::operation;
 pub use summary::summary;
-pub use text::{operation, plan};
+pub use text::plan;
 
 /// How a text is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
