@@ -89,8 +89,12 @@ fn too_many(gone: usize, come: usize) -> String {
 /// How many lines go and come, wherever they stand: quick for texts of any size.
 fn counts(old: &[&str], new: &[&str]) -> (usize, usize) {
     let mut balance: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-    old.iter().for_each(|line| balance.entry(line).or_default().0 += 1);
-    new.iter().for_each(|line| balance.entry(line).or_default().1 += 1);
+    for line in old {
+        balance.entry(line).or_default().0 += 1;
+    }
+    for line in new {
+        balance.entry(line).or_default().1 += 1;
+    }
     balance.values().fold((0, 0), |(gone, come), (before, after)| {
         (
             gone + before.saturating_sub(*after),

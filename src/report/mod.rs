@@ -9,6 +9,7 @@ mod change;
 mod diagnostic;
 mod diff;
 mod events;
+mod failure;
 mod layout;
 mod line;
 mod operation;

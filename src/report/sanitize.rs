@@ -1,5 +1,7 @@
 //! Foreign text made harmless: what would drive a terminal, or hide in one, is shown as an escape.
 
+use std::fmt::Write as _;
+
 /// Text for one line: line breaks and tabs become escapes too.
 pub(super) fn one_line(text: &str) -> String {
     let mut harmless = String::with_capacity(text.len());
@@ -29,8 +31,12 @@ pub(super) fn push(text: &mut String, character: char) {
         '\n' | '\t' => text.push(character),
         '\r' => text.push('␍'),
         other if !is_hidden(other) => text.push(other),
-        other if u32::from(other) < 0x100 => text.push_str(&format!("\\x{:02x}", u32::from(other))),
-        other => text.push_str(&format!("\\u{{{:x}}}", u32::from(other))),
+        other if u32::from(other) < 0x100 => {
+            let _ = write!(text, "\\x{:02x}", u32::from(other));
+        }
+        other => {
+            let _ = write!(text, "\\u{{{:x}}}", u32::from(other));
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The few styles of all texts. Each text is understood without them.
 
+use std::fmt::Write as _;
+
 use anstyle::{AnsiColor, Effects, Style};
 
 /// What a piece of text means.
@@ -87,7 +89,7 @@ pub(super) fn listed(items: &[String], width_of_line: usize) -> Vec<String> {
         let comma = if index + 1 < items.len() { "," } else { "" };
         match lines.last_mut() {
             Some(line) if width(line) + width(item) + 2 <= width_of_line => {
-                line.push_str(&format!(" {item}{comma}"));
+                let _ = write!(line, " {item}{comma}");
             }
             _ => lines.push(format!("{item}{comma}")),
         }

@@ -1,6 +1,8 @@
 //! The whole review: per host and task what would be done, then the totals.
 
 use super::TextOptions;
+use std::fmt::Write as _;
+
 use super::layout::{indented, joined, wrapped};
 use super::operation;
 use super::sanitize::one_line;
@@ -124,7 +126,7 @@ fn nothing_to_do(plan: &Plan, all: &Tally) -> String {
         paint(Tone::Heading, "nothing to do")
     );
     if all.totals.each_time > 0 {
-        text.push_str(&format!(", {} done each time", all.totals.each_time));
+        let _ = write!(text, ", {} done each time", all.totals.each_time);
     }
     text
 }
