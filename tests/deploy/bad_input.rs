@@ -95,7 +95,11 @@ fn a_mistake_in_a_file_is_told_with_its_place_and_what_was_probably_meant() {
         (
             "tasks/test/files.toml",
             format!("{put}dest = '/etc/motd'\ncontent = \"{{{{ greetng }}}}\"\n"),
-            &["`greetng` is undefined", "tasks/test/files.toml:4:15", "did you mean `greeting`?"],
+            &[
+                "`greetng` is undefined",
+                "tasks/test/files.toml:4:15",
+                "did you mean `greeting`?",
+            ],
         ),
         (
             "tasks/test/files.toml",
@@ -114,7 +118,11 @@ fn a_mistake_in_a_file_is_told_with_its_place_and_what_was_probably_meant() {
         (
             "deploys/all.toml",
             "hosts = ['alpha']\ntasks = ['test/file']\n".to_owned(),
-            &["there is no task `test/file`", "deploys/all.toml:2:10", "did you mean `test/files`?"],
+            &[
+                "there is no task `test/file`",
+                "deploys/all.toml:2:10",
+                "did you mean `test/files`?",
+            ],
         ),
         (
             "deploys/all.toml",
@@ -162,7 +170,11 @@ fn a_mistake_in_the_inventory_is_told_with_its_place() {
         .write("inventories/dev.toml", guarded.inventory("groups = ['web']\n"));
     guarded.refuses(
         DRY_RUN,
-        &["group `web` has no file", "inventories/dev.toml:4:", "group_data/web.toml"],
+        &[
+            "group `web` has no file",
+            "inventories/dev.toml:4:",
+            "group_data/web.toml",
+        ],
     );
 }
 
@@ -172,7 +184,11 @@ fn a_mistake_on_the_command_line_is_told_with_what_was_probably_meant() {
     let cases: &[(&[&str], &[&str])] = &[
         (
             &["deploy", "dve", "all", "--dry-run"],
-            &["there is no inventory `dve`", "inventories/dve.toml", "did you mean `dev`?"],
+            &[
+                "there is no inventory `dve`",
+                "inventories/dve.toml",
+                "did you mean `dev`?",
+            ],
         ),
         (
             &["deploy", "dev", "al", "--dry-run"],
@@ -180,15 +196,30 @@ fn a_mistake_on_the_command_line_is_told_with_what_was_probably_meant() {
         ),
         (
             &["deploy", "dev", "all", "--dry-run", "--limit", "alhpa"],
-            &["`--limit alhpa` matches no host of deploy `all`", "did you mean `alpha`?"],
+            &[
+                "`--limit alhpa` matches no host of deploy `all`",
+                "did you mean `alpha`?",
+            ],
         ),
         (
-            &["deploy", "dev", "all", "--dry-run", "--limit", "alpha", "--limit", "beta"],
+            &[
+                "deploy",
+                "dev",
+                "all",
+                "--dry-run",
+                "--limit",
+                "alpha",
+                "--limit",
+                "beta",
+            ],
             &["`--limit beta` matches no host"],
         ),
         (
             &["deploy", "dev", "all", "--dry-run", "--only", "test/flies"],
-            &["`--only test/flies` matches no task of deploy `all`", "did you mean `test/files`?"],
+            &[
+                "`--only test/flies` matches no task of deploy `all`",
+                "did you mean `test/files`?",
+            ],
         ),
         (&["deploy", "dev", "all", "--dry-runn"], &["--dry-runn", "--dry-run"]),
         (&["deploy", "dev"], &["DEPLOY"]),
@@ -237,7 +268,7 @@ fn a_lab_host_that_is_not_up_is_told_apart() {
 #[test]
 fn a_host_whose_key_is_unknown_or_has_changed_is_not_touched() {
     let project = Project::with_task(TASK);
-    let host = project.up("alpha");
+    let host = project.up("dev", "alpha");
     let before = host.inside("sha256sum /etc/motd");
 
     // The same machine, but not as the lab's host: nothing vouches for its key.

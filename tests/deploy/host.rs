@@ -9,20 +9,20 @@ use crate::project::{Project, text};
 /// A lab host that is up.
 pub(crate) struct Host<'a> {
     project: &'a Project,
+    inventory: &'static str,
     name: &'static str,
     container: String,
 }
 
 impl<'a> Host<'a> {
-    pub(crate) fn of(project: &'a Project, name: &'static str) -> Self {
-        let label = format!(
-            "label=homelab.lab.project={}",
-            homelab::lab::project_id(project.root())
-        );
-        let host = format!("label=homelab.lab.host={name}");
-        let listed = docker(&["ps", "-q", "--no-trunc", "--filter", &label, "--filter", &host]);
+    pub(crate) fn of(project: &'a Project, inventory: &'static str, name: &'static str) -> Self {
+        let project_label = format!("label=homelab.lab.project={}", homelab::lab::project_id(project.root()));
+        let host_label = format!("label=homelab.lab.host={name}");
+        let filters = ["--filter", &project_label, "--filter", &host_label];
+        let listed = docker(&[&["ps", "-q", "--no-trunc"][..], &filters].concat());
         Self {
             project,
+            inventory,
             name,
             container: listed.trim().to_owned(),
         }
@@ -31,7 +31,9 @@ impl<'a> Host<'a> {
     /// Logs in and runs a line, which must succeed; what it printed, without the blanks around it.
     #[track_caller]
     pub(crate) fn on(&self, line: &str) -> String {
-        let ran = self.project.homelab(&["lab", "ssh", self.name, "--", line]);
+        let ran = self
+            .project
+            .homelab(&["lab", "ssh", self.inventory, self.name, "--", line]);
         assert_eq!(ran.code, Some(0), "{line}: {}{}", ran.stdout, ran.stderr);
         ran.stdout.trim().to_owned()
     }
@@ -77,7 +79,7 @@ impl<'a> Host<'a> {
 
     /// The address that the engine gave it.
     pub(crate) fn address(&self) -> String {
-        let addresses = homelab::lab::addresses(self.project.root(), "dev").unwrap();
+        let addresses = homelab::lab::addresses(self.project.root(), self.inventory).unwrap();
         addresses[self.name].address.clone()
     }
 }

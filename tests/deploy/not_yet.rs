@@ -31,7 +31,10 @@ const KEYS: &[(&str, &str, &[(&str, &str)])] = &[
             ("become_user", "'setup'"),
             ("tags", "['a']"),
             ("vars", "{ a = 1 }"),
-            ("handler", "[{ name = 'restart', op = 'systemd.service', service = 'cron', state = 'restarted' }]"),
+            (
+                "handler",
+                "[{ name = 'restart', op = 'systemd.service', service = 'cron', state = 'restarted' }]",
+            ),
         ],
     ),
     (
@@ -62,7 +65,9 @@ fn keys_without_an_effect_yet_are_errors_with_a_place() {
         let line = around.lines().position(|line| line == "@").unwrap() + 1;
         for (key, value) in *keys {
             let guarded = Guarded::new();
-            guarded.project.write(path, around.replace('@', &format!("{key} = {value}")));
+            guarded
+                .project
+                .write(path, around.replace('@', &format!("{key} = {value}")));
             let title = format!("`{key}` is not in this version");
             let place = format!("{path}:{line}:1");
             guarded.refuses(&["deploy", "dev", "all", "--dry-run"], &[&title, &place]);
@@ -75,7 +80,10 @@ fn a_task_with_settings_is_refused_where_it_is_written() {
     let guarded = Guarded::new();
     let deploy = "hosts = ['alpha']\ntasks = [{ task = 'test/files', when = 'true' }]\n";
     guarded.project.write("deploys/all.toml", deploy);
-    let expected = ["task entries with settings are not in this version", "deploys/all.toml:2:10"];
+    let expected = [
+        "task entries with settings are not in this version",
+        "deploys/all.toml:2:10",
+    ];
     guarded.refuses(&["deploy", "dev", "all", "--dry-run"], &expected);
 }
 
@@ -84,6 +92,10 @@ fn a_restart_is_refused_until_there_are_handlers() {
     let guarded = Guarded::new();
     let task = "[[operation]]\nop = 'systemd.service'\nservice = 'cron'\nstate = 'restarted'\n";
     guarded.project.write("tasks/test/files.toml", task);
-    let expected = ["belongs to a handler", "not in this version", "tasks/test/files.toml:4:9"];
+    let expected = [
+        "belongs to a handler",
+        "not in this version",
+        "tasks/test/files.toml:4:9",
+    ];
     guarded.refuses(&["deploy", "dev", "all", "--dry-run"], &expected);
 }

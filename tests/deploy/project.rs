@@ -20,10 +20,7 @@ pub(crate) struct Ran {
 /// What makes a folder a project that deploys nothing yet, to one lab host.
 const ONE_HOST: &[(&str, &str)] = &[
     ("inventories/dev.toml", "[hosts.alpha]\nlab = true\n"),
-    (
-        "deploys/all.toml",
-        "hosts = ['alpha']\ntasks = ['test/files']\n",
-    ),
+    ("deploys/all.toml", "hosts = ['alpha']\ntasks = ['test/files']\n"),
 ];
 
 impl Project {
@@ -82,18 +79,19 @@ impl Project {
         }
     }
 
-    /// Brings a host of the inventory `dev` up, with all its others.
-    pub(crate) fn up(&self, host: &'static str) -> Host<'_> {
-        self.homelab(&["lab", "up", "dev"]).expect(0);
-        Host::of(self, host)
+    /// Brings the lab hosts of an inventory up; one of them.
+    pub(crate) fn up(&self, inventory: &'static str, host: &'static str) -> Host<'_> {
+        self.homelab(&["lab", "up", inventory]).expect(0);
+        Host::of(self, inventory, host)
     }
 }
 
 impl Drop for Project {
     fn drop(&mut self) {
         // Also where a test fails half-way, or never had a lab.
-        if self.root().join(".homelab").exists() {
-            self.homelab(&["lab", "down", "dev"]);
+        let labs = fs::read_dir(self.root().join(".homelab/lab"));
+        for lab in labs.into_iter().flatten().flatten().filter(|lab| lab.path().is_dir()) {
+            self.homelab(&["lab", "down", &lab.file_name().to_string_lossy()]);
         }
     }
 }
@@ -102,7 +100,13 @@ impl Ran {
     /// The run, if it ended with `code`.
     #[track_caller]
     pub(crate) fn expect(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code,
+            Some(code),
+            "stdout: {}\nstderr: {}",
+            self.stdout,
+            self.stderr
+        );
         self
     }
 }

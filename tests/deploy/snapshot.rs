@@ -21,9 +21,9 @@ find /etc -type f -exec sha256sum {} + | sed 's/^\([0-9a-f]*\)  \(.*\)$/\2\tsha2
 
 const PACKAGES: &str = r"dpkg-query -W -f '${Package}\t${db:Status-Abbrev}${Version}\n'";
 
-const UNITS: &str = r"systemctl list-units --all --plain --no-legend --type=service,socket,timer |
+const UNITS: &str = r#"systemctl list-units --all --plain --no-legend --type=service,socket,timer |
     awk '{ print $1 ": runs\t" $3 }'
-systemctl list-unit-files --no-legend | awk '{ print $1 ": at boot\t" $2 }'";
+systemctl list-unit-files --no-legend | awk '{ print $1 ": at boot\t" $2 }'"#;
 
 /// Something that a host has, by name.
 pub(crate) type Listing = BTreeMap<String, String>;
