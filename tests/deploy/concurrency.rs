@@ -43,15 +43,25 @@ const WATCH: &str = "while [ ! -e /tmp/stop ]; do
     echo >>/tmp/looks
 done";
 
+fn small_file(number: u32, content: &str) -> String {
+    format!(
+        "[[operation]]\nop = 'files.put'\ndest = '/opt/small-{number}'\ncontent = '{content}'\n\
+         validate = ['sh', '-c', 'sleep 0.1', '{{path}}']\n"
+    )
+}
+
 #[test]
 fn no_content_of_a_file_is_ever_an_argument_on_the_host() {
     const WORD: &str = "wallaby-4711";
     let large = format!("{WORD} {}\n", "x".repeat(50)).repeat((2 << 20) / 64 + 1);
-    let mut task = "[[operation]]\nop = 'files.put'\nsrc = 'large'\ndest = '/opt/large'\n".to_owned();
+    let mut task = "[[operation]]
+op = 'files.put'
+src = 'large'
+dest = '/opt/large'
+"
+    .to_owned();
     for number in 0..20 {
-        let name = format!("/opt/small-{number}");
-        task += &format!("[[operation]]\nop = 'files.put'\ndest = '{name}'\ncontent = '{WORD} {number}'\n");
-        task += "validate = ['sh', '-c', 'sleep 0.1', '{path}']\n";
+        task += &small_file(number, &format!("{WORD} {number}"));
     }
     let project = Project::with_task(&task);
     project.write("templates/large", &large);

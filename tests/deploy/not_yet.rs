@@ -2,12 +2,19 @@
 
 use crate::bad_input::Guarded;
 
-/// File, the text around the key (which stands where `@` is), and the keys with their values.
-const KEYS: &[(&str, &str, &[(&str, &str)])] = &[
-    (
-        "tasks/test/files.toml",
-        "[[operation]]\nop = 'files.put'\ndest = '/etc/motd'\ncontent = 'x'\n@\n",
-        &[
+/// A file of the project with a line to fill in, which is `@`.
+struct Place {
+    path: &'static str,
+    around: &'static str,
+    /// Keys with values.
+    keys: &'static [(&'static str, &'static str)],
+}
+
+const PLACES: &[Place] = &[
+    Place {
+        path: "tasks/test/files.toml",
+        around: "[[operation]]\nop = 'files.put'\ndest = '/etc/motd'\ncontent = 'x'\n@\n",
+        keys: &[
             ("include", "'test/other'"),
             ("become", "true"),
             ("become_user", "'setup'"),
@@ -20,11 +27,11 @@ const KEYS: &[(&str, &str, &[(&str, &str)])] = &[
             ("on_error", "'ignore'"),
             ("capture", "'token'"),
         ],
-    ),
-    (
-        "tasks/test/files.toml",
-        "description = 'a task'\n@\n",
-        &[
+    },
+    Place {
+        path: "tasks/test/files.toml",
+        around: "description = 'a task'\n@\n",
+        keys: &[
             ("required", "['a']"),
             ("when", "'true'"),
             ("become", "true"),
@@ -36,32 +43,32 @@ const KEYS: &[(&str, &str, &[(&str, &str)])] = &[
                 "[{ name = 'restart', op = 'systemd.service', service = 'cron', state = 'restarted' }]",
             ),
         ],
-    ),
-    (
-        "deploys/all.toml",
-        "hosts = ['alpha']\ntasks = ['test/files']\n@\n",
-        &[
+    },
+    Place {
+        path: "deploys/all.toml",
+        around: "hosts = ['alpha']\ntasks = ['test/files']\n@\n",
+        keys: &[
             ("stage", "[{ hosts = ['alpha'], tasks = ['test/files'] }]"),
             ("serial", "1"),
             ("max_fail", "0"),
         ],
-    ),
-    (
-        "inventories/dev.toml",
-        "[hosts.alpha]\naddress = '127.0.0.1'\n[connection]\n@\n",
-        &[
+    },
+    Place {
+        path: "inventories/dev.toml",
+        around: "[hosts.alpha]\naddress = '127.0.0.1'\n[connection]\n@\n",
+        keys: &[
             ("become", "'sudo'"),
             ("become_user", "'setup'"),
             ("jump", "['bastion']"),
             ("keep", "'5m'"),
             ("known_hosts", "'known_hosts'"),
         ],
-    ),
+    },
 ];
 
 #[test]
 fn keys_without_an_effect_yet_are_errors_with_a_place() {
-    for (path, around, keys) in KEYS {
+    for Place { path, around, keys } in PLACES {
         let line = around.lines().position(|line| line == "@").unwrap() + 1;
         for (key, value) in *keys {
             let guarded = Guarded::new();

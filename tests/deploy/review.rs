@@ -49,13 +49,13 @@ impl<'a> Review<'a> {
             .skip_while(|line| !line.contains(&format!("+ file {path}")));
         let head = lines.next().unwrap_or_default();
         let deeper = |line: &&str| indent(line) > indent(head) && line.trim_start().starts_with('+');
-        lines
-            .take_while(deeper)
-            .map(|line| {
-                let added = line.trim_start().trim_start_matches('+');
-                format!("{}\n", added.strip_prefix(' ').unwrap_or(added))
-            })
-            .collect()
+        let mut content = String::new();
+        for line in lines.take_while(deeper) {
+            let added = line.trim_start().trim_start_matches('+');
+            content.push_str(added.strip_prefix(' ').unwrap_or(added));
+            content.push('\n');
+        }
+        content
     }
 
     /// Lines that announce a resource: content lies deeper than the shallowest marks.

@@ -15,9 +15,9 @@ for top in / /run /tmp; do
 done"#;
 
 /// Digest or link target, mode and owner of what is below /etc: what two hosts can have in common.
-const ETC: &str = r#"export LC_ALL=C
+const ETC: &str = r"export LC_ALL=C
 find /etc -printf '%p\t%y %m %u:%g %l\n'
-find /etc -type f -exec sha256sum {} + | sed 's/^\([0-9a-f]*\)  \(.*\)$/\2\tsha256 \1/'"#;
+find /etc -type f -exec sha256sum {} + | sed 's/^\([0-9a-f]*\)  \(.*\)$/\2\tsha256 \1/'";
 
 const PACKAGES: &str = r"dpkg-query -W -f '${Package}\t${db:Status-Abbrev}${Version}\n'";
 
@@ -51,7 +51,7 @@ pub(crate) fn units(host: &Host<'_>) -> Listing {
 fn listing(host: &Host<'_>, line: &str) -> Listing {
     let mut listing = Listing::new();
     for (name, value) in host.inside(line).lines().filter_map(|line| line.split_once('\t')) {
-        let all = listing.entry(name.to_owned()).or_insert_with(String::new);
+        let all = listing.entry(name.to_owned()).or_default();
         all.push_str(value);
         all.push(' ');
     }
