@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::net::TcpListener;
 
-use crate::project::{Project, Ran};
+use crate::project::Project;
 
 /// A project whose host is a port of this machine on which nobody may knock.
 pub(crate) struct Guarded {
@@ -243,13 +243,12 @@ fn outside_a_project_the_error_says_what_a_project_is() {
 
 /// Deploys to an address of this machine and expects that it cannot be reached.
 #[track_caller]
-fn unreachable(project: &Project, expected: &[&str]) -> Ran {
+fn unreachable(project: &Project, expected: &[&str]) {
     let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(4);
     let said = format!("{}{}", ran.stdout, ran.stderr);
     for part in expected {
         assert!(said.contains(part), "no `{part}` in:\n{said}");
     }
-    ran
 }
 
 #[test]
@@ -260,9 +259,16 @@ fn a_host_that_does_not_answer_is_named_with_its_address() {
 }
 
 #[test]
-fn a_lab_host_that_is_not_up_is_told_apart() {
+fn a_lab_host_that_is_not_up_is_told_before_anything_is_tried() {
     let project = Project::with_task(TASK);
-    unreachable(&project, &["alpha", "lab up dev"]);
+    let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(3);
+    for part in [
+        "lab host `alpha` is not up",
+        "inventories/dev.toml:1:8",
+        "`homelab lab up dev`",
+    ] {
+        assert!(ran.stderr.contains(part), "no `{part}` in:\n{}", ran.stderr);
+    }
 }
 
 #[test]

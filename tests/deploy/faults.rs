@@ -146,12 +146,13 @@ fn killed_while_apt_installs() {
     let project = Project::of_this_repository();
     let host = project.up("dev", "services-dev");
     let victim = Victim::deploy(&project, "regular");
-    host.wait_until("pgrep -x dpkg", Duration::from_secs(60));
+    host.wait_until("grep -qs ' unpacked ' /var/log/dpkg.log", Duration::from_secs(60));
     victim.kill();
     // apt is not torn out of its work: it goes on as a job of the host.
     assert!(host.is("pgrep -x apt-get"), "apt was cut off");
 
-    project.homelab(&["deploy", "dev", "regular", "--yes"]).expect(0);
+    let waiting = ["deploy", "dev", "regular", "--yes", "--lock-wait", "3m"];
+    project.homelab(&waiting).expect(0);
     assert_eq!(host.inside("dpkg --audit"), "");
     for package in ["prometheus-node-exporter", "unattended-upgrades"] {
         assert_eq!(

@@ -66,7 +66,8 @@ impl Project {
     /// The tool, in this project, without a terminal and with nothing to read.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_homelab"));
-        command.current_dir(self.root()).args(arguments).stdin(Stdio::null());
+        command.current_dir(self.root()).args(arguments).env("USER", "tester");
+        command.stdin(Stdio::null());
         command
     }
 
