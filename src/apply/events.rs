@@ -68,6 +68,8 @@ pub enum LineEnd {
     Applied,
     /// There was nothing left to do.
     AlreadySo,
+    /// It was tried, and holds.
+    Holds,
     /// Its step failed; what it left is for the next run to see.
     Failed,
     /// Something before it failed or stopped the host.
@@ -100,6 +102,8 @@ pub struct HostResult {
     pub operations: Vec<OperationResult>,
     /// What stopped it, beyond a failed operation: a lost connection, a lock, a departure from the review.
     pub failure: Option<Failure>,
+    /// What else its owner should know: that a reboot is due.
+    pub notices: Vec<String>,
     /// Round trips made to the host in all.
     pub round_trips: u32,
 }

@@ -74,6 +74,7 @@ async fn apply_host(
         digests,
         events,
         results: Vec::new(),
+        notices: Vec::new(),
     };
     let request = LockRequest {
         wait: options.lock_wait,
@@ -100,7 +101,13 @@ async fn locked_apply(
         Ok(writer) => writer,
         Err(error) => return Some(lost(&error)),
     };
-    host_apply.apply(&mut writer).await.err()
+    if let Err(halt) = host_apply.take_away_jobs(&mut writer).await {
+        return Some(halt);
+    }
+    if let Err(halt) = host_apply.apply(&mut writer).await {
+        return Some(halt);
+    }
+    host_apply.read_notices(&mut writer).await.err()
 }
 
 async fn cancellation(cancelled: &mut watch::Receiver<bool>) {

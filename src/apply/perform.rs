@@ -5,12 +5,10 @@ use std::time::Duration;
 use crate::change::{Attributes, Expect, ResourceChange, Run, Step};
 use crate::facts::apt::{line_filter, simulation_command};
 use crate::facts::path::parent;
+use crate::facts::system::JOBS;
 use crate::quote::{quote, quote_all};
 use crate::remote::StepScript;
 use crate::secret::sha256_hex;
-
-/// Where work that outlives its connection leaves its output and its end.
-const JOBS: &str = "/var/lib/homelab/jobs";
 
 /// After this long a command that ignores SIGTERM is killed, in seconds.
 const KILL_AFTER: u32 = 5;
@@ -153,8 +151,9 @@ fn supervised_body(run: &Run) -> String {
         "job={job:016x}; folder={JOBS}/$job\n\
          mkdir -p {JOBS} && chmod 0700 /var/lib/homelab {JOBS} && mkdir \"$folder\" || exit\n\
          cat >\"$folder/script\" <<'{delimiter}'\n{script}\n{delimiter}\n\
+         printf '%s\\n' {summary} >\"$folder/summary\"\n\
          cat >\"$folder/run\" <<'{runner}'\n\
-         sh \"$1/script\" >\"$1/output\" 2>&1 </dev/null; echo $? >\"$1/end\" && mv \"$1/end\" \"$1/status\"\n\
+         echo $$ >\"$1/pid\"; sh \"$1/script\" >\"$1/output\" 2>&1 </dev/null; echo $? >\"$1/end\" && mv \"$1/end\" \"$1/status\"\n\
          {runner}\n\
          if [ -d /run/systemd/system ]; then\n\
          systemd-run --quiet --wait --collect --unit=\"homelab-job-$job\" --property=RuntimeMaxSec={deadline} \
@@ -169,8 +168,15 @@ fn supervised_body(run: &Run) -> String {
         deadline = seconds(run.timeout),
         delimiter = delimiter(&run.script),
         script = run.script,
+        summary = quote(&run.summary.replace('\n', " ")),
         runner = delimiter("run"),
     )
+}
+
+/// Takes away the folders of jobs by their ids, which are hex digits.
+pub(super) fn take_away(jobs: &[&str]) -> StepScript {
+    let folders: Vec<String> = jobs.iter().map(|job| format!("{JOBS}/{job}")).collect();
+    body(format!("rm -rf -- {}", quote_all(folders.iter().map(String::as_str))))
 }
 
 /// A line that cannot be in the text, since it is made from it.

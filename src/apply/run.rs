@@ -4,22 +4,26 @@
 //! to, the host is read again and the rest is planned anew; what comes of that must be within what was reviewed.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::batch::{BatchEnd, perform_batch};
 use super::events::{Event, Failure, HostEnd, HostResult, Line, LineEnd, OperationResult};
-use super::perform::decides_on_host;
-use crate::change::{Action, Outcome, ResourceChange, ResourceId};
+use super::perform::{decides_on_host, take_away};
+use crate::change::{Action, CheckState, Outcome, ResourceChange, ResourceId, Step};
 use crate::facts::overlay::{Effect, OperationId, Scope};
 use crate::facts::path::PathFact;
 use crate::facts::unit::UnitFact;
 use crate::facts::{Fact, FactKey, Facts};
-use crate::gather::{GatherError, settle};
+use crate::gather::{GatherError, gather, settle};
 use crate::plan::{HostPlan, Known, PlannedOperation, compare};
 use crate::project::Run;
 use crate::remote::{RemoteError, Writer};
 use crate::secret::DigestKey;
+
+/// How long to wait before a check is tried again.
+const CHECK_PAUSE: Duration = Duration::from_secs(1);
 
 /// What applying one host needs.
 pub(super) struct HostApply<'a> {
@@ -29,6 +33,7 @@ pub(super) struct HostApply<'a> {
     pub(super) digests: &'a DigestKey,
     pub(super) events: &'a UnboundedSender<Event>,
     pub(super) results: Vec<OperationResult>,
+    pub(super) notices: Vec<String>,
 }
 
 /// Why a host's apply ended before its plan did.
@@ -38,6 +43,23 @@ pub(super) struct Halt {
 }
 
 impl HostApply<'_> {
+    /// Takes away what earlier runs left of work whose end has been told.
+    pub(super) async fn take_away_jobs(&mut self, writer: &mut Writer<'_>) -> Result<(), Halt> {
+        let facts = self.known.facts.get(&self.reviewed.host);
+        let Some(Fact::System(system)) = facts.and_then(|facts| facts.get(&FactKey::System)) else {
+            return Ok(());
+        };
+        let told: Vec<&str> = system.jobs.iter().map(|job| job.id.as_str()).collect();
+        if told.is_empty() {
+            return Ok(());
+        }
+        writer
+            .perform(&[take_away(&told)], &mut |_, _| {})
+            .await
+            .map_err(|error| lost(&error))?;
+        Ok(())
+    }
+
     pub(super) async fn apply(&mut self, writer: &mut Writer<'_>) -> Result<(), Halt> {
         let mut rest = self.reviewed.operations.clone();
         loop {
@@ -49,6 +71,7 @@ impl HostApply<'_> {
             };
             let stuck = barrier.id.clone();
             rest = self.plan_again(writer).await?;
+            rest = self.await_check(writer, rest).await?;
             if !progressed && rest.first().is_some_and(|first| first.id == stuck && is_barrier(first)) {
                 return Err(still_unknown(&rest[0]));
             }
@@ -67,6 +90,9 @@ impl HostApply<'_> {
                 forget_affected(facts, operation);
             }
         }
+        if matches!(end, BatchEnd::Through) {
+            self.tell_checks(&batch);
+        }
         match end {
             BatchEnd::Through => Ok(()),
             BatchEnd::Failed => Err(Halt {
@@ -79,6 +105,95 @@ impl HostApply<'_> {
             }),
             BatchEnd::Lost(error) => Err(lost(&error)),
         }
+    }
+
+    fn tell_checks(&mut self, batch: &[PlannedOperation]) {
+        for operation in batch {
+            if let Outcome::Check { what, .. } = &operation.outcome {
+                self.results.push(OperationResult {
+                    operation: operation.id.clone(),
+                    lines: vec![check_line(what, LineEnd::Holds)],
+                    failure: None,
+                    took: Duration::ZERO,
+                });
+                self.tell_last();
+            }
+        }
+    }
+
+    /// Tries a check at the head of the rest until it holds or its time is up.
+    async fn await_check(
+        &mut self,
+        writer: &mut Writer<'_>,
+        mut rest: Vec<PlannedOperation>,
+    ) -> Result<Vec<PlannedOperation>, Halt> {
+        let since = Instant::now();
+        while let Some(Check {
+            id,
+            what,
+            why,
+            within,
+            asked,
+        }) = failing_check(&rest)
+        {
+            if since.elapsed() >= within {
+                self.results.push(OperationResult {
+                    operation: id,
+                    lines: vec![check_line(&what, LineEnd::Failed)],
+                    failure: Some(Failure {
+                        attempted: format!("verify {what}"),
+                        cause: Some(format!("{why}, after {} s of trying", within.as_secs())),
+                        exit_code: None,
+                        output: String::new(),
+                        hint: None,
+                    }),
+                    took: since.elapsed(),
+                });
+                self.tell_last();
+                return Err(Halt {
+                    end: HostEnd::Failed,
+                    failure: None,
+                });
+            }
+            tokio::time::sleep(CHECK_PAUSE).await;
+            if let Some(facts) = self.known.facts.get_mut(&self.reviewed.host) {
+                for key in asked.iter().filter(|key| matches!(key, FactKey::Check(_))) {
+                    facts.remove(key);
+                }
+            }
+            rest = self.plan_again(writer).await?;
+        }
+        Ok(rest)
+    }
+
+    fn tell_last(&self) {
+        if let Some(result) = self.results.last() {
+            self.tell(Event::Finished {
+                host: self.reviewed.host.clone(),
+                result: result.clone(),
+            });
+        }
+    }
+
+    /// Reads what the host's owner should know now, if something ran that may have changed it.
+    pub(super) async fn read_notices(&mut self, writer: &mut Writer<'_>) -> Result<(), Halt> {
+        let ran_supervised = |operation: &PlannedOperation| {
+            let steps = operation.changes().iter().flat_map(|change| &change.steps);
+            steps
+                .into_iter()
+                .any(|step| matches!(step, Step::Run(run) if run.supervised))
+        };
+        if !self.reviewed.operations.iter().any(ran_supervised) {
+            return Ok(());
+        }
+        let facts = self.known.facts.entry(self.reviewed.host.clone()).or_default();
+        gather(writer, &self.reviewed.host, &BTreeSet::from([FactKey::System]), facts)
+            .await
+            .map_err(|error| gather_failed(&error))?;
+        if let Some(Fact::System(system)) = facts.get(&FactKey::System) {
+            self.notices = system.reboot_notice().into_iter().collect();
+        }
+        Ok(())
     }
 
     /// Reads what has changed and plans what is left, against the review.
@@ -160,7 +275,7 @@ impl HostApply<'_> {
                 operation: operation.id.clone(),
                 lines: lines_of(operation, end),
                 failure: None,
-                took: std::time::Duration::ZERO,
+                took: Duration::ZERO,
             });
         }
         // Those that another look found to be so already were told of after the rest.
@@ -175,6 +290,7 @@ impl HostApply<'_> {
             end,
             operations,
             failure,
+            notices: self.notices,
             round_trips,
         }
     }
@@ -182,6 +298,9 @@ impl HostApply<'_> {
 
 /// A line for each reviewed change; what was deferred was shown as one.
 fn lines_of(operation: &PlannedOperation, end: LineEnd) -> Vec<Line> {
+    if let Outcome::Check { what, .. } = &operation.outcome {
+        return vec![check_line(what, end)];
+    }
     let lines: Vec<Line> = operation.changes().iter().map(|change| line(change, end)).collect();
     if !lines.is_empty() {
         return lines;
@@ -202,6 +321,44 @@ pub(super) fn line(change: &ResourceChange, end: LineEnd) -> Line {
     }
 }
 
+/// A check that does not hold.
+struct Check {
+    id: OperationId,
+    what: String,
+    why: String,
+    within: Duration,
+    asked: BTreeSet<FactKey>,
+}
+
+fn failing_check(rest: &[PlannedOperation]) -> Option<Check> {
+    let first = rest.first()?;
+    match &first.outcome {
+        Outcome::Check {
+            what,
+            state: CheckState::Fails(why),
+            within,
+        } => Some(Check {
+            id: first.id.clone(),
+            what: what.clone(),
+            why: why.clone(),
+            within: *within,
+            asked: first.asked.clone(),
+        }),
+        _ => None,
+    }
+}
+
+fn check_line(what: &str, end: LineEnd) -> Line {
+    Line {
+        resource: ResourceId {
+            kind: "check",
+            name: what.to_owned(),
+        },
+        action: Action::RunEachTime,
+        end,
+    }
+}
+
 /// The operations that can be sent now, and those from the first barrier on.
 fn split(mut operations: Vec<PlannedOperation>) -> (Vec<PlannedOperation>, Vec<PlannedOperation>) {
     let end = operations.iter().position(is_barrier).unwrap_or(operations.len());
@@ -213,6 +370,7 @@ fn split(mut operations: Vec<PlannedOperation>) -> (Vec<PlannedOperation>, Vec<P
 fn is_barrier(operation: &PlannedOperation) -> bool {
     match &operation.outcome {
         Outcome::Unchanged | Outcome::Change(_) => false,
+        Outcome::Check { state, .. } => *state != CheckState::Holds,
         Outcome::Ensure { changes, .. } => !changes.iter().flat_map(|change| &change.steps).all(decides_on_host),
         Outcome::Deferred { .. } => true,
     }
@@ -233,6 +391,8 @@ fn forget_affected(facts: &mut Facts, operation: &PlannedOperation) {
 
 fn is_affected(effect: &Effect, key: &FactKey, facts: &Facts) -> bool {
     match effect {
+        // Any change may decide a check.
+        _ if matches!(key, FactKey::Check(_)) => true,
         // What apt would do changes with every package.
         Effect::Set(FactKey::Package(_), _) if matches!(key, FactKey::Installation(_)) => true,
         Effect::Set(set, _) => Scope::Key(set.clone()).covers(key),

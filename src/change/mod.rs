@@ -42,6 +42,26 @@ pub enum Outcome {
         /// What it would do as things are.
         preview: Vec<ResourceChange>,
     },
+    /// Nothing is changed: something is tried.
+    Check {
+        /// What, in words.
+        what: String,
+        /// What it came to.
+        state: CheckState,
+        /// How long it may take to hold after a change.
+        within: Duration,
+    },
+}
+
+/// What trying something came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CheckState {
+    /// It holds.
+    Holds,
+    /// It does not, for this reason.
+    Fails(String),
+    /// It is tried when what comes before is done.
+    Later,
 }
 
 /// Why an operation could not be planned.

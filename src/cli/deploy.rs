@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use homelab::apply::{ApplyOptions, HostEnd, HostResult, apply, exit_code};
-use homelab::gather::{GatherError, ReadHost, read_hosts};
+use homelab::gather::{GatherError, OnWait, ReadHost, read_hosts};
 use homelab::plan::{Known, Mistake, Plan, build};
 use homelab::project::{Filter, Run, select};
 use homelab::remote::Target;
@@ -127,7 +127,8 @@ async fn read(
 ) -> (Vec<ReadHost>, Vec<HostEnd>) {
     let mut hosts = Vec::new();
     let mut ends = Vec::new();
-    for reading in read_hosts(run, targets, digests).await {
+    let on_wait: OnWait = Arc::new(|host, words| anstream::eprintln!("{host}: {words}"));
+    for reading in read_hosts(run, targets, digests, &on_wait).await {
         match reading.result {
             Ok(host) => {
                 if arguments.verbose {

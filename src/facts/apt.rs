@@ -1,9 +1,12 @@
 //! What apt would do, asked of apt itself without a lock and without writing its caches.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::{Fact, FactKey, Installation, UnreadableAnswer};
 use crate::quote::quote_all;
 
-/// What installing or removing packages would do on a host, by apt's own simulation.
+/// What apt would do on a host, by its own simulation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InstallationFact {
     /// apt would do this.
@@ -23,7 +26,18 @@ pub struct Simulation {
     /// Packages that would be installed or upgraded, in apt's order.
     pub installs: Vec<SimulatedInstall>,
     /// Packages that would be removed, in apt's order.
-    pub removals: Vec<String>,
+    pub removals: Vec<SimulatedRemoval>,
+    /// Paths of the packages that would be upgraded or removed: what is there may change or go.
+    pub owned: Arc<BTreeSet<String>>,
+}
+
+/// A package that apt would remove.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SimulatedRemoval {
+    /// Name.
+    pub name: String,
+    /// Version now installed.
+    pub old: String,
 }
 
 impl Simulation {
@@ -33,7 +47,7 @@ impl Simulation {
             .installs
             .iter()
             .map(|install| format!("Inst {} {}", install.name, install.new));
-        let removals = self.removals.iter().map(|name| format!("Remv {name}"));
+        let removals = self.removals.iter().map(|removal| format!("Remv {}", removal.name));
         installs.chain(removals).collect()
     }
 }
@@ -59,9 +73,10 @@ pub struct SimulatedInstall {
 pub fn simulation_command(wish: &Installation) -> String {
     format!(
         "DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -s -q -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
-         -o APT::Install-Recommends={} {} -- {}",
+         -o APT::Install-Recommends={} {}{} -- {}",
         wish.recommends,
-        if wish.remove { "remove" } else { "install" },
+        if wish.auto_remove { "--auto-remove " } else { "" },
+        wish.verb.word(),
         quote_all(wish.packages.iter().map(String::as_str))
     )
 }
@@ -73,8 +88,13 @@ pub(super) fn probe(keys: &[FactKey]) -> String {
         script.push_str(
             "lists=no; for f in /var/lib/apt/lists/*Packages*; do [ -e \"$f\" ] && lists=yes; done\nprintf 'lists %s\\n' $lists\n",
         );
-        script.push_str(&simulation_command(wish));
-        script.push_str(" 2>&1; printf 'exit %s\\n' $?\n");
+        script.push_str(&format!(
+            "said=$({} 2>&1)\ncode=$?\nprintf '%s\\nexit %s\\n' \"$said\" $code\n",
+            simulation_command(wish)
+        ));
+        script.push_str(
+            "printf '%s\\n' \"$said\" | sed -n 's/^Inst \\([^ ]*\\) \\[.*/\\1/p;s/^Remv \\([^ ]*\\).*/\\1/p' | xargs -r dpkg -L 2>/dev/null\nprintf 'owned\\n'\n",
+        );
     }
     script
 }
@@ -94,12 +114,19 @@ pub(super) fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<
     let mut rest = lines.as_slice();
     let mut facts = Vec::new();
     for key in keys {
+        let early = || UnreadableAnswer::new(format!("{key}: the answer ends early"));
         let end = rest
             .iter()
             .position(|line| line.starts_with("exit "))
-            .ok_or_else(|| UnreadableAnswer::new(format!("{key}: the answer ends early")))?;
-        facts.push((key.clone(), Fact::Installation(installation(&rest[..end], &rest[end]))));
-        rest = &rest[end + 1..];
+            .ok_or_else(early)?;
+        let owned = rest[end..].iter().position(|line| line == "owned").ok_or_else(early)? + end;
+        let mut fact = installation(&rest[..end], &rest[end]);
+        if let InstallationFact::Possible(simulation) = &mut fact {
+            let paths = rest[end + 1..owned].iter().filter(|line| line.starts_with('/'));
+            simulation.owned = Arc::new(paths.cloned().collect());
+        }
+        facts.push((key.clone(), Fact::Installation(fact)));
+        rest = &rest[owned + 1..];
     }
     Ok(facts)
 }
@@ -128,10 +155,56 @@ fn simulation(lines: &[String]) -> Simulation {
         if let Some(rest) = line.strip_prefix("Inst ") {
             simulation.installs.extend(simulated_install(rest));
         } else if let Some(rest) = line.strip_prefix("Remv ") {
-            simulation.removals.extend(rest.split(' ').next().map(str::to_owned));
+            simulation.removals.extend(simulated_removal(rest));
         }
     }
     simulation
+}
+
+/// `name [old]`, with what needs it after.
+fn simulated_removal(line: &str) -> Option<SimulatedRemoval> {
+    let (name, rest) = line.split_once(' ')?;
+    let old = rest.strip_prefix('[')?.split(']').next()?;
+    Some(SimulatedRemoval {
+        name: name.to_owned(),
+        old: old.to_owned(),
+    })
+}
+
+/// The package lists of a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListsFact {
+    /// How long ago they were last fetched, in seconds, by the host's own clock; `None` where there are none.
+    pub age: Option<u64>,
+}
+
+/// apt-get(8) puts files into `partial` at each update, also where nothing is new.
+pub(super) fn lists_probe() -> String {
+    "command -v apt-get >/dev/null || exit 127\n\
+     for f in /var/lib/apt/lists/*Packages*; do [ -e \"$f\" ] && stat -c 'fetched %Y' /var/lib/apt/lists/partial && break; done\n\
+     date '+now %s'"
+        .to_owned()
+}
+
+pub(super) fn parse_lists(
+    keys: &[FactKey],
+    status: i32,
+    answer: &[u8],
+) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
+    if status == 127 {
+        return Err(UnreadableAnswer::new("`apt-get` is missing: this is no Debian host"));
+    }
+    let lines = super::lines(answer);
+    let number = |name: &str| {
+        let value = lines.iter().find_map(|line| line.strip_prefix(name));
+        value.and_then(|value| value.trim().parse::<u64>().ok())
+    };
+    let now = number("now").ok_or_else(|| UnreadableAnswer::new("`date` printed no number"))?;
+    let age = number("fetched").map(|fetched| now.saturating_sub(fetched));
+    Ok(keys
+        .iter()
+        .map(|key| (key.clone(), Fact::PackageLists(ListsFact { age })))
+        .collect())
 }
 
 /// `name [old] (new origin [arch]) []`, the old version only for an upgrade.
@@ -154,12 +227,14 @@ mod tests {
     use std::process::Command;
 
     use super::*;
+    use crate::facts::AptVerb;
 
     fn key(name: &str) -> FactKey {
         FactKey::Installation(Installation {
+            verb: AptVerb::Install,
             packages: vec![name.to_owned()],
-            remove: false,
             recommends: true,
+            auto_remove: false,
         })
     }
 
@@ -179,12 +254,17 @@ mod tests {
     fn reads_installs_upgrades_and_removals() {
         let answer = b"lists yes\nReading package lists...\nRemv exim4 [4.98]\n\
             Inst libc6 [2.41-1] (2.41-2 Debian:13.7/stable [amd64]) []\n\
-            Inst ipmitool (1.8.19-9 Debian:13.7/stable [amd64])\nConf ipmitool (1.8.19-9 Debian:13.7/stable [amd64])\nexit 0\n";
+            Inst ipmitool (1.8.19-9 Debian:13.7/stable [amd64])\nConf ipmitool (1.8.19-9 Debian:13.7/stable [amd64])\nexit 0\n/.\n/usr/lib/libc.so\n/etc/ld.so.conf\nowned\n";
         let facts = parse(&[key("ipmitool")], 0, answer).expect("readable");
         let Fact::Installation(InstallationFact::Possible(simulation)) = &facts[0].1 else {
             panic!("{facts:?}")
         };
-        assert_eq!(simulation.removals, ["exim4"]);
+        let exim4 = SimulatedRemoval {
+            name: "exim4".to_owned(),
+            old: "4.98".to_owned(),
+        };
+        assert_eq!(simulation.removals, [exim4]);
+        assert!(simulation.owned.contains("/etc/ld.so.conf") && simulation.owned.len() == 3);
         let expected = [("libc6", Some("2.41-1"), "2.41-2"), ("ipmitool", None, "1.8.19-9")];
         let installs: Vec<_> = simulation
             .installs
@@ -213,9 +293,22 @@ mod tests {
     }
 
     #[test]
+    fn reads_the_age_of_the_lists() {
+        let age = |answer: &str| {
+            let facts = parse_lists(&[FactKey::PackageLists], 0, answer.as_bytes()).expect("readable");
+            match facts[0].1 {
+                Fact::PackageLists(lists) => lists.age,
+                _ => panic!("{facts:?}"),
+            }
+        };
+        assert_eq!(age("fetched 1000\nnow 1600\n"), Some(600));
+        assert_eq!(age("now 1600\n"), None);
+    }
+
+    #[test]
     fn tells_missing_lists_from_a_missing_package() {
         let unknown = "E: Unable to locate package nope";
-        let answer = format!("lists no\n{unknown}\nexit 100\nlists yes\n{unknown}\nexit 100\n");
+        let answer = format!("lists no\n{unknown}\nexit 100\nowned\nlists yes\n{unknown}\nexit 100\nowned\n");
         let facts = parse(&[key("a"), key("nope")], 0, answer.as_bytes()).expect("readable");
         assert_eq!(facts[0].1, Fact::Installation(InstallationFact::NoLists));
         assert_eq!(

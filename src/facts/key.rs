@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use super::apt::InstallationFact;
+use super::apt::{InstallationFact, ListsFact};
+use super::check::CheckFact;
 use super::package::PackageFact;
 use super::path::{ContentFact, PathFact};
 use super::system::SystemFacts;
 use super::unit::UnitFact;
-use super::{UnreadableAnswer, apt, package, path, system, unit};
+use super::{UnreadableAnswer, apt, check, package, path, system, unit};
 
 /// The name of one fact of a host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,21 +21,78 @@ pub enum FactKey {
     Content(String),
     /// A Debian package.
     Package(String),
-    /// What installing or removing packages would do.
+    /// What apt would do.
     Installation(Installation),
+    /// The package lists of apt.
+    PackageLists,
+    /// Whether something holds now.
+    Check(Check),
     /// A systemd unit, with its suffix.
     Unit(String),
 }
 
-/// A wish to install or remove packages, as apt is asked about it.
+/// A wish that apt is asked about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Installation {
-    /// Names, sorted.
+    /// What is wished.
+    pub verb: AptVerb,
+    /// Names, sorted; none for an upgrade.
     pub packages: Vec<String>,
-    /// Whether they are to go rather than to come.
-    pub remove: bool,
     /// Whether recommended packages come along.
     pub recommends: bool,
+    /// Whether packages that nothing needs any more go.
+    pub auto_remove: bool,
+}
+
+/// What apt is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AptVerb {
+    /// Install packages.
+    Install,
+    /// Remove packages.
+    Remove,
+    /// Upgrade what can be upgraded without removing anything.
+    Upgrade,
+    /// Upgrade everything, also where packages must go for it.
+    FullUpgrade,
+}
+
+impl AptVerb {
+    /// The word of apt-get(8).
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Install => "install",
+            Self::Remove => "remove",
+            Self::Upgrade => "upgrade",
+            Self::FullUpgrade => "dist-upgrade",
+        }
+    }
+}
+
+/// Something that can be tried on a host without changing it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Check {
+    /// A connection to a port comes about.
+    Tcp {
+        /// Name or address, as the host sees it.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// A page is answered as wanted.
+    Http {
+        /// The address.
+        url: String,
+        /// The status wanted.
+        status: u16,
+        /// Text that the page must hold.
+        contains: Option<String>,
+    },
+    /// The user's own command ends with 0.
+    Command {
+        /// Shell text.
+        script: String,
+    },
 }
 
 /// What is known under a [`FactKey`].
@@ -50,6 +108,10 @@ pub enum Fact {
     Package(PackageFact),
     /// For [`FactKey::Installation`].
     Installation(InstallationFact),
+    /// For [`FactKey::PackageLists`].
+    PackageLists(ListsFact),
+    /// For [`FactKey::Check`].
+    Check(CheckFact),
     /// For [`FactKey::Unit`].
     Unit(UnitFact),
 }
@@ -67,8 +129,12 @@ pub enum Family {
     Packages,
     /// [`FactKey::Unit`].
     Units,
+    /// [`FactKey::PackageLists`].
+    PackageLists,
     /// [`FactKey::Installation`].
     Installations,
+    /// [`FactKey::Check`].
+    Checks,
 }
 
 type Parser = fn(&[FactKey], i32, &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer>;
@@ -82,6 +148,8 @@ impl FactKey {
             Self::Content(_) => Family::Contents,
             Self::Package(_) => Family::Packages,
             Self::Installation(_) => Family::Installations,
+            Self::PackageLists => Family::PackageLists,
+            Self::Check(_) => Family::Checks,
             Self::Unit(_) => Family::Units,
         }
     }
@@ -102,10 +170,9 @@ impl fmt::Display for FactKey {
             Self::Path(path) => write!(formatter, "path `{path}`"),
             Self::Content(path) => write!(formatter, "the content of `{path}`"),
             Self::Package(name) => write!(formatter, "package `{name}`"),
-            Self::Installation(wish) => {
-                let verb = if wish.remove { "removing" } else { "installing" };
-                write!(formatter, "{verb} `{}`", wish.packages.join(" "))
-            }
+            Self::Installation(wish) => write!(formatter, "`apt-get {} {}`", wish.verb.word(), wish.packages.join(" ")),
+            Self::PackageLists => formatter.write_str("the package lists"),
+            Self::Check(check) => check.fmt(formatter),
             Self::Unit(name) => write!(formatter, "unit `{name}`"),
         }
     }
@@ -120,7 +187,9 @@ impl Family {
             Self::Contents => "file contents",
             Self::Packages => "packages",
             Self::Units => "units",
+            Self::PackageLists => "the package lists",
             Self::Installations => "what apt would do",
+            Self::Checks => "checks",
         }
     }
 
@@ -131,7 +200,9 @@ impl Family {
             Self::Contents => path::content_probe(&paths(keys)),
             Self::Packages => package::probe(&names(keys)),
             Self::Units => unit::probe(&names(keys)),
+            Self::PackageLists => apt::lists_probe(),
             Self::Installations => apt::probe(keys),
+            Self::Checks => check::probe(keys),
         }
     }
 
@@ -142,7 +213,9 @@ impl Family {
             Self::Contents => path::parse_content,
             Self::Packages => package::parse,
             Self::Units => unit::parse,
+            Self::PackageLists => apt::parse_lists,
             Self::Installations => apt::parse,
+            Self::Checks => check::parse,
         }
     }
 }
@@ -158,4 +231,14 @@ fn names(keys: &[FactKey]) -> Vec<&str> {
             _ => None,
         })
         .collect()
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } => write!(formatter, "tcp {host}:{port}"),
+            Self::Http { url, .. } => write!(formatter, "http {url}"),
+            Self::Command { script } => write!(formatter, "`{script}`"),
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //! the parser of what the probe prints. No input or output here: `gather` sends the probes.
 
 pub mod apt;
+pub mod check;
 mod key;
 pub mod overlay;
 pub mod package;
@@ -12,7 +13,7 @@ pub mod unit;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use key::{Fact, FactKey, Family, Installation};
+pub use key::{AptVerb, Check, Fact, FactKey, Family, Installation};
 pub use probe::Probe;
 
 /// All that was read of a host.

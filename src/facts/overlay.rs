@@ -1,6 +1,8 @@
 //! The facts as the operations before would leave them: a log of effects over what was read. The latest match wins.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use super::path::PathFact;
 use super::unit::UnitFact;
@@ -32,6 +34,9 @@ pub enum Effect {
     Forget(Scope, String),
 }
 
+/// Where packages put their units (systemd.unit(5)).
+const UNIT_FOLDERS: [&str; 3] = ["/usr/lib/systemd/system", "/lib/systemd/system", "/etc/systemd/system"];
+
 /// A set of facts that may be unbounded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -43,6 +48,10 @@ pub enum Scope {
     AbsentTree(String),
     /// All packages, and what apt would do.
     Packages,
+    /// The package lists, and what apt would do.
+    PackageLists,
+    /// What is at these paths, and the units among them.
+    Owned(Arc<BTreeSet<String>>),
     /// Units that do not exist now.
     AbsentUnits,
     /// All units.
@@ -58,6 +67,13 @@ impl Scope {
             Self::Key(own) => own == key || own.path().is_some_and(|path| key.path() == Some(path)),
             Self::Tree(top) | Self::AbsentTree(top) => key.path().is_some_and(|path| is_below(path, top)),
             Self::Packages => matches!(key, FactKey::Package(_) | FactKey::Installation(_)),
+            Self::PackageLists => matches!(key, FactKey::PackageLists | FactKey::Installation(_)),
+            Self::Owned(paths) => match key {
+                FactKey::Unit(unit) => UNIT_FOLDERS
+                    .iter()
+                    .any(|folder| paths.contains(&format!("{folder}/{unit}"))),
+                _ => key.path().is_some_and(|path| paths.contains(path)),
+            },
             Self::AbsentUnits | Self::Units => matches!(key, FactKey::Unit(_)),
             Self::Everything => true,
         }
@@ -102,8 +118,19 @@ impl<'a> Overlay<'a> {
             .extend(effects.into_iter().map(|effect| (operation.clone(), effect)));
     }
 
+    /// What was read under `key`, whatever operations did since.
+    pub fn gathered(&self, key: &FactKey) -> Option<&Fact> {
+        self.facts.get(key)
+    }
+
     /// What is known under `key` after all operations so far.
     pub fn get(&self, key: &FactKey) -> Lookup {
+        // A check tries the whole host: any change before may decide it.
+        if matches!(key, FactKey::Check(_))
+            && let Some((operation, _)) = self.log.last()
+        {
+            return Lookup::Since(operation.clone(), "it is tried after that".to_owned());
+        }
         self.get_before(key, self.log.len())
     }
 

@@ -27,6 +27,75 @@ pub struct SystemFacts {
     pub init: String,
     /// The login user's number; 0 is root.
     pub user_id: u64,
+    /// Set when a reboot is due, with the packages that want it.
+    pub reboot_required: Option<Vec<String>>,
+    /// Work of earlier runs that outlived its connection.
+    #[serde(skip)]
+    pub jobs: Vec<Job>,
+}
+
+/// Where work that may outlive its connection leaves its output and its end.
+pub const JOBS: &str = "/var/lib/homelab/jobs";
+
+/// Work that outlived its connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Its folder's name.
+    pub id: String,
+    /// The command as people read it.
+    pub summary: String,
+    /// How it is.
+    pub state: JobState,
+}
+
+/// How such work is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobState {
+    /// It goes on.
+    Running,
+    /// It ended.
+    Ended {
+        /// Its exit code.
+        code: i32,
+        /// The last lines that it printed.
+        output: String,
+    },
+    /// It is gone without an end: the machine went down, or somebody ended it.
+    Lost,
+}
+
+impl SystemFacts {
+    /// That a reboot is due, in words.
+    pub fn reboot_notice(&self) -> Option<String> {
+        let packages = self.reboot_required.as_ref()?;
+        let wanted_by = if packages.is_empty() {
+            String::new()
+        } else {
+            format!(" (wanted by {})", packages.join(", "))
+        };
+        Some(format!("a reboot is due{wanted_by}"))
+    }
+
+    /// What the host's owner should know.
+    pub fn notices(&self) -> Vec<String> {
+        let jobs = self.jobs.iter().map(|job| {
+            let what = format!("`{}` of an earlier run lost its connection", job.summary);
+            match &job.state {
+                JobState::Running => format!("{what} and goes on"),
+                JobState::Ended { code: 0, .. } => format!("{what}, went on and ended well"),
+                JobState::Ended { code, output } => {
+                    format!("{what}, went on and ended with exit code {code}: {output}")
+                }
+                JobState::Lost => format!("{what} and is gone without an end"),
+            }
+        });
+        jobs.chain(self.reboot_notice()).collect()
+    }
+
+    /// Whether work of an earlier run goes on.
+    pub fn running_job(&self) -> Option<&Job> {
+        self.jobs.iter().find(|job| job.state == JobState::Running)
+    }
 }
 
 /// What `/etc/os-release` says.
@@ -62,6 +131,14 @@ printf 'cpus=%s\n' "$(nproc 2>/dev/null)"
 printf 'user=%s\n' "$(id -u)"
 read -r init </proc/1/comm; printf 'init=%s\n' "$init"
 while read -r name size unit; do [ "$name" = MemTotal: ] && printf 'memory=%s\n' "$size" && break; done </proc/meminfo
+[ ! -e /run/reboot-required ] || printf 'reboot=%s\n' "$(sort -u /run/reboot-required.pkgs 2>/dev/null | tr '\n' ' ')"
+for folder in /var/lib/homelab/jobs/*/; do
+[ -d "$folder" ] || continue
+job=${folder%/}; job=${job##*/}; summary=; read -r summary <"$folder/summary"
+if [ -f "$folder/status" ]; then read -r code <"$folder/status"; printf 'job=%s ended %s %s\n' "$job" "$code" "$summary"; tail -n 2 "$folder/output" | sed 's/^/job-output=/'
+elif read -r pid <"$folder/pid" && tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q -F "$job"; then printf 'job=%s running 0 %s\n' "$job" "$summary"
+else printf 'job=%s lost 0 %s\n' "$job" "$summary"; fi
+done 2>/dev/null
 ip -o addr show 2>/dev/null | while read -r number interface family address rest; do [ "$interface" = lo ] || printf 'address=%s\n' "${address%/*}"; done
 true"#
         .to_owned()
@@ -70,16 +147,35 @@ true"#
 pub(super) fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
     let mut single: BTreeMap<String, String> = BTreeMap::new();
     let mut addresses = Vec::new();
+    let mut jobs: Vec<Job> = Vec::new();
     for line in super::lines(answer) {
         let Some((key, value)) = line.split_once('=') else {
             continue;
         };
+        if key == "job" {
+            jobs.push(job(value)?);
+            continue;
+        }
+        if key == "job-output" {
+            if let Some(Job {
+                state: JobState::Ended { output, .. },
+                ..
+            }) = jobs.last_mut()
+            {
+                output.push_str(value);
+                output.push(' ');
+            }
+            continue;
+        }
         if key == "address" {
             addresses.push(value.to_owned());
         } else {
             single.insert(key.to_owned(), value.to_owned());
         }
     }
+    let reboot_required = single
+        .remove("reboot")
+        .map(|packages| packages.split_whitespace().map(str::to_owned).collect());
     let mut take = |key: &str| single.remove(key).unwrap_or_default();
     let facts = SystemFacts {
         os: OperatingSystem {
@@ -101,8 +197,35 @@ pub(super) fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Ve
         user_id: take("user")
             .parse()
             .map_err(|_| UnreadableAnswer::new("`id -u` printed no number"))?,
+        reboot_required,
+        jobs,
     };
     Ok(vec![(FactKey::System, Fact::System(Box::new(facts)))])
+}
+
+/// `id state code summary`; an id that is no hex number is not ours.
+fn job(line: &str) -> Result<Job, UnreadableAnswer> {
+    let unreadable = || UnreadableAnswer::new(format!("the state of a job is `{line}`"));
+    let mut words = line.splitn(4, ' ');
+    let mut next = || words.next().ok_or_else(unreadable);
+    let (id, state, code, summary) = (next()?, next()?, next()?, next()?);
+    if id.is_empty() || !id.chars().all(|character| character.is_ascii_hexdigit()) {
+        return Err(unreadable());
+    }
+    let state = match state {
+        "running" => JobState::Running,
+        "lost" => JobState::Lost,
+        "ended" => JobState::Ended {
+            code: code.parse().map_err(|_| unreadable())?,
+            output: String::new(),
+        },
+        _ => return Err(unreadable()),
+    };
+    Ok(Job {
+        id: id.to_owned(),
+        summary: summary.to_owned(),
+        state,
+    })
 }
 
 #[cfg(test)]
@@ -142,6 +265,27 @@ mod tests {
         assert_eq!(facts.hostname, "services-dev");
         assert_eq!(facts.memory, 2_097_152);
         assert_eq!(facts.addresses, ["172.17.0.2"]);
+    }
+
+    #[test]
+    fn tells_of_reboots_and_of_work_that_lost_its_connection() {
+        let answer = b"user=0\nreboot=libc6 linux-image \njob=0a ended 100 apt-get upgrade\njob-output=E: one\njob-output=E: two\n\
+            job=0b running 0 apt-get install jq\njob=0c lost 0 apt-get update\n";
+        let facts = parse(&[FactKey::System], 0, answer).expect("readable");
+        let Fact::System(facts) = &facts[0].1 else {
+            panic!("system facts")
+        };
+        assert_eq!(facts.running_job().expect("one").id, "0b");
+        assert_eq!(
+            facts.notices(),
+            [
+                "`apt-get upgrade` of an earlier run lost its connection, went on and ended with exit code 100: E: one E: two ",
+                "`apt-get install jq` of an earlier run lost its connection and goes on",
+                "`apt-get update` of an earlier run lost its connection and is gone without an end",
+                "a reboot is due (wanted by libc6, linux-image)",
+            ]
+        );
+        assert!(parse(&[FactKey::System], 0, b"user=0\njob=../x lost 0 y\n").is_err());
     }
 
     #[test]

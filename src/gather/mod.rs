@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::facts::{FactKey, Facts, Probe, UnreadableAnswer, questions};
+use crate::facts::{Fact, FactKey, Facts, Probe, UnreadableAnswer, questions};
 use crate::plan::{Build, Known, build};
 use crate::project::Run;
 use crate::remote::{Answer, Connection, RemoteError, Target, Writer};
@@ -14,6 +15,9 @@ use crate::secret::DigestKey;
 
 /// A later look asks only for what the plan found to be missing; what a fourth look would find stays open.
 pub const ROUNDS: usize = 3;
+
+/// How long to wait before work that goes on is looked at again.
+const WORK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a host could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -121,13 +125,16 @@ pub struct Reading {
     pub result: Result<ReadHost, GatherError>,
 }
 
+/// Told, with a host and words, when reading waits for something.
+pub type OnWait = Arc<dyn Fn(&str, &str) + Send + Sync>;
+
 /// Connects to all `targets` at once and plans each host of `run` from what is read there.
-pub async fn read_hosts(run: &Run, targets: Vec<Target>, digests: &Arc<DigestKey>) -> Vec<Reading> {
+pub async fn read_hosts(run: &Run, targets: Vec<Target>, digests: &Arc<DigestKey>, on_wait: &OnWait) -> Vec<Reading> {
     let readings = targets.into_iter().map(|target| {
         let host = target.name.clone();
         let run = run.host_alone(&host);
-        let digests = Arc::clone(digests);
-        let task = tokio::spawn(async move { read_host(run, &target, &digests).await });
+        let (digests, on_wait) = (Arc::clone(digests), Arc::clone(on_wait));
+        let task = tokio::spawn(async move { read_host(run, &target, &digests, &on_wait).await });
         async move {
             let result = match task.await {
                 Ok(result) => result,
@@ -139,10 +146,45 @@ pub async fn read_hosts(run: &Run, targets: Vec<Target>, digests: &Arc<DigestKey
     join_all(readings).await
 }
 
-async fn read_host(run: Run, target: &Target, digests: &DigestKey) -> Result<ReadHost, GatherError> {
+/// As [`settle`], of a host on which no work of an earlier run goes on: that is waited for, since it may change anything.
+async fn settle_at_rest(
+    connection: &mut Connection,
+    run: &Run,
+    known: &mut Known,
+    digests: &DigestKey,
+    on_wait: &OnWait,
+) -> Result<Build, GatherError> {
+    let mut build = settle(connection, run, known, digests).await?;
+    let Some(host) = run.hosts.first().map(|host| host.name.clone()) else {
+        return Ok(build);
+    };
+    while let Some(summary) = running_job(known, &host) {
+        on_wait(
+            &host,
+            &format!("waiting for `{summary}` of an earlier run, which lost its connection"),
+        );
+        while running_job(known, &host).is_some() {
+            tokio::time::sleep(WORK_PAUSE).await;
+            let facts = known.facts.entry(host.clone()).or_default();
+            gather(connection, &host, &BTreeSet::from([FactKey::System]), facts).await?;
+        }
+        known.facts.remove(&host);
+        build = settle(connection, run, known, digests).await?;
+    }
+    Ok(build)
+}
+
+fn running_job(known: &Known, host: &str) -> Option<String> {
+    match known.facts.get(host)?.get(&FactKey::System)? {
+        Fact::System(system) => system.running_job().map(|job| job.summary.clone()),
+        _ => None,
+    }
+}
+
+async fn read_host(run: Run, target: &Target, digests: &DigestKey, on_wait: &OnWait) -> Result<ReadHost, GatherError> {
     let mut connection = Connection::open(target).await?;
     let mut known = Known::default();
-    match settle(&mut connection, &run, &mut known, digests).await {
+    match settle_at_rest(&mut connection, &run, &mut known, digests, on_wait).await {
         Ok(build) => Ok(ReadHost {
             run,
             connection,

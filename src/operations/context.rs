@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use crate::change::{NotKnown, Stop};
 use crate::error::{Diagnostic, Origin};
-use crate::facts::apt::InstallationFact;
+use crate::facts::apt::{InstallationFact, ListsFact};
+use crate::facts::check::CheckFact;
 use crate::facts::overlay::{Effect, Lookup, OperationId, Overlay};
 use crate::facts::package::PackageFact;
 use crate::facts::path::{ContentFact, InodeKind, PathFact, ancestors, parent};
 use crate::facts::unit::UnitFact;
-use crate::facts::{Fact, FactKey, Installation};
+use crate::facts::{Check, Fact, FactKey, Installation};
 use crate::secret::DigestKey;
 use crate::value::Table;
 
@@ -123,6 +124,41 @@ impl<'a> PlanContext<'a> {
             self.overlay.borrow().predicted(&key),
             Some(Fact::Package(PackageFact::Installed { .. }))
         )
+    }
+
+    /// The package lists of apt.
+    pub fn package_lists(&self) -> Result<ListsFact, Stop> {
+        match self.get(FactKey::PackageLists)? {
+            Fact::PackageLists(fact) => Ok(fact),
+            other => Err(misfiled("apt", &other)),
+        }
+    }
+
+    /// What trying something comes to.
+    pub fn check(&self, check: &Check) -> Result<CheckFact, Stop> {
+        match self.get(FactKey::Check(check.clone()))? {
+            Fact::Check(fact) => Ok(fact),
+            other => Err(misfiled("a check", &other)),
+        }
+    }
+
+    /// What apt would do by the lists at hand, and who refreshes them before it is its turn.
+    pub fn installation_at_hand(&self, wish: &Installation) -> Result<(InstallationFact, Option<OperationId>), Stop> {
+        let key = FactKey::Installation(wish.clone());
+        match self.installation(wish) {
+            Ok(fact) => Ok((fact, None)),
+            Err(Stop::NotKnown {
+                cause: NotKnown::Since(operation, _),
+                ..
+            }) => match self.overlay.borrow().gathered(&key) {
+                Some(Fact::Installation(fact)) => Ok((fact.clone(), Some(operation))),
+                _ => Err(Stop::NotKnown {
+                    key,
+                    cause: NotKnown::NotGathered,
+                }),
+            },
+            Err(stop) => Err(stop),
+        }
     }
 
     /// What apt would do.

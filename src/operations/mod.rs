@@ -6,7 +6,10 @@
 mod apt;
 mod context;
 mod files;
+mod parameters;
+mod server;
 mod systemd;
+mod verify;
 
 use serde::de::DeserializeOwned;
 
@@ -73,10 +76,15 @@ impl Definition {
 /// Every operation there is, by name.
 pub static OPERATIONS: &[Definition] = &[
     Definition::of::<apt::packages::Packages>(),
+    Definition::of::<apt::update::Update>(),
+    Definition::of::<apt::upgrade::Upgrade>(),
     Definition::of::<files::directory::Directory>(),
     Definition::of::<files::line::Line>(),
     Definition::of::<files::put::Put>(),
+    Definition::of::<server::shell::Shell>(),
     Definition::of::<systemd::service::Service>(),
+    Definition::of::<verify::http::Http>(),
+    Definition::of::<verify::tcp::Tcp>(),
 ];
 
 /// The operation of that name.

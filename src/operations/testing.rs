@@ -118,6 +118,11 @@ impl Bench {
         self
     }
 
+    pub(super) fn after(mut self, effect: Effect) -> Self {
+        self.before.push(effect);
+        self
+    }
+
     pub(super) fn plan(&self) -> Result<Outcome, Stop> {
         let mut overlay = Overlay::new(&self.facts);
         overlay.commit(&OperationId("before".to_owned()), self.before.clone());

@@ -37,9 +37,14 @@ pub fn build(run: &Run, known: &Known, digests: &DigestKey) -> Build {
         builder.check_root();
         builder.plan_tasks();
         let operations = builder.operations;
+        let notices = match builder.facts.get(&FactKey::System) {
+            Some(Fact::System(system)) => system.notices(),
+            _ => Vec::new(),
+        };
         build.plan.hosts.push(HostPlan {
             host: host.name.clone(),
             operations,
+            notices,
         });
     }
     build
@@ -179,7 +184,7 @@ fn deferred(waits_for: Vec<OperationId>, why: String, touches: Vec<Scope>) -> Ou
 fn effects(id: &OperationId, outcome: &Outcome) -> Vec<Effect> {
     let of = |changes: &[ResourceChange]| changes.iter().flat_map(|change| change.effects.clone()).collect();
     match outcome {
-        Outcome::Unchanged => Vec::new(),
+        Outcome::Unchanged | Outcome::Check { .. } => Vec::new(),
         Outcome::Change(changes) | Outcome::Ensure { changes, .. } => of(changes),
         Outcome::Deferred { touches, .. } => touches
             .iter()

@@ -7,7 +7,7 @@ mod review;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::change::{Action, Outcome, ResourceChange};
+use crate::change::{Action, CheckState, Outcome, ResourceChange};
 use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::OperationId;
 use crate::facts::{FactKey, Facts};
@@ -58,6 +58,8 @@ pub struct HostPlan {
     pub host: String,
     /// Operations, in order.
     pub operations: Vec<PlannedOperation>,
+    /// What else the host's owner should know.
+    pub notices: Vec<String>,
 }
 
 /// An operation on a host and what it came to.
@@ -79,7 +81,7 @@ impl PlannedOperation {
     /// The changes that are shown for it.
     pub fn changes(&self) -> &[ResourceChange] {
         match &self.outcome {
-            Outcome::Unchanged => &[],
+            Outcome::Unchanged | Outcome::Check { .. } => &[],
             Outcome::Change(changes) | Outcome::Ensure { changes, .. } => changes,
             Outcome::Deferred { preview, .. } => preview,
         }
@@ -89,6 +91,7 @@ impl PlannedOperation {
     pub fn is_pending(&self) -> bool {
         match &self.outcome {
             Outcome::Unchanged => false,
+            Outcome::Check { state, .. } => matches!(state, CheckState::Fails(_)),
             Outcome::Change(changes) => changes.iter().any(|change| change.action.is_pending()),
             Outcome::Ensure { .. } | Outcome::Deferred { .. } => true,
         }
@@ -110,6 +113,8 @@ pub struct Totals {
     pub deferred: usize,
     /// Operations with nothing to do.
     pub unchanged: usize,
+    /// Checks.
+    pub checks: usize,
 }
 
 impl Totals {
@@ -117,6 +122,7 @@ impl Totals {
     pub fn add(&mut self, operation: &PlannedOperation) {
         match &operation.outcome {
             Outcome::Unchanged => self.unchanged += 1,
+            Outcome::Check { .. } => self.checks += 1,
             Outcome::Deferred { .. } => self.deferred += 1,
             Outcome::Change(changes) | Outcome::Ensure { changes, .. } => {
                 for change in changes {

@@ -18,11 +18,11 @@ pub struct Departure {
 /// Errors: the first change that goes beyond.
 pub fn compare(reviewed: &PlannedOperation, now: &PlannedOperation) -> Result<(), Departure> {
     let new = match &now.outcome {
-        Outcome::Unchanged | Outcome::Deferred { .. } => return Ok(()),
+        Outcome::Unchanged | Outcome::Deferred { .. } | Outcome::Check { .. } => return Ok(()),
         Outcome::Change(changes) | Outcome::Ensure { changes, .. } => changes,
     };
     let beyond = match &reviewed.outcome {
-        Outcome::Unchanged => new.first(),
+        Outcome::Unchanged | Outcome::Check { .. } => new.first(),
         Outcome::Change(old) | Outcome::Ensure { changes: old, .. } => new
             .iter()
             .find(|change| !old.iter().any(|promised| change.is_within(promised))),

@@ -5,7 +5,7 @@ use super::change;
 use super::layout::{Part, indented, joined, row, wrapped};
 use super::sanitize::one_line;
 use super::style::{Tone, paint};
-use crate::change::Outcome;
+use crate::change::{CheckState, Outcome};
 use crate::facts::overlay::{OperationId, Scope};
 use crate::plan::PlannedOperation;
 
@@ -26,6 +26,7 @@ pub(super) fn lines(operation: &PlannedOperation, options: &TextOptions, room: u
     let mut lines = match &operation.outcome {
         Outcome::Unchanged if options.verbose => vec![paint(Tone::Faint, &format!("= {slug}   unchanged"))],
         Outcome::Unchanged => return Vec::new(),
+        Outcome::Check { what, state, .. } => check(what, state, room),
         Outcome::Change(_) => changes(None),
         Outcome::Ensure { since, .. } => changes(Some(&format!("unless {} brings it", named(since)))),
         Outcome::Deferred {
@@ -48,6 +49,20 @@ pub(super) fn lines(operation: &PlannedOperation, options: &TextOptions, room: u
         lines.push(paint(Tone::Faint, &place));
     }
     lines
+}
+
+/// A check is no change: whether it holds is shown.
+fn check(what: &str, state: &CheckState, room: usize) -> Vec<String> {
+    let (sign, tone, words) = match state {
+        CheckState::Holds => ("✓", Tone::Faint, "holds now".to_owned()),
+        CheckState::Fails(why) => ("✗", Tone::Removed, format!("fails now: {}", one_line(why))),
+        CheckState::Later => ("✓", Tone::Later, "is tried after the changes".to_owned()),
+    };
+    let head = [
+        Part::new(tone, sign),
+        Part::new(Tone::Heading, format!(" {}", one_line(what))),
+    ];
+    row(&head, &[Part::new(tone, words)], room)
 }
 
 /// Every scope is shown: it is what applying is held to.
@@ -108,6 +123,8 @@ fn scope(scope: &Scope) -> String {
         Scope::Tree(top) => format!("anything in {}", one_line(top)),
         Scope::AbsentTree(top) => format!("what is not yet in {}", one_line(top)),
         Scope::Packages => "any package".to_owned(),
+        Scope::PackageLists => "the package lists".to_owned(),
+        Scope::Owned(paths) => format!("{} paths of packages", paths.len()),
         Scope::AbsentUnits => "units that are not there yet".to_owned(),
         Scope::Units => "any unit".to_owned(),
         Scope::Everything => "anything".to_owned(),

@@ -9,19 +9,15 @@
 //! What comes along is asked of apt's own simulation and is part of the plan; right before the change apt is asked again,
 //! and what was not reviewed is not done.
 
-use std::time::Duration;
-
 use serde::Deserialize;
 
-use crate::change::{
-    Action, Attribute, Attributed, Before, Expect, Outcome, ResourceChange, ResourceId, Risk, Run, Step, Stop,
-};
+use super::run::{apt_run, forgotten, known};
+use crate::change::{Action, Attribute, Attributed, Before, Expect, Outcome, ResourceChange, ResourceId, Risk, Stop};
 use crate::facts::apt::{InstallationFact, SimulatedInstall, Simulation};
 use crate::facts::overlay::{Effect, Scope};
 use crate::facts::package::PackageFact;
-use crate::facts::{Fact, FactKey, Installation};
+use crate::facts::{AptVerb, Fact, FactKey, Installation};
 use crate::operations::{Define, Operation, PlanContext};
-use crate::quote::quote_all;
 use crate::value::Known;
 
 /// Parameters of `apt.packages`.
@@ -41,12 +37,6 @@ pub(in crate::operations) struct Packages {
 fn yes() -> bool {
     true
 }
-
-/// The longest that apt may take, downloads included.
-const TIMEOUT: Duration = Duration::from_secs(3600);
-
-/// How long apt waits for another one that holds dpkg's lock, in seconds.
-const LOCK_TIMEOUT: u32 = 300;
 
 const NO_LISTS: &str = "the host has no package lists yet";
 
@@ -88,20 +78,27 @@ impl Operation for Packages {
         unsettled.sort_by_key(|(name, _)| *name);
         unsettled.dedup_by_key(|(name, _)| *name);
         let wish = Installation {
+            verb: if self.present {
+                AptVerb::Install
+            } else {
+                AptVerb::Remove
+            },
             packages: unsettled.iter().map(|(name, _)| (*name).to_owned()).collect(),
-            remove: !self.present,
             recommends: !self.no_recommends,
+            auto_remove: false,
         };
-        let changes = match context.installation(&wish)? {
-            InstallationFact::Possible(mut simulation) => {
+        let changes = match context.installation_at_hand(&wish)? {
+            (InstallationFact::Possible(mut simulation), None) => {
                 // apt was asked about the host as it is; what operations before install is there by then.
                 simulation
                     .installs
                     .retain(|install| !context.is_installed_before(&install.name));
                 simulated(&wish, &unsettled, &simulation)
             }
-            InstallationFact::NoLists => unsimulated(&wish, &unsettled),
-            InstallationFact::Impossible { output } => {
+            (InstallationFact::Possible(simulation), Some(_)) => at_hand(&wish, &unsettled, &simulation),
+            (InstallationFact::NoLists, refresh) => unsimulated(&wish, &unsettled, refresh.is_none()),
+            (InstallationFact::Impossible { .. }, Some(_)) => unsimulated(&wish, &unsettled, false),
+            (InstallationFact::Impossible { output }, None) => {
                 let mistake = context.mistake("packages", "apt cannot do this", "not with the host's package lists");
                 return Err(Stop::Refused(Box::new(mistake.because(output))));
             }
@@ -150,7 +147,12 @@ fn simulated(wish: &Installation, unsettled: &[(&str, PackageFact)], simulation:
         .iter()
         .filter(|install| !named(&install.name))
         .collect();
-    let removals: Vec<&String> = simulation.removals.iter().filter(|name| !named(name)).collect();
+    let removals: Vec<&str> = simulation
+        .removals
+        .iter()
+        .map(|removal| removal.name.as_str())
+        .filter(|name| !named(name))
+        .collect();
     changes.extend(along(wish, &others, &removals));
     let reviewed = simulation.lines();
     let first = &mut changes[0];
@@ -158,34 +160,54 @@ fn simulated(wish: &Installation, unsettled: &[(&str, PackageFact)], simulation:
         wish: wish.clone(),
         reviewed,
     });
-    first.steps.push(apt(wish, false));
+    first.steps.push(apt_run(wish, false));
     first.effects.extend(forgotten(wish, simulation));
     first.effects.extend(known(simulation));
     changes
 }
 
 /// Without lists nothing is known but that the packages will be there; the lists come first.
-fn unsimulated(wish: &Installation, unsettled: &[(&str, PackageFact)]) -> Vec<ResourceChange> {
+fn unsimulated(wish: &Installation, unsettled: &[(&str, PackageFact)], refresh: bool) -> Vec<ResourceChange> {
+    open(wish, unsettled, refresh, &|_| NO_LISTS.to_owned(), NO_LISTS.to_owned())
+}
+
+/// The lists are refreshed before: what they say now may have changed by then, and is shown as that.
+fn at_hand(wish: &Installation, unsettled: &[(&str, PackageFact)], simulation: &Simulation) -> Vec<ResourceChange> {
+    let version = |name: &str| {
+        let install = simulation.installs.iter().find(|install| install.name == name);
+        let version = install.map_or("unknown", |install| install.new.as_str());
+        format!("{version} by the lists at hand, which are refreshed first")
+    };
+    let others = simulation.installs.len().saturating_sub(wish.packages.len());
+    let along = format!("{others} packages by the lists at hand, which are refreshed first");
+    open(wish, unsettled, false, &version, along)
+}
+
+fn open(
+    wish: &Installation,
+    unsettled: &[(&str, PackageFact)],
+    refresh: bool,
+    version: &dyn Fn(&str) -> String,
+    along: String,
+) -> Vec<ResourceChange> {
     let mut changes: Vec<ResourceChange> = unsettled
         .iter()
-        .map(|(name, fact)| requested(wish, name, fact, Attribute::Unknown(NO_LISTS.to_owned())))
+        .map(|(name, fact)| requested(wish, name, fact, Attribute::Unknown(version(name))))
         .collect();
     let mut dependencies = along_change(wish);
-    dependencies.after = Some(
-        [("installs", Attribute::Unknown(NO_LISTS.to_owned()))]
-            .into_iter()
-            .collect(),
-    );
+    dependencies.after = Some([("installs", Attribute::Unknown(along))].into_iter().collect());
     changes.push(dependencies);
     let first = &mut changes[0];
-    first.steps.push(apt(wish, true));
+    first.steps.push(apt_run(wish, refresh));
     first.effects.extend(forgotten(wish, &Simulation::default()));
     first.effects.extend(wish.packages.iter().map(|name| {
-        let version = Known::No(NO_LISTS.to_owned());
-        Effect::Set(
-            FactKey::Package(name.clone()),
-            Fact::Package(PackageFact::Installed { version }),
-        )
+        let fact = match wish.verb {
+            AptVerb::Remove => PackageFact::Absent,
+            _ => PackageFact::Installed {
+                version: Known::No(NO_LISTS.to_owned()),
+            },
+        };
+        Effect::Set(FactKey::Package(name.clone()), Fact::Package(fact))
     }));
     changes
 }
@@ -206,22 +228,26 @@ fn requested(wish: &Installation, name: &str, fact: &PackageFact, version: Attri
             kind: "package",
             name: name.to_owned(),
         },
-        action: match (&before, wish.remove) {
+        action: match (&before, wish.verb == AptVerb::Remove) {
             (_, true) => Action::Remove,
             (Before::Absent, _) => Action::Create,
             _ => Action::Update,
         },
         before,
-        after: (!wish.remove).then(|| [("version", version)].into_iter().collect()),
+        after: (wish.verb != AptVerb::Remove).then(|| [("version", version)].into_iter().collect()),
         expect: Vec::new(),
         effects: Vec::new(),
         steps: Vec::new(),
-        risk: if wish.remove { Risk::Removal } else { Risk::None },
+        risk: if wish.verb == AptVerb::Remove {
+            Risk::Removal
+        } else {
+            Risk::None
+        },
     }
 }
 
 /// What apt would do beyond what was asked for.
-fn along(wish: &Installation, others: &[&SimulatedInstall], removals: &[&String]) -> Option<ResourceChange> {
+fn along(wish: &Installation, others: &[&SimulatedInstall], removals: &[&str]) -> Option<ResourceChange> {
     let mut attributed = Attributed::new();
     let listed = |upgrade: bool| {
         others
@@ -236,7 +262,7 @@ fn along(wish: &Installation, others: &[&SimulatedInstall], removals: &[&String]
     for (name, lines) in [
         ("installs", listed(false)),
         ("upgrades", listed(true)),
-        ("removes", removals.iter().map(|name| (*name).clone()).collect()),
+        ("removes", removals.iter().map(|name| (*name).to_owned()).collect()),
     ] {
         if !lines.is_empty() {
             attributed.insert(name, Attribute::known(lines.join("\n")));
@@ -269,71 +295,19 @@ fn along_change(wish: &Installation) -> ResourceChange {
     }
 }
 
-fn apt(wish: &Installation, refresh: bool) -> Step {
-    let names = quote_all(wish.packages.iter().map(String::as_str));
-    let verb = if wish.remove { "remove" } else { "install" };
-    let environment = "export DEBIAN_FRONTEND=noninteractive LC_ALL=C\n";
-    let lock = format!("-o DPkg::Lock::Timeout={LOCK_TIMEOUT}");
-    let update = if refresh {
-        format!("apt-get -q {lock} update || exit\n")
-    } else {
-        String::new()
-    };
-    Step::Run(Run {
-        summary: format!("apt-get {verb} {}", wish.packages.join(" ")),
-        script: format!(
-            "{environment}{update}apt-get -y -q {lock} -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
-             -o APT::Install-Recommends={} {verb} -- {names}",
-            wish.recommends
-        ),
-        timeout: TIMEOUT,
-        supervised: true,
-    })
-}
-
-/// A package may bring whatever is not there now; an upgrade or a removal may alter what is.
-fn forgotten(wish: &Installation, simulation: &Simulation) -> Vec<Effect> {
-    let why = if wish.remove {
-        "removed packages may change it"
-    } else {
-        "a package may bring it"
-    };
-    let mut scopes = vec![Scope::AbsentUnits];
-    scopes.extend(["/etc", "/usr", "/var/lib"].map(|top| Scope::AbsentTree(top.to_owned())));
-    if !simulation.removals.is_empty() || simulation.installs.iter().any(|install| install.old.is_some()) {
-        scopes.extend([Scope::Units, Scope::Tree("/usr".to_owned())]);
-    }
-    scopes
-        .into_iter()
-        .map(|scope| Effect::Forget(scope, why.to_owned()))
-        .collect()
-}
-
-fn known(simulation: &Simulation) -> Vec<Effect> {
-    let installs = simulation.installs.iter().map(|install| {
-        let version = Known::Yes(install.new.clone());
-        (install.name.clone(), PackageFact::Installed { version })
-    });
-    let removals = simulation
-        .removals
-        .iter()
-        .map(|name| (name.clone(), PackageFact::Absent));
-    installs
-        .chain(removals)
-        .map(|(name, fact)| Effect::Set(FactKey::Package(name), Fact::Package(fact)))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::change::{Run, Step};
+    use crate::facts::apt::SimulatedRemoval;
     use crate::operations::testing::{Bench, refusal};
 
     fn wish(packages: &[&str]) -> Installation {
         Installation {
+            verb: AptVerb::Install,
             packages: packages.iter().map(|name| (*name).to_owned()).collect(),
-            remove: false,
             recommends: true,
+            auto_remove: false,
         }
     }
 
@@ -377,7 +351,11 @@ mod tests {
                 install("jq", None),
                 install("cron", None),
             ],
-            removals: vec!["exim4".to_owned()],
+            removals: vec![SimulatedRemoval {
+                name: "exim4".to_owned(),
+                old: "4".to_owned(),
+            }],
+            ..Simulation::default()
         };
         let changes = changes(bench(InstallationFact::Possible(simulation)).plan());
         let names: Vec<&str> = changes.iter().map(|change| change.id.name.as_str()).collect();
@@ -387,12 +365,12 @@ mod tests {
         assert_eq!(along["upgrades"], Attribute::known("libc6 1 → 2"));
         assert_eq!(along["removes"], Attribute::known("exim4"));
         assert_eq!(changes[2].risk, Risk::Removal);
-        let Step::Run(run) = &changes[0].steps[0] else {
+        let Step::Run(Run { script, supervised, .. }) = &changes[0].steps[0] else {
             panic!("{changes:?}")
         };
-        assert!(run.supervised);
+        assert!(supervised);
         assert_eq!(
-            run.script,
+            *script,
             "export DEBIAN_FRONTEND=noninteractive LC_ALL=C\napt-get -y -q -o DPkg::Lock::Timeout=300 \
              -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o APT::Install-Recommends=true install -- cron jq"
         );

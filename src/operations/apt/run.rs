@@ -1,0 +1,90 @@
+//! Running apt: its command lines, and what running it does to what is known.
+
+use std::time::Duration;
+
+use crate::change::{Run, Step};
+use crate::facts::apt::Simulation;
+use crate::facts::overlay::{Effect, Scope};
+use crate::facts::package::PackageFact;
+use crate::facts::{AptVerb, Fact, FactKey, Installation};
+use crate::quote::quote_all;
+use crate::value::Known;
+
+/// The longest that apt may take, downloads included.
+const TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// How long apt waits for another one that holds dpkg's lock, in seconds. It names the holder itself.
+const LOCK_TIMEOUT: u32 = 300;
+
+const ENVIRONMENT: &str = "export DEBIAN_FRONTEND=noninteractive LC_ALL=C\n";
+
+/// apt refuses to fetch lists while another holds their lock, and does not wait for it by itself: only for dpkg's.
+const UPDATE: &str = "tries=0; while ! said=$(apt-get -q update 2>&1); do\n\
+    case $said in *'Could not get lock'*) ;; *) printf '%s\\n' \"$said\"; exit 100;; esac\n\
+    tries=$((tries+1)); [ $tries -lt 300 ] || { printf '%s\\n' \"$said\"; exit 100; }; sleep 1; done; printf '%s\\n' \"$said\"\n";
+
+/// The step that carries out `wish`, after fetching the lists where `refresh` says so.
+pub(super) fn apt_run(wish: &Installation, refresh: bool) -> Step {
+    let summary = format!("apt-get {} {}", wish.verb.word(), wish.packages.join(" "));
+    let names = quote_all(wish.packages.iter().map(String::as_str));
+    supervised(
+        summary.trim_end(),
+        format!(
+            "{ENVIRONMENT}{}apt-get -y -q -o DPkg::Lock::Timeout={LOCK_TIMEOUT} -o Dpkg::Options::=--force-confdef \
+             -o Dpkg::Options::=--force-confold -o APT::Install-Recommends={} {}{} -- {names}",
+            if refresh { UPDATE } else { "" },
+            wish.recommends,
+            if wish.auto_remove { "--auto-remove " } else { "" },
+            wish.verb.word(),
+        ),
+    )
+}
+
+/// The step that fetches the package lists.
+pub(super) fn update_run() -> Step {
+    supervised("apt-get update", format!("{ENVIRONMENT}{UPDATE}"))
+}
+
+fn supervised(summary: &str, script: String) -> Step {
+    Step::Run(Run {
+        summary: summary.to_owned(),
+        script,
+        timeout: TIMEOUT,
+        supervised: true,
+    })
+}
+
+/// A package may bring whatever is not there now; an upgrade or a removal may alter what its package owns, and no more.
+pub(super) fn forgotten(wish: &Installation, simulation: &Simulation) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    if wish.verb != AptVerb::Remove {
+        let mut scopes = vec![Scope::AbsentUnits];
+        scopes.extend(["/etc", "/usr", "/var/lib"].map(|top| Scope::AbsentTree(top.to_owned())));
+        effects.extend(
+            scopes
+                .into_iter()
+                .map(|scope| Effect::Forget(scope, "a package may bring it".to_owned())),
+        );
+    }
+    if !simulation.owned.is_empty() {
+        let why = "its package is upgraded or removed".to_owned();
+        effects.push(Effect::Forget(Scope::Owned(simulation.owned.clone()), why));
+    }
+    effects
+}
+
+/// The packages as a simulation leaves them.
+pub(super) fn known(simulation: &Simulation) -> Vec<Effect> {
+    let installs = simulation.installs.iter().map(|install| {
+        let version = Known::Yes(install.new.clone());
+        (install.name.clone(), PackageFact::Installed { version })
+    });
+    let removals = simulation
+        .removals
+        .iter()
+        .map(|removal| (removal.name.clone(), PackageFact::Absent));
+    installs
+        .chain(removals)
+        .map(|(name, fact)| Effect::Set(FactKey::Package(name), Fact::Package(fact)))
+        .collect()
+}

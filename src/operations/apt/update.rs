@@ -1,0 +1,101 @@
+//! `apt.update`: the package lists are fetched, each time or when they are old.
+//!
+//! ```toml
+//! [[operation]]
+//! op = "apt.update"
+//! cache_time = "1h"
+//! ```
+
+use serde::Deserialize;
+
+use super::run::update_run;
+use crate::change::{Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, Risk, Stop};
+use crate::facts::FactKey;
+use crate::facts::overlay::{Effect, Scope};
+use crate::operations::parameters::{Span, readable};
+use crate::operations::{Define, Operation, PlanContext};
+
+/// Parameters of `apt.update`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::operations) struct Update {
+    /// Lists younger than this are left alone; without it they are fetched each time.
+    cache_time: Option<Span>,
+}
+
+impl Define for Update {
+    const NAME: &'static str = "apt.update";
+    const SUMMARY: &'static str = "the package lists are fetched, each time or when they are old";
+    const MAIN_ARGUMENT: &'static str = "cache_time";
+}
+
+impl Operation for Update {
+    fn needs(&self) -> Vec<FactKey> {
+        vec![FactKey::PackageLists]
+    }
+
+    fn touches(&self) -> Vec<Scope> {
+        vec![Scope::PackageLists]
+    }
+
+    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        let age = context.package_lists()?.age;
+        if let (Some(age), Some(Span(limit))) = (age, self.cache_time)
+            && age < limit.as_secs()
+        {
+            return Ok(Outcome::Unchanged);
+        }
+        let attributed = |text: String| -> Attributed { [("fetched", Attribute::known(text))].into_iter().collect() };
+        Ok(Outcome::Change(vec![ResourceChange {
+            id: ResourceId {
+                kind: "package lists",
+                name: "of apt".to_owned(),
+            },
+            action: Action::RunEachTime,
+            before: age.map_or(Before::Absent, |age| {
+                Before::Present(attributed(format!("{} ago", readable(age))))
+            }),
+            after: Some(attributed("anew".to_owned())),
+            expect: Vec::new(),
+            effects: vec![Effect::Forget(
+                Scope::PackageLists,
+                "the package lists are refreshed first".to_owned(),
+            )],
+            steps: vec![update_run()],
+            risk: Risk::None,
+        }]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::Fact;
+    use crate::facts::apt::ListsFact;
+    use crate::operations::testing::{Bench, change};
+
+    fn outcome(parameters: &str, age: Option<u64>) -> Result<Outcome, Stop> {
+        let fact = Fact::PackageLists(ListsFact { age });
+        Bench::new::<Update>(parameters)
+            .fact(FactKey::PackageLists, fact)
+            .plan()
+    }
+
+    #[test]
+    fn young_lists_are_left_alone() {
+        assert_eq!(outcome("cache_time = '1h'", Some(3599)), Ok(Outcome::Unchanged));
+    }
+
+    #[test]
+    fn old_and_missing_lists_are_fetched_which_is_no_drift() {
+        for (parameters, age) in [
+            ("cache_time = '1h'", Some(3600)),
+            ("cache_time = '1h'", None),
+            ("", Some(1)),
+        ] {
+            let change = change(outcome(parameters, age));
+            assert_eq!(change.action, Action::RunEachTime);
+            assert!(!change.action.is_pending());
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! `apt.upgrade`: every package is at the newest version that the lists know.
+//!
+//! ```toml
+//! [[operation]]
+//! op = "apt.upgrade"
+//! auto_remove = true
+//! ```
+
+use serde::Deserialize;
+
+use super::run::{apt_run, forgotten, known};
+use crate::change::{Action, Attribute, Attributed, Before, Expect, Outcome, ResourceChange, ResourceId, Risk, Stop};
+use crate::facts::apt::{InstallationFact, Simulation};
+use crate::facts::overlay::Scope;
+use crate::facts::{AptVerb, FactKey, Installation};
+use crate::operations::{Define, Operation, PlanContext};
+
+/// Parameters of `apt.upgrade`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::operations) struct Upgrade {
+    /// Whether packages that nothing needs any more go.
+    #[serde(default)]
+    auto_remove: bool,
+    /// Whether packages may be removed where an upgrade needs it, as `apt-get dist-upgrade` does.
+    #[serde(default)]
+    full: bool,
+}
+
+impl Define for Upgrade {
+    const NAME: &'static str = "apt.upgrade";
+    const SUMMARY: &'static str = "every package is at the newest version that the lists know";
+    const MAIN_ARGUMENT: &'static str = "full";
+}
+
+impl Operation for Upgrade {
+    fn needs(&self) -> Vec<FactKey> {
+        vec![FactKey::Installation(self.wish())]
+    }
+
+    fn touches(&self) -> Vec<Scope> {
+        let tree = |top: &str| Scope::Tree(top.to_owned());
+        vec![
+            Scope::Packages,
+            Scope::Units,
+            tree("/etc"),
+            tree("/usr"),
+            tree("/var/lib"),
+            tree("/boot"),
+        ]
+    }
+
+    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        let wish = self.wish();
+        match context.installation_at_hand(&wish)? {
+            (InstallationFact::Possible(mut simulation), None) => {
+                // apt was asked about the host as it is; what operations before do is done by then.
+                simulation
+                    .installs
+                    .retain(|install| !context.is_installed_before(&install.name));
+                let changes = changes(&wish, &simulation);
+                Ok(if changes.is_empty() {
+                    Outcome::Unchanged
+                } else {
+                    Outcome::Change(changes)
+                })
+            }
+            (fact, Some(refresh)) => Ok(Outcome::Deferred {
+                waits_for: vec![refresh],
+                why: "the package lists are refreshed first".to_owned(),
+                touches: self.touches(),
+                preview: match fact {
+                    InstallationFact::Possible(simulation) => changes(&wish, &simulation),
+                    _ => Vec::new(),
+                },
+            }),
+            (InstallationFact::NoLists, None) => {
+                let mistake = context.mistake(
+                    "full",
+                    "nothing can be upgraded without package lists",
+                    "the host has none",
+                );
+                Err(Stop::Refused(Box::new(
+                    mistake.hint("fetch them first: `op = \"apt.update\"`"),
+                )))
+            }
+            (InstallationFact::Impossible { output }, None) => {
+                let mistake = context.mistake("full", "apt cannot upgrade", "with the host's packages and lists");
+                Err(Stop::Refused(Box::new(mistake.because(output))))
+            }
+        }
+    }
+}
+
+impl Upgrade {
+    fn wish(&self) -> Installation {
+        Installation {
+            verb: if self.full {
+                AptVerb::FullUpgrade
+            } else {
+                AptVerb::Upgrade
+            },
+            packages: Vec::new(),
+            recommends: true,
+            auto_remove: self.auto_remove,
+        }
+    }
+}
+
+/// A change for each package; the first carries the one run of apt that makes them all.
+fn changes(wish: &Installation, simulation: &Simulation) -> Vec<ResourceChange> {
+    let version = |version: &str| -> Attributed { [("version", Attribute::known(version))].into_iter().collect() };
+    let installs = simulation.installs.iter().map(|install| match &install.old {
+        Some(old) => package(
+            &install.name,
+            Action::Update,
+            Before::Present(version(old)),
+            Some(version(&install.new)),
+        ),
+        None => package(
+            &install.name,
+            Action::Create,
+            Before::Absent,
+            Some(version(&install.new)),
+        ),
+    });
+    let removals = simulation.removals.iter().map(|removal| {
+        let before = Before::Present(version(&removal.old));
+        package(&removal.name, Action::Remove, before, None)
+    });
+    let mut changes: Vec<ResourceChange> = installs.chain(removals).collect();
+    if let Some(first) = changes.first_mut() {
+        first.expect.push(Expect::Installation {
+            wish: wish.clone(),
+            reviewed: simulation.lines(),
+        });
+        first.steps.push(apt_run(wish, false));
+        first.effects.extend(forgotten(wish, simulation));
+        first.effects.extend(known(simulation));
+    }
+    changes
+}
+
+fn package(name: &str, action: Action, before: Before, after: Option<Attributed>) -> ResourceChange {
+    ResourceChange {
+        id: ResourceId {
+            kind: "package",
+            name: name.to_owned(),
+        },
+        action,
+        before,
+        after,
+        expect: Vec::new(),
+        effects: Vec::new(),
+        steps: Vec::new(),
+        risk: if action == Action::Remove {
+            Risk::Removal
+        } else {
+            Risk::None
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::change::Step;
+    use crate::facts::Fact;
+    use crate::facts::apt::{SimulatedInstall, SimulatedRemoval};
+    use crate::facts::overlay::{Effect, OperationId};
+    use crate::operations::testing::{Bench, refusal};
+
+    fn bench(fact: InstallationFact) -> Bench {
+        let wish = Installation {
+            verb: AptVerb::Upgrade,
+            packages: Vec::new(),
+            recommends: true,
+            auto_remove: true,
+        };
+        Bench::new::<Upgrade>("auto_remove = true").fact(FactKey::Installation(wish), Fact::Installation(fact))
+    }
+
+    fn simulation() -> Simulation {
+        Simulation {
+            installs: vec![SimulatedInstall {
+                name: "libc6".to_owned(),
+                old: Some("1".to_owned()),
+                new: "2".to_owned(),
+            }],
+            removals: vec![SimulatedRemoval {
+                name: "old-kernel".to_owned(),
+                old: "6".to_owned(),
+            }],
+            owned: Arc::new(["/usr/lib/libc.so".to_owned()].into_iter().collect()),
+        }
+    }
+
+    #[test]
+    fn nothing_to_upgrade_is_unchanged() {
+        let nothing = InstallationFact::Possible(Simulation::default());
+        assert_eq!(bench(nothing).plan(), Ok(Outcome::Unchanged));
+    }
+
+    #[test]
+    fn every_package_is_shown_with_its_versions_and_one_run_makes_them_all() {
+        let outcome = bench(InstallationFact::Possible(simulation())).plan();
+        let Ok(Outcome::Change(changes)) = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(changes.len(), 2);
+        assert_eq!((changes[0].action, changes[1].action), (Action::Update, Action::Remove));
+        assert_eq!(changes[1].risk, Risk::Removal);
+        assert!(changes[1].steps.is_empty());
+        assert!(matches!(&changes[0].steps[0], Step::Run(run) if run.supervised
+            && run.script.ends_with("-o APT::Install-Recommends=true --auto-remove upgrade -- ")));
+        let owned = Scope::Owned(Arc::new(["/usr/lib/libc.so".to_owned()].into_iter().collect()));
+        assert!(
+            changes[0]
+                .effects
+                .iter()
+                .any(|effect| matches!(effect, Effect::Forget(scope, _) if *scope == owned))
+        );
+    }
+
+    #[test]
+    fn a_refresh_before_defers_it_with_a_preview() {
+        let bench = bench(InstallationFact::Possible(simulation()));
+        let outcome = bench
+            .after(Effect::Forget(Scope::PackageLists, "refreshed".to_owned()))
+            .plan();
+        let Ok(Outcome::Deferred { waits_for, preview, .. }) = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(waits_for, [OperationId("before".to_owned())]);
+        assert_eq!(preview.len(), 2);
+    }
+
+    #[test]
+    fn no_lists_is_refused_with_a_next_step() {
+        assert!(refusal(bench(InstallationFact::NoLists).plan()).hint.is_some());
+    }
+}

@@ -1,0 +1,55 @@
+//! Kinds of parameters that operations of several families share.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, de};
+
+/// A length of time, written as in `"1h 30m"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span(pub(super) Duration);
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct SpanVisitor;
+        impl de::Visitor<'_> for SpanVisitor {
+            type Value = Span;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a length of time as a string, as in \"30s\" or \"1h\"")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Span, E> {
+                text.parse::<jiff::SignedDuration>()
+                    .ok()
+                    .and_then(|length| Duration::try_from(length).ok())
+                    .map(Span)
+                    .ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+        }
+        deserializer.deserialize_any(SpanVisitor)
+    }
+}
+
+/// A length of time as people read it: the two largest units.
+pub(super) fn readable(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_read_as_people_say_them() {
+        assert_eq!(readable(59), "59 s");
+        assert_eq!(readable(3600), "1 h 0 min");
+        assert_eq!(readable(200_000), "2 d 7 h");
+    }
+}

@@ -1,0 +1,3 @@
+//! The system itself: accounts and commands.
+
+pub(super) mod shell;

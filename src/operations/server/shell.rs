@@ -1,0 +1,230 @@
+//! `server.shell`: a command runs where something says that it must.
+//!
+//! ```toml
+//! [[operation]]
+//! op = "server.shell"
+//! commands = ["tar -C /opt -xf /opt/tool.tar"]
+//! creates = "/opt/tool"
+//! ```
+//!
+//! `unless` and `only_if` are the user's own commands and run in the dry run too; they must only look.
+
+use serde::Deserialize;
+
+use crate::change::{
+    Action, Attribute, Before, DEFAULT_TIMEOUT, Outcome, ResourceChange, ResourceId, Risk, Run, Step, Stop,
+};
+use crate::facts::check::CheckFact;
+use crate::facts::overlay::{Effect, Scope};
+use crate::facts::path::PathFact;
+use crate::facts::{Check, FactKey};
+use crate::operations::parameters::Span;
+use crate::operations::{Define, Operation, PlanContext};
+
+/// Parameters of `server.shell`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::operations) struct Shell {
+    /// Shell text, each run by `sh` after the one before ended with 0.
+    commands: Vec<String>,
+    /// A path that the commands make: they run only while nothing is there.
+    creates: Option<String>,
+    /// A path that the commands take away: they run only while something is there.
+    removes: Option<String>,
+    /// A command that only looks: the commands run only if it ends with another status than 0.
+    unless: Option<String>,
+    /// A command that only looks: the commands run only if it ends with 0.
+    only_if: Option<String>,
+    /// The commands run each time, which is no drift.
+    #[serde(default)]
+    always: bool,
+    /// Paths that the commands may change; without it, they may change anything.
+    touches: Option<Vec<String>>,
+    /// After this long a command is ended.
+    within: Option<Span>,
+}
+
+impl Define for Shell {
+    const NAME: &'static str = "server.shell";
+    const SUMMARY: &'static str = "a command runs where something says that it must";
+    const MAIN_ARGUMENT: &'static str = "commands";
+}
+
+impl Operation for Shell {
+    fn needs(&self) -> Vec<FactKey> {
+        let paths = [&self.creates, &self.removes].into_iter().flatten();
+        let commands = [&self.unless, &self.only_if].into_iter().flatten();
+        paths
+            .cloned()
+            .map(FactKey::Path)
+            .chain(
+                commands
+                    .cloned()
+                    .map(|script| FactKey::Check(Check::Command { script })),
+            )
+            .collect()
+    }
+
+    fn touches(&self) -> Vec<Scope> {
+        match &self.touches {
+            None => vec![Scope::Everything],
+            Some(paths) => {
+                let made = [&self.creates, &self.removes].into_iter().flatten();
+                paths.iter().chain(made).cloned().map(Scope::Tree).collect()
+            }
+        }
+    }
+
+    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        self.check(context)?;
+        let due = if let Some(path) = &self.creates {
+            context.path(path)? == PathFact::Absent
+        } else if let Some(path) = &self.removes {
+            context.path(path)? != PathFact::Absent
+        } else if let Some(script) = &self.unless {
+            !holds(context, script)?
+        } else if let Some(script) = &self.only_if {
+            holds(context, script)?
+        } else {
+            true
+        };
+        Ok(if due {
+            Outcome::Change(vec![self.change()])
+        } else {
+            Outcome::Unchanged
+        })
+    }
+}
+
+fn holds(context: &PlanContext<'_>, script: &str) -> Result<bool, Stop> {
+    let check = Check::Command {
+        script: script.to_owned(),
+    };
+    Ok(context.check(&check)? == CheckFact::Holds)
+}
+
+impl Shell {
+    fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
+        if self.commands.iter().all(|command| command.trim().is_empty()) {
+            return Err(context.refuse("commands", "no command is given", "nothing to run"));
+        }
+        let given = [&self.creates, &self.removes, &self.unless, &self.only_if];
+        let conditions = given.iter().filter(|given| given.is_some()).count() + usize::from(self.always);
+        if conditions != 1 {
+            let mistake = context.mistake(
+                "commands",
+                "nothing says when the commands are needed",
+                "these would run each time",
+            );
+            let hint = "give exactly one of `creates`, `removes`, `unless`, `only_if` and `always = true`";
+            return Err(Stop::Refused(Box::new(mistake.hint(hint))));
+        }
+        for (argument, path) in [("creates", &self.creates), ("removes", &self.removes)] {
+            if path.as_ref().is_some_and(|path| !path.starts_with('/')) {
+                return Err(context.refuse(
+                    argument,
+                    format!("`{argument}` is no absolute path"),
+                    "it must begin with `/`",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn change(&self) -> ResourceChange {
+        let effects = self.touches().into_iter();
+        ResourceChange {
+            id: ResourceId {
+                kind: "command",
+                name: self.commands.join("; "),
+            },
+            action: if self.always {
+                Action::RunEachTime
+            } else {
+                Action::Create
+            },
+            before: Before::Absent,
+            after: Some(
+                [("runs", Attribute::known(self.commands.join("\n")))]
+                    .into_iter()
+                    .collect(),
+            ),
+            expect: Vec::new(),
+            effects: effects
+                .map(|scope| Effect::Forget(scope, "the command may change it".to_owned()))
+                .collect(),
+            steps: self
+                .commands
+                .iter()
+                .map(|command| {
+                    Step::Run(Run {
+                        summary: command.clone(),
+                        script: command.clone(),
+                        timeout: self.within.map_or(DEFAULT_TIMEOUT, |within| within.0),
+                        supervised: false,
+                    })
+                })
+                .collect(),
+            risk: Risk::None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::Fact;
+    use crate::operations::testing::{Bench, change, refusal};
+
+    fn condition(script: &str, fact: CheckFact) -> (FactKey, Fact) {
+        let script = script.to_owned();
+        (FactKey::Check(Check::Command { script }), Fact::Check(fact))
+    }
+
+    #[test]
+    fn paths_say_when_it_runs() {
+        let creates = "commands = ['make it']\ncreates = '/x'";
+        let bench = Bench::new::<Shell>(creates).file("/x", "", 0o644);
+        assert_eq!(bench.plan(), Ok(Outcome::Unchanged));
+        let run = change(Bench::new::<Shell>(creates).absent("/x").plan());
+        assert_eq!(run.action, Action::Create);
+        assert!(matches!(&run.steps[..], [Step::Run(run)] if run.script == "make it" && !run.supervised));
+        assert!(matches!(&run.effects[..], [Effect::Forget(Scope::Everything, _)]));
+        let removes = Bench::new::<Shell>("commands = ['rm -r /x']\nremoves = '/x'").absent("/x");
+        assert_eq!(removes.plan(), Ok(Outcome::Unchanged));
+    }
+
+    #[test]
+    fn conditions_say_when_it_runs() {
+        for (parameter, fact, runs) in [
+            ("unless", CheckFact::Holds, false),
+            ("unless", CheckFact::Fails(String::new()), true),
+            ("only_if", CheckFact::Holds, true),
+            ("only_if", CheckFact::Fails(String::new()), false),
+        ] {
+            let (key, fact) = condition("test -e /x", fact);
+            let bench = Bench::new::<Shell>(&format!("commands = ['a']\n{parameter} = 'test -e /x'")).fact(key, fact);
+            assert_eq!(bench.plan() != Ok(Outcome::Unchanged), runs, "{parameter}");
+        }
+    }
+
+    #[test]
+    fn what_runs_each_time_is_no_drift() {
+        let run = change(Bench::new::<Shell>("commands = ['a']\nalways = true\ntouches = ['/opt/x']").plan());
+        assert!(!run.action.is_pending());
+        assert!(matches!(&run.effects[..], [Effect::Forget(Scope::Tree(path), _)] if path == "/opt/x"));
+    }
+
+    #[test]
+    fn without_a_condition_it_is_refused() {
+        for text in ["commands = ['a']", "commands = ['a']\nalways = true\ncreates = '/x'"] {
+            let mistake = refusal(Bench::new::<Shell>(text).plan());
+            assert_eq!(
+                mistake.to_string(),
+                "t.toml:1:12: nothing says when the commands are needed"
+            );
+        }
+        let empty = refusal(Bench::new::<Shell>("commands = []\nalways = true").plan());
+        assert_eq!(empty.to_string(), "t.toml:1:12: no command is given");
+    }
+}

@@ -1,0 +1,125 @@
+//! `verify.http`: a page is answered as wanted, as seen from the host.
+//!
+//! ```toml
+//! [[operation]]
+//! op = "verify.http"
+//! url = "http://127.0.0.1:9100/metrics"
+//! contains = "node_load1"
+//! ```
+
+use serde::Deserialize;
+
+use super::plan_check;
+use crate::change::{Outcome, Stop};
+use crate::facts::overlay::Scope;
+use crate::facts::{Check, FactKey};
+use crate::operations::parameters::Span;
+use crate::operations::{Define, Operation, PlanContext};
+
+/// Parameters of `verify.http`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::operations) struct Http {
+    /// The address, `http` or `https`; the latter needs curl or wget on the host.
+    url: String,
+    /// The status wanted.
+    #[serde(default = "ok")]
+    status: u16,
+    /// Text that the page must hold.
+    contains: Option<String>,
+    /// How long it may take to come up after a change.
+    within: Option<Span>,
+}
+
+fn ok() -> u16 {
+    200
+}
+
+impl Define for Http {
+    const NAME: &'static str = "verify.http";
+    const SUMMARY: &'static str = "a page is answered as wanted, as seen from the host";
+    const MAIN_ARGUMENT: &'static str = "url";
+}
+
+impl Operation for Http {
+    fn needs(&self) -> Vec<FactKey> {
+        vec![FactKey::Check(self.check())]
+    }
+
+    fn touches(&self) -> Vec<Scope> {
+        Vec::new()
+    }
+
+    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        let is_plain = |character: char| !character.is_whitespace() && !character.is_control();
+        if !["http://", "https://"]
+            .iter()
+            .any(|scheme| self.url.starts_with(scheme))
+            || !self.url.chars().all(is_plain)
+        {
+            let title = format!("`{}` is no usable address", self.url);
+            return Err(context.refuse(
+                "url",
+                title,
+                "it begins with `http://` or `https://` and holds no blanks",
+            ));
+        }
+        if !(100..=599).contains(&self.status) {
+            return Err(context.refuse("status", format!("`{}` is no status", self.status), "100 to 599"));
+        }
+        if self.contains.as_ref().is_some_and(|text| text.contains('\n')) {
+            return Err(context.refuse("contains", "`contains` holds a line break", "text of one line"));
+        }
+        plan_check(context, &self.check(), self.within)
+    }
+}
+
+impl Http {
+    fn check(&self) -> Check {
+        Check::Http {
+            url: self.url.clone(),
+            status: self.status,
+            contains: self.contains.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::CheckState;
+    use crate::facts::Fact;
+    use crate::facts::check::CheckFact;
+    use crate::operations::testing::{Bench, refusal};
+
+    #[test]
+    fn a_page_is_checked() {
+        let check = Check::Http {
+            url: "http://127.0.0.1/x".to_owned(),
+            status: 204,
+            contains: None,
+        };
+        let bench = Bench::new::<Http>("url = 'http://127.0.0.1/x'\nstatus = 204");
+        let outcome = bench.fact(FactKey::Check(check), Fact::Check(CheckFact::Holds)).plan();
+        assert!(
+            matches!(
+                outcome,
+                Ok(Outcome::Check {
+                    state: CheckState::Holds,
+                    ..
+                })
+            ),
+            "{outcome:?}"
+        );
+    }
+
+    #[test]
+    fn refusals_name_what_is_wrong() {
+        let refused = |text: &str| refusal(Bench::new::<Http>(text).plan()).to_string();
+        assert_eq!(refused("url = 'ftp://x'"), "t.toml:1:7: `ftp://x` is no usable address");
+        assert_eq!(
+            refused("url = 'http://x'\nstatus = 20"),
+            "t.toml:2:10: `20` is no status"
+        );
+    }
+}

@@ -1,0 +1,32 @@
+//! Checks: they change nothing, and say whether what was deployed works.
+
+pub(super) mod http;
+pub(super) mod tcp;
+
+use std::time::Duration;
+
+use super::PlanContext;
+use super::parameters::Span;
+use crate::change::{CheckState, NotKnown, Outcome, Stop};
+use crate::facts::Check;
+use crate::facts::check::CheckFact;
+
+/// How long something may take to come up unless told otherwise.
+const DEFAULT_WITHIN: Duration = Duration::from_secs(30);
+
+fn plan_check(context: &PlanContext<'_>, check: &Check, within: Option<Span>) -> Result<Outcome, Stop> {
+    let state = match context.check(check) {
+        Ok(CheckFact::Holds) => CheckState::Holds,
+        Ok(CheckFact::Fails(why)) => CheckState::Fails(why),
+        Err(Stop::NotKnown {
+            cause: NotKnown::Since(..),
+            ..
+        }) => CheckState::Later,
+        Err(stop) => return Err(stop),
+    };
+    Ok(Outcome::Check {
+        what: check.to_string(),
+        state,
+        within: within.map_or(DEFAULT_WITHIN, |within| within.0),
+    })
+}

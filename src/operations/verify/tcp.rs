@@ -1,0 +1,113 @@
+//! `verify.tcp`: a port takes connections, as seen from the host.
+//!
+//! ```toml
+//! [[operation]]
+//! op = "verify.tcp"
+//! port = 9100
+//! ```
+
+use serde::Deserialize;
+
+use super::plan_check;
+use crate::change::{Outcome, Stop};
+use crate::facts::overlay::Scope;
+use crate::facts::{Check, FactKey};
+use crate::operations::parameters::Span;
+use crate::operations::{Define, Operation, PlanContext};
+use crate::quote::check_address;
+
+/// Parameters of `verify.tcp`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::operations) struct Tcp {
+    /// Name or address as the host sees it.
+    #[serde(default = "loopback")]
+    host: String,
+    /// The port.
+    port: u16,
+    /// How long it may take to come up after a change.
+    within: Option<Span>,
+}
+
+fn loopback() -> String {
+    "127.0.0.1".to_owned()
+}
+
+impl Define for Tcp {
+    const NAME: &'static str = "verify.tcp";
+    const SUMMARY: &'static str = "a port takes connections, as seen from the host";
+    const MAIN_ARGUMENT: &'static str = "port";
+}
+
+impl Operation for Tcp {
+    fn needs(&self) -> Vec<FactKey> {
+        vec![FactKey::Check(self.check())]
+    }
+
+    fn touches(&self) -> Vec<Scope> {
+        Vec::new()
+    }
+
+    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        check_address(&self.host)
+            .map_err(|wrong| context.refuse("host", format!("`{}` is no usable host", self.host), wrong.to_string()))?;
+        plan_check(context, &self.check(), self.within)
+    }
+}
+
+impl Tcp {
+    fn check(&self) -> Check {
+        Check::Tcp {
+            host: self.host.clone(),
+            port: self.port,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::CheckState;
+    use crate::facts::Fact;
+    use crate::facts::check::CheckFact;
+    use crate::operations::testing::{Bench, refusal};
+
+    fn bench(fact: CheckFact) -> Bench {
+        let check = Check::Tcp {
+            host: loopback(),
+            port: 9100,
+        };
+        Bench::new::<Tcp>("port = 9100\nwithin = '5s'").fact(FactKey::Check(check), Fact::Check(fact))
+    }
+
+    fn state(outcome: Result<Outcome, Stop>) -> CheckState {
+        match outcome {
+            Ok(Outcome::Check { state, what, within }) => {
+                assert_eq!(what, "tcp 127.0.0.1:9100");
+                assert_eq!(within.as_secs(), 5);
+                state
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_check_holds_fails_or_comes_later() {
+        assert_eq!(state(bench(CheckFact::Holds).plan()), CheckState::Holds);
+        let why = "no connection".to_owned();
+        assert_eq!(
+            state(bench(CheckFact::Fails(why.clone())).plan()),
+            CheckState::Fails(why)
+        );
+        assert_eq!(
+            state(bench(CheckFact::Holds).package_may_bring("/etc").plan()),
+            CheckState::Later
+        );
+    }
+
+    #[test]
+    fn refusals_name_what_is_wrong() {
+        let mistake = refusal(Bench::new::<Tcp>("port = 1\nhost = '-x'").plan());
+        assert_eq!(mistake.to_string(), "t.toml:2:8: `-x` is no usable host");
+    }
+}
