@@ -7,6 +7,7 @@ pub mod apply;
 pub mod change;
 pub mod error;
 pub mod facts;
+pub mod gather;
 pub mod lab;
 pub mod operations;
 pub mod plan;

@@ -1,5 +1,126 @@
 //! Carrying out a plan: steps on hosts, as events.
 
+mod batch;
 mod events;
+mod perform;
+mod run;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
+
+use crate::gather::ReadHost;
+use crate::remote::{Connection, LockRequest};
+use crate::secret::DigestKey;
 
 pub use events::{Event, Failure, HostEnd, HostResult, Line, LineEnd, OperationResult, exit_code};
+
+use run::{Halt, HostApply, lost};
+
+/// How a plan is to be applied.
+#[derive(Clone, Debug)]
+pub struct ApplyOptions {
+    /// Who applies it, for whoever finds the host locked: a user and a machine.
+    pub who: String,
+    /// How long to wait for another run that holds a host's lock.
+    pub lock_wait: Duration,
+}
+
+/// Applies every host's plan, all hosts at once; results come in the order of `hosts`.
+///
+/// When `cancelled` turns true no further step begins; the one under way ends by itself.
+pub async fn apply(
+    hosts: Vec<ReadHost>,
+    digests: &Arc<DigestKey>,
+    options: &ApplyOptions,
+    events: &UnboundedSender<Event>,
+    cancelled: &watch::Receiver<bool>,
+) -> Vec<HostResult> {
+    let applies = hosts.into_iter().map(|host| {
+        let (digests, options) = (Arc::clone(digests), options.clone());
+        let (events, cancelled) = (events.clone(), cancelled.clone());
+        let task = tokio::spawn(async move { apply_host(host, &digests, &options, &events, cancelled).await });
+        async move {
+            match task.await {
+                Ok(result) => result,
+                Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+            }
+        }
+    });
+    join_all(applies).await
+}
+
+async fn apply_host(
+    host: ReadHost,
+    digests: &DigestKey,
+    options: &ApplyOptions,
+    events: &UnboundedSender<Event>,
+    mut cancelled: watch::Receiver<bool>,
+) -> HostResult {
+    let ReadHost {
+        run,
+        mut connection,
+        known,
+        build,
+    } = host;
+    let reviewed = &build.plan.hosts[0];
+    let mut host_apply = HostApply {
+        run: &run,
+        reviewed,
+        known,
+        digests,
+        events,
+        results: Vec::new(),
+    };
+    let request = LockRequest {
+        wait: options.lock_wait,
+        ..LockRequest::new(&options.who)
+    };
+    let halt = tokio::select! {
+        halt = locked_apply(&mut host_apply, &mut connection, &request) => halt,
+        () = cancellation(&mut cancelled) => Some(interrupted()),
+    };
+    let round_trips = connection.round_trips();
+    connection.close().await;
+    let result = host_apply.result(halt, round_trips);
+    // Nobody listening is no reason to stop.
+    let _ = events.send(Event::HostFinished { result: result.clone() });
+    result
+}
+
+async fn locked_apply(
+    host_apply: &mut HostApply<'_>,
+    connection: &mut Connection,
+    request: &LockRequest,
+) -> Option<Halt> {
+    let mut writer = match connection.lock(request).await {
+        Ok(writer) => writer,
+        Err(error) => return Some(lost(&error)),
+    };
+    host_apply.apply(&mut writer).await.err()
+}
+
+async fn cancellation(cancelled: &mut watch::Receiver<bool>) {
+    // A sender that is gone cannot cancel any more.
+    if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn interrupted() -> Halt {
+    Halt {
+        end: HostEnd::Interrupted,
+        failure: Some(Failure {
+            attempted: "go on".to_owned(),
+            cause: Some(
+                "interrupted: the step under way may still have ended on the host, none began after it".to_owned(),
+            ),
+            exit_code: None,
+            output: String::new(),
+            hint: Some("run the deploy again: it finishes what is left".to_owned()),
+        }),
+    }
+}

@@ -107,6 +107,14 @@ impl<'a> Overlay<'a> {
         self.get_before(key, self.log.len())
     }
 
+    /// What an operation so far would make of `key`; `None` where none says so.
+    pub fn predicted(&self, key: &FactKey) -> Option<&Fact> {
+        self.log.iter().rev().find_map(|(_, effect)| match effect {
+            Effect::Set(set, fact) if set == key => Some(fact),
+            _ => None,
+        })
+    }
+
     fn get_before(&self, key: &FactKey, end: usize) -> Lookup {
         for (index, (operation, effect)) in self.log[..end].iter().enumerate().rev() {
             match effect {
@@ -117,8 +125,10 @@ impl<'a> Overlay<'a> {
                     }
                     match self.presence(key, index) {
                         Presence::Present => {}
-                        Presence::Absent => return Lookup::Since(operation.clone(), why.clone()),
-                        Presence::Other(lookup) => return lookup,
+                        Presence::Absent | Presence::Unknown => {
+                            return Lookup::Since(operation.clone(), why.clone());
+                        }
+                        Presence::NotGathered => return Lookup::NotGathered,
                     }
                 }
                 _ => {}
@@ -137,7 +147,8 @@ impl<'a> Overlay<'a> {
         match self.get_before(&asked, end) {
             Lookup::Known(Fact::Path(PathFact::Absent) | Fact::Unit(UnitFact::Absent)) => Presence::Absent,
             Lookup::Known(_) => Presence::Present,
-            other => Presence::Other(other),
+            Lookup::Since(..) => Presence::Unknown,
+            Lookup::NotGathered => Presence::NotGathered,
         }
     }
 }
@@ -145,7 +156,8 @@ impl<'a> Overlay<'a> {
 enum Presence {
     Present,
     Absent,
-    Other(Lookup),
+    Unknown,
+    NotGathered,
 }
 
 #[cfg(test)]

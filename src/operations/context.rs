@@ -116,6 +116,15 @@ impl<'a> PlanContext<'a> {
         }
     }
 
+    /// Whether an operation before installs a package.
+    pub fn is_installed_before(&self, name: &str) -> bool {
+        let key = FactKey::Package(name.to_owned());
+        matches!(
+            self.overlay.borrow().predicted(&key),
+            Some(Fact::Package(PackageFact::Installed { .. }))
+        )
+    }
+
     /// What apt would do.
     pub fn installation(&self, wish: &Installation) -> Result<InstallationFact, Stop> {
         match self.get(FactKey::Installation(wish.clone()))? {

@@ -120,13 +120,14 @@ impl Place<'_> {
         let value = Value::new(Kind::Table(arguments.clone())).at(Some(&self.raw.origin));
         let bound = match self.raw.definition.parse(&value) {
             Ok(operation) => Bound::Ready(operation),
-            Err(error) => match &error.unknown {
-                Some(why) => Bound::Unknown(why.clone()),
-                None => {
+            Err(error) => {
+                if let Some(why) = &error.unknown {
+                    Bound::Unknown(why.clone())
+                } else {
                     let title = format!("invalid parameters of `{}`", self.raw.definition.name);
                     return Err(error.into_diagnostic(title, Some(&self.raw.origin)));
                 }
-            },
+            }
         };
         Ok(BoundOperation { id, arguments, bound })
     }

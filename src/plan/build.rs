@@ -34,6 +34,7 @@ pub fn build(run: &Run, known: &Known, digests: &DigestKey) -> Build {
             seen: BTreeMap::new(),
         };
         builder.want(FactKey::System);
+        builder.check_root();
         builder.plan_tasks();
         let operations = builder.operations;
         build.plan.hosts.push(HostPlan {
@@ -56,6 +57,18 @@ struct HostBuilder<'a> {
 }
 
 impl<'a> HostBuilder<'a> {
+    /// What an ordinary user cannot read would be taken for absent: a plan from that would lie.
+    fn check_root(&mut self) {
+        if let Some(Fact::System(facts)) = self.facts.get(&FactKey::System)
+            && facts.user_id != 0
+        {
+            let title = format!("logs in as user number {}, not as root", facts.user_id);
+            self.mistake(
+                Diagnostic::new(title).hint("set `connection.user = \"root\"`: `become` is not in this version"),
+            );
+        }
+    }
+
     fn plan_tasks(&mut self) {
         let mut overlay = Overlay::new(self.facts);
         for task in &self.run.tasks {
@@ -92,7 +105,7 @@ impl<'a> HostBuilder<'a> {
             Bound::Unknown(why) => deferred(Vec::new(), why.clone(), vec![Scope::Everything]),
             Bound::Ready(ready) => {
                 ready.needs().into_iter().for_each(|key| self.want(key));
-                match self.outcome(ready.as_ref(), &context) {
+                match outcome(ready.as_ref(), &context) {
                     Ok(outcome) => outcome,
                     Err(diagnostic) => {
                         self.mistake(diagnostic);
@@ -111,21 +124,6 @@ impl<'a> HostBuilder<'a> {
             outcome,
             asked,
         });
-    }
-
-    fn outcome(&self, operation: &dyn Operation, context: &PlanContext<'_>) -> Result<Outcome, Diagnostic> {
-        match operation.plan(context) {
-            Ok(outcome) => Ok(outcome),
-            Err(Stop::Refused(diagnostic)) => Err(*diagnostic),
-            Err(Stop::NotKnown { key, cause }) => Ok(match cause {
-                NotKnown::NotGathered => deferred(Vec::new(), NOT_READ.to_owned(), operation.touches()),
-                NotKnown::Denied(why) => deferred(Vec::new(), format!("{key}: {why}"), operation.touches()),
-                NotKnown::Since(since, why) => {
-                    let why = format!("{key}: {why} (`{}`)", since.slug());
-                    deferred(vec![since], why, operation.touches())
-                }
-            }),
-        }
     }
 
     fn is_done(&self, id: &OperationId) -> bool {
@@ -150,6 +148,21 @@ impl<'a> HostBuilder<'a> {
             host: self.host.name.clone(),
             diagnostic,
         });
+    }
+}
+
+fn outcome(operation: &dyn Operation, context: &PlanContext<'_>) -> Result<Outcome, Diagnostic> {
+    match operation.plan(context) {
+        Ok(outcome) => Ok(outcome),
+        Err(Stop::Refused(diagnostic)) => Err(*diagnostic),
+        Err(Stop::NotKnown { key, cause }) => Ok(match cause {
+            NotKnown::NotGathered => deferred(Vec::new(), NOT_READ.to_owned(), operation.touches()),
+            NotKnown::Denied(why) => deferred(Vec::new(), format!("{key}: {why}"), operation.touches()),
+            NotKnown::Since(since, why) => {
+                let why = format!("{key}: {why} (`{}`)", since.slug());
+                deferred(vec![since], why, operation.touches())
+            }
+        }),
     }
 }
 

@@ -47,6 +47,16 @@ pub struct RunHost {
     pub data: Table,
 }
 
+impl Run {
+    /// The same run with one host only.
+    #[must_use]
+    pub fn host_alone(&self, name: &str) -> Self {
+        let mut alone = self.clone();
+        alone.hosts.retain(|host| host.name == name);
+        alone
+    }
+}
+
 /// Selects what `filter` leaves of a deploy on an inventory.
 ///
 /// Errors: unknown names, and a pattern, in the deploy or in the filter, that nothing matches.

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::script::{Delivery, Frame, Nonce, prologue};
 use super::*;
 use crate::facts::Probe;
+use crate::quote::quote;
 
 /// Every shell the tests know, each under a name that makes it behave as `sh`.
 struct Shells {
@@ -51,7 +52,7 @@ fn step(body: impl Into<String>) -> StepScript {
 fn writing(path: &Path, content: &[u8]) -> StepScript {
     StepScript {
         content: Some(content.to_vec()),
-        ..step(format!("cat >{}", try_quote(path.to_str().unwrap()).unwrap()))
+        ..step(format!("cat >{}", quote(path.to_str().unwrap())))
     }
 }
 
@@ -83,7 +84,7 @@ fn text(bytes: &[u8]) -> String {
 
 /// A frame of several writing steps, and the prologue before it.
 fn frame_of_writes(nonce: &Nonce, log: &Path) -> (String, String) {
-    let log = try_quote(log.to_str().unwrap()).unwrap();
+    let log = quote(log.to_str().unwrap());
     let mut frame = Frame::new(nonce, 1);
     let steps = [
         step(format!("echo one >>{log}")),

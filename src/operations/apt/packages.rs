@@ -93,7 +93,13 @@ impl Operation for Packages {
             recommends: !self.no_recommends,
         };
         let changes = match context.installation(&wish)? {
-            InstallationFact::Possible(simulation) => simulated(&wish, &unsettled, &simulation),
+            InstallationFact::Possible(mut simulation) => {
+                // apt was asked about the host as it is; what operations before install is there by then.
+                simulation
+                    .installs
+                    .retain(|install| !context.is_installed_before(&install.name));
+                simulated(&wish, &unsettled, &simulation)
+            }
             InstallationFact::NoLists => unsimulated(&wish, &unsettled),
             InstallationFact::Impossible { output } => {
                 let mistake = context.mistake("packages", "apt cannot do this", "not with the host's package lists");

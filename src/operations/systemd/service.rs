@@ -201,26 +201,26 @@ impl Service {
     fn steps(&self, unit: &str, state: &UnitState) -> Vec<Step> {
         let mut steps = Vec::new();
         if state.needs_reload {
-            steps.push(run("systemctl daemon-reload".to_owned(), String::new()));
+            steps.push(run("systemctl daemon-reload", ""));
         }
         let quoted = quote(unit);
         if let Some(enabled) = self.enabled.filter(|enabled| *enabled != state.is_enabled()) {
             let verb = if enabled { "enable" } else { "disable" };
-            steps.push(run(format!("systemctl {verb} -- {quoted}"), String::new()));
+            steps.push(run(&format!("systemctl {verb} -- {quoted}"), ""));
         }
         match self.wants_active().filter(|active| *active != state.is_active()) {
             Some(true) => steps.push(run(
-                format!("systemctl start -- {quoted}"),
-                format!(" || {{ systemctl status --no-pager --full --lines 10 -- {quoted}; exit 1; }}"),
+                &format!("systemctl start -- {quoted}"),
+                &format!(" || {{ systemctl status --no-pager --full --lines 10 -- {quoted}; exit 1; }}"),
             )),
-            Some(false) => steps.push(run(format!("systemctl stop -- {quoted}"), String::new())),
+            Some(false) => steps.push(run(&format!("systemctl stop -- {quoted}"), "")),
             None => {}
         }
         steps
     }
 }
 
-fn run(command: String, otherwise: String) -> Step {
+fn run(command: &str, otherwise: &str) -> Step {
     Step::Run(Run {
         script: format!("{command}{otherwise}"),
         summary: command.replace(" -- ", " "),

@@ -1,0 +1,198 @@
+//! A batch of operations: one frame to the host, answers as they come.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::events::{Event, Failure, LineEnd, OperationResult};
+use super::perform::{attempt, scripts};
+use super::run::line;
+use crate::change::{Outcome, Step};
+use crate::plan::PlannedOperation;
+use crate::remote::{RemoteError, StepAnswer, StepEnd, StepScript, Writer};
+
+/// The exit code of timeout(1) for a command that ran out of time.
+const TIMED_OUT: i32 = 124;
+
+/// How a batch ended.
+pub(super) enum BatchEnd {
+    /// All was done.
+    Through,
+    /// A step failed; later ones were skipped.
+    Failed,
+    /// The host was not as reviewed.
+    Stale,
+    /// The connection broke.
+    Lost(RemoteError),
+}
+
+/// A step with the places of its operation in the batch and of its change in the operation.
+struct Placed<'a> {
+    operation: usize,
+    change: usize,
+    step: &'a Step,
+}
+
+/// What is known of the batch's steps so far.
+struct Progress<'a> {
+    host: &'a str,
+    batch: &'a [PlannedOperation],
+    placed: Vec<Placed<'a>>,
+    answers: Vec<StepAnswer>,
+    events: &'a UnboundedSender<Event>,
+    results: &'a mut Vec<OperationResult>,
+    since: Instant,
+}
+
+/// Performs `batch`, tells each operation's start and end, and adds the ends to `results`.
+pub(super) async fn perform_batch(
+    writer: &mut Writer<'_>,
+    host: &str,
+    batch: &[PlannedOperation],
+    events: &UnboundedSender<Event>,
+    results: &mut Vec<OperationResult>,
+) -> BatchEnd {
+    let (placed, steps) = prepare(batch);
+    if steps.is_empty() {
+        return BatchEnd::Through;
+    }
+    let mut progress = Progress {
+        host,
+        batch,
+        placed,
+        answers: Vec::new(),
+        events,
+        results,
+        since: Instant::now(),
+    };
+    progress.start(0);
+    let performed = writer
+        .perform(&steps, &mut |_, answer| progress.answered(answer.clone()))
+        .await;
+    if let Err(error) = performed {
+        return BatchEnd::Lost(error);
+    }
+    let ends = progress.answers.iter().map(|answer| answer.end);
+    ends.fold(BatchEnd::Through, |end, step| match (end, step) {
+        (BatchEnd::Through, StepEnd::Failed { .. }) => BatchEnd::Failed,
+        (BatchEnd::Through, StepEnd::Stale) => BatchEnd::Stale,
+        (end, _) => end,
+    })
+}
+
+fn prepare(batch: &[PlannedOperation]) -> (Vec<Placed<'_>>, Vec<StepScript>) {
+    let mut placed = Vec::new();
+    let mut steps = Vec::new();
+    for (operation_index, operation) in batch.iter().enumerate() {
+        let ensure = matches!(operation.outcome, Outcome::Ensure { .. });
+        for (change_index, change) in operation.changes().iter().enumerate() {
+            steps.extend(scripts(change, ensure));
+            placed.extend(change.steps.iter().map(|step| Placed {
+                operation: operation_index,
+                change: change_index,
+                step,
+            }));
+        }
+    }
+    (placed, steps)
+}
+
+impl Progress<'_> {
+    fn answered(&mut self, answer: StepAnswer) {
+        let index = self.answers.len();
+        self.answers.push(answer);
+        let own = self.placed[index].operation;
+        match self.placed.get(index + 1) {
+            Some(next) if next.operation == own => {}
+            next => {
+                let next = next.map(|_| index + 1);
+                self.finish(own);
+                if let Some(next) = next {
+                    self.start(next);
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, step: usize) {
+        self.since = Instant::now();
+        let operation = &self.batch[self.placed[step].operation];
+        // Nobody listening is no reason to stop.
+        let _ = self.events.send(Event::Started {
+            host: self.host.to_owned(),
+            operation: operation.id.clone(),
+        });
+    }
+
+    fn finish(&mut self, operation: usize) {
+        let result = self.result(operation, self.since.elapsed());
+        let _ = self.events.send(Event::Finished {
+            host: self.host.to_owned(),
+            result: result.clone(),
+        });
+        self.results.push(result);
+    }
+
+    fn result(&self, index: usize, took: Duration) -> OperationResult {
+        let operation = &self.batch[index];
+        let mut end = LineEnd::NotReached;
+        let mut failure = None;
+        let mut lines = Vec::new();
+        for (change_index, change) in operation.changes().iter().enumerate() {
+            let steps = self.placed.iter().zip(&self.answers);
+            let own: Vec<_> = steps
+                .filter(|(placed, _)| placed.operation == index && placed.change == change_index)
+                .collect();
+            // A change without steps comes with the one before it.
+            if !own.is_empty() {
+                end = line_end(own.iter().map(|(_, answer)| answer.end));
+            }
+            failure = failure.or_else(|| own.iter().find_map(|(placed, answer)| describe(placed.step, answer)));
+            lines.push(line(change, end));
+        }
+        OperationResult {
+            operation: operation.id.clone(),
+            lines,
+            failure,
+            took,
+        }
+    }
+}
+
+fn line_end(ends: impl Iterator<Item = StepEnd>) -> LineEnd {
+    let ends: Vec<StepEnd> = ends.collect();
+    if ends.iter().any(|end| matches!(end, StepEnd::Failed { .. })) {
+        LineEnd::Failed
+    } else if ends.iter().any(|end| matches!(end, StepEnd::Stale | StepEnd::Skipped)) {
+        LineEnd::NotReached
+    } else if ends.iter().all(|end| *end == StepEnd::Already) {
+        LineEnd::AlreadySo
+    } else {
+        LineEnd::Applied
+    }
+}
+
+fn describe(step: &Step, answer: &StepAnswer) -> Option<Failure> {
+    let attempted = attempt(step);
+    let output = String::from_utf8_lossy(&answer.output).trim_end().to_owned();
+    match answer.end {
+        StepEnd::Failed { status } => Some(Failure {
+            cause: match step {
+                Step::Run(run) if status == TIMED_OUT => Some(format!("not through after {} s", run.timeout.as_secs())),
+                _ => None,
+            },
+            attempted,
+            exit_code: Some(status),
+            output,
+            hint: None,
+        }),
+        StepEnd::Stale => Some(Failure {
+            attempted,
+            cause: Some("the host is not as it was reviewed; nothing was done".to_owned()),
+            exit_code: None,
+            output,
+            hint: Some("run the deploy again to review what is to do now".to_owned()),
+        }),
+        StepEnd::Done | StepEnd::Already | StepEnd::Skipped => None,
+    }
+}

@@ -1,0 +1,300 @@
+//! Steps carried out by this machine's own shells, in a folder of their own, and looked at with the file system's calls.
+
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::*;
+use crate::change::{Action, Before, ResourceId, Risk};
+use crate::facts::Installation;
+use crate::remote::{Connection, LockRequest, StepAnswer, StepEnd};
+
+fn change(steps: Vec<Step>, expect: Vec<Expect>) -> ResourceChange {
+    ResourceChange {
+        id: ResourceId {
+            kind: "file",
+            name: "x".to_owned(),
+        },
+        action: Action::Create,
+        before: Before::Absent,
+        after: None,
+        expect,
+        effects: Vec::new(),
+        steps,
+        risk: Risk::None,
+    }
+}
+
+fn attributes(mode: u32) -> Attributes {
+    let name = |option: &str| {
+        let output = std::process::Command::new("id").arg(option).output().expect("id runs");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    Attributes {
+        owner: name("-un"),
+        group: name("-gn"),
+        mode,
+    }
+}
+
+struct Folder {
+    folder: tempfile::TempDir,
+}
+
+impl Folder {
+    fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().expect("a folder"),
+        }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_string_lossy().into_owned()
+    }
+
+    fn write(&self, name: &str, content: &[u8], mode: u32) -> Step {
+        Step::WriteFile {
+            path: self.path(name),
+            content: Arc::from(content),
+            attributes: attributes(mode),
+            validate: None,
+        }
+    }
+
+    fn listing(&self) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(self.folder.path())
+            .expect("readable")
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| name != "lock")
+            .collect();
+        names.sort();
+        names
+    }
+
+    async fn perform_in(&self, shell: &str, scripts: &[StepScript]) -> Vec<StepAnswer> {
+        let shell = PathBuf::from(format!("/bin/{shell}"));
+        let mut connection = Connection::local(&shell).await.expect("a shell");
+        let request = LockRequest {
+            path: self.path("lock"),
+            ..LockRequest::new("a test")
+        };
+        let mut writer = connection.lock(&request).await.expect("the lock");
+        let answers = writer.perform(scripts, &mut |_, _| {}).await.expect("answers");
+        connection.close().await;
+        answers
+    }
+
+    async fn perform(&self, change: &ResourceChange, ensure: bool) -> Vec<StepAnswer> {
+        self.perform_in("sh", &scripts(change, ensure)).await
+    }
+}
+
+fn mode(path: &str) -> u32 {
+    std::fs::metadata(path).expect("there").permissions().mode() & 0o7777
+}
+
+fn said(answer: &StepAnswer) -> String {
+    String::from_utf8_lossy(&answer.output).into_owned()
+}
+
+#[tokio::test]
+async fn a_file_comes_whole_with_its_mode_in_every_shell() {
+    for shell in ["dash", "bash"] {
+        let folder = Folder::new();
+        let content = b"a\0b\r\n$HOME `id` no newline";
+        let absent = Expect::Absent {
+            path: folder.path("f x"),
+        };
+        let change = change(vec![folder.write("f x", content, 0o640)], vec![absent]);
+        let answers = folder.perform_in(shell, &scripts(&change, false)).await;
+        assert_eq!(answers[0].end, StepEnd::Done, "{shell}: {}", said(&answers[0]));
+        assert_eq!(std::fs::read(folder.path("f x")).expect("there"), content);
+        assert_eq!(mode(&folder.path("f x")), 0o640);
+        assert_eq!(folder.listing(), ["f x"], "no temporary file is left");
+    }
+}
+
+#[tokio::test]
+async fn a_file_replaced_is_another_inode_and_never_half_written() {
+    let folder = Folder::new();
+    std::fs::write(folder.path("f"), "old").expect("write");
+    let before = std::fs::metadata(folder.path("f")).expect("there").ino();
+    let large = vec![b'x'; 2 << 20];
+    let answers = folder
+        .perform(&change(vec![folder.write("f", &large, 0o644)], Vec::new()), false)
+        .await;
+    assert_eq!(answers[0].end, StepEnd::Done, "{}", said(&answers[0]));
+    assert_eq!(std::fs::read(folder.path("f")).expect("there"), large);
+    assert_ne!(std::fs::metadata(folder.path("f")).expect("there").ino(), before);
+}
+
+#[tokio::test]
+async fn what_changed_since_the_review_is_left_alone() {
+    let folder = Folder::new();
+    std::fs::write(folder.path("f"), "somebody else's").expect("write");
+    let absent = Expect::Absent { path: folder.path("f") };
+    let as_reviewed = Expect::File {
+        path: folder.path("f"),
+        digest: Some(sha256_hex(b"reviewed")),
+        attributes: attributes(0o644),
+    };
+    for expect in [absent, as_reviewed] {
+        let answers = folder
+            .perform(&change(vec![folder.write("f", b"new", 0o644)], vec![expect]), false)
+            .await;
+        assert_eq!(answers[0].end, StepEnd::Stale);
+        assert!(said(&answers[0]).contains(&folder.path("f")), "{}", said(&answers[0]));
+    }
+    assert_eq!(std::fs::read(folder.path("f")).expect("there"), b"somebody else's");
+}
+
+#[tokio::test]
+async fn an_expected_file_passes_the_guard_and_a_changed_mode_does_not() {
+    let folder = Folder::new();
+    std::fs::write(folder.path("f"), "reviewed").expect("write");
+    let set =
+        |mode: u32| std::fs::set_permissions(folder.path("f"), std::fs::Permissions::from_mode(mode)).expect("chmod");
+    let expect = Expect::File {
+        path: folder.path("f"),
+        digest: Some(sha256_hex(b"reviewed")),
+        attributes: attributes(0o644),
+    };
+    let change = change(vec![folder.write("f", b"new", 0o644)], vec![expect]);
+    set(0o600);
+    assert_eq!(folder.perform(&change, false).await[0].end, StepEnd::Stale);
+    set(0o644);
+    assert_eq!(folder.perform(&change, false).await[0].end, StepEnd::Done);
+}
+
+#[tokio::test]
+async fn ensured_steps_find_that_it_is_so_already() {
+    let folder = Folder::new();
+    let steps = vec![
+        Step::MakeDirectory {
+            path: folder.path("d"),
+            attributes: attributes(0o750),
+        },
+        folder.write("d/f", b"x", 0o600),
+        Step::SetAttributes {
+            path: folder.path("d/f"),
+            attributes: attributes(0o600),
+        },
+        Step::Link {
+            path: folder.path("l"),
+            target: "d/f".to_owned(),
+        },
+    ];
+    let change = change(steps, Vec::new());
+    let ends = |answers: Vec<StepAnswer>| answers.iter().map(|answer| answer.end).collect::<Vec<_>>();
+    use StepEnd::{Already, Done};
+    assert_eq!(ends(folder.perform(&change, true).await), [Done, Done, Already, Done]);
+    assert_eq!(ends(folder.perform(&change, true).await), [Already; 4]);
+    assert_eq!(mode(&folder.path("d")), 0o750);
+    assert_eq!(std::fs::read_link(folder.path("l")).expect("a link"), Path::new("d/f"));
+}
+
+#[tokio::test]
+async fn a_refused_file_never_takes_the_place() {
+    let folder = Folder::new();
+    std::fs::write(folder.path("f"), "good").expect("write");
+    let validated = |content: &[u8]| Step::WriteFile {
+        path: folder.path("f"),
+        content: Arc::from(content),
+        attributes: attributes(0o644),
+        validate: Some(["grep", "-q", "good", "{path}"].map(str::to_owned).to_vec()),
+    };
+    let refused = folder
+        .perform(&change(vec![validated(b"bad")], Vec::new()), false)
+        .await;
+    assert_eq!(refused[0].end, StepEnd::Failed { status: 1 });
+    assert_eq!(std::fs::read(folder.path("f")).expect("there"), b"good");
+    assert_eq!(folder.listing(), ["f"]);
+    let accepted = folder
+        .perform(&change(vec![validated(b"good too")], Vec::new()), false)
+        .await;
+    assert_eq!(accepted[0].end, StepEnd::Done);
+}
+
+#[tokio::test]
+async fn a_failed_step_leaves_the_rest_and_says_what_it_said() {
+    let folder = Folder::new();
+    let steps = vec![
+        folder.write("no/such/folder", b"x", 0o644),
+        folder.write("f", b"x", 0o644),
+    ];
+    let answers = folder.perform(&change(steps, Vec::new()), false).await;
+    assert!(matches!(answers[0].end, StepEnd::Failed { .. }));
+    assert!(said(&answers[0]).contains("no/such"), "{}", said(&answers[0]));
+    assert_eq!(answers[1].end, StepEnd::Skipped);
+    assert_eq!(folder.listing(), Vec::<String>::new());
+    std::fs::create_dir(folder.path("d")).expect("mkdir");
+    let onto_directory = folder
+        .perform(&change(vec![folder.write("d", b"x", 0o644)], Vec::new()), false)
+        .await;
+    assert_eq!(onto_directory[0].end, StepEnd::Failed { status: 1 });
+}
+
+#[tokio::test]
+async fn commands_keep_their_exit_code_and_are_ended_in_time() {
+    let folder = Folder::new();
+    let run = |script: &str, timeout: u64| {
+        let run = Run {
+            summary: script.to_owned(),
+            script: script.to_owned(),
+            timeout: Duration::from_secs(timeout),
+            supervised: false,
+        };
+        change(vec![Step::Run(run)], Vec::new())
+    };
+    let answers = folder
+        .perform(&run("echo out; echo err >&2; cat; exit 7", 10), false)
+        .await;
+    assert_eq!(answers[0].end, StepEnd::Failed { status: 7 });
+    assert_eq!(said(&answers[0]).trim(), "out\nerr");
+    let answers = folder.perform(&run("sleep 60", 1), false).await;
+    assert_eq!(answers[0].end, StepEnd::Failed { status: 124 });
+    let answers = folder.perform(&run("if true; then", 10), false).await;
+    assert_eq!(answers[0].end, StepEnd::Failed { status: 2 });
+}
+
+#[tokio::test]
+async fn what_is_removed_is_gone_with_all_below() {
+    let folder = Folder::new();
+    std::fs::create_dir_all(folder.path("d/e")).expect("mkdir");
+    let remove = Step::Remove { path: folder.path("d") };
+    let answers = folder.perform(&change(vec![remove], Vec::new()), false).await;
+    assert_eq!(answers[0].end, StepEnd::Done);
+    assert_eq!(folder.listing(), Vec::<String>::new());
+}
+
+#[test]
+fn what_apt_would_do_must_be_within_what_was_reviewed() {
+    let folder = Folder::new();
+    let apt = folder.path("apt-get");
+    let printed = "Inst libjq1 (1.7 Debian:13.7/stable [amd64]) []\nInst jq [1.6] (1.7 Debian:13.7/stable [amd64])\nConf jq (1.7)\n";
+    std::fs::write(&apt, format!("#!/bin/sh\ncat <<'X'\n{printed}X\n")).expect("write");
+    std::fs::set_permissions(&apt, std::fs::Permissions::from_mode(0o755)).expect("chmod");
+    let passes = |reviewed: &[&str]| {
+        let wish = Installation {
+            packages: vec!["jq".to_owned()],
+            remove: false,
+            recommends: true,
+        };
+        let reviewed = reviewed.iter().map(|line| (*line).to_owned()).collect();
+        let guard = guard(&[Expect::Installation { wish, reviewed }]).expect("a guard");
+        let output = std::process::Command::new("sh")
+            .arg("-c")
+            .arg(format!("PATH={}:$PATH; {guard}", quote(&folder.path(""))))
+            .output()
+            .expect("sh runs");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.success(), said)
+    };
+    assert_eq!(passes(&["Inst libjq1 1.7", "Inst jq 1.7"]), (true, String::new()));
+    assert!(passes(&["Inst libjq1 1.7", "Inst jq 1.7", "Inst extra 1"]).0);
+    let (passed, said) = passes(&["Inst jq 1.7"]);
+    assert!(!passed);
+    assert!(said.starts_with("Inst libjq1 1.7\n"), "{said}");
+    assert!(!passes(&["Inst libjq1 1.7", "Inst jq 1.8"]).0);
+}

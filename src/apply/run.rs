@@ -1,0 +1,320 @@
+//! One host's plan, carried out batch by batch.
+//!
+//! A batch is all that can be sent without another look at the host. Where the plan could not know what an operation comes
+//! to, the host is read again and the rest is planned anew; what comes of that must be within what was reviewed.
+
+use std::collections::BTreeSet;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::batch::{BatchEnd, perform_batch};
+use super::events::{Event, Failure, HostEnd, HostResult, Line, LineEnd, OperationResult};
+use super::perform::decides_on_host;
+use crate::change::{Action, Outcome, ResourceChange, ResourceId};
+use crate::facts::overlay::{Effect, OperationId, Scope};
+use crate::facts::path::PathFact;
+use crate::facts::unit::UnitFact;
+use crate::facts::{Fact, FactKey, Facts};
+use crate::gather::{GatherError, settle};
+use crate::plan::{HostPlan, Known, PlannedOperation, compare};
+use crate::project::Run;
+use crate::remote::{RemoteError, Writer};
+use crate::secret::DigestKey;
+
+/// What applying one host needs.
+pub(super) struct HostApply<'a> {
+    pub(super) run: &'a Run,
+    pub(super) reviewed: &'a HostPlan,
+    pub(super) known: Known,
+    pub(super) digests: &'a DigestKey,
+    pub(super) events: &'a UnboundedSender<Event>,
+    pub(super) results: Vec<OperationResult>,
+}
+
+/// Why a host's apply ended before its plan did.
+pub(super) struct Halt {
+    pub(super) end: HostEnd,
+    pub(super) failure: Option<Failure>,
+}
+
+impl HostApply<'_> {
+    pub(super) async fn apply(&mut self, writer: &mut Writer<'_>) -> Result<(), Halt> {
+        let mut rest = self.reviewed.operations.clone();
+        loop {
+            let (batch, after) = split(rest);
+            let progressed = !batch.is_empty();
+            self.perform(writer, batch).await?;
+            let Some(barrier) = after.first() else {
+                return Ok(());
+            };
+            let stuck = barrier.id.clone();
+            rest = self.plan_again(writer).await?;
+            if !progressed && rest.first().is_some_and(|first| first.id == stuck && is_barrier(first)) {
+                return Err(still_unknown(&rest[0]));
+            }
+        }
+    }
+
+    async fn perform(&mut self, writer: &mut Writer<'_>, batch: Vec<PlannedOperation>) -> Result<(), Halt> {
+        let host = &self.reviewed.host;
+        let end = perform_batch(writer, host, &batch, self.events, &mut self.results).await;
+        if matches!(end, BatchEnd::Through) {
+            let done = self.known.done.entry(host.clone()).or_default();
+            done.extend(batch.iter().map(|operation| operation.id.clone()));
+        }
+        if let Some(facts) = self.known.facts.get_mut(host) {
+            for operation in &batch {
+                forget_affected(facts, operation);
+            }
+        }
+        match end {
+            BatchEnd::Through => Ok(()),
+            BatchEnd::Failed => Err(Halt {
+                end: HostEnd::Failed,
+                failure: None,
+            }),
+            BatchEnd::Stale => Err(Halt {
+                end: HostEnd::Stale,
+                failure: None,
+            }),
+            BatchEnd::Lost(error) => Err(lost(&error)),
+        }
+    }
+
+    /// Reads what has changed and plans what is left, against the review.
+    async fn plan_again(&mut self, writer: &mut Writer<'_>) -> Result<Vec<PlannedOperation>, Halt> {
+        let build = settle(writer, self.run, &mut self.known, self.digests)
+            .await
+            .map_err(|error| gather_failed(&error))?;
+        if let Some(mistake) = build.mistakes.first() {
+            return Err(Halt {
+                end: HostEnd::Failed,
+                failure: Some(Failure {
+                    attempted: format!("plan the rest: {}", mistake.diagnostic),
+                    cause: mistake.diagnostic.labels.first().map(|label| label.text.clone()),
+                    exit_code: None,
+                    output: mistake.diagnostic.causes.join("\n"),
+                    hint: mistake.diagnostic.hint.clone(),
+                }),
+            });
+        }
+        let operations = build
+            .plan
+            .hosts
+            .into_iter()
+            .next()
+            .map(|plan| plan.operations)
+            .unwrap_or_default();
+        for now in &operations {
+            self.check_against_review(now)?;
+        }
+        Ok(operations)
+    }
+
+    fn check_against_review(&self, now: &PlannedOperation) -> Result<(), Halt> {
+        let Some(reviewed) = self.reviewed_as(now) else {
+            return Err(stale(&format!("`{}` was not in the review", now.id.slug())));
+        };
+        compare(reviewed, now).map_err(|departure| stale(&departure.to_string()))?;
+        let was_open = matches!(reviewed.outcome, Outcome::Deferred { .. });
+        if was_open && matches!(now.outcome, Outcome::Change(_) | Outcome::Ensure { .. }) {
+            self.tell(Event::Resolved {
+                host: self.reviewed.host.clone(),
+                operation: Box::new(now.clone()),
+            });
+        }
+        Ok(())
+    }
+
+    /// What was shown for an operation. One whose name hung on something unknown was shown under its place.
+    fn reviewed_as(&self, now: &PlannedOperation) -> Option<&PlannedOperation> {
+        let operations = &self.reviewed.operations;
+        operations.iter().find(|reviewed| reviewed.id == now.id).or_else(|| {
+            operations
+                .iter()
+                .find(|reviewed| reviewed.origin == now.origin && matches!(reviewed.outcome, Outcome::Deferred { .. }))
+        })
+    }
+
+    fn tell(&self, event: Event) {
+        // Nobody listening is no reason to stop.
+        let _ = self.events.send(event);
+    }
+
+    /// The host's result: every reviewed operation with its end, those not reached too.
+    pub(super) fn result(self, halt: Option<Halt>, round_trips: u32) -> HostResult {
+        let told: BTreeSet<OperationId> = self.results.iter().map(|result| result.operation.clone()).collect();
+        let mut operations = self.results;
+        let done = self.known.done.get(&self.reviewed.host).cloned().unwrap_or_default();
+        for operation in &self.reviewed.operations {
+            let is_through = done.contains(&operation.id);
+            if told.contains(&operation.id) || operation.outcome == Outcome::Unchanged {
+                continue;
+            }
+            let end = if is_through {
+                LineEnd::AlreadySo
+            } else {
+                LineEnd::NotReached
+            };
+            operations.push(OperationResult {
+                operation: operation.id.clone(),
+                lines: lines_of(operation, end),
+                failure: None,
+                took: std::time::Duration::ZERO,
+            });
+        }
+        // Those that another look found to be so already were told of after the rest.
+        let place = |result: &OperationResult| {
+            let reviewed = &self.reviewed.operations;
+            reviewed.iter().position(|operation| operation.id == result.operation)
+        };
+        operations.sort_by_key(place);
+        let (end, failure) = halt.map_or((HostEnd::Converged, None), |halt| (halt.end, halt.failure));
+        HostResult {
+            host: self.reviewed.host.clone(),
+            end,
+            operations,
+            failure,
+            round_trips,
+        }
+    }
+}
+
+/// A line for each reviewed change; what was deferred was shown as one.
+fn lines_of(operation: &PlannedOperation, end: LineEnd) -> Vec<Line> {
+    let lines: Vec<Line> = operation.changes().iter().map(|change| line(change, end)).collect();
+    if !lines.is_empty() {
+        return lines;
+    }
+    let resource = ResourceId {
+        kind: "operation",
+        name: operation.id.slug().to_owned(),
+    };
+    let action = Action::Update;
+    vec![Line { resource, action, end }]
+}
+
+pub(super) fn line(change: &ResourceChange, end: LineEnd) -> Line {
+    Line {
+        resource: change.id.clone(),
+        action: change.action,
+        end,
+    }
+}
+
+/// The operations that can be sent now, and those from the first barrier on.
+fn split(mut operations: Vec<PlannedOperation>) -> (Vec<PlannedOperation>, Vec<PlannedOperation>) {
+    let end = operations.iter().position(is_barrier).unwrap_or(operations.len());
+    let after = operations.split_off(end);
+    (operations, after)
+}
+
+/// Whether the host must be read again before the operation can be done.
+fn is_barrier(operation: &PlannedOperation) -> bool {
+    match &operation.outcome {
+        Outcome::Unchanged | Outcome::Change(_) => false,
+        Outcome::Ensure { changes, .. } => !changes.iter().flat_map(|change| &change.steps).all(decides_on_host),
+        Outcome::Deferred { .. } => true,
+    }
+}
+
+/// Takes out of `facts` what an operation may have changed, so that it is read again if it is asked for again.
+fn forget_affected(facts: &mut Facts, operation: &PlannedOperation) {
+    let effects: Vec<&Effect> = operation.changes().iter().flat_map(|change| &change.effects).collect();
+    let affected: Vec<FactKey> = facts
+        .keys()
+        .filter(|key| effects.iter().any(|effect| is_affected(effect, key, facts)))
+        .cloned()
+        .collect();
+    for key in &affected {
+        facts.remove(key);
+    }
+}
+
+fn is_affected(effect: &Effect, key: &FactKey, facts: &Facts) -> bool {
+    match effect {
+        // What apt would do changes with every package.
+        Effect::Set(FactKey::Package(_), _) if matches!(key, FactKey::Installation(_)) => true,
+        Effect::Set(set, _) => Scope::Key(set.clone()).covers(key),
+        Effect::Forget(scope @ (Scope::AbsentTree(_) | Scope::AbsentUnits), _) => {
+            scope.covers(key) && is_absent(key, facts)
+        }
+        Effect::Forget(scope, _) => scope.covers(key),
+    }
+}
+
+fn is_absent(key: &FactKey, facts: &Facts) -> bool {
+    let asked = match key {
+        FactKey::Content(path) => FactKey::Path(path.clone()),
+        other => other.clone(),
+    };
+    !matches!(
+        facts.get(&asked),
+        Some(Fact::Path(PathFact::Present(_)) | Fact::Unit(UnitFact::Present(_)))
+    )
+}
+
+fn still_unknown(operation: &PlannedOperation) -> Halt {
+    let why = match &operation.outcome {
+        Outcome::Deferred { why, .. } => why.clone(),
+        _ => "the host does not tell".to_owned(),
+    };
+    Halt {
+        end: HostEnd::Failed,
+        failure: Some(Failure {
+            attempted: format!("plan `{}`", operation.id.slug()),
+            cause: Some(format!("it still cannot be known what is to do: {why}")),
+            exit_code: None,
+            output: String::new(),
+            hint: None,
+        }),
+    }
+}
+
+fn stale(what: &str) -> Halt {
+    Halt {
+        end: HostEnd::Stale,
+        failure: Some(Failure {
+            attempted: "go on with the reviewed plan".to_owned(),
+            cause: Some(what.to_owned()),
+            exit_code: None,
+            output: String::new(),
+            hint: Some("run the deploy again to review what is to do now".to_owned()),
+        }),
+    }
+}
+
+/// A connection that broke, or never came to be, as the end of a host.
+pub(super) fn lost(error: &RemoteError) -> Halt {
+    let end = match error {
+        RemoteError::Locked { .. } => HostEnd::Locked,
+        RemoteError::LockUnavailable { .. } => HostEnd::Failed,
+        _ => HostEnd::Unreachable,
+    };
+    Halt {
+        end,
+        failure: Some(Failure {
+            attempted: error.to_string(),
+            cause: std::error::Error::source(error).map(ToString::to_string),
+            exit_code: None,
+            output: String::new(),
+            hint: error.hint(),
+        }),
+    }
+}
+
+fn gather_failed(error: &GatherError) -> Halt {
+    match error {
+        GatherError::Remote(error) => lost(error),
+        GatherError::Unreadable { .. } => Halt {
+            end: HostEnd::Failed,
+            failure: Some(Failure {
+                attempted: error.to_string(),
+                cause: std::error::Error::source(error).map(ToString::to_string),
+                exit_code: None,
+                output: String::new(),
+                hint: None,
+            }),
+        },
+    }
+}

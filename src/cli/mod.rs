@@ -1,0 +1,76 @@
+//! The command line: one file a command, each reading its arguments, calling the library and showing what comes back.
+//!
+//! Plans and reports go to standard output, everything else to standard error.
+
+mod deploy;
+mod errors;
+mod lab;
+mod prompt;
+mod targets;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use homelab::error::Diagnostic;
+use homelab::project::{Project, find_root, load};
+
+/// The exit code of a call or a project that is wrong.
+const INVALID: u8 = 3;
+
+/// Deploys a home lab over SSH and shows a true diff first
+#[derive(Debug, Parser)]
+#[command(name = "homelab", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show what a deploy would change on an inventory's hosts, ask, and apply it
+    Deploy(deploy::DeployArguments),
+    /// Throw-away hosts to try deploys on
+    #[command(subcommand)]
+    Lab(lab::LabCommand),
+}
+
+/// Runs the command line; the exit code is that of the page on exit codes in the README.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap's own code for a wrong call is 2, which here means that changes are pending.
+            let code = if error.use_stderr() { INVALID } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let result = match &cli.command {
+        Command::Deploy(arguments) => deploy::run(arguments),
+        Command::Lab(command) => lab_command(command),
+    };
+    result.unwrap_or_else(|error| {
+        errors::show(&error);
+        ExitCode::from(INVALID)
+    })
+}
+
+fn lab_command(command: &lab::LabCommand) -> anyhow::Result<ExitCode> {
+    let root = root()?;
+    lab::run(command, &root, |name| targets::lab_spec(&load(&root)?, name))
+}
+
+/// The root of the project that the current folder is in.
+fn root() -> anyhow::Result<PathBuf> {
+    let here = std::env::current_dir()?;
+    find_root(&here).ok_or_else(|| {
+        Diagnostic::new("this is no homelab project: neither here nor above is a folder `inventories`")
+            .hint("go to the project's folder, the one that holds `inventories/`")
+            .into()
+    })
+}
+
+fn project() -> anyhow::Result<Project> {
+    Ok(load(&root()?)?)
+}
