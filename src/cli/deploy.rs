@@ -19,6 +19,7 @@ use super::{errors, prompt, targets};
 
 /// What to deploy, where, and how.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct DeployArguments {
     /// Inventory: the name of a file in `inventories/`
     inventory: String,
