@@ -71,7 +71,7 @@ pub(super) fn listed(text: &str, sign: Sign, options: &TextOptions) -> Vec<Strin
         .collect();
     if shown < all.len() {
         let rest = counted(all.len() - shown, "more line");
-        let note = format!("… {rest} (--full-diff shows all {})", grouped(all.len()));
+        let note = format!("… {rest} (--verbose shows all {})", grouped(all.len()));
         lines.push(paint(Tone::Faint, &note));
     }
     lines
@@ -79,7 +79,7 @@ pub(super) fn listed(text: &str, sign: Sign, options: &TextOptions) -> Vec<Strin
 
 fn too_many(gone: usize, come: usize) -> String {
     let text = format!(
-        "{} removed, {} added: too many to show (--full-diff shows all)",
+        "{} removed, {} added: too many to show (--verbose shows all)",
         counted(gone, "line"),
         grouped(come)
     );

@@ -54,8 +54,19 @@ fn trouble(result: &HostResult) -> Vec<String> {
         lines.push(format!("  {}:", paint(Tone::Changed, "not reached")));
         lines.extend(left.iter().map(|one| format!("    {one}")));
     }
-    lines.extend(note("to go on", next));
+    if !has_hint(result) {
+        lines.extend(note("to go on", next));
+    }
     lines
+}
+
+/// A hint is a next step already.
+fn has_hint(result: &HostResult) -> bool {
+    let failures = result.operations.iter().map(|one| &one.failure);
+    failures
+        .chain([&result.failure])
+        .flatten()
+        .any(|failure| failure.hint.is_some())
 }
 
 fn next_step(end: HostEnd) -> Option<&'static str> {
