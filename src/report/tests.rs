@@ -35,6 +35,11 @@ fn whole() -> TextOptions {
     }
 }
 
+fn numbered(count: usize) -> String {
+    let lines: Vec<String> = (1..=count).map(|number| format!("line {number}\n")).collect();
+    lines.concat()
+}
+
 fn id(kind: &'static str, name: &str) -> ResourceId {
     ResourceId {
         kind,

@@ -39,14 +39,17 @@ fn host(name: &str, end: HostEnd, operations: Vec<OperationResult>, failure: Opt
 fn one_line_a_finished_operation() {
     use LineEnd::{AlreadySo, Applied, NotReached};
     let along = ("packages that come along with", "x", Applied);
-    assert_snapshot!(finished(result("p", &[("package", "x", Applied), along], None)), @"");
-    assert_snapshot!(finished(result("f", &[("file", "/etc/x", AlreadySo)], None)), @"");
-    assert_snapshot!(finished(result("d", &[("directory", "/a", AlreadySo), ("directory", "/a/b", Applied)], None)), @"");
+    assert_snapshot!(finished(result("p", &[("package", "x", Applied), along], None)), @"services-dev  applied      package x (12.3 s)");
+    assert_snapshot!(finished(result("f", &[("file", "/etc/x", AlreadySo)], None)), @"services-dev  already so   file /etc/x");
+    assert_snapshot!(finished(result("d", &[("directory", "/a", AlreadySo), ("directory", "/a/b", Applied)], None)), @"
+    services-dev  applied      directory /a/b (12.3 s)
+    services-dev  already so   directory /a
+    ");
     let many: Vec<_> = ["a", "b", "c", "d", "e"]
         .map(|name| ("package", name, Applied))
         .to_vec();
-    assert_snapshot!(finished(result("many", &many, None)), @"");
-    assert_snapshot!(finished(result("r", &[("unit", "x.timer", NotReached)], None)), @"");
+    assert_snapshot!(finished(result("many", &many, None)), @"services-dev  applied      package a, package b, package c, 2 more (12.3 s)");
+    assert_snapshot!(finished(result("r", &[("unit", "x.timer", NotReached)], None)), @"services-dev  not reached  unit x.timer");
     let started = Event::Started {
         host: "web".to_owned(),
         operation: OperationId("web / t / x".to_owned()),
@@ -57,13 +60,20 @@ fn one_line_a_finished_operation() {
 #[test]
 fn a_failure_is_told_in_full() {
     let failed = result("p", &[("package", "x", LineEnd::Failed)], Some(apt_failure()));
-    assert_snapshot!(finished(failed), @"");
+    assert_snapshot!(finished(failed), @r"
+    services-dev  failed       package x (12.3 s)
+    services-dev: failed to run `apt-get install x`
+      exit code 100
+      | Reading package lists...
+      | E: \x1b[31mUnable to fetch
+      | 99%
+    ");
 }
 
 #[test]
 fn only_the_last_lines_of_much_output() {
     let mut failure = apt_failure();
-    failure.output = (1..=100).map(|number| format!("line {number}\n")).collect();
+    failure.output = numbered(100);
     let text = finished(result("p", &[("package", "x", LineEnd::Failed)], Some(failure)));
     assert!(text.contains("  | … 80 lines before\n  | line 81\n"), "{text}");
     assert!(text.ends_with("  | line 100\n"), "{text}");
@@ -83,9 +93,15 @@ fn what_was_deferred_is_told_when_it_is_known() {
         host: "web".to_owned(),
         operation: Box::new(operation),
     };
-    assert_snapshot!(told(&resolved(now)).expect("a block"), @"");
+    assert_snapshot!(told(&resolved(now)).expect("a block"), @"
+    web  now known    files.line /etc/x
+        ~ file /etc/x
+            @@ -1 +1,2 @@
+              a
+            + b
+    ");
     let settled = planned("files.line /etc/x", Outcome::Unchanged);
-    assert_snapshot!(told(&resolved(settled)).expect("a line"), @"");
+    assert_snapshot!(told(&resolved(settled)).expect("a line"), @"web  already so   files.line /etc/x");
 }
 
 #[test]
@@ -126,7 +142,29 @@ fn a_summary_tells_failures_what_is_left_and_the_totals_last() {
         }),
     );
     let [dns, dhcp] = idle;
-    assert_snapshot!(plain(&summary(&[web, nas, dns, dhcp, far])), @"");
+    assert_snapshot!(plain(&summary(&[web, nas, dns, dhcp, far])), @r"
+    web: failed to run `apt-get install x`
+      exit code 100
+      | Reading package lists...
+      | E: \x1b[31mUnable to fetch
+      | 99%
+      not reached:
+        unit x.timer
+        files.line /etc/b
+      to go on: mend the cause and run the same deploy again; what was applied stays applied
+
+    far: cannot reach 192.0.2.1 port 22: no route
+      caused by: No route to host
+      hint: is it on?
+      not reached:
+        file /etc/a
+
+    web  failed       1 applied, 1 failed, 2 not reached
+    nas  converged    1 applied
+    far  unreachable  1 not reached
+    nothing to do on dns, dhcp
+    5 hosts: 3 converged, 1 failed, 1 unreachable; 2 applied, 1 failed, 3 not reached
+    ");
 }
 
 #[test]

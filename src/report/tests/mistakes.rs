@@ -29,7 +29,21 @@ fn in_two_files() -> Diagnostic {
 
 #[test]
 fn excerpts_of_both_files_causes_and_a_hint() {
-    assert_snapshot!(plain(&diagnostic(&in_two_files())), @"");
+    assert_snapshot!(plain(&diagnostic(&in_two_files())), @r#"
+    error: invalid parameters of `apt.packages`
+     --> group_data/all.toml:2:16
+      |
+    2 | wanted = ["a", 3]
+      |                ^ expected a string
+      |
+     ::: tasks/a/b.toml:3:12
+      |
+    3 | packages = "{{ wanted }}"
+      |            -------------- used here
+      |
+      = caused by: a number is no package
+      = hint: write `"3"`
+    "#);
 }
 
 #[test]
@@ -38,7 +52,13 @@ fn without_a_place_it_is_a_line_and_what_belongs_to_it() {
         .because("first line\nsecond line")
         .because("below")
         .hint("did you mean `y`?");
-    assert_snapshot!(plain(&diagnostic(&mistake)), @"");
+    assert_snapshot!(plain(&diagnostic(&mistake)), @"
+    error: there is no deploy `x`
+      caused by: first line
+                 second line
+      caused by: below
+      hint: did you mean `y`?
+    ");
 }
 
 #[test]
@@ -52,7 +72,15 @@ fn the_same_mistake_on_several_hosts_is_told_once() {
         mistake("web", Diagnostic::new("no")),
         mistake("web", Diagnostic::new("neither")),
     ];
-    assert_snapshot!(plain(&mistakes(&all)), @"");
+    assert_snapshot!(plain(&mistakes(&all)), @"
+    error: no
+      on: nas, web
+
+    error: neither
+      on: web
+
+    2 mistakes in all
+    ");
     let twice = [Diagnostic::new("no"), Diagnostic::new("no")];
     assert_eq!(plain(&diagnostics(&twice)), "error: no\n");
     assert_eq!(diagnostics(&[]), "");
@@ -69,7 +97,15 @@ fn files_and_words_cannot_drive_the_terminal() {
         .hint("\u{9b}2J");
     let text = plain(&diagnostic(&mistake));
     assert!(!text.chars().any(|one| one.is_control() && one != '\n'), "{text:?}");
-    assert_snapshot!(text, @"");
+    assert_snapshot!(text, @r#"
+    error: bad \x1b[2J
+     --> a\x1b[2J.toml:1:17
+      |
+    1 | x = "␛[2J¿2J�¿¿ ü" # 
+      |                 ^ label \x07
+      |
+      = hint: \x9b2J
+    "#);
 }
 
 #[test]

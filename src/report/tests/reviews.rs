@@ -149,8 +149,92 @@ fn settle(run: &Run, answer: impl Fn(&str, &FactKey) -> Fact) -> Plan {
 fn a_fresh_host() {
     let run = run_of(TASKS, "[hosts.services-dev]", &Filter::default());
     let reviewed = settle(&run, |_, key| fresh(key));
-    assert_snapshot!(plain(&plan(&run, &reviewed, &TextOptions::default())), @"");
-    assert_snapshot!(plain(&plan(&run, &reviewed, &verbose())), @"");
+    assert_snapshot!(plain(&plan(&run, &reviewed, &TextOptions::default())), @"
+    services-dev
+      system/monitoring
+        + package prometheus-node-exporter   1.9.0-1
+          and with it 12 packages: libsomething1 1.6.15-1, … (--verbose lists all)
+          and upgrades 1 package:
+            ~ libc6 2.41-1 → 2.41-2
+          and removes 1 package:
+            - exim4
+        + file /etc/default/exporter
+            0640 root:root, content [hidden: not everybody on the host may read this file]
+            unless `apt.packages prometheus-node-exporter` brings it
+        ~ file /etc/motd   mode 0755 → 0644
+            @@ -1,2 +1,2 @@
+              hello
+            - old world
+            + world
+        ~ unit exporter.service   active, enabled
+            unless `apt.packages prometheus-node-exporter` brings it
+        ~ unit apt-daily.timer   active, enabled
+            unless `apt.packages prometheus-node-exporter` brings it
+        ? files.line /etc/exporter.conf   known when `apt.packages prometheus-node-exporter` is through:
+            path `/etc/exporter.conf`: a package may bring it
+            may change /etc/exporter.conf
+      2 operations unchanged
+
+    services-dev: 2 to create, 3 to change, 0 to remove, 1 known later, 2 unchanged
+        along with packages: 12 installed, 1 upgraded, 1 removed
+    ");
+    assert_snapshot!(plain(&plan(&run, &reviewed, &verbose())), @"
+    services-dev
+      system/monitoring
+        + package prometheus-node-exporter   1.9.0-1
+            runs `apt-get install prometheus-node-exporter`
+          and with it 12 packages:
+            + libsomething1 1.6.15-1
+            + libsomething2 1.6.15-1
+            + libsomething3 1.6.15-1
+            + libsomething4 1.6.15-1
+            + libsomething5 1.6.15-1
+            + libsomething6 1.6.15-1
+            + libsomething7 1.6.15-1
+            + libsomething8 1.6.15-1
+            + libsomething9 1.6.15-1
+            + libsomething10 1.6.15-1
+            + libsomething11 1.6.15-1
+            + libsomething12 1.6.15-1
+          and upgrades 1 package:
+            ~ libc6 2.41-1 → 2.41-2
+          and removes 1 package:
+            - exim4
+            by `apt.packages prometheus-node-exporter` at tasks/system/monitoring.toml:3:6
+        + file /etc/default/exporter
+            0640 root:root, content [hidden: not everybody on the host may read this file]
+            unless `apt.packages prometheus-node-exporter` brings it
+            by `files.put /etc/default/exporter` at tasks/system/monitoring.toml:7:6
+        ~ file /etc/motd   mode 0755 → 0644
+            @@ -1,2 +1,2 @@
+              hello
+            - old world
+            + world
+            as before: owner root, group root
+            by `files.put /etc/motd` at tasks/system/monitoring.toml:13:6
+        ~ unit exporter.service   active, enabled
+            unless `apt.packages prometheus-node-exporter` brings it
+            runs `systemctl enable exporter.service`
+            runs `systemctl start exporter.service`
+            by `systemd.service exporter` at tasks/system/monitoring.toml:19:6
+        ~ unit apt-daily.timer   active, enabled
+            unless `apt.packages prometheus-node-exporter` brings it
+            runs `systemctl enable apt-daily.timer`
+            runs `systemctl start apt-daily.timer`
+            by `systemd.service apt-daily.timer` at tasks/system/monitoring.toml:25:6
+        ? files.line /etc/exporter.conf   known when `apt.packages prometheus-node-exporter` is through:
+            path `/etc/exporter.conf`: a package may bring it
+            may change /etc/exporter.conf
+            by `files.line /etc/exporter.conf` at tasks/system/monitoring.toml:31:6
+        = files.directory /etc   unchanged
+            by `files.directory /etc` at tasks/system/monitoring.toml:36:6
+      system/other
+        = files.directory /etc   unchanged
+            by `files.directory /etc` at tasks/system/other.toml:2:6
+
+    services-dev: 2 to create, 3 to change, 0 to remove, 1 known later, 2 unchanged
+        along with packages: 12 installed, 1 upgraded, 1 removed
+    ");
 }
 
 #[test]
@@ -176,7 +260,22 @@ fn equal_hosts_are_told_once_and_idle_ones_counted() {
         }
         _ => fresh(key),
     });
-    assert_snapshot!(plain(&plan(&run, &reviewed, &TextOptions::default())), @"");
+    assert_snapshot!(plain(&plan(&run, &reviewed, &TextOptions::default())), @"
+    the same on a, b
+      system/monitoring
+        + directory /etc/x   0700 root:root
+      1 operation unchanged
+
+    c
+      system/monitoring
+        ~ directory /etc/x   mode 0755 → 0700
+      1 operation unchanged
+
+    a, b on each: 1 to create, 0 to change, 0 to remove, 1 unchanged
+    c: 0 to create, 1 to change, 0 to remove, 1 unchanged
+    idle-1, idle-2: nothing to do
+    5 hosts in all: 2 to create, 1 to change, 0 to remove, 7 unchanged
+    ");
 }
 
 #[test]
@@ -188,8 +287,19 @@ fn nothing_to_do_is_said_and_what_was_left_out_too() {
     };
     let run = run_of(task, "[hosts.a]\n[hosts.b]\n[hosts.c]", &filter);
     let reviewed = settle(&run, |_, key| fresh(key));
-    assert_snapshot!(plain(&plan(&run, &reviewed, &TextOptions::default())), @"");
-    assert_snapshot!(plain(&plan(&run, &reviewed, &verbose())), @"");
+    assert_snapshot!(plain(&plan(&run, &reviewed, &TextOptions::default())), @"
+    nothing to do: 1 operation unchanged on 1 host
+    not looked at: task system/other (--only); hosts b, c (--limit)
+    ");
+    assert_snapshot!(plain(&plan(&run, &reviewed, &verbose())), @"
+    a
+      system/monitoring
+        = files.directory /etc   unchanged
+            by `files.directory /etc` at tasks/system/monitoring.toml:2:6
+
+    nothing to do: 1 operation unchanged on 1 host
+    not looked at: task system/other (--only); hosts b, c (--limit)
+    ");
 }
 
 #[test]
@@ -200,7 +310,17 @@ fn a_host_without_package_lists() {
         FactKey::Installation(_) => Fact::Installation(InstallationFact::NoLists),
         _ => fresh(key),
     });
-    assert_snapshot!(plain(&plan(&run, &reviewed, &TextOptions::default())), @"");
+    assert_snapshot!(plain(&plan(&run, &reviewed, &TextOptions::default())), @"
+    a
+      system/monitoring
+        + package one   (known after apply: the host has no package lists yet)
+        + package two   (known after apply: the host has no package lists yet)
+          and with them packages (known after apply: the host has no package lists yet)
+      1 operation unchanged
+
+    a: 2 to create, 0 to change, 0 to remove, 1 unchanged
+        along with packages: not known yet
+    ");
 }
 
 #[test]
@@ -236,31 +356,45 @@ fn attributes_of_all_kinds() {
         after.insert("token", secret("c"));
         after.insert("digest", Attribute::Unknown("the image is pulled then".to_owned()));
     }
-    assert_snapshot!(shown(hidden, &TextOptions::default()), @"");
+    assert_snapshot!(shown(hidden, &TextOptions::default()), @"
+    ~ file /etc/key
+        content changes [hidden: not everybody on the host may read this file], token [hidden], digest (known after apply: the image is pulled then)
+    ");
     let owner = [("mode", "0600"), ("owner", "root"), ("group", "root")];
     let mut moved = change(
         id("file", "/etc/x"),
         &owner,
         &[("mode", "0644"), ("owner", "root"), ("group", "adm")],
     );
-    assert_snapshot!(shown(moved.clone(), &verbose()), @"");
+    assert_snapshot!(shown(moved.clone(), &verbose()), @"
+    ~ file /etc/x   mode 0600 → 0644, group root → adm
+        as before: owner root
+        by `x` at tasks/t/t.toml:2:6
+    ");
     moved.risk = Risk::LockOut;
     moved.action = Action::RunEachTime;
-    assert_snapshot!(shown(moved, &TextOptions::default()), @"");
+    assert_snapshot!(shown(moved, &TextOptions::default()), @"↻ file /etc/x   mode 0600 → 0644, group root → adm   ! may lock you out   each time");
     let removed = change(id("package", "exim4"), &[("version", "4.98")], &[]);
-    assert_snapshot!(shown(removed, &TextOptions::default()), @"");
+    assert_snapshot!(shown(removed, &TextOptions::default()), @"- package exim4   was 4.98");
     let broken = change(
         id("package", "x"),
         &[("status", "half-configured")],
         &[("version", "1.0")],
     );
-    assert_snapshot!(shown(broken, &TextOptions::default()), @"");
+    assert_snapshot!(shown(broken, &TextOptions::default()), @"~ package x   1.0, was status half-configured");
     let list = change(
         id("network", "web"),
         &[("labels", "a\nb\n")],
         &[("labels", "a\nc\n"), ("subnet", "10.0.0.0/24")],
     );
-    assert_snapshot!(shown(list, &TextOptions::default()), @"");
+    assert_snapshot!(shown(list, &TextOptions::default()), @"
+    ~ network web   subnet 10.0.0.0/24
+        labels:
+          @@ -1,2 +1,2 @@
+            a
+          - b
+          + c
+    ");
     let mut unreadable = change(
         id("file", "/etc/x"),
         &[("mode", "0644")],
@@ -269,5 +403,8 @@ fn attributes_of_all_kinds() {
     if let Before::Present(before) = &mut unreadable.before {
         before.insert("content", Attribute::Unknown("the file could not be read".to_owned()));
     }
-    assert_snapshot!(shown(unreadable, &TextOptions::default()), @"");
+    assert_snapshot!(shown(unreadable, &TextOptions::default()), @"
+    ~ file /etc/x   content (not known: the file could not be read) → the new text below
+        + new
+    ");
 }
