@@ -27,6 +27,8 @@ fn answer(key: &FactKey) -> Fact {
         FactKey::Content(_) => Fact::Content(ContentFact::Absent),
         FactKey::Package(_) => Fact::Package(PackageFact::Absent),
         FactKey::Unit(_) => Fact::Unit(UnitFact::Absent),
+        FactKey::PackageLists => Fact::PackageLists(crate::facts::apt::ListsFact { age: Some(7200) }),
+        FactKey::Check(_) => Fact::Check(crate::facts::check::CheckFact::Holds),
         FactKey::Installation(wish) => Fact::Installation(InstallationFact::Possible(Simulation {
             installs: wish
                 .packages
@@ -37,7 +39,7 @@ fn answer(key: &FactKey) -> Fact {
                     new: "1.0".to_owned(),
                 })
                 .collect(),
-            removals: Vec::new(),
+            ..Simulation::default()
         })),
     }
 }

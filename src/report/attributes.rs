@@ -45,7 +45,7 @@ pub(super) fn shown(change: &ResourceChange, options: &TextOptions) -> Shown {
     for (name, side) in sides(before, after) {
         match &ownership {
             Some(_) if matches!(name, "owner" | "group") => {}
-            Some(words) if name == "mode" => shown.words.push(words.clone()),
+            Some(words) if name == "mode" => shown.words.insert(0, words.clone()),
             _ => shown.add(change.id.kind, name, &side, options),
         }
     }

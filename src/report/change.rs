@@ -31,11 +31,11 @@ pub(super) fn lines(change: &ResourceChange, unless: Option<&str>, options: &Tex
         Part::new(Tone::Heading, format!(" {name}")),
     ];
     let mut lines = row(&head, &parts(change, &shown, unless), room);
+    lines.extend(indented(shown.block.clone(), 4));
     if options.verbose {
         let more = indented(more(change, &shown, room), 4);
         lines.extend(more.map(|line| paint(Tone::Faint, &line)));
     }
-    lines.extend(indented(shown.block, 4));
     lines
 }
 

@@ -15,10 +15,13 @@ const CONTEXT: usize = 3;
 const MOST_CHANGED: usize = 2000;
 /// Lines shown of a text that comes or goes as a whole.
 const MOST_LISTED: usize = 40;
+const SHOW_ALL: &str = "too many to show (--verbose shows all)";
 /// A safety net only: what would take so long is counted, not compared, so that the same texts give the same lines.
 const TIMEOUT: Duration = Duration::from_millis(500);
 /// Longer stretches of changed lines are not searched for changed words, in bytes.
-const MOST_INLINE: usize = 64 * 1024;
+const MOST_INLINE: usize = 16 * 1024;
+/// Lines as long as this on average show where they differ even if they have little in common, in bytes.
+const LONG: usize = 400;
 
 /// The lines of a unified diff.
 pub(super) fn compared(old: &str, new: &str, options: &TextOptions) -> Vec<String> {
@@ -36,14 +39,15 @@ pub(super) fn compared(old: &str, new: &str, options: &TextOptions) -> Vec<Strin
         .diff_slices(&old_lines, &new_lines);
     let (gone, come) = changed_lines(diff.ops());
     if !options.full_diff && gone + come > MOST_CHANGED {
-        return vec![too_many(gone, come)];
+        // How many lines a move takes depends on the way it is told, and so it is not said.
+        let text = format!("over {} changed lines: {SHOW_ALL}", grouped(MOST_CHANGED));
+        return vec![paint(Tone::Faint, &text)];
     }
-    let deadline = Instant::now() + TIMEOUT;
     let mut lines = Vec::new();
     for group in diff.grouped_ops(CONTEXT) {
         lines.push(paint(Tone::Later, &hunk_header(&group)));
         for operation in &group {
-            lines.extend(operation_lines(&diff, operation, deadline, options));
+            lines.extend(operation_lines(&diff, operation, options));
         }
     }
     lines
@@ -71,18 +75,14 @@ pub(super) fn listed(text: &str, sign: Sign, options: &TextOptions) -> Vec<Strin
         .collect();
     if shown < all.len() {
         let rest = counted(all.len() - shown, "more line");
-        let note = format!("… {rest} (--full-diff shows all {})", grouped(all.len()));
+        let note = format!("… {rest} (--verbose shows all {})", grouped(all.len()));
         lines.push(paint(Tone::Faint, &note));
     }
     lines
 }
 
 fn too_many(gone: usize, come: usize) -> String {
-    let text = format!(
-        "{} removed, {} added: too many to show (--full-diff shows all)",
-        counted(gone, "line"),
-        grouped(come)
-    );
+    let text = format!("{} removed, {} added: {SHOW_ALL}", counted(gone, "line"), grouped(come));
     paint(Tone::Faint, &text)
 }
 
@@ -126,12 +126,7 @@ fn position(range: &std::ops::Range<usize>) -> String {
     }
 }
 
-fn operation_lines(
-    diff: &TextDiff<'_, '_, str>,
-    operation: &DiffOp,
-    deadline: Instant,
-    options: &TextOptions,
-) -> Vec<String> {
+fn operation_lines(diff: &TextDiff<'_, '_, str>, operation: &DiffOp, options: &TextOptions) -> Vec<String> {
     let blank = Blank::of(diff, operation);
     let render = |tag: ChangeTag, stretches: Vec<(bool, &str)>| {
         let (sign, shows_whitespace) = match tag {
@@ -147,16 +142,70 @@ fn operation_lines(
         };
         line.render()
     };
-    let bytes: usize = diff.iter_changes(operation).map(|change| change.value().len()).sum();
-    if bytes > MOST_INLINE && !options.full_diff {
+    let lines = stretched(diff, operation, options).into_iter();
+    lines.flat_map(|(tag, stretches)| render(tag, stretches)).collect()
+}
+
+type Stretches<'a> = Vec<(bool, &'a str)>;
+
+/// The lines of an operation, changed words apart.
+fn stretched<'a>(
+    diff: &'a TextDiff<'_, '_, str>,
+    operation: &DiffOp,
+    options: &TextOptions,
+) -> Vec<(ChangeTag, Stretches<'a>)> {
+    let plain = || {
         let changes = diff.iter_changes(operation);
-        return changes
-            .flat_map(|change| render(change.tag(), vec![(false, change.value())]))
-            .collect();
+        changes
+            .map(|change| (change.tag(), vec![(false, change.value())]))
+            .collect::<Vec<_>>()
+    };
+    let DiffOp::Replace { old_len, new_len, .. } = operation else {
+        return plain();
+    };
+    let bytes: usize = diff.iter_changes(operation).map(|change| change.value().len()).sum();
+    let is_paired = old_len == new_len;
+    if bytes > MOST_INLINE && !options.full_diff {
+        return if is_paired { paired(diff, operation) } else { plain() };
     }
-    diff.iter_inline_changes_deadline(operation, Some(deadline))
-        .flat_map(|change| render(change.tag(), change.values().to_vec()))
-        .collect()
+    let changes = diff.iter_inline_changes_deadline(operation, Some(Instant::now() + TIMEOUT));
+    let lines: Vec<(ChangeTag, Stretches<'a>)> =
+        changes.map(|change| (change.tag(), change.values().to_vec())).collect();
+    let has_words = lines
+        .iter()
+        .any(|(_, stretches)| stretches.iter().any(|(is_word, _)| *is_word));
+    if is_paired && !has_words && bytes > LONG * lines.len() {
+        return paired(diff, operation);
+    }
+    lines
+}
+
+/// As many lines for as many others: what a line and its successor have in common at both ends is not marked.
+fn paired<'a>(diff: &'a TextDiff<'_, '_, str>, operation: &DiffOp) -> Vec<(ChangeTag, Stretches<'a>)> {
+    let of = |tag: ChangeTag| {
+        let changes = diff.iter_changes(operation).filter(move |change| change.tag() == tag);
+        changes.map(|change| change.value()).collect::<Vec<&'a str>>()
+    };
+    let (old, new) = (of(ChangeTag::Delete), of(ChangeTag::Insert));
+    let marked = |tag: ChangeTag, own: &[&'a str], other: &[&'a str]| {
+        let pairs = std::iter::zip(own, other);
+        pairs
+            .map(|(own, other)| (tag, middle_marked(own, other)))
+            .collect::<Vec<_>>()
+    };
+    let mut lines = marked(ChangeTag::Delete, &old, &new);
+    lines.extend(marked(ChangeTag::Insert, &new, &old));
+    lines
+}
+
+fn middle_marked<'a>(own: &'a str, other: &str) -> Stretches<'a> {
+    let same = |(own, other): &(char, char)| own == other;
+    let bytes = |pairs: &mut dyn Iterator<Item = (char, char)>| pairs.map(|(own, _)| own.len_utf8()).sum::<usize>();
+    let head = bytes(&mut std::iter::zip(own.chars(), other.chars()).take_while(same));
+    let (own_rest, other_rest) = (&own[head..], &other[head..]);
+    let tail = bytes(&mut std::iter::zip(own_rest.chars().rev(), other_rest.chars().rev()).take_while(same));
+    let (middle, end) = own_rest.split_at(own_rest.len() - tail);
+    vec![(false, &own[..head]), (true, middle), (false, end)]
 }
 
 /// The lines of a replacement without their spaces: a line that differs from another only by these shows them.
@@ -199,4 +248,25 @@ fn without_spaces<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     characters
         .filter(|character| !matches!(character, ' ' | '\t'))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_of_two_lines_is_marked() {
+        let marked = middle_marked("aüxa\n", "aüyya\n");
+        assert_eq!(marked, [(false, "aü"), (true, "x"), (false, "a\n")]);
+        assert_eq!(middle_marked("aa", "aaa"), [(false, "aa"), (true, ""), (false, "")]);
+        assert_eq!(middle_marked("aaa", "aa"), [(false, "aa"), (true, "a"), (false, "")]);
+        assert_eq!(middle_marked("", ""), [(false, ""), (true, ""), (false, "")]);
+    }
+
+    #[test]
+    fn positions_are_those_of_diff() {
+        assert_eq!(position(&(0..0)), "0,0");
+        assert_eq!(position(&(4..5)), "5");
+        assert_eq!(position(&(4..7)), "5,3");
+    }
 }

@@ -15,12 +15,7 @@ const ROOM: usize = 100;
 
 /// What was attempted on `host`, why it failed, and what was printed.
 pub(super) fn lines(host: &str, failure: &Failure) -> Vec<String> {
-    let attempted = format!(
-        "{}: {}",
-        sanitize::one_line(host),
-        sanitize::one_line(&failure.attempted)
-    );
-    let mut lines = vec![paint(Tone::Removed, &attempted)];
+    let mut lines = vec![paint(Tone::Removed, &headline(host, &failure.attempted))];
     if let Some(cause) = &failure.cause {
         lines.extend(note("caused by", cause));
     }
@@ -32,6 +27,18 @@ pub(super) fn lines(host: &str, failure: &Failure) -> Vec<String> {
         lines.extend(note("hint", hint));
     }
     lines
+}
+
+/// What was attempted comes as "write `/etc/motd`", or as the text of an error that names the host by itself.
+fn headline(host: &str, attempted: &str) -> String {
+    let host = sanitize::one_line(host);
+    let attempted = sanitize::one_line(attempted);
+    let own = attempted.strip_prefix(&format!("{host}: "));
+    match own {
+        Some(rest) => format!("{host}: {rest}"),
+        None if attempted.starts_with("failed ") => format!("{host}: {attempted}"),
+        None => format!("{host}: failed to {attempted}"),
+    }
 }
 
 /// A named note; further lines of it stand below its first.
@@ -102,9 +109,16 @@ pub(super) fn ended(host: HostEnd, operation: &OperationResult, end: LineEnd) ->
     let (along, named): (Vec<&ResourceId>, Vec<&ResourceId>) = ids.partition(|id| come_along(id));
     // What comes along shares the end of what it comes along with, unless that is not told.
     let told = if named.is_empty() { along } else { named };
-    told.into_iter()
-        .map(|id| format!("{} {}", id.kind, sanitize::one_line(&id.name)))
-        .collect()
+    told.into_iter().map(resource).collect()
+}
+
+/// What was deferred is told of under the operation's own name.
+fn resource(id: &ResourceId) -> String {
+    let name = sanitize::one_line(&id.name);
+    if id.kind == "operation" {
+        return name;
+    }
+    format!("{} {name}", id.kind)
 }
 
 /// An operation without lines was never planned to the end: on a host that stopped early its turn did not come.
@@ -121,15 +135,17 @@ pub(super) fn words(end: LineEnd) -> (&'static str, Tone) {
     match end {
         LineEnd::Applied => ("applied", Tone::Added),
         LineEnd::AlreadySo => ("already so", Tone::Plain),
+        LineEnd::Holds => ("holds", Tone::Added),
         LineEnd::Failed => ("failed", Tone::Removed),
         LineEnd::NotReached => ("not reached", Tone::Changed),
     }
 }
 
 /// All ends, in the order told.
-pub(super) const ENDS: [LineEnd; 4] = [
+pub(super) const ENDS: [LineEnd; 5] = [
     LineEnd::Applied,
     LineEnd::AlreadySo,
+    LineEnd::Holds,
     LineEnd::Failed,
     LineEnd::NotReached,
 ];

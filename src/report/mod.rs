@@ -46,3 +46,6 @@ impl Default for TextOptions {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

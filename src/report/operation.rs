@@ -4,7 +4,7 @@ use super::TextOptions;
 use super::change;
 use super::layout::{Part, indented, joined, row, wrapped};
 use super::sanitize::one_line;
-use super::style::{Tone, paint};
+use super::style::{Tone, paint, width};
 use crate::change::{CheckState, Outcome};
 use crate::facts::overlay::{OperationId, Scope};
 use crate::plan::PlannedOperation;
@@ -78,9 +78,15 @@ fn deferred(slug: &str, waits_for: &[OperationId], why: &str, touches: &[Scope],
         let when = format!("known when {} {through} through", named(waits_for));
         (when, without_names(&one_line(why), waits_for))
     };
-    let mut lines = row(&head, &[Part::new(Tone::Later, format!("{when}:"))], room);
+    let both = format!("{when}: {why}");
+    let mut lines = if width(slug) + width(&both) + 5 <= room {
+        row(&head, &[Part::new(Tone::Later, both)], room)
+    } else {
+        let mut lines = row(&head, &[Part::new(Tone::Later, format!("{when}:"))], room);
+        lines.extend(indented(wrapped(&why, room.saturating_sub(4)), 4));
+        lines
+    };
     let scopes: Vec<String> = touches.iter().map(scope).collect();
-    lines.extend(indented(wrapped(&why, room.saturating_sub(4)), 4));
     if !scopes.is_empty() {
         let text = format!("may change {}", scopes.join(", "));
         lines.extend(indented(wrapped(&text, room.saturating_sub(4)), 4));

@@ -4,7 +4,7 @@ use super::TextOptions;
 use super::attributes::known_after_apply;
 use super::layout::indented;
 use super::sanitize::one_line;
-use super::style::{Tone, counted, listed, paint, width};
+use super::style::{Tone, counted, paint, width};
 use crate::change::{Attribute, ResourceChange, ResourceId};
 
 /// The kind under which `apt.packages` tells of them.
@@ -94,7 +94,8 @@ fn new_packages(head: &str, installs: &[String], options: &TextOptions, room: us
     }
     if options.verbose {
         let mut lines = vec![head.trim_end().to_owned()];
-        lines.extend(indented(listed(installs, room.saturating_sub(2)), 2));
+        let installs = installs.iter().map(|one| paint(Tone::Added, &format!("+ {one}")));
+        lines.extend(indented(installs.collect(), 2));
         return lines;
     }
     let mut line = head.to_owned();

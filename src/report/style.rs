@@ -1,7 +1,5 @@
 //! The few styles of all texts. Each text is understood without them.
 
-use std::fmt::Write as _;
-
 use anstyle::{AnsiColor, Effects, Style};
 
 /// What a piece of text means.
@@ -82,21 +80,6 @@ pub(super) fn grouped(count: usize) -> String {
     text
 }
 
-/// Lines that hold `items`, separated by commas and no longer than `width` where the items allow it.
-pub(super) fn listed(items: &[String], width_of_line: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for (index, item) in items.iter().enumerate() {
-        let comma = if index + 1 < items.len() { "," } else { "" };
-        match lines.last_mut() {
-            Some(line) if width(line) + width(item) + 2 <= width_of_line => {
-                let _ = write!(line, " {item}{comma}");
-            }
-            _ => lines.push(format!("{item}{comma}")),
-        }
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,12 +91,5 @@ mod tests {
         assert_eq!(counted(2, "library"), "2 libraries");
         assert_eq!(grouped(1_234_567), "1,234,567");
         assert_eq!(grouped(999), "999");
-    }
-
-    #[test]
-    fn lists_break_between_items() {
-        let items: Vec<String> = ["aaaa", "bbbb", "cccc"].map(str::to_owned).to_vec();
-        assert_eq!(listed(&items, 11), ["aaaa, bbbb,", "cccc"]);
-        assert_eq!(listed(&items, 1).len(), 3);
     }
 }

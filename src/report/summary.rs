@@ -42,6 +42,8 @@ fn trouble(result: &HostResult) -> Vec<String> {
     if let Some(failure) = &result.failure {
         lines.extend(failure::lines(&result.host, failure));
     }
+    let notices = result.notices.iter();
+    lines.extend(notices.map(|notice| format!("{}: {}", one_line(&result.host), one_line(notice))));
     let Some(next) = next_step(result.end) else {
         return lines;
     };
@@ -54,8 +56,19 @@ fn trouble(result: &HostResult) -> Vec<String> {
         lines.push(format!("  {}:", paint(Tone::Changed, "not reached")));
         lines.extend(left.iter().map(|one| format!("    {one}")));
     }
-    lines.extend(note("to go on", next));
+    if !has_hint(result) {
+        lines.extend(note("to go on", next));
+    }
     lines
+}
+
+/// A hint is a next step already.
+fn has_hint(result: &HostResult) -> bool {
+    let failures = result.operations.iter().map(|one| &one.failure);
+    failures
+        .chain([&result.failure])
+        .flatten()
+        .any(|failure| failure.hint.is_some())
 }
 
 fn next_step(end: HostEnd) -> Option<&'static str> {
@@ -92,7 +105,7 @@ pub(super) fn host_line(result: &HostResult, column: usize) -> String {
     format!("{}  {end}  {}", paint(Tone::Heading, &host), counted_ends(&counts))
 }
 
-fn counts(results: &[HostResult]) -> [usize; 4] {
+fn counts(results: &[HostResult]) -> [usize; ENDS.len()] {
     ENDS.map(|end| {
         let operations = results
             .iter()
@@ -103,7 +116,7 @@ fn counts(results: &[HostResult]) -> [usize; 4] {
     })
 }
 
-fn counted_ends(counts: &[usize; 4]) -> String {
+fn counted_ends(counts: &[usize; ENDS.len()]) -> String {
     let told: Vec<String> = std::iter::zip(ENDS, counts)
         .filter(|(_, count)| **count > 0)
         .map(|(end, count)| {

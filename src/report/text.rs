@@ -73,6 +73,8 @@ fn host_lines(host: &HostPlan, options: &TextOptions) -> Vec<String> {
         }
         lines.extend(indented(block, 4));
     }
+    let notices = host.notices.iter().map(|notice| format!("  ! {}", one_line(notice)));
+    lines.extend(notices);
     let unchanged = unchanged(host);
     if !lines.is_empty() && unchanged > 0 && !options.verbose {
         let text = format!("  {} unchanged", counted(unchanged, "operation"));

@@ -1,7 +1,7 @@
 //! How much a plan holds, in one line.
 
 use super::packages::{Along, come_along};
-use super::style::{Tone, counted, grouped, paint};
+use super::style::{Tone, grouped, paint};
 use crate::plan::{HostPlan, PlannedOperation, Totals};
 
 /// What a plan holds; packages that come along are counted apart, each of them.
@@ -39,11 +39,20 @@ impl Tally {
         self.totals.each_time += other.totals.each_time;
         self.totals.deferred += other.totals.deferred;
         self.totals.unchanged += other.totals.unchanged;
+        self.totals.checks += other.totals.checks;
         self.along.merge(other.along);
     }
 
-    /// The counts in words.
+    /// The counts in words; a second line for packages that come along.
     pub(super) fn line(&self) -> String {
+        let line = self.resources();
+        match self.along_words() {
+            Some(words) => format!("{line}\n    along with packages: {words}"),
+            None => line,
+        }
+    }
+
+    fn resources(&self) -> String {
         let totals = &self.totals;
         let mut parts = vec![
             count(totals.create, "to create", Tone::Added),
@@ -57,33 +66,26 @@ impl Tally {
             parts.push(count(totals.each_time, "each time", Tone::EachTime));
         }
         parts.push(count(totals.unchanged, "unchanged", Tone::Plain));
-        let line = parts.join(", ");
-        match self.along_words() {
-            Some(words) => format!("{line}; {words}"),
-            None => line,
+        if totals.checks > 0 {
+            parts.push(count(totals.checks, "to verify", Tone::Plain));
         }
+        parts.join(", ")
     }
 
     fn along_words(&self) -> Option<String> {
         let along = &self.along;
         let mut parts = Vec::new();
         if along.installs > 0 {
-            parts.push(format!("{} come along", counted(along.installs, "package")));
+            parts.push(format!("{} installed", grouped(along.installs)));
         }
         if along.upgrades > 0 {
-            parts.push(paint(
-                Tone::Changed,
-                &format!("{} upgraded", counted(along.upgrades, "package")),
-            ));
+            parts.push(paint(Tone::Changed, &format!("{} upgraded", grouped(along.upgrades))));
         }
         if along.removes > 0 {
-            parts.push(paint(
-                Tone::Removed,
-                &format!("{} removed along", counted(along.removes, "package")),
-            ));
+            parts.push(paint(Tone::Removed, &format!("{} removed", grouped(along.removes))));
         }
         if along.is_unknown {
-            parts.push("packages that come along not known yet".to_owned());
+            parts.push("not known yet".to_owned());
         }
         (!parts.is_empty()).then(|| parts.join(", "))
     }

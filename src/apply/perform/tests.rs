@@ -279,9 +279,10 @@ fn what_apt_would_do_must_be_within_what_was_reviewed() {
     std::fs::set_permissions(&apt, std::fs::Permissions::from_mode(0o755)).expect("chmod");
     let passes = |reviewed: &[&str]| {
         let wish = Installation {
+            verb: crate::facts::AptVerb::Install,
             packages: vec!["jq".to_owned()],
-            remove: false,
             recommends: true,
+            auto_remove: false,
         };
         let reviewed = reviewed.iter().map(|line| (*line).to_owned()).collect();
         let guard = guard(&[Expect::Installation { wish, reviewed }]).expect("a guard");
