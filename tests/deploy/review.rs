@@ -2,78 +2,93 @@
 
 use std::collections::BTreeSet;
 
-/// The text of a review, `--verbose` and with its marks at the beginning of lines.
+/// The text of a review, with `--verbose` where packages are to be read from it.
 pub(crate) struct Review<'a>(pub(crate) &'a str);
 
 const MARKS: &[&str] = &["+ ", "~ ", "- ", "? ", "↻ "];
+/// Hosts stand at the margin, tasks below them, and what changes below these.
+const HEAD: &str = "    ";
+/// What is said about a change, and the lines of a file.
+const BODY: &str = "        ";
 
 impl<'a> Review<'a> {
     /// Mark, kind and name of every resource, such as `~ unit cron.service`.
     pub(crate) fn resources(&self) -> Vec<String> {
-        self.heads().map(|head| first_words(head, 3)).collect()
+        let words = |head: &str| head.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
+        self.heads().map(words).collect()
     }
 
     /// Names of resources of a kind, whatever happens to them.
     pub(crate) fn named(&self, kind: &str) -> BTreeSet<String> {
-        self.heads()
-            .map(|head| head.split_whitespace().skip(1).take(2).collect::<Vec<_>>())
-            .filter(|words| words.first() == Some(&kind))
-            .filter_map(|words| words.get(1).map(|name| (*name).to_owned()))
-            .collect()
+        let mut names = BTreeSet::new();
+        for head in self.heads() {
+            let mut words = head.split_whitespace().skip(1);
+            if words.next() == Some(kind) {
+                names.extend(words.next().map(str::to_owned));
+            }
+        }
+        names
     }
 
     /// The packages that are asked for, and all that come along with them, each with its version.
     pub(crate) fn packages(&self) -> BTreeSet<(String, String)> {
         let asked_for = self.heads().filter_map(|head| head.strip_prefix("+ package "));
-        let along = self
-            .0
-            .lines()
-            .filter_map(|line| line.trim().strip_prefix("and with it "));
-        let along = along
-            .filter_map(|line| line.split_once(": "))
-            .flat_map(|(_, all)| all.split(", "));
-        asked_for
-            .chain(along)
-            .filter_map(|package| {
-                let mut words = package.split_whitespace();
-                Some((words.next()?.to_owned(), words.next()?.to_owned()))
-            })
-            .collect()
+        let along = self.along();
+        let all = asked_for.chain(along.split(", "));
+        all.filter_map(|package| {
+            let mut words = package.split_whitespace();
+            Some((words.next()?.to_owned(), words.next()?.to_owned()))
+        })
+        .collect()
+    }
+
+    /// The lists after "and with it … packages:".
+    fn along(&self) -> String {
+        let mut list = String::new();
+        let mut is_list = false;
+        for line in self.0.lines() {
+            let text = line.strip_prefix(BODY).filter(|text| !text.starts_with("by `"));
+            match text {
+                Some(text) if is_list => list.extend([text.trim(), " "]),
+                _ => is_list = line.trim_start().starts_with("and with ") && line.ends_with("packages:"),
+            }
+            if !is_list && !list.ends_with(", ") && !list.is_empty() {
+                list.push_str(", ");
+            }
+        }
+        list
     }
 
     /// The content shown for a new file.
     pub(crate) fn content(&self, path: &str) -> String {
-        let mut lines = self
-            .0
-            .lines()
-            .skip_while(|line| !line.contains(&format!("+ file {path}")));
-        let head = lines.next().unwrap_or_default();
-        let deeper = |line: &&str| indent(line) > indent(head) && line.trim_start().starts_with('+');
+        let head = format!("{HEAD}+ file {path} ");
         let mut content = String::new();
-        for line in lines.take_while(deeper) {
-            let added = line.trim_start().trim_start_matches('+');
-            content.push_str(added.strip_prefix(' ').unwrap_or(added));
-            content.push('\n');
+        let after = self.0.lines().skip_while(|line| !line.starts_with(&head)).skip(1);
+        for line in after.map_while(|line| line.strip_prefix(BODY)) {
+            if let Some(added) = line.strip_prefix("+ ") {
+                content.push_str(added);
+                content.push('\n');
+            }
         }
         content
     }
 
-    /// Lines that announce a resource: content lies deeper than the shallowest marks.
+    /// Lines that announce a resource.
     fn heads(&self) -> impl Iterator<Item = &'a str> {
-        let marked = |line: &&str| MARKS.iter().any(|mark| line.trim_start().starts_with(mark));
-        let shallowest = self.0.lines().filter(marked).map(indent).min().unwrap_or_default();
-        self.0
-            .lines()
-            .filter(marked)
-            .filter(move |line| indent(line) == shallowest)
-            .map(str::trim)
+        let inner = self.0.lines().filter_map(|line| line.strip_prefix(HEAD));
+        inner.filter(|line| MARKS.iter().any(|mark| line.starts_with(mark)))
     }
 }
 
-fn indent(line: &str) -> usize {
-    line.len() - line.trim_start().len()
-}
-
-fn first_words(line: &str, count: usize) -> String {
-    line.split_whitespace().take(count).collect::<Vec<_>>().join(" ")
+/// The resources that the lines of a deploy call applied, such as `unit cron.service`, in order.
+pub(crate) fn applied(told: &str) -> Vec<String> {
+    let mut resources = Vec::new();
+    for line in told.lines() {
+        let mut words = line.splitn(3, "  ").map(str::trim);
+        if let (Some(_), Some("applied"), Some(rest)) = (words.next(), words.next(), words.next()) {
+            let rest = rest.split(" (").next().unwrap_or(rest);
+            resources.extend(rest.split(", ").map(|resource| resource.trim().to_owned()));
+        }
+    }
+    resources
 }
