@@ -176,7 +176,7 @@ fn a_fresh_host() {
       2 operations unchanged
 
     services-dev: 2 to create, 3 to change, 0 to remove, 1 known later, 2 unchanged
-        along with packages: 12 installed, 1 upgraded, 1 removed
+        along with packages: 12 to install, 1 to upgrade, 1 to remove
     ");
     assert_snapshot!(plain(&plan(&run, &reviewed, &verbose())), @"
     services-dev
@@ -233,7 +233,7 @@ fn a_fresh_host() {
             by `files.directory /etc` at tasks/system/other.toml:2:6
 
     services-dev: 2 to create, 3 to change, 0 to remove, 1 known later, 2 unchanged
-        along with packages: 12 installed, 1 upgraded, 1 removed
+        along with packages: 12 to install, 1 to upgrade, 1 to remove
     ");
 }
 
