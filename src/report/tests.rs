@@ -1,5 +1,6 @@
 //! What people see, as they see it: plans made by `plan::build` from facts, and results built by hand.
 
+mod attributes;
 mod diffs;
 mod ends;
 mod mistakes;

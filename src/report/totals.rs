@@ -76,13 +76,13 @@ impl Tally {
         let along = &self.along;
         let mut parts = Vec::new();
         if along.installs > 0 {
-            parts.push(format!("{} installed", grouped(along.installs)));
+            parts.push(format!("{} to install", grouped(along.installs)));
         }
         if along.upgrades > 0 {
-            parts.push(paint(Tone::Changed, &format!("{} upgraded", grouped(along.upgrades))));
+            parts.push(paint(Tone::Changed, &format!("{} to upgrade", grouped(along.upgrades))));
         }
         if along.removes > 0 {
-            parts.push(paint(Tone::Removed, &format!("{} removed", grouped(along.removes))));
+            parts.push(paint(Tone::Removed, &format!("{} to remove", grouped(along.removes))));
         }
         if along.is_unknown {
             parts.push("not known yet".to_owned());
