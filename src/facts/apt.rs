@@ -1,6 +1,7 @@
 //! What apt would do, asked of apt itself without a lock and without writing its caches.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::{Fact, FactKey, Installation, UnreadableAnswer};
@@ -88,10 +89,11 @@ pub(super) fn probe(keys: &[FactKey]) -> String {
         script.push_str(
             "lists=no; for f in /var/lib/apt/lists/*Packages*; do [ -e \"$f\" ] && lists=yes; done\nprintf 'lists %s\\n' $lists\n",
         );
-        script.push_str(&format!(
-            "said=$({} 2>&1)\ncode=$?\nprintf '%s\\nexit %s\\n' \"$said\" $code\n",
+        let _ = writeln!(
+            script,
+            "said=$({} 2>&1)\ncode=$?\nprintf '%s\\nexit %s\\n' \"$said\" $code",
             simulation_command(wish)
-        ));
+        );
         script.push_str(
             "printf '%s\\n' \"$said\" | sed -n 's/^Inst \\([^ ]*\\) \\[.*/\\1/p;s/^Remv \\([^ ]*\\).*/\\1/p' | xargs -r dpkg -L 2>/dev/null\nprintf 'owned\\n'\n",
         );

@@ -136,8 +136,15 @@ mod tests {
         let port = listener.local_addr().expect("an address").port();
         std::thread::spawn(move || {
             for mut stream in listener.incoming().take(times).flatten() {
-                let mut request = [0; 1024];
-                let _ = stream.read(&mut request);
+                // Closing before all was read would reset the connection.
+                let mut request = Vec::new();
+                let mut piece = [0; 1024];
+                while !request.ends_with(b"\r\n\r\n") {
+                    match stream.read(&mut piece) {
+                        Ok(0) | Err(_) => break,
+                        Ok(length) => request.extend_from_slice(&piece[..length]),
+                    }
+                }
                 let _ = stream.write_all(b"HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\n");
             }
         });

@@ -12,7 +12,7 @@
 use serde::Deserialize;
 
 use crate::change::{
-    Action, Attribute, Before, DEFAULT_TIMEOUT, Outcome, ResourceChange, ResourceId, Risk, Run, Step, Stop,
+    Action, Attributed, Before, DEFAULT_TIMEOUT, Outcome, ResourceChange, ResourceId, Risk, Run, Step, Stop,
 };
 use crate::facts::check::CheckFact;
 use crate::facts::overlay::{Effect, Scope};
@@ -144,11 +144,8 @@ impl Shell {
                 Action::Create
             },
             before: Before::Absent,
-            after: Some(
-                [("runs", Attribute::known(self.commands.join("\n")))]
-                    .into_iter()
-                    .collect(),
-            ),
+            // The name is the whole of it.
+            after: Some(Attributed::new()),
             expect: Vec::new(),
             effects: effects
                 .map(|scope| Effect::Forget(scope, "the command may change it".to_owned()))

@@ -174,8 +174,7 @@ fn a_fresh_host() {
             + world
         ~ unit exporter.service   active, enabled
             unless `apt.packages prometheus-node-exporter` brings it
-        ~ unit apt-daily.timer   active, enabled
-            unless `apt.packages prometheus-node-exporter` brings it
+        ~ unit apt-daily.timer   inactive → active, disabled → enabled
         ? files.line /etc/exporter.conf   known when `apt.packages prometheus-node-exporter` is through:
             path `/etc/exporter.conf`: a package may bring it
             may change /etc/exporter.conf
@@ -223,8 +222,7 @@ fn a_fresh_host() {
             runs `systemctl enable exporter.service`
             runs `systemctl start exporter.service`
             by `systemd.service exporter` at tasks/system/monitoring.toml:19:6
-        ~ unit apt-daily.timer   active, enabled
-            unless `apt.packages prometheus-node-exporter` brings it
+        ~ unit apt-daily.timer   inactive → active, disabled → enabled
             runs `systemctl enable apt-daily.timer`
             runs `systemctl start apt-daily.timer`
             by `systemd.service apt-daily.timer` at tasks/system/monitoring.toml:25:6
