@@ -9,6 +9,7 @@
 mod bad_input;
 mod concurrency;
 mod convergence;
+mod ends;
 mod faults;
 mod host;
 mod not_yet;
