@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use super::account::{AccountDefaults, GroupFact, UserFact};
 use super::apt::InstallationFact;
 use super::package::PackageFact;
 use super::path::{ContentFact, PathFact};
 use super::system::SystemFacts;
 use super::unit::UnitFact;
-use super::{UnreadableAnswer, apt, package, path, system, unit};
+use super::{UnreadableAnswer, account, apt, package, path, system, unit};
 
 /// The name of one fact of a host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,6 +25,16 @@ pub enum FactKey {
     Installation(Installation),
     /// A systemd unit, with its suffix.
     Unit(String),
+    /// A user.
+    User(String),
+    /// A group.
+    Group(String),
+    /// The user that has a number.
+    UserNumber(u32),
+    /// The group that has a number.
+    GroupNumber(u32),
+    /// What the host does for a new user.
+    AccountDefaults,
 }
 
 /// A wish to install or remove packages, as apt is asked about it.
@@ -52,6 +63,14 @@ pub enum Fact {
     Installation(InstallationFact),
     /// For [`FactKey::Unit`].
     Unit(UnitFact),
+    /// For [`FactKey::User`].
+    User(UserFact),
+    /// For [`FactKey::Group`].
+    Group(GroupFact),
+    /// For [`FactKey::UserNumber`] and [`FactKey::GroupNumber`]: the name of whoever has it.
+    Holder(Option<String>),
+    /// For [`FactKey::AccountDefaults`].
+    AccountDefaults(Box<AccountDefaults>),
 }
 
 /// Facts that one command of the host reads together. The order is that of the probes in the script.
@@ -67,6 +86,8 @@ pub enum Family {
     Packages,
     /// [`FactKey::Unit`].
     Units,
+    /// [`FactKey::User`], [`FactKey::Group`], their numbers, [`FactKey::AccountDefaults`].
+    Accounts,
     /// [`FactKey::Installation`].
     Installations,
 }
@@ -83,6 +104,9 @@ impl FactKey {
             Self::Package(_) => Family::Packages,
             Self::Installation(_) => Family::Installations,
             Self::Unit(_) => Family::Units,
+            Self::User(_) | Self::Group(_) | Self::UserNumber(_) | Self::GroupNumber(_) | Self::AccountDefaults => {
+                Family::Accounts
+            }
         }
     }
 
@@ -107,6 +131,11 @@ impl fmt::Display for FactKey {
                 write!(formatter, "{verb} `{}`", wish.packages.join(" "))
             }
             Self::Unit(name) => write!(formatter, "unit `{name}`"),
+            Self::User(name) => write!(formatter, "user `{name}`"),
+            Self::Group(name) => write!(formatter, "group `{name}`"),
+            Self::UserNumber(number) => write!(formatter, "the user with number {number}"),
+            Self::GroupNumber(number) => write!(formatter, "the group with number {number}"),
+            Self::AccountDefaults => formatter.write_str("what a new user gets"),
         }
     }
 }
@@ -120,6 +149,7 @@ impl Family {
             Self::Contents => "file contents",
             Self::Packages => "packages",
             Self::Units => "units",
+            Self::Accounts => "users and groups",
             Self::Installations => "what apt would do",
         }
     }
@@ -131,6 +161,7 @@ impl Family {
             Self::Contents => path::content_probe(&paths(keys)),
             Self::Packages => package::probe(&names(keys)),
             Self::Units => unit::probe(&names(keys)),
+            Self::Accounts => account::probe(keys),
             Self::Installations => apt::probe(keys),
         }
     }
@@ -142,6 +173,7 @@ impl Family {
             Self::Contents => path::parse_content,
             Self::Packages => package::parse,
             Self::Units => unit::parse,
+            Self::Accounts => account::parse,
             Self::Installations => apt::parse,
         }
     }

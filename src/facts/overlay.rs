@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::account::{GroupFact, UserFact};
 use super::path::PathFact;
 use super::unit::UnitFact;
 use super::{Fact, FactKey, Facts};
@@ -47,6 +48,8 @@ pub enum Scope {
     AbsentUnits,
     /// All units.
     Units,
+    /// Users and groups that do not exist now.
+    AbsentAccounts,
     /// Everything.
     Everything,
 }
@@ -59,12 +62,16 @@ impl Scope {
             Self::Tree(top) | Self::AbsentTree(top) => key.path().is_some_and(|path| is_below(path, top)),
             Self::Packages => matches!(key, FactKey::Package(_) | FactKey::Installation(_)),
             Self::AbsentUnits | Self::Units => matches!(key, FactKey::Unit(_)),
+            Self::AbsentAccounts => matches!(
+                key,
+                FactKey::User(_) | FactKey::Group(_) | FactKey::UserNumber(_) | FactKey::GroupNumber(_)
+            ),
             Self::Everything => true,
         }
     }
 
     fn only_absent(&self) -> bool {
-        matches!(self, Self::AbsentTree(_) | Self::AbsentUnits)
+        matches!(self, Self::AbsentTree(_) | Self::AbsentUnits | Self::AbsentAccounts)
     }
 }
 
@@ -145,7 +152,13 @@ impl<'a> Overlay<'a> {
             other => other.clone(),
         };
         match self.get_before(&asked, end) {
-            Lookup::Known(Fact::Path(PathFact::Absent) | Fact::Unit(UnitFact::Absent)) => Presence::Absent,
+            Lookup::Known(
+                Fact::Path(PathFact::Absent)
+                | Fact::Unit(UnitFact::Absent)
+                | Fact::User(UserFact::Absent)
+                | Fact::Group(GroupFact::Absent)
+                | Fact::Holder(None),
+            ) => Presence::Absent,
             Lookup::Known(_) => Presence::Present,
             Lookup::Since(..) => Presence::Unknown,
             Lookup::NotGathered => Presence::NotGathered,

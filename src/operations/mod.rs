@@ -74,8 +74,11 @@ impl Definition {
 pub static OPERATIONS: &[Definition] = &[
     Definition::of::<apt::packages::Packages>(),
     Definition::of::<files::directory::Directory>(),
+    Definition::of::<files::file::File>(),
     Definition::of::<files::line::Line>(),
+    Definition::of::<files::link::Link>(),
     Definition::of::<files::put::Put>(),
+    Definition::of::<files::template::Template>(),
     Definition::of::<systemd::service::Service>(),
 ];
 

@@ -12,6 +12,7 @@ use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
 use crate::facts::unit::{UnitFact, UnitState};
 use crate::facts::{Fact, FactKey, Facts};
 use crate::secret::{DigestKey, sha256_hex};
+use crate::template;
 use crate::value::{Kind, Known, Table, Value, parse_toml};
 
 pub(super) struct Bench {
@@ -19,7 +20,8 @@ pub(super) struct Bench {
     arguments: Table,
     place: Origin,
     facts: Facts,
-    assets: Assets,
+    assets: Arc<Assets>,
+    data: Table,
     before: Vec<Effect>,
 }
 
@@ -33,7 +35,8 @@ impl Bench {
             arguments,
             place: Origin::new(&file, 0..1),
             facts: Facts::default(),
-            assets: Assets::new(),
+            assets: Arc::default(),
+            data: Table::new(),
             before: Vec::new(),
         }
     }
@@ -105,7 +108,13 @@ impl Bench {
     }
 
     pub(super) fn asset(mut self, path: &str, content: &[u8]) -> Self {
-        self.assets.insert(path.to_owned(), Arc::from(content));
+        Arc::make_mut(&mut self.assets).insert(path.to_owned(), Arc::from(content));
+        self
+    }
+
+    /// Data of the host, for templates.
+    pub(super) fn data(mut self, text: &str) -> Self {
+        self.data = parse_toml(&SourceFile::new("group_data/all.toml", text)).expect("valid TOML");
         self
     }
 
@@ -114,6 +123,7 @@ impl Bench {
         let why = "a package may bring it".to_owned();
         self.before
             .push(Effect::Forget(Scope::AbsentTree(tree.to_owned()), why.clone()));
+        self.before.push(Effect::Forget(Scope::AbsentAccounts, why.clone()));
         self.before.push(Effect::Forget(Scope::AbsentUnits, why));
         self
     }
@@ -122,7 +132,8 @@ impl Bench {
         let mut overlay = Overlay::new(&self.facts);
         overlay.commit(&OperationId("before".to_owned()), self.before.clone());
         let key = DigestKey::random();
-        let context = PlanContext::new(overlay, &self.arguments, &self.place, &self.assets, &key);
+        let scope = template::Scope::new(self.data.clone(), template::Facts::Unknown("not read".to_owned()));
+        let context = PlanContext::new(overlay, &self.arguments, &self.place, &self.assets, &key, &scope);
         self.operation.plan(&context)
     }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::facts::Fact;
+use crate::facts::account::{AccountDefaults, GroupFact, SkeletonEntry, SkeletonKind, UserFact};
 use crate::facts::apt::{InstallationFact, SimulatedInstall, Simulation};
 use crate::facts::package::PackageFact;
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
@@ -27,6 +28,10 @@ fn answer(key: &FactKey) -> Fact {
         FactKey::Content(_) => Fact::Content(ContentFact::Absent),
         FactKey::Package(_) => Fact::Package(PackageFact::Absent),
         FactKey::Unit(_) => Fact::Unit(UnitFact::Absent),
+        FactKey::User(_) => Fact::User(UserFact::Absent),
+        FactKey::Group(_) => Fact::Group(GroupFact::Absent),
+        FactKey::UserNumber(_) | FactKey::GroupNumber(_) => Fact::Holder(None),
+        FactKey::AccountDefaults => Fact::AccountDefaults(Box::new(defaults())),
         FactKey::Installation(wish) => Fact::Installation(InstallationFact::Possible(Simulation {
             installs: wish
                 .packages
@@ -39,6 +44,21 @@ fn answer(key: &FactKey) -> Fact {
                 .collect(),
             removals: Vec::new(),
         })),
+    }
+}
+
+fn defaults() -> AccountDefaults {
+    AccountDefaults {
+        home_base: "/home".to_owned(),
+        shell: "/bin/sh".to_owned(),
+        private_groups: true,
+        group: "users".to_owned(),
+        home_mode: 0o700,
+        skeleton: vec![SkeletonEntry {
+            path: ".profile".to_owned(),
+            mode: 0o644,
+            kind: SkeletonKind::File(crate::value::Known::Yes(b"umask 022\n".to_vec())),
+        }],
     }
 }
 

@@ -66,6 +66,7 @@ impl Operation for Packages {
         vec![
             Scope::Packages,
             Scope::Units,
+            Scope::AbsentAccounts,
             tree("/etc"),
             tree("/usr"),
             tree("/var/lib"),
@@ -298,7 +299,7 @@ fn forgotten(wish: &Installation, simulation: &Simulation) -> Vec<Effect> {
     } else {
         "a package may bring it"
     };
-    let mut scopes = vec![Scope::AbsentUnits];
+    let mut scopes = vec![Scope::AbsentUnits, Scope::AbsentAccounts];
     scopes.extend(["/etc", "/usr", "/var/lib"].map(|top| Scope::AbsentTree(top.to_owned())));
     if !simulation.removals.is_empty() || simulation.installs.iter().any(|install| install.old.is_some()) {
         scopes.extend([Scope::Units, Scope::Tree("/usr".to_owned())]);
