@@ -50,6 +50,8 @@ pub enum Scope {
     Units,
     /// Users and groups that do not exist now.
     AbsentAccounts,
+    /// All users and groups.
+    Accounts,
     /// Everything.
     Everything,
 }
@@ -62,7 +64,7 @@ impl Scope {
             Self::Tree(top) | Self::AbsentTree(top) => key.path().is_some_and(|path| is_below(path, top)),
             Self::Packages => matches!(key, FactKey::Package(_) | FactKey::Installation(_)),
             Self::AbsentUnits | Self::Units => matches!(key, FactKey::Unit(_)),
-            Self::AbsentAccounts => matches!(
+            Self::AbsentAccounts | Self::Accounts => matches!(
                 key,
                 FactKey::User(_) | FactKey::Group(_) | FactKey::UserNumber(_) | FactKey::GroupNumber(_)
             ),

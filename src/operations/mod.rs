@@ -6,6 +6,7 @@
 mod apt;
 mod context;
 mod files;
+mod server;
 mod systemd;
 
 use serde::de::DeserializeOwned;
@@ -79,6 +80,8 @@ pub static OPERATIONS: &[Definition] = &[
     Definition::of::<files::link::Link>(),
     Definition::of::<files::put::Put>(),
     Definition::of::<files::template::Template>(),
+    Definition::of::<server::group::Group>(),
+    Definition::of::<server::user::User>(),
     Definition::of::<systemd::service::Service>(),
 ];
 

@@ -113,7 +113,6 @@ impl File {
     }
 
     fn plan_absent(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
-        self.check_nothing_else_is_wanted(context)?;
         let path = context.resolve_parent(&self.path)?;
         let PathFact::Present(inode) = context.path(&path)? else {
             return Ok(Outcome::Unchanged);
@@ -133,23 +132,6 @@ impl File {
             steps: vec![Step::Remove { path }],
             risk: Risk::Removal,
         }]))
-    }
-
-    fn check_nothing_else_is_wanted(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
-        let given = [
-            ("user", self.user.is_some()),
-            ("group", self.group.is_some()),
-            ("mode", self.mode.is_some()),
-            ("touch", self.touch),
-        ];
-        match given.iter().find(|(_, given)| *given) {
-            Some((argument, _)) => Err(context.refuse(
-                argument,
-                format!("`{argument}` is given for a file that is not to be there"),
-                "`present` is false",
-            )),
-            None => Ok(()),
-        }
     }
 }
 
@@ -324,10 +306,6 @@ mod tests {
         assert_eq!(
             refused(bench(absent).link("/etc/x", "y")),
             "t.toml:1:8: `/etc/x` is no file"
-        );
-        assert_eq!(
-            refused(bench(&format!("{absent}\nmode = '0644'"))),
-            "t.toml:3:8: `mode` is given for a file that is not to be there"
         );
         let nowhere = bench("path = '/no/x'").absent("/no").absent("/no/x");
         assert_eq!(refused(nowhere), "t.toml:1:8: the directory of `/no/x` does not exist");

@@ -7,4 +7,4 @@ pub(super) mod link;
 pub(super) mod parameters;
 pub(super) mod put;
 pub(super) mod template;
-mod whole_file;
+pub(super) mod whole_file;

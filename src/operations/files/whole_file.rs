@@ -72,7 +72,7 @@ fn ensure(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, since: Ope
 }
 
 /// Refuses a path in a directory that is not there.
-pub(super) fn check_parent(context: &PlanContext<'_>, argument: &str, path: &str) -> Result<(), Stop> {
+pub(in crate::operations) fn check_parent(context: &PlanContext<'_>, argument: &str, path: &str) -> Result<(), Stop> {
     let above = parent(path);
     match context.path(above)? {
         PathFact::Present(inode) if inode.kind == InodeKind::Directory => Ok(()),
