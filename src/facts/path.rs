@@ -297,7 +297,7 @@ mod tests {
         let facts = parse_content(&keys, 0, &ask(&content_probe(&[&path, &missing]))).expect("readable");
         assert_eq!(facts[0].1, Fact::Content(ContentFact::Bytes(bytes.to_vec())));
         assert_eq!(facts[1].1, Fact::Content(ContentFact::Absent));
-        std::fs::write(&path, vec![b'x'; 1 + CONTENT_LIMIT as usize]).expect("write");
+        std::fs::write(&path, "x".repeat(1 + usize::try_from(CONTENT_LIMIT).expect("fits"))).expect("write");
         let facts = parse_content(&keys[..1], 0, &ask(&content_probe(&[&path]))).expect("readable");
         assert_eq!(facts[0].1, Fact::Content(ContentFact::TooLarge));
     }

@@ -144,12 +144,22 @@ impl HostPlan {
     pub fn is_pending(&self) -> bool {
         self.operations.iter().any(PlannedOperation::is_pending)
     }
+
+    /// Whether applying would do nothing at all, what is done each time included.
+    pub fn is_idle(&self) -> bool {
+        !self.is_pending() && self.operations.iter().all(|operation| operation.changes().is_empty())
+    }
 }
 
 impl Plan {
     /// Whether something waits to be done on any host.
     pub fn is_pending(&self) -> bool {
         self.hosts.iter().any(HostPlan::is_pending)
+    }
+
+    /// Whether applying would do nothing at all on any host.
+    pub fn is_idle(&self) -> bool {
+        self.hosts.iter().all(HostPlan::is_idle)
     }
 
     /// The plan of a host.

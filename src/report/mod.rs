@@ -1,58 +1,51 @@
-//! Stand-in until the text reporter lands.
-use crate::{apply::*, change::Outcome, error::Diagnostic, plan::*, project::Run};
-/// options
+//! What people read: the review before anything changes, what happens while it is applied, and how it ended.
+//!
+//! Pure functions from values to text: nothing here prints. Styles are escape codes in the text, for a stream that strips
+//! them off a pipe; all text that comes from a host or a file is made harmless first. Every text ends with a line break, or
+//! is empty. The same values give the same bytes.
+
+mod attributes;
+mod change;
+mod diagnostic;
+mod diff;
+mod events;
+mod failure;
+mod layout;
+mod line;
+mod operation;
+mod packages;
+mod sanitize;
+mod style;
+mod summary;
+mod text;
+mod totals;
+
+pub use diagnostic::{diagnostic, diagnostics, mistakes};
+pub use events::event;
+pub use operation::operation;
+pub use summary::summary;
+pub use text::plan;
+
+/// How a text is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextOptions {
-    #[doc = ""]
+    /// Whether operations with nothing to do, attributes that stay and commands are listed too.
     pub verbose: bool,
-    #[doc = ""]
+    /// Whether content is shown whole, however long.
     pub full_diff: bool,
-    #[doc = ""]
+    /// Columns of the terminal; what is not a line of a file is broken to fit.
     pub width: usize,
 }
-/// plan
-pub fn plan(_run: &Run, plan: &Plan, _options: &TextOptions) -> String {
-    let mut t = String::new();
-    for h in &plan.hosts {
-        for o in &h.operations {
-            let k = match &o.outcome {
-                Outcome::Unchanged => "=".into(),
-                Outcome::Change(_) => "+".into(),
-                Outcome::Ensure { .. } => "~".into(),
-                Outcome::Deferred { why, .. } => format!("? {why}"),
-            };
-            t += &format!("{} {k}\n", o.id);
-            for c in o.changes() {
-                t += &format!(
-                    "    {:?} {} {:?} -> {:?}\n",
-                    c.action,
-                    c.id.name,
-                    c.before,
-                    c.after
-                        .as_ref()
-                        .map(|a| format!("{a:?}").chars().take(200).collect::<String>())
-                );
-            }
+
+impl Default for TextOptions {
+    fn default() -> Self {
+        Self {
+            verbose: false,
+            full_diff: false,
+            width: 100,
         }
-        t += &format!("{:?}\n", h.totals());
-    }
-    t
-}
-/// event
-pub fn event(event: &Event, _o: &TextOptions) -> Option<String> {
-    match event {
-        Event::Finished { result, .. } => Some(format!("{result:?}\n")),
-        _ => None,
     }
 }
-/// summary
-pub fn summary(results: &[HostResult]) -> String {
-    format!("{results:#?}\n")
-}
-/// d
-pub fn diagnostic(d: &Diagnostic) -> String {
-    format!("error: {d} {:?} {:?}\n", d.causes, d.hint)
-}
-/// d
-pub fn diagnostics(d: &[Diagnostic]) -> String {
-    d.iter().map(diagnostic).collect()
-}
+
+#[cfg(test)]
+mod tests;

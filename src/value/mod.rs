@@ -145,10 +145,10 @@ mod tests {
             .iter()
             .map(|(key, entry)| match &entry.value.kind {
                 Kind::Table(inner) => format!("{key}={{{}}}", plain(inner)),
-                Kind::List(items) => format!(
-                    "{key}=[{}] ",
-                    items.iter().map(|item| format!("{:?}", item.kind)).collect::<String>()
-                ),
+                Kind::List(items) => {
+                    let kinds: Vec<&Kind> = items.iter().map(|item| &item.kind).collect();
+                    format!("{key}={kinds:?} ")
+                }
                 other => format!("{key}={other:?} "),
             })
             .collect()

@@ -187,9 +187,11 @@ async fn ensured_steps_find_that_it_is_so_already() {
     ];
     let change = change(steps, Vec::new());
     let ends = |answers: Vec<StepAnswer>| answers.iter().map(|answer| answer.end).collect::<Vec<_>>();
-    use StepEnd::{Already, Done};
-    assert_eq!(ends(folder.perform(&change, true).await), [Done, Done, Already, Done]);
-    assert_eq!(ends(folder.perform(&change, true).await), [Already; 4]);
+    assert_eq!(
+        ends(folder.perform(&change, true).await),
+        [StepEnd::Done, StepEnd::Done, StepEnd::Already, StepEnd::Done]
+    );
+    assert_eq!(ends(folder.perform(&change, true).await), [StepEnd::Already; 4]);
     assert_eq!(mode(&folder.path("d")), 0o750);
     assert_eq!(std::fs::read_link(folder.path("l")).expect("a link"), Path::new("d/f"));
 }

@@ -1,0 +1,143 @@
+//! Mistakes with excerpts of the files that hold them.
+
+use std::fmt::Write as _;
+
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
+
+use super::sanitize;
+use super::style::{Tone, counted, paint};
+use crate::error::{Diagnostic, Label, Origin};
+use crate::plan::Mistake;
+
+const WIDTH: usize = 120;
+
+/// One mistake: what is wrong, where, why, and what to do about it.
+pub fn diagnostic(diagnostic: &Diagnostic) -> String {
+    rendered(diagnostic, &[])
+}
+
+/// Mistakes one below the other, each told once, and how many there are.
+pub fn diagnostics(all: &[Diagnostic]) -> String {
+    let mut told: Vec<(&Diagnostic, Vec<&str>)> = Vec::new();
+    for diagnostic in all {
+        if !told.iter().any(|(known, _)| *known == diagnostic) {
+            told.push((diagnostic, Vec::new()));
+        }
+    }
+    together(&told)
+}
+
+/// Mistakes found on hosts; the same mistake on several is told once and names them.
+pub fn mistakes(all: &[Mistake]) -> String {
+    let mut told: Vec<(&Diagnostic, Vec<&str>)> = Vec::new();
+    for mistake in all {
+        match told.iter_mut().find(|(known, _)| **known == mistake.diagnostic) {
+            Some((_, hosts)) => hosts.push(&mistake.host),
+            None => told.push((&mistake.diagnostic, vec![&mistake.host])),
+        }
+    }
+    together(&told)
+}
+
+fn together(told: &[(&Diagnostic, Vec<&str>)]) -> String {
+    let blocks: Vec<String> = told.iter().map(|(one, hosts)| rendered(one, hosts)).collect();
+    let mut text = blocks.join("\n");
+    if told.len() > 1 {
+        let count = paint(Tone::Heading, &counted(told.len(), "mistake"));
+        let _ = writeln!(text, "\n{count} in all");
+    }
+    text
+}
+
+fn rendered(diagnostic: &Diagnostic, hosts: &[&str]) -> String {
+    let notes = notes(diagnostic, hosts);
+    if diagnostic.labels.is_empty() {
+        return without_excerpt(diagnostic, &notes);
+    }
+    let mut group = Group::with_title(Level::ERROR.primary_title(sanitize::lines(&diagnostic.title)));
+    for labels in by_file(&diagnostic.labels) {
+        group = group.element(excerpt(&labels, &diagnostic.labels[0]));
+    }
+    for (name, text) in &notes {
+        let level = if *name == "hint" { Level::HELP } else { Level::NOTE };
+        group = group.element(level.with_name(*name).message(text.as_str()));
+    }
+    let mut text = Renderer::styled().term_width(WIDTH).render(&[group]);
+    text.push('\n');
+    text
+}
+
+/// What stands below the excerpts, each with what it is called.
+fn notes(diagnostic: &Diagnostic, hosts: &[&str]) -> Vec<(&'static str, String)> {
+    let causes = diagnostic.causes.iter();
+    let mut notes: Vec<(&'static str, String)> = causes.map(|cause| ("caused by", sanitize::lines(cause))).collect();
+    if !hosts.is_empty() {
+        notes.push(("on", sanitize::one_line(&hosts.join(", "))));
+    }
+    notes.extend(diagnostic.hint.iter().map(|hint| ("hint", sanitize::lines(hint))));
+    notes
+}
+
+fn without_excerpt(diagnostic: &Diagnostic, notes: &[(&'static str, String)]) -> String {
+    let title = sanitize::lines(&diagnostic.title);
+    let mut text = format!("{}: {title}\n", paint(Tone::Removed, "error"));
+    for (name, note) in notes {
+        let note = note
+            .trim_end()
+            .replace('\n', &format!("\n{}", " ".repeat(name.len() + 4)));
+        let _ = writeln!(text, "  {}: {note}", paint(Tone::Heading, name));
+    }
+    text
+}
+
+fn by_file(labels: &[Label]) -> Vec<Vec<&Label>> {
+    let mut files: Vec<Vec<&Label>> = Vec::new();
+    for label in labels {
+        match files.iter_mut().find(|file| file[0].origin.file == label.origin.file) {
+            Some(file) => file.push(label),
+            None => files.push(vec![label]),
+        }
+    }
+    files
+}
+
+fn excerpt<'a>(labels: &[&Label], first: &Label) -> Snippet<'a, Annotation<'a>> {
+    let file = &labels[0].origin.file;
+    let mut snippet = Snippet::source(same_length(&file.text)).path(sanitize::one_line(&file.path));
+    for label in labels {
+        let kind = if std::ptr::eq(*label, first) {
+            AnnotationKind::Primary
+        } else {
+            AnnotationKind::Context
+        };
+        let text = (!label.text.is_empty()).then(|| sanitize::lines(&label.text));
+        snippet = snippet.annotation(kind.span(span(&label.origin)).label(text));
+    }
+    snippet
+}
+
+/// The span within the file and between characters, whatever it was made from.
+fn span(origin: &Origin) -> std::ops::Range<usize> {
+    let text = &origin.file.text;
+    let between = |at: usize| {
+        let at = at.min(text.len());
+        (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+    };
+    let start = between(origin.span.start);
+    start..between(origin.span.end).max(start)
+}
+
+/// The text made harmless without moving a byte, since spans point into it. Control characters of one byte are shown as
+/// pictures by the renderer.
+fn same_length(text: &str) -> String {
+    let mut harmless = String::with_capacity(text.len());
+    for character in text.chars() {
+        match (sanitize::is_hidden(character), character.len_utf8()) {
+            (true, 2) => harmless.push('¿'),
+            (true, 3) => harmless.push('\u{fffd}'),
+            (true, 4) => harmless.push_str("¿¿"),
+            _ => harmless.push(character),
+        }
+    }
+    harmless
+}

@@ -1,0 +1,102 @@
+//! Events as plain lines: one a finished operation, failures in full.
+
+use std::time::Duration;
+
+use super::TextOptions;
+use super::failure::{self, ENDS, ended, words};
+use super::layout::{indented, joined};
+use super::operation;
+use super::sanitize::one_line;
+use super::style::{Tone, paint};
+use super::summary;
+use crate::apply::{Event, HostEnd, LineEnd, OperationResult};
+
+/// Resources named on one line before the rest is counted.
+const MOST_NAMED: usize = 3;
+
+/// What a plain log tells of an event; `None` where it has nothing to tell.
+pub fn event(event: &Event, options: &TextOptions) -> Option<String> {
+    let lines = match event {
+        Event::Started { .. } => Vec::new(),
+        Event::Resolved { host, operation } => {
+            let block = operation::lines(operation, options, options.width.saturating_sub(4));
+            let slug = one_line(operation.id.slug());
+            let (words, tone) = if block.is_empty() || operation.changes().is_empty() {
+                ("already so", Tone::Plain)
+            } else {
+                ("now known", Tone::Later)
+            };
+            let mut lines = vec![line(host, words, tone, &slug)];
+            lines.extend(indented(block, 4));
+            lines
+        }
+        Event::Finished { host, result } => finished(host, result),
+        Event::HostFinished { result } => {
+            let mut lines = Vec::new();
+            if let Some(failure) = &result.failure {
+                lines.extend(failure::lines(&result.host, failure));
+            }
+            lines.push(summary::host_line(result, 0));
+            lines
+        }
+    };
+    (!lines.is_empty()).then(|| joined(&lines))
+}
+
+fn finished(host: &str, result: &OperationResult) -> Vec<String> {
+    let mut lines = Vec::new();
+    for end in ENDS {
+        // A log has no more to go by than the operation itself: with no line and no failure there was nothing to do.
+        let mut names = ended(HostEnd::Converged, result, end);
+        if names.is_empty() {
+            continue;
+        }
+        if names.len() > MOST_NAMED {
+            let rest = names.len() - MOST_NAMED;
+            names.truncate(MOST_NAMED);
+            names.push(format!("{rest} more"));
+        }
+        let took = if matches!(end, LineEnd::Applied | LineEnd::Failed) {
+            duration(result.took)
+        } else {
+            String::new()
+        };
+        let (words, tone) = words(end);
+        lines.push(line(host, words, tone, &format!("{}{took}", names.join(", "))));
+    }
+    if let Some(failure) = &result.failure {
+        lines.extend(failure::lines(host, failure));
+    }
+    lines
+}
+
+fn line(host: &str, words: &str, tone: Tone, what: &str) -> String {
+    let column = format!("{words:<11}");
+    format!("{}  {}  {what}", one_line(host), paint(tone, &column))
+}
+
+/// ` (12.3 s)`; nothing for what took no time to speak of.
+fn duration(took: Duration) -> String {
+    let tenths = (took.as_millis() + 50) / 100;
+    match tenths {
+        0 => String::new(),
+        1..600 => format!(" ({}.{} s)", tenths / 10, tenths % 10),
+        _ => format!(" ({} min {} s)", tenths / 600, tenths % 600 / 10),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_well() {
+        let read = |milliseconds| duration(Duration::from_millis(milliseconds));
+        assert_eq!(read(0), "");
+        assert_eq!(read(49), "");
+        assert_eq!(read(50), " (0.1 s)");
+        assert_eq!(read(12_345), " (12.3 s)");
+        assert_eq!(read(59_960), " (1 min 0 s)");
+        assert_eq!(read(192_000), " (3 min 12 s)");
+    }
+}

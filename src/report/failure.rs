@@ -1,0 +1,149 @@
+//! A failure in full, and what it kept from being reached.
+
+use super::layout::wrapped;
+use super::packages::come_along;
+use super::sanitize;
+use super::style::{Tone, counted, grouped, paint, width};
+use crate::apply::{Failure, HostEnd, HostResult, LineEnd, OperationResult};
+use crate::change::ResourceId;
+
+/// Lines of output that are shown, the last ones.
+const MOST_OUTPUT: usize = 20;
+/// Longer lines of output are cut, in characters.
+const LONG: usize = 400;
+const ROOM: usize = 100;
+
+/// What was attempted on `host`, why it failed, and what was printed.
+pub(super) fn lines(host: &str, failure: &Failure) -> Vec<String> {
+    let mut lines = vec![paint(Tone::Removed, &headline(host, &failure.attempted))];
+    if let Some(cause) = &failure.cause {
+        lines.extend(note("caused by", cause));
+    }
+    if let Some(code) = failure.exit_code {
+        lines.push(format!("  exit code {code}"));
+    }
+    lines.extend(output(&failure.output));
+    if let Some(hint) = &failure.hint {
+        lines.extend(note("hint", hint));
+    }
+    lines
+}
+
+/// What was attempted comes as "write `/etc/motd`", or as the text of an error that names the host by itself.
+fn headline(host: &str, attempted: &str) -> String {
+    let host = sanitize::one_line(host);
+    let attempted = sanitize::one_line(attempted);
+    let own = attempted.strip_prefix(&format!("{host}: "));
+    match own {
+        Some(rest) => format!("{host}: {rest}"),
+        None if attempted.starts_with("failed ") => format!("{host}: {attempted}"),
+        None => format!("{host}: failed to {attempted}"),
+    }
+}
+
+/// A named note; further lines of it stand below its first.
+pub(super) fn note(name: &str, text: &str) -> Vec<String> {
+    let text = sanitize::lines(text);
+    let room = ROOM.saturating_sub(name.len() + 4);
+    let mut texts = text.trim_end().lines().flat_map(|line| wrapped(line, room));
+    let first = texts.next().unwrap_or_default();
+    let mut lines = vec![format!("  {}: {first}", paint(Tone::Heading, name))];
+    let margin = " ".repeat(name.len() + 4);
+    lines.extend(texts.map(|line| format!("{margin}{line}")));
+    lines
+}
+
+fn output(text: &str) -> Vec<String> {
+    let all: Vec<&str> = text.trim_end().split('\n').collect();
+    if text.trim().is_empty() {
+        return Vec::new();
+    }
+    let left_out = all.len().saturating_sub(MOST_OUTPUT);
+    let mut lines = Vec::new();
+    if left_out > 0 {
+        let note = format!("  | … {} before", counted(left_out, "line"));
+        lines.push(paint(Tone::Faint, &note));
+    }
+    lines.extend(all[left_out..].iter().map(|line| {
+        let line = format!("| {}", cut(&last_state(line)));
+        format!("  {}", line.trim_end())
+    }));
+    lines
+}
+
+/// What a terminal would show of a line that was written over, as progress bars are.
+fn last_state(line: &str) -> String {
+    let line = line.trim_end_matches('\r');
+    sanitize::lines(line.rsplit('\r').next().unwrap_or(line))
+}
+
+fn cut(line: &str) -> String {
+    let count = width(line);
+    if count <= LONG {
+        return line.to_owned();
+    }
+    let head: String = line.chars().take(LONG).collect();
+    format!("{head}…[{} more characters]", grouped(count - LONG))
+}
+
+/// What a stopped host did not come to, an entry a resource or, where that is not known, an operation.
+pub(super) fn not_reached(result: &HostResult) -> Vec<String> {
+    let operations = result.operations.iter();
+    operations
+        .flat_map(|one| ended(result.end, one, LineEnd::NotReached))
+        .collect()
+}
+
+/// The resources of an operation that ended as `end`, in words.
+pub(super) fn ended(host: HostEnd, operation: &OperationResult, end: LineEnd) -> Vec<String> {
+    if operation.lines.is_empty() {
+        let own = end_without_lines(host, operation);
+        let slug = sanitize::one_line(operation.operation.slug());
+        return if own == end { vec![slug] } else { Vec::new() };
+    }
+    let ids = operation
+        .lines
+        .iter()
+        .filter(|line| line.end == end)
+        .map(|line| &line.resource);
+    let (along, named): (Vec<&ResourceId>, Vec<&ResourceId>) = ids.partition(|id| come_along(id));
+    // What comes along shares the end of what it comes along with, unless that is not told.
+    let told = if named.is_empty() { along } else { named };
+    told.into_iter().map(resource).collect()
+}
+
+/// What was deferred is told of under the operation's own name.
+fn resource(id: &ResourceId) -> String {
+    let name = sanitize::one_line(&id.name);
+    if id.kind == "operation" {
+        return name;
+    }
+    format!("{} {name}", id.kind)
+}
+
+/// An operation without lines was never planned to the end: on a host that stopped early its turn did not come.
+fn end_without_lines(host: HostEnd, operation: &OperationResult) -> LineEnd {
+    match host {
+        _ if operation.failure.is_some() => LineEnd::Failed,
+        HostEnd::Converged | HostEnd::Pending => LineEnd::AlreadySo,
+        _ => LineEnd::NotReached,
+    }
+}
+
+/// An end in words.
+pub(super) fn words(end: LineEnd) -> (&'static str, Tone) {
+    match end {
+        LineEnd::Applied => ("applied", Tone::Added),
+        LineEnd::AlreadySo => ("already so", Tone::Plain),
+        LineEnd::Failed => ("failed", Tone::Removed),
+        LineEnd::NotReached => ("not reached", Tone::Changed),
+    }
+}
+
+/// All ends, in the order told.
+pub(super) const ENDS: [LineEnd; 4] = [
+    LineEnd::Applied,
+    LineEnd::AlreadySo,
+    LineEnd::Failed,
+    LineEnd::NotReached,
+];

@@ -1,0 +1,121 @@
+//! One operation as lines: what it would do, what it may find done, or what it waits for.
+
+use super::TextOptions;
+use super::change;
+use super::layout::{Part, indented, joined, row, wrapped};
+use super::sanitize::one_line;
+use super::style::{Tone, paint, width};
+use crate::change::Outcome;
+use crate::facts::overlay::{OperationId, Scope};
+use crate::plan::PlannedOperation;
+
+/// One operation's block; empty for one with nothing to do, unless all is listed.
+pub fn operation(operation: &PlannedOperation, options: &TextOptions) -> String {
+    joined(&lines(operation, options, options.width))
+}
+
+/// The lines of an operation in `room` columns.
+pub(super) fn lines(operation: &PlannedOperation, options: &TextOptions, room: usize) -> Vec<String> {
+    let slug = one_line(operation.id.slug());
+    let changes = |unless: Option<&str>| {
+        let changes = operation.changes().iter();
+        changes
+            .flat_map(|change| change::lines(change, unless, options, room))
+            .collect::<Vec<_>>()
+    };
+    let mut lines = match &operation.outcome {
+        Outcome::Unchanged if options.verbose => vec![paint(Tone::Faint, &format!("= {slug}   unchanged"))],
+        Outcome::Unchanged => return Vec::new(),
+        Outcome::Change(_) => changes(None),
+        Outcome::Ensure { since, .. } => changes(Some(&format!("unless {} brings it", named(since)))),
+        Outcome::Deferred {
+            waits_for,
+            why,
+            touches,
+            ..
+        } => {
+            let mut lines = deferred(&slug, waits_for, why, touches, room);
+            let preview = changes(None);
+            if !preview.is_empty() {
+                lines.push("    as things are now:".to_owned());
+                lines.extend(indented(preview, 6));
+            }
+            lines
+        }
+    };
+    if options.verbose {
+        let place = format!("    by `{slug}` at {}", one_line(&operation.origin.to_string()));
+        lines.push(paint(Tone::Faint, &place));
+    }
+    lines
+}
+
+/// Every scope is shown: it is what applying is held to.
+fn deferred(slug: &str, waits_for: &[OperationId], why: &str, touches: &[Scope], room: usize) -> Vec<String> {
+    let head = [
+        Part::new(Tone::Later, "?"),
+        Part::new(Tone::Heading, format!(" {slug}")),
+    ];
+    let (when, why) = if waits_for.is_empty() {
+        ("known later".to_owned(), one_line(why))
+    } else {
+        let through = if waits_for.len() == 1 { "is" } else { "are" };
+        let when = format!("known when {} {through} through", named(waits_for));
+        (when, without_names(&one_line(why), waits_for))
+    };
+    let both = format!("{when}: {why}");
+    let mut lines = if width(slug) + width(&both) + 5 <= room {
+        row(&head, &[Part::new(Tone::Later, both)], room)
+    } else {
+        let mut lines = row(&head, &[Part::new(Tone::Later, format!("{when}:"))], room);
+        lines.extend(indented(wrapped(&why, room.saturating_sub(4)), 4));
+        lines
+    };
+    let scopes: Vec<String> = touches.iter().map(scope).collect();
+    if !scopes.is_empty() {
+        let text = format!("may change {}", scopes.join(", "));
+        lines.extend(indented(wrapped(&text, room.saturating_sub(4)), 4));
+    }
+    lines
+}
+
+/// The reason without the names of operations at its end, which were just given.
+fn without_names(why: &str, waits_for: &[OperationId]) -> String {
+    match waits_for {
+        [one] => {
+            let name = format!(" ({})", named(std::slice::from_ref(one)));
+            why.strip_suffix(&name).unwrap_or(why).to_owned()
+        }
+        _ => why.to_owned(),
+    }
+}
+
+fn named(operations: &[OperationId]) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for operation in operations {
+        let name = format!("`{}`", one_line(operation.slug()));
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
+
+fn scope(scope: &Scope) -> String {
+    match scope {
+        Scope::Key(key) => match key.path() {
+            Some(path) => one_line(path),
+            None => one_line(&key.to_string()),
+        },
+        Scope::Tree(top) => format!("anything in {}", one_line(top)),
+        Scope::AbsentTree(top) => format!("what is not yet in {}", one_line(top)),
+        Scope::Packages => "any package".to_owned(),
+        Scope::AbsentUnits => "units that are not there yet".to_owned(),
+        Scope::Units => "any unit".to_owned(),
+        Scope::Everything => "anything".to_owned(),
+    }
+}

@@ -1,0 +1,71 @@
+//! Foreign text made harmless: what would drive a terminal, or hide in one, is shown as an escape.
+
+use std::fmt::Write as _;
+
+/// Text for one line: line breaks and tabs become escapes too.
+pub(super) fn one_line(text: &str) -> String {
+    let mut harmless = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' => harmless.push_str("\\n"),
+            '\r' => harmless.push_str("\\r"),
+            '\t' => harmless.push_str("\\t"),
+            other => push(&mut harmless, other),
+        }
+    }
+    harmless
+}
+
+/// Text of several lines: line breaks and tabs stay.
+pub(super) fn lines(text: &str) -> String {
+    let mut harmless = String::with_capacity(text.len());
+    text.replace("\r\n", "\n")
+        .chars()
+        .for_each(|character| push(&mut harmless, character));
+    harmless
+}
+
+/// Adds a character in a form that shows and does nothing else. Tabs and line breaks stay.
+pub(super) fn push(text: &mut String, character: char) {
+    match character {
+        '\n' | '\t' => text.push(character),
+        '\r' => text.push('␍'),
+        other if !is_hidden(other) => text.push(other),
+        other if u32::from(other) < 0x100 => {
+            let _ = write!(text, "\\x{:02x}", u32::from(other));
+        }
+        other => {
+            let _ = write!(text, "\\u{{{:x}}}", u32::from(other));
+        }
+    }
+}
+
+/// Whether a character drives a terminal, turns the direction of writing, or takes no room.
+pub(super) fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_drives_the_terminal() {
+        let hostile = "a\x1b]0;title\x07b\u{9b}2Jc\x7fd\u{202e}e\u{feff}";
+        assert_eq!(one_line(hostile), r"a\x1b]0;title\x07b\x9b2Jc\x7fd\u{202e}e\u{feff}");
+        let everything: String = ('\0'..='\u{3000}').collect();
+        assert!(!one_line(&everything).chars().any(is_hidden));
+        let kept: String = lines(&everything).chars().filter(|one| is_hidden(*one)).collect();
+        assert_eq!(kept, "\t\n");
+    }
+
+    #[test]
+    fn what_people_write_stays() {
+        let text = "grün 日本 “x” 🎉\tend";
+        assert_eq!(lines(text), text);
+        assert_eq!(one_line("a\tb\r\n"), r"a\tb\r\n");
+    }
+}

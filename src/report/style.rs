@@ -1,0 +1,95 @@
+//! The few styles of all texts. Each text is understood without them.
+
+use anstyle::{AnsiColor, Effects, Style};
+
+/// What a piece of text means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tone {
+    /// Text as it is.
+    Plain,
+    /// A name that others stand under.
+    Heading,
+    /// What may be skipped.
+    Faint,
+    /// What comes to be.
+    Added,
+    /// What goes, and what failed.
+    Removed,
+    /// What is altered.
+    Changed,
+    /// What is known later.
+    Later,
+    /// What is done each time.
+    EachTime,
+    /// Words that are new in a line.
+    AddedWord,
+    /// Words that go from a line.
+    RemovedWord,
+}
+
+impl Tone {
+    fn style(self) -> Style {
+        match self {
+            Self::Plain => Style::new(),
+            Self::Heading => Style::new().bold(),
+            Self::Faint => Style::new().dimmed(),
+            Self::Added => AnsiColor::Green.on_default(),
+            Self::Removed => AnsiColor::Red.on_default(),
+            Self::Changed => AnsiColor::Yellow.on_default(),
+            Self::Later => AnsiColor::Cyan.on_default(),
+            Self::EachTime => AnsiColor::Blue.on_default(),
+            Self::AddedWord => AnsiColor::Green.on_default().effects(Effects::INVERT),
+            Self::RemovedWord => AnsiColor::Red.on_default().effects(Effects::INVERT),
+        }
+    }
+}
+
+/// `text` in the style of `tone`.
+pub(super) fn paint(tone: Tone, text: &str) -> String {
+    if tone == Tone::Plain || text.is_empty() {
+        return text.to_owned();
+    }
+    let style = tone.style();
+    format!("{style}{text}{style:#}")
+}
+
+/// Columns that `text` takes. Text of double width counts too little: lines may then be somewhat longer.
+pub(super) fn width(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// `count` and a noun that goes with it.
+pub(super) fn counted(count: usize, noun: &str) -> String {
+    match (count, noun.strip_suffix('y')) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(stem)) => format!("{} {stem}ies", grouped(count)),
+        (_, None) => format!("{} {noun}s", grouped(count)),
+    }
+}
+
+/// `count` with commas between thousands.
+pub(super) fn grouped(count: usize) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_read_well() {
+        assert_eq!(counted(1, "operation"), "1 operation");
+        assert_eq!(counted(0, "operation"), "0 operations");
+        assert_eq!(counted(2, "library"), "2 libraries");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!(grouped(999), "999");
+    }
+}

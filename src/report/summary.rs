@@ -1,0 +1,153 @@
+//! How a run ended: failures in full, what was not reached, how to go on, and the totals last.
+
+use super::failure::{self, ENDS, ended, not_reached, note, words};
+use super::layout::joined;
+use super::sanitize::one_line;
+use super::style::{Tone, counted, grouped, paint, width};
+use crate::apply::{HostEnd, HostResult, LineEnd};
+
+/// How the run ended.
+pub fn summary(results: &[HostResult]) -> String {
+    let mut lines = Vec::new();
+    for result in results {
+        let told = trouble(result);
+        if !told.is_empty() {
+            lines.extend(told);
+            lines.push(String::new());
+        }
+    }
+    let (idle, busy): (Vec<&HostResult>, Vec<&HostResult>) = results.iter().partition(|one| is_idle(one));
+    let column = busy.iter().map(|one| width(&one_line(&one.host))).max().unwrap_or(0);
+    lines.extend(busy.iter().map(|result| host_line(result, column)));
+    if !idle.is_empty() {
+        let names: Vec<String> = idle.iter().map(|one| one_line(&one.host)).collect();
+        lines.push(format!("nothing to do on {}", names.join(", ")));
+    }
+    if results.len() > 1 {
+        lines.push(total(results));
+    }
+    joined(&lines)
+}
+
+fn is_idle(result: &HostResult) -> bool {
+    result.end == HostEnd::Converged && result.operations.is_empty() && result.failure.is_none()
+}
+
+/// All that went wrong on a host; nothing where nothing did.
+fn trouble(result: &HostResult) -> Vec<String> {
+    let mut lines = Vec::new();
+    for failure in result.operations.iter().filter_map(|one| one.failure.as_ref()) {
+        lines.extend(failure::lines(&result.host, failure));
+    }
+    if let Some(failure) = &result.failure {
+        lines.extend(failure::lines(&result.host, failure));
+    }
+    let Some(next) = next_step(result.end) else {
+        return lines;
+    };
+    if lines.is_empty() {
+        let text = format!("{}: {}", one_line(&result.host), end_words(result.end).0);
+        lines.push(paint(Tone::Removed, &text));
+    }
+    let left = not_reached(result);
+    if !left.is_empty() {
+        lines.push(format!("  {}:", paint(Tone::Changed, "not reached")));
+        lines.extend(left.iter().map(|one| format!("    {one}")));
+    }
+    if !has_hint(result) {
+        lines.extend(note("to go on", next));
+    }
+    lines
+}
+
+/// A hint is a next step already.
+fn has_hint(result: &HostResult) -> bool {
+    let failures = result.operations.iter().map(|one| &one.failure);
+    failures
+        .chain([&result.failure])
+        .flatten()
+        .any(|failure| failure.hint.is_some())
+}
+
+fn next_step(end: HostEnd) -> Option<&'static str> {
+    match end {
+        HostEnd::Converged | HostEnd::Pending => None,
+        HostEnd::Failed => Some("mend the cause and run the same deploy again; what was applied stays applied"),
+        HostEnd::Unreachable => Some("run the same deploy again once the host can be reached"),
+        HostEnd::Locked => Some("run the same deploy again when the other run is through"),
+        HostEnd::Stale => Some("run the same deploy again and review what it shows now"),
+        HostEnd::Invalid => Some("mend the project or the call, then run it again"),
+        HostEnd::Interrupted => Some("run the same deploy again: it goes on from what is there"),
+    }
+}
+
+fn end_words(end: HostEnd) -> (&'static str, Tone) {
+    match end {
+        HostEnd::Converged => ("converged", Tone::Added),
+        HostEnd::Pending => ("pending", Tone::Changed),
+        HostEnd::Failed => ("failed", Tone::Removed),
+        HostEnd::Unreachable => ("unreachable", Tone::Removed),
+        HostEnd::Locked => ("locked", Tone::Removed),
+        HostEnd::Stale => ("not as reviewed", Tone::Removed),
+        HostEnd::Invalid => ("invalid", Tone::Removed),
+        HostEnd::Interrupted => ("interrupted", Tone::Removed),
+    }
+}
+
+/// `nas  converged  3 applied, 1 already so`, the host's name in a column of that width.
+pub(super) fn host_line(result: &HostResult, column: usize) -> String {
+    let host = format!("{:<column$}", one_line(&result.host));
+    let (end, tone) = end_words(result.end);
+    let counts = counts(std::slice::from_ref(result));
+    let end = paint(tone, &format!("{end:<11}"));
+    format!("{}  {end}  {}", paint(Tone::Heading, &host), counted_ends(&counts))
+}
+
+fn counts(results: &[HostResult]) -> [usize; 4] {
+    ENDS.map(|end| {
+        let operations = results
+            .iter()
+            .flat_map(|result| result.operations.iter().map(|one| (result.end, one)));
+        operations
+            .map(|(host, operation)| ended(host, operation, end).len())
+            .sum()
+    })
+}
+
+fn counted_ends(counts: &[usize; 4]) -> String {
+    let told: Vec<String> = std::iter::zip(ENDS, counts)
+        .filter(|(_, count)| **count > 0)
+        .map(|(end, count)| {
+            let (words, tone) = words(end);
+            let tone = if end == LineEnd::Applied { Tone::Plain } else { tone };
+            paint(tone, &format!("{} {words}", grouped(*count)))
+        })
+        .collect();
+    if told.is_empty() {
+        return "nothing done".to_owned();
+    }
+    told.join(", ")
+}
+
+fn total(results: &[HostResult]) -> String {
+    const ALL: [HostEnd; 8] = [
+        HostEnd::Converged,
+        HostEnd::Pending,
+        HostEnd::Failed,
+        HostEnd::Unreachable,
+        HostEnd::Locked,
+        HostEnd::Stale,
+        HostEnd::Invalid,
+        HostEnd::Interrupted,
+    ];
+    let ends: Vec<String> = ALL
+        .iter()
+        .filter_map(|end| {
+            let count = results.iter().filter(|result| result.end == *end).count();
+            let (words, tone) = end_words(*end);
+            (count > 0).then(|| paint(tone, &format!("{count} {words}")))
+        })
+        .collect();
+    let hosts = paint(Tone::Heading, &counted(results.len(), "host"));
+    format!("{hosts}: {}; {}", ends.join(", "), counted_ends(&counts(results)))
+}

@@ -1,0 +1,107 @@
+//! What people see, as they see it: plans made by `plan::build` from facts, and results built by hand.
+
+mod attributes;
+mod diffs;
+mod ends;
+mod mistakes;
+mod reviews;
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use super::TextOptions;
+use crate::apply::{Failure, Line, LineEnd, OperationResult};
+use crate::change::{Action, Attribute, Before, Outcome, ResourceChange, ResourceId, Risk};
+use crate::error::{Origin, SourceFile};
+use crate::facts::overlay::OperationId;
+use crate::plan::PlannedOperation;
+
+/// The text as a pipe gets it.
+fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}
+
+fn verbose() -> TextOptions {
+    TextOptions {
+        verbose: true,
+        ..TextOptions::default()
+    }
+}
+
+fn whole() -> TextOptions {
+    TextOptions {
+        full_diff: true,
+        ..TextOptions::default()
+    }
+}
+
+fn numbered(count: usize) -> String {
+    let lines: Vec<String> = (1..=count).map(|number| format!("line {number}\n")).collect();
+    lines.concat()
+}
+
+fn id(kind: &'static str, name: &str) -> ResourceId {
+    ResourceId {
+        kind,
+        name: name.to_owned(),
+    }
+}
+
+fn known(pairs: &[(&'static str, &str)]) -> IndexMap<&'static str, Attribute> {
+    pairs
+        .iter()
+        .map(|(name, value)| (*name, Attribute::known(*value)))
+        .collect()
+}
+
+/// A change from `before` to `after`; an empty side is absent.
+fn change(resource: ResourceId, before: &[(&'static str, &str)], after: &[(&'static str, &str)]) -> ResourceChange {
+    ResourceChange {
+        id: resource,
+        action: match (before.is_empty(), after.is_empty()) {
+            (true, _) => Action::Create,
+            (false, true) => Action::Remove,
+            (false, false) => Action::Update,
+        },
+        before: if before.is_empty() {
+            Before::Absent
+        } else {
+            Before::Present(known(before))
+        },
+        after: (!after.is_empty()).then(|| known(after)),
+        expect: Vec::new(),
+        effects: Vec::new(),
+        steps: Vec::new(),
+        risk: Risk::None,
+    }
+}
+
+fn planned(slug: &str, outcome: Outcome) -> PlannedOperation {
+    let file = SourceFile::new("tasks/t/t.toml", "[[operation]]\nop = 'x'\n");
+    PlannedOperation {
+        id: OperationId(format!("web / t/t / {slug}")),
+        task: "t/t".to_owned(),
+        origin: Origin::new(&file, 19..22),
+        outcome,
+        asked: std::collections::BTreeSet::new(),
+    }
+}
+
+fn shown(change: ResourceChange, options: &TextOptions) -> String {
+    plain(&super::operation(&planned("x", Outcome::Change(vec![change])), options))
+}
+
+fn result(slug: &str, resources: &[(&'static str, &str, LineEnd)], failure: Option<Failure>) -> OperationResult {
+    let lines = resources.iter().map(|(kind, name, end)| Line {
+        resource: id(kind, name),
+        action: Action::Create,
+        end: *end,
+    });
+    OperationResult {
+        operation: OperationId(format!("web / t/t / {slug}")),
+        lines: lines.collect(),
+        failure,
+        took: Duration::from_millis(12_345),
+    }
+}

@@ -1,0 +1,185 @@
+//! Events and summaries.
+
+use insta::assert_snapshot;
+
+use super::*;
+use crate::apply::{Event, HostEnd, HostResult};
+use crate::report::{event, summary};
+
+fn apt_failure() -> Failure {
+    Failure {
+        attempted: "run `apt-get install x`".to_owned(),
+        cause: None,
+        exit_code: Some(100),
+        output: "Reading package lists...\nE: \x1b[31mUnable to fetch\r\n10%\r99%".to_owned(),
+        hint: None,
+    }
+}
+
+fn told(event: &Event) -> Option<String> {
+    super::super::event(event, &TextOptions::default()).map(|text| plain(&text))
+}
+
+fn finished(result: OperationResult) -> String {
+    let host = "services-dev".to_owned();
+    told(&Event::Finished { host, result }).expect("a line")
+}
+
+fn host(name: &str, end: HostEnd, operations: Vec<OperationResult>, failure: Option<Failure>) -> HostResult {
+    HostResult {
+        host: name.to_owned(),
+        end,
+        operations,
+        failure,
+        round_trips: 3,
+    }
+}
+
+#[test]
+fn one_line_a_finished_operation() {
+    use LineEnd::{AlreadySo, Applied, NotReached};
+    let along = ("packages that come along with", "x", Applied);
+    assert_snapshot!(finished(result("p", &[("package", "x", Applied), along], None)), @"services-dev  applied      package x (12.3 s)");
+    assert_snapshot!(finished(result("f", &[("file", "/etc/x", AlreadySo)], None)), @"services-dev  already so   file /etc/x");
+    assert_snapshot!(finished(result("d", &[("directory", "/a", AlreadySo), ("directory", "/a/b", Applied)], None)), @"
+    services-dev  applied      directory /a/b (12.3 s)
+    services-dev  already so   directory /a
+    ");
+    let many: Vec<_> = ["a", "b", "c", "d", "e"]
+        .map(|name| ("package", name, Applied))
+        .to_vec();
+    assert_snapshot!(finished(result("many", &many, None)), @"services-dev  applied      package a, package b, package c, 2 more (12.3 s)");
+    assert_snapshot!(finished(result("r", &[("unit", "x.timer", NotReached)], None)), @"services-dev  not reached  unit x.timer");
+    let started = Event::Started {
+        host: "web".to_owned(),
+        operation: OperationId("web / t / x".to_owned()),
+    };
+    assert_eq!(event(&started, &TextOptions::default()), None);
+}
+
+#[test]
+fn a_failure_is_told_in_full() {
+    let failed = result("p", &[("package", "x", LineEnd::Failed)], Some(apt_failure()));
+    assert_snapshot!(finished(failed), @r"
+    services-dev  failed       package x (12.3 s)
+    services-dev: failed to run `apt-get install x`
+      exit code 100
+      | Reading package lists...
+      | E: \x1b[31mUnable to fetch
+      | 99%
+    ");
+}
+
+#[test]
+fn only_the_last_lines_of_much_output() {
+    let mut failure = apt_failure();
+    failure.output = numbered(100);
+    let text = finished(result("p", &[("package", "x", LineEnd::Failed)], Some(failure)));
+    assert!(text.contains("  | … 80 lines before\n  | line 81\n"), "{text}");
+    assert!(text.ends_with("  | line 100\n"), "{text}");
+}
+
+#[test]
+fn what_was_deferred_is_told_when_it_is_known() {
+    let now = planned(
+        "files.line /etc/x",
+        Outcome::Change(vec![change(
+            id("file", "/etc/x"),
+            &[("content", "a\n")],
+            &[("content", "a\nb\n")],
+        )]),
+    );
+    let resolved = |operation: PlannedOperation| Event::Resolved {
+        host: "web".to_owned(),
+        operation: Box::new(operation),
+    };
+    assert_snapshot!(told(&resolved(now)).expect("a block"), @"
+    web  now known    files.line /etc/x
+        ~ file /etc/x
+            @@ -1 +1,2 @@
+              a
+            + b
+    ");
+    let settled = planned("files.line /etc/x", Outcome::Unchanged);
+    assert_snapshot!(told(&resolved(settled)).expect("a line"), @"web  already so   files.line /etc/x");
+}
+
+#[test]
+fn a_summary_tells_failures_what_is_left_and_the_totals_last() {
+    use LineEnd::{Applied, Failed, NotReached};
+    let web = host(
+        "web",
+        HostEnd::Failed,
+        vec![
+            result("a", &[("file", "/etc/a", Applied)], None),
+            result("p", &[("package", "x", Failed)], Some(apt_failure())),
+            result("u", &[("unit", "x.timer", NotReached)], None),
+            result(
+                "files.line /etc/b",
+                &[("operation", "files.line /etc/b", NotReached)],
+                None,
+            ),
+        ],
+        None,
+    );
+    let nas = host(
+        "nas",
+        HostEnd::Converged,
+        vec![result("a", &[("file", "/etc/a", Applied)], None)],
+        None,
+    );
+    let idle = ["dns", "dhcp"].map(|name| host(name, HostEnd::Converged, Vec::new(), None));
+    let far = host(
+        "far",
+        HostEnd::Unreachable,
+        vec![result("a", &[("file", "/etc/a", NotReached)], None)],
+        Some(Failure {
+            attempted: "far: cannot reach 192.0.2.1 port 22: no route".to_owned(),
+            cause: Some("No route to host".to_owned()),
+            exit_code: None,
+            output: String::new(),
+            hint: Some("is it on?".to_owned()),
+        }),
+    );
+    let [dns, dhcp] = idle;
+    assert_snapshot!(plain(&summary(&[web, nas, dns, dhcp, far])), @r"
+    web: failed to run `apt-get install x`
+      exit code 100
+      | Reading package lists...
+      | E: \x1b[31mUnable to fetch
+      | 99%
+      not reached:
+        unit x.timer
+        files.line /etc/b
+      to go on: mend the cause and run the same deploy again; what was applied stays applied
+
+    far: cannot reach 192.0.2.1 port 22: no route
+      caused by: No route to host
+      hint: is it on?
+      not reached:
+        file /etc/a
+
+    web  failed       1 applied, 1 failed, 2 not reached
+    nas  converged    1 applied
+    far  unreachable  1 not reached
+    nothing to do on dns, dhcp
+    5 hosts: 3 converged, 1 failed, 1 unreachable; 2 applied, 1 failed, 3 not reached
+    ");
+}
+
+#[test]
+fn each_end_says_how_to_go_on() {
+    for end in [
+        HostEnd::Failed,
+        HostEnd::Unreachable,
+        HostEnd::Locked,
+        HostEnd::Stale,
+        HostEnd::Invalid,
+        HostEnd::Interrupted,
+    ] {
+        let text = plain(&summary(&[host("web", end, Vec::new(), None)]));
+        assert!(text.contains("to go on: "), "{end:?}: {text}");
+    }
+    let fine = plain(&summary(&[host("web", HostEnd::Converged, Vec::new(), None)]));
+    assert_eq!(fine, "nothing to do on web\n");
+}

@@ -1,0 +1,344 @@
+//! Whole reviews: real projects, planned by `plan::build` from facts.
+
+use insta::assert_snapshot;
+
+use super::*;
+use crate::facts::apt::{InstallationFact, SimulatedInstall, Simulation};
+use crate::facts::package::PackageFact;
+use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
+use crate::facts::unit::{UnitFact, UnitState};
+use crate::facts::{Fact, FactKey, Facts, Installation};
+use crate::plan::{Known, Plan, build};
+use crate::project::{Filter, Run, load, select};
+use crate::report::plan;
+use crate::secret::{DigestKey, sha256_hex};
+
+const TASKS: &str = "
+[[operation]]
+op = 'apt.packages'
+packages = ['prometheus-node-exporter']
+
+[[operation]]
+op = 'files.put'
+dest = '/etc/default/exporter'
+content = \"ARGS=''\\n\"
+mode = '0640'
+
+[[operation]]
+op = 'files.put'
+dest = '/etc/motd'
+content = \"hello\\nworld\\n\"
+mode = '0644'
+
+[[operation]]
+op = 'systemd.service'
+service = 'exporter'
+state = 'started'
+enabled = true
+
+[[operation]]
+op = 'systemd.service'
+service = 'apt-daily.timer'
+state = 'started'
+enabled = true
+
+[[operation]]
+op = 'files.line'
+path = '/etc/exporter.conf'
+line = 'a=1'
+
+[[operation]]
+op = 'files.directory'
+path = '/etc'
+";
+
+fn inode(kind: InodeKind) -> Fact {
+    Fact::Path(PathFact::Present(Inode {
+        kind,
+        owner: "root".to_owned(),
+        group: "root".to_owned(),
+        mode: 0o755,
+    }))
+}
+
+fn installation(wish: &Installation) -> Simulation {
+    let install = |name: &str, old: Option<&str>, new: &str| SimulatedInstall {
+        name: name.to_owned(),
+        old: old.map(str::to_owned),
+        new: new.to_owned(),
+    };
+    let mut installs: Vec<SimulatedInstall> = wish
+        .packages
+        .iter()
+        .map(|name| install(name, None, "1.9.0-1"))
+        .collect();
+    installs.extend((1..=12).map(|number| install(&format!("libsomething{number}"), None, "1.6.15-1")));
+    installs.push(install("libc6", Some("2.41-1"), "2.41-2"));
+    Simulation {
+        installs,
+        removals: vec!["exim4".to_owned()],
+    }
+}
+
+/// A fresh host: what is not told here is absent.
+fn fresh(key: &FactKey) -> Fact {
+    let bytes = |text: &str| Fact::Content(ContentFact::Bytes(text.as_bytes().to_vec()));
+    match key {
+        FactKey::System => Fact::System(Box::default()),
+        FactKey::Path(path) if ["/", "/etc"].contains(&path.as_str()) => inode(InodeKind::Directory),
+        FactKey::Path(path) if path == "/etc/motd" => inode(InodeKind::File {
+            digest: crate::value::Known::Yes(sha256_hex(b"hello\nold world\n")),
+        }),
+        FactKey::Path(_) => Fact::Path(PathFact::Absent),
+        FactKey::Content(path) if path == "/etc/motd" => bytes("hello\nold world\n"),
+        FactKey::Content(_) => Fact::Content(ContentFact::Absent),
+        FactKey::Package(_) => Fact::Package(PackageFact::Absent),
+        FactKey::Unit(name) if name == "apt-daily.timer" => Fact::Unit(UnitFact::Present(UnitState {
+            active: "inactive".to_owned(),
+            enabled: "disabled".to_owned(),
+            load: "loaded".to_owned(),
+            needs_reload: false,
+        })),
+        FactKey::Unit(_) => Fact::Unit(UnitFact::Absent),
+        FactKey::Installation(wish) => Fact::Installation(InstallationFact::Possible(installation(wish))),
+    }
+}
+
+fn run_of(task: &str, inventory: &str, filter: &Filter) -> Run {
+    let root = tempfile::tempdir().expect("a folder");
+    for (path, text) in [
+        ("inventories/dev.toml", inventory),
+        (
+            "deploys/site.toml",
+            "hosts = ['*']\ntasks = ['system/monitoring', 'system/other']",
+        ),
+        ("tasks/system/monitoring.toml", task),
+        (
+            "tasks/system/other.toml",
+            "[[operation]]\nop = 'files.directory'\npath = '/etc'",
+        ),
+    ] {
+        let path = root.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("mkdir");
+        std::fs::write(path, text).expect("write");
+    }
+    let project = load(root.path()).expect("valid");
+    select(&project, "dev", "site", filter).expect("hosts and tasks")
+}
+
+fn settle(run: &Run, answer: impl Fn(&str, &FactKey) -> Fact) -> Plan {
+    let key = DigestKey::random();
+    let mut known = Known::default();
+    for _ in 0..4 {
+        let build = build(run, &known, &key);
+        assert_eq!(build.mistakes, []);
+        if build.missing.is_empty() {
+            return build.plan;
+        }
+        for (host, keys) in &build.missing {
+            let facts: &mut Facts = known.facts.entry(host.clone()).or_default();
+            for key in keys {
+                facts.insert(key.clone(), answer(host, key));
+            }
+        }
+    }
+    panic!("still missing facts");
+}
+
+#[test]
+fn a_fresh_host() {
+    let run = run_of(TASKS, "[hosts.services-dev]", &Filter::default());
+    let reviewed = settle(&run, |_, key| fresh(key));
+    assert_snapshot!(plain(&plan(&run, &reviewed, &TextOptions::default())), @"
+    services-dev
+      system/monitoring
+        + package prometheus-node-exporter   1.9.0-1
+          and with it 12 packages: libsomething1 1.6.15-1, … (--verbose lists all)
+          and upgrades 1 package:
+            ~ libc6 2.41-1 → 2.41-2
+          and removes 1 package:
+            - exim4
+        + file /etc/default/exporter
+            0640 root:root, content [hidden: not everybody on the host may read this file]
+            unless `apt.packages prometheus-node-exporter` brings it
+        ~ file /etc/motd   mode 0755 → 0644
+            @@ -1,2 +1,2 @@
+              hello
+            - old world
+            + world
+        ~ unit exporter.service   active, enabled
+            unless `apt.packages prometheus-node-exporter` brings it
+        ~ unit apt-daily.timer   active, enabled
+            unless `apt.packages prometheus-node-exporter` brings it
+        ? files.line /etc/exporter.conf   known when `apt.packages prometheus-node-exporter` is through:
+            path `/etc/exporter.conf`: a package may bring it
+            may change /etc/exporter.conf
+      2 operations unchanged
+
+    services-dev: 2 to create, 3 to change, 0 to remove, 1 known later, 2 unchanged
+        along with packages: 12 to install, 1 to upgrade, 1 to remove
+    ");
+    assert_snapshot!(plain(&plan(&run, &reviewed, &verbose())), @"
+    services-dev
+      system/monitoring
+        + package prometheus-node-exporter   1.9.0-1
+            runs `apt-get install prometheus-node-exporter`
+          and with it 12 packages:
+            + libsomething1 1.6.15-1
+            + libsomething2 1.6.15-1
+            + libsomething3 1.6.15-1
+            + libsomething4 1.6.15-1
+            + libsomething5 1.6.15-1
+            + libsomething6 1.6.15-1
+            + libsomething7 1.6.15-1
+            + libsomething8 1.6.15-1
+            + libsomething9 1.6.15-1
+            + libsomething10 1.6.15-1
+            + libsomething11 1.6.15-1
+            + libsomething12 1.6.15-1
+          and upgrades 1 package:
+            ~ libc6 2.41-1 → 2.41-2
+          and removes 1 package:
+            - exim4
+            by `apt.packages prometheus-node-exporter` at tasks/system/monitoring.toml:3:6
+        + file /etc/default/exporter
+            0640 root:root, content [hidden: not everybody on the host may read this file]
+            unless `apt.packages prometheus-node-exporter` brings it
+            by `files.put /etc/default/exporter` at tasks/system/monitoring.toml:7:6
+        ~ file /etc/motd   mode 0755 → 0644
+            @@ -1,2 +1,2 @@
+              hello
+            - old world
+            + world
+            as before: owner root, group root
+            by `files.put /etc/motd` at tasks/system/monitoring.toml:13:6
+        ~ unit exporter.service   active, enabled
+            unless `apt.packages prometheus-node-exporter` brings it
+            runs `systemctl enable exporter.service`
+            runs `systemctl start exporter.service`
+            by `systemd.service exporter` at tasks/system/monitoring.toml:19:6
+        ~ unit apt-daily.timer   active, enabled
+            unless `apt.packages prometheus-node-exporter` brings it
+            runs `systemctl enable apt-daily.timer`
+            runs `systemctl start apt-daily.timer`
+            by `systemd.service apt-daily.timer` at tasks/system/monitoring.toml:25:6
+        ? files.line /etc/exporter.conf   known when `apt.packages prometheus-node-exporter` is through:
+            path `/etc/exporter.conf`: a package may bring it
+            may change /etc/exporter.conf
+            by `files.line /etc/exporter.conf` at tasks/system/monitoring.toml:31:6
+        = files.directory /etc   unchanged
+            by `files.directory /etc` at tasks/system/monitoring.toml:36:6
+      system/other
+        = files.directory /etc   unchanged
+            by `files.directory /etc` at tasks/system/other.toml:2:6
+
+    services-dev: 2 to create, 3 to change, 0 to remove, 1 known later, 2 unchanged
+        along with packages: 12 to install, 1 to upgrade, 1 to remove
+    ");
+}
+
+#[test]
+fn the_same_values_give_the_same_bytes() {
+    let run = run_of(TASKS, "[hosts.services-dev]", &Filter::default());
+    // The key of hidden digests is another one each time.
+    let text = || plan(&run, &settle(&run, |_, key| fresh(key)), &verbose());
+    assert_eq!(text(), text());
+}
+
+#[test]
+fn equal_hosts_are_told_once_and_idle_ones_counted() {
+    let inventory = "[hosts.a]\n[hosts.b]\n[hosts.c]\n[hosts.idle-1]\n[hosts.idle-2]";
+    let task = "[[operation]]\nop = 'files.directory'\npath = '/etc/x'\nmode = '0700'";
+    let run = run_of(task, inventory, &Filter::default());
+    let reviewed = settle(&run, |host, key| match key {
+        FactKey::Path(path) if path == "/etc/x" && host != "a" && host != "b" => {
+            let mode = if host == "c" { 0o755 } else { 0o700 };
+            let Fact::Path(PathFact::Present(present)) = inode(InodeKind::Directory) else {
+                unreachable!()
+            };
+            Fact::Path(PathFact::Present(Inode { mode, ..present }))
+        }
+        _ => fresh(key),
+    });
+    assert_snapshot!(plain(&plan(&run, &reviewed, &TextOptions::default())), @"
+    the same on a, b
+      system/monitoring
+        + directory /etc/x   0700 root:root
+      1 operation unchanged
+
+    c
+      system/monitoring
+        ~ directory /etc/x   mode 0755 → 0700
+      1 operation unchanged
+
+    a, b on each: 1 to create, 0 to change, 0 to remove, 1 unchanged
+    c: 0 to create, 1 to change, 0 to remove, 1 unchanged
+    idle-1, idle-2: nothing to do
+    5 hosts in all: 2 to create, 1 to change, 0 to remove, 7 unchanged
+    ");
+}
+
+#[test]
+fn nothing_to_do_is_said_and_what_was_left_out_too() {
+    let task = "[[operation]]\nop = 'files.directory'\npath = '/etc'";
+    let filter = Filter {
+        limit: vec!["a".to_owned()],
+        only: vec!["system/monitoring".to_owned()],
+    };
+    let run = run_of(task, "[hosts.a]\n[hosts.b]\n[hosts.c]", &filter);
+    let reviewed = settle(&run, |_, key| fresh(key));
+    assert_snapshot!(plain(&plan(&run, &reviewed, &TextOptions::default())), @"
+    nothing to do: 1 operation unchanged on 1 host
+    not looked at: task system/other (--only); hosts b, c (--limit)
+    ");
+    assert_snapshot!(plain(&plan(&run, &reviewed, &verbose())), @"
+    a
+      system/monitoring
+        = files.directory /etc   unchanged
+            by `files.directory /etc` at tasks/system/monitoring.toml:2:6
+
+    nothing to do: 1 operation unchanged on 1 host
+    not looked at: task system/other (--only); hosts b, c (--limit)
+    ");
+}
+
+#[test]
+fn a_host_without_package_lists() {
+    let task = "[[operation]]\nop = 'apt.packages'\npackages = ['one', 'two']";
+    let run = run_of(task, "[hosts.a]", &Filter::default());
+    let reviewed = settle(&run, |_, key| match key {
+        FactKey::Installation(_) => Fact::Installation(InstallationFact::NoLists),
+        _ => fresh(key),
+    });
+    assert_snapshot!(plain(&plan(&run, &reviewed, &TextOptions::default())), @"
+    a
+      system/monitoring
+        + package one   (known after apply: the host has no package lists yet)
+        + package two   (known after apply: the host has no package lists yet)
+          and with them packages (known after apply: the host has no package lists yet)
+      1 operation unchanged
+
+    a: 2 to create, 0 to change, 0 to remove, 1 unchanged
+        along with packages: not known yet
+    ");
+}
+
+#[test]
+fn a_hidden_file_never_shows_its_digest() {
+    let run = run_of(TASKS, "[hosts.services-dev]", &Filter::default());
+    let reviewed = settle(&run, |_, key| fresh(key));
+    let digests: Vec<&str> = reviewed.hosts[0]
+        .operations
+        .iter()
+        .flat_map(PlannedOperation::changes)
+        .flat_map(|change| change.after.iter().flat_map(|after| after.values()))
+        .filter_map(|attribute| match attribute {
+            Attribute::Secret(digest) => Some(digest.0.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(digests.len(), 1);
+    let text = plan(&run, &reviewed, &verbose());
+    assert!(text.contains("[hidden: not everybody on the host may read this file]"));
+    assert!(!text.contains(&digests[0][..12]) && !text.contains("ARGS"), "{text}");
+}

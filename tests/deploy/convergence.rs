@@ -1,0 +1,265 @@
+//! The main way, on the project that this repository is: review, deploy, drift, repair; beside a second host on which
+//! apt alone did its part.
+
+use std::collections::BTreeSet;
+
+use crate::host::Host;
+use crate::project::{Project, Ran};
+use crate::review::{Review, applied};
+use crate::snapshot::{self, Listing, LoginPaths, changed};
+
+const ASKED_FOR: &[&str] = &["prometheus-node-exporter", "unattended-upgrades", "apt-listchanges"];
+const DROP_IN: &str = "/etc/apt/apt.conf.d/52unattended-upgrades-local";
+const PERIODIC: &str = "/etc/apt/apt.conf.d/20auto-upgrades";
+const PACKAGED: &str = "/etc/apt/apt.conf.d/50unattended-upgrades";
+
+/// The package nvme-cli draws these at random on every host.
+const RANDOM: &[&str] = &["/etc/nvme/hostid", "/etc/nvme/hostnqn"];
+
+/// What the tool is to do to files by itself, rather than by way of a package.
+const FILES: &[&str] = &[PERIODIC, PACKAGED, DROP_IN];
+
+#[test]
+fn a_host_becomes_what_the_review_said_and_stays_so() {
+    let project = Project::of_this_repository();
+    let host = project.up("dev", "services-dev");
+    let review = the_dry_run_touches_nothing(&project, &host);
+    let before = State::of(&host);
+
+    let deployed = project.homelab(&["deploy", "dev", "regular", "--yes", "-v"]).expect(0);
+    let after = State::of(&host);
+    the_host_is_as_announced(&host, &Review(&review.stdout));
+    only_security_updates_install_themselves(&host);
+    nothing_was_done_that_was_not_announced(&project, &Review(&review.stdout), &before, &after);
+    everything_is_accounted_for(&deployed);
+
+    nothing_is_left_to_do(&project, &host);
+    drift_is_found_and_mended(&project, &host);
+    nothing_is_left_to_do(&project, &host);
+}
+
+struct State {
+    packages: Listing,
+    units: Listing,
+    etc: Listing,
+}
+
+impl State {
+    fn of(host: &Host<'_>) -> Self {
+        Self {
+            packages: snapshot::packages(host),
+            units: snapshot::units(host),
+            etc: snapshot::etc(host),
+        }
+    }
+}
+
+/// What a change is in `docker diff`: its path.
+fn differing_paths(host: &Host<'_>) -> Listing {
+    let lines = host.differences();
+    let pair = |line: &String| Some((line.get(2..)?.to_owned(), line.get(..1)?.to_owned()));
+    lines.iter().filter_map(pair).collect()
+}
+
+fn the_dry_run_touches_nothing(project: &Project, host: &Host<'_>) -> Ran {
+    let allowed = LoginPaths::committed();
+    let untouched = snapshot::files(host);
+    host.on("true");
+    let after_login = snapshot::files(host);
+    let login: Vec<String> = changed(&untouched, &after_login).into_iter().collect();
+    assert!(
+        !login.is_empty(),
+        "a login leaves traces: the comparison would find none"
+    );
+    assert_eq!(allowed.unexplained(login), [] as [String; 0], "a plain login");
+
+    let layer = differing_paths(host);
+    let arguments = ["deploy", "dev", "regular", "--dry-run", "--detailed-exitcode", "-v"];
+    let review = project.homelab(&arguments).expect(2);
+    let after_dry_run = snapshot::files(host);
+    let left = allowed.unexplained(changed(&after_login, &after_dry_run));
+    assert_eq!(left, [] as [String; 0], "the dry run");
+    let left = allowed.unexplained(changed(&layer, &differing_paths(host)));
+    assert_eq!(left, [] as [String; 0], "the dry run, as the engine sees it");
+
+    for package in ASKED_FOR {
+        assert!(!host.is(&format!("dpkg-query -W {package}")), "{package} is there");
+    }
+    review
+}
+
+fn the_host_is_as_announced(host: &Host<'_>, review: &Review<'_>) {
+    for package in ASKED_FOR {
+        let status = host.on(&format!("dpkg-query -W -f '${{db:Status-Abbrev}}' {package}"));
+        assert_eq!(status, "ii", "{package}");
+    }
+    let units = "prometheus-node-exporter.service apt-daily.timer apt-daily-upgrade.timer";
+    assert_eq!(
+        host.on(&format!("systemctl is-enabled {units}")),
+        "enabled\nenabled\nenabled"
+    );
+    assert_eq!(
+        host.on(&format!("systemctl is-active {units}")),
+        "active\nactive\nactive"
+    );
+    let ask =
+        r#"exec 3<>/dev/tcp/127.0.0.1/9100; printf "GET /metrics HTTP/1.0\r\n\r\n" >&3; grep -c ^node_cpu_seconds <&3"#;
+    assert_ne!(host.on(&format!("bash -c '{ask}'")), "0");
+    for path in [DROP_IN, PERIODIC] {
+        assert_eq!(review.content(path), host.inside(&format!("cat {path}")), "{path}");
+        assert_eq!(host.on(&format!("stat -c '%a %U:%G' {path}")), "644 root:root");
+    }
+    assert!(
+        review.resources().contains(&format!("? files.line {PACKAGED}")),
+        "{:?}",
+        review.resources()
+    );
+    let line = r#"^Unattended-Upgrade::Automatic-Reboot "false";$"#;
+    assert_eq!(host.on(&format!("grep -c '{line}' {PACKAGED}")), "1");
+}
+
+/// Each reviewed line has an end, and nothing else is told to have been applied.
+fn everything_is_accounted_for(deployed: &Ran) {
+    let already_so = "unit prometheus-node-exporter.service";
+    let reviewed = Review(&deployed.stdout).resources();
+    let mut promised: Vec<String> = reviewed.iter().map(|resource| resource[2..].to_owned()).collect();
+    promised.retain(|resource| resource != already_so);
+    for (number, resource) in applied(&deployed.stdout).iter().enumerate() {
+        let resource = resource.replace("file /etc/apt/apt.conf.d/50", "files.line /etc/apt/apt.conf.d/50");
+        assert!(
+            promised.contains(&resource),
+            "{number}: {resource} is not among {promised:?}"
+        );
+    }
+    assert!(
+        deployed.stdout.contains("6 applied, 1 already so"),
+        "{}",
+        deployed.stdout
+    );
+}
+
+/// In the system's own words.
+fn only_security_updates_install_themselves(host: &Host<'_>) {
+    let origins = host.on("unattended-upgrade --dry-run -v 2>&1 | sed -n 's/^Allowed origins are: //p'");
+    assert_eq!(
+        origins,
+        "origin=Debian,codename=trixie,label=Debian-Security, \
+         origin=Debian,codename=trixie-security,label=Debian-Security"
+    );
+    let settings = host.on("apt-config dump | grep -E '^(APT::Periodic|Unattended-Upgrade)'");
+    assert!(
+        settings.contains(r#"APT::Periodic::Unattended-Upgrade "1";"#),
+        "{settings}"
+    );
+    assert!(
+        settings.contains(r#"Unattended-Upgrade::Automatic-Reboot "false";"#),
+        "{settings}"
+    );
+    assert!(!settings.contains("label=Debian\""), "{settings}");
+}
+
+/// Compares with a host on which apt installed the same packages and nobody did anything else.
+fn nothing_was_done_that_was_not_announced(project: &Project, review: &Review<'_>, before: &State, after: &State) {
+    let installed: BTreeSet<(String, String)> = changed(&before.packages, &after.packages)
+        .into_iter()
+        .map(|name| {
+            let version = after.packages[&name].trim().trim_start_matches("ii ").trim().to_owned();
+            (name, version)
+        })
+        .collect();
+    assert_eq!(review.packages(), installed);
+
+    project.write("inventories/control.toml", "[hosts.control]\nlab = true\n");
+    let control = project.up("control", "control");
+    let bare = State::of(&control);
+    let quiet = "DEBIAN_FRONTEND=noninteractive apt-get -y -q -o Dpkg::Options::=--force-confold install";
+    for packages in [&ASKED_FOR[..1], &ASKED_FOR[1..]] {
+        control.inside(&format!("{quiet} {}", packages.join(" ")));
+    }
+    let apt_alone = State::of(&control);
+    assert_eq!(apt_alone.packages, after.packages);
+
+    // Where apt alone leads to the same, apt did it. What is left, the tool did.
+    let by_the_tool = |before: &Listing, after: &Listing, bare: &Listing, apt_alone: &Listing| -> BTreeSet<String> {
+        let by_apt = changed(bare, apt_alone);
+        let changed = changed(before, after).into_iter();
+        changed
+            .filter(|name| !by_apt.contains(name) || after.get(name) != apt_alone.get(name))
+            .collect()
+    };
+    let files = by_the_tool(&before.etc, &after.etc, &bare.etc, &apt_alone.etc);
+    let expected: BTreeSet<String> = FILES.iter().map(|path| (*path).to_owned()).collect();
+    let is_random = |path: &String| RANDOM.contains(&path.as_str());
+    let files: BTreeSet<String> = files.into_iter().filter(|path| !is_random(path)).collect();
+    assert_eq!(files, expected);
+    let mut announced = review.named("file");
+    announced.extend(review.named("files.line"));
+    assert_eq!(announced, expected);
+
+    let at_boot = |listing: &Listing| -> Listing {
+        let all = listing.iter().filter(|(name, _)| name.ends_with(": at boot"));
+        all.map(|(name, value)| (name.clone(), value.clone())).collect()
+    };
+    let units = by_the_tool(
+        &at_boot(&before.units),
+        &at_boot(&after.units),
+        &at_boot(&bare.units),
+        &at_boot(&apt_alone.units),
+    );
+    assert!(units.is_empty(), "apt enables them all: {units:?}");
+}
+
+fn nothing_is_left_to_do(project: &Project, host: &Host<'_>) {
+    let before = snapshot::files(host);
+    let again = project.homelab(&["deploy", "dev", "regular", "--yes", "-v"]).expect(0);
+    assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);
+    assert!(Review(&again.stdout).resources().is_empty(), "{}", again.stdout);
+    let said = format!("{}{}", again.stdout, again.stderr);
+    assert!(said.contains("round trips: 1\n"), "{said}");
+    project
+        .homelab(&["deploy", "dev", "regular", "--dry-run", "--detailed-exitcode"])
+        .expect(0);
+    let left = LoginPaths::committed().unexplained(changed(&before, &snapshot::files(host)));
+    assert_eq!(left, [] as [String; 0], "a run with nothing to do");
+}
+
+fn drift_is_found_and_mended(project: &Project, host: &Host<'_>) {
+    let before = (State::of(host), snapshot::files(host));
+    host.on(&format!("chmod 0666 {PERIODIC}"));
+    host.on(&format!(
+        r#"sed -i 's/Automatic-Reboot "false"/Automatic-Reboot "true"/' {PACKAGED}"#
+    ));
+    host.on("systemctl stop apt-daily.timer");
+    host.on("DEBIAN_FRONTEND=noninteractive apt-get -y -q purge apt-listchanges");
+
+    let expected = [
+        "+ package apt-listchanges".to_owned(),
+        format!("~ file {PERIODIC}"),
+        format!("~ file {PACKAGED}"),
+        "~ unit apt-daily.timer".to_owned(),
+    ];
+    let arguments = ["deploy", "dev", "regular", "--dry-run", "--detailed-exitcode"];
+    let review = project.homelab(&arguments).expect(2);
+    assert_eq!(Review(&review.stdout).resources(), expected, "{}", review.stdout);
+    assert!(review.stdout.contains("0666 → 0644"), "{}", review.stdout);
+    for side in [
+        r#"- Unattended-Upgrade::Automatic-Reboot "true";"#,
+        r#"+ Unattended-Upgrade::Automatic-Reboot "false";"#,
+    ] {
+        assert!(review.stdout.contains(side), "{}", review.stdout);
+    }
+    assert!(review.stdout.contains("inactive → active"), "{}", review.stdout);
+
+    let mended = project.homelab(&["deploy", "dev", "regular", "--yes"]).expect(0);
+    let promised: Vec<&str> = expected.iter().map(|resource| &resource[2..]).collect();
+    assert_eq!(applied(&mended.stdout), promised, "{}", mended.stdout);
+    let after = State::of(host);
+    assert_eq!(after.etc, before.0.etc);
+    assert_eq!(after.packages, before.0.packages);
+    assert_eq!(after.units, before.0.units);
+    // What was as it should be has not been written again.
+    let untouched = snapshot::files(host);
+    for path in [DROP_IN, "/etc/default/prometheus-node-exporter"] {
+        assert_eq!(untouched.get(path), before.1.get(path), "{path}");
+    }
+}

@@ -1,0 +1,104 @@
+//! A lab host as its own commands show it.
+
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::project::{Project, text};
+
+/// A lab host that is up.
+pub(crate) struct Host<'a> {
+    project: &'a Project,
+    inventory: &'static str,
+    name: &'static str,
+    container: String,
+}
+
+impl<'a> Host<'a> {
+    pub(crate) fn of(project: &'a Project, inventory: &'static str, name: &'static str) -> Self {
+        let project_label = format!("label=homelab.lab.project={}", homelab::lab::project_id(project.root()));
+        let host_label = format!("label=homelab.lab.host={name}");
+        let filters = ["--filter", &project_label, "--filter", &host_label];
+        let listed = docker(&[&["ps", "-q", "--no-trunc"][..], &filters].concat());
+        Self {
+            project,
+            inventory,
+            name,
+            container: listed.trim().to_owned(),
+        }
+    }
+
+    /// Logs in and runs a line, which must succeed; what it printed, without the blanks around it.
+    #[track_caller]
+    pub(crate) fn on(&self, line: &str) -> String {
+        let ran = self
+            .project
+            .homelab(&["lab", "ssh", self.inventory, self.name, "--", line]);
+        assert_eq!(ran.code, Some(0), "{line}: {}{}", ran.stdout, ran.stderr);
+        ran.stdout.trim().to_owned()
+    }
+
+    /// Runs a line through the engine: nobody logs in, so the host changes by nothing but the line.
+    #[track_caller]
+    pub(crate) fn inside(&self, line: &str) -> String {
+        let output = self.try_inside(line);
+        assert!(output.status.success(), "{line}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// Whether a line succeeds, run through the engine.
+    pub(crate) fn is(&self, line: &str) -> bool {
+        self.try_inside(line).status.success()
+    }
+
+    fn try_inside(&self, line: &str) -> Output {
+        let mut command = Command::new("docker");
+        command.args(["exec", &self.container, "sh", "-c", line]);
+        command.stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// Starts a line in the background of the host.
+    pub(crate) fn start(&self, line: &str) {
+        docker(&["exec", "-d", &self.container, "sh", "-c", line]);
+    }
+
+    /// Waits until a line succeeds on the host.
+    #[track_caller]
+    pub(crate) fn wait_until(&self, line: &str, patience: Duration) {
+        let start = Instant::now();
+        while !self.is(line) {
+            assert!(start.elapsed() < patience, "not so after {patience:?}: {line}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until no temporary file of the tool is left, and nobody holds its lock: a step that is under way when a run
+    /// ends is finished first.
+    #[track_caller]
+    pub(crate) fn is_left_in_order(&self) {
+        let traces = "find / /tmp /run -xdev -name '.homelab*'";
+        self.wait_until(&format!("[ -z \"$({traces})\" ]"), Duration::from_secs(20));
+        self.wait_until("flock -n /run/homelab.lock true", Duration::from_secs(20));
+    }
+
+    /// What the engine says differs from the image: kind and path.
+    pub(crate) fn differences(&self) -> Vec<String> {
+        docker(&["diff", &self.container]).lines().map(str::to_owned).collect()
+    }
+
+    /// The address that the engine gave it.
+    pub(crate) fn address(&self) -> String {
+        let addresses = homelab::lab::addresses(self.project.root(), self.inventory).unwrap();
+        addresses[self.name].address.clone()
+    }
+}
+
+fn docker(arguments: &[&str]) -> String {
+    let output = Command::new("docker").args(arguments).output().unwrap();
+    assert!(
+        output.status.success(),
+        "docker {arguments:?}: {}",
+        text(&output.stderr)
+    );
+    text(&output.stdout)
+}

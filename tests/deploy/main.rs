@@ -1,0 +1,19 @@
+//! `homelab deploy`, end to end, on real lab hosts. What it claims is checked on the host with the system's own commands.
+//!
+//! Each test has a project in a folder of its own, and so a lab of its own; both go when it ends, however it ends.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may end at the first thing that is not as it should be"
+)]
+
+mod bad_input;
+mod concurrency;
+mod convergence;
+mod documentation;
+mod ends;
+mod faults;
+mod host;
+mod not_yet;
+mod project;
+mod review;
+mod snapshot;

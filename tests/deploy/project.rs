@@ -1,0 +1,129 @@
+//! A project in a folder of its own, and what the tool says about it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::host::Host;
+
+/// A project that is nobody else's; its lab goes when it is dropped.
+pub(crate) struct Project(tempfile::TempDir);
+
+/// How a run of the tool ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// What makes a folder a project that deploys nothing yet, to one lab host.
+const ONE_HOST: &[(&str, &str)] = &[
+    ("inventories/dev.toml", "[hosts.alpha]\nlab = true\n"),
+    ("deploys/all.toml", "hosts = ['alpha']\ntasks = ['test/files']\n"),
+];
+
+impl Project {
+    /// A project of these files.
+    pub(crate) fn of(files: &[(&str, &str)]) -> Self {
+        let project = Self(tempfile::tempdir().unwrap());
+        for (path, text) in files {
+            project.write(path, text);
+        }
+        project
+    }
+
+    /// A project with the lab host `alpha` and the deploy `all` of the task `test/files`.
+    pub(crate) fn with_task(task: &str) -> Self {
+        let project = Self::of(ONE_HOST);
+        project.write("tasks/test/files.toml", task);
+        project
+    }
+
+    /// The project that this repository is.
+    pub(crate) fn of_this_repository() -> Self {
+        let project = Self::of(&[]);
+        for folder in ["inventories", "group_data", "deploys", "tasks", "templates"] {
+            copy_folder(
+                &Path::new(env!("CARGO_MANIFEST_DIR")).join(folder),
+                &project.root().join(folder),
+            );
+        }
+        project
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Writes a file of the project, and the folders above it.
+    pub(crate) fn write(&self, path: &str, text: impl AsRef<[u8]>) {
+        let path = self.root().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// The tool, in this project, without a terminal and with nothing to read.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_homelab"));
+        command.current_dir(self.root()).args(arguments).env("USER", "tester");
+        command.stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn homelab(&self, arguments: &[&str]) -> Ran {
+        let output = self.command(arguments).output().unwrap();
+        Ran {
+            code: output.status.code(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
+    }
+
+    /// Brings the lab hosts of an inventory up; one of them.
+    pub(crate) fn up(&self, inventory: &'static str, host: &'static str) -> Host<'_> {
+        self.homelab(&["lab", "up", inventory]).expect(0);
+        Host::of(self, inventory, host)
+    }
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        // Also where a test fails half-way, or never had a lab.
+        let labs = fs::read_dir(self.root().join(".homelab/lab"));
+        for lab in labs.into_iter().flatten().flatten().filter(|lab| lab.path().is_dir()) {
+            self.homelab(&["lab", "down", &lab.file_name().to_string_lossy()]);
+        }
+    }
+}
+
+impl Ran {
+    /// The run, if it ended with `code`.
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(
+            self.code,
+            Some(code),
+            "stdout: {}\nstderr: {}",
+            self.stdout,
+            self.stderr
+        );
+        self
+    }
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What is on a host, in full, and what differs between two looks at it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use crate::host::Host;
+
+/// Kind, mode, owner, size, times, target and digest of every file, by path. `/run` and `/tmp` are file systems of their
+/// own; access times are left out, since looking changes them.
+const FILES: &str = r#"export LC_ALL=C
+for top in / /run /tmp; do
+    find "$top" -xdev -printf '%p\t%y %m %u:%g %s %T@ %C@ %l\n'
+    find "$top" -xdev -type f -exec sha256sum {} + | sed 's/^\([0-9a-f]*\)  \(.*\)$/\2\tsha256 \1/'
+done"#;
+
+/// Digest or link target, mode and owner of what is below /etc: what two hosts can have in common.
+const ETC: &str = r"export LC_ALL=C
+find /etc -printf '%p\t%y %m %u:%g %l\n'
+find /etc -type f -exec sha256sum {} + | sed 's/^\([0-9a-f]*\)  \(.*\)$/\2\tsha256 \1/'";
+
+const PACKAGES: &str = r"dpkg-query -W -f '${Package}\t${db:Status-Abbrev}${Version}\n'";
+
+const UNITS: &str = r#"systemctl list-units --all --plain --no-legend --type=service,socket,timer |
+    awk '{ print $1 ": runs\t" $3 }'
+systemctl list-unit-files --no-legend | awk '{ print $1 ": at boot\t" $2 }'"#;
+
+/// Something that a host has, by name.
+pub(crate) type Listing = BTreeMap<String, String>;
+
+/// Every file of the host with all that tells whether it was touched.
+pub(crate) fn files(host: &Host<'_>) -> Listing {
+    listing(host, FILES)
+}
+
+/// What is below /etc, without times.
+pub(crate) fn etc(host: &Host<'_>) -> Listing {
+    listing(host, ETC)
+}
+
+/// The packages that dpkg knows.
+pub(crate) fn packages(host: &Host<'_>) -> Listing {
+    listing(host, PACKAGES)
+}
+
+/// Whether each unit runs, and whether it starts at boot.
+pub(crate) fn units(host: &Host<'_>) -> Listing {
+    listing(host, UNITS)
+}
+
+fn listing(host: &Host<'_>, line: &str) -> Listing {
+    let mut listing = Listing::new();
+    for (name, value) in host.inside(line).lines().filter_map(|line| line.split_once('\t')) {
+        let all = listing.entry(name.to_owned()).or_default();
+        all.push_str(value);
+        all.push(' ');
+    }
+    assert!(!listing.is_empty(), "nothing was listed: {line}");
+    listing
+}
+
+/// The names that came, went or have another value.
+pub(crate) fn changed(before: &Listing, after: &Listing) -> BTreeSet<String> {
+    let names = before.keys().chain(after.keys());
+    names
+        .filter(|name| before.get(*name) != after.get(*name))
+        .cloned()
+        .collect()
+}
+
+/// Paths that change on any host when somebody logs in, whatever they do there.
+pub(crate) struct LoginPaths(GlobSet);
+
+impl LoginPaths {
+    /// Reads the committed list; a path without a reason is no part of it.
+    pub(crate) fn committed() -> Self {
+        let mut set = GlobSetBuilder::new();
+        let list = include_str!("../paths-that-logging-in-changes.txt");
+        for line in list.lines().filter(|line| line.starts_with('/')) {
+            let (path, reason) = line.split_once("  ").unwrap_or((line, ""));
+            assert!(!reason.trim().is_empty(), "no reason is given for {path}");
+            set.add(GlobBuilder::new(path).literal_separator(true).build().unwrap());
+        }
+        Self(set.build().unwrap())
+    }
+
+    /// What of `paths` logging in does not explain.
+    pub(crate) fn unexplained(&self, paths: impl IntoIterator<Item = String>) -> Vec<String> {
+        paths.into_iter().filter(|path| !self.0.is_match(path)).collect()
+    }
+}
