@@ -199,11 +199,7 @@ fn already(step: &Step) -> Option<String> {
         } => Some(file_is(path, Some(&sha256_hex(content)), attributes)),
         Step::MakeDirectory { path, attributes } => Some(directory_is(path, attributes)),
         Step::SetAttributes { path, attributes } => Some(attributes_are(path, attributes)),
-        Step::Link { path, target } => Some(format!(
-            "[ -L {path} ] && [ \"$(readlink -- {path})\" = {} ]",
-            quote(target),
-            path = quote(path)
-        )),
+        Step::Link { path, target } => Some(link_is(path, target)),
         Step::Remove { .. } | Step::Run(_) => None,
     }
 }
@@ -228,6 +224,11 @@ fn guard(expect: &[Expect]) -> Option<String> {
                 Expect::Directory { path, attributes } => {
                     (directory_is(path, attributes), format!("{path} is not what it was"))
                 }
+                Expect::Link { path, target } => (link_is(path, target), format!("{path} is not what it was")),
+                Expect::AbsentOrLink { path } => (
+                    format!("[ -L {path} ] || [ ! -e {path} ]", path = quote(path)),
+                    format!("{path} is there now, and is no link"),
+                ),
                 Expect::Installation { wish, reviewed } => (
                     format!(
                         "! {} 2>/dev/null </dev/null | sed -n {} | grep -v -x -F -e {}",
@@ -251,6 +252,14 @@ fn file_is(path: &str, digest: Option<&str>, attributes: &Attributes) -> String 
     format!(
         "[ -f {path} ] && [ ! -L {path} ] && {}{content}",
         attributes_are(path, attributes),
+        path = quote(path)
+    )
+}
+
+fn link_is(path: &str, target: &str) -> String {
+    format!(
+        "[ -L {path} ] && [ \"$(readlink -- {path})\" = {} ]",
+        quote(target),
         path = quote(path)
     )
 }

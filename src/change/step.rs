@@ -90,6 +90,18 @@ pub enum Expect {
         /// Owner, group and mode.
         attributes: Attributes,
     },
+    /// A symbolic link that points there is at the path.
+    Link {
+        /// Absolute path of the link.
+        path: String,
+        /// The text of the link.
+        target: String,
+    },
+    /// Nothing is at the path, or a symbolic link that points anywhere.
+    AbsentOrLink {
+        /// Absolute path.
+        path: String,
+    },
     /// A directory with these attributes is at the path.
     Directory {
         /// Absolute path.

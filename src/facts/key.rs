@@ -2,13 +2,14 @@
 
 use std::fmt;
 
+use super::account::{AccountDefaults, GroupFact, UserFact};
 use super::apt::{InstallationFact, ListsFact};
 use super::check::CheckFact;
 use super::package::PackageFact;
 use super::path::{ContentFact, PathFact};
 use super::system::SystemFacts;
 use super::unit::UnitFact;
-use super::{UnreadableAnswer, apt, check, package, path, system, unit};
+use super::{UnreadableAnswer, account, apt, check, package, path, system, unit};
 
 /// The name of one fact of a host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,6 +30,16 @@ pub enum FactKey {
     Check(Check),
     /// A systemd unit, with its suffix.
     Unit(String),
+    /// A user.
+    User(String),
+    /// A group.
+    Group(String),
+    /// The user that has a number.
+    UserNumber(u32),
+    /// The group that has a number.
+    GroupNumber(u32),
+    /// What the host does for a new user.
+    AccountDefaults,
 }
 
 /// A wish that apt is asked about.
@@ -114,6 +125,14 @@ pub enum Fact {
     Check(CheckFact),
     /// For [`FactKey::Unit`].
     Unit(UnitFact),
+    /// For [`FactKey::User`].
+    User(UserFact),
+    /// For [`FactKey::Group`].
+    Group(GroupFact),
+    /// For [`FactKey::UserNumber`] and [`FactKey::GroupNumber`]: the name of whoever has it.
+    Holder(Option<String>),
+    /// For [`FactKey::AccountDefaults`].
+    AccountDefaults(Box<AccountDefaults>),
 }
 
 /// Facts that one command of the host reads together. The order is that of the probes in the script.
@@ -131,6 +150,8 @@ pub enum Family {
     Units,
     /// [`FactKey::PackageLists`].
     PackageLists,
+    /// [`FactKey::User`], [`FactKey::Group`], their numbers, [`FactKey::AccountDefaults`].
+    Accounts,
     /// [`FactKey::Installation`].
     Installations,
     /// [`FactKey::Check`].
@@ -151,6 +172,9 @@ impl FactKey {
             Self::PackageLists => Family::PackageLists,
             Self::Check(_) => Family::Checks,
             Self::Unit(_) => Family::Units,
+            Self::User(_) | Self::Group(_) | Self::UserNumber(_) | Self::GroupNumber(_) | Self::AccountDefaults => {
+                Family::Accounts
+            }
         }
     }
 
@@ -174,6 +198,11 @@ impl fmt::Display for FactKey {
             Self::PackageLists => formatter.write_str("the package lists"),
             Self::Check(check) => check.fmt(formatter),
             Self::Unit(name) => write!(formatter, "unit `{name}`"),
+            Self::User(name) => write!(formatter, "user `{name}`"),
+            Self::Group(name) => write!(formatter, "group `{name}`"),
+            Self::UserNumber(number) => write!(formatter, "the user with number {number}"),
+            Self::GroupNumber(number) => write!(formatter, "the group with number {number}"),
+            Self::AccountDefaults => formatter.write_str("what a new user gets"),
         }
     }
 }
@@ -188,6 +217,7 @@ impl Family {
             Self::Packages => "packages",
             Self::Units => "units",
             Self::PackageLists => "the package lists",
+            Self::Accounts => "users and groups",
             Self::Installations => "what apt would do",
             Self::Checks => "checks",
         }
@@ -201,6 +231,7 @@ impl Family {
             Self::Packages => package::probe(&names(keys)),
             Self::Units => unit::probe(&names(keys)),
             Self::PackageLists => apt::lists_probe(),
+            Self::Accounts => account::probe(keys),
             Self::Installations => apt::probe(keys),
             Self::Checks => check::probe(keys),
         }
@@ -214,6 +245,7 @@ impl Family {
             Self::Packages => package::parse,
             Self::Units => unit::parse,
             Self::PackageLists => apt::parse_lists,
+            Self::Accounts => account::parse,
             Self::Installations => apt::parse,
             Self::Checks => check::parse,
         }

@@ -1,6 +1,7 @@
 //! What is known of a host, and how it is asked: one file a family, each with its probe (shell text that only reads) and
 //! the parser of what the probe prints. No input or output here: `gather` sends the probes.
 
+pub mod account;
 pub mod apt;
 pub mod check;
 mod key;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use super::account::{GroupFact, UserFact};
 use super::path::PathFact;
 use super::unit::UnitFact;
 use super::{Fact, FactKey, Facts};
@@ -56,6 +57,10 @@ pub enum Scope {
     AbsentUnits,
     /// All units.
     Units,
+    /// Users and groups that do not exist now.
+    AbsentAccounts,
+    /// All users and groups.
+    Accounts,
     /// Everything.
     Everything,
 }
@@ -75,12 +80,16 @@ impl Scope {
                 _ => key.path().is_some_and(|path| paths.contains(path)),
             },
             Self::AbsentUnits | Self::Units => matches!(key, FactKey::Unit(_)),
+            Self::AbsentAccounts | Self::Accounts => matches!(
+                key,
+                FactKey::User(_) | FactKey::Group(_) | FactKey::UserNumber(_) | FactKey::GroupNumber(_)
+            ),
             Self::Everything => true,
         }
     }
 
     fn only_absent(&self) -> bool {
-        matches!(self, Self::AbsentTree(_) | Self::AbsentUnits)
+        matches!(self, Self::AbsentTree(_) | Self::AbsentUnits | Self::AbsentAccounts)
     }
 }
 
@@ -172,7 +181,13 @@ impl<'a> Overlay<'a> {
             other => other.clone(),
         };
         match self.get_before(&asked, end) {
-            Lookup::Known(Fact::Path(PathFact::Absent) | Fact::Unit(UnitFact::Absent)) => Presence::Absent,
+            Lookup::Known(
+                Fact::Path(PathFact::Absent)
+                | Fact::Unit(UnitFact::Absent)
+                | Fact::User(UserFact::Absent)
+                | Fact::Group(GroupFact::Absent)
+                | Fact::Holder(None),
+            ) => Presence::Absent,
             Lookup::Known(_) => Presence::Present,
             Lookup::Since(..) => Presence::Unknown,
             Lookup::NotGathered => Presence::NotGathered,

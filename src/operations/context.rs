@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::change::{NotKnown, Stop};
-use crate::error::{Diagnostic, Origin};
+use crate::error::{Diagnostic, Origin, suggestion};
+use crate::facts::account::{AccountDefaults, GroupFact, UserFact};
 use crate::facts::apt::{InstallationFact, ListsFact};
 use crate::facts::check::CheckFact;
 use crate::facts::overlay::{Effect, Lookup, OperationId, Overlay};
@@ -15,7 +16,8 @@ use crate::facts::path::{ContentFact, InodeKind, PathFact, ancestors, parent};
 use crate::facts::unit::UnitFact;
 use crate::facts::{Check, Fact, FactKey, Installation};
 use crate::secret::DigestKey;
-use crate::value::Table;
+use crate::template::Scope;
+use crate::value::{Known, Table};
 
 /// The files of the project's `templates` folder by path, read before planning.
 pub type Assets = BTreeMap<String, Arc<[u8]>>;
@@ -28,19 +30,21 @@ pub struct PlanContext<'a> {
     overlay: RefCell<Overlay<'a>>,
     arguments: &'a Table,
     place: &'a Origin,
-    assets: &'a Assets,
+    assets: &'a Arc<Assets>,
     digests: &'a DigestKey,
+    scope: &'a Scope,
     asked: RefCell<BTreeSet<FactKey>>,
 }
 
 impl<'a> PlanContext<'a> {
-    /// A context over `overlay` for the operation with `arguments`, written at `place`.
+    /// A context over `overlay` for the operation with `arguments`, written at `place`, whose templates see `scope`.
     pub fn new(
         overlay: Overlay<'a>,
         arguments: &'a Table,
         place: &'a Origin,
-        assets: &'a Assets,
+        assets: &'a Arc<Assets>,
         digests: &'a DigestKey,
+        scope: &'a Scope,
     ) -> Self {
         Self {
             overlay: RefCell::new(overlay),
@@ -48,6 +52,7 @@ impl<'a> PlanContext<'a> {
             place,
             assets,
             digests,
+            scope,
             asked: RefCell::default(),
         }
     }
@@ -72,6 +77,26 @@ impl<'a> PlanContext<'a> {
         self.assets.keys().map(String::as_str)
     }
 
+    /// A file of the project's `templates` folder, or a refusal that points at the argument that names it.
+    pub fn require_asset(&self, argument: &str, path: &str) -> Result<&Arc<[u8]>, Stop> {
+        self.asset(path).ok_or_else(|| {
+            let title = format!("`templates/{path}` does not exist");
+            let mistake = self.mistake(argument, title, "no such file in the project");
+            Stop::Refused(Box::new(mistake.hint_maybe(suggestion(path, self.asset_names()))))
+        })
+    }
+
+    /// A file of the project's `templates` folder rendered over the host's data, named by an argument.
+    ///
+    /// Not known where the template looks at something that is not. Errors: a template that does not work, at its own
+    /// place and at the argument's.
+    pub fn render_asset(&self, argument: &str, path: &str) -> Result<Known<String>, Stop> {
+        self.require_asset(argument, path)?;
+        self.scope
+            .render_file(self.assets, path)
+            .map_err(|mistake| Stop::Refused(Box::new(mistake.at(self.origin_of(argument), "rendered here"))))
+    }
+
     /// A refusal that points at an argument.
     pub fn refuse(&self, argument: &str, title: impl Into<String>, label: impl Into<String>) -> Stop {
         Stop::Refused(Box::new(self.mistake(argument, title, label)))
@@ -79,13 +104,18 @@ impl<'a> PlanContext<'a> {
 
     /// A mistake that points at an argument, for a hint to be added.
     pub fn mistake(&self, argument: &str, title: impl Into<String>, label: impl Into<String>) -> Diagnostic {
-        let entry = self.arguments.get(argument);
-        let written = entry
-            .and_then(|entry| entry.value.origin.as_ref())
-            .unwrap_or(self.place);
+        let written = self.origin_of(argument);
         let mistake = Diagnostic::new(title).at(written, label);
+        let entry = self.arguments.get(argument);
         let used = entry.and_then(|entry| entry.key.as_ref());
         mistake.at_maybe(used.filter(|used| used.file != written.file), "used here")
+    }
+
+    fn origin_of(&self, argument: &str) -> &Origin {
+        let entry = self.arguments.get(argument);
+        entry
+            .and_then(|entry| entry.value.origin.as_ref())
+            .unwrap_or(self.place)
     }
 
     /// Keeps what the operation will do in mind for its own further look-ups.
@@ -175,6 +205,55 @@ impl<'a> PlanContext<'a> {
             Fact::Unit(fact) => Ok(fact),
             other => Err(misfiled(name, &other)),
         }
+    }
+
+    /// A user.
+    pub fn user(&self, name: &str) -> Result<UserFact, Stop> {
+        match self.get(FactKey::User(name.to_owned()))? {
+            Fact::User(fact) => Ok(fact),
+            other => Err(misfiled(name, &other)),
+        }
+    }
+
+    /// A group.
+    pub fn group(&self, name: &str) -> Result<GroupFact, Stop> {
+        match self.get(FactKey::Group(name.to_owned()))? {
+            Fact::Group(fact) => Ok(fact),
+            other => Err(misfiled(name, &other)),
+        }
+    }
+
+    /// The name of the user that has a number.
+    pub fn user_with_number(&self, number: u32) -> Result<Option<String>, Stop> {
+        match self.get(FactKey::UserNumber(number))? {
+            Fact::Holder(name) => Ok(name),
+            other => Err(misfiled("a user's number", &other)),
+        }
+    }
+
+    /// The name of the group that has a number.
+    pub fn group_with_number(&self, number: u32) -> Result<Option<String>, Stop> {
+        match self.get(FactKey::GroupNumber(number))? {
+            Fact::Holder(name) => Ok(name),
+            other => Err(misfiled("a group's number", &other)),
+        }
+    }
+
+    /// What the host does for a new user.
+    pub fn account_defaults(&self) -> Result<AccountDefaults, Stop> {
+        match self.get(FactKey::AccountDefaults)? {
+            Fact::AccountDefaults(defaults) => Ok(*defaults),
+            other => Err(misfiled("new users", &other)),
+        }
+    }
+
+    /// `path` with every link above it followed, but not one at `path` itself.
+    ///
+    /// Errors: as [`PlanContext::resolve`].
+    pub fn resolve_parent(&self, path: &str) -> Result<String, Stop> {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let above = self.resolve(parent(path))?;
+        Ok(format!("{}/{name}", above.trim_end_matches('/')))
     }
 
     /// `path` with every link in it followed, also the last.

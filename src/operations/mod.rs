@@ -79,9 +79,14 @@ pub static OPERATIONS: &[Definition] = &[
     Definition::of::<apt::update::Update>(),
     Definition::of::<apt::upgrade::Upgrade>(),
     Definition::of::<files::directory::Directory>(),
+    Definition::of::<files::file::File>(),
     Definition::of::<files::line::Line>(),
+    Definition::of::<files::link::Link>(),
     Definition::of::<files::put::Put>(),
+    Definition::of::<files::template::Template>(),
+    Definition::of::<server::group::Group>(),
     Definition::of::<server::shell::Shell>(),
+    Definition::of::<server::user::User>(),
     Definition::of::<systemd::service::Service>(),
     Definition::of::<verify::http::Http>(),
     Definition::of::<verify::tcp::Tcp>(),
@@ -108,7 +113,8 @@ mod tests {
             .flatten()
             .filter(|entry| entry.path().is_dir())
         {
-            for file in std::fs::read_dir(folder.path()).expect("readable").flatten() {
+            let files = std::fs::read_dir(folder.path()).expect("readable").flatten();
+            for file in files.filter(|file| file.path().is_file()) {
                 let text = std::fs::read_to_string(file.path()).expect("readable");
                 if text.contains("impl Define for") {
                     let stem = file.path().file_stem().expect("a name").to_string_lossy().into_owned();

@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Assets, Define, Definition, Operation, PlanContext};
-use crate::change::{NotKnown, Outcome, ResourceChange, Stop};
+use crate::change::{NotKnown, Outcome, ResourceChange, Step, Stop};
 use crate::error::{Diagnostic, Origin, SourceFile};
+use crate::facts::account::{AccountDefaults, Group, GroupFact, SkeletonEntry, SkeletonKind, User, UserFact};
 use crate::facts::overlay::{Effect, OperationId, Overlay, Scope};
 use crate::facts::package::PackageFact;
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
 use crate::facts::unit::{UnitFact, UnitState};
 use crate::facts::{Fact, FactKey, Facts};
 use crate::secret::{DigestKey, sha256_hex};
+use crate::template;
 use crate::value::{Kind, Known, Table, Value, parse_toml};
 
 pub(super) struct Bench {
@@ -19,7 +21,8 @@ pub(super) struct Bench {
     arguments: Table,
     place: Origin,
     facts: Facts,
-    assets: Assets,
+    assets: Arc<Assets>,
+    data: Table,
     before: Vec<Effect>,
 }
 
@@ -33,7 +36,8 @@ impl Bench {
             arguments,
             place: Origin::new(&file, 0..1),
             facts: Facts::default(),
-            assets: Assets::new(),
+            assets: Arc::default(),
+            data: Table::new(),
             before: Vec::new(),
         }
     }
@@ -104,8 +108,75 @@ impl Bench {
         self.fact(FactKey::Unit(name.to_owned()), Fact::Unit(UnitFact::Absent))
     }
 
+    /// A user that logs in with `/bin/sh` and lives below `/home`; its uid is taken.
+    pub(super) fn user(self, name: &str, uid: u32, group: &str, groups: &[&str]) -> Self {
+        let user = User {
+            uid: Known::Yes(uid),
+            group: Known::Yes(group.to_owned()),
+            home: Known::Yes(format!("/home/{name}")),
+            shell: Known::Yes("/bin/sh".to_owned()),
+            comment: Known::Yes(String::new()),
+            groups: names(groups),
+        };
+        self.fact(FactKey::User(name.to_owned()), Fact::User(UserFact::Present(user)))
+            .fact(FactKey::UserNumber(uid), Fact::Holder(Some(name.to_owned())))
+    }
+
+    pub(super) fn no_user(self, name: &str) -> Self {
+        self.fact(FactKey::User(name.to_owned()), Fact::User(UserFact::Absent))
+    }
+
+    pub(super) fn free_uid(self, uid: u32) -> Self {
+        self.fact(FactKey::UserNumber(uid), Fact::Holder(None))
+    }
+
+    pub(super) fn group(self, name: &str, gid: u32, members: &[&str], primary_of: &[&str]) -> Self {
+        let group = Group {
+            gid: Known::Yes(gid),
+            members: names(members),
+            primary_of: names(primary_of),
+        };
+        self.fact(FactKey::Group(name.to_owned()), Fact::Group(GroupFact::Present(group)))
+            .gid(gid, name)
+    }
+
+    pub(super) fn no_group(self, name: &str) -> Self {
+        self.fact(FactKey::Group(name.to_owned()), Fact::Group(GroupFact::Absent))
+    }
+
+    pub(super) fn gid(self, gid: u32, holder: &str) -> Self {
+        self.fact(FactKey::GroupNumber(gid), Fact::Holder(Some(holder.to_owned())))
+    }
+
+    pub(super) fn free_gid(self, gid: u32) -> Self {
+        self.fact(FactKey::GroupNumber(gid), Fact::Holder(None))
+    }
+
+    /// Debian's defaults, with one file in the skeleton.
+    pub(super) fn account_defaults(self, private_groups: bool) -> Self {
+        let defaults = AccountDefaults {
+            home_base: "/home".to_owned(),
+            shell: "/bin/sh".to_owned(),
+            private_groups,
+            group: "users".to_owned(),
+            home_mode: 0o700,
+            skeleton: vec![SkeletonEntry {
+                path: ".profile".to_owned(),
+                mode: 0o644,
+                kind: SkeletonKind::File(Known::Yes(b"umask 022\n".to_vec())),
+            }],
+        };
+        self.fact(FactKey::AccountDefaults, Fact::AccountDefaults(Box::new(defaults)))
+    }
+
     pub(super) fn asset(mut self, path: &str, content: &[u8]) -> Self {
-        self.assets.insert(path.to_owned(), Arc::from(content));
+        Arc::make_mut(&mut self.assets).insert(path.to_owned(), Arc::from(content));
+        self
+    }
+
+    /// Data of the host, for templates.
+    pub(super) fn data(mut self, text: &str) -> Self {
+        self.data = parse_toml(&SourceFile::new("group_data/all.toml", text)).expect("valid TOML");
         self
     }
 
@@ -114,6 +185,7 @@ impl Bench {
         let why = "a package may bring it".to_owned();
         self.before
             .push(Effect::Forget(Scope::AbsentTree(tree.to_owned()), why.clone()));
+        self.before.push(Effect::Forget(Scope::AbsentAccounts, why.clone()));
         self.before.push(Effect::Forget(Scope::AbsentUnits, why));
         self
     }
@@ -127,7 +199,8 @@ impl Bench {
         let mut overlay = Overlay::new(&self.facts);
         overlay.commit(&OperationId("before".to_owned()), self.before.clone());
         let key = DigestKey::random();
-        let context = PlanContext::new(overlay, &self.arguments, &self.place, &self.assets, &key);
+        let scope = template::Scope::new(self.data.clone(), template::Facts::Unknown("not read".to_owned()));
+        let context = PlanContext::new(overlay, &self.arguments, &self.place, &self.assets, &key, &scope);
         self.operation.plan(&context)
     }
 
@@ -140,6 +213,18 @@ impl Bench {
             }) => BTreeSet::from([key]).into_iter().collect(),
             other => panic!("{other:?}"),
         }
+    }
+}
+
+fn names(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// The script of a change that runs one command.
+pub(super) fn script(change: &ResourceChange) -> &str {
+    match change.steps.as_slice() {
+        [Step::Run(run)] => &run.script,
+        other => panic!("one command expected: {other:?}"),
     }
 }
 

@@ -12,6 +12,8 @@ pub(super) struct BoundOperation {
     pub(super) id: OperationId,
     pub(super) arguments: Table,
     pub(super) bound: Bound,
+    /// What its templates see, the item included.
+    pub(super) scope: Scope,
 }
 
 /// What binding came to.
@@ -33,13 +35,13 @@ pub(super) fn bind(
     let Some(list) = &raw.for_each else {
         return match condition(raw, scope)? {
             Answer::No => Ok(Vec::new()),
-            Answer::Unknown(why) => Ok(vec![place.unknown(why, None)]),
+            Answer::Unknown(why) => Ok(vec![place.unknown(why, None, scope)]),
             Answer::Yes => Ok(vec![place.bind_one(scope, None)?]),
         };
     };
     let items = match items(list, scope)? {
         Ok(items) => items,
-        Err(why) => return Ok(vec![place.unknown(why, None)]),
+        Err(why) => return Ok(vec![place.unknown(why, None, scope)]),
     };
     let mut bound = Vec::new();
     for item in items {
@@ -47,7 +49,7 @@ pub(super) fn bind(
         let scope = scope.with_item(item);
         match condition(raw, &scope)? {
             Answer::No => {}
-            Answer::Unknown(why) => bound.push(place.unknown(why, Some(&key))),
+            Answer::Unknown(why) => bound.push(place.unknown(why, Some(&key), &scope)),
             Answer::Yes => bound.push(place.bind_one(&scope, Some(&key))?),
         }
     }
@@ -129,14 +131,20 @@ impl Place<'_> {
                 }
             }
         };
-        Ok(BoundOperation { id, arguments, bound })
+        Ok(BoundOperation {
+            id,
+            arguments,
+            bound,
+            scope: scope.clone(),
+        })
     }
 
-    fn unknown(&self, why: String, item: Option<&str>) -> BoundOperation {
+    fn unknown(&self, why: String, item: Option<&str>, scope: &Scope) -> BoundOperation {
         BoundOperation {
             id: self.id(self.raw.name.as_ref(), &self.raw.arguments, item),
             arguments: Table::new(),
             bound: Bound::Unknown(why),
+            scope: scope.clone(),
         }
     }
 

@@ -106,6 +106,7 @@ impl<'a> HostBuilder<'a> {
             &raw.origin,
             &self.run.assets,
             self.digests,
+            &operation.scope,
         );
         let outcome = match &operation.bound {
             Bound::Unknown(why) => deferred(Vec::new(), why.clone(), vec![Scope::Everything]),

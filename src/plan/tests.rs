@@ -1,5 +1,6 @@
 use super::*;
 use crate::facts::Fact;
+use crate::facts::account::{AccountDefaults, GroupFact, SkeletonEntry, SkeletonKind, UserFact};
 use crate::facts::apt::{InstallationFact, SimulatedInstall, Simulation};
 use crate::facts::package::PackageFact;
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
@@ -29,6 +30,10 @@ fn answer(key: &FactKey) -> Fact {
         FactKey::Unit(_) => Fact::Unit(UnitFact::Absent),
         FactKey::PackageLists => Fact::PackageLists(crate::facts::apt::ListsFact { age: Some(7200) }),
         FactKey::Check(_) => Fact::Check(crate::facts::check::CheckFact::Holds),
+        FactKey::User(_) => Fact::User(UserFact::Absent),
+        FactKey::Group(_) => Fact::Group(GroupFact::Absent),
+        FactKey::UserNumber(_) | FactKey::GroupNumber(_) => Fact::Holder(None),
+        FactKey::AccountDefaults => Fact::AccountDefaults(Box::new(defaults())),
         FactKey::Installation(wish) => Fact::Installation(InstallationFact::Possible(Simulation {
             installs: wish
                 .packages
@@ -41,6 +46,21 @@ fn answer(key: &FactKey) -> Fact {
                 .collect(),
             ..Simulation::default()
         })),
+    }
+}
+
+fn defaults() -> AccountDefaults {
+    AccountDefaults {
+        home_base: "/home".to_owned(),
+        shell: "/bin/sh".to_owned(),
+        private_groups: true,
+        group: "users".to_owned(),
+        home_mode: 0o700,
+        skeleton: vec![SkeletonEntry {
+            path: ".profile".to_owned(),
+            mode: 0o644,
+            kind: SkeletonKind::File(crate::value::Known::Yes(b"umask 022\n".to_vec())),
+        }],
     }
 }
 

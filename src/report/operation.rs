@@ -133,6 +133,8 @@ fn scope(scope: &Scope) -> String {
         Scope::Owned(paths) => format!("{} paths of packages", paths.len()),
         Scope::AbsentUnits => "units that are not there yet".to_owned(),
         Scope::Units => "any unit".to_owned(),
+        Scope::AbsentAccounts => "users and groups that are not there yet".to_owned(),
+        Scope::Accounts => "any user or group".to_owned(),
         Scope::Everything => "anything".to_owned(),
     }
 }

@@ -6,7 +6,9 @@
 mod convert;
 mod scope;
 
-use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::ValueKind;
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value, escape_formatter};
 
 pub use scope::{Facts, Scope};
 
@@ -16,7 +18,31 @@ pub(crate) fn environment() -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     // Escaping by file name would quote every value of a `.yaml` or `.json` template.
     environment.set_auto_escape_callback(|_| AutoEscape::None);
+    // A file keeps its last line break. Blocks keep the white space around them: `{%- -%}` takes it away where it is not
+    // wanted, and no line is ever joined to the next by an `{% endif %}` at its end.
+    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
+    environment.set_syntax(syntax.unwrap_or_default());
+    environment.set_formatter(|out, state, value| {
+        if holds_undefined(value) {
+            return Err(Error::from(ErrorKind::UndefinedError));
+        }
+        escape_formatter(out, state, value)
+    });
     environment
+}
+
+/// Strictness alone lets what is undefined pass inside a list or a table.
+fn holds_undefined(value: &Value) -> bool {
+    match value.kind() {
+        ValueKind::Undefined => true,
+        ValueKind::Seq => value
+            .try_iter()
+            .is_ok_and(|mut items| items.any(|item| holds_undefined(&item))),
+        ValueKind::Map => value
+            .try_iter()
+            .is_ok_and(|mut keys| keys.any(|key| value.get_item(&key).is_ok_and(|item| holds_undefined(&item)))),
+        _ => false,
+    }
 }
 
 /// Whether `text` holds anything that a template acts on.

@@ -1,5 +1,7 @@
 //! What a template can see: a host's data, rendered only as far as it is used, and `facts` and `item`.
 
+mod file;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 

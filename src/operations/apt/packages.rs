@@ -56,6 +56,7 @@ impl Operation for Packages {
         vec![
             Scope::Packages,
             Scope::Units,
+            Scope::AbsentAccounts,
             tree("/etc"),
             tree("/usr"),
             tree("/var/lib"),

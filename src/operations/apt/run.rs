@@ -58,7 +58,7 @@ fn supervised(summary: &str, script: String) -> Step {
 pub(super) fn forgotten(wish: &Installation, simulation: &Simulation) -> Vec<Effect> {
     let mut effects = Vec::new();
     if wish.verb != AptVerb::Remove {
-        let mut scopes = vec![Scope::AbsentUnits];
+        let mut scopes = vec![Scope::AbsentUnits, Scope::AbsentAccounts];
         scopes.extend(["/etc", "/usr", "/var/lib"].map(|top| Scope::AbsentTree(top.to_owned())));
         effects.extend(
             scopes

@@ -43,6 +43,7 @@ impl Operation for Upgrade {
         vec![
             Scope::Packages,
             Scope::Units,
+            Scope::AbsentAccounts,
             tree("/etc"),
             tree("/usr"),
             tree("/var/lib"),

@@ -1,210 +1,224 @@
-//! A file's whole state against a wish: what `files.put` and `files.line` have in common.
+//! `files.file`: a file is there, with its owner and mode, or is not; its content is left alone.
+//!
+//! ```toml
+//! [[operation]]
+//! op = "files.file"
+//! path = "/etc/motd"
+//! present = false
+//! ```
 
 use std::sync::Arc;
 
+use serde::Deserialize;
+
+use super::parameters::{Mode, check_owner, check_path, octal, path_and_ancestors};
+use super::whole_file::{FileWish, before_attributed, file_id, is_sensitive, plan_file};
 use crate::change::{
-    Action, Attribute, Attributed, Attributes, Before, Expect, NotKnown, Outcome, ResourceChange, ResourceId, Risk,
+    Action, Attribute, Attributed, Attributes, Before, DEFAULT_TIMEOUT, Expect, Outcome, ResourceChange, Risk, Run,
     Step, Stop,
 };
-use crate::facts::overlay::{Effect, OperationId};
-use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact, parent};
+use crate::facts::overlay::{Effect, Scope};
+use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
 use crate::facts::{Fact, FactKey};
-use crate::operations::PlanContext;
-use crate::secret::sha256_hex;
+use crate::operations::{Define, Operation, PlanContext};
+use crate::quote::quote;
 use crate::value::Known;
 
-use super::parameters::octal;
-
-/// How a file is wanted.
-pub(super) struct FileWish<'a> {
-    /// The path as written.
-    pub(super) path: &'a str,
-    /// The argument that holds the path, for refusals.
-    pub(super) path_argument: &'static str,
-    /// All bytes.
-    pub(super) content: Arc<[u8]>,
+/// Parameters of `files.file`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::operations) struct File {
+    /// Absolute path on the host.
+    path: String,
+    /// Whether the file is to be there: an empty one is made. If not, it is removed; never a directory.
+    #[serde(default = "yes")]
+    present: bool,
     /// Owner; kept if not given, `root` for a new file.
-    pub(super) owner: Option<&'a str>,
+    user: Option<String>,
     /// Group; kept if not given, `root` for a new file.
-    pub(super) group: Option<&'a str>,
-    /// Mode; kept if not given, 0644 for a new file.
-    pub(super) mode: Option<u32>,
-    /// A command that must accept the file before it is in place.
-    pub(super) validate: Option<Vec<String>>,
+    group: Option<String>,
+    /// Mode; kept if not given, `"0644"` for a new file.
+    mode: Option<Mode>,
+    /// Whether its time of change is set to now each time.
+    #[serde(default)]
+    touch: bool,
 }
 
-/// Plans a whole file.
-pub(super) fn plan_file(context: &PlanContext<'_>, wish: &FileWish<'_>) -> Result<Outcome, Stop> {
-    let path = match context.resolve(wish.path) {
-        Ok(path) => path,
-        Err(stop) => return ensure_or_stop(context, wish, wish.path, stop),
-    };
-    match context.path(&path) {
-        Ok(PathFact::Absent) => match check_parent(context, wish, &path) {
-            Ok(()) => Ok(Outcome::Change(vec![create(context, wish, &path)])),
-            Err(stop) => ensure_or_stop(context, wish, &path, stop),
-        },
-        Ok(PathFact::Present(inode)) => update(context, wish, &path, &inode),
-        Err(stop) => ensure_or_stop(context, wish, &path, stop),
+fn yes() -> bool {
+    true
+}
+
+impl Define for File {
+    const NAME: &'static str = "files.file";
+    const SUMMARY: &'static str = "a file is there, with its owner and mode, or is not";
+    const MAIN_ARGUMENT: &'static str = "path";
+}
+
+impl Operation for File {
+    fn needs(&self) -> Vec<FactKey> {
+        path_and_ancestors(&self.path)
     }
-}
 
-/// What an operation before makes unknowable can still be ensured, since the whole state is wanted.
-fn ensure_or_stop(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, stop: Stop) -> Result<Outcome, Stop> {
-    let Stop::NotKnown {
-        cause: NotKnown::Since(operation, why),
-        ..
-    } = stop
-    else {
-        return Err(stop);
-    };
-    Ok(ensure(context, wish, path, operation, why))
-}
-
-fn ensure(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, since: OperationId, why: String) -> Outcome {
-    let mut change = create(context, wish, path);
-    change.before = Before::Unknown(why);
-    change.expect = Vec::new();
-    Outcome::Ensure {
-        changes: vec![change],
-        since: vec![since],
+    fn touches(&self) -> Vec<Scope> {
+        vec![Scope::Key(FactKey::Path(self.path.clone()))]
     }
-}
 
-fn check_parent(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str) -> Result<(), Stop> {
-    let above = parent(path);
-    match context.path(above)? {
-        PathFact::Present(inode) if inode.kind == InodeKind::Directory => Ok(()),
-        PathFact::Present(inode) => {
-            let label = format!("`{above}` is {}", inode.describe());
-            Err(context.refuse(wish.path_argument, format!("`{path}` cannot be there"), label))
+    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        check_path(context, "path", &self.path)?;
+        check_owner(context, "user", self.user.as_deref())?;
+        check_owner(context, "group", self.group.as_deref())?;
+        if !self.present {
+            return self.plan_absent(context);
         }
-        PathFact::Absent => {
-            let mistake = context.mistake(
-                wish.path_argument,
-                format!("the directory of `{path}` does not exist"),
-                format!("`{above}` is not there"),
-            );
-            let hint = format!("make it first: `op = \"files.directory\"`, `path = \"{above}\"`");
-            Err(Stop::Refused(Box::new(mistake.hint(hint))))
+        let path = context.resolve(&self.path)?;
+        match context.path(&path)? {
+            PathFact::Absent => plan_file(context, &self.empty()),
+            PathFact::Present(inode) => self.update(context, &path, &inode),
         }
     }
 }
 
-fn create(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str) -> ResourceChange {
-    let attributes = Attributes {
-        owner: wish.owner.unwrap_or("root").to_owned(),
-        group: wish.group.unwrap_or("root").to_owned(),
-        mode: wish.mode.unwrap_or(0o644),
-    };
-    let digest = sha256_hex(&wish.content);
-    let sensitive = is_sensitive(attributes.mode);
-    ResourceChange {
-        id: file_id(path),
-        action: Action::Create,
-        before: Before::Absent,
-        after: Some(attributed(context, &attributes, &wish.content, &digest, sensitive)),
-        expect: vec![Expect::Absent { path: path.to_owned() }],
-        effects: effects(path, &attributes, &wish.content, digest),
-        steps: vec![write(wish, path, attributes)],
-        risk: Risk::None,
+impl File {
+    fn empty(&self) -> FileWish<'_> {
+        FileWish {
+            path: &self.path,
+            path_argument: "path",
+            content: Arc::from([]),
+            owner: self.user.as_deref(),
+            group: self.group.as_deref(),
+            mode: self.mode.map(|mode| mode.0),
+            validate: None,
+        }
+    }
+
+    fn update(&self, context: &PlanContext<'_>, path: &str, inode: &Inode) -> Result<Outcome, Stop> {
+        let (old, digest) = file_at(context, path, inode)?;
+        let new = Attributes {
+            owner: self.user.as_ref().unwrap_or(&old.owner).clone(),
+            group: self.group.as_ref().unwrap_or(&old.group).clone(),
+            mode: self.mode.map_or(old.mode, |mode| mode.0),
+        };
+        let mut changes = Vec::new();
+        if old != new {
+            changes.push(set_attributes(path, inode, digest, &old, &new));
+        }
+        if self.touch {
+            changes.push(touch(path, &new));
+        }
+        Ok(if changes.is_empty() {
+            Outcome::Unchanged
+        } else {
+            Outcome::Change(changes)
+        })
+    }
+
+    fn plan_absent(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        let path = context.resolve_parent(&self.path)?;
+        let PathFact::Present(inode) = context.path(&path)? else {
+            return Ok(Outcome::Unchanged);
+        };
+        let (old, digest) = file_at(context, &path, &inode)?;
+        let before = before_attributed(context, &path, &old, digest, is_sensitive(old.mode))?;
+        Ok(Outcome::Change(vec![ResourceChange {
+            id: file_id(&path),
+            action: Action::Remove,
+            before: Before::Present(before),
+            after: None,
+            expect: vec![expect(&path, digest, old)],
+            effects: vec![
+                Effect::Set(FactKey::Path(path.clone()), Fact::Path(PathFact::Absent)),
+                Effect::Set(FactKey::Content(path.clone()), Fact::Content(ContentFact::Absent)),
+            ],
+            steps: vec![Step::Remove { path }],
+            risk: Risk::Removal,
+        }]))
     }
 }
 
-fn update(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, inode: &Inode) -> Result<Outcome, Stop> {
-    let InodeKind::File { digest: old_digest } = &inode.kind else {
+fn file_at<'a>(
+    context: &PlanContext<'_>,
+    path: &str,
+    inode: &'a Inode,
+) -> Result<(Attributes, &'a Known<String>), Stop> {
+    let InodeKind::File { digest } = &inode.kind else {
         let label = format!("this is {} on the host", inode.describe());
-        return Err(context.refuse(wish.path_argument, format!("`{path}` is no file"), label));
+        let mistake = context.mistake("path", format!("`{path}` is no file"), label);
+        let hint = match inode.kind {
+            InodeKind::Link { .. } => Some("`files.link` makes and removes links".to_owned()),
+            _ => None,
+        };
+        return Err(Stop::Refused(Box::new(mistake.hint_maybe(hint))));
     };
-    let old = Attributes {
+    let attributes = Attributes {
         owner: inode.owner.clone(),
         group: inode.group.clone(),
         mode: inode.mode,
     };
-    let new = Attributes {
-        owner: wish.owner.unwrap_or(&old.owner).to_owned(),
-        group: wish.group.unwrap_or(&old.group).to_owned(),
-        mode: wish.mode.unwrap_or(old.mode),
+    Ok((attributes, digest))
+}
+
+fn set_attributes(
+    path: &str,
+    inode: &Inode,
+    digest: &Known<String>,
+    old: &Attributes,
+    new: &Attributes,
+) -> ResourceChange {
+    let predicted = Inode {
+        kind: inode.kind.clone(),
+        owner: new.owner.clone(),
+        group: new.group.clone(),
+        mode: new.mode,
     };
-    let digest = sha256_hex(&wish.content);
-    let same_content = *old_digest == Known::Yes(digest.clone());
-    if same_content && old == new {
-        return Ok(Outcome::Unchanged);
-    }
-    let sensitive = is_sensitive(old.mode) || is_sensitive(new.mode);
-    let before = if same_content {
-        attributed(context, &old, &wish.content, &digest, sensitive)
-    } else {
-        before_attributed(context, path, &old, old_digest, sensitive)?
-    };
-    let expected_digest = match old_digest {
-        Known::Yes(digest) => Some(digest.clone()),
-        Known::No(_) => None,
-    };
-    Ok(Outcome::Change(vec![ResourceChange {
+    ResourceChange {
         id: file_id(path),
         action: Action::Update,
-        before: Before::Present(before),
-        after: Some(attributed(context, &new, &wish.content, &digest, sensitive)),
-        expect: vec![Expect::File {
+        before: Before::Present(attributed(old)),
+        after: Some(attributed(new)),
+        expect: vec![expect(path, digest, old.clone())],
+        effects: vec![Effect::Set(
+            FactKey::Path(path.to_owned()),
+            Fact::Path(PathFact::Present(predicted)),
+        )],
+        steps: vec![Step::SetAttributes {
             path: path.to_owned(),
-            digest: expected_digest,
-            attributes: old,
-        }],
-        effects: effects(path, &new, &wish.content, digest),
-        steps: vec![if same_content {
-            Step::SetAttributes {
-                path: path.to_owned(),
-                attributes: new,
-            }
-        } else {
-            write(wish, path, new)
+            attributes: new.clone(),
         }],
         risk: Risk::None,
-    }]))
+    }
 }
 
-/// The old content is fetched only to be shown.
-fn before_attributed(
-    context: &PlanContext<'_>,
-    path: &str,
-    old: &Attributes,
-    digest: &Known<String>,
-    sensitive: bool,
-) -> Result<Attributed, Stop> {
-    let digest = match digest {
-        Known::Yes(digest) => digest.clone(),
-        Known::No(_) => String::new(),
-    };
-    let content = match (sensitive, digest.is_empty()) {
-        (true, _) => Attribute::Secret(context.digests().digest(&digest)),
-        (false, true) => Attribute::Unknown("the file could not be read".to_owned()),
-        (false, false) => match context.content(path)? {
-            ContentFact::Bytes(bytes) => readable(&bytes, &digest),
-            ContentFact::TooLarge | ContentFact::Absent => Attribute::known(format!("[a large file, sha256 {digest}]")),
+fn touch(path: &str, attributes: &Attributes) -> ResourceChange {
+    ResourceChange {
+        id: file_id(path),
+        action: Action::RunEachTime,
+        before: Before::Present(attributed(attributes)),
+        after: Some(attributed(attributes)),
+        expect: Vec::new(),
+        effects: Vec::new(),
+        steps: vec![Step::Run(Run {
+            summary: format!("touch {}", quote(path)),
+            script: format!("touch -c -- {}", quote(path)),
+            timeout: DEFAULT_TIMEOUT,
+            supervised: false,
+        })],
+        risk: Risk::None,
+    }
+}
+
+fn expect(path: &str, digest: &Known<String>, attributes: Attributes) -> Expect {
+    Expect::File {
+        path: path.to_owned(),
+        digest: match digest {
+            Known::Yes(digest) => Some(digest.clone()),
+            Known::No(_) => None,
         },
-    };
-    Ok(with_content(old, content))
+        attributes,
+    }
 }
 
-fn attributed(
-    context: &PlanContext<'_>,
-    attributes: &Attributes,
-    content: &[u8],
-    digest: &str,
-    sensitive: bool,
-) -> Attributed {
-    let content = if sensitive {
-        Attribute::Secret(context.digests().digest(digest))
-    } else {
-        readable(content, digest)
-    };
-    with_content(attributes, content)
-}
-
-fn with_content(attributes: &Attributes, content: Attribute) -> Attributed {
+fn attributed(attributes: &Attributes) -> Attributed {
     [
-        ("content", content),
         ("mode", Attribute::known(octal(attributes.mode))),
         ("owner", Attribute::known(&attributes.owner)),
         ("group", Attribute::known(&attributes.group)),
@@ -213,49 +227,87 @@ fn with_content(attributes: &Attributes, content: Attribute) -> Attributed {
     .collect()
 }
 
-/// Content as people can read it, or its size and digest where they cannot.
-fn readable(content: &[u8], digest: &str) -> Attribute {
-    match std::str::from_utf8(content) {
-        Ok(text) if !text.contains('\0') => Attribute::known(text),
-        _ => Attribute::known(format!("[binary, {} bytes, sha256 {digest}]", content.len())),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::NotKnown;
+    use crate::operations::testing::{Bench, change, refusal};
+
+    fn bench(text: &str) -> Bench {
+        Bench::new::<File>(text).directory("/").directory("/etc")
     }
-}
 
-/// What not everybody on the host may read is not for everybody who reads the plan.
-fn is_sensitive(mode: u32) -> bool {
-    mode & 0o004 == 0
-}
-
-fn file_id(path: &str) -> ResourceId {
-    ResourceId {
-        kind: "file",
-        name: path.to_owned(),
+    #[test]
+    fn an_absent_file_is_made_empty() {
+        let change = change(bench("path = '/etc/x'\nuser = 'setup'").absent("/etc/x").plan());
+        assert_eq!(change.action, Action::Create);
+        assert!(
+            matches!(&change.steps[..], [Step::WriteFile { content, attributes, .. }]
+                if content.is_empty() && attributes.owner == "setup" && attributes.mode == 0o644)
+        );
     }
-}
 
-fn effects(path: &str, attributes: &Attributes, content: &Arc<[u8]>, digest: String) -> Vec<Effect> {
-    let inode = Inode {
-        kind: InodeKind::File {
-            digest: Known::Yes(digest),
-        },
-        owner: attributes.owner.clone(),
-        group: attributes.group.clone(),
-        mode: attributes.mode,
-    };
-    vec![
-        Effect::Set(FactKey::Path(path.to_owned()), Fact::Path(PathFact::Present(inode))),
-        Effect::Set(
-            FactKey::Content(path.to_owned()),
-            Fact::Content(ContentFact::Bytes(content.to_vec())),
-        ),
-    ]
-}
+    #[test]
+    fn content_is_left_alone_and_a_mode_is_mended() {
+        let file = |text: &str| bench(text).file("/etc/x", "content", 0o644);
+        assert_eq!(file("path = '/etc/x'\nmode = '0644'").plan(), Ok(Outcome::Unchanged));
+        let change = change(file("path = '/etc/x'\nmode = '0600'").plan());
+        assert_eq!(change.action, Action::Update);
+        assert!(matches!(&change.steps[..], [Step::SetAttributes { attributes, .. }] if attributes.mode == 0o600));
+        assert!(matches!(&change.before, Before::Present(before) if before["mode"] == Attribute::known("0644")));
+        assert!(matches!(&change.expect[..], [Expect::File { digest: Some(_), .. }]));
+    }
 
-fn write(wish: &FileWish<'_>, path: &str, attributes: Attributes) -> Step {
-    Step::WriteFile {
-        path: path.to_owned(),
-        content: Arc::clone(&wish.content),
-        attributes,
-        validate: wish.validate.clone(),
+    #[test]
+    fn a_touch_is_no_drift() {
+        let change = change(bench("path = '/etc/x'\ntouch = true").file("/etc/x", "a", 0o644).plan());
+        assert_eq!(change.action, Action::RunEachTime);
+        assert!(!change.action.is_pending());
+        assert!(matches!(&change.steps[..], [Step::Run(run)] if run.script == "touch -c -- /etc/x"));
+    }
+
+    #[test]
+    fn a_file_that_is_not_wanted_goes_and_is_shown() {
+        let text = "path = '/etc/x'\npresent = false";
+        assert_eq!(bench(text).absent("/etc/x").plan(), Ok(Outcome::Unchanged));
+        let change = change(bench(text).file_with_content("/etc/x", "old\n").plan());
+        assert_eq!((change.action, change.risk), (Action::Remove, Risk::Removal));
+        assert!(matches!(&change.before, Before::Present(before) if before["content"] == Attribute::known("old\n")));
+        assert!(matches!(&change.expect[..], [Expect::File { digest: Some(_), .. }]));
+        assert_eq!(change.after, None);
+    }
+
+    #[test]
+    fn a_file_that_a_package_may_bring_cannot_be_known() {
+        let stop = bench("path = '/etc/x'")
+            .absent("/etc/x")
+            .package_may_bring("/etc")
+            .plan();
+        let since = |stop: &Result<Outcome, Stop>| {
+            matches!(
+                stop,
+                Err(Stop::NotKnown {
+                    cause: NotKnown::Since(..),
+                    ..
+                })
+            )
+        };
+        assert!(since(&stop), "{stop:?}");
+    }
+
+    #[test]
+    fn refusals_name_what_is_wrong() {
+        let refused = |bench: Bench| refusal(bench.plan()).to_string();
+        let absent = "path = '/etc/x'\npresent = false";
+        assert_eq!(
+            refused(bench(absent).directory("/etc/x")),
+            "t.toml:1:8: `/etc/x` is no file"
+        );
+        assert_eq!(
+            refused(bench(absent).link("/etc/x", "y")),
+            "t.toml:1:8: `/etc/x` is no file"
+        );
+        let nowhere = bench("path = '/no/x'").absent("/no").absent("/no/x");
+        assert_eq!(refused(nowhere), "t.toml:1:8: the directory of `/no/x` does not exist");
     }
 }

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use regex::Regex;
 use serde::Deserialize;
 
-use super::file::{FileWish, plan_file};
 use super::parameters::{check_path, path_and_ancestors};
+use super::whole_file::{FileWish, plan_file};
 use crate::change::{Outcome, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::Scope;

@@ -1,7 +1,10 @@
 //! Files and directories.
 
 pub(super) mod directory;
-mod file;
+pub(super) mod file;
 pub(super) mod line;
-mod parameters;
+pub(super) mod link;
+pub(super) mod parameters;
 pub(super) mod put;
+pub(super) mod template;
+pub(super) mod whole_file;

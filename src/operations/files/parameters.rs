@@ -36,12 +36,12 @@ impl<'de> Deserialize<'de> for Mode {
 }
 
 /// A mode as people write it.
-pub(super) fn octal(mode: u32) -> String {
+pub(in crate::operations) fn octal(mode: u32) -> String {
     format!("{mode:04o}")
 }
 
 /// Refuses a path that is not absolute and plain.
-pub(super) fn check_path(context: &PlanContext<'_>, argument: &str, path: &str) -> Result<(), Stop> {
+pub(in crate::operations) fn check_path(context: &PlanContext<'_>, argument: &str, path: &str) -> Result<(), Stop> {
     let wrong = if !path.starts_with('/') {
         "it must begin with `/`"
     } else if path.contains(['\n', '\0']) {
@@ -67,8 +67,20 @@ pub(super) fn check_owner(context: &PlanContext<'_>, argument: &str, name: Optio
     Ok(())
 }
 
+/// Refuses a validator that is not told which file to look at.
+pub(super) fn check_validate(context: &PlanContext<'_>, validate: Option<&[String]>) -> Result<(), Stop> {
+    match validate {
+        Some(words) if !words.iter().any(|word| word.contains("{path}")) => Err(context.refuse(
+            "validate",
+            "`validate` never looks at the file",
+            "`{path}` stands for the file",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// The facts that say what is at `path` and above it.
-pub(super) fn path_and_ancestors(path: &str) -> Vec<FactKey> {
+pub(in crate::operations) fn path_and_ancestors(path: &str) -> Vec<FactKey> {
     ancestors(path)
         .into_iter()
         .chain([path.to_owned()])

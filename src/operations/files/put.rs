@@ -12,10 +12,9 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::file::{FileWish, plan_file};
-use super::parameters::{Mode, check_owner, check_path, path_and_ancestors};
+use super::parameters::{Mode, check_owner, check_path, check_validate, path_and_ancestors};
+use super::whole_file::{FileWish, plan_file};
 use crate::change::{Outcome, Stop};
-use crate::error::suggestion;
 use crate::facts::FactKey;
 use crate::facts::overlay::Scope;
 use crate::operations::{Define, Operation, PlanContext};
@@ -59,15 +58,7 @@ impl Operation for Put {
         check_path(context, "dest", &self.dest)?;
         check_owner(context, "user", self.user.as_deref())?;
         check_owner(context, "group", self.group.as_deref())?;
-        if let Some(validate) = &self.validate
-            && !validate.iter().any(|word| word.contains("{path}"))
-        {
-            return Err(context.refuse(
-                "validate",
-                "`validate` never looks at the file",
-                "`{path}` stands for the file",
-            ));
-        }
+        check_validate(context, self.validate.as_deref())?;
         let wish = FileWish {
             path: &self.dest,
             path_argument: "dest",
@@ -84,11 +75,7 @@ impl Operation for Put {
 impl Put {
     fn bytes(&self, context: &PlanContext<'_>) -> Result<Arc<[u8]>, Stop> {
         match (&self.src, &self.content) {
-            (Some(src), None) => context.asset(src).cloned().ok_or_else(|| {
-                let title = format!("`templates/{src}` does not exist");
-                let mistake = context.mistake("src", title, "no such file in the project");
-                Stop::Refused(Box::new(mistake.hint_maybe(suggestion(src, context.asset_names()))))
-            }),
+            (Some(src), None) => context.require_asset("src", src).cloned(),
             (None, Some(content)) => Ok(Arc::from(content.as_bytes())),
             (Some(_), Some(_)) => {
                 Err(context.refuse("content", "both `src` and `content` are given", "give one of them"))

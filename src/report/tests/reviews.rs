@@ -107,6 +107,10 @@ fn fresh(key: &FactKey) -> Fact {
         FactKey::PackageLists => Fact::PackageLists(crate::facts::apt::ListsFact { age: Some(60) }),
         FactKey::Check(_) => Fact::Check(crate::facts::check::CheckFact::Holds),
         FactKey::Installation(wish) => Fact::Installation(InstallationFact::Possible(installation(wish))),
+        FactKey::User(_) | FactKey::Group(_) | FactKey::UserNumber(_) | FactKey::GroupNumber(_) => {
+            unreachable!("no task here has accounts")
+        }
+        FactKey::AccountDefaults => unreachable!("no task here makes a user"),
     }
 }
 

@@ -125,3 +125,85 @@ fn items_are_seen_as_item() {
     assert_eq!(render_in(&item, "'net-{{ item }}'").unwrap(), text("net-web"));
     assert!(render_in(&scope, "'{{ item }}'").is_err());
 }
+
+fn files(files: &[(&str, &str)]) -> std::sync::Arc<std::collections::BTreeMap<String, std::sync::Arc<[u8]>>> {
+    let files = files
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), std::sync::Arc::from(text.as_bytes())));
+    std::sync::Arc::new(files.collect())
+}
+
+fn render_file(list: &[(&str, &str)]) -> Result<crate::value::Known<String>, Diagnostic> {
+    let facts = Facts::Known(minijinja::context! { os => minijinja::context! { id => "debian" } });
+    scope("port = 80\nname = 'a'\nroot = '{{ bas }}'\nlist = ['x', 'y']", facts).render_file(&files(list), list[0].0)
+}
+
+fn file_mistake(list: &[(&str, &str)]) -> (String, Option<String>) {
+    let mistake = render_file(list).expect_err("a mistake");
+    (mistake.to_string(), mistake.hint)
+}
+
+#[test]
+fn a_file_keeps_its_white_space_and_its_last_line_break() {
+    let text = "listen {% if port == 80 %}80{% endif %}\n{% for x in list %}{{ x }}\n{% endfor %}\nend\n";
+    let rendered = render_file(&[("a", text)]).expect("renders");
+    assert_eq!(
+        rendered,
+        crate::value::Known::Yes("listen 80\nx\ny\n\nend\n".to_owned())
+    );
+    assert_eq!(render("n = 3", "\"a {{ n }}\\n\"").unwrap(), text_of("a 3\n"));
+}
+
+fn text_of(text: &str) -> Kind {
+    Kind::String(text.to_owned())
+}
+
+#[test]
+fn files_include_one_another_and_json_is_not_escaped() {
+    let rendered = render_file(&[
+        ("x.yaml", "{% include 'd/part' %}!\n"),
+        ("d/part", "{{ name }} {{ facts.os.id }}"),
+    ]);
+    assert_eq!(rendered, Ok(crate::value::Known::Yes("a debian!\n".to_owned())));
+}
+
+#[test]
+fn mistakes_in_files_name_their_line_and_column() {
+    assert_eq!(
+        file_mistake(&[("a/b.j2", "x\n  {{ nme }}\n")]),
+        (
+            "templates/a/b.j2:2:6: `nme` is undefined".to_owned(),
+            Some("did you mean `name`?".to_owned())
+        )
+    );
+    assert_eq!(
+        file_mistake(&[("a", "{% if nope is defined %}{% endif %}{{ facts.os.nme }}")]).0,
+        "templates/a:1:39: `facts.os.nme` is undefined"
+    );
+    assert_eq!(
+        file_mistake(&[("a", "\n{% include 'b' %}"), ("b", "\n\n{{ nope }}")]).0,
+        "templates/b:3:4: `nope` is undefined"
+    );
+    assert_eq!(
+        file_mistake(&[("a", "1\n{% include 'prt.j2' %}"), ("part.j2", "")]),
+        (
+            "templates/a:2:4: `templates/prt.j2` does not exist".to_owned(),
+            Some("did you mean `part.j2`?".to_owned())
+        )
+    );
+    assert_eq!(
+        file_mistake(&[("a", "1\n{% if %}")]).0,
+        "templates/a:2:7: a template that does not work"
+    );
+    assert!(render_file(&[("a", "{{ [nope] }}")]).is_err());
+    let in_data = render_file(&[("a", "{{ root }}")]).expect_err("a mistake");
+    assert_eq!(in_data.to_string(), "group_data/all.toml:3:12: `bas` is undefined");
+    assert_eq!(in_data.labels[1].origin.to_string(), "templates/a:1:4");
+}
+
+#[test]
+fn a_file_that_looks_at_an_unknown_fact_is_unknown() {
+    let unread = scope("", Facts::Unknown("not read yet".to_owned()));
+    let rendered = unread.render_file(&files(&[("a", "x {% if facts.os.id == 'debian' %}y{% endif %}")]), "a");
+    assert_eq!(rendered, Ok(crate::value::Known::No("not read yet".to_owned())));
+}

@@ -1,0 +1,198 @@
+//! Users and groups, and what the host does for a new user.
+
+mod defaults;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Fact, FactKey, UnreadableAnswer};
+use crate::value::Known;
+
+pub use defaults::{AccountDefaults, SkeletonEntry, SkeletonKind};
+
+/// A user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserFact {
+    /// There is none of that name.
+    Absent,
+    /// A user.
+    Present(User),
+}
+
+/// A user of the host, in parts unknown if it is yet to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The number.
+    pub uid: Known<u32>,
+    /// The primary group's name; its number where the host knows no name for it.
+    pub group: Known<String>,
+    /// The home directory, be it there or not.
+    pub home: Known<String>,
+    /// The login shell.
+    pub shell: Known<String>,
+    /// The comment field, called GECOS.
+    pub comment: Known<String>,
+    /// Groups beside the primary one.
+    pub groups: BTreeSet<String>,
+}
+
+/// A group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GroupFact {
+    /// There is none of that name.
+    Absent,
+    /// A group.
+    Present(Group),
+}
+
+/// A group of the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The number.
+    pub gid: Known<u32>,
+    /// Users that are in it beside their primary group.
+    pub members: BTreeSet<String>,
+    /// Users whose primary group it is.
+    pub primary_of: BTreeSet<String>,
+}
+
+/// All users and all groups, each in one call; what the host does for new users where that is asked.
+pub(super) fn probe(keys: &[FactKey]) -> String {
+    let defaults = if keys.contains(&FactKey::AccountDefaults) {
+        defaults::PROBE
+    } else {
+        ""
+    };
+    format!(
+        "command -v getent >/dev/null || exit 127\n\
+         getent passwd || exit\nprintf 'groups\\n'\ngetent group || exit\n\
+         {defaults}true"
+    )
+}
+
+/// Every user and group is a fact, asked for or not: it is read anyway, and spares a look for those that turn out to count.
+pub(super) fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
+    if status != 0 {
+        return Err(UnreadableAnswer::new(match status {
+            127 => "`getent` is missing: users and groups cannot be read".to_owned(),
+            _ => format!("`getent` exited with {status}"),
+        }));
+    }
+    let lines = super::lines(answer);
+    let groups_at = lines
+        .iter()
+        .position(|line| line == "groups")
+        .ok_or_else(|| UnreadableAnswer::new("the section `groups` is missing"))?;
+    let end = lines.iter().position(|line| line == "defaults").unwrap_or(lines.len());
+    let database = Database::read(&lines[..groups_at], &lines[groups_at + 1..end])?;
+    let mut facts: BTreeMap<FactKey, Fact> = keys
+        .iter()
+        .filter_map(|key| Some((key.clone(), absent(key)?)))
+        .collect();
+    if keys.contains(&FactKey::AccountDefaults) {
+        let defaults = defaults::parse(lines.get(end + 1..).unwrap_or_default(), &database.group_names)?;
+        let fact = Fact::AccountDefaults(Box::new(defaults));
+        facts.insert(FactKey::AccountDefaults, fact);
+    }
+    facts.extend(database.facts());
+    Ok(facts.into_iter().collect())
+}
+
+fn absent(key: &FactKey) -> Option<Fact> {
+    match key {
+        FactKey::User(_) => Some(Fact::User(UserFact::Absent)),
+        FactKey::Group(_) => Some(Fact::Group(GroupFact::Absent)),
+        FactKey::UserNumber(_) | FactKey::GroupNumber(_) => Some(Fact::Holder(None)),
+        _ => None,
+    }
+}
+
+/// The two databases, joined.
+struct Database {
+    users: BTreeMap<String, User>,
+    groups: BTreeMap<String, Group>,
+    user_names: BTreeMap<u32, String>,
+    group_names: BTreeMap<u32, String>,
+}
+
+impl Database {
+    fn read(users: &[String], groups: &[String]) -> Result<Self, UnreadableAnswer> {
+        let mut database = Self {
+            users: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            user_names: BTreeMap::new(),
+            group_names: BTreeMap::new(),
+        };
+        for line in groups {
+            database.add_group(line)?;
+        }
+        for line in users {
+            database.add_user(line)?;
+        }
+        Ok(database)
+    }
+
+    /// `name:password:gid:members`; of two lines of one name or number the first counts, as it does for the host.
+    fn add_group(&mut self, line: &str) -> Result<(), UnreadableAnswer> {
+        let fields: Vec<&str> = line.split(':').collect();
+        let &[name, _, gid, members] = fields.as_slice() else {
+            return Err(unreadable("group", line));
+        };
+        let gid = gid.parse().map_err(|_| unreadable("group", line))?;
+        self.group_names.entry(gid).or_insert_with(|| name.to_owned());
+        self.groups.entry(name.to_owned()).or_insert_with(|| Group {
+            gid: Known::Yes(gid),
+            members: members
+                .split(',')
+                .filter(|member| !member.is_empty())
+                .map(str::to_owned)
+                .collect(),
+            primary_of: BTreeSet::new(),
+        });
+        Ok(())
+    }
+
+    /// `name:password:uid:gid:comment:home:shell`
+    fn add_user(&mut self, line: &str) -> Result<(), UnreadableAnswer> {
+        let fields: Vec<&str> = line.split(':').collect();
+        let &[name, _, uid, gid, comment, home, shell] = fields.as_slice() else {
+            return Err(unreadable("passwd", line));
+        };
+        let uid = uid.parse().map_err(|_| unreadable("passwd", line))?;
+        let gid: u32 = gid.parse().map_err(|_| unreadable("passwd", line))?;
+        let group = self.group_names.get(&gid).cloned();
+        if let Some(group) = group.as_ref().and_then(|group| self.groups.get_mut(group)) {
+            group.primary_of.insert(name.to_owned());
+        }
+        let memberships = self.groups.iter().filter(|(_, group)| group.members.contains(name));
+        let user = User {
+            uid: Known::Yes(uid),
+            group: Known::Yes(group.unwrap_or_else(|| gid.to_string())),
+            home: Known::Yes(home.to_owned()),
+            shell: Known::Yes(shell.to_owned()),
+            comment: Known::Yes(comment.to_owned()),
+            groups: memberships.map(|(name, _)| name.clone()).collect(),
+        };
+        self.user_names.entry(uid).or_insert_with(|| name.to_owned());
+        self.users.entry(name.to_owned()).or_insert(user);
+        Ok(())
+    }
+
+    fn facts(self) -> impl Iterator<Item = (FactKey, Fact)> {
+        let users = self.users.into_iter();
+        let groups = self.groups.into_iter();
+        let uids = self.user_names.into_iter();
+        let gids = self.group_names.into_iter();
+        users
+            .map(|(name, user)| (FactKey::User(name), Fact::User(UserFact::Present(user))))
+            .chain(groups.map(|(name, group)| (FactKey::Group(name), Fact::Group(GroupFact::Present(group)))))
+            .chain(uids.map(|(uid, name)| (FactKey::UserNumber(uid), Fact::Holder(Some(name)))))
+            .chain(gids.map(|(gid, name)| (FactKey::GroupNumber(gid), Fact::Holder(Some(name)))))
+    }
+}
+
+fn unreadable(database: &str, line: &str) -> UnreadableAnswer {
+    UnreadableAnswer::new(format!("`getent {database}` printed `{line}`"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! What the host does for a new user: useradd's own defaults, `/etc/login.defs`, and the skeleton of a home directory.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::super::UnreadableAnswer;
+use crate::value::Known;
+
+/// What useradd does unless it is told otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountDefaults {
+    /// The directory in which homes are made.
+    pub home_base: String,
+    /// The login shell; empty means that of the host.
+    pub shell: String,
+    /// Whether a new user gets a group of its own name.
+    pub private_groups: bool,
+    /// The primary group where it does not.
+    pub group: String,
+    /// The mode of a new home directory.
+    pub home_mode: u32,
+    /// What a new home directory holds, parents before what is in them.
+    pub skeleton: Vec<SkeletonEntry>,
+}
+
+/// Something that a new home directory holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SkeletonEntry {
+    /// Path below the home directory.
+    pub path: String,
+    /// Permission bits.
+    pub mode: u32,
+    /// What it is.
+    pub kind: SkeletonKind,
+}
+
+/// What something in the skeleton is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SkeletonKind {
+    /// A directory.
+    Directory,
+    /// A file with these bytes.
+    File(Known<Vec<u8>>),
+    /// A symbolic link.
+    Link(String),
+}
+
+/// The umask where `/etc/login.defs` names none (useradd(8)).
+const DEFAULT_UMASK: u32 = 0o022;
+
+const TOO_LARGE: &str = "the file is too large to be read for the plan";
+
+/// Each skeleton entry has three lines: type, mode and path; the target of a link; the content of a file.
+pub(super) const PROBE: &str = r#"printf 'defaults\n'
+useradd -D 2>/dev/null
+sed -n 's/^[[:space:]]*\(HOME_MODE\|UMASK\|USERGROUPS_ENAB\)[[:space:]]\{1,\}\([^[:space:]]*\).*/\1=\2/p' /etc/login.defs 2>/dev/null
+printf 'skeleton\n'
+skeleton=$(useradd -D 2>/dev/null | sed -n 's/^SKEL=//p')
+[ -d "$skeleton" ] && cd "$skeleton" && find . -mindepth 1 -printf '%y %m %P\n%l\n' | while IFS= read -r entry && IFS= read -r target; do
+printf '%s\n%s\n' "$entry" "$target"
+path=${entry#* * }
+case $entry in f*) if [ "$(wc -c <"$path")" -gt 65536 ]; then printf large; else base64 -w 0 <"$path"; fi;; esac
+printf '\n'
+done
+"#;
+
+pub(super) fn parse(
+    lines: &[String],
+    group_names: &BTreeMap<u32, String>,
+) -> Result<AccountDefaults, UnreadableAnswer> {
+    let skeleton_at = lines
+        .iter()
+        .position(|line| line == "skeleton")
+        .ok_or_else(|| UnreadableAnswer::new("the section `skeleton` is missing"))?;
+    let settings: BTreeMap<&str, &str> = lines[..skeleton_at]
+        .iter()
+        .filter_map(|line| line.split_once('='))
+        .collect();
+    let useradd = |name: &str| {
+        settings
+            .get(name)
+            .copied()
+            .ok_or_else(|| UnreadableAnswer::new(format!("`useradd -D` did not say `{name}`: is useradd there?")))
+    };
+    let octal = |name: &str| settings.get(name).and_then(|text| u32::from_str_radix(text, 8).ok());
+    let umask = octal("UMASK").unwrap_or(DEFAULT_UMASK);
+    let group = useradd("GROUP")?;
+    let named = group.parse().ok().and_then(|gid: u32| group_names.get(&gid));
+    Ok(AccountDefaults {
+        home_base: useradd("HOME")?.trim_end_matches('/').to_owned(),
+        shell: useradd("SHELL")?.to_owned(),
+        private_groups: settings.get("USERGROUPS_ENAB").is_some_and(|enabled| *enabled == "yes"),
+        group: named.cloned().unwrap_or_else(|| group.to_owned()),
+        home_mode: octal("HOME_MODE").unwrap_or(0o777 & !umask),
+        skeleton: skeleton(&lines[skeleton_at + 1..])?,
+    })
+}
+
+fn skeleton(lines: &[String]) -> Result<Vec<SkeletonEntry>, UnreadableAnswer> {
+    let mut entries = Vec::new();
+    for entry in lines.chunks(3) {
+        let unreadable =
+            || UnreadableAnswer::new(format!("the skeleton of home directories: `{}`", entry.join("`, `")));
+        let [head, target, content] = entry else {
+            return Err(unreadable());
+        };
+        let mut fields = head.splitn(3, ' ');
+        let (Some(kind), Some(mode), Some(path)) = (fields.next(), fields.next(), fields.next()) else {
+            return Err(unreadable());
+        };
+        let kind = match kind {
+            "d" => SkeletonKind::Directory,
+            "l" => SkeletonKind::Link(target.clone()),
+            "f" if content == "large" => SkeletonKind::File(Known::No(TOO_LARGE.to_owned())),
+            "f" => SkeletonKind::File(Known::Yes(STANDARD.decode(content).map_err(|_| unreadable())?)),
+            // Sockets, devices and pipes are of no use to a plan.
+            _ => continue,
+        };
+        entries.push(SkeletonEntry {
+            path: path.to_owned(),
+            mode: u32::from_str_radix(mode, 8).map_err(|_| unreadable())?,
+            kind,
+        });
+    }
+    Ok(entries)
+}

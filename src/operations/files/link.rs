@@ -1,0 +1,291 @@
+//! `files.link`: a symbolic link points where it should, or is not there.
+//!
+//! ```toml
+//! [[operation]]
+//! op = "files.link"
+//! path = "/usr/local/bin/tool"
+//! target = "/opt/tool/bin/tool"
+//! ```
+
+use serde::Deserialize;
+
+use super::parameters::{check_path, path_and_ancestors};
+use super::whole_file::check_parent;
+use crate::change::{
+    Action, Attribute, Attributed, Before, Expect, NotKnown, Outcome, ResourceChange, ResourceId, Risk, Step, Stop,
+};
+use crate::facts::overlay::{Effect, OperationId, Scope};
+use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
+use crate::facts::{Fact, FactKey};
+use crate::operations::{Define, Operation, PlanContext};
+
+/// Parameters of `files.link`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::operations) struct Link {
+    /// Absolute path of the link on the host.
+    path: String,
+    /// Where it points; a relative target counts from the link's directory. It need not be there.
+    target: Option<String>,
+    /// Whether the link is to be there; if not, it goes, wherever it points.
+    #[serde(default = "yes")]
+    present: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Define for Link {
+    const NAME: &'static str = "files.link";
+    const SUMMARY: &'static str = "a symbolic link points where it should, or is not there";
+    const MAIN_ARGUMENT: &'static str = "path";
+}
+
+impl Operation for Link {
+    fn needs(&self) -> Vec<FactKey> {
+        path_and_ancestors(&self.path)
+    }
+
+    fn touches(&self) -> Vec<Scope> {
+        vec![Scope::Key(FactKey::Path(self.path.clone()))]
+    }
+
+    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        check_path(context, "path", &self.path)?;
+        if !self.present {
+            return self.plan_absent(context);
+        }
+        let target = self.checked_target(context)?;
+        match self.plan_present(context, target) {
+            Err(Stop::NotKnown {
+                cause: NotKnown::Since(operation, why),
+                ..
+            }) => Ok(self.ensure(context, target, operation, why)),
+            outcome => outcome,
+        }
+    }
+}
+
+impl Link {
+    fn checked_target(&self, context: &PlanContext<'_>) -> Result<&str, Stop> {
+        let Some(target) = self.target.as_deref() else {
+            return Err(context.refuse("path", "`target` is not given", "nothing says where it points"));
+        };
+        if target.is_empty() || target.contains(['\n', '\0']) {
+            let title = format!("`{}` is no usable target", target.escape_debug());
+            return Err(context.refuse("target", title, "a path without line breaks"));
+        }
+        Ok(target)
+    }
+
+    fn plan_present(&self, context: &PlanContext<'_>, target: &str) -> Result<Outcome, Stop> {
+        let path = context.resolve_parent(&self.path)?;
+        match context.path(&path)? {
+            PathFact::Absent => {
+                check_parent(context, "path", &path)?;
+                let expect = Expect::Absent { path: path.clone() };
+                Ok(Outcome::Change(vec![link(&path, target, Before::Absent, expect)]))
+            }
+            PathFact::Present(inode) => {
+                let old = self.old_target(context, &path, inode)?;
+                if old == target {
+                    return Ok(Outcome::Unchanged);
+                }
+                let before = Before::Present(attributed(&old));
+                let expect = Expect::Link {
+                    path: path.clone(),
+                    target: old,
+                };
+                Ok(Outcome::Change(vec![link(&path, target, before, expect)]))
+            }
+        }
+    }
+
+    fn ensure(&self, context: &PlanContext<'_>, target: &str, since: OperationId, why: String) -> Outcome {
+        let path = context.resolve_parent(&self.path).unwrap_or_else(|_| self.path.clone());
+        // A file that the package brings is not for a link to replace.
+        let expect = Expect::AbsentOrLink { path: path.clone() };
+        Outcome::Ensure {
+            changes: vec![link(&path, target, Before::Unknown(why), expect)],
+            since: vec![since],
+        }
+    }
+
+    fn plan_absent(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        let path = context.resolve_parent(&self.path)?;
+        let PathFact::Present(inode) = context.path(&path)? else {
+            return Ok(Outcome::Unchanged);
+        };
+        let old = self.old_target(context, &path, inode)?;
+        Ok(Outcome::Change(vec![ResourceChange {
+            id: link_id(&path),
+            action: Action::Remove,
+            before: Before::Present(attributed(&old)),
+            after: None,
+            expect: vec![Expect::Link {
+                path: path.clone(),
+                target: old,
+            }],
+            effects: vec![
+                Effect::Set(FactKey::Path(path.clone()), Fact::Path(PathFact::Absent)),
+                Effect::Set(FactKey::Content(path.clone()), Fact::Content(ContentFact::Absent)),
+            ],
+            steps: vec![Step::Remove { path }],
+            risk: Risk::Removal,
+        }]))
+    }
+
+    fn old_target(&self, context: &PlanContext<'_>, path: &str, inode: Inode) -> Result<String, Stop> {
+        let described = inode.describe();
+        let InodeKind::Link { target } = inode.kind else {
+            let label = format!("this is {described} on the host");
+            let mistake = context.mistake("path", format!("`{path}` is no link"), label);
+            let hint = if self.present {
+                "a link does not replace what may be somebody's data: move it away first"
+            } else {
+                "`files.file` with `present = false` removes a file"
+            };
+            return Err(Stop::Refused(Box::new(mistake.hint(hint))));
+        };
+        Ok(target)
+    }
+}
+
+fn link(path: &str, target: &str, before: Before, expect: Expect) -> ResourceChange {
+    let inode = Inode {
+        kind: InodeKind::Link {
+            target: target.to_owned(),
+        },
+        owner: "root".to_owned(),
+        group: "root".to_owned(),
+        mode: 0o777,
+    };
+    ResourceChange {
+        id: link_id(path),
+        action: match before {
+            Before::Present(_) => Action::Update,
+            Before::Absent | Before::Unknown(_) => Action::Create,
+        },
+        before,
+        after: Some(attributed(target)),
+        expect: vec![expect],
+        effects: vec![Effect::Set(
+            FactKey::Path(path.to_owned()),
+            Fact::Path(PathFact::Present(inode)),
+        )],
+        steps: vec![Step::Link {
+            path: path.to_owned(),
+            target: target.to_owned(),
+        }],
+        risk: Risk::None,
+    }
+}
+
+fn link_id(path: &str) -> ResourceId {
+    ResourceId {
+        kind: "link",
+        name: path.to_owned(),
+    }
+}
+
+fn attributed(target: &str) -> Attributed {
+    [("target", Attribute::known(target))].into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operations::testing::{Bench, change, refusal};
+
+    const LINK: &str = "path = '/etc/l'\ntarget = '../srv/x'";
+
+    fn bench(text: &str) -> Bench {
+        Bench::new::<Link>(text).directory("/").directory("/etc")
+    }
+
+    #[test]
+    fn an_absent_link_is_made() {
+        let change = change(bench(LINK).absent("/etc/l").plan());
+        assert_eq!(change.action, Action::Create);
+        let step = Step::Link {
+            path: "/etc/l".to_owned(),
+            target: "../srv/x".to_owned(),
+        };
+        assert_eq!(change.steps, [step]);
+        assert_eq!(
+            change.expect,
+            [Expect::Absent {
+                path: "/etc/l".to_owned()
+            }]
+        );
+    }
+
+    #[test]
+    fn a_link_as_wanted_is_unchanged_and_another_is_replaced() {
+        assert_eq!(bench(LINK).link("/etc/l", "../srv/x").plan(), Ok(Outcome::Unchanged));
+        let change = change(bench(LINK).link("/etc/l", "/old").plan());
+        assert_eq!(change.action, Action::Update);
+        assert_eq!(change.before, Before::Present(attributed("/old")));
+        assert_eq!(change.after, Some(attributed("../srv/x")));
+        let expect = Expect::Link {
+            path: "/etc/l".to_owned(),
+            target: "/old".to_owned(),
+        };
+        assert_eq!(change.expect, [expect]);
+    }
+
+    #[test]
+    fn links_above_are_followed_but_not_the_last() {
+        let bench = Bench::new::<Link>("path = '/lib/l'\ntarget = 'x'")
+            .directory("/")
+            .link("/lib", "usr/lib")
+            .directory("/usr")
+            .directory("/usr/lib")
+            .link("/usr/lib/l", "y");
+        assert_eq!(change(bench.plan()).id.name, "/usr/lib/l");
+    }
+
+    #[test]
+    fn a_link_that_is_not_wanted_goes() {
+        let text = "path = '/etc/l'\npresent = false";
+        assert_eq!(bench(text).absent("/etc/l").plan(), Ok(Outcome::Unchanged));
+        let change = change(bench(text).link("/etc/l", "/old").plan());
+        assert_eq!((change.action, change.risk), (Action::Remove, Risk::Removal));
+        assert_eq!(
+            change.steps,
+            [Step::Remove {
+                path: "/etc/l".to_owned()
+            }]
+        );
+    }
+
+    #[test]
+    fn what_a_package_may_bring_is_ensured_but_no_file_is_replaced() {
+        let outcome = bench(LINK).absent("/etc/l").package_may_bring("/etc").plan();
+        let Ok(Outcome::Ensure { changes, .. }) = outcome else {
+            panic!("{outcome:?}")
+        };
+        let expect = Expect::AbsentOrLink {
+            path: "/etc/l".to_owned(),
+        };
+        assert_eq!(changes[0].expect, [expect]);
+    }
+
+    #[test]
+    fn refusals_name_what_is_wrong() {
+        let refused = |bench: Bench| refusal(bench.plan()).to_string();
+        let in_the_way = "t.toml:1:8: `/etc/l` is no link";
+        assert_eq!(refused(bench(LINK).file("/etc/l", "", 0o644)), in_the_way);
+        assert_eq!(refused(bench(LINK).directory("/etc/l")), in_the_way);
+        let gone = bench("path = '/etc/l'\npresent = false").file("/etc/l", "", 0o644);
+        assert_eq!(refused(gone), in_the_way);
+        assert_eq!(refused(bench("path = '/etc/l'")), "t.toml:1:8: `target` is not given");
+        assert_eq!(
+            refused(bench("path = '/etc/l'\ntarget = ''")),
+            "t.toml:2:10: `` is no usable target"
+        );
+        let nowhere = bench("path = '/no/l'\ntarget = 'x'").absent("/no").absent("/no/l");
+        assert_eq!(refused(nowhere), "t.toml:1:8: the directory of `/no/l` does not exist");
+    }
+}

@@ -1,0 +1,175 @@
+//! `files.template`: a file of the host is a file of the project, rendered over the host's data.
+//!
+//! ```toml
+//! [[operation]]
+//! op = "files.template"
+//! src = "caddy/Caddyfile.j2"                   # below templates/; any name will do
+//! dest = "/etc/caddy/Caddyfile"
+//! user = "caddy"
+//! mode = "0640"
+//! ```
+//!
+//! A template sees what the strings of its task see: the host's data, `facts`, `item`. It may include others by their paths
+//! below `templates/`. White space around blocks stays as written; `{%- -%}` takes it away.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::parameters::{Mode, check_owner, check_path, check_validate, path_and_ancestors};
+use super::whole_file::{FileWish, plan_file};
+use crate::change::{Outcome, Stop};
+use crate::facts::FactKey;
+use crate::facts::overlay::Scope;
+use crate::operations::{Define, Operation, PlanContext};
+use crate::value::Known;
+
+/// Parameters of `files.template`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::operations) struct Template {
+    /// A file below the project's `templates/`.
+    src: String,
+    /// Absolute path on the host.
+    dest: String,
+    /// Owner; kept if not given, `root` for a new file.
+    user: Option<String>,
+    /// Group; kept if not given, `root` for a new file.
+    group: Option<String>,
+    /// Mode; kept if not given, `"0644"` for a new file.
+    mode: Option<Mode>,
+    /// A command that must accept the file before it replaces the old one; `{path}` is the file.
+    validate: Option<Vec<String>>,
+}
+
+impl Define for Template {
+    const NAME: &'static str = "files.template";
+    const SUMMARY: &'static str = "a file is one of the project, rendered over the host's data";
+    const MAIN_ARGUMENT: &'static str = "dest";
+}
+
+impl Operation for Template {
+    fn needs(&self) -> Vec<FactKey> {
+        path_and_ancestors(&self.dest)
+    }
+
+    fn touches(&self) -> Vec<Scope> {
+        vec![Scope::Key(FactKey::Path(self.dest.clone()))]
+    }
+
+    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        check_path(context, "dest", &self.dest)?;
+        check_owner(context, "user", self.user.as_deref())?;
+        check_owner(context, "group", self.group.as_deref())?;
+        check_validate(context, self.validate.as_deref())?;
+        let text = match context.render_asset("src", &self.src)? {
+            Known::Yes(text) => text,
+            Known::No(why) => return Ok(self.deferred(&why)),
+        };
+        let wish = FileWish {
+            path: &self.dest,
+            path_argument: "dest",
+            content: Arc::from(text.as_bytes()),
+            owner: self.user.as_deref(),
+            group: self.group.as_deref(),
+            mode: self.mode.map(|mode| mode.0),
+            validate: self.validate.clone(),
+        };
+        plan_file(context, &wish)
+    }
+}
+
+impl Template {
+    fn deferred(&self, why: &str) -> Outcome {
+        Outcome::Deferred {
+            waits_for: Vec::new(),
+            why: format!("`templates/{}` uses a value that is not known: {why}", self.src),
+            touches: self.touches(),
+            preview: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::{Action, Attribute, Before};
+    use crate::operations::testing::{Bench, change, refusal};
+
+    const TEMPLATE: &str = "src = 'motd.j2'\ndest = '/etc/motd'\nmode = '0644'";
+
+    fn bench(text: &str) -> Bench {
+        Bench::new::<Template>(text)
+            .directory("/")
+            .directory("/etc")
+            .data("greeting = 'hello'\nname = '{{ greeting }} you'")
+            .asset("motd.j2", b"{{ name }}{% include 'end' %}\n")
+            .asset("end", b"!")
+            .asset("other.j2", b"host {{ facts.hostname }}")
+            .asset("binary.j2", b"\xff")
+    }
+
+    #[test]
+    fn an_absent_file_is_created_from_the_data() {
+        let change = change(bench(TEMPLATE).absent("/etc/motd").plan());
+        assert_eq!(change.action, Action::Create);
+        assert_eq!(change.before, Before::Absent);
+        assert_eq!(
+            change.after.expect("comes to be")["content"],
+            Attribute::known("hello you!\n")
+        );
+    }
+
+    #[test]
+    fn an_equal_file_is_unchanged_and_another_differs() {
+        let equal = bench(TEMPLATE).file("/etc/motd", "hello you!\n", 0o644);
+        assert_eq!(equal.plan(), Ok(Outcome::Unchanged));
+        let change = change(bench(TEMPLATE).file_with_content("/etc/motd", "bye\n").plan());
+        assert!(matches!(change.before, Before::Present(before) if before["content"] == Attribute::known("bye\n")));
+    }
+
+    #[test]
+    fn what_a_package_may_bring_is_ensured() {
+        let outcome = bench(TEMPLATE).absent("/etc/motd").package_may_bring("/etc").plan();
+        assert!(matches!(outcome, Ok(Outcome::Ensure { .. })), "{outcome:?}");
+    }
+
+    #[test]
+    fn a_template_over_an_unknown_fact_is_deferred_with_its_reason() {
+        let outcome = bench("src = 'other.j2'\ndest = '/etc/motd'").plan();
+        let Ok(Outcome::Deferred { why, touches, .. }) = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(why, "`templates/other.j2` uses a value that is not known: not read");
+        assert_eq!(touches, [Scope::Key(FactKey::Path("/etc/motd".to_owned()))]);
+    }
+
+    #[test]
+    fn refusals_name_what_is_wrong() {
+        let cases = [
+            (
+                "dest = '/etc/x'\nsrc = 'mtd.j2'",
+                "t.toml:2:7: `templates/mtd.j2` does not exist",
+            ),
+            (
+                "dest = '/etc/x'\nsrc = 'motd.j2'\nvalidate = ['true']",
+                "t.toml:3:12: `validate` never looks at the file",
+            ),
+            ("dest = '/etc'\nsrc = 'motd.j2'", "t.toml:1:8: `/etc` is no file"),
+            ("dest = 'x'\nsrc = 'motd.j2'", "t.toml:1:8: `x` is no usable path"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(refusal(bench(text).absent("/etc/x").plan()).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_mistake_in_a_template_names_both_places() {
+        let bench = bench(TEMPLATE).asset("end", b"\n {{ nmae }}");
+        let mistake = refusal(bench.plan());
+        assert_eq!(mistake.to_string(), "templates/end:2:5: `nmae` is undefined");
+        assert_eq!(mistake.labels[1].origin.to_string(), "t.toml:1:7");
+        let binary = refusal(self::bench("src = 'binary.j2'\ndest = '/etc/motd'").plan());
+        assert_eq!(binary.causes, ["`templates/binary.j2` is not UTF-8 text"]);
+    }
+}

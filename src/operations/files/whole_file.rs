@@ -1,0 +1,262 @@
+//! A file's whole state against a wish: what the operations on the content of files have in common.
+
+use std::sync::Arc;
+
+use crate::change::{
+    Action, Attribute, Attributed, Attributes, Before, Expect, NotKnown, Outcome, ResourceChange, ResourceId, Risk,
+    Step, Stop,
+};
+use crate::facts::overlay::{Effect, OperationId};
+use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact, parent};
+use crate::facts::{Fact, FactKey};
+use crate::operations::PlanContext;
+use crate::secret::sha256_hex;
+use crate::value::Known;
+
+use super::parameters::octal;
+
+/// How a file is wanted.
+pub(super) struct FileWish<'a> {
+    /// The path as written.
+    pub(super) path: &'a str,
+    /// The argument that holds the path, for refusals.
+    pub(super) path_argument: &'static str,
+    /// All bytes.
+    pub(super) content: Arc<[u8]>,
+    /// Owner; kept if not given, `root` for a new file.
+    pub(super) owner: Option<&'a str>,
+    /// Group; kept if not given, `root` for a new file.
+    pub(super) group: Option<&'a str>,
+    /// Mode; kept if not given, 0644 for a new file.
+    pub(super) mode: Option<u32>,
+    /// A command that must accept the file before it is in place.
+    pub(super) validate: Option<Vec<String>>,
+}
+
+/// Plans a whole file.
+pub(super) fn plan_file(context: &PlanContext<'_>, wish: &FileWish<'_>) -> Result<Outcome, Stop> {
+    let path = match context.resolve(wish.path) {
+        Ok(path) => path,
+        Err(stop) => return ensure_or_stop(context, wish, wish.path, stop),
+    };
+    match context.path(&path) {
+        Ok(PathFact::Absent) => match check_parent(context, wish.path_argument, &path) {
+            Ok(()) => Ok(Outcome::Change(vec![create(context, wish, &path)])),
+            Err(stop) => ensure_or_stop(context, wish, &path, stop),
+        },
+        Ok(PathFact::Present(inode)) => update(context, wish, &path, &inode),
+        Err(stop) => ensure_or_stop(context, wish, &path, stop),
+    }
+}
+
+/// What an operation before makes unknowable can still be ensured, since the whole state is wanted.
+fn ensure_or_stop(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, stop: Stop) -> Result<Outcome, Stop> {
+    let Stop::NotKnown {
+        cause: NotKnown::Since(operation, why),
+        ..
+    } = stop
+    else {
+        return Err(stop);
+    };
+    Ok(ensure(context, wish, path, operation, why))
+}
+
+fn ensure(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, since: OperationId, why: String) -> Outcome {
+    let mut change = create(context, wish, path);
+    change.before = Before::Unknown(why);
+    change.expect = Vec::new();
+    Outcome::Ensure {
+        changes: vec![change],
+        since: vec![since],
+    }
+}
+
+/// Refuses a path in a directory that is not there.
+pub(in crate::operations) fn check_parent(context: &PlanContext<'_>, argument: &str, path: &str) -> Result<(), Stop> {
+    let above = parent(path);
+    match context.path(above)? {
+        PathFact::Present(inode) if inode.kind == InodeKind::Directory => Ok(()),
+        PathFact::Present(inode) => {
+            let label = format!("`{above}` is {}", inode.describe());
+            Err(context.refuse(argument, format!("`{path}` cannot be there"), label))
+        }
+        PathFact::Absent => {
+            let mistake = context.mistake(
+                argument,
+                format!("the directory of `{path}` does not exist"),
+                format!("`{above}` is not there"),
+            );
+            let hint = format!("make it first: `op = \"files.directory\"`, `path = \"{above}\"`");
+            Err(Stop::Refused(Box::new(mistake.hint(hint))))
+        }
+    }
+}
+
+fn create(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str) -> ResourceChange {
+    let attributes = Attributes {
+        owner: wish.owner.unwrap_or("root").to_owned(),
+        group: wish.group.unwrap_or("root").to_owned(),
+        mode: wish.mode.unwrap_or(0o644),
+    };
+    let digest = sha256_hex(&wish.content);
+    let sensitive = is_sensitive(attributes.mode);
+    ResourceChange {
+        id: file_id(path),
+        action: Action::Create,
+        before: Before::Absent,
+        after: Some(attributed(context, &attributes, &wish.content, &digest, sensitive)),
+        expect: vec![Expect::Absent { path: path.to_owned() }],
+        effects: effects(path, &attributes, &wish.content, digest),
+        steps: vec![write(wish, path, attributes)],
+        risk: Risk::None,
+    }
+}
+
+fn update(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, inode: &Inode) -> Result<Outcome, Stop> {
+    let InodeKind::File { digest: old_digest } = &inode.kind else {
+        let label = format!("this is {} on the host", inode.describe());
+        return Err(context.refuse(wish.path_argument, format!("`{path}` is no file"), label));
+    };
+    let old = Attributes {
+        owner: inode.owner.clone(),
+        group: inode.group.clone(),
+        mode: inode.mode,
+    };
+    let new = Attributes {
+        owner: wish.owner.unwrap_or(&old.owner).to_owned(),
+        group: wish.group.unwrap_or(&old.group).to_owned(),
+        mode: wish.mode.unwrap_or(old.mode),
+    };
+    let digest = sha256_hex(&wish.content);
+    let same_content = *old_digest == Known::Yes(digest.clone());
+    if same_content && old == new {
+        return Ok(Outcome::Unchanged);
+    }
+    let sensitive = is_sensitive(old.mode) || is_sensitive(new.mode);
+    let before = if same_content {
+        attributed(context, &old, &wish.content, &digest, sensitive)
+    } else {
+        before_attributed(context, path, &old, old_digest, sensitive)?
+    };
+    let expected_digest = match old_digest {
+        Known::Yes(digest) => Some(digest.clone()),
+        Known::No(_) => None,
+    };
+    Ok(Outcome::Change(vec![ResourceChange {
+        id: file_id(path),
+        action: Action::Update,
+        before: Before::Present(before),
+        after: Some(attributed(context, &new, &wish.content, &digest, sensitive)),
+        expect: vec![Expect::File {
+            path: path.to_owned(),
+            digest: expected_digest,
+            attributes: old,
+        }],
+        effects: effects(path, &new, &wish.content, digest),
+        steps: vec![if same_content {
+            Step::SetAttributes {
+                path: path.to_owned(),
+                attributes: new,
+            }
+        } else {
+            write(wish, path, new)
+        }],
+        risk: Risk::None,
+    }]))
+}
+
+/// The old content is fetched only to be shown.
+pub(super) fn before_attributed(
+    context: &PlanContext<'_>,
+    path: &str,
+    old: &Attributes,
+    digest: &Known<String>,
+    sensitive: bool,
+) -> Result<Attributed, Stop> {
+    let digest = match digest {
+        Known::Yes(digest) => digest.clone(),
+        Known::No(_) => String::new(),
+    };
+    let content = match (sensitive, digest.is_empty()) {
+        (true, _) => Attribute::Secret(context.digests().digest(&digest)),
+        (false, true) => Attribute::Unknown("the file could not be read".to_owned()),
+        (false, false) => match context.content(path)? {
+            ContentFact::Bytes(bytes) => readable(&bytes, &digest),
+            ContentFact::TooLarge | ContentFact::Absent => Attribute::known(format!("[a large file, sha256 {digest}]")),
+        },
+    };
+    Ok(with_content(old, content))
+}
+
+fn attributed(
+    context: &PlanContext<'_>,
+    attributes: &Attributes,
+    content: &[u8],
+    digest: &str,
+    sensitive: bool,
+) -> Attributed {
+    let content = if sensitive {
+        Attribute::Secret(context.digests().digest(digest))
+    } else {
+        readable(content, digest)
+    };
+    with_content(attributes, content)
+}
+
+fn with_content(attributes: &Attributes, content: Attribute) -> Attributed {
+    [
+        ("content", content),
+        ("mode", Attribute::known(octal(attributes.mode))),
+        ("owner", Attribute::known(&attributes.owner)),
+        ("group", Attribute::known(&attributes.group)),
+    ]
+    .into_iter()
+    .collect()
+}
+
+/// Content as people can read it, or its size and digest where they cannot.
+fn readable(content: &[u8], digest: &str) -> Attribute {
+    match std::str::from_utf8(content) {
+        Ok(text) if !text.contains('\0') => Attribute::known(text),
+        _ => Attribute::known(format!("[binary, {} bytes, sha256 {digest}]", content.len())),
+    }
+}
+
+/// What not everybody on the host may read is not for everybody who reads the plan.
+pub(super) fn is_sensitive(mode: u32) -> bool {
+    mode & 0o004 == 0
+}
+
+pub(super) fn file_id(path: &str) -> ResourceId {
+    ResourceId {
+        kind: "file",
+        name: path.to_owned(),
+    }
+}
+
+fn effects(path: &str, attributes: &Attributes, content: &Arc<[u8]>, digest: String) -> Vec<Effect> {
+    let inode = Inode {
+        kind: InodeKind::File {
+            digest: Known::Yes(digest),
+        },
+        owner: attributes.owner.clone(),
+        group: attributes.group.clone(),
+        mode: attributes.mode,
+    };
+    vec![
+        Effect::Set(FactKey::Path(path.to_owned()), Fact::Path(PathFact::Present(inode))),
+        Effect::Set(
+            FactKey::Content(path.to_owned()),
+            Fact::Content(ContentFact::Bytes(content.to_vec())),
+        ),
+    ]
+}
+
+fn write(wish: &FileWish<'_>, path: &str, attributes: Attributes) -> Step {
+    Step::WriteFile {
+        path: path.to_owned(),
+        content: Arc::clone(&wish.content),
+        attributes,
+        validate: wish.validate.clone(),
+    }
+}

@@ -1,0 +1,83 @@
+//! Commands of Debian's `passwd` package: `useradd`, `usermod`, `groupdel` and the like.
+
+use std::time::Duration;
+
+use crate::change::{Run, Step};
+use crate::facts::FactKey;
+use crate::facts::overlay::{Effect, Scope};
+use crate::quote::quote_all;
+
+/// The commands wait a few seconds for the lock of the databases, and copy no more than a skeleton.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The files that the commands write.
+const DATABASES: &[&str] = &[
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/shadow",
+    "/etc/gshadow",
+    "/etc/subuid",
+    "/etc/subgid",
+];
+
+/// A command in the making.
+pub(super) struct Command {
+    words: Vec<String>,
+}
+
+impl Command {
+    pub(super) fn new(program: &str) -> Self {
+        Self {
+            words: vec![program.to_owned()],
+        }
+    }
+
+    /// Adds a flag.
+    #[must_use]
+    pub(super) fn flag(mut self, flag: &str) -> Self {
+        self.words.push(flag.to_owned());
+        self
+    }
+
+    /// Adds a flag where it is wanted.
+    #[must_use]
+    pub(super) fn flag_if(self, wanted: bool, flag: &str) -> Self {
+        if wanted { self.flag(flag) } else { self }
+    }
+
+    /// Adds an option with its value, where there is one.
+    #[must_use]
+    pub(super) fn option(self, flag: &str, value: Option<impl ToString>) -> Self {
+        match value {
+            Some(value) => self.flag(flag).flag(&value.to_string()),
+            None => self,
+        }
+    }
+
+    /// The command on `name`, ready to run.
+    pub(super) fn on(self, name: &str) -> Step {
+        let words = || self.words.iter().map(String::as_str);
+        Step::Run(Run {
+            summary: quote_all(words().chain([name])),
+            script: quote_all(words().chain(["--", name])),
+            timeout: TIMEOUT,
+            supervised: false,
+        })
+    }
+}
+
+/// The databases are files too.
+pub(super) fn databases_change() -> impl Iterator<Item = Effect> {
+    DATABASES.iter().map(|path| {
+        let scope = Scope::Key(FactKey::Path((*path).to_owned()));
+        Effect::Forget(scope, "a change of users or groups writes it".to_owned())
+    })
+}
+
+/// What an operation on users or groups may touch, whichever they are.
+pub(super) fn databases_touched() -> impl Iterator<Item = Scope> {
+    let files = DATABASES
+        .iter()
+        .map(|path| Scope::Key(FactKey::Path((*path).to_owned())));
+    files.chain([Scope::Accounts])
+}

@@ -1,0 +1,296 @@
+//! `server.group`: a group is there, with its number, or is not.
+//!
+//! ```toml
+//! [[operation]]
+//! op = "server.group"
+//! group = "media"
+//! gid = 1500
+//! ```
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use super::command::{Command, databases_change, databases_touched};
+use super::names::{attribute, check_name, check_new_name, number, since};
+use crate::change::{Action, Attributed, Before, Outcome, ResourceChange, ResourceId, Risk, Step, Stop};
+use crate::facts::account::{self, GroupFact, UserFact};
+use crate::facts::overlay::{Effect, Scope};
+use crate::facts::{Fact, FactKey};
+use crate::operations::{Define, Operation, PlanContext};
+use crate::value::Known;
+
+/// Parameters of `server.group`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::operations) struct Group {
+    /// The name.
+    group: String,
+    /// The number; chosen by the host, or kept, if not given.
+    gid: Option<u32>,
+    /// Whether a new group is one of the system, with a number of that range.
+    #[serde(default)]
+    system: bool,
+    /// Whether it is to be there; if not, it is removed.
+    #[serde(default = "yes")]
+    present: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Define for Group {
+    const NAME: &'static str = "server.group";
+    const SUMMARY: &'static str = "a group is there, with its number, or is not";
+    const MAIN_ARGUMENT: &'static str = "group";
+}
+
+impl Operation for Group {
+    fn needs(&self) -> Vec<FactKey> {
+        let number = self.gid.map(FactKey::GroupNumber);
+        [FactKey::Group(self.group.clone())].into_iter().chain(number).collect()
+    }
+
+    fn touches(&self) -> Vec<Scope> {
+        databases_touched().collect()
+    }
+
+    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        check_name(context, "group", &self.group)?;
+        if !self.present {
+            return match context.group(&self.group)? {
+                GroupFact::Absent => Ok(Outcome::Unchanged),
+                GroupFact::Present(group) => self.remove(context, &group),
+            };
+        }
+        self.check_number(context)?;
+        match since(context.group(&self.group))? {
+            Ok(GroupFact::Present(group)) => Ok(self.update(group)),
+            Ok(GroupFact::Absent) => {
+                check_new_name(context, "group", &self.group)?;
+                Ok(Outcome::Change(vec![self.create(Before::Absent)]))
+            }
+            Err((operation, why)) => Ok(Outcome::Ensure {
+                changes: vec![self.create(Before::Unknown(why))],
+                since: vec![operation],
+            }),
+        }
+    }
+}
+
+impl Group {
+    fn check_number(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
+        let Some(gid) = self.gid else { return Ok(()) };
+        match since(context.group_with_number(gid))? {
+            Ok(Some(holder)) if holder != self.group => {
+                let label = format!("group `{holder}` has it");
+                Err(context.refuse("gid", format!("the group number {gid} is taken"), label))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn create(&self, before: Before) -> ResourceChange {
+        let group = account::Group {
+            gid: number(self.gid),
+            members: BTreeSet::new(),
+            primary_of: BTreeSet::new(),
+        };
+        let command = Command::new("groupadd")
+            .flag_if(self.system, "-r")
+            .option("-g", self.gid)
+            .on(&self.group);
+        ResourceChange {
+            action: Action::Create,
+            before,
+            after: Some(attributed(&group)),
+            effects: self.effects(group, None),
+            ..self.change(vec![command])
+        }
+    }
+
+    fn update(&self, group: account::Group) -> Outcome {
+        let Some(gid) = self.gid.filter(|gid| group.gid != Known::Yes(*gid)) else {
+            return Outcome::Unchanged;
+        };
+        let command = Command::new("groupmod").option("-g", Some(gid)).on(&self.group);
+        let old = match group.gid {
+            Known::Yes(old) => Some(old),
+            Known::No(_) => None,
+        };
+        let before = Before::Present(attributed(&group));
+        let group = account::Group {
+            gid: Known::Yes(gid),
+            ..group
+        };
+        Outcome::Change(vec![ResourceChange {
+            action: Action::Update,
+            before,
+            after: Some(attributed(&group)),
+            effects: self.effects(group, old),
+            ..self.change(vec![command])
+        }])
+    }
+
+    fn remove(&self, context: &PlanContext<'_>, group: &account::Group) -> Result<Outcome, Stop> {
+        if let Some(user) = group.primary_of.first() {
+            let title = format!("group `{}` cannot be removed", self.group);
+            let label = format!("it is the primary group of user `{user}`");
+            let mistake = context.mistake("group", title, label);
+            return Err(Stop::Refused(Box::new(
+                mistake.hint("give the user another `group`, or remove it, before"),
+            )));
+        }
+        let mut effects: Vec<Effect> = databases_change().collect();
+        effects.push(Effect::Set(
+            FactKey::Group(self.group.clone()),
+            Fact::Group(GroupFact::Absent),
+        ));
+        if let Known::Yes(gid) = group.gid {
+            effects.push(Effect::Set(FactKey::GroupNumber(gid), Fact::Holder(None)));
+        }
+        for member in &group.members {
+            if let UserFact::Present(mut user) = context.user(member)? {
+                user.groups.remove(&self.group);
+                let fact = Fact::User(UserFact::Present(user));
+                effects.push(Effect::Set(FactKey::User(member.clone()), fact));
+            }
+        }
+        Ok(Outcome::Change(vec![ResourceChange {
+            action: Action::Remove,
+            before: Before::Present(attributed(group)),
+            effects,
+            risk: Risk::Removal,
+            ..self.change(vec![Command::new("groupdel").on(&self.group)])
+        }]))
+    }
+
+    fn effects(&self, group: account::Group, old: Option<u32>) -> Vec<Effect> {
+        let number = |gid: u32, holder: Option<String>| Effect::Set(FactKey::GroupNumber(gid), Fact::Holder(holder));
+        databases_change()
+            .chain(old.map(|gid| number(gid, None)))
+            .chain(self.gid.map(|gid| number(gid, Some(self.group.clone()))))
+            .chain([Effect::Set(
+                FactKey::Group(self.group.clone()),
+                Fact::Group(GroupFact::Present(group)),
+            )])
+            .collect()
+    }
+
+    /// The parts that all changes have in common.
+    fn change(&self, steps: Vec<Step>) -> ResourceChange {
+        ResourceChange {
+            id: group_id(&self.group),
+            action: Action::Update,
+            before: Before::Absent,
+            after: None,
+            expect: Vec::new(),
+            effects: Vec::new(),
+            steps,
+            risk: Risk::None,
+        }
+    }
+}
+
+pub(super) fn group_id(name: &str) -> ResourceId {
+    ResourceId {
+        kind: "group",
+        name: name.to_owned(),
+    }
+}
+
+pub(super) fn attributed(group: &account::Group) -> Attributed {
+    [("gid", attribute(&group.gid))].into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::Attribute;
+    use crate::operations::testing::{Bench, change, refusal, script};
+
+    const MEDIA: &str = "group = 'media'\ngid = 1500";
+
+    fn bench(text: &str) -> Bench {
+        Bench::new::<Group>(text)
+    }
+
+    #[test]
+    fn an_absent_group_is_made() {
+        let made = change(bench(MEDIA).no_group("media").free_gid(1500).plan());
+        assert_eq!((made.action, &made.before), (Action::Create, &Before::Absent));
+        assert_eq!(script(&made), "groupadd -g 1500 -- media");
+        assert_eq!(made.after.expect("comes to be")["gid"], Attribute::known("1500"));
+        let made = change(bench("group = 'media'\nsystem = true").no_group("media").plan());
+        assert_eq!(script(&made), "groupadd -r -- media");
+        assert!(matches!(made.after.expect("comes to be")["gid"], Attribute::Unknown(_)));
+    }
+
+    #[test]
+    fn a_group_as_wanted_is_unchanged_and_its_number_is_mended() {
+        let there = |text: &str| bench(text).group("media", 1400, &[], &[]).free_gid(1500);
+        assert_eq!(there("group = 'media'").plan(), Ok(Outcome::Unchanged));
+        assert_eq!(there("group = 'media'\nsystem = true").plan(), Ok(Outcome::Unchanged));
+        let mended = change(there(MEDIA).plan());
+        assert_eq!(script(&mended), "groupmod -g 1500 -- media");
+        assert!(matches!(mended.before, Before::Present(before) if before["gid"] == Attribute::known("1400")));
+        let freed = Effect::Set(FactKey::GroupNumber(1400), Fact::Holder(None));
+        assert!(mended.effects.contains(&freed), "{:?}", mended.effects);
+    }
+
+    #[test]
+    fn a_group_that_is_not_wanted_goes_unless_a_user_needs_it() {
+        let text = "group = 'media'\npresent = false";
+        assert_eq!(bench(text).no_group("media").plan(), Ok(Outcome::Unchanged));
+        let member = bench(text)
+            .group("media", 1500, &["ann"], &[])
+            .user("ann", 1000, "ann", &["media", "adm"]);
+        let gone = change(member.plan());
+        assert_eq!(
+            (gone.action, gone.risk, gone.after.clone()),
+            (Action::Remove, Risk::Removal, None)
+        );
+        assert_eq!(script(&gone), "groupdel -- media");
+        let left = gone.effects.iter().find_map(|effect| match effect {
+            Effect::Set(FactKey::User(_), Fact::User(UserFact::Present(user))) => Some(user.groups.clone()),
+            _ => None,
+        });
+        assert_eq!(left, Some(BTreeSet::from(["adm".to_owned()])));
+        let needed = bench(text).group("media", 1500, &[], &["ann"]);
+        let mistake = refusal(needed.plan());
+        assert_eq!(mistake.to_string(), "t.toml:1:9: group `media` cannot be removed");
+        assert_eq!(mistake.labels[0].text, "it is the primary group of user `ann`");
+    }
+
+    #[test]
+    fn what_a_package_may_bring_is_ensured() {
+        let outcome = bench(MEDIA)
+            .no_group("media")
+            .free_gid(1500)
+            .package_may_bring("/etc")
+            .plan();
+        let Ok(Outcome::Ensure { changes, since }) = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(since.len(), 1);
+        assert!(matches!(changes[0].before, Before::Unknown(_)));
+    }
+
+    #[test]
+    fn refusals_name_what_is_wrong() {
+        let refused = |text: &str| {
+            let bench = bench(text).no_group("media").no_group("Media");
+            refusal(bench.gid(1500, "other").plan()).to_string()
+        };
+        assert_eq!(refused(MEDIA), "t.toml:2:7: the group number 1500 is taken");
+        for name in ["-r", "", "a b", "a:b", "1500", "a;b"] {
+            let expected = format!("t.toml:1:9: `{name}` is no name of a user or group");
+            assert_eq!(refused(&format!("group = '{name}'")), expected);
+        }
+        assert_eq!(
+            refused("group = 'Media'"),
+            "t.toml:1:9: `Media` is no name for a new user or group"
+        );
+    }
+}

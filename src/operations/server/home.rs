@@ -1,0 +1,161 @@
+//! The home directory that comes with a new user.
+
+use crate::change::{Action, Attribute, Attributed, Attributes, Before, ResourceChange, ResourceId, Risk, Step, Stop};
+use crate::facts::account::{AccountDefaults, SkeletonEntry, SkeletonKind};
+use crate::facts::overlay::{Effect, Scope};
+use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
+use crate::facts::{Fact, FactKey};
+use crate::operations::PlanContext;
+use crate::operations::files::parameters::octal;
+use crate::operations::files::whole_file::check_parent;
+use crate::secret::sha256_hex;
+use crate::value::Known;
+
+/// A home directory that is to be made.
+pub(super) struct NewHome<'a> {
+    /// Absolute path, links resolved.
+    pub(super) path: String,
+    /// Owner, group and mode.
+    pub(super) attributes: Attributes,
+    /// What the host does for new users.
+    pub(super) defaults: &'a AccountDefaults,
+}
+
+/// Where the home directory `home` is to be made, links resolved; `None` where a directory is there.
+pub(super) fn missing_home(context: &PlanContext<'_>, home: &str) -> Result<Option<String>, Stop> {
+    let path = context.resolve(home)?;
+    match context.path(&path)? {
+        PathFact::Absent => {
+            check_parent(context, "home", &path)?;
+            Ok(Some(path))
+        }
+        PathFact::Present(inode) if inode.kind == InodeKind::Directory => Ok(None),
+        PathFact::Present(inode) => {
+            let label = format!("this is {} on the host", inode.describe());
+            Err(context.refuse("home", format!("`{path}` can be no home directory"), label))
+        }
+    }
+}
+
+impl NewHome<'_> {
+    /// The change that useradd makes on its way, the skeleton included.
+    pub(super) fn with_user(&self) -> ResourceChange {
+        let skeleton = self.defaults.skeleton.iter();
+        let mut effects = vec![self.set(&self.path, InodeKind::Directory, self.attributes.mode)];
+        effects.extend(skeleton.flat_map(|entry| self.skeleton_effects(entry)));
+        ResourceChange {
+            effects,
+            steps: Vec::new(),
+            ..self.alone()
+        }
+    }
+
+    /// The change that makes the bare directory for a user that is there already.
+    pub(super) fn alone(&self) -> ResourceChange {
+        ResourceChange {
+            id: directory_id(&self.path),
+            action: Action::Create,
+            before: Before::Absent,
+            after: Some(self.attributed()),
+            expect: Vec::new(),
+            effects: vec![self.set(&self.path, InodeKind::Directory, self.attributes.mode)],
+            steps: vec![Step::MakeDirectory {
+                path: self.path.clone(),
+                attributes: self.attributes.clone(),
+            }],
+            risk: Risk::None,
+        }
+    }
+
+    fn attributed(&self) -> Attributed {
+        [
+            ("mode", Attribute::known(octal(self.attributes.mode))),
+            ("owner", Attribute::known(&self.attributes.owner)),
+            ("group", Attribute::known(&self.attributes.group)),
+        ]
+        .into_iter()
+        .collect()
+    }
+
+    fn skeleton_effects(&self, entry: &SkeletonEntry) -> Vec<Effect> {
+        let path = format!("{}/{}", self.path, entry.path);
+        match &entry.kind {
+            SkeletonKind::Directory => vec![self.set(&path, InodeKind::Directory, entry.mode)],
+            SkeletonKind::Link(target) => {
+                let target = target.clone();
+                vec![self.set(&path, InodeKind::Link { target }, entry.mode)]
+            }
+            SkeletonKind::File(Known::Yes(bytes)) => {
+                let digest = Known::Yes(sha256_hex(bytes));
+                let content = Fact::Content(ContentFact::Bytes(bytes.clone()));
+                vec![
+                    self.set(&path, InodeKind::File { digest }, entry.mode),
+                    Effect::Set(FactKey::Content(path), content),
+                ]
+            }
+            SkeletonKind::File(Known::No(why)) => {
+                vec![Effect::Forget(Scope::Key(FactKey::Path(path)), why.clone())]
+            }
+        }
+    }
+
+    fn set(&self, path: &str, kind: InodeKind, mode: u32) -> Effect {
+        let inode = Inode {
+            kind,
+            owner: self.attributes.owner.clone(),
+            group: self.attributes.group.clone(),
+            mode,
+        };
+        Effect::Set(FactKey::Path(path.to_owned()), Fact::Path(PathFact::Present(inode)))
+    }
+}
+
+/// The removal that userdel makes on its way.
+///
+/// Errors: userdel would remove the user and then refuse to remove the directory.
+pub(super) fn removed_home(context: &PlanContext<'_>, user: &str, home: &str) -> Result<Option<ResourceChange>, Stop> {
+    let path = context.resolve(home)?;
+    let PathFact::Present(inode) = context.path(&path)? else {
+        return Ok(None);
+    };
+    if inode.owner != user || inode.kind != InodeKind::Directory {
+        let title = format!("the home directory of `{user}` would not be removed");
+        let label = format!("`{path}` is {} of `{}`", inode.describe(), inode.owner);
+        let mistake = context.mistake("remove_home", title, label);
+        return Err(Stop::Refused(Box::new(mistake.hint(
+            "userdel removes only a directory of the user's own: leave `remove_home` out",
+        ))));
+    }
+    let attributes = Attributes {
+        owner: inode.owner,
+        group: inode.group,
+        mode: inode.mode,
+    };
+    let before: Attributed = [
+        ("mode", Attribute::known(octal(attributes.mode))),
+        ("owner", Attribute::known(attributes.owner)),
+        ("group", Attribute::known(attributes.group)),
+    ]
+    .into_iter()
+    .collect();
+    Ok(Some(ResourceChange {
+        id: directory_id(&path),
+        action: Action::Remove,
+        before: Before::Present(before),
+        after: None,
+        expect: Vec::new(),
+        effects: vec![
+            Effect::Forget(Scope::Tree(path.clone()), format!("the home of `{user}` goes")),
+            Effect::Set(FactKey::Path(path), Fact::Path(PathFact::Absent)),
+        ],
+        steps: Vec::new(),
+        risk: Risk::Removal,
+    }))
+}
+
+fn directory_id(path: &str) -> ResourceId {
+    ResourceId {
+        kind: "directory",
+        name: path.to_owned(),
+    }
+}

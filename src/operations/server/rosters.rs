@@ -1,0 +1,86 @@
+//! Who is in which group, after a change to a user.
+
+use std::collections::BTreeMap;
+
+use crate::change::Stop;
+use crate::facts::account::{Group, GroupFact, User};
+use crate::facts::overlay::Effect;
+use crate::facts::{Fact, FactKey};
+use crate::operations::PlanContext;
+use crate::value::Known;
+
+use super::names::since;
+
+/// Groups as the change leaves them.
+pub(super) struct Rosters<'a, 'b> {
+    context: &'a PlanContext<'b>,
+    edited: BTreeMap<String, Group>,
+}
+
+impl<'a, 'b> Rosters<'a, 'b> {
+    /// What becomes of the groups of the user `name`, which was `before` and will be `after`.
+    pub(super) fn effects(
+        context: &'a PlanContext<'b>,
+        name: &str,
+        before: Option<&User>,
+        after: Option<&User>,
+    ) -> Result<Vec<Effect>, Stop> {
+        let mut rosters = Self {
+            context,
+            edited: BTreeMap::new(),
+        };
+        if let Some(user) = before {
+            rosters.leave(name, user)?;
+        }
+        if let Some(user) = after {
+            rosters.join(name, user)?;
+        }
+        Ok(rosters
+            .edited
+            .into_iter()
+            .map(|(group, roster)| Effect::Set(FactKey::Group(group), Fact::Group(GroupFact::Present(roster))))
+            .collect())
+    }
+
+    fn leave(&mut self, name: &str, user: &User) -> Result<(), Stop> {
+        for group in &user.groups {
+            self.edit(group, |roster| {
+                roster.members.remove(name);
+            })?;
+        }
+        if let Known::Yes(group) = &user.group {
+            self.edit(group, |roster| {
+                roster.primary_of.remove(name);
+            })?;
+        }
+        Ok(())
+    }
+
+    fn join(&mut self, name: &str, user: &User) -> Result<(), Stop> {
+        for group in &user.groups {
+            self.edit(group, |roster| {
+                roster.members.insert(name.to_owned());
+            })?;
+        }
+        if let Known::Yes(group) = &user.group {
+            self.edit(group, |roster| {
+                roster.primary_of.insert(name.to_owned());
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A group that is not there, or not known, has no roster to edit.
+    fn edit(&mut self, group: &str, change: impl FnOnce(&mut Group)) -> Result<(), Stop> {
+        if !self.edited.contains_key(group) {
+            let Ok(GroupFact::Present(roster)) = since(self.context.group(group))? else {
+                return Ok(());
+            };
+            self.edited.insert(group.to_owned(), roster);
+        }
+        if let Some(roster) = self.edited.get_mut(group) {
+            change(roster);
+        }
+        Ok(())
+    }
+}

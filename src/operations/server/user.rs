@@ -1,0 +1,223 @@
+//! `server.user`: a user is there, with its home, shell and groups, or is not.
+//!
+//! ```toml
+//! [[operation]]
+//! op = "server.user"
+//! user = "ann"
+//! shell = "/bin/bash"
+//! groups = ["docker", "adm"]
+//! append = true                     # keep the groups that it is in already
+//! ```
+
+mod create;
+mod remove;
+mod update;
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use super::command::databases_touched;
+use super::names::{attribute, check_name, check_new_name, since};
+use crate::change::{Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, Risk, Stop};
+use crate::facts::FactKey;
+use crate::facts::account::{self, GroupFact, UserFact};
+use crate::facts::overlay::{OperationId, Scope};
+use crate::operations::files::parameters::{check_path, path_and_ancestors};
+use crate::operations::{Define, Operation, PlanContext};
+
+/// Parameters of `server.user`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a parameter that people write")]
+pub(in crate::operations) struct User {
+    /// The name.
+    user: String,
+    /// Whether it is to be there; if not, it is removed.
+    #[serde(default = "yes")]
+    present: bool,
+    /// The home directory; for a new user the host's default if not given. A changed one is not moved.
+    home: Option<String>,
+    /// The login shell; for a new user the host's default if not given.
+    shell: Option<String>,
+    /// The primary group; for a new user a group of its own name, or the host's default, if not given.
+    group: Option<String>,
+    /// The groups beside the primary one; left as they are if not given.
+    groups: Option<Vec<String>>,
+    /// Whether the user stays in groups that `groups` does not name.
+    #[serde(default)]
+    append: bool,
+    /// Whether a missing home directory is made. A new user that is not of the system gets one if not given; its content
+    /// comes from the host's skeleton.
+    create_home: Option<bool>,
+    /// Whether a new user is one of the system, with a number of that range.
+    #[serde(default)]
+    system: bool,
+    /// The number; chosen by the host, or kept, if not given.
+    uid: Option<u32>,
+    /// The comment: the full name, as a rule.
+    comment: Option<String>,
+    /// Whether the home directory goes with the user when it is removed.
+    #[serde(default)]
+    remove_home: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Where homes are on a host with Debian's defaults: only a guess at what will be asked.
+const USUAL_HOMES: &str = "/home";
+
+impl Define for User {
+    const NAME: &'static str = "server.user";
+    const SUMMARY: &'static str = "a user is there, with its home, shell and groups, or is not";
+    const MAIN_ARGUMENT: &'static str = "user";
+}
+
+impl Operation for User {
+    fn needs(&self) -> Vec<FactKey> {
+        let mut needs = path_and_ancestors(&self.usual_home());
+        needs.push(FactKey::User(self.user.clone()));
+        needs.push(FactKey::Group(self.user.clone()));
+        needs.push(FactKey::AccountDefaults);
+        needs.extend(self.named_groups().map(|(_, group)| FactKey::Group(group.to_owned())));
+        needs.extend(self.uid.map(FactKey::UserNumber));
+        needs
+    }
+
+    fn touches(&self) -> Vec<Scope> {
+        databases_touched().chain([Scope::Tree(self.usual_home())]).collect()
+    }
+
+    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        self.check(context)?;
+        if !self.present {
+            return self.plan_absent(context);
+        }
+        let mut after = Vec::new();
+        self.check_groups(context, &mut after)?;
+        self.check_number(context)?;
+        let changes = match since(context.user(&self.user))? {
+            Ok(UserFact::Present(user)) => self.update(context, &user, &mut after)?,
+            Ok(UserFact::Absent) => {
+                check_new_name(context, "user", &self.user)?;
+                self.create(context, &mut after)?
+            }
+            Err((operation, why)) => {
+                after.push(operation);
+                self.take_over(context, &why)?
+            }
+        };
+        Ok(if changes.is_empty() {
+            Outcome::Unchanged
+        } else if after.is_empty() {
+            Outcome::Change(changes)
+        } else {
+            Outcome::Ensure { changes, since: after }
+        })
+    }
+}
+
+impl User {
+    fn usual_home(&self) -> String {
+        self.home
+            .clone()
+            .unwrap_or_else(|| format!("{USUAL_HOMES}/{}", self.user))
+    }
+
+    fn named_groups(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let primary = self.group.iter().map(|group| ("group", group.as_str()));
+        let further = self.groups.iter().flatten();
+        primary.chain(further.map(|group| ("groups", group.as_str())))
+    }
+
+    fn wanted_groups(&self) -> Option<BTreeSet<String>> {
+        self.groups.as_ref().map(|groups| groups.iter().cloned().collect())
+    }
+
+    fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
+        check_name(context, "user", &self.user)?;
+        for (argument, group) in self.named_groups() {
+            check_name(context, argument, group)?;
+        }
+        let paths = [("home", &self.home), ("shell", &self.shell)];
+        for (argument, path) in paths
+            .into_iter()
+            .filter_map(|(name, path)| Some((name, path.as_ref()?)))
+        {
+            check_path(context, argument, path)?;
+        }
+        let fields = [("home", &self.home), ("shell", &self.shell), ("comment", &self.comment)];
+        for (argument, field) in fields {
+            if field.as_ref().is_some_and(|field| field.contains([':', '\n', '\0'])) {
+                let title = format!("`{argument}` holds what the user database cannot");
+                return Err(context.refuse(argument, title, "no `:` and no line break"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A group must be there by now, or an operation before may bring it.
+    fn check_groups(&self, context: &PlanContext<'_>, after: &mut Vec<OperationId>) -> Result<(), Stop> {
+        for (argument, group) in self.named_groups() {
+            match since(context.group(group))? {
+                Ok(GroupFact::Present(_)) => {}
+                Ok(GroupFact::Absent) => {
+                    let title = format!("there is no group `{group}`");
+                    let mistake = context.mistake(argument, title, "not at this point of the plan");
+                    let hint = format!("make it first: `op = \"server.group\"`, `group = \"{group}\"`");
+                    return Err(Stop::Refused(Box::new(mistake.hint(hint))));
+                }
+                Err((operation, _)) if after.contains(&operation) => {}
+                Err((operation, _)) => after.push(operation),
+            }
+        }
+        Ok(())
+    }
+
+    fn check_number(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
+        let Some(uid) = self.uid else { return Ok(()) };
+        match since(context.user_with_number(uid))? {
+            Ok(Some(holder)) if holder != self.user => {
+                let label = format!("user `{holder}` has it");
+                Err(context.refuse("uid", format!("the user number {uid} is taken"), label))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The parts that all changes have in common.
+    fn change(&self, action: Action, before: Before, after: Option<Attributed>) -> ResourceChange {
+        ResourceChange {
+            id: ResourceId {
+                kind: "user",
+                name: self.user.clone(),
+            },
+            action,
+            before,
+            after,
+            expect: Vec::new(),
+            effects: Vec::new(),
+            steps: Vec::new(),
+            risk: Risk::None,
+        }
+    }
+}
+
+fn attributed(user: &account::User) -> Attributed {
+    let groups: Vec<&str> = user.groups.iter().map(String::as_str).collect();
+    [
+        ("uid", attribute(&user.uid)),
+        ("group", attribute(&user.group)),
+        ("groups", Attribute::known(groups.join(", "))),
+        ("home", attribute(&user.home)),
+        ("shell", attribute(&user.shell)),
+        ("comment", attribute(&user.comment)),
+    ]
+    .into_iter()
+    .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+//! A user that is not there yet.
+
+use std::collections::BTreeSet;
+
+use super::super::command::{Command, databases_change};
+use super::super::group;
+use super::super::home::{NewHome, missing_home};
+use super::super::names::{number, since};
+use super::super::rosters::Rosters;
+use super::{User, attributed};
+use crate::change::{Action, Attribute, Attributes, Before, Expect, ResourceChange, Risk, Step, Stop};
+use crate::facts::account::{self, AccountDefaults, Group, GroupFact, UserFact};
+use crate::facts::overlay::{Effect, OperationId, Scope};
+use crate::facts::{Fact, FactKey};
+use crate::operations::PlanContext;
+use crate::value::Known;
+
+/// Where a new user's primary group comes from.
+enum Primary {
+    /// It is there, or will be.
+    There(String),
+    /// It is made with the user, under its name.
+    Private,
+}
+
+impl User {
+    pub(super) fn create(
+        &self,
+        context: &PlanContext<'_>,
+        after: &mut Vec<OperationId>,
+    ) -> Result<Vec<ResourceChange>, Stop> {
+        let defaults = context.account_defaults()?;
+        let primary = self.primary(context, &defaults)?;
+        let user = self.predicted(&defaults, &primary);
+        let mut change = self.change(Action::Create, Before::Absent, Some(attributed(&user)));
+        change.steps = vec![self.useradd(&primary)];
+        change.effects = self.effects(user.clone());
+        let mut along = Vec::new();
+        if matches!(primary, Primary::Private) {
+            along.push(self.private_group());
+        }
+        // The roster of a private group is set by its own change: nobody has one to edit yet.
+        change
+            .effects
+            .extend(Rosters::effects(context, &self.user, None, Some(&user))?);
+        if self.makes_home() {
+            let home = self.home_of(&defaults);
+            match since(missing_home(context, &home))? {
+                Ok(Some(path)) => {
+                    change.expect.push(Expect::Absent { path: path.clone() });
+                    along.push(self.new_home(path, &primary, &defaults).with_user());
+                }
+                Ok(None) => {}
+                Err((operation, why)) => {
+                    after.push(operation);
+                    change.effects.push(Effect::Forget(Scope::Tree(home), why));
+                }
+            }
+        }
+        Ok([change].into_iter().chain(along).collect())
+    }
+
+    /// A user that an operation before may bring: what is not said here is as that brings it.
+    pub(super) fn take_over(&self, context: &PlanContext<'_>, why: &str) -> Result<Vec<ResourceChange>, Stop> {
+        let defaults = context.account_defaults()?;
+        let unless_given = |given: &Option<String>| match given {
+            Some(given) => Known::Yes(given.clone()),
+            None => Known::No(why.to_owned()),
+        };
+        let user = account::User {
+            uid: self.uid.map_or_else(|| Known::No(why.to_owned()), Known::Yes),
+            group: unless_given(&self.group),
+            home: unless_given(&self.home),
+            shell: unless_given(&self.shell),
+            comment: unless_given(&self.comment),
+            groups: self.wanted_groups().unwrap_or_default(),
+        };
+        let mut after = attributed(&user);
+        if self.groups.is_none() || self.append {
+            after.insert("groups", Attribute::Unknown(why.to_owned()));
+        }
+        let unknown = || Before::Unknown(why.to_owned());
+        let primary = self.group.clone().map_or(Primary::Private, Primary::There);
+        let mut change = self.change(Action::Create, unknown(), Some(after));
+        change.steps = vec![self.useradd(&primary)];
+        change.effects = self.effects(user);
+        let home = self.home_of(&defaults);
+        change
+            .effects
+            .push(Effect::Forget(Scope::Tree(home.clone()), why.to_owned()));
+        let mut along = Vec::new();
+        if self.group.is_none() {
+            let mut group = self.private_group();
+            // Who is in it is not known either.
+            group.effects = vec![Effect::Forget(
+                Scope::Key(FactKey::Group(self.user.clone())),
+                why.to_owned(),
+            )];
+            along.push(group);
+        }
+        if self.makes_home() {
+            let mut made = self.new_home(home, &primary, &defaults).with_user();
+            if let Some(after) = made.after.as_mut().filter(|_| self.group.is_none()) {
+                after.insert("group", Attribute::Unknown(why.to_owned()));
+            }
+            made.effects = Vec::new();
+            along.push(made);
+        }
+        along.iter_mut().for_each(|change| change.before = unknown());
+        Ok([change].into_iter().chain(along).collect())
+    }
+
+    fn primary(&self, context: &PlanContext<'_>, defaults: &AccountDefaults) -> Result<Primary, Stop> {
+        if let Some(group) = &self.group {
+            return Ok(Primary::There(group.clone()));
+        }
+        if !defaults.private_groups {
+            return Ok(Primary::There(defaults.group.clone()));
+        }
+        // useradd refuses to make a group that is there, and to take it unless it is told to.
+        Ok(match since(context.group(&self.user))? {
+            Ok(GroupFact::Present(_)) => Primary::There(self.user.clone()),
+            Ok(GroupFact::Absent) | Err(_) => Primary::Private,
+        })
+    }
+
+    fn primary_name<'a>(&'a self, primary: &'a Primary) -> &'a str {
+        match primary {
+            Primary::There(group) => group,
+            Primary::Private => &self.user,
+        }
+    }
+
+    fn predicted(&self, defaults: &AccountDefaults, primary: &Primary) -> account::User {
+        let shell = self.shell.as_ref().unwrap_or(&defaults.shell);
+        account::User {
+            uid: number(self.uid),
+            group: Known::Yes(self.primary_name(primary).to_owned()),
+            home: Known::Yes(self.home_of(defaults)),
+            shell: Known::Yes(shell.clone()),
+            comment: Known::Yes(self.comment.clone().unwrap_or_default()),
+            groups: self.wanted_groups().unwrap_or_default(),
+        }
+    }
+
+    fn makes_home(&self) -> bool {
+        self.create_home.unwrap_or(!self.system)
+    }
+
+    fn home_of(&self, defaults: &AccountDefaults) -> String {
+        self.home
+            .clone()
+            .unwrap_or_else(|| format!("{}/{}", defaults.home_base, self.user))
+    }
+
+    fn useradd(&self, primary: &Primary) -> Step {
+        let groups: Option<Vec<String>> = self.wanted_groups().map(|groups| groups.into_iter().collect());
+        let command = Command::new("useradd")
+            .flag_if(self.system, "-r")
+            .option("-u", self.uid);
+        let command = match primary {
+            Primary::There(group) => command.option("-g", Some(group)),
+            Primary::Private => command.flag("-U"),
+        };
+        command
+            .option(
+                "-G",
+                groups
+                    .filter(|groups| !groups.is_empty())
+                    .map(|groups| groups.join(",")),
+            )
+            .option("-d", self.home.as_ref())
+            .option("-s", self.shell.as_ref())
+            .option("-c", self.comment.as_ref())
+            .flag(if self.makes_home() { "-m" } else { "-M" })
+            .on(&self.user)
+    }
+
+    fn effects(&self, user: account::User) -> Vec<Effect> {
+        let holder = |uid| Effect::Set(FactKey::UserNumber(uid), Fact::Holder(Some(self.user.clone())));
+        databases_change()
+            .chain(self.uid.map(holder))
+            .chain([Effect::Set(
+                FactKey::User(self.user.clone()),
+                Fact::User(UserFact::Present(user)),
+            )])
+            .collect()
+    }
+
+    /// The group that useradd makes on its way.
+    fn private_group(&self) -> ResourceChange {
+        let group = Group {
+            gid: number(None),
+            members: BTreeSet::new(),
+            primary_of: BTreeSet::from([self.user.clone()]),
+        };
+        ResourceChange {
+            id: group::group_id(&self.user),
+            action: Action::Create,
+            before: Before::Absent,
+            after: Some(group::attributed(&group)),
+            expect: Vec::new(),
+            effects: vec![Effect::Set(
+                FactKey::Group(self.user.clone()),
+                Fact::Group(GroupFact::Present(group)),
+            )],
+            steps: Vec::new(),
+            risk: Risk::None,
+        }
+    }
+
+    fn new_home<'a>(&self, path: String, primary: &Primary, defaults: &'a AccountDefaults) -> NewHome<'a> {
+        NewHome {
+            path,
+            attributes: Attributes {
+                owner: self.user.clone(),
+                group: self.primary_name(primary).to_owned(),
+                mode: defaults.home_mode,
+            },
+            defaults,
+        }
+    }
+}

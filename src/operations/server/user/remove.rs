@@ -1,0 +1,94 @@
+//! A user that is not to be there.
+
+use super::super::command::{Command, databases_change};
+use super::super::group;
+use super::super::home::removed_home;
+use super::super::names::since;
+use super::super::rosters::Rosters;
+use super::{User, attributed};
+use crate::change::{Action, Before, Outcome, ResourceChange, Risk, Stop};
+use crate::facts::account::{self, GroupFact, UserFact};
+use crate::facts::overlay::{Effect, Scope};
+use crate::facts::{Fact, FactKey};
+use crate::operations::PlanContext;
+use crate::value::Known;
+
+impl User {
+    pub(super) fn plan_absent(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        let UserFact::Present(user) = context.user(&self.user)? else {
+            return Ok(Outcome::Unchanged);
+        };
+        if user.uid == Known::Yes(0) {
+            return Err(context.refuse(
+                "user",
+                format!("`{}` is not removed", self.user),
+                "this is the superuser",
+            ));
+        }
+        let mut change = self.change(Action::Remove, Before::Present(attributed(&user)), None);
+        change.steps = vec![Command::new("userdel").flag_if(self.remove_home, "-r").on(&self.user)];
+        change.risk = Risk::Removal;
+        change.effects = self.remove_effects(context, &user)?;
+        let mut changes = vec![change];
+        changes.extend(self.private_group_goes(context, &user)?);
+        if let (Known::Yes(home), true) = (&user.home, self.remove_home) {
+            changes.extend(removed_home(context, &self.user, home)?);
+        }
+        Ok(Outcome::Change(changes))
+    }
+
+    fn remove_effects(&self, context: &PlanContext<'_>, user: &account::User) -> Result<Vec<Effect>, Stop> {
+        let mut effects: Vec<Effect> = databases_change().collect();
+        if let Known::Yes(home) = &user.home
+            && home != "/"
+        {
+            // Files of nobody: stat shows a number where there was a name.
+            let why = format!("its files lose their owner `{}`", self.user);
+            effects.push(Effect::Forget(Scope::Tree(home.clone()), why));
+        }
+        if let Known::Yes(uid) = user.uid {
+            effects.push(Effect::Set(FactKey::UserNumber(uid), Fact::Holder(None)));
+        }
+        effects.extend(Rosters::effects(context, &self.user, Some(user), None)?);
+        effects.push(Effect::Set(
+            FactKey::User(self.user.clone()),
+            Fact::User(UserFact::Absent),
+        ));
+        Ok(effects)
+    }
+
+    /// userdel takes the user's own group along, if nobody else is in it.
+    fn private_group_goes(
+        &self,
+        context: &PlanContext<'_>,
+        user: &account::User,
+    ) -> Result<Option<ResourceChange>, Stop> {
+        let only_own = |users: &std::collections::BTreeSet<String>| users.iter().all(|other| *other == self.user);
+        if user.group != Known::Yes(self.user.clone()) || !context.account_defaults()?.private_groups {
+            return Ok(None);
+        }
+        let Ok(GroupFact::Present(own)) = since(context.group(&self.user))? else {
+            return Ok(None);
+        };
+        if !only_own(&own.primary_of) || !own.members.is_empty() {
+            return Ok(None);
+        }
+        let mut effects = vec![Effect::Set(
+            FactKey::Group(self.user.clone()),
+            Fact::Group(GroupFact::Absent),
+        )];
+        if let Known::Yes(gid) = own.gid {
+            effects.push(Effect::Set(FactKey::GroupNumber(gid), Fact::Holder(None)));
+        }
+        Ok(Some(ResourceChange {
+            id: group::group_id(&self.user),
+            action: Action::Remove,
+            before: Before::Present(group::attributed(&own)),
+            after: None,
+            expect: Vec::new(),
+            effects,
+            steps: Vec::new(),
+            risk: Risk::Removal,
+        }))
+    }
+}

@@ -1,0 +1,135 @@
+//! A user that is there, and not as it should be.
+
+use std::collections::BTreeSet;
+
+use super::super::command::{Command, databases_change};
+use super::super::home::{NewHome, missing_home};
+use super::super::names::since;
+use super::super::rosters::Rosters;
+use super::{User, attributed};
+use crate::change::{Action, Attributes, Before, ResourceChange, Stop};
+use crate::facts::account::{self, UserFact};
+use crate::facts::overlay::{Effect, OperationId, Scope};
+use crate::facts::{Fact, FactKey};
+use crate::operations::PlanContext;
+use crate::value::Known;
+
+impl User {
+    pub(super) fn update(
+        &self,
+        context: &PlanContext<'_>,
+        old: &account::User,
+        after: &mut Vec<OperationId>,
+    ) -> Result<Vec<ResourceChange>, Stop> {
+        let new = self.wanted(old);
+        let mut changes = Vec::new();
+        if new != *old {
+            let mut change = self.change(Action::Update, Before::Present(attributed(old)), Some(attributed(&new)));
+            change.steps = vec![self.usermod(old, &new).on(&self.user)];
+            change.effects = self.update_effects(context, old, &new)?;
+            changes.push(change);
+        }
+        if self.create_home == Some(true) {
+            changes.extend(self.mended_home(context, &new, after)?);
+        }
+        Ok(changes)
+    }
+
+    fn wanted(&self, old: &account::User) -> account::User {
+        let given = |given: &Option<String>, old: &Known<String>| match given {
+            Some(given) => Known::Yes(given.clone()),
+            None => old.clone(),
+        };
+        account::User {
+            uid: self.uid.map_or_else(|| old.uid.clone(), Known::Yes),
+            group: given(&self.group, &old.group),
+            home: given(&self.home, &old.home),
+            shell: given(&self.shell, &old.shell),
+            comment: given(&self.comment, &old.comment),
+            groups: match self.wanted_groups() {
+                None => old.groups.clone(),
+                Some(groups) if self.append => old.groups.union(&groups).cloned().collect(),
+                Some(groups) => groups,
+            },
+        }
+    }
+
+    fn usermod(&self, old: &account::User, new: &account::User) -> Command {
+        let given = |given: &Option<String>, differs: bool| given.clone().filter(|_| differs);
+        let joined = |groups: BTreeSet<String>| groups.into_iter().collect::<Vec<_>>().join(",");
+        let command = Command::new("usermod")
+            .option("-u", self.uid.filter(|_| new.uid != old.uid))
+            .option("-g", given(&self.group, new.group != old.group))
+            .option("-d", given(&self.home, new.home != old.home))
+            .option("-s", given(&self.shell, new.shell != old.shell))
+            .option("-c", given(&self.comment, new.comment != old.comment));
+        if new.groups == old.groups {
+            command
+        } else if self.append {
+            let missing = new.groups.difference(&old.groups).cloned().collect();
+            command.flag("-a").option("-G", Some(joined(missing)))
+        } else {
+            command.option("-G", Some(joined(new.groups.clone())))
+        }
+    }
+
+    fn update_effects(
+        &self,
+        context: &PlanContext<'_>,
+        old: &account::User,
+        new: &account::User,
+    ) -> Result<Vec<Effect>, Stop> {
+        let mut effects: Vec<Effect> = databases_change().collect();
+        if let (Known::Yes(old), true) = (&old.uid, old.uid != new.uid) {
+            effects.push(Effect::Set(FactKey::UserNumber(*old), Fact::Holder(None)));
+        }
+        if let Some(uid) = self.uid {
+            let holder = Some(self.user.clone());
+            effects.push(Effect::Set(FactKey::UserNumber(uid), Fact::Holder(holder)));
+        }
+        if let (Known::Yes(home), true) = (&old.home, old.group != new.group)
+            && home != "/"
+        {
+            // usermod gives the files of the home directory that had the old group to the new one.
+            let why = format!("its files follow the group of `{}`", self.user);
+            effects.push(Effect::Forget(Scope::Tree(home.clone()), why));
+        }
+        effects.extend(Rosters::effects(context, &self.user, Some(old), Some(new))?);
+        effects.push(Effect::Set(
+            FactKey::User(self.user.clone()),
+            Fact::User(UserFact::Present(new.clone())),
+        ));
+        Ok(effects)
+    }
+
+    /// The home directory of a user that is there is made where it is missing and wanted by name; nothing is copied.
+    fn mended_home(
+        &self,
+        context: &PlanContext<'_>,
+        user: &account::User,
+        after: &mut Vec<OperationId>,
+    ) -> Result<Option<ResourceChange>, Stop> {
+        let (Known::Yes(home), Known::Yes(group)) = (&user.home, &user.group) else {
+            return Ok(None);
+        };
+        let path = match since(missing_home(context, home))? {
+            Ok(Some(path)) => path,
+            Ok(None) => return Ok(None),
+            Err((operation, _)) => {
+                after.push(operation);
+                home.clone()
+            }
+        };
+        let defaults = context.account_defaults()?;
+        let home = NewHome {
+            path,
+            attributes: Attributes {
+                owner: self.user.clone(),
+                group: group.clone(),
+                mode: defaults.home_mode,
+            },
+            defaults: &defaults,
+        };
+        Ok(Some(home.alone()))
+    }
+}

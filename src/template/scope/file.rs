@@ -1,0 +1,146 @@
+//! Whole files of the project as templates, which may include one another by their paths below `templates/`.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use minijinja::{Environment, Error, ErrorKind};
+
+use super::{Scope, environment};
+use crate::error::{Diagnostic, Origin, SourceFile, suggestion};
+use crate::value::Known;
+
+/// The folder that the names of files are below.
+const FOLDER: &str = "templates";
+
+type Files = BTreeMap<String, Arc<[u8]>>;
+
+/// The last file that was to be included and is not there.
+type Missing = Arc<Mutex<Option<String>>>;
+
+impl Scope {
+    /// Renders the file `name` of `files`.
+    ///
+    /// Not known where it looks at something that is not. Errors: a file that does not parse, uses something undefined,
+    /// includes what is not there, or fails, at its position in the file.
+    pub fn render_file(&self, files: &Arc<Files>, name: &str) -> Result<Known<String>, Diagnostic> {
+        let missing = Missing::default();
+        let environment = environment_of(files, &missing);
+        self.begin();
+        let rendered = environment
+            .get_template(name)
+            .and_then(|template| template.render(self.context()));
+        let error = rendered.as_ref().err().map(innermost);
+        let place = error.and_then(|error| place_of(error, files));
+        let mut seen = self.inner.seen();
+        if let Some(mistake) = seen.mistake.take() {
+            return Err(mistake.at_maybe(place.as_ref(), "used here"));
+        }
+        if let Some(why) = seen.unknown.take() {
+            return Ok(Known::No(why));
+        }
+        drop(seen);
+        match error {
+            Some(error) => Err(self.file_error(error, place.as_ref(), files, &missing)),
+            None => rendered.map(Known::Yes).map_err(|error| plain_error(&error, None)),
+        }
+    }
+
+    fn file_error(&self, error: &Error, place: Option<&Origin>, files: &Files, missing: &Missing) -> Diagnostic {
+        match error.kind() {
+            ErrorKind::UndefinedError => {
+                self.forget_other_misses(place);
+                self.undefined_at(place)
+            }
+            ErrorKind::TemplateNotFound => {
+                let name = missing.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let name = name.unwrap_or_default();
+                Diagnostic::new(format!("`{FOLDER}/{name}` does not exist"))
+                    .at_maybe(place, format!("names are paths below `{FOLDER}/`"))
+                    .hint_maybe(suggestion(&name, files.keys().map(String::as_str)))
+            }
+            _ => plain_error(error, place),
+        }
+    }
+
+    /// A file may have asked on purpose whether another name is defined: that is not what is wrong at `place`.
+    fn forget_other_misses(&self, place: Option<&Origin>) {
+        let Some(excerpt) = place.and_then(|place| place.file.text.get(place.span.clone())) else {
+            return;
+        };
+        let mut seen = self.inner.seen();
+        let is_here = |path: &str| excerpt.contains(path.rsplit('.').next().unwrap_or(path));
+        if !seen.missed.as_ref().is_some_and(|(path, _)| is_here(path)) {
+            seen.missed = Some((excerpt.to_owned(), Vec::new()));
+        }
+    }
+}
+
+fn environment_of(files: &Arc<Files>, missing: &Missing) -> Environment<'static> {
+    let mut environment = environment();
+    let (files, missing) = (Arc::clone(files), Arc::clone(missing));
+    environment.set_loader(move |name| {
+        let Some(bytes) = files.get(name) else {
+            *missing.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.to_owned());
+            return Ok(None);
+        };
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Some(text.to_owned())),
+            Err(_) => {
+                let what = format!("`{FOLDER}/{name}` is not UTF-8 text");
+                Err(Error::new(ErrorKind::InvalidOperation, what))
+            }
+        }
+    });
+    environment
+}
+
+/// The error in the included file, where one was at fault.
+fn innermost(error: &Error) -> &Error {
+    let mut found = error;
+    while let Some(below) = std::error::Error::source(found).and_then(|below| below.downcast_ref::<Error>()) {
+        found = below;
+    }
+    found
+}
+
+fn place_of(error: &Error, files: &Files) -> Option<Origin> {
+    let name = error.name()?;
+    let text = std::str::from_utf8(files.get(name)?).ok()?;
+    let span = error.range().or_else(|| line_span(text, error.line()?))?;
+    let span = whole_name(text, span);
+    let file = SourceFile::new(format!("{FOLDER}/{name}"), text);
+    Some(Origin::new(&file, span))
+}
+
+/// The place of an attribute may begin at its dot: the name before it belongs to what people look for.
+fn whole_name(text: &str, span: Range<usize>) -> Range<usize> {
+    let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_' || character == '.';
+    let before = text.get(..span.start).unwrap_or_default();
+    match text.get(span.clone()) {
+        Some(excerpt) if excerpt.starts_with('.') => before.trim_end_matches(is_part).len()..span.end,
+        _ => span,
+    }
+}
+
+fn line_span(text: &str, number: usize) -> Option<Range<usize>> {
+    let mut start = 0;
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        if index + 1 == number {
+            return Some(start..start + line.trim_end().len());
+        }
+        start += line.len();
+    }
+    None
+}
+
+fn plain_error(error: &Error, place: Option<&Origin>) -> Diagnostic {
+    let what = error
+        .detail()
+        .map_or_else(|| error.kind().to_string(), ToOwned::to_owned);
+    let mistake = Diagnostic::new("a template that does not work");
+    match place {
+        Some(place) => mistake.at(place, what),
+        None => mistake.because(what),
+    }
+}
