@@ -16,7 +16,7 @@ fn answer(key: &FactKey) -> Fact {
             hostname: "web".to_owned(),
             ..SystemFacts::default()
         })),
-        FactKey::Path(path) if ["/", "/etc", "/etc/apt"].contains(&path.as_str()) => {
+        FactKey::Path(path) if ["/", "/etc", "/etc/apt", "/home"].contains(&path.as_str()) => {
             Fact::Path(PathFact::Present(Inode {
                 kind: InodeKind::Directory,
                 owner: "root".to_owned(),
@@ -65,13 +65,18 @@ fn defaults() -> AccountDefaults {
 }
 
 fn run_of(task: &str) -> Run {
+    run_with(task, &[])
+}
+
+fn run_with(task: &str, further: &[(&str, &str)]) -> Run {
     let root = tempfile::tempdir().expect("a folder");
-    for (path, text) in [
+    let project = [
         ("inventories/dev.toml", "[hosts.web]"),
         ("deploys/site.toml", "hosts = ['*']\ntasks = ['t/t']"),
         ("group_data/all.toml", "names = ['a', 'b']\non = true"),
         ("tasks/t/t.toml", task),
-    ] {
+    ];
+    for (path, text) in project.iter().chain(further).copied() {
         let path = root.path().join(path);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("mkdir");
         std::fs::write(path, text).expect("write");
@@ -131,6 +136,28 @@ fn later_operations_see_what_earlier_ones_do() {
     assert!(matches!(outcomes[1].1, Outcome::Change(_)));
     assert!(matches!(outcomes[2].1, Outcome::Change(_)));
     assert_eq!(outcomes[3], ("again".to_owned(), &Outcome::Unchanged));
+}
+
+#[test]
+fn an_account_and_its_files_are_planned_on_a_host_that_has_none_of_them() {
+    let task = "[[operation]]\nop = 'server.group'\ngroup = 'media'\n\
+        [[operation]]\nop = 'server.user'\nuser = 'ann'\ngroups = ['media']\n\
+        [[operation]]\nop = 'files.directory'\npath = '/home/ann/bin'\nuser = 'ann'\ngroup = 'media'\n\
+        [[operation]]\nop = 'files.template'\nsrc = 'x.j2'\ndest = '/home/ann/bin/x'\nuser = 'ann'\ngroup = 'ann'\n\
+        [[operation]]\nname = 'again'\nop = 'server.user'\nuser = 'ann'\ngroups = ['media']\n\
+        [[operation]]\nop = 'files.line'\npath = '/home/ann/.profile'\nline = 'umask 022'\n";
+    let (build, rounds) = settle(&run_with(
+        task,
+        &[("templates/x.j2", "{{ names | join(' ') }} on {{ host }}\n")],
+    ));
+    assert_eq!(build.mistakes, []);
+    assert!(rounds <= 2, "{rounds} rounds");
+    let outcomes = outcomes(&build);
+    for (name, outcome) in &outcomes[..4] {
+        assert!(matches!(outcome, Outcome::Change(_)), "{name}: {outcome:?}");
+    }
+    assert_eq!(outcomes[4], ("again".to_owned(), &Outcome::Unchanged));
+    assert_eq!(outcomes[5].1, &Outcome::Unchanged, "the skeleton's file is known");
 }
 
 #[test]

@@ -1,1 +1,208 @@
+use super::*;
+use crate::change::Attribute;
+use crate::facts::Fact;
+use crate::facts::overlay::Effect;
+use crate::facts::path::{InodeKind, PathFact};
+use crate::operations::testing::{Bench, change, refusal, script};
 
+const ANN: &str = "user = 'ann'";
+
+/// A host on which nobody is called Ann.
+fn nobody(text: &str) -> Bench {
+    Bench::new::<User>(text)
+        .no_user("ann")
+        .no_group("ann")
+        .account_defaults(true)
+        .directory("/")
+        .directory("/home")
+        .absent("/home/ann")
+}
+
+/// A host with Ann, who is in the groups `ann` and `adm`.
+fn ann(text: &str) -> Bench {
+    Bench::new::<User>(text)
+        .user("ann", 1000, "ann", &["adm"])
+        .group("ann", 1000, &[], &["ann"])
+        .group("adm", 4, &["ann"], &[])
+        .group("docker", 998, &[], &[])
+        .account_defaults(true)
+        .directory("/")
+        .directory("/home")
+        .directory("/home/ann")
+}
+
+fn changes(outcome: Result<Outcome, Stop>) -> Vec<ResourceChange> {
+    match outcome {
+        Ok(Outcome::Change(changes)) => changes,
+        other => panic!("changes expected: {other:?}"),
+    }
+}
+
+fn named(changes: &[ResourceChange]) -> Vec<String> {
+    let name = |change: &ResourceChange| format!("{} {}", change.id.kind, change.id.name);
+    changes.iter().map(name).collect()
+}
+
+fn attribute_after(change: &ResourceChange, name: &str) -> Attribute {
+    change.after.as_ref().expect("comes to be")[name].clone()
+}
+
+/// What later operations see of a path.
+fn seen(changes: &[ResourceChange], path: &str) -> Option<(InodeKind, String, u32)> {
+    let effects = changes.iter().flat_map(|change| &change.effects);
+    effects.into_iter().find_map(|effect| match effect {
+        Effect::Set(FactKey::Path(at), Fact::Path(PathFact::Present(inode))) if at == path => {
+            Some((inode.kind.clone(), inode.owner.clone(), inode.mode))
+        }
+        _ => None,
+    })
+}
+
+#[test]
+fn a_new_user_comes_with_its_group_and_home() {
+    let made = changes(nobody(ANN).plan());
+    assert_eq!(named(&made), ["user ann", "group ann", "directory /home/ann"]);
+    assert_eq!(script(&made[0]), "useradd -U -m -- ann");
+    assert!(
+        made[1].steps.is_empty() && made[2].steps.is_empty(),
+        "useradd makes them"
+    );
+    assert!(matches!(attribute_after(&made[0], "uid"), Attribute::Unknown(_)));
+    assert_eq!(attribute_after(&made[0], "shell"), Attribute::known("/bin/sh"));
+    assert_eq!(attribute_after(&made[0], "home"), Attribute::known("/home/ann"));
+    let home = (InodeKind::Directory, "ann".to_owned(), 0o700);
+    assert_eq!(seen(&made, "/home/ann"), Some(home));
+    let (kind, owner, mode) = seen(&made, "/home/ann/.profile").expect("copied from the skeleton");
+    assert!(matches!(kind, InodeKind::File { .. }));
+    assert_eq!((owner.as_str(), mode), ("ann", 0o644));
+}
+
+#[test]
+fn all_that_is_given_goes_to_useradd() {
+    let text = "user = 'ann'\nuid = 1500\ngroup = 'users'\ngroups = ['docker', 'adm']\nhome = '/srv/ann'\n\
+        shell = '/bin/bash'\ncomment = 'Ann Other'\ncreate_home = false";
+    let bench = nobody(text).free_uid(1500).group("users", 100, &[], &[]);
+    let made = change(bench.group("docker", 998, &[], &[]).group("adm", 4, &[], &[]).plan());
+    assert_eq!(
+        script(&made),
+        "useradd -u 1500 -g users -G 'adm,docker' -d /srv/ann -s /bin/bash -c 'Ann Other' -M -- ann"
+    );
+    assert_eq!(attribute_after(&made, "groups"), Attribute::known("adm, docker"));
+    let member = made.effects.iter().any(|effect| {
+        matches!(effect, Effect::Set(FactKey::Group(name), Fact::Group(GroupFact::Present(group)))
+            if name == "docker" && group.members.contains("ann"))
+    });
+    assert!(member, "later operations see the member: {:?}", made.effects);
+}
+
+#[test]
+fn users_of_the_system_have_no_home_and_existing_groups_are_taken() {
+    let made = changes(nobody("user = 'ann'\nsystem = true").plan());
+    assert_eq!(named(&made), ["user ann", "group ann"]);
+    assert_eq!(script(&made[0]), "useradd -r -U -M -- ann");
+    let made = changes(nobody(ANN).group("ann", 1000, &[], &[]).plan());
+    assert_eq!(named(&made), ["user ann", "directory /home/ann"]);
+    assert_eq!(script(&made[0]), "useradd -g ann -m -- ann");
+    let made = changes(nobody(ANN).account_defaults(false).group("users", 100, &[], &[]).plan());
+    assert_eq!(script(&made[0]), "useradd -g users -m -- ann");
+    let made = changes(nobody(ANN).directory("/home/ann").plan());
+    assert_eq!(named(&made), ["user ann", "group ann"], "the home is there already");
+}
+
+#[test]
+fn a_user_as_wanted_is_unchanged() {
+    assert_eq!(ann(ANN).plan(), Ok(Outcome::Unchanged));
+    let text = "user = 'ann'\nuid = 1000\ngroup = 'ann'\ngroups = ['adm']\nhome = '/home/ann'\nshell = '/bin/sh'";
+    assert_eq!(ann(text).plan(), Ok(Outcome::Unchanged));
+    assert_eq!(ann("user = 'ann'\ncreate_home = true").plan(), Ok(Outcome::Unchanged));
+}
+
+#[test]
+fn what_differs_is_mended_and_nothing_else() {
+    let mended = change(ann("user = 'ann'\nshell = '/bin/bash'\ngroups = ['docker']").plan());
+    assert_eq!(script(&mended), "usermod -s /bin/bash -G docker -- ann");
+    assert!(matches!(&mended.before, Before::Present(before) if before["groups"] == Attribute::known("adm")));
+    assert_eq!(attribute_after(&mended, "groups"), Attribute::known("docker"));
+    let mended = change(ann("user = 'ann'\ngroups = ['docker']\nappend = true").plan());
+    assert_eq!(script(&mended), "usermod -a -G docker -- ann");
+    assert_eq!(attribute_after(&mended, "groups"), Attribute::known("adm, docker"));
+    let mended = change(ann("user = 'ann'\ngroups = []").plan());
+    assert_eq!(script(&mended), "usermod -G '' -- ann");
+}
+
+#[test]
+fn a_missing_home_is_made_only_if_that_is_said() {
+    assert_eq!(ann(ANN).absent("/home/ann").plan(), Ok(Outcome::Unchanged));
+    let made = change(ann("user = 'ann'\ncreate_home = true").absent("/home/ann").plan());
+    assert_eq!(named(std::slice::from_ref(&made)), ["directory /home/ann"]);
+    assert_eq!(attribute_after(&made, "owner"), Attribute::known("ann"));
+}
+
+#[test]
+fn a_user_that_is_not_wanted_goes_with_its_group_and_keeps_its_files() {
+    let text = "user = 'ann'\npresent = false";
+    assert_eq!(nobody(text).plan(), Ok(Outcome::Unchanged));
+    let gone = changes(ann(text).plan());
+    assert_eq!(named(&gone), ["user ann", "group ann"]);
+    assert!(gone.iter().all(|change| change.risk == Risk::Removal));
+    assert_eq!(script(&gone[0]), "userdel -- ann");
+    let gone = changes(ann(text).group("ann", 1000, &["bob"], &["ann"]).plan());
+    assert_eq!(named(&gone), ["user ann"], "another one is in the group");
+    let with_home = ann("user = 'ann'\npresent = false\nremove_home = true");
+    assert_eq!(
+        refusal(with_home.plan()).to_string(),
+        "t.toml:3:15: the home directory of `ann` would not be removed",
+        "it is root's"
+    );
+}
+
+#[test]
+fn what_a_package_may_bring_is_ensured() {
+    let outcome = nobody(ANN).package_may_bring("/etc").plan();
+    let Ok(Outcome::Ensure { changes, since }) = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(since.len(), 1);
+    assert!(changes.iter().all(|change| matches!(change.before, Before::Unknown(_))));
+    assert!(matches!(attribute_after(&changes[0], "groups"), Attribute::Unknown(_)));
+}
+
+#[test]
+fn refusals_name_what_is_wrong() {
+    let refused = |text: &str| {
+        let bench = nobody(text)
+            .no_user("root")
+            .no_group("docker")
+            .no_user("Ann")
+            .no_group("Ann");
+        refusal(
+            bench
+                .fact(FactKey::UserNumber(7), Fact::Holder(Some("lp".to_owned())))
+                .plan(),
+        )
+    };
+    let group = refused("user = 'ann'\ngroups = ['docker']");
+    assert_eq!(group.to_string(), "t.toml:2:10: there is no group `docker`");
+    assert!(group.hint.is_some_and(|hint| hint.contains("server.group")));
+    assert_eq!(
+        refused("user = 'ann'\nuid = 7").to_string(),
+        "t.toml:2:7: the user number 7 is taken"
+    );
+    for name in ["-ann", "", "a b", "a:b", "7"] {
+        let expected = format!("t.toml:1:8: `{name}` is no name of a user or group");
+        assert_eq!(refused(&format!("user = '{name}'")).to_string(), expected);
+    }
+    assert_eq!(
+        refused("user = 'Ann'").to_string(),
+        "t.toml:1:8: `Ann` is no name for a new user or group"
+    );
+    assert_eq!(
+        refused("user = 'ann'\ncomment = 'a:b'").to_string(),
+        "t.toml:2:11: `comment` holds what the user database cannot"
+    );
+    let superuser = Bench::new::<User>("user = 'root'\npresent = false").user("root", 0, "root", &[]);
+    assert_eq!(
+        refusal(superuser.plan()).to_string(),
+        "t.toml:1:8: `root` is not removed"
+    );
+}
