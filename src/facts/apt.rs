@@ -1,5 +1,7 @@
 //! What apt would do, asked of apt itself without a lock and without writing its caches.
 
+mod refresh;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -14,6 +16,11 @@ pub enum InstallationFact {
     Possible(Simulation),
     /// The host has no package lists: apt knows no package at all.
     NoLists,
+    /// The lists could not be fetched from the mirrors, where that was asked for.
+    Unrefreshed {
+        /// The last lines that apt printed.
+        output: String,
+    },
     /// apt would refuse.
     Impossible {
         /// The last lines that apt printed.
@@ -73,8 +80,9 @@ pub struct SimulatedInstall {
 /// them even in a simulation.
 pub fn simulation_command(wish: &Installation) -> String {
     format!(
-        "DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -s -q -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Dir::Log::Planner=/dev/null \
+        "DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get {}-s -q -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Dir::Log::Planner=/dev/null \
          -o APT::Install-Recommends={} {}{} -- {}",
+        if wish.refreshed { refresh::OPTION } else { "" },
         wish.recommends,
         if wish.auto_remove { "--auto-remove " } else { "" },
         wish.verb.word(),
@@ -84,19 +92,31 @@ pub fn simulation_command(wish: &Installation) -> String {
 
 pub(super) fn probe(keys: &[FactKey]) -> String {
     let mut script = String::from("command -v apt-get >/dev/null || exit 127\n");
+    if keys.iter().filter_map(wish).any(|wish| wish.refreshed) {
+        script.push_str(&refresh::script());
+    }
     for wish in keys.iter().filter_map(wish) {
+        if wish.refreshed {
+            script.push_str("if [ -n \"$failure\" ]; then printf 'lists unrefreshed\\n%s\\nexit 100\\nowned\\n' \"$failure\"; else\n");
+        }
+        let lists = if wish.refreshed {
+            "\"$aside/lists\""
+        } else {
+            "/var/lib/apt/lists"
+        };
         // A pattern without a match stays as it is, and is then no file.
-        script.push_str(
-            "lists=no; for f in /var/lib/apt/lists/*Packages*; do [ -e \"$f\" ] && lists=yes; done\nprintf 'lists %s\\n' $lists\n",
-        );
         let _ = writeln!(
             script,
-            "said=$({} 2>&1)\ncode=$?\nprintf '%s\\nexit %s\\n' \"$said\" $code",
+            "have=no; for f in {lists}/*Packages*; do [ -e \"$f\" ] && have=yes; done\nprintf 'lists %s\\n' $have\n\
+             said=$({} 2>&1)\ncode=$?\nprintf '%s\\nexit %s\\n' \"$said\" $code",
             simulation_command(wish)
         );
         script.push_str(
             "printf '%s\\n' \"$said\" | sed -n 's/^Inst \\([^ ]*\\) \\[.*/\\1/p;s/^Remv \\([^ ]*\\).*/\\1/p' | xargs -r dpkg -L 2>/dev/null\nprintf 'owned\\n'\n",
         );
+        if wish.refreshed {
+            script.push_str("fi\n");
+        }
     }
     script
 }
@@ -137,7 +157,8 @@ fn installation(lines: &[String], end: &str) -> InstallationFact {
     if end == "exit 0" {
         return InstallationFact::Possible(simulation(lines));
     }
-    if lines.first().is_some_and(|line| line == "lists no") {
+    let lists = lines.first().map_or("", String::as_str);
+    if lists == "lists no" {
         return InstallationFact::NoLists;
     }
     let said: Vec<&str> = lines
@@ -146,8 +167,11 @@ fn installation(lines: &[String], end: &str) -> InstallationFact {
         .map(String::as_str)
         .filter(|line| !line.is_empty())
         .collect();
-    InstallationFact::Impossible {
-        output: said[said.len().saturating_sub(5)..].join("\n"),
+    let output = said[said.len().saturating_sub(5)..].join("\n");
+    if lists == "lists unrefreshed" {
+        InstallationFact::Unrefreshed { output }
+    } else {
+        InstallationFact::Impossible { output }
     }
 }
 
@@ -178,6 +202,8 @@ fn simulated_removal(line: &str) -> Option<SimulatedRemoval> {
 pub struct ListsFact {
     /// How long ago they were last fetched, in seconds, by the host's own clock; `None` where there are none.
     pub age: Option<u64>,
+    /// Whether an operation of the plan fetches them, so that apt is asked with lists fetched aside.
+    pub refreshed: bool,
 }
 
 /// apt-get(8) puts files into `partial` at each update, also where nothing is new.
@@ -205,7 +231,7 @@ pub(super) fn parse_lists(
     let age = number("fetched").map(|fetched| now.saturating_sub(fetched));
     Ok(keys
         .iter()
-        .map(|key| (key.clone(), Fact::PackageLists(ListsFact { age })))
+        .map(|key| (key.clone(), Fact::PackageLists(ListsFact { age, refreshed: false })))
         .collect())
 }
 
@@ -237,6 +263,7 @@ mod tests {
             packages: vec![name.to_owned()],
             recommends: true,
             auto_remove: false,
+            refreshed: false,
         })
     }
 

@@ -53,6 +53,8 @@ pub struct Installation {
     pub recommends: bool,
     /// Whether packages that nothing needs any more go.
     pub auto_remove: bool,
+    /// Whether apt is asked with the lists that the mirrors have now, rather than with those of the host.
+    pub refreshed: bool,
 }
 
 /// What apt is to do.

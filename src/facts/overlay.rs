@@ -49,8 +49,6 @@ pub enum Scope {
     AbsentTree(String),
     /// All packages, and what apt would do.
     Packages,
-    /// The package lists, and what apt would do.
-    PackageLists,
     /// What is at these paths, and the units among them.
     Owned(Arc<BTreeSet<String>>),
     /// Units that do not exist now.
@@ -72,7 +70,6 @@ impl Scope {
             Self::Key(own) => own == key || own.path().is_some_and(|path| key.path() == Some(path)),
             Self::Tree(top) | Self::AbsentTree(top) => key.path().is_some_and(|path| is_below(path, top)),
             Self::Packages => matches!(key, FactKey::Package(_) | FactKey::Installation(_)),
-            Self::PackageLists => matches!(key, FactKey::PackageLists | FactKey::Installation(_)),
             Self::Owned(paths) => match key {
                 FactKey::Unit(unit) => UNIT_FOLDERS
                     .iter()
@@ -143,10 +140,10 @@ impl<'a> Overlay<'a> {
         self.get_before(key, self.log.len())
     }
 
-    /// What an operation so far would make of `key`; `None` where none says so.
-    pub fn predicted(&self, key: &FactKey) -> Option<&Fact> {
-        self.log.iter().rev().find_map(|(_, effect)| match effect {
-            Effect::Set(set, fact) if set == key => Some(fact),
+    /// What an operation so far would make of `key`, and which one; `None` where none says so.
+    pub fn predicted(&self, key: &FactKey) -> Option<(&OperationId, &Fact)> {
+        self.log.iter().rev().find_map(|(operation, effect)| match effect {
+            Effect::Set(set, fact) if set == key => Some((operation, fact)),
             _ => None,
         })
     }

@@ -152,7 +152,7 @@ impl<'a> PlanContext<'a> {
         let key = FactKey::Package(name.to_owned());
         matches!(
             self.overlay.borrow().predicted(&key),
-            Some(Fact::Package(PackageFact::Installed { .. }))
+            Some((_, Fact::Package(PackageFact::Installed { .. })))
         )
     }
 
@@ -172,22 +172,11 @@ impl<'a> PlanContext<'a> {
         }
     }
 
-    /// What apt would do by the lists at hand, and who refreshes them before it is its turn.
-    pub fn installation_at_hand(&self, wish: &Installation) -> Result<(InstallationFact, Option<OperationId>), Stop> {
-        let key = FactKey::Installation(wish.clone());
-        match self.installation(wish) {
-            Ok(fact) => Ok((fact, None)),
-            Err(Stop::NotKnown {
-                cause: NotKnown::Since(operation, _),
-                ..
-            }) => match self.overlay.borrow().gathered(&key) {
-                Some(Fact::Installation(fact)) => Ok((fact.clone(), Some(operation))),
-                _ => Err(Stop::NotKnown {
-                    key,
-                    cause: NotKnown::NotGathered,
-                }),
-            },
-            Err(stop) => Err(stop),
+    /// The operation before this one that fetches the package lists, where one does.
+    pub fn lists_refresh(&self) -> Option<OperationId> {
+        match self.overlay.borrow().predicted(&FactKey::PackageLists) {
+            Some((operation, Fact::PackageLists(ListsFact { refreshed: true, .. }))) => Some(operation.clone()),
+            _ => None,
         }
     }
 

@@ -32,10 +32,14 @@ pub fn build(run: &Run, known: &Known, digests: &DigestKey) -> Build {
             build: &mut build,
             operations: Vec::new(),
             seen: BTreeMap::new(),
+            looks_ahead: false,
         };
         builder.want(FactKey::System);
         builder.check_root();
         builder.plan_tasks();
+        if builder.is_unread() {
+            builder.look_ahead();
+        }
         let operations = builder.operations;
         let (notices, has_leftovers) = match builder.facts.get(&FactKey::System) {
             Some(Fact::System(system)) => (system.notices(), !system.jobs.is_empty()),
@@ -60,6 +64,7 @@ struct HostBuilder<'a> {
     build: &'a mut Build,
     operations: Vec<PlannedOperation>,
     seen: BTreeMap<OperationId, Origin>,
+    looks_ahead: bool,
 }
 
 impl<'a> HostBuilder<'a> {
@@ -72,6 +77,27 @@ impl<'a> HostBuilder<'a> {
             self.mistake(
                 Diagnostic::new(title).hint("set `connection.user = \"root\"`: `become` is not in this version"),
             );
+        }
+    }
+
+    fn is_unread(&self) -> bool {
+        self.build.missing.contains_key(&self.host.name)
+    }
+
+    /// Asks for what the operations behind one that lacks a fact will want, as if that one changed nothing: each would cost a
+    /// round of its own otherwise. What this finds to be wrong is no mistake.
+    fn look_ahead(&mut self) {
+        let mut build = Build::default();
+        let mut ahead = HostBuilder {
+            build: &mut build,
+            operations: Vec::new(),
+            seen: BTreeMap::new(),
+            looks_ahead: true,
+            ..*self
+        };
+        ahead.plan_tasks();
+        for key in build.missing.into_values().flatten() {
+            self.want(key);
         }
     }
 
@@ -108,11 +134,20 @@ impl<'a> HostBuilder<'a> {
             self.digests,
             &operation.scope,
         );
+        let mut is_unread = false;
         let outcome = match &operation.bound {
             Bound::Unknown(why) => deferred(Vec::new(), why.clone(), vec![Scope::Everything]),
             Bound::Ready(ready) => {
                 ready.needs().into_iter().for_each(|key| self.want(key));
-                match outcome(ready.as_ref(), &context) {
+                let planned = ready.plan(&context);
+                is_unread = matches!(
+                    planned,
+                    Err(Stop::NotKnown {
+                        cause: NotKnown::NotGathered,
+                        ..
+                    })
+                );
+                match outcome(planned, ready.as_ref()) {
                     Ok(outcome) => outcome,
                     Err(diagnostic) => {
                         self.mistake(diagnostic);
@@ -123,7 +158,9 @@ impl<'a> HostBuilder<'a> {
         };
         let asked = context.asked();
         asked.iter().cloned().for_each(|key| self.want(key));
-        overlay.commit(&operation.id, effects(&operation.id, &outcome));
+        if !(is_unread && self.looks_ahead) {
+            overlay.commit(&operation.id, effects(&operation.id, &outcome));
+        }
         self.operations.push(PlannedOperation {
             id: operation.id,
             task: task.to_owned(),
@@ -158,8 +195,8 @@ impl<'a> HostBuilder<'a> {
     }
 }
 
-fn outcome(operation: &dyn Operation, context: &PlanContext<'_>) -> Result<Outcome, Diagnostic> {
-    match operation.plan(context) {
+fn outcome(planned: Result<Outcome, Stop>, operation: &dyn Operation) -> Result<Outcome, Diagnostic> {
+    match planned {
         Ok(outcome) => Ok(outcome),
         Err(Stop::Refused(diagnostic)) => Err(*diagnostic),
         Err(Stop::NotKnown { key, cause }) => Ok(match cause {

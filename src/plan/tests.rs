@@ -28,7 +28,10 @@ fn answer(key: &FactKey) -> Fact {
         FactKey::Content(_) => Fact::Content(ContentFact::Absent),
         FactKey::Package(_) => Fact::Package(PackageFact::Absent),
         FactKey::Unit(_) => Fact::Unit(UnitFact::Absent),
-        FactKey::PackageLists => Fact::PackageLists(crate::facts::apt::ListsFact { age: Some(7200) }),
+        FactKey::PackageLists => Fact::PackageLists(crate::facts::apt::ListsFact {
+            age: Some(7200),
+            refreshed: false,
+        }),
         FactKey::Check(_) => Fact::Check(crate::facts::check::CheckFact::Holds),
         FactKey::User(_) => Fact::User(UserFact::Absent),
         FactKey::Group(_) => Fact::Group(GroupFact::Absent),

@@ -129,7 +129,6 @@ fn scope(scope: &Scope) -> String {
         Scope::Tree(top) => format!("anything in {}", one_line(top)),
         Scope::AbsentTree(top) => format!("what is not yet in {}", one_line(top)),
         Scope::Packages => "any package".to_owned(),
-        Scope::PackageLists => "the package lists".to_owned(),
         Scope::Owned(paths) => format!("{} paths of packages", paths.len()),
         Scope::AbsentUnits => "units that are not there yet".to_owned(),
         Scope::Units => "any unit".to_owned(),

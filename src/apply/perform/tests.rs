@@ -283,6 +283,7 @@ fn what_apt_would_do_must_be_within_what_was_reviewed() {
             packages: vec!["jq".to_owned()],
             recommends: true,
             auto_remove: false,
+            refreshed: false,
         };
         let reviewed = reviewed.iter().map(|line| (*line).to_owned()).collect();
         let guard = guard(&[Expect::Installation { wish, reviewed }]).expect("a guard");

@@ -11,8 +11,8 @@
 
 use serde::Deserialize;
 
-use super::run::{apt_run, forgotten, known};
-use crate::change::{Action, Attribute, Attributed, Before, Expect, Outcome, ResourceChange, ResourceId, Risk, Stop};
+use super::run::{apt_run, forgotten, known, no_more_than};
+use crate::change::{Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, Risk, Stop};
 use crate::facts::apt::{InstallationFact, SimulatedInstall, Simulation};
 use crate::facts::overlay::{Effect, Scope};
 use crate::facts::package::PackageFact;
@@ -87,19 +87,22 @@ impl Operation for Packages {
             packages: unsettled.iter().map(|(name, _)| (*name).to_owned()).collect(),
             recommends: !self.no_recommends,
             auto_remove: false,
+            refreshed: context.lists_refresh().is_some(),
         };
-        let changes = match context.installation_at_hand(&wish)? {
-            (InstallationFact::Possible(mut simulation), None) => {
+        let changes = match context.installation(&wish)? {
+            InstallationFact::Possible(mut simulation) => {
                 // apt was asked about the host as it is; what operations before install is there by then.
                 simulation
                     .installs
                     .retain(|install| !context.is_installed_before(&install.name));
                 simulated(&wish, &unsettled, &simulation)
             }
-            (InstallationFact::Possible(simulation), Some(_)) => at_hand(&wish, &unsettled, &simulation),
-            (InstallationFact::NoLists, refresh) => unsimulated(&wish, &unsettled, refresh.is_none()),
-            (InstallationFact::Impossible { .. }, Some(_)) => unsimulated(&wish, &unsettled, false),
-            (InstallationFact::Impossible { output }, None) => {
+            InstallationFact::NoLists => unsimulated(&wish, &unsettled, true, NO_LISTS),
+            InstallationFact::Unrefreshed { output } => {
+                let why = format!("the package lists could not be looked at: {output}");
+                unsimulated(&wish, &unsettled, false, &why)
+            }
+            InstallationFact::Impossible { output } => {
                 let mistake = context.mistake("packages", "apt cannot do this", "not with the host's package lists");
                 return Err(Stop::Refused(Box::new(mistake.because(output))));
             }
@@ -155,48 +158,28 @@ fn simulated(wish: &Installation, unsettled: &[(&str, PackageFact)], simulation:
         .filter(|name| !named(name))
         .collect();
     changes.extend(along(wish, &others, &removals));
-    let reviewed = simulation.lines();
     let first = &mut changes[0];
-    first.expect.push(Expect::Installation {
-        wish: wish.clone(),
-        reviewed,
-    });
+    first.expect.push(no_more_than(wish, simulation));
     first.steps.push(apt_run(wish, false));
     first.effects.extend(forgotten(wish, simulation));
     first.effects.extend(known(simulation));
     changes
 }
 
-/// Without lists nothing is known but that the packages will be there; the lists come first.
-fn unsimulated(wish: &Installation, unsettled: &[(&str, PackageFact)], refresh: bool) -> Vec<ResourceChange> {
-    open(wish, unsettled, refresh, &|_| NO_LISTS.to_owned(), NO_LISTS.to_owned())
-}
-
-/// The lists are refreshed before: what they say now may have changed by then, and is shown as that.
-fn at_hand(wish: &Installation, unsettled: &[(&str, PackageFact)], simulation: &Simulation) -> Vec<ResourceChange> {
-    let version = |name: &str| {
-        let install = simulation.installs.iter().find(|install| install.name == name);
-        let version = install.map_or("unknown", |install| install.new.as_str());
-        format!("{version} by the lists at hand, which are refreshed first")
-    };
-    let others = simulation.installs.len().saturating_sub(wish.packages.len());
-    let along = format!("{others} packages by the lists at hand, which are refreshed first");
-    open(wish, unsettled, false, &version, along)
-}
-
-fn open(
+/// Without lists nothing is known but that the packages will be there.
+fn unsimulated(
     wish: &Installation,
     unsettled: &[(&str, PackageFact)],
     refresh: bool,
-    version: &dyn Fn(&str) -> String,
-    along: String,
+    why: &str,
 ) -> Vec<ResourceChange> {
+    let unknown = || Attribute::Unknown(why.to_owned());
     let mut changes: Vec<ResourceChange> = unsettled
         .iter()
-        .map(|(name, fact)| requested(wish, name, fact, Attribute::Unknown(version(name))))
+        .map(|(name, fact)| requested(wish, name, fact, unknown()))
         .collect();
     let mut dependencies = along_change(wish);
-    dependencies.after = Some([("installs", Attribute::Unknown(along))].into_iter().collect());
+    dependencies.after = Some([("installs", unknown())].into_iter().collect());
     changes.push(dependencies);
     let first = &mut changes[0];
     first.steps.push(apt_run(wish, refresh));
@@ -205,7 +188,7 @@ fn open(
         let fact = match wish.verb {
             AptVerb::Remove => PackageFact::Absent,
             _ => PackageFact::Installed {
-                version: Known::No(NO_LISTS.to_owned()),
+                version: Known::No(why.to_owned()),
             },
         };
         Effect::Set(FactKey::Package(name.clone()), Fact::Package(fact))
@@ -299,7 +282,7 @@ fn along_change(wish: &Installation) -> ResourceChange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::{Run, Step};
+    use crate::change::{Expect, Run, Step};
     use crate::facts::apt::SimulatedRemoval;
     use crate::operations::testing::{Bench, refusal};
 
@@ -309,6 +292,7 @@ mod tests {
             packages: packages.iter().map(|name| (*name).to_owned()).collect(),
             recommends: true,
             auto_remove: false,
+            refreshed: false,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::change::{Run, Step};
+use crate::change::{Expect, Run, Step};
 use crate::facts::apt::Simulation;
 use crate::facts::overlay::{Effect, Scope};
 use crate::facts::package::PackageFact;
@@ -71,6 +71,17 @@ pub(super) fn forgotten(wish: &Installation, simulation: &Simulation) -> Vec<Eff
         effects.push(Effect::Forget(Scope::Owned(simulation.owned.clone()), why));
     }
     effects
+}
+
+/// That apt would then do nothing that the simulation did not say. The host has the lists by then.
+pub(super) fn no_more_than(wish: &Installation, simulation: &Simulation) -> Expect {
+    Expect::Installation {
+        wish: Installation {
+            refreshed: false,
+            ..wish.clone()
+        },
+        reviewed: simulation.lines(),
+    }
 }
 
 /// The packages as a simulation leaves them.

@@ -10,8 +10,9 @@ use serde::Deserialize;
 
 use super::run::update_run;
 use crate::change::{Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, Risk, Stop};
-use crate::facts::FactKey;
+use crate::facts::apt::ListsFact;
 use crate::facts::overlay::{Effect, Scope};
+use crate::facts::{Fact, FactKey};
 use crate::operations::parameters::{Span, readable};
 use crate::operations::{Define, Operation, PlanContext};
 
@@ -35,7 +36,7 @@ impl Operation for Update {
     }
 
     fn touches(&self) -> Vec<Scope> {
-        vec![Scope::PackageLists]
+        vec![Scope::Key(FactKey::PackageLists)]
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
@@ -57,9 +58,12 @@ impl Operation for Update {
             }),
             after: Some(attributed("anew".to_owned())),
             expect: Vec::new(),
-            effects: vec![Effect::Forget(
-                Scope::PackageLists,
-                "the package lists are refreshed first".to_owned(),
+            effects: vec![Effect::Set(
+                FactKey::PackageLists,
+                Fact::PackageLists(ListsFact {
+                    age: Some(0),
+                    refreshed: true,
+                }),
             )],
             steps: vec![update_run()],
             risk: Risk::None,
@@ -70,12 +74,10 @@ impl Operation for Update {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::Fact;
-    use crate::facts::apt::ListsFact;
     use crate::operations::testing::{Bench, change};
 
     fn outcome(parameters: &str, age: Option<u64>) -> Result<Outcome, Stop> {
-        let fact = Fact::PackageLists(ListsFact { age });
+        let fact = Fact::PackageLists(ListsFact { age, refreshed: false });
         Bench::new::<Update>(parameters)
             .fact(FactKey::PackageLists, fact)
             .plan()

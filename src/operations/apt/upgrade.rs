@@ -8,8 +8,8 @@
 
 use serde::Deserialize;
 
-use super::run::{apt_run, forgotten, known};
-use crate::change::{Action, Attribute, Attributed, Before, Expect, Outcome, ResourceChange, ResourceId, Risk, Stop};
+use super::run::{apt_run, forgotten, known, no_more_than};
+use crate::change::{Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, Risk, Stop};
 use crate::facts::apt::{InstallationFact, Simulation};
 use crate::facts::overlay::Scope;
 use crate::facts::{AptVerb, FactKey, Installation};
@@ -35,7 +35,7 @@ impl Define for Upgrade {
 
 impl Operation for Upgrade {
     fn needs(&self) -> Vec<FactKey> {
-        vec![FactKey::Installation(self.wish())]
+        vec![FactKey::PackageLists, FactKey::Installation(self.wish(false))]
     }
 
     fn touches(&self) -> Vec<Scope> {
@@ -52,9 +52,10 @@ impl Operation for Upgrade {
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
-        let wish = self.wish();
-        match context.installation_at_hand(&wish)? {
-            (InstallationFact::Possible(mut simulation), None) => {
+        let refresh = context.lists_refresh();
+        let wish = self.wish(refresh.is_some());
+        match context.installation(&wish)? {
+            InstallationFact::Possible(mut simulation) => {
                 // apt was asked about the host as it is; what operations before do is done by then.
                 simulation
                     .installs
@@ -66,16 +67,13 @@ impl Operation for Upgrade {
                     Outcome::Change(changes)
                 })
             }
-            (fact, Some(refresh)) => Ok(Outcome::Deferred {
-                waits_for: vec![refresh],
-                why: "the package lists are refreshed first".to_owned(),
+            InstallationFact::Unrefreshed { output } => Ok(Outcome::Deferred {
+                waits_for: refresh.into_iter().collect(),
+                why: format!("the package lists could not be looked at: {output}"),
                 touches: self.touches(),
-                preview: match fact {
-                    InstallationFact::Possible(simulation) => changes(&wish, &simulation),
-                    _ => Vec::new(),
-                },
+                preview: Vec::new(),
             }),
-            (InstallationFact::NoLists, None) => {
+            InstallationFact::NoLists => {
                 let mistake = context.mistake(
                     "full",
                     "nothing can be upgraded without package lists",
@@ -85,7 +83,7 @@ impl Operation for Upgrade {
                     mistake.hint("fetch them first: `op = \"apt.update\"`"),
                 )))
             }
-            (InstallationFact::Impossible { output }, None) => {
+            InstallationFact::Impossible { output } => {
                 let mistake = context.mistake("full", "apt cannot upgrade", "with the host's packages and lists");
                 Err(Stop::Refused(Box::new(mistake.because(output))))
             }
@@ -94,7 +92,7 @@ impl Operation for Upgrade {
 }
 
 impl Upgrade {
-    fn wish(&self) -> Installation {
+    fn wish(&self, refreshed: bool) -> Installation {
         Installation {
             verb: if self.full {
                 AptVerb::FullUpgrade
@@ -104,6 +102,7 @@ impl Upgrade {
             packages: Vec::new(),
             recommends: true,
             auto_remove: self.auto_remove,
+            refreshed,
         }
     }
 }
@@ -131,10 +130,7 @@ fn changes(wish: &Installation, simulation: &Simulation) -> Vec<ResourceChange> 
     });
     let mut changes: Vec<ResourceChange> = installs.chain(removals).collect();
     if let Some(first) = changes.first_mut() {
-        first.expect.push(Expect::Installation {
-            wish: wish.clone(),
-            reviewed: simulation.lines(),
-        });
+        first.expect.push(no_more_than(wish, simulation));
         first.steps.push(apt_run(wish, false));
         first.effects.extend(forgotten(wish, simulation));
         first.effects.extend(known(simulation));
@@ -167,20 +163,29 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::change::Step;
+    use crate::change::{Expect, Step};
     use crate::facts::Fact;
-    use crate::facts::apt::{SimulatedInstall, SimulatedRemoval};
+    use crate::facts::apt::{ListsFact, SimulatedInstall, SimulatedRemoval};
     use crate::facts::overlay::{Effect, OperationId};
     use crate::operations::testing::{Bench, refusal};
 
-    fn bench(fact: InstallationFact) -> Bench {
+    fn bench(fact: InstallationFact, refreshed: bool) -> Bench {
         let wish = Installation {
             verb: AptVerb::Upgrade,
             packages: Vec::new(),
             recommends: true,
             auto_remove: true,
+            refreshed,
         };
         Bench::new::<Upgrade>("auto_remove = true").fact(FactKey::Installation(wish), Fact::Installation(fact))
+    }
+
+    fn refresh() -> Effect {
+        let lists = ListsFact {
+            age: Some(0),
+            refreshed: true,
+        };
+        Effect::Set(FactKey::PackageLists, Fact::PackageLists(lists))
     }
 
     fn simulation() -> Simulation {
@@ -201,12 +206,12 @@ mod tests {
     #[test]
     fn nothing_to_upgrade_is_unchanged() {
         let nothing = InstallationFact::Possible(Simulation::default());
-        assert_eq!(bench(nothing).plan(), Ok(Outcome::Unchanged));
+        assert_eq!(bench(nothing, false).plan(), Ok(Outcome::Unchanged));
     }
 
     #[test]
     fn every_package_is_shown_with_its_versions_and_one_run_makes_them_all() {
-        let outcome = bench(InstallationFact::Possible(simulation())).plan();
+        let outcome = bench(InstallationFact::Possible(simulation()), false).plan();
         let Ok(Outcome::Change(changes)) = outcome else {
             panic!("{outcome:?}")
         };
@@ -226,20 +231,32 @@ mod tests {
     }
 
     #[test]
-    fn a_refresh_before_defers_it_with_a_preview() {
-        let bench = bench(InstallationFact::Possible(simulation()));
-        let outcome = bench
-            .after(Effect::Forget(Scope::PackageLists, "refreshed".to_owned()))
+    fn after_a_refresh_apt_is_asked_with_the_lists_of_the_mirrors() {
+        let refreshed = bench(InstallationFact::Possible(simulation()), true).after(refresh());
+        let Ok(Outcome::Change(changes)) = refreshed.plan() else {
+            panic!("{:?}", refreshed.plan())
+        };
+        let by_then = |expect: &Expect| matches!(expect, Expect::Installation { wish, .. } if !wish.refreshed);
+        assert!(changes[0].expect.iter().all(by_then), "the host has them by then");
+        let unread = bench(InstallationFact::Possible(simulation()), false).after(refresh());
+        assert!(matches!(&unread.missing()[..], [FactKey::Installation(wish)] if wish.refreshed));
+    }
+
+    #[test]
+    fn it_waits_for_a_refresh_that_could_not_be_looked_ahead_to() {
+        let output = "E: no mirror".to_owned();
+        let outcome = bench(InstallationFact::Unrefreshed { output }, true)
+            .after(refresh())
             .plan();
-        let Ok(Outcome::Deferred { waits_for, preview, .. }) = outcome else {
+        let Ok(Outcome::Deferred { waits_for, why, .. }) = outcome else {
             panic!("{outcome:?}")
         };
         assert_eq!(waits_for, [OperationId("before".to_owned())]);
-        assert_eq!(preview.len(), 2);
+        assert_eq!(why, "the package lists could not be looked at: E: no mirror");
     }
 
     #[test]
     fn no_lists_is_refused_with_a_next_step() {
-        assert!(refusal(bench(InstallationFact::NoLists).plan()).hint.is_some());
+        assert!(refusal(bench(InstallationFact::NoLists, false).plan()).hint.is_some());
     }
 }

@@ -104,7 +104,10 @@ fn fresh(key: &FactKey) -> Fact {
             needs_reload: false,
         })),
         FactKey::Unit(_) => Fact::Unit(UnitFact::Absent),
-        FactKey::PackageLists => Fact::PackageLists(crate::facts::apt::ListsFact { age: Some(60) }),
+        FactKey::PackageLists => Fact::PackageLists(crate::facts::apt::ListsFact {
+            age: Some(60),
+            refreshed: false,
+        }),
         FactKey::Check(_) => Fact::Check(crate::facts::check::CheckFact::Holds),
         FactKey::Installation(wish) => Fact::Installation(InstallationFact::Possible(installation(wish))),
         FactKey::User(_) | FactKey::Group(_) | FactKey::UserNumber(_) | FactKey::GroupNumber(_) => {

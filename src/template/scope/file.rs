@@ -84,13 +84,11 @@ fn environment_of(files: &Arc<Files>, missing: &Missing) -> Environment<'static>
             *missing.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.to_owned());
             return Ok(None);
         };
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Ok(Some(text.to_owned())),
-            Err(_) => {
-                let what = format!("`{FOLDER}/{name}` is not UTF-8 text");
-                Err(Error::new(ErrorKind::InvalidOperation, what))
-            }
-        }
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            let what = format!("`{FOLDER}/{name}` is not UTF-8 text");
+            Error::new(ErrorKind::InvalidOperation, what).with_source(error)
+        })?;
+        Ok(Some(text.to_owned()))
     });
     environment
 }

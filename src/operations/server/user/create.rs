@@ -106,7 +106,9 @@ impl User {
             made.effects = Vec::new();
             along.push(made);
         }
-        along.iter_mut().for_each(|change| change.before = unknown());
+        for change in &mut along {
+            change.before = unknown();
+        }
         Ok([change].into_iter().chain(along).collect())
     }
 
