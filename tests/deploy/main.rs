@@ -15,5 +15,6 @@ mod faults;
 mod host;
 mod not_yet;
 mod project;
+mod repository;
 mod review;
 mod snapshot;
