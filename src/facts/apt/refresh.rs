@@ -31,13 +31,13 @@ pub(super) fn script() -> String {
          trap 'rm -rf \"$aside\"' EXIT\n\
          trap 'exit 1' HUP INT PIPE TERM\n\
          if [ -z \"$aside\" ]; then failure='too little room in {PLACES}'; else\n\
-         chmod 755 \"$aside\"\n\
+\
          [ ! -d $lists ] || cp -a $lists \"$aside/lists\"\n\
          mkdir -p \"$aside/lists/partial\"\n\
          printf '%s\\n' '#clear APT::Update;' '#clear AptCli;' \"Dir::State::Lists \\\"$aside/lists\\\";\" \\\n\
          'Dir::Cache::pkgcache \"\"; Dir::Cache::srcpkgcache \"\";' 'APT::Update::Error-Mode \"any\";' \\\n\
          'Acquire::Retries \"0\"; Acquire::http::Timeout \"10\"; Acquire::https::Timeout \"10\";' > \"$aside/apt.conf\"\n\
-         said=$(timeout {PATIENCE} apt-get -q -c \"$aside/apt.conf\" update 2>&1) || failure=${{said:-'it took too long'}}\n\
+         said=$(TMPDIR=\"$aside/tmp\" timeout {PATIENCE} apt-get -q -c \"$aside/apt.conf\" update 2>&1) || failure=${{said:-'it took too long'}}\n\
          fi\n"
     )
 }
