@@ -73,7 +73,7 @@ pub struct SimulatedInstall {
 /// them even in a simulation.
 pub fn simulation_command(wish: &Installation) -> String {
     format!(
-        "DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -s -q -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
+        "DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -s -q -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Dir::Log::Planner=/dev/null \
          -o APT::Install-Recommends={} {}{} -- {}",
         wish.recommends,
         if wish.auto_remove { "--auto-remove " } else { "" },
@@ -247,7 +247,7 @@ mod tests {
         };
         assert_eq!(
             simulation_command(&wish),
-            "DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -s -q -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
+            "DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -s -q -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Dir::Log::Planner=/dev/null \
              -o APT::Install-Recommends=true install -- 'a b'"
         );
     }

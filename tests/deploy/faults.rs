@@ -7,7 +7,6 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::host::Host;
 use crate::project::Project;
 
 /// A run of the tool with a folder of its own for its control socket.
@@ -104,13 +103,6 @@ fn descendants(of: u32) -> Vec<Process> {
         .collect()
 }
 
-/// No temporary file is left on the host, and nobody holds its lock.
-fn leaves_nothing_behind(host: &Host<'_>) {
-    let traces = "find / /tmp /run -xdev -name '.homelab*'";
-    host.wait_until(&format!("[ -z \"$({traces})\" ]"), Duration::from_secs(20));
-    host.wait_until("flock -n /run/homelab.lock true", Duration::from_secs(20));
-}
-
 const FILES: &str = "[[operation]]
 op = 'files.put'
 dest = '/opt/first'
@@ -130,7 +122,7 @@ fn killed_while_it_writes_files() {
     let victim = Victim::deploy(&project, "all");
     host.wait_until("ls /opt/.homelab*", Duration::from_secs(30));
     victim.kill();
-    leaves_nothing_behind(&host);
+    host.is_left_in_order();
     // Each file is whole or not there at all.
     assert_eq!(host.inside("cat /opt/first 2>/dev/null || printf first"), "first");
     assert!(!host.is("test -e /opt/second"), "a step began after the tool was gone");
@@ -160,7 +152,7 @@ fn killed_while_apt_installs() {
             "ii "
         );
     }
-    leaves_nothing_behind(&host);
+    host.is_left_in_order();
     assert!(
         !host.is("systemctl list-units --all --no-legend 'homelab-job-*' | grep ."),
         "a job is left"

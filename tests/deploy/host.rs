@@ -72,6 +72,15 @@ impl<'a> Host<'a> {
         }
     }
 
+    /// Waits until no temporary file of the tool is left, and nobody holds its lock: a step that is under way when a run
+    /// ends is finished first.
+    #[track_caller]
+    pub(crate) fn is_left_in_order(&self) {
+        let traces = "find / /tmp /run -xdev -name '.homelab*'";
+        self.wait_until(&format!("[ -z \"$({traces})\" ]"), Duration::from_secs(20));
+        self.wait_until("flock -n /run/homelab.lock true", Duration::from_secs(20));
+    }
+
     /// What the engine says differs from the image: kind and path.
     pub(crate) fn differences(&self) -> Vec<String> {
         docker(&["diff", &self.container]).lines().map(str::to_owned).collect()

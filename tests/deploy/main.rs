@@ -9,6 +9,8 @@
 mod bad_input;
 mod concurrency;
 mod convergence;
+mod documentation;
+mod ends;
 mod faults;
 mod host;
 mod not_yet;

@@ -3,14 +3,14 @@
 use crate::bad_input::Guarded;
 
 /// A file of the project with a line to fill in, which is `@`.
-struct Place {
+pub(crate) struct Place {
     path: &'static str,
     around: &'static str,
     /// Keys with values.
-    keys: &'static [(&'static str, &'static str)],
+    pub(crate) keys: &'static [(&'static str, &'static str)],
 }
 
-const PLACES: &[Place] = &[
+pub(crate) const PLACES: &[Place] = &[
     Place {
         path: "tasks/test/files.toml",
         around: "[[operation]]\nop = 'files.put'\ndest = '/etc/motd'\ncontent = 'x'\n@\n",

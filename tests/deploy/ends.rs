@@ -1,0 +1,141 @@
+//! Ends other than the good one: each has its exit code, leaves the host whole, and says what was not reached.
+
+use std::process::{Child, Output, Stdio};
+use std::time::Duration;
+
+use crate::host::Host;
+use crate::project::{Project, text};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn put(path: &str, content: &str, validate: &str) -> String {
+    let command = if validate.is_empty() {
+        String::new()
+    } else {
+        format!("validate = ['sh', '-c', '{validate}', '{{path}}']\n")
+    };
+    format!("[[operation]]\nop = 'files.put'\ndest = '{path}'\ncontent = '{content}'\n{command}\n")
+}
+
+fn start(project: &Project, arguments: &[&str]) -> Child {
+    let mut command = project.command(arguments);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// What a run printed, once it has ended with `code`.
+#[track_caller]
+fn ended(child: Child, code: i32) -> String {
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    let told = text(&stdout) + &text(&stderr);
+    assert_eq!(status.code(), Some(code), "{told}");
+    told
+}
+
+#[test]
+fn a_file_that_its_validator_refuses_stays_as_it_was() {
+    let refusing = put("/opt/checked", "bad", "echo this line is wrong; exit 3");
+    let project = Project::with_task(&(put("/opt/first", "1", "") + &refusing + &put("/opt/last", "3", "")));
+    let host = project.up("dev", "alpha");
+    host.inside("echo good >/opt/checked");
+    let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(1);
+    for part in ["/opt/checked", "this line is wrong", "/opt/last", "not reached"] {
+        assert!(ran.stdout.contains(part), "no `{part}` in:\n{}", ran.stdout);
+    }
+    assert_eq!(host.inside("cat /opt/first /opt/checked"), "1good\n");
+    assert!(!host.is("test -e /opt/last"));
+    assert_eq!(host.inside("find / -xdev -name '.homelab*'"), "");
+
+    project.write(
+        "tasks/test/files.toml",
+        put("/opt/first", "1", "") + &put("/opt/last", "3", ""),
+    );
+    project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
+    assert_eq!(host.inside("cat /opt/last"), "3");
+}
+
+#[test]
+fn an_interrupted_run_begins_no_further_step() {
+    let project = Project::with_task(&(put("/opt/first", "1", "sleep 3") + &put("/opt/second", "2", "")));
+    let host = project.up("dev", "alpha");
+    let run = start(&project, &["deploy", "dev", "all", "--yes"]);
+    host.wait_until("ls /opt/.homelab*", PATIENCE);
+    interrupt(&run);
+    let told = ended(run, 130);
+    assert!(told.contains("not reached") && told.contains("/opt/second"), "{told}");
+    host.is_left_in_order();
+    // Whole or not there at all.
+    assert_eq!(host.inside("cat /opt/first 2>/dev/null || printf 1"), "1");
+    assert!(!host.is("test -e /opt/second"));
+    project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
+    assert_eq!(host.inside("cat /opt/first /opt/second"), "12");
+}
+
+fn interrupt(run: &Child) {
+    let mut kill = std::process::Command::new("kill");
+    assert!(kill.args(["-INT", &run.id().to_string()]).status().unwrap().success());
+}
+
+#[test]
+fn what_changed_since_the_review_is_not_overwritten() {
+    let project = Project::with_task(&put("/opt/slow", "1", "sleep 4"));
+    project.write("tasks/test/other.toml", put("/opt/other", "ours", ""));
+    project.write("deploys/other.toml", "hosts = ['alpha']\ntasks = ['test/other']\n");
+    let host = project.up("dev", "alpha");
+    let first = start(&project, &["deploy", "dev", "all", "--yes"]);
+    host.wait_until("ls /opt/.homelab*", PATIENCE);
+    // The second has its review and waits for the first; meanwhile somebody else makes the file.
+    let second = start(&project, &["deploy", "dev", "other", "--yes", "--lock-wait", "1m"]);
+    host.wait_until(
+        "[ $(pgrep -xc sshd-session) -ge 4 ] || [ $(pgrep -c -f 'sshd.*root') -ge 4 ]",
+        PATIENCE,
+    );
+    std::thread::sleep(Duration::from_secs(1));
+    host.inside("echo theirs >/opt/other");
+    ended(first, 0);
+    let told = ended(second, 6);
+    assert!(told.contains("/opt/other"), "{told}");
+    assert_eq!(host.inside("cat /opt/other"), "theirs\n");
+    a_second_look_puts_it_right(&project, &host);
+}
+
+fn a_second_look_puts_it_right(project: &Project, host: &Host<'_>) {
+    let ran = project.homelab(&["deploy", "dev", "other", "--yes"]).expect(0);
+    assert!(ran.stdout.contains("- theirs"), "{}", ran.stdout);
+    assert_eq!(host.inside("cat /opt/other"), "ours");
+}
+
+#[test]
+fn a_filtered_run_does_only_its_part_and_says_what_it_left_out() {
+    let project = Project::with_task(&put("/opt/files", "1", ""));
+    project.write(
+        "inventories/dev.toml",
+        "[hosts.alpha]\nlab = true\n[hosts.beta]\nlab = true\n",
+    );
+    project.write("tasks/test/other.toml", put("/opt/other", "2", ""));
+    project.write(
+        "deploys/all.toml",
+        "hosts = ['*']\ntasks = ['test/files', 'test/other']\n",
+    );
+    let alpha = project.up("dev", "alpha");
+    let beta = Host::of(&project, "dev", "beta");
+    let filters = ["--limit", "alph*", "--only", "test/other"];
+    let ran = project
+        .homelab(&[&["deploy", "dev", "all", "--yes"], &filters[..]].concat())
+        .expect(0);
+    let left_out = ran
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("not looked at"))
+        .unwrap_or_default();
+    assert!(
+        left_out.contains("test/files") && left_out.contains("beta"),
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(alpha.inside("ls /opt"), "other\n");
+    assert_eq!(beta.inside("ls /opt"), "");
+    let ran = project
+        .homelab(&["deploy", "dev", "all", "--dry-run", "--detailed-exitcode"])
+        .expect(2);
+    assert_eq!(ran.stdout.matches("+ file /opt/").count(), 3, "{}", ran.stdout);
+}
