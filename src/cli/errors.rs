@@ -2,7 +2,6 @@
 
 use homelab::error::{Diagnostic, Diagnostics};
 use homelab::lab::LabError;
-use homelab::plan::Mistake;
 use homelab::remote::RemoteError;
 use homelab::report;
 
@@ -33,23 +32,4 @@ pub(super) fn show_plain(error: &(dyn std::error::Error + 'static)) {
 fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     let lab = error.downcast_ref::<LabError>().and_then(LabError::hint);
     lab.or_else(|| error.downcast_ref::<RemoteError>().and_then(RemoteError::hint))
-}
-
-/// Shows what is wrong with the project, each mistake once with the hosts that have it.
-pub(super) fn show_mistakes(mistakes: &[Mistake]) {
-    let mut shown: Vec<(&Diagnostic, Vec<&str>)> = Vec::new();
-    for mistake in mistakes {
-        match shown
-            .iter_mut()
-            .find(|(diagnostic, _)| **diagnostic == mistake.diagnostic)
-        {
-            Some((_, hosts)) => hosts.push(&mistake.host),
-            None => shown.push((&mistake.diagnostic, vec![&mistake.host])),
-        }
-    }
-    for (diagnostic, hosts) in shown {
-        let mut diagnostic = diagnostic.clone();
-        diagnostic.title = format!("{}: {}", hosts.join(", "), diagnostic.title);
-        anstream::eprint!("{}", report::diagnostic(&diagnostic));
-    }
 }

@@ -2,12 +2,15 @@
 //!
 //! Plans and reports go to standard output, everything else to standard error.
 
+mod applying;
 mod deploy;
 mod errors;
+mod hosts;
 mod lab;
 mod prompt;
 mod targets;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -73,4 +76,12 @@ fn root() -> anyhow::Result<PathBuf> {
 
 fn project() -> anyhow::Result<Project> {
     Ok(load(&root()?)?)
+}
+
+/// Writes to standard output; a reader that went away, as `head` does, is no error.
+fn print(text: &str) -> std::io::Result<()> {
+    match anstream::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
 }

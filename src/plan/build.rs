@@ -37,14 +37,15 @@ pub fn build(run: &Run, known: &Known, digests: &DigestKey) -> Build {
         builder.check_root();
         builder.plan_tasks();
         let operations = builder.operations;
-        let notices = match builder.facts.get(&FactKey::System) {
-            Some(Fact::System(system)) => system.notices(),
-            _ => Vec::new(),
+        let (notices, has_leftovers) = match builder.facts.get(&FactKey::System) {
+            Some(Fact::System(system)) => (system.notices(), !system.jobs.is_empty()),
+            _ => (Vec::new(), false),
         };
         build.plan.hosts.push(HostPlan {
             host: host.name.clone(),
             operations,
             notices,
+            has_leftovers,
         });
     }
     build

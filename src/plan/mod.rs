@@ -60,6 +60,8 @@ pub struct HostPlan {
     pub operations: Vec<PlannedOperation>,
     /// What else the host's owner should know.
     pub notices: Vec<String>,
+    /// Whether work of earlier runs left something that applying takes away: the tool's own, and no change to show.
+    pub has_leftovers: bool,
 }
 
 /// An operation on a host and what it came to.
@@ -150,12 +152,27 @@ impl HostPlan {
     pub fn is_pending(&self) -> bool {
         self.operations.iter().any(PlannedOperation::is_pending)
     }
+
+    /// Whether applying would do nothing at all, what is done each time included.
+    pub fn is_idle(&self) -> bool {
+        !self.is_pending() && self.operations.iter().all(|operation| operation.changes().is_empty())
+    }
 }
 
 impl Plan {
     /// Whether something waits to be done on any host.
     pub fn is_pending(&self) -> bool {
         self.hosts.iter().any(HostPlan::is_pending)
+    }
+
+    /// Whether applying would do nothing at all on any host.
+    pub fn is_idle(&self) -> bool {
+        self.hosts.iter().all(HostPlan::is_idle)
+    }
+
+    /// Whether applying would take away what work of earlier runs left.
+    pub fn has_leftovers(&self) -> bool {
+        self.hosts.iter().any(|host| host.has_leftovers)
     }
 
     /// The plan of a host.

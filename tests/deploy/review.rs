@@ -33,8 +33,7 @@ impl<'a> Review<'a> {
     /// The packages that are asked for, and all that come along with them, each with its version.
     pub(crate) fn packages(&self) -> BTreeSet<(String, String)> {
         let asked_for = self.heads().filter_map(|head| head.strip_prefix("+ package "));
-        let along = self.along();
-        let all = asked_for.chain(along.split(", "));
+        let all = asked_for.chain(self.along());
         all.filter_map(|package| {
             let mut words = package.split_whitespace();
             Some((words.next()?.to_owned(), words.next()?.to_owned()))
@@ -42,21 +41,18 @@ impl<'a> Review<'a> {
         .collect()
     }
 
-    /// The lists after "and with it … packages:".
-    fn along(&self) -> String {
-        let mut list = String::new();
+    /// The lists after "and with it … packages:", one package a line.
+    fn along(&self) -> Vec<&'a str> {
+        let mut packages = Vec::new();
         let mut is_list = false;
         for line in self.0.lines() {
-            let text = line.strip_prefix(BODY).filter(|text| !text.starts_with("by `"));
-            match text {
-                Some(text) if is_list => list.extend([text.trim(), " "]),
+            let package = line.strip_prefix(BODY).and_then(|text| text.strip_prefix("+ "));
+            match package {
+                Some(package) if is_list => packages.push(package),
                 _ => is_list = line.trim_start().starts_with("and with ") && line.ends_with("packages:"),
             }
-            if !is_list && !list.ends_with(", ") && !list.is_empty() {
-                list.push_str(", ");
-            }
         }
-        list
+        packages
     }
 
     /// The content shown for a new file.

@@ -1,0 +1,113 @@
+//! The shape of the code: imports point one way, files stay small, and nothing unfinished is left.
+
+use std::path::{Path, PathBuf};
+
+/// Modules from the bottom up; one may name itself and what stands before it, in the same line or a line above.
+const LAYERS: &[&[&str]] = &[
+    &["error", "quote", "secret"],
+    &["value"],
+    &["template"],
+    &["facts", "change"],
+    &["operations"],
+    &["project"],
+    &["plan"],
+    &["remote", "lab"],
+    &["gather"],
+    &["apply"],
+    &["report"],
+];
+
+/// The way to the host is the business of these alone, and of the command line.
+const MAY_NAME_REMOTE: &[&str] = &["remote", "gather", "apply"];
+
+fn sources() -> Vec<PathBuf> {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("readable").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+fn module(path: &Path) -> String {
+    let below = path
+        .strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
+        .expect("below src");
+    let first = below.components().next().expect("a part").as_os_str().to_string_lossy();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+fn layer(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|layer| layer.contains(&module))
+}
+
+/// The modules that a file names as `crate::module`.
+fn named(text: &str) -> Vec<&str> {
+    text.match_indices("crate::")
+        .filter_map(|(at, prefix)| {
+            let rest = &text[at + prefix.len()..];
+            let end = rest.find(|character: char| !character.is_ascii_alphanumeric() && character != '_')?;
+            Some(&rest[..end])
+        })
+        .collect()
+}
+
+#[test]
+fn imports_point_one_way() {
+    let mut edges = 0;
+    for path in sources() {
+        let own = module(&path);
+        let Some(own_layer) = layer(&own) else {
+            continue;
+        };
+        let text = std::fs::read_to_string(&path).expect("readable");
+        for other in named(&text) {
+            let Some(other_layer) = layer(other) else {
+                continue;
+            };
+            assert!(
+                other_layer <= own_layer,
+                "{} names `{other}`, which stands above `{own}`",
+                path.display()
+            );
+            let is_remote = other == "remote" && !MAY_NAME_REMOTE.contains(&own.as_str());
+            assert!(!is_remote, "{} names `remote`", path.display());
+            edges += 1;
+        }
+    }
+    assert!(edges > 100, "{edges} imports were looked at");
+}
+
+#[test]
+fn every_module_has_its_layer() {
+    for path in sources() {
+        let own = module(&path);
+        let is_known = layer(&own).is_some() || ["cli", "lib", "main"].contains(&own.as_str());
+        assert!(is_known, "{}: `{own}` has no layer", path.display());
+    }
+}
+
+#[test]
+fn files_stay_small_and_whole() {
+    for path in sources() {
+        let text = std::fs::read_to_string(&path).expect("readable");
+        let lines = text.lines().count();
+        assert!(lines < 800, "{} has {lines} lines", path.display());
+        assert!(
+            module(&path) != "cli" || lines <= 150,
+            "{} has {lines} lines",
+            path.display()
+        );
+        for word in ["todo!(", "unimplemented!(", "FIXME", "XXX", "dbg!("] {
+            assert!(!text.contains(word), "{} holds {word}", path.display());
+        }
+    }
+}
