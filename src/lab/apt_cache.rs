@@ -92,13 +92,11 @@ async fn try_start(engine: &Engine, recipe: &Recipe, name: &str, events: &Events
             engine.unpause(name, &container.id).await?;
             container.id
         }
-        Some(container)
-            if container.status == Status::EXITED && container.image_tag.as_ref() == Some(&recipe.image) =>
-        {
+        Some(container) if can_start(container.status) && container.image_tag.as_ref() == Some(&recipe.image) => {
             engine.start(name, &container.id).await?;
             container.id
         }
-        // Half made, half removed, or made from an older image; what it holds is in the volume.
+        // Half removed, or made from an older image; what it holds is in the volume.
         old => {
             image::ensure(engine, recipe, events).await?;
             if let Some(container) = old {
@@ -110,6 +108,11 @@ async fn try_start(engine: &Engine, recipe: &Recipe, name: &str, events: &Events
         }
     };
     wait_listening(engine, name, &id).await
+}
+
+/// Whether it may be started; one just created may be another run's, which starts it too.
+fn can_start(status: Status) -> bool {
+    matches!(status, Status::CREATED | Status::EXITED)
 }
 
 /// The cache's container; one of that name that is no cache is refused.
