@@ -446,6 +446,23 @@ fn a_cache_that_is_gone_or_damaged_keeps_no_host_from_its_packages() {
     install_hello(&project, "alpha");
     assert_eq!(cache.asked_for("hello")[before + 1..], [hit()]);
 
+    // A file that went bad on the disk: apt refuses it, and can ask for a fresh one.
+    docker(&[
+        "exec",
+        &cache.0,
+        "sh",
+        "-c",
+        &format!("printf bad | dd of={file} bs=1 seek=20000 conv=notrunc"),
+    ]);
+    project.on("alpha", "apt-get clean; dpkg --purge hello 2>&1");
+    project.on("alpha", "! apt-get -q -y install hello 2>&1");
+    project.on(
+        "alpha",
+        "apt-get -q -y -o Acquire::http::No-Cache=true install hello 2>&1",
+    );
+    install_hello(&project, "alpha");
+    assert_eq!(cache.asked_for("hello").last(), Some(&hit()));
+
     // One that listens and cannot reach the mirror.
     let address = project.on("alpha", "cat /etc/homelab-lab/apt-cache");
     docker(&[

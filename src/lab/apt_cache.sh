@@ -54,6 +54,8 @@ http {
             proxy_cache_valid 200 365d;
             proxy_ignore_headers Cache-Control Expires Set-Cookie Vary X-Accel-Expires;
             proxy_no_cache \$is_page;
+            # apt-get -o Acquire::http::No-Cache=true puts a fresh copy in the place of one that went bad.
+            proxy_cache_bypass \$http_pragma;
             # Hosts that ask for the same thing at once wait for the first of them.
             proxy_cache_lock on;
             proxy_cache_lock_timeout 20s;

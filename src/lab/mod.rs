@@ -7,7 +7,8 @@
 //! volume of the same name, shared by all labs on the engine and left alone by [`Lab::down`]. It keeps packages and what is
 //! named after its digest; lists that change, and mirrors behind https, are asked directly. A host asks it before every apt
 //! run and goes to the mirror itself where it does not answer within a second. `HOMELAB_LAB_APT_CACHE` names another cache,
-//! or none with `off`. `docker rm -f homelab-lab-apt-cache && docker volume rm homelab-lab-apt-cache` removes it.
+//! or none with `off`. A file that went bad in it is fetched anew by `apt-get -o Acquire::http::No-Cache=true install …`.
+//! `docker rm -f homelab-lab-apt-cache && docker volume rm homelab-lab-apt-cache` removes it.
 
 mod apt_cache;
 mod boot;
