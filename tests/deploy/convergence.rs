@@ -134,7 +134,10 @@ fn the_host_is_as_announced(host: &Host<'_>, review: &Review<'_>) {
 fn everything_is_accounted_for(deployed: &Ran) {
     let already_so = "unit prometheus-node-exporter.service";
     let reviewed = Review(&deployed.stdout).resources();
-    let mut promised: Vec<String> = reviewed.iter().map(|resource| resource[2..].to_owned()).collect();
+    let mut promised: Vec<String> = reviewed
+        .iter()
+        .filter_map(|line| Some(line.split_once(' ')?.1.to_owned()))
+        .collect();
     promised.retain(|resource| resource != already_so);
     for (number, resource) in applied(&deployed.stdout).iter().enumerate() {
         let resource = resource

@@ -31,7 +31,7 @@ pub(super) fn script() -> String {
          trap 'rm -rf \"$aside\"' EXIT\n\
          trap 'exit 1' HUP INT PIPE TERM\n\
          if [ -z \"$aside\" ]; then failure='too little room in {PLACES}'; else\n\
-\
+         chmod 755 \"$aside\" && mkdir -m 1777 \"$aside/tmp\"\n\
          [ ! -d $lists ] || cp -a $lists \"$aside/lists\"\n\
          mkdir -p \"$aside/lists/partial\"\n\
          printf '%s\\n' '#clear APT::Update;' '#clear AptCli;' \"Dir::State::Lists \\\"$aside/lists\\\";\" \\\n\
