@@ -281,7 +281,9 @@ fn drift_is_found_and_mended(project: &Project, host: &Host<'_>) {
     host.on("systemctl stop apt-daily.timer");
     host.on("DEBIAN_FRONTEND=noninteractive apt-get -y -q purge apt-listchanges");
 
+    // What only it needed goes with the upgrade, and comes back along with it: so apt does it.
     let expected = [
+        "- package python3-debconf".to_owned(),
         "+ package apt-listchanges".to_owned(),
         format!("~ file {PERIODIC}"),
         format!("~ file {PACKAGED}"),
@@ -290,6 +292,11 @@ fn drift_is_found_and_mended(project: &Project, host: &Host<'_>) {
     let arguments = ["deploy", "dev", "regular", "--dry-run", "--detailed-exitcode"];
     let review = project.homelab(&arguments).expect(2);
     assert_eq!(Review(&review.stdout).resources(), expected, "{}", review.stdout);
+    assert!(
+        review.stdout.contains("and with it 1 package: python3-debconf 1."),
+        "{}",
+        review.stdout
+    );
     assert!(review.stdout.contains("0666 → 0644"), "{}", review.stdout);
     for side in [
         r#"- Unattended-Upgrade::Automatic-Reboot "true";"#,
