@@ -121,6 +121,7 @@ impl Progress<'_> {
         let _ = self.events.send(Event::Started {
             host: self.host.to_owned(),
             operation: operation.id.clone(),
+            doing: doing(self.placed[step].step, operation),
         });
     }
 
@@ -156,6 +157,14 @@ impl Progress<'_> {
             failure,
             took,
         }
+    }
+}
+
+/// A command is known by its own words, all else by its operation's.
+fn doing(step: &Step, operation: &PlannedOperation) -> String {
+    match step {
+        Step::Run(run) => run.summary.clone(),
+        _ => operation.id.slug().to_owned(),
     }
 }
 

@@ -16,12 +16,19 @@ pub enum Event {
         /// The operation as it is planned now.
         operation: Box<PlannedOperation>,
     },
+    /// A host's turn has come.
+    HostStarted {
+        /// The host.
+        host: String,
+    },
     /// An operation begins.
     Started {
         /// The host.
         host: String,
         /// The operation.
         operation: OperationId,
+        /// What is done, in a few words: `apt-get upgrade`, or the operation's name.
+        doing: String,
     },
     /// An operation is through.
     Finished {
@@ -106,6 +113,8 @@ pub struct HostResult {
     pub notices: Vec<String>,
     /// Round trips made to the host in all.
     pub round_trips: u32,
+    /// How long applying took, without waiting for its turn.
+    pub took: Duration,
 }
 
 /// How a host ended, in a word.

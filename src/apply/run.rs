@@ -43,6 +43,13 @@ pub(super) struct Halt {
 }
 
 impl HostApply<'_> {
+    /// Tells that the host's turn has come.
+    pub(super) fn begin(&self) {
+        self.tell(Event::HostStarted {
+            host: self.reviewed.host.clone(),
+        });
+    }
+
     /// Takes away what earlier runs left of work whose end has been told.
     pub(super) async fn take_away_jobs(&mut self, writer: &mut Writer<'_>) -> Result<(), Halt> {
         let facts = self.known.facts.get(&self.reviewed.host);
@@ -128,6 +135,13 @@ impl HostApply<'_> {
         mut rest: Vec<PlannedOperation>,
     ) -> Result<Vec<PlannedOperation>, Halt> {
         let since = Instant::now();
+        if let Some(check) = failing_check(&rest) {
+            self.tell(Event::Started {
+                host: self.reviewed.host.clone(),
+                operation: check.id,
+                doing: format!("waiting for {}", check.what),
+            });
+        }
         while let Some(Check {
             id,
             what,
@@ -257,7 +271,7 @@ impl HostApply<'_> {
     }
 
     /// The host's result: every reviewed operation with its end, those not reached too.
-    pub(super) fn result(self, halt: Option<Halt>, round_trips: u32) -> HostResult {
+    pub(super) fn result(self, halt: Option<Halt>, round_trips: u32, took: Duration) -> HostResult {
         let told: BTreeSet<OperationId> = self.results.iter().map(|result| result.operation.clone()).collect();
         let mut operations = self.results;
         let done = self.known.done.get(&self.reviewed.host).cloned().unwrap_or_default();
@@ -292,6 +306,7 @@ impl HostApply<'_> {
             failure,
             notices: self.notices,
             round_trips,
+            took,
         }
     }
 }
@@ -463,7 +478,7 @@ pub(super) fn lost(error: &RemoteError) -> Halt {
     }
 }
 
-fn gather_failed(error: &GatherError) -> Halt {
+pub(super) fn gather_failed(error: &GatherError) -> Halt {
     match error {
         GatherError::Remote(error) => lost(error),
         GatherError::Unreadable { .. } => Halt {

@@ -4,13 +4,18 @@
 
 mod applying;
 mod deploy;
+mod deploying;
 mod errors;
-mod hosts;
+mod interruption;
 mod lab;
+mod output;
 mod prompt;
+mod reading;
 mod targets;
+mod telling;
+mod terminal;
+mod window;
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -25,6 +30,8 @@ const INVALID: u8 = 3;
 #[derive(Debug, Parser)]
 #[command(name = "homelab", version, arg_required_else_help = true)]
 struct Cli {
+    #[command(flatten)]
+    color: colorchoice_clap::Color,
     #[command(subcommand)]
     command: Command,
 }
@@ -49,6 +56,7 @@ pub(crate) fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    cli.color.write_global();
     let result = match &cli.command {
         Command::Deploy(arguments) => deploy::run(arguments),
         Command::Lab(command) => lab_command(command),
@@ -76,12 +84,4 @@ fn root() -> anyhow::Result<PathBuf> {
 
 fn project() -> anyhow::Result<Project> {
     Ok(load(&root()?)?)
-}
-
-/// Writes to standard output; a reader that went away, as `head` does, is no error.
-fn print(text: &str) -> std::io::Result<()> {
-    match anstream::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
-    }
 }

@@ -8,12 +8,14 @@ mod attributes;
 mod change;
 mod diagnostic;
 mod diff;
+mod duration;
 mod events;
 mod failure;
 mod layout;
 mod line;
 mod operation;
 mod packages;
+mod progress;
 mod sanitize;
 mod style;
 mod summary;
@@ -23,7 +25,8 @@ mod totals;
 pub use diagnostic::{diagnostic, diagnostics, mistakes};
 pub use events::event;
 pub use operation::operation;
-pub use summary::summary;
+pub use progress::{Frame, Progress};
+pub use summary::{not_read, summary};
 pub use text::plan;
 
 /// How a text is laid out.

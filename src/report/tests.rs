@@ -4,6 +4,7 @@ mod attributes;
 mod diffs;
 mod ends;
 mod mistakes;
+mod progress;
 mod reviews;
 
 use std::time::Duration;

@@ -14,6 +14,7 @@ mod ends;
 mod faults;
 mod host;
 mod not_yet;
+mod output;
 mod project;
 mod repository;
 mod review;

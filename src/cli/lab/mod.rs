@@ -11,6 +11,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use homelab::lab::{HostStep, ImageStep, LabEvent, LabSpec};
 
+use super::output::tell_line;
+
 /// What to do with lab hosts.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LabCommand {
@@ -52,7 +54,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 
 /// Shows an event as a line on stderr.
 fn show(event: &LabEvent) {
-    anstream::eprintln!("{}", line(event));
+    tell_line(line(event));
 }
 
 fn line(event: &LabEvent) -> String {

@@ -5,9 +5,11 @@ use std::process::ExitCode;
 
 use homelab::lab::{Lab, LabSpec, LabState, LabStatus};
 
+use crate::cli::output::print;
+
 pub(super) fn run(root: &Path, spec: &LabSpec) -> anyhow::Result<ExitCode> {
     let hosts = super::runtime()?.block_on(async { Lab::connect(root).await?.status(spec).await })?;
-    anstream::print!("{}", table(&hosts));
+    print(&table(&hosts))?;
     Ok(ExitCode::SUCCESS)
 }
 
