@@ -11,6 +11,7 @@ mod diff;
 mod duration;
 mod events;
 mod failure;
+mod json;
 mod layout;
 mod line;
 mod operation;
@@ -24,6 +25,7 @@ mod totals;
 
 pub use diagnostic::{diagnostic, diagnostics, mistakes};
 pub use events::event;
+pub use json::{deploy_json, plan_json};
 pub use operation::operation;
 pub use progress::{Frame, Progress};
 pub use summary::{not_read, summary};

@@ -12,8 +12,8 @@ fn put(path: &str) -> String {
     format!("[[operation]]\nop = 'files.put'\ndest = '{path}'\ncontent = 'x'\n")
 }
 
-fn shell(line: &str, seconds: u32) -> String {
-    format!("[[operation]]\nop = 'server.shell'\ncommand = '{line}'\nalways = true\ntimeout = '{seconds}s'\n")
+fn shell(line: &str) -> String {
+    format!("[[operation]]\nop = 'server.shell'\ncommands = ['{line}']\nalways = true\n")
 }
 
 /// `script` gives the tool a terminal of that size and passes on all that is written to it.
@@ -98,7 +98,7 @@ fn a_reader_that_goes_away_ends_nothing() {
 
 #[test]
 fn a_terminal_gets_a_window_that_goes_and_lines_that_stay() {
-    let project = Project::with_task(&(put("/opt/first") + &shell("sleep 2", 10) + &put("/opt/last")));
+    let project = Project::with_task(&(put("/opt/first") + &shell("sleep 2") + &put("/opt/last")));
     let host = project.up("dev", "alpha");
     let (code, terminal) = on_a_terminal(&project, 24, "deploy dev all --yes");
     assert_eq!(code, Some(0), "{terminal}");
@@ -125,7 +125,7 @@ fn a_terminal_gets_a_window_that_goes_and_lines_that_stay() {
 
 #[test]
 fn a_log_has_a_sign_of_life_and_times() {
-    let project = Project::with_task(&shell("sleep 32; echo through", 60));
+    let project = Project::with_task(&shell("sleep 32; echo through"));
     let host = project.up("dev", "alpha");
     let ran = project
         .homelab(&["deploy", "dev", "all", "--yes", "--verbose"])
@@ -154,7 +154,7 @@ fn ctrl_c_at_the_prompt_or_while_reading_leaves_nothing_behind() {
     let project = Project::with_task(&put("/opt/x"));
     let host = project.up("dev", "alpha");
     interrupted_at_the_prompt(&project, &host);
-    let asks = "[[operation]]\nop = 'server.shell'\ncommand = 'true'\nunless = 'touch /tmp/asked; sleep 3; false'\n";
+    let asks = "[[operation]]\nop = 'server.shell'\ncommands = ['true']\nunless = 'touch /tmp/asked; sleep 3; false'\n";
     project.write("tasks/test/files.toml", asks);
     let mut command = project.command(&["deploy", "dev", "all", "--dry-run"]);
     let run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -212,6 +212,6 @@ fn nothing_is_left(project: &Project, host: &Host<'_>) {
         assert!(start.elapsed() < Duration::from_secs(5), "{}", text(&listed.stdout));
         std::thread::sleep(Duration::from_millis(50));
     }
-    let sessions = "! pgrep -f 'sshd-session|sshd: root' && ! pgrep -x sleep";
+    let sessions = "! pgrep -f '[s]shd-session:|[s]shd: root' && ! pgrep -x sleep";
     host.wait_until(sessions, Duration::from_secs(10));
 }
