@@ -11,6 +11,7 @@ use homelab::report;
 use homelab::secret::DigestKey;
 
 use super::deploying::Deploying;
+use super::format::Format;
 use super::output::tell;
 use super::{prompt, targets};
 
@@ -46,6 +47,9 @@ pub(crate) struct DeployArguments {
     /// How many hosts to read, and then to change, at once
     #[arg(long, value_name = "NUMBER", default_value_t = PARALLEL, value_parser = clap::value_parser!(u16).range(1..))]
     parallel: u16,
+    /// How the plan and the ends are told on standard output; what `json` holds is in docs/format.md
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
     /// List unchanged operations and all packages too, count round trips, and tell how long each operation took
     #[arg(long, short)]
     pub(super) verbose: bool,

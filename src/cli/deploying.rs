@@ -13,6 +13,7 @@ use homelab::secret::DigestKey;
 
 use super::applying::Applying;
 use super::deploy::DeployArguments;
+use super::format::Format;
 use super::interruption::Interruption;
 use super::output::{print, tell, tell_line};
 use super::reading::{self, Hosts, ReadOptions};
@@ -46,10 +47,11 @@ impl Deploying<'_> {
         }
         let hosts = read.iter().flat_map(|host| host.build.plan.hosts.clone()).collect();
         let plan = Plan { hosts };
-        if !read.is_empty() {
-            print(&self.review(&plan, &unread))?;
+        let changes_nothing = self.arguments.dry_run || (plan.is_idle() && !plan.has_leftovers());
+        if !read.is_empty() || self.is_json() {
+            self.show_review(&plan, &unread, changes_nothing)?;
         }
-        if self.arguments.dry_run || (plan.is_idle() && !plan.has_leftovers()) {
+        if changes_nothing {
             reading::close(read).await;
             return Ok(ExitCode::from(exit_code(self.ends_unchanged(&plan, &unread))));
         }
@@ -60,8 +62,23 @@ impl Deploying<'_> {
         self.apply(&plan, read, unread, &mut interruption).await
     }
 
-    fn review(&self, plan: &Plan, unread: &[HostResult]) -> String {
-        report::plan(self.run, plan, &self.text()) + &report::not_read(unread)
+    /// A program gets one document, at the end; who is asked for consent sees all the same what to.
+    fn show_review(&self, plan: &Plan, unread: &[HostResult], is_end: bool) -> std::io::Result<()> {
+        if self.is_json() && is_end {
+            return print(&report::plan_json(self.run, plan, unread));
+        }
+        let review = report::plan(self.run, plan, &self.text()) + &report::not_read(unread);
+        if !self.is_json() {
+            return print(&review);
+        }
+        if !self.arguments.yes {
+            tell(&review);
+        }
+        Ok(())
+    }
+
+    fn is_json(&self) -> bool {
+        self.arguments.format == Format::Json
     }
 
     fn ends_unchanged(&self, plan: &Plan, unread: &[HostResult]) -> Vec<HostEnd> {
@@ -96,11 +113,15 @@ impl Deploying<'_> {
             lock_wait: self.arguments.lock_wait,
             parallel: self.arguments.parallel(),
             text: self.text(),
-            lines: Lines::Report,
+            lines: if self.is_json() { Lines::Aside } else { Lines::Report },
         };
         let mut results = applying.apply(read, &self.digests, interruption).await?;
         results.extend(unread);
-        print(&report::summary(&results, &self.text()))?;
+        print(&if self.is_json() {
+            report::deploy_json(self.run, plan, &results)
+        } else {
+            report::summary(&results, &self.text())
+        })?;
         Ok(ExitCode::from(exit_code(results.iter().map(|result| result.end))))
     }
 

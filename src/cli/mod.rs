@@ -6,6 +6,7 @@ mod applying;
 mod deploy;
 mod deploying;
 mod errors;
+mod format;
 mod interruption;
 mod lab;
 mod output;

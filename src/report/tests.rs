@@ -3,6 +3,7 @@
 mod attributes;
 mod diffs;
 mod ends;
+mod json;
 mod mistakes;
 mod progress;
 mod reviews;

@@ -13,6 +13,7 @@ mod documentation;
 mod ends;
 mod faults;
 mod host;
+mod many;
 mod not_yet;
 mod output;
 mod project;
