@@ -11,7 +11,7 @@ use homelab::secret::DigestKey;
 use tokio::sync::{mpsc, watch};
 
 use super::interruption::Interruption;
-use super::telling::{Lines, Teller};
+use super::telling::{Lines, Teller, Told};
 
 /// How a plan is applied and told.
 pub(super) struct Applying<'a> {
@@ -42,10 +42,10 @@ impl Applying<'_> {
         // One host's end is told at once by the summary.
         let is_alone = hosts.len() == 1;
         let teller = Teller::new(Progress::of_applying(self.plan), self.lines);
-        let hear = |progress: &mut Progress, event: &Event| {
-            progress.hear_applying(event, Instant::now());
+        let hear = |progress: &mut Progress, event: Event| {
+            progress.hear_applying(&event, Instant::now());
             let is_told_below = is_alone && matches!(event, Event::HostFinished { .. });
-            report::event(event, &self.text).filter(|_| !is_told_below)
+            Told::line(report::event(&event, &self.text).filter(|_| !is_told_below))
         };
         let interrupted = async {
             interruption.wanted().await;

@@ -16,7 +16,7 @@ use super::output::tell;
 use super::{prompt, targets};
 
 /// Hosts at once, unless told otherwise: more than most home labs have.
-const PARALLEL: u16 = 20;
+pub(super) const PARALLEL: u16 = 20;
 
 /// What to deploy, where, and how.
 #[derive(Debug, Args)]

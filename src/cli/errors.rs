@@ -21,15 +21,20 @@ pub(super) fn show(error: &anyhow::Error) {
     show_plain(error.as_ref());
 }
 
-/// Shows an error without a position: its causes below, its hint last.
+/// Shows an error without a position.
 pub(super) fn show_plain(error: &(dyn std::error::Error + 'static)) {
+    tell(&plain(error));
+}
+
+/// An error without a position: its causes below, its hint last.
+pub(super) fn plain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut mistake = Diagnostic::new(error.to_string());
     let mut below = error.source();
     while let Some(cause) = below {
         mistake = mistake.because(cause.to_string());
         below = cause.source();
     }
-    tell(&report::diagnostic(&mistake.hint_maybe(hint(error))));
+    report::diagnostic(&mistake.hint_maybe(hint(error)))
 }
 
 /// Shows why a host could not be read.

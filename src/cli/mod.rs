@@ -6,6 +6,8 @@ mod applying;
 mod deploy;
 mod deploying;
 mod errors;
+mod exec;
+mod facts;
 mod format;
 mod interruption;
 mod lab;
@@ -41,6 +43,10 @@ struct Cli {
 enum Command {
     /// Show what a deploy would change on an inventory's hosts, ask, and apply it
     Deploy(deploy::DeployArguments),
+    /// Run a command on hosts and exit as it does; on several hosts with 1 if it failed anywhere
+    Exec(exec::ExecArguments),
+    /// Show what templates see of a host as `facts`
+    Facts(facts::FactsArguments),
     /// Throw-away hosts to try deploys on
     #[command(subcommand)]
     Lab(lab::LabCommand),
@@ -60,6 +66,8 @@ pub(crate) fn main() -> ExitCode {
     cli.color.write_global();
     let result = match &cli.command {
         Command::Deploy(arguments) => deploy::run(arguments),
+        Command::Exec(arguments) => exec::run(arguments),
+        Command::Facts(arguments) => facts::run(arguments),
         Command::Lab(command) => lab_command(command),
     };
     result.unwrap_or_else(|error| {

@@ -21,6 +21,18 @@ pub(super) fn tell_line(line: impl Display) {
     tell(&format!("{line}\n"));
 }
 
+/// Writes what a host wrote, as it is: colours and all.
+pub(super) fn pass_on(output: &[u8], errors: &[u8]) -> io::Result<()> {
+    let mut stderr = io::stderr().lock();
+    let _ = stderr.write_all(errors).and_then(|()| match errors.last() {
+        // The channel takes the last line's end off.
+        Some(last) if *last != b'\n' => stderr.write_all(b"\n"),
+        _ => Ok(()),
+    });
+    let mut stdout = io::stdout().lock();
+    unless_closed(stdout.write_all(output).and_then(|()| stdout.flush()))
+}
+
 fn write(stream: &mut impl Write, text: &str) -> io::Result<()> {
     stream.write_all(text.as_bytes())?;
     stream.flush()

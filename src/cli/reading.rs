@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::errors;
 use super::output::tell_line;
-use super::telling::{Lines, Teller};
+use super::telling::{Lines, Teller, Told};
 
 /// Hosts that were read, and how those ended that could not be.
 pub(super) struct Hosts {
@@ -37,11 +37,11 @@ pub(super) async fn read(
 ) -> std::io::Result<Hosts> {
     let teller = Teller::new(Progress::of_reading(targets.len()), Lines::Aside);
     let (events, told) = mpsc::unbounded_channel();
-    let hear = |progress: &mut Progress, event: &Event| {
-        progress.hear_reading(event, Instant::now());
+    let hear = |progress: &mut Progress, event: Event| {
+        progress.hear_reading(&event, Instant::now());
         match event {
-            Event::Waiting { host, words } => Some(format!("{host}: {words}\n")),
-            Event::Started { .. } | Event::Finished { .. } => None,
+            Event::Waiting { host, words } => Told::line(Some(format!("{host}: {words}\n"))),
+            Event::Started { .. } | Event::Finished { .. } => Told::default(),
         }
     };
     let telling = teller.follow(told, hear, std::future::pending());

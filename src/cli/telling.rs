@@ -22,6 +22,24 @@ pub(super) enum Lines {
     Aside,
 }
 
+/// What is to be written of an event.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// Lines of finished work.
+    pub(super) lines: String,
+    /// What goes to standard error whatever form the report has.
+    pub(super) aside: String,
+}
+
+impl Told {
+    pub(super) fn line(text: Option<String>) -> Self {
+        Self {
+            lines: text.unwrap_or_default(),
+            aside: String::new(),
+        }
+    }
+}
+
 /// Tells what goes on.
 pub(super) struct Teller {
     progress: Progress,
@@ -47,7 +65,7 @@ impl Teller {
     pub(super) async fn follow<E>(
         mut self,
         mut events: UnboundedReceiver<E>,
-        mut hear: impl FnMut(&mut Progress, &E) -> Option<String>,
+        mut hear: impl FnMut(&mut Progress, E) -> Told,
         aside: impl Future<Output = String>,
     ) -> io::Result<()> {
         tokio::pin!(aside);
@@ -58,12 +76,15 @@ impl Teller {
             tokio::select! {
                 event = events.recv() => {
                     let Some(event) = event else { break };
-                    let mut text = hear(&mut self.progress, &event).unwrap_or_default();
+                    let mut told = hear(&mut self.progress, event);
                     // What is there already is written in one go: the window flickers less.
                     while let Ok(event) = events.try_recv() {
-                        text += &hear(&mut self.progress, &event).unwrap_or_default();
+                        let more = hear(&mut self.progress, event);
+                        told.lines += &more.lines;
+                        told.aside += &more.aside;
                     }
-                    self.write(self.lines, &text);
+                    self.write(self.lines, &told.lines);
+                    self.write(Lines::Aside, &told.aside);
                 }
                 text = &mut aside, if !is_aside_told => {
                     is_aside_told = true;

@@ -1,5 +1,6 @@
 //! Reading hosts: facts in as few round trips as the plan needs, three at most.
 
+mod command;
 mod turns;
 
 use std::collections::BTreeSet;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::facts::system::SystemFacts;
 use crate::facts::{Fact, FactKey, Facts, Probe, UnreadableAnswer, questions};
 use crate::plan::{Build, Known, build};
 use crate::project::Run;
@@ -17,6 +19,8 @@ use crate::remote::{Answer, Connection, RemoteError, Target, Writer};
 use crate::secret::DigestKey;
 
 use self::turns::in_turn;
+
+pub use self::command::{CommandEvent, Ran, run_command};
 
 /// A later look asks only for what the plan found to be missing; what a fourth look would find stays open.
 pub const ROUNDS: usize = 3;
@@ -156,6 +160,20 @@ pub enum Event {
 
 /// Told what happens while hosts are read.
 pub type OnEvent = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// Reads what templates see of a host.
+pub async fn read_system(target: &Target) -> Result<SystemFacts, GatherError> {
+    let mut connection = Connection::open(target).await?;
+    let mut facts = Facts::default();
+    let keys = BTreeSet::from([FactKey::System]);
+    let gathered = gather(&mut connection, &target.name, &keys, &mut facts).await;
+    connection.close().await;
+    gathered?;
+    match facts.get(&FactKey::System) {
+        Some(Fact::System(system)) => Ok(system.as_ref().clone()),
+        _ => Ok(SystemFacts::default()),
+    }
+}
 
 /// Connects to all `targets`, no more than `parallel` at once of those that answer, and plans each host of `run` from what
 /// is read there. Readings come in the order of `targets`. Nothing goes on if this is dropped.

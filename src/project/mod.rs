@@ -17,7 +17,7 @@ use crate::operations::Assets;
 pub use data::GroupData;
 pub use deploy::{Deploy, Named};
 pub use inventory::{ConnectionSettings, Host, Inventory, LabSettings};
-pub use run::{Filter, Run, RunHost, select};
+pub use run::{Filter, Run, RunHost, select, select_hosts};
 pub use task::{RawOperation, Task};
 
 /// A project as it lies on disk.

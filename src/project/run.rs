@@ -83,6 +83,38 @@ pub fn select(project: &Project, inventory_name: &str, deploy_name: &str, filter
     })
 }
 
+/// Selects the hosts of an inventory that any of `patterns` matches, for what needs no tasks.
+///
+/// Errors: an unknown inventory, and a pattern that nothing matches.
+pub fn select_hosts(project: &Project, inventory_name: &str, patterns: &[String]) -> Result<Run, Diagnostic> {
+    let inventory = project.inventory(inventory_name)?;
+    let all: Vec<&Host> = inventory.hosts.values().collect();
+    let mut wanted: Vec<&str> = Vec::new();
+    for pattern in patterns {
+        let matched = matching(inventory, pattern)?;
+        if matched.is_empty() {
+            let mistake = Diagnostic::new(format!("no host of inventory `{inventory_name}` is `{pattern}`"));
+            return Err(mistake.hint_maybe(suggestion(pattern, known_patterns(inventory))));
+        }
+        wanted.extend(matched.iter().map(|host| host.name.as_str()));
+    }
+    let hosts = all.into_iter().filter(|host| wanted.contains(&host.name.as_str()));
+    Ok(Run {
+        inventory: inventory_name.to_owned(),
+        deploy: String::new(),
+        hosts: hosts
+            .map(|host| RunHost {
+                name: host.name.clone(),
+                data: data_of(project, inventory_name, inventory, host),
+            })
+            .collect(),
+        tasks: Vec::new(),
+        hosts_left_out: Vec::new(),
+        tasks_left_out: Vec::new(),
+        assets: Arc::clone(&project.assets),
+    })
+}
+
 fn deploy_hosts<'a>(
     inventory: &'a Inventory,
     inventory_name: &str,

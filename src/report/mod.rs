@@ -10,6 +10,7 @@ mod diagnostic;
 mod diff;
 mod duration;
 mod events;
+mod facts;
 mod failure;
 mod json;
 mod layout;
@@ -25,6 +26,7 @@ mod totals;
 
 pub use diagnostic::{diagnostic, diagnostics, mistakes};
 pub use events::event;
+pub use facts::{fact_names, facts, facts_json, host_lines};
 pub use json::{deploy_json, plan_json};
 pub use operation::operation;
 pub use progress::{Frame, Progress};

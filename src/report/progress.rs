@@ -112,6 +112,14 @@ impl Progress {
         }
     }
 
+    /// Takes in what is told while a command runs on hosts.
+    pub fn hear_running(&mut self, event: &gather::CommandEvent, now: Instant) {
+        match event {
+            gather::CommandEvent::Started { host } => self.doing(host, "running", now),
+            gather::CommandEvent::Finished(ran) => self.through(&ran.host),
+        }
+    }
+
     fn doing(&mut self, host: &str, doing: &str, now: Instant) {
         let index = self.active.iter().position(|active| active.host == host);
         let index = index.unwrap_or_else(|| {
