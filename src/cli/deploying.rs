@@ -65,7 +65,7 @@ impl Deploying<'_> {
     /// A program gets one document, at the end; who is asked for consent sees all the same what to.
     fn show_review(&self, plan: &Plan, unread: &[HostResult], is_end: bool) -> std::io::Result<()> {
         if self.is_json() && is_end {
-            return print(&report::plan_json(self.run, plan, unread));
+            return print(&report::plan_json(self.run, plan, unread, self.arguments.dry_run));
         }
         let review = report::plan(self.run, plan, &self.text()) + &report::not_read(unread);
         if !self.is_json() {

@@ -16,11 +16,12 @@ use crate::project::Run;
 /// Rises when a program that reads the format could take something for what it is not.
 const FORMAT_VERSION: u32 = 1;
 
-/// What `--format json` prints of a dry run: the plan, and the hosts that could not be read.
-pub fn plan_json(run: &Run, plan: &Plan, unread: &[HostResult]) -> String {
+/// What `--format json` prints of a dry run, and of a deploy with nothing to do: the plan, and the hosts that could not be
+/// read.
+pub fn plan_json(run: &Run, plan: &Plan, unread: &[HostResult], is_dry_run: bool) -> String {
     let mut hosts: Vec<JsonHost<'_>> = plan.hosts.iter().map(JsonHost::planned).collect();
     hosts.extend(unread.iter().map(JsonHost::unread));
-    Document::new(run, plan, true, hosts).text()
+    Document::new(run, plan, is_dry_run, hosts).text()
 }
 
 /// What `--format json` prints of a deploy: the plan as it was reviewed, and how each host ended.

@@ -3,6 +3,8 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::host::Host;
 use crate::project::{Project, text};
 
@@ -214,4 +216,46 @@ fn nothing_is_left(project: &Project, host: &Host<'_>) {
     }
     let sessions = "! pgrep -f '[s]shd-session:|[s]shd: root' && ! pgrep -x sleep";
     host.wait_until(sessions, Duration::from_secs(10));
+}
+
+#[test]
+fn programs_get_one_document_that_is_the_same_each_time_and_holds_no_secret() {
+    let private = "[[operation]]\nop = 'files.put'\ndest = '/opt/private'\ncontent = 'new-secret'\nmode = '0600'\n";
+    let project = Project::with_task(&(put("/opt/x") + private));
+    let host = project.up("dev", "alpha");
+    host.inside("echo old-secret >/opt/private; chmod 600 /opt/private");
+    let dry_run = ["deploy", "dev", "all", "--dry-run", "--format", "json"];
+    let texts = [0, 1].map(|_| project.homelab(&dry_run).expect(0).stdout);
+    assert_eq!(texts[0], texts[1]);
+    assert!(
+        !texts[0].contains("old-secret") && !texts[0].contains("new-secret"),
+        "{}",
+        texts[0]
+    );
+    let document: Value = serde_json::from_str(&texts[0]).unwrap();
+    let operations = &document["hosts"][0]["operations"];
+    assert_eq!(operations[0]["changes"][0]["before"], Value::Null);
+    assert_eq!(operations[0]["changes"][0]["after"]["content"], "x");
+    assert_eq!(operations[1]["changes"][0]["after_hidden"][0], "content");
+    assert_eq!(operations[1]["changes"][0]["differs"][0], "content");
+
+    let ran = project
+        .homelab(&["deploy", "dev", "all", "--yes", "--format", "json"])
+        .expect(0);
+    let document: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let lines: Vec<&Value> = (0..2)
+        .map(|at| &document["hosts"][0]["results"][at]["lines"][0]["end"])
+        .collect();
+    assert_eq!(lines, ["applied", "applied"]);
+    assert_eq!(document["ends"]["converged"], 1);
+    assert!(ran.stderr.contains("applied      file /opt/x"), "{}", ran.stderr);
+    assert_eq!(host.inside("cat /opt/x /opt/private"), "xnew-secret");
+    let again = project
+        .homelab(&["deploy", "dev", "all", "--yes", "--format", "json"])
+        .expect(0);
+    let document: Value = serde_json::from_str(&again.stdout).unwrap();
+    assert_eq!(
+        (&document["pending"], &document["dry_run"]),
+        (&Value::Bool(false), &Value::Bool(false))
+    );
 }
