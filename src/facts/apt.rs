@@ -18,7 +18,7 @@ pub enum InstallationFact {
     NoLists,
     /// The lists could not be fetched from the mirrors, where that was asked for.
     Unrefreshed {
-        /// The last lines that apt printed.
+        /// What apt said to be wrong, in one line.
         output: String,
     },
     /// apt would refuse.
@@ -167,12 +167,24 @@ fn installation(lines: &[String], end: &str) -> InstallationFact {
         .map(String::as_str)
         .filter(|line| !line.is_empty())
         .collect();
-    let output = said[said.len().saturating_sub(5)..].join("\n");
+    let last = &said[said.len().saturating_sub(5)..];
     if lists == "lists unrefreshed" {
+        let output = errors(&said).unwrap_or_else(|| last.join(" "));
         InstallationFact::Unrefreshed { output }
     } else {
+        let output = last.join("\n");
         InstallationFact::Impossible { output }
     }
+}
+
+/// apt's own errors, but for the one that only sums them up.
+fn errors(said: &[&str]) -> Option<String> {
+    let errors = said.iter().filter(|line| line.starts_with("E: "));
+    let errors: Vec<&str> = errors
+        .filter(|line| !line.contains("Some index files"))
+        .copied()
+        .collect();
+    (!errors.is_empty()).then(|| errors.join(" "))
 }
 
 fn simulation(lines: &[String]) -> Simulation {
@@ -332,6 +344,23 @@ mod tests {
         };
         assert_eq!(age("fetched 1000\nnow 1600\n"), Some(600));
         assert_eq!(age("now 1600\n"), None);
+    }
+
+    #[test]
+    fn says_in_one_line_why_lists_could_not_be_fetched() {
+        let output = |said: &str| {
+            let answer = format!("lists unrefreshed\n{said}\nexit 100\nowned\n");
+            let facts = parse(&[key("a")], 0, answer.as_bytes()).expect("readable");
+            match &facts[0].1 {
+                Fact::Installation(InstallationFact::Unrefreshed { output }) => output.clone(),
+                _ => panic!("{facts:?}"),
+            }
+        };
+        let said = "Err:1 http://a ./ InRelease\n  refused\nE: Failed to fetch http://a  refused\n\
+            E: Failed to fetch http://b  refused\nE: Some index files failed to download. They have been ignored, or old ones used instead.";
+        let both = "E: Failed to fetch http://a  refused E: Failed to fetch http://b  refused";
+        assert_eq!(output(said), both);
+        assert_eq!(output("it took too long"), "it took too long");
     }
 
     #[test]

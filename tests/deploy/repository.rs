@@ -51,7 +51,11 @@ fn build(host: &Host<'_>, package: &Package<'_>) {
     let mut line = format!("set -e; top=$(mktemp -d); chmod 755 $top; mkdir -p {FOLDER} $top/DEBIAN\n");
     put(&mut line, "DEBIAN/control", &control);
     if !package.postinst.is_empty() {
-        put(&mut line, "DEBIAN/postinst", &format!("#!/bin/sh\n{}\n", package.postinst));
+        put(
+            &mut line,
+            "DEBIAN/postinst",
+            &format!("#!/bin/sh\n{}\n", package.postinst),
+        );
         line.push_str("chmod 755 $top/DEBIAN/postinst\n");
     }
     let mut names = String::new();

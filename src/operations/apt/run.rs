@@ -18,10 +18,13 @@ const LOCK_TIMEOUT: u32 = 300;
 
 const ENVIRONMENT: &str = "export DEBIAN_FRONTEND=noninteractive LC_ALL=C\n";
 
-/// apt refuses to fetch lists while another holds their lock, and does not wait for it by itself: only for dpkg's.
-const UPDATE: &str = "tries=0; while ! said=$(apt-get -q update 2>&1); do\n\
-    case $said in *'Could not get lock'*) ;; *) printf '%s\\n' \"$said\"; exit 100;; esac\n\
-    tries=$((tries+1)); [ $tries -lt 300 ] || { printf '%s\\n' \"$said\"; exit 100; }; sleep 1; done; printf '%s\\n' \"$said\"\n";
+/// apt refuses to fetch lists while another holds their lock, and does not wait for it by itself: only for dpkg's. A mirror
+/// that does not answer is only a warning to it unless told otherwise; lists that did not all come keep their old age, or the
+/// next run would take them for fetched.
+const UPDATE: &str = "partial=/var/lib/apt/lists/partial; fetched=$(stat -c %Y $partial 2>/dev/null)\n\
+    tries=0; while ! said=$(apt-get -q -o APT::Update::Error-Mode=any update 2>&1); do\n\
+    tries=$((tries+1)); case $said in *'Could not get lock'*) [ $tries -ge 300 ] || { sleep 1; continue; };; esac\n\
+    printf '%s\\n' \"$said\"; [ ! -d $partial ] || touch -d \"@${fetched:-0}\" $partial; exit 100; done; printf '%s\\n' \"$said\"\n";
 
 /// The step that carries out `wish`, after fetching the lists where `refresh` says so.
 pub(super) fn apt_run(wish: &Installation, refresh: bool) -> Step {
