@@ -13,8 +13,12 @@ mod documentation;
 mod ends;
 mod faults;
 mod host;
+mod mixture;
 mod not_yet;
 mod project;
 mod repository;
 mod review;
+mod round_trips;
+
 mod snapshot;
+mod upgrades;
