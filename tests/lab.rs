@@ -8,7 +8,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// A project in a folder of its own, so that its lab is nobody else's; its containers go when it is dropped.
 struct Project(tempfile::TempDir);
@@ -304,4 +306,207 @@ fn without_an_engine_the_error_says_how_to_get_one() {
         "{}",
         text(&output.stderr)
     );
+}
+
+/// An apt cache of this test's own, so that nobody else's is stopped; it goes when it is dropped.
+struct AptCache(
+    String,
+    #[expect(dead_code, reason = "held, not read")] MutexGuard<'static, ()>,
+);
+
+/// One at a time: an address that one cache leaves could be the next one's, and hosts take any cache for theirs.
+static ONE_CACHE: Mutex<()> = Mutex::new(());
+
+impl AptCache {
+    fn new(test: &str) -> Self {
+        let turn = ONE_CACHE.lock().unwrap_or_else(PoisonError::into_inner);
+        Self(format!("homelab-lab-apt-cache-{test}-{}", std::process::id()), turn)
+    }
+
+    /// What `lab up` said, which must have worked.
+    fn up(&self, project: &Project) -> String {
+        let mut command = project.command(&["lab", "up", "dev"]);
+        let output = command.env("HOMELAB_LAB_APT_CACHE", &self.0).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stderr)
+    }
+
+    /// How often it was asked for a package of this name, and whether it had it: `HIT` or `MISS`, and the bytes that it
+    /// read from the mirror.
+    fn asked_for(&self, package: &str) -> Vec<(String, String)> {
+        let log = docker(&["logs", &self.0]);
+        let about = |line: &&str| line.contains(&format!("/{package}_"));
+        let columns = log.lines().filter(about).map(|line| {
+            let columns: Vec<&str> = line.split_whitespace().collect();
+            (columns[1].to_owned(), columns[4].to_owned())
+        });
+        columns.collect()
+    }
+}
+
+impl Drop for AptCache {
+    fn drop(&mut self) {
+        for arguments in [["rm", "-f", &self.0], ["volume", "rm", &self.0]] {
+            let _ = Command::new("docker").args(arguments).output();
+        }
+    }
+}
+
+/// Installs `hello` anew and returns how long apt took.
+fn install_hello(project: &Project, host: &str) -> Duration {
+    project.on(host, "apt-get clean; dpkg --purge hello 2>&1; apt-get -q update 2>&1");
+    let started = Instant::now();
+    project.on(host, "DEBIAN_FRONTEND=noninteractive apt-get -q -y install hello 2>&1");
+    let took = started.elapsed();
+    assert_eq!(project.on(host, "hello"), "Hello, world!");
+    took
+}
+
+fn proxy(project: &Project, host: &str) -> String {
+    let uri = "$(sed -n 's/^URIs: //p' /etc/apt/sources.list.d/debian.sources | head -n 1)/pool/x.deb";
+    project.on(host, &format!("/usr/local/lib/homelab-lab-apt-proxy {uri}"))
+}
+
+fn hit() -> (String, String) {
+    ("HIT".to_owned(), "-".to_owned())
+}
+
+#[test]
+fn what_one_host_fetched_hosts_of_other_projects_get_from_the_cache() {
+    let cache = AptCache::new("shared");
+    let (first, second) = (Project::new(ONE), Project::new(ONE));
+    // Both find no cache and make it; one comes too late.
+    thread::scope(|scope| {
+        scope.spawn(|| cache.up(&first));
+        scope.spawn(|| cache.up(&second));
+    });
+    let label = format!("label=homelab.lab.apt-cache={}", cache.0);
+    assert_eq!(lines(&docker(&["ps", "-q", "--filter", &label])).len(), 1);
+    assert_eq!(docker(&["port", &cache.0]), "", "no port of this machine is bound");
+
+    install_hello(&first, "alpha");
+    let fetched = cache.asked_for("hello");
+    assert_eq!(fetched.len(), 1, "{}", docker(&["logs", &cache.0]));
+    assert_eq!(fetched[0].0, "MISS");
+    first.stderr(&["lab", "down", "dev"]);
+    install_hello(&second, "alpha");
+    assert_eq!(cache.asked_for("hello")[1..], [hit()]);
+
+    // Other mirrors are not its business.
+    let other = "/usr/local/lib/homelab-lab-apt-proxy http://packages.example/debian/pool/x.deb";
+    assert_eq!(second.on("alpha", other), "DIRECT");
+    let address = second.on("alpha", "tr ' ' / < /etc/homelab-lab/apt-cache");
+    let foreign = format!(
+        "exec 3<>/dev/tcp/{address}; printf 'GET http://packages.example/ HTTP/1.0\\r\\nHost: packages.example\\r\\n\\r\\n' >&3; head -n 1 <&3"
+    );
+    let answer = second.stdout(&["lab", "ssh", "alpha", "--", "bash", "-c", &foreign]);
+    assert!(answer.contains(" 403 "), "{answer}");
+
+    // What it holds outlives its container.
+    docker(&["rm", "-f", &cache.0]);
+    cache.up(&second);
+    install_hello(&second, "alpha");
+    assert_eq!(cache.asked_for("hello"), [hit()]);
+}
+
+#[test]
+fn a_cache_that_is_gone_or_damaged_keeps_no_host_from_its_packages() {
+    let cache = AptCache::new("broken");
+    let project = Project::new(ONE);
+    // The user's own cache, lest it start just when this one leaves its address.
+    project.stderr(&["lab", "up", "dev"]);
+    cache.up(&project);
+    install_hello(&project, "alpha");
+    assert!(proxy(&project, "alpha").starts_with("http://"));
+
+    // As a machine that loses its power leaves it: a part of a package, and one that was being fetched.
+    let files = docker(&[
+        "exec",
+        &cache.0,
+        "grep",
+        "-rlE",
+        "KEY: .*/hello_",
+        "/var/cache/packages",
+    ]);
+    let [file] = lines(&files).try_into().unwrap();
+    docker(&["exec", &cache.0, "truncate", "-s", "-1000", &file]);
+    docker(&["exec", &cache.0, "cp", &file, &format!("{file}.0000000001")]);
+    docker(&["kill", &cache.0]);
+    let took = install_hello(&project, "alpha");
+    assert_eq!(proxy(&project, "alpha"), "DIRECT");
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    let before = cache.asked_for("hello").len();
+    cache.up(&project);
+    install_hello(&project, "alpha");
+    let asked = &cache.asked_for("hello")[before..];
+    assert_eq!(asked.len(), 1);
+    assert_eq!(asked[0].0, "MISS");
+    docker(&["kill", &cache.0]);
+    cache.up(&project);
+    install_hello(&project, "alpha");
+    assert_eq!(cache.asked_for("hello")[before + 1..], [hit()]);
+
+    // A file that went bad on the disk: apt refuses it, and can ask for a fresh one.
+    docker(&[
+        "exec",
+        &cache.0,
+        "sh",
+        "-c",
+        &format!("printf bad | dd of={file} bs=1 seek=20000 conv=notrunc"),
+    ]);
+    project.on("alpha", "apt-get clean; dpkg --purge hello 2>&1");
+    project.on("alpha", "! apt-get -q -y install hello 2>&1");
+    project.on(
+        "alpha",
+        "apt-get -q -y -o Acquire::http::No-Cache=true install hello 2>&1",
+    );
+    install_hello(&project, "alpha");
+    assert_eq!(cache.asked_for("hello").last(), Some(&hit()));
+
+    // One that listens and cannot reach the mirror.
+    let address = project.on("alpha", "cat /etc/homelab-lab/apt-cache");
+    docker(&[
+        "exec",
+        &cache.0,
+        "sed",
+        "-Ei",
+        "s/server [^;]+; keepalive/server 127.0.0.1:9; keepalive/g",
+        "/etc/nginx/nginx.conf",
+    ]);
+    docker(&["exec", &cache.0, "nginx", "-s", "reload"]);
+    thread::sleep(Duration::from_secs(1));
+    assert_eq!(proxy(&project, "alpha"), "DIRECT");
+    install_hello(&project, "alpha");
+
+    // One that answers nothing at all.
+    docker(&["pause", &cache.0]);
+    let started = Instant::now();
+    assert_eq!(proxy(&project, "alpha"), "DIRECT");
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    docker(&["unpause", &cache.0]);
+    assert_eq!(project.on("alpha", "cat /etc/homelab-lab/apt-cache"), address);
+}
+
+#[test]
+fn hosts_come_up_without_a_cache() {
+    let cache = AptCache::new("taken");
+    let project = Project::new(ONE);
+    let mut command = project.command(&["lab", "up", "dev"]);
+    let output = command.env("HOMELAB_LAB_APT_CACHE", "off").output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(project.on("alpha", "cat /etc/homelab-lab/apt-cache"), "");
+    assert_eq!(proxy(&project, "alpha"), "DIRECT");
+    install_hello(&project, "alpha");
+
+    // The name is somebody else's.
+    let image = docker(&["inspect", "-f", "{{.Image}}", &project.containers()[0]])
+        .trim()
+        .to_owned();
+    docker(&["create", "--name", &cache.0, &image, "true"]);
+    cache.up(&project);
+    assert_eq!(
+        docker(&["inspect", "-f", "{{.State.Status}}", &cache.0]).trim(),
+        "created"
+    );
+    assert_eq!(project.on("alpha", "cat /etc/homelab-lab/apt-cache"), "");
 }

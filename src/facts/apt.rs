@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::{Fact, FactKey, Installation, UnreadableAnswer};
-use crate::quote::quote_all;
+use crate::quote::{quote, quote_all};
 
 /// What apt would do on a host, by its own simulation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,13 +76,29 @@ pub struct SimulatedInstall {
     pub new: String,
 }
 
+/// What is written to ask apt goes, however the probe ends.
+const CLEAN_UP: &str = "aside= status=\ntrap 'rm -rf \"$aside\" \"$status\"' EXIT\ntrap 'exit 1' HUP INT PIPE TERM\n";
+
+/// The option by which apt-get is told of the packages that [`status_script`] wrote.
+const STATUS_OPTION: &str = "-o Dir::State::status=\"$status\" ";
+
+/// dpkg's record of packages without those that will be gone: one paragraph a package, the name in its first line.
+fn status_script(without: &[String]) -> String {
+    format!(
+        "status=$(mktemp /run/homelab-status.XXXXXX) && awk -v RS= -v ORS='\\n\\n' -v without={} \
+         '!index(without, \" \" $2 \" \")' /var/lib/dpkg/status > \"$status\" || exit\n",
+        quote(&format!(" {} ", without.join(" ")))
+    )
+}
+
 /// The command line that simulates `wish`. With the cache files off apt keeps its caches in memory: as root it would write
 /// them even in a simulation.
 pub fn simulation_command(wish: &Installation) -> String {
     format!(
-        "DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get {}-s -q -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Dir::Log::Planner=/dev/null \
+        "DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get {}{}-s -q -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Dir::Log::Planner=/dev/null \
          -o APT::Install-Recommends={} {}{} -- {}",
         if wish.refreshed { refresh::OPTION } else { "" },
+        if wish.without.is_empty() { "" } else { STATUS_OPTION },
         wish.recommends,
         if wish.auto_remove { "--auto-remove " } else { "" },
         wish.verb.word(),
@@ -92,6 +108,13 @@ pub fn simulation_command(wish: &Installation) -> String {
 
 pub(super) fn probe(keys: &[FactKey]) -> String {
     let mut script = String::from("command -v apt-get >/dev/null || exit 127\n");
+    if keys
+        .iter()
+        .filter_map(wish)
+        .any(|wish| wish.refreshed || !wish.without.is_empty())
+    {
+        script.push_str(CLEAN_UP);
+    }
     if keys.iter().filter_map(wish).any(|wish| wish.refreshed) {
         script.push_str(&refresh::script());
     }
@@ -104,6 +127,9 @@ pub(super) fn probe(keys: &[FactKey]) -> String {
         } else {
             "/var/lib/apt/lists"
         };
+        if !wish.without.is_empty() {
+            script.push_str(&status_script(&wish.without));
+        }
         // A pattern without a match stays as it is, and is then no file.
         let _ = writeln!(
             script,
@@ -114,6 +140,9 @@ pub(super) fn probe(keys: &[FactKey]) -> String {
         script.push_str(
             "printf '%s\\n' \"$said\" | sed -n 's/^Inst \\([^ ]*\\) \\[.*/\\1/p;s/^Remv \\([^ ]*\\).*/\\1/p' | xargs -r dpkg -L 2>/dev/null\nprintf 'owned\\n'\n",
         );
+        if !wish.without.is_empty() {
+            script.push_str("rm -f \"$status\"\n");
+        }
         if wish.refreshed {
             script.push_str("fi\n");
         }
@@ -276,6 +305,7 @@ mod tests {
             recommends: true,
             auto_remove: false,
             refreshed: false,
+            without: Vec::new(),
         })
     }
 
@@ -315,10 +345,7 @@ mod tests {
         assert_eq!(installs, expected);
         let filtered = Command::new("sh")
             .arg("-c")
-            .arg(format!(
-                "printf '%s' \"$1\" | sed -n {}",
-                crate::quote::quote(line_filter())
-            ))
+            .arg(format!("printf '%s' \"$1\" | sed -n {}", quote(line_filter())))
             .args(["sh", std::str::from_utf8(answer).expect("text")])
             .output()
             .expect("sh runs");

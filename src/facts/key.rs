@@ -55,6 +55,8 @@ pub struct Installation {
     pub auto_remove: bool,
     /// Whether apt is asked with the lists that the mirrors have now, rather than with those of the host.
     pub refreshed: bool,
+    /// Packages that apt is to take for removed, sorted: operations before remove them.
+    pub without: Vec<String>,
 }
 
 /// What apt is to do.

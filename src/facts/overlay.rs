@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::account::{GroupFact, UserFact};
+use super::package::PackageFact;
 use super::path::PathFact;
 use super::unit::UnitFact;
 use super::{Fact, FactKey, Facts};
@@ -146,6 +147,20 @@ impl<'a> Overlay<'a> {
             Effect::Set(set, fact) if set == key => Some((operation, fact)),
             _ => None,
         })
+    }
+
+    /// Packages that operations so far remove and none brings back.
+    pub fn removed_packages(&self) -> BTreeSet<String> {
+        let mut removed = BTreeSet::new();
+        for (_, effect) in &self.log {
+            if let Effect::Set(FactKey::Package(name), Fact::Package(fact)) = effect {
+                match fact {
+                    PackageFact::Absent => removed.insert(name.clone()),
+                    _ => removed.remove(name),
+                };
+            }
+        }
+        removed
     }
 
     fn get_before(&self, key: &FactKey, end: usize) -> Lookup {

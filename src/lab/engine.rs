@@ -1,6 +1,6 @@
 //! The workstation's Docker engine: the few calls that the lab makes of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::env;
 
 use bollard::container::LogOutput;
@@ -40,6 +40,7 @@ pub(super) struct Container {
     pub(super) address: Option<String>,
     /// The image as the inventory names it.
     pub(super) image: Option<String>,
+    pub(super) labels: HashMap<String, String>,
     /// The image that it was made from.
     pub(super) image_tag: Option<String>,
     pub(super) started_at: Option<String>,
@@ -199,7 +200,7 @@ impl Engine {
             .docker
             .upload_to_container(id, Some(options), body_full(archive.into()))
             .await;
-        sent.map_err(refused(host, "put its keys into its container"))
+        sent.map_err(refused(host, "put files into its container"))
     }
 
     /// Runs a command in a container.
@@ -251,6 +252,7 @@ pub(super) fn is_status(error: &Error, status: u16) -> bool {
 fn container_of(id: &str, details: ContainerInspectResponse) -> Container {
     let state = details.state.unwrap_or_default();
     let config = details.config.unwrap_or_default();
+    let labels = config.labels.unwrap_or_default();
     let networks = details
         .network_settings
         .and_then(|settings| settings.networks)
@@ -263,7 +265,8 @@ fn container_of(id: &str, details: ContainerInspectResponse) -> Container {
         id: id.to_owned(),
         status: state.status.unwrap_or(ContainerStateStatusEnum::EMPTY),
         address,
-        image: config.labels.and_then(|mut labels| labels.remove(IMAGE_LABEL)),
+        image: labels.get(IMAGE_LABEL).cloned(),
+        labels,
         image_tag: config.image,
         started_at: state.started_at,
     }

@@ -16,6 +16,11 @@ pub enum LabEvent {
         /// How far it is.
         step: ImageStep,
     },
+    /// Hosts get their packages from the mirror, since the apt cache that they share could not be had.
+    NoAptCache {
+        /// Why.
+        reason: String,
+    },
     /// Something happened to a host.
     Host {
         /// The host.

@@ -1,4 +1,5 @@
-//! The images that lab hosts start from: a bare Debian, pulled or built here, made into a server by one script.
+//! The images that the lab starts from: a bare Debian, pulled or built here, made into a server, or into the hosts' apt
+//! cache, by one script.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -24,6 +25,10 @@ use super::{LabError, LabHost, naming, state};
 
 /// What makes a bare Debian a server.
 const RECIPE: &str = include_str!("provision.sh");
+/// What makes a bare Debian the apt cache.
+const APT_CACHE_RECIPE: &str = include_str!("apt_cache.sh");
+/// The repository of the images of servers.
+const SERVER: &str = "debian";
 /// Label of the containers in which images are made.
 const BUILD_LABEL: &str = "homelab.lab.build";
 /// How long a registry may stay silent before the lab does without it.
@@ -62,6 +67,8 @@ pub(super) struct Recipe {
     release: Release,
     mirror: Mirror,
     script: String,
+    /// Whether it makes a server, or else the cache.
+    makes_server: bool,
     /// The image's name with its tag.
     pub(super) image: String,
 }
@@ -72,15 +79,32 @@ impl Recipe {
         Self::with_mirror(release, sources::machine_mirror(Path::new("/etc/apt")))
     }
 
+    /// The recipe for the hosts' apt cache; none where their mirror is behind https, through which nothing can be cached.
+    pub(super) fn apt_cache() -> Option<Self> {
+        Self::apt_cache_of(sources::machine_mirror(Path::new("/etc/apt")))
+    }
+
+    fn apt_cache_of(mirror: Mirror) -> Option<Self> {
+        let [release, ..] = RELEASES;
+        let cached = mirror.archive.starts_with("http://");
+        cached.then(|| Self::of(release, mirror, "apt-cache", APT_CACHE_RECIPE))
+    }
+
     fn with_mirror(release: Release, mirror: Mirror) -> Self {
+        Self::of(release, mirror, SERVER, RECIPE)
+    }
+
+    fn of(release: Release, mirror: Mirror, repository: &str, recipe: &str) -> Self {
         let Release { number, suite } = release;
         let Mirror { archive, security } = &mirror;
-        let script = format!("suite={suite}\narchive={archive}\nsecurity={security}\n{RECIPE}");
-        let image = format!("homelab-lab/debian:{number}-{}", naming::hex_of(script.as_bytes(), 5));
+        let script = format!("suite={suite}\narchive={archive}\nsecurity={security}\n{recipe}");
+        let digest = naming::hex_of(script.as_bytes(), 5);
+        let image = format!("homelab-lab/{repository}:{number}-{digest}");
         Self {
             release,
             mirror,
             script,
+            makes_server: repository == SERVER,
             image,
         }
     }
@@ -107,7 +131,9 @@ pub(super) async fn ensure(engine: &Engine, recipe: &Recipe, events: &Events<'_>
     }
     let started = Instant::now();
     let base = base(engine, recipe, events).await?;
-    say(events, recipe, ImageStep::Provisioning);
+    if recipe.makes_server {
+        say(events, recipe, ImageStep::Provisioning);
+    }
     provision(engine, recipe, &base).await?;
     say(
         events,
@@ -359,6 +385,17 @@ mod tests {
             let error = release_of(&host(other)).unwrap_err();
             assert_eq!(error.to_string(), format!("alpha: no lab image `{other}`"));
         }
+    }
+
+    #[test]
+    fn there_is_an_apt_cache_only_for_what_can_be_cached() {
+        let image = Recipe::apt_cache_of(Mirror::default()).unwrap().image;
+        assert!(image.starts_with("homelab-lab/apt-cache:13-"), "{image}");
+        let encrypted = Mirror {
+            archive: "https://near.example/debian".into(),
+            ..Mirror::default()
+        };
+        assert!(Recipe::apt_cache_of(encrypted).is_none());
     }
 
     #[test]

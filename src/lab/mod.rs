@@ -2,7 +2,15 @@
 //!
 //! [`Lab`] makes and removes them. [`addresses`] says how to reach those that are up; it reads the lab's state on disk and
 //! needs no engine. Keys are pinned before a host boots, so nobody ever trusts the network.
+//!
+//! What one host has fetched from the Debian mirror, others get from a cache: the container `homelab-lab-apt-cache` with a
+//! volume of the same name, shared by all labs on the engine and left alone by [`Lab::down`]. It keeps packages and what is
+//! named after its digest; lists that change, and mirrors behind https, are asked directly. A host asks it before every apt
+//! run and goes to the mirror itself where it does not answer within a second. `HOMELAB_LAB_APT_CACHE` names another cache,
+//! or none with `off`. A file that went bad in it is fetched anew by `apt-get -o Acquire::http::No-Cache=true install …`.
+//! `docker rm -f homelab-lab-apt-cache && docker volume rm homelab-lab-apt-cache` removes it.
 
+mod apt_cache;
 mod boot;
 mod container;
 mod engine;
@@ -128,8 +136,10 @@ impl Lab {
         for recipe in recipes.values() {
             image::ensure(&self.engine, recipe, &events).await?;
         }
+        let cache = apt_cache::ensure(&self.engine, &events).await;
         let found = self.engine.containers(spec).await?;
         let running = self.start_all(spec, &recipes, &found, &events).await?;
+        apt_cache::tell_all(&self.engine, cache.as_ref(), &running).await?;
         self.wait_all(spec, &running, &events).await
     }
 

@@ -65,6 +65,37 @@ Persistent=false
 DROPIN
 done
 
+# Packages come through the cache that lab hosts share where that answers within a second, else from the mirror.
+mkdir -p /etc/homelab-lab
+: > /etc/homelab-lab/apt-cache
+cat > /usr/local/lib/homelab-lab-apt-proxy <<PROXY
+#!/bin/sh
+# Put here by the lab (homelab lab up): tells apt by which proxy it reaches the address that is its argument.
+mirrors='$archive/ $security/'
+probe='$archive/dists/$suite/InRelease'
+PROXY
+cat >> /usr/local/lib/homelab-lab-apt-proxy <<'PROXY'
+answers() {
+    timeout 1 bash -c 'exec 3<>"/dev/tcp/$1/$2" && printf "HEAD %s HTTP/1.0\r\nHost: %s\r\n\r\n" "$3" "$4" >&3 &&
+        read -r _ status _ <&3 && [ "$status" = 200 ]' bash "$address" "$port" "$probe" "$authority" 2>/dev/null
+}
+address= port=
+read -r address port 2>/dev/null < /etc/homelab-lab/apt-cache
+authority=${probe#http://} authority=${authority%%/*}
+for mirror in $mirrors; do
+    case "$1" in "$mirror"*) ;; *) continue ;; esac
+    case "$mirror" in https:*) break ;; esac
+    [ -n "$port" ] && answers && { echo "http://$address:$port/"; exit; }
+    break
+done
+echo DIRECT
+PROXY
+chmod 0755 /usr/local/lib/homelab-lab-apt-proxy
+cat > /etc/apt/apt.conf.d/95homelab-lab-apt-cache <<'CONF'
+// Put here by the lab (homelab lab up): packages that another lab host has fetched are not fetched again.
+Acquire::http::Proxy-Auto-Detect "/usr/local/lib/homelab-lab-apt-proxy";
+CONF
+
 # Every host gets its own keys and its own machine id from the lab before it boots.
 rm -f /etc/ssh/ssh_host_*
 : > /etc/machine-id

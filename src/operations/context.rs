@@ -180,6 +180,11 @@ impl<'a> PlanContext<'a> {
         }
     }
 
+    /// Packages that operations before this one remove, sorted.
+    pub fn removed_packages(&self) -> Vec<String> {
+        self.overlay.borrow().removed_packages().into_iter().collect()
+    }
+
     /// What apt would do.
     pub fn installation(&self, wish: &Installation) -> Result<InstallationFact, Stop> {
         match self.get(FactKey::Installation(wish.clone()))? {

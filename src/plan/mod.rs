@@ -115,8 +115,10 @@ pub struct Totals {
     pub deferred: usize,
     /// Operations with nothing to do.
     pub unchanged: usize,
-    /// Checks.
+    /// Checks that fail, or are tried after the changes.
     pub checks: usize,
+    /// Checks that hold.
+    pub holding: usize,
 }
 
 impl Totals {
@@ -124,6 +126,10 @@ impl Totals {
     pub fn add(&mut self, operation: &PlannedOperation) {
         match &operation.outcome {
             Outcome::Unchanged => self.unchanged += 1,
+            Outcome::Check {
+                state: CheckState::Holds,
+                ..
+            } => self.holding += 1,
             Outcome::Check { .. } => self.checks += 1,
             Outcome::Deferred { .. } => self.deferred += 1,
             Outcome::Change(changes) | Outcome::Ensure { changes, .. } => {

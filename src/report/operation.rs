@@ -24,8 +24,12 @@ pub(super) fn lines(operation: &PlannedOperation, options: &TextOptions, room: u
             .collect::<Vec<_>>()
     };
     let mut lines = match &operation.outcome {
-        Outcome::Unchanged if options.verbose => vec![paint(Tone::Faint, &format!("= {slug}   unchanged"))],
-        Outcome::Unchanged => return Vec::new(),
+        Outcome::Unchanged
+        | Outcome::Check {
+            state: CheckState::Holds,
+            ..
+        } if !options.verbose => return Vec::new(),
+        Outcome::Unchanged => vec![paint(Tone::Faint, &format!("= {slug}   unchanged"))],
         Outcome::Check { what, state, .. } => check(what, state, room),
         Outcome::Change(_) => changes(None),
         Outcome::Ensure { since, .. } => changes(Some(&format!("unless {} brings it", named(since)))),

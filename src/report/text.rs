@@ -8,8 +8,7 @@ use super::operation;
 use super::sanitize::one_line;
 use super::style::{Tone, counted, paint};
 use super::totals::Tally;
-use crate::change::Outcome;
-use crate::plan::{HostPlan, Plan};
+use crate::plan::{HostPlan, Plan, Totals};
 use crate::project::Run;
 
 /// Hosts with the same review.
@@ -75,17 +74,21 @@ fn host_lines(host: &HostPlan, options: &TextOptions) -> Vec<String> {
     }
     let notices = host.notices.iter().map(|notice| format!("  ! {}", one_line(notice)));
     lines.extend(notices);
-    let unchanged = unchanged(host);
-    if !lines.is_empty() && unchanged > 0 && !options.verbose {
-        let text = format!("  {} unchanged", counted(unchanged, "operation"));
-        lines.push(paint(Tone::Faint, &text));
+    let totals = host.totals();
+    if !lines.is_empty() && totals.unchanged + totals.holding > 0 && !options.verbose {
+        lines.push(paint(Tone::Faint, &format!("  {}", as_wanted(&totals))));
     }
     lines
 }
 
-fn unchanged(host: &HostPlan) -> usize {
-    let outcomes = host.operations.iter().map(|operation| &operation.outcome);
-    outcomes.filter(|outcome| **outcome == Outcome::Unchanged).count()
+/// What is as it should be, which is not listed.
+fn as_wanted(totals: &Totals) -> String {
+    let unchanged = format!("{} unchanged", counted(totals.unchanged, "operation"));
+    match totals.holding {
+        0 => unchanged,
+        1 => format!("{unchanged}, 1 check holds"),
+        many => format!("{unchanged}, {many} checks hold"),
+    }
 }
 
 fn totals(plan: &Plan, sections: &[Section]) -> Vec<String> {
@@ -114,18 +117,18 @@ fn totals(plan: &Plan, sections: &[Section]) -> Vec<String> {
 }
 
 fn is_idle(tally: &Tally) -> bool {
-    let unchanged = tally.totals.unchanged;
     let mut nothing = Tally::default();
-    nothing.totals.unchanged = unchanged;
+    nothing.totals.unchanged = tally.totals.unchanged;
+    nothing.totals.holding = tally.totals.holding;
     *tally == nothing
 }
 
 fn nothing_to_do(plan: &Plan, all: &Tally) -> String {
     let hosts = counted(plan.hosts.len(), "host");
-    let unchanged = counted(all.totals.unchanged, "operation");
     let mut text = format!(
-        "{}: {unchanged} unchanged on {hosts}",
-        paint(Tone::Heading, "nothing to do")
+        "{}: {} on {hosts}",
+        paint(Tone::Heading, "nothing to do"),
+        as_wanted(&all.totals)
     );
     if all.totals.each_time > 0 {
         let _ = write!(text, ", {} done each time", all.totals.each_time);

@@ -40,6 +40,7 @@ impl Tally {
         self.totals.deferred += other.totals.deferred;
         self.totals.unchanged += other.totals.unchanged;
         self.totals.checks += other.totals.checks;
+        self.totals.holding += other.totals.holding;
         self.along.merge(other.along);
     }
 
@@ -66,6 +67,9 @@ impl Tally {
             parts.push(count(totals.each_time, "each time", Tone::EachTime));
         }
         parts.push(count(totals.unchanged, "unchanged", Tone::Plain));
+        if totals.holding > 0 {
+            parts.push(count(totals.holding, "verified", Tone::Plain));
+        }
         if totals.checks > 0 {
             parts.push(count(totals.checks, "to verify", Tone::Plain));
         }

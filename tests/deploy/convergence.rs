@@ -19,23 +19,34 @@ const RANDOM: &[&str] = &["/etc/nvme/hostid", "/etc/nvme/hostnqn"];
 /// What the tool is to do to files by itself, rather than by way of a package.
 const FILES: &[&str] = &[PERIODIC, PACKAGED, DROP_IN];
 
+const OLD_LISTS: &str = "touch -d '2 hours ago' /var/lib/apt/lists/partial";
+
 #[test]
-fn a_host_becomes_what_the_review_said_and_stays_so() {
+fn hosts_become_what_the_review_said_and_stay_so() {
     let project = Project::of_this_repository();
     let host = project.up("dev", "services-dev");
+    let older = Host::of(&project, "dev", "dns-dev");
+    assert_eq!(host.inside("cut -d. -f1 /etc/debian_version").trim(), "13");
+    assert_eq!(older.inside("cut -d. -f1 /etc/debian_version").trim(), "12");
+    // So that the lists are due to be fetched, whenever the lab's image was made.
+    host.inside(OLD_LISTS);
+    older.inside(OLD_LISTS);
     let review = the_dry_run_touches_nothing(&project, &host);
     let before = State::of(&host);
 
     let deployed = project.homelab(&["deploy", "dev", "regular", "--yes", "-v"]).expect(0);
     let after = State::of(&host);
     the_host_is_as_announced(&host, &Review(&review.stdout));
-    only_security_updates_install_themselves(&host);
+    the_host_is_as_announced(&older, &Review(&review.stdout));
+    only_security_updates_install_themselves(&host, "trixie");
+    only_security_updates_install_themselves(&older, "bookworm");
     nothing_was_done_that_was_not_announced(&project, &Review(&review.stdout), &before, &after);
     everything_is_accounted_for(&deployed);
 
-    nothing_is_left_to_do(&project, &host);
+    nothing_is_left_to_do(&project, &[&host, &older]);
     drift_is_found_and_mended(&project, &host);
-    nothing_is_left_to_do(&project, &host);
+    nothing_is_left_to_do(&project, &[&host, &older]);
+    all_origins_can_be_chosen(&project, &[&host, &older]);
 }
 
 struct State {
@@ -74,7 +85,8 @@ fn the_dry_run_touches_nothing(project: &Project, host: &Host<'_>) -> Ran {
     assert_eq!(allowed.unexplained(login), [] as [String; 0], "a plain login");
 
     let layer = differing_paths(host);
-    let arguments = ["deploy", "dev", "regular", "--dry-run", "--detailed-exitcode", "-v"];
+    let mut arguments = vec!["deploy", "dev", "regular", "--limit", "services-dev"];
+    arguments.extend(["--dry-run", "--detailed-exitcode", "-v"]);
     let review = project.homelab(&arguments).expect(2);
     let after_dry_run = snapshot::files(host);
     let left = allowed.unexplained(changed(&after_login, &after_dry_run));
@@ -122,29 +134,32 @@ fn the_host_is_as_announced(host: &Host<'_>, review: &Review<'_>) {
 fn everything_is_accounted_for(deployed: &Ran) {
     let already_so = "unit prometheus-node-exporter.service";
     let reviewed = Review(&deployed.stdout).resources();
-    let mut promised: Vec<String> = reviewed.iter().map(|resource| resource[2..].to_owned()).collect();
+    let mut promised: Vec<String> = reviewed
+        .iter()
+        .filter_map(|line| Some(line.split_once(' ')?.1.to_owned()))
+        .collect();
     promised.retain(|resource| resource != already_so);
     for (number, resource) in applied(&deployed.stdout).iter().enumerate() {
-        let resource = resource.replace("file /etc/apt/apt.conf.d/50", "files.line /etc/apt/apt.conf.d/50");
+        let resource = resource
+            .replace("file /etc/apt/apt.conf.d/50", "files.line /etc/apt/apt.conf.d/50")
+            .replace("package lists of apt", "package lists");
         assert!(
             promised.contains(&resource),
             "{number}: {resource} is not among {promised:?}"
         );
     }
-    assert!(
-        deployed.stdout.contains("6 applied, 1 already so"),
-        "{}",
-        deployed.stdout
-    );
+    let ends = deployed.stdout.matches("converged    7 applied, 1 already so, 1 holds");
+    assert_eq!(ends.count(), 2, "{}", deployed.stdout);
 }
 
 /// In the system's own words.
-fn only_security_updates_install_themselves(host: &Host<'_>) {
-    let origins = host.on("unattended-upgrade --dry-run -v 2>&1 | sed -n 's/^Allowed origins are: //p'");
+fn only_security_updates_install_themselves(host: &Host<'_>, codename: &str) {
     assert_eq!(
-        origins,
-        "origin=Debian,codename=trixie,label=Debian-Security, \
-         origin=Debian,codename=trixie-security,label=Debian-Security"
+        allowed_origins(host),
+        format!(
+            "origin=Debian,codename={codename},label=Debian-Security, \
+             origin=Debian,codename={codename}-security,label=Debian-Security"
+        )
     );
     let settings = host.on("apt-config dump | grep -E '^(APT::Periodic|Unattended-Upgrade)'");
     assert!(
@@ -156,6 +171,10 @@ fn only_security_updates_install_themselves(host: &Host<'_>) {
         "{settings}"
     );
     assert!(!settings.contains("label=Debian\""), "{settings}");
+}
+
+fn allowed_origins(host: &Host<'_>) -> String {
+    host.on("unattended-upgrade --dry-run -v 2>&1 | sed -n 's/^Allowed origins are: //p'")
 }
 
 /// Compares with a host on which apt installed the same packages and nobody did anything else.
@@ -173,6 +192,7 @@ fn nothing_was_done_that_was_not_announced(project: &Project, review: &Review<'_
     let control = project.up("control", "control");
     let bare = State::of(&control);
     let quiet = "DEBIAN_FRONTEND=noninteractive apt-get -y -q -o Dpkg::Options::=--force-confold install";
+    control.inside("apt-get -q update && apt-get -y -q --auto-remove upgrade");
     for packages in [&ASKED_FOR[..1], &ASKED_FOR[1..]] {
         control.inside(&format!("{quiet} {}", packages.join(" ")));
     }
@@ -209,18 +229,47 @@ fn nothing_was_done_that_was_not_announced(project: &Project, review: &Review<'_
     assert!(units.is_empty(), "apt enables them all: {units:?}");
 }
 
-fn nothing_is_left_to_do(project: &Project, host: &Host<'_>) {
-    let before = snapshot::files(host);
+fn nothing_is_left_to_do(project: &Project, hosts: &[&Host<'_>]) {
+    let before: Vec<Listing> = hosts.iter().map(|host| snapshot::files(host)).collect();
     let again = project.homelab(&["deploy", "dev", "regular", "--yes", "-v"]).expect(0);
     assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);
     assert!(Review(&again.stdout).resources().is_empty(), "{}", again.stdout);
     let said = format!("{}{}", again.stdout, again.stderr);
-    assert!(said.contains("round trips: 1\n"), "{said}");
+    assert_eq!(said.matches("round trips: 1\n").count(), hosts.len(), "{said}");
     project
         .homelab(&["deploy", "dev", "regular", "--dry-run", "--detailed-exitcode"])
         .expect(0);
-    let left = LoginPaths::committed().unexplained(changed(&before, &snapshot::files(host)));
-    assert_eq!(left, [] as [String; 0], "a run with nothing to do");
+    for (host, before) in hosts.iter().zip(before) {
+        let left = LoginPaths::committed().unexplained(changed(&before, &snapshot::files(host)));
+        assert_eq!(left, [] as [String; 0], "a run with nothing to do");
+    }
+}
+
+/// One word of data.
+fn all_origins_can_be_chosen(project: &Project, hosts: &[&Host<'_>]) {
+    let data = std::fs::read_to_string(project.root().join("group_data/all.toml")).unwrap();
+    project.write(
+        "group_data/all.toml",
+        data.replace("origins = \"security\"", "origins = \"most\""),
+    );
+    let refused = project.homelab(&["deploy", "dev", "regular", "--yes"]).expect(1);
+    let place = "templates/apt/52unattended-upgrades-local.j2:";
+    assert!(refused.stderr.contains(place), "{}", refused.stderr);
+    project.write(
+        "group_data/all.toml",
+        data.replace("origins = \"security\"", "origins = \"all\""),
+    );
+    let chosen = project.homelab(&["deploy", "dev", "regular", "--yes"]).expect(0);
+    let drop_in = format!("file {DROP_IN}");
+    assert_eq!(
+        applied(&chosen.stdout),
+        [drop_in.as_str(), drop_in.as_str()],
+        "{}",
+        chosen.stdout
+    );
+    for host in hosts {
+        assert_eq!(allowed_origins(host), "origin=*");
+    }
 }
 
 fn drift_is_found_and_mended(project: &Project, host: &Host<'_>) {
@@ -232,7 +281,9 @@ fn drift_is_found_and_mended(project: &Project, host: &Host<'_>) {
     host.on("systemctl stop apt-daily.timer");
     host.on("DEBIAN_FRONTEND=noninteractive apt-get -y -q purge apt-listchanges");
 
+    // What only it needed goes with the upgrade, and comes back along with it: so apt does it.
     let expected = [
+        "- package python3-debconf".to_owned(),
         "+ package apt-listchanges".to_owned(),
         format!("~ file {PERIODIC}"),
         format!("~ file {PACKAGED}"),
@@ -241,6 +292,11 @@ fn drift_is_found_and_mended(project: &Project, host: &Host<'_>) {
     let arguments = ["deploy", "dev", "regular", "--dry-run", "--detailed-exitcode"];
     let review = project.homelab(&arguments).expect(2);
     assert_eq!(Review(&review.stdout).resources(), expected, "{}", review.stdout);
+    assert!(
+        review.stdout.contains("and with it 1 package: python3-debconf 1."),
+        "{}",
+        review.stdout
+    );
     assert!(review.stdout.contains("0666 → 0644"), "{}", review.stdout);
     for side in [
         r#"- Unattended-Upgrade::Automatic-Reboot "true";"#,

@@ -42,6 +42,15 @@ fn the_examples_of_the_language_are_one_valid_project() {
 }
 
 #[test]
+fn every_operation_is_on_the_page_in_the_words_of_the_tool() {
+    let page = include_str!("../../docs/language.md");
+    let described: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+    let known = homelab::operations::OPERATIONS.iter();
+    let expected: Vec<String> = known.map(|one| format!("`{}`: {}", one.name, one.summary)).collect();
+    assert_eq!(described, expected);
+}
+
+#[test]
 fn the_keys_said_not_to_be_in_this_version_are_those_that_are_refused() {
     let page = include_str!("../../docs/language.md");
     let (_, last) = page.split_once("## Not in this version").unwrap();

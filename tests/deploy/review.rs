@@ -32,11 +32,12 @@ impl<'a> Review<'a> {
 
     /// The packages that are asked for, and all that come along with them, each with its version.
     pub(crate) fn packages(&self) -> BTreeSet<(String, String)> {
-        let asked_for = self.heads().filter_map(|head| head.strip_prefix("+ package "));
-        let all = asked_for.chain(self.along());
+        let named = |mark: &'static str| self.heads().filter_map(move |head| head.strip_prefix(mark));
+        let all = named("+ package ").chain(named("~ package ")).chain(self.along());
         all.filter_map(|package| {
-            let mut words = package.split_whitespace();
-            Some((words.next()?.to_owned(), words.next()?.to_owned()))
+            let (name, versions) = package.split_once(' ')?;
+            let new = versions.rsplit("→").next()?.split_whitespace().next()?;
+            Some((name.to_owned(), new.to_owned()))
         })
         .collect()
     }

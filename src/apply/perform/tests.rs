@@ -284,6 +284,7 @@ fn what_apt_would_do_must_be_within_what_was_reviewed() {
             recommends: true,
             auto_remove: false,
             refreshed: false,
+            without: Vec::new(),
         };
         let reviewed = reviewed.iter().map(|line| (*line).to_owned()).collect();
         let guard = guard(&[Expect::Installation { wish, reviewed }]).expect("a guard");

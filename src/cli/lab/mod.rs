@@ -60,6 +60,7 @@ fn line(event: &LabEvent) -> String {
         LabEvent::Waiting => "lab: another run is at work on this lab, waiting for it".to_owned(),
         LabEvent::Image { image, step } => format!("{image}: {}", image_line(step)),
         LabEvent::Host { host, step } => format!("{host}: {}", host_line(step)),
+        LabEvent::NoAptCache { reason } => format!("lab: warning: no apt cache, hosts ask the mirror: {reason}"),
         _ => String::new(),
     }
 }

@@ -22,22 +22,20 @@ pub(super) const OPTION: &str = "-c \"$aside/apt.conf\" ";
 /// update.
 pub(super) fn script() -> String {
     format!(
-        "lists=/var/lib/apt/lists failure= aside=\n\
+        "lists=/var/lib/apt/lists failure=\n\
          size=$(du -sk $lists 2>/dev/null | cut -f1)\n\
          for place in {PLACES}; do\n\
          free=$(df -k --output=avail $place | sed 1d)\n\
          [ \"${{free:-0}}\" -gt $((${{size:-0}} * 2 + {ROOM})) ] && aside=$(mktemp -d $place/homelab-lists.XXXXXX) && break\n\
          done\n\
-         trap 'rm -rf \"$aside\"' EXIT\n\
-         trap 'exit 1' HUP INT PIPE TERM\n\
          if [ -z \"$aside\" ]; then failure='too little room in {PLACES}'; else\n\
-         chmod 755 \"$aside\"\n\
+         chmod 755 \"$aside\" && mkdir -m 1777 \"$aside/tmp\"\n\
          [ ! -d $lists ] || cp -a $lists \"$aside/lists\"\n\
          mkdir -p \"$aside/lists/partial\"\n\
          printf '%s\\n' '#clear APT::Update;' '#clear AptCli;' \"Dir::State::Lists \\\"$aside/lists\\\";\" \\\n\
          'Dir::Cache::pkgcache \"\"; Dir::Cache::srcpkgcache \"\";' 'APT::Update::Error-Mode \"any\";' \\\n\
          'Acquire::Retries \"0\"; Acquire::http::Timeout \"10\"; Acquire::https::Timeout \"10\";' > \"$aside/apt.conf\"\n\
-         said=$(timeout {PATIENCE} apt-get -q -c \"$aside/apt.conf\" update 2>&1) || failure=${{said:-'it took too long'}}\n\
+         said=$(TMPDIR=\"$aside/tmp\" timeout {PATIENCE} apt-get -q -c \"$aside/apt.conf\" update 2>&1) || failure=${{said:-'it took too long'}}\n\
          fi\n"
     )
 }

@@ -88,6 +88,7 @@ impl Operation for Packages {
             recommends: !self.no_recommends,
             auto_remove: false,
             refreshed: context.lists_refresh().is_some(),
+            without: context.removed_packages(),
         };
         let changes = match context.installation(&wish)? {
             InstallationFact::Possible(mut simulation) => {
@@ -293,6 +294,7 @@ mod tests {
             recommends: true,
             auto_remove: false,
             refreshed: false,
+            without: Vec::new(),
         }
     }
 
@@ -360,6 +362,16 @@ mod tests {
              -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o APT::Install-Recommends=true install -- cron jq"
         );
         assert!(matches!(&changes[0].expect[..], [Expect::Installation { reviewed, .. }] if reviewed.len() == 5));
+    }
+
+    #[test]
+    fn apt_is_told_what_operations_before_remove() {
+        let gone = Effect::Set(
+            FactKey::Package("libjq1".to_owned()),
+            Fact::Package(PackageFact::Absent),
+        );
+        let bench = bench(InstallationFact::NoLists).after(gone);
+        assert!(matches!(&bench.missing()[..], [FactKey::Installation(wish)] if wish.without == ["libjq1"]));
     }
 
     #[test]

@@ -76,11 +76,12 @@ pub(super) fn forgotten(wish: &Installation, simulation: &Simulation) -> Vec<Eff
     effects
 }
 
-/// That apt would then do nothing that the simulation did not say. The host has the lists by then.
+/// That apt would then do nothing that the simulation did not say. The host has the lists by then, and what goes before is gone.
 pub(super) fn no_more_than(wish: &Installation, simulation: &Simulation) -> Expect {
     Expect::Installation {
         wish: Installation {
             refreshed: false,
+            without: Vec::new(),
             ..wish.clone()
         },
         reviewed: simulation.lines(),

@@ -35,7 +35,7 @@ impl Define for Upgrade {
 
 impl Operation for Upgrade {
     fn needs(&self) -> Vec<FactKey> {
-        vec![FactKey::PackageLists, FactKey::Installation(self.wish(false))]
+        vec![FactKey::PackageLists, FactKey::Installation(self.wish())]
     }
 
     fn touches(&self) -> Vec<Scope> {
@@ -53,7 +53,11 @@ impl Operation for Upgrade {
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         let refresh = context.lists_refresh();
-        let wish = self.wish(refresh.is_some());
+        let wish = Installation {
+            refreshed: refresh.is_some(),
+            without: context.removed_packages(),
+            ..self.wish()
+        };
         match context.installation(&wish)? {
             InstallationFact::Possible(mut simulation) => {
                 // apt was asked about the host as it is; what operations before do is done by then.
@@ -92,7 +96,7 @@ impl Operation for Upgrade {
 }
 
 impl Upgrade {
-    fn wish(&self, refreshed: bool) -> Installation {
+    fn wish(&self) -> Installation {
         Installation {
             verb: if self.full {
                 AptVerb::FullUpgrade
@@ -102,7 +106,8 @@ impl Upgrade {
             packages: Vec::new(),
             recommends: true,
             auto_remove: self.auto_remove,
-            refreshed,
+            refreshed: false,
+            without: Vec::new(),
         }
     }
 }
@@ -176,6 +181,7 @@ mod tests {
             recommends: true,
             auto_remove: true,
             refreshed,
+            without: Vec::new(),
         };
         Bench::new::<Upgrade>("auto_remove = true").fact(FactKey::Installation(wish), Fact::Installation(fact))
     }

@@ -1,0 +1,215 @@
+//! The apt cache that all lab hosts on the engine share: one container, its packages in a volume of the same name.
+//!
+//! It is a help, never a need: where it cannot be had that is told, and hosts get their packages from the mirror.
+
+use std::collections::{BTreeMap, HashMap};
+use std::env;
+use std::error::Error as _;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bollard::models::{
+    ContainerCreateBody, ContainerStateStatusEnum as Status, HostConfig, HostConfigLogConfig, Mount, MountType,
+    MountVolumeOptions,
+};
+use futures_util::future::try_join_all;
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+use super::boot::Running;
+use super::engine::{Container, Engine};
+use super::error::LastLines;
+use super::events::{Events, LabEvent};
+use super::image::{self, Recipe};
+use super::{LabError, naming};
+
+const NAME: &str = "homelab-lab-apt-cache";
+/// Names another cache, or none at all.
+const VARIABLE: &str = "HOMELAB_LAB_APT_CACHE";
+const OFF: &str = "off";
+/// Label of the container and its volume; its value is the cache's name.
+const LABEL: &str = "homelab.lab.apt-cache";
+/// Where the cache listens, on the engine's bridge only: no port of this machine is bound.
+const PORT: u16 = 3142;
+/// The file in a host that says where the cache is.
+const ADDRESS_FILE: &str = "etc/homelab-lab/apt-cache";
+/// How often another run may get in between.
+const ATTEMPTS: usize = 4;
+const START_PATIENCE: Duration = Duration::from_secs(10);
+const POLL: Duration = Duration::from_millis(50);
+
+/// Sees to it that the cache runs and returns its address; none where it is switched off or cannot be had.
+pub(super) async fn ensure(engine: &Engine, events: &Events<'_>) -> Option<SocketAddr> {
+    let name = env::var(VARIABLE).ok().filter(|name| !name.is_empty());
+    let name = name.unwrap_or_else(|| NAME.to_owned());
+    if name == OFF {
+        return None;
+    }
+    let recipe = Recipe::apt_cache()?;
+    match start(engine, &recipe, &name, events).await {
+        Ok(address) => Some(address),
+        Err(error) => {
+            events.say(LabEvent::NoAptCache {
+                reason: with_causes(&error),
+            });
+            None
+        }
+    }
+}
+
+fn with_causes(error: &LabError) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let _ = write!(text, ": {cause}");
+        next = cause.source();
+    }
+    text
+}
+
+async fn start(engine: &Engine, recipe: &Recipe, name: &str, events: &Events<'_>) -> Result<SocketAddr, LabError> {
+    naming::check("apt cache", name)?;
+    let mut attempt = 1;
+    loop {
+        match try_start(engine, recipe, name, events).await {
+            // Another run starts the same cache, or has just removed an old one.
+            Err(LabError::Engine { .. } | LabError::NameTaken { .. }) if attempt < ATTEMPTS => {
+                sleep(POLL * 4).await;
+                attempt += 1;
+            }
+            other => return other,
+        }
+    }
+}
+
+async fn try_start(engine: &Engine, recipe: &Recipe, name: &str, events: &Events<'_>) -> Result<SocketAddr, LabError> {
+    let found = find(engine, name).await?;
+    let id = match found {
+        // Others may be using it: left alone, whatever it was made from.
+        Some(container) if container.status == Status::RUNNING => container.id,
+        Some(container) if container.status == Status::PAUSED => {
+            engine.unpause(name, &container.id).await?;
+            container.id
+        }
+        Some(container) if can_start(container.status) && container.image_tag.as_ref() == Some(&recipe.image) => {
+            engine.start(name, &container.id).await?;
+            container.id
+        }
+        // Half removed, or made from an older image; what it holds is in the volume.
+        old => {
+            image::ensure(engine, recipe, events).await?;
+            if let Some(container) = old {
+                engine.remove(name, &container.id).await?;
+            }
+            let id = engine.create(name, name, body(name, &recipe.image)).await?;
+            engine.start(name, &id).await?;
+            id
+        }
+    };
+    wait_listening(engine, name, &id).await
+}
+
+/// Whether it may be started; one just created may be another run's, which starts it too.
+fn can_start(status: Status) -> bool {
+    matches!(status, Status::CREATED | Status::EXITED)
+}
+
+/// The cache's container; one of that name that is no cache is refused.
+async fn find(engine: &Engine, name: &str) -> Result<Option<Container>, LabError> {
+    let Some(container) = engine.inspect(name, name).await? else {
+        return Ok(None);
+    };
+    if container.labels.contains_key(LABEL) {
+        return Ok(Some(container));
+    }
+    Err(LabError::NameTaken {
+        host: "the apt cache".to_owned(),
+        container: name.to_owned(),
+    })
+}
+
+fn body(name: &str, image: &str) -> ContainerCreateBody {
+    let labels = HashMap::from([(LABEL.to_owned(), name.to_owned())]);
+    let packages = Mount {
+        target: Some("/var/cache/packages".to_owned()),
+        source: Some(name.to_owned()),
+        typ: Some(MountType::VOLUME),
+        volume_options: Some(MountVolumeOptions {
+            labels: Some(labels.clone()),
+            ..MountVolumeOptions::default()
+        }),
+        ..Mount::default()
+    };
+    let log = HashMap::from([("max-size", "10m"), ("max-file", "2")].map(|(key, value)| (key.into(), value.into())));
+    ContainerCreateBody {
+        hostname: Some(name.to_owned()),
+        image: Some(image.to_owned()),
+        cmd: Some(vec!["/usr/local/sbin/apt-cache".to_owned()]),
+        labels: Some(labels),
+        host_config: Some(HostConfig {
+            mounts: Some(vec![packages]),
+            log_config: Some(HostConfigLogConfig {
+                typ: Some("json-file".to_owned()),
+                config: Some(log),
+            }),
+            ..HostConfig::default()
+        }),
+        ..ContainerCreateBody::default()
+    }
+}
+
+async fn wait_listening(engine: &Engine, name: &str, id: &str) -> Result<SocketAddr, LabError> {
+    let deadline = Instant::now() + START_PATIENCE;
+    loop {
+        let container = engine.inspect(name, id).await?;
+        let Some(container) = container.filter(Container::runs) else {
+            return Err(LabError::Ended {
+                host: name.to_owned(),
+                source: engine.last_lines(id).await,
+            });
+        };
+        let address = container.address.and_then(|address| address.parse().ok());
+        if let Some(address) = address.map(|address| SocketAddr::new(address, PORT))
+            && matches!(timeout(POLL * 10, TcpStream::connect(address)).await, Ok(Ok(_)))
+        {
+            return Ok(address);
+        }
+        if Instant::now() > deadline {
+            return Err(LabError::TooSlow {
+                host: name.to_owned(),
+                waited_for: "starting",
+                seconds: START_PATIENCE.as_secs(),
+                source: LastLines::of("it does not listen"),
+            });
+        }
+        sleep(POLL).await;
+    }
+}
+
+/// Tells every host where the cache is now, or that there is none, so that none waits for it.
+pub(super) async fn tell_all(
+    engine: &Engine,
+    cache: Option<&SocketAddr>,
+    running: &BTreeMap<String, Running>,
+) -> Result<(), LabError> {
+    let line = cache.map_or_else(String::new, |address| format!("{} {}\n", address.ip(), address.port()));
+    let archive = archive(&line).map_err(|source| LabError::Disk {
+        action: "pack",
+        path: ADDRESS_FILE.into(),
+        source,
+    })?;
+    let told = running
+        .iter()
+        .map(|(host, one)| engine.upload(host, &one.id, archive.clone()));
+    try_join_all(told).await.map(drop)
+}
+
+fn archive(line: &str) -> std::io::Result<Vec<u8>> {
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(0o644);
+    header.set_size(line.len() as u64);
+    builder.append_data(&mut header, ADDRESS_FILE, line.as_bytes())?;
+    builder.into_inner()
+}
