@@ -4,6 +4,7 @@ mod refresh;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::{Fact, FactKey, Installation, UnreadableAnswer};
@@ -173,13 +174,29 @@ pub(super) fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<
         let owned = rest[end..].iter().position(|line| line == "owned").ok_or_else(early)? + end;
         let mut fact = installation(&rest[..end], &rest[end]);
         if let InstallationFact::Possible(simulation) = &mut fact {
-            let paths = rest[end + 1..owned].iter().filter(|line| line.starts_with('/'));
-            simulation.owned = Arc::new(paths.cloned().collect());
+            simulation.owned = Arc::new(own_paths(&rest[end + 1..owned]));
         }
         facts.push((key.clone(), Fact::Installation(fact)));
         rest = &rest[owned + 1..];
     }
     Ok(facts)
+}
+
+/// What packages bring of their own. dpkg lists the directories above as well, which others share.
+fn own_paths(listed: &[String]) -> BTreeSet<String> {
+    let all: BTreeSet<&str> = listed
+        .iter()
+        .map(String::as_str)
+        .filter(|line| line.starts_with('/'))
+        .collect();
+    let holds_another = |path: &str| {
+        let inside = format!("{}/", path.trim_end_matches("/."));
+        let from = (Bound::Included(inside.as_str()), Bound::Unbounded);
+        let next = all.range::<str, _>(from).find(|other| **other != path);
+        next.is_some_and(|other| other.starts_with(&inside))
+    };
+    let own = all.iter().filter(|path| !holds_another(path));
+    own.map(|path| (*path).to_owned()).collect()
 }
 
 fn installation(lines: &[String], end: &str) -> InstallationFact {
@@ -325,7 +342,8 @@ mod tests {
     fn reads_installs_upgrades_and_removals() {
         let answer = b"lists yes\nReading package lists...\nRemv exim4 [4.98]\n\
             Inst libc6 [2.41-1] (2.41-2 Debian:13.7/stable [amd64]) []\n\
-            Inst ipmitool (1.8.19-9 Debian:13.7/stable [amd64])\nConf ipmitool (1.8.19-9 Debian:13.7/stable [amd64])\nexit 0\n/.\n/usr/lib/libc.so\n/etc/ld.so.conf\nowned\n";
+            Inst ipmitool (1.8.19-9 Debian:13.7/stable [amd64])\nConf ipmitool (1.8.19-9 Debian:13.7/stable [amd64])\nexit 0\n/.\n/usr\n/usr/lib\n\
+            /usr/lib/libc.so\n/etc\n/etc/ld.so.conf\n/etc/ld.so.conf.d\nowned\n";
         let facts = parse(&[key("ipmitool")], 0, answer).expect("readable");
         let Fact::Installation(InstallationFact::Possible(simulation)) = &facts[0].1 else {
             panic!("{facts:?}")
@@ -335,7 +353,8 @@ mod tests {
             old: "4.98".to_owned(),
         };
         assert_eq!(simulation.removals, [exim4]);
-        assert!(simulation.owned.contains("/etc/ld.so.conf") && simulation.owned.len() == 3);
+        let owned: Vec<&str> = simulation.owned.iter().map(String::as_str).collect();
+        assert_eq!(owned, ["/etc/ld.so.conf", "/etc/ld.so.conf.d", "/usr/lib/libc.so"]);
         let expected = [("libc6", Some("2.41-1"), "2.41-2"), ("ipmitool", None, "1.8.19-9")];
         let installs: Vec<_> = simulation
             .installs
