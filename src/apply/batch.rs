@@ -9,7 +9,7 @@ use super::perform::{attempt, scripts};
 use super::run::line;
 use crate::change::{Outcome, Step};
 use crate::plan::PlannedOperation;
-use crate::remote::{RemoteError, StepAnswer, StepEnd, StepScript, Writer};
+use crate::remote::{RemoteError, StepAnswer, StepEnd, StepNews, StepScript, Writer};
 
 /// The exit code of timeout(1) for a command that ran out of time.
 const TIMED_OUT: i32 = 124;
@@ -66,9 +66,7 @@ pub(super) async fn perform_batch(
         since: Instant::now(),
     };
     progress.start(0);
-    let performed = writer
-        .perform(&steps, &mut |_, answer| progress.answered(answer.clone()))
-        .await;
+    let performed = writer.perform(&steps, &mut |_, news| progress.heard(news)).await;
     if let Err(error) = performed {
         return BatchEnd::Lost(error);
     }
@@ -98,6 +96,24 @@ fn prepare(batch: &[PlannedOperation]) -> (Vec<Placed<'_>>, Vec<StepScript>) {
 }
 
 impl Progress<'_> {
+    fn heard(&mut self, news: StepNews<'_>) {
+        match news {
+            StepNews::Through(answer) => self.answered(answer.clone()),
+            StepNews::Waits(words) => self.waits(words),
+        }
+    }
+
+    fn waits(&self, words: &str) {
+        let Some(placed) = self.placed.get(self.answers.len()) else {
+            return;
+        };
+        let _ = self.events.send(Event::Waits {
+            host: self.host.to_owned(),
+            attempt: attempt(placed.step),
+            words: words.to_owned(),
+        });
+    }
+
     fn answered(&mut self, answer: StepAnswer) {
         let index = self.answers.len();
         self.answers.push(answer);
