@@ -6,6 +6,7 @@
     reason = "a test may end at the first thing that is not as it should be"
 )]
 
+mod apt_lock;
 mod bad_input;
 mod concurrency;
 mod convergence;

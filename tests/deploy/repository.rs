@@ -37,6 +37,11 @@ pub(crate) fn fetch_lists(host: &Host<'_>) {
     host.inside("apt-get -q update -o Dir::Etc::sourcelist=sources.list.d/repository.list -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0");
 }
 
+/// Leaves that repository as the only one: nothing is fetched from Debian's mirrors.
+pub(crate) fn only_repository(host: &Host<'_>) {
+    host.inside("rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /var/lib/apt/lists/*Packages*");
+}
+
 fn build(host: &Host<'_>, package: &Package<'_>) {
     let Package {
         name, version, depends, ..
@@ -51,7 +56,11 @@ fn build(host: &Host<'_>, package: &Package<'_>) {
     let mut line = format!("set -e; top=$(mktemp -d); chmod 755 $top; mkdir -p {FOLDER} $top/DEBIAN\n");
     put(&mut line, "DEBIAN/control", &control);
     if !package.postinst.is_empty() {
-        put(&mut line, "DEBIAN/postinst", &format!("#!/bin/sh\n{}\n", package.postinst));
+        put(
+            &mut line,
+            "DEBIAN/postinst",
+            &format!("#!/bin/sh\n{}\n", package.postinst),
+        );
         line.push_str("chmod 755 $top/DEBIAN/postinst\n");
     }
     let mut names = String::new();
