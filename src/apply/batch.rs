@@ -23,7 +23,12 @@ pub(super) enum BatchEnd {
     /// The host was not as reviewed.
     Stale,
     /// The connection broke.
-    Lost(RemoteError),
+    Lost {
+        /// How.
+        error: RemoteError,
+        /// The command under way, where the host goes on with it by itself.
+        goes_on: Option<String>,
+    },
 }
 
 /// A step with the places of its operation in the batch and of its change in the operation.
@@ -68,7 +73,8 @@ pub(super) async fn perform_batch(
     progress.start(0);
     let performed = writer.perform(&steps, &mut |_, news| progress.heard(news)).await;
     if let Err(error) = performed {
-        return BatchEnd::Lost(error);
+        let goes_on = progress.supervised_under_way();
+        return BatchEnd::Lost { error, goes_on };
     }
     let ends = progress.answers.iter().map(|answer| answer.end);
     ends.fold(BatchEnd::Through, |end, step| match (end, step) {
@@ -100,6 +106,13 @@ impl Progress<'_> {
         match news {
             StepNews::Through(answer) => self.answered(answer.clone()),
             StepNews::Waits(words) => self.waits(words),
+        }
+    }
+
+    fn supervised_under_way(&self) -> Option<String> {
+        match self.placed.get(self.answers.len())?.step {
+            Step::Run(run) if run.supervised => Some(run.summary.clone()),
+            _ => None,
         }
     }
 
