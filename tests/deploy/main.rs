@@ -14,6 +14,7 @@ mod documentation;
 mod ends;
 mod faults;
 mod host;
+mod lost_link;
 mod not_yet;
 mod project;
 mod repository;
