@@ -6,6 +6,7 @@
     reason = "a test may end at the first thing that is not as it should be"
 )]
 
+mod accounts;
 mod apt_lock;
 mod bad_input;
 mod concurrency;
@@ -17,6 +18,7 @@ mod host;
 mod lost_link;
 mod not_yet;
 mod project;
+mod refused;
 mod repository;
 mod review;
 mod snapshot;
