@@ -10,6 +10,7 @@ mod accounts;
 mod apt_lock;
 mod bad_input;
 mod concurrency;
+mod conditions;
 mod convergence;
 mod documentation;
 mod ends;
