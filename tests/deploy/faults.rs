@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use crate::project::Project;
 
 /// A run of the tool with a folder of its own for its control socket.
-struct Victim {
+pub(crate) struct Victim {
     child: Child,
     runtime: tempfile::TempDir,
 }
 
 impl Victim {
-    fn deploy(project: &Project, deploy: &str) -> Self {
+    pub(crate) fn deploy(project: &Project, deploy: &str) -> Self {
         let runtime = tempfile::tempdir().unwrap();
         let mut command = project.command(&["deploy", "dev", deploy, "--yes"]);
         command.env("XDG_RUNTIME_DIR", runtime.path());
@@ -35,7 +35,7 @@ impl Victim {
     }
 
     /// Kills the tool with a signal that it cannot see; what it had started must end by itself.
-    fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         let family = descendants(self.child.id());
         let ssh = family.iter().filter(|process| process.1 == "ssh").count();
         assert_eq!(ssh, 1, "one connection a host: {family:?}");

@@ -50,6 +50,11 @@ pub(crate) fn install_only(host: &Host<'_>, packages: &[Package<'_>], names: &st
     ));
 }
 
+/// Leaves that repository as the only one: nothing is fetched from Debian's mirrors.
+pub(crate) fn only_repository(host: &Host<'_>) {
+    host.inside("rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /var/lib/apt/lists/*Packages*");
+}
+
 fn build(host: &Host<'_>, package: &Package<'_>) {
     let Package {
         name, version, depends, ..
