@@ -136,6 +136,11 @@ fn killed_while_it_writes_files() {
 #[test]
 fn killed_while_apt_installs() {
     let project = Project::of_this_repository();
+    // One host, as one child is looked for.
+    project.write(
+        "inventories/dev.toml",
+        "groups = ['development']\n[hosts.services-dev]\nlab = true\n",
+    );
     let host = project.up("dev", "services-dev");
     let victim = Victim::deploy(&project, "regular");
     host.wait_until("grep -qs ' unpacked ' /var/log/dpkg.log", Duration::from_secs(60));

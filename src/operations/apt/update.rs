@@ -109,7 +109,7 @@ mod tests {
         for (parameters, tries) in [("", 300), ("lock_timeout = '10s'", 10)] {
             let change = change(outcome(parameters, None));
             let run = script(&change);
-            assert!(run.contains(&format!("[ $tries -lt {tries} ]")), "{run}");
+            assert!(run.contains(&format!("[ $tries -ge {tries} ]")), "{run}");
         }
     }
 }
