@@ -253,9 +253,9 @@ fn drift_is_shown_and_mended(project: &Project, hosts: &[Host<'_>]) {
     nothing_is_left_to_do(project);
 
     // A group's number: what it owns has no name meanwhile.
-    hosts
-        .iter()
-        .for_each(|host| drop(host.inside("groupmod -g 1999 media")));
+    for host in hosts {
+        host.inside("groupmod -g 1999 media");
+    }
     let review = dry_run(project, 2);
     let group = reviewed(&review);
     assert_eq!(group.first().map(String::as_str), Some("~ group media"), "{review}");

@@ -1,5 +1,6 @@
 //! Operations that hang on a condition, and checks: what is so already is left alone, and what fails is a failure.
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use crate::host::Host;
@@ -27,9 +28,10 @@ fn shells() -> String {
             "only-if" => format!("echo {word} >>{LOG}; rm /opt/to-go"),
             _ => format!("echo {word} >>{LOG}"),
         };
-        task.push_str(&format!(
+        let _ = write!(
+            task,
             "[[operation]]\nop = 'server.shell'\nname = '{word}'\ncommands = ['{command}']\ntouches = ['{LOG}']\n{condition}\n\n"
-        ));
+        );
     }
     task
 }

@@ -136,19 +136,16 @@ fn killed_while_it_writes_files() {
 #[test]
 fn killed_while_apt_installs() {
     let project = Project::of_this_repository();
-    // One host, as one child is looked for.
-    project.write(
-        "inventories/dev.toml",
-        "groups = ['development']\n[hosts.services-dev]\nlab = true\n",
-    );
+    let tasks = "tasks = ['system/monitoring', 'system/unattended-upgrades']\n";
+    project.write("deploys/packages.toml", format!("hosts = ['services-dev']\n{tasks}"));
     let host = project.up("dev", "services-dev");
-    let victim = Victim::deploy(&project, "regular");
+    let victim = Victim::deploy(&project, "packages");
     host.wait_until("grep -qs ' unpacked ' /var/log/dpkg.log", Duration::from_secs(60));
     victim.kill();
     // apt is not torn out of its work: it goes on as a job of the host.
     assert!(host.is("pgrep -x apt-get"), "apt was cut off");
 
-    let waiting = ["deploy", "dev", "regular", "--yes", "--lock-wait", "3m"];
+    let waiting = ["deploy", "dev", "packages", "--yes", "--lock-wait", "3m"];
     project.homelab(&waiting).expect(0);
     assert_eq!(host.inside("dpkg --audit"), "");
     for package in ["prometheus-node-exporter", "unattended-upgrades"] {
@@ -162,6 +159,6 @@ fn killed_while_apt_installs() {
         !host.is("systemctl list-units --all --no-legend 'homelab-job-*' | grep ."),
         "a job is left"
     );
-    let again = project.homelab(&["deploy", "dev", "regular", "--yes"]).expect(0);
+    let again = project.homelab(&["deploy", "dev", "packages", "--yes"]).expect(0);
     assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);
 }

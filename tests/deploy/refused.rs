@@ -12,7 +12,9 @@ fn what_cannot_be_done_is_said_in_its_place_and_nothing_is_done() {
         "fine = {{ host.name }}\nwrong = {{ no_such_thing }}\n",
     );
     let hosts = both(&project);
-    hosts.iter().for_each(|host| drop(host.inside("mkdir /srv/taken")));
+    for host in &hosts {
+        host.inside("mkdir /srv/taken");
+    }
     let before: Vec<String> = hosts.iter().map(everything).collect();
     for (operation, place, expected) in [
         (
