@@ -11,7 +11,7 @@
 
 use serde::Deserialize;
 
-use super::run::{LockTimeout, apt_run, forgotten, known, no_more_than};
+use super::run::{LockTimeout, apt_run, forgotten, known, no_more_than, touched};
 use crate::change::{Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, Risk, Stop};
 use crate::facts::apt::{InstallationFact, SimulatedInstall, Simulation};
 use crate::facts::overlay::{Effect, Scope};
@@ -27,7 +27,7 @@ pub(in crate::operations) struct Packages {
     /// Names.
     packages: Vec<String>,
     /// Whether they are to be there; if not, they are removed.
-    #[serde(default = "yes")]
+    #[serde(default = "crate::operations::parameters::yes")]
     present: bool,
     /// Whether recommended packages are left out.
     #[serde(default)]
@@ -35,10 +35,6 @@ pub(in crate::operations) struct Packages {
     /// How long to wait for another process that holds dpkg's lock; five minutes if not given.
     #[serde(default)]
     lock_timeout: LockTimeout,
-}
-
-fn yes() -> bool {
-    true
 }
 
 const NO_LISTS: &str = "the host has no package lists yet";
@@ -55,15 +51,7 @@ impl Operation for Packages {
     }
 
     fn touches(&self) -> Vec<Scope> {
-        let tree = |top: &str| Scope::Tree(top.to_owned());
-        vec![
-            Scope::Packages,
-            Scope::Units,
-            Scope::AbsentAccounts,
-            tree("/etc"),
-            tree("/usr"),
-            tree("/var/lib"),
-        ]
+        touched()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

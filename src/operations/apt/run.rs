@@ -85,6 +85,15 @@ fn supervised(summary: &str, script: String, lock: LockTimeout) -> Step {
     })
 }
 
+/// What apt may touch, whatever it does.
+pub(super) fn touched() -> Vec<Scope> {
+    let trees = ["/etc", "/usr", "/var/lib", "/boot"].map(|top| Scope::Tree(top.to_owned()));
+    [Scope::Packages, Scope::Units, Scope::AbsentAccounts]
+        .into_iter()
+        .chain(trees)
+        .collect()
+}
+
 /// A package may bring whatever is not there now; an upgrade or a removal may alter what its package owns, and no more.
 pub(super) fn forgotten(wish: &Installation, simulation: &Simulation) -> Vec<Effect> {
     let mut effects = Vec::new();

@@ -8,7 +8,7 @@
 
 use serde::Deserialize;
 
-use super::run::{LockTimeout, apt_run, forgotten, known, no_more_than};
+use super::run::{LockTimeout, apt_run, forgotten, known, no_more_than, touched};
 use crate::change::{Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, Risk, Stop};
 use crate::facts::apt::{InstallationFact, Simulation};
 use crate::facts::overlay::Scope;
@@ -42,16 +42,7 @@ impl Operation for Upgrade {
     }
 
     fn touches(&self) -> Vec<Scope> {
-        let tree = |top: &str| Scope::Tree(top.to_owned());
-        vec![
-            Scope::Packages,
-            Scope::Units,
-            Scope::AbsentAccounts,
-            tree("/etc"),
-            tree("/usr"),
-            tree("/var/lib"),
-            tree("/boot"),
-        ]
+        touched()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
