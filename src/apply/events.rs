@@ -30,6 +30,15 @@ pub enum Event {
         /// What is done, in a few words: `apt-get upgrade`, or the operation's name.
         doing: String,
     },
+    /// A step waits for something on the host.
+    Waits {
+        /// The host.
+        host: String,
+        /// What the step attempts: "run `apt-get update`".
+        attempt: String,
+        /// What it waits for, in the host's words.
+        words: String,
+    },
     /// An operation is through.
     Finished {
         /// The host.

@@ -18,8 +18,8 @@ use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
 use super::engine::{Engine, is_status, refused};
-use super::error::LastLines;
 use super::events::{Events, ImageStep, LabEvent};
+use super::program::Program;
 use super::sources::{self, Mirror};
 use super::{LabError, LabHost, naming, state};
 
@@ -234,31 +234,17 @@ async fn bootstrap(engine: &Engine, recipe: &Recipe, image: &str) -> Result<(), 
 }
 
 async fn run_mmdebstrap(recipe: &Recipe, image: &str, archive: &Path) -> Result<(), LabError> {
-    const PROGRAM: &str = "mmdebstrap";
-    const ACTION: &str = "build a bare Debian";
+    let program = Program {
+        name: "mmdebstrap",
+        action: "build a bare Debian",
+    };
     let suite = recipe.release.suite;
-    let mut command = Command::new(PROGRAM);
+    let mut command = Command::new(program.name);
     command
         .args(["--variant=minbase", suite])
         .arg(archive)
         .arg(format!("deb {} {suite} main", recipe.mirror.archive));
-    command.stdin(std::process::Stdio::null()).kill_on_drop(true);
-    let output = command.output().await.map_err(|source| LabError::ToolMissing {
-        subject: image.to_owned(),
-        program: PROGRAM,
-        action: ACTION,
-        source,
-    })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(LabError::ToolFailed {
-        subject: image.to_owned(),
-        program: PROGRAM,
-        action: ACTION,
-        status: output.status.to_string(),
-        source: LastLines::of(&String::from_utf8_lossy(&output.stderr)),
-    })
+    program.run(image, command).await
 }
 
 async fn import(engine: &Engine, image: &str, archive: &Path) -> Result<(), LabError> {

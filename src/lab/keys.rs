@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tokio::process::Command;
 
-use super::error::LastLines;
+use super::program::Program;
 use super::state::{self, Folder};
 use super::{LabError, naming};
 
@@ -63,28 +63,15 @@ async fn ensure(subject: &str, path: &Path, comment: &str) -> Result<(), LabErro
 }
 
 async fn generate(subject: &str, path: &Path, comment: &str) -> Result<(), LabError> {
-    const PROGRAM: &str = "ssh-keygen";
-    const ACTION: &str = "make a key pair";
-    let mut command = Command::new(PROGRAM);
+    let program = Program {
+        name: "ssh-keygen",
+        action: "make a key pair",
+    };
+    let mut command = Command::new(program.name);
     command
         .args(["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f"])
         .arg(path);
-    let output = command.output().await.map_err(|source| LabError::ToolMissing {
-        subject: subject.to_owned(),
-        program: PROGRAM,
-        action: ACTION,
-        source,
-    })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(LabError::ToolFailed {
-        subject: subject.to_owned(),
-        program: PROGRAM,
-        action: ACTION,
-        status: output.status.to_string(),
-        source: LastLines::of(&String::from_utf8_lossy(&output.stderr)),
-    })
+    program.run(subject, command).await
 }
 
 fn read(path: &Path) -> Result<String, LabError> {

@@ -20,6 +20,7 @@ mod image;
 mod keys;
 mod login;
 mod naming;
+mod program;
 mod sources;
 mod state;
 

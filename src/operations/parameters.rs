@@ -31,6 +31,11 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
+/// What a switch is that is on unless it is turned off.
+pub(super) fn yes() -> bool {
+    true
+}
+
 /// A length of time as people read it: the two largest units.
 pub(super) fn readable(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::answers::{Answers, Interruption, Keep, Tagged};
 use super::diagnosis::{diagnose, last_line};
 use super::error::{Explanation, RemoteError};
-use super::script::{Frame, Nonce, READY, prologue};
+use super::script::{Frame, NOTE, Nonce, READY, prologue};
 use super::watchdog::Watchdog;
 
 /// How long a child that closed its end of the pipe may take to end.
@@ -29,7 +29,7 @@ pub(super) struct Exchange<'a> {
     pub(super) keep: Keep,
     /// What is under way once so many answers have come, for messages.
     pub(super) during: &'a (dyn Fn(usize) -> String + Sync),
-    /// Called as each answer comes.
+    /// Called as each answer comes, and each note before it.
     pub(super) on_answer: &'a mut (dyn FnMut(&Tagged) + Send),
 }
 
@@ -158,7 +158,11 @@ impl Channel {
                     *shell = Some(greeting(answers).await?);
                 }
                 for number in numbers {
-                    let tagged = expected(answers.next(keep).await?, number)?;
+                    let mut tagged = expected(answers.next(keep).await?, number)?;
+                    while tagged.outcome == NOTE {
+                        on_answer(&tagged);
+                        tagged = expected(answers.next(keep).await?, number)?;
+                    }
                     on_answer(&tagged);
                     received.push(tagged);
                 }

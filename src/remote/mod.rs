@@ -23,4 +23,4 @@ pub use connection::{Answer, Connection};
 pub use error::{ChangedKey, Explanation, Obstacle, RemoteError};
 pub use lock::{Holder, LOCK_PATH, LockRequest};
 pub use target::Target;
-pub use writer::{StepAnswer, StepEnd, StepScript, Writer};
+pub use writer::{StepAnswer, StepEnd, StepNews, StepScript, Writer};

@@ -101,6 +101,7 @@ impl Progress {
         match event {
             apply::Event::HostStarted { host } => self.doing(host, "taking the lock", now),
             apply::Event::Started { host, doing, .. } => self.doing(host, doing, now),
+            apply::Event::Waits { host, words, .. } => self.doing(host, &format!("waiting: {words}"), now),
             apply::Event::Finished { host, .. } => {
                 if let Some(active) = self.active.iter_mut().find(|active| active.host == *host) {
                     active.operations_through += 1;

@@ -6,18 +6,26 @@
     reason = "a test may end at the first thing that is not as it should be"
 )]
 
+mod accounts;
+mod apt_lock;
 mod bad_input;
 mod commands;
 mod concurrency;
+mod conditions;
 mod convergence;
 mod documentation;
 mod ends;
 mod faults;
 mod host;
+mod lost_link;
 mod many;
+mod mixture;
 mod not_yet;
 mod output;
 mod project;
+mod refused;
 mod repository;
 mod review;
+mod round_trips;
 mod snapshot;
+mod upgrades;

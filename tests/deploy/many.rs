@@ -24,10 +24,7 @@ content = '{{ host.name }}'
 /// Ten lab hosts, and two more that never answer: one behind an address that is nobody's, one that takes the connection and
 /// then says nothing.
 fn project(silent: &TcpListener) -> Project {
-    let lab: String = NAMES
-        .iter()
-        .map(|name| format!("[hosts.{name}]\nlab = true\n"))
-        .collect();
+    let lab = NAMES.map(|name| format!("[hosts.{name}]\nlab = true\n")).concat();
     let project = Project::of(&[
         ("deploys/all.toml", "hosts = ['*']\ntasks = ['test/files']\n"),
         ("tasks/test/files.toml", TASK),

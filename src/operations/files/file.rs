@@ -31,7 +31,7 @@ pub(in crate::operations) struct File {
     /// Absolute path on the host.
     path: String,
     /// Whether the file is to be there: an empty one is made. If not, it is removed; never a directory.
-    #[serde(default = "yes")]
+    #[serde(default = "crate::operations::parameters::yes")]
     present: bool,
     /// Owner; kept if not given, `root` for a new file.
     user: Option<String>,
@@ -42,10 +42,6 @@ pub(in crate::operations) struct File {
     /// Whether its time of change is set to now each time.
     #[serde(default)]
     touch: bool,
-}
-
-fn yes() -> bool {
-    true
 }
 
 impl Define for File {

@@ -32,14 +32,10 @@ pub(in crate::operations) struct Line {
     /// A regular expression: the first line that it finds becomes `line`, further ones go.
     matching: Option<String>,
     /// Whether the line is to be there; if not, it goes, and so does every line that `matching` finds.
-    #[serde(default = "yes")]
+    #[serde(default = "crate::operations::parameters::yes")]
     present: bool,
     /// A command that must accept the file before it replaces the old one; `{path}` is the file.
     validate: Option<Vec<String>>,
-}
-
-fn yes() -> bool {
-    true
 }
 
 impl Define for Line {

@@ -28,12 +28,8 @@ pub(in crate::operations) struct Link {
     /// Where it points; a relative target counts from the link's directory. It need not be there.
     target: Option<String>,
     /// Whether the link is to be there; if not, it goes, wherever it points.
-    #[serde(default = "yes")]
+    #[serde(default = "crate::operations::parameters::yes")]
     present: bool,
-}
-
-fn yes() -> bool {
-    true
 }
 
 impl Define for Link {

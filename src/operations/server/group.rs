@@ -32,12 +32,8 @@ pub(in crate::operations) struct Group {
     #[serde(default)]
     system: bool,
     /// Whether it is to be there; if not, it is removed.
-    #[serde(default = "yes")]
+    #[serde(default = "crate::operations::parameters::yes")]
     present: bool,
-}
-
-fn yes() -> bool {
-    true
 }
 
 impl Define for Group {

@@ -34,7 +34,7 @@ pub(in crate::operations) struct User {
     /// The name.
     user: String,
     /// Whether it is to be there; if not, it is removed.
-    #[serde(default = "yes")]
+    #[serde(default = "crate::operations::parameters::yes")]
     present: bool,
     /// The home directory; for a new user the host's default if not given. A changed one is not moved.
     home: Option<String>,
@@ -60,10 +60,6 @@ pub(in crate::operations) struct User {
     /// Whether the home directory goes with the user when it is removed.
     #[serde(default)]
     remove_home: bool,
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// Where homes are on a host with Debian's defaults: only a guess at what will be asked.

@@ -1,0 +1,184 @@
+//! What a run costs that finds nothing to do, beside the least that any tool could do over SSH: one `ssh HOST sh` that is fed the
+//! very bytes which homelab sent.
+//!
+//! Both go through a proxy that adds 10 ms to each round trip, one after the other in turns, so that what else the machine does
+//! weighs on both alike. Ratios are printed, never asserted. `cargo bench --bench no_change -- [PAIRS]`; needs the lab (see
+//! README.md), and leaves none behind.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark may end at the first thing that is not as it should be, and prints its table"
+)]
+
+mod floor;
+#[path = "../../tests/deploy/host.rs"]
+#[expect(dead_code, reason = "the tests use the rest")]
+mod host;
+#[path = "../../tests/deploy/project.rs"]
+#[expect(dead_code, reason = "the tests use the rest")]
+mod project;
+mod proxy;
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use floor::Floor;
+use project::Project;
+use proxy::Proxy;
+
+/// Pairs of runs unless the command line says otherwise.
+const PAIRS: usize = 11;
+const DELAY: Duration = Duration::from_millis(10);
+
+fn main() {
+    // `cargo bench` passes `--bench`, and `cargo test --benches` nothing that means to measure.
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if !arguments.iter().any(|argument| argument == "--bench") {
+        return;
+    }
+    let pairs = arguments
+        .iter()
+        .find_map(|argument| argument.parse().ok())
+        .unwrap_or(PAIRS);
+    println!("| workload | hosts | floor, s | homelab, s | ratio min | median | max |");
+    println!("|---|---|---|---|---|---|---|");
+    for hosts in [1, 10] {
+        let lab = Lab::up(hosts);
+        for workload in ["regular", "fifty"] {
+            println!("{}", lab.measure(workload, pairs));
+        }
+    }
+}
+
+/// Lab hosts that have converged, each behind a proxy.
+struct Lab {
+    project: Project,
+    hosts: usize,
+    _proxies: Vec<Proxy>,
+}
+
+impl Lab {
+    fn up(hosts: usize) -> Self {
+        let project = Project::of_this_repository();
+        let names: Vec<String> = (1..=hosts).map(|number| format!("h{number}")).collect();
+        let mut inventory = String::from("groups = ['development']\n");
+        for name in &names {
+            let _ = write!(inventory, "[hosts.{name}]\nlab = true\n");
+        }
+        project.write("inventories/dev.toml", &inventory);
+        project.write("tasks/bench/fifty.toml", fifty());
+        project.write("deploys/fifty.toml", "hosts = ['*']\ntasks = ['bench/fifty']\n");
+        project.homelab(&["lab", "up", "dev"]).expect(0);
+        for deploy in ["regular", "fifty"] {
+            project.homelab(&["deploy", "dev", deploy, "--yes"]).expect(0);
+        }
+        let addresses = homelab::lab::addresses(project.root(), "dev").unwrap();
+        let mut known_hosts = String::new();
+        let mut proxied = String::from("groups = ['development']\n");
+        let mut proxies = Vec::new();
+        for name in &names {
+            let address = &addresses[name];
+            let proxy = Proxy::to(&address.address, address.port, DELAY);
+            let keys = std::fs::read_to_string(&address.known_hosts).unwrap();
+            for key in keys.lines().filter_map(|line| line.split_once(' ')) {
+                let _ = writeln!(known_hosts, "[127.0.0.1]:{} {}", proxy.port(), key.1);
+            }
+            let _ = write!(
+                proxied,
+                "[hosts.{name}]\naddress = '127.0.0.1'\n[hosts.{name}.connection]\nuser = 'root'\nport = {}\nidentity_file = '{}'\n",
+                proxy.port(),
+                address.identity_file.display()
+            );
+            proxies.push(proxy);
+        }
+        project.write("inventories/far.toml", &proxied);
+        project.write("inventories/known_hosts", &known_hosts);
+        Self {
+            project,
+            hosts,
+            _proxies: proxies,
+        }
+    }
+
+    /// One line of the table.
+    fn measure(&self, workload: &str, pairs: usize) -> String {
+        let floor = Floor::recorded(&self.project, workload, self.hosts);
+        let mut measured = Vec::new();
+        for _ in 0..pairs {
+            let least = timed(|| floor.run());
+            let ours = timed(|| {
+                let ran = self.project.homelab(&["deploy", "far", workload, "--yes"]).expect(0);
+                assert!(ran.stdout.contains("nothing to do"), "{}", ran.stdout);
+            });
+            measured.push((least, ours));
+        }
+        let mut ratios: Vec<f64> = measured.iter().map(|(least, ours)| ours / least).collect();
+        ratios.sort_by(f64::total_cmp);
+        format!(
+            "| {workload} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} |",
+            self.hosts,
+            median(measured.iter().map(|pair| pair.0).collect()),
+            median(measured.iter().map(|pair| pair.1).collect()),
+            ratios[0],
+            median(ratios.clone()),
+            ratios[ratios.len() - 1]
+        )
+    }
+}
+
+fn timed(work: impl FnOnce()) -> f64 {
+    let start = Instant::now();
+    work();
+    start.elapsed().as_secs_f64()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Fifty operations of the kinds that a lab has most of.
+fn fifty() -> String {
+    let mut task = String::from("[[operation]]\nop = 'files.directory'\npath = '/opt/bench'\n");
+    for number in 1..=20 {
+        let _ = write!(
+            task,
+            "[[operation]]\nop = 'files.put'\ndest = '/opt/bench/put{number}'\ncontent = 'file {number}'\n"
+        );
+    }
+    for number in 1..=10 {
+        let _ = write!(
+            task,
+            "[[operation]]\nop = 'files.line'\npath = '/opt/bench/put{number}'\nline = 'file {number}'\n"
+        );
+    }
+    for number in 1..=6 {
+        let _ = write!(
+            task,
+            "[[operation]]\nop = 'files.link'\npath = '/opt/bench/link{number}'\ntarget = 'put{number}'\n"
+        );
+    }
+    for group in ["one", "two", "three"] {
+        let _ = write!(
+            task,
+            "[[operation]]\nop = 'server.group'\ngroup = 'bench-{group}'\n\
+             [[operation]]\nop = 'server.user'\nuser = 'bench-{group}'\ngroup = 'bench-{group}'\n"
+        );
+    }
+    for package in ["bash", "openssh-server", "sudo"] {
+        let _ = write!(task, "[[operation]]\nop = 'apt.packages'\npackages = ['{package}']\n");
+    }
+    for unit in [
+        "ssh.service",
+        "systemd-journald.service",
+        "dbus.socket",
+        "dpkg-db-backup.timer",
+    ] {
+        let _ = write!(
+            task,
+            "[[operation]]\nop = 'systemd.service'\nservice = '{unit}'\nstate = 'started'\n"
+        );
+    }
+    assert_eq!(task.matches("[[operation]]").count(), 50);
+    task
+}

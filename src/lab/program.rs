@@ -1,0 +1,40 @@
+//! Programs of this machine that the lab needs.
+
+use std::process::Stdio;
+
+use tokio::process::Command;
+
+use super::LabError;
+use super::error::LastLines;
+
+/// A program and what it is run for, as an error names them.
+#[derive(Clone, Copy)]
+pub(super) struct Program {
+    pub(super) name: &'static str,
+    pub(super) action: &'static str,
+}
+
+impl Program {
+    /// Runs it to its end. `command` is to be made of its name.
+    ///
+    /// Errors: it is not there, or did not succeed; then with the last lines of what it said.
+    pub(super) async fn run(self, subject: &str, mut command: Command) -> Result<(), LabError> {
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        let output = command.output().await.map_err(|source| LabError::ToolMissing {
+            subject: subject.to_owned(),
+            program: self.name,
+            action: self.action,
+            source,
+        })?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(LabError::ToolFailed {
+            subject: subject.to_owned(),
+            program: self.name,
+            action: self.action,
+            status: output.status.to_string(),
+            source: LastLines::of(&String::from_utf8_lossy(&output.stderr)),
+        })
+    }
+}
