@@ -30,6 +30,13 @@ pub enum Event {
         /// What is done, in a few words: `apt-get upgrade`, or the operation's name.
         doing: String,
     },
+    /// A step has written something, and goes on; told only where that is asked for.
+    Output {
+        /// The host.
+        host: String,
+        /// What it has written, not cut into lines.
+        bytes: Vec<u8>,
+    },
     /// A step waits for something on the host.
     Waits {
         /// The host.

@@ -29,6 +29,8 @@ pub struct ApplyOptions {
     pub lock_wait: Duration,
     /// How many hosts are changed at once, at most.
     pub parallel: usize,
+    /// Whether the output of steps is told as it comes.
+    pub live_output: bool,
 }
 
 /// Applies every host's plan, as many hosts at once as allowed; results come in the order of `hosts`.
@@ -91,6 +93,7 @@ async fn apply_host(
         known,
         digests,
         events,
+        live_output: options.live_output,
         results: Vec::new(),
         notices: Vec::new(),
     };

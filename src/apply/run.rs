@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::batch::{BatchEnd, perform_batch};
+use super::batch::{BatchEnd, Telling, perform_batch};
 use super::events::{Event, Failure, HostEnd, HostResult, Line, LineEnd, OperationResult};
 use super::perform::{decides_on_host, take_away};
 use crate::change::{Action, CheckState, Outcome, ResourceChange, ResourceId, Step};
@@ -32,6 +32,7 @@ pub(super) struct HostApply<'a> {
     pub(super) known: Known,
     pub(super) digests: &'a DigestKey,
     pub(super) events: &'a UnboundedSender<Event>,
+    pub(super) live_output: bool,
     pub(super) results: Vec<OperationResult>,
     pub(super) notices: Vec<String>,
 }
@@ -87,7 +88,12 @@ impl HostApply<'_> {
 
     async fn perform(&mut self, writer: &mut Writer<'_>, batch: Vec<PlannedOperation>) -> Result<(), Halt> {
         let host = &self.reviewed.host;
-        let end = perform_batch(writer, host, &batch, self.events, &mut self.results).await;
+        let telling = Telling {
+            host,
+            events: self.events,
+            live_output: self.live_output,
+        };
+        let end = perform_batch(writer, telling, &batch, &mut self.results).await;
         if matches!(end, BatchEnd::Through) {
             let done = self.known.done.entry(host.clone()).or_default();
             done.extend(batch.iter().map(|operation| operation.id.clone()));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use homelab::apply::{ApplyOptions, Event, HostResult, apply};
 use homelab::gather::ReadHost;
 use homelab::plan::Plan;
-use homelab::report::{self, Progress, TextOptions};
+use homelab::report::{self, LiveOutput, Progress, TextOptions};
 use homelab::secret::DigestKey;
 use tokio::sync::{mpsc, watch};
 
@@ -38,14 +38,21 @@ impl Applying<'_> {
             who: who(),
             lock_wait: self.lock_wait,
             parallel: self.parallel,
+            live_output: self.text.verbose,
         };
         // One host's end is told at once by the summary.
         let is_alone = hosts.len() == 1;
         let teller = Teller::new(Progress::of_applying(self.plan), self.lines);
+        let mut live = LiveOutput::default();
         let hear = |progress: &mut Progress, event: Event| {
             progress.hear_applying(&event, Instant::now());
             let is_told_below = is_alone && matches!(event, Event::HostFinished { .. });
-            Told::line(report::event(&event, &self.text).filter(|_| !is_told_below))
+            Told {
+                lines: report::event(&event, &self.text)
+                    .filter(|_| !is_told_below)
+                    .unwrap_or_default(),
+                aside: live.hear(&event),
+            }
         };
         let interrupted = async {
             interruption.wanted().await;

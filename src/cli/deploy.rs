@@ -50,7 +50,7 @@ pub(crate) struct DeployArguments {
     /// How the plan and the ends are told on standard output; what `json` holds is in docs/format.md
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,
-    /// List unchanged operations and all packages too, count round trips, and tell how long each operation took
+    /// List unchanged operations and all packages too, tell the output of commands as it comes, round trips and times
     #[arg(long, short)]
     pub(super) verbose: bool,
 }

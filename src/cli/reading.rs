@@ -66,11 +66,15 @@ fn sorted(readings: Vec<Reading>, verbose: bool) -> Hosts {
         match reading.result {
             Ok(host) => {
                 if verbose {
-                    let seconds = reading.took.as_secs_f64();
-                    let round_trips = host.connection.round_trips();
                     tell_line(format_args!(
-                        "{}: read in {seconds:.1} s, round trips: {round_trips}",
-                        reading.host
+                        "{}: read in {:.1} s",
+                        reading.host,
+                        reading.took.as_secs_f64()
+                    ));
+                    tell_line(format_args!(
+                        "{}: round trips: {}",
+                        reading.host,
+                        host.connection.round_trips()
                     ));
                 }
                 hosts.read.push(host);

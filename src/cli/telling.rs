@@ -83,8 +83,8 @@ impl Teller {
                         told.lines += &more.lines;
                         told.aside += &more.aside;
                     }
-                    self.write(self.lines, &told.lines);
                     self.write(Lines::Aside, &told.aside);
+                    self.write(self.lines, &told.lines);
                 }
                 text = &mut aside, if !is_aside_told => {
                     is_aside_told = true;

@@ -16,7 +16,7 @@ const MOST_NAMED: usize = 3;
 /// What a plain log tells of an event; `None` where it has nothing to tell.
 pub fn event(event: &Event, options: &TextOptions) -> Option<String> {
     let lines = match event {
-        Event::HostStarted { .. } | Event::Started { .. } => Vec::new(),
+        Event::HostStarted { .. } | Event::Started { .. } | Event::Output { .. } => Vec::new(),
         Event::Resolved { host, operation } => {
             let block = operation::lines(operation, options, options.width.saturating_sub(4));
             let slug = one_line(operation.id.slug());

@@ -109,7 +109,7 @@ impl Progress {
                 self.doing(host, "looking at the host again", now);
             }
             apply::Event::HostFinished { result } => self.through(&result.host),
-            apply::Event::Resolved { .. } => {}
+            apply::Event::Resolved { .. } | apply::Event::Output { .. } => {}
         }
     }
 

@@ -1,5 +1,6 @@
 //! How the tool talks: in colour or not, into pipes that close, to a terminal, to a log.
 
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -258,4 +259,57 @@ fn programs_get_one_document_that_is_the_same_each_time_and_holds_no_secret() {
         (&document["pending"], &document["dry_run"]),
         (&Value::Bool(false), &Value::Bool(false))
     );
+}
+
+/// The lines of standard error and how long before the end each came.
+fn live(project: &Project) -> Vec<(String, Duration)> {
+    let mut command = project.command(&["deploy", "dev", "all", "--yes", "--verbose"]);
+    let mut run = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(run.stderr.take().unwrap()).lines();
+    let told: Vec<(String, Instant)> = lines.map(|line| (line.unwrap(), Instant::now())).collect();
+    let end = Instant::now();
+    assert!(run.wait().unwrap().success(), "{told:?}");
+    told.into_iter().map(|(line, at)| (line, end - at)).collect()
+}
+
+#[test]
+fn long_steps_are_heard_while_they_run_if_asked_for() {
+    let line = "echo one; sleep 3; printf two";
+    let package = "[[operation]]\nop = 'apt.packages'\npackages = ['hello']\n";
+    let project = Project::with_task(&(shell(line) + package));
+    let host = project.up("dev", "alpha");
+    // Whatever runs after a package is configured: it takes its time.
+    host.inside("echo 'DPkg::Post-Invoke {\"sleep 3\";};' >/etc/apt/apt.conf.d/99slow");
+    let told = live(&project);
+    let early = |wanted: &str| {
+        let (_, before) = told
+            .iter()
+            .find(|(line, _)| line.starts_with(wanted))
+            .unwrap_or_else(|| panic!("{told:?}"));
+        *before
+    };
+    assert!(early("alpha  | one") > Duration::from_secs(5), "{told:?}");
+    assert!(
+        early("alpha  | one") > early("alpha  | two") + Duration::from_secs(2),
+        "{told:?}"
+    );
+    assert!(early("alpha  | Setting up hello") > Duration::from_secs(2), "{told:?}");
+    assert_eq!(
+        told.iter()
+            .filter(|(line, _)| line.contains("Setting up hello"))
+            .count(),
+        1,
+        "{told:?}"
+    );
+    assert_eq!(
+        host.inside("dpkg-query -W -f '${Status}' hello"),
+        "install ok installed"
+    );
+    host.is_left_in_order();
+    assert!(!host.is("ls /var/lib/homelab/jobs | grep ."));
+    assert!(!host.is("pgrep -x tail"));
+
+    host.inside("apt-get -qq purge hello");
+    let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
+    assert!(!ran.stderr.contains("  | "), "{}", ran.stderr);
 }
