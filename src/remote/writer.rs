@@ -192,7 +192,9 @@ impl<'a> Writer<'a> {
             let tagged = match heard {
                 Heard::Tag(tagged) => tagged,
                 Heard::Output(output) => {
-                    on_news(position, StepNews::Output(output));
+                    if !output.is_empty() {
+                        on_news(position, StepNews::Output(output));
+                    }
                     return;
                 }
             };
