@@ -7,8 +7,10 @@ mod deploy;
 mod errors;
 mod hosts;
 mod lab;
+mod password;
 mod prompt;
 mod targets;
+mod ways;
 
 use std::io::Write as _;
 use std::path::PathBuf;

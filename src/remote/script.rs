@@ -105,7 +105,7 @@ pub(super) fn prologue(nonce: &Nonce) -> String {
 ///
 /// `dd` and no redirection, since the login shell that starts it may be of any kind.
 pub(super) fn pump_command(shell_pid: u32) -> String {
-    format!("exec dd of=/proc/{shell_pid}/fd/8 bs=65536")
+    format!("dd of=/proc/{shell_pid}/fd/8 bs=65536")
 }
 
 /// How a step's content reaches it.
