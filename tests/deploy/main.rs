@@ -13,6 +13,7 @@ mod documentation;
 mod ends;
 mod faults;
 mod host;
+mod jump;
 mod not_yet;
 mod people;
 mod project;
