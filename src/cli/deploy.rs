@@ -13,6 +13,7 @@ use homelab::report::{self, TextOptions};
 use homelab::secret::DigestKey;
 
 use super::applying::apply_and_tell;
+use super::ways::WayArguments;
 use super::{hosts, print, prompt, targets};
 
 /// What to deploy, where, and how.
@@ -41,12 +42,14 @@ pub(crate) struct DeployArguments {
     /// How long to wait for another run that holds a host's lock, as in `5m`
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     lock_wait: Duration,
+    #[command(flatten)]
+    ways: WayArguments,
     /// List unchanged operations and all packages too, and count round trips
     #[arg(long, short)]
     verbose: bool,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let parsed: jiff::SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
     parsed
         .try_into()
@@ -70,7 +73,7 @@ pub(super) fn run(arguments: &DeployArguments) -> anyhow::Result<ExitCode> {
     if !arguments.dry_run && !arguments.yes {
         prompt::check_terminal()?;
     }
-    let targets = targets::targets(&project, &run)?;
+    let targets = arguments.ways.complete(targets::targets(&project, &run)?)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(deploy(arguments, &run, targets, &digests))
 }
