@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::events::{Event, Failure, LineEnd, OperationResult};
-use super::perform::{attempt, scripts};
+use super::perform::{Manner, attempt, scripts};
 use super::run::line;
 use crate::change::{Outcome, Step};
 use crate::plan::PlannedOperation;
@@ -38,13 +38,23 @@ struct Placed<'a> {
     step: &'a Step,
 }
 
+/// Whose batch it is, and what is told of it.
+#[derive(Clone, Copy)]
+pub(super) struct Telling<'a> {
+    /// The host.
+    pub(super) host: &'a str,
+    /// To whom it is told.
+    pub(super) events: &'a UnboundedSender<Event>,
+    /// Whether output is told as it comes.
+    pub(super) live_output: bool,
+}
+
 /// What is known of the batch's steps so far.
 struct Progress<'a> {
-    host: &'a str,
+    telling: Telling<'a>,
     batch: &'a [PlannedOperation],
     placed: Vec<Placed<'a>>,
     answers: Vec<StepAnswer>,
-    events: &'a UnboundedSender<Event>,
     results: &'a mut Vec<OperationResult>,
     since: Instant,
 }
@@ -52,21 +62,19 @@ struct Progress<'a> {
 /// Performs `batch`, tells each operation's start and end, and adds the ends to `results`.
 pub(super) async fn perform_batch(
     writer: &mut Writer<'_>,
-    host: &str,
+    telling: Telling<'_>,
     batch: &[PlannedOperation],
-    events: &UnboundedSender<Event>,
     results: &mut Vec<OperationResult>,
 ) -> BatchEnd {
-    let (placed, steps) = prepare(batch);
+    let (placed, steps) = prepare(batch, telling.live_output);
     if steps.is_empty() {
         return BatchEnd::Through;
     }
     let mut progress = Progress {
-        host,
+        telling,
         batch,
         placed,
         answers: Vec::new(),
-        events,
         results,
         since: Instant::now(),
     };
@@ -84,13 +92,13 @@ pub(super) async fn perform_batch(
     })
 }
 
-fn prepare(batch: &[PlannedOperation]) -> (Vec<Placed<'_>>, Vec<StepScript>) {
+fn prepare(batch: &[PlannedOperation], live: bool) -> (Vec<Placed<'_>>, Vec<StepScript>) {
     let mut placed = Vec::new();
     let mut steps = Vec::new();
     for (operation_index, operation) in batch.iter().enumerate() {
         let ensure = matches!(operation.outcome, Outcome::Ensure { .. });
         for (change_index, change) in operation.changes().iter().enumerate() {
-            steps.extend(scripts(change, ensure));
+            steps.extend(scripts(change, Manner { ensure, live }));
             placed.extend(change.steps.iter().map(|step| Placed {
                 operation: operation_index,
                 change: change_index,
@@ -106,6 +114,16 @@ impl Progress<'_> {
         match news {
             StepNews::Through(answer) => self.answered(answer.clone()),
             StepNews::Waits(words) => self.waits(words),
+            StepNews::Output(output) => self.output(output),
+        }
+    }
+
+    fn output(&self, output: &[u8]) {
+        if self.telling.live_output {
+            let _ = self.telling.events.send(Event::Output {
+                host: self.telling.host.to_owned(),
+                bytes: output.to_vec(),
+            });
         }
     }
 
@@ -120,8 +138,8 @@ impl Progress<'_> {
         let Some(placed) = self.placed.get(self.answers.len()) else {
             return;
         };
-        let _ = self.events.send(Event::Waits {
-            host: self.host.to_owned(),
+        let _ = self.telling.events.send(Event::Waits {
+            host: self.telling.host.to_owned(),
             attempt: attempt(placed.step),
             words: words.to_owned(),
         });
@@ -147,16 +165,17 @@ impl Progress<'_> {
         self.since = Instant::now();
         let operation = &self.batch[self.placed[step].operation];
         // Nobody listening is no reason to stop.
-        let _ = self.events.send(Event::Started {
-            host: self.host.to_owned(),
+        let _ = self.telling.events.send(Event::Started {
+            host: self.telling.host.to_owned(),
             operation: operation.id.clone(),
+            doing: doing(self.placed[step].step, operation),
         });
     }
 
     fn finish(&mut self, operation: usize) {
         let result = self.result(operation, self.since.elapsed());
-        let _ = self.events.send(Event::Finished {
-            host: self.host.to_owned(),
+        let _ = self.telling.events.send(Event::Finished {
+            host: self.telling.host.to_owned(),
             result: result.clone(),
         });
         self.results.push(result);
@@ -185,6 +204,14 @@ impl Progress<'_> {
             failure,
             took,
         }
+    }
+}
+
+/// A command is known by its own words, all else by its operation's.
+fn doing(step: &Step, operation: &PlannedOperation) -> String {
+    match step {
+        Step::Run(run) => run.summary.clone(),
+        _ => operation.id.slug().to_owned(),
     }
 }
 

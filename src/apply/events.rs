@@ -16,12 +16,26 @@ pub enum Event {
         /// The operation as it is planned now.
         operation: Box<PlannedOperation>,
     },
+    /// A host's turn has come.
+    HostStarted {
+        /// The host.
+        host: String,
+    },
     /// An operation begins.
     Started {
         /// The host.
         host: String,
         /// The operation.
         operation: OperationId,
+        /// What is done, in a few words: `apt-get upgrade`, or the operation's name.
+        doing: String,
+    },
+    /// A step has written something, and goes on; told only where that is asked for.
+    Output {
+        /// The host.
+        host: String,
+        /// What it has written, not cut into lines.
+        bytes: Vec<u8>,
     },
     /// A step waits for something on the host.
     Waits {
@@ -115,6 +129,8 @@ pub struct HostResult {
     pub notices: Vec<String>,
     /// Round trips made to the host in all.
     pub round_trips: u32,
+    /// How long applying took, without waiting for its turn.
+    pub took: Duration,
 }
 
 /// How a host ended, in a word.

@@ -6,19 +6,19 @@ mod perform;
 mod run;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
-use crate::gather::ReadHost;
+use crate::gather::{GatherError, ReadHost};
 use crate::remote::{Connection, LockRequest};
 use crate::secret::DigestKey;
 
 pub use events::{Event, Failure, HostEnd, HostResult, Line, LineEnd, OperationResult, exit_code};
 
-use run::{Halt, HostApply, lost};
+use run::{Halt, HostApply, gather_failed, lost};
 
 /// How a plan is to be applied.
 #[derive(Clone, Debug)]
@@ -27,9 +27,13 @@ pub struct ApplyOptions {
     pub who: String,
     /// How long to wait for another run that holds a host's lock.
     pub lock_wait: Duration,
+    /// How many hosts are changed at once, at most.
+    pub parallel: usize,
+    /// Whether the output of steps is told as it comes.
+    pub live_output: bool,
 }
 
-/// Applies every host's plan, all hosts at once; results come in the order of `hosts`.
+/// Applies every host's plan, as many hosts at once as allowed; results come in the order of `hosts`.
 ///
 /// When `cancelled` turns true no further step begins; the one under way ends by itself.
 pub async fn apply(
@@ -39,10 +43,11 @@ pub async fn apply(
     events: &UnboundedSender<Event>,
     cancelled: &watch::Receiver<bool>,
 ) -> Vec<HostResult> {
+    let turns = Arc::new(Semaphore::new(options.parallel));
     let applies = hosts.into_iter().map(|host| {
-        let (digests, options) = (Arc::clone(digests), options.clone());
+        let (digests, options, turns) = (Arc::clone(digests), options.clone(), Arc::clone(&turns));
         let (events, cancelled) = (events.clone(), cancelled.clone());
-        let task = tokio::spawn(async move { apply_host(host, &digests, &options, &events, cancelled).await });
+        let task = tokio::spawn(async move { apply_host(host, &turns, &digests, &options, &events, cancelled).await });
         async move {
             match task.await {
                 Ok(result) => result,
@@ -53,8 +58,23 @@ pub async fn apply(
     join_all(applies).await
 }
 
+/// The result of a host that could not be read, and so has no plan.
+pub fn not_read(host: &str, error: &GatherError) -> HostResult {
+    let Halt { end, failure } = gather_failed(error);
+    HostResult {
+        host: host.to_owned(),
+        end,
+        operations: Vec::new(),
+        failure,
+        notices: Vec::new(),
+        round_trips: 0,
+        took: Duration::ZERO,
+    }
+}
+
 async fn apply_host(
     host: ReadHost,
+    turns: &Semaphore,
     digests: &DigestKey,
     options: &ApplyOptions,
     events: &UnboundedSender<Event>,
@@ -73,6 +93,7 @@ async fn apply_host(
         known,
         digests,
         events,
+        live_output: options.live_output,
         results: Vec::new(),
         notices: Vec::new(),
     };
@@ -80,13 +101,22 @@ async fn apply_host(
         wait: options.lock_wait,
         ..LockRequest::new(&options.who)
     };
+    let mut since = Instant::now();
+    let in_turn = async {
+        // Nobody closes it: without a turn the host is changed at once.
+        let _turn = turns.acquire().await.ok();
+        since = Instant::now();
+        host_apply.begin();
+        locked_apply(&mut host_apply, &mut connection, &request).await
+    };
     let halt = tokio::select! {
-        halt = locked_apply(&mut host_apply, &mut connection, &request) => halt,
+        halt = in_turn => halt,
         () = cancellation(&mut cancelled) => Some(interrupted()),
     };
+    let took = since.elapsed();
     let round_trips = connection.round_trips();
     connection.close().await;
-    let result = host_apply.result(halt, round_trips);
+    let result = host_apply.result(halt, round_trips, took);
     // Nobody listening is no reason to stop.
     let _ = events.send(Event::HostFinished { result: result.clone() });
     result

@@ -13,13 +13,22 @@ use crate::secret::sha256_hex;
 /// After this long a command that ignores SIGTERM is killed, in seconds.
 const KILL_AFTER: u32 = 5;
 
+/// How steps are carried out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Manner {
+    /// Whether a step may find that it is so already.
+    pub(super) ensure: bool,
+    /// Whether output is wanted as it comes.
+    pub(super) live: bool,
+}
+
 /// The scripts of a change, in order.
 ///
 /// With `ensure`, each step first looks whether the host is so already; otherwise the first step checks that the host is
 /// still as it was reviewed.
-pub(super) fn scripts(change: &ResourceChange, ensure: bool) -> Vec<StepScript> {
-    let mut scripts: Vec<StepScript> = change.steps.iter().map(script).collect();
-    if ensure {
+pub(super) fn scripts(change: &ResourceChange, manner: Manner) -> Vec<StepScript> {
+    let mut scripts: Vec<StepScript> = change.steps.iter().map(|step| script(step, manner.live)).collect();
+    if manner.ensure {
         for (step, script) in change.steps.iter().zip(&mut scripts) {
             script.already = already(step);
         }
@@ -50,7 +59,7 @@ pub(super) fn decides_on_host(step: &Step) -> bool {
     }
 }
 
-fn script(step: &Step) -> StepScript {
+fn script(step: &Step, live: bool) -> StepScript {
     match step {
         Step::WriteFile {
             path,
@@ -78,7 +87,7 @@ fn script(step: &Step) -> StepScript {
             ))
         }
         Step::Remove { path } => body(format!("rm -rf -- {}", quote(path))),
-        Step::Run(run) if run.supervised => body(supervised_body(run)),
+        Step::Run(run) if run.supervised => body(supervised_body(run, live)),
         Step::Run(run) => body(format!(
             "timeout -k {KILL_AFTER} {} sh <<'{delimiter}'\n{{\n{}\n}} </dev/null\n{delimiter}",
             seconds(run.timeout),
@@ -156,8 +165,9 @@ done
 /// The work is a unit of its own: neither the end of the connection nor that of sshd's session ends it. It leaves its
 /// output and its exit code in a folder, which whoever waited for it takes away; if nobody did, the next run finds it.
 /// What apt says while it waits it says again and again: once is enough.
-fn supervised_body(run: &Run) -> String {
+fn supervised_body(run: &Run, live: bool) -> String {
     let job: u64 = rand::random();
+    let await_job = if live { await_job_live(run) } else { await_job(run) };
     format!(
         "job={job:016x}; folder={JOBS}/$job\n\
          mkdir -p {JOBS} && chmod 0700 /var/lib/homelab {JOBS} && mkdir \"$folder\" || exit\n\
@@ -167,23 +177,52 @@ fn supervised_body(run: &Run) -> String {
          echo $$ >\"$1/pid\"; sh \"$1/script\" >\"$1/output\" 2>&1 </dev/null; echo $? >\"$1/end\" && mv \"$1/end\" \"$1/status\"\n\
          {runner}\n\
          : >\"$folder/output\"\n\
-         {WATCH} & watch=$!\n\
-         if [ -d /run/systemd/system ]; then\n\
-         systemd-run --quiet --wait --collect --unit=\"homelab-job-$job\" --property=RuntimeMaxSec={deadline} \
-         sh \"$folder/run\" \"$folder\" </dev/null\n\
-         else\n\
-         setsid timeout -k {KILL_AFTER} {deadline} sh \"$folder/run\" \"$folder\" </dev/null >/dev/null 2>&1 & wait $!\n\
-         fi\n\
-         kill $watch; wait $watch 2>/dev/null\n\
-         uniq \"$folder/output\" || exit\n\
+         {await_job}\
          if [ -f \"$folder/status\" ]; then status=$(cat \"$folder/status\"); else echo 'ended before it was through'; status=124; fi\n\
          rm -rf -- \"$folder\"\n\
          exit \"$status\"",
-        deadline = seconds(run.timeout),
         delimiter = delimiter(&run.script),
         script = run.script,
         summary = quote(&run.summary.replace('\n', " ")),
         runner = delimiter("run"),
+    )
+}
+
+/// Starts the job and waits for its end.
+fn run_job(run: &Run) -> String {
+    format!(
+        "if [ -d /run/systemd/system ]; then\n\
+         systemd-run --quiet --wait --collect --unit=\"homelab-job-$job\" --property=RuntimeMaxSec={deadline} \
+         sh \"$folder/run\" \"$folder\" </dev/null\n\
+         else\n\
+         setsid timeout -k {KILL_AFTER} {deadline} sh \"$folder/run\" \"$folder\" </dev/null >/dev/null 2>&1 & wait $!\n\
+         fi\n",
+        deadline = seconds(run.timeout),
+    )
+}
+
+fn await_job(run: &Run) -> String {
+    format!(
+        "{WATCH} & watch=$!\n\
+         {}\
+         kill $watch; wait $watch 2>/dev/null\n\
+         uniq \"$folder/output\" || exit\n",
+        run_job(run),
+    )
+}
+
+/// As [`await_job`], the output being printed as it comes, by a tail(1) that ends with the job; another than GNU's cannot.
+fn await_job_live(run: &Run) -> String {
+    format!(
+        "if tail --pid=$$ -n 0 /dev/null >/dev/null 2>&1; then\n\
+         {{ {run_job}}} & waiter=$!\n\
+         tail -n +1 -f -s 0.3 --pid=$waiter -- \"$folder/output\" || exit\n\
+         wait $waiter\n\
+         else\n\
+         {await_job}\
+         fi\n",
+        run_job = run_job(run),
+        await_job = await_job(run),
     )
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::batch::{BatchEnd, perform_batch};
+use super::batch::{BatchEnd, Telling, perform_batch};
 use super::events::{Event, Failure, HostEnd, HostResult, Line, LineEnd, OperationResult};
 use super::perform::{decides_on_host, take_away};
 use crate::change::{Action, CheckState, Outcome, ResourceChange, ResourceId, Step};
@@ -32,6 +32,7 @@ pub(super) struct HostApply<'a> {
     pub(super) known: Known,
     pub(super) digests: &'a DigestKey,
     pub(super) events: &'a UnboundedSender<Event>,
+    pub(super) live_output: bool,
     pub(super) results: Vec<OperationResult>,
     pub(super) notices: Vec<String>,
 }
@@ -43,6 +44,13 @@ pub(super) struct Halt {
 }
 
 impl HostApply<'_> {
+    /// Tells that the host's turn has come.
+    pub(super) fn begin(&self) {
+        self.tell(Event::HostStarted {
+            host: self.reviewed.host.clone(),
+        });
+    }
+
     /// Takes away what earlier runs left of work whose end has been told.
     pub(super) async fn take_away_jobs(&mut self, writer: &mut Writer<'_>) -> Result<(), Halt> {
         let facts = self.known.facts.get(&self.reviewed.host);
@@ -80,7 +88,12 @@ impl HostApply<'_> {
 
     async fn perform(&mut self, writer: &mut Writer<'_>, batch: Vec<PlannedOperation>) -> Result<(), Halt> {
         let host = &self.reviewed.host;
-        let end = perform_batch(writer, host, &batch, self.events, &mut self.results).await;
+        let telling = Telling {
+            host,
+            events: self.events,
+            live_output: self.live_output,
+        };
+        let end = perform_batch(writer, telling, &batch, &mut self.results).await;
         if matches!(end, BatchEnd::Through) {
             let done = self.known.done.entry(host.clone()).or_default();
             done.extend(batch.iter().map(|operation| operation.id.clone()));
@@ -128,6 +141,13 @@ impl HostApply<'_> {
         mut rest: Vec<PlannedOperation>,
     ) -> Result<Vec<PlannedOperation>, Halt> {
         let since = Instant::now();
+        if let Some(check) = failing_check(&rest) {
+            self.tell(Event::Started {
+                host: self.reviewed.host.clone(),
+                operation: check.id,
+                doing: format!("waiting for {}", check.what),
+            });
+        }
         while let Some(Check {
             id,
             what,
@@ -257,7 +277,7 @@ impl HostApply<'_> {
     }
 
     /// The host's result: every reviewed operation with its end, those not reached too.
-    pub(super) fn result(self, halt: Option<Halt>, round_trips: u32) -> HostResult {
+    pub(super) fn result(self, halt: Option<Halt>, round_trips: u32, took: Duration) -> HostResult {
         let told: BTreeSet<OperationId> = self.results.iter().map(|result| result.operation.clone()).collect();
         let mut operations = self.results;
         let done = self.known.done.get(&self.reviewed.host).cloned().unwrap_or_default();
@@ -292,6 +312,7 @@ impl HostApply<'_> {
             failure,
             notices: self.notices,
             round_trips,
+            took,
         }
     }
 }
@@ -474,7 +495,7 @@ fn lost_at_work(error: &RemoteError, goes_on: Option<String>) -> Halt {
     halt
 }
 
-fn gather_failed(error: &GatherError) -> Halt {
+pub(super) fn gather_failed(error: &GatherError) -> Halt {
     match error {
         GatherError::Remote(error) => lost(error),
         GatherError::Unreadable { .. } => Halt {

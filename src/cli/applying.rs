@@ -1,48 +1,73 @@
 //! A plan applied, told as it goes.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use homelab::apply::{ApplyOptions, Event, HostResult, apply};
 use homelab::gather::ReadHost;
-use homelab::report::{self, TextOptions};
+use homelab::plan::Plan;
+use homelab::report::{self, LiveOutput, Progress, TextOptions};
 use homelab::secret::DigestKey;
 use tokio::sync::{mpsc, watch};
 
-use super::print;
+use super::interruption::Interruption;
+use super::telling::{Lines, Teller, Told};
 
-/// Applies the plans of `hosts` and prints what happens; how each host ended is for the caller to print.
-pub(super) async fn apply_and_tell(
-    lock_wait: Duration,
-    hosts: Vec<ReadHost>,
-    digests: &Arc<DigestKey>,
-    options: &TextOptions,
-) -> anyhow::Result<Vec<HostResult>> {
-    let (events, mut told) = mpsc::unbounded_channel();
-    let (cancel, cancelled) = watch::channel(false);
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            anstream::eprintln!("interrupted: ending after the step under way");
-            let _ = cancel.send(true);
-        }
-        // Kept, so that applying does not take its end for a cancellation.
-        std::future::pending::<()>().await;
-    });
-    let apply_options = ApplyOptions { who: who(), lock_wait };
-    let telling = async {
-        while let Some(event) = told.recv().await {
-            // How hosts end is told at the end, of all of them.
-            let is_end = matches!(event, Event::HostFinished { .. });
-            if let Some(text) = report::event(&event, options).filter(|_| !is_end) {
-                print(&text)?;
+/// How a plan is applied and told.
+pub(super) struct Applying<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) lock_wait: Duration,
+    pub(super) parallel: usize,
+    pub(super) text: TextOptions,
+    pub(super) lines: Lines,
+}
+
+impl Applying<'_> {
+    /// Applies the plans of `hosts` and tells what happens; how each host ended is for the caller to print.
+    ///
+    /// Errors: what happened could not be written; the plans were applied nevertheless, and the error says nothing of them.
+    pub(super) async fn apply(
+        self,
+        hosts: Vec<ReadHost>,
+        digests: &Arc<DigestKey>,
+        interruption: &mut Interruption,
+    ) -> anyhow::Result<Vec<HostResult>> {
+        let (events, told) = mpsc::unbounded_channel();
+        let (cancel, cancelled) = watch::channel(false);
+        let apply_options = ApplyOptions {
+            who: who(),
+            lock_wait: self.lock_wait,
+            parallel: self.parallel,
+            live_output: self.text.verbose,
+        };
+        // One host's end is told at once by the summary.
+        let is_alone = hosts.len() == 1;
+        let teller = Teller::new(Progress::of_applying(self.plan), self.lines);
+        let mut live = LiveOutput::default();
+        let hear = |progress: &mut Progress, event: Event| {
+            progress.hear_applying(&event, Instant::now());
+            let is_told_below = is_alone && matches!(event, Event::HostFinished { .. });
+            Told {
+                lines: report::event(&event, &self.text)
+                    .filter(|_| !is_told_below)
+                    .unwrap_or_default(),
+                aside: live.hear(&event),
             }
-        }
-        Ok::<(), anyhow::Error>(())
-    };
-    let applying = async move { apply(hosts, digests, &apply_options, &events, &cancelled).await };
-    let (results, telling) = tokio::join!(applying, telling);
-    telling?;
-    Ok(results)
+        };
+        let interrupted = async {
+            interruption.wanted().await;
+            let _ = cancel.send(true);
+            "interrupted: ending after the step under way\n".to_owned()
+        };
+        let telling = teller.follow(told, hear, interrupted);
+        let applying = async move {
+            // The last sender goes with the applying, and so ends the telling.
+            apply(hosts, digests, &apply_options, &events, &cancelled).await
+        };
+        let (results, telling) = tokio::join!(applying, telling);
+        telling?;
+        Ok(results)
+    }
 }
 
 /// Who holds a host's lock, for whoever finds it held.

@@ -5,16 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use homelab::apply::{HostEnd, exit_code};
-use homelab::plan::{Known, Mistake, Plan, build};
-use homelab::project::{Filter, Run, select};
-use homelab::remote::Target;
-use homelab::report::{self, TextOptions};
+use homelab::plan::{Known, build};
+use homelab::project::{Filter, select};
+use homelab::report;
 use homelab::secret::DigestKey;
 
-use super::applying::apply_and_tell;
+use super::deploying::Deploying;
+use super::format::Format;
+use super::output::tell;
 use super::ways::WayArguments;
-use super::{hosts, print, prompt, targets};
+use super::{prompt, targets};
+
+/// Hosts at once, unless told otherwise: more than most home labs have.
+pub(super) const PARALLEL: u16 = 20;
 
 /// What to deploy, where, and how.
 #[derive(Debug, Args)]
@@ -26,10 +29,10 @@ pub(crate) struct DeployArguments {
     deploy: String,
     /// Show the plan and change nothing
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Apply without asking
     #[arg(long, short, conflicts_with = "dry_run")]
-    yes: bool,
+    pub(super) yes: bool,
     /// Only hosts that match: a name, a group or a glob
     #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
     limit: Vec<String>,
@@ -38,15 +41,28 @@ pub(crate) struct DeployArguments {
     only: Vec<String>,
     /// With --dry-run, exit with 2 if changes are pending
     #[arg(long, requires = "dry_run")]
-    detailed_exitcode: bool,
+    pub(super) detailed_exitcode: bool,
     /// How long to wait for another run that holds a host's lock, as in `5m`
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
-    lock_wait: Duration,
+    pub(super) lock_wait: Duration,
     #[command(flatten)]
     ways: WayArguments,
-    /// List unchanged operations and all packages too, and count round trips
+    /// How many hosts to read, and then to change, at once
+    #[arg(long, value_name = "NUMBER", default_value_t = PARALLEL, value_parser = clap::value_parser!(u16).range(1..))]
+    parallel: u16,
+    /// How the plan and the ends are told on standard output; what `json` holds is in docs/format.md
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+    /// List unchanged operations and all packages too, tell the output of commands as it comes, round trips and times
     #[arg(long, short)]
-    verbose: bool,
+    pub(super) verbose: bool,
+}
+
+impl DeployArguments {
+    /// How many hosts to deal with at once.
+    pub(super) fn parallel(&self) -> usize {
+        usize::from(self.parallel)
+    }
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -67,7 +83,7 @@ pub(super) fn run(arguments: &DeployArguments) -> anyhow::Result<ExitCode> {
     // Without any facts: what is wrong with the project comes out before any connection is made.
     let offline = build(&run, &Known::default(), &digests);
     if !offline.mistakes.is_empty() {
-        anstream::eprint!("{}", report::mistakes(&offline.mistakes));
+        tell(&report::mistakes(&offline.mistakes));
         return Ok(ExitCode::from(super::INVALID));
     }
     if !arguments.dry_run && !arguments.yes {
@@ -75,58 +91,10 @@ pub(super) fn run(arguments: &DeployArguments) -> anyhow::Result<ExitCode> {
     }
     let targets = arguments.ways.complete(targets::targets(&project, &run)?)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(deploy(arguments, &run, targets, &digests))
-}
-
-async fn deploy(
-    arguments: &DeployArguments,
-    run: &Run,
-    targets: Vec<Target>,
-    digests: &Arc<DigestKey>,
-) -> anyhow::Result<ExitCode> {
-    let (hosts, mut ends) = hosts::read(arguments.verbose, run, targets, digests).await;
-    let mistakes: Vec<Mistake> = hosts.iter().flat_map(|host| host.build.mistakes.clone()).collect();
-    if !mistakes.is_empty() {
-        anstream::eprint!("{}", report::mistakes(&mistakes));
-        hosts::close(hosts).await;
-        return Ok(ExitCode::from(super::INVALID));
-    }
-    if hosts.is_empty() {
-        return Ok(ExitCode::from(exit_code(ends)));
-    }
-    let plan = Plan {
-        hosts: hosts.iter().flat_map(|host| host.build.plan.hosts.clone()).collect(),
+    let deploying = Deploying {
+        arguments,
+        run: &run,
+        digests,
     };
-    let options = text_options(arguments);
-    print(&report::plan(run, &plan, &options))?;
-    if arguments.dry_run || (plan.is_idle() && !plan.has_leftovers()) {
-        hosts::close(hosts).await;
-        if arguments.detailed_exitcode && plan.is_pending() {
-            ends.push(HostEnd::Pending);
-        }
-        return Ok(ExitCode::from(exit_code(ends)));
-    }
-    if !arguments.yes && !plan.is_idle() && !prompt::confirm(&question(&plan))? {
-        hosts::close(hosts).await;
-        anstream::eprintln!("nothing was changed");
-        return Ok(ExitCode::from(exit_code([HostEnd::Interrupted])));
-    }
-    let results = apply_and_tell(arguments.lock_wait, hosts, digests, &options).await?;
-    print(&report::summary(&results))?;
-    ends.extend(results.iter().map(|result| result.end));
-    Ok(ExitCode::from(exit_code(ends)))
-}
-
-fn text_options(arguments: &DeployArguments) -> TextOptions {
-    TextOptions {
-        verbose: arguments.verbose,
-        full_diff: arguments.verbose,
-        width: 100,
-    }
-}
-
-fn question(plan: &Plan) -> String {
-    let pending = plan.hosts.iter().filter(|host| !host.is_idle());
-    let names: Vec<&str> = pending.map(|host| host.host.as_str()).collect();
-    format!("Apply this to {}?", names.join(", "))
+    runtime.block_on(deploying.deploy(targets))
 }

@@ -1,32 +1,48 @@
 //! Errors on standard error: with position, excerpt, causes and hint where there are any.
 
 use homelab::error::{Diagnostic, Diagnostics};
+use homelab::gather::GatherError;
 use homelab::lab::LabError;
 use homelab::remote::RemoteError;
 use homelab::report;
 
+use super::output::tell;
+
 /// Shows an error with all that is known of it.
 pub(super) fn show(error: &anyhow::Error) {
     if let Some(mistakes) = error.downcast_ref::<Diagnostics>() {
-        anstream::eprint!("{}", report::diagnostics(&mistakes.0));
+        tell(&report::diagnostics(&mistakes.0));
         return;
     }
     if let Some(mistake) = error.downcast_ref::<Diagnostic>() {
-        anstream::eprint!("{}", report::diagnostic(mistake));
+        tell(&report::diagnostic(mistake));
         return;
     }
     show_plain(error.as_ref());
 }
 
-/// Shows an error without a position: its causes below, its hint last.
+/// Shows an error without a position.
 pub(super) fn show_plain(error: &(dyn std::error::Error + 'static)) {
+    tell(&plain(error));
+}
+
+/// An error without a position: its causes below, its hint last.
+pub(super) fn plain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut mistake = Diagnostic::new(error.to_string());
     let mut below = error.source();
     while let Some(cause) = below {
         mistake = mistake.because(cause.to_string());
         below = cause.source();
     }
-    anstream::eprint!("{}", report::diagnostic(&mistake.hint_maybe(hint(error))));
+    report::diagnostic(&mistake.hint_maybe(hint(error)))
+}
+
+/// Shows why a host could not be read.
+pub(super) fn show_reading(error: &GatherError) {
+    match error {
+        GatherError::Remote(error) => show_plain(error),
+        other @ GatherError::Unreadable { .. } => show_plain(other),
+    }
 }
 
 fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> {

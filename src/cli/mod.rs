@@ -4,16 +4,24 @@
 
 mod applying;
 mod deploy;
+mod deploying;
 mod errors;
-mod hosts;
+mod exec;
+mod facts;
+mod format;
+mod interruption;
 mod lab;
+mod output;
 mod password;
 mod prompt;
+mod reading;
 mod targets;
+mod telling;
+mod terminal;
 mod trust;
 mod ways;
+mod window;
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -28,6 +36,8 @@ const INVALID: u8 = 3;
 #[derive(Debug, Parser)]
 #[command(name = "homelab", version, arg_required_else_help = true)]
 struct Cli {
+    #[command(flatten)]
+    color: colorchoice_clap::Color,
     #[command(subcommand)]
     command: Command,
 }
@@ -38,6 +48,10 @@ enum Command {
     Deploy(deploy::DeployArguments),
     /// List the keys of an inventory's hosts that are not known yet, ask, and add them to `inventories/known_hosts`
     Trust(trust::TrustArguments),
+    /// Run a command on hosts and exit as it does; on several hosts with 1 if it failed anywhere
+    Exec(exec::ExecArguments),
+    /// Show what templates see of a host as `facts`
+    Facts(facts::FactsArguments),
     /// Throw-away hosts to try deploys on
     #[command(subcommand)]
     Lab(lab::LabCommand),
@@ -54,9 +68,12 @@ pub(crate) fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    cli.color.write_global();
     let result = match &cli.command {
         Command::Deploy(arguments) => deploy::run(arguments),
         Command::Trust(arguments) => trust::run(arguments),
+        Command::Exec(arguments) => exec::run(arguments),
+        Command::Facts(arguments) => facts::run(arguments),
         Command::Lab(command) => lab_command(command),
     };
     result.unwrap_or_else(|error| {
@@ -82,12 +99,4 @@ fn root() -> anyhow::Result<PathBuf> {
 
 fn project() -> anyhow::Result<Project> {
     Ok(load(&root()?)?)
-}
-
-/// Writes to standard output; a reader that went away, as `head` does, is no error.
-fn print(text: &str) -> std::io::Result<()> {
-    match anstream::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
-    }
 }

@@ -1,8 +1,11 @@
 //! Consent.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _};
 
 use homelab::error::Diagnostic;
+use tokio::sync::oneshot;
+
+use super::output::tell;
 
 /// Refuses a run that would have to ask and has nobody to ask.
 pub(super) fn check_terminal() -> anyhow::Result<()> {
@@ -14,12 +17,15 @@ pub(super) fn check_terminal() -> anyhow::Result<()> {
         .into())
 }
 
-/// Asks on the terminal; only `y` and `yes` are consent.
-pub(super) fn confirm(question: &str) -> std::io::Result<bool> {
-    let mut stderr = anstream::stderr();
-    write!(stderr, "{question} [y/N] ")?;
-    stderr.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+/// Asks on the terminal; only `y` and `yes` are consent. May be dropped while it waits.
+pub(super) async fn confirm(question: &str) -> std::io::Result<bool> {
+    tell(&format!("{question} [y/N] "));
+    let (answer, answered) = oneshot::channel();
+    // A thread of its own: a terminal that is being read from would keep the runtime from ending.
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let _ = answer.send(std::io::stdin().lock().read_line(&mut line).map(|_| line));
+    });
+    let line = answered.await.map_err(std::io::Error::other)??;
+    Ok(matches!(line.trim().to_lowercase().as_str(), "y" | "yes"))
 }

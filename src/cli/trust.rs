@@ -13,7 +13,8 @@ use homelab::project::{Host, Project, hosts};
 use homelab::remote::{HostKey, OfferedKey, RemoteError, Target, host_key, remember};
 use homelab::report;
 
-use super::{errors, print, prompt, targets};
+use super::output::{print, tell, tell_line};
+use super::{errors, prompt, targets};
 
 /// Whose keys.
 #[derive(Debug, Args)]
@@ -50,7 +51,7 @@ pub(super) fn run(arguments: &TrustArguments) -> anyhow::Result<ExitCode> {
         }
         print(&table(&strangers))?;
         if !arguments.yes && !consent(strangers.len())? {
-            anstream::eprintln!("no key was added");
+            tell_line("no key was added");
             return Ok(ExitCode::from(exit_code([HostEnd::Interrupted])));
         }
         let file = targets::known_hosts(&project);
@@ -112,7 +113,7 @@ fn tell_changed(error: &RemoteError, known: Option<String>, offered: Option<Stri
         .because(format!("known:   {}", shown(known)))
         .because(format!("offered: {}", shown(offered)))
         .hint_maybe(error.hint());
-    anstream::eprint!("{}", report::diagnostic(&mistake));
+    tell(&report::diagnostic(&mistake));
 }
 
 fn table(strangers: &[Stranger]) -> String {
@@ -139,10 +140,9 @@ fn consent(number: usize) -> anyhow::Result<bool> {
                 .into(),
         );
     }
-    anstream::eprintln!(
-        "compare each with what the host's own console shows: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
-    );
-    Ok(prompt::confirm(&format!("Trust {}?", count(number)))?)
+    tell_line("compare each with what the host's own console shows: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(prompt::confirm(&format!("Trust {}?", count(number))))?)
 }
 
 fn count(number: usize) -> String {

@@ -1,17 +1,26 @@
 //! Reading hosts: facts in as few round trips as the plan needs, three at most.
 
+mod command;
+mod turns;
+
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
+use crate::facts::system::SystemFacts;
 use crate::facts::{Fact, FactKey, Facts, Probe, UnreadableAnswer, questions};
 use crate::plan::{Build, Known, build};
 use crate::project::Run;
 use crate::remote::{Answer, Connection, RemoteError, Target, Writer};
 use crate::secret::DigestKey;
+
+use self::turns::in_turn;
+
+pub use self::command::{CommandEvent, Ran, run_command};
 
 /// A later look asks only for what the plan found to be missing; what a fourth look would find stays open.
 pub const ROUNDS: usize = 3;
@@ -121,29 +130,93 @@ pub struct ReadHost {
 pub struct Reading {
     /// The host.
     pub host: String,
+    /// How long it took, its login included.
+    pub took: Duration,
     /// The host as read, or why not.
     pub result: Result<ReadHost, GatherError>,
 }
 
-/// Told, with a host and words, when reading waits for something.
-pub type OnWait = Arc<dyn Fn(&str, &str) + Send + Sync>;
+/// Something that happened while hosts were read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A host's turn has come: it is being connected to.
+    Started {
+        /// The host.
+        host: String,
+    },
+    /// A host is waited for.
+    Waiting {
+        /// The host.
+        host: String,
+        /// For what: "waiting for …".
+        words: String,
+    },
+    /// A host was read, or cannot be.
+    Finished {
+        /// The host.
+        host: String,
+    },
+}
 
-/// Connects to all `targets` at once and plans each host of `run` from what is read there.
-pub async fn read_hosts(run: &Run, targets: Vec<Target>, digests: &Arc<DigestKey>, on_wait: &OnWait) -> Vec<Reading> {
-    let readings = targets.into_iter().map(|target| {
-        let host = target.name.clone();
-        let run = run.host_alone(&host);
-        let (digests, on_wait) = (Arc::clone(digests), Arc::clone(on_wait));
-        let task = tokio::spawn(async move { read_host(run, &target, &digests, &on_wait).await });
-        async move {
-            let result = match task.await {
-                Ok(result) => result,
-                Err(failed) => std::panic::resume_unwind(failed.into_panic()),
-            };
-            Reading { host, result }
-        }
-    });
-    join_all(readings).await
+/// Told what happens while hosts are read.
+pub type OnEvent = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// Reads what templates see of a host.
+pub async fn read_system(target: &Target) -> Result<SystemFacts, GatherError> {
+    let mut connection = Connection::open(target).await?;
+    let mut facts = Facts::default();
+    let keys = BTreeSet::from([FactKey::System]);
+    let gathered = gather(&mut connection, &target.name, &keys, &mut facts).await;
+    connection.close().await;
+    gathered?;
+    match facts.get(&FactKey::System) {
+        Some(Fact::System(system)) => Ok(system.as_ref().clone()),
+        _ => Ok(SystemFacts::default()),
+    }
+}
+
+/// Connects to all `targets`, no more than `parallel` at once of those that answer, and plans each host of `run` from what
+/// is read there. Readings come in the order of `targets`. Nothing goes on if this is dropped.
+pub async fn read_hosts(
+    run: &Run,
+    targets: Vec<Target>,
+    digests: &Arc<DigestKey>,
+    parallel: usize,
+    on_event: &OnEvent,
+) -> Vec<Reading> {
+    let turns = Arc::new(Semaphore::new(parallel));
+    let mut tasks = JoinSet::new();
+    for (place, target) in targets.into_iter().enumerate() {
+        let run = run.host_alone(&target.name);
+        let (digests, on_event) = (Arc::clone(digests), Arc::clone(on_event));
+        let turns = Arc::clone(&turns);
+        tasks.spawn(async move { (place, read_in_turn(&turns, run, &target, &digests, &on_event).await) });
+    }
+    let mut readings = tasks.join_all().await;
+    readings.sort_by_key(|(place, _)| *place);
+    readings.into_iter().map(|(_, reading)| reading).collect()
+}
+
+async fn read_in_turn(
+    turns: &Semaphore,
+    run: Run,
+    target: &Target,
+    digests: &DigestKey,
+    on_event: &OnEvent,
+) -> Reading {
+    let host = target.name.clone();
+    let mut since = Instant::now();
+    let begin = || {
+        since = Instant::now();
+        on_event(Event::Started { host: host.clone() });
+    };
+    let result = in_turn(turns, begin, read_host(run, target, digests, on_event)).await;
+    on_event(Event::Finished { host: host.clone() });
+    Reading {
+        host,
+        took: since.elapsed(),
+        result,
+    }
 }
 
 /// As [`settle`], of a host on which no work of an earlier run goes on: that is waited for, since it may change anything.
@@ -152,17 +225,17 @@ async fn settle_at_rest(
     run: &Run,
     known: &mut Known,
     digests: &DigestKey,
-    on_wait: &OnWait,
+    on_event: &OnEvent,
 ) -> Result<Build, GatherError> {
     let mut build = settle(connection, run, known, digests).await?;
     let Some(host) = run.hosts.first().map(|host| host.name.clone()) else {
         return Ok(build);
     };
     while let Some(summary) = running_job(known, &host) {
-        on_wait(
-            &host,
-            &format!("waiting for `{summary}` of an earlier run, which lost its connection"),
-        );
+        on_event(Event::Waiting {
+            host: host.clone(),
+            words: format!("waiting for `{summary}` of an earlier run, which lost its connection"),
+        });
         while running_job(known, &host).is_some() {
             tokio::time::sleep(WORK_PAUSE).await;
             let facts = known.facts.entry(host.clone()).or_default();
@@ -181,10 +254,15 @@ fn running_job(known: &Known, host: &str) -> Option<String> {
     }
 }
 
-async fn read_host(run: Run, target: &Target, digests: &DigestKey, on_wait: &OnWait) -> Result<ReadHost, GatherError> {
+async fn read_host(
+    run: Run,
+    target: &Target,
+    digests: &DigestKey,
+    on_event: &OnEvent,
+) -> Result<ReadHost, GatherError> {
     let mut connection = Connection::open(target).await?;
     let mut known = Known::default();
-    match settle_at_rest(&mut connection, &run, &mut known, digests, on_wait).await {
+    match settle_at_rest(&mut connection, &run, &mut known, digests, on_event).await {
         Ok(build) => Ok(ReadHost {
             run,
             connection,

@@ -22,7 +22,7 @@ use super::engine::{Container, Engine};
 use super::error::LastLines;
 use super::events::{Events, LabEvent};
 use super::image::{self, Recipe};
-use super::{LabError, naming};
+use super::{AptCacheStatus, LabError, LabState, naming};
 
 const NAME: &str = "homelab-lab-apt-cache";
 /// Names another cache, or none at all.
@@ -41,11 +41,7 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// Sees to it that the cache runs and returns its address; none where it is switched off or cannot be had.
 pub(super) async fn ensure(engine: &Engine, events: &Events<'_>) -> Option<SocketAddr> {
-    let name = env::var(VARIABLE).ok().filter(|name| !name.is_empty());
-    let name = name.unwrap_or_else(|| NAME.to_owned());
-    if name == OFF {
-        return None;
-    }
+    let name = name()?;
     let recipe = Recipe::apt_cache()?;
     match start(engine, &recipe, &name, events).await {
         Ok(address) => Some(address),
@@ -56,6 +52,31 @@ pub(super) async fn ensure(engine: &Engine, events: &Events<'_>) -> Option<Socke
             None
         }
     }
+}
+
+/// The cache's name; none where it is switched off.
+fn name() -> Option<String> {
+    let name = env::var(VARIABLE).ok().filter(|name| !name.is_empty());
+    Some(name.unwrap_or_else(|| NAME.to_owned())).filter(|name| name != OFF)
+}
+
+/// How the cache is; none where it is switched off.
+pub(super) async fn status(engine: &Engine) -> Result<Option<AptCacheStatus>, LabError> {
+    let Some(name) = name() else {
+        return Ok(None);
+    };
+    let found = find(engine, &name).await?;
+    let state = match &found {
+        None => LabState::Absent,
+        Some(container) if container.runs() => LabState::Running,
+        Some(_) => LabState::Stopped,
+    };
+    let address = found.filter(Container::runs).and_then(|container| container.address);
+    Ok(Some(AptCacheStatus {
+        name,
+        state,
+        address: address.map(|address| format!("{address}:{PORT}")),
+    }))
 }
 
 fn with_causes(error: &LabError) -> String {

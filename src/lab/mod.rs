@@ -97,6 +97,17 @@ pub struct LabStatus {
     pub in_inventory: bool,
 }
 
+/// How the apt cache is that lab hosts share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AptCacheStatus {
+    /// Its container's name.
+    pub name: String,
+    /// Whether it is there, and runs.
+    pub state: LabState,
+    /// Where it listens, while it runs.
+    pub address: Option<String>,
+}
+
 /// Whether a lab host is there, and up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LabState {
@@ -159,6 +170,51 @@ impl Lab {
         join_all(removals).await.into_iter().collect::<Result<(), LabError>>()?;
         self.engine.remove_volumes(spec).await?;
         self.folder.forget(&spec.inventory)
+    }
+
+    /// Makes the host of that name anew, or every host of `spec`: what was on it is gone, and its host key is another one.
+    pub async fn reset(
+        &self,
+        spec: &LabSpec,
+        host: Option<&str>,
+        listener: &mut dyn FnMut(LabEvent),
+    ) -> Result<Vec<LabAddress>, LabError> {
+        let mut chosen = spec.clone();
+        chosen.hosts.retain(|one| host.is_none_or(|host| one.name == host));
+        self.remove(&chosen, listener).await?;
+        // Hosts that are left alone are in the inventory nevertheless.
+        let is_left_alone = |event: &LabEvent| match event {
+            LabEvent::Host {
+                host,
+                step: HostStep::NotInInventory,
+            } => spec.hosts.iter().any(|one| one.name == *host),
+            _ => false,
+        };
+        let mut others = |event: LabEvent| {
+            if !is_left_alone(&event) {
+                listener(event);
+            }
+        };
+        self.up(&chosen, &mut others).await
+    }
+
+    async fn remove(&self, spec: &LabSpec, listener: &mut dyn FnMut(LabEvent)) -> Result<(), LabError> {
+        let events = Events::to(listener);
+        naming::check_names(spec)?;
+        let _lock = self.lock(&events).await?;
+        let found = self.engine.containers(spec).await?;
+        for host in &spec.hosts {
+            if let Some(container) = found.get(&host.name) {
+                self.engine.remove(&host.name, &container.id).await?;
+                events.host(&host.name, HostStep::Removed);
+            }
+        }
+        Ok(())
+    }
+
+    /// How the apt cache is that lab hosts share; none where there is to be none.
+    pub async fn apt_cache(&self) -> Result<Option<AptCacheStatus>, LabError> {
+        apt_cache::status(&self.engine).await
     }
 
     /// How each host of `spec` is, and those that its inventory no longer has but the engine does.

@@ -61,17 +61,35 @@ impl<R: AsyncRead + Unpin> Answers<R> {
 
     /// Everything up to the next tag.
     pub(super) async fn next(&mut self, keep: Keep) -> Result<Tagged, Interruption> {
+        self.next_heard(keep, &mut |_| {}).await
+    }
+
+    /// As [`Answers::next`]; `hear` gets the output as it comes, perhaps with a line break more at its end.
+    pub(super) async fn next_heard(
+        &mut self,
+        keep: Keep,
+        hear: &mut (dyn FnMut(&[u8]) + Send),
+    ) -> Result<Tagged, Interruption> {
         let mut output = Output::new(keep);
+        // A line break may begin a tag, but it ends a line in any case: it is heard before that is known.
+        let mut heard = 0;
         loop {
             match scan(&self.buffer, &self.marker) {
                 Found::Tag { start, end, tag } => {
+                    hear(&self.buffer[heard.min(start)..start]);
                     output.push(&self.buffer[..start])?;
                     self.buffer.drain(..end);
                     return Ok(output.finish(tag));
                 }
                 Found::Output(length) => {
+                    hear(&self.buffer[heard.min(length)..length]);
                     output.push(&self.buffer[..length])?;
                     self.buffer.drain(..length);
+                    heard = heard.saturating_sub(length);
+                    if self.buffer == b"\n" && heard == 0 {
+                        hear(b"\n");
+                        heard = 1;
+                    }
                 }
             }
             self.fill().await?;
@@ -234,6 +252,31 @@ mod tests {
                 (2, "failed", 255)
             );
         }
+    }
+
+    #[tokio::test]
+    async fn output_is_heard_as_it_comes_with_the_end_of_its_line() {
+        let nonce = Nonce::random();
+        let (mut writer, reader) = tokio::io::duplex(64);
+        let mut answers = Answers::new(reader, &nonce);
+        let (heard, mut hearing) = tokio::sync::mpsc::unbounded_channel();
+        let task = tokio::spawn(async move {
+            let mut hear = |bytes: &[u8]| drop(heard.send(bytes.to_vec()));
+            answers.next_heard(Keep::Tail(100), &mut hear).await
+        });
+        let mut all = Vec::new();
+        for (written, line) in [("one\n", "one\n"), ("\n\ntwo\n", "\n\ntwo\n"), ("three", "three")] {
+            writer.write_all(written.as_bytes()).await.unwrap();
+            let mut told = Vec::new();
+            while told != line.as_bytes() {
+                told.extend(hearing.recv().await.unwrap());
+            }
+            all.extend(told);
+        }
+        let tag = format!("\n{} 1 done 0\n", nonce.as_str());
+        writer.write_all(tag.as_bytes()).await.unwrap();
+        let tagged = task.await.unwrap().unwrap();
+        assert_eq!(tagged.output, all);
     }
 
     #[tokio::test]

@@ -31,7 +31,16 @@ pub(super) struct Exchange<'a> {
     /// What is under way once so many answers have come, for messages.
     pub(super) during: &'a (dyn Fn(usize) -> String + Sync),
     /// Called as each answer comes, and each note before it.
-    pub(super) on_answer: &'a mut (dyn FnMut(&Tagged) + Send),
+    pub(super) on_answer: &'a mut (dyn FnMut(Heard<'_>) + Send),
+}
+
+/// What is heard of a frame.
+#[derive(Clone, Copy)]
+pub(super) enum Heard<'a> {
+    /// Output, as it comes.
+    Output(&'a [u8]),
+    /// An answer or a note, with all its output.
+    Tag(&'a Tagged),
 }
 
 /// Where a channel leads.
@@ -247,12 +256,14 @@ impl Channel {
                     drop(configuration.take());
                 }
                 for number in numbers {
-                    let mut tagged = expected(answers.next(keep).await?, number)?;
+                    let mut hear = |output: &[u8]| on_answer(Heard::Output(output));
+                    let mut tagged = expected(answers.next_heard(keep, &mut hear).await?, number)?;
                     while tagged.outcome == NOTE {
-                        on_answer(&tagged);
-                        tagged = expected(answers.next(keep).await?, number)?;
+                        on_answer(Heard::Tag(&tagged));
+                        let mut hear = |output: &[u8]| on_answer(Heard::Output(output));
+                        tagged = expected(answers.next_heard(keep, &mut hear).await?, number)?;
                     }
-                    on_answer(&tagged);
+                    on_answer(Heard::Tag(&tagged));
                     received.push(tagged);
                 }
                 Ok(())

@@ -69,6 +69,7 @@ async fn perform(writer: &mut Writer<'_>, steps: &[StepScript]) -> Vec<StepAnswe
         .perform(steps, &mut |index, news| match news {
             StepNews::Through(answer) => seen.push((index, answer.clone())),
             StepNews::Waits(words) => panic!("{words}"),
+            StepNews::Output(_) => {}
         })
         .await
         .unwrap();
@@ -233,6 +234,7 @@ async fn what_a_step_waits_for_is_heard_before_its_answer() {
         let answers = writer
             .perform(&steps, &mut |index, news| match news {
                 StepNews::Waits(words) => heard.push((index, words.to_owned())),
+                StepNews::Output(_) => {}
                 StepNews::Through(answer) => heard.push((index, text(&answer.output))),
             })
             .await

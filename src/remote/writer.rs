@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::answers::{Keep, Tagged};
-use super::channel::Exchange;
+use super::channel::{Exchange, Heard};
 use super::connection::{Answer, Connection};
 use super::error::RemoteError;
 use super::script::{Delivery, NOTE, pump_command};
@@ -95,6 +95,8 @@ struct Batch<'s> {
 /// What is heard of a step.
 #[derive(Clone, Copy, Debug)]
 pub enum StepNews<'a> {
+    /// It has written this, and goes on.
+    Output(&'a [u8]),
     /// It waits, for what these words say; its answer is still to come.
     Waits(&'a str),
     /// It is through.
@@ -185,8 +187,15 @@ impl<'a> Writer<'a> {
             return Ok(false);
         };
         let mut staged = false;
-        let mut on_tag = |tagged: &Tagged| {
+        let mut on_tag = |heard: Heard<'_>| {
             let position = answers.len();
+            let tagged = match heard {
+                Heard::Tag(tagged) => tagged,
+                Heard::Output(output) => {
+                    on_news(position, StepNews::Output(output));
+                    return;
+                }
+            };
             if tagged.outcome == NOTE {
                 on_news(position, StepNews::Waits(&String::from_utf8_lossy(&tagged.output)));
                 return;

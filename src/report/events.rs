@@ -1,8 +1,7 @@
 //! Events as plain lines: one a finished operation, failures in full.
 
-use std::time::Duration;
-
 use super::TextOptions;
+use super::duration::taken;
 use super::failure::{self, ENDS, ended, words};
 use super::layout::{indented, joined};
 use super::operation;
@@ -17,7 +16,7 @@ const MOST_NAMED: usize = 3;
 /// What a plain log tells of an event; `None` where it has nothing to tell.
 pub fn event(event: &Event, options: &TextOptions) -> Option<String> {
     let lines = match event {
-        Event::Started { .. } => Vec::new(),
+        Event::HostStarted { .. } | Event::Started { .. } | Event::Output { .. } => Vec::new(),
         Event::Resolved { host, operation } => {
             let block = operation::lines(operation, options, options.width.saturating_sub(4));
             let slug = one_line(operation.id.slug());
@@ -61,7 +60,7 @@ fn finished(host: &str, result: &OperationResult) -> Vec<String> {
             names.push(format!("{rest} more"));
         }
         let took = if matches!(end, LineEnd::Applied | LineEnd::Failed) {
-            duration(result.took)
+            taken(result.took).map_or_else(String::new, |took| format!(" ({took})"))
         } else {
             String::new()
         };
@@ -77,30 +76,4 @@ fn finished(host: &str, result: &OperationResult) -> Vec<String> {
 fn line(host: &str, words: &str, tone: Tone, what: &str) -> String {
     let column = format!("{words:<11}");
     format!("{}  {}  {what}", one_line(host), paint(tone, &column))
-}
-
-/// ` (12.3 s)`; nothing for what took no time to speak of.
-fn duration(took: Duration) -> String {
-    let tenths = (took.as_millis() + 50) / 100;
-    match tenths {
-        0 => String::new(),
-        1..600 => format!(" ({}.{} s)", tenths / 10, tenths % 10),
-        _ => format!(" ({} min {} s)", tenths / 600, tenths % 600 / 10),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_read_well() {
-        let read = |milliseconds| duration(Duration::from_millis(milliseconds));
-        assert_eq!(read(0), "");
-        assert_eq!(read(49), "");
-        assert_eq!(read(50), " (0.1 s)");
-        assert_eq!(read(12_345), " (12.3 s)");
-        assert_eq!(read(59_960), " (1 min 0 s)");
-        assert_eq!(read(192_000), " (3 min 12 s)");
-    }
 }

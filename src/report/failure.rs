@@ -72,7 +72,7 @@ fn output(text: &str) -> Vec<String> {
 }
 
 /// What a terminal would show of a line that was written over, as progress bars are.
-fn last_state(line: &str) -> String {
+pub(super) fn last_state(line: &str) -> String {
     let line = line.trim_end_matches('\r');
     sanitize::lines(line.rsplit('\r').next().unwrap_or(line))
 }

@@ -8,12 +8,17 @@ mod attributes;
 mod change;
 mod diagnostic;
 mod diff;
+mod duration;
 mod events;
+mod facts;
 mod failure;
+mod json;
 mod layout;
 mod line;
+mod live;
 mod operation;
 mod packages;
+mod progress;
 mod sanitize;
 mod style;
 mod summary;
@@ -22,8 +27,12 @@ mod totals;
 
 pub use diagnostic::{diagnostic, diagnostics, mistakes};
 pub use events::event;
+pub use facts::{fact_names, facts, facts_json, host_lines};
+pub use json::{deploy_json, plan_json};
+pub use live::LiveOutput;
 pub use operation::operation;
-pub use summary::summary;
+pub use progress::{Frame, Progress};
+pub use summary::{not_read, summary};
 pub use text::plan;
 
 /// How a text is laid out.

@@ -124,7 +124,8 @@ fn named(operations: &[OperationId]) -> String {
     }
 }
 
-fn scope(scope: &Scope) -> String {
+/// What may be touched, in words.
+pub(super) fn scope(scope: &Scope) -> String {
     match scope {
         Scope::Key(key) => match key.path() {
             Some(path) => one_line(path),

@@ -1,13 +1,15 @@
 //! How a run ended: failures in full, what was not reached, how to go on, and the totals last.
 
+use super::TextOptions;
+use super::duration::taken;
 use super::failure::{self, ENDS, ended, not_reached, note, words};
 use super::layout::joined;
 use super::sanitize::one_line;
 use super::style::{Tone, counted, grouped, paint, width};
 use crate::apply::{HostEnd, HostResult, LineEnd};
 
-/// How the run ended.
-pub fn summary(results: &[HostResult]) -> String {
+/// How the run ended; with verbose options also how long each operation took.
+pub fn summary(results: &[HostResult], options: &TextOptions) -> String {
     let mut lines = Vec::new();
     for result in results {
         let told = trouble(result);
@@ -18,7 +20,12 @@ pub fn summary(results: &[HostResult]) -> String {
     }
     let (idle, busy): (Vec<&HostResult>, Vec<&HostResult>) = results.iter().partition(|one| is_idle(one));
     let column = busy.iter().map(|one| width(&one_line(&one.host))).max().unwrap_or(0);
-    lines.extend(busy.iter().map(|result| host_line(result, column)));
+    for result in busy {
+        lines.push(host_line(result, column));
+        if options.verbose {
+            lines.extend(timings(result));
+        }
+    }
     if !idle.is_empty() {
         let names: Vec<String> = idle.iter().map(|one| one_line(&one.host)).collect();
         lines.push(format!("nothing to do on {}", names.join(", ")));
@@ -27,6 +34,27 @@ pub fn summary(results: &[HostResult]) -> String {
         lines.push(total(results));
     }
     joined(&lines)
+}
+
+/// Hosts that could not be read, below a review that says nothing of them.
+pub fn not_read(results: &[HostResult]) -> String {
+    if results.is_empty() {
+        return String::new();
+    }
+    let entry = |result: &HostResult| format!("{} ({})", one_line(&result.host), end_words(result.end).0);
+    let names: Vec<String> = results.iter().map(entry).collect();
+    format!("{}: {}\n", paint(Tone::Removed, "not read"), names.join(", "))
+}
+
+/// How long operations took, the longest first.
+fn timings(result: &HostResult) -> Vec<String> {
+    let mut operations: Vec<_> = result.operations.iter().collect();
+    operations.sort_by_key(|operation| std::cmp::Reverse(operation.took));
+    let timed = operations.into_iter().filter_map(|operation| {
+        let took = taken(operation.took)?;
+        Some(format!("  {took:>10}  {}", one_line(operation.operation.slug())))
+    });
+    timed.collect()
 }
 
 fn is_idle(result: &HostResult) -> bool {
@@ -96,13 +124,18 @@ fn end_words(end: HostEnd) -> (&'static str, Tone) {
     }
 }
 
-/// `nas  converged  3 applied, 1 already so`, the host's name in a column of that width.
+/// `nas  converged  3 applied, 1 already so in 4.2 s`, the host's name in a column of that width.
 pub(super) fn host_line(result: &HostResult, column: usize) -> String {
     let host = format!("{:<column$}", one_line(&result.host));
     let (end, tone) = end_words(result.end);
     let counts = counts(std::slice::from_ref(result));
     let end = paint(tone, &format!("{end:<11}"));
-    format!("{}  {end}  {}", paint(Tone::Heading, &host), counted_ends(&counts))
+    let took = taken(result.took).map_or_else(String::new, |took| format!(" in {took}"));
+    format!(
+        "{}  {end}  {}{took}",
+        paint(Tone::Heading, &host),
+        counted_ends(&counts)
+    )
 }
 
 fn counts(results: &[HostResult]) -> [usize; ENDS.len()] {

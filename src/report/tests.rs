@@ -3,7 +3,9 @@
 mod attributes;
 mod diffs;
 mod ends;
+mod json;
 mod mistakes;
+mod progress;
 mod reviews;
 
 use std::time::Duration;
@@ -92,7 +94,11 @@ fn shown(change: ResourceChange, options: &TextOptions) -> String {
     plain(&super::operation(&planned("x", Outcome::Change(vec![change])), options))
 }
 
-fn result(slug: &str, resources: &[(&'static str, &str, LineEnd)], failure: Option<Failure>) -> OperationResult {
+pub(super) fn result(
+    slug: &str,
+    resources: &[(&'static str, &str, LineEnd)],
+    failure: Option<Failure>,
+) -> OperationResult {
     let lines = resources.iter().map(|(kind, name, end)| Line {
         resource: id(kind, name),
         action: Action::Create,

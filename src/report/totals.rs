@@ -8,7 +8,7 @@ use crate::plan::{HostPlan, PlannedOperation, Totals};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) totals: Totals,
-    along: Along,
+    pub(super) along: Along,
 }
 
 impl Tally {

@@ -86,7 +86,8 @@ impl Folder {
     }
 
     async fn perform(&self, change: &ResourceChange, ensure: bool) -> Vec<StepAnswer> {
-        self.perform_in("sh", &scripts(change, ensure)).await
+        self.perform_in("sh", &scripts(change, Manner { ensure, live: false }))
+            .await
     }
 }
 
@@ -107,7 +108,7 @@ async fn a_file_comes_whole_with_its_mode_in_every_shell() {
             path: folder.path("f x"),
         };
         let change = change(vec![folder.write("f x", content, 0o640)], vec![absent]);
-        let answers = folder.perform_in(shell, &scripts(&change, false)).await;
+        let answers = folder.perform_in(shell, &scripts(&change, Manner::default())).await;
         assert_eq!(answers[0].end, StepEnd::Done, "{shell}: {}", said(&answers[0]));
         assert_eq!(std::fs::read(folder.path("f x")).expect("there"), content);
         assert_eq!(mode(&folder.path("f x")), 0o640);

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use homelab::lab::{Lab, LabSpec};
 
+use crate::cli::output::tell_line;
+
 pub(super) fn run(root: &Path, spec: &LabSpec) -> anyhow::Result<ExitCode> {
     let said_anything = Cell::new(false);
     super::runtime()?.block_on(async {
@@ -17,7 +19,7 @@ pub(super) fn run(root: &Path, spec: &LabSpec) -> anyhow::Result<ExitCode> {
         lab.down(spec, &mut listener).await
     })?;
     if !said_anything.get() {
-        anstream::eprintln!("lab: no host of `{}` was there", spec.inventory);
+        tell_line(format_args!("lab: no host of `{}` was there", spec.inventory));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,7 @@
 //! `homelab lab`: throw-away hosts for an inventory.
 
 mod down;
+mod reset;
 mod ssh;
 mod status;
 mod up;
@@ -11,6 +12,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use homelab::lab::{HostStep, ImageStep, LabEvent, LabSpec};
 
+use super::output::tell_line;
+
 /// What to do with lab hosts.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LabCommand {
@@ -18,8 +21,10 @@ pub(crate) enum LabCommand {
     Up(InventoryArgument),
     /// Remove the lab hosts of an inventory with all that is on them
     Down(InventoryArgument),
-    /// Show how the lab hosts of an inventory are
-    Status(InventoryArgument),
+    /// Make the lab hosts of an inventory anew, or one of them: what was on it is gone
+    Reset(reset::ResetArguments),
+    /// Show how the lab hosts of an inventory are, and the apt cache that they share
+    Status(status::StatusArguments),
     /// Log in to a lab host, or run a command there and exit as it does
     Ssh(ssh::SshArguments),
 }
@@ -40,7 +45,8 @@ pub(crate) fn run(
     match command {
         LabCommand::Up(arguments) => up::run(root, &load(&arguments.inventory)?),
         LabCommand::Down(arguments) => down::run(root, &load(&arguments.inventory)?),
-        LabCommand::Status(arguments) => status::run(root, &load(&arguments.inventory)?),
+        LabCommand::Reset(arguments) => reset::run(root, &load(&arguments.inventory)?, arguments),
+        LabCommand::Status(arguments) => status::run(root, &load(&arguments.inventory)?, arguments),
         LabCommand::Ssh(arguments) => ssh::run(root, arguments),
     }
 }
@@ -52,7 +58,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 
 /// Shows an event as a line on stderr.
 fn show(event: &LabEvent) {
-    anstream::eprintln!("{}", line(event));
+    tell_line(line(event));
 }
 
 fn line(event: &LabEvent) -> String {

@@ -3,12 +3,78 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use homelab::lab::{Lab, LabSpec, LabState, LabStatus};
+use clap::Args;
+use homelab::lab::{AptCacheStatus, Lab, LabSpec, LabState, LabStatus};
+use serde_json::{Value, json};
 
-pub(super) fn run(root: &Path, spec: &LabSpec) -> anyhow::Result<ExitCode> {
-    let hosts = super::runtime()?.block_on(async { Lab::connect(root).await?.status(spec).await })?;
-    anstream::print!("{}", table(&hosts));
+use crate::cli::format::Format;
+use crate::cli::output::print;
+
+/// Rises when a program that reads the format could take something for what it is not.
+const FORMAT_VERSION: u32 = 1;
+
+/// What to show.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
+    /// Name of the inventory, such as `dev`
+    pub(super) inventory: String,
+    /// How it is told on standard output; what `json` holds is in docs/format.md
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+pub(super) fn run(root: &Path, spec: &LabSpec, arguments: &StatusArguments) -> anyhow::Result<ExitCode> {
+    let (hosts, cache) = super::runtime()?.block_on(async {
+        let lab = Lab::connect(root).await?;
+        Ok::<_, anyhow::Error>((lab.status(spec).await?, lab.apt_cache().await?))
+    })?;
+    print(&match arguments.format {
+        Format::Text => table(&hosts) + &cache_line(cache.as_ref()),
+        Format::Json => document(&spec.inventory, &hosts, cache.as_ref()),
+    })?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn cache_line(cache: Option<&AptCacheStatus>) -> String {
+    let Some(cache) = cache else {
+        return "apt cache: none\n".to_owned();
+    };
+    let address = cache.address.iter().map(|address| format!(" at {address}"));
+    let address: String = address.collect();
+    format!("apt cache: {} is {}{address}\n", cache.name, word(cache.state))
+}
+
+fn document(inventory: &str, hosts: &[LabStatus], cache: Option<&AptCacheStatus>) -> String {
+    let hosts: Vec<Value> = hosts
+        .iter()
+        .map(|host| {
+            json!({
+                "host": host.host,
+                "state": word(host.state),
+                "address": host.address,
+                "image": host.image,
+                "since": host.since.map(|since| since.to_string()),
+                "in_inventory": host.in_inventory,
+            })
+        })
+        .collect();
+    let cache = cache.map(|cache| json!({"name": cache.name, "state": word(cache.state), "address": cache.address}));
+    let document = json!({
+        "format_version": FORMAT_VERSION,
+        "inventory": inventory,
+        "hosts": hosts,
+        "apt_cache": cache,
+    });
+    format!("{document:#}\n")
+}
+
+fn word(state: LabState) -> &'static str {
+    match state {
+        LabState::Absent => "absent",
+        LabState::Stopped => "stopped",
+        LabState::Booting => "booting",
+        LabState::Running => "running",
+    }
 }
 
 fn table(hosts: &[LabStatus]) -> String {
@@ -30,12 +96,6 @@ fn table(hosts: &[LabStatus]) -> String {
 }
 
 fn row(status: &LabStatus) -> [String; 5] {
-    let state = match status.state {
-        LabState::Absent => "absent",
-        LabState::Stopped => "stopped",
-        LabState::Booting => "booting",
-        LabState::Running => "running",
-    };
     let note = if status.in_inventory {
         ""
     } else {
@@ -47,7 +107,7 @@ fn row(status: &LabStatus) -> [String; 5] {
     let absent = || "-".to_owned();
     [
         format!("{}{note}", status.host),
-        state.to_owned(),
+        word(status.state).to_owned(),
         status.address.clone().unwrap_or_else(absent),
         status.image.clone(),
         since.unwrap_or_else(absent),

@@ -33,6 +33,7 @@ fn host(name: &str, end: HostEnd, operations: Vec<OperationResult>, failure: Opt
         failure,
         notices: Vec::new(),
         round_trips: 3,
+        took: Duration::ZERO,
     }
 }
 
@@ -60,6 +61,7 @@ fn one_line_a_finished_operation() {
     let started = Event::Started {
         host: "web".to_owned(),
         operation: OperationId("web / t / x".to_owned()),
+        doing: "x".to_owned(),
     };
     assert_eq!(event(&started, &TextOptions::default()), None);
 }
@@ -149,7 +151,7 @@ fn a_summary_tells_failures_what_is_left_and_the_totals_last() {
         }),
     );
     let [dns, dhcp] = idle;
-    assert_snapshot!(plain(&summary(&[web, nas, dns, dhcp, far])), @r"
+    assert_snapshot!(plain(&summary(&[web, nas, dns, dhcp, far], &TextOptions::default())), @r"
     web: failed to run `apt-get install x`
       exit code 100
       | Reading package lists...
@@ -184,9 +186,39 @@ fn each_end_says_how_to_go_on() {
         HostEnd::Invalid,
         HostEnd::Interrupted,
     ] {
-        let text = plain(&summary(&[host("web", end, Vec::new(), None)]));
+        let text = plain(&summary(&[host("web", end, Vec::new(), None)], &TextOptions::default()));
         assert!(text.contains("to go on: "), "{end:?}: {text}");
     }
-    let fine = plain(&summary(&[host("web", HostEnd::Converged, Vec::new(), None)]));
+    let fine = plain(&summary(
+        &[host("web", HostEnd::Converged, Vec::new(), None)],
+        &TextOptions::default(),
+    ));
     assert_eq!(fine, "nothing to do on web\n");
+}
+
+#[test]
+fn times_are_told_by_host_and_on_request_by_operation() {
+    let mut slow = result("apt.upgrade", &[("package", "x", LineEnd::Applied)], None);
+    slow.took = Duration::from_secs(95);
+    let mut quick = result("files.put /etc/x", &[("file", "/etc/x", LineEnd::Applied)], None);
+    quick.took = Duration::from_millis(700);
+    let mut web = host("web", HostEnd::Converged, vec![quick, slow], None);
+    web.took = Duration::from_millis(96_040);
+    let results = [web];
+    assert_snapshot!(plain(&summary(&results, &TextOptions::default())), @"web  converged    2 applied in 1 min 36 s");
+    let told = plain(&summary(&results, &verbose()));
+    let times: Vec<&str> = told.lines().skip(1).collect();
+    assert_eq!(times, ["  1 min 35 s  apt.upgrade", "       0.7 s  files.put /etc/x"]);
+}
+
+#[test]
+fn a_review_says_which_hosts_it_says_nothing_of() {
+    use crate::report::not_read;
+    assert_eq!(not_read(&[]), "");
+    let far = host("far", HostEnd::Unreachable, Vec::new(), None);
+    let odd = host("odd", HostEnd::Failed, Vec::new(), None);
+    assert_eq!(
+        plain(&not_read(&[far, odd])),
+        "not read: far (unreachable), odd (failed)\n"
+    );
 }

@@ -1,0 +1,36 @@
+//! `homelab lab reset`
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Args;
+use homelab::error::{Diagnostic, suggestion};
+use homelab::lab::{Lab, LabSpec};
+
+/// What to make anew.
+#[derive(Debug, Args)]
+pub(crate) struct ResetArguments {
+    /// Name of the inventory, such as `dev`
+    pub(super) inventory: String,
+    /// One of its lab hosts; all of them if left out
+    host: Option<String>,
+}
+
+pub(super) fn run(root: &Path, spec: &LabSpec, arguments: &ResetArguments) -> anyhow::Result<ExitCode> {
+    let host = arguments.host.as_deref();
+    if let Some(host) = host
+        && !spec.hosts.iter().any(|one| one.name == host)
+    {
+        let mistake = Diagnostic::new(format!(
+            "there is no lab host `{host}` in inventory `{}`",
+            spec.inventory
+        ));
+        let names = spec.hosts.iter().map(|one| one.name.as_str());
+        return Err(mistake.hint_maybe(suggestion(host, names)).into());
+    }
+    super::runtime()?.block_on(async {
+        let lab = Lab::connect(root).await?;
+        lab.reset(spec, host, &mut |event| super::show(&event)).await?;
+        Ok(ExitCode::SUCCESS)
+    })
+}

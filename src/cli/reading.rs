@@ -1,0 +1,96 @@
+//! Hosts read, and let go.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use homelab::apply::{HostResult, not_read};
+use homelab::gather::{Event, OnEvent, ReadHost, Reading, read_hosts};
+use homelab::project::Run;
+use homelab::remote::Target;
+use homelab::report::Progress;
+use homelab::secret::DigestKey;
+use tokio::sync::mpsc;
+
+use super::errors;
+use super::output::tell_line;
+use super::telling::{Lines, Teller, Told};
+
+/// Hosts that were read, and how those ended that could not be.
+pub(super) struct Hosts {
+    pub(super) read: Vec<ReadHost>,
+    pub(super) unread: Vec<HostResult>,
+}
+
+/// How hosts are read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReadOptions {
+    pub(super) parallel: usize,
+    pub(super) verbose: bool,
+}
+
+/// Reads all hosts at once; those that cannot be read are told and leave their end.
+pub(super) async fn read(
+    options: ReadOptions,
+    run: &Run,
+    targets: Vec<Target>,
+    digests: &Arc<DigestKey>,
+) -> std::io::Result<Hosts> {
+    let teller = Teller::new(Progress::of_reading(targets.len()), Lines::Aside);
+    let (events, told) = mpsc::unbounded_channel();
+    let hear = |progress: &mut Progress, event: Event| {
+        progress.hear_reading(&event, Instant::now());
+        match event {
+            Event::Waiting { host, words } => Told::line(Some(format!("{host}: {words}\n"))),
+            Event::Started { .. } | Event::Finished { .. } => Told::default(),
+        }
+    };
+    let telling = teller.follow(told, hear, std::future::pending());
+    // The last sender goes with the reading, and so ends the telling.
+    let reading = async move {
+        let on_event: OnEvent = Arc::new(move |event| {
+            let _ = events.send(event);
+        });
+        read_hosts(run, targets, digests, options.parallel, &on_event).await
+    };
+    let (readings, telling) = tokio::join!(reading, telling);
+    telling?;
+    Ok(sorted(readings, options.verbose))
+}
+
+fn sorted(readings: Vec<Reading>, verbose: bool) -> Hosts {
+    let mut hosts = Hosts {
+        read: Vec::new(),
+        unread: Vec::new(),
+    };
+    for reading in readings {
+        match reading.result {
+            Ok(host) => {
+                if verbose {
+                    tell_line(format_args!(
+                        "{}: read in {:.1} s",
+                        reading.host,
+                        reading.took.as_secs_f64()
+                    ));
+                    tell_line(format_args!(
+                        "{}: round trips: {}",
+                        reading.host,
+                        host.connection.round_trips()
+                    ));
+                }
+                hosts.read.push(host);
+            }
+            Err(error) => {
+                errors::show_reading(&error);
+                hosts.unread.push(not_read(&reading.host, &error));
+            }
+        }
+    }
+    hosts
+}
+
+/// Ends the connections.
+pub(super) async fn close(hosts: Vec<ReadHost>) {
+    for host in hosts {
+        host.connection.close().await;
+    }
+}

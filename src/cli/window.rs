@@ -1,0 +1,100 @@
+//! The window on a terminal: a bar for all of it, below it what hosts are doing.
+
+use std::time::{Duration, Instant};
+
+use homelab::report::Frame;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::terminal;
+
+/// What is through sooner needs no window.
+const PATIENCE: Duration = Duration::from_millis(400);
+const SUMMARY: &str = "[{bar:20}] {wide_msg}";
+const HOST: &str = "  {wide_msg}";
+
+/// The window; it goes when it is dropped.
+pub(super) struct Window {
+    bars: MultiProgress,
+    summary: ProgressBar,
+    hosts: Vec<ProgressBar>,
+    rows: usize,
+    since: Instant,
+}
+
+impl Window {
+    /// A window on standard error, where that is a terminal.
+    pub(super) fn open() -> Option<Self> {
+        if !terminal::can_be_written_over() {
+            return None;
+        }
+        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+        Some(Self {
+            bars,
+            summary: ProgressBar::hidden(),
+            hosts: Vec::new(),
+            rows: terminal::rows(),
+            since: Instant::now(),
+        })
+    }
+
+    /// Rows of the terminal.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The terminal has another size now.
+    pub(super) fn resized(&mut self) {
+        self.rows = terminal::rows();
+    }
+
+    /// Shows `frame` instead of what was shown.
+    pub(super) fn draw(&mut self, frame: &Frame) {
+        if self.since.elapsed() < PATIENCE {
+            return;
+        }
+        if self.summary.is_hidden() {
+            self.summary = self.add(SUMMARY);
+        }
+        self.summary.set_length(frame.length);
+        self.summary.set_position(frame.position);
+        self.summary.set_message(frame.summary.clone());
+        while self.hosts.len() > frame.hosts.len() {
+            self.take_away();
+        }
+        while self.hosts.len() < frame.hosts.len() {
+            let bar = self.add(HOST);
+            self.hosts.push(bar);
+        }
+        for (bar, line) in self.hosts.iter().zip(&frame.hosts) {
+            bar.set_message(line.clone());
+        }
+    }
+
+    /// Writes what is to stand above the window.
+    pub(super) fn above<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.bars.suspend(write)
+    }
+
+    fn add(&self, template: &str) -> ProgressBar {
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::new(1).with_style(style.progress_chars("=> "));
+        self.bars.add(bar)
+    }
+
+    fn take_away(&mut self) {
+        if let Some(bar) = self.hosts.pop() {
+            bar.finish_and_clear();
+            self.bars.remove(&bar);
+        }
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        while !self.hosts.is_empty() {
+            self.take_away();
+        }
+        self.summary.finish_and_clear();
+        let _ = self.bars.clear();
+    }
+}

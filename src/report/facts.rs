@@ -1,0 +1,130 @@
+//! Facts as people and programs read them, under the names that templates have for them.
+
+use serde_json::Value;
+
+use super::layout::joined;
+use super::sanitize::{self, one_line};
+use super::style::{Tone, paint};
+use crate::facts::system::SystemFacts;
+
+/// `name = value`, a line each; the value alone where `name` is that of one fact. `None` where there is no such fact.
+pub fn facts(facts: &SystemFacts, name: Option<&str>) -> Option<String> {
+    let found = find(tree(facts), name)?;
+    let mut entries = Vec::new();
+    flatten(name.unwrap_or_default(), &found, &mut entries);
+    if let ([(only, value)], Some(name)) = (entries.as_slice(), name)
+        && only == name
+    {
+        return Some(format!("{}\n", one_line(value)));
+    }
+    let lines: Vec<String> = entries
+        .iter()
+        .map(|(name, value)| format!("{} = {}", paint(Tone::Heading, name), one_line(value)))
+        .collect();
+    Some(joined(&lines))
+}
+
+/// The same as JSON.
+pub fn facts_json(facts: &SystemFacts, name: Option<&str>) -> Option<String> {
+    let found = find(tree(facts), name)?;
+    Some(serde_json::to_string_pretty(&found).unwrap_or_default() + "\n")
+}
+
+/// The names of all facts.
+pub fn fact_names(facts: &SystemFacts) -> Vec<String> {
+    let mut entries = Vec::new();
+    flatten("", &tree(facts), &mut entries);
+    entries.into_iter().map(|(name, _)| name).collect()
+}
+
+/// The lines of a host's output, each with the host's name before it; what would drive a terminal is shown instead.
+pub fn host_lines(host: &str, output: &[u8]) -> String {
+    let text = String::from_utf8_lossy(output);
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| format!("{}: {}", paint(Tone::Heading, &one_line(host)), sanitize::lines(line)))
+        .collect();
+    joined(&lines)
+}
+
+fn tree(facts: &SystemFacts) -> Value {
+    serde_json::to_value(facts).unwrap_or_default()
+}
+
+fn find(mut tree: Value, name: Option<&str>) -> Option<Value> {
+    for part in name.into_iter().flat_map(|name| name.split('.')) {
+        tree = tree.get_mut(part)?.take();
+    }
+    Some(tree)
+}
+
+fn flatten(name: &str, value: &Value, entries: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(fields) => {
+            for (field, value) in fields {
+                let name = if name.is_empty() {
+                    field.clone()
+                } else {
+                    format!("{name}.{field}")
+                };
+                flatten(&name, value, entries);
+            }
+        }
+        Value::String(text) => entries.push((name.to_owned(), text.clone())),
+        Value::Null => entries.push((name.to_owned(), "none".to_owned())),
+        Value::Array(items) => {
+            let words: Vec<String> = items.iter().map(word).collect();
+            entries.push((name.to_owned(), words.join(", ")));
+        }
+        other => entries.push((name.to_owned(), other.to_string())),
+    }
+}
+
+fn word(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::system::OperatingSystem;
+
+    fn debian() -> SystemFacts {
+        SystemFacts {
+            os: OperatingSystem {
+                id: "debian".to_owned(),
+                codename: "trixie\u{1b}[2J".to_owned(),
+                ..OperatingSystem::default()
+            },
+            addresses: vec!["10.0.0.1".to_owned(), "10.0.0.2".to_owned()],
+            cpus: 2,
+            ..SystemFacts::default()
+        }
+    }
+
+    fn told(name: &str) -> Option<String> {
+        let text = facts(&debian(), Some(name))?;
+        Some(anstream::adapter::strip_str(&text).to_string())
+    }
+
+    #[test]
+    fn one_fact_is_its_value_and_several_have_their_names() {
+        assert_eq!(told("cpus").as_deref(), Some("2\n"));
+        assert_eq!(told("os.codename").as_deref(), Some("trixie\\x1b[2J\n"));
+        assert_eq!(told("addresses").as_deref(), Some("10.0.0.1, 10.0.0.2\n"));
+        assert!(told("os").is_some_and(|text| text.starts_with("os.id = debian\nos.version = \n")));
+        assert_eq!(told("os.nope"), None);
+        assert_eq!(told("cpus.more"), None);
+        assert!(fact_names(&debian()).contains(&"architecture.uname".to_owned()));
+        let json = facts_json(&debian(), Some("addresses")).unwrap();
+        assert_eq!(json, "[\n  \"10.0.0.1\",\n  \"10.0.0.2\"\n]\n");
+    }
+
+    #[test]
+    fn each_line_of_a_host_has_its_name() {
+        let lines = host_lines("web", b"one\n\n\x1b[2Jtwo");
+        let plain = anstream::adapter::strip_str(&lines).to_string();
+        assert_eq!(plain, "web: one\nweb: \nweb: \\x1b[2Jtwo\n");
+        assert_eq!(host_lines("web", b""), "");
+    }
+}

@@ -1,0 +1,96 @@
+//! The output of what runs on hosts, as it comes.
+
+use std::collections::BTreeMap;
+
+use super::failure::last_state;
+use super::layout::joined;
+use super::sanitize::one_line;
+use super::style::{Tone, paint};
+use crate::apply::Event;
+
+/// Output cut into lines, each told under its host's name.
+#[derive(Debug, Default)]
+pub struct LiveOutput {
+    /// What has come of a line that has not ended, by host.
+    begun: BTreeMap<String, Vec<u8>>,
+}
+
+impl LiveOutput {
+    /// Lines that are to be told now; nothing for most events.
+    pub fn hear(&mut self, event: &Event) -> String {
+        match event {
+            Event::Output { host, bytes } => self.output(host, bytes),
+            // These words came as output first.
+            Event::Waits { host, .. } => {
+                self.begun.remove(host);
+                String::new()
+            }
+            Event::Finished { host, .. } => self.rest(host),
+            Event::HostFinished { result } => self.rest(&result.host),
+            _ => String::new(),
+        }
+    }
+
+    fn output(&mut self, host: &str, bytes: &[u8]) -> String {
+        let begun = self.begun.entry(host.to_owned()).or_default();
+        begun.extend_from_slice(bytes);
+        let Some(end) = begun.iter().rposition(|byte| *byte == b'\n') else {
+            return String::new();
+        };
+        let lines: Vec<u8> = begun.drain(..=end).collect();
+        told(host, &lines)
+    }
+
+    fn rest(&mut self, host: &str) -> String {
+        let rest = self.begun.remove(host).unwrap_or_default();
+        told(host, &rest)
+    }
+}
+
+fn told(host: &str, lines: &[u8]) -> String {
+    let text = String::from_utf8_lossy(lines);
+    let host = one_line(host);
+    let line = |line: &str| {
+        let line = format!("{host}  | {}", last_state(line));
+        paint(Tone::Faint, line.trim_end())
+    };
+    joined(&text.lines().map(line).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(text: &str) -> Event {
+        Event::Output {
+            host: "web".to_owned(),
+            bytes: text.as_bytes().to_vec(),
+        }
+    }
+
+    #[test]
+    fn lines_are_told_whole_and_harmless() {
+        let mut live = LiveOutput::default();
+        let mut hear = |event: &Event| anstream::adapter::strip_str(&live.hear(event)).to_string();
+        assert_eq!(hear(&output("Reading")), "");
+        assert_eq!(hear(&output(" lists\nBuil")), "web  | Reading lists\n");
+        assert_eq!(
+            hear(&output("ding\r50%\r\x1b[1m99%\n\n")),
+            "web  | \\x1b[1m99%\nweb  |\n"
+        );
+        assert_eq!(hear(&output("held by 12")), "");
+        let waits = Event::Waits {
+            host: "web".to_owned(),
+            attempt: "x".to_owned(),
+            words: "held by 12".to_owned(),
+        };
+        assert_eq!(hear(&waits), "");
+        assert_eq!(hear(&output("no end")), "");
+        let finished = Event::Finished {
+            host: "web".to_owned(),
+            result: crate::report::tests::result("x", &[], None),
+        };
+        assert_eq!(hear(&finished), "web  | no end\n");
+        assert_eq!(hear(&finished), "");
+    }
+}

@@ -1,0 +1,227 @@
+//! What is going on: kept from what is told of it, shown as a window of a few lines or, in a log, as a sign of life.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::duration::so_far;
+use super::sanitize::one_line;
+use super::style::counted;
+use crate::apply;
+use crate::change::Outcome;
+use crate::gather;
+use crate::plan::Plan;
+
+/// How often a log is told what goes on.
+const BEAT: Duration = Duration::from_secs(30);
+/// Rows of the terminal that the window leaves free.
+const FREE_ROWS: usize = 4;
+/// Longer words are cut, in characters.
+const LONG: usize = 60;
+
+/// Which hosts are at work, on what, and how far all of it is.
+#[derive(Debug)]
+pub struct Progress {
+    verb: &'static str,
+    since: Instant,
+    /// Operations with anything to do, by host.
+    planned: BTreeMap<String, usize>,
+    hosts: usize,
+    hosts_through: usize,
+    operations_through: usize,
+    active: Vec<Active>,
+}
+
+/// A host at work.
+#[derive(Debug)]
+struct Active {
+    host: String,
+    doing: String,
+    since: Instant,
+    /// Signs of life since then.
+    beats: u32,
+    operations_through: usize,
+}
+
+/// The window's lines at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// How much is done, of [`Frame::length`].
+    pub position: u64,
+    /// How much there is to do in all.
+    pub length: u64,
+    /// How far all of it is, in words.
+    pub summary: String,
+    /// What hosts are doing, a line each: no more than the terminal has room for.
+    pub hosts: Vec<String>,
+}
+
+impl Progress {
+    /// Of reading so many hosts.
+    pub fn of_reading(hosts: usize) -> Self {
+        Self::new("reading", hosts, BTreeMap::new())
+    }
+
+    /// Of applying `plan`.
+    pub fn of_applying(plan: &Plan) -> Self {
+        let planned = plan.hosts.iter().map(|host| {
+            let busy = host.operations.iter().filter(|one| one.outcome != Outcome::Unchanged);
+            (host.host.clone(), busy.count())
+        });
+        Self::new("applying", plan.hosts.len(), planned.collect())
+    }
+
+    /// Of so many hosts that each run a command.
+    pub fn of_running(hosts: usize) -> Self {
+        Self::new("running", hosts, BTreeMap::new())
+    }
+
+    fn new(verb: &'static str, hosts: usize, planned: BTreeMap<String, usize>) -> Self {
+        Self {
+            verb,
+            since: Instant::now(),
+            planned,
+            hosts,
+            hosts_through: 0,
+            operations_through: 0,
+            active: Vec::new(),
+        }
+    }
+
+    /// Takes in what is told while hosts are read.
+    pub fn hear_reading(&mut self, event: &gather::Event, now: Instant) {
+        match event {
+            gather::Event::Started { host } => self.doing(host, "connecting and reading", now),
+            gather::Event::Waiting { host, words } => self.doing(host, words, now),
+            gather::Event::Finished { host } => self.through(host),
+        }
+    }
+
+    /// Takes in what is told while a plan is applied.
+    pub fn hear_applying(&mut self, event: &apply::Event, now: Instant) {
+        match event {
+            apply::Event::HostStarted { host } => self.doing(host, "taking the lock", now),
+            apply::Event::Started { host, doing, .. } => self.doing(host, doing, now),
+            apply::Event::Waits { host, words, .. } => self.doing(host, &format!("waiting: {words}"), now),
+            apply::Event::Finished { host, .. } => {
+                if let Some(active) = self.active.iter_mut().find(|active| active.host == *host) {
+                    active.operations_through += 1;
+                }
+                self.doing(host, "looking at the host again", now);
+            }
+            apply::Event::HostFinished { result } => self.through(&result.host),
+            apply::Event::Resolved { .. } | apply::Event::Output { .. } => {}
+        }
+    }
+
+    /// Takes in what is told while a command runs on hosts.
+    pub fn hear_running(&mut self, event: &gather::CommandEvent, now: Instant) {
+        match event {
+            gather::CommandEvent::Started { host } => self.doing(host, "running", now),
+            gather::CommandEvent::Finished(ran) => self.through(&ran.host),
+        }
+    }
+
+    fn doing(&mut self, host: &str, doing: &str, now: Instant) {
+        let index = self.active.iter().position(|active| active.host == host);
+        let index = index.unwrap_or_else(|| {
+            self.active.push(Active {
+                host: host.to_owned(),
+                doing: String::new(),
+                since: now,
+                beats: 0,
+                operations_through: 0,
+            });
+            self.active.len() - 1
+        });
+        let active = &mut self.active[index];
+        active.doing = short(doing);
+        active.since = now;
+        active.beats = 0;
+    }
+
+    fn through(&mut self, host: &str) {
+        self.active.retain(|active| active.host != host);
+        self.hosts_through += 1;
+        self.operations_through += self.planned.get(host).copied().unwrap_or_default();
+    }
+
+    /// The window on a terminal with so many rows.
+    pub fn frame(&self, rows: usize, now: Instant) -> Frame {
+        let room = rows.saturating_sub(FREE_ROWS).max(1);
+        let shown = self.active.iter().take(room);
+        let (position, length) = self.extent();
+        Frame {
+            position,
+            length,
+            summary: self.summary(self.active.len().saturating_sub(room), now),
+            hosts: shown.map(|active| active.line(now)).collect(),
+        }
+    }
+
+    /// Operations count where they are known, else hosts do.
+    fn extent(&self) -> (u64, u64) {
+        let (through, all) = match self.operations() {
+            Some(operations) => operations,
+            None => (self.hosts_through, self.hosts),
+        };
+        (through as u64, all as u64)
+    }
+
+    fn operations(&self) -> Option<(usize, usize)> {
+        let all: usize = self.planned.values().sum();
+        // One may be told of in parts: never more than there are.
+        let under_way = self.active.iter().map(|active| {
+            let planned = self.planned.get(&active.host).copied().unwrap_or_default();
+            active.operations_through.min(planned)
+        });
+        (all > 0).then(|| (self.operations_through + under_way.sum::<usize>(), all))
+    }
+
+    fn summary(&self, not_shown: usize, now: Instant) -> String {
+        let mut parts = vec![format!(
+            "{} {} of {}",
+            self.verb,
+            self.hosts_through,
+            counted(self.hosts, "host")
+        )];
+        if let Some((through, all)) = self.operations() {
+            parts.push(format!("{through} of {}", counted(all, "operation")));
+        }
+        parts.push(so_far(now.saturating_duration_since(self.since)));
+        if not_shown > 0 {
+            parts.push(format!("{} more at work", counted(not_shown, "host")));
+        }
+        parts.join(", ")
+    }
+
+    /// What a log is told of hosts that have been doing one thing for half a minute, and for each further one.
+    pub fn heartbeats(&mut self, now: Instant) -> Vec<String> {
+        let beating = self.active.iter_mut().filter_map(|active| active.beat(now));
+        beating.collect()
+    }
+}
+
+impl Active {
+    fn line(&self, now: Instant) -> String {
+        let took = so_far(now.saturating_duration_since(self.since));
+        format!("{}  {}  {took}", one_line(&self.host), self.doing)
+    }
+
+    fn beat(&mut self, now: Instant) -> Option<String> {
+        let took = now.saturating_duration_since(self.since);
+        if took < BEAT * (self.beats + 1) {
+            return None;
+        }
+        self.beats = u32::try_from(took.as_secs() / BEAT.as_secs()).unwrap_or(u32::MAX - 1);
+        Some(format!("{}: {} for {}", one_line(&self.host), self.doing, so_far(took)))
+    }
+}
+
+fn short(words: &str) -> String {
+    let words = one_line(words);
+    if words.chars().count() <= LONG {
+        return words;
+    }
+    let head: String = words.chars().take(LONG - 1).collect();
+    format!("{head}…")
+}

@@ -1,0 +1,118 @@
+//! Plans and ends for programs.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::apply::{HostEnd, HostResult};
+use crate::operations::Assets;
+use crate::plan::{HostPlan, Plan};
+use crate::project::Run;
+use crate::report::{deploy_json, plan_json};
+use crate::secret::DigestKey;
+
+fn run() -> Run {
+    Run {
+        inventory: "dev".to_owned(),
+        deploy: "regular".to_owned(),
+        hosts: Vec::new(),
+        tasks: Vec::new(),
+        hosts_left_out: vec!["nas".to_owned()],
+        tasks_left_out: Vec::new(),
+        assets: Arc::new(Assets::default()),
+    }
+}
+
+fn host(changes: Vec<ResourceChange>) -> Plan {
+    let operation = planned("files.put /etc/x", Outcome::Change(changes));
+    Plan {
+        hosts: vec![HostPlan {
+            host: "web".to_owned(),
+            operations: vec![operation],
+            notices: Vec::new(),
+            has_leftovers: false,
+        }],
+    }
+}
+
+fn changed_file(secret: &str, digests: &DigestKey) -> ResourceChange {
+    let attributes = |mode: &str, content| IndexMap::from([("mode", Attribute::known(mode)), ("content", content)]);
+    let hidden = |text: &str| Attribute::Secret(digests.digest(text));
+    let mut after = attributes("0600", hidden(secret));
+    after.insert("owner", Attribute::Unknown("the user is made first".to_owned()));
+    ResourceChange {
+        id: ResourceId {
+            kind: "file",
+            name: "/etc/\u{1b}x".to_owned(),
+        },
+        action: Action::Update,
+        before: Before::Present(attributes("0600", hidden("old"))),
+        after: Some(after),
+        expect: Vec::new(),
+        effects: Vec::new(),
+        steps: Vec::new(),
+        risk: Risk::None,
+    }
+}
+
+fn read(text: &str) -> Value {
+    assert!(!text.contains('\u{1b}'), "{text}");
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn a_change_has_both_sides_and_no_secret() {
+    let plan = host(vec![changed_file("hunter2", &DigestKey::random())]);
+    let text = plan_json(&run(), &plan, &[], true);
+    assert!(!text.contains("hunter2"));
+    let document = read(&text);
+    assert_eq!(document["format_version"], 1);
+    assert_eq!(document["pending"], true);
+    assert_eq!(document["left_out"], json!({"hosts": ["nas"], "tasks": []}));
+    assert_eq!(document["ends"], json!({"pending": 1}));
+    let operation = &document["hosts"][0]["operations"][0];
+    assert_eq!(operation["outcome"], "change");
+    assert_eq!(
+        operation["changes"][0],
+        json!({
+            "kind": "file", "name": "/etc/\u{1b}x", "action": "update", "risk": "none",
+            "before": {"mode": "0600"}, "before_hidden": ["content"],
+            "after": {"mode": "0600"}, "after_unknown": {"owner": "the user is made first"}, "after_hidden": ["content"],
+            "differs": ["content", "owner"], "runs": [],
+        })
+    );
+}
+
+#[test]
+fn the_same_plan_gives_the_same_bytes_whatever_the_key() {
+    let text = |digests: &DigestKey| plan_json(&run(), &host(vec![changed_file("s", digests)]), &[], true);
+    let texts = [DigestKey::random(), DigestKey::random()].map(|key| text(&key));
+    assert_eq!(texts[0], texts[1]);
+}
+
+#[test]
+fn a_result_has_its_lines_and_no_times() {
+    let plan = host(vec![changed_file("s", &DigestKey::random())]);
+    let ended = |name: &str, end, operations, seconds| HostResult {
+        host: name.to_owned(),
+        end,
+        operations,
+        failure: None,
+        notices: Vec::new(),
+        round_trips: 3,
+        took: Duration::from_secs(seconds),
+    };
+    let text = |seconds| {
+        let mut done = result("files.put /etc/x", &[("file", "/etc/x", LineEnd::Applied)], None);
+        done.took = Duration::from_secs(seconds);
+        let far = ended("far", HostEnd::Unreachable, Vec::new(), seconds);
+        let web = ended("web", HostEnd::Converged, vec![done], seconds);
+        deploy_json(&run(), &plan, &[web, far])
+    };
+    assert_eq!(text(1), text(2));
+    let document = read(&text(1));
+    assert_eq!(document["ends"], json!({"converged": 1, "unreachable": 1}));
+    assert_eq!(document["hosts"][0]["results"][0]["lines"][0]["end"], "applied");
+    assert_eq!(document["hosts"][1]["operations"], json!([]));
+}

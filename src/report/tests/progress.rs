@@ -1,0 +1,75 @@
+//! What goes on, as a window and as signs of life.
+
+use std::time::{Duration, Instant};
+
+use crate::apply;
+use crate::facts::overlay::OperationId;
+use crate::gather::Event;
+use crate::report::Progress;
+
+fn after(start: Instant, seconds: u64) -> Instant {
+    start + Duration::from_secs(seconds)
+}
+
+fn started(host: &str, doing: &str) -> apply::Event {
+    apply::Event::Started {
+        host: host.to_owned(),
+        operation: OperationId(format!("{host} / task / x")),
+        doing: doing.to_owned(),
+    }
+}
+
+#[test]
+fn the_window_never_outgrows_the_terminal() {
+    let mut progress = Progress::of_reading(30);
+    let start = Instant::now();
+    for number in 0..30 {
+        let host = format!("host-{number}");
+        progress.hear_reading(&Event::Started { host }, start);
+    }
+    let frame = progress.frame(12, after(start, 3));
+    assert_eq!(frame.hosts.len(), 8);
+    assert_eq!(frame.hosts[0], "host-0  connecting and reading  3 s");
+    assert_eq!(frame.summary, "reading 0 of 30 hosts, 3 s, 22 hosts more at work");
+    assert_eq!((frame.position, frame.length), (0, 30));
+    assert_eq!(progress.frame(2, start).hosts.len(), 1);
+}
+
+#[test]
+fn a_host_that_is_through_leaves_the_window() {
+    let mut progress = Progress::of_reading(2);
+    let start = Instant::now();
+    for host in ["a", "b"].map(str::to_owned) {
+        progress.hear_reading(&Event::Started { host }, start);
+    }
+    progress.hear_reading(&Event::Finished { host: "a".to_owned() }, start);
+    let frame = progress.frame(24, start);
+    assert_eq!(frame.hosts, ["b  connecting and reading  0 s"]);
+    assert_eq!((frame.position, frame.length), (1, 2));
+}
+
+#[test]
+fn a_log_is_told_every_half_minute_what_takes_so_long() {
+    let mut progress = Progress::of_running(2);
+    let start = Instant::now();
+    progress.hear_applying(&started("services-dev", "apt-get\nupgrade"), start);
+    progress.hear_applying(&started("other", "x"), after(start, 20));
+    let mut beats = |seconds| progress.heartbeats(after(start, seconds));
+    assert!(beats(29).is_empty());
+    assert_eq!(beats(30), [r"services-dev: apt-get\nupgrade for 30 s"]);
+    assert!(beats(49).is_empty());
+    assert_eq!(beats(50), ["other: x for 30 s"]);
+    // Late, and not told twice for it.
+    let late = beats(90);
+    assert_eq!(
+        late,
+        [
+            r"services-dev: apt-get\nupgrade for 1 min 30 s",
+            "other: x for 1 min 10 s"
+        ]
+    );
+    assert!(beats(91).is_empty());
+    progress.hear_applying(&started("services-dev", "next"), after(start, 92));
+    let told = progress.heartbeats(after(start, 121));
+    assert_eq!(told, ["other: x for 1 min 41 s"]);
+}
