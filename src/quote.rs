@@ -55,6 +55,16 @@ pub fn check_user(user: &str) -> Result<(), UnsafeName> {
     check_name(user, "")
 }
 
+/// Refuses an address of a jump host that `ssh` could read as anything else: it stands in a list, and as a pattern.
+pub fn check_jump_address(address: &str) -> Result<(), UnsafeName> {
+    check_name(address, "$\\@/*?!,%")
+}
+
+/// Refuses a user of a jump host; a comma or a percent sign would end the name.
+pub fn check_jump_user(user: &str) -> Result<(), UnsafeName> {
+    check_name(user, "\\,%@")
+}
+
 fn check_name(name: &str, also_refused: &str) -> Result<(), UnsafeName> {
     if name.is_empty() {
         return Err(UnsafeName::Empty);

@@ -124,6 +124,7 @@ fn target(port: u16, known_hosts: PathBuf, identity: PathBuf) -> Target {
         identity_file: Some(identity),
         known_hosts: vec![known_hosts],
         connect_timeout: Duration::from_secs(5),
+        ..Target::default()
     }
 }
 

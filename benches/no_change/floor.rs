@@ -95,7 +95,7 @@ fn without_sharing(mut arguments: impl Iterator<Item = String>) -> Vec<String> {
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "-M" => {}
-            "-S" => drop(arguments.next()),
+            "-S" | "-F" => drop(arguments.next()),
             option if option.starts_with("Control") => {
                 assert_eq!(kept.pop().as_deref(), Some("-o"), "an option of its own");
             }

@@ -13,6 +13,7 @@ use homelab::secret::DigestKey;
 use super::deploying::Deploying;
 use super::format::Format;
 use super::output::tell;
+use super::ways::WayArguments;
 use super::{prompt, targets};
 
 /// Hosts at once, unless told otherwise: more than most home labs have.
@@ -44,6 +45,8 @@ pub(crate) struct DeployArguments {
     /// How long to wait for another run that holds a host's lock, as in `5m`
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub(super) lock_wait: Duration,
+    #[command(flatten)]
+    ways: WayArguments,
     /// How many hosts to read, and then to change, at once
     #[arg(long, value_name = "NUMBER", default_value_t = PARALLEL, value_parser = clap::value_parser!(u16).range(1..))]
     parallel: u16,
@@ -62,7 +65,7 @@ impl DeployArguments {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let parsed: jiff::SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
     parsed
         .try_into()
@@ -86,7 +89,7 @@ pub(super) fn run(arguments: &DeployArguments) -> anyhow::Result<ExitCode> {
     if !arguments.dry_run && !arguments.yes {
         prompt::check_terminal()?;
     }
-    let targets = targets::targets(&project, &run)?;
+    let targets = arguments.ways.complete(targets::targets(&project, &run)?)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let deploying = Deploying {
         arguments,

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use super::interruption::Interruption;
 use super::output::{pass_on, tell_line};
 use super::telling::{Lines, Teller, Told};
+use super::ways::WayArguments;
 use super::{deploy, errors, targets};
 
 /// Where to run what.
@@ -28,6 +29,8 @@ pub(crate) struct ExecArguments {
     /// How many hosts at once
     #[arg(long, value_name = "NUMBER", default_value_t = deploy::PARALLEL, value_parser = clap::value_parser!(u16).range(1..))]
     parallel: u16,
+    #[command(flatten)]
+    ways: WayArguments,
     /// A command with its arguments, or one word that is a line for the host's shell
     #[arg(last = true, required = true)]
     command: Vec<String>,
@@ -36,7 +39,7 @@ pub(crate) struct ExecArguments {
 pub(super) fn run(arguments: &ExecArguments) -> anyhow::Result<ExitCode> {
     let project = super::project()?;
     let selected = select_hosts(&project, &arguments.inventory, &arguments.patterns)?;
-    let targets = targets::targets(&project, &selected)?;
+    let targets = arguments.ways.complete(targets::targets(&project, &selected)?)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(exec(arguments, targets))
 }

@@ -12,6 +12,7 @@ use homelab::report;
 use super::format::Format;
 use super::interruption::Interruption;
 use super::output::{print, tell_line};
+use super::ways::WayArguments;
 use super::{errors, targets};
 
 /// Which host, and what of it.
@@ -23,6 +24,8 @@ pub(crate) struct FactsArguments {
     host: String,
     /// A fact, or several that begin so: `os`, `os.codename`
     name: Option<String>,
+    #[command(flatten)]
+    ways: WayArguments,
     /// How the facts are told on standard output
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -38,7 +41,7 @@ pub(super) fn run(arguments: &FactsArguments) -> anyhow::Result<ExitCode> {
         return Err(mistake.hint_maybe(suggestion(host, names)).into());
     }
     let selected = select_hosts(&project, &arguments.inventory, std::slice::from_ref(&arguments.host))?;
-    let mut targets = targets::targets(&project, &selected)?;
+    let mut targets = arguments.ways.complete(targets::targets(&project, &selected)?)?;
     targets.retain(|target| target.name == arguments.host);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let read = runtime.block_on(async {

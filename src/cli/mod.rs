@@ -12,11 +12,14 @@ mod format;
 mod interruption;
 mod lab;
 mod output;
+mod password;
 mod prompt;
 mod reading;
 mod targets;
 mod telling;
 mod terminal;
+mod trust;
+mod ways;
 mod window;
 
 use std::path::PathBuf;
@@ -43,6 +46,8 @@ struct Cli {
 enum Command {
     /// Show what a deploy would change on an inventory's hosts, ask, and apply it
     Deploy(deploy::DeployArguments),
+    /// List the keys of an inventory's hosts that are not known yet, ask, and add them to `inventories/known_hosts`
+    Trust(trust::TrustArguments),
     /// Run a command on hosts and exit as it does; on several hosts with 1 if it failed anywhere
     Exec(exec::ExecArguments),
     /// Show what templates see of a host as `facts`
@@ -66,6 +71,7 @@ pub(crate) fn main() -> ExitCode {
     cli.color.write_global();
     let result = match &cli.command {
         Command::Deploy(arguments) => deploy::run(arguments),
+        Command::Trust(arguments) => trust::run(arguments),
         Command::Exec(arguments) => exec::run(arguments),
         Command::Facts(arguments) => facts::run(arguments),
         Command::Lab(command) => lab_command(command),

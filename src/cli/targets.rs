@@ -1,11 +1,13 @@
 //! From hosts of an inventory to what ssh is told.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use homelab::error::Diagnostic;
-use homelab::lab::{LabHost, LabSpec, addresses, project_id};
-use homelab::project::{Host, Project, Run};
-use homelab::remote::Target;
+use homelab::lab::{LabAddress, LabHost, LabSpec, addresses, project_id};
+use homelab::project::{Become, Host, Inventory, Jump, Project, Run};
+use homelab::remote::{Hop, Privilege, Target};
 
 /// How long an address may take to answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -14,54 +16,108 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// Errors: a lab host that is not up.
 pub(super) fn targets(project: &Project, run: &Run) -> anyhow::Result<Vec<Target>> {
-    let inventory = project.inventory(&run.inventory)?;
-    let lab = addresses(&project.root, &run.inventory)?;
-    let mut targets = Vec::new();
-    for name in run.hosts.iter().map(|host| &host.name) {
-        let host = &inventory.hosts[name];
-        if host.lab.is_none() {
-            targets.push(own_target(project, host));
-            continue;
+    of_hosts(project, &run.inventory, run.hosts.iter().map(|host| host.name.as_str()))
+}
+
+/// How to reach the hosts of these names.
+pub(super) fn of_hosts<'a>(
+    project: &Project,
+    inventory: &str,
+    names: impl Iterator<Item = &'a str>,
+) -> anyhow::Result<Vec<Target>> {
+    let ways = Ways {
+        project,
+        name: inventory,
+        inventory: project.inventory(inventory)?,
+        lab: addresses(&project.root, inventory)?,
+    };
+    names.map(|name| ways.target(&ways.inventory.hosts[name])).collect()
+}
+
+/// The ways to the hosts of an inventory.
+struct Ways<'a> {
+    project: &'a Project,
+    name: &'a str,
+    inventory: &'a Inventory,
+    lab: BTreeMap<String, LabAddress>,
+}
+
+impl Ways<'_> {
+    fn target(&self, host: &Host) -> anyhow::Result<Target> {
+        let (last, mut known_hosts) = self.host(host)?;
+        let mut jumps = Vec::new();
+        for jump in self.inventory.jumps(host)? {
+            jumps.push(match jump {
+                Jump::Host(host) => {
+                    let (hop, known) = self.host(host)?;
+                    known_hosts.extend(known);
+                    hop
+                }
+                Jump::Address { user, address, port } => Hop {
+                    address: address.to_owned(),
+                    port,
+                    user: user.map(str::to_owned),
+                    identity_file: None,
+                },
+            });
         }
-        let Some(address) = lab.get(name) else {
-            let mistake = Diagnostic::new(format!("lab host `{name}` is not up"))
+        known_hosts.sort();
+        known_hosts.dedup();
+        Ok(Target {
+            name: host.name.clone(),
+            address: last.address,
+            port: last.port,
+            user: last.user,
+            identity_file: last.identity_file,
+            known_hosts,
+            connect_timeout: CONNECT_TIMEOUT,
+            jumps,
+            privilege: match host.connection.privilege.unwrap_or_default() {
+                Become::None => Privilege::LoginUser,
+                Become::Sudo => Privilege::Sudo { password: None },
+            },
+            local: host.connection.is_local(),
+            keep: None,
+        })
+    }
+
+    /// Where a host is, and the project's files that vouch for its key.
+    fn host(&self, host: &Host) -> anyhow::Result<(Hop, Vec<PathBuf>)> {
+        if host.lab.is_none() {
+            return Ok(self.own_host(host));
+        }
+        let Some(address) = self.lab.get(&host.name) else {
+            let mistake = Diagnostic::new(format!("lab host `{}` is not up", host.name))
                 .at_maybe(host.origin.as_ref(), "`lab = true` makes it one of the lab")
-                .hint(format!("make it: `homelab lab up {}`", run.inventory));
+                .hint(format!("make it: `homelab lab up {}`", self.name));
             return Err(mistake.into());
         };
-        targets.push(Target {
-            name: name.clone(),
+        let hop = Hop {
             address: address.address.clone(),
             port: Some(address.port),
             user: Some(address.user.clone()),
             identity_file: Some(address.identity_file.clone()),
-            known_hosts: vec![address.known_hosts.clone()],
-            connect_timeout: CONNECT_TIMEOUT,
-        });
+        };
+        Ok((hop, vec![address.known_hosts.clone()]))
     }
-    Ok(targets)
+
+    fn own_host(&self, host: &Host) -> (Hop, Vec<PathBuf>) {
+        let known_hosts = known_hosts(self.project);
+        let settings = &host.connection;
+        let hop = Hop {
+            address: host.address.clone().unwrap_or_else(|| host.name.clone()),
+            port: settings.port,
+            user: settings.user.clone(),
+            identity_file: settings.identity_file.as_ref().map(|path| self.project.root.join(path)),
+        };
+        // Without a file of the project's own the user's configuration decides.
+        (hop, known_hosts.exists().then_some(known_hosts).into_iter().collect())
+    }
 }
 
-fn own_target(project: &Project, host: &Host) -> Target {
-    let known_hosts = project.root.join("inventories/known_hosts");
-    Target {
-        name: host.name.clone(),
-        address: host.address.clone().unwrap_or_else(|| host.name.clone()),
-        port: host.connection.port,
-        user: host.connection.user.clone(),
-        identity_file: host
-            .connection
-            .identity_file
-            .as_ref()
-            .map(|path| project.root.join(path)),
-        // Without a file of the project's own the user's configuration decides.
-        known_hosts: if known_hosts.exists() {
-            vec![known_hosts]
-        } else {
-            Vec::new()
-        },
-        connect_timeout: CONNECT_TIMEOUT,
-    }
+/// Where the project keeps the keys of its hosts.
+pub(super) fn known_hosts(project: &Project) -> PathBuf {
+    project.root.join("inventories/known_hosts")
 }
 
 /// The lab hosts of an inventory.

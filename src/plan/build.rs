@@ -75,7 +75,7 @@ impl<'a> HostBuilder<'a> {
         {
             let title = format!("logs in as user number {}, not as root", facts.user_id);
             self.mistake(
-                Diagnostic::new(title).hint("set `connection.user = \"root\"`: `become` is not in this version"),
+                Diagnostic::new(title).hint("log in as root (`connection.user = \"root\"`), or let the user become root (`connection.become = \"sudo\"`)"),
             );
         }
     }

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 
 use super::data::check_reserved;
+use super::jumps::{check_jumps, wrong_ways};
 use super::reader::{Source, read_struct, refuse_not_yet, take_table};
 use crate::error::{Diagnostic, Origin};
 use crate::quote::check_address;
@@ -51,6 +52,45 @@ pub struct ConnectionSettings {
     pub port: Option<u16>,
     /// Private key, relative to the project's root.
     pub identity_file: Option<PathBuf>,
+    /// How the login user becomes root.
+    #[serde(rename = "become")]
+    pub privilege: Option<Become>,
+    /// Hosts to go through, in order: names of the inventory, or as `ssh` takes them.
+    pub jump: Option<Vec<String>>,
+    /// Whether the host is this machine, reached without `ssh`.
+    pub local: Option<bool>,
+}
+
+/// How the login user becomes root.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Become {
+    /// It is root.
+    #[default]
+    None,
+    /// By `sudo`.
+    Sudo,
+}
+
+impl ConnectionSettings {
+    /// These settings, and those of `defaults` where there are none, for the host `name`.
+    fn or(self, defaults: &Self, name: Option<&str>) -> Self {
+        // A jump host is not reached through itself, nor through those after it.
+        let is_jump = |jumps: &&Vec<String>| !jumps.iter().any(|jump| Some(jump.as_str()) == name);
+        Self {
+            user: self.user.or_else(|| defaults.user.clone()),
+            port: self.port.or(defaults.port),
+            identity_file: self.identity_file.or_else(|| defaults.identity_file.clone()),
+            privilege: self.privilege.or(defaults.privilege),
+            jump: self.jump.or_else(|| defaults.jump.as_ref().filter(is_jump).cloned()),
+            local: self.local.or(defaults.local),
+        }
+    }
+
+    /// Whether the host is this machine.
+    pub fn is_local(&self) -> bool {
+        self.local.unwrap_or_default()
+    }
 }
 
 /// What a lab host is made of.
@@ -92,13 +132,13 @@ struct HostHead {
     groups: Vec<String>,
 }
 
-const CONNECTION_NOT_YET: &[&str] = &["become", "become_user", "jump", "keep", "known_hosts"];
+const CONNECTION_NOT_YET: &[&str] = &["become_user", "keep", "known_hosts"];
 
 pub(super) fn read(source: Source) -> Result<Inventory, Vec<Diagnostic>> {
     let start = source.start();
     let mut mistakes = Vec::new();
     let mut table = source.table;
-    let defaults = connection(&mut table, &ConnectionSettings::default(), &mut mistakes);
+    let defaults = connection(&mut table, &ConnectionSettings::default(), None, &mut mistakes);
     let lab = lab_defaults(&mut table, &mut mistakes);
     let hosts = take_table(&mut table, "hosts").map_err(|mistake| vec![mistake])?;
     let groups_origin = table.get("groups").and_then(|entry| entry.value.origin.clone());
@@ -117,6 +157,9 @@ pub(super) fn read(source: Source) -> Result<Inventory, Vec<Diagnostic>> {
         mistakes.push(Diagnostic::new("an inventory without hosts").at(&start, "write a host as `[hosts.NAME]`"));
     }
     if mistakes.is_empty() {
+        mistakes = check_jumps(&inventory);
+    }
+    if mistakes.is_empty() {
         Ok(inventory)
     } else {
         Err(mistakes)
@@ -127,22 +170,25 @@ fn collect<T>(result: Result<T, Diagnostic>, mistakes: &mut Vec<Diagnostic>) -> 
     result.map_err(|mistake| mistakes.push(mistake)).ok()
 }
 
-fn connection(table: &mut Table, defaults: &ConnectionSettings, mistakes: &mut Vec<Diagnostic>) -> ConnectionSettings {
+fn connection(
+    table: &mut Table,
+    defaults: &ConnectionSettings,
+    name: Option<&str>,
+    mistakes: &mut Vec<Diagnostic>,
+) -> ConnectionSettings {
+    let inherited = || ConnectionSettings::default().or(defaults, name);
     let Some(Some((inner, entry))) = collect(take_table(table, "connection"), mistakes) else {
-        return defaults.clone();
+        return inherited();
     };
     let before = mistakes.len();
     refuse_not_yet(&inner, CONNECTION_NOT_YET, mistakes);
     if mistakes.len() > before {
-        return defaults.clone();
+        return inherited();
     }
+    mistakes.extend(wrong_ways(&inner));
     let own = read_struct::<ConnectionSettings>(inner, entry.key.as_ref(), "connection settings");
     let own = collect(own, mistakes).unwrap_or_default();
-    ConnectionSettings {
-        user: own.user.or_else(|| defaults.user.clone()),
-        port: own.port.or(defaults.port),
-        identity_file: own.identity_file.or_else(|| defaults.identity_file.clone()),
-    }
+    own.or(defaults, name)
 }
 
 fn lab_defaults(table: &mut Table, mistakes: &mut Vec<Diagnostic>) -> LabSettings {
@@ -174,8 +220,12 @@ fn read_host(
         .map(|(data, _)| data)
         .unwrap_or_default();
     check_reserved(&data, mistakes);
-    let connection = connection(&mut table, defaults, mistakes);
+    let connection = connection(&mut table, defaults, Some(name), mistakes);
     let lab = lab(&mut table, lab_defaults)?;
+    if lab.is_some() && connection.is_local() {
+        let title = format!("host `{name}` cannot be both of the lab and this machine");
+        return Err(Diagnostic::new(title).at_maybe(origin, "`lab` and `local`"));
+    }
     let address = table.get("address").cloned();
     let head: HostHead = read_struct(table, origin, "host")?;
     if let Some(written) = &head.address {

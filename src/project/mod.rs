@@ -3,6 +3,7 @@
 mod data;
 mod deploy;
 mod inventory;
+mod jumps;
 mod reader;
 mod run;
 mod task;
@@ -16,8 +17,9 @@ use crate::operations::Assets;
 
 pub use data::GroupData;
 pub use deploy::{Deploy, Named};
-pub use inventory::{ConnectionSettings, Host, Inventory, LabSettings};
-pub use run::{Filter, Run, RunHost, select, select_hosts};
+pub use inventory::{Become, ConnectionSettings, Host, Inventory, LabSettings};
+pub use jumps::Jump;
+pub use run::{Filter, Run, RunHost, hosts, select, select_hosts};
 pub use task::{RawOperation, Task};
 
 /// A project as it lies on disk.

@@ -83,22 +83,32 @@ pub fn select(project: &Project, inventory_name: &str, deploy_name: &str, filter
     })
 }
 
-/// Selects the hosts of an inventory that any of `patterns` matches, for what needs no tasks.
+/// The hosts of an inventory that match any of `patterns`; all of them without any.
 ///
 /// Errors: an unknown inventory, and a pattern that nothing matches.
-pub fn select_hosts(project: &Project, inventory_name: &str, patterns: &[String]) -> Result<Run, Diagnostic> {
+pub fn hosts<'a>(project: &'a Project, inventory_name: &str, patterns: &[String]) -> Result<Vec<&'a Host>, Diagnostic> {
     let inventory = project.inventory(inventory_name)?;
-    let all: Vec<&Host> = inventory.hosts.values().collect();
     let mut wanted: Vec<&str> = Vec::new();
     for pattern in patterns {
         let matched = matching(inventory, pattern)?;
         if matched.is_empty() {
-            let mistake = Diagnostic::new(format!("no host of inventory `{inventory_name}` is `{pattern}`"));
-            return Err(mistake.hint_maybe(suggestion(pattern, known_patterns(inventory))));
+            return Err(
+                Diagnostic::new(format!("no host of inventory `{inventory_name}` is `{pattern}`"))
+                    .hint_maybe(suggestion(pattern, known_patterns(inventory))),
+            );
         }
         wanted.extend(matched.iter().map(|host| host.name.as_str()));
     }
-    let hosts = all.into_iter().filter(|host| wanted.contains(&host.name.as_str()));
+    let is_wanted = |host: &&Host| patterns.is_empty() || wanted.contains(&host.name.as_str());
+    Ok(inventory.hosts.values().filter(is_wanted).collect())
+}
+
+/// A run of no tasks on the hosts of an inventory that any of `patterns` matches.
+///
+/// Errors: those of [`hosts`].
+pub fn select_hosts(project: &Project, inventory_name: &str, patterns: &[String]) -> Result<Run, Diagnostic> {
+    let inventory = project.inventory(inventory_name)?;
+    let hosts = hosts(project, inventory_name, patterns)?.into_iter();
     Ok(Run {
         inventory: inventory_name.to_owned(),
         deploy: String::new(),

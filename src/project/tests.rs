@@ -149,8 +149,8 @@ fn mistakes_name_their_place() {
         ),
         (
             "inventories/dev.toml",
-            "[connection]\nbecome = 'sudo'\n[hosts.web]",
-            "inventories/dev.toml:2:1: `become` is not in this version | take it out: a later version will act on it",
+            "[connection]\nkeep = '5m'\n[hosts.web]",
+            "inventories/dev.toml:2:1: `keep` is not in this version | take it out: a later version will act on it",
         ),
         (
             "inventories/dev.toml",

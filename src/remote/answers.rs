@@ -54,6 +54,11 @@ impl<R: AsyncRead + Unpin> Answers<R> {
         }
     }
 
+    /// From now on tags are those of `nonce`.
+    pub(super) fn listen_for(&mut self, nonce: &Nonce) {
+        self.marker = format!("\n{} ", nonce.as_str()).into_bytes();
+    }
+
     /// Everything up to the next tag.
     pub(super) async fn next(&mut self, keep: Keep) -> Result<Tagged, Interruption> {
         self.next_heard(keep, &mut |_| {}).await

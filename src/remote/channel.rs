@@ -3,17 +3,18 @@
 use std::ops::Range;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
-use tokio::task::JoinHandle;
+use tokio::io::AsyncWriteExt;
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::answers::{Answers, Interruption, Keep, Tagged};
+use super::configuration::Configuration;
 use super::diagnosis::{diagnose, last_line};
-use super::error::{Explanation, RemoteError};
+use super::error::{Explanation, Refusal, RemoteError};
+use super::privilege::{Dialogue, NoEntry, PASSWORD_VARIABLE, refusal};
 use super::script::{Frame, NOTE, Nonce, READY, prologue};
+use super::stderr::StandardError;
 use super::watchdog::Watchdog;
 
 /// How long a child that closed its end of the pipe may take to end.
@@ -42,11 +43,29 @@ pub(super) enum Heard<'a> {
     Tag(&'a Tagged),
 }
 
+/// Where a channel leads.
+pub(super) struct Destination {
+    /// The host's name in the inventory.
+    pub(super) host: String,
+    /// What `ssh` connects to; none for a shell of this machine.
+    pub(super) address: Option<String>,
+    /// Whether `sudo` starts the shell.
+    pub(super) is_sudo: bool,
+    /// What `sudo` has to be told before there is a shell.
+    pub(super) dialogue: Option<Dialogue>,
+    /// What `ssh` reads while it connects.
+    pub(super) configuration: Option<Configuration>,
+}
+
 /// The channel to one host's shell.
 pub(super) struct Channel {
     host: String,
-    /// What `ssh` connects to; none for a shell of this machine.
     address: Option<String>,
+    is_sudo: bool,
+    /// What is to be said before the prologue can be sent.
+    dialogue: Option<Dialogue>,
+    /// Gone once `ssh` has connected.
+    configuration: Option<Configuration>,
     nonce: Nonce,
     /// Dropped before the child is.
     watchdog: Option<Watchdog>,
@@ -63,8 +82,18 @@ pub(super) struct Channel {
 
 impl Channel {
     /// Starts `command` and queues the prologue in its pipe, before there is anything at the other end.
-    pub(super) async fn start(host: &str, address: Option<&str>, mut command: Command) -> Result<Self, RemoteError> {
+    ///
+    /// Where `sudo` asks for a password, nothing is sent before that is settled.
+    pub(super) async fn start(destination: Destination, mut command: Command) -> Result<Self, RemoteError> {
+        let Destination {
+            host,
+            address,
+            is_sudo,
+            dialogue,
+            configuration,
+        } = destination;
         command
+            .env_remove(PASSWORD_VARIABLE)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -73,7 +102,7 @@ impl Channel {
             .kill_on_drop(true);
         let program = Path::new(command.as_std().get_program()).to_owned();
         let failed = |cause| RemoteError::Start {
-            host: host.to_owned(),
+            host: host.clone(),
             program: program.clone(),
             cause,
         };
@@ -83,13 +112,25 @@ impl Channel {
             return Err(failed(std::io::Error::other("it was started without pipes")));
         };
         let nonce = Nonce::random();
+        let answers = Answers::new(stdout, dialogue.as_ref().map_or(&nonce, Dialogue::nonce));
+        // A shell of this machine needs no watchdog: it ends with its pipes.
+        let watchdog = match child.id().filter(|_| address.is_some()) {
+            Some(process) => {
+                let leftover = configuration.as_ref().map(Configuration::path);
+                Some(Watchdog::over(process, leftover).map_err(failed)?)
+            }
+            None => None,
+        };
         let mut channel = Self {
-            host: host.to_owned(),
-            address: address.map(str::to_owned),
-            answers: Answers::new(stdout, &nonce),
+            host: host.clone(),
+            address,
+            is_sudo,
+            dialogue,
+            configuration,
+            answers,
             stderr: StandardError::drain(stderr),
             stdin: Some(stdin),
-            watchdog: None,
+            watchdog,
             child,
             shell: None,
             next: READY + 1,
@@ -97,16 +138,56 @@ impl Channel {
             round_trips: 0,
             nonce,
         };
-        let text = prologue(&channel.nonce);
-        if let Some(stdin) = &mut channel.stdin {
+        if channel.dialogue.is_none() {
+            channel.send_prologue().await;
+        }
+        Ok(channel)
+    }
+
+    async fn send_prologue(&mut self) {
+        let text = prologue(&self.nonce);
+        if let Some(stdin) = &mut self.stdin {
             // It fits the pipe's buffer. If the child is gone already, the first answer says why.
             let _ = stdin.write_all(text.as_bytes()).await;
         }
-        if let (Some(_), Some(process)) = (address, channel.child.id()) {
-            // A shell of this machine needs none: it ends with its pipes.
-            channel.watchdog = Some(Watchdog::over(process).map_err(failed)?);
+    }
+
+    /// Settles with `sudo` what is to be settled before there is a shell.
+    async fn enter(&mut self) -> Result<(), RemoteError> {
+        let Some(dialogue) = self.dialogue.take() else {
+            return Ok(());
+        };
+        let outcome = match &mut self.stdin {
+            Some(stdin) => dialogue.hold(&mut self.answers, stdin, &self.stderr).await,
+            None => Err(NoEntry::Interrupted(Interruption::Ended)),
+        };
+        let refusal = match outcome {
+            Ok(()) => {
+                self.answers.listen_for(&self.nonce);
+                self.send_prologue().await;
+                self.round_trips += 1;
+                return Ok(());
+            }
+            Err(NoEntry::Interrupted(interruption)) => return Err(self.explain(interruption, "connecting").await),
+            Err(NoEntry::WrongPassword) => Refusal::WrongPassword,
+            Err(NoEntry::NoAnswer) => Refusal::NoAnswer,
+        };
+        let words = last_line(&self.stderr.so_far()).unwrap_or_default();
+        // Not even an empty line is sent: `sudo` would take it for another attempt.
+        if let Some(watchdog) = self.watchdog.take() {
+            watchdog.release().await;
         }
-        Ok(channel)
+        let _ = self.child.start_kill();
+        self.reap().await;
+        Err(self.refused(refusal, Explanation(words.replace(dialogue.nonce().as_str(), ""))))
+    }
+
+    fn refused(&self, refusal: Refusal, cause: Explanation) -> RemoteError {
+        RemoteError::NotRoot {
+            host: self.host.clone(),
+            refusal,
+            cause,
+        }
     }
 
     pub(super) fn host(&self) -> &str {
@@ -137,9 +218,11 @@ impl Channel {
             return Ok(());
         }
         self.begin("connecting")?;
+        self.enter().await?;
         match greeting(&mut self.answers).await {
             Ok(shell) => {
                 self.shell = Some(shell);
+                drop(self.configuration.take());
                 self.finish();
                 Ok(())
             }
@@ -156,15 +239,21 @@ impl Channel {
             on_answer,
         } = exchange;
         self.begin(&during(0))?;
+        self.enter().await?;
         self.next = numbers.end;
         let mut received = Vec::with_capacity(numbers.len());
         let outcome = {
             let Self {
-                stdin, answers, shell, ..
+                stdin,
+                answers,
+                shell,
+                configuration,
+                ..
             } = self;
             let read = async {
                 if shell.is_none() {
                     *shell = Some(greeting(answers).await?);
+                    drop(configuration.take());
                 }
                 for number in numbers {
                     let mut hear = |output: &[u8]| on_answer(Heard::Output(output));
@@ -238,6 +327,10 @@ impl Channel {
         let stderr = self.stderr.text().await;
         match (&self.address, self.shell, status.and_then(|status| status.code())) {
             (Some(address), None, Some(255)) => diagnose(&self.host, address, &stderr),
+            (_, None, code @ Some(_)) if self.is_sudo => {
+                let (refusal, words) = refusal(&stderr, code);
+                self.refused(refusal, words)
+            }
             (_, None, Some(_)) => {
                 let words = last_line(&stderr).unwrap_or_else(|| "it ended without a word".to_owned());
                 self.nonsense("starting it", words)
@@ -303,43 +396,4 @@ async fn while_sending<T>(stdin: Option<&mut ChildStdin>, text: &[u8], read: imp
         () = &mut send => {}
     }
     read.await
-}
-
-/// The last of what a child writes to its standard error, read as it comes so that the child never waits.
-struct StandardError {
-    tail: Arc<Mutex<Vec<u8>>>,
-    task: JoinHandle<()>,
-}
-
-impl StandardError {
-    const LONGEST: usize = 16 * 1024;
-    /// A jump host's `ssh` may keep the pipe open for longer than its parent lives.
-    const PATIENCE: Duration = Duration::from_millis(500);
-
-    fn drain(mut stream: ChildStderr) -> Self {
-        let tail = Arc::new(Mutex::new(Vec::new()));
-        let shared = Arc::clone(&tail);
-        let task = tokio::spawn(async move {
-            let mut chunk = vec![0; 4096];
-            while let Ok(length @ 1..) = stream.read(&mut chunk).await {
-                let mut tail = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                tail.extend_from_slice(&chunk[..length]);
-                let surplus = tail.len().saturating_sub(Self::LONGEST);
-                tail.drain(..surplus);
-            }
-        });
-        Self { tail, task }
-    }
-
-    async fn text(&mut self) -> String {
-        let _ = tokio::time::timeout(Self::PATIENCE, &mut self.task).await;
-        let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&tail).into_owned()
-    }
-}
-
-impl Drop for StandardError {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }

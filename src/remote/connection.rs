@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 use tokio::process::Command;
 
 use super::answers::{Keep, Tagged};
-use super::channel::{Channel, Exchange};
+use super::channel::{Channel, Destination, Exchange};
+use super::configuration::Configuration;
 use super::control::ControlSocket;
 use super::error::{Explanation, RemoteError};
 use super::lock::{Holder, LockRequest, printable};
+use super::privilege::Privilege;
 use super::pump::Road;
 use super::target::Target;
 use super::writer::Writer;
@@ -39,6 +41,7 @@ pub struct Answer {
 pub struct Connection {
     pub(super) channel: Channel,
     pub(super) road: Road,
+    pub(super) privilege: Privilege,
 }
 
 impl Connection {
@@ -47,23 +50,60 @@ impl Connection {
     /// This does not wait: the first frame goes along with the login, and its answer, or [`Connection::ready`], brings
     /// what went wrong with it.
     pub async fn open(target: &Target) -> Result<Self, RemoteError> {
+        if target.local {
+            return Self::local_as(&target.name, Path::new("/bin/sh"), &target.privilege).await;
+        }
         let missing = || RemoteError::SshMissing {
             host: target.name.clone(),
         };
         let ssh = ssh_program().ok_or_else(missing)?;
-        let control = ControlSocket::reserve(&target.name)?;
+        let control = match target.keep {
+            None => ControlSocket::reserve(&target.name)?,
+            Some(_) => ControlSocket::kept(&target.name, &target.settings())?,
+        };
+        let configuration = Configuration::write(target, control.configuration())?;
+        let (line, dialogue) = target.privilege.enter("sh");
         let mut command = Command::new(ssh);
-        command.args(target.arguments(control.path())?);
-        let channel = Channel::start(&target.name, Some(&target.address), command).await?;
-        let road = Road::Ssh(control);
-        Ok(Self { channel, road })
+        command.args(target.arguments(control.path(), configuration.path(), &line)?);
+        let destination = Destination {
+            host: target.name.clone(),
+            address: Some(target.address.clone()),
+            is_sudo: target.privilege.is_sudo(),
+            dialogue,
+            configuration: Some(configuration),
+        };
+        Ok(Self {
+            channel: Channel::start(destination, command).await?,
+            road: Road::Ssh(control),
+            privilege: target.privilege.clone(),
+        })
     }
 
     /// The same channel to a `shell` of this machine.
     pub async fn local(shell: &Path) -> Result<Self, RemoteError> {
-        let channel = Channel::start("this machine", None, Command::new(shell)).await?;
-        let road = Road::Local(shell.to_owned());
-        Ok(Self { channel, road })
+        Self::local_as("this machine", shell, &Privilege::LoginUser).await
+    }
+
+    async fn local_as(host: &str, shell: &Path, privilege: &Privilege) -> Result<Self, RemoteError> {
+        let mut command = Command::new(shell);
+        let mut dialogue = None;
+        if privilege.is_sudo() {
+            let (line, asked) = privilege.enter("sh");
+            command.args(["-c", &line]);
+            dialogue = asked;
+        }
+        let destination = Destination {
+            host: host.to_owned(),
+            address: None,
+            is_sudo: privilege.is_sudo(),
+            dialogue,
+            configuration: None,
+        };
+        Ok(Self {
+            channel: Channel::start(destination, command).await?,
+            road: Road::Local(shell.to_owned()),
+            privilege: privilege.clone(),
+        })
     }
 
     /// Waits until the host's shell listens. Only needed where the login itself is to be checked.
@@ -120,7 +160,7 @@ impl Connection {
 
     /// Ends the connection without waiting for the host to agree.
     pub async fn close(self) {
-        let Self { channel, road } = self;
+        let Self { channel, road, .. } = self;
         channel.end().await;
         drop(road);
     }
@@ -192,7 +232,7 @@ impl Connection {
 }
 
 /// The `ssh` of this machine, looked up once.
-fn ssh_program() -> Option<&'static Path> {
+pub(super) fn ssh_program() -> Option<&'static Path> {
     static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
     FOUND
         .get_or_init(|| find_program("ssh", &std::env::var_os("PATH")?))

@@ -8,29 +8,52 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::RemoteError;
+use crate::secret::sha256_hex;
 
 /// `ssh` adds 17 characters while it binds, and an address of a Unix socket has room for 107.
 const LONGEST_FOLDER: usize = 70;
 /// A socket that nobody listens on is left alone for this long: its `ssh` may be about to listen.
 const YOUNGEST_STALE: Duration = Duration::from_secs(60);
+/// How the names of configurations end. No `ssh` takes longer to read one than this lets it lie.
+const CONFIGURATION: &str = ".conf";
+const LONGEST_READ: Duration = Duration::from_secs(600);
 
 /// The path of one control socket; the file goes with it, should `ssh` have been killed before it could remove it.
 #[derive(Debug)]
 pub(super) struct ControlSocket {
     path: PathBuf,
+    /// Whether it belongs to a connection that outlives this program.
+    is_kept: bool,
 }
 
 impl ControlSocket {
     /// A fresh path in the user's private folder, for the connection to `host`.
     pub(super) fn reserve(host: &str) -> Result<Self, RemoteError> {
+        let name = format!("{:016x}", rand::random::<u64>());
+        Self::named(host, &name, false)
+    }
+
+    /// The path that every run with the same settings finds, for a connection that is kept.
+    pub(super) fn kept(host: &str, settings: &str) -> Result<Self, RemoteError> {
+        let digest = sha256_hex(settings.as_bytes());
+        Self::named(host, &format!("kept-{}", &digest[..16]), true)
+    }
+
+    fn named(host: &str, name: &str, is_kept: bool) -> Result<Self, RemoteError> {
         let uid = own_uid().map_err(|cause| folder_error(host, std::env::temp_dir(), cause))?;
         let folder = folder_for(std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from), uid);
         prepare(&folder, uid).map_err(|cause| folder_error(host, folder.clone(), cause))?;
         remove_stale(&folder);
-        let name = format!("{:016x}", rand::random::<u64>());
         Ok(Self {
             path: folder.join(name),
+            is_kept,
         })
+    }
+
+    /// A path beside it that nobody else uses, for the configuration of one `ssh`.
+    pub(super) fn configuration(&self) -> PathBuf {
+        let name = format!("{:016x}{CONFIGURATION}", rand::random::<u64>());
+        self.path.with_file_name(name)
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -40,7 +63,9 @@ impl ControlSocket {
 
 impl Drop for ControlSocket {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        if !self.is_kept {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -87,7 +112,7 @@ fn prepare(folder: &Path, uid: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes sockets whose `ssh` was killed together with the tool that would have removed them.
+/// Removes sockets and configurations whose `ssh` was killed together with the tool that would have removed them.
 fn remove_stale(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
@@ -100,6 +125,10 @@ fn remove_stale(folder: &Path) {
 fn is_stale(entry: &fs::DirEntry) -> bool {
     let Ok(found) = entry.metadata() else { return false };
     let age = found.modified().ok().and_then(|time| time.elapsed().ok());
+    if found.is_file() {
+        let is_configuration = entry.file_name().to_string_lossy().ends_with(CONFIGURATION);
+        return is_configuration && age.is_some_and(|age| age >= LONGEST_READ);
+    }
     found.file_type().is_socket()
         && age.is_some_and(|age| age >= YOUNGEST_STALE)
         && UnixStream::connect(entry.path()).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
@@ -148,12 +177,15 @@ mod tests {
     fn removes_only_old_sockets_that_nobody_listens_on() {
         let home = tempfile::tempdir().unwrap();
         let old = SystemTime::now() - YOUNGEST_STALE * 2;
-        let [dead, fresh, alive, file] = ["dead", "fresh", "alive", "file"].map(|name| home.path().join(name));
+        let [dead, fresh, alive, file, read, unread] =
+            ["dead", "fresh", "alive", "file", "read.conf", "unread.conf"].map(|name| home.path().join(name));
         drop(UnixListener::bind(&dead).unwrap());
         drop(UnixListener::bind(&fresh).unwrap());
         let _listener = UnixListener::bind(&alive).unwrap();
-        fs::write(&file, "").unwrap();
-        for path in [&dead, &alive, &file] {
+        for path in [&file, &read, &unread] {
+            fs::write(path, "").unwrap();
+        }
+        for path in [&dead, &alive, &file, &read] {
             let touched = std::process::Command::new("touch")
                 .arg("-d")
                 .arg("10 minutes ago")
@@ -164,5 +196,6 @@ mod tests {
         }
         remove_stale(home.path());
         assert!(!dead.exists() && fresh.exists() && alive.exists() && file.exists());
+        assert!(!read.exists() && unread.exists());
     }
 }

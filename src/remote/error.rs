@@ -48,6 +48,39 @@ impl fmt::Display for Obstacle {
     }
 }
 
+/// Why `sudo` does not make root of the login user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It wants a password, and none was given.
+    PasswordWanted,
+    /// The password is wrong.
+    WrongPassword,
+    /// The login user may not.
+    NotAllowed,
+    /// It is set up to work on a terminal only.
+    TerminalWanted,
+    /// The host has no `sudo`.
+    Missing,
+    /// It neither runs the shell nor asks in a way that is understood.
+    NoAnswer,
+    /// Something else.
+    Other,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::PasswordWanted => "it wants a password",
+            Self::WrongPassword => "the password is wrong",
+            Self::NotAllowed => "the login user may not",
+            Self::TerminalWanted => "it wants a terminal (`requiretty`)",
+            Self::Missing => "the host has none",
+            Self::NoAnswer => "it does not go on after the password",
+            Self::Other => "it ended before a shell was there",
+        })
+    }
+}
+
 /// What `ssh` tells of a host key that has changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChangedKey {
@@ -164,6 +197,28 @@ pub enum RemoteError {
         #[source]
         cause: Explanation,
     },
+    /// The login user cannot become root.
+    #[error("{host}: cannot become root with sudo: {refusal}")]
+    NotRoot {
+        /// The host.
+        host: String,
+        /// Why not.
+        refusal: Refusal,
+        /// What `sudo` said.
+        #[source]
+        cause: Explanation,
+    },
+    /// The file that configures `ssh` for one connection cannot be written.
+    #[error("{host}: cannot write the configuration {} for ssh", path.display())]
+    Configuration {
+        /// The host.
+        host: String,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        cause: io::Error,
+    },
     /// The connection broke.
     #[error("{host}: the connection was lost while {during}")]
     ConnectionLost {
@@ -233,6 +288,8 @@ impl RemoteError {
             | Self::AuthenticationFailed { host, .. }
             | Self::Unreachable { host, .. }
             | Self::Ssh { host, .. }
+            | Self::NotRoot { host, .. }
+            | Self::Configuration { host, .. }
             | Self::ConnectionLost { host, .. }
             | Self::Locked { host, .. }
             | Self::LockUnavailable { host, .. }
@@ -246,8 +303,8 @@ impl RemoteError {
         match self {
             Self::SshMissing { .. } => Some("install the OpenSSH client (Debian: `apt install openssh-client`)".into()),
             Self::HostKeyUnknown { address, .. } => Some(format!(
-                "compare the key's fingerprint with the one that the host's own console shows \
-                 (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`), then accept it once with `{}`",
+                "`homelab trust INVENTORY` shows the key's fingerprint and adds it, once you have compared it with what the host's own \
+                 console shows (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`); or accept it with `{}`",
                 ssh_command(address)
             )),
             Self::HostKeyChanged { keys, .. } => Some(changed_key_hint(keys)),
@@ -256,6 +313,7 @@ impl RemoteError {
                 ssh_command(address)
             )),
             Self::Unreachable { obstacle, address, .. } => Some(obstacle_hint(*obstacle, address)),
+            Self::NotRoot { refusal, .. } => refusal_hint(*refusal).map(str::to_owned),
             Self::ConnectionLost { .. } => {
                 Some("run again: what was done is recognised, what was cut off is finished".into())
             }
@@ -297,6 +355,24 @@ fn changed_key_hint(keys: &ChangedKey) -> String {
     format!(
         "if the host was installed anew{offered} remove the old key {known_at} and learn the new one; else find out who answers"
     )
+}
+
+fn refusal_hint(refusal: Refusal) -> Option<&'static str> {
+    match refusal {
+        Refusal::PasswordWanted => Some(
+            "give the password with `--ask-become-password` or in HOMELAB_BECOME_PASSWORD, or let sudo ask for none",
+        ),
+        Refusal::WrongPassword => {
+            Some("it was tried once and not again; give the login user's own, if sudo asks for that one")
+        }
+        Refusal::NotAllowed => Some(
+            "let the user run `sh` as root (in the group `sudo`, or by a rule in /etc/sudoers.d), or log in as root",
+        ),
+        Refusal::TerminalWanted => Some("take `requiretty` out of the host's sudoers, at least for this user"),
+        Refusal::Missing => Some("install sudo on the host, or log in as root"),
+        Refusal::NoAnswer => Some("look at what PAM does for sudo on the host: a second factor cannot be answered"),
+        Refusal::Other => None,
+    }
 }
 
 fn obstacle_hint(obstacle: Obstacle, address: &str) -> String {

@@ -6,21 +6,27 @@
 
 mod answers;
 mod channel;
+mod configuration;
 mod connection;
 mod control;
 mod diagnosis;
 mod error;
 mod lock;
+mod privilege;
 mod pump;
 mod script;
+mod stderr;
 mod target;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod watchdog;
 mod writer;
 
 pub use connection::{Answer, Connection};
-pub use error::{ChangedKey, Explanation, Obstacle, RemoteError};
+pub use error::{ChangedKey, Explanation, Obstacle, Refusal, RemoteError};
 pub use lock::{Holder, LOCK_PATH, LockRequest};
-pub use target::Target;
+pub use privilege::{PASSWORD_VARIABLE, Privilege};
+pub use target::{Hop, Target};
+pub use trust::{HostKey, OfferedKey, host_key, remember};
 pub use writer::{StepAnswer, StepEnd, StepNews, StepScript, Writer};

@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use openssh::{Session, Stdio as RemoteStdio};
-use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::process::Command;
 
+use super::answers::Answers;
 use super::control::ControlSocket;
+use super::privilege::{Dialogue, PASSWORD_VARIABLE, Privilege};
+use super::stderr::StandardError;
 
 /// Where second channels come from.
 #[derive(Debug)]
@@ -27,28 +30,49 @@ pub(super) struct NoSecondChannel;
 
 impl Road {
     /// Runs `command` with `content` on its standard input. Whether all of it arrived is for the first channel to see.
-    pub(super) async fn pump(&self, command: &str, content: &[u8]) -> Result<(), NoSecondChannel> {
+    ///
+    /// It runs with the same `privilege` as the first channel's shell, or it could not reach the file.
+    pub(super) async fn pump(
+        &self,
+        privilege: &Privilege,
+        command: &str,
+        content: &[u8],
+    ) -> Result<(), NoSecondChannel> {
+        let (line, dialogue) = privilege.enter(command);
         match self {
-            Self::Ssh(control) => pump_through_master(control.path(), command, content).await,
-            Self::Local(shell) => pump_through_shell(shell, command, content).await,
+            Self::Ssh(control) => pump_through_master(control.path(), &line, dialogue, content).await,
+            Self::Local(shell) => pump_through_shell(shell, &line, dialogue, content).await,
         }
     }
 }
 
-async fn pump_through_master(control: &Path, command: &str, content: &[u8]) -> Result<(), NoSecondChannel> {
+async fn pump_through_master(
+    control: &Path,
+    line: &str,
+    dialogue: Option<Dialogue>,
+    content: &[u8],
+) -> Result<(), NoSecondChannel> {
+    let answering = || match dialogue {
+        Some(_) => RemoteStdio::piped(),
+        None => RemoteStdio::null(),
+    };
     let session = Session::resume_mux(control.into(), None);
     let spawned = session
-        .raw_command(command)
+        .raw_command(line)
         .stdin(RemoteStdio::piped())
-        .stdout(RemoteStdio::null())
-        .stderr(RemoteStdio::null())
+        .stdout(answering())
+        .stderr(answering())
         .spawn()
         .await;
     let outcome = match spawned {
         Ok(mut child) => {
-            send(child.stdin().take(), content).await;
-            let _ = child.wait().await;
-            Ok(())
+            let (stdin, stdout, stderr) = (child.stdin().take(), child.stdout().take(), child.stderr().take());
+            let outcome = fill(dialogue, stdin, stdout, stderr, content).await;
+            match outcome {
+                Ok(()) => drop(child.wait().await),
+                Err(NoSecondChannel) => drop(child.disconnect().await),
+            }
+            outcome
         }
         Err(_) => Err(NoSecondChannel),
     };
@@ -57,19 +81,53 @@ async fn pump_through_master(control: &Path, command: &str, content: &[u8]) -> R
     outcome
 }
 
-async fn pump_through_shell(shell: &Path, command: &str, content: &[u8]) -> Result<(), NoSecondChannel> {
+async fn pump_through_shell(
+    shell: &Path,
+    line: &str,
+    dialogue: Option<Dialogue>,
+    content: &[u8],
+) -> Result<(), NoSecondChannel> {
+    let answering = || match dialogue {
+        Some(_) => Stdio::piped(),
+        None => Stdio::null(),
+    };
     let spawned = Command::new(shell)
         .arg("-c")
-        .arg(command)
+        .arg(line)
+        .env_remove(PASSWORD_VARIABLE)
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stdout(answering())
+        .stderr(answering())
         .process_group(0)
         .kill_on_drop(true)
         .spawn();
     let mut child = spawned.map_err(|_| NoSecondChannel)?;
-    send(child.stdin.take(), content).await;
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    fill(dialogue, stdin, stdout, stderr, content).await?;
     let _ = child.wait().await;
+    Ok(())
+}
+
+/// Settles with `sudo` what is to be settled, then sends the content.
+async fn fill<W, R, E>(
+    dialogue: Option<Dialogue>,
+    mut stdin: Option<W>,
+    stdout: Option<R>,
+    stderr: Option<E>,
+    content: &[u8],
+) -> Result<(), NoSecondChannel>
+where
+    W: AsyncWrite + Unpin,
+    R: AsyncRead + Unpin,
+    E: AsyncRead + Unpin + Send + 'static,
+{
+    if let (Some(dialogue), Some(stdin), Some(stdout), Some(stderr)) = (dialogue, &mut stdin, stdout, stderr) {
+        let mut answers = Answers::new(stdout, dialogue.nonce());
+        let stderr = StandardError::drain(stderr);
+        let held = dialogue.hold(&mut answers, stdin, &stderr).await;
+        held.map_err(|_| NoSecondChannel)?;
+    }
+    send(stdin, content).await;
     Ok(())
 }
 

@@ -45,7 +45,7 @@ const PROLOGUE: &str = r#"{
 exec 2>&1
 umask 077
 LC_ALL=C
-PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin
+PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
 export LC_ALL PATH
 hl_halt=
 hl_tag() { printf '\n%s %s %s %s\n' NONCE "$1" "$2" "$3"; }
@@ -112,7 +112,7 @@ pub(super) fn prologue(nonce: &Nonce) -> String {
 ///
 /// `dd` and no redirection, since the login shell that starts it may be of any kind.
 pub(super) fn pump_command(shell_pid: u32) -> String {
-    format!("exec dd of=/proc/{shell_pid}/fd/8 bs=65536")
+    format!("dd of=/proc/{shell_pid}/fd/8 bs=65536")
 }
 
 /// How a step's content reaches it.

@@ -5,10 +5,24 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::RemoteError;
-use crate::quote::{UnsafeName, check_address, check_user};
+use super::privilege::Privilege;
+use crate::quote::{UnsafeName, check_address, check_jump_address, check_jump_user, check_user};
+
+/// A host on the way to another one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hop {
+    /// What `ssh` is asked to connect to.
+    pub address: String,
+    /// The port.
+    pub port: Option<u16>,
+    /// The user to log in as.
+    pub user: Option<String>,
+    /// The only key to log in with.
+    pub identity_file: Option<PathBuf>,
+}
 
 /// A host to connect to. What is left out is up to the user's own `ssh` configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Target {
     /// The host's name in the inventory, for messages.
     pub name: String,
@@ -24,12 +38,18 @@ pub struct Target {
     pub known_hosts: Vec<PathBuf>,
     /// How long to wait for an address to answer.
     pub connect_timeout: Duration,
+    /// The hosts to go through, in order.
+    pub jumps: Vec<Hop>,
+    /// As whom the host's shell runs.
+    pub privilege: Privilege,
+    /// Whether the host is this machine: then nothing of the above but name and privilege counts.
+    pub local: bool,
+    /// How long the connection is kept for later runs; not at all without it.
+    pub keep: Option<Duration>,
 }
 
 /// What holds for every connection, whatever the user's configuration says.
 const OPTIONS: &[&str] = &[
-    // The channel and the mux master are one process, so nothing outlives it.
-    "ControlPersist=no",
     // The channel's pipes are its standard streams, and its shell is the only command.
     "RemoteCommand=none",
     "SessionType=default",
@@ -52,11 +72,29 @@ const OPTIONS: &[&str] = &[
 ];
 
 impl Target {
-    /// The arguments of an `ssh` that is the mux master on `control` and runs `sh` on the host.
-    pub(super) fn arguments(&self, control: &Path) -> Result<Vec<OsString>, RemoteError> {
+    /// The arguments of an `ssh` that is the mux master on `control`, or makes one, and runs `line` on the host.
+    pub(super) fn arguments(
+        &self,
+        control: &Path,
+        configuration: &Path,
+        line: &str,
+    ) -> Result<Vec<OsString>, RemoteError> {
         check_address(&self.address).map_err(|cause| self.bad("address", &self.address, cause))?;
-        let mut arguments: Vec<OsString> = vec!["-M".into(), "-S".into(), control.into(), "-T".into()];
+        let mut arguments: Vec<OsString> = vec!["-F".into(), configuration.into()];
+        arguments.extend(["-S".into(), control.into(), "-T".into()]);
         let mut option = |text: String| arguments.extend(["-o".into(), OsString::from(text)]);
+        match self.keep {
+            // The channel and the mux master are one process, so nothing outlives it.
+            None => ["ControlMaster=yes", "ControlPersist=no"].map(|text| option(text.to_owned())),
+            Some(keep) => [
+                "ControlMaster=auto".to_owned(),
+                format!("ControlPersist={}", keep.as_secs().max(1)),
+            ]
+            .map(&mut option),
+        };
+        if !self.jumps.is_empty() {
+            option(format!("ProxyJump={}", self.jumps_value()?));
+        }
         for fixed in OPTIONS {
             option((*fixed).to_owned());
         }
@@ -75,11 +113,43 @@ impl Target {
         if let Some(port) = self.port {
             arguments.extend(["-p".into(), port.to_string().into()]);
         }
-        arguments.extend(["--".into(), OsString::from(&self.address), "exec sh".into()]);
+        arguments.extend(["--".into(), OsString::from(&self.address), line.into()]);
         Ok(arguments)
     }
 
-    fn known_hosts_value(&self) -> Result<Option<String>, RemoteError> {
+    /// All that a kept connection must agree in to be used again; who acts on it is decided anew each time.
+    pub(super) fn settings(&self) -> String {
+        let alike = Self {
+            privilege: Privilege::LoginUser,
+            keep: None,
+            ..self.clone()
+        };
+        format!("{alike:?}")
+    }
+
+    fn jumps_value(&self) -> Result<String, RemoteError> {
+        let mut words = Vec::new();
+        for hop in &self.jumps {
+            check_jump_address(&hop.address).map_err(|cause| self.bad("jump host", &hop.address, cause))?;
+            let address = if hop.address.contains(':') {
+                format!("[{}]", hop.address)
+            } else {
+                hop.address.clone()
+            };
+            let port = hop.port.map_or_else(String::new, |port| format!(":{port}"));
+            let user = match &hop.user {
+                None => String::new(),
+                Some(user) => {
+                    check_jump_user(user).map_err(|cause| self.bad("user", user, cause))?;
+                    format!("{user}@")
+                }
+            };
+            words.push(format!("{user}{address}{port}"));
+        }
+        Ok(words.join(","))
+    }
+
+    pub(super) fn known_hosts_value(&self) -> Result<Option<String>, RemoteError> {
         if self.known_hosts.is_empty() {
             return Ok(None);
         }
@@ -93,7 +163,7 @@ impl Target {
     }
 
     /// `path` as a word of an `ssh` option, which expands `%` and `${…}` and splits at blanks.
-    fn path_value(&self, what: &'static str, path: &Path) -> Result<String, RemoteError> {
+    pub(super) fn path_value(&self, what: &'static str, path: &Path) -> Result<String, RemoteError> {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let text = absolute.to_string_lossy();
         let refused = ['"', '\\', '\u{fffd}'].into_iter().find(|one| text.contains(*one));
@@ -128,11 +198,14 @@ mod tests {
             identity_file: Some("/keys/a %b".into()),
             known_hosts: vec!["/project/known hosts".into()],
             connect_timeout: Duration::from_secs(10),
+            ..Target::default()
         }
     }
 
     fn texts(target: &Target) -> Vec<String> {
-        let arguments = target.arguments(Path::new("/run/c")).unwrap();
+        let arguments = target
+            .arguments(Path::new("/run/c"), Path::new("/run/f"), "exec sh")
+            .unwrap();
         arguments.into_iter().map(|one| one.into_string().unwrap()).collect()
     }
 
@@ -140,8 +213,10 @@ mod tests {
     fn the_destination_comes_last_after_the_end_of_options() {
         let arguments = texts(&target());
         assert_eq!(arguments[arguments.len() - 3..], ["--", "pi.lan", "exec sh"]);
-        assert_eq!(arguments[..4], ["-M", "-S", "/run/c", "-T"]);
+        assert_eq!(arguments[..5], ["-F", "/run/f", "-S", "/run/c", "-T"]);
         for expected in [
+            "ControlMaster=yes",
+            "ControlPersist=no",
             "StrictHostKeyChecking=yes",
             "BatchMode=yes",
             "ConnectTimeout=10",
@@ -156,7 +231,9 @@ mod tests {
     fn bad_names_never_reach_ssh() {
         let mut bad = target();
         bad.address = "-oProxyCommand=touch /tmp/x".into();
-        let error = bad.arguments(Path::new("/run/c")).unwrap_err();
+        let error = bad
+            .arguments(Path::new("/run/c"), Path::new("/run/f"), "exec sh")
+            .unwrap_err();
         assert_eq!(
             error.to_string(),
             "pi: cannot connect: the address `-oProxyCommand=touch /tmp/x` is not usable with ssh"
@@ -164,14 +241,41 @@ mod tests {
         let mut bad = target();
         bad.user = Some("a b".into());
         assert!(matches!(
-            bad.arguments(Path::new("/run/c")),
+            bad.arguments(Path::new("/run/c"), Path::new("/run/f"), "exec sh"),
             Err(RemoteError::BadName { what: "user", .. })
         ));
         let mut bad = target();
         bad.known_hosts = vec!["/a\"b".into()];
         assert!(matches!(
-            bad.arguments(Path::new("/run/c")),
+            bad.arguments(Path::new("/run/c"), Path::new("/run/f"), "exec sh"),
             Err(RemoteError::BadName { .. })
         ));
+    }
+
+    #[test]
+    fn jumps_are_a_list_that_bad_names_cannot_lengthen() {
+        let hop = |address: &str| Hop {
+            address: address.to_owned(),
+            ..Hop::default()
+        };
+        let mut through = target();
+        through.jumps = vec![
+            Hop {
+                port: Some(2200),
+                user: Some("anna".to_owned()),
+                ..hop("bastion")
+            },
+            hop("fd00::1"),
+        ];
+        let expected = "ProxyJump=anna@bastion:2200,[fd00::1]".to_owned();
+        assert!(texts(&through).contains(&expected), "{:?}", texts(&through));
+        for bad in ["-oProxyCommand=x", "a,b", "*", "a%h", "a b"] {
+            through.jumps = vec![hop(bad)];
+            let error = through.arguments(Path::new("/run/c"), Path::new("/run/f"), "exec sh");
+            assert!(
+                matches!(error, Err(RemoteError::BadName { what: "jump host", .. })),
+                "{bad}"
+            );
+        }
     }
 }

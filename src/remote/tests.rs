@@ -421,7 +421,10 @@ async fn a_short_upload_never_reaches_the_body() {
         let frame = frame.finish();
         assert_eq!(host.ask(frame, "staging").await.unwrap().outcome, "staged");
         let command = script::pump_command(host.channel.shell().unwrap());
-        host.road.pump(&command, &vec![b'x'; 150_000]).await.unwrap();
+        host.road
+            .pump(&Privilege::LoginUser, &command, &vec![b'x'; 150_000])
+            .await
+            .unwrap();
         let mut frame = host.channel.frame();
         frame
             .step(&writing(&target, &vec![b'x'; 200_000]), Delivery::Staged)

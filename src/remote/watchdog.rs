@@ -5,9 +5,12 @@
 //! its control socket. The step that is under way on the host is finished there, and none after it begins.
 
 use std::io::{self, PipeWriter, Write};
+use std::path::Path;
 use std::process::Stdio;
 
 use tokio::process::{Child, Command};
+
+use super::privilege::PASSWORD_VARIABLE;
 
 /// The pipe to the shell that waits, and that shell.
 pub(super) struct Watchdog {
@@ -17,11 +20,19 @@ pub(super) struct Watchdog {
 
 impl Watchdog {
     /// Watches over the child `process` of this program.
-    pub(super) fn over(process: u32) -> io::Result<Self> {
+    ///
+    /// `leftover` is a file that goes too.
+    pub(super) fn over(process: u32, leftover: Option<&Path>) -> io::Result<Self> {
         let (end, pipe) = io::pipe()?;
         let shell = Command::new("/bin/sh")
-            .arg("-c")
-            .arg(format!("read -r word || kill -TERM {process}"))
+            .args([
+                "-c",
+                "read -r word || { kill -TERM \"$1\"; [ -z \"$2\" ] || rm -f -- \"$2\"; }",
+                "sh",
+            ])
+            .arg(process.to_string())
+            .arg(leftover.unwrap_or(Path::new("")))
+            .env_remove(PASSWORD_VARIABLE)
             .stdin(end)
             .stdout(Stdio::null())
             .stderr(Stdio::null())

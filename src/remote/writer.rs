@@ -261,7 +261,10 @@ impl<'a> Writer<'a> {
         let Some(shell) = self.connection.channel.shell().filter(|_| staged) else {
             return Delivery::Inline;
         };
-        let pumped = self.connection.road.pump(&pump_command(shell), content).await;
+        let pumped = {
+            let Connection { road, privilege, .. } = &*self.connection;
+            road.pump(privilege, &pump_command(shell), content).await
+        };
         pumped.map_or(Delivery::Inline, |()| Delivery::Staged)
     }
 }

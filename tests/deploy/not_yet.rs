@@ -57,9 +57,7 @@ pub(crate) const PLACES: &[Place] = &[
         path: "inventories/dev.toml",
         around: "[hosts.alpha]\naddress = '127.0.0.1'\n[connection]\n@\n",
         keys: &[
-            ("become", "'sudo'"),
             ("become_user", "'setup'"),
-            ("jump", "['bastion']"),
             ("keep", "'5m'"),
             ("known_hosts", "'known_hosts'"),
         ],

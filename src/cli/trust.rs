@@ -1,0 +1,150 @@
+//! `homelab trust`
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Args;
+use futures_util::future::join_all;
+use homelab::apply::{HostEnd, exit_code};
+use homelab::error::Diagnostic;
+use homelab::project::{Host, Project, hosts};
+use homelab::remote::{HostKey, OfferedKey, RemoteError, Target, host_key, remember};
+use homelab::report;
+
+use super::output::{print, tell, tell_line};
+use super::{errors, prompt, targets};
+
+/// Whose keys.
+#[derive(Debug, Args)]
+pub(crate) struct TrustArguments {
+    /// Inventory: the name of a file in `inventories/`
+    inventory: String,
+    /// Only hosts that match: a name, a group or a glob
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
+    limit: Vec<String>,
+    /// Trust without asking
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// A key that nobody knows yet, and whose it is.
+struct Stranger {
+    host: String,
+    key: OfferedKey,
+}
+
+pub(super) fn run(arguments: &TrustArguments) -> anyhow::Result<ExitCode> {
+    let project = super::project()?;
+    let selected = hosts(&project, &arguments.inventory, &arguments.limit)?;
+    let mut ends = Vec::new();
+    let mut known = 0;
+    // What stands behind a jump host can be asked for its key once that of the jump host is trusted.
+    for level in levels(&project, &arguments.inventory, &selected)?.into_values() {
+        let targets = targets::of_hosts(&project, &arguments.inventory, level.into_iter())?;
+        let (strangers, failures, familiar) = look(&targets)?;
+        known += familiar;
+        ends.extend(std::iter::repeat_n(HostEnd::Unreachable, failures));
+        if strangers.is_empty() {
+            continue;
+        }
+        print(&table(&strangers))?;
+        if !arguments.yes && !consent(strangers.len())? {
+            tell_line("no key was added");
+            return Ok(ExitCode::from(exit_code([HostEnd::Interrupted])));
+        }
+        let file = targets::known_hosts(&project);
+        let keys = strangers.iter().map(|one| &one.key);
+        remember(&file, keys).with_context(|| format!("cannot write {}", file.display()))?;
+        let count = count(strangers.len());
+        let shown = file.strip_prefix(&project.root).unwrap_or(&file);
+        print(&format!("{count} added to {}\n", shown.display()))?;
+    }
+    if known > 0 {
+        print(&format!("known already: {}\n", count(known)))?;
+    }
+    Ok(ExitCode::from(exit_code(ends)))
+}
+
+/// The hosts that have keys to be learnt, by how many hosts stand before them. Those of the lab were pinned when it made them.
+fn levels<'a>(
+    project: &Project,
+    inventory: &str,
+    selected: &[&'a Host],
+) -> anyhow::Result<BTreeMap<usize, Vec<&'a str>>> {
+    let inventory = project.inventory(inventory)?;
+    let mut levels: BTreeMap<usize, Vec<&'a str>> = BTreeMap::new();
+    for host in selected {
+        if host.lab.is_none() && !host.connection.is_local() {
+            let before = inventory.jumps(host)?.len();
+            levels.entry(before).or_default().push(&host.name);
+        }
+    }
+    Ok(levels)
+}
+
+/// Asks all hosts at once; tells of what went wrong. Strangers, failures and how many keys were known.
+fn look(targets: &[Target]) -> anyhow::Result<(Vec<Stranger>, usize, usize)> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let keys = runtime.block_on(join_all(targets.iter().map(host_key)));
+    let (mut strangers, mut failures, mut known) = (Vec::new(), 0, 0);
+    for (target, key) in targets.iter().zip(keys) {
+        let host = target.name.clone();
+        match key {
+            Ok(HostKey::Known) => known += 1,
+            Ok(HostKey::Unknown(key)) => strangers.push(Stranger { host, key }),
+            Ok(HostKey::Changed { error, known, offered }) => {
+                tell_changed(&error, known, offered);
+                failures += 1;
+            }
+            Err(error) => {
+                errors::show_plain(&error);
+                failures += 1;
+            }
+        }
+    }
+    Ok((strangers, failures, known))
+}
+
+fn tell_changed(error: &RemoteError, known: Option<String>, offered: Option<String>) {
+    let shown = |print: Option<String>| print.unwrap_or_else(|| "not legible".to_owned());
+    let mistake = Diagnostic::new(error.to_string())
+        .because(format!("known:   {}", shown(known)))
+        .because(format!("offered: {}", shown(offered)))
+        .hint_maybe(error.hint());
+    tell(&report::diagnostic(&mistake));
+}
+
+fn table(strangers: &[Stranger]) -> String {
+    let rows: Vec<[&str; 4]> = std::iter::once(["HOST", "ADDRESS", "KEY", "FINGERPRINT"])
+        .chain(strangers.iter().map(|one| {
+            let key = &one.key;
+            [one.host.as_str(), &key.address, &key.kind, &key.fingerprint]
+        }))
+        .collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or_default();
+    let (host, address, kind) = (width(0), width(1), width(2));
+    let lines: Vec<String> = rows
+        .iter()
+        .map(|[one, two, three, four]| format!("{one:host$}  {two:address$}  {three:kind$}  {four}\n"))
+        .collect();
+    lines.concat()
+}
+
+fn consent(number: usize) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        return Err(
+            Diagnostic::new("cannot ask whether to trust these: standard input is no terminal")
+                .hint("`--yes` adds them without asking")
+                .into(),
+        );
+    }
+    tell_line("compare each with what the host's own console shows: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(prompt::confirm(&format!("Trust {}?", count(number))))?)
+}
+
+fn count(number: usize) -> String {
+    format!("{number} {}", if number == 1 { "key" } else { "keys" })
+}

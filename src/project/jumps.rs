@@ -1,0 +1,136 @@
+//! The hosts that stand between this machine and a host.
+
+use super::inventory::{Host, Inventory};
+use crate::error::Diagnostic;
+use crate::quote::{check_jump_address, check_jump_user};
+use crate::value::{Kind, Table};
+
+/// A host on the way to another one.
+#[derive(Clone, Copy, Debug)]
+pub enum Jump<'a> {
+    /// A host of the same inventory.
+    Host(&'a Host),
+    /// One that only `ssh` needs to know.
+    Address {
+        /// The user to log in as.
+        user: Option<&'a str>,
+        /// The address, or an alias of the user's own configuration.
+        address: &'a str,
+        /// The port.
+        port: Option<u16>,
+    },
+}
+
+impl Inventory {
+    /// The hosts to go through to `host`, the nearest first.
+    ///
+    /// The first of those that a host names may itself lie behind others. Errors: a way that leads back to where it began.
+    pub fn jumps<'a>(&'a self, host: &'a Host) -> Result<Vec<Jump<'a>>, Diagnostic> {
+        let mut ways: Vec<&'a [String]> = Vec::new();
+        let mut seen = vec![host.name.as_str()];
+        let mut at = host;
+        while let Some(jumps @ [first, ..]) = at.connection.jump.as_deref() {
+            ways.push(jumps);
+            let Some(next) = self.hosts.get(first) else { break };
+            if seen.contains(&next.name.as_str()) {
+                let title = format!("the way to host `{}` leads in a circle: {}", host.name, seen.join(", "));
+                return Err(Diagnostic::new(title)
+                    .at_maybe(next.origin.as_ref(), "this host's `jump` leads back")
+                    .hint("`jump = []` on a host says that nothing stands before it"));
+            }
+            seen.push(&next.name);
+            at = next;
+        }
+        let names = ways.into_iter().rev().flatten();
+        Ok(names.map(|name| self.jump(name)).collect())
+    }
+
+    fn jump<'a>(&'a self, name: &'a str) -> Jump<'a> {
+        if let Some(host) = self.hosts.get(name) {
+            return Jump::Host(host);
+        }
+        let (user, address, port) = split(name);
+        Jump::Address {
+            user,
+            address,
+            port: port.and_then(|port| port.parse().ok()),
+        }
+    }
+}
+
+/// Jumps that lead nowhere.
+pub(super) fn check_jumps(inventory: &Inventory) -> Vec<Diagnostic> {
+    let mut mistakes = Vec::new();
+    for host in inventory.hosts.values() {
+        match inventory.jumps(host) {
+            Ok(jumps) => mistakes.extend(jumps.iter().find_map(|jump| unusable(host, *jump))),
+            Err(mistake) => mistakes.push(mistake),
+        }
+    }
+    mistakes
+}
+
+fn unusable(host: &Host, jump: Jump<'_>) -> Option<Diagnostic> {
+    let Jump::Host(jump) = jump else { return None };
+    let title = format!("the way to host `{}` leads through `{}`", host.name, jump.name);
+    let address = jump.address.as_ref().unwrap_or(&jump.name);
+    if jump.connection.is_local() {
+        return Some(Diagnostic::new(title).at_maybe(jump.origin.as_ref(), "which is this machine"));
+    }
+    let wrong = check_jump_address(address).err()?;
+    Some(Diagnostic::new(title).at_maybe(jump.origin.as_ref(), wrong.to_string()))
+}
+
+/// What is wrong with settings whose types fit: a way through `ssh` to this machine, and jump hosts that `ssh` would read otherwise.
+pub(super) fn wrong_ways(table: &Table) -> Vec<Diagnostic> {
+    let is_local = table
+        .get("local")
+        .is_some_and(|entry| entry.value.kind == Kind::Bool(true));
+    let idle = ["user", "port", "identity_file", "jump"]
+        .iter()
+        .filter_map(|key| table.get(*key));
+    let mut mistakes: Vec<Diagnostic> = idle
+        .filter(|_| is_local)
+        .map(|entry| {
+            Diagnostic::new("a `local` host is this machine: nobody logs in")
+                .at_maybe(entry.key.as_ref(), "this would have no effect")
+        })
+        .collect();
+    let Some(Kind::List(jumps)) = table.get("jump").map(|entry| &entry.value.kind) else {
+        return mistakes;
+    };
+    for jump in jumps {
+        let Kind::String(text) = &jump.kind else { continue };
+        mistakes.extend(check(text).err().map(|wrong| {
+            Diagnostic::new(format!("`{text}` is no usable jump host")).at_maybe(jump.origin.as_ref(), wrong)
+        }));
+    }
+    mistakes
+}
+
+/// A jump host as `ssh` takes them, `[user@]host[:port]`: user, address and port.
+fn split(text: &str) -> (Option<&str>, &str, Option<&str>) {
+    let (user, rest) = match text.rsplit_once('@') {
+        Some((user, rest)) => (Some(user), rest),
+        None => (None, text),
+    };
+    if let Some((address, after)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        return (user, address, after.strip_prefix(':'));
+    }
+    match rest.split_once(':') {
+        // With more than one colon it is an IPv6 address.
+        Some((address, port)) if !port.contains(':') => (user, address, Some(port)),
+        _ => (user, rest, None),
+    }
+}
+
+fn check(text: &str) -> Result<(), String> {
+    let (user, address, port) = split(text);
+    if let Some(user) = user {
+        check_jump_user(user).map_err(|wrong| format!("its user: {wrong}"))?;
+    }
+    if port.is_some_and(|port| port.parse::<u16>().is_err()) {
+        return Err("its port is no number".to_owned());
+    }
+    check_jump_address(address).map_err(|wrong| wrong.to_string())
+}

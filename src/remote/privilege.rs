@@ -1,0 +1,204 @@
+//! From the login user to root: `sudo`, with or without a password.
+//!
+//! A password is sent only when `sudo` asks for it, with a prompt that nobody else can know, and only once; nothing else is
+//! sent before what `sudo` starts has said that it runs. Sent blindly, a password would be run as a command where none is
+//! asked for, and the script's lines would be tried as passwords where it is wrong.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+
+use super::answers::{Answers, Interruption, Keep};
+use super::error::{Explanation, Refusal};
+use super::script::Nonce;
+use super::stderr::StandardError;
+use crate::secret::Secret;
+
+/// The environment variable that may hold the password for `sudo`. No child of this program ever gets to see it.
+pub const PASSWORD_VARIABLE: &str = "HOMELAB_BECOME_PASSWORD";
+
+/// How long `sudo` may take to ask, and to judge an answer: PAM waits some seconds after a wrong one.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Noise of a login shell's start-up files, which may come before anything else.
+const NOISE: Keep = Keep::Tail(2048);
+
+/// As whom the host's shell runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Privilege {
+    /// As the user that logs in.
+    #[default]
+    LoginUser,
+    /// As root, by `sudo`.
+    Sudo {
+        /// The password for it; without one `sudo` must not ask.
+        password: Option<Secret>,
+    },
+}
+
+impl Privilege {
+    /// A line, for any login shell, that runs `program` (plain words), and the dialogue that it takes.
+    pub(super) fn enter(&self, program: &str) -> (String, Option<Dialogue>) {
+        // Messages of `sudo` in English; a path, so that fish and csh do the same.
+        const SUDO: &str = "exec env LC_ALL=C sudo";
+        match self {
+            Self::LoginUser => (format!("exec {program}"), None),
+            Self::Sudo { password: None } => (format!("{SUDO} -n -- {program}"), None),
+            Self::Sudo {
+                password: Some(password),
+            } => {
+                // Not the nonce of the frames: whoever lists the host's processes sees this one.
+                let nonce = Nonce::random();
+                let word = nonce.as_str();
+                let line = format!("{SUDO} -S -p '{word}-PW ' -- sh -c 'echo; echo {word} 0 up 0; exec {program}'");
+                let password = password.clone();
+                (line, Some(Dialogue { nonce, password }))
+            }
+        }
+    }
+
+    pub(super) fn is_sudo(&self) -> bool {
+        matches!(self, Self::Sudo { .. })
+    }
+}
+
+/// What is said until root's shell, or another program, runs.
+pub(super) struct Dialogue {
+    nonce: Nonce,
+    password: Secret,
+}
+
+/// Why a dialogue came to nothing.
+pub(super) enum NoEntry {
+    /// The password was asked for again.
+    WrongPassword,
+    /// Nothing was asked that is understood, and nothing runs.
+    NoAnswer,
+    /// The stream ended.
+    Interrupted(Interruption),
+}
+
+impl Dialogue {
+    /// The word that marks the dialogue's end among the answers.
+    pub(super) fn nonce(&self) -> &Nonce {
+        &self.nonce
+    }
+
+    /// Answers one prompt, and waits until the program runs. Whoever gets an error has to end the child.
+    pub(super) async fn hold<R, W>(
+        &self,
+        answers: &mut Answers<R>,
+        stdin: &mut W,
+        stderr: &StandardError,
+    ) -> Result<(), NoEntry>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        let prompt = format!("{}-PW", self.nonce.as_str());
+        let up = answers.next(NOISE);
+        tokio::pin!(up);
+        let mut prompts = 0;
+        loop {
+            // The login itself takes as long as `ssh` lets it; `sudo` is timed once it has been heard of.
+            let silence = async {
+                if prompts == 0 {
+                    return std::future::pending().await;
+                }
+                tokio::time::sleep(PATIENCE).await;
+            };
+            tokio::select! {
+                tagged = &mut up => return tagged.map(|_| ()).map_err(NoEntry::Interrupted),
+                () = stderr.wait_for(&prompt, prompts + 1) => {
+                    prompts += 1;
+                    if prompts > 1 {
+                        return Err(NoEntry::WrongPassword);
+                    }
+                    let line = format!("{}\n", self.password.expose());
+                    // That it could not be sent shows in what is read.
+                    let _ = stdin.write_all(line.as_bytes()).await;
+                    let _ = stdin.flush().await;
+                }
+                () = silence => return Err(NoEntry::NoAnswer),
+            }
+        }
+    }
+}
+
+/// Why `sudo` ended instead of running a shell, from its words and its exit code.
+pub(super) fn refusal(stderr: &str, code: Option<i32>) -> (Refusal, Explanation) {
+    const NO_SUCH_PROGRAM: i32 = 127;
+    let found = REFUSALS.iter().find_map(|(text, refusal)| {
+        let line = stderr.lines().rfind(|line| line.contains(text))?;
+        Some((*refusal, line))
+    });
+    let last = stderr.lines().rfind(|line| !line.trim().is_empty());
+    let (refusal, line) = match (found, last) {
+        (Some(found), _) => found,
+        (None, Some(line)) if code == Some(NO_SUCH_PROGRAM) => (Refusal::Missing, line),
+        (None, line) => (Refusal::Other, line.unwrap_or("it ended without a word")),
+    };
+    (refusal, Explanation(line.trim().to_owned()))
+}
+
+/// Texts of `sudo`, the more telling first.
+const REFUSALS: &[(&str, Refusal)] = &[
+    ("must have a tty", Refusal::TerminalWanted),
+    ("incorrect password attempt", Refusal::WrongPassword),
+    ("is not in the sudoers file", Refusal::NotAllowed),
+    ("is not allowed to", Refusal::NotAllowed),
+    ("may not run sudo", Refusal::NotAllowed),
+    ("a password is required", Refusal::PasswordWanted),
+    ("interactive authentication is required", Refusal::PasswordWanted),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_is_in_no_command() {
+        let privilege = Privilege::Sudo {
+            password: Some(Secret::new("hunter2")),
+        };
+        let (line, dialogue) = privilege.enter("sh");
+        assert!(!line.contains("hunter2") && dialogue.is_some(), "{line}");
+        assert!(!format!("{privilege:?}").contains("hunter2"));
+        assert_eq!(Privilege::LoginUser.enter("sh").0, "exec sh");
+        let without = Privilege::Sudo { password: None }.enter("sh").0;
+        assert_eq!(without, "exec env LC_ALL=C sudo -n -- sh");
+    }
+
+    #[test]
+    fn words_of_sudo_are_told_apart() {
+        let cases = [
+            ("sudo: a password is required\n", 1, Refusal::PasswordWanted),
+            (
+                "sudo: interactive authentication is required\n",
+                1,
+                Refusal::PasswordWanted,
+            ),
+            (
+                "banner\nsudo: sorry, you must have a tty to run sudo\n",
+                1,
+                Refusal::TerminalWanted,
+            ),
+            ("anna is not in the sudoers file.\n", 1, Refusal::NotAllowed),
+            (
+                "Sorry, user anna is not allowed to execute '/usr/bin/sh' as root on pi.\n",
+                1,
+                Refusal::NotAllowed,
+            ),
+            (
+                "sudo: no password was provided\nsudo: 1 incorrect password attempt\n",
+                1,
+                Refusal::WrongPassword,
+            ),
+            ("env: 'sudo': No such file or directory\n", 127, Refusal::Missing),
+            ("This account is currently not available.\n", 1, Refusal::Other),
+            ("", 1, Refusal::Other),
+        ];
+        for (text, code, expected) in cases {
+            assert_eq!(refusal(text, Some(code)).0, expected, "{text}");
+        }
+    }
+}
