@@ -10,6 +10,7 @@ mod lab;
 mod password;
 mod prompt;
 mod targets;
+mod trust;
 mod ways;
 
 use std::io::Write as _;
@@ -35,6 +36,8 @@ struct Cli {
 enum Command {
     /// Show what a deploy would change on an inventory's hosts, ask, and apply it
     Deploy(deploy::DeployArguments),
+    /// List the keys of an inventory's hosts that are not known yet, ask, and add them to `inventories/known_hosts`
+    Trust(trust::TrustArguments),
     /// Throw-away hosts to try deploys on
     #[command(subcommand)]
     Lab(lab::LabCommand),
@@ -53,6 +56,7 @@ pub(crate) fn main() -> ExitCode {
     };
     let result = match &cli.command {
         Command::Deploy(arguments) => deploy::run(arguments),
+        Command::Trust(arguments) => trust::run(arguments),
         Command::Lab(command) => lab_command(command),
     };
     result.unwrap_or_else(|error| {

@@ -83,6 +83,26 @@ pub fn select(project: &Project, inventory_name: &str, deploy_name: &str, filter
     })
 }
 
+/// The hosts of an inventory that match any of `patterns`; all of them without any.
+///
+/// Errors: an unknown inventory, and a pattern that nothing matches.
+pub fn hosts<'a>(project: &'a Project, inventory_name: &str, patterns: &[String]) -> Result<Vec<&'a Host>, Diagnostic> {
+    let inventory = project.inventory(inventory_name)?;
+    let mut wanted: Vec<&str> = Vec::new();
+    for pattern in patterns {
+        let matched = matching(inventory, pattern)?;
+        if matched.is_empty() {
+            return Err(
+                Diagnostic::new(format!("no host of inventory `{inventory_name}` is `{pattern}`"))
+                    .hint_maybe(suggestion(pattern, known_patterns(inventory))),
+            );
+        }
+        wanted.extend(matched.iter().map(|host| host.name.as_str()));
+    }
+    let is_wanted = |host: &&Host| patterns.is_empty() || wanted.contains(&host.name.as_str());
+    Ok(inventory.hosts.values().filter(is_wanted).collect())
+}
+
 fn deploy_hosts<'a>(
     inventory: &'a Inventory,
     inventory_name: &str,

@@ -232,7 +232,7 @@ impl Connection {
 }
 
 /// The `ssh` of this machine, looked up once.
-fn ssh_program() -> Option<&'static Path> {
+pub(super) fn ssh_program() -> Option<&'static Path> {
     static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
     FOUND
         .get_or_init(|| find_program("ssh", &std::env::var_os("PATH")?))

@@ -303,8 +303,8 @@ impl RemoteError {
         match self {
             Self::SshMissing { .. } => Some("install the OpenSSH client (Debian: `apt install openssh-client`)".into()),
             Self::HostKeyUnknown { address, .. } => Some(format!(
-                "compare the key's fingerprint with the one that the host's own console shows \
-                 (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`), then accept it once with `{}`",
+                "`homelab trust INVENTORY` shows the key's fingerprint and adds it, once you have compared it with what the host's own \
+                 console shows (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`); or accept it with `{}`",
                 ssh_command(address)
             )),
             Self::HostKeyChanged { keys, .. } => Some(changed_key_hint(keys)),

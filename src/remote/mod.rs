@@ -19,6 +19,7 @@ mod stderr;
 mod target;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod watchdog;
 mod writer;
 
@@ -27,4 +28,5 @@ pub use error::{ChangedKey, Explanation, Obstacle, Refusal, RemoteError};
 pub use lock::{Holder, LOCK_PATH, LockRequest};
 pub use privilege::{PASSWORD_VARIABLE, Privilege};
 pub use target::{Hop, Target};
+pub use trust::{HostKey, OfferedKey, host_key};
 pub use writer::{StepAnswer, StepEnd, StepScript, Writer};

@@ -86,6 +86,11 @@ impl<'a> Host<'a> {
         docker(&["diff", &self.container]).lines().map(str::to_owned).collect()
     }
 
+    /// Its container's number.
+    pub(crate) fn container(&self) -> &str {
+        &self.container
+    }
+
     /// The address that the engine gave it.
     pub(crate) fn address(&self) -> String {
         let addresses = homelab::lab::addresses(self.project.root(), self.inventory).unwrap();

@@ -46,7 +46,7 @@ impl Pair {
     fn known_hosts_without(&self, name: &'static str) -> String {
         let address = self.host(name).address();
         let lines = self.known_hosts.lines().filter(|line| !line.contains(&address));
-        lines.map(|line| format!("{line}\n")).collect()
+        lines.fold(String::new(), |text, line| text + line + "\n")
     }
 
     /// That the file came to `inner` through `outer`; it is taken away again.
@@ -240,14 +240,10 @@ fn aliases_jumps_and_agents_of_the_users_own_configuration() {
     let configuration = format!(
         "Host inner\n  HostName {}\n  User root\n  ProxyJump outer\nHost outer\n  HostName {}\n  User root\n\
          Host *\n  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n  BatchMode no\n  RemoteCommand echo nasty\n  \
-         PermitLocalCommand yes\n  LocalCommand touch {}/nasty\n  ControlMaster auto\n  ControlPath {0}-%C\n  RequestTTY force\n",
+         PermitLocalCommand yes\n  LocalCommand touch {home}/nasty\n  ControlMaster auto\n  ControlPath {home}/%C\n  RequestTTY force\n",
         inner.address(),
         outer.address(),
-        home.path().display(),
-    );
-    let configuration = configuration.replace(
-        &format!("{}-%C", inner.address()),
-        &format!("{}/%C", home.path().display()),
+        home = home.path().display(),
     );
     fs::write(home.path().join("config"), &configuration).unwrap();
     let agent = Agent::with(&pair.identity);

@@ -8,12 +8,15 @@
 
 mod bad_input;
 mod concurrency;
+mod conditions;
 mod convergence;
 mod documentation;
 mod ends;
 mod faults;
 mod host;
 mod jump;
+mod kept;
+mod local;
 mod not_yet;
 mod people;
 mod project;
@@ -21,3 +24,4 @@ mod repository;
 mod review;
 mod snapshot;
 mod sudo;
+mod trust;

@@ -1,0 +1,173 @@
+//! `homelab trust`
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Args;
+use futures_util::future::join_all;
+use homelab::apply::{HostEnd, exit_code};
+use homelab::error::Diagnostic;
+use homelab::project::{Host, Project, hosts};
+use homelab::remote::{HostKey, OfferedKey, RemoteError, Target, host_key};
+use homelab::report;
+
+use super::{errors, print, prompt, targets};
+
+/// Whose keys.
+#[derive(Debug, Args)]
+pub(crate) struct TrustArguments {
+    /// Inventory: the name of a file in `inventories/`
+    inventory: String,
+    /// Only hosts that match: a name, a group or a glob
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
+    limit: Vec<String>,
+    /// Trust without asking
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// A key that nobody knows yet, and whose it is.
+struct Stranger {
+    host: String,
+    key: OfferedKey,
+}
+
+pub(super) fn run(arguments: &TrustArguments) -> anyhow::Result<ExitCode> {
+    let project = super::project()?;
+    let selected = hosts(&project, &arguments.inventory, &arguments.limit)?;
+    let mut ends = Vec::new();
+    let mut known = 0;
+    // What stands behind a jump host can be asked for its key once that of the jump host is trusted.
+    for level in levels(&project, &arguments.inventory, &selected)?.into_values() {
+        let targets = targets::of_hosts(&project, &arguments.inventory, level.into_iter())?;
+        let (strangers, failures, familiar) = look(&targets)?;
+        known += familiar;
+        ends.extend(std::iter::repeat_n(HostEnd::Unreachable, failures));
+        if strangers.is_empty() {
+            continue;
+        }
+        print(&table(&strangers))?;
+        if !arguments.yes && !consent(strangers.len())? {
+            anstream::eprintln!("no key was added");
+            return Ok(ExitCode::from(exit_code([HostEnd::Interrupted])));
+        }
+        let file = targets::known_hosts(&project);
+        add(&file, &strangers)?;
+        let count = count(strangers.len());
+        print(&format!("{count} added to {}\n", file.display()))?;
+    }
+    if known > 0 {
+        let was = if known == 1 { "was" } else { "were" };
+        print(&format!("{} {was} known already\n", count(known)))?;
+    }
+    Ok(ExitCode::from(exit_code(ends)))
+}
+
+/// The hosts that have keys to be learnt, by how many hosts stand before them. Those of the lab were pinned when it made them.
+fn levels<'a>(
+    project: &Project,
+    inventory: &str,
+    selected: &[&'a Host],
+) -> anyhow::Result<BTreeMap<usize, Vec<&'a str>>> {
+    let inventory = project.inventory(inventory)?;
+    let mut levels: BTreeMap<usize, Vec<&'a str>> = BTreeMap::new();
+    for host in selected {
+        if host.lab.is_none() && !host.connection.is_local() {
+            let before = inventory.jumps(host)?.len();
+            levels.entry(before).or_default().push(&host.name);
+        }
+    }
+    Ok(levels)
+}
+
+/// Asks all hosts at once; tells of what went wrong. Strangers, failures and how many keys were known.
+fn look(targets: &[Target]) -> anyhow::Result<(Vec<Stranger>, usize, usize)> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let keys = runtime.block_on(join_all(targets.iter().map(host_key)));
+    let mut strangers = Vec::new();
+    let (mut failures, mut known) = (0, 0);
+    for (target, key) in targets.iter().zip(keys) {
+        let host = target.name.clone();
+        match key {
+            Ok(HostKey::Known) => known += 1,
+            Ok(HostKey::Unknown(key)) => strangers.push(Stranger { host, key }),
+            Ok(HostKey::Changed { error, known, offered }) => {
+                tell_changed(&error, known, offered);
+                failures += 1;
+            }
+            Err(error) => {
+                errors::show_plain(&error);
+                failures += 1;
+            }
+        }
+    }
+    Ok((strangers, failures, known))
+}
+
+fn tell_changed(error: &RemoteError, known: Option<String>, offered: Option<String>) {
+    let unclear = || "not legible".to_owned();
+    let mistake = Diagnostic::new(error.to_string())
+        .because(format!("known:   {}", known.unwrap_or_else(unclear)))
+        .because(format!("offered: {}", offered.unwrap_or_else(unclear)))
+        .hint_maybe(error.hint());
+    anstream::eprint!("{}", report::diagnostic(&mistake));
+}
+
+fn table(strangers: &[Stranger]) -> String {
+    let rows: Vec<[&str; 4]> = std::iter::once(["HOST", "ADDRESS", "KEY", "FINGERPRINT"])
+        .chain(strangers.iter().map(|one| {
+            let key = &one.key;
+            [one.host.as_str(), &key.address, &key.kind, &key.fingerprint]
+        }))
+        .collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or_default();
+    let (host, address, kind) = (width(0), width(1), width(2));
+    let lines: Vec<String> = rows
+        .iter()
+        .map(|[one, two, three, four]| format!("{one:host$}  {two:address$}  {three:kind$}  {four}\n"))
+        .collect();
+    lines.concat()
+}
+
+fn consent(number: usize) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        return Err(
+            Diagnostic::new("cannot ask whether to trust these: standard input is no terminal")
+                .hint("`--yes` adds them without asking")
+                .into(),
+        );
+    }
+    anstream::eprintln!(
+        "compare each with what the host's own console shows: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
+    );
+    Ok(prompt::confirm(&format!("Trust {}?", count(number)))?)
+}
+
+fn count(number: usize) -> String {
+    format!("{number} {}", if number == 1 { "key" } else { "keys" })
+}
+
+/// Adds lines at the end, the file being whole at any time.
+fn add(file: &Path, strangers: &[Stranger]) -> anyhow::Result<()> {
+    let mut text = match fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error.into()),
+    };
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    for stranger in strangers {
+        text.push_str(&stranger.key.line);
+        text.push('\n');
+    }
+    let beside = file.with_extension("new");
+    let mut new = fs::File::create(&beside)?;
+    new.write_all(text.as_bytes())?;
+    new.sync_all()?;
+    fs::rename(&beside, file)?;
+    Ok(())
+}

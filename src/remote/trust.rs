@@ -1,0 +1,181 @@
+//! The keys of hosts, learnt through `ssh` itself: so jump hosts and the user's configuration count as they do for a run.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use sha2::{Digest as _, Sha256};
+use tokio::process::Command;
+
+use super::configuration::Configuration;
+use super::connection::{Connection, ssh_program};
+use super::control::ControlSocket;
+use super::diagnosis::diagnose;
+use super::error::RemoteError;
+use super::privilege::{PASSWORD_VARIABLE, Privilege};
+use super::target::Target;
+
+/// What is known of a host's key.
+#[derive(Debug)]
+pub enum HostKey {
+    /// It is known, and the login works.
+    Known,
+    /// No file has it yet.
+    Unknown(OfferedKey),
+    /// Another one is known.
+    Changed {
+        /// The refusal to connect.
+        error: RemoteError,
+        /// The fingerprint of the key that is known.
+        known: Option<String>,
+        /// The fingerprint of the key that the host offers.
+        offered: Option<String>,
+    },
+}
+
+/// A key that a host offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfferedKey {
+    /// The host, as `ssh` looks it up.
+    pub address: String,
+    /// The kind of key, as `ssh-ed25519`.
+    pub kind: String,
+    /// Its fingerprint, as `ssh-keygen -l` shows it.
+    pub fingerprint: String,
+    /// The line of a known-hosts file that says so.
+    pub line: String,
+}
+
+/// Looks up the key that `target` offers. Nothing is written, and nobody logs in where it is not known.
+///
+/// Errors: whatever else keeps a run from connecting, the keys of jump hosts among it.
+pub async fn host_key(target: &Target) -> Result<HostKey, RemoteError> {
+    let target = Target {
+        privilege: Privilege::LoginUser,
+        keep: None,
+        ..target.clone()
+    };
+    let mut connection = Connection::open(&target).await?;
+    let outcome = connection.ready().await;
+    connection.close().await;
+    match outcome {
+        Ok(()) => Ok(HostKey::Known),
+        Err(RemoteError::HostKeyUnknown { .. }) => fetch(&target).await.map(HostKey::Unknown),
+        Err(error) => match &error {
+            RemoteError::HostKeyChanged { keys, .. } => Ok(HostKey::Changed {
+                known: keys.known_at.as_deref().and_then(known_fingerprint),
+                offered: keys.offered.clone(),
+                error,
+            }),
+            _ => Err(error),
+        },
+    }
+}
+
+/// Lets `ssh` write the key that it is offered into a file of its own, and give up before the login.
+async fn fetch(target: &Target) -> Result<OfferedKey, RemoteError> {
+    let host = &target.name;
+    let ssh = ssh_program().ok_or_else(|| RemoteError::SshMissing { host: host.clone() })?;
+    let control = ControlSocket::reserve(host)?;
+    let configuration = Configuration::write(target, control.configuration())?;
+    let learnt = control.path().with_extension("known");
+    let learning = [
+        "StrictHostKeyChecking=accept-new".to_owned(),
+        format!("UserKnownHostsFile={}", target.path_value("folder", &learnt)?),
+        "GlobalKnownHostsFile=/dev/null".to_owned(),
+        "HashKnownHosts=no".to_owned(),
+        "PreferredAuthentications=none".to_owned(),
+        "ControlMaster=no".to_owned(),
+    ];
+    let mut command = Command::new(ssh);
+    for option in learning {
+        // The first value that `ssh` finds is the one that counts.
+        command.arg("-o").arg(option);
+    }
+    command
+        .args(target.arguments(control.path(), configuration.path(), "exit")?)
+        .env_remove(PASSWORD_VARIABLE)
+        .stdin(Stdio::null())
+        .process_group(0)
+        .kill_on_drop(true);
+    let output = command.output().await.map_err(|cause| RemoteError::Start {
+        host: host.clone(),
+        program: ssh.to_owned(),
+        cause,
+    })?;
+    let text = std::fs::read_to_string(&learnt).unwrap_or_default();
+    let _ = std::fs::remove_file(&learnt);
+    let offered = text.lines().find_map(offered);
+    offered.ok_or_else(|| diagnose(host, &target.address, &String::from_utf8_lossy(&output.stderr)))
+}
+
+fn offered(line: &str) -> Option<OfferedKey> {
+    let mut words = line.split_whitespace();
+    let (address, kind, key) = (words.next()?, words.next()?, words.next()?);
+    Some(OfferedKey {
+        address: address.to_owned(),
+        kind: kind.to_owned(),
+        fingerprint: fingerprint(key)?,
+        line: line.to_owned(),
+    })
+}
+
+/// The fingerprint of the key at `place`, which is a file and a line's number.
+fn known_fingerprint(place: &str) -> Option<String> {
+    let (file, number) = place.rsplit_once(':')?;
+    let text = std::fs::read_to_string(Path::new(file)).ok()?;
+    let line = text.lines().nth(number.trim().parse::<usize>().ok()?.checked_sub(1)?)?;
+    // The key follows its kind; a marker may come before the names.
+    let mut words = line.split_whitespace().skip_while(|word| !is_kind(word));
+    fingerprint(words.nth(1)?)
+}
+
+fn is_kind(word: &str) -> bool {
+    ["ssh-", "ecdsa-", "sk-"].iter().any(|start| word.starts_with(start))
+}
+
+fn fingerprint(key: &str) -> Option<String> {
+    let bytes = STANDARD.decode(key).ok()?;
+    Some(format!("SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(bytes))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `ssh-keygen` 9.2 wrote and showed it.
+    const LINE: &str = "[127.0.0.1]:2222 ssh-ed25519 KEY";
+
+    #[test]
+    fn fingerprints_are_those_of_ssh_keygen() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let keygen = |arguments: &[&str]| {
+            let output = std::process::Command::new("ssh-keygen")
+                .args(arguments)
+                .output()
+                .unwrap();
+            assert!(output.status.success());
+            String::from_utf8(output.stdout).unwrap()
+        };
+        keygen(&["-q", "-t", "ed25519", "-N", "", "-f", &at("key")]);
+        let public = std::fs::read_to_string(at("key.pub")).unwrap();
+        let line = LINE.replace("KEY", public.split(' ').nth(1).unwrap());
+        let found = offered(&line).unwrap();
+        let shown = keygen(&["-lf", &at("key.pub")]);
+        assert_eq!(shown.split(' ').nth(1), Some(found.fingerprint.as_str()));
+        assert_eq!(
+            (found.address.as_str(), found.kind.as_str()),
+            ("[127.0.0.1]:2222", "ssh-ed25519")
+        );
+
+        std::fs::write(at("known"), format!("# keys\n@cert-authority {line} pi\n")).unwrap();
+        assert_eq!(
+            known_fingerprint(&format!("{}:2", at("known"))),
+            Some(found.fingerprint)
+        );
+        assert_eq!(known_fingerprint(&format!("{}:1", at("known"))), None);
+        assert_eq!(known_fingerprint(&format!("{}:0", at("known"))), None);
+    }
+}

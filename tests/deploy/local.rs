@@ -1,0 +1,96 @@
+//! A host that is this machine, without `ssh`: as root, and as somebody who becomes root by `sudo`.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use crate::people::{PASSWORD, is_deployed, large, project, settle};
+use crate::project::Project;
+
+#[test]
+fn this_machine_needs_no_ssh() {
+    let target = tempfile::tempdir().unwrap();
+    let at = |name: &str| target.path().join(name);
+    let task = format!(
+        "[[operation]]\nop = 'files.put'\ndest = '{0}/small'\ncontent = '{{{{ host.name }}}}'\nmode = '0640'\n\
+         [[operation]]\nop = 'files.put'\ndest = '{0}/large'\nsrc = 'large'\n",
+        target.path().display()
+    );
+    let project = Project::of(&[
+        ("inventories/dev.toml", "[hosts.desk]\nconnection = { local = true }\n"),
+        ("deploys/all.toml", "hosts = ['desk']\ntasks = ['test/files']\n"),
+        ("tasks/test/files.toml", &task),
+    ]);
+    project.write("templates/large", large());
+    let without_ssh = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let output = project
+            .command(arguments)
+            .env("PATH", without_ssh.path())
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            crate::project::text(&output.stdout) + &crate::project::text(&output.stderr),
+        )
+    };
+    let (code, said) = run(&["deploy", "dev", "all", "--dry-run", "--detailed-exitcode"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(!at("small").exists());
+    let (code, said) = run(&["deploy", "dev", "all", "--yes"]);
+    assert!(code == Some(0) && said.contains("desk"), "{said}");
+    assert_eq!(fs::read_to_string(at("small")).unwrap(), "desk");
+    assert!(fs::read(at("large")).unwrap() == large());
+    let (_, said) = run(&["deploy", "dev", "all", "--yes"]);
+    assert!(said.contains("nothing to do"), "{said}");
+}
+
+#[test]
+fn this_machine_by_sudo() {
+    let project = project();
+    let host = project.up("dev", "alpha");
+    settle(&host, &project, "");
+    host.inside("echo 'anna ALL=(ALL) ALL' >/etc/sudoers.d/anna");
+    project.write(
+        "inventories/people.toml",
+        "[hosts.alpha]\nconnection = { local = true, become = 'sudo' }\n",
+    );
+
+    // The tool itself goes to the lab host, with its project, and is run there by anna.
+    let pack = Command::new("tar")
+        .args(["-C", "/", "-c"])
+        .arg(&env!("CARGO_BIN_EXE_homelab")[1..])
+        .arg("-C")
+        .arg(project.root())
+        .args(["--exclude=.homelab", "."])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let unpacked = Command::new("docker")
+        .args([
+            "exec",
+            "-i",
+            host.container(),
+            "tar",
+            "-C",
+            "/home/anna",
+            "--no-same-owner",
+            "-x",
+        ])
+        .stdin(pack.stdout.unwrap())
+        .status();
+    assert!(unpacked.unwrap().success());
+    host.inside("chmod -R a+rX /home/anna");
+    let by_anna = |password: &str| {
+        format!(
+            "cd /home/anna && exec runuser -u anna -- env HOMELAB_BECOME_PASSWORD=\"{password}\" .{} deploy people all --yes 2>&1",
+            env!("CARGO_BIN_EXE_homelab")
+        )
+    };
+    let said = host.inside(&format!("{{ {}; }} || true", by_anna("wrong").replace("exec ", "")));
+    assert!(
+        said.contains("alpha: cannot become root with sudo: the password is wrong"),
+        "{said}"
+    );
+    host.inside(&by_anna(&PASSWORD.replace('$', "\\$")));
+    is_deployed(&host);
+}
