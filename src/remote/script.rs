@@ -40,7 +40,7 @@ const PROLOGUE: &str = r#"{
 exec 2>&1
 umask 077
 LC_ALL=C
-PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin
+PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
 export LC_ALL PATH
 hl_halt=
 hl_tag() { printf '\n%s %s %s %s\n' NONCE "$1" "$2" "$3"; }

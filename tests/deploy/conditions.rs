@@ -22,7 +22,7 @@ fn noise_a_foreign_language_a_strict_umask_and_a_poor_place_for_temporary_files(
     host.inside(
         "apt-get -qq update && apt-get -qq install locales >/dev/null && localedef -i de_DE -f UTF-8 de_DE.UTF-8",
     );
-    host.inside("install -d -m 1777 /mnt/poor && mount -t tmpfs -o noexec,size=64k,mode=1777 poor /mnt/poor");
+    host.inside("install -d -m 1777 /mnt/poor && mount -t tmpfs -o noexec,size=64m,mode=1777 poor /mnt/poor");
     host.inside("echo LANG=de_DE.UTF-8 >/etc/default/locale");
     host.inside(
         "{ echo 'echo Guten Tag; echo Achtung >&2; umask 077'; echo 'export LANG=de_DE.UTF-8 LC_ALL=de_DE.UTF-8 TMPDIR=/mnt/poor'; \

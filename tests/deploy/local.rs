@@ -1,6 +1,7 @@
 //! A host that is this machine, without `ssh`: as root, and as somebody who becomes root by `sudo`.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 use crate::people::{PASSWORD, is_deployed, large, project, settle};
@@ -21,13 +22,13 @@ fn this_machine_needs_no_ssh() {
         ("tasks/test/files.toml", &task),
     ]);
     project.write("templates/large", large());
-    let without_ssh = tempfile::tempdir().unwrap();
+    // In place of `ssh`, something that tells of itself.
+    let fake = target.path().join("ssh");
+    fs::write(&fake, format!("#!/bin/sh\ntouch '{}'\n", at("called").display())).unwrap();
+    fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", target.path().display(), std::env::var("PATH").unwrap());
     let run = |arguments: &[&str]| {
-        let output = project
-            .command(arguments)
-            .env("PATH", without_ssh.path())
-            .output()
-            .unwrap();
+        let output = project.command(arguments).env("PATH", &path).output().unwrap();
         (
             output.status.code(),
             crate::project::text(&output.stdout) + &crate::project::text(&output.stderr),
@@ -42,6 +43,7 @@ fn this_machine_needs_no_ssh() {
     assert!(fs::read(at("large")).unwrap() == large());
     let (_, said) = run(&["deploy", "dev", "all", "--yes"]);
     assert!(said.contains("nothing to do"), "{said}");
+    assert!(!at("called").exists(), "ssh was run");
 }
 
 #[test]
