@@ -57,7 +57,8 @@ pub(super) fn run(arguments: &TrustArguments) -> anyhow::Result<ExitCode> {
         let file = targets::known_hosts(&project);
         add(&file, &strangers)?;
         let count = count(strangers.len());
-        print(&format!("{count} added to {}\n", file.display()))?;
+        let shown = file.strip_prefix(&project.root).unwrap_or(&file);
+        print(&format!("{count} added to {}\n", shown.display()))?;
     }
     if known > 0 {
         let was = if known == 1 { "was" } else { "were" };

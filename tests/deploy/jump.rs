@@ -279,3 +279,48 @@ fn aliases_jumps_and_agents_of_the_users_own_configuration() {
     as_a_user_with(&pair.project, home.path(), Some(&agent.socket())).expect(0);
     pair.came_through();
 }
+
+#[test]
+fn killed_on_the_way_through_another_host_and_as_root_by_sudo() {
+    let pair = Pair::up();
+    let slow = TASK.replace(
+        "src = 'large'",
+        "src = 'large'\nvalidate = ['sh', '-c', 'sleep 4', '{path}']",
+    );
+    let after = "\n[[operation]]\nop = 'files.put'\ndest = '/opt/after'\ncontent = 'x'\n";
+    pair.project.write("tasks/test/files.toml", slow + after);
+    let inventory =
+        "[hosts.inner]\nlab = true\nconnection = { jump = ['outer'], become = 'sudo' }\n[hosts.outer]\nlab = true\n";
+    pair.project.write("inventories/dev.toml", inventory);
+    let (inner, outer) = (pair.host("inner"), pair.host("outer"));
+    let runtime = tempfile::tempdir().unwrap();
+    let mut command = pair.project.command(&["deploy", "dev", "all", "--yes"]);
+    command.env("XDG_RUNTIME_DIR", runtime.path()).stdout(Stdio::null());
+    let mut tool = command.spawn().unwrap();
+    inner.wait_until("ls /opt/.homelab*", Duration::from_secs(30));
+    assert!(inner.is("pgrep -x sudo"), "it is not by sudo");
+    let mark = runtime.path().to_str().unwrap();
+    let running = || {
+        let output = Command::new("ps").args(["-eo", "args="]).output().unwrap();
+        text(&output.stdout).lines().filter(|line| line.contains(mark)).count()
+    };
+    assert!(running() >= 2, "one ssh for each hop");
+    tool.kill().unwrap();
+    tool.wait().unwrap();
+    let start = Instant::now();
+    while running() > 0 || fs::read_dir(runtime.path().join("homelab")).unwrap().next().is_some() {
+        assert!(
+            start.elapsed() < Duration::from_secs(3),
+            "{} processes are left",
+            running()
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    inner.is_left_in_order();
+    inner.wait_until("! pgrep -x sudo", Duration::from_secs(10));
+    outer.wait_until(
+        "! ss -Htn state established dport = :22 | grep .",
+        Duration::from_secs(10),
+    );
+    assert!(!inner.is("test -e /opt/after"), "a step began after the tool was gone");
+}
