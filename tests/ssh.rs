@@ -10,7 +10,7 @@ use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use homelab::remote::{
-    Connection, LockRequest, Obstacle, RemoteError, StepAnswer, StepEnd, StepScript, Target, Writer,
+    Connection, LockRequest, Obstacle, RemoteError, StepAnswer, StepEnd, StepNews, StepScript, Target, Writer,
 };
 use tempfile::TempDir;
 
@@ -312,7 +312,7 @@ async fn a_killed_ssh_ends_the_step_with_an_error_that_names_it() {
     let mut writer = connection.lock(&server.lock()).await.unwrap();
     let steps = [step("true"), step("sleep 3"), step("true")];
     let mut answered = 0;
-    let mut on_answer = |_: usize, _: &StepAnswer| {
+    let mut on_answer = |_: usize, _: StepNews<'_>| {
         answered += 1;
         run("kill", &["-9", &process.to_string()]);
     };

@@ -9,7 +9,7 @@ use super::perform::{attempt, scripts};
 use super::run::line;
 use crate::change::{Outcome, Step};
 use crate::plan::PlannedOperation;
-use crate::remote::{RemoteError, StepAnswer, StepEnd, StepScript, Writer};
+use crate::remote::{RemoteError, StepAnswer, StepEnd, StepNews, StepScript, Writer};
 
 /// The exit code of timeout(1) for a command that ran out of time.
 const TIMED_OUT: i32 = 124;
@@ -23,7 +23,12 @@ pub(super) enum BatchEnd {
     /// The host was not as reviewed.
     Stale,
     /// The connection broke.
-    Lost(RemoteError),
+    Lost {
+        /// How.
+        error: RemoteError,
+        /// The command under way, where the host goes on with it by itself.
+        goes_on: Option<String>,
+    },
 }
 
 /// A step with the places of its operation in the batch and of its change in the operation.
@@ -66,11 +71,10 @@ pub(super) async fn perform_batch(
         since: Instant::now(),
     };
     progress.start(0);
-    let performed = writer
-        .perform(&steps, &mut |_, answer| progress.answered(answer.clone()))
-        .await;
+    let performed = writer.perform(&steps, &mut |_, news| progress.heard(news)).await;
     if let Err(error) = performed {
-        return BatchEnd::Lost(error);
+        let goes_on = progress.supervised_under_way();
+        return BatchEnd::Lost { error, goes_on };
     }
     let ends = progress.answers.iter().map(|answer| answer.end);
     ends.fold(BatchEnd::Through, |end, step| match (end, step) {
@@ -98,6 +102,31 @@ fn prepare(batch: &[PlannedOperation]) -> (Vec<Placed<'_>>, Vec<StepScript>) {
 }
 
 impl Progress<'_> {
+    fn heard(&mut self, news: StepNews<'_>) {
+        match news {
+            StepNews::Through(answer) => self.answered(answer.clone()),
+            StepNews::Waits(words) => self.waits(words),
+        }
+    }
+
+    fn supervised_under_way(&self) -> Option<String> {
+        match self.placed.get(self.answers.len())?.step {
+            Step::Run(run) if run.supervised => Some(run.summary.clone()),
+            _ => None,
+        }
+    }
+
+    fn waits(&self, words: &str) {
+        let Some(placed) = self.placed.get(self.answers.len()) else {
+            return;
+        };
+        let _ = self.events.send(Event::Waits {
+            host: self.host.to_owned(),
+            attempt: attempt(placed.step),
+            words: words.to_owned(),
+        });
+    }
+
     fn answered(&mut self, answer: StepAnswer) {
         let index = self.answers.len();
         self.answers.push(answer);

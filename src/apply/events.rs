@@ -23,6 +23,15 @@ pub enum Event {
         /// The operation.
         operation: OperationId,
     },
+    /// A step waits for something on the host.
+    Waits {
+        /// The host.
+        host: String,
+        /// What the step attempts: "run `apt-get update`".
+        attempt: String,
+        /// What it waits for, in the host's words.
+        words: String,
+    },
     /// An operation is through.
     Finished {
         /// The host.

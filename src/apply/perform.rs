@@ -143,8 +143,19 @@ fn set_attributes(quoted_path: &str, attributes: &Attributes) -> String {
     )
 }
 
+/// Tells while apt waits, for whom; once for each holder, who may not be the first. It ends by itself with the work, since
+/// its parent may be killed.
+const WATCH: &str = r#"(
+told=
+while sleep 1 >/dev/null 2>&1; [ -d "$folder" ] && ! [ -f "$folder/status" ]; do
+now=$(sed -n 's/^.*Could not get lock \(.*\)\. It is held by \(process [0-9]* (.*)\).*$/\1 is held by \2/p' "$folder/output" 2>/dev/null | tail -n 1)
+[ "$now" = "$told" ] || hl_note "$now"; told=$now
+done
+) 2>/dev/null"#;
+
 /// The work is a unit of its own: neither the end of the connection nor that of sshd's session ends it. It leaves its
-/// output and its exit code in a folder, which whoever waited for it takes away.
+/// output and its exit code in a folder, which whoever waited for it takes away; if nobody did, the next run finds it.
+/// What apt says while it waits it says again and again: once is enough.
 fn supervised_body(run: &Run) -> String {
     let job: u64 = rand::random();
     format!(
@@ -155,13 +166,16 @@ fn supervised_body(run: &Run) -> String {
          cat >\"$folder/run\" <<'{runner}'\n\
          echo $$ >\"$1/pid\"; sh \"$1/script\" >\"$1/output\" 2>&1 </dev/null; echo $? >\"$1/end\" && mv \"$1/end\" \"$1/status\"\n\
          {runner}\n\
+         : >\"$folder/output\"\n\
+         {WATCH} & watch=$!\n\
          if [ -d /run/systemd/system ]; then\n\
          systemd-run --quiet --wait --collect --unit=\"homelab-job-$job\" --property=RuntimeMaxSec={deadline} \
          sh \"$folder/run\" \"$folder\" </dev/null\n\
          else\n\
          setsid timeout -k {KILL_AFTER} {deadline} sh \"$folder/run\" \"$folder\" </dev/null >/dev/null 2>&1 & wait $!\n\
          fi\n\
-         cat \"$folder/output\"\n\
+         kill $watch; wait $watch 2>/dev/null\n\
+         uniq \"$folder/output\" || exit\n\
          if [ -f \"$folder/status\" ]; then status=$(cat \"$folder/status\"); else echo 'ended before it was through'; status=124; fi\n\
          rm -rf -- \"$folder\"\n\
          exit \"$status\"",

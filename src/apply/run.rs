@@ -103,7 +103,7 @@ impl HostApply<'_> {
                 end: HostEnd::Stale,
                 failure: None,
             }),
-            BatchEnd::Lost(error) => Err(lost(&error)),
+            BatchEnd::Lost { error, goes_on } => Err(lost_at_work(&error, goes_on)),
         }
     }
 
@@ -461,6 +461,17 @@ pub(super) fn lost(error: &RemoteError) -> Halt {
             hint: error.hint(),
         }),
     }
+}
+
+/// What a host does as a job of its own is not lost with the connection.
+fn lost_at_work(error: &RemoteError, goes_on: Option<String>) -> Halt {
+    let mut halt = lost(error);
+    if let (Some(failure), Some(command)) = (&mut halt.failure, goes_on) {
+        failure.hint = Some(format!(
+            "if `{command}` had begun, the host goes on with it by itself: run again, which waits for it and tells how it ended"
+        ));
+    }
+    halt
 }
 
 fn gather_failed(error: &GatherError) -> Halt {

@@ -4,6 +4,7 @@ mod refresh;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::{Fact, FactKey, Installation, UnreadableAnswer};
@@ -18,7 +19,7 @@ pub enum InstallationFact {
     NoLists,
     /// The lists could not be fetched from the mirrors, where that was asked for.
     Unrefreshed {
-        /// The last lines that apt printed.
+        /// What apt said to be wrong, in one line.
         output: String,
     },
     /// apt would refuse.
@@ -85,7 +86,7 @@ const STATUS_OPTION: &str = "-o Dir::State::status=\"$status\" ";
 /// dpkg's record of packages without those that will be gone: one paragraph a package, the name in its first line.
 fn status_script(without: &[String]) -> String {
     format!(
-        "status=$(mktemp /run/homelab-status.XXXXXX) && awk -v RS= -v ORS='\\n\\n' -v without={} \
+        "status=$(mktemp -p /run --suffix=.homelab-status) && awk -v RS= -v ORS='\\n\\n' -v without={} \
          '!index(without, \" \" $2 \" \")' /var/lib/dpkg/status > \"$status\" || exit\n",
         quote(&format!(" {} ", without.join(" ")))
     )
@@ -173,13 +174,29 @@ pub(super) fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<
         let owned = rest[end..].iter().position(|line| line == "owned").ok_or_else(early)? + end;
         let mut fact = installation(&rest[..end], &rest[end]);
         if let InstallationFact::Possible(simulation) = &mut fact {
-            let paths = rest[end + 1..owned].iter().filter(|line| line.starts_with('/'));
-            simulation.owned = Arc::new(paths.cloned().collect());
+            simulation.owned = Arc::new(own_paths(&rest[end + 1..owned]));
         }
         facts.push((key.clone(), Fact::Installation(fact)));
         rest = &rest[owned + 1..];
     }
     Ok(facts)
+}
+
+/// What packages bring of their own. dpkg lists the directories above as well, which others share.
+fn own_paths(listed: &[String]) -> BTreeSet<String> {
+    let all: BTreeSet<&str> = listed
+        .iter()
+        .map(String::as_str)
+        .filter(|line| line.starts_with('/'))
+        .collect();
+    let holds_another = |path: &str| {
+        let inside = format!("{}/", path.trim_end_matches("/."));
+        let from = (Bound::Included(inside.as_str()), Bound::Unbounded);
+        let next = all.range::<str, _>(from).find(|other| **other != path);
+        next.is_some_and(|other| other.starts_with(&inside))
+    };
+    let own = all.iter().filter(|path| !holds_another(path));
+    own.map(|path| (*path).to_owned()).collect()
 }
 
 fn installation(lines: &[String], end: &str) -> InstallationFact {
@@ -196,12 +213,24 @@ fn installation(lines: &[String], end: &str) -> InstallationFact {
         .map(String::as_str)
         .filter(|line| !line.is_empty())
         .collect();
-    let output = said[said.len().saturating_sub(5)..].join("\n");
+    let last = &said[said.len().saturating_sub(5)..];
     if lists == "lists unrefreshed" {
+        let output = errors(&said).unwrap_or_else(|| last.join(" "));
         InstallationFact::Unrefreshed { output }
     } else {
+        let output = last.join("\n");
         InstallationFact::Impossible { output }
     }
+}
+
+/// apt's own errors, but for the one that only sums them up.
+fn errors(said: &[&str]) -> Option<String> {
+    let errors = said.iter().filter(|line| line.starts_with("E: "));
+    let errors: Vec<&str> = errors
+        .filter(|line| !line.contains("Some index files"))
+        .copied()
+        .collect();
+    (!errors.is_empty()).then(|| errors.join(" "))
 }
 
 fn simulation(lines: &[String]) -> Simulation {
@@ -313,7 +342,8 @@ mod tests {
     fn reads_installs_upgrades_and_removals() {
         let answer = b"lists yes\nReading package lists...\nRemv exim4 [4.98]\n\
             Inst libc6 [2.41-1] (2.41-2 Debian:13.7/stable [amd64]) []\n\
-            Inst ipmitool (1.8.19-9 Debian:13.7/stable [amd64])\nConf ipmitool (1.8.19-9 Debian:13.7/stable [amd64])\nexit 0\n/.\n/usr/lib/libc.so\n/etc/ld.so.conf\nowned\n";
+            Inst ipmitool (1.8.19-9 Debian:13.7/stable [amd64])\nConf ipmitool (1.8.19-9 Debian:13.7/stable [amd64])\nexit 0\n/.\n/usr\n/usr/lib\n\
+            /usr/lib/libc.so\n/etc\n/etc/ld.so.conf\n/etc/ld.so.conf.d\nowned\n";
         let facts = parse(&[key("ipmitool")], 0, answer).expect("readable");
         let Fact::Installation(InstallationFact::Possible(simulation)) = &facts[0].1 else {
             panic!("{facts:?}")
@@ -323,7 +353,8 @@ mod tests {
             old: "4.98".to_owned(),
         };
         assert_eq!(simulation.removals, [exim4]);
-        assert!(simulation.owned.contains("/etc/ld.so.conf") && simulation.owned.len() == 3);
+        let owned: Vec<&str> = simulation.owned.iter().map(String::as_str).collect();
+        assert_eq!(owned, ["/etc/ld.so.conf", "/etc/ld.so.conf.d", "/usr/lib/libc.so"]);
         let expected = [("libc6", Some("2.41-1"), "2.41-2"), ("ipmitool", None, "1.8.19-9")];
         let installs: Vec<_> = simulation
             .installs
@@ -359,6 +390,23 @@ mod tests {
         };
         assert_eq!(age("fetched 1000\nnow 1600\n"), Some(600));
         assert_eq!(age("now 1600\n"), None);
+    }
+
+    #[test]
+    fn says_in_one_line_why_lists_could_not_be_fetched() {
+        let output = |said: &str| {
+            let answer = format!("lists unrefreshed\n{said}\nexit 100\nowned\n");
+            let facts = parse(&[key("a")], 0, answer.as_bytes()).expect("readable");
+            match &facts[0].1 {
+                Fact::Installation(InstallationFact::Unrefreshed { output }) => output.clone(),
+                _ => panic!("{facts:?}"),
+            }
+        };
+        let said = "Err:1 http://a ./ InRelease\n  refused\nE: Failed to fetch http://a  refused\n\
+            E: Failed to fetch http://b  refused\nE: Some index files failed to download. They have been ignored, or old ones used instead.";
+        let both = "E: Failed to fetch http://a  refused E: Failed to fetch http://b  refused";
+        assert_eq!(output(said), both);
+        assert_eq!(output("it took too long"), "it took too long");
     }
 
     #[test]

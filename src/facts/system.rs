@@ -84,7 +84,7 @@ impl SystemFacts {
                 JobState::Running => format!("{what} and goes on"),
                 JobState::Ended { code: 0, .. } => format!("{what}, went on and ended well"),
                 JobState::Ended { code, output } => {
-                    format!("{what}, went on and ended with exit code {code}: {output}")
+                    format!("{what}, went on and ended with exit code {code}: {}", output.trim_end())
                 }
                 JobState::Lost => format!("{what} and is gone without an end"),
             }
@@ -135,7 +135,7 @@ while read -r name size unit; do [ "$name" = MemTotal: ] && printf 'memory=%s\n'
 for folder in /var/lib/homelab/jobs/*/; do
 [ -d "$folder" ] || continue
 job=${folder%/}; job=${job##*/}; summary=; read -r summary <"$folder/summary"
-if [ -f "$folder/status" ]; then read -r code <"$folder/status"; printf 'job=%s ended %s %s\n' "$job" "$code" "$summary"; tail -n 2 "$folder/output" | sed 's/^/job-output=/'
+if [ -f "$folder/status" ]; then read -r code <"$folder/status"; printf 'job=%s ended %s %s\n' "$job" "$code" "$summary"; tail -n 5 "$folder/output" | sed 's/^/job-output=/'
 elif read -r pid <"$folder/pid" && tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q -F "$job"; then printf 'job=%s running 0 %s\n' "$job" "$summary"
 else printf 'job=%s lost 0 %s\n' "$job" "$summary"; fi
 done 2>/dev/null
@@ -279,7 +279,7 @@ mod tests {
         assert_eq!(
             facts.notices(),
             [
-                "`apt-get upgrade` of an earlier run lost its connection, went on and ended with exit code 100: E: one E: two ",
+                "`apt-get upgrade` of an earlier run lost its connection, went on and ended with exit code 100: E: one E: two",
                 "`apt-get install jq` of an earlier run lost its connection and goes on",
                 "`apt-get update` of an earlier run lost its connection and is gone without an end",
                 "a reboot is due (wanted by libc6, linux-image)",

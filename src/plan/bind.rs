@@ -162,6 +162,7 @@ impl Place<'_> {
 fn default_slug(raw: &RawOperation, main: Option<&Entry>) -> String {
     let main = match main.map(|entry| &entry.value.kind) {
         Some(Kind::String(text)) => text.clone(),
+        Some(Kind::Integer(number)) => number.to_string(),
         Some(Kind::List(items)) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
         _ => String::new(),
     };

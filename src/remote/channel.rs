@@ -13,7 +13,7 @@ use super::configuration::Configuration;
 use super::diagnosis::{diagnose, last_line};
 use super::error::{Explanation, Refusal, RemoteError};
 use super::privilege::{Dialogue, NoEntry, PASSWORD_VARIABLE, refusal};
-use super::script::{Frame, Nonce, READY, prologue};
+use super::script::{Frame, NOTE, Nonce, READY, prologue};
 use super::stderr::StandardError;
 use super::watchdog::Watchdog;
 
@@ -30,7 +30,7 @@ pub(super) struct Exchange<'a> {
     pub(super) keep: Keep,
     /// What is under way once so many answers have come, for messages.
     pub(super) during: &'a (dyn Fn(usize) -> String + Sync),
-    /// Called as each answer comes.
+    /// Called as each answer comes, and each note before it.
     pub(super) on_answer: &'a mut (dyn FnMut(&Tagged) + Send),
 }
 
@@ -247,7 +247,11 @@ impl Channel {
                     drop(configuration.take());
                 }
                 for number in numbers {
-                    let tagged = expected(answers.next(keep).await?, number)?;
+                    let mut tagged = expected(answers.next(keep).await?, number)?;
+                    while tagged.outcome == NOTE {
+                        on_answer(&tagged);
+                        tagged = expected(answers.next(keep).await?, number)?;
+                    }
                     on_answer(&tagged);
                     received.push(tagged);
                 }

@@ -29,4 +29,4 @@ pub use lock::{Holder, LOCK_PATH, LockRequest};
 pub use privilege::{PASSWORD_VARIABLE, Privilege};
 pub use target::{Hop, Target};
 pub use trust::{HostKey, OfferedKey, host_key};
-pub use writer::{StepAnswer, StepEnd, StepScript, Writer};
+pub use writer::{StepAnswer, StepEnd, StepNews, StepScript, Writer};

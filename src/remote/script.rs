@@ -32,7 +32,12 @@ impl Nonce {
 /// The number of the tag that says that the host's shell listens.
 pub(super) const READY: u32 = 0;
 
+/// The outcome of a tag that is no answer yet: what came before it are words about what the step waits for.
+pub(super) const NOTE: &str = "note";
+
 /// The functions that frames call, defined once a channel. `NONCE` stands for the nonce.
+///
+/// `hl_note` is for the body of a step that has printed nothing yet: its words arrive while the body goes on.
 ///
 /// Descriptors: 6, 7 and 8 are a staged upload's (to count, to read, to write), 9 is the lock's. Nothing that runs on
 /// behalf of an operation inherits them: a daemon would keep the lock for ever.
@@ -51,7 +56,9 @@ hl_tag "$1" answer "$hl_status"
 printf %s "$hl_errors"
 hl_tag "$(($1 + 1))" errors 0
 }
+hl_note() { printf %s "$1"; hl_tag "$hl_number" note 0; }
 hl_step() {
+hl_number=$1
 if [ -n "$hl_halt" ]; then hl_tag "$1" skipped 0; return 0; fi
 if [ -n "$2" ]; then
 ( hl_eval "$2" ) </dev/null 6<&- 7<&- 8>&- 9>&-

@@ -66,7 +66,10 @@ fn request(folder: &Path) -> LockRequest {
 async fn perform(writer: &mut Writer<'_>, steps: &[StepScript]) -> Vec<StepAnswer> {
     let mut seen = Vec::new();
     let answers = writer
-        .perform(steps, &mut |index, answer| seen.push((index, answer.clone())))
+        .perform(steps, &mut |index, news| match news {
+            StepNews::Through(answer) => seen.push((index, answer.clone())),
+            StepNews::Waits(words) => panic!("{words}"),
+        })
         .await
         .unwrap();
     let expected: Vec<_> = answers.iter().cloned().enumerate().collect();
@@ -212,6 +215,31 @@ async fn large_and_deceptive_output_comes_through() {
         assert!(answers[0].output.ends_with(b"yyend\n"));
         assert_eq!(answers[0].output.len() as u64 + answers[0].cut, 20_000_004);
         assert_eq!(answers[0].output.len(), 64 * 1024);
+        host.close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_step_waits_for_is_heard_before_its_answer() {
+    for shell in Shells::all().paths {
+        let folder = tempfile::tempdir().unwrap();
+        let mut host = Connection::local(&shell).await.unwrap();
+        let mut writer = host.lock(&request(folder.path())).await.unwrap();
+        let mut heard = Vec::new();
+        let steps = [
+            step("true"),
+            step("(hl_note one) & wait $!; hl_note 'the other'; echo out"),
+        ];
+        let answers = writer
+            .perform(&steps, &mut |index, news| match news {
+                StepNews::Waits(words) => heard.push((index, words.to_owned())),
+                StepNews::Through(answer) => heard.push((index, text(&answer.output))),
+            })
+            .await
+            .unwrap();
+        let expected = [(0, ""), (1, "one"), (1, "the other"), (1, "out\n")];
+        assert_eq!(heard, expected.map(|(index, words)| (index, words.to_owned())));
+        assert_eq!(ends(&answers), [StepEnd::Done, StepEnd::Done]);
         host.close().await;
     }
 }

@@ -6,7 +6,7 @@ use super::answers::{Keep, Tagged};
 use super::channel::Exchange;
 use super::connection::{Answer, Connection};
 use super::error::RemoteError;
-use super::script::{Delivery, pump_command};
+use super::script::{Delivery, NOTE, pump_command};
 use crate::facts::Probe;
 
 /// Contents up to this size travel in the frame.
@@ -92,7 +92,16 @@ struct Batch<'s> {
     stage_next: bool,
 }
 
-type OnAnswer<'f> = &'f mut (dyn FnMut(usize, &StepAnswer) + Send);
+/// What is heard of a step.
+#[derive(Clone, Copy, Debug)]
+pub enum StepNews<'a> {
+    /// It waits, for what these words say; its answer is still to come.
+    Waits(&'a str),
+    /// It is through.
+    Through(&'a StepAnswer),
+}
+
+type OnNews<'f> = &'f mut (dyn FnMut(usize, StepNews<'_>) + Send);
 
 impl<'a> Writer<'a> {
     pub(super) fn new(connection: &'a mut Connection) -> Self {
@@ -104,25 +113,21 @@ impl<'a> Writer<'a> {
 
     /// Performs `steps` in order. They are sent in one go: a large content alone makes its own round trips.
     ///
-    /// `on_answer` gets each step's number and answer as it comes, also where the connection breaks later. After a step
+    /// `on_news` gets each step's number and what is heard of it as it comes, also where the connection breaks later. After a step
     /// that failed or was stale all later ones, of later calls too, are skipped until [`Writer::resume`].
-    pub async fn perform(
-        &mut self,
-        steps: &[StepScript],
-        on_answer: OnAnswer<'_>,
-    ) -> Result<Vec<StepAnswer>, RemoteError> {
+    pub async fn perform(&mut self, steps: &[StepScript], on_news: OnNews<'_>) -> Result<Vec<StepAnswer>, RemoteError> {
         let mut answers = Vec::with_capacity(steps.len());
         let mut first = Delivery::Inline;
         if steps.first().is_some_and(is_large) {
             let nothing = self.batch(steps, 0..0, first);
-            let staged = self.send(&nothing, &mut answers, on_answer).await?;
+            let staged = self.send(&nothing, &mut answers, on_news).await?;
             first = self.fill(staged, &steps[0]).await;
         }
         while answers.len() < steps.len() {
             let start = answers.len();
             let end = next_large(steps, start + 1);
             let batch = self.batch(steps, start..end, first);
-            let staged = self.send(&batch, &mut answers, on_answer).await?;
+            let staged = self.send(&batch, &mut answers, on_news).await?;
             if let Some(step) = steps.get(end) {
                 first = self.fill(staged, step).await;
             }
@@ -174,19 +179,23 @@ impl<'a> Writer<'a> {
         &mut self,
         batch: &Batch<'_>,
         answers: &mut Vec<StepAnswer>,
-        on_answer: OnAnswer<'_>,
+        on_news: OnNews<'_>,
     ) -> Result<bool, RemoteError> {
         let Some(frame) = self.write(batch)? else {
             return Ok(false);
         };
         let mut staged = false;
         let mut on_tag = |tagged: &Tagged| {
-            staged = tagged.outcome == "staged";
             let position = answers.len();
+            if tagged.outcome == NOTE {
+                on_news(position, StepNews::Waits(&String::from_utf8_lossy(&tagged.output)));
+                return;
+            }
+            staged = tagged.outcome == "staged";
             if position < batch.offset + batch.steps.len()
                 && let Some(answer) = step_answer(tagged)
             {
-                on_answer(position, &answer);
+                on_news(position, StepNews::Through(&answer));
                 answers.push(answer);
             }
         };

@@ -30,6 +30,10 @@ pub fn event(event: &Event, options: &TextOptions) -> Option<String> {
             lines.extend(indented(block, 4));
             lines
         }
+        Event::Waits { host, attempt, words } => {
+            let what = format!("{}: {}", one_line(attempt), one_line(words));
+            vec![line(host, "waits", Tone::Later, &what)]
+        }
         Event::Finished { host, result } => finished(host, result),
         Event::HostFinished { result } => {
             let mut lines = Vec::new();

@@ -1,121 +1,204 @@
-//! Hosts that are not as one would like them: noisy, foreign, strict, full, mute.
+//! Operations that hang on a condition, and checks: what is so already is left alone, and what fails is a failure.
 
-use std::net::TcpListener;
-use std::time::Instant;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
 
-use crate::people::{is_deployed, project, settle};
-use crate::project::Project;
+use crate::host::Host;
+use crate::project::{Project, Ran};
+use crate::review::Review;
 
-const FILES: &str = "[[operation]]\nop = 'files.directory'\npath = '/opt/-rf'\n
-[[operation]]\nop = 'files.put'\ndest = '/opt/-rf/--help'\ncontent = 'a'\n
-[[operation]]\nop = 'files.link'\npath = '/opt/-n'\ntarget = '-rf'\n
-[[operation]]\nop = 'server.user'\nuser = 'runner'\nsystem = true\n
-[[operation]]\nop = 'apt.packages'\npackages = ['tree']\n
-[[operation]]\nop = 'systemd.service'\nservice = 'cron'\nstate = 'stopped'\nwhen = 'false'\n
-[[operation]]\nop = 'files.put'\ndest = '/opt/large'\nsrc = 'large'\n";
+const LOG: &str = "/opt/ran";
+
+/// Every condition, once met and once not; each command writes its word to the log.
+fn shells() -> String {
+    let mut task = String::new();
+    for (word, condition) in [
+        ("creates-met", "creates = '/opt/there'"),
+        ("removes-met", "removes = '/opt/nowhere'"),
+        ("unless-met", "unless = 'test -e /opt/there'"),
+        ("only-if-met", "only_if = 'test -e /opt/nowhere'"),
+        ("creates", "creates = '/opt/made'"),
+        ("removes", "removes = '/opt/to-go'"),
+        ("unless", "unless = 'test -e /opt/made'"),
+        ("only-if", "only_if = 'test -e /opt/to-go'"),
+        ("always", "always = true"),
+    ] {
+        let command = match word {
+            "unless" => format!("echo {word} >>{LOG}; touch /opt/made"),
+            "only-if" => format!("echo {word} >>{LOG}; rm /opt/to-go"),
+            _ => format!("echo {word} >>{LOG}"),
+        };
+        let _ = write!(
+            task,
+            "[[operation]]\nop = 'server.shell'\nname = '{word}'\ncommands = ['{command}']\ntouches = ['{LOG}']\n{condition}\n\n"
+        );
+    }
+    task
+}
+
+fn dry_run(project: &Project, code: i32) -> Ran {
+    let arguments = ["deploy", "dev", "all", "--dry-run", "--detailed-exitcode"];
+    project.homelab(&arguments).expect(code)
+}
+
+fn deploy(project: &Project, code: i32) -> Ran {
+    project.homelab(&["deploy", "dev", "all", "--yes"]).expect(code)
+}
+
+fn log(host: &Host<'_>) -> Vec<String> {
+    host.inside(&format!("cat {LOG} 2>/dev/null; rm -f {LOG}"))
+        .lines()
+        .map(str::to_owned)
+        .collect()
+}
 
 #[test]
-fn noise_a_foreign_language_a_strict_umask_and_a_poor_place_for_temporary_files() {
-    let project = Project::with_task(FILES);
-    project.write("templates/large", vec![b'x'; 300_000]);
+fn a_command_runs_where_its_condition_says_so() {
+    let project = Project::with_task(&shells());
     let host = project.up("dev", "alpha");
-    host.inside(
-        "apt-get -qq update && apt-get -qq install locales >/dev/null && localedef -i de_DE -f UTF-8 de_DE.UTF-8",
+    host.inside("touch /opt/there /opt/to-go");
+    let review = dry_run(&project, 2);
+    // A condition may hang on anything that a command before it did: it is asked when that is through.
+    let marks: String = Review(&review.stdout)
+        .resources()
+        .iter()
+        .filter_map(|head| head.chars().next())
+        .collect();
+    assert_eq!(marks, "++??↻", "{}", review.stdout);
+    assert_eq!(log(&host), [] as [String; 0], "the dry run ran a command");
+    deploy(&project, 0);
+    assert_eq!(log(&host), ["creates", "removes", "unless", "only-if", "always"]);
+
+    // Only what runs each time is left, which is no drift.
+    let review = dry_run(&project, 0);
+    assert!(review.stdout.contains("nothing to do"), "{}", review.stdout);
+    let ran = deploy(&project, 0);
+    assert_eq!(log(&host), ["always"], "{}", ran.stdout);
+}
+
+#[test]
+fn a_command_that_fails_stops_the_host_with_its_last_words() {
+    let task =
+        "[[operation]]\nop = 'server.shell'\ncommands = ['echo one >&2; exit 7', 'touch /opt/after']\nalways = true\n";
+    let project = Project::with_task(task);
+    let host = project.up("dev", "alpha");
+    let ran = deploy(&project, 1);
+    for part in ["exit code 7", "| one"] {
+        assert!(ran.stdout.contains(part), "no `{part}` in:\n{}", ran.stdout);
+    }
+    assert!(!host.is("test -e /opt/after"));
+}
+
+#[test]
+fn files_are_touched_and_removed_and_links_too() {
+    let touch = "[[operation]]\nop = 'files.file'\npath = '/opt/stamp'\ntouch = true\n\n";
+    let absent = |op: &str, path: &str| format!("[[operation]]\nop = '{op}'\npath = '{path}'\npresent = false\n\n");
+    let project = Project::with_task(
+        &[
+            touch,
+            &absent("files.file", "/opt/old"),
+            &absent("files.link", "/opt/link"),
+            &absent("files.file", "/opt/nothing"),
+        ]
+        .concat(),
     );
-    host.inside("install -d -m 1777 /mnt/poor && mount -t tmpfs -o noexec,size=64m,mode=1777 poor /mnt/poor");
-    host.inside("echo LANG=de_DE.UTF-8 >/etc/default/locale");
-    host.inside(
-        "{ echo 'echo Guten Tag; echo Achtung >&2; umask 077'; echo 'export LANG=de_DE.UTF-8 LC_ALL=de_DE.UTF-8 TMPDIR=/mnt/poor'; \
-         cat /root/.bashrc 2>/dev/null; } >/root/.bashrc.new && mv /root/.bashrc.new /root/.bashrc",
+    let host = project.up("dev", "alpha");
+    host.inside("echo kept >/opt/kept; echo old >/opt/old; ln -s /opt/kept /opt/link");
+    let review = dry_run(&project, 2);
+    assert_eq!(
+        Review(&review.stdout).resources(),
+        ["+ file /opt/stamp", "- file /opt/old", "- link /opt/link"]
     );
-    let seen = host.on("cat /nonexistent 2>&1; umask; echo $TMPDIR");
+    assert!(review.stdout.contains("- old"), "what goes is shown: {}", review.stdout);
+    deploy(&project, 0);
+    assert_eq!(host.inside("ls /opt; cat /opt/kept"), "kept\nstamp\nkept\n");
+
+    // The time is set again and again, without a word of drift; the content stays.
+    host.inside("echo mine >/opt/stamp; touch -d 2020-01-01 /opt/stamp");
+    dry_run(&project, 0);
+    assert_eq!(host.inside("stat -c %y /opt/stamp | cut -c 1-4"), "2020\n");
+    deploy(&project, 0);
+    assert_ne!(host.inside("stat -c %y /opt/stamp | cut -c 1-4"), "2020\n");
+    assert_eq!(host.inside("cat /opt/stamp"), "mine\n");
+
+    // A link is no file, and a file no link: neither goes by the wrong name.
+    host.inside("ln -s /opt/kept /opt/link");
+    project.write("tasks/test/files.toml", absent("files.file", "/opt/link"));
+    deploy(&project, 3);
+    project.write("tasks/test/files.toml", absent("files.link", "/opt/kept"));
+    deploy(&project, 3);
+    assert_eq!(host.inside("readlink /opt/link; cat /opt/link"), "/opt/kept\nkept\n");
+}
+
+/// A port that nobody listens on, another that somebody does, and a page of it.
+fn checks(port: u16, text: &str) -> String {
+    format!(
+        "[[operation]]\nop = 'verify.tcp'\nport = {port}\nwithin = '2s'\n\n\
+         [[operation]]\nop = 'verify.http'\nurl = 'http://127.0.0.1:{port}/'\ncontains = '{text}'\nwithin = '2s'\n"
+    )
+}
+
+/// Serves a page, which takes a moment to come up.
+const SERVICE: &str = "[[operation]]
+op = 'server.shell'
+commands = ['systemd-run --quiet --unit=page sh /opt/serve']
+unless = 'systemctl is-active page'
+
+";
+
+const SERVE: &str = r#"sleep 1; exec perl -MIO::Socket::INET -e '
+$listener = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => 8080, Listen => 5, ReuseAddr => 1) or die;
+while ($peer = $listener->accept) { while (<$peer>) { last if /^\r?\n$/ } print $peer "HTTP/1.0 200 OK\r\n\r\nall is well\n"; close $peer }'"#;
+
+#[test]
+fn checks_hold_fail_and_wait_for_what_comes_up() {
+    let project = Project::with_task(&checks(8080, "all is well"));
+    let host = project.up("dev", "alpha");
+    host.inside(&format!("cat >/opt/serve <<'END_OF_FILE'\n{SERVE}\nEND_OF_FILE"));
+
+    // Nothing listens, and nothing is there to be changed: pending in a dry run, a failure when it is deployed.
+    let review = dry_run(&project, 2);
+    assert!(
+        review
+            .stdout
+            .contains("✗ tcp 127.0.0.1:8080   fails now: no connection"),
+        "{}",
+        review.stdout
+    );
+    project.homelab(&["deploy", "dev", "all", "--dry-run"]).expect(0);
+    let start = Instant::now();
+    let ran = deploy(&project, 1);
+    assert!(start.elapsed() > Duration::from_secs(2), "it was not tried again");
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
     for part in [
-        "Guten Tag",
-        "Datei oder Verzeichnis nicht gefunden",
-        "0077",
-        "/mnt/poor",
+        "verify tcp 127.0.0.1:8080",
+        "no connection, after 2 s of trying",
+        "not reached",
     ] {
-        assert!(seen.contains(part), "the host is not as the test wants it: {seen}");
+        assert!(ran.stdout.contains(part), "no `{part}` in:\n{}", ran.stdout);
     }
 
-    let deploy = ["deploy", "dev", "all", "--yes"];
-    project.homelab(&deploy).expect(0);
+    // With the service in the same plan they are tried after it, until they hold.
+    let both = SERVICE.to_owned() + &checks(8080, "all is well").replace("'2s'", "'20s'");
+    project.write("tasks/test/files.toml", &both);
+    let review = dry_run(&project, 2);
     assert_eq!(
-        host.inside("cd /opt && stat -c '%n %a %U %s' ./-rf ./-rf/--help ./large | sed 's/ 4096$//'; readlink -- -n"),
-        "./-rf 755 root\n./-rf/--help 644 root 1\n./large 644 root 300000\n-rf\n"
-    );
-    host.inside("id runner && dpkg -s tree");
-    let again = project.homelab(&deploy).expect(0);
-    assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);
-    assert_eq!(host.inside("ls -A /mnt/poor"), "");
-}
-
-#[test]
-fn noise_before_sudo_asks() {
-    let project = project();
-    let host = project.up("dev", "alpha");
-    settle(&host, &project, "become = 'sudo'");
-    host.inside(
-        "echo 'anna ALL=(ALL) ALL' >/etc/sudoers.d/anna && echo 'Defaults lecture=always' >>/etc/sudoers.d/anna",
-    );
-    host.inside("sed -i '1i echo noise; echo Password: >&2; umask 077' /home/anna/.bashrc");
-    let mut command = project.command(&["deploy", "people", "all", "--yes"]);
-    let output = command
-        .env("HOMELAB_BECOME_PASSWORD", crate::people::PASSWORD)
-        .output()
-        .unwrap();
-    assert_eq!(
-        output.status.code(),
-        Some(0),
+        review.stdout.matches("is tried after the changes").count(),
+        2,
         "{}",
-        crate::project::text(&output.stderr)
+        review.stdout
     );
-    is_deployed(&host);
-}
+    let ran = deploy(&project, 0);
+    assert_eq!(ran.stdout.matches("  holds  ").count(), 2, "{}", ran.stdout);
+    let review = dry_run(&project, 0);
+    assert!(review.stdout.contains("nothing to do"), "{}", review.stdout);
 
-#[test]
-fn a_disk_that_fills_leaves_the_old_file_whole() {
-    let task = "[[operation]]\nop = 'files.put'\ndest = '/srv/tiny/data'\nsrc = 'large'\n
-[[operation]]\nop = 'files.put'\ndest = '/opt/after'\ncontent = 'after'\n";
-    let project = Project::with_task(task);
-    project.write("templates/large", vec![b'x'; 3_000_000]);
-    let host = project.up("dev", "alpha");
-    host.inside("mkdir /srv/tiny && mount -t tmpfs -o size=1m tiny /srv/tiny && echo old >/srv/tiny/data");
-    let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(1);
-    let said = format!("{}{}", ran.stdout, ran.stderr);
-    assert!(
-        said.contains("/srv/tiny/data") && said.contains("No space left on device"),
-        "{said}"
-    );
-    assert_eq!(host.inside("cat /srv/tiny/data; ls -A /srv/tiny"), "old\ndata\n");
-    assert!(!host.is("test -e /opt/after"), "it went on after a failure");
-    host.is_left_in_order();
-
-    host.inside("mount -o remount,size=8m /srv/tiny");
-    project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
-    assert_eq!(
-        host.inside("stat -c %s /srv/tiny/data; cat /opt/after"),
-        "3000000\nafter"
-    );
-}
-
-#[test]
-fn a_host_that_takes_connections_and_says_nothing_is_given_up() {
-    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
-    let project = Project::with_task("[[operation]]\nop = 'files.put'\ndest = '/opt/a'\ncontent = 'a'\n");
-    let port = mute.local_addr().unwrap().port();
     project.write(
-        "inventories/dev.toml",
-        format!("[hosts.alpha]\naddress = '127.0.0.1'\nconnection = {{ port = {port} }}\n"),
+        "tasks/test/files.toml",
+        SERVICE.to_owned() + &checks(8080, "all is lost"),
     );
-    let start = Instant::now();
-    let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(4);
-    assert!(
-        ran.stderr
-            .contains("alpha: cannot reach 127.0.0.1: it does not answer in time"),
-        "{}",
-        ran.stderr
-    );
-    assert!(ran.stderr.contains("hint"), "{}", ran.stderr);
-    assert!((9..20).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+    let ran = deploy(&project, 1);
+    assert!(ran.stdout.contains("the page does not hold the text"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("1 check holds"), "{}", ran.stdout);
+    host.inside("systemctl stop page");
 }

@@ -310,9 +310,10 @@ fn drift_is_found_and_mended(project: &Project, host: &Host<'_>) {
     let promised: Vec<&str> = expected.iter().map(|resource| &resource[2..]).collect();
     assert_eq!(applied(&mended.stdout), promised, "{}", mended.stdout);
     let after = State::of(host);
-    assert_eq!(after.etc, before.0.etc);
-    assert_eq!(after.packages, before.0.packages);
-    assert_eq!(after.units, before.0.units);
+    let all_is_back = BTreeSet::new();
+    assert_eq!(changed(&before.0.etc, &after.etc), all_is_back);
+    assert_eq!(changed(&before.0.packages, &after.packages), all_is_back);
+    assert_eq!(changed(&before.0.units, &after.units), all_is_back);
     // What was as it should be has not been written again.
     let untouched = snapshot::files(host);
     for path in [DROP_IN, "/etc/default/prometheus-node-exporter"] {

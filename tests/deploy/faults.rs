@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use crate::project::Project;
 
 /// A run of the tool with a folder of its own for its control socket.
-struct Victim {
+pub(crate) struct Victim {
     child: Child,
     runtime: tempfile::TempDir,
 }
 
 impl Victim {
-    fn deploy(project: &Project, deploy: &str) -> Self {
+    pub(crate) fn deploy(project: &Project, deploy: &str) -> Self {
         let runtime = tempfile::tempdir().unwrap();
         let mut command = project.command(&["deploy", "dev", deploy, "--yes"]);
         command.env("XDG_RUNTIME_DIR", runtime.path());
@@ -35,7 +35,7 @@ impl Victim {
     }
 
     /// Kills the tool with a signal that it cannot see; what it had started must end by itself.
-    fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         let family = descendants(self.child.id());
         let ssh = family.iter().filter(|process| process.1 == "ssh").count();
         assert_eq!(ssh, 1, "one connection a host: {family:?}");
@@ -136,14 +136,16 @@ fn killed_while_it_writes_files() {
 #[test]
 fn killed_while_apt_installs() {
     let project = Project::of_this_repository();
+    let tasks = "tasks = ['system/monitoring', 'system/unattended-upgrades']\n";
+    project.write("deploys/packages.toml", format!("hosts = ['services-dev']\n{tasks}"));
     let host = project.up("dev", "services-dev");
-    let victim = Victim::deploy(&project, "regular");
+    let victim = Victim::deploy(&project, "packages");
     host.wait_until("grep -qs ' unpacked ' /var/log/dpkg.log", Duration::from_secs(60));
     victim.kill();
     // apt is not torn out of its work: it goes on as a job of the host.
     assert!(host.is("pgrep -x apt-get"), "apt was cut off");
 
-    let waiting = ["deploy", "dev", "regular", "--yes", "--lock-wait", "3m"];
+    let waiting = ["deploy", "dev", "packages", "--yes", "--lock-wait", "3m"];
     project.homelab(&waiting).expect(0);
     assert_eq!(host.inside("dpkg --audit"), "");
     for package in ["prometheus-node-exporter", "unattended-upgrades"] {
@@ -157,6 +159,6 @@ fn killed_while_apt_installs() {
         !host.is("systemctl list-units --all --no-legend 'homelab-job-*' | grep ."),
         "a job is left"
     );
-    let again = project.homelab(&["deploy", "dev", "regular", "--yes"]).expect(0);
+    let again = project.homelab(&["deploy", "dev", "packages", "--yes"]).expect(0);
     assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);
 }

@@ -58,7 +58,7 @@ fn this_machine_by_sudo() {
     );
 
     // The tool itself goes to the lab host, with its project, and is run there by anna.
-    let pack = Command::new("tar")
+    let mut pack = Command::new("tar")
         .args(["-C", "/", "-c"])
         .arg(&env!("CARGO_BIN_EXE_homelab")[1..])
         .arg("-C")
@@ -78,9 +78,9 @@ fn this_machine_by_sudo() {
             "--no-same-owner",
             "-x",
         ])
-        .stdin(pack.stdout.unwrap())
+        .stdin(pack.stdout.take().unwrap())
         .status();
-    assert!(unpacked.unwrap().success());
+    assert!(unpacked.unwrap().success() && pack.wait().unwrap().success());
     host.inside("chmod -R a+rX /home/anna");
     let by_anna = |password: &str| {
         format!(

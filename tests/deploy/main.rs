@@ -6,6 +6,8 @@
     reason = "a test may end at the first thing that is not as it should be"
 )]
 
+mod accounts;
+mod apt_lock;
 mod bad_input;
 mod concurrency;
 mod conditions;
@@ -17,11 +19,17 @@ mod host;
 mod jump;
 mod kept;
 mod local;
+mod lost_link;
+mod mixture;
 mod not_yet;
+mod odd_hosts;
 mod people;
 mod project;
+mod refused;
 mod repository;
 mod review;
+mod round_trips;
 mod snapshot;
 mod sudo;
 mod trust;
+mod upgrades;

@@ -13,6 +13,8 @@ pub(crate) struct Package<'a> {
     pub(crate) version: &'a str,
     /// The field of that name; empty for none.
     pub(crate) depends: &'a str,
+    /// The field of that name; empty for none.
+    pub(crate) conflicts: &'a str,
     /// What runs when it is configured; empty for nothing.
     pub(crate) postinst: &'a str,
     /// Configuration files, absolute, and their content.
@@ -37,6 +39,22 @@ pub(crate) fn fetch_lists(host: &Host<'_>) {
     host.inside("apt-get -q update -o Dir::Etc::sourcelist=sources.list.d/repository.list -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0");
 }
 
+/// Publishes packages and installs those named, on a host that gets packages from nowhere else from then on: Debian's own
+/// lists need not be fetched.
+pub(crate) fn install_only(host: &Host<'_>, packages: &[Package<'_>], names: &str) {
+    publish(host, packages);
+    host.inside("rm -rf /etc/apt/sources.list.d/debian.sources /var/lib/apt/lists/*");
+    fetch_lists(host);
+    host.inside(&format!(
+        "DEBIAN_FRONTEND=noninteractive apt-get -q -y install {names} && : >/var/log/dpkg.log"
+    ));
+}
+
+/// Leaves that repository as the only one: nothing is fetched from Debian's mirrors.
+pub(crate) fn only_repository(host: &Host<'_>) {
+    host.inside("rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /var/lib/apt/lists/*Packages*");
+}
+
 fn build(host: &Host<'_>, package: &Package<'_>) {
     let Package {
         name, version, depends, ..
@@ -45,8 +63,10 @@ fn build(host: &Host<'_>, package: &Package<'_>) {
         "Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: Nobody <nobody@example.org>\n\
          Description: made for a test\n"
     );
-    if !depends.is_empty() {
-        let _ = writeln!(control, "Depends: {depends}");
+    for (field, value) in [("Depends", *depends), ("Conflicts", package.conflicts)] {
+        if !value.is_empty() {
+            let _ = writeln!(control, "{field}: {value}");
+        }
     }
     let mut line = format!("set -e; top=$(mktemp -d); chmod 755 $top; mkdir -p {FOLDER} $top/DEBIAN\n");
     put(&mut line, "DEBIAN/control", &control);

@@ -23,7 +23,7 @@ const PACKAGES: &str = r"dpkg-query -W -f '${Package}\t${db:Status-Abbrev}${Vers
 
 const UNITS: &str = r#"systemctl list-units --all --plain --no-legend --type=service,socket,timer |
     awk '{ print $1 ": runs\t" $3 }'
-systemctl list-unit-files --no-legend | awk '{ print $1 ": at boot\t" $2 }'"#;
+systemctl list-unit-files --no-legend | awk '$2 != "transient" { print $1 ": at boot\t" $2 }'"#;
 
 /// Something that a host has, by name.
 pub(crate) type Listing = BTreeMap<String, String>;

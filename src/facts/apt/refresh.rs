@@ -26,7 +26,7 @@ pub(super) fn script() -> String {
          size=$(du -sk $lists 2>/dev/null | cut -f1)\n\
          for place in {PLACES}; do\n\
          free=$(df -k --output=avail $place | sed 1d)\n\
-         [ \"${{free:-0}}\" -gt $((${{size:-0}} * 2 + {ROOM})) ] && aside=$(mktemp -d $place/homelab-lists.XXXXXX) && break\n\
+         [ \"${{free:-0}}\" -gt $((${{size:-0}} * 2 + {ROOM})) ] && aside=$(mktemp -d -p $place --suffix=.homelab-lists) && break\n\
          done\n\
          if [ -z \"$aside\" ]; then failure='too little room in {PLACES}'; else\n\
          chmod 755 \"$aside\" && mkdir -m 1777 \"$aside/tmp\"\n\

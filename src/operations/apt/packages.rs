@@ -11,7 +11,7 @@
 
 use serde::Deserialize;
 
-use super::run::{apt_run, forgotten, known, no_more_than};
+use super::run::{LockTimeout, apt_run, forgotten, known, no_more_than};
 use crate::change::{Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, Risk, Stop};
 use crate::facts::apt::{InstallationFact, SimulatedInstall, Simulation};
 use crate::facts::overlay::{Effect, Scope};
@@ -32,6 +32,9 @@ pub(in crate::operations) struct Packages {
     /// Whether recommended packages are left out.
     #[serde(default)]
     no_recommends: bool,
+    /// How long to wait for another process that holds dpkg's lock; five minutes if not given.
+    #[serde(default)]
+    lock_timeout: LockTimeout,
 }
 
 fn yes() -> bool {
@@ -96,12 +99,12 @@ impl Operation for Packages {
                 simulation
                     .installs
                     .retain(|install| !context.is_installed_before(&install.name));
-                simulated(&wish, &unsettled, &simulation)
+                self.simulated(&wish, &unsettled, &simulation)
             }
-            InstallationFact::NoLists => unsimulated(&wish, &unsettled, true, NO_LISTS),
+            InstallationFact::NoLists => self.unsimulated(&wish, &unsettled, true, NO_LISTS),
             InstallationFact::Unrefreshed { output } => {
                 let why = format!("the package lists could not be looked at: {output}");
-                unsimulated(&wish, &unsettled, false, &why)
+                self.unsimulated(&wish, &unsettled, false, &why)
             }
             InstallationFact::Impossible { output } => {
                 let mistake = context.mistake("packages", "apt cannot do this", "not with the host's package lists");
@@ -132,69 +135,75 @@ impl Packages {
         }
         Ok(())
     }
-}
 
-fn simulated(wish: &Installation, unsettled: &[(&str, PackageFact)], simulation: &Simulation) -> Vec<ResourceChange> {
-    let named = |name: &str| wish.packages.iter().any(|wanted| wanted == name);
-    let mut changes: Vec<ResourceChange> = unsettled
-        .iter()
-        .map(|(name, fact)| {
-            let install = simulation.installs.iter().find(|install| install.name == *name);
-            let version = install.map_or_else(
-                || Attribute::Unknown("apt did not name a version".to_owned()),
-                |install| Attribute::known(&install.new),
-            );
-            requested(wish, name, fact, version)
-        })
-        .collect();
-    let others: Vec<&SimulatedInstall> = simulation
-        .installs
-        .iter()
-        .filter(|install| !named(&install.name))
-        .collect();
-    let removals: Vec<&str> = simulation
-        .removals
-        .iter()
-        .map(|removal| removal.name.as_str())
-        .filter(|name| !named(name))
-        .collect();
-    changes.extend(along(wish, &others, &removals));
-    let first = &mut changes[0];
-    first.expect.push(no_more_than(wish, simulation));
-    first.steps.push(apt_run(wish, false));
-    first.effects.extend(forgotten(wish, simulation));
-    first.effects.extend(known(simulation));
-    changes
-}
+    fn simulated(
+        &self,
+        wish: &Installation,
+        unsettled: &[(&str, PackageFact)],
+        simulation: &Simulation,
+    ) -> Vec<ResourceChange> {
+        let named = |name: &str| wish.packages.iter().any(|wanted| wanted == name);
+        let mut changes: Vec<ResourceChange> = unsettled
+            .iter()
+            .map(|(name, fact)| {
+                let install = simulation.installs.iter().find(|install| install.name == *name);
+                let version = install.map_or_else(
+                    || Attribute::Unknown("apt did not name a version".to_owned()),
+                    |install| Attribute::known(&install.new),
+                );
+                requested(wish, name, fact, version)
+            })
+            .collect();
+        let others: Vec<&SimulatedInstall> = simulation
+            .installs
+            .iter()
+            .filter(|install| !named(&install.name))
+            .collect();
+        let removals: Vec<&str> = simulation
+            .removals
+            .iter()
+            .map(|removal| removal.name.as_str())
+            .filter(|name| !named(name))
+            .collect();
+        changes.extend(along(wish, &others, &removals));
+        let first = &mut changes[0];
+        first.expect.push(no_more_than(wish, simulation));
+        first.steps.push(apt_run(wish, false, self.lock_timeout));
+        first.effects.extend(forgotten(wish, simulation));
+        first.effects.extend(known(simulation));
+        changes
+    }
 
-/// Without lists nothing is known but that the packages will be there.
-fn unsimulated(
-    wish: &Installation,
-    unsettled: &[(&str, PackageFact)],
-    refresh: bool,
-    why: &str,
-) -> Vec<ResourceChange> {
-    let unknown = || Attribute::Unknown(why.to_owned());
-    let mut changes: Vec<ResourceChange> = unsettled
-        .iter()
-        .map(|(name, fact)| requested(wish, name, fact, unknown()))
-        .collect();
-    let mut dependencies = along_change(wish);
-    dependencies.after = Some([("installs", unknown())].into_iter().collect());
-    changes.push(dependencies);
-    let first = &mut changes[0];
-    first.steps.push(apt_run(wish, refresh));
-    first.effects.extend(forgotten(wish, &Simulation::default()));
-    first.effects.extend(wish.packages.iter().map(|name| {
-        let fact = match wish.verb {
-            AptVerb::Remove => PackageFact::Absent,
-            _ => PackageFact::Installed {
-                version: Known::No(why.to_owned()),
-            },
-        };
-        Effect::Set(FactKey::Package(name.clone()), Fact::Package(fact))
-    }));
-    changes
+    /// Without lists nothing is known but that the packages will be there.
+    fn unsimulated(
+        &self,
+        wish: &Installation,
+        unsettled: &[(&str, PackageFact)],
+        refresh: bool,
+        why: &str,
+    ) -> Vec<ResourceChange> {
+        let unknown = || Attribute::Unknown(why.to_owned());
+        let mut changes: Vec<ResourceChange> = unsettled
+            .iter()
+            .map(|(name, fact)| requested(wish, name, fact, unknown()))
+            .collect();
+        let mut dependencies = along_change(wish);
+        dependencies.after = Some([("installs", unknown())].into_iter().collect());
+        changes.push(dependencies);
+        let first = &mut changes[0];
+        first.steps.push(apt_run(wish, refresh, self.lock_timeout));
+        first.effects.extend(forgotten(wish, &Simulation::default()));
+        first.effects.extend(wish.packages.iter().map(|name| {
+            let fact = match wish.verb {
+                AptVerb::Remove => PackageFact::Absent,
+                _ => PackageFact::Installed {
+                    version: Known::No(why.to_owned()),
+                },
+            };
+            Effect::Set(FactKey::Package(name.clone()), Fact::Package(fact))
+        }));
+        changes
+    }
 }
 
 fn requested(wish: &Installation, name: &str, fact: &PackageFact, version: Attribute) -> ResourceChange {
@@ -381,7 +390,23 @@ mod tests {
             changes[0].after.as_ref().expect("comes")["version"],
             Attribute::Unknown(_)
         ));
-        assert!(matches!(&changes[0].steps[0], Step::Run(run) if run.script.contains("apt-get -q update")));
+        assert!(matches!(&changes[0].steps[0], Step::Run(run) if run.script.contains("=any update")));
+    }
+
+    #[test]
+    fn how_long_to_wait_for_the_lock_can_be_said() {
+        let wish = wish(&["jq"]);
+        let bench = Bench::new::<Packages>("packages = ['jq']\nlock_timeout = '1h 10s'").no_package("jq");
+        let fact = Fact::Installation(InstallationFact::NoLists);
+        let changes = changes(bench.fact(FactKey::Installation(wish), fact).plan());
+        let Step::Run(run) = &changes[0].steps[0] else {
+            panic!("{changes:?}")
+        };
+        for part in ["[ $tries -ge 3610 ]", "-o DPkg::Lock::Timeout=3610 "] {
+            assert!(run.script.contains(part), "{}", run.script);
+        }
+        // A command that waited as long as it may is not cut off at its work.
+        assert!(run.timeout.as_secs() > 3610);
     }
 
     #[test]

@@ -2,54 +2,85 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use crate::change::{Expect, Run, Step};
 use crate::facts::apt::Simulation;
 use crate::facts::overlay::{Effect, Scope};
 use crate::facts::package::PackageFact;
 use crate::facts::{AptVerb, Fact, FactKey, Installation};
+use crate::operations::parameters::Span;
 use crate::quote::quote_all;
 use crate::value::Known;
 
-/// The longest that apt may take, downloads included.
+/// The longest that apt may take once it has its locks, downloads included.
 const TIMEOUT: Duration = Duration::from_secs(3600);
 
-/// How long apt waits for another one that holds dpkg's lock, in seconds. It names the holder itself.
-const LOCK_TIMEOUT: u32 = 300;
+/// How long an apt waits for another one that holds a lock. It names the holder itself.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
 
 const ENVIRONMENT: &str = "export DEBIAN_FRONTEND=noninteractive LC_ALL=C\n";
 
-/// apt refuses to fetch lists while another holds their lock, and does not wait for it by itself: only for dpkg's.
-const UPDATE: &str = "tries=0; while ! said=$(apt-get -q update 2>&1); do\n\
-    case $said in *'Could not get lock'*) ;; *) printf '%s\\n' \"$said\"; exit 100;; esac\n\
-    tries=$((tries+1)); [ $tries -lt 300 ] || { printf '%s\\n' \"$said\"; exit 100; }; sleep 1; done; printf '%s\\n' \"$said\"\n";
+/// The parameter that says how long to wait for a lock.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(transparent)]
+pub(super) struct LockTimeout(Span);
+
+impl Default for LockTimeout {
+    fn default() -> Self {
+        Self(Span(LOCK_TIMEOUT))
+    }
+}
+
+impl LockTimeout {
+    fn seconds(self) -> u64 {
+        self.0.0.as_secs()
+    }
+}
+
+/// apt refuses to fetch lists while another holds their lock, and does not wait for it by itself: only for dpkg's. A mirror
+/// that does not answer is only a warning to it unless told otherwise; lists that did not all come keep their old age, or the
+/// next run would take them for fetched.
+fn update(lock: LockTimeout) -> String {
+    format!(
+        "partial=/var/lib/apt/lists/partial; fetched=$(stat -c %Y $partial 2>/dev/null)\n\
+         tries=0; told=; while ! said=$(apt-get -q -o APT::Update::Error-Mode=any update 2>&1); do\n\
+         [ \"$said\" = \"$told\" ] || printf '%s\\n' \"$said\"; told=$said\n\
+         case $said in *'Could not get lock'*) [ $tries -ge {} ] || {{ tries=$((tries+1)); sleep 1; continue; }};; esac\n\
+         [ ! -d $partial ] || touch -d \"@${{fetched:-0}}\" $partial; exit 100; done; printf '%s\\n' \"$said\"\n",
+        lock.seconds()
+    )
+}
 
 /// The step that carries out `wish`, after fetching the lists where `refresh` says so.
-pub(super) fn apt_run(wish: &Installation, refresh: bool) -> Step {
+pub(super) fn apt_run(wish: &Installation, refresh: bool, lock: LockTimeout) -> Step {
     let summary = format!("apt-get {} {}", wish.verb.word(), wish.packages.join(" "));
     let names = quote_all(wish.packages.iter().map(String::as_str));
     supervised(
         summary.trim_end(),
         format!(
-            "{ENVIRONMENT}{}apt-get -y -q -o DPkg::Lock::Timeout={LOCK_TIMEOUT} -o Dpkg::Options::=--force-confdef \
+            "{ENVIRONMENT}{}apt-get -y -q -o DPkg::Lock::Timeout={} -o Dpkg::Options::=--force-confdef \
              -o Dpkg::Options::=--force-confold -o APT::Install-Recommends={} {}{} -- {names}",
-            if refresh { UPDATE } else { "" },
+            if refresh { update(lock) } else { String::new() },
+            lock.seconds(),
             wish.recommends,
             if wish.auto_remove { "--auto-remove " } else { "" },
             wish.verb.word(),
         ),
+        lock,
     )
 }
 
 /// The step that fetches the package lists.
-pub(super) fn update_run() -> Step {
-    supervised("apt-get update", format!("{ENVIRONMENT}{UPDATE}"))
+pub(super) fn update_run(lock: LockTimeout) -> Step {
+    supervised("apt-get update", format!("{ENVIRONMENT}{}", update(lock)), lock)
 }
 
-fn supervised(summary: &str, script: String) -> Step {
+fn supervised(summary: &str, script: String, lock: LockTimeout) -> Step {
     Step::Run(Run {
         summary: summary.to_owned(),
         script,
-        timeout: TIMEOUT,
+        timeout: TIMEOUT + lock.0.0,
         supervised: true,
     })
 }

@@ -8,7 +8,7 @@
 
 use serde::Deserialize;
 
-use super::run::update_run;
+use super::run::{LockTimeout, update_run};
 use crate::change::{Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, Risk, Stop};
 use crate::facts::apt::ListsFact;
 use crate::facts::overlay::{Effect, Scope};
@@ -22,6 +22,9 @@ use crate::operations::{Define, Operation, PlanContext};
 pub(in crate::operations) struct Update {
     /// Lists younger than this are left alone; without it they are fetched each time.
     cache_time: Option<Span>,
+    /// How long to wait for another process that holds the lock of the lists; five minutes if not given.
+    #[serde(default)]
+    lock_timeout: LockTimeout,
 }
 
 impl Define for Update {
@@ -65,7 +68,7 @@ impl Operation for Update {
                     refreshed: true,
                 }),
             )],
-            steps: vec![update_run()],
+            steps: vec![update_run(self.lock_timeout)],
             risk: Risk::None,
         }]))
     }
@@ -74,7 +77,7 @@ impl Operation for Update {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::testing::{Bench, change};
+    use crate::operations::testing::{Bench, change, script};
 
     fn outcome(parameters: &str, age: Option<u64>) -> Result<Outcome, Stop> {
         let fact = Fact::PackageLists(ListsFact { age, refreshed: false });
@@ -98,6 +101,15 @@ mod tests {
             let change = change(outcome(parameters, age));
             assert_eq!(change.action, Action::RunEachTime);
             assert!(!change.action.is_pending());
+        }
+    }
+
+    #[test]
+    fn how_long_to_wait_for_the_lock_can_be_said() {
+        for (parameters, tries) in [("", 300), ("lock_timeout = '10s'", 10)] {
+            let change = change(outcome(parameters, None));
+            let run = script(&change);
+            assert!(run.contains(&format!("[ $tries -ge {tries} ]")), "{run}");
         }
     }
 }

@@ -8,7 +8,7 @@
 
 use serde::Deserialize;
 
-use super::run::{apt_run, forgotten, known, no_more_than};
+use super::run::{LockTimeout, apt_run, forgotten, known, no_more_than};
 use crate::change::{Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, Risk, Stop};
 use crate::facts::apt::{InstallationFact, Simulation};
 use crate::facts::overlay::Scope;
@@ -25,6 +25,9 @@ pub(in crate::operations) struct Upgrade {
     /// Whether packages may be removed where an upgrade needs it, as `apt-get dist-upgrade` does.
     #[serde(default)]
     full: bool,
+    /// How long to wait for another process that holds dpkg's lock; five minutes if not given.
+    #[serde(default)]
+    lock_timeout: LockTimeout,
 }
 
 impl Define for Upgrade {
@@ -64,7 +67,7 @@ impl Operation for Upgrade {
                 simulation
                     .installs
                     .retain(|install| !context.is_installed_before(&install.name));
-                let changes = changes(&wish, &simulation);
+                let changes = changes(&wish, &simulation, self.lock_timeout);
                 Ok(if changes.is_empty() {
                     Outcome::Unchanged
                 } else {
@@ -113,7 +116,7 @@ impl Upgrade {
 }
 
 /// A change for each package; the first carries the one run of apt that makes them all.
-fn changes(wish: &Installation, simulation: &Simulation) -> Vec<ResourceChange> {
+fn changes(wish: &Installation, simulation: &Simulation, lock: LockTimeout) -> Vec<ResourceChange> {
     let version = |version: &str| -> Attributed { [("version", Attribute::known(version))].into_iter().collect() };
     let installs = simulation.installs.iter().map(|install| match &install.old {
         Some(old) => package(
@@ -136,7 +139,7 @@ fn changes(wish: &Installation, simulation: &Simulation) -> Vec<ResourceChange> 
     let mut changes: Vec<ResourceChange> = installs.chain(removals).collect();
     if let Some(first) = changes.first_mut() {
         first.expect.push(no_more_than(wish, simulation));
-        first.steps.push(apt_run(wish, false));
+        first.steps.push(apt_run(wish, false, lock));
         first.effects.extend(forgotten(wish, simulation));
         first.effects.extend(known(simulation));
     }
@@ -234,6 +237,24 @@ mod tests {
                 .iter()
                 .any(|effect| matches!(effect, Effect::Forget(scope, _) if *scope == owned))
         );
+    }
+
+    #[test]
+    fn how_long_to_wait_for_the_lock_can_be_said() {
+        let wish = Installation {
+            verb: AptVerb::Upgrade,
+            packages: Vec::new(),
+            recommends: true,
+            auto_remove: false,
+            refreshed: false,
+            without: Vec::new(),
+        };
+        let fact = Fact::Installation(InstallationFact::Possible(simulation()));
+        let bench = Bench::new::<Upgrade>("lock_timeout = '10s'").fact(FactKey::Installation(wish), fact);
+        let Ok(Outcome::Change(changes)) = bench.plan() else {
+            panic!("{:?}", bench.plan())
+        };
+        assert!(matches!(&changes[0].steps[0], Step::Run(run) if run.script.contains("DPkg::Lock::Timeout=10 ")));
     }
 
     #[test]

@@ -51,6 +51,12 @@ fn one_line_a_finished_operation() {
         .to_vec();
     assert_snapshot!(finished(result("many", &many, None)), @"services-dev  applied      package a, package b, package c, 2 more (12.3 s)");
     assert_snapshot!(finished(result("r", &[("unit", "x.timer", NotReached)], None)), @"services-dev  not reached  unit x.timer");
+    let waits = Event::Waits {
+        host: "web".to_owned(),
+        attempt: "run `apt-get upgrade`".to_owned(),
+        words: "/var/lib/dpkg/lock-frontend is held by process 136 (apt\x1b-get)\n".to_owned(),
+    };
+    assert_snapshot!(told(&waits).expect("a line"), @r"web  waits        run `apt-get upgrade`: /var/lib/dpkg/lock-frontend is held by process 136 (apt\x1b-get)\n");
     let started = Event::Started {
         host: "web".to_owned(),
         operation: OperationId("web / t / x".to_owned()),

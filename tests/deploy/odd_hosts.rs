@@ -1,0 +1,121 @@
+//! Hosts that are not as one would like them: noisy, foreign, strict, full, mute.
+
+use std::net::TcpListener;
+use std::time::Instant;
+
+use crate::people::{is_deployed, project, settle};
+use crate::project::Project;
+
+const FILES: &str = "[[operation]]\nop = 'files.directory'\npath = '/opt/-rf'\n
+[[operation]]\nop = 'files.put'\ndest = '/opt/-rf/--help'\ncontent = 'a'\n
+[[operation]]\nop = 'files.link'\npath = '/opt/-n'\ntarget = '-rf'\n
+[[operation]]\nop = 'server.user'\nuser = 'runner'\nsystem = true\n
+[[operation]]\nop = 'apt.packages'\npackages = ['tree']\n
+[[operation]]\nop = 'systemd.service'\nservice = 'cron'\nstate = 'stopped'\nwhen = 'false'\n
+[[operation]]\nop = 'files.put'\ndest = '/opt/large'\nsrc = 'large'\n";
+
+#[test]
+fn noise_a_foreign_language_a_strict_umask_and_a_poor_place_for_temporary_files() {
+    let project = Project::with_task(FILES);
+    project.write("templates/large", vec![b'x'; 300_000]);
+    let host = project.up("dev", "alpha");
+    host.inside(
+        "apt-get -qq update && apt-get -qq install locales >/dev/null && localedef -i de_DE -f UTF-8 de_DE.UTF-8",
+    );
+    host.inside("install -d -m 1777 /mnt/poor && mount -t tmpfs -o noexec,size=64m,mode=1777 poor /mnt/poor");
+    host.inside("echo LANG=de_DE.UTF-8 >/etc/default/locale");
+    host.inside(
+        "{ echo 'echo Guten Tag; echo Achtung >&2; umask 077'; echo 'export LANG=de_DE.UTF-8 LC_ALL=de_DE.UTF-8 TMPDIR=/mnt/poor'; \
+         cat /root/.bashrc 2>/dev/null; } >/root/.bashrc.new && mv /root/.bashrc.new /root/.bashrc",
+    );
+    let seen = host.on("cat /nonexistent 2>&1; umask; echo $TMPDIR");
+    for part in [
+        "Guten Tag",
+        "Datei oder Verzeichnis nicht gefunden",
+        "0077",
+        "/mnt/poor",
+    ] {
+        assert!(seen.contains(part), "the host is not as the test wants it: {seen}");
+    }
+
+    let deploy = ["deploy", "dev", "all", "--yes"];
+    project.homelab(&deploy).expect(0);
+    assert_eq!(
+        host.inside("cd /opt && stat -c '%n %a %U %s' ./-rf ./-rf/--help ./large | sed 's/ 4096$//'; readlink -- -n"),
+        "./-rf 755 root\n./-rf/--help 644 root 1\n./large 644 root 300000\n-rf\n"
+    );
+    host.inside("id runner && dpkg -s tree");
+    let again = project.homelab(&deploy).expect(0);
+    assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);
+    assert_eq!(host.inside("ls -A /mnt/poor"), "");
+}
+
+#[test]
+fn noise_before_sudo_asks() {
+    let project = project();
+    let host = project.up("dev", "alpha");
+    settle(&host, &project, "become = 'sudo'");
+    host.inside(
+        "echo 'anna ALL=(ALL) ALL' >/etc/sudoers.d/anna && echo 'Defaults lecture=always' >>/etc/sudoers.d/anna",
+    );
+    host.inside("sed -i '1i echo noise; echo Password: >&2; umask 077' /home/anna/.bashrc");
+    let mut command = project.command(&["deploy", "people", "all", "--yes"]);
+    let output = command
+        .env("HOMELAB_BECOME_PASSWORD", crate::people::PASSWORD)
+        .output()
+        .unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        crate::project::text(&output.stderr)
+    );
+    is_deployed(&host);
+}
+
+#[test]
+fn a_disk_that_fills_leaves_the_old_file_whole() {
+    let task = "[[operation]]\nop = 'files.put'\ndest = '/srv/tiny/data'\nsrc = 'large'\n
+[[operation]]\nop = 'files.put'\ndest = '/opt/after'\ncontent = 'after'\n";
+    let project = Project::with_task(task);
+    project.write("templates/large", vec![b'x'; 3_000_000]);
+    let host = project.up("dev", "alpha");
+    host.inside("mkdir /srv/tiny && mount -t tmpfs -o size=1m tiny /srv/tiny && echo old >/srv/tiny/data");
+    let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(1);
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(
+        said.contains("/srv/tiny/data") && said.contains("No space left on device"),
+        "{said}"
+    );
+    assert_eq!(host.inside("cat /srv/tiny/data; ls -A /srv/tiny"), "old\ndata\n");
+    assert!(!host.is("test -e /opt/after"), "it went on after a failure");
+    host.is_left_in_order();
+
+    host.inside("mount -o remount,size=8m /srv/tiny");
+    project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
+    assert_eq!(
+        host.inside("stat -c %s /srv/tiny/data; cat /opt/after"),
+        "3000000\nafter"
+    );
+}
+
+#[test]
+fn a_host_that_takes_connections_and_says_nothing_is_given_up() {
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let project = Project::with_task("[[operation]]\nop = 'files.put'\ndest = '/opt/a'\ncontent = 'a'\n");
+    let port = mute.local_addr().unwrap().port();
+    project.write(
+        "inventories/dev.toml",
+        format!("[hosts.alpha]\naddress = '127.0.0.1'\nconnection = {{ port = {port} }}\n"),
+    );
+    let start = Instant::now();
+    let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(4);
+    assert!(
+        ran.stderr
+            .contains("alpha: cannot reach 127.0.0.1: it does not answer in time"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("hint"), "{}", ran.stderr);
+    assert!((9..20).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+}
