@@ -1,17 +1,16 @@
 //! `homelab trust`
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{IsTerminal as _, Write as _};
-use std::path::Path;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Args;
 use futures_util::future::join_all;
 use homelab::apply::{HostEnd, exit_code};
 use homelab::error::Diagnostic;
 use homelab::project::{Host, Project, hosts};
-use homelab::remote::{HostKey, OfferedKey, RemoteError, Target, host_key};
+use homelab::remote::{HostKey, OfferedKey, RemoteError, Target, host_key, remember};
 use homelab::report;
 
 use super::{errors, print, prompt, targets};
@@ -55,7 +54,8 @@ pub(super) fn run(arguments: &TrustArguments) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(exit_code([HostEnd::Interrupted])));
         }
         let file = targets::known_hosts(&project);
-        add(&file, &strangers)?;
+        let keys = strangers.iter().map(|one| &one.key);
+        remember(&file, keys).with_context(|| format!("cannot write {}", file.display()))?;
         let count = count(strangers.len());
         let shown = file.strip_prefix(&project.root).unwrap_or(&file);
         print(&format!("{count} added to {}\n", shown.display()))?;
@@ -149,26 +149,4 @@ fn consent(number: usize) -> anyhow::Result<bool> {
 
 fn count(number: usize) -> String {
     format!("{number} {}", if number == 1 { "key" } else { "keys" })
-}
-
-/// Adds lines at the end, the file being whole at any time.
-fn add(file: &Path, strangers: &[Stranger]) -> anyhow::Result<()> {
-    let mut text = match fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(error.into()),
-    };
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push('\n');
-    }
-    for stranger in strangers {
-        text.push_str(&stranger.key.line);
-        text.push('\n');
-    }
-    let beside = file.with_extension("new");
-    let mut new = fs::File::create(&beside)?;
-    new.write_all(text.as_bytes())?;
-    new.sync_all()?;
-    fs::rename(&beside, file)?;
-    Ok(())
 }

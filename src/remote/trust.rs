@@ -1,5 +1,7 @@
 //! The keys of hosts, learnt through `ssh` itself: so jump hosts and the user's configuration count as they do for a run.
 
+use std::fs;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::Stdio;
 
@@ -104,10 +106,30 @@ async fn fetch(target: &Target) -> Result<OfferedKey, RemoteError> {
         program: ssh.to_owned(),
         cause,
     })?;
-    let text = std::fs::read_to_string(&learnt).unwrap_or_default();
-    let _ = std::fs::remove_file(&learnt);
+    let text = fs::read_to_string(&learnt).unwrap_or_default();
+    let _ = fs::remove_file(&learnt);
     let offered = text.lines().find_map(offered);
     offered.ok_or_else(|| diagnose(host, &target.address, &String::from_utf8_lossy(&output.stderr)))
+}
+
+/// Adds `keys` at the end of a known-hosts file, which is whole at any time.
+pub fn remember<'a>(file: &Path, keys: impl IntoIterator<Item = &'a OfferedKey>) -> io::Result<()> {
+    let mut text = match fs::read_to_string(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        read => read?,
+    };
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    for key in keys {
+        text.push_str(&key.line);
+        text.push('\n');
+    }
+    let beside = file.with_extension("new");
+    let mut new = fs::File::create(&beside)?;
+    new.write_all(text.as_bytes())?;
+    new.sync_all()?;
+    fs::rename(&beside, file)
 }
 
 fn offered(line: &str) -> Option<OfferedKey> {
@@ -124,7 +146,7 @@ fn offered(line: &str) -> Option<OfferedKey> {
 /// The fingerprint of the key at `place`, which is a file and a line's number.
 fn known_fingerprint(place: &str) -> Option<String> {
     let (file, number) = place.rsplit_once(':')?;
-    let text = std::fs::read_to_string(Path::new(file)).ok()?;
+    let text = fs::read_to_string(Path::new(file)).ok()?;
     let line = text.lines().nth(number.trim().parse::<usize>().ok()?.checked_sub(1)?)?;
     // The key follows its kind; a marker may come before the names.
     let mut words = line.split_whitespace().skip_while(|word| !is_kind(word));
@@ -148,6 +170,23 @@ mod tests {
     const LINE: &str = "[127.0.0.1]:2222 ssh-ed25519 KEY";
 
     #[test]
+    fn keys_are_added_to_what_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("known_hosts");
+        let key = |line: &str| OfferedKey {
+            address: String::new(),
+            kind: String::new(),
+            fingerprint: String::new(),
+            line: line.to_owned(),
+        };
+        remember(&file, &[key("a"), key("b")]).unwrap();
+        fs::write(&file, "# ours\na\nb").unwrap();
+        remember(&file, &[key("c")]).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "# ours\na\nb\nc\n");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
     fn fingerprints_are_those_of_ssh_keygen() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
@@ -160,7 +199,7 @@ mod tests {
             String::from_utf8(output.stdout).unwrap()
         };
         keygen(&["-q", "-t", "ed25519", "-N", "", "-f", &at("key")]);
-        let public = std::fs::read_to_string(at("key.pub")).unwrap();
+        let public = fs::read_to_string(at("key.pub")).unwrap();
         let line = LINE.replace("KEY", public.split(' ').nth(1).unwrap());
         let found = offered(&line).unwrap();
         let shown = keygen(&["-lf", &at("key.pub")]);
@@ -170,7 +209,7 @@ mod tests {
             ("[127.0.0.1]:2222", "ssh-ed25519")
         );
 
-        std::fs::write(at("known"), format!("# keys\n@cert-authority {line} pi\n")).unwrap();
+        fs::write(at("known"), format!("# keys\n@cert-authority {line} pi\n")).unwrap();
         assert_eq!(
             known_fingerprint(&format!("{}:2", at("known"))),
             Some(found.fingerprint)
