@@ -61,8 +61,7 @@ pub(super) fn run(arguments: &TrustArguments) -> anyhow::Result<ExitCode> {
         print(&format!("{count} added to {}\n", shown.display()))?;
     }
     if known > 0 {
-        let was = if known == 1 { "was" } else { "were" };
-        print(&format!("{} {was} known already\n", count(known)))?;
+        print(&format!("known already: {}\n", count(known)))?;
     }
     Ok(ExitCode::from(exit_code(ends)))
 }
@@ -88,8 +87,7 @@ fn levels<'a>(
 fn look(targets: &[Target]) -> anyhow::Result<(Vec<Stranger>, usize, usize)> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let keys = runtime.block_on(join_all(targets.iter().map(host_key)));
-    let mut strangers = Vec::new();
-    let (mut failures, mut known) = (0, 0);
+    let (mut strangers, mut failures, mut known) = (Vec::new(), 0, 0);
     for (target, key) in targets.iter().zip(keys) {
         let host = target.name.clone();
         match key {
@@ -109,10 +107,10 @@ fn look(targets: &[Target]) -> anyhow::Result<(Vec<Stranger>, usize, usize)> {
 }
 
 fn tell_changed(error: &RemoteError, known: Option<String>, offered: Option<String>) {
-    let unclear = || "not legible".to_owned();
+    let shown = |print: Option<String>| print.unwrap_or_else(|| "not legible".to_owned());
     let mistake = Diagnostic::new(error.to_string())
-        .because(format!("known:   {}", known.unwrap_or_else(unclear)))
-        .because(format!("offered: {}", offered.unwrap_or_else(unclear)))
+        .because(format!("known:   {}", shown(known)))
+        .because(format!("offered: {}", shown(offered)))
         .hint_maybe(error.hint());
     anstream::eprint!("{}", report::diagnostic(&mistake));
 }
