@@ -172,14 +172,14 @@ impl Channel {
             Err(NoEntry::WrongPassword) => Refusal::WrongPassword,
             Err(NoEntry::NoAnswer) => Refusal::NoAnswer,
         };
-        let words = last_line(&self.stderr.so_far()).unwrap_or_default();
+        let words = dialogue.last_words(&self.stderr.so_far());
         // Not even an empty line is sent: `sudo` would take it for another attempt.
         if let Some(watchdog) = self.watchdog.take() {
             watchdog.release().await;
         }
         let _ = self.child.start_kill();
         self.reap().await;
-        Err(self.refused(refusal, Explanation(words.replace(dialogue.nonce().as_str(), ""))))
+        Err(self.refused(refusal, Explanation(words)))
     }
 
     fn refused(&self, refusal: Refusal, cause: Explanation) -> RemoteError {

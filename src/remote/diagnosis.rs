@@ -26,6 +26,7 @@ pub(super) fn diagnose(host: &str, address: &str, stderr: &str) -> RemoteError {
     if let Some(line) = find(&lines, "Permission denied (").or_else(|| find(&lines, "Too many authentication failures"))
     {
         let cause = Explanation(with_warnings(&lines, line));
+        let address = jump_host(&lines, line).unwrap_or(address);
         return RemoteError::AuthenticationFailed { host, address, cause };
     }
     let found = OBSTACLES
@@ -44,6 +45,13 @@ pub(super) fn diagnose(host: &str, address: &str, stderr: &str) -> RemoteError {
             address,
         },
     }
+}
+
+/// The jump host that `line` is about: the `ssh` to it spoke, and then the one that waits for it.
+fn jump_host(lines: &[&str], line: &str) -> Option<String> {
+    find(lines, "closed by UNKNOWN port")?;
+    let (login, _) = line.split_once(": Permission denied")?;
+    Some(login.rsplit_once('@')?.1.to_owned())
 }
 
 fn changed_key(lines: &[&str]) -> ChangedKey {
@@ -173,6 +181,14 @@ Host key verification failed.\r
         let cause = error.source().unwrap().to_string();
         assert!(cause.contains("Permission denied (publickey"), "{cause}");
         assert!(cause.contains("Identity file nonesuch"), "{cause}");
+    }
+
+    #[test]
+    fn a_login_refused_by_a_jump_host_is_told_as_such() {
+        let error = diagnosed(
+            "anna@bastion.lan: Permission denied (publickey).\r\nConnection closed by UNKNOWN port 65535\r\n",
+        );
+        assert_eq!(error.to_string(), "pi: cannot log in at bastion.lan");
     }
 
     #[test]

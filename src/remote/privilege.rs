@@ -83,6 +83,17 @@ impl Dialogue {
         &self.nonce
     }
 
+    /// What was said beside the prompts, on whose lines the next words begin.
+    pub(super) fn last_words(&self, stderr: &str) -> String {
+        let apart = stderr.replace(&format!("{}-PW", self.nonce.as_str()), "\n");
+        // What sudo-rs puts around a prompt ends with a colon too.
+        let said = apart
+            .lines()
+            .map(str::trim)
+            .rfind(|line| !line.is_empty() && !line.ends_with(':'));
+        said.unwrap_or("it asked for a password again").to_owned()
+    }
+
     /// Answers one prompt, and waits until the program runs. Whoever gets an error has to end the child.
     pub(super) async fn hold<R, W>(
         &self,
@@ -148,6 +159,8 @@ const REFUSALS: &[(&str, Refusal)] = &[
     ("is not allowed to", Refusal::NotAllowed),
     ("may not run sudo", Refusal::NotAllowed),
     ("a password is required", Refusal::PasswordWanted),
+    // These two are of sudo-rs, which newer Ubuntus have in its place.
+    ("I'm afraid I can't do that", Refusal::NotAllowed),
     ("interactive authentication is required", Refusal::PasswordWanted),
 ];
 
@@ -166,6 +179,19 @@ mod tests {
         assert_eq!(Privilege::LoginUser.enter("sh").0, "exec sh");
         let without = Privilege::Sudo { password: None }.enter("sh").0;
         assert_eq!(without, "exec env LC_ALL=C sudo -n -- sh");
+    }
+
+    #[test]
+    fn what_was_said_beside_the_prompts_is_found() {
+        let dialogue = Dialogue {
+            nonce: Nonce::random(),
+            password: Secret::new("x"),
+        };
+        let word = dialogue.nonce.as_str();
+        let sudo = format!("lecture\n{word}-PW Sorry, try again.\n{word}-PW ");
+        assert_eq!(dialogue.last_words(&sudo), "Sorry, try again.");
+        let sudo_rs = format!("[sudo: {word}-PW ] Password: \n[sudo: {word}-PW ] Password: ");
+        assert_eq!(dialogue.last_words(&sudo_rs), "it asked for a password again");
     }
 
     #[test]
@@ -194,6 +220,11 @@ mod tests {
                 Refusal::WrongPassword,
             ),
             ("env: 'sudo': No such file or directory\n", 127, Refusal::Missing),
+            (
+                "sudo-rs: I'm sorry anna. I'm afraid I can't do that\n",
+                1,
+                Refusal::NotAllowed,
+            ),
             ("This account is currently not available.\n", 1, Refusal::Other),
             ("", 1, Refusal::Other),
         ];

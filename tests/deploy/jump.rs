@@ -83,11 +83,9 @@ fn through_a_host_of_the_inventory() {
     let addresses = inventory.replace("['outer']", &format!("['root@{}:22']", outer.address()));
     pair.project.write("inventories/own.toml", &addresses);
     let ran = pair.project.homelab(&deploy).expect(4);
-    assert!(
-        ran.stderr.contains("cannot log in"),
-        "the key is said to be the last host's: {}",
-        ran.stderr
-    );
+    // The key is said to be the last host's, and not the jump host's.
+    let expected = format!("inner: cannot log in at {}", outer.address());
+    assert!(ran.stderr.contains(&expected), "no `{expected}` in {}", ran.stderr);
     pair.project.write("inventories/own.toml", &inventory);
 
     let refused = |known_hosts: String, expected: &str| {

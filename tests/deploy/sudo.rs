@@ -83,7 +83,11 @@ fn every_way_to_become_root_and_to_be_refused() {
     is_deployed(&host);
 
     let before = failures(&host);
-    refused(with_password(&project, "wrong"), &host, &["the password is wrong"]);
+    refused(
+        with_password(&project, "wrong"),
+        &host,
+        &["the password is wrong", "Sorry, try again"],
+    );
     assert_eq!(failures(&host) - before, 1, "a wrong password is tried once");
     assert!(!host.is("pgrep -u anna sudo; pgrep -x sudo"), "sudo goes on asking");
 
