@@ -5,6 +5,9 @@ use std::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
+/// The environment variable that may hold the password for `sudo`. No child of this program ever gets to see it.
+pub const PASSWORD_VARIABLE: &str = "HOMELAB_BECOME_PASSWORD";
+
 /// Text that prints as `[secret]`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);

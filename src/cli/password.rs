@@ -5,8 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 
 use homelab::error::Diagnostic;
-use homelab::remote::PASSWORD_VARIABLE;
-use homelab::secret::Secret;
+use homelab::secret::{PASSWORD_VARIABLE, Secret};
 
 /// Asks on the terminal of this process, whatever its standard streams are, and shows nothing of what is typed.
 pub(super) fn ask(question: &str) -> anyhow::Result<Secret> {

@@ -4,6 +4,8 @@ use std::io::{IsTerminal, stderr, stdout};
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 
+use homelab::secret::PASSWORD_VARIABLE;
+
 /// Columns of texts that go to no terminal.
 const COLUMNS: usize = 100;
 /// Texts are no wider than this on a terminal either: lines of an endless width are hard to read.
@@ -35,7 +37,10 @@ pub(super) fn rows() -> usize {
 fn size(terminal: impl AsFd) -> Option<(usize, usize)> {
     let terminal = terminal.as_fd().try_clone_to_owned().ok()?;
     let mut stty = Command::new("stty");
-    stty.arg("size").stdin(terminal).stderr(Stdio::null());
+    stty.arg("size")
+        .env_remove(PASSWORD_VARIABLE)
+        .stdin(terminal)
+        .stderr(Stdio::null());
     let text = String::from_utf8(stty.output().ok()?.stdout).ok()?;
     let (rows, columns) = text.trim().split_once(' ')?;
     let known = |number: &str| number.parse().ok().filter(|number| *number > 0);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clap::Args;
-use homelab::remote::{PASSWORD_VARIABLE, Privilege, Target};
-use homelab::secret::Secret;
+use homelab::remote::{Privilege, Target};
+use homelab::secret::{PASSWORD_VARIABLE, Secret};
 
 use super::deploy::duration;
 use super::password;

@@ -13,6 +13,7 @@ use super::events::{Events, HostStep};
 use super::keys::{self, Access};
 use super::state::Folder;
 use super::{LabAddress, LabError, LabHost, LabSpec, container, login, naming};
+use crate::secret::PASSWORD_VARIABLE;
 
 const BOOT_SECONDS: u64 = 120;
 const LOGIN_SECONDS: u64 = 20;
@@ -270,6 +271,7 @@ async fn try_login(address: &LabAddress) -> Result<Result<(), String>, LabError>
     let mut command = Command::new("ssh");
     command
         .args(login::ssh_arguments(address, &["true".to_owned()]))
+        .env_remove(PASSWORD_VARIABLE)
         .stdin(Stdio::null())
         .kill_on_drop(true);
     let output = command.output().await.map_err(|source| LabError::ToolMissing {

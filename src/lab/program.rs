@@ -6,6 +6,7 @@ use tokio::process::Command;
 
 use super::LabError;
 use super::error::LastLines;
+use crate::secret::PASSWORD_VARIABLE;
 
 /// A program and what it is run for, as an error names them.
 #[derive(Clone, Copy)]
@@ -19,7 +20,10 @@ impl Program {
     ///
     /// Errors: it is not there, or did not succeed; then with the last lines of what it said.
     pub(super) async fn run(self, subject: &str, mut command: Command) -> Result<(), LabError> {
-        command.stdin(Stdio::null()).kill_on_drop(true);
+        command
+            .env_remove(PASSWORD_VARIABLE)
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
         let output = command.output().await.map_err(|source| LabError::ToolMissing {
             subject: subject.to_owned(),
             program: self.name,

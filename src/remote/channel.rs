@@ -12,10 +12,11 @@ use super::answers::{Answers, Interruption, Keep, Tagged};
 use super::configuration::Configuration;
 use super::diagnosis::{diagnose, last_line};
 use super::error::{Explanation, Refusal, RemoteError};
-use super::privilege::{Dialogue, NoEntry, PASSWORD_VARIABLE, refusal};
+use super::privilege::{Dialogue, NoEntry, refusal};
 use super::script::{Frame, NOTE, Nonce, READY, prologue};
 use super::stderr::StandardError;
 use super::watchdog::Watchdog;
+use crate::secret::PASSWORD_VARIABLE;
 
 /// How long a child that closed its end of the pipe may take to end.
 const LAST_MOMENTS: Duration = Duration::from_secs(2);

@@ -14,9 +14,6 @@ use super::script::Nonce;
 use super::stderr::StandardError;
 use crate::secret::Secret;
 
-/// The environment variable that may hold the password for `sudo`. No child of this program ever gets to see it.
-pub const PASSWORD_VARIABLE: &str = "HOMELAB_BECOME_PASSWORD";
-
 /// How long `sudo` may take to ask, and to judge an answer: PAM waits some seconds after a wrong one.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Noise of a login shell's start-up files, which may come before anything else.

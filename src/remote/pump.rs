@@ -12,8 +12,9 @@ use tokio::process::Command;
 
 use super::answers::Answers;
 use super::control::ControlSocket;
-use super::privilege::{Dialogue, PASSWORD_VARIABLE, Privilege};
+use super::privilege::{Dialogue, Privilege};
 use super::stderr::StandardError;
+use crate::secret::PASSWORD_VARIABLE;
 
 /// Where second channels come from.
 #[derive(Debug)]

@@ -15,8 +15,9 @@ use super::connection::{Connection, ssh_program};
 use super::control::ControlSocket;
 use super::diagnosis::diagnose;
 use super::error::RemoteError;
-use super::privilege::{PASSWORD_VARIABLE, Privilege};
+use super::privilege::Privilege;
 use super::target::Target;
+use crate::secret::PASSWORD_VARIABLE;
 
 /// What is known of a host's key.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use std::process::Stdio;
 
 use tokio::process::{Child, Command};
 
-use super::privilege::PASSWORD_VARIABLE;
+use crate::secret::PASSWORD_VARIABLE;
 
 /// The pipe to the shell that waits, and that shell.
 pub(super) struct Watchdog {

@@ -7,6 +7,7 @@ use std::process::{Command, ExitCode};
 use anyhow::Context as _;
 use clap::Args;
 use homelab::lab;
+use homelab::secret::PASSWORD_VARIABLE;
 
 /// Which host, and what to run there.
 #[derive(Debug, Args)]
@@ -29,6 +30,7 @@ pub(super) fn run(root: &Path, arguments: &SshArguments) -> anyhow::Result<ExitC
     let address = lab::find_address(root, inventory, host)?;
     let failure = Command::new("ssh")
         .args(lab::ssh_arguments(&address, &arguments.command))
+        .env_remove(PASSWORD_VARIABLE)
         .exec();
     Err(failure).with_context(|| format!("{host}: cannot run `ssh` to log in"))
 }
