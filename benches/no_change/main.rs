@@ -1,5 +1,5 @@
 //! What a run costs that finds nothing to do, beside the least that any tool could do over SSH: one `ssh HOST sh` that is fed the
-//! very bytes which homelab sent.
+//! very bytes which homelab sent. Kept connections are a third run of each turn.
 //!
 //! Both go through a proxy that adds 10 ms to each round trip, one after the other in turns, so that what else the machine does
 //! weighs on both alike. Ratios are printed, never asserted. `cargo bench --bench no_change -- [PAIRS]`; needs the lab (see
@@ -40,8 +40,10 @@ fn main() {
         .iter()
         .find_map(|argument| argument.parse().ok())
         .unwrap_or(PAIRS);
-    println!("| workload | hosts | floor, s | homelab, s | ratio min | median | max |");
-    println!("|---|---|---|---|---|---|---|");
+    println!(
+        "| workload | hosts | floor, s | homelab, s | ratio min | median | max | kept: ratio min | median | max |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|");
     for hosts in [1, 10] {
         let lab = Lab::up(hosts);
         for workload in ["regular", "fifty"] {
@@ -103,27 +105,41 @@ impl Lab {
     /// One line of the table.
     fn measure(&self, workload: &str, pairs: usize) -> String {
         let floor = Floor::recorded(&self.project, workload, self.hosts);
-        let mut measured = Vec::new();
+        let deploy = |further: &[&str]| {
+            let arguments = [&["deploy", "far", workload, "--yes"], further].concat();
+            let ran = self.project.homelab(&arguments).expect(0);
+            assert!(ran.stdout.contains("nothing to do"), "{}", ran.stdout);
+        };
+        let kept = ["--keep-connections", "1m"];
+        deploy(&kept);
+        let mut measured = [Vec::new(), Vec::new(), Vec::new()];
         for _ in 0..pairs {
-            let least = timed(|| floor.run());
-            let ours = timed(|| {
-                let ran = self.project.homelab(&["deploy", "far", workload, "--yes"]).expect(0);
-                assert!(ran.stdout.contains("nothing to do"), "{}", ran.stdout);
-            });
-            measured.push((least, ours));
+            measured[0].push(timed(|| floor.run()));
+            measured[1].push(timed(|| deploy(&[])));
+            measured[2].push(timed(|| deploy(&kept)));
         }
-        let mut ratios: Vec<f64> = measured.iter().map(|(least, ours)| ours / least).collect();
-        ratios.sort_by(f64::total_cmp);
+        let [least, fresh, kept] = measured;
         format!(
-            "| {workload} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} |",
+            "| {workload} | {} | {:.2} | {:.2} | {} | {} |",
             self.hosts,
-            median(measured.iter().map(|pair| pair.0).collect()),
-            median(measured.iter().map(|pair| pair.1).collect()),
-            ratios[0],
-            median(ratios.clone()),
-            ratios[ratios.len() - 1]
+            median(least.clone()),
+            median(fresh.clone()),
+            ratios(&fresh, &least),
+            ratios(&kept, &least)
         )
     }
+}
+
+/// Smallest, median and largest ratio of pairs.
+fn ratios(ours: &[f64], least: &[f64]) -> String {
+    let mut ratios: Vec<f64> = ours.iter().zip(least).map(|(ours, least)| ours / least).collect();
+    ratios.sort_by(f64::total_cmp);
+    format!(
+        "{:.2} | {:.2} | {:.2}",
+        ratios[0],
+        median(ratios.clone()),
+        ratios[ratios.len() - 1]
+    )
 }
 
 fn timed(work: impl FnOnce()) -> f64 {
