@@ -140,7 +140,7 @@ fn killed_while_apt_installs() {
     project.write("deploys/packages.toml", format!("hosts = ['services-dev']\n{tasks}"));
     let host = project.up("dev", "services-dev");
     let victim = Victim::deploy(&project, "packages");
-    host.wait_until("grep -qs ' unpacked ' /var/log/dpkg.log", Duration::from_secs(60));
+    host.wait_until("grep -qs ' unpacked ' /var/log/dpkg.log", Duration::from_secs(180));
     victim.kill();
     // apt is not torn out of its work: it goes on as a job of the host.
     assert!(host.is("pgrep -x apt-get"), "apt was cut off");
