@@ -175,7 +175,8 @@ fn ctrl_c_at_the_prompt_or_while_reading_leaves_nothing_behind() {
 fn interrupted_at_the_prompt(project: &Project, host: &Host<'_>) {
     let homelab = env!("CARGO_BIN_EXE_homelab");
     let line = format!("{homelab} deploy dev all");
-    let keys = format!("(sleep 4; printf '\\003'; sleep 1) | script -q -e -c '{line}' /dev/null");
+    let waits = "n=0; until grep -qs 'y/N' seen || [ $n -gt 300 ]; do n=$((n+1)); sleep 0.1; done";
+    let keys = format!("({waits}; printf '\\003'; sleep 1) | script -q -e -f -c '{line}' seen");
     let mut command = Command::new("sh");
     command
         .args(["-c", &keys])
