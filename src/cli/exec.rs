@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use homelab::apply::{HostEnd, exit_code};
 use homelab::gather::{CommandEvent, Ran, run_command};
-use homelab::project::select_hosts;
+use homelab::project::hosts;
 use homelab::quote::quote_all;
 use homelab::remote::Target;
 use homelab::report::{self, Progress};
@@ -38,8 +38,10 @@ pub(crate) struct ExecArguments {
 
 pub(super) fn run(arguments: &ExecArguments) -> anyhow::Result<ExitCode> {
     let project = super::project()?;
-    let selected = select_hosts(&project, &arguments.inventory, &arguments.patterns)?;
-    let targets = arguments.ways.complete(targets::targets(&project, &selected)?)?;
+    let selected = hosts(&project, &arguments.inventory, &arguments.patterns)?;
+    let names = selected.iter().map(|host| host.name.as_str());
+    let targets = targets::of_hosts(&project, &arguments.inventory, names)?;
+    let targets = arguments.ways.complete(targets)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(exec(arguments, targets))
 }

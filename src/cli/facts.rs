@@ -6,7 +6,6 @@ use clap::Args;
 use homelab::apply::{HostEnd, exit_code};
 use homelab::error::{Diagnostic, suggestion};
 use homelab::gather::read_system;
-use homelab::project::select_hosts;
 use homelab::report;
 
 use super::format::Format;
@@ -40,9 +39,8 @@ pub(super) fn run(arguments: &FactsArguments) -> anyhow::Result<ExitCode> {
         let names = hosts.keys().map(String::as_str);
         return Err(mistake.hint_maybe(suggestion(host, names)).into());
     }
-    let selected = select_hosts(&project, &arguments.inventory, std::slice::from_ref(&arguments.host))?;
-    let mut targets = arguments.ways.complete(targets::targets(&project, &selected)?)?;
-    targets.retain(|target| target.name == arguments.host);
+    let targets = targets::of_hosts(&project, &arguments.inventory, std::iter::once(arguments.host.as_str()))?;
+    let targets = arguments.ways.complete(targets)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let read = runtime.block_on(async {
         let mut interruption = Interruption::listen()?;

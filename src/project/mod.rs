@@ -19,7 +19,7 @@ pub use data::GroupData;
 pub use deploy::{Deploy, Named};
 pub use inventory::{Become, ConnectionSettings, Host, Inventory, LabSettings};
 pub use jumps::Jump;
-pub use run::{Filter, Run, RunHost, hosts, select, select_hosts};
+pub use run::{Filter, Run, RunHost, hosts, select};
 pub use task::{RawOperation, Task};
 
 /// A project as it lies on disk.

@@ -103,28 +103,6 @@ pub fn hosts<'a>(project: &'a Project, inventory_name: &str, patterns: &[String]
     Ok(inventory.hosts.values().filter(is_wanted).collect())
 }
 
-/// A run of no tasks on the hosts of an inventory that any of `patterns` matches.
-///
-/// Errors: those of [`hosts`].
-pub fn select_hosts(project: &Project, inventory_name: &str, patterns: &[String]) -> Result<Run, Diagnostic> {
-    let inventory = project.inventory(inventory_name)?;
-    let hosts = hosts(project, inventory_name, patterns)?.into_iter();
-    Ok(Run {
-        inventory: inventory_name.to_owned(),
-        deploy: String::new(),
-        hosts: hosts
-            .map(|host| RunHost {
-                name: host.name.clone(),
-                data: data_of(project, inventory_name, inventory, host),
-            })
-            .collect(),
-        tasks: Vec::new(),
-        hosts_left_out: Vec::new(),
-        tasks_left_out: Vec::new(),
-        assets: Arc::clone(&project.assets),
-    })
-}
-
 fn deploy_hosts<'a>(
     inventory: &'a Inventory,
     inventory_name: &str,
