@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use thiserror::Error;
 
+use crate::secret::sha256_hex;
+
 /// A word that no shell can be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("text for the shell holds a NUL byte")]
@@ -82,6 +84,11 @@ fn check_name(name: &str, also_refused: &str) -> Result<(), UnsafeName> {
         Some(character) => Err(UnsafeName::Character(character)),
         None => Ok(()),
     }
+}
+
+/// The end of a here-document that holds `text`: a line that cannot be in it, since it is made from it.
+pub(crate) fn delimiter(text: &str) -> String {
+    format!("end-{}", &sha256_hex(text.as_bytes())[..32])
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::change::{Attributes, Expect, ResourceChange, Run, Step};
 use crate::facts::apt::{line_filter, simulation_command};
 use crate::facts::path::parent;
 use crate::facts::system::JOBS;
-use crate::quote::{quote, quote_all};
+use crate::quote::{delimiter, quote, quote_all};
 use crate::remote::StepScript;
 use crate::secret::sha256_hex;
 
@@ -230,11 +230,6 @@ fn await_job_live(run: &Run) -> String {
 pub(super) fn take_away(jobs: &[&str]) -> StepScript {
     let folders: Vec<String> = jobs.iter().map(|job| format!("{JOBS}/{job}")).collect();
     body(format!("rm -rf -- {}", quote_all(folders.iter().map(String::as_str))))
-}
-
-/// A line that cannot be in the text, since it is made from it.
-fn delimiter(text: &str) -> String {
-    format!("end-{}", &sha256_hex(text.as_bytes())[..32])
 }
 
 fn seconds(duration: Duration) -> u64 {

@@ -1,7 +1,7 @@
 //! Things that are tried on a host without changing it: ports, pages, and the user's own conditions.
 
 use super::{Check, Fact, FactKey, UnreadableAnswer};
-use crate::quote::quote;
+use crate::quote::{delimiter, quote};
 
 /// How long one try may take, in seconds.
 const TRY_FOR: u32 = 10;
@@ -39,16 +39,11 @@ fn one(check: &Check) -> String {
         Check::Command { script } => report(
             &format!(
                 "timeout {TRY_FOR} sh <<'{end}'\n{{\n{script}\n}} </dev/null\n{end}\n",
-                end = end_of(script)
+                end = delimiter(script)
             ),
             "it ends with another status than 0",
         ),
     }
-}
-
-/// A line that cannot be in the text, since it is made from it.
-fn end_of(script: &str) -> String {
-    format!("end-{}", &crate::secret::sha256_hex(script.as_bytes())[..32])
 }
 
 fn report(command: &str, otherwise: &str) -> String {
