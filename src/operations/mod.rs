@@ -5,23 +5,26 @@
 
 mod apt;
 mod context;
+mod definition;
 mod files;
 mod parameters;
 mod server;
 mod systemd;
 mod verify;
 
-use serde::de::DeserializeOwned;
+use std::fmt::Debug;
 
 use crate::change::{Outcome, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::Scope;
-use crate::value::{Value, ValueError, deserialize};
+
+use definition::Define;
 
 pub use context::{Assets, PlanContext};
+pub use definition::{Definition, Parameter};
 
 /// An operation with its parameters, ready to be planned.
-pub trait Operation: Send + Sync {
+pub trait Operation: Debug + Send + Sync {
     /// Facts that planning will surely ask for: a hint, so that one round is enough.
     fn needs(&self) -> Vec<FactKey>;
 
@@ -32,45 +35,6 @@ pub trait Operation: Send + Sync {
     ///
     /// Errors: a fact that is not known, or a refusal with its reason.
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop>;
-}
-
-/// What the table knows of an operation before it has parameters.
-trait Define: Operation + DeserializeOwned + 'static {
-    /// The name, as in `op = "…"`.
-    const NAME: &'static str;
-    /// What it ensures, in a line.
-    const SUMMARY: &'static str;
-    /// The parameter that tells two of them apart.
-    const MAIN_ARGUMENT: &'static str;
-}
-
-/// A line of the table of operations.
-pub struct Definition {
-    /// The name, as in `op = "…"`.
-    pub name: &'static str,
-    /// What it ensures, in a line.
-    pub summary: &'static str,
-    /// The parameter that tells two of them apart.
-    pub main_argument: &'static str,
-    parse: fn(&Value) -> Result<Box<dyn Operation>, ValueError>,
-}
-
-impl Definition {
-    const fn of<T: Define>() -> Self {
-        Self {
-            name: T::NAME,
-            summary: T::SUMMARY,
-            main_argument: T::MAIN_ARGUMENT,
-            parse: |parameters| deserialize::<T>(parameters).map(|operation| Box::new(operation) as Box<dyn Operation>),
-        }
-    }
-
-    /// The operation with `parameters`, a table.
-    ///
-    /// Errors: a parameter that is unknown, missing or of the wrong type, at its position.
-    pub fn parse(&self, parameters: &Value) -> Result<Box<dyn Operation>, ValueError> {
-        (self.parse)(parameters)
-    }
 }
 
 /// Every operation there is, by name.

@@ -7,6 +7,7 @@
 //! contains = "node_load1"
 //! ```
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::plan_check;
@@ -17,7 +18,7 @@ use crate::operations::parameters::Span;
 use crate::operations::{Define, Operation, PlanContext};
 
 /// Parameters of `verify.http`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Http {
     /// The address, `http` or `https`; the latter needs curl or wget on the host.
@@ -39,6 +40,12 @@ impl Define for Http {
     const NAME: &'static str = "verify.http";
     const SUMMARY: &'static str = "a page is answered as wanted, as seen from the host";
     const MAIN_ARGUMENT: &'static str = "url";
+    const EXAMPLE: &'static str = r#"[[operation]]
+op = "verify.http"
+url = "http://127.0.0.1:9100/metrics"
+contains = "node_load1"
+within = "30s"
+"#;
 }
 
 impl Operation for Http {
