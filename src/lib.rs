@@ -15,6 +15,7 @@ pub mod project;
 pub mod quote;
 pub mod remote;
 pub mod report;
+pub mod schema;
 pub mod secret;
 pub mod template;
 pub mod value;

@@ -11,10 +11,12 @@ mod facts;
 mod format;
 mod interruption;
 mod lab;
+mod operations;
 mod output;
 mod password;
 mod prompt;
 mod reading;
+mod schema;
 mod targets;
 mod telling;
 mod terminal;
@@ -52,6 +54,10 @@ enum Command {
     Exec(exec::ExecArguments),
     /// Show what templates see of a host as `facts`
     Facts(facts::FactsArguments),
+    /// List the operations that tasks are made of, or tell all about one
+    Operations(operations::OperationsArguments),
+    /// Write JSON Schemas of the project's files, with which editors complete them
+    Schema(schema::SchemaArguments),
     /// Throw-away hosts to try deploys on
     #[command(subcommand)]
     Lab(lab::LabCommand),
@@ -74,6 +80,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Trust(arguments) => trust::run(arguments),
         Command::Exec(arguments) => exec::run(arguments),
         Command::Facts(arguments) => facts::run(arguments),
+        Command::Operations(arguments) => operations::run(arguments),
+        Command::Schema(arguments) => schema::run(arguments),
         Command::Lab(command) => lab_command(command),
     };
     result.unwrap_or_else(|error| {

@@ -11,17 +11,18 @@ mod parameters;
 mod server;
 mod systemd;
 mod verify;
+mod wording;
 
 use std::fmt::Debug;
 
 use crate::change::{Outcome, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::Scope;
-
 use definition::Define;
 
 pub use context::{Assets, PlanContext};
-pub use definition::{Definition, Parameter};
+pub use definition::Definition;
+pub use wording::{Parameter, schema_of};
 
 /// An operation with its parameters, ready to be planned.
 pub trait Operation: Debug + Send + Sync {

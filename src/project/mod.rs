@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::error::{Diagnostic, Diagnostics, suggestion};
 use crate::operations::Assets;
 
-pub use data::GroupData;
+pub use data::{GroupData, RESERVED};
 pub use deploy::{Deploy, Named};
 pub use inventory::{Become, ConnectionSettings, Host, Inventory, LabSettings};
 pub use jumps::Jump;

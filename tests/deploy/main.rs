@@ -19,6 +19,7 @@ mod faults;
 mod host;
 mod jump;
 mod kept;
+mod language;
 mod local;
 mod lost_link;
 mod many;

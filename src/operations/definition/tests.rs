@@ -189,4 +189,6 @@ fn kinds_and_defaults_are_told_in_words() {
     assert_eq!(told("verify.tcp", "port"), (port, true, None));
     assert_eq!(told("verify.tcp", "host").2, some("\"127.0.0.1\""));
     assert_eq!(told("verify.http", "status").2, some("200"));
+    assert_eq!(told("verify.http", "within").2, some("\"30s\""));
+    assert_eq!(told("server.shell", "within").2, some("\"10m\""));
 }

@@ -42,7 +42,12 @@ pub(in crate::operations) struct Shell {
     /// Paths that the commands may change; without it, they may change anything.
     touches: Option<Vec<String>>,
     /// After this long a command is ended.
-    within: Option<Span>,
+    #[serde(default = "default_within")]
+    within: Span,
+}
+
+fn default_within() -> Span {
+    Span(DEFAULT_TIMEOUT)
 }
 
 impl Define for Shell {
@@ -164,7 +169,7 @@ impl Shell {
                     Step::Run(Run {
                         summary: command.clone(),
                         script: command.clone(),
-                        timeout: self.within.map_or(DEFAULT_TIMEOUT, |within| within.0),
+                        timeout: self.within.0,
                         supervised: false,
                     })
                 })

@@ -10,7 +10,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::plan_check;
+use super::{default_within, plan_check};
 use crate::change::{Outcome, Stop};
 use crate::facts::overlay::Scope;
 use crate::facts::{Check, FactKey};
@@ -25,11 +25,13 @@ pub(in crate::operations) struct Http {
     url: String,
     /// The status wanted.
     #[serde(default = "ok")]
+    #[schemars(range(min = 100, max = 599))]
     status: u16,
     /// Text that the page must hold.
     contains: Option<String>,
     /// How long it may take to come up after a change.
-    within: Option<Span>,
+    #[serde(default = "default_within")]
+    within: Span,
 }
 
 fn ok() -> u16 {

@@ -9,7 +9,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::plan_check;
+use super::{default_within, plan_check};
 use crate::change::{Outcome, Stop};
 use crate::facts::overlay::Scope;
 use crate::facts::{Check, FactKey};
@@ -27,7 +27,8 @@ pub(in crate::operations) struct Tcp {
     /// The port.
     port: u16,
     /// How long it may take to come up after a change.
-    within: Option<Span>,
+    #[serde(default = "default_within")]
+    within: Span,
 }
 
 fn loopback() -> String {
