@@ -17,5 +17,6 @@ pub mod remote;
 pub mod report;
 pub mod schema;
 pub mod secret;
+pub mod starter;
 pub mod template;
 pub mod value;

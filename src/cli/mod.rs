@@ -9,6 +9,7 @@ mod errors;
 mod exec;
 mod facts;
 mod format;
+mod init;
 mod interruption;
 mod lab;
 mod operations;
@@ -46,6 +47,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make a new project in an empty folder, ready to be deployed to a throw-away host
+    Init(init::InitArguments),
     /// Show what a deploy would change on an inventory's hosts, ask, and apply it
     Deploy(deploy::DeployArguments),
     /// List the keys of an inventory's hosts that are not known yet, ask, and add them to `inventories/known_hosts`
@@ -76,6 +79,7 @@ pub(crate) fn main() -> ExitCode {
     };
     cli.color.write_global();
     let result = match &cli.command {
+        Command::Init(arguments) => init::run(arguments),
         Command::Deploy(arguments) => deploy::run(arguments),
         Command::Trust(arguments) => trust::run(arguments),
         Command::Exec(arguments) => exec::run(arguments),

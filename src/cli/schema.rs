@@ -1,18 +1,15 @@
 //! `homelab schema`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use homelab::error::Diagnostic;
 use homelab::schema::FileKind;
+use homelab::starter::{SCHEMA_FOLDER, write_schemas};
 
 use super::output::{print, tell_line};
-
-/// Where schemas lie in a project, as the first lines of its files say it.
-pub(super) const FOLDER: &str = ".homelab/schema";
 
 /// Which schema, or where to.
 #[derive(Debug, Args)]
@@ -33,23 +30,13 @@ pub(super) fn run(arguments: &SchemaArguments) -> anyhow::Result<ExitCode> {
     }
     let folder = match &arguments.directory {
         Some(folder) => folder.clone(),
-        None => super::root()?.join(FOLDER),
+        None => super::root()?.join(SCHEMA_FOLDER),
     };
-    write(&folder)?;
+    write_schemas(&folder)?;
     tell_line(format_args!(
         "{} schemas written to {}",
         FileKind::ALL.len(),
         folder.display()
     ));
     Ok(ExitCode::SUCCESS)
-}
-
-/// Writes the schema of every kind of file.
-pub(super) fn write(folder: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
-    for kind in FileKind::ALL {
-        let path = folder.join(format!("{}.json", kind.name()));
-        std::fs::write(&path, kind.document()).with_context(|| format!("cannot write `{}`", path.display()))?;
-    }
-    Ok(())
 }

@@ -33,9 +33,8 @@ fn refuses(kind: FileKind, text: &str) {
     assert!(!mistakes(kind, text).is_empty(), "{} accepts: {text}", kind.name());
 }
 
-/// The files of the project that this repository is.
-fn own_files() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+/// The files of the project at `root`.
+fn files_of(root: &Path) -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = ["inventories", "group_data", "deploys", "tasks", "templates"]
         .map(|name| root.join(name))
         .into();
@@ -53,15 +52,17 @@ fn own_files() -> Vec<PathBuf> {
 }
 
 #[test]
-fn the_files_of_this_repository_fit() {
-    let mut looked_at = 0;
-    for path in own_files() {
-        let Some(kind) = FileKind::of(&path) else { continue };
-        let whole = Path::new(env!("CARGO_MANIFEST_DIR")).join(&path);
-        accepts(kind, &std::fs::read_to_string(whole).expect("readable"));
-        looked_at += 1;
+fn the_files_of_this_repository_and_of_a_new_project_fit() {
+    for (folder, fewest) in [("", 8), ("src/starter/files", 6)] {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let mut looked_at = 0;
+        for path in files_of(&root) {
+            let Some(kind) = FileKind::of(&path) else { continue };
+            accepts(kind, &std::fs::read_to_string(root.join(&path)).expect("readable"));
+            looked_at += 1;
+        }
+        assert!(looked_at >= fewest, "{looked_at} files");
     }
-    assert!(looked_at >= 8, "{looked_at} files");
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod local;
 mod lost_link;
 mod many;
 mod mixture;
+mod new_project;
 mod not_yet;
 mod odd_hosts;
 mod output;
