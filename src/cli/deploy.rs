@@ -14,7 +14,7 @@ use super::deploying::Deploying;
 use super::format::Format;
 use super::output::tell;
 use super::ways::WayArguments;
-use super::{prompt, targets};
+use super::{completion, prompt, targets};
 
 /// Hosts at once, unless told otherwise: more than most home labs have.
 pub(super) const PARALLEL: u16 = 20;
@@ -24,8 +24,10 @@ pub(super) const PARALLEL: u16 = 20;
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct DeployArguments {
     /// Inventory: the name of a file in `inventories/`
+    #[arg(add = completion::inventories())]
     inventory: String,
     /// Deploy: the name of a file in `deploys/`
+    #[arg(add = completion::deploys())]
     deploy: String,
     /// Show the plan and change nothing
     #[arg(long)]
@@ -34,10 +36,10 @@ pub(crate) struct DeployArguments {
     #[arg(long, short, conflicts_with = "dry_run")]
     pub(super) yes: bool,
     /// Only hosts that match: a name, a group or a glob
-    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',', add = completion::host_patterns())]
     limit: Vec<String>,
     /// Only tasks that match: a name or a glob
-    #[arg(long, value_name = "TASK", value_delimiter = ',')]
+    #[arg(long, value_name = "TASK", value_delimiter = ',', add = completion::tasks())]
     only: Vec<String>,
     /// With --dry-run, exit with 2 if changes are pending
     #[arg(long, requires = "dry_run")]

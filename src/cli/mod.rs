@@ -3,6 +3,8 @@
 //! Plans and reports go to standard output, everything else to standard error.
 
 mod applying;
+mod completion;
+mod completions;
 mod deploy;
 mod deploying;
 mod errors;
@@ -12,6 +14,7 @@ mod format;
 mod init;
 mod interruption;
 mod lab;
+mod man;
 mod operations;
 mod output;
 mod password;
@@ -22,6 +25,7 @@ mod targets;
 mod telling;
 mod terminal;
 mod trust;
+mod typed;
 mod ways;
 mod window;
 
@@ -61,6 +65,10 @@ enum Command {
     Operations(operations::OperationsArguments),
     /// Write JSON Schemas of the project's files, with which editors complete them
     Schema(schema::SchemaArguments),
+    /// Print the line with which a shell completes commands and the names of the project
+    Completions(completions::CompletionsArguments),
+    /// Write manual pages
+    Man(man::ManArguments),
     /// Throw-away hosts to try deploys on
     #[command(subcommand)]
     Lab(lab::LabCommand),
@@ -68,7 +76,12 @@ enum Command {
 
 /// Runs the command line; the exit code is that of the page on exit codes in the README.
 pub(crate) fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = match completion::answer() {
+        Ok(true) => return ExitCode::SUCCESS,
+        Ok(false) => Cli::try_parse(),
+        Err(error) => Err(error),
+    };
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             // clap's own code for a wrong call is 2, which here means that changes are pending.
@@ -86,6 +99,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Facts(arguments) => facts::run(arguments),
         Command::Operations(arguments) => operations::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),
+        Command::Completions(arguments) => completions::run(arguments),
+        Command::Man(arguments) => man::run(arguments),
         Command::Lab(command) => lab_command(command),
     };
     result.unwrap_or_else(|error| {

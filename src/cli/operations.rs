@@ -9,12 +9,13 @@ use homelab::report;
 
 use super::format::Format;
 use super::output::print;
-use super::terminal;
+use super::{completion, terminal};
 
 /// Which operation.
 #[derive(Debug, Args)]
 pub(crate) struct OperationsArguments {
     /// An operation, such as `apt.packages`; without one all are listed
+    #[arg(add = completion::operations())]
     name: Option<String>,
     /// How it is told on standard output; what `json` holds is in docs/format.md
     #[arg(long, value_enum, default_value_t = Format::Text)]

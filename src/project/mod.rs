@@ -4,6 +4,7 @@ mod data;
 mod deploy;
 mod inventory;
 mod jumps;
+mod outline;
 mod reader;
 mod run;
 mod task;
@@ -19,6 +20,7 @@ pub use data::{GroupData, RESERVED};
 pub use deploy::{Deploy, Named};
 pub use inventory::{Become, ConnectionSettings, Host, Inventory, LabSettings};
 pub use jumps::Jump;
+pub use outline::{DeployOutline, InventoryOutline, Outline, outline};
 pub use run::{Filter, Run, RunHost, hosts, select};
 pub use task::{RawOperation, Task};
 

@@ -10,6 +10,7 @@ mod accounts;
 mod apt_lock;
 mod bad_input;
 mod commands;
+mod completion;
 mod concurrency;
 mod conditions;
 mod convergence;
