@@ -3,7 +3,7 @@
 //! A batch is all that can be sent without another look at the host. Where the plan could not know what an operation comes
 //! to, the host is read again and the rest is planned anew; what comes of that must be within what was reviewed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -33,6 +33,7 @@ pub(super) struct HostApply<'a> {
     pub(super) digests: &'a DigestKey,
     pub(super) events: &'a UnboundedSender<Event>,
     pub(super) live_output: bool,
+    pub(super) stage: usize,
     pub(super) results: Vec<OperationResult>,
     pub(super) notices: Vec<String>,
 }
@@ -68,8 +69,21 @@ impl HostApply<'_> {
         Ok(())
     }
 
-    pub(super) async fn apply(&mut self, writer: &mut Writer<'_>) -> Result<(), Halt> {
-        let mut rest = self.reviewed.operations.clone();
+    /// Applies a stage; with `peers`, what is read of other hosts since the review, its operations are planned again first.
+    pub(super) async fn apply(
+        &mut self,
+        writer: &mut Writer<'_>,
+        stage: usize,
+        peers: BTreeMap<String, Facts>,
+    ) -> Result<(), Halt> {
+        self.stage = stage;
+        let mut rest = if peers.is_empty() {
+            let reviewed = self.reviewed.operations.iter();
+            reviewed.filter(|operation| operation.stage == stage).cloned().collect()
+        } else {
+            self.known.facts.extend(peers);
+            self.plan_again(writer).await?
+        };
         loop {
             let (batch, after) = split(rest);
             let progressed = !batch.is_empty();
@@ -240,10 +254,30 @@ impl HostApply<'_> {
             .next()
             .map(|plan| plan.operations)
             .unwrap_or_default();
+        let operations: Vec<PlannedOperation> =
+            operations.into_iter().filter(|operation| operation.stage == self.stage).collect();
         for now in &operations {
             self.check_against_review(now)?;
         }
         Ok(operations)
+    }
+
+    /// What other hosts of the run see of this one, read anew.
+    pub(super) async fn read_visible(&mut self, writer: &mut Writer<'_>) -> Result<Facts, Halt> {
+        let host = self.reviewed.host.clone();
+        let facts = self.known.facts.entry(host.clone()).or_default();
+        let is_visible = |key: &&FactKey| {
+            matches!(
+                key,
+                FactKey::System | FactKey::User(_) | FactKey::Group(_) | FactKey::Package(_)
+            )
+        };
+        let mut keys: BTreeSet<FactKey> = facts.keys().filter(is_visible).cloned().collect();
+        keys.insert(FactKey::System);
+        gather(writer, &host, &keys, facts)
+            .await
+            .map_err(|error| gather_failed(&error))?;
+        Ok(facts.clone())
     }
 
     fn check_against_review(&self, now: &PlannedOperation) -> Result<(), Halt> {
@@ -267,7 +301,7 @@ impl HostApply<'_> {
         operations.iter().find(|reviewed| reviewed.id == now.id).or_else(|| {
             operations
                 .iter()
-                .find(|reviewed| reviewed.origin == now.origin && matches!(reviewed.outcome, Outcome::Deferred { .. }))
+                .find(|reviewed| matches!(reviewed.outcome, Outcome::Deferred { .. }) && is_below(now, reviewed))
         })
     }
 
@@ -315,6 +349,11 @@ impl HostApply<'_> {
             took,
         }
     }
+}
+
+/// Whether an operation is the one, or of the task, that was shown as one line since it was not known what it comes to.
+fn is_below(now: &PlannedOperation, shown: &PlannedOperation) -> bool {
+    now.stage == shown.stage && (now.origin == shown.origin || now.within.contains(&shown.origin))
 }
 
 /// A line for each reviewed change; what was deferred was shown as one.
@@ -433,6 +472,20 @@ fn is_absent(key: &FactKey, facts: &Facts) -> bool {
         facts.get(&asked),
         Some(Fact::Path(PathFact::Present(_)) | Fact::Unit(UnitFact::Present(_)))
     )
+}
+
+/// That too many hosts before this one failed.
+pub(super) fn held_back(why: &str) -> Halt {
+    Halt {
+        end: HostEnd::HeldBack,
+        failure: Some(Failure {
+            attempted: "begin".to_owned(),
+            cause: Some(why.to_owned()),
+            exit_code: None,
+            output: String::new(),
+            hint: None,
+        }),
+    }
 }
 
 fn still_unknown(operation: &PlannedOperation) -> Halt {

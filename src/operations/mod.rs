@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use crate::change::{Outcome, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::Scope;
-use crate::value::{Value, ValueError, deserialize};
+use crate::value::{Value, ValueError, deserialize, keys_of};
 
 pub use context::{Assets, PlanContext};
 
@@ -52,6 +52,7 @@ pub struct Definition {
     pub summary: &'static str,
     /// The parameter that tells two of them apart.
     pub main_argument: &'static str,
+    keys: fn() -> &'static [&'static str],
     parse: fn(&Value) -> Result<Box<dyn Operation>, ValueError>,
 }
 
@@ -61,8 +62,19 @@ impl Definition {
             name: T::NAME,
             summary: T::SUMMARY,
             main_argument: T::MAIN_ARGUMENT,
+            keys: keys_of::<T>,
             parse: |parameters| deserialize::<T>(parameters).map(|operation| Box::new(operation) as Box<dyn Operation>),
         }
+    }
+
+    /// The names of its parameters, in their order.
+    pub fn keys(&self) -> &'static [&'static str] {
+        (self.keys)()
+    }
+
+    /// What a mistake in its parameters is called.
+    pub fn wrong_parameters(&self) -> String {
+        format!("invalid parameters of `{}`", self.name)
     }
 
     /// The operation with `parameters`, a table.

@@ -199,7 +199,7 @@ impl Bench {
         let mut overlay = Overlay::new(&self.facts);
         overlay.commit(&OperationId("before".to_owned()), self.before.clone());
         let key = DigestKey::random();
-        let scope = template::Scope::new(self.data.clone(), template::Facts::Unknown("not read".to_owned()));
+        let scope = template::Scope::new(template::Bindings::new(self.data.clone(), Err("not read".to_owned())));
         let context = PlanContext::new(overlay, &self.arguments, &self.place, &self.assets, &key, &scope);
         self.operation.plan(&context)
     }

@@ -3,7 +3,11 @@
 
 mod bind;
 mod build;
+mod check;
+mod expand;
+mod host;
 mod review;
+mod visible;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +17,7 @@ use crate::facts::overlay::OperationId;
 use crate::facts::{FactKey, Facts};
 
 pub use build::build;
+pub use check::{Checked, Found, Scope as CheckScope, check, unmatched};
 pub use review::{Departure, compare};
 
 /// What is to be planned, beyond the run itself.
@@ -33,6 +38,10 @@ pub struct Build {
     pub missing: BTreeMap<String, BTreeSet<FactKey>>,
     /// What is wrong with the project, or cannot be done to a host.
     pub mistakes: Vec<Mistake>,
+    /// The patterns of `--only` that selected something.
+    pub selected: BTreeSet<String>,
+    /// Items of the deploy's entries that `--only` could have meant.
+    pub items: BTreeSet<String>,
 }
 
 /// Something wrong, with the host that it was found on.
@@ -69,10 +78,16 @@ pub struct HostPlan {
 pub struct PlannedOperation {
     /// Its name.
     pub id: OperationId,
-    /// Its task.
+    /// Its stage: the place in the run's.
+    pub stage: usize,
+    /// Its task, with what led to it.
     pub task: String,
     /// Where it is written.
     pub origin: Origin,
+    /// Where the tasks are put to use that led to it, outermost first.
+    pub within: Vec<Origin>,
+    /// Other hosts whose facts it was planned from.
+    pub peers: BTreeSet<String>,
     /// What it would do.
     pub outcome: Outcome,
     /// The facts it was planned from.

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 
 use super::data::check_reserved;
+use super::fields::{Fields, Named};
 use super::jumps::{check_jumps, wrong_ways};
 use super::reader::{Source, read_struct, refuse_not_yet, take_table};
 use crate::error::{Diagnostic, Origin};
@@ -16,11 +17,11 @@ use crate::value::{Entry, Kind, Table};
 #[derive(Debug)]
 pub struct Inventory {
     /// Groups of every host.
-    pub groups: Vec<String>,
+    pub groups: Vec<Named>,
     /// Hosts by name, in the order written.
     pub hosts: IndexMap<String, Host>,
-    /// The place of `groups`.
-    pub groups_origin: Option<Origin>,
+    /// The file's start.
+    pub origin: Origin,
 }
 
 /// A host of an inventory.
@@ -31,7 +32,7 @@ pub struct Host {
     /// Where ssh is to connect; the name if not given, so that aliases of `~/.ssh/config` work.
     pub address: Option<String>,
     /// Groups, lowest precedence first.
-    pub groups: Vec<String>,
+    pub groups: Vec<Named>,
     /// The host's own data.
     pub data: Table,
     /// How to connect.
@@ -117,21 +118,8 @@ impl Default for LabSettings {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Head {
-    #[serde(default)]
-    groups: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HostHead {
-    address: Option<String>,
-    #[serde(default)]
-    groups: Vec<String>,
-}
-
+const KEYS: &[&str] = &["groups", "connection", "lab", "hosts"];
+const HOST_KEYS: &[&str] = &["address", "groups", "data", "connection", "lab"];
 const CONNECTION_NOT_YET: &[&str] = &["become_user", "keep", "known_hosts"];
 
 pub(super) fn read(source: Source) -> Result<Inventory, Vec<Diagnostic>> {
@@ -141,15 +129,16 @@ pub(super) fn read(source: Source) -> Result<Inventory, Vec<Diagnostic>> {
     let defaults = connection(&mut table, &ConnectionSettings::default(), None, &mut mistakes);
     let lab = lab_defaults(&mut table, &mut mistakes);
     let hosts = take_table(&mut table, "hosts").map_err(|mistake| vec![mistake])?;
-    let groups_origin = table.get("groups").and_then(|entry| entry.value.origin.clone());
-    let head = collect(read_struct::<Head>(table, Some(&start), "inventory"), &mut mistakes);
+    let mut fields = Fields::new(table, &start, &mut mistakes);
+    let groups = fields.names("groups");
+    fields.end("an inventory", KEYS);
     let mut inventory = Inventory {
-        groups: head.map(|head| head.groups).unwrap_or_default(),
+        groups,
         hosts: IndexMap::new(),
-        groups_origin,
+        origin: start.clone(),
     };
     for (name, entry) in hosts.map(|(hosts, _)| hosts).unwrap_or_default() {
-        if let Some(host) = collect(read_host(&name, &entry, &defaults, &lab, &mut mistakes), &mut mistakes) {
+        if let Some(host) = collect(read_host(&name, &entry, &defaults, &lab, &start, &mut mistakes), &mut mistakes) {
             inventory.hosts.insert(name, host);
         }
     }
@@ -203,6 +192,7 @@ fn read_host(
     entry: &Entry,
     defaults: &ConnectionSettings,
     lab_defaults: &LabSettings,
+    start: &Origin,
     mistakes: &mut Vec<Diagnostic>,
 ) -> Result<Host, Diagnostic> {
     let origin = entry.key.as_ref();
@@ -226,19 +216,18 @@ fn read_host(
         let title = format!("host `{name}` cannot be both of the lab and this machine");
         return Err(Diagnostic::new(title).at_maybe(origin, "`lab` and `local`"));
     }
-    let address = table.get("address").cloned();
-    let head: HostHead = read_struct(table, origin, "host")?;
-    if let Some(written) = &head.address {
-        check_name(
-            "address",
-            written,
-            address.and_then(|entry| entry.value.origin).as_ref(),
-        )?;
+    let place = origin.or(entry.value.origin.as_ref()).unwrap_or(start);
+    let mut fields = Fields::new(table, place, mistakes);
+    let address = fields.text("address");
+    let groups = fields.names("groups");
+    fields.end("a host", HOST_KEYS);
+    if let Some(written) = &address {
+        check_name("address", &written.name, written.origin.as_ref())?;
     }
     Ok(Host {
         name: name.to_owned(),
-        address: head.address,
-        groups: head.groups,
+        address: address.map(|address| address.name),
+        groups,
         data,
         connection,
         lab,
