@@ -254,8 +254,10 @@ impl HostApply<'_> {
             .next()
             .map(|plan| plan.operations)
             .unwrap_or_default();
-        let operations: Vec<PlannedOperation> =
-            operations.into_iter().filter(|operation| operation.stage == self.stage).collect();
+        let operations: Vec<PlannedOperation> = operations
+            .into_iter()
+            .filter(|operation| operation.stage == self.stage)
+            .collect();
         for now in &operations {
             self.check_against_review(now)?;
         }

@@ -81,7 +81,8 @@ impl<'a> Course<'a> {
     fn is_last(&self, worker: &Worker, number: usize) -> bool {
         let later = &self.run.stages[number + 1..];
         let is_later = |stage: &RunStage| stage.hosts.contains(&worker.plan.host);
-        let is_asked = |operation: &PlannedOperation| operation.stage > number && operation.peers.contains(&worker.plan.host);
+        let is_asked =
+            |operation: &PlannedOperation| operation.stage > number && operation.peers.contains(&worker.plan.host);
         !later.iter().any(is_later)
             && !self
                 .workers
@@ -109,7 +110,11 @@ impl<'a> Course<'a> {
 
     /// Ends those that still have something to do, in this stage or a later one.
     async fn hold_back(&self, number: usize, why: &str) {
-        for worker in self.workers.iter().filter(|worker| !self.failed.contains(worker.name())) {
+        for worker in self
+            .workers
+            .iter()
+            .filter(|worker| !self.failed.contains(worker.name()))
+        {
             let waits = (number..self.run.stages.len()).any(|stage| {
                 self.run.stages[stage].hosts.contains(&worker.plan.host)
                     && !self.through.contains(&(stage, worker.name()))

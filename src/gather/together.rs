@@ -80,14 +80,23 @@ fn apart(readings: Vec<Reading>, whole: &Build, known: &Known) -> Vec<Reading> {
     readings
         .into_iter()
         .map(|reading| {
-            let Reading { host: name, took, result } = reading;
+            let Reading {
+                host: name,
+                took,
+                result,
+            } = reading;
             let result = result.map(|host| ReadHost {
                 known: known.clone(),
                 build: Build {
                     plan: Plan {
                         hosts: whole.plan.host(&name).cloned().into_iter().collect(),
                     },
-                    mistakes: whole.mistakes.iter().filter(|mistake| mistake.host == name).cloned().collect(),
+                    mistakes: whole
+                        .mistakes
+                        .iter()
+                        .filter(|mistake| mistake.host == name)
+                        .cloned()
+                        .collect(),
                     ..Build::default()
                 },
                 ..host

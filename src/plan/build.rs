@@ -66,12 +66,11 @@ fn peers(run: &Run, known: &Known, builders: &[HostBuilder<'_>], asked: &Asked) 
         if peers.contains_key(name) {
             continue;
         }
-        let visible = match builders.iter().find(|builder| builder.name() == name) {
-            Some(builder) => VisibleFacts::new(name, builder.overlay(), asked),
-            None => {
-                let facts = known.facts.get(name).unwrap_or(&nothing);
-                VisibleFacts::new(name, &Overlay::new(facts), asked)
-            }
+        let visible = if let Some(builder) = builders.iter().find(|builder| builder.name() == name) {
+            VisibleFacts::new(name, builder.overlay(), asked)
+        } else {
+            let facts = known.facts.get(name).unwrap_or(&nothing);
+            VisibleFacts::new(name, &Overlay::new(facts), asked)
         };
         peers.insert(name.clone(), Arc::new(visible));
     }

@@ -51,7 +51,7 @@ pub fn check(reading: &Reading, scope: &Scope) -> Result<Checked, Diagnostic> {
     for name in inventories.iter().filter(|name| is_readable("inventories", name)) {
         project.inventory(name)?;
     }
-    let wants_data = |path: &String| path.starts_with("group_data/") || path.starts_with("templates/");
+    let wants_data = |path: &String| path.starts_with("group_data/") || path.starts_with("inventories/");
     let is_planned = !reading.broken.iter().any(wants_data);
     for deploy in deploys.iter().filter(|name| is_readable("deploys", name)) {
         project.deploy(deploy)?;
@@ -113,7 +113,9 @@ impl Checked {
     fn add(&mut self, mistake: &Diagnostic, host: Option<String>) {
         let same_place = |found: &&mut Found| {
             found.diagnostic == *mistake
-                || (found.hosts.is_empty() && mistake.origin().is_some() && found.diagnostic.origin() == mistake.origin())
+                || (found.hosts.is_empty()
+                    && mistake.origin().is_some()
+                    && found.diagnostic.origin() == mistake.origin())
         };
         match self.mistakes.iter_mut().find(same_place) {
             Some(found) if found.hosts.is_empty() => {}

@@ -95,18 +95,24 @@ pub(super) fn condition(when: Option<&Value>, scope: &Scope) -> Result<Answer, D
 }
 
 fn comes_to(title: &str, written: &Value, value: &Value) -> Diagnostic {
-    let mistake = Diagnostic::new(title).at_maybe(
-        written.origin.as_ref(),
-        format!("this comes to {}", value.describe()),
-    );
-    let elsewhere = value.origin.as_ref().filter(|origin| written.origin.as_ref() != Some(*origin));
+    let mistake =
+        Diagnostic::new(title).at_maybe(written.origin.as_ref(), format!("this comes to {}", value.describe()));
+    let elsewhere = value
+        .origin
+        .as_ref()
+        .filter(|origin| written.origin.as_ref() != Some(*origin));
     mistake.at_maybe(elsewhere, "the value is written here")
 }
 
 fn looks_at_item(when: &Value) -> bool {
     when.as_str()
         .and_then(|expression| inspect_expression(expression, None).ok())
-        .is_some_and(|names| names.used.iter().any(|name| name == "item" || name.starts_with("item.")))
+        .is_some_and(|names| {
+            names
+                .used
+                .iter()
+                .any(|name| name == "item" || name.starts_with("item."))
+        })
 }
 
 fn items(list: &Value, scope: &Scope) -> Result<Result<Vec<Value>, String>, Diagnostic> {

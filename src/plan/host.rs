@@ -197,14 +197,7 @@ impl<'a> HostBuilder<'a> {
         is_wanted
     }
 
-    fn plan_instance(
-        &mut self,
-        task: &Task,
-        task_use: &TaskUse,
-        instance: Instance,
-        above: &Place,
-        build: &mut Build,
-    ) {
+    fn plan_instance(&mut self, task: &Task, task_use: &TaskUse, instance: Instance, above: &Place, build: &mut Build) {
         let name = task_use.own_name().unwrap_or(&task_use.task.name);
         let name = format!("{name}{}", bracketed(instance.item.as_deref()));
         let separator = if above.path.is_empty() { "" } else { " / " };
@@ -249,7 +242,10 @@ impl<'a> HostBuilder<'a> {
 
     /// One line for a task of which it is not known whether it is wanted.
     fn defer_task(&mut self, task: &Task, name: &str, above: &Place, place: Place, why: String, build: &mut Build) {
-        if !self.has_tag(&place.tags, task.operations().flat_map(|operation| &operation.common.tags)) {
+        if !self.has_tag(
+            &place.tags,
+            task.operations().flat_map(|operation| &operation.common.tags),
+        ) {
             return;
         }
         let id = OperationId(format!("{} / {}", self.host.name, place.path));
@@ -349,8 +345,7 @@ impl<'a> HostBuilder<'a> {
             Err(mistake) => return self.mistake(mistake, build),
         };
         if !(is_unread && self.looks_ahead) {
-            self.overlay
-                .commit(&operation.id, effects(&operation.id, &outcome));
+            self.overlay.commit(&operation.id, effects(&operation.id, &outcome));
         }
         self.operations.push(PlannedOperation {
             id: operation.id,
@@ -373,7 +368,11 @@ impl<'a> HostBuilder<'a> {
                 own.insert(key);
                 continue;
             }
-            let is_read = self.known.facts.get(&host).is_some_and(|facts| facts.get(&key).is_some());
+            let is_read = self
+                .known
+                .facts
+                .get(&host)
+                .is_some_and(|facts| facts.get(&key).is_some());
             if !is_read {
                 build.missing.entry(host.clone()).or_default().insert(key);
             }

@@ -26,18 +26,20 @@ const NOT_YET: &[&str] = &["on_change"];
 const BACKUP_KEYS: &[&str] = &["command", "keep", "at"];
 
 /// Reads a `stack.toml`.
-pub(super) fn read(source: Source) -> Result<Stack, Vec<Diagnostic>> {
+pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<Stack> {
     let place = source.start();
-    let mut mistakes = Vec::new();
     let site = source.table.get("site").cloned();
     let backup = source.table.get("backup").cloned();
-    let mut fields = Fields::new(source.table, &place, &mut mistakes);
+    let mut fields = Fields::new(source.table, &place, mistakes);
     fields.not_yet(NOT_YET);
     let defaults = fields.table("defaults");
     check_site(&mut fields);
     check_backup(&mut fields);
     fields.end("a stack", KEYS);
-    for (key, entry) in defaults.iter().filter(|(key, _)| ["site", "backup", "name"].contains(&key.as_str())) {
+    for (key, entry) in defaults
+        .iter()
+        .filter(|(key, _)| ["site", "backup", "name"].contains(&key.as_str()))
+    {
         let mistake = Diagnostic::new(format!("a default cannot be called `{key}`"));
         mistakes.push(
             mistake
@@ -45,16 +47,13 @@ pub(super) fn read(source: Source) -> Result<Stack, Vec<Diagnostic>> {
                 .hint("choose another name"),
         );
     }
-    if !mistakes.is_empty() {
-        return Err(mistakes);
-    }
     let mut settings = Table::new();
     for (key, entry) in [("site", site), ("backup", backup)] {
         if let Some(entry) = entry {
             settings.insert(key.to_owned(), entry);
         }
     }
-    Ok(Stack { defaults, settings })
+    Some(Stack { defaults, settings })
 }
 
 fn check_site(fields: &mut Fields<'_>) {
@@ -88,7 +87,7 @@ fn check_backup(fields: &mut Fields<'_>) {
         backup.mistake(mistake.at_maybe(at.origin.as_ref(), "as in \"01:30\""));
     }
     backup.end("a `backup`", BACKUP_KEYS);
-    mistakes.into_iter().for_each(|mistake| fields.mistake(mistake));
+    fields.mistakes(mistakes);
 }
 
 fn is_time(text: &str) -> bool {
@@ -109,7 +108,10 @@ pub(super) fn complete(mut catalogue: Catalogue, assets: &Assets) -> Catalogue {
 pub fn described(name: &str, stack: &Stack, data: &Table) -> Table {
     let mut table = stack.defaults.clone();
     let settings = data.get("stack_settings").and_then(|entry| entry.value.as_table());
-    if let Some(own) = settings.and_then(|settings| settings.get(name)).and_then(|entry| entry.value.as_table()) {
+    if let Some(own) = settings
+        .and_then(|settings| settings.get(name))
+        .and_then(|entry| entry.value.as_table())
+    {
         merge(&mut table, own);
     }
     table.extend(stack.settings.clone());
@@ -143,7 +145,11 @@ pub fn check_names(catalogue: &Catalogue, data: &Table) -> Vec<Diagnostic> {
         .filter_map(|item| missing(item.as_str()?, item.origin.as_ref()))
         .collect();
     if let Some(settings) = data.get("stack_settings").and_then(|entry| entry.value.as_table()) {
-        mistakes.extend(settings.iter().filter_map(|(name, entry)| missing(name, entry.key.as_ref())));
+        mistakes.extend(
+            settings
+                .iter()
+                .filter_map(|(name, entry)| missing(name, entry.key.as_ref())),
+        );
     }
     mistakes
 }

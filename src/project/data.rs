@@ -34,16 +34,12 @@ const RESERVED: &[&str] = &[
 /// The group of every host.
 pub(super) const ALL: &str = "all";
 
-pub(super) fn read(source: Source) -> Result<GroupData, Vec<Diagnostic>> {
-    let mut mistakes = Vec::new();
-    check_reserved(&source.table, &mut mistakes);
-    if !mistakes.is_empty() {
-        return Err(mistakes);
-    }
-    Ok(GroupData {
-        origin: source.start(),
-        data: source.table,
-    })
+pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<GroupData> {
+    check_reserved(&source.table, mistakes);
+    let origin = source.start();
+    let mut data = source.table;
+    data.retain(|key, _| !RESERVED.contains(&key.as_str()));
+    Some(GroupData { data, origin })
 }
 
 /// Refuses data under a name that the program itself binds.
@@ -106,10 +102,17 @@ fn missing_groups<'a>(
     };
     groups.iter().filter(is_missing).map(|group| {
         let name = &group.name;
-        let files = project.group_data.keys().map(String::as_str).filter(|name| *name != ALL);
+        let files = project
+            .group_data
+            .keys()
+            .map(String::as_str)
+            .filter(|name| *name != ALL);
         let near = suggestion(name, files).filter(|hint| hint.starts_with("did"));
         Diagnostic::new(format!("group `{name}` has no file"))
-            .at_maybe(group.origin.as_ref(), format!("`group_data/{name}.toml` does not exist"))
+            .at_maybe(
+                group.origin.as_ref(),
+                format!("`group_data/{name}.toml` does not exist"),
+            )
             .hint(near.unwrap_or_else(|| format!("write `group_data/{name}.toml`, empty if the group has no data")))
     })
 }

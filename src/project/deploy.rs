@@ -39,12 +39,11 @@ const STAGE_KEYS: &[&str] = &["name", "hosts", "tasks", "serial", "max_fail"];
 const ENTRY_KEYS: &[&str] = &["task", "name", "when", "for_each", "vars", "tags"];
 const ENTRY_NOT_YET: &[&str] = &["become", "become_user"];
 
-pub(super) fn read(source: Source) -> Result<Deploy, Vec<Diagnostic>> {
+pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<Deploy> {
     let place = source.start();
-    let mut mistakes = Vec::new();
     let mut table = source.table;
     let stages = table.shift_remove("stage");
-    let mut fields = Fields::new(table, &place, &mut mistakes);
+    let mut fields = Fields::new(table, &place, mistakes);
     let description = fields.text("description").map(|text| text.name);
     let stages = match stages {
         None => {
@@ -64,18 +63,14 @@ pub(super) fn read(source: Source) -> Result<Deploy, Vec<Diagnostic>> {
                 }
             }
             fields.end("a deploy", KEYS);
-            stages_of(entry.value, &place, &mut mistakes)
+            stages_of(entry.value, &place, mistakes)
         }
     };
-    if mistakes.is_empty() {
-        Ok(Deploy {
-            description,
-            stages,
-            origin: place,
-        })
-    } else {
-        Err(mistakes)
-    }
+    Some(Deploy {
+        description,
+        stages,
+        origin: place,
+    })
 }
 
 fn stages_of(value: Value, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Vec<Stage> {
@@ -107,8 +102,10 @@ fn stages_of(value: Value, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Ve
 }
 
 fn stage(fields: &mut Fields<'_>, name: Option<&Named>, place: &Origin) -> Stage {
-    let hosts = required_list(fields, "hosts", |fields, key| fields.names(key));
-    let tasks = required_list(fields, "tasks", |fields, key| task_uses(fields, key));
+    require(fields, "hosts", "which hosts it is for");
+    let hosts = fields.names("hosts");
+    require(fields, "tasks", "what it does");
+    let tasks = task_uses(fields, "tasks");
     let (serial, max_fail) = if name.is_some() {
         (serial(fields), fields.count("max_fail").unwrap_or_default())
     } else {
@@ -121,22 +118,22 @@ fn stage(fields: &mut Fields<'_>, name: Option<&Named>, place: &Origin) -> Stage
         tasks,
         serial,
         max_fail,
-        origin: name.and_then(|name| name.origin.clone()).unwrap_or_else(|| place.clone()),
+        origin: name
+            .and_then(|name| name.origin.clone())
+            .unwrap_or_else(|| place.clone()),
     }
 }
 
-fn required_list<T>(fields: &mut Fields<'_>, key: &str, read: impl Fn(&mut Fields<'_>, &str) -> Vec<T>) -> Vec<T> {
+/// Tells that a list is missing, where it is.
+fn require(fields: &mut Fields<'_>, key: &str, what: &str) {
     if !fields.has(key) {
         let place = fields.place().clone();
-        let what = if key == "hosts" { "which hosts it is for" } else { "what it does" };
         fields.mistake(
             Diagnostic::new(format!("`{key}` is missing"))
                 .at(&place, format!("nothing says {what}"))
                 .hint(format!("write `{key} = […]`")),
         );
-        return Vec::new();
     }
-    read(fields, key)
 }
 
 fn serial(fields: &mut Fields<'_>) -> Option<usize> {
@@ -219,7 +216,7 @@ fn task_table(table: Table, origin: &Origin, above: &mut Fields<'_>) -> Option<T
         let mistake = Diagnostic::new("an entry of `tasks` without `task`").at(origin, "nothing says which task");
         above.mistake(mistake.hint("write `task = \"folder/name\"`"));
     }
-    mistakes.into_iter().for_each(|mistake| above.mistake(mistake));
+    above.mistakes(mistakes);
     Some(TaskUse {
         task: task?,
         common,

@@ -129,19 +129,26 @@ fn unknown_key(data: &Table, host: &str, key: &str) -> Diagnostic {
     for part in key.split('.') {
         let Some(entry) = table.get(part) else {
             let hint = suggestion(part, table.keys().map(String::as_str));
-            let near = hint.map(|hint| match path.is_empty() {
-                true => hint,
-                false => format!("{hint} (in `{path}`)"),
-            });
+            let place = if path.is_empty() {
+                String::new()
+            } else {
+                format!(" (in `{path}`)")
+            };
+            let near = hint.map(|hint| format!("{hint}{place}"));
             return Diagnostic::new(format!("host `{host}` has no data `{key}`"))
                 .hint(near.unwrap_or_else(|| format!("`homelab inventory show {host}` lists all")));
         };
-        path = if path.is_empty() { part.to_owned() } else { format!("{path}.{part}") };
+        path = if path.is_empty() {
+            part.to_owned()
+        } else {
+            format!("{path}.{part}")
+        };
         match entry.value.as_table() {
             Some(inner) => table = inner,
             None => break,
         }
     }
-    Diagnostic::new(format!("host `{host}` has no data `{key}`"))
-        .hint(format!("`{path}` is no table; `homelab inventory explain {host} {path}` tells of it"))
+    Diagnostic::new(format!("host `{host}` has no data `{key}`")).hint(format!(
+        "`{path}` is no table; `homelab inventory explain {host} {path}` tells of it"
+    ))
 }

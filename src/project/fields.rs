@@ -50,6 +50,11 @@ impl<'a> Fields<'a> {
         self.table.get(key).and_then(|entry| entry.value.origin.clone())
     }
 
+    /// Tells mistakes of what is inside.
+    pub(super) fn mistakes(&mut self, mistakes: Vec<Diagnostic>) {
+        self.mistakes.extend(mistakes);
+    }
+
     /// Takes a key, whatever it holds.
     pub(super) fn entry(&mut self, key: &str) -> Option<Entry> {
         self.table.shift_remove(key)

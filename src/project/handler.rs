@@ -23,7 +23,10 @@ pub(super) fn read(tables: Vec<(Table, Origin)>, mistakes: &mut Vec<Diagnostic>)
         handlers.place.get_or_insert_with(|| place.clone());
         let mut fields = Fields::new(table, &place, mistakes);
         let op = fields.entry("op");
-        if let Some(when) = fields.text("flush").filter(|when| !["task", "stage"].contains(&when.name.as_str())) {
+        if let Some(when) = fields
+            .text("flush")
+            .filter(|when| !["task", "stage"].contains(&when.name.as_str()))
+        {
             let mistake = Diagnostic::new("`flush` must be \"task\" or \"stage\"");
             fields.mistake(mistake.at_maybe(when.origin.as_ref(), format!("this is `{}`", when.name)));
         }
@@ -150,6 +153,8 @@ pub(super) fn read_capture(table: Table, place: &Origin, mistakes: &mut Vec<Diag
 
 fn is_name(name: &str) -> bool {
     let mut characters = name.chars();
-    characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+    characters
+        .next()
+        .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && characters.all(|character| character.is_ascii_alphanumeric() || character == '_')
 }

@@ -122,14 +122,14 @@ const KEYS: &[&str] = &["groups", "connection", "lab", "hosts"];
 const HOST_KEYS: &[&str] = &["address", "groups", "data", "connection", "lab"];
 const CONNECTION_NOT_YET: &[&str] = &["become_user", "keep", "known_hosts"];
 
-pub(super) fn read(source: Source) -> Result<Inventory, Vec<Diagnostic>> {
+pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<Inventory> {
     let start = source.start();
-    let mut mistakes = Vec::new();
+    let before = mistakes.len();
     let mut table = source.table;
-    let defaults = connection(&mut table, &ConnectionSettings::default(), None, &mut mistakes);
-    let lab = lab_defaults(&mut table, &mut mistakes);
-    let hosts = take_table(&mut table, "hosts").map_err(|mistake| vec![mistake])?;
-    let mut fields = Fields::new(table, &start, &mut mistakes);
+    let defaults = connection(&mut table, &ConnectionSettings::default(), None, mistakes);
+    let lab = lab_defaults(&mut table, mistakes);
+    let hosts = collect(take_table(&mut table, "hosts"), mistakes).flatten();
+    let mut fields = Fields::new(table, &start, mistakes);
     let groups = fields.names("groups");
     fields.end("an inventory", KEYS);
     let mut inventory = Inventory {
@@ -138,21 +138,18 @@ pub(super) fn read(source: Source) -> Result<Inventory, Vec<Diagnostic>> {
         origin: start.clone(),
     };
     for (name, entry) in hosts.map(|(hosts, _)| hosts).unwrap_or_default() {
-        if let Some(host) = collect(read_host(&name, &entry, &defaults, &lab, &start, &mut mistakes), &mut mistakes) {
+        if let Some(host) = collect(read_host(&name, &entry, &defaults, &lab, &start, mistakes), mistakes) {
             inventory.hosts.insert(name, host);
         }
     }
-    if inventory.hosts.is_empty() && mistakes.is_empty() {
+    if inventory.hosts.is_empty() && mistakes.len() == before {
         mistakes.push(Diagnostic::new("an inventory without hosts").at(&start, "write a host as `[hosts.NAME]`"));
     }
-    if mistakes.is_empty() {
-        mistakes = check_jumps(&inventory);
+    if mistakes.len() == before {
+        mistakes.extend(check_jumps(&inventory));
     }
-    if mistakes.is_empty() {
-        Ok(inventory)
-    } else {
-        Err(mistakes)
-    }
+    // Without one of its hosts much would seem to be missing.
+    (mistakes.len() == before).then_some(inventory)
 }
 
 fn collect<T>(result: Result<T, Diagnostic>, mistakes: &mut Vec<Diagnostic>) -> Option<T> {

@@ -33,14 +33,17 @@ pub(super) fn check(project: &Project, broken: &BTreeSet<String>) -> Vec<Diagnos
     }
     mistakes.extend(rings(project));
     mistakes.extend(names::check(project, broken));
-    for (path, bytes) in project.assets.iter().filter(|(path, _)| path.ends_with(TEMPLATE_SUFFIX)) {
+    for (path, bytes) in project
+        .assets
+        .iter()
+        .filter(|(path, _)| path.ends_with(TEMPLATE_SUFFIX))
+    {
         let path = format!("templates/{path}");
         mistakes.extend(match std::str::from_utf8(bytes) {
             Ok(text) => inspect_file(&path, text).err(),
-            Err(_) => Some(
-                Diagnostic::new(format!("`{path}` is not UTF-8 text"))
-                    .hint(format!("a file that is copied as it is has no suffix `{TEMPLATE_SUFFIX}`")),
-            ),
+            Err(_) => Some(Diagnostic::new(format!("`{path}` is not UTF-8 text")).hint(format!(
+                "a file that is copied as it is has no suffix `{TEMPLATE_SUFFIX}`"
+            ))),
         });
     }
     mistakes
@@ -86,8 +89,9 @@ fn check_vars(task_use: &TaskUse, task: &Task) -> Vec<Diagnostic> {
     let unknown = task_use.vars.iter().filter(|(name, _)| !taken.contains(&name.as_str()));
     let mut mistakes: Vec<Diagnostic> = unknown
         .map(|(name, entry)| {
-            let hint = suggestion(name, taken.iter().copied())
-                .unwrap_or_else(|| format!("the task takes those of its `[vars]`, and what it has in `required` as \"vars.{name}\""));
+            let hint = suggestion(name, taken.iter().copied()).unwrap_or_else(|| {
+                format!("the task takes those of its `[vars]`, and what it has in `required` as \"vars.{name}\"")
+            });
             Diagnostic::new(format!("task `{}` takes no var `{name}`", task.name))
                 .at_maybe(entry.key.as_ref(), "it would have no effect")
                 .hint(hint)
@@ -148,7 +152,10 @@ fn follow<'a>(
 
 fn ring_mistake(ring: &[&TaskUse], name: &str) -> Diagnostic {
     let names: Vec<String> = ring.iter().map(|open| format!("`{}`", open.task.name)).collect();
-    let title = format!("tasks that include one another without end: `{name}` → {}", names.join(" → "));
+    let title = format!(
+        "tasks that include one another without end: `{name}` → {}",
+        names.join(" → ")
+    );
     ring.iter()
         .fold(Diagnostic::new(title), |mistake, open| {
             mistake.at(&open.origin, format!("`{}` is included here", open.task.name))
@@ -159,7 +166,10 @@ fn ring_mistake(ring: &[&TaskUse], name: &str) -> Diagnostic {
 /// Every table of the project in which strings are templates over a host's data, but those of tasks.
 fn data_tables(project: &Project) -> Vec<&Table> {
     let groups = project.group_data.values().map(|group| &group.data);
-    let hosts = project.inventories.values().flat_map(|inventory| inventory.hosts.values());
+    let hosts = project
+        .inventories
+        .values()
+        .flat_map(|inventory| inventory.hosts.values());
     groups.chain(hosts.map(|host| &host.data)).collect()
 }
 

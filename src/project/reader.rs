@@ -52,12 +52,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads every file below a folder that has a name; what does not fit is left out and told.
+    /// Reads every file below a folder that has a name; what does not fit is told, and left out as far as it must be.
     pub(super) fn folder<T>(
         &mut self,
         folder: &str,
         name: impl Fn(&str) -> Option<String>,
-        read: impl Fn(Source) -> Result<T, Vec<Diagnostic>>,
+        read: impl Fn(Source, &mut Vec<Diagnostic>) -> Option<T>,
     ) -> BTreeMap<String, T> {
         let mut found = BTreeMap::new();
         let mut paths = Vec::new();
@@ -66,13 +66,15 @@ impl<'a> Reader<'a> {
             let Some(name) = name(&relative(&self.root.join(folder), &path)) else {
                 continue;
             };
-            match read_source(self.root, name.clone(), &path).and_then(&read) {
-                Ok(value) => {
+            let source = read_source(self.root, name.clone(), &path)
+                .map_err(|more| self.mistakes.extend(more))
+                .ok();
+            match source.and_then(|source| read(source, &mut self.mistakes)) {
+                Some(value) => {
                     found.insert(name, value);
                 }
-                Err(more) => {
+                None => {
                     self.broken.insert(relative(self.root, &path));
-                    self.mistakes.extend(more);
                 }
             }
         }

@@ -90,7 +90,9 @@ pub struct Only {
 impl Only {
     /// Whether the task, used under `name` where it has one, is wanted whole, in part or not at all.
     pub fn wants(&self, task: &TaskUse) -> Wanted {
-        let is_match = |glob: &GlobMatcher| glob.is_match(&task.task.name) || task.own_name().is_some_and(|name| glob.is_match(name));
+        let is_match = |glob: &GlobMatcher| {
+            glob.is_match(&task.task.name) || task.own_name().is_some_and(|name| glob.is_match(name))
+        };
         match (&self.task, &self.item) {
             (Some(glob), item) if is_match(glob) => item.as_ref().map_or(Wanted::Whole, |_| Wanted::Item),
             (None, Some(_)) => Wanted::Item,
@@ -139,7 +141,11 @@ pub fn select(project: &Project, inventory_name: &str, deploy_name: &str, filter
         .iter()
         .flat_map(|(_, hosts)| hosts.iter().map(|host| host.name.as_str()))
         .collect();
-    let of_deploy: Vec<&Host> = inventory.hosts.values().filter(|host| all.contains(host.name.as_str())).collect();
+    let of_deploy: Vec<&Host> = inventory
+        .hosts
+        .values()
+        .filter(|host| all.contains(host.name.as_str()))
+        .collect();
     let (kept, hosts_left_out) = limit(inventory, inventory_name, &of_deploy, &filter.limit, deploy_name)?;
     let only = only(deploy, &filter.only)?;
     let tasks_left_out = left_out(deploy, &only);
@@ -147,7 +153,10 @@ pub fn select(project: &Project, inventory_name: &str, deploy_name: &str, filter
     Ok(Run {
         inventory: inventory_name.to_owned(),
         deploy: deploy_name.to_owned(),
-        stages: stages.into_iter().map(|(stage, hosts)| run_stage(stage, &hosts, &kept)).collect(),
+        stages: stages
+            .into_iter()
+            .map(|(stage, hosts)| run_stage(stage, &hosts, &kept))
+            .collect(),
         hosts: kept
             .into_iter()
             .map(|host| RunHost {
@@ -213,7 +222,9 @@ fn limit<'a>(
     let (kept, out): (Vec<&Host>, Vec<&Host>) = hosts.iter().partition(|host| is_wanted(host));
     if kept.is_empty() {
         let text = patterns.join(",");
-        return Err(Diagnostic::new(format!("`--limit {text}` leaves no host of deploy `{deploy}`")));
+        return Err(Diagnostic::new(format!(
+            "`--limit {text}` leaves no host of deploy `{deploy}`"
+        )));
     }
     Ok((kept, out.into_iter().map(|host| host.name.clone()).collect()))
 }
@@ -249,11 +260,7 @@ fn only(deploy: &Deploy, patterns: &[String]) -> Result<Vec<Only>, Diagnostic> {
 }
 
 /// That `--only text` matches nothing, with the names that it may have meant.
-pub fn matches_nothing<'a>(
-    text: &str,
-    uses: impl Iterator<Item = &'a TaskUse>,
-    items: &[String],
-) -> Diagnostic {
+pub fn matches_nothing<'a>(text: &str, uses: impl Iterator<Item = &'a TaskUse>, items: &[String]) -> Diagnostic {
     let tasks = uses.map(|task| task.task.name.as_str());
     let names: Vec<&str> = tasks.chain(items.iter().map(String::as_str)).collect();
     Diagnostic::new(format!("`--only {text}` matches no task and no item of this deploy"))
@@ -296,8 +303,10 @@ fn check_tags(project: &Project, deploy: &Deploy, wanted: &[String]) -> Result<(
         None => Ok(()),
         Some(tag) => {
             let hint = suggestion(tag, known.iter().copied());
-            Err(Diagnostic::new(format!("`--tags {tag}` matches no operation of this deploy"))
-                .hint(hint.unwrap_or_else(|| "no operation of it has a tag".to_owned())))
+            Err(
+                Diagnostic::new(format!("`--tags {tag}` matches no operation of this deploy"))
+                    .hint(hint.unwrap_or_else(|| "no operation of it has a tag".to_owned())),
+            )
         }
     }
 }

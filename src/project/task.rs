@@ -34,7 +34,7 @@ pub enum TaskEntry {
     /// An operation.
     Operation(Box<RawOperation>),
     /// Another task in this place.
-    Include(TaskUse),
+    Include(Box<TaskUse>),
 }
 
 /// What every entry, of a task or of a deploy, may carry.
@@ -101,12 +101,20 @@ impl Task {
     pub fn includes(&self) -> impl Iterator<Item = &TaskUse> {
         self.entries.iter().filter_map(|entry| match entry {
             TaskEntry::Operation(_) => None,
-            TaskEntry::Include(include) => Some(include),
+            TaskEntry::Include(include) => Some(include.as_ref()),
         })
     }
 }
 
-const TASK_KEYS: &[&str] = &["description", "required", "when", "tags", "vars", "operation", "handler"];
+const TASK_KEYS: &[&str] = &[
+    "description",
+    "required",
+    "when",
+    "tags",
+    "vars",
+    "operation",
+    "handler",
+];
 const TASK_NOT_YET: &[&str] = &["become", "become_user"];
 const INCLUDE_KEYS: &[&str] = &["include", "name", "when", "for_each", "vars", "tags"];
 const OPERATION_NOT_YET: &[&str] = &[
@@ -121,10 +129,9 @@ const OPERATION_NOT_YET: &[&str] = &[
 /// The keys of an operation that are not its parameters.
 pub const COMMON_KEYS: &[&str] = &["op", "name", "when", "for_each", "tags"];
 
-pub(super) fn read(source: Source) -> Result<Task, Vec<Diagnostic>> {
+pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<Task> {
     let place = source.start();
-    let mut mistakes = Vec::new();
-    let mut fields = Fields::new(source.table, &place, &mut mistakes);
+    let mut fields = Fields::new(source.table, &place, mistakes);
     fields.not_yet(TASK_NOT_YET);
     let description = fields.text("description").map(|text| text.name);
     let required = fields.names("required");
@@ -134,16 +141,13 @@ pub(super) fn read(source: Source) -> Result<Task, Vec<Diagnostic>> {
     let operations = fields.tables("operation");
     let handlers = fields.tables("handler");
     fields.end("a task", TASK_KEYS);
-    let handlers = handler::read(handlers, &mut mistakes);
+    let handlers = handler::read(handlers, mistakes);
     let entries = operations
         .into_iter()
-        .filter_map(|(table, place)| entry(table, &place, &handlers, &mut mistakes))
+        .filter_map(|(table, place)| entry(table, &place, &handlers, mistakes))
         .collect();
-    handlers.refuse(&mut mistakes);
-    if !mistakes.is_empty() {
-        return Err(mistakes);
-    }
-    Ok(Task {
+    handlers.refuse(mistakes);
+    Some(Task {
         name: source.name,
         description,
         required,
@@ -162,7 +166,7 @@ fn entry(
     mistakes: &mut Vec<Diagnostic>,
 ) -> Option<TaskEntry> {
     if table.contains_key("include") {
-        return include(table, place, mistakes).map(TaskEntry::Include);
+        return include(table, place, mistakes).map(|include| TaskEntry::Include(Box::new(include)));
     }
     if table.contains_key("capture") {
         handler::read_capture(table, place, mistakes);
@@ -194,7 +198,9 @@ fn entry(
 /// Takes what every entry may carry.
 pub(super) fn common(fields: &mut Fields<'_>) -> Common {
     Common {
-        name: fields.text("name").map(|name| Value::string(name.name).at(name.origin.as_ref())),
+        name: fields
+            .text("name")
+            .map(|name| Value::string(name.name).at(name.origin.as_ref())),
         when: fields.condition("when"),
         for_each: fields.listing("for_each"),
         tags: fields.names("tags"),

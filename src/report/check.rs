@@ -15,8 +15,8 @@ const FORMAT_VERSION: u32 = 1;
 /// That nothing is wrong, and of how much.
 pub fn nothing_wrong(checked: &Checked) -> String {
     format!(
-        "nothing wrong: {} planned without a host\n",
-        counted(checked.pairs, "deploy of an inventory").replace("inventorys", "inventory")
+        "nothing wrong: {} made without asking a host\n",
+        counted(checked.pairs, "plan")
     )
 }
 
@@ -103,7 +103,13 @@ pub fn found_github(checked: &Checked) -> String {
     for found in &checked.mistakes {
         let diagnostic = &found.diagnostic;
         let mut message = vec![diagnostic.title.clone()];
-        message.extend(diagnostic.labels.iter().filter(|label| !label.text.is_empty()).map(|label| format!("{}: {}", label.origin, label.text)));
+        message.extend(
+            diagnostic
+                .labels
+                .iter()
+                .filter(|label| !label.text.is_empty())
+                .map(|label| format!("{}: {}", label.origin, label.text)),
+        );
         message.extend(diagnostic.causes.iter().map(|cause| format!("caused by: {cause}")));
         message.extend((!found.hosts.is_empty()).then(|| format!("on: {}", found.hosts.join(", "))));
         message.extend(diagnostic.hint.iter().map(|hint| format!("hint: {hint}")));
@@ -118,7 +124,10 @@ pub fn found_github(checked: &Checked) -> String {
 }
 
 fn data(text: &str) -> String {
-    sanitize::lines(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    sanitize::lines(text)
+        .replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
 }
 
 fn property(text: &str) -> String {

@@ -13,7 +13,12 @@ pub fn inventory(name: &str, inventory: &Inventory) -> String {
         paint(Tone::Heading, &one_line(name)),
         counted(inventory.hosts.len(), "host")
     )];
-    let width = inventory.hosts.keys().map(|name| name.chars().count()).max().unwrap_or_default();
+    let width = inventory
+        .hosts
+        .keys()
+        .map(|name| name.chars().count())
+        .max()
+        .unwrap_or_default();
     for host in inventory.hosts.values() {
         let groups = inventory.groups.iter().chain(&host.groups);
         let groups: Vec<&str> = groups.map(|group| group.name.as_str()).collect();
@@ -38,20 +43,33 @@ pub fn host(inventory_name: &str, inventory: &Inventory, host: &Host, data: &Tab
     let groups = inventory.groups.iter().chain(&host.groups);
     let groups: Vec<&str> = groups.map(|group| group.name.as_str()).collect();
     let mut lines = vec![
-        format!("{} of inventory {inventory_name}", paint(Tone::Heading, &one_line(&host.name))),
+        format!(
+            "{} of inventory {inventory_name}",
+            paint(Tone::Heading, &one_line(&host.name))
+        ),
         format!("  reached as {}", one_line(&place(host))),
         format!("  groups: {}", one_line(&groups.join(", "))),
         String::new(),
     ];
     let mut entries = Vec::new();
     // What the program binds has no place in a file.
-    let own = data.iter().filter(|(_, entry)| entry.value.origin.is_some() || entry.key.is_some());
+    let own = data
+        .iter()
+        .filter(|(_, entry)| entry.value.origin.is_some() || entry.key.is_some());
     for (key, entry) in own {
         flatten(key, &entry.value, &mut entries);
     }
     for (key, value) in entries {
-        let place = value.origin.as_ref().map(|origin| format!("   # {origin}")).unwrap_or_default();
-        let line = format!("{} = {}", paint(Tone::Heading, &one_line(&key)), one_line(&literal(value)));
+        let place = value
+            .origin
+            .as_ref()
+            .map(|origin| format!("   # {origin}"))
+            .unwrap_or_default();
+        let line = format!(
+            "{} = {}",
+            paint(Tone::Heading, &one_line(&key)),
+            one_line(&literal(value))
+        );
         lines.push(format!("{line}{}", paint(Tone::Faint, &one_line(&place))));
     }
     joined(&lines)
@@ -90,7 +108,11 @@ pub fn explanation(key: &str, explanation: &Explanation) -> String {
             _ => "over",
         };
         let place = given.origin.as_ref().map(ToString::to_string).unwrap_or_default();
-        lines.push(one_line(&format!("  {how}  {place}  {} = {}", given.layer, literal(&given.value))));
+        lines.push(one_line(&format!(
+            "  {how}  {place}  {} = {}",
+            given.layer,
+            literal(&given.value)
+        )));
     }
     joined(&lines)
 }
@@ -104,9 +126,15 @@ fn literal(value: &Value) -> String {
         Kind::String(text) => serde_json::Value::from(text.as_str()).to_string(),
         Kind::List(items) => format!("[{}]", items.iter().map(literal).collect::<Vec<_>>().join(", ")),
         Kind::Table(table) => {
-            let entries = table.iter().map(|(key, entry)| format!("{key} = {}", literal(&entry.value)));
+            let entries = table
+                .iter()
+                .map(|(key, entry)| format!("{key} = {}", literal(&entry.value)));
             let entries: Vec<String> = entries.collect();
-            if entries.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", entries.join(", ")) }
+            if entries.is_empty() {
+                "{}".to_owned()
+            } else {
+                format!("{{ {} }}", entries.join(", "))
+            }
         }
         Kind::Secret(_) => "[secret]".to_owned(),
         Kind::Unknown(why) => format!("(not known: {why})"),

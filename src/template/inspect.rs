@@ -24,7 +24,9 @@ pub struct Names {
 impl Names {
     /// Whether the template asks for what may be undefined on purpose.
     pub fn expects_undefined(&self) -> bool {
-        ["default", "defined", "|d(", "| d("].iter().any(|word| self.source.contains(word))
+        ["default", "defined", "|d(", "| d("]
+            .iter()
+            .any(|word| self.source.contains(word))
     }
 
     /// Where `name` is used.
@@ -97,12 +99,7 @@ fn span(error: &Error, text: &str) -> std::ops::Range<usize> {
     })
 }
 
-fn names(
-    source: &str,
-    offset: usize,
-    origin: Option<&Origin>,
-    used: impl IntoIterator<Item = String>,
-) -> Names {
+fn names(source: &str, offset: usize, origin: Option<&Origin>, used: impl IntoIterator<Item = String>) -> Names {
     Names {
         source: source.to_owned(),
         offset,

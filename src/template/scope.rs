@@ -381,7 +381,12 @@ fn ring_error(ring: &[(String, Option<Origin>)], path: &str) -> Diagnostic {
     })
 }
 
-pub(super) fn template_error(error: &minijinja::Error, offset: usize, source: &str, origin: Option<&Origin>) -> Diagnostic {
+pub(super) fn template_error(
+    error: &minijinja::Error,
+    offset: usize,
+    source: &str,
+    origin: Option<&Origin>,
+) -> Diagnostic {
     let place = error.range().unwrap_or(0..source.len());
     let exact = origin.map(|origin| narrow(origin, source, offset, place));
     let what = error
@@ -504,7 +509,11 @@ impl LazyTable {
                 ),
             });
         }
-        let is_stack = self.path == "stack" || self.path.strip_prefix("catalogue.").is_some_and(|name| !name.contains('.'));
+        let is_stack = self.path == "stack"
+            || self
+                .path
+                .strip_prefix("catalogue.")
+                .is_some_and(|name| !name.contains('.'));
         (is_stack && OPTIONAL_SETTINGS.contains(&name)).then(|| minijinja::Value::from(()))
     }
 }

@@ -10,7 +10,17 @@ use crate::template::{Names, inspect_expression, inspect_string};
 use crate::value::{Kind, Table, Value};
 
 /// What the program binds everywhere.
-const BOUND: &[&str] = &["host", "hosts", "groups", "inventory", "facts", "vars", "captured", "catalogue", "stack"];
+const BOUND: &[&str] = &[
+    "host",
+    "hosts",
+    "groups",
+    "inventory",
+    "facts",
+    "vars",
+    "captured",
+    "catalogue",
+    "stack",
+];
 /// minijinja's own functions.
 const FUNCTIONS: &[&str] = &["range", "dict", "namespace", "debug", "loop", "self", "super"];
 
@@ -138,7 +148,12 @@ impl<'a> Checker<'a> {
             if first == "item" {
                 if !self.has_item {
                     let label = "there is no `for_each` here";
-                    self.undefined(names, "item", label, Some("add `for_each = …`, or take `item` out".to_owned()));
+                    self.undefined(
+                        names,
+                        "item",
+                        label,
+                        Some("add `for_each = …`, or take `item` out".to_owned()),
+                    );
                 }
             } else if first == "vars" {
                 self.var(names, name, rest);
@@ -160,7 +175,9 @@ impl<'a> Checker<'a> {
             }
             Some(vars) if !var.is_empty() && !vars.contains(&var) => {
                 let hint = suggestion(var, vars.iter().copied());
-                let hint = hint.unwrap_or_else(|| format!("write its default below `[vars]`, or put \"vars.{var}\" into `required`"));
+                let hint = hint.unwrap_or_else(|| {
+                    format!("write its default below `[vars]`, or put \"vars.{var}\" into `required`")
+                });
                 let full = format!("vars.{var}");
                 self.undefined(names, &full, "the task has no such var", Some(hint));
             }

@@ -1,8 +1,8 @@
 //! Parameters that an operation does not have, and literal values of a type that it does not take.
 
 use crate::error::Diagnostic;
-use crate::project::task::{COMMON_KEYS, RawOperation};
 use crate::error::suggestion;
+use crate::project::task::{COMMON_KEYS, RawOperation};
 use crate::template::is_template;
 use crate::value::{Entry, Kind, Table, Value};
 

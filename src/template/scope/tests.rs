@@ -82,10 +82,7 @@ fn a_mistake_in_data_is_blamed_where_the_data_is_written() {
 
 #[test]
 fn what_touches_an_unknown_fact_is_unknown() {
-    let unread = scope(
-        "base = '{{ facts.os.codename }}/x'",
-        Err("not read yet".to_owned()),
-    );
+    let unread = scope("base = '{{ facts.os.codename }}/x'", Err("not read yet".to_owned()));
     for value in [
         "'{{ facts.os.id }}'",
         "'x {{ facts.os.id }}'",
