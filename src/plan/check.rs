@@ -111,15 +111,21 @@ impl Checked {
 
     /// A place is blamed once: what is said of it first is what is wrong with it on every host.
     fn add(&mut self, mistake: &Diagnostic, host: Option<String>) {
+        let start = |mistake: &Diagnostic| {
+            let origin = mistake.origin();
+            origin.map(|origin| (origin.file.path.clone(), origin.span.start))
+        };
+        let place = start(mistake);
         let same_place = |found: &&mut Found| {
             found.diagnostic == *mistake
-                || (found.hosts.is_empty()
-                    && mistake.origin().is_some()
-                    && found.diagnostic.origin() == mistake.origin())
+                || (found.hosts.is_empty() && place.is_some() && start(&found.diagnostic) == place)
         };
         match self.mistakes.iter_mut().find(same_place) {
             Some(found) if found.hosts.is_empty() => {}
-            Some(found) => found.hosts.extend(host),
+            Some(found) => {
+                let new = host.filter(|host| !found.hosts.contains(host));
+                found.hosts.extend(new);
+            }
             None => self.mistakes.push(Found {
                 diagnostic: mistake.clone(),
                 hosts: host.into_iter().collect(),

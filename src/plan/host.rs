@@ -440,8 +440,9 @@ fn vars(
 /// What a task requires and does not get.
 fn lacking(task: &Task, task_use: &TaskUse, scope: &template::Scope) -> Vec<Diagnostic> {
     let lacks = |name: &&Named| scope.evaluate(&name.name, name.origin.as_ref()).is_err();
-    task.required
-        .iter()
+    // That vars are given is seen to without a host.
+    let of_data = task.required.iter().filter(|name| !name.name.starts_with("vars."));
+    of_data
         .filter(lacks)
         .map(|name| {
             Diagnostic::new(format!("task `{}` requires `{}`", task.name, name.name))

@@ -26,7 +26,7 @@ const NOT_YET: &[&str] = &["on_change"];
 const BACKUP_KEYS: &[&str] = &["command", "keep", "at"];
 
 /// Reads a `stack.toml`.
-pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<Stack> {
+pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Stack {
     let place = source.start();
     let site = source.table.get("site").cloned();
     let backup = source.table.get("backup").cloned();
@@ -53,7 +53,7 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<Sta
             settings.insert(key.to_owned(), entry);
         }
     }
-    Some(Stack { defaults, settings })
+    Stack { defaults, settings }
 }
 
 fn check_site(fields: &mut Fields<'_>) {

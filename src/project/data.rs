@@ -34,12 +34,12 @@ const RESERVED: &[&str] = &[
 /// The group of every host.
 pub(super) const ALL: &str = "all";
 
-pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<GroupData> {
+pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> GroupData {
     check_reserved(&source.table, mistakes);
     let origin = source.start();
     let mut data = source.table;
     data.retain(|key, _| !RESERVED.contains(&key.as_str()));
-    Some(GroupData { data, origin })
+    GroupData { data, origin }
 }
 
 /// Refuses data under a name that the program itself binds.

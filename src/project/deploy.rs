@@ -39,7 +39,7 @@ const STAGE_KEYS: &[&str] = &["name", "hosts", "tasks", "serial", "max_fail"];
 const ENTRY_KEYS: &[&str] = &["task", "name", "when", "for_each", "vars", "tags"];
 const ENTRY_NOT_YET: &[&str] = &["become", "become_user"];
 
-pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<Deploy> {
+pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Deploy {
     let place = source.start();
     let mut table = source.table;
     let stages = table.shift_remove("stage");
@@ -66,11 +66,11 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<Dep
             stages_of(entry.value, &place, mistakes)
         }
     };
-    Some(Deploy {
+    Deploy {
         description,
         stages,
         origin: place,
-    })
+    }
 }
 
 fn stages_of(value: Value, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Vec<Stage> {

@@ -72,14 +72,14 @@ pub fn find_root(from: &Path) -> Option<PathBuf> {
 pub fn read(root: &Path) -> Reading {
     let mut reader = reader::Reader::new(root);
     let assets = reader.assets();
-    let stacks = reader.folder("templates/services", reader::stack_name, catalogue::read);
-    let tasks = reader.folder("tasks", reader::any_name, task::read);
+    let stacks = reader.folder("templates/services", reader::stack_name, whole(catalogue::read));
+    let tasks = reader.folder("tasks", reader::any_name, whole(task::read));
     let project = Project {
         root: root.to_path_buf(),
         inventories: reader.folder("inventories", reader::any_name, inventory::read),
-        group_data: reader.folder("group_data", reader::any_name, data::read),
+        group_data: reader.folder("group_data", reader::any_name, whole(data::read)),
         tasks: Arc::new(tasks.into_iter().map(|(name, task)| (name, Arc::new(task))).collect()),
-        deploys: reader.folder("deploys", reader::any_name, deploy::read),
+        deploys: reader.folder("deploys", reader::any_name, whole(deploy::read)),
         catalogue: Arc::new(catalogue::complete(stacks, &assets)),
         assets: Arc::new(assets),
     };
@@ -94,6 +94,13 @@ pub fn read(root: &Path) -> Reading {
         mistakes,
         broken,
     }
+}
+
+/// A file that is read whatever is wrong in it.
+fn whole<T>(
+    read: impl Fn(reader::Source, &mut Vec<Diagnostic>) -> T,
+) -> impl Fn(reader::Source, &mut Vec<Diagnostic>) -> Option<T> {
+    move |source, mistakes| Some(read(source, mistakes))
 }
 
 /// By file and place; what has no place comes first.

@@ -129,7 +129,7 @@ const OPERATION_NOT_YET: &[&str] = &[
 /// The keys of an operation that are not its parameters.
 pub const COMMON_KEYS: &[&str] = &["op", "name", "when", "for_each", "tags"];
 
-pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<Task> {
+pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Task {
     let place = source.start();
     let mut fields = Fields::new(source.table, &place, mistakes);
     fields.not_yet(TASK_NOT_YET);
@@ -147,7 +147,7 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<Tas
         .filter_map(|(table, place)| entry(table, &place, &handlers, mistakes))
         .collect();
     handlers.refuse(mistakes);
-    Some(Task {
+    Task {
         name: source.name,
         description,
         required,
@@ -156,7 +156,7 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<Tas
         vars,
         entries,
         origin: place,
-    })
+    }
 }
 
 fn entry(
