@@ -15,6 +15,8 @@ pub mod project;
 pub mod quote;
 pub mod remote;
 pub mod report;
+pub mod schema;
 pub mod secret;
+pub mod starter;
 pub mod template;
 pub mod value;

@@ -10,7 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["facts", "change"],
     &["operations"],
     &["project"],
-    &["plan"],
+    &["plan", "schema", "starter"],
     &["remote", "lab"],
     &["gather"],
     &["apply"],

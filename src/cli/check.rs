@@ -7,6 +7,7 @@ use homelab::plan::{CheckScope, check};
 use homelab::project::read;
 use homelab::report;
 
+use super::completion;
 use super::filter::FilterArguments;
 use super::output::{print, tell};
 
@@ -14,8 +15,10 @@ use super::output::{print, tell};
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
     /// Inventory: the name of a file in `inventories/`; all of them without one
+    #[arg(add = completion::inventories())]
     inventory: Option<String>,
     /// Deploy: the name of a file in `deploys/`; all of them without one
+    #[arg(add = completion::deploys())]
     deploy: Option<String>,
     #[command(flatten)]
     filter: FilterArguments,

@@ -16,7 +16,7 @@ use super::filter::FilterArguments;
 use super::format::Format;
 use super::output::tell;
 use super::ways::WayArguments;
-use super::{prompt, targets};
+use super::{completion, prompt, targets};
 
 /// Hosts at once, unless told otherwise: more than most home labs have.
 pub(super) const PARALLEL: u16 = 20;
@@ -26,8 +26,10 @@ pub(super) const PARALLEL: u16 = 20;
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct DeployArguments {
     /// Inventory: the name of a file in `inventories/`
+    #[arg(add = completion::inventories())]
     inventory: String,
     /// Deploy: the name of a file in `deploys/`
+    #[arg(add = completion::deploys())]
     deploy: String,
     /// Show the plan and change nothing
     #[arg(long)]

@@ -16,15 +16,16 @@ use super::interruption::Interruption;
 use super::output::{pass_on, tell_line};
 use super::telling::{Lines, Teller, Told};
 use super::ways::WayArguments;
-use super::{deploy, errors, targets};
+use super::{completion, deploy, errors, targets};
 
 /// Where to run what.
 #[derive(Debug, Args)]
 pub(crate) struct ExecArguments {
     /// Inventory: the name of a file in `inventories/`
+    #[arg(add = completion::inventories())]
     inventory: String,
     /// Hosts: a name, a group or a glob, or several with commas between them
-    #[arg(required = true, value_name = "PATTERN", value_delimiter = ',', num_args = 1)]
+    #[arg(required = true, value_name = "PATTERN", value_delimiter = ',', num_args = 1, add = completion::host_patterns())]
     patterns: Vec<String>,
     /// How many hosts at once
     #[arg(long, value_name = "NUMBER", default_value_t = deploy::PARALLEL, value_parser = clap::value_parser!(u16).range(1..))]

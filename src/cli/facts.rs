@@ -12,16 +12,19 @@ use super::format::Format;
 use super::interruption::Interruption;
 use super::output::{print, tell_line};
 use super::ways::WayArguments;
-use super::{errors, targets};
+use super::{completion, errors, targets};
 
 /// Which host, and what of it.
 #[derive(Debug, Args)]
 pub(crate) struct FactsArguments {
     /// Inventory: the name of a file in `inventories/`
+    #[arg(add = completion::inventories())]
     inventory: String,
     /// The host
+    #[arg(add = completion::hosts())]
     host: String,
     /// A fact, or several that begin so: `os`, `os.codename`
+    #[arg(add = completion::facts())]
     name: Option<String>,
     #[command(flatten)]
     ways: WayArguments,

@@ -4,14 +4,16 @@ use clap::Args;
 use homelab::error::Diagnostic;
 use homelab::project::{Filter, given_data};
 
+use super::completion;
+
 /// What a deploy is filtered by.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct FilterArguments {
     /// Only hosts that match: a name, a group or a glob; with `!` before it, all but those
-    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',', add = completion::host_patterns())]
     limit: Vec<String>,
     /// Only tasks or items that match: TASK, TASK:ITEM or ITEM, each a name or a glob
-    #[arg(long, value_name = "TASK", value_delimiter = ',')]
+    #[arg(long, value_name = "TASK", value_delimiter = ',', add = completion::tasks())]
     only: Vec<String>,
     /// Only operations that have one of these tags, by themselves, their task or what uses it
     #[arg(long, value_name = "TAG", value_delimiter = ',')]

@@ -4,6 +4,8 @@
 
 mod applying;
 mod check;
+mod completion;
+mod completions;
 mod deploy;
 mod deploying;
 mod errors;
@@ -11,17 +13,22 @@ mod exec;
 mod facts;
 mod filter;
 mod format;
+mod init;
 mod interruption;
 mod inventory;
 mod lab;
+mod man;
+mod operations;
 mod output;
 mod password;
 mod prompt;
 mod reading;
+mod schema;
 mod targets;
 mod telling;
 mod terminal;
 mod trust;
+mod typed;
 mod ways;
 mod window;
 
@@ -47,6 +54,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make a new project in an empty folder, ready to be deployed to a throw-away host
+    Init(init::InitArguments),
     /// Show what a deploy would change on an inventory's hosts, ask, and apply it
     Deploy(deploy::DeployArguments),
     /// Find every mistake of the project that shows without a connection
@@ -60,6 +69,14 @@ enum Command {
     Exec(exec::ExecArguments),
     /// Show what templates see of a host as `facts`
     Facts(facts::FactsArguments),
+    /// List the operations that tasks are made of, or tell all about one
+    Operations(operations::OperationsArguments),
+    /// Write JSON Schemas of the project's files, with which editors complete them
+    Schema(schema::SchemaArguments),
+    /// Print the line with which a shell completes commands and the names of the project
+    Completions(completions::CompletionsArguments),
+    /// Write manual pages
+    Man(man::ManArguments),
     /// Throw-away hosts to try deploys on
     #[command(subcommand)]
     Lab(lab::LabCommand),
@@ -67,7 +84,12 @@ enum Command {
 
 /// Runs the command line; the exit code is that of the page on exit codes in the README.
 pub(crate) fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = match completion::answer() {
+        Ok(true) => return ExitCode::SUCCESS,
+        Ok(false) => Cli::try_parse(),
+        Err(error) => Err(error),
+    };
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             // clap's own code for a wrong call is 2, which here means that changes are pending.
@@ -78,12 +100,17 @@ pub(crate) fn main() -> ExitCode {
     };
     cli.color.write_global();
     let result = match &cli.command {
+        Command::Init(arguments) => init::run(arguments),
         Command::Deploy(arguments) => deploy::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Inventory(command) => inventory::run(command),
         Command::Trust(arguments) => trust::run(arguments),
         Command::Exec(arguments) => exec::run(arguments),
         Command::Facts(arguments) => facts::run(arguments),
+        Command::Operations(arguments) => operations::run(arguments),
+        Command::Schema(arguments) => schema::run(arguments),
+        Command::Completions(arguments) => completions::run(arguments),
+        Command::Man(arguments) => man::run(arguments),
         Command::Lab(command) => lab_command(command),
     };
     result.unwrap_or_else(|error| {

@@ -14,15 +14,16 @@ use homelab::remote::{HostKey, OfferedKey, RemoteError, Target, host_key, rememb
 use homelab::report;
 
 use super::output::{print, tell, tell_line};
-use super::{errors, prompt, targets};
+use super::{completion, errors, prompt, targets};
 
 /// Whose keys.
 #[derive(Debug, Args)]
 pub(crate) struct TrustArguments {
     /// Inventory: the name of a file in `inventories/`
+    #[arg(add = completion::inventories())]
     inventory: String,
     /// Only hosts that match: a name, a group or a glob
-    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',', add = completion::host_patterns())]
     limit: Vec<String>,
     /// Trust without asking
     #[arg(long, short)]
@@ -117,12 +118,10 @@ fn tell_changed(error: &RemoteError, known: Option<String>, offered: Option<Stri
 }
 
 fn table(strangers: &[Stranger]) -> String {
-    let rows: Vec<[&str; 4]> = std::iter::once(["HOST", "ADDRESS", "KEY", "FINGERPRINT"])
-        .chain(strangers.iter().map(|one| {
-            let key = &one.key;
-            [one.host.as_str(), &key.address, &key.kind, &key.fingerprint]
-        }))
-        .collect();
+    let mut rows = vec![["HOST", "ADDRESS", "KEY", "FINGERPRINT"]];
+    for Stranger { host, key } in strangers {
+        rows.push([host, &key.address, &key.kind, &key.fingerprint]);
+    }
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or_default();
     let (host, address, kind) = (width(0), width(1), width(2));
     let lines: Vec<String> = rows

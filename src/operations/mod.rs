@@ -5,23 +5,27 @@
 
 mod apt;
 mod context;
+mod definition;
 mod files;
 mod parameters;
 mod server;
 mod systemd;
 mod verify;
+mod wording;
 
-use serde::de::DeserializeOwned;
+use std::fmt::Debug;
 
 use crate::change::{Outcome, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::Scope;
-use crate::value::{Value, ValueError, deserialize, keys_of};
+use definition::Define;
 
 pub use context::{Assets, PlanContext};
+pub use definition::Definition;
+pub use wording::{Parameter, schema_of};
 
 /// An operation with its parameters, ready to be planned.
-pub trait Operation: Send + Sync {
+pub trait Operation: Debug + Send + Sync {
     /// Facts that planning will surely ask for: a hint, so that one round is enough.
     fn needs(&self) -> Vec<FactKey>;
 
@@ -32,57 +36,6 @@ pub trait Operation: Send + Sync {
     ///
     /// Errors: a fact that is not known, or a refusal with its reason.
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop>;
-}
-
-/// What the table knows of an operation before it has parameters.
-trait Define: Operation + DeserializeOwned + 'static {
-    /// The name, as in `op = "…"`.
-    const NAME: &'static str;
-    /// What it ensures, in a line.
-    const SUMMARY: &'static str;
-    /// The parameter that tells two of them apart.
-    const MAIN_ARGUMENT: &'static str;
-}
-
-/// A line of the table of operations.
-pub struct Definition {
-    /// The name, as in `op = "…"`.
-    pub name: &'static str,
-    /// What it ensures, in a line.
-    pub summary: &'static str,
-    /// The parameter that tells two of them apart.
-    pub main_argument: &'static str,
-    keys: fn() -> &'static [&'static str],
-    parse: fn(&Value) -> Result<Box<dyn Operation>, ValueError>,
-}
-
-impl Definition {
-    const fn of<T: Define>() -> Self {
-        Self {
-            name: T::NAME,
-            summary: T::SUMMARY,
-            main_argument: T::MAIN_ARGUMENT,
-            keys: keys_of::<T>,
-            parse: |parameters| deserialize::<T>(parameters).map(|operation| Box::new(operation) as Box<dyn Operation>),
-        }
-    }
-
-    /// The names of its parameters, in their order.
-    pub fn keys(&self) -> &'static [&'static str] {
-        (self.keys)()
-    }
-
-    /// What a mistake in its parameters is called.
-    pub fn wrong_parameters(&self) -> String {
-        format!("invalid parameters of `{}`", self.name)
-    }
-
-    /// The operation with `parameters`, a table.
-    ///
-    /// Errors: a parameter that is unknown, missing or of the wrong type, at its position.
-    pub fn parse(&self, parameters: &Value) -> Result<Box<dyn Operation>, ValueError> {
-        (self.parse)(parameters)
-    }
 }
 
 /// Every operation there is, by name.

@@ -1,9 +1,11 @@
 //! Kinds of parameters that operations of several families share.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, de};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
 /// A length of time, written as in `"1h 30m"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,28 @@ impl<'de> Deserialize<'de> for Span {
             }
         }
         deserializer.deserialize_any(SpanVisitor)
+    }
+}
+
+impl Serialize for Span {
+    /// As people write it.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let length = jiff::SignedDuration::try_from(self.0).map_err(ser::Error::custom)?;
+        serializer.collect_str(&format_args!("{length:#}"))
+    }
+}
+
+impl JsonSchema for Span {
+    fn schema_name() -> Cow<'static, str> {
+        "Span".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "title": "a length of time as in \"30s\"",
+            "pattern": r"^\+?(P.+|[0-9].*[A-Za-zµ:].*)$",
+        })
     }
 }
 

@@ -18,7 +18,7 @@ pub struct GroupData {
 }
 
 /// Names that the program itself binds.
-const RESERVED: &[&str] = &[
+pub const RESERVED: &[&str] = &[
     "host",
     "hosts",
     "groups",

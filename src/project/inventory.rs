@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::data::check_reserved;
@@ -44,7 +45,7 @@ pub struct Host {
 }
 
 /// How to connect.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConnectionSettings {
     /// Login user; what ssh would take if not given.
@@ -63,7 +64,7 @@ pub struct ConnectionSettings {
 }
 
 /// How the login user becomes root.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Become {
     /// It is root.
@@ -95,7 +96,7 @@ impl ConnectionSettings {
 }
 
 /// What a lab host is made of.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LabSettings {
     /// The system: `debian:13` or `debian:12`.

@@ -9,6 +9,7 @@ mod handler;
 mod inventory;
 mod jumps;
 mod lint;
+mod outline;
 mod pattern;
 mod reader;
 mod run;
@@ -22,12 +23,13 @@ use crate::error::{Diagnostic, Diagnostics, suggestion};
 use crate::operations::Assets;
 
 pub use catalogue::{Catalogue, Stack, check_names, described};
-pub use data::{GroupData, given_data, layers};
+pub use data::{GroupData, RESERVED, given_data, layers};
 pub use deploy::{Deploy, Stage};
 pub use explain::{Explanation, Given, explain, find_host, host_data};
 pub use fields::Named;
 pub use inventory::{Become, ConnectionSettings, Host, Inventory, LabSettings};
 pub use jumps::Jump;
+pub use outline::{DeployOutline, InventoryOutline, Outline, outline};
 pub use run::{Filter, Only, Run, RunHost, RunStage, Wanted, hosts, matches_nothing, select};
 pub use task::{COMMON_KEYS, Common, RawOperation, Task, TaskEntry, TaskUse};
 

@@ -21,6 +21,7 @@ mod live;
 mod operation;
 mod packages;
 mod progress;
+mod reference;
 mod sanitize;
 mod style;
 mod summary;
@@ -36,6 +37,7 @@ pub use json::{deploy_json, plan_json};
 pub use live::LiveOutput;
 pub use operation::operation;
 pub use progress::{Frame, Progress};
+pub use reference::{operation_reference, operations, operations_json};
 pub use summary::{not_read, summary};
 pub use text::plan;
 

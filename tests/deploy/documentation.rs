@@ -65,3 +65,18 @@ fn the_keys_said_not_to_be_in_this_version_are_those_that_are_refused() {
 fn the_production_example_is_valid_without_a_connection() {
     is_accepted(&Project::of_this_repository(), "prod", "regular");
 }
+
+#[test]
+fn the_example_of_each_operation_can_be_planned() {
+    let examples = homelab::operations::OPERATIONS.iter().map(|one| one.example);
+    // Two of them are the same file of the host.
+    let tasks: Vec<String> = examples
+        .enumerate()
+        .map(|(index, text)| text.replace("/motd", &format!("/motd{index}")))
+        .collect();
+    let project = Project::with_task(&tasks.concat());
+    for index in 0..tasks.len() {
+        project.write(&format!("templates/etc/motd{index}"), "{{ host.name }}\n");
+    }
+    is_accepted(&project, "dev", "all");
+}

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use homelab::lab::{HostStep, ImageStep, LabEvent, LabSpec};
 
+use super::completion;
 use super::output::tell_line;
 
 /// What to do with lab hosts.
@@ -33,6 +34,7 @@ pub(crate) enum LabCommand {
 #[derive(Debug, Args)]
 pub(crate) struct InventoryArgument {
     /// Name of the inventory, such as `dev`
+    #[arg(add = completion::labs())]
     inventory: String,
 }
 

@@ -7,12 +7,16 @@ use clap::Args;
 use homelab::error::{Diagnostic, suggestion};
 use homelab::lab::{Lab, LabSpec};
 
+use crate::cli::completion;
+
 /// What to make anew.
 #[derive(Debug, Args)]
 pub(crate) struct ResetArguments {
     /// Name of the inventory, such as `dev`
+    #[arg(add = completion::labs())]
     pub(super) inventory: String,
     /// One of its lab hosts; all of them if left out
+    #[arg(add = completion::lab_hosts())]
     host: Option<String>,
 }
 

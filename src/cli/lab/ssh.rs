@@ -9,11 +9,13 @@ use clap::Args;
 use homelab::lab;
 use homelab::secret::PASSWORD_VARIABLE;
 
+use crate::cli::completion;
+
 /// Which host, and what to run there.
 #[derive(Debug, Args)]
 pub(crate) struct SshArguments {
     /// The host, with its inventory before it where more than one has a host of that name
-    #[arg(required = true, num_args = 1..=2, value_names = ["[INVENTORY] HOST"])]
+    #[arg(required = true, num_args = 1..=2, value_names = ["[INVENTORY] HOST"], add = completion::lab_targets())]
     target: Vec<String>,
     /// A command with its arguments, or one word that is a line for the host's shell; without any, a login
     #[arg(last = true)]

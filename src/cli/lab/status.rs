@@ -7,6 +7,7 @@ use clap::Args;
 use homelab::lab::{AptCacheStatus, Lab, LabSpec, LabState, LabStatus};
 use serde_json::{Value, json};
 
+use crate::cli::completion;
 use crate::cli::format::Format;
 use crate::cli::output::print;
 
@@ -17,6 +18,7 @@ const FORMAT_VERSION: u32 = 1;
 #[derive(Debug, Args)]
 pub(crate) struct StatusArguments {
     /// Name of the inventory, such as `dev`
+    #[arg(add = completion::labs())]
     pub(super) inventory: String,
     /// How it is told on standard output; what `json` holds is in docs/format.md
     #[arg(long, value_enum, default_value_t = Format::Text)]

@@ -9,6 +9,7 @@
 //! What comes along is asked of apt's own simulation and is part of the plan; right before the change apt is asked again,
 //! and what was not reviewed is not done.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::run::{LockTimeout, apt_run, forgotten, known, no_more_than, touched};
@@ -21,7 +22,7 @@ use crate::operations::{Define, Operation, PlanContext};
 use crate::value::Known;
 
 /// Parameters of `apt.packages`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Packages {
     /// Names.
@@ -43,6 +44,11 @@ impl Define for Packages {
     const NAME: &'static str = "apt.packages";
     const SUMMARY: &'static str = "Debian packages are installed, or not";
     const MAIN_ARGUMENT: &'static str = "packages";
+    const EXAMPLE: &'static str = r#"[[operation]]
+op = "apt.packages"
+packages = ["htop", "tree"]
+no_recommends = true
+"#;
 }
 
 impl Operation for Packages {

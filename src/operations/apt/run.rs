@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::change::{Expect, Run, Step};
 use crate::facts::apt::Simulation;
@@ -22,7 +23,7 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
 const ENVIRONMENT: &str = "export DEBIAN_FRONTEND=noninteractive LC_ALL=C\n";
 
 /// The parameter that says how long to wait for a lock.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(transparent)]
 pub(super) struct LockTimeout(Span);
 

@@ -6,6 +6,7 @@
 //! cache_time = "1h"
 //! ```
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::run::{LockTimeout, update_run};
@@ -17,7 +18,7 @@ use crate::operations::parameters::{Span, readable};
 use crate::operations::{Define, Operation, PlanContext};
 
 /// Parameters of `apt.update`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Update {
     /// Lists younger than this are left alone; without it they are fetched each time.
@@ -31,6 +32,10 @@ impl Define for Update {
     const NAME: &'static str = "apt.update";
     const SUMMARY: &'static str = "the package lists are fetched, each time or when they are old";
     const MAIN_ARGUMENT: &'static str = "cache_time";
+    const EXAMPLE: &'static str = r#"[[operation]]
+op = "apt.update"
+cache_time = "1h"
+"#;
 }
 
 impl Operation for Update {

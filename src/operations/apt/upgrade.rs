@@ -6,6 +6,7 @@
 //! auto_remove = true
 //! ```
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::run::{LockTimeout, apt_run, forgotten, known, no_more_than, touched};
@@ -16,7 +17,7 @@ use crate::facts::{AptVerb, FactKey, Installation};
 use crate::operations::{Define, Operation, PlanContext};
 
 /// Parameters of `apt.upgrade`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Upgrade {
     /// Whether packages that nothing needs any more go.
@@ -34,6 +35,10 @@ impl Define for Upgrade {
     const NAME: &'static str = "apt.upgrade";
     const SUMMARY: &'static str = "every package is at the newest version that the lists know";
     const MAIN_ARGUMENT: &'static str = "full";
+    const EXAMPLE: &'static str = r#"[[operation]]
+op = "apt.upgrade"
+auto_remove = true
+"#;
 }
 
 impl Operation for Upgrade {

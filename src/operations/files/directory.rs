@@ -8,6 +8,7 @@
 //! mode = "0755"
 //! ```
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::parameters::{Mode, check_owner, check_path, octal, path_and_ancestors};
@@ -21,7 +22,7 @@ use crate::facts::{Fact, FactKey};
 use crate::operations::{Define, Operation, PlanContext};
 
 /// Parameters of `files.directory`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Directory {
     /// Absolute path on the host.
@@ -41,6 +42,13 @@ impl Define for Directory {
     const NAME: &'static str = "files.directory";
     const SUMMARY: &'static str = "a directory is there, with its owner and mode";
     const MAIN_ARGUMENT: &'static str = "path";
+    const EXAMPLE: &'static str = r#"[[operation]]
+op = "files.directory"
+path = "/srv/backup"
+user = "backup"
+group = "backup"
+mode = "0750"
+"#;
 }
 
 impl Operation for Directory {

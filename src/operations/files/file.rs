@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::parameters::{Mode, check_owner, check_path, octal, path_and_ancestors};
@@ -25,7 +26,7 @@ use crate::quote::quote;
 use crate::value::Known;
 
 /// Parameters of `files.file`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct File {
     /// Absolute path on the host.
@@ -48,6 +49,11 @@ impl Define for File {
     const NAME: &'static str = "files.file";
     const SUMMARY: &'static str = "a file is there, with its owner and mode, or is not";
     const MAIN_ARGUMENT: &'static str = "path";
+    const EXAMPLE: &'static str = r#"[[operation]]
+op = "files.file"
+path = "/etc/cloud/cloud-init.disabled"
+mode = "0644"
+"#;
 }
 
 impl Operation for File {

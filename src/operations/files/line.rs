@@ -11,6 +11,7 @@
 use std::sync::Arc;
 
 use regex::Regex;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::parameters::{check_path, path_and_ancestors};
@@ -22,7 +23,7 @@ use crate::facts::path::{ContentFact, PathFact};
 use crate::operations::{Define, Operation, PlanContext};
 
 /// Parameters of `files.line`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Line {
     /// Absolute path on the host; the file must be there.
@@ -42,6 +43,13 @@ impl Define for Line {
     const NAME: &'static str = "files.line";
     const SUMMARY: &'static str = "a text file holds a line, or does not";
     const MAIN_ARGUMENT: &'static str = "path";
+    const EXAMPLE: &'static str = r#"[[operation]]
+op = "files.line"
+path = "/etc/ssh/sshd_config"
+line = "PermitRootLogin prohibit-password"
+matching = "^#?PermitRootLogin "
+validate = ["sshd", "-t", "-f", "{path}"]
+"#;
 }
 
 impl Operation for Line {

@@ -7,6 +7,7 @@
 //! target = "/opt/tool/bin/tool"
 //! ```
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::parameters::{check_path, path_and_ancestors};
@@ -20,7 +21,7 @@ use crate::facts::{Fact, FactKey};
 use crate::operations::{Define, Operation, PlanContext};
 
 /// Parameters of `files.link`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Link {
     /// Absolute path of the link on the host.
@@ -36,6 +37,11 @@ impl Define for Link {
     const NAME: &'static str = "files.link";
     const SUMMARY: &'static str = "a symbolic link points where it should, or is not there";
     const MAIN_ARGUMENT: &'static str = "path";
+    const EXAMPLE: &'static str = r#"[[operation]]
+op = "files.link"
+path = "/etc/localtime"
+target = "/usr/share/zoneinfo/Europe/Berlin"
+"#;
 }
 
 impl Operation for Link {

@@ -1,7 +1,9 @@
 //! Parameters that the operations on files share.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::change::Stop;
@@ -32,6 +34,20 @@ impl<'de> Deserialize<'de> for Mode {
             }
         }
         deserializer.deserialize_any(ModeVisitor)
+    }
+}
+
+impl JsonSchema for Mode {
+    fn schema_name() -> Cow<'static, str> {
+        "Mode".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "title": "a mode as in \"0644\"",
+            "pattern": "^(0[0-7]{4}|[0-7]{3,4})$",
+        })
     }
 }
 

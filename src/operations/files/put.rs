@@ -10,6 +10,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::parameters::{Mode, check_owner, check_path, check_validate, path_and_ancestors};
@@ -20,7 +21,7 @@ use crate::facts::overlay::Scope;
 use crate::operations::{Define, Operation, PlanContext};
 
 /// Parameters of `files.put`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Put {
     /// A file below the project's `templates/`, copied byte for byte.
@@ -43,6 +44,12 @@ impl Define for Put {
     const NAME: &'static str = "files.put";
     const SUMMARY: &'static str = "a file is byte for byte one of the project, or a given text";
     const MAIN_ARGUMENT: &'static str = "dest";
+    const EXAMPLE: &'static str = r#"[[operation]]
+op = "files.put"
+dest = "/etc/motd"
+content = "Deployed by homelab.\n"
+mode = "0644"
+"#;
 }
 
 impl Operation for Put {

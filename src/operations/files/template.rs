@@ -14,6 +14,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::parameters::{Mode, check_owner, check_path, check_validate, path_and_ancestors};
@@ -25,7 +26,7 @@ use crate::operations::{Define, Operation, PlanContext};
 use crate::value::Known;
 
 /// Parameters of `files.template`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Template {
     /// A file below the project's `templates/`.
@@ -46,6 +47,12 @@ impl Define for Template {
     const NAME: &'static str = "files.template";
     const SUMMARY: &'static str = "a file is one of the project, rendered over the host's data";
     const MAIN_ARGUMENT: &'static str = "dest";
+    const EXAMPLE: &'static str = r#"[[operation]]
+op = "files.template"
+src = "etc/motd"
+dest = "/etc/motd"
+mode = "0644"
+"#;
 }
 
 impl Operation for Template {

@@ -9,6 +9,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::command::{Command, databases_change, databases_touched};
@@ -21,7 +22,7 @@ use crate::operations::{Define, Operation, PlanContext};
 use crate::value::Known;
 
 /// Parameters of `server.group`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Group {
     /// The name.
@@ -40,6 +41,11 @@ impl Define for Group {
     const NAME: &'static str = "server.group";
     const SUMMARY: &'static str = "a group is there, with its number, or is not";
     const MAIN_ARGUMENT: &'static str = "group";
+    const EXAMPLE: &'static str = r#"[[operation]]
+op = "server.group"
+group = "media"
+gid = 2000
+"#;
 }
 
 impl Operation for Group {

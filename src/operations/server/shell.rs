@@ -9,6 +9,7 @@
 //!
 //! `unless` and `only_if` are the user's own commands and run in the dry run too; they must only look.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::change::{
@@ -22,7 +23,7 @@ use crate::operations::parameters::Span;
 use crate::operations::{Define, Operation, PlanContext};
 
 /// Parameters of `server.shell`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Shell {
     /// Shell text, each run by `sh` after the one before ended with 0.
@@ -41,13 +42,24 @@ pub(in crate::operations) struct Shell {
     /// Paths that the commands may change; without it, they may change anything.
     touches: Option<Vec<String>>,
     /// After this long a command is ended.
-    within: Option<Span>,
+    #[serde(default = "default_within")]
+    within: Span,
+}
+
+fn default_within() -> Span {
+    Span(DEFAULT_TIMEOUT)
 }
 
 impl Define for Shell {
     const NAME: &'static str = "server.shell";
     const SUMMARY: &'static str = "a command runs where something says that it must";
     const MAIN_ARGUMENT: &'static str = "commands";
+    const EXAMPLE: &'static str = r#"[[operation]]
+op = "server.shell"
+commands = ["tar -C /opt -xf /srv/tool.tar"]
+creates = "/opt/tool"
+touches = ["/opt"]
+"#;
 }
 
 impl Operation for Shell {
@@ -157,7 +169,7 @@ impl Shell {
                     Step::Run(Run {
                         summary: command.clone(),
                         script: command.clone(),
-                        timeout: self.within.map_or(DEFAULT_TIMEOUT, |within| within.0),
+                        timeout: self.within.0,
                         supervised: false,
                     })
                 })

@@ -15,6 +15,7 @@ mod update;
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::command::databases_touched;
@@ -27,7 +28,7 @@ use crate::operations::files::parameters::{check_path, path_and_ancestors};
 use crate::operations::{Define, Operation, PlanContext};
 
 /// Parameters of `server.user`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a parameter that people write")]
 pub(in crate::operations) struct User {
@@ -69,6 +70,13 @@ impl Define for User {
     const NAME: &'static str = "server.user";
     const SUMMARY: &'static str = "a user is there, with its home, shell and groups, or is not";
     const MAIN_ARGUMENT: &'static str = "user";
+    const EXAMPLE: &'static str = r#"[[operation]]
+op = "server.user"
+user = "backup-runner"
+system = true
+groups = ["adm"]
+append = true
+"#;
 }
 
 impl Operation for User {

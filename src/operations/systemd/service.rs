@@ -8,6 +8,7 @@
 //! enabled = true
 //! ```
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::change::{
@@ -21,7 +22,7 @@ use crate::operations::{Define, Operation, PlanContext};
 use crate::quote::quote;
 
 /// Parameters of `systemd.service`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Service {
     /// The unit; without a suffix it is a `.service`.
@@ -32,12 +33,14 @@ pub(in crate::operations) struct Service {
     enabled: Option<bool>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 enum State {
     Started,
     Stopped,
+    #[schemars(skip)]
     Restarted,
+    #[schemars(skip)]
     Reloaded,
 }
 
@@ -60,6 +63,12 @@ impl Define for Service {
     const NAME: &'static str = "systemd.service";
     const SUMMARY: &'static str = "a unit runs or not, and starts at boot or not";
     const MAIN_ARGUMENT: &'static str = "service";
+    const EXAMPLE: &'static str = r#"[[operation]]
+op = "systemd.service"
+service = "cron"
+state = "started"
+enabled = true
+"#;
 }
 
 impl Operation for Service {

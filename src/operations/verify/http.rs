@@ -7,9 +7,10 @@
 //! contains = "node_load1"
 //! ```
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::plan_check;
+use super::{default_within, plan_check};
 use crate::change::{Outcome, Stop};
 use crate::facts::overlay::Scope;
 use crate::facts::{Check, FactKey};
@@ -17,18 +18,20 @@ use crate::operations::parameters::Span;
 use crate::operations::{Define, Operation, PlanContext};
 
 /// Parameters of `verify.http`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Http {
     /// The address, `http` or `https`; the latter needs curl or wget on the host.
     url: String,
     /// The status wanted.
     #[serde(default = "ok")]
+    #[schemars(range(min = 100, max = 599))]
     status: u16,
     /// Text that the page must hold.
     contains: Option<String>,
     /// How long it may take to come up after a change.
-    within: Option<Span>,
+    #[serde(default = "default_within")]
+    within: Span,
 }
 
 fn ok() -> u16 {
@@ -39,6 +42,12 @@ impl Define for Http {
     const NAME: &'static str = "verify.http";
     const SUMMARY: &'static str = "a page is answered as wanted, as seen from the host";
     const MAIN_ARGUMENT: &'static str = "url";
+    const EXAMPLE: &'static str = r#"[[operation]]
+op = "verify.http"
+url = "http://127.0.0.1:9100/metrics"
+contains = "node_load1"
+within = "30s"
+"#;
 }
 
 impl Operation for Http {

@@ -12,9 +12,11 @@ use crate::facts::Check;
 use crate::facts::check::CheckFact;
 
 /// How long something may take to come up unless told otherwise.
-const DEFAULT_WITHIN: Duration = Duration::from_secs(30);
+fn default_within() -> Span {
+    Span(Duration::from_secs(30))
+}
 
-fn plan_check(context: &PlanContext<'_>, check: &Check, within: Option<Span>) -> Result<Outcome, Stop> {
+fn plan_check(context: &PlanContext<'_>, check: &Check, within: Span) -> Result<Outcome, Stop> {
     let state = match context.check(check) {
         Ok(CheckFact::Holds) => CheckState::Holds,
         Ok(CheckFact::Fails(why)) => CheckState::Fails(why),
@@ -27,6 +29,6 @@ fn plan_check(context: &PlanContext<'_>, check: &Check, within: Option<Span>) ->
     Ok(Outcome::Check {
         what: check.to_string(),
         state,
-        within: within.map_or(DEFAULT_WITHIN, |within| within.0),
+        within: within.0,
     })
 }

@@ -6,9 +6,10 @@
 //! port = 9100
 //! ```
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::plan_check;
+use super::{default_within, plan_check};
 use crate::change::{Outcome, Stop};
 use crate::facts::overlay::Scope;
 use crate::facts::{Check, FactKey};
@@ -17,7 +18,7 @@ use crate::operations::{Define, Operation, PlanContext};
 use crate::quote::check_address;
 
 /// Parameters of `verify.tcp`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Tcp {
     /// Name or address as the host sees it.
@@ -26,7 +27,8 @@ pub(in crate::operations) struct Tcp {
     /// The port.
     port: u16,
     /// How long it may take to come up after a change.
-    within: Option<Span>,
+    #[serde(default = "default_within")]
+    within: Span,
 }
 
 fn loopback() -> String {
@@ -37,6 +39,11 @@ impl Define for Tcp {
     const NAME: &'static str = "verify.tcp";
     const SUMMARY: &'static str = "a port takes connections, as seen from the host";
     const MAIN_ARGUMENT: &'static str = "port";
+    const EXAMPLE: &'static str = r#"[[operation]]
+op = "verify.tcp"
+port = 22
+within = "10s"
+"#;
 }
 
 impl Operation for Tcp {

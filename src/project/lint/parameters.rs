@@ -1,10 +1,20 @@
 //! Parameters that an operation does not have, and literal values of a type that it does not take.
 
-use crate::error::Diagnostic;
-use crate::error::suggestion;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use crate::error::{Diagnostic, suggestion};
+use crate::operations::{OPERATIONS, Parameter};
 use crate::project::task::{COMMON_KEYS, RawOperation};
 use crate::template::is_template;
 use crate::value::{Entry, Kind, Table, Value};
+
+/// The parameters of each operation: they are the same for all of its kind.
+static PARAMETERS: LazyLock<BTreeMap<&str, Vec<Parameter>>> = LazyLock::new(|| {
+    let all = OPERATIONS.iter();
+    all.map(|definition| (definition.name, definition.parameters()))
+        .collect()
+});
 
 pub(super) fn check(operation: &RawOperation) -> Vec<Diagnostic> {
     let known = operation.definition.keys();
@@ -16,7 +26,27 @@ pub(super) fn check(operation: &RawOperation) -> Vec<Diagnostic> {
             mistakes.push(unknown(operation, key, entry, known));
         }
     }
+    if mistakes.is_empty() {
+        mistakes.extend(missing(operation));
+    }
     mistakes
+}
+
+fn missing(operation: &RawOperation) -> Vec<Diagnostic> {
+    let name = operation.definition.name;
+    let parameters = PARAMETERS.get(name).into_iter().flatten();
+    let is_missing = |key: &str| !operation.arguments.contains_key(key);
+    let missing = parameters.filter(|one| one.required && is_missing(&one.name));
+    missing
+        .map(|parameter| {
+            Diagnostic::new(format!("`{name}` needs `{}`", parameter.name))
+                .at(&operation.origin, "it is missing here")
+                .hint(format!(
+                    "`{}` is {}: {}",
+                    parameter.name, parameter.kind, parameter.description
+                ))
+        })
+        .collect()
 }
 
 fn unknown(operation: &RawOperation, key: &str, entry: &Entry, known: &[&str]) -> Diagnostic {

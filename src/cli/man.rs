@@ -1,0 +1,33 @@
+//! `homelab man`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, CommandFactory as _};
+use clap_mangen::{Man, generate_to};
+
+use super::Cli;
+use super::output::{print, tell_line};
+
+/// Where to.
+#[derive(Debug, Args)]
+pub(crate) struct ManArguments {
+    /// Write a page for each command there, as for `/usr/local/share/man/man1`; without it the first page is printed
+    #[arg(value_hint = clap::ValueHint::DirPath)]
+    directory: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &ManArguments) -> anyhow::Result<ExitCode> {
+    let Some(directory) = &arguments.directory else {
+        let mut page = Vec::new();
+        Man::new(Cli::command()).render(&mut page)?;
+        print(&String::from_utf8_lossy(&page))?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let shown = directory.display();
+    let written = std::fs::create_dir_all(directory).and_then(|()| generate_to(Cli::command(), directory));
+    written.with_context(|| format!("cannot write manual pages to `{shown}`"))?;
+    tell_line(format_args!("manual pages written to {shown}"));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,42 @@
+//! `homelab operations`
+
+use std::process::ExitCode;
+
+use clap::Args;
+use homelab::error::{Diagnostic, suggestion};
+use homelab::operations::{Definition, OPERATIONS, find};
+use homelab::report;
+
+use super::format::Format;
+use super::output::print;
+use super::{completion, terminal};
+
+/// Which operation.
+#[derive(Debug, Args)]
+pub(crate) struct OperationsArguments {
+    /// An operation, such as `apt.packages`; without one all are listed
+    #[arg(add = completion::operations())]
+    name: Option<String>,
+    /// How it is told on standard output; what `json` holds is in docs/format.md
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+pub(super) fn run(arguments: &OperationsArguments) -> anyhow::Result<ExitCode> {
+    let one = arguments.name.as_deref().map(named).transpose()?;
+    print(&match (arguments.format, one) {
+        (Format::Text, None) => report::operations(OPERATIONS),
+        (Format::Text, Some(definition)) => report::operation_reference(definition, terminal::columns()),
+        (Format::Json, None) => report::operations_json(OPERATIONS),
+        (Format::Json, Some(definition)) => report::operations_json([definition]),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn named(name: &str) -> Result<&'static Definition, Diagnostic> {
+    find(name).ok_or_else(|| {
+        let known = OPERATIONS.iter().map(|definition| definition.name);
+        let hint = suggestion(name, known).unwrap_or_else(|| "`homelab operations` lists all".to_owned());
+        Diagnostic::new(format!("there is no operation `{name}`")).hint(hint)
+    })
+}

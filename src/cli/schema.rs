@@ -1,0 +1,42 @@
+//! `homelab schema`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use homelab::error::Diagnostic;
+use homelab::schema::FileKind;
+use homelab::starter::{SCHEMA_FOLDER, write_schemas};
+
+use super::output::{print, tell_line};
+
+/// Which schema, or where to.
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArguments {
+    /// Print the schema of one kind of file instead of writing all of them
+    #[arg(value_parser = PossibleValuesParser::new(FileKind::ALL.iter().map(|kind| kind.name())), conflicts_with = "directory")]
+    kind: Option<String>,
+    /// Where to write them; `.homelab/schema` of the project if not given
+    #[arg(long, value_hint = clap::ValueHint::DirPath)]
+    directory: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &SchemaArguments) -> anyhow::Result<ExitCode> {
+    if let Some(name) = &arguments.kind {
+        let kind = FileKind::named(name).ok_or_else(|| Diagnostic::new(format!("there is no schema `{name}`")))?;
+        print(&kind.document())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let folder = match &arguments.directory {
+        Some(folder) => folder.clone(),
+        None => super::root()?.join(SCHEMA_FOLDER),
+    };
+    write_schemas(&folder)?;
+    tell_line(format_args!(
+        "{} schemas written to {}",
+        FileKind::ALL.len(),
+        folder.display()
+    ));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,81 @@
+//! What the table knows of an operation before it has parameters: its name, its words, and what its parameters are.
+//!
+//! All of it comes from the struct that is read, so that it cannot say anything else.
+
+use schemars::{JsonSchema, Schema};
+use serde::de::DeserializeOwned;
+
+use super::Operation;
+use super::wording::{Parameter, schema_of};
+use crate::value::{Value, ValueError, deserialize, keys_of};
+
+/// An operation as a type.
+pub(super) trait Define: Operation + DeserializeOwned + JsonSchema + 'static {
+    /// The name, as in `op = "…"`.
+    const NAME: &'static str;
+    /// What it ensures, in a line.
+    const SUMMARY: &'static str;
+    /// The parameter that tells two of them apart.
+    const MAIN_ARGUMENT: &'static str;
+    /// One that can be planned, as it is written in a task.
+    const EXAMPLE: &'static str;
+}
+
+/// A line of the table of operations.
+pub struct Definition {
+    /// The name, as in `op = "…"`.
+    pub name: &'static str,
+    /// What it ensures, in a line.
+    pub summary: &'static str,
+    /// The parameter that tells two of them apart.
+    pub main_argument: &'static str,
+    /// One that can be planned, as it is written in a task.
+    pub example: &'static str,
+    parse: fn(&Value) -> Result<Box<dyn Operation>, ValueError>,
+    schema: fn() -> Schema,
+    keys: fn() -> &'static [&'static str],
+}
+
+impl Definition {
+    pub(super) const fn of<T: Define>() -> Self {
+        Self {
+            name: T::NAME,
+            summary: T::SUMMARY,
+            main_argument: T::MAIN_ARGUMENT,
+            example: T::EXAMPLE,
+            parse: |parameters| deserialize::<T>(parameters).map(|operation| Box::new(operation) as Box<dyn Operation>),
+            schema: schema_of::<T>,
+            keys: keys_of::<T>,
+        }
+    }
+
+    /// The names of its parameters, in their order.
+    pub fn keys(&self) -> &'static [&'static str] {
+        (self.keys)()
+    }
+
+    /// What a mistake in its parameters is called.
+    pub fn wrong_parameters(&self) -> String {
+        format!("invalid parameters of `{}`", self.name)
+    }
+
+    /// The operation with `parameters`, a table.
+    ///
+    /// Errors: a parameter that is unknown, missing or of the wrong type, at its position.
+    pub fn parse(&self, parameters: &Value) -> Result<Box<dyn Operation>, ValueError> {
+        (self.parse)(parameters)
+    }
+
+    /// A JSON Schema (draft 7) of the table of parameters, in which nothing is referred to.
+    pub fn schema(&self) -> Schema {
+        (self.schema)()
+    }
+
+    /// The parameters, in the order of the code.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        Parameter::all_of(&self.schema())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! Keys in words, read from the schema of the struct that they are read into.
+
+use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
+use schemars::{JsonSchema, Schema};
+use serde_json::{Map, Value as Json};
+
+/// A key of a table that people write, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// What it may be: "a string", "a list of strings", "true or false".
+    pub kind: String,
+    /// Whether it cannot be left out.
+    pub required: bool,
+    /// What it is when left out, as it would be written; `None` where that depends on the host.
+    pub default: Option<String>,
+}
+
+impl Parameter {
+    /// The keys of the table that `schema` describes, in the order of the code.
+    pub fn all_of(schema: &Schema) -> Vec<Self> {
+        let required = schema.get("required").and_then(Json::as_array);
+        let is_required = |name: &str| required.is_some_and(|names| names.iter().any(|required| required == name));
+        let properties = schema.get("properties").and_then(Json::as_object);
+        let parameter = |(name, property): (&String, &Json)| Self {
+            name: name.clone(),
+            description: property["description"].as_str().unwrap_or_default().to_owned(),
+            kind: kind(property),
+            required: is_required(name),
+            default: property.get("default").map(as_written),
+        };
+        properties.into_iter().flatten().map(parameter).collect()
+    }
+}
+
+/// A JSON Schema (draft 7) of what is read into a `T`, in which nothing is referred to.
+pub fn schema_of<T: JsonSchema>() -> Schema {
+    let settings = SchemaSettings::draft07().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    let settings = settings.with_transform(RecursiveTransform(as_toml));
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
+    // It would be the name of the struct.
+    schema.remove("title");
+    schema
+}
+
+/// TOML has no null, and lines of the code are no lines of the text.
+fn as_toml(schema: &mut Schema) {
+    if let Some(Json::Array(types)) = schema.get_mut("type") {
+        types.retain(|one| one != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            schema.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Json::Array(values)) = schema.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
+    if let Some(Json::Array(ways)) = schema.get_mut("anyOf") {
+        ways.retain(|way| way["type"] != "null");
+        if let [Json::Object(only)] = ways.as_slice() {
+            let only = only.clone();
+            schema.remove("anyOf");
+            for (key, value) in only {
+                // What is said of the key itself comes before what is said of its type.
+                schema.ensure_object().entry(key).or_insert(value);
+            }
+        }
+    }
+    if schema.get("default").is_some_and(Json::is_null) {
+        schema.remove("default");
+    }
+    // The bounds say more, and what these name is unknown to most editors.
+    if schema
+        .get("format")
+        .is_some_and(|format| format.as_str().is_some_and(is_width))
+    {
+        schema.remove("format");
+    }
+    if let Some(Json::String(text)) = schema.get_mut("description") {
+        *text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    }
+}
+
+fn is_width(format: &str) -> bool {
+    format.starts_with("int") || format.starts_with("uint")
+}
+
+/// What a value may be, in words.
+fn kind(schema: &Json) -> String {
+    if let Some(title) = schema["title"].as_str() {
+        return title.to_owned();
+    }
+    if let Some(only) = schema.get("const") {
+        return as_written(only);
+    }
+    if let Some(values) = schema["enum"].as_array() {
+        let words: Vec<String> = values.iter().map(as_written).collect();
+        return any_of(&words);
+    }
+    for key in ["anyOf", "oneOf"] {
+        if let Some(ways) = schema[key].as_array() {
+            let words: Vec<String> = ways.iter().map(kind).collect();
+            return any_of(&words);
+        }
+    }
+    match schema["type"].as_str().unwrap_or_default() {
+        "string" => "a string".to_owned(),
+        "boolean" => "true or false".to_owned(),
+        "integer" => whole_number(schema),
+        "number" => "a number".to_owned(),
+        "array" => match kind(&schema["items"]).as_str() {
+            "a string" => "a list of strings".to_owned(),
+            other => format!("a list, each {other}"),
+        },
+        "object" => "a table".to_owned(),
+        _ => "any value".to_owned(),
+    }
+}
+
+fn whole_number(schema: &Json) -> String {
+    let bound = |key: &str| schema[key].as_f64();
+    match (bound("minimum"), bound("maximum")) {
+        (Some(least), Some(most)) => format!("a whole number, {least} to {most}"),
+        (Some(least), None) => format!("a whole number, at least {least}"),
+        _ => "a whole number".to_owned(),
+    }
+}
+
+fn any_of(words: &[String]) -> String {
+    words.join(" or ")
+}
+
+/// A value as it would be written in a file.
+fn as_written(value: &Json) -> String {
+    match value {
+        Json::Array(items) => {
+            let items: Vec<String> = items.iter().map(as_written).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Json::Object(table) => inline_table(table),
+        // JSON's way to write text, numbers and truth is TOML's too.
+        other => other.to_string(),
+    }
+}
+
+fn inline_table(table: &Map<String, Json>) -> String {
+    let entries: Vec<String> = table
+        .iter()
+        .map(|(key, value)| format!("{key} = {}", as_written(value)))
+        .collect();
+    format!("{{ {} }}", entries.join(", "))
+}

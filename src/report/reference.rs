@@ -1,0 +1,140 @@
+//! Operations, as people and programs look them up.
+
+use serde_json::{Value, json};
+
+use super::layout::{indented, joined, wrapped};
+use super::style::{Tone, paint, width};
+use crate::operations::{Definition, Parameter};
+use crate::schema::common_keys;
+
+/// Rises when a program that reads the format could take something for what it is not.
+const FORMAT_VERSION: u32 = 1;
+
+/// Each operation with its summary, in the families of their names.
+pub fn operations(definitions: &[Definition]) -> String {
+    let column = definitions
+        .iter()
+        .map(|definition| width(definition.name))
+        .max()
+        .unwrap_or_default();
+    let mut lines = Vec::new();
+    let mut family = "";
+    for definition in definitions {
+        let own = definition.name.split('.').next().unwrap_or_default();
+        if own != family {
+            lines.push(paint(Tone::Heading, own));
+            family = own;
+        }
+        lines.push(format!("  {:column$}  {}", definition.name, definition.summary));
+    }
+    joined(&lines)
+}
+
+/// All about one operation: what it ensures, its parameters, the keys of every operation, an example.
+pub fn operation_reference(definition: &Definition, room: usize) -> String {
+    let mut lines = vec![format!(
+        "{}: {}",
+        paint(Tone::Heading, definition.name),
+        definition.summary
+    )];
+    let sections = [
+        ("parameters", definition.parameters()),
+        ("keys of every operation", common_keys()),
+    ];
+    for (title, keys) in sections {
+        lines.extend([String::new(), paint(Tone::Heading, title)]);
+        lines.extend(keys.iter().flat_map(|key| described(key, room)));
+    }
+    lines.extend([String::new(), paint(Tone::Heading, "example")]);
+    lines.extend(indented(definition.example.lines().map(str::to_owned).collect(), 2));
+    joined(&lines)
+}
+
+fn described(key: &Parameter, room: usize) -> Vec<String> {
+    let required = if key.required { ", required" } else { "" };
+    let default = key.default.iter().map(|default| format!(", {default} if not given"));
+    let default: String = default.collect();
+    let head = format!("  {}   {}{required}{default}", key.name, paint(Tone::Faint, &key.kind));
+    let text = wrapped(&key.description, room.saturating_sub(6));
+    std::iter::once(head).chain(indented(text, 6)).collect()
+}
+
+/// The same for programs.
+pub fn operations_json<'a>(definitions: impl IntoIterator<Item = &'a Definition>) -> String {
+    let operations: Vec<Value> = definitions
+        .into_iter()
+        .map(|definition| {
+            json!({
+                "name": definition.name,
+                "summary": definition.summary,
+                "main_argument": definition.main_argument,
+                "parameters": documents(&definition.parameters()),
+                "example": definition.example,
+            })
+        })
+        .collect();
+    let document = json!({
+        "format_version": FORMAT_VERSION,
+        "operations": operations,
+        "common_keys": documents(&common_keys()),
+    });
+    format!("{document:#}\n")
+}
+
+fn documents(keys: &[Parameter]) -> Vec<Value> {
+    let document = |key: &Parameter| {
+        json!({
+            "name": key.name,
+            "description": key.description,
+            "kind": key.kind,
+            "required": key.required,
+            "default": key.default,
+        })
+    };
+    keys.iter().map(document).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operations::{OPERATIONS, find};
+
+    fn plain(text: &str) -> String {
+        anstream::adapter::strip_str(text).to_string()
+    }
+
+    #[test]
+    fn operations_stand_in_their_families() {
+        let text = plain(&operations(OPERATIONS));
+        assert!(
+            text.starts_with("apt\n  apt.packages     Debian packages are installed, or not\n"),
+            "{text:.200}"
+        );
+        assert_eq!(text.matches("\nfiles\n").count(), 1);
+        assert!(OPERATIONS.iter().all(|one| text.contains(one.summary)));
+    }
+
+    #[test]
+    fn one_is_told_whole_within_its_room() {
+        let text = plain(&operation_reference(find("apt.packages").expect("known"), 60));
+        let parts = [
+            "apt.packages: Debian packages are installed, or not\n",
+            "  packages   a list of strings, required\n      Names.\n",
+            "  present   true or false, true if not given\n",
+            "  lock_timeout   a length of time as in \"30s\", \"5m\" if not given\n",
+            "\nkeys of every operation\n  op   a string, required\n",
+            "\nexample\n  [[operation]]\n  op = \"apt.packages\"\n",
+        ];
+        assert!(parts.iter().all(|part| text.contains(part)), "{text}");
+        assert!(text.lines().all(|line| line.len() <= 72), "{text}");
+    }
+
+    #[test]
+    fn programs_are_told_the_same() {
+        let document: Value = serde_json::from_str(&operations_json(find("verify.tcp"))).expect("JSON");
+        assert_eq!(document["operations"][0]["parameters"][0]["name"], "host");
+        assert_eq!(document["operations"][0]["parameters"][0]["default"], "\"127.0.0.1\"");
+        assert_eq!(document["operations"][0]["parameters"][1]["required"], true);
+        assert_eq!(document["common_keys"][0]["name"], "op");
+    }
+}

@@ -1,0 +1,97 @@
+//! `tasks/<folder>/<name>.toml`: its operations come from the table of operations.
+#![expect(dead_code, reason = "these types describe what is read by hand, and are never made")]
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value as Json, json};
+
+use super::data::Variables;
+use super::entry::{Condition, Include, OperationKeys};
+use crate::operations::{Definition, OPERATIONS, schema_of};
+
+/// An ordered list of operations.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct Task {
+    /// What it is for.
+    description: Option<String>,
+    /// Data and vars that must be there, as dotted names.
+    required: Option<Vec<String>>,
+    /// Whether the task is done: a bare expression, without braces.
+    when: Option<Condition>,
+    /// Labels of all its operations, which `--tags` selects by.
+    tags: Option<Vec<String>>,
+    /// Defaults of what whoever uses the task may set; templates see them as `vars`.
+    vars: Option<Variables>,
+    /// Operations, and other tasks in their place, in order.
+    operation: Option<Vec<Entry>>,
+}
+
+/// An operation by its `op`, or another task.
+struct Entry;
+
+impl JsonSchema for Entry {
+    fn schema_name() -> Cow<'static, str> {
+        "Entry".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let common = schema_of::<OperationKeys>();
+        let operations = OPERATIONS.iter().map(|definition| operation(definition, &common));
+        let include = schema_of::<Include>().to_value();
+        let ways: Vec<Json> = operations.chain([include]).collect();
+        json_schema!({ "type": "object", "oneOf": ways })
+    }
+}
+
+fn operation(definition: &Definition, common: &Schema) -> Json {
+    let mut properties = properties(common);
+    let op = json!({ "const": definition.name, "description": definition.summary });
+    properties.insert("op".to_owned(), op);
+    let schema = definition.schema();
+    properties.extend(
+        self::properties(&schema)
+            .into_iter()
+            .map(|(name, schema)| (name, or_template(schema))),
+    );
+    let own = schema.get("required").and_then(Json::as_array).into_iter().flatten();
+    let required: Vec<Json> = std::iter::once(Json::from("op")).chain(own.cloned()).collect();
+    json!({
+        "title": definition.name,
+        "description": definition.summary,
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    })
+}
+
+fn properties(schema: &Schema) -> Map<String, Json> {
+    let properties = schema.get("properties").and_then(Json::as_object);
+    properties.cloned().unwrap_or_default()
+}
+
+/// A parameter that is not any text may be written as a template that becomes such a value.
+fn or_template(parameter: Json) -> Json {
+    let Json::Object(mut parameter) = parameter else {
+        return parameter;
+    };
+    let is_text = parameter.get("type").is_some_and(|kind| kind == "string");
+    if is_text && !parameter.contains_key("pattern") && !parameter.contains_key("enum") {
+        return Json::Object(parameter);
+    }
+    let mut outer = Map::new();
+    for key in ["title", "description", "default"] {
+        if let Some(said) = parameter.remove(key) {
+            outer.insert(key.to_owned(), said);
+        }
+    }
+    // Text may be put together; any other type is that of a lone expression.
+    let pattern = if is_text { r"\{[{%]" } else { r"^\s*\{\{[\s\S]*\}\}\s*$" };
+    outer.insert(
+        "anyOf".to_owned(),
+        json!([parameter, { "type": "string", "pattern": pattern }]),
+    );
+    Json::Object(outer)
+}

@@ -1,0 +1,123 @@
+//! A new project, small and whole: it deploys to a throw-away host at once.
+
+use std::fs;
+use std::path::Path;
+
+use crate::error::Diagnostic;
+use crate::schema::FileKind;
+
+/// Where the schemas of a project lie.
+pub const SCHEMA_FOLDER: &str = ".homelab/schema";
+
+/// Each file with its path.
+const FILES: &[(&str, &str)] = &[
+    ("README.md", include_str!("files/README.md")),
+    (".gitignore", include_str!("files/gitignore")),
+    ("inventories/dev.toml", include_str!("files/inventories/dev.toml")),
+    ("group_data/all.toml", include_str!("files/group_data/all.toml")),
+    (
+        "group_data/development.toml",
+        include_str!("files/group_data/development.toml"),
+    ),
+    ("deploys/site.toml", include_str!("files/deploys/site.toml")),
+    (
+        "tasks/system/packages.toml",
+        include_str!("files/tasks/system/packages.toml"),
+    ),
+    (
+        "tasks/system/greeting.toml",
+        include_str!("files/tasks/system/greeting.toml"),
+    ),
+    ("templates/motd.j2", include_str!("files/templates/motd.j2")),
+];
+
+/// Writes a new project, with its schemas, to `folder`, which is made where it is missing.
+///
+/// Errors: there is something in it already, or it cannot be written to.
+pub fn write_project(folder: &Path) -> Result<(), Diagnostic> {
+    check_empty(folder)?;
+    for (path, text) in FILES {
+        write(&folder.join(path), text)?;
+    }
+    write_schemas(&folder.join(SCHEMA_FOLDER))
+}
+
+/// Writes the schema of every kind of file to `folder`.
+///
+/// Errors: it cannot be written to.
+pub fn write_schemas(folder: &Path) -> Result<(), Diagnostic> {
+    FileKind::ALL
+        .iter()
+        .try_for_each(|kind| write(&folder.join(format!("{}.json", kind.name())), &kind.document()))
+}
+
+/// A folder that git has made and nobody has written to is as good as empty.
+fn check_empty(folder: &Path) -> Result<(), Diagnostic> {
+    let shown = folder.display();
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Diagnostic::new(format!("cannot look into `{shown}`")).because(error.to_string())),
+    };
+    match entries.flatten().find(|entry| entry.file_name() != ".git") {
+        None => Ok(()),
+        Some(entry) => {
+            let found = entry.file_name();
+            let title = format!("`{shown}` is not empty: it holds `{}`", found.display());
+            Err(Diagnostic::new(title).hint("name a folder that is empty, or not there yet"))
+        }
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Diagnostic> {
+    let written = path
+        .parent()
+        .map_or(Ok(()), fs::create_dir_all)
+        .and_then(|()| fs::write(path, text));
+    written.map_err(|error| Diagnostic::new(format!("cannot write `{}`", path.display())).because(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::project::load;
+
+    #[test]
+    fn a_new_project_is_without_a_mistake_and_names_its_schemas() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().join("new/lab");
+        write_project(&root).expect("written");
+        let project = load(&root).expect("no mistakes");
+        assert!(project.deploys.contains_key("site"));
+        let mut named = 0;
+        for (path, text) in FILES {
+            let Some(kind) = FileKind::of(Path::new(path)) else {
+                continue;
+            };
+            let line = text.lines().next().unwrap_or_default();
+            let schema = line.strip_prefix("#:schema ").expect("the first line names the schema");
+            let target = root.join(path).parent().expect("a folder").join(schema);
+            assert_eq!(fs::read_to_string(target).expect("is there"), kind.document(), "{path}");
+            named += 1;
+        }
+        assert_eq!(named, 6);
+    }
+
+    #[test]
+    fn nothing_is_written_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("mine"), "x").expect("written");
+        let refused = write_project(folder.path()).expect_err("it is not empty");
+        assert!(refused.title.contains("is not empty: it holds `mine`"), "{refused}");
+        assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 1);
+        let refused = write_project(&folder.path().join("mine")).expect_err("it is a file");
+        assert!(refused.title.starts_with("cannot look into"), "{refused}");
+    }
+
+    #[test]
+    fn a_fresh_repository_is_as_good_as_empty() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::create_dir(folder.path().join(".git")).expect("made");
+        write_project(folder.path()).expect("written");
+    }
+}
