@@ -97,10 +97,13 @@ async fn apply_host(
         results: Vec::new(),
         notices: Vec::new(),
     };
-    let request = LockRequest {
+    let mut request = LockRequest {
         wait: options.lock_wait,
         ..LockRequest::new(&options.who)
     };
+    if let Some(path) = host_apply.lock_path() {
+        request.path = path;
+    }
     let mut since = Instant::now();
     let in_turn = async {
         // Nobody closes it: without a turn the host is changed at once.

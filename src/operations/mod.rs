@@ -3,6 +3,7 @@
 //! An operation looks at facts and says what it wants changed; it has no other way to a host. A new one is a file, its
 //! `mod` line and a line in [`OPERATIONS`].
 
+mod acting;
 mod apt;
 mod context;
 mod files;
@@ -17,6 +18,8 @@ use crate::change::{Outcome, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::Scope;
 use crate::value::{Value, ValueError, deserialize};
+
+use acting::Acts;
 
 pub use context::{Assets, PlanContext};
 
@@ -42,6 +45,8 @@ trait Define: Operation + DeserializeOwned + 'static {
     const SUMMARY: &'static str;
     /// The parameter that tells two of them apart.
     const MAIN_ARGUMENT: &'static str;
+    /// What acting as somebody means for it.
+    const ACTS: Acts = Acts::AsItself;
 }
 
 /// A line of the table of operations.
@@ -52,6 +57,7 @@ pub struct Definition {
     pub summary: &'static str,
     /// The parameter that tells two of them apart.
     pub main_argument: &'static str,
+    acts: Acts,
     parse: fn(&Value) -> Result<Box<dyn Operation>, ValueError>,
 }
 
@@ -61,15 +67,16 @@ impl Definition {
             name: T::NAME,
             summary: T::SUMMARY,
             main_argument: T::MAIN_ARGUMENT,
+            acts: T::ACTS,
             parse: |parameters| deserialize::<T>(parameters).map(|operation| Box::new(operation) as Box<dyn Operation>),
         }
     }
 
-    /// The operation with `parameters`, a table.
+    /// The operation with `parameters`, a table, in which `become` and `become_user` may say as whom it acts.
     ///
     /// Errors: a parameter that is unknown, missing or of the wrong type, at its position.
     pub fn parse(&self, parameters: &Value) -> Result<Box<dyn Operation>, ValueError> {
-        (self.parse)(parameters)
+        acting::parse(self.name, self.acts, parameters, self.parse)
     }
 }
 

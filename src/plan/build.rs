@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::bind::{Bound, BoundOperation, bind, twice};
+use super::reach::limited;
 use super::{Build, HostPlan, Known, Mistake, PlannedOperation};
 use crate::change::{NotKnown, Outcome, ResourceChange, Stop};
 use crate::error::{Diagnostic, Origin};
@@ -35,7 +36,6 @@ pub fn build(run: &Run, known: &Known, digests: &DigestKey) -> Build {
             looks_ahead: false,
         };
         builder.want(FactKey::System);
-        builder.check_root();
         builder.plan_tasks();
         if builder.is_unread() {
             builder.look_ahead();
@@ -68,18 +68,6 @@ struct HostBuilder<'a> {
 }
 
 impl<'a> HostBuilder<'a> {
-    /// What an ordinary user cannot read would be taken for absent: a plan from that would lie.
-    fn check_root(&mut self) {
-        if let Some(Fact::System(facts)) = self.facts.get(&FactKey::System)
-            && facts.user_id != 0
-        {
-            let title = format!("logs in as user number {}, not as root", facts.user_id);
-            self.mistake(
-                Diagnostic::new(title).hint("log in as root (`connection.user = \"root\"`), or let the user become root (`connection.become = \"sudo\"`)"),
-            );
-        }
-    }
-
     fn is_unread(&self) -> bool {
         self.build.missing.contains_key(&self.host.name)
     }
@@ -135,9 +123,11 @@ impl<'a> HostBuilder<'a> {
             &operation.scope,
         );
         let mut is_unread = false;
+        let mut touches = Vec::new();
         let outcome = match &operation.bound {
             Bound::Unknown(why) => deferred(Vec::new(), why.clone(), vec![Scope::Everything]),
             Bound::Ready(ready) => {
+                touches = ready.touches();
                 ready.needs().into_iter().for_each(|key| self.want(key));
                 let planned = ready.plan(&context);
                 is_unread = matches!(
@@ -158,8 +148,10 @@ impl<'a> HostBuilder<'a> {
         };
         let asked = context.asked();
         asked.iter().cloned().for_each(|key| self.want(key));
+        let effects = effects(&operation.id, &outcome);
+        let outcome = limited(outcome, touches, overlay);
         if !(is_unread && self.looks_ahead) {
-            overlay.commit(&operation.id, effects(&operation.id, &outcome));
+            overlay.commit(&operation.id, effects);
         }
         self.operations.push(PlannedOperation {
             id: operation.id,

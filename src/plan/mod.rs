@@ -3,6 +3,7 @@
 
 mod bind;
 mod build;
+mod reach;
 mod review;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -49,8 +49,6 @@ struct Head {
 const TASK_NOT_YET: &[&str] = &["required", "when", "become", "become_user", "tags", "vars", "handler"];
 const OPERATION_NOT_YET: &[&str] = &[
     "include",
-    "become",
-    "become_user",
     "env",
     "timeout",
     "retries",

@@ -7,6 +7,7 @@
 )]
 
 mod accounts;
+mod acting;
 mod apt_lock;
 mod bad_input;
 mod commands;
@@ -36,3 +37,4 @@ mod snapshot;
 mod sudo;
 mod trust;
 mod upgrades;
+mod without_root;

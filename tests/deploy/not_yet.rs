@@ -16,8 +16,6 @@ pub(crate) const PLACES: &[Place] = &[
         around: "[[operation]]\nop = 'files.put'\ndest = '/etc/motd'\ncontent = 'x'\n@\n",
         keys: &[
             ("include", "'test/other'"),
-            ("become", "true"),
-            ("become_user", "'setup'"),
             ("env", "{ A = 'b' }"),
             ("timeout", "'5m'"),
             ("retries", "3"),

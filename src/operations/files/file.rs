@@ -19,7 +19,8 @@ use crate::change::{
 };
 use crate::facts::overlay::{Effect, Scope};
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
-use crate::facts::{Fact, FactKey};
+use crate::facts::{Fact, FactKey, Identity};
+use crate::operations::acting::Acts;
 use crate::operations::{Define, Operation, PlanContext};
 use crate::quote::quote;
 use crate::value::Known;
@@ -48,6 +49,7 @@ impl Define for File {
     const NAME: &'static str = "files.file";
     const SUMMARY: &'static str = "a file is there, with its owner and mode, or is not";
     const MAIN_ARGUMENT: &'static str = "path";
+    const ACTS: Acts = Acts::ForOwner;
 }
 
 impl Operation for File {
@@ -197,6 +199,7 @@ fn touch(path: &str, attributes: &Attributes) -> ResourceChange {
             script: format!("touch -c -- {}", quote(path)),
             timeout: DEFAULT_TIMEOUT,
             supervised: false,
+            by: Identity::Own,
         })],
         risk: Risk::None,
     }

@@ -17,6 +17,7 @@ use super::whole_file::{FileWish, plan_file};
 use crate::change::{Outcome, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::Scope;
+use crate::operations::acting::Acts;
 use crate::operations::{Define, Operation, PlanContext};
 
 /// Parameters of `files.put`.
@@ -43,6 +44,7 @@ impl Define for Put {
     const NAME: &'static str = "files.put";
     const SUMMARY: &'static str = "a file is byte for byte one of the project, or a given text";
     const MAIN_ARGUMENT: &'static str = "dest";
+    const ACTS: Acts = Acts::ForOwner;
 }
 
 impl Operation for Put {

@@ -21,6 +21,7 @@ use super::whole_file::{FileWish, plan_file};
 use crate::change::{Outcome, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::Scope;
+use crate::operations::acting::Acts;
 use crate::operations::{Define, Operation, PlanContext};
 use crate::value::Known;
 
@@ -46,6 +47,7 @@ impl Define for Template {
     const NAME: &'static str = "files.template";
     const SUMMARY: &'static str = "a file is one of the project, rendered over the host's data";
     const MAIN_ARGUMENT: &'static str = "dest";
+    const ACTS: Acts = Acts::ForOwner;
 }
 
 impl Operation for Template {
