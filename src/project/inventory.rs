@@ -9,7 +9,7 @@ use super::data::check_reserved;
 use super::jumps::{check_jumps, wrong_ways};
 use super::reader::{Source, read_struct, refuse_not_yet, take_table};
 use crate::error::{Diagnostic, Origin};
-use crate::quote::check_address;
+use crate::quote::{check_address, check_user};
 use crate::value::{Entry, Kind, Table};
 
 /// The hosts of an environment.
@@ -55,21 +55,25 @@ pub struct ConnectionSettings {
     /// How the login user becomes root.
     #[serde(rename = "become")]
     pub privilege: Option<Become>,
+    /// As whom homelab works then, instead of root.
+    pub become_user: Option<String>,
     /// Hosts to go through, in order: names of the inventory, or as `ssh` takes them.
     pub jump: Option<Vec<String>>,
     /// Whether the host is this machine, reached without `ssh`.
     pub local: Option<bool>,
 }
 
-/// How the login user becomes root.
+/// How the login user becomes root, or another user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Become {
-    /// It is root.
+    /// Not at all: it is root, or works without.
     #[default]
     None,
     /// By `sudo`.
     Sudo,
+    /// By `doas`.
+    Doas,
 }
 
 impl ConnectionSettings {
@@ -81,6 +85,11 @@ impl ConnectionSettings {
             user: self.user.or_else(|| defaults.user.clone()),
             port: self.port.or(defaults.port),
             identity_file: self.identity_file.or_else(|| defaults.identity_file.clone()),
+            become_user: match self.privilege {
+                // Who becomes nobody becomes nobody in particular.
+                Some(Become::None) => self.become_user,
+                _ => self.become_user.or_else(|| defaults.become_user.clone()),
+            },
             privilege: self.privilege.or(defaults.privilege),
             jump: self.jump.or_else(|| defaults.jump.as_ref().filter(is_jump).cloned()),
             local: self.local.or(defaults.local),
@@ -132,7 +141,7 @@ struct HostHead {
     groups: Vec<String>,
 }
 
-const CONNECTION_NOT_YET: &[&str] = &["become_user", "keep", "known_hosts"];
+const CONNECTION_NOT_YET: &[&str] = &["keep", "known_hosts"];
 
 pub(super) fn read(source: Source) -> Result<Inventory, Vec<Diagnostic>> {
     let start = source.start();
@@ -226,6 +235,7 @@ fn read_host(
         let title = format!("host `{name}` cannot be both of the lab and this machine");
         return Err(Diagnostic::new(title).at_maybe(origin, "`lab` and `local`"));
     }
+    check_become_user(name, &connection, origin)?;
     let address = table.get("address").cloned();
     let head: HostHead = read_struct(table, origin, "host")?;
     if let Some(written) = &head.address {
@@ -266,6 +276,22 @@ fn lab(table: &mut Table, defaults: &LabSettings) -> Result<Option<LabSettings>,
             format!("this is {}", entry.value.describe()),
         )),
     }
+}
+
+/// The user ends up on the command line of `sudo` or `doas`, and means nothing without either.
+fn check_become_user(host: &str, connection: &ConnectionSettings, origin: Option<&Origin>) -> Result<(), Diagnostic> {
+    let Some(user) = &connection.become_user else {
+        return Ok(());
+    };
+    if connection.privilege.unwrap_or_default() == Become::None {
+        let title = format!("host `{host}` has a `become_user` and no way to become it");
+        let hint = "say how: `become = \"sudo\"` or `become = \"doas\"` beside it";
+        return Err(Diagnostic::new(title).at_maybe(origin, "this host").hint(hint));
+    }
+    check_user(user).map_err(|wrong| {
+        let title = format!("`{user}` is no usable `become_user`");
+        Diagnostic::new(title).at_maybe(origin, wrong.to_string())
+    })
 }
 
 /// Names and addresses end up on ssh's command line: what it could read otherwise is refused where it is written.

@@ -10,6 +10,7 @@ mod accounts;
 mod acting;
 mod apt_lock;
 mod bad_input;
+mod becoming;
 mod commands;
 mod concurrency;
 mod conditions;

@@ -54,11 +54,7 @@ pub(crate) const PLACES: &[Place] = &[
     Place {
         path: "inventories/dev.toml",
         around: "[hosts.alpha]\naddress = '127.0.0.1'\n[connection]\n@\n",
-        keys: &[
-            ("become_user", "'setup'"),
-            ("keep", "'5m'"),
-            ("known_hosts", "'known_hosts'"),
-        ],
+        keys: &[("keep", "'5m'"), ("known_hosts", "'known_hosts'")],
     },
 ];
 
