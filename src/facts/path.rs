@@ -105,11 +105,7 @@ pub(super) fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec
     let (links_at, hidden_at, digests_at) = (section("links")?, section("hidden")?, section("digests")?);
     let links = pairs(&lines[links_at + 1..hidden_at]);
     let hidden = pairs(&lines[hidden_at + 1..digests_at]);
-    let digests: BTreeMap<&str, &str> = lines[digests_at + 1..]
-        .iter()
-        .filter_map(|line| line.trim_start_matches('\\').split_once("  "))
-        .map(|(digest, path)| (path, digest))
-        .collect();
+    let digests: BTreeMap<String, &str> = lines[digests_at + 1..].iter().filter_map(|line| digest(line)).collect();
     let mut present = BTreeMap::new();
     for line in &lines[..links_at] {
         let (path, mut inode) = parse_stat(line, &links, &digests)?;
@@ -138,6 +134,17 @@ pub(super) fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec
         .collect())
 }
 
+/// A line of sha256sum(1), which marks and doubles backslashes in names.
+fn digest(line: &str) -> Option<(String, &str)> {
+    let (digest, path) = line.trim_start_matches('\\').split_once("  ")?;
+    let path = if line.starts_with('\\') {
+        path.replace("\\\\", "\\")
+    } else {
+        path.to_owned()
+    };
+    Some((path, digest))
+}
+
 /// Lines two by two.
 fn pairs(lines: &[String]) -> BTreeMap<&str, &str> {
     let pairs = lines.chunks_exact(2);
@@ -147,7 +154,7 @@ fn pairs(lines: &[String]) -> BTreeMap<&str, &str> {
 fn parse_stat<'a>(
     line: &'a str,
     links: &BTreeMap<&str, &str>,
-    digests: &BTreeMap<&str, &str>,
+    digests: &BTreeMap<String, &str>,
 ) -> Result<(&'a str, Inode), UnreadableAnswer> {
     let unreadable = || UnreadableAnswer::new(format!("`stat` printed `{line}`"));
     let mut fields = line.splitn(5, ' ');
@@ -281,12 +288,14 @@ mod tests {
             .arg(at("a file's name"))
             .status()
             .expect("chmod");
+        std::fs::write(at("back\\slash"), "").expect("write");
         let found = look(&[
             at("a file's name"),
             at("broken"),
             at("directory"),
             at("link"),
             at("none"),
+            at("back\\slash"),
         ]);
         let PathFact::Present(file) = &found[0] else {
             panic!("{found:?}")
@@ -294,6 +303,7 @@ mod tests {
         assert_eq!(file.mode, 0o4751);
         let digest = Known::Yes(crate::secret::sha256_hex(b""));
         assert_eq!(file.kind, InodeKind::File { digest });
+        assert!(matches!(&found[5], PathFact::Present(inode) if inode.kind == file.kind));
         let kinds: Vec<_> = found[1..4]
             .iter()
             .map(|fact| match fact {

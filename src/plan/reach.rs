@@ -43,24 +43,20 @@ struct Reach<'a> {
 
 impl Reach<'_> {
     fn covers(&mut self, change: &ResourceChange) -> bool {
-        let is_within = change.steps.iter().all(|step| self.allows(step));
+        let is_within = change.steps.iter().all(|step| self.allows(change, step));
         // Whose they are is of no matter: they are seen by the changes of the same operation alone.
         self.overlay
             .commit(&OperationId(String::new()), change.effects.iter().cloned());
         is_within
     }
 
-    fn allows(&self, step: &Step) -> bool {
+    fn allows(&self, change: &ResourceChange, step: &Step) -> bool {
         match step {
             Step::WriteFile { path, attributes, .. } | Step::MakeDirectory { path, attributes } => {
                 self.may_place(path) && self.unprivileged.may_give(&attributes.owner, &attributes.group)
             }
             Step::SetAttributes { path, attributes } => {
-                let is_own = match self.at(path) {
-                    Some(PathFact::Present(inode)) => self.unprivileged.owns(&inode),
-                    Some(PathFact::Absent) | None => true,
-                };
-                is_own && self.unprivileged.may_give(&attributes.owner, &attributes.group)
+                self.is_own(path) && self.unprivileged.may_give(&attributes.owner, &attributes.group)
             }
             Step::Link {
                 path,
@@ -68,6 +64,8 @@ impl Reach<'_> {
                 ..
             } => self.may_place(path) && self.unprivileged.may_give(owner, group),
             Step::Remove { path } => self.may_place(path),
+            // It is the file's time that is set.
+            Step::Run(run) if change.id.kind == "file" => self.may_run(run) && self.is_own(&change.id.name),
             Step::Run(run) => self.may_run(run),
         }
     }
@@ -79,6 +77,14 @@ impl Reach<'_> {
             Identity::Own => true,
             Identity::LoginUser => self.session.login.user == *own,
             Identity::User(user) => user == own,
+        }
+    }
+
+    /// Whether what is at a path is this user's, as far as that is known.
+    fn is_own(&self, path: &str) -> bool {
+        match self.at(path) {
+            Some(PathFact::Present(inode)) => self.unprivileged.owns(&inode),
+            Some(PathFact::Absent) | None => true,
         }
     }
 

@@ -1,5 +1,6 @@
 //! `become_user` and `become = false`: the host is asked who ran a command, and whose a file is.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::host::Host;
@@ -186,6 +187,31 @@ fn a_command_as_somebody_else_is_ended_in_time_and_its_failure_is_told() {
         ran.stdout.contains("exit code 7") && ran.stdout.contains("| out"),
         "{}",
         ran.stdout
+    );
+}
+
+#[test]
+fn no_process_of_the_host_shows_what_a_command_says() {
+    let task = "[[operation]]\nop = 'server.shell'\nbecome_user = 'www-data'\nalways = true\n\
+        commands = ['touch /tmp/begun; word=unspoken; sleep 3; echo $word >/tmp/ended']\n";
+    let project = a_project(task);
+    let host = project.up("dev", "alpha");
+    let mut tool = project
+        .command(&["deploy", "dev", "all", "--yes"])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    host.wait_until("test -e /tmp/begun", Duration::from_secs(20));
+    let shown = host.inside("cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ | tr '\\0' ' '");
+    assert!(
+        shown.contains("runuser -u www-data"),
+        "the command was looked for too late"
+    );
+    assert!(!shown.contains("unspoken"), "{shown}");
+    assert_eq!(tool.wait().unwrap().code(), Some(0));
+    assert_eq!(
+        host.inside("cat /tmp/ended; stat -c %U /tmp/ended"),
+        "unspoken\nwww-data\n"
     );
 }
 

@@ -212,6 +212,7 @@ fn what_may_not_be_seen_is_open_and_never_absent() {
     let host = annas(&project);
     let review = run(&project, DRY, 2);
     assert_eq!(marks(&review), "???????", "{}", review.stdout);
+    assert!(review.stdout.contains("7 open, 0 unchanged"), "{}", review.stdout);
     for part in [
         "path `/root/there`: `anna` may not look into /root",
         "path `/root/not-there`: `anna` may not look into /root",
@@ -290,6 +291,59 @@ fn what_needs_root_is_not_promised() {
         "{}",
         ran.stderr
     );
+}
+
+/// Lists that are due, and a removal before an installation: apt is asked about both in ways of their own.
+const APT: &str = r#"
+[[operation]]
+op = "apt.update"
+cache_time = "1h"
+
+[[operation]]
+op = "apt.packages"
+packages = ["less"]
+present = false
+
+[[operation]]
+op = "apt.packages"
+packages = ["tree"]
+
+[[operation]]
+op = "apt.upgrade"
+auto_remove = true
+"#;
+
+#[test]
+fn apt_is_asked_and_not_run() {
+    let project = Project::with_task(APT);
+    let host = annas(&project);
+    for age in ["9 days ago", "now"] {
+        host.inside(&format!("touch -d '{age}' /var/lib/apt/lists/partial"));
+        let review = run(&project, DRY, 2);
+        let marks = marks(&review);
+        assert!(
+            marks.starts_with('?') && marks.matches('?').count() >= 2,
+            "{}",
+            review.stdout
+        );
+        assert!(review.stdout.contains("needs root"), "{}", review.stdout);
+        assert!(review.stdout.contains("package tree"), "{}", review.stdout);
+    }
+    assert!(!host.is("find / /tmp /run -xdev -name '*homelab-lists*' -o -xdev -name '*homelab-status*' | grep ."));
+}
+
+#[test]
+fn a_user_without_a_folder_for_the_lock_is_told_so() {
+    let task = "[[operation]]\nop = 'server.shell'\ncommands = ['touch /tmp/ran']\nalways = true\n";
+    let project = Project::with_task(task);
+    let host = annas(&project);
+    host.inside("chown root /home/anna");
+    let ran = run(&project, &["--yes"], 1);
+    let told = format!("{}{}", ran.stdout, ran.stderr);
+    for part in ["/home/anna/.local/state/homelab/lock", "ermission denied"] {
+        assert!(told.contains(part), "no `{part}` in:\n{told}");
+    }
+    assert!(!host.is("test -e /tmp/ran"));
 }
 
 #[test]

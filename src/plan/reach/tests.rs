@@ -118,8 +118,18 @@ fn what_needs_root_is_open_with_its_reason() {
             supervised: false,
             by,
         };
-        is_limited(&facts, vec![change(Step::Run(run), Vec::new())])
+        let mut change = change(Step::Run(run), Vec::new());
+        change.id.kind = "command";
+        is_limited(&facts, vec![change])
     };
+    let attributes = Attributes {
+        owner: "anna".to_owned(),
+        group: "anna".to_owned(),
+        mode: 0o644,
+    };
+    let path = "/tmp/theirs".to_owned();
+    let step = Step::SetAttributes { path, attributes };
+    assert!(is_limited(&facts, vec![change(step, Vec::new())]));
     assert!(run(Identity::Root) && run(Identity::User("web".to_owned())));
     assert!(!run(Identity::Own) && !run(Identity::LoginUser) && !run(Identity::User("anna".to_owned())));
 }
