@@ -14,6 +14,7 @@ use super::perform::{decides_on_host, take_away};
 use crate::change::{Action, CheckState, Outcome, ResourceChange, ResourceId, Step};
 use crate::facts::overlay::{Effect, OperationId, Scope};
 use crate::facts::path::PathFact;
+use crate::facts::session::Session;
 use crate::facts::unit::UnitFact;
 use crate::facts::{Fact, FactKey, Facts};
 use crate::gather::{GatherError, gather, settle};
@@ -24,6 +25,8 @@ use crate::secret::DigestKey;
 
 /// How long to wait before a check is tried again.
 const CHECK_PAUSE: Duration = Duration::from_secs(1);
+
+const AS_ROOT: &str = "log in as root (`connection.user = \"root\"`), or let the user become root (`connection.become = \"sudo\"` or `\"doas\"`)";
 
 /// What applying one host needs.
 pub(super) struct HostApply<'a> {
@@ -95,7 +98,7 @@ impl HostApply<'_> {
             rest = self.plan_again(writer).await?;
             rest = self.await_check(writer, rest).await?;
             if !progressed && rest.first().is_some_and(|first| first.id == stuck && is_barrier(first)) {
-                return Err(still_unknown(&rest[0]));
+                return Err(self.still_unknown(&rest[0]));
             }
         }
     }
@@ -307,6 +310,37 @@ impl HostApply<'_> {
         })
     }
 
+    /// What cannot be planned even in its turn, or not carried out by whoever works here.
+    fn still_unknown(&self, operation: &PlannedOperation) -> Halt {
+        let why = match &operation.outcome {
+            Outcome::Deferred { why, .. } => why.clone(),
+            _ => "the host does not tell".to_owned(),
+        };
+        let is_root = self.session().is_none_or(|session| session.unprivileged.is_none());
+        Halt {
+            end: HostEnd::Failed,
+            failure: Some(Failure {
+                attempted: format!("carry out `{}`", operation.id.slug()),
+                cause: Some(why),
+                exit_code: None,
+                output: String::new(),
+                hint: (!is_root).then(|| AS_ROOT.to_owned()),
+            }),
+        }
+    }
+
+    fn session(&self) -> Option<&Session> {
+        match self.known.facts.get(&self.reviewed.host)?.get(&FactKey::System)? {
+            Fact::System(system) => Some(&system.session),
+            _ => None,
+        }
+    }
+
+    /// Where the lock lies, if not in its usual place: who is not root has it in a folder of theirs.
+    pub(super) fn lock_path(&self) -> Option<String> {
+        Some(self.session()?.unprivileged.as_ref()?.lock_path())
+    }
+
     fn tell(&self, event: Event) {
         // Nobody listening is no reason to stop.
         let _ = self.events.send(event);
@@ -483,23 +517,6 @@ pub(super) fn held_back(why: &str) -> Halt {
         failure: Some(Failure {
             attempted: "begin".to_owned(),
             cause: Some(why.to_owned()),
-            exit_code: None,
-            output: String::new(),
-            hint: None,
-        }),
-    }
-}
-
-fn still_unknown(operation: &PlannedOperation) -> Halt {
-    let why = match &operation.outcome {
-        Outcome::Deferred { why, .. } => why.clone(),
-        _ => "the host does not tell".to_owned(),
-    };
-    Halt {
-        end: HostEnd::Failed,
-        failure: Some(Failure {
-            attempted: format!("plan `{}`", operation.id.slug()),
-            cause: Some(format!("it still cannot be known what is to do: {why}")),
             exit_code: None,
             output: String::new(),
             hint: None,

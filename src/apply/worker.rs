@@ -156,10 +156,13 @@ async fn obey(
     let mut turn = common.turns.acquire().await.ok();
     let mut since = Instant::now();
     host_apply.begin();
-    let request = LockRequest {
+    let mut request = LockRequest {
         wait: common.options.lock_wait,
         ..LockRequest::new(&common.options.who)
     };
+    if let Some(path) = host_apply.lock_path() {
+        request.path = path;
+    }
     let mut writer = match connection.lock(&request).await {
         Ok(writer) => writer,
         Err(error) => {

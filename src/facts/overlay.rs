@@ -205,8 +205,8 @@ impl<'a> Overlay<'a> {
                 | Fact::Group(GroupFact::Absent)
                 | Fact::Holder(None),
             ) => Presence::Absent,
+            Lookup::Known(Fact::Denied(_)) | Lookup::Since(..) => Presence::Unknown,
             Lookup::Known(_) => Presence::Present,
-            Lookup::Since(..) => Presence::Unknown,
             Lookup::NotGathered => Presence::NotGathered,
         }
     }

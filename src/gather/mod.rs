@@ -212,7 +212,8 @@ async fn read_in_turn(
         since = Instant::now();
         on_event(Event::Started { host: host.clone() });
     };
-    let result = in_turn(turns, begin, read_host(run, target, digests, on_event)).await;
+    let reading = Box::pin(read_host(run, target, digests, on_event));
+    let result = in_turn(turns, begin, reading).await;
     on_event(Event::Finished { host: host.clone() });
     Reading {
         host,

@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
 
 use super::Operation;
+use super::acting::{self, Acts};
 use super::wording::{Parameter, schema_of};
 use crate::value::{Value, ValueError, deserialize, keys_of};
 
@@ -19,6 +20,8 @@ pub(super) trait Define: Operation + DeserializeOwned + JsonSchema + 'static {
     const MAIN_ARGUMENT: &'static str;
     /// One that can be planned, as it is written in a task.
     const EXAMPLE: &'static str;
+    /// What acting as somebody means for it.
+    const ACTS: Acts = Acts::AsItself;
 }
 
 /// A line of the table of operations.
@@ -31,6 +34,7 @@ pub struct Definition {
     pub main_argument: &'static str,
     /// One that can be planned, as it is written in a task.
     pub example: &'static str,
+    acts: Acts,
     parse: fn(&Value) -> Result<Box<dyn Operation>, ValueError>,
     schema: fn() -> Schema,
     keys: fn() -> &'static [&'static str],
@@ -43,13 +47,14 @@ impl Definition {
             summary: T::SUMMARY,
             main_argument: T::MAIN_ARGUMENT,
             example: T::EXAMPLE,
+            acts: T::ACTS,
             parse: |parameters| deserialize::<T>(parameters).map(|operation| Box::new(operation) as Box<dyn Operation>),
             schema: schema_of::<T>,
             keys: keys_of::<T>,
         }
     }
 
-    /// The names of its parameters, in their order.
+    /// The names of its own parameters, in their order.
     pub fn keys(&self) -> &'static [&'static str] {
         (self.keys)()
     }
@@ -59,11 +64,11 @@ impl Definition {
         format!("invalid parameters of `{}`", self.name)
     }
 
-    /// The operation with `parameters`, a table.
+    /// The operation with `parameters`, a table, in which `become` and `become_user` may say as whom it acts.
     ///
     /// Errors: a parameter that is unknown, missing or of the wrong type, at its position.
     pub fn parse(&self, parameters: &Value) -> Result<Box<dyn Operation>, ValueError> {
-        (self.parse)(parameters)
+        acting::parse(self.name, self.acts, parameters, self.parse)
     }
 
     /// A JSON Schema (draft 7) of the table of parameters, in which nothing is referred to.

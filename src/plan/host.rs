@@ -6,12 +6,13 @@ use std::sync::Arc;
 use super::bind::{Bound, BoundOperation, bind, bracketed, twice};
 use super::build::Peers;
 use super::expand::{Answer, Instance, condition, expand};
+use super::reach::limited;
 use super::visible::{Asked, NOT_READ, VisibleFacts};
 use super::{Build, Known, Mistake, PlannedOperation};
 use crate::change::{NotKnown, Outcome, ResourceChange, Stop};
 use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::{Effect, OperationId, Overlay, Scope};
-use crate::facts::{Fact, FactKey, Facts};
+use crate::facts::{FactKey, Facts};
 use crate::operations::{Operation, PlanContext};
 use crate::project::{Named, Run, RunHost, Task, TaskEntry, TaskUse, Wanted, check_names, described};
 use crate::secret::DigestKey;
@@ -84,7 +85,6 @@ impl<'a> HostBuilder<'a> {
     /// What concerns the whole host.
     pub(super) fn begin(&mut self, build: &mut Build) {
         self.want(FactKey::System, build);
-        self.check_root(build);
         for mistake in check_names(&self.run.catalogue, &self.host.data) {
             self.mistake(mistake, build);
         }
@@ -96,17 +96,6 @@ impl<'a> HostBuilder<'a> {
             self.look_ahead(build);
         }
         self.operations
-    }
-
-    /// What an ordinary user cannot read would be taken for absent: a plan from that would lie.
-    fn check_root(&mut self, build: &mut Build) {
-        if let Some(Fact::System(facts)) = self.facts.get(&FactKey::System)
-            && facts.user_id != 0
-        {
-            let title = format!("logs in as user number {}, not as root", facts.user_id);
-            let hint = "log in as root (`connection.user = \"root\"`), or let the user become root (`connection.become = \"sudo\"`)";
-            self.mistake(Diagnostic::new(title).hint(hint), build);
-        }
     }
 
     /// Asks for what the operations behind one that lacks a fact will want, as if that one changed nothing, and as if all were
@@ -320,9 +309,11 @@ impl<'a> HostBuilder<'a> {
             &operation.scope,
         );
         let mut is_unread = false;
+        let mut touches = Vec::new();
         let outcome = match &operation.bound {
             Bound::Unknown(why) => Ok(deferred(Vec::new(), why.clone(), vec![Scope::Everything])),
             Bound::Ready(ready) => {
+                touches = ready.touches();
                 ready.needs().into_iter().for_each(|key| self.want(key, build));
                 let planned = ready.plan(&context);
                 is_unread = matches!(
@@ -344,8 +335,10 @@ impl<'a> HostBuilder<'a> {
             Ok(outcome) => outcome,
             Err(mistake) => return self.mistake(mistake, build),
         };
+        let effects = effects(&operation.id, &outcome);
+        let outcome = limited(outcome, touches, &self.overlay);
         if !(is_unread && self.looks_ahead) {
-            self.overlay.commit(&operation.id, effects(&operation.id, &outcome));
+            self.overlay.commit(&operation.id, effects);
         }
         self.operations.push(PlannedOperation {
             id: operation.id,

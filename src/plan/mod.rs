@@ -6,6 +6,7 @@ mod build;
 mod check;
 mod expand;
 mod host;
+mod reach;
 mod review;
 mod visible;
 
@@ -128,6 +129,8 @@ pub struct Totals {
     pub each_time: usize,
     /// Operations that are planned later.
     pub deferred: usize,
+    /// Those of them that no operation before will settle, such as what the login user may not see or do.
+    pub open: usize,
     /// Operations with nothing to do.
     pub unchanged: usize,
     /// Checks that fail, or are tried after the changes.
@@ -146,7 +149,10 @@ impl Totals {
                 ..
             } => self.holding += 1,
             Outcome::Check { .. } => self.checks += 1,
-            Outcome::Deferred { .. } => self.deferred += 1,
+            Outcome::Deferred { waits_for, .. } => {
+                self.deferred += 1;
+                self.open += usize::from(waits_for.is_empty());
+            }
             Outcome::Change(changes) | Outcome::Ensure { changes, .. } => {
                 for change in changes {
                     match change.action {

@@ -11,7 +11,7 @@ use super::fields::{Fields, Named};
 use super::jumps::{check_jumps, wrong_ways};
 use super::reader::{Source, read_struct, refuse_not_yet, take_table};
 use crate::error::{Diagnostic, Origin};
-use crate::quote::check_address;
+use crate::quote::{check_address, check_user};
 use crate::value::{Entry, Kind, Table};
 
 /// The hosts of an environment.
@@ -57,21 +57,25 @@ pub struct ConnectionSettings {
     /// How the login user becomes root.
     #[serde(rename = "become")]
     pub privilege: Option<Become>,
+    /// As whom homelab works then, instead of root.
+    pub become_user: Option<String>,
     /// Hosts to go through, in order: names of the inventory, or as `ssh` takes them.
     pub jump: Option<Vec<String>>,
     /// Whether the host is this machine, reached without `ssh`.
     pub local: Option<bool>,
 }
 
-/// How the login user becomes root.
+/// How the login user becomes root, or another user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Become {
-    /// It is root.
+    /// Not at all: it is root, or works without.
     #[default]
     None,
     /// By `sudo`.
     Sudo,
+    /// By `doas`.
+    Doas,
 }
 
 impl ConnectionSettings {
@@ -83,6 +87,11 @@ impl ConnectionSettings {
             user: self.user.or_else(|| defaults.user.clone()),
             port: self.port.or(defaults.port),
             identity_file: self.identity_file.or_else(|| defaults.identity_file.clone()),
+            become_user: match self.privilege {
+                // Who becomes nobody becomes nobody in particular.
+                Some(Become::None) => self.become_user,
+                _ => self.become_user.or_else(|| defaults.become_user.clone()),
+            },
             privilege: self.privilege.or(defaults.privilege),
             jump: self.jump.or_else(|| defaults.jump.as_ref().filter(is_jump).cloned()),
             local: self.local.or(defaults.local),
@@ -121,7 +130,7 @@ impl Default for LabSettings {
 
 const KEYS: &[&str] = &["groups", "connection", "lab", "hosts"];
 const HOST_KEYS: &[&str] = &["address", "groups", "data", "connection", "lab"];
-const CONNECTION_NOT_YET: &[&str] = &["become_user", "keep", "known_hosts"];
+const CONNECTION_NOT_YET: &[&str] = &["keep", "known_hosts"];
 
 pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<Inventory> {
     let start = source.start();
@@ -214,6 +223,7 @@ fn read_host(
         let title = format!("host `{name}` cannot be both of the lab and this machine");
         return Err(Diagnostic::new(title).at_maybe(origin, "`lab` and `local`"));
     }
+    check_become_user(name, &connection, origin)?;
     let place = origin.or(entry.value.origin.as_ref()).unwrap_or(start);
     let mut fields = Fields::new(table, place, mistakes);
     let address = fields.text("address");
@@ -253,6 +263,22 @@ fn lab(table: &mut Table, defaults: &LabSettings) -> Result<Option<LabSettings>,
             format!("this is {}", entry.value.describe()),
         )),
     }
+}
+
+/// The user ends up on the command line of `sudo` or `doas`, and means nothing without either.
+fn check_become_user(host: &str, connection: &ConnectionSettings, origin: Option<&Origin>) -> Result<(), Diagnostic> {
+    let Some(user) = &connection.become_user else {
+        return Ok(());
+    };
+    if connection.privilege.unwrap_or_default() == Become::None {
+        let title = format!("host `{host}` has a `become_user` and no way to become it");
+        let hint = "say how: `become = \"sudo\"` or `become = \"doas\"` beside it";
+        return Err(Diagnostic::new(title).at_maybe(origin, "this host").hint(hint));
+    }
+    check_user(user).map_err(|wrong| {
+        let title = format!("`{user}` is no usable `become_user`");
+        Diagnostic::new(title).at_maybe(origin, wrong.to_string())
+    })
 }
 
 /// Names and addresses end up on ssh's command line: what it could read otherwise is refused where it is written.

@@ -117,17 +117,9 @@ const TASK_KEYS: &[&str] = &[
 ];
 const TASK_NOT_YET: &[&str] = &["become", "become_user"];
 const INCLUDE_KEYS: &[&str] = &["include", "name", "when", "for_each", "vars", "tags"];
-const OPERATION_NOT_YET: &[&str] = &[
-    "become",
-    "become_user",
-    "env",
-    "timeout",
-    "retries",
-    "sensitive",
-    "on_error",
-];
+const OPERATION_NOT_YET: &[&str] = &["env", "timeout", "retries", "sensitive", "on_error"];
 /// The keys of an operation that are not its parameters.
-pub const COMMON_KEYS: &[&str] = &["op", "name", "when", "for_each", "tags"];
+pub const COMMON_KEYS: &[&str] = &["op", "name", "when", "for_each", "tags", "become", "become_user"];
 
 pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Task {
     let place = source.start();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use crate::error::{Diagnostic, suggestion};
-use crate::operations::{OPERATIONS, Parameter};
+use crate::operations::{ACTING_KEYS, OPERATIONS, Parameter};
 use crate::project::task::{COMMON_KEYS, RawOperation};
 use crate::template::is_template;
 use crate::value::{Entry, Kind, Table, Value};
@@ -20,7 +20,7 @@ pub(super) fn check(operation: &RawOperation) -> Vec<Diagnostic> {
     let known = operation.definition.keys();
     let mut mistakes = Vec::new();
     for (key, entry) in &operation.arguments {
-        if known.contains(&key.as_str()) {
+        if known.contains(&key.as_str()) || ACTING_KEYS.contains(&key.as_str()) {
             mistakes.extend(check_type(operation, key, entry));
         } else {
             mistakes.push(unknown(operation, key, entry, known));
