@@ -119,6 +119,16 @@ impl Diagnostic {
         }
     }
 
+    /// Moves the mistake itself to another place.
+    #[must_use]
+    pub fn placed(mut self, origin: &Origin) -> Self {
+        match self.labels.first_mut() {
+            Some(first) => first.origin = origin.clone(),
+            None => return self.at(origin, ""),
+        }
+        self
+    }
+
     /// Adds what lies below.
     #[must_use]
     pub fn because(mut self, cause: impl Into<String>) -> Self {

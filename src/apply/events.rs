@@ -152,19 +152,23 @@ pub enum HostEnd {
     Invalid,
     /// The user ended the run.
     Interrupted,
+    /// Its turn did not come: too many of the hosts before it failed.
+    HeldBack,
 }
 
 /// The one exit code of hosts with different ends: 130 > 3 > 1 > 6 > 5 > 4 > 2 > 0.
 ///
 /// `Pending` counts as 2; who wants 0 for it decides that before.
 pub fn exit_code(ends: impl IntoIterator<Item = HostEnd>) -> u8 {
-    const RANKED: [(HostEnd, u8); 8] = [
+    const RANKED: [(HostEnd, u8); 9] = [
         (HostEnd::Interrupted, 130),
         (HostEnd::Invalid, 3),
         (HostEnd::Failed, 1),
         (HostEnd::Stale, 6),
         (HostEnd::Locked, 5),
         (HostEnd::Unreachable, 4),
+        // Never alone: what held it back ended otherwise.
+        (HostEnd::HeldBack, 1),
         (HostEnd::Pending, 2),
         (HostEnd::Converged, 0),
     ];
@@ -186,6 +190,7 @@ mod tests {
         assert_eq!(exit_code([Converged]), 0);
         assert_eq!(exit_code([Converged, Pending]), 2);
         assert_eq!(exit_code([Pending, Unreachable]), 4);
+        assert_eq!(exit_code([HostEnd::HeldBack, Unreachable]), 4);
         assert_eq!(exit_code([Unreachable, Locked]), 5);
         assert_eq!(exit_code([Locked, Stale]), 6);
         assert_eq!(exit_code([Stale, Failed]), 1);

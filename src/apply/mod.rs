@@ -4,21 +4,22 @@ mod batch;
 mod events;
 mod perform;
 mod run;
+mod stages;
+mod worker;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures_util::future::join_all;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, watch};
 
 use crate::gather::{GatherError, ReadHost};
-use crate::remote::{Connection, LockRequest};
+use crate::project::Run;
 use crate::secret::DigestKey;
 
 pub use events::{Event, Failure, HostEnd, HostResult, Line, LineEnd, OperationResult, exit_code};
 
-use run::{Halt, HostApply, gather_failed, lost};
+use run::{Halt, gather_failed};
 
 /// How a plan is to be applied.
 #[derive(Clone, Debug)]
@@ -33,29 +34,34 @@ pub struct ApplyOptions {
     pub live_output: bool,
 }
 
-/// Applies every host's plan, as many hosts at once as allowed; results come in the order of `hosts`.
+/// Applies every host's plan, stage by stage, as many hosts at once as allowed; results come in the order of `hosts`.
 ///
-/// When `cancelled` turns true no further step begins; the one under way ends by itself.
+/// `unread` are the hosts that could not be read: where a stage counts failures, they count. When `cancelled` turns true no
+/// further step begins; the one under way ends by itself.
 pub async fn apply(
+    run: &Run,
     hosts: Vec<ReadHost>,
+    unread: &[HostResult],
     digests: &Arc<DigestKey>,
     options: &ApplyOptions,
     events: &UnboundedSender<Event>,
     cancelled: &watch::Receiver<bool>,
 ) -> Vec<HostResult> {
     let turns = Arc::new(Semaphore::new(options.parallel));
-    let applies = hosts.into_iter().map(|host| {
-        let (digests, options, turns) = (Arc::clone(digests), options.clone(), Arc::clone(&turns));
-        let (events, cancelled) = (events.clone(), cancelled.clone());
-        let task = tokio::spawn(async move { apply_host(host, &turns, &digests, &options, &events, cancelled).await });
-        async move {
-            match task.await {
-                Ok(result) => result,
-                Err(failed) => std::panic::resume_unwind(failed.into_panic()),
-            }
-        }
-    });
-    join_all(applies).await
+    let workers = hosts
+        .into_iter()
+        .map(|host| {
+            let common = worker::Common {
+                turns: Arc::clone(&turns),
+                digests: Arc::clone(digests),
+                options: options.clone(),
+                events: events.clone(),
+                cancelled: cancelled.clone(),
+            };
+            worker::start(host, common)
+        })
+        .collect();
+    stages::carry_out(run, workers, unread).await
 }
 
 /// The result of a host that could not be read, and so has no plan.
@@ -70,74 +76,6 @@ pub fn not_read(host: &str, error: &GatherError) -> HostResult {
         round_trips: 0,
         took: Duration::ZERO,
     }
-}
-
-async fn apply_host(
-    host: ReadHost,
-    turns: &Semaphore,
-    digests: &DigestKey,
-    options: &ApplyOptions,
-    events: &UnboundedSender<Event>,
-    mut cancelled: watch::Receiver<bool>,
-) -> HostResult {
-    let ReadHost {
-        run,
-        mut connection,
-        known,
-        build,
-    } = host;
-    let reviewed = &build.plan.hosts[0];
-    let mut host_apply = HostApply {
-        run: &run,
-        reviewed,
-        known,
-        digests,
-        events,
-        live_output: options.live_output,
-        results: Vec::new(),
-        notices: Vec::new(),
-    };
-    let request = LockRequest {
-        wait: options.lock_wait,
-        ..LockRequest::new(&options.who)
-    };
-    let mut since = Instant::now();
-    let in_turn = async {
-        // Nobody closes it: without a turn the host is changed at once.
-        let _turn = turns.acquire().await.ok();
-        since = Instant::now();
-        host_apply.begin();
-        locked_apply(&mut host_apply, &mut connection, &request).await
-    };
-    let halt = tokio::select! {
-        halt = in_turn => halt,
-        () = cancellation(&mut cancelled) => Some(interrupted()),
-    };
-    let took = since.elapsed();
-    let round_trips = connection.round_trips();
-    connection.close().await;
-    let result = host_apply.result(halt, round_trips, took);
-    // Nobody listening is no reason to stop.
-    let _ = events.send(Event::HostFinished { result: result.clone() });
-    result
-}
-
-async fn locked_apply(
-    host_apply: &mut HostApply<'_>,
-    connection: &mut Connection,
-    request: &LockRequest,
-) -> Option<Halt> {
-    let mut writer = match connection.lock(request).await {
-        Ok(writer) => writer,
-        Err(error) => return Some(lost(&error)),
-    };
-    if let Err(halt) = host_apply.take_away_jobs(&mut writer).await {
-        return Some(halt);
-    }
-    if let Err(halt) = host_apply.apply(&mut writer).await {
-        return Some(halt);
-    }
-    host_apply.read_notices(&mut writer).await.err()
 }
 
 async fn cancellation(cancelled: &mut watch::Receiver<bool>) {

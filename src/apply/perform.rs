@@ -79,21 +79,20 @@ fn script(step: &Step, live: bool) -> StepScript {
             ))
         }
         Step::SetAttributes { path, attributes } => body(set_attributes(&quote(path), attributes)),
-        Step::Link { path, target } => {
+        Step::Link { path, target, owner } => {
             let (temporary, path) = (quote(&temporary_name(path)), quote(path));
+            let owner = quote(&format!("{}:{}", owner.owner, owner.group));
             body(format!(
-                "ln -s -- {} {temporary} && mv -f -T -- {temporary} {path} || {{ rm -f -- {temporary}; exit 1; }}",
+                "ln -s -- {} {temporary} && chown -h -- {owner} {temporary} && mv -f -T -- {temporary} {path} || {{ rm -f -- {temporary}; exit 1; }}",
                 quote(target)
             ))
         }
         Step::Remove { path } => body(format!("rm -rf -- {}", quote(path))),
         Step::Run(run) if run.supervised => body(supervised_body(run, live)),
-        Step::Run(run) => body(format!(
-            "timeout -k {KILL_AFTER} {} sh <<'{delimiter}'\n{{\n{}\n}} </dev/null\n{delimiter}",
-            seconds(run.timeout),
-            run.script,
-            delimiter = delimiter(&run.script)
-        )),
+        Step::Run(run) => {
+            let timeout = format!("timeout -k {KILL_AFTER} {}", seconds(run.timeout));
+            body(run.by.run(&timeout, &run.script))
+        }
     }
 }
 
@@ -247,7 +246,7 @@ fn already(step: &Step) -> Option<String> {
         } => Some(file_is(path, Some(&sha256_hex(content)), attributes)),
         Step::MakeDirectory { path, attributes } => Some(directory_is(path, attributes)),
         Step::SetAttributes { path, attributes } => Some(attributes_are(path, attributes)),
-        Step::Link { path, target } => Some(link_is(path, target)),
+        Step::Link { path, target, .. } => Some(link_is(path, target)),
         Step::Remove { .. } | Step::Run(_) => None,
     }
 }

@@ -3,7 +3,7 @@
 //! A batch is all that can be sent without another look at the host. Where the plan could not know what an operation comes
 //! to, the host is read again and the rest is planned anew; what comes of that must be within what was reviewed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -14,6 +14,7 @@ use super::perform::{decides_on_host, take_away};
 use crate::change::{Action, CheckState, Outcome, ResourceChange, ResourceId, Step};
 use crate::facts::overlay::{Effect, OperationId, Scope};
 use crate::facts::path::PathFact;
+use crate::facts::session::Session;
 use crate::facts::unit::UnitFact;
 use crate::facts::{Fact, FactKey, Facts};
 use crate::gather::{GatherError, gather, settle};
@@ -25,6 +26,8 @@ use crate::secret::DigestKey;
 /// How long to wait before a check is tried again.
 const CHECK_PAUSE: Duration = Duration::from_secs(1);
 
+const AS_ROOT: &str = "log in as root (`connection.user = \"root\"`), or let the user become root (`connection.become = \"sudo\"` or `\"doas\"`)";
+
 /// What applying one host needs.
 pub(super) struct HostApply<'a> {
     pub(super) run: &'a Run,
@@ -33,6 +36,7 @@ pub(super) struct HostApply<'a> {
     pub(super) digests: &'a DigestKey,
     pub(super) events: &'a UnboundedSender<Event>,
     pub(super) live_output: bool,
+    pub(super) stage: usize,
     pub(super) results: Vec<OperationResult>,
     pub(super) notices: Vec<String>,
 }
@@ -68,8 +72,21 @@ impl HostApply<'_> {
         Ok(())
     }
 
-    pub(super) async fn apply(&mut self, writer: &mut Writer<'_>) -> Result<(), Halt> {
-        let mut rest = self.reviewed.operations.clone();
+    /// Applies a stage; with `peers`, what is read of other hosts since the review, its operations are planned again first.
+    pub(super) async fn apply(
+        &mut self,
+        writer: &mut Writer<'_>,
+        stage: usize,
+        peers: BTreeMap<String, Facts>,
+    ) -> Result<(), Halt> {
+        self.stage = stage;
+        let mut rest = if peers.is_empty() {
+            let reviewed = self.reviewed.operations.iter();
+            reviewed.filter(|operation| operation.stage == stage).cloned().collect()
+        } else {
+            self.known.facts.extend(peers);
+            self.plan_again(writer).await?
+        };
         loop {
             let (batch, after) = split(rest);
             let progressed = !batch.is_empty();
@@ -81,7 +98,7 @@ impl HostApply<'_> {
             rest = self.plan_again(writer).await?;
             rest = self.await_check(writer, rest).await?;
             if !progressed && rest.first().is_some_and(|first| first.id == stuck && is_barrier(first)) {
-                return Err(still_unknown(&rest[0]));
+                return Err(self.still_unknown(&rest[0]));
             }
         }
     }
@@ -240,10 +257,32 @@ impl HostApply<'_> {
             .next()
             .map(|plan| plan.operations)
             .unwrap_or_default();
+        let operations: Vec<PlannedOperation> = operations
+            .into_iter()
+            .filter(|operation| operation.stage == self.stage)
+            .collect();
         for now in &operations {
             self.check_against_review(now)?;
         }
         Ok(operations)
+    }
+
+    /// What other hosts of the run see of this one, read anew.
+    pub(super) async fn read_visible(&mut self, writer: &mut Writer<'_>) -> Result<Facts, Halt> {
+        let host = self.reviewed.host.clone();
+        let facts = self.known.facts.entry(host.clone()).or_default();
+        let is_visible = |key: &&FactKey| {
+            matches!(
+                key,
+                FactKey::System | FactKey::User(_) | FactKey::Group(_) | FactKey::Package(_)
+            )
+        };
+        let mut keys: BTreeSet<FactKey> = facts.keys().filter(is_visible).cloned().collect();
+        keys.insert(FactKey::System);
+        gather(writer, &host, &keys, facts)
+            .await
+            .map_err(|error| gather_failed(&error))?;
+        Ok(facts.clone())
     }
 
     fn check_against_review(&self, now: &PlannedOperation) -> Result<(), Halt> {
@@ -267,8 +306,39 @@ impl HostApply<'_> {
         operations.iter().find(|reviewed| reviewed.id == now.id).or_else(|| {
             operations
                 .iter()
-                .find(|reviewed| reviewed.origin == now.origin && matches!(reviewed.outcome, Outcome::Deferred { .. }))
+                .find(|reviewed| matches!(reviewed.outcome, Outcome::Deferred { .. }) && is_below(now, reviewed))
         })
+    }
+
+    /// What cannot be planned even in its turn, or not carried out by whoever works here.
+    fn still_unknown(&self, operation: &PlannedOperation) -> Halt {
+        let why = match &operation.outcome {
+            Outcome::Deferred { why, .. } => why.clone(),
+            _ => "the host does not tell".to_owned(),
+        };
+        let is_root = self.session().is_none_or(|session| session.unprivileged.is_none());
+        Halt {
+            end: HostEnd::Failed,
+            failure: Some(Failure {
+                attempted: format!("carry out `{}`", operation.id.slug()),
+                cause: Some(why),
+                exit_code: None,
+                output: String::new(),
+                hint: (!is_root).then(|| AS_ROOT.to_owned()),
+            }),
+        }
+    }
+
+    fn session(&self) -> Option<&Session> {
+        match self.known.facts.get(&self.reviewed.host)?.get(&FactKey::System)? {
+            Fact::System(system) => Some(&system.session),
+            _ => None,
+        }
+    }
+
+    /// Where the lock lies, if not in its usual place: who is not root has it in a folder of theirs.
+    pub(super) fn lock_path(&self) -> Option<String> {
+        Some(self.session()?.unprivileged.as_ref()?.lock_path())
     }
 
     fn tell(&self, event: Event) {
@@ -315,6 +385,11 @@ impl HostApply<'_> {
             took,
         }
     }
+}
+
+/// Whether an operation is the one, or of the task, that was shown as one line since it was not known what it comes to.
+fn is_below(now: &PlannedOperation, shown: &PlannedOperation) -> bool {
+    now.stage == shown.stage && (now.origin == shown.origin || now.within.contains(&shown.origin))
 }
 
 /// A line for each reviewed change; what was deferred was shown as one.
@@ -435,16 +510,13 @@ fn is_absent(key: &FactKey, facts: &Facts) -> bool {
     )
 }
 
-fn still_unknown(operation: &PlannedOperation) -> Halt {
-    let why = match &operation.outcome {
-        Outcome::Deferred { why, .. } => why.clone(),
-        _ => "the host does not tell".to_owned(),
-    };
+/// That too many hosts before this one failed.
+pub(super) fn held_back(why: &str) -> Halt {
     Halt {
-        end: HostEnd::Failed,
+        end: HostEnd::HeldBack,
         failure: Some(Failure {
-            attempted: format!("plan `{}`", operation.id.slug()),
-            cause: Some(format!("it still cannot be known what is to do: {why}")),
+            attempted: "begin".to_owned(),
+            cause: Some(why.to_owned()),
             exit_code: None,
             output: String::new(),
             hint: None,

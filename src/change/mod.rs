@@ -12,7 +12,7 @@ use crate::facts::FactKey;
 use crate::facts::overlay::{Effect, OperationId, Scope};
 use crate::secret::KeyedDigest;
 
-pub use step::{Attributes, Expect, Run, Step};
+pub use step::{Attributes, Expect, Ownership, Run, Step};
 
 /// The longest that a command may take unless its operation says otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::facts::Installation;
+use crate::facts::{Identity, Installation};
 
 /// Owner, group and mode of something at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,15 @@ pub struct Attributes {
     pub group: String,
     /// Permission bits.
     pub mode: u32,
+}
+
+/// Whose something is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ownership {
+    /// Owner's name.
+    pub owner: String,
+    /// Group's name.
+    pub group: String,
 }
 
 /// One thing that is done to a host. Closed: `apply::perform` carries each out, and nothing else alters a host.
@@ -50,6 +59,8 @@ pub enum Step {
         path: String,
         /// The text of the link.
         target: String,
+        /// Whose it is.
+        owner: Ownership,
     },
     /// What is at a path goes; a directory only with all below it.
     Remove {
@@ -71,6 +82,8 @@ pub struct Run {
     pub timeout: Duration,
     /// Whether it outlives the connection, as a job of the host.
     pub supervised: bool,
+    /// As whom it runs.
+    pub by: Identity,
 }
 
 /// What must still be so on the host right before a change's first step.

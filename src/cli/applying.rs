@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use homelab::apply::{ApplyOptions, Event, HostResult, apply};
 use homelab::gather::ReadHost;
 use homelab::plan::Plan;
+use homelab::project::Run;
 use homelab::report::{self, LiveOutput, Progress, TextOptions};
 use homelab::secret::DigestKey;
 use tokio::sync::{mpsc, watch};
@@ -15,7 +16,9 @@ use super::telling::{Lines, Teller, Told};
 
 /// How a plan is applied and told.
 pub(super) struct Applying<'a> {
+    pub(super) run: &'a Run,
     pub(super) plan: &'a Plan,
+    pub(super) unread: &'a [HostResult],
     pub(super) lock_wait: Duration,
     pub(super) parallel: usize,
     pub(super) text: TextOptions,
@@ -62,7 +65,16 @@ impl Applying<'_> {
         let telling = teller.follow(told, hear, interrupted);
         let applying = async move {
             // The last sender goes with the applying, and so ends the telling.
-            apply(hosts, digests, &apply_options, &events, &cancelled).await
+            apply(
+                self.run,
+                hosts,
+                self.unread,
+                digests,
+                &apply_options,
+                &events,
+                &cancelled,
+            )
+            .await
         };
         let (results, telling) = tokio::join!(applying, telling);
         telling?;

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use homelab::plan::{Known, build};
-use homelab::project::{Filter, select};
+use homelab::error::Diagnostics;
+use homelab::plan::{Known, build, unmatched};
+use homelab::project::select;
 use homelab::report;
 use homelab::secret::DigestKey;
 
 use super::deploying::Deploying;
+use super::filter::FilterArguments;
 use super::format::Format;
 use super::output::tell;
 use super::ways::WayArguments;
@@ -35,12 +37,8 @@ pub(crate) struct DeployArguments {
     /// Apply without asking
     #[arg(long, short, conflicts_with = "dry_run")]
     pub(super) yes: bool,
-    /// Only hosts that match: a name, a group or a glob
-    #[arg(long, value_name = "PATTERN", value_delimiter = ',', add = completion::host_patterns())]
-    limit: Vec<String>,
-    /// Only tasks that match: a name or a glob
-    #[arg(long, value_name = "TASK", value_delimiter = ',', add = completion::tasks())]
-    only: Vec<String>,
+    #[command(flatten)]
+    filter: FilterArguments,
     /// With --dry-run, exit with 2 if changes are pending
     #[arg(long, requires = "dry_run")]
     pub(super) detailed_exitcode: bool,
@@ -76,10 +74,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 
 pub(super) fn run(arguments: &DeployArguments) -> anyhow::Result<ExitCode> {
     let project = super::project()?;
-    let filter = Filter {
-        limit: arguments.limit.clone(),
-        only: arguments.only.clone(),
-    };
+    let filter = arguments.filter.read()?;
     let run = select(&project, &arguments.inventory, &arguments.deploy, &filter)?;
     let digests = Arc::new(DigestKey::random());
     // Without any facts: what is wrong with the project comes out before any connection is made.
@@ -87,6 +82,10 @@ pub(super) fn run(arguments: &DeployArguments) -> anyhow::Result<ExitCode> {
     if !offline.mistakes.is_empty() {
         tell(&report::mistakes(&offline.mistakes));
         return Ok(ExitCode::from(super::INVALID));
+    }
+    let unmatched = unmatched(&run, &offline);
+    if !unmatched.is_empty() {
+        return Err(Diagnostics(unmatched).into());
     }
     if !arguments.dry_run && !arguments.yes {
         prompt::check_terminal()?;

@@ -109,7 +109,9 @@ impl Deploying<'_> {
         interruption: &mut Interruption,
     ) -> anyhow::Result<ExitCode> {
         let applying = Applying {
+            run: self.run,
             plan,
+            unread: &unread,
             lock_wait: self.arguments.lock_wait,
             parallel: self.arguments.parallel(),
             text: self.text(),

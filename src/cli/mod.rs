@@ -3,6 +3,7 @@
 //! Plans and reports go to standard output, everything else to standard error.
 
 mod applying;
+mod check;
 mod completion;
 mod completions;
 mod deploy;
@@ -10,9 +11,11 @@ mod deploying;
 mod errors;
 mod exec;
 mod facts;
+mod filter;
 mod format;
 mod init;
 mod interruption;
+mod inventory;
 mod lab;
 mod man;
 mod operations;
@@ -55,6 +58,11 @@ enum Command {
     Init(init::InitArguments),
     /// Show what a deploy would change on an inventory's hosts, ask, and apply it
     Deploy(deploy::DeployArguments),
+    /// Find every mistake of the project that shows without a connection
+    Check(check::CheckArguments),
+    /// What the inventories hold, and where each value comes from
+    #[command(subcommand)]
+    Inventory(inventory::InventoryCommand),
     /// List the keys of an inventory's hosts that are not known yet, ask, and add them to `inventories/known_hosts`
     Trust(trust::TrustArguments),
     /// Run a command on hosts and exit as it does; on several hosts with 1 if it failed anywhere
@@ -94,6 +102,8 @@ pub(crate) fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Init(arguments) => init::run(arguments),
         Command::Deploy(arguments) => deploy::run(arguments),
+        Command::Check(arguments) => check::run(arguments),
+        Command::Inventory(command) => inventory::run(command),
         Command::Trust(arguments) => trust::run(arguments),
         Command::Exec(arguments) => exec::run(arguments),
         Command::Facts(arguments) => facts::run(arguments),

@@ -72,10 +72,7 @@ impl Ways<'_> {
             known_hosts,
             connect_timeout: CONNECT_TIMEOUT,
             jumps,
-            privilege: match host.connection.privilege.unwrap_or_default() {
-                Become::None => Privilege::LoginUser,
-                Become::Sudo => Privilege::Sudo { password: None },
-            },
+            privilege: privilege(host),
             local: host.connection.is_local(),
             keep: None,
         })
@@ -112,6 +109,15 @@ impl Ways<'_> {
         };
         // Without a file of the project's own the user's configuration decides.
         (hop, known_hosts.exists().then_some(known_hosts).into_iter().collect())
+    }
+}
+
+fn privilege(host: &Host) -> Privilege {
+    let user = host.connection.become_user.clone();
+    match host.connection.privilege.unwrap_or_default() {
+        Become::None => Privilege::LoginUser,
+        Become::Sudo => Privilege::Sudo { password: None, user },
+        Become::Doas => Privilege::Doas { user },
     }
 }
 

@@ -31,7 +31,7 @@ impl WayArguments {
         };
         for target in &mut targets {
             target.keep = self.keep_connections.filter(|keep| !keep.is_zero());
-            if let Privilege::Sudo { password } = &mut target.privilege {
+            if let Privilege::Sudo { password, .. } = &mut target.privilege {
                 password.clone_from(&given);
             }
         }

@@ -90,8 +90,7 @@ pub(super) fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<
         .collect();
     if keys.contains(&FactKey::AccountDefaults) {
         let defaults = defaults::parse(lines.get(end + 1..).unwrap_or_default(), &database.group_names)?;
-        let fact = Fact::AccountDefaults(Box::new(defaults));
-        facts.insert(FactKey::AccountDefaults, fact);
+        facts.insert(FactKey::AccountDefaults, defaults);
     }
     facts.extend(database.facts());
     Ok(facts.into_iter().collect())

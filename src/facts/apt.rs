@@ -86,7 +86,7 @@ const STATUS_OPTION: &str = "-o Dir::State::status=\"$status\" ";
 /// dpkg's record of packages without those that will be gone: one paragraph a package, the name in its first line.
 fn status_script(without: &[String]) -> String {
     format!(
-        "status=$(mktemp -p /run --suffix=.homelab-status) && awk -v RS= -v ORS='\\n\\n' -v without={} \
+        "status=$(mktemp -p /run --suffix=.homelab-status 2>/dev/null || mktemp -p /tmp --suffix=.homelab-status) && awk -v RS= -v ORS='\\n\\n' -v without={} \
          '!index(without, \" \" $2 \" \")' /var/lib/dpkg/status > \"$status\" || exit\n",
         quote(&format!(" {} ", without.join(" ")))
     )

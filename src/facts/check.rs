@@ -1,7 +1,7 @@
 //! Things that are tried on a host without changing it: ports, pages, and the user's own conditions.
 
-use super::{Check, Fact, FactKey, UnreadableAnswer};
-use crate::quote::{delimiter, quote};
+use super::{Check, Fact, FactKey, Identity, UnreadableAnswer};
+use crate::quote::quote;
 
 /// How long one try may take, in seconds.
 const TRY_FOR: u32 = 10;
@@ -36,13 +36,20 @@ fn one(check: &Check) -> String {
             "no connection",
         ),
         Check::Http { url, status, contains } => http(url, *status, contains.as_deref()),
-        Check::Command { script } => report(
-            &format!(
-                "timeout {TRY_FOR} sh <<'{end}'\n{{\n{script}\n}} </dev/null\n{end}\n",
-                end = delimiter(script)
-            ),
-            "it ends with another status than 0",
-        ),
+        Check::Command { script, by } => condition(script, by),
+    }
+}
+
+fn condition(script: &str, by: &Identity) -> String {
+    let command = by.run(&format!("timeout {TRY_FOR}"), script);
+    let tried = report(&format!("(\n{command}\n)"), "it ends with another status than 0");
+    match by.obstacle() {
+        None => tried,
+        Some(obstacle) => {
+            format!(
+                "obstacle=$({obstacle})\nif [ -n \"$obstacle\" ]; then printf 'denied %s\\n' \"$obstacle\"; else {tried}fi\n"
+            )
+        }
     }
 }
 
@@ -85,11 +92,12 @@ pub(super) fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec
         .zip(super::lines(answer))
         .map(|(key, line)| {
             let fact = match line.split_once(' ') {
-                None if line == "holds" => CheckFact::Holds,
-                Some(("fails", why)) => CheckFact::Fails(why.to_owned()),
+                None if line == "holds" => Fact::Check(CheckFact::Holds),
+                Some(("fails", why)) => Fact::Check(CheckFact::Fails(why.to_owned())),
+                Some(("denied", why)) => Fact::Denied(why.to_owned()),
                 _ => return Err(UnreadableAnswer::new(format!("{key}: `{line}`"))),
             };
-            Ok((key.clone(), Fact::Check(fact)))
+            Ok((key.clone(), fact))
         })
         .collect()
 }
@@ -192,6 +200,7 @@ mod tests {
     fn a_condition_is_its_exit_code() {
         let command = |script: &str| Check::Command {
             script: script.to_owned(),
+            by: Identity::Own,
         };
         assert_eq!(try_out(command("cat; test 1 = 1"), None), CheckFact::Holds);
         assert!(matches!(

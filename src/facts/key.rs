@@ -9,7 +9,7 @@ use super::package::PackageFact;
 use super::path::{ContentFact, PathFact};
 use super::system::SystemFacts;
 use super::unit::UnitFact;
-use super::{UnreadableAnswer, account, apt, check, package, path, system, unit};
+use super::{Identity, UnreadableAnswer, account, apt, check, package, path, system, unit};
 
 /// The name of one fact of a host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,6 +107,8 @@ pub enum Check {
     Command {
         /// Shell text.
         script: String,
+        /// As whom it is tried.
+        by: Identity,
     },
 }
 
@@ -137,6 +139,8 @@ pub enum Fact {
     Holder(Option<String>),
     /// For [`FactKey::AccountDefaults`].
     AccountDefaults(Box<AccountDefaults>),
+    /// For any key: the host does not tell, for this reason.
+    Denied(String),
 }
 
 /// Facts that one command of the host reads together. The order is that of the probes in the script.
@@ -274,7 +278,7 @@ impl fmt::Display for Check {
         match self {
             Self::Tcp { host, port } => write!(formatter, "tcp {host}:{port}"),
             Self::Http { url, .. } => write!(formatter, "http {url}"),
-            Self::Command { script } => write!(formatter, "`{script}`"),
+            Self::Command { script, .. } => write!(formatter, "`{script}`"),
         }
     }
 }

@@ -4,16 +4,20 @@
 pub mod account;
 pub mod apt;
 pub mod check;
+mod identity;
 mod key;
 pub mod overlay;
 pub mod package;
 pub mod path;
 mod probe;
+pub mod session;
+mod sight;
 pub mod system;
 pub mod unit;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use identity::Identity;
 pub use key::{AptVerb, Check, Fact, FactKey, Family, Installation};
 pub use probe::Probe;
 

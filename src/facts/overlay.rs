@@ -125,6 +125,11 @@ impl<'a> Overlay<'a> {
             .extend(effects.into_iter().map(|effect| (operation.clone(), effect)));
     }
 
+    /// The keys under which anything was read.
+    pub fn keys(&self) -> impl Iterator<Item = &FactKey> {
+        self.facts.keys()
+    }
+
     /// What was read under `key`, whatever operations did since.
     pub fn gathered(&self, key: &FactKey) -> Option<&Fact> {
         self.facts.get(key)
@@ -200,8 +205,8 @@ impl<'a> Overlay<'a> {
                 | Fact::Group(GroupFact::Absent)
                 | Fact::Holder(None),
             ) => Presence::Absent,
+            Lookup::Known(Fact::Denied(_)) | Lookup::Since(..) => Presence::Unknown,
             Lookup::Known(_) => Presence::Present,
-            Lookup::Since(..) => Presence::Unknown,
             Lookup::NotGathered => Presence::NotGathered,
         }
     }

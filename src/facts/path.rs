@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::sight::HIDDEN;
 use super::{Fact, FactKey, UnreadableAnswer};
 use crate::quote::quote_all;
 use crate::value::Known;
@@ -76,13 +77,15 @@ pub enum ContentFact {
     TooLarge,
 }
 
-/// One `stat` for all paths, one `sha256sum` for those that are files, then the links' targets.
+/// One `stat` for all paths, then the links' targets, what may not be seen, and one `sha256sum` for those that are files.
 pub(super) fn probe(paths: &[&str]) -> String {
     format!(
-        "set -- {}\n\
+        "{HIDDEN}set -- {}\n\
          stat -c '%f %a %U:%u %G:%g %n' -- \"$@\" 2>/dev/null\n\
          printf 'links\\n'\n\
          for p; do [ -L \"$p\" ] && printf '%s\\n%s\\n' \"$p\" \"$(readlink -- \"$p\")\"; done\n\
+         printf 'hidden\\n'\n\
+         for p; do hidden \"$p\"; [ -z \"$why\" ] || printf '%s\\n%s\\n' \"$p\" \"$why\"; done\n\
          printf 'digests\\n'\n\
          for p; do shift; if [ -f \"$p\" ] && [ ! -L \"$p\" ]; then set -- \"$@\" \"$p\"; fi; done\n\
          [ $# = 0 ] || sha256sum -- \"$@\" 2>/dev/null\n\
@@ -99,35 +102,59 @@ pub(super) fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec
             .position(|line| line == name)
             .ok_or_else(|| UnreadableAnswer::new(format!("the section `{name}` is missing")))
     };
-    let (links_at, digests_at) = (section("links")?, section("digests")?);
-    let links: BTreeMap<&str, &str> = lines[links_at + 1..digests_at]
-        .chunks_exact(2)
-        .map(|pair| (pair[0].as_str(), pair[1].as_str()))
-        .collect();
-    let digests: BTreeMap<&str, &str> = lines[digests_at + 1..]
-        .iter()
-        .filter_map(|line| line.trim_start_matches('\\').split_once("  "))
-        .map(|(digest, path)| (path, digest))
-        .collect();
+    let (links_at, hidden_at, digests_at) = (section("links")?, section("hidden")?, section("digests")?);
+    let links = pairs(&lines[links_at + 1..hidden_at]);
+    let hidden = pairs(&lines[hidden_at + 1..digests_at]);
+    let digests: BTreeMap<String, &str> = lines[digests_at + 1..].iter().filter_map(|line| digest(line)).collect();
     let mut present = BTreeMap::new();
     for line in &lines[..links_at] {
-        let (path, inode) = parse_stat(line, &links, &digests)?;
+        let (path, mut inode) = parse_stat(line, &links, &digests)?;
+        if let (
+            InodeKind::File {
+                digest: digest @ Known::No(_),
+            },
+            Some(why),
+        ) = (&mut inode.kind, hidden.get(path))
+        {
+            *digest = Known::No((*why).to_owned());
+        }
         present.insert(path, inode);
     }
     Ok(keys
         .iter()
         .filter_map(FactKey::path)
         .map(|path| {
-            let fact = present.remove(path).map_or(PathFact::Absent, PathFact::Present);
-            (FactKey::Path(path.to_owned()), Fact::Path(fact))
+            let fact = match (present.remove(path), hidden.get(path)) {
+                (Some(inode), _) => Fact::Path(PathFact::Present(inode)),
+                (None, Some(why)) => Fact::Denied((*why).to_owned()),
+                (None, None) => Fact::Path(PathFact::Absent),
+            };
+            (FactKey::Path(path.to_owned()), fact)
         })
         .collect())
+}
+
+/// A line of sha256sum(1), which marks and doubles backslashes in names.
+fn digest(line: &str) -> Option<(String, &str)> {
+    let (digest, path) = line.trim_start_matches('\\').split_once("  ")?;
+    let path = if line.starts_with('\\') {
+        path.replace("\\\\", "\\")
+    } else {
+        path.to_owned()
+    };
+    Some((path, digest))
+}
+
+/// Lines two by two.
+fn pairs(lines: &[String]) -> BTreeMap<&str, &str> {
+    let pairs = lines.chunks_exact(2);
+    pairs.map(|pair| (pair[0].as_str(), pair[1].as_str())).collect()
 }
 
 fn parse_stat<'a>(
     line: &'a str,
     links: &BTreeMap<&str, &str>,
-    digests: &BTreeMap<&str, &str>,
+    digests: &BTreeMap<String, &str>,
 ) -> Result<(&'a str, Inode), UnreadableAnswer> {
     let unreadable = || UnreadableAnswer::new(format!("`stat` printed `{line}`"));
     let mut fields = line.splitn(5, ' ');
@@ -167,7 +194,8 @@ fn name_or_number(field: &str) -> String {
 
 pub(super) fn content_probe(paths: &[&str]) -> String {
     format!(
-        "for p in {}; do\n\
+        "{HIDDEN}for p in {}; do\n\
+         hidden \"$p\"; if [ -n \"$why\" ]; then printf 'denied %s\\n' \"$why\"; continue; fi\n\
          if [ -f \"$p\" ] && [ ! -L \"$p\" ]; then\n\
          if [ \"$(wc -c <\"$p\")\" -gt {CONTENT_LIMIT} ]; then printf 'large\\n'; else printf 'file '; base64 <\"$p\" | tr -d '\\n'; printf '\\n'; fi\n\
          else printf 'absent\\n'; fi\n\
@@ -186,6 +214,7 @@ pub(super) fn parse_content(
         .zip(&lines)
         .map(|(key, line)| {
             let content = match line.split_once(' ') {
+                Some(("denied", why)) => return Ok((key.clone(), Fact::Denied(why.to_owned()))),
                 None if line == "absent" => ContentFact::Absent,
                 None if line == "large" => ContentFact::TooLarge,
                 Some(("file", encoded)) => ContentFact::Bytes(
@@ -259,12 +288,14 @@ mod tests {
             .arg(at("a file's name"))
             .status()
             .expect("chmod");
+        std::fs::write(at("back\\slash"), "").expect("write");
         let found = look(&[
             at("a file's name"),
             at("broken"),
             at("directory"),
             at("link"),
             at("none"),
+            at("back\\slash"),
         ]);
         let PathFact::Present(file) = &found[0] else {
             panic!("{found:?}")
@@ -272,6 +303,7 @@ mod tests {
         assert_eq!(file.mode, 0o4751);
         let digest = Known::Yes(crate::secret::sha256_hex(b""));
         assert_eq!(file.kind, InodeKind::File { digest });
+        assert!(matches!(&found[5], PathFact::Present(inode) if inode.kind == file.kind));
         let kinds: Vec<_> = found[1..4]
             .iter()
             .map(|fact| match fact {

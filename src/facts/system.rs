@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::session::{self, Session};
 use super::{Fact, FactKey, UnreadableAnswer};
 
 /// What `facts.…` offers to templates.
@@ -27,6 +28,9 @@ pub struct SystemFacts {
     pub init: String,
     /// The login user's number; 0 is root.
     pub user_id: u64,
+    /// As whom the host's shell works, and who logged in.
+    #[serde(skip)]
+    pub session: Session,
     /// Set when a reboot is due, with the packages that want it.
     pub reboot_required: Option<Vec<String>>,
     /// Work of earlier runs that outlived its connection.
@@ -89,7 +93,8 @@ impl SystemFacts {
                 JobState::Lost => format!("{what} and is gone without an end"),
             }
         });
-        jobs.chain(self.reboot_notice()).collect()
+        let session = self.session.notice();
+        session.into_iter().chain(jobs).chain(self.reboot_notice()).collect()
     }
 
     /// Whether work of an earlier run goes on.
@@ -122,7 +127,7 @@ pub struct Architecture {
 
 /// `key=value` lines; a value that is absent on the host is an empty one.
 pub(super) fn probe() -> String {
-    r#"( . /etc/os-release; printf 'os.id=%s\nos.version=%s\nos.codename=%s\nos.name=%s\n' "$ID" "${VERSION_ID-}" "${VERSION_CODENAME-}" "${PRETTY_NAME-}" )
+    const SYSTEM: &str = r#"( . /etc/os-release; printf 'os.id=%s\nos.version=%s\nos.codename=%s\nos.name=%s\n' "$ID" "${VERSION_ID-}" "${VERSION_CODENAME-}" "${PRETTY_NAME-}" )
 printf 'dpkg=%s\n' "$(dpkg --print-architecture 2>/dev/null)"
 printf 'uname=%s\n' "$(uname -m)"
 printf 'hostname=%s\n' "$(uname -n)"
@@ -140,8 +145,8 @@ elif read -r pid <"$folder/pid" && tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q -
 else printf 'job=%s lost 0 %s\n' "$job" "$summary"; fi
 done 2>/dev/null
 ip -o addr show 2>/dev/null | while read -r number interface family address rest; do [ "$interface" = lo ] || printf 'address=%s\n' "${address%/*}"; done
-true"#
-        .to_owned()
+"#;
+    format!("{SYSTEM}{}true", session::PROBE)
 }
 
 pub(super) fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
@@ -176,6 +181,7 @@ pub(super) fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Ve
     let reboot_required = single
         .remove("reboot")
         .map(|packages| packages.split_whitespace().map(str::to_owned).collect());
+    let session = session::parse(&single);
     let mut take = |key: &str| single.remove(key).unwrap_or_default();
     let facts = SystemFacts {
         os: OperatingSystem {
@@ -197,6 +203,7 @@ pub(super) fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Ve
         user_id: take("user")
             .parse()
             .map_err(|_| UnreadableAnswer::new("`id -u` printed no number"))?,
+        session,
         reboot_required,
         jobs,
     };

@@ -39,17 +39,26 @@ impl UnitState {
     }
 }
 
+/// The probe's exit code where somebody who is not root is told nothing.
+const DENIED: i32 = 126;
+
 /// One `systemctl show` for all units; it prints a block for each name, in the order asked, also for unknown ones.
 pub(super) fn probe(names: &[&str]) -> String {
     format!(
         "command -v systemctl >/dev/null || exit 127\n\
-         systemctl show -p Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload -- {} 2>&1",
+         systemctl show -p Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload -- {} 2>&1 && exit\n\
+         code=$?; [ \"$(id -u)\" = 0 ] && exit \"$code\"\nexit {DENIED}",
         quote_all(names.iter().copied())
     )
 }
 
 pub(super) fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
     let lines = super::lines(answer);
+    if status == DENIED {
+        let said = lines.last().map_or("it says nothing", String::as_str);
+        let fact = Fact::Denied(format!("systemd does not tell this user: {said}"));
+        return Ok(keys.iter().map(|key| (key.clone(), fact.clone())).collect());
+    }
     if status != 0 {
         let said = lines.last().cloned().unwrap_or_default();
         return Err(UnreadableAnswer::new(match status {
@@ -123,6 +132,8 @@ mod tests {
         let mut keys = keys();
         keys.push(FactKey::Unit("third.service".to_owned()));
         assert!(parse(&keys, 0, ANSWER).is_err());
+        let denied = parse(&keys, DENIED, b"Failed to connect to bus\n").expect("readable");
+        assert!(matches!(&denied[2].1, Fact::Denied(why) if why.ends_with("Failed to connect to bus")));
         assert!(parse(&keys, 127, b"").expect_err("unreadable").what.contains("systemd"));
     }
 }

@@ -1,6 +1,7 @@
 //! Reading hosts: facts in as few round trips as the plan needs, three at most.
 
 mod command;
+mod together;
 mod turns;
 
 use std::collections::BTreeSet;
@@ -102,12 +103,12 @@ pub async fn settle(
     let mut rounds = 0;
     loop {
         let build = build(run, known, digests);
-        let Some((host, missing)) = build.missing.iter().next() else {
+        let Some(host) = run.hosts.first().map(|host| &host.name) else {
             return Ok(build);
         };
-        if rounds == ROUNDS {
+        let Some(missing) = build.missing.get(host).filter(|_| rounds < ROUNDS) else {
             return Ok(build);
-        }
+        };
         rounds += 1;
         let facts = known.facts.entry(host.clone()).or_default();
         gather(reader, host, missing, facts).await?;
@@ -194,7 +195,8 @@ pub async fn read_hosts(
     }
     let mut readings = tasks.join_all().await;
     readings.sort_by_key(|(place, _)| *place);
-    readings.into_iter().map(|(_, reading)| reading).collect()
+    let readings = readings.into_iter().map(|(_, reading)| reading).collect();
+    together::settle(run, readings, digests).await
 }
 
 async fn read_in_turn(
@@ -210,7 +212,8 @@ async fn read_in_turn(
         since = Instant::now();
         on_event(Event::Started { host: host.clone() });
     };
-    let result = in_turn(turns, begin, read_host(run, target, digests, on_event)).await;
+    let reading = Box::pin(read_host(run, target, digests, on_event));
+    let result = in_turn(turns, begin, reading).await;
     on_event(Event::Finished { host: host.clone() });
     Reading {
         host,

@@ -13,8 +13,9 @@ use crate::facts::check::CheckFact;
 use crate::facts::overlay::{Effect, Lookup, OperationId, Overlay};
 use crate::facts::package::PackageFact;
 use crate::facts::path::{ContentFact, InodeKind, PathFact, ancestors, parent};
+use crate::facts::session::Session;
 use crate::facts::unit::UnitFact;
-use crate::facts::{Check, Fact, FactKey, Installation};
+use crate::facts::{Check, Fact, FactKey, Identity, Installation};
 use crate::secret::DigestKey;
 use crate::template::Scope;
 use crate::value::{Known, Table};
@@ -34,6 +35,7 @@ pub struct PlanContext<'a> {
     digests: &'a DigestKey,
     scope: &'a Scope,
     asked: RefCell<BTreeSet<FactKey>>,
+    identity: RefCell<Identity>,
 }
 
 impl<'a> PlanContext<'a> {
@@ -54,12 +56,37 @@ impl<'a> PlanContext<'a> {
             digests,
             scope,
             asked: RefCell::default(),
+            identity: RefCell::default(),
         }
     }
 
     /// The facts that were looked at so far.
     pub fn asked(&self) -> BTreeSet<FactKey> {
         self.asked.borrow().clone()
+    }
+
+    /// Says as whom the operation acts.
+    pub fn act_as(&self, identity: Identity) {
+        self.identity.replace(identity);
+    }
+
+    /// As whom the operation acts.
+    pub fn identity(&self) -> Identity {
+        self.identity.borrow().clone()
+    }
+
+    /// As whom homelab works on the host, once it was read. No operation changes that.
+    pub fn session(&self) -> Option<Session> {
+        match self.overlay.borrow().gathered(&FactKey::System) {
+            Some(Fact::System(system)) => Some(system.session.clone()),
+            _ => None,
+        }
+    }
+
+    /// The operation before this one that says what is so under `key`, where one does.
+    pub fn predicted_by(&self, key: &FactKey) -> Option<OperationId> {
+        let overlay = self.overlay.borrow();
+        overlay.predicted(key).map(|(operation, _)| operation.clone())
     }
 
     /// The key under which digests of sensitive content leave the program.
@@ -288,6 +315,7 @@ impl<'a> PlanContext<'a> {
     fn get(&self, key: FactKey) -> Result<Fact, Stop> {
         self.asked.borrow_mut().insert(key.clone());
         let cause = match self.overlay.borrow().get(&key) {
+            Lookup::Known(Fact::Denied(why)) => NotKnown::Denied(why),
             Lookup::Known(fact) => return Ok(fact),
             Lookup::NotGathered => NotKnown::NotGathered,
             Lookup::Since(operation, why) => NotKnown::Since(operation, why),

@@ -6,8 +6,9 @@ use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
 
 use super::Operation;
+use super::acting::{self, Acts};
 use super::wording::{Parameter, schema_of};
-use crate::value::{Value, ValueError, deserialize};
+use crate::value::{Value, ValueError, deserialize, keys_of};
 
 /// An operation as a type.
 pub(super) trait Define: Operation + DeserializeOwned + JsonSchema + 'static {
@@ -19,6 +20,8 @@ pub(super) trait Define: Operation + DeserializeOwned + JsonSchema + 'static {
     const MAIN_ARGUMENT: &'static str;
     /// One that can be planned, as it is written in a task.
     const EXAMPLE: &'static str;
+    /// What acting as somebody means for it.
+    const ACTS: Acts = Acts::AsItself;
 }
 
 /// A line of the table of operations.
@@ -31,10 +34,10 @@ pub struct Definition {
     pub main_argument: &'static str,
     /// One that can be planned, as it is written in a task.
     pub example: &'static str,
+    acts: Acts,
     parse: fn(&Value) -> Result<Box<dyn Operation>, ValueError>,
     schema: fn() -> Schema,
-    #[cfg(test)]
-    fields: fn() -> Vec<&'static str>,
+    keys: fn() -> &'static [&'static str],
 }
 
 impl Definition {
@@ -44,18 +47,28 @@ impl Definition {
             summary: T::SUMMARY,
             main_argument: T::MAIN_ARGUMENT,
             example: T::EXAMPLE,
+            acts: T::ACTS,
             parse: |parameters| deserialize::<T>(parameters).map(|operation| Box::new(operation) as Box<dyn Operation>),
             schema: schema_of::<T>,
-            #[cfg(test)]
-            fields: tests::fields_of::<T>,
+            keys: keys_of::<T>,
         }
     }
 
-    /// The operation with `parameters`, a table.
+    /// The names of its own parameters, in their order.
+    pub fn keys(&self) -> &'static [&'static str] {
+        (self.keys)()
+    }
+
+    /// What a mistake in its parameters is called.
+    pub fn wrong_parameters(&self) -> String {
+        format!("invalid parameters of `{}`", self.name)
+    }
+
+    /// The operation with `parameters`, a table, in which `become` and `become_user` may say as whom it acts.
     ///
     /// Errors: a parameter that is unknown, missing or of the wrong type, at its position.
     pub fn parse(&self, parameters: &Value) -> Result<Box<dyn Operation>, ValueError> {
-        (self.parse)(parameters)
+        acting::parse(self.name, self.acts, parameters, self.parse)
     }
 
     /// A JSON Schema (draft 7) of the table of parameters, in which nothing is referred to.

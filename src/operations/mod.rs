@@ -3,6 +3,7 @@
 //! An operation looks at facts and says what it wants changed; it has no other way to a host. A new one is a file, its
 //! `mod` line and a line in [`OPERATIONS`].
 
+mod acting;
 mod apt;
 mod context;
 mod definition;
@@ -20,6 +21,7 @@ use crate::facts::FactKey;
 use crate::facts::overlay::Scope;
 use definition::Define;
 
+pub use acting::ACTING_KEYS;
 pub use context::{Assets, PlanContext};
 pub use definition::Definition;
 pub use wording::{Parameter, schema_of};

@@ -28,11 +28,20 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn new<T: Define>(parameters: &str) -> Self {
+        Self::of(&Definition::of::<T>(), parameters)
+    }
+
+    /// An operation by its name, as tasks have it.
+    pub(super) fn named(op: &str, parameters: &str) -> Self {
+        Self::of(super::find(op).expect("an operation"), parameters)
+    }
+
+    fn of(definition: &Definition, parameters: &str) -> Self {
         let file = SourceFile::new("t.toml", parameters);
         let arguments = parse_toml(&file).expect("valid TOML");
         let value = Value::new(Kind::Table(arguments.clone()));
         Self {
-            operation: Definition::of::<T>().parse(&value).expect("parameters that fit"),
+            operation: definition.parse(&value).expect("parameters that fit"),
             arguments,
             place: Origin::new(&file, 0..1),
             facts: Facts::default(),
@@ -106,6 +115,24 @@ impl Bench {
 
     pub(super) fn no_unit(self, name: &str) -> Self {
         self.fact(FactKey::Unit(name.to_owned()), Fact::Unit(UnitFact::Absent))
+    }
+
+    /// The facts that planning is sure to want.
+    pub(super) fn needs(&self) -> Vec<FactKey> {
+        self.operation.needs()
+    }
+
+    /// A user, with its primary group, as a fact.
+    pub(super) fn user_fact(name: &str, group: &str) -> (FactKey, Fact) {
+        let user = User {
+            uid: Known::No("made".to_owned()),
+            group: Known::Yes(group.to_owned()),
+            home: Known::Yes(format!("/home/{name}")),
+            shell: Known::Yes("/bin/sh".to_owned()),
+            comment: Known::Yes(String::new()),
+            groups: BTreeSet::new(),
+        };
+        (FactKey::User(name.to_owned()), Fact::User(UserFact::Present(user)))
     }
 
     /// A user that logs in with `/bin/sh` and lives below `/home`; its uid is taken.
@@ -199,7 +226,7 @@ impl Bench {
         let mut overlay = Overlay::new(&self.facts);
         overlay.commit(&OperationId("before".to_owned()), self.before.clone());
         let key = DigestKey::random();
-        let scope = template::Scope::new(self.data.clone(), template::Facts::Unknown("not read".to_owned()));
+        let scope = template::Scope::new(template::Bindings::new(self.data.clone(), Err("not read".to_owned())));
         let context = PlanContext::new(overlay, &self.arguments, &self.place, &self.assets, &key, &scope);
         self.operation.plan(&context)
     }

@@ -1,5 +1,6 @@
-//! An operation as written, bound to a host: conditions evaluated, items listed, templates rendered, parameters read.
+//! An operation as written, bound to a host: templates rendered, parameters read.
 
+use super::expand::Instance;
 use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::OperationId;
 use crate::operations::Operation;
@@ -24,149 +25,61 @@ pub(super) enum Bound {
     Unknown(String),
 }
 
-/// All that `raw` is on one host: none where `when` says no, several where `for_each` lists items.
-pub(super) fn bind(
-    raw: &RawOperation,
-    scope: &Scope,
-    task: &str,
-    host: &str,
-) -> Result<Vec<BoundOperation>, Diagnostic> {
-    let place = Place { raw, task, host };
-    let Some(list) = &raw.for_each else {
-        return match condition(raw, scope)? {
-            Answer::No => Ok(Vec::new()),
-            Answer::Unknown(why) => Ok(vec![place.unknown(why, None, scope)]),
-            Answer::Yes => Ok(vec![place.bind_one(scope, None)?]),
-        };
-    };
-    let items = match items(list, scope)? {
-        Ok(items) => items,
-        Err(why) => return Ok(vec![place.unknown(why, None, scope)]),
-    };
-    let mut bound = Vec::new();
-    for item in items {
-        let key = item_key(&item, list)?;
-        let scope = scope.with_item(item);
-        match condition(raw, &scope)? {
-            Answer::No => {}
-            Answer::Unknown(why) => bound.push(place.unknown(why, Some(&key), &scope)),
-            Answer::Yes => bound.push(place.bind_one(&scope, Some(&key))?),
-        }
+/// `raw` in one of the cases in which it is wanted, below `path`.
+pub(super) fn bind(raw: &RawOperation, instance: Instance, path: &str) -> Result<BoundOperation, Diagnostic> {
+    let item = instance.item.as_deref();
+    if let Some(why) = instance.unknown {
+        return Ok(BoundOperation {
+            id: id(raw, path, raw.common.name.as_ref(), &raw.arguments, item),
+            arguments: Table::new(),
+            bound: Bound::Unknown(why),
+            scope: instance.scope,
+        });
     }
-    Ok(bound)
-}
-
-enum Answer {
-    Yes,
-    No,
-    Unknown(String),
-}
-
-fn condition(raw: &RawOperation, scope: &Scope) -> Result<Answer, Diagnostic> {
-    let Some(when) = &raw.when else {
-        return Ok(Answer::Yes);
+    let scope = instance.scope;
+    let arguments = scope.render_table(&raw.arguments)?;
+    let name = raw.common.name.as_ref().map(|name| scope.render(name)).transpose()?;
+    let id = id(raw, path, name.as_ref(), &arguments, item);
+    let value = Value::new(Kind::Table(arguments.clone())).at(Some(&raw.origin));
+    let bound = match raw.definition.parse(&value) {
+        Ok(operation) => Bound::Ready(operation),
+        Err(error) => match &error.unknown {
+            Some(why) => Bound::Unknown(why.clone()),
+            None => return Err(error.into_diagnostic(raw.definition.wrong_parameters(), Some(&raw.origin))),
+        },
     };
-    let value = match &when.kind {
-        Kind::String(expression) => scope.evaluate(expression, when.origin.as_ref())?,
-        _ => when.clone(),
-    };
-    match value.kind {
-        Kind::Bool(true) => Ok(Answer::Yes),
-        Kind::Bool(false) => Ok(Answer::No),
-        Kind::Unknown(why) => Ok(Answer::Unknown(why)),
-        _ => Err(Diagnostic::new("`when` must come to true or false")
-            .at_maybe(when.origin.as_ref(), format!("this comes to {}", value.describe()))),
-    }
-}
-
-fn items(list: &Value, scope: &Scope) -> Result<Result<Vec<Value>, String>, Diagnostic> {
-    let value = match &list.kind {
-        Kind::String(expression) => scope.evaluate(expression, list.origin.as_ref())?,
-        _ => scope.render(list)?,
-    };
-    match value.kind {
-        Kind::List(items) => Ok(Ok(items)),
-        Kind::Unknown(why) => Ok(Err(why)),
-        _ => Err(Diagnostic::new("`for_each` must come to a list")
-            .at_maybe(list.origin.as_ref(), format!("this comes to {}", value.describe()))),
-    }
-}
-
-/// The key of an item is its `name`, else the item itself if it is a string.
-fn item_key(item: &Value, list: &Value) -> Result<String, Diagnostic> {
-    let named = match &item.kind {
-        Kind::Table(table) => table.get("name").and_then(|entry| entry.value.as_str()),
-        _ => item.as_str(),
-    };
-    named.map(str::to_owned).ok_or_else(|| {
-        Diagnostic::new("an item of `for_each` has no key")
-            .at_maybe(
-                item.origin.as_ref().or(list.origin.as_ref()),
-                format!("this is {}", item.describe()),
-            )
-            .hint("an item is a string, or a table with a `name`")
+    Ok(BoundOperation {
+        id,
+        arguments,
+        bound,
+        scope,
     })
 }
 
-struct Place<'a> {
-    raw: &'a RawOperation,
-    task: &'a str,
-    host: &'a str,
+/// The id does not depend on positions: inserting an operation must not rename the others.
+fn id(raw: &RawOperation, path: &str, name: Option<&Value>, arguments: &Table, item: Option<&str>) -> OperationId {
+    if let Some(name) = name.and_then(Value::as_str) {
+        return OperationId(format!("{path} / {name}{}", bracketed(item)));
+    }
+    let main = main_text(arguments.get(raw.definition.main_argument));
+    // An item that is the main argument itself need not be told twice.
+    let item = item.filter(|item| *item != main);
+    let slug = format!("{} {main}", raw.definition.name);
+    OperationId(format!("{path} / {}{}", slug.trim_end(), bracketed(item)))
 }
 
-impl Place<'_> {
-    fn bind_one(&self, scope: &Scope, item: Option<&str>) -> Result<BoundOperation, Diagnostic> {
-        let arguments = scope.render_table(&self.raw.arguments)?;
-        let name = self.raw.name.as_ref().map(|name| scope.render(name)).transpose()?;
-        let id = self.id(name.as_ref(), &arguments, item);
-        let value = Value::new(Kind::Table(arguments.clone())).at(Some(&self.raw.origin));
-        let bound = match self.raw.definition.parse(&value) {
-            Ok(operation) => Bound::Ready(operation),
-            Err(error) => {
-                if let Some(why) = &error.unknown {
-                    Bound::Unknown(why.clone())
-                } else {
-                    let title = format!("invalid parameters of `{}`", self.raw.definition.name);
-                    return Err(error.into_diagnostic(title, Some(&self.raw.origin)));
-                }
-            }
-        };
-        Ok(BoundOperation {
-            id,
-            arguments,
-            bound,
-            scope: scope.clone(),
-        })
-    }
-
-    fn unknown(&self, why: String, item: Option<&str>, scope: &Scope) -> BoundOperation {
-        BoundOperation {
-            id: self.id(self.raw.name.as_ref(), &self.raw.arguments, item),
-            arguments: Table::new(),
-            bound: Bound::Unknown(why),
-            scope: scope.clone(),
-        }
-    }
-
-    /// The id does not depend on positions: inserting an operation must not rename the others.
-    fn id(&self, name: Option<&Value>, arguments: &Table, item: Option<&str>) -> OperationId {
-        let slug = match name.and_then(Value::as_str) {
-            Some(name) => name.to_owned(),
-            None => default_slug(self.raw, arguments.get(self.raw.definition.main_argument)),
-        };
-        let item = item.map(|item| format!("[{item}]")).unwrap_or_default();
-        OperationId(format!("{} / {} / {slug}{item}", self.host, self.task))
-    }
+/// The key of an item as it stands behind a name.
+pub(super) fn bracketed(item: Option<&str>) -> String {
+    item.map(|item| format!("[{item}]")).unwrap_or_default()
 }
 
-fn default_slug(raw: &RawOperation, main: Option<&Entry>) -> String {
-    let main = match main.map(|entry| &entry.value.kind) {
+fn main_text(main: Option<&Entry>) -> String {
+    match main.map(|entry| &entry.value.kind) {
         Some(Kind::String(text)) => text.clone(),
         Some(Kind::Integer(number)) => number.to_string(),
         Some(Kind::List(items)) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
         _ => String::new(),
-    };
-    format!("{} {main}", raw.definition.name).trim_end().to_owned()
+    }
 }
 
 /// Two operations of one id, as a mistake.

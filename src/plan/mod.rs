@@ -3,7 +3,12 @@
 
 mod bind;
 mod build;
+mod check;
+mod expand;
+mod host;
+mod reach;
 mod review;
+mod visible;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +18,7 @@ use crate::facts::overlay::OperationId;
 use crate::facts::{FactKey, Facts};
 
 pub use build::build;
+pub use check::{Checked, Found, Scope as CheckScope, check, unmatched};
 pub use review::{Departure, compare};
 
 /// What is to be planned, beyond the run itself.
@@ -33,6 +39,10 @@ pub struct Build {
     pub missing: BTreeMap<String, BTreeSet<FactKey>>,
     /// What is wrong with the project, or cannot be done to a host.
     pub mistakes: Vec<Mistake>,
+    /// The patterns of `--only` that selected something.
+    pub selected: BTreeSet<String>,
+    /// Items of the deploy's entries that `--only` could have meant.
+    pub items: BTreeSet<String>,
 }
 
 /// Something wrong, with the host that it was found on.
@@ -69,10 +79,16 @@ pub struct HostPlan {
 pub struct PlannedOperation {
     /// Its name.
     pub id: OperationId,
-    /// Its task.
+    /// Its stage: the place in the run's.
+    pub stage: usize,
+    /// Its task, with what led to it.
     pub task: String,
     /// Where it is written.
     pub origin: Origin,
+    /// Where the tasks are put to use that led to it, outermost first.
+    pub within: Vec<Origin>,
+    /// Other hosts whose facts it was planned from.
+    pub peers: BTreeSet<String>,
     /// What it would do.
     pub outcome: Outcome,
     /// The facts it was planned from.
@@ -113,6 +129,8 @@ pub struct Totals {
     pub each_time: usize,
     /// Operations that are planned later.
     pub deferred: usize,
+    /// Those of them that no operation before will settle, such as what the login user may not see or do.
+    pub open: usize,
     /// Operations with nothing to do.
     pub unchanged: usize,
     /// Checks that fail, or are tried after the changes.
@@ -131,7 +149,10 @@ impl Totals {
                 ..
             } => self.holding += 1,
             Outcome::Check { .. } => self.checks += 1,
-            Outcome::Deferred { .. } => self.deferred += 1,
+            Outcome::Deferred { waits_for, .. } => {
+                self.deferred += 1;
+                self.open += usize::from(waits_for.is_empty());
+            }
             Outcome::Change(changes) | Outcome::Ensure { changes, .. } => {
                 for change in changes {
                     match change.action {

@@ -6,7 +6,7 @@ use crate::facts::package::PackageFact;
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
 use crate::facts::system::SystemFacts;
 use crate::facts::unit::UnitFact;
-use crate::project::{Filter, Run, load, select};
+use crate::project::{Filter, Run, load, read, select};
 use crate::secret::DigestKey;
 
 /// A host as a table of facts: what is not set is absent.
@@ -71,7 +71,7 @@ fn run_of(task: &str) -> Run {
     run_with(task, &[])
 }
 
-fn run_with(task: &str, further: &[(&str, &str)]) -> Run {
+fn folder_of(task: &str, further: &[(&str, &str)]) -> tempfile::TempDir {
     let root = tempfile::tempdir().expect("a folder");
     let project = [
         ("inventories/dev.toml", "[hosts.web]"),
@@ -84,6 +84,11 @@ fn run_with(task: &str, further: &[(&str, &str)]) -> Run {
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("mkdir");
         std::fs::write(path, text).expect("write");
     }
+    root
+}
+
+fn run_with(task: &str, further: &[(&str, &str)]) -> Run {
+    let root = folder_of(task, further);
     let project = load(root.path()).expect("valid");
     select(&project, "dev", "site", &Filter::default()).expect("hosts and tasks")
 }
@@ -116,12 +121,14 @@ fn outcomes(build: &Build) -> Vec<(String, &Outcome)> {
         .collect()
 }
 
+/// What `check` finds.
 fn mistakes(task: &str) -> Vec<String> {
-    let build = build(&run_of(task), &Known::default(), &DigestKey::random());
-    build
+    let root = folder_of(task, &[]);
+    let checked = check(&read(root.path()), &CheckScope::default()).expect("the deploy is there");
+    checked
         .mistakes
         .iter()
-        .map(|mistake| mistake.diagnostic.to_string())
+        .map(|found| found.diagnostic.to_string())
         .collect()
 }
 
@@ -205,7 +212,7 @@ fn mistakes_are_found_without_a_host() {
         ),
         (
             "[[operation]]\nop = 'files.directory'\npth = '/x'",
-            "tasks/t/t.toml:3:1: invalid parameters of `files.directory`",
+            "tasks/t/t.toml:3:1: `files.directory` has no parameter `pth`",
         ),
         (
             "[[operation]]\nop = 'files.directory'\npath = '{{ nope }}'",

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::fields::Named;
 use super::reader::Source;
 use super::{Host, Inventory, Project};
-use crate::error::{Diagnostic, Origin, suggestion};
-use crate::value::{Entry, Kind, Table, Value, merge};
+use crate::error::{Diagnostic, Origin, SourceFile, suggestion};
+use crate::value::{Entry, Kind, Table, Value, merge, parse_toml};
 
 /// The data of a group.
 #[derive(Debug)]
@@ -33,16 +34,12 @@ pub const RESERVED: &[&str] = &[
 /// The group of every host.
 pub(super) const ALL: &str = "all";
 
-pub(super) fn read(source: Source) -> Result<GroupData, Vec<Diagnostic>> {
-    let mut mistakes = Vec::new();
-    check_reserved(&source.table, &mut mistakes);
-    if !mistakes.is_empty() {
-        return Err(mistakes);
-    }
-    Ok(GroupData {
-        origin: source.start(),
-        data: source.table,
-    })
+pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> GroupData {
+    check_reserved(&source.table, mistakes);
+    let origin = source.start();
+    let mut data = source.table;
+    data.retain(|key, _| !RESERVED.contains(&key.as_str()));
+    GroupData { data, origin }
 }
 
 /// Refuses data under a name that the program itself binds.
@@ -57,72 +54,134 @@ pub(super) fn check_reserved(data: &Table, mistakes: &mut Vec<Diagnostic>) {
 }
 
 /// Group files that no host has, and groups that have no file.
-pub(super) fn check_groups(project: &Project) -> Vec<Diagnostic> {
-    let used: BTreeSet<&str> = project.inventories.values().flat_map(groups_of).collect();
+pub(super) fn check_groups(project: &Project, broken: &BTreeSet<String>) -> Vec<Diagnostic> {
+    let is_whole = |folder: &str| !broken.iter().any(|path| path.starts_with(folder));
     let mut mistakes = Vec::new();
-    for (name, group) in &project.group_data {
-        if name != ALL && !used.contains(name.as_str()) {
-            mistakes.push(
-                Diagnostic::new(format!("no host of any inventory is in group `{name}`"))
-                    .at(&group.origin, "this file has no effect")
-                    .hint_maybe(suggestion(name, used.iter().copied())),
-            );
-        }
+    if is_whole("inventories/") {
+        mistakes.extend(unused_groups(project));
     }
     for inventory in project.inventories.values() {
-        mistakes.extend(missing_groups(
-            project,
-            &inventory.groups,
-            inventory.groups_origin.as_ref(),
-        ));
+        mistakes.extend(missing_groups(project, &inventory.groups, broken));
         for host in inventory.hosts.values() {
-            mistakes.extend(missing_groups(project, &host.groups, host.origin.as_ref()));
+            mistakes.extend(missing_groups(project, &host.groups, broken));
         }
     }
     mistakes
 }
 
+fn unused_groups(project: &Project) -> Vec<Diagnostic> {
+    let used: BTreeSet<&str> = project.inventories.values().flat_map(groups_of).collect();
+    let unused = project
+        .group_data
+        .iter()
+        .filter(|(name, _)| *name != ALL && !used.contains(name.as_str()));
+    unused
+        .map(|(name, group)| {
+            let hint = suggestion(name, used.iter().copied())
+                .unwrap_or_else(|| format!("write `groups = [\"{name}\"]` at a host, or take the file away"));
+            Diagnostic::new(format!("no host of any inventory is in group `{name}`"))
+                .at(&group.origin, "this file has no effect")
+                .hint(hint)
+        })
+        .collect()
+}
+
 fn groups_of(inventory: &Inventory) -> impl Iterator<Item = &str> {
     let own = inventory.groups.iter();
     own.chain(inventory.hosts.values().flat_map(|host| &host.groups))
-        .map(String::as_str)
+        .map(|group| group.name.as_str())
 }
 
 fn missing_groups<'a>(
     project: &'a Project,
-    groups: &'a [String],
-    origin: Option<&'a Origin>,
+    groups: &'a [Named],
+    broken: &'a BTreeSet<String>,
 ) -> impl Iterator<Item = Diagnostic> + 'a {
-    groups
-        .iter()
-        .filter(|group| !project.group_data.contains_key(*group))
-        .map(move |group| {
-            let files = project
-                .group_data
-                .keys()
-                .map(String::as_str)
-                .filter(|name| *name != ALL);
-            let near = suggestion(group, files).filter(|hint| hint.starts_with("did"));
-            Diagnostic::new(format!("group `{group}` has no file"))
-                .at_maybe(origin, "in this group")
-                .hint(
-                    near.unwrap_or_else(|| format!("write `group_data/{group}.toml`, empty if the group has no data")),
-                )
-        })
+    let is_missing = |group: &&Named| {
+        !project.group_data.contains_key(&group.name) && !broken.contains(&format!("group_data/{}.toml", group.name))
+    };
+    groups.iter().filter(is_missing).map(|group| {
+        let name = &group.name;
+        let files = project
+            .group_data
+            .keys()
+            .map(String::as_str)
+            .filter(|name| *name != ALL);
+        let near = suggestion(name, files).filter(|hint| hint.starts_with("did"));
+        Diagnostic::new(format!("group `{name}` has no file"))
+            .at_maybe(
+                group.origin.as_ref(),
+                format!("`group_data/{name}.toml` does not exist"),
+            )
+            .hint(near.unwrap_or_else(|| format!("write `group_data/{name}.toml`, empty if the group has no data")))
+    })
 }
 
-/// All data of a host: `all`, then the inventory's groups, then the host's, then its own; with the names that the program
-/// binds.
-pub(super) fn data_of(project: &Project, inventory_name: &str, inventory: &Inventory, host: &Host) -> Table {
-    let groups: Vec<&String> = inventory.groups.iter().chain(&host.groups).collect();
+/// Data given as `key=value`, the key dotted, the value TOML or else a string.
+///
+/// Errors: no key, or a reserved one.
+pub fn given_data(given: &[String]) -> Result<Table, Diagnostic> {
     let mut data = Table::new();
-    for name in std::iter::once(ALL).chain(groups.iter().map(|group| group.as_str())) {
+    for text in given {
+        let one = given_one(text)?;
+        let mut mistakes = Vec::new();
+        check_reserved(&one, &mut mistakes);
+        if let Some(mistake) = mistakes.pop() {
+            return Err(mistake);
+        }
+        merge(&mut data, &one);
+    }
+    Ok(data)
+}
+
+fn given_one(text: &str) -> Result<Table, Diagnostic> {
+    const WHERE: &str = "--data";
+    let wrong = || {
+        Diagnostic::new(format!("`--data {text}` gives nothing a value"))
+            .hint("write `--data key=value`, as in `--data docker.enabled=false`")
+    };
+    let (key, value) = text.split_once('=').ok_or_else(wrong)?;
+    let read = |text: String| parse_toml(&SourceFile::new(WHERE, text));
+    // What is no TOML value is text: nobody wants to quote for the shell and for TOML.
+    read(format!("{key} = {value}"))
+        .or_else(|_| read(format!("{key} = {}", quoted(value))))
+        .map_err(|_| wrong())
+}
+
+/// `text` as a TOML string, whose escapes are those of JSON.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// The data that make up a host's, lowest precedence first, each with the name that people know it by.
+pub fn layers<'a>(project: &'a Project, inventory: &'a Inventory, host: &'a Host) -> Vec<(String, &'a Table)> {
+    let groups = inventory.groups.iter().chain(&host.groups);
+    let mut layers: Vec<(String, &Table)> = Vec::new();
+    for name in std::iter::once(ALL).chain(groups.map(|group| group.name.as_str())) {
         if let Some(group) = project.group_data.get(name) {
-            merge(&mut data, &group.data);
+            layers.push((format!("group `{name}`"), &group.data));
         }
     }
-    merge(&mut data, &host.data);
-    let listed = groups.iter().map(|group| Value::string(group.as_str())).collect();
+    layers.push((format!("host `{}`", host.name), &host.data));
+    layers
+}
+
+/// All data of a host: `all`, then the inventory's groups, then the host's, then its own, then `extra`; with the names that
+/// the program binds.
+pub(super) fn data_of(
+    project: &Project,
+    inventory_name: &str,
+    inventory: &Inventory,
+    host: &Host,
+    extra: &Table,
+) -> Table {
+    let mut data = Table::new();
+    for (_, layer) in layers(project, inventory, host) {
+        merge(&mut data, layer);
+    }
+    merge(&mut data, extra);
+    let groups = inventory.groups.iter().chain(&host.groups);
+    let listed = groups.map(|group| Value::string(group.name.as_str())).collect();
     bind(&mut data, "inventory", Value::string(inventory_name));
     bind(&mut data, "groups", Value::new(Kind::List(listed)));
     bind(&mut data, "host", described(host));

@@ -1,114 +1,226 @@
-//! `deploys/<name>.toml`: which hosts, which tasks, in which order.
+//! `deploys/<name>.toml`: which hosts, which tasks, in which order; in one go or in stages.
 
-use std::collections::BTreeSet;
-
-use serde::Deserialize;
-
-use super::Project;
-use super::reader::{Source, read_struct, refuse_not_yet};
-use crate::error::{Diagnostic, Origin, suggestion};
+use super::fields::{Fields, Named, unknown_key};
+use super::reader::{Source, refuse_not_yet};
+use super::task::{Common, TaskUse, common};
+use crate::error::{Diagnostic, Origin};
 use crate::value::{Kind, Table, Value};
 
 /// An ordered list of tasks for some hosts.
 #[derive(Debug)]
 pub struct Deploy {
-    /// Host names, groups and globs.
-    pub hosts: Vec<Named>,
-    /// Task names, in order.
-    pub tasks: Vec<Named>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Its stages, in order; one without a name where the file has none.
+    pub stages: Vec<Stage>,
     /// The file's start.
     pub origin: Origin,
 }
 
-/// A name and where it was written.
-#[derive(Clone, Debug)]
-pub struct Named {
-    /// The name.
-    pub name: String,
-    /// Where.
-    pub origin: Option<Origin>,
+/// Tasks for some hosts, all through before the next stage begins.
+#[derive(Debug)]
+pub struct Stage {
+    /// Its name; `None` where the deploy has no stages.
+    pub name: Option<String>,
+    /// Host names, groups and globs.
+    pub hosts: Vec<Named>,
+    /// Tasks, in order.
+    pub tasks: Vec<TaskUse>,
+    /// How many hosts at a time; all at once without it.
+    pub serial: Option<usize>,
+    /// How many hosts may fail before no further batch and no further stage begins.
+    pub max_fail: usize,
+    /// Where it is written.
+    pub origin: Origin,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Head {
-    #[serde(rename = "description")]
-    _description: Option<String>,
-    hosts: Vec<String>,
-    tasks: Vec<String>,
-}
+const KEYS: &[&str] = &["description", "hosts", "tasks", "stage"];
+const STAGE_KEYS: &[&str] = &["name", "hosts", "tasks", "serial", "max_fail"];
+const ENTRY_KEYS: &[&str] = &["task", "name", "when", "for_each", "vars", "tags"];
+const ENTRY_NOT_YET: &[&str] = &["become", "become_user"];
 
-const NOT_YET: &[&str] = &["stage", "serial", "max_fail"];
-
-pub(super) fn read(source: Source) -> Result<Deploy, Vec<Diagnostic>> {
-    let start = source.start();
-    let mut mistakes = Vec::new();
-    refuse_not_yet(&source.table, NOT_YET, &mut mistakes);
-    refuse_tables(&source.table, &mut mistakes);
-    if !mistakes.is_empty() {
-        return Err(mistakes);
-    }
-    let places = |key: &str| -> Vec<Option<Origin>> {
-        list(&source.table, key)
-            .iter()
-            .map(|item| item.origin.clone())
-            .collect()
+pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Deploy {
+    let place = source.start();
+    let mut table = source.table;
+    let stages = table.shift_remove("stage");
+    let mut fields = Fields::new(table, &place, mistakes);
+    let description = fields.text("description").map(|text| text.name);
+    let stages = match stages {
+        None => {
+            let stage = stage(&mut fields, None, &place);
+            fields.end("a deploy", KEYS);
+            vec![stage]
+        }
+        Some(entry) => {
+            for key in ["hosts", "tasks"] {
+                if let Some(entry) = fields.entry(key) {
+                    let mistake = Diagnostic::new(format!("a deploy with stages has no `{key}` of its own"));
+                    fields.mistake(
+                        mistake
+                            .at_maybe(entry.key.as_ref(), "belongs to a stage")
+                            .hint(format!("move it below a `[[stage]]`; a stage has its own `{key}`")),
+                    );
+                }
+            }
+            fields.end("a deploy", KEYS);
+            stages_of(entry.value, &place, mistakes)
+        }
     };
-    let (host_places, task_places) = (places("hosts"), places("tasks"));
-    let head: Head = read_struct(source.table, Some(&start), "deploy").map_err(|mistake| vec![mistake])?;
-    Ok(Deploy {
-        hosts: named(head.hosts, host_places),
-        tasks: named(head.tasks, task_places),
-        origin: start,
-    })
+    Deploy {
+        description,
+        stages,
+        origin: place,
+    }
 }
 
-fn named(names: Vec<String>, places: Vec<Option<Origin>>) -> Vec<Named> {
-    names
-        .into_iter()
-        .zip(places)
-        .map(|(name, origin)| Named { name, origin })
-        .collect()
+fn stages_of(value: Value, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Vec<Stage> {
+    let mut holder = Table::new();
+    let entry = crate::value::Entry { key: None, value };
+    holder.insert("stage".to_owned(), entry);
+    let tables = Fields::new(holder, place, mistakes).tables("stage");
+    let mut stages: Vec<Stage> = Vec::new();
+    for (table, place) in tables {
+        let mut fields = Fields::new(table, &place, mistakes);
+        let name = fields.text("name");
+        if name.is_none() {
+            let mistake = Diagnostic::new("a stage without `name`").at(&place, "this stage");
+            fields.mistake(mistake.hint("write `name = \"…\"`: reviews and errors call it so"));
+        }
+        let stage = stage(&mut fields, name.as_ref(), &place);
+        fields.end("a stage", STAGE_KEYS);
+        if let Some(first) = stages.iter().find(|one| one.name == stage.name && one.name.is_some()) {
+            let title = format!("two stages are called `{}`", stage.name.as_deref().unwrap_or_default());
+            mistakes.push(
+                Diagnostic::new(title)
+                    .at(&stage.origin, "the second one")
+                    .at(&first.origin, "the first one"),
+            );
+        }
+        stages.push(stage);
+    }
+    stages
 }
 
-fn refuse_tables(table: &Table, mistakes: &mut Vec<Diagnostic>) {
-    for entry in list(table, "tasks").iter().filter(|entry| entry.as_table().is_some()) {
-        mistakes.push(
-            Diagnostic::new("task entries with settings are not in this version")
-                .at_maybe(entry.origin.as_ref(), "this would have no effect")
-                .hint("write the task's name alone"),
+fn stage(fields: &mut Fields<'_>, name: Option<&Named>, place: &Origin) -> Stage {
+    require(fields, "hosts", "which hosts it is for");
+    let hosts = fields.names("hosts");
+    require(fields, "tasks", "what it does");
+    let tasks = task_uses(fields, "tasks");
+    let (serial, max_fail) = if name.is_some() {
+        (serial(fields), fields.count("max_fail").unwrap_or_default())
+    } else {
+        refuse_outside_stages(fields);
+        (None, 0)
+    };
+    Stage {
+        name: name.map(|name| name.name.clone()),
+        hosts,
+        tasks,
+        serial,
+        max_fail,
+        origin: name
+            .and_then(|name| name.origin.clone())
+            .unwrap_or_else(|| place.clone()),
+    }
+}
+
+/// Tells that a list is missing, where it is.
+fn require(fields: &mut Fields<'_>, key: &str, what: &str) {
+    if !fields.has(key) {
+        let place = fields.place().clone();
+        fields.mistake(
+            Diagnostic::new(format!("`{key}` is missing"))
+                .at(&place, format!("nothing says {what}"))
+                .hint(format!("write `{key} = […]`")),
         );
     }
 }
 
-fn list<'a>(table: &'a Table, key: &str) -> &'a [Value] {
-    match table.get(key).map(|entry| &entry.value.kind) {
-        Some(Kind::List(items)) => items,
-        _ => &[],
+fn serial(fields: &mut Fields<'_>) -> Option<usize> {
+    let place = fields.value_place("serial");
+    let serial = fields.count("serial")?;
+    if serial == 0 {
+        let mistake = Diagnostic::new("`serial` must be 1 or more");
+        fields.mistake(mistake.at_maybe(place.as_ref(), "no host would ever be dealt with"));
+        return None;
+    }
+    Some(serial)
+}
+
+fn refuse_outside_stages(fields: &mut Fields<'_>) {
+    for key in ["serial", "max_fail"] {
+        if let Some(entry) = fields.entry(key) {
+            let mistake = Diagnostic::new(format!("`{key}` belongs to a stage"));
+            fields.mistake(
+                mistake
+                    .at_maybe(entry.key.as_ref(), "this deploy has none")
+                    .hint("write `[[stage]]` with a `name` above `hosts`, `tasks` and this"),
+            );
+        }
     }
 }
 
-/// Tasks that do not exist, and tasks named twice.
-pub(super) fn check_tasks(project: &Project) -> Vec<Diagnostic> {
-    let mut mistakes = Vec::new();
-    for deploy in project.deploys.values() {
-        let mut seen = BTreeSet::new();
-        for task in &deploy.tasks {
-            if !project.tasks.contains_key(&task.name) {
-                mistakes.push(
-                    Diagnostic::new(format!("there is no task `{}`", task.name))
-                        .at_maybe(
-                            task.origin.as_ref(),
-                            format!("`tasks/{}.toml` does not exist", task.name),
-                        )
-                        .hint_maybe(suggestion(&task.name, project.tasks.keys().map(String::as_str))),
-                );
-            }
-            if !seen.insert(&task.name) {
-                let title = format!("task `{}` is listed twice", task.name);
-                mistakes.push(Diagnostic::new(title).at_maybe(task.origin.as_ref(), "the second time"));
-            }
+fn task_uses(fields: &mut Fields<'_>, key: &str) -> Vec<TaskUse> {
+    let Some(entry) = fields.entry(key) else {
+        return Vec::new();
+    };
+    let Kind::List(items) = entry.value.kind else {
+        let mistake = Diagnostic::new(format!("`{key}` must be a list of tasks"));
+        let found = Value::new(entry.value.kind).describe();
+        fields.mistake(mistake.at_maybe(entry.value.origin.as_ref(), format!("this is {found}")));
+        return Vec::new();
+    };
+    let place = fields.place().clone();
+    items
+        .into_iter()
+        .filter_map(|item| task_use(item, &place, fields))
+        .collect()
+}
+
+fn task_use(item: Value, start: &Origin, above: &mut Fields<'_>) -> Option<TaskUse> {
+    let origin = item.origin.clone().unwrap_or_else(|| start.clone());
+    match item.kind {
+        Kind::String(name) => Some(TaskUse {
+            task: Named {
+                name,
+                origin: Some(origin.clone()),
+            },
+            common: Common::default(),
+            vars: Table::new(),
+            origin,
+        }),
+        Kind::Table(table) => task_table(table, &origin, above),
+        kind => {
+            let found = Value::new(kind).describe();
+            let mistake = Diagnostic::new("an entry of `tasks` must be a task's name, or a table with `task`");
+            above.mistake(mistake.at(&origin, format!("this is {found}")));
+            None
         }
     }
-    mistakes
+}
+
+fn task_table(table: Table, origin: &Origin, above: &mut Fields<'_>) -> Option<TaskUse> {
+    let mut mistakes = Vec::new();
+    refuse_not_yet(&table, ENTRY_NOT_YET, &mut mistakes);
+    let mut fields = Fields::new(table, origin, &mut mistakes);
+    let has_task = fields.has("task");
+    let task = fields.text("task");
+    let common = common(&mut fields);
+    let vars = fields.table("vars");
+    for (key, entry) in fields.rest() {
+        if !ENTRY_NOT_YET.contains(&key.as_str()) {
+            above.mistake(unknown_key("an entry of `tasks`", &key, &entry, ENTRY_KEYS));
+        }
+    }
+    if !has_task {
+        let mistake = Diagnostic::new("an entry of `tasks` without `task`").at(origin, "nothing says which task");
+        above.mistake(mistake.hint("write `task = \"folder/name\"`"));
+    }
+    above.mistakes(mistakes);
+    Some(TaskUse {
+        task: task?,
+        common,
+        vars,
+        origin: origin.clone(),
+    })
 }

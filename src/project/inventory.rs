@@ -7,21 +7,22 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::data::check_reserved;
+use super::fields::{Fields, Named};
 use super::jumps::{check_jumps, wrong_ways};
 use super::reader::{Source, read_struct, refuse_not_yet, take_table};
 use crate::error::{Diagnostic, Origin};
-use crate::quote::check_address;
+use crate::quote::{check_address, check_user};
 use crate::value::{Entry, Kind, Table};
 
 /// The hosts of an environment.
 #[derive(Debug)]
 pub struct Inventory {
     /// Groups of every host.
-    pub groups: Vec<String>,
+    pub groups: Vec<Named>,
     /// Hosts by name, in the order written.
     pub hosts: IndexMap<String, Host>,
-    /// The place of `groups`.
-    pub groups_origin: Option<Origin>,
+    /// The file's start.
+    pub origin: Origin,
 }
 
 /// A host of an inventory.
@@ -32,7 +33,7 @@ pub struct Host {
     /// Where ssh is to connect; the name if not given, so that aliases of `~/.ssh/config` work.
     pub address: Option<String>,
     /// Groups, lowest precedence first.
-    pub groups: Vec<String>,
+    pub groups: Vec<Named>,
     /// The host's own data.
     pub data: Table,
     /// How to connect.
@@ -56,21 +57,25 @@ pub struct ConnectionSettings {
     /// How the login user becomes root.
     #[serde(rename = "become")]
     pub privilege: Option<Become>,
+    /// As whom homelab works then, instead of root.
+    pub become_user: Option<String>,
     /// Hosts to go through, in order: names of the inventory, or as `ssh` takes them.
     pub jump: Option<Vec<String>>,
     /// Whether the host is this machine, reached without `ssh`.
     pub local: Option<bool>,
 }
 
-/// How the login user becomes root.
+/// How the login user becomes root, or another user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Become {
-    /// It is root.
+    /// Not at all: it is root, or works without.
     #[default]
     None,
     /// By `sudo`.
     Sudo,
+    /// By `doas`.
+    Doas,
 }
 
 impl ConnectionSettings {
@@ -82,6 +87,11 @@ impl ConnectionSettings {
             user: self.user.or_else(|| defaults.user.clone()),
             port: self.port.or(defaults.port),
             identity_file: self.identity_file.or_else(|| defaults.identity_file.clone()),
+            become_user: match self.privilege {
+                // Who becomes nobody becomes nobody in particular.
+                Some(Become::None) => self.become_user,
+                _ => self.become_user.or_else(|| defaults.become_user.clone()),
+            },
             privilege: self.privilege.or(defaults.privilege),
             jump: self.jump.or_else(|| defaults.jump.as_ref().filter(is_jump).cloned()),
             local: self.local.or(defaults.local),
@@ -118,53 +128,38 @@ impl Default for LabSettings {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Head {
-    #[serde(default)]
-    groups: Vec<String>,
-}
+const KEYS: &[&str] = &["groups", "connection", "lab", "hosts"];
+const HOST_KEYS: &[&str] = &["address", "groups", "data", "connection", "lab"];
+const CONNECTION_NOT_YET: &[&str] = &["keep", "known_hosts"];
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HostHead {
-    address: Option<String>,
-    #[serde(default)]
-    groups: Vec<String>,
-}
-
-const CONNECTION_NOT_YET: &[&str] = &["become_user", "keep", "known_hosts"];
-
-pub(super) fn read(source: Source) -> Result<Inventory, Vec<Diagnostic>> {
+pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<Inventory> {
     let start = source.start();
-    let mut mistakes = Vec::new();
+    let before = mistakes.len();
     let mut table = source.table;
-    let defaults = connection(&mut table, &ConnectionSettings::default(), None, &mut mistakes);
-    let lab = lab_defaults(&mut table, &mut mistakes);
-    let hosts = take_table(&mut table, "hosts").map_err(|mistake| vec![mistake])?;
-    let groups_origin = table.get("groups").and_then(|entry| entry.value.origin.clone());
-    let head = collect(read_struct::<Head>(table, Some(&start), "inventory"), &mut mistakes);
+    let defaults = connection(&mut table, &ConnectionSettings::default(), None, mistakes);
+    let lab = lab_defaults(&mut table, mistakes);
+    let hosts = collect(take_table(&mut table, "hosts"), mistakes).flatten();
+    let mut fields = Fields::new(table, &start, mistakes);
+    let groups = fields.names("groups");
+    fields.end("an inventory", KEYS);
     let mut inventory = Inventory {
-        groups: head.map(|head| head.groups).unwrap_or_default(),
+        groups,
         hosts: IndexMap::new(),
-        groups_origin,
+        origin: start.clone(),
     };
     for (name, entry) in hosts.map(|(hosts, _)| hosts).unwrap_or_default() {
-        if let Some(host) = collect(read_host(&name, &entry, &defaults, &lab, &mut mistakes), &mut mistakes) {
+        if let Some(host) = collect(read_host(&name, &entry, &defaults, &lab, &start, mistakes), mistakes) {
             inventory.hosts.insert(name, host);
         }
     }
-    if inventory.hosts.is_empty() && mistakes.is_empty() {
+    if inventory.hosts.is_empty() && mistakes.len() == before {
         mistakes.push(Diagnostic::new("an inventory without hosts").at(&start, "write a host as `[hosts.NAME]`"));
     }
-    if mistakes.is_empty() {
-        mistakes = check_jumps(&inventory);
+    if mistakes.len() == before {
+        mistakes.extend(check_jumps(&inventory));
     }
-    if mistakes.is_empty() {
-        Ok(inventory)
-    } else {
-        Err(mistakes)
-    }
+    // Without one of its hosts much would seem to be missing.
+    (mistakes.len() == before).then_some(inventory)
 }
 
 fn collect<T>(result: Result<T, Diagnostic>, mistakes: &mut Vec<Diagnostic>) -> Option<T> {
@@ -204,6 +199,7 @@ fn read_host(
     entry: &Entry,
     defaults: &ConnectionSettings,
     lab_defaults: &LabSettings,
+    start: &Origin,
     mistakes: &mut Vec<Diagnostic>,
 ) -> Result<Host, Diagnostic> {
     let origin = entry.key.as_ref();
@@ -227,19 +223,19 @@ fn read_host(
         let title = format!("host `{name}` cannot be both of the lab and this machine");
         return Err(Diagnostic::new(title).at_maybe(origin, "`lab` and `local`"));
     }
-    let address = table.get("address").cloned();
-    let head: HostHead = read_struct(table, origin, "host")?;
-    if let Some(written) = &head.address {
-        check_name(
-            "address",
-            written,
-            address.and_then(|entry| entry.value.origin).as_ref(),
-        )?;
+    check_become_user(name, &connection, origin)?;
+    let place = origin.or(entry.value.origin.as_ref()).unwrap_or(start);
+    let mut fields = Fields::new(table, place, mistakes);
+    let address = fields.text("address");
+    let groups = fields.names("groups");
+    fields.end("a host", HOST_KEYS);
+    if let Some(written) = &address {
+        check_name("address", &written.name, written.origin.as_ref())?;
     }
     Ok(Host {
         name: name.to_owned(),
-        address: head.address,
-        groups: head.groups,
+        address: address.map(|address| address.name),
+        groups,
         data,
         connection,
         lab,
@@ -267,6 +263,22 @@ fn lab(table: &mut Table, defaults: &LabSettings) -> Result<Option<LabSettings>,
             format!("this is {}", entry.value.describe()),
         )),
     }
+}
+
+/// The user ends up on the command line of `sudo` or `doas`, and means nothing without either.
+fn check_become_user(host: &str, connection: &ConnectionSettings, origin: Option<&Origin>) -> Result<(), Diagnostic> {
+    let Some(user) = &connection.become_user else {
+        return Ok(());
+    };
+    if connection.privilege.unwrap_or_default() == Become::None {
+        let title = format!("host `{host}` has a `become_user` and no way to become it");
+        let hint = "say how: `become = \"sudo\"` or `become = \"doas\"` beside it";
+        return Err(Diagnostic::new(title).at_maybe(origin, "this host").hint(hint));
+    }
+    check_user(user).map_err(|wrong| {
+        let title = format!("`{user}` is no usable `become_user`");
+        Diagnostic::new(title).at_maybe(origin, wrong.to_string())
+    })
 }
 
 /// Names and addresses end up on ssh's command line: what it could read otherwise is refused where it is written.

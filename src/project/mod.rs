@@ -1,28 +1,37 @@
 //! Everything on disk, read and validated as a whole: inventories, group data, deploys, tasks, files.
 
+mod catalogue;
 mod data;
 mod deploy;
+mod explain;
+mod fields;
+mod handler;
 mod inventory;
 mod jumps;
+mod lint;
 mod outline;
+mod pattern;
 mod reader;
 mod run;
 mod task;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Diagnostic, Diagnostics, suggestion};
 use crate::operations::Assets;
 
-pub use data::{GroupData, RESERVED};
-pub use deploy::{Deploy, Named};
+pub use catalogue::{Catalogue, Stack, check_names, described};
+pub use data::{GroupData, RESERVED, given_data, layers};
+pub use deploy::{Deploy, Stage};
+pub use explain::{Explanation, Given, explain, find_host, host_data};
+pub use fields::Named;
 pub use inventory::{Become, ConnectionSettings, Host, Inventory, LabSettings};
 pub use jumps::Jump;
 pub use outline::{DeployOutline, InventoryOutline, Outline, outline};
-pub use run::{Filter, Run, RunHost, hosts, select};
-pub use task::{RawOperation, Task};
+pub use run::{Filter, Only, Run, RunHost, RunStage, Wanted, hosts, matches_nothing, select};
+pub use task::{COMMON_KEYS, Common, RawOperation, Task, TaskEntry, TaskUse};
 
 /// A project as it lies on disk.
 #[derive(Debug)]
@@ -36,9 +45,22 @@ pub struct Project {
     /// `deploys/<name>.toml`.
     pub deploys: BTreeMap<String, Deploy>,
     /// `tasks/<folder>/<name>.toml` by `<folder>/<name>`.
-    pub tasks: BTreeMap<String, Arc<Task>>,
+    pub tasks: Arc<BTreeMap<String, Arc<Task>>>,
     /// Files below `templates/`.
     pub assets: Arc<Assets>,
+    /// `templates/services/<stack>/`.
+    pub catalogue: Arc<Catalogue>,
+}
+
+/// A project as far as it could be read.
+#[derive(Debug)]
+pub struct Reading {
+    /// What could be read.
+    pub project: Project,
+    /// What is wrong, in the order of files.
+    pub mistakes: Vec<Diagnostic>,
+    /// The files, relative to the root, that could not be read as what they should be, and so are missing.
+    pub broken: BTreeSet<String>,
 }
 
 /// The project's root above `from`: the first folder that holds `inventories/`.
@@ -48,27 +70,55 @@ pub fn find_root(from: &Path) -> Option<PathBuf> {
         .map(Path::to_path_buf)
 }
 
+/// Reads the project at `root` as far as it can be read, with every mistake that needs no host's data.
+pub fn read(root: &Path) -> Reading {
+    let mut reader = reader::Reader::new(root);
+    let assets = reader.assets();
+    let stacks = reader.folder("templates/services", reader::stack_name, whole(catalogue::read));
+    let tasks = reader.folder("tasks", reader::any_name, whole(task::read));
+    let project = Project {
+        root: root.to_path_buf(),
+        inventories: reader.folder("inventories", reader::any_name, inventory::read),
+        group_data: reader.folder("group_data", reader::any_name, whole(data::read)),
+        tasks: Arc::new(tasks.into_iter().map(|(name, task)| (name, Arc::new(task))).collect()),
+        deploys: reader.folder("deploys", reader::any_name, whole(deploy::read)),
+        catalogue: Arc::new(catalogue::complete(stacks, &assets)),
+        assets: Arc::new(assets),
+    };
+    let reader::Reader {
+        mut mistakes, broken, ..
+    } = reader;
+    mistakes.extend(data::check_groups(&project, &broken));
+    mistakes.extend(lint::check(&project, &broken));
+    sort(&mut mistakes);
+    Reading {
+        project,
+        mistakes,
+        broken,
+    }
+}
+
+/// A file that is read whatever is wrong in it.
+fn whole<T>(
+    read: impl Fn(reader::Source, &mut Vec<Diagnostic>) -> T,
+) -> impl Fn(reader::Source, &mut Vec<Diagnostic>) -> Option<T> {
+    move |source, mistakes| Some(read(source, mistakes))
+}
+
+/// By file and place; what has no place comes first.
+fn sort(mistakes: &mut [Diagnostic]) {
+    mistakes.sort_by_cached_key(|mistake| {
+        mistake
+            .origin()
+            .map(|origin| (origin.file.path.clone(), origin.span.start))
+    });
+}
+
 /// Reads the project at `root`.
 ///
 /// Errors: every mistake that can be found without a host, in the order of files.
 pub fn load(root: &Path) -> Result<Project, Diagnostics> {
-    let mut mistakes = Vec::new();
-    let project = Project {
-        root: root.to_path_buf(),
-        inventories: reader::read_folder(root, "inventories", &mut mistakes, inventory::read),
-        group_data: reader::read_folder(root, "group_data", &mut mistakes, data::read),
-        tasks: reader::read_folder(root, "tasks", &mut mistakes, task::read)
-            .into_iter()
-            .map(|(name, task)| (name, Arc::new(task)))
-            .collect(),
-        deploys: reader::read_folder(root, "deploys", &mut mistakes, deploy::read),
-        assets: Arc::new(reader::read_assets(root, &mut mistakes)),
-    };
-    // What does not parse is missing above; judging the rest by it would blame the innocent.
-    if mistakes.is_empty() {
-        mistakes.extend(data::check_groups(&project));
-        mistakes.extend(deploy::check_tasks(&project));
-    }
+    let Reading { project, mistakes, .. } = read(root);
     if mistakes.is_empty() {
         Ok(project)
     } else {

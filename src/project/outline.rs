@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::reader::read_folder;
+use super::reader::{Reader, any_name};
 use crate::value::{Kind, Table, Value};
 
 /// The names in a project.
@@ -39,7 +39,7 @@ pub struct DeployOutline {
 
 /// The names in the project at `root`.
 pub fn outline(root: &Path) -> Outline {
-    let tables = |folder: &str| read_folder(root, folder, &mut Vec::new(), |source| Ok(source.table));
+    let tables = |folder: &str| Reader::new(root).folder(folder, any_name, |source, _| Some(source.table));
     let all = |folder: &str| tables(folder).into_iter();
     Outline {
         inventories: all("inventories")

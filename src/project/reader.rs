@@ -1,6 +1,6 @@
 //! Files to tables, and tables to structs, with positions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,66 +24,92 @@ impl Source {
     }
 }
 
-/// Reads every `*.toml` below a folder of the project; what does not parse is left out and told in `mistakes`.
-pub(super) fn read_folder<T>(
-    root: &Path,
-    folder: &str,
-    mistakes: &mut Vec<Diagnostic>,
-    read: impl Fn(Source) -> Result<T, Vec<Diagnostic>>,
-) -> BTreeMap<String, T> {
-    let mut found = BTreeMap::new();
-    let mut paths = Vec::new();
-    list_files(&root.join(folder), &mut paths, mistakes);
-    for path in paths
-        .iter()
-        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
-    {
-        let result = read_source(root, folder, path).and_then(|source| {
-            let name = source.name.clone();
-            read(source).map(|value| (name, value))
-        });
-        match result {
-            Ok((name, value)) => {
-                found.insert(name, value);
-            }
-            Err(more) => mistakes.extend(more),
-        }
-    }
-    found
+/// Reads a project's files and keeps what is wrong with them.
+pub(super) struct Reader<'a> {
+    root: &'a Path,
+    pub(super) mistakes: Vec<Diagnostic>,
+    pub(super) broken: BTreeSet<String>,
 }
 
-fn read_source(root: &Path, folder: &str, path: &Path) -> Result<Source, Vec<Diagnostic>> {
+/// A file is called by its path without `.toml`.
+pub(super) fn any_name(path: &str) -> Option<String> {
+    path.strip_suffix(".toml").map(str::to_owned)
+}
+
+/// A stack is called by its folder.
+pub(super) fn stack_name(path: &str) -> Option<String> {
+    path.strip_suffix("/stack.toml")
+        .filter(|name| !name.contains('/'))
+        .map(str::to_owned)
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(root: &'a Path) -> Self {
+        Self {
+            root,
+            mistakes: Vec::new(),
+            broken: BTreeSet::new(),
+        }
+    }
+
+    /// Reads every file below a folder that has a name; what does not fit is told, and left out as far as it must be.
+    pub(super) fn folder<T>(
+        &mut self,
+        folder: &str,
+        name: impl Fn(&str) -> Option<String>,
+        read: impl Fn(Source, &mut Vec<Diagnostic>) -> Option<T>,
+    ) -> BTreeMap<String, T> {
+        let mut found = BTreeMap::new();
+        let mut paths = Vec::new();
+        list_files(&self.root.join(folder), &mut paths, &mut self.mistakes);
+        for path in paths {
+            let Some(name) = name(&relative(&self.root.join(folder), &path)) else {
+                continue;
+            };
+            let source = read_source(self.root, name.clone(), &path)
+                .map_err(|more| self.mistakes.extend(more))
+                .ok();
+            match source.and_then(|source| read(source, &mut self.mistakes)) {
+                Some(value) => {
+                    found.insert(name, value);
+                }
+                None => {
+                    self.broken.insert(relative(self.root, &path));
+                }
+            }
+        }
+        found
+    }
+
+    /// Reads every file below `templates/`.
+    pub(super) fn assets(&mut self) -> Assets {
+        let folder = self.root.join("templates");
+        let mut paths = Vec::new();
+        list_files(&folder, &mut paths, &mut self.mistakes);
+        let mut assets = Assets::new();
+        for path in paths {
+            match std::fs::read(&path) {
+                Ok(bytes) => {
+                    assets.insert(relative(&folder, &path), Arc::from(bytes));
+                }
+                Err(error) => {
+                    let shown = relative(self.root, &path);
+                    let mistake = Diagnostic::new(format!("failed to read `{shown}`"));
+                    self.mistakes.push(mistake.because(error.to_string()));
+                }
+            }
+        }
+        assets
+    }
+}
+
+fn read_source(root: &Path, name: String, path: &Path) -> Result<Source, Vec<Diagnostic>> {
     let shown = relative(root, path);
     let text = std::fs::read_to_string(path)
         .map_err(|error| vec![Diagnostic::new(format!("failed to read `{shown}`")).because(error.to_string())])?;
-    let name = relative(&root.join(folder), path);
     let file = SourceFile::new(shown, text);
     let table = parse_toml(&file)?;
-    Ok(Source {
-        name: name.trim_end_matches(".toml").to_owned(),
-        file,
-        table,
-    })
-}
-
-/// Reads every file below `templates/`.
-pub(super) fn read_assets(root: &Path, mistakes: &mut Vec<Diagnostic>) -> Assets {
-    let folder = root.join("templates");
-    let mut paths = Vec::new();
-    list_files(&folder, &mut paths, mistakes);
-    let mut assets = Assets::new();
-    for path in paths {
-        match std::fs::read(&path) {
-            Ok(bytes) => {
-                assets.insert(relative(&folder, &path), Arc::from(bytes));
-            }
-            Err(error) => {
-                let shown = relative(root, &path);
-                mistakes.push(Diagnostic::new(format!("failed to read `{shown}`")).because(error.to_string()));
-            }
-        }
-    }
-    assets
+    Ok(Source { name, file, table })
 }
 
 /// Files below `folder`, sorted; a folder that is not there holds none.

@@ -1,11 +1,15 @@
 //! What one command is about: the hosts and tasks that a deploy and the filters select.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use globset::Glob;
+use globset::GlobMatcher;
 
-use super::data::{ALL, data_of};
-use super::{Deploy, Host, Inventory, Project, Task};
+use super::catalogue::Catalogue;
+use super::data::data_of;
+use super::pattern::{glob, known, select as select_hosts, unplaced};
+use super::task::TaskUse;
+use super::{Deploy, Host, Inventory, Project, Stage, Task};
 use crate::error::{Diagnostic, suggestion};
 use crate::operations::Assets;
 use crate::value::Table;
@@ -15,11 +19,15 @@ use crate::value::Table;
 pub struct Filter {
     /// Host names, groups and globs; empty means all hosts of the deploy.
     pub limit: Vec<String>,
-    /// Task names and globs; empty means all tasks of the deploy.
+    /// `TASK`, `TASK:ITEM` or `ITEM`, each a glob; empty means all.
     pub only: Vec<String>,
+    /// Tags; empty means all operations.
+    pub tags: Vec<String>,
+    /// Data that wins over all other.
+    pub data: Table,
 }
 
-/// Hosts with their data, and tasks in order.
+/// Hosts with their data, and what is done to them, in order.
 #[derive(Clone, Debug)]
 pub struct Run {
     /// The inventory's name.
@@ -28,14 +36,22 @@ pub struct Run {
     pub deploy: String,
     /// Hosts, in the inventory's order.
     pub hosts: Vec<RunHost>,
-    /// Tasks, in the deploy's order.
-    pub tasks: Vec<Arc<Task>>,
+    /// Stages, in the deploy's order.
+    pub stages: Vec<RunStage>,
+    /// Every task of the project, for those that include others.
+    pub tasks: Arc<BTreeMap<String, Arc<Task>>>,
+    /// What of the tasks is wanted; empty means all.
+    pub only: Vec<Only>,
+    /// The tags of which an operation must have one; empty means all.
+    pub tags: Vec<String>,
     /// Hosts of the deploy that the filter left out.
     pub hosts_left_out: Vec<String>,
     /// Tasks of the deploy that the filter left out.
     pub tasks_left_out: Vec<String>,
     /// The project's files.
     pub assets: Arc<Assets>,
+    /// The project's stacks.
+    pub catalogue: Arc<Catalogue>,
 }
 
 /// A host of a run.
@@ -44,7 +60,61 @@ pub struct RunHost {
     /// The name.
     pub name: String,
     /// All its data, templates not rendered.
-    pub data: Table,
+    pub data: Arc<Table>,
+}
+
+/// A stage of a run.
+#[derive(Clone, Debug)]
+pub struct RunStage {
+    /// Its name; `None` where the deploy has no stages.
+    pub name: Option<String>,
+    /// The names of its hosts, in the inventory's order.
+    pub hosts: Vec<String>,
+    /// What is done, in order.
+    pub tasks: Vec<TaskUse>,
+    /// How many hosts at a time; all at once without it.
+    pub serial: Option<usize>,
+    /// How many hosts may fail before no further batch and no further stage begins.
+    pub max_fail: usize,
+}
+
+/// What `--only` wants.
+#[derive(Clone, Debug)]
+pub struct Only {
+    /// As it was given.
+    pub text: String,
+    task: Option<GlobMatcher>,
+    item: Option<GlobMatcher>,
+}
+
+impl Only {
+    /// Whether the task, used under `name` where it has one, is wanted whole, in part or not at all.
+    pub fn wants(&self, task: &TaskUse) -> Wanted {
+        let is_match = |glob: &GlobMatcher| {
+            glob.is_match(&task.task.name) || task.own_name().is_some_and(|name| glob.is_match(name))
+        };
+        match (&self.task, &self.item) {
+            (Some(glob), item) if is_match(glob) => item.as_ref().map_or(Wanted::Whole, |_| Wanted::Item),
+            (None, Some(_)) => Wanted::Item,
+            _ => Wanted::Not,
+        }
+    }
+
+    /// Whether the item of that key is wanted, of a task that is wanted in part.
+    pub fn wants_item(&self, key: &str) -> bool {
+        self.item.as_ref().is_some_and(|glob| glob.is_match(key))
+    }
+}
+
+/// How much of a task is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// All of it.
+    Whole,
+    /// Of its items some.
+    Item,
+    /// Nothing.
+    Not,
 }
 
 impl Run {
@@ -63,24 +133,56 @@ impl Run {
 pub fn select(project: &Project, inventory_name: &str, deploy_name: &str, filter: &Filter) -> Result<Run, Diagnostic> {
     let inventory = project.inventory(inventory_name)?;
     let deploy = project.deploy(deploy_name)?;
-    let hosts = deploy_hosts(inventory, inventory_name, deploy)?;
-    let (kept, hosts_left_out) = limit(inventory, &hosts, &filter.limit, deploy_name)?;
-    let (tasks, tasks_left_out) = only(project, deploy, &filter.only, deploy_name)?;
+    let mut stages = Vec::new();
+    for stage in &deploy.stages {
+        stages.push((stage, select_hosts(inventory, inventory_name, &stage.hosts)?));
+    }
+    let all: BTreeSet<&str> = stages
+        .iter()
+        .flat_map(|(_, hosts)| hosts.iter().map(|host| host.name.as_str()))
+        .collect();
+    let of_deploy: Vec<&Host> = inventory
+        .hosts
+        .values()
+        .filter(|host| all.contains(host.name.as_str()))
+        .collect();
+    let (kept, hosts_left_out) = limit(inventory, inventory_name, &of_deploy, &filter.limit, deploy_name)?;
+    let only = only(deploy, &filter.only)?;
+    let tasks_left_out = left_out(deploy, &only);
+    check_tags(project, deploy, &filter.tags)?;
     Ok(Run {
         inventory: inventory_name.to_owned(),
         deploy: deploy_name.to_owned(),
+        stages: stages
+            .into_iter()
+            .map(|(stage, hosts)| run_stage(stage, &hosts, &kept))
+            .collect(),
         hosts: kept
             .into_iter()
             .map(|host| RunHost {
                 name: host.name.clone(),
-                data: data_of(project, inventory_name, inventory, host),
+                data: Arc::new(data_of(project, inventory_name, inventory, host, &filter.data)),
             })
             .collect(),
-        tasks,
+        tasks: Arc::clone(&project.tasks),
+        only,
+        tags: filter.tags.clone(),
         hosts_left_out,
         tasks_left_out,
         assets: Arc::clone(&project.assets),
+        catalogue: Arc::clone(&project.catalogue),
     })
+}
+
+fn run_stage(stage: &Stage, hosts: &[&Host], kept: &[&Host]) -> RunStage {
+    let is_kept = |host: &&&Host| kept.iter().any(|one| one.name == host.name);
+    RunStage {
+        name: stage.name.clone(),
+        hosts: hosts.iter().filter(is_kept).map(|host| host.name.clone()).collect(),
+        tasks: stage.tasks.clone(),
+        serial: stage.serial,
+        max_fail: stage.max_fail,
+    }
 }
 
 /// The hosts of an inventory that match any of `patterns`; all of them without any.
@@ -88,48 +190,12 @@ pub fn select(project: &Project, inventory_name: &str, deploy_name: &str, filter
 /// Errors: an unknown inventory, and a pattern that nothing matches.
 pub fn hosts<'a>(project: &'a Project, inventory_name: &str, patterns: &[String]) -> Result<Vec<&'a Host>, Diagnostic> {
     let inventory = project.inventory(inventory_name)?;
-    let mut wanted: Vec<&str> = Vec::new();
-    for pattern in patterns {
-        let matched = matching(inventory, pattern)?;
-        if matched.is_empty() {
-            return Err(
-                Diagnostic::new(format!("no host of inventory `{inventory_name}` is `{pattern}`"))
-                    .hint_maybe(suggestion(pattern, known_patterns(inventory))),
-            );
-        }
-        wanted.extend(matched.iter().map(|host| host.name.as_str()));
-    }
-    let is_wanted = |host: &&Host| patterns.is_empty() || wanted.contains(&host.name.as_str());
-    Ok(inventory.hosts.values().filter(is_wanted).collect())
-}
-
-fn deploy_hosts<'a>(
-    inventory: &'a Inventory,
-    inventory_name: &str,
-    deploy: &Deploy,
-) -> Result<Vec<&'a Host>, Diagnostic> {
-    let mut selected: Vec<&Host> = Vec::new();
-    for pattern in &deploy.hosts {
-        let matched = matching(inventory, &pattern.name)
-            .map_err(|mistake| mistake.at_maybe(pattern.origin.as_ref(), "this pattern"))?;
-        if matched.is_empty() {
-            return Err(
-                Diagnostic::new(format!("no host of inventory `{inventory_name}` is `{}`", pattern.name))
-                    .at_maybe(pattern.origin.as_ref(), "matches no host name and no group")
-                    .hint_maybe(suggestion(&pattern.name, known_patterns(inventory))),
-            );
-        }
-        selected.extend(matched);
-    }
-    Ok(inventory
-        .hosts
-        .values()
-        .filter(|host| selected.iter().any(|one| one.name == host.name))
-        .collect())
+    select_hosts(inventory, inventory_name, &unplaced(patterns))
 }
 
 fn limit<'a>(
     inventory: &'a Inventory,
+    inventory_name: &str,
     hosts: &[&'a Host],
     patterns: &[String],
     deploy: &str,
@@ -137,81 +203,110 @@ fn limit<'a>(
     if patterns.is_empty() {
         return Ok((hosts.to_vec(), Vec::new()));
     }
-    let mut wanted: Vec<&str> = Vec::new();
-    for pattern in patterns {
-        let matched = matching(inventory, pattern)?;
-        let matched: Vec<&str> = matched
-            .iter()
-            .filter(|host| hosts.iter().any(|one| one.name == host.name))
-            .map(|host| host.name.as_str())
-            .collect();
-        if matched.is_empty() {
+    let is_of_deploy = |host: &&Host| hosts.iter().any(|one| one.name == host.name);
+    for pattern in patterns.iter().filter(|pattern| !pattern.starts_with('!')) {
+        let matched = select_hosts(inventory, inventory_name, &unplaced(std::slice::from_ref(pattern)));
+        if !matched.is_ok_and(|matched| matched.iter().any(is_of_deploy)) {
             return Err(
                 Diagnostic::new(format!("`--limit {pattern}` matches no host of deploy `{deploy}`"))
                     .hint_maybe(suggestion(pattern, hosts.iter().map(|host| host.name.as_str()))),
             );
         }
-        wanted.extend(matched);
     }
-    let (kept, out): (Vec<&Host>, Vec<&Host>) = hosts.iter().partition(|host| wanted.contains(&host.name.as_str()));
+    let wanted = select_hosts(inventory, inventory_name, &unplaced(patterns)).map_err(|mistake| {
+        let text = patterns.join(",");
+        Diagnostic::new(format!("`--limit {text}` does not work: {}", mistake.title))
+            .hint_maybe(mistake.hint.or_else(|| suggestion(&text, known(inventory))))
+    })?;
+    let is_wanted = |host: &&&Host| wanted.iter().any(|one| one.name == host.name);
+    let (kept, out): (Vec<&Host>, Vec<&Host>) = hosts.iter().partition(|host| is_wanted(host));
+    if kept.is_empty() {
+        let text = patterns.join(",");
+        return Err(Diagnostic::new(format!(
+            "`--limit {text}` leaves no host of deploy `{deploy}`"
+        )));
+    }
     Ok((kept, out.into_iter().map(|host| host.name.clone()).collect()))
 }
 
-fn only(
-    project: &Project,
-    deploy: &Deploy,
-    patterns: &[String],
-    name: &str,
-) -> Result<(Vec<Arc<Task>>, Vec<String>), Diagnostic> {
-    let globs = patterns
-        .iter()
-        .map(|pattern| glob(pattern))
-        .collect::<Result<Vec<_>, _>>()?;
-    for (pattern, glob) in patterns.iter().zip(&globs) {
-        if !deploy.tasks.iter().any(|task| glob.is_match(&task.name)) {
-            return Err(
-                Diagnostic::new(format!("`--only {pattern}` matches no task of deploy `{name}`"))
-                    .hint_maybe(suggestion(pattern, deploy.tasks.iter().map(|task| task.name.as_str()))),
-            );
+/// What the patterns of `--only` want: tasks where one is called so, items otherwise.
+fn only(deploy: &Deploy, patterns: &[String]) -> Result<Vec<Only>, Diagnostic> {
+    let uses = || deploy.stages.iter().flat_map(|stage| &stage.tasks);
+    let mut all = Vec::new();
+    for text in patterns {
+        let (task, item) = match text.rsplit_once(':') {
+            Some((task, item)) => (Some(glob(task)?), Some(glob(item)?)),
+            None => (Some(glob(text)?), None),
+        };
+        let only = Only {
+            text: text.clone(),
+            task,
+            item,
+        };
+        if uses().any(|task| only.wants(task) != Wanted::Not) {
+            all.push(only);
+            continue;
+        }
+        if text.contains(':') || !uses().any(|task| task.common.for_each.is_some()) {
+            return Err(matches_nothing(text, uses(), &[]));
+        }
+        all.push(Only {
+            text: text.clone(),
+            task: None,
+            item: Some(glob(text)?),
+        });
+    }
+    Ok(all)
+}
+
+/// That `--only text` matches nothing, with the names that it may have meant.
+pub fn matches_nothing<'a>(text: &str, uses: impl Iterator<Item = &'a TaskUse>, items: &[String]) -> Diagnostic {
+    let tasks = uses.map(|task| task.task.name.as_str());
+    let names: Vec<&str> = tasks.chain(items.iter().map(String::as_str)).collect();
+    Diagnostic::new(format!("`--only {text}` matches no task and no item of this deploy"))
+        .hint_maybe(suggestion(text, names))
+}
+
+fn left_out(deploy: &Deploy, only: &[Only]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for task in deploy.stages.iter().flat_map(|stage| &stage.tasks) {
+        let name = task.own_name().unwrap_or(&task.task.name);
+        let is_out = !only.is_empty() && only.iter().all(|one| one.wants(task) == Wanted::Not);
+        if is_out && !names.iter().any(|one| one == name) {
+            names.push(name.to_owned());
         }
     }
-    let mut kept = Vec::new();
-    let mut left_out = Vec::new();
-    for task in &deploy.tasks {
-        if globs.is_empty() || globs.iter().any(|glob| glob.is_match(&task.name)) {
-            kept.extend(project.tasks.get(&task.name).cloned());
-        } else {
-            left_out.push(task.name.clone());
+    names
+}
+
+fn check_tags(project: &Project, deploy: &Deploy, wanted: &[String]) -> Result<(), Diagnostic> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let mut known: BTreeSet<&str> = BTreeSet::new();
+    let mut waiting: Vec<&TaskUse> = deploy.stages.iter().flat_map(|stage| &stage.tasks).collect();
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    while let Some(task_use) = waiting.pop() {
+        known.extend(task_use.common.tags.iter().map(|tag| tag.name.as_str()));
+        let Some(task) = project.tasks.get(&task_use.task.name) else {
+            continue;
+        };
+        if !seen.insert(&task.name) {
+            continue;
+        }
+        known.extend(task.tags.iter().map(|tag| tag.name.as_str()));
+        let operations = task.operations().flat_map(|operation| &operation.common.tags);
+        known.extend(operations.map(|tag| tag.name.as_str()));
+        waiting.extend(task.includes());
+    }
+    match wanted.iter().find(|tag| !known.contains(tag.as_str())) {
+        None => Ok(()),
+        Some(tag) => {
+            let hint = suggestion(tag, known.iter().copied());
+            Err(
+                Diagnostic::new(format!("`--tags {tag}` matches no operation of this deploy"))
+                    .hint(hint.unwrap_or_else(|| "no operation of it has a tag".to_owned())),
+            )
         }
     }
-    Ok((kept, left_out))
-}
-
-/// Hosts whose name or one of whose groups `pattern` matches.
-fn matching<'a>(inventory: &'a Inventory, pattern: &str) -> Result<Vec<&'a Host>, Diagnostic> {
-    let glob = glob(pattern)?;
-    let in_all = glob.is_match(ALL) || inventory.groups.iter().any(|group| glob.is_match(group));
-    Ok(inventory
-        .hosts
-        .values()
-        .filter(|host| in_all || glob.is_match(&host.name) || host.groups.iter().any(|group| glob.is_match(group)))
-        .collect())
-}
-
-fn glob(pattern: &str) -> Result<globset::GlobMatcher, Diagnostic> {
-    Glob::new(pattern)
-        .map(|glob| glob.compile_matcher())
-        .map_err(|error| Diagnostic::new(format!("`{pattern}` is no valid pattern")).because(error.kind().to_string()))
-}
-
-fn known_patterns(inventory: &Inventory) -> impl Iterator<Item = &str> {
-    let hosts = inventory.hosts.values();
-    let groups = hosts.clone().flat_map(|host| &host.groups).chain(&inventory.groups);
-    let mut names: Vec<&str> = hosts
-        .map(|host| host.name.as_str())
-        .chain(groups.map(String::as_str))
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    names.into_iter()
 }

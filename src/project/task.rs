@@ -1,11 +1,11 @@
-//! `tasks/<folder>/<name>.toml`: an ordered list of operations.
+//! `tasks/<folder>/<name>.toml`: an ordered list of operations, and of other tasks in their place.
 
-use serde::Deserialize;
-
-use super::reader::{Source, read_struct, refuse_not_yet};
+use super::fields::{Fields, Named};
+use super::handler;
+use super::reader::Source;
 use crate::error::{Diagnostic, Origin, suggestion};
 use crate::operations::{Definition, OPERATIONS, find};
-use crate::value::{Kind, Table, Value};
+use crate::value::{Table, Value};
 
 /// A task: a file.
 #[derive(Debug)]
@@ -14,23 +14,64 @@ pub struct Task {
     pub name: String,
     /// What it is for.
     pub description: Option<String>,
-    /// Its operations, in order.
-    pub operations: Vec<RawOperation>,
+    /// Data and vars that must be there, as dotted names.
+    pub required: Vec<Named>,
+    /// For the whole task: a bare expression, or a truth value.
+    pub when: Option<Value>,
+    /// Labels of all its operations.
+    pub tags: Vec<Named>,
+    /// Defaults of what whoever uses it may set.
+    pub vars: Table,
+    /// What it holds, in order.
+    pub entries: Vec<TaskEntry>,
+    /// The file's start.
+    pub origin: Origin,
+}
+
+/// An entry of a task.
+#[derive(Debug)]
+pub enum TaskEntry {
+    /// An operation.
+    Operation(Box<RawOperation>),
+    /// Another task in this place.
+    Include(Box<TaskUse>),
+}
+
+/// What every entry, of a task or of a deploy, may carry.
+#[derive(Clone, Debug, Default)]
+pub struct Common {
+    /// Its own name.
+    pub name: Option<Value>,
+    /// A bare expression, or a truth value.
+    pub when: Option<Value>,
+    /// A bare expression, or a list.
+    pub for_each: Option<Value>,
+    /// Labels, which `--tags` selects by.
+    pub tags: Vec<Named>,
 }
 
 /// An operation as written, its templates not rendered.
 pub struct RawOperation {
     /// What it does.
     pub definition: &'static Definition,
-    /// Its own name, where one is given.
-    pub name: Option<Value>,
-    /// A bare expression, or a boolean.
-    pub when: Option<Value>,
-    /// A bare expression, or a list.
-    pub for_each: Option<Value>,
+    /// Name, conditions, labels.
+    pub common: Common,
     /// The rest: its parameters.
     pub arguments: Table,
     /// Where its `op` is written.
+    pub origin: Origin,
+}
+
+/// A task put to use: by a deploy, or by another task.
+#[derive(Clone, Debug)]
+pub struct TaskUse {
+    /// The task's name.
+    pub task: Named,
+    /// Name, conditions, labels.
+    pub common: Common,
+    /// What it sets of the task's `vars`.
+    pub vars: Table,
+    /// Where it is written.
     pub origin: Origin,
 }
 
@@ -40,97 +81,154 @@ impl std::fmt::Debug for RawOperation {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Head {
-    description: Option<String>,
+impl TaskUse {
+    /// Its own name, where it has one.
+    pub fn own_name(&self) -> Option<&str> {
+        self.common.name.as_ref().and_then(Value::as_str)
+    }
 }
 
-const TASK_NOT_YET: &[&str] = &["required", "when", "become", "become_user", "tags", "vars", "handler"];
-const OPERATION_NOT_YET: &[&str] = &[
-    "include",
-    "become",
-    "become_user",
-    "env",
-    "timeout",
-    "retries",
+impl Task {
+    /// Its operations, those of tasks that it includes left out.
+    pub fn operations(&self) -> impl Iterator<Item = &RawOperation> {
+        self.entries.iter().filter_map(|entry| match entry {
+            TaskEntry::Operation(operation) => Some(operation.as_ref()),
+            TaskEntry::Include(_) => None,
+        })
+    }
+
+    /// The tasks that it includes.
+    pub fn includes(&self) -> impl Iterator<Item = &TaskUse> {
+        self.entries.iter().filter_map(|entry| match entry {
+            TaskEntry::Operation(_) => None,
+            TaskEntry::Include(include) => Some(include.as_ref()),
+        })
+    }
+}
+
+const TASK_KEYS: &[&str] = &[
+    "description",
+    "required",
+    "when",
     "tags",
-    "notify",
-    "sensitive",
-    "on_error",
-    "capture",
+    "vars",
+    "operation",
+    "handler",
 ];
+const TASK_NOT_YET: &[&str] = &["become", "become_user"];
+const INCLUDE_KEYS: &[&str] = &["include", "name", "when", "for_each", "vars", "tags"];
+const OPERATION_NOT_YET: &[&str] = &["env", "timeout", "retries", "sensitive", "on_error"];
+/// The keys of an operation that are not its parameters.
+pub const COMMON_KEYS: &[&str] = &["op", "name", "when", "for_each", "tags", "become", "become_user"];
 
-pub(super) fn read(source: Source) -> Result<Task, Vec<Diagnostic>> {
-    let start = source.start();
-    let mut mistakes = Vec::new();
-    let mut table = source.table;
-    refuse_not_yet(&table, TASK_NOT_YET, &mut mistakes);
-    table.retain(|key, _| !TASK_NOT_YET.contains(&key.as_str()));
-    let mut operations = Vec::new();
-    if let Some(entry) = table.shift_remove("operation") {
-        let Kind::List(items) = &entry.value.kind else {
-            let mistake = Diagnostic::new("operations are written as `[[operation]]`");
-            return Err(vec![mistake.at_maybe(entry.key.as_ref(), "with two brackets")]);
-        };
-        for item in items {
-            match read_operation(item, &start) {
-                Ok(operation) => operations.push(operation),
-                Err(more) => mistakes.extend(more),
-            }
-        }
-    }
-    let head = read_struct::<Head>(table, Some(&start), "task");
-    match head {
-        Ok(head) if mistakes.is_empty() => Ok(Task {
-            name: source.name,
-            description: head.description,
-            operations,
-        }),
-        Ok(_) => Err(mistakes),
-        Err(mistake) => {
-            mistakes.push(mistake);
-            Err(mistakes)
-        }
+pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Task {
+    let place = source.start();
+    let mut fields = Fields::new(source.table, &place, mistakes);
+    fields.not_yet(TASK_NOT_YET);
+    let description = fields.text("description").map(|text| text.name);
+    let required = fields.names("required");
+    let when = fields.condition("when");
+    let tags = fields.names("tags");
+    let vars = fields.table("vars");
+    let operations = fields.tables("operation");
+    let handlers = fields.tables("handler");
+    fields.end("a task", TASK_KEYS);
+    let handlers = handler::read(handlers, mistakes);
+    let entries = operations
+        .into_iter()
+        .filter_map(|(table, place)| entry(table, &place, &handlers, mistakes))
+        .collect();
+    handlers.refuse(mistakes);
+    Task {
+        name: source.name,
+        description,
+        required,
+        when,
+        tags,
+        vars,
+        entries,
+        origin: place,
     }
 }
 
-fn read_operation(item: &Value, start: &Origin) -> Result<RawOperation, Vec<Diagnostic>> {
-    let place = item.origin.as_ref().unwrap_or(start);
-    let Kind::Table(table) = &item.kind else {
-        return Err(vec![
-            Diagnostic::new("an operation must be a table").at(place, format!("this is {}", item.describe())),
-        ]);
-    };
-    let mut arguments = table.clone();
-    let mut mistakes = Vec::new();
-    refuse_not_yet(&arguments, OPERATION_NOT_YET, &mut mistakes);
-    arguments.retain(|key, _| !OPERATION_NOT_YET.contains(&key.as_str()));
-    let mut take = |key: &str| arguments.shift_remove(key).map(|entry| entry.value);
-    let (op, name, when, for_each) = (take("op"), take("name"), take("when"), take("for_each"));
-    match definition(op.as_ref(), place) {
-        Ok((definition, origin)) if mistakes.is_empty() => Ok(RawOperation {
+fn entry(
+    table: Table,
+    place: &Origin,
+    handlers: &handler::Handlers,
+    mistakes: &mut Vec<Diagnostic>,
+) -> Option<TaskEntry> {
+    if table.contains_key("include") {
+        return include(table, place, mistakes).map(|include| TaskEntry::Include(Box::new(include)));
+    }
+    if table.contains_key("capture") {
+        handler::read_capture(table, place, mistakes);
+        return None;
+    }
+    let mut fields = Fields::new(table, place, mistakes);
+    fields.not_yet(OPERATION_NOT_YET);
+    let op = fields.entry("op");
+    let notified = fields.names("notify");
+    let common = common(&mut fields);
+    let arguments = fields.rest();
+    for name in &notified {
+        handlers.check_notify(name, mistakes);
+    }
+    match definition(op.map(|entry| entry.value).as_ref(), place) {
+        Ok((definition, origin)) => Some(TaskEntry::Operation(Box::new(RawOperation {
             definition,
-            name,
-            when,
-            for_each,
+            common,
             arguments,
             origin,
-        }),
-        Ok(_) => Err(mistakes),
+        }))),
         Err(mistake) => {
-            // An `include` has no `op`; saying both would blame one line twice.
-            if mistakes.is_empty() {
-                mistakes.push(mistake);
-            }
-            Err(mistakes)
+            mistakes.push(mistake);
+            None
         }
     }
 }
 
-fn definition(op: Option<&Value>, place: &Origin) -> Result<(&'static Definition, Origin), Diagnostic> {
+/// Takes what every entry may carry.
+pub(super) fn common(fields: &mut Fields<'_>) -> Common {
+    Common {
+        name: fields
+            .text("name")
+            .map(|name| Value::string(name.name).at(name.origin.as_ref())),
+        when: fields.condition("when"),
+        for_each: fields.listing("for_each"),
+        tags: fields.names("tags"),
+    }
+}
+
+fn include(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Option<TaskUse> {
+    let mut fields = Fields::new(table, place, mistakes);
+    if let Some(op) = fields.entry("op") {
+        fields.mistake(
+            Diagnostic::new("an entry has either `include` or `op`")
+                .at_maybe(op.key.as_ref(), "it has both")
+                .hint("write two entries"),
+        );
+    }
+    fields.not_yet(&["become", "become_user"]);
+    let task = fields.text("include");
+    let common = common(&mut fields);
+    let vars = fields.table("vars");
+    fields.end("an `include`", INCLUDE_KEYS);
+    let task = task?;
+    let origin = task.origin.clone().unwrap_or_else(|| place.clone());
+    Some(TaskUse {
+        task,
+        common,
+        vars,
+        origin,
+    })
+}
+
+/// The operation that `op` names, and where it does.
+pub(super) fn definition(op: Option<&Value>, place: &Origin) -> Result<(&'static Definition, Origin), Diagnostic> {
     let Some(op) = op else {
-        return Err(Diagnostic::new("an operation without `op`").at(place, "`op` says what it does"));
+        return Err(Diagnostic::new("an operation without `op`")
+            .at(place, "nothing says what it does")
+            .hint("write `op = \"…\"`; `homelab operations` lists all"));
     };
     let origin = op.origin.as_ref().unwrap_or(place);
     let Some(name) = op.as_str() else {
@@ -141,6 +239,9 @@ fn definition(op: Option<&Value>, place: &Origin) -> Result<(&'static Definition
         .ok_or_else(|| {
             Diagnostic::new(format!("there is no operation `{name}`"))
                 .at(origin, "unknown operation")
-                .hint_maybe(suggestion(name, OPERATIONS.iter().map(|definition| definition.name)))
+                .hint(
+                    suggestion(name, OPERATIONS.iter().map(|definition| definition.name))
+                        .unwrap_or_else(|| "`homelab operations` lists all".to_owned()),
+                )
         })
 }

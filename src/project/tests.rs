@@ -62,6 +62,7 @@ fn filters_say_what_they_leave_out() {
     let filter = Filter {
         limit: vec!["w*".to_owned()],
         only: vec!["a/c".to_owned()],
+        ..Filter::default()
     };
     let run = select(&project, "dev", "site", &filter).expect("hosts and tasks");
     assert_eq!(run.hosts_left_out, ["db"]);
@@ -76,13 +77,17 @@ fn what_matches_nothing_is_an_error() {
         let filter = Filter {
             limit: limit.iter().map(|one| (*one).to_owned()).collect(),
             only: only.iter().map(|one| (*one).to_owned()).collect(),
+            ..Filter::default()
         };
         select(&project, "dev", "site", &filter)
             .expect_err("nothing matches")
             .to_string()
     };
     assert_eq!(refused(&["wbe"], &[]), "`--limit wbe` matches no host of deploy `site`");
-    assert_eq!(refused(&[], &["a/d"]), "`--only a/d` matches no task of deploy `site`");
+    assert_eq!(
+        refused(&[], &["a/d"]),
+        "`--only a/d` matches no task and no item of this deploy"
+    );
     let error = select(&project, "dve", "site", &Filter::default()).expect_err("no inventory");
     assert_eq!(error.hint.as_deref(), Some("did you mean `dev`?"));
     let error = select(&project, "dev", "sites", &Filter::default()).expect_err("no deploy");
@@ -100,17 +105,17 @@ fn mistakes_name_their_place() {
         (
             "tasks/a/b.toml",
             "[[operation]]\nname = 'x'",
-            "tasks/a/b.toml:1:1: an operation without `op`",
+            "tasks/a/b.toml:1:1: an operation without `op` | write `op = \"…\"`; `homelab operations` lists all",
         ),
         (
             "tasks/a/b.toml",
             "[[operation]]\nop = 'files.directory'\npath = '/x'\nnotify = ['y']",
-            "tasks/a/b.toml:4:1: `notify` is not in this version | take it out: a later version will act on it",
+            "tasks/a/b.toml:4:11: there is no handler `y` in this task | write a `[[handler]]` with `name = \"y\"`",
         ),
         (
             "tasks/a/b.toml",
             "descripton = 'x'",
-            "tasks/a/b.toml:1:1: invalid task | did you mean `description`?",
+            "tasks/a/b.toml:1:1: a task has no key `descripton` | did you mean `description`?",
         ),
         (
             "deploys/site.toml",
@@ -120,7 +125,7 @@ fn mistakes_name_their_place() {
         (
             "deploys/site.toml",
             "hosts = ['*']\ntasks = ['a/b', 3]",
-            "deploys/site.toml:2:17: invalid deploy",
+            "deploys/site.toml:2:17: an entry of `tasks` must be a task's name, or a table with `task`",
         ),
         (
             "group_data/all.toml",
@@ -140,7 +145,7 @@ fn mistakes_name_their_place() {
         (
             "inventories/dev.toml",
             "[hosts.web]\nadress = 'x'",
-            "inventories/dev.toml:2:1: invalid host | did you mean `address`?",
+            "inventories/dev.toml:2:1: a host has no key `adress` | did you mean `address`?",
         ),
         (
             "inventories/dev.toml",

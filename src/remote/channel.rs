@@ -12,7 +12,7 @@ use super::answers::{Answers, Interruption, Keep, Tagged};
 use super::configuration::Configuration;
 use super::diagnosis::{diagnose, last_line};
 use super::error::{Explanation, Refusal, RemoteError};
-use super::privilege::{Dialogue, NoEntry, refusal};
+use super::privilege::{Becoming, Dialogue, NoEntry, refusal};
 use super::script::{Frame, NOTE, Nonce, READY, prologue};
 use super::stderr::StandardError;
 use super::watchdog::Watchdog;
@@ -50,8 +50,8 @@ pub(super) struct Destination {
     pub(super) host: String,
     /// What `ssh` connects to; none for a shell of this machine.
     pub(super) address: Option<String>,
-    /// Whether `sudo` starts the shell.
-    pub(super) is_sudo: bool,
+    /// Who the login user becomes before there is a shell.
+    pub(super) becoming: Option<Becoming>,
     /// What `sudo` has to be told before there is a shell.
     pub(super) dialogue: Option<Dialogue>,
     /// What `ssh` reads while it connects.
@@ -62,7 +62,7 @@ pub(super) struct Destination {
 pub(super) struct Channel {
     host: String,
     address: Option<String>,
-    is_sudo: bool,
+    becoming: Option<Becoming>,
     /// What is to be said before the prologue can be sent.
     dialogue: Option<Dialogue>,
     /// Gone once `ssh` has connected.
@@ -89,7 +89,7 @@ impl Channel {
         let Destination {
             host,
             address,
-            is_sudo,
+            becoming,
             dialogue,
             configuration,
         } = destination;
@@ -125,7 +125,7 @@ impl Channel {
         let mut channel = Self {
             host: host.clone(),
             address,
-            is_sudo,
+            becoming,
             dialogue,
             configuration,
             answers,
@@ -180,12 +180,13 @@ impl Channel {
         }
         let _ = self.child.start_kill();
         self.reap().await;
-        Err(self.refused(refusal, Explanation(words)))
+        Err(self.refused(dialogue.becoming(), refusal, Explanation(words)))
     }
 
-    fn refused(&self, refusal: Refusal, cause: Explanation) -> RemoteError {
-        RemoteError::NotRoot {
+    fn refused(&self, becoming: Becoming, refusal: Refusal, cause: Explanation) -> RemoteError {
+        RemoteError::NotBecome {
             host: self.host.clone(),
+            becoming,
             refusal,
             cause,
         }
@@ -326,13 +327,14 @@ impl Channel {
         }
         let status = self.reap().await;
         let stderr = self.stderr.text().await;
-        match (&self.address, self.shell, status.and_then(|status| status.code())) {
-            (Some(address), None, Some(255)) => diagnose(&self.host, address, &stderr),
-            (_, None, code @ Some(_)) if self.is_sudo => {
+        let code = status.and_then(|status| status.code());
+        match (&self.address, &self.becoming, self.shell, code) {
+            (Some(address), _, None, Some(255)) => diagnose(&self.host, address, &stderr),
+            (_, Some(becoming), None, code @ Some(_)) => {
                 let (refusal, words) = refusal(&stderr, code);
-                self.refused(refusal, words)
+                self.refused(becoming.clone(), refusal, words)
             }
-            (_, None, Some(_)) => {
+            (_, None, None, Some(_)) => {
                 let words = last_line(&stderr).unwrap_or_else(|| "it ended without a word".to_owned());
                 self.nonsense("starting it", words)
             }

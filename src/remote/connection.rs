@@ -68,7 +68,7 @@ impl Connection {
         let destination = Destination {
             host: target.name.clone(),
             address: Some(target.address.clone()),
-            is_sudo: target.privilege.is_sudo(),
+            becoming: target.privilege.becoming(),
             dialogue,
             configuration: Some(configuration),
         };
@@ -87,7 +87,7 @@ impl Connection {
     async fn local_as(host: &str, shell: &Path, privilege: &Privilege) -> Result<Self, RemoteError> {
         let mut command = Command::new(shell);
         let mut dialogue = None;
-        if privilege.is_sudo() {
+        if *privilege != Privilege::LoginUser {
             let (line, asked) = privilege.enter("sh");
             command.args(["-c", &line]);
             dialogue = asked;
@@ -95,7 +95,7 @@ impl Connection {
         let destination = Destination {
             host: host.to_owned(),
             address: None,
-            is_sudo: privilege.is_sudo(),
+            becoming: privilege.becoming(),
             dialogue,
             configuration: None,
         };

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::lock::Holder;
+use super::privilege::Becoming;
 use crate::quote::{Unquotable, UnsafeName};
 
 /// The words of `ssh`, or of the host's shell, that explain a failure: the cause of an error.
@@ -48,7 +49,7 @@ impl fmt::Display for Obstacle {
     }
 }
 
-/// Why `sudo` does not make root of the login user.
+/// Why `sudo` or `doas` does not make somebody else of the login user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// It wants a password, and none was given.
@@ -59,8 +60,10 @@ pub enum Refusal {
     NotAllowed,
     /// It is set up to work on a terminal only.
     TerminalWanted,
-    /// The host has no `sudo`.
+    /// The host has no such program.
     Missing,
+    /// There is nobody of that name.
+    NoSuchUser,
     /// It neither runs the shell nor asks in a way that is understood.
     NoAnswer,
     /// Something else.
@@ -75,6 +78,7 @@ impl fmt::Display for Refusal {
             Self::NotAllowed => "the login user may not",
             Self::TerminalWanted => "it wants a terminal (`requiretty`)",
             Self::Missing => "the host has none",
+            Self::NoSuchUser => "the host has no such user",
             Self::NoAnswer => "it does not go on after the password",
             Self::Other => "it ended before a shell was there",
         })
@@ -197,14 +201,16 @@ pub enum RemoteError {
         #[source]
         cause: Explanation,
     },
-    /// The login user cannot become root.
-    #[error("{host}: cannot become root with sudo: {refusal}")]
-    NotRoot {
+    /// The login user cannot become root, or whoever else it is to become.
+    #[error("{host}: cannot become {} with {}: {refusal}", becoming.user, becoming.program)]
+    NotBecome {
         /// The host.
         host: String,
+        /// Whom, and by what.
+        becoming: Becoming,
         /// Why not.
         refusal: Refusal,
-        /// What `sudo` said.
+        /// What the program said.
         #[source]
         cause: Explanation,
     },
@@ -288,7 +294,7 @@ impl RemoteError {
             | Self::AuthenticationFailed { host, .. }
             | Self::Unreachable { host, .. }
             | Self::Ssh { host, .. }
-            | Self::NotRoot { host, .. }
+            | Self::NotBecome { host, .. }
             | Self::Configuration { host, .. }
             | Self::ConnectionLost { host, .. }
             | Self::Locked { host, .. }
@@ -313,7 +319,7 @@ impl RemoteError {
                 ssh_command(address)
             )),
             Self::Unreachable { obstacle, address, .. } => Some(obstacle_hint(*obstacle, address)),
-            Self::NotRoot { refusal, .. } => refusal_hint(*refusal).map(str::to_owned),
+            Self::NotBecome { refusal, becoming, .. } => refusal_hint(*refusal, becoming),
             Self::ConnectionLost { .. } => {
                 Some("run again: what was done is recognised, what was cut off is finished".into())
             }
@@ -357,22 +363,38 @@ fn changed_key_hint(keys: &ChangedKey) -> String {
     )
 }
 
-fn refusal_hint(refusal: Refusal) -> Option<&'static str> {
-    match refusal {
-        Refusal::PasswordWanted => Some(
-            "give the password with `--ask-become-password` or in HOMELAB_BECOME_PASSWORD, or let sudo ask for none",
-        ),
-        Refusal::WrongPassword => {
-            Some("it was tried once and not again; give the login user's own, if sudo asks for that one")
+fn refusal_hint(refusal: Refusal, becoming: &Becoming) -> Option<String> {
+    let Becoming { program, user } = becoming;
+    let is_doas = *program == "doas";
+    Some(match refusal {
+        Refusal::PasswordWanted if is_doas => {
+            format!("let doas ask for none: `permit nopass USER as {user}` in the host's /etc/doas.conf")
         }
-        Refusal::NotAllowed => Some(
-            "let the user run `sh` as root (in the group `sudo`, or by a rule in /etc/sudoers.d), or log in as root",
-        ),
-        Refusal::TerminalWanted => Some("take `requiretty` out of the host's sudoers, at least for this user"),
-        Refusal::Missing => Some("install sudo on the host, or log in as root"),
-        Refusal::NoAnswer => Some("look at what PAM does for sudo on the host: a second factor cannot be answered"),
-        Refusal::Other => None,
-    }
+        Refusal::PasswordWanted => {
+            "give the password with `--ask-become-password` or in HOMELAB_BECOME_PASSWORD, or let sudo ask for none"
+                .to_owned()
+        }
+        Refusal::WrongPassword => {
+            "it was tried once and not again; give the login user's own, if sudo asks for that one".to_owned()
+        }
+        Refusal::NotAllowed if is_doas => {
+            format!("let the user run `sh` as {user}: `permit nopass USER as {user}` in the host's /etc/doas.conf")
+        }
+        Refusal::NotAllowed if user != "root" => {
+            format!("let the user run `sh` as {user} (by a rule in /etc/sudoers.d)")
+        }
+        Refusal::NotAllowed => {
+            "let the user run `sh` as root (in the group `sudo`, or by a rule in /etc/sudoers.d), or log in as root"
+                .to_owned()
+        }
+        Refusal::TerminalWanted => "take `requiretty` out of the host's sudoers, at least for this user".to_owned(),
+        Refusal::Missing => format!("install {program} on the host, or log in as {user}"),
+        Refusal::NoSuchUser => format!("make the user `{user}` first, as root"),
+        Refusal::NoAnswer => {
+            "look at what PAM does for sudo on the host: a second factor cannot be answered".to_owned()
+        }
+        Refusal::Other => return None,
+    })
 }
 
 fn obstacle_hint(obstacle: Obstacle, address: &str) -> String {

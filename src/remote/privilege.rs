@@ -1,4 +1,4 @@
-//! From the login user to root: `sudo`, with or without a password.
+//! From the login user to root, or to another user: `sudo`, with or without a password, or `doas`.
 //!
 //! A password is sent only when `sudo` asks for it, with a prompt that nobody else can know, and only once; nothing else is
 //! sent before what `sudo` starts has said that it runs. Sent blindly, a password would be run as a command where none is
@@ -12,6 +12,7 @@ use super::answers::{Answers, Interruption, Keep};
 use super::error::{Explanation, Refusal};
 use super::script::Nonce;
 use super::stderr::StandardError;
+use crate::quote::quote;
 use crate::secret::Secret;
 
 /// How long `sudo` may take to ask, and to judge an answer: PAM waits some seconds after a wrong one.
@@ -19,49 +20,94 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Noise of a login shell's start-up files, which may come before anything else.
 const NOISE: Keep = Keep::Tail(2048);
 
+const SUDO: &str = "sudo";
+const DOAS: &str = "doas";
+const ROOT: &str = "root";
+
 /// As whom the host's shell runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Privilege {
     /// As the user that logs in.
     #[default]
     LoginUser,
-    /// As root, by `sudo`.
+    /// As somebody else, by `sudo`.
     Sudo {
         /// The password for it; without one `sudo` must not ask.
         password: Option<Secret>,
+        /// As whom; root if not given.
+        user: Option<String>,
     },
+    /// As somebody else, by `doas`, which must not ask for a password.
+    Doas {
+        /// As whom; root if not given.
+        user: Option<String>,
+    },
+}
+
+/// Who becomes whom by what, for messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Becoming {
+    /// The program that does it.
+    pub program: &'static str,
+    /// As whom the shell is to run.
+    pub user: String,
 }
 
 impl Privilege {
     /// A line, for any login shell, that runs `program` (plain words), and the dialogue that it takes.
     pub(super) fn enter(&self, program: &str) -> (String, Option<Dialogue>) {
         // Messages of `sudo` in English; a path, so that fish and csh do the same.
-        const SUDO: &str = "exec env LC_ALL=C sudo";
+        const BEGIN: &str = "exec env LC_ALL=C";
         match self {
             Self::LoginUser => (format!("exec {program}"), None),
-            Self::Sudo { password: None } => (format!("{SUDO} -n -- {program}"), None),
+            Self::Doas { user } => (
+                format!("{BEGIN} {DOAS} -n{} -- {program}", option(user.as_deref())),
+                None,
+            ),
+            Self::Sudo { password: None, user } => (
+                format!("{BEGIN} {SUDO} -n{} -- {program}", option(user.as_deref())),
+                None,
+            ),
             Self::Sudo {
                 password: Some(password),
+                user,
             } => {
+                let option = option(user.as_deref());
+                let user = user.clone().unwrap_or_else(|| ROOT.to_owned());
                 // Not the nonce of the frames: whoever lists the host's processes sees this one.
                 let nonce = Nonce::random();
                 let word = nonce.as_str();
-                let line = format!("{SUDO} -S -p '{word}-PW ' -- sh -c 'echo; echo {word} 0 up 0; exec {program}'");
+                let line = format!(
+                    "{BEGIN} {SUDO} -S -p '{word}-PW '{option} -- sh -c 'echo; echo {word} 0 up 0; exec {program}'"
+                );
                 let password = password.clone();
-                (line, Some(Dialogue { nonce, password }))
+                (line, Some(Dialogue { nonce, password, user }))
             }
         }
     }
 
-    pub(super) fn is_sudo(&self) -> bool {
-        matches!(self, Self::Sudo { .. })
+    /// Who the login user becomes; `None` where it stays who it is.
+    pub(super) fn becoming(&self) -> Option<Becoming> {
+        let (program, user) = match self {
+            Self::LoginUser => return None,
+            Self::Sudo { user, .. } => (SUDO, user),
+            Self::Doas { user } => (DOAS, user),
+        };
+        let user = user.clone().unwrap_or_else(|| ROOT.to_owned());
+        Some(Becoming { program, user })
     }
+}
+
+/// The option of either program that says as whom.
+fn option(user: Option<&str>) -> String {
+    user.map_or_else(String::new, |user| format!(" -u {}", quote(user)))
 }
 
 /// What is said until root's shell, or another program, runs.
 pub(super) struct Dialogue {
     nonce: Nonce,
     password: Secret,
+    user: String,
 }
 
 /// Why a dialogue came to nothing.
@@ -78,6 +124,14 @@ impl Dialogue {
     /// The word that marks the dialogue's end among the answers.
     pub(super) fn nonce(&self) -> &Nonce {
         &self.nonce
+    }
+
+    /// What the dialogue is for.
+    pub(super) fn becoming(&self) -> Becoming {
+        Becoming {
+            program: SUDO,
+            user: self.user.clone(),
+        }
     }
 
     /// What was said beside the prompts, on whose lines the next words begin.
@@ -132,7 +186,7 @@ impl Dialogue {
     }
 }
 
-/// Why `sudo` ended instead of running a shell, from its words and its exit code.
+/// Why `sudo` or `doas` ended instead of running a shell, from its words and its exit code.
 pub(super) fn refusal(stderr: &str, code: Option<i32>) -> (Refusal, Explanation) {
     const NO_SUCH_PROGRAM: i32 = 127;
     let found = REFUSALS.iter().find_map(|(text, refusal)| {
@@ -148,7 +202,7 @@ pub(super) fn refusal(stderr: &str, code: Option<i32>) -> (Refusal, Explanation)
     (refusal, Explanation(line.trim().to_owned()))
 }
 
-/// Texts of `sudo`, the more telling first.
+/// Texts of `sudo` and `doas`, the more telling first.
 const REFUSALS: &[(&str, Refusal)] = &[
     ("must have a tty", Refusal::TerminalWanted),
     ("incorrect password attempt", Refusal::WrongPassword),
@@ -159,6 +213,10 @@ const REFUSALS: &[(&str, Refusal)] = &[
     // These two are of sudo-rs, which newer Ubuntus have in its place.
     ("I'm afraid I can't do that", Refusal::NotAllowed),
     ("interactive authentication is required", Refusal::PasswordWanted),
+    ("unknown user", Refusal::NoSuchUser),
+    ("doas: Authentication required", Refusal::PasswordWanted),
+    ("doas: Operation not permitted", Refusal::NotAllowed),
+    ("doas is not enabled", Refusal::NotAllowed),
 ];
 
 #[cfg(test)]
@@ -169,13 +227,21 @@ mod tests {
     fn the_password_is_in_no_command() {
         let privilege = Privilege::Sudo {
             password: Some(Secret::new("hunter2")),
+            user: None,
         };
         let (line, dialogue) = privilege.enter("sh");
         assert!(!line.contains("hunter2") && dialogue.is_some(), "{line}");
         assert!(!format!("{privilege:?}").contains("hunter2"));
         assert_eq!(Privilege::LoginUser.enter("sh").0, "exec sh");
-        let without = Privilege::Sudo { password: None }.enter("sh").0;
-        assert_eq!(without, "exec env LC_ALL=C sudo -n -- sh");
+        let without = |user: Option<&str>| {
+            let user = user.map(str::to_owned);
+            Privilege::Sudo { password: None, user }.enter("sh").0
+        };
+        assert_eq!(without(None), "exec env LC_ALL=C sudo -n -- sh");
+        assert_eq!(without(Some("web")), "exec env LC_ALL=C sudo -n -u web -- sh");
+        let doas = Privilege::Doas { user: None };
+        assert_eq!(doas.enter("sh").0, "exec env LC_ALL=C doas -n -- sh");
+        assert_eq!(doas.becoming().expect("root").user, "root");
     }
 
     #[test]
@@ -183,6 +249,7 @@ mod tests {
         let dialogue = Dialogue {
             nonce: Nonce::random(),
             password: Secret::new("x"),
+            user: "root".to_owned(),
         };
         let word = dialogue.nonce.as_str();
         let sudo = format!("lecture\n{word}-PW Sorry, try again.\n{word}-PW ");
@@ -224,6 +291,15 @@ mod tests {
             ),
             ("This account is currently not available.\n", 1, Refusal::Other),
             ("", 1, Refusal::Other),
+            ("doas: Authentication required\n", 1, Refusal::PasswordWanted),
+            ("doas: Operation not permitted\n", 1, Refusal::NotAllowed),
+            (
+                "doas: doas is not enabled, /etc/doas.conf: No such file or directory\n",
+                1,
+                Refusal::NotAllowed,
+            ),
+            ("env: 'doas': No such file or directory\n", 127, Refusal::Missing),
+            ("sudo: unknown user web\n", 1, Refusal::NoSuchUser),
         ];
         for (text, code, expected) in cases {
             assert_eq!(refusal(text, Some(code)).0, expected, "{text}");

@@ -88,6 +88,7 @@ else hl_tag "$1" failed 1; fi
 }
 hl_unstage() { exec 6<&- 7<&- 8>&-; }
 hl_lock() {
+[ -d "${2%/*}" ] || [ "$(id -u)" = 0 ] || mkdir -p -- "${2%/*}"
 if ( exec 9>>"$2" ); then exec 9>>"$2"; else hl_tag "$1" unavailable 1; return 0; fi
 flock -n 9
 hl_status=$?

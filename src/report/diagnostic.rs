@@ -39,7 +39,7 @@ pub fn mistakes(all: &[Mistake]) -> String {
     together(&told)
 }
 
-fn together(told: &[(&Diagnostic, Vec<&str>)]) -> String {
+pub(super) fn together(told: &[(&Diagnostic, Vec<&str>)]) -> String {
     let blocks: Vec<String> = told.iter().map(|(one, hosts)| rendered(one, hosts)).collect();
     let mut text = blocks.join("\n");
     if told.len() > 1 {

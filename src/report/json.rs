@@ -445,5 +445,6 @@ fn end_word(end: HostEnd) -> &'static str {
         HostEnd::Stale => "stale",
         HostEnd::Invalid => "invalid",
         HostEnd::Interrupted => "interrupted",
+        HostEnd::HeldBack => "held_back",
     }
 }

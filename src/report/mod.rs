@@ -6,12 +6,14 @@
 
 mod attributes;
 mod change;
+mod check;
 mod diagnostic;
 mod diff;
 mod duration;
 mod events;
 mod facts;
 mod failure;
+mod inventory;
 mod json;
 mod layout;
 mod line;
@@ -26,9 +28,11 @@ mod summary;
 mod text;
 mod totals;
 
+pub use check::{found, found_github, found_json, nothing_wrong};
 pub use diagnostic::{diagnostic, diagnostics, mistakes};
 pub use events::event;
 pub use facts::{fact_names, facts, facts_json, host_lines};
+pub use inventory::{explanation, host, inventory};
 pub use json::{deploy_json, plan_json};
 pub use live::LiveOutput;
 pub use operation::operation;

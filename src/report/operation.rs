@@ -76,17 +76,21 @@ fn deferred(slug: &str, waits_for: &[OperationId], why: &str, touches: &[Scope],
         Part::new(Tone::Heading, format!(" {slug}")),
     ];
     let (when, why) = if waits_for.is_empty() {
-        ("known later".to_owned(), one_line(why))
+        (String::new(), one_line(why))
     } else {
         let through = if waits_for.len() == 1 { "is" } else { "are" };
-        let when = format!("known when {} {through} through", named(waits_for));
+        let when = format!("known when {} {through} through:", named(waits_for));
         (when, without_names(&one_line(why), waits_for))
     };
-    let both = format!("{when}: {why}");
+    let both = format!("{when} {why}").trim_start().to_owned();
     let mut lines = if width(slug) + width(&both) + 5 <= room {
         row(&head, &[Part::new(Tone::Later, both)], room)
     } else {
-        let mut lines = row(&head, &[Part::new(Tone::Later, format!("{when}:"))], room);
+        let mut lines = row(
+            &head,
+            &[Part::new(Tone::Later, when)].as_slice()[..usize::from(!waits_for.is_empty())],
+            room,
+        );
         lines.extend(indented(wrapped(&why, room.saturating_sub(4)), 4));
         lines
     };

@@ -108,6 +108,7 @@ fn next_step(end: HostEnd) -> Option<&'static str> {
         HostEnd::Stale => Some("run the same deploy again and review what it shows now"),
         HostEnd::Invalid => Some("mend the project or the call, then run it again"),
         HostEnd::Interrupted => Some("run the same deploy again: it goes on from what is there"),
+        HostEnd::HeldBack => Some("run the same deploy again once the hosts before it are well"),
     }
 }
 
@@ -121,6 +122,7 @@ fn end_words(end: HostEnd) -> (&'static str, Tone) {
         HostEnd::Stale => ("not as reviewed", Tone::Removed),
         HostEnd::Invalid => ("invalid", Tone::Removed),
         HostEnd::Interrupted => ("interrupted", Tone::Removed),
+        HostEnd::HeldBack => ("held back", Tone::Removed),
     }
 }
 
@@ -165,7 +167,7 @@ fn counted_ends(counts: &[usize; ENDS.len()]) -> String {
 }
 
 fn total(results: &[HostResult]) -> String {
-    const ALL: [HostEnd; 8] = [
+    const ALL: [HostEnd; 9] = [
         HostEnd::Converged,
         HostEnd::Pending,
         HostEnd::Failed,
@@ -174,6 +176,7 @@ fn total(results: &[HostResult]) -> String {
         HostEnd::Stale,
         HostEnd::Invalid,
         HostEnd::Interrupted,
+        HostEnd::HeldBack,
     ];
     let ends: Vec<String> = ALL
         .iter()

@@ -83,6 +83,9 @@ fn planned(slug: &str, outcome: Outcome) -> PlannedOperation {
     let file = SourceFile::new("tasks/t/t.toml", "[[operation]]\nop = 'x'\n");
     PlannedOperation {
         id: OperationId(format!("web / t/t / {slug}")),
+        stage: 0,
+        within: Vec::new(),
+        peers: std::collections::BTreeSet::new(),
         task: "t/t".to_owned(),
         origin: Origin::new(&file, 19..22),
         outcome,

@@ -38,6 +38,7 @@ impl Tally {
         self.totals.remove += other.totals.remove;
         self.totals.each_time += other.totals.each_time;
         self.totals.deferred += other.totals.deferred;
+        self.totals.open += other.totals.open;
         self.totals.unchanged += other.totals.unchanged;
         self.totals.checks += other.totals.checks;
         self.totals.holding += other.totals.holding;
@@ -60,8 +61,11 @@ impl Tally {
             count(totals.update, "to change", Tone::Changed),
             count(totals.remove, "to remove", Tone::Removed),
         ];
-        if totals.deferred > 0 {
-            parts.push(count(totals.deferred, "known later", Tone::Later));
+        if totals.deferred > totals.open {
+            parts.push(count(totals.deferred - totals.open, "known later", Tone::Later));
+        }
+        if totals.open > 0 {
+            parts.push(count(totals.open, "open", Tone::Later));
         }
         if totals.each_time > 0 {
             parts.push(count(totals.each_time, "each time", Tone::EachTime));

@@ -4,13 +4,19 @@
 //! value that is not known yet is itself not known: the whole result, since a template may branch on it.
 
 mod convert;
+mod facts;
+mod inspect;
 mod scope;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value, escape_formatter};
 
-pub use scope::{Facts, Scope};
+pub use facts::{FACT_FAMILIES, FactSource, NamedFact};
+pub use inspect::{Names, inspect_expression, inspect_file, inspect_string};
+pub use scope::{Bindings, STACKS, Scope, stack_of};
+
+use crate::error::{Diagnostic, Origin};
 
 /// The minijinja environment that every template of a run shares.
 pub(crate) fn environment() -> Environment<'static> {
@@ -48,6 +54,13 @@ fn holds_undefined(value: &Value) -> bool {
 /// Whether `text` holds anything that a template acts on.
 pub fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%") || text.contains("{#")
+}
+
+/// That an expression stands in braces where it is written without.
+fn bare_wanted(bare: &str, origin: Option<&Origin>) -> Diagnostic {
+    Diagnostic::new("an expression is written bare here")
+        .at_maybe(origin, "without braces")
+        .hint(format!("write `{}`", bare.trim()))
 }
 
 /// The expression of a string that is one lone `{{ expression }}`.

@@ -2,38 +2,69 @@
 
 mod file;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use minijinja::value::{Enumerator, Object, ObjectRepr};
 use minijinja::{Environment, ErrorKind};
 
-use super::{convert, environment, is_template, lone_expression};
+pub use file::{STACKS, stack_of};
+
+use super::facts::{self, FactSource};
+use super::{bare_wanted, convert, environment, is_template, lone_expression};
 use crate::error::{Diagnostic, Origin, suggestion};
 use crate::value::{Entry, Kind, Table, Value};
 
-/// The facts that `facts.…` reads.
-#[derive(Clone, Debug)]
-pub enum Facts {
-    /// They were read from the host.
-    Known(minijinja::Value),
-    /// They were not, for this reason.
-    Unknown(String),
+/// What templates can see of a host and of the run.
+#[derive(Clone)]
+pub struct Bindings {
+    /// The host's data.
+    pub data: Arc<Table>,
+    /// What `facts.…` reads.
+    pub facts: Arc<dyn FactSource>,
+    /// What `hosts.NAME.facts` reads, of hosts of this run.
+    pub peers: Arc<BTreeMap<String, Arc<dyn FactSource>>>,
+    /// What `catalogue` shows, by stack.
+    pub catalogue: Arc<Table>,
+}
+
+impl Bindings {
+    /// A host's data and facts alone.
+    pub fn new(data: Table, facts: impl FactSource + 'static) -> Self {
+        Self {
+            data: Arc::new(data),
+            facts: Arc::new(facts),
+            peers: Arc::default(),
+            catalogue: Arc::default(),
+        }
+    }
 }
 
 /// What the templates of one operation on one host see.
 #[derive(Clone)]
 pub struct Scope {
     inner: Arc<Inner>,
-    item: Option<Value>,
+    local: Local,
 }
 
-struct Inner {
-    environment: Environment<'static>,
-    data: Table,
-    facts: Facts,
+/// What is bound beside the host's data.
+#[derive(Clone, Default)]
+struct Local {
+    item: Option<Value>,
+    vars: Arc<Table>,
+    stack: Option<String>,
+}
+
+pub(super) struct Inner {
+    bindings: Bindings,
     seen: Mutex<Seen>,
 }
+
+/// Shared by all: it holds no template, so that nothing of one host can be seen by another.
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(environment);
+
+/// What `stack.toml` may leave out.
+const OPTIONAL_SETTINGS: &[&str] = &["site", "backup"];
 
 /// What happened while a template ran that its result does not tell.
 #[derive(Default)]
@@ -46,27 +77,40 @@ struct Seen {
 }
 
 impl Scope {
-    /// A scope over `data` and `facts`.
-    pub fn new(data: Table, facts: Facts) -> Self {
+    /// A scope in which nothing but `bindings` is bound.
+    pub fn new(bindings: Bindings) -> Self {
         let inner = Inner {
-            environment: environment(),
-            data,
-            facts,
+            bindings,
             seen: Mutex::default(),
         };
         Self {
             inner: Arc::new(inner),
-            item: None,
+            local: Local::default(),
         }
     }
 
-    /// The same scope with `item` bound.
+    /// The same scope with `item` bound, a value in which nothing is a template any more.
     #[must_use]
     pub fn with_item(&self, item: Value) -> Self {
-        Self {
-            inner: Arc::clone(&self.inner),
-            item: Some(item),
-        }
+        let mut scope = self.clone();
+        scope.local.item = Some(item);
+        scope
+    }
+
+    /// The same scope with `vars` bound, values in which nothing is a template any more.
+    #[must_use]
+    pub fn with_vars(&self, vars: Arc<Table>) -> Self {
+        let mut scope = self.clone();
+        scope.local.vars = vars;
+        scope
+    }
+
+    /// The same scope with `stack` bound: that of the catalogue.
+    #[must_use]
+    pub(super) fn with_stack(&self, stack: Option<&str>) -> Self {
+        let mut scope = self.clone();
+        scope.local.stack = stack.map(str::to_owned);
+        scope
     }
 
     /// Renders every template in `value`, lists and tables included.
@@ -104,22 +148,20 @@ impl Scope {
     /// Errors: as [`Scope::render`]; braces in the expression are one, with the bare form as the hint.
     pub fn evaluate(&self, expression: &str, origin: Option<&Origin>) -> Result<Value, Diagnostic> {
         if let Some(bare) = lone_expression(expression) {
-            return Err(Diagnostic::new("an expression is written bare here")
-                .at_maybe(origin, "without braces")
-                .hint(format!("write `{}`", bare.trim())));
+            return Err(bare_wanted(bare, origin));
         }
         self.evaluate_bare(expression, 0, origin)
     }
 
     fn render_string(&self, text: &str, origin: Option<&Origin>) -> Result<Value, Diagnostic> {
         if let Some(bare) = lone_expression(text)
-            && self.inner.environment.compile_expression(bare).is_ok()
+            && ENVIRONMENT.compile_expression(bare).is_ok()
         {
             let offset = text.find(bare).unwrap_or_default();
             return self.evaluate_bare(bare, offset, origin);
         }
         self.begin();
-        let rendered = self.inner.environment.render_str(text, self.context());
+        let rendered = ENVIRONMENT.render_str(text, self.context());
         self.finish(rendered, 0, text, origin)
             .map(|kind| kind.map_or_else(|unknown| unknown, Kind::String))
             .map(|kind| Value::new(kind).at(origin))
@@ -127,9 +169,7 @@ impl Scope {
 
     fn evaluate_bare(&self, expression: &str, offset: usize, origin: Option<&Origin>) -> Result<Value, Diagnostic> {
         self.begin();
-        let result = self
-            .inner
-            .environment
+        let result = ENVIRONMENT
             .compile_expression(expression)
             .and_then(|compiled| compiled.eval(self.context()));
         let result = match self.finish(result, offset, expression, origin)? {
@@ -191,13 +231,19 @@ impl Scope {
             return Diagnostic::new("undefined value").at_maybe(origin, "something in this is undefined");
         };
         let last = path.rsplit('.').next().unwrap_or(&path).to_owned();
+        let label = match path.as_str() {
+            "item" => "there is no `for_each` here",
+            "stack" => "only templates in the folder of a stack have one",
+            _ if path.starts_with("facts.") || path.contains(".facts.") => "there is no such fact",
+            _ => "no data of this host has that name",
+        };
         Diagnostic::new(format!("`{path}` is undefined"))
-            .at_maybe(origin, "no data of this host has that name")
+            .at_maybe(origin, label)
             .hint_maybe(suggestion(&last, known.iter().map(String::as_str)))
     }
 
     fn written_at(&self, expression: &str) -> Option<Origin> {
-        let mut table = &self.inner.data;
+        let mut table: &Table = &self.inner.bindings.data;
         let mut found = None;
         for name in expression.split('.') {
             let entry = table.get(name)?;
@@ -212,7 +258,7 @@ impl Scope {
     fn context(&self) -> minijinja::Value {
         let root = Root {
             scope: Arc::clone(&self.inner),
-            item: self.item.clone(),
+            local: self.local.clone(),
         };
         minijinja::Value::from_object(root)
     }
@@ -237,11 +283,7 @@ impl Inner {
                 .map(|(index, item)| self.provide(&format!("{path}[{index}]"), item))
                 .collect::<Vec<_>>()
                 .into(),
-            Kind::Table(table) => minijinja::Value::from_object(LazyTable {
-                scope: Arc::clone(self),
-                path: path.to_owned(),
-                table: table.clone(),
-            }),
+            Kind::Table(table) => self.provide_table(path, table, Manner::Lazy),
             Kind::Unknown(why) => self.unknown(why),
             Kind::Secret(_) => {
                 let mistake = Diagnostic::new("secrets in templates are not in this version");
@@ -268,7 +310,7 @@ impl Inner {
 
         let scope = Scope {
             inner: Arc::clone(self),
-            item: None,
+            local: Local::default(),
         };
         let rendered = scope.render(value);
 
@@ -278,7 +320,7 @@ impl Inner {
         seen.missed = missed;
         drop(seen);
         let provided = match rendered {
-            Ok(rendered) => self.provide_plain(&rendered),
+            Ok(rendered) => self.provide_plain(path, &rendered),
             Err(mistake) => return self.fail(mistake),
         };
         if !matches!(provided.kind(), minijinja::value::ValueKind::Plain) {
@@ -287,25 +329,30 @@ impl Inner {
         provided
     }
 
+    fn provide_table(self: &Arc<Self>, path: &str, table: &Table, manner: Manner) -> minijinja::Value {
+        minijinja::Value::from_object(LazyTable {
+            scope: Arc::clone(self),
+            path: path.to_owned(),
+            table: table.clone(),
+            manner,
+        })
+    }
+
     /// A rendered value: strings in it are not templates any more.
-    fn provide_plain(self: &Arc<Self>, value: &Value) -> minijinja::Value {
+    fn provide_plain(self: &Arc<Self>, path: &str, value: &Value) -> minijinja::Value {
         match &value.kind {
             Kind::String(text) => text.as_str().into(),
             Kind::List(items) => items
                 .iter()
-                .map(|item| self.provide_plain(item))
+                .map(|item| self.provide_plain(path, item))
                 .collect::<Vec<_>>()
                 .into(),
-            Kind::Table(table) => minijinja::Value::from_pairs(
-                table
-                    .iter()
-                    .map(|(key, entry)| (key.clone(), self.provide_plain(&entry.value))),
-            ),
-            _ => self.provide("", value),
+            Kind::Table(table) => self.provide_table(path, table, Manner::Plain),
+            _ => self.provide(path, value),
         }
     }
 
-    fn unknown(self: &Arc<Self>, why: &str) -> minijinja::Value {
+    pub(super) fn unknown(self: &Arc<Self>, why: &str) -> minijinja::Value {
         minijinja::Value::from_object(Unknown {
             scope: Arc::clone(self),
             why: why.to_owned(),
@@ -321,7 +368,7 @@ impl Inner {
         minijinja::Error::new(ErrorKind::InvalidOperation, text).into()
     }
 
-    fn missed(&self, path: String, known: Vec<String>) {
+    pub(super) fn missed(&self, path: String, known: Vec<String>) {
         self.seen().missed = Some((path, known));
     }
 }
@@ -334,7 +381,12 @@ fn ring_error(ring: &[(String, Option<Origin>)], path: &str) -> Diagnostic {
     })
 }
 
-fn template_error(error: &minijinja::Error, offset: usize, source: &str, origin: Option<&Origin>) -> Diagnostic {
+pub(super) fn template_error(
+    error: &minijinja::Error,
+    offset: usize,
+    source: &str,
+    origin: Option<&Origin>,
+) -> Diagnostic {
     let place = error.range().unwrap_or(0..source.len());
     let exact = origin.map(|origin| narrow(origin, source, offset, place));
     let what = error
@@ -344,7 +396,7 @@ fn template_error(error: &minijinja::Error, offset: usize, source: &str, origin:
 }
 
 /// The part `place` of a template within the string literal at `origin`, where the literal has no escapes.
-fn narrow(origin: &Origin, source: &str, offset: usize, place: std::ops::Range<usize>) -> Origin {
+pub(super) fn narrow(origin: &Origin, source: &str, offset: usize, place: std::ops::Range<usize>) -> Origin {
     let literal = origin.file.text.get(origin.span.clone()).unwrap_or_default();
     let Some(start) = literal.find(source).filter(|start| *start <= 3 + offset) else {
         return origin.clone();
@@ -356,7 +408,7 @@ fn narrow(origin: &Origin, source: &str, offset: usize, place: std::ops::Range<u
 
 struct Root {
     scope: Arc<Inner>,
-    item: Option<Value>,
+    local: Local,
 }
 
 impl std::fmt::Debug for Root {
@@ -368,28 +420,42 @@ impl std::fmt::Debug for Root {
 impl Object for Root {
     fn get_value(self: &Arc<Self>, key: &minijinja::Value) -> Option<minijinja::Value> {
         let name = key.as_str()?;
+        let bindings = &self.scope.bindings;
         match name {
             "item" => {
-                if let Some(item) = &self.item {
-                    return Some(self.scope.provide("item", item));
+                if let Some(item) = &self.local.item {
+                    return Some(self.scope.provide_plain("item", item));
                 }
             }
-            "facts" => {
-                return Some(match &self.scope.facts {
-                    Facts::Known(facts) => facts.clone(),
-                    Facts::Unknown(why) => self.scope.unknown(why),
-                });
+            "vars" => return Some(self.scope.provide_table("vars", &self.local.vars, Manner::Plain)),
+            "facts" => return Some(facts::node(&self.scope, &bindings.facts)),
+            "catalogue" => return Some(self.scope.provide_table("catalogue", &bindings.catalogue, Manner::Lazy)),
+            "stack" => {
+                let stack = self.local.stack.as_ref();
+                if let Some(entry) = stack.and_then(|stack| bindings.catalogue.get(stack)) {
+                    return Some(self.scope.provide("stack", &entry.value));
+                }
             }
             _ => {
-                if let Some(entry) = self.scope.data.get(name) {
+                if let Some(entry) = bindings.data.get(name) {
                     return Some(self.scope.provide(name, &entry.value));
                 }
             }
         }
-        self.scope
-            .missed(name.to_owned(), self.scope.data.keys().cloned().collect());
+        let known = bindings.data.keys().cloned();
+        let bound = ["facts", "vars", "item"].iter().map(|name| (*name).to_owned());
+        self.scope.missed(name.to_owned(), known.chain(bound).collect());
         None
     }
+}
+
+/// How the values of a table are seen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// Templates are rendered when they are read.
+    Lazy,
+    /// Nothing in it is a template any more.
+    Plain,
 }
 
 /// A table of the data whose values are rendered when they are read, not before.
@@ -397,6 +463,7 @@ struct LazyTable {
     scope: Arc<Inner>,
     path: String,
     table: Table,
+    manner: Manner,
 }
 
 impl std::fmt::Debug for LazyTable {
@@ -409,15 +476,45 @@ impl Object for LazyTable {
     fn get_value(self: &Arc<Self>, key: &minijinja::Value) -> Option<minijinja::Value> {
         let name = key.as_str()?;
         let path = format!("{}.{name}", self.path);
-        let Some(entry) = self.table.get(name) else {
-            self.scope.missed(path, self.table.keys().cloned().collect());
-            return None;
-        };
-        Some(self.scope.provide(&path, &entry.value))
+        if let Some(entry) = self.table.get(name) {
+            return Some(match self.manner {
+                Manner::Lazy => self.scope.provide(&path, &entry.value),
+                Manner::Plain => self.scope.provide_plain(&path, &entry.value),
+            });
+        }
+        if let Some(bound) = self.bound_later(name) {
+            return Some(bound);
+        }
+        self.scope.missed(path, self.table.keys().cloned().collect());
+        None
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         Enumerator::Values(self.table.keys().map(|key| key.as_str().into()).collect())
+    }
+}
+
+impl LazyTable {
+    /// What stands in no file: the facts of another host, and what a stack leaves out.
+    fn bound_later(&self, name: &str) -> Option<minijinja::Value> {
+        if let Some(host) = self.path.strip_prefix("hosts.")
+            && self.table.contains_key("address")
+            && name == "facts"
+        {
+            return Some(match self.scope.bindings.peers.get(host) {
+                Some(facts) => facts::node(&self.scope, facts),
+                None => self.scope.fail(
+                    Diagnostic::new(format!("host `{host}` is not part of this run"))
+                        .hint("only the facts of hosts of the same run are read"),
+                ),
+            });
+        }
+        let is_stack = self.path == "stack"
+            || self
+                .path
+                .strip_prefix("catalogue.")
+                .is_some_and(|name| !name.contains('.'));
+        (is_stack && OPTIONAL_SETTINGS.contains(&name)).then(|| minijinja::Value::from(()))
     }
 }
 

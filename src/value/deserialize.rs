@@ -67,6 +67,11 @@ impl ValueError {
         self
     }
 
+    /// Whether it is known where the misfit is written.
+    pub fn has_place(&self) -> bool {
+        self.origin.is_some()
+    }
+
     /// The error as a mistake with a position; `used` is where the value is used, if it was written elsewhere.
     pub fn into_diagnostic(self, title: impl Into<String>, used: Option<&Origin>) -> Diagnostic {
         let place = self.origin.as_ref().or(used).cloned();

@@ -2,6 +2,7 @@
 //! secret, and that it is not known yet. Plain TOML or JSON values lose all three.
 
 mod deserialize;
+mod keys;
 mod parse;
 
 use indexmap::IndexMap;
@@ -10,6 +11,7 @@ use crate::error::Origin;
 use crate::secret::Secret;
 
 pub use deserialize::{Known, ValueError, deserialize};
+pub use keys::keys_of;
 pub use parse::parse_toml;
 
 /// A value and where it was written.

@@ -139,8 +139,8 @@ fn a_way_in_a_circle_is_a_mistake_with_a_place() {
             "inventories/dev.toml:2:30",
         ),
         (
-            "[hosts.alpha]\nconnection = { become = 'doas' }\n",
-            "doas",
+            "[hosts.alpha]\nconnection = { become = 'su' }\n",
+            "unknown value `su`",
             "inventories/dev.toml:2:25",
         ),
         ("[hosts.-alpha]\n", "begins with `-`", "inventories/dev.toml:1:8"),

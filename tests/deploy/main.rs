@@ -7,8 +7,10 @@
 )]
 
 mod accounts;
+mod acting;
 mod apt_lock;
 mod bad_input;
+mod becoming;
 mod commands;
 mod completion;
 mod concurrency;
@@ -39,3 +41,4 @@ mod snapshot;
 mod sudo;
 mod trust;
 mod upgrades;
+mod without_root;

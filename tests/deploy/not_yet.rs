@@ -16,8 +16,6 @@ pub(crate) const PLACES: &[Place] = &[
         around: "[[operation]]\nop = 'files.put'\ndest = '/etc/motd'\ncontent = 'x'\n@\n",
         keys: &[
             ("include", "'test/other'"),
-            ("become", "true"),
-            ("become_user", "'setup'"),
             ("env", "{ A = 'b' }"),
             ("timeout", "'5m'"),
             ("retries", "3"),
@@ -56,11 +54,7 @@ pub(crate) const PLACES: &[Place] = &[
     Place {
         path: "inventories/dev.toml",
         around: "[hosts.alpha]\naddress = '127.0.0.1'\n[connection]\n@\n",
-        keys: &[
-            ("become_user", "'setup'"),
-            ("keep", "'5m'"),
-            ("known_hosts", "'known_hosts'"),
-        ],
+        keys: &[("keep", "'5m'"), ("known_hosts", "'known_hosts'")],
     },
 ];
 

@@ -53,10 +53,11 @@ fn every_way_to_become_root_and_to_be_refused() {
     let host = project.up("dev", "alpha");
 
     settle(&host, &project, "");
-    let ran = project.homelab(DEPLOY).expect(3);
-    for part in ["not as root", "connection.become"] {
-        assert!(ran.stderr.contains(part), "{}", ran.stderr);
+    let ran = project.homelab(DEPLOY).expect(1);
+    for part in ["needs root; the login user is `anna`", "connection.become"] {
+        assert!(ran.stdout.contains(part), "{}", ran.stdout);
     }
+    assert!(!host.is("test -e /etc/small"));
 
     inventory(&host, &project, "become = 'sudo'");
     refused(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::*;
-use crate::change::{Action, Before, ResourceId, Risk};
+use crate::change::{Action, Before, Ownership, ResourceId, Risk};
 use crate::facts::Installation;
 use crate::remote::{Connection, LockRequest, StepAnswer, StepEnd};
 
@@ -23,6 +23,11 @@ fn change(steps: Vec<Step>, expect: Vec<Expect>) -> ResourceChange {
         steps,
         risk: Risk::None,
     }
+}
+
+fn owner() -> Ownership {
+    let Attributes { owner, group, .. } = attributes(0);
+    Ownership { owner, group }
 }
 
 fn attributes(mode: u32) -> Attributes {
@@ -184,6 +189,7 @@ async fn ensured_steps_find_that_it_is_so_already() {
         Step::Link {
             path: folder.path("l"),
             target: "d/f".to_owned(),
+            owner: owner(),
         },
     ];
     let change = change(steps, Vec::new());
@@ -247,6 +253,7 @@ async fn commands_keep_their_exit_code_and_are_ended_in_time() {
             script: script.to_owned(),
             timeout: Duration::from_secs(timeout),
             supervised: false,
+            by: crate::facts::Identity::Own,
         };
         change(vec![Step::Run(run)], Vec::new())
     };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::super::UnreadableAnswer;
+use super::super::{Fact, UnreadableAnswer};
 use crate::value::Known;
 
 /// What useradd does unless it is told otherwise.
@@ -50,30 +50,31 @@ pub enum SkeletonKind {
 /// The umask where `/etc/login.defs` names none (useradd(8)).
 const DEFAULT_UMASK: u32 = 0o022;
 
+const HIDDEN: &str = "the file may not be read";
 const TOO_LARGE: &str = "the file is too large to be read for the plan";
 
-/// Each skeleton entry has three lines: type, mode and path; the target of a link; the content of a file.
+/// `useradd` may be for root alone. Each skeleton entry has three lines: type, mode and path; the target of a link; the content of a file.
 pub(super) const PROBE: &str = r#"printf 'defaults\n'
-useradd -D 2>/dev/null
+useradd -D 2>/dev/null || [ "$(id -u)" = 0 ] || printf 'denied\n'
 sed -n 's/^[[:space:]]*\(HOME_MODE\|UMASK\|USERGROUPS_ENAB\)[[:space:]]\{1,\}\([^[:space:]]*\).*/\1=\2/p' /etc/login.defs 2>/dev/null
 printf 'skeleton\n'
 skeleton=$(useradd -D 2>/dev/null | sed -n 's/^SKEL=//p')
 [ -d "$skeleton" ] && cd "$skeleton" && find . -mindepth 1 -printf '%y %m %P\n%l\n' | while IFS= read -r entry && IFS= read -r target; do
 printf '%s\n%s\n' "$entry" "$target"
 path=${entry#* * }
-case $entry in f*) if [ "$(wc -c <"$path")" -gt 65536 ]; then printf large; else base64 -w 0 <"$path"; fi;; esac
+case $entry in f*) if [ ! -r "$path" ]; then printf hidden; elif [ "$(wc -c <"$path")" -gt 65536 ]; then printf large; else base64 -w 0 <"$path"; fi;; esac
 printf '\n'
 done
 "#;
 
-pub(super) fn parse(
-    lines: &[String],
-    group_names: &BTreeMap<u32, String>,
-) -> Result<AccountDefaults, UnreadableAnswer> {
+pub(super) fn parse(lines: &[String], group_names: &BTreeMap<u32, String>) -> Result<Fact, UnreadableAnswer> {
     let skeleton_at = lines
         .iter()
         .position(|line| line == "skeleton")
         .ok_or_else(|| UnreadableAnswer::new("the section `skeleton` is missing"))?;
+    if lines[..skeleton_at].iter().any(|line| line == "denied") {
+        return Ok(Fact::Denied("only root is told by `useradd`".to_owned()));
+    }
     let settings: BTreeMap<&str, &str> = lines[..skeleton_at]
         .iter()
         .filter_map(|line| line.split_once('='))
@@ -88,14 +89,14 @@ pub(super) fn parse(
     let umask = octal("UMASK").unwrap_or(DEFAULT_UMASK);
     let group = useradd("GROUP")?;
     let named = group.parse().ok().and_then(|gid: u32| group_names.get(&gid));
-    Ok(AccountDefaults {
+    Ok(Fact::AccountDefaults(Box::new(AccountDefaults {
         home_base: useradd("HOME")?.trim_end_matches('/').to_owned(),
         shell: useradd("SHELL")?.to_owned(),
         private_groups: settings.get("USERGROUPS_ENAB").is_some_and(|enabled| *enabled == "yes"),
         group: named.cloned().unwrap_or_else(|| group.to_owned()),
         home_mode: octal("HOME_MODE").unwrap_or(0o777 & !umask),
         skeleton: skeleton(&lines[skeleton_at + 1..])?,
-    })
+    })))
 }
 
 fn skeleton(lines: &[String]) -> Result<Vec<SkeletonEntry>, UnreadableAnswer> {
@@ -113,6 +114,7 @@ fn skeleton(lines: &[String]) -> Result<Vec<SkeletonEntry>, UnreadableAnswer> {
         let kind = match kind {
             "d" => SkeletonKind::Directory,
             "l" => SkeletonKind::Link(target.clone()),
+            "f" if content == "hidden" => SkeletonKind::File(Known::No(HIDDEN.to_owned())),
             "f" if content == "large" => SkeletonKind::File(Known::No(TOO_LARGE.to_owned())),
             "f" => SkeletonKind::File(Known::Yes(STANDARD.decode(content).map_err(|_| unreadable())?)),
             // Sockets, devices and pipes are of no use to a plan.

@@ -9,7 +9,7 @@ use crate::change::{Expect, Run, Step};
 use crate::facts::apt::Simulation;
 use crate::facts::overlay::{Effect, Scope};
 use crate::facts::package::PackageFact;
-use crate::facts::{AptVerb, Fact, FactKey, Installation};
+use crate::facts::{AptVerb, Fact, FactKey, Identity, Installation};
 use crate::operations::parameters::Span;
 use crate::quote::quote_all;
 use crate::value::Known;
@@ -83,6 +83,7 @@ fn supervised(summary: &str, script: String, lock: LockTimeout) -> Step {
         script,
         timeout: TIMEOUT + lock.0.0,
         supervised: true,
+        by: Identity::Root,
     })
 }
 

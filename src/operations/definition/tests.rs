@@ -1,64 +1,9 @@
 //! What the table says of parameters, beside what is read.
 
-use std::fmt;
-
-use serde::de::{self, Visitor};
-
 use super::*;
 use crate::error::SourceFile;
 use crate::operations::{OPERATIONS, find};
 use crate::value::{Kind, Table, parse_toml};
-
-/// The fields that a struct asks a deserializer for.
-pub(super) fn fields_of<T: DeserializeOwned>() -> Vec<&'static str> {
-    match T::deserialize(Probe) {
-        Err(Asked(fields)) => fields,
-        Ok(_) => Vec::new(),
-    }
-}
-
-/// A deserializer that holds nothing, and ends with what it was asked for.
-struct Probe;
-
-/// What a [`Probe`] was asked for.
-#[derive(Debug)]
-struct Asked(Vec<&'static str>);
-
-impl fmt::Display for Asked {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:?}", self.0)
-    }
-}
-
-impl std::error::Error for Asked {}
-
-impl de::Error for Asked {
-    fn custom<T: fmt::Display>(_: T) -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<'de> de::Deserializer<'de> for Probe {
-    type Error = Asked;
-
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Asked> {
-        Err(Asked(Vec::new()))
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        fields: &'static [&'static str],
-        _: V,
-    ) -> Result<V::Value, Asked> {
-        Err(Asked(fields.to_vec()))
-    }
-
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
-        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
-    }
-}
 
 /// The parameters of an operation's example.
 fn example(definition: &Definition) -> Table {
@@ -93,7 +38,7 @@ fn parameters_are_those_that_are_read_in_the_same_order() {
     for definition in OPERATIONS {
         let told: Vec<String> = definition.parameters().into_iter().map(|one| one.name).collect();
         assert!(!told.is_empty(), "{}", definition.name);
-        assert_eq!(told, (definition.fields)(), "{}", definition.name);
+        assert_eq!(told, definition.keys(), "{}", definition.name);
         assert!(told.iter().any(|name| name == definition.main_argument));
     }
 }

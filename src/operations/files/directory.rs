@@ -13,12 +13,13 @@ use serde::Deserialize;
 
 use super::parameters::{Mode, check_owner, check_path, octal, path_and_ancestors};
 use crate::change::{
-    Action, Attribute, Attributed, Attributes, Before, Expect, NotKnown, Outcome, ResourceChange, ResourceId, Risk,
-    Step, Stop,
+    Action, Attribute, Attributed, Attributes, Before, Expect, NotKnown, Outcome, Ownership, ResourceChange,
+    ResourceId, Risk, Step, Stop,
 };
 use crate::facts::overlay::{Effect, OperationId, Scope};
 use crate::facts::path::{Inode, InodeKind, PathFact, ancestors};
 use crate::facts::{Fact, FactKey};
+use crate::operations::acting::{Acts, ownership};
 use crate::operations::{Define, Operation, PlanContext};
 
 /// Parameters of `files.directory`.
@@ -49,6 +50,7 @@ user = "backup"
 group = "backup"
 mode = "0750"
 "#;
+    const ACTS: Acts = Acts::ForOwner;
 }
 
 impl Operation for Directory {
@@ -94,7 +96,7 @@ fn plan_one(
     since: &mut Vec<OperationId>,
 ) -> Result<(), Stop> {
     match context.path(path) {
-        Ok(PathFact::Absent) => changes.push(create(path, wish, Before::Absent)),
+        Ok(PathFact::Absent) => changes.push(create(context, path, wish, Before::Absent)?),
         Ok(PathFact::Present(inode)) if inode.kind == InodeKind::Directory => {
             changes.extend(wish.and_then(|wish| update(path, wish, &inode)));
         }
@@ -107,28 +109,32 @@ fn plan_one(
             ..
         }) => {
             since.push(operation);
-            changes.push(create(path, wish, Before::Unknown(why)));
+            changes.push(create(context, path, wish, Before::Unknown(why))?);
         }
         Err(stop) => return Err(stop),
     }
     Ok(())
 }
 
-fn create(path: &str, wish: Option<&Directory>, before: Before) -> ResourceChange {
+fn create(
+    context: &PlanContext<'_>,
+    path: &str,
+    wish: Option<&Directory>,
+    before: Before,
+) -> Result<ResourceChange, Stop> {
+    let owner = wish.and_then(|wish| wish.user.as_deref());
+    let group = wish.and_then(|wish| wish.group.as_deref());
+    let Ownership { owner, group } = ownership(context, owner, group)?;
     let attributes = Attributes {
-        owner: wish
-            .and_then(|wish| wish.user.clone())
-            .unwrap_or_else(|| "root".to_owned()),
-        group: wish
-            .and_then(|wish| wish.group.clone())
-            .unwrap_or_else(|| "root".to_owned()),
+        owner,
+        group,
         mode: wish.and_then(|wish| wish.mode).map_or(DEFAULT_MODE, |mode| mode.0),
     };
     let expect = match before {
         Before::Absent => vec![Expect::Absent { path: path.to_owned() }],
         _ => Vec::new(),
     };
-    ResourceChange {
+    Ok(ResourceChange {
         id: directory_id(path),
         action: Action::Create,
         before,
@@ -140,7 +146,7 @@ fn create(path: &str, wish: Option<&Directory>, before: Before) -> ResourceChang
             attributes,
         }],
         risk: Risk::None,
-    }
+    })
 }
 
 fn update(path: &str, wish: &Directory, inode: &Inode) -> Option<ResourceChange> {

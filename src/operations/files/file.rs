@@ -20,7 +20,8 @@ use crate::change::{
 };
 use crate::facts::overlay::{Effect, Scope};
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
-use crate::facts::{Fact, FactKey};
+use crate::facts::{Fact, FactKey, Identity};
+use crate::operations::acting::Acts;
 use crate::operations::{Define, Operation, PlanContext};
 use crate::quote::quote;
 use crate::value::Known;
@@ -54,6 +55,7 @@ op = "files.file"
 path = "/etc/cloud/cloud-init.disabled"
 mode = "0644"
 "#;
+    const ACTS: Acts = Acts::ForOwner;
 }
 
 impl Operation for File {
@@ -203,6 +205,7 @@ fn touch(path: &str, attributes: &Attributes) -> ResourceChange {
             script: format!("touch -c -- {}", quote(path)),
             timeout: DEFAULT_TIMEOUT,
             supervised: false,
+            by: Identity::Own,
         })],
         risk: Risk::None,
     }

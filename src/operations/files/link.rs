@@ -13,11 +13,13 @@ use serde::Deserialize;
 use super::parameters::{check_path, path_and_ancestors};
 use super::whole_file::check_parent;
 use crate::change::{
-    Action, Attribute, Attributed, Before, Expect, NotKnown, Outcome, ResourceChange, ResourceId, Risk, Step, Stop,
+    Action, Attribute, Attributed, Before, Expect, NotKnown, Outcome, Ownership, ResourceChange, ResourceId, Risk,
+    Step, Stop,
 };
 use crate::facts::overlay::{Effect, OperationId, Scope};
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
 use crate::facts::{Fact, FactKey};
+use crate::operations::acting::{Acts, ownership};
 use crate::operations::{Define, Operation, PlanContext};
 
 /// Parameters of `files.link`.
@@ -42,6 +44,7 @@ op = "files.link"
 path = "/etc/localtime"
 target = "/usr/share/zoneinfo/Europe/Berlin"
 "#;
+    const ACTS: Acts = Acts::ForOwner;
 }
 
 impl Operation for Link {
@@ -63,7 +66,7 @@ impl Operation for Link {
             Err(Stop::NotKnown {
                 cause: NotKnown::Since(operation, why),
                 ..
-            }) => Ok(self.ensure(context, target, operation, why)),
+            }) => self.ensure(context, target, operation, why),
             outcome => outcome,
         }
     }
@@ -87,9 +90,20 @@ impl Link {
             PathFact::Absent => {
                 check_parent(context, "path", &path)?;
                 let expect = Expect::Absent { path: path.clone() };
-                Ok(Outcome::Change(vec![link(&path, target, Before::Absent, expect)]))
+                let owner = ownership(context, None, None)?;
+                Ok(Outcome::Change(vec![link(
+                    &path,
+                    target,
+                    owner,
+                    Before::Absent,
+                    expect,
+                )]))
             }
             PathFact::Present(inode) => {
+                let owner = Ownership {
+                    owner: inode.owner.clone(),
+                    group: inode.group.clone(),
+                };
                 let old = self.old_target(context, &path, inode)?;
                 if old == target {
                     return Ok(Outcome::Unchanged);
@@ -99,19 +113,26 @@ impl Link {
                     path: path.clone(),
                     target: old,
                 };
-                Ok(Outcome::Change(vec![link(&path, target, before, expect)]))
+                Ok(Outcome::Change(vec![link(&path, target, owner, before, expect)]))
             }
         }
     }
 
-    fn ensure(&self, context: &PlanContext<'_>, target: &str, since: OperationId, why: String) -> Outcome {
+    fn ensure(
+        &self,
+        context: &PlanContext<'_>,
+        target: &str,
+        since: OperationId,
+        why: String,
+    ) -> Result<Outcome, Stop> {
         let path = context.resolve_parent(&self.path).unwrap_or_else(|_| self.path.clone());
         // A file that the package brings is not for a link to replace.
         let expect = Expect::AbsentOrLink { path: path.clone() };
-        Outcome::Ensure {
-            changes: vec![link(&path, target, Before::Unknown(why), expect)],
+        let owner = ownership(context, None, None)?;
+        Ok(Outcome::Ensure {
+            changes: vec![link(&path, target, owner, Before::Unknown(why), expect)],
             since: vec![since],
-        }
+        })
     }
 
     fn plan_absent(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
@@ -154,13 +175,13 @@ impl Link {
     }
 }
 
-fn link(path: &str, target: &str, before: Before, expect: Expect) -> ResourceChange {
+fn link(path: &str, target: &str, owner: Ownership, before: Before, expect: Expect) -> ResourceChange {
     let inode = Inode {
         kind: InodeKind::Link {
             target: target.to_owned(),
         },
-        owner: "root".to_owned(),
-        group: "root".to_owned(),
+        owner: owner.owner.clone(),
+        group: owner.group.clone(),
         mode: 0o777,
     };
     ResourceChange {
@@ -179,6 +200,7 @@ fn link(path: &str, target: &str, before: Before, expect: Expect) -> ResourceCha
         steps: vec![Step::Link {
             path: path.to_owned(),
             target: target.to_owned(),
+            owner,
         }],
         risk: Risk::None,
     }
@@ -213,6 +235,10 @@ mod tests {
         let step = Step::Link {
             path: "/etc/l".to_owned(),
             target: "../srv/x".to_owned(),
+            owner: Ownership {
+                owner: "root".to_owned(),
+                group: "root".to_owned(),
+            },
         };
         assert_eq!(change.steps, [step]);
         assert_eq!(

@@ -18,6 +18,7 @@ use super::whole_file::{FileWish, plan_file};
 use crate::change::{Outcome, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::Scope;
+use crate::operations::acting::Acts;
 use crate::operations::{Define, Operation, PlanContext};
 
 /// Parameters of `files.put`.
@@ -50,6 +51,7 @@ dest = "/etc/motd"
 content = "Deployed by homelab.\n"
 mode = "0644"
 "#;
+    const ACTS: Acts = Acts::ForOwner;
 }
 
 impl Operation for Put {

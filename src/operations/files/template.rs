@@ -22,6 +22,7 @@ use super::whole_file::{FileWish, plan_file};
 use crate::change::{Outcome, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::Scope;
+use crate::operations::acting::Acts;
 use crate::operations::{Define, Operation, PlanContext};
 use crate::value::Known;
 
@@ -53,6 +54,7 @@ src = "etc/motd"
 dest = "/etc/motd"
 mode = "0644"
 "#;
+    const ACTS: Acts = Acts::ForOwner;
 }
 
 impl Operation for Template {

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use crate::change::{
-    Action, Attribute, Attributed, Attributes, Before, Expect, NotKnown, Outcome, ResourceChange, ResourceId, Risk,
-    Step, Stop,
+    Action, Attribute, Attributed, Attributes, Before, Expect, NotKnown, Outcome, Ownership, ResourceChange,
+    ResourceId, Risk, Step, Stop,
 };
 use crate::facts::overlay::{Effect, OperationId};
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact, parent};
 use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
+use crate::operations::acting::ownership;
 use crate::secret::sha256_hex;
 use crate::value::Known;
 
@@ -23,9 +24,9 @@ pub(super) struct FileWish<'a> {
     pub(super) path_argument: &'static str,
     /// All bytes.
     pub(super) content: Arc<[u8]>,
-    /// Owner; kept if not given, `root` for a new file.
+    /// Owner; kept if not given, that of whoever acts for a new file.
     pub(super) owner: Option<&'a str>,
-    /// Group; kept if not given, `root` for a new file.
+    /// Group; kept if not given, that of whoever acts for a new file.
     pub(super) group: Option<&'a str>,
     /// Mode; kept if not given, 0644 for a new file.
     pub(super) mode: Option<u32>,
@@ -41,7 +42,7 @@ pub(super) fn plan_file(context: &PlanContext<'_>, wish: &FileWish<'_>) -> Resul
     };
     match context.path(&path) {
         Ok(PathFact::Absent) => match check_parent(context, wish.path_argument, &path) {
-            Ok(()) => Ok(Outcome::Change(vec![create(context, wish, &path)])),
+            Ok(()) => Ok(Outcome::Change(vec![create(context, wish, &path)?])),
             Err(stop) => ensure_or_stop(context, wish, &path, stop),
         },
         Ok(PathFact::Present(inode)) => update(context, wish, &path, &inode),
@@ -58,17 +59,23 @@ fn ensure_or_stop(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, st
     else {
         return Err(stop);
     };
-    Ok(ensure(context, wish, path, operation, why))
+    ensure(context, wish, path, operation, why)
 }
 
-fn ensure(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, since: OperationId, why: String) -> Outcome {
-    let mut change = create(context, wish, path);
+fn ensure(
+    context: &PlanContext<'_>,
+    wish: &FileWish<'_>,
+    path: &str,
+    since: OperationId,
+    why: String,
+) -> Result<Outcome, Stop> {
+    let mut change = create(context, wish, path)?;
     change.before = Before::Unknown(why);
     change.expect = Vec::new();
-    Outcome::Ensure {
+    Ok(Outcome::Ensure {
         changes: vec![change],
         since: vec![since],
-    }
+    })
 }
 
 /// Refuses a path in a directory that is not there.
@@ -92,15 +99,16 @@ pub(in crate::operations) fn check_parent(context: &PlanContext<'_>, argument: &
     }
 }
 
-fn create(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str) -> ResourceChange {
+fn create(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str) -> Result<ResourceChange, Stop> {
+    let Ownership { owner, group } = ownership(context, wish.owner, wish.group)?;
     let attributes = Attributes {
-        owner: wish.owner.unwrap_or("root").to_owned(),
-        group: wish.group.unwrap_or("root").to_owned(),
+        owner,
+        group,
         mode: wish.mode.unwrap_or(0o644),
     };
     let digest = sha256_hex(&wish.content);
     let sensitive = is_sensitive(attributes.mode);
-    ResourceChange {
+    Ok(ResourceChange {
         id: file_id(path),
         action: Action::Create,
         before: Before::Absent,
@@ -109,7 +117,7 @@ fn create(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str) -> Resourc
         effects: effects(path, &attributes, &wish.content, digest),
         steps: vec![write(wish, path, attributes)],
         risk: Risk::None,
-    }
+    })
 }
 
 fn update(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, inode: &Inode) -> Result<Outcome, Stop> {
@@ -127,6 +135,12 @@ fn update(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, inode: &In
         group: wish.group.unwrap_or(&old.group).to_owned(),
         mode: wish.mode.unwrap_or(old.mode),
     };
+    if let Known::No(why) = old_digest {
+        return Err(Stop::NotKnown {
+            key: FactKey::Content(path.to_owned()),
+            cause: NotKnown::Denied(why.clone()),
+        });
+    }
     let digest = sha256_hex(&wish.content);
     let same_content = *old_digest == Known::Yes(digest.clone());
     if same_content && old == new {

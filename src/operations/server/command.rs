@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::change::{Run, Step};
-use crate::facts::FactKey;
 use crate::facts::overlay::{Effect, Scope};
+use crate::facts::{FactKey, Identity};
 use crate::quote::quote_all;
 
 /// The commands wait a few seconds for the lock of the databases, and copy no more than a skeleton.
@@ -62,6 +62,7 @@ impl Command {
             script: quote_all(words().chain(["--", name])),
             timeout: TIMEOUT,
             supervised: false,
+            by: Identity::Root,
         })
     }
 }

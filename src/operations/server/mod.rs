@@ -3,7 +3,7 @@
 mod command;
 pub(super) mod group;
 mod home;
-mod names;
+pub(super) mod names;
 mod rosters;
 pub(super) mod shell;
 pub(super) mod user;

@@ -9,7 +9,7 @@ use crate::value::Known;
 const LONGEST_NAME: usize = 32;
 
 /// Refuses what can be no user or group at all. Names that the host has already may be of any style.
-pub(super) fn check_name(context: &PlanContext<'_>, argument: &str, name: &str) -> Result<(), Stop> {
+pub(in crate::operations) fn check_name(context: &PlanContext<'_>, argument: &str, name: &str) -> Result<(), Stop> {
     let plain = |character: char| character.is_ascii_alphanumeric() || "_.-".contains(character);
     let begins_well = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
     let body = name.strip_suffix('$').unwrap_or(name);

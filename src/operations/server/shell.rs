@@ -13,12 +13,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::change::{
-    Action, Attributed, Before, DEFAULT_TIMEOUT, Outcome, ResourceChange, ResourceId, Risk, Run, Step, Stop,
+    Action, Attribute, Attributed, Before, DEFAULT_TIMEOUT, Outcome, ResourceChange, ResourceId, Risk, Run, Step, Stop,
 };
 use crate::facts::check::CheckFact;
 use crate::facts::overlay::{Effect, Scope};
 use crate::facts::path::PathFact;
-use crate::facts::{Check, FactKey};
+use crate::facts::{Check, FactKey, Identity};
+use crate::operations::acting::Acts;
 use crate::operations::parameters::Span;
 use crate::operations::{Define, Operation, PlanContext};
 
@@ -60,6 +61,7 @@ commands = ["tar -C /opt -xf /srv/tool.tar"]
 creates = "/opt/tool"
 touches = ["/opt"]
 "#;
+    const ACTS: Acts = Acts::AsAnybody;
 }
 
 impl Operation for Shell {
@@ -69,11 +71,7 @@ impl Operation for Shell {
         paths
             .cloned()
             .map(FactKey::Path)
-            .chain(
-                commands
-                    .cloned()
-                    .map(|script| FactKey::Check(Check::Command { script })),
-            )
+            .chain(commands.cloned().map(|script| condition(script, Identity::Own)))
             .collect()
     }
 
@@ -101,7 +99,7 @@ impl Operation for Shell {
             true
         };
         Ok(if due {
-            Outcome::Change(vec![self.change()])
+            Outcome::Change(vec![self.change(context)])
         } else {
             Outcome::Unchanged
         })
@@ -111,8 +109,27 @@ impl Operation for Shell {
 fn holds(context: &PlanContext<'_>, script: &str) -> Result<bool, Stop> {
     let check = Check::Command {
         script: script.to_owned(),
+        by: context.identity(),
     };
     Ok(context.check(&check)? == CheckFact::Holds)
+}
+
+/// Where nobody else acts, it is tried by whoever reads the host.
+fn condition(script: String, by: Identity) -> FactKey {
+    FactKey::Check(Check::Command { script, by })
+}
+
+/// As whom the commands run, where that is not root.
+fn attributed(context: &PlanContext<'_>) -> Attributed {
+    let session = context.session();
+    let user = match context.identity() {
+        Identity::Root => None,
+        Identity::Own => session.and_then(|session| Some(session.unprivileged?.account.user)),
+        Identity::LoginUser => session.map(|session| session.login.user),
+        Identity::User(user) => Some(user),
+    };
+    let name = user.map(|user| ("as", Attribute::known(user)));
+    name.into_iter().collect()
 }
 
 impl Shell {
@@ -143,7 +160,7 @@ impl Shell {
         Ok(())
     }
 
-    fn change(&self) -> ResourceChange {
+    fn change(&self, context: &PlanContext<'_>) -> ResourceChange {
         let effects = self.touches().into_iter();
         ResourceChange {
             id: ResourceId {
@@ -156,8 +173,8 @@ impl Shell {
                 Action::Create
             },
             before: Before::Absent,
-            // The name is the whole of it.
-            after: Some(Attributed::new()),
+            // Beside that, the name is the whole of it.
+            after: Some(attributed(context)),
             expect: Vec::new(),
             effects: effects
                 .map(|scope| Effect::Forget(scope, "the command may change it".to_owned()))
@@ -171,6 +188,7 @@ impl Shell {
                         script: command.clone(),
                         timeout: self.within.0,
                         supervised: false,
+                        by: context.identity(),
                     })
                 })
                 .collect(),
@@ -187,7 +205,7 @@ mod tests {
 
     fn condition(script: &str, fact: CheckFact) -> (FactKey, Fact) {
         let script = script.to_owned();
-        (FactKey::Check(Check::Command { script }), Fact::Check(fact))
+        (super::condition(script, Identity::Own), Fact::Check(fact))
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::change::{
 };
 use crate::facts::overlay::{Effect, Scope};
 use crate::facts::unit::{UnitFact, UnitState};
-use crate::facts::{Fact, FactKey};
+use crate::facts::{Fact, FactKey, Identity};
 use crate::operations::{Define, Operation, PlanContext};
 use crate::quote::quote;
 
@@ -235,6 +235,7 @@ fn run(command: &str, otherwise: &str) -> Step {
         summary: command.replace(" -- ", " "),
         timeout: DEFAULT_TIMEOUT,
         supervised: false,
+        by: Identity::Root,
     })
 }
 

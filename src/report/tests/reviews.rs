@@ -295,6 +295,7 @@ fn nothing_to_do_is_said_and_what_was_left_out_too() {
     let filter = Filter {
         limit: vec!["a".to_owned()],
         only: vec!["system/monitoring".to_owned()],
+        ..Filter::default()
     };
     let run = run_of(task, "[hosts.a]\n[hosts.b]\n[hosts.c]", &filter);
     let reviewed = settle(&run, |_, key| fresh(key));

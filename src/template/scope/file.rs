@@ -12,6 +12,8 @@ use crate::value::Known;
 
 /// The folder that the names of files are below.
 const FOLDER: &str = "templates";
+/// The folder of stacks in it.
+pub const STACKS: &str = "services";
 
 type Files = BTreeMap<String, Arc<[u8]>>;
 
@@ -29,7 +31,7 @@ impl Scope {
         self.begin();
         let rendered = environment
             .get_template(name)
-            .and_then(|template| template.render(self.context()));
+            .and_then(|template| template.render(self.with_stack(stack_of(name)).context()));
         let error = rendered.as_ref().err().map(innermost);
         let place = error.and_then(|error| place_of(error, files));
         let mut seen = self.inner.seen();
@@ -74,6 +76,12 @@ impl Scope {
             seen.missed = Some((excerpt.to_owned(), Vec::new()));
         }
     }
+}
+
+/// The stack whose folder holds a file of `templates/`.
+pub fn stack_of(path: &str) -> Option<&str> {
+    let below = path.strip_prefix(STACKS)?.strip_prefix('/')?;
+    below.split_once('/').map(|(name, _)| name)
 }
 
 fn environment_of(files: &Arc<Files>, missing: &Missing) -> Environment<'static> {

@@ -2,9 +2,9 @@ use super::*;
 use crate::error::SourceFile;
 use crate::value::parse_toml;
 
-fn scope(data: &str, facts: Facts) -> Scope {
+fn scope(data: &str, facts: Result<minijinja::Value, String>) -> Scope {
     let file = SourceFile::new("group_data/all.toml", data);
-    Scope::new(parse_toml(&file).expect("valid TOML"), facts)
+    Scope::new(Bindings::new(parse_toml(&file).expect("valid TOML"), facts))
 }
 
 fn render_in(scope: &Scope, value: &str) -> Result<Kind, Diagnostic> {
@@ -15,7 +15,7 @@ fn render_in(scope: &Scope, value: &str) -> Result<Kind, Diagnostic> {
 
 fn render(data: &str, value: &str) -> Result<Kind, Diagnostic> {
     let facts = minijinja::context! { os => minijinja::context! { id => "debian" } };
-    render_in(&scope(data, Facts::Known(facts)), value)
+    render_in(&scope(data, Ok(facts)), value)
 }
 
 fn text(text: &str) -> Kind {
@@ -82,10 +82,7 @@ fn a_mistake_in_data_is_blamed_where_the_data_is_written() {
 
 #[test]
 fn what_touches_an_unknown_fact_is_unknown() {
-    let unread = scope(
-        "base = '{{ facts.os.codename }}/x'",
-        Facts::Unknown("not read yet".to_owned()),
-    );
+    let unread = scope("base = '{{ facts.os.codename }}/x'", Err("not read yet".to_owned()));
     for value in [
         "'{{ facts.os.id }}'",
         "'x {{ facts.os.id }}'",
@@ -105,7 +102,7 @@ fn what_touches_an_unknown_fact_is_unknown() {
 
 #[test]
 fn braces_in_a_bare_expression_are_refused_with_the_bare_form() {
-    let mistake = scope("a = 1", Facts::Unknown(String::new()))
+    let mistake = scope("a = 1", Err(String::new()))
         .evaluate("{{ a == 1 }}", None)
         .expect_err("a mistake");
     assert_eq!(mistake.hint.as_deref(), Some("write `a == 1`"));
@@ -113,14 +110,14 @@ fn braces_in_a_bare_expression_are_refused_with_the_bare_form() {
 
 #[test]
 fn a_value_taken_over_whole_keeps_its_own_place() {
-    let scope = scope("docker = { packages = ['a'] }", Facts::Unknown(String::new()));
+    let scope = scope("docker = { packages = ['a'] }", Err(String::new()));
     let value = scope.evaluate("docker.packages", None).expect("a list");
     assert_eq!(value.origin.expect("place").to_string(), "group_data/all.toml:1:23");
 }
 
 #[test]
 fn items_are_seen_as_item() {
-    let scope = scope("", Facts::Unknown(String::new()));
+    let scope = scope("", Err(String::new()));
     let item = scope.with_item(Value::string("web"));
     assert_eq!(render_in(&item, "'net-{{ item }}'").unwrap(), text("net-web"));
     assert!(render_in(&scope, "'{{ item }}'").is_err());
@@ -134,7 +131,7 @@ fn files(files: &[(&str, &str)]) -> std::sync::Arc<std::collections::BTreeMap<St
 }
 
 fn render_file(list: &[(&str, &str)]) -> Result<crate::value::Known<String>, Diagnostic> {
-    let facts = Facts::Known(minijinja::context! { os => minijinja::context! { id => "debian" } });
+    let facts = Ok(minijinja::context! { os => minijinja::context! { id => "debian" } });
     scope("port = 80\nname = 'a'\nroot = '{{ bas }}'\nlist = ['x', 'y']", facts).render_file(&files(list), list[0].0)
 }
 
@@ -203,7 +200,7 @@ fn mistakes_in_files_name_their_line_and_column() {
 
 #[test]
 fn a_file_that_looks_at_an_unknown_fact_is_unknown() {
-    let unread = scope("", Facts::Unknown("not read yet".to_owned()));
+    let unread = scope("", Err("not read yet".to_owned()));
     let rendered = unread.render_file(&files(&[("a", "x {% if facts.os.id == 'debian' %}y{% endif %}")]), "a");
     assert_eq!(rendered, Ok(crate::value::Known::No("not read yet".to_owned())));
 }

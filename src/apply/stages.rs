@@ -1,0 +1,127 @@
+//! The order of hosts: stage by stage, and in a stage batch by batch; what fails stops those that come after.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::join_all;
+
+use super::events::HostResult;
+use super::worker::Worker;
+use crate::facts::Facts;
+use crate::plan::PlannedOperation;
+use crate::project::{Run, RunStage};
+
+/// Lets the workers carry out the stages of `run`; results come in the order of `workers`.
+pub(super) async fn carry_out(run: &Run, workers: Vec<Worker>, unread: &[HostResult]) -> Vec<HostResult> {
+    let mut course = Course {
+        run,
+        workers: &workers,
+        unread: unread.iter().map(|result| result.host.as_str()).collect(),
+        failed: BTreeSet::new(),
+        through: BTreeSet::new(),
+    };
+    for number in 0..run.stages.len() {
+        if let Some(why) = course.stage(number).await {
+            course.hold_back(number, &why).await;
+            break;
+        }
+    }
+    join_all(workers.into_iter().map(Worker::end)).await
+}
+
+/// How far a run has come.
+struct Course<'a> {
+    run: &'a Run,
+    workers: &'a [Worker],
+    unread: BTreeSet<&'a str>,
+    failed: BTreeSet<&'a str>,
+    through: BTreeSet<(usize, &'a str)>,
+}
+
+impl<'a> Course<'a> {
+    /// Carries out a stage; why no further batch and no further stage is to begin, if so.
+    async fn stage(&mut self, number: usize) -> Option<String> {
+        let stage = &self.run.stages[number];
+        let size = stage.serial.unwrap_or(stage.hosts.len()).max(1);
+        let mut failed: Vec<&str> = Vec::new();
+        for batch in stage.hosts.chunks(size) {
+            failed.extend(self.batch(number, batch).await);
+            self.failed.extend(&failed);
+            // Without stages there is nobody after whom it could harm.
+            if let Some(name) = &stage.name
+                && failed.len() > stage.max_fail
+            {
+                return Some(format!("stage `{name}` stopped, since {} failed", failed.join(", ")));
+            }
+        }
+        None
+    }
+
+    /// Works on some hosts at once; those that failed.
+    async fn batch(&mut self, number: usize, batch: &'a [String]) -> Vec<&'a str> {
+        let is_meant = |worker: &&Worker| batch.contains(&worker.plan.host) && !self.failed.contains(worker.name());
+        let meant: Vec<&'a Worker> = self.workers.iter().filter(is_meant).collect();
+        let ends = join_all(meant.iter().map(|worker| async {
+            let peers = self.read_peers(worker, number).await;
+            worker.apply(number, peers, self.is_last(worker, number)).await
+        }));
+        let mut failed = Vec::new();
+        for (worker, is_well) in meant.iter().zip(ends.await) {
+            if is_well {
+                self.through.insert((number, worker.name()));
+            } else {
+                failed.push(worker.name());
+            }
+        }
+        let unread = batch.iter().map(String::as_str);
+        failed.extend(unread.filter(|name| self.unread.contains(name)));
+        failed
+    }
+
+    /// Whether a host is done for after a stage, and nobody will ask it anything.
+    fn is_last(&self, worker: &Worker, number: usize) -> bool {
+        let later = &self.run.stages[number + 1..];
+        let is_later = |stage: &RunStage| stage.hosts.contains(&worker.plan.host);
+        let is_asked =
+            |operation: &PlannedOperation| operation.stage > number && operation.peers.contains(&worker.plan.host);
+        !later.iter().any(is_later)
+            && !self
+                .workers
+                .iter()
+                .any(|other| other.plan.operations.iter().any(is_asked))
+    }
+
+    /// What a stage's operations were planned from of other hosts, read anew where an earlier stage may have changed it.
+    async fn read_peers(&self, worker: &Worker, number: usize) -> BTreeMap<String, Facts> {
+        let of_stage = worker.plan.operations.iter().filter(|one| one.stage == number);
+        let wanted: BTreeSet<&String> = of_stage.flat_map(|operation| &operation.peers).collect();
+        let may_have_changed = |operation: &PlannedOperation| {
+            operation.stage < number && (operation.is_pending() || !operation.changes().is_empty())
+        };
+        let mut peers = BTreeMap::new();
+        for peer in self.workers.iter().filter(|peer| wanted.contains(&peer.plan.host)) {
+            if peer.plan.operations.iter().any(may_have_changed)
+                && let Some(facts) = peer.read().await
+            {
+                peers.insert(peer.plan.host.clone(), facts);
+            }
+        }
+        peers
+    }
+
+    /// Ends those that still have something to do, in this stage or a later one.
+    async fn hold_back(&self, number: usize, why: &str) {
+        for worker in self
+            .workers
+            .iter()
+            .filter(|worker| !self.failed.contains(worker.name()))
+        {
+            let waits = (number..self.run.stages.len()).any(|stage| {
+                self.run.stages[stage].hosts.contains(&worker.plan.host)
+                    && !self.through.contains(&(stage, worker.name()))
+            });
+            if waits {
+                worker.hold_back(why).await;
+            }
+        }
+    }
+}

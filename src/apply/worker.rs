@@ -1,0 +1,212 @@
+//! One host's share of a run: it holds the connection and the host's lock from its first stage to its last.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use super::events::{Event, HostResult};
+use super::run::{Halt, HostApply, held_back, lost};
+use super::{ApplyOptions, cancellation, interrupted};
+use crate::facts::Facts;
+use crate::gather::ReadHost;
+use crate::plan::HostPlan;
+use crate::remote::{Connection, LockRequest, Writer};
+use crate::secret::DigestKey;
+
+/// What all workers share.
+pub(super) struct Common {
+    pub(super) turns: Arc<Semaphore>,
+    pub(super) digests: Arc<DigestKey>,
+    pub(super) options: ApplyOptions,
+    pub(super) events: UnboundedSender<Event>,
+    pub(super) cancelled: watch::Receiver<bool>,
+}
+
+/// What a worker is told to do. One that is told nothing more ends well.
+pub(super) enum Order {
+    /// Apply a stage, with what was read anew of other hosts.
+    Stage {
+        number: usize,
+        peers: BTreeMap<String, Facts>,
+        is_last: bool,
+        done: oneshot::Sender<()>,
+    },
+    /// Read what other hosts see of this one.
+    Read { facts: oneshot::Sender<Facts> },
+    /// End, since too many hosts before this one failed.
+    HoldBack { why: String },
+}
+
+/// A host being worked on.
+pub(super) struct Worker {
+    /// Its reviewed plan.
+    pub(super) plan: HostPlan,
+    orders: Option<mpsc::Sender<Order>>,
+    task: JoinHandle<HostResult>,
+}
+
+impl Worker {
+    /// The host's name.
+    pub(super) fn name(&self) -> &str {
+        &self.plan.host
+    }
+
+    /// Applies a stage, and ends after it if it is the last; whether the host is still well.
+    pub(super) async fn apply(&self, number: usize, peers: BTreeMap<String, Facts>, is_last: bool) -> bool {
+        let (done, is_done) = oneshot::channel();
+        let order = Order::Stage {
+            number,
+            peers,
+            is_last,
+            done,
+        };
+        self.order(order).await;
+        is_done.await.is_ok()
+    }
+
+    /// What other hosts see of this one; nothing of a host that ended.
+    pub(super) async fn read(&self) -> Option<Facts> {
+        let (facts, read) = oneshot::channel();
+        self.order(Order::Read { facts }).await;
+        read.await.ok()
+    }
+
+    /// Ends it before its turn.
+    pub(super) async fn hold_back(&self, why: &str) {
+        self.order(Order::HoldBack { why: why.to_owned() }).await;
+    }
+
+    async fn order(&self, order: Order) {
+        if let Some(orders) = &self.orders {
+            // One that ended takes no more orders, which shows in that it gives no answer.
+            let _ = orders.send(order).await;
+        }
+    }
+
+    /// Lets it end, and gives its result.
+    pub(super) async fn end(mut self) -> HostResult {
+        self.orders = None;
+        match self.task.await {
+            Ok(result) => result,
+            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+        }
+    }
+}
+
+/// Begins to work on a host, which waits for orders.
+pub(super) fn start(host: ReadHost, common: Common) -> Worker {
+    let (orders, ordered) = mpsc::channel(1);
+    Worker {
+        plan: host.build.plan.hosts[0].clone(),
+        orders: Some(orders),
+        task: tokio::spawn(work(host, common, ordered)),
+    }
+}
+
+async fn work(host: ReadHost, common: Common, mut orders: mpsc::Receiver<Order>) -> HostResult {
+    let ReadHost {
+        run,
+        mut connection,
+        known,
+        build,
+    } = host;
+    let mut host_apply = HostApply {
+        run: &run,
+        reviewed: &build.plan.hosts[0],
+        known,
+        digests: &common.digests,
+        events: &common.events,
+        live_output: common.options.live_output,
+        stage: 0,
+        results: Vec::new(),
+        notices: Vec::new(),
+    };
+    let mut took = Duration::ZERO;
+    let mut cancelled = common.cancelled.clone();
+    let halt = tokio::select! {
+        biased;
+        () = cancellation(&mut cancelled) => Some(interrupted()),
+        halt = obey(&mut host_apply, &mut connection, &common, &mut orders, &mut took) => halt,
+    };
+    let round_trips = connection.round_trips();
+    connection.close().await;
+    let result = host_apply.result(halt, round_trips, took);
+    // Nobody listening is no reason to stop.
+    let _ = common.events.send(Event::HostFinished { result: result.clone() });
+    result
+}
+
+/// Does what it is told until it is told no more, or something stops it.
+async fn obey(
+    host_apply: &mut HostApply<'_>,
+    connection: &mut Connection,
+    common: &Common,
+    orders: &mut mpsc::Receiver<Order>,
+    took: &mut Duration,
+) -> Option<Halt> {
+    let first = orders.recv().await?;
+    if let Order::HoldBack { why } = first {
+        return Some(held_back(&why));
+    }
+    // Nobody closes it: without a turn the host is changed at once.
+    let mut turn = common.turns.acquire().await.ok();
+    let mut since = Instant::now();
+    host_apply.begin();
+    let mut request = LockRequest {
+        wait: common.options.lock_wait,
+        ..LockRequest::new(&common.options.who)
+    };
+    if let Some(path) = host_apply.lock_path() {
+        request.path = path;
+    }
+    let mut writer = match connection.lock(&request).await {
+        Ok(writer) => writer,
+        Err(error) => {
+            *took = since.elapsed();
+            return Some(lost(&error));
+        }
+    };
+    let mut end = host_apply.take_away_jobs(&mut writer).await.map(|()| true);
+    let mut order = Some(first);
+    while let (Ok(true), Some(now)) = (&end, order.take()) {
+        end = follow(host_apply, &mut writer, now).await;
+        *took += since.elapsed();
+        if matches!(end, Ok(true)) {
+            drop(turn.take());
+            order = orders.recv().await;
+            turn = common.turns.acquire().await.ok();
+            since = Instant::now();
+        }
+    }
+    end.err()
+}
+
+/// Does what it is told; whether more may come.
+async fn follow(host_apply: &mut HostApply<'_>, writer: &mut Writer<'_>, order: Order) -> Result<bool, Halt> {
+    match order {
+        Order::Stage {
+            number,
+            peers,
+            is_last,
+            done,
+        } => {
+            host_apply.apply(writer, number, peers).await?;
+            if is_last {
+                host_apply.read_notices(writer).await?;
+            }
+            // Nobody waits who is gone.
+            let _ = done.send(());
+            Ok(!is_last)
+        }
+        Order::Read { facts } => {
+            let read = host_apply.read_visible(writer).await?;
+            let _ = facts.send(read);
+            Ok(true)
+        }
+        Order::HoldBack { why } => Err(held_back(&why)),
+    }
+}

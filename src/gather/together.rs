@@ -1,0 +1,111 @@
+//! Hosts whose plans look at one another's facts: planned together once each was read by itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::join_all;
+
+use super::{GatherError, ROUNDS, ReadHost, Reading, gather};
+use crate::facts::{FactKey, Facts};
+use crate::plan::{Build, Known, Plan, build};
+use crate::project::Run;
+use crate::secret::DigestKey;
+
+/// Plans all hosts that were read as one run, if any of them asked for facts of another.
+pub(super) async fn settle(run: &Run, mut readings: Vec<Reading>, digests: &DigestKey) -> Vec<Reading> {
+    let asks_others = |reading: &Reading| {
+        let host = reading.result.as_ref().ok();
+        host.is_some_and(|host| host.build.missing.keys().any(|name| *name != reading.host))
+    };
+    if !readings.iter().any(asks_others) {
+        return readings;
+    }
+    let mut together = run.clone();
+    together
+        .hosts
+        .retain(|host| readings.iter().any(|one| one.host == host.name && one.result.is_ok()));
+    let mut known = Known::default();
+    for reading in &mut readings {
+        if let Ok(host) = &mut reading.result {
+            known.facts.append(&mut std::mem::take(&mut host.known.facts));
+        }
+    }
+    let mut rounds = 0;
+    loop {
+        let whole = build(&together, &known, digests);
+        let is_open = |reading: &Reading| reading.result.is_ok() && whole.missing.contains_key(&reading.host);
+        if rounds == ROUNDS || !readings.iter().any(is_open) {
+            return apart(readings, &whole, &known);
+        }
+        rounds += 1;
+        let lost = read(&mut readings, &whole.missing, &mut known).await;
+        together.hosts.retain(|host| !lost.contains(&host.name));
+    }
+}
+
+/// Reads what is missing of each host; those that were lost.
+async fn read(
+    readings: &mut [Reading],
+    missing: &BTreeMap<String, BTreeSet<FactKey>>,
+    known: &mut Known,
+) -> BTreeSet<String> {
+    let asked = readings.iter_mut().filter_map(|reading| {
+        let keys = missing.get(&reading.host)?;
+        let host = reading.result.as_mut().ok()?;
+        let mut facts = known.facts.remove(&reading.host).unwrap_or_default();
+        let name = reading.host.clone();
+        Some(async move {
+            let result = gather(&mut host.connection, &name, keys, &mut facts).await;
+            (name, facts, result)
+        })
+    });
+    let answers: Vec<(String, Facts, Result<(), GatherError>)> = join_all(asked).await;
+    let mut lost = BTreeSet::new();
+    for (name, facts, result) in answers {
+        known.facts.insert(name.clone(), facts);
+        if let Err(error) = result {
+            if let Some(reading) = readings.iter_mut().find(|reading| reading.host == name) {
+                let host = std::mem::replace(&mut reading.result, Err(error));
+                if let Ok(host) = host {
+                    host.connection.close().await;
+                }
+            }
+            lost.insert(name);
+        }
+    }
+    lost
+}
+
+/// To each host its part of the plan, and what was read of all.
+fn apart(readings: Vec<Reading>, whole: &Build, known: &Known) -> Vec<Reading> {
+    readings
+        .into_iter()
+        .map(|reading| {
+            let Reading {
+                host: name,
+                took,
+                result,
+            } = reading;
+            let result = result.map(|host| ReadHost {
+                known: known.clone(),
+                build: Build {
+                    plan: Plan {
+                        hosts: whole.plan.host(&name).cloned().into_iter().collect(),
+                    },
+                    mistakes: whole
+                        .mistakes
+                        .iter()
+                        .filter(|mistake| mistake.host == name)
+                        .cloned()
+                        .collect(),
+                    ..Build::default()
+                },
+                ..host
+            });
+            Reading {
+                host: name,
+                took,
+                result,
+            }
+        })
+        .collect()
+}

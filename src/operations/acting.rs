@@ -1,0 +1,251 @@
+//! `become` and `become_user`: as whom an operation acts.
+//!
+//! ```toml
+//! [[operation]]
+//! op = "server.shell"
+//! become_user = "deploy"
+//! commands = ["git -C app pull"]
+//! unless = "git -C app diff --quiet origin"
+//! ```
+//!
+//! A command runs as that user. A file is written by root all the same; what it makes new belongs to the user.
+
+use serde::Deserialize;
+
+use super::server::names::check_name;
+use super::{Operation, PlanContext};
+use crate::change::{NotKnown, Outcome, Ownership, Stop};
+use crate::facts::account::UserFact;
+use crate::facts::overlay::Scope;
+use crate::facts::{Check, FactKey, Identity};
+use crate::value::{Kind, Known, Table, Value, ValueError, deserialize};
+
+/// What acting as somebody means for an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Acts {
+    /// Nothing: only root can do it, or it does not matter who does.
+    AsItself,
+    /// What it makes new belongs to them.
+    ForOwner,
+    /// Its commands run as them.
+    AsAnybody,
+}
+
+/// The keys that say as whom an operation acts.
+pub const ACTING_KEYS: &[&str] = &[BECOME, BECOME_USER];
+
+const BECOME: &str = "become";
+const BECOME_USER: &str = "become_user";
+
+/// The parameters that every operation may have beside its own.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wish {
+    /// Whether it acts as root (or as `become_user`), rather than as whoever logged in.
+    #[serde(rename = "become")]
+    privileged: Option<bool>,
+    /// As whom.
+    become_user: Option<String>,
+}
+
+/// An operation that acts as somebody.
+#[derive(Debug)]
+struct Acting {
+    operation: Box<dyn Operation>,
+    acts: Acts,
+    name: &'static str,
+    wish: Wish,
+}
+
+/// Reads the parameters of an operation, of which `parse` reads its own.
+///
+/// Errors: as `parse`, and parameters about who acts that are of the wrong type.
+pub(super) fn parse(
+    name: &'static str,
+    acts: Acts,
+    parameters: &Value,
+    parse: impl Fn(&Value) -> Result<Box<dyn Operation>, ValueError>,
+) -> Result<Box<dyn Operation>, ValueError> {
+    let Kind::Table(table) = &parameters.kind else {
+        return parse(parameters);
+    };
+    let (wish, own): (Table, Table) = table
+        .clone()
+        .into_iter()
+        .partition(|(key, _)| [BECOME, BECOME_USER].contains(&key.as_str()));
+    if wish.is_empty() {
+        return parse(parameters);
+    }
+    let read = |table| Value::new(Kind::Table(table)).at(parameters.origin.as_ref());
+    Ok(Box::new(Acting {
+        wish: deserialize(&read(wish))?,
+        operation: parse(&read(own))?,
+        acts,
+        name,
+    }))
+}
+
+impl Operation for Acting {
+    fn needs(&self) -> Vec<FactKey> {
+        let identity = self.identity();
+        let user = match &identity {
+            Identity::User(name) => Some(FactKey::User(name.clone())),
+            _ => None,
+        };
+        let own = self.operation.needs().into_iter().map(|key| match key {
+            FactKey::Check(Check::Command { script, .. }) => FactKey::Check(Check::Command {
+                script,
+                by: identity.clone(),
+            }),
+            other => other,
+        });
+        own.chain(user).collect()
+    }
+
+    fn touches(&self) -> Vec<Scope> {
+        self.operation.touches()
+    }
+
+    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        self.check(context)?;
+        context.act_as(self.identity());
+        // First, so that all it asks for is asked in one go.
+        let planned = self.operation.plan(context);
+        self.check_user(context)?;
+        planned
+    }
+}
+
+impl Acting {
+    fn identity(&self) -> Identity {
+        match (&self.wish.become_user, self.wish.privileged) {
+            (Some(user), _) => Identity::User(user.clone()),
+            (None, Some(false)) => Identity::LoginUser,
+            (None, _) => Identity::Root,
+        }
+    }
+
+    fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
+        if let Some(user) = &self.wish.become_user {
+            check_name(context, BECOME_USER, user)?;
+            if self.wish.privileged == Some(false) {
+                let mistake = context.mistake(
+                    BECOME,
+                    "`become = false` beside `become_user`",
+                    "nobody would become anybody",
+                );
+                return Err(Stop::Refused(Box::new(mistake.hint("take one of them out"))));
+            }
+        }
+        let argument = match (&self.wish.become_user, self.wish.privileged) {
+            (Some(_), _) => BECOME_USER,
+            (None, Some(false)) => BECOME,
+            (None, _) => return check_root(context),
+        };
+        if self.acts == Acts::AsItself {
+            let title = format!("`{argument}` means nothing for `{}`", self.name);
+            let mistake = context.mistake(argument, title, "it would not act as anybody else");
+            let hint = "take it out; it is for `server.shell`, and for `files.put`, `files.template`, `files.file`, \
+                        `files.directory` and `files.link`, as the owner of what they make";
+            return Err(Stop::Refused(Box::new(mistake.hint(hint))));
+        }
+        Ok(())
+    }
+
+    /// A user that is not there is a mistake; one that an operation before makes, or may bring, is not.
+    fn check_user(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
+        let Some(user) = &self.wish.become_user else {
+            return Ok(());
+        };
+        match context.user(user) {
+            Ok(UserFact::Absent) => Err(no_such_user(context, user)),
+            Err(refused @ Stop::Refused(_)) => Err(refused),
+            Ok(UserFact::Present(_)) | Err(Stop::NotKnown { .. }) => Ok(()),
+        }
+    }
+}
+
+/// Root is wanted by name: where nobody can be it, that is a mistake.
+fn check_root(context: &PlanContext<'_>) -> Result<(), Stop> {
+    let session = context.session();
+    let Some(unprivileged) = session.as_ref().and_then(|session| session.unprivileged.as_ref()) else {
+        return Ok(());
+    };
+    let title = "nobody becomes root on this host";
+    let label = format!("homelab works as `{}`", unprivileged.account.user);
+    let mistake = context.mistake(BECOME, title, label);
+    let hint = "say how in the inventory: `connection.become = \"sudo\"` or `\"doas\"`, or log in as root";
+    Err(Stop::Refused(Box::new(mistake.hint(hint))))
+}
+
+fn no_such_user(context: &PlanContext<'_>, user: &str) -> Stop {
+    let title = format!("there is no user `{user}`");
+    let mistake = context.mistake(BECOME_USER, title, "not on the host, and no operation before makes it");
+    Stop::Refused(Box::new(mistake.hint("`server.user` makes users")))
+}
+
+/// Whose something new is, where `owner` or `group` may be left out.
+///
+/// Errors: the primary group of who it is for is not known yet.
+pub(super) fn ownership(
+    context: &PlanContext<'_>,
+    owner: Option<&str>,
+    group: Option<&str>,
+) -> Result<Ownership, Stop> {
+    let default = match (owner, group) {
+        (Some(owner), Some(group)) => {
+            return Ok(Ownership {
+                owner: owner.to_owned(),
+                group: group.to_owned(),
+            });
+        }
+        _ => default_ownership(context)?,
+    };
+    Ok(Ownership {
+        owner: owner.map_or(default.owner, str::to_owned),
+        group: group.map_or(default.group, str::to_owned),
+    })
+}
+
+/// Whose something new is if nothing is said.
+pub(super) fn default_ownership(context: &PlanContext<'_>) -> Result<Ownership, Stop> {
+    let session = context.session();
+    let account = match context.identity() {
+        Identity::User(user) => return of_user(context, user),
+        Identity::Root => None,
+        Identity::Own => session.and_then(|session| Some(session.unprivileged?.account)),
+        Identity::LoginUser => Some(session.ok_or(Stop::NotKnown {
+            key: FactKey::System,
+            cause: NotKnown::NotGathered,
+        })?)
+        .map(|session| session.login),
+    };
+    let root = || Ownership {
+        owner: "root".to_owned(),
+        group: "root".to_owned(),
+    };
+    Ok(account.map_or_else(root, |account| Ownership {
+        owner: account.user,
+        group: account.group,
+    }))
+}
+
+fn of_user(context: &PlanContext<'_>, user: String) -> Result<Ownership, Stop> {
+    let UserFact::Present(found) = context.user(&user)? else {
+        return Err(no_such_user(context, &user));
+    };
+    match found.group {
+        Known::Yes(group) => Ok(Ownership { owner: user, group }),
+        Known::No(why) => {
+            let key = FactKey::User(user);
+            let cause = match context.predicted_by(&key) {
+                Some(operation) => NotKnown::Since(operation, why),
+                None => NotKnown::Denied(why),
+            };
+            Err(Stop::NotKnown { key, cause })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

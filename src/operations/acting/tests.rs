@@ -1,0 +1,163 @@
+use crate::change::{Attribute, NotKnown, Outcome, ResourceChange, Step, Stop};
+use crate::facts::overlay::Effect;
+use crate::facts::session::{Account, Session, Unprivileged};
+use crate::facts::system::SystemFacts;
+use crate::facts::{Fact, FactKey, Identity};
+use crate::operations::testing::{Bench, change, refusal};
+
+fn system(session: Session) -> Fact {
+    Fact::System(Box::new(SystemFacts {
+        session,
+        ..SystemFacts::default()
+    }))
+}
+
+fn account(name: &str) -> Account {
+    Account {
+        user: name.to_owned(),
+        group: format!("{name}-group"),
+    }
+}
+
+/// `anna` logged in, and became root if she could.
+fn by_anna(is_root: bool) -> Fact {
+    system(Session {
+        login: account("anna"),
+        unprivileged: (!is_root).then(|| Unprivileged {
+            account: account("anna"),
+            groups: ["anna-group".to_owned()].into(),
+            state_folder: "/s".to_owned(),
+            jobs_are_hidden: false,
+        }),
+    })
+}
+
+fn bench(op: &str, text: &str) -> Bench {
+    Bench::named(op, text)
+        .directory("/")
+        .directory("/srv")
+        .absent("/srv/x")
+        .user("web", 33, "www", &[])
+        .fact(FactKey::System, by_anna(true))
+}
+
+const PUT: &str = "dest = '/srv/x'\ncontent = 'x'\n";
+const SHELL: &str = "commands = ['id']\nalways = true\n";
+
+fn runs_as(change: &ResourceChange) -> &Identity {
+    match &change.steps[..] {
+        [Step::Run(run)] => &run.by,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn owned(change: ResourceChange) -> (Attribute, Attribute) {
+    let mut after = change.after.expect("comes to be");
+    let mut take = |name: &str| after.shift_remove(name).expect("an attribute");
+    (take("owner"), take("group"))
+}
+
+fn known(owner: &str, group: &str) -> (Attribute, Attribute) {
+    (Attribute::known(owner), Attribute::known(group))
+}
+
+#[test]
+fn commands_run_as_who_is_named_and_the_review_says_so() {
+    for (line, by, shown) in [
+        ("become_user = 'web'", Identity::User("web".to_owned()), Some("web")),
+        ("become = false", Identity::LoginUser, Some("anna")),
+        ("become = true", Identity::Root, None),
+        ("", Identity::Own, None),
+    ] {
+        let change = change(bench("server.shell", &format!("{SHELL}{line}")).plan());
+        assert_eq!(*runs_as(&change), by, "{line}");
+        let after = change.after.expect("runs");
+        assert_eq!(after.get("as"), shown.map(Attribute::known).as_ref(), "{line}");
+    }
+}
+
+#[test]
+fn conditions_are_tried_as_the_same_user() {
+    let bench = bench("server.shell", "commands = ['a']\nunless = 'b'\nbecome_user = 'web'");
+    let check = FactKey::Check(crate::facts::Check::Command {
+        script: "b".to_owned(),
+        by: Identity::User("web".to_owned()),
+    });
+    assert_eq!(bench.missing(), std::slice::from_ref(&check));
+    assert!(bench.needs().contains(&check) && bench.needs().contains(&FactKey::User("web".to_owned())));
+}
+
+#[test]
+fn what_is_new_belongs_to_who_is_named() {
+    let new = |line: &str| owned(change(bench("files.put", &format!("{PUT}{line}")).plan()));
+    assert_eq!(new("become_user = 'web'"), known("web", "www"));
+    assert_eq!(new("become = false"), known("anna", "anna-group"));
+    assert_eq!(new("become_user = 'web'\ngroup = 'adm'"), known("web", "adm"));
+    assert_eq!(new(""), known("root", "root"));
+    let kept = bench("files.put", &format!("{PUT}mode = '0600'\nbecome_user = 'web'")).file("/srv/x", "x", 0o644);
+    assert_eq!(owned(change(kept.plan())), known("root", "root"));
+    let directory = bench("files.directory", "path = '/srv/x'\nbecome_user = 'web'");
+    assert_eq!(owned(change(directory.plan())), known("web", "www"));
+    let link = change(bench("files.link", "path = '/srv/x'\ntarget = 'y'\nbecome_user = 'web'").plan());
+    assert!(matches!(&link.steps[..], [Step::Link { owner, .. }] if owner.owner == "web" && owner.group == "www"));
+}
+
+#[test]
+fn without_root_what_is_new_is_the_own() {
+    let bench = bench("files.put", PUT).fact(FactKey::System, by_anna(false));
+    assert_eq!(owned(change(bench.plan())), known("anna", "anna-group"));
+}
+
+#[test]
+fn a_user_must_be_there_unless_an_operation_before_makes_it() {
+    for (op, text) in [("files.put", PUT), ("server.shell", SHELL)] {
+        let text = format!("{text}become_user = 'new'");
+        let nobody = bench(op, &text).no_user("new");
+        assert_eq!(
+            refusal(nobody.plan()).to_string(),
+            "t.toml:3:15: there is no user `new`"
+        );
+        let (key, made) = Bench::user_fact("new", "new");
+        let made = bench(op, &text).no_user("new").after(Effect::Set(key, made));
+        assert!(matches!(made.plan(), Ok(Outcome::Change(_))));
+    }
+    let brought = bench("files.put", &format!("{PUT}become_user = 'new'"))
+        .no_user("new")
+        .package_may_bring("/opt");
+    assert!(matches!(
+        brought.plan(),
+        Err(Stop::NotKnown {
+            cause: NotKnown::Since(..),
+            ..
+        })
+    ));
+}
+
+#[test]
+fn refusals_name_what_is_wrong() {
+    let refused = |bench: Bench| refusal(bench.plan()).to_string();
+    let packages = "packages = ['jq']\n";
+    assert_eq!(
+        refused(bench("apt.packages", &format!("{packages}become_user = 'web'"))),
+        "t.toml:2:15: `become_user` means nothing for `apt.packages`"
+    );
+    assert_eq!(
+        refused(bench("apt.packages", &format!("{packages}become = false"))),
+        "t.toml:2:10: `become` means nothing for `apt.packages`"
+    );
+    let root = bench("apt.packages", &format!("{packages}become = true")).package("jq", "1");
+    assert_eq!(root.plan(), Ok(Outcome::Unchanged));
+    assert_eq!(
+        refused(bench(
+            "server.shell",
+            &format!("{SHELL}become = false\nbecome_user = 'web'")
+        )),
+        "t.toml:3:10: `become = false` beside `become_user`"
+    );
+    assert_eq!(
+        refused(bench("server.shell", &format!("{SHELL}become_user = '-x'"))),
+        "t.toml:3:15: `-x` is no name of a user or group"
+    );
+    let no_way = bench("server.shell", &format!("{SHELL}become = true")).fact(FactKey::System, by_anna(false));
+    assert_eq!(refused(no_way), "t.toml:3:10: nobody becomes root on this host");
+}

@@ -1,0 +1,160 @@
+//! An entry as written, over the host's data: whether it is wanted, and for which items.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Diagnostic, Origin};
+use crate::project::Common;
+use crate::template::{Scope, inspect_expression};
+use crate::value::{Kind, Value};
+
+/// Whether something is wanted.
+pub(super) enum Answer {
+    Yes,
+    No,
+    /// Not known, for this reason.
+    Unknown(String),
+}
+
+/// One time that an entry is wanted.
+pub(super) struct Instance {
+    /// The key of its item, where it is one of several.
+    pub(super) item: Option<String>,
+    /// What its templates see, the item included.
+    pub(super) scope: Scope,
+    /// Set where it is not known whether it is wanted.
+    pub(super) unknown: Option<String>,
+}
+
+/// Every time that the entry is wanted: never where `when` says no, several times where `for_each` lists items.
+///
+/// With `assumes`, what is not known is taken for true.
+pub(super) fn expand(common: &Common, scope: &Scope, assumes: bool) -> Result<Vec<Instance>, Diagnostic> {
+    let once = |unknown| Instance {
+        item: None,
+        scope: scope.clone(),
+        unknown,
+    };
+    let Some(list) = &common.for_each else {
+        return Ok(match condition(common.when.as_ref(), scope)? {
+            Answer::No => Vec::new(),
+            Answer::Unknown(_) if assumes => vec![once(None)],
+            Answer::Unknown(why) => vec![once(Some(why))],
+            Answer::Yes => vec![once(None)],
+        });
+    };
+    let is_for_items = common.when.as_ref().is_some_and(looks_at_item);
+    if !is_for_items {
+        match condition(common.when.as_ref(), scope)? {
+            Answer::No => return Ok(Vec::new()),
+            Answer::Unknown(why) if !assumes => return Ok(vec![once(Some(why))]),
+            Answer::Unknown(_) | Answer::Yes => {}
+        }
+    }
+    let items = match items(list, scope)? {
+        Ok(items) => items,
+        Err(why) => return Ok(vec![once(Some(why))]),
+    };
+    let mut instances = Vec::new();
+    for (key, item) in keyed(items, list)? {
+        let scope = scope.with_item(item);
+        let answer = if is_for_items {
+            condition(common.when.as_ref(), &scope)?
+        } else {
+            Answer::Yes
+        };
+        let unknown = match answer {
+            Answer::No => continue,
+            Answer::Unknown(why) if !assumes => Some(why),
+            Answer::Unknown(_) | Answer::Yes => None,
+        };
+        instances.push(Instance {
+            item: Some(key),
+            scope,
+            unknown,
+        });
+    }
+    Ok(instances)
+}
+
+/// What a condition comes to.
+pub(super) fn condition(when: Option<&Value>, scope: &Scope) -> Result<Answer, Diagnostic> {
+    let Some(when) = when else {
+        return Ok(Answer::Yes);
+    };
+    let value = match &when.kind {
+        Kind::String(expression) => scope.evaluate(expression, when.origin.as_ref())?,
+        _ => when.clone(),
+    };
+    match value.kind {
+        Kind::Bool(true) => Ok(Answer::Yes),
+        Kind::Bool(false) => Ok(Answer::No),
+        Kind::Unknown(why) => Ok(Answer::Unknown(why)),
+        _ => Err(comes_to("`when` must come to true or false", when, &value)
+            .hint("compare it, as in `name == 'x'`, or ask `name is defined`")),
+    }
+}
+
+fn comes_to(title: &str, written: &Value, value: &Value) -> Diagnostic {
+    let mistake =
+        Diagnostic::new(title).at_maybe(written.origin.as_ref(), format!("this comes to {}", value.describe()));
+    let elsewhere = value
+        .origin
+        .as_ref()
+        .filter(|origin| written.origin.as_ref() != Some(*origin));
+    mistake.at_maybe(elsewhere, "the value is written here")
+}
+
+fn looks_at_item(when: &Value) -> bool {
+    when.as_str()
+        .and_then(|expression| inspect_expression(expression, None).ok())
+        .is_some_and(|names| {
+            names
+                .used
+                .iter()
+                .any(|name| name == "item" || name.starts_with("item."))
+        })
+}
+
+fn items(list: &Value, scope: &Scope) -> Result<Result<Vec<Value>, String>, Diagnostic> {
+    let value = match &list.kind {
+        Kind::String(expression) => scope.evaluate(expression, list.origin.as_ref())?,
+        _ => scope.render(list)?,
+    };
+    match value.kind {
+        Kind::List(items) => Ok(Ok(items)),
+        Kind::Unknown(why) => Ok(Err(why)),
+        _ => Err(comes_to("`for_each` must come to a list", list, &value).hint("write a list, as in `[\"a\", \"b\"]`")),
+    }
+}
+
+/// Items with their keys, no key twice.
+fn keyed(items: Vec<Value>, list: &Value) -> Result<Vec<(String, Value)>, Diagnostic> {
+    let mut seen: BTreeMap<String, Option<Origin>> = BTreeMap::new();
+    let mut keyed = Vec::new();
+    for item in items {
+        let place = item.origin.clone().or_else(|| list.origin.clone());
+        let key = item_key(&item, place.as_ref())?;
+        if let Some(first) = seen.insert(key.clone(), place.clone()) {
+            let first = first.filter(|first| place.as_ref() != Some(first));
+            return Err(Diagnostic::new(format!("two items of `for_each` are called `{key}`"))
+                .at_maybe(place.as_ref(), "the second one")
+                .at_maybe(first.as_ref(), "the first one")
+                .hint("take one out, or give each a `name` of its own"));
+        }
+        keyed.push((key, item));
+    }
+    Ok(keyed)
+}
+
+/// The key of an item is its `name`, else the item itself if it is a string.
+fn item_key(item: &Value, place: Option<&Origin>) -> Result<String, Diagnostic> {
+    let named = match &item.kind {
+        Kind::Table(table) => table.get("name").and_then(|entry| entry.value.as_str()),
+        _ => item.as_str(),
+    };
+    named.map(str::to_owned).ok_or_else(|| {
+        Diagnostic::new("an item of `for_each` has no key")
+            .at_maybe(place, format!("this is {}", item.describe()))
+            .hint("an item is a string, or a table with a `name`")
+    })
+}

@@ -1,0 +1,484 @@
+//! The plan of one host, operation by operation.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::bind::{Bound, BoundOperation, bind, bracketed, twice};
+use super::build::Peers;
+use super::expand::{Answer, Instance, condition, expand};
+use super::reach::limited;
+use super::visible::{Asked, NOT_READ, VisibleFacts};
+use super::{Build, Known, Mistake, PlannedOperation};
+use crate::change::{NotKnown, Outcome, ResourceChange, Stop};
+use crate::error::{Diagnostic, Origin};
+use crate::facts::overlay::{Effect, OperationId, Overlay, Scope};
+use crate::facts::{FactKey, Facts};
+use crate::operations::{Operation, PlanContext};
+use crate::project::{Named, Run, RunHost, Task, TaskEntry, TaskUse, Wanted, check_names, described};
+use crate::secret::DigestKey;
+use crate::template::{self, Bindings};
+use crate::value::{Entry, Kind, Table, Value};
+
+/// Tasks that include one another go no deeper than this; a ring is a mistake of its own.
+const DEEPEST: usize = 32;
+
+pub(super) struct HostBuilder<'a> {
+    run: &'a Run,
+    host: &'a RunHost,
+    facts: &'a Facts,
+    known: &'a Known,
+    digests: &'a DigestKey,
+    asked: Asked,
+    catalogue: Arc<Table>,
+    peers: Peers,
+    overlay: Overlay<'a>,
+    operations: Vec<PlannedOperation>,
+    seen: BTreeMap<OperationId, Origin>,
+    looks_ahead: bool,
+}
+
+/// Where in the run an operation is: what led to it.
+#[derive(Clone, Default)]
+struct Place {
+    stage: usize,
+    /// `stage / task[item] / …`
+    path: String,
+    within: Vec<Origin>,
+    tags: Vec<String>,
+    vars: Arc<Table>,
+}
+
+impl<'a> HostBuilder<'a> {
+    pub(super) fn new(
+        run: &'a Run,
+        host: &'a RunHost,
+        facts: &'a Facts,
+        known: &'a Known,
+        digests: &'a DigestKey,
+        asked: &Asked,
+    ) -> Self {
+        Self {
+            run,
+            host,
+            facts,
+            known,
+            digests,
+            asked: asked.clone(),
+            catalogue: Arc::new(catalogue(run, host)),
+            peers: Peers::default(),
+            overlay: Overlay::new(facts),
+            operations: Vec::new(),
+            seen: BTreeMap::new(),
+            looks_ahead: false,
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.host.name
+    }
+
+    /// The facts as the operations so far leave them.
+    pub(super) fn overlay(&self) -> &Overlay<'a> {
+        &self.overlay
+    }
+
+    /// What concerns the whole host.
+    pub(super) fn begin(&mut self, build: &mut Build) {
+        self.want(FactKey::System, build);
+        for mistake in check_names(&self.run.catalogue, &self.host.data) {
+            self.mistake(mistake, build);
+        }
+    }
+
+    /// What the plan came to.
+    pub(super) fn end(mut self, build: &mut Build) -> Vec<PlannedOperation> {
+        if build.missing.contains_key(self.name()) {
+            self.look_ahead(build);
+        }
+        self.operations
+    }
+
+    /// Asks for what the operations behind one that lacks a fact will want, as if that one changed nothing, and as if all were
+    /// wanted of which that is not known yet: each would cost a round of its own otherwise. What this finds to be wrong is no
+    /// mistake.
+    fn look_ahead(&mut self, build: &mut Build) {
+        let mut ahead = HostBuilder::new(self.run, self.host, self.facts, self.known, self.digests, &self.asked);
+        ahead.peers = Arc::clone(&self.peers);
+        ahead.looks_ahead = true;
+        let mut aside = Build::default();
+        for stage in 0..self.run.stages.len() {
+            ahead.plan_stage(stage, &Arc::clone(&self.peers), &mut aside);
+        }
+        for (host, keys) in aside.missing {
+            build.missing.entry(host).or_default().extend(keys);
+        }
+    }
+
+    pub(super) fn plan_stage(&mut self, number: usize, peers: &Peers, build: &mut Build) {
+        let run = self.run;
+        let stage = &run.stages[number];
+        if !stage.hosts.contains(&self.host.name) {
+            return;
+        }
+        self.peers = Arc::clone(peers);
+        let place = Place {
+            stage: number,
+            path: stage.name.clone().unwrap_or_default(),
+            ..Place::default()
+        };
+        for task_use in &stage.tasks {
+            self.plan_use(task_use, &place, build);
+        }
+    }
+
+    /// What templates see at this place of the plan.
+    fn scope(&self, vars: &Arc<Table>) -> template::Scope {
+        let bindings = Bindings {
+            data: Arc::clone(&self.host.data),
+            facts: Arc::new(VisibleFacts::new(&self.host.name, &self.overlay, &self.asked)),
+            peers: Arc::clone(&self.peers),
+            catalogue: Arc::clone(&self.catalogue),
+        };
+        template::Scope::new(bindings).with_vars(Arc::clone(vars))
+    }
+
+    fn plan_use(&mut self, task_use: &TaskUse, place: &Place, build: &mut Build) {
+        let run = self.run;
+        let Some(task) = run.tasks.get(&task_use.task.name) else {
+            return;
+        };
+        let is_entry = place.within.is_empty();
+        let instances = expand(&task_use.common, &self.scope(&place.vars), self.looks_ahead);
+        self.note_asked(build);
+        let instances = match instances {
+            Ok(instances) => instances,
+            Err(mistake) => return self.mistake(mistake, build),
+        };
+        for instance in instances {
+            if is_entry && !self.is_selected(task_use, &instance, build) {
+                continue;
+            }
+            if place.within.len() < DEEPEST {
+                self.plan_instance(task, task_use, instance, place, build);
+            }
+        }
+    }
+
+    /// Whether `--only` wants it; what is not known yet is looked at.
+    fn is_selected(&self, task_use: &TaskUse, instance: &Instance, build: &mut Build) -> bool {
+        build.items.extend(instance.item.clone());
+        if self.run.only.is_empty() {
+            return true;
+        }
+        let mut is_wanted = false;
+        for only in &self.run.only {
+            let wants = match (only.wants(task_use), &instance.item) {
+                (Wanted::Whole, _) => true,
+                (Wanted::Item, Some(item)) => only.wants_item(item),
+                (Wanted::Item, None) => instance.unknown.is_some() && task_use.common.for_each.is_some(),
+                (Wanted::Not, _) => false,
+            };
+            if wants {
+                build.selected.insert(only.text.clone());
+                is_wanted = true;
+            }
+        }
+        is_wanted
+    }
+
+    fn plan_instance(&mut self, task: &Task, task_use: &TaskUse, instance: Instance, above: &Place, build: &mut Build) {
+        let name = task_use.own_name().unwrap_or(&task_use.task.name);
+        let name = format!("{name}{}", bracketed(instance.item.as_deref()));
+        let separator = if above.path.is_empty() { "" } else { " / " };
+        let mut place = above.clone();
+        place.path = format!("{}{separator}{name}", above.path);
+        place.within.push(task_use.origin.clone());
+        let tags = task_use.common.tags.iter().chain(&task.tags);
+        place.tags.extend(tags.map(|tag| tag.name.clone()));
+        if let Some(why) = instance.unknown {
+            return self.defer_task(task, &name, above, place, why, build);
+        }
+        let vars = vars(task, task_use, &instance.scope, &self.scope(&Arc::default()));
+        self.note_asked(build);
+        match vars {
+            Ok(vars) => place.vars = Arc::new(vars),
+            Err(mistake) => return self.mistake(mistake, build),
+        }
+        let scope = self.scope(&place.vars);
+        let answer = condition(task.when.as_ref(), &scope);
+        self.note_asked(build);
+        match answer {
+            Ok(Answer::Yes) => {}
+            Ok(Answer::No) => return,
+            Ok(Answer::Unknown(_)) if self.looks_ahead => {}
+            Ok(Answer::Unknown(why)) => return self.defer_task(task, &name, above, place, why, build),
+            Err(mistake) => return self.mistake(mistake, build),
+        }
+        let lacking = lacking(task, task_use, &scope);
+        if !lacking.is_empty() {
+            for mistake in lacking {
+                self.mistake(mistake, build);
+            }
+            return;
+        }
+        for entry in &task.entries {
+            match entry {
+                TaskEntry::Operation(raw) => self.plan_operation(raw, &place, build),
+                TaskEntry::Include(include) => self.plan_use(include, &place, build),
+            }
+        }
+    }
+
+    /// One line for a task of which it is not known whether it is wanted.
+    fn defer_task(&mut self, task: &Task, name: &str, above: &Place, place: Place, why: String, build: &mut Build) {
+        if !self.has_tag(
+            &place.tags,
+            task.operations().flat_map(|operation| &operation.common.tags),
+        ) {
+            return;
+        }
+        let id = OperationId(format!("{} / {}", self.host.name, place.path));
+        if self.is_done(&id) {
+            return;
+        }
+        let outcome = deferred(Vec::new(), why, vec![Scope::Everything]);
+        self.overlay.commit(&id, effects(&id, &outcome));
+        let origin = place.within.last().cloned().unwrap_or_else(|| task.origin.clone());
+        let label = if above.path.is_empty() { name } else { &above.path };
+        self.operations.push(PlannedOperation {
+            id,
+            stage: place.stage,
+            task: label.to_owned(),
+            origin,
+            within: place.within,
+            peers: BTreeSet::new(),
+            outcome,
+            asked: BTreeSet::new(),
+        });
+        self.note_asked(build);
+    }
+
+    fn has_tag<'t>(&self, above: &[String], own: impl IntoIterator<Item = &'t Named>) -> bool {
+        let wanted = &self.run.tags;
+        wanted.is_empty()
+            || above.iter().any(|tag| wanted.contains(tag))
+            || own.into_iter().any(|tag| wanted.contains(&tag.name))
+    }
+
+    fn plan_operation(&mut self, raw: &crate::project::RawOperation, place: &Place, build: &mut Build) {
+        if !self.has_tag(&place.tags, &raw.common.tags) {
+            return;
+        }
+        let path = format!("{} / {}", self.host.name, place.path);
+        let instances = expand(&raw.common, &self.scope(&place.vars), self.looks_ahead);
+        let bound = instances.and_then(|instances| {
+            let bound = instances.into_iter().map(|instance| bind(raw, instance, &path));
+            bound.collect::<Result<Vec<_>, _>>()
+        });
+        let (keys, peers) = self.note_asked(build);
+        match bound {
+            Ok(bound) => {
+                for operation in bound {
+                    self.plan_bound(operation, raw, place, (&keys, &peers), build);
+                }
+            }
+            Err(mistake) => self.mistake(mistake, build),
+        }
+    }
+
+    fn plan_bound(
+        &mut self,
+        operation: BoundOperation,
+        raw: &crate::project::RawOperation,
+        place: &Place,
+        (keys, peers): (&BTreeSet<FactKey>, &BTreeSet<String>),
+        build: &mut Build,
+    ) {
+        if let Some(first) = self.seen.insert(operation.id.clone(), raw.origin.clone()) {
+            return self.mistake(twice(&operation.id, &raw.origin, &first), build);
+        }
+        if self.is_done(&operation.id) {
+            return;
+        }
+        let context = PlanContext::new(
+            self.overlay.clone(),
+            &operation.arguments,
+            &raw.origin,
+            &self.run.assets,
+            self.digests,
+            &operation.scope,
+        );
+        let mut is_unread = false;
+        let mut touches = Vec::new();
+        let outcome = match &operation.bound {
+            Bound::Unknown(why) => Ok(deferred(Vec::new(), why.clone(), vec![Scope::Everything])),
+            Bound::Ready(ready) => {
+                touches = ready.touches();
+                ready.needs().into_iter().for_each(|key| self.want(key, build));
+                let planned = ready.plan(&context);
+                is_unread = matches!(
+                    planned,
+                    Err(Stop::NotKnown {
+                        cause: NotKnown::NotGathered,
+                        ..
+                    })
+                );
+                outcome(planned, ready.as_ref())
+            }
+        };
+        let mut asked = context.asked();
+        drop(context);
+        let (later_keys, later_peers) = self.note_asked(build);
+        asked.extend(keys.iter().cloned().chain(later_keys));
+        asked.iter().cloned().for_each(|key| self.want(key, build));
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(mistake) => return self.mistake(mistake, build),
+        };
+        let effects = effects(&operation.id, &outcome);
+        let outcome = limited(outcome, touches, &self.overlay);
+        if !(is_unread && self.looks_ahead) {
+            self.overlay.commit(&operation.id, effects);
+        }
+        self.operations.push(PlannedOperation {
+            id: operation.id,
+            stage: place.stage,
+            task: place.path.clone(),
+            origin: raw.origin.clone(),
+            within: place.within.clone(),
+            peers: peers.union(&later_peers).cloned().collect(),
+            outcome,
+            asked,
+        });
+    }
+
+    /// Asks for the facts that templates looked at and that were not read; gives the host's own keys and the other hosts.
+    fn note_asked(&self, build: &mut Build) -> (BTreeSet<FactKey>, BTreeSet<String>) {
+        let (mut own, mut peers) = (BTreeSet::new(), BTreeSet::new());
+        for (host, key) in self.asked.take() {
+            if host == self.host.name {
+                self.want(key.clone(), build);
+                own.insert(key);
+                continue;
+            }
+            let is_read = self
+                .known
+                .facts
+                .get(&host)
+                .is_some_and(|facts| facts.get(&key).is_some());
+            if !is_read {
+                build.missing.entry(host.clone()).or_default().insert(key);
+            }
+            peers.insert(host);
+        }
+        (own, peers)
+    }
+
+    fn is_done(&self, id: &OperationId) -> bool {
+        self.known
+            .done
+            .get(&self.host.name)
+            .is_some_and(|done| done.contains(id))
+    }
+
+    fn want(&self, key: FactKey, build: &mut Build) {
+        if self.facts.get(&key).is_none() {
+            build.missing.entry(self.host.name.clone()).or_default().insert(key);
+        }
+    }
+
+    fn mistake(&self, diagnostic: Diagnostic, build: &mut Build) {
+        build.mistakes.push(Mistake {
+            host: self.host.name.clone(),
+            diagnostic,
+        });
+    }
+}
+
+/// What templates of a host see as `catalogue`.
+fn catalogue(run: &Run, host: &RunHost) -> Table {
+    run.catalogue
+        .iter()
+        .map(|(name, stack)| {
+            let entry = Entry {
+                key: None,
+                value: Value::new(Kind::Table(described(name, stack, &host.data))),
+            };
+            (name.clone(), entry)
+        })
+        .collect()
+}
+
+/// The task's `vars`: what is given, seen from where the task is used, and the defaults of the rest.
+fn vars(
+    task: &Task,
+    task_use: &TaskUse,
+    scope: &template::Scope,
+    defaults: &template::Scope,
+) -> Result<Table, Diagnostic> {
+    let mut vars = Table::new();
+    for (name, entry) in &task.vars {
+        if !task_use.vars.contains_key(name) {
+            let entry = Entry {
+                key: entry.key.clone(),
+                value: defaults.render(&entry.value)?,
+            };
+            vars.insert(name.clone(), entry);
+        }
+    }
+    vars.extend(scope.render_table(&task_use.vars)?);
+    Ok(vars)
+}
+
+/// What a task requires and does not get.
+fn lacking(task: &Task, task_use: &TaskUse, scope: &template::Scope) -> Vec<Diagnostic> {
+    let lacks = |name: &&Named| scope.evaluate(&name.name, name.origin.as_ref()).is_err();
+    // That vars are given is seen to without a host.
+    let of_data = task.required.iter().filter(|name| !name.name.starts_with("vars."));
+    of_data
+        .filter(lacks)
+        .map(|name| {
+            Diagnostic::new(format!("task `{}` requires `{}`", task.name, name.name))
+                .at_maybe(name.origin.as_ref(), "no data of this host has that name")
+                .at(&task_use.origin, "used here")
+                .hint(format!("write `{}` in `group_data/`, or for the host", name.name))
+        })
+        .collect()
+}
+
+fn outcome(planned: Result<Outcome, Stop>, operation: &dyn Operation) -> Result<Outcome, Diagnostic> {
+    match planned {
+        Ok(outcome) => Ok(outcome),
+        Err(Stop::Refused(diagnostic)) => Err(*diagnostic),
+        Err(Stop::NotKnown { key, cause }) => Ok(match cause {
+            NotKnown::NotGathered => deferred(Vec::new(), NOT_READ.to_owned(), operation.touches()),
+            NotKnown::Denied(why) => deferred(Vec::new(), format!("{key}: {why}"), operation.touches()),
+            NotKnown::Since(since, why) => {
+                let why = format!("{key}: {why} (`{}`)", since.slug());
+                deferred(vec![since], why, operation.touches())
+            }
+        }),
+    }
+}
+
+fn deferred(waits_for: Vec<OperationId>, why: String, touches: Vec<Scope>) -> Outcome {
+    Outcome::Deferred {
+        waits_for,
+        why,
+        touches,
+        preview: Vec::new(),
+    }
+}
+
+/// What later operations may count on after this one.
+fn effects(id: &OperationId, outcome: &Outcome) -> Vec<Effect> {
+    let of = |changes: &[ResourceChange]| changes.iter().flat_map(|change| change.effects.clone()).collect();
+    match outcome {
+        Outcome::Unchanged | Outcome::Check { .. } => Vec::new(),
+        Outcome::Change(changes) | Outcome::Ensure { changes, .. } => of(changes),
+        Outcome::Deferred { touches, .. } => touches
+            .iter()
+            .map(|scope| Effect::Forget(scope.clone(), format!("`{}` may change it", id.slug())))
+            .collect(),
+    }
+}

@@ -1,0 +1,114 @@
+//! What whoever homelab works as may do on a host: what needs root is not promised by anybody else.
+
+use crate::change::{Outcome, Ownership, ResourceChange, Run, Step};
+use crate::facts::overlay::{Lookup, OperationId, Overlay, Scope};
+use crate::facts::path::{PathFact, parent};
+use crate::facts::session::{Session, Unprivileged};
+use crate::facts::{Fact, FactKey, Identity};
+
+/// `outcome` as it is, or open with the reason where it takes root to carry it out and there is none.
+pub(super) fn limited(outcome: Outcome, touches: Vec<Scope>, overlay: &Overlay<'_>) -> Outcome {
+    let Some(Fact::System(system)) = overlay.gathered(&FactKey::System) else {
+        return outcome;
+    };
+    let session = &system.session;
+    let (Some(unprivileged), Some(why)) = (&session.unprivileged, session.needs_root()) else {
+        return outcome;
+    };
+    let (Outcome::Change(changes) | Outcome::Ensure { changes, .. }) = &outcome else {
+        return outcome;
+    };
+    let mut reach = Reach {
+        session,
+        unprivileged,
+        overlay: overlay.clone(),
+    };
+    if changes.iter().all(|change| reach.covers(change)) {
+        return outcome;
+    }
+    Outcome::Deferred {
+        waits_for: Vec::new(),
+        why,
+        touches,
+        preview: changes.clone(),
+    }
+}
+
+struct Reach<'a> {
+    session: &'a Session,
+    unprivileged: &'a Unprivileged,
+    /// The host as the changes so far would leave it.
+    overlay: Overlay<'a>,
+}
+
+impl Reach<'_> {
+    fn covers(&mut self, change: &ResourceChange) -> bool {
+        let is_within = change.steps.iter().all(|step| self.allows(change, step));
+        // Whose they are is of no matter: they are seen by the changes of the same operation alone.
+        self.overlay
+            .commit(&OperationId(String::new()), change.effects.iter().cloned());
+        is_within
+    }
+
+    fn allows(&self, change: &ResourceChange, step: &Step) -> bool {
+        match step {
+            Step::WriteFile { path, attributes, .. } | Step::MakeDirectory { path, attributes } => {
+                self.may_place(path) && self.unprivileged.may_give(&attributes.owner, &attributes.group)
+            }
+            Step::SetAttributes { path, attributes } => {
+                self.is_own(path) && self.unprivileged.may_give(&attributes.owner, &attributes.group)
+            }
+            Step::Link {
+                path,
+                owner: Ownership { owner, group },
+                ..
+            } => self.may_place(path) && self.unprivileged.may_give(owner, group),
+            Step::Remove { path } => self.may_place(path),
+            // It is the file's time that is set.
+            Step::Run(run) if change.id.kind == "file" => self.may_run(run) && self.is_own(&change.id.name),
+            Step::Run(run) => self.may_run(run),
+        }
+    }
+
+    fn may_run(&self, run: &Run) -> bool {
+        let own = &self.unprivileged.account.user;
+        match &run.by {
+            Identity::Root => false,
+            Identity::Own => true,
+            Identity::LoginUser => self.session.login.user == *own,
+            Identity::User(user) => user == own,
+        }
+    }
+
+    /// Whether what is at a path is this user's, as far as that is known.
+    fn is_own(&self, path: &str) -> bool {
+        match self.at(path) {
+            Some(PathFact::Present(inode)) => self.unprivileged.owns(&inode),
+            Some(PathFact::Absent) | None => true,
+        }
+    }
+
+    /// Whether something may be put at a path, or taken away there.
+    fn may_place(&self, path: &str) -> bool {
+        let directory = match self.at(parent(path)) {
+            Some(PathFact::Present(directory)) => directory,
+            Some(PathFact::Absent) | None => return true,
+        };
+        let may_replace = match self.at(path) {
+            Some(PathFact::Present(inode)) => self.unprivileged.may_replace(&inode, &directory),
+            Some(PathFact::Absent) | None => true,
+        };
+        may_replace && self.unprivileged.may_write(&directory)
+    }
+
+    /// What is at a path; `None` where that is not known, and only trying will tell.
+    fn at(&self, path: &str) -> Option<PathFact> {
+        match self.overlay.get(&FactKey::Path(path.to_owned())) {
+            Lookup::Known(Fact::Path(fact)) => Some(fact),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

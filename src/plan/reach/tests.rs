@@ -1,0 +1,142 @@
+use super::*;
+use crate::change::{Action, Attributed, Attributes, Before, ResourceId, Risk};
+use crate::facts::Facts;
+use crate::facts::overlay::Effect;
+use crate::facts::path::{Inode, InodeKind};
+use crate::facts::session::Account;
+use crate::facts::system::SystemFacts;
+
+fn directory(owner: &str, mode: u32) -> Fact {
+    Fact::Path(PathFact::Present(Inode {
+        kind: InodeKind::Directory,
+        owner: owner.to_owned(),
+        group: owner.to_owned(),
+        mode,
+    }))
+}
+
+fn key(path: &str) -> FactKey {
+    FactKey::Path(path.to_owned())
+}
+
+/// A host on which `anna` works, with a home of hers and an `/etc` that is root's.
+fn facts() -> Facts {
+    let account = Account {
+        user: "anna".to_owned(),
+        group: "anna".to_owned(),
+    };
+    let session = Session {
+        login: account.clone(),
+        unprivileged: Some(Unprivileged {
+            account,
+            groups: ["anna".to_owned()].into(),
+            state_folder: "/home/anna/.local/state/homelab".to_owned(),
+            jobs_are_hidden: false,
+        }),
+    };
+    let mut facts = Facts::default();
+    let system = SystemFacts {
+        session,
+        ..SystemFacts::default()
+    };
+    facts.insert(FactKey::System, Fact::System(Box::new(system)));
+    facts.insert(key("/home/anna"), directory("anna", 0o700));
+    facts.insert(key("/etc"), directory("root", 0o755));
+    facts.insert(key("/tmp"), directory("root", 0o1777));
+    for absent in ["/home/anna/x", "/home/anna/d", "/home/anna/d/e", "/etc/x", "/tmp/x"] {
+        facts.insert(key(absent), Fact::Path(PathFact::Absent));
+    }
+    facts.insert(key("/tmp/theirs"), directory("root", 0o644));
+    facts
+}
+
+fn change(step: Step, effects: Vec<Effect>) -> ResourceChange {
+    ResourceChange {
+        id: ResourceId {
+            kind: "file",
+            name: "x".to_owned(),
+        },
+        action: Action::Create,
+        before: Before::Absent,
+        after: Some(Attributed::new()),
+        expect: Vec::new(),
+        effects,
+        steps: vec![step],
+        risk: Risk::None,
+    }
+}
+
+fn is_limited(facts: &Facts, changes: Vec<ResourceChange>) -> bool {
+    match limited(Outcome::Change(changes), Vec::new(), &Overlay::new(facts)) {
+        Outcome::Change(_) => false,
+        Outcome::Deferred { why, preview, .. } => {
+            assert_eq!(why, "needs root; the login user is `anna`");
+            assert!(!preview.is_empty());
+            true
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn make(path: &str, owner: &str) -> ResourceChange {
+    let attributes = Attributes {
+        owner: owner.to_owned(),
+        group: owner.to_owned(),
+        mode: 0o755,
+    };
+    let step = Step::MakeDirectory {
+        path: path.to_owned(),
+        attributes,
+    };
+    change(step, vec![Effect::Set(key(path), directory(owner, 0o755))])
+}
+
+#[test]
+fn what_is_within_reach_stays_as_planned() {
+    let facts = facts();
+    assert!(!is_limited(&facts, vec![make("/home/anna/x", "anna")]));
+    assert!(!is_limited(&facts, vec![make("/tmp/x", "anna")]));
+    // A directory that comes to be is one to write into.
+    assert!(!is_limited(
+        &facts,
+        vec![make("/home/anna/d", "anna"), make("/home/anna/d/e", "anna")]
+    ));
+}
+
+#[test]
+fn what_needs_root_is_open_with_its_reason() {
+    let facts = facts();
+    assert!(is_limited(&facts, vec![make("/etc/x", "anna")]));
+    assert!(is_limited(&facts, vec![make("/home/anna/x", "root")]));
+    let path = "/tmp/theirs".to_owned();
+    assert!(is_limited(&facts, vec![change(Step::Remove { path }, Vec::new())]));
+    let run = |by: Identity| {
+        let run = Run {
+            summary: "x".to_owned(),
+            script: "x".to_owned(),
+            timeout: std::time::Duration::from_secs(1),
+            supervised: false,
+            by,
+        };
+        let mut change = change(Step::Run(run), Vec::new());
+        change.id.kind = "command";
+        is_limited(&facts, vec![change])
+    };
+    let attributes = Attributes {
+        owner: "anna".to_owned(),
+        group: "anna".to_owned(),
+        mode: 0o644,
+    };
+    let path = "/tmp/theirs".to_owned();
+    let step = Step::SetAttributes { path, attributes };
+    assert!(is_limited(&facts, vec![change(step, Vec::new())]));
+    assert!(run(Identity::Root) && run(Identity::User("web".to_owned())));
+    assert!(!run(Identity::Own) && !run(Identity::LoginUser) && !run(Identity::User("anna".to_owned())));
+}
+
+#[test]
+fn root_is_limited_by_nothing() {
+    let mut facts = facts();
+    facts.insert(FactKey::System, Fact::System(Box::default()));
+    assert!(!is_limited(&facts, vec![make("/etc/x", "root")]));
+}

@@ -1,0 +1,155 @@
+//! Stacks: folders below `templates/services/`, each with what its `stack.toml` says beside the compose file.
+
+use std::collections::BTreeMap;
+
+use super::fields::Fields;
+use super::reader::Source;
+use crate::error::{Diagnostic, Origin, suggestion};
+use crate::operations::Assets;
+use crate::template::{STACKS, stack_of};
+use crate::value::{Entry, Kind, Table, Value, merge};
+
+/// Every stack by name.
+pub type Catalogue = BTreeMap<String, Stack>;
+
+/// What is known of a stack.
+#[derive(Clone, Debug, Default)]
+pub struct Stack {
+    /// What a host's `stack_settings` may set otherwise.
+    pub defaults: Table,
+    /// The rest of `stack.toml`: `site` and `backup`, where they are there.
+    pub settings: Table,
+}
+
+const KEYS: &[&str] = &["defaults", "on_change", "site", "backup"];
+const NOT_YET: &[&str] = &["on_change"];
+const BACKUP_KEYS: &[&str] = &["command", "keep", "at"];
+
+/// Reads a `stack.toml`.
+pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Stack {
+    let place = source.start();
+    let site = source.table.get("site").cloned();
+    let backup = source.table.get("backup").cloned();
+    let mut fields = Fields::new(source.table, &place, mistakes);
+    fields.not_yet(NOT_YET);
+    let defaults = fields.table("defaults");
+    check_site(&mut fields);
+    check_backup(&mut fields);
+    fields.end("a stack", KEYS);
+    for (key, entry) in defaults
+        .iter()
+        .filter(|(key, _)| ["site", "backup", "name"].contains(&key.as_str()))
+    {
+        let mistake = Diagnostic::new(format!("a default cannot be called `{key}`"));
+        mistakes.push(
+            mistake
+                .at_maybe(entry.key.as_ref(), "`catalogue.NAME` has another one of this name")
+                .hint("choose another name"),
+        );
+    }
+    let mut settings = Table::new();
+    for (key, entry) in [("site", site), ("backup", backup)] {
+        if let Some(entry) = entry {
+            settings.insert(key.to_owned(), entry);
+        }
+    }
+    Stack { defaults, settings }
+}
+
+fn check_site(fields: &mut Fields<'_>) {
+    if !fields.has("site") {
+        return;
+    }
+    let place = fields.value_place("site").unwrap_or_else(|| fields.place().clone());
+    let site = fields.table("site");
+    if !site.contains_key("upstream") {
+        let mistake = Diagnostic::new("a `site` without `upstream`").at(&place, "nothing says what answers it");
+        fields.mistake(mistake.hint("write `upstream = \"service:port\"`"));
+    }
+}
+
+fn check_backup(fields: &mut Fields<'_>) {
+    if !fields.has("backup") {
+        return;
+    }
+    let place = fields.value_place("backup").unwrap_or_else(|| fields.place().clone());
+    let table = fields.table("backup");
+    let mut mistakes = Vec::new();
+    let mut backup = Fields::new(table, &place, &mut mistakes);
+    if !backup.has("command") {
+        let mistake = Diagnostic::new("a `backup` without `command`").at(&place, "nothing says how it is made");
+        backup.mistake(mistake.hint("write `command = [\"…\"]`"));
+    }
+    backup.names("command");
+    backup.count("keep");
+    if let Some(at) = backup.text("at").filter(|at| !is_time(&at.name)) {
+        let mistake = Diagnostic::new("`at` must be a time of day");
+        backup.mistake(mistake.at_maybe(at.origin.as_ref(), "as in \"01:30\""));
+    }
+    backup.end("a `backup`", BACKUP_KEYS);
+    fields.mistakes(mistakes);
+}
+
+fn is_time(text: &str) -> bool {
+    let number = |part: &str, limit: u8| part.len() == 2 && part.parse::<u8>().is_ok_and(|number| number < limit);
+    text.split_once(':')
+        .is_some_and(|(hours, minutes)| number(hours, 24) && number(minutes, 60))
+}
+
+/// The stacks that have a folder: those without a `stack.toml` too.
+pub(super) fn complete(mut catalogue: Catalogue, assets: &Assets) -> Catalogue {
+    for name in assets.keys().filter_map(|path| stack_of(path)) {
+        catalogue.entry(name.to_owned()).or_default();
+    }
+    catalogue
+}
+
+/// What templates see of a stack on a host with `data`: its defaults, the host's settings over them, and the rest.
+pub fn described(name: &str, stack: &Stack, data: &Table) -> Table {
+    let mut table = stack.defaults.clone();
+    let settings = data.get("stack_settings").and_then(|entry| entry.value.as_table());
+    if let Some(own) = settings
+        .and_then(|settings| settings.get(name))
+        .and_then(|entry| entry.value.as_table())
+    {
+        merge(&mut table, own);
+    }
+    table.extend(stack.settings.clone());
+    let entry = Entry {
+        key: None,
+        value: Value::string(name),
+    };
+    table.insert("name".to_owned(), entry);
+    table
+}
+
+/// Names in a host's `stacks` and `stack_settings` that no folder has.
+pub fn check_names(catalogue: &Catalogue, data: &Table) -> Vec<Diagnostic> {
+    if catalogue.is_empty() {
+        return Vec::new();
+    }
+    let known = || catalogue.keys().map(String::as_str);
+    let missing = |name: &str, origin: Option<&Origin>| {
+        (!catalogue.contains_key(name)).then(|| {
+            Diagnostic::new(format!("there is no stack `{name}`"))
+                .at_maybe(origin, format!("`templates/{STACKS}/{name}/` does not exist"))
+                .hint_maybe(suggestion(name, known()))
+        })
+    };
+    let listed = match data.get("stacks").map(|entry| &entry.value.kind) {
+        Some(Kind::List(items)) => items.as_slice(),
+        _ => &[],
+    };
+    let mut mistakes: Vec<Diagnostic> = listed
+        .iter()
+        .filter_map(|item| missing(item.as_str()?, item.origin.as_ref()))
+        .collect();
+    if let Some(settings) = data.get("stack_settings").and_then(|entry| entry.value.as_table()) {
+        mistakes.extend(
+            settings
+                .iter()
+                .filter_map(|(name, entry)| missing(name, entry.key.as_ref())),
+        );
+    }
+    mistakes
+}

@@ -1,0 +1,154 @@
+//! Where a host's value comes from: every place that gives it, and which one wins.
+
+use std::sync::Arc;
+
+use super::data::data_of;
+use super::{Host, Inventory, Project, layers};
+use crate::error::{Diagnostic, Origin, suggestion};
+use crate::template::{Bindings, Scope};
+use crate::value::{Kind, Table, Value};
+
+/// A value of a host and where it comes from.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// The value as written where it wins; of a table, all that the places give together.
+    pub written: Value,
+    /// The value as templates see it; why not, where it cannot be had without the host.
+    pub rendered: Result<Value, String>,
+    /// Every place that gives it, the one that wins first. Those of a table add to one another.
+    pub places: Vec<Given>,
+}
+
+/// A place that gives a value.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// Of which data it is: "group `all`".
+    pub layer: String,
+    /// Where it is written.
+    pub origin: Option<Origin>,
+    /// The value.
+    pub value: Value,
+}
+
+/// The host of that name, with its inventory.
+///
+/// Errors: no inventory has it, or several have and `inventory` names none.
+pub fn find_host<'a>(
+    project: &'a Project,
+    inventory: Option<&str>,
+    name: &str,
+) -> Result<(&'a str, &'a Inventory, &'a Host), Diagnostic> {
+    if let Some(inventory) = inventory {
+        project.inventory(inventory)?;
+    }
+    let inventories = || {
+        let all = project.inventories.iter();
+        all.filter(|(known, _)| inventory.is_none_or(|wanted| wanted == known.as_str()))
+    };
+    let found: Vec<_> = inventories()
+        .filter_map(|(known, inventory)| Some((known.as_str(), inventory, inventory.hosts.get(name)?)))
+        .collect();
+    match found.as_slice() {
+        [one] => Ok(*one),
+        [] => {
+            let hosts: Vec<&str> = inventories()
+                .flat_map(|(_, inventory)| inventory.hosts.keys())
+                .map(String::as_str)
+                .collect();
+            Err(Diagnostic::new(format!("no inventory has a host `{name}`")).hint_maybe(suggestion(name, hosts)))
+        }
+        several => {
+            let names: Vec<&str> = several.iter().map(|(inventory, _, _)| *inventory).collect();
+            Err(Diagnostic::new(format!("several inventories have a host `{name}`"))
+                .hint(format!("say which: `--inventory {}`", names.join("` or `--inventory "))))
+        }
+    }
+}
+
+/// All data of a host, as written.
+pub fn host_data(project: &Project, inventory_name: &str, inventory: &Inventory, host: &Host) -> Table {
+    data_of(project, inventory_name, inventory, host, &Table::new())
+}
+
+/// Where the value of `key`, a dotted name, comes from.
+///
+/// Errors: the host has no such value.
+pub fn explain(
+    project: &Project,
+    (inventory_name, inventory, host): (&str, &Inventory, &Host),
+    key: &str,
+) -> Result<Explanation, Diagnostic> {
+    let data = host_data(project, inventory_name, inventory, host);
+    let Some(written) = lookup(&data, key).cloned() else {
+        return Err(unknown_key(&data, &host.name, key));
+    };
+    let mut places: Vec<Given> = Vec::new();
+    for (layer, table) in layers(project, inventory, host) {
+        if let Some(value) = lookup(table, key) {
+            // What is no table replaces all before it, and a table all before it that are none.
+            places.push(Given {
+                layer,
+                origin: value.origin.clone(),
+                value: value.clone(),
+            });
+        }
+    }
+    places.reverse();
+    Ok(Explanation {
+        rendered: rendered(data, &written),
+        written,
+        places,
+    })
+}
+
+fn rendered(data: Table, written: &Value) -> Result<Value, String> {
+    let facts = Err("it depends on facts, which only the host knows".to_owned());
+    let scope = Scope::new(Bindings {
+        data: Arc::new(data),
+        ..Bindings::new(Table::new(), facts)
+    });
+    let value = scope.render(written).map_err(|mistake| mistake.to_string())?;
+    match value.kind {
+        Kind::Unknown(why) => Err(why),
+        _ => Ok(value),
+    }
+}
+
+fn lookup<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
+    let mut parts = key.split('.');
+    let mut value = &table.get(parts.next()?)?.value;
+    for part in parts {
+        value = &value.as_table()?.get(part)?.value;
+    }
+    Some(value)
+}
+
+fn unknown_key(data: &Table, host: &str, key: &str) -> Diagnostic {
+    let mut table = data;
+    let mut path = String::new();
+    for part in key.split('.') {
+        let Some(entry) = table.get(part) else {
+            let hint = suggestion(part, table.keys().map(String::as_str));
+            let place = if path.is_empty() {
+                String::new()
+            } else {
+                format!(" (in `{path}`)")
+            };
+            let near = hint.map(|hint| format!("{hint}{place}"));
+            return Diagnostic::new(format!("host `{host}` has no data `{key}`"))
+                .hint(near.unwrap_or_else(|| format!("`homelab inventory show {host}` lists all")));
+        };
+        path = if path.is_empty() {
+            part.to_owned()
+        } else {
+            format!("{path}.{part}")
+        };
+        match entry.value.as_table() {
+            Some(inner) => table = inner,
+            None => break,
+        }
+    }
+    Diagnostic::new(format!("host `{host}` has no data `{key}`")).hint(format!(
+        "`{path}` is no table; `homelab inventory explain {host} {path}` tells of it"
+    ))
+}

@@ -1,0 +1,210 @@
+//! The keys of a table, taken one by one: what does not fit is told and left out, so that one mistake does not hide another.
+
+use super::reader::refuse_not_yet;
+use crate::error::{Diagnostic, Origin, suggestion};
+use crate::value::{Entry, Kind, Table, Value};
+
+/// A name and where it was written.
+#[derive(Clone, Debug)]
+pub struct Named {
+    /// The name.
+    pub name: String,
+    /// Where.
+    pub origin: Option<Origin>,
+}
+
+/// What is left of a table while it is read.
+pub(super) struct Fields<'a> {
+    table: Table,
+    place: Origin,
+    mistakes: &'a mut Vec<Diagnostic>,
+}
+
+impl<'a> Fields<'a> {
+    /// The fields of `table`, which is written at `place`.
+    pub(super) fn new(table: Table, place: &Origin, mistakes: &'a mut Vec<Diagnostic>) -> Self {
+        Self {
+            table,
+            place: place.clone(),
+            mistakes,
+        }
+    }
+
+    /// The table's own place.
+    pub(super) fn place(&self) -> &Origin {
+        &self.place
+    }
+
+    /// Tells a mistake.
+    pub(super) fn mistake(&mut self, mistake: Diagnostic) {
+        self.mistakes.push(mistake);
+    }
+
+    /// Whether the key is there.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// Where the value of a key is written.
+    pub(super) fn value_place(&self, key: &str) -> Option<Origin> {
+        self.table.get(key).and_then(|entry| entry.value.origin.clone())
+    }
+
+    /// Tells mistakes of what is inside.
+    pub(super) fn mistakes(&mut self, mistakes: Vec<Diagnostic>) {
+        self.mistakes.extend(mistakes);
+    }
+
+    /// Takes a key, whatever it holds.
+    pub(super) fn entry(&mut self, key: &str) -> Option<Entry> {
+        self.table.shift_remove(key)
+    }
+
+    /// Takes a text.
+    pub(super) fn text(&mut self, key: &str) -> Option<Named> {
+        let entry = self.entry(key)?;
+        match &entry.value.kind {
+            Kind::String(text) => Some(Named {
+                name: text.clone(),
+                origin: entry.value.origin,
+            }),
+            _ => self.misfit(key, "a string", &entry.value),
+        }
+    }
+
+    /// Takes a whole number that is not negative.
+    pub(super) fn count(&mut self, key: &str) -> Option<usize> {
+        let entry = self.entry(key)?;
+        match entry.value.kind {
+            Kind::Integer(number) if number >= 0 => usize::try_from(number).ok(),
+            _ => self.misfit(key, "a number, 0 or more", &entry.value),
+        }
+    }
+
+    /// Takes a truth value.
+    pub(super) fn truth(&mut self, key: &str) -> Option<bool> {
+        let entry = self.entry(key)?;
+        match entry.value.kind {
+            Kind::Bool(truth) => Some(truth),
+            _ => self.misfit(key, "`true` or `false`", &entry.value),
+        }
+    }
+
+    /// Takes a list of names; none where the key is not there.
+    pub(super) fn names(&mut self, key: &str) -> Vec<Named> {
+        let Some(entry) = self.entry(key) else {
+            return Vec::new();
+        };
+        let Kind::List(items) = &entry.value.kind else {
+            self.misfit::<()>(key, "a list of names", &entry.value);
+            return Vec::new();
+        };
+        let mut names = Vec::new();
+        for item in items {
+            match &item.kind {
+                Kind::String(name) => names.push(Named {
+                    name: name.clone(),
+                    origin: item.origin.clone(),
+                }),
+                _ => {
+                    self.misfit::<()>(key, "a list of names", item);
+                }
+            }
+        }
+        names
+    }
+
+    /// Takes a table; an empty one where the key is not there.
+    pub(super) fn table(&mut self, key: &str) -> Table {
+        let Some(entry) = self.entry(key) else {
+            return Table::new();
+        };
+        match entry.value.kind {
+            Kind::Table(table) => table,
+            _ => self.misfit(key, "a table", &entry.value).unwrap_or_default(),
+        }
+    }
+
+    /// Takes a list of tables, written as `[[key]]`.
+    pub(super) fn tables(&mut self, key: &str) -> Vec<(Table, Origin)> {
+        let Some(entry) = self.entry(key) else {
+            return Vec::new();
+        };
+        let Kind::List(items) = entry.value.kind else {
+            let mistake = Diagnostic::new(format!("`{key}` must be a list of tables"))
+                .at_maybe(
+                    entry.key.as_ref(),
+                    format!("this is {}", Value::new(entry.value.kind).describe()),
+                )
+                .hint(format!("write `[[{key}]]`, with two brackets"));
+            self.mistake(mistake);
+            return Vec::new();
+        };
+        let mut tables = Vec::new();
+        for item in items {
+            let place = item.origin.clone().unwrap_or_else(|| self.place.clone());
+            match item.kind {
+                Kind::Table(table) => tables.push((table, place)),
+                _ => {
+                    self.misfit::<()>(key, "a list of tables", &item);
+                }
+            }
+        }
+        tables
+    }
+
+    /// Takes a condition: a bare expression, or a truth value.
+    pub(super) fn condition(&mut self, key: &str) -> Option<Value> {
+        let value = self.entry(key)?.value;
+        match value.kind {
+            Kind::String(_) | Kind::Bool(_) => Some(value),
+            _ => self.misfit(key, "an expression, `true` or `false`", &value),
+        }
+    }
+
+    /// Takes a list, or a bare expression for one.
+    pub(super) fn listing(&mut self, key: &str) -> Option<Value> {
+        let value = self.entry(key)?.value;
+        match value.kind {
+            Kind::String(_) | Kind::List(_) => Some(value),
+            _ => self.misfit(key, "a list, or an expression for one", &value),
+        }
+    }
+
+    /// Takes a key that the language has and this version does not act on.
+    pub(super) fn not_yet(&mut self, keys: &[&str]) {
+        refuse_not_yet(&self.table, keys, self.mistakes);
+        self.table.retain(|key, _| !keys.contains(&key.as_str()));
+    }
+
+    /// What is left, which belongs to somebody else.
+    pub(super) fn rest(self) -> Table {
+        self.table
+    }
+
+    /// Refuses what is left; `known` are the keys of such a table.
+    pub(super) fn end(self, what: &str, known: &[&str]) {
+        for (key, entry) in &self.table {
+            self.mistakes.push(unknown_key(what, key, entry, known));
+        }
+    }
+
+    fn misfit<T>(&mut self, key: &str, expected: &str, found: &Value) -> Option<T> {
+        let place = found.origin.clone().unwrap_or_else(|| self.place.clone());
+        let found = match &found.kind {
+            Kind::String(text) => format!("the string `{text}`"),
+            Kind::Integer(number) => format!("the integer `{number}`"),
+            Kind::Bool(truth) => format!("the boolean `{truth}`"),
+            _ => found.describe().to_owned(),
+        };
+        self.mistake(Diagnostic::new(format!("`{key}` must be {expected}")).at(&place, format!("this is {found}")));
+        None
+    }
+}
+
+/// A key that `what` does not have.
+pub(super) fn unknown_key(what: &str, key: &str, entry: &Entry, known: &[&str]) -> Diagnostic {
+    Diagnostic::new(format!("{what} has no key `{key}`"))
+        .at_maybe(entry.key.as_ref(), "unknown key")
+        .hint_maybe(suggestion(key, known.iter().copied()))
+}

@@ -1,0 +1,160 @@
+//! Handlers, what notifies them, and captures: read and checked to the last key. This version does not act on them yet,
+//! and says so once all else about them is right.
+
+use super::fields::{Fields, Named};
+use super::task::{common, definition};
+use crate::error::{Diagnostic, Origin, suggestion};
+use crate::value::{Kind, Table};
+
+/// The handlers of a task.
+#[derive(Debug, Default)]
+pub(super) struct Handlers {
+    names: Vec<Named>,
+    is_wrong: bool,
+    place: Option<Origin>,
+}
+
+const CAPTURE_KEYS: &[&str] = &["capture", "file", "secret", "select", "create", "when"];
+
+pub(super) fn read(tables: Vec<(Table, Origin)>, mistakes: &mut Vec<Diagnostic>) -> Handlers {
+    let before = mistakes.len();
+    let mut handlers = Handlers::default();
+    for (table, place) in tables {
+        handlers.place.get_or_insert_with(|| place.clone());
+        let mut fields = Fields::new(table, &place, mistakes);
+        let op = fields.entry("op");
+        if let Some(when) = fields
+            .text("flush")
+            .filter(|when| !["task", "stage"].contains(&when.name.as_str()))
+        {
+            let mistake = Diagnostic::new("`flush` must be \"task\" or \"stage\"");
+            fields.mistake(mistake.at_maybe(when.origin.as_ref(), format!("this is `{}`", when.name)));
+        }
+        let common = common(&mut fields);
+        if let Err(mistake) = definition(op.map(|entry| entry.value).as_ref(), &place) {
+            fields.mistake(mistake);
+        }
+        match common.name {
+            Some(name) => handlers.add(
+                Named {
+                    name: name.as_str().unwrap_or_default().to_owned(),
+                    origin: name.origin,
+                },
+                mistakes,
+            ),
+            None => mistakes.push(
+                Diagnostic::new("a handler without `name`")
+                    .at(&place, "nothing can notify it")
+                    .hint("write `name = \"…\"`"),
+            ),
+        }
+    }
+    handlers.is_wrong = mistakes.len() > before;
+    handlers
+}
+
+impl Handlers {
+    fn add(&mut self, name: Named, mistakes: &mut Vec<Diagnostic>) {
+        if let Some(first) = self.names.iter().find(|one| one.name == name.name) {
+            mistakes.push(
+                Diagnostic::new(format!("two handlers are called `{}`", name.name))
+                    .at_maybe(name.origin.as_ref(), "the second one")
+                    .at_maybe(first.origin.as_ref(), "the first one"),
+            );
+        }
+        self.names.push(name);
+    }
+
+    /// Refuses a `notify` that names no handler of the task; one of another task is known only by its `task:`.
+    pub(super) fn check_notify(&self, name: &Named, mistakes: &mut Vec<Diagnostic>) {
+        if name.name.contains(':') {
+            let title = "`notify` of another task's handler is not in this version";
+            mistakes.push(
+                Diagnostic::new(title)
+                    .at_maybe(name.origin.as_ref(), "this would have no effect")
+                    .hint("take it out: a later version will act on it"),
+            );
+        } else if !self.names.iter().any(|one| one.name == name.name) {
+            let names = self.names.iter().map(|one| one.name.as_str());
+            let hint = suggestion(&name.name, names)
+                .unwrap_or_else(|| format!("write a `[[handler]]` with `name = \"{}\"`", name.name));
+            mistakes.push(
+                Diagnostic::new(format!("there is no handler `{}` in this task", name.name))
+                    .at_maybe(name.origin.as_ref(), "this notifies nothing")
+                    .hint(hint),
+            );
+        }
+    }
+
+    /// Says that handlers do not run yet, where nothing else is wrong with them.
+    pub(super) fn refuse(self, mistakes: &mut Vec<Diagnostic>) {
+        if let Some(place) = self.place.filter(|_| !self.is_wrong) {
+            mistakes.push(
+                Diagnostic::new("`handler` is not in this version")
+                    .at(&place, "this would have no effect")
+                    .hint("take it out: a later version will act on it"),
+            );
+        }
+    }
+}
+
+/// Checks a capture, and refuses it when all of it is right.
+pub(super) fn read_capture(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) {
+    let before = mistakes.len();
+    let written = table.get("capture").and_then(|entry| entry.key.clone());
+    let mut fields = Fields::new(table, place, mistakes);
+    if let Some(name) = fields.text("capture").filter(|name| !is_name(&name.name)) {
+        let mistake = Diagnostic::new(format!("`{}` is no usable name of a captured value", name.name));
+        fields.mistake(
+            mistake
+                .at_maybe(name.origin.as_ref(), "letters, digits and `_`, no digit first")
+                .hint("it is read as `captured.NAME`"),
+        );
+    }
+    match fields.text("file") {
+        Some(file) if !file.name.starts_with('/') && !file.name.starts_with("{{") => {
+            let mistake = Diagnostic::new(format!("`{}` is no usable path", file.name));
+            fields.mistake(mistake.at_maybe(file.origin.as_ref(), "must begin with `/`"));
+        }
+        Some(_) => {}
+        None => {
+            let mistake = Diagnostic::new("a capture without `file`");
+            fields.mistake(mistake.at(place, "nothing says where the value is kept on the host"));
+        }
+    }
+    fields.truth("secret");
+    fields.condition("when");
+    if let Some(pointer) = fields.text("select").filter(|pointer| !pointer.name.starts_with('/')) {
+        let mistake = Diagnostic::new("`select` must be a JSON pointer");
+        fields.mistake(mistake.at_maybe(pointer.origin.as_ref(), "must begin with `/`, as in \"/token\""));
+    }
+    let create = fields.entry("create");
+    fields.end("a `capture`", CAPTURE_KEYS);
+    if let Some(create) = create {
+        match create.value.kind {
+            Kind::Table(table) => {
+                let op = table.get("op").map(|entry| &entry.value);
+                mistakes.extend(definition(op, create.key.as_ref().unwrap_or(place)).err());
+            }
+            _ => mistakes.push(Diagnostic::new("`create` must be a table").at_maybe(
+                create.value.origin.as_ref(),
+                format!("this is {}", create.value.describe()),
+            )),
+        }
+    }
+    if mistakes.len() == before {
+        mistakes.push(
+            Diagnostic::new("`capture` is not in this version")
+                .at_maybe(written.as_ref(), "this would have no effect")
+                .hint("take it out: a later version will act on it"),
+        );
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let mut characters = name.chars();
+    characters
+        .next()
+        .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && characters.all(|character| character.is_ascii_alphanumeric() || character == '_')
+}

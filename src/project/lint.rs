@@ -1,0 +1,188 @@
+//! Mistakes that show without a host's data: names that lead nowhere, templates that do not parse, parameters that no
+//! operation has.
+
+mod names;
+mod parameters;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::task::{Task, TaskEntry, TaskUse};
+use super::{Named, Project};
+use crate::error::{Diagnostic, Origin, suggestion};
+use crate::template::inspect_file;
+use crate::value::Table;
+
+/// The suffix of files that are rendered.
+const TEMPLATE_SUFFIX: &str = ".j2";
+
+/// Every such mistake; what is said of `broken` files is left to whoever read them.
+pub(super) fn check(project: &Project, broken: &BTreeSet<String>) -> Vec<Diagnostic> {
+    let mut mistakes = Vec::new();
+    for deploy in project.deploys.values() {
+        for stage in &deploy.stages {
+            let uses: Vec<&TaskUse> = stage.tasks.iter().collect();
+            check_uses(project, broken, &uses, &mut mistakes);
+        }
+    }
+    for task in project.tasks.values() {
+        let includes: Vec<&TaskUse> = task.includes().collect();
+        check_uses(project, broken, &includes, &mut mistakes);
+        for operation in task.operations() {
+            mistakes.extend(parameters::check(operation));
+        }
+    }
+    mistakes.extend(rings(project));
+    mistakes.extend(names::check(project, broken));
+    for (path, bytes) in project
+        .assets
+        .iter()
+        .filter(|(path, _)| path.ends_with(TEMPLATE_SUFFIX))
+    {
+        let path = format!("templates/{path}");
+        mistakes.extend(match std::str::from_utf8(bytes) {
+            Ok(text) => inspect_file(&path, text).err(),
+            Err(_) => Some(Diagnostic::new(format!("`{path}` is not UTF-8 text")).hint(format!(
+                "a file that is copied as it is has no suffix `{TEMPLATE_SUFFIX}`"
+            ))),
+        });
+    }
+    mistakes
+}
+
+/// Tasks that do not exist, tasks used twice under one name, and vars that they do not take.
+fn check_uses(project: &Project, broken: &BTreeSet<String>, uses: &[&TaskUse], mistakes: &mut Vec<Diagnostic>) {
+    let mut seen: BTreeMap<&str, &Origin> = BTreeMap::new();
+    for task_use in uses {
+        let name = task_use.own_name().unwrap_or(&task_use.task.name);
+        if let Some(first) = seen.insert(name, &task_use.origin) {
+            mistakes.push(
+                Diagnostic::new(format!("task `{name}` is listed twice"))
+                    .at(&task_use.origin, "the second time")
+                    .at(first, "the first time")
+                    .hint("give one of the two entries a `name` of its own"),
+            );
+        }
+        match project.tasks.get(&task_use.task.name) {
+            Some(task) => mistakes.extend(check_vars(task_use, task)),
+            None if broken.contains(&format!("tasks/{}.toml", task_use.task.name)) => {}
+            None => mistakes.push(no_task(project, &task_use.task)),
+        }
+    }
+}
+
+fn no_task(project: &Project, task: &Named) -> Diagnostic {
+    let name = &task.name;
+    let known = project.tasks.keys().map(String::as_str);
+    Diagnostic::new(format!("there is no task `{name}`"))
+        .at_maybe(task.origin.as_ref(), format!("`tasks/{name}.toml` does not exist"))
+        .hint(suggestion(name, known).unwrap_or_else(|| format!("write `tasks/{name}.toml`")))
+}
+
+/// The names that a task's `vars.` can have.
+fn taken_vars(task: &Task) -> Vec<&str> {
+    let required = task.required.iter().filter_map(|name| name.name.strip_prefix("vars."));
+    task.vars.keys().map(String::as_str).chain(required).collect()
+}
+
+fn check_vars(task_use: &TaskUse, task: &Task) -> Vec<Diagnostic> {
+    let taken = taken_vars(task);
+    let unknown = task_use.vars.iter().filter(|(name, _)| !taken.contains(&name.as_str()));
+    let mut mistakes: Vec<Diagnostic> = unknown
+        .map(|(name, entry)| {
+            let hint = suggestion(name, taken.iter().copied()).unwrap_or_else(|| {
+                format!("the task takes those of its `[vars]`, and what it has in `required` as \"vars.{name}\"")
+            });
+            Diagnostic::new(format!("task `{}` takes no var `{name}`", task.name))
+                .at_maybe(entry.key.as_ref(), "it would have no effect")
+                .hint(hint)
+        })
+        .collect();
+    let is_given = |name: &str| task_use.vars.contains_key(name) || task.vars.contains_key(name);
+    for required in &task.required {
+        if let Some(name) = required.name.strip_prefix("vars.").filter(|name| !is_given(name)) {
+            mistakes.push(
+                Diagnostic::new(format!("task `{}` needs the var `{name}`", task.name))
+                    .at(&task_use.origin, "it is not given here")
+                    .at_maybe(required.origin.as_ref(), "required here")
+                    .hint(format!("add `vars = {{ {name} = … }}`")),
+            );
+        }
+    }
+    mistakes
+}
+
+/// Tasks that include themselves, each ring told once.
+fn rings(project: &Project) -> Vec<Diagnostic> {
+    let mut mistakes = Vec::new();
+    let mut told: BTreeSet<&str> = BTreeSet::new();
+    for task in project.tasks.values() {
+        let mut path = Vec::new();
+        follow(project, task, &mut path, &mut told, &mut mistakes);
+    }
+    mistakes
+}
+
+fn follow<'a>(
+    project: &'a Project,
+    task: &'a Task,
+    path: &mut Vec<&'a TaskUse>,
+    told: &mut BTreeSet<&'a str>,
+    mistakes: &mut Vec<Diagnostic>,
+) {
+    for include in task.includes() {
+        let name = include.task.name.as_str();
+        if let Some(start) = path.iter().position(|open| open.task.name == name) {
+            let ring: Vec<&TaskUse> = path[start + 1..].iter().copied().chain([include]).collect();
+            if !told.contains(name) {
+                mistakes.push(ring_mistake(&ring, name));
+                told.extend(ring.iter().map(|open| open.task.name.as_str()));
+            }
+            continue;
+        }
+        if told.contains(name) {
+            continue;
+        }
+        if let Some(included) = project.tasks.get(name) {
+            path.push(include);
+            follow(project, included, path, told, mistakes);
+            path.pop();
+        }
+    }
+}
+
+fn ring_mistake(ring: &[&TaskUse], name: &str) -> Diagnostic {
+    let names: Vec<String> = ring.iter().map(|open| format!("`{}`", open.task.name)).collect();
+    let title = format!(
+        "tasks that include one another without end: `{name}` → {}",
+        names.join(" → ")
+    );
+    ring.iter()
+        .fold(Diagnostic::new(title), |mistake, open| {
+            mistake.at(&open.origin, format!("`{}` is included here", open.task.name))
+        })
+        .hint("take one of these includes out")
+}
+
+/// Every table of the project in which strings are templates over a host's data, but those of tasks.
+fn data_tables(project: &Project) -> Vec<&Table> {
+    let groups = project.group_data.values().map(|group| &group.data);
+    let hosts = project
+        .inventories
+        .values()
+        .flat_map(|inventory| inventory.hosts.values());
+    groups.chain(hosts.map(|host| &host.data)).collect()
+}
+
+/// The entries of a task that hold no other.
+fn uses_of(project: &Project) -> impl Iterator<Item = &TaskUse> {
+    let deploys = project.deploys.values().flat_map(|deploy| &deploy.stages);
+    deploys.flat_map(|stage| &stage.tasks)
+}
+
+/// Whether the operations of an entry see an `item`.
+fn has_item(entry: &TaskEntry) -> bool {
+    match entry {
+        TaskEntry::Operation(operation) => operation.common.for_each.is_some(),
+        TaskEntry::Include(include) => include.common.for_each.is_some(),
+    }
+}

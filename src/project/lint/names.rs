@@ -1,0 +1,196 @@
+//! Names in templates and expressions: whether they parse, and whether anything can be called so.
+
+use std::collections::BTreeSet;
+
+use super::{data_tables, has_item, taken_vars, uses_of};
+use crate::error::{Diagnostic, Origin, suggestion};
+use crate::project::task::{Common, Task, TaskEntry};
+use crate::project::{Project, Stack};
+use crate::template::{Names, inspect_expression, inspect_string};
+use crate::value::{Kind, Table, Value};
+
+/// What the program binds everywhere.
+const BOUND: &[&str] = &[
+    "host",
+    "hosts",
+    "groups",
+    "inventory",
+    "facts",
+    "vars",
+    "captured",
+    "catalogue",
+    "stack",
+];
+/// minijinja's own functions.
+const FUNCTIONS: &[&str] = &["range", "dict", "namespace", "debug", "loop", "self", "super"];
+
+pub(super) fn check(project: &Project, broken: &BTreeSet<String>) -> Vec<Diagnostic> {
+    let data = data_tables(project);
+    let mut known: BTreeSet<&str> = data.iter().flat_map(|table| table.keys()).map(String::as_str).collect();
+    known.extend(BOUND);
+    // What a broken file would have defined is not known.
+    let is_complete = !broken
+        .iter()
+        .any(|path| path.starts_with("group_data/") || path.starts_with("inventories/"));
+    let mut checker = Checker {
+        known,
+        is_complete,
+        vars: None,
+        has_item: false,
+        mistakes: Vec::new(),
+    };
+    for table in data {
+        checker.table(table);
+    }
+    for stack in project.catalogue.values() {
+        checker.stack(stack);
+    }
+    for task_use in uses_of(project) {
+        checker.has_item = task_use.common.for_each.is_some();
+        checker.common(&task_use.common);
+        checker.table(&task_use.vars);
+    }
+    for task in project.tasks.values() {
+        checker.task(task);
+    }
+    checker.mistakes
+}
+
+struct Checker<'a> {
+    known: BTreeSet<&'a str>,
+    is_complete: bool,
+    /// The vars of the task that is looked at.
+    vars: Option<Vec<&'a str>>,
+    has_item: bool,
+    mistakes: Vec<Diagnostic>,
+}
+
+impl<'a> Checker<'a> {
+    fn task(&mut self, task: &'a Task) {
+        self.has_item = false;
+        self.vars = Some(Vec::new());
+        self.table(&task.vars);
+        self.vars = Some(taken_vars(task));
+        if let Some(when) = &task.when {
+            self.expression(when);
+        }
+        for entry in &task.entries {
+            self.has_item = has_item(entry);
+            match entry {
+                TaskEntry::Operation(operation) => {
+                    self.common(&operation.common);
+                    self.table(&operation.arguments);
+                }
+                TaskEntry::Include(include) => {
+                    self.common(&include.common);
+                    self.table(&include.vars);
+                }
+            }
+        }
+        self.vars = None;
+    }
+
+    fn stack(&mut self, stack: &Stack) {
+        self.has_item = false;
+        self.table(&stack.defaults);
+        self.table(&stack.settings);
+    }
+
+    fn common(&mut self, common: &Common) {
+        if let Some(name) = &common.name {
+            self.value(name);
+        }
+        if let Some(when) = &common.when {
+            self.expression(when);
+        }
+        let has_item = std::mem::replace(&mut self.has_item, false);
+        match &common.for_each {
+            Some(list) if list.as_str().is_some() => self.expression(list),
+            Some(list) => self.value(list),
+            None => {}
+        }
+        self.has_item = has_item;
+    }
+
+    fn expression(&mut self, value: &Value) {
+        let Some(text) = value.as_str() else { return };
+        match inspect_expression(text, value.origin.as_ref()) {
+            Ok(names) => self.names(&names),
+            Err(mistake) => self.mistakes.push(mistake),
+        }
+    }
+
+    fn table(&mut self, table: &Table) {
+        for entry in table.values() {
+            self.value(&entry.value);
+        }
+    }
+
+    fn value(&mut self, value: &Value) {
+        match &value.kind {
+            Kind::String(text) => match inspect_string(text, value.origin.as_ref()) {
+                Ok(Some(names)) => self.names(&names),
+                Ok(None) => {}
+                Err(mistake) => self.mistakes.push(mistake),
+            },
+            Kind::List(items) => items.iter().for_each(|item| self.value(item)),
+            Kind::Table(table) => self.table(table),
+            _ => {}
+        }
+    }
+
+    fn names(&mut self, names: &Names) {
+        if names.expects_undefined() {
+            return;
+        }
+        for name in &names.used {
+            let (first, rest) = name.split_once('.').unwrap_or((name, ""));
+            if first == "item" {
+                if !self.has_item {
+                    let label = "there is no `for_each` here";
+                    self.undefined(
+                        names,
+                        "item",
+                        label,
+                        Some("add `for_each = …`, or take `item` out".to_owned()),
+                    );
+                }
+            } else if first == "vars" {
+                self.var(names, name, rest);
+            } else if self.is_complete && !self.known.contains(first) && !FUNCTIONS.contains(&first) {
+                let label = "no data of any host has that name";
+                let hint = suggestion(first, self.known.iter().copied());
+                let hint = hint.unwrap_or_else(|| format!("write it in `group_data/`, as in `{first} = …`"));
+                self.undefined(names, first, label, Some(hint));
+            }
+        }
+    }
+
+    fn var(&mut self, names: &Names, name: &str, rest: &str) {
+        let var = rest.split('.').next().unwrap_or_default();
+        match &self.vars {
+            None => {
+                let hint = "`vars` are there in tasks and in the templates that these render".to_owned();
+                self.undefined(names, name, "there are no `vars` here", Some(hint));
+            }
+            Some(vars) if !var.is_empty() && !vars.contains(&var) => {
+                let hint = suggestion(var, vars.iter().copied());
+                let hint = hint.unwrap_or_else(|| {
+                    format!("write its default below `[vars]`, or put \"vars.{var}\" into `required`")
+                });
+                let full = format!("vars.{var}");
+                self.undefined(names, &full, "the task has no such var", Some(hint));
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn undefined(&mut self, names: &Names, name: &str, label: &str, hint: Option<String>) {
+        let place: Option<Origin> = names.place(name);
+        self.mistakes.push(
+            Diagnostic::new(format!("`{name}` is undefined"))
+                .at_maybe(place.as_ref(), label)
+                .hint_maybe(hint),
+        );
+    }
+}

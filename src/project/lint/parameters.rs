@@ -1,0 +1,100 @@
+//! Parameters that an operation does not have, and literal values of a type that it does not take.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use crate::error::{Diagnostic, suggestion};
+use crate::operations::{ACTING_KEYS, OPERATIONS, Parameter};
+use crate::project::task::{COMMON_KEYS, RawOperation};
+use crate::template::is_template;
+use crate::value::{Entry, Kind, Table, Value};
+
+/// The parameters of each operation: they are the same for all of its kind.
+static PARAMETERS: LazyLock<BTreeMap<&str, Vec<Parameter>>> = LazyLock::new(|| {
+    let all = OPERATIONS.iter();
+    all.map(|definition| (definition.name, definition.parameters()))
+        .collect()
+});
+
+pub(super) fn check(operation: &RawOperation) -> Vec<Diagnostic> {
+    let known = operation.definition.keys();
+    let mut mistakes = Vec::new();
+    for (key, entry) in &operation.arguments {
+        if known.contains(&key.as_str()) || ACTING_KEYS.contains(&key.as_str()) {
+            mistakes.extend(check_type(operation, key, entry));
+        } else {
+            mistakes.push(unknown(operation, key, entry, known));
+        }
+    }
+    if mistakes.is_empty() {
+        mistakes.extend(missing(operation));
+    }
+    mistakes
+}
+
+fn missing(operation: &RawOperation) -> Vec<Diagnostic> {
+    let name = operation.definition.name;
+    let parameters = PARAMETERS.get(name).into_iter().flatten();
+    let is_missing = |key: &str| !operation.arguments.contains_key(key);
+    let missing = parameters.filter(|one| one.required && is_missing(&one.name));
+    missing
+        .map(|parameter| {
+            Diagnostic::new(format!("`{name}` needs `{}`", parameter.name))
+                .at(&operation.origin, "it is missing here")
+                .hint(format!(
+                    "`{}` is {}: {}",
+                    parameter.name, parameter.kind, parameter.description
+                ))
+        })
+        .collect()
+}
+
+fn unknown(operation: &RawOperation, key: &str, entry: &Entry, known: &[&str]) -> Diagnostic {
+    let name = operation.definition.name;
+    let keys = known.iter().chain(COMMON_KEYS).copied();
+    Diagnostic::new(format!("`{name}` has no parameter `{key}`"))
+        .at_maybe(entry.key.as_ref(), "unknown key")
+        .hint(suggestion(key, keys).unwrap_or_else(|| format!("`homelab operations {name}` lists all")))
+}
+
+/// The value alone, all that is a template taken for unknown: what is wrong then is wrong on every host.
+fn check_type(operation: &RawOperation, key: &str, entry: &Entry) -> Option<Diagnostic> {
+    let mut alone = Table::new();
+    alone.insert(
+        key.to_owned(),
+        Entry {
+            key: entry.key.clone(),
+            value: without_templates(&entry.value),
+        },
+    );
+    let error = operation.definition.parse(&Value::new(Kind::Table(alone))).err()?;
+    // What has no place is about the parameters that are left out here.
+    if error.unknown.is_some() || !error.has_place() {
+        return None;
+    }
+    Some(error.into_diagnostic(operation.definition.wrong_parameters(), Some(&operation.origin)))
+}
+
+fn without_templates(value: &Value) -> Value {
+    let kind = match &value.kind {
+        Kind::String(text) if is_template(text) => Kind::Unknown("a template".to_owned()),
+        Kind::List(items) => Kind::List(items.iter().map(without_templates).collect()),
+        Kind::Table(table) => Kind::Table(
+            table
+                .iter()
+                .map(|(key, entry)| {
+                    let entry = Entry {
+                        key: entry.key.clone(),
+                        value: without_templates(&entry.value),
+                    };
+                    (key.clone(), entry)
+                })
+                .collect(),
+        ),
+        other => other.clone(),
+    };
+    Value {
+        kind,
+        origin: value.origin.clone(),
+    }
+}

@@ -1,0 +1,90 @@
+//! Host patterns: names, groups and globs, each of them with `!` before it to take hosts out again.
+
+use globset::{Glob, GlobMatcher};
+
+use super::data::ALL;
+use super::fields::Named;
+use super::{Host, Inventory};
+use crate::error::{Diagnostic, suggestion};
+
+/// The hosts that `patterns` select, in the inventory's order; all of them where no pattern adds any.
+///
+/// Errors: a pattern that matches nothing, at its place.
+pub(super) fn select<'a>(
+    inventory: &'a Inventory,
+    inventory_name: &str,
+    patterns: &[Named],
+) -> Result<Vec<&'a Host>, Diagnostic> {
+    let is_all = patterns.iter().all(|pattern| pattern.name.starts_with('!'));
+    let mut selected: Vec<&str> = Vec::new();
+    if is_all {
+        selected.extend(inventory.hosts.keys().map(String::as_str));
+    }
+    for pattern in patterns {
+        let (takes_out, text) = match pattern.name.strip_prefix('!') {
+            Some(text) => (true, text),
+            None => (false, pattern.name.as_str()),
+        };
+        let place = pattern.origin.as_ref();
+        let matched = matching(inventory, text).map_err(|mistake| mistake.at_maybe(place, "this pattern"))?;
+        if matched.is_empty() {
+            return Err(
+                Diagnostic::new(format!("no host of inventory `{inventory_name}` is `{text}`"))
+                    .at_maybe(place, "matches no host name and no group")
+                    .hint_maybe(suggestion(text, known(inventory))),
+            );
+        }
+        if takes_out {
+            selected.retain(|name| !matched.iter().any(|host| host.name == *name));
+        } else {
+            selected.extend(matched.iter().map(|host| host.name.as_str()));
+        }
+    }
+    Ok(inventory
+        .hosts
+        .values()
+        .filter(|host| selected.contains(&host.name.as_str()))
+        .collect())
+}
+
+/// Patterns of the command line, which have no place in a file.
+pub(super) fn unplaced(patterns: &[String]) -> Vec<Named> {
+    let name = |pattern: &String| Named {
+        name: pattern.clone(),
+        origin: None,
+    };
+    patterns.iter().map(name).collect()
+}
+
+/// Hosts whose name or one of whose groups `pattern` matches.
+fn matching<'a>(inventory: &'a Inventory, pattern: &str) -> Result<Vec<&'a Host>, Diagnostic> {
+    let glob = glob(pattern)?;
+    let in_all = glob.is_match(ALL) || inventory.groups.iter().any(|group| glob.is_match(&group.name));
+    Ok(inventory
+        .hosts
+        .values()
+        .filter(|host| {
+            in_all || glob.is_match(&host.name) || host.groups.iter().any(|group| glob.is_match(&group.name))
+        })
+        .collect())
+}
+
+/// `pattern` as a glob.
+pub(super) fn glob(pattern: &str) -> Result<GlobMatcher, Diagnostic> {
+    Glob::new(pattern)
+        .map(|glob| glob.compile_matcher())
+        .map_err(|error| Diagnostic::new(format!("`{pattern}` is no valid pattern")).because(error.kind().to_string()))
+}
+
+/// All that a pattern can name.
+pub(super) fn known(inventory: &Inventory) -> Vec<&str> {
+    let hosts = inventory.hosts.values();
+    let groups = hosts.clone().flat_map(|host| &host.groups).chain(&inventory.groups);
+    let mut names: Vec<&str> = hosts
+        .map(|host| host.name.as_str())
+        .chain(groups.map(|group| group.name.as_str()))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}

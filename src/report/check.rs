@@ -1,0 +1,135 @@
+//! What a check found: for people, for programs, and as annotations of GitHub's workflows.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::style::counted;
+use super::{diagnostic, sanitize};
+use crate::error::{Diagnostic, Label, Origin};
+use crate::plan::Checked;
+
+/// Rises when a program that reads the format could take something for what it is not.
+const FORMAT_VERSION: u32 = 1;
+
+/// That nothing is wrong, and of how much.
+pub fn nothing_wrong(checked: &Checked) -> String {
+    format!(
+        "nothing wrong: {} made without asking a host\n",
+        counted(checked.pairs, "plan")
+    )
+}
+
+/// Mistakes one below the other, and how many there are.
+pub fn found(checked: &Checked) -> String {
+    let told: Vec<(&Diagnostic, Vec<&str>)> = checked
+        .mistakes
+        .iter()
+        .map(|found| (&found.diagnostic, found.hosts.iter().map(String::as_str).collect()))
+        .collect();
+    diagnostic::together(&told)
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    format_version: u32,
+    mistakes: Vec<JsonMistake<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonMistake<'a> {
+    title: &'a str,
+    #[serde(flatten)]
+    place: Option<JsonPlace<'a>>,
+    also: Vec<JsonPlace<'a>>,
+    causes: &'a [String],
+    hint: Option<&'a str>,
+    hosts: &'a [String],
+}
+
+/// Lines and columns count from 1, columns in characters; the end is the first character after.
+#[derive(Serialize)]
+struct JsonPlace<'a> {
+    file: &'a str,
+    line: usize,
+    column: usize,
+    end_line: usize,
+    end_column: usize,
+    label: &'a str,
+}
+
+/// One JSON document.
+pub fn found_json(checked: &Checked) -> String {
+    let mistakes = checked.mistakes.iter().map(|found| {
+        let diagnostic = &found.diagnostic;
+        JsonMistake {
+            title: &diagnostic.title,
+            place: diagnostic.labels.first().map(JsonPlace::of),
+            also: diagnostic.labels.iter().skip(1).map(JsonPlace::of).collect(),
+            causes: &diagnostic.causes,
+            hint: diagnostic.hint.as_deref(),
+            hosts: &found.hosts,
+        }
+    });
+    let document = Document {
+        format_version: FORMAT_VERSION,
+        mistakes: mistakes.collect(),
+    };
+    // Nothing here can fail: all keys are strings and nothing is written to but memory.
+    serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+}
+
+impl<'a> JsonPlace<'a> {
+    fn of(label: &'a Label) -> Self {
+        let origin = &label.origin;
+        let (line, column) = origin.line_column();
+        let end = Origin::new(&origin.file, origin.span.end..origin.span.end);
+        let (end_line, end_column) = end.line_column();
+        Self {
+            file: &origin.file.path,
+            line,
+            column,
+            end_line,
+            end_column,
+            label: &label.text,
+        }
+    }
+}
+
+/// A line for each mistake, in the form of workflow commands
+/// (<https://docs.github.com/actions/reference/workflow-commands-for-github-actions>).
+pub fn found_github(checked: &Checked) -> String {
+    let mut text = String::new();
+    for found in &checked.mistakes {
+        let diagnostic = &found.diagnostic;
+        let mut message = vec![diagnostic.title.clone()];
+        message.extend(
+            diagnostic
+                .labels
+                .iter()
+                .filter(|label| !label.text.is_empty())
+                .map(|label| format!("{}: {}", label.origin, label.text)),
+        );
+        message.extend(diagnostic.causes.iter().map(|cause| format!("caused by: {cause}")));
+        message.extend((!found.hosts.is_empty()).then(|| format!("on: {}", found.hosts.join(", "))));
+        message.extend(diagnostic.hint.iter().map(|hint| format!("hint: {hint}")));
+        let place = diagnostic.origin().map_or_else(String::new, |origin| {
+            let (line, column) = origin.line_column();
+            format!("file={},line={line},col={column},", property(&origin.file.path))
+        });
+        let title = property(&diagnostic.title);
+        let _ = writeln!(text, "::error {place}title={title}::{}", data(&message.join("\n")));
+    }
+    text
+}
+
+fn data(text: &str) -> String {
+    sanitize::lines(text)
+        .replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
+}
+
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}

@@ -1,0 +1,188 @@
+//! `facts` and `hosts.NAME.facts`: what was read from a host, looked up when a template asks for it, so that what it asks
+//! for is known.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use minijinja::value::{Enumerator, Object, ValueKind};
+
+use super::scope::Inner;
+
+/// What is looked up by a name: `facts.packages.NAME`.
+pub const FACT_FAMILIES: &[&str] = &["users", "groups", "packages"];
+
+/// Whoever knows the facts of a host at one point of a plan.
+pub trait FactSource: Send + Sync {
+    /// What is not looked up by a name: `os`, `architecture` …
+    ///
+    /// Errors: why it is not known.
+    fn system(&self) -> Result<minijinja::Value, String>;
+
+    /// What is known of `name` in one of [`FACT_FAMILIES`].
+    fn named(&self, family: &str, name: &str) -> NamedFact;
+}
+
+/// Facts without any that are looked up by a name, or why they are not known.
+impl FactSource for Result<minijinja::Value, String> {
+    fn system(&self) -> Self {
+        self.clone()
+    }
+
+    fn named(&self, family: &str, name: &str) -> NamedFact {
+        NamedFact::Unknown(format!("`facts.{family}.{name}` was not read"))
+    }
+}
+
+/// What is known of something that is looked up by its name.
+#[derive(Clone, Debug)]
+pub enum NamedFact {
+    /// It is there, with these attributes, or why one of them is not known.
+    Present(BTreeMap<&'static str, Result<minijinja::Value, String>>),
+    /// It is not there.
+    Absent,
+    /// Not known, for this reason.
+    Unknown(String),
+}
+
+/// `facts` over `source`.
+pub(super) fn node(scope: &Arc<Inner>, source: &Arc<dyn FactSource>) -> minijinja::Value {
+    minijinja::Value::from_object(Node {
+        scope: Arc::clone(scope),
+        source: Arc::clone(source),
+    })
+}
+
+struct Node {
+    scope: Arc<Inner>,
+    source: Arc<dyn FactSource>,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("facts")
+    }
+}
+
+impl Object for Node {
+    fn get_value(self: &Arc<Self>, key: &minijinja::Value) -> Option<minijinja::Value> {
+        let name = key.as_str()?;
+        if let Some(family) = FACT_FAMILIES.iter().find(|family| **family == name) {
+            return Some(minijinja::Value::from_object(Family {
+                node: Arc::clone(self),
+                family,
+            }));
+        }
+        match self.source.system() {
+            Ok(system) => part(&self.scope, "facts", &system, name, FACT_FAMILIES),
+            Err(why) => Some(self.scope.unknown(&why)),
+        }
+    }
+}
+
+/// A value of a table of facts; a name that it does not have is noted with those that it has.
+fn part(
+    scope: &Arc<Inner>,
+    path: &str,
+    table: &minijinja::Value,
+    name: &str,
+    more: &[&str],
+) -> Option<minijinja::Value> {
+    let found = table.get_attr(name).ok().filter(|value| !value.is_undefined());
+    let path = format!("{path}.{name}");
+    let Some(found) = found else {
+        let keys = table.try_iter().into_iter().flatten();
+        let known = keys.filter_map(|key| key.as_str().map(str::to_owned));
+        scope.missed(path, known.chain(more.iter().map(|name| (*name).to_owned())).collect());
+        return None;
+    };
+    if found.kind() != ValueKind::Map {
+        return Some(found);
+    }
+    Some(minijinja::Value::from_object(Part {
+        scope: Arc::clone(scope),
+        path,
+        table: found,
+    }))
+}
+
+/// A table of facts.
+struct Part {
+    scope: Arc<Inner>,
+    path: String,
+    table: minijinja::Value,
+}
+
+impl std::fmt::Debug for Part {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}", self.table)
+    }
+}
+
+impl Object for Part {
+    fn get_value(self: &Arc<Self>, key: &minijinja::Value) -> Option<minijinja::Value> {
+        part(&self.scope, &self.path, &self.table, key.as_str()?, &[])
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.table.try_iter().into_iter().flatten().collect())
+    }
+}
+
+struct Family {
+    node: Arc<Node>,
+    family: &'static str,
+}
+
+impl std::fmt::Debug for Family {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "facts.{}", self.family)
+    }
+}
+
+impl Object for Family {
+    fn get_value(self: &Arc<Self>, key: &minijinja::Value) -> Option<minijinja::Value> {
+        let name = key.as_str()?;
+        Some(match self.node.source.named(self.family, name) {
+            NamedFact::Present(attributes) => minijinja::Value::from_object(Named {
+                scope: Arc::clone(&self.node.scope),
+                path: format!("facts.{}.{name}", self.family),
+                attributes,
+            }),
+            // `none`, so that `facts.users.anna is none` can be asked of somebody who is not there.
+            NamedFact::Absent => minijinja::Value::from(()),
+            NamedFact::Unknown(why) => self.node.scope.unknown(&why),
+        })
+    }
+}
+
+/// Something that was looked up by its name.
+struct Named {
+    scope: Arc<Inner>,
+    path: String,
+    attributes: BTreeMap<&'static str, Result<minijinja::Value, String>>,
+}
+
+impl std::fmt::Debug for Named {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.path)
+    }
+}
+
+impl Object for Named {
+    fn get_value(self: &Arc<Self>, key: &minijinja::Value) -> Option<minijinja::Value> {
+        let name = key.as_str()?;
+        match self.attributes.get(name) {
+            Some(Ok(value)) => Some(value.clone()),
+            Some(Err(why)) => Some(self.scope.unknown(why)),
+            None => {
+                let known = self.attributes.keys().map(|name| (*name).to_owned());
+                self.scope.missed(format!("{}.{name}", self.path), known.collect());
+                None
+            }
+        }
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.attributes.keys().map(|name| (*name).into()).collect())
+    }
+}

@@ -1,0 +1,109 @@
+//! Templates and expressions looked at without a host: whether they parse, and which names they use.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use minijinja::{Environment, Error};
+
+use super::scope::{narrow, template_error};
+use super::{bare_wanted, environment, is_template, lone_expression};
+use crate::error::{Diagnostic, Origin, SourceFile};
+
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(environment);
+
+/// The names that a template uses, each as far as it is dotted: `docker`, `docker.source`.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    source: String,
+    offset: usize,
+    origin: Option<Origin>,
+    /// The names, those that the template binds itself left out.
+    pub used: BTreeSet<String>,
+}
+
+impl Names {
+    /// Whether the template asks for what may be undefined on purpose.
+    pub fn expects_undefined(&self) -> bool {
+        ["default", "defined", "|d(", "| d("]
+            .iter()
+            .any(|word| self.source.contains(word))
+    }
+
+    /// Where `name` is used.
+    pub fn place(&self, name: &str) -> Option<Origin> {
+        let origin = self.origin.as_ref()?;
+        let at = self.source.match_indices(name).find(|(at, _)| {
+            let is_part = |character: char| character.is_alphanumeric() || character == '_' || character == '.';
+            let before = self.source[..*at].chars().next_back();
+            let after = self.source[at + name.len()..].chars().next();
+            !before.is_some_and(is_part) && !after.is_some_and(|next| next.is_alphanumeric() || next == '_')
+        });
+        Some(match at {
+            Some((at, _)) => narrow(origin, &self.source, self.offset, at..at + name.len()),
+            None => origin.clone(),
+        })
+    }
+}
+
+/// A string of the project; `None` where it is no template.
+///
+/// Errors: it does not parse.
+pub fn inspect_string(text: &str, origin: Option<&Origin>) -> Result<Option<Names>, Diagnostic> {
+    if !is_template(text) {
+        return Ok(None);
+    }
+    if let Some(bare) = lone_expression(text)
+        && let Ok(expression) = ENVIRONMENT.compile_expression(bare)
+    {
+        let offset = text.find(bare).unwrap_or_default();
+        let used = expression.undeclared_variables(true);
+        return Ok(Some(names(bare, offset, origin, used)));
+    }
+    let template = ENVIRONMENT
+        .template_from_str(text)
+        .map_err(|error| template_error(&error, 0, text, origin))?;
+    Ok(Some(names(text, 0, origin, template.undeclared_variables(true))))
+}
+
+/// A bare expression.
+///
+/// Errors: it does not parse, or is written in braces.
+pub fn inspect_expression(text: &str, origin: Option<&Origin>) -> Result<Names, Diagnostic> {
+    if let Some(bare) = lone_expression(text) {
+        return Err(bare_wanted(bare, origin));
+    }
+    let expression = ENVIRONMENT
+        .compile_expression(text)
+        .map_err(|error| template_error(&error, 0, text, origin))?;
+    Ok(names(text, 0, origin, expression.undeclared_variables(true)))
+}
+
+/// A whole file, named by its path in the project.
+///
+/// Errors: it does not parse.
+pub fn inspect_file(path: &str, text: &str) -> Result<(), Diagnostic> {
+    let Err(error) = ENVIRONMENT.template_from_named_str(path, text) else {
+        return Ok(());
+    };
+    let file = SourceFile::new(path, text);
+    let span = span(&error, text);
+    Err(template_error(&error, 0, text, Some(&Origin::new(&file, 0..text.len()))).placed(&Origin::new(&file, span)))
+}
+
+fn span(error: &Error, text: &str) -> std::ops::Range<usize> {
+    error.range().unwrap_or_else(|| {
+        let line = error.line().unwrap_or(1).max(1) - 1;
+        let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+        let length = text[start..].lines().next().map_or(0, str::len);
+        start..start + length
+    })
+}
+
+fn names(source: &str, offset: usize, origin: Option<&Origin>, used: impl IntoIterator<Item = String>) -> Names {
+    Names {
+        source: source.to_owned(),
+        offset,
+        origin: origin.cloned(),
+        used: used.into_iter().collect(),
+    }
+}
