@@ -97,6 +97,11 @@ pub(super) fn tasks() -> ArgValueCandidates {
     })
 }
 
+/// Tags of tasks and operations.
+pub(super) fn tags() -> ArgValueCandidates {
+    candidates(|typed| typed.project.tags.iter().map(Candidate::new).collect())
+}
+
 /// Names of operations.
 pub(super) fn operations() -> ArgValueCandidates {
     let candidate = |name, summary| described(name, Some(summary));

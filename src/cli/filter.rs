@@ -16,7 +16,7 @@ pub(crate) struct FilterArguments {
     #[arg(long, value_name = "TASK", value_delimiter = ',', add = completion::tasks())]
     only: Vec<String>,
     /// Only operations that have one of these tags, by themselves, their task or what uses it
-    #[arg(long, value_name = "TAG", value_delimiter = ',')]
+    #[arg(long, value_name = "TAG", value_delimiter = ',', add = completion::tags())]
     tags: Vec<String>,
     /// Data that wins over all other; the value is TOML, or else a string
     #[arg(long, value_name = "KEY=VALUE")]

@@ -6,6 +6,7 @@ use clap::Subcommand;
 use homelab::project::{explain, find_host, host_data};
 use homelab::report;
 
+use super::completion;
 use super::output::print;
 
 /// What of the inventories to show.
@@ -14,24 +15,27 @@ pub(crate) enum InventoryCommand {
     /// List the hosts of an inventory, or of all, with their addresses and groups
     List {
         /// Inventory: the name of a file in `inventories/`
+        #[arg(add = completion::inventories())]
         inventory: Option<String>,
     },
     /// Show a host's groups and all its data, each value with its place
     Show {
         /// The host
+        #[arg(add = completion::hosts())]
         host: String,
         /// The inventory, where several have a host of that name
-        #[arg(long)]
+        #[arg(long, add = completion::inventories())]
         inventory: Option<String>,
     },
     /// Tell which file and line gave a host a value, and what that overrode
     Explain {
         /// The host
+        #[arg(add = completion::hosts())]
         host: String,
         /// The value's dotted name, as in `docker.source`
         key: String,
         /// The inventory, where several have a host of that name
-        #[arg(long)]
+        #[arg(long, add = completion::inventories())]
         inventory: Option<String>,
     },
 }

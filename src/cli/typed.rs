@@ -20,7 +20,10 @@ impl Typed {
             .and_then(|index| index.parse().ok());
         words.truncate(index.unwrap_or(words.len().saturating_sub(1)));
         // An inventory may be called as the program or a command is.
-        let commands = if words.get(1).is_some_and(|word| word == "lab") {
+        let commands = if words
+            .get(1)
+            .is_some_and(|word| ["lab", "inventory"].contains(&word.as_str()))
+        {
             3
         } else {
             2

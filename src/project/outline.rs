@@ -1,6 +1,6 @@
 //! The names in a project, for who types them: as far as its files can be read, whatever else is wrong with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::reader::{Reader, any_name};
@@ -15,6 +15,8 @@ pub struct Outline {
     pub deploys: BTreeMap<String, DeployOutline>,
     /// What each task is for, by its name.
     pub tasks: BTreeMap<String, Option<String>>,
+    /// Tags of tasks, of operations, and of what uses tasks.
+    pub tags: BTreeSet<String>,
 }
 
 /// The names in an inventory, in the order written.
@@ -39,16 +41,32 @@ pub struct DeployOutline {
 
 /// The names in the project at `root`.
 pub fn outline(root: &Path) -> Outline {
-    let tables = |folder: &str| Reader::new(root).folder(folder, any_name, |source, _| Some(source.table));
-    let all = |folder: &str| tables(folder).into_iter();
+    let read = |folder: &str| Reader::new(root).folder(folder, any_name, |source, _| Some(source.table));
+    let (inventories, deploys, tasks) = (read("inventories"), read("deploys"), read("tasks"));
+    let mut tags = BTreeSet::new();
+    for table in deploys.values().chain(tasks.values()) {
+        collect_tags(table, &mut tags);
+    }
     Outline {
-        inventories: all("inventories")
-            .map(|(name, table)| (name, inventory(&table)))
-            .collect(),
-        deploys: all("deploys").map(|(name, table)| (name, deploy(&table))).collect(),
-        tasks: all("tasks")
-            .map(|(name, table)| (name, text(&table, "description")))
-            .collect(),
+        inventories: named(inventories, inventory),
+        deploys: named(deploys, deploy),
+        tasks: named(tasks, |table| text(table, "description")),
+        tags,
+    }
+}
+
+fn named<T>(tables: BTreeMap<String, Table>, of: fn(&Table) -> T) -> BTreeMap<String, T> {
+    tables.into_iter().map(|(name, table)| (name, of(&table))).collect()
+}
+
+/// Tags of the table and of whatever is listed in it: operations, stages, tasks of stages.
+fn collect_tags(table: &Table, tags: &mut BTreeSet<String>) {
+    tags.extend(texts(table, "tags"));
+    for key in ["operation", "stage", "tasks"] {
+        list(table, key)
+            .iter()
+            .filter_map(Value::as_table)
+            .for_each(|inner| collect_tags(inner, tags));
     }
 }
 
@@ -130,13 +148,16 @@ mod tests {
             ("inventories/broken.toml", "[hosts"),
             (
                 "deploys/site.toml",
-                "description = 'all'\ntasks = ['s/one', { task = 's/two' }, 7, 's/one']\n",
+                "description = 'all'\ntasks = ['s/one', { task = 's/two', tags = ['two'] }, 7, 's/one']\n",
             ),
             (
                 "deploys/staged.toml",
                 "[[stage]]\ntasks = ['s/one']\n[[stage]]\ntasks = ['s/three']\n",
             ),
-            ("tasks/s/one.toml", "description = 'the first'\nnope = 1\n"),
+            (
+                "tasks/s/one.toml",
+                "description = 'the first'\nnope = 1\ntags = ['first']\n[[operation]]\ntags = ['slow', 3]\n",
+            ),
         ]);
         let dev = &outline.inventories["dev"];
         assert_eq!(dev.hosts, ["a", "b", "c"]);
@@ -146,6 +167,7 @@ mod tests {
         assert_eq!(outline.deploys["site"].description.as_deref(), Some("all"));
         assert_eq!(outline.deploys["staged"].tasks, ["s/one", "s/three"]);
         assert_eq!(outline.tasks["s/one"].as_deref(), Some("the first"));
+        assert_eq!(outline.tags.into_iter().collect::<Vec<_>>(), ["first", "slow", "two"]);
         assert!(!outline.inventories.contains_key("broken"));
     }
 

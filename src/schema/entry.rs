@@ -25,7 +25,7 @@ pub(super) struct OperationKeys {
     /// Whether it is done as root, or as whom `become_user` names; if not, as the login user.
     #[schemars(rename = "become")]
     privilege: Option<bool>,
-    /// As whom it is done instead of root.
+    /// As whom it is done instead of root: who runs commands, and who owns new files.
     become_user: Option<String>,
 }
 

@@ -8,6 +8,8 @@ use jsonschema::Validator;
 use super::*;
 use crate::operations::OPERATIONS;
 
+mod loader;
+
 static VALIDATORS: LazyLock<Vec<Validator>> =
     LazyLock::new(|| FileKind::ALL.iter().map(|kind| validator(*kind)).collect());
 

@@ -16,7 +16,10 @@ const FILES: &[(&str, &str)] = &[
         "deploys/site.toml",
         "description = 'all'\ntasks = ['system/base', { task = 'web/server' }]\nunknown = 1\n",
     ),
-    ("tasks/system/base.toml", "description = 'for every machine'\n"),
+    (
+        "tasks/system/base.toml",
+        "description = 'for every machine'\ntags = ['base', 'slow']\n",
+    ),
     ("tasks/web/server.toml", "[[operation]]\nop = 'nope'\n"),
     ("tasks/web/unused.toml", ""),
 ];
@@ -51,6 +54,10 @@ fn names_of_the_project_are_offered_where_they_belong() {
         ),
         (&["deploy", "lab", "site", "--limit=d"], &["--limit=dns"]),
         (&["deploy", "dev", "site", "--only", ""], &["system/base", "web/server"]),
+        (&["deploy", "dev", "site", "--tags", ""], &["base", "slow"]),
+        (&["check", ""], &["dev", "lab"]),
+        (&["inventory", "explain", "w"], &["web-dev"]),
+        (&["inventory", "show", "dns", "--inventory", "l"], &["lab"]),
         (&["exec", "lab", ""], &["other", "dns"]),
         (&["trust", ""], &["dev", "lab"]),
         (&["facts", "lab", "o"], &["other"]),

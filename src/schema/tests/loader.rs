@@ -1,0 +1,141 @@
+//! The schemas beside the loader: what one takes the other takes.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use super::*;
+use crate::project::load;
+
+/// A project in which every key of the language is used; `@` marks where one more would stand.
+const WHOLE: &[(&str, &str)] = &[
+    (
+        "inventories/all.toml",
+        "groups = ['web']\n@\n[connection]\nuser = 'setup'\nport = 22\nidentity_file = 'keys/id'\nbecome = 'sudo'\nbecome_user = 'x'\njump = []\n@\n\
+         [lab]\nimage = 'debian:12'\nmemory = 512\n@\n[hosts.one]\naddress = '192.0.2.1'\ngroups = ['dns']\ndata = { a = 1 }\n\
+         connection = { local = true }\n@\n[hosts.two]\nlab = { memory = 256 }\n[hosts.three]\nlab = true\n",
+    ),
+    ("group_data/all.toml", "users = ['x']\nb = { c = '{{ users }}' }\n"),
+    ("group_data/web.toml", ""),
+    ("group_data/dns.toml", ""),
+    (
+        "deploys/once.toml",
+        "description = 'all'\nhosts = ['web']\n@\ntasks = ['a/b', { task = 'a/b', name = 'again', when = 'users', for_each = 'users', \
+         vars = { size = '{{ item }}' }, tags = ['t'] }]\n",
+    ),
+    (
+        "deploys/staged.toml",
+        "@\n[[stage]]\nname = 'first'\nhosts = ['one']\ntasks = ['a/b']\nserial = 1\nmax_fail = 0\n@\n",
+    ),
+    (
+        "tasks/a/b.toml",
+        "description = 'x'\nrequired = ['users']\nwhen = true\ntags = ['u']\n@\n[vars]\nsize = '1'\n\
+         [[operation]]\ninclude = 'a/c'\nname = 'more'\nwhen = 'users'\nfor_each = ['y']\nvars = { z = '{{ item }}' }\ntags = ['v']\n@\n\
+         [[operation]]\nop = 'apt.packages'\nname = 'p {{ item }}'\nwhen = 'users'\nfor_each = [{ name = 'tree', more = 1 }]\n\
+         tags = ['w']\npackages = ['{{ item.name }}', '{{ vars.size }}']\nbecome = true\nbecome_user = 'x'\n@\n",
+    ),
+    (
+        "tasks/a/c.toml",
+        "[vars]\nz = ''\n[[operation]]\nop = 'files.put'\ndest = '/etc/motd'\ncontent = '{{ vars.z }}'\n",
+    ),
+    (
+        "templates/services/x/stack.toml",
+        "@\n[defaults]\nimage = 'x'\n[site]\nupstream = 'x:80'\nextra = 1\n[backup]\ncommand = ['sh']\nkeep = 3\nat = '01:30'\n@\n",
+    ),
+];
+
+/// What the loader finds wrong in the project, with `text` in the place of the file at `path`.
+fn refused(path: &str, text: &str) -> Option<String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (other, whole) in WHOLE {
+        let text = if *other == path {
+            text.to_owned()
+        } else {
+            whole.replace('@', "")
+        };
+        let file = folder.path().join(other);
+        fs::create_dir_all(file.parent().expect("a folder")).expect("made");
+        fs::write(file, text).expect("written");
+    }
+    load(folder.path()).err().map(|mistakes| format!("{mistakes:?}"))
+}
+
+fn kind(path: &str) -> FileKind {
+    FileKind::of(Path::new(path)).expect("a file of a project")
+}
+
+#[test]
+fn a_project_of_all_keys_is_taken_by_both() {
+    assert_eq!(refused("", ""), None);
+    for (path, text) in WHOLE {
+        accepts(kind(path), &text.replace('@', ""));
+    }
+}
+
+#[test]
+fn no_key_of_the_schemas_is_left_out_of_it() {
+    for one in FileKind::ALL {
+        let texts: String = WHOLE
+            .iter()
+            .filter(|(path, _)| kind(path) == *one)
+            .map(|(_, text)| *text)
+            .collect();
+        let words: BTreeSet<&str> = texts
+            .split(|character: char| !character.is_alphanumeric() && character != '_')
+            .collect();
+        let schema = one.schema().to_value();
+        let mut keys = BTreeSet::new();
+        collect_keys(&schema, &mut keys);
+        let left_out: Vec<&String> = keys.iter().filter(|key| !words.contains(key.as_str())).collect();
+        assert!(left_out.is_empty(), "{}: {left_out:?}", one.name());
+    }
+}
+
+/// The keys of all tables of a schema, but for the parameters of operations.
+fn collect_keys(schema: &Json, keys: &mut BTreeSet<String>) {
+    match schema {
+        Json::Object(table)
+            if table
+                .get("title")
+                .is_some_and(|title| crate::operations::find(title.as_str().unwrap_or_default()).is_some()) =>
+        {
+            keys.extend(common_keys().into_iter().map(|key| key.name));
+        }
+        Json::Object(table) => {
+            if let Some(Json::Object(properties)) = table.get("properties") {
+                keys.extend(properties.keys().cloned());
+            }
+            table.values().for_each(|inner| collect_keys(inner, keys));
+        }
+        Json::Array(items) => items.iter().for_each(|inner| collect_keys(inner, keys)),
+        _ => {}
+    }
+}
+
+#[test]
+fn a_key_that_is_not_in_it_is_refused_by_both() {
+    let mut tried = 0;
+    for (path, text) in WHOLE {
+        for place in 0..text.matches('@').count() {
+            let parts = text.split('@').enumerate();
+            let with: String = parts
+                .map(|(index, part)| {
+                    if index == place + 1 {
+                        format!("nonsense = 1{part}")
+                    } else {
+                        part.to_owned()
+                    }
+                })
+                .collect();
+            refuses(kind(path), &with);
+            // Parameters are read when they are bound to a host.
+            let is_parameter = *path == "tasks/a/b.toml" && place == 2;
+            let said = refused(path, &with);
+            assert!(
+                is_parameter || said.is_some_and(|said| said.contains("nonsense")),
+                "{path}, place {place}: {with}"
+            );
+            tried += 1;
+        }
+    }
+    assert_eq!(tried, 12);
+}
