@@ -78,6 +78,7 @@ impl Ways<'_> {
             },
             local: host.connection.is_local(),
             keep: None,
+            silence: None,
         })
     }
 

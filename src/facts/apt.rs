@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Fact, FactKey, Installation, UnreadableAnswer};
 use crate::quote::{quote, quote_all};
@@ -105,6 +106,15 @@ pub fn simulation_command(wish: &Installation) -> String {
         wish.verb.word(),
         quote_all(wish.packages.iter().map(String::as_str))
     )
+}
+
+/// How long one simulation may take on a small machine with a slow disk.
+const SIMULATION: Duration = Duration::from_secs(120);
+
+/// apt is silent until it has an answer, and so is the fetching of lists.
+pub(super) fn allowance(keys: &[FactKey]) -> Duration {
+    let refreshes = keys.iter().filter_map(wish).any(|wish| wish.refreshed);
+    SIMULATION + if refreshes { refresh::PATIENCE } else { Duration::ZERO }
 }
 
 pub(super) fn probe(keys: &[FactKey]) -> String {

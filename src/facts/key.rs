@@ -1,6 +1,7 @@
 //! The names under which facts are asked for and kept.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::account::{AccountDefaults, GroupFact, UserFact};
 use super::apt::{InstallationFact, ListsFact};
@@ -238,6 +239,14 @@ impl Family {
             Self::Accounts => account::probe(keys),
             Self::Installations => apt::probe(keys),
             Self::Checks => check::probe(keys),
+        }
+    }
+
+    /// How much longer than others its probe may say nothing.
+    pub(super) fn allowance(self, keys: &[FactKey]) -> Duration {
+        match self {
+            Self::Installations => apt::allowance(keys),
+            _ => Duration::ZERO,
         }
     }
 

@@ -105,7 +105,7 @@ pub fn questions(keys: &BTreeSet<FactKey>) -> Vec<Question> {
         .into_iter()
         .map(|(family, keys)| Question {
             family,
-            probe: Probe::new(family.probe(&keys)),
+            probe: Probe::new(family.subject(), family.probe(&keys)).with_allowance(family.allowance(&keys)),
             keys,
         })
         .collect()

@@ -76,7 +76,13 @@ pub enum ContentFact {
     TooLarge,
 }
 
-/// One `stat` for all paths, one `sha256sum` for those that are files, then the links' targets.
+/// Files above this size are read piece by piece, with a sign of life after each: on a slow disk one takes minutes, and a
+/// host that says nothing for long is given up. In bytes, a power of two.
+const PIECE: u64 = 64 << 20;
+
+/// One `stat` for all paths, then the links' targets, one `sha256sum` for those that are files, and one for each large one.
+///
+/// A sign of life is a line that no digest looks like.
 pub(super) fn probe(paths: &[&str]) -> String {
     format!(
         "set -- {}\n\
@@ -85,9 +91,18 @@ pub(super) fn probe(paths: &[&str]) -> String {
          for p; do [ -L \"$p\" ] && printf '%s\\n%s\\n' \"$p\" \"$(readlink -- \"$p\")\"; done\n\
          printf 'digests\\n'\n\
          for p; do shift; if [ -f \"$p\" ] && [ ! -L \"$p\" ]; then set -- \"$@\" \"$p\"; fi; done\n\
+         large=; [ $# = 0 ] || large=$(find \"$@\" -prune -size +{kibibytes}k 2>/dev/null)\n\
+         n='\n'\n\
+         [ -z \"$large\" ] || for p; do shift; case \"$n$large$n\" in\n\
+         *\"$n$p$n\"*) {{ d=$(i=0; size=$(stat -c %s -- \"$p\"); while [ $((i * {PIECE})) -lt \"$size\" ]; do\n\
+         dd if=\"$p\" bs=65536 skip=$((i * {blocks})) count={blocks} 2>/dev/null; printf '.\\n' >&4; i=$((i + 1)); done | sha256sum); }} 4>&1\n\
+         printf '%s  %s\\n' \"${{d%% *}}\" \"$p\" ;;\n\
+         *) set -- \"$@\" \"$p\" ;; esac; done\n\
          [ $# = 0 ] || sha256sum -- \"$@\" 2>/dev/null\n\
          true",
-        quote_all(paths.iter().copied())
+        quote_all(paths.iter().copied()),
+        kibibytes = PIECE >> 10,
+        blocks = PIECE >> 16
     )
 }
 
@@ -300,6 +315,36 @@ mod tests {
         std::fs::write(&path, "x".repeat(1 + usize::try_from(CONTENT_LIMIT).expect("fits"))).expect("write");
         let facts = parse_content(&keys[..1], 0, &ask(&content_probe(&[&path]))).expect("readable");
         assert_eq!(facts[0].1, Fact::Content(ContentFact::TooLarge));
+    }
+
+    #[test]
+    fn a_large_file_is_read_with_signs_of_life() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let paths: Vec<String> = ["a large one", "small"]
+            .iter()
+            .map(|name| folder.path().join(name).to_string_lossy().into_owned())
+            .collect();
+        let file = std::fs::File::create(&paths[0]).expect("create");
+        file.set_len(2 * PIECE + 5).expect("a hole");
+        std::fs::write(&paths[1], "x").expect("write");
+        let names: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let answer = ask(&probe(&names));
+        assert_eq!(
+            answer.split(|byte| *byte == b'\n').filter(|line| *line == b".").count(),
+            3
+        );
+        for (path, fact) in paths.iter().zip(look(&paths)) {
+            let output = std::process::Command::new("sha256sum")
+                .arg(path)
+                .output()
+                .expect("it runs");
+            let expected = String::from_utf8_lossy(&output.stdout)[..64].to_owned();
+            let PathFact::Present(inode) = fact else {
+                panic!("absent")
+            };
+            let digest = Known::Yes(expected);
+            assert_eq!(inode.kind, InodeKind::File { digest });
+        }
     }
 
     #[test]

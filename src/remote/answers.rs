@@ -1,6 +1,7 @@
 //! Reading what a host's shell answers.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -30,6 +31,8 @@ pub(super) struct Tagged {
 pub(super) enum Interruption {
     Ended,
     Failed(io::Error),
+    /// Nothing at all came for so long.
+    Silent(Duration),
     TooLong(usize),
     Nonsense(String),
 }
@@ -43,6 +46,8 @@ pub(super) struct Answers<R> {
     stream: R,
     marker: Vec<u8>,
     buffer: Vec<u8>,
+    /// How long nothing may come; for ever without it.
+    patience: Option<Duration>,
 }
 
 impl<R: AsyncRead + Unpin> Answers<R> {
@@ -51,7 +56,13 @@ impl<R: AsyncRead + Unpin> Answers<R> {
             stream,
             marker: format!("\n{} ", nonce.as_str()).into_bytes(),
             buffer: Vec::new(),
+            patience: None,
         }
+    }
+
+    /// From now on so long a silence ends the waiting.
+    pub(super) fn wait_for(&mut self, patience: Option<Duration>) {
+        self.patience = patience;
     }
 
     /// From now on tags are those of `nonce`.
@@ -99,7 +110,15 @@ impl<R: AsyncRead + Unpin> Answers<R> {
     async fn fill(&mut self) -> Result<(), Interruption> {
         const CHUNK: usize = 64 * 1024;
         self.buffer.reserve(CHUNK);
-        match self.stream.read_buf(&mut self.buffer).await {
+        let read = self.stream.read_buf(&mut self.buffer);
+        let read = match self.patience {
+            None => read.await,
+            Some(patience) => match tokio::time::timeout(patience, read).await {
+                Ok(read) => read,
+                Err(_) => return Err(Interruption::Silent(patience)),
+            },
+        };
+        match read {
             Ok(0) => Err(Interruption::Ended),
             Ok(_) => Ok(()),
             Err(error) => Err(Interruption::Failed(error)),

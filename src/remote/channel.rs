@@ -29,6 +29,8 @@ pub(super) struct Exchange<'a> {
     pub(super) frame: (String, Range<u32>),
     /// How much to keep of each answer.
     pub(super) keep: Keep,
+    /// How long nothing may be heard, once so many answers have come; for ever without it.
+    pub(super) patience: &'a (dyn Fn(usize) -> Option<Duration> + Sync),
     /// What is under way once so many answers have come, for messages.
     pub(super) during: &'a (dyn Fn(usize) -> String + Sync),
     /// Called as each answer comes, and each note before it.
@@ -56,6 +58,8 @@ pub(super) struct Destination {
     pub(super) dialogue: Option<Dialogue>,
     /// What `ssh` reads while it connects.
     pub(super) configuration: Option<Configuration>,
+    /// How long nothing may be heard until the shell listens; for ever without it.
+    pub(super) patience: Option<Duration>,
 }
 
 /// The channel to one host's shell.
@@ -92,6 +96,7 @@ impl Channel {
             is_sudo,
             dialogue,
             configuration,
+            patience,
         } = destination;
         command
             .env_remove(PASSWORD_VARIABLE)
@@ -113,7 +118,8 @@ impl Channel {
             return Err(failed(std::io::Error::other("it was started without pipes")));
         };
         let nonce = Nonce::random();
-        let answers = Answers::new(stdout, dialogue.as_ref().map_or(&nonce, Dialogue::nonce));
+        let mut answers = Answers::new(stdout, dialogue.as_ref().map_or(&nonce, Dialogue::nonce));
+        answers.wait_for(patience);
         // A shell of this machine needs no watchdog: it ends with its pipes.
         let watchdog = match child.id().filter(|_| address.is_some()) {
             Some(process) => {
@@ -236,6 +242,7 @@ impl Channel {
         let Exchange {
             frame: (text, numbers),
             keep,
+            patience,
             during,
             on_answer,
         } = exchange;
@@ -256,7 +263,8 @@ impl Channel {
                     *shell = Some(greeting(answers).await?);
                     drop(configuration.take());
                 }
-                for number in numbers {
+                for (answered, number) in numbers.enumerate() {
+                    answers.wait_for(patience(answered));
                     let mut hear = |output: &[u8]| on_answer(Heard::Output(output));
                     let mut tagged = expected(answers.next_heard(keep, &mut hear).await?, number)?;
                     while tagged.outcome == NOTE {
@@ -321,6 +329,13 @@ impl Channel {
                 return self.nonsense(during, format!("an answer is longer than {most} bytes"));
             }
             Interruption::Nonsense(what) => return self.nonsense(during, what),
+            Interruption::Silent(patience) => {
+                return RemoteError::Silent {
+                    host: self.host.clone(),
+                    during: if self.shell.is_some() { during } else { "logging in" }.to_owned(),
+                    patience,
+                };
+            }
             Interruption::Failed(error) => return self.lost(during, error.to_string()),
             Interruption::Ended => {}
         }

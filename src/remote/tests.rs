@@ -628,3 +628,27 @@ async fn hosts_can_be_driven_by_tasks_of_their_own() {
     });
     assert_eq!(task.await.unwrap()[0].output, b"there\n");
 }
+
+#[tokio::test]
+async fn a_shell_that_falls_silent_is_given_up_and_one_that_speaks_is_not() {
+    for shell in Shells::all().paths {
+        let silence = Some(Duration::from_secs(1));
+        let local = Connection::local_as("pi", &shell, &Privilege::LoginUser, silence);
+        let mut host = local.await.unwrap();
+        let talk = "for i in 1 2 3 4 5; do printf .; sleep 0.4; done";
+        let slow = Probe::for_test("sleep 1.5; printf slow").with_allowance(Duration::from_secs(20));
+        let answers = host.read(&[Probe::for_test(talk), slow]).await.unwrap();
+        let heard: Vec<&[u8]> = answers.iter().map(|answer| answer.stdout.as_slice()).collect();
+        assert_eq!(heard, [&b"....."[..], b"slow"], "{shell:?}");
+
+        let hang = [Probe::for_test("true"), Probe::for_test("printf some; sleep 5")];
+        let error = host.read(&hang).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "pi: nothing was heard for 1 s while reading a test's answer (question 2 of 2)",
+            "{shell:?}"
+        );
+        assert!(error.hint().unwrap().contains("/proc/mounts"));
+        host.close().await;
+    }
+}

@@ -32,6 +32,7 @@ mod refused;
 mod repository;
 mod review;
 mod round_trips;
+mod silent;
 mod snapshot;
 mod sudo;
 mod trust;
