@@ -15,6 +15,7 @@ mod output;
 mod password;
 mod prompt;
 mod reading;
+mod several;
 mod targets;
 mod telling;
 mod terminal;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Shell text that only reads.
 ///
-/// Only the families of facts can make one, and whoever runs a command for the user. The dry run sends nothing but probes, so this is its read-only gate.
+/// Only the families of facts can make one. The dry run sends nothing but probes, so this is its read-only gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
     text: String,
@@ -25,13 +25,6 @@ impl Probe {
     /// The same probe, which may say nothing for this much longer than others.
     pub(crate) fn with_allowance(self, allowance: Duration) -> Self {
         Self { allowance, ..self }
-    }
-
-    /// A command that the user asked for outside of any deploy: what it does is the user's to answer for.
-    ///
-    /// It has the mask that logins have, rather than the channel's own.
-    pub(crate) fn of_user(script: &str) -> Self {
-        Self::new("what a command prints", format!("umask 022\nunset LC_ALL\n{script}"))
     }
 
     /// A probe of any text, for tests of the transport.

@@ -20,7 +20,8 @@ use crate::secret::DigestKey;
 
 use self::turns::in_turn;
 
-pub use self::command::{CommandEvent, Ran, run_command};
+pub use self::command::{CommandEvent, CommandOutput, Ran, run_command};
+pub use crate::remote::Stream;
 
 /// A later look asks only for what the plan found to be missing; what a fourth look would find stays open.
 pub const ROUNDS: usize = 3;

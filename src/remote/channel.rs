@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::mpsc::Sender;
 
-use super::answers::{Answers, Interruption, Keep, Tagged};
+use super::answers::{Answers, Interruption, Keep, Piece, Tagged};
+use super::command::{self, Stream, Written};
 use super::configuration::Configuration;
 use super::diagnosis::{diagnose, last_line};
 use super::error::{Explanation, Refusal, RemoteError};
 use super::privilege::{Dialogue, NoEntry, refusal};
-use super::script::{Frame, NOTE, Nonce, READY, prologue};
+use super::script::{Frame, LEAD, NOTE, Nonce, READY, prologue};
 use super::stderr::StandardError;
 use super::watchdog::Watchdog;
 use crate::secret::PASSWORD_VARIABLE;
@@ -292,6 +294,53 @@ impl Channel {
         }
     }
 
+    /// Sends the frame of a command and passes on what it writes, until it has ended with this exit code.
+    pub(super) async fn pass_on(
+        &mut self,
+        (text, numbers): (String, Range<u32>),
+        written: &Sender<Written>,
+    ) -> Result<i32, RemoteError> {
+        const DURING: &str = "the command ran";
+        self.begin(DURING)?;
+        self.enter().await?;
+        self.next = numbers.end;
+        let mut errors = Answers::new(self.stderr.listen().await, &self.nonce);
+        errors.expect_lead(LEAD);
+        let outcome = {
+            let Self {
+                stdin,
+                answers,
+                shell,
+                configuration,
+                ..
+            } = self;
+            let output = async {
+                if shell.is_none() {
+                    *shell = Some(greeting(answers).await?);
+                    drop(configuration.take());
+                }
+                answers.wait_for(None);
+                answers.expect_lead(LEAD);
+                let status = command::pass_on(answers, Stream::Output, written).await?;
+                answers.expect_lead(b'\n');
+                Ok(status)
+            };
+            let aside = async {
+                // What came before is noise of a login shell's start-up files.
+                while !matches!(errors.piece().await?, Piece::Tag(_)) {}
+                command::pass_on(&mut errors, Stream::Errors, written).await
+            };
+            while_sending(stdin.as_mut(), text.as_bytes(), with_the_rest_of(aside, output)).await
+        };
+        match outcome {
+            Ok(status) => {
+                self.finish();
+                Ok(i32::try_from(status).unwrap_or(i32::MAX))
+            }
+            Err(interruption) => Err(self.explain(interruption, DURING).await),
+        }
+    }
+
     /// Ends the child: `ssh` by asking it to, a shell by closing its pipe, either by force in the end.
     pub(super) async fn end(mut self) {
         if let Some(watchdog) = self.watchdog.take() {
@@ -395,6 +444,19 @@ fn expected(tagged: Tagged, number: u32) -> Result<Tagged, Interruption> {
     Err(Interruption::Nonsense(format!(
         "answer {found} came where answer {number} was due"
     )))
+}
+
+/// What `work` comes to, with `aside` done at the same time; that has only moments left once the work is over.
+async fn with_the_rest_of<T, U>(aside: impl Future<Output = U>, work: impl Future<Output = T>) -> T {
+    tokio::pin!(aside, work);
+    tokio::select! {
+        done = &mut work => {
+            let _ = tokio::time::timeout(LAST_MOMENTS, aside).await;
+            return done;
+        }
+        _ = &mut aside => {}
+    }
+    work.await
 }
 
 /// Runs `read` while `text` is being sent; that it could not be sent shows in what is read.

@@ -652,3 +652,40 @@ async fn a_shell_that_falls_silent_is_given_up_and_one_that_speaks_is_not() {
         host.close().await;
     }
 }
+
+#[tokio::test]
+async fn what_a_command_writes_comes_at_once_and_byte_by_byte() {
+    for shell in Shells::all().paths {
+        let silence = Some(Duration::from_secs(1));
+        let local = Connection::local_as("pi", &shell, &Privilege::LoginUser, silence);
+        let mut host = local.await.unwrap();
+        let (written, mut pieces) = tokio::sync::mpsc::channel(4);
+        let script = r"printf '\0\377\036\n\n'; echo bad >&2; sleep 2; printf 'end\n'; printf 'no line' >&2; umask; cat; exit 42";
+        let start = std::time::Instant::now();
+        let heard = async {
+            let (mut output, mut errors, mut first) = (Vec::new(), Vec::new(), None);
+            while let Some(Written { stream, bytes }) = pieces.recv().await {
+                first.get_or_insert(start.elapsed());
+                match stream {
+                    Stream::Output => output.extend(bytes),
+                    Stream::Errors => errors.extend(bytes),
+                }
+            }
+            (output, errors, first.unwrap())
+        };
+        let (status, (output, errors, first)) = tokio::join!(host.run(script, written), heard);
+        assert_eq!(status.unwrap(), 42, "{shell:?}");
+        assert_eq!(output, b"\0\xff\x1e\n\nend\n0022\n", "{shell:?}");
+        assert_eq!(errors, b"bad\nno line", "{shell:?}");
+        assert!(first < Duration::from_secs(1), "{shell:?}: {first:?}");
+        let answers = host
+            .read(&[Probe::for_test("echo still; echo there >&2")])
+            .await
+            .unwrap();
+        assert_eq!(
+            (answers[0].stdout.as_slice(), answers[0].stderr.as_slice()),
+            (&b"still\n"[..], &b"there"[..])
+        );
+        host.close().await;
+    }
+}

@@ -12,6 +12,7 @@ mod duration;
 mod events;
 mod facts;
 mod failure;
+mod host_lines;
 mod json;
 mod layout;
 mod line;
@@ -27,7 +28,8 @@ mod totals;
 
 pub use diagnostic::{diagnostic, diagnostics, mistakes};
 pub use events::event;
-pub use facts::{fact_names, facts, facts_json, host_lines};
+pub use facts::{fact_names, facts, facts_json};
+pub use host_lines::{HostLines, host_lines};
 pub use json::{deploy_json, plan_json};
 pub use live::LiveOutput;
 pub use operation::operation;
