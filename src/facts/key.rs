@@ -8,6 +8,7 @@ use super::apt::{InstallationFact, ListsFact};
 use super::check::CheckFact;
 use super::package::PackageFact;
 use super::path::{ContentFact, PathFact};
+use super::place::Place;
 use super::system::SystemFacts;
 use super::unit::UnitFact;
 use super::{UnreadableAnswer, account, apt, check, package, path, system, unit};
@@ -21,6 +22,8 @@ pub enum FactKey {
     Path(String),
     /// What a file holds.
     Content(String),
+    /// Where on disks a path lies. It is read along with the path itself.
+    Place(String),
     /// A Debian package.
     Package(String),
     /// What apt would do.
@@ -120,6 +123,8 @@ pub enum Fact {
     Path(PathFact),
     /// For [`FactKey::Content`].
     Content(ContentFact),
+    /// For [`FactKey::Place`]; nothing where there is nothing.
+    Place(Option<Place>),
     /// For [`FactKey::Package`].
     Package(PackageFact),
     /// For [`FactKey::Installation`].
@@ -145,7 +150,7 @@ pub enum Fact {
 pub enum Family {
     /// [`FactKey::System`].
     System,
-    /// [`FactKey::Path`].
+    /// [`FactKey::Path`], [`FactKey::Place`].
     Paths,
     /// [`FactKey::Content`].
     Contents,
@@ -170,7 +175,7 @@ impl FactKey {
     pub fn family(&self) -> Family {
         match self {
             Self::System => Family::System,
-            Self::Path(_) => Family::Paths,
+            Self::Path(_) | Self::Place(_) => Family::Paths,
             Self::Content(_) => Family::Contents,
             Self::Package(_) => Family::Packages,
             Self::Installation(_) => Family::Installations,
@@ -197,6 +202,7 @@ impl fmt::Display for FactKey {
         match self {
             Self::System => formatter.write_str("the system"),
             Self::Path(path) => write!(formatter, "path `{path}`"),
+            Self::Place(path) => write!(formatter, "the place of `{path}`"),
             Self::Content(path) => write!(formatter, "the content of `{path}`"),
             Self::Package(name) => write!(formatter, "package `{name}`"),
             Self::Installation(wish) => write!(formatter, "`apt-get {} {}`", wish.verb.word(), wish.packages.join(" ")),
@@ -266,7 +272,16 @@ impl Family {
 }
 
 fn paths(keys: &[FactKey]) -> Vec<&str> {
-    keys.iter().filter_map(FactKey::path).collect()
+    let mut paths: Vec<&str> = keys
+        .iter()
+        .filter_map(|key| match key {
+            FactKey::Place(path) => Some(path.as_str()),
+            other => other.path(),
+        })
+        .collect();
+    paths.sort_unstable();
+    paths.dedup();
+    paths
 }
 
 fn names(keys: &[FactKey]) -> Vec<&str> {

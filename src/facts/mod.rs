@@ -8,6 +8,7 @@ mod key;
 pub mod overlay;
 pub mod package;
 pub mod path;
+pub mod place;
 mod probe;
 pub mod system;
 pub mod unit;

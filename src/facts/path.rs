@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::place::{self, Place, Room};
 use super::{Fact, FactKey, UnreadableAnswer};
 use crate::quote::quote_all;
 use crate::value::Known;
@@ -80,13 +81,16 @@ pub enum ContentFact {
 /// host that says nothing for long is given up. In bytes, a power of two.
 const PIECE: u64 = 64 << 20;
 
-/// One `stat` for all paths, then the links' targets, one `sha256sum` for those that are files, and one for each large one.
+/// One `stat` for all paths and one for the file systems of directories, then the links' targets, one `sha256sum` for those that are files, and one for each large one.
 ///
 /// A sign of life is a line that no digest looks like.
 pub(super) fn probe(paths: &[&str]) -> String {
     format!(
         "set -- {}\n\
-         stat -c '%f %a %U:%u %G:%g %n' -- \"$@\" 2>/dev/null\n\
+         stat -c '%f %a %U:%u %G:%g %d %b %n' -- \"$@\" 2>/dev/null\n\
+         printf 'rooms\\n'\n\
+         (for p; do shift; if [ -d \"$p\" ] && [ ! -L \"$p\" ]; then set -- \"$@\" \"$p\"; fi; done\n\
+         [ $# = 0 ] || exec stat -f -c '{room}' -- \"$@\" 2>/dev/null)\n\
          printf 'links\\n'\n\
          for p; do [ -L \"$p\" ] && printf '%s\\n%s\\n' \"$p\" \"$(readlink -- \"$p\")\"; done\n\
          printf 'digests\\n'\n\
@@ -101,6 +105,7 @@ pub(super) fn probe(paths: &[&str]) -> String {
          [ $# = 0 ] || sha256sum -- \"$@\" 2>/dev/null\n\
          true",
         quote_all(paths.iter().copied()),
+        room = place::FORMAT,
         kibibytes = PIECE >> 10,
         blocks = PIECE >> 16
     )
@@ -114,7 +119,11 @@ pub(super) fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec
             .position(|line| line == name)
             .ok_or_else(|| UnreadableAnswer::new(format!("the section `{name}` is missing")))
     };
-    let (links_at, digests_at) = (section("links")?, section("digests")?);
+    let (rooms_at, links_at, digests_at) = (section("rooms")?, section("links")?, section("digests")?);
+    let rooms: BTreeMap<&str, Option<Room>> = lines[rooms_at + 1..links_at]
+        .iter()
+        .map(|line| Room::parse(line))
+        .collect::<Result<_, _>>()?;
     let links: BTreeMap<&str, &str> = lines[links_at + 1..digests_at]
         .chunks_exact(2)
         .map(|pair| (pair[0].as_str(), pair[1].as_str()))
@@ -125,29 +134,40 @@ pub(super) fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec
         .map(|(digest, path)| (path, digest))
         .collect();
     let mut present = BTreeMap::new();
-    for line in &lines[..links_at] {
-        let (path, inode) = parse_stat(line, &links, &digests)?;
-        present.insert(path, inode);
+    for line in &lines[..rooms_at] {
+        let (path, inode, mut place) = parse_stat(line, &links, &digests)?;
+        place.room = rooms.get(path).copied().flatten();
+        present.insert(path, (inode, place));
     }
-    Ok(keys
-        .iter()
-        .filter_map(FactKey::path)
-        .map(|path| {
-            let fact = present.remove(path).map_or(PathFact::Absent, PathFact::Present);
-            (FactKey::Path(path.to_owned()), Fact::Path(fact))
-        })
-        .collect())
+    let facts = keys.iter().flat_map(|key| match key {
+        FactKey::Path(path) => {
+            let found = present.get(path.as_str()).cloned();
+            let (inode, place) = found.map_or((None, None), |(inode, place)| (Some(inode), Some(place)));
+            let fact = inode.map_or(PathFact::Absent, PathFact::Present);
+            vec![
+                (key.clone(), Fact::Path(fact)),
+                (FactKey::Place(path.clone()), Fact::Place(place)),
+            ]
+        }
+        FactKey::Place(path) => {
+            let place = present.get(path.as_str()).map(|(_, place)| *place);
+            vec![(key.clone(), Fact::Place(place))]
+        }
+        _ => Vec::new(),
+    });
+    Ok(facts.collect())
 }
 
 fn parse_stat<'a>(
     line: &'a str,
     links: &BTreeMap<&str, &str>,
     digests: &BTreeMap<&str, &str>,
-) -> Result<(&'a str, Inode), UnreadableAnswer> {
+) -> Result<(&'a str, Inode, Place), UnreadableAnswer> {
     let unreadable = || UnreadableAnswer::new(format!("`stat` printed `{line}`"));
-    let mut fields = line.splitn(5, ' ');
+    let mut fields = line.splitn(7, ' ');
     let mut next = || fields.next().ok_or_else(unreadable);
-    let (raw, mode, owner, group, path) = (next()?, next()?, next()?, next()?, next()?);
+    let (raw, mode, owner, group) = (next()?, next()?, next()?, next()?);
+    let (device, blocks, path) = (next()?, next()?, next()?);
     let raw = u32::from_str_radix(raw, 16).map_err(|_| unreadable())?;
     // The file type is in the upper bits of `st_mode` (inode(7)).
     let kind = match raw & 0o170_000 {
@@ -169,7 +189,14 @@ fn parse_stat<'a>(
         group: name_or_number(group),
         mode: u32::from_str_radix(mode, 8).map_err(|_| unreadable())?,
     };
-    Ok((path, inode))
+    let number = |text: &str| text.parse::<u64>().map_err(|_| unreadable());
+    let place = Place {
+        device: number(device)?,
+        // stat(2) counts in blocks of 512 bytes, whatever the file system does.
+        allocated: number(blocks)?.saturating_mul(512),
+        room: None,
+    };
+    Ok((path, inode, place))
 }
 
 fn name_or_number(field: &str) -> String {
@@ -254,9 +281,9 @@ mod tests {
         parse(&keys, 0, &ask(&probe(&names)))
             .expect("readable")
             .into_iter()
-            .map(|(_, fact)| match fact {
-                Fact::Path(fact) => fact,
-                other => panic!("{other:?}"),
+            .filter_map(|(_, fact)| match fact {
+                Fact::Path(fact) => Some(fact),
+                _ => None,
             })
             .collect()
     }
@@ -299,6 +326,31 @@ mod tests {
         };
         assert_eq!(kinds, [link("nowhere"), InodeKind::Directory, link("directory")]);
         assert_eq!(found[4], PathFact::Absent);
+    }
+
+    #[test]
+    fn sees_the_room_of_directories() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let top = folder.path().to_string_lossy().into_owned();
+        let file = format!("{top}/file");
+        std::fs::write(&file, "x".repeat(5000)).expect("write");
+        let keys = [FactKey::Path(top.clone()), FactKey::Place(file.clone())];
+        let facts = parse(&keys, 0, &ask(&probe(&[&top, &file]))).expect("readable");
+        let place = |at: &str| {
+            let key = FactKey::Place(at.to_owned());
+            match facts.iter().find(|(known, _)| *known == key) {
+                Some((_, Fact::Place(Some(place)))) => *place,
+                other => panic!("{other:?}"),
+            }
+        };
+        let metadata = std::fs::metadata(&file).expect("there");
+        assert_eq!(
+            place(&file).allocated,
+            std::os::unix::fs::MetadataExt::blocks(&metadata) * 512
+        );
+        assert_eq!(place(&file).device, std::os::unix::fs::MetadataExt::dev(&metadata));
+        assert_eq!((place(&top).device, place(&file).room), (place(&file).device, None));
+        assert_eq!(facts.len(), 3);
     }
 
     #[test]
@@ -349,8 +401,9 @@ mod tests {
 
     #[test]
     fn an_owner_without_a_name_is_a_number() {
-        let (_, inode) =
-            parse_stat("81a4 644 UNKNOWN:1234 root:0 /x", &BTreeMap::new(), &BTreeMap::new()).expect("readable");
+        let line = "81a4 644 UNKNOWN:1234 root:0 42 8 /x";
+        let (_, inode, place) = parse_stat(line, &BTreeMap::new(), &BTreeMap::new()).expect("readable");
+        assert_eq!((place.device, place.allocated), (42, 4096));
         assert_eq!((inode.owner.as_str(), inode.group.as_str()), ("1234", "root"));
     }
 

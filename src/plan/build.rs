@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::bind::{Bound, BoundOperation, bind, twice};
+use super::room::shortages;
 use super::{Build, HostPlan, Known, Mistake, PlannedOperation};
 use crate::change::{NotKnown, Outcome, ResourceChange, Stop};
 use crate::error::{Diagnostic, Origin};
@@ -39,6 +40,8 @@ pub fn build(run: &Run, known: &Known, digests: &DigestKey) -> Build {
         builder.plan_tasks();
         if builder.is_unread() {
             builder.look_ahead();
+        } else {
+            builder.check_room();
         }
         let operations = builder.operations;
         let (notices, has_leftovers) = match builder.facts.get(&FactKey::System) {
@@ -77,6 +80,15 @@ impl<'a> HostBuilder<'a> {
             self.mistake(
                 Diagnostic::new(title).hint("log in as root (`connection.user = \"root\"`), or let the user become root (`connection.become = \"sudo\"`)"),
             );
+        }
+    }
+
+    /// Before anything is done: what was read of disks is not read again.
+    fn check_room(&mut self) {
+        if !self.known.done.contains_key(&self.host.name) {
+            for shortage in shortages(&self.operations, self.facts) {
+                self.mistake(shortage);
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 mod bind;
 mod build;
 mod review;
+mod room;
 
 use std::collections::{BTreeMap, BTreeSet};
 

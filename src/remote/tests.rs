@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tempfile::TempDir;
 
 use super::script::{Delivery, Frame, Nonce, prologue};
@@ -631,9 +632,10 @@ async fn hosts_can_be_driven_by_tasks_of_their_own() {
 
 #[tokio::test]
 async fn a_shell_that_falls_silent_is_given_up_and_one_that_speaks_is_not() {
-    for shell in Shells::all().paths {
+    let shells = Shells::all();
+    join_all(shells.paths.iter().map(|shell| async move {
         let silence = Some(Duration::from_secs(1));
-        let local = Connection::local_as("pi", &shell, &Privilege::LoginUser, silence);
+        let local = Connection::local_as("pi", shell, &Privilege::LoginUser, silence);
         let mut host = local.await.unwrap();
         let talk = "for i in 1 2 3 4 5; do printf .; sleep 0.4; done";
         let slow = Probe::for_test("sleep 1.5; printf slow").with_allowance(Duration::from_secs(20));
@@ -650,14 +652,16 @@ async fn a_shell_that_falls_silent_is_given_up_and_one_that_speaks_is_not() {
         );
         assert!(error.hint().unwrap().contains("/proc/mounts"));
         host.close().await;
-    }
+    }))
+    .await;
 }
 
 #[tokio::test]
 async fn what_a_command_writes_comes_at_once_and_byte_by_byte() {
-    for shell in Shells::all().paths {
+    let shells = Shells::all();
+    join_all(shells.paths.iter().map(|shell| async move {
         let silence = Some(Duration::from_secs(1));
-        let local = Connection::local_as("pi", &shell, &Privilege::LoginUser, silence);
+        let local = Connection::local_as("pi", shell, &Privilege::LoginUser, silence);
         let mut host = local.await.unwrap();
         let (written, mut pieces) = tokio::sync::mpsc::channel(4);
         let script = r"printf '\0\377\036\n\n'; echo bad >&2; sleep 2; printf 'end\n'; printf 'no line' >&2; umask; cat; exit 42";
@@ -687,5 +691,6 @@ async fn what_a_command_writes_comes_at_once_and_byte_by_byte() {
             (&b"still\n"[..], &b"there"[..])
         );
         host.close().await;
-    }
+    }))
+    .await;
 }
