@@ -8,6 +8,7 @@
 
 mod accounts;
 mod apt_lock;
+mod as_nobody;
 mod bad_input;
 mod commands;
 mod concurrency;
