@@ -232,15 +232,23 @@ fn name_or_number(field: &str) -> String {
     }
 }
 
+/// One `find` for what is too large, one `base64` a file: processes are what a look at a host costs. Those of `busybox` may break
+/// lines whatever they are told.
 pub(super) fn content_probe(paths: &[&str]) -> String {
     format!(
-        "{HIDDEN}for p in {}; do\n\
+        "{HIDDEN}set -- {}\n\
+         n='\n'\n\
+         large=$(find \"$@\" -prune -type f -size +{}k 2>/dev/null)\n\
+         if base64 -w 0 </dev/null >/dev/null 2>&1; then hl_encode() {{ base64 -w 0; }}; else hl_encode() {{ base64 | tr -d '\\n'; }}; fi\n\
+         for p; do\n\
          hidden \"$p\"; if [ -n \"$why\" ]; then printf 'denied %s\\n' \"$why\"; continue; fi\n\
          if [ -f \"$p\" ] && [ ! -L \"$p\" ]; then\n\
-         if [ \"$(wc -c <\"$p\")\" -gt {CONTENT_LIMIT} ]; then printf 'large\\n'; else printf 'file '; base64 <\"$p\" | tr -d '\\n'; printf '\\n'; fi\n\
+         case \"$n$large$n\" in *\"$n$p$n\"*) printf 'large\\n' ;;\n\
+         *) printf 'file '; hl_encode <\"$p\"; printf '\\n' ;; esac\n\
          else printf 'absent\\n'; fi\n\
          done",
-        quote_all(paths.iter().copied())
+        quote_all(paths.iter().copied()),
+        CONTENT_LIMIT >> 10
     )
 }
 
