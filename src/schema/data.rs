@@ -18,6 +18,7 @@ impl JsonSchema for Data {
         json_schema!({
             "type": "object",
             "description": "Data of hosts. A string may be a template over the same host's data.",
+            "additionalProperties": true,
             "propertyNames": { "not": { "enum": RESERVED } },
         })
     }
@@ -32,6 +33,6 @@ impl JsonSchema for Variables {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "object" })
+        json_schema!({ "type": "object", "additionalProperties": true })
     }
 }

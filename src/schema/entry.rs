@@ -94,6 +94,7 @@ impl JsonSchema for Listing {
             "type": "object",
             "properties": { "name": { "type": "string" } },
             "required": ["name"],
+            "additionalProperties": true,
         });
         json_schema!({
             "title": "a list, or an expression for one",

@@ -19,6 +19,7 @@ pub(super) struct Stack {
 
 /// What answers for a stack as a web site; further keys are for templates.
 #[derive(JsonSchema)]
+#[schemars(extend("additionalProperties" = true))]
 struct Site {
     /// The service and its port, as in `"grafana:3000"`.
     upstream: String,

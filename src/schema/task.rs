@@ -36,12 +36,17 @@ impl JsonSchema for Entry {
         "Entry".into()
     }
 
+    /// Editors complete the keys of the one way that `op` decides on, also while the entry is not whole: so what must be there
+    /// and what may not be is said apart from the ways, where it is blamed on the right key too.
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let common = schema_of::<OperationKeys>();
-        let operations = OPERATIONS.iter().map(|definition| operation(definition, &common));
-        let include = schema_of::<Include>().to_value();
-        let ways: Vec<Json> = operations.chain([include]).collect();
-        json_schema!({ "type": "object", "oneOf": ways })
+        let mut ways: Vec<Json> = OPERATIONS
+            .iter()
+            .map(|definition| operation(definition, &common))
+            .collect();
+        ways.push(schema_of::<Include>().to_value());
+        let rules: Vec<Json> = ways.iter_mut().map(without_rule).collect();
+        json_schema!({ "type": "object", "additionalProperties": true, "oneOf": ways, "allOf": rules })
     }
 }
 
@@ -50,21 +55,38 @@ fn operation(definition: &Definition, common: &Schema) -> Json {
     let op = json!({ "const": definition.name, "description": definition.summary });
     properties.insert("op".to_owned(), op);
     let schema = definition.schema();
-    properties.extend(
-        self::properties(&schema)
-            .into_iter()
-            .map(|(name, schema)| (name, or_template(schema))),
-    );
-    let own = schema.get("required").and_then(Json::as_array).into_iter().flatten();
-    let required: Vec<Json> = std::iter::once(Json::from("op")).chain(own.cloned()).collect();
+    let own = self::properties(&schema).into_iter();
+    properties.extend(own.map(|(name, schema)| (name, or_template(schema))));
+    let required = schema.get("required").and_then(Json::as_array).into_iter().flatten();
+    let required: Vec<Json> = std::iter::once(Json::from("op")).chain(required.cloned()).collect();
     json!({
         "title": definition.name,
         "description": definition.summary,
         "type": "object",
         "properties": properties,
         "required": required,
-        "additionalProperties": false,
     })
+}
+
+/// Takes out of a way which keys it must have and may have; the rule that says so. The first key decides on the way.
+fn without_rule(way: &mut Json) -> Json {
+    let Json::Object(way) = way else {
+        return Json::Bool(true);
+    };
+    way.remove("additionalProperties");
+    let properties = way
+        .get("properties")
+        .and_then(Json::as_object)
+        .cloned()
+        .unwrap_or_default();
+    let names: Vec<&String> = properties.keys().collect();
+    let decides = names.first().copied().cloned().unwrap_or_default();
+    let required = way.insert("required".to_owned(), json!([decides]));
+    let condition = match properties[&decides].get("const") {
+        Some(name) => json!({ "properties": { decides.as_str(): { "const": name } }, "required": [decides] }),
+        None => json!({ "required": [decides] }),
+    };
+    json!({ "if": condition, "then": { "required": required, "propertyNames": { "enum": names } } })
 }
 
 fn properties(schema: &Schema) -> Map<String, Json> {

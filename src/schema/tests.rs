@@ -1,11 +1,15 @@
 //! The schemas against files that are right, and against files that are wrong.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use jsonschema::Validator;
 
 use super::*;
 use crate::operations::OPERATIONS;
+
+static VALIDATORS: LazyLock<Vec<Validator>> =
+    LazyLock::new(|| FileKind::ALL.iter().map(|kind| validator(*kind)).collect());
 
 fn validator(kind: FileKind) -> Validator {
     let schema: Json = serde_json::from_str(&kind.document()).expect("JSON");
@@ -15,8 +19,8 @@ fn validator(kind: FileKind) -> Validator {
 /// What is wrong with a file, in the words of the validator.
 fn mistakes(kind: FileKind, text: &str) -> Vec<String> {
     let file: Json = toml::from_str(text).expect("valid TOML");
-    let validator = validator(kind);
-    let mistakes = validator.iter_errors(&file);
+    let index = FileKind::ALL.iter().position(|one| *one == kind).expect("one of all");
+    let mistakes = VALIDATORS[index].iter_errors(&file);
     mistakes
         .map(|mistake| format!("{}: {mistake:.200}", mistake.instance_path))
         .collect()
@@ -180,6 +184,20 @@ fn wrong_tasks_are_refused() {
         refuses(FileKind::Task, &format!("[[operation]]\n{entry}\n"));
     }
     refuses(FileKind::Task, "become = true\n");
+}
+
+#[test]
+fn mistakes_are_blamed_on_the_key() {
+    let misspelt = mistakes(
+        FileKind::Task,
+        "[[operation]]\nop = 'apt.packages'\npackages = ['a']\npresnt = true\n",
+    );
+    assert!(
+        matches!(&misspelt[..], [one] if one.starts_with("/operation/0: \"presnt\" is not one of")),
+        "{misspelt:?}"
+    );
+    let missing = mistakes(FileKind::Task, "[[operation]]\nop = 'apt.packages'\n");
+    assert_eq!(missing, ["/operation/0: \"packages\" is a required property"]);
 }
 
 #[test]
