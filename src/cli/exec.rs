@@ -1,7 +1,7 @@
 //! `homelab exec`
 
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::Duration;
 
 use clap::Args;
 use homelab::apply::{HostEnd, exit_code};
@@ -9,14 +9,15 @@ use homelab::gather::{CommandEvent, Ran, run_command};
 use homelab::project::hosts;
 use homelab::quote::quote_all;
 use homelab::remote::Target;
-use homelab::report::{self, Progress};
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use super::interruption::Interruption;
-use super::output::{pass_on, tell_line};
-use super::telling::{Lines, Teller, Told};
+use super::output::{PassingOn, tell_line};
 use super::ways::WayArguments;
-use super::{completion, deploy, errors, targets};
+use super::{completion, deploy, errors, several, targets};
+
+/// How long what is left may take once the command is through.
+const LAST_MOMENTS: Duration = Duration::from_secs(1);
 
 /// Where to run what.
 #[derive(Debug, Args)]
@@ -44,36 +45,32 @@ pub(super) fn run(arguments: &ExecArguments) -> anyhow::Result<ExitCode> {
     let targets = targets::of_hosts(&project, &arguments.inventory, names)?;
     let targets = arguments.ways.complete(targets)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(exec(arguments, targets))
+    let ended = runtime.block_on(exec(arguments, targets));
+    // A reader that does not read holds nobody here who was interrupted.
+    runtime.shutdown_timeout(LAST_MOMENTS);
+    ended
 }
 
 async fn exec(arguments: &ExecArguments, targets: Vec<Target>) -> anyhow::Result<ExitCode> {
-    let is_alone = targets.len() == 1;
     let mut interruption = Interruption::listen()?;
-    let teller = Teller::new(Progress::of_running(targets.len()), Lines::Report);
+    let is_alone = targets.len() == 1;
+    let hosts = targets.len();
     let (events, told) = mpsc::unbounded_channel();
-    let mut all = Vec::new();
-    let hear = |progress: &mut Progress, event: CommandEvent| {
-        progress.hear_running(&event, Instant::now());
-        let CommandEvent::Finished(ran) = event else {
-            return Told::default();
-        };
-        let told = if is_alone { Told::default() } else { of_many(&ran) };
-        all.push(ran);
-        told
-    };
     let script = script(&arguments.command);
     let running = run_command(targets, &script, usize::from(arguments.parallel), events);
-    let both = async { tokio::join!(running, teller.follow(told, hear, std::future::pending())) };
-    let Some(((), telling)) = interruption.or(both).await else {
+    let telling = async {
+        if is_alone {
+            alone(told).await
+        } else {
+            several::tell(hosts, told).await
+        }
+    };
+    let both = async { tokio::join!(running, telling) };
+    let Some(((), code)) = interruption.or(both).await else {
         tell_line("interrupted: what runs on a host may go on there");
         return Ok(ExitCode::from(exit_code([HostEnd::Interrupted])));
     };
-    telling?;
-    match all.as_slice() {
-        [ran] if is_alone => alone(ran),
-        many => Ok(ExitCode::from(exit_code(many.iter().map(end)))),
-    }
+    code
 }
 
 /// A single word is a line for the shell; several are one command whose arguments arrive as they are.
@@ -84,44 +81,18 @@ fn script(command: &[String]) -> String {
     }
 }
 
-/// What one of several hosts wrote, each line with the host's name before it.
-fn of_many(ran: &Ran) -> Told {
-    match &ran.result {
-        Ok(answer) => {
-            let mut aside = report::host_lines(&ran.host, &answer.stderr);
-            if answer.status != 0 {
-                aside += &report::host_lines(&ran.host, format!("exit code {}", answer.status).as_bytes());
+/// Passes on what the only host writes, byte by byte; its exit code is ours.
+async fn alone(mut told: UnboundedReceiver<CommandEvent>) -> anyhow::Result<ExitCode> {
+    let mut output = PassingOn::default();
+    while let Some(event) = told.recv().await {
+        match event {
+            CommandEvent::Started { .. } => {}
+            CommandEvent::Output(written) => output.pass_on(written.stream, &written.bytes).await?,
+            CommandEvent::Finished(Ran { result: Ok(status), .. }) => {
+                return Ok(ExitCode::from(u8::try_from(status).unwrap_or(1)));
             }
-            Told {
-                lines: report::host_lines(&ran.host, &answer.stdout),
-                aside,
-            }
-        }
-        Err(error) => Told {
-            lines: String::new(),
-            aside: errors::plain(error),
-        },
-    }
-}
-
-/// What the only host wrote comes as it is, and so does its exit code.
-fn alone(ran: &Ran) -> anyhow::Result<ExitCode> {
-    match &ran.result {
-        Ok(answer) => {
-            pass_on(&answer.stdout, &answer.stderr)?;
-            Ok(ExitCode::from(u8::try_from(answer.status).unwrap_or(1)))
-        }
-        Err(error) => {
-            errors::show_plain(error);
-            Ok(ExitCode::from(exit_code([HostEnd::Unreachable])))
+            CommandEvent::Finished(Ran { result: Err(error), .. }) => errors::show_plain(&error),
         }
     }
-}
-
-fn end(ran: &Ran) -> HostEnd {
-    match &ran.result {
-        Ok(answer) if answer.status == 0 => HostEnd::Converged,
-        Ok(_) => HostEnd::Failed,
-        Err(_) => HostEnd::Unreachable,
-    }
+    Ok(ExitCode::from(exit_code([HostEnd::Unreachable])))
 }

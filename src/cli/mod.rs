@@ -24,6 +24,7 @@ mod password;
 mod prompt;
 mod reading;
 mod schema;
+mod several;
 mod targets;
 mod telling;
 mod terminal;

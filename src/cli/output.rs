@@ -4,6 +4,9 @@
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 
+use homelab::gather::Stream;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+
 /// Writes to standard output.
 ///
 /// Errors: it cannot be written to, for another reason than that nobody reads it.
@@ -21,16 +24,36 @@ pub(super) fn tell_line(line: impl Display) {
     tell(&format!("{line}\n"));
 }
 
-/// Writes what a host wrote, as it is: colours and all.
-pub(super) fn pass_on(output: &[u8], errors: &[u8]) -> io::Result<()> {
-    let mut stderr = io::stderr().lock();
-    let _ = stderr.write_all(errors).and_then(|()| match errors.last() {
-        // The channel takes the last line's end off.
-        Some(last) if *last != b'\n' => stderr.write_all(b"\n"),
-        _ => Ok(()),
-    });
-    let mut stdout = io::stdout().lock();
-    unless_closed(stdout.write_all(output).and_then(|()| stdout.flush()))
+/// Passes on what a host writes, as it is: colours and all.
+#[derive(Debug, Default)]
+pub(super) struct PassingOn {
+    /// The streams that nobody reads any more.
+    closed: Vec<Stream>,
+}
+
+impl PassingOn {
+    /// Errors: as [`print`].
+    pub(super) async fn pass_on(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        if self.closed.contains(&stream) {
+            return Ok(());
+        }
+        let written = match stream {
+            Stream::Output => write_through(tokio::io::stdout(), bytes).await,
+            Stream::Errors => write_through(tokio::io::stderr(), bytes).await,
+        };
+        match written {
+            Err(error) if stream == Stream::Errors || error.kind() == ErrorKind::BrokenPipe => {
+                self.closed.push(stream);
+                Ok(())
+            }
+            other => other,
+        }
+    }
+}
+
+async fn write_through(mut stream: impl AsyncWrite + Unpin, bytes: &[u8]) -> io::Result<()> {
+    stream.write_all(bytes).await?;
+    stream.flush().await
 }
 
 fn write(stream: &mut impl Write, text: &str) -> io::Result<()> {

@@ -75,6 +75,7 @@ impl Ways<'_> {
             privilege: privilege(host),
             local: host.connection.is_local(),
             keep: None,
+            silence: None,
         })
     }
 

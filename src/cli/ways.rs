@@ -18,6 +18,9 @@ pub(crate) struct WayArguments {
     /// Keep the connections for runs to come, for this long after the last one, as in `5m`
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     keep_connections: Option<Duration>,
+    /// How long a host may say nothing while it is logged in to and read, as in `5m`; `0s` is for ever
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    read_timeout: Duration,
 }
 
 impl WayArguments {
@@ -30,6 +33,7 @@ impl WayArguments {
             None
         };
         for target in &mut targets {
+            target.silence = Some(self.read_timeout).filter(|timeout| !timeout.is_zero());
             target.keep = self.keep_connections.filter(|keep| !keep.is_zero());
             if let Privilege::Sudo { password, .. } = &mut target.privilege {
                 password.clone_from(&given);

@@ -1,11 +1,13 @@
 //! What apt would do, asked of apt itself without a lock and without writing its caches.
 
+mod nobody;
 mod refresh;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Fact, FactKey, Installation, UnreadableAnswer};
 use crate::quote::{quote, quote_all};
@@ -95,9 +97,16 @@ fn status_script(without: &[String]) -> String {
 /// The command line that simulates `wish`. With the cache files off apt keeps its caches in memory: as root it would write
 /// them even in a simulation.
 pub fn simulation_command(wish: &Installation) -> String {
+    let command = apt_get(wish, "-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= ");
+    format!("{LANGUAGE} {command}")
+}
+
+/// No questions, and messages in English.
+const LANGUAGE: &str = "DEBIAN_FRONTEND=noninteractive LC_ALL=C";
+
+fn apt_get(wish: &Installation, further: &str) -> String {
     format!(
-        "DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get {}{}-s -q -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Dir::Log::Planner=/dev/null \
-         -o APT::Install-Recommends={} {}{} -- {}",
+        "apt-get {}{}-s -q {further}-o Dir::Log::Planner=/dev/null -o APT::Install-Recommends={} {}{} -- {}",
         if wish.refreshed { refresh::OPTION } else { "" },
         if wish.without.is_empty() { "" } else { STATUS_OPTION },
         wish.recommends,
@@ -105,6 +114,34 @@ pub fn simulation_command(wish: &Installation) -> String {
         wish.verb.word(),
         quote_all(wish.packages.iter().map(String::as_str))
     )
+}
+
+/// How long one simulation may take on a small machine with a slow disk.
+const SIMULATION: Duration = Duration::from_secs(120);
+
+/// apt is silent until it has an answer, and so is the fetching of lists.
+pub(super) fn allowance(keys: &[FactKey]) -> Duration {
+    let refreshes = keys.iter().filter_map(wish).any(|wish| wish.refreshed);
+    SIMULATION + if refreshes { refresh::PATIENCE } else { Duration::ZERO }
+}
+
+/// Asks apt: what it says is then in `$said`, its exit code in `$code`. What fails as nobody is asked again as root, whose words
+/// count.
+fn question(wish: &Installation) -> String {
+    let as_root = format!("said=$({} 2>&1)\ncode=$?\n", simulation_command(wish));
+    if !is_plain(wish) {
+        return as_root;
+    }
+    let command = apt_get(wish, nobody::OPTION);
+    format!(
+        "code=1\nif [ -n \"$nobody\" ]; then said=$({LANGUAGE} $nobody {command} 2>&1)\ncode=$?; fi\n\
+         if [ $code != 0 ]; then {as_root}fi\n"
+    )
+}
+
+/// Whether apt goes by nothing but what is on the host.
+fn is_plain(wish: &Installation) -> bool {
+    !wish.refreshed && wish.without.is_empty()
 }
 
 pub(super) fn probe(keys: &[FactKey]) -> String {
@@ -115,6 +152,9 @@ pub(super) fn probe(keys: &[FactKey]) -> String {
         .any(|wish| wish.refreshed || !wish.without.is_empty())
     {
         script.push_str(CLEAN_UP);
+    }
+    if keys.iter().filter_map(wish).any(is_plain) {
+        script.push_str(&nobody::script());
     }
     if keys.iter().filter_map(wish).any(|wish| wish.refreshed) {
         script.push_str(&refresh::script());
@@ -135,8 +175,8 @@ pub(super) fn probe(keys: &[FactKey]) -> String {
         let _ = writeln!(
             script,
             "have=no; for f in {lists}/*Packages*; do [ -e \"$f\" ] && have=yes; done\nprintf 'lists %s\\n' $have\n\
-             said=$({} 2>&1)\ncode=$?\nprintf '%s\\nexit %s\\n' \"$said\" $code",
-            simulation_command(wish)
+             {}printf '%s\\nexit %s\\n' \"$said\" $code",
+            question(wish)
         );
         script.push_str(
             "printf '%s\\n' \"$said\" | sed -n 's/^Inst \\([^ ]*\\) \\[.*/\\1/p;s/^Remv \\([^ ]*\\).*/\\1/p' | xargs -r dpkg -L 2>/dev/null\nprintf 'owned\\n'\n",

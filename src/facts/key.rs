@@ -1,12 +1,14 @@
 //! The names under which facts are asked for and kept.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::account::{AccountDefaults, GroupFact, UserFact};
 use super::apt::{InstallationFact, ListsFact};
 use super::check::CheckFact;
 use super::package::PackageFact;
 use super::path::{ContentFact, PathFact};
+use super::place::Place;
 use super::system::SystemFacts;
 use super::unit::UnitFact;
 use super::{Identity, UnreadableAnswer, account, apt, check, package, path, system, unit};
@@ -20,6 +22,8 @@ pub enum FactKey {
     Path(String),
     /// What a file holds.
     Content(String),
+    /// Where on disks a path lies. It is read along with the path itself.
+    Place(String),
     /// A Debian package.
     Package(String),
     /// What apt would do.
@@ -121,6 +125,8 @@ pub enum Fact {
     Path(PathFact),
     /// For [`FactKey::Content`].
     Content(ContentFact),
+    /// For [`FactKey::Place`]; nothing where there is nothing.
+    Place(Option<Place>),
     /// For [`FactKey::Package`].
     Package(PackageFact),
     /// For [`FactKey::Installation`].
@@ -148,7 +154,7 @@ pub enum Fact {
 pub enum Family {
     /// [`FactKey::System`].
     System,
-    /// [`FactKey::Path`].
+    /// [`FactKey::Path`], [`FactKey::Place`].
     Paths,
     /// [`FactKey::Content`].
     Contents,
@@ -173,7 +179,7 @@ impl FactKey {
     pub fn family(&self) -> Family {
         match self {
             Self::System => Family::System,
-            Self::Path(_) => Family::Paths,
+            Self::Path(_) | Self::Place(_) => Family::Paths,
             Self::Content(_) => Family::Contents,
             Self::Package(_) => Family::Packages,
             Self::Installation(_) => Family::Installations,
@@ -200,6 +206,7 @@ impl fmt::Display for FactKey {
         match self {
             Self::System => formatter.write_str("the system"),
             Self::Path(path) => write!(formatter, "path `{path}`"),
+            Self::Place(path) => write!(formatter, "the place of `{path}`"),
             Self::Content(path) => write!(formatter, "the content of `{path}`"),
             Self::Package(name) => write!(formatter, "package `{name}`"),
             Self::Installation(wish) => write!(formatter, "`apt-get {} {}`", wish.verb.word(), wish.packages.join(" ")),
@@ -245,6 +252,14 @@ impl Family {
         }
     }
 
+    /// How much longer than others its probe may say nothing.
+    pub(super) fn allowance(self, keys: &[FactKey]) -> Duration {
+        match self {
+            Self::Installations => apt::allowance(keys),
+            _ => Duration::ZERO,
+        }
+    }
+
     pub(super) fn parser(self) -> Parser {
         match self {
             Self::System => system::parse,
@@ -261,7 +276,16 @@ impl Family {
 }
 
 fn paths(keys: &[FactKey]) -> Vec<&str> {
-    keys.iter().filter_map(FactKey::path).collect()
+    let mut paths: Vec<&str> = keys
+        .iter()
+        .filter_map(|key| match key {
+            FactKey::Place(path) => Some(path.as_str()),
+            other => other.path(),
+        })
+        .collect();
+    paths.sort_unstable();
+    paths.dedup();
+    paths
 }
 
 fn names(keys: &[FactKey]) -> Vec<&str> {

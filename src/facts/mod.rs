@@ -9,6 +9,7 @@ mod key;
 pub mod overlay;
 pub mod package;
 pub mod path;
+pub mod place;
 mod probe;
 pub mod session;
 mod sight;
@@ -109,7 +110,7 @@ pub fn questions(keys: &BTreeSet<FactKey>) -> Vec<Question> {
         .into_iter()
         .map(|(family, keys)| Question {
             family,
-            probe: Probe::new(family.probe(&keys)),
+            probe: Probe::new(family.subject(), family.probe(&keys)).with_allowance(family.allowance(&keys)),
             keys,
         })
         .collect()

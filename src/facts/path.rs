@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::place::{self, Place, Room};
 use super::sight::HIDDEN;
 use super::{Fact, FactKey, UnreadableAnswer};
 use crate::quote::quote_all;
@@ -77,20 +78,39 @@ pub enum ContentFact {
     TooLarge,
 }
 
-/// One `stat` for all paths, then the links' targets, what may not be seen, and one `sha256sum` for those that are files.
+/// Files above this size are read piece by piece, with a sign of life after each: on a slow disk one takes minutes, and a
+/// host that says nothing for long is given up. In bytes, a power of two.
+const PIECE: u64 = 64 << 20;
+
+/// One `stat` for all paths and one for the file systems of directories, then the links' targets, what may not be seen, one `sha256sum` for those that are files, and one for each large one.
+///
+/// A sign of life is a line that no digest looks like.
 pub(super) fn probe(paths: &[&str]) -> String {
     format!(
         "{HIDDEN}set -- {}\n\
-         stat -c '%f %a %U:%u %G:%g %n' -- \"$@\" 2>/dev/null\n\
+         stat -c '%f %a %U:%u %G:%g %d %b %n' -- \"$@\" 2>/dev/null\n\
+         printf 'rooms\\n'\n\
+         (for p; do shift; if [ -d \"$p\" ] && [ ! -L \"$p\" ]; then set -- \"$@\" \"$p\"; fi; done\n\
+         [ $# = 0 ] || exec stat -f -c '{room}' -- \"$@\" 2>/dev/null)\n\
          printf 'links\\n'\n\
          for p; do [ -L \"$p\" ] && printf '%s\\n%s\\n' \"$p\" \"$(readlink -- \"$p\")\"; done\n\
          printf 'hidden\\n'\n\
          for p; do hidden \"$p\"; [ -z \"$why\" ] || printf '%s\\n%s\\n' \"$p\" \"$why\"; done\n\
          printf 'digests\\n'\n\
          for p; do shift; if [ -f \"$p\" ] && [ ! -L \"$p\" ]; then set -- \"$@\" \"$p\"; fi; done\n\
+         large=; [ $# = 0 ] || large=$(find \"$@\" -prune -size +{kibibytes}k 2>/dev/null)\n\
+         n='\n'\n\
+         [ -z \"$large\" ] || for p; do shift; case \"$n$large$n\" in\n\
+         *\"$n$p$n\"*) {{ d=$(i=0; size=$(stat -c %s -- \"$p\"); while [ $((i * {PIECE})) -lt \"$size\" ]; do\n\
+         dd if=\"$p\" bs=65536 skip=$((i * {blocks})) count={blocks} 2>/dev/null; printf '.\\n' >&4; i=$((i + 1)); done | sha256sum); }} 4>&1\n\
+         printf '%s  %s\\n' \"${{d%% *}}\" \"$p\" ;;\n\
+         *) set -- \"$@\" \"$p\" ;; esac; done\n\
          [ $# = 0 ] || sha256sum -- \"$@\" 2>/dev/null\n\
          true",
-        quote_all(paths.iter().copied())
+        quote_all(paths.iter().copied()),
+        room = place::FORMAT,
+        kibibytes = PIECE >> 10,
+        blocks = PIECE >> 16
     )
 }
 
@@ -102,13 +122,18 @@ pub(super) fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec
             .position(|line| line == name)
             .ok_or_else(|| UnreadableAnswer::new(format!("the section `{name}` is missing")))
     };
-    let (links_at, hidden_at, digests_at) = (section("links")?, section("hidden")?, section("digests")?);
+    let (rooms_at, links_at) = (section("rooms")?, section("links")?);
+    let (hidden_at, digests_at) = (section("hidden")?, section("digests")?);
+    let rooms: BTreeMap<&str, Option<Room>> = lines[rooms_at + 1..links_at]
+        .iter()
+        .map(|line| Room::parse(line))
+        .collect::<Result<_, _>>()?;
     let links = pairs(&lines[links_at + 1..hidden_at]);
     let hidden = pairs(&lines[hidden_at + 1..digests_at]);
     let digests: BTreeMap<String, &str> = lines[digests_at + 1..].iter().filter_map(|line| digest(line)).collect();
     let mut present = BTreeMap::new();
-    for line in &lines[..links_at] {
-        let (path, mut inode) = parse_stat(line, &links, &digests)?;
+    for line in &lines[..rooms_at] {
+        let (path, mut inode, mut place) = parse_stat(line, &links, &digests)?;
         if let (
             InodeKind::File {
                 digest: digest @ Known::No(_),
@@ -118,20 +143,27 @@ pub(super) fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec
         {
             *digest = Known::No((*why).to_owned());
         }
-        present.insert(path, inode);
+        place.room = rooms.get(path).copied().flatten();
+        present.insert(path, (inode, place));
     }
-    Ok(keys
-        .iter()
-        .filter_map(FactKey::path)
-        .map(|path| {
-            let fact = match (present.remove(path), hidden.get(path)) {
+    let facts = keys.iter().flat_map(|key| match key {
+        FactKey::Path(path) => {
+            let found = present.get(path.as_str()).cloned();
+            let (inode, place) = found.map_or((None, None), |(inode, place)| (Some(inode), Some(place)));
+            let fact = match (inode, hidden.get(path.as_str())) {
                 (Some(inode), _) => Fact::Path(PathFact::Present(inode)),
                 (None, Some(why)) => Fact::Denied((*why).to_owned()),
                 (None, None) => Fact::Path(PathFact::Absent),
             };
-            (FactKey::Path(path.to_owned()), fact)
-        })
-        .collect())
+            vec![(key.clone(), fact), (FactKey::Place(path.clone()), Fact::Place(place))]
+        }
+        FactKey::Place(path) => {
+            let place = present.get(path.as_str()).map(|(_, place)| *place);
+            vec![(key.clone(), Fact::Place(place))]
+        }
+        _ => Vec::new(),
+    });
+    Ok(facts.collect())
 }
 
 /// A line of sha256sum(1), which marks and doubles backslashes in names.
@@ -155,11 +187,12 @@ fn parse_stat<'a>(
     line: &'a str,
     links: &BTreeMap<&str, &str>,
     digests: &BTreeMap<String, &str>,
-) -> Result<(&'a str, Inode), UnreadableAnswer> {
+) -> Result<(&'a str, Inode, Place), UnreadableAnswer> {
     let unreadable = || UnreadableAnswer::new(format!("`stat` printed `{line}`"));
-    let mut fields = line.splitn(5, ' ');
+    let mut fields = line.splitn(7, ' ');
     let mut next = || fields.next().ok_or_else(unreadable);
-    let (raw, mode, owner, group, path) = (next()?, next()?, next()?, next()?, next()?);
+    let (raw, mode, owner, group) = (next()?, next()?, next()?, next()?);
+    let (device, blocks, path) = (next()?, next()?, next()?);
     let raw = u32::from_str_radix(raw, 16).map_err(|_| unreadable())?;
     // The file type is in the upper bits of `st_mode` (inode(7)).
     let kind = match raw & 0o170_000 {
@@ -181,7 +214,14 @@ fn parse_stat<'a>(
         group: name_or_number(group),
         mode: u32::from_str_radix(mode, 8).map_err(|_| unreadable())?,
     };
-    Ok((path, inode))
+    let number = |text: &str| text.parse::<u64>().map_err(|_| unreadable());
+    let place = Place {
+        device: number(device)?,
+        // stat(2) counts in blocks of 512 bytes, whatever the file system does.
+        allocated: number(blocks)?.saturating_mul(512),
+        room: None,
+    };
+    Ok((path, inode, place))
 }
 
 fn name_or_number(field: &str) -> String {
@@ -192,15 +232,23 @@ fn name_or_number(field: &str) -> String {
     }
 }
 
+/// One `find` for what is too large, one `base64` a file: processes are what a look at a host costs. Those of `busybox` may break
+/// lines whatever they are told.
 pub(super) fn content_probe(paths: &[&str]) -> String {
     format!(
-        "{HIDDEN}for p in {}; do\n\
+        "{HIDDEN}set -- {}\n\
+         n='\n'\n\
+         large=$(find \"$@\" -prune -type f -size +{}k 2>/dev/null)\n\
+         if base64 -w 0 </dev/null >/dev/null 2>&1; then hl_encode() {{ base64 -w 0; }}; else hl_encode() {{ base64 | tr -d '\\n'; }}; fi\n\
+         for p; do\n\
          hidden \"$p\"; if [ -n \"$why\" ]; then printf 'denied %s\\n' \"$why\"; continue; fi\n\
          if [ -f \"$p\" ] && [ ! -L \"$p\" ]; then\n\
-         if [ \"$(wc -c <\"$p\")\" -gt {CONTENT_LIMIT} ]; then printf 'large\\n'; else printf 'file '; base64 <\"$p\" | tr -d '\\n'; printf '\\n'; fi\n\
+         case \"$n$large$n\" in *\"$n$p$n\"*) printf 'large\\n' ;;\n\
+         *) printf 'file '; hl_encode <\"$p\"; printf '\\n' ;; esac\n\
          else printf 'absent\\n'; fi\n\
          done",
-        quote_all(paths.iter().copied())
+        quote_all(paths.iter().copied()),
+        CONTENT_LIMIT >> 10
     )
 }
 
@@ -268,9 +316,9 @@ mod tests {
         parse(&keys, 0, &ask(&probe(&names)))
             .expect("readable")
             .into_iter()
-            .map(|(_, fact)| match fact {
-                Fact::Path(fact) => fact,
-                other => panic!("{other:?}"),
+            .filter_map(|(_, fact)| match fact {
+                Fact::Path(fact) => Some(fact),
+                _ => None,
             })
             .collect()
     }
@@ -319,6 +367,31 @@ mod tests {
     }
 
     #[test]
+    fn sees_the_room_of_directories() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let top = folder.path().to_string_lossy().into_owned();
+        let file = format!("{top}/file");
+        std::fs::write(&file, "x".repeat(5000)).expect("write");
+        let keys = [FactKey::Path(top.clone()), FactKey::Place(file.clone())];
+        let facts = parse(&keys, 0, &ask(&probe(&[&top, &file]))).expect("readable");
+        let place = |at: &str| {
+            let key = FactKey::Place(at.to_owned());
+            match facts.iter().find(|(known, _)| *known == key) {
+                Some((_, Fact::Place(Some(place)))) => *place,
+                other => panic!("{other:?}"),
+            }
+        };
+        let metadata = std::fs::metadata(&file).expect("there");
+        assert_eq!(
+            place(&file).allocated,
+            std::os::unix::fs::MetadataExt::blocks(&metadata) * 512
+        );
+        assert_eq!(place(&file).device, std::os::unix::fs::MetadataExt::dev(&metadata));
+        assert_eq!((place(&top).device, place(&file).room), (place(&file).device, None));
+        assert_eq!(facts.len(), 3);
+    }
+
+    #[test]
     fn reads_bytes_exactly() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("f").to_string_lossy().into_owned();
@@ -335,9 +408,40 @@ mod tests {
     }
 
     #[test]
+    fn a_large_file_is_read_with_signs_of_life() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let paths: Vec<String> = ["a large one", "small"]
+            .iter()
+            .map(|name| folder.path().join(name).to_string_lossy().into_owned())
+            .collect();
+        let file = std::fs::File::create(&paths[0]).expect("create");
+        file.set_len(2 * PIECE + 5).expect("a hole");
+        std::fs::write(&paths[1], "x").expect("write");
+        let names: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let answer = ask(&probe(&names));
+        assert_eq!(
+            answer.split(|byte| *byte == b'\n').filter(|line| *line == b".").count(),
+            3
+        );
+        for (path, fact) in paths.iter().zip(look(&paths)) {
+            let output = std::process::Command::new("sha256sum")
+                .arg(path)
+                .output()
+                .expect("it runs");
+            let expected = String::from_utf8_lossy(&output.stdout)[..64].to_owned();
+            let PathFact::Present(inode) = fact else {
+                panic!("absent")
+            };
+            let digest = Known::Yes(expected);
+            assert_eq!(inode.kind, InodeKind::File { digest });
+        }
+    }
+
+    #[test]
     fn an_owner_without_a_name_is_a_number() {
-        let (_, inode) =
-            parse_stat("81a4 644 UNKNOWN:1234 root:0 /x", &BTreeMap::new(), &BTreeMap::new()).expect("readable");
+        let line = "81a4 644 UNKNOWN:1234 root:0 42 8 /x";
+        let (_, inode, place) = parse_stat(line, &BTreeMap::new(), &BTreeMap::new()).expect("readable");
+        assert_eq!((place.device, place.allocated), (42, 4096));
         assert_eq!((inode.owner.as_str(), inode.group.as_str()), ("1234", "root"));
     }
 

@@ -1,30 +1,46 @@
 //! Questions to a host.
 
+use std::time::Duration;
+
 /// Shell text that only reads.
 ///
-/// Only the families of facts can make one, and whoever runs a command for the user. The dry run sends nothing but probes, so this is its read-only gate.
+/// Only the families of facts can make one. The dry run sends nothing but probes, so this is its read-only gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
     text: String,
+    subject: &'static str,
+    allowance: Duration,
 }
 
 impl Probe {
-    /// A probe that runs `text` in the host's `sh`; whoever calls this vouches that it changes nothing.
-    pub(in crate::facts) fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into() }
+    /// A probe about `subject` that runs `text` in the host's `sh`; whoever calls this vouches that it changes nothing.
+    pub(in crate::facts) fn new(subject: &'static str, text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            subject,
+            allowance: Duration::ZERO,
+        }
     }
 
-    /// A command that the user asked for outside of any deploy: what it does is the user's to answer for.
-    ///
-    /// It has the mask that logins have, rather than the channel's own.
-    pub(crate) fn of_user(script: &str) -> Self {
-        Self::new(format!("umask 022\nunset LC_ALL\n{script}"))
+    /// The same probe, which may say nothing for this much longer than others.
+    pub(crate) fn with_allowance(self, allowance: Duration) -> Self {
+        Self { allowance, ..self }
     }
 
     /// A probe of any text, for tests of the transport.
     #[cfg(test)]
     pub(crate) fn for_test(text: impl Into<String>) -> Self {
-        Self::new(text)
+        Self::new("a test's answer", text)
+    }
+
+    /// What is asked, in words.
+    pub fn subject(&self) -> &'static str {
+        self.subject
+    }
+
+    /// How much longer than others it may say nothing.
+    pub fn allowance(&self) -> Duration {
+        self.allowance
     }
 
     /// The shell text.

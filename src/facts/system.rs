@@ -129,9 +129,7 @@ pub struct Architecture {
 pub(super) fn probe() -> String {
     const SYSTEM: &str = r#"( . /etc/os-release; printf 'os.id=%s\nos.version=%s\nos.codename=%s\nos.name=%s\n' "$ID" "${VERSION_ID-}" "${VERSION_CODENAME-}" "${PRETTY_NAME-}" )
 printf 'dpkg=%s\n' "$(dpkg --print-architecture 2>/dev/null)"
-printf 'uname=%s\n' "$(uname -m)"
-printf 'hostname=%s\n' "$(uname -n)"
-printf 'kernel=%s\n' "$(uname -r)"
+uname -n -r -m | { read -r name release machine; printf 'uname=%s\nhostname=%s\nkernel=%s\n' "$machine" "$name" "$release"; }
 printf 'cpus=%s\n' "$(nproc 2>/dev/null)"
 printf 'user=%s\n' "$(id -u)"
 read -r init </proc/1/comm; printf 'init=%s\n' "$init"

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{self, UnboundedSender};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::turns::in_turn;
-use crate::facts::Probe;
-use crate::remote::{Answer, Connection, RemoteError, Target};
+use crate::remote::{Connection, RemoteError, Stream, Target, Written};
+
+/// How many bytes of a host may wait to be told, before the command waits too.
+const WAITING: u32 = 1 << 20;
 
 /// What running a command came to on a host.
 #[derive(Debug)]
@@ -18,8 +20,21 @@ pub struct Ran {
     pub host: String,
     /// How long it took, the login included.
     pub took: Duration,
-    /// What the command wrote, and its exit code; or why it was not run to its end.
-    pub result: Result<Answer, RemoteError>,
+    /// The command's exit code, or why it was not run to its end.
+    pub result: Result<i32, RemoteError>,
+}
+
+/// What a command wrote on a host.
+#[derive(Debug)]
+pub struct CommandOutput {
+    /// The host.
+    pub host: String,
+    /// Where to.
+    pub stream: Stream,
+    /// What, as it came: lines may be cut.
+    pub bytes: Vec<u8>,
+    /// Given back when the output has been told.
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// Something that happened while a command ran on hosts.
@@ -30,18 +45,32 @@ pub enum CommandEvent {
         /// The host.
         host: String,
     },
+    /// The command has written something, and goes on.
+    Output(CommandOutput),
     /// A host is through.
     Finished(Ran),
 }
 
-/// Runs `script` in the shell of each of `targets`, no more than `parallel` at once of those that are quick, and tells of
-/// each as it is through. Nothing is read from this side. Nothing goes on here if this is dropped.
+impl CommandOutput {
+    /// Output of `host` that nobody waits for.
+    pub fn of(host: &str, stream: Stream, bytes: &[u8]) -> Self {
+        Self {
+            host: host.to_owned(),
+            stream,
+            bytes: bytes.to_vec(),
+            _room: None,
+        }
+    }
+}
+
+/// Runs `script` in the shell of each of `targets`, no more than `parallel` at once of those that are quick, and tells what it
+/// writes as it comes, and of each host as it is through. Nothing is read from this side. Nothing goes on here if this is dropped.
 pub async fn run_command(targets: Vec<Target>, script: &str, parallel: usize, events: UnboundedSender<CommandEvent>) {
     let turns = Arc::new(Semaphore::new(parallel));
-    let probe = Probe::of_user(script);
+    let script: Arc<str> = Arc::from(script);
     let mut tasks = JoinSet::new();
     for target in targets {
-        let (turns, probe, events) = (Arc::clone(&turns), probe.clone(), events.clone());
+        let (turns, script, events) = (Arc::clone(&turns), Arc::clone(&script), events.clone());
         tasks.spawn(async move {
             let host = target.name.clone();
             let mut since = Instant::now();
@@ -50,7 +79,7 @@ pub async fn run_command(targets: Vec<Target>, script: &str, parallel: usize, ev
                 // Nobody listening is no reason to stop.
                 let _ = events.send(CommandEvent::Started { host: host.clone() });
             };
-            let result = in_turn(&turns, begin, run(&target, &probe)).await;
+            let result = Box::pin(in_turn(&turns, begin, run(&target, &script, &events))).await;
             let took = since.elapsed();
             let _ = events.send(CommandEvent::Finished(Ran { host, took, result }));
         });
@@ -59,15 +88,26 @@ pub async fn run_command(targets: Vec<Target>, script: &str, parallel: usize, ev
     tasks.join_all().await;
 }
 
-async fn run(target: &Target, probe: &Probe) -> Result<Answer, RemoteError> {
+async fn run(target: &Target, script: &str, events: &UnboundedSender<CommandEvent>) -> Result<i32, RemoteError> {
+    const PIECES: usize = 4;
+    let (written, pieces) = mpsc::channel(PIECES);
     let mut connection = Connection::open(target).await?;
-    let answers = connection.read(std::slice::from_ref(probe)).await;
+    let (result, ()) = tokio::join!(connection.run(script, written), tell(&target.name, pieces, events));
     connection.close().await;
-    let missing = Answer {
-        stdout: Vec::new(),
-        stderr: Vec::new(),
-        status: 0,
-    };
-    // One question has one answer.
-    answers.map(|answers| answers.into_iter().next().unwrap_or(missing))
+    result
+}
+
+/// Tells what a command writes, no faster than it is taken in.
+async fn tell(host: &str, mut pieces: mpsc::Receiver<Written>, events: &UnboundedSender<CommandEvent>) {
+    let room = Arc::new(Semaphore::new(WAITING as usize));
+    while let Some(Written { stream, bytes }) = pieces.recv().await {
+        let wanted = u32::try_from(bytes.len()).unwrap_or(WAITING).min(WAITING);
+        let room = Arc::clone(&room).acquire_many_owned(wanted).await.ok();
+        let _ = events.send(CommandEvent::Output(CommandOutput {
+            host: host.to_owned(),
+            stream,
+            bytes,
+            _room: room,
+        }));
+    }
 }

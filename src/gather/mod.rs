@@ -21,7 +21,8 @@ use crate::secret::DigestKey;
 
 use self::turns::in_turn;
 
-pub use self::command::{CommandEvent, Ran, run_command};
+pub use self::command::{CommandEvent, CommandOutput, Ran, run_command};
+pub use crate::remote::Stream;
 
 /// A later look asks only for what the plan found to be missing; what a fourth look would find stays open.
 pub const ROUNDS: usize = 3;
@@ -196,7 +197,7 @@ pub async fn read_hosts(
     let mut readings = tasks.join_all().await;
     readings.sort_by_key(|(place, _)| *place);
     let readings = readings.into_iter().map(|(_, reading)| reading).collect();
-    together::settle(run, readings, digests).await
+    Box::pin(together::settle(run, readings, digests)).await
 }
 
 async fn read_in_turn(

@@ -7,6 +7,7 @@ use super::bind::{Bound, BoundOperation, bind, bracketed, twice};
 use super::build::Peers;
 use super::expand::{Answer, Instance, condition, expand};
 use super::reach::limited;
+use super::room::shortages;
 use super::visible::{Asked, NOT_READ, VisibleFacts};
 use super::{Build, Known, Mistake, PlannedOperation};
 use crate::change::{NotKnown, Outcome, ResourceChange, Stop};
@@ -94,6 +95,11 @@ impl<'a> HostBuilder<'a> {
     pub(super) fn end(mut self, build: &mut Build) -> Vec<PlannedOperation> {
         if build.missing.contains_key(self.name()) {
             self.look_ahead(build);
+        } else if !self.known.done.contains_key(self.name()) {
+            // Before anything is done: what was read of disks is not read again.
+            for shortage in shortages(&self.operations, self.facts) {
+                self.mistake(shortage, build);
+            }
         }
         self.operations
     }

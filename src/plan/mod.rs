@@ -8,6 +8,7 @@ mod expand;
 mod host;
 mod reach;
 mod review;
+mod room;
 mod visible;
 
 use std::collections::{BTreeMap, BTreeSet};

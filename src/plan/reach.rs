@@ -101,10 +101,16 @@ impl Reach<'_> {
         may_replace && self.unprivileged.may_write(&directory)
     }
 
-    /// What is at a path; `None` where that is not known, and only trying will tell.
+    /// What is at a path, or was before an operation that may change it; `None` where only trying will tell.
     fn at(&self, path: &str) -> Option<PathFact> {
-        match self.overlay.get(&FactKey::Path(path.to_owned())) {
-            Lookup::Known(Fact::Path(fact)) => Some(fact),
+        let key = FactKey::Path(path.to_owned());
+        let fact = match self.overlay.get(&key) {
+            Lookup::Known(fact) => Some(fact),
+            Lookup::Since(..) => self.overlay.gathered(&key).cloned(),
+            Lookup::NotGathered => None,
+        };
+        match fact? {
+            Fact::Path(fact) => Some(fact),
             _ => None,
         }
     }

@@ -26,6 +26,7 @@ fn answer(key: &FactKey) -> Fact {
         }
         FactKey::Path(_) => Fact::Path(PathFact::Absent),
         FactKey::Content(_) => Fact::Content(ContentFact::Absent),
+        FactKey::Place(_) => Fact::Place(None),
         FactKey::Package(_) => Fact::Package(PackageFact::Absent),
         FactKey::Unit(_) => Fact::Unit(UnitFact::Absent),
         FactKey::PackageLists => Fact::PackageLists(crate::facts::apt::ListsFact {

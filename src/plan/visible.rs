@@ -103,6 +103,7 @@ fn described(fact: &Fact) -> NamedFact {
         }
         Fact::Package(PackageFact::Installed { version }) => vec![("version", known(version))],
         Fact::Package(PackageFact::Broken { status }) => return NamedFact::Unknown(format!("the package is {status}")),
+        Fact::Denied(why) => return NamedFact::Unknown(why.clone()),
         _ => return NamedFact::Absent,
     };
     NamedFact::Present(attributes.into_iter().collect())

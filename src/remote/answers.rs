@@ -1,6 +1,7 @@
 //! Reading what a host's shell answers.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -25,11 +26,22 @@ pub(super) struct Tagged {
     pub(super) cut: u64,
 }
 
+/// What comes of a stream that is passed on as it is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// Output: what can belong to no tag.
+    Output(Vec<u8>),
+    /// The tag, without output.
+    Tag(Tagged),
+}
+
 /// Why no tag came.
 #[derive(Debug)]
 pub(super) enum Interruption {
     Ended,
     Failed(io::Error),
+    /// Nothing at all came for so long.
+    Silent(Duration),
     TooLong(usize),
     Nonsense(String),
 }
@@ -43,6 +55,8 @@ pub(super) struct Answers<R> {
     stream: R,
     marker: Vec<u8>,
     buffer: Vec<u8>,
+    /// How long nothing may come; for ever without it.
+    patience: Option<Duration>,
 }
 
 impl<R: AsyncRead + Unpin> Answers<R> {
@@ -51,12 +65,39 @@ impl<R: AsyncRead + Unpin> Answers<R> {
             stream,
             marker: format!("\n{} ", nonce.as_str()).into_bytes(),
             buffer: Vec::new(),
+            patience: None,
         }
+    }
+
+    /// From now on so long a silence ends the waiting.
+    pub(super) fn wait_for(&mut self, patience: Option<Duration>) {
+        self.patience = patience;
     }
 
     /// From now on tags are those of `nonce`.
     pub(super) fn listen_for(&mut self, nonce: &Nonce) {
         self.marker = format!("\n{} ", nonce.as_str()).into_bytes();
+    }
+
+    /// From now on tags begin with `lead` instead of a line break.
+    pub(super) fn expect_lead(&mut self, lead: u8) {
+        self.marker[0] = lead;
+    }
+
+    /// What comes next. All of it is exact where tags begin with something rarer than a line break.
+    pub(super) async fn piece(&mut self) -> Result<Piece, Interruption> {
+        loop {
+            match scan(&self.buffer, &self.marker) {
+                Found::Tag { start: 0, end, tag } => {
+                    self.buffer.drain(..end);
+                    return Ok(Piece::Tag(Output::new(Keep::Tail(0)).finish(tag)));
+                }
+                Found::Tag { start: length, .. } | Found::Output(length @ 1..) => {
+                    return Ok(Piece::Output(self.buffer.drain(..length).collect()));
+                }
+                Found::Output(0) => self.fill().await?,
+            }
+        }
     }
 
     /// Everything up to the next tag.
@@ -99,7 +140,15 @@ impl<R: AsyncRead + Unpin> Answers<R> {
     async fn fill(&mut self) -> Result<(), Interruption> {
         const CHUNK: usize = 64 * 1024;
         self.buffer.reserve(CHUNK);
-        match self.stream.read_buf(&mut self.buffer).await {
+        let read = self.stream.read_buf(&mut self.buffer);
+        let read = match self.patience {
+            None => read.await,
+            Some(patience) => match tokio::time::timeout(patience, read).await {
+                Ok(read) => read,
+                Err(_) => return Err(Interruption::Silent(patience)),
+            },
+        };
+        match read {
             Ok(0) => Err(Interruption::Ended),
             Ok(_) => Ok(()),
             Err(error) => Err(Interruption::Failed(error)),
@@ -125,7 +174,7 @@ enum Found {
 
 fn scan(buffer: &[u8], marker: &[u8]) -> Found {
     let mut from = 0;
-    while let Some(offset) = buffer[from..].iter().position(|byte| *byte == b'\n') {
+    while let Some(offset) = buffer[from..].iter().position(|byte| *byte == marker[0]) {
         let start = from + offset;
         let rest = &buffer[start..];
         if let Some(line) = rest.strip_prefix(marker) {
@@ -277,6 +326,31 @@ mod tests {
         writer.write_all(tag.as_bytes()).await.unwrap();
         let tagged = task.await.unwrap().unwrap();
         assert_eq!(tagged.output, all);
+    }
+
+    #[tokio::test]
+    async fn pieces_are_the_bytes_that_came_however_they_are_split() {
+        let nonce = Nonce::random();
+        let n = nonce.as_str();
+        let output = format!("one\n\n\x1e{n}\x1e\n{n} 1 ended 0\n\x1e\0é\n");
+        let text = format!("{output}\x1e{n} 7 ended 3\n");
+        for size in 1..text.len() {
+            let (mut writer, reader) = tokio::io::duplex(size);
+            let bytes = text.clone().into_bytes();
+            let feed = tokio::spawn(async move { writer.write_all(&bytes).await });
+            let mut answers = Answers::new(reader, &nonce);
+            answers.expect_lead(0x1e);
+            let mut came = Vec::new();
+            let tag = loop {
+                match answers.piece().await.unwrap() {
+                    Piece::Output(bytes) => came.extend(bytes),
+                    Piece::Tag(tag) => break tag,
+                }
+            };
+            assert_eq!(String::from_utf8(came).unwrap(), output, "pieces of {size}");
+            assert_eq!((tag.number, tag.status), (7, 3));
+            feed.await.unwrap().unwrap();
+        }
     }
 
     #[tokio::test]

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::mpsc::Sender;
 
-use super::answers::{Answers, Interruption, Keep, Tagged};
+use super::answers::{Answers, Interruption, Keep, Piece, Tagged};
+use super::command::{self, Stream, Written};
 use super::configuration::Configuration;
 use super::diagnosis::{diagnose, last_line};
 use super::error::{Explanation, Refusal, RemoteError};
 use super::privilege::{Becoming, Dialogue, NoEntry, refusal};
-use super::script::{Frame, NOTE, Nonce, READY, prologue};
+use super::script::{Frame, LEAD, NOTE, Nonce, READY, prologue};
 use super::stderr::StandardError;
 use super::watchdog::Watchdog;
 use crate::secret::PASSWORD_VARIABLE;
@@ -29,6 +31,8 @@ pub(super) struct Exchange<'a> {
     pub(super) frame: (String, Range<u32>),
     /// How much to keep of each answer.
     pub(super) keep: Keep,
+    /// How long nothing may be heard, once so many answers have come; for ever without it.
+    pub(super) patience: &'a (dyn Fn(usize) -> Option<Duration> + Sync),
     /// What is under way once so many answers have come, for messages.
     pub(super) during: &'a (dyn Fn(usize) -> String + Sync),
     /// Called as each answer comes, and each note before it.
@@ -56,6 +60,8 @@ pub(super) struct Destination {
     pub(super) dialogue: Option<Dialogue>,
     /// What `ssh` reads while it connects.
     pub(super) configuration: Option<Configuration>,
+    /// How long nothing may be heard until the shell listens; for ever without it.
+    pub(super) patience: Option<Duration>,
 }
 
 /// The channel to one host's shell.
@@ -92,6 +98,7 @@ impl Channel {
             becoming,
             dialogue,
             configuration,
+            patience,
         } = destination;
         command
             .env_remove(PASSWORD_VARIABLE)
@@ -113,7 +120,8 @@ impl Channel {
             return Err(failed(std::io::Error::other("it was started without pipes")));
         };
         let nonce = Nonce::random();
-        let answers = Answers::new(stdout, dialogue.as_ref().map_or(&nonce, Dialogue::nonce));
+        let mut answers = Answers::new(stdout, dialogue.as_ref().map_or(&nonce, Dialogue::nonce));
+        answers.wait_for(patience);
         // A shell of this machine needs no watchdog: it ends with its pipes.
         let watchdog = match child.id().filter(|_| address.is_some()) {
             Some(process) => {
@@ -237,6 +245,7 @@ impl Channel {
         let Exchange {
             frame: (text, numbers),
             keep,
+            patience,
             during,
             on_answer,
         } = exchange;
@@ -257,7 +266,8 @@ impl Channel {
                     *shell = Some(greeting(answers).await?);
                     drop(configuration.take());
                 }
-                for number in numbers {
+                for (answered, number) in numbers.enumerate() {
+                    answers.wait_for(patience(answered));
                     let mut hear = |output: &[u8]| on_answer(Heard::Output(output));
                     let mut tagged = expected(answers.next_heard(keep, &mut hear).await?, number)?;
                     while tagged.outcome == NOTE {
@@ -282,6 +292,53 @@ impl Channel {
                 let during = during(received.len());
                 Err(self.explain(interruption, &during).await)
             }
+        }
+    }
+
+    /// Sends the frame of a command and passes on what it writes, until it has ended with this exit code.
+    pub(super) async fn pass_on(
+        &mut self,
+        (text, numbers): (String, Range<u32>),
+        written: &Sender<Written>,
+    ) -> Result<i32, RemoteError> {
+        const DURING: &str = "the command ran";
+        self.begin(DURING)?;
+        self.enter().await?;
+        self.next = numbers.end;
+        let mut errors = Answers::new(self.stderr.listen().await, &self.nonce);
+        errors.expect_lead(LEAD);
+        let outcome = {
+            let Self {
+                stdin,
+                answers,
+                shell,
+                configuration,
+                ..
+            } = self;
+            let output = async {
+                if shell.is_none() {
+                    *shell = Some(greeting(answers).await?);
+                    drop(configuration.take());
+                }
+                answers.wait_for(None);
+                answers.expect_lead(LEAD);
+                let status = command::pass_on(answers, Stream::Output, written).await?;
+                answers.expect_lead(b'\n');
+                Ok(status)
+            };
+            let aside = async {
+                // What came before is noise of a login shell's start-up files.
+                while !matches!(errors.piece().await?, Piece::Tag(_)) {}
+                command::pass_on(&mut errors, Stream::Errors, written).await
+            };
+            while_sending(stdin.as_mut(), text.as_bytes(), with_the_rest_of(aside, output)).await
+        };
+        match outcome {
+            Ok(status) => {
+                self.finish();
+                Ok(i32::try_from(status).unwrap_or(i32::MAX))
+            }
+            Err(interruption) => Err(self.explain(interruption, DURING).await),
         }
     }
 
@@ -322,6 +379,13 @@ impl Channel {
                 return self.nonsense(during, format!("an answer is longer than {most} bytes"));
             }
             Interruption::Nonsense(what) => return self.nonsense(during, what),
+            Interruption::Silent(patience) => {
+                return RemoteError::Silent {
+                    host: self.host.clone(),
+                    during: if self.shell.is_some() { during } else { "logging in" }.to_owned(),
+                    patience,
+                };
+            }
             Interruption::Failed(error) => return self.lost(during, error.to_string()),
             Interruption::Ended => {}
         }
@@ -382,6 +446,19 @@ fn expected(tagged: Tagged, number: u32) -> Result<Tagged, Interruption> {
     Err(Interruption::Nonsense(format!(
         "answer {found} came where answer {number} was due"
     )))
+}
+
+/// What `work` comes to, with `aside` done at the same time; that has only moments left once the work is over.
+async fn with_the_rest_of<T, U>(aside: impl Future<Output = U>, work: impl Future<Output = T>) -> T {
+    tokio::pin!(aside, work);
+    tokio::select! {
+        done = &mut work => {
+            let _ = tokio::time::timeout(LAST_MOMENTS, aside).await;
+            return done;
+        }
+        _ = &mut aside => {}
+    }
+    work.await
 }
 
 /// Runs `read` while `text` is being sent; that it could not be sent shows in what is read.

@@ -42,6 +42,8 @@ pub struct Connection {
     pub(super) channel: Channel,
     pub(super) road: Road,
     pub(super) privilege: Privilege,
+    /// How long the host may say nothing while it is read.
+    silence: Option<Duration>,
 }
 
 impl Connection {
@@ -51,7 +53,7 @@ impl Connection {
     /// what went wrong with it.
     pub async fn open(target: &Target) -> Result<Self, RemoteError> {
         if target.local {
-            return Self::local_as(&target.name, Path::new("/bin/sh"), &target.privilege).await;
+            return Self::local_as(&target.name, Path::new("/bin/sh"), &target.privilege, target.silence).await;
         }
         let missing = || RemoteError::SshMissing {
             host: target.name.clone(),
@@ -71,20 +73,27 @@ impl Connection {
             becoming: target.privilege.becoming(),
             dialogue,
             configuration: Some(configuration),
+            patience: target.silence,
         };
         Ok(Self {
             channel: Channel::start(destination, command).await?,
             road: Road::Ssh(control),
             privilege: target.privilege.clone(),
+            silence: target.silence,
         })
     }
 
     /// The same channel to a `shell` of this machine.
     pub async fn local(shell: &Path) -> Result<Self, RemoteError> {
-        Self::local_as("this machine", shell, &Privilege::LoginUser).await
+        Self::local_as("this machine", shell, &Privilege::LoginUser, None).await
     }
 
-    async fn local_as(host: &str, shell: &Path, privilege: &Privilege) -> Result<Self, RemoteError> {
+    pub(super) async fn local_as(
+        host: &str,
+        shell: &Path,
+        privilege: &Privilege,
+        silence: Option<Duration>,
+    ) -> Result<Self, RemoteError> {
         let mut command = Command::new(shell);
         let mut dialogue = None;
         if *privilege != Privilege::LoginUser {
@@ -98,11 +107,13 @@ impl Connection {
             becoming: privilege.becoming(),
             dialogue,
             configuration: None,
+            patience: silence,
         };
         Ok(Self {
             channel: Channel::start(destination, command).await?,
             road: Road::Local(shell.to_owned()),
             privilege: privilege.clone(),
+            silence,
         })
     }
 
@@ -112,11 +123,13 @@ impl Connection {
     }
 
     /// Asks all `probes` in one round trip, and answers in their order.
+    ///
+    /// Errors: also a host that says nothing for as long as it may.
     pub async fn read(&mut self, probes: &[Probe]) -> Result<Vec<Answer>, RemoteError> {
         if probes.is_empty() {
             return Ok(Vec::new());
         }
-        let count = probes.len();
+        let (count, silence) = (probes.len(), self.silence);
         let mut frame = self.channel.frame();
         let asked: Result<(), Unquotable> = probes.iter().try_for_each(|probe| frame.probe(probe));
         let frame = frame.finish();
@@ -124,7 +137,12 @@ impl Connection {
         let exchange = Exchange {
             frame,
             keep: Keep::All(LONGEST_ANSWER),
-            during: &|answered| format!("reading the host's state (probe {} of {count})", answered / 2 + 1),
+            patience: &|answered| Some(silence? + probes.get(answered / 2)?.allowance()),
+            during: &|answered| {
+                let place = answered / 2;
+                let subject = probes.get(place).map_or("its state", Probe::subject);
+                format!("reading {subject} (question {} of {count})", place + 1)
+            },
             on_answer: &mut |_| {},
         };
         let tagged = self.channel.exchange(exchange).await?;
@@ -180,9 +198,11 @@ impl Connection {
         during: &str,
     ) -> Result<Tagged, RemoteError> {
         const LONGEST: usize = 4096;
+        let silence = self.silence;
         let exchange = Exchange {
             frame,
             keep: Keep::Tail(LONGEST),
+            patience: &|_| silence,
             during: &|_| during.to_owned(),
             on_answer: &mut |_| {},
         };

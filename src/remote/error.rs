@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -236,6 +237,16 @@ pub enum RemoteError {
         #[source]
         cause: Explanation,
     },
+    /// The host was there and then said nothing for as long as it may.
+    #[error("{host}: nothing was heard for {} s while {during}", patience.as_secs())]
+    Silent {
+        /// The host.
+        host: String,
+        /// What was under way.
+        during: String,
+        /// How long it was waited for.
+        patience: Duration,
+    },
     /// Another run is changing the host.
     #[error("{host}: cannot change it now: {path} is held by {}", holder_text(holder.as_ref()))]
     Locked {
@@ -297,6 +308,7 @@ impl RemoteError {
             | Self::NotBecome { host, .. }
             | Self::Configuration { host, .. }
             | Self::ConnectionLost { host, .. }
+            | Self::Silent { host, .. }
             | Self::Locked { host, .. }
             | Self::LockUnavailable { host, .. }
             | Self::Script { host, .. }
@@ -323,6 +335,11 @@ impl RemoteError {
             Self::ConnectionLost { .. } => {
                 Some("run again: what was done is recognised, what was cut off is finished".into())
             }
+            Self::Silent { .. } => Some(
+                "the host is reached, but what was asked hangs there: look for a network mount that does not answer (`cat /proc/mounts`) \
+                 and for what waits (`ps -eo pid,stat,wchan:20,args`); a host that is only slow gets more time with `--read-timeout`"
+                    .into(),
+            ),
             Self::Locked { .. } => Some("wait until that run has ended, or let this one wait for it".into()),
             Self::ControlFolder { path, .. } => Some(format!(
                 "{} must be a folder that only you can use (mode 0700)",

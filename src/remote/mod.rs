@@ -6,6 +6,7 @@
 
 mod answers;
 mod channel;
+mod command;
 mod configuration;
 mod connection;
 mod control;
@@ -23,6 +24,7 @@ mod trust;
 mod watchdog;
 mod writer;
 
+pub use command::{Stream, Written};
 pub use connection::{Answer, Connection};
 pub use error::{ChangedKey, Explanation, Obstacle, Refusal, RemoteError};
 pub use lock::{Holder, LOCK_PATH, LockRequest};

@@ -35,14 +35,19 @@ pub(super) const READY: u32 = 0;
 /// The outcome of a tag that is no answer yet: what came before it are words about what the step waits for.
 pub(super) const NOTE: &str = "note";
 
+/// What the tags of a command begin with, whose output is passed on as it comes.
+pub(super) const LEAD: u8 = 0x1e;
+
 /// The functions that frames call, defined once a channel. `NONCE` stands for the nonce.
 ///
 /// `hl_note` is for the body of a step that has printed nothing yet: its words arrive while the body goes on.
 ///
-/// Descriptors: 6, 7 and 8 are a staged upload's (to count, to read, to write), 9 is the lock's. Nothing that runs on
+/// `hl_run` passes a command's two streams on as they are, so its tags begin with [`LEAD`]: a line break may be output.
+///
+/// Descriptors: 5 is the standard error that the shell was started with; 6, 7 and 8 are a staged upload's (to count, to read, to write), 9 is the lock's. Nothing that runs on
 /// behalf of an operation inherits them: a daemon would keep the lock for ever.
 const PROLOGUE: &str = r#"{
-exec 2>&1
+exec 5>&2 2>&1
 umask 077
 LC_ALL=C
 PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
@@ -51,31 +56,39 @@ hl_halt=
 hl_tag() { printf '\n%s %s %s %s\n' NONCE "$1" "$2" "$3"; }
 hl_eval() { hl_text=$1; set --; eval "$hl_text"; }
 hl_probe() {
-{ hl_errors=$( { hl_eval "$2"; } </dev/null 2>&1 >&3 3>&- 6<&- 7<&- 8>&- 9>&- ); hl_status=$?; } 3>&1
+{ hl_errors=$( { hl_eval "$2"; } </dev/null 2>&1 >&3 3>&- 5>&- 6<&- 7<&- 8>&- 9>&- ); hl_status=$?; } 3>&1
 hl_tag "$1" answer "$hl_status"
 printf %s "$hl_errors"
 hl_tag "$(($1 + 1))" errors 0
+}
+hl_mark() { printf '\036%s %s %s %s\n' NONCE "$1" "$2" "$3"; }
+hl_run() {
+hl_mark "$1" begun 0 >&5
+( hl_eval "$2" ) </dev/null 2>&5 5>&- 6<&- 7<&- 8>&- 9>&-
+hl_status=$?
+hl_mark "$1" ended 0 >&5
+hl_mark "$1" ended "$hl_status"
 }
 hl_note() { printf %s "$1"; hl_tag "$hl_number" note 0; }
 hl_step() {
 hl_number=$1
 if [ -n "$hl_halt" ]; then hl_tag "$1" skipped 0; return 0; fi
 if [ -n "$2" ]; then
-( hl_eval "$2" ) </dev/null 6<&- 7<&- 8>&- 9>&-
+( hl_eval "$2" ) </dev/null 5>&- 6<&- 7<&- 8>&- 9>&-
 if [ $? = 0 ]; then hl_unstage; hl_tag "$1" already 0; return 0; fi
 fi
 if [ -n "$3" ]; then
-( hl_eval "$3" ) </dev/null 6<&- 7<&- 8>&- 9>&-
+( hl_eval "$3" ) </dev/null 5>&- 6<&- 7<&- 8>&- 9>&-
 hl_status=$?
 if [ "$hl_status" != 0 ]; then hl_unstage; hl_halt=1; hl_tag "$1" stale "$hl_status"; return 0; fi
 fi
 case $5 in
-nothing) ( hl_eval "$4" ) </dev/null 9>&-; hl_status=$? ;;
+nothing) ( hl_eval "$4" ) </dev/null 5>&- 9>&-; hl_status=$? ;;
 inline) hl_unstage
-if command -v base64 >/dev/null; then base64 -d | ( hl_eval "$4" ) 9>&-; hl_status=$?
+if command -v base64 >/dev/null; then base64 -d | ( hl_eval "$4" ) 5>&- 9>&-; hl_status=$?
 else echo 'base64: not found'; hl_status=127; fi ;;
 staged) hl_size=$(wc -c <&6); exec 6<&- 8>&-
-if [ "${hl_size:-0}" -eq "$6" ]; then ( hl_eval "$4" ) <&7 7<&- 9>&-; hl_status=$?
+if [ "${hl_size:-0}" -eq "$6" ]; then ( hl_eval "$4" ) <&7 5>&- 7<&- 9>&-; hl_status=$?
 else echo "only ${hl_size:-0} of $6 bytes arrived in the folder for temporary files"; hl_status=1; fi
 hl_unstage ;;
 esac
@@ -150,6 +163,14 @@ impl<'a> Frame<'a> {
         let number = self.number();
         self.number();
         self.line(format_args!("hl_probe {number} {text}"));
+        Ok(())
+    }
+
+    /// Runs a command of the user, whose streams are passed on.
+    pub(super) fn run(&mut self, script: &str) -> Result<(), Unquotable> {
+        let text = try_quote(script)?;
+        let number = self.number();
+        self.line(format_args!("hl_run {number} {text}"));
         Ok(())
     }
 

@@ -46,6 +46,8 @@ pub struct Target {
     pub local: bool,
     /// How long the connection is kept for later runs; not at all without it.
     pub keep: Option<Duration>,
+    /// How long the host may say nothing while it is logged in to and read; for ever without it.
+    pub silence: Option<Duration>,
 }
 
 /// What holds for every connection, whatever the user's configuration says.
@@ -122,6 +124,7 @@ impl Target {
         let alike = Self {
             privilege: Privilege::LoginUser,
             keep: None,
+            silence: None,
             ..self.clone()
         };
         format!("{alike:?}")

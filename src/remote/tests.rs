@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tempfile::TempDir;
 
 use super::script::{Delivery, Frame, Nonce, prologue};
@@ -627,4 +628,69 @@ async fn hosts_can_be_driven_by_tasks_of_their_own() {
         answers
     });
     assert_eq!(task.await.unwrap()[0].output, b"there\n");
+}
+
+#[tokio::test]
+async fn a_shell_that_falls_silent_is_given_up_and_one_that_speaks_is_not() {
+    let shells = Shells::all();
+    join_all(shells.paths.iter().map(|shell| async move {
+        let silence = Some(Duration::from_secs(1));
+        let local = Connection::local_as("pi", shell, &Privilege::LoginUser, silence);
+        let mut host = local.await.unwrap();
+        let talk = "for i in 1 2 3 4 5; do printf .; sleep 0.4; done";
+        let slow = Probe::for_test("sleep 1.5; printf slow").with_allowance(Duration::from_secs(20));
+        let answers = host.read(&[Probe::for_test(talk), slow]).await.unwrap();
+        let heard: Vec<&[u8]> = answers.iter().map(|answer| answer.stdout.as_slice()).collect();
+        assert_eq!(heard, [&b"....."[..], b"slow"], "{shell:?}");
+
+        let hang = [Probe::for_test("true"), Probe::for_test("printf some; sleep 5")];
+        let error = host.read(&hang).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "pi: nothing was heard for 1 s while reading a test's answer (question 2 of 2)",
+            "{shell:?}"
+        );
+        assert!(error.hint().unwrap().contains("/proc/mounts"));
+        host.close().await;
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_command_writes_comes_at_once_and_byte_by_byte() {
+    let shells = Shells::all();
+    join_all(shells.paths.iter().map(|shell| async move {
+        let silence = Some(Duration::from_secs(1));
+        let local = Connection::local_as("pi", shell, &Privilege::LoginUser, silence);
+        let mut host = local.await.unwrap();
+        let (written, mut pieces) = tokio::sync::mpsc::channel(4);
+        let script = r"printf '\0\377\036\n\n'; echo bad >&2; sleep 2; printf 'end\n'; printf 'no line' >&2; umask; cat; exit 42";
+        let start = std::time::Instant::now();
+        let heard = async {
+            let (mut output, mut errors, mut first) = (Vec::new(), Vec::new(), None);
+            while let Some(Written { stream, bytes }) = pieces.recv().await {
+                first.get_or_insert(start.elapsed());
+                match stream {
+                    Stream::Output => output.extend(bytes),
+                    Stream::Errors => errors.extend(bytes),
+                }
+            }
+            (output, errors, first.unwrap())
+        };
+        let (status, (output, errors, first)) = tokio::join!(host.run(script, written), heard);
+        assert_eq!(status.unwrap(), 42, "{shell:?}");
+        assert_eq!(output, b"\0\xff\x1e\n\nend\n0022\n", "{shell:?}");
+        assert_eq!(errors, b"bad\nno line", "{shell:?}");
+        assert!(first < Duration::from_secs(1), "{shell:?}: {first:?}");
+        let answers = host
+            .read(&[Probe::for_test("echo still; echo there >&2")])
+            .await
+            .unwrap();
+        assert_eq!(
+            (answers[0].stdout.as_slice(), answers[0].stderr.as_slice()),
+            (&b"still\n"[..], &b"there"[..])
+        );
+        host.close().await;
+    }))
+    .await;
 }

@@ -213,6 +213,8 @@ impl<'a> Writer<'a> {
         let exchange = Exchange {
             frame,
             keep: Keep::Tail(OUTPUT_KEPT),
+            // What a step does may be silent for long; it has its own deadline on the host.
+            patience: &|_| None,
             during: &|answered| during(batch.offset + answered, batch.total),
             on_answer: &mut on_tag,
         };

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::layout::joined;
-use super::sanitize::{self, one_line};
+use super::sanitize::one_line;
 use super::style::{Tone, paint};
 use crate::facts::system::SystemFacts;
 
@@ -35,16 +35,6 @@ pub fn fact_names(facts: &SystemFacts) -> Vec<String> {
     let mut entries = Vec::new();
     flatten("", &tree(facts), &mut entries);
     entries.into_iter().map(|(name, _)| name).collect()
-}
-
-/// The lines of a host's output, each with the host's name before it; what would drive a terminal is shown instead.
-pub fn host_lines(host: &str, output: &[u8]) -> String {
-    let text = String::from_utf8_lossy(output);
-    let lines: Vec<String> = text
-        .lines()
-        .map(|line| format!("{}: {}", paint(Tone::Heading, &one_line(host)), sanitize::lines(line)))
-        .collect();
-    joined(&lines)
 }
 
 fn tree(facts: &SystemFacts) -> Value {
@@ -118,13 +108,5 @@ mod tests {
         assert!(fact_names(&debian()).contains(&"architecture.uname".to_owned()));
         let json = facts_json(&debian(), Some("addresses")).unwrap();
         assert_eq!(json, "[\n  \"10.0.0.1\",\n  \"10.0.0.2\"\n]\n");
-    }
-
-    #[test]
-    fn each_line_of_a_host_has_its_name() {
-        let lines = host_lines("web", b"one\n\n\x1b[2Jtwo");
-        let plain = anstream::adapter::strip_str(&lines).to_string();
-        assert_eq!(plain, "web: one\nweb: \nweb: \\x1b[2Jtwo\n");
-        assert_eq!(host_lines("web", b""), "");
     }
 }

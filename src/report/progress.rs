@@ -117,6 +117,7 @@ impl Progress {
     pub fn hear_running(&mut self, event: &gather::CommandEvent, now: Instant) {
         match event {
             gather::CommandEvent::Started { host } => self.doing(host, "running", now),
+            gather::CommandEvent::Output(_) => {}
             gather::CommandEvent::Finished(ran) => self.through(&ran.host),
         }
     }

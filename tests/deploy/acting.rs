@@ -3,6 +3,7 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use crate::bad_input::Guarded;
 use crate::host::Host;
 use crate::people::{inventory, settle};
 use crate::project::{Project, Ran};
@@ -213,6 +214,31 @@ fn no_process_of_the_host_shows_what_a_command_says() {
         host.inside("cat /tmp/ended; stat -c %U /tmp/ended"),
         "unspoken\nwww-data\n"
     );
+}
+
+#[test]
+fn where_it_means_nothing_it_is_refused_before_any_connection() {
+    let cases = [
+        ("apt.packages", "packages = ['jq']"),
+        ("apt.update", ""),
+        ("apt.upgrade", ""),
+        ("files.line", "path = '/etc/motd'\nline = 'x'"),
+        ("server.group", "group = 'x'"),
+        ("server.user", "user = 'x'"),
+        ("systemd.service", "service = 'cron'\nenabled = true"),
+        ("verify.http", "url = 'http://127.0.0.1/'"),
+        ("verify.tcp", "port = 22"),
+    ];
+    for (op, parameters) in cases {
+        for (key, value) in [("become_user", "'www-data'"), ("become", "false")] {
+            let guarded = Guarded::new();
+            let task = format!("[[operation]]\n{key} = {value}\nop = '{op}'\n{parameters}\n");
+            guarded.project.write("tasks/test/files.toml", task);
+            let title = format!("`{key}` means nothing for `{op}`");
+            let expected = [&*title, "tasks/test/files.toml:2:", "take it out"];
+            guarded.refuses(&["deploy", "dev", "all", "--dry-run"], &expected);
+        }
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Commands beside `deploy`: on hosts, about hosts, on the lab.
 
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -21,6 +23,8 @@ fn commands_run_on_hosts_and_hosts_are_looked_at_and_made_anew() {
     let project = Project::of(TWO);
     let alpha = project.up("dev", "alpha");
     exec_on_one_host_is_as_if_one_were_there(&project, &alpha);
+    exec_is_heard_while_it_runs(&project);
+    exec_passes_on_much(&project);
     exec_on_several_hosts_says_which_said_what(&project);
     facts_are_those_of_the_host(&project, &alpha);
     status_for_programs(&project);
@@ -45,6 +49,70 @@ fn exec_on_one_host_is_as_if_one_were_there(project: &Project, alpha: &Host<'_>)
     project.homelab(&["exec", "dev", "alpha"]).expect(3);
     let ran = project.homelab(&["exec", "dev", "alhpa", "--", "true"]).expect(3);
     assert!(ran.stderr.contains("did you mean `alpha`?"), "{}", ran.stderr);
+}
+
+/// A program that prints, waits and prints: when its first line and its end came.
+fn first_line_and_end(project: &Project, pattern: &str, expected: &str) {
+    let line = if expected.is_empty() {
+        "echo first; echo aside >&2; sleep 3; echo last"
+    } else {
+        "[ $(uname -n) = beta ] || exit 0; echo first; echo aside >&2; sleep 3; echo last"
+    };
+    let start = Instant::now();
+    let mut command = project.command(&["exec", "dev", pattern, "--", line]);
+    let mut run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(run.stdout.take().unwrap()).lines();
+    let mut errors = BufReader::new(run.stderr.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), format!("{expected}first"));
+    assert_eq!(errors.next().unwrap().unwrap(), format!("{expected}aside"));
+    let heard = start.elapsed();
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    let took = start.elapsed();
+    assert!(
+        rest.last().unwrap().ends_with("last") && errors.all(|line| line.unwrap().ends_with("aside")),
+        "{rest:?}"
+    );
+    assert!(run.wait().unwrap().success());
+    let between = took.saturating_sub(heard);
+    assert!(between > Duration::from_millis(2500), "{heard:?} {took:?}");
+}
+
+fn exec_is_heard_while_it_runs(project: &Project) {
+    first_line_and_end(project, "alpha", "");
+    first_line_and_end(project, "*", "beta: ");
+    let one_line_each = project
+        .homelab(&["exec", "dev", "*", "--", "printf one; printf two >&2"])
+        .expect(0);
+    assert!(
+        one_line_each.stdout.contains("alpha: one\n"),
+        "{}",
+        one_line_each.stdout
+    );
+    assert!(one_line_each.stderr.contains("beta: two\n"), "{}", one_line_each.stderr);
+}
+
+fn exec_passes_on_much(project: &Project) {
+    let line = "yes abcdefghi | head -c 5000000; yes 123456789 | head -c 3000000 >&2; exit 7";
+    let output = project.command(&["exec", "dev", "alpha", "--", line]).output().unwrap();
+    assert_eq!(output.status.code(), Some(7));
+    for (bytes, length, unit) in [
+        (output.stdout, 5_000_000, &b"abcdefghi\n"[..]),
+        (output.stderr, 3_000_000, b"123456789\n"),
+    ] {
+        assert_eq!(bytes.len(), length);
+        assert!(bytes.chunks(unit.len()).all(|line| line == unit), "bytes were altered");
+    }
+    // The host is read no faster than this side is.
+    let slow = format!(
+        "'{}' exec dev alpha -- 'head -c 20000000 /dev/zero' | {{ sleep 2; wc -c; }}",
+        env!("CARGO_BIN_EXE_homelab")
+    );
+    let counted = Command::new("sh")
+        .args(["-c", &slow])
+        .current_dir(project.root())
+        .output()
+        .unwrap();
+    assert_eq!(text(&counted.stdout), "20000000\n");
 }
 
 fn exec_on_several_hosts_says_which_said_what(project: &Project) {

@@ -9,6 +9,7 @@
 mod accounts;
 mod acting;
 mod apt_lock;
+mod as_nobody;
 mod bad_input;
 mod becoming;
 mod commands;
@@ -37,6 +38,7 @@ mod refused;
 mod repository;
 mod review;
 mod round_trips;
+mod silent;
 mod snapshot;
 mod sudo;
 mod trust;

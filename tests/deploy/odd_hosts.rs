@@ -75,10 +75,12 @@ fn noise_before_sudo_asks() {
 
 #[test]
 fn a_disk_that_fills_leaves_the_old_file_whole() {
-    let task = "[[operation]]\nop = 'files.put'\ndest = '/srv/tiny/data'\nsrc = 'large'\n
+    // What a command does cannot be known beforehand: it takes the room that the review saw.
+    let task = "[[operation]]\nop = 'server.shell'\ncommands = ['head -c 900000 /dev/zero >/srv/tiny/other']\ncreates = '/srv/tiny/other'\n
+[[operation]]\nop = 'files.put'\ndest = '/srv/tiny/data'\nsrc = 'large'\n
 [[operation]]\nop = 'files.put'\ndest = '/opt/after'\ncontent = 'after'\n";
     let project = Project::with_task(task);
-    project.write("templates/large", vec![b'x'; 3_000_000]);
+    project.write("templates/large", vec![b'x'; 300_000]);
     let host = project.up("dev", "alpha");
     host.inside("mkdir /srv/tiny && mount -t tmpfs -o size=1m tiny /srv/tiny && echo old >/srv/tiny/data");
     let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(1);
@@ -87,7 +89,7 @@ fn a_disk_that_fills_leaves_the_old_file_whole() {
         said.contains("/srv/tiny/data") && said.contains("No space left on device"),
         "{said}"
     );
-    assert_eq!(host.inside("cat /srv/tiny/data; ls -A /srv/tiny"), "old\ndata\n");
+    assert_eq!(host.inside("cat /srv/tiny/data; ls -A /srv/tiny"), "old\ndata\nother\n");
     assert!(!host.is("test -e /opt/after"), "it went on after a failure");
     host.is_left_in_order();
 
@@ -95,7 +97,54 @@ fn a_disk_that_fills_leaves_the_old_file_whole() {
     project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
     assert_eq!(
         host.inside("stat -c %s /srv/tiny/data; cat /opt/after"),
-        "3000000\nafter"
+        "300000\nafter"
+    );
+}
+
+#[test]
+fn a_disk_that_is_too_small_is_known_before_anything_is_done() {
+    let task = "[[operation]]\nop = 'files.put'\ndest = '/opt/before'\ncontent = 'before'\n
+[[operation]]\nop = 'files.directory'\npath = '/srv/small/folder'\n
+[[operation]]\nop = 'files.put'\ndest = '/srv/small/folder/data'\nsrc = 'data'\n
+[[operation]]\nop = 'files.link'\npath = '/srv/link'\ntarget = 'small'\n
+[[operation]]\nop = 'files.put'\ndest = '/srv/link/notes'\ncontent = 'notes'\n";
+    let project = Project::with_task(task);
+    project.write("templates/data", vec![b'x'; 2_000_000]);
+    let host = project.up("dev", "alpha");
+    host.inside("mkdir /srv/small && mount -t tmpfs -o size=1m,nr_inodes=6 small /srv/small");
+    for way in ["--dry-run", "--yes"] {
+        let ran = project.homelab(&["deploy", "dev", "all", way]).expect(3);
+        for part in [
+            "/srv/small has too little room: 1.9 MiB are needed there, 1.0 MiB are free",
+            "/srv/small/folder/data will take 1.9 MiB",
+            "tasks/test/files.toml:",
+            "alpha",
+        ] {
+            assert!(ran.stderr.contains(part), "no `{part}` in {}", ran.stderr);
+        }
+        assert!(!host.is("test -e /opt/before"), "something was done all the same");
+        assert_eq!(host.inside("ls -A /srv/small"), "");
+    }
+
+    project.write("templates/data", vec![b'x'; 600_000]);
+    project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
+    let seen =
+        host.inside("stat -c %s /srv/small/folder/data; cat /srv/small/notes; df --output=used /srv/small | tail -n 1");
+    assert_eq!(seen.replace(' ', ""), "600000\nnotes592\n");
+
+    // Beside the old file there is no room for a new one, though there would be in its place.
+    project.write("templates/data", vec![b'y'; 500_000]);
+    let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(3);
+    assert!(ran.stderr.contains("written beside"), "{}", ran.stderr);
+    host.inside("rm /srv/small/folder/data");
+    project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
+
+    host.inside("cd /srv/small && rm folder/data; i=0; while touch $i 2>/dev/null; do i=$((i + 1)); done");
+    let ran = project.homelab(&["deploy", "dev", "all", "--dry-run"]).expect(3);
+    assert!(
+        ran.stderr.contains("/srv/small has no room for so many files"),
+        "{}",
+        ran.stderr
     );
 }
 

@@ -54,11 +54,13 @@ const HIDDEN: &str = "the file may not be read";
 const TOO_LARGE: &str = "the file is too large to be read for the plan";
 
 /// `useradd` may be for root alone. Each skeleton entry has three lines: type, mode and path; the target of a link; the content of a file.
-pub(super) const PROBE: &str = r#"printf 'defaults\n'
-useradd -D 2>/dev/null || [ "$(id -u)" = 0 ] || printf 'denied\n'
+pub(super) const PROBE: &str = r#"given=$(useradd -D 2>/dev/null) || [ "$(id -u)" = 0 ] || given=denied
+printf 'defaults\n%s\n' "$given"
 sed -n 's/^[[:space:]]*\(HOME_MODE\|UMASK\|USERGROUPS_ENAB\)[[:space:]]\{1,\}\([^[:space:]]*\).*/\1=\2/p' /etc/login.defs 2>/dev/null
 printf 'skeleton\n'
-skeleton=$(useradd -D 2>/dev/null | sed -n 's/^SKEL=//p')
+skeleton=
+case $given in *SKEL=*) skeleton=${given#*SKEL=}; skeleton=${skeleton%%"
+"*} ;; esac
 [ -d "$skeleton" ] && cd "$skeleton" && find . -mindepth 1 -printf '%y %m %P\n%l\n' | while IFS= read -r entry && IFS= read -r target; do
 printf '%s\n%s\n' "$entry" "$target"
 path=${entry#* * }

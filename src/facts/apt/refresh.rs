@@ -4,14 +4,16 @@
 //! a folder that goes away with the probe, and apt is asked what it would do with them. The folder begins as a copy of the
 //! host's own lists, so that only what is new is fetched.
 
+use std::time::Duration;
+
 /// Where the folder may be: memory first, for a disk would be left with traces.
 const PLACES: &str = "/run /tmp";
 
 /// Room that is left for others in such a place, beyond twice the size of the lists; in KiB.
 const ROOM: u32 = 65_536;
 
-/// The longest that fetching may take, in seconds.
-const PATIENCE: u32 = 90;
+/// The longest that fetching may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The option by which apt-get is told of the lists that [`script`] fetched.
 pub(super) const OPTION: &str = "-c \"$aside/apt.conf\" ";
@@ -35,7 +37,8 @@ pub(super) fn script() -> String {
          printf '%s\\n' '#clear APT::Update;' '#clear AptCli;' \"Dir::State::Lists \\\"$aside/lists\\\";\" \\\n\
          'Dir::Cache::pkgcache \"\"; Dir::Cache::srcpkgcache \"\";' 'APT::Update::Error-Mode \"any\";' \\\n\
          'Acquire::Retries \"0\"; Acquire::http::Timeout \"10\"; Acquire::https::Timeout \"10\";' > \"$aside/apt.conf\"\n\
-         said=$(TMPDIR=\"$aside/tmp\" timeout {PATIENCE} apt-get -q -c \"$aside/apt.conf\" update 2>&1) || failure=${{said:-'it took too long'}}\n\
-         fi\n"
+         said=$(TMPDIR=\"$aside/tmp\" timeout {} apt-get -q -c \"$aside/apt.conf\" update 2>&1) || failure=${{said:-'it took too long'}}\n\
+         fi\n",
+        PATIENCE.as_secs()
     )
 }

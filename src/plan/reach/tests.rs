@@ -135,6 +135,21 @@ fn what_needs_root_is_open_with_its_reason() {
 }
 
 #[test]
+fn what_a_command_before_may_change_is_judged_as_it_was() {
+    let facts = facts();
+    let mut overlay = Overlay::new(&facts);
+    let forgotten = Effect::Forget(Scope::Everything, "the command may change it".to_owned());
+    overlay.commit(&OperationId("command".to_owned()), [forgotten]);
+    let ensure = |path: &str| Outcome::Ensure {
+        changes: vec![make(path, "anna")],
+        since: vec![OperationId("command".to_owned())],
+    };
+    let limited = |path: &str| limited(ensure(path), Vec::new(), &overlay);
+    assert!(matches!(limited("/etc/x"), Outcome::Deferred { .. }));
+    assert!(matches!(limited("/home/anna/x"), Outcome::Ensure { .. }));
+}
+
+#[test]
 fn root_is_limited_by_nothing() {
     let mut facts = facts();
     facts.insert(FactKey::System, Fact::System(Box::default()));

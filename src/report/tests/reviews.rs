@@ -96,6 +96,7 @@ fn fresh(key: &FactKey) -> Fact {
         FactKey::Path(_) => Fact::Path(PathFact::Absent),
         FactKey::Content(path) if path == "/etc/motd" => bytes("hello\nold world\n"),
         FactKey::Content(_) => Fact::Content(ContentFact::Absent),
+        FactKey::Place(_) => Fact::Place(None),
         FactKey::Package(_) => Fact::Package(PackageFact::Absent),
         FactKey::Unit(name) if name == "apt-daily.timer" => Fact::Unit(UnitFact::Present(UnitState {
             active: "inactive".to_owned(),

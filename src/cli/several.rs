@@ -1,0 +1,65 @@
+//! A command on several hosts, told line by line.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use homelab::apply::{HostEnd, exit_code};
+use homelab::gather::{CommandEvent, Ran, Stream};
+use homelab::report::{self, HostLines, Progress};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::errors;
+use super::telling::{Lines, Teller, Told};
+
+/// Tells what several hosts write, each line with its host's name before it.
+pub(super) async fn tell(hosts: usize, told: UnboundedReceiver<CommandEvent>) -> anyhow::Result<ExitCode> {
+    let teller = Teller::new(Progress::of_running(hosts), Lines::Report);
+    let mut lines = HostLines::default();
+    let mut all = Vec::new();
+    let hear = |progress: &mut Progress, event: CommandEvent| {
+        progress.hear_running(&event, Instant::now());
+        match event {
+            CommandEvent::Started { .. } => Told::default(),
+            CommandEvent::Output(written) => on(written.stream, lines.hear(&written)),
+            CommandEvent::Finished(ran) => {
+                let told = through(&mut lines, &ran);
+                all.push(end(&ran));
+                told
+            }
+        }
+    };
+    teller.follow(told, hear, std::future::pending()).await?;
+    Ok(ExitCode::from(exit_code(all)))
+}
+
+fn on(stream: Stream, lines: String) -> Told {
+    match stream {
+        Stream::Output => Told::line(Some(lines)),
+        Stream::Errors => Told {
+            aside: lines,
+            ..Told::default()
+        },
+    }
+}
+
+/// What is told of a host that is through, beside its output.
+fn through(lines: &mut HostLines, ran: &Ran) -> Told {
+    let mut aside = lines.rest(&ran.host, Stream::Errors);
+    match &ran.result {
+        Ok(0) => {}
+        Ok(status) => aside += &report::host_lines(&ran.host, format!("exit code {status}").as_bytes()),
+        Err(error) => aside += &errors::plain(error),
+    }
+    Told {
+        lines: lines.rest(&ran.host, Stream::Output),
+        aside,
+    }
+}
+
+fn end(ran: &Ran) -> HostEnd {
+    match &ran.result {
+        Ok(0) => HostEnd::Converged,
+        Ok(_) => HostEnd::Failed,
+        Err(_) => HostEnd::Unreachable,
+    }
+}

@@ -1,0 +1,94 @@
+//! Where on disks paths lie, and what room there is: read along with the paths themselves.
+
+use super::UnreadableAnswer;
+
+/// What a path takes of which file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The number of the device.
+    pub device: u64,
+    /// Bytes that are allocated to what is there.
+    pub allocated: u64,
+    /// The room for more, where the path is a directory of a file system that can be reckoned with.
+    pub room: Option<Room>,
+}
+
+/// Room on a file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Files take whole blocks of so many bytes.
+    pub block: u64,
+    /// Free bytes for root, and for others; `None` without a limit.
+    pub bytes: Option<(u64, u64)>,
+    /// Files that can still be made; `None` without a limit.
+    pub files: Option<u64>,
+}
+
+/// Kinds that store bytes as they are. What others compress, share or keep elsewhere cannot be told beforehand.
+const RECKONED: &[&str] = &[
+    "ext2/ext3",
+    "ext2",
+    "xfs",
+    "jfs",
+    "tmpfs",
+    "overlayfs",
+    "msdos",
+    "vfat",
+    "exfat",
+];
+
+/// What `stat -f` prints of each directory: the room there.
+pub(super) const FORMAT: &str = "%T %S %f %a %b %d %c %n";
+
+impl Room {
+    /// The path of a line of `stat -f`, and the room there.
+    pub(super) fn parse(line: &str) -> Result<(&str, Option<Self>), UnreadableAnswer> {
+        let unreadable = || UnreadableAnswer::new(format!("`stat -f` printed `{line}`"));
+        let mut fields = line.splitn(8, ' ');
+        let kind = fields.next().ok_or_else(unreadable)?;
+        let mut number = || fields.next()?.parse::<u64>().ok();
+        let numbers = (number(), number(), number(), number(), number(), number());
+        let path = fields.next().ok_or_else(unreadable)?;
+        let (Some(block), Some(free), Some(available), Some(blocks), Some(free_files), Some(files)) = numbers else {
+            return Err(unreadable());
+        };
+        let bytes = |count: u64| count.saturating_mul(block);
+        let room = Self {
+            block,
+            bytes: (blocks > 0).then_some((bytes(free), bytes(available))),
+            files: (files > 0).then_some(free_files),
+        };
+        Ok((path, RECKONED.contains(&kind).then_some(room)))
+    }
+
+    /// What `length` bytes take.
+    pub fn taken(&self, length: u64) -> u64 {
+        length.div_ceil(self.block.max(1)).saturating_mul(self.block)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_room_and_its_limits() {
+        let (path, room) = Room::parse("tmpfs 4096 200 100 256 990 1000 /srv/a b").expect("readable");
+        let expected = Room {
+            block: 4096,
+            bytes: Some((819_200, 409_600)),
+            files: Some(990),
+        };
+        assert_eq!((path, room), ("/srv/a b", Some(expected)));
+        assert_eq!(
+            (expected.taken(0), expected.taken(1), expected.taken(4096)),
+            (0, 4096, 4096)
+        );
+        let (_, proc) = Room::parse("proc 4096 0 0 0 0 0 /proc").expect("readable");
+        assert_eq!(proc, None);
+        let (_, endless) = Room::parse("tmpfs 4096 0 0 0 0 0 /x").expect("readable");
+        assert!(endless.is_some_and(|room| room.bytes.is_none() && room.files.is_none()));
+        assert_eq!(Room::parse("zfs 4096 1 1 1 1 1 /tank").expect("readable").1, None);
+        assert!(Room::parse("tmpfs ? 1 /x").is_err());
+    }
+}

@@ -1,0 +1,210 @@
+//! Whether what is to be written will find room, as far as that can be known beforehand.
+
+use std::collections::BTreeMap;
+
+use super::PlannedOperation;
+use crate::change::{Action, Outcome, ResourceChange, Step};
+use crate::error::{Diagnostic, Origin};
+use crate::facts::overlay::Effect;
+use crate::facts::path::parent;
+use crate::facts::place::{Place, Room};
+use crate::facts::{Fact, FactKey, Facts};
+
+/// As many files are named.
+const NAMED: usize = 3;
+
+/// What is written to one file system, in the order of the plan.
+struct Account<'a> {
+    /// The uppermost directory that is known to lie on it.
+    mount: String,
+    room: Room,
+    /// Bytes taken so far beyond what is taken now; less than nothing where more was given back.
+    taken: i128,
+    /// The most bytes that are taken at any time: a file is written beside the one that it replaces.
+    most: i128,
+    files: i128,
+    most_files: i128,
+    written: Vec<(u64, &'a str, &'a Origin)>,
+}
+
+/// The file systems of a host that are too small for what would be written to them.
+///
+/// What packages bring is not counted: apt does not say how much that is. From the first operation on that may do anything,
+/// such as a command of the user, nothing is known any more.
+pub(super) fn shortages(operations: &[PlannedOperation], facts: &Facts) -> Vec<Diagnostic> {
+    let mut accounts = BTreeMap::new();
+    'plan: for operation in operations {
+        if matches!(operation.outcome, Outcome::Deferred { .. }) {
+            break;
+        }
+        for change in operation.changes() {
+            if may_make_room(change) {
+                break 'plan;
+            }
+            for step in &change.steps {
+                count(&mut accounts, step, &operation.origin, facts);
+            }
+        }
+    }
+    let is_root = match facts.get(&FactKey::System) {
+        Some(Fact::System(system)) => system.user_id == 0,
+        _ => true,
+    };
+    accounts
+        .values()
+        .filter_map(|account| account.shortage(is_root))
+        .collect()
+}
+
+/// Packages that go give room back, and a command may do anything within its scopes.
+fn may_make_room(change: &ResourceChange) -> bool {
+    let goes = change.action == Action::Remove && change.id.kind == "package";
+    let is_free = change
+        .steps
+        .iter()
+        .any(|step| matches!(step, Step::Run(run) if !run.supervised));
+    let forgets = change.effects.iter().any(|effect| matches!(effect, Effect::Forget(..)));
+    goes || (is_free && forgets)
+}
+
+fn count<'a>(accounts: &mut BTreeMap<u64, Account<'a>>, step: &'a Step, origin: &'a Origin, facts: &Facts) {
+    let (path, length) = match step {
+        Step::WriteFile { path, content, .. } => (path, Some(content.len() as u64)),
+        Step::MakeDirectory { path, .. } | Step::Link { path, .. } => (path, Some(0)),
+        Step::Remove { path } => (path, None),
+        Step::SetAttributes { .. } | Step::Run(_) => return,
+    };
+    let Some((device, room)) = room_above(path, facts) else {
+        return;
+    };
+    let account = accounts.entry(device).or_insert_with(|| Account {
+        mount: mount(path, device, facts),
+        room,
+        taken: 0,
+        most: 0,
+        files: 0,
+        most_files: 0,
+        written: Vec::new(),
+    });
+    let before = place(path, facts).map(|place| place.allocated);
+    match length {
+        Some(length) => account.write(path, length, before, origin),
+        None => account.remove(before),
+    }
+}
+
+fn place(path: &str, facts: &Facts) -> Option<Place> {
+    match facts.get(&FactKey::Place(path.to_owned())) {
+        Some(Fact::Place(place)) => *place,
+        _ => None,
+    }
+}
+
+/// The file system of the nearest directory above `path` that is there.
+fn room_above(path: &str, facts: &Facts) -> Option<(u64, Room)> {
+    let mut above = path;
+    loop {
+        if above == "/" {
+            return None;
+        }
+        above = parent(above);
+        if let Fact::Place(Some(place)) = facts.get(&FactKey::Place(above.to_owned()))? {
+            return Some((place.device, place.room?));
+        }
+    }
+}
+
+/// The uppermost directory above `path` that is on the same file system.
+fn mount(path: &str, device: u64, facts: &Facts) -> String {
+    let mut found = parent(path);
+    let mut above = found;
+    while above != "/" {
+        above = parent(above);
+        match place(above, facts) {
+            Some(place) if place.device == device => found = above,
+            Some(_) => break,
+            None => {}
+        }
+    }
+    // A directory that is still to be made is none that one could look at.
+    let mut there = found;
+    while place(there, facts).is_none() && there != "/" {
+        there = parent(there);
+    }
+    there.to_owned()
+}
+
+impl<'a> Account<'a> {
+    fn write(&mut self, path: &'a str, length: u64, before: Option<u64>, origin: &'a Origin) {
+        let size = self.room.taken(length);
+        self.most = self.most.max(self.taken + i128::from(size));
+        self.most_files = self.most_files.max(self.files + 1);
+        self.taken += i128::from(size) - i128::from(before.unwrap_or_default());
+        self.files += i128::from(before.is_none());
+        if length > 0 {
+            self.written.push((length, path, origin));
+        }
+    }
+
+    fn remove(&mut self, before: Option<u64>) {
+        self.taken -= i128::from(before.unwrap_or_default());
+        self.files -= 1;
+    }
+
+    fn shortage(&self, is_root: bool) -> Option<Diagnostic> {
+        let free = self
+            .room
+            .bytes
+            .map(|(root, others)| if is_root { root } else { others });
+        let lacks = |most: i128, free: Option<u64>| free.filter(|free| most > i128::from(*free));
+        let title = if let Some(free) = lacks(self.most, free) {
+            format!(
+                "{} has too little room: {} are needed there, {} are free",
+                self.mount,
+                bytes(self.most),
+                bytes(free.into())
+            )
+        } else if let Some(free) = lacks(self.most_files, self.room.files) {
+            format!(
+                "{} has no room for so many files: {} more are needed there, {free} can be made",
+                self.mount, self.most_files
+            )
+        } else {
+            return None;
+        };
+        let mut largest = self.written.clone();
+        largest.sort_by_key(|(length, ..)| std::cmp::Reverse(*length));
+        let mut mistake = Diagnostic::new(title);
+        for (place, (length, path, origin)) in largest.iter().take(NAMED).enumerate() {
+            if place == 0 {
+                mistake = mistake.at(origin, "the largest is written here");
+            }
+            mistake = mistake.because(format!("{path} will take {}", bytes((*length).into())));
+        }
+        Some(mistake.hint(format!(
+            "make room there (`df {mount}`, `df -i {mount}`); a file is written beside the one that it replaces",
+            mount = self.mount
+        )))
+    }
+}
+
+/// A size as people read it, to three digits.
+fn bytes(count: i128) -> String {
+    const STEP: i128 = 1024;
+    let mut unit = 1;
+    for name in ["bytes", "KiB", "MiB", "GiB"] {
+        if count < STEP * unit || name == "GiB" {
+            let tenths = count * 10 / unit;
+            return if unit == 1 || tenths >= 1000 {
+                format!("{} {name}", count / unit)
+            } else {
+                format!("{}.{} {name}", tenths / 10, tenths % 10)
+            };
+        }
+        unit *= STEP;
+    }
+    format!("{count} bytes")
+}
+
+#[cfg(test)]
+mod tests;

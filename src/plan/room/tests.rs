@@ -1,0 +1,190 @@
+//! Plans of files on disks of a few bytes.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::change::{Attributes, Before, ResourceId, Risk, Run};
+use crate::error::SourceFile;
+use crate::facts::overlay::{OperationId, Scope};
+
+const BLOCK: u64 = 1000;
+
+fn attributes() -> Attributes {
+    Attributes {
+        owner: "root".to_owned(),
+        group: "root".to_owned(),
+        mode: 0o644,
+    }
+}
+
+fn write(path: &str, length: usize) -> Step {
+    Step::WriteFile {
+        path: path.to_owned(),
+        content: Arc::from(vec![0; length]),
+        attributes: attributes(),
+        validate: None,
+    }
+}
+
+fn remove(path: &str) -> Step {
+    Step::Remove { path: path.to_owned() }
+}
+
+fn operation(step: Step, effects: Vec<Effect>) -> PlannedOperation {
+    let file = SourceFile::new("tasks/t.toml", "op");
+    PlannedOperation {
+        id: OperationId("x".to_owned()),
+        stage: 0,
+        within: Vec::new(),
+        peers: std::collections::BTreeSet::new(),
+        task: "t".to_owned(),
+        origin: Origin::new(&file, 0..2),
+        outcome: Outcome::Change(vec![ResourceChange {
+            id: ResourceId {
+                kind: "file",
+                name: "x".to_owned(),
+            },
+            action: Action::Update,
+            before: Before::Absent,
+            after: None,
+            expect: Vec::new(),
+            effects,
+            steps: vec![step],
+            risk: Risk::None,
+        }]),
+        asked: std::collections::BTreeSet::new(),
+    }
+}
+
+/// `/` is a disk of plenty; `/small` another one with so many blocks and files free, on which `/small/old` takes 3 blocks.
+fn facts(blocks: u64, files: u64) -> Facts {
+    let mut facts = Facts::default();
+    let mut put = |path: &str, place: Option<Place>| facts.insert(FactKey::Place(path.to_owned()), Fact::Place(place));
+    let at = |device, allocated, room| {
+        Some(Place {
+            device,
+            allocated,
+            room,
+        })
+    };
+    let room = |blocks, files| {
+        let bytes = Some((BLOCK * blocks, BLOCK * (blocks - 1)));
+        Some(Room {
+            block: BLOCK,
+            bytes,
+            files: Some(files),
+        })
+    };
+    put("/", at(1, 0, room(1_000_000, 1_000_000)));
+    put("/small", at(2, 0, room(blocks, files)));
+    put("/small/old", at(2, 3 * BLOCK, None));
+    put("/small/new", None);
+    put("/small/dir", None);
+    put("/small/dir/new", None);
+    facts
+}
+
+fn lacking(steps: Vec<Step>, facts: &Facts) -> Vec<String> {
+    let operations: Vec<_> = steps.into_iter().map(|step| operation(step, Vec::new())).collect();
+    let found = shortages(&operations, facts);
+    found.into_iter().map(|mistake| mistake.title).collect()
+}
+
+#[test]
+fn a_file_must_fit_whole_blocks_beside_the_one_that_it_replaces() {
+    for (step, needed) in [
+        (write("/small/new", 4001), 5),
+        (write("/small/dir/new", 5000), 5),
+        (write("/small/old", 4500), 5),
+    ] {
+        assert_eq!(lacking(vec![step.clone()], &facts(needed, 9)), [""; 0]);
+        let found = lacking(vec![step], &facts(needed - 1, 9));
+        assert_eq!(
+            found,
+            ["/small has too little room: 4.8 KiB are needed there, 3.9 KiB are free"]
+        );
+    }
+}
+
+#[test]
+fn what_goes_before_makes_room_and_what_goes_after_does_not() {
+    let new = || write("/small/new", 5000);
+    assert_eq!(lacking(vec![remove("/small/old"), new()], &facts(2, 9)), [""; 0]);
+    assert_eq!(lacking(vec![new(), remove("/small/old")], &facts(2, 9)).len(), 1);
+    assert_eq!(lacking(vec![write("/small/old", 1), new()], &facts(3, 9)), [""; 0]);
+    assert_eq!(lacking(vec![new(), write("/small/old", 1)], &facts(5, 9)).len(), 1);
+    assert_eq!(lacking(vec![write("/other", 5000), new()], &facts(5, 9)), [""; 0]);
+}
+
+#[test]
+fn files_are_counted_too() {
+    let two = || vec![write("/small/new", 1), write("/small/dir/new", 1)];
+    assert_eq!(lacking(two(), &facts(9, 2)), [""; 0]);
+    let found = lacking(two(), &facts(9, 1));
+    assert_eq!(
+        found,
+        ["/small has no room for so many files: 2 more are needed there, 1 can be made"]
+    );
+}
+
+#[test]
+fn nothing_is_claimed_where_it_cannot_be_known() {
+    let large = || write("/small/new", 900_000);
+    let mut unread = facts(1, 1);
+    unread.remove(&FactKey::Place("/small/dir".to_owned()));
+    assert_eq!(lacking(vec![write("/small/dir/new", 900_000)], &unread), [""; 0]);
+    let clean = Step::Run(Run {
+        summary: "clean".to_owned(),
+        script: "clean".to_owned(),
+        timeout: std::time::Duration::from_secs(1),
+        supervised: false,
+        by: crate::facts::Identity::default(),
+    });
+    let scope = Effect::Forget(Scope::Everything, "it may".to_owned());
+    let after = [operation(clean, vec![scope]), operation(large(), Vec::new())];
+    assert_eq!(shortages(&after, &facts(1, 1)), []);
+    let mut deferred = operation(large(), Vec::new());
+    deferred.outcome = Outcome::Deferred {
+        waits_for: Vec::new(),
+        why: String::new(),
+        touches: Vec::new(),
+        preview: Vec::new(),
+    };
+    let after = [deferred, operation(large(), Vec::new())];
+    assert_eq!(shortages(&after, &facts(1, 1)), []);
+}
+
+#[test]
+fn the_largest_files_are_named_and_others_than_root_have_less() {
+    let steps = [("/small/new", 2100), ("/small/old", 3000), ("/small/dir/new", 500)];
+    let operations: Vec<_> = steps
+        .iter()
+        .map(|(path, length)| operation(write(path, *length), Vec::new()))
+        .collect();
+    let mut facts = facts(6, 9);
+    assert_eq!(shortages(&operations, &facts), []);
+    let user = crate::facts::system::SystemFacts {
+        user_id: 1000,
+        ..Default::default()
+    };
+    facts.insert(FactKey::System, Fact::System(Box::new(user)));
+    let found = shortages(&operations, &facts);
+    assert_eq!(
+        found[0].causes,
+        [
+            "/small/old will take 2.9 KiB",
+            "/small/new will take 2.0 KiB",
+            "/small/dir/new will take 500 bytes"
+        ]
+    );
+    assert!(found[0].hint.as_ref().is_some_and(|hint| hint.contains("df /small")));
+}
+
+#[test]
+fn sizes_are_readable() {
+    let told = [0, 1023, 1024, 2_000_000, 200 << 20, 5 << 40].map(bytes);
+    assert_eq!(
+        told,
+        ["0 bytes", "1023 bytes", "1.0 KiB", "1.9 MiB", "200 MiB", "5120 GiB"]
+    );
+}

@@ -1,0 +1,79 @@
+//! What a command writes on several hosts: lines, each with its host's name before it.
+
+use std::collections::BTreeMap;
+
+use super::layout::joined;
+use super::sanitize::{self, one_line};
+use super::style::{Tone, paint};
+use crate::gather::{CommandOutput, Stream};
+
+/// What comes of a line that does not end is told in parts of this size, in bytes.
+const LONGEST: usize = 1 << 20;
+
+/// The output of hosts, cut into lines.
+#[derive(Debug, Default)]
+pub struct HostLines {
+    /// What has come of a line that has not ended.
+    begun: BTreeMap<(String, Stream), Vec<u8>>,
+}
+
+impl HostLines {
+    /// The lines that are to be told now; none where none has ended.
+    pub fn hear(&mut self, output: &CommandOutput) -> String {
+        let begun = self.begun.entry((output.host.clone(), output.stream)).or_default();
+        begun.extend_from_slice(&output.bytes);
+        let end = begun.iter().rposition(|byte| *byte == b'\n').map(|last| last + 1);
+        match end.or((begun.len() > LONGEST).then_some(begun.len())) {
+            Some(end) => host_lines(&output.host, &begun.drain(..end).collect::<Vec<u8>>()),
+            None => String::new(),
+        }
+    }
+
+    /// What is left of a host's stream that ended without the end of a line.
+    pub fn rest(&mut self, host: &str, stream: Stream) -> String {
+        let rest = self.begun.remove(&(host.to_owned(), stream));
+        host_lines(host, &rest.unwrap_or_default())
+    }
+}
+
+/// The lines of a host's output, each with the host's name before it; what would drive a terminal is shown instead.
+pub fn host_lines(host: &str, output: &[u8]) -> String {
+    let text = String::from_utf8_lossy(output);
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| format!("{}: {}", paint(Tone::Heading, &one_line(host)), sanitize::lines(line)))
+        .collect();
+    joined(&lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(lines: &str) -> String {
+        anstream::adapter::strip_str(lines).to_string()
+    }
+
+    #[test]
+    fn each_line_of_a_host_has_its_name() {
+        let lines = plain(&host_lines("web", b"one\n\n\x1b[2Jtwo"));
+        assert_eq!(lines, "web: one\nweb: \nweb: \\x1b[2Jtwo\n");
+        assert_eq!(host_lines("web", b""), "");
+    }
+
+    #[test]
+    fn lines_are_told_whole_whatever_comes_between() {
+        let mut lines = HostLines::default();
+        let mut hear = |host: &str, stream, text: &str| {
+            let output = CommandOutput::of(host, stream, text.as_bytes());
+            plain(&lines.hear(&output))
+        };
+        assert_eq!(hear("web", Stream::Output, "on"), "");
+        assert_eq!(hear("dns", Stream::Output, "other\n"), "dns: other\n");
+        assert_eq!(hear("web", Stream::Errors, "bad\n"), "web: bad\n");
+        assert_eq!(hear("web", Stream::Output, "e\ntwo\nthr"), "web: one\nweb: two\n");
+        assert!(hear("dns", Stream::Output, &"x".repeat(LONGEST + 1)).ends_with("xx\n"));
+        assert_eq!(plain(&lines.rest("web", Stream::Output)), "web: thr\n");
+        assert_eq!(lines.rest("web", Stream::Output), "");
+    }
+}
