@@ -8,6 +8,7 @@ fn a_new_project_deploys_to_a_lab_host_at_once_and_then_has_nothing_to_do() {
     let project = Project::of(&[]);
     let told = project.homelab(&["init", "."]).expect(0).stdout;
     assert!(told.contains("homelab lab up dev"), "{told}");
+    project.homelab(&["check"]).expect(0);
     project.homelab(&["lab", "up", "dev"]).expect(0);
     let host = Host::of(&project, "dev", "server-dev");
     assert!(!host.is("dpkg -s tree"), "the test would show nothing");
