@@ -31,6 +31,9 @@ pub struct Known {
     pub done: BTreeMap<String, BTreeSet<OperationId>>,
 }
 
+/// Facts of other hosts, by host.
+pub type PeerKeys = BTreeMap<String, BTreeSet<FactKey>>;
+
 /// A plan, and what making it lacked.
 #[derive(Debug, Default)]
 pub struct Build {
@@ -88,8 +91,8 @@ pub struct PlannedOperation {
     pub origin: Origin,
     /// Where the tasks are put to use that led to it, outermost first.
     pub within: Vec<Origin>,
-    /// Other hosts whose facts it was planned from.
-    pub peers: BTreeSet<String>,
+    /// The facts of other hosts that it was planned from.
+    pub peers: PeerKeys,
     /// What it would do.
     pub outcome: Outcome,
     /// The facts it was planned from.

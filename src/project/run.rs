@@ -100,6 +100,11 @@ impl Only {
         }
     }
 
+    /// Whether it wants single items.
+    pub fn is_for_items(&self) -> bool {
+        self.item.is_some()
+    }
+
     /// Whether the item of that key is wanted, of a task that is wanted in part.
     pub fn wants_item(&self, key: &str) -> bool {
         self.item.as_ref().is_some_and(|glob| glob.is_match(key))

@@ -50,6 +50,8 @@ struct Document<'a> {
 struct LeftOut<'a> {
     hosts: &'a [String],
     tasks: &'a [String],
+    all_but: Vec<&'a str>,
+    without_tags: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -179,6 +181,13 @@ impl<'a> Document<'a> {
             left_out: LeftOut {
                 hosts: &run.hosts_left_out,
                 tasks: &run.tasks_left_out,
+                all_but: run
+                    .only
+                    .iter()
+                    .filter(|only| only.is_for_items())
+                    .map(|only| only.text.as_str())
+                    .collect(),
+                without_tags: &run.tags,
             },
             hosts,
             totals: JsonTotals::of(&totals),
