@@ -2,7 +2,7 @@
 
 use super::fields::{Fields, Named, unknown_key};
 use super::reader::{Source, refuse_not_yet};
-use super::task::{Common, TaskUse, common};
+use super::task::{Common, TaskUse, common_of_use};
 use crate::error::{Diagnostic, Origin};
 use crate::value::{Kind, Table, Value};
 
@@ -77,7 +77,13 @@ fn stages_of(value: Value, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Ve
     let mut holder = Table::new();
     let entry = crate::value::Entry { key: None, value };
     holder.insert("stage".to_owned(), entry);
-    let tables = Fields::new(holder, place, mistakes).tables("stage");
+    let mut fields = Fields::new(holder, place, mistakes);
+    if fields.is_empty_list("stage") {
+        let place = fields.value_place("stage");
+        let mistake = Diagnostic::new("`stage` is empty").at_maybe(place.as_ref(), "there is nothing to deploy");
+        fields.mistake(mistake.hint("write `[[stage]]` with `name`, `hosts` and `tasks`"));
+    }
+    let tables = fields.tables("stage");
     let mut stages: Vec<Stage> = Vec::new();
     for (table, place) in tables {
         let mut fields = Fields::new(table, &place, mistakes);
@@ -103,6 +109,7 @@ fn stages_of(value: Value, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Ve
 
 fn stage(fields: &mut Fields<'_>, name: Option<&Named>, place: &Origin) -> Stage {
     require(fields, "hosts", "which hosts it is for");
+    refuse_no_host(fields);
     let hosts = fields.names("hosts");
     require(fields, "tasks", "what it does");
     let tasks = task_uses(fields, "tasks");
@@ -133,6 +140,15 @@ fn require(fields: &mut Fields<'_>, key: &str, what: &str) {
                 .at(&place, format!("nothing says {what}"))
                 .hint(format!("write `{key} = […]`")),
         );
+    }
+}
+
+/// Without a pattern all hosts would be meant, and nobody who writes that means it.
+fn refuse_no_host(fields: &mut Fields<'_>) {
+    if fields.is_empty_list("hosts") {
+        let place = fields.value_place("hosts");
+        let mistake = Diagnostic::new("`hosts` is empty").at_maybe(place.as_ref(), "this is for no host");
+        fields.mistake(mistake.hint("name hosts or groups; `hosts = [\"*\"]` is all of them"));
     }
 }
 
@@ -205,7 +221,7 @@ fn task_table(table: Table, origin: &Origin, above: &mut Fields<'_>) -> Option<T
     let mut fields = Fields::new(table, origin, &mut mistakes);
     let has_task = fields.has("task");
     let task = fields.text("task");
-    let common = common(&mut fields);
+    let common = common_of_use(&mut fields);
     let vars = fields.table("vars");
     for (key, entry) in fields.rest() {
         if !ENTRY_NOT_YET.contains(&key.as_str()) {

@@ -45,6 +45,12 @@ impl<'a> Fields<'a> {
         self.table.contains_key(key)
     }
 
+    /// Whether the key holds a list of nothing.
+    pub(super) fn is_empty_list(&self, key: &str) -> bool {
+        let kind = self.table.get(key).map(|entry| &entry.value.kind);
+        matches!(kind, Some(Kind::List(items)) if items.is_empty())
+    }
+
     /// Where the value of a key is written.
     pub(super) fn value_place(&self, key: &str) -> Option<Origin> {
         self.table.get(key).and_then(|entry| entry.value.origin.clone())

@@ -5,6 +5,7 @@ use super::handler;
 use super::reader::Source;
 use crate::error::{Diagnostic, Origin, suggestion};
 use crate::operations::{Definition, OPERATIONS, find};
+use crate::template::is_template;
 use crate::value::{Table, Value};
 
 /// A task: a file.
@@ -199,6 +200,21 @@ pub(super) fn common(fields: &mut Fields<'_>) -> Common {
     }
 }
 
+/// Takes what may be said where a task is put to use: its name is that of `--only`, so the same on every host.
+pub(super) fn common_of_use(fields: &mut Fields<'_>) -> Common {
+    let mut common = common(fields);
+    let is_wrong = |name: &&Value| name.as_str().is_some_and(is_template);
+    if let Some(name) = common.name.as_ref().filter(is_wrong) {
+        fields.mistake(
+            Diagnostic::new("the name of a task cannot be a template")
+                .at_maybe(name.origin.as_ref(), "the same on every host, and for every item")
+                .hint("write it without braces; the items of a `for_each` are told apart without it"),
+        );
+        common.name = None;
+    }
+    common
+}
+
 fn include(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Option<TaskUse> {
     let mut fields = Fields::new(table, place, mistakes);
     if let Some(op) = fields.entry("op") {
@@ -210,7 +226,7 @@ fn include(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Opti
     }
     fields.not_yet(&["become", "become_user"]);
     let task = fields.text("include");
-    let common = common(&mut fields);
+    let common = common_of_use(&mut fields);
     let vars = fields.table("vars");
     fields.end("an `include`", INCLUDE_KEYS);
     let task = task?;

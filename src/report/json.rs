@@ -50,8 +50,8 @@ struct Document<'a> {
 struct LeftOut<'a> {
     hosts: &'a [String],
     tasks: &'a [String],
-    all_but: Vec<&'a str>,
-    without_tags: &'a [String],
+    items_of: &'a [String],
+    not_tagged: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -181,13 +181,8 @@ impl<'a> Document<'a> {
             left_out: LeftOut {
                 hosts: &run.hosts_left_out,
                 tasks: &run.tasks_left_out,
-                all_but: run
-                    .only
-                    .iter()
-                    .filter(|only| only.is_for_items())
-                    .map(|only| only.text.as_str())
-                    .collect(),
-                without_tags: &run.tags,
+                items_of: &run.items_left_out_of,
+                not_tagged: &run.tags,
             },
             hosts,
             totals: JsonTotals::of(&totals),

@@ -178,8 +178,12 @@ impl Scope {
         };
         // A value that is taken over whole is blamed where it was written, not where it is used.
         let written = self.written_at(expression.trim());
-        convert::from_template(&result, written.as_ref().or(origin))
-            .map_err(|what| self.undefined(&what, origin, offset, expression))
+        let converted = convert::from_template(&result, written.as_ref().or(origin));
+        // What is not known and comes out as it is was looked at by nobody before.
+        if let Some(why) = self.inner.seen().unknown.take() {
+            return Ok(Value::new(Kind::Unknown(why)).at(origin));
+        }
+        converted.map_err(|what| self.undefined(&what, origin, offset, expression))
     }
 
     fn begin(&self) {
@@ -222,7 +226,11 @@ impl Scope {
             let exact = origin.map(|origin| narrow(origin, source, offset, begin..source.trim_end().len()));
             return self.undefined_at(exact.as_ref());
         }
-        Diagnostic::new("an expression without a usable value").at_maybe(origin, what)
+        let mistake = Diagnostic::new("an expression without a usable value").at_maybe(origin, what);
+        let hint = what
+            .contains("none")
+            .then(|| format!("`{} is not none` asks whether it is there", source.trim()));
+        mistake.hint_maybe(hint)
     }
 
     fn undefined_at(&self, origin: Option<&Origin>) -> Diagnostic {

@@ -86,6 +86,8 @@ fn what_touches_an_unknown_fact_is_unknown() {
     let unread = scope("base = '{{ facts.os.codename }}/x'", Err("not read yet".to_owned()));
     for value in [
         "'{{ facts.os.id }}'",
+        "'{{ facts.hostname }}'",
+        "'{{ [facts.hostname] }}'",
         "'x {{ facts.os.id }}'",
         "'{% if facts.os.id == \"debian\" %}a{% else %}b{% endif %}'",
         "'{{ facts.cpus * 2 }}'",
@@ -99,6 +101,8 @@ fn what_touches_an_unknown_fact_is_unknown() {
         );
     }
     assert_eq!(render("", "'{{ facts.os.id }}'").unwrap(), text("debian"));
+    let lone = unread.evaluate("facts.init", None).unwrap().kind;
+    assert_eq!(lone, Kind::Unknown("not read yet".to_owned()));
 }
 
 #[test]
