@@ -21,6 +21,7 @@ use crate::facts::{FactKey, Facts};
 pub use build::build;
 pub use check::{Checked, Found, Scope as CheckScope, check, unmatched};
 pub use review::{Departure, compare};
+pub use visible::{named_key, visible_tree};
 
 /// What is to be planned, beyond the run itself.
 #[derive(Clone, Debug, Default)]
