@@ -147,7 +147,7 @@ impl Scope {
     ///
     /// Errors: as [`Scope::render`]; braces in the expression are one, with the bare form as the hint.
     pub fn evaluate(&self, expression: &str, origin: Option<&Origin>) -> Result<Value, Diagnostic> {
-        if let Some(bare) = lone_expression(expression) {
+        if let Some(bare) = lone_expression(expression.trim()) {
             return Err(bare_wanted(bare, origin));
         }
         self.evaluate_bare(expression, 0, origin)
