@@ -96,7 +96,11 @@ pub(super) fn condition(when: Option<&Value>, scope: &Scope) -> Result<Answer, D
 /// How to ask whether something is there: what was looked up on the host and is not there is none, and yet defined.
 fn asked_instead(when: &Value) -> String {
     let expression = when.as_str().unwrap_or_default().trim();
-    if expression.starts_with("facts.") || expression.contains(".facts.") {
+    if ["facts.", "catalogue"]
+        .iter()
+        .any(|start| expression.starts_with(start))
+        || expression.contains(".facts.")
+    {
         return format!("compare it, as in `name == 'x'`, or ask `{expression} is not none`");
     }
     "compare it, as in `name == 'x'`, or ask `name is defined`".to_owned()

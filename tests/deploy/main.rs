@@ -19,6 +19,7 @@ mod conditions;
 mod convergence;
 mod documentation;
 mod ends;
+mod examples;
 mod faults;
 mod host;
 mod jump;

@@ -30,12 +30,15 @@ fn mistake(data: &str, value: &str) -> (String, Option<String>) {
 #[test]
 fn a_lone_expression_keeps_its_type() {
     assert_eq!(render("n = 3", "'{{ n }}'").unwrap(), Kind::Integer(3));
-    assert_eq!(render("n = 3", "'{{ n + 1 }}'").unwrap(), Kind::Integer(4));
+    assert_eq!(render("n = 3", "' {{ n + 1 }} '").unwrap(), Kind::Integer(4));
     assert_eq!(render("n = 1.5", "'{{ n }}'").unwrap(), Kind::Float(1.5));
     assert_eq!(render("n = 3\nm = 4", "'{{ n }}{{ m }}'").unwrap(), text("34"));
-    assert_eq!(render("n = 3", "'{{ n }} '").unwrap(), text("3 "));
+    assert_eq!(render("n = 3", "'{{ n }} '").unwrap(), Kind::Integer(3));
     assert_eq!(render("s = 'x'", "\"{{ s }}\\n\"").unwrap(), text("x\n"));
     assert_eq!(render("b = true", "'{{ not b }}'").unwrap(), Kind::Bool(false));
+    // Who writes a line break wants it in the file.
+    assert_eq!(render("n = 3", "\"{{ n }}\\n\"").unwrap(), text("3\n"));
+    assert_eq!(render("s = 'x'", "\"\"\"\n{{ s }}\n\"\"\"").unwrap(), text("x\n"));
 }
 
 #[test]
