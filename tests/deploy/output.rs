@@ -185,7 +185,10 @@ fn interrupted_exec(project: &Project, host: &Host<'_>) {
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
     assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
     assert_eq!(text(&output.stdout), "begun\n");
-    assert_eq!(text(&output.stderr), "interrupted: what runs on a host may go on there\n");
+    assert_eq!(
+        text(&output.stderr),
+        "interrupted: what runs on a host may go on there\n"
+    );
     // A command that writes nothing does not notice that nobody listens any more: that is what the words are about.
     host.inside("pkill -x sleep || true");
     nothing_is_left(project, host);
