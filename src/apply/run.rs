@@ -510,12 +510,12 @@ fn is_absent(key: &FactKey, facts: &Facts) -> bool {
     )
 }
 
-/// That too many hosts before this one failed.
-pub(super) fn held_back(why: &str) -> Halt {
+/// That too many other hosts failed for this one to begin, or to go on: what was `attempted`.
+pub(super) fn held_back(attempted: &str, why: &str) -> Halt {
     Halt {
         end: HostEnd::HeldBack,
         failure: Some(Failure {
-            attempted: "begin".to_owned(),
+            attempted: attempted.to_owned(),
             cause: Some(why.to_owned()),
             exit_code: None,
             output: String::new(),

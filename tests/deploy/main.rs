@@ -41,6 +41,7 @@ mod review;
 mod round_trips;
 mod silent;
 mod snapshot;
+mod stages;
 mod sudo;
 mod trust;
 mod upgrades;
