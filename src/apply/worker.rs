@@ -1,6 +1,6 @@
 //! One host's share of a run: it holds the connection and the host's lock from its first stage to its last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -123,6 +123,7 @@ async fn work(host: ReadHost, common: Common, mut orders: mpsc::Receiver<Order>)
         live_output: common.options.live_output,
         stage: 0,
         results: Vec::new(),
+        spelt_out: BTreeSet::new(),
         notices: Vec::new(),
     };
     let mut took = Duration::ZERO;

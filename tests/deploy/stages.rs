@@ -9,6 +9,8 @@ const INVENTORY: &str = "[hosts.alpha]\nlab = true\n[hosts.beta]\nlab = true\n[h
 const STAGES: &str = "[[stage]]\nname = 'first'\nhosts = ['*']\ntasks = ['test/first']\nserial = 1\nmax_fail = 0\n
 [[stage]]\nname = 'second'\nhosts = ['*']\ntasks = ['test/second']\n";
 
+const PEER: &str = "[[operation]]\nop = 'files.put'\ndest = '/opt/peer'\ncontent = '{{ hosts.gone.facts.hostname }}'\n";
+
 /// Writes its word below `/opt`, but for a host that is to fail.
 fn task(word: &str) -> String {
     format!(
@@ -75,5 +77,26 @@ fn who_fails_holds_back_the_batches_and_the_stages_after_it() {
     assert_eq!(
         (made(&alpha), made(&beta)),
         ("first second ".to_owned(), "first second ".to_owned())
+    );
+}
+
+#[test]
+fn what_hangs_on_a_host_that_cannot_be_reached_stays_open_and_names_it() {
+    let project = project();
+    project.write("deploys/all.toml", "hosts = ['alpha', 'gone']\ntasks = ['test/peer']\n");
+    project.write("tasks/test/peer.toml", PEER);
+    let alpha = project.up("dev", "alpha");
+    let review = project.homelab(&["deploy", "dev", "all", "--dry-run"]).expect(4).stdout;
+    assert!(
+        review.contains("? files.put /opt/peer   host `gone` was not read\n"),
+        "{review}"
+    );
+    deploy(&project, &[], 1);
+    assert!(!alpha.is("test -e /opt/peer"));
+    let ran = deploy(&project, &["--limit", "alpha"], 3);
+    assert!(
+        ran.stderr.contains("host `gone` is not part of this run"),
+        "{}",
+        ran.stderr
     );
 }
