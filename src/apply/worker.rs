@@ -126,6 +126,7 @@ async fn work(host: ReadHost, common: Common, mut orders: mpsc::Receiver<Order>)
         live_output: common.options.live_output,
         stage: 0,
         results: Vec::new(),
+        spelt_out: BTreeSet::new(),
         notices: Vec::new(),
     };
     let mut took = Duration::ZERO;
@@ -153,7 +154,7 @@ async fn obey(
 ) -> Option<Halt> {
     let first = orders.recv().await?;
     if let Order::HoldBack { why } = first {
-        return Some(held_back(&why));
+        return Some(held_back("begin", &why));
     }
     // Nobody closes it: without a turn the host is changed at once.
     let mut turn = common.turns.acquire().await.ok();
@@ -210,6 +211,6 @@ async fn follow(host_apply: &mut HostApply<'_>, writer: &mut Writer<'_>, order: 
             let _ = facts.send(read);
             Ok(true)
         }
-        Order::HoldBack { why } => Err(held_back(&why)),
+        Order::HoldBack { why } => Err(held_back("go on", &why)),
     }
 }

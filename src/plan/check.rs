@@ -57,6 +57,8 @@ pub fn check(reading: &Reading, scope: &Scope) -> Result<Checked, Diagnostic> {
         project.deploy(deploy)?;
         let mut unmatched: Option<Diagnostic> = None;
         let mut is_matched = false;
+        // What `--only` finds on one inventory need not be on another.
+        let mut found_nowhere: Option<Vec<Diagnostic>> = None;
         for inventory in inventories.iter().filter(|name| is_readable("inventories", name)) {
             match select(project, inventory, deploy, &scope.filter) {
                 Ok(run) => {
@@ -64,6 +66,10 @@ pub fn check(reading: &Reading, scope: &Scope) -> Result<Checked, Diagnostic> {
                     if is_planned {
                         checked.pairs += 1;
                         let build = build(&run, &Known::default(), &DigestKey::random());
+                        let nothing = self::unmatched(&run, &build);
+                        let before = found_nowhere.take().unwrap_or_else(|| nothing.clone());
+                        let is_here = |one: &Diagnostic| nothing.iter().any(|here| here.title == one.title);
+                        found_nowhere = Some(before.into_iter().filter(is_here).collect());
                         checked.add_build(build, inventory);
                     }
                 }
@@ -71,7 +77,8 @@ pub fn check(reading: &Reading, scope: &Scope) -> Result<Checked, Diagnostic> {
             }
         }
         // A deploy is for the inventories that have its hosts: one of them must.
-        if let Some(mistake) = unmatched.filter(|_| !is_matched) {
+        let mistakes = unmatched.filter(|_| !is_matched).into_iter();
+        for mistake in mistakes.chain(found_nowhere.into_iter().flatten()) {
             checked.add(&mistake, None);
         }
     }

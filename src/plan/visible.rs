@@ -13,6 +13,11 @@ use crate::value::Known;
 /// Why something stays open that the next round of reading would settle.
 pub(super) const NOT_READ: &str = "it was not read from the host yet";
 
+/// The same of a host by its name: it may be another one, and one that cannot be reached.
+fn not_read(host: &str) -> String {
+    format!("host `{host}` was not read")
+}
+
 /// What templates asked for: of which host, and what.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Asked(Arc<Mutex<BTreeSet<(String, FactKey)>>>);
@@ -53,6 +58,13 @@ impl VisibleFacts {
             asked: asked.clone(),
         }
     }
+
+    fn why_not(&self, lookup: &Lookup) -> String {
+        match lookup {
+            Lookup::Since(_, why) => why.clone(),
+            _ => not_read(&self.host),
+        }
+    }
 }
 
 impl FactSource for VisibleFacts {
@@ -63,7 +75,7 @@ impl FactSource for VisibleFacts {
                 .rendered
                 .get_or_init(|| minijinja::Value::from(minijinja::value::Serde(&**facts)))
                 .clone()),
-            other => Err(why_not(other)),
+            other => Err(self.why_not(other)),
         }
     }
 
@@ -72,15 +84,8 @@ impl FactSource for VisibleFacts {
         self.asked.note(&self.host, key.clone());
         match self.named.get(&key).unwrap_or(&Lookup::NotGathered) {
             Lookup::Known(fact) => described(fact),
-            other => NamedFact::Unknown(why_not(other)),
+            other => NamedFact::Unknown(self.why_not(other)),
         }
-    }
-}
-
-fn why_not(lookup: &Lookup) -> String {
-    match lookup {
-        Lookup::Since(_, why) => why.clone(),
-        _ => NOT_READ.to_owned(),
     }
 }
 

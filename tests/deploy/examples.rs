@@ -136,6 +136,38 @@ fn commands_on_the_page_tell_what_it_says() {
     assert!(tried > 0);
 }
 
+#[test]
+fn the_options_on_the_page_match_what_is_on_it_and_others_do_not() {
+    let project = project();
+    let check = |options: &str| {
+        let plain = options.replace('\'', "");
+        let words: Vec<&str> = plain.split(' ').collect();
+        project.homelab(&[&["check", "home", "site"], &words[..]].concat())
+    };
+    let cells = PAGE.lines().filter(|line| line.starts_with("| `--"));
+    let options = cells.flat_map(|line| line.split('|').nth(1).unwrap().split('`').skip(1).step_by(2));
+    let mut tried = 0;
+    for one in options {
+        assert!(check(one).expect(0).stdout.starts_with("nothing wrong"), "{one}");
+        tried += 1;
+    }
+    assert!(tried >= 9, "{tried}");
+    for wrong in [
+        "--limit bxo",
+        "--only system/bsae",
+        "--only services/folder:grafna",
+        "--only grafna",
+        "--tags pakages",
+        "--data backup",
+    ] {
+        let told = check(wrong).expect(3).stderr;
+        assert!(
+            told.contains(&format!("`{wrong}`")) && told.contains("hint: "),
+            "{told}"
+        );
+    }
+}
+
 fn deploy(project: &Project, name: &str) -> Ran {
     project.homelab(&["deploy", "dev", name, "--yes"]).expect(0)
 }
