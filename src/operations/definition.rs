@@ -59,6 +59,11 @@ impl Definition {
         (self.keys)()
     }
 
+    /// Whether it makes a difference to it as whom it acts.
+    pub fn can_act_as_others(&self) -> bool {
+        self.acts != Acts::AsItself
+    }
+
     /// What a mistake in its parameters is called.
     pub fn wrong_parameters(&self) -> String {
         format!("invalid parameters of `{}`", self.name)

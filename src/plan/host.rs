@@ -49,6 +49,17 @@ struct Place {
     vars: Arc<Table>,
     /// What of other hosts led here.
     peers: PeerKeys,
+    /// As whom operations act that do not say so themselves.
+    acting: Table,
+}
+
+impl Place {
+    /// What is nearer to the operations wins, as a whole.
+    fn act_as(&mut self, acting: Table) {
+        if !acting.is_empty() {
+            self.acting = acting;
+        }
+    }
 }
 
 impl<'a> HostBuilder<'a> {
@@ -209,12 +220,20 @@ impl<'a> HostBuilder<'a> {
             return self.defer_task(task, &name, above, place, why);
         }
         let vars = vars(task, task_use, &instance.scope, &self.scope(&Arc::default()));
+        let acting = instance.scope.render_table(&task_use.acting);
         add(&mut place.peers, self.note_asked(build).1);
-        match vars {
-            Ok(vars) => place.vars = Arc::new(vars),
-            Err(mistake) => return self.mistake(mistake, build),
+        match (vars, acting) {
+            (Ok(vars), Ok(acting)) => {
+                place.vars = Arc::new(vars);
+                place.act_as(acting);
+            }
+            (Err(mistake), _) | (_, Err(mistake)) => return self.mistake(mistake, build),
         }
         let scope = self.scope(&place.vars);
+        match scope.render_table(&task.acting) {
+            Ok(acting) => place.act_as(acting),
+            Err(mistake) => return self.mistake(mistake, build),
+        }
         let answer = condition(task.when.as_ref(), &scope);
         add(&mut place.peers, self.note_asked(build).1);
         match answer {
@@ -281,7 +300,9 @@ impl<'a> HostBuilder<'a> {
         let path = format!("{} / {}", self.host.name, place.path);
         let instances = expand(&raw.common, &self.scope(&place.vars), self.looks_ahead);
         let bound = instances.and_then(|instances| {
-            let bound = instances.into_iter().map(|instance| bind(raw, instance, &path));
+            let bound = instances
+                .into_iter()
+                .map(|instance| bind(raw, instance, &path, &place.acting));
             bound.collect::<Result<Vec<_>, _>>()
         });
         let (keys, peers) = self.note_asked(build);

@@ -1,8 +1,8 @@
 //! `deploys/<name>.toml`: which hosts, which tasks, in which order; in one go or in stages.
 
-use super::fields::{Fields, Named, unknown_key};
-use super::reader::{Source, refuse_not_yet};
-use super::task::{Common, TaskUse, common_of_use};
+use super::fields::{Fields, Named};
+use super::reader::Source;
+use super::task::{Common, TaskUse, acting, common_of_use};
 use crate::error::{Diagnostic, Origin};
 use crate::value::{Kind, Table, Value};
 
@@ -36,8 +36,16 @@ pub struct Stage {
 
 const KEYS: &[&str] = &["description", "hosts", "tasks", "stage"];
 const STAGE_KEYS: &[&str] = &["name", "hosts", "tasks", "serial", "max_fail"];
-const ENTRY_KEYS: &[&str] = &["task", "name", "when", "for_each", "vars", "tags"];
-const ENTRY_NOT_YET: &[&str] = &["become", "become_user"];
+const ENTRY_KEYS: &[&str] = &[
+    "task",
+    "name",
+    "when",
+    "for_each",
+    "vars",
+    "tags",
+    "become",
+    "become_user",
+];
 
 pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Deploy {
     let place = source.start();
@@ -203,6 +211,7 @@ fn task_use(item: Value, start: &Origin, above: &mut Fields<'_>) -> Option<TaskU
             },
             common: Common::default(),
             vars: Table::new(),
+            acting: Table::new(),
             origin,
         }),
         Kind::Table(table) => task_table(table, &origin, above),
@@ -217,17 +226,13 @@ fn task_use(item: Value, start: &Origin, above: &mut Fields<'_>) -> Option<TaskU
 
 fn task_table(table: Table, origin: &Origin, above: &mut Fields<'_>) -> Option<TaskUse> {
     let mut mistakes = Vec::new();
-    refuse_not_yet(&table, ENTRY_NOT_YET, &mut mistakes);
     let mut fields = Fields::new(table, origin, &mut mistakes);
     let has_task = fields.has("task");
     let task = fields.text("task");
     let common = common_of_use(&mut fields);
     let vars = fields.table("vars");
-    for (key, entry) in fields.rest() {
-        if !ENTRY_NOT_YET.contains(&key.as_str()) {
-            above.mistake(unknown_key("an entry of `tasks`", &key, &entry, ENTRY_KEYS));
-        }
-    }
+    let acting = acting(&mut fields);
+    fields.end("an entry of `tasks`", ENTRY_KEYS);
     if !has_task {
         let mistake = Diagnostic::new("an entry of `tasks` without `task`").at(origin, "nothing says which task");
         above.mistake(mistake.hint("write `task = \"folder/name\"`"));
@@ -237,6 +242,7 @@ fn task_table(table: Table, origin: &Origin, above: &mut Fields<'_>) -> Option<T
         task: task?,
         common,
         vars,
+        acting,
         origin: origin.clone(),
     })
 }

@@ -106,7 +106,6 @@ fn the_keys_said_not_to_be_in_this_version_are_those_that_are_refused() {
     // Where the keys belong, and what goes with them.
     let others = [
         "connection",
-        "include",
         "notify",
         "handler",
         "state = \"restarted\"",
