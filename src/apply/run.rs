@@ -270,18 +270,14 @@ impl HostApply<'_> {
     }
 
     /// What other hosts of the run see of this one, read anew.
-    pub(super) async fn read_visible(&mut self, writer: &mut Writer<'_>) -> Result<Facts, Halt> {
+    pub(super) async fn read_visible(
+        &mut self,
+        writer: &mut Writer<'_>,
+        keys: &BTreeSet<FactKey>,
+    ) -> Result<Facts, Halt> {
         let host = self.reviewed.host.clone();
         let facts = self.known.facts.entry(host.clone()).or_default();
-        let is_visible = |key: &&FactKey| {
-            matches!(
-                key,
-                FactKey::System | FactKey::User(_) | FactKey::Group(_) | FactKey::Package(_)
-            )
-        };
-        let mut keys: BTreeSet<FactKey> = facts.keys().filter(is_visible).cloned().collect();
-        keys.insert(FactKey::System);
-        gather(writer, &host, &keys, facts)
+        gather(writer, &host, keys, facts)
             .await
             .map_err(|error| gather_failed(&error))?;
         Ok(facts.clone())

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::events::{Event, HostResult};
 use super::run::{Halt, HostApply, held_back, lost};
 use super::{ApplyOptions, cancellation, interrupted};
-use crate::facts::Facts;
+use crate::facts::{FactKey, Facts};
 use crate::gather::ReadHost;
 use crate::plan::HostPlan;
 use crate::remote::{Connection, LockRequest, Writer};
@@ -36,7 +36,10 @@ pub(super) enum Order {
         done: oneshot::Sender<()>,
     },
     /// Read what other hosts see of this one.
-    Read { facts: oneshot::Sender<Facts> },
+    Read {
+        keys: BTreeSet<FactKey>,
+        facts: oneshot::Sender<Facts>,
+    },
     /// End, since too many hosts before this one failed.
     HoldBack { why: String },
 }
@@ -69,9 +72,9 @@ impl Worker {
     }
 
     /// What other hosts see of this one; nothing of a host that ended.
-    pub(super) async fn read(&self) -> Option<Facts> {
+    pub(super) async fn read(&self, keys: BTreeSet<FactKey>) -> Option<Facts> {
         let (facts, read) = oneshot::channel();
-        self.order(Order::Read { facts }).await;
+        self.order(Order::Read { keys, facts }).await;
         read.await.ok()
     }
 
@@ -203,8 +206,8 @@ async fn follow(host_apply: &mut HostApply<'_>, writer: &mut Writer<'_>, order: 
             let _ = done.send(());
             Ok(!is_last)
         }
-        Order::Read { facts } => {
-            let read = host_apply.read_visible(writer).await?;
+        Order::Read { keys, facts } => {
+            let read = host_apply.read_visible(writer, &keys).await?;
             let _ = facts.send(read);
             Ok(true)
         }

@@ -9,7 +9,7 @@ use super::expand::{Answer, Instance, condition, expand};
 use super::reach::limited;
 use super::room::shortages;
 use super::visible::{Asked, NOT_READ, VisibleFacts};
-use super::{Build, Known, Mistake, PlannedOperation};
+use super::{Build, Known, Mistake, PeerKeys, PlannedOperation};
 use crate::change::{NotKnown, Outcome, ResourceChange, Stop};
 use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::{Effect, OperationId, Overlay, Scope};
@@ -47,6 +47,8 @@ struct Place {
     within: Vec<Origin>,
     tags: Vec<String>,
     vars: Arc<Table>,
+    /// What of other hosts led here.
+    peers: PeerKeys,
 }
 
 impl<'a> HostBuilder<'a> {
@@ -155,7 +157,7 @@ impl<'a> HostBuilder<'a> {
         };
         let is_entry = place.within.is_empty();
         let instances = expand(&task_use.common, &self.scope(&place.vars), self.looks_ahead);
-        self.note_asked(build);
+        let (_, peers) = self.note_asked(build);
         let instances = match instances {
             Ok(instances) => instances,
             Err(mistake) => return self.mistake(mistake, build),
@@ -165,7 +167,9 @@ impl<'a> HostBuilder<'a> {
                 continue;
             }
             if place.within.len() < DEEPEST {
-                self.plan_instance(task, task_use, instance, place, build);
+                let mut place = place.clone();
+                add(&mut place.peers, peers.clone());
+                self.plan_instance(task, task_use, instance, &place, build);
             }
         }
     }
@@ -202,22 +206,22 @@ impl<'a> HostBuilder<'a> {
         let tags = task_use.common.tags.iter().chain(&task.tags);
         place.tags.extend(tags.map(|tag| tag.name.clone()));
         if let Some(why) = instance.unknown {
-            return self.defer_task(task, &name, above, place, why, build);
+            return self.defer_task(task, &name, above, place, why);
         }
         let vars = vars(task, task_use, &instance.scope, &self.scope(&Arc::default()));
-        self.note_asked(build);
+        add(&mut place.peers, self.note_asked(build).1);
         match vars {
             Ok(vars) => place.vars = Arc::new(vars),
             Err(mistake) => return self.mistake(mistake, build),
         }
         let scope = self.scope(&place.vars);
         let answer = condition(task.when.as_ref(), &scope);
-        self.note_asked(build);
+        add(&mut place.peers, self.note_asked(build).1);
         match answer {
             Ok(Answer::Yes) => {}
             Ok(Answer::No) => return,
             Ok(Answer::Unknown(_)) if self.looks_ahead => {}
-            Ok(Answer::Unknown(why)) => return self.defer_task(task, &name, above, place, why, build),
+            Ok(Answer::Unknown(why)) => return self.defer_task(task, &name, above, place, why),
             Err(mistake) => return self.mistake(mistake, build),
         }
         let lacking = lacking(task, task_use, &scope);
@@ -236,7 +240,7 @@ impl<'a> HostBuilder<'a> {
     }
 
     /// One line for a task of which it is not known whether it is wanted.
-    fn defer_task(&mut self, task: &Task, name: &str, above: &Place, place: Place, why: String, build: &mut Build) {
+    fn defer_task(&mut self, task: &Task, name: &str, above: &Place, place: Place, why: String) {
         if !self.has_tag(
             &place.tags,
             task.operations().flat_map(|operation| &operation.common.tags),
@@ -257,11 +261,10 @@ impl<'a> HostBuilder<'a> {
             task: label.to_owned(),
             origin,
             within: place.within,
-            peers: BTreeSet::new(),
+            peers: place.peers,
             outcome,
             asked: BTreeSet::new(),
         });
-        self.note_asked(build);
     }
 
     fn has_tag<'t>(&self, above: &[String], own: impl IntoIterator<Item = &'t Named>) -> bool {
@@ -297,7 +300,7 @@ impl<'a> HostBuilder<'a> {
         operation: BoundOperation,
         raw: &crate::project::RawOperation,
         place: &Place,
-        (keys, peers): (&BTreeSet<FactKey>, &BTreeSet<String>),
+        (keys, peers): (&BTreeSet<FactKey>, &PeerKeys),
         build: &mut Build,
     ) {
         if let Some(first) = self.seen.insert(operation.id.clone(), raw.origin.clone()) {
@@ -335,6 +338,9 @@ impl<'a> HostBuilder<'a> {
         let mut asked = context.asked();
         drop(context);
         let (later_keys, later_peers) = self.note_asked(build);
+        let mut all_peers = place.peers.clone();
+        add(&mut all_peers, peers.clone());
+        add(&mut all_peers, later_peers);
         asked.extend(keys.iter().cloned().chain(later_keys));
         asked.iter().cloned().for_each(|key| self.want(key, build));
         let outcome = match outcome {
@@ -352,15 +358,15 @@ impl<'a> HostBuilder<'a> {
             task: place.path.clone(),
             origin: raw.origin.clone(),
             within: place.within.clone(),
-            peers: peers.union(&later_peers).cloned().collect(),
+            peers: all_peers,
             outcome,
             asked,
         });
     }
 
     /// Asks for the facts that templates looked at and that were not read; gives the host's own keys and the other hosts.
-    fn note_asked(&self, build: &mut Build) -> (BTreeSet<FactKey>, BTreeSet<String>) {
-        let (mut own, mut peers) = (BTreeSet::new(), BTreeSet::new());
+    fn note_asked(&self, build: &mut Build) -> (BTreeSet<FactKey>, PeerKeys) {
+        let (mut own, mut peers) = (BTreeSet::new(), PeerKeys::new());
         for (host, key) in self.asked.take() {
             if host == self.host.name {
                 self.want(key.clone(), build);
@@ -373,9 +379,9 @@ impl<'a> HostBuilder<'a> {
                 .get(&host)
                 .is_some_and(|facts| facts.get(&key).is_some());
             if !is_read {
-                build.missing.entry(host.clone()).or_default().insert(key);
+                build.missing.entry(host.clone()).or_default().insert(key.clone());
             }
-            peers.insert(host);
+            peers.entry(host).or_default().insert(key);
         }
         (own, peers)
     }
@@ -398,6 +404,12 @@ impl<'a> HostBuilder<'a> {
             host: self.host.name.clone(),
             diagnostic,
         });
+    }
+}
+
+fn add(all: &mut PeerKeys, more: PeerKeys) {
+    for (host, keys) in more {
+        all.entry(host).or_default().extend(keys);
     }
 }
 

@@ -21,6 +21,7 @@ mod documentation;
 mod ends;
 mod examples;
 mod faults;
+mod held_back;
 mod host;
 mod jump;
 mod kept;

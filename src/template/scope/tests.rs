@@ -34,6 +34,7 @@ fn a_lone_expression_keeps_its_type() {
     assert_eq!(render("n = 1.5", "'{{ n }}'").unwrap(), Kind::Float(1.5));
     assert_eq!(render("n = 3\nm = 4", "'{{ n }}{{ m }}'").unwrap(), text("34"));
     assert_eq!(render("n = 3", "'{{ n }} '").unwrap(), Kind::Integer(3));
+    assert_eq!(render("s = 'x'", "\"{{ s }}\\n\"").unwrap(), text("x\n"));
     assert_eq!(render("b = true", "'{{ not b }}'").unwrap(), Kind::Bool(false));
     // Who writes a line break wants it in the file.
     assert_eq!(render("n = 3", "\"{{ n }}\\n\"").unwrap(), text("3\n"));
