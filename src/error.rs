@@ -169,6 +169,16 @@ impl fmt::Display for Diagnostic {
 
 impl std::error::Error for Diagnostic {}
 
+/// That the file at `path` is no text, at its first byte that is none.
+pub fn not_text(path: &str, bytes: &[u8]) -> Diagnostic {
+    let start = bytes.utf8_chunks().next().map_or(0, |chunk| chunk.valid().len());
+    let file = SourceFile::new(path, String::from_utf8_lossy(bytes));
+    let end = start + char::REPLACEMENT_CHARACTER.len_utf8();
+    Diagnostic::new(format!("`{path}` is not UTF-8 text"))
+        .at(&Origin::new(&file, start..end), "no character in UTF-8")
+        .hint(format!("save it as UTF-8, as with `iconv -f latin1 -t utf-8 {path}`"))
+}
+
 /// One or more mistakes, in the order of their files and positions.
 #[derive(Debug)]
 pub struct Diagnostics(pub Vec<Diagnostic>);

@@ -78,6 +78,17 @@ pub enum Stop {
     Refused(Box<Diagnostic>),
 }
 
+impl Stop {
+    /// The same with a next step, where it is a refusal.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        match self {
+            Self::Refused(mistake) => Self::Refused(Box::new(mistake.hint(hint))),
+            other @ Self::NotKnown { .. } => other,
+        }
+    }
+}
+
 /// Why a fact is not known.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NotKnown {

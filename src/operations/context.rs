@@ -18,7 +18,7 @@ use crate::facts::unit::UnitFact;
 use crate::facts::{Check, Fact, FactKey, Identity, Installation};
 use crate::secret::DigestKey;
 use crate::template::Scope;
-use crate::value::{Known, Table};
+use crate::value::{Entry, Kind, Known, Table};
 
 /// The files of the project's `templates` folder by path, read before planning.
 pub type Assets = BTreeMap<String, Arc<[u8]>>;
@@ -109,7 +109,14 @@ impl<'a> PlanContext<'a> {
         self.asset(path).ok_or_else(|| {
             let title = format!("`templates/{path}` does not exist");
             let mistake = self.mistake(argument, title, "no such file in the project");
-            Stop::Refused(Box::new(mistake.hint_maybe(suggestion(path, self.asset_names()))))
+            let bare = path.trim_start_matches("templates/");
+            let hint = match self.asset(bare) {
+                Some(_) => Some(format!("paths count from `templates/`: write `{bare}`")),
+                None => suggestion(path, self.asset_names()),
+            };
+            Stop::Refused(Box::new(
+                mistake.hint(hint.unwrap_or_else(|| format!("write `templates/{path}`"))),
+            ))
         })
     }
 
@@ -124,9 +131,26 @@ impl<'a> PlanContext<'a> {
             .map_err(|mistake| Stop::Refused(Box::new(mistake.at(self.origin_of(argument), "rendered here"))))
     }
 
+    /// Whether an argument is given.
+    pub fn has(&self, argument: &str) -> bool {
+        self.arguments.contains_key(argument)
+    }
+
     /// A refusal that points at an argument.
     pub fn refuse(&self, argument: &str, title: impl Into<String>, label: impl Into<String>) -> Stop {
         Stop::Refused(Box::new(self.mistake(argument, title, label)))
+    }
+
+    /// A refusal that points at one of the texts that an argument lists.
+    pub fn refuse_item(&self, argument: &str, item: &str, title: impl Into<String>, label: impl Into<String>) -> Stop {
+        let mut mistake = self.mistake(argument, title, label);
+        if let Some(Kind::List(items)) = self.arguments.get(argument).map(|entry| &entry.value.kind)
+            && let Some(found) = items.iter().find(|one| one.as_str() == Some(item))
+            && let Some(origin) = &found.origin
+        {
+            mistake = mistake.placed(origin);
+        }
+        Stop::Refused(Box::new(mistake))
     }
 
     /// A mistake that points at an argument, for a hint to be added.
@@ -134,8 +158,7 @@ impl<'a> PlanContext<'a> {
         let written = self.origin_of(argument);
         let mistake = Diagnostic::new(title).at(written, label);
         let entry = self.arguments.get(argument);
-        let used = entry.and_then(|entry| entry.key.as_ref());
-        mistake.at_maybe(used.filter(|used| used.file != written.file), "used here")
+        mistake.at_maybe(entry.and_then(Entry::key_apart), "used here")
     }
 
     fn origin_of(&self, argument: &str) -> &Origin {

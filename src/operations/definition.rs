@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use super::Operation;
 use super::acting::{self, Acts};
 use super::wording::{Parameter, schema_of};
-use crate::value::{Value, ValueError, deserialize, keys_of};
+use crate::error::{Diagnostic, Origin};
+use crate::value::{Table, Value, ValueError, deserialize, keys_of};
 
 /// An operation as a type.
 pub(super) trait Define: Operation + DeserializeOwned + JsonSchema + 'static {
@@ -64,9 +65,24 @@ impl Definition {
         self.acts != Acts::AsItself
     }
 
-    /// What a mistake in its parameters is called.
-    pub fn wrong_parameters(&self) -> String {
-        format!("invalid parameters of `{}`", self.name)
+    /// The mistake that parameters do not fit; `arguments` are those that were read, `place` is where the operation is.
+    pub fn misfit(&self, error: ValueError, arguments: &Table, place: &Origin) -> Diagnostic {
+        let title = format!("invalid parameters of `{}`", self.name);
+        let Some((key, entry)) = error.key().and_then(|key| arguments.get_key_value(key)) else {
+            return error.into_diagnostic(title, Some(place));
+        };
+        let expected = match key.as_str() {
+            "become" => "true or false".to_owned(),
+            "become_user" => "a string".to_owned(),
+            _ => {
+                let parameters = self.parameters();
+                let parameter = parameters.into_iter().find(|parameter| parameter.name == *key);
+                parameter.map_or_else(|| "something else".to_owned(), |parameter| parameter.kind)
+            }
+        };
+        let title_of_key = format!("`{key}` of `{}`", self.name);
+        let misfit = error.misfit(&title_of_key, &expected, entry.key_apart());
+        misfit.unwrap_or_else(|| error.into_diagnostic(title, Some(place)))
     }
 
     /// The operation with `parameters`, a table, in which `become` and `become_user` may say as whom it acts.

@@ -54,7 +54,7 @@ pub(super) fn bind(
         Ok(operation) => Bound::Ready(operation),
         Err(error) => match &error.unknown {
             Some(why) => Bound::Unknown(why.clone()),
-            None => return Err(error.into_diagnostic(raw.definition.wrong_parameters(), Some(&raw.origin))),
+            None => return Err(raw.definition.misfit(error, &arguments, &raw.origin)),
         },
     };
     Ok(BoundOperation {

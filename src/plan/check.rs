@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Build, Known, Mistake, build};
 use crate::error::Diagnostic;
-use crate::project::{Filter, Reading, matches_nothing, select};
+use crate::project::{Filter, Reading, Run, TaskUse, matches_nothing, select};
 use crate::secret::DigestKey;
 
 /// What is checked.
@@ -52,13 +52,12 @@ pub fn check(reading: &Reading, scope: &Scope) -> Result<Checked, Diagnostic> {
         project.inventory(name)?;
     }
     let wants_data = |path: &String| path.starts_with("group_data/") || path.starts_with("inventories/");
+    let mut only = Only::default();
     let is_planned = !reading.broken.iter().any(wants_data);
     for deploy in deploys.iter().filter(|name| is_readable("deploys", name)) {
         project.deploy(deploy)?;
         let mut unmatched: Option<Diagnostic> = None;
         let mut is_matched = false;
-        // What `--only` finds on one inventory need not be on another.
-        let mut found_nowhere: Option<Vec<Diagnostic>> = None;
         for inventory in inventories.iter().filter(|name| is_readable("inventories", name)) {
             match select(project, inventory, deploy, &scope.filter) {
                 Ok(run) => {
@@ -66,10 +65,7 @@ pub fn check(reading: &Reading, scope: &Scope) -> Result<Checked, Diagnostic> {
                     if is_planned {
                         checked.pairs += 1;
                         let build = build(&run, &Known::default(), &DigestKey::random());
-                        let nothing = self::unmatched(&run, &build);
-                        let before = found_nowhere.take().unwrap_or_else(|| nothing.clone());
-                        let is_here = |one: &Diagnostic| nothing.iter().any(|here| here.title == one.title);
-                        found_nowhere = Some(before.into_iter().filter(is_here).collect());
+                        only.note(&run, &build);
                         checked.add_build(build, inventory);
                     }
                 }
@@ -77,10 +73,12 @@ pub fn check(reading: &Reading, scope: &Scope) -> Result<Checked, Diagnostic> {
             }
         }
         // A deploy is for the inventories that have its hosts: one of them must.
-        let mistakes = unmatched.filter(|_| !is_matched).into_iter();
-        for mistake in mistakes.chain(found_nowhere.into_iter().flatten()) {
+        if let Some(mistake) = unmatched.filter(|_| !is_matched) {
             checked.add(&mistake, None);
         }
+    }
+    for mistake in only.unmatched(&scope.filter.only) {
+        checked.add(&mistake, None);
     }
     checked.mistakes.sort_by_cached_key(|found| {
         let origin = found.diagnostic.origin();
@@ -102,6 +100,35 @@ pub fn unmatched(run: &crate::project::Run, build: &Build) -> Vec<Diagnostic> {
         .collect()
 }
 
+/// What `--only` selected, and what it could have, in all plans.
+#[derive(Default)]
+struct Only {
+    selected: BTreeSet<String>,
+    items: BTreeSet<String>,
+    uses: Vec<TaskUse>,
+    plans: usize,
+}
+
+impl Only {
+    fn note(&mut self, run: &Run, build: &Build) {
+        self.plans += 1;
+        self.selected.extend(build.selected.iter().cloned());
+        self.items.extend(build.items.iter().cloned());
+        self.uses
+            .extend(run.stages.iter().flat_map(|stage| stage.tasks.clone()));
+    }
+
+    fn unmatched(&self, wanted: &[String]) -> Vec<Diagnostic> {
+        let items: Vec<String> = self.items.iter().cloned().collect();
+        let missed = wanted
+            .iter()
+            .filter(|text| self.plans > 0 && !self.selected.contains(*text));
+        missed
+            .map(|text| matches_nothing(text, self.uses.iter(), &items))
+            .collect()
+    }
+}
+
 fn names<'a>(wanted: Option<&'a String>, all: impl Iterator<Item = &'a String>) -> BTreeSet<&'a str> {
     match wanted {
         Some(name) => BTreeSet::from([name.as_str()]),
@@ -116,27 +143,40 @@ impl Checked {
         }
     }
 
-    /// A place is blamed once: what is said of it first is what is wrong with it on every host.
+    /// A place is blamed once: what is said of it first is what is wrong with it on every host. Further ends are added.
     fn add(&mut self, mistake: &Diagnostic, host: Option<String>) {
-        let start = |mistake: &Diagnostic| {
-            let origin = mistake.origin();
-            origin.map(|origin| (origin.file.path.clone(), origin.span.start))
+        let is_same = |found: &&mut Found| {
+            let known = &found.diagnostic;
+            let is_placed = place(known).is_some() && place(known) == place(mistake);
+            known == mistake || (is_placed && (found.hosts.is_empty() || known.title == mistake.title))
         };
-        let place = start(mistake);
-        let same_place = |found: &&mut Found| {
-            found.diagnostic == *mistake
-                || (found.hosts.is_empty() && place.is_some() && start(&found.diagnostic) == place)
-        };
-        match self.mistakes.iter_mut().find(same_place) {
-            Some(found) if found.hosts.is_empty() => {}
+        match self.mistakes.iter_mut().find(is_same) {
             Some(found) => {
-                let new = host.filter(|host| !found.hosts.contains(host));
-                found.hosts.extend(new);
+                if !found.hosts.is_empty() {
+                    found.hosts.extend(host.filter(|host| !found.hosts.contains(host)));
+                }
+                add_ends(&mut found.diagnostic, mistake);
             }
             None => self.mistakes.push(Found {
                 diagnostic: mistake.clone(),
                 hosts: host.into_iter().collect(),
             }),
+        }
+    }
+}
+
+fn place(mistake: &Diagnostic) -> Option<(&str, usize)> {
+    let origin = mistake.origin()?;
+    Some((&origin.file.path, origin.span.start))
+}
+
+/// The ends of `more` that `known` does not show, up to a number that people still look at.
+fn add_ends(known: &mut Diagnostic, more: &Diagnostic) {
+    const MOST: usize = 4;
+    for label in more.labels.iter().skip(1) {
+        let is_new = known.labels.iter().all(|one| one.origin != label.origin);
+        if is_new && known.labels.len() < MOST {
+            known.labels.push(label.clone());
         }
     }
 }

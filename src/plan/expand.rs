@@ -145,17 +145,26 @@ fn keyed(items: Vec<Value>, list: &Value) -> Result<Vec<(String, Value)>, Diagno
     let mut keyed = Vec::new();
     for item in items {
         let place = item.origin.clone().or_else(|| list.origin.clone());
-        let key = item_key(&item, place.as_ref())?;
+        let used = list
+            .origin
+            .as_ref()
+            .filter(|list| !place.as_ref().is_some_and(|place| is_within(place, list)));
+        let key = item_key(&item, place.as_ref()).map_err(|mistake| mistake.at_maybe(used, "gone through here"))?;
         if let Some(first) = seen.insert(key.clone(), place.clone()) {
             let first = first.filter(|first| place.as_ref() != Some(first));
             return Err(Diagnostic::new(format!("two items of `for_each` are called `{key}`"))
                 .at_maybe(place.as_ref(), "the second one")
                 .at_maybe(first.as_ref(), "the first one")
+                .at_maybe(used, "gone through here")
                 .hint("take one out, or give each a `name` of its own"));
         }
         keyed.push((key, item));
     }
     Ok(keyed)
+}
+
+fn is_within(place: &Origin, outer: &Origin) -> bool {
+    place.file == outer.file && outer.span.start <= place.span.start && place.span.end <= outer.span.end
 }
 
 /// The key of an item is its `name`, else the item itself if it is a string.

@@ -15,7 +15,9 @@ use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::{Effect, OperationId, Overlay, Scope};
 use crate::facts::{FactKey, Facts};
 use crate::operations::{Operation, PlanContext};
-use crate::project::{Named, Run, RunHost, Task, TaskEntry, TaskUse, Wanted, check_names, described};
+use crate::project::{
+    Named, Run, RunHost, Task, TaskEntry, TaskUse, Wanted, check_names, described, is_name, missing_stacks,
+};
 use crate::secret::DigestKey;
 use crate::template::{self, Bindings};
 use crate::value::{Entry, Kind, Table, Value};
@@ -35,6 +37,7 @@ pub(super) struct HostBuilder<'a> {
     overlay: Overlay<'a>,
     operations: Vec<PlannedOperation>,
     seen: BTreeMap<OperationId, Origin>,
+    entered: BTreeSet<String>,
     looks_ahead: bool,
 }
 
@@ -83,6 +86,7 @@ impl<'a> HostBuilder<'a> {
             overlay: Overlay::new(facts),
             operations: Vec::new(),
             seen: BTreeMap::new(),
+            entered: BTreeSet::new(),
             looks_ahead: false,
         }
     }
@@ -213,6 +217,10 @@ impl<'a> HostBuilder<'a> {
         let separator = if above.path.is_empty() { "" } else { " / " };
         let mut place = above.clone();
         place.path = format!("{}{separator}{name}", above.path);
+        // A task that is listed twice is told of without a host, and is no reason to call all it holds twice.
+        if !self.entered.insert(place.path.clone()) {
+            return;
+        }
         place.within.push(task_use.origin.clone());
         let tags = task_use.common.tags.iter().chain(&task.tags);
         place.tags.extend(tags.map(|tag| tag.name.clone()));
@@ -242,6 +250,9 @@ impl<'a> HostBuilder<'a> {
             Ok(Answer::Unknown(_)) if self.looks_ahead => {}
             Ok(Answer::Unknown(why)) => return self.defer_task(task, &name, above, place, why),
             Err(mistake) => return self.mistake(mistake, build),
+        }
+        if lacks_vars(task, &place.vars) {
+            return;
         }
         let lacking = lacking(task, task_use, &scope);
         if !lacking.is_empty() {
@@ -436,15 +447,24 @@ fn add(all: &mut PeerKeys, more: PeerKeys) {
 
 /// What templates of a host see as `catalogue`.
 fn catalogue(run: &Run, host: &RunHost) -> Table {
+    let entry = |kind| Entry {
+        key: None,
+        value: Value::new(kind),
+    };
+    // Of stacks that are listed and not there it is said once that they are not.
+    let missing = missing_stacks(&run.catalogue, &host.data).map(|name| {
+        (
+            name.to_owned(),
+            entry(Kind::Unknown("there is no such stack".to_owned())),
+        )
+    });
     run.catalogue
         .iter()
         .map(|(name, stack)| {
-            let entry = Entry {
-                key: None,
-                value: Value::new(Kind::Table(described(name, stack, &host.data))),
-            };
-            (name.clone(), entry)
+            let kind = Kind::Table(described(name, stack, &host.data));
+            (name.clone(), entry(kind))
         })
+        .chain(missing)
         .collect()
 }
 
@@ -469,11 +489,20 @@ fn vars(
     Ok(vars)
 }
 
+/// Whether it lacks vars that it requires: that is seen to without a host, and nothing else can be said of it.
+fn lacks_vars(task: &Task, vars: &Table) -> bool {
+    let required = task.required.iter().filter_map(|name| name.name.strip_prefix("vars."));
+    required.into_iter().any(|name| !vars.contains_key(name))
+}
+
 /// What a task requires and does not get.
 fn lacking(task: &Task, task_use: &TaskUse, scope: &template::Scope) -> Vec<Diagnostic> {
     let lacks = |name: &&Named| scope.evaluate(&name.name, name.origin.as_ref()).is_err();
     // That vars are given is seen to without a host.
-    let of_data = task.required.iter().filter(|name| !name.name.starts_with("vars."));
+    let of_data = task
+        .required
+        .iter()
+        .filter(|name| !name.name.starts_with("vars.") && is_name(&name.name));
     of_data
         .filter(lacks)
         .map(|name| {

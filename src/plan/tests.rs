@@ -209,7 +209,7 @@ fn mistakes_are_found_without_a_host() {
     let cases = [
         (
             "[[operation]]\nop = 'files.directory'\npath = '/x'\n[[operation]]\nop = 'apt.packages'\npackages = ['a', 3]",
-            "tasks/t/t.toml:6:18: invalid parameters of `apt.packages`",
+            "tasks/t/t.toml:6:18: `packages` of `apt.packages` must be a list of strings",
         ),
         (
             "[[operation]]\nop = 'files.directory'\npth = '/x'",
@@ -233,7 +233,7 @@ fn mistakes_are_found_without_a_host() {
         ),
         (
             "[[operation]]\nop = 'apt.packages'\npackages = '{{ on }}'",
-            "group_data/all.toml:2:6: invalid parameters of `apt.packages`",
+            "group_data/all.toml:2:6: `packages` of `apt.packages` must be a list of strings",
         ),
     ];
     for (task, expected) in cases {

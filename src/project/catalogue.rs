@@ -28,7 +28,14 @@ const BACKUP_KEYS: &[&str] = &["command", "keep", "at"];
 /// Reads a `stack.toml`.
 pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Stack {
     let place = source.start();
-    let site = source.table.get("site").cloned();
+    let mut site = source.table.get("site").cloned();
+    if let Some(Kind::Table(site)) = site.as_mut().map(|entry| &mut entry.value.kind) {
+        // Told below, once: whoever uses it is not to blame.
+        site.entry("upstream".to_owned()).or_insert_with(|| Entry {
+            key: None,
+            value: Value::new(Kind::Unknown("the site has no `upstream`".to_owned())),
+        });
+    }
     let backup = source.table.get("backup").cloned();
     let mut fields = Fields::new(source.table, &place, mistakes);
     fields.not_yet(NOT_YET);
@@ -81,10 +88,14 @@ fn check_backup(fields: &mut Fields<'_>) {
         backup.mistake(mistake.hint("write `command = [\"…\"]`"));
     }
     backup.names("command");
-    backup.count("keep");
+    backup.count("keep", 0);
     if let Some(at) = backup.text("at").filter(|at| !is_time(&at.name)) {
         let mistake = Diagnostic::new("`at` must be a time of day");
-        backup.mistake(mistake.at_maybe(at.origin.as_ref(), "as in \"01:30\""));
+        backup.mistake(
+            mistake
+                .at_maybe(at.origin.as_ref(), format!("this is `{}`", at.name))
+                .hint("write hours and minutes, as in \"01:30\""),
+        );
     }
     backup.end("a `backup`", BACKUP_KEYS);
     fields.mistakes(mistakes);
@@ -123,6 +134,19 @@ pub fn described(name: &str, stack: &Stack, data: &Table) -> Table {
     table
 }
 
+/// The names in a host's `stacks` that no folder has.
+pub fn missing_stacks<'a>(catalogue: &'a Catalogue, data: &'a Table) -> impl Iterator<Item = &'a str> {
+    let names = listed(data).iter().filter_map(Value::as_str);
+    names.filter(|name| !catalogue.contains_key(*name))
+}
+
+fn listed(data: &Table) -> &[Value] {
+    match data.get("stacks").map(|entry| &entry.value.kind) {
+        Some(Kind::List(items)) => items.as_slice(),
+        _ => &[],
+    }
+}
+
 /// Names in a host's `stacks` and `stack_settings` that no folder has.
 pub fn check_names(catalogue: &Catalogue, data: &Table) -> Vec<Diagnostic> {
     if catalogue.is_empty() {
@@ -136,11 +160,7 @@ pub fn check_names(catalogue: &Catalogue, data: &Table) -> Vec<Diagnostic> {
                 .hint_maybe(suggestion(name, known()))
         })
     };
-    let listed = match data.get("stacks").map(|entry| &entry.value.kind) {
-        Some(Kind::List(items)) => items.as_slice(),
-        _ => &[],
-    };
-    let mut mistakes: Vec<Diagnostic> = listed
+    let mut mistakes: Vec<Diagnostic> = listed(data)
         .iter()
         .filter_map(|item| missing(item.as_str()?, item.origin.as_ref()))
         .collect();

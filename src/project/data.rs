@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::fields::Named;
 use super::reader::Source;
 use super::{Host, Inventory, Project};
-use crate::error::{Diagnostic, Origin, SourceFile, suggestion};
+use crate::error::{Diagnostic, Origin, SourceFile, closest, suggestion};
 use crate::value::{Entry, Kind, Table, Value, merge, parse_toml};
 
 /// The data of a group.
@@ -58,7 +58,11 @@ pub(super) fn check_groups(project: &Project, broken: &BTreeSet<String>) -> Vec<
     let is_whole = |folder: &str| !broken.iter().any(|path| path.starts_with(folder));
     let mut mistakes = Vec::new();
     if is_whole("inventories/") {
-        mistakes.extend(unused_groups(project));
+        let missing: BTreeSet<&str> = project.inventories.values().flat_map(groups_of).collect();
+        let missing = missing
+            .into_iter()
+            .filter(|name| !project.group_data.contains_key(*name));
+        mistakes.extend(unused_groups(project, &missing.collect::<Vec<_>>()));
     }
     for inventory in project.inventories.values() {
         mistakes.extend(missing_groups(project, &inventory.groups, broken));
@@ -69,12 +73,14 @@ pub(super) fn check_groups(project: &Project, broken: &BTreeSet<String>) -> Vec<
     mistakes
 }
 
-fn unused_groups(project: &Project) -> Vec<Diagnostic> {
+/// Of `missing` it is said that they have no file, and which was meant: that one is not told of again.
+fn unused_groups(project: &Project, missing: &[&str]) -> Vec<Diagnostic> {
     let used: BTreeSet<&str> = project.inventories.values().flat_map(groups_of).collect();
     let unused = project
         .group_data
         .iter()
-        .filter(|(name, _)| *name != ALL && !used.contains(name.as_str()));
+        .filter(|(name, _)| *name != ALL && !used.contains(name.as_str()))
+        .filter(|(name, _)| closest(name, missing.iter().copied()).is_none());
     unused
         .map(|(name, group)| {
             let hint = suggestion(name, used.iter().copied())

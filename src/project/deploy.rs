@@ -4,7 +4,7 @@ use super::fields::{Fields, Named};
 use super::reader::Source;
 use super::task::{Common, TaskUse, acting, common_of_use};
 use crate::error::{Diagnostic, Origin};
-use crate::value::{Kind, Table, Value};
+use crate::value::{Kind, Table, Value, advice};
 
 /// An ordered list of tasks for some hosts.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ fn stages_of(value: Value, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Ve
     let entry = crate::value::Entry { key: None, value };
     holder.insert("stage".to_owned(), entry);
     let mut fields = Fields::new(holder, place, mistakes);
-    if fields.is_empty_list("stage") {
+    if fields.empty_list("stage").is_some() {
         let place = fields.value_place("stage");
         let mistake = Diagnostic::new("`stage` is empty").at_maybe(place.as_ref(), "there is nothing to deploy");
         fields.mistake(mistake.hint("write `[[stage]]` with `name`, `hosts` and `tasks`"));
@@ -107,7 +107,8 @@ fn stages_of(value: Value, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Ve
             mistakes.push(
                 Diagnostic::new(title)
                     .at(&stage.origin, "the second one")
-                    .at(&first.origin, "the first one"),
+                    .at(&first.origin, "the first one")
+                    .hint("give each a `name` of its own"),
             );
         }
         stages.push(stage);
@@ -117,12 +118,15 @@ fn stages_of(value: Value, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Ve
 
 fn stage(fields: &mut Fields<'_>, name: Option<&Named>, place: &Origin) -> Stage {
     require(fields, "hosts", "which hosts it is for");
-    refuse_no_host(fields);
+    refuse_nobody(fields);
     let hosts = fields.names("hosts");
     require(fields, "tasks", "what it does");
     let tasks = task_uses(fields, "tasks");
     let (serial, max_fail) = if name.is_some() {
-        (serial(fields), fields.count("max_fail").unwrap_or_default())
+        (
+            fields.count("serial", 1),
+            fields.count("max_fail", 0).unwrap_or_default(),
+        )
     } else {
         refuse_outside_stages(fields);
         (None, 0)
@@ -139,9 +143,18 @@ fn stage(fields: &mut Fields<'_>, name: Option<&Named>, place: &Origin) -> Stage
     }
 }
 
+/// No pattern at all would mean every host: whoever means that says so.
+fn refuse_nobody(fields: &mut Fields<'_>) {
+    if let Some(place) = fields.empty_list("hosts") {
+        let mistake = Diagnostic::new("`hosts` names no host").at(&place, "an empty list");
+        fields.mistake(mistake.hint("write `hosts = [\"*\"]` for all hosts of the inventory"));
+    }
+}
+
 /// Tells that a list is missing, where it is.
 fn require(fields: &mut Fields<'_>, key: &str, what: &str) {
-    if !fields.has(key) {
+    // One that is misspelt is told as such.
+    if !fields.has(key) && !fields.has_near(&[key, "stage"]) {
         let place = fields.place().clone();
         fields.mistake(
             Diagnostic::new(format!("`{key}` is missing"))
@@ -149,26 +162,6 @@ fn require(fields: &mut Fields<'_>, key: &str, what: &str) {
                 .hint(format!("write `{key} = […]`")),
         );
     }
-}
-
-/// Without a pattern all hosts would be meant, and nobody who writes that means it.
-fn refuse_no_host(fields: &mut Fields<'_>) {
-    if fields.is_empty_list("hosts") {
-        let place = fields.value_place("hosts");
-        let mistake = Diagnostic::new("`hosts` is empty").at_maybe(place.as_ref(), "this is for no host");
-        fields.mistake(mistake.hint("name hosts or groups; `hosts = [\"*\"]` is all of them"));
-    }
-}
-
-fn serial(fields: &mut Fields<'_>) -> Option<usize> {
-    let place = fields.value_place("serial");
-    let serial = fields.count("serial")?;
-    if serial == 0 {
-        let mistake = Diagnostic::new("`serial` must be 1 or more");
-        fields.mistake(mistake.at_maybe(place.as_ref(), "no host would ever be dealt with"));
-        return None;
-    }
-    Some(serial)
 }
 
 fn refuse_outside_stages(fields: &mut Fields<'_>) {
@@ -190,8 +183,14 @@ fn task_uses(fields: &mut Fields<'_>, key: &str) -> Vec<TaskUse> {
     };
     let Kind::List(items) = entry.value.kind else {
         let mistake = Diagnostic::new(format!("`{key}` must be a list of tasks"));
-        let found = Value::new(entry.value.kind).describe();
-        fields.mistake(mistake.at_maybe(entry.value.origin.as_ref(), format!("this is {found}")));
+        let place = entry.value.origin.clone();
+        let found = Value::new(entry.value.kind);
+        let hint = advice(key, "a list", &found);
+        fields.mistake(
+            mistake
+                .at_maybe(place.as_ref(), format!("this is {}", found.shown()))
+                .hint(hint),
+        );
         return Vec::new();
     };
     let place = fields.place().clone();
@@ -216,9 +215,10 @@ fn task_use(item: Value, start: &Origin, above: &mut Fields<'_>) -> Option<TaskU
         }),
         Kind::Table(table) => task_table(table, &origin, above),
         kind => {
-            let found = Value::new(kind).describe();
+            let found = Value::new(kind).shown();
             let mistake = Diagnostic::new("an entry of `tasks` must be a task's name, or a table with `task`");
-            above.mistake(mistake.at(&origin, format!("this is {found}")));
+            let hint = "write `\"folder/name\"`, or `{ task = \"folder/name\" }`";
+            above.mistake(mistake.at(&origin, format!("this is {found}")).hint(hint));
             None
         }
     }
@@ -227,10 +227,10 @@ fn task_use(item: Value, start: &Origin, above: &mut Fields<'_>) -> Option<TaskU
 fn task_table(table: Table, origin: &Origin, above: &mut Fields<'_>) -> Option<TaskUse> {
     let mut mistakes = Vec::new();
     let mut fields = Fields::new(table, origin, &mut mistakes);
-    let has_task = fields.has("task");
+    let has_task = fields.has("task") || fields.has_unknown(ENTRY_KEYS);
     let task = fields.text("task");
     let common = common_of_use(&mut fields);
-    let vars = fields.table("vars");
+    let vars = fields.fitting_table("vars");
     let acting = acting(&mut fields);
     fields.end("an entry of `tasks`", ENTRY_KEYS);
     if !has_task {
@@ -241,8 +241,9 @@ fn task_table(table: Table, origin: &Origin, above: &mut Fields<'_>) -> Option<T
     Some(TaskUse {
         task: task?,
         common,
-        vars,
         acting,
+        // Without its vars it would seem to lack them.
+        vars: vars?,
         origin: origin.clone(),
     })
 }

@@ -1,8 +1,8 @@
 //! The keys of a table, taken one by one: what does not fit is told and left out, so that one mistake does not hide another.
 
 use super::reader::refuse_not_yet;
-use crate::error::{Diagnostic, Origin, suggestion};
-use crate::value::{Entry, Kind, Table, Value};
+use crate::error::{Diagnostic, Origin, closest, suggestion};
+use crate::value::{Entry, Kind, Table, Value, advice};
 
 /// A name and where it was written.
 #[derive(Clone, Debug)]
@@ -45,10 +45,23 @@ impl<'a> Fields<'a> {
         self.table.contains_key(key)
     }
 
-    /// Whether the key holds a list of nothing.
-    pub(super) fn is_empty_list(&self, key: &str) -> bool {
-        let kind = self.table.get(key).map(|entry| &entry.value.kind);
-        matches!(kind, Some(Kind::List(items)) if items.is_empty())
+    /// Whether there is a key that was probably meant to be one of `keys`.
+    pub(super) fn has_near(&self, keys: &[&str]) -> bool {
+        let is_near =
+            |written: &String| !keys.contains(&written.as_str()) && closest(written, keys.iter().copied()).is_some();
+        self.table.keys().any(is_near)
+    }
+
+    /// Whether there is a key that is none of `known`.
+    pub(super) fn has_unknown(&self, known: &[&str]) -> bool {
+        self.table.keys().any(|key| !known.contains(&key.as_str()))
+    }
+
+    /// The place of a list that is there and holds nothing.
+    pub(super) fn empty_list(&self, key: &str) -> Option<Origin> {
+        let value = &self.table.get(key)?.value;
+        let is_empty = matches!(&value.kind, Kind::List(items) if items.is_empty());
+        value.origin.clone().filter(|_| is_empty)
     }
 
     /// Where the value of a key is written.
@@ -78,12 +91,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Takes a whole number that is not negative.
-    pub(super) fn count(&mut self, key: &str) -> Option<usize> {
+    /// Takes a whole number of at least `least`.
+    pub(super) fn count(&mut self, key: &str, least: i64) -> Option<usize> {
         let entry = self.entry(key)?;
         match entry.value.kind {
-            Kind::Integer(number) if number >= 0 => usize::try_from(number).ok(),
-            _ => self.misfit(key, "a number, 0 or more", &entry.value),
+            Kind::Integer(number) if number >= least => usize::try_from(number).ok(),
+            _ => self.misfit(key, &format!("a number, {least} or more"), &entry.value),
         }
     }
 
@@ -122,12 +135,17 @@ impl<'a> Fields<'a> {
 
     /// Takes a table; an empty one where the key is not there.
     pub(super) fn table(&mut self, key: &str) -> Table {
+        self.fitting_table(key).unwrap_or_default()
+    }
+
+    /// Takes a table; an empty one where the key is not there, and none where it holds something else.
+    pub(super) fn fitting_table(&mut self, key: &str) -> Option<Table> {
         let Some(entry) = self.entry(key) else {
-            return Table::new();
+            return Some(Table::new());
         };
         match entry.value.kind {
-            Kind::Table(table) => table,
-            _ => self.misfit(key, "a table", &entry.value).unwrap_or_default(),
+            Kind::Table(table) => Some(table),
+            _ => self.misfit(key, "a table", &entry.value),
         }
     }
 
@@ -173,7 +191,10 @@ impl<'a> Fields<'a> {
         let value = self.entry(key)?.value;
         match value.kind {
             Kind::String(_) | Kind::List(_) => Some(value),
-            _ => self.misfit(key, "a list, or an expression for one", &value),
+            // It goes through something: `item` is there.
+            _ => self
+                .misfit(key, "a list, or an expression for one", &value)
+                .or(Some(Value::new(Kind::List(Vec::new())))),
         }
     }
 
@@ -198,13 +219,12 @@ impl<'a> Fields<'a> {
     /// Tells that a value is not what it should be.
     pub(super) fn misfit<T>(&mut self, key: &str, expected: &str, found: &Value) -> Option<T> {
         let place = found.origin.clone().unwrap_or_else(|| self.place.clone());
-        let found = match &found.kind {
-            Kind::String(text) => format!("the string `{text}`"),
-            Kind::Integer(number) => format!("the integer `{number}`"),
-            Kind::Bool(truth) => format!("the boolean `{truth}`"),
-            _ => found.describe().to_owned(),
-        };
-        self.mistake(Diagnostic::new(format!("`{key}` must be {expected}")).at(&place, format!("this is {found}")));
+        let mistake = Diagnostic::new(format!("`{key}` must be {expected}"));
+        self.mistake(
+            mistake
+                .at(&place, format!("this is {}", found.shown()))
+                .hint(advice(key, expected, found)),
+        );
         None
     }
 }

@@ -28,7 +28,11 @@ pub(super) fn read(tables: Vec<(Table, Origin)>, mistakes: &mut Vec<Diagnostic>)
             .filter(|when| !["task", "stage"].contains(&when.name.as_str()))
         {
             let mistake = Diagnostic::new("`flush` must be \"task\" or \"stage\"");
-            fields.mistake(mistake.at_maybe(when.origin.as_ref(), format!("this is `{}`", when.name)));
+            fields.mistake(
+                mistake
+                    .at_maybe(when.origin.as_ref(), format!("this is `{}`", when.name))
+                    .hint("\"task\" is the end of the task, \"stage\" that of the stage"),
+            );
         }
         let common = common(&mut fields);
         if let Err(mistake) = definition(op.map(|entry| entry.value).as_ref(), &place) {
@@ -59,7 +63,8 @@ impl Handlers {
             mistakes.push(
                 Diagnostic::new(format!("two handlers are called `{}`", name.name))
                     .at_maybe(name.origin.as_ref(), "the second one")
-                    .at_maybe(first.origin.as_ref(), "the first one"),
+                    .at_maybe(first.origin.as_ref(), "the first one")
+                    .hint("give each a `name` of its own"),
             );
         }
         self.names.push(name);
@@ -114,19 +119,31 @@ pub(super) fn read_capture(table: Table, place: &Origin, mistakes: &mut Vec<Diag
     match fields.text("file") {
         Some(file) if !file.name.starts_with('/') && !file.name.starts_with("{{") => {
             let mistake = Diagnostic::new(format!("`{}` is no usable path", file.name));
-            fields.mistake(mistake.at_maybe(file.origin.as_ref(), "must begin with `/`"));
+            fields.mistake(
+                mistake
+                    .at_maybe(file.origin.as_ref(), "must begin with `/`")
+                    .hint("write where it is on the host, as in \"/opt/token\""),
+            );
         }
         Some(_) => {}
         None => {
             let mistake = Diagnostic::new("a capture without `file`");
-            fields.mistake(mistake.at(place, "nothing says where the value is kept on the host"));
+            fields.mistake(
+                mistake
+                    .at(place, "nothing says where the value is kept on the host")
+                    .hint("write `file = \"/…\"`"),
+            );
         }
     }
     fields.truth("secret");
     fields.condition("when");
     if let Some(pointer) = fields.text("select").filter(|pointer| !pointer.name.starts_with('/')) {
         let mistake = Diagnostic::new("`select` must be a JSON pointer");
-        fields.mistake(mistake.at_maybe(pointer.origin.as_ref(), "must begin with `/`, as in \"/token\""));
+        fields.mistake(
+            mistake
+                .at_maybe(pointer.origin.as_ref(), "must begin with `/`")
+                .hint("write it as in \"/token\""),
+        );
     }
     let create = fields.entry("create");
     fields.end("a `capture`", CAPTURE_KEYS);
@@ -136,10 +153,14 @@ pub(super) fn read_capture(table: Table, place: &Origin, mistakes: &mut Vec<Diag
                 let op = table.get("op").map(|entry| &entry.value);
                 mistakes.extend(definition(op, create.key.as_ref().unwrap_or(place)).err());
             }
-            _ => mistakes.push(Diagnostic::new("`create` must be a table").at_maybe(
-                create.value.origin.as_ref(),
-                format!("this is {}", create.value.describe()),
-            )),
+            _ => mistakes.push(
+                Diagnostic::new("`create` must be a table")
+                    .at_maybe(
+                        create.value.origin.as_ref(),
+                        format!("this is {}", create.value.shown()),
+                    )
+                    .hint("write `[operation.create]`, and below it the operation that makes the value"),
+            ),
         }
     }
     if mistakes.len() == before {

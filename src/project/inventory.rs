@@ -42,6 +42,38 @@ pub struct Host {
     pub lab: Option<LabSettings>,
     /// Where the host is written.
     pub origin: Option<Origin>,
+    /// Where its first jump host is written.
+    pub(super) jump_place: Option<Origin>,
+}
+
+/// Where the settings of a host's connection are written: for itself, or for all hosts.
+struct Written {
+    own: Table,
+    defaults: Table,
+}
+
+impl Written {
+    fn entry(&self, key: &str) -> Option<&Entry> {
+        self.own.get(key).or_else(|| self.defaults.get(key))
+    }
+
+    fn value(&self, key: &str) -> Option<&Origin> {
+        self.entry(key)?.value.origin.as_ref()
+    }
+
+    fn first_jump(&self) -> Option<Origin> {
+        let value = &self.entry("jump")?.value;
+        match &value.kind {
+            Kind::List(items) => items.first()?.origin.clone(),
+            _ => value.origin.clone(),
+        }
+    }
+}
+
+/// The settings of a connection as they are written in `table`.
+fn written(table: &Table) -> Table {
+    let settings = table.get("connection").and_then(|entry| entry.value.as_table());
+    settings.cloned().unwrap_or_default()
 }
 
 /// How to connect.
@@ -115,8 +147,11 @@ pub struct LabSettings {
     pub memory: Option<u64>,
 }
 
+/// The images that the lab makes.
+pub const LAB_IMAGES: &[&str] = &["debian:13", "debian:12"];
+
 fn default_image() -> String {
-    "debian:13".to_owned()
+    LAB_IMAGES[0].to_owned()
 }
 
 impl Default for LabSettings {
@@ -136,6 +171,7 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<Inv
     let start = source.start();
     let before = mistakes.len();
     let mut table = source.table;
+    let default_settings = written(&table);
     let defaults = connection(&mut table, &ConnectionSettings::default(), None, mistakes);
     let lab = lab_defaults(&mut table, mistakes);
     let hosts = collect(take_table(&mut table, "hosts"), mistakes).flatten();
@@ -148,12 +184,19 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<Inv
         origin: start.clone(),
     };
     for (name, entry) in hosts.map(|(hosts, _)| hosts).unwrap_or_default() {
-        if let Some(host) = collect(read_host(&name, &entry, &defaults, &lab, &start, mistakes), mistakes) {
+        if let Some(host) = collect(
+            read_host(&name, &entry, (&defaults, &default_settings), &lab, &start, mistakes),
+            mistakes,
+        ) {
             inventory.hosts.insert(name, host);
         }
     }
     if inventory.hosts.is_empty() && mistakes.len() == before {
-        mistakes.push(Diagnostic::new("an inventory without hosts").at(&start, "write a host as `[hosts.NAME]`"));
+        mistakes.push(
+            Diagnostic::new("an inventory without hosts")
+                .at(&start, "it names nobody")
+                .hint("write a host as `[hosts.NAME]`"),
+        );
     }
     if mistakes.len() == before {
         mistakes.extend(check_jumps(&inventory));
@@ -182,7 +225,7 @@ fn connection(
         return inherited();
     }
     mistakes.extend(wrong_ways(&inner));
-    let own = read_struct::<ConnectionSettings>(inner, entry.key.as_ref(), "connection settings");
+    let own = read_struct::<ConnectionSettings>(inner, entry.key.as_ref(), "a `connection`");
     let own = collect(own, mistakes).unwrap_or_default();
     own.or(defaults, name)
 }
@@ -191,13 +234,30 @@ fn lab_defaults(table: &mut Table, mistakes: &mut Vec<Diagnostic>) -> LabSetting
     let Some(Some((inner, entry))) = collect(take_table(table, "lab"), mistakes) else {
         return LabSettings::default();
     };
-    collect(read_struct(inner, entry.key.as_ref(), "lab settings"), mistakes).unwrap_or_default()
+    let image = check_image(&inner);
+    let settings = collect(read_struct(inner, entry.key.as_ref(), "a `lab`"), mistakes).unwrap_or_default();
+    collect(image, mistakes);
+    settings
+}
+
+/// Refuses an image that the lab cannot make.
+fn check_image(lab: &Table) -> Result<(), Diagnostic> {
+    let image = lab.get("image").map(|entry| &entry.value);
+    let Some((value, image)) = image.and_then(|value| Some((value, value.as_str()?))) else {
+        return Ok(());
+    };
+    if LAB_IMAGES.contains(&image) {
+        return Ok(());
+    }
+    Err(Diagnostic::new(format!("the lab has no image `{image}`"))
+        .at_maybe(value.origin.as_ref(), "unknown image")
+        .hint(format!("it makes `{}`", LAB_IMAGES.join("` and `"))))
 }
 
 fn read_host(
     name: &str,
     entry: &Entry,
-    defaults: &ConnectionSettings,
+    (defaults, default_settings): (&ConnectionSettings, &Table),
     lab_defaults: &LabSettings,
     start: &Origin,
     mistakes: &mut Vec<Diagnostic>,
@@ -207,23 +267,34 @@ fn read_host(
     let mut table = match &entry.value.kind {
         Kind::Table(table) => table.clone(),
         _ => {
-            return Err(Diagnostic::new(format!("host `{name}` must be a table")).at_maybe(
-                entry.value.origin.as_ref(),
-                format!("this is {}", entry.value.describe()),
-            ));
+            return Err(Diagnostic::new(format!("host `{name}` must be a table"))
+                .at_maybe(entry.value.origin.as_ref(), format!("this is {}", entry.value.shown()))
+                .hint(match entry.value.as_str() {
+                    Some(text) => format!("write `{name} = {{ address = \"{text}\" }}`"),
+                    None => format!("write `[hosts.{name}]`, and its keys below it"),
+                }));
         }
     };
     let data = take_table(&mut table, "data")?
         .map(|(data, _)| data)
         .unwrap_or_default();
     check_reserved(&data, mistakes);
+    let written = Written {
+        own: written(&table),
+        defaults: default_settings.clone(),
+    };
     let connection = connection(&mut table, defaults, Some(name), mistakes);
+    let lab_key = table.get("lab").and_then(|entry| entry.key.clone());
     let lab = lab(&mut table, lab_defaults)?;
     if lab.is_some() && connection.is_local() {
         let title = format!("host `{name}` cannot be both of the lab and this machine");
-        return Err(Diagnostic::new(title).at_maybe(origin, "`lab` and `local`"));
+        let local_key = written.entry("local").and_then(|entry| entry.key.as_ref());
+        return Err(Diagnostic::new(title)
+            .at_maybe(local_key, "this machine")
+            .at_maybe(lab_key.as_ref(), "a host of the lab")
+            .hint("take one of them out"));
     }
-    check_become_user(name, &connection, origin)?;
+    check_become_user(&connection, written.value("become_user").or(origin))?;
     let place = origin.or(entry.value.origin.as_ref()).unwrap_or(start);
     let mut fields = Fields::new(table, place, mistakes);
     let address = fields.text("address");
@@ -240,6 +311,7 @@ fn read_host(
         connection,
         lab,
         origin: origin.cloned(),
+        jump_place: written.first_jump(),
     })
 }
 
@@ -251,38 +323,46 @@ fn lab(table: &mut Table, defaults: &LabSettings) -> Result<Option<LabSettings>,
         Kind::Bool(wanted) => Ok(wanted.then(|| defaults.clone())),
         Kind::Table(inner) => {
             let named_image = inner.contains_key("image");
-            let mut settings: LabSettings = read_struct(inner.clone(), entry.key.as_ref(), "lab settings")?;
+            let mut settings: LabSettings = read_struct(inner.clone(), entry.key.as_ref(), "a `lab`")?;
+            check_image(inner)?;
             if !named_image {
                 settings.image.clone_from(&defaults.image);
             }
             settings.memory = settings.memory.or(defaults.memory);
             Ok(Some(settings))
         }
-        _ => Err(Diagnostic::new("`lab` must be `true` or a table").at_maybe(
-            entry.value.origin.as_ref(),
-            format!("this is {}", entry.value.describe()),
-        )),
+        _ => Err(Diagnostic::new("`lab` must be `true` or a table")
+            .at_maybe(entry.value.origin.as_ref(), format!("this is {}", entry.value.shown()))
+            .hint("write `lab = true`, or `lab = { image = \"debian:12\" }`")),
     }
 }
 
 /// The user ends up on the command line of `sudo` or `doas`, and means nothing without either.
-fn check_become_user(host: &str, connection: &ConnectionSettings, origin: Option<&Origin>) -> Result<(), Diagnostic> {
+fn check_become_user(connection: &ConnectionSettings, origin: Option<&Origin>) -> Result<(), Diagnostic> {
     let Some(user) = &connection.become_user else {
         return Ok(());
     };
     if connection.privilege.unwrap_or_default() == Become::None {
-        let title = format!("host `{host}` has a `become_user` and no way to become it");
+        let title = "a `become_user` and no way to become it";
         let hint = "say how: `become = \"sudo\"` or `become = \"doas\"` beside it";
-        return Err(Diagnostic::new(title).at_maybe(origin, "this host").hint(hint));
+        return Err(Diagnostic::new(title).at_maybe(origin, "nothing says how").hint(hint));
     }
     check_user(user).map_err(|wrong| {
         let title = format!("`{user}` is no usable `become_user`");
-        Diagnostic::new(title).at_maybe(origin, wrong.to_string())
+        Diagnostic::new(title)
+            .at_maybe(origin, wrong.to_string())
+            .hint("write a user of the host, as in `become_user = \"deploy\"`")
     })
 }
 
 /// Names and addresses end up on ssh's command line: what it could read otherwise is refused where it is written.
 fn check_name(what: &str, name: &str, origin: Option<&Origin>) -> Result<(), Diagnostic> {
-    check_address(name)
-        .map_err(|wrong| Diagnostic::new(format!("`{name}` is no usable {what}")).at_maybe(origin, wrong.to_string()))
+    check_address(name).map_err(|wrong| {
+        Diagnostic::new(format!("`{name}` is no usable {what}"))
+            .at_maybe(origin, wrong.to_string())
+            .hint(match what {
+                "host" => "choose another name; where the host is, `address` says",
+                _ => "write a name or an address alone; `user` and `port` belong into `connection`",
+            })
+    })
 }

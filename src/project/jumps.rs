@@ -1,7 +1,7 @@
 //! The hosts that stand between this machine and a host.
 
 use super::inventory::{Host, Inventory};
-use crate::error::Diagnostic;
+use crate::error::{Diagnostic, Label};
 use crate::quote::{check_jump_address, check_jump_user};
 use crate::value::{Kind, Table};
 
@@ -32,10 +32,14 @@ impl Inventory {
         while let Some(jumps @ [first, ..]) = at.connection.jump.as_deref() {
             ways.push(jumps);
             let Some(next) = self.hosts.get(first) else { break };
-            if seen.contains(&next.name.as_str()) {
+            if let Some(start) = seen.iter().position(|name| *name == next.name) {
                 let title = format!("the way to host `{}` leads in a circle: {}", host.name, seen.join(", "));
-                return Err(Diagnostic::new(title)
-                    .at_maybe(next.origin.as_ref(), "this host's `jump` leads back")
+                let ring = seen[start..].iter().filter_map(|name| self.hosts.get(*name));
+                return Err(ring
+                    .fold(Diagnostic::new(title), |mistake, one| {
+                        let place = one.jump_place.as_ref().or(one.origin.as_ref());
+                        mistake.at_maybe(place, format!("what stands before `{}`", one.name))
+                    })
                     .hint("`jump = []` on a host says that nothing stands before it"));
             }
             seen.push(&next.name);
@@ -61,10 +65,20 @@ impl Inventory {
 /// Jumps that lead nowhere.
 pub(super) fn check_jumps(inventory: &Inventory) -> Vec<Diagnostic> {
     let mut mistakes = Vec::new();
+    let mut told: Vec<Label> = Vec::new();
     for host in inventory.hosts.values() {
         match inventory.jumps(host) {
+            // A ring is told once, whoever of it is gone to.
+            Err(mistake)
+                if mistake
+                    .labels
+                    .iter()
+                    .any(|label| told.iter().any(|one| one.origin == label.origin)) => {}
             Ok(jumps) => mistakes.extend(jumps.iter().find_map(|jump| unusable(host, *jump))),
-            Err(mistake) => mistakes.push(mistake),
+            Err(mistake) => {
+                told.extend(mistake.labels.clone());
+                mistakes.push(mistake);
+            }
         }
     }
     mistakes
@@ -75,10 +89,18 @@ fn unusable(host: &Host, jump: Jump<'_>) -> Option<Diagnostic> {
     let title = format!("the way to host `{}` leads through `{}`", host.name, jump.name);
     let address = jump.address.as_ref().unwrap_or(&jump.name);
     if jump.connection.is_local() {
-        return Some(Diagnostic::new(title).at_maybe(jump.origin.as_ref(), "which is this machine"));
+        return Some(
+            Diagnostic::new(title)
+                .at_maybe(jump.origin.as_ref(), "which is this machine")
+                .hint("take it out of `jump`: every way begins here"),
+        );
     }
     let wrong = check_jump_address(address).err()?;
-    Some(Diagnostic::new(title).at_maybe(jump.origin.as_ref(), wrong.to_string()))
+    Some(
+        Diagnostic::new(title)
+            .at_maybe(jump.origin.as_ref(), wrong.to_string())
+            .hint("give it another `address`, or another name"),
+    )
 }
 
 /// What is wrong with settings whose types fit: a way through `ssh` to this machine, and jump hosts that `ssh` would read otherwise.
@@ -94,6 +116,7 @@ pub(super) fn wrong_ways(table: &Table) -> Vec<Diagnostic> {
         .map(|entry| {
             Diagnostic::new("a `local` host is this machine: nobody logs in")
                 .at_maybe(entry.key.as_ref(), "this would have no effect")
+                .hint("take it out, or `local`")
         })
         .collect();
     let Some(Kind::List(jumps)) = table.get("jump").map(|entry| &entry.value.kind) else {
@@ -102,7 +125,9 @@ pub(super) fn wrong_ways(table: &Table) -> Vec<Diagnostic> {
     for jump in jumps {
         let Kind::String(text) = &jump.kind else { continue };
         mistakes.extend(check(text).err().map(|wrong| {
-            Diagnostic::new(format!("`{text}` is no usable jump host")).at_maybe(jump.origin.as_ref(), wrong)
+            Diagnostic::new(format!("`{text}` is no usable jump host"))
+                .at_maybe(jump.origin.as_ref(), wrong)
+                .hint("write a host of the inventory, or `user@address:port`")
         }));
     }
     mistakes

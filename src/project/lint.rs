@@ -1,6 +1,8 @@
 //! Mistakes that show without a host's data: names that lead nowhere, templates that do not parse, parameters that no
 //! operation has.
 
+mod files;
+mod known;
 mod names;
 mod parameters;
 
@@ -9,7 +11,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::task::{Task, TaskEntry, TaskUse};
 use super::{Named, Project};
 use crate::error::{Diagnostic, Origin, suggestion};
-use crate::template::inspect_file;
 use crate::value::Table;
 
 /// The suffix of files that are rendered.
@@ -27,25 +28,18 @@ pub(super) fn check(project: &Project, broken: &BTreeSet<String>) -> Vec<Diagnos
     for task in project.tasks.values() {
         let includes: Vec<&TaskUse> = task.includes().collect();
         check_uses(project, broken, &includes, &mut mistakes);
+        mistakes.extend(wrong_names(task));
         for operation in task.operations() {
             mistakes.extend(parameters::check(operation));
         }
     }
     mistakes.extend(rings(project));
-    mistakes.extend(names::check(project, broken));
-    for (path, bytes) in project
-        .assets
+    // What a broken file would have defined is not known.
+    let is_complete = !broken
         .iter()
-        .filter(|(path, _)| path.ends_with(TEMPLATE_SUFFIX))
-    {
-        let path = format!("templates/{path}");
-        mistakes.extend(match std::str::from_utf8(bytes) {
-            Ok(text) => inspect_file(&path, text).err(),
-            Err(_) => Some(Diagnostic::new(format!("`{path}` is not UTF-8 text")).hint(format!(
-                "a file that is copied as it is has no suffix `{TEMPLATE_SUFFIX}`"
-            ))),
-        });
-    }
+        .any(|path| path.starts_with("group_data/") || path.starts_with("inventories/"));
+    mistakes.extend(names::check(project, is_complete));
+    mistakes.extend(files::check(project, is_complete));
     mistakes
 }
 
@@ -73,9 +67,38 @@ fn check_uses(project: &Project, broken: &BTreeSet<String>, uses: &[&TaskUse], m
 fn no_task(project: &Project, task: &Named) -> Diagnostic {
     let name = &task.name;
     let known = project.tasks.keys().map(String::as_str);
+    let bare = name.trim_start_matches("tasks/").trim_end_matches(".toml");
+    let hint = if project.tasks.contains_key(bare) {
+        format!("write its name alone: `{bare}`")
+    } else {
+        suggestion(name, known).unwrap_or_else(|| format!("write `tasks/{bare}.toml`"))
+    };
     Diagnostic::new(format!("there is no task `{name}`"))
-        .at_maybe(task.origin.as_ref(), format!("`tasks/{name}.toml` does not exist"))
-        .hint(suggestion(name, known).unwrap_or_else(|| format!("write `tasks/{name}.toml`")))
+        .at_maybe(
+            task.origin.as_ref(),
+            format!("no file below `tasks/` is called `{name}`"),
+        )
+        .hint(hint)
+}
+
+/// Whether `text` is a dotted name, as data have them.
+pub fn is_name(text: &str) -> bool {
+    let is_part = |part: &str| {
+        part.starts_with(|first: char| first.is_alphabetic() || first == '_')
+            && part
+                .chars()
+                .all(|character| character.is_alphanumeric() || character == '_')
+    };
+    text.split('.').all(is_part)
+}
+
+fn wrong_names(task: &Task) -> impl Iterator<Item = Diagnostic> {
+    let wrong = task.required.iter().filter(|name| !is_name(&name.name));
+    wrong.map(|name| {
+        Diagnostic::new(format!("`{}` is no name of data", name.name))
+            .at_maybe(name.origin.as_ref(), "letters, digits and `_`, parts joined by dots")
+            .hint("write a name as in \"docker.source\", or \"vars.port\" for a var of the task")
+    })
 }
 
 /// The names that a task's `vars.` can have.

@@ -22,13 +22,14 @@ use std::sync::Arc;
 use crate::error::{Diagnostic, Diagnostics, suggestion};
 use crate::operations::Assets;
 
-pub use catalogue::{Catalogue, Stack, check_names, described};
+pub use catalogue::{Catalogue, Stack, check_names, described, missing_stacks};
 pub use data::{GroupData, RESERVED, given_data, layers};
 pub use deploy::{Deploy, Stage};
 pub use explain::{Explanation, Given, explain, find_host, host_data};
 pub use fields::Named;
-pub use inventory::{Become, ConnectionSettings, Host, Inventory, LabSettings};
+pub use inventory::{Become, ConnectionSettings, Host, Inventory, LAB_IMAGES, LabSettings};
 pub use jumps::Jump;
+pub use lint::is_name;
 pub use outline::{DeployOutline, InventoryOutline, Outline, outline};
 pub use run::{Filter, Only, Run, RunHost, RunStage, Wanted, hosts, matches_nothing, select};
 pub use task::{COMMON_KEYS, Common, RawOperation, Task, TaskEntry, TaskUse};
@@ -140,10 +141,16 @@ impl Project {
 
 fn find<'a, T>(all: &'a BTreeMap<String, T>, what: &str, folder: &str, name: &str) -> Result<&'a T, Diagnostic> {
     all.get(name).ok_or_else(|| {
+        let bare = name.trim_start_matches(&format!("{folder}/")).trim_end_matches(".toml");
+        let known = all.keys().map(String::as_str);
         Diagnostic::new(format!(
-            "there is no {what} `{name}`: `{folder}/{name}.toml` does not exist"
+            "there is no {what} `{name}`: `{folder}/{bare}.toml` does not exist"
         ))
-        .hint_maybe(suggestion(name, all.keys().map(String::as_str)))
+        .hint(if all.contains_key(bare) {
+            format!("write its name alone: `{bare}`")
+        } else {
+            suggestion(name, known).unwrap_or_else(|| format!("write `{folder}/{bare}.toml`"))
+        })
     })
 }
 

@@ -31,7 +31,9 @@ pub(super) fn select<'a>(
             return Err(
                 Diagnostic::new(format!("no host of inventory `{inventory_name}` is `{text}`"))
                     .at_maybe(place, "matches no host name and no group")
-                    .hint_maybe(suggestion(text, known(inventory))),
+                    .hint(suggestion(text, known(inventory)).unwrap_or_else(|| {
+                        format!("`homelab inventory list {inventory_name}` lists its hosts and groups")
+                    })),
             );
         }
         if takes_out {
@@ -71,9 +73,11 @@ fn matching<'a>(inventory: &'a Inventory, pattern: &str) -> Result<Vec<&'a Host>
 
 /// `pattern` as a glob.
 pub(super) fn glob(pattern: &str) -> Result<GlobMatcher, Diagnostic> {
-    Glob::new(pattern)
-        .map(|glob| glob.compile_matcher())
-        .map_err(|error| Diagnostic::new(format!("`{pattern}` is no valid pattern")).because(error.kind().to_string()))
+    Glob::new(pattern).map(|glob| glob.compile_matcher()).map_err(|error| {
+        Diagnostic::new(format!("`{pattern}` is no valid pattern"))
+            .because(error.kind().to_string())
+            .hint("`*` stands for any text, `?` for a character, `[ab]` for one of these, `{a,b}` for one of those")
+    })
 }
 
 /// All that a pattern can name.

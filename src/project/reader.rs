@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use crate::error::{Diagnostic, Origin, SourceFile};
-use crate::operations::Assets;
-use crate::value::{Entry, Kind, Table, Value, deserialize, parse_toml};
+use super::fields::unknown_key;
+use crate::error::{Diagnostic, Origin, SourceFile, not_text};
+use crate::operations::{Assets, Parameter, schema_of};
+use crate::value::{Entry, Kind, Table, Value, advice, deserialize, keys_of, parse_toml};
 
 /// A file's name (relative to its folder, without `.toml`) and its table.
 pub(super) struct Source {
@@ -105,8 +107,11 @@ impl<'a> Reader<'a> {
 
 fn read_source(root: &Path, name: String, path: &Path) -> Result<Source, Vec<Diagnostic>> {
     let shown = relative(root, path);
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| vec![Diagnostic::new(format!("failed to read `{shown}`")).because(error.to_string())])?;
+    let bytes = std::fs::read(path).map_err(|error| {
+        let mistake = Diagnostic::new(format!("failed to read `{shown}`")).because(error.to_string());
+        vec![mistake.hint("look at who may read it: `ls -l`")]
+    })?;
+    let text = String::from_utf8(bytes).map_err(|error| vec![not_text(&shown, error.as_bytes())])?;
     let file = SourceFile::new(shown, text);
     let table = parse_toml(&file)?;
     Ok(Source { name, file, table })
@@ -149,13 +154,21 @@ pub(super) fn refuse_not_yet(table: &Table, keys: &[&str], mistakes: &mut Vec<Di
 }
 
 /// Reads a table as a struct; the title says what was read.
-pub(super) fn read_struct<T: DeserializeOwned>(
+pub(super) fn read_struct<T: DeserializeOwned + JsonSchema>(
     table: Table,
     origin: Option<&Origin>,
     what: &str,
 ) -> Result<T, Diagnostic> {
+    if let Some((key, entry)) = table.iter().find(|(key, _)| !keys_of::<T>().contains(&key.as_str())) {
+        return Err(unknown_key(what, key, entry, keys_of::<T>()));
+    }
     let value = Value::new(Kind::Table(table)).at(origin);
-    deserialize(&value).map_err(|error| error.into_diagnostic(format!("invalid {what}"), origin))
+    deserialize(&value).map_err(|error| {
+        let parameters = Parameter::all_of(&schema_of::<T>());
+        let wrong = parameters.iter().find(|parameter| error.key() == Some(&parameter.name));
+        let misfit = wrong.and_then(|one| error.misfit(&format!("`{}`", one.name), &one.kind, None));
+        misfit.unwrap_or_else(|| error.into_diagnostic(format!("invalid {what}"), origin))
+    })
 }
 
 /// Takes a table out of a table; an error if it is there and is no table.
@@ -165,9 +178,8 @@ pub(super) fn take_table(table: &mut Table, key: &str) -> Result<Option<(Table, 
     };
     match &entry.value.kind {
         Kind::Table(inner) => Ok(Some((inner.clone(), entry))),
-        _ => Err(Diagnostic::new(format!("`{key}` must be a table")).at_maybe(
-            entry.value.origin.as_ref(),
-            format!("this is {}", entry.value.describe()),
-        )),
+        _ => Err(Diagnostic::new(format!("`{key}` must be a table"))
+            .at_maybe(entry.value.origin.as_ref(), format!("this is {}", entry.value.shown()))
+            .hint(advice(key, "a table", &entry.value))),
     }
 }

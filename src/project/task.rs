@@ -266,9 +266,10 @@ fn include(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Opti
     let task = fields.text("include");
     let common = common_of_use(&mut fields);
     let acting = acting(&mut fields);
-    let vars = fields.table("vars");
+    let vars = fields.fitting_table("vars");
     fields.end("an `include`", INCLUDE_KEYS);
-    let task = task?;
+    // Without its vars it would seem to lack them.
+    let (task, vars) = (task?, vars?);
     let origin = task.origin.clone().unwrap_or_else(|| place.clone());
     Some(TaskUse {
         task,
@@ -288,7 +289,9 @@ pub(super) fn definition(op: Option<&Value>, place: &Origin) -> Result<(&'static
     };
     let origin = op.origin.as_ref().unwrap_or(place);
     let Some(name) = op.as_str() else {
-        return Err(Diagnostic::new("`op` must be a string").at(origin, format!("this is {}", op.describe())));
+        return Err(Diagnostic::new("`op` must be a string")
+            .at(origin, format!("this is {}", op.shown()))
+            .hint("`homelab operations` lists all"));
     };
     find(name)
         .map(|definition| (definition, origin.clone()))

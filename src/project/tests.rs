@@ -150,12 +150,12 @@ fn mistakes_name_their_place() {
         (
             "deploys/site.toml",
             "hosts = ['*']\ntasks = ['a/b', 3]",
-            "deploys/site.toml:2:17: an entry of `tasks` must be a task's name, or a table with `task`",
+            "deploys/site.toml:2:17: an entry of `tasks` must be a task's name, or a table with `task` | write `\"folder/name\"`, or `{ task = \"folder/name\" }`",
         ),
         (
             "deploys/site.toml",
             "hosts = []\ntasks = ['a/b']",
-            "deploys/site.toml:1:9: `hosts` is empty | name hosts or groups; `hosts = [\"*\"]` is all of them",
+            "deploys/site.toml:1:9: `hosts` names no host | write `hosts = [\"*\"]` for all hosts of the inventory",
         ),
         (
             "deploys/site.toml",
@@ -180,7 +180,7 @@ fn mistakes_name_their_place() {
         (
             "inventories/dev.toml",
             "groups = ['developmen']\n[hosts.web]\ngroups = ['services']",
-            "group_data/development.toml:1:1: no host of any inventory is in group `development` | did you mean `developmen`?",
+            "inventories/dev.toml:1:11: group `developmen` has no file | did you mean `development`?",
         ),
         (
             "inventories/dev.toml",
@@ -190,7 +190,7 @@ fn mistakes_name_their_place() {
         (
             "inventories/dev.toml",
             "[hosts.web]\naddress = '-oProxyCommand=x'",
-            "inventories/dev.toml:2:11: `-oProxyCommand=x` is no usable address",
+            "inventories/dev.toml:2:11: `-oProxyCommand=x` is no usable address | write a name or an address alone; `user` and `port` belong into `connection`",
         ),
         (
             "inventories/dev.toml",
@@ -200,7 +200,7 @@ fn mistakes_name_their_place() {
         (
             "inventories/dev.toml",
             "[hosts.web]\nconnection = { port = 'x' }",
-            "inventories/dev.toml:2:23: invalid connection settings",
+            "inventories/dev.toml:2:23: `port` must be a whole number, 0 to 65535 | write a whole number, 0 to 65535",
         ),
     ];
     for (path, text, expected) in cases {

@@ -62,3 +62,33 @@ fn table(value: &minijinja::Value, origin: Option<&Origin>) -> Result<Table, Str
     }
     Ok(table)
 }
+
+/// A value that is the one of `written` handed on, with the places of all that it is made of.
+pub(super) fn written_at(value: Value, written: &Value) -> Value {
+    let kind = match (value.kind, &written.kind) {
+        (Kind::List(items), Kind::List(places)) if items.len() == places.len() => {
+            let placed = items.into_iter().zip(places);
+            Kind::List(placed.map(|(item, place)| written_at(item, place)).collect())
+        }
+        (Kind::Table(table), Kind::Table(places)) => Kind::Table(
+            table
+                .into_iter()
+                .map(|(key, entry)| match places.get(&key) {
+                    Some(place) => {
+                        let entry = Entry {
+                            key: place.key.clone(),
+                            value: written_at(entry.value, &place.value),
+                        };
+                        (key, entry)
+                    }
+                    None => (key, entry),
+                })
+                .collect(),
+        ),
+        (other, _) => other,
+    };
+    Value {
+        kind,
+        origin: written.origin.clone().or(value.origin),
+    }
+}

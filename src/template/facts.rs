@@ -11,6 +11,16 @@ use super::scope::Inner;
 /// What is looked up by a name: `facts.packages.NAME`.
 pub const FACT_FAMILIES: &[&str] = &["users", "groups", "packages"];
 
+/// What can be asked of something in one of [`FACT_FAMILIES`]; `None` for another name.
+pub fn fact_attributes(family: &str) -> Option<&'static [&'static str]> {
+    match family {
+        "users" => Some(&["uid", "group", "home", "shell", "comment", "groups"]),
+        "groups" => Some(&["gid", "members"]),
+        "packages" => Some(&["version"]),
+        _ => None,
+    }
+}
+
 /// Whoever knows the facts of a host at one point of a plan.
 pub trait FactSource: Send + Sync {
     /// What is not looked up by a name: `os`, `architecture` …

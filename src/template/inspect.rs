@@ -5,7 +5,9 @@ use std::sync::LazyLock;
 
 use minijinja::{Environment, Error};
 
-use super::scope::{narrow, template_error};
+use super::mistake::{mistake, open_block, whole_sign};
+use super::place::narrow;
+use super::scope::template_error;
 use super::{bare_wanted, environment, is_template, lone_expression};
 use crate::error::{Diagnostic, Origin, SourceFile};
 
@@ -17,6 +19,8 @@ pub struct Names {
     source: String,
     offset: usize,
     origin: Option<Origin>,
+    /// Whether the source is not a string of a file but all of it.
+    is_file: bool,
     /// The names, those that the template binds itself left out.
     pub used: BTreeSet<String>,
 }
@@ -39,6 +43,7 @@ impl Names {
             !before.is_some_and(is_part) && !after.is_some_and(|next| next.is_alphanumeric() || next == '_')
         });
         Some(match at {
+            Some((at, _)) if self.is_file => Origin::new(&origin.file, at..at + name.len()),
             Some((at, _)) => narrow(origin, &self.source, self.offset, at..at + name.len()),
             None => origin.clone(),
         })
@@ -81,13 +86,23 @@ pub fn inspect_expression(text: &str, origin: Option<&Origin>) -> Result<Names, 
 /// A whole file, named by its path in the project.
 ///
 /// Errors: it does not parse.
-pub fn inspect_file(path: &str, text: &str) -> Result<(), Diagnostic> {
-    let Err(error) = ENVIRONMENT.template_from_named_str(path, text) else {
-        return Ok(());
-    };
+pub fn inspect_file(path: &str, text: &str) -> Result<Names, Diagnostic> {
     let file = SourceFile::new(path, text);
-    let span = span(&error, text);
-    Err(template_error(&error, 0, text, Some(&Origin::new(&file, 0..text.len()))).placed(&Origin::new(&file, span)))
+    match ENVIRONMENT.template_from_named_str(path, text) {
+        Ok(template) => Ok(Names {
+            is_file: true,
+            ..names(
+                text,
+                0,
+                Some(&Origin::new(&file, 0..text.len())),
+                template.undeclared_variables(true),
+            )
+        }),
+        Err(error) => {
+            let span = open_block(text, &error).unwrap_or_else(|| whole_sign(text, span(&error, text)));
+            Err(mistake(&error, text, &span, Some(&Origin::new(&file, span.clone()))))
+        }
+    }
 }
 
 fn span(error: &Error, text: &str) -> std::ops::Range<usize> {
@@ -104,6 +119,7 @@ fn names(source: &str, offset: usize, origin: Option<&Origin>, used: impl IntoIt
         source: source.to_owned(),
         offset,
         origin: origin.cloned(),
+        is_file: false,
         used: used.into_iter().collect(),
     }
 }

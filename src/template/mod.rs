@@ -6,14 +6,17 @@
 mod convert;
 mod facts;
 mod inspect;
+mod mistake;
+mod place;
 mod scope;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value, escape_formatter};
 
-pub use facts::{FACT_FAMILIES, FactSource, NamedFact};
+pub use facts::{FACT_FAMILIES, FactSource, NamedFact, fact_attributes};
 pub use inspect::{Names, inspect_expression, inspect_file, inspect_string};
+pub use mistake::FUNCTIONS;
 pub use scope::{Bindings, STACKS, Scope, stack_of};
 
 use crate::error::{Diagnostic, Origin};

@@ -11,6 +11,8 @@ use minijinja::{Environment, ErrorKind};
 pub use file::{STACKS, stack_of};
 
 use super::facts::{self, FactSource};
+use super::mistake::{mistake, open_block, whole_sign};
+use super::place::{narrow, whole_name};
 use super::{bare_wanted, convert, environment, is_template, lone_expression};
 use crate::error::{Diagnostic, Origin, suggestion};
 use crate::value::{Entry, Kind, Table, Value};
@@ -74,6 +76,8 @@ struct Seen {
     unknown: Option<String>,
     mistake: Option<Diagnostic>,
     missed: Option<(String, Vec<String>)>,
+    /// The value that was looked at last, as it is written.
+    last: Option<Value>,
 }
 
 impl Scope {
@@ -177,13 +181,17 @@ impl Scope {
             Err(unknown) => return Ok(Value::new(unknown).at(origin)),
         };
         // A value that is taken over whole is blamed where it was written, not where it is used.
-        let written = self.written_at(expression.trim());
-        let converted = convert::from_template(&result, written.as_ref().or(origin));
+        let written = self.inner.seen().last.take().filter(|_| is_path(expression));
+        let converted = convert::from_template(&result, origin);
         // What is not known and comes out as it is was looked at by nobody before.
         if let Some(why) = self.inner.seen().unknown.take() {
             return Ok(Value::new(Kind::Unknown(why)).at(origin));
         }
-        converted.map_err(|what| self.undefined(&what, origin, offset, expression))
+        let value = converted.map_err(|what| self.undefined(&what, origin, offset, expression))?;
+        Ok(match written {
+            Some(written) => convert::written_at(value, &written),
+            None => value,
+        })
     }
 
     fn begin(&self) {
@@ -191,6 +199,7 @@ impl Scope {
         seen.unknown = None;
         seen.mistake = None;
         seen.missed = None;
+        seen.last = None;
     }
 
     /// Sorts a template's end: its result, that it is not known, or the mistake.
@@ -203,7 +212,8 @@ impl Scope {
     ) -> Result<Result<T, Kind>, Diagnostic> {
         let mut seen = self.inner.seen();
         if let Some(mistake) = seen.mistake.take() {
-            return Err(mistake.at_maybe(origin, "used here"));
+            let known = origin.filter(|origin| mistake.labels.iter().all(|label| label.origin != **origin));
+            return Err(mistake.at_maybe(known, "used here"));
         }
         if let Some(why) = seen.unknown.take() {
             return Ok(Err(Kind::Unknown(why)));
@@ -213,6 +223,7 @@ impl Scope {
             Ok(result) => Ok(Ok(result)),
             Err(error) if error.kind() == ErrorKind::UndefinedError => {
                 let place = error.range().map_or(0..source.len(), |range| range);
+                let place = whole_name(source, place);
                 let exact = origin.map(|origin| narrow(origin, source, offset, place));
                 Err(self.undefined_at(exact.as_ref()))
             }
@@ -226,41 +237,62 @@ impl Scope {
             let exact = origin.map(|origin| narrow(origin, source, offset, begin..source.trim_end().len()));
             return self.undefined_at(exact.as_ref());
         }
-        let mistake = Diagnostic::new("an expression without a usable value").at_maybe(origin, what);
-        let hint = what
-            .contains("none")
-            .then(|| format!("`{} is not none` asks whether it is there", source.trim()));
-        mistake.hint_maybe(hint)
+        let hint = if what.contains("none") {
+            format!("`{} is not none` asks whether it is there", source.trim())
+        } else {
+            "write an expression that comes to a text, a number, a list, a table, true or false".to_owned()
+        };
+        Diagnostic::new("an expression without a usable value")
+            .at_maybe(origin, what)
+            .hint(hint)
     }
 
     fn undefined_at(&self, origin: Option<&Origin>) -> Diagnostic {
         let missed = self.inner.seen().missed.take();
         let Some((path, known)) = missed else {
-            return Diagnostic::new("undefined value").at_maybe(origin, "something in this is undefined");
+            if let Some(mistake) = origin.and_then(|origin| self.no_table(origin)) {
+                return mistake;
+            }
+            return Diagnostic::new("undefined value")
+                .at_maybe(origin, "something in this is undefined")
+                .hint("look at each of its names: `homelab inventory show HOST` lists a host's data");
         };
         let last = path.rsplit('.').next().unwrap_or(&path).to_owned();
         let label = match path.as_str() {
             "item" => "there is no `for_each` here",
             "stack" => "only templates in the folder of a stack have one",
             _ if path.starts_with("facts.") || path.contains(".facts.") => "there is no such fact",
+            _ if path.starts_with("item.") => "this item has no such key",
+            _ if path.starts_with("vars.") => "the task has no such var",
+            _ if path.starts_with("stack.") || path.starts_with("catalogue.") => "the stack has no such setting",
             _ => "no data of this host has that name",
         };
         Diagnostic::new(format!("`{path}` is undefined"))
             .at_maybe(origin, label)
-            .hint_maybe(suggestion(&last, known.iter().map(String::as_str)))
+            .hint(suggestion(&last, known.iter().map(String::as_str)).unwrap_or_else(|| {
+                format!("write `{path}` in `group_data/` or for the host, or ask `{path} is defined`")
+            }))
     }
 
-    fn written_at(&self, expression: &str) -> Option<Origin> {
-        let mut table: &Table = &self.inner.bindings.data;
-        let mut found = None;
-        for name in expression.split('.') {
-            let entry = table.get(name)?;
-            found.clone_from(&entry.value.origin);
-            if let Kind::Table(inner) = &entry.value.kind {
-                table = inner;
-            }
+    /// That a name goes on behind a value that holds no names, where that is what is written at `origin`.
+    fn no_table(&self, origin: &Origin) -> Option<Diagnostic> {
+        let name = origin.file.text.get(origin.span.clone())?;
+        let mut parts = name.split('.');
+        let mut value = &self.inner.bindings.data.get(parts.next()?)?.value;
+        let mut path = name.split('.').next()?.to_owned();
+        for part in parts {
+            let Kind::Table(table) = &value.kind else {
+                return Some(
+                    Diagnostic::new(format!("`{name}` is undefined"))
+                        .at(origin, format!("`{path}` is {}, which has no `{part}`", value.shown()))
+                        .at_maybe(value.origin.as_ref(), format!("`{path}` is written here"))
+                        .hint(format!("write a table: `{path} = {{ {part} = … }}`")),
+                );
+            };
+            value = &table.get(part)?.value;
+            path = format!("{path}.{part}");
         }
-        found
+        None
     }
 
     fn context(&self) -> minijinja::Value {
@@ -313,7 +345,7 @@ impl Inner {
         }
         seen.rendering.push((path.to_owned(), value.origin.clone()));
         // The nested rendering uses the same record; what it found so far is kept aside.
-        let (unknown, missed) = (seen.unknown.take(), seen.missed.take());
+        let (unknown, missed, last) = (seen.unknown.take(), seen.missed.take(), seen.last.take());
         drop(seen);
 
         let scope = Scope {
@@ -326,6 +358,7 @@ impl Inner {
         seen.rendering.pop();
         seen.unknown = unknown;
         seen.missed = missed;
+        seen.last = last;
         drop(seen);
         let provided = match rendered {
             Ok(rendered) => self.provide_plain(path, &rendered),
@@ -376,17 +409,30 @@ impl Inner {
         minijinja::Error::new(ErrorKind::InvalidOperation, text).into()
     }
 
+    /// Keeps in mind what an expression may hand on as it is.
+    fn looked_at(&self, value: &Value) {
+        self.seen().last = Some(value.clone());
+    }
+
     pub(super) fn missed(&self, path: String, known: Vec<String>) {
         self.seen().missed = Some((path, known));
     }
 }
 
+/// Whether an expression names a value and does nothing with it.
+fn is_path(expression: &str) -> bool {
+    let is_part = |character: char| character.is_alphanumeric() || "_.[]'\"".contains(character);
+    expression.trim().chars().all(is_part)
+}
+
 fn ring_error(ring: &[(String, Option<Origin>)], path: &str) -> Diagnostic {
     let names: Vec<String> = ring.iter().map(|(name, _)| format!("`{name}`")).collect();
     let title = format!("data that refers to itself: {} → `{path}`", names.join(" → "));
-    ring.iter().fold(Diagnostic::new(title), |mistake, (name, origin)| {
-        mistake.at_maybe(origin.as_ref(), format!("`{name}` is written here"))
-    })
+    ring.iter()
+        .fold(Diagnostic::new(title), |mistake, (name, origin)| {
+            mistake.at_maybe(origin.as_ref(), format!("`{name}` is written here"))
+        })
+        .hint("write one of them without the others")
 }
 
 pub(super) fn template_error(
@@ -395,23 +441,14 @@ pub(super) fn template_error(
     source: &str,
     origin: Option<&Origin>,
 ) -> Diagnostic {
-    let place = error.range().unwrap_or(0..source.len());
-    let exact = origin.map(|origin| narrow(origin, source, offset, place));
-    let what = error
-        .detail()
-        .map_or_else(|| error.kind().to_string(), ToOwned::to_owned);
-    Diagnostic::new("a template that does not work").at_maybe(exact.as_ref(), what)
-}
-
-/// The part `place` of a template within the string literal at `origin`, where the literal has no escapes.
-pub(super) fn narrow(origin: &Origin, source: &str, offset: usize, place: std::ops::Range<usize>) -> Origin {
-    let literal = origin.file.text.get(origin.span.clone()).unwrap_or_default();
-    let Some(start) = literal.find(source).filter(|start| *start <= 3 + offset) else {
-        return origin.clone();
-    };
-    let begin = origin.span.start + start + place.start.min(source.len());
-    let end = origin.span.start + start + place.end.min(source.len());
-    Origin::new(&origin.file, begin..end.max(begin + 1))
+    let place = open_block(source, error).unwrap_or_else(|| error.range().unwrap_or(0..source.len()));
+    let place = whole_sign(source, place);
+    // Nothing is shown better by what is around it.
+    let exact = origin.map(|origin| match source.trim() {
+        "" => origin.clone(),
+        _ => narrow(origin, source, offset, place.clone()),
+    });
+    mistake(error, source, &place, exact.as_ref())
 }
 
 struct Root {
@@ -432,6 +469,7 @@ impl Object for Root {
         match name {
             "item" => {
                 if let Some(item) = &self.local.item {
+                    self.scope.looked_at(item);
                     return Some(self.scope.provide_plain("item", item));
                 }
             }
@@ -446,6 +484,7 @@ impl Object for Root {
             }
             _ => {
                 if let Some(entry) = bindings.data.get(name) {
+                    self.scope.looked_at(&entry.value);
                     return Some(self.scope.provide(name, &entry.value));
                 }
             }
@@ -485,6 +524,7 @@ impl Object for LazyTable {
         let name = key.as_str()?;
         let path = format!("{}.{name}", self.path);
         if let Some(entry) = self.table.get(name) {
+            self.scope.looked_at(&entry.value);
             return Some(match self.manner {
                 Manner::Lazy => self.scope.provide(&path, &entry.value),
                 Manner::Plain => self.scope.provide_plain(&path, &entry.value),

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, Visitor};
 
-use super::{Entry, Kind, Table, Value};
+use super::{Entry, Kind, Table, Value, advice};
 use crate::error::{Diagnostic, Origin, suggestion};
 
 /// The name under which [`Known`] asks the deserializer whether a value is known.
@@ -55,8 +55,17 @@ pub struct ValueError {
     message: String,
     origin: Option<Origin>,
     hint: Option<String>,
+    misfit: Box<Misfit>,
     /// Set when the only trouble is that the value is not known yet.
     pub unknown: Option<String>,
+}
+
+/// What is known of a value that does not fit.
+#[derive(Clone, Debug, Default)]
+struct Misfit {
+    found: Option<Value>,
+    /// The key of the outermost table that it is in.
+    key: Option<String>,
 }
 
 impl ValueError {
@@ -65,6 +74,18 @@ impl ValueError {
             self.origin = origin.cloned();
         }
         self
+    }
+
+    fn of(mut self, value: &Value) -> Self {
+        if self.origin.is_none() {
+            self.misfit.found = Some(value.clone());
+        }
+        self.at(value.origin.as_ref())
+    }
+
+    /// The key of the outermost table that does not fit.
+    pub fn key(&self) -> Option<&str> {
+        self.misfit.key.as_deref()
     }
 
     /// Whether it is known where the misfit is written.
@@ -78,6 +99,22 @@ impl ValueError {
         let diagnostic = Diagnostic::new(title).at_maybe(place.as_ref(), self.message);
         let elsewhere = used.filter(|used| place.as_ref().is_some_and(|place| place.file != used.file));
         diagnostic.at_maybe(elsewhere, "used here").hint_maybe(self.hint)
+    }
+
+    /// The error as a mistake in the value of a key that must be `expected`, in words; `used` is the key's place, if the
+    /// value is written elsewhere. `None` where it is not about a value.
+    pub fn misfit(&self, title: &str, expected: &str, used: Option<&Origin>) -> Option<Diagnostic> {
+        let (found, key) = (self.misfit.found.as_ref()?, self.misfit.key.as_ref()?);
+        let title = format!("{title} must be {expected}");
+        let elsewhere = used.filter(|used| self.origin.as_ref() != Some(*used));
+        // The kind lists what there is already.
+        let hint = self.hint.clone().filter(|hint| hint.starts_with("did you mean"));
+        Some(
+            Diagnostic::new(title)
+                .at_maybe(self.origin.as_ref(), format!("this is {}", found.shown()))
+                .at_maybe(elsewhere, "used here")
+                .hint(hint.unwrap_or_else(|| advice(key, expected, found))),
+        )
     }
 }
 
@@ -95,6 +132,7 @@ impl de::Error for ValueError {
             message: message.to_string(),
             origin: None,
             hint: None,
+            misfit: Box::default(),
             unknown: None,
         }
     }
@@ -163,10 +201,11 @@ impl<'de> de::Deserializer<'de> for ValueDeserializer<'_> {
             Kind::Table(table) => visitor.visit_map(Entries {
                 entries: table.iter(),
                 value: None,
+                key: None,
             }),
             Kind::Secret(_) | Kind::Unknown(_) => unreachable!("refused above"),
         };
-        result.map_err(|error| error.at(self.value.origin.as_ref()))
+        result.map_err(|error| error.of(self.value))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
@@ -194,11 +233,11 @@ impl<'de> de::Deserializer<'de> for ValueDeserializer<'_> {
         let Kind::String(text) = &self.value.kind else {
             let error: ValueError =
                 de::Error::custom(format_args!("expected a string, found {}", self.value.describe()));
-            return Err(error.at(self.value.origin.as_ref()));
+            return Err(error.of(self.value));
         };
         visitor
             .visit_enum(text.as_str().into_deserializer())
-            .map_err(|error: ValueError| error.at(self.value.origin.as_ref()))
+            .map_err(|error: ValueError| error.of(self.value))
     }
 
     /// Unknown keys are told before any value is looked at, so that a misspelt key is not blamed as a missing one.
@@ -241,7 +280,7 @@ impl<'de> de::SeqAccess<'de> for Items<'_> {
             .next()
             .map(|value| {
                 seed.deserialize(ValueDeserializer { value })
-                    .map_err(|error| error.at(value.origin.as_ref()))
+                    .map_err(|error| error.of(value))
             })
             .transpose()
     }
@@ -254,6 +293,7 @@ impl<'de> de::SeqAccess<'de> for Items<'_> {
 struct Entries<'a> {
     entries: indexmap::map::Iter<'a, String, Entry>,
     value: Option<&'a Value>,
+    key: Option<&'a str>,
 }
 
 impl<'de> de::MapAccess<'de> for Entries<'_> {
@@ -264,6 +304,7 @@ impl<'de> de::MapAccess<'de> for Entries<'_> {
             return Ok(None);
         };
         self.value = Some(&entry.value);
+        self.key = Some(key);
         seed.deserialize(key.as_str().into_deserializer())
             .map(Some)
             .map_err(|error: ValueError| error.at(entry.key.as_ref()))
@@ -274,8 +315,12 @@ impl<'de> de::MapAccess<'de> for Entries<'_> {
             .value
             .take()
             .ok_or_else(|| <ValueError as de::Error>::custom("a value was asked for before its key"))?;
-        seed.deserialize(ValueDeserializer { value })
-            .map_err(|error| error.at(value.origin.as_ref()))
+        seed.deserialize(ValueDeserializer { value }).map_err(|error| {
+            let mut error = error.of(value);
+            // What is further out comes later.
+            error.misfit.key = self.key.map(str::to_owned);
+            error
+        })
     }
 }
 

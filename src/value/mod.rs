@@ -1,15 +1,18 @@
 //! The one value type of everything that people write: a TOML value that remembers where it was written, that it is
 //! secret, and that it is not known yet. Plain TOML or JSON values lose all three.
 
+mod advice;
 mod deserialize;
 mod keys;
 mod parse;
+mod syntax;
 
 use indexmap::IndexMap;
 
 use crate::error::Origin;
 use crate::secret::Secret;
 
+pub use advice::advice;
 pub use deserialize::{Known, ValueError, deserialize};
 pub use keys::keys_of;
 pub use parse::parse_toml;
@@ -90,6 +93,17 @@ impl Value {
         }
     }
 
+    /// What it is, with the value where it is short: "the string `x`", "a list".
+    pub fn shown(&self) -> String {
+        match &self.kind {
+            Kind::String(text) if text.len() <= 60 && !text.contains('\n') => format!("the string `{text}`"),
+            Kind::Integer(number) => format!("the integer `{number}`"),
+            Kind::Float(number) => format!("the float `{number}`"),
+            Kind::Bool(truth) => format!("the boolean `{truth}`"),
+            _ => self.describe().to_owned(),
+        }
+    }
+
     /// What kind of value it is, in words for an error: "a string", "a list".
     pub fn describe(&self) -> &'static str {
         match self.kind {
@@ -102,6 +116,15 @@ impl Value {
             Kind::Secret(_) => "a secret",
             Kind::Unknown(_) => "a value that is not known yet",
         }
+    }
+}
+
+impl Entry {
+    /// Where its key is, if its value is written elsewhere: in another file, or on another line.
+    pub fn key_apart(&self) -> Option<&Origin> {
+        let (key, value) = (self.key.as_ref()?, self.value.origin.as_ref()?);
+        let is_apart = key.file != value.file || key.line_column().0 != value.line_column().0;
+        is_apart.then_some(key)
     }
 }
 

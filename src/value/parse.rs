@@ -5,7 +5,7 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Entry, Kind, Table, Value};
+use super::{Entry, Kind, Table, Value, syntax};
 use crate::error::{Diagnostic, Origin, SourceFile};
 
 /// Parses a whole TOML file.
@@ -14,16 +14,9 @@ use crate::error::{Diagnostic, Origin, SourceFile};
 pub fn parse_toml(file: &Arc<SourceFile>) -> Result<Table, Vec<Diagnostic>> {
     let (table, errors) = DeTable::parse_recoverable(&file.text);
     if !errors.is_empty() {
-        let mut mistakes: Vec<Diagnostic> = errors.iter().map(|error| syntax_error(file, error)).collect();
-        mistakes.sort_by_key(|mistake| mistake.origin().map_or(0, |origin| origin.span.start));
-        return Err(mistakes);
+        return Err(syntax::mistakes(file, &errors, table.get_ref()));
     }
     convert_table(file, table.get_ref()).map_err(|diagnostic| vec![diagnostic])
-}
-
-fn syntax_error(file: &Arc<SourceFile>, error: &toml::de::Error) -> Diagnostic {
-    let span = error.span().unwrap_or(0..0);
-    Diagnostic::new("invalid TOML").at(&Origin::new(file, span), error.message())
 }
 
 fn convert_table(file: &Arc<SourceFile>, table: &DeTable<'_>) -> Result<Table, Diagnostic> {
@@ -43,16 +36,14 @@ fn convert(file: &Arc<SourceFile>, value: &Spanned<DeValue<'_>>) -> Result<Value
     let origin = Origin::new(file, value.span());
     let kind = match value.get_ref() {
         DeValue::String(text) => Kind::String(text.to_string()),
-        DeValue::Integer(number) => Kind::Integer(
-            i64::from_str_radix(number.as_str(), number.radix())
-                .map_err(|_| Diagnostic::new("integer out of range").at(&origin, "does not fit in 64 bits"))?,
-        ),
-        DeValue::Float(number) => Kind::Float(
-            number
-                .as_str()
-                .parse()
-                .map_err(|_| Diagnostic::new("invalid float").at(&origin, "not a number"))?,
-        ),
+        DeValue::Integer(number) => {
+            Kind::Integer(i64::from_str_radix(number.as_str(), number.radix()).map_err(|_| out_of_range(&origin))?)
+        }
+        DeValue::Float(number) => Kind::Float(number.as_str().parse().map_err(|_| {
+            Diagnostic::new("invalid float")
+                .at(&origin, "not a number")
+                .hint("write it as in `1.5`")
+        })?),
         DeValue::Boolean(truth) => Kind::Bool(*truth),
         DeValue::Datetime(moment) => Kind::String(moment.to_string()),
         DeValue::Array(items) => Kind::List(items.iter().map(|item| convert(file, item)).collect::<Result<_, _>>()?),
@@ -62,6 +53,12 @@ fn convert(file: &Arc<SourceFile>, value: &Spanned<DeValue<'_>>) -> Result<Value
         kind,
         origin: Some(origin),
     })
+}
+
+fn out_of_range(origin: &Origin) -> Diagnostic {
+    Diagnostic::new("integer out of range")
+        .at(origin, "does not fit in 64 bits")
+        .hint("write it in quotes, if a text will do")
 }
 
 #[cfg(test)]

@@ -117,7 +117,7 @@ fn a_way_in_a_circle_is_a_mistake_with_a_place() {
     project.write("templates/large", "x");
     let circle = "[hosts.alpha]\nconnection = { jump = ['beta'] }\n[hosts.beta]\nconnection = { jump = ['alpha'] }\n";
     let cases = [
-        (circle, "leads in a circle: alpha, beta", "inventories/dev.toml:1:8"),
+        (circle, "leads in a circle: alpha, beta", "inventories/dev.toml:2:24"),
         (
             "[hosts.alpha]\nconnection = { jump = ['-oProxyCommand=x'] }\n",
             "begins with `-`",
@@ -143,7 +143,7 @@ fn a_way_in_a_circle_is_a_mistake_with_a_place() {
             "unknown value `su`",
             "inventories/dev.toml:2:25",
         ),
-        ("[hosts.-alpha]\n", "begins with `-`", "inventories/dev.toml:1:8"),
+        ("[hosts.-alpha]\n", "begins with `-`", "inventories/dev.toml:2:24"),
         (
             "[hosts.alpha]\naddress = '-oProxyCommand=x'\n",
             "begins with `-`",

@@ -112,7 +112,9 @@ impl Operation for Packages {
 impl Packages {
     fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
         if self.packages.is_empty() {
-            return Err(context.refuse("packages", "no package is named", "an empty list"));
+            return Err(context
+                .refuse("packages", "no package is named", "an empty list")
+                .hint("write `packages = [\"…\"]`, or take the operation out"));
         }
         for name in &self.packages {
             // Debian policy 5.6.1, and an architecture.
@@ -124,7 +126,9 @@ impl Packages {
                 let title = format!("`{name}` is no package name");
                 let label =
                     "lower-case letters, digits and `+-.` make a package name; versions are not in this version";
-                return Err(context.refuse("packages", title, label));
+                return Err(context
+                    .refuse_item("packages", name, title, label)
+                    .hint("write the name alone: apt takes the version that is newest"));
             }
         }
         Ok(())
@@ -413,7 +417,7 @@ mod tests {
         let bad = Bench::new::<Packages>("packages = ['--force']");
         assert_eq!(
             refusal(bad.plan()).to_string(),
-            "t.toml:1:12: `--force` is no package name"
+            "t.toml:1:13: `--force` is no package name"
         );
     }
 }

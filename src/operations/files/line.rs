@@ -66,7 +66,9 @@ impl Operation for Line {
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         check_path(context, "path", &self.path)?;
         if self.line.contains('\n') {
-            return Err(context.refuse("line", "`line` holds a line break", "one line, without its line break"));
+            return Err(context
+                .refuse("line", "`line` holds a line break", "one line, without its line break")
+                .hint("write an operation for each line, or `for_each`"));
         }
         let matching = self.expression(context)?;
         let path = context.resolve(&self.path)?;
@@ -97,11 +99,20 @@ impl Line {
         let Some(pattern) = &self.matching else {
             return Ok(None);
         };
-        let expression = Regex::new(pattern)
-            .map_err(|error| context.refuse("matching", "an invalid regular expression", error.to_string()))?;
+        let expression = Regex::new(pattern).map_err(|error| {
+            context
+                .refuse(
+                    "matching",
+                    "an invalid regular expression",
+                    last_line(&error.to_string()),
+                )
+                .hint("`homelab operations files.line` tells of it; a backslash is itself in single quotes: '\\s'")
+        })?;
         if self.present && !expression.is_match(&self.line) {
             let label = "`line` itself does not match: the next run would add it again";
-            return Err(context.refuse("matching", "`matching` would not find the line it leaves", label));
+            return Err(context
+                .refuse("matching", "`matching` would not find the line it leaves", label)
+                .hint("write `matching` so that it finds the old line and the new one"));
         }
         Ok(Some(expression))
     }
@@ -143,6 +154,16 @@ fn text_of(context: &PlanContext<'_>, path: &str) -> Result<String, Stop> {
     };
     String::from_utf8(bytes)
         .map_err(|_| context.refuse("path", format!("`{path}` is not UTF-8 text"), "cannot edit lines of it"))
+}
+
+/// The words of an error that draws its place above them.
+fn last_line(error: &str) -> String {
+    error
+        .lines()
+        .last()
+        .unwrap_or(error)
+        .trim_start_matches("error: ")
+        .to_owned()
 }
 
 fn split_end(piece: &str) -> (&str, &str) {

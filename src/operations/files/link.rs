@@ -75,11 +75,15 @@ impl Operation for Link {
 impl Link {
     fn checked_target(&self, context: &PlanContext<'_>) -> Result<&str, Stop> {
         let Some(target) = self.target.as_deref() else {
-            return Err(context.refuse("path", "`target` is not given", "nothing says where it points"));
+            return Err(context
+                .refuse("path", "`target` is not given", "nothing says where it points")
+                .hint("write `target = \"…\"`, or `present = false`"));
         };
         if target.is_empty() || target.contains(['\n', '\0']) {
             let title = format!("`{}` is no usable target", target.escape_debug());
-            return Err(context.refuse("target", title, "a path without line breaks"));
+            return Err(context
+                .refuse("target", title, "a path without line breaks")
+                .hint("write where it points, as in \"/srv/data\""));
         }
         Ok(target)
     }

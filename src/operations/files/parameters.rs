@@ -69,7 +69,13 @@ pub(in crate::operations) fn check_path(context: &PlanContext<'_>, argument: &st
     } else {
         return Ok(());
     };
-    Err(context.refuse(argument, format!("`{path}` is no usable path"), wrong))
+    Err(context
+        .refuse(argument, format!("`{path}` is no usable path"), wrong)
+        .hint(if path.starts_with('~') {
+            "`~` is a shell's: write the whole path, as in \"/home/anna/.profile\""
+        } else {
+            "write where it is on the host, as in \"/etc/motd\""
+        }))
 }
 
 /// Refuses an owner or group that is no plain name or number.
@@ -78,7 +84,9 @@ pub(super) fn check_owner(context: &PlanContext<'_>, argument: &str, name: Optio
     let plain = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
     if name.is_empty() || name.starts_with('-') || !name.chars().all(plain) {
         let wrong = "letters, digits, `.`, `_` and `-` make a name";
-        return Err(context.refuse(argument, format!("`{name}` is no usable {argument} name"), wrong));
+        return Err(context
+            .refuse(argument, format!("`{name}` is no usable {argument} name"), wrong)
+            .hint("write it as `ls -l` shows it on the host"));
     }
     Ok(())
 }
@@ -86,11 +94,13 @@ pub(super) fn check_owner(context: &PlanContext<'_>, argument: &str, name: Optio
 /// Refuses a validator that is not told which file to look at.
 pub(super) fn check_validate(context: &PlanContext<'_>, validate: Option<&[String]>) -> Result<(), Stop> {
     match validate {
-        Some(words) if !words.iter().any(|word| word.contains("{path}")) => Err(context.refuse(
-            "validate",
-            "`validate` never looks at the file",
-            "`{path}` stands for the file",
-        )),
+        Some(words) if !words.iter().any(|word| word.contains("{path}")) => Err(context
+            .refuse(
+                "validate",
+                "`validate` never looks at the file",
+                "no word of it names the file",
+            )
+            .hint("write `{path}` where the file's path belongs")),
         _ => Ok(()),
     }
 }

@@ -86,14 +86,16 @@ impl Put {
         match (&self.src, &self.content) {
             (Some(src), None) => context.require_asset("src", src).cloned(),
             (None, Some(content)) => Ok(Arc::from(content.as_bytes())),
-            (Some(_), Some(_)) => {
-                Err(context.refuse("content", "both `src` and `content` are given", "give one of them"))
-            }
-            (None, None) => Err(context.refuse(
-                "dest",
-                "neither `src` nor `content` is given",
-                "nothing says what it holds",
-            )),
+            (Some(_), Some(_)) => Err(context
+                .refuse("content", "both `src` and `content` are given", "give one of them")
+                .hint("take `content` out for a file of `templates/`, else `src`")),
+            (None, None) => Err(context
+                .refuse(
+                    "dest",
+                    "neither `src` nor `content` is given",
+                    "nothing says what it holds",
+                )
+                .hint("write `content = \"…\"`, or `src` for a file below `templates/`")),
         }
     }
 }

@@ -17,11 +17,13 @@ pub(in crate::operations) fn check_name(context: &PlanContext<'_>, argument: &st
         return Ok(());
     }
     let title = format!("`{name}` is no name of a user or group");
-    Err(context.refuse(
-        argument,
-        title,
-        "letters, digits, `_`, `.` and `-` after a letter or `_`",
-    ))
+    Err(context
+        .refuse(
+            argument,
+            title,
+            "letters, digits, `_`, `.` and `-` after a letter or `_`",
+        )
+        .hint("choose another name"))
 }
 
 /// Refuses to make what Debian would not.
@@ -33,14 +35,18 @@ pub(super) fn check_new_name(context: &PlanContext<'_>, argument: &str, name: &s
         .chars()
         .all(|character| plain(character) || "_-".contains(character))
     {
-        return Err(context.refuse(
-            argument,
-            title,
-            "lower-case letters, digits, `_` and `-` make a new name",
-        ));
+        return Err(context
+            .refuse(
+                argument,
+                title,
+                "lower-case letters, digits, `_` and `-` make a new name",
+            )
+            .hint("choose another name"));
     }
     if name.len() > LONGEST_NAME {
-        return Err(context.refuse(argument, title, format!("{LONGEST_NAME} characters at most")));
+        return Err(context
+            .refuse(argument, title, format!("{LONGEST_NAME} characters at most"))
+            .hint("choose a shorter name"));
     }
     Ok(())
 }

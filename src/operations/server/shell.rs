@@ -135,26 +135,39 @@ fn attributed(context: &PlanContext<'_>) -> Attributed {
 impl Shell {
     fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
         if self.commands.iter().all(|command| command.trim().is_empty()) {
-            return Err(context.refuse("commands", "no command is given", "nothing to run"));
+            return Err(context
+                .refuse("commands", "no command is given", "nothing to run")
+                .hint("write `commands = [\"…\"]`"));
         }
         let given = [&self.creates, &self.removes, &self.unless, &self.only_if];
         let conditions = given.iter().filter(|given| given.is_some()).count() + usize::from(self.always);
         if conditions != 1 {
-            let mistake = context.mistake(
-                "commands",
-                "nothing says when the commands are needed",
-                "these would run each time",
-            );
+            let names = ["creates", "removes", "always", "only_if", "unless"];
+            let second = names.into_iter().find(|name| context.has(name));
+            let mistake = match second {
+                Some(argument) => context.mistake(
+                    argument,
+                    "more than one thing says when the commands are needed",
+                    "one more",
+                ),
+                None => context.mistake(
+                    "commands",
+                    "nothing says when the commands are needed",
+                    "these would run each time",
+                ),
+            };
             let hint = "give exactly one of `creates`, `removes`, `unless`, `only_if` and `always = true`";
             return Err(Stop::Refused(Box::new(mistake.hint(hint))));
         }
         for (argument, path) in [("creates", &self.creates), ("removes", &self.removes)] {
             if path.as_ref().is_some_and(|path| !path.starts_with('/')) {
-                return Err(context.refuse(
-                    argument,
-                    format!("`{argument}` is no absolute path"),
-                    "it must begin with `/`",
-                ));
+                return Err(context
+                    .refuse(
+                        argument,
+                        format!("`{argument}` is no absolute path"),
+                        "it must begin with `/`",
+                    )
+                    .hint("commands run in the user's home: write the whole path"));
             }
         }
         Ok(())
@@ -244,13 +257,16 @@ mod tests {
 
     #[test]
     fn without_a_condition_it_is_refused() {
-        for text in ["commands = ['a']", "commands = ['a']\nalways = true\ncreates = '/x'"] {
-            let mistake = refusal(Bench::new::<Shell>(text).plan());
-            assert_eq!(
-                mistake.to_string(),
-                "t.toml:1:12: nothing says when the commands are needed"
-            );
-        }
+        let none = refusal(Bench::new::<Shell>("commands = ['a']").plan());
+        assert_eq!(
+            none.to_string(),
+            "t.toml:1:12: nothing says when the commands are needed"
+        );
+        let two = refusal(Bench::new::<Shell>("commands = ['a']\nalways = true\ncreates = '/x'").plan());
+        assert_eq!(
+            two.to_string(),
+            "t.toml:3:11: more than one thing says when the commands are needed"
+        );
         let empty = refusal(Bench::new::<Shell>("commands = []\nalways = true").plan());
         assert_eq!(empty.to_string(), "t.toml:1:12: no command is given");
     }

@@ -156,7 +156,9 @@ impl User {
         for (argument, field) in fields {
             if field.as_ref().is_some_and(|field| field.contains([':', '\n', '\0'])) {
                 let title = format!("`{argument}` holds what the user database cannot");
-                return Err(context.refuse(argument, title, "no `:` and no line break"));
+                return Err(context
+                    .refuse(argument, title, "no `:` and no line break")
+                    .hint("a line of /etc/passwd holds it"));
             }
         }
         Ok(())

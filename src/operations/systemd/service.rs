@@ -121,15 +121,21 @@ impl Service {
         let plain = |character: char| character.is_ascii_alphanumeric() || ":-_.\\@".contains(character);
         if self.service.is_empty() || self.service.starts_with('-') || !self.service.chars().all(plain) {
             let title = format!("`{}` is no unit name", self.service);
-            return Err(context.refuse("service", title, "letters, digits and `:-_.\\@` make a unit name"));
+            return Err(context
+                .refuse("service", title, "letters, digits and `:-_.\\@` make a unit name")
+                .hint("write it as in `service = \"ssh\"`, or with its suffix as in \"fstrim.timer\""));
         }
         if matches!(self.state, Some(State::Restarted | State::Reloaded)) {
             let title = "a restart or reload belongs to a handler";
-            return Err(context.refuse("state", title, "handlers are not in this version"));
+            return Err(context
+                .refuse("state", title, "handlers are not in this version")
+                .hint("write \"started\", or a `server.shell` that says when it must run"));
         }
         if self.state.is_none() && self.enabled.is_none() {
             let title = "neither `state` nor `enabled` is given";
-            return Err(context.refuse("service", title, "nothing is wanted of this unit"));
+            return Err(context
+                .refuse("service", title, "nothing is wanted of this unit")
+                .hint("write `state = \"started\"`, `enabled = true`, or both"));
         }
         Ok(())
     }

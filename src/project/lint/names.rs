@@ -1,7 +1,6 @@
 //! Names in templates and expressions: whether they parse, and whether anything can be called so.
 
-use std::collections::BTreeSet;
-
+use super::known::{Unknown, Vocabulary};
 use super::{data_tables, has_item, taken_vars, uses_of};
 use crate::error::{Diagnostic, Origin, suggestion};
 use crate::project::task::{Common, Task, TaskEntry};
@@ -9,37 +8,15 @@ use crate::project::{Project, Stack};
 use crate::template::{Names, inspect_expression, inspect_string};
 use crate::value::{Kind, Table, Value};
 
-/// What the program binds everywhere.
-const BOUND: &[&str] = &[
-    "host",
-    "hosts",
-    "groups",
-    "inventory",
-    "facts",
-    "vars",
-    "captured",
-    "catalogue",
-    "stack",
-];
-/// minijinja's own functions.
-const FUNCTIONS: &[&str] = &["range", "dict", "namespace", "debug", "loop", "self", "super"];
-
-pub(super) fn check(project: &Project, broken: &BTreeSet<String>) -> Vec<Diagnostic> {
-    let data = data_tables(project);
-    let mut known: BTreeSet<&str> = data.iter().flat_map(|table| table.keys()).map(String::as_str).collect();
-    known.extend(BOUND);
-    // What a broken file would have defined is not known.
-    let is_complete = !broken
-        .iter()
-        .any(|path| path.starts_with("group_data/") || path.starts_with("inventories/"));
+pub(super) fn check(project: &Project, is_complete: bool) -> Vec<Diagnostic> {
     let mut checker = Checker {
-        known,
+        known: Vocabulary::of(project),
         is_complete,
         vars: None,
         has_item: false,
         mistakes: Vec::new(),
     };
-    for table in data {
+    for table in data_tables(project) {
         checker.table(table);
     }
     for stack in project.catalogue.values() {
@@ -58,7 +35,7 @@ pub(super) fn check(project: &Project, broken: &BTreeSet<String>) -> Vec<Diagnos
 }
 
 struct Checker<'a> {
-    known: BTreeSet<&'a str>,
+    known: Vocabulary<'a>,
     is_complete: bool,
     /// The vars of the task that is looked at.
     vars: Option<Vec<&'a str>>,
@@ -160,11 +137,10 @@ impl<'a> Checker<'a> {
                 }
             } else if first == "vars" {
                 self.var(names, name, rest);
-            } else if self.is_complete && !self.known.contains(first) && !FUNCTIONS.contains(&first) {
-                let label = "no data of any host has that name";
-                let hint = suggestion(first, self.known.iter().copied());
-                let hint = hint.unwrap_or_else(|| format!("write it in `group_data/`, as in `{first} = …`"));
-                self.undefined(names, first, label, Some(hint));
+            } else if self.is_complete
+                && let Some(unknown) = self.known.unknown(name)
+            {
+                self.mistakes.push(undefined(names, &unknown));
             }
         }
     }
@@ -196,4 +172,13 @@ impl<'a> Checker<'a> {
                 .hint_maybe(hint),
         );
     }
+}
+
+/// A name that means nothing on any host.
+pub(super) fn undefined(names: &Names, unknown: &Unknown<'_, '_>) -> Diagnostic {
+    let last = unknown.name.rsplit('.').next().unwrap_or_default();
+    let hint = suggestion(last, unknown.known.iter().copied()).unwrap_or_else(|| unknown.otherwise.clone());
+    Diagnostic::new(format!("`{}` is undefined", unknown.name))
+        .at_maybe(names.place(unknown.name).as_ref(), unknown.label)
+        .hint(hint)
 }

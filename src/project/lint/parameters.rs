@@ -72,7 +72,11 @@ fn check_type(operation: &RawOperation, key: &str, entry: &Entry) -> Option<Diag
     if error.unknown.is_some() || !error.has_place() {
         return None;
     }
-    Some(error.into_diagnostic(operation.definition.wrong_parameters(), Some(&operation.origin)))
+    Some(
+        operation
+            .definition
+            .misfit(error, &operation.arguments, &operation.origin),
+    )
 }
 
 fn without_templates(value: &Value) -> Value {

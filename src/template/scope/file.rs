@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use minijinja::{Environment, Error, ErrorKind};
 
 use super::{Scope, environment};
-use crate::error::{Diagnostic, Origin, SourceFile, suggestion};
+use crate::error::{Diagnostic, Origin, SourceFile, not_text, suggestion};
+use crate::template::mistake::{mistake, open_block, whole_sign};
+use crate::template::place::whole_name;
 use crate::value::Known;
 
 /// The folder that the names of files are below.
@@ -17,7 +19,7 @@ pub const STACKS: &str = "services";
 
 type Files = BTreeMap<String, Arc<[u8]>>;
 
-/// The last file that was to be included and is not there.
+/// The last file that was to be included and is not there, or no text.
 type Missing = Arc<Mutex<Option<String>>>;
 
 impl Scope {
@@ -49,17 +51,25 @@ impl Scope {
     }
 
     fn file_error(&self, error: &Error, place: Option<&Origin>, files: &Files, missing: &Missing) -> Diagnostic {
+        let name = missing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(bytes) = name.as_ref().and_then(|name| files.get(name)) {
+            let path = format!("{FOLDER}/{}", name.unwrap_or_default());
+            return not_text(&path, bytes).at_maybe(place, "included here");
+        }
         match error.kind() {
             ErrorKind::UndefinedError => {
                 self.forget_other_misses(place);
                 self.undefined_at(place)
             }
             ErrorKind::TemplateNotFound => {
-                let name = missing.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let name = name.unwrap_or_default();
+                let place = place.map(|place| part(place, &name));
                 Diagnostic::new(format!("`{FOLDER}/{name}` does not exist"))
-                    .at_maybe(place, format!("names are paths below `{FOLDER}/`"))
-                    .hint_maybe(suggestion(&name, files.keys().map(String::as_str)))
+                    .at_maybe(place.as_ref(), format!("names are paths below `{FOLDER}/`"))
+                    .hint(
+                        suggestion(&name, files.keys().map(String::as_str))
+                            .unwrap_or_else(|| format!("write `{FOLDER}/{name}`, or take the line out")),
+                    )
             }
             _ => plain_error(error, place),
         }
@@ -93,12 +103,25 @@ fn environment_of(files: &Arc<Files>, missing: &Missing) -> Environment<'static>
             return Ok(None);
         };
         let text = std::str::from_utf8(bytes).map_err(|error| {
+            *missing.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.to_owned());
             let what = format!("`{FOLDER}/{name}` is not UTF-8 text");
             Error::new(ErrorKind::InvalidOperation, what).with_source(error)
         })?;
         Ok(Some(text.to_owned()))
     });
     environment
+}
+
+/// The part of `place` that is `name`, with its quotes.
+fn part(place: &Origin, name: &str) -> Origin {
+    let excerpt = place.file.text.get(place.span.clone()).unwrap_or_default();
+    let found = ['"', '\''].iter().find_map(|quote| {
+        let quoted = format!("{quote}{name}{quote}");
+        Some((excerpt.find(&quoted)?, quoted.len()))
+    });
+    let (at, length) = found.unwrap_or((0, excerpt.len()));
+    let start = place.span.start + at;
+    Origin::new(&place.file, start..start + length)
 }
 
 /// The error in the included file, where one was at fault.
@@ -114,19 +137,9 @@ fn place_of(error: &Error, files: &Files) -> Option<Origin> {
     let name = error.name()?;
     let text = std::str::from_utf8(files.get(name)?).ok()?;
     let span = error.range().or_else(|| line_span(text, error.line()?))?;
-    let span = whole_name(text, span);
+    let span = open_block(text, error).unwrap_or_else(|| whole_sign(text, whole_name(text, span)));
     let file = SourceFile::new(format!("{FOLDER}/{name}"), text);
     Some(Origin::new(&file, span))
-}
-
-/// The place of an attribute may begin at its dot: the name before it belongs to what people look for.
-fn whole_name(text: &str, span: Range<usize>) -> Range<usize> {
-    let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_' || character == '.';
-    let before = text.get(..span.start).unwrap_or_default();
-    match text.get(span.clone()) {
-        Some(excerpt) if excerpt.starts_with('.') => before.trim_end_matches(is_part).len()..span.end,
-        _ => span,
-    }
 }
 
 fn line_span(text: &str, number: usize) -> Option<Range<usize>> {
@@ -141,12 +154,11 @@ fn line_span(text: &str, number: usize) -> Option<Range<usize>> {
 }
 
 fn plain_error(error: &Error, place: Option<&Origin>) -> Diagnostic {
+    if let Some(place) = place {
+        return mistake(error, &place.file.text, &place.span, Some(place));
+    }
     let what = error
         .detail()
         .map_or_else(|| error.kind().to_string(), ToOwned::to_owned);
-    let mistake = Diagnostic::new("a template that does not work");
-    match place {
-        Some(place) => mistake.at(place, what),
-        None => mistake.because(what),
-    }
+    Diagnostic::new("a template that does not work").because(what)
 }

@@ -192,7 +192,7 @@ fn mistakes_in_files_name_their_line_and_column() {
     assert_eq!(
         file_mistake(&[("a", "1\n{% include 'prt.j2' %}"), ("part.j2", "")]),
         (
-            "templates/a:2:4: `templates/prt.j2` does not exist".to_owned(),
+            "templates/a:2:12: `templates/prt.j2` does not exist".to_owned(),
             Some("did you mean `part.j2`?".to_owned())
         )
     );

@@ -19,11 +19,13 @@ impl User {
             return Ok(Outcome::Unchanged);
         };
         if user.uid == Known::Yes(0) {
-            return Err(context.refuse(
-                "user",
-                format!("`{}` is not removed", self.user),
-                "this is the superuser",
-            ));
+            return Err(context
+                .refuse(
+                    "user",
+                    format!("`{}` is not removed", self.user),
+                    "this is the superuser",
+                )
+                .hint("take `present = false` out"));
         }
         let mut change = self.change(Action::Remove, Before::Present(attributed(&user)), None);
         change.steps = vec![Command::new("userdel").flag_if(self.remove_home, "-r").on(&self.user)];

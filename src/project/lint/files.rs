@@ -1,0 +1,62 @@
+//! Files that are rendered: whether they parse, and whether anything can be called as the names in them.
+
+use std::collections::BTreeSet;
+
+use super::TEMPLATE_SUFFIX;
+use super::known::Vocabulary;
+use super::names::undefined;
+use crate::error::{Diagnostic, not_text};
+use crate::project::Project;
+use crate::template::{Names, inspect_file};
+
+pub(super) fn check(project: &Project, is_complete: bool) -> Vec<Diagnostic> {
+    let mut mistakes = Vec::new();
+    let mut read: Vec<Names> = Vec::new();
+    let mut bound: BTreeSet<&str> = BTreeSet::new();
+    let files = project
+        .assets
+        .iter()
+        .filter(|(path, _)| path.ends_with(TEMPLATE_SUFFIX));
+    for (path, bytes) in files {
+        let path = format!("templates/{path}");
+        match std::str::from_utf8(bytes).map(|text| (text, inspect_file(&path, text))) {
+            Ok((text, Ok(names))) => {
+                bound.extend(bound_in(text));
+                read.push(names);
+            }
+            Ok((_, Err(mistake))) => mistakes.push(mistake),
+            Err(_) => mistakes.push(not_text(&path, bytes)),
+        }
+    }
+    if is_complete {
+        let known = Vocabulary::of(project);
+        for names in read.iter().filter(|names| !names.expects_undefined()) {
+            mistakes.extend(unknown_names(names, &known, &bound));
+        }
+    }
+    mistakes
+}
+
+fn unknown_names(names: &Names, known: &Vocabulary<'_>, bound: &BTreeSet<&str>) -> Vec<Diagnostic> {
+    // A file that is included sees what the one above it binds.
+    let is_bound = |name: &str| name.split('.').next().is_some_and(|first| bound.contains(first));
+    let free = names.used.iter().filter(|name| !is_bound(name));
+    free.filter_map(|name| Some(undefined(names, &known.unknown(name)?)))
+        .collect()
+}
+
+/// Every word of a block that binds names: more than it binds, and all that it binds.
+fn bound_in(text: &str) -> impl Iterator<Item = &str> {
+    let blocks = text.split("{%").skip(1).filter_map(|rest| rest.split("%}").next());
+    let binding = blocks.filter_map(|block| {
+        let block = block.trim_start_matches(['-', '+']).trim_start();
+        let (verb, rest) = block.split_once(char::is_whitespace)?;
+        match verb {
+            "for" => rest.split(" in ").next(),
+            "set" => Some(rest.split('=').next().unwrap_or(rest)),
+            "with" | "macro" | "import" | "from" => Some(rest),
+            _ => None,
+        }
+    });
+    binding.flat_map(|names| names.split(|character: char| !character.is_alphanumeric() && character != '_'))
+}

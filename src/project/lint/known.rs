@@ -1,0 +1,154 @@
+//! The dotted names that can mean something on some host of the project.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use serde_json::Value as Json;
+
+use super::data_tables;
+use crate::facts::system::SystemFacts;
+use crate::project::{Project, RESERVED};
+use crate::template::{FACT_FAMILIES, FUNCTIONS, fact_attributes};
+use crate::value::{Kind, Table};
+
+/// The facts that have no name of their own.
+static FACTS: LazyLock<Json> = LazyLock::new(|| serde_json::to_value(SystemFacts::default()).unwrap_or_default());
+
+/// What a host's description holds.
+const OF_HOST: &[&str] = &["name", "address", "data"];
+/// What that of another host holds.
+const OF_OTHER_HOST: &[&str] = &["name", "address", "data", "facts"];
+
+/// All that names can mean.
+pub(super) struct Vocabulary<'a> {
+    data: Vec<&'a Table>,
+    hosts: BTreeSet<&'a str>,
+    stacks: BTreeSet<&'a str>,
+}
+
+/// A name that means nothing anywhere.
+pub(super) struct Unknown<'n, 'k> {
+    /// As far as it means nothing.
+    pub(super) name: &'n str,
+    pub(super) label: &'static str,
+    /// What to do where nothing like it is known.
+    pub(super) otherwise: String,
+    /// What might have been meant by its last part.
+    pub(super) known: Vec<&'k str>,
+}
+
+impl<'a> Vocabulary<'a> {
+    pub(super) fn of(project: &'a Project) -> Self {
+        let inventories = project.inventories.values();
+        Self {
+            data: data_tables(project),
+            hosts: inventories
+                .flat_map(|inventory| inventory.hosts.keys())
+                .map(String::as_str)
+                .collect(),
+            stacks: project.catalogue.keys().map(String::as_str).collect(),
+        }
+    }
+
+    /// How far `name` means nothing; `item`, `vars` and `stack` are other people's business.
+    pub(super) fn unknown<'n>(&self, name: &'n str) -> Option<Unknown<'n, 'a>> {
+        let parts: Vec<&str> = name.split('.').collect();
+        match parts.as_slice() {
+            ["item" | "vars" | "stack" | "captured" | "inventory" | "groups", ..] | [] => None,
+            ["facts", rest @ ..] => fact(name, 1, rest),
+            ["host", part, ..] => among(name, 2, part, OF_HOST, "a host has no such thing"),
+            ["hosts", host, ..] if !self.hosts.contains(host) => Some(Unknown {
+                name: prefix(name, 2),
+                label: "no inventory has a host of that name",
+                otherwise: "`homelab inventory list` lists all hosts".to_owned(),
+                known: self.hosts.iter().copied().collect(),
+            }),
+            ["hosts", _, "facts", rest @ ..] => fact(name, 3, rest),
+            ["hosts", _, part, ..] => among(name, 3, part, OF_OTHER_HOST, "a host has no such thing"),
+            ["catalogue", stack, ..] if !self.stacks.contains(stack) => Some(Unknown {
+                name: prefix(name, 2),
+                label: "there is no such stack",
+                otherwise: "a stack is a folder below `templates/services/`".to_owned(),
+                known: self.stacks.iter().copied().collect(),
+            }),
+            [first, ..] if RESERVED.contains(first) || FUNCTIONS.contains(first) => None,
+            all => self.unknown_data(name, all),
+        }
+    }
+
+    fn unknown_data<'n>(&self, name: &'n str, parts: &[&str]) -> Option<Unknown<'n, 'a>> {
+        let mut tables: Vec<&'a Table> = self.data.clone();
+        for (index, part) in parts.iter().enumerate() {
+            let found: Vec<_> = tables.iter().filter_map(|table| table.get(*part)).collect();
+            if found.is_empty() {
+                let keys = tables.iter().flat_map(|table| table.keys()).map(String::as_str);
+                let bound = RESERVED.iter().copied().filter(|_| index == 0);
+                let known: BTreeSet<&str> = keys.chain(bound).collect();
+                let name = prefix(name, index + 1);
+                return Some(Unknown {
+                    name,
+                    otherwise: format!("write it in `group_data/`, as in `{name} = …`"),
+                    label: "no data of any host has that name",
+                    known: known.into_iter().collect(),
+                });
+            }
+            tables.clear();
+            for entry in found {
+                match &entry.value.kind {
+                    Kind::Table(table) => tables.push(table),
+                    // What a template makes of it, or what a list has, shows only on a host.
+                    _ => return None,
+                }
+            }
+        }
+        None
+    }
+}
+
+fn fact<'n, 'k>(name: &'n str, depth: usize, rest: &[&str]) -> Option<Unknown<'n, 'k>> {
+    const LABEL: &str = "there is no such fact";
+    if let [family, _, attribute, ..] = rest
+        && let Some(attributes) = fact_attributes(family)
+    {
+        return among(name, depth + 3, attribute, attributes, LABEL);
+    }
+    let mut table: &'static Json = &FACTS;
+    for (index, part) in rest.iter().enumerate() {
+        let fields = table.as_object()?;
+        if index == 0 && FACT_FAMILIES.contains(part) {
+            return None;
+        }
+        let Some(inner) = fields.get(*part) else {
+            let families = FACT_FAMILIES.iter().copied().filter(|_| index == 0);
+            return Some(Unknown {
+                name: prefix(name, depth + index + 1),
+                label: LABEL,
+                otherwise: "`homelab facts INVENTORY HOST` shows all that are read".to_owned(),
+                known: fields.keys().map(String::as_str).chain(families).collect(),
+            });
+        };
+        table = inner;
+    }
+    None
+}
+
+fn among<'n, 'k>(
+    name: &'n str,
+    depth: usize,
+    part: &str,
+    known: &'k [&'k str],
+    label: &'static str,
+) -> Option<Unknown<'n, 'k>> {
+    (!known.contains(&part)).then(|| Unknown {
+        name: prefix(name, depth),
+        label,
+        otherwise: String::new(),
+        known: known.to_vec(),
+    })
+}
+
+/// The first `parts` of a dotted name.
+fn prefix(name: &str, parts: usize) -> &str {
+    let end = name.match_indices('.').nth(parts - 1).map_or(name.len(), |(at, _)| at);
+    &name[..end]
+}

@@ -1,0 +1,213 @@
+//! What is wrong with a template, in words, and what to write instead.
+
+use std::ops::Range;
+
+use minijinja::{Error, ErrorKind};
+
+use crate::error::{Diagnostic, Origin, suggestion};
+
+/// The filters that there are.
+const FILTERS: &[&str] = &[
+    "abs",
+    "attr",
+    "batch",
+    "bool",
+    "capitalize",
+    "chain",
+    "count",
+    "default",
+    "dictsort",
+    "escape",
+    "first",
+    "float",
+    "format",
+    "groupby",
+    "indent",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "lines",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "pprint",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "round",
+    "safe",
+    "select",
+    "selectattr",
+    "slice",
+    "sort",
+    "split",
+    "string",
+    "sum",
+    "title",
+    "tojson",
+    "trim",
+    "unique",
+    "upper",
+    "zip",
+];
+/// The tests that there are, as in `name is defined`.
+const TESTS: &[&str] = &[
+    "boolean",
+    "defined",
+    "divisibleby",
+    "endingwith",
+    "even",
+    "false",
+    "filter",
+    "float",
+    "in",
+    "integer",
+    "iterable",
+    "lower",
+    "mapping",
+    "none",
+    "number",
+    "odd",
+    "sameas",
+    "sequence",
+    "startingwith",
+    "string",
+    "test",
+    "true",
+    "undefined",
+    "upper",
+];
+/// minijinja's own functions.
+pub const FUNCTIONS: &[&str] = &["range", "dict", "namespace", "debug", "loop", "self", "super"];
+
+const LISTS: &str = "filters, tests and functions are listed at https://docs.rs/minijinja/latest/minijinja/";
+const SYNTAX: &str = "templates are written as at https://docs.rs/minijinja/latest/minijinja/syntax/";
+
+/// The mistake behind `error` of a template or a bare expression; `place` is where it is in `source`.
+pub(super) fn mistake(error: &Error, source: &str, place: &Range<usize>, origin: Option<&Origin>) -> Diagnostic {
+    if source.trim().is_empty() {
+        return Diagnostic::new("an empty expression")
+            .at_maybe(origin, "nothing to go by")
+            .hint("write one, as in `name == 'x'`, or take the key out");
+    }
+    let what = error
+        .detail()
+        .map_or_else(|| error.kind().to_string(), ToOwned::to_owned);
+    let (kind, known) = match error.kind() {
+        ErrorKind::UnknownFilter => ("filter", FILTERS),
+        ErrorKind::UnknownTest => ("test", TESTS),
+        ErrorKind::UnknownFunction => ("function", FUNCTIONS),
+        _ => {
+            let hint = syntax_hint(source, place, &what);
+            return Diagnostic::new("a template that does not work")
+                .at_maybe(origin, what)
+                .hint(hint);
+        }
+    };
+    let name = what.split_whitespace().nth(1).unwrap_or_default();
+    let longer = known.iter().find(|one| one.len() > 3 && name.starts_with(**one));
+    let hint = match longer {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => suggestion(name, known.iter().copied()).unwrap_or_else(|| LISTS.to_owned()),
+    };
+    Diagnostic::new(format!("there is no {kind} `{name}`"))
+        .at_maybe(origin, "unknown in templates")
+        .hint(hint)
+}
+
+/// The signs at `place` and the same ones after them: an error is told at the first of `&&`.
+pub(super) fn whole_sign(source: &str, place: Range<usize>) -> Range<usize> {
+    let excerpt = source.get(place.clone()).unwrap_or_default();
+    let Some(sign) = excerpt.chars().next().filter(|sign| "&|=!".contains(*sign)) else {
+        return place;
+    };
+    let rest = source.get(place.end..).unwrap_or_default();
+    let more = rest.len() - rest.trim_start_matches(sign).len();
+    place.start..place.end + more
+}
+
+/// The block that is still open where a template ends, if that is what is wrong with it.
+pub(super) fn open_block(source: &str, error: &Error) -> Option<Range<usize>> {
+    const OPENING: &[&str] = &[
+        "if",
+        "for",
+        "block",
+        "macro",
+        "filter",
+        "with",
+        "raw",
+        "call",
+        "autoescape",
+    ];
+    if !error.detail().is_some_and(|detail| detail.contains("end of input")) {
+        return None;
+    }
+    let mut open = Vec::new();
+    let mut at = 0;
+    while let Some(found) = source[at..].find("{%") {
+        let start = at + found;
+        let length = source[start..].find("%}").map_or(source.len() - start, |end| end + 2);
+        let inner = source[start + 2..start + length]
+            .trim_start_matches(['-', '+'])
+            .trim_start();
+        let verb = inner
+            .split(|character: char| !character.is_alphanumeric())
+            .next()
+            .unwrap_or_default();
+        if verb.starts_with("end") {
+            open.pop();
+        } else if OPENING.contains(&verb) {
+            open.push(start..start + length);
+        }
+        at = start + length;
+    }
+    open.pop()
+}
+
+fn syntax_hint(source: &str, place: &Range<usize>, what: &str) -> String {
+    let rest = source.get(place.start..).unwrap_or_default();
+    let hint = match rest.as_bytes() {
+        [b'&', ..] => "write `and`",
+        [b'|', b'|', ..] => "write `or`",
+        [b'!', ..] => "write `not`",
+        [b'=', ..] => "`==` compares",
+        [b'?', ..] => "write `a if condition else b`",
+        [b'$', ..] => "names are written without `$`",
+        _ if what.contains("operator") => "make them alike: `| string` makes a text, `| int` a number",
+        _ if what.contains("unknown statement end") => "close the block that is open: `{% if … %}` with `{% endif %}`",
+        _ if what.contains("end of") => {
+            "something is left open: a bracket, a quote, or a block without its `{% end… %}`"
+        }
+        _ => SYNTAX,
+    };
+    hint.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::template::environment;
+
+    #[test]
+    fn the_filters_and_tests_are_those_that_there_are() {
+        let kind = |template: String| {
+            let rendered = environment().render_str(&template, ());
+            rendered.err().map(|error| error.kind())
+        };
+        for filter in FILTERS {
+            let kind = kind(format!("{{{{ 1 | {filter} }}}}"));
+            assert_ne!(kind, Some(ErrorKind::UnknownFilter), "{filter}");
+        }
+        for test in TESTS {
+            let kind = kind(format!("{{{{ 1 is {test} }}}}"));
+            assert_ne!(kind, Some(ErrorKind::UnknownTest), "{test}");
+        }
+        assert_eq!(kind("{{ 1 | nope }}".to_owned()), Some(ErrorKind::UnknownFilter));
+        assert_eq!(kind("{{ 1 is nope }}".to_owned()), Some(ErrorKind::UnknownTest));
+    }
+}

@@ -1,0 +1,145 @@
+//! Where in a file a part of a string is, whatever quotes and escapes it is written with.
+
+use std::ops::Range;
+
+use crate::error::Origin;
+
+/// The part `place` of `source`, which begins at `offset` of the string whose literal is at `origin`.
+///
+/// The whole literal where its text is not the one that was read, as with a value that was made.
+pub(super) fn narrow(origin: &Origin, source: &str, offset: usize, place: Range<usize>) -> Origin {
+    let literal = origin.file.text.get(origin.span.clone()).unwrap_or_default();
+    let Some((text, places)) = decoded(literal) else {
+        return origin.clone();
+    };
+    if text.get(offset..offset + source.len()) != Some(source) {
+        return origin.clone();
+    }
+    let at = |part: usize| {
+        places
+            .get(offset + part.min(source.len()))
+            .copied()
+            .unwrap_or(literal.len())
+    };
+    let begin = at(place.start);
+    // Where something is missing there is no character to point at.
+    let end = at(place.end).max(begin);
+    Origin::new(&origin.file, origin.span.start + begin..origin.span.start + end)
+}
+
+/// The place of an attribute may begin at its dot or bracket: the name before it belongs to what people look for.
+pub(super) fn whole_name(text: &str, span: Range<usize>) -> Range<usize> {
+    let is_inner = text
+        .get(span.clone())
+        .is_some_and(|excerpt| excerpt.starts_with(['.', '[']));
+    if !is_inner {
+        return span;
+    }
+    let mut depth = 0_usize;
+    let mut start = span.start;
+    for (at, character) in text[..span.start].char_indices().rev() {
+        match character {
+            ']' => depth += 1,
+            '[' if depth > 0 => depth -= 1,
+            _ if depth > 0 || character.is_ascii_alphanumeric() || "_.".contains(character) => {}
+            _ => break,
+        }
+        start = at;
+    }
+    start..span.end
+}
+
+/// The text of a TOML string, and for each of its bytes, and its end, where in the literal that is.
+fn decoded(literal: &str) -> Option<(String, Vec<usize>)> {
+    let quote = literal.chars().next().filter(|first| ['"', '\''].contains(first))?;
+    let long: String = [quote; 3].iter().collect();
+    let is_long = literal.len() >= 6 && literal.starts_with(&long) && literal.ends_with(&long);
+    let width = if is_long { 3 } else { 1 };
+    let end = literal.len().checked_sub(width).filter(|end| *end >= width)?;
+    let mut at = width;
+    if is_long {
+        let inner = &literal[width..end];
+        at += ["\r\n", "\n"]
+            .iter()
+            .find(|line_end| inner.starts_with(**line_end))
+            .map_or(0, |line_end| line_end.len());
+    }
+    let mut text = String::new();
+    let mut places = Vec::new();
+    while at < end {
+        let rest = &literal[at..end];
+        let (character, length) = match rest.chars().next()? {
+            '\\' if quote == '"' => escape(rest)?,
+            plain => (Some(plain), plain.len_utf8()),
+        };
+        if let Some(character) = character {
+            text.push(character);
+            places.resize(text.len(), at);
+        }
+        at += length;
+    }
+    places.push(end);
+    Some((text, places))
+}
+
+/// What an escape stands for, and its length; nothing where it joins lines.
+fn escape(text: &str) -> Option<(Option<char>, usize)> {
+    let second = text[1..].chars().next()?;
+    let of_code = |digits: usize| {
+        let code = u32::from_str_radix(text.get(2..2 + digits)?, 16).ok()?;
+        Some((Some(char::from_u32(code)?), 2 + digits))
+    };
+    match second {
+        'b' => Some((Some('\u{8}'), 2)),
+        't' => Some((Some('\t'), 2)),
+        'n' => Some((Some('\n'), 2)),
+        'f' => Some((Some('\u{c}'), 2)),
+        'r' => Some((Some('\r'), 2)),
+        'e' => Some((Some('\u{1b}'), 2)),
+        'x' => of_code(2),
+        'u' => of_code(4),
+        'U' => of_code(8),
+        '"' | '\\' => Some((Some(second), 2)),
+        _ => {
+            let rest = text[1..].trim_start_matches([' ', '\t', '\n', '\r']);
+            Some((None, text.len() - rest.len()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::SourceFile;
+    use crate::value::{Kind, parse_toml};
+
+    /// What of the file is blamed for `word` of the value of `a`.
+    fn blamed(file: &str, word: &str) -> (usize, usize, String) {
+        let file = SourceFile::new("t.toml", file);
+        let table = parse_toml(&file).expect("TOML");
+        let Kind::String(text) = &table["a"].value.kind else {
+            panic!("a string")
+        };
+        let at = text.find(word).expect("the word is there");
+        let origin = table["a"].value.origin.as_ref().expect("a place");
+        let place = narrow(origin, text, 0, at..at + word.len());
+        let (line, column) = place.line_column();
+        (line, column, file.text[place.span].to_owned())
+    }
+
+    #[test]
+    fn a_word_is_found_in_every_kind_of_string() {
+        assert_eq!(blamed("a = 'x word'", "word"), (1, 8, "word".to_owned()));
+        assert_eq!(blamed("a = \"\"\"\nx\n word\"\"\"", "word"), (3, 2, "word".to_owned()));
+        assert_eq!(blamed("a = '''\r\nx\r\n word'''", "word"), (3, 2, "word".to_owned()));
+        assert_eq!(
+            blamed("a = \"\\\"x\\\" \\u00e4\\t word\"", "word"),
+            (1, 21, "word".to_owned())
+        );
+        assert_eq!(
+            blamed("a = \"\"\"one \\\n   word\"\"\"", "word"),
+            (2, 4, "word".to_owned())
+        );
+        assert_eq!(blamed("a = \"ä\\u00e4\"", "ää"), (1, 6, "ä\\u00e4".to_owned()));
+    }
+}

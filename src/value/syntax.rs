@@ -1,0 +1,290 @@
+//! What is wrong with a text that is no TOML, as people would say it: one mistake a line, at its beginning, and none that only
+//! follow from one before.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, Error};
+
+use crate::error::{Diagnostic, Origin, SourceFile};
+
+/// The mistakes behind `errors`, which are in the order of the text; `table` is what could be read.
+pub(super) fn mistakes(file: &Arc<SourceFile>, errors: &[Error], table: &DeTable<'_>) -> Vec<Diagnostic> {
+    let mut mistakes = Vec::new();
+    let mut last_line = 0;
+    let mut repeats_heading = false;
+    let mut sorted: Vec<(Range<usize>, &str)> = errors
+        .iter()
+        .map(|error| (error.span().unwrap_or(0..0), error.message()))
+        .collect();
+    sorted.sort_by_key(|(span, _)| span.start);
+    for (span, message) in sorted {
+        let place = Origin::new(file, span.clone());
+        let line = place.line_column().0;
+        if line == last_line {
+            continue;
+        }
+        let is_repeated = message.starts_with("duplicate key");
+        let is_heading = is_heading(&file.text, span.start);
+        if is_repeated && repeats_heading && !is_heading {
+            continue;
+        }
+        repeats_heading = is_repeated && is_heading;
+        last_line = line;
+        if let Some(open) = open_before(&file.text, &span, message) {
+            mistakes.push(without_end(file, open));
+            // All that follows is read as if it stood inside.
+            break;
+        }
+        mistakes.push(if is_repeated {
+            repeated(&place, table)
+        } else {
+            told(&place, message)
+        });
+    }
+    mistakes
+}
+
+/// A bracket or a quote that is still open where reading failed.
+fn open_before(text: &str, span: &Range<usize>, message: &str) -> Option<usize> {
+    let start = span.start.min(text.len());
+    if message.contains("string, expected") {
+        // The end of a line, or of the file, ends a string's search for its end.
+        return last_open(&text[..start], true);
+    }
+    let open = last_open(&text[..start], false)?;
+    let line = &text[line_of(text, start)];
+    let is_new = text[open..start].contains('\n') && looks_like_an_entry(line);
+    let is_end = text[start..].trim().is_empty();
+    (is_new || is_end || message.starts_with("unclosed array,") || message.starts_with("unclosed inline"))
+        .then_some(open)
+}
+
+fn looks_like_an_entry(line: &str) -> bool {
+    let line = line.trim_start();
+    let key = line.trim_start_matches(|character: char| character.is_alphanumeric() || "_-.\"'".contains(character));
+    let is_key = key.len() < line.len() && key.trim_start().starts_with('=');
+    let heading = line.trim_start_matches('[');
+    is_key || (line.starts_with('[') && heading.starts_with(|first: char| first.is_alphabetic()))
+}
+
+fn without_end(file: &Arc<SourceFile>, open: usize) -> Diagnostic {
+    let rest = &file.text[open..line_of(&file.text, open).end];
+    let (what, end) = match rest.as_bytes() {
+        [b'[', ..] => ("a list", "]"),
+        [b'{', ..] => ("a table", "}"),
+        [b'"', b'"', b'"', ..] => ("a text", "\"\"\""),
+        [b'\'', b'\'', b'\'', ..] => ("a text", "'''"),
+        [b'\'', ..] => ("a text", "'"),
+        _ => ("a text", "\""),
+    };
+    let place = Origin::new(file, open..open + rest.trim_end().len());
+    Diagnostic::new(format!("{what} without an end"))
+        .at(&place, "it begins here")
+        .hint(format!("close it with `{end}`"))
+}
+
+/// The place of the innermost bracket that is open at the end of `text`, or of the last quote.
+fn last_open(text: &str, wants_quote: bool) -> Option<usize> {
+    let mut open = Vec::new();
+    let mut at = 0;
+    let mut quote = None;
+    while at < text.len() {
+        let rest = &text[at..];
+        let first = rest.chars().next()?;
+        match first {
+            '#' => at += rest.find('\n').unwrap_or(rest.len()),
+            '"' | '\'' => {
+                quote = Some(at);
+                at += string_length(rest, first);
+            }
+            '[' if open.is_empty() && text[line_of(text, at).start..at].trim().is_empty() => {
+                at += rest.find('\n').unwrap_or(rest.len());
+            }
+            '[' | '{' => {
+                open.push(at);
+                at += 1;
+            }
+            ']' | '}' => {
+                open.pop();
+                at += 1;
+            }
+            other => at += other.len_utf8(),
+        }
+    }
+    if wants_quote { quote } else { open.pop() }
+}
+
+/// The length of the string at the start of `text`, as far as it goes.
+fn string_length(text: &str, quote: char) -> usize {
+    let long: String = [quote; 3].iter().collect();
+    if let Some(rest) = text.strip_prefix(&long) {
+        return rest.find(&long).map_or(text.len(), |end| end + 6);
+    }
+    let mut is_escaped = false;
+    for (at, character) in text.char_indices().skip(1) {
+        match character {
+            '\n' => return at,
+            _ if is_escaped => is_escaped = false,
+            '\\' if quote == '"' => is_escaped = true,
+            _ if character == quote => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+fn told(place: &Origin, message: &str) -> Diagnostic {
+    let text = &place.file.text;
+    let line = line_of(text, place.span.start);
+    let word = widened(place);
+    let excerpt = text.get(word.span.clone()).unwrap_or_default();
+    let key = text[line.clone()].split('=').next().unwrap_or_default().trim();
+    let (wrong, _) = message.split_once(", expected").unwrap_or((message, ""));
+    let quoted = "write texts in quotes";
+    match wrong {
+        "string values must be quoted" if excerpt.is_empty() => Diagnostic::new(format!("`{key}` has no value"))
+            .at(place, "the value is missing here")
+            .hint(format!("write `{key} = …`, or take the line out")),
+        "invalid boolean" | "string values must be quoted" => {
+            let hint = match excerpt.to_lowercase().as_str() {
+                "true" | "yes" | "on" => "write `true`".to_owned(),
+                "false" | "no" | "off" => "write `false`".to_owned(),
+                "none" | "null" | "nil" => "take the line out: there is no value for nothing".to_owned(),
+                _ => format!("{quoted}: `\"{excerpt}\"`"),
+            };
+            Diagnostic::new(format!("`{excerpt}` is no value"))
+                .at(&word, "neither a text in quotes, nor a number, `true` or `false`")
+                .hint(hint)
+        }
+        "unexpected leading zero" => Diagnostic::new(format!("`{excerpt}` is no number"))
+            .at(&word, "numbers do not begin with a zero")
+            .hint(format!("{quoted}, as modes are: `\"{excerpt}\"`")),
+        "missing comma between array elements" | "missing comma between key-value pairs" => {
+            Diagnostic::new("a comma is missing")
+                .at(&word, "before this")
+                .hint(format!("write `, {excerpt}`"))
+        }
+        "unclosed table" | "unclosed array table" => {
+            let heading = text[line.clone()].trim_end();
+            let end = if wrong == "unclosed table" { "]" } else { "]]" };
+            let closed = heading.trim_end_matches(']');
+            Diagnostic::new("a heading without an end")
+                .at(
+                    &Origin::new(&place.file, line.start..line.start + heading.len()),
+                    "not closed",
+                )
+                .hint(format!("write `{closed}{end}`"))
+        }
+        "key with no value" | "invalid unquoted key"
+            if text[line.clone()].contains(':') && excerpt.starts_with(':') =>
+        {
+            let key = text[line.start..place.span.start].trim();
+            Diagnostic::new("a `:` where TOML has `=`")
+                .at(&word, "this is no YAML")
+                .hint(format!("write `{key} = …`"))
+        }
+        "key with no value" => {
+            let heading = text[line.clone()].trim();
+            Diagnostic::new(format!("`{heading}` is neither a key with its value nor a heading"))
+                .at(&Origin::new(&place.file, trimmed(text, &line)), "`=` is missing")
+                .hint("write `key = value`, or `[heading]`")
+        }
+        _ => Diagnostic::new("invalid TOML")
+            .at(&word, message)
+            .hint("look at quotes, commas and brackets here and in the line above"),
+    }
+}
+
+/// A key or a heading that is there already.
+fn repeated(place: &Origin, table: &DeTable<'_>) -> Diagnostic {
+    let text = &place.file.text;
+    let name = text
+        .get(place.span.clone())
+        .unwrap_or_default()
+        .trim_matches(['"', '\'']);
+    let mut found = Vec::new();
+    keys_called(name, table, &mut found);
+    let is_heading = is_heading(text, place.span.start);
+    let heading = is_heading.then(|| same_heading(place)).flatten();
+    let alike = found
+        .into_iter()
+        .filter(|span| span.start < place.span.start && self::is_heading(text, span.start) == is_heading);
+    let first = heading
+        .or_else(|| alike.max_by_key(|span| span.start))
+        .map(|span| Origin::new(&place.file, span));
+    let what = if is_heading { "heading" } else { "key" };
+    Diagnostic::new(format!("the {what} `{name}` is there twice"))
+        .at(place, "the second time")
+        .at_maybe(first.as_ref(), "the first time")
+        .hint(if is_heading {
+            "put what belongs to it below the first one"
+        } else {
+            "take one of them out"
+        })
+}
+
+/// The same part of an earlier heading with the same words.
+fn same_heading(place: &Origin) -> Option<Range<usize>> {
+    let text = &place.file.text;
+    let own = line_of(text, place.span.start);
+    let mut start = 0;
+    for line in text[..own.start].split_inclusive('\n') {
+        if line.trim_end() == text[own.clone()].trim_end() {
+            let back = own.start - start;
+            return Some(place.span.start - back..place.span.end - back);
+        }
+        start += line.len();
+    }
+    None
+}
+
+fn keys_called(name: &str, table: &DeTable<'_>, found: &mut Vec<Range<usize>>) {
+    for (key, value) in table {
+        if key.get_ref().as_ref() == name {
+            found.push(key.span());
+        }
+        keys_in(name, value, found);
+    }
+}
+
+fn keys_in(name: &str, value: &Spanned<DeValue<'_>>, found: &mut Vec<Range<usize>>) {
+    match value.get_ref() {
+        DeValue::Table(table) => keys_called(name, table, found),
+        DeValue::Array(items) => items.iter().for_each(|item| keys_in(name, item, found)),
+        _ => {}
+    }
+}
+
+/// The place, and the rest of the word that begins there.
+fn widened(place: &Origin) -> Origin {
+    let text = &place.file.text;
+    let rest = text.get(place.span.start..).unwrap_or_default();
+    let first = rest.chars().next();
+    let length = match first {
+        Some(quote @ ('"' | '\'')) => string_length(rest, quote),
+        _ => rest
+            .find(|character: char| character.is_whitespace() || ",]}=".contains(character))
+            .unwrap_or(rest.len()),
+    };
+    let end = (place.span.start + length).max(place.span.end);
+    Origin::new(&place.file, place.span.start..end)
+}
+
+/// The line that holds `at`, without its line break.
+fn line_of(text: &str, at: usize) -> Range<usize> {
+    let at = at.min(text.len());
+    let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
+    let end = text[at..].find('\n').map_or(text.len(), |end| at + end);
+    start..end
+}
+
+fn trimmed(text: &str, line: &Range<usize>) -> Range<usize> {
+    let start = line.end - text[line.clone()].trim_start().len();
+    start..start + text[start..line.end].trim_end().len()
+}
+
+fn is_heading(text: &str, at: usize) -> bool {
+    text[line_of(text, at)].trim_start().starts_with('[')
+}

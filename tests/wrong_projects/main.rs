@@ -1,0 +1,216 @@
+//! Wrong projects, each a little different from a right one, and what `homelab check` says of them, to the letter.
+//!
+//! A case of `cases/` marks where its mistakes are. Here it is seen to that every mistake is told at its word, once, and
+//! with a next step, that nothing else is told, and that the text is the one that somebody read and found helpful.
+//! `HOMELAB_WRITE_TEXTS=1 cargo test --test wrong_projects` writes what is told into the cases: read it before you commit.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may end at the first thing that is not as it should be"
+)]
+
+mod case;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use case::{Case, Mark};
+use serde_json::Value as Json;
+
+/// Fewer cases would leave kinds of mistakes out.
+const AT_LEAST: usize = 60;
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/wrong_projects")
+        .join(name)
+}
+
+fn cases() -> Vec<Case> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder("cases"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    paths.sort();
+    paths.iter().map(|path| Case::read(path, &folder("base"))).collect()
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// The right project with the files of `case`.
+fn project(case: &Case) -> tempfile::TempDir {
+    let project = tempfile::tempdir().unwrap();
+    copy_folder(&folder("base"), project.path());
+    for (path, content) in &case.files {
+        // What is given on the command line is in no file.
+        if path.starts_with("--") {
+            continue;
+        }
+        let path = project.path().join(path);
+        match content {
+            Some(content) => {
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, content).unwrap();
+            }
+            None => fs::remove_file(path).unwrap(),
+        }
+    }
+    project
+}
+
+fn homelab(project: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let ran = Command::new(env!("CARGO_BIN_EXE_homelab"))
+        .args(arguments)
+        .current_dir(project)
+        .env("NO_COLOR", "1")
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (ran.status.code(), text(ran.stdout), text(ran.stderr))
+}
+
+/// What is not as it should be about what is told of a case.
+fn failures(case: &Case) -> Vec<String> {
+    let project = project(case);
+    let command: Vec<&str> = case.command.iter().map(String::as_str).collect();
+    let (code, stdout, stderr) = homelab(project.path(), &command);
+    let mut failures = Vec::new();
+    if code != Some(3) || !stdout.is_empty() {
+        failures.push(format!("it ends with {code:?}, and says on stdout: {stdout}"));
+    }
+    if std::env::var_os("HOMELAB_WRITE_TEXTS").is_some() {
+        let text = format!("{}\n==\n{stderr}", case.given);
+        fs::write(folder("cases").join(format!("{}.txt", case.name)), text).unwrap();
+    } else if stderr != case.told {
+        let (told, expected) = first_difference(&stderr, &case.told);
+        failures.push(format!(
+            "it says otherwise:\n      told      {told}\n      expected  {expected}"
+        ));
+    }
+    let (_, document, _) = homelab(project.path(), &[&command[..], &["--format", "json"]].concat());
+    match serde_json::from_str::<Json>(&document) {
+        Ok(document) => failures.extend(misplaced(case, &stderr, document["mistakes"].as_array().unwrap())),
+        // What is wrong about the command itself is told alone.
+        Err(_) if case.marks.is_empty() && stderr.starts_with("error: ") && stderr.contains("hint: ") => {}
+        Err(_) => failures.push("there is no JSON document".to_owned()),
+    }
+    failures
+}
+
+fn first_difference<'a>(told: &'a str, expected: &'a str) -> (&'a str, &'a str) {
+    let mut pairs = told.lines().zip(expected.lines());
+    pairs
+        .find(|(told, expected)| told != expected)
+        .unwrap_or(("more, or fewer lines", ""))
+}
+
+/// Mistakes that are not where the case says, or that leave people alone.
+fn misplaced(case: &Case, text: &str, mistakes: &[Json]) -> Vec<String> {
+    let mut failures = Vec::new();
+    let mut told: Vec<Mark> = Vec::new();
+    for mistake in mistakes {
+        let title = mistake["title"].as_str().unwrap_or_default();
+        if mistake["hint"].is_null() {
+            failures.push(format!("no next step: {title}"));
+        }
+        if mistake.get("file").is_some() {
+            told.push(mark(case, mistake, true));
+        } else if !case.marks.is_empty() {
+            failures.push(format!("no place: {title}"));
+        }
+        let also = mistake["also"].as_array().into_iter().flatten();
+        told.extend(also.map(|place| mark(case, place, false)));
+    }
+    if case.marks.is_empty() && mistakes.len() != 1 {
+        failures.push(format!("{} mistakes are told", mistakes.len()));
+    }
+    told.sort();
+    for mark in case.marks.iter().filter(|mark| !told.contains(mark)) {
+        failures.push(format!("nothing is told at {}", shown(mark)));
+    }
+    for mark in told.iter().filter(|mark| !case.marks.contains(mark)) {
+        failures.push(format!("told at {}", shown(mark)));
+    }
+    if told.windows(2).any(|pair| pair[0] == pair[1] && pair[0].is_first) {
+        failures.push("one place is blamed twice".to_owned());
+    }
+    for mark in case.marks.iter().filter(|mark| mark.is_first) {
+        let place = format!("{}:{}:{}", mark.file, mark.line, mark.column);
+        if !text.contains(&place) {
+            failures.push(format!("the text does not name {place}"));
+        }
+    }
+    failures
+}
+
+fn shown(mark: &Mark) -> String {
+    let end = if mark.is_first { "" } else { " (a further end)" };
+    format!("{}:{}:{} `{}`{end}", mark.file, mark.line, mark.column, mark.word)
+}
+
+/// The place, with what the file holds there.
+fn mark(case: &Case, place: &Json, is_first: bool) -> Mark {
+    let number = |key: &str| place[key].as_u64().unwrap();
+    let file = place["file"].as_str().unwrap();
+    let text = match case.files.get(file) {
+        Some(content) => String::from_utf8_lossy(content.as_deref().unwrap_or_default()).into_owned(),
+        None => fs::read_to_string(folder("base").join(file)).unwrap_or_default(),
+    };
+    let offset = |line: u64, column: u64| {
+        let above: usize = text
+            .split_inclusive('\n')
+            .take(usize::try_from(line).unwrap() - 1)
+            .map(str::len)
+            .sum();
+        let before = text[above..].chars().take(usize::try_from(column).unwrap() - 1);
+        above + before.map(char::len_utf8).sum::<usize>()
+    };
+    let start = offset(number("line"), number("column"));
+    let end = offset(number("end_line"), number("end_column"));
+    Mark {
+        file: file.to_owned(),
+        line: number("line"),
+        column: number("column"),
+        word: text[start..end].to_owned(),
+        is_first,
+    }
+}
+
+#[test]
+fn the_right_project_is_right() {
+    let right = tempfile::tempdir().unwrap();
+    copy_folder(&folder("base"), right.path());
+    let (code, stdout, stderr) = homelab(right.path(), &["check"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert!(stdout.starts_with("nothing wrong: 4 plans"), "{stdout}");
+}
+
+#[test]
+fn every_mistake_is_told_at_its_word_and_with_a_next_step() {
+    let cases = cases();
+    assert!(cases.len() >= AT_LEAST, "{} cases", cases.len());
+    let mut failing = Vec::new();
+    for case in &cases {
+        let failures = failures(case);
+        if !failures.is_empty() {
+            failing.push(format!("{}\n    {}", case.name, failures.join("\n    ")));
+        }
+    }
+    assert!(
+        failing.is_empty(),
+        "{} of {} cases fail:\n{}",
+        failing.len(),
+        cases.len(),
+        failing.join("\n")
+    );
+}
