@@ -44,6 +44,7 @@ pub(super) fn check(project: &Project, broken: &BTreeSet<String>) -> Vec<Diagnos
     mistakes.extend(files::check(project, is_complete, &mut used));
     if broken.is_empty() && mistakes.is_empty() {
         mistakes.extend(unused::check(project, &used));
+        mistakes.extend(unused::check_settings(project));
     }
     mistakes
 }

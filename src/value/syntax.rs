@@ -108,7 +108,12 @@ fn last_open(text: &str, wants_quote: bool) -> Option<usize> {
                 at += 1;
             }
             ']' | '}' => {
-                open.pop();
+                let last = open.pop();
+                let is_other = |open: &usize| text[*open..].starts_with('[') != (first == ']');
+                // One that is closed as another was not closed.
+                if let Some(last) = last.filter(is_other).filter(|_| !wants_quote) {
+                    return Some(last);
+                }
                 at += 1;
             }
             other => at += other.len_utf8(),

@@ -64,6 +64,29 @@ fn check_table(
     }
 }
 
+/// Settings of a stack that are almost called as a default of it.
+pub(super) fn check_settings(project: &Project) -> Vec<Diagnostic> {
+    let tables = data_tables(project).into_iter();
+    let settings = tables.filter_map(|table| table.get("stack_settings")?.value.as_table());
+    let mut mistakes = Vec::new();
+    for (name, entry) in settings.flatten() {
+        let (Some(stack), Some(table)) = (project.catalogue.get(name), entry.value.as_table()) else {
+            continue;
+        };
+        for (key, entry) in table.iter().filter(|(key, _)| !stack.defaults.contains_key(*key)) {
+            let near = closest(key, stack.defaults.keys().map(String::as_str));
+            if let Some(meant) = near.filter(|meant| is_misspelt(key, meant, table)) {
+                mistakes.push(
+                    Diagnostic::new(format!("stack `{name}` has no default `{key}`"))
+                        .at_maybe(entry.key.as_ref(), "it has no effect")
+                        .hint(format!("did you mean `{meant}`?")),
+                );
+            }
+        }
+    }
+    mistakes
+}
+
 /// What is used of the table at `above`.
 fn siblings<'a>(above: &'a str, used: &'a BTreeSet<String>) -> impl Iterator<Item = &'a str> {
     used.iter().filter_map(move |name| {
