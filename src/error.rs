@@ -35,12 +35,20 @@ pub struct Origin {
     pub span: Range<usize>,
 }
 
+/// The last place between two characters of `text` that is not after `at`.
+fn between(text: &str, at: usize) -> usize {
+    let at = at.min(text.len());
+    (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
 impl Origin {
-    /// The span `span` of `file`.
+    /// The span `span` of `file`, brought into it and between its characters where it is not.
     pub fn new(file: &Arc<SourceFile>, span: Range<usize>) -> Self {
+        let start = between(&file.text, span.start);
+        let end = between(&file.text, span.end).max(start);
         Self {
             file: Arc::clone(file),
-            span,
+            span: start..end,
         }
     }
 

@@ -5,6 +5,7 @@ mod files;
 mod known;
 mod names;
 mod parameters;
+mod unused;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,8 +39,13 @@ pub(super) fn check(project: &Project, broken: &BTreeSet<String>) -> Vec<Diagnos
     let is_complete = !broken
         .iter()
         .any(|path| path.starts_with("group_data/") || path.starts_with("inventories/"));
-    mistakes.extend(names::check(project, is_complete));
-    mistakes.extend(files::check(project, is_complete));
+    let mut used = BTreeSet::new();
+    mistakes.extend(names::check(project, is_complete, &mut used));
+    mistakes.extend(files::check(project, is_complete, &mut used));
+    if broken.is_empty() && mistakes.is_empty() {
+        mistakes.extend(unused::check(project, &used));
+        mistakes.extend(unused::check_settings(project));
+    }
     mistakes
 }
 

@@ -55,7 +55,8 @@ fn open_before(text: &str, span: &Range<usize>, message: &str) -> Option<usize> 
     }
     let open = last_open(&text[..start], false)?;
     let line = &text[line_of(text, start)];
-    let is_new = text[open..start].contains('\n') && looks_like_an_entry(line);
+    let is_item = text[open..].starts_with('{') && line.trim_start().starts_with('{');
+    let is_new = text[open..start].contains('\n') && (is_item || looks_like_an_entry(line));
     let is_end = text[start..].trim().is_empty();
     (is_new || is_end || message.starts_with("unclosed array,") || message.starts_with("unclosed inline"))
         .then_some(open)
@@ -107,7 +108,12 @@ fn last_open(text: &str, wants_quote: bool) -> Option<usize> {
                 at += 1;
             }
             ']' | '}' => {
-                open.pop();
+                let last = open.pop();
+                let is_other = |open: &usize| text[*open..].starts_with('[') != (first == ']');
+                // One that is closed as another was not closed.
+                if let Some(last) = last.filter(is_other).filter(|_| !wants_quote) {
+                    return Some(last);
+                }
                 at += 1;
             }
             other => at += other.len_utf8(),
@@ -161,6 +167,16 @@ fn told(place: &Origin, message: &str) -> Diagnostic {
         "unexpected leading zero" => Diagnostic::new(format!("`{excerpt}` is no number"))
             .at(&word, "numbers do not begin with a zero")
             .hint(format!("{quoted}, as modes are: `\"{excerpt}\"`")),
+        "missing comma between array elements" | "missing comma between key-value pairs"
+            if text[line.start..place.span.start].trim().is_empty() =>
+        {
+            let above = text[..line.start].trim_end();
+            let above = trimmed(text, &line_of(text, above.len()));
+            let end = text[above.clone()].rsplit(' ').next().unwrap_or_default();
+            Diagnostic::new("a comma is missing")
+                .at(&Origin::new(&place.file, above), "after this")
+                .hint(format!("write `{end},`"))
+        }
         "missing comma between array elements" | "missing comma between key-value pairs" => {
             Diagnostic::new("a comma is missing")
                 .at(&word, "before this")

@@ -9,7 +9,7 @@ use crate::error::{Diagnostic, not_text};
 use crate::project::Project;
 use crate::template::{Names, inspect_file};
 
-pub(super) fn check(project: &Project, is_complete: bool) -> Vec<Diagnostic> {
+pub(super) fn check(project: &Project, is_complete: bool, used: &mut BTreeSet<String>) -> Vec<Diagnostic> {
     let mut mistakes = Vec::new();
     let mut read: Vec<Names> = Vec::new();
     let mut bound: BTreeSet<&str> = BTreeSet::new();
@@ -22,6 +22,7 @@ pub(super) fn check(project: &Project, is_complete: bool) -> Vec<Diagnostic> {
         match std::str::from_utf8(bytes).map(|text| (text, inspect_file(&path, text))) {
             Ok((text, Ok(names))) => {
                 bound.extend(bound_in(text));
+                used.extend(names.used.iter().cloned());
                 read.push(names);
             }
             Ok((_, Err(mistake))) => mistakes.push(mistake),

@@ -1,5 +1,7 @@
 //! Names in templates and expressions: whether they parse, and whether anything can be called so.
 
+use std::collections::BTreeSet;
+
 use super::known::{Unknown, Vocabulary};
 use super::{data_tables, has_item, taken_vars, uses_of};
 use crate::error::{Diagnostic, Origin, suggestion};
@@ -8,12 +10,14 @@ use crate::project::{Project, Stack};
 use crate::template::{Names, inspect_expression, inspect_string};
 use crate::value::{Kind, Table, Value};
 
-pub(super) fn check(project: &Project, is_complete: bool) -> Vec<Diagnostic> {
+/// Mistakes; every name goes into `used`.
+pub(super) fn check(project: &Project, is_complete: bool, used: &mut BTreeSet<String>) -> Vec<Diagnostic> {
     let mut checker = Checker {
         known: Vocabulary::of(project),
         is_complete,
         vars: None,
         has_item: false,
+        used,
         mistakes: Vec::new(),
     };
     for table in data_tables(project) {
@@ -40,6 +44,7 @@ struct Checker<'a> {
     /// The vars of the task that is looked at.
     vars: Option<Vec<&'a str>>,
     has_item: bool,
+    used: &'a mut BTreeSet<String>,
     mistakes: Vec<Diagnostic>,
 }
 
@@ -120,6 +125,7 @@ impl<'a> Checker<'a> {
     }
 
     fn names(&mut self, names: &Names) {
+        self.used.extend(names.used.iter().cloned());
         if names.expects_undefined() {
             return;
         }
