@@ -110,19 +110,25 @@ pub enum Lookup {
 #[derive(Clone, Debug)]
 pub struct Overlay<'a> {
     facts: &'a Facts,
-    log: Vec<(OperationId, Effect)>,
+    /// Shared by all who only look: each operation of a plan gets a copy.
+    log: Arc<Vec<(OperationId, Effect)>>,
 }
 
 impl<'a> Overlay<'a> {
     /// The facts themselves, before any operation.
     pub fn new(facts: &'a Facts) -> Self {
-        Self { facts, log: Vec::new() }
+        Self {
+            facts,
+            log: Arc::default(),
+        }
     }
 
     /// Adds what an operation does.
     pub fn commit(&mut self, operation: &OperationId, effects: impl IntoIterator<Item = Effect>) {
-        self.log
-            .extend(effects.into_iter().map(|effect| (operation.clone(), effect)));
+        let mut effects = effects.into_iter().peekable();
+        if effects.peek().is_some() {
+            Arc::make_mut(&mut self.log).extend(effects.map(|effect| (operation.clone(), effect)));
+        }
     }
 
     /// The keys under which anything was read.
@@ -157,7 +163,7 @@ impl<'a> Overlay<'a> {
     /// Packages that operations so far remove and none brings back.
     pub fn removed_packages(&self) -> BTreeSet<String> {
         let mut removed = BTreeSet::new();
-        for (_, effect) in &self.log {
+        for (_, effect) in self.log.iter() {
             if let Effect::Set(FactKey::Package(name), Fact::Package(fact)) = effect {
                 match fact {
                     PackageFact::Absent => removed.insert(name.clone()),

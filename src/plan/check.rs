@@ -53,6 +53,7 @@ pub fn check(reading: &Reading, scope: &Scope) -> Result<Checked, Diagnostic> {
     }
     let wants_data = |path: &String| path.starts_with("group_data/") || path.starts_with("inventories/");
     let mut only = Only::default();
+    let mut runs: Vec<Run> = Vec::new();
     let is_planned = !reading.broken.iter().any(wants_data);
     for deploy in deploys.iter().filter(|name| is_readable("deploys", name)) {
         project.deploy(deploy)?;
@@ -63,10 +64,7 @@ pub fn check(reading: &Reading, scope: &Scope) -> Result<Checked, Diagnostic> {
                 Ok(run) => {
                     is_matched = true;
                     if is_planned {
-                        checked.pairs += 1;
-                        let build = build(&run, &Known::default(), &DigestKey::random());
-                        only.note(&run, &build);
-                        checked.add_build(build, inventory);
+                        runs.push(run);
                     }
                 }
                 Err(mistake) => unmatched = Some(unmatched.unwrap_or(mistake)),
@@ -77,6 +75,11 @@ pub fn check(reading: &Reading, scope: &Scope) -> Result<Checked, Diagnostic> {
             checked.add(&mistake, None);
         }
     }
+    for (run, build) in runs.iter().zip(builds(&runs)) {
+        checked.pairs += 1;
+        only.note(run, &build);
+        checked.add_build(build, &run.inventory);
+    }
     for mistake in only.unmatched(&scope.filter.only) {
         checked.add(&mistake, None);
     }
@@ -85,6 +88,28 @@ pub fn check(reading: &Reading, scope: &Scope) -> Result<Checked, Diagnostic> {
         origin.map(|origin| (origin.file.path.clone(), origin.span.start))
     });
     Ok(checked)
+}
+
+/// The plans of all runs, in their order, made on all processors.
+fn builds(runs: &[Run]) -> Vec<Build> {
+    let nothing = Known {
+        is_offline: true,
+        ..Known::default()
+    };
+    let one = |run: &Run| build(run, &nothing, &DigestKey::random());
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = runs.len().div_ceil(workers).max(1);
+    std::thread::scope(|scope| {
+        let shares: Vec<_> = runs
+            .chunks(share)
+            .map(|share| scope.spawn(move || share.iter().map(one).collect::<Vec<_>>()))
+            .collect();
+        let built = shares.into_iter().map(|share| match share.join() {
+            Ok(builds) => builds,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        built.flatten().collect()
+    })
 }
 
 /// The patterns of `--only` that selected nothing on any host, as mistakes.

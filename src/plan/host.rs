@@ -111,7 +111,9 @@ impl<'a> HostBuilder<'a> {
     /// What the plan came to.
     pub(super) fn end(mut self, build: &mut Build) -> Vec<PlannedOperation> {
         if build.missing.contains_key(self.name()) {
-            self.look_ahead(build);
+            if !self.known.is_offline {
+                self.look_ahead(build);
+            }
         } else if !self.known.done.contains_key(self.name()) {
             // Before anything is done: what was read of disks is not read again.
             for shortage in shortages(&self.operations, self.facts) {

@@ -30,6 +30,8 @@ pub struct Known {
     pub facts: BTreeMap<String, Facts>,
     /// Operations that are through and are not planned again, by host.
     pub done: BTreeMap<String, BTreeSet<OperationId>>,
+    /// Whether no host will be asked: nobody wants to know then what would be.
+    pub is_offline: bool,
 }
 
 /// Facts of other hosts, by host.

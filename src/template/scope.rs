@@ -65,6 +65,9 @@ pub(super) struct Inner {
 /// Shared by all: it holds no template, so that nothing of one host can be seen by another.
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(environment);
 
+/// A table of more keys is not kept in mind when it is looked at.
+const LARGE: usize = 16;
+
 /// What `stack.toml` may leave out.
 const OPTIONAL_SETTINGS: &[&str] = &["site", "backup"];
 
@@ -411,7 +414,9 @@ impl Inner {
 
     /// Keeps in mind what an expression may hand on as it is.
     fn looked_at(&self, value: &Value) {
-        self.seen().last = Some(value.clone());
+        // Nobody hands a large table on whole, such as all hosts.
+        let is_large = value.as_table().is_some_and(|table| table.len() > LARGE);
+        self.seen().last = (!is_large).then(|| value.clone());
     }
 
     pub(super) fn missed(&self, path: String, known: Vec<String>) {

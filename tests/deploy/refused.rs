@@ -8,7 +8,7 @@ fn what_cannot_be_done_is_said_in_its_place_and_nothing_is_done() {
     const FIRST: &str = "[[operation]]\nop = 'server.group'\ngroup = 'first'\n\n[[operation]]\n";
     let project = project("");
     project.write(
-        "templates/wrong.j2",
+        "templates/wrong.text",
         "fine = {{ host.name }}\nwrong = {{ no_such_thing }}\n",
     );
     let hosts = both(&project);
@@ -33,8 +33,8 @@ fn what_cannot_be_done_is_said_in_its_place_and_nothing_is_done() {
             "`-player` is no name of a user or group",
         ),
         (
-            "op = 'files.template'\nsrc = 'wrong.j2'\ndest = '/srv/wrong'",
-            "templates/wrong.j2:2:12",
+            "op = 'files.template'\nsrc = 'wrong.text'\ndest = '/srv/wrong'",
+            "templates/wrong.text:2:12",
             "no_such_thing",
         ),
         (
