@@ -61,6 +61,16 @@ fn named(text: &str) -> Vec<&str> {
 }
 
 #[test]
+fn the_page_on_architecture_tells_this_order() {
+    let layers: Vec<String> = LAYERS.iter().map(|layer| format!("`{}`", layer.join(" "))).collect();
+    let page = include_str!("../docs/architecture.md");
+    assert!(
+        page.contains(&format!("\n{} < `cli`\n", layers.join(" < "))),
+        "{layers:?}"
+    );
+}
+
+#[test]
 fn imports_point_one_way() {
     let mut edges = 0;
     for path in sources() {

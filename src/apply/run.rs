@@ -38,6 +38,8 @@ pub(super) struct HostApply<'a> {
     pub(super) live_output: bool,
     pub(super) stage: usize,
     pub(super) results: Vec<OperationResult>,
+    /// What was shown as one line and turned out to be several operations, or one of another name.
+    pub(super) spelt_out: BTreeSet<OperationId>,
     pub(super) notices: Vec<String>,
 }
 
@@ -268,29 +270,29 @@ impl HostApply<'_> {
     }
 
     /// What other hosts of the run see of this one, read anew.
-    pub(super) async fn read_visible(&mut self, writer: &mut Writer<'_>) -> Result<Facts, Halt> {
+    pub(super) async fn read_visible(
+        &mut self,
+        writer: &mut Writer<'_>,
+        keys: &BTreeSet<FactKey>,
+    ) -> Result<Facts, Halt> {
         let host = self.reviewed.host.clone();
         let facts = self.known.facts.entry(host.clone()).or_default();
-        let is_visible = |key: &&FactKey| {
-            matches!(
-                key,
-                FactKey::System | FactKey::User(_) | FactKey::Group(_) | FactKey::Package(_)
-            )
-        };
-        let mut keys: BTreeSet<FactKey> = facts.keys().filter(is_visible).cloned().collect();
-        keys.insert(FactKey::System);
-        gather(writer, &host, &keys, facts)
+        gather(writer, &host, keys, facts)
             .await
             .map_err(|error| gather_failed(&error))?;
         Ok(facts.clone())
     }
 
-    fn check_against_review(&self, now: &PlannedOperation) -> Result<(), Halt> {
+    fn check_against_review(&mut self, now: &PlannedOperation) -> Result<(), Halt> {
         let Some(reviewed) = self.reviewed_as(now) else {
             return Err(stale(&format!("`{}` was not in the review", now.id.slug())));
         };
         compare(reviewed, now).map_err(|departure| stale(&departure.to_string()))?;
         let was_open = matches!(reviewed.outcome, Outcome::Deferred { .. });
+        if reviewed.id != now.id {
+            let shown = reviewed.id.clone();
+            self.spelt_out.insert(shown);
+        }
         if was_open && matches!(now.outcome, Outcome::Change(_) | Outcome::Ensure { .. }) {
             self.tell(Event::Resolved {
                 host: self.reviewed.host.clone(),
@@ -352,11 +354,14 @@ impl HostApply<'_> {
         let mut operations = self.results;
         let done = self.known.done.get(&self.reviewed.host).cloned().unwrap_or_default();
         for operation in &self.reviewed.operations {
-            let is_through = done.contains(&operation.id);
             if told.contains(&operation.id) || operation.outcome == Outcome::Unchanged {
                 continue;
             }
-            let end = if is_through {
+            if halt.is_none() && self.spelt_out.contains(&operation.id) {
+                continue;
+            }
+            // What was open and turned out not to be wanted is in no later plan of a host that came to its end.
+            let end = if halt.is_none() || done.contains(&operation.id) {
                 LineEnd::AlreadySo
             } else {
                 LineEnd::NotReached
@@ -510,12 +515,12 @@ fn is_absent(key: &FactKey, facts: &Facts) -> bool {
     )
 }
 
-/// That too many hosts before this one failed.
-pub(super) fn held_back(why: &str) -> Halt {
+/// That too many other hosts failed for this one to begin, or to go on: what was `attempted`.
+pub(super) fn held_back(attempted: &str, why: &str) -> Halt {
     Halt {
         end: HostEnd::HeldBack,
         failure: Some(Failure {
-            attempted: "begin".to_owned(),
+            attempted: attempted.to_owned(),
             cause: Some(why.to_owned()),
             exit_code: None,
             output: String::new(),

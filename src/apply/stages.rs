@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use super::events::HostResult;
 use super::worker::Worker;
 use crate::facts::Facts;
-use crate::plan::PlannedOperation;
+use crate::plan::{PeerKeys, PlannedOperation};
 use crate::project::{Run, RunStage};
 
 /// Lets the workers carry out the stages of `run`; results come in the order of `workers`.
@@ -82,7 +82,7 @@ impl<'a> Course<'a> {
         let later = &self.run.stages[number + 1..];
         let is_later = |stage: &RunStage| stage.hosts.contains(&worker.plan.host);
         let is_asked =
-            |operation: &PlannedOperation| operation.stage > number && operation.peers.contains(&worker.plan.host);
+            |operation: &PlannedOperation| operation.stage > number && operation.peers.contains_key(&worker.plan.host);
         !later.iter().any(is_later)
             && !self
                 .workers
@@ -93,14 +93,18 @@ impl<'a> Course<'a> {
     /// What a stage's operations were planned from of other hosts, read anew where an earlier stage may have changed it.
     async fn read_peers(&self, worker: &Worker, number: usize) -> BTreeMap<String, Facts> {
         let of_stage = worker.plan.operations.iter().filter(|one| one.stage == number);
-        let wanted: BTreeSet<&String> = of_stage.flat_map(|operation| &operation.peers).collect();
+        let mut wanted: PeerKeys = PeerKeys::new();
+        for (host, keys) in of_stage.flat_map(|operation| &operation.peers) {
+            wanted.entry(host.clone()).or_default().extend(keys.iter().cloned());
+        }
         let may_have_changed = |operation: &PlannedOperation| {
             operation.stage < number && (operation.is_pending() || !operation.changes().is_empty())
         };
         let mut peers = BTreeMap::new();
-        for peer in self.workers.iter().filter(|peer| wanted.contains(&peer.plan.host)) {
-            if peer.plan.operations.iter().any(may_have_changed)
-                && let Some(facts) = peer.read().await
+        for peer in self.workers {
+            if let Some(keys) = wanted.remove(&peer.plan.host)
+                && peer.plan.operations.iter().any(may_have_changed)
+                && let Some(facts) = peer.read(keys).await
             {
                 peers.insert(peer.plan.host.clone(), facts);
             }

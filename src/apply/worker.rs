@@ -1,6 +1,6 @@
 //! One host's share of a run: it holds the connection and the host's lock from its first stage to its last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::events::{Event, HostResult};
 use super::run::{Halt, HostApply, held_back, lost};
 use super::{ApplyOptions, cancellation, interrupted};
-use crate::facts::Facts;
+use crate::facts::{FactKey, Facts};
 use crate::gather::ReadHost;
 use crate::plan::HostPlan;
 use crate::remote::{Connection, LockRequest, Writer};
@@ -36,7 +36,10 @@ pub(super) enum Order {
         done: oneshot::Sender<()>,
     },
     /// Read what other hosts see of this one.
-    Read { facts: oneshot::Sender<Facts> },
+    Read {
+        keys: BTreeSet<FactKey>,
+        facts: oneshot::Sender<Facts>,
+    },
     /// End, since too many hosts before this one failed.
     HoldBack { why: String },
 }
@@ -69,9 +72,9 @@ impl Worker {
     }
 
     /// What other hosts see of this one; nothing of a host that ended.
-    pub(super) async fn read(&self) -> Option<Facts> {
+    pub(super) async fn read(&self, keys: BTreeSet<FactKey>) -> Option<Facts> {
         let (facts, read) = oneshot::channel();
-        self.order(Order::Read { facts }).await;
+        self.order(Order::Read { keys, facts }).await;
         read.await.ok()
     }
 
@@ -123,6 +126,7 @@ async fn work(host: ReadHost, common: Common, mut orders: mpsc::Receiver<Order>)
         live_output: common.options.live_output,
         stage: 0,
         results: Vec::new(),
+        spelt_out: BTreeSet::new(),
         notices: Vec::new(),
     };
     let mut took = Duration::ZERO;
@@ -150,7 +154,7 @@ async fn obey(
 ) -> Option<Halt> {
     let first = orders.recv().await?;
     if let Order::HoldBack { why } = first {
-        return Some(held_back(&why));
+        return Some(held_back("begin", &why));
     }
     // Nobody closes it: without a turn the host is changed at once.
     let mut turn = common.turns.acquire().await.ok();
@@ -202,11 +206,11 @@ async fn follow(host_apply: &mut HostApply<'_>, writer: &mut Writer<'_>, order: 
             let _ = done.send(());
             Ok(!is_last)
         }
-        Order::Read { facts } => {
-            let read = host_apply.read_visible(writer).await?;
+        Order::Read { keys, facts } => {
+            let read = host_apply.read_visible(writer, &keys).await?;
             let _ = facts.send(read);
             Ok(true)
         }
-        Order::HoldBack { why } => Err(held_back(&why)),
+        Order::HoldBack { why } => Err(held_back("go on", &why)),
     }
 }

@@ -4,8 +4,9 @@
 use clap::{Command, CommandFactory as _};
 use clap_complete::engine::CompletionCandidate as Candidate;
 use clap_complete::{ArgValueCandidates, CompleteEnv};
-use homelab::facts::system::SystemFacts;
+use homelab::facts::{Fact, FactKey, Facts};
 use homelab::operations::OPERATIONS;
+use homelab::plan::visible_tree;
 use homelab::report;
 
 use super::Cli;
@@ -116,7 +117,9 @@ pub(super) fn operations() -> ArgValueCandidates {
 /// Names of facts.
 pub(super) fn facts() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
-        let names = report::fact_names(&SystemFacts::default()).into_iter();
+        let mut facts = Facts::default();
+        facts.insert(FactKey::System, Fact::System(Box::default()));
+        let names = report::fact_names(&visible_tree(&facts, None)).into_iter();
         names.map(Candidate::new).collect::<Vec<_>>()
     })
 }

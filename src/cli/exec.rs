@@ -25,7 +25,7 @@ pub(crate) struct ExecArguments {
     /// Inventory: the name of a file in `inventories/`
     #[arg(add = completion::inventories())]
     inventory: String,
-    /// Hosts: a name, a group or a glob, or several with commas between them
+    /// Hosts: a name, a group or a glob, or several with commas between them; with `!` before it, all but those
     #[arg(required = true, value_name = "PATTERN", value_delimiter = ',', num_args = 1, add = completion::host_patterns())]
     patterns: Vec<String>,
     /// How many hosts at once

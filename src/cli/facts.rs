@@ -5,8 +5,10 @@ use std::process::ExitCode;
 use clap::Args;
 use homelab::apply::{HostEnd, exit_code};
 use homelab::error::{Diagnostic, suggestion};
-use homelab::gather::read_system;
+use homelab::gather::read_facts;
+use homelab::plan::{named_key, visible_tree};
 use homelab::report;
+use homelab::template::FACT_FAMILIES;
 
 use super::format::Format;
 use super::interruption::Interruption;
@@ -23,7 +25,7 @@ pub(crate) struct FactsArguments {
     /// The host
     #[arg(add = completion::hosts())]
     host: String,
-    /// A fact, or several that begin so: `os`, `os.codename`
+    /// A fact, or several that begin so: `os`, `os.codename`, `users.root`, `packages.openssh-server.version`
     #[arg(add = completion::facts())]
     name: Option<String>,
     #[command(flatten)]
@@ -44,16 +46,22 @@ pub(super) fn run(arguments: &FactsArguments) -> anyhow::Result<ExitCode> {
     }
     let targets = targets::of_hosts(&project, &arguments.inventory, std::iter::once(arguments.host.as_str()))?;
     let targets = arguments.ways.complete(targets)?;
+    let path = path(arguments.name.as_deref().unwrap_or_default());
+    let named = match path.as_slice() {
+        [family, name, ..] if FACT_FAMILIES.contains(family) => Some((*family, *name)),
+        _ => None,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let read = runtime.block_on(async {
         let mut interruption = Interruption::listen()?;
         let Some(target) = targets.first() else {
             anyhow::bail!("no host was named");
         };
-        Ok(interruption.or(read_system(target)).await)
+        let key = named.map(|(family, name)| named_key(family, name));
+        Ok(interruption.or(read_facts(target, key)).await)
     })?;
     let facts = match read {
-        Some(Ok(facts)) => facts,
+        Some(Ok(facts)) => visible_tree(&facts, named),
         Some(Err(error)) => {
             errors::show_reading(&error);
             return Ok(ExitCode::from(exit_code([HostEnd::Unreachable])));
@@ -64,8 +72,8 @@ pub(super) fn run(arguments: &FactsArguments) -> anyhow::Result<ExitCode> {
         }
     };
     let Some(text) = (match arguments.format {
-        Format::Text => report::facts(&facts, arguments.name.as_deref()),
-        Format::Json => report::facts_json(&facts, arguments.name.as_deref()),
+        Format::Text => report::facts(&facts, &path),
+        Format::Json => report::facts_json(&facts, &path),
     }) else {
         let name = arguments.name.as_deref().unwrap_or_default();
         let known = report::fact_names(&facts);
@@ -76,4 +84,16 @@ pub(super) fn run(arguments: &FactsArguments) -> anyhow::Result<ExitCode> {
     };
     print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The parts of a fact's name. A package's name may have dots.
+fn path(name: &str) -> Vec<&str> {
+    const ATTRIBUTES: &[&str] = &["version"];
+    let Some(package) = name.strip_prefix("packages.") else {
+        return name.split('.').filter(|part| !part.is_empty()).collect();
+    };
+    match package.rsplit_once('.') {
+        Some((package, attribute)) if ATTRIBUTES.contains(&attribute) => vec!["packages", package, attribute],
+        _ => vec!["packages", package],
+    }
 }

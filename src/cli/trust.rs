@@ -22,7 +22,7 @@ pub(crate) struct TrustArguments {
     /// Inventory: the name of a file in `inventories/`
     #[arg(add = completion::inventories())]
     inventory: String,
-    /// Only hosts that match: a name, a group or a glob
+    /// Only hosts that match: a name, a group or a glob; with `!` before it, all but those
     #[arg(long, value_name = "PATTERN", value_delimiter = ',', add = completion::host_patterns())]
     limit: Vec<String>,
     /// Trust without asking

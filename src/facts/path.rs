@@ -84,7 +84,8 @@ const PIECE: u64 = 64 << 20;
 
 /// One `stat` for all paths and one for the file systems of directories, then the links' targets, what may not be seen, one `sha256sum` for those that are files, and one for each large one.
 ///
-/// A sign of life is a line that no digest looks like.
+/// A sign of life is a line that no digest looks like. Processes are what a look at a host costs; `busybox` has a `find` that cannot
+/// print, and so one `readlink` a link.
 pub(super) fn probe(paths: &[&str]) -> String {
     format!(
         "{HIDDEN}set -- {}\n\
@@ -93,7 +94,8 @@ pub(super) fn probe(paths: &[&str]) -> String {
          (for p; do shift; if [ -d \"$p\" ] && [ ! -L \"$p\" ]; then set -- \"$@\" \"$p\"; fi; done\n\
          [ $# = 0 ] || exec stat -f -c '{room}' -- \"$@\" 2>/dev/null)\n\
          printf 'links\\n'\n\
-         for p; do [ -L \"$p\" ] && printf '%s\\n%s\\n' \"$p\" \"$(readlink -- \"$p\")\"; done\n\
+         (for p; do shift; if [ -L \"$p\" ]; then set -- \"$@\" \"$p\"; fi; done\n\
+         [ $# = 0 ] || find \"$@\" -prune -printf '%p\\n%l\\n' 2>/dev/null || for p; do printf '%s\\n%s\\n' \"$p\" \"$(readlink -- \"$p\")\"; done)\n\
          printf 'hidden\\n'\n\
          for p; do hidden \"$p\"; [ -z \"$why\" ] || printf '%s\\n%s\\n' \"$p\" \"$why\"; done\n\
          printf 'digests\\n'\n\
@@ -232,21 +234,24 @@ fn name_or_number(field: &str) -> String {
     }
 }
 
-/// One `find` for what is too large, one `base64` a file: processes are what a look at a host costs. Those of `busybox` may break
-/// lines whatever they are told.
+/// One `find` for what is too large, and one `cat` for all files, whose sizes come before: processes are what a look at a host
+/// costs. What the kernel makes up has no size, and comes encoded.
 pub(super) fn content_probe(paths: &[&str]) -> String {
     format!(
         "{HIDDEN}set -- {}\n\
          n='\n'\n\
          large=$(find \"$@\" -prune -type f -size +{}k 2>/dev/null)\n\
-         if base64 -w 0 </dev/null >/dev/null 2>&1; then hl_encode() {{ base64 -w 0; }}; else hl_encode() {{ base64 | tr -d '\\n'; }}; fi\n\
-         for p; do\n\
+         for p; do shift\n\
          hidden \"$p\"; if [ -n \"$why\" ]; then printf 'denied %s\\n' \"$why\"; continue; fi\n\
          if [ -f \"$p\" ] && [ ! -L \"$p\" ]; then\n\
-         case \"$n$large$n\" in *\"$n$p$n\"*) printf 'large\\n' ;;\n\
-         *) printf 'file '; hl_encode <\"$p\"; printf '\\n' ;; esac\n\
+         case \"$n$large$n\" in *\"$n$p$n\"*) printf 'large\\n'; continue ;; esac\n\
+         case $p in /proc/*|/sys/*) printf 'inline '; base64 <\"$p\" | tr -d '\\n'; printf '\\n' ;;\n\
+         *) printf 'file\\n'; set -- \"$@\" \"$p\" ;; esac\n\
          else printf 'absent\\n'; fi\n\
-         done",
+         done\n\
+         [ $# = 0 ] || stat -c %s -- \"$@\"\n\
+         printf 'contents\\n'\n\
+         [ $# = 0 ] || cat -- \"$@\"",
         quote_all(paths.iter().copied()),
         CONTENT_LIMIT >> 10
     )
@@ -257,24 +262,49 @@ pub(super) fn parse_content(
     _status: i32,
     answer: &[u8],
 ) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
-    let lines = super::lines(answer);
-    keys.iter()
-        .zip(&lines)
-        .map(|(key, line)| {
-            let content = match line.split_once(' ') {
-                Some(("denied", why)) => return Ok((key.clone(), Fact::Denied(why.to_owned()))),
-                None if line == "absent" => ContentFact::Absent,
-                None if line == "large" => ContentFact::TooLarge,
-                Some(("file", encoded)) => ContentFact::Bytes(
-                    STANDARD
-                        .decode(encoded)
-                        .map_err(|error| UnreadableAnswer::new(format!("{key}: {error}")))?,
-                ),
-                _ => return Err(UnreadableAnswer::new(format!("{key}: `{line}`"))),
-            };
-            Ok((key.clone(), Fact::Content(content)))
-        })
-        .collect()
+    const BEGIN: &[u8] = b"contents\n";
+    let missing = || UnreadableAnswer::new("the contents are missing");
+    // No line before is called so: there are words for states, and numbers.
+    let at = answer
+        .windows(BEGIN.len())
+        .enumerate()
+        .find(|(at, window)| *window == BEGIN && (*at == 0 || answer[at - 1] == b'\n'))
+        .map(|(at, _)| at)
+        .ok_or_else(missing)?;
+    let (head, mut contents) = (&answer[..at], &answer[at + BEGIN.len()..]);
+    let lines = super::lines(head);
+    let (states, sizes) = lines.split_at_checked(keys.len()).ok_or_else(missing)?;
+    let mut sizes = sizes.iter();
+    let facts = keys.iter().zip(states).map(|(key, state)| {
+        let content = match state.split_once(' ') {
+            Some(("inline", encoded)) => ContentFact::Bytes(
+                STANDARD
+                    .decode(encoded)
+                    .map_err(|error| UnreadableAnswer::new(format!("{key}: {error}")))?,
+            ),
+            Some(("denied", why)) => return Ok((key.clone(), Fact::Denied(why.to_owned()))),
+            None if state == "absent" => ContentFact::Absent,
+            None if state == "large" => ContentFact::TooLarge,
+            None if state == "file" => {
+                let changed = || UnreadableAnswer::new(format!("{key} changed while it was read"));
+                let size = sizes
+                    .next()
+                    .and_then(|size| size.parse::<usize>().ok())
+                    .ok_or_else(changed)?;
+                let (content, rest) = contents.split_at_checked(size).ok_or_else(changed)?;
+                contents = rest;
+                ContentFact::Bytes(content.to_vec())
+            }
+            _ => return Err(UnreadableAnswer::new(format!("{key}: `{state}`"))),
+        };
+        Ok((key.clone(), Fact::Content(content)))
+    });
+    let facts: Vec<_> = facts.collect::<Result<_, _>>()?;
+    if contents.is_empty() {
+        Ok(facts)
+    } else {
+        Err(UnreadableAnswer::new("a file grew while it was read"))
+    }
 }
 
 /// The directories above an absolute path, the root first.
@@ -443,6 +473,46 @@ mod tests {
         let (_, inode, place) = parse_stat(line, &BTreeMap::new(), &BTreeMap::new()).expect("readable");
         assert_eq!((place.device, place.allocated), (42, 4096));
         assert_eq!((inode.owner.as_str(), inode.group.as_str()), ("1234", "root"));
+    }
+
+    #[test]
+    fn several_contents_come_byte_for_byte_in_one_answer() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+        let files: [(&str, &[u8]); 4] = [
+            ("a b", b"contents\nfile\n"),
+            ("empty", b""),
+            ("binary", b"\0\xff\n\n"),
+            ("no line break", b"x"),
+        ];
+        for (name, content) in files {
+            std::fs::write(at(name), content).expect("write");
+        }
+        let mut paths: Vec<String> = files.iter().map(|(name, _)| at(name)).collect();
+        paths.insert(2, at("missing"));
+        paths.push("/proc/sys/kernel/ostype".to_owned());
+        let keys: Vec<FactKey> = paths.iter().map(|path| FactKey::Content(path.clone())).collect();
+        let names: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let answer = ask(&content_probe(&names));
+        let facts = parse_content(&keys, 0, &answer).expect("readable");
+        let found: Vec<Option<&[u8]>> = facts
+            .iter()
+            .map(|(_, fact)| match fact {
+                Fact::Content(ContentFact::Bytes(bytes)) => Some(bytes.as_slice()),
+                _ => None,
+            })
+            .collect();
+        let expected: [Option<&[u8]>; 6] = [
+            Some(files[0].1),
+            Some(files[1].1),
+            None,
+            Some(files[2].1),
+            Some(files[3].1),
+            Some(b"Linux\n"),
+        ];
+        assert_eq!(found, expected);
+        assert!(parse_content(&keys, 0, &answer[..answer.len() - 1]).is_err());
+        assert!(parse_content(&keys, 0, &[&answer[..], b"more"].concat()).is_err());
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub struct SystemFacts {
     pub cpus: u64,
     /// Memory, in bytes.
     pub memory: u64,
+    /// Disks, in the order of their names.
+    pub disks: Vec<Disk>,
     /// Addresses of the host's interfaces but loopback, in the order of `ip`.
     pub addresses: Vec<String>,
     /// The name of process 1: `systemd` where systemd runs.
@@ -103,6 +105,15 @@ impl SystemFacts {
     }
 }
 
+/// A disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Disk {
+    /// Its name below `/dev`: `sda`, `nvme0n1`.
+    pub name: String,
+    /// Its size, in bytes.
+    pub size: u64,
+}
+
 /// What `/etc/os-release` says.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct OperatingSystem {
@@ -134,6 +145,7 @@ printf 'cpus=%s\n' "$(nproc 2>/dev/null)"
 printf 'user=%s\n' "$(id -u)"
 read -r init </proc/1/comm; printf 'init=%s\n' "$init"
 while read -r name size unit; do [ "$name" = MemTotal: ] && printf 'memory=%s\n' "$size" && break; done </proc/meminfo
+for disk in /sys/block/*/device; do disk=${disk%/device}; [ -r "$disk/size" ] && read -r size <"$disk/size" && printf 'disk=%s %s\n' "${disk##*/}" "$size"; done
 [ ! -e /run/reboot-required ] || printf 'reboot=%s\n' "$(sort -u /run/reboot-required.pkgs 2>/dev/null | tr '\n' ' ')"
 for folder in /var/lib/homelab/jobs/*/; do
 [ -d "$folder" ] || continue
@@ -150,6 +162,7 @@ ip -o addr show 2>/dev/null | while read -r number interface family address rest
 pub(super) fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
     let mut single: BTreeMap<String, String> = BTreeMap::new();
     let mut addresses = Vec::new();
+    let mut disks = Vec::new();
     let mut jobs: Vec<Job> = Vec::new();
     for line in super::lines(answer) {
         let Some((key, value)) = line.split_once('=') else {
@@ -172,6 +185,8 @@ pub(super) fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Ve
         }
         if key == "address" {
             addresses.push(value.to_owned());
+        } else if key == "disk" {
+            disks.extend(disk(value));
         } else {
             single.insert(key.to_owned(), value.to_owned());
         }
@@ -196,6 +211,7 @@ pub(super) fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Ve
         kernel: take("kernel"),
         cpus: take("cpus").parse().unwrap_or_default(),
         memory: take("memory").parse::<u64>().unwrap_or_default() * 1024,
+        disks,
         addresses,
         init: take("init"),
         user_id: take("user")
@@ -206,6 +222,15 @@ pub(super) fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Ve
         jobs,
     };
     Ok(vec![(FactKey::System, Fact::System(Box::new(facts)))])
+}
+
+/// `name size`, the size in units of 512 bytes, whatever the disk's own are (sysfs-block in the kernel's documentation).
+fn disk(line: &str) -> Option<Disk> {
+    let (name, size) = line.split_once(' ')?;
+    Some(Disk {
+        name: name.to_owned(),
+        size: size.parse::<u64>().ok()?.saturating_mul(512),
+    })
 }
 
 /// `id state code summary`; an id that is no hex number is not ours.
@@ -261,7 +286,7 @@ mod tests {
     #[test]
     fn reads_debian_13() {
         let answer = b"os.id=debian\nos.version=13\nos.codename=trixie\nos.name=Debian GNU/Linux 13 (trixie)\ndpkg=amd64\n\
-            uname=x86_64\nhostname=services-dev.lan\nkernel=6.12.0\ncpus=2\nuser=0\ninit=systemd\nmemory=2048\naddress=172.17.0.2\n";
+            uname=x86_64\nhostname=services-dev.lan\nkernel=6.12.0\ncpus=2\nuser=0\ninit=systemd\nmemory=2048\ndisk=sda 2048\naddress=172.17.0.2\n";
         let facts = parse(&[FactKey::System], 0, answer).expect("readable");
         let Fact::System(facts) = &facts[0].1 else {
             panic!("system facts")
@@ -269,6 +294,7 @@ mod tests {
         assert_eq!(facts.os.codename, "trixie");
         assert_eq!(facts.hostname, "services-dev");
         assert_eq!(facts.memory, 2_097_152);
+        assert_eq!(facts.disks[0].size, 1 << 20);
         assert_eq!(facts.addresses, ["172.17.0.2"]);
     }
 

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::facts::system::SystemFacts;
 use crate::facts::{Fact, FactKey, Facts, Probe, UnreadableAnswer, questions};
 use crate::plan::{Build, Known, build};
 use crate::project::Run;
@@ -163,18 +162,14 @@ pub enum Event {
 /// Told what happens while hosts are read.
 pub type OnEvent = Arc<dyn Fn(Event) + Send + Sync>;
 
-/// Reads what templates see of a host.
-pub async fn read_system(target: &Target) -> Result<SystemFacts, GatherError> {
+/// Reads what templates see of a host, and `further` facts.
+pub async fn read_facts(target: &Target, further: Option<FactKey>) -> Result<Facts, GatherError> {
     let mut connection = Connection::open(target).await?;
     let mut facts = Facts::default();
-    let keys = BTreeSet::from([FactKey::System]);
+    let keys = std::iter::once(FactKey::System).chain(further).collect();
     let gathered = gather(&mut connection, &target.name, &keys, &mut facts).await;
     connection.close().await;
-    gathered?;
-    match facts.get(&FactKey::System) {
-        Some(Fact::System(system)) => Ok(system.as_ref().clone()),
-        _ => Ok(SystemFacts::default()),
-    }
+    gathered.map(|()| facts)
 }
 
 /// Connects to all `targets`, no more than `parallel` at once of those that answer, and plans each host of `run` from what

@@ -60,6 +60,11 @@ impl Definition {
         (self.keys)()
     }
 
+    /// Whether it makes a difference to it as whom it acts.
+    pub fn can_act_as_others(&self) -> bool {
+        self.acts != Acts::AsItself
+    }
+
     /// The mistake that parameters do not fit; `arguments` are those that were read, `place` is where the operation is.
     pub fn misfit(&self, error: ValueError, arguments: &Table, place: &Origin) -> Diagnostic {
         let title = format!("invalid parameters of `{}`", self.name);

@@ -3,7 +3,7 @@
 use super::expand::Instance;
 use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::OperationId;
-use crate::operations::Operation;
+use crate::operations::{ACTING_KEYS, Operation};
 use crate::project::RawOperation;
 use crate::template::Scope;
 use crate::value::{Entry, Kind, Table, Value};
@@ -25,8 +25,13 @@ pub(super) enum Bound {
     Unknown(String),
 }
 
-/// `raw` in one of the cases in which it is wanted, below `path`.
-pub(super) fn bind(raw: &RawOperation, instance: Instance, path: &str) -> Result<BoundOperation, Diagnostic> {
+/// `raw` in one of the cases in which it is wanted, below `path`; `acting` is as whom, where it does not say so itself.
+pub(super) fn bind(
+    raw: &RawOperation,
+    instance: Instance,
+    path: &str,
+    acting: &Table,
+) -> Result<BoundOperation, Diagnostic> {
     let item = instance.item.as_deref();
     if let Some(why) = instance.unknown {
         return Ok(BoundOperation {
@@ -37,7 +42,11 @@ pub(super) fn bind(raw: &RawOperation, instance: Instance, path: &str) -> Result
         });
     }
     let scope = instance.scope;
-    let arguments = scope.render_table(&raw.arguments)?;
+    let mut arguments = scope.render_table(&raw.arguments)?;
+    let says_itself = ACTING_KEYS.iter().any(|key| arguments.contains_key(*key));
+    if raw.definition.can_act_as_others() && !says_itself {
+        arguments.extend(acting.clone());
+    }
     let name = raw.common.name.as_ref().map(|name| scope.render(name)).transpose()?;
     let id = id(raw, path, name.as_ref(), &arguments, item);
     let value = Value::new(Kind::Table(arguments.clone())).at(Some(&raw.origin));

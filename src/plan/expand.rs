@@ -89,9 +89,21 @@ pub(super) fn condition(when: Option<&Value>, scope: &Scope) -> Result<Answer, D
         Kind::Bool(true) => Ok(Answer::Yes),
         Kind::Bool(false) => Ok(Answer::No),
         Kind::Unknown(why) => Ok(Answer::Unknown(why)),
-        _ => Err(comes_to("`when` must come to true or false", when, &value)
-            .hint("compare it, as in `name == 'x'`, or ask `name is defined`")),
+        _ => Err(comes_to("`when` must come to true or false", when, &value).hint(asked_instead(when))),
     }
+}
+
+/// How to ask whether something is there: what was looked up on the host and is not there is none, and yet defined.
+fn asked_instead(when: &Value) -> String {
+    let expression = when.as_str().unwrap_or_default().trim();
+    if ["facts.", "catalogue"]
+        .iter()
+        .any(|start| expression.starts_with(start))
+        || expression.contains(".facts.")
+    {
+        return format!("compare it, as in `name == 'x'`, or ask `{expression} is not none`");
+    }
+    "compare it, as in `name == 'x'`, or ask `name is defined`".to_owned()
 }
 
 fn comes_to(title: &str, written: &Value, value: &Value) -> Diagnostic {

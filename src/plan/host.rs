@@ -9,7 +9,7 @@ use super::expand::{Answer, Instance, condition, expand};
 use super::reach::limited;
 use super::room::shortages;
 use super::visible::{Asked, NOT_READ, VisibleFacts};
-use super::{Build, Known, Mistake, PlannedOperation};
+use super::{Build, Known, Mistake, PeerKeys, PlannedOperation};
 use crate::change::{NotKnown, Outcome, ResourceChange, Stop};
 use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::{Effect, OperationId, Overlay, Scope};
@@ -50,6 +50,19 @@ struct Place {
     within: Vec<Origin>,
     tags: Vec<String>,
     vars: Arc<Table>,
+    /// What of other hosts led here.
+    peers: PeerKeys,
+    /// As whom operations act that do not say so themselves.
+    acting: Table,
+}
+
+impl Place {
+    /// What is nearer to the operations wins, as a whole.
+    fn act_as(&mut self, acting: Table) {
+        if !acting.is_empty() {
+            self.acting = acting;
+        }
+    }
 }
 
 impl<'a> HostBuilder<'a> {
@@ -161,7 +174,7 @@ impl<'a> HostBuilder<'a> {
         };
         let is_entry = place.within.is_empty();
         let instances = expand(&task_use.common, &self.scope(&place.vars), self.looks_ahead);
-        self.note_asked(build);
+        let (_, peers) = self.note_asked(build);
         let instances = match instances {
             Ok(instances) => instances,
             Err(mistake) => return self.mistake(mistake, build),
@@ -171,7 +184,9 @@ impl<'a> HostBuilder<'a> {
                 continue;
             }
             if place.within.len() < DEEPEST {
-                self.plan_instance(task, task_use, instance, place, build);
+                let mut place = place.clone();
+                add(&mut place.peers, peers.clone());
+                self.plan_instance(task, task_use, instance, &place, build);
             }
         }
     }
@@ -212,22 +227,30 @@ impl<'a> HostBuilder<'a> {
         let tags = task_use.common.tags.iter().chain(&task.tags);
         place.tags.extend(tags.map(|tag| tag.name.clone()));
         if let Some(why) = instance.unknown {
-            return self.defer_task(task, &name, above, place, why, build);
+            return self.defer_task(task, &name, above, place, why);
         }
         let vars = vars(task, task_use, &instance.scope, &self.scope(&Arc::default()));
-        self.note_asked(build);
-        match vars {
-            Ok(vars) => place.vars = Arc::new(vars),
-            Err(mistake) => return self.mistake(mistake, build),
+        let acting = instance.scope.render_table(&task_use.acting);
+        add(&mut place.peers, self.note_asked(build).1);
+        match (vars, acting) {
+            (Ok(vars), Ok(acting)) => {
+                place.vars = Arc::new(vars);
+                place.act_as(acting);
+            }
+            (Err(mistake), _) | (_, Err(mistake)) => return self.mistake(mistake, build),
         }
         let scope = self.scope(&place.vars);
+        match scope.render_table(&task.acting) {
+            Ok(acting) => place.act_as(acting),
+            Err(mistake) => return self.mistake(mistake, build),
+        }
         let answer = condition(task.when.as_ref(), &scope);
-        self.note_asked(build);
+        add(&mut place.peers, self.note_asked(build).1);
         match answer {
             Ok(Answer::Yes) => {}
             Ok(Answer::No) => return,
             Ok(Answer::Unknown(_)) if self.looks_ahead => {}
-            Ok(Answer::Unknown(why)) => return self.defer_task(task, &name, above, place, why, build),
+            Ok(Answer::Unknown(why)) => return self.defer_task(task, &name, above, place, why),
             Err(mistake) => return self.mistake(mistake, build),
         }
         if lacks_vars(task, &place.vars) {
@@ -249,7 +272,7 @@ impl<'a> HostBuilder<'a> {
     }
 
     /// One line for a task of which it is not known whether it is wanted.
-    fn defer_task(&mut self, task: &Task, name: &str, above: &Place, place: Place, why: String, build: &mut Build) {
+    fn defer_task(&mut self, task: &Task, name: &str, above: &Place, place: Place, why: String) {
         if !self.has_tag(
             &place.tags,
             task.operations().flat_map(|operation| &operation.common.tags),
@@ -270,11 +293,10 @@ impl<'a> HostBuilder<'a> {
             task: label.to_owned(),
             origin,
             within: place.within,
-            peers: BTreeSet::new(),
+            peers: place.peers,
             outcome,
             asked: BTreeSet::new(),
         });
-        self.note_asked(build);
     }
 
     fn has_tag<'t>(&self, above: &[String], own: impl IntoIterator<Item = &'t Named>) -> bool {
@@ -291,7 +313,9 @@ impl<'a> HostBuilder<'a> {
         let path = format!("{} / {}", self.host.name, place.path);
         let instances = expand(&raw.common, &self.scope(&place.vars), self.looks_ahead);
         let bound = instances.and_then(|instances| {
-            let bound = instances.into_iter().map(|instance| bind(raw, instance, &path));
+            let bound = instances
+                .into_iter()
+                .map(|instance| bind(raw, instance, &path, &place.acting));
             bound.collect::<Result<Vec<_>, _>>()
         });
         let (keys, peers) = self.note_asked(build);
@@ -310,7 +334,7 @@ impl<'a> HostBuilder<'a> {
         operation: BoundOperation,
         raw: &crate::project::RawOperation,
         place: &Place,
-        (keys, peers): (&BTreeSet<FactKey>, &BTreeSet<String>),
+        (keys, peers): (&BTreeSet<FactKey>, &PeerKeys),
         build: &mut Build,
     ) {
         if let Some(first) = self.seen.insert(operation.id.clone(), raw.origin.clone()) {
@@ -348,6 +372,9 @@ impl<'a> HostBuilder<'a> {
         let mut asked = context.asked();
         drop(context);
         let (later_keys, later_peers) = self.note_asked(build);
+        let mut all_peers = place.peers.clone();
+        add(&mut all_peers, peers.clone());
+        add(&mut all_peers, later_peers);
         asked.extend(keys.iter().cloned().chain(later_keys));
         asked.iter().cloned().for_each(|key| self.want(key, build));
         let outcome = match outcome {
@@ -365,15 +392,15 @@ impl<'a> HostBuilder<'a> {
             task: place.path.clone(),
             origin: raw.origin.clone(),
             within: place.within.clone(),
-            peers: peers.union(&later_peers).cloned().collect(),
+            peers: all_peers,
             outcome,
             asked,
         });
     }
 
     /// Asks for the facts that templates looked at and that were not read; gives the host's own keys and the other hosts.
-    fn note_asked(&self, build: &mut Build) -> (BTreeSet<FactKey>, BTreeSet<String>) {
-        let (mut own, mut peers) = (BTreeSet::new(), BTreeSet::new());
+    fn note_asked(&self, build: &mut Build) -> (BTreeSet<FactKey>, PeerKeys) {
+        let (mut own, mut peers) = (BTreeSet::new(), PeerKeys::new());
         for (host, key) in self.asked.take() {
             if host == self.host.name {
                 self.want(key.clone(), build);
@@ -386,9 +413,9 @@ impl<'a> HostBuilder<'a> {
                 .get(&host)
                 .is_some_and(|facts| facts.get(&key).is_some());
             if !is_read {
-                build.missing.entry(host.clone()).or_default().insert(key);
+                build.missing.entry(host.clone()).or_default().insert(key.clone());
             }
-            peers.insert(host);
+            peers.entry(host).or_default().insert(key);
         }
         (own, peers)
     }
@@ -411,6 +438,12 @@ impl<'a> HostBuilder<'a> {
             host: self.host.name.clone(),
             diagnostic,
         });
+    }
+}
+
+fn add(all: &mut PeerKeys, more: PeerKeys) {
+    for (host, keys) in more {
+        all.entry(host).or_default().extend(keys);
     }
 }
 

@@ -21,6 +21,7 @@ use crate::facts::{FactKey, Facts};
 pub use build::build;
 pub use check::{Checked, Found, Scope as CheckScope, check, unmatched};
 pub use review::{Departure, compare};
+pub use visible::{named_key, visible_tree};
 
 /// What is to be planned, beyond the run itself.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +33,9 @@ pub struct Known {
     /// Whether no host will be asked: nobody wants to know then what would be.
     pub is_offline: bool,
 }
+
+/// Facts of other hosts, by host.
+pub type PeerKeys = BTreeMap<String, BTreeSet<FactKey>>;
 
 /// A plan, and what making it lacked.
 #[derive(Debug, Default)]
@@ -90,8 +94,8 @@ pub struct PlannedOperation {
     pub origin: Origin,
     /// Where the tasks are put to use that led to it, outermost first.
     pub within: Vec<Origin>,
-    /// Other hosts whose facts it was planned from.
-    pub peers: BTreeSet<String>,
+    /// The facts of other hosts that it was planned from.
+    pub peers: PeerKeys,
     /// What it would do.
     pub outcome: Outcome,
     /// The facts it was planned from.

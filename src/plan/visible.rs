@@ -6,12 +6,17 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::facts::account::{GroupFact, UserFact};
 use crate::facts::overlay::{Lookup, Overlay};
 use crate::facts::package::PackageFact;
-use crate::facts::{Fact, FactKey};
+use crate::facts::{Fact, FactKey, Facts};
 use crate::template::{FactSource, NamedFact};
 use crate::value::Known;
 
 /// Why something stays open that the next round of reading would settle.
 pub(super) const NOT_READ: &str = "it was not read from the host yet";
+
+/// The same of a host by its name: it may be another one, and one that cannot be reached.
+fn not_read(host: &str) -> String {
+    format!("host `{host}` was not read")
+}
 
 /// What templates asked for: of which host, and what.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +58,13 @@ impl VisibleFacts {
             asked: asked.clone(),
         }
     }
+
+    fn why_not(&self, lookup: &Lookup) -> String {
+        match lookup {
+            Lookup::Since(_, why) => why.clone(),
+            _ => not_read(&self.host),
+        }
+    }
 }
 
 impl FactSource for VisibleFacts {
@@ -63,28 +75,17 @@ impl FactSource for VisibleFacts {
                 .rendered
                 .get_or_init(|| minijinja::Value::from(minijinja::value::Serde(&**facts)))
                 .clone()),
-            other => Err(why_not(other)),
+            other => Err(self.why_not(other)),
         }
     }
 
     fn named(&self, family: &str, name: &str) -> NamedFact {
-        let key = match family {
-            "users" => FactKey::User(name.to_owned()),
-            "groups" => FactKey::Group(name.to_owned()),
-            _ => FactKey::Package(name.to_owned()),
-        };
+        let key = named_key(family, name);
         self.asked.note(&self.host, key.clone());
         match self.named.get(&key).unwrap_or(&Lookup::NotGathered) {
             Lookup::Known(fact) => described(fact),
-            other => NamedFact::Unknown(why_not(other)),
+            other => NamedFact::Unknown(self.why_not(other)),
         }
-    }
-}
-
-fn why_not(lookup: &Lookup) -> String {
-    match lookup {
-        Lookup::Since(_, why) => why.clone(),
-        _ => NOT_READ.to_owned(),
     }
 }
 
@@ -107,6 +108,35 @@ fn described(fact: &Fact) -> NamedFact {
         _ => return NamedFact::Absent,
     };
     NamedFact::Present(attributes.into_iter().collect())
+}
+
+/// The key of what `facts.FAMILY.NAME` reads.
+pub fn named_key(family: &str, name: &str) -> FactKey {
+    match family {
+        "users" => FactKey::User(name.to_owned()),
+        "groups" => FactKey::Group(name.to_owned()),
+        _ => FactKey::Package(name.to_owned()),
+    }
+}
+
+/// All of `facts` that templates see, with what was read under `named`, a family and a name.
+pub fn visible_tree(facts: &Facts, named: Option<(&str, &str)>) -> serde_json::Value {
+    let mut tree = match facts.get(&FactKey::System) {
+        Some(Fact::System(system)) => serde_json::to_value(system).unwrap_or_default(),
+        _ => serde_json::Value::default(),
+    };
+    if let Some((family, name)) = named
+        && let Some(fact) = facts.get(&named_key(family, name))
+    {
+        tree[family][name] = match described(fact) {
+            NamedFact::Present(attributes) => attributes
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), serde_json::to_value(value.ok()).unwrap_or_default()))
+                .collect(),
+            NamedFact::Absent | NamedFact::Unknown(_) => serde_json::Value::Null,
+        };
+    }
+    tree
 }
 
 fn known<T: Clone + Into<minijinja::Value>>(value: &Known<T>) -> Result<minijinja::Value, String> {

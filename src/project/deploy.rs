@@ -1,8 +1,8 @@
 //! `deploys/<name>.toml`: which hosts, which tasks, in which order; in one go or in stages.
 
-use super::fields::{Fields, Named, unknown_key};
-use super::reader::{Source, refuse_not_yet};
-use super::task::{Common, TaskUse, common};
+use super::fields::{Fields, Named};
+use super::reader::Source;
+use super::task::{Common, TaskUse, acting, common_of_use};
 use crate::error::{Diagnostic, Origin};
 use crate::value::{Kind, Table, Value, advice};
 
@@ -36,8 +36,16 @@ pub struct Stage {
 
 const KEYS: &[&str] = &["description", "hosts", "tasks", "stage"];
 const STAGE_KEYS: &[&str] = &["name", "hosts", "tasks", "serial", "max_fail"];
-const ENTRY_KEYS: &[&str] = &["task", "name", "when", "for_each", "vars", "tags"];
-const ENTRY_NOT_YET: &[&str] = &["become", "become_user"];
+const ENTRY_KEYS: &[&str] = &[
+    "task",
+    "name",
+    "when",
+    "for_each",
+    "vars",
+    "tags",
+    "become",
+    "become_user",
+];
 
 pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Deploy {
     let place = source.start();
@@ -77,7 +85,13 @@ fn stages_of(value: Value, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Ve
     let mut holder = Table::new();
     let entry = crate::value::Entry { key: None, value };
     holder.insert("stage".to_owned(), entry);
-    let tables = Fields::new(holder, place, mistakes).tables("stage");
+    let mut fields = Fields::new(holder, place, mistakes);
+    if fields.empty_list("stage").is_some() {
+        let place = fields.value_place("stage");
+        let mistake = Diagnostic::new("`stage` is empty").at_maybe(place.as_ref(), "there is nothing to deploy");
+        fields.mistake(mistake.hint("write `[[stage]]` with `name`, `hosts` and `tasks`"));
+    }
+    let tables = fields.tables("stage");
     let mut stages: Vec<Stage> = Vec::new();
     for (table, place) in tables {
         let mut fields = Fields::new(table, &place, mistakes);
@@ -196,6 +210,7 @@ fn task_use(item: Value, start: &Origin, above: &mut Fields<'_>) -> Option<TaskU
             },
             common: Common::default(),
             vars: Table::new(),
+            acting: Table::new(),
             origin,
         }),
         Kind::Table(table) => task_table(table, &origin, above),
@@ -211,17 +226,13 @@ fn task_use(item: Value, start: &Origin, above: &mut Fields<'_>) -> Option<TaskU
 
 fn task_table(table: Table, origin: &Origin, above: &mut Fields<'_>) -> Option<TaskUse> {
     let mut mistakes = Vec::new();
-    refuse_not_yet(&table, ENTRY_NOT_YET, &mut mistakes);
     let mut fields = Fields::new(table, origin, &mut mistakes);
     let has_task = fields.has("task") || fields.has_unknown(ENTRY_KEYS);
     let task = fields.text("task");
-    let common = common(&mut fields);
+    let common = common_of_use(&mut fields);
     let vars = fields.fitting_table("vars");
-    for (key, entry) in fields.rest() {
-        if !ENTRY_NOT_YET.contains(&key.as_str()) {
-            above.mistake(unknown_key("an entry of `tasks`", &key, &entry, ENTRY_KEYS));
-        }
-    }
+    let acting = acting(&mut fields);
+    fields.end("an entry of `tasks`", ENTRY_KEYS);
     if !has_task {
         let mistake = Diagnostic::new("an entry of `tasks` without `task`").at(origin, "nothing says which task");
         above.mistake(mistake.hint("write `task = \"folder/name\"`"));
@@ -230,6 +241,7 @@ fn task_table(table: Table, origin: &Origin, above: &mut Fields<'_>) -> Option<T
     Some(TaskUse {
         task: task?,
         common,
+        acting,
         // Without its vars it would seem to lack them.
         vars: vars?,
         origin: origin.clone(),

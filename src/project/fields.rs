@@ -216,7 +216,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn misfit<T>(&mut self, key: &str, expected: &str, found: &Value) -> Option<T> {
+    /// Tells that a value is not what it should be.
+    pub(super) fn misfit<T>(&mut self, key: &str, expected: &str, found: &Value) -> Option<T> {
         let place = found.origin.clone().unwrap_or_else(|| self.place.clone());
         let mistake = Diagnostic::new(format!("`{key}` must be {expected}"));
         self.mistake(

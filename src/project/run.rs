@@ -48,6 +48,8 @@ pub struct Run {
     pub hosts_left_out: Vec<String>,
     /// Tasks of the deploy that the filter left out.
     pub tasks_left_out: Vec<String>,
+    /// Tasks of which the filter takes some items only.
+    pub items_left_out_of: Vec<String>,
     /// The project's files.
     pub assets: Arc<Assets>,
     /// The project's stacks.
@@ -93,9 +95,11 @@ impl Only {
         let is_match = |glob: &GlobMatcher| {
             glob.is_match(&task.task.name) || task.own_name().is_some_and(|name| glob.is_match(name))
         };
+        let has_items = task.common.for_each.is_some();
         match (&self.task, &self.item) {
-            (Some(glob), item) if is_match(glob) => item.as_ref().map_or(Wanted::Whole, |_| Wanted::Item),
-            (None, Some(_)) => Wanted::Item,
+            (Some(glob), None) if is_match(glob) => Wanted::Whole,
+            (Some(glob), Some(_)) if has_items && is_match(glob) => Wanted::Item,
+            (None, Some(_)) if has_items => Wanted::Item,
             _ => Wanted::Not,
         }
     }
@@ -107,14 +111,14 @@ impl Only {
 }
 
 /// How much of a task is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wanted {
-    /// All of it.
-    Whole,
-    /// Of its items some.
-    Item,
     /// Nothing.
     Not,
+    /// Of its items some.
+    Item,
+    /// All of it.
+    Whole,
 }
 
 impl Run {
@@ -148,7 +152,8 @@ pub fn select(project: &Project, inventory_name: &str, deploy_name: &str, filter
         .collect();
     let (kept, hosts_left_out) = limit(inventory, inventory_name, &of_deploy, &filter.limit, deploy_name)?;
     let only = only(deploy, &filter.only)?;
-    let tasks_left_out = left_out(deploy, &only);
+    let tasks_left_out = names_of(deploy, &only, Wanted::Not);
+    let items_left_out_of = names_of(deploy, &only, Wanted::Item);
     check_tags(project, deploy, &filter.tags)?;
     Ok(Run {
         inventory: inventory_name.to_owned(),
@@ -169,6 +174,7 @@ pub fn select(project: &Project, inventory_name: &str, deploy_name: &str, filter
         tags: filter.tags.clone(),
         hosts_left_out,
         tasks_left_out,
+        items_left_out_of,
         assets: Arc::clone(&project.assets),
         catalogue: Arc::clone(&project.catalogue),
     })
@@ -267,12 +273,13 @@ pub fn matches_nothing<'a>(text: &str, uses: impl Iterator<Item = &'a TaskUse>, 
         .hint_maybe(suggestion(text, names))
 }
 
-fn left_out(deploy: &Deploy, only: &[Only]) -> Vec<String> {
+/// The tasks of which that much is wanted, and no more.
+fn names_of(deploy: &Deploy, only: &[Only], wanted: Wanted) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for task in deploy.stages.iter().flat_map(|stage| &stage.tasks) {
         let name = task.own_name().unwrap_or(&task.task.name);
-        let is_out = !only.is_empty() && only.iter().all(|one| one.wants(task) == Wanted::Not);
-        if is_out && !names.iter().any(|one| one == name) {
+        let most = only.iter().map(|one| one.wants(task)).max();
+        if most == Some(wanted) && !names.iter().any(|one| one == name) {
             names.push(name.to_owned());
         }
     }

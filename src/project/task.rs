@@ -4,8 +4,9 @@ use super::fields::{Fields, Named};
 use super::handler;
 use super::reader::Source;
 use crate::error::{Diagnostic, Origin, suggestion};
-use crate::operations::{Definition, OPERATIONS, find};
-use crate::value::{Table, Value};
+use crate::operations::{ACTING_KEYS, Definition, OPERATIONS, find};
+use crate::template::is_template;
+use crate::value::{Kind, Table, Value};
 
 /// A task: a file.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct Task {
     pub when: Option<Value>,
     /// Labels of all its operations.
     pub tags: Vec<Named>,
+    /// As whom its operations act: `become` and `become_user`, where they are given.
+    pub acting: Table,
     /// Defaults of what whoever uses it may set.
     pub vars: Table,
     /// What it holds, in order.
@@ -71,6 +74,8 @@ pub struct TaskUse {
     pub common: Common,
     /// What it sets of the task's `vars`.
     pub vars: Table,
+    /// As whom the task's operations act, where the task itself does not say.
+    pub acting: Table,
     /// Where it is written.
     pub origin: Origin,
 }
@@ -111,12 +116,22 @@ const TASK_KEYS: &[&str] = &[
     "required",
     "when",
     "tags",
+    "become",
+    "become_user",
     "vars",
     "operation",
     "handler",
 ];
-const TASK_NOT_YET: &[&str] = &["become", "become_user"];
-const INCLUDE_KEYS: &[&str] = &["include", "name", "when", "for_each", "vars", "tags"];
+const INCLUDE_KEYS: &[&str] = &[
+    "include",
+    "name",
+    "when",
+    "for_each",
+    "vars",
+    "tags",
+    "become",
+    "become_user",
+];
 const OPERATION_NOT_YET: &[&str] = &["env", "timeout", "retries", "sensitive", "on_error"];
 /// The keys of an operation that are not its parameters.
 pub const COMMON_KEYS: &[&str] = &["op", "name", "when", "for_each", "tags", "become", "become_user"];
@@ -124,11 +139,11 @@ pub const COMMON_KEYS: &[&str] = &["op", "name", "when", "for_each", "tags", "be
 pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Task {
     let place = source.start();
     let mut fields = Fields::new(source.table, &place, mistakes);
-    fields.not_yet(TASK_NOT_YET);
     let description = fields.text("description").map(|text| text.name);
     let required = fields.names("required");
     let when = fields.condition("when");
     let tags = fields.names("tags");
+    let acting = acting(&mut fields);
     let vars = fields.table("vars");
     let operations = fields.tables("operation");
     let handlers = fields.tables("handler");
@@ -145,6 +160,7 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Task {
         required,
         when,
         tags,
+        acting,
         vars,
         entries,
         origin: place,
@@ -199,6 +215,45 @@ pub(super) fn common(fields: &mut Fields<'_>) -> Common {
     }
 }
 
+/// Takes what may be said where a task is put to use: its name is that of `--only`, so the same on every host.
+pub(super) fn common_of_use(fields: &mut Fields<'_>) -> Common {
+    let mut common = common(fields);
+    let is_wrong = |name: &&Value| name.as_str().is_some_and(is_template);
+    if let Some(name) = common.name.as_ref().filter(is_wrong) {
+        fields.mistake(
+            Diagnostic::new("the name of a task cannot be a template")
+                .at_maybe(name.origin.as_ref(), "the same on every host, and for every item")
+                .hint("write it without braces; the items of a `for_each` are told apart without it"),
+        );
+        common.name = None;
+    }
+    common
+}
+
+/// Takes as whom operations act.
+pub(super) fn acting(fields: &mut Fields<'_>) -> Table {
+    let mut acting = Table::new();
+    for key in ACTING_KEYS {
+        let Some(entry) = fields.entry(key) else { continue };
+        let expected = if *key == "become" {
+            "`true` or `false`"
+        } else {
+            "a user's name"
+        };
+        let fits = match &entry.value.kind {
+            Kind::Bool(_) => *key == "become",
+            Kind::String(text) => *key != "become" || is_template(text),
+            _ => false,
+        };
+        if fits {
+            acting.insert((*key).to_owned(), entry);
+        } else {
+            fields.misfit::<()>(key, expected, &entry.value);
+        }
+    }
+    acting
+}
+
 fn include(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Option<TaskUse> {
     let mut fields = Fields::new(table, place, mistakes);
     if let Some(op) = fields.entry("op") {
@@ -208,9 +263,9 @@ fn include(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Opti
                 .hint("write two entries"),
         );
     }
-    fields.not_yet(&["become", "become_user"]);
     let task = fields.text("include");
-    let common = common(&mut fields);
+    let common = common_of_use(&mut fields);
+    let acting = acting(&mut fields);
     let vars = fields.fitting_table("vars");
     fields.end("an `include`", INCLUDE_KEYS);
     // Without its vars it would seem to lack them.
@@ -220,6 +275,7 @@ fn include(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Opti
         task,
         common,
         vars,
+        acting,
         origin,
     })
 }

@@ -70,6 +70,31 @@ fn filters_say_what_they_leave_out() {
 }
 
 #[test]
+fn who_wants_one_item_is_told_what_else_there_is() {
+    let deploy = "hosts = ['*']\ntasks = ['a/b', { task = 'a/c', for_each = ['x', 'y'] }]";
+    let root = project(&[("deploys/site.toml", deploy)]);
+    let project = load(root.path()).expect("valid");
+    let select_only = |only: &str| {
+        let filter = Filter {
+            only: vec![only.to_owned()],
+            ..Filter::default()
+        };
+        select(&project, "dev", "site", &filter)
+    };
+    for only in ["x", "a/c:x"] {
+        let run = select_only(only).expect("hosts and tasks");
+        assert_eq!(run.tasks_left_out, ["a/b"], "{only}");
+        assert_eq!(run.items_left_out_of, ["a/c"], "{only}");
+    }
+    assert!(select_only("a/c").expect("a task").items_left_out_of.is_empty());
+    let refused = select_only("a/b:x").expect_err("it has no items");
+    assert_eq!(
+        refused.to_string(),
+        "`--only a/b:x` matches no task and no item of this deploy"
+    );
+}
+
+#[test]
 fn what_matches_nothing_is_an_error() {
     let root = project(&[]);
     let project = load(root.path()).expect("valid");
@@ -126,6 +151,21 @@ fn mistakes_name_their_place() {
             "deploys/site.toml",
             "hosts = ['*']\ntasks = ['a/b', 3]",
             "deploys/site.toml:2:17: an entry of `tasks` must be a task's name, or a table with `task` | write `\"folder/name\"`, or `{ task = \"folder/name\" }`",
+        ),
+        (
+            "deploys/site.toml",
+            "hosts = []\ntasks = ['a/b']",
+            "deploys/site.toml:1:9: `hosts` names no host | write `hosts = [\"*\"]` for all hosts of the inventory",
+        ),
+        (
+            "deploys/site.toml",
+            "stage = []",
+            "deploys/site.toml:1:9: `stage` is empty | write `[[stage]]` with `name`, `hosts` and `tasks`",
+        ),
+        (
+            "deploys/site.toml",
+            "hosts = ['*']\ntasks = [{ task = 'a/b', name = 'of {{ path }}' }]",
+            "deploys/site.toml:2:33: the name of a task cannot be a template | write it without braces; the items of a `for_each` are told apart without it",
         ),
         (
             "group_data/all.toml",

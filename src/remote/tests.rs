@@ -401,7 +401,10 @@ async fn contents_arrive_byte_for_byte() {
         assert_eq!(ends(&answers), [StepEnd::Done; 2]);
         assert_eq!(writer.round_trips() - before, 3);
         assert!(perform(&mut writer, &[]).await.is_empty());
-        let open = writer.read(&[Probe::for_test("ls /proc/$$/fd")]).await.unwrap();
+        let open = writer
+            .read(&[Probe::for_test("ls -l /proc/$$/fd; true")])
+            .await
+            .unwrap();
         let open = text(&open[0].stdout);
         assert!(
             !open.lines().any(|one| ["6", "7", "8"].contains(&one)),

@@ -178,6 +178,7 @@ fn is_stand_in(text: &str) -> bool {
 
 fn words(name: &str, value: &Attribute, options: &TextOptions) -> String {
     match value {
+        Attribute::Known(text) if text.is_empty() => "none".to_owned(),
         Attribute::Known(text) => short(&one_line(text), options),
         Attribute::Unknown(why) => known_after_apply(why, options),
         Attribute::Secret(_) => hidden(name).to_owned(),

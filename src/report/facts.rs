@@ -5,15 +5,15 @@ use serde_json::Value;
 use super::layout::joined;
 use super::sanitize::one_line;
 use super::style::{Tone, paint};
-use crate::facts::system::SystemFacts;
 
-/// `name = value`, a line each; the value alone where `name` is that of one fact. `None` where there is no such fact.
-pub fn facts(facts: &SystemFacts, name: Option<&str>) -> Option<String> {
-    let found = find(tree(facts), name)?;
+/// `name = value`, a line each; the value alone where `path` is that of one fact. `None` where there is no such fact.
+pub fn facts(tree: &Value, path: &[&str]) -> Option<String> {
+    let found = find(tree, path)?;
+    let name = path.join(".");
     let mut entries = Vec::new();
-    flatten(name.unwrap_or_default(), &found, &mut entries);
-    if let ([(only, value)], Some(name)) = (entries.as_slice(), name)
-        && only == name
+    flatten(&name, found, &mut entries);
+    if let [(only, value)] = entries.as_slice()
+        && *only == name
     {
         return Some(format!("{}\n", one_line(value)));
     }
@@ -25,27 +25,20 @@ pub fn facts(facts: &SystemFacts, name: Option<&str>) -> Option<String> {
 }
 
 /// The same as JSON.
-pub fn facts_json(facts: &SystemFacts, name: Option<&str>) -> Option<String> {
-    let found = find(tree(facts), name)?;
-    Some(serde_json::to_string_pretty(&found).unwrap_or_default() + "\n")
+pub fn facts_json(tree: &Value, path: &[&str]) -> Option<String> {
+    let found = find(tree, path)?;
+    Some(serde_json::to_string_pretty(found).unwrap_or_default() + "\n")
 }
 
 /// The names of all facts.
-pub fn fact_names(facts: &SystemFacts) -> Vec<String> {
+pub fn fact_names(tree: &Value) -> Vec<String> {
     let mut entries = Vec::new();
-    flatten("", &tree(facts), &mut entries);
+    flatten("", tree, &mut entries);
     entries.into_iter().map(|(name, _)| name).collect()
 }
 
-fn tree(facts: &SystemFacts) -> Value {
-    serde_json::to_value(facts).unwrap_or_default()
-}
-
-fn find(mut tree: Value, name: Option<&str>) -> Option<Value> {
-    for part in name.into_iter().flat_map(|name| name.split('.')) {
-        tree = tree.get_mut(part)?.take();
-    }
-    Some(tree)
+fn find<'a>(tree: &'a Value, path: &[&str]) -> Option<&'a Value> {
+    path.iter().try_fold(tree, |tree, part| tree.get(part))
 }
 
 fn flatten(name: &str, value: &Value, entries: &mut Vec<(String, String)>) {
@@ -77,10 +70,10 @@ fn word(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::system::OperatingSystem;
+    use crate::facts::system::{OperatingSystem, SystemFacts};
 
-    fn debian() -> SystemFacts {
-        SystemFacts {
+    fn debian() -> Value {
+        let facts = SystemFacts {
             os: OperatingSystem {
                 id: "debian".to_owned(),
                 codename: "trixie\u{1b}[2J".to_owned(),
@@ -89,11 +82,12 @@ mod tests {
             addresses: vec!["10.0.0.1".to_owned(), "10.0.0.2".to_owned()],
             cpus: 2,
             ..SystemFacts::default()
-        }
+        };
+        serde_json::to_value(facts).unwrap()
     }
 
     fn told(name: &str) -> Option<String> {
-        let text = facts(&debian(), Some(name))?;
+        let text = facts(&debian(), &name.split('.').collect::<Vec<_>>())?;
         Some(anstream::adapter::strip_str(&text).to_string())
     }
 
@@ -106,7 +100,7 @@ mod tests {
         assert_eq!(told("os.nope"), None);
         assert_eq!(told("cpus.more"), None);
         assert!(fact_names(&debian()).contains(&"architecture.uname".to_owned()));
-        let json = facts_json(&debian(), Some("addresses")).unwrap();
+        let json = facts_json(&debian(), &["addresses"]).unwrap();
         assert_eq!(json, "[\n  \"10.0.0.1\",\n  \"10.0.0.2\"\n]\n");
     }
 }

@@ -50,6 +50,8 @@ struct Document<'a> {
 struct LeftOut<'a> {
     hosts: &'a [String],
     tasks: &'a [String],
+    items_of: &'a [String],
+    not_tagged: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -179,6 +181,8 @@ impl<'a> Document<'a> {
             left_out: LeftOut {
                 hosts: &run.hosts_left_out,
                 tasks: &run.tasks_left_out,
+                items_of: &run.items_left_out_of,
+                not_tagged: &run.tags,
             },
             hosts,
             totals: JsonTotals::of(&totals),

@@ -85,7 +85,7 @@ fn planned(slug: &str, outcome: Outcome) -> PlannedOperation {
         id: OperationId(format!("web / t/t / {slug}")),
         stage: 0,
         within: Vec::new(),
-        peers: std::collections::BTreeSet::new(),
+        peers: std::collections::BTreeMap::new(),
         task: "t/t".to_owned(),
         origin: Origin::new(&file, 19..22),
         outcome,

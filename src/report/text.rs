@@ -150,6 +150,12 @@ fn not_looked_at(run: &Run, options: &TextOptions) -> Vec<String> {
         let names: Vec<String> = names.iter().map(|name| one_line(name)).collect();
         parts.push(format!("{what}{plural} {} ({flag})", names.join(", ")));
     }
+    let items = run.items_left_out_of.iter();
+    parts.extend(items.map(|task| format!("other items of {} (--only)", one_line(task))));
+    if !run.tags.is_empty() {
+        let tags: Vec<String> = run.tags.iter().map(|tag| one_line(tag)).collect();
+        parts.push(format!("operations that are not tagged {} (--tags)", tags.join(" or ")));
+    }
     if parts.is_empty() {
         return Vec::new();
     }

@@ -45,6 +45,12 @@ pub(super) struct Include {
     vars: Option<Variables>,
     /// Labels of all its operations, which `--tags` selects by.
     tags: Option<Vec<String>>,
+    /// As root, or as whom `become_user` names; if not, as the login user: for those of its operations that do not say so
+    /// themselves, and to which it makes a difference.
+    #[schemars(rename = "become")]
+    privilege: Option<bool>,
+    /// As whom its operations are done instead of root.
+    become_user: Option<String>,
 }
 
 /// A task of a deploy, with settings.
@@ -63,6 +69,12 @@ pub(super) struct TaskEntry {
     vars: Option<Variables>,
     /// Labels of all its operations, which `--tags` selects by.
     tags: Option<Vec<String>>,
+    /// As root, or as whom `become_user` names; if not, as the login user: for those of its operations that do not say so
+    /// themselves, and to which it makes a difference.
+    #[schemars(rename = "become")]
+    privilege: Option<bool>,
+    /// As whom its operations are done instead of root.
+    become_user: Option<String>,
 }
 
 /// A bare expression, or its value.

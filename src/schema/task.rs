@@ -22,6 +22,12 @@ pub(super) struct Task {
     when: Option<Condition>,
     /// Labels of all its operations, which `--tags` selects by.
     tags: Option<Vec<String>>,
+    /// As root, or as whom `become_user` names; if not, as the login user: for those of its operations that do not say so
+    /// themselves, and to which it makes a difference.
+    #[schemars(rename = "become")]
+    privilege: Option<bool>,
+    /// As whom its operations are done instead of root.
+    become_user: Option<String>,
     /// Defaults of what whoever uses the task may set; templates see them as `vars`.
     vars: Option<Variables>,
     /// Operations, and other tasks in their place, in order.

@@ -147,7 +147,7 @@ fn what_is_wrong_is_refused() {
         "hosts = ['a']\n",
         "hosts = ['a']\ntasks = ['b']\nserial = 1\n",
         "hosts = ['a']\ntasks = [{ name = 'b' }]\n",
-        "hosts = ['a']\ntasks = [{ task = 'b', become = true }]\n",
+        "hosts = ['a']\ntasks = [{ task = 'b', become = 1 }]\n",
         "tasks = ['b']\n[[stage]]\nname = 'x'\nhosts = ['a']\ntasks = ['b']\n",
         "[[stage]]\nhosts = ['a']\ntasks = ['b']\n",
         "[[stage]]\nname = 'x'\nhosts = ['a']\ntasks = ['b']\nserial = 0\n",
@@ -181,11 +181,11 @@ fn wrong_tasks_are_refused() {
         "op = 'verify.tcp'\nport = 'ssh'",
         "op = 'systemd.service'\nservice = 'cron'\nstate = 'restarted'",
         "include = 'a/b'\nop = 'apt.update'",
-        "include = 'a/b'\nbecome = true",
+        "include = 'a/b'\nbecome = 1",
     ] {
         refuses(FileKind::Task, &format!("[[operation]]\n{entry}\n"));
     }
-    refuses(FileKind::Task, "become = true\n");
+    refuses(FileKind::Task, "become = 1\n");
 }
 
 #[test]

@@ -74,7 +74,7 @@ pub fn inspect_string(text: &str, origin: Option<&Origin>) -> Result<Option<Name
 ///
 /// Errors: it does not parse, or is written in braces.
 pub fn inspect_expression(text: &str, origin: Option<&Origin>) -> Result<Names, Diagnostic> {
-    if let Some(bare) = lone_expression(text) {
+    if let Some(bare) = lone_expression(text.trim()) {
         return Err(bare_wanted(bare, origin));
     }
     let expression = ENVIRONMENT

@@ -66,8 +66,8 @@ fn bare_wanted(bare: &str, origin: Option<&Origin>) -> Diagnostic {
         .hint(format!("write `{}`", bare.trim()))
 }
 
-/// The expression of a string that is one lone `{{ expression }}`.
+/// The expression of a string that is one lone `{{ expression }}`. A line break beside it makes it a text, which ends in that.
 fn lone_expression(text: &str) -> Option<&str> {
-    let inner = text.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+    let inner = text.trim_matches([' ', '\t']).strip_prefix("{{")?.strip_suffix("}}")?;
     (!inner.contains("}}") || !inner.contains("{{")).then_some(inner)
 }

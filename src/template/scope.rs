@@ -154,7 +154,7 @@ impl Scope {
     ///
     /// Errors: as [`Scope::render`]; braces in the expression are one, with the bare form as the hint.
     pub fn evaluate(&self, expression: &str, origin: Option<&Origin>) -> Result<Value, Diagnostic> {
-        if let Some(bare) = lone_expression(expression) {
+        if let Some(bare) = lone_expression(expression.trim()) {
             return Err(bare_wanted(bare, origin));
         }
         self.evaluate_bare(expression, 0, origin)
@@ -185,8 +185,12 @@ impl Scope {
         };
         // A value that is taken over whole is blamed where it was written, not where it is used.
         let written = self.inner.seen().last.take().filter(|_| is_path(expression));
-        let value = convert::from_template(&result, origin)
-            .map_err(|what| self.undefined(&what, origin, offset, expression))?;
+        let converted = convert::from_template(&result, origin);
+        // What is not known and comes out as it is was looked at by nobody before.
+        if let Some(why) = self.inner.seen().unknown.take() {
+            return Ok(Value::new(Kind::Unknown(why)).at(origin));
+        }
+        let value = converted.map_err(|what| self.undefined(&what, origin, offset, expression))?;
         Ok(match written {
             Some(written) => convert::written_at(value, &written),
             None => value,
@@ -236,9 +240,14 @@ impl Scope {
             let exact = origin.map(|origin| narrow(origin, source, offset, begin..source.trim_end().len()));
             return self.undefined_at(exact.as_ref());
         }
+        let hint = if what.contains("none") {
+            format!("`{} is not none` asks whether it is there", source.trim())
+        } else {
+            "write an expression that comes to a text, a number, a list, a table, true or false".to_owned()
+        };
         Diagnostic::new("an expression without a usable value")
             .at_maybe(origin, what)
-            .hint("write an expression that comes to a text, a number, a list, a table, true or false")
+            .hint(hint)
     }
 
     fn undefined_at(&self, origin: Option<&Origin>) -> Diagnostic {

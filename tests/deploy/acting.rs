@@ -259,3 +259,65 @@ fn nobody_is_a_mistake_with_its_place() {
     }
     assert!(!host.is("test -e /tmp/ran"));
 }
+
+/// As whom: of a task, of an include and of an entry, the nearest counts; what it means nothing for is left as it is.
+#[test]
+fn tasks_and_their_uses_say_it_for_all_inside() {
+    let shell = |name: &str, more: &str| {
+        format!(
+            "[[operation]]\nop = 'server.shell'\nname = '{name}'\ncommands = ['id -un >/tmp/{name}; chmod a+r /tmp/{name}']\n\
+             creates = '/tmp/{name}'\ntouches = ['/tmp/{name}']\n{more}\n"
+        )
+    };
+    let project = Project::of(&[
+        ("inventories/dev.toml", "[hosts.alpha]\nlab = true\n"),
+        (
+            "deploys/all.toml",
+            "hosts = ['*']\ntasks = ['test/users', { task = 'test/outer', for_each = ['anna'], become_user = '{{ item }}' }]\n",
+        ),
+        (
+            "tasks/test/users.toml",
+            "[[operation]]\nop = 'server.user'\nuser = '{{ item }}'\nfor_each = ['anna', 'bert']\n",
+        ),
+    ]);
+    let outer = shell("of-entry", "")
+        + &shell("of-itself", "become_user = 'bert'")
+        + &shell("of-root", "become = true")
+        + "[[operation]]\nop = 'server.group'\ngroup = 'made'\n\
+           [[operation]]\nop = 'files.put'\ndest = '/tmp/file'\ncontent = 'x'\n\
+           [[operation]]\ninclude = 'test/inner'\n\
+           [[operation]]\ninclude = 'test/task'\n\
+           [[operation]]\ninclude = 'test/other'\nbecome_user = 'bert'\n";
+    project.write("tasks/test/outer.toml", outer);
+    project.write("tasks/test/inner.toml", shell("of-entry-below", ""));
+    project.write(
+        "tasks/test/task.toml",
+        format!("become_user = 'bert'\n{}", shell("of-task", "")),
+    );
+    project.write("tasks/test/other.toml", shell("of-include", ""));
+    let host = project.up("dev", "alpha");
+    project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
+    for (name, user) in [
+        ("of-entry", "anna"),
+        ("of-itself", "bert"),
+        ("of-root", "root"),
+        ("of-entry-below", "anna"),
+        ("of-task", "bert"),
+        ("of-include", "bert"),
+    ] {
+        assert_eq!(host.inside(&format!("cat /tmp/{name}")), format!("{user}\n"), "{name}");
+    }
+    assert_eq!(
+        host.inside("stat -c %U:%G /tmp/file; getent group made | cut -d: -f1"),
+        "anna:anna\nmade\n"
+    );
+    let again = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
+    assert!(again.stdout.starts_with("nothing to do: "), "{}", again.stdout);
+    project.write("tasks/test/task.toml", format!("become = 3\n{}", shell("of-task", "")));
+    let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(3);
+    assert!(
+        ran.stderr.contains("tasks/test/task.toml:1:10") && ran.stderr.contains("`become` must be `true` or `false`"),
+        "{}",
+        ran.stderr
+    );
+}

@@ -172,7 +172,7 @@ fn a_mistake_in_the_inventory_is_told_with_its_place() {
         DRY_RUN,
         &[
             "group `web` has no file",
-            "inventories/dev.toml:4:",
+            "inventories/dev.toml:6:11",
             "group_data/web.toml",
         ],
     );
@@ -217,7 +217,7 @@ fn a_mistake_on_the_command_line_is_told_with_what_was_probably_meant() {
         (
             &["deploy", "dev", "all", "--dry-run", "--only", "test/flies"],
             &[
-                "`--only test/flies` matches no task of deploy `all`",
+                "`--only test/flies` matches no task and no item of this deploy",
                 "did you mean `test/files`?",
             ],
         ),

@@ -138,7 +138,10 @@ fn a_user_to_become_without_a_way_is_a_mistake_with_a_place() {
             "connection = { become = 'sudo', become_user = '-u' }\n",
             "`-u` is no usable `become_user`",
         ),
-        ("connection = { become = 'su' }\n", "unknown value `su`"),
+        (
+            "connection = { become = 'su' }\n",
+            "`become` must be \"none\" or \"sudo\" or \"doas\"",
+        ),
     ];
     for (line, expected) in cases {
         let guarded = Guarded::new();

@@ -148,6 +148,16 @@ fn facts_are_those_of_the_host(project: &Project, alpha: &Host<'_>) {
             .stdout,
         "12\n"
     );
+    // What is looked up by a name, which may have dots.
+    assert_eq!(
+        fact("users.nobody.shell"),
+        alpha.inside("getent passwd nobody | cut -d: -f7")
+    );
+    assert_eq!(
+        fact("packages.openssh-server.version"),
+        alpha.inside("dpkg-query -W -f '${Version}\n' openssh-server")
+    );
+    assert_eq!(fact("packages.docker.io"), "none\n");
     let all = project.homelab(&["facts", "dev", "alpha"]).expect(0).stdout;
     assert!(
         all.contains("os.id = debian\n") && all.contains("hostname = alpha\n"),

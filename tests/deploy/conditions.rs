@@ -77,6 +77,42 @@ fn a_command_runs_where_its_condition_says_so() {
 }
 
 #[test]
+fn what_was_open_ends_as_what_it_comes_to() {
+    let file =
+        |dest: &str, more: &str| format!("[[operation]]\nop = 'files.put'\ndest = '{dest}'\ncontent = 'x'\n{more}\n\n");
+    let task = [
+        "[[operation]]\nop = 'server.shell'\ncommands = ['gpasswd -a daemon adm', 'gpasswd -a mail adm']\nalways = true\n\n",
+        &file("/opt/{{ item }}", "for_each = 'facts.groups.adm.members'"),
+        &file("/opt/none", "when = 'facts.groups.adm.members | length == 77'"),
+        &file("/opt/some", "when = 'facts.groups.adm.members | length == 2'"),
+    ];
+    let project = Project::with_task(&task.concat());
+    let host = project.up("dev", "alpha");
+    let review = dry_run(&project, 2);
+    assert!(review.stdout.contains("3 open"), "{}", review.stdout);
+    let ran = project
+        .homelab(&["deploy", "dev", "all", "--yes", "--format", "json"])
+        .expect(0);
+    assert_eq!(host.inside("ls /opt"), "daemon\nmail\nsome\n");
+    let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let results = document["hosts"][0]["results"].as_array().unwrap();
+    let lines = results.iter().flat_map(|result| result["lines"].as_array().unwrap());
+    let ends: Vec<String> = lines
+        .map(|line| format!("{} {}", line["name"].as_str().unwrap(), line["end"].as_str().unwrap()))
+        .collect();
+    let expected = [
+        "gpasswd -a daemon adm; gpasswd -a mail adm applied",
+        "/opt/daemon applied",
+        "/opt/mail applied",
+        "files.put /opt/none already_so",
+        "/opt/some applied",
+    ];
+    let mut sorted: Vec<&str> = ends.iter().map(String::as_str).collect();
+    sorted.sort_unstable_by_key(|end| expected.iter().position(|one| one == end));
+    assert_eq!(sorted, expected);
+}
+
+#[test]
 fn a_command_that_fails_stops_the_host_with_its_last_words() {
     let task =
         "[[operation]]\nop = 'server.shell'\ncommands = ['echo one >&2; exit 7', 'touch /opt/after']\nalways = true\n";

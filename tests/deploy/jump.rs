@@ -140,10 +140,10 @@ fn a_way_in_a_circle_is_a_mistake_with_a_place() {
         ),
         (
             "[hosts.alpha]\nconnection = { become = 'su' }\n",
-            "unknown value `su`",
+            "`become` must be \"none\" or \"sudo\" or \"doas\"",
             "inventories/dev.toml:2:25",
         ),
-        ("[hosts.-alpha]\n", "begins with `-`", "inventories/dev.toml:2:24"),
+        ("[hosts.-alpha]\n", "begins with `-`", "inventories/dev.toml:1:8"),
         (
             "[hosts.alpha]\naddress = '-oProxyCommand=x'\n",
             "begins with `-`",

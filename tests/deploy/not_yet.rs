@@ -1,8 +1,12 @@
 //! Keys that the language has and this version does not act on: each is refused where it is written.
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
 use crate::bad_input::Guarded;
 
-/// A file of the project with a line to fill in, which is `@`.
+/// A file of the project with a key to fill in, which is `@`.
 pub(crate) struct Place {
     path: &'static str,
     around: &'static str,
@@ -15,86 +19,124 @@ pub(crate) const PLACES: &[Place] = &[
         path: "tasks/test/files.toml",
         around: "[[operation]]\nop = 'files.put'\ndest = '/etc/motd'\ncontent = 'x'\n@\n",
         keys: &[
-            ("include", "'test/other'"),
             ("env", "{ A = 'b' }"),
             ("timeout", "'5m'"),
             ("retries", "3"),
-            ("tags", "['a']"),
-            ("notify", "['restart']"),
             ("sensitive", "true"),
             ("on_error", "'ignore'"),
-            ("capture", "'token'"),
         ],
     },
     Place {
         path: "tasks/test/files.toml",
-        around: "description = 'a task'\n@\n",
-        keys: &[
-            ("required", "['a']"),
-            ("when", "'true'"),
-            ("become", "true"),
-            ("become_user", "'setup'"),
-            ("tags", "['a']"),
-            ("vars", "{ a = 1 }"),
-            (
-                "handler",
-                "[{ name = 'restart', op = 'systemd.service', service = 'cron', state = 'restarted' }]",
-            ),
-        ],
-    },
-    Place {
-        path: "deploys/all.toml",
-        around: "hosts = ['alpha']\ntasks = ['test/files']\n@\n",
-        keys: &[
-            ("stage", "[{ hosts = ['alpha'], tasks = ['test/files'] }]"),
-            ("serial", "1"),
-            ("max_fail", "0"),
-        ],
+        around: "[[operation]]\nfile = '/etc/token'\n@\n",
+        keys: &[("capture", "'token'")],
     },
     Place {
         path: "inventories/dev.toml",
         around: "[hosts.alpha]\naddress = '127.0.0.1'\n[connection]\n@\n",
         keys: &[("keep", "'5m'"), ("known_hosts", "'known_hosts'")],
     },
+    Place {
+        path: "templates/services/web/stack.toml",
+        around: "defaults = {}\n@\n",
+        keys: &[("on_change", "{ 'conf/web' = { service = 'web' } }")],
+    },
 ];
+
+const DRY_RUN: &[&str] = &["deploy", "dev", "all", "--dry-run"];
 
 #[test]
 fn keys_without_an_effect_yet_are_errors_with_a_place() {
     for Place { path, around, keys } in PLACES {
-        let line = around.lines().position(|line| line == "@").unwrap() + 1;
+        let (index, line) = around.lines().enumerate().find(|(_, line)| line.contains('@')).unwrap();
+        let (line, column) = (index + 1, line.find('@').unwrap() + 1);
         for (key, value) in *keys {
             let guarded = Guarded::new();
             guarded
                 .project
                 .write(path, around.replace('@', &format!("{key} = {value}")));
             let title = format!("`{key}` is not in this version");
-            let place = format!("{path}:{line}:1");
-            guarded.refuses(&["deploy", "dev", "all", "--dry-run"], &[&title, &place]);
+            let place = format!("{path}:{line}:{column}");
+            guarded.refuses(DRY_RUN, &[&title, &place]);
+        }
+    }
+}
+
+/// What stands in the lists of such keys in the source: one that is added there is to be tried here.
+#[test]
+fn every_key_that_the_source_refuses_so_is_among_them() {
+    let tried: BTreeSet<&str> = PLACES
+        .iter()
+        .flat_map(|place| place.keys)
+        .map(|(key, _)| *key)
+        .collect();
+    let mut refused = BTreeSet::new();
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/project")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|suffix| suffix == "rs") {
+            collect_refused(&fs::read_to_string(path).unwrap(), &mut refused);
+        }
+    }
+    assert!(refused.len() >= 8, "the lists are not found: {refused:?}");
+    let missing: Vec<&String> = refused.iter().filter(|key| !tried.contains(key.as_str())).collect();
+    assert!(missing.is_empty(), "refused and not tried: {missing:?}");
+}
+
+fn collect_refused(source: &str, refused: &mut BTreeSet<String>) {
+    for start in ["NOT_YET: &[&str] = &[", "not_yet(&["] {
+        for list in source.split(start).skip(1) {
+            let list = list.split_once(']').unwrap().0;
+            refused.extend(list.split('"').skip(1).step_by(2).map(str::to_owned));
         }
     }
 }
 
 #[test]
-fn a_task_with_settings_is_refused_where_it_is_written() {
-    let guarded = Guarded::new();
-    let deploy = "hosts = ['alpha']\ntasks = [{ task = 'test/files', when = 'true' }]\n";
-    guarded.project.write("deploys/all.toml", deploy);
-    let expected = [
-        "task entries with settings are not in this version",
-        "deploys/all.toml:2:10",
+fn handlers_are_refused_once_all_else_about_them_is_right() {
+    let notify = "[[operation]]\nop = 'files.put'\ndest = '/etc/motd'\ncontent = 'x'\nnotify = ['restart']\n";
+    let handler = "[[handler]]\nname = 'restart'\nop = 'systemd.service'\nservice = 'cron'\nstate = 'restarted'\n";
+    let cases: &[(String, &[&str])] = &[
+        (
+            [notify, handler].concat(),
+            &["`handler` is not in this version", "tasks/test/files.toml:6:1"],
+        ),
+        (
+            notify.to_owned(),
+            &[
+                "there is no handler `restart` in this task",
+                "tasks/test/files.toml:5:11",
+            ],
+        ),
+        (
+            notify.replace("'restart'", "'test/more:restart'"),
+            &[
+                "`notify` of another task's handler is not in this version",
+                "tasks/test/files.toml:5:11",
+            ],
+        ),
+        (
+            [notify, &handler.replace("systemd.service", "systemd.servce")].concat(),
+            &["did you mean `systemd.service`?", "tasks/test/files.toml:8:6"],
+        ),
     ];
-    guarded.refuses(&["deploy", "dev", "all", "--dry-run"], &expected);
+    for (task, expected) in cases {
+        let guarded = Guarded::new();
+        guarded.project.write("tasks/test/files.toml", task);
+        guarded.refuses(DRY_RUN, expected);
+    }
 }
 
 #[test]
 fn a_restart_is_refused_until_there_are_handlers() {
-    let guarded = Guarded::new();
-    let task = "[[operation]]\nop = 'systemd.service'\nservice = 'cron'\nstate = 'restarted'\n";
-    guarded.project.write("tasks/test/files.toml", task);
-    let expected = [
-        "belongs to a handler",
-        "not in this version",
-        "tasks/test/files.toml:4:9",
-    ];
-    guarded.refuses(&["deploy", "dev", "all", "--dry-run"], &expected);
+    for state in ["restarted", "reloaded"] {
+        let guarded = Guarded::new();
+        let task = format!("[[operation]]\nop = 'systemd.service'\nservice = 'cron'\nstate = '{state}'\n");
+        guarded.project.write("tasks/test/files.toml", task);
+        let expected = [
+            "belongs to a handler",
+            "not in this version",
+            "tasks/test/files.toml:4:9",
+        ];
+        guarded.refuses(DRY_RUN, &expected);
+    }
 }

@@ -169,6 +169,29 @@ fn ctrl_c_at_the_prompt_or_while_reading_leaves_nothing_behind() {
     assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
     assert_eq!(text(&output.stderr), "nothing was changed\n");
     nothing_is_left(&project, &host);
+    interrupted_exec(&project, &host);
+}
+
+/// What it has said so far has been passed on; what runs on the host may go on, and it is said that it may.
+fn interrupted_exec(project: &Project, host: &Host<'_>) {
+    host.inside("rm -f /tmp/asked");
+    let line = "echo begun; touch /tmp/asked; sleep 100; echo through";
+    let mut command = project.command(&["exec", "dev", "alpha", "--", line]);
+    let run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    host.wait_until("test -e /tmp/asked", Duration::from_secs(30));
+    signal(run.id(), "INT");
+    let start = Instant::now();
+    let output = run.wait_with_output().unwrap();
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), "begun\n");
+    assert_eq!(
+        text(&output.stderr),
+        "interrupted: what runs on a host may go on there\n"
+    );
+    // A command that writes nothing does not notice that nobody listens any more: that is what the words are about.
+    host.inside("pkill -x sleep || true");
+    nothing_is_left(project, host);
 }
 
 /// The prompt is there once the review is: a terminal that `script` made gets a Ctrl-C as a key.

@@ -21,8 +21,9 @@ find /etc -type f -exec sha256sum {} + | sed 's/^\([0-9a-f]*\)  \(.*\)$/\2\tsha2
 
 const PACKAGES: &str = r"dpkg-query -W -f '${Package}\t${db:Status-Abbrev}${Version}\n'";
 
+/// Those of a login come and go with it, some seconds later, and with them the names of units that they only mention.
 const UNITS: &str = r#"systemctl list-units --all --plain --no-legend --type=service,socket,timer |
-    awk '{ print $1 ": runs\t" $3 }'
+    awk '$1 !~ /^user(-runtime-dir)?@/ && $2 != "not-found" { print $1 ": runs\t" $3 }'
 systemctl list-unit-files --no-legend | awk '$2 != "transient" { print $1 ": at boot\t" $2 }'"#;
 
 /// Something that a host has, by name.

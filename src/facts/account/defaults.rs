@@ -53,7 +53,7 @@ const DEFAULT_UMASK: u32 = 0o022;
 const HIDDEN: &str = "the file may not be read";
 const TOO_LARGE: &str = "the file is too large to be read for the plan";
 
-/// `useradd` may be for root alone. Each skeleton entry has three lines: type, mode and path; the target of a link; the content of a file.
+/// `useradd` may be for root alone. Each skeleton entry has three lines: type, mode, size and path; the target of a link; the content of a file.
 pub(super) const PROBE: &str = r#"given=$(useradd -D 2>/dev/null) || [ "$(id -u)" = 0 ] || given=denied
 printf 'defaults\n%s\n' "$given"
 sed -n 's/^[[:space:]]*\(HOME_MODE\|UMASK\|USERGROUPS_ENAB\)[[:space:]]\{1,\}\([^[:space:]]*\).*/\1=\2/p' /etc/login.defs 2>/dev/null
@@ -61,10 +61,11 @@ printf 'skeleton\n'
 skeleton=
 case $given in *SKEL=*) skeleton=${given#*SKEL=}; skeleton=${skeleton%%"
 "*} ;; esac
-[ -d "$skeleton" ] && cd "$skeleton" && find . -mindepth 1 -printf '%y %m %P\n%l\n' | while IFS= read -r entry && IFS= read -r target; do
+[ -d "$skeleton" ] && cd "$skeleton" && find . -mindepth 1 -printf '%y %m %s %P\n%l\n' | while IFS= read -r entry && IFS= read -r target; do
 printf '%s\n%s\n' "$entry" "$target"
-path=${entry#* * }
-case $entry in f*) if [ ! -r "$path" ]; then printf hidden; elif [ "$(wc -c <"$path")" -gt 65536 ]; then printf large; else base64 -w 0 <"$path"; fi;; esac
+path=${entry#* * * }
+size=${entry#* * }; size=${size%% *}
+case $entry in f*) if [ ! -r "$path" ]; then printf hidden; elif [ "$size" -gt 65536 ]; then printf large; else base64 -w 0 <"$path"; fi;; esac
 printf '\n'
 done
 "#;
@@ -109,8 +110,10 @@ fn skeleton(lines: &[String]) -> Result<Vec<SkeletonEntry>, UnreadableAnswer> {
         let [head, target, content] = entry else {
             return Err(unreadable());
         };
-        let mut fields = head.splitn(3, ' ');
-        let (Some(kind), Some(mode), Some(path)) = (fields.next(), fields.next(), fields.next()) else {
+        let mut fields = head.splitn(4, ' ');
+        let (Some(kind), Some(mode), Some(_size), Some(path)) =
+            (fields.next(), fields.next(), fields.next(), fields.next())
+        else {
             return Err(unreadable());
         };
         let kind = match kind {

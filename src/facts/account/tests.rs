@@ -28,16 +28,16 @@ UMASK=022
 HOME_MODE=0700
 USERGROUPS_ENAB=yes
 skeleton
-f 644 .profile
+f 644 2 .profile
 
 YQo=
-d 755 .config
+d 755 4096 .config
 
 
-l 777 .config/a link
+l 777 6 .config/a link
 ../x y
 
-f 640 .large
+f 640 70000 .large
 
 large
 ";

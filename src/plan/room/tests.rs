@@ -36,7 +36,7 @@ fn operation(step: Step, effects: Vec<Effect>) -> PlannedOperation {
         id: OperationId("x".to_owned()),
         stage: 0,
         within: Vec::new(),
-        peers: std::collections::BTreeSet::new(),
+        peers: std::collections::BTreeMap::new(),
         task: "t".to_owned(),
         origin: Origin::new(&file, 0..2),
         outcome: Outcome::Change(vec![ResourceChange {

@@ -30,6 +30,7 @@ pub(super) fn check(project: &Project, is_complete: bool, used: &mut BTreeSet<St
         checker.has_item = task_use.common.for_each.is_some();
         checker.common(&task_use.common);
         checker.table(&task_use.vars);
+        checker.table(&task_use.acting);
     }
     for task in project.tasks.values() {
         checker.task(task);
@@ -53,6 +54,7 @@ impl<'a> Checker<'a> {
         self.vars = Some(Vec::new());
         self.table(&task.vars);
         self.vars = Some(taken_vars(task));
+        self.table(&task.acting);
         if let Some(when) = &task.when {
             self.expression(when);
         }
@@ -66,6 +68,7 @@ impl<'a> Checker<'a> {
                 TaskEntry::Include(include) => {
                     self.common(&include.common);
                     self.table(&include.vars);
+                    self.table(&include.acting);
                 }
             }
         }

@@ -24,6 +24,7 @@ fn run() -> Run {
         catalogue: Arc::default(),
         hosts_left_out: vec!["nas".to_owned()],
         tasks_left_out: Vec::new(),
+        items_left_out_of: vec!["services/folder".to_owned()],
         assets: Arc::new(Assets::default()),
     }
 }
@@ -73,7 +74,10 @@ fn a_change_has_both_sides_and_no_secret() {
     let document = read(&text);
     assert_eq!(document["format_version"], 1);
     assert_eq!(document["pending"], true);
-    assert_eq!(document["left_out"], json!({"hosts": ["nas"], "tasks": []}));
+    assert_eq!(
+        document["left_out"],
+        json!({"hosts": ["nas"], "tasks": [], "items_of": ["services/folder"], "not_tagged": []})
+    );
     assert_eq!(document["ends"], json!({"pending": 1}));
     let operation = &document["hosts"][0]["operations"][0];
     assert_eq!(operation["outcome"], "change");

@@ -316,6 +316,23 @@ fn nothing_to_do_is_said_and_what_was_left_out_too() {
 }
 
 #[test]
+fn what_items_and_tags_left_out_is_said() {
+    let task = "[[operation]]\nop = 'files.directory'\npath = '/etc'\ntags = ['slow', 'etc']";
+    let filter = Filter {
+        tags: vec!["slow".to_owned(), "etc".to_owned()],
+        ..Filter::default()
+    };
+    let mut run = run_of(task, "[hosts.a]", &filter);
+    run.items_left_out_of = vec!["system/monitoring".to_owned()];
+    let reviewed = settle(&run, |_, key| fresh(key));
+    assert_snapshot!(plain(&plan(&run, &reviewed, &TextOptions::default())), @"
+    nothing to do: 1 operation unchanged on 1 host
+    not looked at: other items of system/monitoring (--only); operations that are not tagged slow or etc
+    (--tags)
+    ");
+}
+
+#[test]
 fn a_host_without_package_lists() {
     let task = "[[operation]]\nop = 'apt.packages'\npackages = ['one', 'two']";
     let run = run_of(task, "[hosts.a]", &Filter::default());

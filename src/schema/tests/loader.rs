@@ -20,7 +20,7 @@ const WHOLE: &[(&str, &str)] = &[
     (
         "deploys/once.toml",
         "description = 'all'\nhosts = ['web']\n@\ntasks = ['a/b', { task = 'a/b', name = 'again', when = 'users', for_each = 'users', \
-         vars = { size = '{{ item }}' }, tags = ['t'] }]\n",
+         vars = { size = '{{ item }}' }, tags = ['t'], become = true, become_user = '{{ item }}' }]\n",
     ),
     (
         "deploys/staged.toml",
@@ -28,8 +28,8 @@ const WHOLE: &[(&str, &str)] = &[
     ),
     (
         "tasks/a/b.toml",
-        "description = 'x'\nrequired = ['users']\nwhen = true\ntags = ['u']\n@\n[vars]\nsize = '1'\n\
-         [[operation]]\ninclude = 'a/c'\nname = 'more'\nwhen = 'users'\nfor_each = ['y']\nvars = { z = '{{ item }}' }\ntags = ['v']\n@\n\
+        "description = 'x'\nrequired = ['users']\nwhen = true\ntags = ['u']\nbecome = true\nbecome_user = 'x'\n@\n[vars]\nsize = '1'\n\
+         [[operation]]\ninclude = 'a/c'\nname = 'more'\nwhen = 'users'\nfor_each = ['y']\nvars = { z = '{{ item }}' }\ntags = ['v']\nbecome = false\n@\n\
          [[operation]]\nop = 'apt.packages'\nname = 'p {{ item }}'\nwhen = 'users'\nfor_each = [{ name = 'tree', more = 1 }]\n\
          tags = ['w']\npackages = ['{{ item.name }}', '{{ vars.size }}']\nbecome = true\nbecome_user = 'x'\n@\n",
     ),

@@ -34,7 +34,11 @@ fn a_lone_expression_keeps_its_type() {
     assert_eq!(render("n = 1.5", "'{{ n }}'").unwrap(), Kind::Float(1.5));
     assert_eq!(render("n = 3\nm = 4", "'{{ n }}{{ m }}'").unwrap(), text("34"));
     assert_eq!(render("n = 3", "'{{ n }} '").unwrap(), Kind::Integer(3));
+    assert_eq!(render("s = 'x'", "\"{{ s }}\\n\"").unwrap(), text("x\n"));
     assert_eq!(render("b = true", "'{{ not b }}'").unwrap(), Kind::Bool(false));
+    // Who writes a line break wants it in the file.
+    assert_eq!(render("n = 3", "\"{{ n }}\\n\"").unwrap(), text("3\n"));
+    assert_eq!(render("s = 'x'", "\"\"\"\n{{ s }}\n\"\"\"").unwrap(), text("x\n"));
 }
 
 #[test]
@@ -85,6 +89,8 @@ fn what_touches_an_unknown_fact_is_unknown() {
     let unread = scope("base = '{{ facts.os.codename }}/x'", Err("not read yet".to_owned()));
     for value in [
         "'{{ facts.os.id }}'",
+        "'{{ facts.hostname }}'",
+        "'{{ [facts.hostname] }}'",
         "'x {{ facts.os.id }}'",
         "'{% if facts.os.id == \"debian\" %}a{% else %}b{% endif %}'",
         "'{{ facts.cpus * 2 }}'",
@@ -98,6 +104,8 @@ fn what_touches_an_unknown_fact_is_unknown() {
         );
     }
     assert_eq!(render("", "'{{ facts.os.id }}'").unwrap(), text("debian"));
+    let lone = unread.evaluate("facts.init", None).unwrap().kind;
+    assert_eq!(lone, Kind::Unknown("not read yet".to_owned()));
 }
 
 #[test]
