@@ -1,6 +1,7 @@
 //! `group_data/<group>.toml`, and the merge of all data of a host.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::fields::Named;
 use super::reader::Source;
@@ -170,6 +171,26 @@ pub fn layers<'a>(project: &'a Project, inventory: &'a Inventory, host: &'a Host
     }
     layers.push((format!("host `{}`", host.name), &host.data));
     layers
+}
+
+/// The data of hosts, merged once for all deploys: by inventory and host.
+pub(super) type Merged = Mutex<HashMap<(String, String), Arc<Table>>>;
+
+/// As [`data_of`], kept for the next deploy where nothing is given beside.
+pub(super) fn shared_data_of(
+    project: &Project,
+    inventory_name: &str,
+    inventory: &Inventory,
+    host: &Host,
+    extra: &Table,
+) -> Arc<Table> {
+    let merge = || Arc::new(data_of(project, inventory_name, inventory, host, extra));
+    if !extra.is_empty() {
+        return merge();
+    }
+    let key = (inventory_name.to_owned(), host.name.clone());
+    let mut merged = project.merged.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(merged.entry(key).or_insert_with(merge))
 }
 
 /// All data of a host: `all`, then the inventory's groups, then the host's, then its own, then `extra`; with the names that

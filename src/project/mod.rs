@@ -51,6 +51,7 @@ pub struct Project {
     pub assets: Arc<Assets>,
     /// `templates/services/<stack>/`.
     pub catalogue: Arc<Catalogue>,
+    merged: data::Merged,
 }
 
 /// A project as far as it could be read.
@@ -85,6 +86,7 @@ pub fn read(root: &Path) -> Reading {
         deploys: reader.folder("deploys", reader::any_name, whole(deploy::read)),
         catalogue: Arc::new(catalogue::complete(stacks, &assets)),
         assets: Arc::new(assets),
+        merged: data::Merged::default(),
     };
     let reader::Reader {
         mut mistakes, broken, ..

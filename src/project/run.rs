@@ -6,7 +6,7 @@ use std::sync::Arc;
 use globset::GlobMatcher;
 
 use super::catalogue::Catalogue;
-use super::data::data_of;
+use super::data::shared_data_of;
 use super::pattern::{glob, known, select as select_hosts, unplaced};
 use super::task::TaskUse;
 use super::{Deploy, Host, Inventory, Project, Stage, Task};
@@ -166,7 +166,7 @@ pub fn select(project: &Project, inventory_name: &str, deploy_name: &str, filter
             .into_iter()
             .map(|host| RunHost {
                 name: host.name.clone(),
-                data: Arc::new(data_of(project, inventory_name, inventory, host, &filter.data)),
+                data: shared_data_of(project, inventory_name, inventory, host, &filter.data),
             })
             .collect(),
         tasks: Arc::clone(&project.tasks),

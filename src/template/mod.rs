@@ -3,6 +3,7 @@
 //! Everything is strict: what is undefined is an error, also inside a list that an expression made. Whatever touches a
 //! value that is not known yet is itself not known: the whole result, since a template may branch on it.
 
+mod compiled;
 mod convert;
 mod facts;
 mod inspect;

@@ -3,17 +3,17 @@
 mod file;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use minijinja::ErrorKind;
 use minijinja::value::{Enumerator, Object, ObjectRepr};
-use minijinja::{Environment, ErrorKind};
 
 pub use file::{STACKS, stack_of};
 
 use super::facts::{self, FactSource};
 use super::mistake::{mistake, open_block, whole_sign};
 use super::place::{narrow, whole_name};
-use super::{bare_wanted, convert, environment, is_template, lone_expression};
+use super::{bare_wanted, compiled, convert, is_template, lone_expression};
 use crate::error::{Diagnostic, Origin, suggestion};
 use crate::value::{Entry, Kind, Table, Value};
 
@@ -61,9 +61,6 @@ pub(super) struct Inner {
     bindings: Bindings,
     seen: Mutex<Seen>,
 }
-
-/// Shared by all: it holds no template, so that nothing of one host can be seen by another.
-static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(environment);
 
 /// A table of more keys is not kept in mind when it is looked at.
 const LARGE: usize = 16;
@@ -162,13 +159,13 @@ impl Scope {
 
     fn render_string(&self, text: &str, origin: Option<&Origin>) -> Result<Value, Diagnostic> {
         if let Some(bare) = lone_expression(text)
-            && ENVIRONMENT.compile_expression(bare).is_ok()
+            && compiled::expression(bare).is_ok()
         {
             let offset = text.find(bare).unwrap_or_default();
             return self.evaluate_bare(bare, offset, origin);
         }
         self.begin();
-        let rendered = ENVIRONMENT.render_str(text, self.context());
+        let rendered = compiled::render(text, self.context());
         self.finish(rendered, 0, text, origin)
             .map(|kind| kind.map_or_else(|unknown| unknown, Kind::String))
             .map(|kind| Value::new(kind).at(origin))
@@ -176,9 +173,7 @@ impl Scope {
 
     fn evaluate_bare(&self, expression: &str, offset: usize, origin: Option<&Origin>) -> Result<Value, Diagnostic> {
         self.begin();
-        let result = ENVIRONMENT
-            .compile_expression(expression)
-            .and_then(|compiled| compiled.eval(self.context()));
+        let result = compiled::expression(expression).and_then(|compiled| compiled.eval(self.context()));
         let result = match self.finish(result, offset, expression, origin)? {
             Ok(result) => result,
             Err(unknown) => return Ok(Value::new(unknown).at(origin)),

@@ -1,13 +1,16 @@
 //! Whole files of the project as templates, which may include one another by their paths below `templates/`.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use minijinja::{Environment, Error, ErrorKind};
 
-use super::{Scope, environment};
+use super::Scope;
 use crate::error::{Diagnostic, Origin, SourceFile, not_text, suggestion};
+use crate::template::environment;
 use crate::template::mistake::{mistake, open_block, whole_sign};
 use crate::template::place::whole_name;
 use crate::value::Known;
@@ -28,10 +31,11 @@ impl Scope {
     /// Not known where it looks at something that is not. Errors: a file that does not parse, uses something undefined,
     /// includes what is not there, or fails, at its position in the file.
     pub fn render_file(&self, files: &Arc<Files>, name: &str) -> Result<Known<String>, Diagnostic> {
-        let missing = Missing::default();
-        let environment = environment_of(files, &missing);
+        let compiled = Compiled::of(files);
+        compiled.missing.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.begin();
-        let rendered = environment
+        let rendered = compiled
+            .environment
             .get_template(name)
             .and_then(|template| template.render(self.with_stack(stack_of(name)).context()));
         let error = rendered.as_ref().err().map(innermost);
@@ -45,7 +49,7 @@ impl Scope {
         }
         drop(seen);
         match error {
-            Some(error) => Err(self.file_error(error, place.as_ref(), files, &missing)),
+            Some(error) => Err(self.file_error(error, place.as_ref(), files, &compiled.missing)),
             None => rendered.map(Known::Yes).map_err(|error| plain_error(&error, None)),
         }
     }
@@ -92,6 +96,36 @@ impl Scope {
 pub fn stack_of(path: &str) -> Option<&str> {
     let below = path.strip_prefix(STACKS)?.strip_prefix('/')?;
     below.split_once('/').map(|(name, _)| name)
+}
+
+/// Files of a project, each compiled when it is first rendered. They hold nothing of a host.
+struct Compiled {
+    files: Arc<Files>,
+    environment: Environment<'static>,
+    missing: Missing,
+}
+
+thread_local! {
+    /// The last project's: there is hardly ever another. One for each thread, so that what is missing is what was asked for here.
+    static LAST: RefCell<Option<Rc<Compiled>>> = const { RefCell::new(None) };
+}
+
+impl Compiled {
+    fn of(files: &Arc<Files>) -> Rc<Self> {
+        LAST.with_borrow_mut(|last| {
+            if let Some(known) = last.as_ref().filter(|known| Arc::ptr_eq(&known.files, files)) {
+                return Rc::clone(known);
+            }
+            let missing = Missing::default();
+            let compiled = Rc::new(Self {
+                files: Arc::clone(files),
+                environment: environment_of(files, &missing),
+                missing,
+            });
+            *last = Some(Rc::clone(&compiled));
+            compiled
+        })
+    }
 }
 
 fn environment_of(files: &Arc<Files>, missing: &Missing) -> Environment<'static> {

@@ -1,0 +1,35 @@
+//! Templates and expressions compiled once, whatever number of hosts they are rendered for. They hold nothing of a host.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use minijinja::{Environment, Error, Expression, Value};
+
+use super::environment;
+
+/// A template's text is its name, so that each is kept under it.
+static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = environment();
+    environment.set_loader(|text| Ok(Some(text.to_owned())));
+    environment
+});
+
+type Kept = Mutex<HashMap<String, Arc<Expression<'static, 'static>>>>;
+
+static EXPRESSIONS: LazyLock<Kept> = LazyLock::new(Kept::default);
+
+/// A text rendered as a template.
+pub(super) fn render(text: &str, context: Value) -> Result<String, Error> {
+    TEMPLATES.get_template(text)?.render(context)
+}
+
+/// An expression, ready to be evaluated.
+pub(super) fn expression(text: &str) -> Result<Arc<Expression<'static, 'static>>, Error> {
+    let mut kept = EXPRESSIONS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = kept.get(text) {
+        return Ok(Arc::clone(known));
+    }
+    let compiled = Arc::new(TEMPLATES.compile_expression_owned(text.to_owned())?);
+    kept.insert(text.to_owned(), Arc::clone(&compiled));
+    Ok(compiled)
+}
