@@ -7,10 +7,13 @@ use minijinja::{Environment, Error, Expression, Value};
 
 use super::environment;
 
+/// What the name of a template begins with that is its own text: no `include` of a string may be taken for one.
+const OWN_TEXT: char = '\0';
+
 /// A template's text is its name, so that each is kept under it.
 static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = environment();
-    environment.set_loader(|text| Ok(Some(text.to_owned())));
+    environment.set_loader(|name| Ok(name.strip_prefix(OWN_TEXT).map(str::to_owned)));
     environment
 });
 
@@ -20,7 +23,7 @@ static EXPRESSIONS: LazyLock<Kept> = LazyLock::new(Kept::default);
 
 /// A text rendered as a template.
 pub(super) fn render(text: &str, context: Value) -> Result<String, Error> {
-    TEMPLATES.get_template(text)?.render(context)
+    TEMPLATES.get_template(&format!("{OWN_TEXT}{text}"))?.render(context)
 }
 
 /// An expression, ready to be evaluated.

@@ -8,7 +8,7 @@ use minijinja::{Environment, Error};
 use super::mistake::{mistake, open_block, whole_sign};
 use super::place::narrow;
 use super::scope::template_error;
-use super::{bare_wanted, environment, is_template, lone_expression};
+use super::{bare_wanted, compiled, environment, is_template, lone_expression};
 use crate::error::{Diagnostic, Origin, SourceFile};
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(environment);
@@ -58,7 +58,7 @@ pub fn inspect_string(text: &str, origin: Option<&Origin>) -> Result<Option<Name
         return Ok(None);
     }
     if let Some(bare) = lone_expression(text)
-        && let Ok(expression) = ENVIRONMENT.compile_expression(bare)
+        && let Ok(expression) = compiled::expression(bare)
     {
         let offset = text.find(bare).unwrap_or_default();
         let used = expression.undeclared_variables(true);
@@ -77,9 +77,7 @@ pub fn inspect_expression(text: &str, origin: Option<&Origin>) -> Result<Names, 
     if let Some(bare) = lone_expression(text.trim()) {
         return Err(bare_wanted(bare, origin));
     }
-    let expression = ENVIRONMENT
-        .compile_expression(text)
-        .map_err(|error| template_error(&error, 0, text, origin))?;
+    let expression = compiled::expression(text).map_err(|error| template_error(&error, 0, text, origin))?;
     Ok(names(text, 0, origin, expression.undeclared_variables(true)))
 }
 

@@ -212,3 +212,9 @@ fn a_file_that_looks_at_an_unknown_fact_is_unknown() {
     let rendered = unread.render_file(&files(&[("a", "x {% if facts.os.id == 'debian' %}y{% endif %}")]), "a");
     assert_eq!(rendered, Ok(crate::value::Known::No("not read yet".to_owned())));
 }
+
+#[test]
+fn a_string_includes_nothing() {
+    let (message, _) = mistake("", "\"{% include 'hello' %}!\"");
+    assert!(message.starts_with("tasks/t.toml:1:"), "{message}");
+}
