@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use homelab::plan::{CheckScope, check};
+use homelab::plan::{CheckRequest, check};
 use homelab::project::read;
 
 const TASKS: usize = 120;
@@ -39,7 +39,7 @@ fn main() {
     let reading = times(|| assert!(read(project.path()).mistakes.is_empty()));
     tell("reading alone", &reading);
     let read = read(project.path());
-    let planning = times(|| assert!(check(&read, &CheckScope::default()).unwrap().mistakes.is_empty()));
+    let planning = times(|| assert!(check(&read, &CheckRequest::default()).unwrap().mistakes.is_empty()));
     tell("planning alone", &planning);
 }
 

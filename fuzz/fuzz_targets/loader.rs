@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use homelab::plan::{CheckScope, check};
+use homelab::plan::{CheckRequest, check};
 use homelab::project::read;
 use homelab::report;
 use libfuzzer_sys::fuzz_target;
@@ -39,7 +39,7 @@ fuzz_target!(|input: (u8, &[u8])| {
     let (path, right) = FILES[usize::from(number) % FILES.len()];
     let path = ROOT.join(path);
     fs::write(&path, content).expect("a file");
-    let checked = check(&read(&ROOT), &CheckScope::default()).expect("all inventories and deploys");
+    let checked = check(&read(&ROOT), &CheckRequest::default()).expect("all inventories and deploys");
     report::found(&checked);
     fs::write(path, right).expect("a file");
 });

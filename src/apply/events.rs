@@ -8,7 +8,7 @@ use crate::plan::PlannedOperation;
 
 /// Something that happened while a plan was applied.
 #[derive(Clone, Debug)]
-pub enum Event {
+pub enum ApplyEvent {
     /// What was deferred, or could not be known at review, is known now and about to be done.
     Resolved {
         /// The host.
@@ -66,7 +66,7 @@ pub struct OperationResult {
     /// The operation.
     pub operation: OperationId,
     /// Its changes as reviewed or resolved, each with its end.
-    pub lines: Vec<Line>,
+    pub lines: Vec<ResourceResult>,
     /// What went wrong.
     pub failure: Option<Failure>,
     /// How long its steps took.
@@ -75,18 +75,18 @@ pub struct OperationResult {
 
 /// A reviewed change and its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct ResourceResult {
     /// The resource.
     pub resource: ResourceId,
     /// What was to happen to it.
     pub action: Action,
     /// How that ended.
-    pub end: LineEnd,
+    pub end: ResourceEnd,
 }
 
 /// How a reviewed change ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LineEnd {
+pub enum ResourceEnd {
     /// It was made.
     Applied,
     /// There was nothing left to do.

@@ -1,9 +1,9 @@
 //! Carrying out a plan: steps on hosts, as events.
 
-mod batch;
 mod events;
 mod perform;
 mod run;
+mod segment;
 mod stages;
 mod worker;
 
@@ -14,10 +14,10 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, watch};
 
 use crate::gather::{GatherError, ReadHost};
-use crate::project::Run;
+use crate::project::Selection;
 use crate::secret::DigestKey;
 
-pub use events::{Event, Failure, HostEnd, HostResult, Line, LineEnd, OperationResult, exit_code};
+pub use events::{ApplyEvent, Failure, HostEnd, HostResult, OperationResult, ResourceEnd, ResourceResult, exit_code};
 
 use run::{Halt, gather_failed};
 
@@ -39,19 +39,19 @@ pub struct ApplyOptions {
 /// `unread` are the hosts that could not be read: where a stage counts failures, they count. When `cancelled` turns true no
 /// further step begins; the one under way ends by itself.
 pub async fn apply(
-    run: &Run,
+    run: &Selection,
     hosts: Vec<ReadHost>,
     unread: &[HostResult],
     digests: &Arc<DigestKey>,
     options: &ApplyOptions,
-    events: &UnboundedSender<Event>,
+    events: &UnboundedSender<ApplyEvent>,
     cancelled: &watch::Receiver<bool>,
 ) -> Vec<HostResult> {
     let turns = Arc::new(Semaphore::new(options.parallel));
     let workers = hosts
         .into_iter()
         .map(|host| {
-            let common = worker::Common {
+            let common = worker::WorkerContext {
                 turns: Arc::clone(&turns),
                 digests: Arc::clone(digests),
                 options: options.clone(),

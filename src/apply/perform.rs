@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::change::{Attributes, Expect, ResourceChange, Run, Step};
+use crate::change::{Attributes, Command, Expect, ResourceChange, Step};
 use crate::facts::apt::{line_filter, simulation_command};
 use crate::facts::path::parent;
 use crate::facts::system::JOBS;
@@ -15,7 +15,7 @@ const KILL_AFTER: u32 = 5;
 
 /// How steps are carried out.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Manner {
+pub(super) struct StepOptions {
     /// Whether a step may find that it is so already.
     pub(super) ensure: bool,
     /// Whether output is wanted as it comes.
@@ -26,7 +26,7 @@ pub(super) struct Manner {
 ///
 /// With `ensure`, each step first looks whether the host is so already; otherwise the first step checks that the host is
 /// still as it was reviewed.
-pub(super) fn scripts(change: &ResourceChange, manner: Manner) -> Vec<StepScript> {
+pub(super) fn scripts(change: &ResourceChange, manner: StepOptions) -> Vec<StepScript> {
     let mut scripts: Vec<StepScript> = change.steps.iter().map(|step| script(step, manner.live)).collect();
     if manner.ensure {
         for (step, script) in change.steps.iter().zip(&mut scripts) {
@@ -164,7 +164,7 @@ done
 /// The work is a unit of its own: neither the end of the connection nor that of sshd's session ends it. It leaves its
 /// output and its exit code in a folder, which whoever waited for it takes away; if nobody did, the next run finds it.
 /// What apt says while it waits it says again and again: once is enough.
-fn supervised_body(run: &Run, live: bool) -> String {
+fn supervised_body(run: &Command, live: bool) -> String {
     let job: u64 = rand::random();
     let await_job = if live { await_job_live(run) } else { await_job(run) };
     format!(
@@ -188,7 +188,7 @@ fn supervised_body(run: &Run, live: bool) -> String {
 }
 
 /// Starts the job and waits for its end.
-fn run_job(run: &Run) -> String {
+fn run_job(run: &Command) -> String {
     format!(
         "if [ -d /run/systemd/system ]; then\n\
          systemd-run --quiet --wait --collect --unit=\"homelab-job-$job\" --property=RuntimeMaxSec={deadline} \
@@ -200,7 +200,7 @@ fn run_job(run: &Run) -> String {
     )
 }
 
-fn await_job(run: &Run) -> String {
+fn await_job(run: &Command) -> String {
     format!(
         "{WATCH} & watch=$!\n\
          {}\
@@ -211,7 +211,7 @@ fn await_job(run: &Run) -> String {
 }
 
 /// As [`await_job`], the output being printed as it comes, by a tail(1) that ends with the job; another than GNU's cannot.
-fn await_job_live(run: &Run) -> String {
+fn await_job_live(run: &Command) -> String {
     format!(
         "if tail --pid=$$ -n 0 /dev/null >/dev/null 2>&1; then\n\
          {{ {run_job}}} & waiter=$!\n\

@@ -1,6 +1,6 @@
-//! One host's plan, carried out batch by batch.
+//! One host's plan, carried out segment by segment.
 //!
-//! A batch is all that can be sent without another look at the host. Where the plan could not know what an operation comes
+//! A segment is all that can be sent without another look at the host. Where the plan could not know what an operation comes
 //! to, the host is read again and the rest is planned anew; what comes of that must be within what was reviewed.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,18 +8,18 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::batch::{BatchEnd, Telling, perform_batch};
-use super::events::{Event, Failure, HostEnd, HostResult, Line, LineEnd, OperationResult};
+use super::events::{ApplyEvent, Failure, HostEnd, HostResult, OperationResult, ResourceEnd, ResourceResult};
 use super::perform::{decides_on_host, take_away};
+use super::segment::{SegmentEnd, Telling, perform_segment};
 use crate::change::{Action, CheckState, Outcome, ResourceChange, ResourceId, Step};
-use crate::facts::overlay::{Effect, OperationId, Scope};
+use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::path::PathFact;
 use crate::facts::session::Session;
 use crate::facts::unit::UnitFact;
 use crate::facts::{Fact, FactKey, Facts};
 use crate::gather::{GatherError, gather, settle};
-use crate::plan::{HostPlan, Known, PlannedOperation, compare};
-use crate::project::Run;
+use crate::plan::{HostPlan, PlannedOperation, Snapshot, compare};
+use crate::project::Selection;
 use crate::remote::{RemoteError, Writer};
 use crate::secret::DigestKey;
 
@@ -30,11 +30,11 @@ const AS_ROOT: &str = "log in as root (`connection.user = \"root\"`), or let the
 
 /// What applying one host needs.
 pub(super) struct HostApply<'a> {
-    pub(super) run: &'a Run,
+    pub(super) run: &'a Selection,
     pub(super) reviewed: &'a HostPlan,
-    pub(super) known: Known,
+    pub(super) known: Snapshot,
     pub(super) digests: &'a DigestKey,
-    pub(super) events: &'a UnboundedSender<Event>,
+    pub(super) events: &'a UnboundedSender<ApplyEvent>,
     pub(super) live_output: bool,
     pub(super) stage: usize,
     pub(super) results: Vec<OperationResult>,
@@ -52,7 +52,7 @@ pub(super) struct Halt {
 impl HostApply<'_> {
     /// Tells that the host's turn has come.
     pub(super) fn begin(&self) {
-        self.tell(Event::HostStarted {
+        self.tell(ApplyEvent::HostStarted {
             host: self.reviewed.host.clone(),
         });
     }
@@ -90,9 +90,9 @@ impl HostApply<'_> {
             self.plan_again(writer).await?
         };
         loop {
-            let (batch, after) = split(rest);
-            let progressed = !batch.is_empty();
-            self.perform(writer, batch).await?;
+            let (segment, after) = split(rest);
+            let progressed = !segment.is_empty();
+            self.perform(writer, segment).await?;
             let Some(barrier) = after.first() else {
                 return Ok(());
             };
@@ -105,46 +105,46 @@ impl HostApply<'_> {
         }
     }
 
-    async fn perform(&mut self, writer: &mut Writer<'_>, batch: Vec<PlannedOperation>) -> Result<(), Halt> {
+    async fn perform(&mut self, writer: &mut Writer<'_>, segment: Vec<PlannedOperation>) -> Result<(), Halt> {
         let host = &self.reviewed.host;
         let telling = Telling {
             host,
             events: self.events,
             live_output: self.live_output,
         };
-        let end = perform_batch(writer, telling, &batch, &mut self.results).await;
-        if matches!(end, BatchEnd::Through) {
+        let end = perform_segment(writer, telling, &segment, &mut self.results).await;
+        if matches!(end, SegmentEnd::Through) {
             let done = self.known.done.entry(host.clone()).or_default();
-            done.extend(batch.iter().map(|operation| operation.id.clone()));
+            done.extend(segment.iter().map(|operation| operation.id.clone()));
         }
         if let Some(facts) = self.known.facts.get_mut(host) {
-            for operation in &batch {
+            for operation in &segment {
                 forget_affected(facts, operation);
             }
         }
-        if matches!(end, BatchEnd::Through) {
-            self.tell_checks(&batch);
+        if matches!(end, SegmentEnd::Through) {
+            self.tell_checks(&segment);
         }
         match end {
-            BatchEnd::Through => Ok(()),
-            BatchEnd::Failed => Err(Halt {
+            SegmentEnd::Through => Ok(()),
+            SegmentEnd::Failed => Err(Halt {
                 end: HostEnd::Failed,
                 failure: None,
             }),
-            BatchEnd::Stale => Err(Halt {
+            SegmentEnd::Stale => Err(Halt {
                 end: HostEnd::Stale,
                 failure: None,
             }),
-            BatchEnd::Lost { error, goes_on } => Err(lost_at_work(&error, goes_on)),
+            SegmentEnd::Lost { error, goes_on } => Err(lost_at_work(&error, goes_on)),
         }
     }
 
-    fn tell_checks(&mut self, batch: &[PlannedOperation]) {
-        for operation in batch {
+    fn tell_checks(&mut self, segment: &[PlannedOperation]) {
+        for operation in segment {
             if let Outcome::Check { what, .. } = &operation.outcome {
                 self.results.push(OperationResult {
                     operation: operation.id.clone(),
-                    lines: vec![check_line(what, LineEnd::Holds)],
+                    lines: vec![check_line(what, ResourceEnd::Holds)],
                     failure: None,
                     took: Duration::ZERO,
                 });
@@ -161,13 +161,13 @@ impl HostApply<'_> {
     ) -> Result<Vec<PlannedOperation>, Halt> {
         let since = Instant::now();
         if let Some(check) = failing_check(&rest) {
-            self.tell(Event::Started {
+            self.tell(ApplyEvent::Started {
                 host: self.reviewed.host.clone(),
                 operation: check.id,
                 doing: format!("waiting for {}", check.what),
             });
         }
-        while let Some(Check {
+        while let Some(FailingCheck {
             id,
             what,
             why,
@@ -178,7 +178,7 @@ impl HostApply<'_> {
             if since.elapsed() >= within {
                 self.results.push(OperationResult {
                     operation: id,
-                    lines: vec![check_line(&what, LineEnd::Failed)],
+                    lines: vec![check_line(&what, ResourceEnd::Failed)],
                     failure: Some(Failure {
                         attempted: format!("verify {what}"),
                         cause: Some(format!("{why}, after {} s of trying", within.as_secs())),
@@ -207,7 +207,7 @@ impl HostApply<'_> {
 
     fn tell_last(&self) {
         if let Some(result) = self.results.last() {
-            self.tell(Event::Finished {
+            self.tell(ApplyEvent::Finished {
                 host: self.reviewed.host.clone(),
                 result: result.clone(),
             });
@@ -294,7 +294,7 @@ impl HostApply<'_> {
             self.spelt_out.insert(shown);
         }
         if was_open && matches!(now.outcome, Outcome::Change(_) | Outcome::Ensure { .. }) {
-            self.tell(Event::Resolved {
+            self.tell(ApplyEvent::Resolved {
                 host: self.reviewed.host.clone(),
                 operation: Box::new(now.clone()),
             });
@@ -343,7 +343,7 @@ impl HostApply<'_> {
         Some(self.session()?.unprivileged.as_ref()?.lock_path())
     }
 
-    fn tell(&self, event: Event) {
+    fn tell(&self, event: ApplyEvent) {
         // Nobody listening is no reason to stop.
         let _ = self.events.send(event);
     }
@@ -362,9 +362,9 @@ impl HostApply<'_> {
             }
             // What was open and turned out not to be wanted is in no later plan of a host that came to its end.
             let end = if halt.is_none() || done.contains(&operation.id) {
-                LineEnd::AlreadySo
+                ResourceEnd::AlreadySo
             } else {
-                LineEnd::NotReached
+                ResourceEnd::NotReached
             };
             operations.push(OperationResult {
                 operation: operation.id.clone(),
@@ -398,11 +398,11 @@ fn is_below(now: &PlannedOperation, shown: &PlannedOperation) -> bool {
 }
 
 /// A line for each reviewed change; what was deferred was shown as one.
-fn lines_of(operation: &PlannedOperation, end: LineEnd) -> Vec<Line> {
+fn lines_of(operation: &PlannedOperation, end: ResourceEnd) -> Vec<ResourceResult> {
     if let Outcome::Check { what, .. } = &operation.outcome {
         return vec![check_line(what, end)];
     }
-    let lines: Vec<Line> = operation.changes().iter().map(|change| line(change, end)).collect();
+    let lines: Vec<ResourceResult> = operation.changes().iter().map(|change| line(change, end)).collect();
     if !lines.is_empty() {
         return lines;
     }
@@ -411,11 +411,11 @@ fn lines_of(operation: &PlannedOperation, end: LineEnd) -> Vec<Line> {
         name: operation.id.slug().to_owned(),
     };
     let action = Action::Update;
-    vec![Line { resource, action, end }]
+    vec![ResourceResult { resource, action, end }]
 }
 
-pub(super) fn line(change: &ResourceChange, end: LineEnd) -> Line {
-    Line {
+pub(super) fn line(change: &ResourceChange, end: ResourceEnd) -> ResourceResult {
+    ResourceResult {
         resource: change.id.clone(),
         action: change.action,
         end,
@@ -423,7 +423,7 @@ pub(super) fn line(change: &ResourceChange, end: LineEnd) -> Line {
 }
 
 /// A check that does not hold.
-struct Check {
+struct FailingCheck {
     id: OperationId,
     what: String,
     why: String,
@@ -431,14 +431,14 @@ struct Check {
     asked: BTreeSet<FactKey>,
 }
 
-fn failing_check(rest: &[PlannedOperation]) -> Option<Check> {
+fn failing_check(rest: &[PlannedOperation]) -> Option<FailingCheck> {
     let first = rest.first()?;
     match &first.outcome {
         Outcome::Check {
             what,
             state: CheckState::Fails(why),
             within,
-        } => Some(Check {
+        } => Some(FailingCheck {
             id: first.id.clone(),
             what: what.clone(),
             why: why.clone(),
@@ -449,8 +449,8 @@ fn failing_check(rest: &[PlannedOperation]) -> Option<Check> {
     }
 }
 
-fn check_line(what: &str, end: LineEnd) -> Line {
-    Line {
+fn check_line(what: &str, end: ResourceEnd) -> ResourceResult {
+    ResourceResult {
         resource: ResourceId {
             kind: "check",
             name: what.to_owned(),
@@ -496,8 +496,8 @@ fn is_affected(effect: &Effect, key: &FactKey, facts: &Facts) -> bool {
         _ if matches!(key, FactKey::Check(_)) => true,
         // What apt would do changes with every package.
         Effect::Set(FactKey::Package(_), _) if matches!(key, FactKey::Installation(_)) => true,
-        Effect::Set(set, _) => Scope::Key(set.clone()).covers(key),
-        Effect::Forget(scope @ (Scope::AbsentTree(_) | Scope::AbsentUnits), _) => {
+        Effect::Set(set, _) => FactScope::Key(set.clone()).covers(key),
+        Effect::Forget(scope @ (FactScope::AbsentTree(_) | FactScope::AbsentUnits), _) => {
             scope.covers(key) && is_absent(key, facts)
         }
         Effect::Forget(scope, _) => scope.covers(key),

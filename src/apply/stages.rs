@@ -8,10 +8,10 @@ use super::events::HostResult;
 use super::worker::Worker;
 use crate::facts::Facts;
 use crate::plan::{PeerKeys, PlannedOperation};
-use crate::project::{Run, RunStage};
+use crate::project::{SelectedStage, Selection};
 
 /// Lets the workers carry out the stages of `run`; results come in the order of `workers`.
-pub(super) async fn carry_out(run: &Run, workers: Vec<Worker>, unread: &[HostResult]) -> Vec<HostResult> {
+pub(super) async fn carry_out(run: &Selection, workers: Vec<Worker>, unread: &[HostResult]) -> Vec<HostResult> {
     let mut course = Course {
         run,
         workers: &workers,
@@ -30,7 +30,7 @@ pub(super) async fn carry_out(run: &Run, workers: Vec<Worker>, unread: &[HostRes
 
 /// How far a run has come.
 struct Course<'a> {
-    run: &'a Run,
+    run: &'a Selection,
     workers: &'a [Worker],
     unread: BTreeSet<&'a str>,
     failed: BTreeSet<&'a str>,
@@ -80,7 +80,7 @@ impl<'a> Course<'a> {
     /// Whether a host is done for after a stage, and nobody will ask it anything.
     fn is_last(&self, worker: &Worker, number: usize) -> bool {
         let later = &self.run.stages[number + 1..];
-        let is_later = |stage: &RunStage| stage.hosts.contains(&worker.plan.host);
+        let is_later = |stage: &SelectedStage| stage.hosts.contains(&worker.plan.host);
         let is_asked =
             |operation: &PlannedOperation| operation.stage > number && operation.peers.contains_key(&worker.plan.host);
         !later.iter().any(is_later)

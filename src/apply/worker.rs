@@ -8,7 +8,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::events::{Event, HostResult};
+use super::events::{ApplyEvent, HostResult};
 use super::run::{Halt, HostApply, held_back, lost};
 use super::{ApplyOptions, cancellation, interrupted};
 use crate::facts::{FactKey, Facts};
@@ -18,11 +18,11 @@ use crate::remote::{Connection, LockRequest, Writer};
 use crate::secret::DigestKey;
 
 /// What all workers share.
-pub(super) struct Common {
+pub(super) struct WorkerContext {
     pub(super) turns: Arc<Semaphore>,
     pub(super) digests: Arc<DigestKey>,
     pub(super) options: ApplyOptions,
-    pub(super) events: UnboundedSender<Event>,
+    pub(super) events: UnboundedSender<ApplyEvent>,
     pub(super) cancelled: watch::Receiver<bool>,
 }
 
@@ -101,7 +101,7 @@ impl Worker {
 }
 
 /// Begins to work on a host, which waits for orders.
-pub(super) fn start(host: ReadHost, common: Common) -> Worker {
+pub(super) fn start(host: ReadHost, common: WorkerContext) -> Worker {
     let (orders, ordered) = mpsc::channel(1);
     Worker {
         plan: host.build.plan.hosts[0].clone(),
@@ -110,7 +110,7 @@ pub(super) fn start(host: ReadHost, common: Common) -> Worker {
     }
 }
 
-async fn work(host: ReadHost, common: Common, mut orders: mpsc::Receiver<Order>) -> HostResult {
+async fn work(host: ReadHost, common: WorkerContext, mut orders: mpsc::Receiver<Order>) -> HostResult {
     let ReadHost {
         run,
         mut connection,
@@ -140,7 +140,7 @@ async fn work(host: ReadHost, common: Common, mut orders: mpsc::Receiver<Order>)
     connection.close().await;
     let result = host_apply.result(halt, round_trips, took);
     // Nobody listening is no reason to stop.
-    let _ = common.events.send(Event::HostFinished { result: result.clone() });
+    let _ = common.events.send(ApplyEvent::HostFinished { result: result.clone() });
     result
 }
 
@@ -148,7 +148,7 @@ async fn work(host: ReadHost, common: Common, mut orders: mpsc::Receiver<Order>)
 async fn obey(
     host_apply: &mut HostApply<'_>,
     connection: &mut Connection,
-    common: &Common,
+    common: &WorkerContext,
     orders: &mut mpsc::Receiver<Order>,
     took: &mut Duration,
 ) -> Option<Halt> {

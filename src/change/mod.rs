@@ -9,10 +9,10 @@ use indexmap::IndexMap;
 
 use crate::error::Diagnostic;
 use crate::facts::FactKey;
-use crate::facts::overlay::{Effect, OperationId, Scope};
+use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::secret::KeyedDigest;
 
-pub use step::{Attributes, Expect, Ownership, Run, Step};
+pub use step::{Attributes, Command, Expect, Ownership, Step};
 
 /// The longest that a command may take unless its operation says otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
@@ -38,7 +38,7 @@ pub enum Outcome {
         /// Why, in words.
         why: String,
         /// All that it may change.
-        touches: Vec<Scope>,
+        touches: Vec<FactScope>,
         /// What it would do as things are.
         preview: Vec<ResourceChange>,
     },

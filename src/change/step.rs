@@ -68,12 +68,12 @@ pub enum Step {
         path: String,
     },
     /// A command runs.
-    Run(Run),
+    Run(Command),
 }
 
 /// A command to run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Run {
+pub struct Command {
     /// The command as people read it.
     pub summary: String,
     /// Shell text.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use homelab::apply::{ApplyOptions, Event, HostResult, apply};
+use homelab::apply::{ApplyEvent, ApplyOptions, HostResult, apply};
 use homelab::gather::ReadHost;
 use homelab::plan::Plan;
-use homelab::project::Run;
+use homelab::project::Selection;
 use homelab::report::{self, LiveOutput, Progress, TextOptions};
 use homelab::secret::DigestKey;
 use tokio::sync::{mpsc, watch};
@@ -16,7 +16,7 @@ use super::telling::{Lines, Teller, Told};
 
 /// How a plan is applied and told.
 pub(super) struct Applying<'a> {
-    pub(super) run: &'a Run,
+    pub(super) run: &'a Selection,
     pub(super) plan: &'a Plan,
     pub(super) unread: &'a [HostResult],
     pub(super) lock_wait: Duration,
@@ -47,9 +47,9 @@ impl Applying<'_> {
         let is_alone = hosts.len() == 1;
         let teller = Teller::new(Progress::of_applying(self.plan), self.lines);
         let mut live = LiveOutput::default();
-        let hear = |progress: &mut Progress, event: Event| {
+        let hear = |progress: &mut Progress, event: ApplyEvent| {
             progress.hear_applying(&event, Instant::now());
-            let is_told_below = is_alone && matches!(event, Event::HostFinished { .. });
+            let is_told_below = is_alone && matches!(event, ApplyEvent::HostFinished { .. });
             Told {
                 lines: report::event(&event, &self.text)
                     .filter(|_| !is_told_below)

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use homelab::plan::{CheckScope, check};
+use homelab::plan::{CheckRequest, check};
 use homelab::project::read;
 use homelab::report;
 
@@ -36,7 +36,7 @@ enum CheckFormat {
 
 pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     let reading = read(&super::root()?);
-    let scope = CheckScope {
+    let scope = CheckRequest {
         inventory: arguments.inventory.clone(),
         deploy: arguments.deploy.clone(),
         filter: arguments.filter.read()?,

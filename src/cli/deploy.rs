@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use homelab::error::Diagnostics;
-use homelab::plan::{Known, build, unmatched};
+use homelab::plan::{Snapshot, build, unmatched};
 use homelab::project::select;
 use homelab::report;
 use homelab::secret::DigestKey;
@@ -78,7 +78,7 @@ pub(super) fn run(arguments: &DeployArguments) -> anyhow::Result<ExitCode> {
     let run = select(&project, &arguments.inventory, &arguments.deploy, &filter)?;
     let digests = Arc::new(DigestKey::random());
     // Without any facts: what is wrong with the project comes out before any connection is made.
-    let offline = build(&run, &Known::default(), &digests);
+    let offline = build(&run, &Snapshot::default(), &digests);
     if !offline.mistakes.is_empty() {
         tell(&report::mistakes(&offline.mistakes));
         return Ok(ExitCode::from(super::INVALID));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use homelab::apply::{HostEnd, HostResult, exit_code};
 use homelab::gather::ReadHost;
 use homelab::plan::{Mistake, Plan};
-use homelab::project::Run;
+use homelab::project::Selection;
 use homelab::remote::Target;
 use homelab::report::{self, TextOptions};
 use homelab::secret::DigestKey;
@@ -23,7 +23,7 @@ use super::{prompt, terminal};
 /// What a deploy goes by.
 pub(super) struct Deploying<'a> {
     pub(super) arguments: &'a DeployArguments,
-    pub(super) run: &'a Run,
+    pub(super) run: &'a Selection,
     pub(super) digests: Arc<DigestKey>,
 }
 

@@ -50,11 +50,11 @@ struct Cli {
     #[command(flatten)]
     color: colorchoice_clap::Color,
     #[command(subcommand)]
-    command: Command,
+    command: CliCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum CliCommand {
     /// Make a new project in an empty folder, ready to be deployed to a throw-away host
     Init(init::InitArguments),
     /// Show what a deploy would change on an inventory's hosts, ask, and apply it
@@ -101,18 +101,18 @@ pub(crate) fn main() -> ExitCode {
     };
     cli.color.write_global();
     let result = match &cli.command {
-        Command::Init(arguments) => init::run(arguments),
-        Command::Deploy(arguments) => deploy::run(arguments),
-        Command::Check(arguments) => check::run(arguments),
-        Command::Inventory(command) => inventory::run(command),
-        Command::Trust(arguments) => trust::run(arguments),
-        Command::Exec(arguments) => exec::run(arguments),
-        Command::Facts(arguments) => facts::run(arguments),
-        Command::Operations(arguments) => operations::run(arguments),
-        Command::Schema(arguments) => schema::run(arguments),
-        Command::Completions(arguments) => completions::run(arguments),
-        Command::Man(arguments) => man::run(arguments),
-        Command::Lab(command) => lab_command(command),
+        CliCommand::Init(arguments) => init::run(arguments),
+        CliCommand::Deploy(arguments) => deploy::run(arguments),
+        CliCommand::Check(arguments) => check::run(arguments),
+        CliCommand::Inventory(command) => inventory::run(command),
+        CliCommand::Trust(arguments) => trust::run(arguments),
+        CliCommand::Exec(arguments) => exec::run(arguments),
+        CliCommand::Facts(arguments) => facts::run(arguments),
+        CliCommand::Operations(arguments) => operations::run(arguments),
+        CliCommand::Schema(arguments) => schema::run(arguments),
+        CliCommand::Completions(arguments) => completions::run(arguments),
+        CliCommand::Man(arguments) => man::run(arguments),
+        CliCommand::Lab(command) => lab_command(command),
     };
     result.unwrap_or_else(|error| {
         errors::show(&error);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use homelab::apply::{HostResult, not_read};
-use homelab::gather::{Event, OnEvent, ReadHost, Reading, read_hosts};
-use homelab::project::Run;
+use homelab::gather::{GatherEvent, HostReading, OnEvent, ReadHost, read_hosts};
+use homelab::project::Selection;
 use homelab::remote::Target;
 use homelab::report::Progress;
 use homelab::secret::DigestKey;
@@ -31,17 +31,17 @@ pub(super) struct ReadOptions {
 /// Reads all hosts at once; those that cannot be read are told and leave their end.
 pub(super) async fn read(
     options: ReadOptions,
-    run: &Run,
+    run: &Selection,
     targets: Vec<Target>,
     digests: &Arc<DigestKey>,
 ) -> std::io::Result<Hosts> {
     let teller = Teller::new(Progress::of_reading(targets.len()), Lines::Aside);
     let (events, told) = mpsc::unbounded_channel();
-    let hear = |progress: &mut Progress, event: Event| {
+    let hear = |progress: &mut Progress, event: GatherEvent| {
         progress.hear_reading(&event, Instant::now());
         match event {
-            Event::Waiting { host, words } => Told::line(Some(format!("{host}: {words}\n"))),
-            Event::Started { .. } | Event::Finished { .. } => Told::default(),
+            GatherEvent::Waiting { host, words } => Told::line(Some(format!("{host}: {words}\n"))),
+            GatherEvent::Started { .. } | GatherEvent::Finished { .. } => Told::default(),
         }
     };
     let telling = teller.follow(told, hear, std::future::pending());
@@ -57,7 +57,7 @@ pub(super) async fn read(
     Ok(sorted(readings, options.verbose))
 }
 
-fn sorted(readings: Vec<Reading>, verbose: bool) -> Hosts {
+fn sorted(readings: Vec<HostReading>, verbose: bool) -> Hosts {
     let mut hosts = Hosts {
         read: Vec::new(),
         unread: Vec::new(),

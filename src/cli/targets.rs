@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use homelab::error::Diagnostic;
 use homelab::lab::{LabAddress, LabHost, LabSpec, addresses, project_id};
-use homelab::project::{Become, Host, Inventory, Jump, Project, Run};
+use homelab::project::{Become, Host, Inventory, Jump, Project, Selection};
 use homelab::remote::{Hop, Privilege, Target};
 
 /// How long an address may take to answer.
@@ -15,7 +15,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How to reach each host of `run`.
 ///
 /// Errors: a lab host that is not up.
-pub(super) fn targets(project: &Project, run: &Run) -> anyhow::Result<Vec<Target>> {
+pub(super) fn targets(project: &Project, run: &Selection) -> anyhow::Result<Vec<Target>> {
     of_hosts(project, &run.inventory, run.hosts.iter().map(|host| host.name.as_str()))
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use homelab::report::Frame;
+use homelab::report::WindowContent;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal;
@@ -48,7 +48,7 @@ impl Window {
     }
 
     /// Shows `frame` instead of what was shown.
-    pub(super) fn draw(&mut self, frame: &Frame) {
+    pub(super) fn draw(&mut self, frame: &WindowContent) {
         if self.since.elapsed() < PATIENCE {
             return;
         }

@@ -8,7 +8,7 @@ use super::apt::{InstallationFact, ListsFact};
 use super::check::CheckFact;
 use super::package::PackageFact;
 use super::path::{ContentFact, PathFact};
-use super::place::Place;
+use super::place::DiskLocation;
 use super::system::SystemFacts;
 use super::unit::UnitFact;
 use super::{Identity, UnreadableAnswer, account, apt, check, package, path, system, unit};
@@ -23,7 +23,7 @@ pub enum FactKey {
     /// What a file holds.
     Content(String),
     /// Where on disks a path lies. It is read along with the path itself.
-    Place(String),
+    DiskLocation(String),
     /// A Debian package.
     Package(String),
     /// What apt would do.
@@ -125,8 +125,8 @@ pub enum Fact {
     Path(PathFact),
     /// For [`FactKey::Content`].
     Content(ContentFact),
-    /// For [`FactKey::Place`]; nothing where there is nothing.
-    Place(Option<Place>),
+    /// For [`FactKey::DiskLocation`]; nothing where there is nothing.
+    DiskLocation(Option<DiskLocation>),
     /// For [`FactKey::Package`].
     Package(PackageFact),
     /// For [`FactKey::Installation`].
@@ -154,7 +154,7 @@ pub enum Fact {
 pub enum Family {
     /// [`FactKey::System`].
     System,
-    /// [`FactKey::Path`], [`FactKey::Place`].
+    /// [`FactKey::Path`], [`FactKey::DiskLocation`].
     Paths,
     /// [`FactKey::Content`].
     Contents,
@@ -179,7 +179,7 @@ impl FactKey {
     pub fn family(&self) -> Family {
         match self {
             Self::System => Family::System,
-            Self::Path(_) | Self::Place(_) => Family::Paths,
+            Self::Path(_) | Self::DiskLocation(_) => Family::Paths,
             Self::Content(_) => Family::Contents,
             Self::Package(_) => Family::Packages,
             Self::Installation(_) => Family::Installations,
@@ -206,7 +206,7 @@ impl fmt::Display for FactKey {
         match self {
             Self::System => formatter.write_str("the system"),
             Self::Path(path) => write!(formatter, "path `{path}`"),
-            Self::Place(path) => write!(formatter, "the place of `{path}`"),
+            Self::DiskLocation(path) => write!(formatter, "the place of `{path}`"),
             Self::Content(path) => write!(formatter, "the content of `{path}`"),
             Self::Package(name) => write!(formatter, "package `{name}`"),
             Self::Installation(wish) => write!(formatter, "`apt-get {} {}`", wish.verb.word(), wish.packages.join(" ")),
@@ -279,7 +279,7 @@ fn paths(keys: &[FactKey]) -> Vec<&str> {
     let mut paths: Vec<&str> = keys
         .iter()
         .filter_map(|key| match key {
-            FactKey::Place(path) => Some(path.as_str()),
+            FactKey::DiskLocation(path) => Some(path.as_str()),
             other => other.path(),
         })
         .collect();

@@ -33,7 +33,7 @@ pub enum Effect {
     /// From here on this is so.
     Set(FactKey, Fact),
     /// From here on this is not known, for the reason given in words.
-    Forget(Scope, String),
+    Forget(FactScope, String),
 }
 
 /// Where packages put their units (systemd.unit(5)).
@@ -41,7 +41,7 @@ const UNIT_FOLDERS: [&str; 3] = ["/usr/lib/systemd/system", "/lib/systemd/system
 
 /// A set of facts that may be unbounded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub enum FactScope {
     /// One fact.
     Key(FactKey),
     /// Paths in and below a directory.
@@ -64,7 +64,7 @@ pub enum Scope {
     Everything,
 }
 
-impl Scope {
+impl FactScope {
     /// Whether `key` is of this scope, leaving aside whether it is absent now.
     pub fn covers(&self, key: &FactKey) -> bool {
         match self {
@@ -262,7 +262,7 @@ mod tests {
         assert_eq!(overlay.get(&path("/etc/gone")), Lookup::Known(directory()));
         overlay.commit(
             &id("b"),
-            [Effect::Forget(Scope::Tree("/etc".to_owned()), "why".to_owned())],
+            [Effect::Forget(FactScope::Tree("/etc".to_owned()), "why".to_owned())],
         );
         let since = Lookup::Since(id("b"), "why".to_owned());
         assert_eq!(overlay.get(&path("/etc/gone")), since);
@@ -278,7 +278,7 @@ mod tests {
         overlay.commit(
             &id("package"),
             [Effect::Forget(
-                Scope::AbsentTree("/etc".to_owned()),
+                FactScope::AbsentTree("/etc".to_owned()),
                 "may bring it".to_owned(),
             )],
         );

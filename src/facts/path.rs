@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::place::{self, Place, Room};
+use super::place::{self, DiskLocation, Room};
 use super::sight::HIDDEN;
 use super::{Fact, FactKey, UnreadableAnswer};
 use crate::quote::quote_all;
@@ -157,11 +157,14 @@ pub(super) fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec
                 (None, Some(why)) => Fact::Denied((*why).to_owned()),
                 (None, None) => Fact::Path(PathFact::Absent),
             };
-            vec![(key.clone(), fact), (FactKey::Place(path.clone()), Fact::Place(place))]
+            vec![
+                (key.clone(), fact),
+                (FactKey::DiskLocation(path.clone()), Fact::DiskLocation(place)),
+            ]
         }
-        FactKey::Place(path) => {
+        FactKey::DiskLocation(path) => {
             let place = present.get(path.as_str()).map(|(_, place)| *place);
-            vec![(key.clone(), Fact::Place(place))]
+            vec![(key.clone(), Fact::DiskLocation(place))]
         }
         _ => Vec::new(),
     });
@@ -189,7 +192,7 @@ fn parse_stat<'a>(
     line: &'a str,
     links: &BTreeMap<&str, &str>,
     digests: &BTreeMap<String, &str>,
-) -> Result<(&'a str, Inode, Place), UnreadableAnswer> {
+) -> Result<(&'a str, Inode, DiskLocation), UnreadableAnswer> {
     let unreadable = || UnreadableAnswer::new(format!("`stat` printed `{line}`"));
     let mut fields = line.splitn(7, ' ');
     let mut next = || fields.next().ok_or_else(unreadable);
@@ -217,7 +220,7 @@ fn parse_stat<'a>(
         mode: u32::from_str_radix(mode, 8).map_err(|_| unreadable())?,
     };
     let number = |text: &str| text.parse::<u64>().map_err(|_| unreadable());
-    let place = Place {
+    let place = DiskLocation {
         device: number(device)?,
         // stat(2) counts in blocks of 512 bytes, whatever the file system does.
         allocated: number(blocks)?.saturating_mul(512),
@@ -402,12 +405,12 @@ mod tests {
         let top = folder.path().to_string_lossy().into_owned();
         let file = format!("{top}/file");
         std::fs::write(&file, "x".repeat(5000)).expect("write");
-        let keys = [FactKey::Path(top.clone()), FactKey::Place(file.clone())];
+        let keys = [FactKey::Path(top.clone()), FactKey::DiskLocation(file.clone())];
         let facts = parse(&keys, 0, &ask(&probe(&[&top, &file]))).expect("readable");
         let place = |at: &str| {
-            let key = FactKey::Place(at.to_owned());
+            let key = FactKey::DiskLocation(at.to_owned());
             match facts.iter().find(|(known, _)| *known == key) {
-                Some((_, Fact::Place(Some(place)))) => *place,
+                Some((_, Fact::DiskLocation(Some(place)))) => *place,
                 other => panic!("{other:?}"),
             }
         };

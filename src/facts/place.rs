@@ -4,7 +4,7 @@ use super::UnreadableAnswer;
 
 /// What a path takes of which file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct DiskLocation {
     /// The number of the device.
     pub device: u64,
     /// Bytes that are allocated to what is there.

@@ -1,4 +1,4 @@
-//! Reading hosts: facts in as few round trips as the plan needs, three at most.
+//! HostReading hosts: facts in as few round trips as the plan needs, three at most.
 
 mod command;
 mod together;
@@ -13,8 +13,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::facts::{Fact, FactKey, Facts, Probe, UnreadableAnswer, questions};
-use crate::plan::{Build, Known, build};
-use crate::project::Run;
+use crate::plan::{Build, Snapshot, build};
+use crate::project::Selection;
 use crate::remote::{Answer, Connection, RemoteError, Target, Writer};
 use crate::secret::DigestKey;
 
@@ -96,8 +96,8 @@ pub async fn gather(
 /// `run` holds that host alone. Mistakes end it: there is nothing to plan for them.
 pub async fn settle(
     reader: &mut impl Reader,
-    run: &Run,
-    known: &mut Known,
+    run: &Selection,
+    known: &mut Snapshot,
     digests: &DigestKey,
 ) -> Result<Build, GatherError> {
     let mut rounds = 0;
@@ -118,17 +118,17 @@ pub async fn settle(
 /// A host that was read.
 pub struct ReadHost {
     /// The run, this host alone.
-    pub run: Run,
+    pub run: Selection,
     /// The connection, still open.
     pub connection: Connection,
     /// What was read.
-    pub known: Known,
+    pub known: Snapshot,
     /// The plan.
     pub build: Build,
 }
 
 /// What reading a host came to.
-pub struct Reading {
+pub struct HostReading {
     /// The host.
     pub host: String,
     /// How long it took, its login included.
@@ -139,7 +139,7 @@ pub struct Reading {
 
 /// Something that happened while hosts were read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum GatherEvent {
     /// A host's turn has come: it is being connected to.
     Started {
         /// The host.
@@ -160,7 +160,7 @@ pub enum Event {
 }
 
 /// Told what happens while hosts are read.
-pub type OnEvent = Arc<dyn Fn(Event) + Send + Sync>;
+pub type OnEvent = Arc<dyn Fn(GatherEvent) + Send + Sync>;
 
 /// Reads what templates see of a host, and `further` facts.
 pub async fn read_facts(target: &Target, further: Option<FactKey>) -> Result<Facts, GatherError> {
@@ -175,12 +175,12 @@ pub async fn read_facts(target: &Target, further: Option<FactKey>) -> Result<Fac
 /// Connects to all `targets`, no more than `parallel` at once of those that answer, and plans each host of `run` from what
 /// is read there. Readings come in the order of `targets`. Nothing goes on if this is dropped.
 pub async fn read_hosts(
-    run: &Run,
+    run: &Selection,
     targets: Vec<Target>,
     digests: &Arc<DigestKey>,
     parallel: usize,
     on_event: &OnEvent,
-) -> Vec<Reading> {
+) -> Vec<HostReading> {
     let turns = Arc::new(Semaphore::new(parallel));
     let mut tasks = JoinSet::new();
     for (place, target) in targets.into_iter().enumerate() {
@@ -197,21 +197,21 @@ pub async fn read_hosts(
 
 async fn read_in_turn(
     turns: &Semaphore,
-    run: Run,
+    run: Selection,
     target: &Target,
     digests: &DigestKey,
     on_event: &OnEvent,
-) -> Reading {
+) -> HostReading {
     let host = target.name.clone();
     let mut since = Instant::now();
     let begin = || {
         since = Instant::now();
-        on_event(Event::Started { host: host.clone() });
+        on_event(GatherEvent::Started { host: host.clone() });
     };
     let reading = Box::pin(read_host(run, target, digests, on_event));
     let result = in_turn(turns, begin, reading).await;
-    on_event(Event::Finished { host: host.clone() });
-    Reading {
+    on_event(GatherEvent::Finished { host: host.clone() });
+    HostReading {
         host,
         took: since.elapsed(),
         result,
@@ -221,8 +221,8 @@ async fn read_in_turn(
 /// As [`settle`], of a host on which no work of an earlier run goes on: that is waited for, since it may change anything.
 async fn settle_at_rest(
     connection: &mut Connection,
-    run: &Run,
-    known: &mut Known,
+    run: &Selection,
+    known: &mut Snapshot,
     digests: &DigestKey,
     on_event: &OnEvent,
 ) -> Result<Build, GatherError> {
@@ -231,7 +231,7 @@ async fn settle_at_rest(
         return Ok(build);
     };
     while let Some(summary) = running_job(known, &host) {
-        on_event(Event::Waiting {
+        on_event(GatherEvent::Waiting {
             host: host.clone(),
             words: format!("waiting for `{summary}` of an earlier run, which lost its connection"),
         });
@@ -246,7 +246,7 @@ async fn settle_at_rest(
     Ok(build)
 }
 
-fn running_job(known: &Known, host: &str) -> Option<String> {
+fn running_job(known: &Snapshot, host: &str) -> Option<String> {
     match known.facts.get(host)?.get(&FactKey::System)? {
         Fact::System(system) => system.running_job().map(|job| job.summary.clone()),
         _ => None,
@@ -254,13 +254,13 @@ fn running_job(known: &Known, host: &str) -> Option<String> {
 }
 
 async fn read_host(
-    run: Run,
+    run: Selection,
     target: &Target,
     digests: &DigestKey,
     on_event: &OnEvent,
 ) -> Result<ReadHost, GatherError> {
     let mut connection = Connection::open(target).await?;
-    let mut known = Known::default();
+    let mut known = Snapshot::default();
     match settle_at_rest(&mut connection, &run, &mut known, digests, on_event).await {
         Ok(build) => Ok(ReadHost {
             run,

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 
-use super::{GatherError, ROUNDS, ReadHost, Reading, gather};
+use super::{GatherError, HostReading, ROUNDS, ReadHost, gather};
 use crate::facts::{FactKey, Facts};
-use crate::plan::{Build, Known, Plan, build};
-use crate::project::Run;
+use crate::plan::{Build, Plan, Snapshot, build};
+use crate::project::Selection;
 use crate::secret::DigestKey;
 
 /// Plans all hosts that were read as one run, if any of them asked for facts of another.
-pub(super) async fn settle(run: &Run, mut readings: Vec<Reading>, digests: &DigestKey) -> Vec<Reading> {
-    let asks_others = |reading: &Reading| {
+pub(super) async fn settle(run: &Selection, mut readings: Vec<HostReading>, digests: &DigestKey) -> Vec<HostReading> {
+    let asks_others = |reading: &HostReading| {
         let host = reading.result.as_ref().ok();
         host.is_some_and(|host| host.build.missing.keys().any(|name| *name != reading.host))
     };
@@ -23,7 +23,7 @@ pub(super) async fn settle(run: &Run, mut readings: Vec<Reading>, digests: &Dige
     together
         .hosts
         .retain(|host| readings.iter().any(|one| one.host == host.name && one.result.is_ok()));
-    let mut known = Known::default();
+    let mut known = Snapshot::default();
     for reading in &mut readings {
         if let Ok(host) = &mut reading.result {
             known.facts.append(&mut std::mem::take(&mut host.known.facts));
@@ -32,7 +32,7 @@ pub(super) async fn settle(run: &Run, mut readings: Vec<Reading>, digests: &Dige
     let mut rounds = 0;
     loop {
         let whole = build(&together, &known, digests);
-        let is_open = |reading: &Reading| reading.result.is_ok() && whole.missing.contains_key(&reading.host);
+        let is_open = |reading: &HostReading| reading.result.is_ok() && whole.missing.contains_key(&reading.host);
         if rounds == ROUNDS || !readings.iter().any(is_open) {
             return apart(readings, &whole, &known);
         }
@@ -44,9 +44,9 @@ pub(super) async fn settle(run: &Run, mut readings: Vec<Reading>, digests: &Dige
 
 /// Reads what is missing of each host; those that were lost.
 async fn read(
-    readings: &mut [Reading],
+    readings: &mut [HostReading],
     missing: &BTreeMap<String, BTreeSet<FactKey>>,
-    known: &mut Known,
+    known: &mut Snapshot,
 ) -> BTreeSet<String> {
     let asked = readings.iter_mut().filter_map(|reading| {
         let keys = missing.get(&reading.host)?;
@@ -76,11 +76,11 @@ async fn read(
 }
 
 /// To each host its part of the plan, and what was read of all.
-fn apart(readings: Vec<Reading>, whole: &Build, known: &Known) -> Vec<Reading> {
+fn apart(readings: Vec<HostReading>, whole: &Build, known: &Snapshot) -> Vec<HostReading> {
     readings
         .into_iter()
         .map(|reading| {
-            let Reading {
+            let HostReading {
                 host: name,
                 took,
                 result,
@@ -101,7 +101,7 @@ fn apart(readings: Vec<Reading>, whole: &Build, known: &Known) -> Vec<Reading> {
                 },
                 ..host
             });
-            Reading {
+            HostReading {
                 host: name,
                 took,
                 result,

@@ -16,7 +16,7 @@ use super::server::names::check_name;
 use super::{Operation, PlanContext};
 use crate::change::{NotKnown, Outcome, Ownership, Stop};
 use crate::facts::account::UserFact;
-use crate::facts::overlay::Scope;
+use crate::facts::overlay::FactScope;
 use crate::facts::{Check, FactKey, Identity};
 use crate::value::{Kind, Known, Table, Value, ValueError, deserialize};
 
@@ -102,7 +102,7 @@ impl Operation for Acting {
         own.chain(user).collect()
     }
 
-    fn touches(&self) -> Vec<Scope> {
+    fn touches(&self) -> Vec<FactScope> {
         self.operation.touches()
     }
 

@@ -17,7 +17,7 @@ use crate::facts::session::Session;
 use crate::facts::unit::UnitFact;
 use crate::facts::{Check, Fact, FactKey, Identity, Installation};
 use crate::secret::DigestKey;
-use crate::template::Scope;
+use crate::template::Bindings;
 use crate::value::{Entry, Kind, Known, Table};
 
 /// The files of the project's `templates` folder by path, read before planning.
@@ -33,7 +33,7 @@ pub struct PlanContext<'a> {
     place: &'a Origin,
     assets: &'a Arc<Assets>,
     digests: &'a DigestKey,
-    scope: &'a Scope,
+    scope: &'a Bindings,
     asked: RefCell<BTreeSet<FactKey>>,
     identity: RefCell<Identity>,
 }
@@ -46,7 +46,7 @@ impl<'a> PlanContext<'a> {
         place: &'a Origin,
         assets: &'a Arc<Assets>,
         digests: &'a DigestKey,
-        scope: &'a Scope,
+        scope: &'a Bindings,
     ) -> Self {
         Self {
             overlay: RefCell::new(overlay),

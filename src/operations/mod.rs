@@ -18,7 +18,7 @@ use std::fmt::Debug;
 
 use crate::change::{Outcome, Stop};
 use crate::facts::FactKey;
-use crate::facts::overlay::Scope;
+use crate::facts::overlay::FactScope;
 use definition::Define;
 
 pub use acting::ACTING_KEYS;
@@ -32,7 +32,7 @@ pub trait Operation: Debug + Send + Sync {
     fn needs(&self) -> Vec<FactKey>;
 
     /// All that it may change, from its parameters alone.
-    fn touches(&self) -> Vec<Scope>;
+    fn touches(&self) -> Vec<FactScope>;
 
     /// What it would change.
     ///

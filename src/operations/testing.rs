@@ -7,7 +7,7 @@ use super::{Assets, Define, Definition, Operation, PlanContext};
 use crate::change::{NotKnown, Outcome, ResourceChange, Step, Stop};
 use crate::error::{Diagnostic, Origin, SourceFile};
 use crate::facts::account::{AccountDefaults, Group, GroupFact, SkeletonEntry, SkeletonKind, User, UserFact};
-use crate::facts::overlay::{Effect, OperationId, Overlay, Scope};
+use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
 use crate::facts::package::PackageFact;
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
 use crate::facts::unit::{UnitFact, UnitState};
@@ -211,9 +211,9 @@ impl Bench {
     pub(super) fn package_may_bring(mut self, tree: &str) -> Self {
         let why = "a package may bring it".to_owned();
         self.before
-            .push(Effect::Forget(Scope::AbsentTree(tree.to_owned()), why.clone()));
-        self.before.push(Effect::Forget(Scope::AbsentAccounts, why.clone()));
-        self.before.push(Effect::Forget(Scope::AbsentUnits, why));
+            .push(Effect::Forget(FactScope::AbsentTree(tree.to_owned()), why.clone()));
+        self.before.push(Effect::Forget(FactScope::AbsentAccounts, why.clone()));
+        self.before.push(Effect::Forget(FactScope::AbsentUnits, why));
         self
     }
 
@@ -226,7 +226,10 @@ impl Bench {
         let mut overlay = Overlay::new(&self.facts);
         overlay.commit(&OperationId("before".to_owned()), self.before.clone());
         let key = DigestKey::random();
-        let scope = template::Scope::new(template::Bindings::new(self.data.clone(), Err("not read".to_owned())));
+        let scope = template::Bindings::new(template::TemplateData::new(
+            self.data.clone(),
+            Err("not read".to_owned()),
+        ));
         let context = PlanContext::new(overlay, &self.arguments, &self.place, &self.assets, &key, &scope);
         self.operation.plan(&context)
     }

@@ -5,7 +5,7 @@ use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::OperationId;
 use crate::operations::{ACTING_KEYS, Operation};
 use crate::project::RawOperation;
-use crate::template::Scope;
+use crate::template::Bindings;
 use crate::value::{Entry, Kind, Table, Value};
 
 /// An operation bound to a host.
@@ -14,7 +14,7 @@ pub(super) struct BoundOperation {
     pub(super) arguments: Table,
     pub(super) bound: Bound,
     /// What its templates see, the item included.
-    pub(super) scope: Scope,
+    pub(super) scope: Bindings,
 }
 
 /// What binding came to.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::host::HostBuilder;
 use super::visible::{Asked, VisibleFacts};
-use super::{Build, HostPlan, Known};
+use super::{Build, HostPlan, Snapshot};
 use crate::facts::overlay::Overlay;
 use crate::facts::{Fact, FactKey, Facts};
-use crate::project::Run;
+use crate::project::Selection;
 use crate::secret::DigestKey;
 use crate::template::FactSource;
 
@@ -18,7 +18,7 @@ pub(super) type Peers = Arc<BTreeMap<String, Arc<dyn FactSource>>>;
 /// Plans `run` from what is known.
 ///
 /// With no facts at all it still finds every mistake that needs none, and says which facts it wants first.
-pub fn build(run: &Run, known: &Known, digests: &DigestKey) -> Build {
+pub fn build(run: &Selection, known: &Snapshot, digests: &DigestKey) -> Build {
     let mut build = Build::default();
     let nothing = Facts::default();
     let asked = Asked::default();
@@ -59,7 +59,7 @@ pub fn build(run: &Run, known: &Known, digests: &DigestKey) -> Build {
 }
 
 /// Every host of the run, be it planned here or not.
-fn peers(run: &Run, known: &Known, builders: &[HostBuilder<'_>], asked: &Asked) -> Peers {
+fn peers(run: &Selection, known: &Snapshot, builders: &[HostBuilder<'_>], asked: &Asked) -> Peers {
     let mut peers: BTreeMap<String, Arc<dyn FactSource>> = BTreeMap::new();
     let nothing = Facts::default();
     for name in run.stages.iter().flat_map(|stage| &stage.hosts) {

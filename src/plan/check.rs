@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{Build, Known, Mistake, build};
+use super::{Build, Mistake, Snapshot, build};
 use crate::error::Diagnostic;
-use crate::project::{Filter, Reading, Run, TaskUse, matches_nothing, select};
+use crate::project::{Filter, LoadedProject, Selection, TaskUse, matches_nothing, select};
 use crate::secret::DigestKey;
 
 /// What is checked.
 #[derive(Clone, Debug, Default)]
-pub struct Scope {
+pub struct CheckRequest {
     /// One inventory; all without it.
     pub inventory: Option<String>,
     /// One deploy; all without it.
@@ -39,7 +39,7 @@ pub struct Found {
 /// Checks `reading`, and plans every deploy of `scope` on every inventory of it that has hosts for it.
 ///
 /// Errors: an inventory or a deploy that does not exist.
-pub fn check(reading: &Reading, scope: &Scope) -> Result<Checked, Diagnostic> {
+pub fn check(reading: &LoadedProject, scope: &CheckRequest) -> Result<Checked, Diagnostic> {
     let project = &reading.project;
     let mut checked = Checked::default();
     for mistake in &reading.mistakes {
@@ -53,7 +53,7 @@ pub fn check(reading: &Reading, scope: &Scope) -> Result<Checked, Diagnostic> {
     }
     let wants_data = |path: &String| path.starts_with("group_data/") || path.starts_with("inventories/");
     let mut only = Only::default();
-    let mut runs: Vec<Run> = Vec::new();
+    let mut runs: Vec<Selection> = Vec::new();
     let is_planned = !reading.broken.iter().any(wants_data);
     for deploy in deploys.iter().filter(|name| is_readable("deploys", name)) {
         project.deploy(deploy)?;
@@ -91,12 +91,12 @@ pub fn check(reading: &Reading, scope: &Scope) -> Result<Checked, Diagnostic> {
 }
 
 /// The plans of all runs, in their order, made on all processors.
-fn builds(runs: &[Run]) -> Vec<Build> {
-    let nothing = Known {
+fn builds(runs: &[Selection]) -> Vec<Build> {
+    let nothing = Snapshot {
         is_offline: true,
-        ..Known::default()
+        ..Snapshot::default()
     };
-    let one = |run: &Run| build(run, &nothing, &DigestKey::random());
+    let one = |run: &Selection| build(run, &nothing, &DigestKey::random());
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let share = runs.len().div_ceil(workers).max(1);
     std::thread::scope(|scope| {
@@ -113,7 +113,7 @@ fn builds(runs: &[Run]) -> Vec<Build> {
 }
 
 /// The patterns of `--only` that selected nothing on any host, as mistakes.
-pub fn unmatched(run: &crate::project::Run, build: &Build) -> Vec<Diagnostic> {
+pub fn unmatched(run: &crate::project::Selection, build: &Build) -> Vec<Diagnostic> {
     let items: Vec<String> = build.items.iter().cloned().collect();
     run.only
         .iter()
@@ -135,7 +135,7 @@ struct Only {
 }
 
 impl Only {
-    fn note(&mut self, run: &Run, build: &Build) {
+    fn note(&mut self, run: &Selection, build: &Build) {
         self.plans += 1;
         self.selected.extend(build.selected.iter().cloned());
         self.items.extend(build.items.iter().cloned());

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Diagnostic, Origin};
-use crate::project::Common;
-use crate::template::{Scope, inspect_expression};
+use crate::project::EntrySettings;
+use crate::template::{Bindings, inspect_expression};
 use crate::value::{Kind, Value};
 
 /// Whether something is wanted.
@@ -20,7 +20,7 @@ pub(super) struct Instance {
     /// The key of its item, where it is one of several.
     pub(super) item: Option<String>,
     /// What its templates see, the item included.
-    pub(super) scope: Scope,
+    pub(super) scope: Bindings,
     /// Set where it is not known whether it is wanted.
     pub(super) unknown: Option<String>,
 }
@@ -28,7 +28,7 @@ pub(super) struct Instance {
 /// Every time that the entry is wanted: never where `when` says no, several times where `for_each` lists items.
 ///
 /// With `assumes`, what is not known is taken for true.
-pub(super) fn expand(common: &Common, scope: &Scope, assumes: bool) -> Result<Vec<Instance>, Diagnostic> {
+pub(super) fn expand(common: &EntrySettings, scope: &Bindings, assumes: bool) -> Result<Vec<Instance>, Diagnostic> {
     let once = |unknown| Instance {
         item: None,
         scope: scope.clone(),
@@ -77,7 +77,7 @@ pub(super) fn expand(common: &Common, scope: &Scope, assumes: bool) -> Result<Ve
 }
 
 /// What a condition comes to.
-pub(super) fn condition(when: Option<&Value>, scope: &Scope) -> Result<Answer, Diagnostic> {
+pub(super) fn condition(when: Option<&Value>, scope: &Bindings) -> Result<Answer, Diagnostic> {
     let Some(when) = when else {
         return Ok(Answer::Yes);
     };
@@ -127,7 +127,7 @@ fn looks_at_item(when: &Value) -> bool {
         })
 }
 
-fn items(list: &Value, scope: &Scope) -> Result<Result<Vec<Value>, String>, Diagnostic> {
+fn items(list: &Value, scope: &Bindings) -> Result<Result<Vec<Value>, String>, Diagnostic> {
     let value = match &list.kind {
         Kind::String(expression) => scope.evaluate(expression, list.origin.as_ref())?,
         _ => scope.render(list)?,

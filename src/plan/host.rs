@@ -9,27 +9,27 @@ use super::expand::{Answer, Instance, condition, expand};
 use super::reach::limited;
 use super::room::shortages;
 use super::visible::{Asked, NOT_READ, VisibleFacts};
-use super::{Build, Known, Mistake, PeerKeys, PlannedOperation};
+use super::{Build, Mistake, PeerKeys, PlannedOperation, Snapshot};
 use crate::change::{NotKnown, Outcome, ResourceChange, Stop};
 use crate::error::{Diagnostic, Origin};
-use crate::facts::overlay::{Effect, OperationId, Overlay, Scope};
+use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
 use crate::facts::{FactKey, Facts};
 use crate::operations::{Operation, PlanContext};
 use crate::project::{
-    Named, Run, RunHost, Task, TaskEntry, TaskUse, Wanted, check_names, described, is_name, missing_stacks,
+    Named, SelectedHost, Selection, Task, TaskEntry, TaskUse, Wanted, check_names, described, is_name, missing_stacks,
 };
 use crate::secret::DigestKey;
-use crate::template::{self, Bindings};
+use crate::template::{self, TemplateData};
 use crate::value::{Entry, Kind, Table, Value};
 
 /// Tasks that include one another go no deeper than this; a ring is a mistake of its own.
 const DEEPEST: usize = 32;
 
 pub(super) struct HostBuilder<'a> {
-    run: &'a Run,
-    host: &'a RunHost,
+    run: &'a Selection,
+    host: &'a SelectedHost,
     facts: &'a Facts,
-    known: &'a Known,
+    known: &'a Snapshot,
     digests: &'a DigestKey,
     asked: Asked,
     catalogue: Arc<Table>,
@@ -43,7 +43,7 @@ pub(super) struct HostBuilder<'a> {
 
 /// Where in the run an operation is: what led to it.
 #[derive(Clone, Default)]
-struct Place {
+struct Position {
     stage: usize,
     /// `stage / task[item] / …`
     path: String,
@@ -56,7 +56,7 @@ struct Place {
     acting: Table,
 }
 
-impl Place {
+impl Position {
     /// What is nearer to the operations wins, as a whole.
     fn act_as(&mut self, acting: Table) {
         if !acting.is_empty() {
@@ -67,10 +67,10 @@ impl Place {
 
 impl<'a> HostBuilder<'a> {
     pub(super) fn new(
-        run: &'a Run,
-        host: &'a RunHost,
+        run: &'a Selection,
+        host: &'a SelectedHost,
         facts: &'a Facts,
-        known: &'a Known,
+        known: &'a Snapshot,
         digests: &'a DigestKey,
         asked: &Asked,
     ) -> Self {
@@ -146,10 +146,10 @@ impl<'a> HostBuilder<'a> {
             return;
         }
         self.peers = Arc::clone(peers);
-        let place = Place {
+        let place = Position {
             stage: number,
             path: stage.name.clone().unwrap_or_default(),
-            ..Place::default()
+            ..Position::default()
         };
         for task_use in &stage.tasks {
             self.plan_use(task_use, &place, build);
@@ -157,17 +157,17 @@ impl<'a> HostBuilder<'a> {
     }
 
     /// What templates see at this place of the plan.
-    fn scope(&self, vars: &Arc<Table>) -> template::Scope {
-        let bindings = Bindings {
+    fn scope(&self, vars: &Arc<Table>) -> template::Bindings {
+        let bindings = TemplateData {
             data: Arc::clone(&self.host.data),
             facts: Arc::new(VisibleFacts::new(&self.host.name, &self.overlay, &self.asked)),
             peers: Arc::clone(&self.peers),
             catalogue: Arc::clone(&self.catalogue),
         };
-        template::Scope::new(bindings).with_vars(Arc::clone(vars))
+        template::Bindings::new(bindings).with_vars(Arc::clone(vars))
     }
 
-    fn plan_use(&mut self, task_use: &TaskUse, place: &Place, build: &mut Build) {
+    fn plan_use(&mut self, task_use: &TaskUse, place: &Position, build: &mut Build) {
         let run = self.run;
         let Some(task) = run.tasks.get(&task_use.task.name) else {
             return;
@@ -213,7 +213,14 @@ impl<'a> HostBuilder<'a> {
         is_wanted
     }
 
-    fn plan_instance(&mut self, task: &Task, task_use: &TaskUse, instance: Instance, above: &Place, build: &mut Build) {
+    fn plan_instance(
+        &mut self,
+        task: &Task,
+        task_use: &TaskUse,
+        instance: Instance,
+        above: &Position,
+        build: &mut Build,
+    ) {
         let name = task_use.own_name().unwrap_or(&task_use.task.name);
         let name = format!("{name}{}", bracketed(instance.item.as_deref()));
         let separator = if above.path.is_empty() { "" } else { " / " };
@@ -272,7 +279,7 @@ impl<'a> HostBuilder<'a> {
     }
 
     /// One line for a task of which it is not known whether it is wanted.
-    fn defer_task(&mut self, task: &Task, name: &str, above: &Place, place: Place, why: String) {
+    fn defer_task(&mut self, task: &Task, name: &str, above: &Position, place: Position, why: String) {
         if !self.has_tag(
             &place.tags,
             task.operations().flat_map(|operation| &operation.common.tags),
@@ -283,7 +290,7 @@ impl<'a> HostBuilder<'a> {
         if self.is_done(&id) {
             return;
         }
-        let outcome = deferred(Vec::new(), why, vec![Scope::Everything]);
+        let outcome = deferred(Vec::new(), why, vec![FactScope::Everything]);
         self.overlay.commit(&id, effects(&id, &outcome));
         let origin = place.within.last().cloned().unwrap_or_else(|| task.origin.clone());
         let label = if above.path.is_empty() { name } else { &above.path };
@@ -306,7 +313,7 @@ impl<'a> HostBuilder<'a> {
             || own.into_iter().any(|tag| wanted.contains(&tag.name))
     }
 
-    fn plan_operation(&mut self, raw: &crate::project::RawOperation, place: &Place, build: &mut Build) {
+    fn plan_operation(&mut self, raw: &crate::project::RawOperation, place: &Position, build: &mut Build) {
         if !self.has_tag(&place.tags, &raw.common.tags) {
             return;
         }
@@ -333,7 +340,7 @@ impl<'a> HostBuilder<'a> {
         &mut self,
         operation: BoundOperation,
         raw: &crate::project::RawOperation,
-        place: &Place,
+        place: &Position,
         (keys, peers): (&BTreeSet<FactKey>, &PeerKeys),
         build: &mut Build,
     ) {
@@ -354,7 +361,7 @@ impl<'a> HostBuilder<'a> {
         let mut is_unread = false;
         let mut touches = Vec::new();
         let outcome = match &operation.bound {
-            Bound::Unknown(why) => Ok(deferred(Vec::new(), why.clone(), vec![Scope::Everything])),
+            Bound::Unknown(why) => Ok(deferred(Vec::new(), why.clone(), vec![FactScope::Everything])),
             Bound::Ready(ready) => {
                 touches = ready.touches();
                 ready.needs().into_iter().for_each(|key| self.want(key, build));
@@ -448,7 +455,7 @@ fn add(all: &mut PeerKeys, more: PeerKeys) {
 }
 
 /// What templates of a host see as `catalogue`.
-fn catalogue(run: &Run, host: &RunHost) -> Table {
+fn catalogue(run: &Selection, host: &SelectedHost) -> Table {
     let entry = |kind| Entry {
         key: None,
         value: Value::new(kind),
@@ -474,8 +481,8 @@ fn catalogue(run: &Run, host: &RunHost) -> Table {
 fn vars(
     task: &Task,
     task_use: &TaskUse,
-    scope: &template::Scope,
-    defaults: &template::Scope,
+    scope: &template::Bindings,
+    defaults: &template::Bindings,
 ) -> Result<Table, Diagnostic> {
     let mut vars = Table::new();
     for (name, entry) in &task.vars {
@@ -498,7 +505,7 @@ fn lacks_vars(task: &Task, vars: &Table) -> bool {
 }
 
 /// What a task requires and does not get.
-fn lacking(task: &Task, task_use: &TaskUse, scope: &template::Scope) -> Vec<Diagnostic> {
+fn lacking(task: &Task, task_use: &TaskUse, scope: &template::Bindings) -> Vec<Diagnostic> {
     let lacks = |name: &&Named| scope.evaluate(&name.name, name.origin.as_ref()).is_err();
     // That vars are given is seen to without a host.
     let of_data = task
@@ -531,7 +538,7 @@ fn outcome(planned: Result<Outcome, Stop>, operation: &dyn Operation) -> Result<
     }
 }
 
-fn deferred(waits_for: Vec<OperationId>, why: String, touches: Vec<Scope>) -> Outcome {
+fn deferred(waits_for: Vec<OperationId>, why: String, touches: Vec<FactScope>) -> Outcome {
     Outcome::Deferred {
         waits_for,
         why,

@@ -19,13 +19,13 @@ use crate::facts::overlay::OperationId;
 use crate::facts::{FactKey, Facts};
 
 pub use build::build;
-pub use check::{Checked, Found, Scope as CheckScope, check, unmatched};
+pub use check::{CheckRequest, Checked, Found, check, unmatched};
 pub use review::{Departure, compare};
 pub use visible::{named_key, visible_tree};
 
 /// What is to be planned, beyond the run itself.
 #[derive(Clone, Debug, Default)]
-pub struct Known {
+pub struct Snapshot {
     /// What was read of each host.
     pub facts: BTreeMap<String, Facts>,
     /// Operations that are through and are not planned again, by host.

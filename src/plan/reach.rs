@@ -1,13 +1,13 @@
 //! What whoever homelab works as may do on a host: what needs root is not promised by anybody else.
 
-use crate::change::{Outcome, Ownership, ResourceChange, Run, Step};
-use crate::facts::overlay::{Lookup, OperationId, Overlay, Scope};
+use crate::change::{Command, Outcome, Ownership, ResourceChange, Step};
+use crate::facts::overlay::{FactScope, Lookup, OperationId, Overlay};
 use crate::facts::path::{PathFact, parent};
 use crate::facts::session::{Session, Unprivileged};
 use crate::facts::{Fact, FactKey, Identity};
 
 /// `outcome` as it is, or open with the reason where it takes root to carry it out and there is none.
-pub(super) fn limited(outcome: Outcome, touches: Vec<Scope>, overlay: &Overlay<'_>) -> Outcome {
+pub(super) fn limited(outcome: Outcome, touches: Vec<FactScope>, overlay: &Overlay<'_>) -> Outcome {
     let Some(Fact::System(system)) = overlay.gathered(&FactKey::System) else {
         return outcome;
     };
@@ -70,7 +70,7 @@ impl Reach<'_> {
         }
     }
 
-    fn may_run(&self, run: &Run) -> bool {
+    fn may_run(&self, run: &Command) -> bool {
         let own = &self.unprivileged.account.user;
         match &run.by {
             Identity::Root => false,

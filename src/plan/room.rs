@@ -7,7 +7,7 @@ use crate::change::{Action, Outcome, ResourceChange, Step};
 use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::Effect;
 use crate::facts::path::parent;
-use crate::facts::place::{Place, Room};
+use crate::facts::place::{DiskLocation, Room};
 use crate::facts::{Fact, FactKey, Facts};
 
 /// As many files are named.
@@ -93,9 +93,9 @@ fn count<'a>(accounts: &mut BTreeMap<u64, Account<'a>>, step: &'a Step, origin: 
     }
 }
 
-fn place(path: &str, facts: &Facts) -> Option<Place> {
-    match facts.get(&FactKey::Place(path.to_owned())) {
-        Some(Fact::Place(place)) => *place,
+fn place(path: &str, facts: &Facts) -> Option<DiskLocation> {
+    match facts.get(&FactKey::DiskLocation(path.to_owned())) {
+        Some(Fact::DiskLocation(place)) => *place,
         _ => None,
     }
 }
@@ -108,7 +108,7 @@ fn room_above(path: &str, facts: &Facts) -> Option<(u64, Room)> {
             return None;
         }
         above = parent(above);
-        if let Fact::Place(Some(place)) = facts.get(&FactKey::Place(above.to_owned()))? {
+        if let Fact::DiskLocation(Some(place)) = facts.get(&FactKey::DiskLocation(above.to_owned()))? {
             return Some((place.device, place.room?));
         }
     }

@@ -6,7 +6,7 @@ use crate::facts::package::PackageFact;
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
 use crate::facts::system::SystemFacts;
 use crate::facts::unit::UnitFact;
-use crate::project::{Filter, Run, load, read, select};
+use crate::project::{Filter, Selection, load, read, select};
 use crate::secret::DigestKey;
 
 /// A host as a table of facts: what is not set is absent.
@@ -26,7 +26,7 @@ fn answer(key: &FactKey) -> Fact {
         }
         FactKey::Path(_) => Fact::Path(PathFact::Absent),
         FactKey::Content(_) => Fact::Content(ContentFact::Absent),
-        FactKey::Place(_) => Fact::Place(None),
+        FactKey::DiskLocation(_) => Fact::DiskLocation(None),
         FactKey::Package(_) => Fact::Package(PackageFact::Absent),
         FactKey::Unit(_) => Fact::Unit(UnitFact::Absent),
         FactKey::PackageLists => Fact::PackageLists(crate::facts::apt::ListsFact {
@@ -68,7 +68,7 @@ fn defaults() -> AccountDefaults {
     }
 }
 
-fn run_of(task: &str) -> Run {
+fn run_of(task: &str) -> Selection {
     run_with(task, &[])
 }
 
@@ -88,16 +88,16 @@ fn folder_of(task: &str, further: &[(&str, &str)]) -> tempfile::TempDir {
     root
 }
 
-fn run_with(task: &str, further: &[(&str, &str)]) -> Run {
+fn run_with(task: &str, further: &[(&str, &str)]) -> Selection {
     let root = folder_of(task, further);
     let project = load(root.path()).expect("valid");
     select(&project, "dev", "site", &Filter::default()).expect("hosts and tasks")
 }
 
 /// Plans as a run does: facts in rounds.
-fn settle(run: &Run) -> (Build, usize) {
+fn settle(run: &Selection) -> (Build, usize) {
     let key = DigestKey::random();
-    let mut known = Known::default();
+    let mut known = Snapshot::default();
     let mut rounds = 0;
     loop {
         let build = build(run, &known, &key);
@@ -125,7 +125,7 @@ fn outcomes(build: &Build) -> Vec<(String, &Outcome)> {
 /// What `check` finds.
 fn mistakes(task: &str) -> Vec<String> {
     let root = folder_of(task, &[]);
-    let checked = check(&read(root.path()), &CheckScope::default()).expect("the deploy is there");
+    let checked = check(&read(root.path()), &CheckRequest::default()).expect("the deploy is there");
     checked
         .mistakes
         .iter()
@@ -258,7 +258,7 @@ fn what_is_done_is_not_planned_again_and_new_drift_departs_from_the_review() {
     let run = run_of(task);
     let (reviewed, _) = settle(&run);
     let first = &reviewed.plan.hosts[0].operations[0];
-    let mut known = Known::default();
+    let mut known = Snapshot::default();
     known.done.entry("web".to_owned()).or_default().insert(first.id.clone());
     let rest = build(&run, &known, &DigestKey::random());
     assert_eq!(rest.plan.hosts[0].operations.len(), 1);
@@ -274,7 +274,7 @@ fn what_is_done_is_not_planned_again_and_new_drift_departs_from_the_review() {
     deferred.outcome = Outcome::Deferred {
         waits_for: Vec::new(),
         why: String::new(),
-        touches: vec![crate::facts::overlay::Scope::Key(FactKey::Path("/opt".to_owned()))],
+        touches: vec![crate::facts::overlay::FactScope::Key(FactKey::Path("/opt".to_owned()))],
         preview: Vec::new(),
     };
     assert_eq!(compare(&deferred, second), Ok(()));

@@ -2,7 +2,7 @@
 
 use super::fields::{Fields, Named};
 use super::reader::Source;
-use super::task::{Common, TaskUse, acting, common_of_use};
+use super::task::{EntrySettings, TaskUse, acting, common_of_use};
 use crate::error::{Diagnostic, Origin};
 use crate::value::{Kind, Table, Value, advice};
 
@@ -208,7 +208,7 @@ fn task_use(item: Value, start: &Origin, above: &mut Fields<'_>) -> Option<TaskU
                 name,
                 origin: Some(origin.clone()),
             },
-            common: Common::default(),
+            common: EntrySettings::default(),
             vars: Table::new(),
             acting: Table::new(),
             origin,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::data::data_of;
 use super::{Host, Inventory, Project, layers};
 use crate::error::{Diagnostic, Origin, suggestion};
-use crate::template::{Bindings, Scope};
+use crate::template::{Bindings, TemplateData};
 use crate::value::{Kind, Table, Value};
 
 /// A value of a host and where it comes from.
@@ -103,9 +103,9 @@ pub fn explain(
 
 fn rendered(data: Table, written: &Value) -> Result<Value, String> {
     let facts = Err("it depends on facts, which only the host knows".to_owned());
-    let scope = Scope::new(Bindings {
+    let scope = Bindings::new(TemplateData {
         data: Arc::new(data),
-        ..Bindings::new(Table::new(), facts)
+        ..TemplateData::new(Table::new(), facts)
     });
     let value = scope.render(written).map_err(|mistake| mistake.to_string())?;
     match value.kind {

@@ -31,8 +31,8 @@ pub use inventory::{Become, ConnectionSettings, Host, Inventory, LAB_IMAGES, Lab
 pub use jumps::Jump;
 pub use lint::is_name;
 pub use outline::{DeployOutline, InventoryOutline, Outline, outline};
-pub use run::{Filter, Only, Run, RunHost, RunStage, Wanted, hosts, matches_nothing, select};
-pub use task::{COMMON_KEYS, Common, RawOperation, Task, TaskEntry, TaskUse};
+pub use run::{Filter, Only, SelectedHost, SelectedStage, Selection, Wanted, hosts, matches_nothing, select};
+pub use task::{COMMON_KEYS, EntrySettings, RawOperation, Task, TaskEntry, TaskUse};
 
 /// A project as it lies on disk.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ pub struct Project {
 
 /// A project as far as it could be read.
 #[derive(Debug)]
-pub struct Reading {
+pub struct LoadedProject {
     /// What could be read.
     pub project: Project,
     /// What is wrong, in the order of files.
@@ -73,7 +73,7 @@ pub fn find_root(from: &Path) -> Option<PathBuf> {
 }
 
 /// Reads the project at `root` as far as it can be read, with every mistake that needs no host's data.
-pub fn read(root: &Path) -> Reading {
+pub fn read(root: &Path) -> LoadedProject {
     let mut reader = reader::Reader::new(root);
     let assets = reader.assets();
     let stacks = reader.folder("templates/services", reader::stack_name, whole(catalogue::read));
@@ -94,7 +94,7 @@ pub fn read(root: &Path) -> Reading {
     mistakes.extend(data::check_groups(&project, &broken));
     mistakes.extend(lint::check(&project, &broken));
     sort(&mut mistakes);
-    Reading {
+    LoadedProject {
         project,
         mistakes,
         broken,
@@ -121,7 +121,7 @@ fn sort(mistakes: &mut [Diagnostic]) {
 ///
 /// Errors: every mistake that can be found without a host, in the order of files.
 pub fn load(root: &Path) -> Result<Project, Diagnostics> {
-    let Reading { project, mistakes, .. } = read(root);
+    let LoadedProject { project, mistakes, .. } = read(root);
     if mistakes.is_empty() {
         Ok(project)
     } else {

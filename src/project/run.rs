@@ -29,15 +29,15 @@ pub struct Filter {
 
 /// Hosts with their data, and what is done to them, in order.
 #[derive(Clone, Debug)]
-pub struct Run {
+pub struct Selection {
     /// The inventory's name.
     pub inventory: String,
     /// The deploy's name.
     pub deploy: String,
     /// Hosts, in the inventory's order.
-    pub hosts: Vec<RunHost>,
+    pub hosts: Vec<SelectedHost>,
     /// Stages, in the deploy's order.
-    pub stages: Vec<RunStage>,
+    pub stages: Vec<SelectedStage>,
     /// Every task of the project, for those that include others.
     pub tasks: Arc<BTreeMap<String, Arc<Task>>>,
     /// What of the tasks is wanted; empty means all.
@@ -58,7 +58,7 @@ pub struct Run {
 
 /// A host of a run.
 #[derive(Clone, Debug)]
-pub struct RunHost {
+pub struct SelectedHost {
     /// The name.
     pub name: String,
     /// All its data, templates not rendered.
@@ -67,7 +67,7 @@ pub struct RunHost {
 
 /// A stage of a run.
 #[derive(Clone, Debug)]
-pub struct RunStage {
+pub struct SelectedStage {
     /// Its name; `None` where the deploy has no stages.
     pub name: Option<String>,
     /// The names of its hosts, in the inventory's order.
@@ -121,7 +121,7 @@ pub enum Wanted {
     Whole,
 }
 
-impl Run {
+impl Selection {
     /// The same run with one host only.
     #[must_use]
     pub fn host_alone(&self, name: &str) -> Self {
@@ -134,7 +134,12 @@ impl Run {
 /// Selects what `filter` leaves of a deploy on an inventory.
 ///
 /// Errors: unknown names, and a pattern, in the deploy or in the filter, that nothing matches.
-pub fn select(project: &Project, inventory_name: &str, deploy_name: &str, filter: &Filter) -> Result<Run, Diagnostic> {
+pub fn select(
+    project: &Project,
+    inventory_name: &str,
+    deploy_name: &str,
+    filter: &Filter,
+) -> Result<Selection, Diagnostic> {
     let inventory = project.inventory(inventory_name)?;
     let deploy = project.deploy(deploy_name)?;
     let mut stages = Vec::new();
@@ -155,7 +160,7 @@ pub fn select(project: &Project, inventory_name: &str, deploy_name: &str, filter
     let tasks_left_out = names_of(deploy, &only, Wanted::Not);
     let items_left_out_of = names_of(deploy, &only, Wanted::Item);
     check_tags(project, deploy, &filter.tags)?;
-    Ok(Run {
+    Ok(Selection {
         inventory: inventory_name.to_owned(),
         deploy: deploy_name.to_owned(),
         stages: stages
@@ -164,7 +169,7 @@ pub fn select(project: &Project, inventory_name: &str, deploy_name: &str, filter
             .collect(),
         hosts: kept
             .into_iter()
-            .map(|host| RunHost {
+            .map(|host| SelectedHost {
                 name: host.name.clone(),
                 data: shared_data_of(project, inventory_name, inventory, host, &filter.data),
             })
@@ -180,9 +185,9 @@ pub fn select(project: &Project, inventory_name: &str, deploy_name: &str, filter
     })
 }
 
-fn run_stage(stage: &Stage, hosts: &[&Host], kept: &[&Host]) -> RunStage {
+fn run_stage(stage: &Stage, hosts: &[&Host], kept: &[&Host]) -> SelectedStage {
     let is_kept = |host: &&&Host| kept.iter().any(|one| one.name == host.name);
-    RunStage {
+    SelectedStage {
         name: stage.name.clone(),
         hosts: hosts.iter().filter(is_kept).map(|host| host.name.clone()).collect(),
         tasks: stage.tasks.clone(),

@@ -42,7 +42,7 @@ pub enum TaskEntry {
 
 /// What every entry, of a task or of a deploy, may carry.
 #[derive(Clone, Debug, Default)]
-pub struct Common {
+pub struct EntrySettings {
     /// Its own name.
     pub name: Option<Value>,
     /// A bare expression, or a truth value.
@@ -58,7 +58,7 @@ pub struct RawOperation {
     /// What it does.
     pub definition: &'static Definition,
     /// Name, conditions, labels.
-    pub common: Common,
+    pub common: EntrySettings,
     /// The rest: its parameters.
     pub arguments: Table,
     /// Where its `op` is written.
@@ -71,7 +71,7 @@ pub struct TaskUse {
     /// The task's name.
     pub task: Named,
     /// Name, conditions, labels.
-    pub common: Common,
+    pub common: EntrySettings,
     /// What it sets of the task's `vars`.
     pub vars: Table,
     /// As whom the task's operations act, where the task itself does not say.
@@ -204,8 +204,8 @@ fn entry(
 }
 
 /// Takes what every entry may carry.
-pub(super) fn common(fields: &mut Fields<'_>) -> Common {
-    Common {
+pub(super) fn common(fields: &mut Fields<'_>) -> EntrySettings {
+    EntrySettings {
         name: fields
             .text("name")
             .map(|name| Value::string(name.name).at(name.origin.as_ref())),
@@ -216,7 +216,7 @@ pub(super) fn common(fields: &mut Fields<'_>) -> Common {
 }
 
 /// Takes what may be said where a task is put to use: its name is that of `--only`, so the same on every host.
-pub(super) fn common_of_use(fields: &mut Fields<'_>) -> Common {
+pub(super) fn common_of_use(fields: &mut Fields<'_>) -> EntrySettings {
     let mut common = common(fields);
     let is_wrong = |name: &&Value| name.as_str().is_some_and(is_template);
     if let Some(name) = common.name.as_ref().filter(is_wrong) {

@@ -46,7 +46,7 @@ fn loads_selects_and_merges() {
         run.hosts.iter().map(|host| host.name.as_str()).collect::<Vec<_>>(),
         ["web", "db"]
     );
-    let path = |host: &RunHost| host.data["path"].value.as_str().map(str::to_owned);
+    let path = |host: &SelectedHost| host.data["path"].value.as_str().map(str::to_owned);
     assert_eq!(path(&run.hosts[0]).as_deref(), Some("/srv"));
     assert_eq!(path(&run.hosts[1]).as_deref(), Some("/mnt"));
     let docker = run.hosts[0].data["docker"].value.as_table().expect("a table");

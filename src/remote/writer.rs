@@ -83,7 +83,7 @@ pub struct Writer<'a> {
 }
 
 /// Which steps go in one frame, and whether the first has been staged.
-struct Batch<'s> {
+struct FrameContent<'s> {
     steps: &'s [StepScript],
     offset: usize,
     total: usize,
@@ -166,8 +166,8 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn batch<'s>(&self, steps: &'s [StepScript], range: std::ops::Range<usize>, first: Delivery) -> Batch<'s> {
-        Batch {
+    fn batch<'s>(&self, steps: &'s [StepScript], range: std::ops::Range<usize>, first: Delivery) -> FrameContent<'s> {
+        FrameContent {
             offset: range.start,
             total: steps.len(),
             first,
@@ -179,7 +179,7 @@ impl<'a> Writer<'a> {
     /// Sends one frame and takes in its answers; says whether a file for the next step's content is open.
     async fn send(
         &mut self,
-        batch: &Batch<'_>,
+        batch: &FrameContent<'_>,
         answers: &mut Vec<StepAnswer>,
         on_news: OnNews<'_>,
     ) -> Result<bool, RemoteError> {
@@ -232,7 +232,7 @@ impl<'a> Writer<'a> {
     }
 
     /// The frame of a batch, where there is anything to send.
-    fn write(&self, batch: &Batch<'_>) -> Result<Option<(String, std::ops::Range<u32>)>, RemoteError> {
+    fn write(&self, batch: &FrameContent<'_>) -> Result<Option<(String, std::ops::Range<u32>)>, RemoteError> {
         let mut frame = self.connection.channel.frame();
         for (index, step) in batch.steps.iter().enumerate() {
             let delivery = if index == 0 { batch.first } else { Delivery::Inline };

@@ -8,16 +8,16 @@ use super::operation;
 use super::sanitize::one_line;
 use super::style::{Tone, paint};
 use super::summary;
-use crate::apply::{Event, HostEnd, LineEnd, OperationResult};
+use crate::apply::{ApplyEvent, HostEnd, OperationResult, ResourceEnd};
 
 /// Resources named on one line before the rest is counted.
 const MOST_NAMED: usize = 3;
 
 /// What a plain log tells of an event; `None` where it has nothing to tell.
-pub fn event(event: &Event, options: &TextOptions) -> Option<String> {
+pub fn event(event: &ApplyEvent, options: &TextOptions) -> Option<String> {
     let lines = match event {
-        Event::HostStarted { .. } | Event::Started { .. } | Event::Output { .. } => Vec::new(),
-        Event::Resolved { host, operation } => {
+        ApplyEvent::HostStarted { .. } | ApplyEvent::Started { .. } | ApplyEvent::Output { .. } => Vec::new(),
+        ApplyEvent::Resolved { host, operation } => {
             let block = operation::lines(operation, options, options.width.saturating_sub(4));
             let slug = one_line(operation.id.slug());
             let (words, tone) = if block.is_empty() || operation.changes().is_empty() {
@@ -29,12 +29,12 @@ pub fn event(event: &Event, options: &TextOptions) -> Option<String> {
             lines.extend(indented(block, 4));
             lines
         }
-        Event::Waits { host, attempt, words } => {
+        ApplyEvent::Waits { host, attempt, words } => {
             let what = format!("{}: {}", one_line(attempt), one_line(words));
             vec![line(host, "waits", Tone::Later, &what)]
         }
-        Event::Finished { host, result } => finished(host, result),
-        Event::HostFinished { result } => {
+        ApplyEvent::Finished { host, result } => finished(host, result),
+        ApplyEvent::HostFinished { result } => {
             let mut lines = Vec::new();
             if let Some(failure) = &result.failure {
                 lines.extend(failure::lines(&result.host, failure));
@@ -59,7 +59,7 @@ fn finished(host: &str, result: &OperationResult) -> Vec<String> {
             names.truncate(MOST_NAMED);
             names.push(format!("{rest} more"));
         }
-        let took = if matches!(end, LineEnd::Applied | LineEnd::Failed) {
+        let took = if matches!(end, ResourceEnd::Applied | ResourceEnd::Failed) {
             taken(result.took).map_or_else(String::new, |took| format!(" ({took})"))
         } else {
             String::new()

@@ -4,7 +4,7 @@ use super::layout::wrapped;
 use super::packages::come_along;
 use super::sanitize;
 use super::style::{Tone, counted, grouped, paint, width};
-use crate::apply::{Failure, HostEnd, HostResult, LineEnd, OperationResult};
+use crate::apply::{Failure, HostEnd, HostResult, OperationResult, ResourceEnd};
 use crate::change::ResourceId;
 
 /// Lines of output that are shown, the last ones.
@@ -90,12 +90,12 @@ fn cut(line: &str) -> String {
 pub(super) fn not_reached(result: &HostResult) -> Vec<String> {
     let operations = result.operations.iter();
     operations
-        .flat_map(|one| ended(result.end, one, LineEnd::NotReached))
+        .flat_map(|one| ended(result.end, one, ResourceEnd::NotReached))
         .collect()
 }
 
 /// The resources of an operation that ended as `end`, in words.
-pub(super) fn ended(host: HostEnd, operation: &OperationResult, end: LineEnd) -> Vec<String> {
+pub(super) fn ended(host: HostEnd, operation: &OperationResult, end: ResourceEnd) -> Vec<String> {
     if operation.lines.is_empty() {
         let own = end_without_lines(host, operation);
         let slug = sanitize::one_line(operation.operation.slug());
@@ -122,30 +122,30 @@ fn resource(id: &ResourceId) -> String {
 }
 
 /// An operation without lines was never planned to the end: on a host that stopped early its turn did not come.
-fn end_without_lines(host: HostEnd, operation: &OperationResult) -> LineEnd {
+fn end_without_lines(host: HostEnd, operation: &OperationResult) -> ResourceEnd {
     match host {
-        _ if operation.failure.is_some() => LineEnd::Failed,
-        HostEnd::Converged | HostEnd::Pending => LineEnd::AlreadySo,
-        _ => LineEnd::NotReached,
+        _ if operation.failure.is_some() => ResourceEnd::Failed,
+        HostEnd::Converged | HostEnd::Pending => ResourceEnd::AlreadySo,
+        _ => ResourceEnd::NotReached,
     }
 }
 
 /// An end in words.
-pub(super) fn words(end: LineEnd) -> (&'static str, Tone) {
+pub(super) fn words(end: ResourceEnd) -> (&'static str, Tone) {
     match end {
-        LineEnd::Applied => ("applied", Tone::Added),
-        LineEnd::AlreadySo => ("already so", Tone::Plain),
-        LineEnd::Holds => ("holds", Tone::Added),
-        LineEnd::Failed => ("failed", Tone::Removed),
-        LineEnd::NotReached => ("not reached", Tone::Changed),
+        ResourceEnd::Applied => ("applied", Tone::Added),
+        ResourceEnd::AlreadySo => ("already so", Tone::Plain),
+        ResourceEnd::Holds => ("holds", Tone::Added),
+        ResourceEnd::Failed => ("failed", Tone::Removed),
+        ResourceEnd::NotReached => ("not reached", Tone::Changed),
     }
 }
 
 /// All ends, in the order told.
-pub(super) const ENDS: [LineEnd; 5] = [
-    LineEnd::Applied,
-    LineEnd::AlreadySo,
-    LineEnd::Holds,
-    LineEnd::Failed,
-    LineEnd::NotReached,
+pub(super) const ENDS: [ResourceEnd; 5] = [
+    ResourceEnd::Applied,
+    ResourceEnd::AlreadySo,
+    ResourceEnd::Holds,
+    ResourceEnd::Failed,
+    ResourceEnd::NotReached,
 ];

@@ -7,25 +7,25 @@ use serde::Serialize;
 
 use super::operation;
 use super::totals::Tally;
-use crate::apply::{Failure, HostEnd, HostResult, LineEnd, OperationResult};
+use crate::apply::{Failure, HostEnd, HostResult, OperationResult, ResourceEnd};
 use crate::change::{Action, Attribute, Attributed, Before, CheckState, Outcome, ResourceChange, Risk, Step};
 use crate::facts::overlay::OperationId;
 use crate::plan::{HostPlan, Plan, PlannedOperation};
-use crate::project::Run;
+use crate::project::Selection;
 
 /// Rises when a program that reads the format could take something for what it is not.
 const FORMAT_VERSION: u32 = 1;
 
 /// What `--format json` prints of a dry run, and of a deploy with nothing to do: the plan, and the hosts that could not be
 /// read.
-pub fn plan_json(run: &Run, plan: &Plan, unread: &[HostResult], is_dry_run: bool) -> String {
+pub fn plan_json(run: &Selection, plan: &Plan, unread: &[HostResult], is_dry_run: bool) -> String {
     let mut hosts: Vec<JsonHost<'_>> = plan.hosts.iter().map(JsonHost::planned).collect();
     hosts.extend(unread.iter().map(JsonHost::unread));
     Document::new(run, plan, is_dry_run, hosts).text()
 }
 
 /// What `--format json` prints of a deploy: the plan as it was reviewed, and how each host ended.
-pub fn deploy_json(run: &Run, plan: &Plan, results: &[HostResult]) -> String {
+pub fn deploy_json(run: &Selection, plan: &Plan, results: &[HostResult]) -> String {
     let hosts = results.iter().map(|result| match plan.host(&result.host) {
         Some(host) => JsonHost::ended(host, result),
         None => JsonHost::unread(result),
@@ -165,7 +165,7 @@ struct JsonFailure<'a> {
 }
 
 impl<'a> Document<'a> {
-    fn new(run: &'a Run, plan: &'a Plan, dry_run: bool, hosts: Vec<JsonHost<'a>>) -> Self {
+    fn new(run: &'a Selection, plan: &'a Plan, dry_run: bool, hosts: Vec<JsonHost<'a>>) -> Self {
         let mut totals = Tally::default();
         plan.hosts.iter().for_each(|host| totals.merge(&Tally::of(host)));
         let mut ends = BTreeMap::new();
@@ -429,13 +429,13 @@ fn risk_word(risk: Risk) -> &'static str {
     }
 }
 
-fn line_word(end: LineEnd) -> &'static str {
+fn line_word(end: ResourceEnd) -> &'static str {
     match end {
-        LineEnd::Applied => "applied",
-        LineEnd::AlreadySo => "already_so",
-        LineEnd::Holds => "holds",
-        LineEnd::Failed => "failed",
-        LineEnd::NotReached => "not_reached",
+        ResourceEnd::Applied => "applied",
+        ResourceEnd::AlreadySo => "already_so",
+        ResourceEnd::Holds => "holds",
+        ResourceEnd::Failed => "failed",
+        ResourceEnd::NotReached => "not_reached",
     }
 }
 

@@ -6,7 +6,7 @@ use super::failure::last_state;
 use super::layout::joined;
 use super::sanitize::one_line;
 use super::style::{Tone, paint};
-use crate::apply::Event;
+use crate::apply::ApplyEvent;
 
 /// Output cut into lines, each told under its host's name.
 #[derive(Debug, Default)]
@@ -17,16 +17,16 @@ pub struct LiveOutput {
 
 impl LiveOutput {
     /// Lines that are to be told now; nothing for most events.
-    pub fn hear(&mut self, event: &Event) -> String {
+    pub fn hear(&mut self, event: &ApplyEvent) -> String {
         match event {
-            Event::Output { host, bytes } => self.output(host, bytes),
+            ApplyEvent::Output { host, bytes } => self.output(host, bytes),
             // These words came as output first.
-            Event::Waits { host, .. } => {
+            ApplyEvent::Waits { host, .. } => {
                 self.begun.remove(host);
                 String::new()
             }
-            Event::Finished { host, .. } => self.rest(host),
-            Event::HostFinished { result } => self.rest(&result.host),
+            ApplyEvent::Finished { host, .. } => self.rest(host),
+            ApplyEvent::HostFinished { result } => self.rest(&result.host),
             _ => String::new(),
         }
     }
@@ -61,8 +61,8 @@ fn told(host: &str, lines: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn output(text: &str) -> Event {
-        Event::Output {
+    fn output(text: &str) -> ApplyEvent {
+        ApplyEvent::Output {
             host: "web".to_owned(),
             bytes: text.as_bytes().to_vec(),
         }
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn lines_are_told_whole_and_harmless() {
         let mut live = LiveOutput::default();
-        let mut hear = |event: &Event| anstream::adapter::strip_str(&live.hear(event)).to_string();
+        let mut hear = |event: &ApplyEvent| anstream::adapter::strip_str(&live.hear(event)).to_string();
         assert_eq!(hear(&output("Reading")), "");
         assert_eq!(hear(&output(" lists\nBuil")), "web  | Reading lists\n");
         assert_eq!(
@@ -79,14 +79,14 @@ mod tests {
             "web  | \\x1b[1m99%\nweb  |\n"
         );
         assert_eq!(hear(&output("held by 12")), "");
-        let waits = Event::Waits {
+        let waits = ApplyEvent::Waits {
             host: "web".to_owned(),
             attempt: "x".to_owned(),
             words: "held by 12".to_owned(),
         };
         assert_eq!(hear(&waits), "");
         assert_eq!(hear(&output("no end")), "");
-        let finished = Event::Finished {
+        let finished = ApplyEvent::Finished {
             host: "web".to_owned(),
             result: crate::report::tests::result("x", &[], None),
         };

@@ -38,7 +38,7 @@ pub use inventory::{explanation, host, inventory};
 pub use json::{deploy_json, plan_json};
 pub use live::LiveOutput;
 pub use operation::operation;
-pub use progress::{Frame, Progress};
+pub use progress::{Progress, WindowContent};
 pub use reference::{operation_reference, operations, operations_json};
 pub use summary::{not_read, summary};
 pub use text::plan;

@@ -6,7 +6,7 @@ use super::layout::{Part, indented, joined, row, wrapped};
 use super::sanitize::one_line;
 use super::style::{Tone, paint, width};
 use crate::change::{CheckState, Outcome};
-use crate::facts::overlay::{OperationId, Scope};
+use crate::facts::overlay::{FactScope, OperationId};
 use crate::plan::PlannedOperation;
 
 /// One operation's block; empty for one with nothing to do, unless all is listed.
@@ -70,7 +70,7 @@ fn check(what: &str, state: &CheckState, room: usize) -> Vec<String> {
 }
 
 /// Every scope is shown: it is what applying is held to.
-fn deferred(slug: &str, waits_for: &[OperationId], why: &str, touches: &[Scope], room: usize) -> Vec<String> {
+fn deferred(slug: &str, waits_for: &[OperationId], why: &str, touches: &[FactScope], room: usize) -> Vec<String> {
     let head = [
         Part::new(Tone::Later, "?"),
         Part::new(Tone::Heading, format!(" {slug}")),
@@ -129,20 +129,20 @@ fn named(operations: &[OperationId]) -> String {
 }
 
 /// What may be touched, in words.
-pub(super) fn scope(scope: &Scope) -> String {
+pub(super) fn scope(scope: &FactScope) -> String {
     match scope {
-        Scope::Key(key) => match key.path() {
+        FactScope::Key(key) => match key.path() {
             Some(path) => one_line(path),
             None => one_line(&key.to_string()),
         },
-        Scope::Tree(top) => format!("anything in {}", one_line(top)),
-        Scope::AbsentTree(top) => format!("what is not yet in {}", one_line(top)),
-        Scope::Packages => "any package".to_owned(),
-        Scope::Owned(paths) => format!("{} paths of packages", paths.len()),
-        Scope::AbsentUnits => "units that are not there yet".to_owned(),
-        Scope::Units => "any unit".to_owned(),
-        Scope::AbsentAccounts => "users and groups that are not there yet".to_owned(),
-        Scope::Accounts => "any user or group".to_owned(),
-        Scope::Everything => "anything".to_owned(),
+        FactScope::Tree(top) => format!("anything in {}", one_line(top)),
+        FactScope::AbsentTree(top) => format!("what is not yet in {}", one_line(top)),
+        FactScope::Packages => "any package".to_owned(),
+        FactScope::Owned(paths) => format!("{} paths of packages", paths.len()),
+        FactScope::AbsentUnits => "units that are not there yet".to_owned(),
+        FactScope::Units => "any unit".to_owned(),
+        FactScope::AbsentAccounts => "users and groups that are not there yet".to_owned(),
+        FactScope::Accounts => "any user or group".to_owned(),
+        FactScope::Everything => "anything".to_owned(),
     }
 }

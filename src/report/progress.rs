@@ -44,8 +44,8 @@ struct Active {
 
 /// The window's lines at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame {
-    /// How much is done, of [`Frame::length`].
+pub struct WindowContent {
+    /// How much is done, of [`WindowContent::length`].
     pub position: u64,
     /// How much there is to do in all.
     pub length: u64,
@@ -88,28 +88,28 @@ impl Progress {
     }
 
     /// Takes in what is told while hosts are read.
-    pub fn hear_reading(&mut self, event: &gather::Event, now: Instant) {
+    pub fn hear_reading(&mut self, event: &gather::GatherEvent, now: Instant) {
         match event {
-            gather::Event::Started { host } => self.doing(host, "connecting and reading", now),
-            gather::Event::Waiting { host, words } => self.doing(host, words, now),
-            gather::Event::Finished { host } => self.through(host),
+            gather::GatherEvent::Started { host } => self.doing(host, "connecting and reading", now),
+            gather::GatherEvent::Waiting { host, words } => self.doing(host, words, now),
+            gather::GatherEvent::Finished { host } => self.through(host),
         }
     }
 
     /// Takes in what is told while a plan is applied.
-    pub fn hear_applying(&mut self, event: &apply::Event, now: Instant) {
+    pub fn hear_applying(&mut self, event: &apply::ApplyEvent, now: Instant) {
         match event {
-            apply::Event::HostStarted { host } => self.doing(host, "taking the lock", now),
-            apply::Event::Started { host, doing, .. } => self.doing(host, doing, now),
-            apply::Event::Waits { host, words, .. } => self.doing(host, &format!("waiting: {words}"), now),
-            apply::Event::Finished { host, .. } => {
+            apply::ApplyEvent::HostStarted { host } => self.doing(host, "taking the lock", now),
+            apply::ApplyEvent::Started { host, doing, .. } => self.doing(host, doing, now),
+            apply::ApplyEvent::Waits { host, words, .. } => self.doing(host, &format!("waiting: {words}"), now),
+            apply::ApplyEvent::Finished { host, .. } => {
                 if let Some(active) = self.active.iter_mut().find(|active| active.host == *host) {
                     active.operations_through += 1;
                 }
                 self.doing(host, "looking at the host again", now);
             }
-            apply::Event::HostFinished { result } => self.through(&result.host),
-            apply::Event::Resolved { .. } | apply::Event::Output { .. } => {}
+            apply::ApplyEvent::HostFinished { result } => self.through(&result.host),
+            apply::ApplyEvent::Resolved { .. } | apply::ApplyEvent::Output { .. } => {}
         }
     }
 
@@ -147,11 +147,11 @@ impl Progress {
     }
 
     /// The window on a terminal with so many rows.
-    pub fn frame(&self, rows: usize, now: Instant) -> Frame {
+    pub fn frame(&self, rows: usize, now: Instant) -> WindowContent {
         let room = rows.saturating_sub(FREE_ROWS).max(1);
         let shown = self.active.iter().take(room);
         let (position, length) = self.extent();
-        Frame {
+        WindowContent {
             position,
             length,
             summary: self.summary(self.active.len().saturating_sub(room), now),

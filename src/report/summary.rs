@@ -6,7 +6,7 @@ use super::failure::{self, ENDS, ended, not_reached, note, words};
 use super::layout::joined;
 use super::sanitize::one_line;
 use super::style::{Tone, counted, grouped, paint, width};
-use crate::apply::{HostEnd, HostResult, LineEnd};
+use crate::apply::{HostEnd, HostResult, ResourceEnd};
 
 /// How the run ended; with verbose options also how long each operation took.
 pub fn summary(results: &[HostResult], options: &TextOptions) -> String {
@@ -156,7 +156,7 @@ fn counted_ends(counts: &[usize; ENDS.len()]) -> String {
         .filter(|(_, count)| **count > 0)
         .map(|(end, count)| {
             let (words, tone) = words(end);
-            let tone = if end == LineEnd::Applied { Tone::Plain } else { tone };
+            let tone = if end == ResourceEnd::Applied { Tone::Plain } else { tone };
             paint(tone, &format!("{} {words}", grouped(*count)))
         })
         .collect();

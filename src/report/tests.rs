@@ -13,7 +13,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::TextOptions;
-use crate::apply::{Failure, Line, LineEnd, OperationResult};
+use crate::apply::{Failure, OperationResult, ResourceEnd, ResourceResult};
 use crate::change::{Action, Attribute, Before, Outcome, ResourceChange, ResourceId, Risk};
 use crate::error::{Origin, SourceFile};
 use crate::facts::overlay::OperationId;
@@ -99,10 +99,10 @@ fn shown(change: ResourceChange, options: &TextOptions) -> String {
 
 pub(super) fn result(
     slug: &str,
-    resources: &[(&'static str, &str, LineEnd)],
+    resources: &[(&'static str, &str, ResourceEnd)],
     failure: Option<Failure>,
 ) -> OperationResult {
-    let lines = resources.iter().map(|(kind, name, end)| Line {
+    let lines = resources.iter().map(|(kind, name, end)| ResourceResult {
         resource: id(kind, name),
         action: Action::Create,
         end: *end,

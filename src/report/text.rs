@@ -9,7 +9,7 @@ use super::sanitize::one_line;
 use super::style::{Tone, counted, paint};
 use super::totals::Tally;
 use crate::plan::{HostPlan, Plan, Totals};
-use crate::project::Run;
+use crate::project::Selection;
 
 /// Hosts with the same review.
 struct Section {
@@ -19,7 +19,7 @@ struct Section {
 }
 
 /// The whole review of `plan`.
-pub fn plan(run: &Run, plan: &Plan, options: &TextOptions) -> String {
+pub fn plan(run: &Selection, plan: &Plan, options: &TextOptions) -> String {
     let sections = sections(plan, options);
     let mut lines = Vec::new();
     for section in sections.iter().filter(|section| !section.lines.is_empty()) {
@@ -137,7 +137,7 @@ fn nothing_to_do(plan: &Plan, all: &Tally) -> String {
 }
 
 /// A filtered run says what it left out.
-fn not_looked_at(run: &Run, options: &TextOptions) -> Vec<String> {
+fn not_looked_at(run: &Selection, options: &TextOptions) -> Vec<String> {
     let mut parts = Vec::new();
     for (what, names, flag) in [
         ("task", &run.tasks_left_out, "--only"),

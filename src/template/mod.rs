@@ -18,7 +18,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Va
 pub use facts::{FACT_FAMILIES, FactSource, NamedFact, fact_attributes};
 pub use inspect::{Names, inspect_expression, inspect_file, inspect_string};
 pub use mistake::FUNCTIONS;
-pub use scope::{Bindings, STACKS, Scope, stack_of};
+pub use scope::{Bindings, STACKS, TemplateData, stack_of};
 
 use crate::error::{Diagnostic, Origin};
 

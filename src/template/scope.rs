@@ -19,7 +19,7 @@ use crate::value::{Entry, Kind, Table, Value};
 
 /// What templates can see of a host and of the run.
 #[derive(Clone)]
-pub struct Bindings {
+pub struct TemplateData {
     /// The host's data.
     pub data: Arc<Table>,
     /// What `facts.…` reads.
@@ -30,7 +30,7 @@ pub struct Bindings {
     pub catalogue: Arc<Table>,
 }
 
-impl Bindings {
+impl TemplateData {
     /// A host's data and facts alone.
     pub fn new(data: Table, facts: impl FactSource + 'static) -> Self {
         Self {
@@ -44,7 +44,7 @@ impl Bindings {
 
 /// What the templates of one operation on one host see.
 #[derive(Clone)]
-pub struct Scope {
+pub struct Bindings {
     inner: Arc<Inner>,
     local: Local,
 }
@@ -58,7 +58,7 @@ struct Local {
 }
 
 pub(super) struct Inner {
-    bindings: Bindings,
+    bindings: TemplateData,
     seen: Mutex<Seen>,
 }
 
@@ -80,9 +80,9 @@ struct Seen {
     last: Option<Value>,
 }
 
-impl Scope {
+impl Bindings {
     /// A scope in which nothing but `bindings` is bound.
-    pub fn new(bindings: Bindings) -> Self {
+    pub fn new(bindings: TemplateData) -> Self {
         let inner = Inner {
             bindings,
             seen: Mutex::default(),
@@ -149,7 +149,7 @@ impl Scope {
 
     /// Evaluates a bare expression, as `when` and `for_each` hold one.
     ///
-    /// Errors: as [`Scope::render`]; braces in the expression are one, with the bare form as the hint.
+    /// Errors: as [`Bindings::render`]; braces in the expression are one, with the bare form as the hint.
     pub fn evaluate(&self, expression: &str, origin: Option<&Origin>) -> Result<Value, Diagnostic> {
         if let Some(bare) = lone_expression(expression.trim()) {
             return Err(bare_wanted(bare, origin));
@@ -321,7 +321,7 @@ impl Inner {
                 .map(|(index, item)| self.provide(&format!("{path}[{index}]"), item))
                 .collect::<Vec<_>>()
                 .into(),
-            Kind::Table(table) => self.provide_table(path, table, Manner::Lazy),
+            Kind::Table(table) => self.provide_table(path, table, Rendering::Lazy),
             Kind::Unknown(why) => self.unknown(why),
             Kind::Secret(_) => {
                 let mistake = Diagnostic::new("secrets in templates are not in this version");
@@ -346,7 +346,7 @@ impl Inner {
         let (unknown, missed, last) = (seen.unknown.take(), seen.missed.take(), seen.last.take());
         drop(seen);
 
-        let scope = Scope {
+        let scope = Bindings {
             inner: Arc::clone(self),
             local: Local::default(),
         };
@@ -368,7 +368,7 @@ impl Inner {
         provided
     }
 
-    fn provide_table(self: &Arc<Self>, path: &str, table: &Table, manner: Manner) -> minijinja::Value {
+    fn provide_table(self: &Arc<Self>, path: &str, table: &Table, manner: Rendering) -> minijinja::Value {
         minijinja::Value::from_object(LazyTable {
             scope: Arc::clone(self),
             path: path.to_owned(),
@@ -386,7 +386,7 @@ impl Inner {
                 .map(|item| self.provide_plain(path, item))
                 .collect::<Vec<_>>()
                 .into(),
-            Kind::Table(table) => self.provide_table(path, table, Manner::Plain),
+            Kind::Table(table) => self.provide_table(path, table, Rendering::Plain),
             _ => self.provide(path, value),
         }
     }
@@ -473,9 +473,14 @@ impl Object for Root {
                     return Some(self.scope.provide_plain("item", item));
                 }
             }
-            "vars" => return Some(self.scope.provide_table("vars", &self.local.vars, Manner::Plain)),
+            "vars" => return Some(self.scope.provide_table("vars", &self.local.vars, Rendering::Plain)),
             "facts" => return Some(facts::node(&self.scope, &bindings.facts)),
-            "catalogue" => return Some(self.scope.provide_table("catalogue", &bindings.catalogue, Manner::Lazy)),
+            "catalogue" => {
+                return Some(
+                    self.scope
+                        .provide_table("catalogue", &bindings.catalogue, Rendering::Lazy),
+                );
+            }
             "stack" => {
                 let stack = self.local.stack.as_ref();
                 if let Some(entry) = stack.and_then(|stack| bindings.catalogue.get(stack)) {
@@ -498,7 +503,7 @@ impl Object for Root {
 
 /// How the values of a table are seen.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Manner {
+enum Rendering {
     /// Templates are rendered when they are read.
     Lazy,
     /// Nothing in it is a template any more.
@@ -510,7 +515,7 @@ struct LazyTable {
     scope: Arc<Inner>,
     path: String,
     table: Table,
-    manner: Manner,
+    manner: Rendering,
 }
 
 impl std::fmt::Debug for LazyTable {
@@ -526,8 +531,8 @@ impl Object for LazyTable {
         if let Some(entry) = self.table.get(name) {
             self.scope.looked_at(&entry.value);
             return Some(match self.manner {
-                Manner::Lazy => self.scope.provide(&path, &entry.value),
-                Manner::Plain => self.scope.provide_plain(&path, &entry.value),
+                Rendering::Lazy => self.scope.provide(&path, &entry.value),
+                Rendering::Plain => self.scope.provide_plain(&path, &entry.value),
             });
         }
         if let Some(bound) = self.bound_later(name) {

@@ -14,7 +14,7 @@ use std::fs;
 use std::path::Path;
 
 use homelab::error::Diagnostic;
-use homelab::plan::{CheckScope, check};
+use homelab::plan::{CheckRequest, check};
 use homelab::project::read;
 
 use places::{Class, Place, has_suffix, places};
@@ -381,7 +381,7 @@ fn spoil(root: &Path, counts: &mut Counts, missed: &mut Vec<String>) {
             mutation.is_harmful = false;
         }
         write(copy.path(), path, &mutation.text);
-        let checked = check(&read(copy.path()), &CheckScope::default()).unwrap();
+        let checked = check(&read(copy.path()), &CheckRequest::default()).unwrap();
         write(copy.path(), path, &right[path]);
         let mistakes: Vec<&Diagnostic> = checked.mistakes.iter().map(|found| &found.diagnostic).collect();
         let end = judge(&mutation, &mistakes);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use homelab::error::{Diagnostic, SourceFile};
 use homelab::operations::OPERATIONS;
-use homelab::plan::{CheckScope, check};
+use homelab::plan::{CheckRequest, check};
 use homelab::project::read;
 use homelab::report;
 use homelab::template::{inspect_expression, inspect_file, inspect_string};
@@ -113,7 +113,7 @@ fn checked(content: &[u8], file: usize) -> Result<(), TestCaseError> {
     let mut all = Vec::new();
     files(&base(), &mut all);
     let project = project_with(&all[file % all.len()], content);
-    let checked = check(&read(project.path()), &CheckScope::default()).unwrap();
+    let checked = check(&read(project.path()), &CheckRequest::default()).unwrap();
     for found in &checked.mistakes {
         prop_assert!(points_well(&found.diagnostic), "{:?}", found.diagnostic);
     }

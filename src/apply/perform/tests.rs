@@ -91,7 +91,7 @@ impl Folder {
     }
 
     async fn perform(&self, change: &ResourceChange, ensure: bool) -> Vec<StepAnswer> {
-        self.perform_in("sh", &scripts(change, Manner { ensure, live: false }))
+        self.perform_in("sh", &scripts(change, StepOptions { ensure, live: false }))
             .await
     }
 }
@@ -113,7 +113,9 @@ async fn a_file_comes_whole_with_its_mode_in_every_shell() {
             path: folder.path("f x"),
         };
         let change = change(vec![folder.write("f x", content, 0o640)], vec![absent]);
-        let answers = folder.perform_in(shell, &scripts(&change, Manner::default())).await;
+        let answers = folder
+            .perform_in(shell, &scripts(&change, StepOptions::default()))
+            .await;
         assert_eq!(answers[0].end, StepEnd::Done, "{shell}: {}", said(&answers[0]));
         assert_eq!(std::fs::read(folder.path("f x")).expect("there"), content);
         assert_eq!(mode(&folder.path("f x")), 0o640);
@@ -248,7 +250,7 @@ async fn a_failed_step_leaves_the_rest_and_says_what_it_said() {
 async fn commands_keep_their_exit_code_and_are_ended_in_time() {
     let folder = Folder::new();
     let run = |script: &str, timeout: u64| {
-        let run = Run {
+        let run = Command {
             summary: script.to_owned(),
             script: script.to_owned(),
             timeout: Duration::from_secs(timeout),

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::run::{LockTimeout, apt_run, forgotten, known, no_more_than, touched};
 use crate::change::{Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, Risk, Stop};
 use crate::facts::apt::{InstallationFact, SimulatedInstall, Simulation};
-use crate::facts::overlay::{Effect, Scope};
+use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::package::PackageFact;
 use crate::facts::{AptVerb, Fact, FactKey, Installation};
 use crate::operations::{Define, Operation, PlanContext};
@@ -56,7 +56,7 @@ impl Operation for Packages {
         self.packages.iter().cloned().map(FactKey::Package).collect()
     }
 
-    fn touches(&self) -> Vec<Scope> {
+    fn touches(&self) -> Vec<FactScope> {
         touched()
     }
 
@@ -290,7 +290,7 @@ fn along_change(wish: &Installation) -> ResourceChange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::{Expect, Run, Step};
+    use crate::change::{Command, Expect, Step};
     use crate::facts::apt::SimulatedRemoval;
     use crate::operations::testing::{Bench, refusal};
 
@@ -359,7 +359,7 @@ mod tests {
         assert_eq!(along["upgrades"], Attribute::known("libc6 1 → 2"));
         assert_eq!(along["removes"], Attribute::known("exim4"));
         assert_eq!(changes[2].risk, Risk::Removal);
-        let Step::Run(Run { script, supervised, .. }) = &changes[0].steps[0] else {
+        let Step::Run(Command { script, supervised, .. }) = &changes[0].steps[0] else {
             panic!("{changes:?}")
         };
         assert!(supervised);

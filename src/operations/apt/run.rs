@@ -5,9 +5,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::change::{Expect, Run, Step};
+use crate::change::{Command, Expect, Step};
 use crate::facts::apt::Simulation;
-use crate::facts::overlay::{Effect, Scope};
+use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::package::PackageFact;
 use crate::facts::{AptVerb, Fact, FactKey, Identity, Installation};
 use crate::operations::parameters::Span;
@@ -78,7 +78,7 @@ pub(super) fn update_run(lock: LockTimeout) -> Step {
 }
 
 fn supervised(summary: &str, script: String, lock: LockTimeout) -> Step {
-    Step::Run(Run {
+    Step::Run(Command {
         summary: summary.to_owned(),
         script,
         timeout: TIMEOUT + lock.0.0,
@@ -88,9 +88,9 @@ fn supervised(summary: &str, script: String, lock: LockTimeout) -> Step {
 }
 
 /// What apt may touch, whatever it does.
-pub(super) fn touched() -> Vec<Scope> {
-    let trees = ["/etc", "/usr", "/var/lib", "/boot"].map(|top| Scope::Tree(top.to_owned()));
-    [Scope::Packages, Scope::Units, Scope::AbsentAccounts]
+pub(super) fn touched() -> Vec<FactScope> {
+    let trees = ["/etc", "/usr", "/var/lib", "/boot"].map(|top| FactScope::Tree(top.to_owned()));
+    [FactScope::Packages, FactScope::Units, FactScope::AbsentAccounts]
         .into_iter()
         .chain(trees)
         .collect()
@@ -100,8 +100,8 @@ pub(super) fn touched() -> Vec<Scope> {
 pub(super) fn forgotten(wish: &Installation, simulation: &Simulation) -> Vec<Effect> {
     let mut effects = Vec::new();
     if wish.verb != AptVerb::Remove {
-        let mut scopes = vec![Scope::AbsentUnits, Scope::AbsentAccounts];
-        scopes.extend(["/etc", "/usr", "/var/lib"].map(|top| Scope::AbsentTree(top.to_owned())));
+        let mut scopes = vec![FactScope::AbsentUnits, FactScope::AbsentAccounts];
+        scopes.extend(["/etc", "/usr", "/var/lib"].map(|top| FactScope::AbsentTree(top.to_owned())));
         effects.extend(
             scopes
                 .into_iter()
@@ -110,7 +110,7 @@ pub(super) fn forgotten(wish: &Installation, simulation: &Simulation) -> Vec<Eff
     }
     if !simulation.owned.is_empty() {
         let why = "its package is upgraded or removed".to_owned();
-        effects.push(Effect::Forget(Scope::Owned(simulation.owned.clone()), why));
+        effects.push(Effect::Forget(FactScope::Owned(simulation.owned.clone()), why));
     }
     effects
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::run::{LockTimeout, update_run};
 use crate::change::{Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, Risk, Stop};
 use crate::facts::apt::ListsFact;
-use crate::facts::overlay::{Effect, Scope};
+use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::{Fact, FactKey};
 use crate::operations::parameters::{Span, readable};
 use crate::operations::{Define, Operation, PlanContext};
@@ -43,8 +43,8 @@ impl Operation for Update {
         vec![FactKey::PackageLists]
     }
 
-    fn touches(&self) -> Vec<Scope> {
-        vec![Scope::Key(FactKey::PackageLists)]
+    fn touches(&self) -> Vec<FactScope> {
+        vec![FactScope::Key(FactKey::PackageLists)]
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

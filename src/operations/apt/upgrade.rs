@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::run::{LockTimeout, apt_run, forgotten, known, no_more_than, touched};
 use crate::change::{Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, Risk, Stop};
 use crate::facts::apt::{InstallationFact, Simulation};
-use crate::facts::overlay::Scope;
+use crate::facts::overlay::FactScope;
 use crate::facts::{AptVerb, FactKey, Installation};
 use crate::operations::{Define, Operation, PlanContext};
 
@@ -46,7 +46,7 @@ impl Operation for Upgrade {
         vec![FactKey::PackageLists, FactKey::Installation(self.wish())]
     }
 
-    fn touches(&self) -> Vec<Scope> {
+    fn touches(&self) -> Vec<FactScope> {
         touched()
     }
 
@@ -226,7 +226,7 @@ mod tests {
         assert!(changes[1].steps.is_empty());
         assert!(matches!(&changes[0].steps[0], Step::Run(run) if run.supervised
             && run.script.ends_with("-o APT::Install-Recommends=true --auto-remove upgrade -- ")));
-        let owned = Scope::Owned(Arc::new(["/usr/lib/libc.so".to_owned()].into_iter().collect()));
+        let owned = FactScope::Owned(Arc::new(["/usr/lib/libc.so".to_owned()].into_iter().collect()));
         assert!(
             changes[0]
                 .effects

@@ -16,7 +16,7 @@ use crate::change::{
     Action, Attribute, Attributed, Attributes, Before, Expect, NotKnown, Outcome, Ownership, ResourceChange,
     ResourceId, Risk, Step, Stop,
 };
-use crate::facts::overlay::{Effect, OperationId, Scope};
+use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::path::{Inode, InodeKind, PathFact, ancestors};
 use crate::facts::{Fact, FactKey};
 use crate::operations::acting::{Acts, ownership};
@@ -58,11 +58,11 @@ impl Operation for Directory {
         path_and_ancestors(&self.path)
     }
 
-    fn touches(&self) -> Vec<Scope> {
+    fn touches(&self) -> Vec<FactScope> {
         ancestors(&self.path)
             .into_iter()
             .chain([self.path.clone()])
-            .map(|path| Scope::Key(FactKey::Path(path)))
+            .map(|path| FactScope::Key(FactKey::Path(path)))
             .collect()
     }
 

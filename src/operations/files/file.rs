@@ -15,10 +15,10 @@ use serde::Deserialize;
 use super::parameters::{Mode, check_owner, check_path, octal, path_and_ancestors};
 use super::whole_file::{FileWish, before_attributed, file_id, is_sensitive, plan_file};
 use crate::change::{
-    Action, Attribute, Attributed, Attributes, Before, DEFAULT_TIMEOUT, Expect, Outcome, ResourceChange, Risk, Run,
+    Action, Attribute, Attributed, Attributes, Before, Command, DEFAULT_TIMEOUT, Expect, Outcome, ResourceChange, Risk,
     Step, Stop,
 };
-use crate::facts::overlay::{Effect, Scope};
+use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
 use crate::facts::{Fact, FactKey, Identity};
 use crate::operations::acting::Acts;
@@ -63,8 +63,8 @@ impl Operation for File {
         path_and_ancestors(&self.path)
     }
 
-    fn touches(&self) -> Vec<Scope> {
-        vec![Scope::Key(FactKey::Path(self.path.clone()))]
+    fn touches(&self) -> Vec<FactScope> {
+        vec![FactScope::Key(FactKey::Path(self.path.clone()))]
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
@@ -200,7 +200,7 @@ fn touch(path: &str, attributes: &Attributes) -> ResourceChange {
         after: Some(attributed(attributes)),
         expect: Vec::new(),
         effects: Vec::new(),
-        steps: vec![Step::Run(Run {
+        steps: vec![Step::Run(Command {
             summary: format!("touch {}", quote(path)),
             script: format!("touch -c -- {}", quote(path)),
             timeout: DEFAULT_TIMEOUT,

@@ -18,7 +18,7 @@ use super::parameters::{check_path, path_and_ancestors};
 use super::whole_file::{FileWish, plan_file};
 use crate::change::{Outcome, Stop};
 use crate::facts::FactKey;
-use crate::facts::overlay::Scope;
+use crate::facts::overlay::FactScope;
 use crate::facts::path::{ContentFact, PathFact};
 use crate::operations::{Define, Operation, PlanContext};
 
@@ -59,8 +59,8 @@ impl Operation for Line {
         needs
     }
 
-    fn touches(&self) -> Vec<Scope> {
-        vec![Scope::Key(FactKey::Path(self.path.clone()))]
+    fn touches(&self) -> Vec<FactScope> {
+        vec![FactScope::Key(FactKey::Path(self.path.clone()))]
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

@@ -16,7 +16,7 @@ use crate::change::{
     Action, Attribute, Attributed, Before, Expect, NotKnown, Outcome, Ownership, ResourceChange, ResourceId, Risk,
     Step, Stop,
 };
-use crate::facts::overlay::{Effect, OperationId, Scope};
+use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
 use crate::facts::{Fact, FactKey};
 use crate::operations::acting::{Acts, ownership};
@@ -52,8 +52,8 @@ impl Operation for Link {
         path_and_ancestors(&self.path)
     }
 
-    fn touches(&self) -> Vec<Scope> {
-        vec![Scope::Key(FactKey::Path(self.path.clone()))]
+    fn touches(&self) -> Vec<FactScope> {
+        vec![FactScope::Key(FactKey::Path(self.path.clone()))]
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

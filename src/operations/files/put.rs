@@ -17,7 +17,7 @@ use super::parameters::{Mode, check_owner, check_path, check_validate, path_and_
 use super::whole_file::{FileWish, plan_file};
 use crate::change::{Outcome, Stop};
 use crate::facts::FactKey;
-use crate::facts::overlay::Scope;
+use crate::facts::overlay::FactScope;
 use crate::operations::acting::Acts;
 use crate::operations::{Define, Operation, PlanContext};
 
@@ -59,8 +59,8 @@ impl Operation for Put {
         path_and_ancestors(&self.dest)
     }
 
-    fn touches(&self) -> Vec<Scope> {
-        vec![Scope::Key(FactKey::Path(self.dest.clone()))]
+    fn touches(&self) -> Vec<FactScope> {
+        vec![FactScope::Key(FactKey::Path(self.dest.clone()))]
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

@@ -21,7 +21,7 @@ use super::parameters::{Mode, check_owner, check_path, check_validate, path_and_
 use super::whole_file::{FileWish, plan_file};
 use crate::change::{Outcome, Stop};
 use crate::facts::FactKey;
-use crate::facts::overlay::Scope;
+use crate::facts::overlay::FactScope;
 use crate::operations::acting::Acts;
 use crate::operations::{Define, Operation, PlanContext};
 use crate::value::Known;
@@ -62,8 +62,8 @@ impl Operation for Template {
         path_and_ancestors(&self.dest)
     }
 
-    fn touches(&self) -> Vec<Scope> {
-        vec![Scope::Key(FactKey::Path(self.dest.clone()))]
+    fn touches(&self) -> Vec<FactScope> {
+        vec![FactScope::Key(FactKey::Path(self.dest.clone()))]
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
@@ -150,7 +150,7 @@ mod tests {
             panic!("{outcome:?}")
         };
         assert_eq!(why, "`templates/other.j2` uses a value that is not known: not read");
-        assert_eq!(touches, [Scope::Key(FactKey::Path("/etc/motd".to_owned()))]);
+        assert_eq!(touches, [FactScope::Key(FactKey::Path("/etc/motd".to_owned()))]);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::change::{Run, Step};
-use crate::facts::overlay::{Effect, Scope};
+use crate::change::{Command, Step};
+use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::{FactKey, Identity};
 use crate::quote::quote_all;
 
@@ -21,11 +21,11 @@ const DATABASES: &[&str] = &[
 ];
 
 /// A command in the making.
-pub(super) struct Command {
+pub(super) struct AccountCommand {
     words: Vec<String>,
 }
 
-impl Command {
+impl AccountCommand {
     pub(super) fn new(program: &str) -> Self {
         Self {
             words: vec![program.to_owned()],
@@ -57,7 +57,7 @@ impl Command {
     /// The command on `name`, ready to run.
     pub(super) fn on(self, name: &str) -> Step {
         let words = || self.words.iter().map(String::as_str);
-        Step::Run(Run {
+        Step::Run(Command {
             summary: quote_all(words().chain([name])),
             script: quote_all(words().chain(["--", name])),
             timeout: TIMEOUT,
@@ -70,15 +70,15 @@ impl Command {
 /// The databases are files too.
 pub(super) fn databases_change() -> impl Iterator<Item = Effect> {
     DATABASES.iter().map(|path| {
-        let scope = Scope::Key(FactKey::Path((*path).to_owned()));
+        let scope = FactScope::Key(FactKey::Path((*path).to_owned()));
         Effect::Forget(scope, "a change of users or groups writes it".to_owned())
     })
 }
 
 /// What an operation on users or groups may touch, whichever they are.
-pub(super) fn databases_touched() -> impl Iterator<Item = Scope> {
+pub(super) fn databases_touched() -> impl Iterator<Item = FactScope> {
     let files = DATABASES
         .iter()
-        .map(|path| Scope::Key(FactKey::Path((*path).to_owned())));
-    files.chain([Scope::Accounts])
+        .map(|path| FactScope::Key(FactKey::Path((*path).to_owned())));
+    files.chain([FactScope::Accounts])
 }

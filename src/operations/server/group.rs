@@ -12,11 +12,11 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::command::{Command, databases_change, databases_touched};
+use super::command::{AccountCommand, databases_change, databases_touched};
 use super::names::{attribute, check_name, check_new_name, number, since};
 use crate::change::{Action, Attributed, Before, Outcome, ResourceChange, ResourceId, Risk, Step, Stop};
 use crate::facts::account::{self, GroupFact, UserFact};
-use crate::facts::overlay::{Effect, Scope};
+use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::{Fact, FactKey};
 use crate::operations::{Define, Operation, PlanContext};
 use crate::value::Known;
@@ -54,7 +54,7 @@ impl Operation for Group {
         [FactKey::Group(self.group.clone())].into_iter().chain(number).collect()
     }
 
-    fn touches(&self) -> Vec<Scope> {
+    fn touches(&self) -> Vec<FactScope> {
         databases_touched().collect()
     }
 
@@ -99,7 +99,7 @@ impl Group {
             members: BTreeSet::new(),
             primary_of: BTreeSet::new(),
         };
-        let command = Command::new("groupadd")
+        let command = AccountCommand::new("groupadd")
             .flag_if(self.system, "-r")
             .option("-g", self.gid)
             .on(&self.group);
@@ -116,7 +116,7 @@ impl Group {
         let Some(gid) = self.gid.filter(|gid| group.gid != Known::Yes(*gid)) else {
             return Outcome::Unchanged;
         };
-        let command = Command::new("groupmod").option("-g", Some(gid)).on(&self.group);
+        let command = AccountCommand::new("groupmod").option("-g", Some(gid)).on(&self.group);
         let old = match group.gid {
             Known::Yes(old) => Some(old),
             Known::No(_) => None,
@@ -164,7 +164,7 @@ impl Group {
             before: Before::Present(attributed(group)),
             effects,
             risk: Risk::Removal,
-            ..self.change(vec![Command::new("groupdel").on(&self.group)])
+            ..self.change(vec![AccountCommand::new("groupdel").on(&self.group)])
         }]))
     }
 

@@ -2,7 +2,7 @@
 
 use crate::change::{Action, Attribute, Attributed, Attributes, Before, ResourceChange, ResourceId, Risk, Step, Stop};
 use crate::facts::account::{AccountDefaults, SkeletonEntry, SkeletonKind};
-use crate::facts::overlay::{Effect, Scope};
+use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
 use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
@@ -94,7 +94,7 @@ impl NewHome<'_> {
                 ]
             }
             SkeletonKind::File(Known::No(why)) => {
-                vec![Effect::Forget(Scope::Key(FactKey::Path(path)), why.clone())]
+                vec![Effect::Forget(FactScope::Key(FactKey::Path(path)), why.clone())]
             }
         }
     }
@@ -145,7 +145,7 @@ pub(super) fn removed_home(context: &PlanContext<'_>, user: &str, home: &str) ->
         after: None,
         expect: Vec::new(),
         effects: vec![
-            Effect::Forget(Scope::Tree(path.clone()), format!("the home of `{user}` goes")),
+            Effect::Forget(FactScope::Tree(path.clone()), format!("the home of `{user}` goes")),
             Effect::Set(FactKey::Path(path), Fact::Path(PathFact::Absent)),
         ],
         steps: Vec::new(),

@@ -13,10 +13,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::change::{
-    Action, Attribute, Attributed, Before, DEFAULT_TIMEOUT, Outcome, ResourceChange, ResourceId, Risk, Run, Step, Stop,
+    Action, Attribute, Attributed, Before, Command, DEFAULT_TIMEOUT, Outcome, ResourceChange, ResourceId, Risk, Step,
+    Stop,
 };
 use crate::facts::check::CheckFact;
-use crate::facts::overlay::{Effect, Scope};
+use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::path::PathFact;
 use crate::facts::{Check, FactKey, Identity};
 use crate::operations::acting::Acts;
@@ -75,12 +76,12 @@ impl Operation for Shell {
             .collect()
     }
 
-    fn touches(&self) -> Vec<Scope> {
+    fn touches(&self) -> Vec<FactScope> {
         match &self.touches {
-            None => vec![Scope::Everything],
+            None => vec![FactScope::Everything],
             Some(paths) => {
                 let made = [&self.creates, &self.removes].into_iter().flatten();
-                paths.iter().chain(made).cloned().map(Scope::Tree).collect()
+                paths.iter().chain(made).cloned().map(FactScope::Tree).collect()
             }
         }
     }
@@ -196,7 +197,7 @@ impl Shell {
                 .commands
                 .iter()
                 .map(|command| {
-                    Step::Run(Run {
+                    Step::Run(Command {
                         summary: command.clone(),
                         script: command.clone(),
                         timeout: self.within.0,
@@ -229,7 +230,7 @@ mod tests {
         let run = change(Bench::new::<Shell>(creates).absent("/x").plan());
         assert_eq!(run.action, Action::Create);
         assert!(matches!(&run.steps[..], [Step::Run(run)] if run.script == "make it" && !run.supervised));
-        assert!(matches!(&run.effects[..], [Effect::Forget(Scope::Everything, _)]));
+        assert!(matches!(&run.effects[..], [Effect::Forget(FactScope::Everything, _)]));
         let removes = Bench::new::<Shell>("commands = ['rm -r /x']\nremoves = '/x'").absent("/x");
         assert_eq!(removes.plan(), Ok(Outcome::Unchanged));
     }
@@ -252,7 +253,7 @@ mod tests {
     fn what_runs_each_time_is_no_drift() {
         let run = change(Bench::new::<Shell>("commands = ['a']\nalways = true\ntouches = ['/opt/x']").plan());
         assert!(!run.action.is_pending());
-        assert!(matches!(&run.effects[..], [Effect::Forget(Scope::Tree(path), _)] if path == "/opt/x"));
+        assert!(matches!(&run.effects[..], [Effect::Forget(FactScope::Tree(path), _)] if path == "/opt/x"));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use super::names::{attribute, check_name, check_new_name, since};
 use crate::change::{Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, Risk, Stop};
 use crate::facts::FactKey;
 use crate::facts::account::{self, GroupFact, UserFact};
-use crate::facts::overlay::{OperationId, Scope};
+use crate::facts::overlay::{FactScope, OperationId};
 use crate::operations::files::parameters::{check_path, path_and_ancestors};
 use crate::operations::{Define, Operation, PlanContext};
 
@@ -90,8 +90,10 @@ impl Operation for User {
         needs
     }
 
-    fn touches(&self) -> Vec<Scope> {
-        databases_touched().chain([Scope::Tree(self.usual_home())]).collect()
+    fn touches(&self) -> Vec<FactScope> {
+        databases_touched()
+            .chain([FactScope::Tree(self.usual_home())])
+            .collect()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

@@ -12,10 +12,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::change::{
-    Action, Attribute, Attributed, Before, DEFAULT_TIMEOUT, NotKnown, Outcome, ResourceChange, ResourceId, Risk, Run,
-    Step, Stop,
+    Action, Attribute, Attributed, Before, Command, DEFAULT_TIMEOUT, NotKnown, Outcome, ResourceChange, ResourceId,
+    Risk, Step, Stop,
 };
-use crate::facts::overlay::{Effect, Scope};
+use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::unit::{UnitFact, UnitState};
 use crate::facts::{Fact, FactKey, Identity};
 use crate::operations::{Define, Operation, PlanContext};
@@ -76,8 +76,8 @@ impl Operation for Service {
         vec![FactKey::Unit(self.unit())]
     }
 
-    fn touches(&self) -> Vec<Scope> {
-        vec![Scope::Key(FactKey::Unit(self.unit()))]
+    fn touches(&self) -> Vec<FactScope> {
+        vec![FactScope::Key(FactKey::Unit(self.unit()))]
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
@@ -236,7 +236,7 @@ impl Service {
 }
 
 fn run(command: &str, otherwise: &str) -> Step {
-    Step::Run(Run {
+    Step::Run(Command {
         script: format!("{command}{otherwise}"),
         summary: command.replace(" -- ", " "),
         timeout: DEFAULT_TIMEOUT,

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::{default_within, plan_check};
 use crate::change::{Outcome, Stop};
-use crate::facts::overlay::Scope;
+use crate::facts::overlay::FactScope;
 use crate::facts::{Check, FactKey};
 use crate::operations::parameters::Span;
 use crate::operations::{Define, Operation, PlanContext};
@@ -55,7 +55,7 @@ impl Operation for Http {
         vec![FactKey::Check(self.check())]
     }
 
-    fn touches(&self) -> Vec<Scope> {
+    fn touches(&self) -> Vec<FactScope> {
         Vec::new()
     }
 

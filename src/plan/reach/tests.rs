@@ -111,7 +111,7 @@ fn what_needs_root_is_open_with_its_reason() {
     let path = "/tmp/theirs".to_owned();
     assert!(is_limited(&facts, vec![change(Step::Remove { path }, Vec::new())]));
     let run = |by: Identity| {
-        let run = Run {
+        let run = Command {
             summary: "x".to_owned(),
             script: "x".to_owned(),
             timeout: std::time::Duration::from_secs(1),
@@ -138,7 +138,7 @@ fn what_needs_root_is_open_with_its_reason() {
 fn what_a_command_before_may_change_is_judged_as_it_was() {
     let facts = facts();
     let mut overlay = Overlay::new(&facts);
-    let forgotten = Effect::Forget(Scope::Everything, "the command may change it".to_owned());
+    let forgotten = Effect::Forget(FactScope::Everything, "the command may change it".to_owned());
     overlay.commit(&OperationId("command".to_owned()), [forgotten]);
     let ensure = |path: &str| Outcome::Ensure {
         changes: vec![make(path, "anna")],

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::change::{Attributes, Before, ResourceId, Risk, Run};
+use crate::change::{Attributes, Before, Command, ResourceId, Risk};
 use crate::error::SourceFile;
-use crate::facts::overlay::{OperationId, Scope};
+use crate::facts::overlay::{FactScope, OperationId};
 
 const BLOCK: u64 = 1000;
 
@@ -59,9 +59,11 @@ fn operation(step: Step, effects: Vec<Effect>) -> PlannedOperation {
 /// `/` is a disk of plenty; `/small` another one with so many blocks and files free, on which `/small/old` takes 3 blocks.
 fn facts(blocks: u64, files: u64) -> Facts {
     let mut facts = Facts::default();
-    let mut put = |path: &str, place: Option<Place>| facts.insert(FactKey::Place(path.to_owned()), Fact::Place(place));
+    let mut put = |path: &str, place: Option<DiskLocation>| {
+        facts.insert(FactKey::DiskLocation(path.to_owned()), Fact::DiskLocation(place))
+    };
     let at = |device, allocated, room| {
-        Some(Place {
+        Some(DiskLocation {
             device,
             allocated,
             room,
@@ -131,16 +133,16 @@ fn files_are_counted_too() {
 fn nothing_is_claimed_where_it_cannot_be_known() {
     let large = || write("/small/new", 900_000);
     let mut unread = facts(1, 1);
-    unread.remove(&FactKey::Place("/small/dir".to_owned()));
+    unread.remove(&FactKey::DiskLocation("/small/dir".to_owned()));
     assert_eq!(lacking(vec![write("/small/dir/new", 900_000)], &unread), [""; 0]);
-    let clean = Step::Run(Run {
+    let clean = Step::Run(Command {
         summary: "clean".to_owned(),
         script: "clean".to_owned(),
         timeout: std::time::Duration::from_secs(1),
         supervised: false,
         by: crate::facts::Identity::default(),
     });
-    let scope = Effect::Forget(Scope::Everything, "it may".to_owned());
+    let scope = Effect::Forget(FactScope::Everything, "it may".to_owned());
     let after = [operation(clean, vec![scope]), operation(large(), Vec::new())];
     assert_eq!(shortages(&after, &facts(1, 1)), []);
     let mut deferred = operation(large(), Vec::new());

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::known::{Unknown, Vocabulary};
 use super::{data_tables, has_item, taken_vars, uses_of};
 use crate::error::{Diagnostic, Origin, suggestion};
-use crate::project::task::{Common, Task, TaskEntry};
+use crate::project::task::{EntrySettings, Task, TaskEntry};
 use crate::project::{Project, Stack};
 use crate::template::{Names, inspect_expression, inspect_string};
 use crate::value::{Kind, Table, Value};
@@ -81,7 +81,7 @@ impl<'a> Checker<'a> {
         self.table(&stack.settings);
     }
 
-    fn common(&mut self, common: &Common) {
+    fn common(&mut self, common: &EntrySettings) {
         if let Some(name) = &common.name {
             self.value(name);
         }

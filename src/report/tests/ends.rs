@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 
 use super::*;
-use crate::apply::{Event, HostEnd, HostResult};
+use crate::apply::{ApplyEvent, HostEnd, HostResult};
 use crate::report::{event, summary};
 
 fn apt_failure() -> Failure {
@@ -16,13 +16,13 @@ fn apt_failure() -> Failure {
     }
 }
 
-fn told(event: &Event) -> Option<String> {
+fn told(event: &ApplyEvent) -> Option<String> {
     super::super::event(event, &TextOptions::default()).map(|text| plain(&text))
 }
 
 fn finished(result: OperationResult) -> String {
     let host = "services-dev".to_owned();
-    told(&Event::Finished { host, result }).expect("a line")
+    told(&ApplyEvent::Finished { host, result }).expect("a line")
 }
 
 fn host(name: &str, end: HostEnd, operations: Vec<OperationResult>, failure: Option<Failure>) -> HostResult {
@@ -39,7 +39,7 @@ fn host(name: &str, end: HostEnd, operations: Vec<OperationResult>, failure: Opt
 
 #[test]
 fn one_line_a_finished_operation() {
-    use LineEnd::{AlreadySo, Applied, NotReached};
+    use ResourceEnd::{AlreadySo, Applied, NotReached};
     let along = ("packages that come along with", "x", Applied);
     assert_snapshot!(finished(result("p", &[("package", "x", Applied), along], None)), @"services-dev  applied      package x (12.3 s)");
     assert_snapshot!(finished(result("f", &[("file", "/etc/x", AlreadySo)], None)), @"services-dev  already so   file /etc/x");
@@ -52,13 +52,13 @@ fn one_line_a_finished_operation() {
         .to_vec();
     assert_snapshot!(finished(result("many", &many, None)), @"services-dev  applied      package a, package b, package c, 2 more (12.3 s)");
     assert_snapshot!(finished(result("r", &[("unit", "x.timer", NotReached)], None)), @"services-dev  not reached  unit x.timer");
-    let waits = Event::Waits {
+    let waits = ApplyEvent::Waits {
         host: "web".to_owned(),
         attempt: "run `apt-get upgrade`".to_owned(),
         words: "/var/lib/dpkg/lock-frontend is held by process 136 (apt\x1b-get)\n".to_owned(),
     };
     assert_snapshot!(told(&waits).expect("a line"), @r"web  waits        run `apt-get upgrade`: /var/lib/dpkg/lock-frontend is held by process 136 (apt\x1b-get)\n");
-    let started = Event::Started {
+    let started = ApplyEvent::Started {
         host: "web".to_owned(),
         operation: OperationId("web / t / x".to_owned()),
         doing: "x".to_owned(),
@@ -68,7 +68,7 @@ fn one_line_a_finished_operation() {
 
 #[test]
 fn a_failure_is_told_in_full() {
-    let failed = result("p", &[("package", "x", LineEnd::Failed)], Some(apt_failure()));
+    let failed = result("p", &[("package", "x", ResourceEnd::Failed)], Some(apt_failure()));
     assert_snapshot!(finished(failed), @r"
     services-dev  failed       package x (12.3 s)
     services-dev: failed to run `apt-get install x`
@@ -83,7 +83,7 @@ fn a_failure_is_told_in_full() {
 fn only_the_last_lines_of_much_output() {
     let mut failure = apt_failure();
     failure.output = numbered(100);
-    let text = finished(result("p", &[("package", "x", LineEnd::Failed)], Some(failure)));
+    let text = finished(result("p", &[("package", "x", ResourceEnd::Failed)], Some(failure)));
     assert!(text.contains("  | … 80 lines before\n  | line 81\n"), "{text}");
     assert!(text.ends_with("  | line 100\n"), "{text}");
 }
@@ -98,7 +98,7 @@ fn what_was_deferred_is_told_when_it_is_known() {
             &[("content", "a\nb\n")],
         )]),
     );
-    let resolved = |operation: PlannedOperation| Event::Resolved {
+    let resolved = |operation: PlannedOperation| ApplyEvent::Resolved {
         host: "web".to_owned(),
         operation: Box::new(operation),
     };
@@ -115,7 +115,7 @@ fn what_was_deferred_is_told_when_it_is_known() {
 
 #[test]
 fn a_summary_tells_failures_what_is_left_and_the_totals_last() {
-    use LineEnd::{Applied, Failed, NotReached};
+    use ResourceEnd::{Applied, Failed, NotReached};
     let web = host(
         "web",
         HostEnd::Failed,
@@ -198,9 +198,9 @@ fn each_end_says_how_to_go_on() {
 
 #[test]
 fn times_are_told_by_host_and_on_request_by_operation() {
-    let mut slow = result("apt.upgrade", &[("package", "x", LineEnd::Applied)], None);
+    let mut slow = result("apt.upgrade", &[("package", "x", ResourceEnd::Applied)], None);
     slow.took = Duration::from_secs(95);
-    let mut quick = result("files.put /etc/x", &[("file", "/etc/x", LineEnd::Applied)], None);
+    let mut quick = result("files.put /etc/x", &[("file", "/etc/x", ResourceEnd::Applied)], None);
     quick.took = Duration::from_millis(700);
     let mut web = host("web", HostEnd::Converged, vec![quick, slow], None);
     web.took = Duration::from_millis(96_040);

@@ -8,12 +8,12 @@ use super::*;
 use crate::apply::{HostEnd, HostResult};
 use crate::operations::Assets;
 use crate::plan::{HostPlan, Plan};
-use crate::project::Run;
+use crate::project::Selection;
 use crate::report::{deploy_json, plan_json};
 use crate::secret::DigestKey;
 
-fn run() -> Run {
-    Run {
+fn run() -> Selection {
+    Selection {
         inventory: "dev".to_owned(),
         deploy: "regular".to_owned(),
         hosts: Vec::new(),
@@ -112,7 +112,7 @@ fn a_result_has_its_lines_and_no_times() {
         took: Duration::from_secs(seconds),
     };
     let text = |seconds| {
-        let mut done = result("files.put /etc/x", &[("file", "/etc/x", LineEnd::Applied)], None);
+        let mut done = result("files.put /etc/x", &[("file", "/etc/x", ResourceEnd::Applied)], None);
         done.took = Duration::from_secs(seconds);
         let far = ended("far", HostEnd::Unreachable, Vec::new(), seconds);
         let web = ended("web", HostEnd::Converged, vec![done], seconds);

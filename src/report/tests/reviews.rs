@@ -8,8 +8,8 @@ use crate::facts::package::PackageFact;
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
 use crate::facts::unit::{UnitFact, UnitState};
 use crate::facts::{Fact, FactKey, Facts, Installation};
-use crate::plan::{Known, Plan, build};
-use crate::project::{Filter, Run, load, select};
+use crate::plan::{Plan, Snapshot, build};
+use crate::project::{Filter, Selection, load, select};
 use crate::report::plan;
 use crate::secret::{DigestKey, sha256_hex};
 
@@ -96,7 +96,7 @@ fn fresh(key: &FactKey) -> Fact {
         FactKey::Path(_) => Fact::Path(PathFact::Absent),
         FactKey::Content(path) if path == "/etc/motd" => bytes("hello\nold world\n"),
         FactKey::Content(_) => Fact::Content(ContentFact::Absent),
-        FactKey::Place(_) => Fact::Place(None),
+        FactKey::DiskLocation(_) => Fact::DiskLocation(None),
         FactKey::Package(_) => Fact::Package(PackageFact::Absent),
         FactKey::Unit(name) if name == "apt-daily.timer" => Fact::Unit(UnitFact::Present(UnitState {
             active: "inactive".to_owned(),
@@ -118,7 +118,7 @@ fn fresh(key: &FactKey) -> Fact {
     }
 }
 
-fn run_of(task: &str, inventory: &str, filter: &Filter) -> Run {
+fn run_of(task: &str, inventory: &str, filter: &Filter) -> Selection {
     let root = tempfile::tempdir().expect("a folder");
     for (path, text) in [
         ("inventories/dev.toml", inventory),
@@ -140,9 +140,9 @@ fn run_of(task: &str, inventory: &str, filter: &Filter) -> Run {
     select(&project, "dev", "site", filter).expect("hosts and tasks")
 }
 
-fn settle(run: &Run, answer: impl Fn(&str, &FactKey) -> Fact) -> Plan {
+fn settle(run: &Selection, answer: impl Fn(&str, &FactKey) -> Fact) -> Plan {
     let key = DigestKey::random();
-    let mut known = Known::default();
+    let mut known = Snapshot::default();
     for _ in 0..4 {
         let build = build(run, &known, &key);
         assert_eq!(build.mistakes, []);

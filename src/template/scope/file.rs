@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use minijinja::{Environment, Error, ErrorKind};
 
-use super::Scope;
+use super::Bindings;
 use crate::error::{Diagnostic, Origin, SourceFile, not_text, suggestion};
 use crate::template::environment;
 use crate::template::mistake::{mistake, open_block, whole_sign};
@@ -25,7 +25,7 @@ type Files = BTreeMap<String, Arc<[u8]>>;
 /// The last file that was to be included and is not there, or no text.
 type Missing = Arc<Mutex<Option<String>>>;
 
-impl Scope {
+impl Bindings {
     /// Renders the file `name` of `files`.
     ///
     /// Not known where it looks at something that is not. Errors: a file that does not parse, uses something undefined,

@@ -2,12 +2,12 @@ use super::*;
 use crate::error::SourceFile;
 use crate::value::parse_toml;
 
-fn scope(data: &str, facts: Result<minijinja::Value, String>) -> Scope {
+fn scope(data: &str, facts: Result<minijinja::Value, String>) -> Bindings {
     let file = SourceFile::new("group_data/all.toml", data);
-    Scope::new(Bindings::new(parse_toml(&file).expect("valid TOML"), facts))
+    Bindings::new(TemplateData::new(parse_toml(&file).expect("valid TOML"), facts))
 }
 
-fn render_in(scope: &Scope, value: &str) -> Result<Kind, Diagnostic> {
+fn render_in(scope: &Bindings, value: &str) -> Result<Kind, Diagnostic> {
     let file = SourceFile::new("tasks/t.toml", format!("v = {value}"));
     let table = parse_toml(&file).expect("valid TOML");
     scope.render(&table["v"].value).map(|value| value.kind)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::command::{Command, databases_change};
+use super::super::command::{AccountCommand, databases_change};
 use super::super::group;
 use super::super::home::{NewHome, missing_home};
 use super::super::names::{number, since};
@@ -10,7 +10,7 @@ use super::super::rosters::Rosters;
 use super::{User, attributed};
 use crate::change::{Action, Attribute, Attributes, Before, Expect, ResourceChange, Risk, Step, Stop};
 use crate::facts::account::{self, AccountDefaults, Group, GroupFact, UserFact};
-use crate::facts::overlay::{Effect, OperationId, Scope};
+use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
 use crate::value::Known;
@@ -53,7 +53,7 @@ impl User {
                 Ok(None) => {}
                 Err((operation, why)) => {
                     after.push(operation);
-                    change.effects.push(Effect::Forget(Scope::Tree(home), why));
+                    change.effects.push(Effect::Forget(FactScope::Tree(home), why));
                 }
             }
         }
@@ -87,13 +87,13 @@ impl User {
         let home = self.home_of(&defaults);
         change
             .effects
-            .push(Effect::Forget(Scope::Tree(home.clone()), why.to_owned()));
+            .push(Effect::Forget(FactScope::Tree(home.clone()), why.to_owned()));
         let mut along = Vec::new();
         if self.group.is_none() {
             let mut group = self.private_group();
             // Who is in it is not known either.
             group.effects = vec![Effect::Forget(
-                Scope::Key(FactKey::Group(self.user.clone())),
+                FactScope::Key(FactKey::Group(self.user.clone())),
                 why.to_owned(),
             )];
             along.push(group);
@@ -157,7 +157,7 @@ impl User {
 
     fn useradd(&self, primary: &Primary) -> Step {
         let groups: Option<Vec<String>> = self.wanted_groups().map(|groups| groups.into_iter().collect());
-        let command = Command::new("useradd")
+        let command = AccountCommand::new("useradd")
             .flag_if(self.system, "-r")
             .option("-u", self.uid);
         let command = match primary {

@@ -1,6 +1,6 @@
 //! A user that is not to be there.
 
-use super::super::command::{Command, databases_change};
+use super::super::command::{AccountCommand, databases_change};
 use super::super::group;
 use super::super::home::removed_home;
 use super::super::names::since;
@@ -8,7 +8,7 @@ use super::super::rosters::Rosters;
 use super::{User, attributed};
 use crate::change::{Action, Before, Outcome, ResourceChange, Risk, Stop};
 use crate::facts::account::{self, GroupFact, UserFact};
-use crate::facts::overlay::{Effect, Scope};
+use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
 use crate::value::Known;
@@ -28,7 +28,11 @@ impl User {
                 .hint("take `present = false` out"));
         }
         let mut change = self.change(Action::Remove, Before::Present(attributed(&user)), None);
-        change.steps = vec![Command::new("userdel").flag_if(self.remove_home, "-r").on(&self.user)];
+        change.steps = vec![
+            AccountCommand::new("userdel")
+                .flag_if(self.remove_home, "-r")
+                .on(&self.user),
+        ];
         change.risk = Risk::Removal;
         change.effects = self.remove_effects(context, &user)?;
         let mut changes = vec![change];
@@ -46,7 +50,7 @@ impl User {
         {
             // Files of nobody: stat shows a number where there was a name.
             let why = format!("its files lose their owner `{}`", self.user);
-            effects.push(Effect::Forget(Scope::Tree(home.clone()), why));
+            effects.push(Effect::Forget(FactScope::Tree(home.clone()), why));
         }
         if let Known::Yes(uid) = user.uid {
             effects.push(Effect::Set(FactKey::UserNumber(uid), Fact::Holder(None)));

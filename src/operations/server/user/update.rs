@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::super::command::{Command, databases_change};
+use super::super::command::{AccountCommand, databases_change};
 use super::super::home::{NewHome, missing_home};
 use super::super::names::since;
 use super::super::rosters::Rosters;
 use super::{User, attributed};
 use crate::change::{Action, Attributes, Before, ResourceChange, Stop};
 use crate::facts::account::{self, UserFact};
-use crate::facts::overlay::{Effect, OperationId, Scope};
+use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
 use crate::value::Known;
@@ -54,10 +54,10 @@ impl User {
         }
     }
 
-    fn usermod(&self, old: &account::User, new: &account::User) -> Command {
+    fn usermod(&self, old: &account::User, new: &account::User) -> AccountCommand {
         let given = |given: &Option<String>, differs: bool| given.clone().filter(|_| differs);
         let joined = |groups: BTreeSet<String>| groups.into_iter().collect::<Vec<_>>().join(",");
-        let command = Command::new("usermod")
+        let command = AccountCommand::new("usermod")
             .option("-u", self.uid.filter(|_| new.uid != old.uid))
             .option("-g", given(&self.group, new.group != old.group))
             .option("-d", given(&self.home, new.home != old.home))
@@ -92,7 +92,7 @@ impl User {
         {
             // usermod gives the files of the home directory that had the old group to the new one.
             let why = format!("its files follow the group of `{}`", self.user);
-            effects.push(Effect::Forget(Scope::Tree(home.clone()), why));
+            effects.push(Effect::Forget(FactScope::Tree(home.clone()), why));
         }
         effects.extend(Rosters::effects(context, &self.user, Some(old), Some(new))?);
         effects.push(Effect::Set(

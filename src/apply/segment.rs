@@ -1,11 +1,11 @@
-//! A batch of operations: one frame to the host, answers as they come.
+//! A segment of operations: one frame to the host, answers as they come.
 
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::events::{Event, Failure, LineEnd, OperationResult};
-use super::perform::{Manner, attempt, scripts};
+use super::events::{ApplyEvent, Failure, OperationResult, ResourceEnd};
+use super::perform::{StepOptions, attempt, scripts};
 use super::run::line;
 use crate::change::{Outcome, Step};
 use crate::plan::PlannedOperation;
@@ -14,8 +14,8 @@ use crate::remote::{RemoteError, StepAnswer, StepEnd, StepNews, StepScript, Writ
 /// The exit code of timeout(1) for a command that ran out of time.
 const TIMED_OUT: i32 = 124;
 
-/// How a batch ended.
-pub(super) enum BatchEnd {
+/// How a segment ended.
+pub(super) enum SegmentEnd {
     /// All was done.
     Through,
     /// A step failed; later ones were skipped.
@@ -31,48 +31,48 @@ pub(super) enum BatchEnd {
     },
 }
 
-/// A step with the places of its operation in the batch and of its change in the operation.
+/// A step with the places of its operation in the segment and of its change in the operation.
 struct Placed<'a> {
     operation: usize,
     change: usize,
     step: &'a Step,
 }
 
-/// Whose batch it is, and what is told of it.
+/// Whose segment it is, and what is told of it.
 #[derive(Clone, Copy)]
 pub(super) struct Telling<'a> {
     /// The host.
     pub(super) host: &'a str,
     /// To whom it is told.
-    pub(super) events: &'a UnboundedSender<Event>,
+    pub(super) events: &'a UnboundedSender<ApplyEvent>,
     /// Whether output is told as it comes.
     pub(super) live_output: bool,
 }
 
-/// What is known of the batch's steps so far.
+/// What is known of the segment's steps so far.
 struct Progress<'a> {
     telling: Telling<'a>,
-    batch: &'a [PlannedOperation],
+    segment: &'a [PlannedOperation],
     placed: Vec<Placed<'a>>,
     answers: Vec<StepAnswer>,
     results: &'a mut Vec<OperationResult>,
     since: Instant,
 }
 
-/// Performs `batch`, tells each operation's start and end, and adds the ends to `results`.
-pub(super) async fn perform_batch(
+/// Performs `segment`, tells each operation's start and end, and adds the ends to `results`.
+pub(super) async fn perform_segment(
     writer: &mut Writer<'_>,
     telling: Telling<'_>,
-    batch: &[PlannedOperation],
+    segment: &[PlannedOperation],
     results: &mut Vec<OperationResult>,
-) -> BatchEnd {
-    let (placed, steps) = prepare(batch, telling.live_output);
+) -> SegmentEnd {
+    let (placed, steps) = prepare(segment, telling.live_output);
     if steps.is_empty() {
-        return BatchEnd::Through;
+        return SegmentEnd::Through;
     }
     let mut progress = Progress {
         telling,
-        batch,
+        segment,
         placed,
         answers: Vec::new(),
         results,
@@ -82,23 +82,23 @@ pub(super) async fn perform_batch(
     let performed = writer.perform(&steps, &mut |_, news| progress.heard(news)).await;
     if let Err(error) = performed {
         let goes_on = progress.supervised_under_way();
-        return BatchEnd::Lost { error, goes_on };
+        return SegmentEnd::Lost { error, goes_on };
     }
     let ends = progress.answers.iter().map(|answer| answer.end);
-    ends.fold(BatchEnd::Through, |end, step| match (end, step) {
-        (BatchEnd::Through, StepEnd::Failed { .. }) => BatchEnd::Failed,
-        (BatchEnd::Through, StepEnd::Stale) => BatchEnd::Stale,
+    ends.fold(SegmentEnd::Through, |end, step| match (end, step) {
+        (SegmentEnd::Through, StepEnd::Failed { .. }) => SegmentEnd::Failed,
+        (SegmentEnd::Through, StepEnd::Stale) => SegmentEnd::Stale,
         (end, _) => end,
     })
 }
 
-fn prepare(batch: &[PlannedOperation], live: bool) -> (Vec<Placed<'_>>, Vec<StepScript>) {
+fn prepare(segment: &[PlannedOperation], live: bool) -> (Vec<Placed<'_>>, Vec<StepScript>) {
     let mut placed = Vec::new();
     let mut steps = Vec::new();
-    for (operation_index, operation) in batch.iter().enumerate() {
+    for (operation_index, operation) in segment.iter().enumerate() {
         let ensure = matches!(operation.outcome, Outcome::Ensure { .. });
         for (change_index, change) in operation.changes().iter().enumerate() {
-            steps.extend(scripts(change, Manner { ensure, live }));
+            steps.extend(scripts(change, StepOptions { ensure, live }));
             placed.extend(change.steps.iter().map(|step| Placed {
                 operation: operation_index,
                 change: change_index,
@@ -120,7 +120,7 @@ impl Progress<'_> {
 
     fn output(&self, output: &[u8]) {
         if self.telling.live_output {
-            let _ = self.telling.events.send(Event::Output {
+            let _ = self.telling.events.send(ApplyEvent::Output {
                 host: self.telling.host.to_owned(),
                 bytes: output.to_vec(),
             });
@@ -138,7 +138,7 @@ impl Progress<'_> {
         let Some(placed) = self.placed.get(self.answers.len()) else {
             return;
         };
-        let _ = self.telling.events.send(Event::Waits {
+        let _ = self.telling.events.send(ApplyEvent::Waits {
             host: self.telling.host.to_owned(),
             attempt: attempt(placed.step),
             words: words.to_owned(),
@@ -163,9 +163,9 @@ impl Progress<'_> {
 
     fn start(&mut self, step: usize) {
         self.since = Instant::now();
-        let operation = &self.batch[self.placed[step].operation];
+        let operation = &self.segment[self.placed[step].operation];
         // Nobody listening is no reason to stop.
-        let _ = self.telling.events.send(Event::Started {
+        let _ = self.telling.events.send(ApplyEvent::Started {
             host: self.telling.host.to_owned(),
             operation: operation.id.clone(),
             doing: doing(self.placed[step].step, operation),
@@ -174,7 +174,7 @@ impl Progress<'_> {
 
     fn finish(&mut self, operation: usize) {
         let result = self.result(operation, self.since.elapsed());
-        let _ = self.telling.events.send(Event::Finished {
+        let _ = self.telling.events.send(ApplyEvent::Finished {
             host: self.telling.host.to_owned(),
             result: result.clone(),
         });
@@ -182,8 +182,8 @@ impl Progress<'_> {
     }
 
     fn result(&self, index: usize, took: Duration) -> OperationResult {
-        let operation = &self.batch[index];
-        let mut end = LineEnd::NotReached;
+        let operation = &self.segment[index];
+        let mut end = ResourceEnd::NotReached;
         let mut failure = None;
         let mut lines = Vec::new();
         for (change_index, change) in operation.changes().iter().enumerate() {
@@ -215,16 +215,16 @@ fn doing(step: &Step, operation: &PlannedOperation) -> String {
     }
 }
 
-fn line_end(ends: impl Iterator<Item = StepEnd>) -> LineEnd {
+fn line_end(ends: impl Iterator<Item = StepEnd>) -> ResourceEnd {
     let ends: Vec<StepEnd> = ends.collect();
     if ends.iter().any(|end| matches!(end, StepEnd::Failed { .. })) {
-        LineEnd::Failed
+        ResourceEnd::Failed
     } else if ends.iter().any(|end| matches!(end, StepEnd::Stale | StepEnd::Skipped)) {
-        LineEnd::NotReached
+        ResourceEnd::NotReached
     } else if ends.iter().all(|end| *end == StepEnd::Already) {
-        LineEnd::AlreadySo
+        ResourceEnd::AlreadySo
     } else {
-        LineEnd::Applied
+        ResourceEnd::Applied
     }
 }
 
