@@ -1,4 +1,4 @@
-//! HostReading hosts: facts in as few round trips as the plan needs, three at most.
+//! Reads hosts: facts in as few round trips as the plan needs, three at most.
 
 mod command;
 mod together;

@@ -60,7 +60,7 @@ fn operation(step: Step, effects: Vec<Effect>) -> PlannedOperation {
 fn facts(blocks: u64, files: u64) -> Facts {
     let mut facts = Facts::default();
     let mut put = |path: &str, place: Option<DiskLocation>| {
-        facts.insert(FactKey::DiskLocation(path.to_owned()), Fact::DiskLocation(place))
+        facts.insert(FactKey::DiskLocation(path.to_owned()), Fact::DiskLocation(place));
     };
     let at = |device, allocated, room| {
         Some(DiskLocation {
