@@ -2,11 +2,12 @@
 //! its arguments.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::assets::Assets;
 use crate::change::{NotKnown, Stop};
-use crate::error::{Diagnostic, Origin, suggestion};
+use crate::error::{Diagnostic, Origin};
 use crate::facts::account::{AccountDefaults, GroupFact, UserFact};
 use crate::facts::apt::{InstallationFact, ListsFact};
 use crate::facts::check::CheckFact;
@@ -18,10 +19,7 @@ use crate::facts::unit::UnitFact;
 use crate::facts::{Check, Fact, FactKey, Identity, Installation};
 use crate::secret::DigestKey;
 use crate::template::Bindings;
-use crate::value::{Entry, Kind, Known, Table};
-
-/// The files of the project's `templates` folder by path, read before planning.
-pub type Assets = BTreeMap<String, Arc<[u8]>>;
+use crate::value::{Entry, Kind, Table};
 
 /// The kernel gives up after as many links (`path_resolution(7)`).
 const LINK_LIMIT: usize = 40;
@@ -31,9 +29,9 @@ pub struct PlanContext<'a> {
     overlay: RefCell<Overlay<'a>>,
     arguments: &'a Table,
     place: &'a Origin,
-    assets: &'a Arc<Assets>,
+    pub(super) assets: &'a Arc<Assets>,
     digests: &'a DigestKey,
-    scope: &'a Bindings,
+    pub(super) scope: &'a Bindings,
     asked: RefCell<BTreeSet<FactKey>>,
     identity: RefCell<Identity>,
 }
@@ -94,43 +92,6 @@ impl<'a> PlanContext<'a> {
         self.digests
     }
 
-    /// A file of the project's `templates` folder.
-    pub fn asset(&self, path: &str) -> Option<&Arc<[u8]>> {
-        self.assets.get(path)
-    }
-
-    /// The paths of the files of the project's `templates` folder.
-    pub fn asset_names(&self) -> impl Iterator<Item = &str> {
-        self.assets.keys().map(String::as_str)
-    }
-
-    /// A file of the project's `templates` folder, or a refusal that points at the argument that names it.
-    pub fn require_asset(&self, argument: &str, path: &str) -> Result<&Arc<[u8]>, Stop> {
-        self.asset(path).ok_or_else(|| {
-            let title = format!("`templates/{path}` does not exist");
-            let mistake = self.mistake(argument, title, "no such file in the project");
-            let bare = path.trim_start_matches("templates/");
-            let hint = match self.asset(bare) {
-                Some(_) => Some(format!("paths count from `templates/`: write `{bare}`")),
-                None => suggestion(path, self.asset_names()),
-            };
-            Stop::Refused(Box::new(
-                mistake.hint(hint.unwrap_or_else(|| format!("write `templates/{path}`"))),
-            ))
-        })
-    }
-
-    /// A file of the project's `templates` folder rendered over the host's data, named by an argument.
-    ///
-    /// Not known where the template looks at something that is not. Errors: a template that does not work, at its own
-    /// place and at the argument's.
-    pub fn render_asset(&self, argument: &str, path: &str) -> Result<Known<String>, Stop> {
-        self.require_asset(argument, path)?;
-        self.scope
-            .render_file(self.assets, path)
-            .map_err(|mistake| Stop::Refused(Box::new(mistake.at(self.origin_of(argument), "rendered here"))))
-    }
-
     /// Whether an argument is given.
     pub fn has(&self, argument: &str) -> bool {
         self.arguments.contains_key(argument)
@@ -161,7 +122,8 @@ impl<'a> PlanContext<'a> {
         mistake.at_maybe(entry.and_then(Entry::key_apart), "used here")
     }
 
-    fn origin_of(&self, argument: &str) -> &Origin {
+    /// Where an argument is written; for one that is not given, where the operation is.
+    pub(super) fn origin_of(&self, argument: &str) -> &Origin {
         let entry = self.arguments.get(argument);
         entry
             .and_then(|entry| entry.value.origin.as_ref())

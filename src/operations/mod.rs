@@ -5,6 +5,7 @@
 
 mod acting;
 mod apt;
+mod assets;
 mod context;
 mod definition;
 mod files;
@@ -22,7 +23,8 @@ use crate::facts::overlay::FactScope;
 use definition::Define;
 
 pub use acting::ACTING_KEYS;
-pub use context::{Assets, PlanContext};
+pub use assets::Assets;
+pub use context::PlanContext;
 pub use definition::Definition;
 pub use wording::{Parameter, schema_of};
 
