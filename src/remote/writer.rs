@@ -121,15 +121,15 @@ impl<'a> Writer<'a> {
         let mut answers = Vec::with_capacity(steps.len());
         let mut first = Delivery::Inline;
         if steps.first().is_some_and(is_large) {
-            let nothing = self.batch(steps, 0..0, first);
+            let nothing = self.frame_content(steps, 0..0, first);
             let staged = self.send(&nothing, &mut answers, on_news).await?;
             first = self.fill(staged, &steps[0]).await;
         }
         while answers.len() < steps.len() {
             let start = answers.len();
             let end = next_large(steps, start + 1);
-            let batch = self.batch(steps, start..end, first);
-            let staged = self.send(&batch, &mut answers, on_news).await?;
+            let content = self.frame_content(steps, start..end, first);
+            let staged = self.send(&content, &mut answers, on_news).await?;
             if let Some(step) = steps.get(end) {
                 first = self.fill(staged, step).await;
             }
@@ -166,7 +166,12 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn batch<'s>(&self, steps: &'s [StepScript], range: std::ops::Range<usize>, first: Delivery) -> FrameContent<'s> {
+    fn frame_content<'s>(
+        &self,
+        steps: &'s [StepScript],
+        range: std::ops::Range<usize>,
+        first: Delivery,
+    ) -> FrameContent<'s> {
         FrameContent {
             offset: range.start,
             total: steps.len(),
@@ -179,11 +184,11 @@ impl<'a> Writer<'a> {
     /// Sends one frame and takes in its answers; says whether a file for the next step's content is open.
     async fn send(
         &mut self,
-        batch: &FrameContent<'_>,
+        content: &FrameContent<'_>,
         answers: &mut Vec<StepAnswer>,
         on_news: OnNews<'_>,
     ) -> Result<bool, RemoteError> {
-        let Some(frame) = self.write(batch)? else {
+        let Some(frame) = self.write(content)? else {
             return Ok(false);
         };
         let mut staged = false;
@@ -203,7 +208,7 @@ impl<'a> Writer<'a> {
                 return;
             }
             staged = tagged.outcome == "staged";
-            if position < batch.offset + batch.steps.len()
+            if position < content.offset + content.steps.len()
                 && let Some(answer) = step_answer(tagged)
             {
                 on_news(position, StepNews::Through(&answer));
@@ -215,36 +220,36 @@ impl<'a> Writer<'a> {
             keep: Keep::Tail(OUTPUT_KEPT),
             // What a step does may be silent for long; it has its own deadline on the host.
             patience: &|_| None,
-            during: &|answered| during(batch.offset + answered, batch.total),
+            during: &|answered| during(content.offset + answered, content.total),
             on_answer: &mut on_tag,
         };
         self.connection.channel.exchange(exchange).await?;
         let arrived = answers.len();
-        if arrived != batch.offset + batch.steps.len() {
-            let during = during(arrived, batch.total);
+        if arrived != content.offset + content.steps.len() {
+            let during = during(arrived, content.total);
             return Err(self
                 .connection
                 .channel
                 .nonsense(&during, "the outcome is not one of a step"));
         }
-        self.halted |= answers[batch.offset..].iter().any(|answer| answer.end.halts());
+        self.halted |= answers[content.offset..].iter().any(|answer| answer.end.halts());
         Ok(staged)
     }
 
-    /// The frame of a batch, where there is anything to send.
-    fn write(&self, batch: &FrameContent<'_>) -> Result<Option<(String, std::ops::Range<u32>)>, RemoteError> {
+    /// The text of a frame, where there is anything to send.
+    fn write(&self, content: &FrameContent<'_>) -> Result<Option<(String, std::ops::Range<u32>)>, RemoteError> {
         let mut frame = self.connection.channel.frame();
-        for (index, step) in batch.steps.iter().enumerate() {
-            let delivery = if index == 0 { batch.first } else { Delivery::Inline };
+        for (index, step) in content.steps.iter().enumerate() {
+            let delivery = if index == 0 { content.first } else { Delivery::Inline };
             frame.step(step, delivery).map_err(|cause| {
-                let what = format!("step {} of {}", batch.offset + index + 1, batch.total);
+                let what = format!("step {} of {}", content.offset + index + 1, content.total);
                 self.connection.unsendable(what, cause)
             })?;
         }
-        if batch.stage_next {
+        if content.stage_next {
             frame.stage();
         }
-        let anything = batch.stage_next || !batch.steps.is_empty();
+        let anything = content.stage_next || !content.steps.is_empty();
         Ok(anything.then(|| frame.finish()))
     }
 
