@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::events::{ApplyEvent, Failure, HostEnd, HostResult, OperationResult, ResourceEnd, ResourceResult};
 use super::perform::{decides_on_host, take_away};
 use super::segment::{SegmentEnd, Telling, perform_segment};
-use crate::change::{Action, CheckState, Outcome, ResourceChange, ResourceId, Step};
+use crate::change::{Action, CheckState, Outcome, ResourceChange, ResourceId, ResourceKind, Step};
 use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::path::PathFact;
 use crate::facts::session::Session;
@@ -407,7 +407,7 @@ fn lines_of(operation: &PlannedOperation, end: ResourceEnd) -> Vec<ResourceResul
         return lines;
     }
     let resource = ResourceId {
-        kind: "operation",
+        kind: ResourceKind::Operation,
         name: operation.id.slug().to_owned(),
     };
     let action = Action::Update;
@@ -452,7 +452,7 @@ fn failing_check(rest: &[PlannedOperation]) -> Option<FailingCheck> {
 fn check_line(what: &str, end: ResourceEnd) -> ResourceResult {
     ResourceResult {
         resource: ResourceId {
-            kind: "check",
+            kind: ResourceKind::Check,
             name: what.to_owned(),
         },
         action: Action::RunEachTime,

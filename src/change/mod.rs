@@ -1,6 +1,7 @@
 //! What an operation wants to do to a host, as values without choices left: resources, their attributes before and after,
 //! and the steps that get them there.
 
+mod kind;
 mod step;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use crate::facts::FactKey;
 use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::secret::KeyedDigest;
 
+pub use kind::ResourceKind;
 pub use step::{Attributes, Command, Expect, Ownership, Step};
 
 /// The longest that a command may take unless its operation says otherwise.
@@ -103,9 +105,9 @@ pub enum NotKnown {
 /// A resource of a host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ResourceId {
-    /// What kind: `file`, `directory`, `package`, `unit` …
-    pub kind: &'static str,
-    /// Which, among its kind.
+    /// Its kind.
+    pub kind: ResourceKind,
+    /// Its name, unique among its kind on a host.
     pub name: String,
 }
 
@@ -234,7 +236,7 @@ mod tests {
     fn change(before: Before, after: &[(&'static str, Attribute)]) -> ResourceChange {
         ResourceChange {
             id: ResourceId {
-                kind: "file",
+                kind: ResourceKind::File,
                 name: "/etc/x".to_owned(),
             },
             action: Action::Update,

@@ -1,6 +1,6 @@
 //! What whoever homelab works as may do on a host: what needs root is not promised by anybody else.
 
-use crate::change::{Command, Outcome, Ownership, ResourceChange, Step};
+use crate::change::{Command, Outcome, Ownership, ResourceChange, ResourceKind, Step};
 use crate::facts::overlay::{FactScope, Lookup, OperationId, Overlay};
 use crate::facts::path::{PathFact, parent};
 use crate::facts::session::{Session, Unprivileged};
@@ -65,7 +65,7 @@ impl Reach<'_> {
             } => self.may_place(path) && self.unprivileged.may_give(owner, group),
             Step::Remove { path } => self.may_place(path),
             // It is the file's time that is set.
-            Step::Run(run) if change.id.kind == "file" => self.may_run(run) && self.is_own(&change.id.name),
+            Step::Run(run) if change.id.kind == ResourceKind::File => self.may_run(run) && self.is_own(&change.id.name),
             Step::Run(run) => self.may_run(run),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::PlannedOperation;
-use crate::change::{Action, Outcome, ResourceChange, Step};
+use crate::change::{Action, Outcome, ResourceChange, ResourceKind, Step};
 use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::Effect;
 use crate::facts::path::parent;
@@ -58,7 +58,7 @@ pub(super) fn shortages(operations: &[PlannedOperation], facts: &Facts) -> Vec<D
 
 /// Packages that go give room back, and a command may do anything within its scopes.
 fn may_make_room(change: &ResourceChange) -> bool {
-    let goes = change.action == Action::Remove && change.id.kind == "package";
+    let goes = change.action == Action::Remove && change.id.kind == ResourceKind::Package;
     let is_free = change
         .steps
         .iter()

@@ -6,7 +6,7 @@ use super::layout::indented;
 use super::line::Sign;
 use super::sanitize::one_line;
 use super::style::{Tone, grouped, paint, width};
-use crate::change::{Attribute, Attributed, Before, ResourceChange};
+use crate::change::{Attribute, Attributed, Before, ResourceChange, ResourceKind};
 
 /// Longer values are shown in a block of their own, in characters.
 const LONG: usize = 120;
@@ -80,7 +80,7 @@ fn ownership(before: &Attributed, after: &Attributed) -> Option<String> {
 }
 
 impl Shown {
-    fn add(&mut self, kind: &str, name: &str, side: &Side<'_>, options: &TextOptions) {
+    fn add(&mut self, kind: ResourceKind, name: &str, side: &Side<'_>, options: &TextOptions) {
         let label = label(kind, name);
         match side {
             Side::Stays(value) => self.kept.push(kept(name, value)),
@@ -147,9 +147,9 @@ impl Shown {
 }
 
 /// What stands before a value; values that say themselves what they are stand alone.
-fn label(kind: &str, name: &str) -> String {
+fn label(kind: ResourceKind, name: &str) -> String {
     match (kind, name) {
-        ("unit", "active" | "enabled") | ("package", "version") => String::new(),
+        (ResourceKind::Unit, "active" | "enabled") | (ResourceKind::Package, "version") => String::new(),
         _ => format!("{name} "),
     }
 }

@@ -5,7 +5,7 @@ use super::packages::come_along;
 use super::sanitize;
 use super::style::{Tone, counted, grouped, paint, width};
 use crate::apply::{Failure, HostEnd, HostResult, OperationResult, ResourceEnd};
-use crate::change::ResourceId;
+use crate::change::{ResourceId, ResourceKind};
 
 /// Lines of output that are shown, the last ones.
 const MOST_OUTPUT: usize = 20;
@@ -115,7 +115,7 @@ pub(super) fn ended(host: HostEnd, operation: &OperationResult, end: ResourceEnd
 /// What was deferred is told of under the operation's own name.
 fn resource(id: &ResourceId) -> String {
     let name = sanitize::one_line(&id.name);
-    if id.kind == "operation" {
+    if id.kind == ResourceKind::Operation {
         return name;
     }
     format!("{} {name}", id.kind)

@@ -8,7 +8,9 @@ use serde::Serialize;
 use super::operation;
 use super::totals::Tally;
 use crate::apply::{Failure, HostEnd, HostResult, OperationResult, ResourceEnd};
-use crate::change::{Action, Attribute, Attributed, Before, CheckState, Outcome, ResourceChange, Risk, Step};
+use crate::change::{
+    Action, Attribute, Attributed, Before, CheckState, Outcome, ResourceChange, ResourceKind, Risk, Step,
+};
 use crate::facts::overlay::OperationId;
 use crate::plan::{HostPlan, Plan, PlannedOperation};
 use crate::project::Selection;
@@ -123,7 +125,7 @@ enum JsonOutcome<'a> {
 
 #[derive(Serialize)]
 struct JsonChange<'a> {
-    kind: &'a str,
+    kind: ResourceKind,
     name: &'a str,
     action: &'static str,
     risk: &'static str,
@@ -149,7 +151,7 @@ struct JsonResult<'a> {
 
 #[derive(Serialize)]
 struct JsonLine<'a> {
-    kind: &'a str,
+    kind: ResourceKind,
     name: &'a str,
     action: &'static str,
     end: &'static str,

@@ -5,15 +5,13 @@ use super::attributes::known_after_apply;
 use super::layout::indented;
 use super::sanitize::one_line;
 use super::style::{Tone, counted, paint, width};
-use crate::change::{Attribute, ResourceChange, ResourceId};
+use crate::change::{Attribute, ResourceChange, ResourceId, ResourceKind};
 
-/// The kind under which `apt.packages` tells of them.
-const KIND: &str = "packages that come along with";
 const MORE: &str = " … (--verbose lists all)";
 
 /// Whether `id` stands for packages that come along.
 pub(super) fn come_along(id: &ResourceId) -> bool {
-    id.kind == KIND
+    id.kind == ResourceKind::PackagesAlong
 }
 
 /// How many packages come along, and how.

@@ -14,7 +14,7 @@ use indexmap::IndexMap;
 
 use super::TextOptions;
 use crate::apply::{Failure, OperationResult, ResourceEnd, ResourceResult};
-use crate::change::{Action, Attribute, Before, Outcome, ResourceChange, ResourceId, Risk};
+use crate::change::{Action, Attribute, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk};
 use crate::error::{Origin, SourceFile};
 use crate::facts::overlay::OperationId;
 use crate::plan::PlannedOperation;
@@ -43,7 +43,7 @@ fn numbered(count: usize) -> String {
     lines.concat()
 }
 
-fn id(kind: &'static str, name: &str) -> ResourceId {
+fn id(kind: ResourceKind, name: &str) -> ResourceId {
     ResourceId {
         kind,
         name: name.to_owned(),
@@ -99,11 +99,11 @@ fn shown(change: ResourceChange, options: &TextOptions) -> String {
 
 pub(super) fn result(
     slug: &str,
-    resources: &[(&'static str, &str, ResourceEnd)],
+    resources: &[(ResourceKind, &str, ResourceEnd)],
     failure: Option<Failure>,
 ) -> OperationResult {
     let lines = resources.iter().map(|(kind, name, end)| ResourceResult {
-        resource: id(kind, name),
+        resource: id(*kind, name),
         action: Action::Create,
         end: *end,
     });

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::*;
-use crate::change::{Action, Before, Ownership, ResourceId, Risk};
+use crate::change::{Action, Before, Ownership, ResourceId, ResourceKind, Risk};
 use crate::facts::Installation;
 use crate::remote::{Connection, LockRequest, StepAnswer, StepEnd};
 
 fn change(steps: Vec<Step>, expect: Vec<Expect>) -> ResourceChange {
     ResourceChange {
         id: ResourceId {
-            kind: "file",
+            kind: ResourceKind::File,
             name: "x".to_owned(),
         },
         action: Action::Create,

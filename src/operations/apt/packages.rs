@@ -13,7 +13,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::run::{LockTimeout, apt_run, forgotten, known, no_more_than, touched};
-use crate::change::{Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, Risk, Stop};
+use crate::change::{
+    Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop,
+};
 use crate::facts::apt::{InstallationFact, SimulatedInstall, Simulation};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::package::PackageFact;
@@ -217,7 +219,7 @@ fn requested(wish: &Installation, name: &str, fact: &PackageFact, version: Attri
     };
     ResourceChange {
         id: ResourceId {
-            kind: "package",
+            kind: ResourceKind::Package,
             name: name.to_owned(),
         },
         action: match (&before, wish.verb == AptVerb::Remove) {
@@ -274,7 +276,7 @@ fn along(wish: &Installation, others: &[&SimulatedInstall], removals: &[&str]) -
 fn along_change(wish: &Installation) -> ResourceChange {
     ResourceChange {
         id: ResourceId {
-            kind: "packages that come along with",
+            kind: ResourceKind::PackagesAlong,
             name: wish.packages.join(" "),
         },
         action: Action::Create,

@@ -10,7 +10,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::run::{LockTimeout, update_run};
-use crate::change::{Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, Risk, Stop};
+use crate::change::{
+    Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop,
+};
 use crate::facts::apt::ListsFact;
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::{Fact, FactKey};
@@ -57,7 +59,7 @@ impl Operation for Update {
         let attributed = |text: String| -> Attributed { [("fetched", Attribute::known(text))].into_iter().collect() };
         Ok(Outcome::Change(vec![ResourceChange {
             id: ResourceId {
-                kind: "package lists",
+                kind: ResourceKind::PackageLists,
                 name: "of apt".to_owned(),
             },
             action: Action::RunEachTime,

@@ -10,7 +10,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::run::{LockTimeout, apt_run, forgotten, known, no_more_than, touched};
-use crate::change::{Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, Risk, Stop};
+use crate::change::{
+    Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop,
+};
 use crate::facts::apt::{InstallationFact, Simulation};
 use crate::facts::overlay::FactScope;
 use crate::facts::{AptVerb, FactKey, Installation};
@@ -145,7 +147,7 @@ fn changes(wish: &Installation, simulation: &Simulation, lock: LockTimeout) -> V
 fn package(name: &str, action: Action, before: Before, after: Option<Attributed>) -> ResourceChange {
     ResourceChange {
         id: ResourceId {
-            kind: "package",
+            kind: ResourceKind::Package,
             name: name.to_owned(),
         },
         action,

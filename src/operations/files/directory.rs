@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::parameters::{Mode, check_owner, check_path, octal, path_and_ancestors};
 use crate::change::{
     Action, Attribute, Attributed, Attributes, Before, Expect, NotKnown, Outcome, Ownership, ResourceChange,
-    ResourceId, Risk, Step, Stop,
+    ResourceId, ResourceKind, Risk, Step, Stop,
 };
 use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::path::{Inode, InodeKind, PathFact, ancestors};
@@ -180,7 +180,7 @@ fn update(path: &str, wish: &Directory, inode: &Inode) -> Option<ResourceChange>
 
 fn directory_id(path: &str) -> ResourceId {
     ResourceId {
-        kind: "directory",
+        kind: ResourceKind::Directory,
         name: path.to_owned(),
     }
 }

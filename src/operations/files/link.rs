@@ -13,8 +13,8 @@ use serde::Deserialize;
 use super::parameters::{check_path, path_and_ancestors};
 use super::whole_file::check_parent;
 use crate::change::{
-    Action, Attribute, Attributed, Before, Expect, NotKnown, Outcome, Ownership, ResourceChange, ResourceId, Risk,
-    Step, Stop,
+    Action, Attribute, Attributed, Before, Expect, NotKnown, Outcome, Ownership, ResourceChange, ResourceId,
+    ResourceKind, Risk, Step, Stop,
 };
 use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
@@ -212,7 +212,7 @@ fn link(path: &str, target: &str, owner: Ownership, before: Before, expect: Expe
 
 fn link_id(path: &str) -> ResourceId {
     ResourceId {
-        kind: "link",
+        kind: ResourceKind::Link,
         name: path.to_owned(),
     }
 }

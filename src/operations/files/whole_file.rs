@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::change::{
     Action, Attribute, Attributed, Attributes, Before, Expect, NotKnown, Outcome, Ownership, ResourceChange,
-    ResourceId, Risk, Step, Stop,
+    ResourceId, ResourceKind, Risk, Step, Stop,
 };
 use crate::facts::overlay::{Effect, OperationId};
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact, parent};
@@ -243,7 +243,7 @@ pub(super) fn is_sensitive(mode: u32) -> bool {
 
 pub(super) fn file_id(path: &str) -> ResourceId {
     ResourceId {
-        kind: "file",
+        kind: ResourceKind::File,
         name: path.to_owned(),
     }
 }

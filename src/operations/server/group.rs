@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::command::{AccountCommand, databases_change, databases_touched};
 use super::names::{attribute, check_name, check_new_name, number, since};
-use crate::change::{Action, Attributed, Before, Outcome, ResourceChange, ResourceId, Risk, Step, Stop};
+use crate::change::{Action, Attributed, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Step, Stop};
 use crate::facts::account::{self, GroupFact, UserFact};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::{Fact, FactKey};
@@ -197,7 +197,7 @@ impl Group {
 
 pub(super) fn group_id(name: &str) -> ResourceId {
     ResourceId {
-        kind: "group",
+        kind: ResourceKind::Group,
         name: name.to_owned(),
     }
 }

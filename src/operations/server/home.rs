@@ -1,6 +1,8 @@
 //! The home directory that comes with a new user.
 
-use crate::change::{Action, Attribute, Attributed, Attributes, Before, ResourceChange, ResourceId, Risk, Step, Stop};
+use crate::change::{
+    Action, Attribute, Attributed, Attributes, Before, ResourceChange, ResourceId, ResourceKind, Risk, Step, Stop,
+};
 use crate::facts::account::{AccountDefaults, SkeletonEntry, SkeletonKind};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
@@ -155,7 +157,7 @@ pub(super) fn removed_home(context: &PlanContext<'_>, user: &str, home: &str) ->
 
 fn directory_id(path: &str) -> ResourceId {
     ResourceId {
-        kind: "directory",
+        kind: ResourceKind::Directory,
         name: path.to_owned(),
     }
 }

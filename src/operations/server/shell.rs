@@ -13,8 +13,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::change::{
-    Action, Attribute, Attributed, Before, Command, DEFAULT_TIMEOUT, Outcome, ResourceChange, ResourceId, Risk, Step,
-    Stop,
+    Action, Attribute, Attributed, Before, Command, DEFAULT_TIMEOUT, Outcome, ResourceChange, ResourceId, ResourceKind,
+    Risk, Step, Stop,
 };
 use crate::facts::check::CheckFact;
 use crate::facts::overlay::{Effect, FactScope};
@@ -178,7 +178,7 @@ impl Shell {
         let effects = self.touches().into_iter();
         ResourceChange {
             id: ResourceId {
-                kind: "command",
+                kind: ResourceKind::Command,
                 name: self.commands.join("; "),
             },
             action: if self.always {

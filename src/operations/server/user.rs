@@ -20,7 +20,9 @@ use serde::Deserialize;
 
 use super::command::databases_touched;
 use super::names::{attribute, check_name, check_new_name, since};
-use crate::change::{Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, Risk, Stop};
+use crate::change::{
+    Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop,
+};
 use crate::facts::FactKey;
 use crate::facts::account::{self, GroupFact, UserFact};
 use crate::facts::overlay::{FactScope, OperationId};
@@ -199,7 +201,7 @@ impl User {
     fn change(&self, action: Action, before: Before, after: Option<Attributed>) -> ResourceChange {
         ResourceChange {
             id: ResourceId {
-                kind: "user",
+                kind: ResourceKind::User,
                 name: self.user.clone(),
             },
             action,

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::change::{
     Action, Attribute, Attributed, Before, Command, DEFAULT_TIMEOUT, NotKnown, Outcome, ResourceChange, ResourceId,
-    Risk, Step, Stop,
+    ResourceKind, Risk, Step, Stop,
 };
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::unit::{UnitFact, UnitState};
@@ -196,7 +196,7 @@ impl Service {
             .collect();
         ResourceChange {
             id: ResourceId {
-                kind: "unit",
+                kind: ResourceKind::Unit,
                 name: unit.to_owned(),
             },
             action: Action::Update,

@@ -1,5 +1,5 @@
 use super::*;
-use crate::change::{Action, Attributed, Attributes, Before, ResourceId, Risk};
+use crate::change::{Action, Attributed, Attributes, Before, ResourceId, ResourceKind, Risk};
 use crate::facts::Facts;
 use crate::facts::overlay::Effect;
 use crate::facts::path::{Inode, InodeKind};
@@ -53,7 +53,7 @@ fn facts() -> Facts {
 fn change(step: Step, effects: Vec<Effect>) -> ResourceChange {
     ResourceChange {
         id: ResourceId {
-            kind: "file",
+            kind: ResourceKind::File,
             name: "x".to_owned(),
         },
         action: Action::Create,
@@ -119,7 +119,7 @@ fn what_needs_root_is_open_with_its_reason() {
             by,
         };
         let mut change = change(Step::Run(run), Vec::new());
-        change.id.kind = "command";
+        change.id.kind = ResourceKind::Command;
         is_limited(&facts, vec![change])
     };
     let attributes = Attributes {

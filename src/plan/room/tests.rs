@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::change::{Attributes, Before, Command, ResourceId, Risk};
+use crate::change::{Attributes, Before, Command, ResourceId, ResourceKind, Risk};
 use crate::error::SourceFile;
 use crate::facts::overlay::{FactScope, OperationId};
 
@@ -41,7 +41,7 @@ fn operation(step: Step, effects: Vec<Effect>) -> PlannedOperation {
         origin: Origin::new(&file, 0..2),
         outcome: Outcome::Change(vec![ResourceChange {
             id: ResourceId {
-                kind: "file",
+                kind: ResourceKind::File,
                 name: "x".to_owned(),
             },
             action: Action::Update,

@@ -9,7 +9,11 @@ use crate::secret::{DigestKey, sha256_hex};
 fn attributes_of_all_kinds() {
     let digests = DigestKey::random();
     let secret = |text: &str| Attribute::Secret(digests.digest(&sha256_hex(text.as_bytes())));
-    let mut hidden = change(id("file", "/etc/key"), &[("mode", "0600")], &[("mode", "0600")]);
+    let mut hidden = change(
+        id(ResourceKind::File, "/etc/key"),
+        &[("mode", "0600")],
+        &[("mode", "0600")],
+    );
     if let Before::Present(before) = &mut hidden.before {
         before.insert("content", secret("a"));
     }
@@ -24,7 +28,7 @@ fn attributes_of_all_kinds() {
     ");
     let owner = [("mode", "0600"), ("owner", "root"), ("group", "root")];
     let mut moved = change(
-        id("file", "/etc/x"),
+        id(ResourceKind::File, "/etc/x"),
         &owner,
         &[("mode", "0644"), ("owner", "root"), ("group", "adm")],
     );
@@ -36,21 +40,21 @@ fn attributes_of_all_kinds() {
     moved.risk = Risk::LockOut;
     moved.action = Action::RunEachTime;
     assert_snapshot!(shown(moved, &TextOptions::default()), @"↻ file /etc/x   mode 0600 → 0644, group root → adm   ! may lock you out   each time");
-    let removed = change(id("package", "exim4"), &[("version", "4.98")], &[]);
+    let removed = change(id(ResourceKind::Package, "exim4"), &[("version", "4.98")], &[]);
     assert_snapshot!(shown(removed, &TextOptions::default()), @"- package exim4   was 4.98");
     let broken = change(
-        id("package", "x"),
+        id(ResourceKind::Package, "x"),
         &[("status", "half-configured")],
         &[("version", "1.0")],
     );
     assert_snapshot!(shown(broken, &TextOptions::default()), @"~ package x   1.0, was status half-configured");
     let list = change(
-        id("network", "web"),
+        id(ResourceKind::Group, "web"),
         &[("labels", "a\nb\n")],
         &[("labels", "a\nc\n"), ("subnet", "10.0.0.0/24")],
     );
     assert_snapshot!(shown(list, &TextOptions::default()), @"
-    ~ network web   subnet 10.0.0.0/24
+    ~ group web   subnet 10.0.0.0/24
         labels:
           @@ -1,2 +1,2 @@
             a
@@ -58,7 +62,7 @@ fn attributes_of_all_kinds() {
           + c
     ");
     let mut unreadable = change(
-        id("file", "/etc/x"),
+        id(ResourceKind::File, "/etc/x"),
         &[("mode", "0644")],
         &[("content", "new\n"), ("mode", "0644")],
     );

@@ -6,7 +6,11 @@ use super::*;
 
 fn file_diff(old: &str, new: &str, options: &TextOptions) -> String {
     shown(
-        change(id("file", "/etc/x"), &[("content", old)], &[("content", new)]),
+        change(
+            id(ResourceKind::File, "/etc/x"),
+            &[("content", old)],
+            &[("content", new)],
+        ),
         options,
     )
 }
@@ -43,7 +47,7 @@ fn changed_words_are_marked_within_their_line() {
     let operation = planned(
         "x",
         Outcome::Change(vec![change(
-            id("file", "/etc/x"),
+            id(ResourceKind::File, "/etc/x"),
             &[("content", "listen on 80 now\n")],
             &[("content", "listen on 443 now\n")],
         )]),
@@ -104,7 +108,11 @@ fn hostile_text_is_shown_not_obeyed() {
         + \x1b]0;owned\x07\x1b[2J\x1b[31mtitle\x9b1m \u{202e}gnp.exe\u{200b}
         + üñí ↦ 日本 🎉
     ");
-    let name = change(id("file", "/etc/\x1b[2J\nx"), &[], &[("mode", "0644\x1b[0m")]);
+    let name = change(
+        id(ResourceKind::File, "/etc/\x1b[2J\nx"),
+        &[],
+        &[("mode", "0644\x1b[0m")],
+    );
     assert_snapshot!(shown(name, &TextOptions::default()), @r"+ file /etc/\x1b[2J\nx   mode 0644\x1b[0m");
 }
 
@@ -132,7 +140,13 @@ fn long_lines_are_cut_around_what_changed() {
 
 #[test]
 fn a_new_file_is_cut_with_an_honest_count() {
-    let create = |lines: &str| change(id("file", "/etc/x"), &[], &[("content", lines), ("mode", "0644")]);
+    let create = |lines: &str| {
+        change(
+            id(ResourceKind::File, "/etc/x"),
+            &[],
+            &[("content", lines), ("mode", "0644")],
+        )
+    };
     let text = shown(create(&numbered(52)), &TextOptions::default());
     assert_eq!(text.matches("+ line").count(), 40);
     assert!(text.ends_with("… 12 more lines (--verbose shows all 52)\n"), "{text}");
@@ -169,7 +183,7 @@ fn the_same_texts_give_the_same_bytes_also_when_large() {
 
 #[test]
 fn files_that_come_and_go_or_are_empty() {
-    let create = change(id("file", "/etc/x"), &[], &[("content", "")]);
+    let create = change(id(ResourceKind::File, "/etc/x"), &[], &[("content", "")]);
     assert_snapshot!(shown(create, &TextOptions::default()), @"+ file /etc/x   empty");
     let whole_state = [
         ("content", "a\nb"),
@@ -177,7 +191,7 @@ fn files_that_come_and_go_or_are_empty() {
         ("owner", "root"),
         ("group", "adm"),
     ];
-    let removal = change(id("file", "/etc/x"), &whole_state, &[]);
+    let removal = change(id(ResourceKind::File, "/etc/x"), &whole_state, &[]);
     assert_snapshot!(shown(removal, &TextOptions::default()), @r"
     - file /etc/x   was 0644 root:adm
         - a

@@ -40,18 +40,18 @@ fn host(name: &str, end: HostEnd, operations: Vec<OperationResult>, failure: Opt
 #[test]
 fn one_line_a_finished_operation() {
     use ResourceEnd::{AlreadySo, Applied, NotReached};
-    let along = ("packages that come along with", "x", Applied);
-    assert_snapshot!(finished(result("p", &[("package", "x", Applied), along], None)), @"services-dev  applied      package x (12.3 s)");
-    assert_snapshot!(finished(result("f", &[("file", "/etc/x", AlreadySo)], None)), @"services-dev  already so   file /etc/x");
-    assert_snapshot!(finished(result("d", &[("directory", "/a", AlreadySo), ("directory", "/a/b", Applied)], None)), @"
+    let along = (ResourceKind::PackagesAlong, "x", Applied);
+    assert_snapshot!(finished(result("p", &[(ResourceKind::Package, "x", Applied), along], None)), @"services-dev  applied      package x (12.3 s)");
+    assert_snapshot!(finished(result("f", &[(ResourceKind::File, "/etc/x", AlreadySo)], None)), @"services-dev  already so   file /etc/x");
+    assert_snapshot!(finished(result("d", &[(ResourceKind::Directory, "/a", AlreadySo), (ResourceKind::Directory, "/a/b", Applied)], None)), @"
     services-dev  applied      directory /a/b (12.3 s)
     services-dev  already so   directory /a
     ");
     let many: Vec<_> = ["a", "b", "c", "d", "e"]
-        .map(|name| ("package", name, Applied))
+        .map(|name| (ResourceKind::Package, name, Applied))
         .to_vec();
     assert_snapshot!(finished(result("many", &many, None)), @"services-dev  applied      package a, package b, package c, 2 more (12.3 s)");
-    assert_snapshot!(finished(result("r", &[("unit", "x.timer", NotReached)], None)), @"services-dev  not reached  unit x.timer");
+    assert_snapshot!(finished(result("r", &[(ResourceKind::Unit, "x.timer", NotReached)], None)), @"services-dev  not reached  unit x.timer");
     let waits = ApplyEvent::Waits {
         host: "web".to_owned(),
         attempt: "run `apt-get upgrade`".to_owned(),
@@ -68,7 +68,11 @@ fn one_line_a_finished_operation() {
 
 #[test]
 fn a_failure_is_told_in_full() {
-    let failed = result("p", &[("package", "x", ResourceEnd::Failed)], Some(apt_failure()));
+    let failed = result(
+        "p",
+        &[(ResourceKind::Package, "x", ResourceEnd::Failed)],
+        Some(apt_failure()),
+    );
     assert_snapshot!(finished(failed), @r"
     services-dev  failed       package x (12.3 s)
     services-dev: failed to run `apt-get install x`
@@ -83,7 +87,11 @@ fn a_failure_is_told_in_full() {
 fn only_the_last_lines_of_much_output() {
     let mut failure = apt_failure();
     failure.output = numbered(100);
-    let text = finished(result("p", &[("package", "x", ResourceEnd::Failed)], Some(failure)));
+    let text = finished(result(
+        "p",
+        &[(ResourceKind::Package, "x", ResourceEnd::Failed)],
+        Some(failure),
+    ));
     assert!(text.contains("  | … 80 lines before\n  | line 81\n"), "{text}");
     assert!(text.ends_with("  | line 100\n"), "{text}");
 }
@@ -93,7 +101,7 @@ fn what_was_deferred_is_told_when_it_is_known() {
     let now = planned(
         "files.line /etc/x",
         Outcome::Change(vec![change(
-            id("file", "/etc/x"),
+            id(ResourceKind::File, "/etc/x"),
             &[("content", "a\n")],
             &[("content", "a\nb\n")],
         )]),
@@ -120,12 +128,12 @@ fn a_summary_tells_failures_what_is_left_and_the_totals_last() {
         "web",
         HostEnd::Failed,
         vec![
-            result("a", &[("file", "/etc/a", Applied)], None),
-            result("p", &[("package", "x", Failed)], Some(apt_failure())),
-            result("u", &[("unit", "x.timer", NotReached)], None),
+            result("a", &[(ResourceKind::File, "/etc/a", Applied)], None),
+            result("p", &[(ResourceKind::Package, "x", Failed)], Some(apt_failure())),
+            result("u", &[(ResourceKind::Unit, "x.timer", NotReached)], None),
             result(
                 "files.line /etc/b",
-                &[("operation", "files.line /etc/b", NotReached)],
+                &[(ResourceKind::Operation, "files.line /etc/b", NotReached)],
                 None,
             ),
         ],
@@ -134,14 +142,14 @@ fn a_summary_tells_failures_what_is_left_and_the_totals_last() {
     let nas = host(
         "nas",
         HostEnd::Converged,
-        vec![result("a", &[("file", "/etc/a", Applied)], None)],
+        vec![result("a", &[(ResourceKind::File, "/etc/a", Applied)], None)],
         None,
     );
     let idle = ["dns", "dhcp"].map(|name| host(name, HostEnd::Converged, Vec::new(), None));
     let far = host(
         "far",
         HostEnd::Unreachable,
-        vec![result("a", &[("file", "/etc/a", NotReached)], None)],
+        vec![result("a", &[(ResourceKind::File, "/etc/a", NotReached)], None)],
         Some(Failure {
             attempted: "far: cannot reach 192.0.2.1 port 22: no route".to_owned(),
             cause: Some("No route to host".to_owned()),
@@ -198,9 +206,17 @@ fn each_end_says_how_to_go_on() {
 
 #[test]
 fn times_are_told_by_host_and_on_request_by_operation() {
-    let mut slow = result("apt.upgrade", &[("package", "x", ResourceEnd::Applied)], None);
+    let mut slow = result(
+        "apt.upgrade",
+        &[(ResourceKind::Package, "x", ResourceEnd::Applied)],
+        None,
+    );
     slow.took = Duration::from_secs(95);
-    let mut quick = result("files.put /etc/x", &[("file", "/etc/x", ResourceEnd::Applied)], None);
+    let mut quick = result(
+        "files.put /etc/x",
+        &[(ResourceKind::File, "/etc/x", ResourceEnd::Applied)],
+        None,
+    );
     quick.took = Duration::from_millis(700);
     let mut web = host("web", HostEnd::Converged, vec![quick, slow], None);
     web.took = Duration::from_millis(96_040);

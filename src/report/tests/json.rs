@@ -48,7 +48,7 @@ fn changed_file(secret: &str, digests: &DigestKey) -> ResourceChange {
     after.insert("owner", Attribute::Unknown("the user is made first".to_owned()));
     ResourceChange {
         id: ResourceId {
-            kind: "file",
+            kind: ResourceKind::File,
             name: "/etc/\u{1b}x".to_owned(),
         },
         action: Action::Update,
@@ -112,7 +112,11 @@ fn a_result_has_its_lines_and_no_times() {
         took: Duration::from_secs(seconds),
     };
     let text = |seconds| {
-        let mut done = result("files.put /etc/x", &[("file", "/etc/x", ResourceEnd::Applied)], None);
+        let mut done = result(
+            "files.put /etc/x",
+            &[(ResourceKind::File, "/etc/x", ResourceEnd::Applied)],
+            None,
+        );
         done.took = Duration::from_secs(seconds);
         let far = ended("far", HostEnd::Unreachable, Vec::new(), seconds);
         let web = ended("web", HostEnd::Converged, vec![done], seconds);

@@ -1,0 +1,76 @@
+//! The kinds of resources that a change can be about.
+
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr};
+
+/// The kind of a resource. Its word is what people read in a review and what programs read in JSON.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display, EnumString, IntoStaticStr, Serialize, Deserialize,
+)]
+#[serde(into = "&'static str", try_from = "String")]
+#[strum(serialize_all = "lowercase")]
+pub enum ResourceKind {
+    /// A check that runs after the changes.
+    Check,
+    /// A command that the user wrote.
+    Command,
+    /// A directory.
+    Directory,
+    /// A regular file.
+    File,
+    /// A group of the host.
+    Group,
+    /// A symbolic link.
+    Link,
+    /// An operation whose changes are not known yet.
+    Operation,
+    /// A Debian package.
+    Package,
+    /// The lists of packages that apt keeps.
+    #[strum(serialize = "package lists")]
+    PackageLists,
+    /// Packages that come along with the ones that were asked for.
+    #[strum(serialize = "packages that come along with")]
+    PackagesAlong,
+    /// A systemd unit.
+    Unit,
+    /// A user of the host.
+    User,
+}
+
+impl ResourceKind {
+    /// The kind's word.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+impl TryFrom<String> for ResourceKind {
+    type Error = strum::ParseError;
+
+    fn try_from(word: String) -> Result<Self, Self::Error> {
+        word.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_its_word_in_text_and_in_json() {
+        for (kind, word) in [
+            (ResourceKind::File, "file"),
+            (ResourceKind::PackageLists, "package lists"),
+            (ResourceKind::PackagesAlong, "packages that come along with"),
+        ] {
+            assert_eq!(kind.as_str(), word);
+            assert_eq!(serde_json::to_value(kind).expect("a word"), word);
+            assert_eq!(
+                serde_json::from_value::<ResourceKind>(word.into()).expect("a kind"),
+                kind
+            );
+        }
+        assert!(serde_json::from_str::<ResourceKind>("\"flie\"").is_err());
+    }
+}
