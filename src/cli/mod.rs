@@ -83,7 +83,7 @@ enum CliCommand {
     Lab(lab::LabCommand),
 }
 
-/// Runs the command line; the exit code is that of the page on exit codes in the README.
+/// Runs the command line. Exit codes: docs/output.md.
 pub(crate) fn main() -> ExitCode {
     let parsed = match completion::answer() {
         Ok(true) => return ExitCode::SUCCESS,
