@@ -25,6 +25,7 @@ mod prompt;
 mod reading;
 mod schema;
 mod several;
+mod table;
 mod targets;
 mod telling;
 mod terminal;

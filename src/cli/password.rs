@@ -1,13 +1,14 @@
 //! A password, asked for on the terminal.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::process::{Command, Stdio};
+use std::io::{self, Read as _, Write as _};
 
+use anyhow::Context as _;
 use homelab::error::Diagnostic;
 use homelab::secret::{PASSWORD_VARIABLE, Secret};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 
-/// Asks on the terminal of this process, whatever its standard streams are, and shows nothing of what is typed.
+/// Asks on the terminal of this process, wherever its standard streams go, and shows nothing of what is typed.
 pub(super) fn ask(question: &str) -> anyhow::Result<Secret> {
     let Ok(terminal) = OpenOptions::new().read(true).write(true).open("/dev/tty") else {
         return Err(Diagnostic::new("cannot ask for the password: there is no terminal")
@@ -16,19 +17,24 @@ pub(super) fn ask(question: &str) -> anyhow::Result<Secret> {
             ))
             .into());
     };
-    let quiet = Quiet::begin(&terminal)?;
-    let typed = (&terminal)
-        .write_all(question.as_bytes())
-        .and_then(|()| read_line(&terminal));
-    let _ = (&terminal).write_all(b"\n");
-    drop(quiet);
-    match typed? {
+    match ask_on(&terminal, question).context("cannot ask for the password on the terminal")? {
         Some(text) => check(&text),
         None => Err(Diagnostic::new("no password was given: nothing was done").into()),
     }
 }
 
-/// Refuses what can be no password: `sudo` reads one line.
+/// What is typed on `terminal`; `None` if the user gives up.
+fn ask_on(mut terminal: &File, question: &str) -> io::Result<Option<String>> {
+    // Silence comes before the question: whoever answers at once is not shown either.
+    let _quiet = Quiet::begin(terminal)?;
+    let typed = terminal
+        .write_all(question.as_bytes())
+        .and_then(|()| read_line(terminal));
+    let _ = terminal.write_all(b"\n");
+    typed
+}
+
+/// Refuses text that cannot be a password: `sudo` reads one line.
 pub(super) fn check(text: &str) -> anyhow::Result<Secret> {
     if text.is_empty() || text.contains(|one: char| one.is_control() || one == '\u{fffd}') {
         return Err(Diagnostic::new("the password for sudo is empty, or holds characters that nobody can type").into());
@@ -36,8 +42,7 @@ pub(super) fn check(text: &str) -> anyhow::Result<Secret> {
     Ok(Secret::new(text))
 }
 
-/// Reads what is typed until the line ends; nothing if it was given up.
-fn read_line(mut terminal: &File) -> std::io::Result<Option<String>> {
+fn read_line(mut terminal: &File) -> io::Result<Option<String>> {
     const INTERRUPT: u8 = 3;
     const END: u8 = 4;
     const BACKSPACES: [u8; 2] = [8, 127];
@@ -61,34 +66,33 @@ fn read_line(mut terminal: &File) -> std::io::Result<Option<String>> {
     }
 }
 
-/// A terminal that shows nothing and sends no signals, so that it is put back however the question ends.
+/// A terminal that shows nothing of what is typed and sends no signals: Ctrl-C is read like any other key, so that
+/// the settings are restored however the question ends.
 struct Quiet<'a> {
     terminal: &'a File,
-    before: String,
+    before: Termios,
 }
 
 impl<'a> Quiet<'a> {
-    fn begin(terminal: &'a File) -> anyhow::Result<Self> {
-        let before = stty(terminal, &["-g"])?;
-        let quiet = Self { terminal, before };
-        stty(terminal, &["-echo", "-icanon", "-isig", "min", "1", "time", "0"])?;
-        Ok(quiet)
+    fn begin(terminal: &'a File) -> io::Result<Self> {
+        let before = tcgetattr(terminal)?;
+        let mut quiet = before.clone();
+        quiet
+            .local_modes
+            .remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
+        // Each byte is read as it is typed.
+        quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
+        quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
+        tcsetattr(terminal, OptionalActions::Drain, &quiet)?;
+        Ok(Self { terminal, before })
     }
 }
 
 impl Drop for Quiet<'_> {
     fn drop(&mut self) {
-        let _ = stty(self.terminal, &[self.before.trim()]);
+        let _ = tcsetattr(self.terminal, OptionalActions::Drain, &self.before);
     }
 }
 
-fn stty(terminal: &File, arguments: &[&str]) -> anyhow::Result<String> {
-    let output = Command::new("stty")
-        .args(arguments)
-        .env_remove(PASSWORD_VARIABLE)
-        .stdin(terminal.try_clone()?)
-        .stderr(Stdio::null())
-        .output()?;
-    anyhow::ensure!(output.status.success(), "cannot silence the terminal with `stty`");
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
+#[cfg(test)]
+mod tests;

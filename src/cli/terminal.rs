@@ -1,17 +1,15 @@
-//! What kind of terminal there is, and how large.
+//! The kind and the size of the terminal.
 
 use std::io::{IsTerminal, stderr, stdout};
-use std::os::fd::AsFd;
-use std::process::{Command, Stdio};
 
-use homelab::secret::PASSWORD_VARIABLE;
+use terminal_size::{Height, Width, terminal_size_of};
 
-/// Columns of texts that go to no terminal.
+/// Columns of text that goes to no terminal, or to one of unknown size.
 const COLUMNS: usize = 100;
-/// Texts are no wider than this on a terminal either: lines of an endless width are hard to read.
+/// Longer lines are hard to read, however wide the terminal is.
 const MOST_COLUMNS: usize = 140;
 const FEWEST_COLUMNS: usize = 40;
-/// Rows of a terminal that does not tell.
+/// Rows of a terminal of unknown size.
 const ROWS: usize = 24;
 
 /// Whether lines can be written over on standard error.
@@ -19,30 +17,16 @@ pub(super) fn can_be_written_over() -> bool {
     stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb")
 }
 
-/// Columns for the texts on standard output.
+/// Columns of text on standard output.
 pub(super) fn columns() -> usize {
     if !stdout().is_terminal() {
         return COLUMNS;
     }
-    let columns = size(stdout()).map_or(COLUMNS, |(_, columns)| columns);
+    let columns = terminal_size_of(stdout()).map_or(COLUMNS, |(Width(columns), _)| columns.into());
     columns.clamp(FEWEST_COLUMNS, MOST_COLUMNS)
 }
 
-/// Rows of the terminal that standard error is.
+/// Rows of the terminal on standard error.
 pub(super) fn rows() -> usize {
-    size(stderr()).map_or(ROWS, |(rows, _)| rows)
-}
-
-/// Rows and columns, as stty(1) reads them from the terminal; one that does not know says 0.
-fn size(terminal: impl AsFd) -> Option<(usize, usize)> {
-    let terminal = terminal.as_fd().try_clone_to_owned().ok()?;
-    let mut stty = Command::new("stty");
-    stty.arg("size")
-        .env_remove(PASSWORD_VARIABLE)
-        .stdin(terminal)
-        .stderr(Stdio::null());
-    let text = String::from_utf8(stty.output().ok()?.stdout).ok()?;
-    let (rows, columns) = text.trim().split_once(' ')?;
-    let known = |number: &str| number.parse().ok().filter(|number| *number > 0);
-    Some((known(rows)?, known(columns)?))
+    terminal_size_of(stderr()).map_or(ROWS, |(_, Height(rows))| rows.into())
 }

@@ -14,6 +14,7 @@ use homelab::remote::{HostKey, OfferedKey, RemoteError, Target, host_key, rememb
 use homelab::report;
 
 use super::output::{print, tell, tell_line};
+use super::table::table;
 use super::{completion, errors, prompt, targets};
 
 /// Whose keys.
@@ -50,7 +51,7 @@ pub(super) fn run(arguments: &TrustArguments) -> anyhow::Result<ExitCode> {
         if strangers.is_empty() {
             continue;
         }
-        print(&table(&strangers))?;
+        print(&listed(&strangers))?;
         if !arguments.yes && !consent(strangers.len())? {
             tell_line("no key was added");
             return Ok(ExitCode::from(exit_code([HostEnd::Interrupted])));
@@ -117,18 +118,14 @@ fn tell_changed(error: &RemoteError, known: Option<String>, offered: Option<Stri
     tell(&report::diagnostic(&mistake));
 }
 
-fn table(strangers: &[Stranger]) -> String {
+fn listed(strangers: &[Stranger]) -> String {
     let mut rows = vec![["HOST", "ADDRESS", "KEY", "FINGERPRINT"]];
-    for Stranger { host, key } in strangers {
-        rows.push([host, &key.address, &key.kind, &key.fingerprint]);
-    }
-    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or_default();
-    let (host, address, kind) = (width(0), width(1), width(2));
-    let lines: Vec<String> = rows
-        .iter()
-        .map(|[one, two, three, four]| format!("{one:host$}  {two:address$}  {three:kind$}  {four}\n"))
-        .collect();
-    lines.concat()
+    rows.extend(
+        strangers
+            .iter()
+            .map(|Stranger { host, key }| [host, &key.address, &key.kind, &key.fingerprint].map(String::as_str)),
+    );
+    table(&rows)
 }
 
 fn consent(number: usize) -> anyhow::Result<bool> {

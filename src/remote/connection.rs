@@ -1,7 +1,5 @@
 //! One host, one connection.
 
-use std::ffi::OsStr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -254,34 +252,5 @@ impl Connection {
 /// The `ssh` of this machine, looked up once.
 pub(super) fn ssh_program() -> Option<&'static Path> {
     static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
-    FOUND
-        .get_or_init(|| find_program("ssh", &std::env::var_os("PATH")?))
-        .as_deref()
-}
-
-fn find_program(name: &str, path: &OsStr) -> Option<PathBuf> {
-    std::env::split_paths(path)
-        .map(|folder| folder.join(name))
-        .find(|candidate| {
-            candidate
-                .metadata()
-                .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-        })
-}
-
-#[cfg(test)]
-mod program_tests {
-    use super::*;
-
-    #[test]
-    fn finds_programs_only_where_they_can_run() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().as_os_str();
-        assert_eq!(find_program("ssh", path), None);
-        let program = folder.path().join("ssh");
-        std::fs::write(&program, "").unwrap();
-        assert_eq!(find_program("ssh", path), None);
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-        assert_eq!(find_program("ssh", path), Some(program));
-    }
+    FOUND.get_or_init(|| which::which("ssh").ok()).as_deref()
 }

@@ -40,9 +40,15 @@ impl ControlSocket {
     }
 
     fn named(host: &str, name: &str, is_kept: bool) -> Result<Self, RemoteError> {
-        let uid = own_uid().map_err(|cause| folder_error(host, std::env::temp_dir(), cause))?;
+        let uid = own_uid();
         let folder = folder_for(std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from), uid);
-        prepare(&folder, uid).map_err(|cause| folder_error(host, folder.clone(), cause))?;
+        if let Err(cause) = prepare(&folder, uid) {
+            return Err(RemoteError::ControlFolder {
+                host: host.to_owned(),
+                path: folder,
+                cause,
+            });
+        }
         remove_stale(&folder);
         Ok(Self {
             path: folder.join(name),
@@ -69,17 +75,9 @@ impl Drop for ControlSocket {
     }
 }
 
-fn folder_error(host: &str, path: PathBuf, cause: io::Error) -> RemoteError {
-    RemoteError::ControlFolder {
-        host: host.to_owned(),
-        path,
-        cause,
-    }
-}
-
-/// The user that this process acts as, seen by the owner of a file that it makes.
-fn own_uid() -> io::Result<u32> {
-    Ok(tempfile::tempfile()?.metadata()?.uid())
+/// The user whose files this process makes.
+fn own_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
 }
 
 fn folder_for(runtime: Option<PathBuf>, uid: u32) -> PathBuf {
@@ -156,7 +154,7 @@ mod tests {
     #[test]
     fn refuses_a_folder_of_others() {
         let home = tempfile::tempdir().unwrap();
-        let uid = own_uid().unwrap();
+        let uid = own_uid();
         let open = home.path().join("open");
         fs::create_dir(&open).unwrap();
         fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).unwrap();

@@ -2,7 +2,7 @@
 
 use super::layout::joined;
 use super::sanitize::one_line;
-use super::style::{Tone, counted, paint};
+use super::style::{Tone, counted, paint, width};
 use crate::project::{Explanation, Host, Inventory};
 use crate::value::{Kind, Table, Value};
 
@@ -13,16 +13,11 @@ pub fn inventory(name: &str, inventory: &Inventory) -> String {
         paint(Tone::Heading, &one_line(name)),
         counted(inventory.hosts.len(), "host")
     )];
-    let width = inventory
-        .hosts
-        .keys()
-        .map(|name| name.chars().count())
-        .max()
-        .unwrap_or_default();
+    let column = inventory.hosts.keys().map(|name| width(name)).max().unwrap_or_default();
     for host in inventory.hosts.values() {
         let groups = inventory.groups.iter().chain(&host.groups);
         let groups: Vec<&str> = groups.map(|group| group.name.as_str()).collect();
-        let padding = " ".repeat(width.saturating_sub(host.name.chars().count()));
+        let padding = " ".repeat(column.saturating_sub(width(&host.name)));
         let line = format!("  {}{padding}  {}  {}", host.name, place(host), groups.join(", "));
         lines.push(one_line(line.trim_end()));
     }

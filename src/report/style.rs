@@ -1,6 +1,7 @@
 //! The few styles of all texts. Each text is understood without them.
 
 use anstyle::{AnsiColor, Effects, Style};
+use unicode_width::UnicodeWidthStr as _;
 
 /// What a piece of text means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,9 +54,9 @@ pub(super) fn paint(tone: Tone, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Columns that `text` takes. Text of double width counts too little: lines may then be somewhat longer.
+/// Columns that `text` takes on a terminal.
 pub(super) fn width(text: &str) -> usize {
-    text.chars().count()
+    text.width()
 }
 
 /// `count` and a noun that goes with it.
@@ -83,6 +84,14 @@ pub(super) fn grouped(count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn width_is_that_of_a_terminal() {
+        assert_eq!(width("naïve"), 5);
+        assert_eq!(width("nai\u{308}ve"), 5);
+        assert_eq!(width("日本"), 4);
+        assert_eq!(width(""), 0);
+    }
 
     #[test]
     fn counts_read_well() {

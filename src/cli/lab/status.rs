@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::cli::completion;
 use crate::cli::format::Format;
 use crate::cli::output::print;
+use crate::cli::table::table;
 
 /// Rises when a program that reads the format could take something for what it is not.
 const FORMAT_VERSION: u32 = 1;
@@ -31,7 +32,7 @@ pub(super) fn run(root: &Path, spec: &LabSpec, arguments: &StatusArguments) -> a
         Ok::<_, anyhow::Error>((lab.status(spec).await?, lab.apt_cache().await?))
     })?;
     print(&match arguments.format {
-        Format::Text => table(&hosts) + &cache_line(cache.as_ref()),
+        Format::Text => listed(&hosts) + &cache_line(cache.as_ref()),
         Format::Json => document(&spec.inventory, &hosts, cache.as_ref()),
     })?;
     Ok(ExitCode::SUCCESS)
@@ -79,22 +80,10 @@ fn word(state: LabState) -> &'static str {
     }
 }
 
-fn table(hosts: &[LabStatus]) -> String {
+fn listed(hosts: &[LabStatus]) -> String {
     let mut rows = vec![["HOST", "STATE", "ADDRESS", "IMAGE", "SINCE"].map(str::to_owned)];
     rows.extend(hosts.iter().map(row));
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths = [0, 1, 2, 3].map(width);
-    let mut text = String::new();
-    for row in &rows {
-        for (cell, width) in row.iter().zip(widths) {
-            text.push_str(cell);
-            text.push_str(&" ".repeat(width - cell.chars().count() + 2));
-        }
-        text.push_str(&row[4]);
-        text.truncate(text.trim_end().len());
-        text.push('\n');
-    }
-    text
+    table(&rows)
 }
 
 fn row(status: &LabStatus) -> [String; 5] {
@@ -143,6 +132,6 @@ HOST                        STATE    ADDRESS     IMAGE      SINCE
 services-dev                running  172.17.0.2  debian:13  2026-11-21 10:00:00Z
 old (not in the inventory)  stopped  -           debian:13  -
 ";
-        assert_eq!(table(&[up, gone]), expected);
+        assert_eq!(listed(&[up, gone]), expected);
     }
 }
