@@ -1,6 +1,6 @@
 //! `homelab` deploys a whole home lab over SSH and shows a true diff first.
 //!
-//! Data flows one way: `project::load` → `remote` → `gather` → `plan::build` → `report` → `apply::run`.
+//! Data flows one way: `project::load` → `remote` → `rounds` (`gather` ⇄ `plan::build`) → `report` → `apply`.
 //! The library never prints, reads the terminal or exits; the binary's `cli` does.
 
 pub mod apply;
@@ -15,6 +15,7 @@ pub mod project;
 pub mod quote;
 pub mod remote;
 pub mod report;
+pub mod rounds;
 pub mod schema;
 pub mod secret;
 pub mod starter;

@@ -13,12 +13,13 @@ const LAYERS: &[&[&str]] = &[
     &["plan", "schema", "starter"],
     &["remote", "lab"],
     &["gather"],
+    &["rounds"],
     &["apply"],
     &["report"],
 ];
 
 /// The way to the host is the business of these alone, and of the command line.
-const MAY_NAME_REMOTE: &[&str] = &["remote", "gather", "apply"];
+const MAY_NAME_REMOTE: &[&str] = &["remote", "gather", "rounds", "apply"];
 
 fn sources() -> Vec<PathBuf> {
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];

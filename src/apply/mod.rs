@@ -13,8 +13,9 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, watch};
 
-use crate::gather::{GatherError, ReadHost};
+use crate::gather::GatherError;
 use crate::project::Selection;
+use crate::rounds::ReadHost;
 use crate::secret::DigestKey;
 
 pub use events::{ApplyEvent, Failure, HostEnd, HostResult, OperationResult, ResourceEnd, ResourceResult, exit_code};

@@ -17,10 +17,11 @@ use crate::facts::path::PathFact;
 use crate::facts::session::Session;
 use crate::facts::unit::UnitFact;
 use crate::facts::{Fact, FactKey, Facts};
-use crate::gather::{GatherError, gather, settle};
+use crate::gather::{GatherError, gather};
 use crate::plan::{HostPlan, PlannedOperation, Snapshot, compare};
 use crate::project::Selection;
 use crate::remote::{RemoteError, Writer};
+use crate::rounds::settle;
 use crate::secret::DigestKey;
 
 /// How long to wait before a check is tried again.
@@ -32,7 +33,7 @@ const AS_ROOT: &str = "log in as root (`connection.user = \"root\"`), or let the
 pub(super) struct HostApply<'a> {
     pub(super) run: &'a Selection,
     pub(super) reviewed: &'a HostPlan,
-    pub(super) known: Snapshot,
+    pub(super) snapshot: Snapshot,
     pub(super) digests: &'a DigestKey,
     pub(super) events: &'a UnboundedSender<ApplyEvent>,
     pub(super) live_output: bool,
@@ -59,7 +60,7 @@ impl HostApply<'_> {
 
     /// Takes away what earlier runs left of work whose end has been told.
     pub(super) async fn take_away_jobs(&mut self, writer: &mut Writer<'_>) -> Result<(), Halt> {
-        let facts = self.known.facts.get(&self.reviewed.host);
+        let facts = self.snapshot.facts.get(&self.reviewed.host);
         let Some(Fact::System(system)) = facts.and_then(|facts| facts.get(&FactKey::System)) else {
             return Ok(());
         };
@@ -86,7 +87,7 @@ impl HostApply<'_> {
             let reviewed = self.reviewed.operations.iter();
             reviewed.filter(|operation| operation.stage == stage).cloned().collect()
         } else {
-            self.known.facts.extend(peers);
+            self.snapshot.facts.extend(peers);
             self.plan_again(writer).await?
         };
         loop {
@@ -114,10 +115,10 @@ impl HostApply<'_> {
         };
         let end = perform_segment(writer, telling, &segment, &mut self.results).await;
         if matches!(end, SegmentEnd::Through) {
-            let done = self.known.done.entry(host.clone()).or_default();
+            let done = self.snapshot.done.entry(host.clone()).or_default();
             done.extend(segment.iter().map(|operation| operation.id.clone()));
         }
-        if let Some(facts) = self.known.facts.get_mut(host) {
+        if let Some(facts) = self.snapshot.facts.get_mut(host) {
             for operation in &segment {
                 forget_affected(facts, operation);
             }
@@ -195,7 +196,7 @@ impl HostApply<'_> {
                 });
             }
             tokio::time::sleep(CHECK_PAUSE).await;
-            if let Some(facts) = self.known.facts.get_mut(&self.reviewed.host) {
+            if let Some(facts) = self.snapshot.facts.get_mut(&self.reviewed.host) {
                 for key in asked.iter().filter(|key| matches!(key, FactKey::Check(_))) {
                     facts.remove(key);
                 }
@@ -225,7 +226,7 @@ impl HostApply<'_> {
         if !self.reviewed.operations.iter().any(ran_supervised) {
             return Ok(());
         }
-        let facts = self.known.facts.entry(self.reviewed.host.clone()).or_default();
+        let facts = self.snapshot.facts.entry(self.reviewed.host.clone()).or_default();
         gather(writer, &self.reviewed.host, &BTreeSet::from([FactKey::System]), facts)
             .await
             .map_err(|error| gather_failed(&error))?;
@@ -237,7 +238,7 @@ impl HostApply<'_> {
 
     /// Reads what has changed and plans what is left, against the review.
     async fn plan_again(&mut self, writer: &mut Writer<'_>) -> Result<Vec<PlannedOperation>, Halt> {
-        let build = settle(writer, self.run, &mut self.known, self.digests)
+        let build = settle(writer, self.run, &mut self.snapshot, self.digests)
             .await
             .map_err(|error| gather_failed(&error))?;
         if let Some(mistake) = build.mistakes.first() {
@@ -276,7 +277,7 @@ impl HostApply<'_> {
         keys: &BTreeSet<FactKey>,
     ) -> Result<Facts, Halt> {
         let host = self.reviewed.host.clone();
-        let facts = self.known.facts.entry(host.clone()).or_default();
+        let facts = self.snapshot.facts.entry(host.clone()).or_default();
         gather(writer, &host, keys, facts)
             .await
             .map_err(|error| gather_failed(&error))?;
@@ -332,7 +333,7 @@ impl HostApply<'_> {
     }
 
     fn session(&self) -> Option<&Session> {
-        match self.known.facts.get(&self.reviewed.host)?.get(&FactKey::System)? {
+        match self.snapshot.facts.get(&self.reviewed.host)?.get(&FactKey::System)? {
             Fact::System(system) => Some(&system.session),
             _ => None,
         }
@@ -352,7 +353,7 @@ impl HostApply<'_> {
     pub(super) fn result(self, halt: Option<Halt>, round_trips: u32, took: Duration) -> HostResult {
         let told: BTreeSet<OperationId> = self.results.iter().map(|result| result.operation.clone()).collect();
         let mut operations = self.results;
-        let done = self.known.done.get(&self.reviewed.host).cloned().unwrap_or_default();
+        let done = self.snapshot.done.get(&self.reviewed.host).cloned().unwrap_or_default();
         for operation in &self.reviewed.operations {
             if told.contains(&operation.id) || operation.outcome == Outcome::Unchanged {
                 continue;

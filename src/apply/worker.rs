@@ -12,9 +12,9 @@ use super::events::{ApplyEvent, HostResult};
 use super::run::{Halt, HostApply, held_back, lost};
 use super::{ApplyOptions, cancellation, interrupted};
 use crate::facts::{FactKey, Facts};
-use crate::gather::ReadHost;
 use crate::plan::HostPlan;
 use crate::remote::{Connection, LockRequest, Writer};
+use crate::rounds::ReadHost;
 use crate::secret::DigestKey;
 
 /// What all workers share.
@@ -114,13 +114,13 @@ async fn work(host: ReadHost, common: WorkerContext, mut orders: mpsc::Receiver<
     let ReadHost {
         run,
         mut connection,
-        known,
+        snapshot,
         build,
     } = host;
     let mut host_apply = HostApply {
         run: &run,
         reviewed: &build.plan.hosts[0],
-        known,
+        snapshot,
         digests: &common.digests,
         events: &common.events,
         live_output: common.options.live_output,

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use homelab::apply::{ApplyEvent, ApplyOptions, HostResult, apply};
-use homelab::gather::ReadHost;
 use homelab::plan::Plan;
 use homelab::project::Selection;
 use homelab::report::{self, LiveOutput, Progress, TextOptions};
+use homelab::rounds::ReadHost;
 use homelab::secret::DigestKey;
 use tokio::sync::{mpsc, watch};
 

@@ -4,11 +4,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use homelab::apply::{HostEnd, HostResult, exit_code};
-use homelab::gather::ReadHost;
 use homelab::plan::{Mistake, Plan};
 use homelab::project::Selection;
 use homelab::remote::Target;
 use homelab::report::{self, TextOptions};
+use homelab::rounds::ReadHost;
 use homelab::secret::DigestKey;
 
 use super::applying::Applying;

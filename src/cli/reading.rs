@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use homelab::apply::{HostResult, not_read};
-use homelab::gather::{GatherEvent, HostReading, OnEvent, ReadHost, read_hosts};
 use homelab::project::Selection;
 use homelab::remote::Target;
 use homelab::report::Progress;
+use homelab::rounds::{HostReading, OnEvent, ReadHost, ReadingEvent, read_hosts};
 use homelab::secret::DigestKey;
 use tokio::sync::mpsc;
 
@@ -37,11 +37,11 @@ pub(super) async fn read(
 ) -> std::io::Result<Hosts> {
     let teller = Teller::new(Progress::of_reading(targets.len()), Lines::Aside);
     let (events, told) = mpsc::unbounded_channel();
-    let hear = |progress: &mut Progress, event: GatherEvent| {
+    let hear = |progress: &mut Progress, event: ReadingEvent| {
         progress.hear_reading(&event, Instant::now());
         match event {
-            GatherEvent::Waiting { host, words } => Told::line(Some(format!("{host}: {words}\n"))),
-            GatherEvent::Started { .. } | GatherEvent::Finished { .. } => Told::default(),
+            ReadingEvent::Waiting { host, words } => Told::line(Some(format!("{host}: {words}\n"))),
+            ReadingEvent::Started { .. } | ReadingEvent::Finished { .. } => Told::default(),
         }
     };
     let telling = teller.follow(told, hear, std::future::pending());

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 const TURN: Duration = Duration::from_secs(2);
 
 /// Does `work` when its turn comes; `begin` is called then.
-pub(super) async fn in_turn<T>(turns: &Semaphore, begin: impl FnOnce(), work: impl Future<Output = T>) -> T {
+pub(crate) async fn in_turn<T>(turns: &Semaphore, begin: impl FnOnce(), work: impl Future<Output = T>) -> T {
     // Nobody closes it: without a turn the work is done at once.
     let turn = turns.acquire().await.ok();
     begin();

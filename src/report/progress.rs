@@ -10,6 +10,7 @@ use crate::apply;
 use crate::change::Outcome;
 use crate::gather;
 use crate::plan::Plan;
+use crate::rounds::ReadingEvent;
 
 /// How often a log is told what goes on.
 const BEAT: Duration = Duration::from_secs(30);
@@ -88,11 +89,11 @@ impl Progress {
     }
 
     /// Takes in what is told while hosts are read.
-    pub fn hear_reading(&mut self, event: &gather::GatherEvent, now: Instant) {
+    pub fn hear_reading(&mut self, event: &ReadingEvent, now: Instant) {
         match event {
-            gather::GatherEvent::Started { host } => self.doing(host, "connecting and reading", now),
-            gather::GatherEvent::Waiting { host, words } => self.doing(host, words, now),
-            gather::GatherEvent::Finished { host } => self.through(host),
+            ReadingEvent::Started { host } => self.doing(host, "connecting and reading", now),
+            ReadingEvent::Waiting { host, words } => self.doing(host, words, now),
+            ReadingEvent::Finished { host } => self.through(host),
         }
     }
 

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::apply;
 use crate::facts::overlay::OperationId;
-use crate::gather::GatherEvent;
 use crate::report::Progress;
+use crate::rounds::ReadingEvent;
 
 fn after(start: Instant, seconds: u64) -> Instant {
     start + Duration::from_secs(seconds)
@@ -25,7 +25,7 @@ fn the_window_never_outgrows_the_terminal() {
     let start = Instant::now();
     for number in 0..30 {
         let host = format!("host-{number}");
-        progress.hear_reading(&GatherEvent::Started { host }, start);
+        progress.hear_reading(&ReadingEvent::Started { host }, start);
     }
     let frame = progress.frame(12, after(start, 3));
     assert_eq!(frame.hosts.len(), 8);
@@ -40,9 +40,9 @@ fn a_host_that_is_through_leaves_the_window() {
     let mut progress = Progress::of_reading(2);
     let start = Instant::now();
     for host in ["a", "b"].map(str::to_owned) {
-        progress.hear_reading(&GatherEvent::Started { host }, start);
+        progress.hear_reading(&ReadingEvent::Started { host }, start);
     }
-    progress.hear_reading(&GatherEvent::Finished { host: "a".to_owned() }, start);
+    progress.hear_reading(&ReadingEvent::Finished { host: "a".to_owned() }, start);
     let frame = progress.frame(24, start);
     assert_eq!(frame.hosts, ["b  connecting and reading  0 s"]);
     assert_eq!((frame.position, frame.length), (1, 2));

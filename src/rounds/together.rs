@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 
-use super::{GatherError, HostReading, ROUNDS, ReadHost, gather};
+use super::{HostReading, ROUNDS, ReadHost};
 use crate::facts::{FactKey, Facts};
+use crate::gather::{GatherError, gather};
 use crate::plan::{Build, Plan, Snapshot, build};
 use crate::project::Selection;
 use crate::secret::DigestKey;
@@ -23,21 +24,21 @@ pub(super) async fn settle(run: &Selection, mut readings: Vec<HostReading>, dige
     together
         .hosts
         .retain(|host| readings.iter().any(|one| one.host == host.name && one.result.is_ok()));
-    let mut known = Snapshot::default();
+    let mut snapshot = Snapshot::default();
     for reading in &mut readings {
         if let Ok(host) = &mut reading.result {
-            known.facts.append(&mut std::mem::take(&mut host.known.facts));
+            snapshot.facts.append(&mut std::mem::take(&mut host.snapshot.facts));
         }
     }
     let mut rounds = 0;
     loop {
-        let whole = build(&together, &known, digests);
+        let whole = build(&together, &snapshot, digests);
         let is_open = |reading: &HostReading| reading.result.is_ok() && whole.missing.contains_key(&reading.host);
         if rounds == ROUNDS || !readings.iter().any(is_open) {
-            return apart(readings, &whole, &known);
+            return apart(readings, &whole, &snapshot);
         }
         rounds += 1;
-        let lost = read(&mut readings, &whole.missing, &mut known).await;
+        let lost = read(&mut readings, &whole.missing, &mut snapshot).await;
         together.hosts.retain(|host| !lost.contains(&host.name));
     }
 }
@@ -46,12 +47,12 @@ pub(super) async fn settle(run: &Selection, mut readings: Vec<HostReading>, dige
 async fn read(
     readings: &mut [HostReading],
     missing: &BTreeMap<String, BTreeSet<FactKey>>,
-    known: &mut Snapshot,
+    snapshot: &mut Snapshot,
 ) -> BTreeSet<String> {
     let asked = readings.iter_mut().filter_map(|reading| {
         let keys = missing.get(&reading.host)?;
         let host = reading.result.as_mut().ok()?;
-        let mut facts = known.facts.remove(&reading.host).unwrap_or_default();
+        let mut facts = snapshot.facts.remove(&reading.host).unwrap_or_default();
         let name = reading.host.clone();
         Some(async move {
             let result = gather(&mut host.connection, &name, keys, &mut facts).await;
@@ -61,7 +62,7 @@ async fn read(
     let answers: Vec<(String, Facts, Result<(), GatherError>)> = join_all(asked).await;
     let mut lost = BTreeSet::new();
     for (name, facts, result) in answers {
-        known.facts.insert(name.clone(), facts);
+        snapshot.facts.insert(name.clone(), facts);
         if let Err(error) = result {
             if let Some(reading) = readings.iter_mut().find(|reading| reading.host == name) {
                 let host = std::mem::replace(&mut reading.result, Err(error));
@@ -76,7 +77,7 @@ async fn read(
 }
 
 /// To each host its part of the plan, and what was read of all.
-fn apart(readings: Vec<HostReading>, whole: &Build, known: &Snapshot) -> Vec<HostReading> {
+fn apart(readings: Vec<HostReading>, whole: &Build, snapshot: &Snapshot) -> Vec<HostReading> {
     readings
         .into_iter()
         .map(|reading| {
@@ -86,7 +87,7 @@ fn apart(readings: Vec<HostReading>, whole: &Build, known: &Snapshot) -> Vec<Hos
                 result,
             } = reading;
             let result = result.map(|host| ReadHost {
-                known: known.clone(),
+                snapshot: snapshot.clone(),
                 build: Build {
                     plan: Plan {
                         hosts: whole.plan.host(&name).cloned().into_iter().collect(),

@@ -1,0 +1,197 @@
+//! Reads hosts and plans them in turns until the plan lacks nothing: three rounds of facts at most.
+
+mod together;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::facts::{Fact, FactKey};
+use crate::gather::{GatherError, Reader, gather, in_turn};
+use crate::plan::{Build, Snapshot, build};
+use crate::project::Selection;
+use crate::remote::{Connection, Target};
+use crate::secret::DigestKey;
+
+/// A later look asks only for what the plan found to be missing; what a fourth look would find stays open.
+pub const ROUNDS: usize = 3;
+
+/// How long to wait before work that goes on is looked at again.
+const WORK_PAUSE: Duration = Duration::from_secs(1);
+
+/// Plans one host and reads what the plan lacks, in turns, until nothing is missing or the rounds are used up.
+///
+/// `run` holds that host alone. Mistakes end it: there is nothing to plan for them.
+pub async fn settle(
+    reader: &mut impl Reader,
+    run: &Selection,
+    snapshot: &mut Snapshot,
+    digests: &DigestKey,
+) -> Result<Build, GatherError> {
+    let mut rounds = 0;
+    loop {
+        let build = build(run, snapshot, digests);
+        let Some(host) = run.hosts.first().map(|host| &host.name) else {
+            return Ok(build);
+        };
+        let Some(missing) = build.missing.get(host).filter(|_| rounds < ROUNDS) else {
+            return Ok(build);
+        };
+        rounds += 1;
+        let facts = snapshot.facts.entry(host.clone()).or_default();
+        gather(reader, host, missing, facts).await?;
+    }
+}
+
+/// A host that was read.
+pub struct ReadHost {
+    /// The run, this host alone.
+    pub run: Selection,
+    /// The connection, still open.
+    pub connection: Connection,
+    /// What was read.
+    pub snapshot: Snapshot,
+    /// The plan.
+    pub build: Build,
+}
+
+/// What reading a host came to.
+pub struct HostReading {
+    /// The host.
+    pub host: String,
+    /// How long it took, its login included.
+    pub took: Duration,
+    /// The host as read, or why not.
+    pub result: Result<ReadHost, GatherError>,
+}
+
+/// Something that happened while hosts were read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadingEvent {
+    /// A host's turn has come: it is being connected to.
+    Started {
+        /// The host.
+        host: String,
+    },
+    /// A host is waited for.
+    Waiting {
+        /// The host.
+        host: String,
+        /// For what: "waiting for …".
+        words: String,
+    },
+    /// A host was read, or cannot be.
+    Finished {
+        /// The host.
+        host: String,
+    },
+}
+
+/// Told what happens while hosts are read.
+pub type OnEvent = Arc<dyn Fn(ReadingEvent) + Send + Sync>;
+
+/// Connects to all `targets`, no more than `parallel` at once of those that answer, and plans each host of `run` from what
+/// is read there. Readings come in the order of `targets`. Nothing goes on if this is dropped.
+pub async fn read_hosts(
+    run: &Selection,
+    targets: Vec<Target>,
+    digests: &Arc<DigestKey>,
+    parallel: usize,
+    on_event: &OnEvent,
+) -> Vec<HostReading> {
+    let turns = Arc::new(Semaphore::new(parallel));
+    let mut tasks = JoinSet::new();
+    for (place, target) in targets.into_iter().enumerate() {
+        let run = run.host_alone(&target.name);
+        let (digests, on_event) = (Arc::clone(digests), Arc::clone(on_event));
+        let turns = Arc::clone(&turns);
+        tasks.spawn(async move { (place, read_in_turn(&turns, run, &target, &digests, &on_event).await) });
+    }
+    let mut readings = tasks.join_all().await;
+    readings.sort_by_key(|(place, _)| *place);
+    let readings = readings.into_iter().map(|(_, reading)| reading).collect();
+    Box::pin(together::settle(run, readings, digests)).await
+}
+
+async fn read_in_turn(
+    turns: &Semaphore,
+    run: Selection,
+    target: &Target,
+    digests: &DigestKey,
+    on_event: &OnEvent,
+) -> HostReading {
+    let host = target.name.clone();
+    let mut since = Instant::now();
+    let begin = || {
+        since = Instant::now();
+        on_event(ReadingEvent::Started { host: host.clone() });
+    };
+    let reading = Box::pin(read_host(run, target, digests, on_event));
+    let result = in_turn(turns, begin, reading).await;
+    on_event(ReadingEvent::Finished { host: host.clone() });
+    HostReading {
+        host,
+        took: since.elapsed(),
+        result,
+    }
+}
+
+/// As [`settle`], of a host on which no work of an earlier run goes on: that is waited for, since it may change anything.
+async fn settle_at_rest(
+    connection: &mut Connection,
+    run: &Selection,
+    snapshot: &mut Snapshot,
+    digests: &DigestKey,
+    on_event: &OnEvent,
+) -> Result<Build, GatherError> {
+    let mut build = settle(connection, run, snapshot, digests).await?;
+    let Some(host) = run.hosts.first().map(|host| host.name.clone()) else {
+        return Ok(build);
+    };
+    while let Some(summary) = running_job(snapshot, &host) {
+        on_event(ReadingEvent::Waiting {
+            host: host.clone(),
+            words: format!("waiting for `{summary}` of an earlier run, which lost its connection"),
+        });
+        while running_job(snapshot, &host).is_some() {
+            tokio::time::sleep(WORK_PAUSE).await;
+            let facts = snapshot.facts.entry(host.clone()).or_default();
+            gather(connection, &host, &BTreeSet::from([FactKey::System]), facts).await?;
+        }
+        snapshot.facts.remove(&host);
+        build = settle(connection, run, snapshot, digests).await?;
+    }
+    Ok(build)
+}
+
+fn running_job(snapshot: &Snapshot, host: &str) -> Option<String> {
+    match snapshot.facts.get(host)?.get(&FactKey::System)? {
+        Fact::System(system) => system.running_job().map(|job| job.summary.clone()),
+        _ => None,
+    }
+}
+
+async fn read_host(
+    run: Selection,
+    target: &Target,
+    digests: &DigestKey,
+    on_event: &OnEvent,
+) -> Result<ReadHost, GatherError> {
+    let mut connection = Connection::open(target).await?;
+    let mut snapshot = Snapshot::default();
+    match settle_at_rest(&mut connection, &run, &mut snapshot, digests, on_event).await {
+        Ok(build) => Ok(ReadHost {
+            run,
+            connection,
+            snapshot,
+            build,
+        }),
+        Err(error) => {
+            connection.close().await;
+            Err(error)
+        }
+    }
+}
