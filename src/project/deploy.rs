@@ -1,8 +1,9 @@
 //! `deploys/<name>.toml`: which hosts, which tasks, in which order; in one go or in stages.
 
+use super::entry::{EntrySettings, acting, common_of_use};
 use super::fields::{Fields, Named};
 use super::reader::Source;
-use super::task::{EntrySettings, TaskUse, acting, common_of_use};
+use super::task::TaskUse;
 use crate::error::{Diagnostic, Origin};
 use crate::value::{Kind, Table, Value, advice};
 

@@ -1,8 +1,8 @@
 //! Handlers, what notifies them, and captures: read and checked to the last key. This version does not act on them yet,
 //! and says so once all else about them is right.
 
+use super::entry::{common, definition};
 use super::fields::{Fields, Named};
-use super::task::{common, definition};
 use crate::error::{Diagnostic, Origin, suggestion};
 use crate::value::{Kind, Table};
 

@@ -3,6 +3,7 @@
 mod catalogue;
 mod data;
 mod deploy;
+mod entry;
 mod explain;
 mod fields;
 mod handler;
@@ -25,6 +26,7 @@ use crate::operations::Assets;
 pub use catalogue::{Catalogue, Stack, check_names, described, missing_stacks};
 pub use data::{GroupData, RESERVED, given_data, layers};
 pub use deploy::{Deploy, Stage};
+pub use entry::EntrySettings;
 pub use explain::{Explanation, Given, explain, find_host, host_data};
 pub use fields::Named;
 pub use inventory::{Become, ConnectionSettings, Host, Inventory, LAB_IMAGES, LabSettings};
@@ -32,7 +34,7 @@ pub use jumps::Jump;
 pub use lint::is_name;
 pub use outline::{DeployOutline, InventoryOutline, Outline, outline};
 pub use run::{Filter, Only, SelectedHost, SelectedStage, Selection, Wanted, hosts, matches_nothing, select};
-pub use task::{COMMON_KEYS, EntrySettings, RawOperation, Task, TaskEntry, TaskUse};
+pub use task::{COMMON_KEYS, RawOperation, Task, TaskEntry, TaskUse};
 
 /// A project as it lies on disk.
 #[derive(Debug)]

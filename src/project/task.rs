@@ -1,12 +1,12 @@
 //! `tasks/<folder>/<name>.toml`: an ordered list of operations, and of other tasks in their place.
 
+use super::entry::{EntrySettings, acting, common, common_of_use, definition};
 use super::fields::{Fields, Named};
 use super::handler;
 use super::reader::Source;
-use crate::error::{Diagnostic, Origin, suggestion};
-use crate::operations::{ACTING_KEYS, Definition, OPERATIONS, find};
-use crate::template::is_template;
-use crate::value::{Kind, Table, Value};
+use crate::error::{Diagnostic, Origin};
+use crate::operations::Definition;
+use crate::value::{Table, Value};
 
 /// A task: a file.
 #[derive(Debug)]
@@ -38,19 +38,6 @@ pub enum TaskEntry {
     Operation(Box<RawOperation>),
     /// Another task in this place.
     Include(Box<TaskUse>),
-}
-
-/// What every entry, of a task or of a deploy, may carry.
-#[derive(Clone, Debug, Default)]
-pub struct EntrySettings {
-    /// Its own name.
-    pub name: Option<Value>,
-    /// A bare expression, or a truth value.
-    pub when: Option<Value>,
-    /// A bare expression, or a list.
-    pub for_each: Option<Value>,
-    /// Labels, which `--tags` selects by.
-    pub tags: Vec<Named>,
 }
 
 /// An operation as written, its templates not rendered.
@@ -203,57 +190,6 @@ fn entry(
     }
 }
 
-/// Takes what every entry may carry.
-pub(super) fn common(fields: &mut Fields<'_>) -> EntrySettings {
-    EntrySettings {
-        name: fields
-            .text("name")
-            .map(|name| Value::string(name.name).at(name.origin.as_ref())),
-        when: fields.condition("when"),
-        for_each: fields.listing("for_each"),
-        tags: fields.names("tags"),
-    }
-}
-
-/// Takes what may be said where a task is put to use: its name is that of `--only`, so the same on every host.
-pub(super) fn common_of_use(fields: &mut Fields<'_>) -> EntrySettings {
-    let mut common = common(fields);
-    let is_wrong = |name: &&Value| name.as_str().is_some_and(is_template);
-    if let Some(name) = common.name.as_ref().filter(is_wrong) {
-        fields.mistake(
-            Diagnostic::new("the name of a task cannot be a template")
-                .at_maybe(name.origin.as_ref(), "the same on every host, and for every item")
-                .hint("write it without braces; the items of a `for_each` are told apart without it"),
-        );
-        common.name = None;
-    }
-    common
-}
-
-/// Takes as whom operations act.
-pub(super) fn acting(fields: &mut Fields<'_>) -> Table {
-    let mut acting = Table::new();
-    for key in ACTING_KEYS {
-        let Some(entry) = fields.entry(key) else { continue };
-        let expected = if *key == "become" {
-            "`true` or `false`"
-        } else {
-            "a user's name"
-        };
-        let fits = match &entry.value.kind {
-            Kind::Bool(_) => *key == "become",
-            Kind::String(text) => *key != "become" || is_template(text),
-            _ => false,
-        };
-        if fits {
-            acting.insert((*key).to_owned(), entry);
-        } else {
-            fields.misfit::<()>(key, expected, &entry.value);
-        }
-    }
-    acting
-}
-
 fn include(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Option<TaskUse> {
     let mut fields = Fields::new(table, place, mistakes);
     if let Some(op) = fields.entry("op") {
@@ -278,29 +214,4 @@ fn include(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Opti
         acting,
         origin,
     })
-}
-
-/// The operation that `op` names, and where it does.
-pub(super) fn definition(op: Option<&Value>, place: &Origin) -> Result<(&'static Definition, Origin), Diagnostic> {
-    let Some(op) = op else {
-        return Err(Diagnostic::new("an operation without `op`")
-            .at(place, "nothing says what it does")
-            .hint("write `op = \"…\"`; `homelab operations` lists all"));
-    };
-    let origin = op.origin.as_ref().unwrap_or(place);
-    let Some(name) = op.as_str() else {
-        return Err(Diagnostic::new("`op` must be a string")
-            .at(origin, format!("this is {}", op.shown()))
-            .hint("`homelab operations` lists all"));
-    };
-    find(name)
-        .map(|definition| (definition, origin.clone()))
-        .ok_or_else(|| {
-            Diagnostic::new(format!("there is no operation `{name}`"))
-                .at(origin, "unknown operation")
-                .hint(
-                    suggestion(name, OPERATIONS.iter().map(|definition| definition.name))
-                        .unwrap_or_else(|| "`homelab operations` lists all".to_owned()),
-                )
-        })
 }
