@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::change::{Action, ResourceId};
+use crate::change::{Action, ResourceChange, ResourceId, ResourceKind};
 use crate::facts::overlay::OperationId;
 use crate::plan::PlannedOperation;
 
@@ -82,6 +82,29 @@ pub struct ResourceResult {
     pub action: Action,
     /// How that ended.
     pub end: ResourceEnd,
+}
+
+impl ResourceResult {
+    /// The end of a change.
+    pub(super) fn of(change: &ResourceChange, end: ResourceEnd) -> Self {
+        Self {
+            resource: change.id.clone(),
+            action: change.action,
+            end,
+        }
+    }
+
+    /// The end of a check.
+    pub(super) fn of_check(what: &str, end: ResourceEnd) -> Self {
+        Self {
+            resource: ResourceId {
+                kind: ResourceKind::Check,
+                name: what.to_owned(),
+            },
+            action: Action::RunEachTime,
+            end,
+        }
+    }
 }
 
 /// How a reviewed change ended.

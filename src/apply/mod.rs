@@ -1,7 +1,12 @@
 //! Carrying out a plan: steps on hosts, as events.
 
+mod checks;
 mod events;
+mod halt;
+mod host;
 mod perform;
+mod replan;
+mod result;
 mod run;
 mod segment;
 mod stages;
@@ -20,7 +25,7 @@ use crate::secret::DigestKey;
 
 pub use events::{ApplyEvent, Failure, HostEnd, HostResult, OperationResult, ResourceEnd, ResourceResult, exit_code};
 
-use run::{Halt, gather_failed};
+use halt::{Halt, gather_failed};
 
 /// How a plan is to be applied.
 #[derive(Clone, Debug)]
@@ -52,14 +57,14 @@ pub async fn apply(
     let workers = hosts
         .into_iter()
         .map(|host| {
-            let common = worker::WorkerContext {
+            let context = worker::WorkerContext {
                 turns: Arc::clone(&turns),
                 digests: Arc::clone(digests),
                 options: options.clone(),
                 events: events.clone(),
                 cancelled: cancelled.clone(),
             };
-            worker::start(host, common)
+            worker::start(host, context)
         })
         .collect();
     stages::carry_out(run, workers, unread).await
@@ -83,20 +88,5 @@ async fn cancellation(cancelled: &mut watch::Receiver<bool>) {
     // A sender that is gone cannot cancel any more.
     if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
         std::future::pending::<()>().await;
-    }
-}
-
-fn interrupted() -> Halt {
-    Halt {
-        end: HostEnd::Interrupted,
-        failure: Some(Failure {
-            attempted: "go on".to_owned(),
-            cause: Some(
-                "interrupted: the step under way may still have ended on the host, none began after it".to_owned(),
-            ),
-            exit_code: None,
-            output: String::new(),
-            hint: Some("run the deploy again: it finishes what is left".to_owned()),
-        }),
     }
 }

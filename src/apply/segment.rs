@@ -4,9 +4,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::events::{ApplyEvent, Failure, OperationResult, ResourceEnd};
+use super::events::{ApplyEvent, Failure, OperationResult, ResourceEnd, ResourceResult};
 use super::perform::{StepOptions, attempt, scripts};
-use super::run::line;
 use crate::change::{Outcome, Step};
 use crate::plan::PlannedOperation;
 use crate::remote::{RemoteError, StepAnswer, StepEnd, StepNews, StepScript, Writer};
@@ -196,7 +195,7 @@ impl Progress<'_> {
                 end = line_end(own.iter().map(|(_, answer)| answer.end));
             }
             failure = failure.or_else(|| own.iter().find_map(|(placed, answer)| describe(placed.step, answer)));
-            lines.push(line(change, end));
+            lines.push(ResourceResult::of(change, end));
         }
         OperationResult {
             operation: operation.id.clone(),

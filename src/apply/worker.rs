@@ -9,8 +9,9 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::events::{ApplyEvent, HostResult};
-use super::run::{Halt, HostApply, held_back, lost};
-use super::{ApplyOptions, cancellation, interrupted};
+use super::halt::{Halt, held_back, interrupted, lost};
+use super::host::HostApply;
+use super::{ApplyOptions, cancellation};
 use crate::facts::{FactKey, Facts};
 use crate::plan::HostPlan;
 use crate::remote::{Connection, LockRequest, Writer};
@@ -101,16 +102,16 @@ impl Worker {
 }
 
 /// Begins to work on a host, which waits for orders.
-pub(super) fn start(host: ReadHost, common: WorkerContext) -> Worker {
+pub(super) fn start(host: ReadHost, context: WorkerContext) -> Worker {
     let (orders, ordered) = mpsc::channel(1);
     Worker {
         plan: host.build.plan.hosts[0].clone(),
         orders: Some(orders),
-        task: tokio::spawn(work(host, common, ordered)),
+        task: tokio::spawn(work(host, context, ordered)),
     }
 }
 
-async fn work(host: ReadHost, common: WorkerContext, mut orders: mpsc::Receiver<Order>) -> HostResult {
+async fn work(host: ReadHost, context: WorkerContext, mut orders: mpsc::Receiver<Order>) -> HostResult {
     let ReadHost {
         run,
         mut connection,
@@ -118,29 +119,29 @@ async fn work(host: ReadHost, common: WorkerContext, mut orders: mpsc::Receiver<
         build,
     } = host;
     let mut host_apply = HostApply {
-        run: &run,
+        selection: &run,
         reviewed: &build.plan.hosts[0],
         snapshot,
-        digests: &common.digests,
-        events: &common.events,
-        live_output: common.options.live_output,
+        digests: &context.digests,
+        events: &context.events,
+        live_output: context.options.live_output,
         stage: 0,
         results: Vec::new(),
         spelt_out: BTreeSet::new(),
         notices: Vec::new(),
     };
     let mut took = Duration::ZERO;
-    let mut cancelled = common.cancelled.clone();
+    let mut cancelled = context.cancelled.clone();
     let halt = tokio::select! {
         biased;
         () = cancellation(&mut cancelled) => Some(interrupted()),
-        halt = obey(&mut host_apply, &mut connection, &common, &mut orders, &mut took) => halt,
+        halt = obey(&mut host_apply, &mut connection, &context, &mut orders, &mut took) => halt,
     };
     let round_trips = connection.round_trips();
     connection.close().await;
     let result = host_apply.result(halt, round_trips, took);
     // Nobody listening is no reason to stop.
-    let _ = common.events.send(ApplyEvent::HostFinished { result: result.clone() });
+    let _ = context.events.send(ApplyEvent::HostFinished { result: result.clone() });
     result
 }
 
@@ -148,7 +149,7 @@ async fn work(host: ReadHost, common: WorkerContext, mut orders: mpsc::Receiver<
 async fn obey(
     host_apply: &mut HostApply<'_>,
     connection: &mut Connection,
-    common: &WorkerContext,
+    context: &WorkerContext,
     orders: &mut mpsc::Receiver<Order>,
     took: &mut Duration,
 ) -> Option<Halt> {
@@ -157,12 +158,12 @@ async fn obey(
         return Some(held_back("begin", &why));
     }
     // Nobody closes it: without a turn the host is changed at once.
-    let mut turn = common.turns.acquire().await.ok();
+    let mut turn = context.turns.acquire().await.ok();
     let mut since = Instant::now();
     host_apply.begin();
     let mut request = LockRequest {
-        wait: common.options.lock_wait,
-        ..LockRequest::new(&common.options.who)
+        wait: context.options.lock_wait,
+        ..LockRequest::new(&context.options.who)
     };
     if let Some(path) = host_apply.lock_path() {
         request.path = path;
@@ -182,7 +183,7 @@ async fn obey(
         if matches!(end, Ok(true)) {
             drop(turn.take());
             order = orders.recv().await;
-            turn = common.turns.acquire().await.ok();
+            turn = context.turns.acquire().await.ok();
             since = Instant::now();
         }
     }

@@ -35,7 +35,7 @@ pub(super) fn bind(
     let item = instance.item.as_deref();
     if let Some(why) = instance.unknown {
         return Ok(BoundOperation {
-            id: id(raw, path, raw.common.name.as_ref(), &raw.arguments, item),
+            id: id(raw, path, raw.settings.name.as_ref(), &raw.arguments, item),
             arguments: Table::new(),
             bound: Bound::Unknown(why),
             scope: instance.scope,
@@ -47,7 +47,7 @@ pub(super) fn bind(
     if raw.definition.can_act_as_others() && !says_itself {
         arguments.extend(acting.clone());
     }
-    let name = raw.common.name.as_ref().map(|name| scope.render(name)).transpose()?;
+    let name = raw.settings.name.as_ref().map(|name| scope.render(name)).transpose()?;
     let id = id(raw, path, name.as_ref(), &arguments, item);
     let value = Value::new(Kind::Table(arguments.clone())).at(Some(&raw.origin));
     let bound = match raw.definition.parse(&value) {

@@ -28,23 +28,23 @@ pub(super) struct Instance {
 /// Every time that the entry is wanted: never where `when` says no, several times where `for_each` lists items.
 ///
 /// With `assumes`, what is not known is taken for true.
-pub(super) fn expand(common: &EntrySettings, scope: &Bindings, assumes: bool) -> Result<Vec<Instance>, Diagnostic> {
+pub(super) fn expand(settings: &EntrySettings, scope: &Bindings, assumes: bool) -> Result<Vec<Instance>, Diagnostic> {
     let once = |unknown| Instance {
         item: None,
         scope: scope.clone(),
         unknown,
     };
-    let Some(list) = &common.for_each else {
-        return Ok(match condition(common.when.as_ref(), scope)? {
+    let Some(list) = &settings.for_each else {
+        return Ok(match condition(settings.when.as_ref(), scope)? {
             Answer::No => Vec::new(),
             Answer::Unknown(_) if assumes => vec![once(None)],
             Answer::Unknown(why) => vec![once(Some(why))],
             Answer::Yes => vec![once(None)],
         });
     };
-    let is_for_items = common.when.as_ref().is_some_and(looks_at_item);
+    let is_for_items = settings.when.as_ref().is_some_and(looks_at_item);
     if !is_for_items {
-        match condition(common.when.as_ref(), scope)? {
+        match condition(settings.when.as_ref(), scope)? {
             Answer::No => return Ok(Vec::new()),
             Answer::Unknown(why) if !assumes => return Ok(vec![once(Some(why))]),
             Answer::Unknown(_) | Answer::Yes => {}
@@ -58,7 +58,7 @@ pub(super) fn expand(common: &EntrySettings, scope: &Bindings, assumes: bool) ->
     for (key, item) in keyed(items, list)? {
         let scope = scope.with_item(item);
         let answer = if is_for_items {
-            condition(common.when.as_ref(), &scope)?
+            condition(settings.when.as_ref(), &scope)?
         } else {
             Answer::Yes
         };

@@ -173,7 +173,7 @@ impl<'a> HostBuilder<'a> {
             return;
         };
         let is_entry = place.within.is_empty();
-        let instances = expand(&task_use.common, &self.scope(&place.vars), self.looks_ahead);
+        let instances = expand(&task_use.settings, &self.scope(&place.vars), self.looks_ahead);
         let (_, peers) = self.note_asked(build);
         let instances = match instances {
             Ok(instances) => instances,
@@ -202,7 +202,7 @@ impl<'a> HostBuilder<'a> {
             let wants = match (only.wants(task_use), &instance.item) {
                 (Wanted::Whole, _) => true,
                 (Wanted::Item, Some(item)) => only.wants_item(item),
-                (Wanted::Item, None) => instance.unknown.is_some() && task_use.common.for_each.is_some(),
+                (Wanted::Item, None) => instance.unknown.is_some() && task_use.settings.for_each.is_some(),
                 (Wanted::Not, _) => false,
             };
             if wants {
@@ -231,7 +231,7 @@ impl<'a> HostBuilder<'a> {
             return;
         }
         place.within.push(task_use.origin.clone());
-        let tags = task_use.common.tags.iter().chain(&task.tags);
+        let tags = task_use.settings.tags.iter().chain(&task.tags);
         place.tags.extend(tags.map(|tag| tag.name.clone()));
         if let Some(why) = instance.unknown {
             return self.defer_task(task, &name, above, place, why);
@@ -282,7 +282,7 @@ impl<'a> HostBuilder<'a> {
     fn defer_task(&mut self, task: &Task, name: &str, above: &Position, place: Position, why: String) {
         if !self.has_tag(
             &place.tags,
-            task.operations().flat_map(|operation| &operation.common.tags),
+            task.operations().flat_map(|operation| &operation.settings.tags),
         ) {
             return;
         }
@@ -314,11 +314,11 @@ impl<'a> HostBuilder<'a> {
     }
 
     fn plan_operation(&mut self, raw: &crate::project::RawOperation, place: &Position, build: &mut Build) {
-        if !self.has_tag(&place.tags, &raw.common.tags) {
+        if !self.has_tag(&place.tags, &raw.settings.tags) {
             return;
         }
         let path = format!("{} / {}", self.host.name, place.path);
-        let instances = expand(&raw.common, &self.scope(&place.vars), self.looks_ahead);
+        let instances = expand(&raw.settings, &self.scope(&place.vars), self.looks_ahead);
         let bound = instances.and_then(|instances| {
             let bound = instances
                 .into_iter()

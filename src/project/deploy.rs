@@ -1,6 +1,6 @@
 //! `deploys/<name>.toml`: which hosts, which tasks, in which order; in one go or in stages.
 
-use super::entry::{EntrySettings, acting, common_of_use};
+use super::entry::{EntrySettings, acting, settings_of_use};
 use super::fields::{Fields, Named};
 use super::reader::Source;
 use super::task::TaskUse;
@@ -209,7 +209,7 @@ fn task_use(item: Value, start: &Origin, above: &mut Fields<'_>) -> Option<TaskU
                 name,
                 origin: Some(origin.clone()),
             },
-            common: EntrySettings::default(),
+            settings: EntrySettings::default(),
             vars: Table::new(),
             acting: Table::new(),
             origin,
@@ -230,7 +230,7 @@ fn task_table(table: Table, origin: &Origin, above: &mut Fields<'_>) -> Option<T
     let mut fields = Fields::new(table, origin, &mut mistakes);
     let has_task = fields.has("task") || fields.has_unknown(ENTRY_KEYS);
     let task = fields.text("task");
-    let common = common_of_use(&mut fields);
+    let settings = settings_of_use(&mut fields);
     let vars = fields.fitting_table("vars");
     let acting = acting(&mut fields);
     fields.end("an entry of `tasks`", ENTRY_KEYS);
@@ -241,7 +241,7 @@ fn task_table(table: Table, origin: &Origin, above: &mut Fields<'_>) -> Option<T
     above.mistakes(mistakes);
     Some(TaskUse {
         task: task?,
-        common,
+        settings,
         acting,
         // Without its vars it would seem to lack them.
         vars: vars?,

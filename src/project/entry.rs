@@ -20,7 +20,7 @@ pub struct EntrySettings {
 }
 
 /// Takes what every entry may carry.
-pub(super) fn common(fields: &mut Fields<'_>) -> EntrySettings {
+pub(super) fn settings(fields: &mut Fields<'_>) -> EntrySettings {
     EntrySettings {
         name: fields
             .text("name")
@@ -32,18 +32,18 @@ pub(super) fn common(fields: &mut Fields<'_>) -> EntrySettings {
 }
 
 /// Takes what may be said where a task is put to use: its name is that of `--only`, so the same on every host.
-pub(super) fn common_of_use(fields: &mut Fields<'_>) -> EntrySettings {
-    let mut common = common(fields);
+pub(super) fn settings_of_use(fields: &mut Fields<'_>) -> EntrySettings {
+    let mut settings = settings(fields);
     let is_wrong = |name: &&Value| name.as_str().is_some_and(is_template);
-    if let Some(name) = common.name.as_ref().filter(is_wrong) {
+    if let Some(name) = settings.name.as_ref().filter(is_wrong) {
         fields.mistake(
             Diagnostic::new("the name of a task cannot be a template")
                 .at_maybe(name.origin.as_ref(), "the same on every host, and for every item")
                 .hint("write it without braces; the items of a `for_each` are told apart without it"),
         );
-        common.name = None;
+        settings.name = None;
     }
-    common
+    settings
 }
 
 /// Takes as whom operations act.

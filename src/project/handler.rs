@@ -1,7 +1,7 @@
 //! Handlers, what notifies them, and captures: read and checked to the last key. This version does not act on them yet,
 //! and says so once all else about them is right.
 
-use super::entry::{common, definition};
+use super::entry::{definition, settings};
 use super::fields::{Fields, Named};
 use crate::error::{Diagnostic, Origin, suggestion};
 use crate::value::{Kind, Table};
@@ -34,11 +34,11 @@ pub(super) fn read(tables: Vec<(Table, Origin)>, mistakes: &mut Vec<Diagnostic>)
                     .hint("\"task\" is the end of the task, \"stage\" that of the stage"),
             );
         }
-        let common = common(&mut fields);
+        let settings = settings(&mut fields);
         if let Err(mistake) = definition(op.map(|entry| entry.value).as_ref(), &place) {
             fields.mistake(mistake);
         }
-        match common.name {
+        match settings.name {
             Some(name) => handlers.add(
                 Named {
                     name: name.as_str().unwrap_or_default().to_owned(),

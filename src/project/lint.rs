@@ -211,7 +211,7 @@ fn uses_of(project: &Project) -> impl Iterator<Item = &TaskUse> {
 /// Whether the operations of an entry see an `item`.
 fn has_item(entry: &TaskEntry) -> bool {
     match entry {
-        TaskEntry::Operation(operation) => operation.common.for_each.is_some(),
-        TaskEntry::Include(include) => include.common.for_each.is_some(),
+        TaskEntry::Operation(operation) => operation.settings.for_each.is_some(),
+        TaskEntry::Include(include) => include.settings.for_each.is_some(),
     }
 }

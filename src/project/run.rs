@@ -95,7 +95,7 @@ impl Only {
         let is_match = |glob: &GlobMatcher| {
             glob.is_match(&task.task.name) || task.own_name().is_some_and(|name| glob.is_match(name))
         };
-        let has_items = task.common.for_each.is_some();
+        let has_items = task.settings.for_each.is_some();
         match (&self.task, &self.item) {
             (Some(glob), None) if is_match(glob) => Wanted::Whole,
             (Some(glob), Some(_)) if has_items && is_match(glob) => Wanted::Item,
@@ -258,7 +258,7 @@ fn only(deploy: &Deploy, patterns: &[String]) -> Result<Vec<Only>, Diagnostic> {
             all.push(only);
             continue;
         }
-        if text.contains(':') || !uses().any(|task| task.common.for_each.is_some()) {
+        if text.contains(':') || !uses().any(|task| task.settings.for_each.is_some()) {
             return Err(matches_nothing(text, uses(), &[]));
         }
         all.push(Only {
@@ -299,7 +299,7 @@ fn check_tags(project: &Project, deploy: &Deploy, wanted: &[String]) -> Result<(
     let mut waiting: Vec<&TaskUse> = deploy.stages.iter().flat_map(|stage| &stage.tasks).collect();
     let mut seen: BTreeSet<&str> = BTreeSet::new();
     while let Some(task_use) = waiting.pop() {
-        known.extend(task_use.common.tags.iter().map(|tag| tag.name.as_str()));
+        known.extend(task_use.settings.tags.iter().map(|tag| tag.name.as_str()));
         let Some(task) = project.tasks.get(&task_use.task.name) else {
             continue;
         };
@@ -307,7 +307,7 @@ fn check_tags(project: &Project, deploy: &Deploy, wanted: &[String]) -> Result<(
             continue;
         }
         known.extend(task.tags.iter().map(|tag| tag.name.as_str()));
-        let operations = task.operations().flat_map(|operation| &operation.common.tags);
+        let operations = task.operations().flat_map(|operation| &operation.settings.tags);
         known.extend(operations.map(|tag| tag.name.as_str()));
         waiting.extend(task.includes());
     }

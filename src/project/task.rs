@@ -1,6 +1,6 @@
 //! `tasks/<folder>/<name>.toml`: an ordered list of operations, and of other tasks in their place.
 
-use super::entry::{EntrySettings, acting, common, common_of_use, definition};
+use super::entry::{EntrySettings, acting, definition, settings, settings_of_use};
 use super::fields::{Fields, Named};
 use super::handler;
 use super::reader::Source;
@@ -45,7 +45,7 @@ pub struct RawOperation {
     /// What it does.
     pub definition: &'static Definition,
     /// Name, conditions, labels.
-    pub common: EntrySettings,
+    pub settings: EntrySettings,
     /// The rest: its parameters.
     pub arguments: Table,
     /// Where its `op` is written.
@@ -58,7 +58,7 @@ pub struct TaskUse {
     /// The task's name.
     pub task: Named,
     /// Name, conditions, labels.
-    pub common: EntrySettings,
+    pub settings: EntrySettings,
     /// What it sets of the task's `vars`.
     pub vars: Table,
     /// As whom the task's operations act, where the task itself does not say.
@@ -76,7 +76,7 @@ impl std::fmt::Debug for RawOperation {
 impl TaskUse {
     /// Its own name, where it has one.
     pub fn own_name(&self) -> Option<&str> {
-        self.common.name.as_ref().and_then(Value::as_str)
+        self.settings.name.as_ref().and_then(Value::as_str)
     }
 }
 
@@ -171,7 +171,7 @@ fn entry(
     fields.not_yet(OPERATION_NOT_YET);
     let op = fields.entry("op");
     let notified = fields.names("notify");
-    let common = common(&mut fields);
+    let settings = settings(&mut fields);
     let arguments = fields.rest();
     for name in &notified {
         handlers.check_notify(name, mistakes);
@@ -179,7 +179,7 @@ fn entry(
     match definition(op.map(|entry| entry.value).as_ref(), place) {
         Ok((definition, origin)) => Some(TaskEntry::Operation(Box::new(RawOperation {
             definition,
-            common,
+            settings,
             arguments,
             origin,
         }))),
@@ -200,7 +200,7 @@ fn include(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Opti
         );
     }
     let task = fields.text("include");
-    let common = common_of_use(&mut fields);
+    let settings = settings_of_use(&mut fields);
     let acting = acting(&mut fields);
     let vars = fields.fitting_table("vars");
     fields.end("an `include`", INCLUDE_KEYS);
@@ -209,7 +209,7 @@ fn include(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Opti
     let origin = task.origin.clone().unwrap_or_else(|| place.clone());
     Some(TaskUse {
         task,
-        common,
+        settings,
         vars,
         acting,
         origin,

@@ -28,8 +28,8 @@ pub(super) fn check(project: &Project, is_complete: bool, used: &mut BTreeSet<St
         checker.stack(stack);
     }
     for task_use in uses_of(project) {
-        checker.has_item = task_use.common.for_each.is_some();
-        checker.common(&task_use.common);
+        checker.has_item = task_use.settings.for_each.is_some();
+        checker.settings(&task_use.settings);
         checker.table(&task_use.vars);
         checker.table(&task_use.acting);
     }
@@ -63,11 +63,11 @@ impl<'a> Checker<'a> {
             self.has_item = has_item(entry);
             match entry {
                 TaskEntry::Operation(operation) => {
-                    self.common(&operation.common);
+                    self.settings(&operation.settings);
                     self.table(&operation.arguments);
                 }
                 TaskEntry::Include(include) => {
-                    self.common(&include.common);
+                    self.settings(&include.settings);
                     self.table(&include.vars);
                     self.table(&include.acting);
                 }
@@ -82,15 +82,15 @@ impl<'a> Checker<'a> {
         self.table(&stack.settings);
     }
 
-    fn common(&mut self, common: &EntrySettings) {
-        if let Some(name) = &common.name {
+    fn settings(&mut self, settings: &EntrySettings) {
+        if let Some(name) = &settings.name {
             self.value(name);
         }
-        if let Some(when) = &common.when {
+        if let Some(when) = &settings.when {
             self.expression(when);
         }
         let has_item = std::mem::replace(&mut self.has_item, false);
-        match &common.for_each {
+        match &settings.for_each {
             Some(list) if list.as_str().is_some() => self.expression(list),
             Some(list) => self.value(list),
             None => {}

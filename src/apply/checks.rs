@@ -1,0 +1,112 @@
+//! Checks among the operations: each is tried until it holds or its time is up.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use super::events::{ApplyEvent, Failure, HostEnd, OperationResult, ResourceEnd, ResourceResult};
+use super::halt::Halt;
+use super::host::HostApply;
+use crate::change::{CheckState, Outcome};
+use crate::facts::FactKey;
+use crate::facts::overlay::OperationId;
+use crate::plan::PlannedOperation;
+use crate::remote::Writer;
+
+/// How long to wait before a check is tried again.
+const CHECK_PAUSE: Duration = Duration::from_secs(1);
+
+impl HostApply<'_> {
+    /// Tells the checks of a segment: it holds only such as hold.
+    pub(super) fn tell_checks(&mut self, segment: &[PlannedOperation]) {
+        for operation in segment {
+            if let Outcome::Check { what, .. } = &operation.outcome {
+                self.results.push(OperationResult {
+                    operation: operation.id.clone(),
+                    lines: vec![ResourceResult::of_check(what, ResourceEnd::Holds)],
+                    failure: None,
+                    took: Duration::ZERO,
+                });
+                self.tell_last();
+            }
+        }
+    }
+
+    /// Tries a check at the head of the rest until it holds or its time is up.
+    pub(super) async fn await_check(
+        &mut self,
+        writer: &mut Writer<'_>,
+        mut rest: Vec<PlannedOperation>,
+    ) -> Result<Vec<PlannedOperation>, Halt> {
+        let since = Instant::now();
+        if let Some(check) = failing_check(&rest) {
+            self.tell(ApplyEvent::Started {
+                host: self.reviewed.host.clone(),
+                operation: check.id,
+                doing: format!("waiting for {}", check.what),
+            });
+        }
+        while let Some(FailingCheck {
+            id,
+            what,
+            why,
+            within,
+            asked,
+        }) = failing_check(&rest)
+        {
+            if since.elapsed() >= within {
+                self.results.push(OperationResult {
+                    operation: id,
+                    lines: vec![ResourceResult::of_check(&what, ResourceEnd::Failed)],
+                    failure: Some(Failure {
+                        attempted: format!("verify {what}"),
+                        cause: Some(format!("{why}, after {} s of trying", within.as_secs())),
+                        exit_code: None,
+                        output: String::new(),
+                        hint: None,
+                    }),
+                    took: since.elapsed(),
+                });
+                self.tell_last();
+                return Err(Halt {
+                    end: HostEnd::Failed,
+                    failure: None,
+                });
+            }
+            tokio::time::sleep(CHECK_PAUSE).await;
+            if let Some(facts) = self.snapshot.facts.get_mut(&self.reviewed.host) {
+                for key in asked.iter().filter(|key| matches!(key, FactKey::Check(_))) {
+                    facts.remove(key);
+                }
+            }
+            rest = self.plan_again(writer).await?;
+        }
+        Ok(rest)
+    }
+}
+
+/// A check that does not hold.
+struct FailingCheck {
+    id: OperationId,
+    what: String,
+    why: String,
+    within: Duration,
+    asked: BTreeSet<FactKey>,
+}
+
+fn failing_check(rest: &[PlannedOperation]) -> Option<FailingCheck> {
+    let first = rest.first()?;
+    match &first.outcome {
+        Outcome::Check {
+            what,
+            state: CheckState::Fails(why),
+            within,
+        } => Some(FailingCheck {
+            id: first.id.clone(),
+            what: what.clone(),
+            why: why.clone(),
+            within: *within,
+            asked: first.asked.clone(),
+        }),
+        _ => None,
+    }
+}

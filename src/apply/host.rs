@@ -1,0 +1,63 @@
+//! One host while its plan is carried out: what was reviewed, what is known by now, and what was done.
+
+use std::collections::BTreeSet;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::events::{ApplyEvent, OperationResult};
+use crate::facts::overlay::OperationId;
+use crate::facts::session::Session;
+use crate::facts::{Fact, FactKey};
+use crate::plan::{HostPlan, Snapshot};
+use crate::project::Selection;
+use crate::secret::DigestKey;
+
+/// What applying one host needs.
+pub(super) struct HostApply<'a> {
+    pub(super) selection: &'a Selection,
+    pub(super) reviewed: &'a HostPlan,
+    pub(super) snapshot: Snapshot,
+    pub(super) digests: &'a DigestKey,
+    pub(super) events: &'a UnboundedSender<ApplyEvent>,
+    pub(super) live_output: bool,
+    pub(super) stage: usize,
+    pub(super) results: Vec<OperationResult>,
+    /// What was shown as one line and turned out to be several operations, or one of another name.
+    pub(super) spelt_out: BTreeSet<OperationId>,
+    pub(super) notices: Vec<String>,
+}
+
+impl HostApply<'_> {
+    /// Tells that the host's turn has come.
+    pub(super) fn begin(&self) {
+        self.tell(ApplyEvent::HostStarted {
+            host: self.reviewed.host.clone(),
+        });
+    }
+
+    pub(super) fn tell_last(&self) {
+        if let Some(result) = self.results.last() {
+            self.tell(ApplyEvent::Finished {
+                host: self.reviewed.host.clone(),
+                result: result.clone(),
+            });
+        }
+    }
+
+    pub(super) fn session(&self) -> Option<&Session> {
+        match self.snapshot.facts.get(&self.reviewed.host)?.get(&FactKey::System)? {
+            Fact::System(system) => Some(&system.session),
+            _ => None,
+        }
+    }
+
+    /// Where the lock lies, if not in its usual place: who is not root has it in a folder of theirs.
+    pub(super) fn lock_path(&self) -> Option<String> {
+        Some(self.session()?.unprivileged.as_ref()?.lock_path())
+    }
+
+    pub(super) fn tell(&self, event: ApplyEvent) {
+        // Nobody listening is no reason to stop.
+        let _ = self.events.send(event);
+    }
+}

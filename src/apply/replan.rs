@@ -1,0 +1,100 @@
+//! The rest of a host's plan, made again from what the host is now, and held against the review.
+
+use super::events::{ApplyEvent, Failure, HostEnd};
+use super::halt::{Halt, gather_failed, stale};
+use super::host::HostApply;
+use crate::change::Outcome;
+use crate::plan::{PlannedOperation, compare};
+use crate::remote::Writer;
+use crate::rounds::settle;
+
+const AS_ROOT: &str = "log in as root (`connection.user = \"root\"`), or let the user become root (`connection.become = \"sudo\"` or `\"doas\"`)";
+
+impl HostApply<'_> {
+    /// Reads what has changed and plans what is left, against the review.
+    pub(super) async fn plan_again(&mut self, writer: &mut Writer<'_>) -> Result<Vec<PlannedOperation>, Halt> {
+        let build = settle(writer, self.selection, &mut self.snapshot, self.digests)
+            .await
+            .map_err(|error| gather_failed(&error))?;
+        if let Some(mistake) = build.mistakes.first() {
+            return Err(Halt {
+                end: HostEnd::Failed,
+                failure: Some(Failure {
+                    attempted: format!("plan the rest: {}", mistake.diagnostic),
+                    cause: mistake.diagnostic.labels.first().map(|label| label.text.clone()),
+                    exit_code: None,
+                    output: mistake.diagnostic.causes.join("\n"),
+                    hint: mistake.diagnostic.hint.clone(),
+                }),
+            });
+        }
+        let operations = build
+            .plan
+            .hosts
+            .into_iter()
+            .next()
+            .map(|plan| plan.operations)
+            .unwrap_or_default();
+        let operations: Vec<PlannedOperation> = operations
+            .into_iter()
+            .filter(|operation| operation.stage == self.stage)
+            .collect();
+        for now in &operations {
+            self.check_against_review(now)?;
+        }
+        Ok(operations)
+    }
+
+    fn check_against_review(&mut self, now: &PlannedOperation) -> Result<(), Halt> {
+        let Some(reviewed) = self.reviewed_as(now) else {
+            return Err(stale(&format!("`{}` was not in the review", now.id.slug())));
+        };
+        compare(reviewed, now).map_err(|departure| stale(&departure.to_string()))?;
+        let was_open = matches!(reviewed.outcome, Outcome::Deferred { .. });
+        if reviewed.id != now.id {
+            let shown = reviewed.id.clone();
+            self.spelt_out.insert(shown);
+        }
+        if was_open && matches!(now.outcome, Outcome::Change(_) | Outcome::Ensure { .. }) {
+            self.tell(ApplyEvent::Resolved {
+                host: self.reviewed.host.clone(),
+                operation: Box::new(now.clone()),
+            });
+        }
+        Ok(())
+    }
+
+    /// What was shown for an operation. One whose name hung on something unknown was shown under its place.
+    fn reviewed_as(&self, now: &PlannedOperation) -> Option<&PlannedOperation> {
+        let operations = &self.reviewed.operations;
+        operations.iter().find(|reviewed| reviewed.id == now.id).or_else(|| {
+            operations
+                .iter()
+                .find(|reviewed| matches!(reviewed.outcome, Outcome::Deferred { .. }) && is_below(now, reviewed))
+        })
+    }
+
+    /// What cannot be planned even in its turn, or not carried out by whoever works here.
+    pub(super) fn still_unknown(&self, operation: &PlannedOperation) -> Halt {
+        let why = match &operation.outcome {
+            Outcome::Deferred { why, .. } => why.clone(),
+            _ => "the host does not tell".to_owned(),
+        };
+        let is_root = self.session().is_none_or(|session| session.unprivileged.is_none());
+        Halt {
+            end: HostEnd::Failed,
+            failure: Some(Failure {
+                attempted: format!("carry out `{}`", operation.id.slug()),
+                cause: Some(why),
+                exit_code: None,
+                output: String::new(),
+                hint: (!is_root).then(|| AS_ROOT.to_owned()),
+            }),
+        }
+    }
+}
+
+/// Whether an operation is the one, or of the task, that was shown as one line since it was not known what it comes to.
+fn is_below(now: &PlannedOperation, shown: &PlannedOperation) -> bool {
+    now.stage == shown.stage && (now.origin == shown.origin || now.within.contains(&shown.origin))
+}

@@ -1,0 +1,77 @@
+//! How a host ended: every reviewed operation with its end.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::events::{HostEnd, HostResult, OperationResult, ResourceEnd, ResourceResult};
+use super::halt::Halt;
+use super::host::HostApply;
+use crate::change::{Action, Outcome, ResourceId, ResourceKind};
+use crate::facts::overlay::OperationId;
+use crate::plan::PlannedOperation;
+
+impl HostApply<'_> {
+    /// The host's result: every reviewed operation with its end, those not reached too.
+    pub(super) fn result(self, halt: Option<Halt>, round_trips: u32, took: Duration) -> HostResult {
+        let told: BTreeSet<OperationId> = self.results.iter().map(|result| result.operation.clone()).collect();
+        let mut operations = self.results;
+        let done = self.snapshot.done.get(&self.reviewed.host).cloned().unwrap_or_default();
+        for operation in &self.reviewed.operations {
+            if told.contains(&operation.id) || operation.outcome == Outcome::Unchanged {
+                continue;
+            }
+            if halt.is_none() && self.spelt_out.contains(&operation.id) {
+                continue;
+            }
+            // What was open and turned out not to be wanted is in no later plan of a host that came to its end.
+            let end = if halt.is_none() || done.contains(&operation.id) {
+                ResourceEnd::AlreadySo
+            } else {
+                ResourceEnd::NotReached
+            };
+            operations.push(OperationResult {
+                operation: operation.id.clone(),
+                lines: lines_of(operation, end),
+                failure: None,
+                took: Duration::ZERO,
+            });
+        }
+        // Those that another look found to be so already were told of after the rest.
+        let place = |result: &OperationResult| {
+            let reviewed = &self.reviewed.operations;
+            reviewed.iter().position(|operation| operation.id == result.operation)
+        };
+        operations.sort_by_key(place);
+        let (end, failure) = halt.map_or((HostEnd::Converged, None), |halt| (halt.end, halt.failure));
+        HostResult {
+            host: self.reviewed.host.clone(),
+            end,
+            operations,
+            failure,
+            notices: self.notices,
+            round_trips,
+            took,
+        }
+    }
+}
+
+/// A line for each reviewed change; what was deferred was shown as one.
+fn lines_of(operation: &PlannedOperation, end: ResourceEnd) -> Vec<ResourceResult> {
+    if let Outcome::Check { what, .. } = &operation.outcome {
+        return vec![ResourceResult::of_check(what, end)];
+    }
+    let lines: Vec<ResourceResult> = operation
+        .changes()
+        .iter()
+        .map(|change| ResourceResult::of(change, end))
+        .collect();
+    if !lines.is_empty() {
+        return lines;
+    }
+    let resource = ResourceId {
+        kind: ResourceKind::Operation,
+        name: operation.id.slug().to_owned(),
+    };
+    let action = Action::Update;
+    vec![ResourceResult { resource, action, end }]
+}
