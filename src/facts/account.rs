@@ -4,13 +4,16 @@ mod defaults;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::{Fact, FactKey, UnreadableAnswer};
 use crate::value::Known;
 
 pub use defaults::{AccountDefaults, SkeletonEntry, SkeletonKind};
 
 /// A user.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum UserFact {
     /// There is none of that name.
     Absent,
@@ -19,7 +22,7 @@ pub enum UserFact {
 }
 
 /// A user of the host, in parts unknown if it is yet to be made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// The number.
     pub uid: Known<u32>,
@@ -36,7 +39,8 @@ pub struct User {
 }
 
 /// A group.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum GroupFact {
     /// There is none of that name.
     Absent,
@@ -45,7 +49,7 @@ pub enum GroupFact {
 }
 
 /// A group of the host.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
     /// The number.
     pub gid: Known<u32>,
@@ -100,7 +104,8 @@ fn absent(key: &FactKey) -> Option<Fact> {
     match key {
         FactKey::User(_) => Some(Fact::User(UserFact::Absent)),
         FactKey::Group(_) => Some(Fact::Group(GroupFact::Absent)),
-        FactKey::UserNumber(_) | FactKey::GroupNumber(_) => Some(Fact::Holder(None)),
+        FactKey::UserNumber(_) => Some(Fact::UserNumber(None)),
+        FactKey::GroupNumber(_) => Some(Fact::GroupNumber(None)),
         _ => None,
     }
 }
@@ -184,8 +189,8 @@ impl Database {
         users
             .map(|(name, user)| (FactKey::User(name), Fact::User(UserFact::Present(user))))
             .chain(groups.map(|(name, group)| (FactKey::Group(name), Fact::Group(GroupFact::Present(group)))))
-            .chain(uids.map(|(uid, name)| (FactKey::UserNumber(uid), Fact::Holder(Some(name)))))
-            .chain(gids.map(|(gid, name)| (FactKey::GroupNumber(gid), Fact::Holder(Some(name)))))
+            .chain(uids.map(|(uid, name)| (FactKey::UserNumber(uid), Fact::UserNumber(Some(name)))))
+            .chain(gids.map(|(gid, name)| (FactKey::GroupNumber(gid), Fact::GroupNumber(Some(name)))))
     }
 }
 

@@ -9,11 +9,14 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Fact, FactKey, Installation, UnreadableAnswer};
 use crate::quote::{quote, quote_all};
 
 /// What apt would do on a host, by its own simulation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum InstallationFact {
     /// apt would do this.
     Possible(Simulation),
@@ -32,18 +35,19 @@ pub enum InstallationFact {
 }
 
 /// A simulated run of apt.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Simulation {
     /// Packages that would be installed or upgraded, in apt's order.
     pub installs: Vec<SimulatedInstall>,
     /// Packages that would be removed, in apt's order.
     pub removals: Vec<SimulatedRemoval>,
     /// Paths of the packages that would be upgraded or removed: what is there may change or go.
+    #[serde(with = "super::shared")]
     pub owned: Arc<BTreeSet<String>>,
 }
 
 /// A package that apt would remove.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SimulatedRemoval {
     /// Name.
     pub name: String,
@@ -69,7 +73,7 @@ pub fn line_filter() -> &'static str {
 }
 
 /// A package that apt would install or upgrade.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SimulatedInstall {
     /// Name.
     pub name: String,
@@ -296,7 +300,7 @@ fn simulated_removal(line: &str) -> Option<SimulatedRemoval> {
 }
 
 /// The package lists of a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListsFact {
     /// How long ago they were last fetched, in seconds, by the host's own clock; `None` where there are none.
     pub age: Option<u64>,

@@ -1,5 +1,7 @@
 //! Things that are tried on a host without changing it: ports, pages, and the user's own conditions.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Check, Fact, FactKey, Identity, UnreadableAnswer};
 use crate::quote::quote;
 
@@ -7,7 +9,8 @@ use crate::quote::quote;
 const TRY_FOR: u32 = 10;
 
 /// What a try came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CheckFact {
     /// It holds.
     Holds,

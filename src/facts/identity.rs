@@ -1,9 +1,12 @@
 //! As whom a command runs on a host.
 
+use serde::{Deserialize, Serialize};
+
 use crate::quote::{delimiter, quote};
 
 /// As whom a command runs on a host.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Identity {
     /// As root: nobody else may do what it does.
     Root,

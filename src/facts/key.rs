@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::account::{AccountDefaults, GroupFact, UserFact};
 use super::apt::{InstallationFact, ListsFact};
 use super::check::CheckFact;
@@ -11,10 +13,11 @@ use super::path::{ContentFact, PathFact};
 use super::place::DiskLocation;
 use super::system::SystemFacts;
 use super::unit::UnitFact;
-use super::{Identity, UnreadableAnswer, account, apt, check, package, path, system, unit};
+use super::{Identity, UnreadableAnswer, account, apt, check, package, path, presence, system, unit};
 
 /// The name of one fact of a host.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FactKey {
     /// The operating system and the machine.
     System,
@@ -47,7 +50,7 @@ pub enum FactKey {
 }
 
 /// A wish that apt is asked about.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Installation {
     /// What is wished.
     pub verb: AptVerb,
@@ -64,7 +67,8 @@ pub struct Installation {
 }
 
 /// What apt is to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AptVerb {
     /// Install packages.
     Install,
@@ -89,7 +93,8 @@ impl AptVerb {
 }
 
 /// Something that can be tried on a host without changing it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Check {
     /// A connection to a port comes about.
     Tcp {
@@ -117,7 +122,8 @@ pub enum Check {
 }
 
 /// What is known under a [`FactKey`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fact {
     /// For [`FactKey::System`].
     System(Box<SystemFacts>),
@@ -126,7 +132,7 @@ pub enum Fact {
     /// For [`FactKey::Content`].
     Content(ContentFact),
     /// For [`FactKey::DiskLocation`]; nothing where there is nothing.
-    DiskLocation(Option<DiskLocation>),
+    DiskLocation(#[serde(with = "presence")] Option<DiskLocation>),
     /// For [`FactKey::Package`].
     Package(PackageFact),
     /// For [`FactKey::Installation`].
@@ -141,8 +147,10 @@ pub enum Fact {
     User(UserFact),
     /// For [`FactKey::Group`].
     Group(GroupFact),
-    /// For [`FactKey::UserNumber`] and [`FactKey::GroupNumber`]: the name of whoever has it.
-    Holder(Option<String>),
+    /// For [`FactKey::UserNumber`]: the name of the user that has it.
+    UserNumber(#[serde(with = "presence")] Option<String>),
+    /// For [`FactKey::GroupNumber`]: the name of the group that has it.
+    GroupNumber(#[serde(with = "presence")] Option<String>),
     /// For [`FactKey::AccountDefaults`].
     AccountDefaults(Box<AccountDefaults>),
     /// For any key: the host does not tell, for this reason.

@@ -10,20 +10,25 @@ pub mod overlay;
 pub mod package;
 pub mod path;
 pub mod place;
+mod presence;
 mod probe;
 pub mod session;
+mod shared;
 mod sight;
 pub mod system;
 pub mod unit;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 pub use identity::Identity;
 pub use key::{AptVerb, Check, Fact, FactKey, Family, Installation};
 pub use probe::Probe;
 
 /// All that was read of a host.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Vec<StoredFact>", into = "Vec<StoredFact>")]
 pub struct Facts {
     known: BTreeMap<FactKey, Fact>,
 }
@@ -47,6 +52,28 @@ impl Facts {
     /// The keys under which something is known.
     pub fn keys(&self) -> impl Iterator<Item = &FactKey> {
         self.known.keys()
+    }
+}
+
+/// A fact with its key, as [`Facts`] are stored.
+#[derive(Serialize, Deserialize)]
+struct StoredFact {
+    key: FactKey,
+    fact: Fact,
+}
+
+impl From<Vec<StoredFact>> for Facts {
+    fn from(stored: Vec<StoredFact>) -> Self {
+        Self {
+            known: stored.into_iter().map(|stored| (stored.key, stored.fact)).collect(),
+        }
+    }
+}
+
+impl From<Facts> for Vec<StoredFact> {
+    fn from(facts: Facts) -> Self {
+        let stored = facts.known.into_iter().map(|(key, fact)| StoredFact { key, fact });
+        stored.collect()
     }
 }
 
@@ -120,3 +147,6 @@ pub fn questions(keys: &BTreeSet<FactKey>) -> Vec<Question> {
 fn lines(answer: &[u8]) -> Vec<String> {
     String::from_utf8_lossy(answer).lines().map(str::to_owned).collect()
 }
+
+#[cfg(test)]
+mod examples;

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::account::{GroupFact, UserFact};
 use super::package::PackageFact;
 use super::path::PathFact;
@@ -11,7 +13,7 @@ use super::unit::UnitFact;
 use super::{Fact, FactKey, Facts};
 
 /// The name of an operation on a host: a path that does not depend on positions in files.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct OperationId(pub String);
 
 impl fmt::Display for OperationId {
@@ -28,7 +30,8 @@ impl OperationId {
 }
 
 /// What a change does to what is known.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// From here on this is so.
     Set(FactKey, Fact),
@@ -40,7 +43,8 @@ pub enum Effect {
 const UNIT_FOLDERS: [&str; 3] = ["/usr/lib/systemd/system", "/lib/systemd/system", "/etc/systemd/system"];
 
 /// A set of facts that may be unbounded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FactScope {
     /// One fact.
     Key(FactKey),
@@ -51,7 +55,7 @@ pub enum FactScope {
     /// All packages, and what apt would do.
     Packages,
     /// What is at these paths, and the units among them.
-    Owned(Arc<BTreeSet<String>>),
+    Owned(#[serde(with = "super::shared")] Arc<BTreeSet<String>>),
     /// Units that do not exist now.
     AbsentUnits,
     /// All units.
@@ -209,7 +213,8 @@ impl<'a> Overlay<'a> {
                 | Fact::Unit(UnitFact::Absent)
                 | Fact::User(UserFact::Absent)
                 | Fact::Group(GroupFact::Absent)
-                | Fact::Holder(None),
+                | Fact::UserNumber(None)
+                | Fact::GroupNumber(None),
             ) => Presence::Absent,
             Lookup::Known(Fact::Denied(_)) | Lookup::Since(..) => Presence::Unknown,
             Lookup::Known(_) => Presence::Present,

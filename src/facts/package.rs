@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Fact, FactKey, UnreadableAnswer};
 use crate::quote::quote_all;
 use crate::value::Known;
 
 /// A Debian package on a host.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PackageFact {
     /// Not there; its configuration files may be.
     Absent,

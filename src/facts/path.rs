@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use serde::{Deserialize, Serialize};
+
 use super::place::{self, DiskLocation, Room};
 use super::sight::HIDDEN;
 use super::{Fact, FactKey, UnreadableAnswer};
@@ -15,7 +17,8 @@ use crate::value::Known;
 pub const CONTENT_LIMIT: u64 = 1 << 20;
 
 /// What is at a path, without following a last link.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PathFact {
     /// Nothing.
     Absent,
@@ -24,7 +27,7 @@ pub enum PathFact {
 }
 
 /// Something at a path.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inode {
     /// What it is.
     pub kind: InodeKind,
@@ -37,7 +40,8 @@ pub struct Inode {
 }
 
 /// What something at a path is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum InodeKind {
     /// A regular file.
     File {
@@ -68,12 +72,13 @@ impl Inode {
 }
 
 /// What a file holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ContentFact {
     /// There is no regular file.
     Absent,
     /// The bytes.
-    Bytes(Vec<u8>),
+    Bytes(#[serde(with = "crate::value::bytes")] Vec<u8>),
     /// More than [`CONTENT_LIMIT`].
     TooLarge,
 }

@@ -1,9 +1,11 @@
 //! Where on disks paths lie, and what room there is: read along with the paths themselves.
 
+use serde::{Deserialize, Serialize};
+
 use super::UnreadableAnswer;
 
 /// What a path takes of which file system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiskLocation {
     /// The number of the device.
     pub device: u64,
@@ -14,7 +16,7 @@ pub struct DiskLocation {
 }
 
 /// Room on a file system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Room {
     /// Files take whole blocks of so many bytes.
     pub block: u64,

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::path::Inode;
 
 /// As whom the host's shell works, and who logged in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// Who logged in, and the primary group.
     pub login: Account,
@@ -14,7 +16,7 @@ pub struct Session {
 }
 
 /// A user's name and that of the primary group.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// The user's name.
     pub user: String,
@@ -23,7 +25,7 @@ pub struct Account {
 }
 
 /// Somebody who is not root, at work.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unprivileged {
     /// Who.
     pub account: Account,

@@ -2,14 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::session::{self, Session};
 use super::{Fact, FactKey, UnreadableAnswer};
 
-/// What `facts.…` offers to templates.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+/// The operating system, the machine, and what homelab left on it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SystemFacts {
+    /// What templates see.
+    pub machine: Machine,
+    /// As whom the host's shell works, and who logged in.
+    pub session: Session,
+    /// Work of earlier runs that outlived its connection.
+    pub jobs: Vec<Job>,
+}
+
+/// What `facts.…` offers to templates.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Machine {
     /// `/etc/os-release`.
     pub os: OperatingSystem,
     /// The machine's architecture under both names.
@@ -30,21 +43,15 @@ pub struct SystemFacts {
     pub init: String,
     /// The login user's number; 0 is root.
     pub user_id: u64,
-    /// As whom the host's shell works, and who logged in.
-    #[serde(skip)]
-    pub session: Session,
     /// Set when a reboot is due, with the packages that want it.
     pub reboot_required: Option<Vec<String>>,
-    /// Work of earlier runs that outlived its connection.
-    #[serde(skip)]
-    pub jobs: Vec<Job>,
 }
 
 /// Where work that may outlive its connection leaves its output and its end.
 pub const JOBS: &str = "/var/lib/homelab/jobs";
 
 /// Work that outlived its connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
     /// Its folder's name.
     pub id: String,
@@ -55,7 +62,8 @@ pub struct Job {
 }
 
 /// How such work is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum JobState {
     /// It goes on.
     Running,
@@ -73,7 +81,7 @@ pub enum JobState {
 impl SystemFacts {
     /// That a reboot is due, in words.
     pub fn reboot_notice(&self) -> Option<String> {
-        let packages = self.reboot_required.as_ref()?;
+        let packages = self.machine.reboot_required.as_ref()?;
         let wanted_by = if packages.is_empty() {
             String::new()
         } else {
@@ -106,7 +114,7 @@ impl SystemFacts {
 }
 
 /// A disk.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disk {
     /// Its name below `/dev`: `sda`, `nvme0n1`.
     pub name: String,
@@ -115,7 +123,8 @@ pub struct Disk {
 }
 
 /// What `/etc/os-release` says.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct OperatingSystem {
     /// `ID`: `debian`, `ubuntu`.
     pub id: String,
@@ -128,7 +137,8 @@ pub struct OperatingSystem {
 }
 
 /// One architecture, two names.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Architecture {
     /// dpkg's: `amd64`; empty where there is no dpkg.
     pub dpkg: String,
@@ -196,7 +206,7 @@ pub(super) fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Ve
         .map(|packages| packages.split_whitespace().map(str::to_owned).collect());
     let session = session::parse(&single);
     let mut take = |key: &str| single.remove(key).unwrap_or_default();
-    let facts = SystemFacts {
+    let machine = Machine {
         os: OperatingSystem {
             id: take("os.id"),
             version: take("os.version"),
@@ -217,10 +227,9 @@ pub(super) fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Ve
         user_id: take("user")
             .parse()
             .map_err(|_| UnreadableAnswer::new("`id -u` printed no number"))?,
-        session,
         reboot_required,
-        jobs,
     };
+    let facts = SystemFacts { machine, session, jobs };
     Ok(vec![(FactKey::System, Fact::System(Box::new(facts)))])
 }
 
@@ -277,10 +286,13 @@ mod tests {
             .arg("-m")
             .output()
             .expect("uname runs");
-        assert_eq!(facts.architecture.uname, String::from_utf8_lossy(&uname.stdout).trim());
-        assert!(facts.memory > 1 << 20, "{}", facts.memory);
-        assert!(facts.cpus > 0);
-        assert_ne!(facts.os.id, "");
+        assert_eq!(
+            facts.machine.architecture.uname,
+            String::from_utf8_lossy(&uname.stdout).trim()
+        );
+        assert!(facts.machine.memory > 1 << 20, "{}", facts.machine.memory);
+        assert!(facts.machine.cpus > 0);
+        assert_ne!(facts.machine.os.id, "");
     }
 
     #[test]
@@ -291,11 +303,11 @@ mod tests {
         let Fact::System(facts) = &facts[0].1 else {
             panic!("system facts")
         };
-        assert_eq!(facts.os.codename, "trixie");
-        assert_eq!(facts.hostname, "services-dev");
-        assert_eq!(facts.memory, 2_097_152);
-        assert_eq!(facts.disks[0].size, 1 << 20);
-        assert_eq!(facts.addresses, ["172.17.0.2"]);
+        assert_eq!(facts.machine.os.codename, "trixie");
+        assert_eq!(facts.machine.hostname, "services-dev");
+        assert_eq!(facts.machine.memory, 2_097_152);
+        assert_eq!(facts.machine.disks[0].size, 1 << 20);
+        assert_eq!(facts.machine.addresses, ["172.17.0.2"]);
     }
 
     #[test]

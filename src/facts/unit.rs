@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Fact, FactKey, UnreadableAnswer};
 use crate::quote::quote_all;
 
 /// A systemd unit.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum UnitFact {
     /// systemd finds no such unit.
     Absent,
@@ -15,7 +18,7 @@ pub enum UnitFact {
 }
 
 /// The state of a unit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnitState {
     /// `ActiveState`: `active`, `inactive`, `failed`, `activating` …
     pub active: String,

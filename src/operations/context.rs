@@ -232,7 +232,7 @@ impl<'a> PlanContext<'a> {
     /// The name of the user that has a number.
     pub fn user_with_number(&self, number: u32) -> Result<Option<String>, Stop> {
         match self.get(FactKey::UserNumber(number))? {
-            Fact::Holder(name) => Ok(name),
+            Fact::UserNumber(name) => Ok(name),
             other => Err(misfiled("a user's number", &other)),
         }
     }
@@ -240,7 +240,7 @@ impl<'a> PlanContext<'a> {
     /// The name of the group that has a number.
     pub fn group_with_number(&self, number: u32) -> Result<Option<String>, Stop> {
         match self.get(FactKey::GroupNumber(number))? {
-            Fact::Holder(name) => Ok(name),
+            Fact::GroupNumber(name) => Ok(name),
             other => Err(misfiled("a group's number", &other)),
         }
     }

@@ -146,7 +146,7 @@ impl Bench {
             groups: names(groups),
         };
         self.fact(FactKey::User(name.to_owned()), Fact::User(UserFact::Present(user)))
-            .fact(FactKey::UserNumber(uid), Fact::Holder(Some(name.to_owned())))
+            .fact(FactKey::UserNumber(uid), Fact::UserNumber(Some(name.to_owned())))
     }
 
     pub(super) fn no_user(self, name: &str) -> Self {
@@ -154,7 +154,7 @@ impl Bench {
     }
 
     pub(super) fn free_uid(self, uid: u32) -> Self {
-        self.fact(FactKey::UserNumber(uid), Fact::Holder(None))
+        self.fact(FactKey::UserNumber(uid), Fact::UserNumber(None))
     }
 
     pub(super) fn group(self, name: &str, gid: u32, members: &[&str], primary_of: &[&str]) -> Self {
@@ -172,11 +172,11 @@ impl Bench {
     }
 
     pub(super) fn gid(self, gid: u32, holder: &str) -> Self {
-        self.fact(FactKey::GroupNumber(gid), Fact::Holder(Some(holder.to_owned())))
+        self.fact(FactKey::GroupNumber(gid), Fact::GroupNumber(Some(holder.to_owned())))
     }
 
     pub(super) fn free_gid(self, gid: u32) -> Self {
-        self.fact(FactKey::GroupNumber(gid), Fact::Holder(None))
+        self.fact(FactKey::GroupNumber(gid), Fact::GroupNumber(None))
     }
 
     /// Debian's defaults, with one file in the skeleton.

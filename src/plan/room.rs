@@ -47,7 +47,7 @@ pub(super) fn shortages(operations: &[PlannedOperation], facts: &Facts) -> Vec<D
         }
     }
     let is_root = match facts.get(&FactKey::System) {
-        Some(Fact::System(system)) => system.user_id == 0,
+        Some(Fact::System(system)) => system.machine.user_id == 0,
         _ => true,
     };
     accounts

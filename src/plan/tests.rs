@@ -4,7 +4,7 @@ use crate::facts::account::{AccountDefaults, GroupFact, SkeletonEntry, SkeletonK
 use crate::facts::apt::{InstallationFact, SimulatedInstall, Simulation};
 use crate::facts::package::PackageFact;
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
-use crate::facts::system::SystemFacts;
+use crate::facts::system::{Machine, SystemFacts};
 use crate::facts::unit::UnitFact;
 use crate::project::{Filter, Selection, load, read, select};
 use crate::secret::DigestKey;
@@ -13,7 +13,10 @@ use crate::secret::DigestKey;
 fn answer(key: &FactKey) -> Fact {
     match key {
         FactKey::System => Fact::System(Box::new(SystemFacts {
-            hostname: "web".to_owned(),
+            machine: Machine {
+                hostname: "web".to_owned(),
+                ..Machine::default()
+            },
             ..SystemFacts::default()
         })),
         FactKey::Path(path) if ["/", "/etc", "/etc/apt", "/home"].contains(&path.as_str()) => {
@@ -36,7 +39,8 @@ fn answer(key: &FactKey) -> Fact {
         FactKey::Check(_) => Fact::Check(crate::facts::check::CheckFact::Holds),
         FactKey::User(_) => Fact::User(UserFact::Absent),
         FactKey::Group(_) => Fact::Group(GroupFact::Absent),
-        FactKey::UserNumber(_) | FactKey::GroupNumber(_) => Fact::Holder(None),
+        FactKey::UserNumber(_) => Fact::UserNumber(None),
+        FactKey::GroupNumber(_) => Fact::GroupNumber(None),
         FactKey::AccountDefaults => Fact::AccountDefaults(Box::new(defaults())),
         FactKey::Installation(wish) => Fact::Installation(InstallationFact::Possible(Simulation {
             installs: wish

@@ -73,7 +73,7 @@ impl FactSource for VisibleFacts {
         match &self.system {
             Lookup::Known(Fact::System(facts)) => Ok(self
                 .rendered
-                .get_or_init(|| minijinja::Value::from(minijinja::value::Serde(&**facts)))
+                .get_or_init(|| minijinja::Value::from(minijinja::value::Serde(&facts.machine)))
                 .clone()),
             other => Err(self.why_not(other)),
         }
@@ -122,7 +122,7 @@ pub fn named_key(family: &str, name: &str) -> FactKey {
 /// All of `facts` that templates see, with what was read under `named`, a family and a name.
 pub fn visible_tree(facts: &Facts, named: Option<(&str, &str)>) -> serde_json::Value {
     let mut tree = match facts.get(&FactKey::System) {
-        Some(Fact::System(system)) => serde_json::to_value(system).unwrap_or_default(),
+        Some(Fact::System(system)) => serde_json::to_value(&system.machine).unwrap_or_default(),
         _ => serde_json::Value::default(),
     };
     if let Some((family, name)) = named

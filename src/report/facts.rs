@@ -70,10 +70,10 @@ fn word(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::system::{OperatingSystem, SystemFacts};
+    use crate::facts::system::{Machine, OperatingSystem};
 
     fn debian() -> Value {
-        let facts = SystemFacts {
+        let facts = Machine {
             os: OperatingSystem {
                 id: "debian".to_owned(),
                 codename: "trixie\u{1b}[2J".to_owned(),
@@ -81,7 +81,7 @@ mod tests {
             },
             addresses: vec!["10.0.0.1".to_owned(), "10.0.0.2".to_owned()],
             cpus: 2,
-            ..SystemFacts::default()
+            ..Machine::default()
         };
         serde_json::to_value(facts).unwrap()
     }

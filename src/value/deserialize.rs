@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Entry, Kind, Table, Value, advice};
 use crate::error::{Diagnostic, Origin, suggestion};
@@ -18,7 +18,7 @@ pub fn deserialize<T: DeserializeOwned>(value: &Value) -> Result<T, ValueError> 
     T::deserialize(ValueDeserializer { value })
 }
 
-/// A parameter that may be not known yet.
+/// A value that may not be known yet: `value`, or `{ unknown = "why" }` where it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Known<T> {
     /// It is known.
@@ -41,12 +41,39 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Known<T> {
                 Ok(Known::No(why.to_owned()))
             }
 
-            fn visit_newtype_struct<D: de::Deserializer<'de>>(self, inner: D) -> Result<Self::Value, D::Error> {
+            /// From the deserializer of this module, which knows what is unknown.
+            fn visit_some<D: de::Deserializer<'de>>(self, inner: D) -> Result<Self::Value, D::Error> {
                 T::deserialize(inner).map(Known::Yes)
+            }
+
+            /// From a stored file.
+            fn visit_newtype_struct<D: de::Deserializer<'de>>(self, inner: D) -> Result<Self::Value, D::Error> {
+                Stored::deserialize(inner).map(|stored| match stored {
+                    Stored::Unknown { unknown } => Known::No(unknown),
+                    Stored::Known(value) => Known::Yes(value),
+                })
             }
         }
         deserializer.deserialize_newtype_struct(KNOWN, KnownVisitor(std::marker::PhantomData))
     }
+}
+
+impl<T: Serialize> Serialize for Known<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Yes(value) => Stored::Known(value),
+            Self::No(why) => Stored::Unknown { unknown: why.clone() },
+        }
+        .serialize(serializer)
+    }
+}
+
+/// How a [`Known`] is stored.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Stored<T> {
+    Unknown { unknown: String },
+    Known(T),
 }
 
 /// Why a value does not fit the type it is read as.
@@ -219,6 +246,7 @@ impl<'de> de::Deserializer<'de> for ValueDeserializer<'_> {
     ) -> Result<V::Value, ValueError> {
         match &self.value.kind {
             Kind::Unknown(why) if name == KNOWN => visitor.visit_str(why),
+            _ if name == KNOWN => visitor.visit_some(self),
             _ => visitor.visit_newtype_struct(self),
         }
     }

@@ -2,6 +2,7 @@
 //! secret, and that it is not known yet. Plain TOML or JSON values lose all three.
 
 mod advice;
+pub mod bytes;
 mod deserialize;
 mod keys;
 mod parse;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use homelab::facts::system::SystemFacts;
+use homelab::facts::system::Machine;
 use homelab::operations::OPERATIONS;
 use homelab::project::RESERVED;
 use homelab::schema::FileKind;
@@ -50,7 +50,7 @@ fn every_parameter_is_told_of_where_its_operation_is() {
 #[test]
 fn every_fact_and_every_name_that_data_cannot_have_is_told_of() {
     let part = below("## Templates and expressions");
-    for fact in homelab::report::fact_names(&serde_json::to_value(SystemFacts::default()).unwrap()) {
+    for fact in homelab::report::fact_names(&serde_json::to_value(Machine::default()).unwrap()) {
         let is_told = [format!("`.{fact}`"), format!("`facts.{fact}`")]
             .iter()
             .any(|one| part.contains(one));

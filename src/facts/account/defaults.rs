@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use serde::{Deserialize, Serialize};
+
 use super::super::{Fact, UnreadableAnswer};
 use crate::value::Known;
 
 /// What useradd does unless it is told otherwise.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountDefaults {
     /// The directory in which homes are made.
     pub home_base: String,
@@ -26,7 +28,7 @@ pub struct AccountDefaults {
 }
 
 /// Something that a new home directory holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SkeletonEntry {
     /// Path below the home directory.
     pub path: String,
@@ -37,12 +39,13 @@ pub struct SkeletonEntry {
 }
 
 /// What something in the skeleton is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SkeletonKind {
     /// A directory.
     Directory,
     /// A file with these bytes.
-    File(Known<Vec<u8>>),
+    File(#[serde(with = "crate::value::bytes::known")] Known<Vec<u8>>),
     /// A symbolic link.
     Link(String),
 }

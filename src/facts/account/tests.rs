@@ -72,7 +72,7 @@ fn users_and_groups_are_joined() {
     };
     assert_eq!(facts.get(&user("setup")), Some(&Fact::User(UserFact::Present(setup))));
     assert_eq!(facts.get(&user("none")), Some(&Fact::User(UserFact::Absent)));
-    assert_eq!(facts.get(&FactKey::UserNumber(7)), Some(&Fact::Holder(None)));
+    assert_eq!(facts.get(&FactKey::UserNumber(7)), Some(&Fact::UserNumber(None)));
     let group = Group {
         gid: Known::Yes(65534),
         members: BTreeSet::new(),
@@ -82,7 +82,7 @@ fn users_and_groups_are_joined() {
     assert_eq!(facts.get(&key), Some(&Fact::Group(GroupFact::Present(group))));
     assert_eq!(
         facts.get(&FactKey::GroupNumber(4)),
-        Some(&Fact::Holder(Some("adm".to_owned())))
+        Some(&Fact::GroupNumber(Some("adm".to_owned())))
     );
 }
 

@@ -150,7 +150,7 @@ impl Group {
             Fact::Group(GroupFact::Absent),
         ));
         if let Known::Yes(gid) = group.gid {
-            effects.push(Effect::Set(FactKey::GroupNumber(gid), Fact::Holder(None)));
+            effects.push(Effect::Set(FactKey::GroupNumber(gid), Fact::GroupNumber(None)));
         }
         for member in &group.members {
             if let UserFact::Present(mut user) = context.user(member)? {
@@ -169,7 +169,8 @@ impl Group {
     }
 
     fn effects(&self, group: account::Group, old: Option<u32>) -> Vec<Effect> {
-        let number = |gid: u32, holder: Option<String>| Effect::Set(FactKey::GroupNumber(gid), Fact::Holder(holder));
+        let number =
+            |gid: u32, holder: Option<String>| Effect::Set(FactKey::GroupNumber(gid), Fact::GroupNumber(holder));
         databases_change()
             .chain(old.map(|gid| number(gid, None)))
             .chain(self.gid.map(|gid| number(gid, Some(self.group.clone()))))
@@ -237,7 +238,7 @@ mod tests {
         let mended = change(there(MEDIA).plan());
         assert_eq!(script(&mended), "groupmod -g 1500 -- media");
         assert!(matches!(mended.before, Before::Present(before) if before["gid"] == Attribute::known("1400")));
-        let freed = Effect::Set(FactKey::GroupNumber(1400), Fact::Holder(None));
+        let freed = Effect::Set(FactKey::GroupNumber(1400), Fact::GroupNumber(None));
         assert!(mended.effects.contains(&freed), "{:?}", mended.effects);
     }
 

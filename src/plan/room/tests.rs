@@ -166,7 +166,10 @@ fn the_largest_files_are_named_and_others_than_root_have_less() {
     let mut facts = facts(6, 9);
     assert_eq!(shortages(&operations, &facts), []);
     let user = crate::facts::system::SystemFacts {
-        user_id: 1000,
+        machine: crate::facts::system::Machine {
+            user_id: 1000,
+            ..Default::default()
+        },
         ..Default::default()
     };
     facts.insert(FactKey::System, Fact::System(Box::new(user)));

@@ -6,13 +6,13 @@ use std::sync::LazyLock;
 use serde_json::Value as Json;
 
 use super::data_tables;
-use crate::facts::system::SystemFacts;
+use crate::facts::system::Machine;
 use crate::project::{Project, RESERVED};
 use crate::template::{FACT_FAMILIES, FUNCTIONS, fact_attributes};
 use crate::value::{Kind, Table};
 
 /// The facts that have no name of their own.
-static FACTS: LazyLock<Json> = LazyLock::new(|| serde_json::to_value(SystemFacts::default()).unwrap_or_default());
+static FACTS: LazyLock<Json> = LazyLock::new(|| serde_json::to_value(Machine::default()).unwrap_or_default());
 
 /// What a host's description holds.
 const OF_HOST: &[&str] = &["name", "address", "data"];

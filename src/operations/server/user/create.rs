@@ -179,7 +179,7 @@ impl User {
     }
 
     fn effects(&self, user: account::User) -> Vec<Effect> {
-        let holder = |uid| Effect::Set(FactKey::UserNumber(uid), Fact::Holder(Some(self.user.clone())));
+        let holder = |uid| Effect::Set(FactKey::UserNumber(uid), Fact::UserNumber(Some(self.user.clone())));
         databases_change()
             .chain(self.uid.map(holder))
             .chain([Effect::Set(

@@ -53,7 +53,7 @@ impl User {
             effects.push(Effect::Forget(FactScope::Tree(home.clone()), why));
         }
         if let Known::Yes(uid) = user.uid {
-            effects.push(Effect::Set(FactKey::UserNumber(uid), Fact::Holder(None)));
+            effects.push(Effect::Set(FactKey::UserNumber(uid), Fact::UserNumber(None)));
         }
         effects.extend(Rosters::effects(context, &self.user, Some(user), None)?);
         effects.push(Effect::Set(
@@ -84,7 +84,7 @@ impl User {
             Fact::Group(GroupFact::Absent),
         )];
         if let Known::Yes(gid) = own.gid {
-            effects.push(Effect::Set(FactKey::GroupNumber(gid), Fact::Holder(None)));
+            effects.push(Effect::Set(FactKey::GroupNumber(gid), Fact::GroupNumber(None)));
         }
         Ok(Some(ResourceChange {
             id: group::group_id(&self.user),

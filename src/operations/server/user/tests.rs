@@ -177,7 +177,7 @@ fn refusals_name_what_is_wrong() {
             .no_group("Ann");
         refusal(
             bench
-                .fact(FactKey::UserNumber(7), Fact::Holder(Some("lp".to_owned())))
+                .fact(FactKey::UserNumber(7), Fact::UserNumber(Some("lp".to_owned())))
                 .plan(),
         )
     };

@@ -81,11 +81,11 @@ impl User {
     ) -> Result<Vec<Effect>, Stop> {
         let mut effects: Vec<Effect> = databases_change().collect();
         if let (Known::Yes(old), true) = (&old.uid, old.uid != new.uid) {
-            effects.push(Effect::Set(FactKey::UserNumber(*old), Fact::Holder(None)));
+            effects.push(Effect::Set(FactKey::UserNumber(*old), Fact::UserNumber(None)));
         }
         if let Some(uid) = self.uid {
             let holder = Some(self.user.clone());
-            effects.push(Effect::Set(FactKey::UserNumber(uid), Fact::Holder(holder)));
+            effects.push(Effect::Set(FactKey::UserNumber(uid), Fact::UserNumber(holder)));
         }
         if let (Known::Yes(home), true) = (&old.home, old.group != new.group)
             && home != "/"

@@ -1,0 +1,352 @@
+//! An example of every key and every fact: each is stored and read without loss.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::account::{AccountDefaults, Group, GroupFact, SkeletonEntry, SkeletonKind, User, UserFact};
+use super::apt::{InstallationFact, ListsFact, SimulatedInstall, SimulatedRemoval, Simulation};
+use super::check::CheckFact;
+use super::overlay::{Effect, FactScope};
+use super::package::PackageFact;
+use super::path::{ContentFact, Inode, InodeKind, PathFact};
+use super::place::{DiskLocation, Room};
+use super::session::{Account, Session, Unprivileged};
+use super::system::{Architecture, Disk, Job, JobState, Machine, OperatingSystem, SystemFacts};
+use super::unit::{UnitFact, UnitState};
+use super::{AptVerb, Check, Fact, FactKey, Facts, Identity, Installation};
+use crate::value::Known;
+
+fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+fn names(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| text(name)).collect()
+}
+
+fn account(name: &str) -> Account {
+    Account {
+        user: text(name),
+        group: text(name),
+    }
+}
+
+fn system() -> SystemFacts {
+    SystemFacts {
+        machine: Machine {
+            os: OperatingSystem {
+                id: text("debian"),
+                version: text("13"),
+                codename: text("trixie"),
+                name: text("Debian GNU/Linux 13 (trixie)"),
+            },
+            architecture: Architecture {
+                dpkg: text("amd64"),
+                uname: text("x86_64"),
+            },
+            hostname: text("web"),
+            kernel: text("6.12"),
+            cpus: 2,
+            memory: 1 << 32,
+            disks: vec![Disk {
+                name: text("sda"),
+                size: 1 << 40,
+            }],
+            addresses: vec![text("10.0.0.1")],
+            init: text("systemd"),
+            user_id: 1000,
+            reboot_required: Some(vec![text("libc6")]),
+        },
+        session: Session {
+            login: account("anna"),
+            unprivileged: Some(Unprivileged {
+                account: account("web"),
+                groups: names(&["web", "adm"]),
+                state_folder: text("/home/web/.local/state/homelab"),
+                jobs_are_hidden: true,
+            }),
+        },
+        jobs: [
+            JobState::Running,
+            JobState::Lost,
+            JobState::Ended {
+                code: 100,
+                output: text("E: one"),
+            },
+        ]
+        .map(|state| Job {
+            id: text("0a"),
+            summary: text("apt-get upgrade"),
+            state,
+        })
+        .to_vec(),
+    }
+}
+
+fn installation(verb: AptVerb) -> FactKey {
+    FactKey::Installation(Installation {
+        verb,
+        packages: vec![text("nginx")],
+        recommends: true,
+        auto_remove: false,
+        refreshed: true,
+        without: vec![text("apache2")],
+    })
+}
+
+fn checks() -> [Check; 3] {
+    [
+        Check::Tcp {
+            host: text("db"),
+            port: 5432,
+        },
+        Check::Http {
+            url: text("http://db/"),
+            status: 200,
+            contains: Some(text("ok")),
+        },
+        Check::Command {
+            script: text("true"),
+            by: Identity::User(text("anna")),
+        },
+    ]
+}
+
+fn inode(kind: InodeKind) -> Fact {
+    Fact::Path(PathFact::Present(Inode {
+        kind,
+        owner: text("root"),
+        group: text("root"),
+        mode: 0o644,
+    }))
+}
+
+fn file(digest: Known<String>) -> Fact {
+    inode(InodeKind::File { digest })
+}
+
+fn user() -> User {
+    User {
+        uid: Known::Yes(33),
+        group: Known::Yes(text("web")),
+        home: Known::No(text("`useradd` decides")),
+        shell: Known::Yes(text("/bin/sh")),
+        comment: Known::Yes(String::new()),
+        groups: names(&["adm"]),
+    }
+}
+
+fn group() -> Group {
+    Group {
+        gid: Known::No(text("`groupadd` decides")),
+        members: names(&["anna"]),
+        primary_of: BTreeSet::new(),
+    }
+}
+
+fn defaults() -> AccountDefaults {
+    let entry = |path: &str, kind| SkeletonEntry {
+        path: text(path),
+        mode: 0o755,
+        kind,
+    };
+    AccountDefaults {
+        home_base: text("/home"),
+        shell: text("/bin/sh"),
+        private_groups: true,
+        group: text("users"),
+        home_mode: 0o700,
+        skeleton: vec![
+            entry("d", SkeletonKind::Directory),
+            entry("f", SkeletonKind::File(Known::Yes(b"umask 022\n".to_vec()))),
+            entry("b", SkeletonKind::File(Known::Yes(vec![0xff, 0]))),
+            entry("h", SkeletonKind::File(Known::No(text("too large")))),
+            entry("l", SkeletonKind::Link(text("f"))),
+        ],
+    }
+}
+
+/// What may be known under a key of each kind.
+fn examples() -> Vec<(FactKey, Vec<Fact>)> {
+    let lists = |age, refreshed| Fact::PackageLists(ListsFact { age, refreshed });
+    let lost = text("E: no");
+    vec![
+        (FactKey::System, vec![Fact::System(Box::new(system()))]),
+        (
+            FactKey::Path(text("/etc/x")),
+            vec![
+                Fact::Path(PathFact::Absent),
+                file(Known::Yes(text("00ff"))),
+                file(Known::No(text("may not be read"))),
+                inode(InodeKind::Directory),
+                inode(InodeKind::Link { target: text("y") }),
+                inode(InodeKind::Other),
+            ],
+        ),
+        (
+            FactKey::Content(text("/etc/x")),
+            vec![
+                Fact::Content(ContentFact::Absent),
+                Fact::Content(ContentFact::TooLarge),
+                Fact::Content(ContentFact::Bytes(b"a = \"b\"\n".to_vec())),
+                Fact::Content(ContentFact::Bytes(vec![0xff, 0])),
+            ],
+        ),
+        (
+            FactKey::DiskLocation(text("/etc/x")),
+            vec![
+                Fact::DiskLocation(None),
+                Fact::DiskLocation(Some(DiskLocation {
+                    device: 42,
+                    allocated: 4096,
+                    room: Some(Room {
+                        block: 4096,
+                        bytes: Some((1 << 40, 1 << 30)),
+                        files: None,
+                    }),
+                })),
+            ],
+        ),
+        (
+            FactKey::Package(text("nginx")),
+            vec![
+                Fact::Package(PackageFact::Absent),
+                Fact::Package(PackageFact::Installed {
+                    version: Known::Yes(text("1.2-3")),
+                }),
+                Fact::Package(PackageFact::Broken {
+                    status: text("half-configured"),
+                }),
+            ],
+        ),
+        (
+            installation(AptVerb::Install),
+            vec![
+                Fact::Installation(InstallationFact::Possible(Simulation {
+                    installs: vec![SimulatedInstall {
+                        name: text("nginx"),
+                        old: Some(text("1.1")),
+                        new: text("1.2"),
+                    }],
+                    removals: vec![SimulatedRemoval {
+                        name: text("apache2"),
+                        old: text("2.4"),
+                    }],
+                    owned: Arc::new(names(&["/usr/sbin/nginx"])),
+                })),
+                Fact::Installation(InstallationFact::NoLists),
+                Fact::Installation(InstallationFact::Unrefreshed { output: lost.clone() }),
+                Fact::Installation(InstallationFact::Impossible { output: lost }),
+            ],
+        ),
+        (installation(AptVerb::Remove), Vec::new()),
+        (installation(AptVerb::Upgrade), Vec::new()),
+        (installation(AptVerb::FullUpgrade), Vec::new()),
+        (FactKey::PackageLists, vec![lists(None, false), lists(Some(60), true)]),
+        (
+            FactKey::Unit(text("ssh.service")),
+            vec![
+                Fact::Unit(UnitFact::Absent),
+                Fact::Unit(UnitFact::Present(UnitState {
+                    active: text("active"),
+                    enabled: text("enabled"),
+                    load: text("loaded"),
+                    needs_reload: true,
+                })),
+            ],
+        ),
+    ]
+    .into_iter()
+    .chain(account_examples())
+    .chain(checks().map(|check| {
+        let facts = vec![
+            Fact::Check(CheckFact::Holds),
+            Fact::Check(CheckFact::Fails(text("no answer"))),
+            Fact::Denied(text("`anna` may not work as `web`")),
+        ];
+        (FactKey::Check(check), facts)
+    }))
+    .collect()
+}
+
+fn account_examples() -> Vec<(FactKey, Vec<Fact>)> {
+    vec![
+        (
+            FactKey::User(text("anna")),
+            vec![Fact::User(UserFact::Absent), Fact::User(UserFact::Present(user()))],
+        ),
+        (
+            FactKey::Group(text("web")),
+            vec![Fact::Group(GroupFact::Absent), Fact::Group(GroupFact::Present(group()))],
+        ),
+        (
+            FactKey::UserNumber(33),
+            vec![Fact::UserNumber(None), Fact::UserNumber(Some(text("web")))],
+        ),
+        (FactKey::GroupNumber(33), vec![Fact::GroupNumber(Some(text("web")))]),
+        (
+            FactKey::AccountDefaults,
+            vec![Fact::AccountDefaults(Box::new(defaults()))],
+        ),
+    ]
+}
+
+/// Stored as JSON, as a plan is, and as TOML, as a case is.
+fn stored<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T) -> String {
+    #[derive(Debug, PartialEq, Serialize, serde::Deserialize)]
+    struct Document<T> {
+        value: T,
+    }
+    let json = serde_json::to_string(value).expect("can be stored");
+    assert_eq!(serde_json::from_str::<T>(&json).expect("can be read"), *value, "{json}");
+    let document = Document { value };
+    let toml = toml::to_string(&document).expect("can be stored");
+    assert_eq!(
+        toml::from_str::<Document<T>>(&toml).expect("can be read").value,
+        *value,
+        "{toml}"
+    );
+    json
+}
+
+#[test]
+fn every_key_and_every_fact_is_stored_without_loss() {
+    let mut all = Facts::default();
+    for (key, facts) in examples() {
+        let name = stored(&key);
+        assert!(!name.contains(char::is_uppercase), "{name}");
+        for fact in facts {
+            stored(&fact);
+            stored(&Effect::Set(key.clone(), fact.clone()));
+            all.insert(key.clone(), fact);
+        }
+    }
+    stored(&all);
+    let owned = FactScope::Owned(Arc::new(names(&["/etc/x"])));
+    for scope in [
+        FactScope::Key(FactKey::System),
+        FactScope::AbsentTree(text("/")),
+        FactScope::Everything,
+        owned,
+    ] {
+        stored(&Effect::Forget(scope, text("why")));
+    }
+}
+
+#[test]
+fn what_is_stored_can_be_read_by_people() {
+    assert_eq!(stored(&FactKey::Path(text("/etc/x"))), r#"{"path":"/etc/x"}"#);
+    assert_eq!(stored(&Fact::Path(PathFact::Absent)), r#"{"path":"absent"}"#);
+    assert_eq!(
+        stored(&file(Known::Yes(text("00ff")))),
+        r#"{"path":{"present":{"kind":{"file":{"digest":"00ff"}},"owner":"root","group":"root","mode":420}}}"#
+    );
+    assert_eq!(
+        stored(&Fact::Content(ContentFact::Bytes(b"x\n".to_vec()))),
+        r#"{"content":{"bytes":"x\n"}}"#
+    );
+    assert_eq!(stored(&Fact::UserNumber(None)), r#"{"user_number":"absent"}"#);
+}
