@@ -122,3 +122,38 @@ fn files_stay_small_and_whole() {
         }
     }
 }
+
+#[test]
+fn every_public_function_and_type_is_documented() {
+    let mut items = 0;
+    for path in sources() {
+        let text = std::fs::read_to_string(&path).expect("readable");
+        let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+        for (at, line) in lines.iter().enumerate().filter(|(_, line)| is_public_item(line)) {
+            // Derives and other attributes stand between an item and its comment, some over several lines.
+            let above = lines[..at].iter().rev();
+            let comment = above.take_while(|line| !line.is_empty() && !line.ends_with([';', '}']));
+            let is_documented = comment.into_iter().any(|line| line.starts_with("///"));
+            assert!(is_documented, "{}:{}: {line}", path.display(), at + 1);
+            items += 1;
+        }
+    }
+    assert!(items > 400, "{items} items were looked at");
+}
+
+fn is_public_item(line: &str) -> bool {
+    let Some(item) = line.strip_prefix("pub ") else {
+        return false;
+    };
+    let kinds = [
+        "fn ",
+        "async fn ",
+        "const ",
+        "static ",
+        "struct ",
+        "enum ",
+        "trait ",
+        "type ",
+    ];
+    kinds.iter().any(|kind| item.starts_with(kind))
+}
