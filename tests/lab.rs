@@ -1,9 +1,5 @@
 //! The lab, end to end, on this machine's real Docker engine. What it claims is checked with `docker` and with the host's
 //! own commands.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test may end at the first thing that is not as it should be"
-)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use crate::project::Project;
+use crate::support::project::Project;
 
 /// Stands where `ssh` is looked for, keeps what it was given and what it was fed, and is `ssh` otherwise.
 const RECORDER: &str = r#"#!/bin/sh

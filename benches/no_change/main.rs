@@ -11,20 +11,17 @@
 )]
 
 mod floor;
-#[path = "../../tests/deploy/host.rs"]
-#[expect(dead_code, reason = "the tests use the rest")]
-mod host;
-#[path = "../../tests/deploy/project.rs"]
-#[expect(dead_code, reason = "the tests use the rest")]
-mod project;
 mod proxy;
+#[path = "../../tests/support/mod.rs"]
+#[expect(dead_code, reason = "the tests use the rest")]
+mod support;
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use floor::Floor;
-use project::Project;
 use proxy::Proxy;
+use support::project::Project;
 
 /// Pairs of runs unless the command line says otherwise.
 const PAIRS: usize = 11;

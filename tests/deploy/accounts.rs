@@ -1,8 +1,8 @@
 //! An account and what belongs to it, on an empty host of each Debian: planned in full, made, kept, mended, and gone again.
 
-use crate::host::Host;
-use crate::project::Project;
-use crate::review::{Review, applied};
+use crate::deploy::review::{Review, applied};
+use crate::support::host::Host;
+use crate::support::project::Project;
 
 const BOTH: &str = "[hosts.alpha]\nlab = true\n[hosts.beta]\nlab = { image = 'debian:12' }\n";
 

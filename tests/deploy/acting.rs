@@ -3,10 +3,10 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::bad_input::Guarded;
-use crate::host::Host;
-use crate::people::{inventory, settle};
-use crate::project::{Project, Ran};
+use crate::deploy::bad_input::Guarded;
+use crate::deploy::people::{inventory, settle};
+use crate::support::host::Host;
+use crate::support::project::{Project, Ran};
 
 /// Anna's and the runner's files are where only they can be, and each command tells who ran it.
 const TASK: &str = r#"

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::host::Host;
-use crate::project::Project;
-use crate::repository::{Package, fetch_lists, only_repository, publish};
+use crate::deploy::repository::{Package, fetch_lists, only_repository, publish};
+use crate::support::host::Host;
+use crate::support::project::Project;
 
 const WANTED: Package<'_> = Package {
     name: "wanted",

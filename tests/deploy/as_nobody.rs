@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use homelab::facts::{AptVerb, FactKey, Installation, questions};
 
-use crate::host::Host;
-use crate::project::Project;
-use crate::repository::{Package, fetch_lists, install_only, publish};
-use crate::snapshot::{self, LoginPaths};
+use crate::deploy::repository::{Package, fetch_lists, install_only, publish};
+use crate::support::host::Host;
+use crate::support::project::Project;
+use crate::support::snapshot::{self, LoginPaths};
 
 const OLD: Package<'_> = Package {
     name: "lab-one",

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::net::TcpListener;
 
-use crate::project::Project;
+use crate::support::project::Project;
 
 /// A project whose host is a port of this machine on which nobody may knock.
 pub(crate) struct Guarded {

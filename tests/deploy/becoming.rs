@@ -1,9 +1,9 @@
 //! Ways to be somebody else than who logged in: `doas`, and another user than root.
 
-use crate::bad_input::Guarded;
-use crate::host::Host;
-use crate::people::{PASSWORD, inventory, is_deployed, project, settle};
-use crate::project::{Project, Ran};
+use crate::deploy::bad_input::Guarded;
+use crate::deploy::people::{PASSWORD, inventory, is_deployed, project, settle};
+use crate::support::host::Host;
+use crate::support::project::{Project, Ran};
 
 fn deploy(project: &Project, code: i32) -> Ran {
     project

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::host::Host;
-use crate::project::{Project, text};
+use crate::support::host::Host;
+use crate::support::project::{Project, text};
 
 const TWO: &[(&str, &str)] = &[(
     "inventories/dev.toml",

@@ -1,6 +1,6 @@
 //! What shells are answered while a command is typed, as they ask for it: through the environment.
 
-use crate::project::{Project, text};
+use crate::support::project::{Project, text};
 
 const FILES: &[(&str, &str)] = &[
     (

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::project::{Project, text};
+use crate::support::project::{Project, text};
 
 /// A file whose validation takes its time; the folder above it is there on every Debian.
 const SLOW: &str = "[[operation]]

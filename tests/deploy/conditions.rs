@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use crate::host::Host;
-use crate::project::{Project, Ran};
-use crate::review::Review;
+use crate::deploy::review::Review;
+use crate::support::host::Host;
+use crate::support::project::{Project, Ran};
 
 const LOG: &str = "/opt/ran";
 

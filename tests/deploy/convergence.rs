@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::host::Host;
-use crate::project::{Project, Ran};
-use crate::review::{Review, applied};
-use crate::snapshot::{self, Listing, LoginPaths, changed};
+use crate::deploy::review::{Review, applied};
+use crate::support::host::Host;
+use crate::support::project::{Project, Ran};
+use crate::support::snapshot::{self, Listing, LoginPaths, changed};
 
 const ASKED_FOR: &[&str] = &["prometheus-node-exporter", "unattended-upgrades", "apt-listchanges"];
 const DROP_IN: &str = "/etc/apt/apt.conf.d/52unattended-upgrades-local";

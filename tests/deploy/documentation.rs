@@ -8,7 +8,7 @@ use homelab::project::RESERVED;
 use homelab::schema::FileKind;
 use serde_json::Value;
 
-use crate::project::Project;
+use crate::support::project::Project;
 
 const PAGE: &str = include_str!("../../docs/language.md");
 
@@ -111,7 +111,7 @@ fn the_keys_said_not_to_be_in_this_version_are_those_that_are_refused() {
         "state = \"restarted\"",
         "\"reloaded\"",
     ];
-    let keys = crate::not_yet::PLACES.iter().flat_map(|place| place.keys);
+    let keys = crate::deploy::not_yet::PLACES.iter().flat_map(|place| place.keys);
     let refused: BTreeSet<&str> = keys.map(|(key, _)| *key).chain(others).collect();
     assert_eq!(quoted, refused);
 }

@@ -3,8 +3,8 @@
 use std::process::{Child, Output, Stdio};
 use std::time::Duration;
 
-use crate::host::Host;
-use crate::project::{Project, text};
+use crate::support::host::Host;
+use crate::support::project::{Project, text};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

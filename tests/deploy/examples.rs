@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::host::Host;
-use crate::project::{Project, Ran};
+use crate::support::host::Host;
+use crate::support::project::{Project, Ran};
 
 const PAGE: &str = include_str!("../../docs/language.md");
 

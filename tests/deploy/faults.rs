@@ -7,7 +7,7 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::project::Project;
+use crate::support::project::Project;
 
 /// A run of the tool with a folder of its own for its control socket.
 pub(crate) struct Victim {

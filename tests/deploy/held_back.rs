@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::host::Host;
-use crate::project::{Project, Ran};
+use crate::support::host::Host;
+use crate::support::project::{Project, Ran};
 
 const INVENTORY: &str = "[hosts.alpha]\nlab = true\n[hosts.beta]\nlab = true\n[hosts.gone]\naddress = '127.0.0.1'\nconnection = { port = 1 }\n";
 const STAGES: &str = "[[stage]]\nname = 'first'\nhosts = ['*']\ntasks = ['test/first']\nserial = 1\nmax_fail = 0\n

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::host::Host;
-use crate::project::{Project, Ran, text};
+use crate::support::host::Host;
+use crate::support::project::{Project, Ran, text};
 
 const TASK: &str = "[[operation]]\nop = 'files.put'\ndest = '/opt/large'\nsrc = 'large'\n";
 

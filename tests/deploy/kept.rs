@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::host::Host;
-use crate::project::{Project, text};
+use crate::support::host::Host;
+use crate::support::project::{Project, text};
 
 const TASK: &str = "[[operation]]\nop = 'files.put'\ndest = '/opt/a'\ncontent = 'a'\n
 [[operation]]\nop = 'files.put'\ndest = '/opt/large'\nsrc = 'large'\n";

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::project::Project;
+use crate::support::project::Project;
 
 #[test]
 fn operations_are_listed_and_told_about() {

@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
-use crate::people::{PASSWORD, is_deployed, large, project, settle};
-use crate::project::Project;
+use crate::deploy::people::{PASSWORD, is_deployed, large, project, settle};
+use crate::support::project::Project;
 
 #[test]
 fn this_machine_needs_no_ssh() {
@@ -31,7 +31,7 @@ fn this_machine_needs_no_ssh() {
         let output = project.command(arguments).env("PATH", &path).output().unwrap();
         (
             output.status.code(),
-            crate::project::text(&output.stdout) + &crate::project::text(&output.stderr),
+            crate::support::project::text(&output.stdout) + &crate::support::project::text(&output.stderr),
         )
     };
     let (code, said) = run(&["deploy", "dev", "all", "--dry-run", "--detailed-exitcode"]);

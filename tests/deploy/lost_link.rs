@@ -4,10 +4,10 @@
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::faults::Victim;
-use crate::host::Host;
-use crate::project::{Project, text};
-use crate::repository::{Package, fetch_lists, only_repository, publish};
+use crate::deploy::faults::Victim;
+use crate::deploy::repository::{Package, fetch_lists, only_repository, publish};
+use crate::support::host::Host;
+use crate::support::project::{Project, text};
 
 const INSTALL: &str = "[[operation]]\nop = 'apt.packages'\npackages = ['slow']\n";
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::host::Host;
-use crate::project::{Project, Ran, text};
+use crate::support::host::Host;
+use crate::support::project::{Project, Ran, text};
 
 const NAMES: [&str; 10] = ["h0", "h1", "h2", "h3", "h4", "h5", "h6", "h7", "h8", "h9"];
 /// How long ssh tries to connect.

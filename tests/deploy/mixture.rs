@@ -1,10 +1,10 @@
 //! Plans in which some things are known and some are not: what is not known is as little as can be.
 
-use crate::host::Host;
-use crate::project::Project;
-use crate::repository::{Package, install_only};
-use crate::review::{Review, applied};
-use crate::snapshot::{self, changed};
+use crate::deploy::repository::{Package, install_only};
+use crate::deploy::review::{Review, applied};
+use crate::support::host::Host;
+use crate::support::project::Project;
+use crate::support::snapshot::{self, changed};
 
 const CONFIGURATION: &str = "# made by its package\nport = 1\ncolour = blue\n";
 const UNIT: &str = "[Service]\nExecStart=/bin/sleep infinity\n\n[Install]\nWantedBy=multi-user.target\n";

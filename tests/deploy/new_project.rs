@@ -1,7 +1,7 @@
 //! `homelab init`: the project that it makes, deployed to a real lab host.
 
-use crate::host::Host;
-use crate::project::Project;
+use crate::support::host::Host;
+use crate::support::project::Project;
 
 #[test]
 fn a_new_project_deploys_to_a_lab_host_at_once_and_then_has_nothing_to_do() {

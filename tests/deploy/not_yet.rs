@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use crate::bad_input::Guarded;
+use crate::deploy::bad_input::Guarded;
 
 /// A file of the project with a key to fill in, which is `@`.
 pub(crate) struct Place {

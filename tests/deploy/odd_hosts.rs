@@ -3,8 +3,8 @@
 use std::net::TcpListener;
 use std::time::Instant;
 
-use crate::people::{is_deployed, project, settle};
-use crate::project::Project;
+use crate::deploy::people::{is_deployed, project, settle};
+use crate::support::project::Project;
 
 const FILES: &str = "[[operation]]\nop = 'files.directory'\npath = '/opt/-rf'\n
 [[operation]]\nop = 'files.put'\ndest = '/opt/-rf/--help'\ncontent = 'a'\n
@@ -61,14 +61,14 @@ fn noise_before_sudo_asks() {
     host.inside("sed -i '1i echo noise; echo Password: >&2; umask 077' /home/anna/.bashrc");
     let mut command = project.command(&["deploy", "people", "all", "--yes"]);
     let output = command
-        .env("HOMELAB_BECOME_PASSWORD", crate::people::PASSWORD)
+        .env("HOMELAB_BECOME_PASSWORD", crate::deploy::people::PASSWORD)
         .output()
         .unwrap();
     assert_eq!(
         output.status.code(),
         Some(0),
         "{}",
-        crate::project::text(&output.stderr)
+        crate::support::project::text(&output.stderr)
     );
     is_deployed(&host);
 }

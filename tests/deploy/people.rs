@@ -1,7 +1,7 @@
 //! A lab host as a machine that people log in to: `anna`, who is not root.
 
-use crate::host::Host;
-use crate::project::Project;
+use crate::support::host::Host;
+use crate::support::project::Project;
 
 /// The password of `anna` on the host.
 pub(crate) const PASSWORD: &str = "correct horse 'battery' $staple";

@@ -1,7 +1,7 @@
 //! What cannot be done to accounts and their files: said in its place before anything is done.
 
-use crate::accounts::{accounts, both, project};
-use crate::host::Host;
+use crate::deploy::accounts::{accounts, both, project};
+use crate::support::host::Host;
 
 #[test]
 fn what_cannot_be_done_is_said_in_its_place_and_nothing_is_done() {

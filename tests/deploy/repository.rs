@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::host::Host;
+use crate::support::host::Host;
 
 const FOLDER: &str = "/srv/repository";
 

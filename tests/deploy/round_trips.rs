@@ -2,10 +2,10 @@
 
 use homelab::operations::OPERATIONS;
 
-use crate::host::Host;
-use crate::project::{Project, Ran};
-use crate::repository::{Package, install_only, publish};
-use crate::snapshot;
+use crate::deploy::repository::{Package, install_only, publish};
+use crate::support::host::Host;
+use crate::support::project::{Project, Ran};
+use crate::support::snapshot;
 
 /// How many operations of each kind the longer task has.
 const COPIES: usize = 4;

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::host::Host;
-use crate::project::{Project, Ran, text};
+use crate::support::host::Host;
+use crate::support::project::{Project, Ran, text};
 
 const TASK: &str = "[[operation]]\nop = 'files.put'\ndest = '/opt/a'\ncontent = 'a'\n
 [[operation]]\nop = 'server.shell'\ncommands = ['touch /opt/ran']\nunless = 'touch /run/asked; sleep 5; test -e /opt/ran'\n";

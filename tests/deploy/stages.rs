@@ -1,7 +1,7 @@
 //! Stages, batches and the facts of other hosts, on two lab hosts.
 
-use crate::host::Host;
-use crate::project::Project;
+use crate::support::host::Host;
+use crate::support::project::Project;
 
 const DEPLOY: &str = r#"
 [[stage]]

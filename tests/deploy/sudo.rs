@@ -5,9 +5,9 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 
-use crate::host::Host;
-use crate::people::{PASSWORD, inventory, is_deployed, project, settle};
-use crate::project::{Project, Ran, text};
+use crate::deploy::people::{PASSWORD, inventory, is_deployed, project, settle};
+use crate::support::host::Host;
+use crate::support::project::{Project, Ran, text};
 
 const DEPLOY: &[&str] = &["deploy", "people", "all", "--yes"];
 /// A password that no other test has, since processes are searched for it.

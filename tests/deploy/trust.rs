@@ -4,8 +4,8 @@ use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use crate::host::Host;
-use crate::project::{Project, text};
+use crate::support::host::Host;
+use crate::support::project::{Project, text};
 
 const LAB: &str = "[hosts.inner]\nlab = true\n[hosts.outer]\nlab = true\n";
 

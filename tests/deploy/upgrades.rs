@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::host::Host;
-use crate::project::Project;
-use crate::repository::{Package, install_only, publish};
-use crate::snapshot::{self, LoginPaths, changed};
+use crate::deploy::repository::{Package, install_only, publish};
+use crate::support::host::Host;
+use crate::support::project::Project;
+use crate::support::snapshot::{self, LoginPaths, changed};
 
 const UPGRADE: &str = "[[operation]]
 op = 'apt.update'

@@ -3,11 +3,11 @@
 
 use std::process::Stdio;
 
-use crate::host::Host;
-use crate::people::{inventory, settle};
-use crate::project::{Project, Ran};
-use crate::review::Review;
-use crate::snapshot::{self, LoginPaths};
+use crate::deploy::people::{inventory, settle};
+use crate::deploy::review::Review;
+use crate::support::host::Host;
+use crate::support::project::{Project, Ran};
+use crate::support::snapshot::{self, LoginPaths};
 
 const HOME: &str = r#"
 [[operation]]
@@ -151,7 +151,7 @@ const DRY: &[&str] = &["--dry-run", "--detailed-exitcode", "-v"];
 
 /// A host where `anna` logs in with a way to root that is none.
 fn annas(project: &Project) -> Host<'_> {
-    project.write("templates/large", crate::people::large());
+    project.write("templates/large", crate::deploy::people::large());
     let host = project.up("dev", "alpha");
     settle(&host, project, "");
     host.inside(
@@ -194,7 +194,7 @@ fn the_own_files_are_deployed_and_the_lock_is_the_own() {
     assert_eq!(host.inside("tail -n 1 /home/anna/.profile"), "umask 027\n");
     assert_eq!(
         host.inside("sha256sum </home/anna/large").split(' ').next(),
-        Some(homelab::secret::sha256_hex(&crate::people::large()).as_str())
+        Some(homelab::secret::sha256_hex(&crate::deploy::people::large()).as_str())
     );
     assert_eq!(
         host.inside("stat -c '%U %a' /home/anna/.local/state/homelab /home/anna/.local/state/homelab/lock"),

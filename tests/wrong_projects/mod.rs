@@ -2,11 +2,8 @@
 //!
 //! A case of `cases/` marks where its mistakes are. Here it is seen to that every mistake is told at its word, once, and
 //! with a next step, that nothing else is told, and that the text is the one that somebody read and found helpful.
-//! `HOMELAB_WRITE_TEXTS=1 cargo test --test wrong_projects` writes what is told into the cases: read it before you commit.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test may end at the first thing that is not as it should be"
-)]
+//! `HOMELAB_WRITE_TEXTS=1 cargo test --test cases wrong_projects` writes what is told into the cases: read it before you
+//! commit.
 
 mod case;
 
@@ -15,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use case::{Case, Mark};
+use libtest_mimic::{Failed, Trial};
 use serde_json::Value as Json;
 
 /// Fewer cases would leave kinds of mistakes out.
@@ -26,13 +24,32 @@ fn folder(name: &str) -> PathBuf {
         .join(name)
 }
 
-fn cases() -> Vec<Case> {
+/// A test a case, and one of the project that they spoil.
+pub(crate) fn trials() -> Vec<Trial> {
     let mut paths: Vec<PathBuf> = fs::read_dir(folder("cases"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
     paths.sort();
-    paths.iter().map(|path| Case::read(path, &folder("base"))).collect()
+    assert!(paths.len() >= AT_LEAST, "{} cases", paths.len());
+    let cases = paths.into_iter().map(|path| {
+        let name = format!("wrong_projects::{}", path.file_stem().unwrap().to_string_lossy());
+        Trial::test(name, move || is_told_well(&path))
+    });
+    let right = Trial::test("wrong_projects::the_right_project_is_right", || {
+        the_right_project_is_right();
+        Ok(())
+    });
+    cases.chain([right]).collect()
+}
+
+/// Every mistake is told at its word and with a next step.
+fn is_told_well(path: &Path) -> Result<(), Failed> {
+    let failures = failures(&Case::read(path, &folder("base")));
+    if failures.is_empty() {
+        return Ok(());
+    }
+    Err(format!("{}:\n    {}", path.display(), failures.join("\n    ")).into())
 }
 
 fn copy_folder(from: &Path, to: &Path) {
@@ -186,31 +203,10 @@ fn mark(case: &Case, place: &Json, is_first: bool) -> Mark {
     }
 }
 
-#[test]
 fn the_right_project_is_right() {
     let right = tempfile::tempdir().unwrap();
     copy_folder(&folder("base"), right.path());
     let (code, stdout, stderr) = homelab(right.path(), &["check"]);
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
     assert!(stdout.starts_with("nothing wrong: 4 plans"), "{stdout}");
-}
-
-#[test]
-fn every_mistake_is_told_at_its_word_and_with_a_next_step() {
-    let cases = cases();
-    assert!(cases.len() >= AT_LEAST, "{} cases", cases.len());
-    let mut failing = Vec::new();
-    for case in &cases {
-        let failures = failures(case);
-        if !failures.is_empty() {
-            failing.push(format!("{}\n    {}", case.name, failures.join("\n    ")));
-        }
-    }
-    assert!(
-        failing.is_empty(),
-        "{} of {} cases fail:\n{}",
-        failing.len(),
-        cases.len(),
-        failing.join("\n")
-    );
 }

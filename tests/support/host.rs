@@ -4,7 +4,7 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::project::{Project, text};
+use super::project::{Project, text};
 
 /// A lab host that is up.
 pub(crate) struct Host<'a> {

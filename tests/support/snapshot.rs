@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use crate::host::Host;
+use super::host::Host;
 
 /// Kind, mode, owner, size, times, target and digest of every file, by path. `/run` and `/tmp` are file systems of their
 /// own; access times are left out, since looking changes them.
@@ -76,7 +76,7 @@ impl LoginPaths {
     /// Reads the committed list; a path without a reason is no part of it.
     pub(crate) fn committed() -> Self {
         let mut set = GlobSetBuilder::new();
-        let list = include_str!("../paths-that-logging-in-changes.txt");
+        let list = include_str!("paths-that-logging-in-changes.txt");
         for line in list.lines().filter(|line| line.starts_with('/')) {
             let (path, reason) = line.split_once("  ").unwrap_or((line, ""));
             assert!(!reason.trim().is_empty(), "no reason is given for {path}");

@@ -1,11 +1,6 @@
 //! `homelab deploy`, end to end, on real lab hosts. What it claims is checked on the host with the system's own commands.
 //!
 //! Each test has a project in a folder of its own, and so a lab of its own; both go when it ends, however it ends.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test may end at the first thing that is not as it should be"
-)]
-
 mod accounts;
 mod acting;
 mod apt_lock;
@@ -22,7 +17,6 @@ mod ends;
 mod examples;
 mod faults;
 mod held_back;
-mod host;
 mod jump;
 mod kept;
 mod language;
@@ -35,13 +29,11 @@ mod not_yet;
 mod odd_hosts;
 mod output;
 mod people;
-mod project;
 mod refused;
 mod repository;
 mod review;
 mod round_trips;
 mod silent;
-mod snapshot;
 mod stages;
 mod sudo;
 mod trust;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::host::Host;
+use super::host::Host;
 
 /// A project that is nobody else's; its lab goes when it is dropped.
 pub(crate) struct Project(tempfile::TempDir);

@@ -1,10 +1,6 @@
 //! Right projects spoilt in many small ways, as hands do it: how much of that `homelab check` finds, and on the right line.
 //!
 //! Whether a spoilt project is wrong is decided by rule, not by looking at what is found (`places::Class`, `is_harmful`).
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test may end at the first thing that is not as it should be"
-)]
 
 mod places;
 

@@ -1,0 +1,5 @@
+//! What tests on lab hosts share: projects in folders of their own, hosts, and what is on them.
+
+pub(crate) mod host;
+pub(crate) mod project;
+pub(crate) mod snapshot;
