@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::assets::Assets;
+use super::run_as::RunAs;
 use crate::change::{NotKnown, Stop};
 use crate::error::{Diagnostic, Origin};
 use crate::facts::account::{AccountDefaults, GroupFact, UserFact};
@@ -33,11 +34,12 @@ pub struct PlanContext<'a> {
     digests: &'a DigestKey,
     pub(super) scope: &'a Bindings,
     asked: RefCell<BTreeSet<FactKey>>,
-    identity: RefCell<Identity>,
+    run_as: &'a RunAs,
 }
 
 impl<'a> PlanContext<'a> {
-    /// A context over `overlay` for the operation with `arguments`, written at `place`, whose templates see `scope`.
+    /// A context over `overlay` for the operation with `arguments`, written at `place`, whose templates see `scope`, and which
+    /// runs as `run_as` says.
     pub fn new(
         overlay: Overlay<'a>,
         arguments: &'a Table,
@@ -45,6 +47,7 @@ impl<'a> PlanContext<'a> {
         assets: &'a Arc<Assets>,
         digests: &'a DigestKey,
         scope: &'a Bindings,
+        run_as: &'a RunAs,
     ) -> Self {
         Self {
             overlay: RefCell::new(overlay),
@@ -54,7 +57,7 @@ impl<'a> PlanContext<'a> {
             digests,
             scope,
             asked: RefCell::default(),
-            identity: RefCell::default(),
+            run_as,
         }
     }
 
@@ -63,14 +66,9 @@ impl<'a> PlanContext<'a> {
         self.asked.borrow().clone()
     }
 
-    /// Says as whom the operation acts.
-    pub fn act_as(&self, identity: Identity) {
-        self.identity.replace(identity);
-    }
-
-    /// As whom the operation acts.
+    /// The user that the operation runs as.
     pub fn identity(&self) -> Identity {
-        self.identity.borrow().clone()
+        self.run_as.identity()
     }
 
     /// As whom homelab works on the host, once it was read. No operation changes that.
@@ -118,13 +116,18 @@ impl<'a> PlanContext<'a> {
     pub fn mistake(&self, argument: &str, title: impl Into<String>, label: impl Into<String>) -> Diagnostic {
         let written = self.origin_of(argument);
         let mistake = Diagnostic::new(title).at(written, label);
-        let entry = self.arguments.get(argument);
+        let entry = self.entry(argument);
         mistake.at_maybe(entry.and_then(Entry::key_apart), "used here")
     }
 
     /// Where an argument is written; for one that is not given, where the operation is.
+    fn entry(&self, argument: &str) -> Option<&Entry> {
+        let own = self.arguments.get(argument);
+        own.or_else(|| self.run_as.entry(argument).map(|(_, entry)| entry))
+    }
+
     pub(super) fn origin_of(&self, argument: &str) -> &Origin {
-        let entry = self.arguments.get(argument);
+        let entry = self.entry(argument);
         entry
             .and_then(|entry| entry.value.origin.as_ref())
             .unwrap_or(self.place)

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
 
 use super::Operation;
-use super::acting::{self, Acts};
+use super::run_as::{RunAs, RunAsSupport, direct};
 use super::wording::{Parameter, schema_of};
 use crate::error::{Diagnostic, Origin};
 use crate::value::{Table, Value, ValueError, deserialize, keys_of};
@@ -21,8 +21,8 @@ pub(super) trait Define: Operation + DeserializeOwned + JsonSchema + 'static {
     const MAIN_ARGUMENT: &'static str;
     /// One that can be planned, as it is written in a task.
     const EXAMPLE: &'static str;
-    /// What acting as somebody means for it.
-    const ACTS: Acts = Acts::AsItself;
+    /// What running as another user means for it.
+    const RUN_AS: RunAsSupport = RunAsSupport::None;
 }
 
 /// A line of the table of operations.
@@ -35,7 +35,7 @@ pub struct Definition {
     pub main_argument: &'static str,
     /// One that can be planned, as it is written in a task.
     pub example: &'static str,
-    acts: Acts,
+    run_as: RunAsSupport,
     parse: fn(&Value) -> Result<Box<dyn Operation>, ValueError>,
     schema: fn() -> Schema,
     keys: fn() -> &'static [&'static str],
@@ -48,7 +48,7 @@ impl Definition {
             summary: T::SUMMARY,
             main_argument: T::MAIN_ARGUMENT,
             example: T::EXAMPLE,
-            acts: T::ACTS,
+            run_as: T::RUN_AS,
             parse: |parameters| deserialize::<T>(parameters).map(|operation| Box::new(operation) as Box<dyn Operation>),
             schema: schema_of::<T>,
             keys: keys_of::<T>,
@@ -60,15 +60,17 @@ impl Definition {
         (self.keys)()
     }
 
-    /// Whether it makes a difference to it as whom it acts.
-    pub fn can_act_as_others(&self) -> bool {
-        self.acts != Acts::AsItself
+    /// Whether running as another user makes a difference to it.
+    pub fn can_run_as_others(&self) -> bool {
+        self.run_as != RunAsSupport::None
     }
 
-    /// The mistake that parameters do not fit; `arguments` are those that were read, `place` is where the operation is.
-    pub fn misfit(&self, error: ValueError, arguments: &Table, place: &Origin) -> Diagnostic {
+    /// The mistake that parameters do not fit: `arguments` and `run_as` are those that were read, `place` is where the
+    /// operation is.
+    pub fn misfit(&self, error: ValueError, arguments: &Table, run_as: &RunAs, place: &Origin) -> Diagnostic {
         let title = format!("invalid parameters of `{}`", self.name);
-        let Some((key, entry)) = error.key().and_then(|key| arguments.get_key_value(key)) else {
+        let written = |key| arguments.get_key_value(key).or_else(|| run_as.entry(key));
+        let Some((key, entry)) = error.key().and_then(written) else {
             return error.into_diagnostic(title, Some(place));
         };
         let expected = match key.as_str() {
@@ -85,11 +87,11 @@ impl Definition {
         misfit.unwrap_or_else(|| error.into_diagnostic(title, Some(place)))
     }
 
-    /// The operation with `parameters`, a table, in which `become` and `become_user` may say as whom it acts.
+    /// The operation with `parameters`, a table, running as `run_as` says.
     ///
     /// Errors: a parameter that is unknown, missing or of the wrong type, at its position.
-    pub fn parse(&self, parameters: &Value) -> Result<Box<dyn Operation>, ValueError> {
-        acting::parse(self.name, self.acts, parameters, self.parse)
+    pub fn parse(&self, parameters: &Value, run_as: &RunAs) -> Result<Box<dyn Operation>, ValueError> {
+        direct(self.name, self.run_as, run_as, || (self.parse)(parameters))
     }
 
     /// A JSON Schema (draft 7) of the table of parameters, in which nothing is referred to.

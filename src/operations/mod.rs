@@ -3,13 +3,13 @@
 //! An operation looks at facts and says what it wants changed; it has no other way to a host. A new one is a file, its
 //! `mod` line and a line in [`OPERATIONS`].
 
-mod acting;
 mod apt;
 mod assets;
 mod context;
 mod definition;
 mod files;
 mod parameters;
+mod run_as;
 mod server;
 mod systemd;
 mod verify;
@@ -22,10 +22,10 @@ use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use definition::Define;
 
-pub use acting::ACTING_KEYS;
 pub use assets::Assets;
 pub use context::PlanContext;
 pub use definition::Definition;
+pub use run_as::{BECOME_KEYS, RunAs};
 pub use wording::{Parameter, schema_of};
 
 /// An operation with its parameters, ready to be planned.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Assets, Define, Definition, Operation, PlanContext};
+use super::{Assets, Define, Definition, Operation, PlanContext, RunAs};
 use crate::change::{NotKnown, Outcome, ResourceChange, Step, Stop};
 use crate::error::{Diagnostic, Origin, SourceFile};
 use crate::facts::account::{AccountDefaults, Group, GroupFact, SkeletonEntry, SkeletonKind, User, UserFact};
@@ -19,6 +19,7 @@ use crate::value::{Kind, Known, Table, Value, parse_toml};
 pub(super) struct Bench {
     operation: Box<dyn Operation>,
     arguments: Table,
+    run_as: RunAs,
     place: Origin,
     facts: Facts,
     assets: Arc<Assets>,
@@ -38,11 +39,13 @@ impl Bench {
 
     fn of(definition: &Definition, parameters: &str) -> Self {
         let file = SourceFile::new("t.toml", parameters);
-        let arguments = parse_toml(&file).expect("valid TOML");
+        let mut arguments = parse_toml(&file).expect("valid TOML");
+        let run_as = RunAs::take(&mut arguments);
         let value = Value::new(Kind::Table(arguments.clone()));
         Self {
-            operation: definition.parse(&value).expect("parameters that fit"),
+            operation: definition.parse(&value, &run_as).expect("parameters that fit"),
             arguments,
+            run_as,
             place: Origin::new(&file, 0..1),
             facts: Facts::default(),
             assets: Arc::default(),
@@ -230,7 +233,15 @@ impl Bench {
             self.data.clone(),
             Err("not read".to_owned()),
         ));
-        let context = PlanContext::new(overlay, &self.arguments, &self.place, &self.assets, &key, &scope);
+        let context = PlanContext::new(
+            overlay,
+            &self.arguments,
+            &self.place,
+            &self.assets,
+            &key,
+            &scope,
+            &self.run_as,
+        );
         self.operation.plan(&context)
     }
 

@@ -1,68 +1,112 @@
-//! An operation as written, bound to a host: templates rendered, parameters read.
+//! An operation as written, bound to a host: templates rendered, parameters read, the user to run as resolved.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::PeerKeys;
 use super::expand::Instance;
+use super::position::Position;
 use crate::error::{Diagnostic, Origin};
+use crate::facts::FactKey;
 use crate::facts::overlay::OperationId;
-use crate::operations::{ACTING_KEYS, Operation};
+use crate::operations::{Operation, RunAs};
 use crate::project::RawOperation;
 use crate::template::Bindings;
 use crate::value::{Entry, Kind, Table, Value};
 
-/// An operation bound to a host.
+/// An operation bound to a host: all that planning it takes, beside the facts at its point of the plan.
 pub(super) struct BoundOperation {
     pub(super) id: OperationId,
-    pub(super) arguments: Table,
+    /// Whether it stands for all of a task that is decided later.
+    pub(super) is_whole_task: bool,
+    /// The task that it is shown under.
+    pub(super) task: String,
+    pub(super) origin: Origin,
+    pub(super) position: Arc<Position>,
+    /// The host's own facts that it was bound from.
+    pub(super) asked: BTreeSet<FactKey>,
+    /// The facts of other hosts that it was bound from.
+    pub(super) peers: PeerKeys,
     pub(super) bound: Bound,
-    /// What its templates see, the item included.
-    pub(super) scope: Bindings,
 }
 
 /// What binding came to.
 pub(super) enum Bound {
     /// It is ready to be planned.
-    Ready(Box<dyn Operation>),
-    /// Something that decides it, or a parameter, is not known yet.
+    Ready(Box<Ready>),
+    /// Something that decides it, or a parameter, is not known yet, for this reason.
     Unknown(String),
 }
 
-/// `raw` in one of the cases in which it is wanted, below `path`; `acting` is as whom, where it does not say so itself.
+/// An operation with its parameters, and what planning it looks at beside facts.
+pub(super) struct Ready {
+    pub(super) operation: Box<dyn Operation>,
+    pub(super) arguments: Table,
+    pub(super) run_as: Arc<RunAs>,
+    /// What its templates see, the item included.
+    pub(super) bindings: Bindings,
+}
+
+/// Binds `raw` to a host, in one of the cases in which it is wanted.
+///
+/// Errors: a template that does not work, or parameters that do not fit.
 pub(super) fn bind(
     raw: &RawOperation,
     instance: Instance,
-    path: &str,
-    acting: &Table,
+    host: &str,
+    position: &Arc<Position>,
 ) -> Result<BoundOperation, Diagnostic> {
+    let path = format!("{host} / {}", position.path);
     let item = instance.item.as_deref();
-    if let Some(why) = instance.unknown {
-        return Ok(BoundOperation {
-            id: id(raw, path, raw.settings.name.as_ref(), &raw.arguments, item),
-            arguments: Table::new(),
-            bound: Bound::Unknown(why),
-            scope: instance.scope,
-        });
-    }
-    let scope = instance.scope;
-    let mut arguments = scope.render_table(&raw.arguments)?;
-    let says_itself = ACTING_KEYS.iter().any(|key| arguments.contains_key(*key));
-    if raw.definition.can_act_as_others() && !says_itself {
-        arguments.extend(acting.clone());
-    }
-    let name = raw.settings.name.as_ref().map(|name| scope.render(name)).transpose()?;
-    let id = id(raw, path, name.as_ref(), &arguments, item);
-    let value = Value::new(Kind::Table(arguments.clone())).at(Some(&raw.origin));
-    let bound = match raw.definition.parse(&value) {
-        Ok(operation) => Bound::Ready(operation),
-        Err(error) => match &error.unknown {
-            Some(why) => Bound::Unknown(why.clone()),
-            None => return Err(raw.definition.misfit(error, &arguments, &raw.origin)),
-        },
-    };
-    Ok(BoundOperation {
+    let of = |id, bound| BoundOperation {
         id,
-        arguments,
+        is_whole_task: false,
+        task: position.path.clone(),
+        origin: raw.origin.clone(),
+        position: Arc::clone(position),
+        asked: BTreeSet::new(),
+        peers: position.peers.clone(),
         bound,
-        scope,
-    })
+    };
+    if let Some(why) = instance.unknown {
+        let id = id(raw, &path, raw.settings.name.as_ref(), &raw.arguments, item);
+        return Ok(of(id, Bound::Unknown(why)));
+    }
+    let bindings = instance.bindings;
+    let mut arguments = bindings.render_table(&raw.arguments)?;
+    let run_as = nearest(RunAs::take(&mut arguments), position, raw);
+    let name = raw
+        .settings
+        .name
+        .as_ref()
+        .map(|name| bindings.render(name))
+        .transpose()?;
+    let id = id(raw, &path, name.as_ref(), &arguments, item);
+    let value = Value::new(Kind::Table(arguments.clone())).at(Some(&raw.origin));
+    match raw.definition.parse(&value, &run_as) {
+        Ok(operation) => Ok(of(
+            id,
+            Bound::Ready(Box::new(Ready {
+                operation,
+                arguments,
+                run_as,
+                bindings,
+            })),
+        )),
+        Err(error) => match &error.unknown {
+            Some(why) => Ok(of(id, Bound::Unknown(why.clone()))),
+            None => Err(raw.definition.misfit(error, &arguments, &run_as, &raw.origin)),
+        },
+    }
+}
+
+/// What the operation says of the user to run as, else what is said above it, where that makes a difference to it.
+fn nearest(own: RunAs, position: &Position, raw: &RawOperation) -> Arc<RunAs> {
+    if own.is_given() || !raw.definition.can_run_as_others() {
+        Arc::new(own)
+    } else {
+        Arc::clone(&position.run_as)
+    }
 }
 
 /// The id does not depend on positions: inserting an operation must not rename the others.
@@ -92,9 +136,12 @@ fn main_text(main: Option<&Entry>) -> String {
 }
 
 /// Two operations of one id, as a mistake.
-pub(super) fn twice(id: &OperationId, origin: &Origin, first: &Origin) -> Diagnostic {
+pub(super) fn duplicate(id: &OperationId, origin: &Origin, first: &Origin) -> Diagnostic {
     Diagnostic::new(format!("two operations are called `{}`", id.slug()))
         .at(origin, "the second one")
         .at(first, "the first one")
         .hint("give one of them a `name`, or each item a `name` of its own")
 }
+
+#[cfg(test)]
+mod tests;

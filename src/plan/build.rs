@@ -1,10 +1,12 @@
-//! From a run and facts to a plan: stage by stage, and in each stage host by host.
+//! From a selection and facts to a plan: stage by stage, and in each stage host by host.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::host::HostBuilder;
+use super::given::Given;
+use super::host::HostPlanner;
 use super::visible::{Asked, VisibleFacts};
+use super::walk::Peers;
 use super::{Build, HostPlan, Snapshot};
 use crate::facts::overlay::Overlay;
 use crate::facts::{Fact, FactKey, Facts};
@@ -12,38 +14,43 @@ use crate::project::Selection;
 use crate::secret::DigestKey;
 use crate::template::FactSource;
 
-/// The facts of other hosts, as templates see them.
-pub(super) type Peers = Arc<BTreeMap<String, Arc<dyn FactSource>>>;
-
-/// Plans `run` from what is known.
+/// Plans `selection` from what was read.
 ///
 /// With no facts at all it still finds every mistake that needs none, and says which facts it wants first.
-pub fn build(run: &Selection, known: &Snapshot, digests: &DigestKey) -> Build {
+pub fn build(selection: &Selection, snapshot: &Snapshot, digests: &DigestKey) -> Build {
     let mut build = Build::default();
     let nothing = Facts::default();
     let asked = Asked::default();
-    let mut builders: Vec<HostBuilder<'_>> = run
+    let mut planners: Vec<HostPlanner<'_>> = selection
         .hosts
         .iter()
         .map(|host| {
-            let facts = known.facts.get(&host.name).unwrap_or(&nothing);
-            HostBuilder::new(run, host, facts, known, digests, &asked)
+            let facts = snapshot.facts.get(&host.name).unwrap_or(&nothing);
+            HostPlanner::new(Given {
+                selection,
+                host,
+                facts,
+                snapshot,
+                digests,
+                asked: asked.clone(),
+                assumes_true: false,
+            })
         })
         .collect();
-    for builder in &mut builders {
-        builder.begin(&mut build);
+    for planner in &planners {
+        planner.begin(&mut build);
     }
-    for stage in 0..run.stages.len() {
+    for stage in 0..selection.stages.len() {
         // As the hosts are when the stage begins.
-        let peers = peers(run, known, &builders, &asked);
-        for builder in &mut builders {
-            builder.plan_stage(stage, &peers, &mut build);
+        let peers = peers(selection, snapshot, &planners, &asked);
+        for planner in &mut planners {
+            planner.plan_stage(stage, &peers, &mut build);
         }
     }
-    for builder in builders {
-        let name = builder.name().to_owned();
-        let facts = known.facts.get(&name).unwrap_or(&nothing);
-        let operations = builder.end(&mut build);
+    for planner in planners {
+        let name = planner.name().to_owned();
+        let facts = snapshot.facts.get(&name).unwrap_or(&nothing);
+        let operations = planner.end(&mut build);
         let (notices, has_leftovers) = match facts.get(&FactKey::System) {
             Some(Fact::System(system)) => (system.notices(), !system.jobs.is_empty()),
             _ => (Vec::new(), false),
@@ -59,17 +66,17 @@ pub fn build(run: &Selection, known: &Snapshot, digests: &DigestKey) -> Build {
 }
 
 /// Every host of the run, be it planned here or not.
-fn peers(run: &Selection, known: &Snapshot, builders: &[HostBuilder<'_>], asked: &Asked) -> Peers {
+fn peers(selection: &Selection, snapshot: &Snapshot, planners: &[HostPlanner<'_>], asked: &Asked) -> Peers {
     let mut peers: BTreeMap<String, Arc<dyn FactSource>> = BTreeMap::new();
     let nothing = Facts::default();
-    for name in run.stages.iter().flat_map(|stage| &stage.hosts) {
+    for name in selection.stages.iter().flat_map(|stage| &stage.hosts) {
         if peers.contains_key(name) {
             continue;
         }
-        let visible = if let Some(builder) = builders.iter().find(|builder| builder.name() == name) {
-            VisibleFacts::new(name, builder.overlay(), asked)
+        let visible = if let Some(planner) = planners.iter().find(|planner| planner.name() == name) {
+            VisibleFacts::new(name, planner.overlay(), asked)
         } else {
-            let facts = known.facts.get(name).unwrap_or(&nothing);
+            let facts = snapshot.facts.get(name).unwrap_or(&nothing);
             VisibleFacts::new(name, &Overlay::new(facts), asked)
         };
         peers.insert(name.clone(), Arc::new(visible));

@@ -36,35 +36,35 @@ pub struct Found {
     pub hosts: Vec<String>,
 }
 
-/// Checks `reading`, and plans every deploy of `scope` on every inventory of it that has hosts for it.
+/// Checks `loaded`, and plans every deploy of `request` on every inventory of it that has hosts for it.
 ///
 /// Errors: an inventory or a deploy that does not exist.
-pub fn check(reading: &LoadedProject, scope: &CheckRequest) -> Result<Checked, Diagnostic> {
-    let project = &reading.project;
+pub fn check(loaded: &LoadedProject, request: &CheckRequest) -> Result<Checked, Diagnostic> {
+    let project = &loaded.project;
     let mut checked = Checked::default();
-    for mistake in &reading.mistakes {
+    for mistake in &loaded.mistakes {
         checked.add(mistake, None);
     }
-    let is_readable = |folder: &str, name: &str| !reading.broken.contains(&format!("{folder}/{name}.toml"));
-    let inventories = names(scope.inventory.as_ref(), project.inventories.keys());
-    let deploys = names(scope.deploy.as_ref(), project.deploys.keys());
+    let is_readable = |folder: &str, name: &str| !loaded.broken.contains(&format!("{folder}/{name}.toml"));
+    let inventories = names(request.inventory.as_ref(), project.inventories.keys());
+    let deploys = names(request.deploy.as_ref(), project.deploys.keys());
     for name in inventories.iter().filter(|name| is_readable("inventories", name)) {
         project.inventory(name)?;
     }
     let wants_data = |path: &String| path.starts_with("group_data/") || path.starts_with("inventories/");
-    let mut only = Only::default();
-    let mut runs: Vec<Selection> = Vec::new();
-    let is_planned = !reading.broken.iter().any(wants_data);
+    let mut only = OnlyMatches::default();
+    let mut selections: Vec<Selection> = Vec::new();
+    let is_planned = !loaded.broken.iter().any(wants_data);
     for deploy in deploys.iter().filter(|name| is_readable("deploys", name)) {
         project.deploy(deploy)?;
         let mut unmatched: Option<Diagnostic> = None;
         let mut is_matched = false;
         for inventory in inventories.iter().filter(|name| is_readable("inventories", name)) {
-            match select(project, inventory, deploy, &scope.filter) {
-                Ok(run) => {
+            match select(project, inventory, deploy, &request.filter) {
+                Ok(selection) => {
                     is_matched = true;
                     if is_planned {
-                        runs.push(run);
+                        selections.push(selection);
                     }
                 }
                 Err(mistake) => unmatched = Some(unmatched.unwrap_or(mistake)),
@@ -75,12 +75,12 @@ pub fn check(reading: &LoadedProject, scope: &CheckRequest) -> Result<Checked, D
             checked.add(&mistake, None);
         }
     }
-    for (run, build) in runs.iter().zip(builds(&runs)) {
+    for (selection, build) in selections.iter().zip(builds(&selections)) {
         checked.pairs += 1;
-        only.note(run, &build);
-        checked.add_build(build, &run.inventory);
+        only.note(selection, &build);
+        checked.add_build(build, &selection.inventory);
     }
-    for mistake in only.unmatched(&scope.filter.only) {
+    for mistake in only.unmatched(&request.filter.only) {
         checked.add(&mistake, None);
     }
     checked.mistakes.sort_by_cached_key(|found| {
@@ -90,17 +90,17 @@ pub fn check(reading: &LoadedProject, scope: &CheckRequest) -> Result<Checked, D
     Ok(checked)
 }
 
-/// The plans of all runs, in their order, made on all processors.
-fn builds(runs: &[Selection]) -> Vec<Build> {
-    let nothing = Snapshot {
+/// The plans of all selections, in their order, made on all processors.
+fn builds(selections: &[Selection]) -> Vec<Build> {
+    let unread = Snapshot {
         is_offline: true,
         ..Snapshot::default()
     };
-    let one = |run: &Selection| build(run, &nothing, &DigestKey::random());
+    let one = |selection: &Selection| build(selection, &unread, &DigestKey::random());
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let share = runs.len().div_ceil(workers).max(1);
+    let share = selections.len().div_ceil(workers).max(1);
     std::thread::scope(|scope| {
-        let shares: Vec<_> = runs
+        let shares: Vec<_> = selections
             .chunks(share)
             .map(|share| scope.spawn(move || share.iter().map(one).collect::<Vec<_>>()))
             .collect();
@@ -113,13 +113,14 @@ fn builds(runs: &[Selection]) -> Vec<Build> {
 }
 
 /// The patterns of `--only` that selected nothing on any host, as mistakes.
-pub fn unmatched(run: &crate::project::Selection, build: &Build) -> Vec<Diagnostic> {
+pub fn unmatched(selection: &Selection, build: &Build) -> Vec<Diagnostic> {
     let items: Vec<String> = build.items.iter().cloned().collect();
-    run.only
+    selection
+        .only
         .iter()
         .filter(|only| !build.selected.contains(&only.text))
         .map(|only| {
-            let uses = run.stages.iter().flat_map(|stage| &stage.tasks);
+            let uses = selection.stages.iter().flat_map(|stage| &stage.tasks);
             matches_nothing(&only.text, uses, &items)
         })
         .collect()
@@ -127,20 +128,20 @@ pub fn unmatched(run: &crate::project::Selection, build: &Build) -> Vec<Diagnost
 
 /// What `--only` selected, and what it could have, in all plans.
 #[derive(Default)]
-struct Only {
+struct OnlyMatches {
     selected: BTreeSet<String>,
     items: BTreeSet<String>,
     uses: Vec<TaskUse>,
     plans: usize,
 }
 
-impl Only {
-    fn note(&mut self, run: &Selection, build: &Build) {
+impl OnlyMatches {
+    fn note(&mut self, selection: &Selection, build: &Build) {
         self.plans += 1;
         self.selected.extend(build.selected.iter().cloned());
         self.items.extend(build.items.iter().cloned());
         self.uses
-            .extend(run.stages.iter().flat_map(|stage| stage.tasks.clone()));
+            .extend(selection.stages.iter().flat_map(|stage| stage.tasks.clone()));
     }
 
     fn unmatched(&self, wanted: &[String]) -> Vec<Diagnostic> {
@@ -168,19 +169,19 @@ impl Checked {
         }
     }
 
-    /// A place is blamed once: what is said of it first is what is wrong with it on every host. Further ends are added.
+    /// A place is blamed once: what is said of it first is what is wrong with it on every host. Further labels are added.
     fn add(&mut self, mistake: &Diagnostic, host: Option<String>) {
         let is_same = |found: &&mut Found| {
-            let known = &found.diagnostic;
-            let is_placed = place(known).is_some() && place(known) == place(mistake);
-            known == mistake || (is_placed && (found.hosts.is_empty() || known.title == mistake.title))
+            let first = &found.diagnostic;
+            let is_placed = start(first).is_some() && start(first) == start(mistake);
+            first == mistake || (is_placed && (found.hosts.is_empty() || first.title == mistake.title))
         };
         match self.mistakes.iter_mut().find(is_same) {
             Some(found) => {
                 if !found.hosts.is_empty() {
                     found.hosts.extend(host.filter(|host| !found.hosts.contains(host)));
                 }
-                add_ends(&mut found.diagnostic, mistake);
+                add_labels(&mut found.diagnostic, mistake);
             }
             None => self.mistakes.push(Found {
                 diagnostic: mistake.clone(),
@@ -190,18 +191,19 @@ impl Checked {
     }
 }
 
-fn place(mistake: &Diagnostic) -> Option<(&str, usize)> {
+/// The file that a mistake points at, and the byte in it.
+fn start(mistake: &Diagnostic) -> Option<(&str, usize)> {
     let origin = mistake.origin()?;
     Some((&origin.file.path, origin.span.start))
 }
 
-/// The ends of `more` that `known` does not show, up to a number that people still look at.
-fn add_ends(known: &mut Diagnostic, more: &Diagnostic) {
+/// The labels of `more` that `shown` lacks, up to a number that people still look at.
+fn add_labels(shown: &mut Diagnostic, more: &Diagnostic) {
     const MOST: usize = 4;
     for label in more.labels.iter().skip(1) {
-        let is_new = known.labels.iter().all(|one| one.origin != label.origin);
-        if is_new && known.labels.len() < MOST {
-            known.labels.push(label.clone());
+        let is_new = shown.labels.iter().all(|one| one.origin != label.origin);
+        if is_new && shown.labels.len() < MOST {
+            shown.labels.push(label.clone());
         }
     }
 }

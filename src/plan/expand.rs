@@ -20,7 +20,7 @@ pub(super) struct Instance {
     /// The key of its item, where it is one of several.
     pub(super) item: Option<String>,
     /// What its templates see, the item included.
-    pub(super) scope: Bindings,
+    pub(super) bindings: Bindings,
     /// Set where it is not known whether it is wanted.
     pub(super) unknown: Option<String>,
 }
@@ -28,14 +28,18 @@ pub(super) struct Instance {
 /// Every time that the entry is wanted: never where `when` says no, several times where `for_each` lists items.
 ///
 /// With `assumes`, what is not known is taken for true.
-pub(super) fn expand(settings: &EntrySettings, scope: &Bindings, assumes: bool) -> Result<Vec<Instance>, Diagnostic> {
+pub(super) fn expand(
+    settings: &EntrySettings,
+    bindings: &Bindings,
+    assumes: bool,
+) -> Result<Vec<Instance>, Diagnostic> {
     let once = |unknown| Instance {
         item: None,
-        scope: scope.clone(),
+        bindings: bindings.clone(),
         unknown,
     };
     let Some(list) = &settings.for_each else {
-        return Ok(match condition(settings.when.as_ref(), scope)? {
+        return Ok(match condition(settings.when.as_ref(), bindings)? {
             Answer::No => Vec::new(),
             Answer::Unknown(_) if assumes => vec![once(None)],
             Answer::Unknown(why) => vec![once(Some(why))],
@@ -44,21 +48,21 @@ pub(super) fn expand(settings: &EntrySettings, scope: &Bindings, assumes: bool) 
     };
     let is_for_items = settings.when.as_ref().is_some_and(looks_at_item);
     if !is_for_items {
-        match condition(settings.when.as_ref(), scope)? {
+        match condition(settings.when.as_ref(), bindings)? {
             Answer::No => return Ok(Vec::new()),
             Answer::Unknown(why) if !assumes => return Ok(vec![once(Some(why))]),
             Answer::Unknown(_) | Answer::Yes => {}
         }
     }
-    let items = match items(list, scope)? {
+    let items = match items(list, bindings)? {
         Ok(items) => items,
         Err(why) => return Ok(vec![once(Some(why))]),
     };
     let mut instances = Vec::new();
     for (key, item) in keyed(items, list)? {
-        let scope = scope.with_item(item);
+        let bindings = bindings.with_item(item);
         let answer = if is_for_items {
-            condition(settings.when.as_ref(), &scope)?
+            condition(settings.when.as_ref(), &bindings)?
         } else {
             Answer::Yes
         };
@@ -69,7 +73,7 @@ pub(super) fn expand(settings: &EntrySettings, scope: &Bindings, assumes: bool) 
         };
         instances.push(Instance {
             item: Some(key),
-            scope,
+            bindings,
             unknown,
         });
     }
@@ -77,12 +81,12 @@ pub(super) fn expand(settings: &EntrySettings, scope: &Bindings, assumes: bool) 
 }
 
 /// What a condition comes to.
-pub(super) fn condition(when: Option<&Value>, scope: &Bindings) -> Result<Answer, Diagnostic> {
+pub(super) fn condition(when: Option<&Value>, bindings: &Bindings) -> Result<Answer, Diagnostic> {
     let Some(when) = when else {
         return Ok(Answer::Yes);
     };
     let value = match &when.kind {
-        Kind::String(expression) => scope.evaluate(expression, when.origin.as_ref())?,
+        Kind::String(expression) => bindings.evaluate(expression, when.origin.as_ref())?,
         _ => when.clone(),
     };
     match value.kind {
@@ -127,10 +131,10 @@ fn looks_at_item(when: &Value) -> bool {
         })
 }
 
-fn items(list: &Value, scope: &Bindings) -> Result<Result<Vec<Value>, String>, Diagnostic> {
+fn items(list: &Value, bindings: &Bindings) -> Result<Result<Vec<Value>, String>, Diagnostic> {
     let value = match &list.kind {
-        Kind::String(expression) => scope.evaluate(expression, list.origin.as_ref())?,
-        _ => scope.render(list)?,
+        Kind::String(expression) => bindings.evaluate(expression, list.origin.as_ref())?,
+        _ => bindings.render(list)?,
     };
     match value.kind {
         Kind::List(items) => Ok(Ok(items)),
@@ -144,16 +148,16 @@ fn keyed(items: Vec<Value>, list: &Value) -> Result<Vec<(String, Value)>, Diagno
     let mut seen: BTreeMap<String, Option<Origin>> = BTreeMap::new();
     let mut keyed = Vec::new();
     for item in items {
-        let place = item.origin.clone().or_else(|| list.origin.clone());
+        let origin = item.origin.clone().or_else(|| list.origin.clone());
         let used = list
             .origin
             .as_ref()
-            .filter(|list| !place.as_ref().is_some_and(|place| is_within(place, list)));
-        let key = item_key(&item, place.as_ref()).map_err(|mistake| mistake.at_maybe(used, "gone through here"))?;
-        if let Some(first) = seen.insert(key.clone(), place.clone()) {
-            let first = first.filter(|first| place.as_ref() != Some(first));
+            .filter(|list| !origin.as_ref().is_some_and(|origin| is_within(origin, list)));
+        let key = item_key(&item, origin.as_ref()).map_err(|mistake| mistake.at_maybe(used, "gone through here"))?;
+        if let Some(first) = seen.insert(key.clone(), origin.clone()) {
+            let first = first.filter(|first| origin.as_ref() != Some(first));
             return Err(Diagnostic::new(format!("two items of `for_each` are called `{key}`"))
-                .at_maybe(place.as_ref(), "the second one")
+                .at_maybe(origin.as_ref(), "the second one")
                 .at_maybe(first.as_ref(), "the first one")
                 .at_maybe(used, "gone through here")
                 .hint("take one out, or give each a `name` of its own"));
@@ -163,19 +167,19 @@ fn keyed(items: Vec<Value>, list: &Value) -> Result<Vec<(String, Value)>, Diagno
     Ok(keyed)
 }
 
-fn is_within(place: &Origin, outer: &Origin) -> bool {
-    place.file == outer.file && outer.span.start <= place.span.start && place.span.end <= outer.span.end
+fn is_within(origin: &Origin, outer: &Origin) -> bool {
+    origin.file == outer.file && outer.span.start <= origin.span.start && origin.span.end <= outer.span.end
 }
 
 /// The key of an item is its `name`, else the item itself if it is a string.
-fn item_key(item: &Value, place: Option<&Origin>) -> Result<String, Diagnostic> {
+fn item_key(item: &Value, origin: Option<&Origin>) -> Result<String, Diagnostic> {
     let named = match &item.kind {
         Kind::Table(table) => table.get("name").and_then(|entry| entry.value.as_str()),
         _ => item.as_str(),
     };
     named.map(str::to_owned).ok_or_else(|| {
         Diagnostic::new("an item of `for_each` has no key")
-            .at_maybe(place, format!("this is {}", item.describe()))
+            .at_maybe(origin, format!("this is {}", item.describe()))
             .hint("an item is a string, or a table with a `name`")
     })
 }

@@ -5,11 +5,15 @@ mod bind;
 mod build;
 mod check;
 mod expand;
+mod given;
 mod host;
+mod operation;
+mod position;
 mod reach;
 mod review;
 mod room;
 mod visible;
+mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 

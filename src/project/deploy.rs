@@ -1,6 +1,6 @@
 //! `deploys/<name>.toml`: which hosts, which tasks, in which order; in one go or in stages.
 
-use super::entry::{EntrySettings, acting, settings_of_use};
+use super::entry::{EntrySettings, become_keys, settings_of_use};
 use super::fields::{Fields, Named};
 use super::reader::Source;
 use super::task::TaskUse;
@@ -211,7 +211,7 @@ fn task_use(item: Value, start: &Origin, above: &mut Fields<'_>) -> Option<TaskU
             },
             settings: EntrySettings::default(),
             vars: Table::new(),
-            acting: Table::new(),
+            become_keys: Table::new(),
             origin,
         }),
         Kind::Table(table) => task_table(table, &origin, above),
@@ -232,7 +232,7 @@ fn task_table(table: Table, origin: &Origin, above: &mut Fields<'_>) -> Option<T
     let task = fields.text("task");
     let settings = settings_of_use(&mut fields);
     let vars = fields.fitting_table("vars");
-    let acting = acting(&mut fields);
+    let become_keys = become_keys(&mut fields);
     fields.end("an entry of `tasks`", ENTRY_KEYS);
     if !has_task {
         let mistake = Diagnostic::new("an entry of `tasks` without `task`").at(origin, "nothing says which task");
@@ -242,7 +242,7 @@ fn task_table(table: Table, origin: &Origin, above: &mut Fields<'_>) -> Option<T
     Some(TaskUse {
         task: task?,
         settings,
-        acting,
+        become_keys,
         // Without its vars it would seem to lack them.
         vars: vars?,
         origin: origin.clone(),

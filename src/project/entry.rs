@@ -2,7 +2,7 @@
 
 use super::fields::{Fields, Named};
 use crate::error::{Diagnostic, Origin, suggestion};
-use crate::operations::{ACTING_KEYS, Definition, OPERATIONS, find};
+use crate::operations::{BECOME_KEYS, Definition, OPERATIONS, find};
 use crate::template::is_template;
 use crate::value::{Kind, Table, Value};
 
@@ -46,10 +46,10 @@ pub(super) fn settings_of_use(fields: &mut Fields<'_>) -> EntrySettings {
     settings
 }
 
-/// Takes as whom operations act.
-pub(super) fn acting(fields: &mut Fields<'_>) -> Table {
-    let mut acting = Table::new();
-    for key in ACTING_KEYS {
+/// Takes `become` and `become_user`, which say which user operations run as.
+pub(super) fn become_keys(fields: &mut Fields<'_>) -> Table {
+    let mut become_keys = Table::new();
+    for key in BECOME_KEYS {
         let Some(entry) = fields.entry(key) else { continue };
         let expected = if *key == "become" {
             "`true` or `false`"
@@ -62,12 +62,12 @@ pub(super) fn acting(fields: &mut Fields<'_>) -> Table {
             _ => false,
         };
         if fits {
-            acting.insert((*key).to_owned(), entry);
+            become_keys.insert((*key).to_owned(), entry);
         } else {
             fields.misfit::<()>(key, expected, &entry.value);
         }
     }
-    acting
+    become_keys
 }
 
 /// The operation that `op` names, and where it does.

@@ -1,6 +1,6 @@
 //! `tasks/<folder>/<name>.toml`: an ordered list of operations, and of other tasks in their place.
 
-use super::entry::{EntrySettings, acting, definition, settings, settings_of_use};
+use super::entry::{EntrySettings, become_keys, definition, settings, settings_of_use};
 use super::fields::{Fields, Named};
 use super::handler;
 use super::reader::Source;
@@ -21,8 +21,8 @@ pub struct Task {
     pub when: Option<Value>,
     /// Labels of all its operations.
     pub tags: Vec<Named>,
-    /// As whom its operations act: `become` and `become_user`, where they are given.
-    pub acting: Table,
+    /// `become` and `become_user` of its operations, where they are given.
+    pub become_keys: Table,
     /// Defaults of what whoever uses it may set.
     pub vars: Table,
     /// What it holds, in order.
@@ -61,8 +61,8 @@ pub struct TaskUse {
     pub settings: EntrySettings,
     /// What it sets of the task's `vars`.
     pub vars: Table,
-    /// As whom the task's operations act, where the task itself does not say.
-    pub acting: Table,
+    /// `become` and `become_user` of the task's operations, where the task itself gives none.
+    pub become_keys: Table,
     /// Where it is written.
     pub origin: Origin,
 }
@@ -130,7 +130,7 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Task {
     let required = fields.names("required");
     let when = fields.condition("when");
     let tags = fields.names("tags");
-    let acting = acting(&mut fields);
+    let become_keys = become_keys(&mut fields);
     let vars = fields.table("vars");
     let operations = fields.tables("operation");
     let handlers = fields.tables("handler");
@@ -147,7 +147,7 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Task {
         required,
         when,
         tags,
-        acting,
+        become_keys,
         vars,
         entries,
         origin: place,
@@ -201,7 +201,7 @@ fn include(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Opti
     }
     let task = fields.text("include");
     let settings = settings_of_use(&mut fields);
-    let acting = acting(&mut fields);
+    let become_keys = become_keys(&mut fields);
     let vars = fields.fitting_table("vars");
     fields.end("an `include`", INCLUDE_KEYS);
     // Without its vars it would seem to lack them.
@@ -211,7 +211,7 @@ fn include(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Opti
         task,
         settings,
         vars,
-        acting,
+        become_keys,
         origin,
     })
 }

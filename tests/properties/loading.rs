@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use homelab::error::{Diagnostic, SourceFile};
-use homelab::operations::OPERATIONS;
+use homelab::operations::{OPERATIONS, RunAs};
 use homelab::plan::{CheckRequest, check};
 use homelab::project::read;
 use homelab::report;
@@ -230,11 +230,12 @@ proptest! {
         let definition = &OPERATIONS[operation % OPERATIONS.len()];
         let keys = definition.keys().iter().chain(["become", "become_user", "nope"].iter());
         let entries = keys.zip(values).map(|(key, value)| ((*key).to_owned(), value)).collect();
-        let arguments = table(entries);
+        let mut arguments = table(entries);
         let file = SourceFile::new("t.toml", "op = 'x'");
         let place = homelab::error::Origin::new(&file, 5..8);
-        if let Err(error) = definition.parse(&Value::new(Kind::Table(arguments.clone()))) {
-            let mistake = definition.misfit(error, &arguments, &place);
+        let run_as = RunAs::take(&mut arguments);
+        if let Err(error) = definition.parse(&Value::new(Kind::Table(arguments.clone())), &run_as) {
+            let mistake = definition.misfit(error, &arguments, &run_as, &place);
             prop_assert!(points_well(&mistake) && !mistake.title.is_empty());
         }
     }

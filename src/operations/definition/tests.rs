@@ -21,7 +21,7 @@ fn example(definition: &Definition) -> Table {
 }
 
 fn parse(definition: &Definition, table: &Table) -> Result<String, ValueError> {
-    let operation = definition.parse(&Value::new(Kind::Table(table.clone())))?;
+    let operation = definition.parse(&Value::new(Kind::Table(table.clone())), &RunAs::default())?;
     Ok(format!("{operation:?}"))
 }
 

@@ -19,7 +19,7 @@ use crate::change::{
 use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::path::{Inode, InodeKind, PathFact, ancestors};
 use crate::facts::{Fact, FactKey};
-use crate::operations::acting::{Acts, ownership};
+use crate::operations::run_as::{RunAsSupport, ownership};
 use crate::operations::{Define, Operation, PlanContext};
 
 /// Parameters of `files.directory`.
@@ -50,7 +50,7 @@ user = "backup"
 group = "backup"
 mode = "0750"
 "#;
-    const ACTS: Acts = Acts::ForOwner;
+    const RUN_AS: RunAsSupport = RunAsSupport::Owner;
 }
 
 impl Operation for Directory {

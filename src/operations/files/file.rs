@@ -21,7 +21,7 @@ use crate::change::{
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
 use crate::facts::{Fact, FactKey, Identity};
-use crate::operations::acting::Acts;
+use crate::operations::run_as::RunAsSupport;
 use crate::operations::{Define, Operation, PlanContext};
 use crate::quote::quote;
 use crate::value::Known;
@@ -55,7 +55,7 @@ op = "files.file"
 path = "/etc/cloud/cloud-init.disabled"
 mode = "0644"
 "#;
-    const ACTS: Acts = Acts::ForOwner;
+    const RUN_AS: RunAsSupport = RunAsSupport::Owner;
 }
 
 impl Operation for File {

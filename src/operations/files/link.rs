@@ -19,7 +19,7 @@ use crate::change::{
 use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
 use crate::facts::{Fact, FactKey};
-use crate::operations::acting::{Acts, ownership};
+use crate::operations::run_as::{RunAsSupport, ownership};
 use crate::operations::{Define, Operation, PlanContext};
 
 /// Parameters of `files.link`.
@@ -44,7 +44,7 @@ op = "files.link"
 path = "/etc/localtime"
 target = "/usr/share/zoneinfo/Europe/Berlin"
 "#;
-    const ACTS: Acts = Acts::ForOwner;
+    const RUN_AS: RunAsSupport = RunAsSupport::Owner;
 }
 
 impl Operation for Link {

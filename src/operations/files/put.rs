@@ -18,7 +18,7 @@ use super::whole_file::{FileWish, plan_file};
 use crate::change::{Outcome, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
-use crate::operations::acting::Acts;
+use crate::operations::run_as::RunAsSupport;
 use crate::operations::{Define, Operation, PlanContext};
 
 /// Parameters of `files.put`.
@@ -51,7 +51,7 @@ dest = "/etc/motd"
 content = "Deployed by homelab.\n"
 mode = "0644"
 "#;
-    const ACTS: Acts = Acts::ForOwner;
+    const RUN_AS: RunAsSupport = RunAsSupport::Owner;
 }
 
 impl Operation for Put {

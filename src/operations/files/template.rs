@@ -22,7 +22,7 @@ use super::whole_file::{FileWish, plan_file};
 use crate::change::{Outcome, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
-use crate::operations::acting::Acts;
+use crate::operations::run_as::RunAsSupport;
 use crate::operations::{Define, Operation, PlanContext};
 use crate::value::Known;
 
@@ -54,7 +54,7 @@ src = "etc/motd"
 dest = "/etc/motd"
 mode = "0644"
 "#;
-    const ACTS: Acts = Acts::ForOwner;
+    const RUN_AS: RunAsSupport = RunAsSupport::Owner;
 }
 
 impl Operation for Template {

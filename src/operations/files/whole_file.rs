@@ -10,7 +10,7 @@ use crate::facts::overlay::{Effect, OperationId};
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact, parent};
 use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
-use crate::operations::acting::ownership;
+use crate::operations::run_as::ownership;
 use crate::secret::sha256_hex;
 use crate::value::Known;
 

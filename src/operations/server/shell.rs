@@ -20,8 +20,8 @@ use crate::facts::check::CheckFact;
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::path::PathFact;
 use crate::facts::{Check, FactKey, Identity};
-use crate::operations::acting::Acts;
 use crate::operations::parameters::Span;
+use crate::operations::run_as::RunAsSupport;
 use crate::operations::{Define, Operation, PlanContext};
 
 /// Parameters of `server.shell`.
@@ -62,7 +62,7 @@ commands = ["tar -C /opt -xf /srv/tool.tar"]
 creates = "/opt/tool"
 touches = ["/opt"]
 "#;
-    const ACTS: Acts = Acts::AsAnybody;
+    const RUN_AS: RunAsSupport = RunAsSupport::Commands;
 }
 
 impl Operation for Shell {

@@ -31,7 +31,7 @@ pub(super) fn check(project: &Project, is_complete: bool, used: &mut BTreeSet<St
         checker.has_item = task_use.settings.for_each.is_some();
         checker.settings(&task_use.settings);
         checker.table(&task_use.vars);
-        checker.table(&task_use.acting);
+        checker.table(&task_use.become_keys);
     }
     for task in project.tasks.values() {
         checker.task(task);
@@ -55,7 +55,7 @@ impl<'a> Checker<'a> {
         self.vars = Some(Vec::new());
         self.table(&task.vars);
         self.vars = Some(taken_vars(task));
-        self.table(&task.acting);
+        self.table(&task.become_keys);
         if let Some(when) = &task.when {
             self.expression(when);
         }
@@ -69,7 +69,7 @@ impl<'a> Checker<'a> {
                 TaskEntry::Include(include) => {
                     self.settings(&include.settings);
                     self.table(&include.vars);
-                    self.table(&include.acting);
+                    self.table(&include.become_keys);
                 }
             }
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use crate::error::{Diagnostic, suggestion};
-use crate::operations::{ACTING_KEYS, OPERATIONS, Parameter};
+use crate::operations::{BECOME_KEYS, OPERATIONS, Parameter, RunAs};
 use crate::project::task::{COMMON_KEYS, RawOperation};
 use crate::template::is_template;
 use crate::value::{Entry, Kind, Table, Value};
@@ -20,7 +20,7 @@ pub(super) fn check(operation: &RawOperation) -> Vec<Diagnostic> {
     let known = operation.definition.keys();
     let mut mistakes = Vec::new();
     for (key, entry) in &operation.arguments {
-        if known.contains(&key.as_str()) || ACTING_KEYS.contains(&key.as_str()) {
+        if known.contains(&key.as_str()) || BECOME_KEYS.contains(&key.as_str()) {
             mistakes.extend(check_type(operation, key, entry));
         } else {
             mistakes.push(unknown(operation, key, entry, known));
@@ -67,7 +67,9 @@ fn check_type(operation: &RawOperation, key: &str, entry: &Entry) -> Option<Diag
             value: without_templates(&entry.value),
         },
     );
-    let error = operation.definition.parse(&Value::new(Kind::Table(alone))).err()?;
+    let run_as = RunAs::take(&mut alone);
+    let parsed = operation.definition.parse(&Value::new(Kind::Table(alone)), &run_as);
+    let error = parsed.err()?;
     // What has no place is about the parameters that are left out here.
     if error.unknown.is_some() || !error.has_place() {
         return None;
@@ -75,7 +77,7 @@ fn check_type(operation: &RawOperation, key: &str, entry: &Entry) -> Option<Diag
     Some(
         operation
             .definition
-            .misfit(error, &operation.arguments, &operation.origin),
+            .misfit(error, &operation.arguments, &run_as, &operation.origin),
     )
 }
 

@@ -1,4 +1,4 @@
-//! `become` and `become_user`: as whom an operation acts.
+//! `become` and `become_user`: the user that an operation runs as.
 //!
 //! ```toml
 //! [[operation]]
@@ -8,7 +8,7 @@
 //! unless = "git -C app diff --quiet origin"
 //! ```
 //!
-//! A command runs as that user. A file is written by root all the same; what it makes new belongs to the user.
+//! A command runs as that user. A file is written by root all the same; a new one belongs to the user.
 
 use serde::Deserialize;
 
@@ -18,76 +18,133 @@ use crate::change::{NotKnown, Outcome, Ownership, Stop};
 use crate::facts::account::UserFact;
 use crate::facts::overlay::FactScope;
 use crate::facts::{Check, FactKey, Identity};
-use crate::value::{Kind, Known, Table, Value, ValueError, deserialize};
+use crate::value::{Entry, Kind, Known, Table, Value, ValueError, deserialize};
 
-/// What acting as somebody means for an operation.
+/// What running as another user means for an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Acts {
-    /// Nothing: only root can do it, or it does not matter who does.
-    AsItself,
-    /// What it makes new belongs to them.
-    ForOwner,
-    /// Its commands run as them.
-    AsAnybody,
+pub(super) enum RunAsSupport {
+    /// Nothing: only root can do it, or the user makes no difference.
+    None,
+    /// New files belong to the user.
+    Owner,
+    /// Commands run as the user.
+    Commands,
 }
 
-/// The keys that say as whom an operation acts.
-pub const ACTING_KEYS: &[&str] = &[BECOME, BECOME_USER];
+/// The keys that say which user an operation runs as.
+pub const BECOME_KEYS: &[&str] = &[BECOME, BECOME_USER];
 
 const BECOME: &str = "become";
 const BECOME_USER: &str = "become_user";
 
-/// The parameters that every operation may have beside its own.
-#[derive(Debug, Deserialize)]
+/// The keys, read.
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wish {
-    /// Whether it acts as root (or as `become_user`), rather than as whoever logged in.
+    /// Whether it runs as root (or as `become_user`), rather than as the login user.
     #[serde(rename = "become")]
     privileged: Option<bool>,
-    /// As whom.
     become_user: Option<String>,
 }
 
-/// An operation that acts as somebody.
+/// The user to run as, as `become` and `become_user` say it in one place: an operation, an include, a task or an entry.
+#[derive(Clone, Debug)]
+pub struct RunAs {
+    written: Table,
+    wish: Result<Wish, ValueError>,
+}
+
+impl Default for RunAs {
+    fn default() -> Self {
+        Self {
+            written: Table::new(),
+            wish: Ok(Wish::default()),
+        }
+    }
+}
+
+impl RunAs {
+    /// Reads the keys of one place, already rendered.
+    ///
+    /// What does not fit is reported by the operations that it concerns.
+    pub fn new(written: Table) -> Self {
+        if written.is_empty() {
+            return Self::default();
+        }
+        Self {
+            wish: deserialize(&Value::new(Kind::Table(written.clone()))),
+            written,
+        }
+    }
+
+    /// Takes the keys out of a table of parameters.
+    pub fn take(parameters: &mut Table) -> Self {
+        let keys = BECOME_KEYS.iter();
+        let written = keys.filter_map(|key| parameters.shift_remove_entry(*key)).collect();
+        Self::new(written)
+    }
+
+    /// Whether the place says anything of it.
+    pub fn is_given(&self) -> bool {
+        !self.written.is_empty()
+    }
+
+    /// Where one of the keys is written, and its value.
+    pub(super) fn entry(&self, key: &str) -> Option<(&String, &Entry)> {
+        self.written.get_key_value(key)
+    }
+
+    /// The user, where the keys fit.
+    pub(super) fn identity(&self) -> Identity {
+        match &self.wish {
+            Ok(wish) if self.is_given() => wish.identity(),
+            _ => Identity::Own,
+        }
+    }
+}
+
+impl Wish {
+    fn identity(&self) -> Identity {
+        match (&self.become_user, self.privileged) {
+            (Some(user), _) => Identity::User(user.clone()),
+            (None, Some(false)) => Identity::LoginUser,
+            (None, _) => Identity::Root,
+        }
+    }
+}
+
+/// An operation that runs as the user that it is told to.
 #[derive(Debug)]
-struct Acting {
+struct Directed {
     operation: Box<dyn Operation>,
-    acts: Acts,
+    support: RunAsSupport,
     name: &'static str,
     wish: Wish,
 }
 
-/// Reads the parameters of an operation, of which `parse` reads its own.
+/// `operation` as it is, or running as the user that `run_as` gives.
 ///
-/// Errors: as `parse`, and parameters about who acts that are of the wrong type.
-pub(super) fn parse(
+/// Errors: keys of the wrong type.
+pub(super) fn direct(
     name: &'static str,
-    acts: Acts,
-    parameters: &Value,
-    parse: impl Fn(&Value) -> Result<Box<dyn Operation>, ValueError>,
+    support: RunAsSupport,
+    run_as: &RunAs,
+    read: impl FnOnce() -> Result<Box<dyn Operation>, ValueError>,
 ) -> Result<Box<dyn Operation>, ValueError> {
-    let Kind::Table(table) = &parameters.kind else {
-        return parse(parameters);
-    };
-    let (wish, own): (Table, Table) = table
-        .clone()
-        .into_iter()
-        .partition(|(key, _)| [BECOME, BECOME_USER].contains(&key.as_str()));
-    if wish.is_empty() {
-        return parse(parameters);
+    if !run_as.is_given() {
+        return read();
     }
-    let read = |table| Value::new(Kind::Table(table)).at(parameters.origin.as_ref());
-    Ok(Box::new(Acting {
-        wish: deserialize(&read(wish))?,
-        operation: parse(&read(own))?,
-        acts,
+    Ok(Box::new(Directed {
+        wish: run_as.wish.clone()?,
+        operation: read()?,
+        support,
         name,
     }))
 }
 
-impl Operation for Acting {
+impl Operation for Directed {
     fn needs(&self) -> Vec<FactKey> {
-        let identity = self.identity();
+        let identity = self.wish.identity();
         let user = match &identity {
             Identity::User(name) => Some(FactKey::User(name.clone())),
             _ => None,
@@ -108,7 +165,6 @@ impl Operation for Acting {
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         self.check(context)?;
-        context.act_as(self.identity());
         // First, so that all it asks for is asked in one go.
         let planned = self.operation.plan(context);
         self.check_user(context)?;
@@ -116,15 +172,7 @@ impl Operation for Acting {
     }
 }
 
-impl Acting {
-    fn identity(&self) -> Identity {
-        match (&self.wish.become_user, self.wish.privileged) {
-            (Some(user), _) => Identity::User(user.clone()),
-            (None, Some(false)) => Identity::LoginUser,
-            (None, _) => Identity::Root,
-        }
-    }
-
+impl Directed {
     fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
         if let Some(user) = &self.wish.become_user {
             check_name(context, BECOME_USER, user)?;
@@ -142,7 +190,7 @@ impl Acting {
             (None, Some(false)) => BECOME,
             (None, _) => return check_root(context),
         };
-        if self.acts == Acts::AsItself {
+        if self.support == RunAsSupport::None {
             let title = format!("`{argument}` means nothing for `{}`", self.name);
             let mistake = context.mistake(argument, title, "it would not act as anybody else");
             let hint = "take it out; it is for `server.shell`, and for `files.put`, `files.template`, `files.file`, \

@@ -1,0 +1,85 @@
+//! What planning one host starts from, and where it notes what it lacks and what is wrong.
+
+use std::collections::BTreeSet;
+
+use super::visible::Asked;
+use super::{Build, Mistake, PeerKeys, Snapshot};
+use crate::error::Diagnostic;
+use crate::facts::overlay::OperationId;
+use crate::facts::{FactKey, Facts};
+use crate::project::{Named, SelectedHost, Selection};
+use crate::secret::DigestKey;
+
+/// What planning one host starts from.
+#[derive(Clone)]
+pub(super) struct Given<'a> {
+    pub(super) selection: &'a Selection,
+    pub(super) host: &'a SelectedHost,
+    pub(super) facts: &'a Facts,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) digests: &'a DigestKey,
+    pub(super) asked: Asked,
+    /// Whether conditions that are not known yet count as true: nothing is planned then but facts are asked for.
+    pub(super) assumes_true: bool,
+}
+
+/// The facts that templates looked at.
+#[derive(Default)]
+pub(super) struct AskedKeys {
+    /// Of the host itself.
+    pub(super) own: BTreeSet<FactKey>,
+    pub(super) peers: PeerKeys,
+}
+
+impl Given<'_> {
+    pub(super) fn host_name(&self) -> &str {
+        &self.host.name
+    }
+
+    /// The facts that templates looked at since the last call; those that were not read are noted as missing.
+    pub(super) fn take_asked(&self, build: &mut Build) -> AskedKeys {
+        let mut asked = AskedKeys::default();
+        for (host, key) in self.asked.take() {
+            if host == self.host.name {
+                self.want(key.clone(), build);
+                asked.own.insert(key);
+                continue;
+            }
+            let facts = self.snapshot.facts.get(&host);
+            let is_read = facts.is_some_and(|facts| facts.get(&key).is_some());
+            if !is_read {
+                build.missing.entry(host.clone()).or_default().insert(key.clone());
+            }
+            asked.peers.entry(host).or_default().insert(key);
+        }
+        asked
+    }
+
+    /// Notes a fact as missing unless it was read.
+    pub(super) fn want(&self, key: FactKey, build: &mut Build) {
+        if self.facts.get(&key).is_none() {
+            build.missing.entry(self.host.name.clone()).or_default().insert(key);
+        }
+    }
+
+    pub(super) fn note_mistake(&self, diagnostic: Diagnostic, build: &mut Build) {
+        build.mistakes.push(Mistake {
+            host: self.host.name.clone(),
+            diagnostic,
+        });
+    }
+
+    /// Whether the operation has run already.
+    pub(super) fn is_done(&self, id: &OperationId) -> bool {
+        let done = self.snapshot.done.get(&self.host.name);
+        done.is_some_and(|done| done.contains(id))
+    }
+
+    /// Whether `--tags` selects something with these tags, those of the tasks above it included.
+    pub(super) fn has_tag<'t>(&self, above: &[String], own: impl IntoIterator<Item = &'t Named>) -> bool {
+        let wanted = &self.selection.tags;
+        wanted.is_empty()
+            || above.iter().any(|tag| wanted.contains(tag))
+            || own.into_iter().any(|tag| wanted.contains(&tag.name))
+    }
+}

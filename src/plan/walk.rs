@@ -1,0 +1,359 @@
+//! The way through a host's stages: which operations are wanted, in which order, bound to the host.
+//!
+//! Conditions and templates look at facts as the operations before leave them, so the walk goes on only when it is asked for the
+//! next operation, with the facts at that point.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Build;
+use super::bind::{Bound, BoundOperation, bind, bracketed, duplicate};
+use super::expand::{Answer, Instance, condition, expand};
+use super::given::Given;
+use super::position::{Position, merge};
+use super::visible::VisibleFacts;
+use crate::error::{Diagnostic, Origin};
+use crate::facts::overlay::{OperationId, Overlay};
+use crate::operations::RunAs;
+use crate::project::{
+    Named, RawOperation, SelectedHost, Selection, Task, TaskEntry, TaskUse, Wanted, described, is_name, missing_stacks,
+};
+use crate::template::{Bindings, FactSource, TemplateData};
+use crate::value::{Entry, Kind, Table, Value};
+
+/// The facts of other hosts, as templates see them.
+pub(super) type Peers = Arc<BTreeMap<String, Arc<dyn FactSource>>>;
+
+/// Tasks that include one another go no deeper than this; a ring is a mistake of its own.
+const DEEPEST: usize = 32;
+
+pub(super) struct Walk<'a> {
+    catalogue: Arc<Table>,
+    pub(super) peers: Peers,
+    /// What is still to come, the next one last.
+    ahead: Vec<Ahead<'a>>,
+    seen: BTreeMap<OperationId, Origin>,
+    entered: BTreeSet<String>,
+}
+
+/// Something that the walk will come to.
+enum Ahead<'a> {
+    Use(&'a TaskUse, Arc<Position>),
+    Task(Box<TaskInstance<'a>>),
+    Operation(&'a RawOperation, Arc<Position>),
+    /// An operation, or a whole task that is decided later.
+    Found(Box<BoundOperation>),
+}
+
+/// One time that a task is wanted.
+struct TaskInstance<'a> {
+    task: &'a Task,
+    task_use: &'a TaskUse,
+    instance: Instance,
+    above: Arc<Position>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(selection: &Selection, host: &SelectedHost) -> Self {
+        Self {
+            catalogue: Arc::new(catalogue(selection, host)),
+            peers: Peers::default(),
+            ahead: Vec::new(),
+            seen: BTreeMap::new(),
+            entered: BTreeSet::new(),
+        }
+    }
+
+    /// Goes to the start of a stage; `peers` are the other hosts as they are then.
+    pub(super) fn begin_stage(&mut self, selection: &'a Selection, number: usize, peers: &Peers) {
+        let stage = &selection.stages[number];
+        self.peers = Arc::clone(peers);
+        let position = Arc::new(Position::of_stage(number, stage.name.as_deref()));
+        let uses = stage.tasks.iter().rev();
+        self.ahead = uses
+            .map(|task_use| Ahead::Use(task_use, Arc::clone(&position)))
+            .collect();
+    }
+
+    /// The next operation of the stage, where `overlay` is what the host is like by then.
+    pub(super) fn next(
+        &mut self,
+        given: &Given<'a>,
+        overlay: &Overlay<'_>,
+        build: &mut Build,
+    ) -> Option<BoundOperation> {
+        while let Some(ahead) = self.ahead.pop() {
+            let reached = match ahead {
+                Ahead::Use(task_use, position) => self.expand_use(task_use, &position, given, overlay, build),
+                Ahead::Task(task) => self.enter(*task, given, overlay, build),
+                Ahead::Operation(raw, position) => self.bind_all(raw, &position, given, overlay, build),
+                Ahead::Found(found) => match self.check_name(&found) {
+                    Ok(()) if given.is_done(&found.id) => Ok(Vec::new()),
+                    Ok(()) => return Some(*found),
+                    Err(mistake) => Err(mistake),
+                },
+            };
+            match reached {
+                Ok(reached) => self.ahead.extend(reached.into_iter().rev()),
+                Err(mistake) => given.note_mistake(mistake, build),
+            }
+        }
+        None
+    }
+
+    /// What templates see at this point of the plan.
+    fn bindings(&self, vars: &Arc<Table>, given: &Given<'_>, overlay: &Overlay<'_>) -> Bindings {
+        let data = TemplateData {
+            data: Arc::clone(&given.host.data),
+            facts: Arc::new(VisibleFacts::new(given.host_name(), overlay, &given.asked)),
+            peers: Arc::clone(&self.peers),
+            catalogue: Arc::clone(&self.catalogue),
+        };
+        Bindings::new(data).with_vars(Arc::clone(vars))
+    }
+
+    fn expand_use(
+        &self,
+        task_use: &'a TaskUse,
+        position: &Position,
+        given: &Given<'a>,
+        overlay: &Overlay<'_>,
+        build: &mut Build,
+    ) -> Result<Vec<Ahead<'a>>, Diagnostic> {
+        let Some(task) = given.selection.tasks.get(&task_use.task.name) else {
+            return Ok(Vec::new());
+        };
+        let bindings = self.bindings(&position.vars, given, overlay);
+        let instances = expand(&task_use.settings, &bindings, given.assumes_true);
+        let mut above = position.clone();
+        above.add_peers(&given.take_asked(build).peers);
+        let above = Arc::new(above);
+        let depth = position.within.len();
+        let mut wanted = Vec::new();
+        for instance in instances? {
+            let is_entry = depth == 0;
+            if is_entry && !is_selected(given.selection, task_use, &instance, build) {
+                continue;
+            }
+            if depth < DEEPEST {
+                wanted.push(Ahead::Task(Box::new(TaskInstance {
+                    task,
+                    task_use,
+                    instance,
+                    above: Arc::clone(&above),
+                })));
+            }
+        }
+        Ok(wanted)
+    }
+
+    fn enter(
+        &mut self,
+        instance: TaskInstance<'a>,
+        given: &Given<'a>,
+        overlay: &Overlay<'_>,
+        build: &mut Build,
+    ) -> Result<Vec<Ahead<'a>>, Diagnostic> {
+        let TaskInstance {
+            task,
+            task_use,
+            instance,
+            above,
+        } = instance;
+        let name = task_use.own_name().unwrap_or(&task_use.task.name);
+        let name = format!("{name}{}", bracketed(instance.item.as_deref()));
+        let mut position = above.inside(&name);
+        // A task that is listed twice is reported without a host, and is no reason to call all that it holds twice.
+        if !self.entered.insert(position.path.clone()) {
+            return Ok(Vec::new());
+        }
+        position.within.push(task_use.origin.clone());
+        let tags = task_use.settings.tags.iter().chain(&task.tags);
+        position.tags.extend(tags.map(|tag| tag.name.clone()));
+        let label = if above.path.is_empty() {
+            name
+        } else {
+            above.path.clone()
+        };
+        if let Some(why) = instance.unknown {
+            return Ok(deferred(task, label, position, why, given));
+        }
+        let defaults = self.bindings(&Arc::default(), given, overlay);
+        let vars = vars(task, task_use, &instance.bindings, &defaults);
+        let become_keys = instance.bindings.render_table(&task_use.become_keys);
+        position.add_peers(&given.take_asked(build).peers);
+        position.vars = Arc::new(vars?);
+        position.set_run_as(RunAs::new(become_keys?));
+        let bindings = self.bindings(&position.vars, given, overlay);
+        position.set_run_as(RunAs::new(bindings.render_table(&task.become_keys)?));
+        let answer = condition(task.when.as_ref(), &bindings);
+        position.add_peers(&given.take_asked(build).peers);
+        match answer? {
+            Answer::Yes => {}
+            Answer::No => return Ok(Vec::new()),
+            Answer::Unknown(_) if given.assumes_true => {}
+            Answer::Unknown(why) => return Ok(deferred(task, label, position, why, given)),
+        }
+        if lacks_vars(task, &position.vars) {
+            return Ok(Vec::new());
+        }
+        let lacking = lacking(task, task_use, &bindings);
+        if !lacking.is_empty() {
+            for mistake in lacking {
+                given.note_mistake(mistake, build);
+            }
+            return Ok(Vec::new());
+        }
+        let position = Arc::new(position);
+        let entries = task.entries.iter().map(|entry| match entry {
+            TaskEntry::Operation(raw) => Ahead::Operation(raw, Arc::clone(&position)),
+            TaskEntry::Include(include) => Ahead::Use(include, Arc::clone(&position)),
+        });
+        Ok(entries.collect())
+    }
+
+    fn bind_all(
+        &self,
+        raw: &RawOperation,
+        position: &Arc<Position>,
+        given: &Given<'_>,
+        overlay: &Overlay<'_>,
+        build: &mut Build,
+    ) -> Result<Vec<Ahead<'a>>, Diagnostic> {
+        if !given.has_tag(&position.tags, &raw.settings.tags) {
+            return Ok(Vec::new());
+        }
+        let bindings = self.bindings(&position.vars, given, overlay);
+        let instances = expand(&raw.settings, &bindings, given.assumes_true);
+        let bound = instances.and_then(|instances| {
+            let bound = instances
+                .into_iter()
+                .map(|instance| bind(raw, instance, given.host_name(), position));
+            bound.collect::<Result<Vec<_>, _>>()
+        });
+        let asked = given.take_asked(build);
+        let mut bound = bound?;
+        for operation in &mut bound {
+            operation.asked.clone_from(&asked.own);
+            merge(&mut operation.peers, &asked.peers);
+        }
+        Ok(bound.into_iter().map(|found| Ahead::Found(Box::new(found))).collect())
+    }
+
+    /// Refuses a second operation of one name. A task that is decided later has none of its own.
+    fn check_name(&mut self, found: &BoundOperation) -> Result<(), Diagnostic> {
+        if found.is_whole_task {
+            return Ok(());
+        }
+        match self.seen.insert(found.id.clone(), found.origin.clone()) {
+            Some(first) => Err(duplicate(&found.id, &found.origin, &first)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether `--only` wants an instance of an entry; what is not known yet is kept.
+fn is_selected(selection: &Selection, task_use: &TaskUse, instance: &Instance, build: &mut Build) -> bool {
+    build.items.extend(instance.item.clone());
+    if selection.only.is_empty() {
+        return true;
+    }
+    let mut is_wanted = false;
+    for only in &selection.only {
+        let wants = match (only.wants(task_use), &instance.item) {
+            (Wanted::Whole, _) => true,
+            (Wanted::Item, Some(item)) => only.wants_item(item),
+            (Wanted::Item, None) => instance.unknown.is_some() && task_use.settings.for_each.is_some(),
+            (Wanted::Not, _) => false,
+        };
+        if wants {
+            build.selected.insert(only.text.clone());
+            is_wanted = true;
+        }
+    }
+    is_wanted
+}
+
+/// One line for a task of which it is not known whether it is wanted; none where `--tags` leaves it out.
+fn deferred<'a>(task: &Task, label: String, position: Position, why: String, given: &Given<'_>) -> Vec<Ahead<'a>> {
+    let own_tags = task.operations().flat_map(|operation| &operation.settings.tags);
+    if !given.has_tag(&position.tags, own_tags) {
+        return Vec::new();
+    }
+    let origin = position.within.last().cloned().unwrap_or_else(|| task.origin.clone());
+    vec![Ahead::Found(Box::new(BoundOperation {
+        id: OperationId(format!("{} / {}", given.host_name(), position.path)),
+        is_whole_task: true,
+        task: label,
+        origin,
+        peers: position.peers.clone(),
+        position: Arc::new(position),
+        asked: BTreeSet::new(),
+        bound: Bound::Unknown(why),
+    }))]
+}
+
+/// What templates of a host see as `catalogue`.
+fn catalogue(selection: &Selection, host: &SelectedHost) -> Table {
+    let entry = |kind| Entry {
+        key: None,
+        value: Value::new(kind),
+    };
+    // Of stacks that are listed and not there it is said once that they are not.
+    let missing = missing_stacks(&selection.catalogue, &host.data).map(|name| {
+        (
+            name.to_owned(),
+            entry(Kind::Unknown("there is no such stack".to_owned())),
+        )
+    });
+    selection
+        .catalogue
+        .iter()
+        .map(|(name, stack)| {
+            let kind = Kind::Table(described(name, stack, &host.data));
+            (name.clone(), entry(kind))
+        })
+        .chain(missing)
+        .collect()
+}
+
+/// The task's `vars`: what is given, seen from where the task is used, and the defaults of the rest.
+fn vars(task: &Task, task_use: &TaskUse, bindings: &Bindings, defaults: &Bindings) -> Result<Table, Diagnostic> {
+    let mut vars = Table::new();
+    for (name, entry) in &task.vars {
+        if !task_use.vars.contains_key(name) {
+            let entry = Entry {
+                key: entry.key.clone(),
+                value: defaults.render(&entry.value)?,
+            };
+            vars.insert(name.clone(), entry);
+        }
+    }
+    vars.extend(bindings.render_table(&task_use.vars)?);
+    Ok(vars)
+}
+
+/// Whether it lacks vars that it requires: that is seen to without a host, and nothing else can be said of it.
+fn lacks_vars(task: &Task, vars: &Table) -> bool {
+    let required = task.required.iter().filter_map(|name| name.name.strip_prefix("vars."));
+    required.into_iter().any(|name| !vars.contains_key(name))
+}
+
+/// What a task requires and does not get.
+fn lacking(task: &Task, task_use: &TaskUse, bindings: &Bindings) -> Vec<Diagnostic> {
+    let lacks = |name: &&Named| bindings.evaluate(&name.name, name.origin.as_ref()).is_err();
+    // That vars are given is seen to without a host.
+    let of_data = task
+        .required
+        .iter()
+        .filter(|name| !name.name.starts_with("vars.") && is_name(&name.name));
+    of_data
+        .filter(lacks)
+        .map(|name| {
+            Diagnostic::new(format!("task `{}` requires `{}`", task.name, name.name))
+                .at_maybe(name.origin.as_ref(), "no data of this host has that name")
+                .at(&task_use.origin, "used here")
+                .hint(format!("write `{}` in `group_data/`, or for the host", name.name))
+        })
+        .collect()
+}
