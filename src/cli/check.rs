@@ -11,18 +11,18 @@ use super::completion;
 use super::filter::FilterArguments;
 use super::output::{print, tell};
 
-/// What to check, and how to tell.
+/// Arguments of `homelab check`.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
-    /// Inventory: the name of a file in `inventories/`; all of them without one
+    /// Name of an inventory, such as `prod`; all inventories if omitted
     #[arg(add = completion::inventories())]
     inventory: Option<String>,
-    /// Deploy: the name of a file in `deploys/`; all of them without one
+    /// Name of a deploy, such as `site`; all deploys if omitted
     #[arg(add = completion::deploys())]
     deploy: Option<String>,
     #[command(flatten)]
     filter: FilterArguments,
-    /// How mistakes are told: for people, as one JSON document (docs/format.md), or as annotations for GitHub's workflows
+    /// Output format: `json` (see docs/format.md) for programs, `github` for annotations in GitHub Actions
     #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
     format: CheckFormat,
 }

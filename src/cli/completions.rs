@@ -6,21 +6,21 @@ use clap::{Args, ValueEnum};
 
 use super::output::print;
 
-/// For which shell.
+/// Arguments of `homelab completions`.
 #[derive(Debug, Args)]
 pub(crate) struct CompletionsArguments {
-    /// The shell
+    /// Your shell
     #[arg(value_enum)]
     shell: Shell,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Shell {
-    /// For `~/.bashrc`
+    /// Append the line to `~/.bashrc`
     Bash,
-    /// For `~/.zshrc`, below `compinit`
+    /// Append the line to `~/.zshrc`, below `compinit`
     Zsh,
-    /// For `~/.config/fish/completions/homelab.fish`
+    /// Write the line to `~/.config/fish/completions/homelab.fish`
     Fish,
 }
 

@@ -18,42 +18,42 @@ use super::output::tell;
 use super::ways::WayArguments;
 use super::{completion, prompt, targets};
 
-/// Hosts at once, unless told otherwise: more than most home labs have.
+/// Default number of hosts at a time: more than most home labs have.
 pub(super) const PARALLEL: u16 = 20;
 
-/// What to deploy, where, and how.
+/// Arguments of `homelab deploy`.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct DeployArguments {
-    /// Inventory: the name of a file in `inventories/`
+    /// Name of an inventory, such as `prod` for `inventories/prod.toml`
     #[arg(add = completion::inventories())]
     inventory: String,
-    /// Deploy: the name of a file in `deploys/`
+    /// Name of a deploy, such as `site` for `deploys/site.toml`
     #[arg(add = completion::deploys())]
     deploy: String,
-    /// Show the plan and change nothing
+    /// Show the diff and change nothing
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Apply without asking
+    /// Apply without asking for confirmation
     #[arg(long, short, conflicts_with = "dry_run")]
     pub(super) yes: bool,
     #[command(flatten)]
     filter: FilterArguments,
-    /// With --dry-run, exit with 2 if changes are pending
+    /// With `--dry-run`: exit with 2 if changes are pending
     #[arg(long, requires = "dry_run")]
     pub(super) detailed_exitcode: bool,
-    /// How long to wait for another run that holds a host's lock, as in `5m`
+    /// Wait this long if another run holds the lock of a host, such as `5m`
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub(super) lock_wait: Duration,
     #[command(flatten)]
     ways: WayArguments,
-    /// How many hosts to read, and then to change, at once
+    /// Read and change this many hosts at a time
     #[arg(long, value_name = "NUMBER", default_value_t = PARALLEL, value_parser = clap::value_parser!(u16).range(1..))]
     parallel: u16,
-    /// How the plan and the ends are told on standard output; what `json` holds is in docs/format.md
+    /// Output format; docs/format.md describes `json`
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,
-    /// List unchanged operations and all packages too, tell the output of commands as it comes, round trips and times
+    /// Also show unchanged operations, all packages, the output of commands, durations and round trips
     #[arg(long, short)]
     pub(super) verbose: bool,
 }

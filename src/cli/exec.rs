@@ -19,21 +19,21 @@ use super::{completion, deploy, errors, several, targets};
 /// How long what is left may take once the command is through.
 const LAST_MOMENTS: Duration = Duration::from_secs(1);
 
-/// Where to run what.
+/// Arguments of `homelab exec`.
 #[derive(Debug, Args)]
 pub(crate) struct ExecArguments {
-    /// Inventory: the name of a file in `inventories/`
+    /// Name of an inventory, such as `prod` for `inventories/prod.toml`
     #[arg(add = completion::inventories())]
     inventory: String,
-    /// Hosts: a name, a group or a glob, or several with commas between them; with `!` before it, all but those
+    /// Hosts by name, group or glob, separated by commas, such as `web*,!web3`; `!` excludes
     #[arg(required = true, value_name = "PATTERN", value_delimiter = ',', num_args = 1, add = completion::host_patterns())]
     patterns: Vec<String>,
-    /// How many hosts at once
+    /// Run on this many hosts at a time
     #[arg(long, value_name = "NUMBER", default_value_t = deploy::PARALLEL, value_parser = clap::value_parser!(u16).range(1..))]
     parallel: u16,
     #[command(flatten)]
     ways: WayArguments,
-    /// A command with its arguments, or one word that is a line for the host's shell
+    /// Command with its arguments, or one quoted line for the host's shell
     #[arg(last = true, required = true)]
     command: Vec<String>,
 }

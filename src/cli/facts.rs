@@ -16,21 +16,22 @@ use super::output::{print, tell_line};
 use super::ways::WayArguments;
 use super::{completion, errors, targets};
 
-/// Which host, and what of it.
+/// Arguments of `homelab facts`.
 #[derive(Debug, Args)]
 pub(crate) struct FactsArguments {
-    /// Inventory: the name of a file in `inventories/`
+    /// Name of an inventory, such as `prod` for `inventories/prod.toml`
     #[arg(add = completion::inventories())]
     inventory: String,
-    /// The host
+    /// Name of a host of the inventory
     #[arg(add = completion::hosts())]
     host: String,
-    /// A fact, or several that begin so: `os`, `os.codename`, `users.root`, `packages.openssh-server.version`
+    /// Fact or group of facts to show, such as `os`, `os.codename`, `users.root` or `packages.openssh-server.version`; all
+    /// system facts if omitted
     #[arg(add = completion::facts())]
     name: Option<String>,
     #[command(flatten)]
     ways: WayArguments,
-    /// How the facts are told on standard output
+    /// Output format; docs/format.md describes `json`
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }

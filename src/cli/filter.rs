@@ -1,4 +1,4 @@
-//! What a deploy is filtered by.
+//! Options that select a part of a deploy.
 
 use clap::Args;
 use homelab::error::Diagnostic;
@@ -6,20 +6,23 @@ use homelab::project::{Filter, given_data};
 
 use super::completion;
 
-/// What a deploy is filtered by.
+/// Above these options in help texts.
+const HEADING: &str = "Selection";
+
+/// Which part of a deploy to work on.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct FilterArguments {
-    /// Only hosts that match: a name, a group or a glob; with `!` before it, all but those
-    #[arg(long, value_name = "PATTERN", value_delimiter = ',', add = completion::host_patterns())]
+    /// Select hosts by name, group or glob, such as `web*`; `!web*` excludes them
+    #[arg(help_heading = HEADING, long, value_name = "PATTERN", value_delimiter = ',', add = completion::host_patterns())]
     limit: Vec<String>,
-    /// Only tasks or items that match: TASK, TASK:ITEM or ITEM, each a name or a glob
-    #[arg(long, value_name = "TASK", value_delimiter = ',', add = completion::tasks())]
+    /// Select tasks or items of `for_each`: TASK, TASK:ITEM or ITEM, each a name or glob
+    #[arg(help_heading = HEADING, long, value_name = "TASK", value_delimiter = ',', add = completion::tasks())]
     only: Vec<String>,
-    /// Only operations that have one of these tags, by themselves, their task or what uses it
-    #[arg(long, value_name = "TAG", value_delimiter = ',', add = completion::tags())]
+    /// Select operations by tag; they inherit the tags of their task, include and deploy entry
+    #[arg(help_heading = HEADING, long, value_name = "TAG", value_delimiter = ',', add = completion::tags())]
     tags: Vec<String>,
-    /// Data that wins over all other; the value is TOML, or else a string
-    #[arg(long, value_name = "KEY=VALUE")]
+    /// Override data for this run; VALUE is TOML, or a string if it is not valid TOML
+    #[arg(help_heading = HEADING, long, value_name = "KEY=VALUE")]
     data: Vec<String>,
 }
 

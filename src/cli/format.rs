@@ -5,8 +5,8 @@ use clap::ValueEnum;
 /// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people.
+    /// For people
     Text,
-    /// For programs: one JSON document.
+    /// One JSON document for programs
     Json,
 }

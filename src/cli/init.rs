@@ -9,10 +9,10 @@ use homelab::starter::write_project;
 
 use super::output::print;
 
-/// Where to.
+/// Arguments of `homelab init`.
 #[derive(Debug, Args)]
 pub(crate) struct InitArguments {
-    /// A folder that is empty, or not there yet
+    /// Folder for the project; it must be empty or not exist yet
     #[arg(value_hint = clap::ValueHint::DirPath)]
     folder: PathBuf,
 }

@@ -9,32 +9,32 @@ use homelab::report;
 use super::completion;
 use super::output::print;
 
-/// What of the inventories to show.
+/// Subcommands of `homelab inventory`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum InventoryCommand {
-    /// List the hosts of an inventory, or of all, with their addresses and groups
+    /// List hosts with their addresses and groups
     List {
-        /// Inventory: the name of a file in `inventories/`
+        /// Name of an inventory, such as `prod`; all inventories if omitted
         #[arg(add = completion::inventories())]
         inventory: Option<String>,
     },
-    /// Show a host's groups and all its data, each value with its place
+    /// Show the groups and data of a host, each value with its file and line
     Show {
-        /// The host
+        /// Name of a host
         #[arg(add = completion::hosts())]
         host: String,
-        /// The inventory, where several have a host of that name
+        /// Inventory of the host, if several have a host of that name
         #[arg(long, add = completion::inventories())]
         inventory: Option<String>,
     },
-    /// Tell which file and line gave a host a value, and what that overrode
+    /// Show which file and line set a value, and what it overrides
     Explain {
-        /// The host
+        /// Name of a host
         #[arg(add = completion::hosts())]
         host: String,
-        /// The value's dotted name, as in `docker.source`
+        /// Dotted name of the value, such as `docker.source`
         key: String,
-        /// The inventory, where several have a host of that name
+        /// Inventory of the host, if several have a host of that name
         #[arg(long, add = completion::inventories())]
         inventory: Option<String>,
     },

@@ -10,10 +10,10 @@ use clap_mangen::{Man, generate_to};
 use super::Cli;
 use super::output::{print, tell_line};
 
-/// Where to.
+/// Arguments of `homelab man`.
 #[derive(Debug, Args)]
 pub(crate) struct ManArguments {
-    /// Write a page for each command there, as for `/usr/local/share/man/man1`; without it the first page is printed
+    /// Folder for the pages, such as `/usr/local/share/man/man1`; if omitted, the main page is printed
     #[arg(value_hint = clap::ValueHint::DirPath)]
     directory: Option<PathBuf>,
 }

@@ -41,10 +41,10 @@ use clap::{Parser, Subcommand};
 use homelab::error::Diagnostic;
 use homelab::project::{Project, find_root, load};
 
-/// The exit code of a call or a project that is wrong.
+/// The exit code for an error on the command line or in the project.
 const INVALID: u8 = 3;
 
-/// Deploys a home lab over SSH and shows a true diff first
+/// Deploy your home lab over SSH, and see a diff of every change first
 #[derive(Debug, Parser)]
 #[command(name = "homelab", version, arg_required_else_help = true)]
 struct Cli {
@@ -56,30 +56,30 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum CliCommand {
-    /// Make a new project in an empty folder, ready to be deployed to a throw-away host
+    /// Create a new project with a throw-away host to deploy to
     Init(init::InitArguments),
-    /// Show what a deploy would change on an inventory's hosts, ask, and apply it
+    /// Show a diff of what would change on the hosts, ask, then apply it
     Deploy(deploy::DeployArguments),
-    /// Find every mistake of the project that shows without a connection
+    /// Find mistakes in the project without connecting to any host
     Check(check::CheckArguments),
-    /// What the inventories hold, and where each value comes from
+    /// Show hosts, their groups and data, and where each value comes from
     #[command(subcommand)]
     Inventory(inventory::InventoryCommand),
-    /// List the keys of an inventory's hosts that are not known yet, ask, and add them to `inventories/known_hosts`
+    /// Show unknown host keys, ask, and add them to `inventories/known_hosts`
     Trust(trust::TrustArguments),
-    /// Run a command on hosts and exit as it does; on several hosts with 1 if it failed anywhere
+    /// Run a command on hosts; exits with its code, or 1 if any of several hosts failed
     Exec(exec::ExecArguments),
-    /// Show what templates see of a host as `facts`
+    /// Show the facts of a host, as templates see them
     Facts(facts::FactsArguments),
-    /// List the operations that tasks are made of, or tell all about one
+    /// List all operations, or show the parameters of one with an example
     Operations(operations::OperationsArguments),
-    /// Write JSON Schemas of the project's files, with which editors complete them
+    /// Write JSON Schemas, so that editors complete and check project files
     Schema(schema::SchemaArguments),
-    /// Print the line with which a shell completes commands and the names of the project
+    /// Print the line that enables completion in your shell
     Completions(completions::CompletionsArguments),
-    /// Write manual pages
+    /// Write man pages
     Man(man::ManArguments),
-    /// Throw-away hosts to try deploys on
+    /// Create, reset and remove throw-away hosts to test deploys on
     #[command(subcommand)]
     Lab(lab::LabCommand),
 }

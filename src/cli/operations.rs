@@ -11,13 +11,13 @@ use super::format::Format;
 use super::output::print;
 use super::{completion, terminal};
 
-/// Which operation.
+/// Arguments of `homelab operations`.
 #[derive(Debug, Args)]
 pub(crate) struct OperationsArguments {
-    /// An operation, such as `apt.packages`; without one all are listed
+    /// Operation to describe, such as `apt.packages`; all are listed if omitted
     #[arg(add = completion::operations())]
     name: Option<String>,
-    /// How it is told on standard output; what `json` holds is in docs/format.md
+    /// Output format; docs/format.md describes `json`
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }

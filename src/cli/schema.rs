@@ -11,13 +11,13 @@ use homelab::starter::{SCHEMA_FOLDER, write_schemas};
 
 use super::output::{print, tell_line};
 
-/// Which schema, or where to.
+/// Arguments of `homelab schema`.
 #[derive(Debug, Args)]
 pub(crate) struct SchemaArguments {
-    /// Print the schema of one kind of file instead of writing all of them
+    /// Print the schema of this kind of file instead of writing all of them
     #[arg(value_parser = PossibleValuesParser::new(FileKind::ALL.iter().map(|kind| kind.name())), conflicts_with = "directory")]
     kind: Option<String>,
-    /// Where to write them; `.homelab/schema` of the project if not given
+    /// Folder for the schemas; default: `.homelab/schema` of the project
     #[arg(long, value_hint = clap::ValueHint::DirPath)]
     directory: Option<PathBuf>,
 }

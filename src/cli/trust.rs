@@ -17,16 +17,16 @@ use super::output::{print, tell, tell_line};
 use super::table::table;
 use super::{completion, errors, prompt, targets};
 
-/// Whose keys.
+/// Arguments of `homelab trust`.
 #[derive(Debug, Args)]
 pub(crate) struct TrustArguments {
-    /// Inventory: the name of a file in `inventories/`
+    /// Name of an inventory, such as `prod` for `inventories/prod.toml`
     #[arg(add = completion::inventories())]
     inventory: String,
-    /// Only hosts that match: a name, a group or a glob; with `!` before it, all but those
+    /// Select hosts by name, group or glob, such as `web*`; `!web*` excludes them
     #[arg(long, value_name = "PATTERN", value_delimiter = ',', add = completion::host_patterns())]
     limit: Vec<String>,
-    /// Trust without asking
+    /// Trust all unknown keys without asking
     #[arg(long, short)]
     yes: bool,
 }

@@ -1,4 +1,4 @@
-//! What the command line has to say about the ways to hosts.
+//! Options about connections.
 
 use std::time::Duration;
 
@@ -9,17 +9,20 @@ use homelab::secret::{PASSWORD_VARIABLE, Secret};
 use super::deploy::duration;
 use super::password;
 
-/// How hosts are gone into.
+/// Above these options in help texts.
+const HEADING: &str = "Connection";
+
+/// How to connect.
 #[derive(Debug, Args)]
 pub(crate) struct WayArguments {
-    /// Ask once for the password that sudo wants on hosts with `become = "sudo"`; without, `HOMELAB_BECOME_PASSWORD` counts
-    #[arg(long)]
+    /// Ask once for the sudo password of hosts with `become = "sudo"`; otherwise `HOMELAB_BECOME_PASSWORD` is used if set
+    #[arg(help_heading = HEADING, long)]
     ask_become_password: bool,
-    /// Keep the connections for runs to come, for this long after the last one, as in `5m`
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    /// Keep SSH connections open for this long, such as `5m`, so that the next run starts faster
+    #[arg(help_heading = HEADING, long, value_name = "DURATION", value_parser = duration)]
     keep_connections: Option<Duration>,
-    /// How long a host may say nothing while it is logged in to and read, as in `5m`; `0s` is for ever
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    /// Give up on a host that is silent for this long while it is read; `0s` waits forever
+    #[arg(help_heading = HEADING, long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     read_timeout: Duration,
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
-/// A length of time, written as in `"1h 30m"`.
+/// A duration, written as in `"1h 30m"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span(pub(super) Duration);
 
@@ -18,7 +18,7 @@ impl<'de> Deserialize<'de> for Span {
             type Value = Span;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a length of time as a string, as in \"30s\" or \"1h\"")
+                formatter.write_str("a duration as a string, such as \"30s\" or \"1h\"")
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Span, E> {
@@ -49,7 +49,7 @@ impl JsonSchema for Span {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "title": "a length of time as in \"30s\"",
+            "title": "a duration such as \"30s\"",
             "pattern": r"^\+?(P.+|[0-9].*[A-Za-zµ:].*)$",
         })
     }
@@ -60,7 +60,7 @@ pub(super) fn yes() -> bool {
     true
 }
 
-/// A length of time as people read it: the two largest units.
+/// A duration as people read it: the two largest units.
 pub(super) fn readable(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {

@@ -80,33 +80,33 @@ fn written(table: &Table) -> Table {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConnectionSettings {
-    /// Login user; what ssh would take if not given.
+    /// Login user. By default what ssh uses.
     pub user: Option<String>,
-    /// Port; what ssh would take if not given.
+    /// SSH port. By default what ssh uses.
     pub port: Option<u16>,
-    /// Private key, relative to the project's root.
+    /// Private key, as a path relative to the project's root.
     pub identity_file: Option<PathBuf>,
-    /// How the login user becomes root.
+    /// How to become root after login: `"none"`, `"sudo"` or `"doas"`.
     #[serde(rename = "become")]
     pub privilege: Option<Become>,
-    /// As whom homelab works then, instead of root.
+    /// With `become`: user to become instead of root.
     pub become_user: Option<String>,
-    /// Hosts to go through, in order: names of the inventory, or as `ssh` takes them.
+    /// Jump hosts in order: hosts of the inventory, or `user@address:port`.
     pub jump: Option<Vec<String>>,
-    /// Whether the host is this machine, reached without `ssh`.
+    /// `true` deploys to this machine, without `ssh`.
     pub local: Option<bool>,
 }
 
-/// How the login user becomes root, or another user.
+/// How the login user becomes root or another user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Become {
-    /// Not at all: it is root, or works without.
+    /// Not at all.
     #[default]
     None,
-    /// By `sudo`.
+    /// With `sudo`.
     Sudo,
-    /// By `doas`.
+    /// With `doas`.
     Doas,
 }
 
@@ -140,10 +140,10 @@ impl ConnectionSettings {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LabSettings {
-    /// The system: `debian:13` or `debian:12`.
+    /// Image: `debian:13` or `debian:12`.
     #[serde(default = "default_image")]
     pub image: String,
-    /// Limit of memory, in MiB.
+    /// Memory limit in MiB.
     pub memory: Option<u64>,
 }
 

@@ -52,7 +52,7 @@ pub fn operation_reference(definition: &Definition, room: usize) -> String {
 
 fn described(key: &Parameter, room: usize) -> Vec<String> {
     let required = if key.required { ", required" } else { "" };
-    let default = key.default.iter().map(|default| format!(", {default} if not given"));
+    let default = key.default.iter().map(|default| format!(", default: {default}"));
     let default: String = default.collect();
     let head = format!("  {}   {}{required}{default}", key.name, paint(Tone::Faint, &key.kind));
     let text = wrapped(&key.description, room.saturating_sub(6));
@@ -107,7 +107,7 @@ mod tests {
     fn operations_stand_in_their_families() {
         let text = plain(&operations(OPERATIONS));
         assert!(
-            text.starts_with("apt\n  apt.packages     Debian packages are installed, or not\n"),
+            text.starts_with("apt\n  apt.packages     Install or remove Debian packages\n"),
             "{text:.200}"
         );
         assert_eq!(text.matches("\nfiles\n").count(), 1);
@@ -118,10 +118,10 @@ mod tests {
     fn one_is_told_whole_within_its_room() {
         let text = plain(&operation_reference(find("apt.packages").expect("known"), 60));
         let parts = [
-            "apt.packages: Debian packages are installed, or not\n",
-            "  packages   a list of strings, required\n      Names.\n",
-            "  present   true or false, true if not given\n",
-            "  lock_timeout   a length of time as in \"30s\", \"5m\" if not given\n",
+            "apt.packages: Install or remove Debian packages\n",
+            "  packages   a list of strings, required\n      Names of packages.\n",
+            "  present   true or false, default: true\n",
+            "  lock_timeout   a duration such as \"30s\", default: \"5m\"\n",
             "\nkeys of every operation\n  op   a string, required\n",
             "\nexample\n  [[operation]]\n  op = \"apt.packages\"\n",
         ];

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::project::RESERVED;
 
-/// Any data under names that the program itself does not bind.
+/// Any data, under names that homelab does not use itself.
 pub(super) struct Data;
 
 impl JsonSchema for Data {
@@ -24,7 +24,7 @@ impl JsonSchema for Data {
     }
 }
 
-/// Any data under any name.
+/// Any data.
 pub(super) struct Variables;
 
 impl JsonSchema for Variables {

@@ -8,33 +8,33 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::entry::TaskEntry;
 
-/// Which hosts, which tasks, in which order; in one go or in stages.
+/// Which hosts get which tasks, in which order.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields, transform = in_one_go_or_in_stages)]
 pub(super) struct Deploy {
-    /// What it is for.
+    /// What the deploy is for.
     description: Option<String>,
-    /// Host names, groups and globs.
+    /// Hosts: names, groups and globs; `!` before one excludes it.
     hosts: Option<Vec<String>>,
-    /// Tasks, in order: names, or tables with settings.
+    /// Tasks in order: names, or tables with settings.
     tasks: Option<Vec<TaskUse>>,
-    /// Stages: each is through on all its hosts before the next begins.
+    /// Stages in order. Each is finished on all its hosts before the next begins.
     stage: Option<Vec<Stage>>,
 }
 
-/// Tasks for some hosts.
+/// A stage: tasks for some of the hosts.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Stage {
-    /// Its name in reviews and errors.
+    /// Name in reviews and errors.
     name: String,
-    /// Host names, groups and globs.
+    /// Hosts: names, groups and globs; `!` before one excludes it.
     hosts: Vec<String>,
-    /// Tasks, in order: names, or tables with settings.
+    /// Tasks in order: names, or tables with settings.
     tasks: Vec<TaskUse>,
-    /// How many hosts at a time; all at once if not given.
+    /// How many hosts to deploy at a time. By default all at once.
     serial: Option<NonZeroU32>,
-    /// How many hosts may fail before no further batch and no further stage begins; none if not given.
+    /// How many hosts may fail before the deploy stops. By default none.
     max_fail: Option<u32>,
 }
 

@@ -11,45 +11,44 @@ use super::data::Variables;
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct OperationKeys {
-    /// What it does: the name of an operation.
+    /// Name of the operation, such as `files.put`.
     op: String,
-    /// Its name in reviews; needed where two operations of a task would otherwise be called the same.
+    /// Name in reviews and errors. Needed if two operations of a task would have the same name otherwise.
     name: Option<String>,
-    /// Whether it is done: a bare expression, without braces.
+    /// Condition, as an expression without braces: the operation is skipped where it is false.
     when: Option<Condition>,
-    /// Done once for each of these: a list, or a bare expression for one. An item is a string, or a table with a `name`; it is
-    /// `item` in the parameters and in `when`.
+    /// Repeat the operation for each item of a list, or of an expression for one. An item is a string, or a table with a
+    /// `name`. Use it as `item` in the parameters and in `when`.
     for_each: Option<Listing>,
-    /// Labels, which `--tags` selects by.
+    /// Labels for `--tags`.
     tags: Option<Vec<String>>,
-    /// Whether it is done as root, or as whom `become_user` names; if not, as the login user.
+    /// `false` runs the operation as the login user. By default it runs as root, or as `become_user`.
     #[schemars(rename = "become")]
     privilege: Option<bool>,
-    /// As whom it is done instead of root: who runs commands, and who owns new files.
+    /// User to run as instead of root; new files belong to them.
     become_user: Option<String>,
 }
 
-/// Another task in this place.
+/// Includes another task at this place.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct Include {
-    /// The task, as `<folder>/<name>`.
+    /// Name of the task, as `<folder>/<name>`.
     include: String,
-    /// Its name in reviews; needed where a task is included twice.
+    /// Name in reviews and errors. Needed if a task is included twice.
     name: Option<String>,
-    /// Whether the task is done: a bare expression, without braces.
+    /// Condition, as an expression without braces: the task is skipped where it is false.
     when: Option<Condition>,
-    /// The task is done once for each of these, which is `item` in `vars` and in `when`.
+    /// Repeat the task for each item of a list, or of an expression for one. Use it as `item` in `vars` and in `when`.
     for_each: Option<Listing>,
-    /// What is set of the task's `vars`.
+    /// Values for the task's `vars`.
     vars: Option<Variables>,
-    /// Labels of all its operations, which `--tags` selects by.
+    /// Labels of all operations of the task, for `--tags`.
     tags: Option<Vec<String>>,
-    /// As root, or as whom `become_user` names; if not, as the login user: for those of its operations that do not say so
-    /// themselves, and to which it makes a difference.
+    /// `false` runs the task's operations as the login user, where they support it and do not say otherwise themselves.
     #[schemars(rename = "become")]
     privilege: Option<bool>,
-    /// As whom its operations are done instead of root.
+    /// User to run the task's operations as instead of root; new files belong to them.
     become_user: Option<String>,
 }
 
@@ -57,23 +56,22 @@ pub(super) struct Include {
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct TaskEntry {
-    /// The task, as `<folder>/<name>`.
+    /// Name of the task, as `<folder>/<name>`.
     task: String,
-    /// Its name in reviews; needed where a task is listed twice.
+    /// Name in reviews and errors. Needed if a task is listed twice.
     name: Option<String>,
-    /// Whether the task is done: a bare expression, without braces.
+    /// Condition, as an expression without braces: the task is skipped where it is false.
     when: Option<Condition>,
-    /// The task is done once for each of these, which is `item` in `vars` and in `when`.
+    /// Repeat the task for each item of a list, or of an expression for one. Use it as `item` in `vars` and in `when`.
     for_each: Option<Listing>,
-    /// What is set of the task's `vars`.
+    /// Values for the task's `vars`.
     vars: Option<Variables>,
-    /// Labels of all its operations, which `--tags` selects by.
+    /// Labels of all operations of the task, for `--tags`.
     tags: Option<Vec<String>>,
-    /// As root, or as whom `become_user` names; if not, as the login user: for those of its operations that do not say so
-    /// themselves, and to which it makes a difference.
+    /// `false` runs the task's operations as the login user, where they support it and do not say otherwise themselves.
     #[schemars(rename = "become")]
     privilege: Option<bool>,
-    /// As whom its operations are done instead of root.
+    /// User to run the task's operations as instead of root; new files belong to them.
     become_user: Option<String>,
 }
 

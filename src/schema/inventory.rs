@@ -13,13 +13,13 @@ use crate::project::{ConnectionSettings, LabSettings};
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct Inventory {
-    /// Groups of every host, lowest precedence first.
+    /// Groups of every host; later ones override earlier ones.
     groups: Option<Vec<String>>,
-    /// How to connect to hosts that do not say otherwise.
+    /// How to connect; a host can override each setting.
     connection: Option<ConnectionSettings>,
-    /// What lab hosts are made of that do not say otherwise.
+    /// Defaults for lab hosts; a host can override each setting.
     lab: Option<LabSettings>,
-    /// The hosts by name.
+    /// Hosts by name.
     hosts: Hosts,
 }
 
@@ -41,15 +41,15 @@ impl JsonSchema for Hosts {
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Host {
-    /// Where ssh is to connect; the host's own name if not given.
+    /// Address or ssh alias to connect to. By default the name of the host.
     address: Option<String>,
-    /// Its groups, lowest precedence first.
+    /// Groups of the host; later ones override earlier ones.
     groups: Option<Vec<String>>,
-    /// Its own data, over that of its groups.
+    /// Data of the host; overrides that of its groups.
     data: Option<Data>,
-    /// How to connect to it.
+    /// How to connect to the host.
     connection: Option<ConnectionSettings>,
-    /// Whether it is a throw-away host of the lab, or what that is made of.
+    /// `true`, or a table with settings, makes it a throw-away host of the lab.
     lab: Option<Lab>,
 }
 

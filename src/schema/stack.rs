@@ -5,35 +5,35 @@ use schemars::JsonSchema;
 
 use super::data::Variables;
 
-/// What the compose file of a stack cannot say.
+/// Settings of a stack that its compose file cannot hold.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct Stack {
-    /// What the templates of the folder see as `stack`, unless the host's `stack_settings` say otherwise.
+    /// Defaults of what templates see as `stack`; a host's `stack_settings` override them.
     defaults: Option<Variables>,
-    /// What answers for it as a web site.
+    /// Where the service is reachable as a web site.
     site: Option<Site>,
-    /// How a backup of it is made.
+    /// How to back up the stack.
     backup: Option<Backup>,
 }
 
-/// What answers for a stack as a web site; further keys are for templates.
+/// Where the service is reachable as a web site. More keys may be added for templates.
 #[derive(JsonSchema)]
 #[schemars(extend("additionalProperties" = true))]
 struct Site {
-    /// The service and its port, as in `"grafana:3000"`.
+    /// Service and port, such as `"grafana:3000"`.
     upstream: String,
 }
 
-/// How a backup is made.
+/// How to back up a stack.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Backup {
-    /// The command that makes it, as a list of words.
+    /// Backup command, as a list of words.
     command: Vec<String>,
-    /// How many are kept.
+    /// How many backups to keep.
     keep: Option<u32>,
-    /// The time of day, as in `"01:30"`.
+    /// Time of day, such as `"01:30"`.
     #[schemars(regex(pattern = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"))]
     at: Option<String>,
 }

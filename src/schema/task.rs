@@ -14,23 +14,22 @@ use crate::operations::{Definition, OPERATIONS, schema_of};
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct Task {
-    /// What it is for.
+    /// What the task is for.
     description: Option<String>,
-    /// Data and vars that must be there, as dotted names.
+    /// Data and vars that must be set, as dotted names such as `vars.path`.
     required: Option<Vec<String>>,
-    /// Whether the task is done: a bare expression, without braces.
+    /// Condition, as an expression without braces: the task is skipped where it is false.
     when: Option<Condition>,
-    /// Labels of all its operations, which `--tags` selects by.
+    /// Labels of all operations of the task, for `--tags`.
     tags: Option<Vec<String>>,
-    /// As root, or as whom `become_user` names; if not, as the login user: for those of its operations that do not say so
-    /// themselves, and to which it makes a difference.
+    /// `false` runs the task's operations as the login user, where they support it and do not say otherwise themselves.
     #[schemars(rename = "become")]
     privilege: Option<bool>,
-    /// As whom its operations are done instead of root.
+    /// User to run the task's operations as instead of root; new files belong to them.
     become_user: Option<String>,
-    /// Defaults of what whoever uses the task may set; templates see them as `vars`.
+    /// Variables with their defaults. Deploys and includes can override them; templates see them as `vars`.
     vars: Option<Variables>,
-    /// Operations, and other tasks in their place, in order.
+    /// Operations and includes, in order.
     operation: Option<Vec<Entry>>,
 }
 

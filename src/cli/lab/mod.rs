@@ -15,25 +15,25 @@ use homelab::lab::{HostStep, ImageStep, LabEvent, LabSpec};
 use super::completion;
 use super::output::tell_line;
 
-/// What to do with lab hosts.
+/// Subcommands of `homelab lab`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LabCommand {
-    /// Make every lab host of an inventory, or start it; those that run are left alone
+    /// Create or start all lab hosts of an inventory; running ones are left alone
     Up(InventoryArgument),
-    /// Remove the lab hosts of an inventory with all that is on them
+    /// Remove the lab hosts of an inventory and all their data
     Down(InventoryArgument),
-    /// Make the lab hosts of an inventory anew, or one of them: what was on it is gone
+    /// Recreate one or all lab hosts of an inventory; everything on them is lost
     Reset(reset::ResetArguments),
-    /// Show how the lab hosts of an inventory are, and the apt cache that they share
+    /// Show the state of the lab hosts and of their shared apt cache
     Status(status::StatusArguments),
-    /// Log in to a lab host, or run a command there and exit as it does
+    /// Log in to a lab host, or run a command there and exit with its code
     Ssh(ssh::SshArguments),
 }
 
-/// The inventory concerned.
+/// Argument of the commands that need nothing but an inventory.
 #[derive(Debug, Args)]
 pub(crate) struct InventoryArgument {
-    /// Name of the inventory, such as `dev`
+    /// Name of an inventory with lab hosts, such as `dev`
     #[arg(add = completion::labs())]
     inventory: String,
 }

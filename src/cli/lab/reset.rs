@@ -9,13 +9,13 @@ use homelab::lab::{Lab, LabSpec};
 
 use crate::cli::completion;
 
-/// What to make anew.
+/// Arguments of `homelab lab reset`.
 #[derive(Debug, Args)]
 pub(crate) struct ResetArguments {
-    /// Name of the inventory, such as `dev`
+    /// Name of an inventory with lab hosts, such as `dev`
     #[arg(add = completion::labs())]
     pub(super) inventory: String,
-    /// One of its lab hosts; all of them if left out
+    /// Lab host to recreate; all of the inventory if omitted
     #[arg(add = completion::lab_hosts())]
     host: Option<String>,
 }

@@ -11,13 +11,13 @@ use homelab::secret::PASSWORD_VARIABLE;
 
 use crate::cli::completion;
 
-/// Which host, and what to run there.
+/// Arguments of `homelab lab ssh`.
 #[derive(Debug, Args)]
 pub(crate) struct SshArguments {
-    /// The host, with its inventory before it where more than one has a host of that name
+    /// Lab host; put the inventory first if several have a host of that name
     #[arg(required = true, num_args = 1..=2, value_names = ["[INVENTORY] HOST"], add = completion::lab_targets())]
     target: Vec<String>,
-    /// A command with its arguments, or one word that is a line for the host's shell; without any, a login
+    /// Command with its arguments, or one quoted line for the host's shell; a login shell if omitted
     #[arg(last = true)]
     command: Vec<String>,
 }

@@ -15,13 +15,13 @@ use crate::cli::table::table;
 /// Rises when a program that reads the format could take something for what it is not.
 const FORMAT_VERSION: u32 = 1;
 
-/// What to show.
+/// Arguments of `homelab lab status`.
 #[derive(Debug, Args)]
 pub(crate) struct StatusArguments {
-    /// Name of the inventory, such as `dev`
+    /// Name of an inventory with lab hosts, such as `dev`
     #[arg(add = completion::labs())]
     pub(super) inventory: String,
-    /// How it is told on standard output; what `json` holds is in docs/format.md
+    /// Output format; docs/format.md describes `json`
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }

@@ -1,4 +1,4 @@
-//! `apt.packages`: Debian packages are installed, or not.
+//! `apt.packages`: install or remove Debian packages.
 //!
 //! ```toml
 //! [[operation]]
@@ -27,15 +27,15 @@ use crate::value::Known;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Packages {
-    /// Names.
+    /// Names of packages.
     packages: Vec<String>,
-    /// Whether they are to be there; if not, they are removed.
+    /// `false` removes the packages.
     #[serde(default = "crate::operations::parameters::yes")]
     present: bool,
-    /// Whether recommended packages are left out.
+    /// `true` installs the packages without those they recommend.
     #[serde(default)]
     no_recommends: bool,
-    /// How long to wait for another process that holds dpkg's lock; five minutes if not given.
+    /// How long to wait for another process that holds dpkg's lock.
     #[serde(default)]
     lock_timeout: LockTimeout,
 }
@@ -44,7 +44,7 @@ const NO_LISTS: &str = "the host has no package lists yet";
 
 impl Define for Packages {
     const NAME: &'static str = "apt.packages";
-    const SUMMARY: &'static str = "Debian packages are installed, or not";
+    const SUMMARY: &'static str = "Install or remove Debian packages";
     const MAIN_ARGUMENT: &'static str = "packages";
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "apt.packages"

@@ -1,4 +1,4 @@
-//! `apt.update`: the package lists are fetched, each time or when they are old.
+//! `apt.update`: refresh the package lists, each time or when they are old.
 //!
 //! ```toml
 //! [[operation]]
@@ -23,16 +23,16 @@ use crate::operations::{Define, Operation, PlanContext};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Update {
-    /// Lists younger than this are left alone; without it they are fetched each time.
+    /// Keep lists that are younger than this. By default they are refreshed each time.
     cache_time: Option<Span>,
-    /// How long to wait for another process that holds the lock of the lists; five minutes if not given.
+    /// How long to wait for another process that holds the lock of the package lists.
     #[serde(default)]
     lock_timeout: LockTimeout,
 }
 
 impl Define for Update {
     const NAME: &'static str = "apt.update";
-    const SUMMARY: &'static str = "the package lists are fetched, each time or when they are old";
+    const SUMMARY: &'static str = "Refresh the package lists, each time or when they are old";
     const MAIN_ARGUMENT: &'static str = "cache_time";
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "apt.update"

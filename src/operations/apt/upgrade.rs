@@ -1,4 +1,4 @@
-//! `apt.upgrade`: every package is at the newest version that the lists know.
+//! `apt.upgrade`: upgrade all packages to the newest versions in the package lists.
 //!
 //! ```toml
 //! [[operation]]
@@ -22,20 +22,20 @@ use crate::operations::{Define, Operation, PlanContext};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Upgrade {
-    /// Whether packages that nothing needs any more go.
+    /// `true` removes packages that nothing depends on any more, as `apt-get autoremove` does.
     #[serde(default)]
     auto_remove: bool,
-    /// Whether packages may be removed where an upgrade needs it, as `apt-get dist-upgrade` does.
+    /// `true` installs and removes packages where an upgrade needs it, as `apt-get dist-upgrade` does.
     #[serde(default)]
     full: bool,
-    /// How long to wait for another process that holds dpkg's lock; five minutes if not given.
+    /// How long to wait for another process that holds dpkg's lock.
     #[serde(default)]
     lock_timeout: LockTimeout,
 }
 
 impl Define for Upgrade {
     const NAME: &'static str = "apt.upgrade";
-    const SUMMARY: &'static str = "every package is at the newest version that the lists know";
+    const SUMMARY: &'static str = "Upgrade all packages to the newest versions in the package lists";
     const MAIN_ARGUMENT: &'static str = "full";
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "apt.upgrade"

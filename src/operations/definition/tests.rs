@@ -121,11 +121,11 @@ fn kinds_and_defaults_are_told_in_words() {
         told("apt.packages", "present"),
         ("true or false".to_owned(), false, some("true"))
     );
-    let length = "a length of time as in \"30s\"".to_owned();
+    let length = "a duration such as \"30s\"".to_owned();
     assert_eq!(told("apt.packages", "lock_timeout"), (length, false, some("\"5m\"")));
     assert_eq!(
         told("files.put", "mode"),
-        ("a mode as in \"0644\"".to_owned(), false, None)
+        ("a mode such as \"0644\"".to_owned(), false, None)
     );
     assert_eq!(told("files.put", "dest"), ("a string".to_owned(), true, None));
     let states = "\"started\" or \"stopped\"".to_owned();

@@ -1,4 +1,4 @@
-//! `files.directory`: a directory is there, with its owner and mode; missing ones above it are made too.
+//! `files.directory`: create a directory, or change its owner and mode.
 //!
 //! ```toml
 //! [[operation]]
@@ -26,13 +26,13 @@ use crate::operations::{Define, Operation, PlanContext};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Directory {
-    /// Absolute path on the host.
+    /// Absolute path on the host. Missing parent directories are created too.
     path: String,
-    /// Owner; kept if not given, `root` for a new directory.
+    /// User who owns it. By default the owner is kept; a new directory belongs to `root`, or to `become_user`.
     user: Option<String>,
-    /// Group; kept if not given, `root` for a new directory.
+    /// Group it belongs to. By default the group is kept; a new directory gets `root`, or the primary group of `become_user`.
     group: Option<String>,
-    /// Mode; kept if not given, `"0755"` for a new directory.
+    /// Permissions. By default they are kept; a new directory gets `"0755"`.
     mode: Option<Mode>,
 }
 
@@ -41,7 +41,7 @@ const DEFAULT_MODE: u32 = 0o755;
 
 impl Define for Directory {
     const NAME: &'static str = "files.directory";
-    const SUMMARY: &'static str = "a directory is there, with its owner and mode";
+    const SUMMARY: &'static str = "Create a directory, or change its owner and mode";
     const MAIN_ARGUMENT: &'static str = "path";
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "files.directory"

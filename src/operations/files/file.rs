@@ -1,4 +1,4 @@
-//! `files.file`: a file is there, with its owner and mode, or is not; its content is left alone.
+//! `files.file`: create an empty file, change the owner and mode of a file, or remove it.
 //!
 //! ```toml
 //! [[operation]]
@@ -32,23 +32,24 @@ use crate::value::Known;
 pub(in crate::operations) struct File {
     /// Absolute path on the host.
     path: String,
-    /// Whether the file is to be there: an empty one is made. If not, it is removed; never a directory.
+    /// `false` removes the file, but never a directory. `true` creates an empty file if there is none, and keeps the content
+    /// of an existing one.
     #[serde(default = "crate::operations::parameters::yes")]
     present: bool,
-    /// Owner; kept if not given, `root` for a new file.
+    /// User who owns it. By default the owner is kept; a new file belongs to `root`, or to `become_user`.
     user: Option<String>,
-    /// Group; kept if not given, `root` for a new file.
+    /// Group it belongs to. By default the group is kept; a new file gets `root`, or the primary group of `become_user`.
     group: Option<String>,
-    /// Mode; kept if not given, `"0644"` for a new file.
+    /// Permissions. By default they are kept; a new file gets `"0644"`.
     mode: Option<Mode>,
-    /// Whether its time of change is set to now each time.
+    /// `true` sets the modification time to now, each time.
     #[serde(default)]
     touch: bool,
 }
 
 impl Define for File {
     const NAME: &'static str = "files.file";
-    const SUMMARY: &'static str = "a file is there, with its owner and mode, or is not";
+    const SUMMARY: &'static str = "Create an empty file, change the owner and mode of a file, or remove it";
     const MAIN_ARGUMENT: &'static str = "path";
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "files.file"

@@ -1,4 +1,4 @@
-//! `files.line`: a text file holds a line, or does not.
+//! `files.line`: add, replace or remove a line in a text file.
 //!
 //! ```toml
 //! [[operation]]
@@ -26,22 +26,23 @@ use crate::operations::{Define, Operation, PlanContext};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Line {
-    /// Absolute path on the host; the file must be there.
+    /// Absolute path on the host of a file that exists.
     path: String,
-    /// The whole line, without its line break.
+    /// The whole line, without a line break.
     line: String,
-    /// A regular expression: the first line that it finds becomes `line`, further ones go.
+    /// Regular expression for the line to replace. Further matches are removed; if nothing matches, `line` is added at the end.
     matching: Option<String>,
-    /// Whether the line is to be there; if not, it goes, and so does every line that `matching` finds.
+    /// `false` removes `line`, and every line that `matching` finds.
     #[serde(default = "crate::operations::parameters::yes")]
     present: bool,
-    /// A command that must accept the file before it replaces the old one; `{path}` is the file.
+    /// Command of the host, as a list of words, that must accept the new file before it replaces the old one; `{path}` stands
+    /// for the new file.
     validate: Option<Vec<String>>,
 }
 
 impl Define for Line {
     const NAME: &'static str = "files.line";
-    const SUMMARY: &'static str = "a text file holds a line, or does not";
+    const SUMMARY: &'static str = "Add, replace or remove a line in a text file";
     const MAIN_ARGUMENT: &'static str = "path";
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "files.line"

@@ -1,4 +1,4 @@
-//! `files.link`: a symbolic link points where it should, or is not there.
+//! `files.link`: create or remove a symbolic link.
 //!
 //! ```toml
 //! [[operation]]
@@ -28,16 +28,16 @@ use crate::operations::{Define, Operation, PlanContext};
 pub(in crate::operations) struct Link {
     /// Absolute path of the link on the host.
     path: String,
-    /// Where it points; a relative target counts from the link's directory. It need not be there.
+    /// Path that the link points to, absolute or relative to the link's directory. It does not have to exist.
     target: Option<String>,
-    /// Whether the link is to be there; if not, it goes, wherever it points.
+    /// `false` removes the link, wherever it points.
     #[serde(default = "crate::operations::parameters::yes")]
     present: bool,
 }
 
 impl Define for Link {
     const NAME: &'static str = "files.link";
-    const SUMMARY: &'static str = "a symbolic link points where it should, or is not there";
+    const SUMMARY: &'static str = "Create or remove a symbolic link";
     const MAIN_ARGUMENT: &'static str = "path";
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "files.link"

@@ -22,7 +22,7 @@ impl<'de> Deserialize<'de> for Mode {
             type Value = Mode;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a mode as a string in octal digits, as in \"0644\"")
+                formatter.write_str("a mode as a string of octal digits, such as \"0644\"")
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Mode, E> {
@@ -45,7 +45,7 @@ impl JsonSchema for Mode {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "title": "a mode as in \"0644\"",
+            "title": "a mode such as \"0644\"",
             "pattern": "^(0[0-7]{4}|[0-7]{3,4})$",
         })
     }

@@ -1,4 +1,4 @@
-//! `files.put`: a file of the host is byte for byte a file of the project, or a given text.
+//! `files.put`: copy a file of the project to the host, or write a given text.
 //!
 //! ```toml
 //! [[operation]]
@@ -25,25 +25,26 @@ use crate::operations::{Define, Operation, PlanContext};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Put {
-    /// A file below the project's `templates/`, copied byte for byte.
+    /// File below `templates/` of the project, copied byte for byte. Give `src` or `content`.
     src: Option<String>,
-    /// The text itself, instead of `src`.
+    /// The text to write. Give `src` or `content`.
     content: Option<String>,
     /// Absolute path on the host.
     dest: String,
-    /// Owner; kept if not given, `root` for a new file.
+    /// User who owns it. By default the owner is kept; a new file belongs to `root`, or to `become_user`.
     user: Option<String>,
-    /// Group; kept if not given, `root` for a new file.
+    /// Group it belongs to. By default the group is kept; a new file gets `root`, or the primary group of `become_user`.
     group: Option<String>,
-    /// Mode; kept if not given, `"0644"` for a new file.
+    /// Permissions. By default they are kept; a new file gets `"0644"`.
     mode: Option<Mode>,
-    /// A command that must accept the file before it replaces the old one; `{path}` is the file.
+    /// Command of the host, as a list of words, that must accept the new file before it replaces the old one; `{path}` stands
+    /// for the new file.
     validate: Option<Vec<String>>,
 }
 
 impl Define for Put {
     const NAME: &'static str = "files.put";
-    const SUMMARY: &'static str = "a file is byte for byte one of the project, or a given text";
+    const SUMMARY: &'static str = "Copy a file of the project to the host, or write a given text";
     const MAIN_ARGUMENT: &'static str = "dest";
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "files.put"

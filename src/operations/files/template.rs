@@ -1,4 +1,4 @@
-//! `files.template`: a file of the host is a file of the project, rendered over the host's data.
+//! `files.template`: render a template of the project to a file on the host.
 //!
 //! ```toml
 //! [[operation]]
@@ -30,23 +30,24 @@ use crate::value::Known;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Template {
-    /// A file below the project's `templates/`.
+    /// Template below `templates/` of the project.
     src: String,
     /// Absolute path on the host.
     dest: String,
-    /// Owner; kept if not given, `root` for a new file.
+    /// User who owns it. By default the owner is kept; a new file belongs to `root`, or to `become_user`.
     user: Option<String>,
-    /// Group; kept if not given, `root` for a new file.
+    /// Group it belongs to. By default the group is kept; a new file gets `root`, or the primary group of `become_user`.
     group: Option<String>,
-    /// Mode; kept if not given, `"0644"` for a new file.
+    /// Permissions. By default they are kept; a new file gets `"0644"`.
     mode: Option<Mode>,
-    /// A command that must accept the file before it replaces the old one; `{path}` is the file.
+    /// Command of the host, as a list of words, that must accept the new file before it replaces the old one; `{path}` stands
+    /// for the new file.
     validate: Option<Vec<String>>,
 }
 
 impl Define for Template {
     const NAME: &'static str = "files.template";
-    const SUMMARY: &'static str = "a file is one of the project, rendered over the host's data";
+    const SUMMARY: &'static str = "Render a template of the project to a file on the host";
     const MAIN_ARGUMENT: &'static str = "dest";
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "files.template"

@@ -1,4 +1,4 @@
-//! `server.group`: a group is there, with its number, or is not.
+//! `server.group`: create or remove a group.
 //!
 //! ```toml
 //! [[operation]]
@@ -25,21 +25,21 @@ use crate::value::Known;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Group {
-    /// The name.
+    /// Name of the group.
     group: String,
-    /// The number; chosen by the host, or kept, if not given.
+    /// Group id. By default it is kept, or chosen by the host for a new group.
     gid: Option<u32>,
-    /// Whether a new group is one of the system, with a number of that range.
+    /// `true` gives a new group an id from the range of system groups.
     #[serde(default)]
     system: bool,
-    /// Whether it is to be there; if not, it is removed.
+    /// `false` removes the group, unless it is the primary group of a user.
     #[serde(default = "crate::operations::parameters::yes")]
     present: bool,
 }
 
 impl Define for Group {
     const NAME: &'static str = "server.group";
-    const SUMMARY: &'static str = "a group is there, with its number, or is not";
+    const SUMMARY: &'static str = "Create or remove a group";
     const MAIN_ARGUMENT: &'static str = "group";
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "server.group"

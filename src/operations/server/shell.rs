@@ -1,4 +1,4 @@
-//! `server.shell`: a command runs where something says that it must.
+//! `server.shell`: run commands when a condition requires it.
 //!
 //! ```toml
 //! [[operation]]
@@ -28,22 +28,23 @@ use crate::operations::{Define, Operation, PlanContext};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Shell {
-    /// Shell text, each run by `sh` after the one before ended with 0.
+    /// Commands for `sh`, run in order until one fails.
     commands: Vec<String>,
-    /// A path that the commands make: they run only while nothing is there.
+    /// Path that the commands create: they run only if it does not exist.
     creates: Option<String>,
-    /// A path that the commands take away: they run only while something is there.
+    /// Path that the commands remove: they run only if it exists.
     removes: Option<String>,
-    /// A command that only looks: the commands run only if it ends with another status than 0.
+    /// Command that checks and changes nothing: the commands run only if it fails. It runs in a dry run too.
     unless: Option<String>,
-    /// A command that only looks: the commands run only if it ends with 0.
+    /// Command that checks and changes nothing: the commands run only if it succeeds. It runs in a dry run too.
     only_if: Option<String>,
-    /// The commands run each time, which is no drift.
+    /// `true` runs the commands each time. This does not count as a pending change.
     #[serde(default)]
     always: bool,
-    /// Paths that the commands may change; without it, they may change anything.
+    /// Paths that the commands may change. By default they may change anything, so that later operations are harder to
+    /// predict.
     touches: Option<Vec<String>>,
-    /// After this long a command is ended.
+    /// How long each command may take before it is killed.
     #[serde(default = "default_within")]
     within: Span,
 }
@@ -54,7 +55,7 @@ fn default_within() -> Span {
 
 impl Define for Shell {
     const NAME: &'static str = "server.shell";
-    const SUMMARY: &'static str = "a command runs where something says that it must";
+    const SUMMARY: &'static str = "Run commands when a condition requires it";
     const MAIN_ARGUMENT: &'static str = "commands";
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "server.shell"

@@ -1,4 +1,4 @@
-//! `server.user`: a user is there, with its home, shell and groups, or is not.
+//! `server.user`: create, change or remove a user.
 //!
 //! ```toml
 //! [[operation]]
@@ -34,33 +34,33 @@ use crate::operations::{Define, Operation, PlanContext};
 #[serde(deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a parameter that people write")]
 pub(in crate::operations) struct User {
-    /// The name.
+    /// Name of the user.
     user: String,
-    /// Whether it is to be there; if not, it is removed.
+    /// `false` removes the user.
     #[serde(default = "crate::operations::parameters::yes")]
     present: bool,
-    /// The home directory; for a new user the host's default if not given. A changed one is not moved.
+    /// Home directory. By default it is kept; a new user gets the host's default. If it changes, the files are not moved.
     home: Option<String>,
-    /// The login shell; for a new user the host's default if not given.
+    /// Login shell. By default it is kept; a new user gets the host's default.
     shell: Option<String>,
-    /// The primary group; for a new user a group of its own name, or the host's default, if not given.
+    /// Primary group. By default it is kept; a new user gets a group of the same name, or the host's default.
     group: Option<String>,
-    /// The groups beside the primary one; left as they are if not given.
+    /// Groups in addition to the primary one. By default they are kept.
     groups: Option<Vec<String>>,
-    /// Whether the user stays in groups that `groups` does not name.
+    /// `true` keeps the user in groups that `groups` does not list; `false` removes the user from them.
     #[serde(default)]
     append: bool,
-    /// Whether a missing home directory is made. A new user that is not of the system gets one if not given; its content
-    /// comes from the host's skeleton.
+    /// `true` creates a missing home directory. By default only new users that are not system users get one, with a copy of
+    /// `/etc/skel`.
     create_home: Option<bool>,
-    /// Whether a new user is one of the system, with a number of that range.
+    /// `true` gives a new user an id from the range of system users.
     #[serde(default)]
     system: bool,
-    /// The number; chosen by the host, or kept, if not given.
+    /// User id. By default it is kept, or chosen by the host for a new user.
     uid: Option<u32>,
-    /// The comment: the full name, as a rule.
+    /// Comment field, usually the full name.
     comment: Option<String>,
-    /// Whether the home directory goes with the user when it is removed.
+    /// With `present = false`: `true` removes the home directory too.
     #[serde(default)]
     remove_home: bool,
 }
@@ -70,7 +70,7 @@ const USUAL_HOMES: &str = "/home";
 
 impl Define for User {
     const NAME: &'static str = "server.user";
-    const SUMMARY: &'static str = "a user is there, with its home, shell and groups, or is not";
+    const SUMMARY: &'static str = "Create, change or remove a user";
     const MAIN_ARGUMENT: &'static str = "user";
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "server.user"

@@ -1,4 +1,4 @@
-//! `systemd.service`: a unit runs or not, and starts at boot or not.
+//! `systemd.service`: start, stop, enable or disable a systemd unit.
 //!
 //! ```toml
 //! [[operation]]
@@ -25,11 +25,11 @@ use crate::quote::quote;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Service {
-    /// The unit; without a suffix it is a `.service`.
+    /// Name of the unit; without a suffix, `.service` is added.
     service: String,
-    /// Whether it runs; left as it is if not given.
+    /// Whether the unit runs. By default this is not changed.
     state: Option<State>,
-    /// Whether it starts at boot; left as it is if not given.
+    /// Whether the unit starts at boot. By default this is not changed.
     enabled: Option<bool>,
 }
 
@@ -61,7 +61,7 @@ const SUFFIXES: &[&str] = &[
 
 impl Define for Service {
     const NAME: &'static str = "systemd.service";
-    const SUMMARY: &'static str = "a unit runs or not, and starts at boot or not";
+    const SUMMARY: &'static str = "Start, stop, enable or disable a systemd unit";
     const MAIN_ARGUMENT: &'static str = "service";
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "systemd.service"

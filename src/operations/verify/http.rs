@@ -1,4 +1,4 @@
-//! `verify.http`: a page is answered as wanted, as seen from the host.
+//! `verify.http`: check that a URL answers as expected, as seen from the host.
 //!
 //! ```toml
 //! [[operation]]
@@ -21,15 +21,15 @@ use crate::operations::{Define, Operation, PlanContext};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Http {
-    /// The address, `http` or `https`; the latter needs curl or wget on the host.
+    /// URL to request. `https` needs curl or wget on the host.
     url: String,
-    /// The status wanted.
+    /// Expected status code.
     #[serde(default = "ok")]
     #[schemars(range(min = 100, max = 599))]
     status: u16,
-    /// Text that the page must hold.
+    /// Text that the answer must contain.
     contains: Option<String>,
-    /// How long it may take to come up after a change.
+    /// How long to keep trying after a change.
     #[serde(default = "default_within")]
     within: Span,
 }
@@ -40,7 +40,7 @@ fn ok() -> u16 {
 
 impl Define for Http {
     const NAME: &'static str = "verify.http";
-    const SUMMARY: &'static str = "a page is answered as wanted, as seen from the host";
+    const SUMMARY: &'static str = "Check that a URL answers as expected, as seen from the host";
     const MAIN_ARGUMENT: &'static str = "url";
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "verify.http"

@@ -1,4 +1,4 @@
-//! `verify.tcp`: a port takes connections, as seen from the host.
+//! `verify.tcp`: check that a TCP port accepts connections, as seen from the host.
 //!
 //! ```toml
 //! [[operation]]
@@ -21,12 +21,12 @@ use crate::quote::check_address;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Tcp {
-    /// Name or address as the host sees it.
+    /// Name or address to connect to from the host.
     #[serde(default = "loopback")]
     host: String,
-    /// The port.
+    /// Port to connect to.
     port: u16,
-    /// How long it may take to come up after a change.
+    /// How long to keep trying after a change.
     #[serde(default = "default_within")]
     within: Span,
 }
@@ -37,7 +37,7 @@ fn loopback() -> String {
 
 impl Define for Tcp {
     const NAME: &'static str = "verify.tcp";
-    const SUMMARY: &'static str = "a port takes connections, as seen from the host";
+    const SUMMARY: &'static str = "Check that a TCP port accepts connections, as seen from the host";
     const MAIN_ARGUMENT: &'static str = "port";
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "verify.tcp"
