@@ -1,6 +1,5 @@
 //! The keys of a table, taken one by one: what does not fit is told and left out, so that one mistake does not hide another.
 
-use super::reader::refuse_not_yet;
 use crate::error::{Diagnostic, Origin, closest, suggestion};
 use crate::value::{Entry, Kind, Table, Value, advice};
 
@@ -234,4 +233,15 @@ pub(super) fn unknown_key(what: &str, key: &str, entry: &Entry, known: &[&str]) 
     Diagnostic::new(format!("{what} has no key `{key}`"))
         .at_maybe(entry.key.as_ref(), "unknown key")
         .hint_maybe(suggestion(key, known.iter().copied()))
+}
+
+/// Refuses keys that the language has and this version does not act on.
+pub(super) fn refuse_not_yet(table: &Table, keys: &[&str], mistakes: &mut Vec<Diagnostic>) {
+    for (key, entry) in table.iter().filter(|(key, _)| keys.contains(&key.as_str())) {
+        mistakes.push(
+            Diagnostic::new(format!("`{key}` is not in this version"))
+                .at_maybe(entry.key.as_ref(), "this would have no effect")
+                .hint("take it out: a later version will act on it"),
+        );
+    }
 }

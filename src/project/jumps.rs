@@ -1,6 +1,6 @@
 //! The hosts that stand between this machine and a host.
 
-use super::inventory::{Host, Inventory};
+use super::host::{Host, Inventory};
 use crate::error::{Diagnostic, Label};
 use crate::quote::{check_jump_address, check_jump_user};
 use crate::value::{Kind, Table};

@@ -142,17 +142,6 @@ fn relative(root: &Path, path: &Path) -> String {
     path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned()
 }
 
-/// Refuses keys that the language has and this version does not act on.
-pub(super) fn refuse_not_yet(table: &Table, keys: &[&str], mistakes: &mut Vec<Diagnostic>) {
-    for (key, entry) in table.iter().filter(|(key, _)| keys.contains(&key.as_str())) {
-        mistakes.push(
-            Diagnostic::new(format!("`{key}` is not in this version"))
-                .at_maybe(entry.key.as_ref(), "this would have no effect")
-                .hint("take it out: a later version will act on it"),
-        );
-    }
-}
-
 /// Reads a table as a struct; the title says what was read.
 pub(super) fn read_struct<T: DeserializeOwned + JsonSchema>(
     table: Table,

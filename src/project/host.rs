@@ -1,0 +1,130 @@
+//! The hosts of an inventory, and how to reach each of them.
+
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::fields::Named;
+use crate::error::Origin;
+use crate::value::Table;
+
+/// The hosts of an environment.
+#[derive(Debug)]
+pub struct Inventory {
+    /// Groups of every host.
+    pub groups: Vec<Named>,
+    /// Hosts by name, in the order written.
+    pub hosts: IndexMap<String, Host>,
+    /// The file's start.
+    pub origin: Origin,
+}
+
+/// A host of an inventory.
+#[derive(Debug)]
+pub struct Host {
+    /// The name.
+    pub name: String,
+    /// Where ssh is to connect; the name if not given, so that aliases of `~/.ssh/config` work.
+    pub address: Option<String>,
+    /// Groups, lowest precedence first.
+    pub groups: Vec<Named>,
+    /// The host's own data.
+    pub data: Table,
+    /// How to connect.
+    pub connection: ConnectionSettings,
+    /// Set for a throw-away host of the lab.
+    pub lab: Option<LabSettings>,
+    /// Where the host is written.
+    pub origin: Option<Origin>,
+    /// Where its first jump host is written.
+    pub(super) jump_place: Option<Origin>,
+}
+
+/// How to connect.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectionSettings {
+    /// Login user. By default what ssh uses.
+    pub user: Option<String>,
+    /// SSH port. By default what ssh uses.
+    pub port: Option<u16>,
+    /// Private key, as a path relative to the project's root.
+    pub identity_file: Option<PathBuf>,
+    /// How to become root after login: `"none"`, `"sudo"` or `"doas"`.
+    #[serde(rename = "become")]
+    pub privilege: Option<Become>,
+    /// With `become`: user to become instead of root.
+    pub become_user: Option<String>,
+    /// Jump hosts in order: hosts of the inventory, or `user@address:port`.
+    pub jump: Option<Vec<String>>,
+    /// `true` deploys to this machine, without `ssh`.
+    pub local: Option<bool>,
+}
+
+/// How the login user becomes root or another user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Become {
+    /// Not at all.
+    #[default]
+    None,
+    /// With `sudo`.
+    Sudo,
+    /// With `doas`.
+    Doas,
+}
+
+impl ConnectionSettings {
+    /// These settings, and those of `defaults` where there are none, for the host `name`.
+    pub(super) fn or(self, defaults: &Self, name: Option<&str>) -> Self {
+        // A jump host is not reached through itself, nor through those after it.
+        let is_jump = |jumps: &&Vec<String>| !jumps.iter().any(|jump| Some(jump.as_str()) == name);
+        Self {
+            user: self.user.or_else(|| defaults.user.clone()),
+            port: self.port.or(defaults.port),
+            identity_file: self.identity_file.or_else(|| defaults.identity_file.clone()),
+            become_user: match self.privilege {
+                // Who becomes nobody becomes nobody in particular.
+                Some(Become::None) => self.become_user,
+                _ => self.become_user.or_else(|| defaults.become_user.clone()),
+            },
+            privilege: self.privilege.or(defaults.privilege),
+            jump: self.jump.or_else(|| defaults.jump.as_ref().filter(is_jump).cloned()),
+            local: self.local.or(defaults.local),
+        }
+    }
+
+    /// Whether the host is this machine.
+    pub fn is_local(&self) -> bool {
+        self.local.unwrap_or_default()
+    }
+}
+
+/// What a lab host is made of.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LabSettings {
+    /// Image: `debian:13` or `debian:12`.
+    #[serde(default = "default_image")]
+    pub image: String,
+    /// Memory limit in MiB.
+    pub memory: Option<u64>,
+}
+
+/// The images that the lab makes.
+pub const LAB_IMAGES: &[&str] = &["debian:13", "debian:12"];
+
+fn default_image() -> String {
+    LAB_IMAGES[0].to_owned()
+}
+
+impl Default for LabSettings {
+    fn default() -> Self {
+        Self {
+            image: default_image(),
+            memory: None,
+        }
+    }
+}
