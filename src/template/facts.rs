@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use minijinja::value::{Enumerator, Object, ValueKind};
 
-use super::scope::Inner;
+use super::watch::Watch;
 
 /// What is looked up by a name: `facts.packages.NAME`.
 pub const FACT_FAMILIES: &[&str] = &["users", "groups", "packages"];
@@ -55,15 +55,15 @@ pub enum NamedFact {
 }
 
 /// `facts` over `source`.
-pub(super) fn node(scope: &Arc<Inner>, source: &Arc<dyn FactSource>) -> minijinja::Value {
+pub(super) fn node(watch: &Arc<Watch>, source: &Arc<dyn FactSource>) -> minijinja::Value {
     minijinja::Value::from_object(Node {
-        scope: Arc::clone(scope),
+        watch: Arc::clone(watch),
         source: Arc::clone(source),
     })
 }
 
 struct Node {
-    scope: Arc<Inner>,
+    watch: Arc<Watch>,
     source: Arc<dyn FactSource>,
 }
 
@@ -83,15 +83,15 @@ impl Object for Node {
             }));
         }
         match self.source.system() {
-            Ok(system) => part(&self.scope, "facts", &system, name, FACT_FAMILIES),
-            Err(why) => Some(self.scope.unknown(&why)),
+            Ok(system) => part(&self.watch, "facts", &system, name, FACT_FAMILIES),
+            Err(why) => Some(self.watch.unknown(&why)),
         }
     }
 }
 
 /// A value of a table of facts; a name that it does not have is noted with those that it has.
 fn part(
-    scope: &Arc<Inner>,
+    watch: &Arc<Watch>,
     path: &str,
     table: &minijinja::Value,
     name: &str,
@@ -102,14 +102,14 @@ fn part(
     let Some(found) = found else {
         let keys = table.try_iter().into_iter().flatten();
         let known = keys.filter_map(|key| key.as_str().map(str::to_owned));
-        scope.missed(path, known.chain(more.iter().map(|name| (*name).to_owned())).collect());
+        watch.missed(path, known.chain(more.iter().map(|name| (*name).to_owned())).collect());
         return None;
     };
     if found.kind() != ValueKind::Map {
         return Some(found);
     }
     Some(minijinja::Value::from_object(Part {
-        scope: Arc::clone(scope),
+        watch: Arc::clone(watch),
         path,
         table: found,
     }))
@@ -117,7 +117,7 @@ fn part(
 
 /// A table of facts.
 struct Part {
-    scope: Arc<Inner>,
+    watch: Arc<Watch>,
     path: String,
     table: minijinja::Value,
 }
@@ -130,7 +130,7 @@ impl std::fmt::Debug for Part {
 
 impl Object for Part {
     fn get_value(self: &Arc<Self>, key: &minijinja::Value) -> Option<minijinja::Value> {
-        part(&self.scope, &self.path, &self.table, key.as_str()?, &[])
+        part(&self.watch, &self.path, &self.table, key.as_str()?, &[])
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -154,20 +154,20 @@ impl Object for Family {
         let name = key.as_str()?;
         Some(match self.node.source.named(self.family, name) {
             NamedFact::Present(attributes) => minijinja::Value::from_object(Named {
-                scope: Arc::clone(&self.node.scope),
+                watch: Arc::clone(&self.node.watch),
                 path: format!("facts.{}.{name}", self.family),
                 attributes,
             }),
             // `none`, so that `facts.users.anna is none` can be asked of somebody who is not there.
             NamedFact::Absent => minijinja::Value::from(()),
-            NamedFact::Unknown(why) => self.node.scope.unknown(&why),
+            NamedFact::Unknown(why) => self.node.watch.unknown(&why),
         })
     }
 }
 
 /// Something that was looked up by its name.
 struct Named {
-    scope: Arc<Inner>,
+    watch: Arc<Watch>,
     path: String,
     attributes: BTreeMap<&'static str, Result<minijinja::Value, String>>,
 }
@@ -183,10 +183,10 @@ impl Object for Named {
         let name = key.as_str()?;
         match self.attributes.get(name) {
             Some(Ok(value)) => Some(value.clone()),
-            Some(Err(why)) => Some(self.scope.unknown(why)),
+            Some(Err(why)) => Some(self.watch.unknown(why)),
             None => {
                 let known = self.attributes.keys().map(|name| (*name).to_owned());
-                self.scope.missed(format!("{}.{name}", self.path), known.collect());
+                self.watch.missed(format!("{}.{name}", self.path), known.collect());
                 None
             }
         }

@@ -10,6 +10,7 @@ mod inspect;
 mod mistake;
 mod place;
 mod scope;
+mod watch;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;

@@ -2,17 +2,18 @@
 
 mod file;
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use minijinja::ErrorKind;
-use minijinja::value::{Enumerator, Object, ObjectRepr};
+use minijinja::value::{Enumerator, Object};
 
 pub use file::{STACKS, stack_of};
 
 use super::facts::{self, FactSource};
 use super::mistake::{mistake, open_block, whole_sign};
 use super::place::{narrow, whole_name};
+use super::watch::Watch;
 use super::{bare_wanted, compiled, convert, is_template, lone_expression};
 use crate::error::{Diagnostic, Origin, suggestion};
 use crate::value::{Entry, Kind, Table, Value};
@@ -57,9 +58,9 @@ struct Local {
     stack: Option<String>,
 }
 
-pub(super) struct Inner {
+struct Inner {
     bindings: TemplateData,
-    seen: Mutex<Seen>,
+    watch: Arc<Watch>,
 }
 
 /// A table of more keys is not kept in mind when it is looked at.
@@ -68,24 +69,12 @@ const LARGE: usize = 16;
 /// What `stack.toml` may leave out.
 const OPTIONAL_SETTINGS: &[&str] = &["site", "backup"];
 
-/// What happened while a template ran that its result does not tell.
-#[derive(Default)]
-struct Seen {
-    rendered: HashMap<String, minijinja::Value>,
-    rendering: Vec<(String, Option<Origin>)>,
-    unknown: Option<String>,
-    mistake: Option<Diagnostic>,
-    missed: Option<(String, Vec<String>)>,
-    /// The value that was looked at last, as it is written.
-    last: Option<Value>,
-}
-
 impl Bindings {
     /// A scope in which nothing but `bindings` is bound.
     pub fn new(bindings: TemplateData) -> Self {
         let inner = Inner {
             bindings,
-            seen: Mutex::default(),
+            watch: Arc::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -179,10 +168,10 @@ impl Bindings {
             Err(unknown) => return Ok(Value::new(unknown).at(origin)),
         };
         // A value that is taken over whole is blamed where it was written, not where it is used.
-        let written = self.inner.seen().last.take().filter(|_| is_path(expression));
+        let written = self.inner.watch.seen().last.take().filter(|_| is_path(expression));
         let converted = convert::from_template(&result, origin);
         // What is not known and comes out as it is was looked at by nobody before.
-        if let Some(why) = self.inner.seen().unknown.take() {
+        if let Some(why) = self.inner.watch.seen().unknown.take() {
             return Ok(Value::new(Kind::Unknown(why)).at(origin));
         }
         let value = converted.map_err(|what| self.undefined(&what, origin, offset, expression))?;
@@ -193,7 +182,7 @@ impl Bindings {
     }
 
     fn begin(&self) {
-        let mut seen = self.inner.seen();
+        let mut seen = self.inner.watch.seen();
         seen.unknown = None;
         seen.mistake = None;
         seen.missed = None;
@@ -208,7 +197,7 @@ impl Bindings {
         source: &str,
         origin: Option<&Origin>,
     ) -> Result<Result<T, Kind>, Diagnostic> {
-        let mut seen = self.inner.seen();
+        let mut seen = self.inner.watch.seen();
         if let Some(mistake) = seen.mistake.take() {
             let known = origin.filter(|origin| mistake.labels.iter().all(|label| label.origin != **origin));
             return Err(mistake.at_maybe(known, "used here"));
@@ -246,7 +235,7 @@ impl Bindings {
     }
 
     fn undefined_at(&self, origin: Option<&Origin>) -> Diagnostic {
-        let missed = self.inner.seen().missed.take();
+        let missed = self.inner.watch.seen().missed.take();
         let Some((path, known)) = missed else {
             if let Some(mistake) = origin.and_then(|origin| self.no_table(origin)) {
                 return mistake;
@@ -303,10 +292,6 @@ impl Bindings {
 }
 
 impl Inner {
-    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// `value`, found at `path` of the data, as templates see it.
     fn provide(self: &Arc<Self>, path: &str, value: &Value) -> minijinja::Value {
         match &value.kind {
@@ -322,24 +307,24 @@ impl Inner {
                 .collect::<Vec<_>>()
                 .into(),
             Kind::Table(table) => self.provide_table(path, table, Rendering::Lazy),
-            Kind::Unknown(why) => self.unknown(why),
+            Kind::Unknown(why) => self.watch.unknown(why),
             Kind::Secret(_) => {
                 let mistake = Diagnostic::new("secrets in templates are not in this version");
-                self.fail(mistake.at_maybe(value.origin.as_ref(), ""))
+                self.watch.fail(mistake.at_maybe(value.origin.as_ref(), ""))
             }
         }
     }
 
     /// Data that is itself a template: rendered when first used, once; a ring of such data is an error.
     fn provide_rendered(self: &Arc<Self>, path: &str, value: &Value) -> minijinja::Value {
-        let mut seen = self.seen();
+        let mut seen = self.watch.seen();
         if let Some(done) = seen.rendered.get(path) {
             return done.clone();
         }
         if let Some(start) = seen.rendering.iter().position(|(open, _)| open == path) {
             let ring: Vec<_> = seen.rendering[start..].to_vec();
             drop(seen);
-            return self.fail(ring_error(&ring, path));
+            return self.watch.fail(ring_error(&ring, path));
         }
         seen.rendering.push((path.to_owned(), value.origin.clone()));
         // The nested rendering uses the same record; what it found so far is kept aside.
@@ -352,7 +337,7 @@ impl Inner {
         };
         let rendered = scope.render(value);
 
-        let mut seen = self.seen();
+        let mut seen = self.watch.seen();
         seen.rendering.pop();
         seen.unknown = unknown;
         seen.missed = missed;
@@ -360,10 +345,10 @@ impl Inner {
         drop(seen);
         let provided = match rendered {
             Ok(rendered) => self.provide_plain(path, &rendered),
-            Err(mistake) => return self.fail(mistake),
+            Err(mistake) => return self.watch.fail(mistake),
         };
         if !matches!(provided.kind(), minijinja::value::ValueKind::Plain) {
-            self.seen().rendered.insert(path.to_owned(), provided.clone());
+            self.watch.seen().rendered.insert(path.to_owned(), provided.clone());
         }
         provided
     }
@@ -391,31 +376,11 @@ impl Inner {
         }
     }
 
-    pub(super) fn unknown(self: &Arc<Self>, why: &str) -> minijinja::Value {
-        minijinja::Value::from_object(Unknown {
-            scope: Arc::clone(self),
-            why: why.to_owned(),
-        })
-    }
-
-    fn fail(&self, mistake: Diagnostic) -> minijinja::Value {
-        let text = mistake.title.clone();
-        let mut seen = self.seen();
-        if seen.mistake.is_none() {
-            seen.mistake = Some(mistake);
-        }
-        minijinja::Error::new(ErrorKind::InvalidOperation, text).into()
-    }
-
     /// Keeps in mind what an expression may hand on as it is.
     fn looked_at(&self, value: &Value) {
         // Nobody hands a large table on whole, such as all hosts.
         let is_large = value.as_table().is_some_and(|table| table.len() > LARGE);
-        self.seen().last = (!is_large).then(|| value.clone());
-    }
-
-    pub(super) fn missed(&self, path: String, known: Vec<String>) {
-        self.seen().missed = Some((path, known));
+        self.watch.seen().last = (!is_large).then(|| value.clone());
     }
 }
 
@@ -474,7 +439,7 @@ impl Object for Root {
                 }
             }
             "vars" => return Some(self.scope.provide_table("vars", &self.local.vars, Rendering::Plain)),
-            "facts" => return Some(facts::node(&self.scope, &bindings.facts)),
+            "facts" => return Some(facts::node(&self.scope.watch, &bindings.facts)),
             "catalogue" => {
                 return Some(
                     self.scope
@@ -496,7 +461,7 @@ impl Object for Root {
         }
         let known = bindings.data.keys().cloned();
         let bound = ["facts", "vars", "item"].iter().map(|name| (*name).to_owned());
-        self.scope.missed(name.to_owned(), known.chain(bound).collect());
+        self.scope.watch.missed(name.to_owned(), known.chain(bound).collect());
         None
     }
 }
@@ -538,7 +503,7 @@ impl Object for LazyTable {
         if let Some(bound) = self.bound_later(name) {
             return Some(bound);
         }
-        self.scope.missed(path, self.table.keys().cloned().collect());
+        self.scope.watch.missed(path, self.table.keys().cloned().collect());
         None
     }
 
@@ -555,8 +520,8 @@ impl LazyTable {
             && name == "facts"
         {
             return Some(match self.scope.bindings.peers.get(host) {
-                Some(facts) => facts::node(&self.scope, facts),
-                None => self.scope.fail(
+                Some(facts) => facts::node(&self.scope.watch, facts),
+                None => self.scope.watch.fail(
                     Diagnostic::new(format!("host `{host}` is not part of this run"))
                         .hint("only the facts of hosts of the same run are read"),
                 ),
@@ -568,47 +533,6 @@ impl LazyTable {
                 .strip_prefix("catalogue.")
                 .is_some_and(|name| !name.contains('.'));
         (is_stack && OPTIONAL_SETTINGS.contains(&name)).then(|| minijinja::Value::from(()))
-    }
-}
-
-/// Something not known yet: every look at it is noted, and whatever looked is not known either.
-struct Unknown {
-    scope: Arc<Inner>,
-    why: String,
-}
-
-impl Unknown {
-    fn note(&self) {
-        self.scope.seen().unknown.get_or_insert_with(|| self.why.clone());
-    }
-}
-
-impl std::fmt::Debug for Unknown {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.note();
-        formatter.write_str("(known after apply)")
-    }
-}
-
-impl Object for Unknown {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        self.note();
-        ObjectRepr::Map
-    }
-
-    fn get_value(self: &Arc<Self>, _key: &minijinja::Value) -> Option<minijinja::Value> {
-        self.note();
-        Some(self.scope.unknown(&self.why))
-    }
-
-    fn is_true(self: &Arc<Self>) -> bool {
-        self.note();
-        false
-    }
-
-    fn render(self: &Arc<Self>, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.note();
-        formatter.write_str("(known after apply)")
     }
 }
 

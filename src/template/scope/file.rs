@@ -40,7 +40,7 @@ impl Bindings {
             .and_then(|template| template.render(self.with_stack(stack_of(name)).context()));
         let error = rendered.as_ref().err().map(innermost);
         let place = error.and_then(|error| place_of(error, files));
-        let mut seen = self.inner.seen();
+        let mut seen = self.inner.watch.seen();
         if let Some(mistake) = seen.mistake.take() {
             return Err(mistake.at_maybe(place.as_ref(), "used here"));
         }
@@ -84,7 +84,7 @@ impl Bindings {
         let Some(excerpt) = place.and_then(|place| place.file.text.get(place.span.clone())) else {
             return;
         };
-        let mut seen = self.inner.seen();
+        let mut seen = self.inner.watch.seen();
         let is_here = |path: &str| excerpt.contains(path.rsplit('.').next().unwrap_or(path));
         if !seen.missed.as_ref().is_some_and(|(path, _)| is_here(path)) {
             seen.missed = Some((excerpt.to_owned(), Vec::new()));

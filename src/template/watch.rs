@@ -1,0 +1,96 @@
+//! What happens while a template runs that its result does not tell: what it looked at, and why it came to nothing.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use minijinja::ErrorKind;
+use minijinja::value::{Object, ObjectRepr};
+
+use crate::error::{Diagnostic, Origin};
+use crate::value::Value;
+
+/// Shared by the values that one scope hands to templates.
+#[derive(Default)]
+pub(super) struct Watch(Mutex<Seen>);
+
+/// What happened while a template ran that its result does not tell.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub(super) rendered: HashMap<String, minijinja::Value>,
+    pub(super) rendering: Vec<(String, Option<Origin>)>,
+    pub(super) unknown: Option<String>,
+    pub(super) mistake: Option<Diagnostic>,
+    pub(super) missed: Option<(String, Vec<String>)>,
+    /// The value that was looked at last, as it is written.
+    pub(super) last: Option<Value>,
+}
+
+impl Watch {
+    pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A value that is not known yet, for this reason.
+    pub(super) fn unknown(self: &Arc<Self>, why: &str) -> minijinja::Value {
+        minijinja::Value::from_object(Unknown {
+            watch: Arc::clone(self),
+            why: why.to_owned(),
+        })
+    }
+
+    /// Notes a mistake, which the template then ends with.
+    pub(super) fn fail(&self, mistake: Diagnostic) -> minijinja::Value {
+        let text = mistake.title.clone();
+        let mut seen = self.seen();
+        if seen.mistake.is_none() {
+            seen.mistake = Some(mistake);
+        }
+        minijinja::Error::new(ErrorKind::InvalidOperation, text).into()
+    }
+
+    /// Notes a name that `path` does not have, and those that it has.
+    pub(super) fn missed(&self, path: String, known: Vec<String>) {
+        self.seen().missed = Some((path, known));
+    }
+}
+
+/// Something not known yet: every look at it is noted, and whatever looked is not known either.
+struct Unknown {
+    watch: Arc<Watch>,
+    why: String,
+}
+
+impl Unknown {
+    fn note(&self) {
+        self.watch.seen().unknown.get_or_insert_with(|| self.why.clone());
+    }
+}
+
+impl std::fmt::Debug for Unknown {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.note();
+        formatter.write_str("(known after apply)")
+    }
+}
+
+impl Object for Unknown {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        self.note();
+        ObjectRepr::Map
+    }
+
+    fn get_value(self: &Arc<Self>, _key: &minijinja::Value) -> Option<minijinja::Value> {
+        self.note();
+        Some(self.watch.unknown(&self.why))
+    }
+
+    fn is_true(self: &Arc<Self>) -> bool {
+        self.note();
+        false
+    }
+
+    fn render(self: &Arc<Self>, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.note();
+        formatter.write_str("(known after apply)")
+    }
+}
