@@ -7,9 +7,9 @@ use homelab::plan::{CheckRequest, check};
 use homelab::project::read;
 use homelab::report;
 
-use super::completion;
 use super::filter::FilterArguments;
 use super::output::{print, tell};
+use super::{completion, errors, project};
 
 /// Arguments of `homelab check`.
 #[derive(Debug, Args)]
@@ -35,7 +35,7 @@ enum CheckFormat {
 }
 
 pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
-    let reading = read(&super::root()?);
+    let reading = read(&project::root()?);
     let scope = CheckRequest {
         inventory: arguments.inventory.clone(),
         deploy: arguments.deploy.clone(),
@@ -48,6 +48,10 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         CheckFormat::Json => print(&report::found_json(&checked))?,
         CheckFormat::Github => print(&report::found_github(&checked))?,
     }
-    let code = if checked.mistakes.is_empty() { 0 } else { super::INVALID };
+    let code = if checked.mistakes.is_empty() {
+        0
+    } else {
+        errors::INVALID
+    };
     Ok(ExitCode::from(code))
 }

@@ -1,7 +1,7 @@
 //! What shells offer while a command is typed: the names of the project that the current folder is in. Outside of one there
 //! are none, and nothing is said about it.
 
-use clap::{Command, CommandFactory as _};
+use clap::Command;
 use clap_complete::engine::CompletionCandidate as Candidate;
 use clap_complete::{ArgValueCandidates, CompleteEnv};
 use homelab::facts::{Fact, FactKey, Facts};
@@ -9,13 +9,12 @@ use homelab::operations::OPERATIONS;
 use homelab::plan::visible_tree;
 use homelab::report;
 
-use super::Cli;
 use super::typed::Typed;
 
-/// Answers a shell that asks what could be typed; false where none asks.
-pub(super) fn answer() -> clap::error::Result<bool> {
+/// Answers a shell that asks what could be typed of `command`; false where none asks.
+pub(super) fn answer(command: fn() -> Command) -> clap::error::Result<bool> {
     let factory = || {
-        let mut command = Cli::command();
+        let mut command = command();
         // `--help` comes with this.
         command.build();
         options_last(command)

@@ -12,13 +12,13 @@ use homelab::rounds::ReadHost;
 use homelab::secret::DigestKey;
 
 use super::applying::Applying;
-use super::deploy::DeployArguments;
+use super::deploy_arguments::DeployArguments;
 use super::format::Format;
 use super::interruption::Interruption;
 use super::output::{print, tell, tell_line};
 use super::reading::{self, Hosts, ReadOptions};
 use super::telling::Lines;
-use super::{prompt, terminal};
+use super::{errors, prompt, terminal};
 
 /// What a deploy goes by.
 pub(super) struct Deploying<'a> {
@@ -43,7 +43,7 @@ impl Deploying<'_> {
         if !mistakes.is_empty() {
             tell(&report::mistakes(&mistakes));
             reading::close(read).await;
-            return Ok(ExitCode::from(super::INVALID));
+            return Ok(ExitCode::from(errors::INVALID));
         }
         let hosts = read.iter().flat_map(|host| host.build.plan.hosts.clone()).collect();
         let plan = Plan { hosts };

@@ -8,6 +8,9 @@ use homelab::report;
 
 use super::output::tell;
 
+/// The exit code for an error on the command line or in the project.
+pub(super) const INVALID: u8 = 3;
+
 /// Shows an error with all that is known of it.
 pub(super) fn show(error: &anyhow::Error) {
     if let Some(mistakes) = error.downcast_ref::<Diagnostics>() {

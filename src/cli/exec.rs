@@ -13,8 +13,8 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use super::interruption::Interruption;
 use super::output::{PassingOn, tell_line};
-use super::ways::WayArguments;
-use super::{completion, deploy, errors, several, targets};
+use super::ways::{PARALLEL, WayArguments};
+use super::{completion, errors, project, runtime, several, targets};
 
 /// How long what is left may take once the command is through.
 const LAST_MOMENTS: Duration = Duration::from_secs(1);
@@ -29,7 +29,7 @@ pub(crate) struct ExecArguments {
     #[arg(required = true, value_name = "PATTERN", value_delimiter = ',', num_args = 1, add = completion::host_patterns())]
     patterns: Vec<String>,
     /// Run on this many hosts at a time
-    #[arg(long, value_name = "NUMBER", default_value_t = deploy::PARALLEL, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "NUMBER", default_value_t = PARALLEL, value_parser = clap::value_parser!(u16).range(1..))]
     parallel: u16,
     #[command(flatten)]
     ways: WayArguments,
@@ -39,12 +39,12 @@ pub(crate) struct ExecArguments {
 }
 
 pub(super) fn run(arguments: &ExecArguments) -> anyhow::Result<ExitCode> {
-    let project = super::project()?;
+    let project = project::project()?;
     let selected = hosts(&project, &arguments.inventory, &arguments.patterns)?;
     let names = selected.iter().map(|host| host.name.as_str());
     let targets = targets::of_hosts(&project, &arguments.inventory, names)?;
     let targets = arguments.ways.complete(targets)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = runtime::all_threads()?;
     let ended = runtime.block_on(exec(arguments, targets));
     // A reader that does not read holds nobody here who was interrupted.
     runtime.shutdown_timeout(LAST_MOMENTS);

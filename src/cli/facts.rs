@@ -14,7 +14,7 @@ use super::format::Format;
 use super::interruption::Interruption;
 use super::output::{print, tell_line};
 use super::ways::WayArguments;
-use super::{completion, errors, targets};
+use super::{completion, errors, project, runtime, targets};
 
 /// Arguments of `homelab facts`.
 #[derive(Debug, Args)]
@@ -37,7 +37,7 @@ pub(crate) struct FactsArguments {
 }
 
 pub(super) fn run(arguments: &FactsArguments) -> anyhow::Result<ExitCode> {
-    let project = super::project()?;
+    let project = project::project()?;
     let hosts = &project.inventory(&arguments.inventory)?.hosts;
     if !hosts.contains_key(&arguments.host) {
         let (host, inventory) = (&arguments.host, &arguments.inventory);
@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &FactsArguments) -> anyhow::Result<ExitCode> {
         [family, name, ..] if FACT_FAMILIES.contains(family) => Some((*family, *name)),
         _ => None,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = runtime::all_threads()?;
     let read = runtime.block_on(async {
         let mut interruption = Interruption::listen()?;
         let Some(target) = targets.first() else {

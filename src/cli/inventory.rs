@@ -6,8 +6,8 @@ use clap::Subcommand;
 use homelab::project::{explain, find_host, host_data};
 use homelab::report;
 
-use super::completion;
 use super::output::print;
+use super::{completion, project};
 
 /// Subcommands of `homelab inventory`.
 #[derive(Debug, Subcommand)]
@@ -41,7 +41,7 @@ pub(crate) enum InventoryCommand {
 }
 
 pub(super) fn run(command: &InventoryCommand) -> anyhow::Result<ExitCode> {
-    let project = super::project()?;
+    let project = project::project()?;
     match command {
         InventoryCommand::List { inventory: Some(name) } => {
             print(&report::inventory(name, project.inventory(name)?))?;

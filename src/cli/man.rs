@@ -4,10 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 use clap_mangen::{Man, generate_to};
 
-use super::Cli;
 use super::output::{print, tell_line};
 
 /// Arguments of `homelab man`.
@@ -18,15 +17,16 @@ pub(crate) struct ManArguments {
     directory: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: &ManArguments) -> anyhow::Result<ExitCode> {
+/// Writes the pages of `command`.
+pub(super) fn run(arguments: &ManArguments, command: Command) -> anyhow::Result<ExitCode> {
     let Some(directory) = &arguments.directory else {
         let mut page = Vec::new();
-        Man::new(Cli::command()).render(&mut page)?;
+        Man::new(command).render(&mut page)?;
         print(&String::from_utf8_lossy(&page))?;
         return Ok(ExitCode::SUCCESS);
     };
     let shown = directory.display();
-    let written = std::fs::create_dir_all(directory).and_then(|()| generate_to(Cli::command(), directory));
+    let written = std::fs::create_dir_all(directory).and_then(|()| generate_to(command, directory));
     written.with_context(|| format!("cannot write manual pages to `{shown}`"))?;
     tell_line(format_args!("manual pages written to {shown}"));
     Ok(ExitCode::SUCCESS)

@@ -7,7 +7,9 @@ mod check;
 mod completion;
 mod completions;
 mod deploy;
+mod deploy_arguments;
 mod deploying;
+mod duration;
 mod errors;
 mod exec;
 mod facts;
@@ -21,8 +23,10 @@ mod man;
 mod operations;
 mod output;
 mod password;
+mod project;
 mod prompt;
 mod reading;
+mod runtime;
 mod schema;
 mod several;
 mod table;
@@ -34,15 +38,10 @@ mod typed;
 mod ways;
 mod window;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use homelab::error::Diagnostic;
-use homelab::project::{Project, find_root, load};
-
-/// The exit code for an error on the command line or in the project.
-const INVALID: u8 = 3;
+use clap::{CommandFactory as _, Parser, Subcommand};
+use homelab::project::load;
 
 /// Deploy your home lab over SSH, and see a diff of every change first
 #[derive(Debug, Parser)]
@@ -59,7 +58,7 @@ enum CliCommand {
     /// Create a new project with a throw-away host to deploy to
     Init(init::InitArguments),
     /// Show a diff of what would change on the hosts, ask, then apply it
-    Deploy(deploy::DeployArguments),
+    Deploy(deploy_arguments::DeployArguments),
     /// Find mistakes in the project without connecting to any host
     Check(check::CheckArguments),
     /// Show hosts, their groups and data, and where each value comes from
@@ -86,7 +85,7 @@ enum CliCommand {
 
 /// Runs the command line. Exit codes: docs/output.md.
 pub(crate) fn main() -> ExitCode {
-    let parsed = match completion::answer() {
+    let parsed = match completion::answer(Cli::command) {
         Ok(true) => return ExitCode::SUCCESS,
         Ok(false) => Cli::try_parse(),
         Err(error) => Err(error),
@@ -95,7 +94,7 @@ pub(crate) fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // clap's own code for a wrong call is 2, which here means that changes are pending.
-            let code = if error.use_stderr() { INVALID } else { 0 };
+            let code = if error.use_stderr() { errors::INVALID } else { 0 };
             let _ = error.print();
             return ExitCode::from(code);
         }
@@ -112,30 +111,16 @@ pub(crate) fn main() -> ExitCode {
         CliCommand::Operations(arguments) => operations::run(arguments),
         CliCommand::Schema(arguments) => schema::run(arguments),
         CliCommand::Completions(arguments) => completions::run(arguments),
-        CliCommand::Man(arguments) => man::run(arguments),
+        CliCommand::Man(arguments) => man::run(arguments, Cli::command()),
         CliCommand::Lab(command) => lab_command(command),
     };
     result.unwrap_or_else(|error| {
         errors::show(&error);
-        ExitCode::from(INVALID)
+        ExitCode::from(errors::INVALID)
     })
 }
 
 fn lab_command(command: &lab::LabCommand) -> anyhow::Result<ExitCode> {
-    let root = root()?;
+    let root = project::root()?;
     lab::run(command, &root, |name| targets::lab_spec(&load(&root)?, name))
-}
-
-/// The root of the project that the current folder is in.
-fn root() -> anyhow::Result<PathBuf> {
-    let here = std::env::current_dir()?;
-    find_root(&here).ok_or_else(|| {
-        Diagnostic::new("this is no homelab project: neither here nor above is a folder `inventories`")
-            .hint("go to the project's folder, the one that holds `inventories/`")
-            .into()
-    })
-}
-
-fn project() -> anyhow::Result<Project> {
-    Ok(load(&root()?)?)
 }

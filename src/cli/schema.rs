@@ -10,6 +10,7 @@ use homelab::schema::FileKind;
 use homelab::starter::{SCHEMA_FOLDER, write_schemas};
 
 use super::output::{print, tell_line};
+use super::project;
 
 /// Arguments of `homelab schema`.
 #[derive(Debug, Args)]
@@ -30,7 +31,7 @@ pub(super) fn run(arguments: &SchemaArguments) -> anyhow::Result<ExitCode> {
     }
     let folder = match &arguments.directory {
         Some(folder) => folder.clone(),
-        None => super::root()?.join(SCHEMA_FOLDER),
+        None => project::root()?.join(SCHEMA_FOLDER),
     };
     write_schemas(&folder)?;
     tell_line(format_args!(

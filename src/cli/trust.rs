@@ -15,7 +15,7 @@ use homelab::report;
 
 use super::output::{print, tell, tell_line};
 use super::table::table;
-use super::{completion, errors, prompt, targets};
+use super::{completion, errors, project, prompt, runtime, targets};
 
 /// Arguments of `homelab trust`.
 #[derive(Debug, Args)]
@@ -38,7 +38,7 @@ struct Stranger {
 }
 
 pub(super) fn run(arguments: &TrustArguments) -> anyhow::Result<ExitCode> {
-    let project = super::project()?;
+    let project = project::project()?;
     let selected = hosts(&project, &arguments.inventory, &arguments.limit)?;
     let mut ends = Vec::new();
     let mut known = 0;
@@ -88,7 +88,7 @@ fn levels<'a>(
 
 /// Asks all hosts at once; tells of what went wrong. Strangers, failures and how many keys were known.
 fn look(targets: &[Target]) -> anyhow::Result<(Vec<Stranger>, usize, usize)> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = runtime::all_threads()?;
     let keys = runtime.block_on(join_all(targets.iter().map(host_key)));
     let (mut strangers, mut failures, mut known) = (Vec::new(), 0, 0);
     for (target, key) in targets.iter().zip(keys) {
@@ -137,7 +137,7 @@ fn consent(number: usize) -> anyhow::Result<bool> {
         );
     }
     tell_line("compare each with what the host's own console shows: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime::one_thread()?;
     Ok(runtime.block_on(prompt::confirm(&format!("Trust {}?", count(number))))?)
 }
 

@@ -6,9 +6,11 @@ use clap::Args;
 use homelab::remote::{Privilege, Target};
 use homelab::secret::{PASSWORD_VARIABLE, Secret};
 
-use super::deploy::duration;
+use super::duration::duration;
 use super::password;
 
+/// Default number of hosts at a time: more than most home labs have.
+pub(super) const PARALLEL: u16 = 20;
 /// Above these options in help texts.
 const HEADING: &str = "Connection";
 

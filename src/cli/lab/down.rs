@@ -6,15 +6,17 @@ use std::process::ExitCode;
 
 use homelab::lab::{Lab, LabSpec};
 
+use super::events;
 use crate::cli::output::tell_line;
+use crate::cli::runtime;
 
 pub(super) fn run(root: &Path, spec: &LabSpec) -> anyhow::Result<ExitCode> {
     let said_anything = Cell::new(false);
-    super::runtime()?.block_on(async {
+    runtime::one_thread()?.block_on(async {
         let lab = Lab::connect(root).await?;
         let mut listener = |event| {
             said_anything.set(true);
-            super::show(&event);
+            events::show(&event);
         };
         lab.down(spec, &mut listener).await
     })?;

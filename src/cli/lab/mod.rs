@@ -1,6 +1,7 @@
 //! `homelab lab`: throw-away hosts for an inventory.
 
 mod down;
+mod events;
 mod reset;
 mod ssh;
 mod status;
@@ -10,10 +11,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use homelab::lab::{HostStep, ImageStep, LabEvent, LabSpec};
+use homelab::lab::LabSpec;
 
 use super::completion;
-use super::output::tell_line;
 
 /// Subcommands of `homelab lab`.
 #[derive(Debug, Subcommand)]
@@ -50,83 +50,5 @@ pub(crate) fn run(
         LabCommand::Reset(arguments) => reset::run(root, &load(&arguments.inventory)?, arguments),
         LabCommand::Status(arguments) => status::run(root, &load(&arguments.inventory)?, arguments),
         LabCommand::Ssh(arguments) => ssh::run(root, arguments),
-    }
-}
-
-/// Everything the lab does waits for the engine or for `ssh`: one thread is enough.
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()
-}
-
-/// Shows an event as a line on stderr.
-fn show(event: &LabEvent) {
-    tell_line(line(event));
-}
-
-fn line(event: &LabEvent) -> String {
-    match event {
-        LabEvent::Waiting => "lab: another run is at work on this lab, waiting for it".to_owned(),
-        LabEvent::Image { image, step } => format!("{image}: {}", image_line(step)),
-        LabEvent::Host { host, step } => format!("{host}: {}", host_line(step)),
-        LabEvent::NoAptCache { reason } => format!("lab: warning: no apt cache, hosts ask the mirror: {reason}"),
-        _ => String::new(),
-    }
-}
-
-fn image_line(step: &ImageStep) -> String {
-    match step {
-        ImageStep::Pulling { base } => format!("pulling {base}"),
-        ImageStep::PullFailed { base, reason } => format!("{base} cannot be pulled here ({reason})"),
-        ImageStep::Bootstrapping { archive } => format!("building a bare Debian from {archive}"),
-        ImageStep::Provisioning => "installing systemd, sshd and what else a plain server has".to_owned(),
-        ImageStep::Made { took } => format!("made in {:.1} s", took.as_secs_f64()),
-        _ => String::new(),
-    }
-}
-
-fn host_line(step: &HostStep) -> String {
-    match step {
-        HostStep::Created => "created, booting".to_owned(),
-        HostStep::Started => "started again, booting".to_owned(),
-        HostStep::AlreadyRunning => "runs already".to_owned(),
-        HostStep::AccessRenewed => "its keys were not this lab's any more, put there again".to_owned(),
-        HostStep::Ready { address, took } => format!("ready at {address} after {:.1} s", took.as_secs_f64()),
-        HostStep::Degraded { units } => format!("warning: failed units: {}", units.join(", ")),
-        HostStep::Outdated => "warning: made from an older image; `lab down`, then `lab up`, makes it anew".to_owned(),
-        HostStep::NotInInventory => "warning: not in the inventory any more; `lab down` removes it".to_owned(),
-        HostStep::Removed => "removed".to_owned(),
-        _ => String::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn events_are_short_lines_that_name_what_they_are_about() {
-        let step = HostStep::Ready {
-            address: "172.17.0.2".into(),
-            took: Duration::from_millis(2540),
-        };
-        let event = LabEvent::Host {
-            host: "alpha".into(),
-            step,
-        };
-        assert_eq!(line(&event), "alpha: ready at 172.17.0.2 after 2.5 s");
-        let step = ImageStep::PullFailed {
-            base: "debian:13".into(),
-            reason: "no answer for 10 s".into(),
-        };
-        let event = LabEvent::Image {
-            image: "homelab-lab/debian:13-x".into(),
-            step,
-        };
-        assert_eq!(
-            line(&event),
-            "homelab-lab/debian:13-x: debian:13 cannot be pulled here (no answer for 10 s)"
-        );
     }
 }

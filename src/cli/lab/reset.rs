@@ -7,7 +7,9 @@ use clap::Args;
 use homelab::error::{Diagnostic, suggestion};
 use homelab::lab::{Lab, LabSpec};
 
+use super::events;
 use crate::cli::completion;
+use crate::cli::runtime;
 
 /// Arguments of `homelab lab reset`.
 #[derive(Debug, Args)]
@@ -32,9 +34,9 @@ pub(super) fn run(root: &Path, spec: &LabSpec, arguments: &ResetArguments) -> an
         let names = spec.hosts.iter().map(|one| one.name.as_str());
         return Err(mistake.hint_maybe(suggestion(host, names)).into());
     }
-    super::runtime()?.block_on(async {
+    runtime::one_thread()?.block_on(async {
         let lab = Lab::connect(root).await?;
-        lab.reset(spec, host, &mut |event| super::show(&event)).await?;
+        lab.reset(spec, host, &mut |event| events::show(&event)).await?;
         Ok(ExitCode::SUCCESS)
     })
 }

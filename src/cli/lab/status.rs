@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::cli::completion;
 use crate::cli::format::Format;
 use crate::cli::output::print;
+use crate::cli::runtime;
 use crate::cli::table::table;
 
 /// Rises when a program that reads the format could take something for what it is not.
@@ -27,7 +28,7 @@ pub(crate) struct StatusArguments {
 }
 
 pub(super) fn run(root: &Path, spec: &LabSpec, arguments: &StatusArguments) -> anyhow::Result<ExitCode> {
-    let (hosts, cache) = super::runtime()?.block_on(async {
+    let (hosts, cache) = runtime::one_thread()?.block_on(async {
         let lab = Lab::connect(root).await?;
         Ok::<_, anyhow::Error>((lab.status(spec).await?, lab.apt_cache().await?))
     })?;

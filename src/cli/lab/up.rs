@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use homelab::lab::{Lab, LabSpec};
 
+use super::events;
 use crate::cli::output::tell_line;
+use crate::cli::runtime;
 
 pub(super) fn run(root: &Path, spec: &LabSpec) -> anyhow::Result<ExitCode> {
     if spec.hosts.is_empty() {
@@ -15,9 +17,9 @@ pub(super) fn run(root: &Path, spec: &LabSpec) -> anyhow::Result<ExitCode> {
         ));
         return Ok(ExitCode::from(3));
     }
-    super::runtime()?.block_on(async {
+    runtime::one_thread()?.block_on(async {
         let lab = Lab::connect(root).await?;
-        lab.up(spec, &mut |event| super::show(&event)).await?;
+        lab.up(spec, &mut |event| events::show(&event)).await?;
         Ok(ExitCode::SUCCESS)
     })
 }

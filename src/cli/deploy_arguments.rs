@@ -1,0 +1,55 @@
+//! The arguments of `homelab deploy`.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::completion;
+use super::duration::duration;
+use super::filter::FilterArguments;
+use super::format::Format;
+use super::ways::{PARALLEL, WayArguments};
+
+/// Arguments of `homelab deploy`.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub(crate) struct DeployArguments {
+    /// Name of an inventory, such as `prod` for `inventories/prod.toml`
+    #[arg(add = completion::inventories())]
+    pub(super) inventory: String,
+    /// Name of a deploy, such as `site` for `deploys/site.toml`
+    #[arg(add = completion::deploys())]
+    pub(super) deploy: String,
+    /// Show the diff and change nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Apply without asking for confirmation
+    #[arg(long, short, conflicts_with = "dry_run")]
+    pub(super) yes: bool,
+    #[command(flatten)]
+    pub(super) filter: FilterArguments,
+    /// With `--dry-run`: exit with 2 if changes are pending
+    #[arg(long, requires = "dry_run")]
+    pub(super) detailed_exitcode: bool,
+    /// Wait this long if another run holds the lock of a host, such as `5m`
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    pub(super) lock_wait: Duration,
+    #[command(flatten)]
+    pub(super) ways: WayArguments,
+    /// Read and change this many hosts at a time
+    #[arg(long, value_name = "NUMBER", default_value_t = PARALLEL, value_parser = clap::value_parser!(u16).range(1..))]
+    parallel: u16,
+    /// Output format; docs/format.md describes `json`
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+    /// Also show unchanged operations, all packages, the output of commands, durations and round trips
+    #[arg(long, short)]
+    pub(super) verbose: bool,
+}
+
+impl DeployArguments {
+    /// How many hosts to deal with at once.
+    pub(super) fn parallel(&self) -> usize {
+        usize::from(self.parallel)
+    }
+}
