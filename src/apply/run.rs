@@ -5,13 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::events::HostEnd;
+use super::events::{HostEnd, OperationResult, ResourceEnd};
 use super::halt::{Halt, gather_failed, lost, lost_at_work};
 use super::host::HostApply;
 use super::perform::{decides_on_host, take_away};
 use super::segment::{SegmentEnd, Telling, perform_segment};
 use crate::change::{CheckState, Outcome, Step};
-use crate::facts::overlay::{Effect, FactScope};
+use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::path::PathFact;
 use crate::facts::unit::UnitFact;
 use crate::facts::{Fact, FactKey, Facts};
@@ -53,7 +53,7 @@ impl HostApply<'_> {
             self.plan_again(writer).await?
         };
         loop {
-            let (segment, after) = split(rest);
+            let (segment, after) = split_at_barrier(rest);
             let progressed = !segment.is_empty();
             self.perform(writer, segment).await?;
             let Some(barrier) = after.first() else {
@@ -75,7 +75,10 @@ impl HostApply<'_> {
             events: self.events,
             live_output: self.live_output,
         };
+        let first = self.results.len();
         let end = perform_segment(writer, telling, &segment, &mut self.results).await;
+        let changed = self.snapshot.changed.entry(host.clone()).or_default();
+        changed.extend(changed_by(&self.results[first..]));
         if matches!(end, SegmentEnd::Through) {
             let done = self.snapshot.done.entry(host.clone()).or_default();
             done.extend(segment.iter().map(|operation| operation.id.clone()));
@@ -139,10 +142,22 @@ impl HostApply<'_> {
 }
 
 /// The operations that can be sent now, and those from the first barrier on.
-fn split(mut operations: Vec<PlannedOperation>) -> (Vec<PlannedOperation>, Vec<PlannedOperation>) {
-    let end = operations.iter().position(is_barrier).unwrap_or(operations.len());
+fn split_at_barrier(mut operations: Vec<PlannedOperation>) -> (Vec<PlannedOperation>, Vec<PlannedOperation>) {
+    let has_to_wait = |index: &usize| {
+        let (before, from) = operations.split_at(*index);
+        is_barrier(&from[0]) || from[0].trigger.waits_for(before)
+    };
+    let end = (0..operations.len()).find(has_to_wait).unwrap_or(operations.len());
     let after = operations.split_off(end);
     (operations, after)
+}
+
+/// The operations that made a change, as opposed to finding all as it should be.
+fn changed_by(results: &[OperationResult]) -> impl Iterator<Item = OperationId> {
+    let changed = results
+        .iter()
+        .filter(|result| result.lines.iter().any(|line| line.end == ResourceEnd::Applied));
+    changed.map(|result| result.operation.clone())
 }
 
 /// Whether the host must be read again before the operation can be done.
@@ -192,3 +207,6 @@ fn is_absent(key: &FactKey, facts: &Facts) -> bool {
         Some(Fact::Path(PathFact::Present(_)) | Fact::Unit(UnitFact::Present(_)))
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::PeerKeys;
 use super::expand::Instance;
 use super::position::Position;
+use super::{PeerKeys, Trigger};
 use crate::error::{Diagnostic, Origin};
 use crate::facts::FactKey;
 use crate::facts::overlay::OperationId;
@@ -27,6 +27,8 @@ pub(super) struct BoundOperation {
     pub(super) asked: BTreeSet<FactKey>,
     /// The facts of other hosts that it was bound from.
     pub(super) peers: PeerKeys,
+    /// What makes it run.
+    pub(super) trigger: Trigger,
     pub(super) bound: Bound,
 }
 
@@ -66,6 +68,7 @@ pub(super) fn bind(
         position: Arc::clone(position),
         asked: BTreeSet::new(),
         peers: position.peers.clone(),
+        trigger: Trigger::Always,
         bound,
     };
     if let Some(why) = instance.unknown {

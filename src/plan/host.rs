@@ -59,11 +59,14 @@ impl<'a> HostPlanner<'a> {
 
     fn plan(&mut self, bound: BoundOperation, build: &mut Build) {
         let id = bound.id.clone();
-        match plan_operation(bound, &self.given, &self.overlay, build) {
-            Ok(planned) => {
+        let changed = self.given.snapshot.changed.get(self.name());
+        let due = bound.trigger.due(&self.operations, changed);
+        match plan_operation(bound, due, &self.given, &self.overlay, build) {
+            Ok(Some(planned)) => {
                 self.overlay.commit(&id, planned.effects);
                 self.operations.push(planned.operation);
             }
+            Ok(None) => {}
             Err(mistake) => self.given.note_mistake(mistake, build),
         }
     }
@@ -101,3 +104,6 @@ impl<'a> HostPlanner<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ mod position;
 mod reach;
 mod review;
 mod room;
+mod trigger;
 mod visible;
 mod walk;
 
@@ -25,6 +26,7 @@ use crate::facts::{FactKey, Facts};
 pub use build::build;
 pub use check::{CheckRequest, Checked, Found, check, unmatched};
 pub use review::{Departure, compare};
+pub use trigger::Trigger;
 pub use visible::{named_key, visible_tree};
 
 /// What is to be planned, beyond the run itself.
@@ -34,6 +36,8 @@ pub struct Snapshot {
     pub facts: BTreeMap<String, Facts>,
     /// Operations that are through and are not planned again, by host.
     pub done: BTreeMap<String, BTreeSet<OperationId>>,
+    /// Those of them that changed something, by host.
+    pub changed: BTreeMap<String, BTreeSet<OperationId>>,
     /// Whether no host will be asked: nobody wants to know then what would be.
     pub is_offline: bool,
 }
@@ -100,6 +104,8 @@ pub struct PlannedOperation {
     pub within: Vec<Origin>,
     /// The facts of other hosts that it was planned from.
     pub peers: PeerKeys,
+    /// What makes it run. One that nothing makes run is not in the plan.
+    pub trigger: Trigger,
     /// What it would do.
     pub outcome: Outcome,
     /// The facts it was planned from.

@@ -4,6 +4,7 @@ use super::bind::{Bound, BoundOperation};
 use super::given::Given;
 use super::position::merge;
 use super::reach::limited;
+use super::trigger::Due;
 use super::visible::NOT_READ;
 use super::{Build, PlannedOperation};
 use crate::change::{NotKnown, Outcome, ResourceChange, Stop};
@@ -17,15 +18,21 @@ pub(super) struct Planned {
     pub(super) effects: Vec<Effect>,
 }
 
-/// Plans an operation over `overlay`; the facts that it lacks are noted in `build`.
+/// Plans an operation over `overlay`; the facts that it lacks are noted in `build`. `None` where nothing makes it run.
 ///
 /// Errors: it cannot be done to this host.
 pub(super) fn plan_operation(
     bound: BoundOperation,
+    due: Due,
     given: &Given<'_>,
     overlay: &Overlay<'_>,
     build: &mut Build,
-) -> Result<Planned, Diagnostic> {
+) -> Result<Option<Planned>, Diagnostic> {
+    let waits_for = match due {
+        Due::No => return Ok(None),
+        Due::Yes => Vec::new(),
+        Due::IfChanged(notifiers) => notifiers,
+    };
     let mut asked = bound.asked;
     let mut peers = bound.peers;
     let mut touches = Vec::new();
@@ -58,7 +65,10 @@ pub(super) fn plan_operation(
     for key in &asked {
         given.want(key.clone(), build);
     }
-    let outcome = outcome?;
+    let mut outcome = outcome?;
+    if !waits_for.is_empty() {
+        outcome = conditional(outcome, waits_for, &touches);
+    }
     let effects = if is_unread && given.assumes_true {
         Vec::new()
     } else {
@@ -72,10 +82,11 @@ pub(super) fn plan_operation(
         origin: bound.origin,
         within: bound.position.within.clone(),
         peers,
+        trigger: bound.trigger,
         outcome,
         asked,
     };
-    Ok(Planned { operation, effects })
+    Ok(Some(Planned { operation, effects }))
 }
 
 fn is_not_gathered(planned: &Result<Outcome, Stop>) -> bool {
@@ -98,6 +109,22 @@ fn outcome(planned: Result<Outcome, Stop>, operation: &dyn Operation) -> Result<
                 deferred(vec![since], why, operation.touches())
             }
         }),
+    }
+}
+
+/// What happens only if one of `notifiers` changes something, which shows when they ran.
+fn conditional(outcome: Outcome, notifiers: Vec<OperationId>, touches: &[FactScope]) -> Outcome {
+    match outcome {
+        Outcome::Change(preview) | Outcome::Ensure { changes: preview, .. } => {
+            let names: Vec<String> = notifiers.iter().map(|id| format!("`{}`", id.slug())).collect();
+            Outcome::Deferred {
+                why: format!("runs only if {} changes something", names.join(" or ")),
+                waits_for: notifiers,
+                touches: touches.to_vec(),
+                preview,
+            }
+        }
+        other => other,
     }
 }
 

@@ -6,12 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Build;
 use super::bind::{Bound, BoundOperation, bind, bracketed, duplicate};
 use super::expand::{Answer, Instance, condition, expand};
 use super::given::Given;
 use super::position::{Position, merge};
 use super::visible::VisibleFacts;
+use super::{Build, Trigger};
 use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::{OperationId, Overlay};
 use crate::operations::RunAs;
@@ -289,6 +289,7 @@ fn deferred<'a>(task: &Task, label: String, position: Position, why: String, giv
         peers: position.peers.clone(),
         position: Arc::new(position),
         asked: BTreeSet::new(),
+        trigger: Trigger::Always,
         bound: Bound::Unknown(why),
     }))]
 }

@@ -17,7 +17,7 @@ use crate::apply::{Failure, OperationResult, ResourceEnd, ResourceResult};
 use crate::change::{Action, Attribute, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk};
 use crate::error::{Origin, SourceFile};
 use crate::facts::overlay::OperationId;
-use crate::plan::PlannedOperation;
+use crate::plan::{PlannedOperation, Trigger};
 
 /// The text as a pipe gets it.
 fn plain(text: &str) -> String {
@@ -88,6 +88,7 @@ fn planned(slug: &str, outcome: Outcome) -> PlannedOperation {
         peers: std::collections::BTreeMap::new(),
         task: "t/t".to_owned(),
         origin: Origin::new(&file, 19..22),
+        trigger: Trigger::Always,
         outcome,
         asked: std::collections::BTreeSet::new(),
     }

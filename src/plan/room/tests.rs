@@ -6,6 +6,7 @@ use super::*;
 use crate::change::{Attributes, Before, Command, ResourceId, ResourceKind, Risk};
 use crate::error::SourceFile;
 use crate::facts::overlay::{FactScope, OperationId};
+use crate::plan::Trigger;
 
 const BLOCK: u64 = 1000;
 
@@ -39,6 +40,7 @@ fn operation(step: Step, effects: Vec<Effect>) -> PlannedOperation {
         peers: std::collections::BTreeMap::new(),
         task: "t".to_owned(),
         origin: Origin::new(&file, 0..2),
+        trigger: Trigger::Always,
         outcome: Outcome::Change(vec![ResourceChange {
             id: ResourceId {
                 kind: ResourceKind::File,

@@ -1,0 +1,87 @@
+use std::time::Duration;
+
+use super::*;
+use crate::apply::events::ResourceResult;
+use crate::change::{Action, Attributed, Before, ResourceChange, ResourceId, ResourceKind, Risk};
+use crate::error::{Origin, SourceFile};
+use crate::plan::Trigger;
+
+fn id(name: &str) -> OperationId {
+    OperationId(name.to_owned())
+}
+
+fn change(name: &str) -> ResourceChange {
+    ResourceChange {
+        id: ResourceId {
+            kind: ResourceKind::File,
+            name: name.to_owned(),
+        },
+        action: Action::Update,
+        before: Before::Absent,
+        after: Some(Attributed::new()),
+        expect: Vec::new(),
+        effects: Vec::new(),
+        steps: Vec::new(),
+        risk: Risk::None,
+    }
+}
+
+fn operation(name: &str, trigger: Trigger) -> PlannedOperation {
+    PlannedOperation {
+        id: id(name),
+        stage: 0,
+        task: "t".to_owned(),
+        origin: Origin::new(&SourceFile::new("tasks/t.toml", "op"), 0..2),
+        within: Vec::new(),
+        peers: BTreeMap::new(),
+        trigger,
+        outcome: Outcome::Change(vec![change(name)]),
+        asked: BTreeSet::new(),
+    }
+}
+
+fn names(operations: &[PlannedOperation]) -> Vec<&str> {
+    operations.iter().map(|operation| operation.id.slug()).collect()
+}
+
+/// The operations that can be sent now, and the rest.
+fn split_names(operations: &[PlannedOperation]) -> (Vec<String>, Vec<String>) {
+    let owned = |operations: Vec<PlannedOperation>| names(&operations).into_iter().map(str::to_owned).collect();
+    let (now, after) = split_at_barrier(operations.to_vec());
+    (owned(now), owned(after))
+}
+
+#[test]
+fn an_operation_waits_for_how_those_end_that_notify_it() {
+    let notified = |by: &str| operation("notified", Trigger::NotifiedBy(vec![id(by)]));
+    let always = |name| operation(name, Trigger::Always);
+    let both = [always("a"), always("b"), notified("a"), always("c")];
+    assert_eq!(
+        split_names(&both),
+        (
+            vec!["a".to_owned(), "b".to_owned()],
+            vec!["notified".to_owned(), "c".to_owned()]
+        )
+    );
+    let decided = [always("b"), notified("a"), always("c")];
+    assert_eq!(split_names(&decided).1, [""; 0], "what notifies it is through");
+    let owed = [always("a"), operation("owed", Trigger::Owed)];
+    assert_eq!(split_names(&owed).1, [""; 0]);
+}
+
+#[test]
+fn only_what_was_changed_here_counts_as_changed() {
+    let result = |name: &str, ends: &[ResourceEnd]| OperationResult {
+        operation: id(name),
+        lines: ends.iter().map(|end| ResourceResult::of(&change(name), *end)).collect(),
+        failure: None,
+        took: Duration::ZERO,
+    };
+    let results = [
+        result("changed", &[ResourceEnd::AlreadySo, ResourceEnd::Applied]),
+        result("already so", &[ResourceEnd::AlreadySo]),
+        result("failed", &[ResourceEnd::Failed]),
+        result("checked", &[ResourceEnd::Holds]),
+    ];
+    assert_eq!(changed_by(&results).collect::<Vec<_>>(), [id("changed")]);
+}

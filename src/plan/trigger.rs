@@ -1,0 +1,64 @@
+//! What makes a planned operation run, and whether that happens.
+
+use std::collections::BTreeSet;
+
+use super::PlannedOperation;
+use crate::change::Outcome;
+use crate::facts::overlay::OperationId;
+
+/// What makes an operation run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Trigger {
+    /// Nothing further: it runs in its turn.
+    #[default]
+    Always,
+    /// A change made by one of these operations, all of them before it in the plan.
+    NotifiedBy(Vec<OperationId>),
+    /// A change that an earlier deploy made, which then ended before it ran this operation.
+    Owed,
+}
+
+/// Whether an operation runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    Yes,
+    No,
+    /// It runs if one of these operations turns out to change something.
+    IfChanged(Vec<OperationId>),
+}
+
+impl Trigger {
+    /// Whether the operation runs, by what is `planned` before it and by the operations that `changed` something already.
+    pub(super) fn due(&self, planned: &[PlannedOperation], changed: Option<&BTreeSet<OperationId>>) -> Due {
+        let Self::NotifiedBy(notifiers) = self else {
+            return Due::Yes;
+        };
+        if notifiers
+            .iter()
+            .any(|id| changed.is_some_and(|changed| changed.contains(id)))
+        {
+            return Due::Yes;
+        }
+        let mut uncertain = Vec::new();
+        for operation in planned.iter().filter(|operation| notifiers.contains(&operation.id)) {
+            match &operation.outcome {
+                Outcome::Change(changes) if !changes.is_empty() => return Due::Yes,
+                Outcome::Ensure { .. } | Outcome::Deferred { .. } => uncertain.push(operation.id.clone()),
+                Outcome::Change(_) | Outcome::Unchanged | Outcome::Check { .. } => {}
+            }
+        }
+        if uncertain.is_empty() {
+            Due::No
+        } else {
+            Due::IfChanged(uncertain)
+        }
+    }
+
+    /// Whether the operation has to wait for how `before` ends: one of them notifies it.
+    pub(crate) fn waits_for(&self, before: &[PlannedOperation]) -> bool {
+        match self {
+            Self::Always | Self::Owed => false,
+            Self::NotifiedBy(notifiers) => before.iter().any(|operation| notifiers.contains(&operation.id)),
+        }
+    }
+}
