@@ -1,4 +1,4 @@
-//! The one place where words are made safe for a shell, and names for the command line of `ssh`.
+//! Quotes words for a shell, and checks names for the command line of `ssh`. Nothing else in homelab does either.
 
 use std::borrow::Cow;
 
@@ -6,9 +6,9 @@ use thiserror::Error;
 
 use crate::secret::sha256_hex;
 
-/// A word that no shell can be given.
+/// Text that cannot be quoted for a shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("text for the shell holds a NUL byte")]
+#[error("the text contains a NUL byte")]
 pub struct Unquotable;
 
 /// `word` as one literal word of a POSIX shell.
@@ -16,8 +16,8 @@ pub fn try_quote(word: &str) -> Result<Cow<'_, str>, Unquotable> {
     shlex::try_quote(word).map_err(|_| Unquotable)
 }
 
-/// `word` as one literal word of a POSIX shell, for words that were checked where they were written: a NUL, which no
-/// shell word can hold, is dropped.
+/// `word` as one literal word of a POSIX shell, for words that were checked before. A NUL byte, which no shell word can
+/// contain, is dropped.
 pub fn quote(word: &str) -> String {
     match try_quote(word) {
         Ok(quoted) => quoted.into_owned(),
@@ -33,36 +33,34 @@ pub fn quote_all<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
 /// Why a host or user name is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum UnsafeName {
-    /// Nothing at all.
     #[error("it is empty")]
     Empty,
-    /// `ssh` would take it for an option.
-    #[error("it begins with `-`")]
+    #[error("it starts with `-`")]
     LooksLikeAnOption,
-    /// A character that `ssh`, or a shell that `ssh` starts, gives a meaning to.
-    #[error("it holds {0:?}")]
+    /// A character that is special to `ssh`, or to a shell that `ssh` starts.
+    #[error("it contains {0:?}")]
     Character(char),
 }
 
-/// Characters that mean something to the shells of `ProxyCommand` and `Match exec`, where `ssh` inserts names.
+/// Characters that are special in `ProxyCommand` and `Match exec`: `ssh` inserts names there and runs a shell.
 const SHELL_CHARACTERS: &str = "'\"`;&<>|(){}";
 
-/// Refuses an address that `ssh` could read as anything but a host.
+/// Fails for an address that `ssh` could read as something other than a host.
 pub fn check_address(address: &str) -> Result<(), UnsafeName> {
     check_name(address, "$\\@/")
 }
 
-/// Refuses a user that `ssh` could read as anything but a user.
+/// Fails for a user that `ssh` could read as something other than a user.
 pub fn check_user(user: &str) -> Result<(), UnsafeName> {
     check_name(user, "")
 }
 
-/// Refuses an address of a jump host that `ssh` could read as anything else: it stands in a list, and as a pattern.
+/// Fails for a jump host that `ssh` could read as something else: it is part of a list, and also a pattern.
 pub fn check_jump_address(address: &str) -> Result<(), UnsafeName> {
     check_name(address, "$\\@/*?!,%")
 }
 
-/// Refuses a user of a jump host; a comma or a percent sign would end the name.
+/// Fails for a user of a jump host with a character such as a comma, which ends the name.
 pub fn check_jump_user(user: &str) -> Result<(), UnsafeName> {
     check_name(user, "\\,%@")
 }
@@ -86,7 +84,7 @@ fn check_name(name: &str, also_refused: &str) -> Result<(), UnsafeName> {
     }
 }
 
-/// The end of a here-document that holds `text`: a line that cannot be in it, since it is made from it.
+/// The delimiter of a here-document with `text`. It is made from a digest of the text, so no line of the text equals it.
 pub(crate) fn delimiter(text: &str) -> String {
     format!("end-{}", &sha256_hex(text.as_bytes())[..32])
 }
@@ -119,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_names_that_ssh_would_read_otherwise() {
+    fn refuses_names_that_ssh_would_misread() {
         assert_eq!(check_address("-oProxyCommand=x"), Err(UnsafeName::LooksLikeAnOption));
         assert_eq!(check_address("a b"), Err(UnsafeName::Character(' ')));
         assert_eq!(check_address("a\nb"), Err(UnsafeName::Character('\n')));

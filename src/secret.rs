@@ -1,11 +1,11 @@
-//! Text that nobody may see, and digests that say whether it changed without saying what it is.
+//! Secret text, and digests that show whether it changed without revealing it.
 
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-/// The environment variable that may hold the password for `sudo`. No child of this program ever gets to see it.
+/// The environment variable with the password for `sudo`. It is removed from the environment of every child process.
 pub const PASSWORD_VARIABLE: &str = "HOMELAB_BECOME_PASSWORD";
 
 /// Text that prints as `[secret]`.
@@ -13,12 +13,11 @@ pub const PASSWORD_VARIABLE: &str = "HOMELAB_BECOME_PASSWORD";
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps `text`.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text itself, for what is sent to a host.
+    /// The text itself, to send it to a host.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -36,17 +35,16 @@ impl fmt::Display for Secret {
     }
 }
 
-/// The key under which digests of sensitive content may leave the program: random, one a run.
+/// The random key of one run for digests of secret content, so that they can be printed.
 #[derive(Clone)]
 pub struct DigestKey([u8; 32]);
 
 impl DigestKey {
-    /// A new random key.
     pub fn random() -> Self {
         Self(rand::random())
     }
 
-    /// The keyed digest of content whose SHA-256 is `sha256` (hex).
+    /// The keyed digest of content with the SHA-256 `sha256` (hex).
     pub fn digest(&self, sha256: &str) -> KeyedDigest {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
         mac.update(sha256.as_bytes());
@@ -60,11 +58,11 @@ impl fmt::Debug for DigestKey {
     }
 }
 
-/// `HMAC(key, sha256)` of sensitive content: equal for equal content within a run, and no help to guess it.
+/// `HMAC(key, sha256)` of secret content: equal for equal content within a run, and useless to guess the content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyedDigest(pub String);
 
-/// The SHA-256 of `content` in lower-case hex, as `sha256sum` prints it.
+/// The SHA-256 of `content` in lowercase hex, as `sha256sum` prints it.
 pub fn sha256_hex(content: &[u8]) -> String {
     hex(&Sha256::digest(content))
 }

@@ -266,7 +266,7 @@ fn a_container_of_somebody_else_is_neither_used_nor_removed() {
     let up = project.homelab(&["lab", "up", "dev"]);
     assert_eq!(up.status.code(), Some(3));
     assert!(
-        text(&up.stderr).contains("is taken by a container that is not this lab host"),
+        text(&up.stderr).contains("is already in use by another container"),
         "{}",
         text(&up.stderr)
     );
@@ -288,7 +288,7 @@ fn without_an_engine_the_error_says_how_to_get_one() {
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(3), "{said}");
         assert!(
-            said.contains(&format!("cannot reach a Docker engine at {}", socket.display())),
+            said.contains(&format!("cannot reach a Docker engine at `{}`", socket.display())),
             "{said}"
         );
         assert!(said.contains("scripts/docker-engine"), "{said}");

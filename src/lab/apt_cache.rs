@@ -1,6 +1,6 @@
 //! The apt cache that all lab hosts on the engine share: one container, its packages in a volume of the same name.
 //!
-//! It is a help, never a need: where it cannot be had that is told, and hosts get their packages from the mirror.
+//! It is optional: if it cannot be started, the lab reports that and hosts get their packages from the mirror.
 
 use std::collections::{BTreeMap, HashMap};
 use std::env;
@@ -25,28 +25,28 @@ use super::image::{self, Recipe};
 use super::{AptCacheStatus, LabError, LabState, naming};
 
 const NAME: &str = "homelab-lab-apt-cache";
-/// Names another cache, or none at all.
+/// The environment variable that names another cache, or `off`.
 const VARIABLE: &str = "HOMELAB_LAB_APT_CACHE";
 const OFF: &str = "off";
 /// Label of the container and its volume; its value is the cache's name.
 const LABEL: &str = "homelab.lab.apt-cache";
 /// Where the cache listens, on the engine's bridge only: no port of this machine is bound.
 const PORT: u16 = 3142;
-/// The file in a host that says where the cache is.
+/// The file in a host with the address of the cache.
 const ADDRESS_FILE: &str = "etc/homelab-lab/apt-cache";
-/// How often another run may get in between.
+/// Another run may start or remove the same cache at the same time; then it is tried again.
 const ATTEMPTS: usize = 4;
 const START_PATIENCE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(50);
 
-/// Sees to it that the cache runs and returns its address; none where it is switched off or cannot be had.
+/// Starts the cache if needed and returns its address; `None` if it is turned off or cannot be started.
 pub(super) async fn ensure(engine: &Engine, events: &Events<'_>) -> Option<SocketAddr> {
     let name = name()?;
     let recipe = Recipe::apt_cache()?;
     match start(engine, &recipe, &name, events).await {
         Ok(address) => Some(address),
         Err(error) => {
-            events.say(LabEvent::NoAptCache {
+            events.report(LabEvent::NoAptCache {
                 reason: with_causes(&error),
             });
             None
@@ -54,13 +54,13 @@ pub(super) async fn ensure(engine: &Engine, events: &Events<'_>) -> Option<Socke
     }
 }
 
-/// The cache's name; none where it is switched off.
+/// The cache's name; `None` if it is turned off.
 fn name() -> Option<String> {
     let name = env::var(VARIABLE).ok().filter(|name| !name.is_empty());
     Some(name.unwrap_or_else(|| NAME.to_owned())).filter(|name| name != OFF)
 }
 
-/// How the cache is; none where it is switched off.
+/// The status of the cache; `None` if it is turned off.
 pub(super) async fn status(engine: &Engine) -> Result<Option<AptCacheStatus>, LabError> {
     let Some(name) = name() else {
         return Ok(None);
@@ -94,7 +94,7 @@ async fn start(engine: &Engine, recipe: &Recipe, name: &str, events: &Events<'_>
     let mut attempt = 1;
     loop {
         match try_start(engine, recipe, name, events).await {
-            // Another run starts the same cache, or has just removed an old one.
+            // Another run is starting the same cache, or has just removed an old one.
             Err(LabError::Engine { .. } | LabError::NameTaken { .. }) if attempt < ATTEMPTS => {
                 sleep(POLL * 4).await;
                 attempt += 1;
@@ -107,7 +107,7 @@ async fn start(engine: &Engine, recipe: &Recipe, name: &str, events: &Events<'_>
 async fn try_start(engine: &Engine, recipe: &Recipe, name: &str, events: &Events<'_>) -> Result<SocketAddr, LabError> {
     let found = find(engine, name).await?;
     let id = match found {
-        // Others may be using it: left alone, whatever it was made from.
+        // Other labs may be using it: keep it, even if its image is outdated.
         Some(container) if container.status == Status::RUNNING => container.id,
         Some(container) if container.status == Status::PAUSED => {
             engine.unpause(name, &container.id).await?;
@@ -117,7 +117,7 @@ async fn try_start(engine: &Engine, recipe: &Recipe, name: &str, events: &Events
             engine.start(name, &container.id).await?;
             container.id
         }
-        // Half removed, or made from an older image; what it holds is in the volume.
+        // Half removed, or from an older image. Its packages are safe in the volume.
         old => {
             image::ensure(engine, recipe, events).await?;
             if let Some(container) = old {
@@ -131,12 +131,12 @@ async fn try_start(engine: &Engine, recipe: &Recipe, name: &str, events: &Events
     wait_listening(engine, name, &id).await
 }
 
-/// Whether it may be started; one just created may be another run's, which starts it too.
+/// Whether the container can be started. One that another run has just created is started twice, which is harmless.
 fn can_start(status: Status) -> bool {
     matches!(status, Status::CREATED | Status::EXITED)
 }
 
-/// The cache's container; one of that name that is no cache is refused.
+/// The cache's container. Errors: another container has its name.
 async fn find(engine: &Engine, name: &str) -> Result<Option<Container>, LabError> {
     let Some(container) = engine.inspect(name, name).await? else {
         return Ok(None);
@@ -145,7 +145,7 @@ async fn find(engine: &Engine, name: &str) -> Result<Option<Container>, LabError
         return Ok(Some(container));
     }
     Err(LabError::NameTaken {
-        host: "the apt cache".to_owned(),
+        host: "apt cache".to_owned(),
         container: name.to_owned(),
     })
 }
@@ -201,15 +201,15 @@ async fn wait_listening(engine: &Engine, name: &str, id: &str) -> Result<SocketA
                 host: name.to_owned(),
                 waited_for: "starting",
                 seconds: START_PATIENCE.as_secs(),
-                source: LastLines::of("it does not listen"),
+                source: LastLines::of("it does not accept connections"),
             });
         }
         sleep(POLL).await;
     }
 }
 
-/// Tells every host where the cache is now, or that there is none, so that none waits for it.
-pub(super) async fn tell_all(
+/// Writes the cache's address into every host, or an empty file, so that no host waits for a missing cache.
+pub(super) async fn write_address(
     engine: &Engine,
     cache: Option<&SocketAddr>,
     running: &BTreeMap<String, Running>,
@@ -220,10 +220,10 @@ pub(super) async fn tell_all(
         path: ADDRESS_FILE.into(),
         source,
     })?;
-    let told = running
+    let uploads = running
         .iter()
         .map(|(host, one)| engine.upload(host, &one.id, archive.clone()));
-    try_join_all(told).await.map(drop)
+    try_join_all(uploads).await.map(drop)
 }
 
 fn archive(line: &str) -> std::io::Result<Vec<u8>> {

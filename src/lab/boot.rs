@@ -1,4 +1,4 @@
-//! Bringing one host up: make or start its container, then wait until it is a machine that one can log in to.
+//! Starting one host: create or start its container, then wait until it has booted and accepts logins.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -23,11 +23,10 @@ const POLL: Duration = Duration::from_millis(150);
 pub(super) struct Running {
     pub(super) id: String,
     pub(super) address: String,
-    /// Whether it ran before.
-    pub(super) left_alone: bool,
+    pub(super) was_running: bool,
 }
 
-/// Makes or starts the container of `host`, from `image`; one that runs is left alone.
+/// Creates the container of `host` from `image`, or starts it; a running one is kept as it is.
 pub(super) async fn ensure_running(
     engine: &Engine,
     folder: &Folder,
@@ -37,7 +36,7 @@ pub(super) async fn ensure_running(
     events: &Events<'_>,
 ) -> Result<Running, LabError> {
     let name = host.name.as_str();
-    let (id, left_alone) = match found {
+    let (id, was_running) = match found {
         Some(container) if container.status == Status::RUNNING => {
             keys::access(folder, &spec.inventory, name).await?;
             events.host(name, HostStep::AlreadyRunning);
@@ -55,7 +54,7 @@ pub(super) async fn ensure_running(
             events.host(name, HostStep::Started);
             (container.id.clone(), false)
         }
-        // Never booted, or half removed: nothing in it is worth keeping.
+        // Never booted, or half removed: it holds no data worth keeping.
         Some(container) => {
             engine.remove(name, &container.id).await?;
             (create(engine, folder, (spec, host), image, events).await?, false)
@@ -69,7 +68,7 @@ pub(super) async fn ensure_running(
     Ok(Running {
         id,
         address,
-        left_alone,
+        was_running,
     })
 }
 
@@ -102,7 +101,7 @@ fn packing(folder: &Folder, source: std::io::Error) -> LabError {
     }
 }
 
-/// What a host needs of this machine, as a tar archive for its root folder.
+/// The keys and the machine id that a host gets, as a tar archive for its root folder.
 fn archive(access: &Access, machine_id: Option<&str>) -> std::io::Result<Vec<u8>> {
     let mut builder = tar::Builder::new(Vec::new());
     let mut folder = tar::Header::new_gnu();
@@ -136,7 +135,7 @@ async fn address_of(engine: &Engine, host: &str, id: &str) -> Result<String, Lab
     }
 }
 
-/// Waits until the host has booted and lets the lab log in with the keys it was given.
+/// Waits until the host has booted and accepts a login with the lab's key.
 pub(super) async fn wait_ready(
     engine: &Engine,
     folder: &Folder,
@@ -148,8 +147,8 @@ pub(super) async fn wait_ready(
     let host = address.host.as_str();
     let started = Instant::now();
     let booted = wait_booted(engine, host, &running.id).await?;
-    if running.left_alone && try_login(address).await?.is_err() {
-        // The keys on this machine are gone or others: the engine, not the network, carries new ones in.
+    if running.was_running && try_login(address).await?.is_err() {
+        // The keys on this machine were lost or replaced. The engine, not the network, copies the new ones into the host.
         renew_access(engine, folder, inventory, (host, &running.id)).await?;
         events.host(host, HostStep::AccessRenewed);
     }
@@ -196,18 +195,17 @@ async fn renew_access(
     })
 }
 
-/// How far a machine's boot is.
+/// The state of a host's boot, as systemd reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Boot {
-    /// Not there yet.
     Booting,
-    /// All units are well.
+    /// Booted, without failed units.
     Running,
     /// Booted, with failed units.
     Degraded,
 }
 
-/// Asks the host's systemd how far it is.
+/// The state of the host's boot, and systemd's own word for it.
 pub(super) async fn boot_state(engine: &Engine, host: &str, id: &str) -> Result<(Boot, String), LabError> {
     let asked = engine.execute(host, id, &["systemctl", "is-system-running"]).await?;
     let boot = match asked.output.trim() {
@@ -222,7 +220,7 @@ async fn wait_booted(engine: &Engine, host: &str, id: &str) -> Result<Boot, LabE
     let deadline = Instant::now() + Duration::from_secs(BOOT_SECONDS);
     loop {
         let asked = boot_state(engine, host, id).await;
-        // A command cannot run in a container that has just ended: that, not the refusal, is what went wrong.
+        // In a container that has just exited no command can run. Report the exit, not the failed command.
         if !engine
             .inspect(host, id)
             .await?
@@ -266,7 +264,7 @@ fn too_slow(host: &str, waited_for: &'static str, seconds: u64, seen: &str) -> L
     }
 }
 
-/// Logs in and out; what `ssh` said where that failed.
+/// Logs in once; the inner error is the output of `ssh`.
 async fn try_login(address: &LabAddress) -> Result<Result<(), String>, LabError> {
     let mut command = Command::new("ssh");
     command
@@ -280,8 +278,8 @@ async fn try_login(address: &LabAddress) -> Result<Result<(), String>, LabError>
         action: "log in",
         source,
     })?;
-    let said = || String::from_utf8_lossy(&output.stderr).into_owned();
-    Ok(if output.status.success() { Ok(()) } else { Err(said()) })
+    let stderr = || String::from_utf8_lossy(&output.stderr).into_owned();
+    Ok(if output.status.success() { Ok(()) } else { Err(stderr()) })
 }
 
 async fn failed_units(engine: &Engine, host: &str, id: &str) -> Result<Vec<String>, LabError> {

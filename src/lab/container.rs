@@ -1,8 +1,7 @@
-//! The container that is a lab host: a whole Debian with systemd as PID 1 and room for an engine of its own.
+//! The container of a lab host: a full Debian with systemd as PID 1, in which Docker can run too.
 //!
-//! It is a machine to try things on, not a jail: it may mount, and it sees every device node of the workstation.
-//! What it must not do is kept from it: set the clock, load modules, reach I/O ports, write kernel settings other than
-//! those of its own network.
+//! It is a machine for tests, not a security boundary: it may mount, and it sees every device node of the workstation. It
+//! cannot set the clock, load modules, use I/O ports, or write kernel settings other than those of its own network.
 
 use std::collections::HashMap;
 
@@ -13,19 +12,19 @@ use bollard::models::{
 
 use super::{LabHost, LabSpec, naming};
 
-/// Label with the image's name as the inventory has it, since the real one carries the recipe's digest.
+/// Label with the image's name from the inventory; the real name contains the recipe's digest.
 pub(super) const IMAGE_LABEL: &str = "homelab.lab.image";
 
-/// The hierarchy of control groups that the workstation's kernel has mounted.
+/// The version of control groups on the workstation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CgroupVersion {
-    /// One hierarchy a controller.
+    /// One hierarchy for each controller.
     One,
-    /// The unified one.
+    /// The unified hierarchy.
     Two,
 }
 
-/// What the engine is asked to create for `host`, from the image `image`.
+/// The request to create the container of `host` from `image`.
 pub(super) fn body(spec: &LabSpec, host: &LabHost, image: &str, cgroup: CgroupVersion) -> ContainerCreateBody {
     let mut labels = naming::labels(spec, &host.name);
     let volume_labels = labels.clone();
@@ -35,7 +34,7 @@ pub(super) fn body(spec: &LabSpec, host: &LabHost, image: &str, cgroup: CgroupVe
         image: Some(image.to_owned()),
         cmd: Some(vec!["sh".to_owned(), "-c".to_owned(), first_command(cgroup)]),
         labels: Some(labels),
-        // What systemd takes for "power off".
+        // systemd powers off on this signal.
         stop_signal: Some("SIGRTMIN+3".to_owned()),
         host_config: Some(host_config(host, volume_labels, cgroup)),
         ..ContainerCreateBody::default()
@@ -47,11 +46,11 @@ fn host_config(host: &LabHost, volume_labels: HashMap<String, String>, cgroup: C
     let tmpfs = [("/run", "exec,mode=755"), ("/tmp", "exec,mode=1777")];
     HostConfig {
         memory: host.memory.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
-        // Privileged mode asks for SYS_RESOURCE, which a workstation that is itself a guest may not have to give.
+        // Not `privileged`: that includes SYS_RESOURCE, which a workstation that is itself a guest may not have.
         cap_add: words(&["ALL"]),
         cap_drop: words(&["SYS_RESOURCE", "SYS_TIME", "SYS_MODULE", "SYS_RAWIO"]),
         security_opt: words(&["seccomp=unconfined", "apparmor=unconfined"]),
-        // What the engine's command line calls `systempaths=unconfined`.
+        // `--security-opt systempaths=unconfined` on Docker's command line.
         masked_paths: Some(Vec::new()),
         readonly_paths: Some(Vec::new()),
         device_cgroup_rules: words(&["a *:* rwm"]),
@@ -77,7 +76,7 @@ fn host_config(host: &LabHost, volume_labels: HashMap<String, String>, cgroup: C
     }
 }
 
-/// An engine inside the host cannot lay its overlays over the host's own: it needs a file system of its own.
+/// A volume for Docker inside the host: overlayfs does not work on top of the container's own overlay.
 fn engine_data(labels: HashMap<String, String>) -> Mount {
     Mount {
         target: Some("/var/lib/docker".to_owned()),
@@ -90,15 +89,15 @@ fn engine_data(labels: HashMap<String, String>) -> Mount {
     }
 }
 
-/// What PID 1 does before it becomes systemd.
+/// The command of PID 1, which ends with `exec systemd`.
 fn first_command(cgroup: CgroupVersion) -> String {
-    // Credentials of units need a shared root. Kernel settings are the workstation's own, save for the network's.
+    // Credentials of units need a shared root. `/proc/sys` is read-only, since it is the workstation's, except for the network.
     let common = "mount --make-rshared / && mount --bind /proc/sys /proc/sys \
                   && mount --bind /proc/sys/net /proc/sys/net && mount -o remount,bind,ro /proc/sys";
     match cgroup {
-        // systemd of Debian 13 starts on this hierarchy only when told to; that of Debian 12 does not mind.
+        // systemd of Debian 13 starts on cgroup v1 only with this option; Debian 12 ignores it.
         CgroupVersion::One => format!("{common} && exec /lib/systemd/systemd SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"),
-        // Not tried: no machine with this hierarchy was at hand. The engine mounts the container's part read-only.
+        // Docker mounts the container's part of cgroup v2 read-only. Not tested on a machine with cgroup v2 yet.
         CgroupVersion::Two => format!("{common} && mount -o remount,rw /sys/fs/cgroup && exec /lib/systemd/systemd"),
     }
 }
@@ -130,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn the_volume_and_the_container_say_whose_they_are() {
+    fn the_volume_and_the_container_are_labeled_with_project_and_host() {
         let body = made(CgroupVersion::One);
         let labels = body.labels.unwrap();
         assert_eq!(labels[naming::HOST_LABEL], "alpha");

@@ -1,4 +1,4 @@
-//! The workstation's Docker engine: the few calls that the lab makes of it.
+//! The calls to the workstation's Docker engine that the lab needs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::env;
@@ -24,7 +24,7 @@ const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 /// Long enough for the engine to commit or import an image on a slow disk.
 const TIMEOUT_SECONDS: u64 = 300;
 
-/// A client of the engine, with what it says of its machine.
+/// A client of the engine, with the control groups of its machine.
 #[derive(Clone, Debug)]
 pub(super) struct Engine {
     pub(super) docker: Docker,
@@ -36,12 +36,12 @@ pub(super) struct Engine {
 pub(super) struct Container {
     pub(super) id: String,
     pub(super) status: ContainerStateStatusEnum,
-    /// Its address on the engine's bridge, while it runs.
+    /// The address on the engine's bridge, while it runs.
     pub(super) address: Option<String>,
-    /// The image as the inventory names it.
+    /// The image's name from the inventory.
     pub(super) image: Option<String>,
     pub(super) labels: HashMap<String, String>,
-    /// The image that it was made from.
+    /// The image that it was created from.
     pub(super) image_tag: Option<String>,
     pub(super) started_at: Option<String>,
 }
@@ -56,14 +56,14 @@ impl Container {
     }
 }
 
-/// What a command in a container printed, and how it ended.
+/// The exit code and the output of a command in a container.
 #[derive(Debug)]
 pub(super) struct Executed {
     pub(super) code: i64,
     pub(super) output: String,
 }
 
-/// An engine's refusal as an error about `subject`.
+/// Turns the engine's error into one about `subject`.
 pub(super) fn refused(subject: &str, action: &'static str) -> impl FnOnce(Error) -> LabError {
     let subject = subject.to_owned();
     move |source| LabError::Engine {
@@ -96,7 +96,7 @@ impl Engine {
         let info = docker.info().await.map_err(unreachable)?;
         let cgroup = match info.cgroup_version {
             Some(SystemInfoCgroupVersionEnum::_2) => CgroupVersion::Two,
-            // Engines too old to say know only the first.
+            // Engines that are too old to report it support only the first.
             _ => CgroupVersion::One,
         };
         Ok(Self { docker, cgroup })
@@ -116,7 +116,7 @@ impl Engine {
             let (Some(host), Some(id)) = (host, summary.id) else {
                 continue;
             };
-            // One that vanishes between the two calls is as good as gone.
+            // It may have been removed between the two calls.
             if let Some(container) = self.inspect(&host, &id).await? {
                 found.insert(host, container);
             }
@@ -124,7 +124,7 @@ impl Engine {
         Ok(found)
     }
 
-    /// A container as it is now; nothing where it is gone.
+    /// A container's current state; `None` if it does not exist.
     pub(super) async fn inspect(&self, host: &str, id: &str) -> Result<Option<Container>, LabError> {
         match self.docker.inspect_container(id, None::<InspectContainerOptions>).await {
             Ok(details) => Ok(Some(container_of(id, details))),
@@ -146,7 +146,7 @@ impl Engine {
         }
     }
 
-    /// Starts a container; one that runs already is left alone.
+    /// Starts a container; does nothing if it runs already.
     pub(super) async fn start(&self, host: &str, id: &str) -> Result<(), LabError> {
         self.docker
             .start_container(id, None)
@@ -154,15 +154,15 @@ impl Engine {
             .map_err(refused(host, "start its container"))
     }
 
-    /// Lets a paused container run on.
+    /// Unpauses a container.
     pub(super) async fn unpause(&self, host: &str, id: &str) -> Result<(), LabError> {
         self.docker
             .unpause_container(id)
             .await
-            .map_err(refused(host, "let its container run on"))
+            .map_err(refused(host, "unpause its container"))
     }
 
-    /// Removes a container with its volumes, running or not; one that is gone is fine.
+    /// Removes a container with its volumes, running or not; does nothing if it does not exist.
     pub(super) async fn remove(&self, host: &str, id: &str) -> Result<(), LabError> {
         let options = RemoveContainerOptionsBuilder::new().v(true).force(true).build();
         match self.docker.remove_container(id, Some(options)).await {
@@ -171,7 +171,7 @@ impl Engine {
         }
     }
 
-    /// Removes the lab's volumes that have lost their container, as when someone removed that by hand.
+    /// Removes leftover volumes of the lab, such as those of a container that was removed by hand.
     pub(super) async fn remove_volumes(&self, spec: &LabSpec) -> Result<(), LabError> {
         let options = ListVolumesOptionsBuilder::new()
             .filters(&naming::label_filter(spec))
@@ -200,7 +200,7 @@ impl Engine {
             .docker
             .upload_to_container(id, Some(options), body_full(archive.into()))
             .await;
-        sent.map_err(refused(host, "put files into its container"))
+        sent.map_err(refused(host, "copy files into its container"))
     }
 
     /// Runs a command in a container.
@@ -232,7 +232,7 @@ impl Engine {
         let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail("40").build();
         let mut text = String::new();
         let mut lines = self.docker.logs(id, Some(options));
-        // Only ever part of another error: what cannot be read is left out.
+        // These lines only explain another error, so a failure to read them is ignored.
         while let Some(Ok(line)) = lines.next().await {
             text.push_str(&log_text(line));
         }

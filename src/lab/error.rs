@@ -1,55 +1,44 @@
-//! What can go wrong with the lab.
+//! Errors of the lab.
 
 use std::io;
 use std::path::PathBuf;
 
-/// A failure of the lab: what was attempted, on what; the cause is its `source`, the next step its [`hint`](Self::hint).
+/// A failure of the lab. The cause is its `source`, the next step its [`hint`](Self::hint).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LabError {
-    /// No engine answers.
-    #[error("the lab: cannot reach a Docker engine at {address}")]
+    #[error("lab: cannot reach a Docker engine at `{address}`")]
     EngineUnreachable {
         /// The socket that was tried.
         address: String,
-        /// Why.
         #[source]
         source: bollard::errors::Error,
     },
-    /// `DOCKER_HOST` names an engine that is not on this machine.
-    #[error("the lab: the Docker engine at {address} is not on this machine")]
-    EngineElsewhere {
-        /// The address of the engine.
-        address: String,
-    },
+    /// `DOCKER_HOST` names an engine on another machine.
+    #[error("lab: the Docker engine at `{address}` is not on this machine")]
+    EngineElsewhere { address: String },
     /// The engine refused something.
     #[error("{subject}: cannot {action}")]
     Engine {
         /// The host, image or volume concerned.
         subject: String,
-        /// What was attempted.
         action: &'static str,
-        /// The engine's answer.
         #[source]
         source: bollard::errors::Error,
     },
     /// A file of the lab's state could not be read or written.
-    #[error("the lab: cannot {action} {}", path.display())]
+    #[error("lab: cannot {action} `{}`", path.display())]
     Disk {
-        /// What was attempted.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// Why.
         #[source]
         source: io::Error,
     },
     /// A state file does not hold what the lab writes.
-    #[error("the lab: cannot understand {}", path.display())]
+    #[error("lab: invalid state file `{}`", path.display())]
     State {
-        /// The file.
         path: PathBuf,
-        /// Where and why.
         #[source]
         source: serde_json::Error,
     },
@@ -58,57 +47,41 @@ pub enum LabError {
     ToolMissing {
         /// The host or image concerned.
         subject: String,
-        /// The program.
         program: &'static str,
-        /// What it was for.
+        /// What the program is for.
         action: &'static str,
-        /// Why.
         #[source]
         source: io::Error,
     },
     /// A program ran and failed, here or in a container.
-    #[error("{subject}: `{program}` could not {action} ({status})")]
+    #[error("{subject}: `{program}` failed to {action} ({status})")]
     ToolFailed {
         /// The host or image concerned.
         subject: String,
-        /// The program.
         program: &'static str,
-        /// What it was for.
+        /// What the program is for.
         action: &'static str,
-        /// How it ended.
         status: String,
         /// The last lines that it printed.
         #[source]
         source: LastLines,
     },
     /// An image that the lab cannot make.
-    #[error("{host}: no lab image `{image}`")]
-    UnknownImage {
-        /// The host that asks for it.
-        host: String,
-        /// What it asks for.
-        image: String,
-    },
-    /// A name that can be no host name, container name or folder name.
-    #[error("`{name}` cannot be the name of a lab {kind}")]
+    #[error("{host}: unknown lab image `{image}`")]
+    UnknownImage { host: String, image: String },
+    /// A name that cannot be part of the name of a host, a container and a folder.
+    #[error("`{name}` is not a valid name for a lab {kind}")]
     BadName {
-        /// `host`, `inventory` or `project`.
+        /// `host`, `inventory`, `project` or `apt cache`.
         kind: &'static str,
-        /// The name.
         name: String,
     },
-    /// The container's name is taken by something that is not this host.
-    #[error("{host}: the container name {container} is taken by a container that is not this lab host")]
-    NameTaken {
-        /// The host.
-        host: String,
-        /// The container.
-        container: String,
-    },
+    /// Another container has the name that this host's container needs.
+    #[error("{host}: the container name `{container}` is already in use by another container")]
+    NameTaken { host: String, container: String },
     /// A host stopped while it was booting.
-    #[error("{host}: the container ended while it booted")]
+    #[error("{host}: the container exited while booting")]
     Ended {
-        /// The host.
         host: String,
         /// The last lines of its console.
         #[source]
@@ -117,37 +90,29 @@ pub enum LabError {
     /// A host did not come up in time.
     #[error("{host}: {waited_for} took more than {seconds} s")]
     TooSlow {
-        /// The host.
         host: String,
-        /// What was waited for.
         waited_for: &'static str,
         /// The time allowed.
         seconds: u64,
-        /// What was last seen.
+        /// The last output.
         #[source]
         source: LastLines,
     },
     /// A host that is not up.
-    #[error("{host}: no such lab host is up")]
+    #[error("{host}: no lab host of this name is up")]
     NotUp {
-        /// The host.
         host: String,
-        /// Its inventory, where it was named.
+        /// Its inventory, if the user named one.
         inventory: Option<String>,
         /// Lab hosts that are up.
         known: Vec<String>,
     },
-    /// A host name that more than one inventory has.
-    #[error("{host}: more than one lab has a host of this name: {}", inventories.join(", "))]
-    Ambiguous {
-        /// The host.
-        host: String,
-        /// The inventories that have it.
-        inventories: Vec<String>,
-    },
+    /// A host name that several inventories have.
+    #[error("{host}: several labs have a host of this name: {}", inventories.join(", "))]
+    Ambiguous { host: String, inventories: Vec<String> },
 }
 
-/// The end of what a program printed, as the cause of an error.
+/// The last lines that a program printed, as the cause of an error.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct LastLines(String);
@@ -167,31 +132,33 @@ impl LastLines {
 }
 
 impl LabError {
-    /// A next step for whoever reads the error.
+    /// What to do next.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::EngineUnreachable { source, .. } if denied(source) => {
-                Some("your user may not use the engine: join the group `docker`, or run this with sudo".to_owned())
+                Some("add your user to the group `docker` and log in again, or run homelab with sudo".to_owned())
             }
             Self::EngineUnreachable { .. } => {
-                Some("`scripts/docker-engine` installs and starts one where none runs".to_owned())
+                Some("start Docker; `scripts/docker-engine` installs it and starts it".to_owned())
             }
             Self::EngineElsewhere { .. } => Some(
-                "lab hosts are reached on the engine's own bridge: unset DOCKER_HOST or name a unix:// socket in it"
+                "unset `DOCKER_HOST`, or set it to a `unix://` socket: lab hosts are reached on the engine's own bridge"
                     .to_owned(),
             ),
             Self::ToolMissing {
                 program: "mmdebstrap", ..
             } => Some(
-                "`scripts/docker-engine` installs it; it is needed where no image registry can be reached".to_owned(),
+                "install it with `scripts/docker-engine`; the lab needs it if no image registry can be reached".to_owned(),
             ),
-            Self::ToolMissing { .. } => Some("install the package openssh-client".to_owned()),
-            Self::UnknownImage { .. } => Some("the lab makes `debian:13` and `debian:12`".to_owned()),
-            Self::BadName { .. } => Some("use 1 to 63 letters, digits and inner hyphens".to_owned()),
-            Self::NameTaken { container, .. } => Some(format!("see `docker inspect {container}`")),
-            Self::State { .. } => Some("`homelab lab down`, then `homelab lab up`, writes it anew".to_owned()),
+            Self::ToolMissing { .. } => Some("install the package `openssh-client`".to_owned()),
+            Self::UnknownImage { .. } => Some("use `debian:13` or `debian:12`".to_owned()),
+            Self::BadName { .. } => Some("use 1 to 63 letters, digits and hyphens, without a hyphen at either end".to_owned()),
+            Self::NameTaken { container, .. } => Some(format!(
+                "see what it is with `docker inspect {container}`, then rename or remove it"
+            )),
+            Self::State { .. } => Some("run `homelab lab down` and `homelab lab up` to recreate it".to_owned()),
             Self::TooSlow { .. } | Self::Ended { .. } => {
-                Some("`homelab lab down`, then `homelab lab up`, makes the host anew".to_owned())
+                Some("run `homelab lab down` and `homelab lab up` to recreate the host".to_owned())
             }
             Self::NotUp { host, inventory, known } => Some(not_up_hint(host, inventory.as_deref(), known)),
             Self::Ambiguous { .. } => Some("name the inventory before the host".to_owned()),
@@ -206,7 +173,7 @@ fn not_up_hint(host: &str, inventory: Option<&str>, known: &[String]) -> String 
 }
 
 fn denied(error: &bollard::errors::Error) -> bool {
-    // Some of bollard's variants pass their cause's own cause on, and so hide it from the chain.
+    // Some of bollard's variants return the source of their cause as their own source, which hides the cause itself.
     if let bollard::errors::Error::IOError { err } = error {
         return err.kind() == io::ErrorKind::PermissionDenied;
     }
@@ -235,13 +202,13 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_is_not_up_is_named_with_a_near_one() {
+    fn the_hint_for_a_host_that_is_not_up_suggests_a_similar_name() {
         let error = LabError::NotUp {
             host: "servces".into(),
             inventory: None,
             known: vec!["services".into()],
         };
-        assert_eq!(error.to_string(), "servces: no such lab host is up");
+        assert_eq!(error.to_string(), "servces: no lab host of this name is up");
         assert_eq!(error.hint().unwrap(), "did you mean `services`?");
         let error = LabError::NotUp {
             host: "a".into(),
@@ -252,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_may_not_be_opened_gets_its_own_hint() {
+    fn a_socket_without_permission_gets_its_own_hint() {
         let io = io::Error::from(io::ErrorKind::PermissionDenied);
         assert!(denied(&bollard::errors::Error::from(io)));
         let missing = bollard::errors::Error::SocketNotFoundError("/x".into());

@@ -1,61 +1,50 @@
-//! What the lab says while it works; how it is shown is the caller's.
+//! Events that the lab reports while it works. The caller decides how to show them.
 
 use std::cell::RefCell;
 use std::time::Duration;
 
-/// Something that happened.
+/// Something that happened in the lab.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LabEvent {
-    /// Another run holds the project's lab; this one waits for it.
+    /// Another run holds the lab's lock; this one waits for it.
     Waiting,
-    /// An image is being made.
+    /// An image is being built.
     Image {
-        /// The image.
         image: String,
-        /// How far it is.
         step: ImageStep,
     },
-    /// Hosts get their packages from the mirror, since the apt cache that they share could not be had.
+    /// The apt cache could not be started, so hosts get their packages from the mirror.
     NoAptCache {
-        /// Why.
         reason: String,
     },
-    /// Something happened to a host.
     Host {
-        /// The host.
         host: String,
-        /// What happened.
         step: HostStep,
     },
 }
 
-/// A step on the way to an image.
+/// A step of building an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ImageStep {
-    /// A registry is asked for the base.
+    /// The base image is pulled from a registry.
     Pulling {
-        /// The base image.
         base: String,
     },
-    /// The registry did not give it.
     PullFailed {
-        /// The base image.
         base: String,
-        /// Why.
         reason: String,
     },
-    /// The base is built here.
+    /// The base image is built on this machine.
     Bootstrapping {
-        /// The Debian archive that it comes from.
+        /// The Debian archive with its packages.
         archive: String,
     },
-    /// The base is made into a server.
+    /// The packages of a server are installed in the base image.
     Provisioning,
-    /// The image is there.
+    /// The image is finished.
     Made {
-        /// How long all of it took.
         took: Duration,
     },
 }
@@ -64,35 +53,31 @@ pub enum ImageStep {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HostStep {
-    /// It was made, and boots.
+    /// It was created, and boots.
     Created,
-    /// It was stopped or paused, and goes on.
+    /// It was stopped or paused, and runs again.
     Started,
-    /// It runs already and is left alone.
     AlreadyRunning,
-    /// Its keys did not let anyone in; they were put there again.
+    /// The lab's key was not accepted, so the keys were copied again.
     AccessRenewed,
-    /// It has booted and lets the lab log in.
+    /// It has booted and accepts logins.
     Ready {
-        /// Where it is.
         address: String,
-        /// How long that took.
         took: Duration,
     },
     /// It has booted, but some units failed.
     Degraded {
-        /// The units.
         units: Vec<String>,
     },
-    /// It was made from an image that the lab would no longer make.
+    /// It was created from an older image than the lab would use now.
     Outdated,
-    /// It is up, but its inventory no longer has it.
+    /// It still has a container, but is no longer in the inventory.
     NotInInventory,
     /// It was removed, with its volumes.
     Removed,
 }
 
-/// Lets hosts that come up side by side report to one listener.
+/// Lets hosts that start concurrently report to one listener.
 pub(super) struct Events<'a>(RefCell<&'a mut dyn FnMut(LabEvent)>);
 
 impl<'a> Events<'a> {
@@ -100,12 +85,12 @@ impl<'a> Events<'a> {
         Self(RefCell::new(listener))
     }
 
-    pub(super) fn say(&self, event: LabEvent) {
+    pub(super) fn report(&self, event: LabEvent) {
         (self.0.borrow_mut())(event);
     }
 
     pub(super) fn host(&self, host: &str, step: HostStep) {
-        self.say(LabEvent::Host {
+        self.report(LabEvent::Host {
             host: host.to_owned(),
             step,
         });

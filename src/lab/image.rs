@@ -1,5 +1,5 @@
-//! The images that the lab starts from: a bare Debian, pulled or built here, made into a server, or into the hosts' apt
-//! cache, by one script.
+//! The images of the lab: a minimal Debian, pulled or built on this machine, on which a script installs a server or the apt
+//! cache.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -23,18 +23,18 @@ use super::program::Program;
 use super::sources::{self, Mirror};
 use super::{LabError, LabHost, naming, state};
 
-/// What makes a bare Debian a server.
+/// The script that installs a server on a minimal Debian.
 const RECIPE: &str = include_str!("provision.sh");
-/// What makes a bare Debian the apt cache.
+/// The script that installs the apt cache on a minimal Debian.
 const APT_CACHE_RECIPE: &str = include_str!("apt_cache.sh");
-/// The repository of the images of servers.
+/// The repository of server images.
 const SERVER: &str = "debian";
-/// Label of the containers in which images are made.
+/// Label of the containers in which images are built.
 const BUILD_LABEL: &str = "homelab.lab.build";
-/// How long a registry may stay silent before the lab does without it.
+/// How long to wait for a registry before the image is built here instead.
 const REGISTRY_PATIENCE: Duration = Duration::from_secs(10);
 
-/// A release of Debian that the lab can make.
+/// A release of Debian that the lab supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Release {
     number: &'static str,
@@ -62,14 +62,14 @@ pub(super) fn release_of(host: &LabHost) -> Result<Release, LabError> {
     })
 }
 
-/// An image that is to be there: its parts are settled before anything is built.
+/// How to build an image. Its name contains a digest of the script, so a changed recipe is a new image.
 pub(super) struct Recipe {
     release: Release,
     mirror: Mirror,
     script: String,
-    /// Whether it makes a server, or else the cache.
+    /// Whether it makes a server; if not, the apt cache.
     makes_server: bool,
-    /// The image's name with its tag.
+    /// The image's name and tag.
     pub(super) image: String,
 }
 
@@ -79,7 +79,7 @@ impl Recipe {
         Self::with_mirror(release, sources::machine_mirror(Path::new("/etc/apt")))
     }
 
-    /// The recipe for the hosts' apt cache; none where their mirror is behind https, through which nothing can be cached.
+    /// The recipe for the apt cache; `None` if the mirror uses https, which cannot be cached.
     pub(super) fn apt_cache() -> Option<Self> {
         Self::apt_cache_of(sources::machine_mirror(Path::new("/etc/apt")))
     }
@@ -119,23 +119,23 @@ impl Recipe {
     }
 }
 
-/// Makes the image where the engine does not have it.
+/// Builds the image unless the engine has it.
 pub(super) async fn ensure(engine: &Engine, recipe: &Recipe, events: &Events<'_>) -> Result<(), LabError> {
     if present(engine, &recipe.image).await? {
         return Ok(());
     }
     let _lock = lock().await?;
-    // Another run may have made it in the meantime.
+    // Another run may have built it in the meantime.
     if present(engine, &recipe.image).await? {
         return Ok(());
     }
     let started = Instant::now();
     let base = base(engine, recipe, events).await?;
     if recipe.makes_server {
-        say(events, recipe, ImageStep::Provisioning);
+        report(events, recipe, ImageStep::Provisioning);
     }
     provision(engine, recipe, &base).await?;
-    say(
+    report(
         events,
         recipe,
         ImageStep::Made {
@@ -145,8 +145,8 @@ pub(super) async fn ensure(engine: &Engine, recipe: &Recipe, events: &Events<'_>
     Ok(())
 }
 
-fn say(events: &Events<'_>, recipe: &Recipe, step: ImageStep) {
-    events.say(LabEvent::Image {
+fn report(events: &Events<'_>, recipe: &Recipe, step: ImageStep) {
+    events.report(LabEvent::Image {
         image: recipe.image.clone(),
         step,
     });
@@ -160,7 +160,7 @@ async fn present(engine: &Engine, image: &str) -> Result<bool, LabError> {
     }
 }
 
-/// One maker at a time, whatever the project: all of them share the engine's images.
+/// The lock for building images. It is the same for all projects, since they share the engine's images.
 async fn lock() -> Result<File, LabError> {
     let folder =
         etcetera::choose_base_strategy().map_or_else(|_| std::env::temp_dir(), |strategy| strategy.cache_dir());
@@ -176,7 +176,7 @@ async fn lock() -> Result<File, LabError> {
     locked.map_err(std::io::Error::other).flatten().map_err(failed)
 }
 
-/// A bare Debian: what the engine has, else from a registry, else built here.
+/// A minimal Debian: one that the engine has, or else from a registry, or else built on this machine.
 async fn base(engine: &Engine, recipe: &Recipe, events: &Events<'_>) -> Result<String, LabError> {
     let (pulled, built) = (recipe.pulled_base(), recipe.built_base());
     for image in [&pulled, &built] {
@@ -184,12 +184,12 @@ async fn base(engine: &Engine, recipe: &Recipe, events: &Events<'_>) -> Result<S
             return Ok(image.clone());
         }
     }
-    say(events, recipe, ImageStep::Pulling { base: pulled.clone() });
+    report(events, recipe, ImageStep::Pulling { base: pulled.clone() });
     match pull(engine, recipe).await {
         Ok(()) => Ok(pulled),
         Err(reason) => {
-            say(events, recipe, ImageStep::PullFailed { base: pulled, reason });
-            say(
+            report(events, recipe, ImageStep::PullFailed { base: pulled, reason });
+            report(
                 events,
                 recipe,
                 ImageStep::Bootstrapping {
@@ -202,7 +202,7 @@ async fn base(engine: &Engine, recipe: &Recipe, events: &Events<'_>) -> Result<S
     }
 }
 
-/// Pulls Debian's image; the reason where that fails, since a machine without a registry is a normal one.
+/// Pulls Debian's image. The error is only a text, since a machine that cannot reach a registry is normal.
 async fn pull(engine: &Engine, recipe: &Recipe) -> Result<(), String> {
     let options = CreateImageOptionsBuilder::new()
         .from_image("debian")
@@ -211,7 +211,7 @@ async fn pull(engine: &Engine, recipe: &Recipe) -> Result<(), String> {
     let mut progress = engine.docker.create_image(Some(options), None, None);
     loop {
         match tokio::time::timeout(REGISTRY_PATIENCE, progress.next()).await {
-            Err(_) => return Err(format!("no answer for {} s", REGISTRY_PATIENCE.as_secs())),
+            Err(_) => return Err(format!("no response for {} s", REGISTRY_PATIENCE.as_secs())),
             Ok(None) => return Ok(()),
             Ok(Some(Ok(_))) => {}
             Ok(Some(Err(Error::DockerResponseServerError { message, .. }))) => return Err(message),
@@ -220,7 +220,7 @@ async fn pull(engine: &Engine, recipe: &Recipe) -> Result<(), String> {
     }
 }
 
-/// Builds a bare Debian from the machine's mirror and imports it as `image`.
+/// Builds a minimal Debian from the machine's mirror and imports it as `image`.
 async fn bootstrap(engine: &Engine, recipe: &Recipe, image: &str) -> Result<(), LabError> {
     let disk = |source| LabError::Disk {
         action: "write",
@@ -236,7 +236,7 @@ async fn bootstrap(engine: &Engine, recipe: &Recipe, image: &str) -> Result<(), 
 async fn run_mmdebstrap(recipe: &Recipe, image: &str, archive: &Path) -> Result<(), LabError> {
     let program = Program {
         name: "mmdebstrap",
-        action: "build a bare Debian",
+        action: "build a minimal Debian",
     };
     let suite = recipe.release.suite;
     let mut command = Command::new(program.name);
@@ -274,7 +274,7 @@ async fn import(engine: &Engine, image: &str, archive: &Path) -> Result<(), LabE
         .map_err(refused(image, "import the image"))
 }
 
-/// Runs the recipe in a container of `base` and keeps the outcome.
+/// Runs the recipe in a container of `base` and commits the result as an image.
 async fn provision(engine: &Engine, recipe: &Recipe, base: &str) -> Result<(), LabError> {
     let image = recipe.image.as_str();
     remove_leftovers(engine, image).await?;
@@ -307,11 +307,11 @@ async fn provision_in(engine: &Engine, recipe: &Recipe, id: &str) -> Result<(), 
         Err(Error::DockerContainerWaitError { code, .. }) => Err(LabError::ToolFailed {
             subject: image.to_owned(),
             program: "sh",
-            action: "make a server of a bare Debian",
+            action: "install the image's packages",
             status: format!("exit status: {code}"),
             source: engine.last_lines(id).await,
         }),
-        Err(error) => Err(refused(image, "wait for the container that makes it")(error)),
+        Err(error) => Err(refused(image, "wait for the container that builds it")(error)),
     }
 }
 
@@ -322,16 +322,16 @@ async fn commit(engine: &Engine, recipe: &Recipe, id: &str) -> Result<(), LabErr
         .repo(repository)
         .tag(tag)
         .build();
-    // Without a command of its own the image would keep the recipe as one.
+    // Without this, the image would keep the recipe as its command.
     let config = ContainerConfig {
         cmd: Some(vec!["/lib/systemd/systemd".to_owned()]),
         ..ContainerConfig::default()
     };
     let done = engine.docker.commit_container(options, config).await;
-    done.map(|_| ()).map_err(refused(&recipe.image, "keep the image"))
+    done.map(|_| ()).map_err(refused(&recipe.image, "commit the image"))
 }
 
-/// Removes what a killed run left behind; one that still runs may be somebody else's.
+/// Removes containers that killed runs left behind. One that still runs may belong to another run.
 async fn remove_leftovers(engine: &Engine, image: &str) -> Result<(), LabError> {
     let wanted = |text: &str| vec![text.to_owned()];
     let mut filters = HashMap::from([("label".to_owned(), wanted(&format!("{BUILD_LABEL}={image}")))]);
@@ -364,17 +364,17 @@ mod tests {
     }
 
     #[test]
-    fn only_releases_that_were_tried_are_offered() {
+    fn only_tested_releases_are_supported() {
         assert_eq!(release_of(&host("debian:13")).unwrap().suite, "trixie");
         assert_eq!(release_of(&host("debian:12")).unwrap().suite, "bookworm");
         for other in ["debian:11", "debian", "ubuntu:24.04", "13"] {
             let error = release_of(&host(other)).unwrap_err();
-            assert_eq!(error.to_string(), format!("alpha: no lab image `{other}`"));
+            assert_eq!(error.to_string(), format!("alpha: unknown lab image `{other}`"));
         }
     }
 
     #[test]
-    fn there_is_an_apt_cache_only_for_what_can_be_cached() {
+    fn there_is_no_apt_cache_for_a_mirror_with_https() {
         let image = Recipe::apt_cache_of(Mirror::default()).unwrap().image;
         assert!(image.starts_with("homelab-lab/apt-cache:13-"), "{image}");
         let encrypted = Mirror {

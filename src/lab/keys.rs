@@ -1,4 +1,4 @@
-//! Key pairs, made on this machine by `ssh-keygen`: one that logs in, and one a host that proves who it is.
+//! Key pairs, created on this machine by `ssh-keygen`: one to log in with, and a host key for each host.
 
 use std::fs;
 use std::path::Path;
@@ -9,23 +9,21 @@ use super::program::Program;
 use super::state::{self, Folder};
 use super::{LabError, naming};
 
-/// What a host must hold before it boots, so that both sides know each other without trusting the network.
+/// The keys that are copied into a host before it boots, so that neither side has to trust the network.
 #[derive(Clone, Debug)]
 pub(super) struct Access {
-    /// The line that lets the lab's key log in.
+    /// The line for `authorized_keys`.
     pub(super) authorized_key: String,
-    /// The host's private key.
     pub(super) host_key: String,
-    /// The host's public key.
     pub(super) host_key_public: String,
 }
 
-/// Makes the key that logs in to every host, where it is not there yet.
+/// Creates the key that logs in to every host, unless it exists.
 pub(super) async fn ensure_identity(folder: &Folder) -> Result<(), LabError> {
-    ensure("the lab", &folder.identity_file(), "homelab lab").await
+    ensure("lab", &folder.identity_file(), "homelab lab").await
 }
 
-/// The keys of a host, made where they are not there yet.
+/// The keys of a host, created if needed.
 pub(super) async fn access(folder: &Folder, inventory: &str, host: &str) -> Result<Access, LabError> {
     let path = folder.host_key(inventory, host);
     ensure(host, &path, host).await?;
@@ -36,7 +34,7 @@ pub(super) async fn access(folder: &Folder, inventory: &str, host: &str) -> Resu
     })
 }
 
-/// An id that sets a machine apart from every other, in systemd's form.
+/// A random machine id, as in `/etc/machine-id`.
 pub(super) fn machine_id() -> String {
     format!("{}\n", naming::hex_of(&rand::random::<[u8; 32]>(), 16))
 }
@@ -54,10 +52,10 @@ async fn ensure(subject: &str, path: &Path, comment: &str) -> Result<(), LabErro
             source,
         }
     };
-    let workplace = tempfile::tempdir_in(parent).map_err(failed("make"))?;
-    let fresh = workplace.path().join("key");
+    let staging = tempfile::tempdir_in(parent).map_err(failed("create a folder in"))?;
+    let fresh = staging.path().join("key");
     generate(subject, &fresh, comment).await?;
-    // The private key last: where it is, its public half is too.
+    // The private key last: if it exists, so does its public half.
     fs::rename(state::public_half(&fresh), state::public_half(path)).map_err(failed("write"))?;
     fs::rename(&fresh, path).map_err(failed("write"))
 }
@@ -65,7 +63,7 @@ async fn ensure(subject: &str, path: &Path, comment: &str) -> Result<(), LabErro
 async fn generate(subject: &str, path: &Path, comment: &str) -> Result<(), LabError> {
     let program = Program {
         name: "ssh-keygen",
-        action: "make a key pair",
+        action: "create a key pair",
     };
     let mut command = Command::new(program.name);
     command

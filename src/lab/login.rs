@@ -1,18 +1,18 @@
-//! How to log in to a lab host with the system's `ssh`, apart from whatever the user's own configuration says.
+//! The `ssh` command to log in to a lab host, independent of the user's `ssh` configuration.
 
 use std::ffi::OsString;
 use std::path::Path;
 
 use super::LabAddress;
 
-/// The arguments of `ssh` that log in to `address`: an interactive login where `command` is empty.
+/// The arguments of `ssh` to run `command` at `address`, or for an interactive login if `command` is empty.
 ///
-/// A single word is a line for the host's shell, as with `ssh` itself; several are one command with its arguments, which
-/// arrive as they are.
+/// A single word is a line for the host's shell, as with `ssh` itself. Several words are a command with its arguments, which
+/// arrive unchanged.
 pub fn ssh_arguments(address: &LabAddress, command: &[String]) -> Vec<OsString> {
     let mut arguments = base_arguments(address);
     if !command.is_empty() {
-        // Nobody is asked anything on behalf of a script.
+        // No prompts in scripts.
         arguments.extend(["-o", "BatchMode=yes"].map(OsString::from));
     }
     arguments.extend(["--".into(), address.address.clone().into()]);
@@ -50,7 +50,7 @@ fn base_arguments(address: &LabAddress) -> Vec<OsString> {
     arguments
 }
 
-/// A path in the form that `ssh` reads in an option: quoted, since a bare blank would split it, and with its own `%` doubled.
+/// A path as the value of an `ssh` option: quoted, since `ssh` splits at blanks, and with `%` doubled.
 fn option_path(path: &Path) -> String {
     let text = path
         .to_string_lossy()
@@ -64,7 +64,7 @@ fn command_line(command: &[String]) -> Option<String> {
     match command {
         [] => None,
         [line] => Some(line.clone()),
-        // Words with NUL cannot come from an argument list; they are the only ones that cannot be quoted.
+        // Only words with a NUL cannot be quoted, and an argument list cannot contain one.
         words => shlex::try_join(words.iter().map(String::as_str)).ok(),
     }
 }

@@ -1,14 +1,16 @@
-//! The lab: throw-away hosts to try deploys on, each a real Debian in a container of the workstation's Docker engine.
+//! The lab: throw-away hosts to try deploys on. Each is a real Debian in a container of the workstation's Docker engine.
 //!
-//! [`Lab`] makes and removes them. [`addresses`] says how to reach those that are up; it reads the lab's state on disk and
-//! needs no engine. Keys are pinned before a host boots, so nobody ever trusts the network.
+//! [`Lab`] creates and removes them. [`addresses`] returns how to reach the hosts that are up; it reads the lab's state on
+//! disk and needs no engine. Host keys are pinned before a host boots, so no key from the network is ever trusted.
 //!
-//! What one host has fetched from the Debian mirror, others get from a cache: the container `homelab-lab-apt-cache` with a
-//! volume of the same name, shared by all labs on the engine and left alone by [`Lab::down`]. It keeps packages and what is
-//! named after its digest; lists that change, and mirrors behind https, are asked directly. A host asks it before every apt
-//! run and goes to the mirror itself where it does not answer within a second. `HOMELAB_LAB_APT_CACHE` names another cache,
-//! or none with `off`. A file that went bad in it is fetched anew by `apt-get -o Acquire::http::No-Cache=true install …`.
-//! `docker rm -f homelab-lab-apt-cache && docker volume rm homelab-lab-apt-cache` removes it.
+//! Lab hosts share an apt cache: the container `homelab-lab-apt-cache` with a volume of the same name. All labs on the
+//! engine use it, and [`Lab::down`] keeps it. It stores packages and files named after their digest; package lists that
+//! change are always fetched from the mirror, and so is everything from a mirror with https. A host tries the cache before
+//! every apt run and uses the mirror if the cache does not answer within a second.
+//!
+//! - `HOMELAB_LAB_APT_CACHE` names another cache; `off` turns it off.
+//! - `apt-get -o Acquire::http::No-Cache=true install …` replaces a broken file in the cache.
+//! - `docker rm -f homelab-lab-apt-cache && docker volume rm homelab-lab-apt-cache` removes the cache.
 
 mod apt_cache;
 mod boot;
@@ -44,80 +46,72 @@ pub use self::naming::project_id;
 /// The lab hosts of one inventory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabSpec {
-    /// A short id of the project, stable from run to run: see [`project_id`].
+    /// A short id of the project, the same in every run: see [`project_id`].
     pub project: String,
-    /// The inventory's name.
     pub inventory: String,
-    /// Its lab hosts.
     pub hosts: Vec<LabHost>,
 }
 
-/// A host as the inventory asks for it.
+/// A lab host as the inventory defines it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabHost {
-    /// Its name, which is its host name too.
+    /// Also its host name.
     pub name: String,
     /// `debian:13` or `debian:12`.
     pub image: String,
-    /// The most memory it may use, in bytes.
+    /// The memory limit in bytes.
     pub memory: Option<u64>,
 }
 
 /// How to reach a lab host that is up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabAddress {
-    /// The host's name.
     pub host: String,
     /// Its address on the engine's bridge.
     pub address: String,
-    /// sshd's port.
     pub port: u16,
-    /// Who logs in.
     pub user: String,
-    /// The key that lets them in.
+    /// The private key to log in with.
     pub identity_file: PathBuf,
-    /// The file with the host's pinned key, under its address and its name.
+    /// The file with the host's pinned key, listed under its address and its name.
     pub known_hosts: PathBuf,
 }
 
-/// How a lab host is.
+/// The status of a lab host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabStatus {
-    /// The host's name.
     pub host: String,
-    /// Whether it is there, and up.
     pub state: LabState,
     /// Its address, while its container runs.
     pub address: Option<String>,
-    /// The image that it has, or would get.
+    /// The image that it has or, if absent, would get.
     pub image: String,
-    /// Since when its container runs.
+    /// When its container was started, while it runs.
     pub since: Option<jiff::Timestamp>,
-    /// Whether the inventory still has it.
+    /// Whether the inventory still has this host.
     pub in_inventory: bool,
 }
 
-/// How the apt cache is that lab hosts share.
+/// The status of the apt cache that lab hosts share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AptCacheStatus {
-    /// Its container's name.
+    /// The name of its container.
     pub name: String,
     /// Whether it is there, and runs.
     pub state: LabState,
-    /// Where it listens, while it runs.
+    /// Address and port, while it runs.
     pub address: Option<String>,
 }
 
-/// Whether a lab host is there, and up.
+/// The state of a lab host or of the apt cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LabState {
-    /// There is no such container.
+    /// There is no container.
     Absent,
-    /// Its container does not run.
+    /// The container exists and does not run.
     Stopped,
-    /// It runs and has not finished booting.
     Booting,
-    /// It has booted.
+    /// The host has booted.
     Running,
 }
 
@@ -137,8 +131,7 @@ impl Lab {
         })
     }
 
-    /// Brings every host of `spec` up and waits until each has booted and can be logged in to. Hosts that run are left
-    /// alone, stopped ones are started.
+    /// Starts every host of `spec` and waits until each has booted and accepts logins. Running hosts are kept as they are.
     pub async fn up(&self, spec: &LabSpec, listener: &mut dyn FnMut(LabEvent)) -> Result<Vec<LabAddress>, LabError> {
         let events = Events::to(listener);
         naming::check_names(spec)?;
@@ -151,12 +144,12 @@ impl Lab {
         let cache = apt_cache::ensure(&self.engine, &events).await;
         let found = self.engine.containers(spec).await?;
         let running = self.start_all(spec, &recipes, &found, &events).await?;
-        apt_cache::tell_all(&self.engine, cache.as_ref(), &running).await?;
+        apt_cache::write_address(&self.engine, cache.as_ref(), &running).await?;
         self.wait_all(spec, &running, &events).await
     }
 
-    /// Removes every container of the lab of `spec`'s project and inventory, with its volumes, and forgets them. Images
-    /// stay, and so does the key that logs in.
+    /// Removes every container of the lab of `spec`'s project and inventory, with its volumes and its state on disk. Images
+    /// and the login key stay.
     pub async fn down(&self, spec: &LabSpec, listener: &mut dyn FnMut(LabEvent)) -> Result<(), LabError> {
         let events = Events::to(listener);
         naming::check_names(spec)?;
@@ -172,7 +165,7 @@ impl Lab {
         self.folder.forget(&spec.inventory)
     }
 
-    /// Makes the host of that name anew, or every host of `spec`: what was on it is gone, and its host key is another one.
+    /// Recreates `host`, or every host of `spec`: its data is lost, and it gets a new host key.
     pub async fn reset(
         &self,
         spec: &LabSpec,
@@ -182,20 +175,20 @@ impl Lab {
         let mut chosen = spec.clone();
         chosen.hosts.retain(|one| host.is_none_or(|host| one.name == host));
         self.remove(&chosen, listener).await?;
-        // Hosts that are left alone are in the inventory nevertheless.
-        let is_left_alone = |event: &LabEvent| match event {
+        // `up` reports hosts outside of `chosen` as not in the inventory, although they are.
+        let is_kept = |event: &LabEvent| match event {
             LabEvent::Host {
                 host,
                 step: HostStep::NotInInventory,
             } => spec.hosts.iter().any(|one| one.name == *host),
             _ => false,
         };
-        let mut others = |event: LabEvent| {
-            if !is_left_alone(&event) {
+        let mut filtered = |event: LabEvent| {
+            if !is_kept(&event) {
                 listener(event);
             }
         };
-        self.up(&chosen, &mut others).await
+        self.up(&chosen, &mut filtered).await
     }
 
     async fn remove(&self, spec: &LabSpec, listener: &mut dyn FnMut(LabEvent)) -> Result<(), LabError> {
@@ -212,12 +205,12 @@ impl Lab {
         Ok(())
     }
 
-    /// How the apt cache is that lab hosts share; none where there is to be none.
+    /// The status of the apt cache that lab hosts share; `None` if it is turned off.
     pub async fn apt_cache(&self) -> Result<Option<AptCacheStatus>, LabError> {
         apt_cache::status(&self.engine).await
     }
 
-    /// How each host of `spec` is, and those that its inventory no longer has but the engine does.
+    /// The status of each host of `spec`, and of hosts that still have a container but are no longer in the inventory.
     pub async fn status(&self, spec: &LabSpec) -> Result<Vec<LabStatus>, LabError> {
         naming::check_names(spec)?;
         let found = self.engine.containers(spec).await?;
@@ -267,7 +260,7 @@ impl Lab {
         })
     }
 
-    /// Makes this run the only one that changes the project's lab, waiting for another to end.
+    /// Takes the lock of the project's lab; waits if another run holds it.
     async fn lock(&self, events: &Events<'_>) -> Result<File, LabError> {
         self.folder.create()?;
         let file = self.folder.lock_file()?;
@@ -278,14 +271,14 @@ impl Lab {
         };
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => events.say(LabEvent::Waiting),
+            Err(TryLockError::WouldBlock) => events.report(LabEvent::Waiting),
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
         let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
         locked.map_err(std::io::Error::other).flatten().map_err(failed)
     }
 
-    /// Starts all containers side by side, then writes down where they are, also where one of them failed.
+    /// Starts all containers concurrently, then saves their addresses, even if one of them failed.
     async fn start_all(
         &self,
         spec: &LabSpec,
@@ -307,11 +300,11 @@ impl Lab {
                 Err(error) => drop(first_error.get_or_insert(error)),
             }
         }
-        self.write_down(spec, &running, found, events)?;
+        self.save_addresses(spec, &running, found, events)?;
         first_error.map_or(Ok(running), Err)
     }
 
-    fn write_down(
+    fn save_addresses(
         &self,
         spec: &LabSpec,
         running: &BTreeMap<String, Running>,
@@ -367,7 +360,7 @@ impl Lab {
     }
 }
 
-/// What each image that `spec` asks for is made of, by the name that it asks for.
+/// The recipe of each image that `spec` asks for, by image name.
 fn recipes(spec: &LabSpec) -> Result<BTreeMap<&str, Recipe>, LabError> {
     let made = spec
         .hosts
@@ -381,7 +374,7 @@ pub fn addresses(root: &Path, inventory: &str) -> Result<BTreeMap<String, LabAdd
     Folder::of(root).addresses(inventory)
 }
 
-/// How to reach the lab host `host` of `inventory`, or of whichever inventory has it.
+/// How to reach the lab host `host` of `inventory` or, without one, of any inventory.
 pub fn find_address(root: &Path, inventory: Option<&str>, host: &str) -> Result<LabAddress, LabError> {
     let folder = Folder::of(root);
     let searched = match inventory {
@@ -445,7 +438,7 @@ mod tests {
         let error = find_address(root.path(), None, "alpha").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "alpha: more than one lab has a host of this name: dev, other"
+            "alpha: several labs have a host of this name: dev, other"
         );
         assert!(find_address(root.path(), Some("other"), "alpha").is_ok());
     }

@@ -1,4 +1,4 @@
-//! Names and labels by which the engine's containers are known as a lab's hosts.
+//! The names and labels of a lab's containers and volumes.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -14,7 +14,7 @@ pub(super) const INVENTORY_LABEL: &str = "homelab.lab.inventory";
 /// Label with the host's name.
 pub(super) const HOST_LABEL: &str = "homelab.lab.host";
 
-/// A short id of the project whose root is `root`: the same for every run from that folder, another for any other folder.
+/// A short id of the project at `root`: the same in every run from that folder, and different for any other folder.
 pub fn project_id(root: &Path) -> String {
     let whole = std::path::absolute(root).unwrap_or_else(|_| root.to_path_buf());
     let whole = whole.canonicalize().unwrap_or(whole);
@@ -30,14 +30,14 @@ pub(super) fn hex_of(data: &[u8], bytes: usize) -> String {
     hex
 }
 
-/// Refuses names that could not be part of a host name, a container's name and a folder's.
+/// Fails for a name that cannot be part of the name of a host, a container and a folder.
 pub(super) fn check_names(spec: &LabSpec) -> Result<(), LabError> {
     check("project", &spec.project)?;
     check("inventory", &spec.inventory)?;
     spec.hosts.iter().try_for_each(|host| check("host", &host.name))
 }
 
-/// Refuses `name` where it could not be part of a host name.
+/// Fails if `name` cannot be part of a host name.
 pub(super) fn check(kind: &'static str, name: &str) -> Result<(), LabError> {
     let fits = (1..=63).contains(&name.len())
         && name
@@ -60,7 +60,7 @@ pub(super) fn container_name(spec: &LabSpec, host: &str) -> String {
     format!("homelab-{}-{}-{host}", spec.project, spec.inventory)
 }
 
-/// The labels that say whose a container or volume is.
+/// The labels of a container or volume: project, inventory and host.
 pub(super) fn labels(spec: &LabSpec, host: &str) -> HashMap<String, String> {
     HashMap::from([
         (PROJECT_LABEL.to_owned(), spec.project.clone()),
@@ -69,7 +69,7 @@ pub(super) fn labels(spec: &LabSpec, host: &str) -> HashMap<String, String> {
     ])
 }
 
-/// The engine's filter for everything that belongs to `spec`'s lab, whatever its host.
+/// The engine's filter for everything in `spec`'s lab.
 pub(super) fn label_filter(spec: &LabSpec) -> HashMap<String, Vec<String>> {
     let project = format!("{PROJECT_LABEL}={}", spec.project);
     let inventory = format!("{INVENTORY_LABEL}={}", spec.inventory);

@@ -1,4 +1,4 @@
-//! Programs of this machine that the lab needs.
+//! Runs programs of this machine.
 
 use std::process::Stdio;
 
@@ -8,7 +8,7 @@ use super::LabError;
 use super::error::LastLines;
 use crate::secret::PASSWORD_VARIABLE;
 
-/// A program and what it is run for, as an error names them.
+/// A program and its purpose, for error messages.
 #[derive(Clone, Copy)]
 pub(super) struct Program {
     pub(super) name: &'static str,
@@ -16,9 +16,9 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// Runs it to its end. `command` is to be made of its name.
+    /// Runs `command`, which must be made from this name, to its end.
     ///
-    /// Errors: it is not there, or did not succeed; then with the last lines of what it said.
+    /// Errors: the program is missing, or it failed; then the error has its last lines.
     pub(super) async fn run(self, subject: &str, mut command: Command) -> Result<(), LabError> {
         command
             .env_remove(PASSWORD_VARIABLE)

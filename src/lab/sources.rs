@@ -1,9 +1,9 @@
-//! Where this machine gets Debian from, read from its own apt sources, so that lab hosts use a mirror that is known to answer.
+//! The Debian mirror of this machine, from its own apt sources: lab hosts use it too, since it is known to work.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where lab images get their packages from.
+/// The mirror that lab images get their packages from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mirror {
     /// The archive, with the suites `trixie` and `trixie-updates`.
@@ -30,7 +30,7 @@ struct Entry {
     signed_by: String,
 }
 
-/// The Debian mirror of the machine whose apt configuration is in `folder` (`/etc/apt`); Debian's own where it names none.
+/// The Debian mirror in the apt configuration in `folder` (`/etc/apt`), or else Debian's own.
 pub(super) fn machine_mirror(folder: &Path) -> Mirror {
     let mut entries = Vec::new();
     for path in source_files(folder) {
@@ -69,7 +69,7 @@ fn mirror_of(entries: &[Entry]) -> Mirror {
     }
 }
 
-/// The entry's address, where it is Debian's archive, or that of its security updates.
+/// The entry's address if it is Debian's archive, or with `security` the archive of security updates.
 fn debian_uri(entry: &Entry, security: bool) -> Option<String> {
     let from_debian = |uri: &str| {
         let last = if security { "debian-security" } else { "debian" };
@@ -107,8 +107,8 @@ fn suite_fits(suite: &str, security: bool) -> bool {
     name.is_some_and(|name| NAMES.contains(&name))
 }
 
-/// Whether a container can use the address as it is: over the network, not this machine's own loopback, and without a
-/// password that would end up in an image.
+/// Whether a container can use the address: it is on the network, not on this machine's loopback, and has no password that
+/// would end up in an image.
 fn usable_by_a_container(uri: &str) -> bool {
     let Some(rest) = uri.strip_prefix("http://").or_else(|| uri.strip_prefix("https://")) else {
         return false;
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_container_cannot_or_must_not_use_is_passed_over() {
+    fn addresses_that_a_container_cannot_use_are_skipped() {
         for uri in [
             "http://localhost:3142/debian",
             "file:/srv/debian",

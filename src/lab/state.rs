@@ -1,11 +1,11 @@
-//! What the lab keeps on disk, in `.homelab/lab` of the project: keys, pinned host keys, addresses.
+//! The lab's state on disk, in `.homelab/lab` of the project: keys, pinned host keys, addresses.
 //!
 //! ```text
-//! .homelab/lab/id_ed25519            the key that logs in to every lab host; stays over `lab down`
-//! .homelab/lab/.lock                 held while hosts are made or removed
+//! .homelab/lab/id_ed25519            the key that logs in to every lab host; `lab down` keeps it
+//! .homelab/lab/.lock                 held while hosts are created or removed
 //! .homelab/lab/dev/hosts.json        addresses of the hosts that are up
 //! .homelab/lab/dev/known_hosts       their host keys, pinned here before they boot
-//! .homelab/lab/dev/host_keys/NAME    the host keys; a host made anew gets a new one
+//! .homelab/lab/dev/host_keys/NAME    the host keys; a recreated host gets a new one
 //! ```
 
 use std::collections::BTreeMap;
@@ -22,37 +22,34 @@ use super::{LabAddress, LabError, naming};
 #[derive(Clone, Debug)]
 pub(super) struct Folder(PathBuf);
 
-/// What is known of an inventory's hosts.
+/// The content of `hosts.json`: the hosts of an inventory that are up.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Hosts {
     /// Rises when the meaning of the file changes.
     format_version: u32,
-    /// By name.
     pub(super) hosts: BTreeMap<String, Host>,
 }
 
-/// What is known of a host.
+/// Where a host is reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Host {
-    /// Address on the engine's bridge.
+    /// The address on the engine's bridge.
     pub(super) address: String,
-    /// sshd's port.
     pub(super) port: u16,
 }
 
 impl Folder {
-    /// The lab's folder in the project at `root`; it need not be there.
+    /// The lab's folder in the project at `root`; it need not exist.
     pub(super) fn of(root: &Path) -> Self {
         let root = std::path::absolute(root).unwrap_or_else(|_| root.to_path_buf());
         Self(root.join(".homelab").join("lab"))
     }
 
-    /// The key that logs in to every host.
+    /// The private key that logs in to every host.
     pub(super) fn identity_file(&self) -> PathBuf {
         self.0.join("id_ed25519")
     }
 
-    /// The folder of an inventory.
     pub(super) fn inventory(&self, inventory: &str) -> PathBuf {
         self.0.join(inventory)
     }
@@ -62,7 +59,6 @@ impl Folder {
         self.inventory(inventory).join("known_hosts")
     }
 
-    /// The private host key of a host.
     pub(super) fn host_key(&self, inventory: &str, host: &str) -> PathBuf {
         self.inventory(inventory).join("host_keys").join(host)
     }
@@ -71,13 +67,13 @@ impl Folder {
         self.inventory(inventory).join("hosts.json")
     }
 
-    /// Makes the folder, for its owner only and out of git's sight.
+    /// Creates the folder, private to its owner and ignored by git.
     pub(super) fn create(&self) -> Result<(), LabError> {
         create_private(&self.0)?;
         write(&self.0.join(".gitignore"), b"*\n")
     }
 
-    /// Opens the lock that whoever makes or removes hosts holds; taking it is the caller's.
+    /// Opens the lock file; the caller takes the lock.
     pub(super) fn lock_file(&self) -> Result<File, LabError> {
         let path = self.0.join(".lock");
         let opened = File::options().create(true).append(true).open(&path);
@@ -88,7 +84,7 @@ impl Folder {
         })
     }
 
-    /// What was last written of an inventory's hosts; nothing where nothing was.
+    /// The saved hosts of an inventory; empty if none were saved.
     pub(super) fn read_hosts(&self, inventory: &str) -> Result<Hosts, LabError> {
         let path = self.hosts_file(inventory);
         let text = match fs::read(&path) {
@@ -105,7 +101,7 @@ impl Folder {
         serde_json::from_slice(&text).map_err(|source| LabError::State { path, source })
     }
 
-    /// Writes the hosts and, from their keys here, the pinned keys; the keys first, so that no address is without one.
+    /// Saves the hosts and their pinned keys. The keys come first, so that every saved address has one.
     pub(super) fn write_hosts(&self, inventory: &str, hosts: BTreeMap<String, Host>) -> Result<(), LabError> {
         let mut known = String::new();
         for (name, host) in &hosts {
@@ -130,7 +126,7 @@ impl Folder {
         write(&path, &text)
     }
 
-    /// Forgets a host's key, so that the next host of this name gets another.
+    /// Removes a host's key, so that the next host of this name gets a new one.
     pub(super) fn forget_host_key(&self, inventory: &str, host: &str) -> Result<(), LabError> {
         let private = self.host_key(inventory, host);
         for path in [private.clone(), public_half(&private)] {
@@ -143,7 +139,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Forgets an inventory.
+    /// Removes the state of an inventory.
     pub(super) fn forget(&self, inventory: &str) -> Result<(), LabError> {
         let path = self.inventory(inventory);
         absent_is_fine(fs::remove_dir_all(&path)).map_err(|source| LabError::Disk {
@@ -163,7 +159,6 @@ impl Folder {
             .collect())
     }
 
-    /// How to reach one host.
     pub(super) fn address(&self, inventory: &str, name: String, host: Host) -> LabAddress {
         LabAddress {
             host: name,
@@ -175,7 +170,7 @@ impl Folder {
         }
     }
 
-    /// Inventories that have hosts up.
+    /// The inventories with hosts that are up.
     pub(super) fn inventories(&self) -> Result<Vec<String>, LabError> {
         let entries = match fs::read_dir(&self.0) {
             Ok(entries) => entries,
@@ -197,7 +192,7 @@ impl Folder {
     }
 }
 
-/// Both the address and the name stand for the key: a connection is made by the one, may be checked by the other.
+/// The line lists the address, which `ssh` connects to, and the name, so that either finds the key.
 fn known_hosts_line(name: &str, host: &Host, public: &str) -> String {
     let key: Vec<&str> = public.split_whitespace().take(2).collect();
     let at = |label: &str| {
@@ -210,22 +205,22 @@ fn known_hosts_line(name: &str, host: &Host, public: &str) -> String {
     format!("{},{} {}\n", at(&host.address), at(name), key.join(" "))
 }
 
-/// Where the public half of a key pair is.
+/// The path of the public half of a key pair.
 pub(super) fn public_half(private: &Path) -> PathBuf {
     private.with_extension("pub")
 }
 
-/// Makes a folder that only its owner may enter.
+/// Creates a folder that only its owner can enter.
 pub(super) fn create_private(path: &Path) -> Result<(), LabError> {
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|source| LabError::Disk {
-        action: "make the folder",
+        action: "create the folder",
         path: path.to_path_buf(),
         source,
     })
 }
 
-/// Writes a file whole or not at all.
+/// Replaces a file atomically.
 pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), LabError> {
     let replace = |folder: &Path| -> io::Result<()> {
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
@@ -271,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again_and_pinned() {
+    fn saved_hosts_are_loaded_again_and_their_keys_pinned() {
         let root = tempfile::tempdir().unwrap();
         let folder = Folder::of(root.path());
         assert!(folder.addresses("dev").unwrap().is_empty());
@@ -313,7 +308,7 @@ mod tests {
         let folder = Folder::of(root.path());
         write(&folder.hosts_file("dev"), b"{").unwrap();
         let error = folder.addresses("dev").unwrap_err();
-        assert!(error.to_string().ends_with(".homelab/lab/dev/hosts.json"), "{error}");
+        assert!(error.to_string().ends_with(".homelab/lab/dev/hosts.json`"), "{error}");
         assert!(error.hint().unwrap().contains("lab down"));
     }
 

@@ -1,4 +1,4 @@
-//! Reading what a host's shell answers.
+//! Splits the output of a host's shell into answers.
 
 use std::io;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use super::script::Nonce;
 /// How much of an answer to keep.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Keep {
-    /// All of it; more than this many bytes is an error.
+    /// Everything; more than this many bytes is an error.
     All(usize),
-    /// The last bytes; what came before is counted.
+    /// The last bytes; the bytes before are only counted.
     Tail(usize),
 }
 
-/// What came before a tag, and the tag.
+/// A tag, with the output before it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Tagged {
     pub(super) number: u32,
@@ -26,36 +26,35 @@ pub(super) struct Tagged {
     pub(super) cut: u64,
 }
 
-/// What comes of a stream that is passed on as it is.
+/// A piece of a stream that is forwarded as it arrives.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece {
-    /// Output: what can belong to no tag.
+    /// Bytes that cannot be part of a tag.
     Output(Vec<u8>),
-    /// The tag, without output.
     Tag(Tagged),
 }
 
-/// Why no tag came.
+/// Why no tag arrived.
 #[derive(Debug)]
 pub(super) enum Interruption {
     Ended,
     Failed(io::Error),
-    /// Nothing at all came for so long.
+    /// Nothing arrived for this long.
     Silent(Duration),
     TooLong(usize),
     Nonsense(String),
 }
 
-/// Longer than any tag's number, outcome and status.
+/// More than the number, outcome and status of any tag need.
 const LONGEST_TAG: usize = 64;
 
-/// A stream of bytes, cut at its tags.
+/// A stream of bytes, split at its tags.
 #[derive(Debug)]
 pub(super) struct Answers<R> {
     stream: R,
     marker: Vec<u8>,
     buffer: Vec<u8>,
-    /// How long nothing may come; for ever without it.
+    /// How long the stream may be silent; `None` waits forever.
     patience: Option<Duration>,
 }
 
@@ -69,22 +68,22 @@ impl<R: AsyncRead + Unpin> Answers<R> {
         }
     }
 
-    /// From now on so long a silence ends the waiting.
+    /// Sets how long the stream may be silent.
     pub(super) fn wait_for(&mut self, patience: Option<Duration>) {
         self.patience = patience;
     }
 
-    /// From now on tags are those of `nonce`.
+    /// Sets the nonce that marks tags.
     pub(super) fn listen_for(&mut self, nonce: &Nonce) {
         self.marker = format!("\n{} ", nonce.as_str()).into_bytes();
     }
 
-    /// From now on tags begin with `lead` instead of a line break.
+    /// Sets the byte that tags begin with, by default a line break.
     pub(super) fn expect_lead(&mut self, lead: u8) {
         self.marker[0] = lead;
     }
 
-    /// What comes next. All of it is exact where tags begin with something rarer than a line break.
+    /// The next piece. Output is exact if tags do not begin with a line break.
     pub(super) async fn piece(&mut self) -> Result<Piece, Interruption> {
         loop {
             match scan(&self.buffer, &self.marker) {
@@ -100,36 +99,37 @@ impl<R: AsyncRead + Unpin> Answers<R> {
         }
     }
 
-    /// Everything up to the next tag.
+    /// The next tag, with the output before it.
     pub(super) async fn next(&mut self, keep: Keep) -> Result<Tagged, Interruption> {
         self.next_heard(keep, &mut |_| {}).await
     }
 
-    /// As [`Answers::next`]; `hear` gets the output as it comes, perhaps with a line break more at its end.
+    /// As [`Answers::next`]; `on_output` gets the output as it arrives, possibly with an extra line break at the end.
     pub(super) async fn next_heard(
         &mut self,
         keep: Keep,
-        hear: &mut (dyn FnMut(&[u8]) + Send),
+        on_output: &mut (dyn FnMut(&[u8]) + Send),
     ) -> Result<Tagged, Interruption> {
         let mut output = Output::new(keep);
-        // A line break may begin a tag, but it ends a line in any case: it is heard before that is known.
-        let mut heard = 0;
+        // A line break may begin a tag, but it also ends a line, so it is reported before the next bytes decide.
+        // This counts the bytes at the start of the buffer that are reported already.
+        let mut reported = 0;
         loop {
             match scan(&self.buffer, &self.marker) {
                 Found::Tag { start, end, tag } => {
-                    hear(&self.buffer[heard.min(start)..start]);
+                    on_output(&self.buffer[reported.min(start)..start]);
                     output.push(&self.buffer[..start])?;
                     self.buffer.drain(..end);
                     return Ok(output.finish(tag));
                 }
                 Found::Output(length) => {
-                    hear(&self.buffer[heard.min(length)..length]);
+                    on_output(&self.buffer[reported.min(length)..length]);
                     output.push(&self.buffer[..length])?;
                     self.buffer.drain(..length);
-                    heard = heard.saturating_sub(length);
-                    if self.buffer == b"\n" && heard == 0 {
-                        hear(b"\n");
-                        heard = 1;
+                    reported = reported.saturating_sub(length);
+                    if self.buffer == b"\n" && reported == 0 {
+                        on_output(b"\n");
+                        reported = 1;
                     }
                 }
             }
@@ -168,7 +168,7 @@ enum Found {
         end: usize,
         tag: Tag,
     },
-    /// No whole tag yet, and this many bytes that belong to none.
+    /// No complete tag yet, and this many bytes that belong to none.
     Output(usize),
 }
 
@@ -228,7 +228,7 @@ impl Output {
         self.bytes.extend_from_slice(bytes);
         match self.keep {
             Keep::All(most) if self.bytes.len() > most => Err(Interruption::TooLong(most)),
-            // Trimmed seldom, so that the cost stays in proportion to what arrives.
+            // Trimmed rarely, so that the cost stays linear in the bytes that arrive.
             Keep::Tail(most) if self.bytes.len() > most.saturating_mul(2) => {
                 self.trim(most);
                 Ok(())
@@ -304,23 +304,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn output_is_heard_as_it_comes_with_the_end_of_its_line() {
+    async fn output_is_reported_as_it_arrives_with_the_end_of_its_line() {
         let nonce = Nonce::random();
         let (mut writer, reader) = tokio::io::duplex(64);
         let mut answers = Answers::new(reader, &nonce);
-        let (heard, mut hearing) = tokio::sync::mpsc::unbounded_channel();
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
         let task = tokio::spawn(async move {
-            let mut hear = |bytes: &[u8]| drop(heard.send(bytes.to_vec()));
-            answers.next_heard(Keep::Tail(100), &mut hear).await
+            let mut on_output = |bytes: &[u8]| drop(sender.send(bytes.to_vec()));
+            answers.next_heard(Keep::Tail(100), &mut on_output).await
         });
         let mut all = Vec::new();
         for (written, line) in [("one\n", "one\n"), ("\n\ntwo\n", "\n\ntwo\n"), ("three", "three")] {
             writer.write_all(written.as_bytes()).await.unwrap();
-            let mut told = Vec::new();
-            while told != line.as_bytes() {
-                told.extend(hearing.recv().await.unwrap());
+            let mut reported = Vec::new();
+            while reported != line.as_bytes() {
+                reported.extend(receiver.recv().await.unwrap());
             }
-            all.extend(told);
+            all.extend(reported);
         }
         let tag = format!("\n{} 1 done 0\n", nonce.as_str());
         writer.write_all(tag.as_bytes()).await.unwrap();
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn pieces_are_the_bytes_that_came_however_they_are_split() {
+    async fn pieces_are_exact_however_the_stream_is_split() {
         let nonce = Nonce::random();
         let n = nonce.as_str();
         let output = format!("one\n\n\x1e{n}\x1e\n{n} 1 ended 0\n\x1e\0é\n");
@@ -340,14 +340,14 @@ mod tests {
             let feed = tokio::spawn(async move { writer.write_all(&bytes).await });
             let mut answers = Answers::new(reader, &nonce);
             answers.expect_lead(0x1e);
-            let mut came = Vec::new();
+            let mut output_seen = Vec::new();
             let tag = loop {
                 match answers.piece().await.unwrap() {
-                    Piece::Output(bytes) => came.extend(bytes),
+                    Piece::Output(bytes) => output_seen.extend(bytes),
                     Piece::Tag(tag) => break tag,
                 }
             };
-            assert_eq!(String::from_utf8(came).unwrap(), output, "pieces of {size}");
+            assert_eq!(String::from_utf8(output_seen).unwrap(), output, "pieces of {size}");
             assert_eq!((tag.number, tag.status), (7, 3));
             feed.await.unwrap().unwrap();
         }

@@ -1,4 +1,4 @@
-//! A child process whose pipes lead to a host's shell.
+//! A child process whose pipes are connected to a host's shell.
 
 use std::ops::Range;
 use std::path::Path;
@@ -20,47 +20,45 @@ use super::stderr::StandardError;
 use super::watchdog::Watchdog;
 use crate::secret::PASSWORD_VARIABLE;
 
-/// How long a child that closed its end of the pipe may take to end.
+/// How long a child may take to exit after the pipe has closed.
 const LAST_MOMENTS: Duration = Duration::from_secs(2);
-/// Noise before the shell listens: kept only as an explanation.
+/// Output before the shell is ready, kept only to explain errors.
 const NOISE: Keep = Keep::Tail(2048);
 
-/// What is sent and awaited in one round trip.
+/// One round trip: what is sent, and what to do with the answers.
 pub(super) struct Exchange<'a> {
     /// The text, and the numbers of the tags that answer it.
     pub(super) frame: (String, Range<u32>),
-    /// How much to keep of each answer.
     pub(super) keep: Keep,
-    /// How long nothing may be heard, once so many answers have come; for ever without it.
+    /// How long the host may send nothing after this many answers; `None` waits forever.
     pub(super) patience: &'a (dyn Fn(usize) -> Option<Duration> + Sync),
-    /// What is under way once so many answers have come, for messages.
+    /// What the host is doing after this many answers, for messages.
     pub(super) during: &'a (dyn Fn(usize) -> String + Sync),
-    /// Called as each answer comes, and each note before it.
+    /// Called for output, notes and answers as they arrive.
     pub(super) on_answer: &'a mut (dyn FnMut(Heard<'_>) + Send),
 }
 
-/// What is heard of a frame.
+/// Something that arrives in answer to a frame.
 #[derive(Clone, Copy)]
 pub(super) enum Heard<'a> {
-    /// Output, as it comes.
     Output(&'a [u8]),
     /// An answer or a note, with all its output.
     Tag(&'a Tagged),
 }
 
-/// Where a channel leads.
+/// The host that a channel connects to, and how.
 pub(super) struct Destination {
     /// The host's name in the inventory.
     pub(super) host: String,
-    /// What `ssh` connects to; none for a shell of this machine.
+    /// What `ssh` connects to; `None` for a shell of this machine.
     pub(super) address: Option<String>,
-    /// Who the login user becomes before there is a shell.
+    /// What the login user becomes before the shell starts.
     pub(super) becoming: Option<Becoming>,
-    /// What `sudo` has to be told before there is a shell.
+    /// The dialogue with `sudo` before the shell starts.
     pub(super) dialogue: Option<Dialogue>,
-    /// What `ssh` reads while it connects.
+    /// Needed until `ssh` has connected.
     pub(super) configuration: Option<Configuration>,
-    /// How long nothing may be heard until the shell listens; for ever without it.
+    /// How long the host may send nothing before the shell is ready; `None` waits forever.
     pub(super) patience: Option<Duration>,
 }
 
@@ -69,18 +67,18 @@ pub(super) struct Channel {
     host: String,
     address: Option<String>,
     becoming: Option<Becoming>,
-    /// What is to be said before the prologue can be sent.
+    /// The dialogue with `sudo` that comes before the prologue.
     dialogue: Option<Dialogue>,
-    /// Gone once `ssh` has connected.
+    /// Dropped once `ssh` has connected.
     configuration: Option<Configuration>,
     nonce: Nonce,
-    /// Dropped before the child is.
+    /// Before `child`, so that it is dropped first.
     watchdog: Option<Watchdog>,
     child: Child,
     stdin: Option<ChildStdin>,
     answers: Answers<ChildStdout>,
     stderr: StandardError,
-    /// The process number of the host's shell, once it listens.
+    /// The process id of the host's shell, once it is ready.
     shell: Option<u32>,
     next: u32,
     in_exchange: bool,
@@ -88,9 +86,9 @@ pub(super) struct Channel {
 }
 
 impl Channel {
-    /// Starts `command` and queues the prologue in its pipe, before there is anything at the other end.
+    /// Starts `command` and writes the prologue into its pipe, before the connection is made.
     ///
-    /// Where `sudo` asks for a password, nothing is sent before that is settled.
+    /// If `sudo` asks for a password, nothing is sent before the dialogue is finished.
     pub(super) async fn start(destination: Destination, mut command: Command) -> Result<Self, RemoteError> {
         let Destination {
             host,
@@ -105,7 +103,7 @@ impl Channel {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // A Ctrl-C in the terminal is for this program alone; the connection ends in good order.
+            // Ctrl-C in the terminal must reach only homelab, which then ends the connection cleanly.
             .process_group(0)
             .kill_on_drop(true);
         let program = Path::new(command.as_std().get_program()).to_owned();
@@ -122,7 +120,7 @@ impl Channel {
         let nonce = Nonce::random();
         let mut answers = Answers::new(stdout, dialogue.as_ref().map_or(&nonce, Dialogue::nonce));
         answers.wait_for(patience);
-        // A shell of this machine needs no watchdog: it ends with its pipes.
+        // A shell of this machine needs no watchdog: it exits when its pipes close.
         let watchdog = match child.id().filter(|_| address.is_some()) {
             Some(process) => {
                 let leftover = configuration.as_ref().map(Configuration::path);
@@ -156,12 +154,12 @@ impl Channel {
     async fn send_prologue(&mut self) {
         let text = prologue(&self.nonce);
         if let Some(stdin) = &mut self.stdin {
-            // It fits the pipe's buffer. If the child is gone already, the first answer says why.
+            // It fits the pipe's buffer. If the child has exited already, reading the first answer reports why.
             let _ = stdin.write_all(text.as_bytes()).await;
         }
     }
 
-    /// Settles with `sudo` what is to be settled before there is a shell.
+    /// Holds the dialogue with `sudo`, if there is one.
     async fn enter(&mut self) -> Result<(), RemoteError> {
         let Some(dialogue) = self.dialogue.take() else {
             return Ok(());
@@ -182,7 +180,7 @@ impl Channel {
             Err(NoEntry::NoAnswer) => Refusal::NoAnswer,
         };
         let words = dialogue.last_words(&self.stderr.so_far());
-        // Not even an empty line is sent: `sudo` would take it for another attempt.
+        // Send nothing more, not even an empty line: `sudo` would count it as another attempt.
         if let Some(watchdog) = self.watchdog.take() {
             watchdog.release().await;
         }
@@ -212,7 +210,7 @@ impl Channel {
         self.child.id()
     }
 
-    /// The process number of the host's shell, once it has answered.
+    /// The process id of the host's shell, once it has answered.
     pub(super) fn shell(&self) -> Option<u32> {
         self.shell
     }
@@ -222,7 +220,7 @@ impl Channel {
         Frame::new(&self.nonce, self.next)
     }
 
-    /// Waits until the host's shell listens.
+    /// Waits until the host's shell is ready.
     pub(super) async fn ready(&mut self) -> Result<(), RemoteError> {
         if self.shell.is_some() {
             return Ok(());
@@ -280,7 +278,7 @@ impl Channel {
                 }
                 Ok(())
             };
-            // Sent while the answers are read: a host that waits to be read from does not read.
+            // Sent while the answers are read: a host that blocks on its output does not read its input.
             while_sending(stdin.as_mut(), text.as_bytes(), read).await
         };
         match outcome {
@@ -295,13 +293,13 @@ impl Channel {
         }
     }
 
-    /// Sends the frame of a command and passes on what it writes, until it has ended with this exit code.
+    /// Sends the frame of a command and forwards its output until it exits; returns its exit code.
     pub(super) async fn pass_on(
         &mut self,
         (text, numbers): (String, Range<u32>),
         written: &Sender<Written>,
     ) -> Result<i32, RemoteError> {
-        const DURING: &str = "the command ran";
+        const DURING: &str = "running the command";
         self.begin(DURING)?;
         self.enter().await?;
         self.next = numbers.end;
@@ -327,7 +325,7 @@ impl Channel {
                 Ok(status)
             };
             let aside = async {
-                // What came before is noise of a login shell's start-up files.
+                // The output before the tag is from a login shell's start-up files.
                 while !matches!(errors.piece().await?, Piece::Tag(_)) {}
                 command::pass_on(&mut errors, Stream::Errors, written).await
             };
@@ -342,7 +340,7 @@ impl Channel {
         }
     }
 
-    /// Ends the child: `ssh` by asking it to, a shell by closing its pipe, either by force in the end.
+    /// Ends the child: `ssh` with SIGTERM, a shell by closing its pipe, and with SIGKILL if that is not enough.
     pub(super) async fn end(mut self) {
         if let Some(watchdog) = self.watchdog.take() {
             watchdog.release().await;
@@ -350,7 +348,7 @@ impl Channel {
         self.reap().await;
     }
 
-    /// An answer that makes no sense.
+    /// The error for an answer that does not follow the protocol.
     pub(super) fn nonsense(&self, during: &str, what: impl Into<String>) -> RemoteError {
         RemoteError::Protocol {
             host: self.host.clone(),
@@ -359,10 +357,10 @@ impl Channel {
         }
     }
 
-    /// A frame whose answers were not awaited, because its caller was cancelled, leaves the channel out of step.
+    /// Fails if an earlier caller was cancelled before its answers arrived: the channel is then out of step.
     fn begin(&mut self, during: &str) -> Result<(), RemoteError> {
         if self.in_exchange {
-            return Err(self.nonsense(during, "an exchange before this one was given up half-way"));
+            return Err(self.nonsense(during, "an earlier request was cancelled halfway"));
         }
         self.in_exchange = true;
         Ok(())
@@ -399,11 +397,11 @@ impl Channel {
                 self.refused(becoming.clone(), refusal, words)
             }
             (_, None, None, Some(_)) => {
-                let words = last_line(&stderr).unwrap_or_else(|| "it ended without a word".to_owned());
+                let words = last_line(&stderr).unwrap_or_else(|| "it exited without a message".to_owned());
                 self.nonsense("starting it", words)
             }
             _ => {
-                let ended = || status.map_or_else(|| "it does not answer".to_owned(), ending);
+                let ended = || status.map_or_else(|| "it does not respond".to_owned(), ending);
                 self.lost(during, last_line(&stderr).unwrap_or_else(ended))
             }
         }
@@ -429,10 +427,10 @@ impl Channel {
 }
 
 fn ending(status: ExitStatus) -> String {
-    format!("the channel's process ended ({status})")
+    format!("the process of the connection exited ({status})")
 }
 
-/// Awaits the first tag; what came before it is noise of a login shell's start-up files.
+/// Waits for the first tag; the output before it is from a login shell's start-up files.
 async fn greeting(answers: &mut Answers<ChildStdout>) -> Result<u32, Interruption> {
     let tagged = expected(answers.next(NOISE).await?, READY)?;
     Ok(tagged.status)
@@ -444,11 +442,11 @@ fn expected(tagged: Tagged, number: u32) -> Result<Tagged, Interruption> {
     }
     let found = tagged.number;
     Err(Interruption::Nonsense(format!(
-        "answer {found} came where answer {number} was due"
+        "got answer {found} instead of answer {number}"
     )))
 }
 
-/// What `work` comes to, with `aside` done at the same time; that has only moments left once the work is over.
+/// Runs `work` and `aside` at the same time; after `work` has finished, `aside` gets only a little more time.
 async fn with_the_rest_of<T, U>(aside: impl Future<Output = U>, work: impl Future<Output = T>) -> T {
     tokio::pin!(aside, work);
     tokio::select! {
@@ -461,7 +459,7 @@ async fn with_the_rest_of<T, U>(aside: impl Future<Output = U>, work: impl Futur
     work.await
 }
 
-/// Runs `read` while `text` is being sent; that it could not be sent shows in what is read.
+/// Runs `read` while `text` is being sent; if sending fails, `read` reports it.
 async fn while_sending<T>(stdin: Option<&mut ChildStdin>, text: &[u8], read: impl Future<Output = T>) -> T {
     let send = async {
         if let Some(stdin) = stdin {

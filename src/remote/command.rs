@@ -1,4 +1,4 @@
-//! A command of the user, its output passed on as it comes.
+//! Runs a command of the user and forwards its output as it arrives.
 
 use tokio::sync::mpsc::Sender;
 
@@ -6,29 +6,25 @@ use super::answers::{Answers, Interruption, Piece};
 use super::connection::Connection;
 use super::error::RemoteError;
 
-/// Which of a command's streams.
+/// One of a command's output streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stream {
-    /// Its standard output.
     Output,
-    /// Its standard error.
     Errors,
 }
 
-/// What a command wrote, as it came.
+/// A piece of a command's output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// Where to.
     pub stream: Stream,
-    /// What.
     pub bytes: Vec<u8>,
 }
 
 impl Connection {
-    /// Runs `script` in the host's `sh`, outside of any deploy: what it does is the user's to answer for. It reads nothing, has
-    /// the mask that logins have, and may be silent for as long as it likes.
+    /// Runs `script` in the host's `sh`, outside of any deploy; returns its exit code. It has no input, the usual umask of
+    /// logins, and no timeout.
     ///
-    /// What it writes goes to `written`; a command that is heard of more slowly than it writes waits. Comes to its exit code.
+    /// Its output goes to `written`; if the receiver is slow, the command waits.
     pub async fn run(&mut self, script: &str, written: Sender<Written>) -> Result<i32, RemoteError> {
         let mut frame = self.channel.frame();
         let asked = frame.run(&format!("umask 022\nunset LC_ALL\n{script}"));
@@ -38,7 +34,7 @@ impl Connection {
     }
 }
 
-/// Passes on what comes before the next tag; the tag's status.
+/// Forwards the output before the next tag; returns the tag's status.
 pub(super) async fn pass_on<R>(
     answers: &mut Answers<R>,
     stream: Stream,
@@ -49,7 +45,7 @@ where
 {
     loop {
         match answers.piece().await? {
-            // Nobody listening is no reason to stop.
+            // Without a receiver the command still runs to its end.
             Piece::Output(bytes) => drop(written.send(Written { stream, bytes }).await),
             Piece::Tag(tagged) => return Ok(tagged.status),
         }

@@ -1,7 +1,7 @@
-//! The configuration that `ssh` gets for one connection.
+//! The configuration file that `ssh` gets for one connection.
 //!
-//! What stands on the command line of `ssh` does not reach the `ssh` that it starts for a jump host; a configuration file
-//! does. So what must hold at every hop stands in one, and the user's own configuration is read after it.
+//! `ssh` does not pass its command-line options on to the `ssh` that it starts for a jump host, but a configuration file
+//! reaches both. So options for every hop are in a file, which includes the user's own configuration at its end.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -11,38 +11,38 @@ use std::path::{Path, PathBuf};
 use super::error::RemoteError;
 use super::target::Target;
 
-/// What holds at every hop, whatever the user's configuration says.
+/// Options for every hop. They win over the user's configuration.
 const EVERY_HOP: &[&str] = &[
-    // Never a question, never a key taken on trust, never a changed file of the project.
+    // No prompts, no unknown host keys, no changes to known-hosts files.
     "BatchMode yes",
     "StrictHostKeyChecking yes",
     "UpdateHostKeys no",
-    // Nothing of this machine is lent to a host, and nothing but the connection is made.
+    // No forwarding, and no local or remote commands.
     "ForwardAgent no",
     "ForwardX11 no",
     "Tunnel no",
     "PermitLocalCommand no",
     "RemoteCommand none",
     "ForkAfterAuthentication no",
-    // Nothing outlives a hop's connection.
+    // No process outlives a hop's connection.
     "ControlPersist no",
-    // A dead link is noticed after 15 seconds; at this level `ssh` says why it ends.
+    // A dead connection is noticed after 15 seconds; at this log level `ssh` prints why it exits.
     "ServerAliveInterval 5",
     "ServerAliveCountMax 3",
     "LogLevel INFO",
 ];
 
-/// Read last, since the first value that `ssh` finds is the one that counts; `-F` would leave both out.
+/// Comes last, since `ssh` uses the first value that it finds. `-F` alone would ignore both files.
 const THE_USERS_OWN: &str = "Include ~/.ssh/config\nInclude /etc/ssh/ssh_config\n";
 
-/// The file, which goes with the connection.
+/// The file; dropping it removes it.
 #[derive(Debug)]
 pub(super) struct Configuration {
     path: PathBuf,
 }
 
 impl Configuration {
-    /// Writes the configuration for `target` to `path`, where nothing may be yet.
+    /// Writes the configuration for `target` to the new file `path`.
     pub(super) fn write(target: &Target, path: PathBuf) -> Result<Self, RemoteError> {
         let text = text(target)?;
         create(&path, &text).map_err(|cause| RemoteError::Configuration {

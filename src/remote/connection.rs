@@ -1,4 +1,4 @@
-//! One host, one connection.
+//! A connection to one host: reading through it, and the lock that allows writing.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -19,36 +19,34 @@ use super::writer::Writer;
 use crate::facts::Probe;
 use crate::quote::Unquotable;
 
-/// The longest answer to a probe that is taken in.
+/// A longer answer to a probe is an error.
 const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
-/// How often a held lock is tried again.
+/// The pause between two attempts to take a lock.
 const LOCK_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a host answered to a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Its standard output, unchanged.
     pub stdout: Vec<u8>,
-    /// Its standard error, without NUL bytes and final newlines.
+    /// Without NUL bytes and final newlines.
     pub stderr: Vec<u8>,
-    /// Its exit status.
     pub status: i32,
 }
 
-/// A connection to one host's shell. It can only be read through; [`Connection::lock`] gives the right to write.
+/// A connection to one host's shell. It can only read; [`Connection::lock`] gives the right to write.
 pub struct Connection {
     pub(super) channel: Channel,
     pub(super) road: Road,
     pub(super) privilege: Privilege,
-    /// How long the host may say nothing while it is read.
+    /// How long the host may send nothing while it is read.
     silence: Option<Duration>,
 }
 
 impl Connection {
     /// Starts to connect to `target`.
     ///
-    /// This does not wait: the first frame goes along with the login, and its answer, or [`Connection::ready`], brings
-    /// what went wrong with it.
+    /// This does not wait: the first frame travels along with the login. A failed login shows in its answer, or in
+    /// [`Connection::ready`].
     pub async fn open(target: &Target) -> Result<Self, RemoteError> {
         if target.local {
             return Self::local_as(&target.name, Path::new("/bin/sh"), &target.privilege, target.silence).await;
@@ -81,7 +79,7 @@ impl Connection {
         })
     }
 
-    /// The same channel to a `shell` of this machine.
+    /// A connection to a `shell` of this machine.
     pub async fn local(shell: &Path) -> Result<Self, RemoteError> {
         Self::local_as("this machine", shell, &Privilege::LoginUser, None).await
     }
@@ -115,14 +113,14 @@ impl Connection {
         })
     }
 
-    /// Waits until the host's shell listens. Only needed where the login itself is to be checked.
+    /// Waits until the host's shell is ready. Only needed to check the login itself.
     pub async fn ready(&mut self) -> Result<(), RemoteError> {
         self.channel.ready().await
     }
 
-    /// Asks all `probes` in one round trip, and answers in their order.
+    /// Runs all `probes` in one round trip; the answers are in the same order.
     ///
-    /// Errors: also a host that says nothing for as long as it may.
+    /// Errors: also a host that sends nothing for too long.
     pub async fn read(&mut self, probes: &[Probe]) -> Result<Vec<Answer>, RemoteError> {
         if probes.is_empty() {
             return Ok(Vec::new());
@@ -137,9 +135,9 @@ impl Connection {
             keep: Keep::All(LONGEST_ANSWER),
             patience: &|answered| Some(silence? + probes.get(answered / 2)?.allowance()),
             during: &|answered| {
-                let place = answered / 2;
-                let subject = probes.get(place).map_or("its state", Probe::subject);
-                format!("reading {subject} (question {} of {count})", place + 1)
+                let index = answered / 2;
+                let subject = probes.get(index).map_or("its state", Probe::subject);
+                format!("reading {subject} ({} of {count})", index + 1)
             },
             on_answer: &mut |_| {},
         };
@@ -149,7 +147,7 @@ impl Connection {
 
     /// Takes the host's lock, and with it the right to write.
     ///
-    /// The channel's own shell holds it, so it ends with the connection however that ends.
+    /// The channel's own shell holds it, so the lock is released when the connection ends, however that happens.
     pub async fn lock(&mut self, request: &LockRequest) -> Result<Writer<'_>, RemoteError> {
         let deadline = Instant::now() + request.wait;
         loop {
@@ -169,7 +167,7 @@ impl Connection {
         self.channel.round_trips()
     }
 
-    /// The process number of the child that carries the connection.
+    /// The process id of the local `ssh` or shell.
     pub fn process(&self) -> Option<u32> {
         self.channel.process()
     }
@@ -206,15 +204,15 @@ impl Connection {
         };
         let answers = self.channel.exchange(exchange).await?;
         let first = answers.into_iter().next();
-        first.ok_or_else(|| self.channel.nonsense(during, "there was no answer"))
+        first.ok_or_else(|| self.channel.nonsense(during, "no answer"))
     }
 
     async fn try_lock(&mut self, request: &LockRequest) -> Result<(), RemoteError> {
-        const DURING: &str = "taking the lock";
+        const DURING: &str = "locking";
         let mut frame = self.channel.frame();
         let written = frame.lock(&request.path, &printable(&request.who));
         let frame = frame.finish();
-        written.map_err(|cause| self.unsendable("the request for the lock", cause))?;
+        written.map_err(|cause| self.unsendable("the lock request", cause))?;
         let tagged = self.ask(frame, DURING).await?;
         let host = self.channel.host().to_owned();
         let path = request.path.clone();
@@ -230,11 +228,13 @@ impl Connection {
                 host,
                 path,
             }),
-            other => Err(self.channel.nonsense(DURING, format!("outcome `{}`", printable(other)))),
+            other => Err(self
+                .channel
+                .nonsense(DURING, format!("unexpected outcome `{}`", printable(other)))),
         }
     }
 
-    /// An answer from the two tags of a probe.
+    /// The answer that the two tags of a probe carry.
     fn answer(&self, pair: &[Tagged]) -> Result<Answer, RemoteError> {
         match pair {
             [output, errors] if output.outcome == "answer" && errors.outcome == "errors" => Ok(Answer {
@@ -244,7 +244,7 @@ impl Connection {
             }),
             _ => Err(self
                 .channel
-                .nonsense("reading the host's state", "the outcomes are not those of a probe")),
+                .nonsense("reading the host's state", "unexpected outcome of a probe")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where the control sockets of `ssh` lie: a folder that only this user can enter.
+//! The folder for the control sockets of `ssh`, which only this user can enter.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -12,13 +12,13 @@ use crate::secret::sha256_hex;
 
 /// `ssh` adds 17 characters while it binds, and an address of a Unix socket has room for 107.
 const LONGEST_FOLDER: usize = 70;
-/// A socket that nobody listens on is left alone for this long: its `ssh` may be about to listen.
+/// A socket without a listener is kept for this long: its `ssh` may be about to listen.
 const YOUNGEST_STALE: Duration = Duration::from_secs(60);
-/// How the names of configurations end. No `ssh` takes longer to read one than this lets it lie.
 const CONFIGURATION: &str = ".conf";
+/// An older configuration is a leftover: no `ssh` takes this long to read one.
 const LONGEST_READ: Duration = Duration::from_secs(600);
 
-/// The path of one control socket; the file goes with it, should `ssh` have been killed before it could remove it.
+/// The path of one control socket. Dropping it removes the file, in case `ssh` was killed before it could.
 #[derive(Debug)]
 pub(super) struct ControlSocket {
     path: PathBuf,
@@ -33,7 +33,7 @@ impl ControlSocket {
         Self::named(host, &name, false)
     }
 
-    /// The path that every run with the same settings finds, for a connection that is kept.
+    /// The path for a kept connection: every run with the same settings gets the same one.
     pub(super) fn kept(host: &str, settings: &str) -> Result<Self, RemoteError> {
         let digest = sha256_hex(settings.as_bytes());
         Self::named(host, &format!("kept-{}", &digest[..16]), true)
@@ -56,7 +56,7 @@ impl ControlSocket {
         })
     }
 
-    /// A path beside it that nobody else uses, for the configuration of one `ssh`.
+    /// A fresh path beside it, for the configuration of one `ssh`.
     pub(super) fn configuration(&self) -> PathBuf {
         let name = format!("{:016x}{CONFIGURATION}", rand::random::<u64>());
         self.path.with_file_name(name)
@@ -75,7 +75,6 @@ impl Drop for ControlSocket {
     }
 }
 
-/// The user whose files this process makes.
 fn own_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
@@ -88,7 +87,7 @@ fn folder_for(runtime: Option<PathBuf>, uid: u32) -> PathBuf {
         .unwrap_or_else(|| PathBuf::from(format!("/tmp/homelab-{uid}")))
 }
 
-/// Makes `folder`, or makes sure that it is a real folder that only `uid` can enter.
+/// Creates `folder`, or checks that it is a real folder that only `uid` can enter.
 fn prepare(folder: &Path, uid: u32) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -99,18 +98,18 @@ fn prepare(folder: &Path, uid: u32) -> io::Result<()> {
         return Err(io::Error::other("it is not a folder"));
     }
     if found.uid() != uid {
-        return Err(io::Error::other(format!("it belongs to user {}", found.uid())));
+        return Err(io::Error::other(format!("it belongs to uid {}", found.uid())));
     }
     if found.mode() & 0o077 != 0 {
         return Err(io::Error::other(format!(
-            "others can enter it (mode {:04o})",
+            "other users can enter it (mode {:04o})",
             found.mode() & 0o7777
         )));
     }
     Ok(())
 }
 
-/// Removes sockets and configurations whose `ssh` was killed together with the tool that would have removed them.
+/// Removes leftovers of killed runs: sockets without a listener and old configurations.
 fn remove_stale(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
@@ -141,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_or_missing_runtime_folders_give_way_to_tmp() {
+    fn tmp_replaces_long_or_missing_runtime_folders() {
         let home = tempfile::tempdir().unwrap();
         assert_eq!(folder_for(Some(home.path().into()), 7), home.path().join("homelab"));
         assert_eq!(folder_for(Some("/nonexistent".into()), 7), Path::new("/tmp/homelab-7"));
@@ -160,7 +159,7 @@ mod tests {
         fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).unwrap();
         assert_eq!(
             prepare(&open, uid).unwrap_err().to_string(),
-            "others can enter it (mode 0755)"
+            "other users can enter it (mode 0755)"
         );
         let link = home.path().join("link");
         symlink(&open, &link).unwrap();
@@ -172,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn removes_only_old_sockets_that_nobody_listens_on() {
+    fn removes_only_old_sockets_without_a_listener() {
         let home = tempfile::tempdir().unwrap();
         let old = SystemTime::now() - YOUNGEST_STALE * 2;
         let [dead, fresh, alive, file, read, unread] =

@@ -1,8 +1,8 @@
-//! From the words of `ssh` to an error that says what to do.
+//! Turns the messages of `ssh` into errors with a next step.
 
 use super::error::{ChangedKey, Explanation, Obstacle, RemoteError};
 
-/// Why `ssh` ended before the host's shell answered, from what it wrote to its standard error.
+/// Why `ssh` exited before the host's shell answered, from its standard error.
 pub(super) fn diagnose(host: &str, address: &str, stderr: &str) -> RemoteError {
     let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let host = host.to_owned();
@@ -40,14 +40,14 @@ pub(super) fn diagnose(host: &str, address: &str, stderr: &str) -> RemoteError {
             obstacle,
         },
         None => RemoteError::Ssh {
-            cause: last_words(&lines),
+            cause: last_lines(&lines),
             host,
             address,
         },
     }
 }
 
-/// The jump host that `line` is about: the `ssh` to it spoke, and then the one that waits for it.
+/// The jump host that `line` is about: the `ssh` to it printed first, then the one behind it.
 fn jump_host(lines: &[&str], line: &str) -> Option<String> {
     find(lines, "closed by UNKNOWN port")?;
     let (login, _) = line.split_once(": Permission denied")?;
@@ -63,7 +63,7 @@ fn changed_key(lines: &[&str]) -> ChangedKey {
     }
 }
 
-/// Texts that tell an obstacle, the more telling first.
+/// What `ssh` prints for each obstacle. The first match wins, so the specific ones come first.
 const OBSTACLES: &[(&str, Obstacle)] = &[
     ("Could not resolve hostname", Obstacle::UnknownName),
     ("Connection refused", Obstacle::Refused),
@@ -75,13 +75,13 @@ const OBSTACLES: &[(&str, Obstacle)] = &[
     ("Connection closed by", Obstacle::Closed),
 ];
 
-/// What `ssh` said last, for a connection that broke while it was in use.
+/// The last line of `ssh`, for a connection that broke while it was in use.
 pub(super) fn last_line(stderr: &str) -> Option<String> {
     let line = stderr.lines().map(str::trim).rfind(|line| !line.is_empty())?;
     Some(line.to_owned())
 }
 
-/// The last line that holds `text`: `ssh` speaks last, after the host's banner.
+/// The last line that contains `text`: `ssh` prints last, after the host's banner.
 fn find<'a>(lines: &[&'a str], text: &str) -> Option<&'a str> {
     lines.iter().rfind(|line| line.contains(text)).copied()
 }
@@ -100,11 +100,11 @@ fn with_warnings(lines: &[&str], line: &str) -> String {
     }
 }
 
-fn last_words(lines: &[&str]) -> Explanation {
+fn last_lines(lines: &[&str]) -> Explanation {
     const MOST: usize = 3;
     let last = &lines[lines.len().saturating_sub(MOST)..];
     match last {
-        [] => Explanation("ssh ended without a word".to_owned()),
+        [] => Explanation("ssh exited without a message".to_owned()),
         lines => Explanation(lines.join("; ")),
     }
 }
@@ -146,7 +146,7 @@ Host key verification failed.\r
         );
         assert_eq!(
             error.to_string(),
-            "pi: cannot connect to [127.0.0.1]:42222: its host key (ED25519) is not known"
+            "pi: cannot connect to `[127.0.0.1]:42222`: unknown host key (ED25519)"
         );
         assert!(
             error.hint().unwrap().contains("`ssh -p 42222 127.0.0.1`"),
@@ -168,7 +168,7 @@ Host key verification failed.\r
         assert_eq!(keys.known_at.as_deref(), Some("changed:1"));
         assert_eq!(keys.key_type.as_deref(), Some("ED25519"));
         assert_eq!(address, "[127.0.0.1]:42222");
-        assert!(error.hint().unwrap().contains("at changed:1"));
+        assert!(error.hint().unwrap().contains("at `changed:1`"));
     }
 
     #[test]
@@ -177,18 +177,18 @@ Host key verification failed.\r
             "Warning: Identity file nonesuch not accessible: No such file or directory.\n\
              root@127.0.0.1: Permission denied (publickey,password,keyboard-interactive).\r\n",
         );
-        assert_eq!(error.to_string(), "pi: cannot log in at pi.lan");
+        assert_eq!(error.to_string(), "pi: cannot log in to `pi.lan`");
         let cause = error.source().unwrap().to_string();
         assert!(cause.contains("Permission denied (publickey"), "{cause}");
         assert!(cause.contains("Identity file nonesuch"), "{cause}");
     }
 
     #[test]
-    fn a_login_refused_by_a_jump_host_is_told_as_such() {
+    fn a_login_refused_by_a_jump_host_names_the_jump_host() {
         let error = diagnosed(
             "anna@bastion.lan: Permission denied (publickey).\r\nConnection closed by UNKNOWN port 65535\r\n",
         );
-        assert_eq!(error.to_string(), "pi: cannot log in at bastion.lan");
+        assert_eq!(error.to_string(), "pi: cannot log in to `bastion.lan`");
     }
 
     #[test]
@@ -223,7 +223,7 @@ Host key verification failed.\r
     }
 
     #[test]
-    fn anything_else_keeps_the_words_of_ssh() {
+    fn any_other_error_keeps_the_message_of_ssh() {
         let error = diagnosed("command-line: line 0: Bad configuration option: foo\r\n");
         assert_eq!(
             error.source().unwrap().to_string(),

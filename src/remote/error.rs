@@ -1,4 +1,4 @@
-//! What can go wrong on the way to a host.
+//! Errors of connections to hosts.
 
 use std::fmt;
 use std::io;
@@ -11,7 +11,7 @@ use super::lock::Holder;
 use super::privilege::Becoming;
 use crate::quote::{Unquotable, UnsafeName};
 
-/// The words of `ssh`, or of the host's shell, that explain a failure: the cause of an error.
+/// What `ssh`, or the host's shell, printed about a failure: the cause of an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation(pub String);
 
@@ -23,16 +23,14 @@ impl fmt::Display for Explanation {
 
 impl std::error::Error for Explanation {}
 
-/// Why no connection came about.
+/// Why a host cannot be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Obstacle {
     /// The name has no address.
     UnknownName,
     /// Nothing listens on the port.
     Refused,
-    /// Nobody answered in time.
     TimedOut,
-    /// No way leads to the address.
     NoRoute,
     /// The other side hung up before the login.
     Closed,
@@ -41,252 +39,201 @@ pub enum Obstacle {
 impl fmt::Display for Obstacle {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::UnknownName => "its name cannot be resolved",
-            Self::Refused => "it refuses connections",
-            Self::TimedOut => "it does not answer in time",
-            Self::NoRoute => "there is no route to it",
-            Self::Closed => "it closed the connection before the login",
+            Self::UnknownName => "the name does not resolve",
+            Self::Refused => "connection refused",
+            Self::TimedOut => "connection timed out",
+            Self::NoRoute => "no route to host",
+            Self::Closed => "connection closed before the login",
         })
     }
 }
 
-/// Why `sudo` or `doas` does not make somebody else of the login user.
+/// Why `sudo` or `doas` does not run a shell as another user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It wants a password, and none was given.
+    /// A password is required, and none was given.
     PasswordWanted,
-    /// The password is wrong.
     WrongPassword,
-    /// The login user may not.
+    /// The login user lacks the permission.
     NotAllowed,
-    /// It is set up to work on a terminal only.
+    /// sudoers has `requiretty`.
     TerminalWanted,
     /// The host has no such program.
     Missing,
-    /// There is nobody of that name.
     NoSuchUser,
-    /// It neither runs the shell nor asks in a way that is understood.
+    /// It neither runs the shell nor asks in a way that homelab understands.
     NoAnswer,
-    /// Something else.
     Other,
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::PasswordWanted => "it wants a password",
-            Self::WrongPassword => "the password is wrong",
-            Self::NotAllowed => "the login user may not",
-            Self::TerminalWanted => "it wants a terminal (`requiretty`)",
-            Self::Missing => "the host has none",
-            Self::NoSuchUser => "the host has no such user",
-            Self::NoAnswer => "it does not go on after the password",
-            Self::Other => "it ended before a shell was there",
+            Self::PasswordWanted => "a password is required",
+            Self::WrongPassword => "wrong password",
+            Self::NotAllowed => "the login user lacks permission",
+            Self::TerminalWanted => "a terminal is required (`requiretty`)",
+            Self::Missing => "not installed on the host",
+            Self::NoSuchUser => "no such user on the host",
+            Self::NoAnswer => "no shell started after the password was sent",
+            Self::Other => "it exited before a shell started",
         })
     }
 }
 
-/// What `ssh` tells of a host key that has changed.
+/// What `ssh` prints about a host key that has changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChangedKey {
     /// The kind of key that the host offers.
     pub key_type: Option<String>,
     /// The fingerprint of the key that the host offers.
     pub offered: Option<String>,
-    /// File and line of the key that is known.
+    /// File and line of the known key.
     pub known_at: Option<String>,
 }
 
-/// A failure on the way to a host, or of the channel to it. Each names the host as the inventory does.
+/// A failure to connect to a host, or of the connection. Each names the host as the inventory does.
 #[derive(Debug, Error)]
 pub enum RemoteError {
     /// There is no `ssh` on this machine.
-    #[error("{host}: cannot connect: no `ssh` program in PATH")]
-    SshMissing {
-        /// The host.
-        host: String,
-    },
+    #[error("{host}: cannot connect: `ssh` not found in PATH")]
+    SshMissing { host: String },
     /// An address, a user or a path that must not reach the command line of `ssh`.
-    #[error("{host}: cannot connect: the {what} `{}` is not usable with ssh", name.escape_debug())]
+    #[error("{host}: cannot connect: `{}` is not a valid {what}", name.escape_debug())]
     BadName {
-        /// The host.
         host: String,
         /// Which setting of the host.
         what: &'static str,
-        /// Its value.
         name: String,
-        /// What is wrong with it.
         #[source]
         cause: UnsafeName,
     },
     /// The private folder for control sockets cannot be used.
-    #[error("{host}: cannot prepare the folder {} for the control socket of ssh", path.display())]
+    #[error("{host}: cannot use the folder `{}` for the control socket of ssh", path.display())]
     ControlFolder {
-        /// The host.
         host: String,
-        /// The folder.
         path: PathBuf,
-        /// Why not.
         #[source]
         cause: io::Error,
     },
-    /// The program that makes the connection cannot be started.
-    #[error("{host}: cannot start {}", program.display())]
+    /// `ssh`, or the shell of this machine, cannot be started.
+    #[error("{host}: cannot start `{}`", program.display())]
     Start {
-        /// The host.
         host: String,
-        /// The program.
         program: PathBuf,
-        /// Why not.
         #[source]
         cause: io::Error,
     },
     /// No known-hosts file has a key of this host.
-    #[error("{host}: cannot connect to {address}: its host key{} is not known", of_type(key_type.as_ref()))]
+    #[error("{host}: cannot connect to `{address}`: unknown host key{}", of_type(key_type.as_ref()))]
     HostKeyUnknown {
-        /// The host.
         host: String,
         /// The address as `ssh` looked it up.
         address: String,
         /// The kind of key that the host offers.
         key_type: Option<String>,
-        /// What `ssh` said.
         #[source]
         cause: Explanation,
     },
-    /// The host has another key than the one that is known.
-    #[error("{host}: will not connect to {address}: its host key has changed, or another machine answers in its place")]
+    /// The host has another key than the known one.
+    #[error("{host}: cannot connect to `{address}`: its host key has changed")]
     HostKeyChanged {
-        /// The host.
         host: String,
         /// The address as `ssh` looked it up.
         address: String,
-        /// The key that the host offers, and where the one that is known stands.
         keys: Box<ChangedKey>,
-        /// What `ssh` said.
         #[source]
         cause: Explanation,
     },
-    /// The host does not let us in.
-    #[error("{host}: cannot log in at {address}")]
+    /// The host refuses the login.
+    #[error("{host}: cannot log in to `{address}`")]
     AuthenticationFailed {
-        /// The host.
         host: String,
-        /// The address.
         address: String,
-        /// What `ssh` said.
         #[source]
         cause: Explanation,
     },
-    /// No connection came about.
-    #[error("{host}: cannot reach {address}: {obstacle}")]
+    #[error("{host}: cannot reach `{address}`: {obstacle}")]
     Unreachable {
-        /// The host.
         host: String,
-        /// The address.
         address: String,
-        /// The kind of obstacle.
         obstacle: Obstacle,
-        /// What `ssh` said.
         #[source]
         cause: Explanation,
     },
     /// `ssh` gave up for another reason, such as an error in the user's own configuration.
-    #[error("{host}: ssh could not connect to {address}")]
+    #[error("{host}: cannot connect to `{address}`")]
     Ssh {
-        /// The host.
         host: String,
-        /// The address.
         address: String,
-        /// What `ssh` said.
         #[source]
         cause: Explanation,
     },
-    /// The login user cannot become root, or whoever else it is to become.
-    #[error("{host}: cannot become {} with {}: {refusal}", becoming.user, becoming.program)]
+    /// The login user cannot become root, or the user of `become_user`.
+    #[error("{host}: cannot become `{}` with `{}`: {refusal}", becoming.user, becoming.program)]
     NotBecome {
-        /// The host.
         host: String,
-        /// Whom, and by what.
         becoming: Becoming,
-        /// Why not.
         refusal: Refusal,
-        /// What the program said.
         #[source]
         cause: Explanation,
     },
     /// The file that configures `ssh` for one connection cannot be written.
-    #[error("{host}: cannot write the configuration {} for ssh", path.display())]
+    #[error("{host}: cannot write the ssh configuration `{}`", path.display())]
     Configuration {
-        /// The host.
         host: String,
-        /// The file.
         path: PathBuf,
-        /// Why not.
         #[source]
         cause: io::Error,
     },
-    /// The connection broke.
-    #[error("{host}: the connection was lost while {during}")]
+    #[error("{host}: connection lost while {during}")]
     ConnectionLost {
-        /// The host.
         host: String,
-        /// What was under way.
         during: String,
-        /// What `ssh` said, or how it ended.
+        /// What `ssh` printed, or how it exited.
         #[source]
         cause: Explanation,
     },
-    /// The host was there and then said nothing for as long as it may.
-    #[error("{host}: nothing was heard for {} s while {during}", patience.as_secs())]
+    /// The host was connected and then sent nothing for longer than allowed.
+    #[error("{host}: no response for {} s while {during}", patience.as_secs())]
     Silent {
-        /// The host.
         host: String,
-        /// What was under way.
         during: String,
-        /// How long it was waited for.
         patience: Duration,
     },
     /// Another run is changing the host.
-    #[error("{host}: cannot change it now: {path} is held by {}", holder_text(holder.as_ref()))]
+    #[error("{host}: cannot lock `{path}`: it is held by {}", holder_text(holder.as_ref()))]
     Locked {
-        /// The host.
         host: String,
         /// The lock's file on the host.
         path: String,
-        /// Who holds it, where the file says so.
+        /// Who holds it, if the file says so.
         holder: Option<Holder>,
     },
     /// The lock can be neither taken nor found held.
-    #[error("{host}: cannot take the lock {path}")]
+    #[error("{host}: cannot lock `{path}`")]
     LockUnavailable {
-        /// The host.
         host: String,
         /// The lock's file on the host.
         path: String,
-        /// What the host said.
         #[source]
         cause: Explanation,
     },
-    /// A script that no shell can be given.
+    /// A script that cannot be quoted for a shell.
     #[error("{host}: cannot send {what}")]
     Script {
-        /// The host.
         host: String,
         /// Which script.
         what: String,
-        /// Why not.
         #[source]
         cause: Unquotable,
     },
-    /// The host's shell answered something else than what the channel's protocol says.
-    #[error("{host}: the host's shell did not answer as expected while {during}")]
+    /// The host's shell does not follow the protocol of the channel.
+    #[error("{host}: unexpected answer from the host's shell while {during}")]
     Protocol {
-        /// The host.
         host: String,
-        /// What was under way.
         during: String,
-        /// What was wrong with the answer.
+        /// What is wrong with the answer.
         #[source]
         cause: Explanation,
     },
@@ -316,33 +263,37 @@ impl RemoteError {
         }
     }
 
-    /// A next step for whoever reads the error.
+    /// What to do next.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::SshMissing { .. } => Some("install the OpenSSH client (Debian: `apt install openssh-client`)".into()),
             Self::HostKeyUnknown { address, .. } => Some(format!(
-                "`homelab trust INVENTORY` shows the key's fingerprint and adds it, once you have compared it with what the host's own \
-                 console shows (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`); or accept it with `{}`",
+                "run `homelab trust INVENTORY`: it shows the key's fingerprint and adds it once you agree; compare it with \
+                 `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host's console. Or accept it with `{}`",
                 ssh_command(address)
             )),
             Self::HostKeyChanged { keys, .. } => Some(changed_key_hint(keys)),
             Self::AuthenticationFailed { address, .. } => Some(format!(
-                "`{}` must log in without a question: load the key into the agent, or set the host's user and identity_file",
+                "`{}` must log in without asking: load the key into your SSH agent, or set the host's `user` and `identity_file`",
                 ssh_command(address)
             )),
             Self::Unreachable { obstacle, address, .. } => Some(obstacle_hint(*obstacle, address)),
+            Self::Ssh { address, .. } => Some(format!("run `{}` to see the error outside homelab", ssh_command(address))),
             Self::NotBecome { refusal, becoming, .. } => refusal_hint(*refusal, becoming),
             Self::ConnectionLost { .. } => {
-                Some("run again: what was done is recognised, what was cut off is finished".into())
+                Some("check the network, then rerun; changes already applied are kept".into())
             }
             Self::Silent { .. } => Some(
-                "the host is reached, but what was asked hangs there: look for a network mount that does not answer (`cat /proc/mounts`) \
-                 and for what waits (`ps -eo pid,stat,wchan:20,args`); a host that is only slow gets more time with `--read-timeout`"
+                "something on the host hangs: look for a network mount that does not respond (`cat /proc/mounts`) and for \
+                 waiting processes (`ps -eo pid,stat,wchan:20,args`). If the host is only slow, raise `--read-timeout`"
                     .into(),
             ),
-            Self::Locked { .. } => Some("wait until that run has ended, or let this one wait for it".into()),
+            Self::Locked { .. } => Some("wait until that run has finished, or pass `--lock-wait 5m`".into()),
+            Self::LockUnavailable { path, .. } => Some(format!(
+                "check that the host has `flock` (package `util-linux`) and that `{path}` is writable"
+            )),
             Self::ControlFolder { path, .. } => Some(format!(
-                "{} must be a folder that only you can use (mode 0700)",
+                "make sure that you own the folder and nobody else can enter it: `chmod 700 {}`",
                 path.display()
             )),
             _ => None,
@@ -370,13 +321,14 @@ fn changed_key_hint(keys: &ChangedKey) -> String {
     let offered = keys
         .offered
         .as_ref()
-        .map_or_else(String::new, |print| format!(", and only if its key is {print},"));
-    let known_at = keys
-        .known_at
-        .as_ref()
-        .map_or_else(|| "from the known-hosts file".to_owned(), |place| format!("at {place}"));
+        .map_or_else(String::new, |print| format!(" and its new key is `{print}`"));
+    let known_at = keys.known_at.as_ref().map_or_else(
+        || "from the known-hosts file".to_owned(),
+        |place| format!("at `{place}`"),
+    );
     format!(
-        "if the host was installed anew{offered} remove the old key {known_at} and learn the new one; else find out who answers"
+        "if you reinstalled the host{offered}, remove the old key {known_at} and run `homelab trust INVENTORY`; if not, another \
+         machine may be answering in its place: find out which"
     )
 }
 
@@ -385,30 +337,30 @@ fn refusal_hint(refusal: Refusal, becoming: &Becoming) -> Option<String> {
     let is_doas = *program == "doas";
     Some(match refusal {
         Refusal::PasswordWanted if is_doas => {
-            format!("let doas ask for none: `permit nopass USER as {user}` in the host's /etc/doas.conf")
+            format!("allow it without a password: `permit nopass USER as {user}` in the host's `/etc/doas.conf`")
         }
-        Refusal::PasswordWanted => {
-            "give the password with `--ask-become-password` or in HOMELAB_BECOME_PASSWORD, or let sudo ask for none"
-                .to_owned()
-        }
+        Refusal::PasswordWanted => "pass the password with `--ask-become-password` or in `HOMELAB_BECOME_PASSWORD`, or allow \
+                                    sudo without one (`NOPASSWD`)"
+            .to_owned(),
         Refusal::WrongPassword => {
-            "it was tried once and not again; give the login user's own, if sudo asks for that one".to_owned()
+            "pass the password that sudo asks for, usually the login user's own; homelab sends it only once".to_owned()
         }
         Refusal::NotAllowed if is_doas => {
-            format!("let the user run `sh` as {user}: `permit nopass USER as {user}` in the host's /etc/doas.conf")
+            format!("allow the user to run `sh` as {user}: `permit nopass USER as {user}` in the host's `/etc/doas.conf`")
         }
         Refusal::NotAllowed if user != "root" => {
-            format!("let the user run `sh` as {user} (by a rule in /etc/sudoers.d)")
+            format!("allow the user to run `sh` as {user}: add a rule in the host's `/etc/sudoers.d`")
         }
         Refusal::NotAllowed => {
-            "let the user run `sh` as root (in the group `sudo`, or by a rule in /etc/sudoers.d), or log in as root"
+            "allow the user to run `sh` as root: add it to the group `sudo`, or a rule in the host's `/etc/sudoers.d`; or \
+             log in as root"
                 .to_owned()
         }
-        Refusal::TerminalWanted => "take `requiretty` out of the host's sudoers, at least for this user".to_owned(),
-        Refusal::Missing => format!("install {program} on the host, or log in as {user}"),
-        Refusal::NoSuchUser => format!("make the user `{user}` first, as root"),
+        Refusal::TerminalWanted => "remove `requiretty` from the host's sudoers, at least for this user".to_owned(),
+        Refusal::Missing => format!("install `{program}` on the host, or log in as {user}"),
+        Refusal::NoSuchUser => format!("create the user `{user}` first, in an operation that runs as root"),
         Refusal::NoAnswer => {
-            "look at what PAM does for sudo on the host: a second factor cannot be answered".to_owned()
+            "check the PAM configuration for sudo on the host: homelab cannot answer a second factor".to_owned()
         }
         Refusal::Other => return None,
     })
@@ -417,10 +369,12 @@ fn refusal_hint(refusal: Refusal, becoming: &Becoming) -> Option<String> {
 fn obstacle_hint(obstacle: Obstacle, address: &str) -> String {
     match obstacle {
         Obstacle::UnknownName => format!("check the spelling of `{address}` in the inventory, and your DNS"),
-        Obstacle::Refused => "check that the host's SSH server runs, and the port".to_owned(),
+        Obstacle::Refused => "check that the SSH server runs on the host, and the port".to_owned(),
         Obstacle::TimedOut | Obstacle::NoRoute => {
-            "check that the host is on, its address, and the firewalls between".to_owned()
+            "check that the host is on, its address, and firewalls in between".to_owned()
         }
-        Obstacle::Closed => "look at the log of the host's SSH server; it may be limiting new connections".to_owned(),
+        Obstacle::Closed => {
+            "check the log of the host's SSH server: it may limit new connections (`MaxStartups`)".to_owned()
+        }
     }
 }

@@ -3,22 +3,21 @@
 use std::fmt;
 use std::time::Duration;
 
-/// Where the lock lies on a host unless told otherwise.
+/// The default path of the lock on a host.
 pub const LOCK_PATH: &str = "/run/homelab.lock";
 
-/// A wish to be the one run that changes the host.
+/// A request for the lock of a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockRequest {
-    /// The lock's file on the host.
     pub path: String,
-    /// Who asks, for the refusal that others get: a user and a machine, say.
+    /// Who asks, such as a user and a machine: other runs print it when they find the lock held.
     pub who: String,
-    /// How long to wait for a run that holds it; zero refuses at once.
+    /// How long to wait for another run; zero fails at once.
     pub wait: Duration,
 }
 
 impl LockRequest {
-    /// The host's usual lock for `who`, refused at once if it is held.
+    /// A request for the default lock that does not wait.
     pub fn new(who: impl Into<String>) -> Self {
         Self {
             path: LOCK_PATH.to_owned(),
@@ -28,10 +27,9 @@ impl LockRequest {
     }
 }
 
-/// Who holds a lock, as the lock's file says.
+/// Who holds a lock, from the lock's file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
-    /// The name that the holder gave itself.
     pub who: String,
     /// When it took the lock, by the host's clock, in UTC.
     pub since: String,
@@ -57,7 +55,7 @@ impl fmt::Display for Holder {
     }
 }
 
-/// One line without control characters: what other people wrote must not reach a terminal as it is.
+/// One line without control characters, which other users' text could use to control the terminal.
 pub(super) fn printable(text: &str) -> String {
     const LONGEST: usize = 200;
     text.chars()

@@ -1,8 +1,8 @@
-//! The way to a host: one connection, one long-lived shell, frames of questions and steps.
+//! Connections to hosts: one `ssh` per host, one long-lived shell, and frames of probes and steps.
 //!
 //! [`Connection`] runs the system's `ssh` (or a shell of this machine) and keeps its pipes as a channel to a POSIX `sh`.
-//! [`Connection::read`] asks [`Probe`](crate::facts::Probe)s and nothing else, so whoever has only a connection
-//! cannot change the host. [`Connection::lock`] gives a [`Writer`], which performs steps while it holds the host's lock.
+//! [`Connection::read`] runs [`Probe`](crate::facts::Probe)s and nothing else, so a connection alone cannot change the host.
+//! [`Connection::lock`] gives a [`Writer`], which performs steps while it holds the host's lock.
 
 mod answers;
 mod channel;

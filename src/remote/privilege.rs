@@ -1,8 +1,8 @@
-//! From the login user to root, or to another user: `sudo`, with or without a password, or `doas`.
+//! Running the host's shell as root or another user: `sudo`, with or without a password, or `doas`.
 //!
-//! A password is sent only when `sudo` asks for it, with a prompt that nobody else can know, and only once; nothing else is
-//! sent before what `sudo` starts has said that it runs. Sent blindly, a password would be run as a command where none is
-//! asked for, and the script's lines would be tried as passwords where it is wrong.
+//! The password is sent only after `sudo` prints our random prompt, and only once. Nothing else is sent before the program
+//! that `sudo` starts reports that it runs. Without that, a shell would run the password as a command if `sudo` does not
+//! ask, and `sudo` would try the script's lines as passwords if the password is wrong.
 
 use std::time::Duration;
 
@@ -15,48 +15,45 @@ use super::stderr::StandardError;
 use crate::quote::quote;
 use crate::secret::Secret;
 
-/// How long `sudo` may take to ask, and to judge an answer: PAM waits some seconds after a wrong one.
+/// How long `sudo` may take after its prompt: PAM waits some seconds after a wrong password.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Noise of a login shell's start-up files, which may come before anything else.
+/// Output of a login shell's start-up files, which may come first.
 const NOISE: Keep = Keep::Tail(2048);
 
 const SUDO: &str = "sudo";
 const DOAS: &str = "doas";
 const ROOT: &str = "root";
 
-/// As whom the host's shell runs.
+/// The user that the host's shell runs as.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Privilege {
-    /// As the user that logs in.
     #[default]
     LoginUser,
-    /// As somebody else, by `sudo`.
+    /// Another user, with `sudo`.
     Sudo {
-        /// The password for it; without one `sudo` must not ask.
+        /// Without a password, `sudo` must not ask for one.
         password: Option<Secret>,
-        /// As whom; root if not given.
+        /// Default: root.
         user: Option<String>,
     },
-    /// As somebody else, by `doas`, which must not ask for a password.
+    /// Another user, with `doas`, which must not ask for a password.
     Doas {
-        /// As whom; root if not given.
+        /// Default: root.
         user: Option<String>,
     },
 }
 
-/// Who becomes whom by what, for messages.
+/// The user to become and the program that does it, for messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Becoming {
-    /// The program that does it.
     pub program: &'static str,
-    /// As whom the shell is to run.
     pub user: String,
 }
 
 impl Privilege {
-    /// A line, for any login shell, that runs `program` (plain words), and the dialogue that it takes.
+    /// A command line, for any login shell, that runs `program` (plain words), and the dialogue with `sudo` that it needs.
     pub(super) fn enter(&self, program: &str) -> (String, Option<Dialogue>) {
-        // Messages of `sudo` in English; a path, so that fish and csh do the same.
+        // `LC_ALL` for English messages of `sudo`; set with `env`, so that it works in fish and csh too.
         const BEGIN: &str = "exec env LC_ALL=C";
         match self {
             Self::LoginUser => (format!("exec {program}"), None),
@@ -74,7 +71,7 @@ impl Privilege {
             } => {
                 let option = option(user.as_deref());
                 let user = user.clone().unwrap_or_else(|| ROOT.to_owned());
-                // Not the nonce of the frames: whoever lists the host's processes sees this one.
+                // Not the nonce of the frames: this one is visible in the host's list of processes.
                 let nonce = Nonce::random();
                 let word = nonce.as_str();
                 let line = format!(
@@ -86,7 +83,7 @@ impl Privilege {
         }
     }
 
-    /// Who the login user becomes; `None` where it stays who it is.
+    /// What the login user becomes; `None` without `sudo` and `doas`.
     pub(super) fn becoming(&self) -> Option<Becoming> {
         let (program, user) = match self {
             Self::LoginUser => return None,
@@ -98,25 +95,24 @@ impl Privilege {
     }
 }
 
-/// The option of either program that says as whom.
+/// The option for the user, the same in both programs.
 fn option(user: Option<&str>) -> String {
     user.map_or_else(String::new, |user| format!(" -u {}", quote(user)))
 }
 
-/// What is said until root's shell, or another program, runs.
+/// Answers the password prompt of `sudo`, until the shell or another program runs.
 pub(super) struct Dialogue {
     nonce: Nonce,
     password: Secret,
     user: String,
 }
 
-/// Why a dialogue came to nothing.
+/// Why a dialogue failed.
 pub(super) enum NoEntry {
-    /// The password was asked for again.
+    /// `sudo` asked for the password again.
     WrongPassword,
-    /// Nothing was asked that is understood, and nothing runs.
+    /// No known prompt came, and no program started.
     NoAnswer,
-    /// The stream ended.
     Interrupted(Interruption),
 }
 
@@ -126,7 +122,6 @@ impl Dialogue {
         &self.nonce
     }
 
-    /// What the dialogue is for.
     pub(super) fn becoming(&self) -> Becoming {
         Becoming {
             program: SUDO,
@@ -134,10 +129,10 @@ impl Dialogue {
         }
     }
 
-    /// What was said beside the prompts, on whose lines the next words begin.
+    /// The last message in `stderr`, without the prompts. A message may follow a prompt on the same line.
     pub(super) fn last_words(&self, stderr: &str) -> String {
         let apart = stderr.replace(&format!("{}-PW", self.nonce.as_str()), "\n");
-        // What sudo-rs puts around a prompt ends with a colon too.
+        // sudo-rs adds text around a prompt that ends with a colon too.
         let said = apart
             .lines()
             .map(str::trim)
@@ -145,7 +140,7 @@ impl Dialogue {
         said.unwrap_or("it asked for a password again").to_owned()
     }
 
-    /// Answers one prompt, and waits until the program runs. Whoever gets an error has to end the child.
+    /// Answers one prompt and waits until the program runs. On an error, the caller must end the child.
     pub(super) async fn hold<R, W>(
         &self,
         answers: &mut Answers<R>,
@@ -161,7 +156,7 @@ impl Dialogue {
         tokio::pin!(up);
         let mut prompts = 0;
         loop {
-            // The login itself takes as long as `ssh` lets it; `sudo` is timed once it has been heard of.
+            // `ssh` has its own timeout for the login; this one starts with the first prompt of `sudo`.
             let silence = async {
                 if prompts == 0 {
                     return std::future::pending().await;
@@ -176,7 +171,7 @@ impl Dialogue {
                         return Err(NoEntry::WrongPassword);
                     }
                     let line = format!("{}\n", self.password.expose());
-                    // That it could not be sent shows in what is read.
+                    // If sending fails, reading reports it.
                     let _ = stdin.write_all(line.as_bytes()).await;
                     let _ = stdin.flush().await;
                 }
@@ -186,7 +181,7 @@ impl Dialogue {
     }
 }
 
-/// Why `sudo` or `doas` ended instead of running a shell, from its words and its exit code.
+/// Why `sudo` or `doas` exited instead of running a shell, from its messages and exit code.
 pub(super) fn refusal(stderr: &str, code: Option<i32>) -> (Refusal, Explanation) {
     const NO_SUCH_PROGRAM: i32 = 127;
     let found = REFUSALS.iter().find_map(|(text, refusal)| {
@@ -197,12 +192,12 @@ pub(super) fn refusal(stderr: &str, code: Option<i32>) -> (Refusal, Explanation)
     let (refusal, line) = match (found, last) {
         (Some(found), _) => found,
         (None, Some(line)) if code == Some(NO_SUCH_PROGRAM) => (Refusal::Missing, line),
-        (None, line) => (Refusal::Other, line.unwrap_or("it ended without a word")),
+        (None, line) => (Refusal::Other, line.unwrap_or("it exited without a message")),
     };
     (refusal, Explanation(line.trim().to_owned()))
 }
 
-/// Texts of `sudo` and `doas`, the more telling first.
+/// Messages of `sudo` and `doas`. The first match wins, so the specific ones come first.
 const REFUSALS: &[(&str, Refusal)] = &[
     ("must have a tty", Refusal::TerminalWanted),
     ("incorrect password attempt", Refusal::WrongPassword),
@@ -210,7 +205,7 @@ const REFUSALS: &[(&str, Refusal)] = &[
     ("is not allowed to", Refusal::NotAllowed),
     ("may not run sudo", Refusal::NotAllowed),
     ("a password is required", Refusal::PasswordWanted),
-    // These two are of sudo-rs, which newer Ubuntus have in its place.
+    // These two are from sudo-rs, the sudo of newer Ubuntu releases.
     ("I'm afraid I can't do that", Refusal::NotAllowed),
     ("interactive authentication is required", Refusal::PasswordWanted),
     ("unknown user", Refusal::NoSuchUser),
@@ -245,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_beside_the_prompts_is_found() {
+    fn the_last_message_is_found_between_the_prompts() {
         let dialogue = Dialogue {
             nonce: Nonce::random(),
             password: Secret::new("x"),
@@ -259,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_sudo_are_told_apart() {
+    fn messages_of_sudo_and_doas_are_recognized() {
         let cases = [
             ("sudo: a password is required\n", 1, Refusal::PasswordWanted),
             (

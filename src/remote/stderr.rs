@@ -1,4 +1,4 @@
-//! What a child says on its standard error.
+//! Reading the standard error of a child process.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,18 +7,18 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::task::JoinHandle;
 
-/// The last of what a child writes to its standard error, read as it comes so that the child never waits.
+/// The end of a child's standard error. It is read as it arrives, so that the child never blocks.
 pub(super) struct StandardError {
     tail: Arc<Mutex<Vec<u8>>>,
     arrivals: watch::Receiver<()>,
-    /// Who gets it all as it comes.
+    /// Gets a copy of everything as it arrives.
     listener: Arc<AsyncMutex<Option<DuplexStream>>>,
     task: JoinHandle<()>,
 }
 
 impl StandardError {
     const LONGEST: usize = 16 * 1024;
-    /// A jump host's `ssh` may keep the pipe open for longer than its parent lives.
+    /// The `ssh` to a jump host may keep the pipe open after its parent exits.
     const PATIENCE: Duration = Duration::from_millis(500);
 
     pub(super) fn drain(mut stream: impl AsyncRead + Unpin + Send + 'static) -> Self {
@@ -26,21 +26,21 @@ impl StandardError {
         let shared = Arc::clone(&tail);
         let (arrived, arrivals) = watch::channel(());
         let listener = Arc::new(AsyncMutex::new(None::<DuplexStream>));
-        let heard_by = Arc::clone(&listener);
+        let shared_listener = Arc::clone(&listener);
         let task = tokio::spawn(async move {
             let mut chunk = vec![0; 4096];
             while let Ok(length @ 1..) = stream.read(&mut chunk).await {
-                keep(&shared, &chunk[..length]);
+                append(&shared, &chunk[..length]);
                 let _ = arrived.send(());
-                let mut listener = heard_by.lock().await;
+                let mut listener = shared_listener.lock().await;
                 if let Some(stream) = listener.as_mut()
                     && stream.write_all(&chunk[..length]).await.is_err()
                 {
-                    // Nobody listens any more: that is no reason to let the child wait.
+                    // The listener is gone; the child must not block because of it.
                     *listener = None;
                 }
             }
-            drop(heard_by.lock().await.take());
+            drop(shared_listener.lock().await.take());
         });
         Self {
             tail,
@@ -50,26 +50,26 @@ impl StandardError {
         }
     }
 
-    /// All that comes from now on. The child waits for who listens.
+    /// Everything that arrives from now on. If the reader is slow, the child blocks.
     pub(super) async fn listen(&self) -> DuplexStream {
         let (near, far) = tokio::io::duplex(Self::LONGEST);
         *self.listener.lock().await = Some(near);
         far
     }
 
-    /// All that came, once the child has closed it.
+    /// What is kept, after the child has closed its standard error.
     pub(super) async fn text(&mut self) -> String {
         let _ = tokio::time::timeout(Self::PATIENCE, &mut self.task).await;
         self.so_far()
     }
 
-    /// What has come so far.
+    /// What has arrived so far.
     pub(super) fn so_far(&self) -> String {
         let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&tail).into_owned()
     }
 
-    /// Waits until `text` has come for the `times`th time; for ever, if it does not.
+    /// Waits until `text` has arrived `times` times; forever, if it does not.
     pub(super) async fn wait_for(&self, text: &str, times: usize) {
         let mut arrivals = self.arrivals.clone();
         while self.so_far().matches(text).count() < times {
@@ -80,8 +80,7 @@ impl StandardError {
     }
 }
 
-/// Adds to the tail what came last.
-fn keep(tail: &Mutex<Vec<u8>>, bytes: &[u8]) {
+fn append(tail: &Mutex<Vec<u8>>, bytes: &[u8]) {
     let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
     tail.extend_from_slice(bytes);
     let surplus = tail.len().saturating_sub(StandardError::LONGEST);

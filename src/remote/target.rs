@@ -1,4 +1,4 @@
-//! Whom to connect to, and the command line of `ssh` that does it.
+//! The host to connect to, and the command line of `ssh` for it.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,29 +8,24 @@ use super::error::RemoteError;
 use super::privilege::Privilege;
 use crate::quote::{UnsafeName, check_address, check_jump_address, check_jump_user, check_user};
 
-/// A host on the way to another one.
+/// A jump host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hop {
-    /// What `ssh` is asked to connect to.
     pub address: String,
-    /// The port.
     pub port: Option<u16>,
-    /// The user to log in as.
     pub user: Option<String>,
     /// The only key to log in with.
     pub identity_file: Option<PathBuf>,
 }
 
-/// A host to connect to. What is left out is up to the user's own `ssh` configuration.
+/// A host to connect to. For a setting that is `None`, the user's own `ssh` configuration decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Target {
     /// The host's name in the inventory, for messages.
     pub name: String,
-    /// What `ssh` is asked to connect to: a name, an address, or an alias of the user's configuration.
+    /// A name, an address, or an alias from the user's `ssh` configuration.
     pub address: String,
-    /// The port.
     pub port: Option<u16>,
-    /// The user to log in as.
     pub user: Option<String>,
     /// The only key to log in with.
     pub identity_file: Option<PathBuf>,
@@ -40,41 +35,41 @@ pub struct Target {
     pub connect_timeout: Duration,
     /// The hosts to go through, in order.
     pub jumps: Vec<Hop>,
-    /// As whom the host's shell runs.
+    /// The user that the host's shell runs as.
     pub privilege: Privilege,
-    /// Whether the host is this machine: then nothing of the above but name and privilege counts.
+    /// Whether the host is this machine: then only the name and the privilege are used.
     pub local: bool,
-    /// How long the connection is kept for later runs; not at all without it.
+    /// How long the connection is kept for later runs; `None` does not keep it.
     pub keep: Option<Duration>,
-    /// How long the host may say nothing while it is logged in to and read; for ever without it.
+    /// How long the host may send nothing during the login and while it is read; `None` waits forever.
     pub silence: Option<Duration>,
 }
 
-/// What holds for every connection, whatever the user's configuration says.
+/// Options for every connection. They win over the user's configuration.
 const OPTIONS: &[&str] = &[
-    // The channel's pipes are its standard streams, and its shell is the only command.
+    // The channel uses the standard streams, and its shell is the only command.
     "RemoteCommand=none",
     "SessionType=default",
     "StdinNull=no",
     "ForkAfterAuthentication=no",
     "PermitLocalCommand=no",
-    // Nothing of this machine is lent to the host.
+    // No forwarding.
     "ClearAllForwardings=yes",
     "ForwardAgent=no",
     "ForwardX11=no",
     "Tunnel=no",
-    // Never a question, never a key taken on trust, never a changed file of the project.
+    // No prompts, no unknown host keys, no changes to known-hosts files.
     "BatchMode=yes",
     "StrictHostKeyChecking=yes",
     "UpdateHostKeys=no",
-    // A dead link is noticed after 15 seconds; at this level `ssh` says why it ends.
+    // A dead connection is noticed after 15 seconds; at this log level `ssh` prints why it exits.
     "ServerAliveInterval=5",
     "ServerAliveCountMax=3",
     "LogLevel=INFO",
 ];
 
 impl Target {
-    /// The arguments of an `ssh` that is the mux master on `control`, or makes one, and runs `line` on the host.
+    /// The arguments of an `ssh` that runs `line` on the host, as the mux master on the socket `control` or through one.
     pub(super) fn arguments(
         &self,
         control: &Path,
@@ -86,7 +81,7 @@ impl Target {
         arguments.extend(["-S".into(), control.into(), "-T".into()]);
         let mut option = |text: String| arguments.extend(["-o".into(), OsString::from(text)]);
         match self.keep {
-            // The channel and the mux master are one process, so nothing outlives it.
+            // The channel and the mux master are one process, so no process outlives it.
             None => ["ControlMaster=yes", "ControlPersist=no"].map(|text| option(text.to_owned())),
             Some(keep) => [
                 "ControlMaster=auto".to_owned(),
@@ -119,15 +114,15 @@ impl Target {
         Ok(arguments)
     }
 
-    /// All that a kept connection must agree in to be used again; who acts on it is decided anew each time.
+    /// The settings that must be equal to reuse a kept connection. The privilege is applied anew in each run.
     pub(super) fn settings(&self) -> String {
-        let alike = Self {
+        let shared = Self {
             privilege: Privilege::LoginUser,
             keep: None,
             silence: None,
             ..self.clone()
         };
-        format!("{alike:?}")
+        format!("{shared:?}")
     }
 
     fn jumps_value(&self) -> Result<String, RemoteError> {
@@ -159,13 +154,13 @@ impl Target {
         let mut values = self
             .known_hosts
             .iter()
-            .map(|path| self.path_value("known-hosts file", path))
+            .map(|path| self.path_value("known-hosts path", path))
             .collect::<Result<Vec<_>, _>>()?;
         values.extend(["~/.ssh/known_hosts".to_owned(), "~/.ssh/known_hosts2".to_owned()]);
         Ok(Some(values.join(" ")))
     }
 
-    /// `path` as a word of an `ssh` option, which expands `%` and `${…}` and splits at blanks.
+    /// `path` as a word of an `ssh` option, in which `ssh` expands `%` and `${…}` and splits at blanks.
     pub(super) fn path_value(&self, what: &'static str, path: &Path) -> Result<String, RemoteError> {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let text = absolute.to_string_lossy();
@@ -239,7 +234,7 @@ mod tests {
             .unwrap_err();
         assert_eq!(
             error.to_string(),
-            "pi: cannot connect: the address `-oProxyCommand=touch /tmp/x` is not usable with ssh"
+            "pi: cannot connect: `-oProxyCommand=touch /tmp/x` is not a valid address"
         );
         let mut bad = target();
         bad.user = Some("a b".into());

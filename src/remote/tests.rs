@@ -593,9 +593,9 @@ async fn a_cancelled_exchange_is_not_mistaken_for_the_next() {
 }
 
 #[tokio::test]
-async fn errors_of_a_broken_channel_say_what_was_under_way() {
+async fn errors_of_a_broken_channel_name_the_step() {
     let mut host = Connection::local(Path::new("/nonexistent/sh")).await.err().unwrap();
-    assert_eq!(host.to_string(), "this machine: cannot start /nonexistent/sh");
+    assert_eq!(host.to_string(), "this machine: cannot start `/nonexistent/sh`");
     host = Connection::local(Path::new("/bin/false"))
         .await
         .unwrap()
@@ -612,7 +612,7 @@ async fn errors_of_a_broken_channel_say_what_was_under_way() {
     let error = writer.perform(&steps, &mut |_, _| seen += 1).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "this machine: the connection was lost while performing step 2 of 3"
+        "this machine: connection lost while performing step 2 of 3"
     );
     assert_eq!(seen, 1);
     let nul = writer.perform(&[step("a\0b")], &mut |_, _| {}).await.unwrap_err();
@@ -650,7 +650,7 @@ async fn a_shell_that_falls_silent_is_given_up_and_one_that_speaks_is_not() {
         let error = host.read(&hang).await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "pi: nothing was heard for 1 s while reading a test's answer (question 2 of 2)",
+            "pi: no response for 1 s while reading a test's answer (2 of 2)",
             "{shell:?}"
         );
         assert!(error.hint().unwrap().contains("/proc/mounts"));

@@ -1,4 +1,4 @@
-//! The keys of hosts, learnt through `ssh` itself: so jump hosts and the user's configuration count as they do for a run.
+//! Host keys, fetched by `ssh` itself, so that jump hosts and the user's configuration apply as they do in a deploy.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -19,18 +19,17 @@ use super::privilege::Privilege;
 use super::target::Target;
 use crate::secret::PASSWORD_VARIABLE;
 
-/// What is known of a host's key.
+/// Whether a host's key is known.
 #[derive(Debug)]
 pub enum HostKey {
-    /// It is known, and the login works.
+    /// The key is known, and the login works.
     Known,
-    /// No file has it yet.
+    /// No known-hosts file has it.
     Unknown(OfferedKey),
-    /// Another one is known.
+    /// A different key is known.
     Changed {
-        /// The refusal to connect.
         error: RemoteError,
-        /// The fingerprint of the key that is known.
+        /// The fingerprint of the known key.
         known: Option<String>,
         /// The fingerprint of the key that the host offers.
         offered: Option<String>,
@@ -46,13 +45,13 @@ pub struct OfferedKey {
     pub kind: String,
     /// Its fingerprint, as `ssh-keygen -l` shows it.
     pub fingerprint: String,
-    /// The line of a known-hosts file that says so.
+    /// Its line for a known-hosts file.
     pub line: String,
 }
 
-/// Looks up the key that `target` offers. Nothing is written, and nobody logs in where it is not known.
+/// Looks up the key that `target` offers. It writes nothing, and does not log in if the key is unknown.
 ///
-/// Errors: whatever else keeps a run from connecting, the keys of jump hosts among it.
+/// Errors: any other failure to connect, also the unknown key of a jump host.
 pub async fn host_key(target: &Target) -> Result<HostKey, RemoteError> {
     let target = Target {
         privilege: Privilege::LoginUser,
@@ -76,24 +75,24 @@ pub async fn host_key(target: &Target) -> Result<HostKey, RemoteError> {
     }
 }
 
-/// Lets `ssh` write the key that it is offered into a file of its own, and give up before the login.
+/// Lets `ssh` write the offered key into a temporary file and exit before the login.
 async fn fetch(target: &Target) -> Result<OfferedKey, RemoteError> {
     let host = &target.name;
     let ssh = ssh_program().ok_or_else(|| RemoteError::SshMissing { host: host.clone() })?;
     let control = ControlSocket::reserve(host)?;
     let configuration = Configuration::write(target, control.configuration())?;
-    let learnt = control.path().with_extension("known");
-    let learning = [
+    let known_hosts = control.path().with_extension("known");
+    let options = [
         "StrictHostKeyChecking=accept-new".to_owned(),
-        format!("UserKnownHostsFile={}", target.path_value("folder", &learnt)?),
+        format!("UserKnownHostsFile={}", target.path_value("folder", &known_hosts)?),
         "GlobalKnownHostsFile=/dev/null".to_owned(),
         "HashKnownHosts=no".to_owned(),
         "PreferredAuthentications=none".to_owned(),
         "ControlMaster=no".to_owned(),
     ];
     let mut command = Command::new(ssh);
-    for option in learning {
-        // The first value that `ssh` finds is the one that counts.
+    for option in options {
+        // `ssh` uses the first value that it finds, so these come first.
         command.arg("-o").arg(option);
     }
     command
@@ -107,13 +106,13 @@ async fn fetch(target: &Target) -> Result<OfferedKey, RemoteError> {
         program: ssh.to_owned(),
         cause,
     })?;
-    let text = fs::read_to_string(&learnt).unwrap_or_default();
-    let _ = fs::remove_file(&learnt);
+    let text = fs::read_to_string(&known_hosts).unwrap_or_default();
+    let _ = fs::remove_file(&known_hosts);
     let offered = text.lines().find_map(offered);
     offered.ok_or_else(|| diagnose(host, &target.address, &String::from_utf8_lossy(&output.stderr)))
 }
 
-/// Adds `keys` at the end of a known-hosts file, which is whole at any time.
+/// Appends `keys` to a known-hosts file, by replacing the file as a whole.
 pub fn remember<'a>(file: &Path, keys: impl IntoIterator<Item = &'a OfferedKey>) -> io::Result<()> {
     let mut text = match fs::read_to_string(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
@@ -144,12 +143,12 @@ fn offered(line: &str) -> Option<OfferedKey> {
     })
 }
 
-/// The fingerprint of the key at `place`, which is a file and a line's number.
+/// The fingerprint of the key at `place`, which is `FILE:LINE`.
 fn known_fingerprint(place: &str) -> Option<String> {
     let (file, number) = place.rsplit_once(':')?;
     let text = fs::read_to_string(Path::new(file)).ok()?;
     let line = text.lines().nth(number.trim().parse::<usize>().ok()?.checked_sub(1)?)?;
-    // The key follows its kind; a marker may come before the names.
+    // The key follows its kind; a marker such as `@cert-authority` may come before the names.
     let mut words = line.split_whitespace().skip_while(|word| !is_kind(word));
     fingerprint(words.nth(1)?)
 }
@@ -167,7 +166,6 @@ fn fingerprint(key: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// As `ssh-keygen` 9.2 wrote and showed it.
     const LINE: &str = "[127.0.0.1]:2222 ssh-ed25519 KEY";
 
     #[test]

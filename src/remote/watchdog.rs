@@ -1,8 +1,8 @@
-//! The end of an `ssh` whose program was killed.
+//! Ends `ssh` if homelab is killed.
 //!
-//! An `ssh` whose standard input ends lives on for as long as the host is busy. So a small shell waits beside it on a
-//! pipe that only this program holds open: if the pipe ends without a word, the shell asks `ssh` to end, which removes
-//! its control socket. The step that is under way on the host is finished there, and none after it begins.
+//! After its standard input closes, `ssh` stays alive for as long as the host is busy. So a small shell waits on a pipe that
+//! only homelab holds open. If the pipe closes without a line, the shell sends SIGTERM to `ssh`, which then removes its
+//! control socket. The step that runs on the host finishes; no further step starts.
 
 use std::io::{self, PipeWriter, Write};
 use std::path::Path;
@@ -12,16 +12,14 @@ use tokio::process::{Child, Command};
 
 use crate::secret::PASSWORD_VARIABLE;
 
-/// The pipe to the shell that waits, and that shell.
+/// The waiting shell and the pipe to it.
 pub(super) struct Watchdog {
     pipe: Option<PipeWriter>,
     shell: Child,
 }
 
 impl Watchdog {
-    /// Watches over the child `process` of this program.
-    ///
-    /// `leftover` is a file that goes too.
+    /// Watches over the child `process` of this program. With it, the file `leftover` is removed.
     pub(super) fn over(process: u32, leftover: Option<&Path>) -> io::Result<Self> {
         let (end, pipe) = io::pipe()?;
         let shell = Command::new("/bin/sh")
@@ -44,14 +42,14 @@ impl Watchdog {
         })
     }
 
-    /// Ends the child in good order now. It has been asked to when this returns.
+    /// Sends SIGTERM to the child now; it has been sent when this returns.
     pub(super) async fn release(mut self) {
         drop(self.pipe.take());
         let _ = self.shell.wait().await;
     }
 }
 
-/// Called off before the child is gone for good: its number may soon belong to another process.
+/// Stops the shell before the child is reaped: its process id may soon belong to another process.
 impl Drop for Watchdog {
     fn drop(&mut self) {
         if let Some(mut pipe) = self.pipe.take() {

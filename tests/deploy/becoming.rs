@@ -24,19 +24,23 @@ fn root_by_doas_and_every_refusal() {
     settle(&host, &project, "become = 'doas'");
     let refused = |expected: &[&str]| {
         let ran = deploy(&project, 4);
-        for part in [&["alpha: cannot become root with doas"], expected].concat() {
+        for part in [&["alpha: cannot become `root` with `doas`"], expected].concat() {
             assert!(ran.stderr.contains(part), "no `{part}` in:\n{}", ran.stderr);
         }
         assert!(!host.is("test -e /etc/small"));
     };
-    refused(&["the host has none", "install doas"]);
+    refused(&["not installed on the host", "install `doas`"]);
 
     host.inside("apt-get -q update && apt-get -q -y install opendoas");
-    refused(&["may not", "doas is not enabled", "permit nopass USER as root"]);
+    refused(&[
+        "the login user lacks permission",
+        "doas is not enabled",
+        "permit nopass USER as root",
+    ]);
     rule(&host, "permit nopass someone");
-    refused(&["may not", "Operation not permitted"]);
+    refused(&["the login user lacks permission", "Operation not permitted"]);
     rule(&host, "permit anna");
-    refused(&["it wants a password", "Authentication required"]);
+    refused(&["a password is required", "Authentication required"]);
 
     rule(&host, "permit nopass anna as root");
     deploy(&project, 0);
@@ -55,7 +59,7 @@ fn root_by_doas_and_every_refusal() {
     let ran = deploy(&project, 4);
     assert!(
         ran.stderr
-            .contains("alpha: cannot become www-data with doas: the login user may not"),
+            .contains("alpha: cannot become `www-data` with `doas`: the login user lacks permission"),
         "{}",
         ran.stderr
     );
@@ -83,7 +87,7 @@ fn another_user_than_root_by_sudo() {
     let ran = deploy(&project, 4);
     assert!(
         ran.stderr
-            .contains("alpha: cannot become runner with sudo: the host has no such user"),
+            .contains("alpha: cannot become `runner` with `sudo`: no such user on the host"),
         "{}",
         ran.stderr
     );

@@ -98,7 +98,7 @@ fn through_a_host_of_the_inventory() {
         assert_eq!(after, known_hosts, "nothing is learnt on the way");
         assert!(!inner.is("test -e /opt/large"));
     };
-    refused(pair.known_hosts_without("outer"), "is not known");
+    refused(pair.known_hosts_without("outer"), "unknown host key");
     let key = pair
         .known_hosts
         .lines()
@@ -251,7 +251,7 @@ fn aliases_jumps_and_agents_of_the_users_own_configuration() {
         .write("inventories/known_hosts", pair.known_hosts_without("outer"));
     let ran = as_a_user_with(&pair.project, home.path(), Some(&agent.socket())).expect(4);
     assert!(
-        ran.stderr.contains("is not known") && ran.stderr.contains(&outer.address()),
+        ran.stderr.contains("unknown host key") && ran.stderr.contains(&outer.address()),
         "{}",
         ran.stderr
     );
@@ -272,7 +272,7 @@ fn aliases_jumps_and_agents_of_the_users_own_configuration() {
     )
     .unwrap();
     let ran = as_a_user_with(&pair.project, home.path(), Some(&agent.socket())).expect(4);
-    assert!(ran.stderr.contains("is not known"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("unknown host key"), "{}", ran.stderr);
     fs::write(home.path().join("known_hosts"), &pair.known_hosts).unwrap();
     as_a_user_with(&pair.project, home.path(), Some(&agent.socket())).expect(0);
     pair.came_through();

@@ -90,7 +90,7 @@ fn this_machine_by_sudo() {
     };
     let said = host.inside(&format!("{{ {}; }} || true", by_anna("wrong").replace("exec ", "")));
     assert!(
-        said.contains("alpha: cannot become root with sudo: the password is wrong"),
+        said.contains("alpha: cannot become `root` with `sudo`: wrong password"),
         "{said}"
     );
     host.inside(&by_anna(&PASSWORD.replace('$', "\\$")));

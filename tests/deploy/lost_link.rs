@@ -79,7 +79,7 @@ fn a_cut_link_is_told_and_the_next_run_waits_for_the_work() {
     wait_for_work(&host);
     let told = cut(&host, run);
     for part in [
-        "alpha: the connection was lost",
+        "alpha: connection lost",
         "closed by remote host",
         "`apt-get install slow` had begun, the host goes on with it",
         "package slow",

@@ -161,7 +161,7 @@ fn a_host_that_takes_connections_and_says_nothing_is_given_up() {
     let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(4);
     assert!(
         ran.stderr
-            .contains("alpha: cannot reach 127.0.0.1: it does not answer in time"),
+            .contains("alpha: cannot reach `127.0.0.1`: connection timed out"),
         "{}",
         ran.stderr
     );

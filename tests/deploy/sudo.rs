@@ -27,14 +27,14 @@ fn with_password(project: &Project, password: &str) -> Ran {
 #[track_caller]
 fn refused(ran: Ran, host: &Host<'_>, expected: &[&str]) {
     let ran = ran.expect(4);
-    for part in [&["alpha: cannot become root with sudo"], expected].concat() {
+    for part in [&["alpha: cannot become `root` with `sudo`"], expected].concat() {
         assert!(ran.stderr.contains(part), "no `{part}` in:\n{}", ran.stderr);
     }
     assert!(!format!("{}{}", ran.stdout, ran.stderr).contains(PASSWORD));
     assert!(!host.is("test -e /etc/small"));
 }
 
-/// Lines of the host's journal that tell of a failed attempt.
+/// The number of failed attempts in the host's journal.
 fn failures(host: &Host<'_>) -> usize {
     let journal =
         host.inside("journalctl --sync; journalctl -q --no-pager _COMM=sudo | grep 'authentication failure;' || true");
@@ -63,12 +63,12 @@ fn every_way_to_become_root_and_to_be_refused() {
     refused(
         project.homelab(DEPLOY),
         &host,
-        &["it wants a password", "--ask-become-password"],
+        &["a password is required", "--ask-become-password"],
     );
     refused(
         with_password(&project, PASSWORD),
         &host,
-        &["may not", "not in the sudoers file"],
+        &["the login user lacks permission", "not in the sudoers file"],
     );
 
     grant(&host, "anna ALL=(ALL) NOPASSWD: ALL");
@@ -87,7 +87,7 @@ fn every_way_to_become_root_and_to_be_refused() {
     refused(
         with_password(&project, "wrong"),
         &host,
-        &["the password is wrong", "Sorry, try again"],
+        &["wrong password", "Sorry, try again"],
     );
     assert_eq!(failures(&host) - before, 1, "a wrong password is tried once");
     assert!(!host.is("pgrep -u anna sudo; pgrep -x sudo"), "sudo goes on asking");
@@ -100,12 +100,16 @@ fn every_way_to_become_root_and_to_be_refused() {
     refused(
         with_password(&project, PASSWORD),
         &host,
-        &["may not", "is not allowed to"],
+        &["the login user lacks permission", "is not allowed to"],
     );
 
     host.inside("mv /usr/bin/sudo /usr/bin/away");
-    refused(project.homelab(DEPLOY), &host, &["the host has none", "install sudo"]);
-    refused(with_password(&project, PASSWORD), &host, &["the host has none"]);
+    refused(
+        project.homelab(DEPLOY),
+        &host,
+        &["not installed on the host", "install `sudo`"],
+    );
+    refused(with_password(&project, PASSWORD), &host, &["not installed on the host"]);
 }
 
 #[test]
