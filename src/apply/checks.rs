@@ -1,4 +1,4 @@
-//! Checks among the operations: each is tried until it holds or its time is up.
+//! Checks among the operations: each is tried until it passes or its time is up.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use crate::remote::Writer;
 const CHECK_PAUSE: Duration = Duration::from_secs(1);
 
 impl HostApply<'_> {
-    /// Tells the checks of a segment: it holds only such as hold.
+    /// Reports the checks of a segment, all of which passed.
     pub(super) fn tell_checks(&mut self, segment: &[PlannedOperation]) {
         for operation in segment {
             if let Outcome::Check { what, .. } = &operation.outcome {
@@ -31,7 +31,7 @@ impl HostApply<'_> {
         }
     }
 
-    /// Tries a check at the head of the rest until it holds or its time is up.
+    /// Tries a check at the head of the rest until it passes or its time is up.
     pub(super) async fn await_check(
         &mut self,
         writer: &mut Writer<'_>,
@@ -84,7 +84,7 @@ impl HostApply<'_> {
     }
 }
 
-/// A check that does not hold.
+/// A check that does not pass yet.
 struct FailingCheck {
     id: OperationId,
     what: String,

@@ -1,16 +1,16 @@
-//! Why the work on a host ends before its plan does.
+//! Reasons to stop a host before its plan is finished.
 
 use super::events::{Failure, HostEnd};
 use crate::gather::GatherError;
 use crate::remote::RemoteError;
 
-/// Why a host's apply ended before its plan did.
+/// Why a host was stopped before its plan was finished.
 pub(super) struct Halt {
     pub(super) end: HostEnd,
     pub(super) failure: Option<Failure>,
 }
 
-/// That too many other hosts failed for this one to begin, or to go on: what was `attempted`.
+/// Too many other hosts failed for this one to start or to go on; `attempted` says which.
 pub(super) fn held_back(attempted: &str, why: &str) -> Halt {
     Halt {
         end: HostEnd::HeldBack,
@@ -37,7 +37,7 @@ pub(super) fn stale(what: &str) -> Halt {
     }
 }
 
-/// A connection that broke, or never came to be, as the end of a host.
+/// A connection that broke or could not be made.
 pub(super) fn lost(error: &RemoteError) -> Halt {
     let end = match error {
         RemoteError::Locked { .. } => HostEnd::Locked,
@@ -56,7 +56,7 @@ pub(super) fn lost(error: &RemoteError) -> Halt {
     }
 }
 
-/// What a host does as a job of its own is not lost with the connection.
+/// A connection that broke while a command may be running, which the host finishes by itself.
 pub(super) fn lost_at_work(error: &RemoteError, goes_on: Option<String>) -> Halt {
     let mut halt = lost(error);
     if let (Some(failure), Some(command)) = (&mut halt.failure, goes_on) {
@@ -83,7 +83,7 @@ pub(super) fn gather_failed(error: &GatherError) -> Halt {
     }
 }
 
-/// That the user ended the run.
+/// The user stopped the run.
 pub(super) fn interrupted() -> Halt {
     Halt {
         end: HostEnd::Interrupted,

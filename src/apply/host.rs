@@ -1,4 +1,4 @@
-//! One host while its plan is carried out: what was reviewed, what is known by now, and what was done.
+//! One host while its plan is applied: what was reviewed, what is known by now, and what was done.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::plan::{HostPlan, Snapshot};
 use crate::project::Selection;
 use crate::secret::DigestKey;
 
-/// What applying one host needs.
+/// A host while its plan is applied.
 pub(super) struct HostApply<'a> {
     pub(super) selection: &'a Selection,
     pub(super) reviewed: &'a HostPlan,
@@ -28,7 +28,7 @@ pub(super) struct HostApply<'a> {
 }
 
 impl HostApply<'_> {
-    /// Tells that the host's turn has come.
+    /// Reports that the host's turn has come.
     pub(super) fn begin(&self) {
         self.tell(ApplyEvent::HostStarted {
             host: self.reviewed.host.clone(),
@@ -51,7 +51,7 @@ impl HostApply<'_> {
         }
     }
 
-    /// Where the lock lies, if not in its usual place: who is not root has it in a folder of theirs.
+    /// The path of the lock, if not the usual one: without root it is in a folder of the login user.
     pub(super) fn lock_path(&self) -> Option<String> {
         Some(self.session()?.unprivileged.as_ref()?.lock_path())
     }

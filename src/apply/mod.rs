@@ -1,13 +1,14 @@
-//! Carrying out a plan: steps on hosts, as events.
+//! Applies a plan: runs its steps on hosts and sends what happens as events.
 
 mod checks;
 mod events;
 mod halt;
 mod host;
+mod host_stage;
 mod perform;
 mod replan;
 mod result;
-mod run;
+
 mod segment;
 mod stages;
 mod worker;
@@ -30,13 +31,13 @@ use halt::{Halt, gather_failed};
 /// How a plan is to be applied.
 #[derive(Clone, Debug)]
 pub struct ApplyOptions {
-    /// Who applies it, for whoever finds the host locked: a user and a machine.
+    /// Who applies it, shown to others who find the host locked: a user and a machine.
     pub who: String,
     /// How long to wait for another run that holds a host's lock.
     pub lock_wait: Duration,
     /// How many hosts are changed at once, at most.
     pub parallel: usize,
-    /// Whether the output of steps is told as it comes.
+    /// Whether the output of steps is sent as it comes.
     pub live_output: bool,
 }
 
@@ -45,7 +46,7 @@ pub struct ApplyOptions {
 /// `unread` are the hosts that could not be read: where a stage counts failures, they count. When `cancelled` turns true no
 /// further step begins; the one under way ends by itself.
 pub async fn apply(
-    run: &Selection,
+    selection: &Selection,
     hosts: Vec<ReadHost>,
     unread: &[HostResult],
     digests: &Arc<DigestKey>,
@@ -67,7 +68,7 @@ pub async fn apply(
             worker::start(host, context)
         })
         .collect();
-    stages::carry_out(run, workers, unread).await
+    stages::carry_out(selection, workers, unread).await
 }
 
 /// The result of a host that could not be read, and so has no plan.

@@ -1,4 +1,4 @@
-//! The rest of a host's plan, made again from what the host is now, and held against the review.
+//! Plans the rest of a host again from its present state, and compares the new plan with the review.
 
 use super::events::{ApplyEvent, Failure, HostEnd};
 use super::halt::{Halt, gather_failed, stale};
@@ -11,7 +11,9 @@ use crate::rounds::settle;
 const AS_ROOT: &str = "log in as root (`connection.user = \"root\"`), or let the user become root (`connection.become = \"sudo\"` or `\"doas\"`)";
 
 impl HostApply<'_> {
-    /// Reads what has changed and plans what is left, against the review.
+    /// Reads what may have changed and plans the rest.
+    ///
+    /// Errors: the new plan goes beyond the review.
     pub(super) async fn plan_again(&mut self, writer: &mut Writer<'_>) -> Result<Vec<PlannedOperation>, Halt> {
         let build = settle(writer, self.selection, &mut self.snapshot, self.digests)
             .await
@@ -64,7 +66,7 @@ impl HostApply<'_> {
         Ok(())
     }
 
-    /// What was shown for an operation. One whose name hung on something unknown was shown under its place.
+    /// What the review showed for an operation. One whose name depended on something unknown is found by its position.
     fn reviewed_as(&self, now: &PlannedOperation) -> Option<&PlannedOperation> {
         let operations = &self.reviewed.operations;
         operations.iter().find(|reviewed| reviewed.id == now.id).or_else(|| {
@@ -74,7 +76,7 @@ impl HostApply<'_> {
         })
     }
 
-    /// What cannot be planned even in its turn, or not carried out by whoever works here.
+    /// Ends the host: the operation cannot be planned even in its turn, or the login user may not do it.
     pub(super) fn still_unknown(&self, operation: &PlannedOperation) -> Halt {
         let why = match &operation.outcome {
             Outcome::Deferred { why, .. } => why.clone(),
@@ -94,7 +96,7 @@ impl HostApply<'_> {
     }
 }
 
-/// Whether an operation is the one, or of the task, that was shown as one line since it was not known what it comes to.
+/// Whether `shown`, a deferred operation or task, stands for this operation.
 fn is_below(now: &PlannedOperation, shown: &PlannedOperation) -> bool {
     now.stage == shown.stage && (now.origin == shown.origin || now.within.contains(&shown.origin))
 }

@@ -11,7 +11,7 @@ use crate::facts::overlay::OperationId;
 use crate::plan::PlannedOperation;
 
 impl HostApply<'_> {
-    /// The host's result: every reviewed operation with its end, those not reached too.
+    /// The host's result: every reviewed operation with its end, also if it was not reached.
     pub(super) fn result(self, halt: Option<Halt>, round_trips: u32, took: Duration) -> HostResult {
         let told: BTreeSet<OperationId> = self.results.iter().map(|result| result.operation.clone()).collect();
         let mut operations = self.results;
@@ -37,11 +37,11 @@ impl HostApply<'_> {
             });
         }
         // Those that another look found to be so already were told of after the rest.
-        let place = |result: &OperationResult| {
+        let reviewed_order = |result: &OperationResult| {
             let reviewed = &self.reviewed.operations;
             reviewed.iter().position(|operation| operation.id == result.operation)
         };
-        operations.sort_by_key(place);
+        operations.sort_by_key(reviewed_order);
         let (end, failure) = halt.map_or((HostEnd::Converged, None), |halt| (halt.end, halt.failure));
         HostResult {
             host: self.reviewed.host.clone(),

@@ -10,16 +10,16 @@ use crate::facts::Facts;
 use crate::plan::{PeerKeys, PlannedOperation};
 use crate::project::{SelectedStage, Selection};
 
-/// Lets the workers carry out the stages of `run`; results come in the order of `workers`.
-pub(super) async fn carry_out(run: &Selection, workers: Vec<Worker>, unread: &[HostResult]) -> Vec<HostResult> {
+/// Lets the workers carry out the stages of `selection`; results come in the order of `workers`.
+pub(super) async fn carry_out(selection: &Selection, workers: Vec<Worker>, unread: &[HostResult]) -> Vec<HostResult> {
     let mut course = Course {
-        run,
+        selection,
         workers: &workers,
         unread: unread.iter().map(|result| result.host.as_str()).collect(),
         failed: BTreeSet::new(),
         through: BTreeSet::new(),
     };
-    for number in 0..run.stages.len() {
+    for number in 0..selection.stages.len() {
         if let Some(why) = course.stage(number).await {
             course.hold_back(number, &why).await;
             break;
@@ -28,9 +28,9 @@ pub(super) async fn carry_out(run: &Selection, workers: Vec<Worker>, unread: &[H
     join_all(workers.into_iter().map(Worker::end)).await
 }
 
-/// How far a run has come.
+/// How far the deploy has come.
 struct Course<'a> {
-    run: &'a Selection,
+    selection: &'a Selection,
     workers: &'a [Worker],
     unread: BTreeSet<&'a str>,
     failed: BTreeSet<&'a str>,
@@ -38,9 +38,9 @@ struct Course<'a> {
 }
 
 impl<'a> Course<'a> {
-    /// Carries out a stage; why no further batch and no further stage is to begin, if so.
+    /// Applies a stage; returns the reason if no further batch and stage may start.
     async fn stage(&mut self, number: usize) -> Option<String> {
-        let stage = &self.run.stages[number];
+        let stage = &self.selection.stages[number];
         let size = stage.serial.unwrap_or(stage.hosts.len()).max(1);
         let mut failed: Vec<&str> = Vec::new();
         for batch in stage.hosts.chunks(size) {
@@ -56,7 +56,7 @@ impl<'a> Course<'a> {
         None
     }
 
-    /// Works on some hosts at once; those that failed.
+    /// Works on some hosts at once; returns those that failed.
     async fn batch(&mut self, number: usize, batch: &'a [String]) -> Vec<&'a str> {
         let is_meant = |worker: &&Worker| batch.contains(&worker.plan.host) && !self.failed.contains(worker.name());
         let meant: Vec<&'a Worker> = self.workers.iter().filter(is_meant).collect();
@@ -77,9 +77,9 @@ impl<'a> Course<'a> {
         failed
     }
 
-    /// Whether a host is done for after a stage, and nobody will ask it anything.
+    /// Whether a host is finished after a stage: it has no later one, and no other host looks at its facts.
     fn is_last(&self, worker: &Worker, number: usize) -> bool {
-        let later = &self.run.stages[number + 1..];
+        let later = &self.selection.stages[number + 1..];
         let is_later = |stage: &SelectedStage| stage.hosts.contains(&worker.plan.host);
         let is_asked =
             |operation: &PlannedOperation| operation.stage > number && operation.peers.contains_key(&worker.plan.host);
@@ -90,7 +90,7 @@ impl<'a> Course<'a> {
                 .any(|other| other.plan.operations.iter().any(is_asked))
     }
 
-    /// What a stage's operations were planned from of other hosts, read anew where an earlier stage may have changed it.
+    /// The facts of other hosts that a stage's operations were planned from, read again where an earlier stage may have changed them.
     async fn read_peers(&self, worker: &Worker, number: usize) -> BTreeMap<String, Facts> {
         let of_stage = worker.plan.operations.iter().filter(|one| one.stage == number);
         let mut wanted: PeerKeys = PeerKeys::new();
@@ -112,15 +112,15 @@ impl<'a> Course<'a> {
         peers
     }
 
-    /// Ends those that still have something to do, in this stage or a later one.
+    /// Stops the hosts that still have something to do, in this stage or a later one.
     async fn hold_back(&self, number: usize, why: &str) {
         for worker in self
             .workers
             .iter()
             .filter(|worker| !self.failed.contains(worker.name()))
         {
-            let waits = (number..self.run.stages.len()).any(|stage| {
-                self.run.stages[stage].hosts.contains(&worker.plan.host)
+            let waits = (number..self.selection.stages.len()).any(|stage| {
+                self.selection.stages[stage].hosts.contains(&worker.plan.host)
                     && !self.through.contains(&(stage, worker.name()))
             });
             if waits {

@@ -1,4 +1,4 @@
-//! One host's share of a run: it holds the connection and the host's lock from its first stage to its last.
+//! The work on one host: it holds the connection, and the host's lock from its first stage to its last.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,9 +27,9 @@ pub(super) struct WorkerContext {
     pub(super) cancelled: watch::Receiver<bool>,
 }
 
-/// What a worker is told to do. One that is told nothing more ends well.
+/// What a worker has to do. It ends well when there are no more orders.
 pub(super) enum Order {
-    /// Apply a stage, with what was read anew of other hosts.
+    /// Apply a stage; `peers` are facts of other hosts that were read again.
     Stage {
         number: usize,
         peers: BTreeMap<String, Facts>,
@@ -59,7 +59,7 @@ impl Worker {
         &self.plan.host
     }
 
-    /// Applies a stage, and ends after it if it is the last; whether the host is still well.
+    /// Applies a stage, and ends after it if it is the last; returns whether the host succeeded so far.
     pub(super) async fn apply(&self, number: usize, peers: BTreeMap<String, Facts>, is_last: bool) -> bool {
         let (done, is_done) = oneshot::channel();
         let order = Order::Stage {
@@ -72,7 +72,7 @@ impl Worker {
         is_done.await.is_ok()
     }
 
-    /// What other hosts see of this one; nothing of a host that ended.
+    /// The facts of this host that other hosts look at; `None` if it has ended.
     pub(super) async fn read(&self, keys: BTreeSet<FactKey>) -> Option<Facts> {
         let (facts, read) = oneshot::channel();
         self.order(Order::Read { keys, facts }).await;
@@ -91,7 +91,7 @@ impl Worker {
         }
     }
 
-    /// Lets it end, and gives its result.
+    /// Ends it and returns its result.
     pub(super) async fn end(mut self) -> HostResult {
         self.orders = None;
         match self.task.await {
@@ -101,7 +101,7 @@ impl Worker {
     }
 }
 
-/// Begins to work on a host, which waits for orders.
+/// Starts a worker, which waits for orders.
 pub(super) fn start(host: ReadHost, context: WorkerContext) -> Worker {
     let (orders, ordered) = mpsc::channel(1);
     Worker {
@@ -113,13 +113,13 @@ pub(super) fn start(host: ReadHost, context: WorkerContext) -> Worker {
 
 async fn work(host: ReadHost, context: WorkerContext, mut orders: mpsc::Receiver<Order>) -> HostResult {
     let ReadHost {
-        run,
+        selection,
         mut connection,
         snapshot,
         build,
     } = host;
     let mut host_apply = HostApply {
-        selection: &run,
+        selection: &selection,
         reviewed: &build.plan.hosts[0],
         snapshot,
         digests: &context.digests,
@@ -145,7 +145,7 @@ async fn work(host: ReadHost, context: WorkerContext, mut orders: mpsc::Receiver
     result
 }
 
-/// Does what it is told until it is told no more, or something stops it.
+/// Follows orders until there are no more, or something stops the host.
 async fn obey(
     host_apply: &mut HostApply<'_>,
     connection: &mut Connection,
@@ -190,7 +190,7 @@ async fn obey(
     end.err()
 }
 
-/// Does what it is told; whether more may come.
+/// Follows one order; returns whether more may come.
 async fn follow(host_apply: &mut HostApply<'_>, writer: &mut Writer<'_>, order: Order) -> Result<bool, Halt> {
     match order {
         Order::Stage {
@@ -199,7 +199,7 @@ async fn follow(host_apply: &mut HostApply<'_>, writer: &mut Writer<'_>, order: 
             is_last,
             done,
         } => {
-            host_apply.apply(writer, number, peers).await?;
+            host_apply.apply_stage(writer, number, peers).await?;
             if is_last {
                 host_apply.read_notices(writer).await?;
             }

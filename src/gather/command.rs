@@ -1,4 +1,4 @@
-//! A command of the user, run on hosts.
+//! `homelab exec`: your command on hosts.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,10 +10,10 @@ use tokio::task::JoinSet;
 use super::turns::in_turn;
 use crate::remote::{Connection, RemoteError, Stream, Target, Written};
 
-/// How many bytes of a host may wait to be told, before the command waits too.
+/// How many bytes of a host's output may be buffered before the command has to wait.
 const WAITING: u32 = 1 << 20;
 
-/// What running a command came to on a host.
+/// How a command ended on a host.
 #[derive(Debug)]
 pub struct Ran {
     /// The host.
@@ -33,7 +33,7 @@ pub struct CommandOutput {
     pub stream: Stream,
     /// What, as it came: lines may be cut.
     pub bytes: Vec<u8>,
-    /// Given back when the output has been told.
+    /// Freed when the output has been printed.
     _room: Option<OwnedSemaphorePermit>,
 }
 
@@ -47,7 +47,7 @@ pub enum CommandEvent {
     },
     /// The command has written something, and goes on.
     Output(CommandOutput),
-    /// A host is through.
+    /// The command has ended on a host.
     Finished(Ran),
 }
 
@@ -63,8 +63,8 @@ impl CommandOutput {
     }
 }
 
-/// Runs `script` in the shell of each of `targets`, no more than `parallel` at once of those that are quick, and tells what it
-/// writes as it comes, and of each host as it is through. Nothing is read from this side. Nothing goes on here if this is dropped.
+/// Runs `script` in the shell of each of `targets`, at most `parallel` at once of those that are quick, and sends its output and
+/// its ends as events. Standard input is empty. Dropping the future stops the work on this side.
 pub async fn run_command(targets: Vec<Target>, script: &str, parallel: usize, events: UnboundedSender<CommandEvent>) {
     let turns = Arc::new(Semaphore::new(parallel));
     let script: Arc<str> = Arc::from(script);
@@ -79,7 +79,7 @@ pub async fn run_command(targets: Vec<Target>, script: &str, parallel: usize, ev
                 // Nobody listening is no reason to stop.
                 let _ = events.send(CommandEvent::Started { host: host.clone() });
             };
-            let result = Box::pin(in_turn(&turns, begin, run(&target, &script, &events))).await;
+            let result = Box::pin(in_turn(&turns, begin, run_on(&target, &script, &events))).await;
             let took = since.elapsed();
             let _ = events.send(CommandEvent::Finished(Ran { host, took, result }));
         });
@@ -88,7 +88,7 @@ pub async fn run_command(targets: Vec<Target>, script: &str, parallel: usize, ev
     tasks.join_all().await;
 }
 
-async fn run(target: &Target, script: &str, events: &UnboundedSender<CommandEvent>) -> Result<i32, RemoteError> {
+async fn run_on(target: &Target, script: &str, events: &UnboundedSender<CommandEvent>) -> Result<i32, RemoteError> {
     const PIECES: usize = 4;
     let (written, pieces) = mpsc::channel(PIECES);
     let mut connection = Connection::open(target).await?;
@@ -97,7 +97,7 @@ async fn run(target: &Target, script: &str, events: &UnboundedSender<CommandEven
     result
 }
 
-/// Tells what a command writes, no faster than it is taken in.
+/// Sends what a command writes, no faster than it is consumed.
 async fn tell(host: &str, mut pieces: mpsc::Receiver<Written>, events: &UnboundedSender<CommandEvent>) {
     let room = Arc::new(Semaphore::new(WAITING as usize));
     while let Some(Written { stream, bytes }) = pieces.recv().await {

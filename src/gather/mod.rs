@@ -1,4 +1,4 @@
-//! Asks facts of a host, all that are wanted in one script, and runs a command of the user there. What is wanted, it is told.
+//! Reads facts from one host, all in one script, and runs your commands on hosts. The caller decides which facts.
 
 mod command;
 mod turns;
@@ -16,10 +16,10 @@ pub use crate::remote::Stream;
 /// Why a host could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum GatherError {
-    /// The way to the host failed.
+    /// The connection failed.
     #[error(transparent)]
     Remote(#[from] RemoteError),
-    /// The host answered something else than was asked.
+    /// The answer of the host does not parse.
     #[error("{host}: failed to read {subject}")]
     Unreadable {
         /// The host.
@@ -32,7 +32,7 @@ pub enum GatherError {
     },
 }
 
-/// Whoever can ask probes.
+/// A channel to a host that probes can be sent through.
 pub trait Reader: Send {
     /// Asks all probes in one round trip.
     fn ask(&mut self, probes: &[Probe]) -> impl Future<Output = Result<Vec<Answer>, RemoteError>> + Send;

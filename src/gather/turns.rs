@@ -1,11 +1,11 @@
-//! How many hosts are dealt with at once.
+//! A limit to how many hosts are worked on at once.
 
 use std::future::Future;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-/// So long a host keeps those waiting that have not begun: one that does not answer is in nobody's way.
+/// How long a host may keep others waiting: one that does not answer delays them no longer.
 const TURN: Duration = Duration::from_secs(2);
 
 /// Does `work` when its turn comes; `begin` is called then.

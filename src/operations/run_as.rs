@@ -200,7 +200,7 @@ impl Directed {
         Ok(())
     }
 
-    /// A user that is not there is a mistake; one that an operation before makes, or may bring, is not.
+    /// Refuses a user that does not exist, unless an earlier operation creates it or may create it.
     fn check_user(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
         let Some(user) = &self.wish.become_user else {
             return Ok(());
@@ -213,7 +213,7 @@ impl Directed {
     }
 }
 
-/// Root is wanted by name: where nobody can be it, that is a mistake.
+/// Refuses `become = true` on a host where homelab cannot become root.
 fn check_root(context: &PlanContext<'_>) -> Result<(), Stop> {
     let session = context.session();
     let Some(unprivileged) = session.as_ref().and_then(|session| session.unprivileged.as_ref()) else {
@@ -232,9 +232,9 @@ fn no_such_user(context: &PlanContext<'_>, user: &str) -> Stop {
     Stop::Refused(Box::new(mistake.hint("`server.user` makes users")))
 }
 
-/// Whose something new is, where `owner` or `group` may be left out.
+/// Owner and group of a new file, of which either may be given.
 ///
-/// Errors: the primary group of who it is for is not known yet.
+/// Errors: the primary group of the user to run as is not known yet.
 pub(super) fn ownership(
     context: &PlanContext<'_>,
     owner: Option<&str>,
@@ -255,7 +255,7 @@ pub(super) fn ownership(
     })
 }
 
-/// Whose something new is if nothing is said.
+/// Owner and group of a new file if neither is given.
 pub(super) fn default_ownership(context: &PlanContext<'_>) -> Result<Ownership, Stop> {
     let session = context.session();
     let account = match context.identity() {

@@ -65,7 +65,7 @@ pub fn build(selection: &Selection, snapshot: &Snapshot, digests: &DigestKey) ->
     build
 }
 
-/// Every host of the run, be it planned here or not.
+/// The facts of every selected host, whether it is planned here or not.
 fn peers(selection: &Selection, snapshot: &Snapshot, planners: &[HostPlanner<'_>], asked: &Asked) -> Peers {
     let mut peers: BTreeMap<String, Arc<dyn FactSource>> = BTreeMap::new();
     let nothing = Facts::default();

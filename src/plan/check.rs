@@ -1,4 +1,4 @@
-//! Every mistake of a project that shows without a connection.
+//! `homelab check`: every mistake of a project that can be found without a connection.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ pub struct CheckRequest {
     pub filter: Filter,
 }
 
-/// What a check came to.
+/// What a check found.
 #[derive(Debug, Default)]
 pub struct Checked {
     /// What is wrong; of what concerns hosts, the hosts are named.
@@ -169,7 +169,7 @@ impl Checked {
         }
     }
 
-    /// A place is blamed once: what is said of it first is what is wrong with it on every host. Further labels are added.
+    /// Reports one mistake for each place in a file: the first, for all hosts. Labels of later ones are added to it.
     fn add(&mut self, mistake: &Diagnostic, host: Option<String>) {
         let is_same = |found: &&mut Found| {
             let first = &found.diagnostic;

@@ -1,4 +1,4 @@
-//! An entry as written, over the host's data: whether it is wanted, and for which items.
+//! `when` and `for_each`: whether an entry is wanted on a host, and for which items.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ pub(super) struct Instance {
 
 /// Every time that the entry is wanted: never where `when` says no, several times where `for_each` lists items.
 ///
-/// With `assumes`, what is not known is taken for true.
+/// With `assumes`, a condition that is not known yet counts as true.
 pub(super) fn expand(
     settings: &EntrySettings,
     bindings: &Bindings,
@@ -80,7 +80,7 @@ pub(super) fn expand(
     Ok(instances)
 }
 
-/// What a condition comes to.
+/// The answer of a condition.
 pub(super) fn condition(when: Option<&Value>, bindings: &Bindings) -> Result<Answer, Diagnostic> {
     let Some(when) = when else {
         return Ok(Answer::Yes);

@@ -1,5 +1,5 @@
-//! The plan: what would be done to each host, made from facts alone. No input, no output, no clock, no connection: a test
-//! sees to it that nothing here names `remote` or the async runtime.
+//! The plan: what a deploy would do to each host, made from facts alone. It uses no clock, no connection and no input or
+//! output; a test keeps `remote` and the async runtime out.
 
 mod bind;
 mod build;
@@ -29,28 +29,28 @@ pub use review::{Departure, compare};
 pub use trigger::Trigger;
 pub use visible::{named_key, visible_tree};
 
-/// What is to be planned, beyond the run itself.
+/// What a plan is made from, beside the selection.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// What was read of each host.
     pub facts: BTreeMap<String, Facts>,
-    /// Operations that are through and are not planned again, by host.
+    /// Operations that have run and are not planned again, by host.
     pub done: BTreeMap<String, BTreeSet<OperationId>>,
     /// Those of them that changed something, by host.
     pub changed: BTreeMap<String, BTreeSet<OperationId>>,
-    /// Whether no host will be asked: nobody wants to know then what would be.
+    /// Whether no host will be read, so that facts need not be asked for ahead of time.
     pub is_offline: bool,
 }
 
 /// Facts of other hosts, by host.
 pub type PeerKeys = BTreeMap<String, BTreeSet<FactKey>>;
 
-/// A plan, and what making it lacked.
+/// A plan, and the facts that it lacks.
 #[derive(Debug, Default)]
 pub struct Build {
     /// The plan, as far as it could be made.
     pub plan: Plan,
-    /// Facts that were asked for and not there, by host.
+    /// Facts that were asked for and not read, by host.
     pub missing: BTreeMap<String, BTreeSet<FactKey>>,
     /// What is wrong with the project, or cannot be done to a host.
     pub mistakes: Vec<Mistake>,
@@ -72,7 +72,7 @@ pub struct Mistake {
 /// What would be done, host by host.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// Hosts, in the run's order.
+    /// Hosts, in the order of the selection.
     pub hosts: Vec<HostPlan>,
 }
 
@@ -83,24 +83,24 @@ pub struct HostPlan {
     pub host: String,
     /// Operations, in order.
     pub operations: Vec<PlannedOperation>,
-    /// What else the host's owner should know.
+    /// What else the host's owner should know, such as a due reboot.
     pub notices: Vec<String>,
-    /// Whether work of earlier runs left something that applying takes away: the tool's own, and no change to show.
+    /// Whether applying cleans up after work of earlier runs: files of homelab itself, which are no change to show.
     pub has_leftovers: bool,
 }
 
-/// An operation on a host and what it came to.
+/// An operation on a host and its outcome.
 #[derive(Clone, Debug)]
 pub struct PlannedOperation {
     /// Its name.
     pub id: OperationId,
-    /// Its stage: the place in the run's.
+    /// The index of its stage.
     pub stage: usize,
     /// Its task, with what led to it.
     pub task: String,
     /// Where it is written.
     pub origin: Origin,
-    /// Where the tasks are put to use that led to it, outermost first.
+    /// Where the tasks are used that led to it, outermost first.
     pub within: Vec<Origin>,
     /// The facts of other hosts that it was planned from.
     pub peers: PeerKeys,
@@ -113,7 +113,7 @@ pub struct PlannedOperation {
 }
 
 impl PlannedOperation {
-    /// The changes that are shown for it.
+    /// The changes that the review shows for it.
     pub fn changes(&self) -> &[ResourceChange] {
         match &self.outcome {
             Outcome::Unchanged | Outcome::Check { .. } => &[],
@@ -122,7 +122,7 @@ impl PlannedOperation {
         }
     }
 
-    /// Whether something waits to be done.
+    /// Whether there is something to do.
     pub fn is_pending(&self) -> bool {
         match &self.outcome {
             Outcome::Unchanged => false,
@@ -133,26 +133,26 @@ impl PlannedOperation {
     }
 }
 
-/// How many of what a plan holds.
+/// The numbers of changes, checks and deferred operations in a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Resources that come to be.
+    /// Resources that are created.
     pub create: usize,
-    /// Resources that are altered.
+    /// Resources that are updated.
     pub update: usize,
-    /// Resources that go.
+    /// Resources that are removed.
     pub remove: usize,
     /// Things done each time.
     pub each_time: usize,
     /// Operations that are planned later.
     pub deferred: usize,
-    /// Those of them that no operation before will settle, such as what the login user may not see or do.
+    /// Those of them that no earlier operation can decide, such as those that need a right the login user lacks.
     pub open: usize,
     /// Operations with nothing to do.
     pub unchanged: usize,
     /// Checks that fail, or are tried after the changes.
     pub checks: usize,
-    /// Checks that hold.
+    /// Checks that pass.
     pub holding: usize,
 }
 
@@ -185,7 +185,7 @@ impl Totals {
 }
 
 impl HostPlan {
-    /// How many of what.
+    /// The totals of its operations.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
         self.operations.iter().for_each(|operation| totals.add(operation));
@@ -214,7 +214,7 @@ impl Plan {
         self.hosts.iter().all(HostPlan::is_idle)
     }
 
-    /// Whether applying would take away what work of earlier runs left.
+    /// Whether applying would clean up after work of earlier runs.
     pub fn has_leftovers(&self) -> bool {
         self.hosts.iter().any(|host| host.has_leftovers)
     }

@@ -30,13 +30,13 @@ const DEEPEST: usize = 32;
 pub(super) struct Walk<'a> {
     catalogue: Arc<Table>,
     pub(super) peers: Peers,
-    /// What is still to come, the next one last.
+    /// What is left of the stage, the next one last.
     ahead: Vec<Ahead<'a>>,
     seen: BTreeMap<OperationId, Origin>,
     entered: BTreeSet<String>,
 }
 
-/// Something that the walk will come to.
+/// Something that is left of a stage.
 enum Ahead<'a> {
     Use(&'a TaskUse, Arc<Position>),
     Task(Box<TaskInstance<'a>>),

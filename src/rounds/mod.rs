@@ -16,25 +16,26 @@ use crate::project::Selection;
 use crate::remote::{Connection, Target};
 use crate::secret::DigestKey;
 
-/// A later look asks only for what the plan found to be missing; what a fourth look would find stays open.
+/// The first round asks for base facts and hints of operations, later ones for what the plan lacks. What is still missing then
+/// is deferred.
 pub const ROUNDS: usize = 3;
 
-/// How long to wait before work that goes on is looked at again.
+/// How long to wait before looking again at work that is still running.
 const WORK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Plans one host and reads what the plan lacks, in turns, until nothing is missing or the rounds are used up.
 ///
-/// `run` holds that host alone. Mistakes end it: there is nothing to plan for them.
+/// `selection` holds that host alone. It goes on after mistakes, so that all are found.
 pub async fn settle(
     reader: &mut impl Reader,
-    run: &Selection,
+    selection: &Selection,
     snapshot: &mut Snapshot,
     digests: &DigestKey,
 ) -> Result<Build, GatherError> {
     let mut rounds = 0;
     loop {
-        let build = build(run, snapshot, digests);
-        let Some(host) = run.hosts.first().map(|host| &host.name) else {
+        let build = build(selection, snapshot, digests);
+        let Some(host) = selection.hosts.first().map(|host| &host.name) else {
             return Ok(build);
         };
         let Some(missing) = build.missing.get(host).filter(|_| rounds < ROUNDS) else {
@@ -48,8 +49,8 @@ pub async fn settle(
 
 /// A host that was read.
 pub struct ReadHost {
-    /// The run, this host alone.
-    pub run: Selection,
+    /// What was selected of the project, this host alone.
+    pub selection: Selection,
     /// The connection, still open.
     pub connection: Connection,
     /// What was read.
@@ -58,7 +59,7 @@ pub struct ReadHost {
     pub build: Build,
 }
 
-/// What reading a host came to.
+/// A host that was read, or the reason why not.
 pub struct HostReading {
     /// The host.
     pub host: String,
@@ -90,13 +91,13 @@ pub enum ReadingEvent {
     },
 }
 
-/// Told what happens while hosts are read.
+/// Called with what happens while hosts are read.
 pub type OnEvent = Arc<dyn Fn(ReadingEvent) + Send + Sync>;
 
-/// Connects to all `targets`, no more than `parallel` at once of those that answer, and plans each host of `run` from what
+/// Connects to all `targets`, no more than `parallel` at once of those that answer, and plans each host of `selection` from what
 /// is read there. Readings come in the order of `targets`. Nothing goes on if this is dropped.
 pub async fn read_hosts(
-    run: &Selection,
+    selection: &Selection,
     targets: Vec<Target>,
     digests: &Arc<DigestKey>,
     parallel: usize,
@@ -104,21 +105,26 @@ pub async fn read_hosts(
 ) -> Vec<HostReading> {
     let turns = Arc::new(Semaphore::new(parallel));
     let mut tasks = JoinSet::new();
-    for (place, target) in targets.into_iter().enumerate() {
-        let run = run.host_alone(&target.name);
+    for (index, target) in targets.into_iter().enumerate() {
+        let selection = selection.host_alone(&target.name);
         let (digests, on_event) = (Arc::clone(digests), Arc::clone(on_event));
         let turns = Arc::clone(&turns);
-        tasks.spawn(async move { (place, read_in_turn(&turns, run, &target, &digests, &on_event).await) });
+        tasks.spawn(async move {
+            (
+                index,
+                read_in_turn(&turns, selection, &target, &digests, &on_event).await,
+            )
+        });
     }
     let mut readings = tasks.join_all().await;
-    readings.sort_by_key(|(place, _)| *place);
+    readings.sort_by_key(|(index, _)| *index);
     let readings = readings.into_iter().map(|(_, reading)| reading).collect();
-    Box::pin(together::settle(run, readings, digests)).await
+    Box::pin(together::settle(selection, readings, digests)).await
 }
 
 async fn read_in_turn(
     turns: &Semaphore,
-    run: Selection,
+    selection: Selection,
     target: &Target,
     digests: &DigestKey,
     on_event: &OnEvent,
@@ -129,7 +135,7 @@ async fn read_in_turn(
         since = Instant::now();
         on_event(ReadingEvent::Started { host: host.clone() });
     };
-    let reading = Box::pin(read_host(run, target, digests, on_event));
+    let reading = Box::pin(read_host(selection, target, digests, on_event));
     let result = in_turn(turns, begin, reading).await;
     on_event(ReadingEvent::Finished { host: host.clone() });
     HostReading {
@@ -139,16 +145,16 @@ async fn read_in_turn(
     }
 }
 
-/// As [`settle`], of a host on which no work of an earlier run goes on: that is waited for, since it may change anything.
+/// As [`settle`], once no work of an earlier run is running on the host, since that may change anything.
 async fn settle_at_rest(
     connection: &mut Connection,
-    run: &Selection,
+    selection: &Selection,
     snapshot: &mut Snapshot,
     digests: &DigestKey,
     on_event: &OnEvent,
 ) -> Result<Build, GatherError> {
-    let mut build = settle(connection, run, snapshot, digests).await?;
-    let Some(host) = run.hosts.first().map(|host| host.name.clone()) else {
+    let mut build = settle(connection, selection, snapshot, digests).await?;
+    let Some(host) = selection.hosts.first().map(|host| host.name.clone()) else {
         return Ok(build);
     };
     while let Some(summary) = running_job(snapshot, &host) {
@@ -162,7 +168,7 @@ async fn settle_at_rest(
             gather(connection, &host, &BTreeSet::from([FactKey::System]), facts).await?;
         }
         snapshot.facts.remove(&host);
-        build = settle(connection, run, snapshot, digests).await?;
+        build = settle(connection, selection, snapshot, digests).await?;
     }
     Ok(build)
 }
@@ -175,16 +181,16 @@ fn running_job(snapshot: &Snapshot, host: &str) -> Option<String> {
 }
 
 async fn read_host(
-    run: Selection,
+    selection: Selection,
     target: &Target,
     digests: &DigestKey,
     on_event: &OnEvent,
 ) -> Result<ReadHost, GatherError> {
     let mut connection = Connection::open(target).await?;
     let mut snapshot = Snapshot::default();
-    match settle_at_rest(&mut connection, &run, &mut snapshot, digests, on_event).await {
+    match settle_at_rest(&mut connection, &selection, &mut snapshot, digests, on_event).await {
         Ok(build) => Ok(ReadHost {
-            run,
+            selection,
             connection,
             snapshot,
             build,

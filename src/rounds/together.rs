@@ -1,4 +1,4 @@
-//! Hosts whose plans look at one another's facts: planned together once each was read by itself.
+//! Hosts whose plans look at one another's facts: each is read by itself first, then all are planned together.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,8 +11,12 @@ use crate::plan::{Build, Plan, Snapshot, build};
 use crate::project::Selection;
 use crate::secret::DigestKey;
 
-/// Plans all hosts that were read as one run, if any of them asked for facts of another.
-pub(super) async fn settle(run: &Selection, mut readings: Vec<HostReading>, digests: &DigestKey) -> Vec<HostReading> {
+/// Plans all hosts that were read as one selection, if any of them asked for facts of another.
+pub(super) async fn settle(
+    selection: &Selection,
+    mut readings: Vec<HostReading>,
+    digests: &DigestKey,
+) -> Vec<HostReading> {
     let asks_others = |reading: &HostReading| {
         let host = reading.result.as_ref().ok();
         host.is_some_and(|host| host.build.missing.keys().any(|name| *name != reading.host))
@@ -20,7 +24,7 @@ pub(super) async fn settle(run: &Selection, mut readings: Vec<HostReading>, dige
     if !readings.iter().any(asks_others) {
         return readings;
     }
-    let mut together = run.clone();
+    let mut together = selection.clone();
     together
         .hosts
         .retain(|host| readings.iter().any(|one| one.host == host.name && one.result.is_ok()));
@@ -43,7 +47,7 @@ pub(super) async fn settle(run: &Selection, mut readings: Vec<HostReading>, dige
     }
 }
 
-/// Reads what is missing of each host; those that were lost.
+/// Reads what is missing of each host; returns the hosts whose connection was lost.
 async fn read(
     readings: &mut [HostReading],
     missing: &BTreeMap<String, BTreeSet<FactKey>>,
@@ -76,7 +80,7 @@ async fn read(
     lost
 }
 
-/// To each host its part of the plan, and what was read of all.
+/// Gives each host its part of the plan, and what was read of all.
 fn apart(readings: Vec<HostReading>, whole: &Build, snapshot: &Snapshot) -> Vec<HostReading> {
     readings
         .into_iter()

@@ -1,7 +1,7 @@
-//! One host's plan, carried out segment by segment.
+//! A stage of one host's plan, applied segment by segment.
 //!
-//! A segment is all that can be sent without another look at the host. Where the plan could not know what an operation comes
-//! to, the host is read again and the rest is planned anew; what comes of that must be within what was reviewed.
+//! A segment is all that can be sent without reading the host again. Before an operation that the plan could not decide, the host
+//! is read again and the rest is planned anew; the new plan must stay within what was reviewed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ use crate::plan::PlannedOperation;
 use crate::remote::Writer;
 
 impl HostApply<'_> {
-    /// Takes away what earlier runs left of work whose end has been told.
+    /// Removes the files of background work of earlier runs that has ended and been reported.
     pub(super) async fn take_away_jobs(&mut self, writer: &mut Writer<'_>) -> Result<(), Halt> {
         let facts = self.snapshot.facts.get(&self.reviewed.host);
         let Some(Fact::System(system)) = facts.and_then(|facts| facts.get(&FactKey::System)) else {
@@ -38,7 +38,7 @@ impl HostApply<'_> {
     }
 
     /// Applies a stage; with `peers`, what is read of other hosts since the review, its operations are planned again first.
-    pub(super) async fn apply(
+    pub(super) async fn apply_stage(
         &mut self,
         writer: &mut Writer<'_>,
         stage: usize,
