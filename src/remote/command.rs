@@ -1,10 +1,8 @@
-//! Runs a command of the user and forwards its output as it arrives.
+//! Forwards the output of a user's command as it arrives.
 
 use tokio::sync::mpsc::Sender;
 
 use super::answers::{Answers, Interruption, Piece};
-use super::connection::Connection;
-use super::error::RemoteError;
 
 /// One of a command's output streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,20 +16,6 @@ pub enum Stream {
 pub struct Written {
     pub stream: Stream,
     pub bytes: Vec<u8>,
-}
-
-impl Connection {
-    /// Runs `script` in the host's `sh`, outside of any deploy; returns its exit code. It has no input, the usual umask of
-    /// logins, and no timeout.
-    ///
-    /// Its output goes to `written`; if the receiver is slow, the command waits.
-    pub async fn run(&mut self, script: &str, written: Sender<Written>) -> Result<i32, RemoteError> {
-        let mut frame = self.channel.frame();
-        let asked = frame.run(&format!("umask 022\nunset LC_ALL\n{script}"));
-        let frame = frame.finish();
-        asked.map_err(|cause| self.unsendable("the command", cause))?;
-        self.channel.pass_on(frame, &written).await
-    }
 }
 
 /// Forwards the output before the next tag; returns the tag's status.

@@ -2,27 +2,25 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::process::Command;
+use tokio::sync::mpsc::Sender;
 
 use super::answers::{Keep, Tagged};
 use super::channel::{Channel, Destination, Exchange};
+use super::command::Written;
 use super::configuration::Configuration;
 use super::control::ControlSocket;
-use super::error::{Explanation, RemoteError};
-use super::lock::{Holder, LockRequest, printable};
+use super::error::RemoteError;
 use super::privilege::Privilege;
 use super::pump::Road;
 use super::target::Target;
-use super::writer::Writer;
 use crate::facts::Probe;
 use crate::quote::Unquotable;
 
 /// A longer answer to a probe is an error.
 const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
-/// The pause between two attempts to take a lock.
-const LOCK_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a host answered to a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,21 +143,16 @@ impl Connection {
         tagged.chunks(2).map(|pair| self.answer(pair)).collect()
     }
 
-    /// Takes the host's lock, and with it the right to write.
+    /// Runs `script` in the host's `sh`, outside of any deploy; returns its exit code. It has no input, the usual umask of
+    /// logins, and no timeout.
     ///
-    /// The channel's own shell holds it, so the lock is released when the connection ends, however that happens.
-    pub async fn lock(&mut self, request: &LockRequest) -> Result<Writer<'_>, RemoteError> {
-        let deadline = Instant::now() + request.wait;
-        loop {
-            match self.try_lock(request).await {
-                Ok(()) => return Ok(Writer::new(self)),
-                Err(RemoteError::Locked { .. }) if Instant::now() < deadline => {}
-                Err(error) => return Err(error),
-            }
-            // Waiting here, not on the host: a run that is killed while it waits leaves nothing there.
-            let left = deadline.saturating_duration_since(Instant::now());
-            tokio::time::sleep(LOCK_PAUSE.min(left)).await;
-        }
+    /// Its output goes to `written`; if the receiver is slow, the command waits.
+    pub async fn run(&mut self, script: &str, written: Sender<Written>) -> Result<i32, RemoteError> {
+        let mut frame = self.channel.frame();
+        let asked = frame.run(&format!("umask 022\nunset LC_ALL\n{script}"));
+        let frame = frame.finish();
+        asked.map_err(|cause| self.unsendable("the command", cause))?;
+        self.channel.pass_on(frame, &written).await
     }
 
     /// How many times a frame was sent and its answers awaited.
@@ -205,33 +198,6 @@ impl Connection {
         let answers = self.channel.exchange(exchange).await?;
         let first = answers.into_iter().next();
         first.ok_or_else(|| self.channel.nonsense(during, "no answer"))
-    }
-
-    async fn try_lock(&mut self, request: &LockRequest) -> Result<(), RemoteError> {
-        const DURING: &str = "locking";
-        let mut frame = self.channel.frame();
-        let written = frame.lock(&request.path, &printable(&request.who));
-        let frame = frame.finish();
-        written.map_err(|cause| self.unsendable("the lock request", cause))?;
-        let tagged = self.ask(frame, DURING).await?;
-        let host = self.channel.host().to_owned();
-        let path = request.path.clone();
-        match tagged.outcome.as_str() {
-            "locked" => Ok(()),
-            "held" => Err(RemoteError::Locked {
-                holder: Holder::parse(&tagged.output),
-                host,
-                path,
-            }),
-            "unavailable" => Err(RemoteError::LockUnavailable {
-                cause: Explanation(printable(&String::from_utf8_lossy(&tagged.output))),
-                host,
-                path,
-            }),
-            other => Err(self
-                .channel
-                .nonsense(DURING, format!("unexpected outcome `{}`", printable(other)))),
-        }
     }
 
     /// The answer that the two tags of a probe carry.

@@ -8,7 +8,6 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::lock::Holder;
-use super::privilege::Becoming;
 use crate::quote::{Unquotable, UnsafeName};
 
 /// What `ssh`, or the host's shell, printed about a failure: the cause of an error.
@@ -46,6 +45,13 @@ impl fmt::Display for Obstacle {
             Self::Closed => "connection closed before the login",
         })
     }
+}
+
+/// The user to become and the program that does it, for messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Becoming {
+    pub program: &'static str,
+    pub user: String,
 }
 
 /// Why `sudo` or `doas` does not run a shell as another user.

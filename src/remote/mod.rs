@@ -26,9 +26,9 @@ mod writer;
 
 pub use command::{Stream, Written};
 pub use connection::{Answer, Connection};
-pub use error::{ChangedKey, Explanation, Obstacle, Refusal, RemoteError};
+pub use error::{Becoming, ChangedKey, Explanation, Obstacle, Refusal, RemoteError};
 pub use lock::{Holder, LOCK_PATH, LockRequest};
-pub use privilege::{Becoming, Privilege};
+pub use privilege::Privilege;
 pub use target::{Hop, Target};
 pub use trust::{HostKey, OfferedKey, host_key, remember};
 pub use writer::{StepAnswer, StepEnd, StepNews, StepScript, Writer};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::answers::{Answers, Interruption, Keep};
-use super::error::{Explanation, Refusal};
+use super::error::{Becoming, Explanation, Refusal};
 use super::script::Nonce;
 use super::stderr::StandardError;
 use crate::quote::quote;
@@ -41,13 +41,6 @@ pub enum Privilege {
         /// Default: root.
         user: Option<String>,
     },
-}
-
-/// The user to become and the program that does it, for messages.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Becoming {
-    pub program: &'static str,
-    pub user: String,
 }
 
 impl Privilege {

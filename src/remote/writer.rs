@@ -1,11 +1,13 @@
 //! The right to change a host, and the steps that do it.
 
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use super::answers::{Keep, Tagged};
 use super::channel::{Exchange, Heard};
 use super::connection::{Answer, Connection};
-use super::error::RemoteError;
+use super::error::{Explanation, RemoteError};
+use super::lock::{Holder, LockRequest, printable};
 use super::script::{Delivery, NOTE, pump_command};
 use crate::facts::Probe;
 
@@ -13,6 +15,8 @@ use crate::facts::Probe;
 const LARGEST_INLINE: usize = 128 * 1024;
 /// How much of a step's output is kept.
 const OUTPUT_KEPT: usize = 64 * 1024;
+/// The pause between two attempts to take a lock.
+const LOCK_PAUSE: Duration = Duration::from_secs(1);
 
 /// One change, as three pieces of shell text. Each runs in a subshell of its own, with `umask 077` and `LC_ALL=C`.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -104,6 +108,52 @@ pub enum StepNews<'a> {
 }
 
 type OnNews<'f> = &'f mut (dyn FnMut(usize, StepNews<'_>) + Send);
+
+impl Connection {
+    /// Takes the host's lock, and with it the right to write.
+    ///
+    /// The channel's own shell holds it, so the lock is released when the connection ends, however that happens.
+    pub async fn lock(&mut self, request: &LockRequest) -> Result<Writer<'_>, RemoteError> {
+        let deadline = Instant::now() + request.wait;
+        loop {
+            match self.try_lock(request).await {
+                Ok(()) => return Ok(Writer::new(self)),
+                Err(RemoteError::Locked { .. }) if Instant::now() < deadline => {}
+                Err(error) => return Err(error),
+            }
+            // Waiting here, not on the host: a run that is killed while it waits leaves nothing there.
+            let left = deadline.saturating_duration_since(Instant::now());
+            tokio::time::sleep(LOCK_PAUSE.min(left)).await;
+        }
+    }
+
+    async fn try_lock(&mut self, request: &LockRequest) -> Result<(), RemoteError> {
+        const DURING: &str = "locking";
+        let mut frame = self.channel.frame();
+        let written = frame.lock(&request.path, &printable(&request.who));
+        let frame = frame.finish();
+        written.map_err(|cause| self.unsendable("the lock request", cause))?;
+        let tagged = self.ask(frame, DURING).await?;
+        let host = self.channel.host().to_owned();
+        let path = request.path.clone();
+        match tagged.outcome.as_str() {
+            "locked" => Ok(()),
+            "held" => Err(RemoteError::Locked {
+                holder: Holder::parse(&tagged.output),
+                host,
+                path,
+            }),
+            "unavailable" => Err(RemoteError::LockUnavailable {
+                cause: Explanation(printable(&String::from_utf8_lossy(&tagged.output))),
+                host,
+                path,
+            }),
+            other => Err(self
+                .channel
+                .nonsense(DURING, format!("unexpected outcome `{}`", printable(other)))),
+        }
+    }
+}
 
 impl<'a> Writer<'a> {
     pub(super) fn new(connection: &'a mut Connection) -> Self {
