@@ -7,6 +7,9 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
+use super::PlanContext;
+use crate::change::Stop;
+
 /// A duration, written as in `"1h 30m"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span(pub(super) Duration);
@@ -69,6 +72,24 @@ pub(super) fn readable(seconds: u64) -> String {
         (0, hours, minutes) => format!("{hours} h {minutes} min"),
         (days, hours, _) => format!("{days} d {hours} h"),
     }
+}
+
+/// Refuses a name that no user or group can have. A name that the host already has may be of any style.
+pub(super) fn check_account_name(context: &PlanContext<'_>, argument: &str, name: &str) -> Result<(), Stop> {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "_.-".contains(character);
+    let begins_well = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    let body = name.strip_suffix('$').unwrap_or(name);
+    if begins_well && body.chars().all(plain) {
+        return Ok(());
+    }
+    let title = format!("`{name}` is no name of a user or group");
+    Err(context
+        .refuse(
+            argument,
+            title,
+            "letters, digits, `_`, `.` and `-` after a letter or `_`",
+        )
+        .hint("choose another name"))
 }
 
 #[cfg(test)]

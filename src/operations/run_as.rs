@@ -12,7 +12,7 @@
 
 use serde::Deserialize;
 
-use super::server::names::check_name;
+use super::parameters::check_account_name;
 use super::{Operation, PlanContext};
 use crate::change::{NotKnown, Outcome, Ownership, Stop};
 use crate::facts::account::UserFact;
@@ -175,7 +175,7 @@ impl Operation for Directed {
 impl Directed {
     fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
         if let Some(user) = &self.wish.become_user {
-            check_name(context, BECOME_USER, user)?;
+            check_account_name(context, BECOME_USER, user)?;
             if self.wish.privileged == Some(false) {
                 let mistake = context.mistake(
                     BECOME,

@@ -13,11 +13,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::command::{AccountCommand, databases_change, databases_touched};
-use super::names::{attribute, check_name, check_new_name, number, since};
+use super::names::{attribute, check_new_name, number, since};
 use crate::change::{Action, Attributed, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Step, Stop};
 use crate::facts::account::{self, GroupFact, UserFact};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::{Fact, FactKey};
+use crate::operations::parameters::check_account_name;
 use crate::operations::{Define, Operation, PlanContext};
 use crate::value::Known;
 
@@ -59,7 +60,7 @@ impl Operation for Group {
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
-        check_name(context, "group", &self.group)?;
+        check_account_name(context, "group", &self.group)?;
         if !self.present {
             return match context.group(&self.group)? {
                 GroupFact::Absent => Ok(Outcome::Unchanged),

@@ -8,24 +8,6 @@ use crate::value::Known;
 /// `useradd` and `groupadd` refuse longer ones.
 const LONGEST_NAME: usize = 32;
 
-/// Refuses what can be no user or group at all. Names that the host has already may be of any style.
-pub(in crate::operations) fn check_name(context: &PlanContext<'_>, argument: &str, name: &str) -> Result<(), Stop> {
-    let plain = |character: char| character.is_ascii_alphanumeric() || "_.-".contains(character);
-    let begins_well = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
-    let body = name.strip_suffix('$').unwrap_or(name);
-    if begins_well && body.chars().all(plain) {
-        return Ok(());
-    }
-    let title = format!("`{name}` is no name of a user or group");
-    Err(context
-        .refuse(
-            argument,
-            title,
-            "letters, digits, `_`, `.` and `-` after a letter or `_`",
-        )
-        .hint("choose another name"))
-}
-
 /// Refuses to make what Debian would not.
 pub(super) fn check_new_name(context: &PlanContext<'_>, argument: &str, name: &str) -> Result<(), Stop> {
     let body = name.strip_suffix('$').unwrap_or(name);

@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::command::databases_touched;
-use super::names::{attribute, check_name, check_new_name, since};
+use super::names::{attribute, check_new_name, since};
 use crate::change::{
     Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop,
 };
@@ -27,6 +27,7 @@ use crate::facts::FactKey;
 use crate::facts::account::{self, GroupFact, UserFact};
 use crate::facts::overlay::{FactScope, OperationId};
 use crate::operations::files::parameters::{check_path, path_and_ancestors};
+use crate::operations::parameters::check_account_name;
 use crate::operations::{Define, Operation, PlanContext};
 
 /// Parameters of `server.user`.
@@ -145,9 +146,9 @@ impl User {
     }
 
     fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
-        check_name(context, "user", &self.user)?;
+        check_account_name(context, "user", &self.user)?;
         for (argument, group) in self.named_groups() {
-            check_name(context, argument, group)?;
+            check_account_name(context, argument, group)?;
         }
         let paths = [("home", &self.home), ("shell", &self.shell)];
         for (argument, path) in paths
