@@ -11,9 +11,7 @@ use super::host::HostApply;
 use super::perform::{decides_on_host, take_away};
 use super::segment::{SegmentEnd, Telling, perform_segment};
 use crate::change::{CheckState, Outcome, Step};
-use crate::facts::overlay::{Effect, FactScope, OperationId};
-use crate::facts::path::PathFact;
-use crate::facts::unit::UnitFact;
+use crate::facts::overlay::OperationId;
 use crate::facts::{Fact, FactKey, Facts};
 use crate::gather::gather;
 use crate::plan::PlannedOperation;
@@ -85,7 +83,9 @@ impl HostApply<'_> {
         }
         if let Some(facts) = self.snapshot.facts.get_mut(host) {
             for operation in &segment {
-                forget_affected(facts, operation);
+                let changes = operation.changes().iter();
+                let effects: Vec<_> = changes.flat_map(|change| &change.effects).collect();
+                facts.forget_affected(&effects);
             }
         }
         if matches!(end, SegmentEnd::Through) {
@@ -168,44 +168,6 @@ fn is_barrier(operation: &PlannedOperation) -> bool {
         Outcome::Ensure { changes, .. } => !changes.iter().flat_map(|change| &change.steps).all(decides_on_host),
         Outcome::Deferred { .. } => true,
     }
-}
-
-/// Takes out of `facts` what an operation may have changed, so that it is read again if it is asked for again.
-fn forget_affected(facts: &mut Facts, operation: &PlannedOperation) {
-    let effects: Vec<&Effect> = operation.changes().iter().flat_map(|change| &change.effects).collect();
-    let affected: Vec<FactKey> = facts
-        .keys()
-        .filter(|key| effects.iter().any(|effect| is_affected(effect, key, facts)))
-        .cloned()
-        .collect();
-    for key in &affected {
-        facts.remove(key);
-    }
-}
-
-fn is_affected(effect: &Effect, key: &FactKey, facts: &Facts) -> bool {
-    match effect {
-        // Any change may decide a check.
-        _ if matches!(key, FactKey::Check(_)) => true,
-        // What apt would do changes with every package.
-        Effect::Set(FactKey::Package(_), _) if matches!(key, FactKey::Installation(_)) => true,
-        Effect::Set(set, _) => FactScope::Key(set.clone()).covers(key),
-        Effect::Forget(scope @ (FactScope::AbsentTree(_) | FactScope::AbsentUnits), _) => {
-            scope.covers(key) && is_absent(key, facts)
-        }
-        Effect::Forget(scope, _) => scope.covers(key),
-    }
-}
-
-fn is_absent(key: &FactKey, facts: &Facts) -> bool {
-    let asked = match key {
-        FactKey::Content(path) => FactKey::Path(path.clone()),
-        other => other.clone(),
-    };
-    !matches!(
-        facts.get(&asked),
-        Some(Fact::Path(PathFact::Present(_)) | Fact::Unit(UnitFact::Present(_)))
-    )
 }
 
 #[cfg(test)]

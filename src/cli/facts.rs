@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use clap::Args;
 use homelab::apply::{HostEnd, exit_code};
 use homelab::error::{Diagnostic, suggestion};
+use homelab::facts::InTemplates;
 use homelab::gather::read_facts;
-use homelab::plan::{named_key, visible_tree};
+use homelab::plan::visible_tree;
 use homelab::report;
-use homelab::template::FACT_FAMILIES;
 
 use super::format::Format;
 use super::interruption::Interruption;
@@ -49,7 +49,7 @@ pub(super) fn run(arguments: &FactsArguments) -> anyhow::Result<ExitCode> {
     let targets = arguments.ways.complete(targets)?;
     let path = path(arguments.name.as_deref().unwrap_or_default());
     let named = match path.as_slice() {
-        [family, name, ..] if FACT_FAMILIES.contains(family) => Some((*family, *name)),
+        [family, name, ..] => InTemplates::find(family).map(|family| (family, *name)),
         _ => None,
     };
     let runtime = runtime::all_threads()?;
@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &FactsArguments) -> anyhow::Result<ExitCode> {
         let Some(target) = targets.first() else {
             anyhow::bail!("no host was named");
         };
-        let key = named.map(|(family, name)| named_key(family, name));
+        let key = named.map(|(family, name)| (family.key)(name));
         Ok(interruption.or(read_facts(target, key)).await)
     })?;
     let facts = match read {
@@ -87,14 +87,16 @@ pub(super) fn run(arguments: &FactsArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The parts of a fact's name. A package's name may have dots.
+/// The parts of a fact's name. What is looked up by its name, such as a package, may have dots in it.
 fn path(name: &str) -> Vec<&str> {
-    const ATTRIBUTES: &[&str] = &["version"];
-    let Some(package) = name.strip_prefix("packages.") else {
+    let named = name
+        .split_once('.')
+        .and_then(|(family, rest)| Some((InTemplates::find(family)?, rest)));
+    let Some((family, rest)) = named else {
         return name.split('.').filter(|part| !part.is_empty()).collect();
     };
-    match package.rsplit_once('.') {
-        Some((package, attribute)) if ATTRIBUTES.contains(&attribute) => vec!["packages", package, attribute],
-        _ => vec!["packages", package],
+    match rest.rsplit_once('.') {
+        Some((name, attribute)) if family.attributes.contains(&attribute) => vec![family.family, name, attribute],
+        _ => vec![family.family, rest],
     }
 }

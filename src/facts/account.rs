@@ -1,6 +1,7 @@
 //! Users and groups, and what the host does for a new user.
 
 mod defaults;
+mod keys;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Fact, FactKey, UnreadableAnswer};
 use crate::value::Known;
+
+pub use keys::{AccountDefaultsKey, GroupKey, GroupNumberKey, UserKey, UserNumberKey};
 
 pub use defaults::{AccountDefaults, SkeletonEntry, SkeletonKind};
 
@@ -60,7 +63,7 @@ pub struct Group {
 }
 
 /// All users and all groups, each in one call; what the host does for new users where that is asked.
-pub(super) fn probe(keys: &[FactKey]) -> String {
+fn probe(keys: &[FactKey]) -> String {
     let defaults = if keys.contains(&FactKey::AccountDefaults) {
         defaults::PROBE
     } else {
@@ -74,7 +77,7 @@ pub(super) fn probe(keys: &[FactKey]) -> String {
 }
 
 /// Every user and group is a fact, asked for or not: it is read anyway, and spares a look for those that turn out to count.
-pub(super) fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
+fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
     if status != 0 {
         return Err(UnreadableAnswer::new(match status {
             127 => "`getent` is missing: users and groups cannot be read".to_owned(),
@@ -90,7 +93,7 @@ pub(super) fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<
     let database = Database::read(&lines[..groups_at], &lines[groups_at + 1..end])?;
     let mut facts: BTreeMap<FactKey, Fact> = keys
         .iter()
-        .filter_map(|key| Some((key.clone(), absent(key)?)))
+        .filter_map(|key| Some((key.clone(), key.absent()?)))
         .collect();
     if keys.contains(&FactKey::AccountDefaults) {
         let defaults = defaults::parse(lines.get(end + 1..).unwrap_or_default(), &database.group_names)?;
@@ -98,16 +101,6 @@ pub(super) fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<
     }
     facts.extend(database.facts());
     Ok(facts.into_iter().collect())
-}
-
-fn absent(key: &FactKey) -> Option<Fact> {
-    match key {
-        FactKey::User(_) => Some(Fact::User(UserFact::Absent)),
-        FactKey::Group(_) => Some(Fact::Group(GroupFact::Absent)),
-        FactKey::UserNumber(_) => Some(Fact::UserNumber(None)),
-        FactKey::GroupNumber(_) => Some(Fact::GroupNumber(None)),
-        _ => None,
-    }
 }
 
 /// The two databases, joined.

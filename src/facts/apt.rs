@@ -11,8 +11,118 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fact, FactKey, Installation, UnreadableAnswer};
+use super::family::{DependsOn, Family, InTemplates, Key, Subject, no_allowance};
+use super::{Fact, FactKey, UnreadableAnswer};
 use crate::quote::{quote, quote_all};
+
+/// A wish that apt is asked about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Installation {
+    /// What is wished.
+    pub verb: AptVerb,
+    /// Names, sorted; none for an upgrade.
+    pub packages: Vec<String>,
+    /// Whether recommended packages come along.
+    pub recommends: bool,
+    /// Whether packages that nothing needs any more go.
+    pub auto_remove: bool,
+    /// Whether apt is asked with the lists that the mirrors have now, rather than with those of the host.
+    pub refreshed: bool,
+    /// Packages that apt is to take for removed, sorted: operations before remove them.
+    pub without: Vec<String>,
+}
+
+/// What apt is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AptVerb {
+    /// Install packages.
+    Install,
+    /// Remove packages.
+    Remove,
+    /// Upgrade what can be upgraded without removing anything.
+    Upgrade,
+    /// Upgrade everything, also where packages must go for it.
+    FullUpgrade,
+}
+
+impl AptVerb {
+    /// The word of apt-get(8).
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Install => "install",
+            Self::Remove => "remove",
+            Self::Upgrade => "upgrade",
+            Self::FullUpgrade => "dist-upgrade",
+        }
+    }
+}
+
+/// What apt would do with this wish.
+#[derive(Clone, Copy)]
+pub struct InstallationKey<'a>(pub &'a Installation);
+
+impl<'a> Key<'a> for InstallationKey<'a> {
+    const FAMILY: &'static Family = &INSTALLATIONS;
+    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+    const DEPENDS_ON: DependsOn = DependsOn::Packages;
+
+    fn describe(self) -> String {
+        format!("`apt-get {} {}`", self.0.verb.word(), self.0.packages.join(" "))
+    }
+
+    fn subject(self) -> Subject<'a> {
+        Subject::Packages
+    }
+
+    fn absent() -> Option<InstallationFact> {
+        None
+    }
+
+    fn may_come_with_packages(self) -> bool {
+        false
+    }
+}
+
+static INSTALLATIONS: Family = Family {
+    subject: "what apt would do",
+    probe,
+    allowance,
+    parse,
+};
+
+/// The package lists of apt.
+#[derive(Clone, Copy)]
+pub struct PackageListsKey;
+
+impl<'a> Key<'a> for PackageListsKey {
+    const FAMILY: &'static Family = &PACKAGE_LISTS;
+    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+    const DEPENDS_ON: DependsOn = DependsOn::Itself;
+
+    fn describe(self) -> String {
+        "the package lists".to_owned()
+    }
+
+    fn subject(self) -> Subject<'a> {
+        Subject::Other
+    }
+
+    fn absent() -> Option<ListsFact> {
+        None
+    }
+
+    fn may_come_with_packages(self) -> bool {
+        false
+    }
+}
+
+static PACKAGE_LISTS: Family = Family {
+    subject: "the package lists",
+    probe: |_| lists_probe(),
+    allowance: no_allowance,
+    parse: parse_lists,
+};
 
 /// What apt would do on a host, by its own simulation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,7 +234,7 @@ fn apt_get(wish: &Installation, further: &str) -> String {
 const SIMULATION: Duration = Duration::from_secs(120);
 
 /// apt is silent until it has an answer, and so is the fetching of lists.
-pub(super) fn allowance(keys: &[FactKey]) -> Duration {
+fn allowance(keys: &[FactKey]) -> Duration {
     let refreshes = keys.iter().filter_map(wish).any(|wish| wish.refreshed);
     SIMULATION + if refreshes { refresh::PATIENCE } else { Duration::ZERO }
 }
@@ -148,7 +258,7 @@ fn is_plain(wish: &Installation) -> bool {
     !wish.refreshed && wish.without.is_empty()
 }
 
-pub(super) fn probe(keys: &[FactKey]) -> String {
+fn probe(keys: &[FactKey]) -> String {
     let mut script = String::from("command -v apt-get >/dev/null || exit 127\n");
     if keys
         .iter()
@@ -202,7 +312,7 @@ fn wish(key: &FactKey) -> Option<&Installation> {
     }
 }
 
-pub(super) fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
+fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
     if status == 127 {
         return Err(UnreadableAnswer::new("`apt-get` is missing: this is no Debian host"));
     }
@@ -309,18 +419,14 @@ pub struct ListsFact {
 }
 
 /// apt-get(8) puts files into `partial` at each update, also where nothing is new.
-pub(super) fn lists_probe() -> String {
+fn lists_probe() -> String {
     "command -v apt-get >/dev/null || exit 127\n\
      for f in /var/lib/apt/lists/*Packages*; do [ -e \"$f\" ] && stat -c 'fetched %Y' /var/lib/apt/lists/partial && break; done\n\
      date '+now %s'"
         .to_owned()
 }
 
-pub(super) fn parse_lists(
-    keys: &[FactKey],
-    status: i32,
-    answer: &[u8],
-) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
+fn parse_lists(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
     if status == 127 {
         return Err(UnreadableAnswer::new("`apt-get` is missing: this is no Debian host"));
     }

@@ -1,12 +1,87 @@
 //! Things that are tried on a host without changing it: ports, pages, and the user's own conditions.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Check, Fact, FactKey, Identity, UnreadableAnswer};
+use super::family::{DependsOn, Family, InTemplates, Key, Subject, no_allowance};
+use super::{Fact, FactKey, Identity, UnreadableAnswer};
 use crate::quote::quote;
 
 /// How long one try may take, in seconds.
 const TRY_FOR: u32 = 10;
+
+/// Whether this holds now.
+#[derive(Clone, Copy)]
+pub struct CheckKey<'a>(pub &'a Check);
+
+impl<'a> Key<'a> for CheckKey<'a> {
+    const FAMILY: &'static Family = &CHECKS;
+    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+    const DEPENDS_ON: DependsOn = DependsOn::Anything;
+
+    fn describe(self) -> String {
+        self.0.to_string()
+    }
+
+    fn subject(self) -> Subject<'a> {
+        Subject::Other
+    }
+
+    fn absent() -> Option<CheckFact> {
+        None
+    }
+
+    fn may_come_with_packages(self) -> bool {
+        false
+    }
+}
+
+static CHECKS: Family = Family {
+    subject: "checks",
+    probe,
+    allowance: no_allowance,
+    parse,
+};
+
+/// Something that can be tried on a host without changing it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Check {
+    /// A connection to a port comes about.
+    Tcp {
+        /// Name or address, as the host sees it.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// A page is answered as wanted.
+    Http {
+        /// The address.
+        url: String,
+        /// The status wanted.
+        status: u16,
+        /// Text that the page must hold.
+        contains: Option<String>,
+    },
+    /// The user's own command ends with 0.
+    Command {
+        /// Shell text.
+        script: String,
+        /// As whom it is tried.
+        by: Identity,
+    },
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } => write!(formatter, "tcp {host}:{port}"),
+            Self::Http { url, .. } => write!(formatter, "http {url}"),
+            Self::Command { script, .. } => write!(formatter, "`{script}`"),
+        }
+    }
+}
 
 /// What a try came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +94,7 @@ pub enum CheckFact {
 }
 
 /// Each check prints `holds`, or a line that says why not.
-pub(super) fn probe(keys: &[FactKey]) -> String {
+fn probe(keys: &[FactKey]) -> String {
     keys.iter()
         .filter_map(|key| match key {
             FactKey::Check(check) => Some(one(check)),
@@ -90,7 +165,7 @@ fn http(url: &str, status: u16, contains: Option<&str>) -> String {
     )
 }
 
-pub(super) fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
+fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
     keys.iter()
         .zip(super::lines(answer))
         .map(|(key, line)| {

@@ -17,6 +17,7 @@ use super::session::{Account, Session, Unprivileged};
 use super::system::{Architecture, Disk, Job, JobState, Machine, OperatingSystem, SystemFacts};
 use super::unit::{UnitFact, UnitState};
 use super::{AptVerb, Check, Fact, FactKey, Facts, Identity, Installation};
+use crate::template::NamedFact;
 use crate::value::Known;
 
 fn text(text: &str) -> String {
@@ -286,7 +287,10 @@ fn account_examples() -> Vec<(FactKey, Vec<Fact>)> {
             FactKey::UserNumber(33),
             vec![Fact::UserNumber(None), Fact::UserNumber(Some(text("web")))],
         ),
-        (FactKey::GroupNumber(33), vec![Fact::GroupNumber(Some(text("web")))]),
+        (
+            FactKey::GroupNumber(33),
+            vec![Fact::GroupNumber(None), Fact::GroupNumber(Some(text("web")))],
+        ),
         (
             FactKey::AccountDefaults,
             vec![Fact::AccountDefaults(Box::new(defaults()))],
@@ -328,11 +332,68 @@ fn every_key_and_every_fact_is_stored_without_loss() {
     let owned = FactScope::Owned(Arc::new(names(&["/etc/x"])));
     for scope in [
         FactScope::Key(FactKey::System),
-        FactScope::AbsentTree(text("/")),
+        FactScope::MayComeWithPackages,
         FactScope::Everything,
         owned,
     ] {
         stored(&Effect::Forget(scope, text("why")));
+    }
+}
+
+#[test]
+fn every_kind_has_its_example() {
+    let examples = examples();
+    let kinds: BTreeSet<String> = examples.iter().map(|(key, _)| kind(key)).collect();
+    let all: BTreeSet<String> = FactKey::KINDS.iter().map(|kind| text(kind)).collect();
+    assert_eq!(kinds, all);
+    for (key, facts) in examples {
+        if let Some(absent) = key.absent() {
+            assert!(facts.contains(&absent), "{key}: an example of what is absent");
+            assert_eq!(facts.iter().filter(|fact| key.is_absent(fact)).count(), 1, "{key}");
+        }
+        let of_others = facts.iter().filter(|fact| !matches!(fact, Fact::Denied(_)));
+        assert!(of_others.into_iter().all(|fact| kind(fact) == kind(&key)), "{key}");
+    }
+}
+
+/// The name of the variant.
+fn kind(value: &impl std::fmt::Debug) -> String {
+    let shown = format!("{value:?}");
+    shown.split(['(', ' ']).next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_family_is_asked_once_and_its_keys_stand_together() {
+    let keys: BTreeSet<FactKey> = examples().into_iter().map(|(key, _)| key).collect();
+    let subjects: Vec<&str> = super::questions(&keys).iter().map(super::Question::subject).collect();
+    let mut in_order: Vec<&str> = keys.iter().map(|key| key.family().subject).collect();
+    in_order.dedup();
+    assert_eq!(subjects, in_order);
+}
+
+#[test]
+fn templates_find_what_they_ask_for_by_name() {
+    for family in super::InTemplates::all() {
+        assert_eq!(
+            super::InTemplates::find(family.family).map(|found| found.family),
+            Some(family.family)
+        );
+        let key = (family.key)("name");
+        let absent = key.absent().expect("what has a name may be absent");
+        assert!(matches!(family.described(&absent), NamedFact::Absent), "{key}");
+        let facts = examples().into_iter().find(|(example, _)| kind(example) == kind(&key));
+        let seen = facts
+            .expect("an example")
+            .1
+            .iter()
+            .any(|fact| match family.described(fact) {
+                NamedFact::Present(attributes) => {
+                    let names: BTreeSet<&str> = attributes.keys().copied().collect();
+                    names == family.attributes.iter().copied().collect()
+                }
+                _ => false,
+            });
+        assert!(seen, "{key}: an example with all attributes");
     }
 }
 

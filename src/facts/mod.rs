@@ -1,9 +1,12 @@
 //! What is known of a host, and how it is asked: one file a family, each with its probe (shell text that only reads) and
 //! the parser of what the probe prints. No input or output here: `gather` sends the probes.
+//!
+//! A new kind of fact is a file with its [`Key`], the `mod` line here, two lines in `key.rs` and an example in `examples.rs`.
 
 pub mod account;
 pub mod apt;
 pub mod check;
+mod family;
 mod identity;
 mod key;
 pub mod overlay;
@@ -12,6 +15,7 @@ pub mod path;
 pub mod place;
 mod presence;
 mod probe;
+mod scope;
 pub mod session;
 mod shared;
 mod sight;
@@ -19,18 +23,24 @@ pub mod system;
 pub mod unit;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+pub use apt::{AptVerb, Installation};
+pub use check::Check;
+pub use family::{DependsOn, Family, InTemplates, Key, Stored, Subject};
 pub use identity::Identity;
-pub use key::{AptVerb, Check, Fact, FactKey, Family, Installation};
+pub use key::{Fact, FactKey};
 pub use probe::Probe;
 
 /// All that was read of a host.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Vec<StoredFact>", into = "Vec<StoredFact>")]
 pub struct Facts {
-    known: BTreeMap<FactKey, Fact>,
+    /// Shared by all that look at one state of it: plans, and templates at each place of them.
+    known: Arc<BTreeMap<FactKey, Fact>>,
 }
 
 impl Facts {
@@ -41,12 +51,12 @@ impl Facts {
 
     /// Keeps what was read, over what was known before.
     pub fn insert(&mut self, key: FactKey, fact: Fact) {
-        self.known.insert(key, fact);
+        Arc::make_mut(&mut self.known).insert(key, fact);
     }
 
     /// Forgets what was read, so that it is read again.
     pub fn remove(&mut self, key: &FactKey) {
-        self.known.remove(key);
+        Arc::make_mut(&mut self.known).remove(key);
     }
 
     /// The keys under which something is known.
@@ -65,14 +75,15 @@ struct StoredFact {
 impl From<Vec<StoredFact>> for Facts {
     fn from(stored: Vec<StoredFact>) -> Self {
         Self {
-            known: stored.into_iter().map(|stored| (stored.key, stored.fact)).collect(),
+            known: Arc::new(stored.into_iter().map(|stored| (stored.key, stored.fact)).collect()),
         }
     }
 }
 
 impl From<Facts> for Vec<StoredFact> {
     fn from(facts: Facts) -> Self {
-        let stored = facts.known.into_iter().map(|(key, fact)| StoredFact { key, fact });
+        let known = Arc::unwrap_or_clone(facts.known).into_iter();
+        let stored = known.map(|(key, fact)| StoredFact { key, fact });
         stored.collect()
     }
 }
@@ -80,7 +91,7 @@ impl From<Facts> for Vec<StoredFact> {
 /// A probe and the keys that it answers.
 #[derive(Clone, Debug)]
 pub struct Question {
-    family: Family,
+    family: &'static Family,
     keys: Vec<FactKey>,
     probe: Probe,
 }
@@ -102,7 +113,7 @@ impl UnreadableAnswer {
 impl Question {
     /// What is asked, in words: "paths", "units".
     pub fn subject(&self) -> &'static str {
-        self.family.subject()
+        self.family.subject
     }
 
     /// The shell text to send.
@@ -114,8 +125,7 @@ impl Question {
     ///
     /// Errors: the answer is not what the probe prints.
     pub fn parse(&self, status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
-        let parse = self.family.parser();
-        let facts = parse(&self.keys, status, answer)?;
+        let facts = (self.family.parse)(&self.keys, status, answer)?;
         if let Some(key) = self
             .keys
             .iter()
@@ -129,18 +139,16 @@ impl Question {
 
 /// The fewest probes that answer `keys`: one a family.
 pub fn questions(keys: &BTreeSet<FactKey>) -> Vec<Question> {
-    let mut by_family: BTreeMap<Family, Vec<FactKey>> = BTreeMap::new();
+    let mut families: IndexMap<&str, Vec<FactKey>> = IndexMap::new();
     for key in keys {
-        by_family.entry(key.family()).or_default().push(key.clone());
+        families.entry(key.family().subject).or_default().push(key.clone());
     }
-    by_family
-        .into_iter()
-        .map(|(family, keys)| Question {
-            family,
-            probe: Probe::new(family.subject(), family.probe(&keys)).with_allowance(family.allowance(&keys)),
-            keys,
-        })
-        .collect()
+    let questions = families.into_values().map(|keys| {
+        let family = keys[0].family();
+        let probe = Probe::new(family.subject, (family.probe)(&keys)).with_allowance((family.allowance)(&keys));
+        Question { family, keys, probe }
+    });
+    questions.collect()
 }
 
 /// Lines of an answer as text; foreign bytes are replaced.

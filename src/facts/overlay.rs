@@ -1,103 +1,16 @@
 //! The facts as the operations before would leave them: a log of effects over what was read. The latest match wins.
 
+mod log;
+
 use std::collections::BTreeSet;
-use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use serde::{Deserialize, Serialize};
-
-use super::account::{GroupFact, UserFact};
+use self::log::{Entry, Log};
+use super::family::DependsOn;
 use super::package::PackageFact;
-use super::path::PathFact;
-use super::unit::UnitFact;
 use super::{Fact, FactKey, Facts};
 
-/// The name of an operation on a host: a path that does not depend on positions in files.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct OperationId(pub String);
-
-impl fmt::Display for OperationId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl OperationId {
-    /// The last part, which names the operation within its task.
-    pub fn slug(&self) -> &str {
-        self.0.rsplit(" / ").next().unwrap_or(&self.0)
-    }
-}
-
-/// What a change does to what is known.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Effect {
-    /// From here on this is so.
-    Set(FactKey, Fact),
-    /// From here on this is not known, for the reason given in words.
-    Forget(FactScope, String),
-}
-
-/// Where packages put their units (systemd.unit(5)).
-const UNIT_FOLDERS: [&str; 3] = ["/usr/lib/systemd/system", "/lib/systemd/system", "/etc/systemd/system"];
-
-/// A set of facts that may be unbounded.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FactScope {
-    /// One fact.
-    Key(FactKey),
-    /// Paths in and below a directory.
-    Tree(String),
-    /// Paths in and below a directory at which there is nothing now.
-    AbsentTree(String),
-    /// All packages, and what apt would do.
-    Packages,
-    /// What is at these paths, and the units among them.
-    Owned(#[serde(with = "super::shared")] Arc<BTreeSet<String>>),
-    /// Units that do not exist now.
-    AbsentUnits,
-    /// All units.
-    Units,
-    /// Users and groups that do not exist now.
-    AbsentAccounts,
-    /// All users and groups.
-    Accounts,
-    /// Everything.
-    Everything,
-}
-
-impl FactScope {
-    /// Whether `key` is of this scope, leaving aside whether it is absent now.
-    pub fn covers(&self, key: &FactKey) -> bool {
-        match self {
-            Self::Key(own) => own == key || own.path().is_some_and(|path| key.path() == Some(path)),
-            Self::Tree(top) | Self::AbsentTree(top) => key.path().is_some_and(|path| is_below(path, top)),
-            Self::Packages => matches!(key, FactKey::Package(_) | FactKey::Installation(_)),
-            Self::Owned(paths) => match key {
-                FactKey::Unit(unit) => UNIT_FOLDERS
-                    .iter()
-                    .any(|folder| paths.contains(&format!("{folder}/{unit}"))),
-                _ => key.path().is_some_and(|path| paths.contains(path)),
-            },
-            Self::AbsentUnits | Self::Units => matches!(key, FactKey::Unit(_)),
-            Self::AbsentAccounts | Self::Accounts => matches!(
-                key,
-                FactKey::User(_) | FactKey::Group(_) | FactKey::UserNumber(_) | FactKey::GroupNumber(_)
-            ),
-            Self::Everything => true,
-        }
-    }
-
-    fn only_absent(&self) -> bool {
-        matches!(self, Self::AbsentTree(_) | Self::AbsentUnits | Self::AbsentAccounts)
-    }
-}
-
-fn is_below(path: &str, top: &str) -> bool {
-    path == top || top == "/" || path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'))
-}
+pub use super::scope::{Effect, FactScope, OperationId};
 
 /// What is known under a key at some point of a plan.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,33 +24,51 @@ pub enum Lookup {
 }
 
 /// Facts and what the operations so far would make of them.
-#[derive(Clone, Debug)]
-pub struct Overlay<'a> {
-    facts: &'a Facts,
-    /// Shared by all who only look: each operation of a plan gets a copy.
-    log: Arc<Vec<(OperationId, Effect)>>,
+///
+/// A clone sees what was committed until then. What is committed to a clone is seen by that clone alone.
+#[derive(Debug)]
+pub struct Overlay {
+    facts: Facts,
+    log: Arc<RwLock<Log>>,
+    /// How much of the log a clone sees; all of it for the original.
+    seen: Option<usize>,
+    /// What was committed to a clone, after what it sees of the log.
+    own: Log,
 }
 
-impl<'a> Overlay<'a> {
-    /// The facts themselves, before any operation.
-    pub fn new(facts: &'a Facts) -> Self {
+impl Clone for Overlay {
+    fn clone(&self) -> Self {
         Self {
-            facts,
+            facts: self.facts.clone(),
+            log: Arc::clone(&self.log),
+            seen: Some(self.view().seen),
+            own: self.own.clone(),
+        }
+    }
+}
+
+impl Overlay {
+    /// The facts themselves, before any operation.
+    pub fn new(facts: &Facts) -> Self {
+        Self {
+            facts: facts.clone(),
             log: Arc::default(),
+            seen: None,
+            own: Log::default(),
         }
     }
 
     /// Adds what an operation does.
     pub fn commit(&mut self, operation: &OperationId, effects: impl IntoIterator<Item = Effect>) {
-        let mut effects = effects.into_iter().peekable();
-        if effects.peek().is_some() {
-            Arc::make_mut(&mut self.log).extend(effects.map(|effect| (operation.clone(), effect)));
+        let entries = effects.into_iter().map(|effect| Entry {
+            operation: operation.clone(),
+            effect,
+        });
+        if self.seen.is_some() {
+            self.own.extend(entries);
+        } else {
+            self.log.write().unwrap_or_else(PoisonError::into_inner).extend(entries);
         }
-    }
-
-    /// The keys under which anything was read.
-    pub fn keys(&self) -> impl Iterator<Item = &FactKey> {
-        self.facts.keys()
     }
 
     /// What was read under `key`, whatever operations did since.
@@ -147,28 +78,31 @@ impl<'a> Overlay<'a> {
 
     /// What is known under `key` after all operations so far.
     pub fn get(&self, key: &FactKey) -> Lookup {
-        // A check tries the whole host: any change before may decide it.
-        if matches!(key, FactKey::Check(_))
-            && let Some((operation, _)) = self.log.last()
+        let view = self.view();
+        if key.depends_on() == DependsOn::Anything
+            && let Some(entry) = view.last()
         {
-            return Lookup::Since(operation.clone(), "it is tried after that".to_owned());
+            return Lookup::Since(entry.operation.clone(), "it is tried after that".to_owned());
         }
-        self.get_before(key, self.log.len())
+        view.get_before(key, view.end())
     }
 
     /// What an operation so far would make of `key`, and which one; `None` where none says so.
-    pub fn predicted(&self, key: &FactKey) -> Option<(&OperationId, &Fact)> {
-        self.log.iter().rev().find_map(|(operation, effect)| match effect {
-            Effect::Set(set, fact) if set == key => Some((operation, fact)),
-            _ => None,
-        })
+    pub fn predicted(&self, key: &FactKey) -> Option<(OperationId, Fact)> {
+        let view = self.view();
+        let entry = view.own.set(key, usize::MAX).or_else(|| view.log.set(key, view.seen))?;
+        match &entry.effect {
+            Effect::Set(_, fact) => Some((entry.operation.clone(), fact.clone())),
+            Effect::Forget(..) => None,
+        }
     }
 
     /// Packages that operations so far remove and none brings back.
     pub fn removed_packages(&self) -> BTreeSet<String> {
+        let view = self.view();
         let mut removed = BTreeSet::new();
-        for (_, effect) in self.log.iter() {
-            if let Effect::Set(FactKey::Package(name), Fact::Package(fact)) = effect {
+        for entry in view.log.entries(view.seen).iter().chain(view.own.entries(usize::MAX)) {
+            if let Effect::Set(FactKey::Package(name), Fact::Package(fact)) = &entry.effect {
                 match fact {
                     PackageFact::Absent => removed.insert(name.clone()),
                     _ => removed.remove(name),
@@ -178,62 +112,75 @@ impl<'a> Overlay<'a> {
         removed
     }
 
-    fn get_before(&self, key: &FactKey, end: usize) -> Lookup {
-        for (index, (operation, effect)) in self.log[..end].iter().enumerate().rev() {
-            match effect {
-                Effect::Set(set, fact) if set == key => return Lookup::Known(fact.clone()),
-                Effect::Forget(scope, why) if scope.covers(key) => {
-                    if !scope.only_absent() {
-                        return Lookup::Since(operation.clone(), why.clone());
-                    }
-                    match self.presence(key, index) {
-                        Presence::Present => {}
-                        Presence::Absent | Presence::Unknown => {
-                            return Lookup::Since(operation.clone(), why.clone());
-                        }
-                        Presence::NotGathered => return Lookup::NotGathered,
-                    }
-                }
-                _ => {}
+    fn view(&self) -> View<'_> {
+        let log = self.log.read().unwrap_or_else(PoisonError::into_inner);
+        View {
+            facts: &self.facts,
+            seen: self.seen.unwrap_or(log.len()),
+            log,
+            own: &self.own,
+        }
+    }
+}
+
+/// What an overlay sees.
+struct View<'a> {
+    facts: &'a Facts,
+    log: RwLockReadGuard<'a, Log>,
+    seen: usize,
+    own: &'a Log,
+}
+
+impl View<'_> {
+    fn end(&self) -> usize {
+        self.seen + self.own.len()
+    }
+
+    fn last(&self) -> Option<&Entry> {
+        let own = self.own.entries(usize::MAX).last();
+        own.or_else(|| self.log.entries(self.seen).last())
+    }
+
+    /// The latest entry before the position `end` that says something of `key`, with its position.
+    fn newest(&self, key: &FactKey, end: usize) -> Option<(usize, &Entry)> {
+        let own = self.own.newest(key, end.saturating_sub(self.seen));
+        own.map(|(at, entry)| (at + self.seen, entry))
+            .or_else(|| self.log.newest(key, end.min(self.seen)))
+    }
+
+    fn get_before(&self, key: &FactKey, mut end: usize) -> Lookup {
+        while let Some((at, entry)) = self.newest(key, end) {
+            let (scope, why) = match &entry.effect {
+                Effect::Set(_, fact) => return Lookup::Known(fact.clone()),
+                Effect::Forget(scope, why) => (scope, why),
+            };
+            let since = || Lookup::Since(entry.operation.clone(), why.clone());
+            if !scope.only_absent() {
+                return since();
+            }
+            let presence = key.presence();
+            let asked = presence.as_ref().unwrap_or(key);
+            match self.get_before(asked, at) {
+                Lookup::NotGathered => return Lookup::NotGathered,
+                Lookup::Since(..) | Lookup::Known(Fact::Denied(_)) => return since(),
+                Lookup::Known(fact) if asked.is_absent(&fact) => return since(),
+                known @ Lookup::Known(_) if presence.is_none() => return known,
+                Lookup::Known(_) => end = at,
             }
         }
         self.facts
             .get(key)
             .map_or(Lookup::NotGathered, |fact| Lookup::Known(fact.clone()))
     }
-
-    fn presence(&self, key: &FactKey, end: usize) -> Presence {
-        let asked = match key {
-            FactKey::Content(path) => FactKey::Path(path.clone()),
-            other => other.clone(),
-        };
-        match self.get_before(&asked, end) {
-            Lookup::Known(
-                Fact::Path(PathFact::Absent)
-                | Fact::Unit(UnitFact::Absent)
-                | Fact::User(UserFact::Absent)
-                | Fact::Group(GroupFact::Absent)
-                | Fact::UserNumber(None)
-                | Fact::GroupNumber(None),
-            ) => Presence::Absent,
-            Lookup::Known(Fact::Denied(_)) | Lookup::Since(..) => Presence::Unknown,
-            Lookup::Known(_) => Presence::Present,
-            Lookup::NotGathered => Presence::NotGathered,
-        }
-    }
 }
 
-enum Presence {
-    Present,
-    Absent,
-    Unknown,
-    NotGathered,
-}
+#[cfg(test)]
+mod reference;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::path::{Inode, InodeKind};
+    use crate::facts::path::{Inode, InodeKind, PathFact};
 
     fn path(path: &str) -> FactKey {
         FactKey::Path(path.to_owned())
@@ -283,7 +230,7 @@ mod tests {
         overlay.commit(
             &id("package"),
             [Effect::Forget(
-                FactScope::AbsentTree("/etc".to_owned()),
+                FactScope::MayComeWithPackages,
                 "may bring it".to_owned(),
             )],
         );

@@ -4,9 +4,59 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::family::{DependsOn, Family, InTemplates, Key, Stored as _, Subject, known, no_allowance};
 use super::{Fact, FactKey, UnreadableAnswer};
 use crate::quote::quote_all;
+use crate::template::NamedFact;
 use crate::value::Known;
+
+/// The Debian package of this name.
+#[derive(Clone, Copy)]
+pub struct PackageKey<'a>(pub &'a str);
+
+impl<'a> Key<'a> for PackageKey<'a> {
+    const FAMILY: &'static Family = &PACKAGES;
+    const IN_TEMPLATES: Option<&'static InTemplates> = Some(&IN_TEMPLATES);
+    const DEPENDS_ON: DependsOn = DependsOn::Itself;
+
+    fn describe(self) -> String {
+        format!("package `{}`", self.0)
+    }
+
+    fn subject(self) -> Subject<'a> {
+        Subject::Packages
+    }
+
+    fn absent() -> Option<PackageFact> {
+        Some(PackageFact::Absent)
+    }
+
+    fn may_come_with_packages(self) -> bool {
+        false
+    }
+}
+
+static PACKAGES: Family = Family {
+    subject: "packages",
+    probe: |keys| probe(&names(keys)),
+    allowance: no_allowance,
+    parse,
+};
+
+static IN_TEMPLATES: InTemplates = InTemplates {
+    family: "packages",
+    attributes: &["version"],
+    key: |name| PackageKey(name).stored(),
+    attributes_of: |fact| match fact {
+        Fact::Package(PackageFact::Installed { version }) => NamedFact::present([("version", known(version))]),
+        Fact::Package(PackageFact::Broken { status }) => NamedFact::Unknown(format!("the package is {status}")),
+        _ => NamedFact::Absent,
+    },
+};
+
+fn names(keys: &[FactKey]) -> Vec<&str> {
+    keys.iter().filter_map(PackageKey::of).map(|key| key.0).collect()
+}
 
 /// A Debian package on a host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +77,7 @@ pub enum PackageFact {
 }
 
 /// One `dpkg-query` for all packages; it says nothing on standard output of those it does not know.
-pub(super) fn probe(names: &[&str]) -> String {
+fn probe(names: &[&str]) -> String {
     format!(
         "command -v dpkg-query >/dev/null || exit 127\n\
          dpkg-query -W -f '${{Package}} ${{Version}} ${{Status}}\\n' -- {} 2>/dev/null\n\
@@ -36,7 +86,7 @@ pub(super) fn probe(names: &[&str]) -> String {
     )
 }
 
-pub(super) fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
+fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
     if status == 127 {
         return Err(UnreadableAnswer::new("`dpkg-query` is missing: this is no Debian host"));
     }

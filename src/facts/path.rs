@@ -7,14 +7,104 @@ use base64::engine::general_purpose::STANDARD;
 
 use serde::{Deserialize, Serialize};
 
+use super::family::{DependsOn, Family, InTemplates, Key, Subject, no_allowance};
 use super::place::{self, DiskLocation, Room};
+use super::scope::is_below;
 use super::sight::HIDDEN;
 use super::{Fact, FactKey, UnreadableAnswer};
 use crate::quote::quote_all;
 use crate::value::Known;
 
+/// Where a package may create what is not there yet.
+const OF_PACKAGES: [&str; 3] = ["/etc", "/usr", "/var/lib"];
+
 /// Files above this size are compared by digest and never fetched, in bytes.
 pub const CONTENT_LIMIT: u64 = 1 << 20;
+
+/// What is at this path, without following a last link.
+#[derive(Clone, Copy)]
+pub struct PathKey<'a>(pub &'a str);
+
+/// What the file at this path holds.
+#[derive(Clone, Copy)]
+pub struct ContentKey<'a>(pub &'a str);
+
+pub(super) static PATHS: Family = Family {
+    subject: "paths",
+    probe: |keys| probe(&paths(keys)),
+    allowance: no_allowance,
+    parse,
+};
+
+static CONTENTS: Family = Family {
+    subject: "file contents",
+    probe: |keys| content_probe(&paths(keys)),
+    allowance: no_allowance,
+    parse: parse_content,
+};
+
+impl<'a> Key<'a> for PathKey<'a> {
+    const FAMILY: &'static Family = &PATHS;
+    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+    const DEPENDS_ON: DependsOn = DependsOn::Itself;
+
+    fn describe(self) -> String {
+        format!("path `{}`", self.0)
+    }
+
+    fn subject(self) -> Subject<'a> {
+        Subject::Path(self.0)
+    }
+
+    fn absent() -> Option<PathFact> {
+        Some(PathFact::Absent)
+    }
+
+    fn may_come_with_packages(self) -> bool {
+        OF_PACKAGES.iter().any(|top| is_below(self.0, top))
+    }
+}
+
+impl<'a> Key<'a> for ContentKey<'a> {
+    const FAMILY: &'static Family = &CONTENTS;
+    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+    const DEPENDS_ON: DependsOn = DependsOn::Itself;
+
+    fn describe(self) -> String {
+        format!("the content of `{}`", self.0)
+    }
+
+    fn subject(self) -> Subject<'a> {
+        Subject::Path(self.0)
+    }
+
+    fn absent() -> Option<ContentFact> {
+        Some(ContentFact::Absent)
+    }
+
+    fn may_come_with_packages(self) -> bool {
+        PathKey(self.0).may_come_with_packages()
+    }
+
+    /// A content that is not read of a file that is there is no absent one.
+    fn presence(self) -> Option<FactKey> {
+        Some(FactKey::Path(self.0.to_owned()))
+    }
+}
+
+/// The paths of `keys`, each once.
+fn paths(keys: &[FactKey]) -> Vec<&str> {
+    let mut paths: Vec<&str> = keys
+        .iter()
+        .filter_map(|key| match key {
+            FactKey::Path(path) | FactKey::Content(path) | FactKey::DiskLocation(path) => Some(path.as_str()),
+            _ => None,
+        })
+        .collect();
+    paths.sort_unstable();
+    paths.dedup();
+    paths
+}
 
 /// What is at a path, without following a last link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,7 +181,7 @@ const PIECE: u64 = 64 << 20;
 ///
 /// A sign of life is a line that no digest looks like. Processes are what a look at a host costs; `busybox` has a `find` that cannot
 /// print, and so one `readlink` a link.
-pub(super) fn probe(paths: &[&str]) -> String {
+fn probe(paths: &[&str]) -> String {
     format!(
         "{HIDDEN}set -- {}\n\
          stat -c '%f %a %U:%u %G:%g %d %b %n' -- \"$@\" 2>/dev/null\n\
@@ -121,7 +211,7 @@ pub(super) fn probe(paths: &[&str]) -> String {
     )
 }
 
-pub(super) fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
+fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
     let lines = super::lines(answer);
     let section = |name: &str| {
         lines
@@ -244,7 +334,7 @@ fn name_or_number(field: &str) -> String {
 
 /// One `find` for what is too large, and one `cat` for all files, whose sizes come before: processes are what a look at a host
 /// costs. What the kernel makes up has no size, and comes encoded.
-pub(super) fn content_probe(paths: &[&str]) -> String {
+fn content_probe(paths: &[&str]) -> String {
     format!(
         "{HIDDEN}set -- {}\n\
          n='\n'\n\
@@ -265,11 +355,7 @@ pub(super) fn content_probe(paths: &[&str]) -> String {
     )
 }
 
-pub(super) fn parse_content(
-    keys: &[FactKey],
-    _status: i32,
-    answer: &[u8],
-) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
+fn parse_content(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
     const BEGIN: &[u8] = b"contents\n";
     let missing = || UnreadableAnswer::new("the contents are missing");
     // No line before is called so: there are words for states, and numbers.

@@ -2,7 +2,35 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::UnreadableAnswer;
+use super::family::{DependsOn, Family, InTemplates, Key, Subject};
+use super::{UnreadableAnswer, path};
+
+/// Where on disks what is at this path lies.
+#[derive(Clone, Copy)]
+pub struct DiskLocationKey<'a>(pub &'a str);
+
+impl<'a> Key<'a> for DiskLocationKey<'a> {
+    const FAMILY: &'static Family = &path::PATHS;
+    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+    const DEPENDS_ON: DependsOn = DependsOn::Itself;
+
+    fn describe(self) -> String {
+        format!("the place of `{}`", self.0)
+    }
+
+    /// It counts as it was before the first operation, and is not read again.
+    fn subject(self) -> Subject<'a> {
+        Subject::Other
+    }
+
+    fn absent() -> Option<Option<DiskLocation>> {
+        Some(None)
+    }
+
+    fn may_come_with_packages(self) -> bool {
+        false
+    }
+}
 
 /// What a path takes of which file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

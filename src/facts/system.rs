@@ -4,8 +4,42 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::family::{DependsOn, Family, InTemplates, Key, Subject, no_allowance};
 use super::session::{self, Session};
 use super::{Fact, FactKey, UnreadableAnswer};
+
+/// The operating system and the machine.
+#[derive(Clone, Copy)]
+pub struct SystemKey;
+
+impl<'a> Key<'a> for SystemKey {
+    const FAMILY: &'static Family = &SYSTEM;
+    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+    const DEPENDS_ON: DependsOn = DependsOn::Itself;
+
+    fn describe(self) -> String {
+        "the system".to_owned()
+    }
+
+    fn subject(self) -> Subject<'a> {
+        Subject::Other
+    }
+
+    fn absent() -> Option<Box<SystemFacts>> {
+        None
+    }
+
+    fn may_come_with_packages(self) -> bool {
+        false
+    }
+}
+
+static SYSTEM: Family = Family {
+    subject: "the system",
+    probe: |_| probe(),
+    allowance: no_allowance,
+    parse,
+};
 
 /// The operating system, the machine, and what homelab left on it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -147,7 +181,7 @@ pub struct Architecture {
 }
 
 /// `key=value` lines; a value that is absent on the host is an empty one.
-pub(super) fn probe() -> String {
+fn probe() -> String {
     const SYSTEM: &str = r#"( . /etc/os-release; printf 'os.id=%s\nos.version=%s\nos.codename=%s\nos.name=%s\n' "$ID" "${VERSION_ID-}" "${VERSION_CODENAME-}" "${PRETTY_NAME-}" )
 printf 'dpkg=%s\n' "$(dpkg --print-architecture 2>/dev/null)"
 uname -n -r -m | { read -r name release machine; printf 'uname=%s\nhostname=%s\nkernel=%s\n' "$machine" "$name" "$release"; }
@@ -169,7 +203,7 @@ ip -o addr show 2>/dev/null | while read -r number interface family address rest
     format!("{SYSTEM}{}true", session::PROBE)
 }
 
-pub(super) fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
+fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
     let mut single: BTreeMap<String, String> = BTreeMap::new();
     let mut addresses = Vec::new();
     let mut disks = Vec::new();

@@ -4,8 +4,46 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::family::{DependsOn, Family, InTemplates, Key, Stored as _, Subject, no_allowance};
 use super::{Fact, FactKey, UnreadableAnswer};
 use crate::quote::quote_all;
+
+/// The systemd unit of this name, with its suffix.
+#[derive(Clone, Copy)]
+pub struct UnitKey<'a>(pub &'a str);
+
+impl<'a> Key<'a> for UnitKey<'a> {
+    const FAMILY: &'static Family = &UNITS;
+    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+    const DEPENDS_ON: DependsOn = DependsOn::Itself;
+
+    fn describe(self) -> String {
+        format!("unit `{}`", self.0)
+    }
+
+    fn subject(self) -> Subject<'a> {
+        Subject::Unit(self.0)
+    }
+
+    fn absent() -> Option<UnitFact> {
+        Some(UnitFact::Absent)
+    }
+
+    fn may_come_with_packages(self) -> bool {
+        true
+    }
+}
+
+static UNITS: Family = Family {
+    subject: "units",
+    probe: |keys| probe(&names(keys)),
+    allowance: no_allowance,
+    parse,
+};
+
+fn names(keys: &[FactKey]) -> Vec<&str> {
+    keys.iter().filter_map(UnitKey::of).map(|key| key.0).collect()
+}
 
 /// A systemd unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +84,7 @@ impl UnitState {
 const DENIED: i32 = 126;
 
 /// One `systemctl show` for all units; it prints a block for each name, in the order asked, also for unknown ones.
-pub(super) fn probe(names: &[&str]) -> String {
+fn probe(names: &[&str]) -> String {
     format!(
         "command -v systemctl >/dev/null || exit 127\n\
          systemctl show -p Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload -- {} 2>&1 && exit\n\
@@ -55,7 +93,7 @@ pub(super) fn probe(names: &[&str]) -> String {
     )
 }
 
-pub(super) fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
+fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
     let lines = super::lines(answer);
     if status == DENIED {
         let said = lines.last().map_or("it says nothing", String::as_str);

@@ -9,15 +9,13 @@ use super::assets::Assets;
 use super::run_as::RunAs;
 use crate::change::{NotKnown, Stop};
 use crate::error::{Diagnostic, Origin};
-use crate::facts::account::{AccountDefaults, GroupFact, UserFact};
-use crate::facts::apt::{InstallationFact, ListsFact};
-use crate::facts::check::CheckFact;
+use crate::facts::account::{GroupFact, GroupKey, UserFact, UserKey};
+use crate::facts::apt::ListsFact;
 use crate::facts::overlay::{Effect, Lookup, OperationId, Overlay};
 use crate::facts::package::PackageFact;
-use crate::facts::path::{ContentFact, InodeKind, PathFact, ancestors, parent};
+use crate::facts::path::{InodeKind, PathFact, PathKey, ancestors, parent};
 use crate::facts::session::Session;
-use crate::facts::unit::UnitFact;
-use crate::facts::{Check, Fact, FactKey, Identity, Installation};
+use crate::facts::{Fact, FactKey, Identity, Key};
 use crate::secret::DigestKey;
 use crate::template::Bindings;
 use crate::value::{Entry, Kind, Table};
@@ -27,7 +25,7 @@ const LINK_LIMIT: usize = 40;
 
 /// What one operation sees while it is planned.
 pub struct PlanContext<'a> {
-    overlay: RefCell<Overlay<'a>>,
+    overlay: RefCell<Overlay>,
     arguments: &'a Table,
     place: &'a Origin,
     pub(super) assets: &'a Arc<Assets>,
@@ -41,7 +39,7 @@ impl<'a> PlanContext<'a> {
     /// A context over `overlay` for the operation with `arguments`, written at `place`, whose templates see `scope`, and which
     /// runs as `run_as` says.
     pub fn new(
-        overlay: Overlay<'a>,
+        overlay: Overlay,
         arguments: &'a Table,
         place: &'a Origin,
         assets: &'a Arc<Assets>,
@@ -81,8 +79,7 @@ impl<'a> PlanContext<'a> {
 
     /// The operation before this one that says what is so under `key`, where one does.
     pub fn predicted_by(&self, key: &FactKey) -> Option<OperationId> {
-        let overlay = self.overlay.borrow();
-        overlay.predicted(key).map(|(operation, _)| operation.clone())
+        self.overlay.borrow().predicted(key).map(|(operation, _)| operation)
     }
 
     /// The key under which digests of sensitive content leave the program.
@@ -138,59 +135,52 @@ impl<'a> PlanContext<'a> {
         self.overlay.borrow_mut().commit(&OperationId(String::new()), effects);
     }
 
+    /// What is known under `key` here.
+    ///
+    /// Errors: it is not known, and why.
+    pub fn get<'k, K: Key<'k>>(&self, key: K) -> Result<K::Fact, Stop> {
+        let key = key.stored();
+        self.asked.borrow_mut().insert(key.clone());
+        let cause = match self.overlay.borrow().get(&key) {
+            Lookup::Known(Fact::Denied(why)) => NotKnown::Denied(why),
+            Lookup::Known(fact) => {
+                return K::fact(fact).ok_or_else(|| {
+                    let title = format!("something else than {key} is kept under its name");
+                    Stop::Refused(Box::new(Diagnostic::new(title)))
+                });
+            }
+            Lookup::NotGathered => NotKnown::NotGathered,
+            Lookup::Since(operation, why) => NotKnown::Since(operation, why),
+        };
+        Err(Stop::NotKnown { key, cause })
+    }
+
     /// What is at a path, links not followed.
     pub fn path(&self, path: &str) -> Result<PathFact, Stop> {
-        match self.get(FactKey::Path(path.to_owned()))? {
-            Fact::Path(fact) => Ok(fact),
-            other => Err(misfiled(path, &other)),
-        }
+        self.get(PathKey(path))
     }
 
-    /// What a file holds.
-    pub fn content(&self, path: &str) -> Result<ContentFact, Stop> {
-        match self.get(FactKey::Content(path.to_owned()))? {
-            Fact::Content(fact) => Ok(fact),
-            other => Err(misfiled(path, &other)),
-        }
+    /// A user.
+    pub fn user(&self, name: &str) -> Result<UserFact, Stop> {
+        self.get(UserKey(name))
     }
 
-    /// A package.
-    pub fn package(&self, name: &str) -> Result<PackageFact, Stop> {
-        match self.get(FactKey::Package(name.to_owned()))? {
-            Fact::Package(fact) => Ok(fact),
-            other => Err(misfiled(name, &other)),
-        }
+    /// A group.
+    pub fn group(&self, name: &str) -> Result<GroupFact, Stop> {
+        self.get(GroupKey(name))
     }
 
     /// Whether an operation before installs a package.
     pub fn is_installed_before(&self, name: &str) -> bool {
         let key = FactKey::Package(name.to_owned());
-        matches!(
-            self.overlay.borrow().predicted(&key),
-            Some((_, Fact::Package(PackageFact::Installed { .. })))
-        )
-    }
-
-    /// The package lists of apt.
-    pub fn package_lists(&self) -> Result<ListsFact, Stop> {
-        match self.get(FactKey::PackageLists)? {
-            Fact::PackageLists(fact) => Ok(fact),
-            other => Err(misfiled("apt", &other)),
-        }
-    }
-
-    /// What trying something comes to.
-    pub fn check(&self, check: &Check) -> Result<CheckFact, Stop> {
-        match self.get(FactKey::Check(check.clone()))? {
-            Fact::Check(fact) => Ok(fact),
-            other => Err(misfiled("a check", &other)),
-        }
+        let predicted = self.overlay.borrow().predicted(&key);
+        matches!(predicted, Some((_, Fact::Package(PackageFact::Installed { .. }))))
     }
 
     /// The operation before this one that fetches the package lists, where one does.
     pub fn lists_refresh(&self) -> Option<OperationId> {
         match self.overlay.borrow().predicted(&FactKey::PackageLists) {
-            Some((operation, Fact::PackageLists(ListsFact { refreshed: true, .. }))) => Some(operation.clone()),
+            Some((operation, Fact::PackageLists(ListsFact { refreshed: true, .. }))) => Some(operation),
             _ => None,
         }
     }
@@ -198,62 +188,6 @@ impl<'a> PlanContext<'a> {
     /// Packages that operations before this one remove, sorted.
     pub fn removed_packages(&self) -> Vec<String> {
         self.overlay.borrow().removed_packages().into_iter().collect()
-    }
-
-    /// What apt would do.
-    pub fn installation(&self, wish: &Installation) -> Result<InstallationFact, Stop> {
-        match self.get(FactKey::Installation(wish.clone()))? {
-            Fact::Installation(fact) => Ok(fact),
-            other => Err(misfiled("apt", &other)),
-        }
-    }
-
-    /// A systemd unit.
-    pub fn unit(&self, name: &str) -> Result<UnitFact, Stop> {
-        match self.get(FactKey::Unit(name.to_owned()))? {
-            Fact::Unit(fact) => Ok(fact),
-            other => Err(misfiled(name, &other)),
-        }
-    }
-
-    /// A user.
-    pub fn user(&self, name: &str) -> Result<UserFact, Stop> {
-        match self.get(FactKey::User(name.to_owned()))? {
-            Fact::User(fact) => Ok(fact),
-            other => Err(misfiled(name, &other)),
-        }
-    }
-
-    /// A group.
-    pub fn group(&self, name: &str) -> Result<GroupFact, Stop> {
-        match self.get(FactKey::Group(name.to_owned()))? {
-            Fact::Group(fact) => Ok(fact),
-            other => Err(misfiled(name, &other)),
-        }
-    }
-
-    /// The name of the user that has a number.
-    pub fn user_with_number(&self, number: u32) -> Result<Option<String>, Stop> {
-        match self.get(FactKey::UserNumber(number))? {
-            Fact::UserNumber(name) => Ok(name),
-            other => Err(misfiled("a user's number", &other)),
-        }
-    }
-
-    /// The name of the group that has a number.
-    pub fn group_with_number(&self, number: u32) -> Result<Option<String>, Stop> {
-        match self.get(FactKey::GroupNumber(number))? {
-            Fact::GroupNumber(name) => Ok(name),
-            other => Err(misfiled("a group's number", &other)),
-        }
-    }
-
-    /// What the host does for a new user.
-    pub fn account_defaults(&self) -> Result<AccountDefaults, Stop> {
-        match self.get(FactKey::AccountDefaults)? {
-            Fact::AccountDefaults(defaults) => Ok(*defaults),
-            other => Err(misfiled("new users", &other)),
-        }
     }
 
     /// `path` with every link above it followed, but not one at `path` itself.
@@ -299,23 +233,6 @@ impl<'a> PlanContext<'a> {
         }
         Ok(None)
     }
-
-    fn get(&self, key: FactKey) -> Result<Fact, Stop> {
-        self.asked.borrow_mut().insert(key.clone());
-        let cause = match self.overlay.borrow().get(&key) {
-            Lookup::Known(Fact::Denied(why)) => NotKnown::Denied(why),
-            Lookup::Known(fact) => return Ok(fact),
-            Lookup::NotGathered => NotKnown::NotGathered,
-            Lookup::Since(operation, why) => NotKnown::Since(operation, why),
-        };
-        Err(Stop::NotKnown { key, cause })
-    }
-}
-
-fn misfiled(name: &str, fact: &Fact) -> Stop {
-    Stop::Refused(Box::new(Diagnostic::new(format!(
-        "a fact of another kind is kept for `{name}`: {fact:?}"
-    ))))
 }
 
 /// `path` with its part `link` replaced by where the link points.

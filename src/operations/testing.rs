@@ -210,14 +210,10 @@ impl Bench {
         self
     }
 
-    /// An operation before installs a package that may bring what is absent below `tree`, and units.
-    pub(super) fn package_may_bring(mut self, tree: &str) -> Self {
+    /// An operation before installs a package that may bring what is absent.
+    pub(super) fn package_may_bring(self) -> Self {
         let why = "a package may bring it".to_owned();
-        self.before
-            .push(Effect::Forget(FactScope::AbsentTree(tree.to_owned()), why.clone()));
-        self.before.push(Effect::Forget(FactScope::AbsentAccounts, why.clone()));
-        self.before.push(Effect::Forget(FactScope::AbsentUnits, why));
-        self
+        self.after(Effect::Forget(FactScope::MayComeWithPackages, why))
     }
 
     pub(super) fn after(mut self, effect: Effect) -> Self {

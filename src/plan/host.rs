@@ -15,7 +15,7 @@ use crate::project::check_names;
 pub(super) struct HostPlanner<'a> {
     given: Given<'a>,
     walk: Walk<'a>,
-    overlay: Overlay<'a>,
+    overlay: Overlay,
     operations: Vec<PlannedOperation>,
 }
 
@@ -34,7 +34,7 @@ impl<'a> HostPlanner<'a> {
     }
 
     /// The facts as the operations so far leave them.
-    pub(super) fn overlay(&self) -> &Overlay<'a> {
+    pub(super) fn overlay(&self) -> &Overlay {
         &self.overlay
     }
 

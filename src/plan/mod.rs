@@ -27,7 +27,7 @@ pub use build::build;
 pub use check::{CheckRequest, Checked, Found, check, unmatched};
 pub use review::{Departure, compare};
 pub use trigger::Trigger;
-pub use visible::{named_key, visible_tree};
+pub use visible::visible_tree;
 
 /// What a plan is made from, beside the selection.
 #[derive(Clone, Debug, Default)]

@@ -25,7 +25,7 @@ pub(super) fn plan_operation(
     bound: BoundOperation,
     due: Due,
     given: &Given<'_>,
-    overlay: &Overlay<'_>,
+    overlay: &Overlay,
     build: &mut Build,
 ) -> Result<Option<Planned>, Diagnostic> {
     let waits_for = match due {

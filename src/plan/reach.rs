@@ -7,7 +7,7 @@ use crate::facts::session::{Session, Unprivileged};
 use crate::facts::{Fact, FactKey, Identity};
 
 /// `outcome` as it is, or open with the reason where it takes root to carry it out and there is none.
-pub(super) fn limited(outcome: Outcome, touches: Vec<FactScope>, overlay: &Overlay<'_>) -> Outcome {
+pub(super) fn limited(outcome: Outcome, touches: Vec<FactScope>, overlay: &Overlay) -> Outcome {
     let Some(Fact::System(system)) = overlay.gathered(&FactKey::System) else {
         return outcome;
     };
@@ -38,7 +38,7 @@ struct Reach<'a> {
     session: &'a Session,
     unprivileged: &'a Unprivileged,
     /// The host as the changes so far would leave it.
-    overlay: Overlay<'a>,
+    overlay: Overlay,
 }
 
 impl Reach<'_> {

@@ -1,11 +1,9 @@
 use super::*;
 use crate::facts::Fact;
-use crate::facts::account::{AccountDefaults, GroupFact, SkeletonEntry, SkeletonKind, UserFact};
+use crate::facts::account::{AccountDefaults, SkeletonEntry, SkeletonKind};
 use crate::facts::apt::{InstallationFact, SimulatedInstall, Simulation};
-use crate::facts::package::PackageFact;
-use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
+use crate::facts::path::{Inode, InodeKind, PathFact};
 use crate::facts::system::{Machine, SystemFacts};
-use crate::facts::unit::UnitFact;
 use crate::project::{Filter, Selection, load, read, select};
 use crate::secret::DigestKey;
 
@@ -27,20 +25,11 @@ fn answer(key: &FactKey) -> Fact {
                 mode: 0o755,
             }))
         }
-        FactKey::Path(_) => Fact::Path(PathFact::Absent),
-        FactKey::Content(_) => Fact::Content(ContentFact::Absent),
-        FactKey::DiskLocation(_) => Fact::DiskLocation(None),
-        FactKey::Package(_) => Fact::Package(PackageFact::Absent),
-        FactKey::Unit(_) => Fact::Unit(UnitFact::Absent),
         FactKey::PackageLists => Fact::PackageLists(crate::facts::apt::ListsFact {
             age: Some(7200),
             refreshed: false,
         }),
         FactKey::Check(_) => Fact::Check(crate::facts::check::CheckFact::Holds),
-        FactKey::User(_) => Fact::User(UserFact::Absent),
-        FactKey::Group(_) => Fact::Group(GroupFact::Absent),
-        FactKey::UserNumber(_) => Fact::UserNumber(None),
-        FactKey::GroupNumber(_) => Fact::GroupNumber(None),
         FactKey::AccountDefaults => Fact::AccountDefaults(Box::new(defaults())),
         FactKey::Installation(wish) => Fact::Installation(InstallationFact::Possible(Simulation {
             installs: wish
@@ -54,6 +43,7 @@ fn answer(key: &FactKey) -> Fact {
                 .collect(),
             ..Simulation::default()
         })),
+        other => other.absent().expect("a fact for what is always there"),
     }
 }
 

@@ -76,12 +76,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The next operation of the stage, where `overlay` is what the host is like by then.
-    pub(super) fn next(
-        &mut self,
-        given: &Given<'a>,
-        overlay: &Overlay<'_>,
-        build: &mut Build,
-    ) -> Option<BoundOperation> {
+    pub(super) fn next(&mut self, given: &Given<'a>, overlay: &Overlay, build: &mut Build) -> Option<BoundOperation> {
         while let Some(ahead) = self.ahead.pop() {
             let reached = match ahead {
                 Ahead::Use(task_use, position) => self.expand_use(task_use, &position, given, overlay, build),
@@ -102,7 +97,7 @@ impl<'a> Walk<'a> {
     }
 
     /// What templates see at this point of the plan.
-    fn bindings(&self, vars: &Arc<Table>, given: &Given<'_>, overlay: &Overlay<'_>) -> Bindings {
+    fn bindings(&self, vars: &Arc<Table>, given: &Given<'_>, overlay: &Overlay) -> Bindings {
         let data = TemplateData {
             data: Arc::clone(&given.host.data),
             facts: Arc::new(VisibleFacts::new(given.host_name(), overlay, &given.asked)),
@@ -117,7 +112,7 @@ impl<'a> Walk<'a> {
         task_use: &'a TaskUse,
         position: &Position,
         given: &Given<'a>,
-        overlay: &Overlay<'_>,
+        overlay: &Overlay,
         build: &mut Build,
     ) -> Result<Vec<Ahead<'a>>, Diagnostic> {
         let Some(task) = given.selection.tasks.get(&task_use.task.name) else {
@@ -151,7 +146,7 @@ impl<'a> Walk<'a> {
         &mut self,
         instance: TaskInstance<'a>,
         given: &Given<'a>,
-        overlay: &Overlay<'_>,
+        overlay: &Overlay,
         build: &mut Build,
     ) -> Result<Vec<Ahead<'a>>, Diagnostic> {
         let TaskInstance {
@@ -217,7 +212,7 @@ impl<'a> Walk<'a> {
         raw: &RawOperation,
         position: &Arc<Position>,
         given: &Given<'_>,
-        overlay: &Overlay<'_>,
+        overlay: &Overlay,
         build: &mut Build,
     ) -> Result<Vec<Ahead<'a>>, Diagnostic> {
         if !given.has_tag(&position.tags, &raw.settings.tags) {

@@ -136,12 +136,10 @@ pub(super) fn scope(scope: &FactScope) -> String {
             None => one_line(&key.to_string()),
         },
         FactScope::Tree(top) => format!("anything in {}", one_line(top)),
-        FactScope::AbsentTree(top) => format!("what is not yet in {}", one_line(top)),
         FactScope::Packages => "any package".to_owned(),
         FactScope::Owned(paths) => format!("{} paths of packages", paths.len()),
-        FactScope::AbsentUnits => "units that are not there yet".to_owned(),
         FactScope::Units => "any unit".to_owned(),
-        FactScope::AbsentAccounts => "users and groups that are not there yet".to_owned(),
+        FactScope::MayComeWithPackages => "what a package may create".to_owned(),
         FactScope::Accounts => "any user or group".to_owned(),
         FactScope::Everything => "anything".to_owned(),
     }

@@ -8,19 +8,6 @@ use minijinja::value::{Enumerator, Object, ValueKind};
 
 use super::watch::Watch;
 
-/// What is looked up by a name: `facts.packages.NAME`.
-pub const FACT_FAMILIES: &[&str] = &["users", "groups", "packages"];
-
-/// What can be asked of something in one of [`FACT_FAMILIES`]; `None` for another name.
-pub fn fact_attributes(family: &str) -> Option<&'static [&'static str]> {
-    match family {
-        "users" => Some(&["uid", "group", "home", "shell", "comment", "groups"]),
-        "groups" => Some(&["gid", "members"]),
-        "packages" => Some(&["version"]),
-        _ => None,
-    }
-}
-
 /// Whoever knows the facts of a host at one point of a plan.
 pub trait FactSource: Send + Sync {
     /// What is not looked up by a name: `os`, `architecture` …
@@ -28,7 +15,10 @@ pub trait FactSource: Send + Sync {
     /// Errors: why it is not known.
     fn system(&self) -> Result<minijinja::Value, String>;
 
-    /// What is known of `name` in one of [`FACT_FAMILIES`].
+    /// The families of facts that are looked up by a name: `facts.packages.NAME`.
+    fn families(&self) -> Vec<&'static str>;
+
+    /// What is known of `name` in one of [`FactSource::families`].
     fn named(&self, family: &str, name: &str) -> NamedFact;
 }
 
@@ -38,20 +28,34 @@ impl FactSource for Result<minijinja::Value, String> {
         self.clone()
     }
 
+    fn families(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     fn named(&self, family: &str, name: &str) -> NamedFact {
         NamedFact::Unknown(format!("`facts.{family}.{name}` was not read"))
     }
 }
 
+/// An attribute of a fact, or why it is not known.
+pub type Attribute = Result<minijinja::Value, String>;
+
 /// What is known of something that is looked up by its name.
 #[derive(Clone, Debug)]
 pub enum NamedFact {
     /// It is there, with these attributes, or why one of them is not known.
-    Present(BTreeMap<&'static str, Result<minijinja::Value, String>>),
+    Present(BTreeMap<&'static str, Attribute>),
     /// It is not there.
     Absent,
     /// Not known, for this reason.
     Unknown(String),
+}
+
+impl NamedFact {
+    /// Something that is there.
+    pub fn present<const N: usize>(attributes: [(&'static str, Attribute); N]) -> Self {
+        Self::Present(attributes.into())
+    }
 }
 
 /// `facts` over `source`.
@@ -76,14 +80,15 @@ impl std::fmt::Debug for Node {
 impl Object for Node {
     fn get_value(self: &Arc<Self>, key: &minijinja::Value) -> Option<minijinja::Value> {
         let name = key.as_str()?;
-        if let Some(family) = FACT_FAMILIES.iter().find(|family| **family == name) {
+        let families = self.source.families();
+        if let Some(family) = families.iter().find(|family| **family == name) {
             return Some(minijinja::Value::from_object(Family {
                 node: Arc::clone(self),
                 family,
             }));
         }
         match self.source.system() {
-            Ok(system) => part(&self.watch, "facts", &system, name, FACT_FAMILIES),
+            Ok(system) => part(&self.watch, "facts", &system, name, &families),
             Err(why) => Some(self.watch.unknown(&why)),
         }
     }
@@ -169,7 +174,7 @@ impl Object for Family {
 struct Named {
     watch: Arc<Watch>,
     path: String,
-    attributes: BTreeMap<&'static str, Result<minijinja::Value, String>>,
+    attributes: BTreeMap<&'static str, Attribute>,
 }
 
 impl std::fmt::Debug for Named {

@@ -16,7 +16,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value, escape_formatter};
 
-pub use facts::{FACT_FAMILIES, FactSource, NamedFact, fact_attributes};
+pub use facts::{Attribute, FactSource, NamedFact};
 pub use inspect::{Names, inspect_expression, inspect_file, inspect_string};
 pub use mistake::FUNCTIONS;
 pub use scope::{Bindings, STACKS, TemplateData, stack_of};

@@ -16,9 +16,9 @@ use super::run::{LockTimeout, apt_run, forgotten, known, no_more_than, touched};
 use crate::change::{
     Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop,
 };
-use crate::facts::apt::{InstallationFact, SimulatedInstall, Simulation};
+use crate::facts::apt::{InstallationFact, InstallationKey, SimulatedInstall, Simulation};
 use crate::facts::overlay::{Effect, FactScope};
-use crate::facts::package::PackageFact;
+use crate::facts::package::{PackageFact, PackageKey};
 use crate::facts::{AptVerb, Fact, FactKey, Installation};
 use crate::operations::{Define, Operation, PlanContext};
 use crate::value::Known;
@@ -66,7 +66,7 @@ impl Operation for Packages {
         self.check(context)?;
         let mut unsettled = Vec::new();
         for name in &self.packages {
-            let fact = context.package(name)?;
+            let fact = context.get(PackageKey(name))?;
             if matches!(fact, PackageFact::Installed { .. }) != self.present {
                 unsettled.push((name.as_str(), fact));
             }
@@ -89,7 +89,7 @@ impl Operation for Packages {
             refreshed: context.lists_refresh().is_some(),
             without: context.removed_packages(),
         };
-        let changes = match context.installation(&wish)? {
+        let changes = match context.get(InstallationKey(&wish))? {
             InstallationFact::Possible(mut simulation) => {
                 // apt was asked about the host as it is; what operations before install is there by then.
                 simulation

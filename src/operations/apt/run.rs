@@ -90,7 +90,7 @@ fn supervised(summary: &str, script: String, lock: LockTimeout) -> Step {
 /// What apt may touch, whatever it does.
 pub(super) fn touched() -> Vec<FactScope> {
     let trees = ["/etc", "/usr", "/var/lib", "/boot"].map(|top| FactScope::Tree(top.to_owned()));
-    [FactScope::Packages, FactScope::Units, FactScope::AbsentAccounts]
+    [FactScope::Packages, FactScope::Units, FactScope::MayComeWithPackages]
         .into_iter()
         .chain(trees)
         .collect()
@@ -100,13 +100,8 @@ pub(super) fn touched() -> Vec<FactScope> {
 pub(super) fn forgotten(wish: &Installation, simulation: &Simulation) -> Vec<Effect> {
     let mut effects = Vec::new();
     if wish.verb != AptVerb::Remove {
-        let mut scopes = vec![FactScope::AbsentUnits, FactScope::AbsentAccounts];
-        scopes.extend(["/etc", "/usr", "/var/lib"].map(|top| FactScope::AbsentTree(top.to_owned())));
-        effects.extend(
-            scopes
-                .into_iter()
-                .map(|scope| Effect::Forget(scope, "a package may bring it".to_owned())),
-        );
+        let why = "a package may bring it".to_owned();
+        effects.push(Effect::Forget(FactScope::MayComeWithPackages, why));
     }
     if !simulation.owned.is_empty() {
         let why = "its package is upgraded or removed".to_owned();

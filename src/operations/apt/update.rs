@@ -13,7 +13,7 @@ use super::run::{LockTimeout, update_run};
 use crate::change::{
     Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop,
 };
-use crate::facts::apt::ListsFact;
+use crate::facts::apt::{ListsFact, PackageListsKey};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::{Fact, FactKey};
 use crate::operations::parameters::{Span, readable};
@@ -50,7 +50,7 @@ impl Operation for Update {
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
-        let age = context.package_lists()?.age;
+        let age = context.get(PackageListsKey)?.age;
         if let (Some(age), Some(Span(limit))) = (age, self.cache_time)
             && age < limit.as_secs()
         {

@@ -13,7 +13,7 @@ use super::run::{LockTimeout, apt_run, forgotten, known, no_more_than, touched};
 use crate::change::{
     Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop,
 };
-use crate::facts::apt::{InstallationFact, Simulation};
+use crate::facts::apt::{InstallationFact, InstallationKey, Simulation};
 use crate::facts::overlay::FactScope;
 use crate::facts::{AptVerb, FactKey, Installation};
 use crate::operations::{Define, Operation, PlanContext};
@@ -59,7 +59,7 @@ impl Operation for Upgrade {
             without: context.removed_packages(),
             ..self.wish()
         };
-        match context.installation(&wish)? {
+        match context.get(InstallationKey(&wish))? {
             InstallationFact::Possible(mut simulation) => {
                 // apt was asked about the host as it is; what operations before do is done by then.
                 simulation

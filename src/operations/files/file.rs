@@ -285,10 +285,7 @@ mod tests {
 
     #[test]
     fn a_file_that_a_package_may_bring_cannot_be_known() {
-        let stop = bench("path = '/etc/x'")
-            .absent("/etc/x")
-            .package_may_bring("/etc")
-            .plan();
+        let stop = bench("path = '/etc/x'").absent("/etc/x").package_may_bring().plan();
         let since = |stop: &Result<Outcome, Stop>| {
             matches!(
                 stop,

@@ -19,7 +19,7 @@ use super::whole_file::{FileWish, plan_file};
 use crate::change::{Outcome, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
-use crate::facts::path::{ContentFact, PathFact};
+use crate::facts::path::{ContentFact, ContentKey, PathFact};
 use crate::operations::{Define, Operation, PlanContext};
 
 /// Parameters of `files.line`.
@@ -144,7 +144,7 @@ impl Line {
 }
 
 fn text_of(context: &PlanContext<'_>, path: &str) -> Result<String, Stop> {
-    let bytes = match context.content(path)? {
+    let bytes = match context.get(ContentKey(path))? {
         ContentFact::Bytes(bytes) => bytes,
         ContentFact::Absent => {
             return Err(context.refuse("path", format!("`{path}` is no file"), "no text to look at"));
@@ -229,7 +229,7 @@ mod tests {
             .directory("/")
             .directory("/etc")
             .absent("/etc/x")
-            .package_may_bring("/etc")
+            .package_may_bring()
             .plan()
             .expect_err("not known");
         assert!(

@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn what_a_package_may_bring_is_ensured_but_no_file_is_replaced() {
-        let outcome = bench(LINK).absent("/etc/l").package_may_bring("/etc").plan();
+        let outcome = bench(LINK).absent("/etc/l").package_may_bring().plan();
         let Ok(Outcome::Ensure { changes, .. }) = outcome else {
             panic!("{outcome:?}")
         };

@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn what_a_package_may_bring_is_ensured() {
-        let outcome = bench(PUT).absent("/etc/motd").package_may_bring("/etc").plan();
+        let outcome = bench(PUT).absent("/etc/motd").package_may_bring().plan();
         let Ok(Outcome::Ensure { changes, since }) = outcome else {
             panic!("{outcome:?}")
         };

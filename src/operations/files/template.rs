@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn what_a_package_may_bring_is_ensured() {
-        let outcome = bench(TEMPLATE).absent("/etc/motd").package_may_bring("/etc").plan();
+        let outcome = bench(TEMPLATE).absent("/etc/motd").package_may_bring().plan();
         assert!(matches!(outcome, Ok(Outcome::Ensure { .. })), "{outcome:?}");
     }
 

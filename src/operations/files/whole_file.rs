@@ -7,7 +7,7 @@ use crate::change::{
     ResourceId, ResourceKind, Risk, Step, Stop,
 };
 use crate::facts::overlay::{Effect, OperationId};
-use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact, parent};
+use crate::facts::path::{ContentFact, ContentKey, Inode, InodeKind, PathFact, parent};
 use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
 use crate::operations::run_as::ownership;
@@ -194,7 +194,7 @@ pub(super) fn before_attributed(
     let content = match (sensitive, digest.is_empty()) {
         (true, _) => Attribute::Secret(context.digests().digest(&digest)),
         (false, true) => Attribute::Unknown("the file could not be read".to_owned()),
-        (false, false) => match context.content(path)? {
+        (false, false) => match context.get(ContentKey(path))? {
             ContentFact::Bytes(bytes) => readable(&bytes, &digest),
             ContentFact::TooLarge | ContentFact::Absent => Attribute::known(format!("[a large file, sha256 {digest}]")),
         },

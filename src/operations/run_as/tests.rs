@@ -123,7 +123,7 @@ fn a_user_must_be_there_unless_an_operation_before_makes_it() {
     }
     let brought = bench("files.put", &format!("{PUT}become_user = 'new'"))
         .no_user("new")
-        .package_may_bring("/opt");
+        .package_may_bring();
     assert!(matches!(
         brought.plan(),
         Err(Stop::NotKnown {

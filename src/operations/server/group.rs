@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::command::{AccountCommand, databases_change, databases_touched};
 use super::names::{attribute, check_new_name, number, since};
 use crate::change::{Action, Attributed, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Step, Stop};
-use crate::facts::account::{self, GroupFact, UserFact};
+use crate::facts::account::{self, GroupFact, GroupNumberKey, UserFact};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::{Fact, FactKey};
 use crate::operations::parameters::check_account_name;
@@ -85,7 +85,7 @@ impl Operation for Group {
 impl Group {
     fn check_number(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
         let Some(gid) = self.gid else { return Ok(()) };
-        match since(context.group_with_number(gid))? {
+        match since(context.get(GroupNumberKey(&gid)))? {
             Ok(Some(holder)) if holder != self.group => {
                 let label = format!("group `{holder}` has it");
                 Err(context.refuse("gid", format!("the group number {gid} is taken"), label))
@@ -269,11 +269,7 @@ mod tests {
 
     #[test]
     fn what_a_package_may_bring_is_ensured() {
-        let outcome = bench(MEDIA)
-            .no_group("media")
-            .free_gid(1500)
-            .package_may_bring("/etc")
-            .plan();
+        let outcome = bench(MEDIA).no_group("media").free_gid(1500).package_may_bring().plan();
         let Ok(Outcome::Ensure { changes, since }) = outcome else {
             panic!("{outcome:?}")
         };

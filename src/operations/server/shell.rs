@@ -16,7 +16,7 @@ use crate::change::{
     Action, Attribute, Attributed, Before, Command, DEFAULT_TIMEOUT, Outcome, ResourceChange, ResourceId, ResourceKind,
     Risk, Step, Stop,
 };
-use crate::facts::check::CheckFact;
+use crate::facts::check::{CheckFact, CheckKey};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::path::PathFact;
 use crate::facts::{Check, FactKey, Identity};
@@ -113,7 +113,7 @@ fn holds(context: &PlanContext<'_>, script: &str) -> Result<bool, Stop> {
         script: script.to_owned(),
         by: context.identity(),
     };
-    Ok(context.check(&check)? == CheckFact::Holds)
+    Ok(context.get(CheckKey(&check))? == CheckFact::Holds)
 }
 
 /// Where nobody else acts, it is tried by whoever reads the host.

@@ -24,7 +24,7 @@ use crate::change::{
     Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop,
 };
 use crate::facts::FactKey;
-use crate::facts::account::{self, GroupFact, UserFact};
+use crate::facts::account::{self, GroupFact, UserFact, UserNumberKey};
 use crate::facts::overlay::{FactScope, OperationId};
 use crate::operations::files::parameters::{check_path, path_and_ancestors};
 use crate::operations::parameters::check_account_name;
@@ -189,7 +189,7 @@ impl User {
 
     fn check_number(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
         let Some(uid) = self.uid else { return Ok(()) };
-        match since(context.user_with_number(uid))? {
+        match since(context.get(UserNumberKey(&uid)))? {
             Ok(Some(holder)) if holder != self.user => {
                 let label = format!("user `{holder}` has it");
                 Err(context.refuse("uid", format!("the user number {uid} is taken"), label))

@@ -16,7 +16,7 @@ use crate::change::{
     ResourceKind, Risk, Step, Stop,
 };
 use crate::facts::overlay::{Effect, FactScope};
-use crate::facts::unit::{UnitFact, UnitState};
+use crate::facts::unit::{UnitFact, UnitKey, UnitState};
 use crate::facts::{Fact, FactKey, Identity};
 use crate::operations::{Define, Operation, PlanContext};
 use crate::quote::quote;
@@ -83,7 +83,7 @@ impl Operation for Service {
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         self.check(context)?;
         let unit = self.unit();
-        match context.unit(&unit) {
+        match context.get(UnitKey(&unit)) {
             Ok(UnitFact::Present(state)) => self.update(context, &unit, &state),
             Ok(UnitFact::Absent) => {
                 let mistake = context.mistake(
@@ -312,7 +312,7 @@ mod tests {
     fn a_unit_that_a_package_may_bring_is_ensured() {
         let outcome = Bench::new::<Service>(WANTED)
             .no_unit("cron.service")
-            .package_may_bring("/etc")
+            .package_may_bring()
             .plan();
         assert!(matches!(outcome, Ok(Outcome::Ensure { .. })), "{outcome:?}");
     }

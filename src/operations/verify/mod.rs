@@ -9,7 +9,7 @@ use super::PlanContext;
 use super::parameters::Span;
 use crate::change::{CheckState, NotKnown, Outcome, Stop};
 use crate::facts::Check;
-use crate::facts::check::CheckFact;
+use crate::facts::check::{CheckFact, CheckKey};
 
 /// How long something may take to come up unless told otherwise.
 fn default_within() -> Span {
@@ -17,7 +17,7 @@ fn default_within() -> Span {
 }
 
 fn plan_check(context: &PlanContext<'_>, check: &Check, within: Span) -> Result<Outcome, Stop> {
-    let state = match context.check(check) {
+    let state = match context.get(CheckKey(check)) {
         Ok(CheckFact::Holds) => CheckState::Holds,
         Ok(CheckFact::Fails(why)) => CheckState::Fails(why),
         Err(Stop::NotKnown {

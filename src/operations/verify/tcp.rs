@@ -107,7 +107,7 @@ mod tests {
             CheckState::Fails(why)
         );
         assert_eq!(
-            state(bench(CheckFact::Holds).package_may_bring("/etc").plan()),
+            state(bench(CheckFact::Holds).package_may_bring().plan()),
             CheckState::Later
         );
     }

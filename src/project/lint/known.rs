@@ -6,9 +6,10 @@ use std::sync::LazyLock;
 use serde_json::Value as Json;
 
 use super::data_tables;
+use crate::facts::InTemplates;
 use crate::facts::system::Machine;
 use crate::project::{Project, RESERVED};
-use crate::template::{FACT_FAMILIES, FUNCTIONS, fact_attributes};
+use crate::template::FUNCTIONS;
 use crate::value::{Kind, Table};
 
 /// The facts that have no name of their own.
@@ -108,18 +109,18 @@ impl<'a> Vocabulary<'a> {
 fn fact<'n, 'k>(name: &'n str, depth: usize, rest: &[&str]) -> Option<Unknown<'n, 'k>> {
     const LABEL: &str = "there is no such fact";
     if let [family, _, attribute, ..] = rest
-        && let Some(attributes) = fact_attributes(family)
+        && let Some(family) = InTemplates::find(family)
     {
-        return among(name, depth + 3, attribute, attributes, LABEL);
+        return among(name, depth + 3, attribute, family.attributes, LABEL);
     }
     let mut table: &'static Json = &FACTS;
     for (index, part) in rest.iter().enumerate() {
         let fields = table.as_object()?;
-        if index == 0 && FACT_FAMILIES.contains(part) {
+        if index == 0 && InTemplates::find(part).is_some() {
             return None;
         }
         let Some(inner) = fields.get(*part) else {
-            let families = FACT_FAMILIES.iter().copied().filter(|_| index == 0);
+            let families = InTemplates::all().map(|one| one.family).filter(|_| index == 0);
             return Some(Unknown {
                 name: prefix(name, depth + index + 1),
                 label: LABEL,

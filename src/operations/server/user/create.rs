@@ -9,7 +9,7 @@ use super::super::names::{number, since};
 use super::super::rosters::Rosters;
 use super::{User, attributed};
 use crate::change::{Action, Attribute, Attributes, Before, Expect, ResourceChange, Risk, Step, Stop};
-use crate::facts::account::{self, AccountDefaults, Group, GroupFact, UserFact};
+use crate::facts::account::{self, AccountDefaults, AccountDefaultsKey, Group, GroupFact, UserFact};
 use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
@@ -29,7 +29,7 @@ impl User {
         context: &PlanContext<'_>,
         after: &mut Vec<OperationId>,
     ) -> Result<Vec<ResourceChange>, Stop> {
-        let defaults = context.account_defaults()?;
+        let defaults = context.get(AccountDefaultsKey)?;
         let primary = self.primary(context, &defaults)?;
         let user = self.predicted(&defaults, &primary);
         let mut change = self.change(Action::Create, Before::Absent, Some(attributed(&user)));
@@ -62,7 +62,7 @@ impl User {
 
     /// A user that an operation before may bring: what is not said here is as that brings it.
     pub(super) fn take_over(&self, context: &PlanContext<'_>, why: &str) -> Result<Vec<ResourceChange>, Stop> {
-        let defaults = context.account_defaults()?;
+        let defaults = context.get(AccountDefaultsKey)?;
         let unless_given = |given: &Option<String>| match given {
             Some(given) => Known::Yes(given.clone()),
             None => Known::No(why.to_owned()),

@@ -7,7 +7,7 @@ use super::super::names::since;
 use super::super::rosters::Rosters;
 use super::{User, attributed};
 use crate::change::{Action, Before, Outcome, ResourceChange, Risk, Stop};
-use crate::facts::account::{self, GroupFact, UserFact};
+use crate::facts::account::{self, AccountDefaultsKey, GroupFact, UserFact};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
@@ -70,7 +70,7 @@ impl User {
         user: &account::User,
     ) -> Result<Option<ResourceChange>, Stop> {
         let only_own = |users: &std::collections::BTreeSet<String>| users.iter().all(|other| *other == self.user);
-        if user.group != Known::Yes(self.user.clone()) || !context.account_defaults()?.private_groups {
+        if user.group != Known::Yes(self.user.clone()) || !context.get(AccountDefaultsKey)?.private_groups {
             return Ok(None);
         }
         let Ok(GroupFact::Present(own)) = since(context.group(&self.user))? else {

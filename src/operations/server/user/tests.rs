@@ -158,7 +158,7 @@ fn a_user_that_is_not_wanted_goes_with_its_group_and_keeps_its_files() {
 
 #[test]
 fn what_a_package_may_bring_is_ensured() {
-    let outcome = nobody(ANN).package_may_bring("/etc").plan();
+    let outcome = nobody(ANN).package_may_bring().plan();
     let Ok(Outcome::Ensure { changes, since }) = outcome else {
         panic!("{outcome:?}")
     };

@@ -8,7 +8,7 @@ use super::super::names::since;
 use super::super::rosters::Rosters;
 use super::{User, attributed};
 use crate::change::{Action, Attributes, Before, ResourceChange, Stop};
-use crate::facts::account::{self, UserFact};
+use crate::facts::account::{self, AccountDefaultsKey, UserFact};
 use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
@@ -120,7 +120,7 @@ impl User {
                 home.clone()
             }
         };
-        let defaults = context.account_defaults()?;
+        let defaults = context.get(AccountDefaultsKey)?;
         let home = NewHome {
             path,
             attributes: Attributes {

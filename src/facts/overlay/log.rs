@@ -1,0 +1,108 @@
+//! Effects in their order, found by the key that they are about.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::{Effect, FactScope, OperationId};
+use crate::facts::FactKey;
+use crate::facts::path::ancestors;
+
+/// An effect, and the operation that has it.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) operation: OperationId,
+    pub(super) effect: Effect,
+}
+
+/// Effects in their order. Positions of each list are ascending.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Log {
+    entries: Vec<Entry>,
+    set: HashMap<FactKey, Vec<usize>>,
+    /// By the key that stands for the path where it is one.
+    forgotten: HashMap<FactKey, Vec<usize>>,
+    trees: HashMap<String, Vec<usize>>,
+    /// Scopes that no key leads to.
+    wide: Vec<usize>,
+}
+
+impl Log {
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The first `end` entries.
+    pub(super) fn entries(&self, end: usize) -> &[Entry] {
+        &self.entries[..end.min(self.entries.len())]
+    }
+
+    pub(super) fn extend(&mut self, entries: impl IntoIterator<Item = Entry>) {
+        for entry in entries {
+            let at = self.entries.len();
+            let positions = match &entry.effect {
+                Effect::Set(key, _) => self.set.entry(key.clone()).or_default(),
+                Effect::Forget(FactScope::Key(key), _) => self.forgotten.entry(place_of(key).into_owned()).or_default(),
+                Effect::Forget(FactScope::Tree(top), _) => self.trees.entry(name_of(top).to_owned()).or_default(),
+                Effect::Forget(..) => &mut self.wide,
+            };
+            positions.push(at);
+            self.entries.push(entry);
+        }
+    }
+
+    /// The latest of the first `end` entries that sets `key`.
+    pub(super) fn set(&self, key: &FactKey, end: usize) -> Option<&Entry> {
+        latest(self.set.get(key), end).map(|at| &self.entries[at])
+    }
+
+    /// The latest of the first `end` entries that says something of `key`, with its position.
+    pub(super) fn newest(&self, key: &FactKey, end: usize) -> Option<(usize, &Entry)> {
+        if self.entries.is_empty() || end == 0 {
+            return None;
+        }
+        let set = latest(self.set.get(key), end);
+        let forgotten = latest(self.forgotten.get(&place_of(key)), end);
+        let tree = self.newest_tree(key, end);
+        let known = set.max(forgotten).max(tree);
+        let wide = &self.wide[..self.wide.partition_point(|at| *at < end)];
+        let newer = wide.iter().rev().take_while(|at| Some(**at) > known);
+        let wide = newer.copied().find(|at| match &self.entries[*at].effect {
+            Effect::Forget(scope, _) => scope.covers(key),
+            Effect::Set(..) => false,
+        });
+        let at = wide.or(known)?;
+        Some((at, &self.entries[at]))
+    }
+
+    fn newest_tree(&self, key: &FactKey, end: usize) -> Option<usize> {
+        if self.trees.is_empty() {
+            return None;
+        }
+        let path = key.path()?;
+        let above = ancestors(path);
+        let tops = above.iter().map(String::as_str).chain([path, "/"]);
+        tops.filter_map(|top| latest(self.trees.get(top), end)).max()
+    }
+}
+
+/// A directory's path as [`ancestors`] gives it.
+fn name_of(top: &str) -> &str {
+    match top.trim_end_matches('/') {
+        "" => "/",
+        name => name,
+    }
+}
+
+/// What is known of a path is forgotten together.
+fn place_of(key: &FactKey) -> Cow<'_, FactKey> {
+    match (key, key.path()) {
+        (FactKey::Path(_), _) | (_, None) => Cow::Borrowed(key),
+        (_, Some(path)) => Cow::Owned(FactKey::Path(path.to_owned())),
+    }
+}
+
+/// The last of `positions` before `end`.
+fn latest(positions: Option<&Vec<usize>>, end: usize) -> Option<usize> {
+    let positions = positions?;
+    positions[..positions.partition_point(|at| *at < end)].last().copied()
+}

@@ -1,0 +1,166 @@
+//! Sets of facts, what a change does to them, and what that makes out of date.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::family::{DependsOn, Subject};
+use super::{Fact, FactKey, Facts};
+
+/// The name of an operation on a host: a path that does not depend on positions in files.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct OperationId(pub String);
+
+impl fmt::Display for OperationId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl OperationId {
+    /// The last part, which names the operation within its task.
+    pub fn slug(&self) -> &str {
+        self.0.rsplit(" / ").next().unwrap_or(&self.0)
+    }
+}
+
+/// What a change does to what is known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// From here on this is so.
+    Set(FactKey, Fact),
+    /// From here on this is not known, for the reason given in words.
+    Forget(FactScope, String),
+}
+
+/// Where packages put their units (systemd.unit(5)).
+const UNIT_FOLDERS: [&str; 3] = ["/usr/lib/systemd/system", "/lib/systemd/system", "/etc/systemd/system"];
+
+/// A set of facts that may be unbounded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FactScope {
+    /// One fact; for a path also what is in it.
+    Key(FactKey),
+    /// Paths in and below a directory.
+    Tree(String),
+    /// All packages, and what apt would do.
+    Packages,
+    /// What is absent now and may come with a package.
+    MayComeWithPackages,
+    /// What is at these paths, and the units among them.
+    Owned(#[serde(with = "super::shared")] Arc<BTreeSet<String>>),
+    /// All units.
+    Units,
+    /// All users and groups.
+    Accounts,
+    /// Everything.
+    Everything,
+}
+
+impl FactScope {
+    /// Whether `key` is of this scope, leaving aside whether it is absent now.
+    pub fn covers(&self, key: &FactKey) -> bool {
+        match self {
+            Self::Key(own) => own == key || own.path().is_some_and(|path| key.path() == Some(path)),
+            Self::Tree(top) => key.path().is_some_and(|path| is_below(path, top)),
+            Self::Packages => key.subject() == Subject::Packages,
+            Self::MayComeWithPackages => key.may_come_with_packages(),
+            Self::Owned(paths) => match key.subject() {
+                Subject::Unit(unit) => UNIT_FOLDERS
+                    .iter()
+                    .any(|folder| paths.contains(&format!("{folder}/{unit}"))),
+                Subject::Path(path) => paths.contains(path),
+                _ => false,
+            },
+            Self::Units => matches!(key.subject(), Subject::Unit(_)),
+            Self::Accounts => key.subject() == Subject::Accounts,
+            Self::Everything => true,
+        }
+    }
+
+    /// Whether it holds only what is absent when it is forgotten.
+    pub(super) fn only_absent(&self) -> bool {
+        matches!(self, Self::MayComeWithPackages)
+    }
+
+    /// Whether all of `other` is of this scope.
+    fn includes(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Everything, _) => true,
+            (_, Self::Key(key)) => !self.only_absent() && self.covers(key),
+            (Self::Tree(top), Self::Tree(below)) => is_below(below, top),
+            (Self::Tree(top), Self::Owned(paths)) => paths.iter().all(|path| is_below(path, top)),
+            _ => self == other,
+        }
+    }
+}
+
+impl Effect {
+    /// Whether all that it changes or forgets is of one of `scopes`.
+    pub fn is_within(&self, scopes: &[FactScope]) -> bool {
+        let covers = |key: &FactKey| scopes.iter().any(|scope| !scope.only_absent() && scope.covers(key));
+        let includes = |other: &FactScope| scopes.iter().any(|scope| scope.includes(other));
+        match self {
+            Self::Set(key, _) => covers(key),
+            Self::Forget(owned @ FactScope::Owned(paths), _) => {
+                let are_covered = || paths.iter().all(|path| covers(&FactKey::Path(path.clone())));
+                (includes(owned) || are_covered()) && units(paths).all(|unit| covers(&FactKey::Unit(unit.to_owned())))
+            }
+            Self::Forget(scope, _) => includes(scope),
+        }
+    }
+
+    /// Whether it makes what was read under `key` out of date.
+    fn affects(&self, key: &FactKey, facts: &Facts) -> bool {
+        match (key.depends_on(), self) {
+            (DependsOn::Anything, _) => true,
+            (DependsOn::Packages, Self::Set(set, _)) if set.subject() == Subject::Packages => true,
+            (_, Self::Set(set, _)) => FactScope::Key(set.clone()).covers(key),
+            (_, Self::Forget(scope, _)) if scope.only_absent() => {
+                // A package may add members to groups that are there, and all accounts are read together anyway.
+                scope.covers(key) && (key.subject() == Subject::Accounts || !facts.is_present(key))
+            }
+            (_, Self::Forget(scope, _)) => scope.covers(key),
+        }
+    }
+}
+
+/// The names of the units among `paths`.
+fn units(paths: &BTreeSet<String>) -> impl Iterator<Item = &str> {
+    paths.iter().filter_map(|path| {
+        let (folder, name) = path.rsplit_once('/')?;
+        UNIT_FOLDERS.contains(&folder).then_some(name)
+    })
+}
+
+/// Whether a path is `top`, or below it.
+pub(super) fn is_below(path: &str, top: &str) -> bool {
+    let top = top.trim_end_matches('/');
+    path.strip_prefix(top)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+impl Facts {
+    /// Forgets what `effects` may have changed, so that it is read again when it is asked for again.
+    pub fn forget_affected(&mut self, effects: &[&Effect]) {
+        let is_affected = |key: &&FactKey| effects.iter().any(|effect| effect.affects(key, self));
+        let affected: Vec<FactKey> = self.keys().filter(is_affected).cloned().collect();
+        for key in &affected {
+            self.remove(key);
+        }
+    }
+
+    /// Whether it is known that something is there.
+    fn is_present(&self, key: &FactKey) -> bool {
+        let asked = key.presence();
+        let asked = asked.as_ref().unwrap_or(key);
+        match self.get(asked) {
+            None | Some(Fact::Denied(_)) => false,
+            Some(fact) => !asked.is_absent(fact),
+        }
+    }
+}
