@@ -5,6 +5,7 @@
 
 pub mod apply;
 pub mod change;
+pub mod content;
 pub mod error;
 pub mod facts;
 pub mod gather;

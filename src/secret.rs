@@ -1,8 +1,10 @@
 //! Secret text, and digests that show whether it changed without revealing it.
 
 use std::fmt;
+use std::io::{self, Read};
 
 use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// The environment variable with the password for `sudo`. It is removed from the environment of every child process.
@@ -59,12 +61,48 @@ impl fmt::Debug for DigestKey {
 }
 
 /// `HMAC(key, sha256)` of secret content: equal for equal content within a run, and useless to guess the content.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyedDigest(pub String);
 
 /// The SHA-256 of `content` in lowercase hex, as `sha256sum` prints it.
 pub fn sha256_hex(content: &[u8]) -> String {
     hex(&Sha256::digest(content))
+}
+
+/// The same of all that `reader` gives, and how many bytes that was. No more than a piece of it is in memory at once.
+///
+/// Errors: those of `reader`.
+pub fn sha256_hex_of(mut reader: impl Read) -> io::Result<(String, u64)> {
+    let mut hasher = Sha256::new();
+    let mut piece = vec![0; 128 * 1024];
+    let mut size = 0;
+    loop {
+        match reader.read(&mut piece) {
+            Ok(0) => return Ok((hex(&hasher.finalize()), size)),
+            Ok(count) => {
+                hasher.update(&piece[..count]);
+                size += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// A SHA-256 that is taken piece by piece.
+#[derive(Default)]
+pub struct Sha256Sum(Sha256);
+
+impl Sha256Sum {
+    /// Takes in the next piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// The digest of all pieces in lower-case hex.
+    pub fn hex(self) -> String {
+        hex(&self.0.finalize())
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
+use homelab::content::Content;
 use homelab::remote::{
     Connection, LockRequest, Obstacle, RemoteError, StepAnswer, StepEnd, StepNews, StepScript, Target, Writer,
 };
@@ -146,7 +147,7 @@ fn step(body: impl Into<String>) -> StepScript {
 
 fn writing(path: &Path, content: Vec<u8>) -> StepScript {
     StepScript {
-        content: Some(content),
+        content: Some(Content::new(content)),
         ..step(format!("cat >'{}'", path.display()))
     }
 }
@@ -324,14 +325,21 @@ async fn a_killed_ssh_ends_the_step_with_an_error_that_names_it() {
 }
 
 #[tokio::test]
-async fn a_host_without_second_sessions_gets_large_contents_in_the_frame() {
+async fn a_host_without_second_sessions_gets_large_contents_in_pieces() {
     let server = Server::start_with("MaxSessions 1");
     let mut connection = Connection::open(&server.target()).await.unwrap();
     let mut writer = connection.lock(&server.lock()).await.unwrap();
     let path = server.path("large");
-    let answers = perform(&mut writer, &[writing(&path, vec![b'x'; 300_000])]).await;
-    assert_eq!(answers[0].end, StepEnd::Done, "{answers:?}");
-    assert_eq!(fs::read(&path).unwrap().len(), 300_000);
+    let large = vec![b'x'; 3_000_000];
+    let beside = StepScript {
+        stage: Some(server.path("staged").to_str().unwrap().to_owned()),
+        content: Some(Content::new(large.clone())),
+        ..step(format!("mv -- \"$staged\" {}", server.path("moved").display()))
+    };
+    let answers = perform(&mut writer, &[writing(&path, large.clone()), beside]).await;
+    assert!(answers.iter().all(|answer| answer.end == StepEnd::Done), "{answers:?}");
+    assert!(fs::read(&path).unwrap() == large && fs::read(server.path("moved")).unwrap() == large);
+    assert!(!server.path("staged").exists());
     connection.close().await;
 }
 
@@ -378,11 +386,11 @@ async fn contents_are_in_no_argument_list() {
     let large = WORD.repeat(2_000_000 / WORD.len() + 1);
     for _ in 0..10 {
         let plain = StepScript {
-            content: Some(small.clone()),
+            content: Some(Content::new(small.clone())),
             ..step("cat >/dev/null; sleep 0.02")
         };
         let encoded = StepScript {
-            content: Some(b"secret-word-that-is-nowhere".to_vec()),
+            content: Some(Content::new(*b"secret-word-that-is-nowhere")),
             ..step("cat >/dev/null; sleep 0.02")
         };
         let path = server.path("large");

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// Modules from the bottom up; one may name itself and what stands before it, in the same line or a line above.
 const LAYERS: &[&[&str]] = &[
     &["error", "quote", "secret"],
-    &["value"],
+    &["content", "value"],
     &["template"],
     &["facts", "change"],
     &["operations"],

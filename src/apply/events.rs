@@ -37,6 +37,15 @@ pub enum ApplyEvent {
         /// What it has written, not cut into lines.
         bytes: Vec<u8>,
     },
+    /// A large content is on its way to the host.
+    Sent {
+        /// The host.
+        host: String,
+        /// How many bytes of it have been sent.
+        bytes: u64,
+        /// Of how many.
+        size: u64,
+    },
     /// A step waits for something on the host.
     Waits {
         /// The host.

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::events::{HostEnd, OperationResult, ResourceEnd};
 use super::halt::{Halt, gather_failed, lost, lost_at_work};
 use super::host::HostApply;
-use super::perform::{decides_on_host, take_away};
+use super::perform::take_away;
 use super::segment::{SegmentEnd, Telling, perform_segment};
-use crate::change::{CheckState, Outcome, Step};
+use crate::change::{CheckState, Outcome};
 use crate::facts::overlay::OperationId;
 use crate::facts::{Fact, FactKey, Facts};
 use crate::gather::gather;
@@ -111,7 +111,7 @@ impl HostApply<'_> {
             let steps = operation.changes().iter().flat_map(|change| &change.steps);
             steps
                 .into_iter()
-                .any(|step| matches!(step, Step::Run(run) if run.supervised))
+                .any(|step| step.command().is_some_and(|command| command.supervised))
         };
         if !self.reviewed.operations.iter().any(ran_supervised) {
             return Ok(());
@@ -165,7 +165,10 @@ fn is_barrier(operation: &PlannedOperation) -> bool {
     match &operation.outcome {
         Outcome::Unchanged | Outcome::Change(_) => false,
         Outcome::Check { state, .. } => *state != CheckState::Holds,
-        Outcome::Ensure { changes, .. } => !changes.iter().flat_map(|change| &change.steps).all(decides_on_host),
+        Outcome::Ensure { changes, .. } => changes
+            .iter()
+            .flat_map(|change| &change.steps)
+            .any(|step| step.already().is_none()),
         Outcome::Deferred { .. } => true,
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::events::{ApplyEvent, Failure, OperationResult, ResourceEnd, ResourceResult};
-use super::perform::{StepOptions, attempt, scripts};
+use super::perform::{StepOptions, scripts};
 use crate::change::{Outcome, Step};
 use crate::plan::PlannedOperation;
 use crate::remote::{RemoteError, StepAnswer, StepEnd, StepNews, StepScript, Writer};
@@ -113,6 +113,13 @@ impl Progress<'_> {
         match news {
             StepNews::Through(answer) => self.answered(answer.clone()),
             StepNews::Waits(words) => self.waits(words),
+            StepNews::Sent(bytes, size) => {
+                let _ = self.telling.events.send(ApplyEvent::Sent {
+                    host: self.telling.host.to_owned(),
+                    bytes,
+                    size,
+                });
+            }
             StepNews::Output(output) => self.output(output),
         }
     }
@@ -127,10 +134,8 @@ impl Progress<'_> {
     }
 
     fn supervised_under_way(&self) -> Option<String> {
-        match self.placed.get(self.answers.len())?.step {
-            Step::Run(run) if run.supervised => Some(run.summary.clone()),
-            _ => None,
-        }
+        let command = self.placed.get(self.answers.len())?.step.command()?;
+        command.supervised.then(|| command.summary.clone())
     }
 
     fn waits(&self, words: &str) {
@@ -139,7 +144,7 @@ impl Progress<'_> {
         };
         let _ = self.telling.events.send(ApplyEvent::Waits {
             host: self.telling.host.to_owned(),
-            attempt: attempt(placed.step),
+            attempt: placed.step.attempt(),
             words: words.to_owned(),
         });
     }
@@ -208,9 +213,9 @@ impl Progress<'_> {
 
 /// A command is known by its own words, all else by its operation's.
 fn doing(step: &Step, operation: &PlannedOperation) -> String {
-    match step {
-        Step::Run(run) => run.summary.clone(),
-        _ => operation.id.slug().to_owned(),
+    match step.command() {
+        Some(command) => command.summary.clone(),
+        None => operation.id.slug().to_owned(),
     }
 }
 
@@ -228,12 +233,21 @@ fn line_end(ends: impl Iterator<Item = StepEnd>) -> ResourceEnd {
 }
 
 fn describe(step: &Step, answer: &StepAnswer) -> Option<Failure> {
-    let attempted = attempt(step);
+    let attempted = step.attempt();
     let output = String::from_utf8_lossy(&answer.output).trim_end().to_owned();
     match answer.end {
+        StepEnd::Failed { .. } if answer.cause.is_some() => Some(Failure {
+            attempted,
+            cause: answer.cause.clone(),
+            exit_code: None,
+            output,
+            hint: Some("nothing was replaced; run the deploy again to review what is to do now".to_owned()),
+        }),
         StepEnd::Failed { status } => Some(Failure {
-            cause: match step {
-                Step::Run(run) if status == TIMED_OUT => Some(format!("not through after {} s", run.timeout.as_secs())),
+            cause: match step.command() {
+                Some(command) if status == TIMED_OUT => {
+                    Some(format!("not through after {} s", command.timeout.as_secs()))
+                }
                 _ => None,
             },
             attempted,

@@ -14,10 +14,10 @@ use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::secret::KeyedDigest;
 
 pub use kind::ResourceKind;
-pub use step::{Attributes, Command, Expect, Ownership, Step};
-
-/// The longest that a command may take unless its operation says otherwise.
-pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
+pub use step::{
+    Attributes, Claim, Command, DEFAULT_TIMEOUT, Expect, Link, MakeDirectory, Ownership, Remove, Script, ScriptOptions,
+    SetAttributes, Step, WriteFile, guard,
+};
 
 /// What planning an operation came to.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,132 +1,103 @@
-//! Steps: the closed set of what can be done to a host, and what each counts on.
+//! Steps: the closed set of what can be done to a host. A kind of step is a file here: its shell text, how it is told that it is
+//! done already, its words for errors, and what it claims of the host stand together. `apply::perform` is what sends them.
 
-use std::sync::Arc;
-use std::time::Duration;
+mod command;
+mod expect;
+mod kind;
+mod link;
+mod make_directory;
+mod remove;
+mod set_attributes;
+mod state;
+mod write_file;
 
-use crate::facts::{Identity, Installation};
+use serde::{Deserialize, Serialize};
 
-/// Owner, group and mode of something at a path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attributes {
-    /// Owner's name.
-    pub owner: String,
-    /// Group's name.
-    pub group: String,
-    /// Permission bits.
-    pub mode: u32,
-}
+use crate::content::Content;
+use kind::StepKind;
 
-/// Whose something is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ownership {
-    /// Owner's name.
-    pub owner: String,
-    /// Group's name.
-    pub group: String,
-}
+pub use command::{Command, DEFAULT_TIMEOUT};
+pub use expect::{Expect, guard};
+pub use kind::{Claim, Script, ScriptOptions};
+pub use link::Link;
+pub use make_directory::MakeDirectory;
+pub use remove::Remove;
+pub use set_attributes::SetAttributes;
+pub use state::{Attributes, Ownership};
+pub use write_file::WriteFile;
 
-/// One thing that is done to a host. Closed: `apply::perform` carries each out, and nothing else alters a host.
-#[derive(Clone, Debug, PartialEq)]
+/// One thing that is done to a host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Step {
     /// A file gets its content, owner and mode at once, or stays as it was.
-    WriteFile {
-        /// Absolute path, links resolved.
-        path: String,
-        /// The bytes.
-        content: Arc<[u8]>,
-        /// Owner, group and mode.
-        attributes: Attributes,
-        /// A command of the host that must accept the new file before it replaces the old one; `{path}` is the file.
-        validate: Option<Vec<String>>,
-    },
-    /// A directory is made; its parent must be there.
-    MakeDirectory {
-        /// Absolute path.
-        path: String,
-        /// Owner, group and mode.
-        attributes: Attributes,
-    },
+    WriteFile(WriteFile),
+    /// A directory is made.
+    MakeDirectory(MakeDirectory),
     /// Owner, group and mode are set on what is there.
-    SetAttributes {
-        /// Absolute path, links resolved.
-        path: String,
-        /// Owner, group and mode.
-        attributes: Attributes,
-    },
+    SetAttributes(SetAttributes),
     /// A symbolic link is made, or made to point elsewhere.
-    Link {
-        /// Absolute path of the link.
-        path: String,
-        /// The text of the link.
-        target: String,
-        /// Whose it is.
-        owner: Ownership,
-    },
-    /// What is at a path goes; a directory only with all below it.
-    Remove {
-        /// Absolute path.
-        path: String,
-    },
+    Link(Link),
+    /// What is at a path is removed.
+    Remove(Remove),
     /// A command runs.
     Run(Command),
 }
 
-/// A command to run.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Command {
-    /// The command as people read it.
-    pub summary: String,
-    /// Shell text.
-    pub script: String,
-    /// After this long the command is ended.
-    pub timeout: Duration,
-    /// Whether it outlives the connection, as a job of the host.
-    pub supervised: bool,
-    /// As whom it runs.
-    pub by: Identity,
-}
+impl Step {
+    fn kind(&self) -> &dyn StepKind {
+        match self {
+            Self::WriteFile(step) => step,
+            Self::MakeDirectory(step) => step,
+            Self::SetAttributes(step) => step,
+            Self::Link(step) => step,
+            Self::Remove(step) => step,
+            Self::Run(step) => step,
+        }
+    }
 
-/// What must still be so on the host right before a change's first step.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Expect {
-    /// Nothing is at the path.
-    Absent {
-        /// Absolute path.
-        path: String,
-    },
-    /// A file with this content, owner and mode is at the path.
-    File {
-        /// Absolute path.
-        path: String,
-        /// SHA-256 of the content in hex; `None` where only the attributes count.
-        digest: Option<String>,
-        /// Owner, group and mode.
-        attributes: Attributes,
-    },
-    /// A symbolic link that points there is at the path.
-    Link {
-        /// Absolute path of the link.
-        path: String,
-        /// The text of the link.
-        target: String,
-    },
-    /// Nothing is at the path, or a symbolic link that points anywhere.
-    AbsentOrLink {
-        /// Absolute path.
-        path: String,
-    },
-    /// A directory with these attributes is at the path.
-    Directory {
-        /// Absolute path.
-        path: String,
-        /// Owner, group and mode.
-        attributes: Attributes,
-    },
-    /// apt would do nothing that was not reviewed.
-    Installation {
-        /// The wish.
-        wish: Installation,
-        /// What was reviewed, as [`crate::facts::apt::Simulation::lines`].
-        reviewed: Vec<String>,
-    },
+    /// What it attempts, for errors: "write `/etc/motd`".
+    pub fn attempt(&self) -> String {
+        self.kind().attempt()
+    }
+
+    /// The shell text that does it.
+    pub fn script(&self, options: &ScriptOptions) -> Script {
+        self.kind().script(options)
+    }
+
+    /// Shell text that exits 0 where nothing is left to do; `None` where the host cannot tell.
+    pub fn already(&self) -> Option<String> {
+        self.kind().already()
+    }
+
+    /// What it does to the host.
+    pub fn claims(&self) -> Vec<Claim<'_>> {
+        self.kind().claims()
+    }
+
+    /// The command, where the step is one.
+    pub fn command(&self) -> Option<&Command> {
+        match self {
+            Self::Run(command) => Some(command),
+            _ => None,
+        }
+    }
+
+    /// The command of the host that must accept a new file, where one is asked.
+    pub fn validator(&self) -> Option<&[String]> {
+        match self {
+            Self::WriteFile(file) => file.validate.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The bytes that it sends, to be stored beside a plan. Secret ones are never stored.
+    pub fn stored_content(&mut self) -> Option<&mut Content> {
+        match self {
+            Self::WriteFile(file) => Some(&mut file.content),
+            Self::Run(command) => command.stored_input(),
+            _ => None,
+        }
+    }
 }

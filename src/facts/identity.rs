@@ -37,8 +37,13 @@ impl Identity {
     ///
     /// The script is read from standard input: an argument list is for every user of the host to see.
     pub fn run(&self, timeout: &str, script: &str) -> String {
+        self.run_reading(timeout, script, "</dev/null")
+    }
+
+    /// The same with something to read: `input` is a redirection.
+    pub fn run_reading(&self, timeout: &str, script: &str, input: &str) -> String {
         let end = delimiter(script);
-        let body = format!("{{\n{script}\n}} </dev/null\n{end}");
+        let body = format!("{{\n{script}\n}} {input}\n{end}");
         match self.user() {
             None => format!("{timeout} sh <<'{end}'\n{body}"),
             // As after a login: files that others may read, and a directory that is the user's own.

@@ -5,9 +5,9 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::assets::Assets;
 use super::run_as::RunAs;
 use crate::change::{NotKnown, Stop};
+use crate::content::Assets;
 use crate::error::{Diagnostic, Origin};
 use crate::facts::account::{GroupFact, GroupKey, UserFact, UserKey};
 use crate::facts::apt::ListsFact;

@@ -22,7 +22,6 @@ use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use definition::Define;
 
-pub use assets::Assets;
 pub use context::PlanContext;
 pub use definition::Definition;
 pub use run_as::{BECOME_KEYS, RunAs};

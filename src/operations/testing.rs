@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Assets, Define, Definition, Operation, PlanContext, RunAs};
+use super::{Define, Definition, Operation, PlanContext, RunAs};
 use crate::change::{NotKnown, Outcome, ResourceChange, Step, Stop};
+use crate::content::Assets;
 use crate::error::{Diagnostic, Origin, SourceFile};
 use crate::facts::account::{AccountDefaults, Group, GroupFact, SkeletonEntry, SkeletonKind, User, UserFact};
 use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
@@ -200,7 +201,7 @@ impl Bench {
     }
 
     pub(super) fn asset(mut self, path: &str, content: &[u8]) -> Self {
-        Arc::make_mut(&mut self.assets).insert(path.to_owned(), Arc::from(content));
+        Arc::make_mut(&mut self.assets).insert(path, content);
         self
     }
 

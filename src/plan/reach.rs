@@ -1,6 +1,6 @@
 //! What whoever homelab works as may do on a host: what needs root is not promised by anybody else.
 
-use crate::change::{Command, Outcome, Ownership, ResourceChange, ResourceKind, Step};
+use crate::change::{Claim, Outcome, ResourceChange, Step};
 use crate::facts::overlay::{FactScope, Lookup, OperationId, Overlay};
 use crate::facts::path::{PathFact, parent};
 use crate::facts::session::{Session, Unprivileged};
@@ -43,36 +43,29 @@ struct Reach<'a> {
 
 impl Reach<'_> {
     fn covers(&mut self, change: &ResourceChange) -> bool {
-        let is_within = change.steps.iter().all(|step| self.allows(change, step));
+        let mut claims = change.steps.iter().flat_map(Step::claims);
+        let is_within = claims.all(|claim| self.allows(&claim));
         // Whose they are is of no matter: they are seen by the changes of the same operation alone.
         self.overlay
             .commit(&OperationId(String::new()), change.effects.iter().cloned());
         is_within
     }
 
-    fn allows(&self, change: &ResourceChange, step: &Step) -> bool {
-        match step {
-            Step::WriteFile { path, attributes, .. } | Step::MakeDirectory { path, attributes } => {
-                self.may_place(path) && self.unprivileged.may_give(&attributes.owner, &attributes.group)
+    fn allows(&self, claim: &Claim<'_>) -> bool {
+        match *claim {
+            Claim::Place { path, owner, group, .. } => self.may_place(path) && self.unprivileged.may_give(owner, group),
+            Claim::Attributes { path, owner } => {
+                let may_give = owner.is_none_or(|(owner, group)| self.unprivileged.may_give(owner, group));
+                may_give && self.is_own(path)
             }
-            Step::SetAttributes { path, attributes } => {
-                self.is_own(path) && self.unprivileged.may_give(&attributes.owner, &attributes.group)
-            }
-            Step::Link {
-                path,
-                owner: Ownership { owner, group },
-                ..
-            } => self.may_place(path) && self.unprivileged.may_give(owner, group),
-            Step::Remove { path } => self.may_place(path),
-            // It is the file's time that is set.
-            Step::Run(run) if change.id.kind == ResourceKind::File => self.may_run(run) && self.is_own(&change.id.name),
-            Step::Run(run) => self.may_run(run),
+            Claim::Remove { path } => self.may_place(path),
+            Claim::Run { by, .. } => self.may_run(by),
         }
     }
 
-    fn may_run(&self, run: &Command) -> bool {
+    fn may_run(&self, by: &Identity) -> bool {
         let own = &self.unprivileged.account.user;
-        match &run.by {
+        match by {
             Identity::Root => false,
             Identity::Own => true,
             Identity::LoginUser => self.session.login.user == *own,

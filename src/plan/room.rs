@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::PlannedOperation;
-use crate::change::{Action, Outcome, ResourceChange, ResourceKind, Step};
+use crate::change::{Action, Claim, Outcome, ResourceChange, ResourceKind, Step};
 use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::Effect;
 use crate::facts::path::parent;
@@ -41,8 +41,8 @@ pub(super) fn shortages(operations: &[PlannedOperation], facts: &Facts) -> Vec<D
             if may_make_room(change) {
                 break 'plan;
             }
-            for step in &change.steps {
-                count(&mut accounts, step, &operation.origin, facts);
+            for claim in change.steps.iter().flat_map(Step::claims) {
+                count(&mut accounts, claim, &operation.origin, facts);
             }
         }
     }
@@ -62,17 +62,17 @@ fn may_make_room(change: &ResourceChange) -> bool {
     let is_free = change
         .steps
         .iter()
-        .any(|step| matches!(step, Step::Run(run) if !run.supervised));
+        .flat_map(Step::claims)
+        .any(|claim| matches!(claim, Claim::Run { is_known: false, .. }));
     let forgets = change.effects.iter().any(|effect| matches!(effect, Effect::Forget(..)));
     goes || (is_free && forgets)
 }
 
-fn count<'a>(accounts: &mut BTreeMap<u64, Account<'a>>, step: &'a Step, origin: &'a Origin, facts: &Facts) {
-    let (path, length) = match step {
-        Step::WriteFile { path, content, .. } => (path, Some(content.len() as u64)),
-        Step::MakeDirectory { path, .. } | Step::Link { path, .. } => (path, Some(0)),
-        Step::Remove { path } => (path, None),
-        Step::SetAttributes { .. } | Step::Run(_) => return,
+fn count<'a>(accounts: &mut BTreeMap<u64, Account<'a>>, claim: Claim<'a>, origin: &'a Origin, facts: &Facts) {
+    let (path, length) = match claim {
+        Claim::Place { path, size, .. } => (path, Some(size)),
+        Claim::Remove { path } => (path, None),
+        Claim::Attributes { .. } | Claim::Run { .. } => return,
     };
     let Some((device, room)) = room_above(path, facts) else {
         return;

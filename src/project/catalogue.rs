@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::fields::Fields;
 use super::reader::Source;
+use crate::content::Assets;
 use crate::error::{Diagnostic, Origin, suggestion};
-use crate::operations::Assets;
 use crate::template::{STACKS, stack_of};
 use crate::value::{Entry, Kind, Table, Value, merge};
 
@@ -109,7 +109,7 @@ fn is_time(text: &str) -> bool {
 
 /// The stacks that have a folder: those without a `stack.toml` too.
 pub(super) fn complete(mut catalogue: Catalogue, assets: &Assets) -> Catalogue {
-    for name in assets.keys().filter_map(|path| stack_of(path)) {
+    for name in assets.names().filter_map(stack_of) {
         catalogue.entry(name.to_owned()).or_default();
     }
     catalogue

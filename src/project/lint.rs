@@ -14,9 +14,6 @@ use super::{Named, Project};
 use crate::error::{Diagnostic, Origin, suggestion};
 use crate::value::Table;
 
-/// The suffix of files that are rendered.
-const TEMPLATE_SUFFIX: &str = ".j2";
-
 /// Every such mistake; what is said of `broken` files is left to whoever read them.
 pub(super) fn check(project: &Project, broken: &BTreeSet<String>) -> Vec<Diagnostic> {
     let mut mistakes = Vec::new();

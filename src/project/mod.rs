@@ -21,8 +21,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::content::Assets;
 use crate::error::{Diagnostic, Diagnostics, suggestion};
-use crate::operations::Assets;
 
 pub use catalogue::{Catalogue, Stack, check_names, described, missing_stacks};
 pub use data::{GroupData, RESERVED, given_data, layers};

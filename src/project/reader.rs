@@ -8,8 +8,9 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::fields::unknown_key;
+use crate::content::Assets;
 use crate::error::{Diagnostic, Origin, SourceFile, not_text};
-use crate::operations::{Assets, Parameter, schema_of};
+use crate::operations::{Parameter, schema_of};
 use crate::value::{Entry, Kind, Table, Value, advice, deserialize, keys_of, parse_toml};
 
 /// A file's name (relative to its folder, without `.toml`) and its table.
@@ -88,17 +89,22 @@ impl<'a> Reader<'a> {
         let folder = self.root.join("templates");
         let mut paths = Vec::new();
         list_files(&folder, &mut paths, &mut self.mistakes);
-        let mut assets = Assets::new();
+        let mut assets = Assets::default();
         for path in paths {
-            match std::fs::read(&path) {
-                Ok(bytes) => {
-                    assets.insert(relative(&folder, &path), Arc::from(bytes));
-                }
-                Err(error) => {
-                    let shown = relative(self.root, &path);
-                    let mistake = Diagnostic::new(format!("failed to read `{shown}`"));
-                    self.mistakes.push(mistake.because(error.to_string()));
-                }
+            let name = relative(&folder, &path);
+            // A template is rendered, and so is read whole whatever its size.
+            let is_large = !name.ends_with(Assets::TEMPLATE_SUFFIX)
+                && std::fs::metadata(&path).is_ok_and(|found| found.len() > Assets::LARGEST_IN_MEMORY);
+            let read = if is_large {
+                // Whether it can be read is seen now.
+                std::fs::File::open(&path).map(|_| assets.insert_large(name, &path))
+            } else {
+                std::fs::read(&path).map(|bytes| assets.insert(name, bytes))
+            };
+            if let Err(error) = read {
+                let shown = relative(self.root, &path);
+                let mistake = Diagnostic::new(format!("failed to read `{shown}`"));
+                self.mistakes.push(mistake.because(error.to_string()));
             }
         }
         assets

@@ -10,8 +10,8 @@ use super::data::shared_data_of;
 use super::pattern::{glob, known, select as select_hosts, unplaced};
 use super::task::TaskUse;
 use super::{Deploy, Host, Inventory, Project, Stage, Task};
+use crate::content::Assets;
 use crate::error::{Diagnostic, suggestion};
-use crate::operations::Assets;
 use crate::value::Table;
 
 /// What a user filters a deploy by.

@@ -17,10 +17,12 @@ mod privilege;
 mod pump;
 mod script;
 mod stderr;
+mod step;
 mod target;
 #[cfg(test)]
 mod tests;
 mod trust;
+mod upload;
 mod watchdog;
 mod writer;
 
@@ -29,6 +31,7 @@ pub use connection::{Answer, Connection};
 pub use error::{Becoming, ChangedKey, Explanation, Obstacle, Refusal, RemoteError};
 pub use lock::{Holder, LOCK_PATH, LockRequest};
 pub use privilege::Privilege;
+pub use step::{StepAnswer, StepEnd, StepNews, StepScript};
 pub use target::{Hop, Target};
 pub use trust::{HostKey, OfferedKey, host_key, remember};
-pub use writer::{StepAnswer, StepEnd, StepNews, StepScript, Writer};
+pub use writer::Writer;

@@ -14,7 +14,11 @@ use super::answers::Answers;
 use super::control::ControlSocket;
 use super::privilege::{Dialogue, Privilege};
 use super::stderr::StandardError;
+use super::upload::{Unusable, Upload};
 use crate::secret::PASSWORD_VARIABLE;
+
+/// How much is read and sent at once.
+const LARGEST_PIECE: usize = 256 * 1024;
 
 /// Where second channels come from.
 #[derive(Debug)]
@@ -25,24 +29,33 @@ pub(super) enum Road {
     Local(PathBuf),
 }
 
-/// No second channel could be had, so nothing was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NoSecondChannel;
+/// Why a content did not go over a second channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum NotPumped {
+    /// None could be had, so nothing was sent.
+    NoSecondChannel,
+    /// The content itself is at fault.
+    Unusable(Unusable),
+}
+
+type OnSent<'f> = &'f mut (dyn FnMut(u64) + Send);
 
 impl Road {
-    /// Runs `command` with `content` on its standard input. Whether all of it arrived is for the first channel to see.
+    /// Runs `command` with what is uploaded on its standard input. Whether all of it arrived is for the first channel to see.
+    /// `sent` hears how many bytes have been sent.
     ///
     /// It runs with the same `privilege` as the first channel's shell, or it could not reach the file.
     pub(super) async fn pump(
         &self,
         privilege: &Privilege,
         command: &str,
-        content: &[u8],
-    ) -> Result<(), NoSecondChannel> {
+        upload: &mut Upload<'_>,
+        sent: OnSent<'_>,
+    ) -> Result<(), NotPumped> {
         let (line, dialogue) = privilege.enter(command);
         match self {
-            Self::Ssh(control) => pump_through_master(control.path(), &line, dialogue, content).await,
-            Self::Local(shell) => pump_through_shell(shell, &line, dialogue, content).await,
+            Self::Ssh(control) => pump_through_master(control.path(), &line, dialogue, upload, sent).await,
+            Self::Local(shell) => pump_through_shell(shell, &line, dialogue, upload, sent).await,
         }
     }
 }
@@ -51,8 +64,9 @@ async fn pump_through_master(
     control: &Path,
     line: &str,
     dialogue: Option<Dialogue>,
-    content: &[u8],
-) -> Result<(), NoSecondChannel> {
+    upload: &mut Upload<'_>,
+    sent: OnSent<'_>,
+) -> Result<(), NotPumped> {
     let answering = || match dialogue {
         Some(_) => RemoteStdio::piped(),
         None => RemoteStdio::null(),
@@ -68,14 +82,14 @@ async fn pump_through_master(
     let outcome = match spawned {
         Ok(mut child) => {
             let (stdin, stdout, stderr) = (child.stdin().take(), child.stdout().take(), child.stderr().take());
-            let outcome = fill(dialogue, stdin, stdout, stderr, content).await;
+            let outcome = fill(dialogue, stdin, stdout, stderr, upload, sent).await;
             match outcome {
                 Ok(()) => drop(child.wait().await),
-                Err(NoSecondChannel) => drop(child.disconnect().await),
+                Err(_) => drop(child.disconnect().await),
             }
             outcome
         }
-        Err(_) => Err(NoSecondChannel),
+        Err(_) => Err(NotPumped::NoSecondChannel),
     };
     // The master lives on: it is the first channel.
     session.detach();
@@ -86,8 +100,9 @@ async fn pump_through_shell(
     shell: &Path,
     line: &str,
     dialogue: Option<Dialogue>,
-    content: &[u8],
-) -> Result<(), NoSecondChannel> {
+    upload: &mut Upload<'_>,
+    sent: OnSent<'_>,
+) -> Result<(), NotPumped> {
     let answering = || match dialogue {
         Some(_) => Stdio::piped(),
         None => Stdio::null(),
@@ -102,9 +117,9 @@ async fn pump_through_shell(
         .process_group(0)
         .kill_on_drop(true)
         .spawn();
-    let mut child = spawned.map_err(|_| NoSecondChannel)?;
+    let mut child = spawned.map_err(|_| NotPumped::NoSecondChannel)?;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    fill(dialogue, stdin, stdout, stderr, content).await?;
+    fill(dialogue, stdin, stdout, stderr, upload, sent).await?;
     let _ = child.wait().await;
     Ok(())
 }
@@ -115,8 +130,9 @@ async fn fill<W, R, E>(
     mut stdin: Option<W>,
     stdout: Option<R>,
     stderr: Option<E>,
-    content: &[u8],
-) -> Result<(), NoSecondChannel>
+    upload: &mut Upload<'_>,
+    sent: OnSent<'_>,
+) -> Result<(), NotPumped>
 where
     W: AsyncWrite + Unpin,
     R: AsyncRead + Unpin,
@@ -126,16 +142,26 @@ where
         let mut answers = Answers::new(stdout, dialogue.nonce());
         let stderr = StandardError::drain(stderr);
         let held = dialogue.hold(&mut answers, stdin, &stderr).await;
-        held.map_err(|_| NoSecondChannel)?;
+        held.map_err(|_| NotPumped::NoSecondChannel)?;
     }
-    send(stdin, content).await;
-    Ok(())
+    send(stdin, upload, sent).await.map_err(NotPumped::Unusable)
 }
 
-/// Sends `content` and closes the pipe; a reader that went away shows in the size that the host counts.
-async fn send(stdin: Option<impl AsyncWrite + Unpin>, content: &[u8]) {
-    if let Some(mut stdin) = stdin {
-        let _ = stdin.write_all(content).await;
-        let _ = stdin.shutdown().await;
+/// Sends all pieces and closes the pipe; a reader that went away shows in the size that the host counts.
+async fn send(
+    stdin: Option<impl AsyncWrite + Unpin>,
+    upload: &mut Upload<'_>,
+    sent: OnSent<'_>,
+) -> Result<(), Unusable> {
+    let Some(mut stdin) = stdin else {
+        return Ok(());
+    };
+    while let Some(piece) = upload.next(LARGEST_PIECE).await? {
+        if stdin.write_all(piece).await.is_err() {
+            return Ok(());
+        }
+        sent(upload.sent());
     }
+    let _ = stdin.shutdown().await;
+    Ok(())
 }

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::writer::StepScript;
+use super::step::StepScript;
 use crate::facts::Probe;
 use crate::quote::{Unquotable, try_quote};
 
@@ -44,7 +44,7 @@ pub(super) const LEAD: u8 = 0x1e;
 ///
 /// `hl_run` passes a command's two streams on as they are, so its tags begin with [`LEAD`]: a line break may be output.
 ///
-/// Descriptors: 5 is the standard error that the shell was started with; 6, 7 and 8 are a staged upload's (to count, to read, to write), 9 is the lock's. Nothing that runs on
+/// Descriptors: 5 is the standard error that the shell was started with; 6, 7 and 8 are a staged content's (to count, to read, to write), 9 is the lock's. Nothing that runs on
 /// behalf of an operation inherits them: a daemon would keep the lock for ever.
 const PROLOGUE: &str = r#"{
 exec 5>&2 2>&1
@@ -53,6 +53,8 @@ LC_ALL=C
 PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
 export LC_ALL PATH
 hl_halt=
+hl_file=
+trap hl_unstage EXIT
 hl_tag() { printf '\n%s %s %s %s\n' NONCE "$1" "$2" "$3"; }
 hl_eval() { hl_text=$1; set --; eval "$hl_text"; }
 hl_probe() {
@@ -82,24 +84,53 @@ if [ -n "$3" ]; then
 hl_status=$?
 if [ "$hl_status" != 0 ]; then hl_unstage; hl_halt=1; hl_tag "$1" stale "$hl_status"; return 0; fi
 fi
+staged=
 case $5 in
 nothing) ( hl_eval "$4" ) </dev/null 5>&- 9>&-; hl_status=$? ;;
 inline) hl_unstage
 if command -v base64 >/dev/null; then base64 -d | ( hl_eval "$4" ) 5>&- 9>&-; hl_status=$?
 else echo 'base64: not found'; hl_status=127; fi ;;
-staged) hl_size=$(wc -c <&6); exec 6<&- 8>&-
-if [ "${hl_size:-0}" -eq "$6" ]; then ( hl_eval "$4" ) <&7 5>&- 7<&- 9>&-; hl_status=$?
-else echo "only ${hl_size:-0} of $6 bytes arrived in the folder for temporary files"; hl_status=1; fi
+staged) if [ -n "$hl_file" ]; then hl_size=$(wc -c <"$hl_file"); hl_folder=${hl_file%/*}/
+else hl_size=$(wc -c <&6); hl_folder='the folder for temporary files'; fi
+exec 6<&- 8>&-
+if [ "${hl_size:-0}" -ne "$6" ]; then echo "only ${hl_size:-0} of $6 bytes arrived in $hl_folder"; hl_status=1
+elif [ -n "$hl_file" ]; then staged=$hl_file; ( hl_eval "$4" ) </dev/null 5>&- 9>&-; hl_status=$?
+else ( hl_eval "$4" ) <&7 5>&- 7<&- 9>&-; hl_status=$?; fi
 hl_unstage ;;
 esac
 if [ "$hl_status" = 0 ]; then hl_tag "$1" done 0; else hl_halt=1; hl_tag "$1" failed "$hl_status"; fi
 }
 hl_stage() {
 if [ -n "$hl_halt" ]; then hl_tag "$1" skipped 0; return 0; fi
-if hl_file=$(mktemp); then exec 8>"$hl_file" 7<"$hl_file" 6<"$hl_file"; rm -f "$hl_file"; hl_tag "$1" staged 0
-else hl_tag "$1" failed 1; fi
+hl_number=$1
+if [ -n "$2" ]; then
+( hl_eval "$2" ) </dev/null 5>&- 9>&-
+if [ $? = 0 ]; then hl_tag "$1" already 0; return 0; fi
+fi
+if [ -n "$3" ]; then
+( hl_eval "$3" ) </dev/null 5>&- 9>&-
+hl_status=$?
+if [ "$hl_status" != 0 ]; then hl_halt=1; hl_tag "$1" stale "$hl_status"; return 0; fi
+fi
+if [ -z "$4" ]; then
+if hl_new=$(mktemp); then exec 8>"$hl_new" 7<"$hl_new" 6<"$hl_new"; rm -f "$hl_new"; hl_tag "$1" staged 0
+else hl_tag "$1" unstaged 1; fi
+return 0
+fi
+find "${4%/*}/" -maxdepth 1 -type f -name '.homelab-????????????????' -mmin +60 -exec rm -f -- {} + 2>/dev/null 5>&- 9>&-
+set -C
+if command exec 8>"$4"; then hl_file=$4; set +C; hl_tag "$1" staged 0
+else set +C; hl_halt=1; hl_tag "$1" failed 1; fi
 }
-hl_unstage() { exec 6<&- 7<&- 8>&-; }
+hl_append() {
+if [ -z "$hl_halt" ]; then base64 -d >&8 5>&- 6<&- 7<&- 9>&-; fi
+hl_tag "$1" appended $?
+}
+hl_unstage() {
+exec 6<&- 7<&- 8>&-
+[ -z "$hl_file" ] || [ ! -e "$hl_file" ] || rm -f -- "$hl_file"
+hl_file=
+}
 hl_lock() {
 [ -d "${2%/*}" ] || [ "$(id -u)" = 0 ] || mkdir -p -- "${2%/*}"
 if ( exec 9>>"$2" ); then exec 9>>"$2"; else hl_tag "$1" unavailable 1; return 0; fi
@@ -134,8 +165,10 @@ pub(super) fn pump_command(shell_pid: u32) -> String {
 pub(super) enum Delivery {
     /// In the frame, or not at all where there is none.
     Inline,
-    /// It has been staged by a second channel.
+    /// It has been staged.
     Staged,
+    /// Not at all: the step fails.
+    Refused,
 }
 
 /// A frame that is being written.
@@ -180,23 +213,42 @@ impl<'a> Frame<'a> {
         let guard = quoted_or_nothing(step.guard.as_deref())?;
         let body = try_quote(&step.body)?;
         let number = self.number();
+        // A step whose content was staged was asked before that whether it is needed.
+        let already = match delivery {
+            Delivery::Staged => Cow::Borrowed("''"),
+            Delivery::Inline | Delivery::Refused => already,
+        };
         let head = format!("hl_step {number} {already} {guard} {body}");
         match (&step.content, delivery) {
             (None, _) => self.line(format_args!("{head} nothing")),
-            (Some(content), Delivery::Staged) => self.line(format_args!("{head} staged {}", content.len())),
+            (Some(content), Delivery::Staged) => self.line(format_args!("{head} staged {}", content.size())),
+            (Some(_), Delivery::Refused) => {
+                self.line(format_args!("hl_unstage; hl_step {number} '' '' 'exit 1' nothing"));
+            }
             (Some(content), Delivery::Inline) => {
                 let nonce = self.nonce.as_str();
-                let encoded = STANDARD.encode(content);
+                let encoded = STANDARD.encode(content.bytes().unwrap_or_default());
                 self.line(format_args!("{head} inline <<'{nonce}'\n{encoded}\n{nonce}"));
             }
         }
         Ok(())
     }
 
-    /// Opens a nameless file for the content of the next step.
-    pub(super) fn stage(&mut self) {
+    /// Opens a file for the content of `step`, which comes next; where that has nothing to do, or cannot be done, this is its answer.
+    pub(super) fn stage(&mut self, step: &StepScript) -> Result<(), Unquotable> {
+        let already = quoted_or_nothing(step.already.as_deref())?;
+        let guard = quoted_or_nothing(step.guard.as_deref())?;
+        let path = quoted_or_nothing(step.stage.as_deref())?;
         let number = self.number();
-        self.line(format_args!("hl_stage {number}"));
+        self.line(format_args!("hl_stage {number} {already} {guard} {path}"));
+        Ok(())
+    }
+
+    /// Adds `piece` to the staged file.
+    pub(super) fn append(&mut self, piece: &[u8]) {
+        let (number, nonce) = (self.number(), self.nonce.as_str());
+        let encoded = STANDARD.encode(piece);
+        self.line(format_args!("hl_append {number} <<'{nonce}'\n{encoded}\n{nonce}"));
     }
 
     /// Takes the lock at `path` for `who`.

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use super::script::{Delivery, Frame, Nonce, prologue};
 use super::*;
+use crate::content::Content;
 use crate::facts::Probe;
 use crate::quote::quote;
 
@@ -52,7 +53,7 @@ fn step(body: impl Into<String>) -> StepScript {
 
 fn writing(path: &Path, content: &[u8]) -> StepScript {
     StepScript {
-        content: Some(content.to_vec()),
+        content: Some(Content::new(content)),
         ..step(format!("cat >{}", quote(path.to_str().unwrap())))
     }
 }
@@ -70,7 +71,7 @@ async fn perform(writer: &mut Writer<'_>, steps: &[StepScript]) -> Vec<StepAnswe
         .perform(steps, &mut |index, news| match news {
             StepNews::Through(answer) => seen.push((index, answer.clone())),
             StepNews::Waits(words) => panic!("{words}"),
-            StepNews::Output(_) => {}
+            StepNews::Output(_) | StepNews::Sent(..) => {}
         })
         .await
         .unwrap();
@@ -96,12 +97,12 @@ fn frame_of_writes(nonce: &Nonce, log: &Path) -> (String, String) {
         StepScript {
             already: Some("false".into()),
             guard: Some("true".into()),
-            content: Some(b"it's two\n".to_vec()),
+            content: Some(Content::new(*b"it's two\n")),
             ..step(format!("cat >>{log}"))
         },
         step(format!("if true; then\necho 'it'\"'\"'s three' >>{log}\nfi")),
         StepScript {
-            content: Some(b"four\nfive\n".to_vec()),
+            content: Some(Content::new(*b"four\nfive\n")),
             ..step(format!("cat >>{log}"))
         },
     ];
@@ -235,7 +236,7 @@ async fn what_a_step_waits_for_is_heard_before_its_answer() {
         let answers = writer
             .perform(&steps, &mut |index, news| match news {
                 StepNews::Waits(words) => heard.push((index, words.to_owned())),
-                StepNews::Output(_) => {}
+                StepNews::Output(_) | StepNews::Sent(..) => {}
                 StepNews::Through(answer) => heard.push((index, text(&answer.output))),
             })
             .await
@@ -328,11 +329,11 @@ async fn the_shell_outlives_what_steps_do_to_it() {
             step("hl_halt=1; hl_tag() { :; }; cd /; exec 1>&-"),
             step("exit 0"),
             StepScript {
-                content: Some(vec![b'x'; 100_000]),
+                content: Some(Content::new(vec![b'x'; 100_000])),
                 ..step("true")
             },
             StepScript {
-                content: Some(b"its own input\n".to_vec()),
+                content: Some(Content::new(*b"its own input\n")),
                 ..step("read -r line; echo \"$line\"")
             },
         ];
@@ -416,23 +417,30 @@ async fn contents_arrive_byte_for_byte() {
 
 #[tokio::test]
 async fn a_short_upload_never_reaches_the_body() {
-    for shell in Shells::all().paths {
+    let shells = Shells::all();
+    for (shell, is_named) in shells.paths.iter().flat_map(|shell| [(shell, false), (shell, true)]) {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("target");
-        let mut host = Connection::local(&shell).await.unwrap();
+        let mut host = Connection::local(shell).await.unwrap();
         let mut frame = host.channel.frame();
-        frame.stage();
+        let short = StepScript {
+            stage: is_named.then(|| folder.path().join("staged").to_str().unwrap().to_owned()),
+            ..writing(&target, &vec![b'x'; 200_000])
+        };
+        frame.stage(&short).unwrap();
         let frame = frame.finish();
         assert_eq!(host.ask(frame, "staging").await.unwrap().outcome, "staged");
         let command = script::pump_command(host.channel.shell().unwrap());
+        let arrives = Content::new(vec![b'x'; 150_000]);
+        let mut upload = upload::Upload::begin(&arrives).await.unwrap();
+        let mut told = 0;
         host.road
-            .pump(&Privilege::LoginUser, &command, &vec![b'x'; 150_000])
+            .pump(&Privilege::LoginUser, &command, &mut upload, &mut |sent| told = sent)
             .await
             .unwrap();
         let mut frame = host.channel.frame();
-        frame
-            .step(&writing(&target, &vec![b'x'; 200_000]), Delivery::Staged)
-            .unwrap();
+        assert_eq!(told, 150_000);
+        frame.step(&short, Delivery::Staged).unwrap();
         let frame = frame.finish();
         let tagged = host.ask(frame, "writing").await.unwrap();
         assert_eq!((tagged.outcome.as_str(), tagged.status), ("failed", 1));
@@ -441,8 +449,80 @@ async fn a_short_upload_never_reaches_the_body() {
             "{}",
             text(&tagged.output)
         );
-        assert!(!target.exists());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
         host.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_amid_an_upload_leaves_no_file() {
+    for shell in Shells::all().paths {
+        let folder = tempfile::tempdir().unwrap();
+        let staged = folder.path().join(".homelab-0123456789abcdef");
+        let mut host = Connection::local(&shell).await.unwrap();
+        let mut frame = host.channel.frame();
+        let one = StepScript {
+            stage: Some(staged.to_str().unwrap().to_owned()),
+            ..writing(&folder.path().join("target"), &vec![b'x'; 200_000])
+        };
+        frame.stage(&one).unwrap();
+        let frame = frame.finish();
+        assert_eq!(host.ask(frame, "staging").await.unwrap().outcome, "staged");
+        assert!(staged.exists());
+        let process = host.channel.shell().unwrap();
+        host.close().await;
+        for _ in 0..100 {
+            if !Path::new(&format!("/proc/{process}")).exists() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(!staged.exists(), "{shell:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_host_that_lost_power_kept_of_an_upload_goes_with_the_next() {
+    for shell in Shells::all().paths {
+        let folder = tempfile::tempdir().unwrap();
+        let [left, young, other] = [
+            ".homelab-0123456789abcdef",
+            ".homelab-fedcba9876543210",
+            ".homelab-notes",
+        ]
+        .map(|name| folder.path().join(name));
+        for path in [&left, &young, &other] {
+            std::fs::write(path, "x").unwrap();
+        }
+        for path in [&left, &other] {
+            let touched = Command::new("touch")
+                .args(["-d", "2 hours ago"])
+                .arg(path)
+                .status()
+                .unwrap();
+            assert!(touched.success());
+        }
+        let mut host = Connection::local(&shell).await.unwrap();
+        let mut writer = host.lock(&request(folder.path())).await.unwrap();
+        let large = StepScript {
+            stage: Some(
+                folder
+                    .path()
+                    .join(".homelab-0000000000000001")
+                    .to_str()
+                    .unwrap()
+                    .to_owned(),
+            ),
+            content: Some(Content::new(vec![b'x'; 200_000])),
+            ..step(format!(
+                "mv -- \"$staged\" {}",
+                quote(folder.path().join("target").to_str().unwrap())
+            ))
+        };
+        assert_eq!(ends(&perform(&mut writer, &[large]).await), [StepEnd::Done]);
+        host.close().await;
+        assert!(!left.exists() && young.exists() && other.exists(), "{shell:?}");
+        assert_eq!(std::fs::metadata(folder.path().join("target")).unwrap().len(), 200_000);
     }
 }
 
@@ -512,7 +592,7 @@ async fn the_lock_names_its_holder_and_ends_with_the_channel() {
 
         // A daemon that a step leaves behind must not keep the lock.
         let daemon = StepScript {
-            content: Some(b"x".to_vec()),
+            content: Some(Content::new(*b"x")),
             ..step("sleep 30 >/dev/null 2>&1 </dev/null & echo $!")
         };
         let answers = perform(

@@ -1,84 +1,27 @@
 //! The right to change a host, and the steps that do it.
 
-use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::answers::{Keep, Tagged};
+use super::answers::Keep;
 use super::channel::{Exchange, Heard};
 use super::connection::{Answer, Connection};
 use super::error::{Explanation, RemoteError};
 use super::lock::{Holder, LockRequest, printable};
+use super::pump::NotPumped;
 use super::script::{Delivery, NOTE, pump_command};
+use super::step::{StepAnswer, StepNews, StepScript};
+use super::upload::{Unusable, Upload};
 use crate::facts::Probe;
+use crate::quote::Unquotable;
 
-/// Contents up to this size travel in the frame.
-const LARGEST_INLINE: usize = 128 * 1024;
 /// How much of a step's output is kept.
 const OUTPUT_KEPT: usize = 64 * 1024;
 /// The pause between two attempts to take a lock.
 const LOCK_PAUSE: Duration = Duration::from_secs(1);
-
-/// One change, as three pieces of shell text. Each runs in a subshell of its own, with `umask 077` and `LC_ALL=C`.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct StepScript {
-    /// Exits 0 where nothing needs doing; then the rest does not run.
-    pub already: Option<String>,
-    /// Exits with another status than 0 where the host is not as it was when the change was reviewed.
-    pub guard: Option<String>,
-    /// Makes the change. Reads `content` on its standard input, or nothing.
-    pub body: String,
-    /// Bytes for the body, which never are an argument of any process.
-    pub content: Option<Vec<u8>>,
-}
-
-/// The content may be a secret: only its size is shown.
-impl fmt::Debug for StepScript {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("StepScript")
-            .field("already", &self.already)
-            .field("guard", &self.guard)
-            .field("body", &self.body)
-            .field("content_bytes", &self.content.as_ref().map(Vec::len))
-            .finish()
-    }
-}
-
-/// How a step ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StepEnd {
-    /// The change was made.
-    Done,
-    /// Nothing needed doing.
-    Already,
-    /// The host is not as it was when the change was reviewed. Nothing was done; later steps are skipped.
-    Stale,
-    /// The body failed; later steps are skipped.
-    Failed {
-        /// The exit status.
-        status: i32,
-    },
-    /// An earlier step failed or was stale.
-    Skipped,
-}
-
-impl StepEnd {
-    /// Whether later steps are skipped because of this one.
-    fn halts(self) -> bool {
-        matches!(self, Self::Stale | Self::Failed { .. })
-    }
-}
-
-/// What a host answered to a step.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StepAnswer {
-    /// How it ended.
-    pub end: StepEnd,
-    /// What its scripts wrote to standard output and standard error, in order; of a long one the last 64 KiB.
-    pub output: Vec<u8>,
-    /// How many bytes before `output` were dropped.
-    pub cut: u64,
-}
+/// How much of a content goes in a frame of its own, where there is no second channel.
+const LARGEST_PIECE: usize = 1024 * 1024;
+/// How often it is told how much has been sent.
+const SENT_PAUSE: Duration = Duration::from_millis(250);
 
 /// The one who may change a host, while it holds the host's lock.
 pub struct Writer<'a> {
@@ -91,20 +34,15 @@ struct FrameContent<'s> {
     steps: &'s [StepScript],
     offset: usize,
     total: usize,
-    first: Delivery,
-    /// The step after these needs a file for its content.
-    stage_next: bool,
+    first: Filled,
+    /// The step after these, which needs a file for its content.
+    stage_next: Option<&'s StepScript>,
 }
 
-/// What is heard of a step.
-#[derive(Clone, Copy, Debug)]
-pub enum StepNews<'a> {
-    /// It has written this, and goes on.
-    Output(&'a [u8]),
-    /// It waits, for what these words say; its answer is still to come.
-    Waits(&'a str),
-    /// It is through.
-    Through(&'a StepAnswer),
+/// How a large content reaches its step, and why it does not.
+struct Filled {
+    delivery: Delivery,
+    cause: Option<String>,
 }
 
 type OnNews<'f> = &'f mut (dyn FnMut(usize, StepNews<'_>) + Send);
@@ -169,19 +107,17 @@ impl<'a> Writer<'a> {
     /// that failed or was stale all later ones, of later calls too, are skipped until [`Writer::resume`].
     pub async fn perform(&mut self, steps: &[StepScript], on_news: OnNews<'_>) -> Result<Vec<StepAnswer>, RemoteError> {
         let mut answers = Vec::with_capacity(steps.len());
-        let mut first = Delivery::Inline;
-        if steps.first().is_some_and(is_large) {
-            let nothing = self.frame_content(steps, 0..0, first);
-            let staged = self.send(&nothing, &mut answers, on_news).await?;
-            first = self.fill(staged, &steps[0]).await;
-        }
+        // How the large content of the next step reaches it, once that is known.
+        let mut first = None;
         while answers.len() < steps.len() {
             let start = answers.len();
-            let end = next_large(steps, start + 1);
-            let content = self.frame_content(steps, start..end, first);
+            let end = next_large(steps, start + usize::from(first.is_some()));
+            let content = self.frame_content(steps, start..end, first.take());
             let staged = self.send(&content, &mut answers, on_news).await?;
-            if let Some(step) = steps.get(end) {
-                first = self.fill(staged, step).await;
+            if let Some(step) = steps.get(end)
+                && answers.len() == end
+            {
+                first = Some(self.fill(staged, step, end, on_news).await?);
             }
         }
         Ok(answers)
@@ -220,13 +156,16 @@ impl<'a> Writer<'a> {
         &self,
         steps: &'s [StepScript],
         range: std::ops::Range<usize>,
-        first: Delivery,
+        first: Option<Filled>,
     ) -> FrameContent<'s> {
         FrameContent {
             offset: range.start,
             total: steps.len(),
-            first,
-            stage_next: !self.halted && range.end < steps.len(),
+            first: first.unwrap_or(Filled {
+                delivery: Delivery::Inline,
+                cause: None,
+            }),
+            stage_next: steps.get(range.end).filter(|_| !self.halted),
             steps: &steps[range],
         }
     }
@@ -258,9 +197,12 @@ impl<'a> Writer<'a> {
                 return;
             }
             staged = tagged.outcome == "staged";
-            if position < content.offset + content.steps.len()
-                && let Some(answer) = step_answer(tagged)
-            {
+            // A step that is skipped says so itself.
+            let is_own = position < content.offset + content.steps.len() || tagged.outcome != "skipped";
+            if let Some(mut answer) = StepAnswer::of(tagged).filter(|_| is_own) {
+                if position == content.offset {
+                    answer.cause.clone_from(&content.first.cause);
+                }
                 on_news(position, StepNews::Through(&answer));
                 answers.push(answer);
             }
@@ -275,7 +217,8 @@ impl<'a> Writer<'a> {
         };
         self.connection.channel.exchange(exchange).await?;
         let arrived = answers.len();
-        if arrived != content.offset + content.steps.len() {
+        let expected = content.offset + content.steps.len();
+        if arrived != expected && !(content.stage_next.is_some() && arrived == expected + 1) {
             let during = during(arrived, content.total);
             return Err(self
                 .connection
@@ -290,39 +233,102 @@ impl<'a> Writer<'a> {
     fn write(&self, content: &FrameContent<'_>) -> Result<Option<(String, std::ops::Range<u32>)>, RemoteError> {
         let mut frame = self.connection.channel.frame();
         for (index, step) in content.steps.iter().enumerate() {
-            let delivery = if index == 0 { content.first } else { Delivery::Inline };
-            frame.step(step, delivery).map_err(|cause| {
-                let what = format!("step {} of {}", content.offset + index + 1, content.total);
-                self.connection.unsendable(what, cause)
-            })?;
+            let delivery = if index == 0 {
+                content.first.delivery
+            } else {
+                Delivery::Inline
+            };
+            frame
+                .step(step, delivery)
+                .map_err(|cause| self.unsendable(content, index, cause))?;
         }
-        if content.stage_next {
-            frame.stage();
+        if let Some(step) = content.stage_next {
+            frame
+                .stage(step)
+                .map_err(|cause| self.unsendable(content, content.steps.len(), cause))?;
         }
-        let anything = content.stage_next || !content.steps.is_empty();
+        let anything = content.stage_next.is_some() || !content.steps.is_empty();
         Ok(anything.then(|| frame.finish()))
+    }
+
+    fn unsendable(&self, content: &FrameContent<'_>, index: usize, cause: Unquotable) -> RemoteError {
+        let what = format!("step {} of {}", content.offset + index + 1, content.total);
+        self.connection.unsendable(what, cause)
     }
 
     /// Fills the staged file with the content of `step`, and says how that content now reaches it.
     ///
-    /// A host without room for temporary files, or that allows no second session (`MaxSessions`), gets the content in
-    /// the frame, which is only slower.
-    async fn fill(&self, staged: bool, step: &StepScript) -> Delivery {
+    /// A host that allows no second session (`MaxSessions`) gets the content in pieces over the first, which is only slower. One
+    /// without a folder for temporary files gets it in the frame.
+    async fn fill(
+        &mut self,
+        staged: bool,
+        step: &StepScript,
+        position: usize,
+        on_news: OnNews<'_>,
+    ) -> Result<Filled, RemoteError> {
+        let reached = |delivery| Filled { delivery, cause: None };
         let Some(content) = &step.content else {
-            return Delivery::Inline;
+            return Ok(reached(Delivery::Inline));
         };
         if self.halted {
             // The step will be skipped: there is nothing to bring.
-            return Delivery::Staged;
+            return Ok(reached(Delivery::Staged));
         }
+        let refused = |Unusable(cause)| Filled {
+            delivery: Delivery::Refused,
+            cause: Some(cause),
+        };
+        let mut upload = match Upload::begin(content).await {
+            Ok(upload) => upload,
+            Err(unusable) => return Ok(refused(unusable)),
+        };
         let Some(shell) = self.connection.channel.shell().filter(|_| staged) else {
-            return Delivery::Inline;
+            return Ok(match content.bytes() {
+                Some(_) => reached(Delivery::Inline),
+                None => refused(Unusable("the host has no folder for temporary files".to_owned())),
+            });
+        };
+        let mut last = Instant::now();
+        let mut sent = |bytes: u64| {
+            if last.elapsed() >= SENT_PAUSE {
+                last = Instant::now();
+                on_news(position, StepNews::Sent(bytes, content.size()));
+            }
         };
         let pumped = {
             let Connection { road, privilege, .. } = &*self.connection;
-            road.pump(privilege, &pump_command(shell), content).await
+            road.pump(privilege, &pump_command(shell), &mut upload, &mut sent).await
         };
-        pumped.map_or(Delivery::Inline, |()| Delivery::Staged)
+        let filled = match pumped {
+            Ok(()) => Ok(()),
+            Err(NotPumped::Unusable(unusable)) => Err(unusable),
+            Err(NotPumped::NoSecondChannel) => self.append(&mut upload, &mut sent).await?,
+        };
+        Ok(match filled {
+            Ok(()) => reached(Delivery::Staged),
+            Err(unusable) => refused(unusable),
+        })
+    }
+
+    /// Adds a content to the staged file over the channel itself.
+    async fn append(
+        &mut self,
+        upload: &mut Upload<'_>,
+        sent: &mut (dyn FnMut(u64) + Send),
+    ) -> Result<Result<(), Unusable>, RemoteError> {
+        loop {
+            let piece = match upload.next(LARGEST_PIECE).await {
+                Ok(Some(piece)) => piece,
+                Ok(None) => return Ok(Ok(())),
+                Err(unusable) => return Ok(Err(unusable)),
+            };
+            let mut frame = self.connection.channel.frame();
+            frame.append(piece);
+            let frame = frame.finish();
+            self.connection.ask(frame, "sending a large file").await?;
+            sent(upload.sent());
+        }
     }
 }
 
@@ -330,32 +336,9 @@ fn during(position: usize, total: usize) -> String {
     format!("performing step {} of {total}", (position + 1).min(total))
 }
 
-fn is_large(step: &StepScript) -> bool {
-    step.content
-        .as_ref()
-        .is_some_and(|content| content.len() > LARGEST_INLINE)
-}
-
 fn next_large(steps: &[StepScript], from: usize) -> usize {
     let rest = &steps[from.min(steps.len())..];
     rest.iter()
-        .position(is_large)
+        .position(StepScript::is_large)
         .map_or(steps.len(), |offset| from + offset)
-}
-
-fn step_answer(tagged: &Tagged) -> Option<StepAnswer> {
-    let status = i32::try_from(tagged.status).unwrap_or(i32::MAX);
-    let end = match tagged.outcome.as_str() {
-        "done" => StepEnd::Done,
-        "already" => StepEnd::Already,
-        "stale" => StepEnd::Stale,
-        "failed" => StepEnd::Failed { status },
-        "skipped" => StepEnd::Skipped,
-        _ => return None,
-    };
-    Some(StepAnswer {
-        end,
-        output: tagged.output.clone(),
-        cut: tagged.cut,
-    })
 }

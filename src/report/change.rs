@@ -6,7 +6,7 @@ use super::layout::{Part, indented, row, wrapped};
 use super::packages;
 use super::sanitize::one_line;
 use super::style::{Tone, paint};
-use crate::change::{Action, ResourceChange, Risk, Step};
+use crate::change::{Action, ResourceChange, Risk};
 
 /// The sign and the style of an action.
 pub(super) fn sign(action: Action) -> (&'static str, Tone) {
@@ -65,13 +65,11 @@ fn more(change: &ResourceChange, shown: &Shown, room: usize) -> Vec<String> {
         lines.extend(wrapped(&format!("as before: {}", shown.kept.join(", ")), room));
     }
     for step in &change.steps {
-        match step {
-            Step::Run(run) => lines.push(format!("runs `{}`", one_line(&run.summary))),
-            Step::WriteFile {
-                validate: Some(command),
-                ..
-            } => lines.push(format!("accepted by `{}` first", one_line(&command.join(" ")))),
-            _ => {}
+        if let Some(command) = step.command() {
+            lines.push(format!("runs `{}`", one_line(&command.summary)));
+        }
+        if let Some(command) = step.validator() {
+            lines.push(format!("accepted by `{}` first", one_line(&command.join(" "))));
         }
     }
     lines

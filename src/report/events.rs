@@ -16,7 +16,10 @@ const MOST_NAMED: usize = 3;
 /// What a plain log tells of an event; `None` where it has nothing to tell.
 pub fn event(event: &ApplyEvent, options: &TextOptions) -> Option<String> {
     let lines = match event {
-        ApplyEvent::HostStarted { .. } | ApplyEvent::Started { .. } | ApplyEvent::Output { .. } => Vec::new(),
+        ApplyEvent::HostStarted { .. }
+        | ApplyEvent::Started { .. }
+        | ApplyEvent::Output { .. }
+        | ApplyEvent::Sent { .. } => Vec::new(),
         ApplyEvent::Resolved { host, operation } => {
             let block = operation::lines(operation, options, options.width.saturating_sub(4));
             let slug = one_line(operation.id.slug());

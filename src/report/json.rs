@@ -379,10 +379,7 @@ fn differing<'a>(before: Option<&'a Attributed>, after: Option<&'a Attributed>) 
 }
 
 fn command(step: &Step) -> Option<&str> {
-    match step {
-        Step::Run(run) => Some(&run.summary),
-        _ => None,
-    }
+    step.command().map(|command| command.summary.as_str())
 }
 
 impl<'a> JsonResult<'a> {

@@ -41,6 +41,8 @@ struct Active {
     /// Signs of life since then.
     beats: u32,
     operations_through: usize,
+    /// How many bytes of a large content have been sent, of how many.
+    sent: Option<(u64, u64)>,
 }
 
 /// The window's lines at one moment.
@@ -102,6 +104,11 @@ impl Progress {
         match event {
             apply::ApplyEvent::HostStarted { host } => self.doing(host, "taking the lock", now),
             apply::ApplyEvent::Started { host, doing, .. } => self.doing(host, doing, now),
+            apply::ApplyEvent::Sent { host, bytes, size } => {
+                if let Some(active) = self.active.iter_mut().find(|active| active.host == *host) {
+                    active.sent = Some((*bytes, *size));
+                }
+            }
             apply::ApplyEvent::Waits { host, words, .. } => self.doing(host, &format!("waiting: {words}"), now),
             apply::ApplyEvent::Finished { host, .. } => {
                 if let Some(active) = self.active.iter_mut().find(|active| active.host == *host) {
@@ -132,11 +139,13 @@ impl Progress {
                 since: now,
                 beats: 0,
                 operations_through: 0,
+                sent: None,
             });
             self.active.len() - 1
         });
         let active = &mut self.active[index];
         active.doing = short(doing);
+        active.sent = None;
         active.since = now;
         active.beats = 0;
     }
@@ -206,7 +215,7 @@ impl Progress {
 impl Active {
     fn line(&self, now: Instant) -> String {
         let took = so_far(now.saturating_duration_since(self.since));
-        format!("{}  {}  {took}", one_line(&self.host), self.doing)
+        format!("{}  {}{}  {took}", one_line(&self.host), self.doing, self.sent())
     }
 
     fn beat(&mut self, now: Instant) -> Option<String> {
@@ -215,7 +224,19 @@ impl Active {
             return None;
         }
         self.beats = u32::try_from(took.as_secs() / BEAT.as_secs()).unwrap_or(u32::MAX - 1);
-        Some(format!("{}: {} for {}", one_line(&self.host), self.doing, so_far(took)))
+        Some(format!(
+            "{}: {}{} for {}",
+            one_line(&self.host),
+            self.doing,
+            self.sent(),
+            so_far(took)
+        ))
+    }
+
+    fn sent(&self) -> String {
+        const MEGABYTE: u64 = 1_000_000;
+        let of = |(sent, size): (u64, u64)| format!(", {} of {} MB sent", sent / MEGABYTE, size.div_ceil(MEGABYTE));
+        self.sent.map_or_else(String::new, of)
     }
 }
 

@@ -2,12 +2,18 @@
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::*;
-use crate::change::{Action, Before, Ownership, ResourceId, ResourceKind, Risk};
-use crate::facts::Installation;
+use std::time::Duration;
+
+use crate::change::{
+    Action, Attributes, Before, Command, Expect, Link, MakeDirectory, Ownership, Remove, ResourceId, ResourceKind,
+    Risk, SetAttributes, WriteFile,
+};
+use crate::content::{Content, Input};
+use crate::facts::{Identity, Installation};
 use crate::remote::{Connection, LockRequest, StepAnswer, StepEnd};
+use crate::secret::{DigestKey, sha256_hex};
 
 fn change(steps: Vec<Step>, expect: Vec<Expect>) -> ResourceChange {
     ResourceChange {
@@ -58,12 +64,12 @@ impl Folder {
     }
 
     fn write(&self, name: &str, content: &[u8], mode: u32) -> Step {
-        Step::WriteFile {
+        Step::WriteFile(WriteFile {
             path: self.path(name),
-            content: Arc::from(content),
+            content: Content::new(content),
             attributes: attributes(mode),
             validate: None,
-        }
+        })
     }
 
     fn listing(&self) -> Vec<String> {
@@ -179,20 +185,20 @@ async fn an_expected_file_passes_the_guard_and_a_changed_mode_does_not() {
 async fn ensured_steps_find_that_it_is_so_already() {
     let folder = Folder::new();
     let steps = vec![
-        Step::MakeDirectory {
+        Step::MakeDirectory(MakeDirectory {
             path: folder.path("d"),
             attributes: attributes(0o750),
-        },
+        }),
         folder.write("d/f", b"x", 0o600),
-        Step::SetAttributes {
+        Step::SetAttributes(SetAttributes {
             path: folder.path("d/f"),
             attributes: attributes(0o600),
-        },
-        Step::Link {
+        }),
+        Step::Link(Link {
             path: folder.path("l"),
             target: "d/f".to_owned(),
             owner: owner(),
-        },
+        }),
     ];
     let change = change(steps, Vec::new());
     let ends = |answers: Vec<StepAnswer>| answers.iter().map(|answer| answer.end).collect::<Vec<_>>();
@@ -209,11 +215,13 @@ async fn ensured_steps_find_that_it_is_so_already() {
 async fn a_refused_file_never_takes_the_place() {
     let folder = Folder::new();
     std::fs::write(folder.path("f"), "good").expect("write");
-    let validated = |content: &[u8]| Step::WriteFile {
-        path: folder.path("f"),
-        content: Arc::from(content),
-        attributes: attributes(0o644),
-        validate: Some(["grep", "-q", "good", "{path}"].map(str::to_owned).to_vec()),
+    let validated = |content: &[u8]| {
+        Step::WriteFile(WriteFile {
+            path: folder.path("f"),
+            content: Content::new(content),
+            attributes: attributes(0o644),
+            validate: Some(["grep", "-q", "good", "{path}"].map(str::to_owned).to_vec()),
+        })
     };
     let refused = folder
         .perform(&change(vec![validated(b"bad")], Vec::new()), false)
@@ -251,11 +259,9 @@ async fn commands_keep_their_exit_code_and_are_ended_in_time() {
     let folder = Folder::new();
     let run = |script: &str, timeout: u64| {
         let run = Command {
-            summary: script.to_owned(),
-            script: script.to_owned(),
             timeout: Duration::from_secs(timeout),
-            supervised: false,
-            by: crate::facts::Identity::Own,
+            by: Identity::Own,
+            ..Command::new(script, script)
         };
         change(vec![Step::Run(run)], Vec::new())
     };
@@ -271,10 +277,166 @@ async fn commands_keep_their_exit_code_and_are_ended_in_time() {
 }
 
 #[tokio::test]
+async fn a_command_reads_its_input_and_nobody_else_sees_it() {
+    let me = attributes(0).owner;
+    // Small ones come in the frame, larger ones by a file without a name.
+    for size in [12, 300_000] {
+        for by in [Identity::Own, Identity::LoginUser, Identity::User(me.clone())] {
+            for shell in ["dash", "bash"] {
+                let folder = Folder::new();
+                let secret = "hunter2\0 'x'\n".repeat(size / 12);
+                let script = format!(
+                    "cat >{out}; tr '\\0' '\\n' </proc/$$/cmdline >{out}.words; sh -c '[ -e /proc/$$/fd/3 ] || echo closed' >{out}.files",
+                    out = crate::quote::quote(&folder.path("out"))
+                );
+                let command = Command {
+                    by: by.clone(),
+                    input: Some(Input::secret(secret.clone().into_bytes(), &DigestKey::random())),
+                    ..Command::new("reads", script)
+                };
+                let change = change(vec![Step::Run(command)], Vec::new());
+                assert!(!format!("{change:?}").contains("hunter2"));
+                let scripts = scripts(&change, StepOptions::default());
+                assert!(!format!("{scripts:?}").contains("hunter2") && !scripts[0].body.contains("hunter2"));
+                let answers = folder.perform_in(shell, &scripts).await;
+                assert_eq!(answers[0].end, StepEnd::Done, "{}", said(&answers[0]));
+                assert_eq!(std::fs::read(folder.path("out")).expect("there"), secret.as_bytes());
+                assert!(
+                    !std::fs::read_to_string(folder.path("out.words"))
+                        .expect("there")
+                        .contains("hunter2")
+                );
+                // What the input was kept on is not open any more.
+                assert_eq!(
+                    std::fs::read_to_string(folder.path("out.files")).expect("there").trim(),
+                    "closed"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_was_stored_cannot_be_sent() {
+    let folder = Folder::new();
+    let input = Input::secret(*b"hunter2", &DigestKey::random());
+    let stored = serde_json::to_string(&input).expect("serialises");
+    let command = Command {
+        by: Identity::Own,
+        input: Some(serde_json::from_str(&stored).expect("reads")),
+        ..Command::new("reads", "cat")
+    };
+    let next = Step::Run(Command {
+        by: Identity::Own,
+        ..Command::new("next", "true")
+    });
+    let answers = folder
+        .perform(&change(vec![Step::Run(command), next], Vec::new()), false)
+        .await;
+    assert_eq!(answers[0].end, StepEnd::Failed { status: 1 });
+    assert_eq!(
+        answers[0].cause.as_deref(),
+        Some("what it needs was not stored with the plan")
+    );
+    assert_eq!((answers[1].end, &answers[1].cause), (StepEnd::Skipped, &None));
+}
+
+fn large_file(folder: &Folder, path: &str, content: Content) -> Step {
+    Step::WriteFile(WriteFile {
+        path: folder.path(path),
+        content,
+        attributes: attributes(0o640),
+        validate: None,
+    })
+}
+
+/// A file that is read as it is sent.
+fn on_disk(folder: &Folder, bytes: &[u8]) -> Content {
+    let path = folder.path("source");
+    std::fs::write(&path, bytes).expect("write");
+    let mut content: Content =
+        serde_json::from_str(&serde_json::to_string(&Content::new(bytes)).expect("serialises")).expect("reads");
+    content.attach("templates/source", Path::new(&path));
+    content
+}
+
+#[tokio::test]
+async fn a_large_file_is_staged_beside_its_target_and_leaves_nothing_else() {
+    for shell in ["dash", "bash"] {
+        let folder = Folder::new();
+        let bytes = b"0123456789\0\n".repeat(50_000);
+        let content = on_disk(&folder, &bytes);
+        let steps = vec![
+            large_file(&folder, "a", content.clone()),
+            Step::MakeDirectory(MakeDirectory {
+                path: folder.path("d"),
+                attributes: attributes(0o700),
+            }),
+            large_file(&folder, "d/b", content.clone()),
+            folder.write("small", b"x", 0o600),
+        ];
+        let made = change(steps, Vec::new());
+        let answers = folder.perform_in(shell, &scripts(&made, StepOptions::default())).await;
+        for answer in &answers {
+            assert_eq!(answer.end, StepEnd::Done, "{shell}: {}", said(answer));
+        }
+        assert_eq!(std::fs::read(folder.path("d/b")).expect("there"), bytes);
+        assert_eq!(mode(&folder.path("a")), 0o640);
+        assert_eq!(folder.listing(), ["a", "d", "small", "source"]);
+        assert_eq!(std::fs::read_dir(folder.path("d")).expect("readable").count(), 1);
+        // What is there already is not sent again.
+        std::fs::remove_file(folder.path("source")).expect("removed");
+        let whole = StepOptions {
+            ensure: true,
+            live: false,
+        };
+        let again = change(vec![large_file(&folder, "a", Content::new(bytes.clone()))], Vec::new());
+        assert_eq!(
+            folder.perform_in(shell, &scripts(&again, whole)).await[0].end,
+            StepEnd::Already
+        );
+        let refused = change(
+            vec![large_file(&folder, "small", Content::new(bytes.clone()))],
+            vec![Expect::Absent {
+                path: folder.path("small"),
+            }],
+        );
+        let answers = folder
+            .perform_in(shell, &scripts(&refused, StepOptions::default()))
+            .await;
+        assert_eq!(answers[0].end, StepEnd::Stale);
+        let nowhere = change(vec![large_file(&folder, "no/such/f", Content::new(bytes))], Vec::new());
+        let answers = folder
+            .perform_in(shell, &scripts(&nowhere, StepOptions::default()))
+            .await;
+        assert!(matches!(answers[0].end, StepEnd::Failed { .. }) && said(&answers[0]).contains("no/such"));
+        assert_eq!(folder.listing(), ["a", "d", "small"]);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_changed_after_planning_replaces_nothing() {
+    let folder = Folder::new();
+    std::fs::write(folder.path("f"), "old").expect("write");
+    let content = on_disk(&folder, &vec![1; 400_000]);
+    std::fs::write(folder.path("source"), vec![2; 400_000]).expect("write");
+    let steps = vec![large_file(&folder, "f", content), folder.write("g", b"x", 0o600)];
+    let answers = folder.perform(&change(steps, Vec::new()), false).await;
+    assert_eq!(answers[0].end, StepEnd::Failed { status: 1 });
+    assert_eq!(
+        answers[0].cause.as_deref(),
+        Some("`templates/source` changed after the plan was made")
+    );
+    assert_eq!(answers[1].end, StepEnd::Skipped);
+    assert_eq!(std::fs::read(folder.path("f")).expect("there"), b"old");
+    assert_eq!(folder.listing(), ["f", "source"]);
+}
+
+#[tokio::test]
 async fn what_is_removed_is_gone_with_all_below() {
     let folder = Folder::new();
     std::fs::create_dir_all(folder.path("d/e")).expect("mkdir");
-    let remove = Step::Remove { path: folder.path("d") };
+    let remove = Step::Remove(Remove { path: folder.path("d") });
     let answers = folder.perform(&change(vec![remove], Vec::new()), false).await;
     assert_eq!(answers[0].end, StepEnd::Done);
     assert_eq!(folder.listing(), Vec::<String>::new());
@@ -300,7 +462,7 @@ fn what_apt_would_do_must_be_within_what_was_reviewed() {
         let guard = guard(&[Expect::Installation { wish, reviewed }]).expect("a guard");
         let output = std::process::Command::new("sh")
             .arg("-c")
-            .arg(format!("PATH={}:$PATH; {guard}", quote(&folder.path(""))))
+            .arg(format!("PATH={}:$PATH; {guard}", crate::quote::quote(&folder.path(""))))
             .output()
             .expect("sh runs");
         let said = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -9,7 +9,7 @@ use crate::change::{Command, Expect, Step};
 use crate::facts::apt::Simulation;
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::package::PackageFact;
-use crate::facts::{AptVerb, Fact, FactKey, Identity, Installation};
+use crate::facts::{AptVerb, Fact, FactKey, Installation};
 use crate::operations::parameters::Span;
 use crate::quote::quote_all;
 use crate::value::Known;
@@ -79,11 +79,9 @@ pub(super) fn update_run(lock: LockTimeout) -> Step {
 
 fn supervised(summary: &str, script: String, lock: LockTimeout) -> Step {
     Step::Run(Command {
-        summary: summary.to_owned(),
-        script,
         timeout: TIMEOUT + lock.0.0,
         supervised: true,
-        by: Identity::Root,
+        ..Command::new(summary, script)
     })
 }
 

@@ -13,8 +13,8 @@ use serde::Deserialize;
 
 use super::parameters::{Mode, check_owner, check_path, octal, path_and_ancestors};
 use crate::change::{
-    Action, Attribute, Attributed, Attributes, Before, Expect, NotKnown, Outcome, Ownership, ResourceChange,
-    ResourceId, ResourceKind, Risk, Step, Stop,
+    Action, Attribute, Attributed, Attributes, Before, Expect, MakeDirectory, NotKnown, Outcome, Ownership,
+    ResourceChange, ResourceId, ResourceKind, Risk, SetAttributes, Step, Stop,
 };
 use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::path::{Inode, InodeKind, PathFact, ancestors};
@@ -141,10 +141,10 @@ fn create(
         after: Some(attributed(&attributes)),
         expect,
         effects: vec![effect(path, &attributes)],
-        steps: vec![Step::MakeDirectory {
+        steps: vec![Step::MakeDirectory(MakeDirectory {
             path: path.to_owned(),
             attributes,
-        }],
+        })],
         risk: Risk::None,
     })
 }
@@ -170,10 +170,10 @@ fn update(path: &str, wish: &Directory, inode: &Inode) -> Option<ResourceChange>
             attributes: old,
         }],
         effects: vec![effect(path, &new)],
-        steps: vec![Step::SetAttributes {
+        steps: vec![Step::SetAttributes(SetAttributes {
             path: path.to_owned(),
             attributes: new,
-        }],
+        })],
         risk: Risk::None,
     })
 }

@@ -7,17 +7,16 @@
 //! present = false
 //! ```
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::parameters::{Mode, check_owner, check_path, octal, path_and_ancestors};
-use super::whole_file::{FileWish, before_attributed, file_id, is_sensitive, plan_file};
+use super::whole_file::{FileWish, WishedContent, before_attributed, file_id, is_sensitive, plan_file};
 use crate::change::{
-    Action, Attribute, Attributed, Attributes, Before, Command, DEFAULT_TIMEOUT, Expect, Outcome, ResourceChange, Risk,
-    Step, Stop,
+    Action, Attribute, Attributed, Attributes, Before, Command, Expect, Outcome, Remove, ResourceChange, Risk,
+    SetAttributes, Step, Stop,
 };
+use crate::content::Content;
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
 use crate::facts::{Fact, FactKey, Identity};
@@ -88,7 +87,7 @@ impl File {
         FileWish {
             path: &self.path,
             path_argument: "path",
-            content: Arc::from([]),
+            content: WishedContent::Ready(Content::new([])),
             owner: self.user.as_deref(),
             group: self.group.as_deref(),
             mode: self.mode.map(|mode| mode.0),
@@ -134,7 +133,7 @@ impl File {
                 Effect::Set(FactKey::Path(path.clone()), Fact::Path(PathFact::Absent)),
                 Effect::Set(FactKey::Content(path.clone()), Fact::Content(ContentFact::Absent)),
             ],
-            steps: vec![Step::Remove { path }],
+            steps: vec![Step::Remove(Remove { path })],
             risk: Risk::Removal,
         }]))
     }
@@ -185,10 +184,10 @@ fn set_attributes(
             FactKey::Path(path.to_owned()),
             Fact::Path(PathFact::Present(predicted)),
         )],
-        steps: vec![Step::SetAttributes {
+        steps: vec![Step::SetAttributes(SetAttributes {
             path: path.to_owned(),
             attributes: new.clone(),
-        }],
+        })],
         risk: Risk::None,
     }
 }
@@ -202,11 +201,9 @@ fn touch(path: &str, attributes: &Attributes) -> ResourceChange {
         expect: Vec::new(),
         effects: Vec::new(),
         steps: vec![Step::Run(Command {
-            summary: format!("touch {}", quote(path)),
-            script: format!("touch -c -- {}", quote(path)),
-            timeout: DEFAULT_TIMEOUT,
-            supervised: false,
             by: Identity::Own,
+            sets_attributes_of: Some(path.to_owned()),
+            ..Command::new(format!("touch {}", quote(path)), format!("touch -c -- {}", quote(path)))
         })],
         risk: Risk::None,
     }
@@ -247,10 +244,8 @@ mod tests {
     fn an_absent_file_is_made_empty() {
         let change = change(bench("path = '/etc/x'\nuser = 'setup'").absent("/etc/x").plan());
         assert_eq!(change.action, Action::Create);
-        assert!(
-            matches!(&change.steps[..], [Step::WriteFile { content, attributes, .. }]
-                if content.is_empty() && attributes.owner == "setup" && attributes.mode == 0o644)
-        );
+        assert!(matches!(&change.steps[..], [Step::WriteFile(file)]
+                if file.content.size() == 0 && file.attributes.owner == "setup" && file.attributes.mode == 0o644));
     }
 
     #[test]
@@ -259,7 +254,7 @@ mod tests {
         assert_eq!(file("path = '/etc/x'\nmode = '0644'").plan(), Ok(Outcome::Unchanged));
         let change = change(file("path = '/etc/x'\nmode = '0600'").plan());
         assert_eq!(change.action, Action::Update);
-        assert!(matches!(&change.steps[..], [Step::SetAttributes { attributes, .. }] if attributes.mode == 0o600));
+        assert!(matches!(&change.steps[..], [Step::SetAttributes(step)] if step.attributes.mode == 0o600));
         assert!(matches!(&change.before, Before::Present(before) if before["mode"] == Attribute::known("0644")));
         assert!(matches!(&change.expect[..], [Expect::File { digest: Some(_), .. }]));
     }

@@ -8,15 +8,14 @@
 //! matching = "^#?PermitRootLogin "     # a line like this is replaced; without one, the line is added at the end
 //! ```
 
-use std::sync::Arc;
-
 use regex::Regex;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::parameters::{check_path, path_and_ancestors};
-use super::whole_file::{FileWish, plan_file};
+use super::whole_file::{FileWish, WishedContent, plan_file};
 use crate::change::{Outcome, Stop};
+use crate::content::Content;
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::facts::path::{ContentFact, ContentKey, PathFact};
@@ -85,7 +84,7 @@ impl Operation for Line {
         let wish = FileWish {
             path: &path,
             path_argument: "path",
-            content: Arc::from(self.edited(&text, matching.as_ref()).as_bytes()),
+            content: WishedContent::Ready(Content::new(self.edited(&text, matching.as_ref()).into_bytes())),
             owner: None,
             group: None,
             mode: None,
@@ -184,10 +183,10 @@ mod tests {
             Ok(Outcome::Unchanged) => None,
             outcome => {
                 let change = change(outcome);
-                let Step::WriteFile { content, .. } = &change.steps[0] else {
+                let Step::WriteFile(file) = &change.steps[0] else {
                     panic!("{change:?}")
                 };
-                Some(String::from_utf8(content.to_vec()).expect("text"))
+                Some(String::from_utf8(file.content.bytes().expect("in memory").to_vec()).expect("text"))
             }
         }
     }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::parameters::{check_path, path_and_ancestors};
 use super::whole_file::check_parent;
 use crate::change::{
-    Action, Attribute, Attributed, Before, Expect, NotKnown, Outcome, Ownership, ResourceChange, ResourceId,
+    Action, Attribute, Attributed, Before, Expect, NotKnown, Outcome, Ownership, Remove, ResourceChange, ResourceId,
     ResourceKind, Risk, Step, Stop,
 };
 use crate::facts::overlay::{Effect, FactScope, OperationId};
@@ -158,7 +158,7 @@ impl Link {
                 Effect::Set(FactKey::Path(path.clone()), Fact::Path(PathFact::Absent)),
                 Effect::Set(FactKey::Content(path.clone()), Fact::Content(ContentFact::Absent)),
             ],
-            steps: vec![Step::Remove { path }],
+            steps: vec![Step::Remove(Remove { path })],
             risk: Risk::Removal,
         }]))
     }
@@ -201,11 +201,11 @@ fn link(path: &str, target: &str, owner: Ownership, before: Before, expect: Expe
             FactKey::Path(path.to_owned()),
             Fact::Path(PathFact::Present(inode)),
         )],
-        steps: vec![Step::Link {
+        steps: vec![Step::Link(crate::change::Link {
             path: path.to_owned(),
             target: target.to_owned(),
             owner,
-        }],
+        })],
         risk: Risk::None,
     }
 }
@@ -236,14 +236,14 @@ mod tests {
     fn an_absent_link_is_made() {
         let change = change(bench(LINK).absent("/etc/l").plan());
         assert_eq!(change.action, Action::Create);
-        let step = Step::Link {
+        let step = Step::Link(crate::change::Link {
             path: "/etc/l".to_owned(),
             target: "../srv/x".to_owned(),
             owner: Ownership {
                 owner: "root".to_owned(),
                 group: "root".to_owned(),
             },
-        };
+        });
         assert_eq!(change.steps, [step]);
         assert_eq!(
             change.expect,
@@ -286,9 +286,9 @@ mod tests {
         assert_eq!((change.action, change.risk), (Action::Remove, Risk::Removal));
         assert_eq!(
             change.steps,
-            [Step::Remove {
+            [Step::Remove(Remove {
                 path: "/etc/l".to_owned()
-            }]
+            })]
         );
     }
 

@@ -8,14 +8,13 @@
 //! mode = "0644"
 //! ```
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::parameters::{Mode, check_owner, check_path, check_validate, path_and_ancestors};
-use super::whole_file::{FileWish, plan_file};
+use super::whole_file::{FileWish, WishedContent, plan_file};
 use crate::change::{Outcome, Stop};
+use crate::content::Content;
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::operations::run_as::RunAsSupport;
@@ -72,7 +71,7 @@ impl Operation for Put {
         let wish = FileWish {
             path: &self.dest,
             path_argument: "dest",
-            content: self.bytes(context)?,
+            content: self.content(context)?,
             owner: self.user.as_deref(),
             group: self.group.as_deref(),
             mode: self.mode.map(|mode| mode.0),
@@ -83,10 +82,16 @@ impl Operation for Put {
 }
 
 impl Put {
-    fn bytes(&self, context: &PlanContext<'_>) -> Result<Arc<[u8]>, Stop> {
+    fn content(&self, context: &PlanContext<'_>) -> Result<WishedContent<'_>, Stop> {
         match (&self.src, &self.content) {
-            (Some(src), None) => context.require_asset("src", src).cloned(),
-            (None, Some(content)) => Ok(Arc::from(content.as_bytes())),
+            (Some(src), None) => {
+                context.require_asset("src", src)?;
+                Ok(WishedContent::Asset {
+                    argument: "src",
+                    path: src,
+                })
+            }
+            (None, Some(content)) => Ok(WishedContent::Ready(Content::new(content.as_bytes()))),
             (Some(_), Some(_)) => Err(context
                 .refuse("content", "both `src` and `content` are given", "give one of them")
                 .hint("take `content` out for a file of `templates/`, else `src`")),
@@ -129,7 +134,7 @@ mod tests {
         let after = change.after.expect("comes to be");
         assert_eq!(after["content"], Attribute::known("hello\n"));
         assert_eq!(after["mode"], Attribute::known("0644"));
-        assert!(matches!(&change.steps[..], [Step::WriteFile { content, .. }] if &content[..] == b"hello\n"));
+        assert!(matches!(&change.steps[..], [Step::WriteFile(file)] if file.content == Content::new(*b"hello\n")));
     }
 
     #[test]
@@ -142,7 +147,7 @@ mod tests {
     fn only_the_mode_differs() {
         let change = change(bench(PUT).file("/etc/motd", "hello\n", 0o664).plan());
         assert_eq!(change.action, Action::Update);
-        assert!(matches!(&change.steps[..], [Step::SetAttributes { attributes, .. }] if attributes.mode == 0o644));
+        assert!(matches!(&change.steps[..], [Step::SetAttributes(step)] if step.attributes.mode == 0o644));
     }
 
     #[test]

@@ -12,14 +12,13 @@
 //! A template sees what the strings of its task see: the host's data, `facts`, `item`. It may include others by their paths
 //! below `templates/`. White space around blocks stays as written; `{%- -%}` takes it away.
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::parameters::{Mode, check_owner, check_path, check_validate, path_and_ancestors};
-use super::whole_file::{FileWish, plan_file};
+use super::whole_file::{FileWish, WishedContent, plan_file};
 use crate::change::{Outcome, Stop};
+use crate::content::Content;
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::operations::run_as::RunAsSupport;
@@ -79,7 +78,7 @@ impl Operation for Template {
         let wish = FileWish {
             path: &self.dest,
             path_argument: "dest",
-            content: Arc::from(text.as_bytes()),
+            content: WishedContent::Ready(Content::new(text.into_bytes())),
             owner: self.user.as_deref(),
             group: self.group.as_deref(),
             mode: self.mode.map(|mode| mode.0),

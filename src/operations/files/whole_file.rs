@@ -1,17 +1,15 @@
 //! A file's whole state against a wish: what the operations on the content of files have in common.
 
-use std::sync::Arc;
-
 use crate::change::{
     Action, Attribute, Attributed, Attributes, Before, Expect, NotKnown, Outcome, Ownership, ResourceChange,
-    ResourceId, ResourceKind, Risk, Step, Stop,
+    ResourceId, ResourceKind, Risk, SetAttributes, Step, Stop, WriteFile,
 };
+use crate::content::Content;
 use crate::facts::overlay::{Effect, OperationId};
 use crate::facts::path::{ContentFact, ContentKey, Inode, InodeKind, PathFact, parent};
 use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
 use crate::operations::run_as::ownership;
-use crate::secret::sha256_hex;
 use crate::value::Known;
 
 use super::parameters::octal;
@@ -22,8 +20,8 @@ pub(super) struct FileWish<'a> {
     pub(super) path: &'a str,
     /// The argument that holds the path, for refusals.
     pub(super) path_argument: &'static str,
-    /// All bytes.
-    pub(super) content: Arc<[u8]>,
+    /// All that it holds.
+    pub(super) content: WishedContent<'a>,
     /// Owner; kept if not given, that of whoever acts for a new file.
     pub(super) owner: Option<&'a str>,
     /// Group; kept if not given, that of whoever acts for a new file.
@@ -32,6 +30,28 @@ pub(super) struct FileWish<'a> {
     pub(super) mode: Option<u32>,
     /// A command that must accept the file before it is in place.
     pub(super) validate: Option<Vec<String>>,
+}
+
+/// What a file is to hold.
+pub(super) enum WishedContent<'a> {
+    /// This.
+    Ready(Content),
+    /// A file of the project, which is not looked at before it is known that it matters.
+    Asset {
+        /// The argument that names it, for refusals.
+        argument: &'static str,
+        /// Its path below `templates/`.
+        path: &'a str,
+    },
+}
+
+impl WishedContent<'_> {
+    fn read(&self, context: &PlanContext<'_>) -> Result<Content, Stop> {
+        match self {
+            Self::Ready(content) => Ok(content.clone()),
+            Self::Asset { argument, path } => context.asset(argument, path),
+        }
+    }
 }
 
 /// Plans a whole file.
@@ -106,16 +126,16 @@ fn create(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str) -> Result<
         group,
         mode: wish.mode.unwrap_or(0o644),
     };
-    let digest = sha256_hex(&wish.content);
+    let content = wish.content.read(context)?;
     let sensitive = is_sensitive(attributes.mode);
     Ok(ResourceChange {
         id: file_id(path),
         action: Action::Create,
         before: Before::Absent,
-        after: Some(attributed(context, &attributes, &wish.content, &digest, sensitive)),
+        after: Some(attributed(context, &attributes, &content, sensitive)),
         expect: vec![Expect::Absent { path: path.to_owned() }],
-        effects: effects(path, &attributes, &wish.content, digest),
-        steps: vec![write(wish, path, attributes)],
+        effects: effects(path, &attributes, &content),
+        steps: vec![write(wish, path, content, attributes)],
         risk: Risk::None,
     })
 }
@@ -141,14 +161,14 @@ fn update(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, inode: &In
             cause: NotKnown::Denied(why.clone()),
         });
     }
-    let digest = sha256_hex(&wish.content);
-    let same_content = *old_digest == Known::Yes(digest.clone());
+    let content = wish.content.read(context)?;
+    let same_content = matches!(old_digest, Known::Yes(digest) if digest == content.sha256());
     if same_content && old == new {
         return Ok(Outcome::Unchanged);
     }
     let sensitive = is_sensitive(old.mode) || is_sensitive(new.mode);
     let before = if same_content {
-        attributed(context, &old, &wish.content, &digest, sensitive)
+        attributed(context, &old, &content, sensitive)
     } else {
         before_attributed(context, path, &old, old_digest, sensitive)?
     };
@@ -160,20 +180,20 @@ fn update(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, inode: &In
         id: file_id(path),
         action: Action::Update,
         before: Before::Present(before),
-        after: Some(attributed(context, &new, &wish.content, &digest, sensitive)),
+        after: Some(attributed(context, &new, &content, sensitive)),
         expect: vec![Expect::File {
             path: path.to_owned(),
             digest: expected_digest,
             attributes: old,
         }],
-        effects: effects(path, &new, &wish.content, digest),
+        effects: effects(path, &new, &content),
         steps: vec![if same_content {
-            Step::SetAttributes {
+            Step::SetAttributes(SetAttributes {
                 path: path.to_owned(),
                 attributes: new,
-            }
+            })
         } else {
-            write(wish, path, new)
+            write(wish, path, content, new)
         }],
         risk: Risk::None,
     }]))
@@ -195,24 +215,18 @@ pub(super) fn before_attributed(
         (true, _) => Attribute::Secret(context.digests().digest(&digest)),
         (false, true) => Attribute::Unknown("the file could not be read".to_owned()),
         (false, false) => match context.get(ContentKey(path))? {
-            ContentFact::Bytes(bytes) => readable(&bytes, &digest),
+            ContentFact::Bytes(bytes) => readable(&Content::new(bytes)),
             ContentFact::TooLarge | ContentFact::Absent => Attribute::known(format!("[a large file, sha256 {digest}]")),
         },
     };
     Ok(with_content(old, content))
 }
 
-fn attributed(
-    context: &PlanContext<'_>,
-    attributes: &Attributes,
-    content: &[u8],
-    digest: &str,
-    sensitive: bool,
-) -> Attributed {
+fn attributed(context: &PlanContext<'_>, attributes: &Attributes, content: &Content, sensitive: bool) -> Attributed {
     let content = if sensitive {
-        Attribute::Secret(context.digests().digest(digest))
+        Attribute::Secret(context.digests().digest(content.sha256()))
     } else {
-        readable(content, digest)
+        readable(content)
     };
     with_content(attributes, content)
 }
@@ -229,10 +243,21 @@ fn with_content(attributes: &Attributes, content: Attribute) -> Attributed {
 }
 
 /// Content as people can read it, or its size and digest where they cannot.
-fn readable(content: &[u8], digest: &str) -> Attribute {
-    match std::str::from_utf8(content) {
+fn readable(content: &Content) -> Attribute {
+    let Some(bytes) = content.bytes() else {
+        return Attribute::known(format!(
+            "[a large file, {} bytes, sha256 {}]",
+            content.size(),
+            content.sha256()
+        ));
+    };
+    match std::str::from_utf8(bytes) {
         Ok(text) if !text.contains('\0') => Attribute::known(text),
-        _ => Attribute::known(format!("[binary, {} bytes, sha256 {digest}]", content.len())),
+        _ => Attribute::known(format!(
+            "[binary, {} bytes, sha256 {}]",
+            content.size(),
+            content.sha256()
+        )),
     }
 }
 
@@ -248,29 +273,30 @@ pub(super) fn file_id(path: &str) -> ResourceId {
     }
 }
 
-fn effects(path: &str, attributes: &Attributes, content: &Arc<[u8]>, digest: String) -> Vec<Effect> {
+fn effects(path: &str, attributes: &Attributes, content: &Content) -> Vec<Effect> {
     let inode = Inode {
         kind: InodeKind::File {
-            digest: Known::Yes(digest),
+            digest: Known::Yes(content.sha256().to_owned()),
         },
         owner: attributes.owner.clone(),
         group: attributes.group.clone(),
         mode: attributes.mode,
     };
+    let held = match content.bytes() {
+        Some(bytes) => ContentFact::Bytes(bytes.to_vec()),
+        None => ContentFact::TooLarge,
+    };
     vec![
         Effect::Set(FactKey::Path(path.to_owned()), Fact::Path(PathFact::Present(inode))),
-        Effect::Set(
-            FactKey::Content(path.to_owned()),
-            Fact::Content(ContentFact::Bytes(content.to_vec())),
-        ),
+        Effect::Set(FactKey::Content(path.to_owned()), Fact::Content(held)),
     ]
 }
 
-fn write(wish: &FileWish<'_>, path: &str, attributes: Attributes) -> Step {
-    Step::WriteFile {
+fn write(wish: &FileWish<'_>, path: &str, content: Content, attributes: Attributes) -> Step {
+    Step::WriteFile(WriteFile {
         path: path.to_owned(),
-        content: Arc::clone(&wish.content),
+        content,
         attributes,
         validate: wish.validate.clone(),
-    }
+    })
 }

@@ -99,7 +99,7 @@ fn what_is_new_belongs_to_who_is_named() {
     let directory = bench("files.directory", "path = '/srv/x'\nbecome_user = 'web'");
     assert_eq!(owned(change(directory.plan())), known("web", "www"));
     let link = change(bench("files.link", "path = '/srv/x'\ntarget = 'y'\nbecome_user = 'web'").plan());
-    assert!(matches!(&link.steps[..], [Step::Link { owner, .. }] if owner.owner == "web" && owner.group == "www"));
+    assert!(matches!(&link.steps[..], [Step::Link(step)] if step.owner.owner == "web" && step.owner.group == "www"));
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::change::{Command, Step};
+use crate::facts::FactKey;
 use crate::facts::overlay::{Effect, FactScope};
-use crate::facts::{FactKey, Identity};
 use crate::quote::quote_all;
 
 /// The commands wait a few seconds for the lock of the databases, and copy no more than a skeleton.
@@ -58,11 +58,8 @@ impl AccountCommand {
     pub(super) fn on(self, name: &str) -> Step {
         let words = || self.words.iter().map(String::as_str);
         Step::Run(Command {
-            summary: quote_all(words().chain([name])),
-            script: quote_all(words().chain(["--", name])),
             timeout: TIMEOUT,
-            supervised: false,
-            by: Identity::Root,
+            ..Command::new(quote_all(words().chain([name])), quote_all(words().chain(["--", name])))
         })
     }
 }

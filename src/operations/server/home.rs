@@ -1,7 +1,8 @@
 //! The home directory that comes with a new user.
 
 use crate::change::{
-    Action, Attribute, Attributed, Attributes, Before, ResourceChange, ResourceId, ResourceKind, Risk, Step, Stop,
+    Action, Attribute, Attributed, Attributes, Before, MakeDirectory, ResourceChange, ResourceId, ResourceKind, Risk,
+    Step, Stop,
 };
 use crate::facts::account::{AccountDefaults, SkeletonEntry, SkeletonKind};
 use crate::facts::overlay::{Effect, FactScope};
@@ -61,10 +62,10 @@ impl NewHome<'_> {
             after: Some(self.attributed()),
             expect: Vec::new(),
             effects: vec![self.set(&self.path, InodeKind::Directory, self.attributes.mode)],
-            steps: vec![Step::MakeDirectory {
+            steps: vec![Step::MakeDirectory(MakeDirectory {
                 path: self.path.clone(),
                 attributes: self.attributes.clone(),
-            }],
+            })],
             risk: Risk::None,
         }
     }

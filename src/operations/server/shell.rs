@@ -199,11 +199,9 @@ impl Shell {
                 .iter()
                 .map(|command| {
                     Step::Run(Command {
-                        summary: command.clone(),
-                        script: command.clone(),
                         timeout: self.within.0,
-                        supervised: false,
                         by: context.identity(),
+                        ..Command::new(command, command)
                     })
                 })
                 .collect(),

@@ -12,12 +12,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::change::{
-    Action, Attribute, Attributed, Before, Command, DEFAULT_TIMEOUT, NotKnown, Outcome, ResourceChange, ResourceId,
-    ResourceKind, Risk, Step, Stop,
+    Action, Attribute, Attributed, Before, Command, NotKnown, Outcome, ResourceChange, ResourceId, ResourceKind, Risk,
+    Step, Stop,
 };
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::unit::{UnitFact, UnitKey, UnitState};
-use crate::facts::{Fact, FactKey, Identity};
+use crate::facts::{Fact, FactKey};
 use crate::operations::{Define, Operation, PlanContext};
 use crate::quote::quote;
 
@@ -236,13 +236,10 @@ impl Service {
 }
 
 fn run(command: &str, otherwise: &str) -> Step {
-    Step::Run(Command {
-        script: format!("{command}{otherwise}"),
-        summary: command.replace(" -- ", " "),
-        timeout: DEFAULT_TIMEOUT,
-        supervised: false,
-        by: Identity::Root,
-    })
+    Step::Run(Command::new(
+        command.replace(" -- ", " "),
+        format!("{command}{otherwise}"),
+    ))
 }
 
 fn predicted(after: &Attributed) -> Fact {

@@ -1,5 +1,8 @@
 use super::*;
-use crate::change::{Action, Attributed, Attributes, Before, ResourceId, ResourceKind, Risk};
+use crate::change::{
+    Action, Attributed, Attributes, Before, Command, MakeDirectory, Remove, ResourceId, ResourceKind, Risk,
+    SetAttributes,
+};
 use crate::facts::Facts;
 use crate::facts::overlay::Effect;
 use crate::facts::path::{Inode, InodeKind};
@@ -84,10 +87,10 @@ fn make(path: &str, owner: &str) -> ResourceChange {
         group: owner.to_owned(),
         mode: 0o755,
     };
-    let step = Step::MakeDirectory {
+    let step = Step::MakeDirectory(MakeDirectory {
         path: path.to_owned(),
         attributes,
-    };
+    });
     change(step, vec![Effect::Set(key(path), directory(owner, 0o755))])
 }
 
@@ -109,14 +112,14 @@ fn what_needs_root_is_open_with_its_reason() {
     assert!(is_limited(&facts, vec![make("/etc/x", "anna")]));
     assert!(is_limited(&facts, vec![make("/home/anna/x", "root")]));
     let path = "/tmp/theirs".to_owned();
-    assert!(is_limited(&facts, vec![change(Step::Remove { path }, Vec::new())]));
+    assert!(is_limited(
+        &facts,
+        vec![change(Step::Remove(Remove { path }), Vec::new())]
+    ));
     let run = |by: Identity| {
         let run = Command {
-            summary: "x".to_owned(),
-            script: "x".to_owned(),
-            timeout: std::time::Duration::from_secs(1),
-            supervised: false,
             by,
+            ..Command::new("x", "x")
         };
         let mut change = change(Step::Run(run), Vec::new());
         change.id.kind = ResourceKind::Command;
@@ -128,7 +131,7 @@ fn what_needs_root_is_open_with_its_reason() {
         mode: 0o644,
     };
     let path = "/tmp/theirs".to_owned();
-    let step = Step::SetAttributes { path, attributes };
+    let step = Step::SetAttributes(SetAttributes { path, attributes });
     assert!(is_limited(&facts, vec![change(step, Vec::new())]));
     assert!(run(Identity::Root) && run(Identity::User("web".to_owned())));
     assert!(!run(Identity::Own) && !run(Identity::LoginUser) && !run(Identity::User("anna".to_owned())));

@@ -1,9 +1,8 @@
 //! Plans of files on disks of a few bytes.
 
-use std::sync::Arc;
-
 use super::*;
-use crate::change::{Attributes, Before, Command, ResourceId, ResourceKind, Risk};
+use crate::change::{Attributes, Before, Command, Remove, ResourceId, ResourceKind, Risk, WriteFile};
+use crate::content::Content;
 use crate::error::SourceFile;
 use crate::facts::overlay::{FactScope, OperationId};
 use crate::plan::Trigger;
@@ -19,16 +18,16 @@ fn attributes() -> Attributes {
 }
 
 fn write(path: &str, length: usize) -> Step {
-    Step::WriteFile {
+    Step::WriteFile(WriteFile {
         path: path.to_owned(),
-        content: Arc::from(vec![0; length]),
+        content: Content::new(vec![0; length]),
         attributes: attributes(),
         validate: None,
-    }
+    })
 }
 
 fn remove(path: &str) -> Step {
-    Step::Remove { path: path.to_owned() }
+    Step::Remove(Remove { path: path.to_owned() })
 }
 
 fn operation(step: Step, effects: Vec<Effect>) -> PlannedOperation {
@@ -138,11 +137,8 @@ fn nothing_is_claimed_where_it_cannot_be_known() {
     unread.remove(&FactKey::DiskLocation("/small/dir".to_owned()));
     assert_eq!(lacking(vec![write("/small/dir/new", 900_000)], &unread), [""; 0]);
     let clean = Step::Run(Command {
-        summary: "clean".to_owned(),
-        script: "clean".to_owned(),
-        timeout: std::time::Duration::from_secs(1),
-        supervised: false,
         by: crate::facts::Identity::default(),
+        ..Command::new("clean", "clean")
     });
     let scope = Effect::Forget(FactScope::Everything, "it may".to_owned());
     let after = [operation(clean, vec![scope]), operation(large(), Vec::new())];

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::TEMPLATE_SUFFIX;
 use super::known::Vocabulary;
 use super::names::undefined;
+use crate::content::Assets;
 use crate::error::{Diagnostic, not_text};
 use crate::project::Project;
 use crate::template::{Names, inspect_file};
@@ -15,8 +15,8 @@ pub(super) fn check(project: &Project, is_complete: bool, used: &mut BTreeSet<St
     let mut bound: BTreeSet<&str> = BTreeSet::new();
     let files = project
         .assets
-        .iter()
-        .filter(|(path, _)| path.ends_with(TEMPLATE_SUFFIX));
+        .in_memory()
+        .filter(|(path, _)| path.ends_with(Assets::TEMPLATE_SUFFIX));
     for (path, bytes) in files {
         let path = format!("templates/{path}");
         match std::str::from_utf8(bytes).map(|text| (text, inspect_file(&path, text))) {

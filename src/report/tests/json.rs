@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::apply::{HostEnd, HostResult};
-use crate::operations::Assets;
+use crate::content::Assets;
 use crate::plan::{HostPlan, Plan};
 use crate::project::Selection;
 use crate::report::{deploy_json, plan_json};

@@ -1,7 +1,6 @@
 //! Whole files of the project as templates, which may include one another by their paths below `templates/`.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use minijinja::{Environment, Error, ErrorKind};
 
 use super::Bindings;
+use crate::content::Assets;
 use crate::error::{Diagnostic, Origin, SourceFile, not_text, suggestion};
 use crate::template::environment;
 use crate::template::mistake::{mistake, open_block, whole_sign};
@@ -20,8 +20,6 @@ const FOLDER: &str = "templates";
 /// The folder of stacks in it.
 pub const STACKS: &str = "services";
 
-type Files = BTreeMap<String, Arc<[u8]>>;
-
 /// The last file that was to be included and is not there, or no text.
 type Missing = Arc<Mutex<Option<String>>>;
 
@@ -30,7 +28,7 @@ impl Bindings {
     ///
     /// Not known where it looks at something that is not. Errors: a file that does not parse, uses something undefined,
     /// includes what is not there, or fails, at its position in the file.
-    pub fn render_file(&self, files: &Arc<Files>, name: &str) -> Result<Known<String>, Diagnostic> {
+    pub fn render_file(&self, files: &Arc<Assets>, name: &str) -> Result<Known<String>, Diagnostic> {
         let compiled = Compiled::of(files);
         compiled.missing.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.begin();
@@ -54,7 +52,7 @@ impl Bindings {
         }
     }
 
-    fn file_error(&self, error: &Error, place: Option<&Origin>, files: &Files, missing: &Missing) -> Diagnostic {
+    fn file_error(&self, error: &Error, place: Option<&Origin>, files: &Assets, missing: &Missing) -> Diagnostic {
         let name = missing.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(bytes) = name.as_ref().and_then(|name| files.get(name)) {
             let path = format!("{FOLDER}/{}", name.unwrap_or_default());
@@ -68,10 +66,15 @@ impl Bindings {
             ErrorKind::TemplateNotFound => {
                 let name = name.unwrap_or_default();
                 let place = place.map(|place| part(place, &name));
+                if let Some(file) = files.large(&name) {
+                    return Diagnostic::new(format!("`{}` is too large to be rendered", file.name()))
+                        .at_maybe(place.as_ref(), "a template this large has a name that ends in `.j2`")
+                        .hint("copy it as it is with `files.put`");
+                }
                 Diagnostic::new(format!("`{FOLDER}/{name}` does not exist"))
                     .at_maybe(place.as_ref(), format!("names are paths below `{FOLDER}/`"))
                     .hint(
-                        suggestion(&name, files.keys().map(String::as_str))
+                        suggestion(&name, files.names())
                             .unwrap_or_else(|| format!("write `{FOLDER}/{name}`, or take the line out")),
                     )
             }
@@ -100,7 +103,7 @@ pub fn stack_of(path: &str) -> Option<&str> {
 
 /// Files of a project, each compiled when it is first rendered. They hold nothing of a host.
 struct Compiled {
-    files: Arc<Files>,
+    files: Arc<Assets>,
     environment: Environment<'static>,
     missing: Missing,
 }
@@ -111,7 +114,7 @@ thread_local! {
 }
 
 impl Compiled {
-    fn of(files: &Arc<Files>) -> Rc<Self> {
+    fn of(files: &Arc<Assets>) -> Rc<Self> {
         LAST.with_borrow_mut(|last| {
             if let Some(known) = last.as_ref().filter(|known| Arc::ptr_eq(&known.files, files)) {
                 return Rc::clone(known);
@@ -128,7 +131,7 @@ impl Compiled {
     }
 }
 
-fn environment_of(files: &Arc<Files>, missing: &Missing) -> Environment<'static> {
+fn environment_of(files: &Arc<Assets>, missing: &Missing) -> Environment<'static> {
     let mut environment = environment();
     let (files, missing) = (Arc::clone(files), Arc::clone(missing));
     environment.set_loader(move |name| {
@@ -167,7 +170,7 @@ fn innermost(error: &Error) -> &Error {
     found
 }
 
-fn place_of(error: &Error, files: &Files) -> Option<Origin> {
+fn place_of(error: &Error, files: &Assets) -> Option<Origin> {
     let name = error.name()?;
     let text = std::str::from_utf8(files.get(name)?).ok()?;
     let span = error.range().or_else(|| line_span(text, error.line()?))?;

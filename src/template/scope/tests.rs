@@ -131,11 +131,12 @@ fn items_are_seen_as_item() {
     assert!(render_in(&scope, "'{{ item }}'").is_err());
 }
 
-fn files(files: &[(&str, &str)]) -> std::sync::Arc<std::collections::BTreeMap<String, std::sync::Arc<[u8]>>> {
-    let files = files
-        .iter()
-        .map(|(name, text)| ((*name).to_owned(), std::sync::Arc::from(text.as_bytes())));
-    std::sync::Arc::new(files.collect())
+fn files(files: &[(&str, &str)]) -> std::sync::Arc<crate::content::Assets> {
+    let mut assets = crate::content::Assets::default();
+    for (name, text) in files {
+        assets.insert(*name, text.as_bytes());
+    }
+    std::sync::Arc::new(assets)
 }
 
 fn render_file(list: &[(&str, &str)]) -> Result<crate::value::Known<String>, Diagnostic> {

@@ -1,0 +1,44 @@
+//! A directory is made.
+
+use serde::{Deserialize, Serialize};
+
+use super::kind::{Claim, Script, ScriptOptions, StepKind};
+use super::state::{Attributes, directory_is, set_attributes};
+use crate::quote::quote;
+
+/// A directory is made; its parent must be there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MakeDirectory {
+    /// Absolute path.
+    pub path: String,
+    /// Owner, group and mode.
+    pub attributes: Attributes,
+}
+
+impl StepKind for MakeDirectory {
+    fn attempt(&self) -> String {
+        format!("make directory `{}`", self.path)
+    }
+
+    fn script(&self, _: &ScriptOptions) -> Script {
+        let path = quote(&self.path);
+        Script::of(format!(
+            "[ -d {path} ] || mkdir -- {path} || exit\n{}",
+            set_attributes(&path, &self.attributes)
+        ))
+    }
+
+    fn already(&self) -> Option<String> {
+        Some(directory_is(&self.path, &self.attributes))
+    }
+
+    fn claims(&self) -> Vec<Claim<'_>> {
+        vec![Claim::Place {
+            path: &self.path,
+            owner: &self.attributes.owner,
+            group: &self.attributes.group,
+            size: 0,
+        }]
+    }
+}

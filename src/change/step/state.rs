@@ -1,0 +1,82 @@
+//! What is at a path, as shell text sets it and tests it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::facts::path::parent;
+use crate::quote::{quote, quote_all};
+
+/// Owner, group and mode of something at a path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attributes {
+    /// Owner's name.
+    pub owner: String,
+    /// Group's name.
+    pub group: String,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+/// Whose something is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ownership {
+    /// Owner's name.
+    pub owner: String,
+    /// Group's name.
+    pub group: String,
+}
+
+/// Beside the target, since a rename does not cross file systems; random, since others may write there.
+pub(super) fn temporary_name(path: &str, random: u64) -> String {
+    format!("{}/.homelab-{random:016x}", parent(path).trim_end_matches('/'))
+}
+
+/// The owner first: a change of owner clears set-id bits.
+pub(super) fn set_attributes(quoted_path: &str, attributes: &Attributes) -> String {
+    let owner = quote(&format!("{}:{}", attributes.owner, attributes.group));
+    format!(
+        "chown -- {owner} {quoted_path} && chmod -- {:04o} {quoted_path}",
+        attributes.mode
+    )
+}
+
+pub(super) fn file_is(path: &str, digest: Option<&str>, attributes: &Attributes) -> String {
+    let content = digest.map_or_else(String::new, |digest| {
+        format!(" && [ \"$(sha256sum <{})\" = '{digest}  -' ]", quote(path))
+    });
+    format!(
+        "[ -f {path} ] && [ ! -L {path} ] && {}{content}",
+        attributes_are(path, attributes),
+        path = quote(path)
+    )
+}
+
+pub(super) fn link_is(path: &str, target: &str) -> String {
+    format!(
+        "[ -L {path} ] && [ \"$(readlink -- {path})\" = {} ]",
+        quote(target),
+        path = quote(path)
+    )
+}
+
+pub(super) fn directory_is(path: &str, attributes: &Attributes) -> String {
+    format!(
+        "[ -d {path} ] && [ ! -L {path} ] && {}",
+        attributes_are(path, attributes),
+        path = quote(path)
+    )
+}
+
+/// Owners are compared by name, and by number where a number stands for them.
+pub(super) fn attributes_are(path: &str, attributes: &Attributes) -> String {
+    let is_number = |name: &str| name.chars().all(|character| character.is_ascii_digit());
+    let owner = if is_number(&attributes.owner) { "%u" } else { "%U" };
+    let group = if is_number(&attributes.group) { "%g" } else { "%G" };
+    let expected = format!("{:o} {} {}", attributes.mode, attributes.owner, attributes.group);
+    format!(
+        "[ \"$(stat -c '%a {owner} {group}' -- {})\" = {} ]",
+        quote(path),
+        quote_all([expected.as_str()])
+    )
+}

@@ -1,0 +1,82 @@
+//! A file gets its content, owner and mode at once, or stays as it was.
+
+use serde::{Deserialize, Serialize};
+
+use super::kind::{Claim, Script, ScriptOptions, StepKind};
+use super::state::{Attributes, file_is, set_attributes, temporary_name};
+use crate::content::Content;
+use crate::quote::quote;
+
+/// A file gets its content, owner and mode at once, or stays as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WriteFile {
+    /// Absolute path, links resolved.
+    pub path: String,
+    /// What it will hold.
+    pub content: Content,
+    /// Owner, group and mode.
+    pub attributes: Attributes,
+    /// A command of the host that must accept the new file before it replaces the old one; `{path}` is the file.
+    pub validate: Option<Vec<String>>,
+}
+
+impl StepKind for WriteFile {
+    fn attempt(&self) -> String {
+        format!("write `{}`", self.path)
+    }
+
+    /// The file is written beside its target under another name, and is whole, owned and accepted before it replaces the target.
+    fn script(&self, options: &ScriptOptions) -> Script {
+        let temporary = temporary_name(&self.path, options.random);
+        let body = format!(
+            "p={path}\n\
+             t={quoted}\n\
+             trap 'rm -f -- \"$t\"' EXIT; trap 'exit 1' HUP INT TERM PIPE\n\
+             if [ -d \"$p\" ]; then echo \"$p is a directory\"; exit 1; fi\n\
+             [ \"$staged\" = \"$t\" ] || {{ set -C; cat >\"$t\" || exit; set +C; }}\n\
+             [ \"$(sha256sum <\"$t\")\" = '{digest}  -' ] || {{ echo 'the content did not arrive whole'; exit 1; }}\n\
+             {attributes} || exit\n\
+             {accepted}\
+             sync -- \"$t\" && mv -f -- \"$t\" \"$p\"",
+            path = quote(&self.path),
+            quoted = quote(&temporary),
+            digest = self.content.sha256(),
+            attributes = set_attributes("\"$t\"", &self.attributes),
+            accepted = self.validate.as_deref().map_or_else(String::new, accepted),
+        );
+        Script {
+            body,
+            content: Some(self.content.clone()),
+            stage: Some(temporary),
+        }
+    }
+
+    fn already(&self) -> Option<String> {
+        Some(file_is(&self.path, Some(self.content.sha256()), &self.attributes))
+    }
+
+    fn claims(&self) -> Vec<Claim<'_>> {
+        vec![Claim::Place {
+            path: &self.path,
+            owner: &self.attributes.owner,
+            group: &self.attributes.group,
+            size: self.content.size(),
+        }]
+    }
+}
+
+fn accepted(command: &[String]) -> String {
+    let words: Vec<String> = command
+        .iter()
+        .map(|word| {
+            // `"$t"` must stay outside the quoted parts.
+            word.split("{path}").map(quote_part).collect::<Vec<_>>().join("\"$t\"")
+        })
+        .collect();
+    format!("{} </dev/null || exit\n", words.join(" "))
+}
+
+fn quote_part(part: &str) -> String {
+    if part.is_empty() { String::new() } else { quote(part) }
+}

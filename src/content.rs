@@ -1,0 +1,225 @@
+//! Bytes that are sent to hosts. Small ones are in memory; a large file of the project is read when it is sent, and a plan holds
+//! its name, size and digest alone.
+
+mod files;
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::secret::{DigestKey, KeyedDigest, sha256_hex};
+
+pub use files::{Assets, LargeFile};
+
+/// Bytes that are sent to a host. Equal where size and digest are.
+///
+/// It is stored as its size and digest; the bytes are kept apart and found again by the digest ([`Content::attach`]).
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Content {
+    sha256: String,
+    size: u64,
+    #[serde(skip)]
+    source: Source,
+}
+
+/// Where the bytes are.
+#[derive(Clone, Default)]
+enum Source {
+    Memory(Arc<[u8]>),
+    File(Arc<LargeFile>),
+    /// They were stored apart and are not attached yet.
+    #[default]
+    Apart,
+}
+
+impl Content {
+    /// Bytes that stay in memory.
+    pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
+        let bytes = bytes.into();
+        Self {
+            sha256: sha256_hex(&bytes),
+            size: bytes.len() as u64,
+            source: Source::Memory(bytes),
+        }
+    }
+
+    /// A file that is read when it is sent; it is read through once for its digest, however many hosts get it.
+    ///
+    /// Errors: it cannot be read.
+    pub fn of_file(file: &Arc<LargeFile>) -> io::Result<Self> {
+        let (sha256, size) = file.measured()?;
+        Ok(Self {
+            sha256,
+            size,
+            source: Source::File(Arc::clone(file)),
+        })
+    }
+
+    fn apart() -> Self {
+        Self {
+            sha256: String::new(),
+            size: 0,
+            source: Source::Apart,
+        }
+    }
+
+    /// The SHA-256 in lower-case hex.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// How many bytes there are.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The bytes, where they are in memory.
+    pub fn bytes(&self) -> Option<&[u8]> {
+        match &self.source {
+            Source::Memory(bytes) => Some(bytes),
+            Source::File(_) | Source::Apart => None,
+        }
+    }
+
+    /// The file that holds the bytes, where they are not in memory.
+    pub fn file(&self) -> Option<&LargeFile> {
+        match &self.source {
+            Source::File(file) => Some(file),
+            Source::Memory(_) | Source::Apart => None,
+        }
+    }
+
+    /// Says that the bytes are those of `file`. Whether they are is checked as they are sent.
+    pub fn attach(&mut self, name: &str, file: &Path) {
+        self.source = Source::File(Arc::new(LargeFile::new(name, file)));
+    }
+}
+
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        self.size == other.size && self.sha256 == other.sha256
+    }
+}
+
+impl Eq for Content {}
+
+/// The bytes may be a secret, and their digest may help to guess them: only the size is shown.
+impl fmt::Debug for Content {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "[{} bytes]", self.size)
+    }
+}
+
+/// What a command reads on its standard input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Input {
+    /// Bytes that anybody may see.
+    Open(Content),
+    /// Bytes that nobody may see.
+    Secret(SecretInput),
+}
+
+impl Input {
+    /// Input that anybody may see.
+    pub fn open(bytes: impl Into<Arc<[u8]>>) -> Self {
+        Self::Open(Content::new(bytes))
+    }
+
+    /// Input that nobody may see. `key` makes the digest that tells it from another.
+    pub fn secret(bytes: impl Into<Arc<[u8]>>, key: &DigestKey) -> Self {
+        let content = Content::new(bytes);
+        Self::Secret(SecretInput {
+            digest: key.digest(content.sha256()),
+            content: Some(content),
+        })
+    }
+
+    /// The bytes to send. Secret ones that were not stored cannot be sent.
+    pub fn content(&self) -> Content {
+        match self {
+            Self::Open(content) => content.clone(),
+            Self::Secret(secret) => secret.content.clone().unwrap_or_else(Content::apart),
+        }
+    }
+}
+
+/// Input that nobody may see.
+///
+/// It is stored as its keyed digest alone: whoever carries out a stored plan has to make the bytes anew, and sees by the digest
+/// whether they are those that were reviewed.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretInput {
+    digest: KeyedDigest,
+    #[serde(skip)]
+    content: Option<Content>,
+}
+
+impl PartialEq for SecretInput {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+}
+
+impl Eq for SecretInput {}
+
+impl fmt::Debug for SecretInput {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("[secret]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_input_is_neither_shown_nor_stored() {
+        let key = DigestKey::random();
+        let input = Input::secret(*b"hunter2", &key);
+        assert_eq!(format!("{input:?}"), "Secret([secret])");
+        let stored = serde_json::to_string(&input).expect("serialises");
+        assert!(
+            !stored.contains("hunter2") && !stored.contains(&sha256_hex(b"hunter2")),
+            "{stored}"
+        );
+        let back: Input = serde_json::from_str(&stored).expect("reads");
+        assert_eq!(back, input);
+        assert_eq!(input.content().bytes(), Some(&b"hunter2"[..]));
+        assert_eq!(back.content().bytes(), None);
+        assert_ne!(Input::secret(*b"hunter3", &key), input);
+    }
+
+    #[test]
+    fn content_is_stored_as_size_and_digest() {
+        let content = Content::new(*b"abc");
+        let stored = serde_json::to_string(&content).expect("serialises");
+        assert_eq!(stored, format!(r#"{{"sha256":"{}","size":3}}"#, sha256_hex(b"abc")));
+        let back: Content = serde_json::from_str(&stored).expect("reads");
+        assert_eq!(back, content);
+        assert!(back.bytes().is_none() && back.file().is_none());
+        assert_eq!(format!("{content:?}"), "[3 bytes]");
+    }
+
+    #[test]
+    fn a_large_file_is_known_by_size_and_digest() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("large");
+        let bytes = vec![7; 300_000];
+        std::fs::write(&path, &bytes).expect("written");
+        let mut files = Assets::default();
+        files.insert_large("large", &path);
+        let file = files.large("large").expect("there");
+        let content = Content::of_file(file).expect("readable");
+        assert_eq!(content, Content::new(bytes));
+        assert_eq!((content.bytes(), file.name()), (None, "templates/large"));
+        // What was reviewed is what the plan says, whatever happens to the file.
+        std::fs::write(&path, "other").expect("written");
+        assert_eq!(Content::of_file(file).expect("readable"), content);
+    }
+}

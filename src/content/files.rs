@@ -1,0 +1,98 @@
+//! The files of a project that operations send to hosts or render.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use crate::secret::sha256_hex_of;
+
+/// The files below the project's `templates/`, by their paths there, read before planning.
+#[derive(Clone, Debug, Default)]
+pub struct Assets {
+    small: BTreeMap<String, Arc<[u8]>>,
+    large: BTreeMap<String, Arc<LargeFile>>,
+}
+
+impl Assets {
+    /// What the names of files end in that are surely rendered.
+    pub const TEMPLATE_SUFFIX: &str = ".j2";
+    /// Larger files are not kept in memory, in bytes. As much of a file on a host is read to be shown.
+    pub const LARGEST_IN_MEMORY: u64 = 1024 * 1024;
+
+    /// Adds a file that is kept in memory.
+    pub fn insert(&mut self, name: impl Into<String>, bytes: impl Into<Arc<[u8]>>) {
+        self.small.insert(name.into(), bytes.into());
+    }
+
+    /// Adds a file that is read when it is needed.
+    pub fn insert_large(&mut self, name: impl Into<String>, path: &Path) {
+        let name = name.into();
+        let file = LargeFile::new(&format!("templates/{name}"), path);
+        self.large.insert(name, Arc::new(file));
+    }
+
+    /// The bytes of a file that is in memory.
+    pub fn get(&self, name: &str) -> Option<&Arc<[u8]>> {
+        self.small.get(name)
+    }
+
+    /// A file that is too large to be kept in memory.
+    pub fn large(&self, name: &str) -> Option<&Arc<LargeFile>> {
+        self.large.get(name)
+    }
+
+    /// Whether there is such a file.
+    pub fn contains(&self, name: &str) -> bool {
+        self.small.contains_key(name) || self.large.contains_key(name)
+    }
+
+    /// The paths of all files.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.small.keys().chain(self.large.keys()).map(String::as_str)
+    }
+
+    /// The files in memory.
+    pub fn in_memory(&self) -> impl Iterator<Item = (&String, &Arc<[u8]>)> {
+        self.small.iter()
+    }
+}
+
+/// A file that is read when it is needed. Its digest is taken once, however many hosts get it.
+#[derive(Debug)]
+pub struct LargeFile {
+    name: String,
+    path: PathBuf,
+    measured: OnceLock<(String, u64)>,
+}
+
+impl LargeFile {
+    pub(super) fn new(name: &str, path: &Path) -> Self {
+        Self {
+            name: name.to_owned(),
+            path: path.to_owned(),
+            measured: OnceLock::new(),
+        }
+    }
+
+    /// What people call it: its path in the project.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its SHA-256 and size as they are when this is asked first: the file is read through once.
+    ///
+    /// Errors: it cannot be read.
+    pub(super) fn measured(&self) -> io::Result<(String, u64)> {
+        if let Some(measured) = self.measured.get() {
+            return Ok(measured.clone());
+        }
+        let measured = sha256_hex_of(std::fs::File::open(&self.path)?)?;
+        Ok(self.measured.get_or_init(|| measured).clone())
+    }
+}
