@@ -39,6 +39,9 @@ pub enum Effect {
 /// Where packages put their units (systemd.unit(5)).
 const UNIT_FOLDERS: [&str; 3] = ["/usr/lib/systemd/system", "/lib/systemd/system", "/etc/systemd/system"];
 
+/// Where nearly all files of packages are.
+const PACKAGE_FOLDERS: [&str; 4] = ["/etc", "/usr", "/var/lib", "/boot"];
+
 /// A set of facts that may be unbounded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -51,7 +54,9 @@ pub enum FactScope {
     Packages,
     /// What is absent now and may come with a package.
     MayComeWithPackages,
-    /// What is at these paths, and the units among them.
+    /// Files of packages, whichever those are: wherever packages have files, be it named here or not.
+    FilesOfPackages,
+    /// What is at these paths, and the units among them: files of packages that are known.
     Owned(#[serde(with = "super::shared")] Arc<BTreeSet<String>>),
     /// All units.
     Units,
@@ -69,6 +74,9 @@ impl FactScope {
             Self::Tree(top) => key.path().is_some_and(|path| is_below(path, top)),
             Self::Packages => key.subject() == Subject::Packages,
             Self::MayComeWithPackages => key.may_come_with_packages(),
+            Self::FilesOfPackages => key
+                .path()
+                .is_some_and(|path| PACKAGE_FOLDERS.iter().any(|top| is_below(path, top))),
             Self::Owned(paths) => match key.subject() {
                 Subject::Unit(unit) => UNIT_FOLDERS
                     .iter()
@@ -90,7 +98,7 @@ impl FactScope {
     /// Whether all of `other` is of this scope.
     fn includes(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Everything, _) => true,
+            (Self::Everything, _) | (Self::FilesOfPackages, Self::Owned(_)) => true,
             (_, Self::Key(key)) => !self.only_absent() && self.covers(key),
             (Self::Tree(top), Self::Tree(below)) => is_below(below, top),
             (Self::Tree(top), Self::Owned(paths)) => paths.iter().all(|path| is_below(path, top)),
@@ -162,5 +170,102 @@ impl Facts {
             None | Some(Fact::Denied(_)) => false,
             Some(fact) => !asked.is_absent(fact),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(path: &str) -> FactKey {
+        FactKey::Path(path.to_owned())
+    }
+
+    fn tree(top: &str) -> FactScope {
+        FactScope::Tree(top.to_owned())
+    }
+
+    fn set(key: FactKey) -> Effect {
+        let absent = key.absent().expect("may be absent");
+        Effect::Set(key, absent)
+    }
+
+    fn forget(scope: FactScope) -> Effect {
+        Effect::Forget(scope, "why".to_owned())
+    }
+
+    fn owned(paths: &[&str]) -> FactScope {
+        FactScope::Owned(Arc::new(paths.iter().map(|path| (*path).to_owned()).collect()))
+    }
+
+    #[test]
+    fn what_is_set_lies_within_the_key_or_the_tree() {
+        let content = || FactKey::Content("/etc/x".to_owned());
+        assert!(set(content()).is_within(&[FactScope::Key(path("/etc/x"))]));
+        assert!(set(content()).is_within(&[tree("/srv"), tree("/etc/")]));
+        assert!(set(path("/etc/x")).is_within(&[tree("/")]));
+        assert!(!set(path("/etcetera")).is_within(&[tree("/etc")]));
+        assert!(!set(path("/etc/x")).is_within(&[FactScope::Key(path("/etc"))]));
+        assert!(!set(path("/etc/x")).is_within(&[]));
+        assert!(!set(FactKey::User("anna".to_owned())).is_within(&[FactScope::Units, FactScope::Packages]));
+        assert!(set(FactKey::UserNumber(7)).is_within(&[FactScope::Accounts]));
+        // What a package may create is absent before, and nobody can say what it is like then.
+        assert!(!set(path("/etc/x")).is_within(&[FactScope::MayComeWithPackages]));
+    }
+
+    #[test]
+    fn what_is_forgotten_lies_within_scopes_too() {
+        for scope in [
+            FactScope::Everything,
+            FactScope::MayComeWithPackages,
+            FactScope::Units,
+            tree("/etc"),
+            owned(&["/etc/x"]),
+        ] {
+            assert!(forget(scope.clone()).is_within(&[FactScope::Everything]));
+            assert!(forget(scope.clone()).is_within(std::slice::from_ref(&scope)));
+            assert!(!forget(scope).is_within(&[FactScope::Key(path("/etc"))]));
+        }
+        assert!(forget(tree("/etc/x")).is_within(&[tree("/etc")]));
+        assert!(!forget(tree("/etc")).is_within(&[tree("/etc/x"), FactScope::Key(path("/etc"))]));
+        assert!(!forget(FactScope::Everything).is_within(&[tree("/")]));
+        assert!(forget(FactScope::Key(path("/etc/x"))).is_within(&[tree("/etc")]));
+    }
+
+    #[test]
+    fn files_of_packages_bring_their_units_along() {
+        let paths = || owned(&["/srv/x", "/usr/lib/systemd/system/x.service"]);
+        let files = FactScope::FilesOfPackages;
+        assert!(!forget(paths()).is_within(std::slice::from_ref(&files)));
+        assert!(forget(paths()).is_within(&[files, FactScope::Units]));
+        assert!(forget(paths()).is_within(&[tree("/srv"), tree("/usr"), FactScope::Units]));
+        assert!(!forget(paths()).is_within(&[tree("/usr"), FactScope::Units]));
+        let unit = FactScope::Key(FactKey::Unit("x.service".to_owned()));
+        assert!(forget(paths()).is_within(&[tree("/"), unit]));
+    }
+
+    #[test]
+    fn a_change_makes_out_of_date_what_depends_on_it() {
+        let mut facts = Facts::default();
+        let check = FactKey::Check(super::super::Check::Tcp {
+            host: "db".to_owned(),
+            port: 1,
+        });
+        let unit = || FactKey::Unit("x.service".to_owned());
+        let keys = [check, unit(), path("/etc/x"), FactKey::Content("/etc/x".to_owned())];
+        for key in keys {
+            let fact = key.absent().unwrap_or(Fact::Denied("why".to_owned()));
+            facts.insert(key, fact);
+        }
+        let after = |effect: Effect| {
+            let mut facts = facts.clone();
+            facts.forget_affected(&[&effect]);
+            facts.keys().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let left = ["path `/etc/x`", "the content of `/etc/x`"];
+        assert_eq!(after(set(unit())), left);
+        assert_eq!(after(set(path("/etc/x"))), ["unit `x.service`"]);
+        assert!(after(forget(FactScope::MayComeWithPackages)).is_empty());
+        assert_eq!(after(forget(FactScope::Accounts)).len(), 3);
     }
 }

@@ -11,7 +11,7 @@ use crate::content::Assets;
 use crate::error::{Diagnostic, Origin};
 use crate::facts::account::{GroupFact, GroupKey, UserFact, UserKey};
 use crate::facts::apt::ListsFact;
-use crate::facts::overlay::{Effect, Lookup, OperationId, Overlay};
+use crate::facts::overlay::{Effect, FactScope, Lookup, OperationId, Overlay};
 use crate::facts::package::PackageFact;
 use crate::facts::path::{InodeKind, PathFact, PathKey, ancestors, parent};
 use crate::facts::session::Session;
@@ -204,8 +204,9 @@ impl<'a> PlanContext<'a> {
     /// What is below something absent stays as written. Errors: a link, or something above the path, is not known.
     pub fn resolve(&self, path: &str) -> Result<String, Stop> {
         let mut resolved = path.to_owned();
+        let look = |path: &str| self.path(path);
         for _ in 0..LINK_LIMIT {
-            match self.first_link(&resolved)? {
+            match first_link(&resolved, look)? {
                 Some((link, target)) => resolved = follow(&resolved, &link, &target),
                 None => return Ok(resolved),
             }
@@ -215,24 +216,62 @@ impl<'a> PlanContext<'a> {
         )))
     }
 
-    fn first_link(&self, path: &str) -> Result<Option<(String, String)>, Stop> {
-        for above in ancestors(path).into_iter().chain([path.to_owned()]) {
-            let fact = match self.path(&above) {
-                // Whether the last part is a link is the caller's own question.
-                Err(_) if above == path => return Ok(None),
-                other => other?,
+    /// `scopes`, and where their paths lead through links, as far as that is known. Asks for nothing that was not read.
+    pub fn with_links_followed(&self, scopes: Vec<FactScope>) -> Vec<FactScope> {
+        let mut further: Vec<FactScope> = Vec::new();
+        for scope in &scopes {
+            let (path, again): (_, fn(String) -> FactScope) = match scope {
+                FactScope::Key(FactKey::Path(path)) => (path, |path| FactScope::Key(FactKey::Path(path))),
+                FactScope::Tree(path) => (path, FactScope::Tree),
+                _ => continue,
             };
-            match fact {
-                PathFact::Absent => return Ok(None),
-                PathFact::Present(inode) => {
-                    if let InodeKind::Link { target } = inode.kind {
-                        return Ok(Some((above, target)));
-                    }
+            for led in self.leads_to(path) {
+                let scope = again(led);
+                if !scopes.contains(&scope) && !further.contains(&scope) {
+                    further.push(scope);
                 }
             }
         }
-        Ok(None)
+        scopes.into_iter().chain(further).collect()
     }
+
+    /// Where `path` leads at each of the links in it, that at its end included.
+    pub fn leads_to(&self, path: &str) -> Vec<String> {
+        let overlay = self.overlay.borrow();
+        let look = |path: &str| match overlay.get(&FactKey::Path(path.to_owned())) {
+            Lookup::Known(Fact::Path(fact)) => Ok(fact),
+            _ => Err(()),
+        };
+        let mut led: Vec<String> = Vec::new();
+        while led.len() < LINK_LIMIT {
+            let at = led.last().map_or(path, String::as_str);
+            match first_link(at, look) {
+                Ok(Some((link, target))) => led.push(follow(at, &link, &target)),
+                Ok(None) | Err(()) => break,
+            }
+        }
+        led
+    }
+}
+
+/// The first link in `path`, and where it points.
+fn first_link<E>(path: &str, look: impl Fn(&str) -> Result<PathFact, E>) -> Result<Option<(String, String)>, E> {
+    for above in ancestors(path).into_iter().chain([path.to_owned()]) {
+        let fact = match look(&above) {
+            // Whether the last part is a link is the caller's own question.
+            Err(_) if above == path => return Ok(None),
+            other => other?,
+        };
+        match fact {
+            PathFact::Absent => return Ok(None),
+            PathFact::Present(inode) => {
+                if let InodeKind::Link { target } = inode.kind {
+                    return Ok(Some((above, target)));
+                }
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// `path` with its part `link` replaced by where the link points.

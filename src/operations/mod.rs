@@ -32,8 +32,8 @@ pub trait Operation: Debug + Send + Sync {
     /// Facts that planning will surely ask for: a hint, so that one round is enough.
     fn needs(&self) -> Vec<FactKey>;
 
-    /// All that it may change, from its parameters alone.
-    fn touches(&self) -> Vec<FactScope>;
+    /// All that it may change, whatever is not known here. Links in paths need not be followed.
+    fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope>;
 
     /// What it would change.
     ///

@@ -159,8 +159,8 @@ impl Operation for Directed {
         own.chain(user).collect()
     }
 
-    fn touches(&self) -> Vec<FactScope> {
-        self.operation.touches()
+    fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope> {
+        self.operation.touches(context)
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

@@ -239,7 +239,14 @@ impl Bench {
             &scope,
             &self.run_as,
         );
-        self.operation.plan(&context)
+        let planned = self.operation.plan(&context);
+        let touches = context.with_links_followed(self.operation.touches(&context));
+        if let Ok(Outcome::Change(changes) | Outcome::Ensure { changes, .. }) = &planned {
+            for effect in changes.iter().flat_map(|change| &change.effects) {
+                assert!(effect.is_within(&touches), "{effect:?} is beyond {touches:?}");
+            }
+        }
+        planned
     }
 
     /// The facts that planning lacks.

@@ -8,9 +8,9 @@ use super::trigger::Due;
 use super::visible::NOT_READ;
 use super::{Build, PlannedOperation};
 use crate::change::{NotKnown, Outcome, ResourceChange, Stop};
-use crate::error::Diagnostic;
+use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
-use crate::operations::{Operation, PlanContext};
+use crate::operations::PlanContext;
 
 /// An operation as planned, and what later ones may count on.
 pub(super) struct Planned {
@@ -40,7 +40,6 @@ pub(super) fn plan_operation(
     let outcome = match &bound.bound {
         Bound::Unknown(why) => Ok(deferred(Vec::new(), why.clone(), vec![FactScope::Everything])),
         Bound::Ready(ready) => {
-            touches = ready.operation.touches();
             for key in ready.operation.needs() {
                 given.want(key, build);
             }
@@ -54,9 +53,10 @@ pub(super) fn plan_operation(
                 &ready.run_as,
             );
             let planned = ready.operation.plan(&context);
+            touches = context.with_links_followed(ready.operation.touches(&context));
             is_unread = is_not_gathered(&planned);
             asked.extend(context.asked());
-            outcome(planned, ready.operation.as_ref())
+            outcome(planned, &touches)
         }
     };
     let by_templates = given.take_asked(build);
@@ -66,6 +66,7 @@ pub(super) fn plan_operation(
         given.want(key.clone(), build);
     }
     let mut outcome = outcome?;
+    check_effects(&bound.id, &bound.origin, &outcome, &touches)?;
     if !waits_for.is_empty() {
         outcome = conditional(outcome, waits_for, &touches);
     }
@@ -97,16 +98,22 @@ fn is_not_gathered(planned: &Result<Outcome, Stop>) -> bool {
     matches!(cause, Some(NotKnown::NotGathered))
 }
 
-fn outcome(planned: Result<Outcome, Stop>, operation: &dyn Operation) -> Result<Outcome, Diagnostic> {
+fn outcome(planned: Result<Outcome, Stop>, touches: &[FactScope]) -> Result<Outcome, Diagnostic> {
     match planned {
-        Ok(outcome) => Ok(outcome),
+        Ok(mut outcome) => {
+            // Where links lead is of them too.
+            if let Outcome::Deferred { touches: named, .. } = &mut outcome {
+                *named = touches.to_vec();
+            }
+            Ok(outcome)
+        }
         Err(Stop::Refused(diagnostic)) => Err(*diagnostic),
         Err(Stop::NotKnown { key, cause }) => Ok(match cause {
-            NotKnown::NotGathered => deferred(Vec::new(), NOT_READ.to_owned(), operation.touches()),
-            NotKnown::Denied(why) => deferred(Vec::new(), format!("{key}: {why}"), operation.touches()),
+            NotKnown::NotGathered => deferred(Vec::new(), NOT_READ.to_owned(), touches.to_vec()),
+            NotKnown::Denied(why) => deferred(Vec::new(), format!("{key}: {why}"), touches.to_vec()),
             NotKnown::Since(since, why) => {
                 let why = format!("{key}: {why} (`{}`)", since.slug());
-                deferred(vec![since], why, operation.touches())
+                deferred(vec![since], why, touches.to_vec())
             }
         }),
     }
@@ -128,6 +135,35 @@ fn conditional(outcome: Outcome, notifiers: Vec<OperationId>, touches: &[FactSco
     }
 }
 
+/// Applying is held to what a deferred operation may change: that must be all of it.
+///
+/// Errors: an operation changes what it does not say that it may.
+fn check_effects(
+    id: &OperationId,
+    origin: &Origin,
+    outcome: &Outcome,
+    touches: &[FactScope],
+) -> Result<(), Diagnostic> {
+    let changes = match outcome {
+        Outcome::Unchanged | Outcome::Check { .. } => return Ok(()),
+        Outcome::Change(changes) | Outcome::Ensure { changes, .. } => changes,
+        Outcome::Deferred { preview, .. } => preview,
+    };
+    let mut effects = changes.iter().flat_map(|change| &change.effects);
+    let Some(beyond) = effects.find(|effect| !effect.is_within(touches)) else {
+        return Ok(());
+    };
+    let what = match beyond {
+        Effect::Set(key, _) => key.to_string(),
+        Effect::Forget(scope, _) => format!("{scope:?}"),
+    };
+    let title = format!("`{}` would change more than it says it may", id.slug());
+    Err(Diagnostic::new(title)
+        .at(origin, "this operation")
+        .because(what)
+        .hint("this is a bug in homelab: please report it with this message"))
+}
+
 fn deferred(waits_for: Vec<OperationId>, why: String, touches: Vec<FactScope>) -> Outcome {
     Outcome::Deferred {
         waits_for,
@@ -147,5 +183,42 @@ fn effects(id: &OperationId, outcome: &Outcome) -> Vec<Effect> {
             .iter()
             .map(|scope| Effect::Forget(scope.clone(), format!("`{}` may change it", id.slug())))
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::{Action, Before, ResourceId, ResourceKind, Risk};
+    use crate::error::SourceFile;
+    use crate::facts::FactKey;
+
+    #[test]
+    fn an_operation_that_changes_more_than_it_says_is_a_mistake() {
+        let origin = Origin::new(&SourceFile::new("tasks/t.toml", "op = 'x'"), 0..2);
+        let id = OperationId("web / t / files.put /etc/x".to_owned());
+        let forgets = |scope: FactScope| {
+            Outcome::Change(vec![ResourceChange {
+                id: ResourceId {
+                    kind: ResourceKind::File,
+                    name: "/etc/x".to_owned(),
+                },
+                action: Action::Update,
+                before: Before::Absent,
+                after: None,
+                expect: Vec::new(),
+                effects: vec![Effect::Forget(scope, "why".to_owned())],
+                steps: Vec::new(),
+                risk: Risk::None,
+            }])
+        };
+        let scope = |path: &str| FactScope::Key(FactKey::Path(path.to_owned()));
+        let checked = |scopes: &[FactScope]| check_effects(&id, &origin, &forgets(scope("/etc/x")), scopes);
+        assert_eq!(checked(&[scope("/etc/x")]), Ok(()));
+        let mistake = checked(&[scope("/etc/y")]).expect_err("a mistake");
+        assert_eq!(
+            mistake.to_string(),
+            "tasks/t.toml:1:1: `files.put /etc/x` would change more than it says it may"
+        );
     }
 }

@@ -2,7 +2,6 @@
 
 use super::PlannedOperation;
 use crate::change::{Outcome, ResourceChange};
-use crate::facts::overlay::Effect;
 
 /// Why what is about to be done is not what was reviewed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,14 +25,9 @@ pub fn compare(reviewed: &PlannedOperation, now: &PlannedOperation) -> Result<()
         Outcome::Change(old) | Outcome::Ensure { changes: old, .. } => new
             .iter()
             .find(|change| !old.iter().any(|promised| change.is_within(promised))),
-        Outcome::Deferred { touches, .. } => new.iter().find(|change| {
-            let set = change.effects.iter().filter_map(|effect| match effect {
-                Effect::Set(key, _) => Some(key),
-                Effect::Forget(..) => None,
-            });
-            set.into_iter()
-                .any(|key| !touches.iter().any(|scope| scope.covers(key)))
-        }),
+        Outcome::Deferred { touches, .. } => new
+            .iter()
+            .find(|change| !change.effects.iter().all(|effect| effect.is_within(touches))),
     };
     match beyond {
         None => Ok(()),

@@ -137,6 +137,7 @@ pub(super) fn scope(scope: &FactScope) -> String {
         },
         FactScope::Tree(top) => format!("anything in {}", one_line(top)),
         FactScope::Packages => "any package".to_owned(),
+        FactScope::FilesOfPackages => "files of packages".to_owned(),
         FactScope::Owned(paths) => format!("{} paths of packages", paths.len()),
         FactScope::Units => "any unit".to_owned(),
         FactScope::MayComeWithPackages => "what a package may create".to_owned(),

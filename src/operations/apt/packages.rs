@@ -58,7 +58,7 @@ impl Operation for Packages {
         self.packages.iter().cloned().map(FactKey::Package).collect()
     }
 
-    fn touches(&self) -> Vec<FactScope> {
+    fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
         touched()
     }
 

@@ -87,11 +87,12 @@ fn supervised(summary: &str, script: String, lock: LockTimeout) -> Step {
 
 /// What apt may touch, whatever it does.
 pub(super) fn touched() -> Vec<FactScope> {
-    let trees = ["/etc", "/usr", "/var/lib", "/boot"].map(|top| FactScope::Tree(top.to_owned()));
-    [FactScope::Packages, FactScope::Units, FactScope::MayComeWithPackages]
-        .into_iter()
-        .chain(trees)
-        .collect()
+    vec![
+        FactScope::Packages,
+        FactScope::Units,
+        FactScope::MayComeWithPackages,
+        FactScope::FilesOfPackages,
+    ]
 }
 
 /// A package may bring whatever is not there now; an upgrade or a removal may alter what its package owns, and no more.

@@ -45,7 +45,7 @@ impl Operation for Update {
         vec![FactKey::PackageLists]
     }
 
-    fn touches(&self) -> Vec<FactScope> {
+    fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
         vec![FactScope::Key(FactKey::PackageLists)]
     }
 

@@ -48,7 +48,7 @@ impl Operation for Upgrade {
         vec![FactKey::PackageLists, FactKey::Installation(self.wish())]
     }
 
-    fn touches(&self) -> Vec<FactScope> {
+    fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
         touched()
     }
 
@@ -75,7 +75,7 @@ impl Operation for Upgrade {
             InstallationFact::Unrefreshed { output } => Ok(Outcome::Deferred {
                 waits_for: refresh.into_iter().collect(),
                 why: format!("the package lists could not be looked at: {output}"),
-                touches: self.touches(),
+                touches: touched(),
                 preview: Vec::new(),
             }),
             InstallationFact::NoLists => {

@@ -8,6 +8,8 @@
 //! mode = "0755"
 //! ```
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -58,12 +60,15 @@ impl Operation for Directory {
         path_and_ancestors(&self.path)
     }
 
-    fn touches(&self) -> Vec<FactScope> {
-        ancestors(&self.path)
+    /// Directories above it are created where they are missing, also above where a link leads.
+    fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope> {
+        let paths: BTreeSet<String> = [self.path.clone()]
             .into_iter()
-            .chain([self.path.clone()])
-            .map(|path| FactScope::Key(FactKey::Path(path)))
-            .collect()
+            .chain(context.leads_to(&self.path))
+            .flat_map(|path| ancestors(&path).into_iter().chain([path]))
+            .collect();
+        let scopes = paths.into_iter().map(|path| FactScope::Key(FactKey::Path(path)));
+        scopes.collect()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
@@ -251,5 +256,20 @@ mod tests {
     fn a_file_in_the_way_is_refused() {
         let stop = refusal(bench("path = '/a/b'").file("/a", "", 0o644).plan());
         assert_eq!(stop.to_string(), "t.toml:1:8: `/a` is no directory");
+    }
+
+    #[test]
+    fn it_may_create_directories_above_where_a_link_leads() {
+        let bench = Bench::new::<Directory>("path = '/data/x'")
+            .directory("/")
+            .link("/data", "/srv/lost")
+            .directory("/srv")
+            .absent("/srv/lost")
+            .absent("/srv/lost/x");
+        let Ok(Outcome::Change(changes)) = bench.plan() else {
+            panic!("a change")
+        };
+        let made: Vec<&str> = changes.iter().map(|change| change.id.name.as_str()).collect();
+        assert_eq!(made, ["/srv/lost", "/srv/lost/x"]);
     }
 }

@@ -63,7 +63,7 @@ impl Operation for File {
         path_and_ancestors(&self.path)
     }
 
-    fn touches(&self) -> Vec<FactScope> {
+    fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
         vec![FactScope::Key(FactKey::Path(self.path.clone()))]
     }
 

@@ -59,7 +59,7 @@ impl Operation for Line {
         needs
     }
 
-    fn touches(&self) -> Vec<FactScope> {
+    fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
         vec![FactScope::Key(FactKey::Path(self.path.clone()))]
     }
 

@@ -52,7 +52,7 @@ impl Operation for Link {
         path_and_ancestors(&self.path)
     }
 
-    fn touches(&self) -> Vec<FactScope> {
+    fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
         vec![FactScope::Key(FactKey::Path(self.path.clone()))]
     }
 

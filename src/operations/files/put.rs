@@ -59,7 +59,7 @@ impl Operation for Put {
         path_and_ancestors(&self.dest)
     }
 
-    fn touches(&self) -> Vec<FactScope> {
+    fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
         vec![FactScope::Key(FactKey::Path(self.dest.clone()))]
     }
 

@@ -62,7 +62,7 @@ impl Operation for Template {
         path_and_ancestors(&self.dest)
     }
 
-    fn touches(&self) -> Vec<FactScope> {
+    fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
         vec![FactScope::Key(FactKey::Path(self.dest.clone()))]
     }
 
@@ -73,7 +73,7 @@ impl Operation for Template {
         check_validate(context, self.validate.as_deref())?;
         let text = match context.render_asset("src", &self.src)? {
             Known::Yes(text) => text,
-            Known::No(why) => return Ok(self.deferred(&why)),
+            Known::No(why) => return Ok(self.deferred(context, &why)),
         };
         let wish = FileWish {
             path: &self.dest,
@@ -89,11 +89,11 @@ impl Operation for Template {
 }
 
 impl Template {
-    fn deferred(&self, why: &str) -> Outcome {
+    fn deferred(&self, context: &PlanContext<'_>, why: &str) -> Outcome {
         Outcome::Deferred {
             waits_for: Vec::new(),
             why: format!("`templates/{}` uses a value that is not known: {why}", self.src),
-            touches: self.touches(),
+            touches: self.touches(context),
             preview: Vec::new(),
         }
     }

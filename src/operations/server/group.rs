@@ -55,7 +55,7 @@ impl Operation for Group {
         [FactKey::Group(self.group.clone())].into_iter().chain(number).collect()
     }
 
-    fn touches(&self) -> Vec<FactScope> {
+    fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
         databases_touched().collect()
     }
 

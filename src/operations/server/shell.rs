@@ -77,7 +77,7 @@ impl Operation for Shell {
             .collect()
     }
 
-    fn touches(&self) -> Vec<FactScope> {
+    fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
         match &self.touches {
             None => vec![FactScope::Everything],
             Some(paths) => {
@@ -176,7 +176,7 @@ impl Shell {
     }
 
     fn change(&self, context: &PlanContext<'_>) -> ResourceChange {
-        let effects = self.touches().into_iter();
+        let effects = self.touches(context).into_iter();
         ResourceChange {
             id: ResourceId {
                 kind: ResourceKind::Command,

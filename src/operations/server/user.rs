@@ -21,14 +21,15 @@ use serde::Deserialize;
 use super::command::databases_touched;
 use super::names::{attribute, check_new_name, since};
 use crate::change::{
-    Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop,
+    Action, Attribute, Attributed, Before, NotKnown, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop,
 };
 use crate::facts::FactKey;
-use crate::facts::account::{self, GroupFact, UserFact, UserNumberKey};
+use crate::facts::account::{self, AccountDefaultsKey, GroupFact, UserFact, UserNumberKey};
 use crate::facts::overlay::{FactScope, OperationId};
 use crate::operations::files::parameters::{check_path, path_and_ancestors};
 use crate::operations::parameters::check_account_name;
 use crate::operations::{Define, Operation, PlanContext};
+use crate::value::Known;
 
 /// Parameters of `server.user`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -93,10 +94,9 @@ impl Operation for User {
         needs
     }
 
-    fn touches(&self) -> Vec<FactScope> {
-        databases_touched()
-            .chain([FactScope::Tree(self.usual_home())])
-            .collect()
+    fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope> {
+        let homes = self.homes(context).into_iter().map(FactScope::Tree);
+        databases_touched().chain(homes).collect()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
@@ -129,6 +129,35 @@ impl Operation for User {
 }
 
 impl User {
+    /// The home directories whose files may change: the one that the user has, and the one that it will have.
+    fn homes(&self, context: &PlanContext<'_>) -> Vec<String> {
+        const ANYWHERE: &str = "/";
+        let unknown = |stop: &Stop| match stop {
+            Stop::NotKnown {
+                cause: NotKnown::NotGathered,
+                ..
+            } => self.usual_home(),
+            _ => ANYWHERE.to_owned(),
+        };
+        let old = match context.user(&self.user) {
+            Ok(UserFact::Present(user)) => Some(match user.home {
+                Known::Yes(home) => home,
+                Known::No(_) => ANYWHERE.to_owned(),
+            }),
+            Ok(UserFact::Absent) => None,
+            Err(stop) => Some(unknown(&stop)),
+        };
+        let new = match (&self.home, &old) {
+            (Some(home), _) => Some(home.clone()),
+            (None, Some(_)) => None,
+            (None, None) => Some(match context.get(AccountDefaultsKey) {
+                Ok(defaults) => format!("{}/{}", defaults.home_base, self.user),
+                Err(stop) => unknown(&stop),
+            }),
+        };
+        old.into_iter().chain(new).collect()
+    }
+
     fn usual_home(&self) -> String {
         self.home
             .clone()

@@ -76,7 +76,7 @@ impl Operation for Service {
         vec![FactKey::Unit(self.unit())]
     }
 
-    fn touches(&self) -> Vec<FactScope> {
+    fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
         vec![FactScope::Key(FactKey::Unit(self.unit()))]
     }
 

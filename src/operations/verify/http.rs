@@ -55,7 +55,7 @@ impl Operation for Http {
         vec![FactKey::Check(self.check())]
     }
 
-    fn touches(&self) -> Vec<FactScope> {
+    fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
         Vec::new()
     }
 

@@ -51,7 +51,7 @@ impl Operation for Tcp {
         vec![FactKey::Check(self.check())]
     }
 
-    fn touches(&self) -> Vec<FactScope> {
+    fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
         Vec::new()
     }
 
