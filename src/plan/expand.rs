@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::error::{Diagnostic, Origin};
 use crate::project::EntrySettings;
-use crate::template::{Bindings, inspect_expression};
+use crate::template::Bindings;
 use crate::value::{Kind, Value};
 
 /// Whether something is wanted.
@@ -46,8 +46,7 @@ pub(super) fn expand(
             Answer::Yes => vec![once(None)],
         });
     };
-    let is_for_items = settings.when.as_ref().is_some_and(looks_at_item);
-    if !is_for_items {
+    if !settings.is_asked_for_items {
         match condition(settings.when.as_ref(), bindings)? {
             Answer::No => return Ok(Vec::new()),
             Answer::Unknown(why) if !assumes => return Ok(vec![once(Some(why))]),
@@ -61,7 +60,7 @@ pub(super) fn expand(
     let mut instances = Vec::new();
     for (key, item) in keyed(items, list)? {
         let bindings = bindings.with_item(item);
-        let answer = if is_for_items {
+        let answer = if settings.is_asked_for_items {
             condition(settings.when.as_ref(), &bindings)?
         } else {
             Answer::Yes
@@ -118,17 +117,6 @@ fn comes_to(title: &str, written: &Value, value: &Value) -> Diagnostic {
         .as_ref()
         .filter(|origin| written.origin.as_ref() != Some(*origin));
     mistake.at_maybe(elsewhere, "the value is written here")
-}
-
-fn looks_at_item(when: &Value) -> bool {
-    when.as_str()
-        .and_then(|expression| inspect_expression(expression, None).ok())
-        .is_some_and(|names| {
-            names
-                .used
-                .iter()
-                .any(|name| name == "item" || name.starts_with("item."))
-        })
 }
 
 fn items(list: &Value, bindings: &Bindings) -> Result<Result<Vec<Value>, String>, Diagnostic> {

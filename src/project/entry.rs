@@ -3,7 +3,7 @@
 use super::fields::{Fields, Named};
 use crate::error::{Diagnostic, Origin, suggestion};
 use crate::operations::{BECOME_KEYS, Definition, OPERATIONS, find};
-use crate::template::is_template;
+use crate::template::{inspect_expression, is_template};
 use crate::value::{Kind, Table, Value};
 
 /// What every entry, of a task or of a deploy, may carry.
@@ -13,6 +13,8 @@ pub struct EntrySettings {
     pub name: Option<Value>,
     /// A bare expression, or a truth value.
     pub when: Option<Value>,
+    /// Whether `when` looks at `item`, and so is asked for each item of `for_each`.
+    pub is_asked_for_items: bool,
     /// A bare expression, or a list.
     pub for_each: Option<Value>,
     /// Labels, which `--tags` selects by.
@@ -21,14 +23,25 @@ pub struct EntrySettings {
 
 /// Takes what every entry may carry.
 pub(super) fn settings(fields: &mut Fields<'_>) -> EntrySettings {
+    let name = fields.text("name");
+    let when = fields.condition("when");
     EntrySettings {
-        name: fields
-            .text("name")
-            .map(|name| Value::string(name.name).at(name.origin.as_ref())),
-        when: fields.condition("when"),
+        name: name.map(|name| Value::string(name.name).at(name.origin.as_ref())),
+        is_asked_for_items: when.as_ref().is_some_and(looks_at_item),
+        when,
         for_each: fields.listing("for_each"),
         tags: fields.names("tags"),
     }
+}
+
+fn looks_at_item(when: &Value) -> bool {
+    let names = when
+        .as_str()
+        .and_then(|expression| inspect_expression(expression, None).ok());
+    names.is_some_and(|names| {
+        let mut used = names.used.iter();
+        used.any(|name| name == "item" || name.starts_with("item."))
+    })
 }
 
 /// Takes what may be said where a task is put to use: its name is that of `--only`, so the same on every host.

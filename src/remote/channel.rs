@@ -227,10 +227,8 @@ impl Channel {
         }
         self.begin("connecting")?;
         self.enter().await?;
-        match greeting(&mut self.answers).await {
-            Ok(shell) => {
-                self.shell = Some(shell);
-                drop(self.configuration.take());
+        match greet(&mut self.answers, &mut self.shell, &mut self.configuration).await {
+            Ok(()) => {
                 self.finish();
                 Ok(())
             }
@@ -260,10 +258,7 @@ impl Channel {
                 ..
             } = self;
             let read = async {
-                if shell.is_none() {
-                    *shell = Some(greeting(answers).await?);
-                    drop(configuration.take());
-                }
+                greet(answers, shell, configuration).await?;
                 for (answered, number) in numbers.enumerate() {
                     answers.wait_for(patience(answered));
                     let mut hear = |output: &[u8]| on_answer(Heard::Output(output));
@@ -314,10 +309,7 @@ impl Channel {
                 ..
             } = self;
             let output = async {
-                if shell.is_none() {
-                    *shell = Some(greeting(answers).await?);
-                    drop(configuration.take());
-                }
+                greet(answers, shell, configuration).await?;
                 answers.wait_for(None);
                 answers.expect_lead(LEAD);
                 let status = command::pass_on(answers, Stream::Output, written).await?;
@@ -430,10 +422,19 @@ fn ending(status: ExitStatus) -> String {
     format!("the process of the connection exited ({status})")
 }
 
-/// Waits for the first tag; the output before it is from a login shell's start-up files.
-async fn greeting(answers: &mut Answers<ChildStdout>) -> Result<u32, Interruption> {
-    let tagged = expected(answers.next(NOISE).await?, READY)?;
-    Ok(tagged.status)
+/// Waits for the first tag, if it has not come yet: the process number of the shell. `ssh` has then read its
+/// configuration. Output before the tag is from a login shell's start-up files.
+async fn greet(
+    answers: &mut Answers<ChildStdout>,
+    shell: &mut Option<u32>,
+    configuration: &mut Option<Configuration>,
+) -> Result<(), Interruption> {
+    if shell.is_none() {
+        let tagged = expected(answers.next(NOISE).await?, READY)?;
+        *shell = Some(tagged.status);
+        drop(configuration.take());
+    }
+    Ok(())
 }
 
 fn expected(tagged: Tagged, number: u32) -> Result<Tagged, Interruption> {
