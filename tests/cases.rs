@@ -6,9 +6,11 @@
     reason = "a test may end at the first thing that is not as it should be"
 )]
 
+mod operations;
 mod wrong_projects;
 
 fn main() -> std::process::ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
-    libtest_mimic::run(&arguments, wrong_projects::trials()).exit_code()
+    let trials = operations::trials().into_iter().chain(wrong_projects::trials());
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }

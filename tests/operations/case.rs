@@ -1,0 +1,146 @@
+//! A case file: facts, operations, and what is expected of them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use libtest_mimic::Failed;
+use serde::Deserialize;
+use toml::{Table, Value};
+
+/// What stands between what people write and what `HOMELAB_WRITE_TEXTS=1` writes.
+const EXPECT: &str = "\n[expect]\n";
+
+/// A behaviour of an operation.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Case {
+    /// `files.put/absent`: its path, and the name of its task.
+    #[serde(skip)]
+    pub(crate) name: String,
+    #[serde(skip)]
+    path: PathBuf,
+    /// The entries of the task, in order.
+    pub(crate) operation: Vec<Table>,
+    /// Further files of the project, such as `templates/motd`.
+    #[serde(default)]
+    pub(crate) files: BTreeMap<String, String>,
+    /// The host's data.
+    #[serde(default)]
+    pub(crate) data: Table,
+    /// What the host answers, by family and key.
+    #[serde(default)]
+    pub(crate) facts: BTreeMap<String, Value>,
+    #[expect(dead_code, reason = "lab hosts are still to come")]
+    /// What happens to it on lab hosts; without it, it is planned from facts alone.
+    pub(crate) host: Option<OnHost>,
+    #[expect(dead_code, reason = "lab hosts are still to come")]
+    /// Operations that are deployed last, and take away what the others made.
+    #[serde(default)]
+    pub(crate) undo: Vec<Table>,
+    #[serde(default)]
+    pub(crate) expect: Expect,
+}
+
+/// Steps on a lab host, and what its own commands must print afterwards.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct OnHost {
+    /// Shell text that makes the host as the facts have it.
+    pub(crate) before: Option<String>,
+    /// What commands print once the operations were deployed.
+    pub(crate) shows: BTreeMap<String, String>,
+    /// Shell text that changes what was deployed, as somebody else would.
+    pub(crate) drift: Option<String>,
+    /// What commands print once `undo` was deployed.
+    pub(crate) gone: BTreeMap<String, String>,
+    /// Why the review of a real host is another than that of the facts, where it is.
+    pub(crate) review_differs: Option<String>,
+    /// The Debian releases that it runs on; all if not given.
+    pub(crate) releases: Vec<String>,
+    /// Whether it gets a host of its own, because it changes what other cases rely on.
+    pub(crate) alone: bool,
+}
+
+/// What people see of it, and what the host is sent.
+#[derive(Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Expect {
+    /// The operations in the review.
+    pub(crate) review: Option<String>,
+    /// What would be done to the host, in order.
+    pub(crate) commands: Option<String>,
+    /// What is wrong, instead of a review.
+    pub(crate) error: Option<String>,
+}
+
+/// The folder of all cases.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/operations")
+}
+
+/// The operation that a case file is for: its folder's name.
+pub(crate) fn operation_of(file: &Path) -> String {
+    let folder = file.parent().and_then(Path::file_name);
+    folder.unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The test's name: `files.put::absent`.
+pub(crate) fn name_of(file: &Path) -> String {
+    let behaviour = file.file_stem().unwrap_or_default().to_string_lossy();
+    format!("{}::{behaviour}", operation_of(file))
+}
+
+impl Case {
+    /// Reads a case.
+    ///
+    /// Errors: the file is not TOML, or holds what no case has.
+    pub(crate) fn read(path: &Path) -> Result<Self, Failed> {
+        let mut case: Self =
+            toml::from_str(&fs::read_to_string(path)?).map_err(|error| format!("{}:\n{error}", path.display()))?;
+        case.name = name_of(path).replace("::", "/");
+        path.clone_into(&mut case.path);
+        let operation = operation_of(path);
+        let is_about_it = |table: &Table| table.get("op").and_then(Value::as_str) == Some(&operation);
+        if !case.operation.iter().any(is_about_it) {
+            return Err(format!("{}: no `[[operation]]` has op = \"{operation}\"", path.display()).into());
+        }
+        Ok(case)
+    }
+
+    /// The task of these operations, as people write it.
+    pub(crate) fn task(operations: &[Table]) -> String {
+        let entries = operations.iter().map(|operation| {
+            let text = toml::to_string(operation).expect("what was read from TOML");
+            let nested = text.replace("\n[", "\n[operation.");
+            format!("[[operation]]\n{nested}")
+        });
+        entries.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Writes what was found into the file, over what it expects.
+    pub(crate) fn write(&self, found: &Expect) -> Result<(), Failed> {
+        let text = fs::read_to_string(&self.path)?;
+        let given = text.split(EXPECT).next().unwrap_or_default().trim_end();
+        let mut written = format!("{given}\n{EXPECT}");
+        for (key, value) in [
+            ("review", &found.review),
+            ("commands", &found.commands),
+            ("error", &found.error),
+        ] {
+            if let Some(value) = value {
+                written.push_str(&format!("{key} = {}\n", multi_line(value)));
+            }
+        }
+        Ok(fs::write(&self.path, written)?)
+    }
+}
+
+/// As it is where TOML can hold it so, else with escapes.
+fn multi_line(text: &str) -> String {
+    let is_plain = |character: char| character == '\n' || character == '\t' || !character.is_control();
+    if text.contains("'''") || !text.chars().all(is_plain) {
+        return Value::String(text.to_owned()).to_string();
+    }
+    format!("'''\n{text}'''")
+}

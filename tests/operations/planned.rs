@@ -1,0 +1,163 @@
+//! A case planned from its facts, without a host.
+
+use std::fs;
+use std::path::Path;
+
+use homelab::change::Step;
+use homelab::error::Diagnostic;
+use homelab::facts::{FactKey, Facts, Identity};
+use homelab::plan::{Build, CheckRequest, Plan, PlannedOperation, Snapshot, build};
+use homelab::project::{Filter, Selection, read, select};
+use homelab::report::{self, TextOptions};
+use homelab::rounds::ROUNDS;
+use homelab::secret::DigestKey;
+use libtest_mimic::Failed;
+
+use super::case::{Case, Expect};
+use super::facts::Answers;
+
+const HOST: &str = "host";
+
+/// Plans a case and compares what comes of it.
+pub(super) fn check(case: &Case) -> Result<(), Failed> {
+    let found = plan(case)?;
+    if std::env::var_os("HOMELAB_WRITE_TEXTS").is_some() {
+        return case.write(&found);
+    }
+    for (what, expected, found) in [
+        ("error", &case.expect.error, &found.error),
+        ("review", &case.expect.review, &found.review),
+        ("commands", &case.expect.commands, &found.commands),
+    ] {
+        if expected != found {
+            let [expected, found] = [expected, found].map(|text| text.as_deref().unwrap_or_default());
+            let diff = similar::TextDiff::from_lines(expected, found);
+            let diff = diff
+                .unified_diff()
+                .context_radius(50)
+                .header("expected", "found")
+                .to_string();
+            return Err(format!("the {what} of {} is another:\n{diff}", case.name).into());
+        }
+    }
+    Ok(())
+}
+
+fn plan(case: &Case) -> Result<Expect, Failed> {
+    let project = tempfile::tempdir()?;
+    write(project.path(), case)?;
+    let loaded = read(project.path());
+    let checked = homelab::plan::check(&loaded, &CheckRequest::default())?;
+    if !checked.mistakes.is_empty() {
+        return Ok(error(checked.mistakes.iter().map(|found| &found.diagnostic)));
+    }
+    let selection = select(&loaded.project, "test", "test", &Filter::default())?;
+    let mut answers = Answers::of(case);
+    let build = settle(&selection, &mut answers)?;
+    if let Some(unused) = answers.unused() {
+        return Err(format!("{}: nothing asks for {unused}: take it out of the facts", case.name).into());
+    }
+    if !build.mistakes.is_empty() {
+        return Ok(error(build.mistakes.iter().map(|mistake| &mistake.diagnostic)));
+    }
+    let text = report::plan(&selection, &build.plan, &TextOptions::default());
+    Ok(Expect {
+        review: Some(section(&plain(&text), &case.name)),
+        commands: Some(commands(&build.plan)).filter(|commands| !commands.is_empty()),
+        error: None,
+    })
+}
+
+/// A project of one host and the case's task.
+fn write(root: &Path, case: &Case) -> Result<(), Failed> {
+    let files = [
+        (
+            "inventories/test.toml".to_owned(),
+            format!("[hosts.{HOST}]\naddress = \"192.0.2.1\"\n"),
+        ),
+        (
+            "deploys/test.toml".to_owned(),
+            format!("hosts = [\"*\"]\ntasks = [\"{}\"]\n", case.name),
+        ),
+        (format!("tasks/{}.toml", case.name), Case::task(&case.operation)),
+        ("group_data/all.toml".to_owned(), toml::to_string(&case.data)?),
+    ];
+    for (path, text) in files.iter().map(|(path, text)| (path, text)).chain(&case.files) {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap())?;
+        fs::write(path, text)?;
+    }
+    Ok(())
+}
+
+/// Plans in turns, as with a host that answers what the case says.
+fn settle(selection: &Selection, answers: &mut Answers<'_>) -> Result<Build, Failed> {
+    let mut snapshot = Snapshot::default();
+    let digests = DigestKey::random();
+    let mut rounds = 0;
+    loop {
+        let build = build(selection, &snapshot, &digests);
+        let Some(missing) = build.missing.get(HOST).filter(|_| rounds < ROUNDS) else {
+            return Ok(build);
+        };
+        rounds += 1;
+        let facts: &mut Facts = snapshot.facts.entry(HOST.to_owned()).or_default();
+        for key in missing {
+            facts.insert(key.clone(), answers.answer(key)?);
+            // A host answers both at once.
+            if let FactKey::Path(path) = key {
+                let location = FactKey::DiskLocation(path.clone());
+                facts.insert(location.clone(), answers.answer(&location)?);
+            }
+        }
+    }
+}
+
+fn error<'a>(mistakes: impl Iterator<Item = &'a Diagnostic>) -> Expect {
+    let mistakes: Vec<Diagnostic> = mistakes.cloned().collect();
+    Expect {
+        error: Some(plain(&report::diagnostics(&mistakes))),
+        ..Expect::default()
+    }
+}
+
+/// The part of a review that is about a task, without the margin.
+pub(super) fn section(review: &str, task: &str) -> String {
+    let mut section = String::new();
+    let below = review
+        .lines()
+        .skip_while(|line| line.strip_prefix("  ") != Some(task))
+        .skip(1);
+    for line in below.map_while(|line| line.strip_prefix("    ")) {
+        section.push_str(line);
+        section.push('\n');
+    }
+    if section.is_empty() {
+        section.push_str("nothing to do\n");
+    }
+    section
+}
+
+fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}
+
+/// The commands that would run on the host, in order.
+fn commands(plan: &Plan) -> String {
+    let operations = plan.hosts.iter().flat_map(|host| &host.operations);
+    let changes = operations.flat_map(PlannedOperation::changes);
+    let steps = changes.flat_map(|change| &change.steps);
+    steps.filter_map(shown).collect()
+}
+
+fn shown(step: &Step) -> Option<String> {
+    let Step::Run(command) = step else {
+        return None;
+    };
+    let by = match &command.by {
+        Identity::User(user) => format!(" as {user}"),
+        Identity::LoginUser => " as the login user".to_owned(),
+        _ => String::new(),
+    };
+    Some(format!("run{by}: {}\n", command.script.trim_end()))
+}
