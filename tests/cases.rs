@@ -7,10 +7,14 @@
 )]
 
 mod operations;
+#[expect(dead_code, reason = "tests of hosts use the rest")]
+mod support;
 mod wrong_projects;
 
 fn main() -> std::process::ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
-    let trials = operations::trials().into_iter().chain(wrong_projects::trials());
-    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+    let mut trials = operations::trials();
+    trials.extend(wrong_projects::trials());
+    trials.extend(operations::trials_on_hosts(&arguments));
+    libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -1,6 +1,7 @@
 //! A case file: facts, operations, and what is expected of them.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -31,10 +32,8 @@ pub(crate) struct Case {
     /// What the host answers, by family and key.
     #[serde(default)]
     pub(crate) facts: BTreeMap<String, Value>,
-    #[expect(dead_code, reason = "lab hosts are still to come")]
     /// What happens to it on lab hosts; without it, it is planned from facts alone.
     pub(crate) host: Option<OnHost>,
-    #[expect(dead_code, reason = "lab hosts are still to come")]
     /// Operations that are deployed last, and take away what the others made.
     #[serde(default)]
     pub(crate) undo: Vec<Table>,
@@ -74,6 +73,18 @@ pub(crate) struct Expect {
     pub(crate) error: Option<String>,
 }
 
+impl OnHost {
+    const NOTHING: Self = Self {
+        before: None,
+        shows: BTreeMap::new(),
+        drift: None,
+        gone: BTreeMap::new(),
+        review_differs: None,
+        releases: Vec::new(),
+        alone: false,
+    };
+}
+
 /// The folder of all cases.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/operations")
@@ -108,6 +119,12 @@ impl Case {
         Ok(case)
     }
 
+    /// What happens to it on lab hosts; nothing if it says nothing of them.
+    pub(crate) fn on_host(&self) -> &OnHost {
+        static NOTHING: OnHost = OnHost::NOTHING;
+        self.host.as_ref().unwrap_or(&NOTHING)
+    }
+
     /// The task of these operations, as people write it.
     pub(crate) fn task(operations: &[Table]) -> String {
         let entries = operations.iter().map(|operation| {
@@ -129,7 +146,7 @@ impl Case {
             ("error", &found.error),
         ] {
             if let Some(value) = value {
-                written.push_str(&format!("{key} = {}\n", multi_line(value)));
+                let _ = writeln!(written, "{key} = {}", multi_line(value));
             }
         }
         Ok(fs::write(&self.path, written)?)

@@ -152,10 +152,11 @@ impl<'a> Answers<'a> {
 
     /// Who of the case has a number.
     fn holder(&self, family: &str, field: &str, number: &str) -> Json {
+        let number = number.parse().ok();
         let holder = self
             .given
             .iter()
-            .find(|((of, _), fact)| of == family && fact.get(field).is_some_and(|given| given.to_string() == number));
+            .find(|((of, _), fact)| of == family && fact.get(field).and_then(Json::as_u64) == number);
         holder.map_or_else(|| json!("absent"), |((_, name), _)| json!(name))
     }
 }

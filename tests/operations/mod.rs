@@ -6,6 +6,7 @@
 
 mod case;
 mod facts;
+mod hosts;
 mod planned;
 
 use std::collections::BTreeSet;
@@ -13,7 +14,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use case::Case;
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::{Arguments, Failed, Trial};
 
 /// A test for each case, planned from facts alone.
 pub(crate) fn trials() -> Vec<Trial> {
@@ -26,6 +27,13 @@ pub(crate) fn trials() -> Vec<Trial> {
         .into_iter()
         .map(|path| Trial::test(case::name_of(&path), move || planned::check(&Case::read(&path)?)));
     [complete].into_iter().chain(cases).collect()
+}
+
+/// A test for each case and Debian release on lab hosts, which run only when ignored tests are asked for.
+pub(crate) fn trials_on_hosts(arguments: &Arguments) -> Vec<Trial> {
+    // A case that cannot be read fails in its test from facts.
+    let cases = case_files().into_iter().filter_map(|path| Case::read(&path).ok());
+    hosts::trials(cases.filter(|case| case.host.is_some()).collect(), arguments)
 }
 
 /// The case files, in the order of their names.

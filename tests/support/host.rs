@@ -51,7 +51,8 @@ impl<'a> Host<'a> {
         self.try_inside(line).status.success()
     }
 
-    fn try_inside(&self, line: &str) -> Output {
+    /// Runs a line through the engine, however it ends.
+    pub(crate) fn try_inside(&self, line: &str) -> Output {
         let mut command = Command::new("docker");
         command.args(["exec", &self.container, "sh", "-c", line]);
         command.stdin(Stdio::null()).output().unwrap()

@@ -1,0 +1,454 @@
+//! Cases on lab hosts. The cases of a Debian release share a host and go through each phase in one deploy.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::Value as Json;
+use toml::Table;
+
+use super::case::Case;
+use super::planned::section;
+use crate::support::host::Host;
+use crate::support::project::{Project, text};
+use crate::support::snapshot::{self, LoginPaths, changed};
+
+/// Debian releases, which are tests of their own: `[debian-13] files.put::absent`.
+const RELEASES: &[&str] = &["12", "13"];
+
+/// What is wrong about a case, by its name.
+type Failures = BTreeMap<String, Vec<String>>;
+
+/// The cases to run, and what came of them once one was asked for.
+struct Run {
+    chosen: BTreeMap<&'static str, Vec<Arc<Case>>>,
+    failures: OnceLock<BTreeMap<&'static str, Failures>>,
+}
+
+/// A test for each case and release that `arguments` choose or list.
+pub(super) fn trials(cases: Vec<Case>, arguments: &Arguments) -> Vec<Trial> {
+    let mut pairs = Vec::new();
+    for case in cases.into_iter().map(Arc::new) {
+        let on_host = case.host.as_ref().expect("a case for hosts");
+        let fits = |release: &&&str| on_host.releases.is_empty() || on_host.releases.iter().any(|one| one == **release);
+        pairs.extend(
+            RELEASES
+                .iter()
+                .filter(fits)
+                .map(|release| (*release, Arc::clone(&case))),
+        );
+    }
+    let mut chosen: BTreeMap<&str, Vec<Arc<Case>>> = BTreeMap::new();
+    for (release, case) in &pairs {
+        let trial = trial(case, release, || Ok(()));
+        if !arguments.is_filtered_out(&trial) && !arguments.is_ignored(&trial) {
+            chosen.entry(release).or_default().push(Arc::clone(case));
+        }
+    }
+    let run = Arc::new(Run {
+        chosen,
+        failures: OnceLock::new(),
+    });
+    let trials = pairs.into_iter().map(|(release, case)| {
+        let run = Arc::clone(&run);
+        let name = case.name.clone();
+        trial(&case, release, move || run.result(release, &name))
+    });
+    trials.collect()
+}
+
+/// Tests of this layer run only with `--ignored` or `--include-ignored`.
+fn trial(case: &Case, release: &str, test: impl FnOnce() -> Result<(), Failed> + Send + 'static) -> Trial {
+    let trial = Trial::test(case.name.replace('/', "::"), test);
+    trial.with_kind(format!("debian-{release}")).with_ignored_flag(true)
+}
+
+impl Run {
+    /// Runs all chosen cases when the first is asked for.
+    fn result(&self, release: &str, case: &str) -> Result<(), Failed> {
+        let failures = self.failures.get_or_init(|| self.all());
+        match failures.get(release).and_then(|failures| failures.get(case)) {
+            Some(failures) => Err(failures.join("\n\n").into()),
+            None => Ok(()),
+        }
+    }
+
+    /// The releases side by side.
+    fn all(&self) -> BTreeMap<&'static str, Failures> {
+        thread::scope(|scope| {
+            let releases = self.chosen.iter();
+            let started: Vec<_> = releases
+                .map(|(release, cases)| (*release, cases, scope.spawn(|| on_release(release, cases))))
+                .collect();
+            let ended = started.into_iter().map(|(release, cases, run)| {
+                let all_fail = |_| {
+                    let why = format!("the run on Debian {release} ended with a panic: see above");
+                    cases
+                        .iter()
+                        .map(|case| (case.name.clone(), vec![why.clone()]))
+                        .collect()
+                };
+                (release, run.join().unwrap_or_else(all_fail))
+            });
+            ended.collect()
+        })
+    }
+}
+
+fn on_release(release: &str, cases: &[Arc<Case>]) -> Failures {
+    let is_alone = |case: &&Case| case.host.as_ref().is_some_and(|host| host.alone);
+    let (alone, together): (Vec<&Case>, Vec<&Case>) = cases.iter().map(Arc::as_ref).partition(is_alone);
+    let mut failures = Failures::new();
+    if !together.is_empty() {
+        failures.extend(on_host(release, &together));
+    }
+    for case in alone {
+        failures.extend(on_host(release, &[case]));
+    }
+    failures
+}
+
+/// Runs cases on a host of their own.
+fn on_host(release: &str, cases: &[&Case]) -> Failures {
+    let inventory = format!("[hosts.host]\nlab = {{ image = 'debian:{release}' }}\n");
+    let project = Project::of(&[("inventories/test.toml", &inventory)]);
+    let host = project.up("test", "host");
+    let mut batch = Batch {
+        project: &project,
+        host: &host,
+        logins: LoginPaths::committed(),
+        failures: Failures::new(),
+    };
+    batch.write_files(cases);
+    batch.prepare(cases);
+    let (refused, planned): (Vec<&Case>, Vec<&Case>) = cases.iter().partition(|case| case.expect.error.is_some());
+    batch.refuses(&refused);
+    batch.phase("deployed", &planned, Phase::First);
+    let drifting: Vec<&Case> = planned
+        .iter()
+        .copied()
+        .filter(|case| case.on_host().drift.is_some())
+        .collect();
+    if !drifting.is_empty() {
+        batch.drift(&drifting);
+        batch.phase("drifted", &planned, Phase::Drifted);
+    }
+    let undone: Vec<&Case> = planned.iter().copied().filter(|case| !case.undo.is_empty()).collect();
+    batch.phase("undone", &undone, Phase::Undone);
+    batch.failures
+}
+
+/// What a deploy is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// From the host as prepared to what is wanted.
+    First,
+    /// Back to what is wanted.
+    Drifted,
+    /// All that was made goes.
+    Undone,
+}
+
+impl Phase {
+    fn operations(self, case: &Case) -> &[Table] {
+        match self {
+            Self::First | Self::Drifted => &case.operation,
+            Self::Undone => &case.undo,
+        }
+    }
+
+    fn shows(self, case: &Case) -> &BTreeMap<String, String> {
+        match self {
+            Self::First | Self::Drifted => &case.on_host().shows,
+            Self::Undone => &case.on_host().gone,
+        }
+    }
+}
+
+/// Cases that share a host.
+struct Batch<'a> {
+    project: &'a Project,
+    host: &'a Host<'a>,
+    logins: LoginPaths,
+    failures: Failures,
+}
+
+impl Batch<'_> {
+    fn fail(&mut self, case: &Case, what: impl Into<String>) {
+        self.failures.entry(case.name.clone()).or_default().push(what.into());
+    }
+
+    fn fail_all(&mut self, cases: &[&Case], what: &str) {
+        for case in cases {
+            self.fail(case, what);
+        }
+    }
+
+    fn still_good<'c>(&self, cases: &[&'c Case]) -> Vec<&'c Case> {
+        let is_good = |case: &&&Case| !self.failures.contains_key(&case.name);
+        cases.iter().filter(is_good).copied().collect()
+    }
+
+    /// Files and data of all cases; none may take another's for its own.
+    fn write_files(&mut self, cases: &[&Case]) {
+        let mut files: BTreeMap<&String, &String> = BTreeMap::new();
+        let mut data = Table::new();
+        for case in cases {
+            for (path, text) in &case.files {
+                if files.insert(path, text).is_some_and(|other| other != text) {
+                    self.fail(case, format!("another case has another `{path}`: choose another name"));
+                }
+                self.project.write(path, text);
+            }
+            for (key, value) in &case.data {
+                if data
+                    .insert(key.clone(), value.clone())
+                    .is_some_and(|other| other != *value)
+                {
+                    self.fail(
+                        case,
+                        format!("another case has other data `{key}`: choose another name"),
+                    );
+                }
+            }
+        }
+        self.project
+            .write("group_data/all.toml", toml::to_string(&data).expect("data"));
+    }
+
+    fn prepare(&mut self, cases: &[&Case]) {
+        for case in cases {
+            if let Some(script) = &case.on_host().before {
+                self.run(case, "before", script);
+            }
+        }
+    }
+
+    fn drift(&mut self, cases: &[&Case]) {
+        for case in cases {
+            if let Some(script) = &case.on_host().drift {
+                self.run(case, "drift", script);
+            }
+        }
+    }
+
+    fn run(&mut self, case: &Case, what: &str, script: &str) {
+        if let Err(output) = attempt(self.host, script) {
+            self.fail(case, format!("`{what}` failed: {script}\n{output}"));
+        }
+    }
+
+    fn write_tasks(&self, cases: &[&Case], phase: Phase) {
+        let mut tasks = String::new();
+        for case in cases {
+            let path = format!("tasks/{}.toml", case.name);
+            self.project.write(&path, Case::task(phase.operations(case)));
+            let _ = writeln!(tasks, "  \"{}\",", case.name);
+        }
+        let deploy = format!("hosts = [\"*\"]\ntasks = [\n{tasks}]\n");
+        self.project.write("deploys/test.toml", deploy);
+    }
+
+    /// The dry run ends with what each case expects to be wrong.
+    fn refuses(&mut self, cases: &[&Case]) {
+        let cases = self.still_good(cases);
+        if cases.is_empty() {
+            return;
+        }
+        self.write_tasks(&cases, Phase::First);
+        let ran = self.project.homelab(&["deploy", "test", "test", "--dry-run"]);
+        for case in cases {
+            let expected = case.expect.error.as_deref().unwrap_or_default();
+            let found = mistakes_of(case, &ran.stderr);
+            if found.trim_end() != expected.trim_end() {
+                self.fail(
+                    case,
+                    format!("it is refused otherwise:\n{found}\nexpected:\n{expected}"),
+                );
+            }
+        }
+    }
+
+    /// Reviews, deploys, plans again, and looks at the host.
+    fn phase(&mut self, what: &str, cases: &[&Case], phase: Phase) {
+        let mut is_reviewed = false;
+        loop {
+            let cases = self.still_good(cases);
+            if cases.is_empty() {
+                return;
+            }
+            self.write_tasks(&cases, phase);
+            let before = snapshot::files(self.host);
+            let reviewed = self.project.homelab(&["deploy", "test", "test", "--dry-run"]);
+            let touched = self.logins.unexplained(changed(&before, &snapshot::files(self.host)));
+            if !touched.is_empty() {
+                return self.fail_all(&cases, &format!("{what}: the dry run changed {touched:?}"));
+            }
+            if reviewed.code == Some(3) {
+                if !self.blame_mistakes(what, &cases, &reviewed.stderr) {
+                    return self.fail_all(&cases, &format!("{what}: the review failed:\n{}", reviewed.stderr));
+                }
+                continue;
+            }
+            if !is_reviewed {
+                self.compare_reviews(&cases, phase, &reviewed.stdout);
+                is_reviewed = true;
+            }
+            let deployed = self
+                .project
+                .homelab(&["deploy", "test", "test", "--yes", "--format", "json"]);
+            let Ok(document) = serde_json::from_str(&deployed.stdout) else {
+                return self.fail_all(&cases, &format!("{what}: the deploy failed:\n{}", deployed.stderr));
+            };
+            if self.blame_results(what, &cases, &document) {
+                continue;
+            }
+            if deployed.code != Some(0) {
+                return self.fail_all(&cases, &format!("{what}: the deploy failed:\n{}", deployed.stderr));
+            }
+            self.plan_again(what, &cases);
+            self.look(what, &cases, phase);
+            return;
+        }
+    }
+
+    fn blame_mistakes(&mut self, what: &str, cases: &[&Case], told: &str) -> bool {
+        let mut is_blamed = false;
+        for case in cases {
+            let mistakes = mistakes_of(case, told);
+            if !mistakes.is_empty() {
+                self.fail(case, format!("{what}: it is refused:\n{mistakes}"));
+                is_blamed = true;
+            }
+        }
+        is_blamed
+    }
+
+    /// The review of a prepared host is that of the facts; drift is found.
+    fn compare_reviews(&mut self, cases: &[&Case], phase: Phase, review: &str) {
+        for case in cases {
+            let on_host = case.on_host();
+            let found = section(review, &case.name);
+            let expected = case.expect.review.as_deref().unwrap_or_default();
+            if phase == Phase::First && on_host.review_differs.is_none() && found != expected {
+                let diff = similar::TextDiff::from_lines(expected, &found);
+                let diff = diff.unified_diff().header("from facts", "on the host").to_string();
+                self.fail(
+                    case,
+                    format!("the host's review is another than that of the facts:\n{diff}"),
+                );
+            }
+            if phase == Phase::Drifted && on_host.drift.is_some() && found == "nothing to do\n" {
+                self.fail(case, "the drift is not found");
+            }
+        }
+    }
+
+    /// Whether an operation failed, or did what was not reviewed.
+    fn blame_results(&mut self, what: &str, cases: &[&Case], document: &Json) -> bool {
+        let mut is_blamed = false;
+        let host = &document["hosts"][0];
+        let operations = list(&host["operations"]);
+        for result in list(&host["results"]) {
+            let Some(operation) = operations.iter().find(|operation| operation["id"] == result["id"]) else {
+                continue;
+            };
+            let Some(case) = cases.iter().find(|case| operation["task"] == *case.name) else {
+                continue;
+            };
+            if !result["failure"].is_null() {
+                self.fail(case, format!("{what}: {}", pretty(&result["failure"])));
+                is_blamed = true;
+            }
+            if operation["outcome"] == "deferred" {
+                continue;
+            }
+            let reviewed = changes(operation);
+            let lines = list(&result["lines"]);
+            let applied = lines.iter().filter(|line| line["end"] == "applied");
+            for line in applied.map(change).filter(|line| !reviewed.contains(line)) {
+                self.fail(case, format!("{what}: `{line}` was applied and not reviewed"));
+                is_blamed = true;
+            }
+        }
+        is_blamed
+    }
+
+    fn plan_again(&mut self, what: &str, cases: &[&Case]) {
+        let again = self
+            .project
+            .homelab(&["deploy", "test", "test", "--dry-run", "--format", "json"]);
+        let Ok(document) = serde_json::from_str::<Json>(&again.stdout) else {
+            return self.fail_all(cases, &format!("{what}: planning again failed:\n{}", again.stderr));
+        };
+        for operation in list(&document["hosts"][0]["operations"]) {
+            let is_settled = match operation["outcome"].as_str() {
+                Some("unchanged") => true,
+                Some("check") => operation["state"] != "fails",
+                Some("change") => list(&operation["changes"])
+                    .iter()
+                    .all(|change| change["action"] == "run_each_time"),
+                _ => false,
+            };
+            if let Some(case) = cases.iter().find(|case| operation["task"] == *case.name && !is_settled) {
+                self.fail(
+                    case,
+                    format!("{what}: planning again is not empty: {}", pretty(&operation)),
+                );
+            }
+        }
+    }
+
+    fn look(&mut self, what: &str, cases: &[&Case], phase: Phase) {
+        for case in cases {
+            for (command, expected) in phase.shows(case) {
+                let found = attempt(self.host, command).unwrap_or_else(|output| format!("failed: {output}"));
+                if found.trim_end() != expected.trim_end() {
+                    self.fail(
+                        case,
+                        format!("{what}: `{command}` shows\n{found}\nexpected:\n{expected}"),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Runs a line on the host: what it printed, and what it complained about if it failed.
+fn attempt(host: &Host<'_>, line: &str) -> Result<String, String> {
+    let output = host.try_inside(line);
+    let printed = text(&output.stdout);
+    if output.status.success() {
+        Ok(printed)
+    } else {
+        Err(printed + &text(&output.stderr))
+    }
+}
+
+/// The mistakes that name a case's task, without the host.
+fn mistakes_of(case: &Case, told: &str) -> String {
+    let place = format!("tasks/{}.toml:", case.name);
+    let blocks = told.split("\n\n").filter(|block| block.contains(&place));
+    let lines = blocks.flat_map(|block| block.lines().filter(|line| !line.starts_with("  = on: ")));
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
+fn list(value: &Json) -> Vec<Json> {
+    value.as_array().cloned().unwrap_or_default()
+}
+
+fn changes(operation: &Json) -> BTreeSet<String> {
+    list(&operation["changes"]).iter().map(change).collect()
+}
+
+/// Kind, name and action of a change.
+fn change(value: &Json) -> String {
+    let word = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
+    format!("{} {} {}", word("action"), word("kind"), word("name"))
+}
+
+fn pretty(value: &Json) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}
