@@ -120,7 +120,7 @@ fn one(check: &Check) -> String {
 
 fn condition(script: &str, by: &Identity) -> String {
     let command = by.run(&format!("timeout {TRY_FOR}"), script);
-    let tried = report(&format!("(\n{command}\n)"), "it ends with another status than 0");
+    let tried = report(&format!("(\n{command}\n)"), "the exit code is not 0");
     match by.obstacle() {
         None => tried,
         Some(obstacle) => {
@@ -145,7 +145,7 @@ fn http(url: &str, status: u16, contains: Option<&str>) -> String {
          if command -v curl >/dev/null; then answer=$(curl -sS -i -m {TRY_FOR} -- \"$url\" 2>&1)\n\
          elif command -v wget >/dev/null; then answer=$(wget -q -S -O - -T {TRY_FOR} --content-on-error -- \"$url\" 2>&1)\n\
          else answer=$(timeout {TRY_FOR} bash -c '\n\
-         rest=${{1#http://}}; [ \"$rest\" != \"$1\" ] || {{ echo \"neither curl nor wget is there to speak TLS\"; exit 1; }}\n\
+         rest=${{1#http://}}; [ \"$rest\" != \"$1\" ] || {{ echo \"https needs curl or wget on the host\"; exit 1; }}\n\
          place=${{rest%%/*}}; path=/; [ \"$place\" = \"$rest\" ] || path=/${{rest#*/}}\n\
          port=80; [ \"${{place##*:}}\" = \"$place\" ] || port=${{place##*:}}\n\
          exec 3<>\"/dev/tcp/${{place%:*}}/$port\" || exit\n\
@@ -160,7 +160,7 @@ fn http(url: &str, status: u16, contains: Option<&str>) -> String {
     format!(
         "{fetch}if [ -z \"$code\" ]; then printf 'fails no answer: %s\\n' \"$(printf '%s\\n' \"$answer\" | tail -n 1)\"\n\
          elif [ \"$code\" != {status} ]; then printf 'fails status %s instead of {status}\\n' \"$code\"\n\
-         elif ! {{ {found}; }}; then printf 'fails the page does not hold the text\\n'\n\
+         elif ! {{ {found}; }}; then printf 'fails the page does not contain the text\\n'\n\
          else printf 'holds\\n'; fi\n"
     )
 }
@@ -249,7 +249,7 @@ mod tests {
         );
         assert_eq!(
             try_out(http(200, Some("bye")), None),
-            CheckFact::Fails("the page does not hold the text".to_owned())
+            CheckFact::Fails("the page does not contain the text".to_owned())
         );
     }
 

@@ -23,11 +23,11 @@ pub enum Identity {
 pub(super) const LOGIN_USER: &str = "${SUDO_USER:-${DOAS_USER:-$(id -un)}}";
 
 /// Looks up `$user` and makes the command line of a shell that is theirs and sees nothing of this one's environment.
-const ENTER: &str = r#"entry=$(getent passwd "$user") || { printf 'there is no user `%s`\n' "$user"; exit 1; }
+const ENTER: &str = r#"entry=$(getent passwd "$user") || { printf 'unknown user `%s`\n' "$user"; exit 1; }
 home=${entry%:*}; home=${home##*:}
 set -- env -i HOME="$home" USER="$user" LOGNAME="$user" PATH="$PATH"
 if [ "$(id -un)" = "$user" ]; then set -- "$@" sh
-elif [ "$(id -u)" != 0 ]; then printf '`%s` may not work as `%s`\n' "$(id -un)" "$user"; exit 1
+elif [ "$(id -u)" != 0 ]; then printf '`%s` cannot run commands as `%s`\n' "$(id -un)" "$user"; exit 1
 elif command -v runuser >/dev/null; then set -- runuser -u "$user" -- "$@" sh
 else set -- "$@" su -s /bin/sh "$user"; fi
 "#;
@@ -58,7 +58,7 @@ impl Identity {
         let user = self.user()?;
         Some(format!(
             "user={user}; [ \"$(id -u)\" = 0 ] || [ \"$(id -un)\" = \"$user\" ] || \
-             printf '`%s` may not work as `%s`' \"$(id -un)\" \"$user\""
+             printf '`%s` cannot run commands as `%s`' \"$(id -un)\" \"$user\""
         ))
     }
 
@@ -118,6 +118,6 @@ mod tests {
     #[test]
     fn a_user_that_is_not_there_is_told() {
         let nobody = Identity::User("no-such-user".to_owned());
-        assert_eq!(ran(&nobody, "echo ran"), "there is no user `no-such-user`");
+        assert_eq!(ran(&nobody, "echo ran"), "unknown user `no-such-user`");
     }
 }

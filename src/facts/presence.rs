@@ -1,4 +1,4 @@
-//! Something that may be absent, in a stored file: `"absent"`, or `{ present = … }`. TOML has no word for nothing.
+//! Stores an `Option` as `"absent"` or `{ present = … }`, since TOML has no null.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -16,7 +16,7 @@ pub(super) fn serialize<T: Serialize, S: Serializer>(value: &Option<T>, serializ
     stored.serialize(serializer)
 }
 
-/// The other way round.
+/// The reverse of [`serialize`].
 pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {

@@ -1,10 +1,10 @@
-//! Questions to a host.
+//! Shell text that reads facts.
 
 use std::time::Duration;
 
 /// Shell text that only reads.
 ///
-/// Only the families of facts can make one. The dry run sends nothing but probes, so this is its read-only gate.
+/// Only the families of facts can create one. A dry run sends nothing but probes, so it cannot change a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
     text: String,
@@ -13,7 +13,7 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// A probe about `subject` that runs `text` in the host's `sh`; whoever calls this vouches that it changes nothing.
+    /// A probe about `subject` that runs `text` in the host's `sh`. The caller guarantees that `text` changes nothing.
     pub(in crate::facts) fn new(subject: &'static str, text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -22,7 +22,7 @@ impl Probe {
         }
     }
 
-    /// The same probe, which may say nothing for this much longer than others.
+    /// The same probe, which may be silent for this much longer than others.
     pub(crate) fn with_allowance(self, allowance: Duration) -> Self {
         Self { allowance, ..self }
     }
@@ -33,17 +33,16 @@ impl Probe {
         Self::new("a test's answer", text)
     }
 
-    /// What is asked, in words.
+    /// What the probe reads, for messages.
     pub fn subject(&self) -> &'static str {
         self.subject
     }
 
-    /// How much longer than others it may say nothing.
+    /// How much longer than others it may be silent.
     pub fn allowance(&self) -> Duration {
         self.allowance
     }
 
-    /// The shell text.
     pub fn text(&self) -> &str {
         &self.text
     }

@@ -1,4 +1,4 @@
-//! As whom the host's shell works, and who logged in.
+//! The user that the host's shell runs as, and the user that logged in.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,34 +6,29 @@ use serde::{Deserialize, Serialize};
 
 use super::path::Inode;
 
-/// As whom the host's shell works, and who logged in.
+/// The user that the host's shell runs as, and the user that logged in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
-    /// Who logged in, and the primary group.
     pub login: Account,
-    /// As whom it works, if that is not root.
+    /// The user that the shell runs as, if that is not root.
     pub unprivileged: Option<Unprivileged>,
 }
 
-/// A user's name and that of the primary group.
+/// A user and its primary group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
-    /// The user's name.
     pub user: String,
-    /// The name of the primary group.
     pub group: String,
 }
 
-/// Somebody who is not root, at work.
+/// A user other than root that the host's shell runs as.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unprivileged {
-    /// Who.
     pub account: Account,
-    /// All groups.
     pub groups: BTreeSet<String>,
-    /// The folder for the state of programs, which is the user's own.
+    /// The folder for homelab's state in the user's home directory.
     pub state_folder: String,
-    /// Whether work of earlier runs is out of sight.
+    /// Whether jobs of earlier runs as root may exist that this user cannot see.
     pub jobs_are_hidden: bool,
 }
 
@@ -50,35 +45,37 @@ impl Default for Session {
 }
 
 impl Session {
-    /// Why what only root can do cannot be done; `None` for root.
+    /// Why an operation that needs root is not possible; `None` for root.
     pub fn needs_root(&self) -> Option<String> {
         let user = &self.unprivileged.as_ref()?.account.user;
         Some(if *user == self.login.user {
             format!("needs root; the login user is `{user}`")
         } else {
-            format!("needs root; homelab works as `{user}` here")
+            format!("needs root; homelab runs as `{user}` here")
         })
     }
 
-    /// What the host's owner should know.
+    /// A notice for the review, if the shell does not run as root.
     pub fn notice(&self) -> Option<String> {
         let unprivileged = self.unprivileged.as_ref()?;
         let hidden = if unprivileged.jobs_are_hidden {
-            "; work of earlier runs as root is out of sight"
+            "; jobs of earlier runs as root are not visible"
         } else {
             ""
         };
-        Some(format!("without root: lock in {}{hidden}", unprivileged.state_folder))
+        Some(format!(
+            "runs without root: the lock is in {}{hidden}",
+            unprivileged.state_folder
+        ))
     }
 }
 
 impl Unprivileged {
-    /// The lock's file.
     pub fn lock_path(&self) -> String {
         format!("{}/lock", self.state_folder)
     }
 
-    /// Whether this user may put something into a directory, going by its owner and mode.
+    /// Whether this user may create entries in a directory, by its owner and mode.
     pub fn may_write(&self, directory: &Inode) -> bool {
         const WRITE_AND_SEARCH: u32 = 0o3;
         let bits = if directory.owner == self.account.user {
@@ -91,24 +88,23 @@ impl Unprivileged {
         bits & WRITE_AND_SEARCH == WRITE_AND_SEARCH
     }
 
-    /// Whether this user may replace or remove what is in a directory into which they may write.
+    /// Whether this user may replace or remove an entry of a directory that they may write to.
     pub fn may_replace(&self, inode: &Inode, directory: &Inode) -> bool {
         const STICKY: u32 = 0o1000;
         directory.mode & STICKY == 0 || self.owns(inode) || self.owns(directory)
     }
 
-    /// Whether something is this user's.
     pub fn owns(&self, inode: &Inode) -> bool {
         inode.owner == self.account.user
     }
 
-    /// Whether this user may give something of theirs to such an owner and group.
+    /// Whether this user may change the owner and group of their own file to these.
     pub fn may_give(&self, owner: &str, group: &str) -> bool {
         owner == self.account.user && self.groups.contains(group)
     }
 }
 
-/// `key=value` lines, after those of the system: nothing where root logged in.
+/// `key=value` lines, added to those of the system probe; empty if root logged in.
 pub(super) const PROBE: &str = r#"if [ "$(id -u)" != 0 ]; then
 case ${XDG_STATE_HOME-} in /*) state=$XDG_STATE_HOME ;; *) state=$HOME/.local/state ;; esac
 printf 'name=%s\ngroup=%s\ngroups=%s\nstate=%s/homelab\n' "$(id -un)" "$(id -gn)" "$(id -Gn)" "$state"
@@ -170,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn root_is_told_from_others_and_from_who_logged_in() {
+    fn root_the_login_user_and_other_users_are_distinguished() {
         let root = parse(&values("user=0"));
         assert_eq!(root, Session::default());
         assert_eq!((root.needs_root(), root.notice()), (None, None));
@@ -184,16 +180,16 @@ mod tests {
         );
         assert_eq!(
             anna.notice().expect("not root"),
-            "without root: lock in /home/anna/.local/state/homelab"
+            "runs without root: the lock is in /home/anna/.local/state/homelab"
         );
         let other = parse(&values(
             "name=web\ngroup=web\ngroups=web\nstate=/s\njobs=hidden\nlogin=anna",
         ));
         assert_eq!(
             other.needs_root().expect("not root"),
-            "needs root; homelab works as `web` here"
+            "needs root; homelab runs as `web` here"
         );
-        assert!(other.notice().expect("not root").contains("out of sight"));
+        assert!(other.notice().expect("not root").contains("not visible"));
     }
 
     #[test]

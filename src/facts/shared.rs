@@ -1,4 +1,4 @@
-//! Something shared, stored as what it is.
+//! Stores an `Arc` as its content.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ pub(super) fn serialize<T: Serialize, S: Serializer>(value: &Arc<T>, serializer:
     T::serialize(value, serializer)
 }
 
-/// The other way round.
+/// The reverse of [`serialize`].
 pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<T>, D::Error> {
     T::deserialize(deserializer).map(Arc::new)
 }

@@ -1,22 +1,22 @@
-//! What the host's shell may not see: it must never be taken for absent.
+//! Paths that the host's shell cannot see because of permissions: they must never count as absent.
 
-/// Shell text that defines `hidden`, which sets `$why` to the reason, in a line, why nothing is known of the path `$1`, or to
-/// nothing. It starts no process where all may be seen.
+/// Shell text that defines `hidden`: it sets `$why` to the reason, in one line, why the path `$1` is unknown, or empties it. It
+/// starts no process if the path is visible.
 ///
-/// What is not there is so for sure only if the nearest directory above that is there may be looked into.
+/// A path is known to be absent only if the user may enter the nearest directory above it that exists.
 pub(super) const HIDDEN: &str = r#"me=
 hidden() {
 why=
 if [ -f "$1" ] && [ ! -L "$1" ]; then
-[ -r "$1" ] || why="\`${me:=$(id -un)}\` may not read it"
+[ -r "$1" ] || why="\`${me:=$(id -un)}\` cannot read it"
 return
 fi
 if [ -e "$1" ] || [ -L "$1" ]; then return; fi
 case $1 in /*) above=${1%/*} ;; *) return ;; esac
 while [ -n "$above" ] && [ ! -e "$above" ] && [ ! -L "$above" ]; do above=${above%/*}; done
 above=${above:-/}
-if [ -d "$above" ] && [ ! -x "$above" ]; then why="\`${me:=$(id -un)}\` may not look into $above"
-elif [ ! -e "$above" ] && [ "$(id -u)" != 0 ]; then why="\`${me:=$(id -un)}\` may not look where $above leads"; fi
+if [ -d "$above" ] && [ ! -x "$above" ]; then why="\`${me:=$(id -un)}\` cannot look into $above"
+elif [ ! -e "$above" ] && [ "$(id -u)" != 0 ]; then why="\`${me:=$(id -un)}\` cannot follow the link $above"; fi
 }
 "#;
 
@@ -27,8 +27,8 @@ mod tests {
 
     use super::*;
 
-    /// What `nobody` is told of each path; only root can ask as somebody else.
-    fn told(paths: &[String]) -> Vec<String> {
+    /// The reason for each path as the user `nobody`. Only root can run this.
+    fn reasons(paths: &[String]) -> Vec<String> {
         let script = format!("{HIDDEN}for p; do hidden \"$p\"; printf '%s\\n' \"$why\"; done");
         let output = Command::new("setpriv")
             .args([
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_not_be_seen_is_told_from_what_is_absent() {
+    fn invisible_paths_differ_from_absent_ones() {
         let output = Command::new("id").arg("-u").output().expect("id runs");
         if output.stdout != b"0\n" {
             return;
@@ -78,18 +78,18 @@ mod tests {
             "none/a",
         ];
         let paths = paths.map(at);
-        let closed = format!("`nobody` may not look into {}", at("closed"));
+        let closed = format!("`nobody` cannot look into {}", at("closed"));
         let expected = [
             String::new(),
             closed.clone(),
             closed,
-            "`nobody` may not read it".to_owned(),
+            "`nobody` cannot read it".to_owned(),
             String::new(),
-            format!("`nobody` may not look where {} leads", at("link")),
+            format!("`nobody` cannot follow the link {}", at("link")),
             String::new(),
             String::new(),
             String::new(),
         ];
-        assert_eq!(told(&paths), expected);
+        assert_eq!(reasons(&paths), expected);
     }
 }

@@ -1,4 +1,4 @@
-//! The operating system, the machine, and the tools that applying needs.
+//! The operating system, the machine, and jobs of earlier runs.
 
 use std::collections::BTreeMap;
 
@@ -47,9 +47,8 @@ static SYSTEM: Family = Family {
 pub struct SystemFacts {
     /// What templates see.
     pub machine: Machine,
-    /// As whom the host's shell works, and who logged in.
     pub session: Session,
-    /// Work of earlier runs that outlived its connection.
+    /// Jobs of earlier runs that lost their connection.
     pub jobs: Vec<Job>,
 }
 
@@ -77,71 +76,70 @@ pub struct Machine {
     pub init: String,
     /// The login user's number; 0 is root.
     pub user_id: u64,
-    /// Set when a reboot is due, with the packages that want it.
+    /// The packages that require a reboot; `None` if no reboot is required.
     pub reboot_required: Option<Vec<String>>,
 }
 
-/// Where work that may outlive its connection leaves its output and its end.
+/// The folder for the output and the exit code of jobs, which keep running if the connection is lost.
 pub const JOBS: &str = "/var/lib/homelab/jobs";
 
-/// Work that outlived its connection.
+/// A command that kept running after its connection was lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
     /// Its folder's name.
     pub id: String,
-    /// The command as people read it.
+    /// The command, for messages.
     pub summary: String,
-    /// How it is.
     pub state: JobState,
 }
 
-/// How such work is.
+/// The state of a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
-    /// It goes on.
     Running,
-    /// It ended.
     Ended {
-        /// Its exit code.
         code: i32,
         /// The last lines that it printed.
         output: String,
     },
-    /// It is gone without an end: the machine went down, or somebody ended it.
+    /// It left no exit code: the machine went down, or the process was killed.
     Lost,
 }
 
 impl SystemFacts {
-    /// That a reboot is due, in words.
+    /// A notice that a reboot is required.
     pub fn reboot_notice(&self) -> Option<String> {
         let packages = self.machine.reboot_required.as_ref()?;
-        let wanted_by = if packages.is_empty() {
+        let required_by = if packages.is_empty() {
             String::new()
         } else {
-            format!(" (wanted by {})", packages.join(", "))
+            format!(" (by {})", packages.join(", "))
         };
-        Some(format!("a reboot is due{wanted_by}"))
+        Some(format!("a reboot is required{required_by}"))
     }
 
-    /// What the host's owner should know.
+    /// Notices for the review.
     pub fn notices(&self) -> Vec<String> {
         let jobs = self.jobs.iter().map(|job| {
             let what = format!("`{}` of an earlier run lost its connection", job.summary);
             match &job.state {
-                JobState::Running => format!("{what} and goes on"),
-                JobState::Ended { code: 0, .. } => format!("{what}, went on and ended well"),
+                JobState::Running => format!("{what} and is still running"),
+                JobState::Ended { code: 0, .. } => format!("{what} and has finished successfully since"),
                 JobState::Ended { code, output } => {
-                    format!("{what}, went on and ended with exit code {code}: {}", output.trim_end())
+                    format!(
+                        "{what} and has failed since with exit code {code}: {}",
+                        output.trim_end()
+                    )
                 }
-                JobState::Lost => format!("{what} and is gone without an end"),
+                JobState::Lost => format!("{what} and has disappeared without an exit code"),
             }
         });
         let session = self.session.notice();
         session.into_iter().chain(jobs).chain(self.reboot_notice()).collect()
     }
 
-    /// Whether work of an earlier run goes on.
+    /// A job of an earlier run that is still running.
     pub fn running_job(&self) -> Option<&Job> {
         self.jobs.iter().find(|job| job.state == JobState::Running)
     }
@@ -170,7 +168,7 @@ pub struct OperatingSystem {
     pub name: String,
 }
 
-/// One architecture, two names.
+/// The machine's architecture under both names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Architecture {
@@ -356,10 +354,10 @@ mod tests {
         assert_eq!(
             facts.notices(),
             [
-                "`apt-get upgrade` of an earlier run lost its connection, went on and ended with exit code 100: E: one E: two",
-                "`apt-get install jq` of an earlier run lost its connection and goes on",
-                "`apt-get update` of an earlier run lost its connection and is gone without an end",
-                "a reboot is due (wanted by libc6, linux-image)",
+                "`apt-get upgrade` of an earlier run lost its connection and has failed since with exit code 100: E: one E: two",
+                "`apt-get install jq` of an earlier run lost its connection and is still running",
+                "`apt-get update` of an earlier run lost its connection and has disappeared without an exit code",
+                "a reboot is required (by libc6, linux-image)",
             ]
         );
         assert!(parse(&[FactKey::System], 0, b"user=0\njob=../x lost 0 y\n").is_err());

@@ -96,7 +96,7 @@ fn another_user_than_root_by_sudo() {
     let ran = deploy(&project, 0);
     assert!(
         ran.stdout
-            .contains("without root: lock in /home/runner/.local/state/homelab"),
+            .contains("runs without root: the lock is in /home/runner/.local/state/homelab"),
         "{}",
         ran.stdout
     );
@@ -113,13 +113,17 @@ fn another_user_than_root_by_sudo() {
     project.write("tasks/test/files.toml", ROOTS);
     let review = project.homelab(&["deploy", "people", "all", "--dry-run"]).expect(0);
     for part in [
-        "needs root; homelab works as `runner` here",
-        "`runner` may not work as `anna`",
+        "needs root; homelab runs as `runner` here",
+        "`runner` cannot run commands as `anna`",
     ] {
         assert!(review.stdout.contains(part), "no `{part}` in:\n{}", review.stdout);
     }
     let ran = deploy(&project, 1);
-    assert!(ran.stdout.contains("`runner` may not work as `anna`"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("`runner` cannot run commands as `anna`"),
+        "{}",
+        ran.stdout
+    );
 
     // With a password, which is for anna to give.
     project.write("tasks/test/files.toml", OWN);

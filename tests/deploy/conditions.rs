@@ -234,7 +234,11 @@ fn checks_hold_fail_and_wait_for_what_comes_up() {
         SERVICE.to_owned() + &checks(8080, "all is lost"),
     );
     let ran = deploy(&project, 1);
-    assert!(ran.stdout.contains("the page does not hold the text"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("the page does not contain the text"),
+        "{}",
+        ran.stdout
+    );
     assert!(ran.stdout.contains("1 check holds"), "{}", ran.stdout);
     host.inside("systemctl stop page");
 }

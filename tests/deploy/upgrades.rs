@@ -145,7 +145,7 @@ fn an_upgrade_is_what_the_dry_run_said_on_both_releases() {
             host.is("test -e /run/reboot-required"),
             "the new version's postinst ran"
         );
-        let notice = format!("{name}: a reboot is due (wanted by lab-demo)\n");
+        let notice = format!("{name}: a reboot is required (by lab-demo)\n");
         assert!(deployed.stdout.contains(&notice), "{}", deployed.stdout);
     }
     nothing_is_left_to_do(&project, &["alpha", "beta"]);
@@ -161,7 +161,7 @@ fn nothing_is_left_to_do(project: &Project, hosts: &[&str]) {
     }
     // As long as it is due it is said, also where there is nothing else to say.
     assert!(
-        again.stdout.contains("a reboot is due (wanted by lab-demo)"),
+        again.stdout.contains("a reboot is required (by lab-demo)"),
         "{}",
         again.stdout
     );

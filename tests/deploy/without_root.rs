@@ -63,7 +63,7 @@ path = "/etc"
 mode = "0755"
 "#;
 
-/// Each is there, or is not, where anna may not look.
+/// Paths in directories that anna cannot look into: some exist, some do not.
 const UNSEEN: &str = r#"
 [[operation]]
 op = "files.put"
@@ -175,7 +175,7 @@ fn the_own_files_are_deployed_and_the_lock_is_the_own() {
     assert!(
         review
             .stdout
-            .contains("without root: lock in /home/anna/.local/state/homelab"),
+            .contains("runs without root: the lock is in /home/anna/.local/state/homelab"),
         "{}",
         review.stdout
     );
@@ -216,13 +216,13 @@ fn what_may_not_be_seen_is_open_and_never_absent() {
     assert_eq!(marks(&review), "???????", "{}", review.stdout);
     assert!(review.stdout.contains("7 open, 0 unchanged"), "{}", review.stdout);
     for part in [
-        "path `/root/there`: `anna` may not look into /root",
-        "path `/root/not-there`: `anna` may not look into /root",
-        "path `/root/made`: `anna` may not look into /root",
-        "path `/root/deep/below`: `anna` may not look into /root",
-        "the content of `/etc/shadow`: `anna` may not read it",
-        "the content of `/etc/unreadable`: `anna` may not read it",
-        "path `/root/x`: `anna` may not look into /root",
+        "path `/root/there`: `anna` cannot look into /root",
+        "path `/root/not-there`: `anna` cannot look into /root",
+        "path `/root/made`: `anna` cannot look into /root",
+        "path `/root/deep/below`: `anna` cannot look into /root",
+        "the content of `/etc/shadow`: `anna` cannot read it",
+        "the content of `/etc/unreadable`: `anna` cannot read it",
+        "path `/root/x`: `anna` cannot look into /root",
     ] {
         assert!(review.stdout.contains(part), "no `{part}` in:\n{}", review.stdout);
     }
@@ -275,7 +275,7 @@ fn what_needs_root_is_not_promised() {
     project.write("tasks/test/files.toml", format!("{hidden}{}", own("last")));
     let ran = run(&project, &["--yes"], 1);
     assert!(
-        ran.stdout.contains("may not look into /root"),
+        ran.stdout.contains("cannot look into /root"),
         "{}{}",
         ran.stdout,
         ran.stderr
