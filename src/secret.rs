@@ -15,6 +15,7 @@ pub const PASSWORD_VARIABLE: &str = "HOMELAB_BECOME_PASSWORD";
 pub struct Secret(String);
 
 impl Secret {
+    /// A secret with this text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -42,6 +43,7 @@ impl fmt::Display for Secret {
 pub struct DigestKey([u8; 32]);
 
 impl DigestKey {
+    /// A new random key.
     pub fn random() -> Self {
         Self(rand::random())
     }

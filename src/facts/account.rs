@@ -1,4 +1,4 @@
-//! Users and groups, and what the host does for a new user.
+//! Users and groups, and the defaults for new users.
 
 mod defaults;
 mod keys;
@@ -18,26 +18,23 @@ pub use defaults::{AccountDefaults, SkeletonEntry, SkeletonKind};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UserFact {
-    /// There is none of that name.
     Absent,
-    /// A user.
     Present(User),
 }
 
-/// A user of the host, in parts unknown if it is yet to be made.
+/// A user of the host. Parts may be unknown if it is yet to be created.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
-    /// The number.
     pub uid: Known<u32>,
-    /// The primary group's name; its number where the host knows no name for it.
+    /// The primary group's name, or its gid if it has no name.
     pub group: Known<String>,
-    /// The home directory, be it there or not.
+    /// The home directory, which need not exist.
     pub home: Known<String>,
     /// The login shell.
     pub shell: Known<String>,
     /// The comment field, called GECOS.
     pub comment: Known<String>,
-    /// Groups beside the primary one.
+    /// Groups other than the primary one.
     pub groups: BTreeSet<String>,
 }
 
@@ -45,24 +42,21 @@ pub struct User {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GroupFact {
-    /// There is none of that name.
     Absent,
-    /// A group.
     Present(Group),
 }
 
 /// A group of the host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
-    /// The number.
     pub gid: Known<u32>,
-    /// Users that are in it beside their primary group.
+    /// Members other than those with it as their primary group.
     pub members: BTreeSet<String>,
-    /// Users whose primary group it is.
+    /// Users with this primary group.
     pub primary_of: BTreeSet<String>,
 }
 
-/// All users and all groups, each in one call; what the host does for new users where that is asked.
+/// All users and all groups, each in one call; the defaults for new users only if asked for.
 fn probe(keys: &[FactKey]) -> String {
     let defaults = if keys.contains(&FactKey::AccountDefaults) {
         defaults::PROBE
@@ -76,11 +70,11 @@ fn probe(keys: &[FactKey]) -> String {
     )
 }
 
-/// Every user and group is a fact, asked for or not: it is read anyway, and spares a look for those that turn out to count.
+/// Every user and group becomes a fact, asked for or not: they are read anyway, and a later round may need them.
 fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
     if status != 0 {
         return Err(UnreadableAnswer::new(match status {
-            127 => "`getent` is missing: users and groups cannot be read".to_owned(),
+            127 => "`getent` not found: cannot read users and groups".to_owned(),
             _ => format!("`getent` exited with {status}"),
         }));
     }
@@ -88,7 +82,7 @@ fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, F
     let groups_at = lines
         .iter()
         .position(|line| line == "groups")
-        .ok_or_else(|| UnreadableAnswer::new("the section `groups` is missing"))?;
+        .ok_or_else(|| UnreadableAnswer::new("missing section `groups`"))?;
     let end = lines.iter().position(|line| line == "defaults").unwrap_or(lines.len());
     let database = Database::read(&lines[..groups_at], &lines[groups_at + 1..end])?;
     let mut facts: BTreeMap<FactKey, Fact> = keys
@@ -128,7 +122,7 @@ impl Database {
         Ok(database)
     }
 
-    /// `name:password:gid:members`; of two lines of one name or number the first counts, as it does for the host.
+    /// `name:password:gid:members`; of two lines with the same name or gid the first counts, as it does for the host.
     fn add_group(&mut self, line: &str) -> Result<(), UnreadableAnswer> {
         let fields: Vec<&str> = line.split(':').collect();
         let &[name, _, gid, members] = fields.as_slice() else {

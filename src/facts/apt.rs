@@ -1,4 +1,4 @@
-//! What apt would do, asked of apt itself without a lock and without writing its caches.
+//! What apt would do, from apt's own simulation, without its lock and without writing its caches.
 
 mod nobody;
 mod refresh;
@@ -15,34 +15,31 @@ use super::family::{DependsOn, Family, InTemplates, Key, Subject, no_allowance};
 use super::{Fact, FactKey, UnreadableAnswer};
 use crate::quote::{quote, quote_all};
 
-/// A wish that apt is asked about.
+/// A request to apt, which it simulates.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Installation {
-    /// What is wished.
     pub verb: AptVerb,
-    /// Names, sorted; none for an upgrade.
+    /// Package names, sorted; empty for an upgrade.
     pub packages: Vec<String>,
-    /// Whether recommended packages come along.
+    /// Whether recommended packages are installed too.
     pub recommends: bool,
-    /// Whether packages that nothing needs any more go.
+    /// Whether packages that are no longer needed are removed.
     pub auto_remove: bool,
-    /// Whether apt is asked with the lists that the mirrors have now, rather than with those of the host.
+    /// Whether apt uses the current lists of the mirrors instead of the host's.
     pub refreshed: bool,
-    /// Packages that apt is to take for removed, sorted: operations before remove them.
+    /// Packages to treat as removed, sorted: earlier operations remove them.
     pub without: Vec<String>,
 }
 
-/// What apt is to do.
+/// The command of apt-get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AptVerb {
-    /// Install packages.
     Install,
-    /// Remove packages.
     Remove,
-    /// Upgrade what can be upgraded without removing anything.
+    /// Upgrade packages without removing any.
     Upgrade,
-    /// Upgrade everything, also where packages must go for it.
+    /// Upgrade all packages, even if others must be removed.
     FullUpgrade,
 }
 
@@ -58,7 +55,7 @@ impl AptVerb {
     }
 }
 
-/// What apt would do with this wish.
+/// What apt would do for this request.
 #[derive(Clone, Copy)]
 pub struct InstallationKey<'a>(pub &'a Installation);
 
@@ -124,20 +121,19 @@ static PACKAGE_LISTS: Family = Family {
     parse: parse_lists,
 };
 
-/// What apt would do on a host, by its own simulation.
+/// The result of apt's simulation on a host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InstallationFact {
-    /// apt would do this.
     Possible(Simulation),
-    /// The host has no package lists: apt knows no package at all.
+    /// The host has no package lists, so apt knows no packages.
     NoLists,
-    /// The lists could not be fetched from the mirrors, where that was asked for.
+    /// The lists could not be fetched from the mirrors, although the request needs that.
     Unrefreshed {
-        /// What apt said to be wrong, in one line.
+        /// The errors of apt, in one line.
         output: String,
     },
-    /// apt would refuse.
+    /// apt would fail.
     Impossible {
         /// The last lines that apt printed.
         output: String,
@@ -151,7 +147,7 @@ pub struct Simulation {
     pub installs: Vec<SimulatedInstall>,
     /// Packages that would be removed, in apt's order.
     pub removals: Vec<SimulatedRemoval>,
-    /// Paths of the packages that would be upgraded or removed: what is there may change or go.
+    /// Paths of the packages that would be upgraded or removed: these files may change or be removed.
     #[serde(with = "super::shared")]
     pub owned: Arc<BTreeSet<String>>,
 }
@@ -159,14 +155,13 @@ pub struct Simulation {
 /// A package that apt would remove.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SimulatedRemoval {
-    /// Name.
     pub name: String,
-    /// Version now installed.
+    /// The installed version.
     pub old: String,
 }
 
 impl Simulation {
-    /// What would happen, a line a package: the form in which [`line_filter`] prints it on the host.
+    /// One line per package, in the form that [`line_filter`] prints on the host.
     pub fn lines(&self) -> Vec<String> {
         let installs = self
             .installs
@@ -185,21 +180,20 @@ pub fn line_filter() -> &'static str {
 /// A package that apt would install or upgrade.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SimulatedInstall {
-    /// Name.
     pub name: String,
-    /// Version now installed; `None` for a package that is not there.
+    /// The installed version; `None` if the package is not installed.
     pub old: Option<String>,
-    /// Version that would be installed.
+    /// The version that would be installed.
     pub new: String,
 }
 
-/// What is written to ask apt goes, however the probe ends.
+/// Removes the probe's temporary files, however the probe ends.
 const CLEAN_UP: &str = "aside= status=\ntrap 'rm -rf \"$aside\" \"$status\"' EXIT\ntrap 'exit 1' HUP INT PIPE TERM\n";
 
-/// The option by which apt-get is told of the packages that [`status_script`] wrote.
+/// The option that makes apt-get use the file of [`status_script`].
 const STATUS_OPTION: &str = "-o Dir::State::status=\"$status\" ";
 
-/// dpkg's record of packages without those that will be gone: one paragraph a package, the name in its first line.
+/// dpkg's status file without the packages that will be removed: one paragraph per package, the name in its first line.
 fn status_script(without: &[String]) -> String {
     format!(
         "status=$(mktemp -p /run --suffix=.homelab-status 2>/dev/null || mktemp -p /tmp --suffix=.homelab-status) && awk -v RS= -v ORS='\\n\\n' -v without={} \
@@ -208,8 +202,8 @@ fn status_script(without: &[String]) -> String {
     )
 }
 
-/// The command line that simulates `wish`. With the cache files off apt keeps its caches in memory: as root it would write
-/// them even in a simulation.
+/// The command line that simulates `wish`. Without cache files apt keeps its caches in memory; as root it would write them even
+/// in a simulation.
 pub fn simulation_command(wish: &Installation) -> String {
     let command = apt_get(wish, "-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= ");
     format!("{LANGUAGE} {command}")
@@ -230,17 +224,17 @@ fn apt_get(wish: &Installation, further: &str) -> String {
     )
 }
 
-/// How long one simulation may take on a small machine with a slow disk.
+/// The time limit of one simulation, for a small machine with a slow disk.
 const SIMULATION: Duration = Duration::from_secs(120);
 
-/// apt is silent until it has an answer, and so is the fetching of lists.
+/// apt prints nothing until a simulation is finished; the same is true while lists are fetched.
 fn allowance(keys: &[FactKey]) -> Duration {
     let refreshes = keys.iter().filter_map(wish).any(|wish| wish.refreshed);
     SIMULATION + if refreshes { refresh::PATIENCE } else { Duration::ZERO }
 }
 
-/// Asks apt: what it says is then in `$said`, its exit code in `$code`. What fails as nobody is asked again as root, whose words
-/// count.
+/// Runs the simulation: sets `$said` to its output and `$code` to its exit code. If it fails as `nobody`, it runs again as root,
+/// and that result counts.
 fn question(wish: &Installation) -> String {
     let as_root = format!("said=$({} 2>&1)\ncode=$?\n", simulation_command(wish));
     if !is_plain(wish) {
@@ -253,7 +247,7 @@ fn question(wish: &Installation) -> String {
     )
 }
 
-/// Whether apt goes by nothing but what is on the host.
+/// Whether the simulation uses only files of the host.
 fn is_plain(wish: &Installation) -> bool {
     !wish.refreshed && wish.without.is_empty()
 }
@@ -285,7 +279,7 @@ fn probe(keys: &[FactKey]) -> String {
         if !wish.without.is_empty() {
             script.push_str(&status_script(&wish.without));
         }
-        // A pattern without a match stays as it is, and is then no file.
+        // A pattern without a match stays as it is, and `-e` then fails.
         let _ = writeln!(
             script,
             "have=no; for f in {lists}/*Packages*; do [ -e \"$f\" ] && have=yes; done\nprintf 'lists %s\\n' $have\n\
@@ -314,7 +308,7 @@ fn wish(key: &FactKey) -> Option<&Installation> {
 
 fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
     if status == 127 {
-        return Err(UnreadableAnswer::new("`apt-get` is missing: this is no Debian host"));
+        return Err(UnreadableAnswer::new("`apt-get` not found: this is not a Debian host"));
     }
     let lines = super::lines(answer);
     let mut rest = lines.as_slice();
@@ -336,7 +330,7 @@ fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, F
     Ok(facts)
 }
 
-/// What packages bring of their own. dpkg lists the directories above as well, which others share.
+/// The paths that belong to the packages alone. dpkg also lists the directories above, which packages share.
 fn own_paths(listed: &[String]) -> BTreeSet<String> {
     let all: BTreeSet<&str> = listed
         .iter()
@@ -377,7 +371,7 @@ fn installation(lines: &[String], end: &str) -> InstallationFact {
     }
 }
 
-/// apt's own errors, but for the one that only sums them up.
+/// The errors of apt, without the one that only sums them up.
 fn errors(said: &[&str]) -> Option<String> {
     let errors = said.iter().filter(|line| line.starts_with("E: "));
     let errors: Vec<&str> = errors
@@ -399,7 +393,7 @@ fn simulation(lines: &[String]) -> Simulation {
     simulation
 }
 
-/// `name [old]`, with what needs it after.
+/// `name [old]`, followed by the packages that need it.
 fn simulated_removal(line: &str) -> Option<SimulatedRemoval> {
     let (name, rest) = line.split_once(' ')?;
     let old = rest.strip_prefix('[')?.split(']').next()?;
@@ -412,13 +406,13 @@ fn simulated_removal(line: &str) -> Option<SimulatedRemoval> {
 /// The package lists of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListsFact {
-    /// How long ago they were last fetched, in seconds, by the host's own clock; `None` where there are none.
+    /// How long ago they were last fetched, in seconds, by the host's own clock; `None` if there are none.
     pub age: Option<u64>,
-    /// Whether an operation of the plan fetches them, so that apt is asked with lists fetched aside.
+    /// Whether an operation of the plan fetches them, so that simulations use freshly fetched lists.
     pub refreshed: bool,
 }
 
-/// apt-get(8) puts files into `partial` at each update, also where nothing is new.
+/// apt-get(8) writes files in `partial` at each update, even if nothing is new.
 fn lists_probe() -> String {
     "command -v apt-get >/dev/null || exit 127\n\
      for f in /var/lib/apt/lists/*Packages*; do [ -e \"$f\" ] && stat -c 'fetched %Y' /var/lib/apt/lists/partial && break; done\n\
@@ -428,7 +422,7 @@ fn lists_probe() -> String {
 
 fn parse_lists(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
     if status == 127 {
-        return Err(UnreadableAnswer::new("`apt-get` is missing: this is no Debian host"));
+        return Err(UnreadableAnswer::new("`apt-get` not found: this is not a Debian host"));
     }
     let lines = super::lines(answer);
     let number = |name: &str| {

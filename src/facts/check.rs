@@ -1,4 +1,4 @@
-//! Things that are tried on a host without changing it: ports, pages, and the user's own conditions.
+//! Checks that run on a host without changing it: ports, web pages, and the user's own conditions.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use super::family::{DependsOn, Family, InTemplates, Key, Subject, no_allowance};
 use super::{Fact, FactKey, Identity, UnreadableAnswer};
 use crate::quote::quote;
 
-/// How long one try may take, in seconds.
+/// The time limit of one check, in seconds.
 const TRY_FOR: u32 = 10;
 
-/// Whether this holds now.
+/// Whether this check passes now.
 #[derive(Clone, Copy)]
 pub struct CheckKey<'a>(pub &'a Check);
 
@@ -44,31 +44,27 @@ static CHECKS: Family = Family {
     parse,
 };
 
-/// Something that can be tried on a host without changing it.
+/// A check that does not change the host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Check {
-    /// A connection to a port comes about.
+    /// A TCP port accepts connections.
     Tcp {
-        /// Name or address, as the host sees it.
+        /// A name or address, as the host resolves it.
         host: String,
-        /// The port.
         port: u16,
     },
-    /// A page is answered as wanted.
+    /// A URL returns the expected page.
     Http {
-        /// The address.
         url: String,
-        /// The status wanted.
         status: u16,
-        /// Text that the page must hold.
+        /// Text that the page must contain.
         contains: Option<String>,
     },
-    /// The user's own command ends with 0.
+    /// A command exits with 0.
     Command {
-        /// Shell text.
         script: String,
-        /// As whom it is tried.
+        /// The user that it runs as.
         by: Identity,
     },
 }
@@ -83,17 +79,15 @@ impl fmt::Display for Check {
     }
 }
 
-/// What a try came to.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckFact {
-    /// It holds.
     Holds,
-    /// It does not, for this reason.
     Fails(String),
 }
 
-/// Each check prints `holds`, or a line that says why not.
+/// Each check prints `holds`, or a line with the reason why it fails.
 fn probe(keys: &[FactKey]) -> String {
     keys.iter()
         .filter_map(|key| match key {
@@ -138,7 +132,7 @@ fn report(command: &str, otherwise: &str) -> String {
     )
 }
 
-/// The status comes first in an answer's first line; curl where there is one, else wget, which both know TLS.
+/// Uses curl or wget, which support TLS, or else bash. The status is in the first line of the response.
 fn http(url: &str, status: u16, contains: Option<&str>) -> String {
     let fetch = format!(
         "url={url}\n\

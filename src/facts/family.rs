@@ -1,4 +1,4 @@
-//! What a kind of fact says about itself. Whatever differs from kind to kind is asked here, and answered in its own file.
+//! The traits of a kind of fact. Whatever differs between kinds is declared here and implemented in the kind's own file.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,91 +7,82 @@ use super::{Fact, FactKey, UnreadableAnswer};
 use crate::template::{Attribute, NamedFact};
 use crate::value::Known;
 
-/// Facts that one command of the host reads together.
+/// Facts that one command on the host reads together.
 #[derive(Debug)]
 pub struct Family {
-    /// What it is about, in words.
+    /// For messages.
     pub subject: &'static str,
     /// Shell text that reads facts and changes nothing.
     pub(super) probe: fn(&[FactKey]) -> String,
-    /// How much longer than others its probe may say nothing.
+    /// How much longer than others its probe may be silent.
     pub(super) allowance: fn(&[FactKey]) -> Duration,
-    /// Reads the exit code and the output of the probe.
+    /// Parses the exit code and the output of the probe.
     pub(super) parse: Parser,
 }
 
 type Parser = fn(&[FactKey], i32, &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer>;
 
-/// For a [`Family`] that answers as quickly as any.
+/// For a [`Family`] that needs no extra time.
 pub(super) fn no_allowance(_: &[FactKey]) -> Duration {
     Duration::ZERO
 }
 
-/// What of a host a fact is about: scopes are made of these.
+/// The part of a host that a fact is about: scopes are built from these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject<'a> {
-    /// What is at a path.
     Path(&'a str),
-    /// A systemd unit.
     Unit(&'a str),
-    /// Packages, and what apt would do with them.
+    /// Packages, and the simulations of apt.
     Packages,
-    /// Users and groups.
     Accounts,
-    /// Something that only a scope of its own key names.
+    /// Only covered by a scope with this very key.
     Other,
 }
 
-/// Which changes, beside one to the fact itself, make what was read out of date.
+/// The changes that make a fact out of date, other than one to the fact itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DependsOn {
-    /// None.
     Itself,
-    /// A change to any package. A plan goes on with what was read: operations reckon with the packages before them.
+    /// A change to any package. Within a plan the fact stays valid: operations take the packages before them into account.
     Packages,
-    /// Any change: it is not known in a plan either, once something changes.
+    /// Any change. Within a plan the fact is unknown too, once something changes.
     Anything,
 }
 
 /// How a [`FactKey`] and its [`Fact`] are stored.
 pub trait Stored<'a>: Copy {
-    /// What can be known under the key.
     type Fact;
 
-    /// The key as it is stored.
     fn stored(self) -> FactKey;
 
-    /// A stored key of this kind.
+    /// The stored key as one of this kind.
     fn of(key: &'a FactKey) -> Option<Self>;
 
-    /// A stored fact of this kind.
+    /// The stored fact as one of this kind.
     fn fact(fact: Fact) -> Option<Self::Fact>;
 }
 
 /// The key of one kind of fact.
 pub trait Key<'a>: Stored<'a> {
-    /// How it is read.
     const FAMILY: &'static Family;
 
-    /// How templates see it; `None` if they do not, or not by a name of its own.
+    /// How templates see it; `None` if templates cannot look it up by name.
     const IN_TEMPLATES: Option<&'static InTemplates>;
 
-    /// What makes it out of date.
     const DEPENDS_ON: DependsOn;
 
-    /// Its name, for people.
+    /// Its name, for messages.
     fn describe(self) -> String;
 
-    /// What it is about.
     fn subject(self) -> Subject<'a>;
 
-    /// What is known of something that is not there; `None` for what is always there.
+    /// The fact for something absent; `None` if it always exists.
     fn absent() -> Option<Self::Fact>;
 
-    /// Whether installing a package may create it where it is absent.
+    /// Whether installing a package may create it.
     fn may_come_with_packages(self) -> bool;
 
-    /// The key that tells whether it is there, if that is another one.
+    /// The key of the fact that shows whether it exists, if that is another one.
     fn presence(self) -> Option<FactKey> {
         None
     }
@@ -102,21 +93,19 @@ pub trait Key<'a>: Stored<'a> {
 pub struct InTemplates {
     /// `users`, `packages` …
     pub family: &'static str,
-    /// What can be asked of each.
     pub attributes: &'static [&'static str],
-    /// The key of a name.
     pub key: fn(&str) -> FactKey,
-    /// What of a fact templates see, if it is there.
+    /// The attributes that templates see, if it exists.
     pub attributes_of: fn(&Fact) -> NamedFact,
 }
 
 impl InTemplates {
-    /// All of them.
+    /// Every kind that templates look up by name.
     pub fn all() -> impl Iterator<Item = &'static Self> {
         FactKey::IN_TEMPLATES.iter().copied().flatten()
     }
 
-    /// The one of that name.
+    /// The kind with this family name.
     pub fn find(family: &str) -> Option<&'static Self> {
         Self::all().find(|one| one.family == family)
     }
@@ -130,7 +119,7 @@ impl InTemplates {
     }
 }
 
-/// An attribute that may be not known.
+/// An attribute that may be unknown.
 pub(super) fn known<T: Clone + Into<minijinja::Value>>(value: &Known<T>) -> Attribute {
     match value {
         Known::Yes(value) => Ok(value.clone().into()),

@@ -1,28 +1,28 @@
-//! As whom a command runs on a host.
+//! The user that a command runs as on a host.
 
 use serde::{Deserialize, Serialize};
 
 use crate::quote::{delimiter, quote};
 
-/// As whom a command runs on a host.
+/// The user that a command runs as on a host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Identity {
-    /// As root: nobody else may do what it does.
+    /// Root, since the command needs it.
     Root,
-    /// As whoever the host's shell works as.
+    /// The user that the host's shell runs as.
     #[default]
     Own,
-    /// As whoever logged in, before `sudo` or `doas` made somebody else of them.
+    /// The user that logged in, before `sudo` or `doas`.
     LoginUser,
-    /// As the user of this name.
+    /// The user with this name.
     User(String),
 }
 
-/// Who logged in: both programs leave the name in the environment.
+/// The login user: `sudo` and `doas` pass its name in the environment.
 pub(super) const LOGIN_USER: &str = "${SUDO_USER:-${DOAS_USER:-$(id -un)}}";
 
-/// Looks up `$user` and makes the command line of a shell that is theirs and sees nothing of this one's environment.
+/// Looks up `$user` and sets `$@` to the command line of a shell that runs as this user with a clean environment.
 const ENTER: &str = r#"entry=$(getent passwd "$user") || { printf 'unknown user `%s`\n' "$user"; exit 1; }
 home=${entry%:*}; home=${home##*:}
 set -- env -i HOME="$home" USER="$user" LOGNAME="$user" PATH="$PATH"
@@ -46,14 +46,14 @@ impl Identity {
         let body = format!("{{\n{script}\n}} {input}\n{end}");
         match self.user() {
             None => format!("{timeout} sh <<'{end}'\n{body}"),
-            // As after a login: files that others may read, and a directory that is the user's own.
+            // As after a login: the usual umask, and the user's home directory.
             Some(user) => format!(
                 "user={user}\n{ENTER}{timeout} \"$@\" <<'{end}'\numask 022; cd \"$HOME\" 2>/dev/null || cd /\n{body}"
             ),
         }
     }
 
-    /// Shell text that says, in a line, why the host's shell may not run anything as this user, and else says nothing.
+    /// Shell text that prints, in one line, why the host's shell cannot run commands as this user, or nothing.
     pub(super) fn obstacle(&self) -> Option<String> {
         let user = self.user()?;
         Some(format!(
@@ -62,7 +62,7 @@ impl Identity {
         ))
     }
 
-    /// The user as a word of the shell; `None` for that of the shell itself.
+    /// The user as a shell word; `None` for the user of the shell itself.
     fn user(&self) -> Option<String> {
         match self {
             Self::Root | Self::Own => None,
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_that_is_not_there_is_told() {
+    fn an_unknown_user_is_reported() {
         let nobody = Identity::User("no-such-user".to_owned());
         assert_eq!(ran(&nobody, "echo ran"), "unknown user `no-such-user`");
     }

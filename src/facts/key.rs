@@ -1,5 +1,4 @@
-//! The keys under which facts are asked for and kept, one line a kind. All else about a kind stands in its own file, in its
-//! [`Key`].
+//! The keys of facts, one line per kind. Everything else about a kind is in its own file, in its [`Key`].
 
 use std::fmt;
 
@@ -18,20 +17,20 @@ use super::presence;
 use super::system::{SystemFacts, SystemKey};
 use super::unit::{UnitFact, UnitKey};
 
-/// `Variant(name: Name) => Key, Fact` for each kind: makes the two enums, and asks the kind's own key.
+/// `Variant(name: Name) => Key, Fact` for each kind: generates the two enums and forwards to the kind's own key.
 macro_rules! kinds {
     ($(
         $(#[$doc:meta])*
         $variant:ident $(($name:ident: $of:ty))? => $key:ident $(<$life:lifetime>)?, $(#[$stored:meta])* $fact:ty;
     )*) => {
-        /// The name of one fact of a host. Families are asked in the order of the variants.
+        /// The name of one fact of a host. Families are read in the order of the variants.
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
         pub enum FactKey {
             $($(#[$doc])* $variant $(($of))?,)*
         }
 
-        /// What is known under a [`FactKey`].
+        /// The value of a [`FactKey`].
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
         pub enum Fact {
@@ -39,7 +38,7 @@ macro_rules! kinds {
                 #[doc = concat!("For [`FactKey::", stringify!($variant), "`].")]
                 $variant($(#[$stored])* $fact),
             )*
-            /// For any key: the host does not tell, for this reason.
+            /// For any key: the fact cannot be read, for this reason.
             Denied(String),
         }
 
@@ -58,35 +57,35 @@ macro_rules! kinds {
                 }
             }
 
-            /// What makes it out of date.
+            /// The changes that make it out of date.
             pub fn depends_on(&self) -> DependsOn {
                 match self {
                     $(Self::$variant { .. } => $key::DEPENDS_ON,)*
                 }
             }
 
-            /// What it is about.
+            /// The part of a host that it is about.
             pub fn subject(&self) -> Subject<'_> {
                 match self {
                     $(Self::$variant $(($name))? => $key $(($name))?.subject(),)*
                 }
             }
 
-            /// What is known of something that is not there; `None` for what is always there.
+            /// The fact for something absent; `None` if it always exists.
             pub fn absent(&self) -> Option<Fact> {
                 match self {
                     $(Self::$variant { .. } => $key::absent().map(Fact::$variant),)*
                 }
             }
 
-            /// Whether installing a package may create it where it is absent.
+            /// Whether installing a package may create it.
             pub fn may_come_with_packages(&self) -> bool {
                 match self {
                     $(Self::$variant $(($name))? => $key $(($name))?.may_come_with_packages(),)*
                 }
             }
 
-            /// The key that tells whether it is there, if that is another one.
+            /// The key of the fact that shows whether it exists, if that is another one.
             pub fn presence(&self) -> Option<FactKey> {
                 match self {
                     $(Self::$variant $(($name))? => $key $(($name))?.presence(),)*
@@ -136,9 +135,9 @@ kinds! {
     System => SystemKey, Box<SystemFacts>;
     /// What is at a path, without following a last link.
     Path(path: String) => PathKey<'a>, PathFact;
-    /// Where on disks a path lies. It is read along with the path itself.
+    /// The file system of a path. It is read along with the path itself.
     DiskLocation(path: String) => DiskLocationKey<'a>, #[serde(with = "presence")] Option<DiskLocation>;
-    /// What a file holds.
+    /// The content of a file.
     Content(path: String) => ContentKey<'a>, ContentFact;
     /// A Debian package.
     Package(name: String) => PackageKey<'a>, PackageFact;
@@ -150,20 +149,20 @@ kinds! {
     User(name: String) => UserKey<'a>, UserFact;
     /// A group.
     Group(name: String) => GroupKey<'a>, GroupFact;
-    /// The user that has a number.
+    /// The user with this uid.
     UserNumber(number: u32) => UserNumberKey<'a>, #[serde(with = "presence")] Option<String>;
-    /// The group that has a number.
+    /// The group with this gid.
     GroupNumber(number: u32) => GroupNumberKey<'a>, #[serde(with = "presence")] Option<String>;
-    /// What the host does for a new user.
+    /// The defaults for a new user.
     AccountDefaults => AccountDefaultsKey, Box<AccountDefaults>;
     /// What apt would do.
     Installation(wish: Installation) => InstallationKey<'a>, InstallationFact;
-    /// Whether something holds now.
+    /// Whether a check passes now.
     Check(check: Check) => CheckKey<'a>, CheckFact;
 }
 
 impl FactKey {
-    /// The path that it is about.
+    /// The path that the fact is about.
     pub fn path(&self) -> Option<&str> {
         match self.subject() {
             Subject::Path(path) => Some(path),
@@ -171,7 +170,7 @@ impl FactKey {
         }
     }
 
-    /// Whether `fact` says that nothing is there.
+    /// Whether `fact` means that the thing does not exist.
     pub fn is_absent(&self, fact: &Fact) -> bool {
         self.absent().as_ref() == Some(fact)
     }

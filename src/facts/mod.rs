@@ -1,5 +1,5 @@
-//! What is known of a host, and how it is asked: one file a family, each with its probe (shell text that only reads) and
-//! the parser of what the probe prints. No input or output here: `gather` sends the probes.
+//! Facts about a host, and how they are read: one file per family, with its probe (shell text that only reads) and the parser
+//! of the probe's output. This module does no input or output: `gather` sends the probes.
 //!
 //! A new kind of fact is a file with its [`Key`], the `mod` line here, two lines in `key.rs` and an example in `examples.rs`.
 
@@ -35,31 +35,31 @@ pub use identity::Identity;
 pub use key::{Fact, FactKey};
 pub use probe::Probe;
 
-/// All that was read of a host.
+/// The facts that were read from a host.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Vec<StoredFact>", into = "Vec<StoredFact>")]
 pub struct Facts {
-    /// Shared by all that look at one state of it: plans, and templates at each place of them.
+    /// Shared by plans, and by templates at each position of a plan.
     known: Arc<BTreeMap<FactKey, Fact>>,
 }
 
 impl Facts {
-    /// What is known under `key`.
+    /// The fact, if it was read.
     pub fn get(&self, key: &FactKey) -> Option<&Fact> {
         self.known.get(key)
     }
 
-    /// Keeps what was read, over what was known before.
+    /// Adds a fact, and replaces an older one.
     pub fn insert(&mut self, key: FactKey, fact: Fact) {
         Arc::make_mut(&mut self.known).insert(key, fact);
     }
 
-    /// Forgets what was read, so that it is read again.
+    /// Removes a fact, so that it is read again.
     pub fn remove(&mut self, key: &FactKey) {
         Arc::make_mut(&mut self.known).remove(key);
     }
 
-    /// The keys under which something is known.
+    /// The keys of the facts that were read.
     pub fn keys(&self) -> impl Iterator<Item = &FactKey> {
         self.known.keys()
     }
@@ -88,7 +88,7 @@ impl From<Facts> for Vec<StoredFact> {
     }
 }
 
-/// A probe and the keys that it answers.
+/// A probe and the keys of the facts that it reads.
 #[derive(Clone, Debug)]
 pub struct Question {
     family: &'static Family,
@@ -96,11 +96,10 @@ pub struct Question {
     probe: Probe,
 }
 
-/// An answer that is not what the probe should print.
+/// Unexpected output of a probe.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
 pub struct UnreadableAnswer {
-    /// What was expected, and what came.
     pub what: String,
 }
 
@@ -111,7 +110,7 @@ impl UnreadableAnswer {
 }
 
 impl Question {
-    /// What is asked, in words: "paths", "units".
+    /// What is read, for messages: "paths", "units".
     pub fn subject(&self) -> &'static str {
         self.family.subject
     }
@@ -121,9 +120,9 @@ impl Question {
         &self.probe
     }
 
-    /// Reads the answer.
+    /// Parses the answer.
     ///
-    /// Errors: the answer is not what the probe prints.
+    /// Errors: the output is not what the probe prints.
     pub fn parse(&self, status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
         let facts = (self.family.parse)(&self.keys, status, answer)?;
         if let Some(key) = self
@@ -137,7 +136,7 @@ impl Question {
     }
 }
 
-/// The fewest probes that answer `keys`: one a family.
+/// One probe per family of `keys`.
 pub fn questions(keys: &BTreeSet<FactKey>) -> Vec<Question> {
     let mut families: IndexMap<&str, Vec<FactKey>> = IndexMap::new();
     for key in keys {
@@ -151,7 +150,7 @@ pub fn questions(keys: &BTreeSet<FactKey>) -> Vec<Question> {
     questions.collect()
 }
 
-/// Lines of an answer as text; foreign bytes are replaced.
+/// The lines of an answer; invalid UTF-8 is replaced.
 fn lines(answer: &[u8]) -> Vec<String> {
     String::from_utf8_lossy(answer).lines().map(str::to_owned).collect()
 }

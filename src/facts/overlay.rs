@@ -1,4 +1,5 @@
-//! The facts as the operations before would leave them: a log of effects over what was read. The latest match wins.
+//! The facts as earlier operations of the plan would leave them: a log of effects on top of the facts that were read. The latest
+//! match wins.
 
 mod log;
 
@@ -12,20 +13,19 @@ use super::{Fact, FactKey, Facts};
 
 pub use super::scope::{Effect, FactScope, OperationId};
 
-/// What is known under a key at some point of a plan.
+/// The value of a fact at some point of a plan.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Lookup {
-    /// This.
     Known(Fact),
-    /// It was not read yet.
+    /// It has not been read yet.
     NotGathered,
-    /// An operation before made it unknowable.
+    /// An earlier operation makes it unknown, for this reason.
     Since(OperationId, String),
 }
 
-/// Facts and what the operations so far would make of them.
+/// Facts, with the effects of the operations so far.
 ///
-/// A clone sees what was committed until then. What is committed to a clone is seen by that clone alone.
+/// A clone sees the effects committed until then. Effects committed to a clone are visible only in that clone.
 #[derive(Debug)]
 pub struct Overlay {
     facts: Facts,
@@ -48,7 +48,7 @@ impl Clone for Overlay {
 }
 
 impl Overlay {
-    /// The facts themselves, before any operation.
+    /// The facts before any operation.
     pub fn new(facts: &Facts) -> Self {
         Self {
             facts: facts.clone(),
@@ -58,7 +58,7 @@ impl Overlay {
         }
     }
 
-    /// Adds what an operation does.
+    /// Adds the effects of an operation.
     pub fn commit(&mut self, operation: &OperationId, effects: impl IntoIterator<Item = Effect>) {
         let entries = effects.into_iter().map(|effect| Entry {
             operation: operation.clone(),
@@ -71,12 +71,12 @@ impl Overlay {
         }
     }
 
-    /// What was read under `key`, whatever operations did since.
+    /// The fact that was read, regardless of operations since.
     pub fn gathered(&self, key: &FactKey) -> Option<&Fact> {
         self.facts.get(key)
     }
 
-    /// What is known under `key` after all operations so far.
+    /// The value of `key` after all operations so far.
     pub fn get(&self, key: &FactKey) -> Lookup {
         let view = self.view();
         if key.depends_on() == DependsOn::Anything
@@ -87,7 +87,7 @@ impl Overlay {
         view.get_before(key, view.end())
     }
 
-    /// What an operation so far would make of `key`, and which one; `None` where none says so.
+    /// The value that an earlier operation gives `key`, and which operation; `None` if none does.
     pub fn predicted(&self, key: &FactKey) -> Option<(OperationId, Fact)> {
         let view = self.view();
         let entry = view.own.set(key, usize::MAX).or_else(|| view.log.set(key, view.seen))?;
@@ -97,7 +97,7 @@ impl Overlay {
         }
     }
 
-    /// Packages that operations so far remove and none brings back.
+    /// Packages that operations so far remove and do not install again.
     pub fn removed_packages(&self) -> BTreeSet<String> {
         let view = self.view();
         let mut removed = BTreeSet::new();
@@ -123,7 +123,7 @@ impl Overlay {
     }
 }
 
-/// What an overlay sees.
+/// The part of the log that an overlay sees.
 struct View<'a> {
     facts: &'a Facts,
     log: RwLockReadGuard<'a, Log>,
@@ -141,7 +141,7 @@ impl View<'_> {
         own.or_else(|| self.log.entries(self.seen).last())
     }
 
-    /// The latest entry before the position `end` that says something of `key`, with its position.
+    /// The latest entry before the position `end` that affects `key`, with its position.
     fn newest(&self, key: &FactKey, end: usize) -> Option<(usize, &Entry)> {
         let own = self.own.newest(key, end.saturating_sub(self.seen));
         own.map(|(at, entry)| (at + self.seen, entry))

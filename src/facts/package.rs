@@ -62,21 +62,18 @@ fn names(keys: &[FactKey]) -> Vec<&str> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PackageFact {
-    /// Not there; its configuration files may be.
+    /// Not installed; its configuration files may exist.
     Absent,
     /// Installed and configured.
-    Installed {
-        /// The installed version.
-        version: Known<String>,
-    },
-    /// Unpacked or half configured: an interrupted dpkg.
+    Installed { version: Known<String> },
+    /// Unpacked or half configured, after dpkg was interrupted.
     Broken {
-        /// dpkg's words for its state.
+        /// dpkg's name of the state.
         status: String,
     },
 }
 
-/// One `dpkg-query` for all packages; it says nothing on standard output of those it does not know.
+/// One `dpkg-query` for all packages; it prints nothing on standard output for unknown ones.
 fn probe(names: &[&str]) -> String {
     format!(
         "command -v dpkg-query >/dev/null || exit 127\n\
@@ -88,7 +85,9 @@ fn probe(names: &[&str]) -> String {
 
 fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
     if status == 127 {
-        return Err(UnreadableAnswer::new("`dpkg-query` is missing: this is no Debian host"));
+        return Err(UnreadableAnswer::new(
+            "`dpkg-query` not found: this is not a Debian host",
+        ));
     }
     let mut known: BTreeMap<String, PackageFact> = BTreeMap::new();
     for line in super::lines(answer) {
@@ -96,7 +95,7 @@ fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, F
         let (name, rest) = line.split_once(' ').ok_or_else(unreadable)?;
         let (version, state) = rest.split_once(' ').ok_or_else(unreadable)?;
         let package = state_of(version, state).ok_or_else(unreadable)?;
-        // A package of several architectures has a line for each: installed wins.
+        // A package for several architectures has a line for each: installed wins.
         if known.get(name).is_none_or(|before| *before == PackageFact::Absent) {
             known.insert(name.to_owned(), package);
         }
@@ -158,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn no_dpkg_is_told() {
+    fn a_missing_dpkg_is_reported() {
         let error = parse(&[], 127, b"").expect_err("unreadable");
         assert!(error.what.contains("dpkg-query"), "{error}");
     }

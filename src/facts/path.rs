@@ -1,4 +1,4 @@
-//! What is at a path, and what a file holds.
+//! Files, directories and links, and the content of files.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use super::{Fact, FactKey, UnreadableAnswer};
 use crate::quote::quote_all;
 use crate::value::Known;
 
-/// Where a package may create what is not there yet.
+/// The directories in which a package may create files.
 const OF_PACKAGES: [&str; 3] = ["/etc", "/usr", "/var/lib"];
 
 /// Files above this size are compared by digest and never fetched, in bytes.
@@ -25,7 +25,7 @@ pub const CONTENT_LIMIT: u64 = 1 << 20;
 #[derive(Clone, Copy)]
 pub struct PathKey<'a>(pub &'a str);
 
-/// What the file at this path holds.
+/// The content of the file at this path.
 #[derive(Clone, Copy)]
 pub struct ContentKey<'a>(pub &'a str);
 
@@ -86,7 +86,7 @@ impl<'a> Key<'a> for ContentKey<'a> {
         PathKey(self.0).may_come_with_packages()
     }
 
-    /// A content that is not read of a file that is there is no absent one.
+    /// Content that has not been read does not mean that the file is absent.
     fn presence(self) -> Option<FactKey> {
         Some(FactKey::Path(self.0.to_owned()))
     }
@@ -110,32 +110,29 @@ fn paths(keys: &[FactKey]) -> Vec<&str> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PathFact {
-    /// Nothing.
     Absent,
-    /// Something.
     Present(Inode),
 }
 
-/// Something at a path.
+/// An entry of the file system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inode {
-    /// What it is.
     pub kind: InodeKind,
-    /// The owner's name; the number where the host knows no name for it.
+    /// The owner's name, or the uid if it has no name.
     pub owner: String,
-    /// The group's name; the number where the host knows no name for it.
+    /// The group's name, or the gid if it has no name.
     pub group: String,
     /// Permission bits, set-id and sticky bits included.
     pub mode: u32,
 }
 
-/// What something at a path is.
+/// The kind of an entry of the file system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InodeKind {
     /// A regular file.
     File {
-        /// SHA-256 of its content in lower-case hex.
+        /// SHA-256 of the content in lowercase hex.
         digest: Known<String>,
     },
     /// A directory.
@@ -150,7 +147,7 @@ pub enum InodeKind {
 }
 
 impl Inode {
-    /// What it is, in words for an error.
+    /// The kind, for messages.
     pub fn describe(&self) -> &'static str {
         match self.kind {
             InodeKind::File { .. } => "a file",
@@ -161,20 +158,19 @@ impl Inode {
     }
 }
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ContentFact {
     /// There is no regular file.
     Absent,
-    /// The bytes.
     Bytes(#[serde(with = "crate::value::bytes")] Vec<u8>),
     /// More than [`CONTENT_LIMIT`].
     TooLarge,
 }
 
-/// Files above this size are read piece by piece, with a sign of life after each: on a slow disk one takes minutes, and a
-/// host that says nothing for long is given up. In bytes, a power of two.
+/// Files above this size are read in pieces, with a line of output after each: on a slow disk a file takes minutes, and homelab
+/// gives up on a silent host. In bytes, a power of two.
 const PIECE: u64 = 64 << 20;
 
 /// One `stat` for all paths and one for the file systems of directories, then the links' targets, what may not be seen, one `sha256sum` for those that are files, and one for each large one.
@@ -217,7 +213,7 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
         lines
             .iter()
             .position(|line| line == name)
-            .ok_or_else(|| UnreadableAnswer::new(format!("the section `{name}` is missing")))
+            .ok_or_else(|| UnreadableAnswer::new(format!("missing section `{name}`")))
     };
     let (rooms_at, links_at) = (section("rooms")?, section("links")?);
     let (hidden_at, digests_at) = (section("hidden")?, section("digests")?);
@@ -277,7 +273,7 @@ fn digest(line: &str) -> Option<(String, &str)> {
     Some((path, digest))
 }
 
-/// Lines two by two.
+/// Pairs of lines.
 fn pairs(lines: &[String]) -> BTreeMap<&str, &str> {
     let pairs = lines.chunks_exact(2);
     pairs.map(|pair| (pair[0].as_str(), pair[1].as_str())).collect()
@@ -317,7 +313,7 @@ fn parse_stat<'a>(
     let number = |text: &str| text.parse::<u64>().map_err(|_| unreadable());
     let place = DiskLocation {
         device: number(device)?,
-        // stat(2) counts in blocks of 512 bytes, whatever the file system does.
+        // stat(2) counts in blocks of 512 bytes on every file system.
         allocated: number(blocks)?.saturating_mul(512),
         room: None,
     };
@@ -332,8 +328,8 @@ fn name_or_number(field: &str) -> String {
     }
 }
 
-/// One `find` for what is too large, and one `cat` for all files, whose sizes come before: processes are what a look at a host
-/// costs. What the kernel makes up has no size, and comes encoded.
+/// One `find` for files that are too large, and one `cat` for all files, after their sizes: starting processes is what makes reading a
+/// host slow. Files of the kernel have no size and are sent encoded.
 fn content_probe(paths: &[&str]) -> String {
     format!(
         "{HIDDEN}set -- {}\n\
@@ -357,8 +353,8 @@ fn content_probe(paths: &[&str]) -> String {
 
 fn parse_content(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
     const BEGIN: &[u8] = b"contents\n";
-    let missing = || UnreadableAnswer::new("the contents are missing");
-    // No line before is called so: there are words for states, and numbers.
+    let missing = || UnreadableAnswer::new("missing contents");
+    // No earlier line has this text: they are names of states, and numbers.
     let at = answer
         .windows(BEGIN.len())
         .enumerate()

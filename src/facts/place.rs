@@ -1,11 +1,11 @@
-//! Where on disks paths lie, and what room there is: read along with the paths themselves.
+//! File systems of paths and their free space, read along with the paths themselves.
 
 use serde::{Deserialize, Serialize};
 
 use super::family::{DependsOn, Family, InTemplates, Key, Subject};
 use super::{UnreadableAnswer, path};
 
-/// Where on disks what is at this path lies.
+/// The file system of this path.
 #[derive(Clone, Copy)]
 pub struct DiskLocationKey<'a>(pub &'a str);
 
@@ -15,10 +15,10 @@ impl<'a> Key<'a> for DiskLocationKey<'a> {
     const DEPENDS_ON: DependsOn = DependsOn::Itself;
 
     fn describe(self) -> String {
-        format!("the place of `{}`", self.0)
+        format!("the file system of `{}`", self.0)
     }
 
-    /// It counts as it was before the first operation, and is not read again.
+    /// Its value before the first operation counts; it is not read again.
     fn subject(self) -> Subject<'a> {
         Subject::Other
     }
@@ -32,29 +32,29 @@ impl<'a> Key<'a> for DiskLocationKey<'a> {
     }
 }
 
-/// What a path takes of which file system.
+/// The device of a path and the space that it uses there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiskLocation {
     /// The number of the device.
     pub device: u64,
-    /// Bytes that are allocated to what is there.
+    /// Allocated bytes.
     pub allocated: u64,
-    /// The room for more, where the path is a directory of a file system that can be reckoned with.
+    /// The free space, if the path is a directory on a file system whose use can be calculated.
     pub room: Option<Room>,
 }
 
-/// Room on a file system.
+/// Free space on a file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Room {
-    /// Files take whole blocks of so many bytes.
+    /// The block size in bytes; files take whole blocks.
     pub block: u64,
-    /// Free bytes for root, and for others; `None` without a limit.
+    /// Free bytes for root, and for other users; `None` without a limit.
     pub bytes: Option<(u64, u64)>,
-    /// Files that can still be made; `None` without a limit.
+    /// The number of files that can still be created; `None` without a limit.
     pub files: Option<u64>,
 }
 
-/// Kinds that store bytes as they are. What others compress, share or keep elsewhere cannot be told beforehand.
+/// File systems that store bytes as they are. For others, which compress or share data, the space cannot be calculated.
 const RECKONED: &[&str] = &[
     "ext2/ext3",
     "ext2",
@@ -67,11 +67,11 @@ const RECKONED: &[&str] = &[
     "exfat",
 ];
 
-/// What `stat -f` prints of each directory: the room there.
+/// What `stat -f` prints for each directory.
 pub(super) const FORMAT: &str = "%T %S %f %a %b %d %c %n";
 
 impl Room {
-    /// The path of a line of `stat -f`, and the room there.
+    /// The path and the free space in a line of `stat -f`.
     pub(super) fn parse(line: &str) -> Result<(&str, Option<Self>), UnreadableAnswer> {
         let unreadable = || UnreadableAnswer::new(format!("`stat -f` printed `{line}`"));
         let mut fields = line.splitn(8, ' ');
@@ -91,7 +91,7 @@ impl Room {
         Ok((path, RECKONED.contains(&kind).then_some(room)))
     }
 
-    /// What `length` bytes take.
+    /// The space that `length` bytes take.
     pub fn taken(&self, length: u64) -> u64 {
         length.div_ceil(self.block.max(1)).saturating_mul(self.block)
     }

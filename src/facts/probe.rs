@@ -43,6 +43,7 @@ impl Probe {
         self.allowance
     }
 
+    /// The shell text.
     pub fn text(&self) -> &str {
         &self.text
     }

@@ -71,6 +71,7 @@ impl Session {
 }
 
 impl Unprivileged {
+    /// The lock file in the state folder.
     pub fn lock_path(&self) -> String {
         format!("{}/lock", self.state_folder)
     }
@@ -94,6 +95,7 @@ impl Unprivileged {
         directory.mode & STICKY == 0 || self.owns(inode) || self.owns(directory)
     }
 
+    /// Whether this user is the owner.
     pub fn owns(&self, inode: &Inode) -> bool {
         inode.owner == self.account.user
     }

@@ -49,9 +49,8 @@ fn names(keys: &[FactKey]) -> Vec<&str> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnitFact {
-    /// systemd finds no such unit.
+    /// systemd knows no such unit.
     Absent,
-    /// A unit.
     Present(UnitState),
 }
 
@@ -64,12 +63,12 @@ pub struct UnitState {
     pub enabled: String,
     /// `LoadState`: `loaded`, `masked`, `error` …
     pub load: String,
-    /// The unit file changed since systemd read it.
+    /// The unit file has changed since systemd loaded it.
     pub needs_reload: bool,
 }
 
 impl UnitState {
-    /// Whether the unit runs, or is about to.
+    /// Whether the unit is active or starting.
     pub fn is_active(&self) -> bool {
         matches!(self.active.as_str(), "active" | "activating" | "reloading")
     }
@@ -80,7 +79,7 @@ impl UnitState {
     }
 }
 
-/// The probe's exit code where somebody who is not root is told nothing.
+/// The probe's exit code if systemd refuses a user other than root.
 const DENIED: i32 = 126;
 
 /// One `systemctl show` for all units; it prints a block for each name, in the order asked, also for unknown ones.
@@ -96,14 +95,14 @@ fn probe(names: &[&str]) -> String {
 fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
     let lines = super::lines(answer);
     if status == DENIED {
-        let said = lines.last().map_or("it says nothing", String::as_str);
-        let fact = Fact::Denied(format!("systemd does not tell this user: {said}"));
+        let said = lines.last().map_or("no message", String::as_str);
+        let fact = Fact::Denied(format!("systemd refuses to answer this user: {said}"));
         return Ok(keys.iter().map(|key| (key.clone(), fact.clone())).collect());
     }
     if status != 0 {
         let said = lines.last().cloned().unwrap_or_default();
         return Err(UnreadableAnswer::new(match status {
-            127 => "`systemctl` is missing: this host has no systemd".to_owned(),
+            127 => "`systemctl` not found: this host has no systemd".to_owned(),
             _ => format!("`systemctl show` exited with {status}: {said}"),
         }));
     }
@@ -113,7 +112,7 @@ fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, F
         .collect();
     if blocks.len() != keys.len() {
         return Err(UnreadableAnswer::new(format!(
-            "`systemctl show` printed {} units, asked were {}",
+            "`systemctl show` printed {} units instead of {}",
             blocks.len(),
             keys.len()
         )));
@@ -169,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_block_is_told() {
+    fn a_missing_block_is_an_error() {
         let mut keys = keys();
         keys.push(FactKey::Unit("third.service".to_owned()));
         assert!(parse(&keys, 0, ANSWER).is_err());

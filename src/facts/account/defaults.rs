@@ -1,4 +1,4 @@
-//! What the host does for a new user: useradd's own defaults, `/etc/login.defs`, and the skeleton of a home directory.
+//! The defaults for a new user: from useradd, `/etc/login.defs`, and the skeleton of home directories.
 
 use std::collections::BTreeMap;
 
@@ -10,51 +10,48 @@ use serde::{Deserialize, Serialize};
 use super::super::{Fact, UnreadableAnswer};
 use crate::value::Known;
 
-/// What useradd does unless it is told otherwise.
+/// What useradd does without options.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountDefaults {
-    /// The directory in which homes are made.
+    /// The directory for home directories.
     pub home_base: String,
-    /// The login shell; empty means that of the host.
+    /// The login shell; empty means the host's default.
     pub shell: String,
     /// Whether a new user gets a group of its own name.
     pub private_groups: bool,
-    /// The primary group where it does not.
+    /// The primary group if it does not.
     pub group: String,
     /// The mode of a new home directory.
     pub home_mode: u32,
-    /// What a new home directory holds, parents before what is in them.
+    /// The content of a new home directory; directories come before their entries.
     pub skeleton: Vec<SkeletonEntry>,
 }
 
-/// Something that a new home directory holds.
+/// An entry of a new home directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SkeletonEntry {
     /// Path below the home directory.
     pub path: String,
     /// Permission bits.
     pub mode: u32,
-    /// What it is.
     pub kind: SkeletonKind,
 }
 
-/// What something in the skeleton is.
+/// The kind of an entry of the skeleton.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SkeletonKind {
-    /// A directory.
     Directory,
     /// A file with these bytes.
     File(#[serde(with = "crate::value::bytes::known")] Known<Vec<u8>>),
-    /// A symbolic link.
     Link(String),
 }
 
-/// The umask where `/etc/login.defs` names none (useradd(8)).
+/// The umask if `/etc/login.defs` has none (useradd(8)).
 const DEFAULT_UMASK: u32 = 0o022;
 
-const HIDDEN: &str = "the file may not be read";
-const TOO_LARGE: &str = "the file is too large to be read for the plan";
+const HIDDEN: &str = "no permission to read the file";
+const TOO_LARGE: &str = "the file is too large to read for the plan";
 
 /// `useradd` may be for root alone. Each skeleton entry has three lines: type, mode, size and path; the target of a link; the content of a file.
 pub(super) const PROBE: &str = r#"given=$(useradd -D 2>/dev/null) || [ "$(id -u)" = 0 ] || given=denied
@@ -77,9 +74,9 @@ pub(super) fn parse(lines: &[String], group_names: &BTreeMap<u32, String>) -> Re
     let skeleton_at = lines
         .iter()
         .position(|line| line == "skeleton")
-        .ok_or_else(|| UnreadableAnswer::new("the section `skeleton` is missing"))?;
+        .ok_or_else(|| UnreadableAnswer::new("missing section `skeleton`"))?;
     if lines[..skeleton_at].iter().any(|line| line == "denied") {
-        return Ok(Fact::Denied("only root is told by `useradd`".to_owned()));
+        return Ok(Fact::Denied("only root can run `useradd -D`".to_owned()));
     }
     let settings: BTreeMap<&str, &str> = lines[..skeleton_at]
         .iter()
@@ -125,7 +122,7 @@ fn skeleton(lines: &[String]) -> Result<Vec<SkeletonEntry>, UnreadableAnswer> {
             "f" if content == "hidden" => SkeletonKind::File(Known::No(HIDDEN.to_owned())),
             "f" if content == "large" => SkeletonKind::File(Known::No(TOO_LARGE.to_owned())),
             "f" => SkeletonKind::File(Known::Yes(STANDARD.decode(content).map_err(|_| unreadable())?)),
-            // Sockets, devices and pipes are of no use to a plan.
+            // Sockets, devices and pipes are not planned.
             _ => continue,
         };
         entries.push(SkeletonEntry {

@@ -1,4 +1,4 @@
-//! The keys of users and groups: all of them are read together.
+//! The keys of users and groups, which are all read together.
 
 use super::super::Fact;
 use super::super::family::{DependsOn, Family, InTemplates, Key, Stored as _, Subject, known, listed, no_allowance};
@@ -64,7 +64,7 @@ impl<'a> Key<'a> for GroupKey<'a> {
     }
 }
 
-/// The name of the user that has this number.
+/// The name of the user with this uid.
 #[derive(Clone, Copy)]
 pub struct UserNumberKey<'a>(pub &'a u32);
 
@@ -74,7 +74,7 @@ impl<'a> Key<'a> for UserNumberKey<'a> {
     const DEPENDS_ON: DependsOn = DependsOn::Itself;
 
     fn describe(self) -> String {
-        format!("the user with number {}", self.0)
+        format!("the user with uid {}", self.0)
     }
 
     fn subject(self) -> Subject<'a> {
@@ -90,7 +90,7 @@ impl<'a> Key<'a> for UserNumberKey<'a> {
     }
 }
 
-/// The name of the group that has this number.
+/// The name of the group with this gid.
 #[derive(Clone, Copy)]
 pub struct GroupNumberKey<'a>(pub &'a u32);
 
@@ -100,7 +100,7 @@ impl<'a> Key<'a> for GroupNumberKey<'a> {
     const DEPENDS_ON: DependsOn = DependsOn::Itself;
 
     fn describe(self) -> String {
-        format!("the group with number {}", self.0)
+        format!("the group with gid {}", self.0)
     }
 
     fn subject(self) -> Subject<'a> {
@@ -116,7 +116,7 @@ impl<'a> Key<'a> for GroupNumberKey<'a> {
     }
 }
 
-/// What the host does for a new user.
+/// The defaults for a new user.
 #[derive(Clone, Copy)]
 pub struct AccountDefaultsKey;
 
@@ -126,7 +126,7 @@ impl<'a> Key<'a> for AccountDefaultsKey {
     const DEPENDS_ON: DependsOn = DependsOn::Itself;
 
     fn describe(self) -> String {
-        "what a new user gets".to_owned()
+        "the defaults for new users".to_owned()
     }
 
     fn subject(self) -> Subject<'a> {

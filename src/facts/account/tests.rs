@@ -120,7 +120,7 @@ fn reads_what_a_new_user_gets() {
             entry(
                 ".large",
                 0o640,
-                SkeletonKind::File(Known::No("the file is too large to be read for the plan".to_owned()))
+                SkeletonKind::File(Known::No("the file is too large to read for the plan".to_owned()))
             ),
         ]
     );
@@ -139,7 +139,7 @@ fn what_is_no_database_is_told() {
     let unreadable = |answer: &str| parse(&[], 0, answer.as_bytes()).expect_err("unreadable").what;
     assert_eq!(unreadable("root:x:0\ngroups\n"), "`getent passwd` printed `root:x:0`");
     assert_eq!(unreadable("groups\nroot:x:y:\n"), "`getent group` printed `root:x:y:`");
-    assert_eq!(unreadable(""), "the section `groups` is missing");
+    assert_eq!(unreadable(""), "missing section `groups`");
     let keys = [FactKey::AccountDefaults];
     assert!(parse(&keys, 0, format!("{DEBIAN_13}defaults\nskeleton\n").as_bytes()).is_err());
     assert!(parse(&keys, 127, b"").expect_err("unreadable").what.contains("getent"));

@@ -1,19 +1,19 @@
-//! Asking apt as a user who can write nothing.
+//! Running apt's simulation as `nobody`, who cannot write anything.
 //!
-//! As root apt would write its caches even in a simulation, so it has to do without them, and builds what they hold in memory:
-//! that is most of the time that it takes. As nobody it can use the caches that the last real run left, and write none. The
-//! answer is the same as long as nobody can read all that apt goes by; where that is not so, apt is asked as root.
+//! As root, apt would write its caches even in a simulation. Without cache files it must rebuild them in memory, which takes most of
+//! its time. As `nobody` it can read the caches of the last real run and cannot write them. The result is the same if `nobody` can
+//! read every file that apt uses; if not, the simulation runs as root.
 
-/// Becoming nobody, for good.
+/// Becomes `nobody` without a way back.
 const AS_NOBODY: &str = "setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs";
 
-/// What apt goes by in a simulation. Passwords for mirrors and keys are for fetching alone.
+/// The files that apt uses in a simulation. Passwords for mirrors and keys are only needed to fetch.
 const READ: &str = "/etc/apt /var/lib/apt /var/lib/dpkg/status /var/cache/apt/pkgcache.bin";
 
-/// Settings that move any of that, or the caches, elsewhere.
+/// Settings that move any of these, or the caches, elsewhere.
 const MOVED: &str = "(^|[;{[:space:]])(Dir|RootDir)(::|[[:space:]]*[{\"])";
 
-/// Sets `$nobody` to what a command line begins with, where apt can be asked so.
+/// Sets `$nobody` to the start of the command line, if apt can run as `nobody`.
 pub(super) fn script() -> String {
     format!(
         "nobody=\n\
@@ -24,5 +24,5 @@ pub(super) fn script() -> String {
     )
 }
 
-/// The option that leaves out the remark that others than root get.
+/// The option that suppresses the note for users other than root.
 pub(super) const OPTION: &str = "-o APT::Get::Show-User-Simulation-Note=false ";

@@ -1,26 +1,26 @@
-//! Package lists as they are on the mirrors now, without changing those of the host.
+//! The current package lists of the mirrors, without changing those of the host.
 //!
-//! A plan that begins with fetching the lists would know nothing of any package after that: so they are fetched aside, into
-//! a folder that goes away with the probe, and apt is asked what it would do with them. The folder begins as a copy of the
-//! host's own lists, so that only what is new is fetched.
+//! After an operation that fetches the lists, a plan could not know anything about packages. So the probe fetches the lists into a
+//! temporary folder and lets apt simulate with them. The folder starts as a copy of the host's own lists, so that only newer ones
+//! are fetched.
 
 use std::time::Duration;
 
-/// Where the folder may be: memory first, for a disk would be left with traces.
+/// The candidates for the folder: memory first, since a disk keeps traces.
 const PLACES: &str = "/run /tmp";
 
-/// Room that is left for others in such a place, beyond twice the size of the lists; in KiB.
+/// The free space that must remain there, beyond twice the size of the lists; in KiB.
 const ROOM: u32 = 65_536;
 
-/// The longest that fetching may take.
+/// The time limit for fetching.
 pub(super) const PATIENCE: Duration = Duration::from_secs(90);
 
-/// The option by which apt-get is told of the lists that [`script`] fetched.
+/// The option that makes apt-get use the lists that [`script`] fetched.
 pub(super) const OPTION: &str = "-c \"$aside/apt.conf\" ";
 
-/// Fetches the lists. `$failure` says why that failed, where it did.
+/// Fetches the lists; if that fails, `$failure` is the reason.
 ///
-/// Hooks of an update are left out: they are free to change the host. An unreachable mirror is given up sooner than by a real
+/// Update hooks are disabled, since they may change the host. The timeout for an unreachable mirror is shorter than in a real
 /// update.
 pub(super) fn script() -> String {
     format!(

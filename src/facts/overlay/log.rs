@@ -1,4 +1,4 @@
-//! Effects in their order, found by the key that they are about.
+//! Effects in order, indexed by key.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -7,22 +7,22 @@ use super::{Effect, FactScope, OperationId};
 use crate::facts::FactKey;
 use crate::facts::path::ancestors;
 
-/// An effect, and the operation that has it.
+/// An effect and its operation.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) operation: OperationId,
     pub(super) effect: Effect,
 }
 
-/// Effects in their order. Positions of each list are ascending.
+/// Effects in order. The positions in each list are ascending.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Log {
     entries: Vec<Entry>,
     set: HashMap<FactKey, Vec<usize>>,
-    /// By the key that stands for the path where it is one.
+    /// By key; all keys of one path share an entry.
     forgotten: HashMap<FactKey, Vec<usize>>,
     trees: HashMap<String, Vec<usize>>,
-    /// Scopes that no key leads to.
+    /// Positions of effects whose scope is not indexed by key.
     wide: Vec<usize>,
 }
 
@@ -55,7 +55,7 @@ impl Log {
         latest(self.set.get(key), end).map(|at| &self.entries[at])
     }
 
-    /// The latest of the first `end` entries that says something of `key`, with its position.
+    /// The latest of the first `end` entries that affects `key`, with its position.
     pub(super) fn newest(&self, key: &FactKey, end: usize) -> Option<(usize, &Entry)> {
         if self.entries.is_empty() || end == 0 {
             return None;
@@ -93,7 +93,7 @@ fn name_of(top: &str) -> &str {
     }
 }
 
-/// What is known of a path is forgotten together.
+/// All facts about a path are invalidated together.
 fn place_of(key: &FactKey) -> Cow<'_, FactKey> {
     match (key, key.path()) {
         (FactKey::Path(_), _) | (_, None) => Cow::Borrowed(key),
