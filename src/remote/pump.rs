@@ -1,7 +1,7 @@
-//! Large contents: raw bytes on a second channel of the same connection.
+//! Sends large content as raw bytes on a second channel of the same connection.
 //!
-//! The host's shell has opened a nameless file; the second channel only fills it. What is done with the bytes, and
-//! whether they are all there, is decided by the first channel's shell, in order with the other steps.
+//! The host's shell has opened a staged file, and the second channel only fills it. The first channel's shell checks that all
+//! bytes have arrived and uses them, in order with the other steps.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -17,34 +17,34 @@ use super::stderr::StandardError;
 use super::upload::{Unusable, Upload};
 use crate::secret::PASSWORD_VARIABLE;
 
-/// How much is read and sent at once.
+/// The size of the pieces that are read and sent.
 const LARGEST_PIECE: usize = 256 * 1024;
 
-/// Where second channels come from.
+/// How a second channel is opened.
 #[derive(Debug)]
 pub(super) enum Road {
-    /// The mux master that the first channel is.
+    /// Through the first channel, which is the mux master.
     Ssh(ControlSocket),
-    /// Another child of the same shell.
+    /// As another child of this shell.
     Local(PathBuf),
 }
 
-/// Why a content did not go over a second channel.
+/// Why content was not sent over a second channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum NotPumped {
-    /// None could be had, so nothing was sent.
+    /// No second channel could be opened, so nothing was sent.
     NoSecondChannel,
-    /// The content itself is at fault.
+    /// The content itself cannot be sent.
     Unusable(Unusable),
 }
 
 type OnSent<'f> = &'f mut (dyn FnMut(u64) + Send);
 
 impl Road {
-    /// Runs `command` with what is uploaded on its standard input. Whether all of it arrived is for the first channel to see.
-    /// `sent` hears how many bytes have been sent.
+    /// Runs `command` with the upload on its standard input. The first channel checks whether all of it arrived. `sent` gets the number
+    /// of bytes sent so far.
     ///
-    /// It runs with the same `privilege` as the first channel's shell, or it could not reach the file.
+    /// The command runs with the same `privilege` as the first channel's shell, since it must be able to write the file.
     pub(super) async fn pump(
         &self,
         privilege: &Privilege,
@@ -91,7 +91,7 @@ async fn pump_through_master(
         }
         Err(_) => Err(NotPumped::NoSecondChannel),
     };
-    // The master lives on: it is the first channel.
+    // Keep the master running: it is the first channel.
     session.detach();
     outcome
 }
@@ -124,7 +124,7 @@ async fn pump_through_shell(
     Ok(())
 }
 
-/// Settles with `sudo` what is to be settled, then sends the content.
+/// Holds the dialogue with `sudo`, if there is one, then sends the content.
 async fn fill<W, R, E>(
     dialogue: Option<Dialogue>,
     mut stdin: Option<W>,
@@ -147,7 +147,7 @@ where
     send(stdin, upload, sent).await.map_err(NotPumped::Unusable)
 }
 
-/// Sends all pieces and closes the pipe; a reader that went away shows in the size that the host counts.
+/// Sends all pieces and closes the pipe. If the reader is gone, the host finds fewer bytes than expected.
 async fn send(
     stdin: Option<impl AsyncWrite + Unpin>,
     upload: &mut Upload<'_>,

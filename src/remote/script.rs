@@ -1,9 +1,8 @@
 //! The text that the channel sends to a host's shell.
 //!
-//! A frame is one group `{ … }`: a shell runs nothing of it before it has read the closing brace, so a frame that is cut
-//! off never runs in part. What it runs is quoted text, evaluated in a subshell: an `exit` or a syntax error in it ends
-//! that subshell alone. Each part of a frame answers with a tag: a line made of the run's random nonce, the part's
-//! number, its outcome and a status.
+//! A frame is one group `{ … }`: a shell runs none of it before it has read the closing brace, so a frame that is cut off never
+//! runs in part. Scripts are quoted text, evaluated in a subshell: an `exit` or a syntax error ends only that subshell. Each part
+//! of a frame answers with a tag: a line with the connection's random nonce, the part's number, its outcome and a status.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -29,23 +28,23 @@ impl Nonce {
     }
 }
 
-/// The number of the tag that says that the host's shell listens.
+/// The number of the tag that reports that the host's shell is ready.
 pub(super) const READY: u32 = 0;
 
-/// The outcome of a tag that is no answer yet: what came before it are words about what the step waits for.
+/// The outcome of a tag that is not the answer yet: the output before it says what the step waits for.
 pub(super) const NOTE: &str = "note";
 
-/// What the tags of a command begin with, whose output is passed on as it comes.
+/// The first byte of tags while a command's output is forwarded.
 pub(super) const LEAD: u8 = 0x1e;
 
-/// The functions that frames call, defined once a channel. `NONCE` stands for the nonce.
+/// The functions that frames call, defined once per channel. `NONCE` is replaced by the nonce.
 ///
-/// `hl_note` is for the body of a step that has printed nothing yet: its words arrive while the body goes on.
+/// `hl_note` sends a note from the body of a step that has printed nothing yet, while the body goes on.
 ///
-/// `hl_run` passes a command's two streams on as they are, so its tags begin with [`LEAD`]: a line break may be output.
+/// `hl_run` forwards a command's two streams unchanged, so its tags begin with [`LEAD`]: a line break may be output.
 ///
 /// Descriptors: 5 is the standard error that the shell was started with; 6, 7 and 8 are a staged content's (to count, to read, to write), 9 is the lock's. Nothing that runs on
-/// behalf of an operation inherits them: a daemon would keep the lock for ever.
+/// behalf of an operation inherits them: a daemon would keep the lock forever.
 const PROLOGUE: &str = r#"{
 exec 5>&2 2>&1
 umask 077
@@ -148,14 +147,14 @@ hl_tag 0 ready $$
 }
 "#;
 
-/// What a channel sends first.
+/// The first text that a channel sends.
 pub(super) fn prologue(nonce: &Nonce) -> String {
     PROLOGUE.replace("NONCE", nonce.as_str())
 }
 
 /// The command of a second channel that fills the staged file of the shell `shell_pid` from its standard input.
 ///
-/// `dd` and no redirection, since the login shell that starts it may be of any kind.
+/// `dd` instead of a redirection, since it is started by a login shell of any kind.
 pub(super) fn pump_command(shell_pid: u32) -> String {
     format!("dd of=/proc/{shell_pid}/fd/8 bs=65536")
 }
@@ -163,15 +162,15 @@ pub(super) fn pump_command(shell_pid: u32) -> String {
 /// How a step's content reaches it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Delivery {
-    /// In the frame, or not at all where there is none.
+    /// In the frame, if there is content.
     Inline,
-    /// It has been staged.
+    /// In the staged file.
     Staged,
     /// Not at all: the step fails.
     Refused,
 }
 
-/// A frame that is being written.
+/// Builds a frame.
 pub(super) struct Frame<'a> {
     nonce: &'a Nonce,
     text: String,
@@ -180,7 +179,7 @@ pub(super) struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// An empty frame whose parts are numbered from `first`.
+    /// An empty frame; its parts are numbered from `first`.
     pub(super) fn new(nonce: &'a Nonce, first: u32) -> Self {
         Self {
             nonce,
@@ -190,7 +189,7 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// Asks `probe`; it answers with two tags: its standard output and status, then its standard error.
+    /// Runs `probe`. It answers with two tags: its standard output and status, then its standard error.
     pub(super) fn probe(&mut self, probe: &Probe) -> Result<(), Unquotable> {
         let text = try_quote(probe.text())?;
         let number = self.number();
@@ -199,7 +198,7 @@ impl<'a> Frame<'a> {
         Ok(())
     }
 
-    /// Runs a command of the user, whose streams are passed on.
+    /// Runs a command of the user and forwards its output.
     pub(super) fn run(&mut self, script: &str) -> Result<(), Unquotable> {
         let text = try_quote(script)?;
         let number = self.number();
@@ -213,7 +212,7 @@ impl<'a> Frame<'a> {
         let guard = quoted_or_nothing(step.guard.as_deref())?;
         let body = try_quote(&step.body)?;
         let number = self.number();
-        // A step whose content was staged was asked before that whether it is needed.
+        // For staged content, `hl_stage` has run `already` before.
         let already = match delivery {
             Delivery::Staged => Cow::Borrowed("''"),
             Delivery::Inline | Delivery::Refused => already,
@@ -234,7 +233,7 @@ impl<'a> Frame<'a> {
         Ok(())
     }
 
-    /// Opens a file for the content of `step`, which comes next; where that has nothing to do, or cannot be done, this is its answer.
+    /// Opens a file for the content of `step`, which comes next. If the step is already done or stale, this gives its answer instead.
     pub(super) fn stage(&mut self, step: &StepScript) -> Result<(), Unquotable> {
         let already = quoted_or_nothing(step.already.as_deref())?;
         let guard = quoted_or_nothing(step.guard.as_deref())?;
@@ -259,7 +258,7 @@ impl<'a> Frame<'a> {
         Ok(())
     }
 
-    /// Gives the lock back.
+    /// Releases the lock.
     pub(super) fn unlock(&mut self) {
         let number = self.number();
         self.line(format_args!("hl_unlock {number}"));
@@ -271,7 +270,7 @@ impl<'a> Frame<'a> {
         self.line(format_args!("hl_resume {number}"));
     }
 
-    /// The whole text (of at least one part: an empty group is a syntax error), and the numbers of the tags that answer it.
+    /// The complete text, and the numbers of the tags that answer it. A frame needs at least one part: an empty group is a syntax error.
     pub(super) fn finish(mut self) -> (String, std::ops::Range<u32>) {
         self.text.push_str("}\n");
         (self.text, self.first..self.next)
@@ -289,7 +288,7 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// An empty script succeeds, but an empty argument means that there is no script.
+/// An empty argument means that there is no script, so an empty script becomes `:`.
 fn quoted_or_nothing(script: Option<&str>) -> Result<Cow<'_, str>, Unquotable> {
     match script {
         None => Ok(Cow::Borrowed("''")),

@@ -1,31 +1,31 @@
-//! A change as it is sent to a host, and what the host answers.
+//! A step as it is sent to a host, and the host's answer.
 
 use std::fmt;
 
 use super::answers::Tagged;
 use crate::content::Content;
 
-/// Contents up to this size travel in the frame.
+/// Content up to this size is sent in the frame.
 const LARGEST_INLINE: u64 = 128 * 1024;
 
 /// One change, as three pieces of shell text. Each runs in a subshell of its own, with `umask 077` and `LC_ALL=C`.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct StepScript {
-    /// Exits 0 where nothing needs doing; then the rest does not run.
+    /// Exits with 0 if the change is already made; then the rest does not run.
     pub already: Option<String>,
-    /// Exits with another status than 0 where the host is not as it was when the change was reviewed.
+    /// Exits with another status than 0 if the host has changed since the review.
     pub guard: Option<String>,
-    /// Makes the change. Reads `content` on its standard input, or nothing.
+    /// Makes the change. Its standard input is `content`, or empty.
     pub body: String,
-    /// Bytes for the body, which never are an argument of any process.
+    /// Input of the body. It is never an argument of a process, which other users could see.
     pub content: Option<Content>,
-    /// Where a large content may be put beforehand, as a file that does not exist yet. The body then finds this path in `$staged`,
-    /// which is empty where the content comes on standard input, and nothing to read. What is left there afterwards is removed.
+    /// The path of a new file for large content. If it is used, the body finds the path in `$staged`, and its standard input is empty;
+    /// if not, `$staged` is empty. The file is removed afterwards if it still exists.
     pub stage: Option<String>,
 }
 
 impl StepScript {
-    /// Whether the content does not travel in a frame of steps.
+    /// Whether the content is too large for the frame.
     pub(super) fn is_large(&self) -> bool {
         self.content
             .as_ref()
@@ -52,15 +52,12 @@ impl fmt::Debug for StepScript {
 pub enum StepEnd {
     /// The change was made.
     Done,
-    /// Nothing needed doing.
+    /// The change was made before.
     Already,
-    /// The host is not as it was when the change was reviewed. Nothing was done; later steps are skipped.
+    /// The host has changed since the review. Nothing was done; later steps are skipped.
     Stale,
     /// The body failed; later steps are skipped.
-    Failed {
-        /// The exit status.
-        status: i32,
-    },
+    Failed { status: i32 },
     /// An earlier step failed or was stale.
     Skipped,
 }
@@ -72,21 +69,20 @@ impl StepEnd {
     }
 }
 
-/// What a host answered to a step.
+/// The host's answer to a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepAnswer {
-    /// How it ended.
     pub end: StepEnd,
-    /// What its scripts wrote to standard output and standard error, in order; of a long one the last 64 KiB.
+    /// Standard output and standard error of its scripts, in order; at most the last 64 KiB.
     pub output: Vec<u8>,
-    /// How many bytes before `output` were dropped.
+    /// The number of bytes that were dropped before `output`.
     pub cut: u64,
-    /// Why it failed, where that was seen here and not on the host.
+    /// Why it failed, if the reason is on this machine and not on the host.
     pub cause: Option<String>,
 }
 
 impl StepAnswer {
-    /// The answer that a tag is; `None` where it is none of a step.
+    /// The answer in a tag; `None` if the tag does not answer a step.
     pub(super) fn of(tagged: &Tagged) -> Option<Self> {
         let status = i32::try_from(tagged.status).unwrap_or(i32::MAX);
         let end = match tagged.outcome.as_str() {
@@ -106,15 +102,15 @@ impl StepAnswer {
     }
 }
 
-/// What is heard of a step.
+/// News of a step that is being performed.
 #[derive(Clone, Copy, Debug)]
 pub enum StepNews<'a> {
-    /// It has written this, and goes on.
+    /// Output; the step goes on.
     Output(&'a [u8]),
-    /// So many bytes of its content have been sent, of so many.
+    /// Progress of sending its content, in bytes.
     Sent(u64, u64),
-    /// It waits, for what these words say; its answer is still to come.
+    /// It waits, for this reason; its answer is still to come.
     Waits(&'a str),
-    /// It is through.
+    /// It has ended.
     Through(&'a StepAnswer),
 }

@@ -1,4 +1,4 @@
-//! A content on its way to a host, piece by piece: no more than a piece of a large file is in memory.
+//! Reads content that is sent to a host in pieces, so that large files are never in memory as a whole.
 
 use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
@@ -6,11 +6,11 @@ use tokio::io::AsyncReadExt as _;
 use crate::content::{Content, LargeFile};
 use crate::secret::Sha256Sum;
 
-/// A content that cannot be sent, or is not what was planned: why, in words.
+/// Why content cannot be sent, or is not the content of the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Unusable(pub(super) String);
 
-/// A content that is being sent.
+/// Content that is being sent.
 pub(super) struct Upload<'c> {
     content: &'c Content,
     source: Source<'c>,
@@ -25,13 +25,13 @@ enum Source<'c> {
 struct Reading<'c> {
     file: File,
     of: &'c LargeFile,
-    /// Of what was read so far.
+    /// The digest of what was read so far.
     sum: Sha256Sum,
     piece: Vec<u8>,
 }
 
 impl<'c> Upload<'c> {
-    /// Errors: a file that cannot be read; bytes that were not stored with the plan.
+    /// Errors: the file cannot be read, or the plan was stored without the bytes.
     pub(super) async fn begin(content: &'c Content) -> Result<Self, Unusable> {
         let source = match (content.bytes(), content.file()) {
             (Some(bytes), _) => Source::Memory(bytes),
@@ -41,7 +41,7 @@ impl<'c> Upload<'c> {
                 sum: Sha256Sum::default(),
                 piece: Vec::new(),
             })),
-            (None, None) => return Err(Unusable("what it needs was not stored with the plan".to_owned())),
+            (None, None) => return Err(Unusable("the plan was stored without this content".to_owned())),
         };
         Ok(Self {
             content,
@@ -52,7 +52,7 @@ impl<'c> Upload<'c> {
 
     /// The next piece, of at most `largest` bytes; `None` at the end.
     ///
-    /// Errors: a file that cannot be read, or that is not the one that was planned. What came before is not to be used then.
+    /// Errors: the file cannot be read, or it has changed since the plan. The pieces before must not be used then.
     pub(super) async fn next(&mut self, largest: usize) -> Result<Option<&[u8]>, Unusable> {
         match &mut self.source {
             Source::Memory(rest) => {
@@ -79,7 +79,7 @@ impl<'c> Upload<'c> {
                 if self.sent > self.content.size() || (is_end && self.sent < self.content.size()) {
                     return Err(changed(of));
                 }
-                // The last piece is given out only when all of them are known to be right.
+                // The last piece is returned only after the digest of all pieces is checked.
                 if self.sent == self.content.size() && length > 0 && std::mem::take(sum).hex() != self.content.sha256()
                 {
                     return Err(changed(of));
@@ -89,14 +89,14 @@ impl<'c> Upload<'c> {
         }
     }
 
-    /// How many bytes have been given out.
+    /// How many bytes were returned so far.
     pub(super) fn sent(&self) -> u64 {
         self.sent
     }
 }
 
 fn unreadable(file: &LargeFile, error: &std::io::Error) -> Unusable {
-    Unusable(format!("failed to read `{}`: {error}", file.name()))
+    Unusable(format!("cannot read `{}`: {error}", file.name()))
 }
 
 fn changed(file: &LargeFile) -> Unusable {
@@ -152,10 +152,10 @@ mod tests {
         let content = content_of(&path);
         std::fs::remove_file(&path).expect("removed");
         let why = all(&content).await.expect_err("gone").0;
-        assert!(why.starts_with("failed to read `templates/big`: "), "{why}");
+        assert!(why.starts_with("cannot read `templates/big`: "), "{why}");
         let stored = serde_json::to_string(&content).expect("serialises");
         let apart: Content = serde_json::from_str(&stored).expect("reads");
         let why = all(&apart).await.expect_err("not there").0;
-        assert_eq!(why, "what it needs was not stored with the plan");
+        assert_eq!(why, "the plan was stored without this content");
     }
 }

@@ -1,4 +1,4 @@
-//! The right to change a host, and the steps that do it.
+//! Changing a host: the lock, and performing steps while it is held.
 
 use std::time::{Duration, Instant};
 
@@ -14,32 +14,32 @@ use super::upload::{Unusable, Upload};
 use crate::facts::Probe;
 use crate::quote::Unquotable;
 
-/// How much of a step's output is kept.
+/// How many bytes of a step's output are kept.
 const OUTPUT_KEPT: usize = 64 * 1024;
 /// The pause between two attempts to take a lock.
 const LOCK_PAUSE: Duration = Duration::from_secs(1);
-/// How much of a content goes in a frame of its own, where there is no second channel.
+/// The size of the pieces in which content is sent if there is no second channel.
 const LARGEST_PIECE: usize = 1024 * 1024;
-/// How often it is told how much has been sent.
+/// How often progress is reported.
 const SENT_PAUSE: Duration = Duration::from_millis(250);
 
-/// The one who may change a host, while it holds the host's lock.
+/// Performs steps on a host while it holds the host's lock.
 pub struct Writer<'a> {
     connection: &'a mut Connection,
     halted: bool,
 }
 
-/// Which steps go in one frame, and whether the first has been staged.
+/// The steps of one frame, and how the content of the first is delivered.
 struct FrameContent<'s> {
     steps: &'s [StepScript],
     offset: usize,
     total: usize,
     first: Filled,
-    /// The step after these, which needs a file for its content.
+    /// The step after these, if it needs a staged file for its content.
     stage_next: Option<&'s StepScript>,
 }
 
-/// How a large content reaches its step, and why it does not.
+/// How a large content reaches its step, or why it does not.
 struct Filled {
     delivery: Delivery,
     cause: Option<String>,
@@ -101,13 +101,13 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Performs `steps` in order. They are sent in one go: a large content alone makes its own round trips.
+    /// Performs `steps` in order. They are sent together; only large content needs round trips of its own.
     ///
-    /// `on_news` gets each step's number and what is heard of it as it comes, also where the connection breaks later. After a step
-    /// that failed or was stale all later ones, of later calls too, are skipped until [`Writer::resume`].
+    /// `on_news` gets each step's number and news as they arrive, even if the connection breaks later. After a step that failed or
+    /// was stale, all later steps are skipped, those of later calls too, until [`Writer::resume`].
     pub async fn perform(&mut self, steps: &[StepScript], on_news: OnNews<'_>) -> Result<Vec<StepAnswer>, RemoteError> {
         let mut answers = Vec::with_capacity(steps.len());
-        // How the large content of the next step reaches it, once that is known.
+        // How the large content of the next step is delivered, once that is known.
         let mut first = None;
         while answers.len() < steps.len() {
             let start = answers.len();
@@ -128,12 +128,12 @@ impl<'a> Writer<'a> {
         let mut frame = self.connection.channel.frame();
         frame.resume();
         let frame = frame.finish();
-        self.connection.ask(frame, "going on after a failed step").await?;
+        self.connection.ask(frame, "continuing after a failed step").await?;
         self.halted = false;
         Ok(())
     }
 
-    /// Asks all `probes` in one round trip, as [`Connection::read`] does.
+    /// Runs all `probes` in one round trip, as [`Connection::read`] does.
     pub async fn read(&mut self, probes: &[Probe]) -> Result<Vec<Answer>, RemoteError> {
         self.connection.read(probes).await
     }
@@ -143,12 +143,12 @@ impl<'a> Writer<'a> {
         self.connection.round_trips()
     }
 
-    /// Gives the lock back. Without this it ends with the connection.
+    /// Releases the lock. Without this, the lock is released when the connection ends.
     pub async fn release(self) -> Result<(), RemoteError> {
         let mut frame = self.connection.channel.frame();
         frame.unlock();
         let frame = frame.finish();
-        self.connection.ask(frame, "giving the lock back").await?;
+        self.connection.ask(frame, "releasing the lock").await?;
         Ok(())
     }
 
@@ -170,7 +170,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Sends one frame and takes in its answers; says whether a file for the next step's content is open.
+    /// Sends one frame and reads its answers; returns whether a file for the next step's content is open.
     async fn send(
         &mut self,
         content: &FrameContent<'_>,
@@ -197,7 +197,7 @@ impl<'a> Writer<'a> {
                 return;
             }
             staged = tagged.outcome == "staged";
-            // A step that is skipped says so itself.
+            // A skipped step has an answer of its own.
             let is_own = position < content.offset + content.steps.len() || tagged.outcome != "skipped";
             if let Some(mut answer) = StepAnswer::of(tagged).filter(|_| is_own) {
                 if position == content.offset {
@@ -210,7 +210,7 @@ impl<'a> Writer<'a> {
         let exchange = Exchange {
             frame,
             keep: Keep::Tail(OUTPUT_KEPT),
-            // What a step does may be silent for long; it has its own deadline on the host.
+            // A step may be silent for long; it has its own deadline on the host.
             patience: &|_| None,
             during: &|answered| during(content.offset + answered, content.total),
             on_answer: &mut on_tag,
@@ -223,13 +223,13 @@ impl<'a> Writer<'a> {
             return Err(self
                 .connection
                 .channel
-                .nonsense(&during, "the outcome is not one of a step"));
+                .nonsense(&during, "unexpected outcome of a step"));
         }
         self.halted |= answers[content.offset..].iter().any(|answer| answer.end.halts());
         Ok(staged)
     }
 
-    /// The text of a frame, where there is anything to send.
+    /// The text of a frame; `None` if there is nothing to send.
     fn write(&self, content: &FrameContent<'_>) -> Result<Option<(String, std::ops::Range<u32>)>, RemoteError> {
         let mut frame = self.connection.channel.frame();
         for (index, step) in content.steps.iter().enumerate() {
@@ -256,10 +256,10 @@ impl<'a> Writer<'a> {
         self.connection.unsendable(what, cause)
     }
 
-    /// Fills the staged file with the content of `step`, and says how that content now reaches it.
+    /// Fills the staged file with the content of `step`, and returns how the content reaches the step.
     ///
-    /// A host that allows no second session (`MaxSessions`) gets the content in pieces over the first, which is only slower. One
-    /// without a folder for temporary files gets it in the frame.
+    /// A host that allows no second session (`MaxSessions`) gets the content in pieces over the first, which is slower. A host
+    /// without a temporary folder gets it in the frame.
     async fn fill(
         &mut self,
         staged: bool,
@@ -272,7 +272,7 @@ impl<'a> Writer<'a> {
             return Ok(reached(Delivery::Inline));
         };
         if self.halted {
-            // The step will be skipped: there is nothing to bring.
+            // The step will be skipped, so its content is not needed.
             return Ok(reached(Delivery::Staged));
         }
         let refused = |Unusable(cause)| Filled {
@@ -286,7 +286,9 @@ impl<'a> Writer<'a> {
         let Some(shell) = self.connection.channel.shell().filter(|_| staged) else {
             return Ok(match content.bytes() {
                 Some(_) => reached(Delivery::Inline),
-                None => refused(Unusable("the host has no folder for temporary files".to_owned())),
+                None => refused(Unusable(
+                    "no writable temporary folder on the host (`TMPDIR`)".to_owned(),
+                )),
             });
         };
         let mut last = Instant::now();
@@ -311,7 +313,7 @@ impl<'a> Writer<'a> {
         })
     }
 
-    /// Adds a content to the staged file over the channel itself.
+    /// Sends content to the staged file over the channel itself, in pieces.
     async fn append(
         &mut self,
         upload: &mut Upload<'_>,

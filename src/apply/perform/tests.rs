@@ -336,7 +336,7 @@ async fn a_secret_that_was_stored_cannot_be_sent() {
     assert_eq!(answers[0].end, StepEnd::Failed { status: 1 });
     assert_eq!(
         answers[0].cause.as_deref(),
-        Some("what it needs was not stored with the plan")
+        Some("the plan was stored without this content")
     );
     assert_eq!((answers[1].end, &answers[1].cause), (StepEnd::Skipped, &None));
 }
