@@ -469,7 +469,7 @@ fn children_of(process: u32) -> Vec<u32> {
 fn kill_a_holder(server: &Server, busy: bool) -> Duration {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command
-        .args(["--exact", "holder_of_a_connection", "--ignored"])
+        .args(["--exact", "ssh::holder_of_a_connection", "--ignored"])
         .env(
             "HOLDER_SERVER",
             format!("{} {}", server.folder.path().display(), server.port),

@@ -255,7 +255,7 @@ fn unreachable(project: &Project, expected: &[&str]) {
 fn a_host_that_does_not_answer_is_named_with_its_address() {
     let guarded = Guarded::new();
     drop(guarded.door);
-    unreachable(&guarded.project, &["alpha", "127.0.0.1", "refuses connections"]);
+    unreachable(&guarded.project, &["alpha", "127.0.0.1", "connection refused"]);
 }
 
 #[test]

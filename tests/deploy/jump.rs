@@ -84,7 +84,7 @@ fn through_a_host_of_the_inventory() {
     pair.project.write("inventories/own.toml", &addresses);
     let ran = pair.project.homelab(&deploy).expect(4);
     // The key is said to be the last host's, and not the jump host's.
-    let expected = format!("inner: cannot log in at {}", outer.address());
+    let expected = format!("inner: cannot log in to `{}`", outer.address());
     assert!(ran.stderr.contains(&expected), "no `{expected}` in {}", ran.stderr);
     pair.project.write("inventories/own.toml", &inventory);
 
@@ -120,7 +120,7 @@ fn a_way_in_a_circle_is_a_mistake_with_a_place() {
         (circle, "leads in a circle: alpha, beta", "inventories/dev.toml:2:24"),
         (
             "[hosts.alpha]\nconnection = { jump = ['-oProxyCommand=x'] }\n",
-            "begins with `-`",
+            "starts with `-`",
             "inventories/dev.toml:2:24",
         ),
         (
@@ -143,10 +143,10 @@ fn a_way_in_a_circle_is_a_mistake_with_a_place() {
             "`become` must be \"none\" or \"sudo\" or \"doas\"",
             "inventories/dev.toml:2:25",
         ),
-        ("[hosts.-alpha]\n", "begins with `-`", "inventories/dev.toml:1:8"),
+        ("[hosts.-alpha]\n", "starts with `-`", "inventories/dev.toml:1:8"),
         (
             "[hosts.alpha]\naddress = '-oProxyCommand=x'\n",
-            "begins with `-`",
+            "starts with `-`",
             "inventories/dev.toml:2:11",
         ),
     ];
