@@ -8,6 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::leftovers;
+
 /// A project in a folder of its own, so that its lab is nobody else's; its containers go when it is dropped.
 struct Project(tempfile::TempDir);
 
@@ -16,6 +18,7 @@ impl Project {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("inventories")).unwrap();
         fs::write(folder.path().join("inventories/dev.toml"), inventory).unwrap();
+        leftovers::own(folder.path());
         Self(folder)
     }
 
@@ -71,6 +74,7 @@ impl Drop for Project {
     fn drop(&mut self) {
         // Also where a test fails half-way.
         let _ = self.homelab(&["lab", "down", "dev"]);
+        leftovers::disown(self.root());
     }
 }
 

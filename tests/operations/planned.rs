@@ -142,22 +142,22 @@ fn plain(text: &str) -> String {
     anstream::adapter::strip_str(text).to_string()
 }
 
-/// The commands that would run on the host, in order.
+/// What would be done to the host, in order: a line for each step, and the text of commands.
 fn commands(plan: &Plan) -> String {
     let operations = plan.hosts.iter().flat_map(|host| &host.operations);
     let changes = operations.flat_map(PlannedOperation::changes);
     let steps = changes.flat_map(|change| &change.steps);
-    steps.filter_map(shown).collect()
+    steps.flat_map(|step| [shown(step), "\n".to_owned()]).collect()
 }
 
-fn shown(step: &Step) -> Option<String> {
-    let Step::Run(command) = step else {
-        return None;
+fn shown(step: &Step) -> String {
+    let Some(command) = step.command() else {
+        return step.attempt();
     };
     let by = match &command.by {
         Identity::User(user) => format!(" as {user}"),
         Identity::LoginUser => " as the login user".to_owned(),
         _ => String::new(),
     };
-    Some(format!("run{by}: {}\n", command.script.trim_end()))
+    format!("run{by}: {}", command.script.trim_end())
 }

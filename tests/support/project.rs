@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::host::Host;
+use super::leftovers;
 
 /// A project that is nobody else's; its lab goes when it is dropped.
 pub(crate) struct Project(tempfile::TempDir);
@@ -27,6 +28,7 @@ impl Project {
     /// A project of these files.
     pub(crate) fn of(files: &[(&str, &str)]) -> Self {
         let project = Self(tempfile::tempdir().unwrap());
+        leftovers::own(project.root());
         for (path, text) in files {
             project.write(path, text);
         }
@@ -94,6 +96,8 @@ impl Drop for Project {
         for lab in labs.into_iter().flatten().flatten().filter(|lab| lab.path().is_dir()) {
             self.homelab(&["lab", "down", &lab.file_name().to_string_lossy()]);
         }
+        // The tool cannot read a project that a test made wrong.
+        leftovers::disown(self.root());
     }
 }
 

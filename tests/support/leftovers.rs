@@ -1,0 +1,66 @@
+//! Labs of tests: none is left behind, also by a run that was killed.
+//!
+//! A test notes the lab of its project beside the process that owns it. When the first test of a later run makes a project, the labs of processes
+//! that are gone are removed. Labs that no test noted, such as your own, are left alone.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Once;
+
+/// Where the labs of tests are noted: a file for each, named after its project, that holds its owner.
+fn notes() -> PathBuf {
+    std::env::temp_dir().join("homelab-labs-of-tests")
+}
+
+/// Notes that the lab of the project at `root` belongs to this process, and removes those whose process is gone.
+pub(crate) fn own(root: &Path) {
+    static SWEPT: Once = Once::new();
+    SWEPT.call_once(remove_abandoned);
+    fs::create_dir_all(notes()).unwrap();
+    let owner = std::process::id();
+    let note = format!("{owner} {}", started(owner).unwrap_or_default());
+    fs::write(notes().join(homelab::lab::project_id(root)), note).unwrap();
+}
+
+/// Removes what is left of the lab of the project at `root`.
+pub(crate) fn disown(root: &Path) {
+    remove(&homelab::lab::project_id(root));
+}
+
+fn remove_abandoned() {
+    for note in fs::read_dir(notes()).into_iter().flatten().flatten() {
+        let owner = fs::read_to_string(note.path()).unwrap_or_default();
+        let (process, start) = owner.split_once(' ').unwrap_or_default();
+        let is_alive = process.parse().ok().and_then(started).is_some_and(|now| now == start);
+        if !is_alive {
+            remove(&note.file_name().to_string_lossy());
+        }
+    }
+}
+
+/// When a process was started, in the kernel's count: a later one of the same number has another.
+fn started(process: u32) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_whitespace().nth(19).map(str::to_owned)
+}
+
+fn remove(project: &str) {
+    let label = format!("label=homelab.lab.project={project}");
+    let list = |arguments: &[&str]| -> Vec<String> {
+        let output = Command::new("docker")
+            .args(arguments)
+            .args(["--filter", &label])
+            .output();
+        let listed = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+        listed.unwrap_or_default().lines().map(str::to_owned).collect()
+    };
+    for container in list(&["ps", "-aq"]) {
+        let _ = Command::new("docker").args(["rm", "-f", "-v", &container]).output();
+    }
+    for volume in list(&["volume", "ls", "-q"]) {
+        let _ = Command::new("docker").args(["volume", "rm", &volume]).output();
+    }
+    let _ = fs::remove_file(notes().join(project));
+}
