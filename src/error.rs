@@ -183,8 +183,10 @@ pub fn not_text(path: &str, bytes: &[u8]) -> Diagnostic {
     let file = SourceFile::new(path, String::from_utf8_lossy(bytes));
     let end = start + char::REPLACEMENT_CHARACTER.len_utf8();
     Diagnostic::new(format!("`{path}` is not UTF-8 text"))
-        .at(&Origin::new(&file, start..end), "no character in UTF-8")
-        .hint(format!("save it as UTF-8, as with `iconv -f latin1 -t utf-8 {path}`"))
+        .at(&Origin::new(&file, start..end), "invalid UTF-8")
+        .hint(format!(
+            "save it as UTF-8, for example with `iconv -f latin1 -t utf-8 {path}`"
+        ))
 }
 
 /// One or more mistakes, in the order of their files and positions.
@@ -231,7 +233,7 @@ pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> O
         return None;
     }
     let listed: Vec<String> = known.iter().map(|one| format!("`{one}`")).collect();
-    Some(format!("known here: {}", listed.join(", ")))
+    Some(format!("available: {}", listed.join(", ")))
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub fn quote_all<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
 /// Why a host or user name is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum UnsafeName {
-    #[error("it is empty")]
+    #[error("is empty")]
     Empty,
     #[error("it starts with `-`")]
     LooksLikeAnOption,

@@ -60,7 +60,7 @@ impl Applying<'_> {
         let interrupted = async {
             interruption.wanted().await;
             let _ = cancel.send(true);
-            "interrupted: ending after the step under way\n".to_owned()
+            "interrupted: stopping after the current step\n".to_owned()
         };
         let telling = teller.follow(told, hear, interrupted);
         let applying = async move {

@@ -67,7 +67,7 @@ async fn exec(arguments: &ExecArguments, targets: Vec<Target>) -> anyhow::Result
     };
     let both = async { tokio::join!(running, telling) };
     let Some(((), code)) = interruption.or(both).await else {
-        tell_line("interrupted: what runs on a host may go on there");
+        tell_line("interrupted: the command may continue on the hosts");
         return Ok(ExitCode::from(exit_code([HostEnd::Interrupted])));
     };
     code

@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &FactsArguments) -> anyhow::Result<ExitCode> {
     let hosts = &project.inventory(&arguments.inventory)?.hosts;
     if !hosts.contains_key(&arguments.host) {
         let (host, inventory) = (&arguments.host, &arguments.inventory);
-        let mistake = Diagnostic::new(format!("there is no host `{host}` in inventory `{inventory}`"));
+        let mistake = Diagnostic::new(format!("unknown host `{host}` in inventory `{inventory}`"));
         let names = hosts.keys().map(String::as_str);
         return Err(mistake.hint_maybe(suggestion(host, names)).into());
     }
@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &FactsArguments) -> anyhow::Result<ExitCode> {
     let read = runtime.block_on(async {
         let mut interruption = Interruption::listen()?;
         let Some(target) = targets.first() else {
-            anyhow::bail!("no host was named");
+            anyhow::bail!("no host given");
         };
         let key = named.map(|(family, name)| (family.key)(name));
         Ok(interruption.or(read_facts(target, key)).await)
@@ -78,7 +78,7 @@ pub(super) fn run(arguments: &FactsArguments) -> anyhow::Result<ExitCode> {
     }) else {
         let name = arguments.name.as_deref().unwrap_or_default();
         let known = report::fact_names(&facts);
-        let mistake = Diagnostic::new(format!("there is no fact `{name}`"));
+        let mistake = Diagnostic::new(format!("unknown fact `{name}`"));
         return Err(mistake
             .hint_maybe(suggestion(name, known.iter().map(String::as_str)))
             .into());

@@ -27,7 +27,7 @@ pub(super) fn run(arguments: &ManArguments, command: Command) -> anyhow::Result<
     };
     let shown = directory.display();
     let written = std::fs::create_dir_all(directory).and_then(|()| generate_to(command, directory));
-    written.with_context(|| format!("cannot write manual pages to `{shown}`"))?;
-    tell_line(format_args!("manual pages written to {shown}"));
+    written.with_context(|| format!("cannot write man pages to `{shown}`"))?;
+    tell_line(format_args!("man pages written to {shown}"));
     Ok(ExitCode::SUCCESS)
 }

@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &OperationsArguments) -> anyhow::Result<ExitCode> {
 fn named(name: &str) -> Result<&'static Definition, Diagnostic> {
     find(name).ok_or_else(|| {
         let known = OPERATIONS.iter().map(|definition| definition.name);
-        let hint = suggestion(name, known).unwrap_or_else(|| "`homelab operations` lists all".to_owned());
-        Diagnostic::new(format!("there is no operation `{name}`")).hint(hint)
+        let hint = suggestion(name, known).unwrap_or_else(|| "`homelab operations` lists all operations".to_owned());
+        Diagnostic::new(format!("unknown operation `{name}`")).hint(hint)
     })
 }

@@ -11,15 +11,13 @@ use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tc
 /// Asks on the terminal of this process, wherever its standard streams go, and shows nothing of what is typed.
 pub(super) fn ask(question: &str) -> anyhow::Result<Secret> {
     let Ok(terminal) = OpenOptions::new().read(true).write(true).open("/dev/tty") else {
-        return Err(Diagnostic::new("cannot ask for the password: there is no terminal")
-            .hint(format!(
-                "put it into the environment variable {PASSWORD_VARIABLE} instead"
-            ))
+        return Err(Diagnostic::new("cannot ask for the password: no terminal")
+            .hint(format!("set the environment variable `{PASSWORD_VARIABLE}` instead"))
             .into());
     };
     match ask_on(&terminal, question).context("cannot ask for the password on the terminal")? {
         Some(text) => check(&text),
-        None => Err(Diagnostic::new("no password was given: nothing was done").into()),
+        None => Err(Diagnostic::new("no password given; nothing was changed").into()),
     }
 }
 
@@ -37,7 +35,7 @@ fn ask_on(mut terminal: &File, question: &str) -> io::Result<Option<String>> {
 /// Refuses text that cannot be a password: `sudo` reads one line.
 pub(super) fn check(text: &str) -> anyhow::Result<Secret> {
     if text.is_empty() || text.contains(|one: char| one.is_control() || one == '\u{fffd}') {
-        return Err(Diagnostic::new("the password for sudo is empty, or holds characters that nobody can type").into());
+        return Err(Diagnostic::new("the sudo password is empty or contains control characters").into());
     }
     Ok(Secret::new(text))
 }

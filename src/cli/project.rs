@@ -9,8 +9,8 @@ use homelab::project::{Project, find_root, load};
 pub(super) fn root() -> anyhow::Result<PathBuf> {
     let here = std::env::current_dir()?;
     find_root(&here).ok_or_else(|| {
-        Diagnostic::new("this is no homelab project: neither here nor above is a folder `inventories`")
-            .hint("go to the project's folder, the one that holds `inventories/`")
+        Diagnostic::new("not in a homelab project: no `inventories/` folder here or in a parent folder")
+            .hint("change to the project's folder, or create a project with `homelab init FOLDER`")
             .into()
     })
 }

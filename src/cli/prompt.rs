@@ -12,9 +12,11 @@ pub(super) fn check_terminal() -> anyhow::Result<()> {
     if std::io::stdin().is_terminal() {
         return Ok(());
     }
-    Err(Diagnostic::new("cannot ask for consent: standard input is no terminal")
-        .hint("`--dry-run` shows the plan and changes nothing; `--yes` applies it without asking")
-        .into())
+    Err(
+        Diagnostic::new("cannot ask for confirmation: standard input is not a terminal")
+            .hint("use `--dry-run` to only show the diff, or `--yes` to apply without asking")
+            .into(),
+    )
 }
 
 /// Asks on the terminal; only `y` and `yes` are consent. May be dropped while it waits.

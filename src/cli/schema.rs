@@ -25,7 +25,7 @@ pub(crate) struct SchemaArguments {
 
 pub(super) fn run(arguments: &SchemaArguments) -> anyhow::Result<ExitCode> {
     if let Some(name) = &arguments.kind {
-        let kind = FileKind::named(name).ok_or_else(|| Diagnostic::new(format!("there is no schema `{name}`")))?;
+        let kind = FileKind::named(name).ok_or_else(|| Diagnostic::new(format!("unknown schema `{name}`")))?;
         print(&kind.document())?;
         return Ok(ExitCode::SUCCESS);
     }

@@ -86,8 +86,8 @@ impl Ways<'_> {
         }
         let Some(address) = self.lab.get(&host.name) else {
             let mistake = Diagnostic::new(format!("lab host `{}` is not up", host.name))
-                .at_maybe(host.origin.as_ref(), "`lab = true` makes it one of the lab")
-                .hint(format!("make it: `homelab lab up {}`", self.name));
+                .at_maybe(host.origin.as_ref(), "this is a lab host")
+                .hint(format!("create it with `homelab lab up {}`", self.name));
             return Err(mistake.into());
         };
         let hop = Hop {

@@ -64,7 +64,7 @@ pub(super) fn run(arguments: &TrustArguments) -> anyhow::Result<ExitCode> {
         print(&format!("{count} added to {}\n", shown.display()))?;
     }
     if known > 0 {
-        print(&format!("known already: {}\n", count(known)))?;
+        print(&format!("already known: {}\n", count(known)))?;
     }
     Ok(ExitCode::from(exit_code(ends)))
 }
@@ -110,7 +110,7 @@ fn look(targets: &[Target]) -> anyhow::Result<(Vec<Stranger>, usize, usize)> {
 }
 
 fn tell_changed(error: &RemoteError, known: Option<String>, offered: Option<String>) {
-    let shown = |print: Option<String>| print.unwrap_or_else(|| "not legible".to_owned());
+    let shown = |print: Option<String>| print.unwrap_or_else(|| "unreadable".to_owned());
     let mistake = Diagnostic::new(error.to_string())
         .because(format!("known:   {}", shown(known)))
         .because(format!("offered: {}", shown(offered)))
@@ -131,8 +131,8 @@ fn listed(strangers: &[Stranger]) -> String {
 fn consent(number: usize) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
         return Err(
-            Diagnostic::new("cannot ask whether to trust these: standard input is no terminal")
-                .hint("`--yes` adds them without asking")
+            Diagnostic::new("cannot ask whether to trust these keys: standard input is not a terminal")
+                .hint("use `--yes` to add them without asking")
                 .into(),
         );
     }

@@ -21,7 +21,7 @@ impl PlanContext<'_> {
         let mistake = self.mistake(argument, title, "no such file in the project");
         let bare = path.trim_start_matches("templates/");
         let hint = if self.assets.contains(bare) {
-            Some(format!("paths count from `templates/`: write `{bare}`"))
+            Some(format!("paths start below `templates/`: write `{bare}`"))
         } else {
             suggestion(path, self.asset_names())
         };
@@ -38,7 +38,7 @@ impl PlanContext<'_> {
         match (self.assets.get(path), self.assets.large(path)) {
             (Some(bytes), _) => Ok(Content::new(bytes.clone())),
             (None, Some(file)) => Content::of_file(file).map_err(|error| {
-                let mistake = self.mistake(argument, format!("failed to read `{}`", file.name()), "used here");
+                let mistake = self.mistake(argument, format!("cannot read `{}`", file.name()), "used here");
                 Stop::Refused(Box::new(mistake.because(error.to_string())))
             }),
             (None, None) => Ok(Content::new(Vec::new())),
@@ -47,7 +47,7 @@ impl PlanContext<'_> {
 
     /// A file of the project's `templates` folder rendered over the host's data, named by an argument.
     ///
-    /// Not known where the template looks at something that is not. Errors: a template that does not work, at its own
+    /// Not known where the template looks at something that is not. Errors: invalid template, at its own
     /// place and at the argument's.
     pub fn render_asset(&self, argument: &str, path: &str) -> Result<Known<String>, Stop> {
         self.require_asset(argument, path)?;

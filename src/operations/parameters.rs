@@ -82,7 +82,7 @@ pub(super) fn check_account_name(context: &PlanContext<'_>, argument: &str, name
     if begins_well && body.chars().all(plain) {
         return Ok(());
     }
-    let title = format!("`{name}` is no name of a user or group");
+    let title = format!("`{name}` is not a valid user or group name");
     Err(context
         .refuse(
             argument,

@@ -179,10 +179,10 @@ impl Directed {
             if self.wish.privileged == Some(false) {
                 let mistake = context.mistake(
                     BECOME,
-                    "`become = false` beside `become_user`",
-                    "nobody would become anybody",
+                    "`become = false` and `become_user` cannot be used together",
+                    "runs as the login user",
                 );
-                return Err(Stop::Refused(Box::new(mistake.hint("take one of them out"))));
+                return Err(Stop::Refused(Box::new(mistake.hint("remove one of them"))));
             }
         }
         let argument = match (&self.wish.become_user, self.wish.privileged) {
@@ -191,10 +191,10 @@ impl Directed {
             (None, _) => return check_root(context),
         };
         if self.support == RunAsSupport::None {
-            let title = format!("`{argument}` means nothing for `{}`", self.name);
-            let mistake = context.mistake(argument, title, "it would not act as anybody else");
-            let hint = "take it out; it is for `server.shell`, and for `files.put`, `files.template`, `files.file`, \
-                        `files.directory` and `files.link`, as the owner of what they make";
+            let title = format!("`{}` does not support `{argument}`", self.name);
+            let mistake = context.mistake(argument, title, "this would have no effect");
+            let hint = "remove it; it works with `server.shell`, and with `files.put`, `files.template`, `files.file`, \
+                        `files.directory` and `files.link`, as the owner of new files";
             return Err(Stop::Refused(Box::new(mistake.hint(hint))));
         }
         Ok(())
@@ -227,7 +227,7 @@ fn check_root(context: &PlanContext<'_>) -> Result<(), Stop> {
 }
 
 fn no_such_user(context: &PlanContext<'_>, user: &str) -> Stop {
-    let title = format!("there is no user `{user}`");
+    let title = format!("unknown user `{user}`");
     let mistake = context.mistake(BECOME_USER, title, "not on the host, and no operation before makes it");
     Stop::Refused(Box::new(mistake.hint("`server.user` makes users")))
 }

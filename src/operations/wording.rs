@@ -127,14 +127,20 @@ fn kind(schema: &Json) -> String {
 fn whole_number(schema: &Json) -> String {
     let bound = |key: &str| schema[key].as_f64();
     match (bound("minimum"), bound("maximum")) {
-        (Some(least), Some(most)) => format!("a whole number, {least} to {most}"),
+        (Some(least), Some(most)) => format!("a whole number from {least} to {most}"),
         (Some(least), None) => format!("a whole number, at least {least}"),
         _ => "a whole number".to_owned(),
     }
 }
 
 fn any_of(words: &[String]) -> String {
-    words.join(" or ")
+    match words {
+        [first @ .., before, last] => {
+            let first: Vec<&str> = first.iter().chain([before]).map(String::as_str).collect();
+            format!("{} or {last}", first.join(", "))
+        }
+        words => words.concat(),
+    }
 }
 
 /// A value as it would be written in a file.

@@ -51,7 +51,7 @@ pub(super) struct Ready {
 
 /// Binds `raw` to a host, in one of the cases in which it is wanted.
 ///
-/// Errors: a template that does not work, or parameters that do not fit.
+/// Errors: invalid template, or parameters that do not fit.
 pub(super) fn bind(
     raw: &RawOperation,
     instance: Instance,
@@ -140,10 +140,10 @@ fn main_text(main: Option<&Entry>) -> String {
 
 /// Two operations of one id, as a mistake.
 pub(super) fn duplicate(id: &OperationId, origin: &Origin, first: &Origin) -> Diagnostic {
-    Diagnostic::new(format!("two operations are called `{}`", id.slug()))
-        .at(origin, "the second one")
-        .at(first, "the first one")
-        .hint("give one of them a `name`, or each item a `name` of its own")
+    Diagnostic::new(format!("duplicate operation name `{}`", id.slug()))
+        .at(origin, "used again here")
+        .at(first, "first used here")
+        .hint("give one of them a `name`, or each item a unique `name`")
 }
 
 #[cfg(test)]

@@ -92,7 +92,7 @@ pub(super) fn condition(when: Option<&Value>, bindings: &Bindings) -> Result<Ans
         Kind::Bool(true) => Ok(Answer::Yes),
         Kind::Bool(false) => Ok(Answer::No),
         Kind::Unknown(why) => Ok(Answer::Unknown(why)),
-        _ => Err(comes_to("`when` must come to true or false", when, &value).hint(asked_instead(when))),
+        _ => Err(comes_to("`when` must be true or false", when, &value).hint(asked_instead(when))),
     }
 }
 
@@ -104,19 +104,21 @@ fn asked_instead(when: &Value) -> String {
         .any(|start| expression.starts_with(start))
         || expression.contains(".facts.")
     {
-        return format!("compare it, as in `name == 'x'`, or ask `{expression} is not none`");
+        return format!("compare it, such as `name == 'x'`, or test it with `{expression} is not none`");
     }
-    "compare it, as in `name == 'x'`, or ask `name is defined`".to_owned()
+    "compare it, such as `name == 'x'`, or test it with `name is defined`".to_owned()
 }
 
 fn comes_to(title: &str, written: &Value, value: &Value) -> Diagnostic {
-    let mistake =
-        Diagnostic::new(title).at_maybe(written.origin.as_ref(), format!("this comes to {}", value.describe()));
+    let mistake = Diagnostic::new(title).at_maybe(
+        written.origin.as_ref(),
+        format!("this evaluates to {}", value.describe()),
+    );
     let elsewhere = value
         .origin
         .as_ref()
         .filter(|origin| written.origin.as_ref() != Some(*origin));
-    mistake.at_maybe(elsewhere, "the value is written here")
+    mistake.at_maybe(elsewhere, "the value is set here")
 }
 
 fn items(list: &Value, bindings: &Bindings) -> Result<Result<Vec<Value>, String>, Diagnostic> {
@@ -127,7 +129,7 @@ fn items(list: &Value, bindings: &Bindings) -> Result<Result<Vec<Value>, String>
     match value.kind {
         Kind::List(items) => Ok(Ok(items)),
         Kind::Unknown(why) => Ok(Err(why)),
-        _ => Err(comes_to("`for_each` must come to a list", list, &value).hint("write a list, as in `[\"a\", \"b\"]`")),
+        _ => Err(comes_to("`for_each` must be a list", list, &value).hint("write a list, such as `[\"a\", \"b\"]`")),
     }
 }
 
@@ -141,14 +143,14 @@ fn keyed(items: Vec<Value>, list: &Value) -> Result<Vec<(String, Value)>, Diagno
             .origin
             .as_ref()
             .filter(|list| !origin.as_ref().is_some_and(|origin| is_within(origin, list)));
-        let key = item_key(&item, origin.as_ref()).map_err(|mistake| mistake.at_maybe(used, "gone through here"))?;
+        let key = item_key(&item, origin.as_ref()).map_err(|mistake| mistake.at_maybe(used, "used here"))?;
         if let Some(first) = seen.insert(key.clone(), origin.clone()) {
             let first = first.filter(|first| origin.as_ref() != Some(first));
-            return Err(Diagnostic::new(format!("two items of `for_each` are called `{key}`"))
-                .at_maybe(origin.as_ref(), "the second one")
-                .at_maybe(first.as_ref(), "the first one")
-                .at_maybe(used, "gone through here")
-                .hint("take one out, or give each a `name` of its own"));
+            return Err(Diagnostic::new(format!("duplicate item `{key}` in `for_each`"))
+                .at_maybe(origin.as_ref(), "used again here")
+                .at_maybe(first.as_ref(), "first used here")
+                .at_maybe(used, "used here")
+                .hint("remove one, or give each a unique `name`"));
         }
         keyed.push((key, item));
     }
@@ -166,8 +168,8 @@ fn item_key(item: &Value, origin: Option<&Origin>) -> Result<String, Diagnostic>
         _ => item.as_str(),
     };
     named.map(str::to_owned).ok_or_else(|| {
-        Diagnostic::new("an item of `for_each` has no key")
+        Diagnostic::new("an item of `for_each` has no name")
             .at_maybe(origin, format!("this is {}", item.describe()))
-            .hint("an item is a string, or a table with a `name`")
+            .hint("use strings, or tables with a `name`")
     })
 }

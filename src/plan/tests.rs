@@ -207,7 +207,7 @@ fn mistakes_are_found_without_a_host() {
         ),
         (
             "[[operation]]\nop = 'files.directory'\npth = '/x'",
-            "tasks/t/t.toml:3:1: `files.directory` has no parameter `pth`",
+            "tasks/t/t.toml:3:1: unknown parameter `pth` of `files.directory`",
         ),
         (
             "[[operation]]\nop = 'files.directory'\npath = '{{ nope }}'",
@@ -215,15 +215,15 @@ fn mistakes_are_found_without_a_host() {
         ),
         (
             "[[operation]]\nop = 'files.directory'\npath = '/x'\nwhen = '{{ on }}'",
-            "tasks/t/t.toml:4:8: an expression is written bare here",
+            "tasks/t/t.toml:4:8: unexpected braces around an expression",
         ),
         (
             "[[operation]]\nop = 'files.directory'\npath = '/x'\nwhen = 'names'",
-            "tasks/t/t.toml:4:8: `when` must come to true or false",
+            "tasks/t/t.toml:4:8: `when` must be true or false",
         ),
         (
             "[[operation]]\nop = 'files.directory'\npath = '/x'\nfor_each = 'on'",
-            "tasks/t/t.toml:4:12: `for_each` must come to a list",
+            "tasks/t/t.toml:4:12: `for_each` must be a list",
         ),
         (
             "[[operation]]\nop = 'apt.packages'\npackages = '{{ on }}'",
@@ -242,7 +242,7 @@ fn mistakes_are_found_without_a_host() {
     );
     assert_eq!(
         twice,
-        ["tasks/t/t.toml:5:6: two operations are called `files.directory /x`"]
+        ["tasks/t/t.toml:5:6: duplicate operation name `files.directory /x`"]
     );
 }
 

@@ -296,12 +296,8 @@ fn catalogue(selection: &Selection, host: &SelectedHost) -> Table {
         value: Value::new(kind),
     };
     // Of stacks that are listed and not there it is said once that they are not.
-    let missing = missing_stacks(&selection.catalogue, &host.data).map(|name| {
-        (
-            name.to_owned(),
-            entry(Kind::Unknown("there is no such stack".to_owned())),
-        )
-    });
+    let missing = missing_stacks(&selection.catalogue, &host.data)
+        .map(|name| (name.to_owned(), entry(Kind::Unknown("no such stack".to_owned()))));
     selection
         .catalogue
         .iter()
@@ -347,9 +343,9 @@ fn lacking(task: &Task, task_use: &TaskUse, bindings: &Bindings) -> Vec<Diagnost
         .filter(lacks)
         .map(|name| {
             Diagnostic::new(format!("task `{}` requires `{}`", task.name, name.name))
-                .at_maybe(name.origin.as_ref(), "no data of this host has that name")
+                .at_maybe(name.origin.as_ref(), "this host has no data of this name")
                 .at(&task_use.origin, "used here")
-                .hint(format!("write `{}` in `group_data/`, or for the host", name.name))
+                .hint(format!("set `{}` in `group_data/` or for the host", name.name))
         })
         .collect()
 }

@@ -47,10 +47,10 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Stack {
         .iter()
         .filter(|(key, _)| ["site", "backup", "name"].contains(&key.as_str()))
     {
-        let mistake = Diagnostic::new(format!("a default cannot be called `{key}`"));
+        let mistake = Diagnostic::new(format!("`{key}` cannot be the name of a default"));
         mistakes.push(
             mistake
-                .at_maybe(entry.key.as_ref(), "`catalogue.NAME` has another one of this name")
+                .at_maybe(entry.key.as_ref(), "`catalogue.NAME` already uses this name")
                 .hint("choose another name"),
         );
     }
@@ -70,8 +70,8 @@ fn check_site(fields: &mut Fields<'_>) {
     let place = fields.value_place("site").unwrap_or_else(|| fields.place().clone());
     let site = fields.table("site");
     if !site.contains_key("upstream") {
-        let mistake = Diagnostic::new("a `site` without `upstream`").at(&place, "nothing says what answers it");
-        fields.mistake(mistake.hint("write `upstream = \"service:port\"`"));
+        let mistake = Diagnostic::new("missing `upstream` in `site`").at(&place, "needs `upstream`");
+        fields.mistake(mistake.hint("add `upstream = \"service:port\"`"));
     }
 }
 
@@ -84,8 +84,8 @@ fn check_backup(fields: &mut Fields<'_>) {
     let mut mistakes = Vec::new();
     let mut backup = Fields::new(table, &place, &mut mistakes);
     if !backup.has("command") {
-        let mistake = Diagnostic::new("a `backup` without `command`").at(&place, "nothing says how it is made");
-        backup.mistake(mistake.hint("write `command = [\"…\"]`"));
+        let mistake = Diagnostic::new("missing `command` in `backup`").at(&place, "needs `command`");
+        backup.mistake(mistake.hint("add `command = [\"…\"]`"));
     }
     backup.names("command");
     backup.count("keep", 0);
@@ -94,10 +94,10 @@ fn check_backup(fields: &mut Fields<'_>) {
         backup.mistake(
             mistake
                 .at_maybe(at.origin.as_ref(), format!("this is `{}`", at.name))
-                .hint("write hours and minutes, as in \"01:30\""),
+                .hint("write hours and minutes, such as \"01:30\""),
         );
     }
-    backup.end("a `backup`", BACKUP_KEYS);
+    backup.end("`backup`", BACKUP_KEYS);
     fields.mistakes(mistakes);
 }
 
@@ -155,7 +155,7 @@ pub fn check_names(catalogue: &Catalogue, data: &Table) -> Vec<Diagnostic> {
     let known = || catalogue.keys().map(String::as_str);
     let missing = |name: &str, origin: Option<&Origin>| {
         (!catalogue.contains_key(name)).then(|| {
-            Diagnostic::new(format!("there is no stack `{name}`"))
+            Diagnostic::new(format!("unknown stack `{name}`"))
                 .at_maybe(origin, format!("`templates/{STACKS}/{name}/` does not exist"))
                 .hint_maybe(suggestion(name, known()))
         })

@@ -48,8 +48,8 @@ pub(super) fn check_reserved(data: &Table, mistakes: &mut Vec<Diagnostic>) {
     for (key, entry) in data.iter().filter(|(key, _)| RESERVED.contains(&key.as_str())) {
         mistakes.push(
             Diagnostic::new(format!("`{key}` is a reserved name"))
-                .at_maybe(entry.key.as_ref(), "data cannot be called this")
-                .hint(format!("reserved are: {}", RESERVED.join(", "))),
+                .at_maybe(entry.key.as_ref(), "data cannot use this name")
+                .hint(format!("choose another name; reserved: {}", RESERVED.join(", "))),
         );
     }
 }
@@ -85,8 +85,8 @@ fn unused_groups(project: &Project, missing: &[&str]) -> Vec<Diagnostic> {
     unused
         .map(|(name, group)| {
             let hint = suggestion(name, used.iter().copied())
-                .unwrap_or_else(|| format!("write `groups = [\"{name}\"]` at a host, or take the file away"));
-            Diagnostic::new(format!("no host of any inventory is in group `{name}`"))
+                .unwrap_or_else(|| format!("add `groups = [\"{name}\"]` to a host, or delete the file"));
+            Diagnostic::new(format!("no host is in group `{name}`"))
                 .at(&group.origin, "this file has no effect")
                 .hint(hint)
         })
@@ -115,12 +115,12 @@ fn missing_groups<'a>(
             .map(String::as_str)
             .filter(|name| *name != ALL);
         let near = suggestion(name, files).filter(|hint| hint.starts_with("did"));
-        Diagnostic::new(format!("group `{name}` has no file"))
+        Diagnostic::new(format!("unknown group `{name}`"))
             .at_maybe(
                 group.origin.as_ref(),
                 format!("`group_data/{name}.toml` does not exist"),
             )
-            .hint(near.unwrap_or_else(|| format!("write `group_data/{name}.toml`, empty if the group has no data")))
+            .hint(near.unwrap_or_else(|| format!("create `group_data/{name}.toml`, empty if the group has no data")))
     })
 }
 
@@ -144,8 +144,8 @@ pub fn given_data(given: &[String]) -> Result<Table, Diagnostic> {
 fn given_one(text: &str) -> Result<Table, Diagnostic> {
     const WHERE: &str = "--data";
     let wrong = || {
-        Diagnostic::new(format!("`--data {text}` gives nothing a value"))
-            .hint("write `--data key=value`, as in `--data docker.enabled=false`")
+        Diagnostic::new(format!("`--data {text}` has no value"))
+            .hint("write `--data key=value`, such as `--data docker.enabled=false`")
     };
     let (key, value) = text.split_once('=').ok_or_else(wrong)?;
     let read = |text: String| parse_toml(&SourceFile::new(WHERE, text));

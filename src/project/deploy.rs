@@ -63,11 +63,11 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Deploy {
         Some(entry) => {
             for key in ["hosts", "tasks"] {
                 if let Some(entry) = fields.entry(key) {
-                    let mistake = Diagnostic::new(format!("a deploy with stages has no `{key}` of its own"));
+                    let mistake = Diagnostic::new(format!("`{key}` and `stage` cannot be used together"));
                     fields.mistake(
                         mistake
-                            .at_maybe(entry.key.as_ref(), "belongs to a stage")
-                            .hint(format!("move it below a `[[stage]]`; a stage has its own `{key}`")),
+                            .at_maybe(entry.key.as_ref(), "belongs in a stage")
+                            .hint("move it below a `[[stage]]`"),
                     );
                 }
             }
@@ -89,7 +89,7 @@ fn stages_of(value: Value, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Ve
     let mut fields = Fields::new(holder, place, mistakes);
     if fields.empty_list("stage").is_some() {
         let place = fields.value_place("stage");
-        let mistake = Diagnostic::new("`stage` is empty").at_maybe(place.as_ref(), "there is nothing to deploy");
+        let mistake = Diagnostic::new("`stage` is empty").at_maybe(place.as_ref(), "nothing to deploy");
         fields.mistake(mistake.hint("write `[[stage]]` with `name`, `hosts` and `tasks`"));
     }
     let tables = fields.tables("stage");
@@ -98,18 +98,18 @@ fn stages_of(value: Value, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Ve
         let mut fields = Fields::new(table, &place, mistakes);
         let name = fields.text("name");
         if name.is_none() {
-            let mistake = Diagnostic::new("a stage without `name`").at(&place, "this stage");
-            fields.mistake(mistake.hint("write `name = \"…\"`: reviews and errors call it so"));
+            let mistake = Diagnostic::new("missing `name` in a stage").at(&place, "needs a `name`");
+            fields.mistake(mistake.hint("add `name = \"…\"`, for reviews and errors"));
         }
         let stage = stage(&mut fields, name.as_ref(), &place);
         fields.end("a stage", STAGE_KEYS);
         if let Some(first) = stages.iter().find(|one| one.name == stage.name && one.name.is_some()) {
-            let title = format!("two stages are called `{}`", stage.name.as_deref().unwrap_or_default());
+            let title = format!("duplicate stage name `{}`", stage.name.as_deref().unwrap_or_default());
             mistakes.push(
                 Diagnostic::new(title)
-                    .at(&stage.origin, "the second one")
-                    .at(&first.origin, "the first one")
-                    .hint("give each a `name` of its own"),
+                    .at(&stage.origin, "used again here")
+                    .at(&first.origin, "first used here")
+                    .hint("give each a unique `name`"),
             );
         }
         stages.push(stage);
@@ -118,10 +118,10 @@ fn stages_of(value: Value, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Ve
 }
 
 fn stage(fields: &mut Fields<'_>, name: Option<&Named>, place: &Origin) -> Stage {
-    require(fields, "hosts", "which hosts it is for");
+    require(fields, "hosts", "which hosts to deploy to");
     refuse_nobody(fields);
     let hosts = fields.names("hosts");
-    require(fields, "tasks", "what it does");
+    require(fields, "tasks", "what to deploy");
     let tasks = task_uses(fields, "tasks");
     let (serial, max_fail) = if name.is_some() {
         (
@@ -147,8 +147,8 @@ fn stage(fields: &mut Fields<'_>, name: Option<&Named>, place: &Origin) -> Stage
 /// No pattern at all would mean every host: whoever means that says so.
 fn refuse_nobody(fields: &mut Fields<'_>) {
     if let Some(place) = fields.empty_list("hosts") {
-        let mistake = Diagnostic::new("`hosts` names no host").at(&place, "an empty list");
-        fields.mistake(mistake.hint("write `hosts = [\"*\"]` for all hosts of the inventory"));
+        let mistake = Diagnostic::new("`hosts` is empty").at(&place, "names no host");
+        fields.mistake(mistake.hint("for all hosts of the inventory, write `hosts = [\"*\"]`"));
     }
 }
 
@@ -158,9 +158,9 @@ fn require(fields: &mut Fields<'_>, key: &str, what: &str) {
     if !fields.has(key) && !fields.has_near(&[key, "stage"]) {
         let place = fields.place().clone();
         fields.mistake(
-            Diagnostic::new(format!("`{key}` is missing"))
-                .at(&place, format!("nothing says {what}"))
-                .hint(format!("write `{key} = […]`")),
+            Diagnostic::new(format!("missing `{key}`"))
+                .at(&place, format!("this does not say {what}"))
+                .hint(format!("add `{key} = […]`")),
         );
     }
 }
@@ -168,11 +168,11 @@ fn require(fields: &mut Fields<'_>, key: &str, what: &str) {
 fn refuse_outside_stages(fields: &mut Fields<'_>) {
     for key in ["serial", "max_fail"] {
         if let Some(entry) = fields.entry(key) {
-            let mistake = Diagnostic::new(format!("`{key}` belongs to a stage"));
+            let mistake = Diagnostic::new(format!("`{key}` works only in a stage"));
             fields.mistake(
                 mistake
-                    .at_maybe(entry.key.as_ref(), "this deploy has none")
-                    .hint("write `[[stage]]` with a `name` above `hosts`, `tasks` and this"),
+                    .at_maybe(entry.key.as_ref(), "this deploy has no stages")
+                    .hint("add `[[stage]]` with a `name` above `hosts`, `tasks` and this key"),
             );
         }
     }
@@ -235,8 +235,8 @@ fn task_table(table: Table, origin: &Origin, above: &mut Fields<'_>) -> Option<T
     let become_keys = become_keys(&mut fields);
     fields.end("an entry of `tasks`", ENTRY_KEYS);
     if !has_task {
-        let mistake = Diagnostic::new("an entry of `tasks` without `task`").at(origin, "nothing says which task");
-        above.mistake(mistake.hint("write `task = \"folder/name\"`"));
+        let mistake = Diagnostic::new("missing `task` in an entry of `tasks`").at(origin, "needs `task`");
+        above.mistake(mistake.hint("add `task = \"folder/name\"`"));
     }
     above.mistakes(mistakes);
     Some(TaskUse {

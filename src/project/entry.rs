@@ -51,8 +51,11 @@ pub(super) fn settings_of_use(fields: &mut Fields<'_>) -> EntrySettings {
     if let Some(name) = settings.name.as_ref().filter(is_wrong) {
         fields.mistake(
             Diagnostic::new("the name of a task cannot be a template")
-                .at_maybe(name.origin.as_ref(), "the same on every host, and for every item")
-                .hint("write it without braces; the items of a `for_each` are told apart without it"),
+                .at_maybe(
+                    name.origin.as_ref(),
+                    "must be the same on every host and for every item",
+                )
+                .hint("write it without braces; items of `for_each` are distinguished anyway"),
         );
         settings.name = None;
     }
@@ -86,24 +89,24 @@ pub(super) fn become_keys(fields: &mut Fields<'_>) -> Table {
 /// The operation that `op` names, and where it does.
 pub(super) fn definition(op: Option<&Value>, place: &Origin) -> Result<(&'static Definition, Origin), Diagnostic> {
     let Some(op) = op else {
-        return Err(Diagnostic::new("an operation without `op`")
-            .at(place, "nothing says what it does")
-            .hint("write `op = \"…\"`; `homelab operations` lists all"));
+        return Err(Diagnostic::new("missing `op`")
+            .at(place, "this entry has no operation")
+            .hint("add `op = \"…\"`; `homelab operations` lists all operations"));
     };
     let origin = op.origin.as_ref().unwrap_or(place);
     let Some(name) = op.as_str() else {
         return Err(Diagnostic::new("`op` must be a string")
             .at(origin, format!("this is {}", op.shown()))
-            .hint("`homelab operations` lists all"));
+            .hint("`homelab operations` lists all operations"));
     };
     find(name)
         .map(|definition| (definition, origin.clone()))
         .ok_or_else(|| {
-            Diagnostic::new(format!("there is no operation `{name}`"))
-                .at(origin, "unknown operation")
+            Diagnostic::new(format!("unknown operation `{name}`"))
+                .at(origin, "no operation has this name")
                 .hint(
                     suggestion(name, OPERATIONS.iter().map(|definition| definition.name))
-                        .unwrap_or_else(|| "`homelab operations` lists all".to_owned()),
+                        .unwrap_or_else(|| "`homelab operations` lists all operations".to_owned()),
                 )
         })
 }

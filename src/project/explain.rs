@@ -55,12 +55,16 @@ pub fn find_host<'a>(
                 .flat_map(|(_, inventory)| inventory.hosts.keys())
                 .map(String::as_str)
                 .collect();
-            Err(Diagnostic::new(format!("no inventory has a host `{name}`")).hint_maybe(suggestion(name, hosts)))
+            Err(Diagnostic::new(format!("unknown host `{name}`")).hint_maybe(suggestion(name, hosts)))
         }
         several => {
             let names: Vec<&str> = several.iter().map(|(inventory, _, _)| *inventory).collect();
-            Err(Diagnostic::new(format!("several inventories have a host `{name}`"))
-                .hint(format!("say which: `--inventory {}`", names.join("` or `--inventory "))))
+            Err(
+                Diagnostic::new(format!("several inventories have the host `{name}`")).hint(format!(
+                    "choose one: `--inventory {}`",
+                    names.join("` or `--inventory ")
+                )),
+            )
         }
     }
 }
@@ -102,7 +106,7 @@ pub fn explain(
 }
 
 fn rendered(data: Table, written: &Value) -> Result<Value, String> {
-    let facts = Err("it depends on facts, which only the host knows".to_owned());
+    let facts = Err("depends on facts of the host".to_owned());
     let scope = Bindings::new(TemplateData {
         data: Arc::new(data),
         ..TemplateData::new(Table::new(), facts)
@@ -136,7 +140,7 @@ fn unknown_key(data: &Table, host: &str, key: &str) -> Diagnostic {
             };
             let near = hint.map(|hint| format!("{hint}{place}"));
             return Diagnostic::new(format!("host `{host}` has no data `{key}`"))
-                .hint(near.unwrap_or_else(|| format!("`homelab inventory show {host}` lists all")));
+                .hint(near.unwrap_or_else(|| format!("`homelab inventory show {host}` lists its data")));
         };
         path = if path.is_empty() {
             part.to_owned()
@@ -149,6 +153,6 @@ fn unknown_key(data: &Table, host: &str, key: &str) -> Diagnostic {
         }
     }
     Diagnostic::new(format!("host `{host}` has no data `{key}`")).hint(format!(
-        "`{path}` is no table; `homelab inventory explain {host} {path}` tells of it"
+        "`{path}` is not a table; `homelab inventory explain {host} {path}` shows it"
     ))
 }

@@ -95,7 +95,7 @@ impl<'a> Fields<'a> {
         let entry = self.entry(key)?;
         match entry.value.kind {
             Kind::Integer(number) if number >= least => usize::try_from(number).ok(),
-            _ => self.misfit(key, &format!("a number, {least} or more"), &entry.value),
+            _ => self.misfit(key, &format!("a whole number, at least {least}"), &entry.value),
         }
     }
 
@@ -114,7 +114,7 @@ impl<'a> Fields<'a> {
             return Vec::new();
         };
         let Kind::List(items) = &entry.value.kind else {
-            self.misfit::<()>(key, "a list of names", &entry.value);
+            self.misfit::<()>(key, "a list of strings", &entry.value);
             return Vec::new();
         };
         let mut names = Vec::new();
@@ -125,7 +125,7 @@ impl<'a> Fields<'a> {
                     origin: item.origin.clone(),
                 }),
                 _ => {
-                    self.misfit::<()>(key, "a list of names", item);
+                    self.misfit::<()>(key, "a list of strings", item);
                 }
             }
         }
@@ -230,8 +230,8 @@ impl<'a> Fields<'a> {
 
 /// A key that `what` does not have.
 pub(super) fn unknown_key(what: &str, key: &str, entry: &Entry, known: &[&str]) -> Diagnostic {
-    Diagnostic::new(format!("{what} has no key `{key}`"))
-        .at_maybe(entry.key.as_ref(), "unknown key")
+    Diagnostic::new(format!("unknown key `{key}` in {what}"))
+        .at_maybe(entry.key.as_ref(), "no such key")
         .hint_maybe(suggestion(key, known.iter().copied()))
 }
 
@@ -239,9 +239,9 @@ pub(super) fn unknown_key(what: &str, key: &str, entry: &Entry, known: &[&str]) 
 pub(super) fn refuse_not_yet(table: &Table, keys: &[&str], mistakes: &mut Vec<Diagnostic>) {
     for (key, entry) in table.iter().filter(|(key, _)| keys.contains(&key.as_str())) {
         mistakes.push(
-            Diagnostic::new(format!("`{key}` is not in this version"))
+            Diagnostic::new(format!("`{key}` is not supported yet"))
                 .at_maybe(entry.key.as_ref(), "this would have no effect")
-                .hint("take it out: a later version will act on it"),
+                .hint("remove it"),
         );
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn read(tables: Vec<(Table, Origin)>, mistakes: &mut Vec<Diagnostic>)
             fields.mistake(
                 mistake
                     .at_maybe(when.origin.as_ref(), format!("this is `{}`", when.name))
-                    .hint("\"task\" is the end of the task, \"stage\" that of the stage"),
+                    .hint("\"task\" runs it at the end of the task, \"stage\" at the end of the stage"),
             );
         }
         let settings = settings(&mut fields);
@@ -47,9 +47,9 @@ pub(super) fn read(tables: Vec<(Table, Origin)>, mistakes: &mut Vec<Diagnostic>)
                 mistakes,
             ),
             None => mistakes.push(
-                Diagnostic::new("a handler without `name`")
+                Diagnostic::new("missing `name` in a handler")
                     .at(&place, "nothing can notify it")
-                    .hint("write `name = \"…\"`"),
+                    .hint("add `name = \"…\"`"),
             ),
         }
     }
@@ -61,10 +61,10 @@ impl Handlers {
     fn add(&mut self, name: Named, mistakes: &mut Vec<Diagnostic>) {
         if let Some(first) = self.names.iter().find(|one| one.name == name.name) {
             mistakes.push(
-                Diagnostic::new(format!("two handlers are called `{}`", name.name))
-                    .at_maybe(name.origin.as_ref(), "the second one")
-                    .at_maybe(first.origin.as_ref(), "the first one")
-                    .hint("give each a `name` of its own"),
+                Diagnostic::new(format!("duplicate handler name `{}`", name.name))
+                    .at_maybe(name.origin.as_ref(), "used again here")
+                    .at_maybe(first.origin.as_ref(), "first used here")
+                    .hint("give each a unique `name`"),
             );
         }
         self.names.push(name);
@@ -73,19 +73,19 @@ impl Handlers {
     /// Refuses a `notify` that names no handler of the task; one of another task is known only by its `task:`.
     pub(super) fn check_notify(&self, name: &Named, mistakes: &mut Vec<Diagnostic>) {
         if name.name.contains(':') {
-            let title = "`notify` of another task's handler is not in this version";
+            let title = "`notify` of a handler in another task is not supported yet";
             mistakes.push(
                 Diagnostic::new(title)
                     .at_maybe(name.origin.as_ref(), "this would have no effect")
-                    .hint("take it out: a later version will act on it"),
+                    .hint("remove it"),
             );
         } else if !self.names.iter().any(|one| one.name == name.name) {
             let names = self.names.iter().map(|one| one.name.as_str());
             let hint = suggestion(&name.name, names)
                 .unwrap_or_else(|| format!("write a `[[handler]]` with `name = \"{}\"`", name.name));
             mistakes.push(
-                Diagnostic::new(format!("there is no handler `{}` in this task", name.name))
-                    .at_maybe(name.origin.as_ref(), "this notifies nothing")
+                Diagnostic::new(format!("unknown handler `{}`", name.name))
+                    .at_maybe(name.origin.as_ref(), "no handler of this task has this name")
                     .hint(hint),
             );
         }
@@ -95,9 +95,9 @@ impl Handlers {
     pub(super) fn refuse(self, mistakes: &mut Vec<Diagnostic>) {
         if let Some(place) = self.place.filter(|_| !self.is_wrong) {
             mistakes.push(
-                Diagnostic::new("`handler` is not in this version")
+                Diagnostic::new("`handler` is not supported yet")
                     .at(&place, "this would have no effect")
-                    .hint("take it out: a later version will act on it"),
+                    .hint("remove it"),
             );
         }
     }
@@ -109,29 +109,32 @@ pub(super) fn read_capture(table: Table, place: &Origin, mistakes: &mut Vec<Diag
     let written = table.get("capture").and_then(|entry| entry.key.clone());
     let mut fields = Fields::new(table, place, mistakes);
     if let Some(name) = fields.text("capture").filter(|name| !is_name(&name.name)) {
-        let mistake = Diagnostic::new(format!("`{}` is no usable name of a captured value", name.name));
+        let mistake = Diagnostic::new(format!("`{}` is not a valid name for a captured value", name.name));
         fields.mistake(
             mistake
-                .at_maybe(name.origin.as_ref(), "letters, digits and `_`, no digit first")
-                .hint("it is read as `captured.NAME`"),
+                .at_maybe(
+                    name.origin.as_ref(),
+                    "use letters, digits and `_`, not starting with a digit",
+                )
+                .hint("choose another name; templates use it as `captured.NAME`"),
         );
     }
     match fields.text("file") {
         Some(file) if !file.name.starts_with('/') && !file.name.starts_with("{{") => {
-            let mistake = Diagnostic::new(format!("`{}` is no usable path", file.name));
+            let mistake = Diagnostic::new(format!("`{}` is not a valid path", file.name));
             fields.mistake(
                 mistake
-                    .at_maybe(file.origin.as_ref(), "must begin with `/`")
-                    .hint("write where it is on the host, as in \"/opt/token\""),
+                    .at_maybe(file.origin.as_ref(), "must start with `/`")
+                    .hint("write an absolute path of the host, such as \"/opt/token\""),
             );
         }
         Some(_) => {}
         None => {
-            let mistake = Diagnostic::new("a capture without `file`");
+            let mistake = Diagnostic::new("missing `file` for `capture`");
             fields.mistake(
                 mistake
-                    .at(place, "nothing says where the value is kept on the host")
-                    .hint("write `file = \"/…\"`"),
+                    .at(place, "no path for the captured value")
+                    .hint("add `file = \"/…\"`"),
             );
         }
     }
@@ -141,8 +144,8 @@ pub(super) fn read_capture(table: Table, place: &Origin, mistakes: &mut Vec<Diag
         let mistake = Diagnostic::new("`select` must be a JSON pointer");
         fields.mistake(
             mistake
-                .at_maybe(pointer.origin.as_ref(), "must begin with `/`")
-                .hint("write it as in \"/token\""),
+                .at_maybe(pointer.origin.as_ref(), "must start with `/`")
+                .hint("write a pointer such as \"/token\""),
         );
     }
     let create = fields.entry("create");
@@ -159,15 +162,15 @@ pub(super) fn read_capture(table: Table, place: &Origin, mistakes: &mut Vec<Diag
                         create.value.origin.as_ref(),
                         format!("this is {}", create.value.shown()),
                     )
-                    .hint("write `[operation.create]`, and below it the operation that makes the value"),
+                    .hint("write `[operation.create]` with the operation that creates the value below"),
             ),
         }
     }
     if mistakes.len() == before {
         mistakes.push(
-            Diagnostic::new("`capture` is not in this version")
+            Diagnostic::new("`capture` is not supported yet")
                 .at_maybe(written.as_ref(), "this would have no effect")
-                .hint("take it out: a later version will act on it"),
+                .hint("remove it"),
         );
     }
 }

@@ -71,9 +71,9 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<Inv
     }
     if inventory.hosts.is_empty() && mistakes.len() == before {
         mistakes.push(
-            Diagnostic::new("an inventory without hosts")
-                .at(&start, "it names nobody")
-                .hint("write a host as `[hosts.NAME]`"),
+            Diagnostic::new("inventory has no hosts")
+                .at(&start, "no `[hosts.NAME]` in this file")
+                .hint("add a host: `[hosts.NAME]`"),
         );
     }
     if mistakes.len() == before {
@@ -103,7 +103,7 @@ fn connection(
         return inherited();
     }
     mistakes.extend(wrong_ways(&inner));
-    let own = read_struct::<ConnectionSettings>(inner, entry.key.as_ref(), "a `connection`");
+    let own = read_struct::<ConnectionSettings>(inner, entry.key.as_ref(), "`connection`");
     let own = collect(own, mistakes).unwrap_or_default();
     own.or(defaults, name)
 }
@@ -113,7 +113,7 @@ fn lab_defaults(table: &mut Table, mistakes: &mut Vec<Diagnostic>) -> LabSetting
         return LabSettings::default();
     };
     let image = check_image(&inner);
-    let settings = collect(read_struct(inner, entry.key.as_ref(), "a `lab`"), mistakes).unwrap_or_default();
+    let settings = collect(read_struct(inner, entry.key.as_ref(), "`lab`"), mistakes).unwrap_or_default();
     collect(image, mistakes);
     settings
 }
@@ -127,9 +127,9 @@ fn check_image(lab: &Table) -> Result<(), Diagnostic> {
     if LAB_IMAGES.contains(&image) {
         return Ok(());
     }
-    Err(Diagnostic::new(format!("the lab has no image `{image}`"))
-        .at_maybe(value.origin.as_ref(), "unknown image")
-        .hint(format!("it makes `{}`", LAB_IMAGES.join("` and `"))))
+    Err(Diagnostic::new(format!("unknown lab image `{image}`"))
+        .at_maybe(value.origin.as_ref(), "no such image")
+        .hint(format!("use `{}`", LAB_IMAGES.join("` or `"))))
 }
 
 fn read_host(
@@ -141,7 +141,7 @@ fn read_host(
     mistakes: &mut Vec<Diagnostic>,
 ) -> Result<Host, Diagnostic> {
     let origin = entry.key.as_ref();
-    check_name("host", name, origin)?;
+    check_name("host name", name, origin)?;
     let mut table = match &entry.value.kind {
         Kind::Table(table) => table.clone(),
         _ => {
@@ -149,7 +149,7 @@ fn read_host(
                 .at_maybe(entry.value.origin.as_ref(), format!("this is {}", entry.value.shown()))
                 .hint(match entry.value.as_str() {
                     Some(text) => format!("write `{name} = {{ address = \"{text}\" }}`"),
-                    None => format!("write `[hosts.{name}]`, and its keys below it"),
+                    None => format!("write `[hosts.{name}]` with its keys below"),
                 }));
         }
     };
@@ -165,12 +165,12 @@ fn read_host(
     let lab_key = table.get("lab").and_then(|entry| entry.key.clone());
     let lab = lab(&mut table, lab_defaults)?;
     if lab.is_some() && connection.is_local() {
-        let title = format!("host `{name}` cannot be both of the lab and this machine");
+        let title = format!("host `{name}` cannot use `lab` and `local` together");
         let local_key = written.entry("local").and_then(|entry| entry.key.as_ref());
         return Err(Diagnostic::new(title)
-            .at_maybe(local_key, "this machine")
-            .at_maybe(lab_key.as_ref(), "a host of the lab")
-            .hint("take one of them out"));
+            .at_maybe(local_key, "deploys to this machine")
+            .at_maybe(lab_key.as_ref(), "creates a lab host")
+            .hint("remove one of them"));
     }
     check_become_user(&connection, written.value("become_user").or(origin))?;
     let place = origin.or(entry.value.origin.as_ref()).unwrap_or(start);
@@ -201,7 +201,7 @@ fn lab(table: &mut Table, defaults: &LabSettings) -> Result<Option<LabSettings>,
         Kind::Bool(wanted) => Ok(wanted.then(|| defaults.clone())),
         Kind::Table(inner) => {
             let named_image = inner.contains_key("image");
-            let mut settings: LabSettings = read_struct(inner.clone(), entry.key.as_ref(), "a `lab`")?;
+            let mut settings: LabSettings = read_struct(inner.clone(), entry.key.as_ref(), "`lab`")?;
             check_image(inner)?;
             if !named_image {
                 settings.image.clone_from(&defaults.image);
@@ -221,26 +221,28 @@ fn check_become_user(connection: &ConnectionSettings, origin: Option<&Origin>) -
         return Ok(());
     };
     if connection.privilege.unwrap_or_default() == Become::None {
-        let title = "a `become_user` and no way to become it";
-        let hint = "say how: `become = \"sudo\"` or `become = \"doas\"` beside it";
-        return Err(Diagnostic::new(title).at_maybe(origin, "nothing says how").hint(hint));
+        let title = "`become_user` needs `become`";
+        let hint = "add `become = \"sudo\"` or `become = \"doas\"`";
+        return Err(Diagnostic::new(title)
+            .at_maybe(origin, "`become` is not set")
+            .hint(hint));
     }
     check_user(user).map_err(|wrong| {
-        let title = format!("`{user}` is no usable `become_user`");
+        let title = format!("`{user}` is not a valid `become_user`");
         Diagnostic::new(title)
             .at_maybe(origin, wrong.to_string())
-            .hint("write a user of the host, as in `become_user = \"deploy\"`")
+            .hint("write the name of a user, such as `become_user = \"deploy\"`")
     })
 }
 
 /// Names and addresses end up on ssh's command line: what it could read otherwise is refused where it is written.
 fn check_name(what: &str, name: &str, origin: Option<&Origin>) -> Result<(), Diagnostic> {
     check_address(name).map_err(|wrong| {
-        Diagnostic::new(format!("`{name}` is no usable {what}"))
+        Diagnostic::new(format!("`{name}` is not a valid {what}"))
             .at_maybe(origin, wrong.to_string())
             .hint(match what {
-                "host" => "choose another name; where the host is, `address` says",
-                _ => "write a name or an address alone; `user` and `port` belong into `connection`",
+                "host name" => "choose another name, and set `address` to where the host is",
+                _ => "write only a host name or an IP address; set `user` and `port` in `connection`",
             })
     })
 }

@@ -33,14 +33,14 @@ impl Inventory {
             ways.push(jumps);
             let Some(next) = self.hosts.get(first) else { break };
             if let Some(start) = seen.iter().position(|name| *name == next.name) {
-                let title = format!("the way to host `{}` leads in a circle: {}", host.name, seen.join(", "));
+                let title = format!("the jump hosts of `{}` form a loop: {}", host.name, seen.join(" → "));
                 let ring = seen[start..].iter().filter_map(|name| self.hosts.get(*name));
                 return Err(ring
                     .fold(Diagnostic::new(title), |mistake, one| {
                         let place = one.jump_place.as_ref().or(one.origin.as_ref());
-                        mistake.at_maybe(place, format!("what stands before `{}`", one.name))
+                        mistake.at_maybe(place, format!("jump host of `{}`", one.name))
                     })
-                    .hint("`jump = []` on a host says that nothing stands before it"));
+                    .hint("set `jump = []` on the host that needs no jump host"));
             }
             seen.push(&next.name);
             at = next;
@@ -86,20 +86,20 @@ pub(super) fn check_jumps(inventory: &Inventory) -> Vec<Diagnostic> {
 
 fn unusable(host: &Host, jump: Jump<'_>) -> Option<Diagnostic> {
     let Jump::Host(jump) = jump else { return None };
-    let title = format!("the way to host `{}` leads through `{}`", host.name, jump.name);
+    let title = format!("host `{}` cannot be reached through `{}`", host.name, jump.name);
     let address = jump.address.as_ref().unwrap_or(&jump.name);
     if jump.connection.is_local() {
         return Some(
             Diagnostic::new(title)
-                .at_maybe(jump.origin.as_ref(), "which is this machine")
-                .hint("take it out of `jump`: every way begins here"),
+                .at_maybe(jump.origin.as_ref(), "this is the local machine")
+                .hint("remove it from `jump`: all connections start here"),
         );
     }
     let wrong = check_jump_address(address).err()?;
     Some(
         Diagnostic::new(title)
             .at_maybe(jump.origin.as_ref(), wrong.to_string())
-            .hint("give it another `address`, or another name"),
+            .hint("choose another `address` or name"),
     )
 }
 
@@ -114,9 +114,9 @@ pub(super) fn wrong_ways(table: &Table) -> Vec<Diagnostic> {
     let mut mistakes: Vec<Diagnostic> = idle
         .filter(|_| is_local)
         .map(|entry| {
-            Diagnostic::new("a `local` host is this machine: nobody logs in")
+            Diagnostic::new("a `local` host is not connected to over SSH")
                 .at_maybe(entry.key.as_ref(), "this would have no effect")
-                .hint("take it out, or `local`")
+                .hint("remove it, or remove `local`")
         })
         .collect();
     let Some(Kind::List(jumps)) = table.get("jump").map(|entry| &entry.value.kind) else {
@@ -125,7 +125,7 @@ pub(super) fn wrong_ways(table: &Table) -> Vec<Diagnostic> {
     for jump in jumps {
         let Kind::String(text) = &jump.kind else { continue };
         mistakes.extend(check(text).err().map(|wrong| {
-            Diagnostic::new(format!("`{text}` is no usable jump host"))
+            Diagnostic::new(format!("`{text}` is not a valid jump host"))
                 .at_maybe(jump.origin.as_ref(), wrong)
                 .hint("write a host of the inventory, or `user@address:port`")
         }));
@@ -152,10 +152,10 @@ fn split(text: &str) -> (Option<&str>, &str, Option<&str>) {
 fn check(text: &str) -> Result<(), String> {
     let (user, address, port) = split(text);
     if let Some(user) = user {
-        check_jump_user(user).map_err(|wrong| format!("its user: {wrong}"))?;
+        check_jump_user(user).map_err(|wrong| format!("user {wrong}"))?;
     }
     if port.is_some_and(|port| port.parse::<u16>().is_err()) {
-        return Err("its port is no number".to_owned());
+        return Err("the port is not a number".to_owned());
     }
     check_jump_address(address).map_err(|wrong| wrong.to_string())
 }

@@ -54,9 +54,9 @@ fn check_uses(project: &Project, broken: &BTreeSet<String>, uses: &[&TaskUse], m
         if let Some(first) = seen.insert(name, &task_use.origin) {
             mistakes.push(
                 Diagnostic::new(format!("task `{name}` is listed twice"))
-                    .at(&task_use.origin, "the second time")
-                    .at(first, "the first time")
-                    .hint("give one of the two entries a `name` of its own"),
+                    .at(&task_use.origin, "used again here")
+                    .at(first, "first used here")
+                    .hint("give one of the two entries a unique `name`"),
             );
         }
         match project.tasks.get(&task_use.task.name) {
@@ -72,15 +72,12 @@ fn no_task(project: &Project, task: &Named) -> Diagnostic {
     let known = project.tasks.keys().map(String::as_str);
     let bare = name.trim_start_matches("tasks/").trim_end_matches(".toml");
     let hint = if project.tasks.contains_key(bare) {
-        format!("write its name alone: `{bare}`")
+        format!("write only its name: `{bare}`")
     } else {
         suggestion(name, known).unwrap_or_else(|| format!("write `tasks/{bare}.toml`"))
     };
-    Diagnostic::new(format!("there is no task `{name}`"))
-        .at_maybe(
-            task.origin.as_ref(),
-            format!("no file below `tasks/` is called `{name}`"),
-        )
+    Diagnostic::new(format!("unknown task `{name}`"))
+        .at_maybe(task.origin.as_ref(), "no file below `tasks/` has this name")
         .hint(hint)
 }
 
@@ -98,9 +95,9 @@ pub fn is_name(text: &str) -> bool {
 fn wrong_names(task: &Task) -> impl Iterator<Item = Diagnostic> {
     let wrong = task.required.iter().filter(|name| !is_name(&name.name));
     wrong.map(|name| {
-        Diagnostic::new(format!("`{}` is no name of data", name.name))
-            .at_maybe(name.origin.as_ref(), "letters, digits and `_`, parts joined by dots")
-            .hint("write a name as in \"docker.source\", or \"vars.port\" for a var of the task")
+        Diagnostic::new(format!("`{}` is not a valid data name", name.name))
+            .at_maybe(name.origin.as_ref(), "use letters, digits, `_`, and dots between parts")
+            .hint("write a name such as \"docker.source\", or \"vars.port\" for a variable of the task")
     })
 }
 
@@ -115,11 +112,10 @@ fn check_vars(task_use: &TaskUse, task: &Task) -> Vec<Diagnostic> {
     let unknown = task_use.vars.iter().filter(|(name, _)| !taken.contains(&name.as_str()));
     let mut mistakes: Vec<Diagnostic> = unknown
         .map(|(name, entry)| {
-            let hint = suggestion(name, taken.iter().copied()).unwrap_or_else(|| {
-                format!("the task takes those of its `[vars]`, and what it has in `required` as \"vars.{name}\"")
-            });
-            Diagnostic::new(format!("task `{}` takes no var `{name}`", task.name))
-                .at_maybe(entry.key.as_ref(), "it would have no effect")
+            let hint = suggestion(name, taken.iter().copied())
+                .unwrap_or_else(|| format!("declare it in `[vars]` of the task, or as \"vars.{name}\" in `required`"));
+            Diagnostic::new(format!("unknown variable `{name}` of task `{}`", task.name))
+                .at_maybe(entry.key.as_ref(), "this would have no effect")
                 .hint(hint)
         })
         .collect();
@@ -127,8 +123,8 @@ fn check_vars(task_use: &TaskUse, task: &Task) -> Vec<Diagnostic> {
     for required in &task.required {
         if let Some(name) = required.name.strip_prefix("vars.").filter(|name| !is_given(name)) {
             mistakes.push(
-                Diagnostic::new(format!("task `{}` needs the var `{name}`", task.name))
-                    .at(&task_use.origin, "it is not given here")
+                Diagnostic::new(format!("missing variable `{name}` for task `{}`", task.name))
+                    .at(&task_use.origin, "not set here")
                     .at_maybe(required.origin.as_ref(), "required here")
                     .hint(format!("add `vars = {{ {name} = … }}`")),
             );
@@ -178,15 +174,12 @@ fn follow<'a>(
 
 fn ring_mistake(ring: &[&TaskUse], name: &str) -> Diagnostic {
     let names: Vec<String> = ring.iter().map(|open| format!("`{}`", open.task.name)).collect();
-    let title = format!(
-        "tasks that include one another without end: `{name}` → {}",
-        names.join(" → ")
-    );
+    let title = format!("tasks include each other in a loop: `{name}` → {}", names.join(" → "));
     ring.iter()
         .fold(Diagnostic::new(title), |mistake, open| {
             mistake.at(&open.origin, format!("`{}` is included here", open.task.name))
         })
-        .hint("take one of these includes out")
+        .hint("remove one of these includes")
 }
 
 /// Every table of the project in which strings are templates over a host's data, but those of tasks.

@@ -149,10 +149,10 @@ fn find<'a, T>(all: &'a BTreeMap<String, T>, what: &str, folder: &str, name: &st
         let bare = name.trim_start_matches(&format!("{folder}/")).trim_end_matches(".toml");
         let known = all.keys().map(String::as_str);
         Diagnostic::new(format!(
-            "there is no {what} `{name}`: `{folder}/{bare}.toml` does not exist"
+            "unknown {what} `{name}`: `{folder}/{bare}.toml` does not exist"
         ))
         .hint(if all.contains_key(bare) {
-            format!("write its name alone: `{bare}`")
+            format!("write only its name: `{bare}`")
         } else {
             suggestion(name, known).unwrap_or_else(|| format!("write `{folder}/{bare}.toml`"))
         })

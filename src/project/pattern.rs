@@ -26,13 +26,13 @@ pub(super) fn select<'a>(
             None => (false, pattern.name.as_str()),
         };
         let place = pattern.origin.as_ref();
-        let matched = matching(inventory, text).map_err(|mistake| mistake.at_maybe(place, "this pattern"))?;
+        let matched = matching(inventory, text).map_err(|mistake| mistake.at_maybe(place, "invalid glob"))?;
         if matched.is_empty() {
             return Err(
-                Diagnostic::new(format!("no host of inventory `{inventory_name}` is `{text}`"))
-                    .at_maybe(place, "matches no host name and no group")
+                Diagnostic::new(format!("`{text}` matches nothing in inventory `{inventory_name}`"))
+                    .at_maybe(place, "no host or group has this name")
                     .hint(suggestion(text, known(inventory)).unwrap_or_else(|| {
-                        format!("`homelab inventory list {inventory_name}` lists its hosts and groups")
+                        format!("`homelab inventory list {inventory_name}` lists the hosts and groups")
                     })),
             );
         }
@@ -74,9 +74,9 @@ fn matching<'a>(inventory: &'a Inventory, pattern: &str) -> Result<Vec<&'a Host>
 /// `pattern` as a glob.
 pub(super) fn glob(pattern: &str) -> Result<GlobMatcher, Diagnostic> {
     Glob::new(pattern).map(|glob| glob.compile_matcher()).map_err(|error| {
-        Diagnostic::new(format!("`{pattern}` is no valid pattern"))
+        Diagnostic::new(format!("`{pattern}` is not a valid pattern"))
             .because(error.kind().to_string())
-            .hint("`*` stands for any text, `?` for a character, `[ab]` for one of these, `{a,b}` for one of those")
+            .hint("`*` matches any text, `?` one character, `[ab]` one of these characters, `{a,b}` one of these texts")
     })
 }
 

@@ -103,7 +103,7 @@ impl<'a> Reader<'a> {
             };
             if let Err(error) = read {
                 let shown = relative(self.root, &path);
-                let mistake = Diagnostic::new(format!("failed to read `{shown}`"));
+                let mistake = Diagnostic::new(format!("cannot read `{shown}`"));
                 self.mistakes.push(mistake.because(error.to_string()));
             }
         }
@@ -114,8 +114,8 @@ impl<'a> Reader<'a> {
 fn read_source(root: &Path, name: String, path: &Path) -> Result<Source, Vec<Diagnostic>> {
     let shown = relative(root, path);
     let bytes = std::fs::read(path).map_err(|error| {
-        let mistake = Diagnostic::new(format!("failed to read `{shown}`")).because(error.to_string());
-        vec![mistake.hint("look at who may read it: `ls -l`")]
+        let mistake = Diagnostic::new(format!("cannot read `{shown}`")).because(error.to_string());
+        vec![mistake.hint("check its permissions with `ls -l`")]
     })?;
     let text = String::from_utf8(bytes).map_err(|error| vec![not_text(&shown, error.as_bytes())])?;
     let file = SourceFile::new(shown, text);
@@ -129,7 +129,7 @@ fn list_files(folder: &Path, found: &mut Vec<PathBuf>, mistakes: &mut Vec<Diagno
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
         Err(error) => {
-            mistakes.push(Diagnostic::new(format!("failed to list `{}`", folder.display())).because(error.to_string()));
+            mistakes.push(Diagnostic::new(format!("cannot list `{}`", folder.display())).because(error.to_string()));
             return;
         }
     };

@@ -226,7 +226,7 @@ fn limit<'a>(
     }
     let wanted = select_hosts(inventory, inventory_name, &unplaced(patterns)).map_err(|mistake| {
         let text = patterns.join(",");
-        Diagnostic::new(format!("`--limit {text}` does not work: {}", mistake.title))
+        Diagnostic::new(format!("invalid `--limit {text}`: {}", mistake.title))
             .hint_maybe(mistake.hint.or_else(|| suggestion(&text, known(inventory))))
     })?;
     let is_wanted = |host: &&&Host| wanted.iter().any(|one| one.name == host.name);
@@ -234,7 +234,7 @@ fn limit<'a>(
     if kept.is_empty() {
         let text = patterns.join(",");
         return Err(Diagnostic::new(format!(
-            "`--limit {text}` leaves no host of deploy `{deploy}`"
+            "`--limit {text}` excludes all hosts of deploy `{deploy}`"
         )));
     }
     Ok((kept, out.into_iter().map(|host| host.name.clone()).collect()))
@@ -274,7 +274,7 @@ fn only(deploy: &Deploy, patterns: &[String]) -> Result<Vec<Only>, Diagnostic> {
 pub fn matches_nothing<'a>(text: &str, uses: impl Iterator<Item = &'a TaskUse>, items: &[String]) -> Diagnostic {
     let tasks = uses.map(|task| task.task.name.as_str());
     let names: Vec<&str> = tasks.chain(items.iter().map(String::as_str)).collect();
-    Diagnostic::new(format!("`--only {text}` matches no task and no item of this deploy"))
+    Diagnostic::new(format!("`--only {text}` matches no task or item of this deploy"))
         .hint_maybe(suggestion(text, names))
 }
 
@@ -317,7 +317,7 @@ fn check_tags(project: &Project, deploy: &Deploy, wanted: &[String]) -> Result<(
             let hint = suggestion(tag, known.iter().copied());
             Err(
                 Diagnostic::new(format!("`--tags {tag}` matches no operation of this deploy"))
-                    .hint(hint.unwrap_or_else(|| "no operation of it has a tag".to_owned())),
+                    .hint(hint.unwrap_or_else(|| "no operation of this deploy has a tag".to_owned())),
             )
         }
     }

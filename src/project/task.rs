@@ -194,8 +194,8 @@ fn include(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Opti
     let mut fields = Fields::new(table, place, mistakes);
     if let Some(op) = fields.entry("op") {
         fields.mistake(
-            Diagnostic::new("an entry has either `include` or `op`")
-                .at_maybe(op.key.as_ref(), "it has both")
+            Diagnostic::new("`include` and `op` cannot be used together")
+                .at_maybe(op.key.as_ref(), "both are in this entry")
                 .hint("write two entries"),
         );
     }

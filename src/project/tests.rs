@@ -90,7 +90,7 @@ fn who_wants_one_item_is_told_what_else_there_is() {
     let refused = select_only("a/b:x").expect_err("it has no items");
     assert_eq!(
         refused.to_string(),
-        "`--only a/b:x` matches no task and no item of this deploy"
+        "`--only a/b:x` matches no task or item of this deploy"
     );
 }
 
@@ -111,7 +111,7 @@ fn what_matches_nothing_is_an_error() {
     assert_eq!(refused(&["wbe"], &[]), "`--limit wbe` matches no host of deploy `site`");
     assert_eq!(
         refused(&[], &["a/d"]),
-        "`--only a/d` matches no task and no item of this deploy"
+        "`--only a/d` matches no task or item of this deploy"
     );
     let error = select(&project, "dve", "site", &Filter::default()).expect_err("no inventory");
     assert_eq!(error.hint.as_deref(), Some("did you mean `dev`?"));
@@ -125,27 +125,27 @@ fn mistakes_name_their_place() {
         (
             "tasks/a/b.toml",
             "[[operation]]\nop = 'files.pt'",
-            "tasks/a/b.toml:2:6: there is no operation `files.pt` | did you mean `files.put`?",
+            "tasks/a/b.toml:2:6: unknown operation `files.pt` | did you mean `files.put`?",
         ),
         (
             "tasks/a/b.toml",
             "[[operation]]\nname = 'x'",
-            "tasks/a/b.toml:1:1: an operation without `op` | write `op = \"…\"`; `homelab operations` lists all",
+            "tasks/a/b.toml:1:1: missing `op` | add `op = \"…\"`; `homelab operations` lists all operations",
         ),
         (
             "tasks/a/b.toml",
             "[[operation]]\nop = 'files.directory'\npath = '/x'\nnotify = ['y']",
-            "tasks/a/b.toml:4:11: there is no handler `y` in this task | write a `[[handler]]` with `name = \"y\"`",
+            "tasks/a/b.toml:4:11: unknown handler `y` | write a `[[handler]]` with `name = \"y\"`",
         ),
         (
             "tasks/a/b.toml",
             "descripton = 'x'",
-            "tasks/a/b.toml:1:1: a task has no key `descripton` | did you mean `description`?",
+            "tasks/a/b.toml:1:1: unknown key `descripton` in a task | did you mean `description`?",
         ),
         (
             "deploys/site.toml",
             "hosts = ['*']\ntasks = ['a/b', 'a/x']",
-            "deploys/site.toml:2:17: there is no task `a/x` | did you mean `a/b`?",
+            "deploys/site.toml:2:17: unknown task `a/x` | did you mean `a/b`?",
         ),
         (
             "deploys/site.toml",
@@ -155,7 +155,7 @@ fn mistakes_name_their_place() {
         (
             "deploys/site.toml",
             "hosts = []\ntasks = ['a/b']",
-            "deploys/site.toml:1:9: `hosts` names no host | write `hosts = [\"*\"]` for all hosts of the inventory",
+            "deploys/site.toml:1:9: `hosts` is empty | for all hosts of the inventory, write `hosts = [\"*\"]`",
         ),
         (
             "deploys/site.toml",
@@ -165,12 +165,12 @@ fn mistakes_name_their_place() {
         (
             "deploys/site.toml",
             "hosts = ['*']\ntasks = [{ task = 'a/b', name = 'of {{ path }}' }]",
-            "deploys/site.toml:2:33: the name of a task cannot be a template | write it without braces; the items of a `for_each` are told apart without it",
+            "deploys/site.toml:2:33: the name of a task cannot be a template | write it without braces; items of `for_each` are distinguished anyway",
         ),
         (
             "group_data/all.toml",
             "facts = 1",
-            "group_data/all.toml:1:1: `facts` is a reserved name | reserved are: host, hosts, groups, inventory, facts, item, vars, captured, catalogue, stack",
+            "group_data/all.toml:1:1: `facts` is a reserved name | choose another name; reserved: host, hosts, groups, inventory, facts, item, vars, captured, catalogue, stack",
         ),
         (
             "group_data/service.toml",
@@ -185,22 +185,22 @@ fn mistakes_name_their_place() {
         (
             "inventories/dev.toml",
             "[hosts.web]\nadress = 'x'",
-            "inventories/dev.toml:2:1: a host has no key `adress` | did you mean `address`?",
+            "inventories/dev.toml:2:1: unknown key `adress` in a host | did you mean `address`?",
         ),
         (
             "inventories/dev.toml",
             "[hosts.web]\naddress = '-oProxyCommand=x'",
-            "inventories/dev.toml:2:11: `-oProxyCommand=x` is no usable address | write a name or an address alone; `user` and `port` belong into `connection`",
+            "inventories/dev.toml:2:11: `-oProxyCommand=x` is not a valid address | write only a host name or an IP address; set `user` and `port` in `connection`",
         ),
         (
             "inventories/dev.toml",
             "[connection]\nkeep = '5m'\n[hosts.web]",
-            "inventories/dev.toml:2:1: `keep` is not in this version | take it out: a later version will act on it",
+            "inventories/dev.toml:2:1: `keep` is not supported yet | remove it",
         ),
         (
             "inventories/dev.toml",
             "[hosts.web]\nconnection = { port = 'x' }",
-            "inventories/dev.toml:2:23: `port` must be a whole number, 0 to 65535 | write a whole number, 0 to 65535",
+            "inventories/dev.toml:2:23: `port` must be a whole number from 0 to 65535 | write a whole number from 0 to 65535",
         ),
     ];
     for (path, text, expected) in cases {

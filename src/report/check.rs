@@ -15,7 +15,7 @@ const FORMAT_VERSION: u32 = 1;
 /// That nothing is wrong, and of how much.
 pub fn nothing_wrong(checked: &Checked) -> String {
     format!(
-        "nothing wrong: {} made without asking a host\n",
+        "no problems found ({} checked offline)\n",
         counted(checked.pairs, "plan")
     )
 }

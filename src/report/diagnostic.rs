@@ -44,7 +44,7 @@ pub(super) fn together(told: &[(&Diagnostic, Vec<&str>)]) -> String {
     let mut text = blocks.join("\n");
     if told.len() > 1 {
         let count = paint(Tone::Heading, &counted(told.len(), "mistake"));
-        let _ = writeln!(text, "\n{count} in all");
+        let _ = writeln!(text, "\nfound {count}");
     }
     text
 }

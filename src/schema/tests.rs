@@ -81,7 +81,7 @@ fn the_examples_of_the_language_fit() {
     let mut looked_at = 0;
     for block in blocks {
         let path = block.lines().next().unwrap_or_default().trim_start_matches("# ");
-        let kind = FileKind::of(Path::new(path)).unwrap_or_else(|| panic!("`{path}` is no file of a project"));
+        let kind = FileKind::of(Path::new(path)).unwrap_or_else(|| panic!("`{path}` is not a file of a project"));
         accepts(kind, block);
         looked_at += 1;
     }

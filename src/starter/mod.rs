@@ -57,14 +57,14 @@ fn check_empty(folder: &Path) -> Result<(), Diagnostic> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(Diagnostic::new(format!("cannot look into `{shown}`")).because(error.to_string())),
+        Err(error) => return Err(Diagnostic::new(format!("cannot read `{shown}`")).because(error.to_string())),
     };
     match entries.flatten().find(|entry| entry.file_name() != ".git") {
         None => Ok(()),
         Some(entry) => {
             let found = entry.file_name();
-            let title = format!("`{shown}` is not empty: it holds `{}`", found.display());
-            Err(Diagnostic::new(title).hint("name a folder that is empty, or not there yet"))
+            let title = format!("`{shown}` is not empty: it contains `{}`", found.display());
+            Err(Diagnostic::new(title).hint("choose an empty folder or a new one"))
         }
     }
 }
@@ -108,10 +108,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("mine"), "x").expect("written");
         let refused = write_project(folder.path()).expect_err("it is not empty");
-        assert!(refused.title.contains("is not empty: it holds `mine`"), "{refused}");
+        assert!(refused.title.contains("is not empty: it contains `mine`"), "{refused}");
         assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 1);
         let refused = write_project(&folder.path().join("mine")).expect_err("it is a file");
-        assert!(refused.title.starts_with("cannot look into"), "{refused}");
+        assert!(refused.title.starts_with("cannot read"), "{refused}");
     }
 
     #[test]

@@ -21,8 +21,8 @@ pub(super) fn from_template(value: &minijinja::Value, origin: Option<&Origin>) -
         ),
         ValueKind::Map => Kind::Table(table(value, origin)?),
         ValueKind::Undefined => return Err("the result is undefined".to_owned()),
-        ValueKind::None => return Err("the result is `none`, which is no value here".to_owned()),
-        other => return Err(format!("the result is {other}, which is no value here")),
+        ValueKind::None => return Err("the result is `none`, which cannot be used here".to_owned()),
+        other => return Err(format!("the result is {other}, which cannot be used here")),
     };
     Ok(Value {
         kind,

@@ -85,15 +85,15 @@ const TESTS: &[&str] = &[
 /// minijinja's own functions.
 pub const FUNCTIONS: &[&str] = &["range", "dict", "namespace", "debug", "loop", "self", "super"];
 
-const LISTS: &str = "filters, tests and functions are listed at https://docs.rs/minijinja/latest/minijinja/";
-const SYNTAX: &str = "templates are written as at https://docs.rs/minijinja/latest/minijinja/syntax/";
+const LISTS: &str = "see the list of filters, tests and functions at https://docs.rs/minijinja/latest/minijinja/";
+const SYNTAX: &str = "the syntax is described at https://docs.rs/minijinja/latest/minijinja/syntax/";
 
 /// The mistake behind `error` of a template or a bare expression; `place` is where it is in `source`.
 pub(super) fn mistake(error: &Error, source: &str, place: &Range<usize>, origin: Option<&Origin>) -> Diagnostic {
     if source.trim().is_empty() {
-        return Diagnostic::new("an empty expression")
-            .at_maybe(origin, "nothing to go by")
-            .hint("write one, as in `name == 'x'`, or take the key out");
+        return Diagnostic::new("empty expression")
+            .at_maybe(origin, "this is empty")
+            .hint("write one, such as `name == 'x'`, or remove the key");
     }
     let what = error
         .detail()
@@ -104,9 +104,7 @@ pub(super) fn mistake(error: &Error, source: &str, place: &Range<usize>, origin:
         ErrorKind::UnknownFunction => ("function", FUNCTIONS),
         _ => {
             let hint = syntax_hint(source, place, &what);
-            return Diagnostic::new("a template that does not work")
-                .at_maybe(origin, what)
-                .hint(hint);
+            return Diagnostic::new("invalid template").at_maybe(origin, what).hint(hint);
         }
     };
     let name = what.split_whitespace().nth(1).unwrap_or_default();
@@ -115,8 +113,8 @@ pub(super) fn mistake(error: &Error, source: &str, place: &Range<usize>, origin:
         Some(near) => format!("did you mean `{near}`?"),
         None => suggestion(name, known.iter().copied()).unwrap_or_else(|| LISTS.to_owned()),
     };
-    Diagnostic::new(format!("there is no {kind} `{name}`"))
-        .at_maybe(origin, "unknown in templates")
+    Diagnostic::new(format!("unknown {kind} `{name}`"))
+        .at_maybe(origin, "not available in templates")
         .hint(hint)
 }
 
@@ -175,14 +173,12 @@ fn syntax_hint(source: &str, place: &Range<usize>, what: &str) -> String {
         [b'&', ..] => "write `and`",
         [b'|', b'|', ..] => "write `or`",
         [b'!', ..] => "write `not`",
-        [b'=', ..] => "`==` compares",
+        [b'=', ..] => "use `==` to compare",
         [b'?', ..] => "write `a if condition else b`",
-        [b'$', ..] => "names are written without `$`",
-        _ if what.contains("operator") => "make them alike: `| string` makes a text, `| int` a number",
-        _ if what.contains("unknown statement end") => "close the block that is open: `{% if … %}` with `{% endif %}`",
-        _ if what.contains("end of") => {
-            "something is left open: a bracket, a quote, or a block without its `{% end… %}`"
-        }
+        [b'$', ..] => "write names without `$`",
+        _ if what.contains("operator") => "convert one of them with `| string` or `| int`",
+        _ if what.contains("unknown statement end") => "close the open block first: `{% if … %}` with `{% endif %}`",
+        _ if what.contains("end of") => "close what is open: a bracket, a quote, or a block with its `{% end… %}`",
         _ => SYNTAX,
     };
     hint.to_owned()

@@ -63,8 +63,8 @@ pub fn is_template(text: &str) -> bool {
 
 /// That an expression stands in braces where it is written without.
 fn bare_wanted(bare: &str, origin: Option<&Origin>) -> Diagnostic {
-    Diagnostic::new("an expression is written bare here")
-        .at_maybe(origin, "without braces")
+    Diagnostic::new("unexpected braces around an expression")
+        .at_maybe(origin, "write expressions without braces here")
         .hint(format!("write `{}`", bare.trim()))
 }
 

@@ -225,11 +225,11 @@ impl Bindings {
             return self.undefined_at(exact.as_ref());
         }
         let hint = if what.contains("none") {
-            format!("`{} is not none` asks whether it is there", source.trim())
+            format!("`{} is not none` tests whether it exists", source.trim())
         } else {
-            "write an expression that comes to a text, a number, a list, a table, true or false".to_owned()
+            "write an expression whose value is a string, number, list, table, true or false".to_owned()
         };
-        Diagnostic::new("an expression without a usable value")
+        Diagnostic::new("expression has no usable value")
             .at_maybe(origin, what)
             .hint(hint)
     }
@@ -241,23 +241,23 @@ impl Bindings {
                 return mistake;
             }
             return Diagnostic::new("undefined value")
-                .at_maybe(origin, "something in this is undefined")
-                .hint("look at each of its names: `homelab inventory show HOST` lists a host's data");
+                .at_maybe(origin, "a name in this is undefined")
+                .hint("check each name: `homelab inventory show HOST` lists the data of a host");
         };
         let last = path.rsplit('.').next().unwrap_or(&path).to_owned();
         let label = match path.as_str() {
-            "item" => "there is no `for_each` here",
-            "stack" => "only templates in the folder of a stack have one",
-            _ if path.starts_with("facts.") || path.contains(".facts.") => "there is no such fact",
+            "item" => "no `for_each` here",
+            "stack" => "only templates in the folder of a stack have `stack`",
+            _ if path.starts_with("facts.") || path.contains(".facts.") => "no such fact",
             _ if path.starts_with("item.") => "this item has no such key",
-            _ if path.starts_with("vars.") => "the task has no such var",
+            _ if path.starts_with("vars.") => "the task has no such variable",
             _ if path.starts_with("stack.") || path.starts_with("catalogue.") => "the stack has no such setting",
-            _ => "no data of this host has that name",
+            _ => "this host has no data of this name",
         };
         Diagnostic::new(format!("`{path}` is undefined"))
             .at_maybe(origin, label)
             .hint(suggestion(&last, known.iter().map(String::as_str)).unwrap_or_else(|| {
-                format!("write `{path}` in `group_data/` or for the host, or ask `{path} is defined`")
+                format!("set `{path}` in `group_data/` or for the host, or test it with `{path} is defined`")
             }))
     }
 
@@ -272,7 +272,7 @@ impl Bindings {
                 return Some(
                     Diagnostic::new(format!("`{name}` is undefined"))
                         .at(origin, format!("`{path}` is {}, which has no `{part}`", value.shown()))
-                        .at_maybe(value.origin.as_ref(), format!("`{path}` is written here"))
+                        .at_maybe(value.origin.as_ref(), format!("`{path}` is set here"))
                         .hint(format!("write a table: `{path} = {{ {part} = … }}`")),
                 );
             };
@@ -309,7 +309,7 @@ impl Inner {
             Kind::Table(table) => self.provide_table(path, table, Rendering::Lazy),
             Kind::Unknown(why) => self.watch.unknown(why),
             Kind::Secret(_) => {
-                let mistake = Diagnostic::new("secrets in templates are not in this version");
+                let mistake = Diagnostic::new("secrets in templates are not supported yet");
                 self.watch.fail(mistake.at_maybe(value.origin.as_ref(), ""))
             }
         }
@@ -392,12 +392,12 @@ fn is_path(expression: &str) -> bool {
 
 fn ring_error(ring: &[(String, Option<Origin>)], path: &str) -> Diagnostic {
     let names: Vec<String> = ring.iter().map(|(name, _)| format!("`{name}`")).collect();
-    let title = format!("data that refers to itself: {} → `{path}`", names.join(" → "));
+    let title = format!("data refers to itself: {} → `{path}`", names.join(" → "));
     ring.iter()
         .fold(Diagnostic::new(title), |mistake, (name, origin)| {
-            mistake.at_maybe(origin.as_ref(), format!("`{name}` is written here"))
+            mistake.at_maybe(origin.as_ref(), format!("`{name}` is set here"))
         })
-        .hint("write one of them without the others")
+        .hint("set one of them without using the others")
 }
 
 pub(super) fn template_error(
@@ -523,7 +523,7 @@ impl LazyTable {
                 Some(facts) => facts::node(&self.scope.watch, facts),
                 None => self.scope.watch.fail(
                     Diagnostic::new(format!("host `{host}` is not part of this run"))
-                        .hint("only the facts of hosts of the same run are read"),
+                        .hint("include it: only hosts of the same run have facts"),
                 ),
             });
         }

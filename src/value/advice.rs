@@ -6,7 +6,7 @@ use super::{Kind, Value};
 pub fn advice(key: &str, expected: &str, found: &Value) -> String {
     match &found.kind {
         Kind::String(text) if is_made(found) => format!(
-            "a text around or between `{{{{ … }}}}` is always a text, here `{text}`; a lone `{{{{ … }}}}` keeps what its value is"
+            "text around `{{{{ … }}}}` makes a string, here `{text}`; `{{{{ … }}}}` alone keeps the type of its value"
         ),
         Kind::String(text) if expected.contains("list") => format!("write a list: `[{}]`", quoted(text)),
         Kind::String(text) if expected.contains("true") => match text.to_lowercase().as_str() {
@@ -18,7 +18,7 @@ pub fn advice(key: &str, expected: &str, found: &Value) -> String {
             format!("write it without quotes: `{text}`")
         }
         Kind::Integer(_) | Kind::Float(_) | Kind::Bool(_) if expected.contains("list") => {
-            "write texts in quotes, the list in brackets: `[\"…\"]`".to_owned()
+            "write a list of strings: `[\"…\"]`".to_owned()
         }
         Kind::Bool(truth) if expected.contains("string") => format!("write it in quotes: `\"{truth}\"`"),
         Kind::Integer(number) if expected.contains("a string") => format!("write it in quotes: `\"{number}\"`"),

@@ -42,7 +42,7 @@ fn convert(file: &Arc<SourceFile>, value: &Spanned<DeValue<'_>>) -> Result<Value
         DeValue::Float(number) => Kind::Float(number.as_str().parse().map_err(|_| {
             Diagnostic::new("invalid float")
                 .at(&origin, "not a number")
-                .hint("write it as in `1.5`")
+                .hint("write a number such as `1.5`")
         })?),
         DeValue::Boolean(truth) => Kind::Bool(*truth),
         DeValue::Datetime(moment) => Kind::String(moment.to_string()),
@@ -58,7 +58,7 @@ fn convert(file: &Arc<SourceFile>, value: &Spanned<DeValue<'_>>) -> Result<Value
 fn out_of_range(origin: &Origin) -> Diagnostic {
     Diagnostic::new("integer out of range")
         .at(origin, "does not fit in 64 bits")
-        .hint("write it in quotes, if a text will do")
+        .hint("put it in quotes if it can be a string")
 }
 
 #[cfg(test)]

@@ -73,16 +73,16 @@ fn looks_like_an_entry(line: &str) -> bool {
 fn without_end(file: &Arc<SourceFile>, open: usize) -> Diagnostic {
     let rest = &file.text[open..line_of(&file.text, open).end];
     let (what, end) = match rest.as_bytes() {
-        [b'[', ..] => ("a list", "]"),
-        [b'{', ..] => ("a table", "}"),
-        [b'"', b'"', b'"', ..] => ("a text", "\"\"\""),
-        [b'\'', b'\'', b'\'', ..] => ("a text", "'''"),
-        [b'\'', ..] => ("a text", "'"),
-        _ => ("a text", "\""),
+        [b'[', ..] => ("list", "]"),
+        [b'{', ..] => ("table", "}"),
+        [b'"', b'"', b'"', ..] => ("string", "\"\"\""),
+        [b'\'', b'\'', b'\'', ..] => ("string", "'''"),
+        [b'\'', ..] => ("string", "'"),
+        _ => ("string", "\""),
     };
     let place = Origin::new(file, open..open + rest.trim_end().len());
-    Diagnostic::new(format!("{what} without an end"))
-        .at(&place, "it begins here")
+    Diagnostic::new(format!("unclosed {what}"))
+        .at(&place, "starts here")
         .hint(format!("close it with `{end}`"))
 }
 
@@ -148,37 +148,37 @@ fn told(place: &Origin, message: &str) -> Diagnostic {
     let excerpt = text.get(word.span.clone()).unwrap_or_default();
     let key = text[line.clone()].split('=').next().unwrap_or_default().trim();
     let (wrong, _) = message.split_once(", expected").unwrap_or((message, ""));
-    let quoted = "write texts in quotes";
+    let quoted = "put strings in quotes";
     match wrong {
         "string values must be quoted" if excerpt.is_empty() => Diagnostic::new(format!("`{key}` has no value"))
-            .at(place, "the value is missing here")
-            .hint(format!("write `{key} = …`, or take the line out")),
+            .at(place, "missing value")
+            .hint(format!("write `{key} = …`, or remove the line")),
         "invalid boolean" | "string values must be quoted" => {
             let hint = match excerpt.to_lowercase().as_str() {
                 "true" | "yes" | "on" => "write `true`".to_owned(),
                 "false" | "no" | "off" => "write `false`".to_owned(),
-                "none" | "null" | "nil" => "take the line out: there is no value for nothing".to_owned(),
+                "none" | "null" | "nil" => "remove the line: TOML has no null".to_owned(),
                 _ => format!("{quoted}: `\"{excerpt}\"`"),
             };
-            Diagnostic::new(format!("`{excerpt}` is no value"))
-                .at(&word, "neither a text in quotes, nor a number, `true` or `false`")
+            Diagnostic::new(format!("`{excerpt}` is not a valid value"))
+                .at(&word, "not a quoted string, a number, `true` or `false`")
                 .hint(hint)
         }
-        "unexpected leading zero" => Diagnostic::new(format!("`{excerpt}` is no number"))
-            .at(&word, "numbers do not begin with a zero")
-            .hint(format!("{quoted}, as modes are: `\"{excerpt}\"`")),
+        "unexpected leading zero" => Diagnostic::new(format!("`{excerpt}` is not a valid number"))
+            .at(&word, "numbers cannot start with `0`")
+            .hint(format!("{quoted}, for example modes: `\"{excerpt}\"`")),
         "missing comma between array elements" | "missing comma between key-value pairs"
             if text[line.start..place.span.start].trim().is_empty() =>
         {
             let above = text[..line.start].trim_end();
             let above = trimmed(text, &line_of(text, above.len()));
             let end = text[above.clone()].rsplit(' ').next().unwrap_or_default();
-            Diagnostic::new("a comma is missing")
+            Diagnostic::new("missing comma")
                 .at(&Origin::new(&place.file, above), "after this")
                 .hint(format!("write `{end},`"))
         }
         "missing comma between array elements" | "missing comma between key-value pairs" => {
-            Diagnostic::new("a comma is missing")
+            Diagnostic::new("missing comma")
                 .at(&word, "before this")
                 .hint(format!("write `, {excerpt}`"))
         }
@@ -186,7 +186,7 @@ fn told(place: &Origin, message: &str) -> Diagnostic {
             let heading = text[line.clone()].trim_end();
             let end = if wrong == "unclosed table" { "]" } else { "]]" };
             let closed = heading.trim_end_matches(']');
-            Diagnostic::new("a heading without an end")
+            Diagnostic::new("unclosed table header")
                 .at(
                     &Origin::new(&place.file, line.start..line.start + heading.len()),
                     "not closed",
@@ -197,19 +197,19 @@ fn told(place: &Origin, message: &str) -> Diagnostic {
             if text[line.clone()].contains(':') && excerpt.starts_with(':') =>
         {
             let key = text[line.start..place.span.start].trim();
-            Diagnostic::new("a `:` where TOML has `=`")
-                .at(&word, "this is no YAML")
+            Diagnostic::new("unexpected `:`")
+                .at(&word, "TOML uses `=`")
                 .hint(format!("write `{key} = …`"))
         }
         "key with no value" => {
             let heading = text[line.clone()].trim();
-            Diagnostic::new(format!("`{heading}` is neither a key with its value nor a heading"))
-                .at(&Origin::new(&place.file, trimmed(text, &line)), "`=` is missing")
+            Diagnostic::new(format!("`{heading}` is neither a key with a value nor a table header"))
+                .at(&Origin::new(&place.file, trimmed(text, &line)), "missing `=`")
                 .hint("write `key = value`, or `[heading]`")
         }
         _ => Diagnostic::new("invalid TOML")
             .at(&word, message)
-            .hint("look at quotes, commas and brackets here and in the line above"),
+            .hint("check quotes, commas and brackets here and in the line above"),
     }
 }
 
@@ -230,14 +230,14 @@ fn repeated(place: &Origin, table: &DeTable<'_>) -> Diagnostic {
     let first = heading
         .or_else(|| alike.max_by_key(|span| span.start))
         .map(|span| Origin::new(&place.file, span));
-    let what = if is_heading { "heading" } else { "key" };
-    Diagnostic::new(format!("the {what} `{name}` is there twice"))
-        .at(place, "the second time")
-        .at_maybe(first.as_ref(), "the first time")
+    let what = if is_heading { "table" } else { "key" };
+    Diagnostic::new(format!("duplicate {what} `{name}`"))
+        .at(place, "used again here")
+        .at_maybe(first.as_ref(), "first used here")
         .hint(if is_heading {
-            "put what belongs to it below the first one"
+            "move its keys below the first one"
         } else {
-            "take one of them out"
+            "remove one of them"
         })
 }
 

@@ -234,8 +234,8 @@ fn where_it_means_nothing_it_is_refused_before_any_connection() {
             let guarded = Guarded::new();
             let task = format!("[[operation]]\n{key} = {value}\nop = '{op}'\n{parameters}\n");
             guarded.project.write("tasks/test/files.toml", task);
-            let title = format!("`{key}` means nothing for `{op}`");
-            let expected = [&*title, "tasks/test/files.toml:2:", "take it out"];
+            let title = format!("`{op}` does not support `{key}`");
+            let expected = [&*title, "tasks/test/files.toml:2:", "remove it"];
             guarded.refuses(&["deploy", "dev", "all", "--dry-run"], &expected);
         }
     }
@@ -253,7 +253,7 @@ fn nobody_is_a_mistake_with_its_place() {
     ] {
         project.write("tasks/test/files.toml", task);
         let ran = deploy(&project, "dev", 3);
-        for part in ["there is no user `nobdy`", "tasks/test/files.toml:5:15", "server.user"] {
+        for part in ["unknown user `nobdy`", "tasks/test/files.toml:5:15", "server.user"] {
             assert!(ran.stderr.contains(part), "no `{part}` in:\n{}", ran.stderr);
         }
     }

@@ -82,7 +82,7 @@ fn a_mistake_in_a_file_is_told_with_its_place_and_what_was_probably_meant() {
             "tasks/test/files.toml",
             "[[operation]]\nop = 'files.putt'\ndest = '/etc/motd'\n".to_owned(),
             &[
-                "there is no operation `files.putt`",
+                "unknown operation `files.putt`",
                 "tasks/test/files.toml:2:6",
                 "did you mean `files.put`?",
             ],
@@ -113,13 +113,13 @@ fn a_mistake_in_a_file_is_told_with_its_place_and_what_was_probably_meant() {
         (
             "tasks/test/files.toml",
             format!("{put}dest = 'etc/motd'\ncontent = 'x'\n"),
-            &["`etc/motd` is no usable path", "tasks/test/files.toml:3:8"],
+            &["`etc/motd` is not a valid path", "tasks/test/files.toml:3:8"],
         ),
         (
             "deploys/all.toml",
             "hosts = ['alpha']\ntasks = ['test/file']\n".to_owned(),
             &[
-                "there is no task `test/file`",
+                "unknown task `test/file`",
                 "deploys/all.toml:2:10",
                 "did you mean `test/files`?",
             ],
@@ -184,15 +184,11 @@ fn a_mistake_on_the_command_line_is_told_with_what_was_probably_meant() {
     let cases: &[(&[&str], &[&str])] = &[
         (
             &["deploy", "dve", "all", "--dry-run"],
-            &[
-                "there is no inventory `dve`",
-                "inventories/dve.toml",
-                "did you mean `dev`?",
-            ],
+            &["unknown inventory `dve`", "inventories/dve.toml", "did you mean `dev`?"],
         ),
         (
             &["deploy", "dev", "al", "--dry-run"],
-            &["there is no deploy `al`", "deploys/al.toml", "did you mean `all`?"],
+            &["unknown deploy `al`", "deploys/al.toml", "did you mean `all`?"],
         ),
         (
             &["deploy", "dev", "all", "--dry-run", "--limit", "alhpa"],
@@ -217,7 +213,7 @@ fn a_mistake_on_the_command_line_is_told_with_what_was_probably_meant() {
         (
             &["deploy", "dev", "all", "--dry-run", "--only", "test/flies"],
             &[
-                "`--only test/flies` matches no task and no item of this deploy",
+                "`--only test/flies` matches no task or item of this deploy",
                 "did you mean `test/files`?",
             ],
         ),

@@ -144,7 +144,7 @@ fn a_user_to_become_without_a_way_is_a_mistake_with_a_place() {
         ("connection = { become_user = 'web' }\n", "no way to become it"),
         (
             "connection = { become = 'sudo', become_user = '-u' }\n",
-            "`-u` is no usable `become_user`",
+            "`-u` is not a valid `become_user`",
         ),
         (
             "connection = { become = 'su' }\n",

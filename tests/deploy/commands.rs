@@ -226,5 +226,5 @@ fn reset_makes_one_host_anew(project: &Project) {
     project.homelab(&["lab", "reset", "dev"]).expect(0);
     assert!(!Host::of(project, "dev", "alpha").is("test -e /opt/mine"));
     let ran = project.homelab(&["lab", "reset", "dev", "gamma"]).expect(3);
-    assert!(ran.stderr.contains("there is no lab host"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("unknown lab host"), "{}", ran.stderr);
 }

@@ -167,7 +167,7 @@ fn there_is_a_manual_page_for_each_command() {
     project.write("file", "x");
     let refused = project.homelab(&["man", "file/below"]).expect(3);
     assert!(
-        refused.stderr.contains("cannot write manual pages to `file/below`"),
+        refused.stderr.contains("cannot write man pages to `file/below`"),
         "{}",
         refused.stderr
     );

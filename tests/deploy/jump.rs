@@ -125,12 +125,12 @@ fn a_way_in_a_circle_is_a_mistake_with_a_place() {
         ),
         (
             "[hosts.alpha]\nconnection = { jump = ['a:b'] }\n",
-            "its port is no number",
+            "the port is not a number",
             "inventories/dev.toml:2:24",
         ),
         (
             "[hosts.alpha]\nconnection = { jump = ['me'] }\n[hosts.me]\nconnection = { local = true }\n",
-            "which is this machine",
+            "this is the local machine",
             "inventories/dev.toml:3:8",
         ),
         (

@@ -55,7 +55,7 @@ fn keys_without_an_effect_yet_are_errors_with_a_place() {
             guarded
                 .project
                 .write(path, around.replace('@', &format!("{key} = {value}")));
-            let title = format!("`{key}` is not in this version");
+            let title = format!("`{key}` is not supported yet");
             let place = format!("{path}:{line}:{column}");
             guarded.refuses(DRY_RUN, &[&title, &place]);
         }
@@ -98,19 +98,16 @@ fn handlers_are_refused_once_all_else_about_them_is_right() {
     let cases: &[(String, &[&str])] = &[
         (
             [notify, handler].concat(),
-            &["`handler` is not in this version", "tasks/test/files.toml:6:1"],
+            &["`handler` is not supported yet", "tasks/test/files.toml:6:1"],
         ),
         (
             notify.to_owned(),
-            &[
-                "there is no handler `restart` in this task",
-                "tasks/test/files.toml:5:11",
-            ],
+            &["unknown handler `restart`", "tasks/test/files.toml:5:11"],
         ),
         (
             notify.replace("'restart'", "'test/more:restart'"),
             &[
-                "`notify` of another task's handler is not in this version",
+                "`notify` of a handler in another task is not supported yet",
                 "tasks/test/files.toml:5:11",
             ],
         ),
@@ -132,11 +129,7 @@ fn a_restart_is_refused_until_there_are_handlers() {
         let guarded = Guarded::new();
         let task = format!("[[operation]]\nop = 'systemd.service'\nservice = 'cron'\nstate = '{state}'\n");
         guarded.project.write("tasks/test/files.toml", task);
-        let expected = [
-            "belongs to a handler",
-            "not in this version",
-            "tasks/test/files.toml:4:9",
-        ];
+        let expected = ["belongs in a handler", "not supported yet", "tasks/test/files.toml:4:9"];
         guarded.refuses(DRY_RUN, &expected);
     }
 }

@@ -187,7 +187,7 @@ fn interrupted_exec(project: &Project, host: &Host<'_>) {
     assert_eq!(text(&output.stdout), "begun\n");
     assert_eq!(
         text(&output.stderr),
-        "interrupted: what runs on a host may go on there\n"
+        "interrupted: the command may continue on the hosts\n"
     );
     // A command that writes nothing does not notice that nobody listens any more: that is what the words are about.
     host.inside("pkill -x sleep || true");

@@ -20,7 +20,7 @@ fn what_cannot_be_done_is_said_in_its_place_and_nothing_is_done() {
         (
             "op = 'server.user'\nuser = 'player'\ngroup = 'nobodys'",
             "files.toml:8:9",
-            "there is no group `nobodys`",
+            "unknown group `nobodys`",
         ),
         (
             "op = 'server.user'\nuser = 'player'\nuid = 1",
@@ -30,7 +30,7 @@ fn what_cannot_be_done_is_said_in_its_place_and_nothing_is_done() {
         (
             "op = 'server.user'\nuser = '-player'",
             "files.toml:7:8",
-            "`-player` is no name of a user or group",
+            "`-player` is not a valid user or group name",
         ),
         (
             "op = 'files.template'\nsrc = 'wrong.text'\ndest = '/srv/wrong'",
@@ -40,7 +40,7 @@ fn what_cannot_be_done_is_said_in_its_place_and_nothing_is_done() {
         (
             "op = 'files.link'\npath = '/srv/taken'\ntarget = '/dev/null'",
             "files.toml:7:8",
-            "`/srv/taken` is no link",
+            "`/srv/taken` is not a link",
         ),
     ] {
         project.write("tasks/test/files.toml", format!("{FIRST}{operation}\n"));

@@ -76,7 +76,7 @@ fn unknown_keys_are_shown_and_added_and_changed_ones_are_not() {
     project.homelab(&only).expect(0);
     assert_eq!(inner.inside("cat /opt/a"), "a");
     let ran = project.homelab(&["trust", "own", "--yes"]).expect(0);
-    assert_eq!(ran.stdout, "known already: 2 keys\n");
+    assert_eq!(ran.stdout, "already known: 2 keys\n");
 
     // A key that changes after it was trusted.
     let before = fs::read_to_string(&known_hosts).unwrap();

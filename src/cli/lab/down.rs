@@ -21,7 +21,10 @@ pub(super) fn run(root: &Path, spec: &LabSpec) -> anyhow::Result<ExitCode> {
         lab.down(spec, &mut listener).await
     })?;
     if !said_anything.get() {
-        tell_line(format_args!("lab: no host of `{}` was there", spec.inventory));
+        tell_line(format_args!(
+            "lab: inventory `{}` has no running lab hosts",
+            spec.inventory
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

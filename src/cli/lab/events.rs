@@ -11,10 +11,10 @@ pub(super) fn show(event: &LabEvent) {
 
 fn line(event: &LabEvent) -> String {
     match event {
-        LabEvent::Waiting => "lab: another run is at work on this lab, waiting for it".to_owned(),
+        LabEvent::Waiting => "lab: waiting for another run on this lab".to_owned(),
         LabEvent::Image { image, step } => format!("{image}: {}", image_line(step)),
         LabEvent::Host { host, step } => format!("{host}: {}", host_line(step)),
-        LabEvent::NoAptCache { reason } => format!("lab: warning: no apt cache, hosts ask the mirror: {reason}"),
+        LabEvent::NoAptCache { reason } => format!("lab: warning: no apt cache, hosts use the mirror: {reason}"),
         _ => String::new(),
     }
 }
@@ -24,8 +24,8 @@ fn image_line(step: &ImageStep) -> String {
         ImageStep::Pulling { base } => format!("pulling {base}"),
         ImageStep::PullFailed { base, reason } => format!("{base} cannot be pulled here ({reason})"),
         ImageStep::Bootstrapping { archive } => format!("building a bare Debian from {archive}"),
-        ImageStep::Provisioning => "installing systemd, sshd and what else a plain server has".to_owned(),
-        ImageStep::Made { took } => format!("made in {:.1} s", took.as_secs_f64()),
+        ImageStep::Provisioning => "installing systemd, sshd and the packages of a plain server".to_owned(),
+        ImageStep::Made { took } => format!("built in {:.1} s", took.as_secs_f64()),
         _ => String::new(),
     }
 }
@@ -33,13 +33,13 @@ fn image_line(step: &ImageStep) -> String {
 fn host_line(step: &HostStep) -> String {
     match step {
         HostStep::Created => "created, booting".to_owned(),
-        HostStep::Started => "started again, booting".to_owned(),
-        HostStep::AlreadyRunning => "runs already".to_owned(),
-        HostStep::AccessRenewed => "its keys were not this lab's any more, put there again".to_owned(),
+        HostStep::Started => "started, booting".to_owned(),
+        HostStep::AlreadyRunning => "already running".to_owned(),
+        HostStep::AccessRenewed => "SSH keys renewed, they were not those of this lab".to_owned(),
         HostStep::Ready { address, took } => format!("ready at {address} after {:.1} s", took.as_secs_f64()),
         HostStep::Degraded { units } => format!("warning: failed units: {}", units.join(", ")),
-        HostStep::Outdated => "warning: made from an older image; `lab down`, then `lab up`, makes it anew".to_owned(),
-        HostStep::NotInInventory => "warning: not in the inventory any more; `lab down` removes it".to_owned(),
+        HostStep::Outdated => "warning: uses an older image; `homelab lab reset` recreates it".to_owned(),
+        HostStep::NotInInventory => "warning: no longer in the inventory; `homelab lab down` removes it".to_owned(),
         HostStep::Removed => "removed".to_owned(),
         _ => String::new(),
     }

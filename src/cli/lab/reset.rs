@@ -27,10 +27,7 @@ pub(super) fn run(root: &Path, spec: &LabSpec, arguments: &ResetArguments) -> an
     if let Some(host) = host
         && !spec.hosts.iter().any(|one| one.name == host)
     {
-        let mistake = Diagnostic::new(format!(
-            "there is no lab host `{host}` in inventory `{}`",
-            spec.inventory
-        ));
+        let mistake = Diagnostic::new(format!("unknown lab host `{host}` in inventory `{}`", spec.inventory));
         let names = spec.hosts.iter().map(|one| one.name.as_str());
         return Err(mistake.hint_maybe(suggestion(host, names)).into());
     }

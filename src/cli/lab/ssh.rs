@@ -27,7 +27,7 @@ pub(super) fn run(root: &Path, arguments: &SshArguments) -> anyhow::Result<ExitC
     let (inventory, host) = match arguments.target.as_slice() {
         [inventory, host] => (Some(inventory.as_str()), host),
         [host, ..] => (None, host),
-        [] => anyhow::bail!("no host was named"),
+        [] => anyhow::bail!("no host given"),
     };
     let address = lab::find_address(root, inventory, host)?;
     let failure = Command::new("ssh")

@@ -12,7 +12,7 @@ use crate::cli::runtime;
 pub(super) fn run(root: &Path, spec: &LabSpec) -> anyhow::Result<ExitCode> {
     if spec.hosts.is_empty() {
         tell_line(format_args!(
-            "lab: no host of the inventory `{}` is a lab host (`lab = true`)",
+            "lab: inventory `{}` has no lab hosts (`lab = true`)",
             spec.inventory
         ));
         return Ok(ExitCode::from(3));

@@ -115,7 +115,7 @@ impl Packages {
     fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
         if self.packages.is_empty() {
             return Err(context
-                .refuse("packages", "no package is named", "an empty list")
+                .refuse("packages", "no package is named", "names no host")
                 .hint("write `packages = [\"…\"]`, or take the operation out"));
         }
         for name in &self.packages {
@@ -125,12 +125,11 @@ impl Packages {
             };
             let starts_well = name.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit());
             if !starts_well || !name.chars().all(plain) {
-                let title = format!("`{name}` is no package name");
-                let label =
-                    "lower-case letters, digits and `+-.` make a package name; versions are not in this version";
+                let title = format!("`{name}` is not a valid package name");
+                let label = "use lowercase letters, digits and `+-.`; versions are not supported yet";
                 return Err(context
                     .refuse_item("packages", name, title, label)
-                    .hint("write the name alone: apt takes the version that is newest"));
+                    .hint("write only the name; apt installs the newest version"));
             }
         }
         Ok(())
@@ -419,7 +418,7 @@ mod tests {
         let bad = Bench::new::<Packages>("packages = ['--force']");
         assert_eq!(
             refusal(bad.plan()).to_string(),
-            "t.toml:1:13: `--force` is no package name"
+            "t.toml:1:13: `--force` is not a valid package name"
         );
     }
 }

@@ -130,7 +130,7 @@ fn kinds_and_defaults_are_told_in_words() {
     assert_eq!(told("files.put", "dest"), ("a string".to_owned(), true, None));
     let states = "\"started\" or \"stopped\"".to_owned();
     assert_eq!(told("systemd.service", "state"), (states, false, None));
-    let port = "a whole number, 0 to 65535".to_owned();
+    let port = "a whole number from 0 to 65535".to_owned();
     assert_eq!(told("verify.tcp", "port"), (port, true, None));
     assert_eq!(told("verify.tcp", "host").2, some("\"127.0.0.1\""));
     assert_eq!(told("verify.http", "status").2, some("200"));

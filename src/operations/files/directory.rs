@@ -107,7 +107,7 @@ fn plan_one(
         }
         Ok(PathFact::Present(inode)) => {
             let label = format!("`{path}` is {} on the host", inode.describe());
-            return Err(context.refuse("path", format!("`{path}` is no directory"), label));
+            return Err(context.refuse("path", format!("`{path}` is not a directory"), label));
         }
         Err(Stop::NotKnown {
             cause: NotKnown::Since(operation, why),
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn a_file_in_the_way_is_refused() {
         let stop = refusal(bench("path = '/a/b'").file("/a", "", 0o644).plan());
-        assert_eq!(stop.to_string(), "t.toml:1:8: `/a` is no directory");
+        assert_eq!(stop.to_string(), "t.toml:1:8: `/a` is not a directory");
     }
 
     #[test]

@@ -146,7 +146,7 @@ fn file_at<'a>(
 ) -> Result<(Attributes, &'a Known<String>), Stop> {
     let InodeKind::File { digest } = &inode.kind else {
         let label = format!("this is {} on the host", inode.describe());
-        let mistake = context.mistake("path", format!("`{path}` is no file"), label);
+        let mistake = context.mistake("path", format!("`{path}` is not a file"), label);
         let hint = match inode.kind {
             InodeKind::Link { .. } => Some("`files.link` makes and removes links".to_owned()),
             _ => None,
@@ -299,11 +299,11 @@ mod tests {
         let absent = "path = '/etc/x'\npresent = false";
         assert_eq!(
             refused(bench(absent).directory("/etc/x")),
-            "t.toml:1:8: `/etc/x` is no file"
+            "t.toml:1:8: `/etc/x` is not a file"
         );
         assert_eq!(
             refused(bench(absent).link("/etc/x", "y")),
-            "t.toml:1:8: `/etc/x` is no file"
+            "t.toml:1:8: `/etc/x` is not a file"
         );
         let nowhere = bench("path = '/no/x'").absent("/no").absent("/no/x");
         assert_eq!(refused(nowhere), "t.toml:1:8: the directory of `/no/x` does not exist");

@@ -101,12 +101,8 @@ impl Line {
         };
         let expression = Regex::new(pattern).map_err(|error| {
             context
-                .refuse(
-                    "matching",
-                    "an invalid regular expression",
-                    last_line(&error.to_string()),
-                )
-                .hint("`homelab operations files.line` tells of it; a backslash is itself in single quotes: '\\s'")
+                .refuse("matching", "invalid regular expression", last_line(&error.to_string()))
+                .hint("write backslashes in a single-quoted string: '\\s'")
         })?;
         if self.present && !expression.is_match(&self.line) {
             let label = "`line` itself does not match: the next run would add it again";
@@ -146,7 +142,7 @@ fn text_of(context: &PlanContext<'_>, path: &str) -> Result<String, Stop> {
     let bytes = match context.get(ContentKey(path))? {
         ContentFact::Bytes(bytes) => bytes,
         ContentFact::Absent => {
-            return Err(context.refuse("path", format!("`{path}` is no file"), "no text to look at"));
+            return Err(context.refuse("path", format!("`{path}` is not a file"), "no text to look at"));
         }
         ContentFact::TooLarge => {
             return Err(context.refuse("path", format!("`{path}` is too large to edit by line"), "over 1 MiB"));
@@ -257,7 +253,7 @@ mod tests {
         let invalid = Bench::new::<Line>("path = '/f'\nline = 'b'\nmatching = '('");
         assert_eq!(
             refusal(invalid.plan()).to_string(),
-            "t.toml:3:12: an invalid regular expression"
+            "t.toml:3:12: invalid regular expression"
         );
     }
 }

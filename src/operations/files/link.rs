@@ -76,11 +76,11 @@ impl Link {
     fn checked_target(&self, context: &PlanContext<'_>) -> Result<&str, Stop> {
         let Some(target) = self.target.as_deref() else {
             return Err(context
-                .refuse("path", "`target` is not given", "nothing says where it points")
+                .refuse("path", "missing `target`", "where does the link point to?")
                 .hint("write `target = \"…\"`, or `present = false`"));
         };
         if target.is_empty() || target.contains(['\n', '\0']) {
-            let title = format!("`{}` is no usable target", target.escape_debug());
+            let title = format!("`{}` is not a valid target", target.escape_debug());
             return Err(context
                 .refuse("target", title, "a path without line breaks")
                 .hint("write where it points, as in \"/srv/data\""));
@@ -167,7 +167,7 @@ impl Link {
         let described = inode.describe();
         let InodeKind::Link { target } = inode.kind else {
             let label = format!("this is {described} on the host");
-            let mistake = context.mistake("path", format!("`{path}` is no link"), label);
+            let mistake = context.mistake("path", format!("`{path}` is not a link"), label);
             let hint = if self.present {
                 "a link does not replace what may be somebody's data: move it away first"
             } else {
@@ -307,15 +307,15 @@ mod tests {
     #[test]
     fn refusals_name_what_is_wrong() {
         let refused = |bench: Bench| refusal(bench.plan()).to_string();
-        let in_the_way = "t.toml:1:8: `/etc/l` is no link";
+        let in_the_way = "t.toml:1:8: `/etc/l` is not a link";
         assert_eq!(refused(bench(LINK).file("/etc/l", "", 0o644)), in_the_way);
         assert_eq!(refused(bench(LINK).directory("/etc/l")), in_the_way);
         let gone = bench("path = '/etc/l'\npresent = false").file("/etc/l", "", 0o644);
         assert_eq!(refused(gone), in_the_way);
-        assert_eq!(refused(bench("path = '/etc/l'")), "t.toml:1:8: `target` is not given");
+        assert_eq!(refused(bench("path = '/etc/l'")), "t.toml:1:8: missing `target`");
         assert_eq!(
             refused(bench("path = '/etc/l'\ntarget = ''")),
-            "t.toml:2:10: `` is no usable target"
+            "t.toml:2:10: `` is not a valid target"
         );
         let nowhere = bench("path = '/no/l'\ntarget = 'x'").absent("/no").absent("/no/l");
         assert_eq!(refused(nowhere), "t.toml:1:8: the directory of `/no/l` does not exist");

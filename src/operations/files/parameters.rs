@@ -59,22 +59,22 @@ pub(in crate::operations) fn octal(mode: u32) -> String {
 /// Refuses a path that is not absolute and plain.
 pub(in crate::operations) fn check_path(context: &PlanContext<'_>, argument: &str, path: &str) -> Result<(), Stop> {
     let wrong = if !path.starts_with('/') {
-        "it must begin with `/`"
+        "must start with `/`"
     } else if path.contains(['\n', '\0']) {
         "it must not hold a line break or a NUL"
     } else if path.split('/').any(|part| part == ".." || part == ".") || path.contains("//") {
-        "it must not hold `.`, `..` or `//`"
+        "must not contain `.`, `..` or `//`"
     } else if path.len() > 1 && path.ends_with('/') {
         "it must not end with `/`"
     } else {
         return Ok(());
     };
     Err(context
-        .refuse(argument, format!("`{path}` is no usable path"), wrong)
+        .refuse(argument, format!("`{path}` is not a valid path"), wrong)
         .hint(if path.starts_with('~') {
-            "`~` is a shell's: write the whole path, as in \"/home/anna/.profile\""
+            "`~` is not expanded: write the absolute path, such as \"/home/anna/.profile\""
         } else {
-            "write where it is on the host, as in \"/etc/motd\""
+            "write an absolute path of the host, such as \"/etc/motd\""
         }))
 }
 
@@ -85,7 +85,7 @@ pub(super) fn check_owner(context: &PlanContext<'_>, argument: &str, name: Optio
     if name.is_empty() || name.starts_with('-') || !name.chars().all(plain) {
         let wrong = "letters, digits, `.`, `_` and `-` make a name";
         return Err(context
-            .refuse(argument, format!("`{name}` is no usable {argument} name"), wrong)
+            .refuse(argument, format!("`{name}` is not a valid {argument} name"), wrong)
             .hint("write it as `ls -l` shows it on the host"));
     }
     Ok(())
@@ -95,12 +95,8 @@ pub(super) fn check_owner(context: &PlanContext<'_>, argument: &str, name: Optio
 pub(super) fn check_validate(context: &PlanContext<'_>, validate: Option<&[String]>) -> Result<(), Stop> {
     match validate {
         Some(words) if !words.iter().any(|word| word.contains("{path}")) => Err(context
-            .refuse(
-                "validate",
-                "`validate` never looks at the file",
-                "no word of it names the file",
-            )
-            .hint("write `{path}` where the file's path belongs")),
+            .refuse("validate", "`validate` does not use the file", "`{path}` is missing")
+            .hint("put `{path}` where the path of the file belongs")),
         _ => Ok(()),
     }
 }

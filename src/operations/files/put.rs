@@ -93,15 +93,15 @@ impl Put {
             }
             (None, Some(content)) => Ok(WishedContent::Ready(Content::new(content.as_bytes()))),
             (Some(_), Some(_)) => Err(context
-                .refuse("content", "both `src` and `content` are given", "give one of them")
-                .hint("take `content` out for a file of `templates/`, else `src`")),
-            (None, None) => Err(context
                 .refuse(
-                    "dest",
-                    "neither `src` nor `content` is given",
-                    "nothing says what it holds",
+                    "content",
+                    "`src` and `content` cannot be used together",
+                    "used together with `src`",
                 )
-                .hint("write `content = \"…\"`, or `src` for a file below `templates/`")),
+                .hint("remove `content` to copy a file, or `src` to write a text")),
+            (None, None) => Err(context
+                .refuse("dest", "missing `src` or `content`", "this file has no content")
+                .hint("add `content = \"…\"`, or `src` with a file below `templates/`")),
         }
     }
 }
@@ -190,21 +190,21 @@ mod tests {
         let cases = [
             (
                 "dest = 'etc/motd'\ncontent = ''",
-                "t.toml:1:8: `etc/motd` is no usable path",
+                "t.toml:1:8: `etc/motd` is not a valid path",
             ),
-            ("dest = '/etc/x'", "t.toml:1:8: neither `src` nor `content` is given"),
+            ("dest = '/etc/x'", "t.toml:1:8: missing `src` or `content`"),
             (
                 "dest = '/etc/x'\nsrc = 'mtd'",
                 "t.toml:2:7: `templates/mtd` does not exist",
             ),
-            ("dest = '/etc'\ncontent = ''", "t.toml:1:8: `/etc` is no file"),
+            ("dest = '/etc'\ncontent = ''", "t.toml:1:8: `/etc` is not a file"),
             (
                 "dest = '/no/x'\ncontent = ''",
                 "t.toml:1:8: the directory of `/no/x` does not exist",
             ),
             (
                 "dest = '/etc/x'\ncontent = ''\nuser = '-x'",
-                "t.toml:3:8: `-x` is no usable user name",
+                "t.toml:3:8: `-x` is not a valid user name",
             ),
         ];
         for (text, expected) in cases {

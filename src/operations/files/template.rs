@@ -162,10 +162,10 @@ mod tests {
             ),
             (
                 "dest = '/etc/x'\nsrc = 'motd.j2'\nvalidate = ['true']",
-                "t.toml:3:12: `validate` never looks at the file",
+                "t.toml:3:12: `validate` does not use the file",
             ),
-            ("dest = '/etc'\nsrc = 'motd.j2'", "t.toml:1:8: `/etc` is no file"),
-            ("dest = 'x'\nsrc = 'motd.j2'", "t.toml:1:8: `x` is no usable path"),
+            ("dest = '/etc'\nsrc = 'motd.j2'", "t.toml:1:8: `/etc` is not a file"),
+            ("dest = 'x'\nsrc = 'motd.j2'", "t.toml:1:8: `x` is not a valid path"),
         ];
         for (text, expected) in cases {
             assert_eq!(refusal(bench(text).absent("/etc/x").plan()).to_string(), expected);

@@ -143,7 +143,7 @@ fn create(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str) -> Result<
 fn update(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, inode: &Inode) -> Result<Outcome, Stop> {
     let InodeKind::File { digest: old_digest } = &inode.kind else {
         let label = format!("this is {} on the host", inode.describe());
-        return Err(context.refuse(wish.path_argument, format!("`{path}` is no file"), label));
+        return Err(context.refuse(wish.path_argument, format!("`{path}` is not a file"), label));
     };
     let old = Attributes {
         owner: inode.owner.clone(),

@@ -113,10 +113,7 @@ fn a_user_must_be_there_unless_an_operation_before_makes_it() {
     for (op, text) in [("files.put", PUT), ("server.shell", SHELL)] {
         let text = format!("{text}become_user = 'new'");
         let nobody = bench(op, &text).no_user("new");
-        assert_eq!(
-            refusal(nobody.plan()).to_string(),
-            "t.toml:3:15: there is no user `new`"
-        );
+        assert_eq!(refusal(nobody.plan()).to_string(), "t.toml:3:15: unknown user `new`");
         let (key, made) = Bench::user_fact("new", "new");
         let made = bench(op, &text).no_user("new").after(Effect::Set(key, made));
         assert!(matches!(made.plan(), Ok(Outcome::Change(_))));
@@ -139,11 +136,11 @@ fn refusals_name_what_is_wrong() {
     let packages = "packages = ['jq']\n";
     assert_eq!(
         refused(bench("apt.packages", &format!("{packages}become_user = 'web'"))),
-        "t.toml:2:15: `become_user` means nothing for `apt.packages`"
+        "t.toml:2:15: `apt.packages` does not support `become_user`"
     );
     assert_eq!(
         refused(bench("apt.packages", &format!("{packages}become = false"))),
-        "t.toml:2:10: `become` means nothing for `apt.packages`"
+        "t.toml:2:10: `apt.packages` does not support `become`"
     );
     let root = bench("apt.packages", &format!("{packages}become = true")).package("jq", "1");
     assert_eq!(root.plan(), Ok(Outcome::Unchanged));
@@ -152,11 +149,11 @@ fn refusals_name_what_is_wrong() {
             "server.shell",
             &format!("{SHELL}become = false\nbecome_user = 'web'")
         )),
-        "t.toml:3:10: `become = false` beside `become_user`"
+        "t.toml:3:10: `become = false` and `become_user` cannot be used together"
     );
     assert_eq!(
         refused(bench("server.shell", &format!("{SHELL}become_user = '-x'"))),
-        "t.toml:3:15: `-x` is no name of a user or group"
+        "t.toml:3:15: `-x` is not a valid user or group name"
     );
     let no_way = bench("server.shell", &format!("{SHELL}become = true")).fact(FactKey::System, by_anna(false));
     assert_eq!(refused(no_way), "t.toml:3:10: nobody becomes root on this host");

@@ -285,12 +285,12 @@ mod tests {
         };
         assert_eq!(refused(MEDIA), "t.toml:2:7: the group number 1500 is taken");
         for name in ["-r", "", "a b", "a:b", "1500", "a;b"] {
-            let expected = format!("t.toml:1:9: `{name}` is no name of a user or group");
+            let expected = format!("t.toml:1:9: `{name}` is not a valid user or group name");
             assert_eq!(refused(&format!("group = '{name}'")), expected);
         }
         assert_eq!(
             refused("group = 'Media'"),
-            "t.toml:1:9: `Media` is no name for a new user or group"
+            "t.toml:1:9: `Media` is not a valid name for a new user or group"
         );
     }
 }

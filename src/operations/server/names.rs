@@ -12,7 +12,7 @@ const LONGEST_NAME: usize = 32;
 pub(super) fn check_new_name(context: &PlanContext<'_>, argument: &str, name: &str) -> Result<(), Stop> {
     let body = name.strip_suffix('$').unwrap_or(name);
     let plain = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit();
-    let title = format!("`{name}` is no name for a new user or group");
+    let title = format!("`{name}` is not a valid name for a new user or group");
     if !body
         .chars()
         .all(|character| plain(character) || "_-".contains(character))

@@ -149,16 +149,16 @@ impl Shell {
             let mistake = match second {
                 Some(argument) => context.mistake(
                     argument,
-                    "more than one thing says when the commands are needed",
-                    "one more",
+                    "more than one condition for the commands",
+                    "another condition",
                 ),
                 None => context.mistake(
                     "commands",
-                    "nothing says when the commands are needed",
+                    "missing condition for the commands",
                     "these would run each time",
                 ),
             };
-            let hint = "give exactly one of `creates`, `removes`, `unless`, `only_if` and `always = true`";
+            let hint = "use exactly one of `creates`, `removes`, `unless`, `only_if` and `always = true`";
             return Err(Stop::Refused(Box::new(mistake.hint(hint))));
         }
         for (argument, path) in [("creates", &self.creates), ("removes", &self.removes)] {
@@ -166,8 +166,8 @@ impl Shell {
                 return Err(context
                     .refuse(
                         argument,
-                        format!("`{argument}` is no absolute path"),
-                        "it must begin with `/`",
+                        format!("`{argument}` is not an absolute path"),
+                        "must start with `/`",
                     )
                     .hint("commands run in the user's home: write the whole path"));
             }
@@ -258,15 +258,9 @@ mod tests {
     #[test]
     fn without_a_condition_it_is_refused() {
         let none = refusal(Bench::new::<Shell>("commands = ['a']").plan());
-        assert_eq!(
-            none.to_string(),
-            "t.toml:1:12: nothing says when the commands are needed"
-        );
+        assert_eq!(none.to_string(), "t.toml:1:12: missing condition for the commands");
         let two = refusal(Bench::new::<Shell>("commands = ['a']\nalways = true\ncreates = '/x'").plan());
-        assert_eq!(
-            two.to_string(),
-            "t.toml:3:11: more than one thing says when the commands are needed"
-        );
+        assert_eq!(two.to_string(), "t.toml:3:11: more than one condition for the commands");
         let empty = refusal(Bench::new::<Shell>("commands = []\nalways = true").plan());
         assert_eq!(empty.to_string(), "t.toml:1:12: no command is given");
     }

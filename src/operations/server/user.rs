@@ -204,7 +204,7 @@ impl User {
             match since(context.group(group))? {
                 Ok(GroupFact::Present(_)) => {}
                 Ok(GroupFact::Absent) => {
-                    let title = format!("there is no group `{group}`");
+                    let title = format!("unknown group `{group}`");
                     let mistake = context.mistake(argument, title, "not at this point of the plan");
                     let hint = format!("make it first: `op = \"server.group\"`, `group = \"{group}\"`");
                     return Err(Stop::Refused(Box::new(mistake.hint(hint))));

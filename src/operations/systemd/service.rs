@@ -86,11 +86,7 @@ impl Operation for Service {
         match context.get(UnitKey(&unit)) {
             Ok(UnitFact::Present(state)) => self.update(context, &unit, &state),
             Ok(UnitFact::Absent) => {
-                let mistake = context.mistake(
-                    "service",
-                    format!("there is no unit `{unit}`"),
-                    "systemd does not find it",
-                );
+                let mistake = context.mistake("service", format!("unknown unit `{unit}`"), "systemd does not find it");
                 Err(Stop::Refused(Box::new(
                     mistake.hint("the package that brings it must come before"),
                 )))
@@ -120,22 +116,22 @@ impl Service {
         // The characters of systemd.unit(5).
         let plain = |character: char| character.is_ascii_alphanumeric() || ":-_.\\@".contains(character);
         if self.service.is_empty() || self.service.starts_with('-') || !self.service.chars().all(plain) {
-            let title = format!("`{}` is no unit name", self.service);
+            let title = format!("`{}` is not a valid unit name", self.service);
             return Err(context
-                .refuse("service", title, "letters, digits and `:-_.\\@` make a unit name")
-                .hint("write it as in `service = \"ssh\"`, or with its suffix as in \"fstrim.timer\""));
+                .refuse("service", title, "use letters, digits and `:-_.\\@`")
+                .hint("write a name such as \"ssh\", or with a suffix such as \"fstrim.timer\""));
         }
         if matches!(self.state, Some(State::Restarted | State::Reloaded)) {
-            let title = "a restart or reload belongs to a handler";
+            let title = "a restart or reload belongs in a handler";
             return Err(context
-                .refuse("state", title, "handlers are not in this version")
-                .hint("write \"started\", or a `server.shell` that says when it must run"));
+                .refuse("state", title, "handlers are not supported yet")
+                .hint("write \"started\", or use `server.shell` with a condition"));
         }
         if self.state.is_none() && self.enabled.is_none() {
-            let title = "neither `state` nor `enabled` is given";
+            let title = "missing `state` or `enabled`";
             return Err(context
-                .refuse("service", title, "nothing is wanted of this unit")
-                .hint("write `state = \"started\"`, `enabled = true`, or both"));
+                .refuse("service", title, "nothing to do for this unit")
+                .hint("add `state = \"started\"`, `enabled = true`, or both"));
         }
         Ok(())
     }
@@ -317,18 +313,15 @@ mod tests {
     #[test]
     fn refusals_name_what_is_wrong() {
         let refused = |text: &str| refusal(Bench::new::<Service>(text).no_unit("cron.service").plan()).to_string();
-        assert_eq!(refused(WANTED), "t.toml:1:11: there is no unit `cron.service`");
-        assert_eq!(
-            refused("service = 'cron'"),
-            "t.toml:1:11: neither `state` nor `enabled` is given"
-        );
+        assert_eq!(refused(WANTED), "t.toml:1:11: unknown unit `cron.service`");
+        assert_eq!(refused("service = 'cron'"), "t.toml:1:11: missing `state` or `enabled`");
         assert_eq!(
             refused("service = 'a b'\nenabled = true"),
-            "t.toml:1:11: `a b` is no unit name"
+            "t.toml:1:11: `a b` is not a valid unit name"
         );
         assert_eq!(
             refused("service = 'a'\nstate = 'restarted'"),
-            "t.toml:2:9: a restart or reload belongs to a handler"
+            "t.toml:2:9: a restart or reload belongs in a handler"
         );
         let masked = Bench::new::<Service>(WANTED).unit("cron.service", "inactive", "masked", "masked");
         assert_eq!(

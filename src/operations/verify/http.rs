@@ -66,7 +66,7 @@ impl Operation for Http {
             .any(|scheme| self.url.starts_with(scheme))
             || !self.url.chars().all(is_plain)
         {
-            let title = format!("`{}` is no usable address", self.url);
+            let title = format!("`{}` is not a valid address", self.url);
             return Err(context.refuse(
                 "url",
                 title,
@@ -74,7 +74,11 @@ impl Operation for Http {
             ));
         }
         if !(100..=599).contains(&self.status) {
-            return Err(context.refuse("status", format!("`{}` is no status", self.status), "100 to 599"));
+            return Err(context.refuse(
+                "status",
+                format!("`{}` is not a valid status", self.status),
+                "100 to 599",
+            ));
         }
         if self.contains.as_ref().is_some_and(|text| text.contains('\n')) {
             return Err(context.refuse("contains", "`contains` holds a line break", "text of one line"));
@@ -125,10 +129,13 @@ mod tests {
     #[test]
     fn refusals_name_what_is_wrong() {
         let refused = |text: &str| refusal(Bench::new::<Http>(text).plan()).to_string();
-        assert_eq!(refused("url = 'ftp://x'"), "t.toml:1:7: `ftp://x` is no usable address");
+        assert_eq!(
+            refused("url = 'ftp://x'"),
+            "t.toml:1:7: `ftp://x` is not a valid address"
+        );
         assert_eq!(
             refused("url = 'http://x'\nstatus = 20"),
-            "t.toml:2:10: `20` is no status"
+            "t.toml:2:10: `20` is not a valid status"
         );
     }
 }

@@ -56,8 +56,13 @@ impl Operation for Tcp {
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
-        check_address(&self.host)
-            .map_err(|wrong| context.refuse("host", format!("`{}` is no usable host", self.host), wrong.to_string()))?;
+        check_address(&self.host).map_err(|wrong| {
+            context.refuse(
+                "host",
+                format!("`{}` is not a valid host", self.host),
+                wrong.to_string(),
+            )
+        })?;
         plan_check(context, &self.check(), self.within)
     }
 }
@@ -115,6 +120,6 @@ mod tests {
     #[test]
     fn refusals_name_what_is_wrong() {
         let mistake = refusal(Bench::new::<Tcp>("port = 1\nhost = '-x'").plan());
-        assert_eq!(mistake.to_string(), "t.toml:2:8: `-x` is no usable host");
+        assert_eq!(mistake.to_string(), "t.toml:2:8: `-x` is not a valid host");
     }
 }

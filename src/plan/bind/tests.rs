@@ -141,7 +141,7 @@ fn what_cannot_run_as_others_is_left_alone_from_above_and_refused_in_place() {
     let mistakes = plan(&own, packages).mistakes;
     assert_eq!(
         mistakes[0].diagnostic.to_string(),
-        "tasks/t/inner.toml:5:15: `become_user` means nothing for `apt.packages`"
+        "tasks/t/inner.toml:5:15: `apt.packages` does not support `become_user`"
     );
 }
 

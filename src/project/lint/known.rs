@@ -57,18 +57,18 @@ impl<'a> Vocabulary<'a> {
         match parts.as_slice() {
             ["item" | "vars" | "stack" | "captured" | "inventory" | "groups", ..] | [] => None,
             ["facts", rest @ ..] => fact(name, 1, rest),
-            ["host", part, ..] => among(name, 2, part, OF_HOST, "a host has no such thing"),
+            ["host", part, ..] => among(name, 2, part, OF_HOST, "hosts have no such attribute"),
             ["hosts", host, ..] if !self.hosts.contains(host) => Some(Unknown {
                 name: prefix(name, 2),
-                label: "no inventory has a host of that name",
+                label: "no inventory has this host",
                 otherwise: "`homelab inventory list` lists all hosts".to_owned(),
                 known: self.hosts.iter().copied().collect(),
             }),
             ["hosts", _, "facts", rest @ ..] => fact(name, 3, rest),
-            ["hosts", _, part, ..] => among(name, 3, part, OF_OTHER_HOST, "a host has no such thing"),
+            ["hosts", _, part, ..] => among(name, 3, part, OF_OTHER_HOST, "hosts have no such attribute"),
             ["catalogue", stack, ..] if !self.stacks.contains(stack) => Some(Unknown {
                 name: prefix(name, 2),
-                label: "there is no such stack",
+                label: "no such stack",
                 otherwise: "a stack is a folder below `templates/services/`".to_owned(),
                 known: self.stacks.iter().copied().collect(),
             }),
@@ -88,8 +88,8 @@ impl<'a> Vocabulary<'a> {
                 let name = prefix(name, index + 1);
                 return Some(Unknown {
                     name,
-                    otherwise: format!("write it in `group_data/`, as in `{name} = …`"),
-                    label: "no data of any host has that name",
+                    otherwise: format!("set it in `group_data/`: `{name} = …`"),
+                    label: "no host has data of this name",
                     known: known.into_iter().collect(),
                 });
             }
@@ -107,7 +107,7 @@ impl<'a> Vocabulary<'a> {
 }
 
 fn fact<'n, 'k>(name: &'n str, depth: usize, rest: &[&str]) -> Option<Unknown<'n, 'k>> {
-    const LABEL: &str = "there is no such fact";
+    const LABEL: &str = "no such fact";
     if let [family, _, attribute, ..] = rest
         && let Some(family) = InTemplates::find(family)
     {
@@ -124,7 +124,7 @@ fn fact<'n, 'k>(name: &'n str, depth: usize, rest: &[&str]) -> Option<Unknown<'n
             return Some(Unknown {
                 name: prefix(name, depth + index + 1),
                 label: LABEL,
-                otherwise: "`homelab facts INVENTORY HOST` shows all that are read".to_owned(),
+                otherwise: "`homelab facts INVENTORY HOST` lists all facts".to_owned(),
                 known: fields.keys().map(String::as_str).chain(families).collect(),
             });
         };

@@ -134,12 +134,12 @@ impl<'a> Checker<'a> {
             let (first, rest) = name.split_once('.').unwrap_or((name, ""));
             if first == "item" {
                 if !self.has_item {
-                    let label = "there is no `for_each` here";
+                    let label = "no `for_each` here";
                     self.undefined(
                         names,
                         "item",
                         label,
-                        Some("add `for_each = …`, or take `item` out".to_owned()),
+                        Some("add `for_each = …`, or remove `item`".to_owned()),
                     );
                 }
             } else if first == "vars" {
@@ -156,16 +156,15 @@ impl<'a> Checker<'a> {
         let var = rest.split('.').next().unwrap_or_default();
         match &self.vars {
             None => {
-                let hint = "`vars` are there in tasks and in the templates that these render".to_owned();
-                self.undefined(names, name, "there are no `vars` here", Some(hint));
+                let hint = "use `vars` only in tasks and in the templates that they render".to_owned();
+                self.undefined(names, name, "no `vars` here", Some(hint));
             }
             Some(vars) if !var.is_empty() && !vars.contains(&var) => {
                 let hint = suggestion(var, vars.iter().copied());
-                let hint = hint.unwrap_or_else(|| {
-                    format!("write its default below `[vars]`, or put \"vars.{var}\" into `required`")
-                });
+                let hint =
+                    hint.unwrap_or_else(|| format!("add a default in `[vars]`, or \"vars.{var}\" to `required`"));
                 let full = format!("vars.{var}");
-                self.undefined(names, &full, "the task has no such var", Some(hint));
+                self.undefined(names, &full, "the task has no such variable", Some(hint));
             }
             Some(_) => {}
         }

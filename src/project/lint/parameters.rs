@@ -39,11 +39,13 @@ fn missing(operation: &RawOperation) -> Vec<Diagnostic> {
     let missing = parameters.filter(|one| one.required && is_missing(&one.name));
     missing
         .map(|parameter| {
-            Diagnostic::new(format!("`{name}` needs `{}`", parameter.name))
-                .at(&operation.origin, "it is missing here")
+            Diagnostic::new(format!("missing `{}` for `{name}`", parameter.name))
+                .at(&operation.origin, "needs this parameter")
                 .hint(format!(
-                    "`{}` is {}: {}",
-                    parameter.name, parameter.kind, parameter.description
+                    "add `{}` ({}): {}",
+                    parameter.name,
+                    parameter.kind,
+                    parameter.description.trim_end_matches('.')
                 ))
         })
         .collect()
@@ -52,9 +54,9 @@ fn missing(operation: &RawOperation) -> Vec<Diagnostic> {
 fn unknown(operation: &RawOperation, key: &str, entry: &Entry, known: &[&str]) -> Diagnostic {
     let name = operation.definition.name;
     let keys = known.iter().chain(COMMON_KEYS).copied();
-    Diagnostic::new(format!("`{name}` has no parameter `{key}`"))
-        .at_maybe(entry.key.as_ref(), "unknown key")
-        .hint(suggestion(key, keys).unwrap_or_else(|| format!("`homelab operations {name}` lists all")))
+    Diagnostic::new(format!("unknown parameter `{key}` of `{name}`"))
+        .at_maybe(entry.key.as_ref(), "no such parameter")
+        .hint(suggestion(key, keys).unwrap_or_else(|| format!("`homelab operations {name}` lists all parameters")))
 }
 
 /// The value alone, all that is a template taken for unknown: what is wrong then is wrong on every host.

@@ -54,8 +54,8 @@ fn check_table(
             && let Some(meant) = closest(key, siblings(above, used)).filter(|meant| is_misspelt(key, meant, table))
         {
             mistakes.push(
-                Diagnostic::new(format!("nothing uses `{path}`"))
-                    .at_maybe(entry.key.as_ref(), "it has no effect")
+                Diagnostic::new(format!("unused data `{path}`"))
+                    .at_maybe(entry.key.as_ref(), "this has no effect")
                     .hint(format!("did you mean `{meant}`?")),
             );
         } else if let Kind::Table(inner) = &entry.value.kind {
@@ -77,8 +77,8 @@ pub(super) fn check_settings(project: &Project) -> Vec<Diagnostic> {
             let near = closest(key, stack.defaults.keys().map(String::as_str));
             if let Some(meant) = near.filter(|meant| is_misspelt(key, meant, table)) {
                 mistakes.push(
-                    Diagnostic::new(format!("stack `{name}` has no default `{key}`"))
-                        .at_maybe(entry.key.as_ref(), "it has no effect")
+                    Diagnostic::new(format!("unknown setting `{key}` of stack `{name}`"))
+                        .at_maybe(entry.key.as_ref(), "this has no effect")
                         .hint(format!("did you mean `{meant}`?")),
                 );
             }

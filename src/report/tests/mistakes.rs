@@ -79,7 +79,7 @@ fn the_same_mistake_on_several_hosts_is_told_once() {
     error: neither
       on: web
 
-    2 mistakes in all
+    found 2 mistakes
     ");
     let twice = [Diagnostic::new("no"), Diagnostic::new("no")];
     assert_eq!(plain(&diagnostics(&twice)), "error: no\n");

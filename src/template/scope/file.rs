@@ -75,7 +75,7 @@ impl Bindings {
                     .at_maybe(place.as_ref(), format!("names are paths below `{FOLDER}/`"))
                     .hint(
                         suggestion(&name, files.names())
-                            .unwrap_or_else(|| format!("write `{FOLDER}/{name}`, or take the line out")),
+                            .unwrap_or_else(|| format!("create `{FOLDER}/{name}`, or remove the line")),
                     )
             }
             _ => plain_error(error, place),
@@ -197,5 +197,5 @@ fn plain_error(error: &Error, place: Option<&Origin>) -> Diagnostic {
     let what = error
         .detail()
         .map_or_else(|| error.kind().to_string(), ToOwned::to_owned);
-    Diagnostic::new("a template that does not work").because(what)
+    Diagnostic::new("invalid template").because(what)
 }

@@ -56,7 +56,7 @@ fn a_ring_of_data_is_told_with_its_members() {
     let (message, _) = mistake("a = '{{ b }}'\nb = '{{ c }}'\nc = '{{ a }}'", "'{{ a }}'");
     assert_eq!(
         message,
-        "group_data/all.toml:1:5: data that refers to itself: `a` → `b` → `c` → `a`"
+        "group_data/all.toml:1:5: data refers to itself: `a` → `b` → `c` → `a`"
     );
 }
 
@@ -199,7 +199,7 @@ fn mistakes_in_files_name_their_line_and_column() {
     );
     assert_eq!(
         file_mistake(&[("a", "1\n{% if %}")]).0,
-        "templates/a:2:7: a template that does not work"
+        "templates/a:2:7: invalid template"
     );
     assert!(render_file(&[("a", "{{ [nope] }}")]).is_err());
     let in_data = render_file(&[("a", "{{ root }}")]).expect_err("a mistake");

@@ -182,19 +182,19 @@ fn refusals_name_what_is_wrong() {
         )
     };
     let group = refused("user = 'ann'\ngroups = ['docker']");
-    assert_eq!(group.to_string(), "t.toml:2:10: there is no group `docker`");
+    assert_eq!(group.to_string(), "t.toml:2:10: unknown group `docker`");
     assert!(group.hint.is_some_and(|hint| hint.contains("server.group")));
     assert_eq!(
         refused("user = 'ann'\nuid = 7").to_string(),
         "t.toml:2:7: the user number 7 is taken"
     );
     for name in ["-ann", "", "a b", "a:b", "7"] {
-        let expected = format!("t.toml:1:8: `{name}` is no name of a user or group");
+        let expected = format!("t.toml:1:8: `{name}` is not a valid user or group name");
         assert_eq!(refused(&format!("user = '{name}'")).to_string(), expected);
     }
     assert_eq!(
         refused("user = 'Ann'").to_string(),
-        "t.toml:1:8: `Ann` is no name for a new user or group"
+        "t.toml:1:8: `Ann` is not a valid name for a new user or group"
     );
     assert_eq!(
         refused("user = 'ann'\ncomment = 'a:b'").to_string(),
