@@ -26,12 +26,12 @@ pub(super) fn run(arguments: &InitArguments) -> anyhow::Result<ExitCode> {
         format!("  cd {}\n", quote(&folder))
     };
     print(&format!(
-        "a new project is in {folder}; what to do next:\n{enter}\
-         \x20 homelab lab up dev                   # a throw-away Debian host, by this machine's Docker engine\n\
-         \x20 homelab deploy dev site --dry-run    # what would change there; nothing is touched\n\
-         \x20 homelab deploy dev site              # shows the same, asks, applies\n\
-         \x20 homelab lab down dev                 # the host is gone\n\
-         its README.md says more\n"
+        "created a project in {folder}; next:\n{enter}\
+         \x20 homelab lab up dev                   # create a throw-away Debian host (needs Docker)\n\
+         \x20 homelab deploy dev site --dry-run    # show the diff, change nothing\n\
+         \x20 homelab deploy dev site              # show the diff, ask, apply\n\
+         \x20 homelab lab down dev                 # delete the host\n\
+         see README.md for more\n"
     ))?;
     Ok(ExitCode::SUCCESS)
 }
