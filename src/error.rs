@@ -7,6 +7,8 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// A project file as it was read, kept for the excerpts of errors.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SourceFile {
@@ -27,12 +29,40 @@ impl SourceFile {
 }
 
 /// Where something was written: a span of bytes in a file.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredOrigin", into = "StoredOrigin")]
 pub struct Origin {
     /// The file.
     pub file: Arc<SourceFile>,
     /// Bytes from the file's start, end excluded.
     pub span: Range<usize>,
+}
+
+/// A place as it is stored: with the text, so that it can be shown wherever it is read again.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredOrigin {
+    path: String,
+    text: String,
+    start: usize,
+    end: usize,
+}
+
+impl From<StoredOrigin> for Origin {
+    fn from(stored: StoredOrigin) -> Self {
+        Self::new(&SourceFile::new(stored.path, stored.text), stored.start..stored.end)
+    }
+}
+
+impl From<Origin> for StoredOrigin {
+    fn from(origin: Origin) -> Self {
+        Self {
+            path: origin.file.path.clone(),
+            text: origin.file.text.clone(),
+            start: origin.span.start,
+            end: origin.span.end,
+        }
+    }
 }
 
 /// The last place between two characters of `text` that is not after `at`.

@@ -3,11 +3,14 @@
 
 mod kind;
 mod step;
+mod stored;
 
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 
+use crate::content::Content;
 use crate::error::Diagnostic;
 use crate::facts::FactKey;
 use crate::facts::overlay::{Effect, FactScope, OperationId};
@@ -20,7 +23,8 @@ pub use step::{
 };
 
 /// What planning an operation came to.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// There is nothing to do, and facts say so.
     Unchanged,
@@ -55,8 +59,25 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// The bytes that its steps send, to be stored beside it and attached again. Secret ones are never stored.
+    pub fn contents(&mut self) -> impl Iterator<Item = &mut Content> {
+        let changes = match self {
+            Self::Change(changes) | Self::Ensure { changes, .. } | Self::Deferred { preview: changes, .. } => {
+                changes.as_mut_slice()
+            }
+            Self::Unchanged | Self::Check { .. } => &mut [],
+        };
+        changes
+            .iter_mut()
+            .flat_map(|change| &mut change.steps)
+            .filter_map(Step::stored_content)
+    }
+}
+
 /// What trying something came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CheckState {
     /// It holds.
     Holds,
@@ -103,7 +124,8 @@ pub enum NotKnown {
 }
 
 /// A resource of a host.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ResourceId {
     /// Its kind.
     pub kind: ResourceKind,
@@ -112,7 +134,8 @@ pub struct ResourceId {
 }
 
 /// What happens to a resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Action {
     /// It comes to be.
     Create,
@@ -132,7 +155,8 @@ impl Action {
 }
 
 /// How much a change can hurt, least first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Risk {
     /// Not.
     #[default]
@@ -146,7 +170,8 @@ pub enum Risk {
 }
 
 /// An attribute's value.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Attribute {
     /// Known, in the form people read.
     Known(String),
@@ -167,18 +192,20 @@ impl Attribute {
 pub type Attributed = IndexMap<&'static str, Attribute>;
 
 /// A resource before a change.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Before {
     /// It does not exist.
     Absent,
     /// It exists, with these attributes.
-    Present(Attributed),
+    Present(#[serde(with = "stored")] Attributed),
     /// Not known, for this reason.
     Unknown(String),
 }
 
 /// A change to one resource.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ResourceChange {
     /// Which resource.
     pub id: ResourceId,
@@ -187,6 +214,7 @@ pub struct ResourceChange {
     /// How it is.
     pub before: Before,
     /// How it will be; `None` if it goes.
+    #[serde(with = "stored::maybe")]
     pub after: Option<Attributed>,
     /// What must still be so on the host when the steps run.
     pub expect: Vec<Expect>,

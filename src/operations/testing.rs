@@ -246,6 +246,10 @@ impl Bench {
                 assert!(effect.is_within(&touches), "{effect:?} is beyond {touches:?}");
             }
         }
+        if let Ok(outcome) = &planned {
+            let stored = serde_json::to_string(outcome).expect("a plan can be stored");
+            assert_eq!(serde_json::from_str::<Outcome>(&stored).expect("and read"), *outcome);
+        }
         planned
     }
 

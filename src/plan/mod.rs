@@ -18,7 +18,10 @@ mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::change::{Action, CheckState, Outcome, ResourceChange};
+use crate::content::Content;
 use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::OperationId;
 use crate::facts::{FactKey, Facts};
@@ -70,14 +73,16 @@ pub struct Mistake {
 }
 
 /// What would be done, host by host.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Plan {
     /// Hosts, in the order of the selection.
     pub hosts: Vec<HostPlan>,
 }
 
 /// What would be done to a host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct HostPlan {
     /// The host.
     pub host: String,
@@ -90,7 +95,8 @@ pub struct HostPlan {
 }
 
 /// An operation on a host and its outcome.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PlannedOperation {
     /// Its name.
     pub id: OperationId,
@@ -204,6 +210,12 @@ impl HostPlan {
 }
 
 impl Plan {
+    /// The bytes that its steps send, to be stored beside it and attached again. Secret ones are never stored.
+    pub fn contents(&mut self) -> impl Iterator<Item = &mut Content> {
+        let operations = self.hosts.iter_mut().flat_map(|host| &mut host.operations);
+        operations.flat_map(|operation| operation.outcome.contents())
+    }
+
     /// Whether something waits to be done on any host.
     pub fn is_pending(&self) -> bool {
         self.hosts.iter().any(HostPlan::is_pending)

@@ -299,3 +299,50 @@ fn the_plan_knows_no_runtime_and_no_clock() {
     }
     assert!(looked_at > 25, "{looked_at} files");
 }
+
+#[test]
+fn a_stored_plan_is_read_as_it_was_and_its_files_lie_beside_it() {
+    let task = "[[operation]]\nop = 'files.directory'\npath = '/srv'\n\
+        [[operation]]\nop = 'files.put'\ndest = '/srv/text'\ncontent = 'text'\n\
+        [[operation]]\nop = 'files.put'\ndest = '/srv/large'\nsrc = 'large'\n\
+        [[operation]]\nop = 'files.template'\ndest = '/srv/rendered'\nsrc = 'x.j2'\n\
+        [[operation]]\nop = 'files.line'\npath = '/srv/text'\nline = 'y'\n\
+        [[operation]]\nop = 'files.file'\npath = '/srv/file'\n\
+        [[operation]]\nop = 'files.link'\npath = '/srv/link'\ntarget = 'file'\n\
+        [[operation]]\nop = 'server.group'\ngroup = 'deploy'\n\
+        [[operation]]\nop = 'server.user'\nuser = 'deploy'\n\
+        [[operation]]\nop = 'apt.update'\n\
+        [[operation]]\nop = 'apt.packages'\npackages = ['jq']\n\
+        [[operation]]\nop = 'apt.upgrade'\n\
+        [[operation]]\nop = 'systemd.service'\nservice = 'jq'\nstate = 'started'\n\
+        [[operation]]\nop = 'server.shell'\nname = 'any'\nalways = true\ncommands = ['true']\n\
+        [[operation]]\nop = 'verify.tcp'\nport = 22\n\
+        [[operation]]\nop = 'verify.http'\nurl = 'http://localhost/'\n";
+    let large = "x".repeat(1_500_000);
+    let further = [("templates/large", large.as_str()), ("templates/x.j2", "{{ names }}")];
+    let root = folder_of(task, &further);
+    let project = load(root.path()).expect("valid");
+    let selection = select(&project, "dev", "site", &Filter::default()).expect("hosts and tasks");
+    let (mut build, _) = settle(&selection);
+    assert_eq!(build.mistakes, []);
+    assert_eq!(build.plan.hosts[0].operations.len(), 16);
+    let text = serde_json::to_string(&build.plan).expect("a plan can be stored");
+    assert!(text.len() < 500_000, "{}", text.len());
+    let mut back: Plan = serde_json::from_str(&text).expect("and read");
+    assert_eq!(back, build.plan);
+    let store = tempfile::tempdir().expect("a folder");
+    for content in build.plan.contents() {
+        let bytes = content.bytes().unwrap_or(large.as_bytes());
+        std::fs::write(store.path().join(content.sha256()), bytes).expect("written");
+    }
+    let mut sizes = Vec::new();
+    for content in back.contents() {
+        let path = store.path().join(content.sha256());
+        content.attach("the stored file", &path);
+        sizes.push((content.size(), std::fs::metadata(path).expect("stored").len()));
+    }
+    assert!(
+        sizes.len() >= 4 && sizes.iter().all(|(size, stored)| size == stored),
+        "{sizes:?}"
+    );
+}
