@@ -175,6 +175,8 @@ pub enum Risk {
 pub enum Attribute {
     /// Known, in the form people read.
     Known(String),
+    /// Known, and described in a few words, since it cannot be shown: it is no text, or too large.
+    Described(String),
     /// Known after apply, for the reason given.
     Unknown(String),
     /// Known, and nobody may see it.

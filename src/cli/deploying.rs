@@ -7,6 +7,7 @@ use homelab::apply::{HostEnd, HostResult, exit_code};
 use homelab::plan::{Mistake, Plan};
 use homelab::project::Selection;
 use homelab::remote::Target;
+use homelab::report::review::Review;
 use homelab::report::{self, TextOptions};
 use homelab::rounds::ReadHost;
 use homelab::secret::DigestKey;
@@ -65,9 +66,10 @@ impl Deploying<'_> {
     /// A program gets one document, at the end; who is asked for consent sees all the same what to.
     fn show_review(&self, plan: &Plan, unread: &[HostResult], is_end: bool) -> std::io::Result<()> {
         if self.is_json() && is_end {
-            return print(&report::plan_json(self.run, plan, unread, self.arguments.dry_run));
+            return print(&report::json(&self.planned(plan, unread)));
         }
-        let review = report::plan(self.run, plan, &self.text()) + &report::not_read(unread);
+        let review = self.planned(plan, unread);
+        let review = report::text(&review, &self.text()) + &report::not_read(&review);
         if !self.is_json() {
             return print(&review);
         }
@@ -75,6 +77,10 @@ impl Deploying<'_> {
             tell(&review);
         }
         Ok(())
+    }
+
+    fn planned<'b>(&'b self, plan: &'b Plan, unread: &'b [HostResult]) -> Review<'b> {
+        Review::planned(self.run, plan, unread, self.arguments.dry_run, self.arguments.verbose)
     }
 
     fn is_json(&self) -> bool {
@@ -120,7 +126,7 @@ impl Deploying<'_> {
         let mut results = applying.apply(read, &self.digests, interruption).await?;
         results.extend(unread);
         print(&if self.is_json() {
-            report::deploy_json(self.run, plan, &results)
+            report::json(&Review::applied(self.run, plan, &results, self.arguments.verbose))
         } else {
             report::summary(&results, &self.text())
         })?;

@@ -111,10 +111,7 @@ fn outcome(planned: Result<Outcome, Stop>, touches: &[FactScope]) -> Result<Outc
         Err(Stop::NotKnown { key, cause }) => Ok(match cause {
             NotKnown::NotGathered => deferred(Vec::new(), NOT_READ.to_owned(), touches.to_vec()),
             NotKnown::Denied(why) => deferred(Vec::new(), format!("{key}: {why}"), touches.to_vec()),
-            NotKnown::Since(since, why) => {
-                let why = format!("{key}: {why} (`{}`)", since.slug());
-                deferred(vec![since], why, touches.to_vec())
-            }
+            NotKnown::Since(since, why) => deferred(vec![since], format!("{key}: {why}"), touches.to_vec()),
         }),
     }
 }

@@ -1,76 +1,105 @@
-//! One change as lines: its sign, its resource, its attributes.
+//! One change as lines of text: its sign, its resource, its attributes, its diffs.
 
 use super::TextOptions;
-use super::attributes::{Shown, shown};
 use super::layout::{Part, indented, row, wrapped};
 use super::packages;
+use super::phrases;
+use super::review::{Block, Change, DiffLine, LineSign, Sign, Span, SpanText};
 use super::sanitize::one_line;
 use super::style::{Tone, paint};
-use crate::change::{Action, ResourceChange, Risk};
+use crate::facts::overlay::OperationId;
 
-/// The sign and the style of an action.
-pub(super) fn sign(action: Action) -> (&'static str, Tone) {
-    match action {
-        Action::Create => ("+", Tone::Added),
-        Action::Update => ("~", Tone::Changed),
-        Action::Remove => ("-", Tone::Removed),
-        Action::RunEachTime => ("↻", Tone::EachTime),
+/// The style of a sign.
+pub(super) fn tone(sign: Sign) -> Tone {
+    match sign {
+        Sign::Added => Tone::Added,
+        Sign::Changed => Tone::Changed,
+        Sign::Removed | Sign::Fails => Tone::Removed,
+        Sign::EachTime => Tone::EachTime,
+        Sign::Later | Sign::PassesLater => Tone::Later,
+        Sign::Passes | Sign::Unchanged => Tone::Faint,
     }
 }
 
-/// The lines of a change in `room` columns; `unless` says after what it may be so already.
-pub(super) fn lines(change: &ResourceChange, unless: Option<&str>, options: &TextOptions, room: usize) -> Vec<String> {
-    if packages::come_along(&change.id) {
-        return indented(packages::lines(change, options, room.saturating_sub(2)), 2).collect();
+/// The lines of a change in `room` columns; the operations `unless` may already make it.
+pub(super) fn lines(change: &Change<'_>, unless: &[OperationId], options: &TextOptions, room: usize) -> Vec<String> {
+    if let Some(along) = &change.along {
+        let lines = packages::lines(change, along, options, room.saturating_sub(2));
+        return indented(lines, 2).collect();
     }
-    let shown = shown(change, options);
-    let (sign, tone) = sign(change.action);
-    let name = one_line(&change.id.name);
     let head = [
-        Part::new(tone, format!("{sign} {}", change.id.kind)),
-        Part::new(Tone::Heading, format!(" {name}")),
+        Part::new(
+            tone(change.sign()),
+            format!("{} {}", change.sign().as_str(), change.kind),
+        ),
+        Part::new(Tone::Heading, format!(" {}", one_line(&change.name))),
     ];
-    let mut lines = row(&head, &parts(change, &shown, unless), room);
-    lines.extend(indented(shown.block.clone(), 4));
+    let parts: Vec<Part> = phrases::parts(change, unless, options)
+        .into_iter()
+        .map(|(tone, phrase)| Part::new(tone, phrase.text()))
+        .collect();
+    let mut lines = row(&head, &parts, room);
+    for block in &change.blocks {
+        lines.extend(indented(block_lines(block), 4));
+    }
     if options.verbose {
-        let more = indented(more(change, &shown, room), 4);
+        let more = indented(more(change, room), 4);
         lines.extend(more.map(|line| paint(Tone::Faint, &line)));
     }
     lines
 }
 
-fn parts(change: &ResourceChange, shown: &Shown, unless: Option<&str>) -> Vec<Part> {
-    let mut parts = Vec::new();
-    let words = shown.words.join(", ");
-    if !words.is_empty() {
-        parts.push(Part::new(Tone::Plain, words));
+fn block_lines(block: &Block) -> Vec<String> {
+    let lines: Vec<String> = block.lines.iter().map(diff_line).collect();
+    match phrases::block_name(block) {
+        None => lines,
+        Some(name) => std::iter::once(paint(Tone::Faint, &name))
+            .chain(indented(lines, 2))
+            .collect(),
     }
-    let risk = match change.risk {
-        Risk::None | Risk::Removal => None,
-        Risk::Restart => Some("interrupts what runs"),
-        Risk::LockOut => Some("may lock you out"),
+}
+
+fn diff_line(line: &DiffLine) -> String {
+    match line {
+        DiffLine::Hunk(header) => paint(Tone::Later, header),
+        DiffLine::NoNewline => paint(Tone::Faint, phrases::NO_NEWLINE),
+        DiffLine::LeftOut(left_out) => paint(Tone::Faint, &phrases::left_out(*left_out)),
+        DiffLine::Line { sign, spans } => source_line(*sign, spans),
+    }
+}
+
+fn source_line(sign: LineSign, spans: &[Span]) -> String {
+    let (plain, changed) = match sign {
+        LineSign::Kept => (Tone::Plain, Tone::Plain),
+        LineSign::Added => (Tone::Added, Tone::AddedWord),
+        LineSign::Removed => (Tone::Removed, Tone::RemovedWord),
     };
-    parts.extend(risk.map(|risk| Part::new(Tone::Removed, format!("! {risk}"))));
-    if change.action == Action::RunEachTime {
-        parts.push(Part::new(Tone::Faint, "each time"));
+    let mut text = paint(plain, sign.as_str());
+    for run in spans.chunk_by(|one, other| one.is_changed == other.is_changed) {
+        let run_text: String = run.iter().map(span_text).collect();
+        text.push_str(&paint(if run[0].is_changed { changed } else { plain }, &run_text));
     }
-    parts.extend(unless.map(|unless| Part::new(Tone::Later, unless)));
-    parts
+    if text == sign.as_str() {
+        text.truncate(text.trim_end().len());
+    }
+    text
+}
+
+/// The text of a span.
+pub(super) fn span_text(span: &Span) -> String {
+    match &span.text {
+        SpanText::Shown(text) => text.clone(),
+        SpanText::LeftOut(count) => phrases::more_characters(*count),
+    }
 }
 
 /// What only a verbose review says.
-fn more(change: &ResourceChange, shown: &Shown, room: usize) -> Vec<String> {
+fn more(change: &Change<'_>, room: usize) -> Vec<String> {
     let mut lines = Vec::new();
-    if !shown.kept.is_empty() {
-        lines.extend(wrapped(&format!("as before: {}", shown.kept.join(", ")), room));
+    if !change.kept.is_empty() {
+        let kept: Vec<String> = change.kept.iter().map(phrases::kept).collect();
+        lines.extend(wrapped(&format!("as before: {}", kept.join(", ")), room));
     }
-    for step in &change.steps {
-        if let Some(command) = step.command() {
-            lines.push(format!("runs `{}`", one_line(&command.summary)));
-        }
-        if let Some(command) = step.validator() {
-            lines.push(format!("accepted by `{}` first", one_line(&command.join(" "))));
-        }
-    }
+    lines.extend(change.steps.iter().map(|step| phrases::step(step).text()));
     lines
 }

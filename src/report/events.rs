@@ -5,6 +5,7 @@ use super::duration::taken;
 use super::failure::{self, ENDS, ended, words};
 use super::layout::{indented, joined};
 use super::operation;
+use super::review::Entry;
 use super::sanitize::one_line;
 use super::style::{Tone, paint};
 use super::summary;
@@ -21,7 +22,8 @@ pub fn event(event: &ApplyEvent, options: &TextOptions) -> Option<String> {
         | ApplyEvent::Output { .. }
         | ApplyEvent::Sent { .. } => Vec::new(),
         ApplyEvent::Resolved { host, operation } => {
-            let block = operation::lines(operation, options, options.width.saturating_sub(4));
+            let entry = Entry::new(operation, options.full_diff);
+            let block = operation::lines(&entry, options, options.width.saturating_sub(4));
             let slug = one_line(operation.id.slug());
             let (words, tone) = if block.is_empty() || operation.changes().is_empty() {
                 ("already so", Tone::Plain)

@@ -1,7 +1,7 @@
 //! A failure in full, and what it kept from being reached.
 
 use super::layout::wrapped;
-use super::packages::come_along;
+use super::review::come_along;
 use super::sanitize;
 use super::style::{Tone, counted, grouped, paint, width};
 use crate::apply::{Failure, HostEnd, HostResult, OperationResult, ResourceEnd};

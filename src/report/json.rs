@@ -1,38 +1,27 @@
-//! Plans and ends for programs. The same values give the same bytes: no time, no duration, no random word.
+//! A review for programs. The same values give the same bytes: no time, no duration, no random word.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use super::operation;
-use super::totals::Tally;
-use crate::apply::{Failure, HostEnd, HostResult, OperationResult, ResourceEnd};
-use crate::change::{
-    Action, Attribute, Attributed, Before, CheckState, Outcome, ResourceChange, ResourceKind, Risk, Step,
+use super::phrases;
+use super::review::{
+    Attributes, Before, Change, Entry, EntryState, HostReview, Review, StepNote, Tally, TaskReview, Value,
 };
+use crate::apply::{Failure, HostEnd, OperationResult, ResourceEnd};
+use crate::change::{Action, CheckState, ResourceKind, Risk};
 use crate::facts::overlay::OperationId;
-use crate::plan::{HostPlan, Plan, PlannedOperation};
-use crate::project::Selection;
 
 /// Rises when a program that reads the format could take something for what it is not.
 const FORMAT_VERSION: u32 = 1;
 
-/// What `--format json` prints of a dry run, and of a deploy with nothing to do: the plan, and the hosts that could not be
-/// read.
-pub fn plan_json(run: &Selection, plan: &Plan, unread: &[HostResult], is_dry_run: bool) -> String {
-    let mut hosts: Vec<JsonHost<'_>> = plan.hosts.iter().map(JsonHost::planned).collect();
-    hosts.extend(unread.iter().map(JsonHost::unread));
-    Document::new(run, plan, is_dry_run, hosts).text()
-}
-
-/// What `--format json` prints of a deploy: the plan as it was reviewed, and how each host ended.
-pub fn deploy_json(run: &Selection, plan: &Plan, results: &[HostResult]) -> String {
-    let hosts = results.iter().map(|result| match plan.host(&result.host) {
-        Some(host) => JsonHost::ended(host, result),
-        None => JsonHost::unread(result),
-    });
-    Document::new(run, plan, false, hosts.collect()).text()
+/// A review as one JSON document.
+pub fn json(review: &Review<'_>) -> String {
+    // Nothing here can fail: all keys are strings and nothing is written to but memory.
+    let text = serde_json::to_string_pretty(&Document::of(review)).unwrap_or_default();
+    text + "\n"
 }
 
 #[derive(Serialize)]
@@ -61,7 +50,7 @@ struct JsonHost<'a> {
     host: &'a str,
     end: &'static str,
     failure: Option<JsonFailure<'a>>,
-    notices: &'a [String],
+    notices: &'a [Cow<'a, str>],
     totals: JsonTotals,
     operations: Vec<JsonOperation<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,7 +82,7 @@ struct JsonAlong {
 struct JsonOperation<'a> {
     id: &'a str,
     task: &'a str,
-    written_at: String,
+    written_at: &'a str,
     #[serde(flatten)]
     outcome: JsonOutcome<'a>,
 }
@@ -138,7 +127,7 @@ struct JsonChange<'a> {
     after_unknown: IndexMap<&'a str, &'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     after_hidden: Vec<&'a str>,
-    differs: Vec<&'a str>,
+    differs: &'a [&'static str],
     runs: Vec<&'a str>,
 }
 
@@ -167,75 +156,40 @@ struct JsonFailure<'a> {
 }
 
 impl<'a> Document<'a> {
-    fn new(run: &'a Selection, plan: &'a Plan, dry_run: bool, hosts: Vec<JsonHost<'a>>) -> Self {
-        let mut totals = Tally::default();
-        plan.hosts.iter().for_each(|host| totals.merge(&Tally::of(host)));
+    fn of(review: &'a Review<'a>) -> Self {
         let mut ends = BTreeMap::new();
-        for host in &hosts {
-            *ends.entry(host.end).or_default() += 1;
+        for host in &review.hosts {
+            *ends.entry(end_word(host.end)).or_default() += 1;
         }
         Self {
             format_version: FORMAT_VERSION,
-            inventory: &run.inventory,
-            deploy: &run.deploy,
-            dry_run,
-            pending: plan.is_pending(),
+            inventory: review.inventory,
+            deploy: review.deploy,
+            dry_run: review.is_dry_run,
+            pending: review.is_pending,
             left_out: LeftOut {
-                hosts: &run.hosts_left_out,
-                tasks: &run.tasks_left_out,
-                items_of: &run.items_left_out_of,
-                not_tagged: &run.tags,
+                hosts: review.skipped.hosts,
+                tasks: review.skipped.tasks,
+                items_of: review.skipped.items_of,
+                not_tagged: review.skipped.not_tagged,
             },
-            hosts,
-            totals: JsonTotals::of(&totals),
+            hosts: review.hosts.iter().map(JsonHost::of).collect(),
+            totals: JsonTotals::of(&review.totals),
             ends,
         }
-    }
-
-    fn text(&self) -> String {
-        // Nothing here can fail: all keys are strings and nothing is written to but memory.
-        let text = serde_json::to_string_pretty(self).unwrap_or_default();
-        text + "\n"
     }
 }
 
 impl<'a> JsonHost<'a> {
-    fn planned(plan: &'a HostPlan) -> Self {
-        let end = if plan.is_pending() {
-            HostEnd::Pending
-        } else {
-            HostEnd::Converged
-        };
+    fn of(host: &'a HostReview<'a>) -> Self {
         Self {
-            host: &plan.host,
-            end: end_word(end),
-            failure: None,
-            notices: &plan.notices,
-            totals: JsonTotals::of(&Tally::of(plan)),
-            operations: plan.operations.iter().map(JsonOperation::of).collect(),
-            results: None,
-        }
-    }
-
-    fn ended(plan: &'a HostPlan, result: &'a HostResult) -> Self {
-        Self {
-            end: end_word(result.end),
-            failure: result.failure.as_ref().map(JsonFailure::of),
-            notices: &result.notices,
-            results: Some(result.operations.iter().map(JsonResult::of).collect()),
-            ..Self::planned(plan)
-        }
-    }
-
-    fn unread(result: &'a HostResult) -> Self {
-        Self {
-            host: &result.host,
-            end: end_word(result.end),
-            failure: result.failure.as_ref().map(JsonFailure::of),
-            notices: &result.notices,
-            totals: JsonTotals::of(&Tally::default()),
-            operations: Vec::new(),
-            results: None,
+            host: host.host,
+            end: end_word(host.end),
+            failure: host.failure.map(JsonFailure::of),
+            notices: &host.notices,
+            totals: JsonTotals::of(&host.totals),
+            operations: host.tasks.iter().flat_map(JsonOperation::of).collect(),
+            results: host.results.map(|results| results.iter().map(JsonResult::of).collect()),
         }
     }
 }
@@ -263,28 +217,28 @@ impl JsonTotals {
 }
 
 impl<'a> JsonOperation<'a> {
-    fn of(operation: &'a PlannedOperation) -> Self {
-        Self {
-            id: &operation.id.0,
-            task: &operation.task,
-            written_at: operation.origin.to_string(),
-            outcome: JsonOutcome::of(&operation.outcome),
-        }
+    fn of(task: &'a TaskReview<'a>) -> impl Iterator<Item = Self> {
+        task.entries.iter().map(|entry| Self {
+            id: &entry.id.0,
+            task: task.task,
+            written_at: &entry.written_at,
+            outcome: JsonOutcome::of(entry),
+        })
     }
 }
 
 impl<'a> JsonOutcome<'a> {
-    fn of(outcome: &'a Outcome) -> Self {
-        match outcome {
-            Outcome::Unchanged => Self::Unchanged,
-            Outcome::Change(changes) => Self::Change {
+    fn of(entry: &'a Entry<'a>) -> Self {
+        match &entry.state {
+            EntryState::Unchanged => Self::Unchanged,
+            EntryState::Change(changes) => Self::Change {
                 changes: all_changes(changes),
             },
-            Outcome::Ensure { changes, since } => Self::Ensure {
+            EntryState::Ensure { changes, since } => Self::Ensure {
                 since: ids(since),
                 changes: all_changes(changes),
             },
-            Outcome::Deferred {
+            EntryState::Deferred {
                 waits_for,
                 why,
                 touches,
@@ -292,10 +246,10 @@ impl<'a> JsonOutcome<'a> {
             } => Self::Deferred {
                 waits_for: ids(waits_for),
                 why,
-                may_change: touches.iter().map(operation::scope).collect(),
+                may_change: touches.iter().map(phrases::scope).collect(),
                 preview: all_changes(preview),
             },
-            Outcome::Check { what, state, .. } => Self::check(what, state),
+            EntryState::Check { what, state } => Self::check(what, state),
         }
     }
 
@@ -309,7 +263,7 @@ impl<'a> JsonOutcome<'a> {
     }
 }
 
-fn all_changes(changes: &[ResourceChange]) -> Vec<JsonChange<'_>> {
+fn all_changes<'a>(changes: &'a [Change<'a>]) -> Vec<JsonChange<'a>> {
     changes.iter().map(JsonChange::of).collect()
 }
 
@@ -318,16 +272,16 @@ fn ids(operations: &[OperationId]) -> Vec<&str> {
 }
 
 impl<'a> JsonChange<'a> {
-    fn of(change: &'a ResourceChange) -> Self {
+    fn of(change: &'a Change<'a>) -> Self {
         let (before, before_unknown) = match &change.before {
             Before::Absent => (None, None),
             Before::Present(attributes) => (Some(attributes), None),
-            Before::Unknown(why) => (None, Some(why.as_str())),
+            Before::Unknown(why) => (None, Some(why.as_ref())),
         };
         let after = change.after.as_ref();
         Self {
-            kind: change.id.kind,
-            name: &change.id.name,
+            kind: change.kind,
+            name: &change.name,
             action: action_word(change.action),
             risk: risk_word(change.risk),
             before: before.map(known),
@@ -336,50 +290,38 @@ impl<'a> JsonChange<'a> {
             after: after.map(known),
             after_unknown: after.map(unknown).unwrap_or_default(),
             after_hidden: after.map(hidden).unwrap_or_default(),
-            differs: differing(before, after),
+            differs: &change.differs,
             runs: change.steps.iter().filter_map(command).collect(),
         }
     }
 }
 
-fn known(attributes: &Attributed) -> IndexMap<&str, &str> {
+fn known<'a>(attributes: &'a Attributes<'a>) -> IndexMap<&'a str, &'a str> {
     let known = attributes.iter().filter_map(|(name, value)| match value {
-        Attribute::Known(text) => Some((*name, text.as_str())),
+        Value::Known(text) => Some((*name, text.as_ref())),
         _ => None,
     });
     known.collect()
 }
 
-fn unknown(attributes: &Attributed) -> IndexMap<&str, &str> {
+fn unknown<'a>(attributes: &'a Attributes<'a>) -> IndexMap<&'a str, &'a str> {
     let unknown = attributes.iter().filter_map(|(name, value)| match value {
-        Attribute::Unknown(why) => Some((*name, why.as_str())),
+        Value::Unknown(why) => Some((*name, why.as_ref())),
         _ => None,
     });
     unknown.collect()
 }
 
-/// Not even a digest is told: its key is another one in each run.
-fn hidden(attributes: &Attributed) -> Vec<&str> {
-    let hidden = attributes
-        .iter()
-        .filter(|(_, value)| matches!(value, Attribute::Secret(_)));
+fn hidden<'a>(attributes: &Attributes<'a>) -> Vec<&'a str> {
+    let hidden = attributes.iter().filter(|(_, value)| **value == Value::Hidden);
     hidden.map(|(name, _)| *name).collect()
 }
 
-/// Names of attributes that come, go, or are not known to stay.
-fn differing<'a>(before: Option<&'a Attributed>, after: Option<&'a Attributed>) -> Vec<&'a str> {
-    let of = |attributes: Option<&'a Attributed>, name: &str| attributes.and_then(|all| all.get(name));
-    let new = after.into_iter().flatten();
-    let differing = new.filter(|(name, value)| of(before, name) != Some(value));
-    let gone = before
-        .into_iter()
-        .flatten()
-        .filter(|(name, _)| of(after, name).is_none());
-    differing.chain(gone).map(|(name, _)| *name).collect()
-}
-
-fn command(step: &Step) -> Option<&str> {
-    step.command().map(|command| command.summary.as_str())
+fn command<'a>(step: &'a StepNote<'a>) -> Option<&'a str> {
+    match step {
+        StepNote::Runs(command) => Some(command),
+        StepNote::Validates(_) => None,
+    }
 }
 
 impl<'a> JsonResult<'a> {

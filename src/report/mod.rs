@@ -4,11 +4,9 @@
 //! them off a pipe; all text that comes from a host or a file is made harmless first. Every text ends with a line break, or
 //! is empty. The same values give the same bytes.
 
-mod attributes;
 mod change;
 mod check;
 mod diagnostic;
-mod diff;
 mod duration;
 mod events;
 mod facts;
@@ -17,17 +15,17 @@ mod host_lines;
 mod inventory;
 mod json;
 mod layout;
-mod line;
 mod live;
 mod operation;
 mod packages;
+mod phrases;
 mod progress;
 mod reference;
+pub mod review;
 mod sanitize;
 mod style;
 mod summary;
 mod text;
-mod totals;
 
 pub use check::{found, found_github, found_json, nothing_wrong};
 pub use diagnostic::{diagnostic, diagnostics, mistakes};
@@ -35,13 +33,13 @@ pub use events::event;
 pub use facts::{fact_names, facts, facts_json};
 pub use host_lines::{HostLines, host_lines};
 pub use inventory::{explanation, host, inventory};
-pub use json::{deploy_json, plan_json};
+pub use json::json;
 pub use live::LiveOutput;
 pub use operation::operation;
 pub use progress::{Progress, WindowContent};
 pub use reference::{operation_reference, operations, operations_json};
-pub use summary::{not_read, summary};
-pub use text::plan;
+pub use summary::summary;
+pub use text::{not_read, text};
 
 /// How a text is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

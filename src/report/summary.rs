@@ -4,6 +4,7 @@ use super::TextOptions;
 use super::duration::taken;
 use super::failure::{self, ENDS, ended, not_reached, note, words};
 use super::layout::joined;
+use super::phrases::host_end;
 use super::sanitize::one_line;
 use super::style::{Tone, counted, grouped, paint, width};
 use crate::apply::{HostEnd, HostResult, ResourceEnd};
@@ -36,16 +37,6 @@ pub fn summary(results: &[HostResult], options: &TextOptions) -> String {
     joined(&lines)
 }
 
-/// Hosts that could not be read, below a review that says nothing of them.
-pub fn not_read(results: &[HostResult]) -> String {
-    if results.is_empty() {
-        return String::new();
-    }
-    let entry = |result: &HostResult| format!("{} ({})", one_line(&result.host), end_words(result.end).0);
-    let names: Vec<String> = results.iter().map(entry).collect();
-    format!("{}: {}\n", paint(Tone::Removed, "not read"), names.join(", "))
-}
-
 /// How long operations took, the longest first.
 fn timings(result: &HostResult) -> Vec<String> {
     let mut operations: Vec<_> = result.operations.iter().collect();
@@ -76,7 +67,7 @@ fn trouble(result: &HostResult) -> Vec<String> {
         return lines;
     };
     if lines.is_empty() {
-        let text = format!("{}: {}", one_line(&result.host), end_words(result.end).0);
+        let text = format!("{}: {}", one_line(&result.host), host_end(result.end).0);
         lines.push(paint(Tone::Removed, &text));
     }
     let left = not_reached(result);
@@ -112,24 +103,10 @@ fn next_step(end: HostEnd) -> Option<&'static str> {
     }
 }
 
-fn end_words(end: HostEnd) -> (&'static str, Tone) {
-    match end {
-        HostEnd::Converged => ("converged", Tone::Added),
-        HostEnd::Pending => ("pending", Tone::Changed),
-        HostEnd::Failed => ("failed", Tone::Removed),
-        HostEnd::Unreachable => ("unreachable", Tone::Removed),
-        HostEnd::Locked => ("locked", Tone::Removed),
-        HostEnd::Stale => ("not as reviewed", Tone::Removed),
-        HostEnd::Invalid => ("invalid", Tone::Removed),
-        HostEnd::Interrupted => ("interrupted", Tone::Removed),
-        HostEnd::HeldBack => ("held back", Tone::Removed),
-    }
-}
-
 /// `nas  converged  3 applied, 1 already so in 4.2 s`, the host's name in a column of that width.
 pub(super) fn host_line(result: &HostResult, column: usize) -> String {
     let host = format!("{:<column$}", one_line(&result.host));
-    let (end, tone) = end_words(result.end);
+    let (end, tone) = host_end(result.end);
     let counts = counts(std::slice::from_ref(result));
     let end = paint(tone, &format!("{end:<11}"));
     let took = taken(result.took).map_or_else(String::new, |took| format!(" in {took}"));
@@ -182,7 +159,7 @@ fn total(results: &[HostResult]) -> String {
         .iter()
         .filter_map(|end| {
             let count = results.iter().filter(|result| result.end == *end).count();
-            let (words, tone) = end_words(*end);
+            let (words, tone) = host_end(*end);
             (count > 0).then(|| paint(tone, &format!("{count} {words}")))
         })
         .collect();

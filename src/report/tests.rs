@@ -8,6 +8,7 @@ mod mistakes;
 mod progress;
 mod reviews;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -15,9 +16,28 @@ use indexmap::IndexMap;
 use super::TextOptions;
 use crate::apply::{Failure, OperationResult, ResourceEnd, ResourceResult};
 use crate::change::{Action, Attribute, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk};
+use crate::content::Assets;
 use crate::error::{Origin, SourceFile};
 use crate::facts::overlay::OperationId;
 use crate::plan::{PlannedOperation, Trigger};
+use crate::project::Selection;
+
+fn selection() -> Selection {
+    Selection {
+        inventory: "dev".to_owned(),
+        deploy: "regular".to_owned(),
+        hosts: Vec::new(),
+        tasks: Arc::default(),
+        stages: Vec::new(),
+        only: Vec::new(),
+        tags: Vec::new(),
+        catalogue: Arc::default(),
+        hosts_left_out: vec!["nas".to_owned()],
+        tasks_left_out: Vec::new(),
+        items_left_out_of: vec!["services/folder".to_owned()],
+        assets: Arc::new(Assets::default()),
+    }
+}
 
 /// The text as a pipe gets it.
 fn plain(text: &str) -> String {

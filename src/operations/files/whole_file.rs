@@ -216,7 +216,9 @@ pub(super) fn before_attributed(
         (false, true) => Attribute::Unknown("the file could not be read".to_owned()),
         (false, false) => match context.get(ContentKey(path))? {
             ContentFact::Bytes(bytes) => readable(&Content::new(bytes)),
-            ContentFact::TooLarge | ContentFact::Absent => Attribute::known(format!("[a large file, sha256 {digest}]")),
+            ContentFact::TooLarge | ContentFact::Absent => {
+                Attribute::Described(format!("[a large file, sha256 {digest}]"))
+            }
         },
     };
     Ok(with_content(old, content))
@@ -245,7 +247,7 @@ fn with_content(attributes: &Attributes, content: Attribute) -> Attributed {
 /// Content as people can read it, or its size and digest where they cannot.
 fn readable(content: &Content) -> Attribute {
     let Some(bytes) = content.bytes() else {
-        return Attribute::known(format!(
+        return Attribute::Described(format!(
             "[a large file, {} bytes, sha256 {}]",
             content.size(),
             content.sha256()
@@ -253,7 +255,7 @@ fn readable(content: &Content) -> Attribute {
     };
     match std::str::from_utf8(bytes) {
         Ok(text) if !text.contains('\0') => Attribute::known(text),
-        _ => Attribute::known(format!(
+        _ => Attribute::Described(format!(
             "[binary, {} bytes, sha256 {}]",
             content.size(),
             content.sha256()

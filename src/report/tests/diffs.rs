@@ -207,10 +207,24 @@ fn files_that_come_and_go_or_are_empty() {
 
 #[test]
 fn binary_content_stays_in_its_brackets() {
-    let old = "[binary, 3 bytes, sha256 ab]";
-    assert_snapshot!(file_diff(old, "[binary, 4 bytes, sha256 cd]", &TextOptions::default()), @"~ file /etc/x   content [binary, 3 bytes, sha256 ab] → [binary, 4 bytes, sha256 cd]");
-    assert_snapshot!(file_diff(old, "text\n", &TextOptions::default()), @"
+    let described = |text: &str| Attribute::Described(text.to_owned());
+    let turned = |new: Attribute| {
+        let mut change = change(id(ResourceKind::File, "/etc/x"), &[("content", "")], &[("content", "")]);
+        change.before = Before::Present(IndexMap::from([("content", described("[binary, 3 bytes, sha256 ab]"))]));
+        change.after = Some(IndexMap::from([("content", new)]));
+        shown(change, &TextOptions::default())
+    };
+    assert_snapshot!(turned(described("[binary, 4 bytes, sha256 cd]")), @"~ file /etc/x   content [binary, 3 bytes, sha256 ab] → [binary, 4 bytes, sha256 cd]");
+    assert_snapshot!(turned(Attribute::known("text\n")), @"
     ~ file /etc/x   content [binary, 3 bytes, sha256 ab] → the new text below
+        + text
+    ");
+    // A text file that says the same is a text file.
+    assert_snapshot!(file_diff("[binary, 3 bytes]", "text\n", &TextOptions::default()), @r"
+    ~ file /etc/x
+        @@ -1 +1 @@
+        - [binary, 3 bytes]
+        \ no newline at end of file
         + text
     ");
 }

@@ -4,7 +4,9 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::apply::{ApplyEvent, HostEnd, HostResult};
-use crate::report::{event, summary};
+use crate::plan::Plan;
+use crate::report::review::Review;
+use crate::report::{self, event, summary};
 
 fn apt_failure() -> Failure {
     Failure {
@@ -229,7 +231,9 @@ fn times_are_told_by_host_and_on_request_by_operation() {
 
 #[test]
 fn a_review_says_which_hosts_it_says_nothing_of() {
-    use crate::report::not_read;
+    let selection = selection();
+    let plan = Plan::default();
+    let not_read = |unread: &[HostResult]| report::not_read(&Review::planned(&selection, &plan, unread, true, false));
     assert_eq!(not_read(&[]), "");
     let far = host("far", HostEnd::Unreachable, Vec::new(), None);
     let odd = host("odd", HostEnd::Failed, Vec::new(), None);

@@ -1,33 +1,13 @@
 //! Plans and ends for programs.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use super::*;
 use crate::apply::{HostEnd, HostResult};
-use crate::content::Assets;
 use crate::plan::{HostPlan, Plan};
-use crate::project::Selection;
-use crate::report::{deploy_json, plan_json};
+use crate::report::json as json_text;
+use crate::report::review::Review;
 use crate::secret::DigestKey;
-
-fn run() -> Selection {
-    Selection {
-        inventory: "dev".to_owned(),
-        deploy: "regular".to_owned(),
-        hosts: Vec::new(),
-        tasks: Arc::default(),
-        stages: Vec::new(),
-        only: Vec::new(),
-        tags: Vec::new(),
-        catalogue: Arc::default(),
-        hosts_left_out: vec!["nas".to_owned()],
-        tasks_left_out: Vec::new(),
-        items_left_out_of: vec!["services/folder".to_owned()],
-        assets: Arc::new(Assets::default()),
-    }
-}
 
 fn host(changes: Vec<ResourceChange>) -> Plan {
     let operation = planned("files.put /etc/x", Outcome::Change(changes));
@@ -61,6 +41,10 @@ fn changed_file(secret: &str, digests: &DigestKey) -> ResourceChange {
     }
 }
 
+fn planned_json(plan: &Plan) -> String {
+    json_text(&Review::planned(&selection(), plan, &[], true, false))
+}
+
 fn read(text: &str) -> Value {
     assert!(!text.contains('\u{1b}'), "{text}");
     serde_json::from_str(text).unwrap()
@@ -69,7 +53,7 @@ fn read(text: &str) -> Value {
 #[test]
 fn a_change_has_both_sides_and_no_secret() {
     let plan = host(vec![changed_file("hunter2", &DigestKey::random())]);
-    let text = plan_json(&run(), &plan, &[], true);
+    let text = planned_json(&plan);
     assert!(!text.contains("hunter2"));
     let document = read(&text);
     assert_eq!(document["format_version"], 1);
@@ -94,7 +78,7 @@ fn a_change_has_both_sides_and_no_secret() {
 
 #[test]
 fn the_same_plan_gives_the_same_bytes_whatever_the_key() {
-    let text = |digests: &DigestKey| plan_json(&run(), &host(vec![changed_file("s", digests)]), &[], true);
+    let text = |digests: &DigestKey| planned_json(&host(vec![changed_file("s", digests)]));
     let texts = [DigestKey::random(), DigestKey::random()].map(|key| text(&key));
     assert_eq!(texts[0], texts[1]);
 }
@@ -120,7 +104,7 @@ fn a_result_has_its_lines_and_no_times() {
         done.took = Duration::from_secs(seconds);
         let far = ended("far", HostEnd::Unreachable, Vec::new(), seconds);
         let web = ended("web", HostEnd::Converged, vec![done], seconds);
-        deploy_json(&run(), &plan, &[web, far])
+        json_text(&Review::applied(&selection(), &plan, &[web, far], false))
     };
     assert_eq!(text(1), text(2));
     let document = read(&text(1));

@@ -9,7 +9,8 @@ use crate::facts::unit::{UnitFact, UnitState};
 use crate::facts::{Fact, FactKey, Facts, Installation};
 use crate::plan::{Plan, Snapshot, build};
 use crate::project::{Filter, Selection, load, select};
-use crate::report::plan;
+use crate::report::review::Review;
+use crate::report::text;
 use crate::secret::{DigestKey, sha256_hex};
 
 const TASKS: &str = "
@@ -129,6 +130,10 @@ fn run_of(task: &str, inventory: &str, filter: &Filter) -> Selection {
     }
     let project = load(root.path()).expect("valid");
     select(&project, "dev", "site", filter).expect("hosts and tasks")
+}
+
+fn plan(run: &Selection, plan: &Plan, options: &TextOptions) -> String {
+    text(&Review::planned(run, plan, &[], true, options.full_diff), options)
 }
 
 fn settle(run: &Selection, answer: impl Fn(&str, &FactKey) -> Fact) -> Plan {

@@ -1,21 +1,18 @@
-//! Two texts compared line by line, and texts that come or go as a whole.
+//! Two texts compared line by line, and texts that are added or removed as a whole.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use similar::{Algorithm, ChangeTag, DiffOp, TextDiff};
 
-use super::TextOptions;
-use super::line::{ShownLine, Sign};
-use super::style::{Tone, counted, grouped, paint};
+use super::line::{DiffLine, LeftOut, LineSign, SourceLine};
 
 /// Lines shown around a change.
 const CONTEXT: usize = 3;
 /// More changed lines than these are counted, not shown.
 const MOST_CHANGED: usize = 2000;
-/// Lines shown of a text that comes or goes as a whole.
+/// Lines shown of a text that is added or removed as a whole.
 const MOST_LISTED: usize = 40;
-const SHOW_ALL: &str = "too many to show (--verbose shows all)";
 /// A safety net only: what would take so long is counted, not compared, so that the same texts give the same lines.
 const TIMEOUT: Duration = Duration::from_millis(500);
 /// Longer stretches of changed lines are not searched for changed words, in bytes.
@@ -23,70 +20,61 @@ const MOST_INLINE: usize = 16 * 1024;
 /// Lines as long as this on average show where they differ even if they have little in common, in bytes.
 const LONG: usize = 400;
 
-/// The lines of a unified diff.
-pub(super) fn compared(old: &str, new: &str, options: &TextOptions) -> Vec<String> {
+/// The lines of a unified diff; `whole` leaves out nothing, however long.
+pub(super) fn compared(old: &str, new: &str, whole: bool) -> Vec<DiffLine> {
     let old_lines: Vec<&str> = old.split_inclusive('\n').collect();
     let new_lines: Vec<&str> = new.split_inclusive('\n').collect();
-    if !options.full_diff {
-        let (gone, come) = counts(&old_lines, &new_lines);
-        if gone + come > MOST_CHANGED {
-            return vec![too_many(gone, come)];
+    if !whole {
+        let (removed, added) = counts(&old_lines, &new_lines);
+        if removed + added > MOST_CHANGED {
+            return vec![DiffLine::LeftOut(LeftOut::Changed { removed, added })];
         }
     }
     let diff = TextDiff::configure()
         .algorithm(Algorithm::Myers)
         .timeout(TIMEOUT)
         .diff_slices(&old_lines, &new_lines);
-    let (gone, come) = changed_lines(diff.ops());
-    if !options.full_diff && gone + come > MOST_CHANGED {
-        // How many lines a move takes depends on the way it is told, and so it is not said.
-        let text = format!("over {} changed lines: {SHOW_ALL}", grouped(MOST_CHANGED));
-        return vec![paint(Tone::Faint, &text)];
+    let (removed, added) = changed_lines(diff.ops());
+    if !whole && removed + added > MOST_CHANGED {
+        // How many lines a move takes depends on how the diff tells it, so the exact count is not given.
+        return vec![DiffLine::LeftOut(LeftOut::ChangedOver(MOST_CHANGED))];
     }
     let mut lines = Vec::new();
     for group in diff.grouped_ops(CONTEXT) {
-        lines.push(paint(Tone::Later, &hunk_header(&group)));
+        lines.push(DiffLine::Hunk(hunk_header(&group)));
         for operation in &group {
-            lines.extend(operation_lines(&diff, operation, options));
+            lines.extend(operation_lines(&diff, operation, whole));
         }
     }
     lines
 }
 
-/// The lines of a text that comes or goes as a whole.
-pub(super) fn listed(text: &str, sign: Sign, options: &TextOptions) -> Vec<String> {
+/// The lines of a text that is added or removed as a whole.
+pub(super) fn listed(text: &str, sign: LineSign, whole: bool) -> Vec<DiffLine> {
     let all: Vec<&str> = text.split_inclusive('\n').collect();
-    let shown = if options.full_diff {
-        all.len()
-    } else {
-        all.len().min(MOST_LISTED)
-    };
-    let mut lines: Vec<String> = all[..shown]
+    let shown = if whole { all.len() } else { all.len().min(MOST_LISTED) };
+    let mut lines: Vec<DiffLine> = all[..shown]
         .iter()
         .flat_map(|line| {
-            let line = ShownLine {
+            let line = SourceLine {
                 sign,
                 stretches: vec![(false, line)],
                 shows_whitespace: false,
-                whole: options.full_diff,
+                whole,
             };
-            line.render()
+            line.lines()
         })
         .collect();
     if shown < all.len() {
-        let rest = counted(all.len() - shown, "more line");
-        let note = format!("… {rest} (--verbose shows all {})", grouped(all.len()));
-        lines.push(paint(Tone::Faint, &note));
+        lines.push(DiffLine::LeftOut(LeftOut::Listed {
+            more: all.len() - shown,
+            all: all.len(),
+        }));
     }
     lines
 }
 
-fn too_many(gone: usize, come: usize) -> String {
-    let text = format!("{} removed, {} added: {SHOW_ALL}", counted(gone, "line"), grouped(come));
-    paint(Tone::Faint, &text)
-}
-
-/// How many lines go and come, wherever they stand: quick for texts of any size.
+/// How many lines are removed and added, wherever they stand: quick for texts of any size.
 fn counts(old: &[&str], new: &[&str]) -> (usize, usize) {
     let mut balance: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for line in old {
@@ -95,18 +83,18 @@ fn counts(old: &[&str], new: &[&str]) -> (usize, usize) {
     for line in new {
         balance.entry(line).or_default().1 += 1;
     }
-    balance.values().fold((0, 0), |(gone, come), (before, after)| {
+    balance.values().fold((0, 0), |(removed, added), (before, after)| {
         (
-            gone + before.saturating_sub(*after),
-            come + after.saturating_sub(*before),
+            removed + before.saturating_sub(*after),
+            added + after.saturating_sub(*before),
         )
     })
 }
 
 fn changed_lines(operations: &[DiffOp]) -> (usize, usize) {
     let changed = operations.iter().filter(|one| !matches!(one, DiffOp::Equal { .. }));
-    changed.fold((0, 0), |(gone, come), one| {
-        (gone + one.old_range().len(), come + one.new_range().len())
+    changed.fold((0, 0), |(removed, added), one| {
+        (removed + one.old_range().len(), added + one.new_range().len())
     })
 }
 
@@ -126,34 +114,30 @@ fn position(range: &std::ops::Range<usize>) -> String {
     }
 }
 
-fn operation_lines(diff: &TextDiff<'_, '_, str>, operation: &DiffOp, options: &TextOptions) -> Vec<String> {
+fn operation_lines(diff: &TextDiff<'_, '_, str>, operation: &DiffOp, whole: bool) -> Vec<DiffLine> {
     let blank = Blank::of(diff, operation);
     let render = |tag: ChangeTag, stretches: Vec<(bool, &str)>| {
         let (sign, shows_whitespace) = match tag {
-            ChangeTag::Equal => (Sign::Kept, false),
-            ChangeTag::Insert => (Sign::Added, blank.is_in_old(&stretches)),
-            ChangeTag::Delete => (Sign::Removed, blank.is_in_new(&stretches)),
+            ChangeTag::Equal => (LineSign::Kept, false),
+            ChangeTag::Insert => (LineSign::Added, blank.is_in_old(&stretches)),
+            ChangeTag::Delete => (LineSign::Removed, blank.is_in_new(&stretches)),
         };
-        let line = ShownLine {
+        let line = SourceLine {
             sign,
             stretches,
             shows_whitespace,
-            whole: options.full_diff,
+            whole,
         };
-        line.render()
+        line.lines()
     };
-    let lines = stretched(diff, operation, options).into_iter();
+    let lines = stretched(diff, operation, whole).into_iter();
     lines.flat_map(|(tag, stretches)| render(tag, stretches)).collect()
 }
 
 type Stretches<'a> = Vec<(bool, &'a str)>;
 
 /// The lines of an operation, changed words apart.
-fn stretched<'a>(
-    diff: &'a TextDiff<'_, '_, str>,
-    operation: &DiffOp,
-    options: &TextOptions,
-) -> Vec<(ChangeTag, Stretches<'a>)> {
+fn stretched<'a>(diff: &'a TextDiff<'_, '_, str>, operation: &DiffOp, whole: bool) -> Vec<(ChangeTag, Stretches<'a>)> {
     let plain = || {
         let changes = diff.iter_changes(operation);
         changes
@@ -165,7 +149,7 @@ fn stretched<'a>(
     };
     let bytes: usize = diff.iter_changes(operation).map(|change| change.value().len()).sum();
     let is_paired = old_len == new_len;
-    if bytes > MOST_INLINE && !options.full_diff {
+    if bytes > MOST_INLINE && !whole {
         return if is_paired { paired(diff, operation) } else { plain() };
     }
     let changes = diff.iter_inline_changes_deadline(operation, Some(Instant::now() + TIMEOUT));

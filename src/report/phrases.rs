@@ -1,0 +1,469 @@
+//! The words of a review, in one place for text, Markdown and HTML.
+//!
+//! A phrase keeps the tool's own words apart from what comes from a host or a project, so that each renderer can quote that.
+
+use std::borrow::Cow;
+
+use super::TextOptions;
+use super::review::{AlongNames, Block, Change, Kept, LeftOut, Note, Skipped, StepNote, Tally, Value};
+use super::sanitize::one_line;
+use super::style::{Tone, counted, grouped, width};
+use crate::apply::HostEnd;
+use crate::change::{Action, CheckState, Risk};
+use crate::facts::overlay::{FactScope, OperationId};
+use crate::plan::Totals;
+
+/// Longer values are cut unless all is to be shown, in characters.
+const LONG: usize = 120;
+const HIDDEN: &str = "[hidden]";
+const HIDDEN_CONTENT: &str = "[hidden: not everybody on the host may read this file]";
+pub(super) const NO_NEWLINE: &str = "\\ no newline at end of file";
+const SHOW_ALL: &str = "too many to show (--verbose shows all)";
+
+/// A piece of a phrase, made harmless for one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// The tool's own words.
+    Word(Cow<'static, str>),
+    /// A foreign value.
+    Value(String),
+    /// A foreign name, which text shows in backticks.
+    Name(String),
+}
+
+/// Words and foreign text in a row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Phrase(pub(super) Vec<Piece>);
+
+impl Phrase {
+    pub(super) fn words(words: impl Into<Cow<'static, str>>) -> Self {
+        Self::default().word(words)
+    }
+
+    fn word(mut self, words: impl Into<Cow<'static, str>>) -> Self {
+        self.0.push(Piece::Word(words.into()));
+        self
+    }
+
+    fn value(mut self, value: impl Into<String>) -> Self {
+        self.0.push(Piece::Value(value.into()));
+        self
+    }
+
+    fn name(mut self, name: impl Into<String>) -> Self {
+        self.0.push(Piece::Name(name.into()));
+        self
+    }
+
+    fn then(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
+    /// The phrase as text.
+    pub(super) fn text(&self) -> String {
+        self.0
+            .iter()
+            .map(|piece| match piece {
+                Piece::Word(words) => words.to_string(),
+                Piece::Value(value) => value.clone(),
+                Piece::Name(name) => format!("`{name}`"),
+            })
+            .collect()
+    }
+}
+
+/// Phrases with `between` between them.
+pub(super) fn joined(phrases: impl IntoIterator<Item = Phrase>, between: &'static str) -> Phrase {
+    let mut all = Phrase::default();
+    for phrase in phrases {
+        if !all.0.is_empty() {
+            all = all.word(between);
+        }
+        all = all.then(phrase);
+    }
+    all
+}
+
+/// What differs of a resource, in short.
+pub(super) fn note(note: &Note<'_>, options: &TextOptions) -> Phrase {
+    let was = |was: bool| {
+        Phrase(if was {
+            vec![Piece::Word("was ".into())]
+        } else {
+            Vec::new()
+        })
+    };
+    match note {
+        Note::Ownership {
+            mode,
+            owner,
+            group,
+            was: is_old,
+        } => was(*is_old).value(format!("{} {}:{}", one_line(mode), one_line(owner), one_line(group))),
+        Note::Empty { was: is_old } => was(*is_old).word("empty"),
+        Note::OneSide {
+            name,
+            stands_alone,
+            value: shown,
+            was: is_old,
+        } => was(*is_old)
+            .then(label(name, *stands_alone))
+            .then(value(name, shown, options)),
+        Note::Changes {
+            name,
+            stands_alone,
+            old: Some(Value::Known(old)),
+            new: Some(Value::Known(new)),
+        } => label(name, *stands_alone)
+            .value(one_line(old))
+            .word(" → ")
+            .value(one_line(new)),
+        Note::Changes {
+            name,
+            stands_alone,
+            old,
+            new,
+        } => {
+            let old = match old {
+                None => Phrase::words("the text below"),
+                Some(Value::Unknown(why)) => Phrase::words("(not known: ").value(one_line(why)).word(")"),
+                Some(other) => value(name, other, options),
+            };
+            let new = match new {
+                None => Phrase::words("the new text below"),
+                Some(other) => value(name, other, options),
+            };
+            label(name, *stands_alone).then(old).word(" → ").then(new)
+        }
+        Note::ChangesHidden { name } => Phrase::words(format!("{name} changes {}", hidden(name))),
+    }
+}
+
+/// What stands before a value, unless the value says itself what it is.
+fn label(name: &'static str, stands_alone: bool) -> Phrase {
+    if stands_alone {
+        return Phrase::default();
+    }
+    Phrase::words(format!("{name} "))
+}
+
+fn value(name: &str, value: &Value<'_>, options: &TextOptions) -> Phrase {
+    match value {
+        Value::Known(text) if text.is_empty() => Phrase::words("none"),
+        Value::Known(text) => Phrase::default().value(short(&one_line(text), options)),
+        Value::Unknown(why) => known_after_apply(why, options),
+        Value::Hidden => Phrase::words(hidden(name)),
+    }
+}
+
+fn hidden(name: &str) -> &'static str {
+    if name == "content" { HIDDEN_CONTENT } else { HIDDEN }
+}
+
+/// `(known after apply)`, with its reason where that is short or asked for.
+pub(super) fn known_after_apply(why: &str, options: &TextOptions) -> Phrase {
+    let why = one_line(why);
+    if why.is_empty() || (width(&why) > LONG / 2 && !options.verbose) {
+        return Phrase::words("(known after apply)");
+    }
+    Phrase::words("(known after apply: ").value(why).word(")")
+}
+
+fn short(text: &str, options: &TextOptions) -> String {
+    let count = width(text);
+    if count <= 2 * LONG || options.full_diff {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(LONG).collect();
+    format!("{head}…[{} more characters]", grouped(count - LONG))
+}
+
+/// All that is said of a change beside its name, with the tones that a terminal shows.
+pub(super) fn parts(change: &Change<'_>, unless: &[OperationId], options: &TextOptions) -> Vec<(Tone, Phrase)> {
+    let mut parts = Vec::new();
+    let notes = joined(change.notes.iter().map(|one| note(one, options)), ", ");
+    if !notes.0.is_empty() {
+        parts.push((Tone::Plain, notes));
+    }
+    let risk = match change.risk {
+        Risk::None | Risk::Removal => None,
+        Risk::Restart => Some("! interrupts what runs"),
+        Risk::LockOut => Some("! may lock you out"),
+    };
+    parts.extend(risk.map(|risk| (Tone::Removed, Phrase::words(risk))));
+    if change.action == Action::RunEachTime {
+        parts.push((Tone::Faint, Phrase::words("each time")));
+    }
+    if !unless.is_empty() {
+        parts.push((
+            Tone::Later,
+            Phrase::words("unless ").then(named(unless)).word(" brings it"),
+        ));
+    }
+    parts
+}
+
+/// The heading of a diff; none above a file's content.
+pub(super) fn block_name(block: &Block) -> Option<String> {
+    block.name.map(|name| format!("{name}:"))
+}
+
+/// An attribute that stays as it is.
+pub(super) fn kept(kept: &Kept<'_>) -> String {
+    match &kept.value {
+        Some(value) => format!("{} {}", kept.name, one_line(value)),
+        None => kept.name.to_owned(),
+    }
+}
+
+/// What is run for a change.
+pub(super) fn step(step: &StepNote<'_>) -> Phrase {
+    match step {
+        StepNote::Runs(command) => Phrase::words("runs ").name(one_line(command)),
+        StepNote::Validates(command) => Phrase::words("accepted by ").name(one_line(command)).word(" first"),
+    }
+}
+
+/// How a check went.
+pub(super) fn check(state: &CheckState) -> Phrase {
+    match state {
+        CheckState::Holds => Phrase::words("holds now"),
+        CheckState::Fails(why) => Phrase::words("fails now: ").value(one_line(why)),
+        CheckState::Later => Phrase::words("is tried after the changes"),
+    }
+}
+
+/// When a deferred operation is known; nothing if waiting does not help.
+pub(super) fn known_when(waits_for: &[OperationId]) -> Phrase {
+    if waits_for.is_empty() {
+        return Phrase::default();
+    }
+    let through = if waits_for.len() == 1 {
+        " is through:"
+    } else {
+        " are through:"
+    };
+    Phrase::words("known when ").then(named(waits_for)).word(through)
+}
+
+/// All that a deferred operation may change; nothing if nothing is known of that.
+pub(super) fn may_change(touches: &[FactScope]) -> Phrase {
+    if touches.is_empty() {
+        return Phrase::default();
+    }
+    let scopes: Vec<String> = touches.iter().map(scope).collect();
+    Phrase::words("may change ").value(scopes.join(", "))
+}
+
+/// What stands above the changes that a deferred operation would make now.
+pub(super) const AS_THINGS_ARE: &str = "as things are now:";
+
+fn named(operations: &[OperationId]) -> Phrase {
+    let mut names: Vec<String> = Vec::new();
+    for operation in operations {
+        let name = one_line(operation.slug());
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let last = names.pop();
+    let all = joined(names.into_iter().map(|name| Phrase::default().name(name)), ", ");
+    match last {
+        Some(last) if all.0.is_empty() => all.name(last),
+        Some(last) => all.word(" and ").name(last),
+        None => all,
+    }
+}
+
+/// What may be touched.
+pub(super) fn scope(scope: &FactScope) -> String {
+    match scope {
+        FactScope::Key(key) => match key.path() {
+            Some(path) => one_line(path),
+            None => one_line(&key.to_string()),
+        },
+        FactScope::Tree(top) => format!("anything in {}", one_line(top)),
+        FactScope::Packages => "any package".to_owned(),
+        FactScope::FilesOfPackages => "files of packages".to_owned(),
+        FactScope::Owned(paths) => format!("{} paths of packages", paths.len()),
+        FactScope::Units => "any unit".to_owned(),
+        FactScope::MayComeWithPackages => "what a package may create".to_owned(),
+        FactScope::Accounts => "any user or group".to_owned(),
+        FactScope::Everything => "anything".to_owned(),
+    }
+}
+
+/// Lines that a diff leaves out.
+pub(super) fn left_out(left_out: LeftOut) -> String {
+    match left_out {
+        LeftOut::Changed { removed, added } => format!(
+            "{} removed, {} added: {SHOW_ALL}",
+            counted(removed, "line"),
+            grouped(added)
+        ),
+        LeftOut::ChangedOver(most) => format!("over {} changed lines: {SHOW_ALL}", grouped(most)),
+        LeftOut::Listed { more, all } => format!(
+            "… {} (--verbose shows all {})",
+            counted(more, "more line"),
+            grouped(all)
+        ),
+    }
+}
+
+/// Characters that a line leaves out.
+pub(super) fn more_characters(count: usize) -> String {
+    format!("…[{} more characters]…", grouped(count))
+}
+
+/// Packages that come along with `change`, as headings with the packages below; the first may be without any.
+pub(super) fn along(change: &Change<'_>, along: &AlongNames<'_>, options: &TextOptions) -> Along {
+    let with = if change.name.contains(' ') { "them" } else { "it" };
+    let heading = |names: &[Cow<'_, str>], text: String| {
+        let names: Vec<String> = names.iter().map(|name| one_line(name)).collect();
+        (!names.is_empty()).then_some((text, names))
+    };
+    Along {
+        unknown: along
+            .unknown
+            .as_ref()
+            .map(|why| Phrase::words(format!("and with {with} packages ")).then(known_after_apply(why, options))),
+        installs: heading(
+            &along.installs,
+            format!("and with {with} {}:", counted(along.installs.len(), "package")),
+        ),
+        upgrades: heading(
+            &along.upgrades,
+            format!("and upgrades {}:", counted(along.upgrades.len(), "package")),
+        ),
+        removes: heading(
+            &along.removes,
+            format!("and removes {}:", counted(along.removes.len(), "package")),
+        ),
+    }
+}
+
+/// What is said of packages that come along.
+pub(super) struct Along {
+    /// That there are more, not known yet.
+    pub(super) unknown: Option<Phrase>,
+    /// A heading, and the packages below.
+    pub(super) installs: Option<(String, Vec<String>)>,
+    /// A heading, and the packages below.
+    pub(super) upgrades: Option<(String, Vec<String>)>,
+    /// A heading, and the packages below.
+    pub(super) removes: Option<(String, Vec<String>)>,
+}
+
+/// The counts of a review.
+pub(super) fn totals(tally: &Tally) -> Vec<(Tone, String)> {
+    let totals = &tally.totals;
+    let mut parts = vec![
+        count(totals.create, "to create", Tone::Added),
+        count(totals.update, "to change", Tone::Changed),
+        count(totals.remove, "to remove", Tone::Removed),
+    ];
+    if totals.deferred > totals.open {
+        parts.push(count(totals.deferred - totals.open, "known later", Tone::Later));
+    }
+    if totals.open > 0 {
+        parts.push(count(totals.open, "open", Tone::Later));
+    }
+    if totals.each_time > 0 {
+        parts.push(count(totals.each_time, "each time", Tone::EachTime));
+    }
+    parts.push(count(totals.unchanged, "unchanged", Tone::Plain));
+    if totals.holding > 0 {
+        parts.push(count(totals.holding, "verified", Tone::Plain));
+    }
+    if totals.checks > 0 {
+        parts.push(count(totals.checks, "to verify", Tone::Plain));
+    }
+    parts
+}
+
+fn count(number: usize, what: &str, tone: Tone) -> (Tone, String) {
+    let tone = if number == 0 { Tone::Plain } else { tone };
+    (tone, format!("{} {what}", grouped(number)))
+}
+
+/// The counts of packages that come along; none if there are none.
+pub(super) fn along_totals(tally: &Tally) -> Vec<(Tone, String)> {
+    let along = &tally.along;
+    let mut parts = Vec::new();
+    if along.installs > 0 {
+        parts.push((Tone::Plain, format!("{} to install", grouped(along.installs))));
+    }
+    if along.upgrades > 0 {
+        parts.push((Tone::Changed, format!("{} to upgrade", grouped(along.upgrades))));
+    }
+    if along.removes > 0 {
+        parts.push((Tone::Removed, format!("{} to remove", grouped(along.removes))));
+    }
+    if along.is_unknown {
+        parts.push((Tone::Plain, "not known yet".to_owned()));
+    }
+    parts
+}
+
+/// What stands before the counts of packages that come along.
+pub(super) const ALONG_WITH_PACKAGES: &str = "along with packages: ";
+
+/// What is as it should be, which is not listed.
+pub(super) fn as_wanted(totals: &Totals) -> String {
+    let unchanged = format!("{} unchanged", counted(totals.unchanged, "operation"));
+    match totals.holding {
+        0 => unchanged,
+        1 => format!("{unchanged}, 1 check holds"),
+        many => format!("{unchanged}, {many} checks hold"),
+    }
+}
+
+/// What filters left out, each with its flag.
+pub(super) fn skipped(skipped: &Skipped<'_>) -> Vec<Phrase> {
+    let mut parts = Vec::new();
+    for (what, names, flag) in [("task", skipped.tasks, "--only"), ("host", skipped.hosts, "--limit")] {
+        if names.is_empty() {
+            continue;
+        }
+        let plural = if names.len() == 1 { "" } else { "s" };
+        let names: Vec<String> = names.iter().map(|name| one_line(name)).collect();
+        parts.push(
+            Phrase::words(format!("{what}{plural} "))
+                .value(names.join(", "))
+                .word(format!(" ({flag})")),
+        );
+    }
+    let items = skipped.items_of.iter();
+    parts.extend(items.map(|task| Phrase::words("other items of ").value(one_line(task)).word(" (--only)")));
+    if !skipped.not_tagged.is_empty() {
+        let tags: Vec<String> = skipped.not_tagged.iter().map(|tag| one_line(tag)).collect();
+        parts.push(
+            Phrase::words("operations that are not tagged ")
+                .value(tags.join(" or "))
+                .word(" (--tags)"),
+        );
+    }
+    parts
+}
+
+/// What stands before what filters left out.
+pub(super) const NOT_LOOKED_AT: &str = "not looked at: ";
+
+/// What stands before hosts that could not be read.
+pub(super) const NOT_READ: &str = "not read";
+
+/// How a host ended.
+pub(super) fn host_end(end: HostEnd) -> (&'static str, Tone) {
+    match end {
+        HostEnd::Converged => ("converged", Tone::Added),
+        HostEnd::Pending => ("pending", Tone::Changed),
+        HostEnd::Failed => ("failed", Tone::Removed),
+        HostEnd::Unreachable => ("unreachable", Tone::Removed),
+        HostEnd::Locked => ("locked", Tone::Removed),
+        HostEnd::Stale => ("not as reviewed", Tone::Removed),
+        HostEnd::Invalid => ("invalid", Tone::Removed),
+        HostEnd::Interrupted => ("interrupted", Tone::Removed),
+        HostEnd::HeldBack => ("held back", Tone::Removed),
+    }
+}

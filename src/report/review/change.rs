@@ -1,0 +1,347 @@
+//! One change of a review: the resource, its attributes on both sides, and what is worth saying of them.
+
+use std::borrow::Cow;
+
+use indexmap::IndexMap;
+
+use super::super::style::width;
+use super::diff;
+use super::line::{DiffLine, LineSign};
+use super::mask::masked;
+use super::packages::{AlongNames, come_along};
+use super::{Sign, line};
+use crate::change::{self, Action, Attribute, Attributed, ResourceChange, ResourceKind, Risk, Step};
+
+/// Longer values are shown in a block of their own, in characters.
+const LONG: usize = 120;
+
+/// A change to a resource.
+#[derive(Clone, Debug)]
+pub struct Change<'a> {
+    /// The resource's kind.
+    pub kind: ResourceKind,
+    /// The resource's name.
+    pub name: Cow<'a, str>,
+    /// What happens to it.
+    pub action: Action,
+    /// How much that can hurt.
+    pub risk: Risk,
+    /// Its attributes now.
+    pub before: Before<'a>,
+    /// Its attributes afterwards; `None` if it is removed.
+    pub after: Option<Attributes<'a>>,
+    /// Names of the attributes that differ, or are not known to stay.
+    pub differs: Vec<&'static str>,
+    /// What differs, in short.
+    pub notes: Vec<Note<'a>>,
+    /// What stays as it is.
+    pub kept: Vec<Kept<'a>>,
+    /// Diffs.
+    pub blocks: Vec<Block>,
+    /// What is run for it, in order.
+    pub steps: Vec<StepNote<'a>>,
+    /// The packages, of a change that stands for packages that come along.
+    pub along: Option<AlongNames<'a>>,
+}
+
+/// A resource before a change.
+#[derive(Clone, Debug)]
+pub enum Before<'a> {
+    /// There is none.
+    Absent,
+    /// It has these attributes.
+    Present(Attributes<'a>),
+    /// Not known, for this reason.
+    Unknown(Cow<'a, str>),
+}
+
+/// Attributes, in the order shown.
+pub type Attributes<'a> = IndexMap<&'static str, Value<'a>>;
+
+/// The value of an attribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// Known, in the form people read.
+    Known(Cow<'a, str>),
+    /// Known after apply, for this reason.
+    Unknown(Cow<'a, str>),
+    /// Known, and never shown. Not even a digest: its key differs in each run.
+    Hidden,
+}
+
+/// What is worth saying of attributes that differ.
+#[derive(Clone, Debug)]
+pub enum Note<'a> {
+    /// Mode, owner and group of a file that is added or removed.
+    Ownership {
+        /// The mode.
+        mode: Cow<'a, str>,
+        /// The owner.
+        owner: Cow<'a, str>,
+        /// The group.
+        group: Cow<'a, str>,
+        /// Whether this is how it was.
+        was: bool,
+    },
+    /// The content is empty.
+    Empty {
+        /// Whether this is how it was.
+        was: bool,
+    },
+    /// An attribute that is on one side only.
+    OneSide {
+        /// The attribute.
+        name: &'static str,
+        /// Whether the value says itself what it is.
+        stands_alone: bool,
+        /// The value.
+        value: Value<'a>,
+        /// Whether this is how it was.
+        was: bool,
+    },
+    /// An attribute that changes.
+    Changes {
+        /// The attribute.
+        name: &'static str,
+        /// Whether the value says itself what it is.
+        stands_alone: bool,
+        /// The old value; `None` if it is shown below.
+        old: Option<Value<'a>>,
+        /// The new value; `None` if it is shown below.
+        new: Option<Value<'a>>,
+    },
+    /// An attribute that changes and is never shown.
+    ChangesHidden {
+        /// The attribute.
+        name: &'static str,
+    },
+}
+
+/// An attribute that stays as it is.
+#[derive(Clone, Debug)]
+pub struct Kept<'a> {
+    /// The attribute.
+    pub name: &'static str,
+    /// The value, if it is short.
+    pub value: Option<Cow<'a, str>>,
+}
+
+/// The diff of an attribute.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// The attribute; `None` for a file's content.
+    pub name: Option<&'static str>,
+    /// The lines.
+    pub lines: Vec<DiffLine>,
+}
+
+/// What a change runs.
+#[derive(Clone, Debug)]
+pub enum StepNote<'a> {
+    /// A command.
+    Runs(Cow<'a, str>),
+    /// A command that must accept a file before it is put in place.
+    Validates(Cow<'a, str>),
+}
+
+/// An attribute on both sides.
+enum Side<'a> {
+    New(&'a Attribute),
+    Old(&'a Attribute),
+    Both(&'a Attribute, &'a Attribute),
+    Same(&'a Attribute),
+}
+
+impl<'a> Change<'a> {
+    /// The review of `change`; `whole` shows all content, however long.
+    pub(super) fn new(change: &'a ResourceChange, whole: bool) -> Self {
+        let (before, old) = match &change.before {
+            change::Before::Absent => (Before::Absent, None),
+            change::Before::Present(old) => (Before::Present(values(old)), Some(old)),
+            change::Before::Unknown(why) => (Before::Unknown(masked(why)), None),
+        };
+        let new = change.after.as_ref();
+        let mut made = Self {
+            kind: change.id.kind,
+            name: masked(&change.id.name),
+            action: change.action,
+            risk: change.risk,
+            before,
+            after: new.map(values),
+            differs: Vec::new(),
+            notes: Vec::new(),
+            kept: Vec::new(),
+            blocks: Vec::new(),
+            steps: change.steps.iter().flat_map(notes).collect(),
+            along: come_along(&change.id).then(|| AlongNames::of(change)),
+        };
+        let sides = sides(old, new);
+        made.differs = sides
+            .iter()
+            .filter(|(_, side)| !matches!(side, Side::Same(_)))
+            .map(|(name, _)| *name)
+            .collect();
+        if made.along.is_none() {
+            made.describe(&sides, ownership(old, new).as_ref(), whole);
+        }
+        made
+    }
+
+    /// What stands before the change.
+    pub fn sign(&self) -> Sign {
+        self.action.into()
+    }
+
+    fn describe(&mut self, sides: &[(&'static str, Side<'a>)], ownership: Option<&Note<'a>>, whole: bool) {
+        for (name, side) in sides {
+            match ownership {
+                Some(_) if matches!(*name, "owner" | "group") => {}
+                Some(note) if *name == "mode" => self.notes.insert(0, note.clone()),
+                _ => self.add(name, side, whole),
+            }
+        }
+    }
+
+    fn add(&mut self, name: &'static str, side: &Side<'a>, whole: bool) {
+        match side {
+            Side::Same(value) => self.kept.push(Kept {
+                name,
+                value: match value {
+                    Attribute::Known(text) if is_block(name, text) => None,
+                    Attribute::Known(text) | Attribute::Described(text) => Some(masked(text)),
+                    Attribute::Unknown(_) | Attribute::Secret(_) => None,
+                },
+            }),
+            Side::New(value) => self.add_one_side(name, value, LineSign::Added, whole),
+            Side::Old(value) => self.add_one_side(name, value, LineSign::Removed, whole),
+            Side::Both(old, new) => self.add_both_sides(name, old, new, whole),
+        }
+    }
+
+    fn add_one_side(&mut self, name: &'static str, value: &'a Attribute, sign: LineSign, whole: bool) {
+        let was = sign == LineSign::Removed;
+        match value {
+            Attribute::Known(text) if is_block(name, text) => {
+                if text.is_empty() {
+                    self.notes.push(Note::Empty { was });
+                }
+                self.add_block(name, diff::listed(&masked(text), sign, whole));
+            }
+            _ => self.notes.push(Note::OneSide {
+                name,
+                stands_alone: self.stands_alone(name),
+                value: Value::of(value),
+                was,
+            }),
+        }
+    }
+
+    fn add_both_sides(&mut self, name: &'static str, old: &'a Attribute, new: &'a Attribute, whole: bool) {
+        match (old, new) {
+            (Attribute::Secret(_), _) | (_, Attribute::Secret(_)) => self.notes.push(Note::ChangesHidden { name }),
+            (Attribute::Known(old), Attribute::Known(new)) if is_block(name, old) && is_block(name, new) => {
+                self.add_block(name, diff::compared(&masked(old), &masked(new), whole));
+            }
+            _ => {
+                let [shown_old, shown_new] = [old, new].map(|value| match value {
+                    Attribute::Known(text) if is_block(name, text) => None,
+                    other => Some(Value::of(other)),
+                });
+                self.notes.push(Note::Changes {
+                    name,
+                    stands_alone: self.stands_alone(name),
+                    old: shown_old,
+                    new: shown_new,
+                });
+                for (value, sign) in [(old, LineSign::Removed), (new, LineSign::Added)] {
+                    if let Attribute::Known(text) = value
+                        && is_block(name, text)
+                    {
+                        self.add_block(name, diff::listed(&masked(text), sign, whole));
+                    }
+                }
+            }
+        }
+    }
+
+    fn add_block(&mut self, name: &'static str, lines: Vec<line::DiffLine>) {
+        self.blocks.push(Block {
+            name: (name != CONTENT).then_some(name),
+            lines,
+        });
+    }
+
+    fn stands_alone(&self, name: &str) -> bool {
+        matches!(
+            (self.kind, name),
+            (ResourceKind::Unit, "active" | "enabled") | (ResourceKind::Package, "version")
+        )
+    }
+}
+
+/// The attribute that holds what is in a file.
+const CONTENT: &str = "content";
+
+impl<'a> Value<'a> {
+    fn of(value: &'a Attribute) -> Self {
+        match value {
+            Attribute::Known(text) | Attribute::Described(text) => Self::Known(masked(text)),
+            Attribute::Unknown(why) => Self::Unknown(masked(why)),
+            Attribute::Secret(_) => Self::Hidden,
+        }
+    }
+}
+
+fn values(attributes: &Attributed) -> Attributes<'_> {
+    attributes
+        .iter()
+        .map(|(name, value)| (*name, Value::of(value)))
+        .collect()
+}
+
+fn sides<'a>(before: Option<&'a Attributed>, after: Option<&'a Attributed>) -> Vec<(&'static str, Side<'a>)> {
+    let find = |all: Option<&'a Attributed>, name: &str| all.and_then(|all| all.get(name));
+    let new = after.into_iter().flatten().map(|(name, new)| match find(before, name) {
+        None => (*name, Side::New(new)),
+        Some(old) if old == new => (*name, Side::Same(new)),
+        Some(old) => (*name, Side::Both(old, new)),
+    });
+    let removed = before
+        .into_iter()
+        .flatten()
+        .filter(|(name, _)| find(after, name).is_none());
+    new.chain(removed.map(|(name, old)| (*name, Side::Old(old)))).collect()
+}
+
+/// `0644 root:root` for what is added or removed with all three.
+fn ownership<'a>(before: Option<&'a Attributed>, after: Option<&'a Attributed>) -> Option<Note<'a>> {
+    let before = before.filter(|all| !all.is_empty());
+    let after = after.filter(|all| !all.is_empty());
+    let (all, was) = match (before, after) {
+        (None, Some(all)) => (all, false),
+        (Some(all), None) => (all, true),
+        _ => return None,
+    };
+    let text = |name: &str| match all.get(name) {
+        Some(Attribute::Known(text)) => Some(masked(text)),
+        _ => None,
+    };
+    Some(Note::Ownership {
+        mode: text("mode")?,
+        owner: text("owner")?,
+        group: text("group")?,
+        was,
+    })
+}
+
+/// Whether a value is shown as lines of its own.
+fn is_block(name: &str, text: &str) -> bool {
+    name == CONTENT || text.contains('\n') || width(text) > LONG
+}
+
+fn notes(step: &Step) -> impl Iterator<Item = StepNote<'_>> {
+    let runs = step.command().map(|command| StepNote::Runs(masked(&command.summary)));
+    let validator = step.validator().map(|command| command.join(" "));
+    let validates = validator.map(|command| StepNote::Validates(Cow::Owned(masked(&command).into_owned())));
+    runs.into_iter().chain(validates)
+}

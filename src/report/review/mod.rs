@@ -1,0 +1,410 @@
+//! A review as data: what a deploy would do to each host and, once it ran, how that ended. Text, JSON, Markdown and HTML
+//! are renderers of it.
+//!
+//! It holds no time and no random word, and all lists are in the order of the files: the same inputs give the same review.
+
+mod change;
+mod diff;
+mod line;
+mod mask;
+mod packages;
+mod totals;
+
+use std::borrow::Cow;
+
+use crate::apply::{Failure, HostEnd, HostResult, OperationResult};
+use crate::change::{Action, CheckState, Outcome};
+use crate::facts::overlay::{FactScope, OperationId};
+use crate::plan::{HostPlan, Plan, PlannedOperation};
+use crate::project::Selection;
+use mask::masked;
+
+pub use change::{Attributes, Before, Block, Change, Kept, Note, StepNote, Value};
+pub use line::{DiffLine, LeftOut, LineSign, Span, SpanText};
+pub(super) use packages::come_along;
+pub use packages::{Along, AlongNames};
+pub use totals::Tally;
+
+/// What a deploy would do, and what of it was done.
+#[derive(Clone, Debug)]
+pub struct Review<'a> {
+    /// The inventory's name.
+    pub inventory: &'a str,
+    /// The deploy's name.
+    pub deploy: &'a str,
+    /// Whether the review is all that was asked for.
+    pub is_dry_run: bool,
+    /// Whether changes wait to be made.
+    pub is_pending: bool,
+    /// Hosts, those that could not be read too.
+    pub hosts: Vec<HostReview<'a>>,
+    /// The totals of all hosts.
+    pub totals: Tally,
+    /// What filters left out.
+    pub skipped: Skipped<'a>,
+}
+
+/// What filters left out of a review.
+#[derive(Clone, Copy, Debug)]
+pub struct Skipped<'a> {
+    /// Hosts, by `--limit`.
+    pub hosts: &'a [String],
+    /// Tasks, by `--only`.
+    pub tasks: &'a [String],
+    /// Tasks of which `--only` selects some items only.
+    pub items_of: &'a [String],
+    /// The tags of `--tags`, if operations without any of them are skipped.
+    pub not_tagged: &'a [String],
+}
+
+/// The review of a host.
+#[derive(Clone, Debug)]
+pub struct HostReview<'a> {
+    /// The host.
+    pub host: &'a str,
+    /// Whether the host was read: there is nothing to review otherwise.
+    pub was_read: bool,
+    /// What would be done, task by task, also where there is nothing to do.
+    pub tasks: Vec<TaskReview<'a>>,
+    /// What else the host's owner should know.
+    pub notices: Vec<Cow<'a, str>>,
+    /// How much that is.
+    pub totals: Tally,
+    /// How the host ended.
+    pub end: HostEnd,
+    /// What stopped the host, beyond a failed operation.
+    pub failure: Option<&'a Failure>,
+    /// How its operations ended, of a deploy that applied them.
+    pub results: Option<&'a [OperationResult]>,
+}
+
+/// Operations of the same task that follow each other.
+#[derive(Clone, Debug)]
+pub struct TaskReview<'a> {
+    /// The task, with what led to it.
+    pub task: &'a str,
+    /// Its operations.
+    pub entries: Vec<Entry<'a>>,
+}
+
+/// The review of an operation.
+#[derive(Clone, Debug)]
+pub struct Entry<'a> {
+    /// The operation.
+    pub id: &'a OperationId,
+    /// Where it is written: file, line and column.
+    pub written_at: String,
+    /// What it would do.
+    pub state: EntryState<'a>,
+}
+
+/// What an operation would do.
+#[derive(Clone, Debug)]
+pub enum EntryState<'a> {
+    /// Nothing.
+    Unchanged,
+    /// These changes.
+    Change(Vec<Change<'a>>),
+    /// These changes, unless other operations already make them.
+    Ensure {
+        /// What is wanted.
+        changes: Vec<Change<'a>>,
+        /// The other operations.
+        since: &'a [OperationId],
+    },
+    /// What, is known later.
+    Deferred {
+        /// The operations that must run first; none if waiting does not help.
+        waits_for: &'a [OperationId],
+        /// Why it is not known.
+        why: Cow<'a, str>,
+        /// All that it may change.
+        touches: &'a [FactScope],
+        /// What it would do as the host is now.
+        preview: Vec<Change<'a>>,
+    },
+    /// A check, which changes nothing.
+    Check {
+        /// What is checked.
+        what: Cow<'a, str>,
+        /// How that went.
+        state: CheckState,
+    },
+}
+
+/// What stands before an entry or a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// Added.
+    Added,
+    /// Changed.
+    Changed,
+    /// Removed.
+    Removed,
+    /// Done each time.
+    EachTime,
+    /// Known later.
+    Later,
+    /// A check that passes.
+    Passes,
+    /// A check that runs after the changes.
+    PassesLater,
+    /// A check that fails.
+    Fails,
+    /// Nothing to do.
+    Unchanged,
+}
+
+impl Sign {
+    /// The sign itself.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => "+",
+            Self::Changed => "~",
+            Self::Removed => "-",
+            Self::EachTime => "↻",
+            Self::Later => "?",
+            Self::Passes | Self::PassesLater => "✓",
+            Self::Fails => "✗",
+            Self::Unchanged => "=",
+        }
+    }
+}
+
+impl From<Action> for Sign {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Create => Self::Added,
+            Action::Update => Self::Changed,
+            Action::Remove => Self::Removed,
+            Action::RunEachTime => Self::EachTime,
+        }
+    }
+}
+
+impl<'a> Review<'a> {
+    /// The review of `plan`; `unread` are the hosts that could not be read. `whole` shows all content, however long.
+    pub fn planned(
+        selection: &'a Selection,
+        plan: &'a Plan,
+        unread: &'a [HostResult],
+        is_dry_run: bool,
+        whole: bool,
+    ) -> Self {
+        let planned = plan.hosts.iter().map(|host| HostReview::planned(host, whole));
+        let hosts = planned.chain(unread.iter().map(HostReview::unread)).collect();
+        Self::new(selection, plan, is_dry_run, hosts)
+    }
+
+    /// The review of `plan` and how applying it ended.
+    pub fn applied(selection: &'a Selection, plan: &'a Plan, results: &'a [HostResult], whole: bool) -> Self {
+        let hosts = results.iter().map(|result| match plan.host(&result.host) {
+            Some(host) => HostReview::applied(host, result, whole),
+            None => HostReview::unread(result),
+        });
+        Self::new(selection, plan, false, hosts.collect())
+    }
+
+    fn new(selection: &'a Selection, plan: &'a Plan, is_dry_run: bool, hosts: Vec<HostReview<'a>>) -> Self {
+        let mut totals = Tally::default();
+        plan.hosts.iter().for_each(|host| totals.merge(&Tally::of(host)));
+        Self {
+            inventory: &selection.inventory,
+            deploy: &selection.deploy,
+            is_dry_run,
+            is_pending: plan.is_pending(),
+            hosts,
+            totals,
+            skipped: Skipped {
+                hosts: &selection.hosts_left_out,
+                tasks: &selection.tasks_left_out,
+                items_of: &selection.items_left_out_of,
+                not_tagged: &selection.tags,
+            },
+        }
+    }
+
+    /// The hosts that were read.
+    pub fn read_hosts(&self) -> impl Iterator<Item = &HostReview<'a>> {
+        self.hosts.iter().filter(|host| host.was_read)
+    }
+
+    /// The hosts that could not be read.
+    pub fn unread_hosts(&self) -> impl Iterator<Item = &HostReview<'a>> {
+        self.hosts.iter().filter(|host| !host.was_read)
+    }
+
+    /// Hosts for which `render` gives the same, together; `render` decides what of a host is looked at.
+    pub fn folded<R: PartialEq>(&self, mut render: impl FnMut(&HostReview<'a>) -> R) -> Vec<Fold<'a, R>> {
+        let mut folds: Vec<Fold<'a, R>> = Vec::new();
+        for host in self.read_hosts() {
+            let body = render(host);
+            match folds
+                .iter_mut()
+                .find(|one| one.totals == host.totals && one.body == body)
+            {
+                Some(fold) => fold.hosts.push(host.host),
+                None => folds.push(Fold {
+                    hosts: vec![host.host],
+                    body,
+                    totals: host.totals,
+                }),
+            }
+        }
+        folds
+    }
+}
+
+/// Hosts with the same review.
+#[derive(Clone, Debug)]
+pub struct Fold<'a, R> {
+    /// The hosts.
+    pub hosts: Vec<&'a str>,
+    /// What a renderer made of each of them.
+    pub body: R,
+    /// The totals of each of them.
+    pub totals: Tally,
+}
+
+impl<'a> HostReview<'a> {
+    fn planned(plan: &'a HostPlan, whole: bool) -> Self {
+        let mut tasks: Vec<TaskReview<'a>> = Vec::new();
+        for operation in &plan.operations {
+            let entry = Entry::new(operation, whole);
+            match tasks.last_mut() {
+                Some(last) if last.task == operation.task => last.entries.push(entry),
+                _ => tasks.push(TaskReview {
+                    task: &operation.task,
+                    entries: vec![entry],
+                }),
+            }
+        }
+        Self {
+            host: &plan.host,
+            was_read: true,
+            tasks,
+            notices: all_masked(&plan.notices),
+            totals: Tally::of(plan),
+            end: if plan.is_pending() {
+                HostEnd::Pending
+            } else {
+                HostEnd::Converged
+            },
+            failure: None,
+            results: None,
+        }
+    }
+
+    fn applied(plan: &'a HostPlan, result: &'a HostResult, whole: bool) -> Self {
+        Self {
+            notices: all_masked(&result.notices),
+            end: result.end,
+            failure: result.failure.as_ref(),
+            results: Some(&result.operations),
+            ..Self::planned(plan, whole)
+        }
+    }
+
+    fn unread(result: &'a HostResult) -> Self {
+        Self {
+            host: &result.host,
+            was_read: false,
+            tasks: Vec::new(),
+            notices: all_masked(&result.notices),
+            totals: Tally::default(),
+            end: result.end,
+            failure: result.failure.as_ref(),
+            results: None,
+        }
+    }
+
+    /// Whether nothing is to be done, checked or said.
+    pub fn is_idle(&self) -> bool {
+        self.totals.is_idle() && self.notices.is_empty() && self.failure.is_none()
+    }
+}
+
+fn all_masked(texts: &[String]) -> Vec<Cow<'_, str>> {
+    texts.iter().map(|text| masked(text)).collect()
+}
+
+impl<'a> Entry<'a> {
+    /// The review of one operation; `whole` shows all content, however long.
+    pub fn new(operation: &'a PlannedOperation, whole: bool) -> Self {
+        let all = |changes: &'a [crate::change::ResourceChange]| {
+            changes.iter().map(|change| Change::new(change, whole)).collect()
+        };
+        let state = match &operation.outcome {
+            Outcome::Unchanged => EntryState::Unchanged,
+            Outcome::Change(changes) => EntryState::Change(all(changes)),
+            Outcome::Ensure { changes, since } => EntryState::Ensure {
+                changes: all(changes),
+                since,
+            },
+            Outcome::Deferred {
+                waits_for,
+                why,
+                touches,
+                preview,
+            } => EntryState::Deferred {
+                waits_for,
+                why: masked(why),
+                touches,
+                preview: all(preview),
+            },
+            Outcome::Check { what, state, .. } => EntryState::Check {
+                what: masked(what),
+                state: match state {
+                    CheckState::Fails(why) => CheckState::Fails(masked(why).into_owned()),
+                    other => other.clone(),
+                },
+            },
+        };
+        Self {
+            id: &operation.id,
+            written_at: operation.origin.to_string(),
+            state,
+        }
+    }
+
+    /// The operation's name, without the host and the task.
+    pub fn slug(&self) -> &'a str {
+        self.id.slug()
+    }
+
+    /// The changes that are shown for it.
+    pub fn changes(&self) -> &[Change<'a>] {
+        match &self.state {
+            EntryState::Unchanged | EntryState::Check { .. } => &[],
+            EntryState::Change(changes) | EntryState::Ensure { changes, .. } => changes,
+            EntryState::Deferred { preview, .. } => preview,
+        }
+    }
+
+    /// Whether there is nothing to do and nothing to report.
+    pub fn is_idle(&self) -> bool {
+        match &self.state {
+            EntryState::Unchanged
+            | EntryState::Check {
+                state: CheckState::Holds,
+                ..
+            } => true,
+            EntryState::Change(changes) => changes.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// What stands before the operation where it is shown under its own name.
+    pub fn sign(&self) -> Sign {
+        match &self.state {
+            EntryState::Unchanged => Sign::Unchanged,
+            EntryState::Change(_) | EntryState::Ensure { .. } => Sign::Changed,
+            EntryState::Deferred { .. } => Sign::Later,
+            EntryState::Check { state, .. } => match state {
+                CheckState::Holds => Sign::Passes,
+                CheckState::Later => Sign::PassesLater,
+                CheckState::Fails(_) => Sign::Fails,
+            },
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! How much a review holds.
+
+use super::packages::{Along, come_along};
+use crate::plan::{HostPlan, PlannedOperation, Totals};
+
+/// How much a review holds; packages that come along are counted apart, each of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// What was asked for.
+    pub totals: Totals,
+    /// Packages that come along.
+    pub along: Along,
+}
+
+impl Tally {
+    /// Counts a host.
+    pub fn of(host: &HostPlan) -> Self {
+        let mut tally = Self::default();
+        host.operations.iter().for_each(|operation| tally.add(operation));
+        tally
+    }
+
+    fn add(&mut self, operation: &PlannedOperation) {
+        self.totals.add(operation);
+        if matches!(operation.outcome, crate::change::Outcome::Deferred { .. }) {
+            return;
+        }
+        for change in operation.changes().iter().filter(|change| come_along(&change.id)) {
+            // One line stands for all of them: each is counted below instead.
+            self.totals.create = self.totals.create.saturating_sub(1);
+            self.along.add(change);
+        }
+    }
+
+    /// Adds another host's.
+    pub fn merge(&mut self, other: &Self) {
+        self.totals.create += other.totals.create;
+        self.totals.update += other.totals.update;
+        self.totals.remove += other.totals.remove;
+        self.totals.each_time += other.totals.each_time;
+        self.totals.deferred += other.totals.deferred;
+        self.totals.open += other.totals.open;
+        self.totals.unchanged += other.totals.unchanged;
+        self.totals.checks += other.totals.checks;
+        self.totals.holding += other.totals.holding;
+        self.along.merge(other.along);
+    }
+
+    /// Whether all there is needs no change.
+    pub fn is_idle(&self) -> bool {
+        let unchanged = Totals {
+            unchanged: self.totals.unchanged,
+            holding: self.totals.holding,
+            ..Totals::default()
+        };
+        self.totals == unchanged && self.along == Along::default()
+    }
+}
