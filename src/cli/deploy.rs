@@ -11,6 +11,7 @@ use homelab::secret::DigestKey;
 
 use super::deploy_arguments::DeployArguments;
 use super::deploying::Deploying;
+use super::documents::Documents;
 use super::output::tell;
 use super::{errors, project, prompt, runtime, targets};
 
@@ -33,11 +34,12 @@ pub(super) fn run(arguments: &DeployArguments) -> anyhow::Result<ExitCode> {
         prompt::check_terminal()?;
     }
     let targets = arguments.ways.complete(targets::targets(&project, &run)?)?;
+    let documents = Documents::create(&arguments.format_into)?;
     let runtime = runtime::all_threads()?;
     let deploying = Deploying {
         arguments,
         run: &run,
         digests,
     };
-    runtime.block_on(deploying.deploy(targets))
+    runtime.block_on(deploying.deploy(targets, documents))
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use clap::Args;
 
 use super::completion;
+use super::documents::DocumentPath;
 use super::duration::duration;
 use super::filter::FilterArguments;
-use super::format::Format;
+use super::format::ReviewFormat;
 use super::ways::{PARALLEL, WayArguments};
 
 /// Arguments of `homelab deploy`.
@@ -39,9 +40,12 @@ pub(crate) struct DeployArguments {
     /// Read and change this many hosts at a time
     #[arg(long, value_name = "NUMBER", default_value_t = PARALLEL, value_parser = clap::value_parser!(u16).range(1..))]
     parallel: u16,
-    /// Output format; docs/format.md describes `json`
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(super) format: Format,
+    /// Output format; see docs/format.md
+    #[arg(long, value_enum, default_value_t = ReviewFormat::Text)]
+    pub(super) format: ReviewFormat,
+    /// Also write the result to FILE, in the format of its ending (.md, .html or .json); can be repeated
+    #[arg(long, value_name = "FILE", value_parser = DocumentPath::parse)]
+    pub(super) format_into: Vec<DocumentPath>,
     /// Also show unchanged operations, all packages, the output of commands, durations and round trips
     #[arg(long, short)]
     pub(super) verbose: bool,

@@ -14,12 +14,13 @@ use homelab::secret::DigestKey;
 
 use super::applying::Applying;
 use super::deploy_arguments::DeployArguments;
-use super::format::Format;
+use super::documents::Documents;
+use super::format::DocumentFormat;
 use super::interruption::Interruption;
-use super::output::{print, tell, tell_line};
+use super::output::{print, tell};
 use super::reading::{self, Hosts, ReadOptions};
 use super::telling::Lines;
-use super::{errors, prompt, terminal};
+use super::{errors, prompt, showing, terminal};
 
 /// What a deploy goes by.
 pub(super) struct Deploying<'a> {
@@ -29,7 +30,7 @@ pub(super) struct Deploying<'a> {
 }
 
 impl Deploying<'_> {
-    pub(super) async fn deploy(&self, targets: Vec<Target>) -> anyhow::Result<ExitCode> {
+    pub(super) async fn deploy(&self, targets: Vec<Target>, documents: Documents) -> anyhow::Result<ExitCode> {
         let mut interruption = Interruption::listen()?;
         let options = ReadOptions {
             parallel: self.arguments.parallel(),
@@ -37,7 +38,7 @@ impl Deploying<'_> {
         };
         let reading = reading::read(options, self.run, targets, &self.digests);
         let Some(hosts) = interruption.or(reading).await else {
-            return Ok(interrupted());
+            return Ok(showing::interrupted());
         };
         let Hosts { read, unread } = hosts?;
         let mistakes: Vec<Mistake> = read.iter().flat_map(|host| host.build.mistakes.clone()).collect();
@@ -49,42 +50,31 @@ impl Deploying<'_> {
         let hosts = read.iter().flat_map(|host| host.build.plan.hosts.clone()).collect();
         let plan = Plan { hosts };
         let changes_nothing = self.arguments.dry_run || (plan.is_idle() && !plan.has_leftovers());
-        if !read.is_empty() || self.is_json() {
-            self.show_review(&plan, &unread, changes_nothing)?;
+        let review = Review::planned(self.run, &plan, &unread, self.arguments.dry_run, self.arguments.verbose);
+        if !read.is_empty() || self.document().is_some() {
+            showing::show(
+                &review,
+                self.document(),
+                &self.text(),
+                changes_nothing,
+                !self.arguments.yes,
+            )?;
         }
         if changes_nothing {
             reading::close(read).await;
+            documents.write(&review)?;
             return Ok(ExitCode::from(exit_code(self.ends_unchanged(&plan, &unread))));
         }
+        drop(review);
         if !self.has_consent(&plan, &mut interruption).await? {
             reading::close(read).await;
-            return Ok(interrupted());
+            return Ok(showing::interrupted());
         }
-        self.apply(&plan, read, unread, &mut interruption).await
+        self.apply(&plan, read, unread, documents, &mut interruption).await
     }
 
-    /// A program gets one document, at the end; who is asked for consent sees all the same what to.
-    fn show_review(&self, plan: &Plan, unread: &[HostResult], is_end: bool) -> std::io::Result<()> {
-        if self.is_json() && is_end {
-            return print(&report::json(&self.planned(plan, unread)));
-        }
-        let review = self.planned(plan, unread);
-        let review = report::text(&review, &self.text()) + &report::not_read(&review);
-        if !self.is_json() {
-            return print(&review);
-        }
-        if !self.arguments.yes {
-            tell(&review);
-        }
-        Ok(())
-    }
-
-    fn planned<'b>(&'b self, plan: &'b Plan, unread: &'b [HostResult]) -> Review<'b> {
-        Review::planned(self.run, plan, unread, self.arguments.dry_run, self.arguments.verbose)
-    }
-
-    fn is_json(&self) -> bool {
-        self.arguments.format == Format::Json
+    fn document(&self) -> Option<DocumentFormat> {
+        self.arguments.format.document()
     }
 
     fn ends_unchanged(&self, plan: &Plan, unread: &[HostResult]) -> Vec<HostEnd> {
@@ -99,7 +89,7 @@ impl Deploying<'_> {
         if self.arguments.yes || plan.is_idle() {
             return Ok(true);
         }
-        let answer = interruption.or(prompt::confirm(&question(plan))).await;
+        let answer = interruption.or(prompt::confirm(&showing::question(plan))).await;
         if answer.is_none() {
             // The question's line is still open.
             tell("\n");
@@ -112,6 +102,7 @@ impl Deploying<'_> {
         plan: &Plan,
         read: Vec<ReadHost>,
         unread: Vec<HostResult>,
+        documents: Documents,
         interruption: &mut Interruption,
     ) -> anyhow::Result<ExitCode> {
         let applying = Applying {
@@ -121,15 +112,23 @@ impl Deploying<'_> {
             lock_wait: self.arguments.lock_wait,
             parallel: self.arguments.parallel(),
             text: self.text(),
-            lines: if self.is_json() { Lines::Aside } else { Lines::Report },
+            lines: match self.document() {
+                Some(_) => Lines::Aside,
+                None => Lines::Report,
+            },
         };
         let mut results = applying.apply(read, &self.digests, interruption).await?;
         results.extend(unread);
-        print(&if self.is_json() {
-            report::json(&Review::applied(self.run, plan, &results, self.arguments.verbose))
-        } else {
-            report::summary(&results, &self.text())
-        })?;
+        if self.document().is_none() {
+            print(&report::summary(&results, &self.text()))?;
+        }
+        if self.document().is_some() || !documents.is_empty() {
+            let review = Review::applied(self.run, plan, &results, self.arguments.verbose);
+            if let Some(format) = self.document() {
+                print(&format.render(&review))?;
+            }
+            documents.write(&review)?;
+        }
         Ok(ExitCode::from(exit_code(results.iter().map(|result| result.end))))
     }
 
@@ -140,15 +139,4 @@ impl Deploying<'_> {
             width: terminal::columns(),
         }
     }
-}
-
-fn interrupted() -> ExitCode {
-    tell_line("nothing was changed");
-    ExitCode::from(exit_code([HostEnd::Interrupted]))
-}
-
-fn question(plan: &Plan) -> String {
-    let pending = plan.hosts.iter().filter(|host| !host.is_idle());
-    let names: Vec<&str> = pending.map(|host| host.host.as_str()).collect();
-    format!("Apply this to {}?", names.join(", "))
 }

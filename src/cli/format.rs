@@ -1,6 +1,8 @@
 //! For whom a report is written.
 
 use clap::ValueEnum;
+use homelab::report;
+use homelab::report::review::Review;
 
 /// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -9,4 +11,48 @@ pub(crate) enum Format {
     Text,
     /// One JSON document for programs
     Json,
+}
+
+/// How a review is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReviewFormat {
+    /// For people
+    Text,
+    /// One JSON document for programs
+    Json,
+    /// For a comment on a pull request, at most 65,000 characters
+    Markdown,
+    /// One page that needs nothing else
+    Html,
+}
+
+/// How a review is written as a document: one text that stands for itself, written when a run ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DocumentFormat {
+    Json,
+    Markdown,
+    Html,
+}
+
+impl ReviewFormat {
+    /// The format of the document; none for text, which is written as the run goes on.
+    pub(super) fn document(self) -> Option<DocumentFormat> {
+        match self {
+            Self::Text => None,
+            Self::Json => Some(DocumentFormat::Json),
+            Self::Markdown => Some(DocumentFormat::Markdown),
+            Self::Html => Some(DocumentFormat::Html),
+        }
+    }
+}
+
+impl DocumentFormat {
+    /// The review as a document.
+    pub(super) fn render(self, review: &Review<'_>) -> String {
+        match self {
+            Self::Json => report::json(review),
+            Self::Markdown => report::markdown(review),
+            Self::Html => report::html(review),
+        }
+    }
 }

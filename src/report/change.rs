@@ -85,6 +85,11 @@ fn source_line(sign: LineSign, spans: &[Span]) -> String {
     text
 }
 
+/// A line of a diff without styles.
+pub(super) fn diff_text(line: &DiffLine) -> String {
+    anstream::adapter::strip_str(&diff_line(line)).to_string()
+}
+
 /// The text of a span.
 pub(super) fn span_text(span: &Span) -> String {
     match &span.text {

@@ -60,6 +60,16 @@ impl Phrase {
         self
     }
 
+    /// The phrase with foreign pieces of at most `most` bytes.
+    pub(super) fn cut(&self, most: usize) -> Self {
+        let pieces = self.0.iter().map(|piece| match piece {
+            Piece::Word(words) => Piece::Word(words.clone()),
+            Piece::Value(value) => Piece::Value(cut(value, most)),
+            Piece::Name(name) => Piece::Name(cut(name, most)),
+        });
+        Self(pieces.collect())
+    }
+
     /// The phrase as text.
     pub(super) fn text(&self) -> String {
         self.0
@@ -71,6 +81,15 @@ impl Phrase {
             })
             .collect()
     }
+}
+
+/// `text` of at most `most` bytes.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let end = (0..=most).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    format!("{}…", &text[..end])
 }
 
 /// Phrases with `between` between them.
@@ -452,6 +471,19 @@ pub(super) const NOT_LOOKED_AT: &str = "not looked at: ";
 
 /// What stands before hosts that could not be read.
 pub(super) const NOT_READ: &str = "not read";
+
+/// All ends of hosts, in the order shown.
+pub(super) const HOST_ENDS: [HostEnd; 9] = [
+    HostEnd::Converged,
+    HostEnd::Pending,
+    HostEnd::Failed,
+    HostEnd::Unreachable,
+    HostEnd::Locked,
+    HostEnd::Stale,
+    HostEnd::Invalid,
+    HostEnd::Interrupted,
+    HostEnd::HeldBack,
+];
 
 /// How a host ended.
 pub(super) fn host_end(end: HostEnd) -> (&'static str, Tone) {

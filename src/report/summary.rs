@@ -4,7 +4,7 @@ use super::TextOptions;
 use super::duration::taken;
 use super::failure::{self, ENDS, ended, not_reached, note, words};
 use super::layout::joined;
-use super::phrases::host_end;
+use super::phrases::{HOST_ENDS, host_end};
 use super::sanitize::one_line;
 use super::style::{Tone, counted, grouped, paint, width};
 use crate::apply::{HostEnd, HostResult, ResourceEnd};
@@ -144,18 +144,7 @@ fn counted_ends(counts: &[usize; ENDS.len()]) -> String {
 }
 
 fn total(results: &[HostResult]) -> String {
-    const ALL: [HostEnd; 9] = [
-        HostEnd::Converged,
-        HostEnd::Pending,
-        HostEnd::Failed,
-        HostEnd::Unreachable,
-        HostEnd::Locked,
-        HostEnd::Stale,
-        HostEnd::Invalid,
-        HostEnd::Interrupted,
-        HostEnd::HeldBack,
-    ];
-    let ends: Vec<String> = ALL
+    let ends: Vec<String> = HOST_ENDS
         .iter()
         .filter_map(|end| {
             let count = results.iter().filter(|result| result.end == *end).count();

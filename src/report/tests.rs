@@ -2,6 +2,7 @@
 
 mod attributes;
 mod diffs;
+mod documents;
 mod ends;
 mod json;
 mod mistakes;

@@ -264,6 +264,8 @@ fn programs_get_one_document_that_is_the_same_each_time_and_holds_no_secret() {
     assert_eq!(operations[1]["changes"][0]["after_hidden"][0], "content");
     assert_eq!(operations[1]["changes"][0]["differs"][0], "content");
 
+    documents_are_written_beside_the_text(&project, &texts[0]);
+
     let ran = project
         .homelab(&["deploy", "dev", "all", "--yes", "--format", "json"])
         .expect(0);
@@ -282,6 +284,44 @@ fn programs_get_one_document_that_is_the_same_each_time_and_holds_no_secret() {
     assert_eq!(
         (&document["pending"], &document["dry_run"]),
         (&Value::Bool(false), &Value::Bool(false))
+    );
+}
+
+/// All formats from one run, none of them with a secret, and each as it would be on standard output.
+fn documents_are_written_beside_the_text(project: &Project, json: &str) {
+    let dry_run = ["deploy", "dev", "all", "--dry-run"];
+    let files = ["x.md", "x.json", "x.html"];
+    let into = files.map(|file| ["--format-into", file]).concat();
+    let ran = project.homelab(&[&dry_run[..], &into].concat()).expect(0);
+    assert_eq!(ran.stdout, project.homelab(&dry_run).expect(0).stdout);
+    let [markdown, written_json, html] = files.map(|file| std::fs::read_to_string(project.root().join(file)).unwrap());
+    assert_eq!(written_json, json);
+    assert!(markdown.contains("- `+ file /opt/x`: `0644 root:root`\n"), "{markdown}");
+    assert!(html.contains("file <b>/opt/x</b>"), "{html}");
+    for (format, written) in [("markdown", &markdown), ("html", &html)] {
+        let printed = project
+            .homelab(&[&dry_run[..], &["--format", format]].concat())
+            .expect(0);
+        assert_eq!(&printed.stdout, written);
+        assert!(
+            !written.contains("old-secret") && !written.contains("new-secret"),
+            "{written}"
+        );
+    }
+    // Nothing is written next to them, and no file that cannot be written lets a run begin.
+    for wrong in ["missing/x.md", "x.yaml", "tasks.md"] {
+        std::fs::create_dir_all(project.root().join("tasks.md")).unwrap();
+        let ran = project
+            .homelab(&["deploy", "dev", "all", "--yes", "--format-into", wrong])
+            .expect(3);
+        assert!(ran.stdout.is_empty() && ran.stderr.contains(wrong), "{}", ran.stderr);
+    }
+    std::fs::remove_dir(project.root().join("tasks.md")).unwrap();
+    let names = std::fs::read_dir(project.root()).unwrap();
+    assert!(
+        !names
+            .flatten()
+            .any(|entry| entry.file_name().to_string_lossy().starts_with(".homelab-"))
     );
 }
 

@@ -8,6 +8,7 @@ use homelab::error::Diagnostic;
 use homelab::facts::{FactKey, Facts, Identity};
 use homelab::plan::{Build, CheckRequest, Plan, PlannedOperation, Snapshot, build};
 use homelab::project::{Filter, Selection, read, select};
+use homelab::report::review::Review;
 use homelab::report::{self, TextOptions};
 use homelab::rounds::ROUNDS;
 use homelab::secret::DigestKey;
@@ -60,7 +61,8 @@ fn plan(case: &Case) -> Result<Expect, Failed> {
     if !build.mistakes.is_empty() {
         return Ok(error(build.mistakes.iter().map(|mistake| &mistake.diagnostic)));
     }
-    let text = report::plan(&selection, &build.plan, &TextOptions::default());
+    let review = Review::planned(&selection, &build.plan, &[], true, false);
+    let text = report::text(&review, &TextOptions::default());
     Ok(Expect {
         review: Some(section(&plain(&text), &case.name)),
         commands: Some(commands(&build.plan)).filter(|commands| !commands.is_empty()),

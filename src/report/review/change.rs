@@ -9,7 +9,7 @@ use super::diff;
 use super::line::{DiffLine, LineSign};
 use super::mask::masked;
 use super::packages::{AlongNames, come_along};
-use super::{Sign, line};
+use super::sign::Sign;
 use crate::change::{self, Action, Attribute, Attributed, ResourceChange, ResourceKind, Risk, Step};
 
 /// Longer values are shown in a block of their own, in characters.
@@ -264,7 +264,7 @@ impl<'a> Change<'a> {
         }
     }
 
-    fn add_block(&mut self, name: &'static str, lines: Vec<line::DiffLine>) {
+    fn add_block(&mut self, name: &'static str, lines: Vec<DiffLine>) {
         self.blocks.push(Block {
             name: (name != CONTENT).then_some(name),
             lines,

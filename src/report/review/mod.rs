@@ -8,12 +8,13 @@ mod diff;
 mod line;
 mod mask;
 mod packages;
+mod sign;
 mod totals;
 
 use std::borrow::Cow;
 
 use crate::apply::{Failure, HostEnd, HostResult, OperationResult};
-use crate::change::{Action, CheckState, Outcome};
+use crate::change::{CheckState, Outcome, ResourceChange};
 use crate::facts::overlay::{FactScope, OperationId};
 use crate::plan::{HostPlan, Plan, PlannedOperation};
 use crate::project::Selection;
@@ -23,6 +24,7 @@ pub use change::{Attributes, Before, Block, Change, Kept, Note, StepNote, Value}
 pub use line::{DiffLine, LeftOut, LineSign, Span, SpanText};
 pub(super) use packages::come_along;
 pub use packages::{Along, AlongNames};
+pub use sign::Sign;
 pub use totals::Tally;
 
 /// What a deploy would do, and what of it was done.
@@ -130,56 +132,6 @@ pub enum EntryState<'a> {
         /// How that went.
         state: CheckState,
     },
-}
-
-/// What stands before an entry or a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sign {
-    /// Added.
-    Added,
-    /// Changed.
-    Changed,
-    /// Removed.
-    Removed,
-    /// Done each time.
-    EachTime,
-    /// Known later.
-    Later,
-    /// A check that passes.
-    Passes,
-    /// A check that runs after the changes.
-    PassesLater,
-    /// A check that fails.
-    Fails,
-    /// Nothing to do.
-    Unchanged,
-}
-
-impl Sign {
-    /// The sign itself.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Added => "+",
-            Self::Changed => "~",
-            Self::Removed => "-",
-            Self::EachTime => "↻",
-            Self::Later => "?",
-            Self::Passes | Self::PassesLater => "✓",
-            Self::Fails => "✗",
-            Self::Unchanged => "=",
-        }
-    }
-}
-
-impl From<Action> for Sign {
-    fn from(action: Action) -> Self {
-        match action {
-            Action::Create => Self::Added,
-            Action::Update => Self::Changed,
-            Action::Remove => Self::Removed,
-            Action::RunEachTime => Self::EachTime,
-        }
-    }
 }
 
 impl<'a> Review<'a> {
@@ -331,9 +283,7 @@ fn all_masked(texts: &[String]) -> Vec<Cow<'_, str>> {
 impl<'a> Entry<'a> {
     /// The review of one operation; `whole` shows all content, however long.
     pub fn new(operation: &'a PlannedOperation, whole: bool) -> Self {
-        let all = |changes: &'a [crate::change::ResourceChange]| {
-            changes.iter().map(|change| Change::new(change, whole)).collect()
-        };
+        let all = |changes: &'a [ResourceChange]| changes.iter().map(|change| Change::new(change, whole)).collect();
         let state = match &operation.outcome {
             Outcome::Unchanged => EntryState::Unchanged,
             Outcome::Change(changes) => EntryState::Change(all(changes)),

@@ -1,0 +1,121 @@
+//! Files that the review of a run is written to, beside what the terminal shows.
+
+use std::fs::Permissions;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use homelab::error::Diagnostic;
+use homelab::report::review::Review;
+use tempfile::{Builder, NamedTempFile};
+
+use super::format::DocumentFormat;
+
+/// A file that a review is to be written to, and the form that its ending stands for.
+#[derive(Clone, Debug)]
+pub(crate) struct DocumentPath {
+    path: PathBuf,
+    format: DocumentFormat,
+}
+
+impl DocumentPath {
+    /// Reads the path from the command line.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let path = PathBuf::from(text);
+        let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        let format = match ending.as_str() {
+            "json" => DocumentFormat::Json,
+            "md" | "markdown" => DocumentFormat::Markdown,
+            "html" | "htm" => DocumentFormat::Html,
+            _ => return Err("the ending gives the format: use .md, .html or .json".to_owned()),
+        };
+        Ok(Self { path, format })
+    }
+}
+
+/// Files under way. They take their place as a whole at the end, or not at all.
+#[derive(Debug)]
+pub(super) struct Documents(Vec<Document>);
+
+#[derive(Debug)]
+struct Document {
+    path: PathBuf,
+    format: DocumentFormat,
+    file: NamedTempFile,
+}
+
+impl Documents {
+    /// Makes sure that all can be written, before anything is done on a host.
+    pub(super) fn create(paths: &[DocumentPath]) -> Result<Self, Diagnostic> {
+        paths.iter().map(Document::create).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Writes the review to all of them.
+    pub(super) fn write(self, review: &Review<'_>) -> Result<(), Diagnostic> {
+        self.0.into_iter().try_for_each(|document| document.write(review))
+    }
+}
+
+impl Document {
+    fn create(wanted: &DocumentPath) -> Result<Self, Diagnostic> {
+        let failed = |error: &std::io::Error| failed(&wanted.path, error);
+        // A link stays one: what it leads to is replaced.
+        let path = wanted.path.canonicalize().unwrap_or_else(|_| wanted.path.clone());
+        if path.is_dir() {
+            return Err(failed(&std::io::ErrorKind::IsADirectory.into()));
+        }
+        if path.exists() {
+            // Renaming would replace a file that one may not write.
+            std::fs::OpenOptions::new()
+                .append(true)
+                .open(&path)
+                .map_err(|error| failed(&error))?;
+        }
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let file = Builder::new()
+            .prefix(".homelab-")
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(folder)
+            .map_err(|error| failed(&error))?;
+        Ok(Self {
+            path,
+            format: wanted.format,
+            file,
+        })
+    }
+
+    fn write(mut self, review: &Review<'_>) -> Result<(), Diagnostic> {
+        let text = self.format.render(review);
+        let written = self.file.write_all(text.as_bytes());
+        let placed = written.and_then(|()| Ok(self.file.persist(&self.path)?));
+        placed.map(drop).map_err(|error| failed(&self.path, &error))
+    }
+}
+
+fn failed(path: &Path, error: &std::io::Error) -> Diagnostic {
+    Diagnostic::new(format!("failed to write `{}`", path.display()))
+        .because(error.to_string())
+        .hint("check `--format-into`: the folder must exist and be writable")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ending_gives_the_format() {
+        let format = |text: &str| DocumentPath::parse(text).map(|path| path.format);
+        assert_eq!(format("plan.md"), Ok(DocumentFormat::Markdown));
+        assert_eq!(format("a.b/plan.HTML"), Ok(DocumentFormat::Html));
+        assert_eq!(format("plan.json"), Ok(DocumentFormat::Json));
+        assert!(format("plan").is_err() && format("plan.yaml").is_err());
+    }
+}

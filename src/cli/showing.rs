@@ -1,0 +1,44 @@
+//! What a deploy shows before it changes anything.
+
+use std::process::ExitCode;
+
+use homelab::apply::{HostEnd, exit_code};
+use homelab::plan::Plan;
+use homelab::report::review::Review;
+use homelab::report::{self, TextOptions};
+
+use super::format::DocumentFormat;
+use super::output::{print, tell, tell_line};
+
+/// Shows a review. A document is printed when the run ends with it; a user who will be asked sees the text in any case.
+pub(super) fn show(
+    review: &Review<'_>,
+    document: Option<DocumentFormat>,
+    options: &TextOptions,
+    is_end: bool,
+    will_ask: bool,
+) -> std::io::Result<()> {
+    let text = || report::text(review, options) + &report::not_read(review);
+    match document {
+        Some(format) if is_end => print(&format.render(review)),
+        Some(_) if will_ask => {
+            tell(&text());
+            Ok(())
+        }
+        Some(_) => Ok(()),
+        None => print(&text()),
+    }
+}
+
+/// The end of a run that was stopped before it changed anything.
+pub(super) fn interrupted() -> ExitCode {
+    tell_line("nothing was changed");
+    ExitCode::from(exit_code([HostEnd::Interrupted]))
+}
+
+/// What is asked before anything is changed.
+pub(super) fn question(plan: &Plan) -> String {
+    let pending = plan.hosts.iter().filter(|host| !host.is_idle());
+    let names: Vec<&str> = pending.map(|host| host.host.as_str()).collect();
+    format!("Apply this to {}?", names.join(", "))
+}

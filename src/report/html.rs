@@ -1,0 +1,234 @@
+//! A review as one page of HTML that needs nothing else: no script, no font, no image, no network.
+//!
+//! All foreign text is escaped. The policy in the page's head allows its own style sheet, and nothing else.
+
+mod entry;
+mod quote;
+
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
+
+use super::failure::{self, ENDS};
+use super::phrases;
+use super::review::{Fold, HostReview, Review, Tally};
+use super::sanitize::one_line;
+use super::style::{Tone, counted, grouped};
+use crate::apply::{Failure, HostEnd, ResourceEnd};
+use quote::{chip, phrase};
+
+pub(super) use quote::escaped;
+
+const STYLE: &str = include_str!("html/style.css");
+
+/// The review as a page.
+pub fn html(review: &Review<'_>) -> String {
+    let command = format!(
+        "homelab deploy {} {}",
+        one_line(review.inventory),
+        one_line(review.deploy)
+    );
+    let command = escaped(&command);
+    let hash = STANDARD.encode(Sha256::digest(STYLE.as_bytes()));
+    let mut page = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{hash}'; \
+         base-uri 'none'; form-action 'none'\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <meta name=\"referrer\" content=\"no-referrer\">\n\
+         <title>{command}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+    );
+    let dry_run = if review.is_dry_run {
+        " <span class=\"badge\">dry run</span>"
+    } else {
+        ""
+    };
+    let _ = writeln!(page, "<header>\n<h1><code>{command}</code>{dry_run}</h1>");
+    let folds = review.folded(body);
+    page.push_str(&summary(review, &folds));
+    page.push_str("</header>\n<main>\n");
+    for fold in folds.iter().filter(|fold| !fold.body.shown.is_empty()) {
+        page.push_str(&section(fold));
+    }
+    page.push_str("</main>\n</body>\n</html>\n");
+    page
+}
+
+/// What is shown of a host.
+#[derive(Clone, Debug, PartialEq)]
+struct Body {
+    /// What is to be done, and what went wrong.
+    shown: String,
+    /// How the host ended.
+    end: Option<String>,
+    /// What needs no change.
+    idle: String,
+}
+
+fn body(host: &HostReview<'_>) -> Body {
+    let mut shown = String::new();
+    let operations = host.results.unwrap_or_default();
+    let failures = operations.iter().filter_map(|operation| operation.failure.as_ref());
+    for failure in failures.chain(host.failure) {
+        shown.push_str(&failed(host.host, failure));
+    }
+    for notice in &host.notices {
+        let _ = writeln!(shown, "<p class=\"notice\">{}</p>", escaped(&one_line(notice)));
+    }
+    let mut idle = String::new();
+    let mut heading = None;
+    for task in &host.tasks {
+        for one in &task.entries {
+            if one.is_idle() {
+                idle.push_str(&entry::idle(one));
+                continue;
+            }
+            if heading != Some(task.task) {
+                heading = Some(task.task);
+                let _ = writeln!(shown, "<h3>{}</h3>", escaped(&one_line(task.task)));
+            }
+            shown.push_str(&entry::entry(one));
+        }
+    }
+    Body {
+        shown,
+        end: host.results.map(|_| ended(host)),
+        idle,
+    }
+}
+
+fn failed(host: &str, failure: &Failure) -> String {
+    let lines: Vec<String> = failure::lines(host, failure)
+        .iter()
+        .map(|line| escaped(&anstream::adapter::strip_str(line).to_string()))
+        .collect();
+    format!("<pre class=\"failure\">{}</pre>\n", lines.join("\n"))
+}
+
+fn ended(host: &HostReview<'_>) -> String {
+    let count = |wanted: ResourceEnd| -> usize {
+        let operations = host.results.unwrap_or_default().iter();
+        operations.map(|one| failure::ended(host.end, one, wanted).len()).sum()
+    };
+    let mut chips = end_chip(host.end, None);
+    for end in ENDS {
+        let (words, tone) = failure::words(end);
+        let count = count(end);
+        if count > 0 {
+            chips.push_str(&chip(tone, &format!("{} {words}", grouped(count))));
+        }
+    }
+    chips
+}
+
+fn end_chip(end: HostEnd, count: Option<usize>) -> String {
+    let (words, tone) = phrases::host_end(end);
+    let count = count.map_or_else(String::new, |count| format!("{} ", grouped(count)));
+    chip(tone, &format!("{count}{words}"))
+}
+
+fn names(hosts: &[&str]) -> String {
+    let names: Vec<String> = hosts
+        .iter()
+        .map(|host| format!("<b>{}</b>", escaped(&one_line(host))))
+        .collect();
+    names.join(", ")
+}
+
+fn summary(review: &Review<'_>, folds: &[Fold<'_, Body>]) -> String {
+    let mut text = String::new();
+    let hosts = counted(review.read_hosts().count(), "host");
+    if review.hosts.iter().any(|host| host.results.is_some()) {
+        let ends = phrases::HOST_ENDS.iter().filter_map(|end| {
+            let count = review.hosts.iter().filter(|host| host.end == *end).count();
+            (count > 0).then(|| end_chip(*end, Some(count)))
+        });
+        let _ = writeln!(text, "<p>{}</p>", ends.collect::<String>());
+    }
+    if review.is_pending {
+        let _ = writeln!(text, "<p>{hosts}: {}</p>", chips(&review.totals));
+    } else if review.read_hosts().next().is_some() {
+        let as_wanted = phrases::as_wanted(&review.totals.totals);
+        let _ = writeln!(text, "<p>nothing to do on {hosts}: {}</p>", escaped(&as_wanted));
+    }
+    let idle: Vec<&str> = folds
+        .iter()
+        .filter(|fold| fold.body.shown.is_empty())
+        .flat_map(|fold| &fold.hosts)
+        .copied()
+        .collect();
+    if !idle.is_empty() && review.is_pending {
+        let _ = writeln!(text, "<p>{}: nothing to do</p>", names(&idle));
+    }
+    for host in review.unread_hosts() {
+        let end = phrases::host_end(host.end).0;
+        let why = host
+            .failure
+            .map_or_else(String::new, |failure| failed(host.host, failure));
+        let not_read = chip(Tone::Removed, phrases::NOT_READ);
+        let _ = write!(text, "<p>{not_read}{}: {end}</p>\n{why}", names(&[host.host]));
+    }
+    let skipped: Vec<String> = phrases::skipped(&review.skipped).iter().map(phrase).collect();
+    if !skipped.is_empty() {
+        let _ = writeln!(
+            text,
+            "<p class=\"faint\">{}{}</p>",
+            phrases::NOT_LOOKED_AT,
+            skipped.join("; ")
+        );
+    }
+    text
+}
+
+fn chips(tally: &Tally) -> String {
+    let mut text: String = phrases::totals(tally)
+        .iter()
+        .map(|(tone, words)| chip(*tone, words))
+        .collect();
+    let along = phrases::along_totals(tally);
+    if !along.is_empty() {
+        let along: Vec<String> = along.into_iter().map(|(_, words)| words).collect();
+        let _ = write!(
+            text,
+            "<span class=\"faint\">{}{}</span>",
+            phrases::ALONG_WITH_PACKAGES,
+            along.join(", ")
+        );
+    }
+    text
+}
+
+fn section(fold: &Fold<'_, Body>) -> String {
+    let (same, each) = if fold.hosts.len() > 1 {
+        (
+            format!(
+                "<span class=\"faint\">the same on {}:</span> ",
+                counted(fold.hosts.len(), "host")
+            ),
+            " <span class=\"faint\">on each:</span>",
+        )
+    } else {
+        (String::new(), "")
+    };
+    let totals = match &fold.body.end {
+        Some(end) => end.clone(),
+        None => chips(&fold.totals),
+    };
+    let idle = if fold.body.idle.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "<details class=\"idle\"><summary>{}</summary>\n<ul>\n{}</ul></details>\n",
+            escaped(&phrases::as_wanted(&fold.totals.totals)),
+            fold.body.idle
+        )
+    };
+    format!(
+        "<details class=\"host\" open>\n<summary><h2>{same}{}{each}</h2> {totals}</summary>\n{}{idle}</details>\n",
+        names(&fold.hosts),
+        fold.body.shown
+    )
+}

@@ -1,0 +1,272 @@
+//! A review as Markdown, for a comment on a pull request.
+//!
+//! Foreign text stands in code spans and fenced blocks only, or escaped in `<code>`: there it can be no markup, link or
+//! mention, and cannot end the place that it stands in. That holds for GitHub's own additions too, which leave code alone.
+
+mod fit;
+mod item;
+mod quote;
+
+use std::fmt::Write as _;
+
+use super::failure::{self, ENDS};
+use super::phrases::{self, Phrase};
+use super::review::{Fold, HostReview, Review};
+use super::sanitize::one_line;
+use super::style::{counted, grouped};
+use crate::apply::{HostEnd, OperationResult, ResourceEnd};
+use fit::{Fit, Section, fit};
+use item::Item;
+use quote::{code, html_code, names, phrase};
+
+/// GitHub takes comments of 65,536 characters. Bytes are counted here: a text never has more characters than bytes, whether
+/// those are Unicode characters or UTF-16 units.
+const MOST: usize = 65_000;
+
+/// Longer names of an inventory or a deploy are cut, in bytes.
+const NAME: usize = 255;
+
+/// The review as Markdown of at most 65,000 characters. What does not fit is left out change by change, and counted.
+pub fn markdown(review: &Review<'_>) -> String {
+    limited(review, MOST)
+}
+
+/// What is shown of a host.
+#[derive(Clone, Debug, PartialEq)]
+struct Body {
+    items: Vec<Item>,
+    end: Option<String>,
+    as_wanted: Option<String>,
+}
+
+fn limited(review: &Review<'_>, most: usize) -> String {
+    let folds = review.folded(body);
+    let sections: Vec<Section> = folds
+        .iter()
+        .filter(|fold| !fold.body.items.is_empty())
+        .map(|fold| section(fold))
+        .collect();
+    let summary = summary(review, &folds);
+    let sections = match &sections[..] {
+        // Nothing is gained by folding away all there is.
+        [one] => vec![one.clone().opened()],
+        _ => sections,
+    };
+    let fit = fit(&sections, most.saturating_sub(summary.len()));
+    let mut text = summary;
+    text.push_str(&cut(review, &fit));
+    text.push_str(&fit.text);
+    text
+}
+
+/// What was left out; nothing if nothing was.
+fn cut(review: &Review<'_>, fit: &Fit) -> String {
+    if fit.is_whole() {
+        return String::new();
+    }
+    let mut text = format!(
+        "**Cut to fit a comment:** {} of {} are shown",
+        grouped(fit.shown),
+        counted(fit.all, "change")
+    );
+    if fit.shown < fit.all {
+        let hosts: Vec<&str> = fit.cut_hosts.iter().map(String::as_str).collect();
+        let _ = write!(
+            text,
+            ", {} are left out (on {})",
+            grouped(fit.all - fit.shown),
+            names(&hosts, fit::NAMES)
+        );
+    }
+    if fit.shortened > 0 {
+        let _ = write!(
+            text,
+            "; {} without {}",
+            grouped(fit.shortened),
+            if fit.shortened == 1 {
+                "its details"
+            } else {
+                "their details"
+            }
+        );
+    }
+    let _ = writeln!(text, ". For all of it, run {}.\n", code(&command(review, true)));
+    text
+}
+
+fn command(review: &Review<'_>, is_dry_run: bool) -> String {
+    let option = if is_dry_run { " --dry-run" } else { "" };
+    let [inventory, deploy] = [review.inventory, review.deploy].map(|name| phrases::cut(&one_line(name), NAME));
+    format!("homelab deploy {inventory} {deploy}{option}")
+}
+
+/// The heading with the totals, and all that is said of hosts without a section.
+fn summary(review: &Review<'_>, folds: &[Fold<'_, Body>]) -> String {
+    let mut text = format!(
+        "### {}: {}\n\n",
+        code(&command(review, review.is_dry_run)),
+        headline(review)
+    );
+    let hosts = review.read_hosts().count();
+    if review.is_pending {
+        let along = join(phrases::along_totals(&review.totals));
+        let along = if along.is_empty() {
+            String::new()
+        } else {
+            format!("; {}{along}", phrases::ALONG_WITH_PACKAGES)
+        };
+        let in_all = counted(hosts, "host");
+        let _ = writeln!(text, "{in_all}: {}{along}\n", join(phrases::totals(&review.totals)));
+    } else if hosts > 0 {
+        let as_wanted = phrases::as_wanted(&review.totals.totals);
+        let _ = writeln!(text, "{}: {as_wanted}\n", counted(hosts, "host"));
+    }
+    let idle: Vec<&str> = folds
+        .iter()
+        .filter(|fold| fold.body.items.is_empty())
+        .flat_map(|fold| &fold.hosts)
+        .copied()
+        .collect();
+    if !idle.is_empty() && review.is_pending {
+        let _ = writeln!(text, "{}: nothing to do\n", names(&idle, fit::NAMES));
+    }
+    text.push_str(&unread(review));
+    let skipped = phrases::skipped(&review.skipped);
+    if !skipped.is_empty() {
+        let _ = writeln!(text, "{}{}\n", phrases::NOT_LOOKED_AT, bounded(&skipped));
+    }
+    text
+}
+
+/// Phrases in a row, cut where they would take much of the room.
+fn bounded(parts: &[Phrase]) -> String {
+    let mut text = String::new();
+    for (index, part) in parts.iter().enumerate() {
+        let part = phrase(&part.cut(fit::NAMES));
+        if text.len() + part.len() > 3 * fit::NAMES {
+            let _ = write!(text, " and {} more", parts.len() - index);
+            break;
+        }
+        if index > 0 {
+            text.push_str("; ");
+        }
+        text.push_str(&part);
+    }
+    text
+}
+
+fn headline(review: &Review<'_>) -> String {
+    let has_results = review.hosts.iter().any(|host| host.results.is_some());
+    if has_results {
+        let ends: Vec<String> = phrases::HOST_ENDS
+            .iter()
+            .filter_map(|end| {
+                let count = review.hosts.iter().filter(|host| host.end == *end).count();
+                (count > 0).then(|| format!("{} {}", grouped(count), phrases::host_end(*end).0))
+            })
+            .collect();
+        return ends.join(", ");
+    }
+    if !review.is_pending {
+        return match review.read_hosts().count() {
+            0 => phrases::NOT_READ.to_owned(),
+            _ => "nothing to do".to_owned(),
+        };
+    }
+    let totals = &review.totals.totals;
+    let mut parts = vec![
+        format!("{} to create", grouped(totals.create)),
+        format!("{} to change", grouped(totals.update)),
+        format!("{} to remove", grouped(totals.remove)),
+    ];
+    if totals.deferred > 0 {
+        parts.push(format!("{} not known yet", grouped(totals.deferred)));
+    }
+    parts.join(", ")
+}
+
+fn unread(review: &Review<'_>) -> String {
+    let mut by_end: Vec<(HostEnd, Vec<&str>)> = Vec::new();
+    for host in review.unread_hosts() {
+        match by_end.iter_mut().find(|(end, _)| *end == host.end) {
+            Some((_, hosts)) => hosts.push(host.host),
+            None => by_end.push((host.end, vec![host.host])),
+        }
+    }
+    let mut text = String::new();
+    for (end, hosts) in by_end {
+        let end = phrases::host_end(end).0;
+        let _ = writeln!(
+            text,
+            "**{}**: {} ({end})\n",
+            phrases::NOT_READ,
+            names(&hosts, fit::NAMES)
+        );
+    }
+    text
+}
+
+fn join<T>(parts: Vec<(T, String)>) -> String {
+    let parts: Vec<String> = parts.into_iter().map(|(_, text)| text).collect();
+    parts.join(", ")
+}
+
+fn body(host: &HostReview<'_>) -> Body {
+    let mut items = Vec::new();
+    let operations = host.results.unwrap_or_default();
+    let failures = operations.iter().filter_map(|operation| operation.failure.as_ref());
+    items.extend(
+        failures
+            .chain(host.failure)
+            .map(|failure| Item::failure(&failure::lines(host.host, failure))),
+    );
+    items.extend(host.notices.iter().map(|notice| Item::notice(notice)));
+    for task in &host.tasks {
+        items.extend(task.entries.iter().flat_map(|entry| Item::of(task.task, entry)));
+    }
+    let totals = &host.totals.totals;
+    Body {
+        items,
+        end: host.results.map(|operations| ended(host.end, operations)),
+        as_wanted: (totals.unchanged + totals.holding > 0).then(|| phrases::as_wanted(totals)),
+    }
+}
+
+/// How a host ended, and how many of its changes ended how.
+fn ended(end: HostEnd, operations: &[OperationResult]) -> String {
+    let count = |wanted: ResourceEnd| -> usize {
+        let ended = operations.iter().map(|one| failure::ended(end, one, wanted).len());
+        ended.sum()
+    };
+    let counts = ENDS.iter().filter_map(|wanted| {
+        let count = count(*wanted);
+        (count > 0).then(|| format!("{} {}", grouped(count), failure::words(*wanted).0))
+    });
+    let parts: Vec<String> = std::iter::once(phrases::host_end(end).0.to_owned())
+        .chain(counts)
+        .collect();
+    parts.join(", ")
+}
+
+fn section(fold: &Fold<'_, Body>) -> Section {
+    let hosts: Vec<String> = fold.hosts.iter().map(|host| (*host).to_owned()).collect();
+    let (same, each) = if hosts.len() > 1 {
+        (format!("the same on {}: ", counted(hosts.len(), "host")), " on each")
+    } else {
+        (String::new(), "")
+    };
+    let totals = match &fold.body.end {
+        Some(end) => end.clone(),
+        None => join(phrases::totals(&fold.totals)),
+    };
+    let named = quote::listed(&fold.hosts, fit::NAMES, html_code);
+    Section {
+        open: format!("<details>\n<summary>{same}{named}{each}: {totals}</summary>\n\n"),
+        close: match &fold.body.as_wanted {
+            Some(as_wanted) => format!("{as_wanted}\n\n</details>\n\n"),
+            None => "</details>\n\n".to_owned(),
+        },
+        items: fold.body.items.clone(),
+        hosts,
+    }
+}
