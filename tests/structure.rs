@@ -162,7 +162,7 @@ fn is_public_item(line: &str) -> bool {
 }
 
 /// Modules below which rings are still there. One that has none any more is taken from here.
-const KNOWN_RINGS: &[&str] = &["facts", "operations", "remote"];
+const KNOWN_RINGS: &[&str] = &["facts", "operations"];
 
 /// Modules whose own code and children use each other. A new module keeps what its children share in one of them, and
 /// only declares and re-exports.

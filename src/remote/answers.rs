@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::script::Nonce;
+use super::nonce::Nonce;
 
 /// How much of an answer to keep.
 #[derive(Clone, Copy, Debug)]

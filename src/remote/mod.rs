@@ -13,6 +13,7 @@ mod control;
 mod diagnosis;
 mod error;
 mod lock;
+mod nonce;
 mod privilege;
 mod pump;
 mod script;

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::answers::{Answers, Interruption, Keep};
 use super::error::{Becoming, Explanation, Refusal};
-use super::script::Nonce;
+use super::nonce::Nonce;
 use super::stderr::StandardError;
 use crate::quote::quote;
 use crate::secret::Secret;

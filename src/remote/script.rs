@@ -10,23 +10,10 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::nonce::Nonce;
 use super::step::StepScript;
 use crate::facts::Probe;
 use crate::quote::{Unquotable, try_quote};
-
-/// A random word that marks the answers of one connection.
-#[derive(Clone, Debug)]
-pub(super) struct Nonce(String);
-
-impl Nonce {
-    pub(super) fn random() -> Self {
-        Self(format!("{:032x}", rand::random::<u128>()))
-    }
-
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 /// The number of the tag that reports that the host's shell is ready.
 pub(super) const READY: u32 = 0;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tempfile::TempDir;
 
-use super::script::{Delivery, Frame, Nonce, prologue};
+use super::nonce::Nonce;
+use super::script::{Delivery, Frame, prologue};
 use super::*;
 use crate::content::Content;
 use crate::facts::Probe;

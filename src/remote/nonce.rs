@@ -1,0 +1,15 @@
+//! What tells the answers of one connection from all other output.
+
+/// A random word that marks the answers of one connection.
+#[derive(Clone, Debug)]
+pub(super) struct Nonce(String);
+
+impl Nonce {
+    pub(super) fn random() -> Self {
+        Self(format!("{:032x}", rand::random::<u128>()))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
