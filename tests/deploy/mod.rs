@@ -20,6 +20,7 @@ mod held_back;
 mod jump;
 mod kept;
 mod language;
+mod large_files;
 mod local;
 mod lost_link;
 mod many;

@@ -1,0 +1,147 @@
+//! Large files are sent from disk, whole or not at all; commands read what they are given.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use homelab::change::{Command as Run, ScriptOptions, Step};
+use homelab::content::Input;
+use homelab::facts::Identity;
+use homelab::secret::{DigestKey, sha256_hex};
+
+use crate::support::host::Host;
+use crate::support::project::{Project, text};
+
+const PUT: &str = "[[operation]]\nop = 'files.put'\nsrc = 'big.bin'\ndest = '/opt/big'\nmode = '0644'\n";
+const WAITS: &str = "[[operation]]\nop = 'server.shell'\ncommands = ['touch /run/ready; sleep 8']\nalways = true\n";
+const PATIENCE: Duration = Duration::from_secs(60);
+const SESSION: &str = "'^sshd(-session)?: root@notty'";
+
+fn bytes(megabytes: usize, seed: u8) -> Vec<u8> {
+    let mut state = u32::from(seed) + 1;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_le_bytes()[3]
+    };
+    (0..megabytes * 1_000_000).map(|_| next()).collect()
+}
+
+fn digest_on(host: &Host<'_>) -> String {
+    host.inside("sha256sum </opt/big").split(' ').next().unwrap().to_owned()
+}
+
+fn nothing_is_left(host: &Host<'_>) {
+    host.wait_until("! ls -d /opt/.homelab-* 2>/dev/null", Duration::from_secs(10));
+}
+
+#[test]
+fn a_large_file_arrives_whole_and_the_next_run_is_quiet() {
+    let project = Project::with_task(PUT);
+    let big = bytes(70, 1);
+    project.write("templates/big.bin", &big);
+    let host = project.up("dev", "alpha");
+    let planned = project.homelab(&["deploy", "dev", "all", "--dry-run"]).expect(0);
+    let shown = format!("[a large file, 70000000 bytes, sha256 {}]", sha256_hex(&big));
+    assert!(planned.stdout.contains(&shown), "{}", planned.stdout);
+    assert!(!host.is("ls -d /opt/big /opt/.homelab-*"), "a dry run wrote it");
+    project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
+    assert_eq!(digest_on(&host), sha256_hex(&big));
+    assert_eq!(host.inside("stat -c '%a %U %s' /opt/big"), "644 root 70000000\n");
+    nothing_is_left(&host);
+    let again = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
+    assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);
+}
+
+#[test]
+fn a_file_that_changes_after_the_review_is_refused() {
+    let project = Project::with_task(&format!("{WAITS}{PUT}"));
+    project.write("templates/big.bin", bytes(3, 1));
+    let host = project.up("dev", "alpha");
+    host.inside("echo old >/opt/big");
+    let mut command = project.command(&["deploy", "dev", "all", "--yes"]);
+    let run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    host.wait_until("test -e /run/ready", PATIENCE);
+    project.write("templates/big.bin", bytes(3, 2));
+    let output = run.wait_with_output().unwrap();
+    let told = text(&output.stdout) + &text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("`templates/big.bin` changed after the plan was made"),
+        "{told}"
+    );
+    assert_eq!(host.inside("cat /opt/big"), "old\n");
+    nothing_is_left(&host);
+}
+
+#[test]
+fn a_link_that_is_cut_amid_an_upload_leaves_the_old_file() {
+    let project = Project::with_task(PUT);
+    let big = bytes(300, 1);
+    project.write("templates/big.bin", &big);
+    let host = project.up("dev", "alpha");
+    host.inside("echo old >/opt/big");
+    let mut command = project.command(&["deploy", "dev", "all", "--yes"]);
+    let run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    host.wait_until("test -n \"$(find /opt -name '.homelab-*' -size +1M)\"", PATIENCE);
+    host.inside(&format!("pkill -KILL -f {SESSION}"));
+    let output = run.wait_with_output().unwrap();
+    let told = text(&output.stdout) + &text(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{told}");
+    assert!(told.contains("alpha: connection lost"), "{told}");
+    assert_eq!(host.inside("cat /opt/big"), "old\n");
+    nothing_is_left(&host);
+    project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
+    assert_eq!(digest_on(&host), sha256_hex(&big));
+}
+
+/// Runs a step's shell text on the host, its input on standard input.
+fn perform(host: &Host<'_>, command: Run) -> String {
+    let script = Step::Run(command).script(&ScriptOptions { live: false, random: 7 });
+    assert!(!script.body.contains("hunter2"));
+    let mut docker = Command::new("docker");
+    docker.args(["exec", "-i", host.container(), "sh", "-c", &script.body]);
+    let mut child = docker.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let content = script.content.unwrap();
+    child.stdin.take().unwrap().write_all(content.bytes().unwrap()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stdout));
+    text(&output.stdout)
+}
+
+#[test]
+fn a_command_reads_its_input_also_as_another_user_and_as_a_job() {
+    let project = Project::with_task("");
+    let host = project.up("dev", "alpha");
+    host.inside("useradd -m deploy");
+    let secret = "hunter2\n".repeat(100_000);
+    let reads = || Run {
+        input: Some(Input::secret(secret.clone().into_bytes(), &DigestKey::random())),
+        ..Run::new(
+            "reads",
+            "id -un; sha256sum; cat /proc/[0-9]*/cmdline 2>/dev/null | grep -a -c 'hunter[2]'",
+        )
+    };
+    let digest = sha256_hex(secret.as_bytes());
+    let ways = [
+        (reads(), "root"),
+        (
+            Run {
+                by: Identity::User("deploy".to_owned()),
+                ..reads()
+            },
+            "deploy",
+        ),
+        (
+            Run {
+                supervised: true,
+                ..reads()
+            },
+            "root",
+        ),
+    ];
+    for (mut command, user) in ways {
+        command.script = format!("{} || true", command.script);
+        assert_eq!(perform(&host, command), format!("{user}\n{digest}  -\n0\n"));
+    }
+    assert_eq!(host.inside("ls /var/lib/homelab/jobs"), "");
+}
