@@ -185,13 +185,13 @@ fn a_second_up_does_nothing_and_a_stopped_host_comes_back_as_it_was() {
     let before = started_at(&container);
     project.on("alpha", "echo kept > /root/mark");
     let said = project.stderr(&["lab", "up", "dev"]);
-    assert!(said.contains("alpha: runs already"), "{said}");
+    assert!(said.contains("alpha: already running"), "{said}");
     assert_eq!(started_at(&container), before);
 
     docker(&["stop", "-t", "20", &container]);
     assert!(project.stdout(&["lab", "status", "dev"]).contains(" stopped "));
     let said = project.stderr(&["lab", "up", "dev"]);
-    assert!(said.contains("alpha: started again"), "{said}");
+    assert!(said.contains("alpha: started, booting"), "{said}");
     assert_eq!(project.containers(), std::slice::from_ref(&container));
     assert_ne!(started_at(&container), before);
     assert_eq!(project.on("alpha", "cat /root/mark"), "kept");
@@ -230,7 +230,7 @@ fn ssh_passes_words_and_exit_codes_on_and_trusts_only_the_pinned_key() {
 
     // `up` mends that through the engine, and so it does when this machine's own keys are lost.
     let said = project.stderr(&["lab", "up", "dev"]);
-    assert!(said.contains("put there again"), "{said}");
+    assert!(said.contains("SSH keys renewed"), "{said}");
     assert_eq!(fs::read_to_string(&address.known_hosts).unwrap(), pinned);
     fs::remove_dir_all(project.lab_folder()).unwrap();
     project.stderr(&["lab", "up", "dev"]);
@@ -252,7 +252,7 @@ fn two_ups_at_once_make_one_host() {
     }
     let said: String = ups.iter().map(|up| text(&up.stderr)).collect();
     assert_eq!(said.matches("alpha: created").count(), 1, "{said}");
-    assert_eq!(said.matches("alpha: runs already").count(), 1, "{said}");
+    assert_eq!(said.matches("alpha: already running").count(), 1, "{said}");
     assert_eq!(project.containers().len(), 1);
 }
 

@@ -175,12 +175,12 @@ fn mistakes_name_their_place() {
         (
             "group_data/service.toml",
             "x = 1",
-            "group_data/service.toml:1:1: no host of any inventory is in group `service` | did you mean `services`?",
+            "group_data/service.toml:1:1: no host is in group `service` | did you mean `services`?",
         ),
         (
             "inventories/dev.toml",
             "groups = ['developmen']\n[hosts.web]\ngroups = ['services']",
-            "inventories/dev.toml:1:11: group `developmen` has no file | did you mean `development`?",
+            "inventories/dev.toml:1:11: unknown group `developmen` | did you mean `development`?",
         ),
         (
             "inventories/dev.toml",

@@ -200,7 +200,7 @@ fn parts_are_chosen_by_item_and_by_tag(project: &Project, two: &Host<'_>) {
             ["--tags", "colors"],
             "`--tags colors` matches no operation of this deploy\n  hint: did you mean `colours`?",
         ),
-        (["--limit", "!tow"], "no host of inventory `dev` is `tow`"),
+        (["--limit", "!tow"], "`tow` matches nothing in inventory `dev`"),
         (["--data", "item=3"], "`item` is a reserved name"),
     ] {
         let ran = project
