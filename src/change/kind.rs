@@ -1,9 +1,9 @@
-//! The kinds of resources that a change can be about.
+//! The kinds of resources that homelab changes.
 
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr};
 
-/// The kind of a resource. Its word is what people read in a review and what programs read in JSON.
+/// The kind of a resource. Its word appears in reviews and in JSON.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display, EnumString, IntoStaticStr, Serialize, Deserialize,
 )]
@@ -14,11 +14,8 @@ pub enum ResourceKind {
     Check,
     /// A command that the user wrote.
     Command,
-    /// A directory.
     Directory,
-    /// A regular file.
     File,
-    /// A group of the host.
     Group,
     /// A symbolic link.
     Link,
@@ -26,15 +23,14 @@ pub enum ResourceKind {
     Operation,
     /// A Debian package.
     Package,
-    /// The lists of packages that apt keeps.
+    /// apt's lists of available packages.
     #[strum(serialize = "package lists")]
     PackageLists,
-    /// Packages that come along with the ones that were asked for.
+    /// Packages that apt changes in addition to the requested ones.
     #[strum(serialize = "packages that come along with")]
     PackagesAlong,
     /// A systemd unit.
     Unit,
-    /// A user of the host.
     User,
 }
 

@@ -1,5 +1,6 @@
-//! What an operation wants to do to a host, as values without choices left: resources, their attributes before and after,
-//! and the steps that get them there.
+//! Planned changes as data: resources, their attributes before and after, and the steps that change them.
+//!
+//! All decisions are made by now, so a plan can be shown, stored and applied as it is.
 
 mod kind;
 mod step;
@@ -22,45 +23,41 @@ pub use step::{
     SetAttributes, Step, WriteFile, guard,
 };
 
-/// What planning an operation came to.
+/// The result of planning an operation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// There is nothing to do, and facts say so.
+    /// The facts show that there is nothing to do.
     Unchanged,
-    /// Before and after are known.
+    /// The states before and after are known.
     Change(Vec<ResourceChange>),
-    /// After is known, before is not: it may be so already when its turn comes.
+    /// The state after is known, the state before is not: an earlier operation may already create it.
     Ensure {
-        /// What is wanted.
         changes: Vec<ResourceChange>,
-        /// The operations after which it will be known.
+        /// The operations after which the state before is known.
         since: Vec<OperationId>,
     },
-    /// What is to do will be known when other operations are through.
+    /// What to do is known only after other operations.
     Deferred {
-        /// Those operations.
         waits_for: Vec<OperationId>,
-        /// Why, in words.
         why: String,
-        /// All that it may change.
+        /// Everything that it may change.
         touches: Vec<FactScope>,
-        /// What it would do as things are.
+        /// What it would do to the host as it is now.
         preview: Vec<ResourceChange>,
     },
-    /// Nothing is changed: something is tried.
+    /// A check, which changes nothing.
     Check {
-        /// What, in words.
+        /// A description for people.
         what: String,
-        /// What it came to.
         state: CheckState,
-        /// How long it may take to hold after a change.
+        /// How long to retry after a change.
         within: Duration,
     },
 }
 
 impl Outcome {
-    /// The bytes that its steps send, to be stored beside it and attached again. Secret ones are never stored.
+    /// The bytes that its steps send, which are stored separately and attached again. Secret ones are never stored.
     pub fn contents(&mut self) -> impl Iterator<Item = &mut Content> {
         let changes = match self {
             Self::Change(changes) | Self::Ensure { changes, .. } | Self::Deferred { preview: changes, .. } => {
@@ -75,34 +72,30 @@ impl Outcome {
     }
 }
 
-/// What trying something came to.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckState {
-    /// It holds.
     Holds,
-    /// It does not, for this reason.
+    /// It fails, for this reason.
     Fails(String),
-    /// It is tried when what comes before is done.
+    /// It runs after the changes that it depends on.
     Later,
 }
 
-/// Why an operation could not be planned.
+/// Why an operation cannot be planned.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Stop {
-    /// A fact is not known.
     NotKnown {
-        /// Which.
         key: FactKey,
-        /// Why not.
         cause: NotKnown,
     },
-    /// It cannot be done to this host, whatever else is known.
+    /// The operation is not possible on this host, or is not valid.
     Refused(Box<Diagnostic>),
 }
 
 impl Stop {
-    /// The same with a next step, where it is a refusal.
+    /// Adds a hint to a refusal.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
         match self {
@@ -115,11 +108,11 @@ impl Stop {
 /// Why a fact is not known.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NotKnown {
-    /// It was not read yet: the next round asks for it.
+    /// It was not read yet; the next round reads it.
     NotGathered,
-    /// The host does not tell it to this user.
+    /// The user that homelab runs as has no permission to read it.
     Denied(String),
-    /// An operation before makes it unknowable until then.
+    /// An earlier operation may change it, for this reason.
     Since(OperationId, String),
 }
 
@@ -127,9 +120,8 @@ pub enum NotKnown {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResourceId {
-    /// Its kind.
     pub kind: ResourceKind,
-    /// Its name, unique among its kind on a host.
+    /// Unique among its kind on a host.
     pub name: String,
 }
 
@@ -137,35 +129,31 @@ pub struct ResourceId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
-    /// It comes to be.
     Create,
-    /// It is altered.
     Update,
-    /// It goes.
     Remove,
-    /// Something that is done each time, and so is no drift.
+    /// It runs on every deploy, so it does not count as drift.
     RunEachTime,
 }
 
 impl Action {
-    /// Whether a change of this kind is one that waits to be made: what exit code 2 and "nothing to do" go by.
+    /// Whether it counts as a pending change, for exit code 2 and "nothing to do".
     pub fn is_pending(self) -> bool {
         self != Self::RunEachTime
     }
 }
 
-/// How much a change can hurt, least first.
+/// How much damage a change can do, least first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Risk {
-    /// Not.
     #[default]
     None,
-    /// Something running is interrupted.
+    /// A running service is interrupted.
     Restart,
-    /// Something is lost.
+    /// Data or a resource is lost.
     Removal,
-    /// The operator may be cut off.
+    /// The user may lose access to the host.
     LockOut,
 }
 
@@ -173,18 +161,18 @@ pub enum Risk {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Attribute {
-    /// Known, in the form people read.
+    /// Known, as it is shown.
     Known(String),
     /// Known, and described in a few words, since it cannot be shown: it is no text, or too large.
     Described(String),
     /// Known after apply, for the reason given.
     Unknown(String),
-    /// Known, and nobody may see it.
+    /// Known but hidden; only a keyed digest is kept, to compare it.
     Secret(KeyedDigest),
 }
 
 impl Attribute {
-    /// A known value.
+    /// A value that is known and can be shown.
     pub fn known(text: impl Into<String>) -> Self {
         Self::Known(text.into())
     }
@@ -197,40 +185,33 @@ pub type Attributed = IndexMap<&'static str, Attribute>;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Before {
-    /// It does not exist.
     Absent,
-    /// It exists, with these attributes.
     Present(#[serde(with = "stored")] Attributed),
     /// Not known, for this reason.
     Unknown(String),
 }
 
-/// A change to one resource.
+/// A change of one resource.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResourceChange {
-    /// Which resource.
     pub id: ResourceId,
-    /// What happens to it.
     pub action: Action,
-    /// How it is.
     pub before: Before,
-    /// How it will be; `None` if it goes.
+    /// `None` if it is removed.
     #[serde(with = "stored::maybe")]
     pub after: Option<Attributed>,
-    /// What must still be so on the host when the steps run.
+    /// Conditions that must still be true on the host right before the first step.
     pub expect: Vec<Expect>,
-    /// What will be known once the steps ran.
+    /// What is known about the host after the steps.
     pub effects: Vec<Effect>,
-    /// What is done, in order.
     pub steps: Vec<Step>,
-    /// How much it can hurt.
     pub risk: Risk,
 }
 
 impl ResourceChange {
-    /// Whether this change does no more than `reviewed` said: the same resource and action, and no attribute that ends
-    /// otherwise. What the review showed as known after apply may end as anything.
+    /// Whether this change does no more than the `reviewed` one: the same resource, action and attributes. An attribute that
+    /// the review showed as known after apply may have any value.
     pub fn is_within(&self, reviewed: &Self) -> bool {
         if self.id != reviewed.id || !self.is_action_within(reviewed) {
             return false;
@@ -247,7 +228,7 @@ impl ResourceChange {
     }
 
     fn is_action_within(&self, reviewed: &Self) -> bool {
-        // What was to come to be may have been brought in part by an operation before.
+        // An earlier operation may have created a part of it.
         self.action == reviewed.action
             || (matches!(reviewed.before, Before::Unknown(_))
                 && self.action != Action::Remove

@@ -1,5 +1,7 @@
-//! Steps: the closed set of what can be done to a host. A kind of step is a file here: its shell text, how it is told that it is
-//! done already, its words for errors, and what it claims of the host stand together. `apply::perform` is what sends them.
+//! Steps: the closed set of what homelab can do to a host.
+//!
+//! Each kind of step is a file here, with its shell text, its test for work that is already done, its words for errors and
+//! its claims about the host. `apply::perform` sends them.
 
 mod command;
 mod expect;
@@ -30,17 +32,11 @@ pub use write_file::WriteFile;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// A file gets its content, owner and mode at once, or stays as it was.
     WriteFile(WriteFile),
-    /// A directory is made.
     MakeDirectory(MakeDirectory),
-    /// Owner, group and mode are set on what is there.
     SetAttributes(SetAttributes),
-    /// A symbolic link is made, or made to point elsewhere.
     Link(Link),
-    /// What is at a path is removed.
     Remove(Remove),
-    /// A command runs.
     Run(Command),
 }
 
@@ -56,17 +52,17 @@ impl Step {
         }
     }
 
-    /// What it attempts, for errors: "write `/etc/motd`".
+    /// A phrase for errors: "write `/etc/motd`".
     pub fn attempt(&self) -> String {
         self.kind().attempt()
     }
 
-    /// The shell text that does it.
+    /// The shell text of the step.
     pub fn script(&self, options: &ScriptOptions) -> Script {
         self.kind().script(options)
     }
 
-    /// Shell text that exits 0 where nothing is left to do; `None` where the host cannot tell.
+    /// Shell text that exits 0 if the step is already done; `None` if the host cannot know.
     pub fn already(&self) -> Option<String> {
         self.kind().already()
     }
@@ -76,7 +72,7 @@ impl Step {
         self.kind().claims()
     }
 
-    /// The command, where the step is one.
+    /// The command, if the step runs one.
     pub fn command(&self) -> Option<&Command> {
         match self {
             Self::Run(command) => Some(command),
@@ -84,7 +80,7 @@ impl Step {
         }
     }
 
-    /// The command of the host that must accept a new file, where one is asked.
+    /// The command that must accept a new file, if there is one.
     pub fn validator(&self) -> Option<&[String]> {
         match self {
             Self::WriteFile(file) => file.validate.as_deref(),
@@ -92,7 +88,7 @@ impl Step {
         }
     }
 
-    /// The bytes that it sends, to be stored beside a plan. Secret ones are never stored.
+    /// The bytes that it sends, which are stored separately from a plan. Secret ones are never stored.
     pub fn stored_content(&mut self) -> Option<&mut Content> {
         match self {
             Self::WriteFile(file) => Some(&mut file.content),

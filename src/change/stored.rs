@@ -1,4 +1,4 @@
-//! Attributes as they are stored and read again.
+//! Attributes in stored plans.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -6,10 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use indexmap::IndexMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Names that were read. Operations have but a few, so each is kept for good.
+/// Names that were read. Operations have only a few, so each is leaked once.
 static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
 
-fn kept(name: String) -> &'static str {
+fn static_name(name: String) -> &'static str {
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = names.get(name.as_str()) {
         return known;
@@ -30,12 +30,15 @@ pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<IndexMap<&'static str, T>, D::Error> {
     let read = IndexMap::<String, T>::deserialize(deserializer)?;
-    Ok(read.into_iter().map(|(name, value)| (kept(name), value)).collect())
+    Ok(read
+        .into_iter()
+        .map(|(name, value)| (static_name(name), value))
+        .collect())
 }
 
-/// The same where there may be none.
+/// The same for optional attributes.
 pub(super) mod maybe {
-    use super::{Deserialize, Deserializer, IndexMap, Serialize, Serializer, kept};
+    use super::{Deserialize, Deserializer, IndexMap, Serialize, Serializer, static_name};
 
     #[expect(clippy::ref_option, reason = "serde calls it with this type")]
     pub(in crate::change) fn serialize<T: Serialize, S: Serializer>(
@@ -49,6 +52,10 @@ pub(super) mod maybe {
         deserializer: D,
     ) -> Result<Option<IndexMap<&'static str, T>>, D::Error> {
         let read = Option::<IndexMap<String, T>>::deserialize(deserializer)?;
-        Ok(read.map(|read| read.into_iter().map(|(name, value)| (kept(name), value)).collect()))
+        Ok(read.map(|read| {
+            read.into_iter()
+                .map(|(name, value)| (static_name(name), value))
+                .collect()
+        }))
     }
 }

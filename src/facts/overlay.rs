@@ -231,12 +231,12 @@ mod tests {
             &id("package"),
             [Effect::Forget(
                 FactScope::MayComeWithPackages,
-                "may bring it".to_owned(),
+                "may create it".to_owned(),
             )],
         );
         assert_eq!(overlay.get(&path("/etc/there")), Lookup::Known(directory()));
         assert_eq!(overlay.get(&path("/etc/new")), Lookup::Known(directory()));
-        let since = Lookup::Since(id("package"), "may bring it".to_owned());
+        let since = Lookup::Since(id("package"), "may create it".to_owned());
         assert_eq!(overlay.get(&path("/etc/gone")), since);
         assert_eq!(overlay.get(&FactKey::Content("/etc/gone".to_owned())), since);
         overlay.commit(&id("written"), [Effect::Set(path("/etc/gone"), directory())]);

@@ -1,4 +1,4 @@
-//! The files of the project's `templates` folder, as operations see them.
+//! How operations read the files of the project's `templates` folder.
 
 use super::PlanContext;
 use crate::change::Stop;
@@ -12,7 +12,7 @@ impl PlanContext<'_> {
         self.assets.names()
     }
 
-    /// A refusal that points at the argument that names a file of the project's `templates` folder which is not there.
+    /// Refuses a path that is not in the project's `templates` folder.
     pub fn require_asset(&self, argument: &str, path: &str) -> Result<(), Stop> {
         if self.assets.contains(path) {
             return Ok(());
@@ -26,13 +26,13 @@ impl PlanContext<'_> {
             suggestion(path, self.asset_names())
         };
         Err(Stop::Refused(Box::new(
-            mistake.hint(hint.unwrap_or_else(|| format!("write `templates/{path}`"))),
+            mistake.hint(hint.unwrap_or_else(|| format!("create `templates/{path}`"))),
         )))
     }
 
-    /// What a file of the project's `templates` folder holds, named by an argument. A large one is read through for its digest.
+    /// The content of a file in the project's `templates` folder. Of a large file it computes only the digest.
     ///
-    /// Errors: there is no such file, or it cannot be read.
+    /// Errors: the file does not exist or cannot be read.
     pub fn asset(&self, argument: &str, path: &str) -> Result<Content, Stop> {
         self.require_asset(argument, path)?;
         match (self.assets.get(path), self.assets.large(path)) {
@@ -45,10 +45,10 @@ impl PlanContext<'_> {
         }
     }
 
-    /// A file of the project's `templates` folder rendered over the host's data, named by an argument.
+    /// Renders a template of the project's `templates` folder with the host's data.
     ///
-    /// Not known where the template looks at something that is not. Errors: invalid template, at its own
-    /// place and at the argument's.
+    /// `Known::No` if the template uses an unknown value. Errors: the template is not valid; the mistake names the place in the
+    /// template and the argument.
     pub fn render_asset(&self, argument: &str, path: &str) -> Result<Known<String>, Stop> {
         self.require_asset(argument, path)?;
         let at_argument =

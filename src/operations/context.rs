@@ -1,5 +1,5 @@
-//! What an operation sees while it is planned: the facts at its place in the plan, the project's files, and the places of
-//! its arguments.
+//! What an operation can use while it is planned: the facts at its position in the plan, the project's files and the places
+//! of its arguments.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -20,10 +20,10 @@ use crate::secret::DigestKey;
 use crate::template::Bindings;
 use crate::value::{Entry, Kind, Table};
 
-/// The kernel gives up after as many links (`path_resolution(7)`).
+/// The kernel's limit (`path_resolution(7)`).
 const LINK_LIMIT: usize = 40;
 
-/// What one operation sees while it is planned.
+/// The facts, files and arguments for planning one operation.
 pub struct PlanContext<'a> {
     overlay: RefCell<Overlay>,
     arguments: &'a Table,
@@ -36,8 +36,7 @@ pub struct PlanContext<'a> {
 }
 
 impl<'a> PlanContext<'a> {
-    /// A context over `overlay` for the operation with `arguments`, written at `place`, whose templates see `scope`, and which
-    /// runs as `run_as` says.
+    /// A context for the operation with `arguments` at `place`, whose templates see `scope`.
     pub fn new(
         overlay: Overlay,
         arguments: &'a Table,
@@ -59,7 +58,7 @@ impl<'a> PlanContext<'a> {
         }
     }
 
-    /// The facts that were looked at so far.
+    /// The facts that were used so far.
     pub fn asked(&self) -> BTreeSet<FactKey> {
         self.asked.borrow().clone()
     }
@@ -69,7 +68,7 @@ impl<'a> PlanContext<'a> {
         self.run_as.identity()
     }
 
-    /// As whom homelab works on the host, once it was read. No operation changes that.
+    /// The users that homelab logs in and runs as, if already read. No operation changes them.
     pub fn session(&self) -> Option<Session> {
         match self.overlay.borrow().gathered(&FactKey::System) {
             Some(Fact::System(system)) => Some(system.session.clone()),
@@ -77,19 +76,14 @@ impl<'a> PlanContext<'a> {
         }
     }
 
-    /// The operation before this one that says what is so under `key`, where one does.
+    /// The earlier operation that sets the fact under `key`, if there is one.
     pub fn predicted_by(&self, key: &FactKey) -> Option<OperationId> {
         self.overlay.borrow().predicted(key).map(|(operation, _)| operation)
     }
 
-    /// The key under which digests of sensitive content leave the program.
+    /// The key for digests of sensitive content.
     pub fn digests(&self) -> &DigestKey {
         self.digests
-    }
-
-    /// Whether an argument is given.
-    pub fn has(&self, argument: &str) -> bool {
-        self.arguments.contains_key(argument)
     }
 
     /// A refusal that points at an argument.
@@ -97,7 +91,7 @@ impl<'a> PlanContext<'a> {
         Stop::Refused(Box::new(self.mistake(argument, title, label)))
     }
 
-    /// A refusal that points at one of the texts that an argument lists.
+    /// A refusal that points at one item of a list.
     pub fn refuse_item(&self, argument: &str, item: &str, title: impl Into<String>, label: impl Into<String>) -> Stop {
         let mut mistake = self.mistake(argument, title, label);
         if let Some(Kind::List(items)) = self.arguments.get(argument).map(|entry| &entry.value.kind)
@@ -109,7 +103,7 @@ impl<'a> PlanContext<'a> {
         Stop::Refused(Box::new(mistake))
     }
 
-    /// A mistake that points at an argument, for a hint to be added.
+    /// A mistake that points at an argument, so that a hint can be added.
     pub fn mistake(&self, argument: &str, title: impl Into<String>, label: impl Into<String>) -> Diagnostic {
         let written = self.origin_of(argument);
         let mistake = Diagnostic::new(title).at(written, label);
@@ -117,12 +111,12 @@ impl<'a> PlanContext<'a> {
         mistake.at_maybe(entry.and_then(Entry::key_apart), "used here")
     }
 
-    /// Where an argument is written; for one that is not given, where the operation is.
     fn entry(&self, argument: &str) -> Option<&Entry> {
         let own = self.arguments.get(argument);
         own.or_else(|| self.run_as.entry(argument).map(|(_, entry)| entry))
     }
 
+    /// Where an argument is written, or the operation's place if it is not given.
     pub(super) fn origin_of(&self, argument: &str) -> &Origin {
         let entry = self.entry(argument);
         entry
@@ -130,14 +124,14 @@ impl<'a> PlanContext<'a> {
             .unwrap_or(self.place)
     }
 
-    /// Keeps what the operation will do in mind for its own further look-ups.
+    /// Applies effects of the operation to its own later lookups.
     pub fn assume(&self, effects: impl IntoIterator<Item = Effect>) {
         self.overlay.borrow_mut().commit(&OperationId(String::new()), effects);
     }
 
-    /// What is known under `key` here.
+    /// The fact under `key` at this position of the plan.
     ///
-    /// Errors: it is not known, and why.
+    /// Errors: it is not known, with the reason.
     pub fn get<'k, K: Key<'k>>(&self, key: K) -> Result<K::Fact, Stop> {
         let key = key.stored();
         self.asked.borrow_mut().insert(key.clone());
@@ -145,7 +139,7 @@ impl<'a> PlanContext<'a> {
             Lookup::Known(Fact::Denied(why)) => NotKnown::Denied(why),
             Lookup::Known(fact) => {
                 return K::fact(fact).ok_or_else(|| {
-                    let title = format!("something else than {key} is kept under its name");
+                    let title = format!("internal error: the fact of {key} has another type");
                     Stop::Refused(Box::new(Diagnostic::new(title)))
                 });
             }
@@ -160,24 +154,24 @@ impl<'a> PlanContext<'a> {
         self.get(PathKey(path))
     }
 
-    /// A user.
+    /// The fact about a user.
     pub fn user(&self, name: &str) -> Result<UserFact, Stop> {
         self.get(UserKey(name))
     }
 
-    /// A group.
+    /// The fact about a group.
     pub fn group(&self, name: &str) -> Result<GroupFact, Stop> {
         self.get(GroupKey(name))
     }
 
-    /// Whether an operation before installs a package.
+    /// Whether an earlier operation installs a package.
     pub fn is_installed_before(&self, name: &str) -> bool {
         let key = FactKey::Package(name.to_owned());
         let predicted = self.overlay.borrow().predicted(&key);
         matches!(predicted, Some((_, Fact::Package(PackageFact::Installed { .. }))))
     }
 
-    /// The operation before this one that fetches the package lists, where one does.
+    /// The earlier operation that fetches the package lists, if there is one.
     pub fn lists_refresh(&self) -> Option<OperationId> {
         match self.overlay.borrow().predicted(&FactKey::PackageLists) {
             Some((operation, Fact::PackageLists(ListsFact { refreshed: true, .. }))) => Some(operation),
@@ -185,23 +179,23 @@ impl<'a> PlanContext<'a> {
         }
     }
 
-    /// Packages that operations before this one remove, sorted.
+    /// Packages that earlier operations remove, sorted.
     pub fn removed_packages(&self) -> Vec<String> {
         self.overlay.borrow().removed_packages().into_iter().collect()
     }
 
-    /// `path` with every link above it followed, but not one at `path` itself.
+    /// `path` with the links in its directory followed, but not a link at `path` itself.
     ///
-    /// Errors: as [`PlanContext::resolve`].
+    /// Errors: see [`PlanContext::resolve`].
     pub fn resolve_parent(&self, path: &str) -> Result<String, Stop> {
         let name = path.rsplit('/').next().unwrap_or_default();
         let above = self.resolve(parent(path))?;
         Ok(format!("{}/{name}", above.trim_end_matches('/')))
     }
 
-    /// `path` with every link in it followed, also the last.
+    /// `path` with all links followed, including the last.
     ///
-    /// What is below something absent stays as written. Errors: a link, or something above the path, is not known.
+    /// The part below an absent directory stays as written. Errors: a part of the path is not known.
     pub fn resolve(&self, path: &str) -> Result<String, Stop> {
         let mut resolved = path.to_owned();
         let look = |path: &str| self.path(path);
@@ -212,11 +206,11 @@ impl<'a> PlanContext<'a> {
             }
         }
         Err(Stop::Refused(Box::new(
-            Diagnostic::new(format!("`{path}` goes through more than {LINK_LIMIT} links")).at(self.place, "this path"),
+            Diagnostic::new(format!("`{path}` follows more than {LINK_LIMIT} links")).at(self.place, "used here"),
         )))
     }
 
-    /// `scopes`, and where their paths lead through links, as far as that is known. Asks for nothing that was not read.
+    /// `scopes`, and the paths that their links lead to, as far as they are known. Requests no new facts.
     pub fn with_links_followed(&self, scopes: Vec<FactScope>) -> Vec<FactScope> {
         let mut further: Vec<FactScope> = Vec::new();
         for scope in &scopes {
@@ -235,7 +229,7 @@ impl<'a> PlanContext<'a> {
         scopes.into_iter().chain(further).collect()
     }
 
-    /// Where `path` leads at each of the links in it, that at its end included.
+    /// The paths that `path` leads to, one per link in it, including a link at its end.
     pub fn leads_to(&self, path: &str) -> Vec<String> {
         let overlay = self.overlay.borrow();
         let look = |path: &str| match overlay.get(&FactKey::Path(path.to_owned())) {
@@ -258,7 +252,7 @@ impl<'a> PlanContext<'a> {
 fn first_link<E>(path: &str, look: impl Fn(&str) -> Result<PathFact, E>) -> Result<Option<(String, String)>, E> {
     for above in ancestors(path).into_iter().chain([path.to_owned()]) {
         let fact = match look(&above) {
-            // Whether the last part is a link is the caller's own question.
+            // The caller asks for the last part itself.
             Err(_) if above == path => return Ok(None),
             other => other?,
         };
@@ -285,7 +279,7 @@ fn follow(path: &str, link: &str, target: &str) -> String {
     normalize(&joined)
 }
 
-/// Takes out `.`, `..` and doubled slashes; what precedes a `..` is known to be no link.
+/// Removes `.`, `..` and double slashes; the part before a `..` is known not to be a link.
 fn normalize(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {

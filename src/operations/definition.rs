@@ -1,6 +1,6 @@
-//! What the table knows of an operation before it has parameters: its name, its words, and what its parameters are.
+//! The description of an operation: its name, its documentation and its parameters.
 //!
-//! All of it comes from the struct that is read, so that it cannot say anything else.
+//! All of it comes from the struct that parameters are read into, so the documentation cannot differ from the code.
 
 use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
@@ -13,27 +13,27 @@ use crate::value::{Table, Value, ValueError, deserialize, keys_of};
 
 /// An operation as a type.
 pub(super) trait Define: Operation + DeserializeOwned + JsonSchema + 'static {
-    /// The name, as in `op = "…"`.
+    /// The name in `op = "…"`.
     const NAME: &'static str;
-    /// What it ensures, in a line.
+    /// What it does, in one line.
     const SUMMARY: &'static str;
-    /// The parameter that tells two of them apart.
+    /// The parameter that identifies an operation in a review.
     const MAIN_ARGUMENT: &'static str;
-    /// One that can be planned, as it is written in a task.
+    /// A complete entry of a task.
     const EXAMPLE: &'static str;
-    /// What running as another user means for it.
+    /// Whether it supports `become_user`, and how.
     const RUN_AS: RunAsSupport = RunAsSupport::None;
 }
 
 /// A line of the table of operations.
 pub struct Definition {
-    /// The name, as in `op = "…"`.
+    /// The name in `op = "…"`.
     pub name: &'static str,
-    /// What it ensures, in a line.
+    /// What it does, in one line.
     pub summary: &'static str,
-    /// The parameter that tells two of them apart.
+    /// The parameter that identifies an operation in a review.
     pub main_argument: &'static str,
-    /// One that can be planned, as it is written in a task.
+    /// A complete entry of a task.
     pub example: &'static str,
     run_as: RunAsSupport,
     parse: fn(&Value) -> Result<Box<dyn Operation>, ValueError>,
@@ -55,18 +55,17 @@ impl Definition {
         }
     }
 
-    /// The names of its own parameters, in their order.
+    /// The names of its own parameters, in order.
     pub fn keys(&self) -> &'static [&'static str] {
         (self.keys)()
     }
 
-    /// Whether running as another user makes a difference to it.
+    /// Whether it supports `become_user`.
     pub fn can_run_as_others(&self) -> bool {
         self.run_as != RunAsSupport::None
     }
 
-    /// The mistake that parameters do not fit: `arguments` and `run_as` are those that were read, `place` is where the
-    /// operation is.
+    /// A mistake for parameters that cannot be read: `arguments` and `run_as` as written, `place` is the operation's position.
     pub fn misfit(&self, error: ValueError, arguments: &Table, run_as: &RunAs, place: &Origin) -> Diagnostic {
         let title = format!("invalid parameters of `{}`", self.name);
         let written = |key| arguments.get_key_value(key).or_else(|| run_as.entry(key));
@@ -94,7 +93,7 @@ impl Definition {
         direct(self.name, self.run_as, run_as, || (self.parse)(parameters))
     }
 
-    /// A JSON Schema (draft 7) of the table of parameters, in which nothing is referred to.
+    /// A JSON Schema (draft 7) of the table of parameters, without references.
     pub fn schema(&self) -> Schema {
         (self.schema)()
     }

@@ -1,7 +1,7 @@
-//! Operations: what a task's entries do. One file each, the path being the name: `apt/packages.rs` is `apt.packages`.
+//! Operations: what the entries of a task do. Each has a file with its name: `apt/packages.rs` is `apt.packages`.
 //!
-//! An operation looks at facts and says what it wants changed; it has no other way to a host. A new one is a file, its
-//! `mod` line and a line in [`OPERATIONS`].
+//! An operation reads facts and returns changes; it never talks to a host itself. To add one, write its file, its `mod` line
+//! and its line in [`OPERATIONS`].
 
 mod apt;
 mod assets;
@@ -29,19 +29,19 @@ pub use wording::{Parameter, schema_of};
 
 /// An operation with its parameters, ready to be planned.
 pub trait Operation: Debug + Send + Sync {
-    /// Facts that planning will surely ask for: a hint, so that one round is enough.
+    /// Facts that planning is known to need, so that one round is enough. The list does not have to be complete.
     fn needs(&self) -> Vec<FactKey>;
 
-    /// All that it may change, whatever is not known here. Links in paths need not be followed.
+    /// Everything that it may change, whatever the facts are. Links in paths do not have to be followed.
     fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope>;
 
     /// What it would change.
     ///
-    /// Errors: a fact that is not known, or a refusal with its reason.
+    /// Errors: a fact is not known, or the operation is refused.
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop>;
 }
 
-/// Every operation there is, by name.
+/// All operations, sorted by name.
 pub static OPERATIONS: &[Definition] = &[
     Definition::of::<apt::packages::Packages>(),
     Definition::of::<apt::update::Update>(),
@@ -60,7 +60,7 @@ pub static OPERATIONS: &[Definition] = &[
     Definition::of::<verify::tcp::Tcp>(),
 ];
 
-/// The operation of that name.
+/// The operation with this name.
 pub fn find(name: &str) -> Option<&'static Definition> {
     OPERATIONS.iter().find(|definition| definition.name == name)
 }

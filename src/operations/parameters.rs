@@ -1,4 +1,4 @@
-//! Kinds of parameters that operations of several families share.
+//! Types of parameters that several families of operations share.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use super::PlanContext;
 use crate::change::Stop;
 
-/// A duration, written as in `"1h 30m"`.
+/// A duration such as `"1h 30m"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span(pub(super) Duration);
 
@@ -37,7 +37,6 @@ impl<'de> Deserialize<'de> for Span {
 }
 
 impl Serialize for Span {
-    /// As people write it.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let length = jiff::SignedDuration::try_from(self.0).map_err(ser::Error::custom)?;
         serializer.collect_str(&format_args!("{length:#}"))
@@ -58,12 +57,12 @@ impl JsonSchema for Span {
     }
 }
 
-/// What a switch is that is on unless it is turned off.
+/// The default of parameters that are on unless turned off.
 pub(super) fn yes() -> bool {
     true
 }
 
-/// A duration as people read it: the two largest units.
+/// A duration in its two largest units.
 pub(super) fn readable(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
@@ -74,12 +73,12 @@ pub(super) fn readable(seconds: u64) -> String {
     }
 }
 
-/// Refuses a name that no user or group can have. A name that the host already has may be of any style.
+/// Refuses a name that no user or group can have. It accepts more than `useradd` does, since the user may already exist.
 pub(super) fn check_account_name(context: &PlanContext<'_>, argument: &str, name: &str) -> Result<(), Stop> {
     let plain = |character: char| character.is_ascii_alphanumeric() || "_.-".contains(character);
-    let begins_well = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    let starts_well = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
     let body = name.strip_suffix('$').unwrap_or(name);
-    if begins_well && body.chars().all(plain) {
+    if starts_well && body.chars().all(plain) {
         return Ok(());
     }
     let title = format!("`{name}` is not a valid user or group name");
@@ -87,7 +86,7 @@ pub(super) fn check_account_name(context: &PlanContext<'_>, argument: &str, name
         .refuse(
             argument,
             title,
-            "letters, digits, `_`, `.` and `-` after a letter or `_`",
+            "use letters, digits, `_`, `.` and `-`, starting with a letter or `_`",
         )
         .hint("choose another name"))
 }

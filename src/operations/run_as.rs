@@ -8,7 +8,7 @@
 //! unless = "git -C app diff --quiet origin"
 //! ```
 //!
-//! A command runs as that user. A file is written by root all the same; a new one belongs to the user.
+//! A command runs as that user. Files are still written by root, but new ones belong to the user.
 
 use serde::Deserialize;
 
@@ -20,10 +20,10 @@ use crate::facts::overlay::FactScope;
 use crate::facts::{Check, FactKey, Identity};
 use crate::value::{Entry, Kind, Known, Table, Value, ValueError, deserialize};
 
-/// What running as another user means for an operation.
+/// How an operation supports running as another user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RunAsSupport {
-    /// Nothing: only root can do it, or the user makes no difference.
+    /// Not at all: it needs root, or the user makes no difference.
     None,
     /// New files belong to the user.
     Owner,
@@ -37,17 +37,17 @@ pub const BECOME_KEYS: &[&str] = &[BECOME, BECOME_USER];
 const BECOME: &str = "become";
 const BECOME_USER: &str = "become_user";
 
-/// The keys, read.
+/// The keys as they were read.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wish {
-    /// Whether it runs as root (or as `become_user`), rather than as the login user.
+    /// Whether it runs as root or `become_user` instead of the login user.
     #[serde(rename = "become")]
     privileged: Option<bool>,
     become_user: Option<String>,
 }
 
-/// The user to run as, as `become` and `become_user` say it in one place: an operation, an include, a task or an entry.
+/// `become` and `become_user` of an operation, an include, a task or a deploy's entry.
 #[derive(Clone, Debug)]
 pub struct RunAs {
     written: Table,
@@ -64,9 +64,9 @@ impl Default for RunAs {
 }
 
 impl RunAs {
-    /// Reads the keys of one place, already rendered.
+    /// Reads the keys, already rendered.
     ///
-    /// What does not fit is reported by the operations that it concerns.
+    /// The operations that use them report a wrong type.
     pub fn new(written: Table) -> Self {
         if written.is_empty() {
             return Self::default();
@@ -77,24 +77,23 @@ impl RunAs {
         }
     }
 
-    /// Takes the keys out of a table of parameters.
+    /// Removes the keys from a table of parameters and reads them.
     pub fn take(parameters: &mut Table) -> Self {
         let keys = BECOME_KEYS.iter();
         let written = keys.filter_map(|key| parameters.shift_remove_entry(*key)).collect();
         Self::new(written)
     }
 
-    /// Whether the place says anything of it.
+    /// Whether one of the keys is set.
     pub fn is_given(&self) -> bool {
         !self.written.is_empty()
     }
 
-    /// Where one of the keys is written, and its value.
     pub(super) fn entry(&self, key: &str) -> Option<(&String, &Entry)> {
         self.written.get_key_value(key)
     }
 
-    /// The user, where the keys fit.
+    /// The user to run as; keys of a wrong type count as not given.
     pub(super) fn identity(&self) -> Identity {
         match &self.wish {
             Ok(wish) if self.is_given() => wish.identity(),
@@ -113,7 +112,7 @@ impl Wish {
     }
 }
 
-/// An operation that runs as the user that it is told to.
+/// An operation with `become` or `become_user`.
 #[derive(Debug)]
 struct Directed {
     operation: Box<dyn Operation>,
@@ -122,7 +121,7 @@ struct Directed {
     wish: Wish,
 }
 
-/// `operation` as it is, or running as the user that `run_as` gives.
+/// The operation that `read` returns, running as `run_as` says.
 ///
 /// Errors: keys of the wrong type.
 pub(super) fn direct(
@@ -165,7 +164,7 @@ impl Operation for Directed {
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         self.check(context)?;
-        // First, so that all it asks for is asked in one go.
+        // First, so that all missing facts are requested in one round.
         let planned = self.operation.plan(context);
         self.check_user(context)?;
         planned
@@ -219,22 +218,28 @@ fn check_root(context: &PlanContext<'_>) -> Result<(), Stop> {
     let Some(unprivileged) = session.as_ref().and_then(|session| session.unprivileged.as_ref()) else {
         return Ok(());
     };
-    let title = "nobody becomes root on this host";
-    let label = format!("homelab works as `{}`", unprivileged.account.user);
+    let title = "cannot become `root` on this host";
+    let label = format!("homelab runs as `{}`", unprivileged.account.user);
     let mistake = context.mistake(BECOME, title, label);
-    let hint = "say how in the inventory: `connection.become = \"sudo\"` or `\"doas\"`, or log in as root";
+    let hint = "set `connection.become` to \"sudo\" or \"doas\" in the inventory, or log in as `root`";
     Err(Stop::Refused(Box::new(mistake.hint(hint))))
 }
 
 fn no_such_user(context: &PlanContext<'_>, user: &str) -> Stop {
     let title = format!("unknown user `{user}`");
-    let mistake = context.mistake(BECOME_USER, title, "not on the host, and no operation before makes it");
-    Stop::Refused(Box::new(mistake.hint("`server.user` makes users")))
+    let mistake = context.mistake(
+        BECOME_USER,
+        title,
+        "not on the host, and no earlier operation creates it",
+    );
+    Stop::Refused(Box::new(
+        mistake.hint(format!("create it first: `op = \"server.user\"`, `user = \"{user}\"`")),
+    ))
 }
 
-/// Owner and group of a new file, of which either may be given.
+/// Owner and group of a new file, given or by default.
 ///
-/// Errors: the primary group of the user to run as is not known yet.
+/// Errors: the primary group of the user is not known yet.
 pub(super) fn ownership(
     context: &PlanContext<'_>,
     owner: Option<&str>,
@@ -255,7 +260,7 @@ pub(super) fn ownership(
     })
 }
 
-/// Owner and group of a new file if neither is given.
+/// Owner and group of a new file by default.
 pub(super) fn default_ownership(context: &PlanContext<'_>) -> Result<Ownership, Stop> {
     let session = context.session();
     let account = match context.identity() {

@@ -1,4 +1,4 @@
-//! A bench for unit tests of operations: facts by hand, a plan out.
+//! A bench for unit tests of operations: takes facts, returns a plan.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -121,7 +121,7 @@ impl Bench {
         self.fact(FactKey::Unit(name.to_owned()), Fact::Unit(UnitFact::Absent))
     }
 
-    /// The facts that planning is sure to want.
+    /// The facts that the operation asks for in advance.
     pub(super) fn needs(&self) -> Vec<FactKey> {
         self.operation.needs()
     }
@@ -129,7 +129,7 @@ impl Bench {
     /// A user, with its primary group, as a fact.
     pub(super) fn user_fact(name: &str, group: &str) -> (FactKey, Fact) {
         let user = User {
-            uid: Known::No("made".to_owned()),
+            uid: Known::No("chosen by the host".to_owned()),
             group: Known::Yes(group.to_owned()),
             home: Known::Yes(format!("/home/{name}")),
             shell: Known::Yes("/bin/sh".to_owned()),
@@ -139,7 +139,7 @@ impl Bench {
         (FactKey::User(name.to_owned()), Fact::User(UserFact::Present(user)))
     }
 
-    /// A user that logs in with `/bin/sh` and lives below `/home`; its uid is taken.
+    /// A user with the shell `/bin/sh` and a home directory below `/home`.
     pub(super) fn user(self, name: &str, uid: u32, group: &str, groups: &[&str]) -> Self {
         let user = User {
             uid: Known::Yes(uid),
@@ -211,9 +211,9 @@ impl Bench {
         self
     }
 
-    /// An operation before installs a package that may bring what is absent.
-    pub(super) fn package_may_bring(self) -> Self {
-        let why = "a package may bring it".to_owned();
+    /// An earlier operation installs a package that may create what does not exist.
+    pub(super) fn package_may_create(self) -> Self {
+        let why = "a package may create it".to_owned();
         self.after(Effect::Forget(FactScope::MayComeWithPackages, why))
     }
 
@@ -243,7 +243,7 @@ impl Bench {
         let touches = context.with_links_followed(self.operation.touches(&context));
         if let Ok(Outcome::Change(changes) | Outcome::Ensure { changes, .. }) = &planned {
             for effect in changes.iter().flat_map(|change| &change.effects) {
-                assert!(effect.is_within(&touches), "{effect:?} is beyond {touches:?}");
+                assert!(effect.is_within(&touches), "{effect:?} is outside {touches:?}");
             }
         }
         if let Ok(outcome) = &planned {
@@ -253,7 +253,7 @@ impl Bench {
         planned
     }
 
-    /// The facts that planning lacks.
+    /// The facts that planning still needs.
     pub(super) fn missing(&self) -> Vec<FactKey> {
         match self.plan() {
             Err(Stop::NotKnown {

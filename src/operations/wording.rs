@@ -1,27 +1,24 @@
-//! Keys in words, read from the schema of the struct that they are read into.
+//! Documentation of keys, from the schema of the struct that they are read into.
 
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value as Json};
 
-/// A key of a table that people write, in words.
+/// The documentation of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameter {
-    /// Its name.
     pub name: String,
-    /// What it is for.
     pub description: String,
-    /// What it may be: "a string", "a list of strings", "true or false".
+    /// Its type in words: "a string", "a list of strings", "true or false".
     pub kind: String,
-    /// Whether it cannot be left out.
     pub required: bool,
-    /// What it is when left out, as it would be written; `None` where that depends on the host.
+    /// The default as it is written in TOML; `None` if it depends on the host.
     pub default: Option<String>,
 }
 
 impl Parameter {
-    /// The keys of the table that `schema` describes, in the order of the code.
+    /// The keys of the table that `schema` describes, in the order of the struct.
     pub fn all_of(schema: &Schema) -> Vec<Self> {
         let required = schema.get("required").and_then(Json::as_array);
         let is_required = |name: &str| required.is_some_and(|names| names.iter().any(|required| required == name));
@@ -37,7 +34,7 @@ impl Parameter {
     }
 }
 
-/// A JSON Schema (draft 7) of what is read into a `T`, in which nothing is referred to.
+/// A JSON Schema (draft 7) of `T`, without references.
 pub fn schema_of<T: JsonSchema>() -> Schema {
     let settings = SchemaSettings::draft07().with(|settings| {
         settings.inline_subschemas = true;
@@ -45,12 +42,12 @@ pub fn schema_of<T: JsonSchema>() -> Schema {
     });
     let settings = settings.with_transform(RecursiveTransform(as_toml));
     let mut schema = settings.into_generator().into_root_schema_for::<T>();
-    // It would be the name of the struct.
+    // The name of the struct means nothing to users.
     schema.remove("title");
     schema
 }
 
-/// TOML has no null, and lines of the code are no lines of the text.
+/// Removes nulls, which TOML lacks, and the line breaks of doc comments.
 fn as_toml(schema: &mut Schema) {
     if let Some(Json::Array(types)) = schema.get_mut("type") {
         types.retain(|one| one != "null");
@@ -62,13 +59,13 @@ fn as_toml(schema: &mut Schema) {
     if let Some(Json::Array(values)) = schema.get_mut("enum") {
         values.retain(|value| !value.is_null());
     }
-    if let Some(Json::Array(ways)) = schema.get_mut("anyOf") {
-        ways.retain(|way| way["type"] != "null");
-        if let [Json::Object(only)] = ways.as_slice() {
+    if let Some(Json::Array(options)) = schema.get_mut("anyOf") {
+        options.retain(|option| option["type"] != "null");
+        if let [Json::Object(only)] = options.as_slice() {
             let only = only.clone();
             schema.remove("anyOf");
             for (key, value) in only {
-                // What is said of the key itself comes before what is said of its type.
+                // The key's own documentation takes precedence over that of its type.
                 schema.ensure_object().entry(key).or_insert(value);
             }
         }
@@ -76,7 +73,7 @@ fn as_toml(schema: &mut Schema) {
     if schema.get("default").is_some_and(Json::is_null) {
         schema.remove("default");
     }
-    // The bounds say more, and what these name is unknown to most editors.
+    // The bounds say more, and most editors do not know these formats.
     if schema
         .get("format")
         .is_some_and(|format| format.as_str().is_some_and(is_width))
@@ -92,7 +89,7 @@ fn is_width(format: &str) -> bool {
     format.starts_with("int") || format.starts_with("uint")
 }
 
-/// What a value may be, in words.
+/// The type of a value in words.
 fn kind(schema: &Json) -> String {
     if let Some(title) = schema["title"].as_str() {
         return title.to_owned();
@@ -105,8 +102,8 @@ fn kind(schema: &Json) -> String {
         return any_of(&words);
     }
     for key in ["anyOf", "oneOf"] {
-        if let Some(ways) = schema[key].as_array() {
-            let words: Vec<String> = ways.iter().map(kind).collect();
+        if let Some(options) = schema[key].as_array() {
+            let words: Vec<String> = options.iter().map(kind).collect();
             return any_of(&words);
         }
     }
@@ -143,7 +140,7 @@ fn any_of(words: &[String]) -> String {
     }
 }
 
-/// A value as it would be written in a file.
+/// A value as it is written in TOML.
 fn as_written(value: &Json) -> String {
     match value {
         Json::Array(items) => {
@@ -151,7 +148,7 @@ fn as_written(value: &Json) -> String {
             format!("[{}]", items.join(", "))
         }
         Json::Object(table) => inline_table(table),
-        // JSON's way to write text, numbers and truth is TOML's too.
+        // JSON and TOML write strings, numbers and booleans in the same way.
         other => other.to_string(),
     }
 }

@@ -289,7 +289,7 @@ fn what_needs_root_is_not_promised() {
     );
     let ran = run(&project, &["--yes"], 3);
     assert!(
-        ran.stderr.contains("nobody becomes root on this host"),
+        ran.stderr.contains("cannot become `root` on this host"),
         "{}",
         ran.stderr
     );

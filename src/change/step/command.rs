@@ -1,4 +1,4 @@
-//! A command runs.
+//! The step that runs a command.
 
 use std::time::Duration;
 
@@ -10,34 +10,32 @@ use crate::facts::Identity;
 use crate::facts::system::JOBS;
 use crate::quote::{delimiter, quote};
 
-/// The longest that a command may take unless its operation says otherwise.
+/// How long a command may take by default.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// After this long a command that ignores SIGTERM is killed, in seconds.
+/// Seconds until a command that ignores SIGTERM is killed.
 const KILL_AFTER: u32 = 5;
 
 /// A command to run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Command {
-    /// The command as people read it.
+    /// The command as it is shown.
     pub summary: String,
-    /// Shell text.
     pub script: String,
-    /// What it reads on its standard input; nothing without it.
+    /// Its standard input; `None` is empty.
     pub input: Option<Input>,
-    /// After this long the command is ended.
     pub timeout: Duration,
-    /// Whether it outlives the connection, as a job of the host that runs as root.
+    /// Whether it runs as a job of the host, as root, which survives a lost connection.
     pub supervised: bool,
-    /// As whom it runs.
+    /// The user that it runs as.
     pub by: Identity,
-    /// The path whose attributes it sets, which its owner may do, where that is all it does.
+    /// Set if all it does is to set attributes of this path, which needs only its owner's rights.
     pub sets_attributes_of: Option<String>,
 }
 
 impl Command {
-    /// A command that runs as root, reads nothing and ends with the connection.
+    /// A command that runs as root without input and ends with the connection.
     pub fn new(summary: impl Into<String>, script: impl Into<String>) -> Self {
         Self {
             summary: summary.into(),
@@ -50,7 +48,7 @@ impl Command {
         }
     }
 
-    /// The input that is stored beside a plan: what is secret is not.
+    /// The input, unless it is secret: secrets are never stored.
     pub(super) fn stored_input(&mut self) -> Option<&mut Content> {
         match &mut self.input {
             Some(Input::Open(content)) => Some(content),
@@ -71,7 +69,7 @@ impl StepKind for Command {
             let timeout = format!("timeout -k {KILL_AFTER} {}", seconds(self.timeout));
             match &self.input {
                 None => self.by.run(&timeout, &self.script),
-                // The script itself comes on the shell's standard input, so the command's is kept aside.
+                // The shell reads the script from its standard input, so the command's input is on another descriptor.
                 Some(_) => format!(
                     "{{\n{}\n}} 3<&0",
                     self.by.run_reading(&timeout, &self.script, "<&3 3<&-")
@@ -98,24 +96,23 @@ impl StepKind for Command {
     }
 }
 
-/// Tells while apt waits, for whom; once for each holder, who may not be the first. It ends by itself with the work, since
-/// its parent may be killed.
+/// Reports which process apt waits for, once per process. It ends by itself with the job, since its parent may be killed.
 const WATCH: &str = r#"(
-told=
+reported=
 while sleep 1 >/dev/null 2>&1; [ -d "$folder" ] && ! [ -f "$folder/status" ]; do
 now=$(sed -n 's/^.*Could not get lock \(.*\)\. It is held by \(process [0-9]* (.*)\).*$/\1 is held by \2/p' "$folder/output" 2>/dev/null | tail -n 1)
-[ "$now" = "$told" ] || hl_note "$now"; told=$now
+[ "$now" = "$reported" ] || hl_note "$now"; reported=$now
 done
 ) 2>/dev/null"#;
 
-/// The work is a unit of its own: neither the end of the connection nor that of sshd's session ends it. It leaves its
-/// output and its exit code in a folder, which whoever waited for it takes away; if nobody did, the next run finds it.
-/// What apt says while it waits it says again and again: once is enough.
+/// The job is a systemd unit of its own, so it survives the end of the connection and of sshd's session. It leaves its output
+/// and exit code in a folder. The waiting script removes the folder; if that script was killed, the next run finds the folder.
+/// apt repeats its messages while it waits, so repeated lines are dropped.
 fn supervised_body(run: &Command, options: &ScriptOptions) -> String {
     let job = options.random;
     let (save_input, input) = match run.input {
         None => ("", "</dev/null"),
-        // The connection may end before the job does. The file has no name any more once the job runs.
+        // A file, since the connection may end before the job does. The job deletes it as soon as it is open.
         Some(_) => ("cat >\"$folder/input\" || exit\n", "<&3 3<&-"),
     };
     let open_input = run
@@ -138,7 +135,7 @@ fn supervised_body(run: &Command, options: &ScriptOptions) -> String {
          {runner}\n\
          : >\"$folder/output\"\n\
          {await_job}\
-         if [ -f \"$folder/status\" ]; then status=$(cat \"$folder/status\"); else echo 'ended before it was through'; status=124; fi\n\
+         if [ -f \"$folder/status\" ]; then status=$(cat \"$folder/status\"); else echo 'the command was ended before it finished'; status=124; fi\n\
          rm -rf -- \"$folder\"\n\
          exit \"$status\"",
         delimiter = delimiter(&run.script),
@@ -171,7 +168,7 @@ fn await_job(run: &Command) -> String {
     )
 }
 
-/// As [`await_job`], the output being printed as it comes, by a tail(1) that ends with the job; another than GNU's cannot.
+/// Like [`await_job`], but prints output as it arrives. Only GNU's tail(1) can end together with the job.
 fn await_job_live(run: &Command) -> String {
     format!(
         "if tail --pid=$$ -n 0 /dev/null >/dev/null 2>&1; then\n\

@@ -1,4 +1,4 @@
-//! What a change counts on.
+//! Conditions for a change, checked on the host.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,61 +7,42 @@ use crate::facts::Installation;
 use crate::facts::apt::{line_filter, simulation_command};
 use crate::quote::quote;
 
-/// What must still be so on the host right before a change's first step.
+/// A condition that must still be true on the host right before a change's first step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expect {
     /// Nothing is at the path.
-    Absent {
-        /// Absolute path.
-        path: String,
-    },
-    /// A file with this content, owner and mode is at the path.
+    Absent { path: String },
+    /// A file with this content and these attributes is at the path.
     File {
-        /// Absolute path.
         path: String,
-        /// SHA-256 of the content in hex; `None` where only the attributes count.
+        /// SHA-256 of the content in hex; `None` compares only the attributes.
         digest: Option<String>,
-        /// Owner, group and mode.
         attributes: Attributes,
     },
-    /// A symbolic link that points there is at the path.
-    Link {
-        /// Absolute path of the link.
-        path: String,
-        /// The text of the link.
-        target: String,
-    },
-    /// Nothing is at the path, or a symbolic link that points anywhere.
-    AbsentOrLink {
-        /// Absolute path.
-        path: String,
-    },
+    /// A symbolic link with this target is at the path.
+    Link { path: String, target: String },
+    /// Nothing or any symbolic link is at the path.
+    AbsentOrLink { path: String },
     /// A directory with these attributes is at the path.
-    Directory {
-        /// Absolute path.
-        path: String,
-        /// Owner, group and mode.
-        attributes: Attributes,
-    },
+    Directory { path: String, attributes: Attributes },
     /// apt would do nothing that was not reviewed.
     Installation {
-        /// The wish.
         wish: Installation,
-        /// What was reviewed, as [`crate::facts::apt::Simulation::lines`].
+        /// The reviewed changes, see [`crate::facts::apt::Simulation::lines`].
         reviewed: Vec<String>,
     },
 }
 
-/// Shell text that exits with another status than 0 where something is not as a change expects it; `None` where it expects nothing.
+/// Shell text that prints the first condition that is not true and fails; `None` without conditions.
 pub fn guard(expect: &[Expect]) -> Option<String> {
     let checks: Vec<String> = expect
         .iter()
         .map(|expect| {
-            let (check, says) = match expect {
+            let (check, message) = match expect {
                 Expect::Absent { path } => (
                     format!("[ ! -e {path} ] && [ ! -L {path} ]", path = quote(path)),
-                    format!("{path} is there now"),
+                    format!("{path} exists now"),
                 ),
                 Expect::File {
                     path,
@@ -69,15 +50,15 @@ pub fn guard(expect: &[Expect]) -> Option<String> {
                     attributes,
                 } => (
                     file_is(path, digest.as_deref(), attributes),
-                    format!("{path} is not what it was"),
+                    format!("{path} has changed"),
                 ),
                 Expect::Directory { path, attributes } => {
-                    (directory_is(path, attributes), format!("{path} is not what it was"))
+                    (directory_is(path, attributes), format!("{path} has changed"))
                 }
-                Expect::Link { path, target } => (link_is(path, target), format!("{path} is not what it was")),
+                Expect::Link { path, target } => (link_is(path, target), format!("{path} has changed")),
                 Expect::AbsentOrLink { path } => (
                     format!("[ -L {path} ] || [ ! -e {path} ]", path = quote(path)),
-                    format!("{path} is there now, and is no link"),
+                    format!("{path} exists now and is not a link"),
                 ),
                 Expect::Installation { wish, reviewed } => (
                     format!(
@@ -86,10 +67,10 @@ pub fn guard(expect: &[Expect]) -> Option<String> {
                         quote(line_filter()),
                         quote(&reviewed.join("\n"))
                     ),
-                    "apt would do this now, which was not reviewed".to_owned(),
+                    "apt would now do this, which was not reviewed".to_owned(),
                 ),
             };
-            format!("{{ {check}; }} || {{ printf '%s\\n' {}; exit 1; }}", quote(&says))
+            format!("{{ {check}; }} || {{ printf '%s\\n' {}; exit 1; }}", quote(&message))
         })
         .collect();
     (!checks.is_empty()).then(|| checks.join("\n"))

@@ -1,43 +1,42 @@
-//! What every kind of step states of itself.
+//! The interface of every kind of step.
 
 use crate::content::Content;
 use crate::facts::overlay::FactScope;
 use crate::facts::{FactKey, Identity};
 
-/// What every kind of step states of itself.
+/// The interface of every kind of step.
 pub(super) trait StepKind {
-    /// What it attempts, for errors: "write `/etc/motd`".
+    /// A phrase for errors: "write `/etc/motd`".
     fn attempt(&self) -> String;
 
-    /// The shell text that does it.
+    /// The shell text of the step.
     fn script(&self, options: &ScriptOptions) -> Script;
 
-    /// Shell text that exits 0 where nothing is left to do; `None` where the host cannot tell.
+    /// Shell text that exits 0 if the step is already done; `None` if the host cannot know.
     fn already(&self) -> Option<String> {
         None
     }
 
-    /// What it does to the host, as far as it can be told from outside.
+    /// What it does to the host, as far as the step itself knows.
     fn claims(&self) -> Vec<Claim<'_>>;
 }
 
-/// How the shell text of a step is wanted.
+/// Options for the shell text of a step.
 #[derive(Clone, Copy, Debug)]
 pub struct ScriptOptions {
-    /// Whether output is wanted as it comes.
+    /// Whether output is forwarded as it arrives.
     pub live: bool,
-    /// A random number, for names that nobody else uses.
+    /// A random number for unique names.
     pub random: u64,
 }
 
 /// The shell text of a step. It runs in a subshell of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Script {
-    /// The text. It reads `content` on its standard input, or nothing.
+    /// It reads `content` from its standard input, if there is any.
     pub body: String,
-    /// What the text needs beside it.
     pub content: Option<Content>,
-    /// A path where a large content may be put before the text runs, which then finds this path in `$staged`.
+    /// A path for large content, which may be uploaded before the text runs. `$staged` then has this path.
     pub stage: Option<String>,
 }
 
@@ -53,40 +52,33 @@ impl Script {
 /// What a step does to its host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim<'a> {
-    /// Something is put at a path, over what may be there.
+    /// Something is created at a path, or replaced.
     Place {
-        /// Absolute path.
         path: &'a str,
-        /// Whose it will be.
         owner: &'a str,
-        /// The group that it will have.
         group: &'a str,
-        /// How many bytes it holds.
+        /// In bytes.
         size: u64,
     },
-    /// Attributes of what is at a path are set, which its owner may do.
+    /// Attributes of a path are set, which needs only its owner's rights.
     Attributes {
-        /// Absolute path.
         path: &'a str,
-        /// Owner and group that it gets, where they are set.
+        /// Owner and group, if they are set.
         owner: Option<(&'a str, &'a str)>,
     },
-    /// What is at a path is removed.
     Remove {
-        /// Absolute path.
         path: &'a str,
     },
-    /// A command runs: what it does, the effects of its change say.
+    /// A command runs. The effects of its change say what it does.
     Run {
-        /// As whom.
         by: &'a Identity,
-        /// Whether what it may do is bounded: the host's own tools, not a command of the user.
+        /// Whether homelab wrote the command, so that its effects are bounded.
         is_known: bool,
     },
 }
 
 impl Claim<'_> {
-    /// The facts that it makes other than they were; `None` where only the change's effects tell.
+    /// The facts that it changes; `None` if only the change's effects know them.
     pub fn alters(&self) -> Option<FactScope> {
         match self {
             Self::Place { path, .. } | Self::Attributes { path, .. } => {

@@ -1,4 +1,4 @@
-//! A symbolic link is made, or made to point elsewhere.
+//! The step that creates or replaces a symbolic link.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,21 +6,18 @@ use super::kind::{Claim, Script, ScriptOptions, StepKind};
 use super::state::{Ownership, link_is, temporary_name};
 use crate::quote::quote;
 
-/// A symbolic link is made, or made to point elsewhere.
+/// Creates a symbolic link, or replaces one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Link {
-    /// Absolute path of the link.
     pub path: String,
-    /// The text of the link.
     pub target: String,
-    /// Whose it is.
     pub owner: Ownership,
 }
 
 impl StepKind for Link {
     fn attempt(&self) -> String {
-        format!("make link `{}`", self.path)
+        format!("create link `{}`", self.path)
     }
 
     fn script(&self, options: &ScriptOptions) -> Script {

@@ -1,4 +1,4 @@
-//! A directory is made.
+//! The step that creates a directory.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,19 +6,17 @@ use super::kind::{Claim, Script, ScriptOptions, StepKind};
 use super::state::{Attributes, directory_is, set_attributes};
 use crate::quote::quote;
 
-/// A directory is made; its parent must be there.
+/// Creates a directory; its parent must exist.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MakeDirectory {
-    /// Absolute path.
     pub path: String,
-    /// Owner, group and mode.
     pub attributes: Attributes,
 }
 
 impl StepKind for MakeDirectory {
     fn attempt(&self) -> String {
-        format!("make directory `{}`", self.path)
+        format!("create directory `{}`", self.path)
     }
 
     fn script(&self, _: &ScriptOptions) -> Script {

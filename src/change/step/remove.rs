@@ -1,15 +1,14 @@
-//! What is at a path is removed.
+//! The step that removes a path.
 
 use serde::{Deserialize, Serialize};
 
 use super::kind::{Claim, Script, ScriptOptions, StepKind};
 use crate::quote::quote;
 
-/// What is at a path is removed; a directory with all below it.
+/// Removes whatever is at a path, directories with their content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Remove {
-    /// Absolute path.
     pub path: String,
 }
 

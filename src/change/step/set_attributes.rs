@@ -1,4 +1,4 @@
-//! Owner, group and mode are set on what is there.
+//! The step that sets owner, group and mode.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,13 +6,12 @@ use super::kind::{Claim, Script, ScriptOptions, StepKind};
 use super::state::{Attributes, attributes_are, set_attributes};
 use crate::quote::quote;
 
-/// Owner, group and mode are set on what is there.
+/// Sets owner, group and mode of an existing file or directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetAttributes {
-    /// Absolute path, links resolved.
+    /// With links resolved: a link itself has no mode.
     pub path: String,
-    /// Owner, group and mode.
     pub attributes: Attributes,
 }
 

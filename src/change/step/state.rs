@@ -1,33 +1,29 @@
-//! What is at a path, as shell text sets it and tests it.
+//! Shell text that sets or tests the state of a path.
 
 use serde::{Deserialize, Serialize};
 
 use crate::facts::path::parent;
 use crate::quote::{quote, quote_all};
 
-/// Owner, group and mode of something at a path.
+/// Owner, group and mode of a path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attributes {
-    /// Owner's name.
     pub owner: String,
-    /// Group's name.
     pub group: String,
     /// Permission bits.
     pub mode: u32,
 }
 
-/// Whose something is.
+/// The user and group that own a path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ownership {
-    /// Owner's name.
     pub owner: String,
-    /// Group's name.
     pub group: String,
 }
 
-/// Beside the target, since a rename does not cross file systems; random, since others may write there.
+/// In the target's directory, since a rename does not cross file systems; random, since other users may write there.
 pub(super) fn temporary_name(path: &str, random: u64) -> String {
     format!("{}/.homelab-{random:016x}", parent(path).trim_end_matches('/'))
 }
@@ -68,7 +64,7 @@ pub(super) fn directory_is(path: &str, attributes: &Attributes) -> String {
     )
 }
 
-/// Owners are compared by name, and by number where a number stands for them.
+/// Compares owners by name, or by number if a number is given.
 pub(super) fn attributes_are(path: &str, attributes: &Attributes) -> String {
     let is_number = |name: &str| name.chars().all(|character| character.is_ascii_digit());
     let owner = if is_number(&attributes.owner) { "%u" } else { "%U" };

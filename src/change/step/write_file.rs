@@ -1,4 +1,4 @@
-//! A file gets its content, owner and mode at once, or stays as it was.
+//! The step that writes a file.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,17 +7,15 @@ use super::state::{Attributes, file_is, set_attributes, temporary_name};
 use crate::content::Content;
 use crate::quote::quote;
 
-/// A file gets its content, owner and mode at once, or stays as it was.
+/// Writes a file atomically: content, owner and mode together, or nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WriteFile {
-    /// Absolute path, links resolved.
+    /// With links resolved, since the file at this path is replaced.
     pub path: String,
-    /// What it will hold.
     pub content: Content,
-    /// Owner, group and mode.
     pub attributes: Attributes,
-    /// A command of the host that must accept the new file before it replaces the old one; `{path}` is the file.
+    /// A command that must accept the new file before it replaces the old one; `{path}` is the new file.
     pub validate: Option<Vec<String>>,
 }
 
@@ -26,7 +24,7 @@ impl StepKind for WriteFile {
         format!("write `{}`", self.path)
     }
 
-    /// The file is written beside its target under another name, and is whole, owned and accepted before it replaces the target.
+    /// Writes to a temporary file in the same directory, which replaces the target once it is complete and accepted.
     fn script(&self, options: &ScriptOptions) -> Script {
         let temporary = temporary_name(&self.path, options.random);
         let body = format!(
@@ -35,7 +33,7 @@ impl StepKind for WriteFile {
              trap 'rm -f -- \"$t\"' EXIT; trap 'exit 1' HUP INT TERM PIPE\n\
              if [ -d \"$p\" ]; then echo \"$p is a directory\"; exit 1; fi\n\
              [ \"$staged\" = \"$t\" ] || {{ set -C; cat >\"$t\" || exit; set +C; }}\n\
-             [ \"$(sha256sum <\"$t\")\" = '{digest}  -' ] || {{ echo 'the content did not arrive whole'; exit 1; }}\n\
+             [ \"$(sha256sum <\"$t\")\" = '{digest}  -' ] || {{ echo 'the content arrived incomplete'; exit 1; }}\n\
              {attributes} || exit\n\
              {accepted}\
              sync -- \"$t\" && mv -f -- \"$t\" \"$p\"",

@@ -6,8 +6,8 @@
 //! packages = ["prometheus-node-exporter", "unattended-upgrades"]
 //! ```
 //!
-//! What comes along is asked of apt's own simulation and is part of the plan; right before the change apt is asked again,
-//! and what was not reviewed is not done.
+//! The plan contains everything that apt would change, from apt's own simulation. Right before the change apt simulates again,
+//! and the deploy stops if apt would do more than what was reviewed.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -91,7 +91,7 @@ impl Operation for Packages {
         };
         let changes = match context.get(InstallationKey(&wish))? {
             InstallationFact::Possible(mut simulation) => {
-                // apt was asked about the host as it is; what operations before install is there by then.
+                // apt simulated the host as it is now, without the packages that earlier operations install.
                 simulation
                     .installs
                     .retain(|install| !context.is_installed_before(&install.name));
@@ -99,11 +99,13 @@ impl Operation for Packages {
             }
             InstallationFact::NoLists => self.unsimulated(&wish, &unsettled, true, NO_LISTS),
             InstallationFact::Unrefreshed { output } => {
-                let why = format!("the package lists could not be looked at: {output}");
+                let why = format!("cannot fetch the package lists: {output}");
                 self.unsimulated(&wish, &unsettled, false, &why)
             }
             InstallationFact::Impossible { output } => {
-                let mistake = context.mistake("packages", "apt cannot do this", "not with the host's package lists");
+                let verb = if self.present { "install" } else { "remove" };
+                let title = format!("apt cannot {verb} these packages");
+                let mistake = context.mistake("packages", title, "fails with the host's package lists");
                 return Err(Stop::Refused(Box::new(mistake.because(output))));
             }
         };
@@ -115,8 +117,8 @@ impl Packages {
     fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
         if self.packages.is_empty() {
             return Err(context
-                .refuse("packages", "no package is named", "names no host")
-                .hint("write `packages = [\"…\"]`, or take the operation out"));
+                .refuse("packages", "`packages` is empty", "lists no package")
+                .hint("write `packages = [\"…\"]`, or remove the operation"));
         }
         for name in &self.packages {
             // Debian policy 5.6.1, and an architecture.
@@ -173,7 +175,7 @@ impl Packages {
         changes
     }
 
-    /// Without lists nothing is known but that the packages will be there.
+    /// Without lists, only the requested packages are known, not their versions or dependencies.
     fn unsimulated(
         &self,
         wish: &Installation,
@@ -239,7 +241,7 @@ fn requested(wish: &Installation, name: &str, fact: &PackageFact, version: Attri
     }
 }
 
-/// What apt would do beyond what was asked for.
+/// What apt would change in addition to the requested packages.
 fn along(wish: &Installation, others: &[&SimulatedInstall], removals: &[&str]) -> Option<ResourceChange> {
     let mut attributed = Attributed::new();
     let listed = |upgrade: bool| {
@@ -333,12 +335,12 @@ mod tests {
     fn installed_packages_are_unchanged() {
         let bench = Bench::new::<Packages>("packages = ['bash']").package("bash", "1");
         assert_eq!(bench.plan(), Ok(Outcome::Unchanged));
-        let gone = Bench::new::<Packages>("packages = ['jq']\npresent = false").no_package("jq");
-        assert_eq!(gone.plan(), Ok(Outcome::Unchanged));
+        let removed = Bench::new::<Packages>("packages = ['jq']\npresent = false").no_package("jq");
+        assert_eq!(removed.plan(), Ok(Outcome::Unchanged));
     }
 
     #[test]
-    fn what_comes_along_is_part_of_the_plan() {
+    fn additional_packages_are_part_of_the_plan() {
         let simulation = Simulation {
             installs: vec![
                 install("libjq1", None),
@@ -373,12 +375,12 @@ mod tests {
     }
 
     #[test]
-    fn apt_is_told_what_operations_before_remove() {
-        let gone = Effect::Set(
+    fn apt_simulates_without_packages_that_earlier_operations_remove() {
+        let removal = Effect::Set(
             FactKey::Package("libjq1".to_owned()),
             Fact::Package(PackageFact::Absent),
         );
-        let bench = bench(InstallationFact::NoLists).after(gone);
+        let bench = bench(InstallationFact::NoLists).after(removal);
         assert!(matches!(&bench.missing()[..], [FactKey::Installation(wish)] if wish.without == ["libjq1"]));
     }
 
@@ -393,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn how_long_to_wait_for_the_lock_can_be_said() {
+    fn the_time_to_wait_for_the_lock_is_a_parameter() {
         let wish = wish(&["jq"]);
         let bench = Bench::new::<Packages>("packages = ['jq']\nlock_timeout = '1h 10s'").no_package("jq");
         let fact = Fact::Installation(InstallationFact::NoLists);
@@ -404,7 +406,7 @@ mod tests {
         for part in ["[ $tries -ge 3610 ]", "-o DPkg::Lock::Timeout=3610 "] {
             assert!(run.script.contains(part), "{}", run.script);
         }
-        // A command that waited as long as it may is not cut off at its work.
+        // Waiting for the lock must not use up the time for the work itself.
         assert!(run.timeout.as_secs() > 3610);
     }
 

@@ -1,4 +1,4 @@
-//! Running apt: its command lines, and what running it does to what is known.
+//! Running apt: its command lines, and its effects on known facts.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use crate::operations::parameters::Span;
 use crate::quote::quote_all;
 use crate::value::Known;
 
-/// The longest that apt may take once it has its locks, downloads included.
+/// How long apt may take once it has its locks, including downloads.
 const TIMEOUT: Duration = Duration::from_secs(3600);
 
-/// How long an apt waits for another one that holds a lock. It names the holder itself.
+/// How long apt waits for another process that holds a lock. apt itself names that process.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
 
 const ENVIRONMENT: &str = "export DEBIAN_FRONTEND=noninteractive LC_ALL=C\n";
 
-/// The parameter that says how long to wait for a lock.
+/// The type of `lock_timeout`.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(transparent)]
 pub(super) struct LockTimeout(Span);
@@ -39,21 +39,21 @@ impl LockTimeout {
     }
 }
 
-/// apt refuses to fetch lists while another holds their lock, and does not wait for it by itself: only for dpkg's. A mirror
-/// that does not answer is only a warning to it unless told otherwise; lists that did not all come keep their old age, or the
-/// next run would take them for fetched.
+/// Shell text that fetches the lists. apt itself waits only for dpkg's lock, not for that of the lists, hence the loop. By
+/// default apt only warns about a mirror that does not respond. After a failure the lists get their old age back; otherwise
+/// the next run would take them for fresh.
 fn update(lock: LockTimeout) -> String {
     format!(
         "partial=/var/lib/apt/lists/partial; fetched=$(stat -c %Y $partial 2>/dev/null)\n\
-         tries=0; told=; while ! said=$(apt-get -q -o APT::Update::Error-Mode=any update 2>&1); do\n\
-         [ \"$said\" = \"$told\" ] || printf '%s\\n' \"$said\"; told=$said\n\
+         tries=0; reported=; while ! said=$(apt-get -q -o APT::Update::Error-Mode=any update 2>&1); do\n\
+         [ \"$said\" = \"$reported\" ] || printf '%s\\n' \"$said\"; reported=$said\n\
          case $said in *'Could not get lock'*) [ $tries -ge {} ] || {{ tries=$((tries+1)); sleep 1; continue; }};; esac\n\
          [ ! -d $partial ] || touch -d \"@${{fetched:-0}}\" $partial; exit 100; done; printf '%s\\n' \"$said\"\n",
         lock.seconds()
     )
 }
 
-/// The step that carries out `wish`, after fetching the lists where `refresh` says so.
+/// The step that runs apt for `wish`, after fetching the lists if `refresh` is set.
 pub(super) fn apt_run(wish: &Installation, refresh: bool, lock: LockTimeout) -> Step {
     let summary = format!("apt-get {} {}", wish.verb.word(), wish.packages.join(" "));
     let names = quote_all(wish.packages.iter().map(String::as_str));
@@ -85,7 +85,7 @@ fn supervised(summary: &str, script: String, lock: LockTimeout) -> Step {
     })
 }
 
-/// What apt may touch, whatever it does.
+/// What apt may change, whatever it does.
 pub(super) fn touched() -> Vec<FactScope> {
     vec![
         FactScope::Packages,
@@ -95,11 +95,11 @@ pub(super) fn touched() -> Vec<FactScope> {
     ]
 }
 
-/// A package may bring whatever is not there now; an upgrade or a removal may alter what its package owns, and no more.
+/// A package may create anything that does not exist yet. An upgrade or removal may change only what its package owns.
 pub(super) fn forgotten(wish: &Installation, simulation: &Simulation) -> Vec<Effect> {
     let mut effects = Vec::new();
     if wish.verb != AptVerb::Remove {
-        let why = "a package may bring it".to_owned();
+        let why = "a package may create it".to_owned();
         effects.push(Effect::Forget(FactScope::MayComeWithPackages, why));
     }
     if !simulation.owned.is_empty() {
@@ -109,7 +109,8 @@ pub(super) fn forgotten(wish: &Installation, simulation: &Simulation) -> Vec<Eff
     effects
 }
 
-/// That apt would then do nothing that the simulation did not say. The host has the lists by then, and what goes before is gone.
+/// The condition that apt still does no more than the simulation. By then the host has the new lists, and earlier operations
+/// have removed their packages.
 pub(super) fn no_more_than(wish: &Installation, simulation: &Simulation) -> Expect {
     Expect::Installation {
         wish: Installation {
@@ -121,7 +122,7 @@ pub(super) fn no_more_than(wish: &Installation, simulation: &Simulation) -> Expe
     }
 }
 
-/// The packages as a simulation leaves them.
+/// The facts about packages after a simulated run.
 pub(super) fn known(simulation: &Simulation) -> Vec<Effect> {
     let installs = simulation.installs.iter().map(|install| {
         let version = Known::Yes(install.new.clone());

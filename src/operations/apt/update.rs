@@ -66,7 +66,7 @@ impl Operation for Update {
             before: age.map_or(Before::Absent, |age| {
                 Before::Present(attributed(format!("{} ago", readable(age))))
             }),
-            after: Some(attributed("anew".to_owned())),
+            after: Some(attributed("now".to_owned())),
             expect: Vec::new(),
             effects: vec![Effect::Set(
                 FactKey::PackageLists,
@@ -94,12 +94,12 @@ mod tests {
     }
 
     #[test]
-    fn young_lists_are_left_alone() {
+    fn young_lists_are_kept() {
         assert_eq!(outcome("cache_time = '1h'", Some(3599)), Ok(Outcome::Unchanged));
     }
 
     #[test]
-    fn old_and_missing_lists_are_fetched_which_is_no_drift() {
+    fn old_and_missing_lists_are_fetched_which_does_not_count_as_drift() {
         for (parameters, age) in [
             ("cache_time = '1h'", Some(3600)),
             ("cache_time = '1h'", None),
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn how_long_to_wait_for_the_lock_can_be_said() {
+    fn the_time_to_wait_for_the_lock_is_a_parameter() {
         for (parameters, tries) in [("", 300), ("lock_timeout = '10s'", 10)] {
             let change = change(outcome(parameters, None));
             let run = script(&change);

@@ -61,7 +61,7 @@ impl Operation for Upgrade {
         };
         match context.get(InstallationKey(&wish))? {
             InstallationFact::Possible(mut simulation) => {
-                // apt was asked about the host as it is; what operations before do is done by then.
+                // apt simulated the host as it is now, without the packages that earlier operations install.
                 simulation
                     .installs
                     .retain(|install| !context.is_installed_before(&install.name));
@@ -74,22 +74,26 @@ impl Operation for Upgrade {
             }
             InstallationFact::Unrefreshed { output } => Ok(Outcome::Deferred {
                 waits_for: refresh.into_iter().collect(),
-                why: format!("the package lists could not be looked at: {output}"),
+                why: format!("cannot fetch the package lists: {output}"),
                 touches: touched(),
                 preview: Vec::new(),
             }),
             InstallationFact::NoLists => {
                 let mistake = context.mistake(
                     "full",
-                    "nothing can be upgraded without package lists",
-                    "the host has none",
+                    "cannot upgrade without package lists",
+                    "the host has no package lists",
                 );
                 Err(Stop::Refused(Box::new(
                     mistake.hint("fetch them first: `op = \"apt.update\"`"),
                 )))
             }
             InstallationFact::Impossible { output } => {
-                let mistake = context.mistake("full", "apt cannot upgrade", "with the host's packages and lists");
+                let mistake = context.mistake(
+                    "full",
+                    "apt cannot upgrade the packages",
+                    "fails with the host's package lists",
+                );
                 Err(Stop::Refused(Box::new(mistake.because(output))))
             }
         }
@@ -113,7 +117,7 @@ impl Upgrade {
     }
 }
 
-/// A change for each package; the first carries the one run of apt that makes them all.
+/// A change per package; the first has the step, which is one run of apt for all of them.
 fn changes(wish: &Installation, simulation: &Simulation, lock: LockTimeout) -> Vec<ResourceChange> {
     let version = |version: &str| -> Attributed { [("version", Attribute::known(version))].into_iter().collect() };
     let installs = simulation.installs.iter().map(|install| match &install.old {
@@ -217,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn every_package_is_shown_with_its_versions_and_one_run_makes_them_all() {
+    fn every_package_is_shown_with_its_versions_and_one_run_changes_them_all() {
         let outcome = bench(InstallationFact::Possible(simulation()), false).plan();
         let Ok(Outcome::Change(changes)) = outcome else {
             panic!("{outcome:?}")
@@ -238,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn how_long_to_wait_for_the_lock_can_be_said() {
+    fn the_time_to_wait_for_the_lock_is_a_parameter() {
         let wish = Installation {
             verb: AptVerb::Upgrade,
             packages: Vec::new(),
@@ -256,19 +260,23 @@ mod tests {
     }
 
     #[test]
-    fn after_a_refresh_apt_is_asked_with_the_lists_of_the_mirrors() {
+    fn after_a_refresh_apt_simulates_with_the_lists_of_the_mirrors() {
         let refreshed = bench(InstallationFact::Possible(simulation()), true).after(refresh());
         let Ok(Outcome::Change(changes)) = refreshed.plan() else {
             panic!("{:?}", refreshed.plan())
         };
-        let by_then = |expect: &Expect| matches!(expect, Expect::Installation { wish, .. } if !wish.refreshed);
-        assert!(changes[0].expect.iter().all(by_then), "the host has them by then");
+        let uses_lists_of_the_host =
+            |expect: &Expect| matches!(expect, Expect::Installation { wish, .. } if !wish.refreshed);
+        assert!(
+            changes[0].expect.iter().all(uses_lists_of_the_host),
+            "the host has the lists when the change runs"
+        );
         let unread = bench(InstallationFact::Possible(simulation()), false).after(refresh());
         assert!(matches!(&unread.missing()[..], [FactKey::Installation(wish)] if wish.refreshed));
     }
 
     #[test]
-    fn it_waits_for_a_refresh_that_could_not_be_looked_ahead_to() {
+    fn it_waits_for_a_refresh_whose_lists_cannot_be_fetched_yet() {
         let output = "E: no mirror".to_owned();
         let outcome = bench(InstallationFact::Unrefreshed { output }, true)
             .after(refresh())
@@ -277,11 +285,11 @@ mod tests {
             panic!("{outcome:?}")
         };
         assert_eq!(waits_for, [OperationId("before".to_owned())]);
-        assert_eq!(why, "the package lists could not be looked at: E: no mirror");
+        assert_eq!(why, "cannot fetch the package lists: E: no mirror");
     }
 
     #[test]
-    fn no_lists_is_refused_with_a_next_step() {
+    fn missing_lists_are_refused_with_a_next_step() {
         assert!(refusal(bench(InstallationFact::NoLists, false).plan()).hint.is_some());
     }
 }

@@ -1,11 +1,11 @@
-//! What the table says of parameters, beside what is read.
+//! The documentation of parameters agrees with what is read.
 
 use super::*;
 use crate::error::SourceFile;
 use crate::operations::{OPERATIONS, find};
 use crate::value::{Kind, Table, parse_toml};
 
-/// The parameters of an operation's example.
+/// The parameters in an operation's example.
 fn example(definition: &Definition) -> Table {
     let file = parse_toml(&SourceFile::new("example.toml", definition.example)).expect("valid TOML");
     let Kind::List(operations) = &file["operation"].value.kind else {
@@ -34,17 +34,17 @@ fn examples_are_read_by_their_operations() {
 }
 
 #[test]
-fn parameters_are_those_that_are_read_in_the_same_order() {
+fn documented_parameters_are_those_that_are_read_in_the_same_order() {
     for definition in OPERATIONS {
-        let told: Vec<String> = definition.parameters().into_iter().map(|one| one.name).collect();
-        assert!(!told.is_empty(), "{}", definition.name);
-        assert_eq!(told, definition.keys(), "{}", definition.name);
-        assert!(told.iter().any(|name| name == definition.main_argument));
+        let documented: Vec<String> = definition.parameters().into_iter().map(|one| one.name).collect();
+        assert!(!documented.is_empty(), "{}", definition.name);
+        assert_eq!(documented, definition.keys(), "{}", definition.name);
+        assert!(documented.iter().any(|name| name == definition.main_argument));
     }
 }
 
 #[test]
-fn what_is_required_cannot_be_left_out_and_the_rest_can() {
+fn only_required_parameters_must_be_given() {
     for definition in OPERATIONS {
         let whole = example(definition);
         for parameter in definition.parameters() {
@@ -63,7 +63,7 @@ fn what_is_required_cannot_be_left_out_and_the_rest_can() {
 }
 
 #[test]
-fn defaults_are_what_is_taken_when_nothing_is_given() {
+fn documented_defaults_are_the_real_ones() {
     let mut compared = 0;
     for definition in OPERATIONS {
         for parameter in definition.parameters() {
@@ -82,7 +82,7 @@ fn defaults_are_what_is_taken_when_nothing_is_given() {
 }
 
 #[test]
-fn every_parameter_is_described_in_words() {
+fn every_parameter_is_documented() {
     for definition in OPERATIONS {
         for parameter in definition.parameters() {
             let words = [&parameter.description, &parameter.kind];
@@ -106,34 +106,37 @@ fn every_parameter_is_described_in_words() {
 }
 
 #[test]
-fn kinds_and_defaults_are_told_in_words() {
-    let told = |operation: &str, name: &str| {
+fn types_and_defaults_are_documented_in_words() {
+    let documented = |operation: &str, name: &str| {
         let parameters = find(operation).expect("known").parameters();
         let parameter = parameters.into_iter().find(|one| one.name == name).expect("known");
         (parameter.kind, parameter.required, parameter.default)
     };
     let some = |text: &str| Some(text.to_owned());
     assert_eq!(
-        told("apt.packages", "packages"),
+        documented("apt.packages", "packages"),
         ("a list of strings".to_owned(), true, None)
     );
     assert_eq!(
-        told("apt.packages", "present"),
+        documented("apt.packages", "present"),
         ("true or false".to_owned(), false, some("true"))
     );
-    let length = "a duration such as \"30s\"".to_owned();
-    assert_eq!(told("apt.packages", "lock_timeout"), (length, false, some("\"5m\"")));
+    let duration = "a duration such as \"30s\"".to_owned();
     assert_eq!(
-        told("files.put", "mode"),
+        documented("apt.packages", "lock_timeout"),
+        (duration, false, some("\"5m\""))
+    );
+    assert_eq!(
+        documented("files.put", "mode"),
         ("a mode such as \"0644\"".to_owned(), false, None)
     );
-    assert_eq!(told("files.put", "dest"), ("a string".to_owned(), true, None));
+    assert_eq!(documented("files.put", "dest"), ("a string".to_owned(), true, None));
     let states = "\"started\" or \"stopped\"".to_owned();
-    assert_eq!(told("systemd.service", "state"), (states, false, None));
+    assert_eq!(documented("systemd.service", "state"), (states, false, None));
     let port = "a whole number from 0 to 65535".to_owned();
-    assert_eq!(told("verify.tcp", "port"), (port, true, None));
-    assert_eq!(told("verify.tcp", "host").2, some("\"127.0.0.1\""));
-    assert_eq!(told("verify.http", "status").2, some("200"));
-    assert_eq!(told("verify.http", "within").2, some("\"30s\""));
-    assert_eq!(told("server.shell", "within").2, some("\"10m\""));
+    assert_eq!(documented("verify.tcp", "port"), (port, true, None));
+    assert_eq!(documented("verify.tcp", "host").2, some("\"127.0.0.1\""));
+    assert_eq!(documented("verify.http", "status").2, some("200"));
+    assert_eq!(documented("verify.http", "within").2, some("\"30s\""));
+    assert_eq!(documented("server.shell", "within").2, some("\"10m\""));
 }

@@ -38,7 +38,7 @@ pub(in crate::operations) struct Directory {
     mode: Option<Mode>,
 }
 
-/// The mode of directories made on the way, and of one without a mode given.
+/// The mode of missing parent directories, and the default mode.
 const DEFAULT_MODE: u32 = 0o755;
 
 impl Define for Directory {
@@ -60,7 +60,7 @@ impl Operation for Directory {
         path_and_ancestors(&self.path)
     }
 
-    /// Directories above it are created where they are missing, also above where a link leads.
+    /// Missing parent directories are created too, including those of a link's target.
     fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope> {
         let paths: BTreeSet<String> = [self.path.clone()]
             .into_iter()
@@ -92,7 +92,7 @@ impl Operation for Directory {
     }
 }
 
-/// Plans one directory of the path; `wish` is given for the last.
+/// Plans one directory of the path; only the last has a `wish`.
 fn plan_one(
     context: &PlanContext<'_>,
     path: &str,
@@ -107,7 +107,9 @@ fn plan_one(
         }
         Ok(PathFact::Present(inode)) => {
             let label = format!("`{path}` is {} on the host", inode.describe());
-            return Err(context.refuse("path", format!("`{path}` is not a directory"), label));
+            return Err(context
+                .refuse("path", format!("`{path}` is not a directory"), label)
+                .hint("move it away first, or choose another path"));
         }
         Err(Stop::NotKnown {
             cause: NotKnown::Since(operation, why),
@@ -220,23 +222,23 @@ mod tests {
     }
 
     #[test]
-    fn missing_directories_above_are_made_too() {
+    fn missing_parent_directories_are_created_too() {
         let bench = bench("path = '/a/b'\nmode = '0700'\nuser = 'setup'")
             .absent("/a")
             .absent("/a/b");
         let Ok(Outcome::Change(changes)) = bench.plan() else {
             panic!("a change")
         };
-        let made: Vec<_> = changes
+        let created: Vec<_> = changes
             .iter()
             .map(|change| {
-                let after = change.after.clone().expect("comes to be");
+                let after = change.after.clone().expect("created");
                 (change.id.name.clone(), after["mode"].clone(), after["owner"].clone())
             })
             .collect();
         let known = Attribute::known;
         assert_eq!(
-            made,
+            created,
             [
                 ("/a".to_owned(), known("0755"), known("root")),
                 ("/a/b".to_owned(), known("0700"), known("setup")),
@@ -245,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn an_equal_directory_is_unchanged_and_a_mode_is_mended() {
+    fn a_directory_as_wanted_is_unchanged_and_another_mode_is_set() {
         assert_eq!(bench("path = '/a'").directory("/a").plan(), Ok(Outcome::Unchanged));
         let change = change(bench("path = '/a'\nmode = '0750'").directory("/a").plan());
         assert_eq!(change.action, Action::Update);
@@ -253,13 +255,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_in_the_way_is_refused() {
+    fn an_existing_file_is_refused() {
         let stop = refusal(bench("path = '/a/b'").file("/a", "", 0o644).plan());
         assert_eq!(stop.to_string(), "t.toml:1:8: `/a` is not a directory");
     }
 
     #[test]
-    fn it_may_create_directories_above_where_a_link_leads() {
+    fn parent_directories_of_a_links_target_are_created() {
         let bench = Bench::new::<Directory>("path = '/data/x'")
             .directory("/")
             .link("/data", "/srv/lost")
@@ -269,7 +271,7 @@ mod tests {
         let Ok(Outcome::Change(changes)) = bench.plan() else {
             panic!("a change")
         };
-        let made: Vec<&str> = changes.iter().map(|change| change.id.name.as_str()).collect();
-        assert_eq!(made, ["/srv/lost", "/srv/lost/x"]);
+        let created: Vec<&str> = changes.iter().map(|change| change.id.name.as_str()).collect();
+        assert_eq!(created, ["/srv/lost", "/srv/lost/x"]);
     }
 }

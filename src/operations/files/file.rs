@@ -148,7 +148,7 @@ fn file_at<'a>(
         let label = format!("this is {} on the host", inode.describe());
         let mistake = context.mistake("path", format!("`{path}` is not a file"), label);
         let hint = match inode.kind {
-            InodeKind::Link { .. } => Some("`files.link` makes and removes links".to_owned()),
+            InodeKind::Link { .. } => Some("use `files.link` for links".to_owned()),
             _ => None,
         };
         return Err(Stop::Refused(Box::new(mistake.hint_maybe(hint))));
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absent_file_is_made_empty() {
+    fn a_missing_file_is_created_empty() {
         let change = change(bench("path = '/etc/x'\nuser = 'setup'").absent("/etc/x").plan());
         assert_eq!(change.action, Action::Create);
         assert!(matches!(&change.steps[..], [Step::WriteFile(file)]
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn content_is_left_alone_and_a_mode_is_mended() {
+    fn content_is_kept_and_another_mode_is_set() {
         let file = |text: &str| bench(text).file("/etc/x", "content", 0o644);
         assert_eq!(file("path = '/etc/x'\nmode = '0644'").plan(), Ok(Outcome::Unchanged));
         let change = change(file("path = '/etc/x'\nmode = '0600'").plan());
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_touch_is_no_drift() {
+    fn a_touch_does_not_count_as_drift() {
         let change = change(bench("path = '/etc/x'\ntouch = true").file("/etc/x", "a", 0o644).plan());
         assert_eq!(change.action, Action::RunEachTime);
         assert!(!change.action.is_pending());
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_wanted_goes_and_is_shown() {
+    fn an_unwanted_file_is_removed_and_its_content_shown() {
         let text = "path = '/etc/x'\npresent = false";
         assert_eq!(bench(text).absent("/etc/x").plan(), Ok(Outcome::Unchanged));
         let change = change(bench(text).file_with_content("/etc/x", "old\n").plan());
@@ -279,8 +279,8 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_a_package_may_bring_cannot_be_known() {
-        let stop = bench("path = '/etc/x'").absent("/etc/x").package_may_bring().plan();
+    fn a_file_that_a_package_may_create_is_not_known() {
+        let stop = bench("path = '/etc/x'").absent("/etc/x").package_may_create().plan();
         let since = |stop: &Result<Outcome, Stop>| {
             matches!(
                 stop,

@@ -5,7 +5,7 @@
 //! op = "files.line"
 //! path = "/etc/ssh/sshd_config"
 //! line = "PermitRootLogin no"
-//! matching = "^#?PermitRootLogin "     # a line like this is replaced; without one, the line is added at the end
+//! matching = "^#?PermitRootLogin "     # a line that matches is replaced; otherwise the line is added at the end
 //! ```
 
 use regex::Regex;
@@ -67,18 +67,16 @@ impl Operation for Line {
         check_path(context, "path", &self.path)?;
         if self.line.contains('\n') {
             return Err(context
-                .refuse("line", "`line` holds a line break", "one line, without its line break")
-                .hint("write an operation for each line, or `for_each`"));
+                .refuse("line", "`line` contains a line break", "must be one line")
+                .hint("write one operation per line, or use `for_each`"));
         }
         let matching = self.expression(context)?;
         let path = context.resolve(&self.path)?;
         if context.path(&path)? == PathFact::Absent {
-            let mistake = context.mistake(
-                "path",
-                format!("`{path}` does not exist"),
-                "a line needs a file to be in",
-            );
-            return Err(Stop::Refused(Box::new(mistake.hint("`files.put` makes whole files"))));
+            let mistake = context.mistake("path", format!("`{path}` does not exist"), "no such file on the host");
+            return Err(Stop::Refused(Box::new(
+                mistake.hint("create it first with `files.put`, which also writes whole files"),
+            )));
         }
         let text = text_of(context, &path)?;
         let wish = FileWish {
@@ -101,14 +99,18 @@ impl Line {
         };
         let expression = Regex::new(pattern).map_err(|error| {
             context
-                .refuse("matching", "invalid regular expression", last_line(&error.to_string()))
+                .refuse(
+                    "matching",
+                    "`matching` is not a valid regular expression",
+                    last_line(&error.to_string()),
+                )
                 .hint("write backslashes in a single-quoted string: '\\s'")
         })?;
         if self.present && !expression.is_match(&self.line) {
-            let label = "`line` itself does not match: the next run would add it again";
+            let label = "does not match `line`, so every deploy would add it again";
             return Err(context
-                .refuse("matching", "`matching` would not find the line it leaves", label)
-                .hint("write `matching` so that it finds the old line and the new one"));
+                .refuse("matching", "`matching` must match `line` too", label)
+                .hint("write `matching` so that it matches the old line and the new one"));
         }
         Ok(Some(expression))
     }
@@ -142,17 +144,22 @@ fn text_of(context: &PlanContext<'_>, path: &str) -> Result<String, Stop> {
     let bytes = match context.get(ContentKey(path))? {
         ContentFact::Bytes(bytes) => bytes,
         ContentFact::Absent => {
-            return Err(context.refuse("path", format!("`{path}` is not a file"), "no text to look at"));
+            return Err(context.refuse("path", format!("`{path}` is not a file"), "only a file has lines"));
         }
         ContentFact::TooLarge => {
             return Err(context.refuse("path", format!("`{path}` is too large to edit by line"), "over 1 MiB"));
         }
     };
-    String::from_utf8(bytes)
-        .map_err(|_| context.refuse("path", format!("`{path}` is not UTF-8 text"), "cannot edit lines of it"))
+    String::from_utf8(bytes).map_err(|_| {
+        context.refuse(
+            "path",
+            format!("`{path}` is not UTF-8 text"),
+            "its lines cannot be edited",
+        )
+    })
 }
 
-/// The words of an error that draws its place above them.
+/// The message of an error, without the drawing of the place above it.
 fn last_line(error: &str) -> String {
     error
         .lines()
@@ -210,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn every_edit_is_stable() {
+    fn an_edited_file_needs_no_further_edit() {
         for text in ["a\n", "#x 1\nx 1", "", "x 2\r\nx 9"] {
             let parameters = "line = 'x 2'\nmatching = '^#?x '";
             let once = edit(parameters, text).unwrap_or_else(|| text.to_owned());
@@ -219,12 +226,12 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_a_package_will_bring_cannot_be_known() {
+    fn a_file_that_a_package_may_create_is_not_known() {
         let stop = Bench::new::<Line>("path = '/etc/x'\nline = 'b'")
             .directory("/")
             .directory("/etc")
             .absent("/etc/x")
-            .package_may_bring()
+            .package_may_create()
             .plan()
             .expect_err("not known");
         assert!(
@@ -248,12 +255,12 @@ mod tests {
         let unstable = Bench::new::<Line>("path = '/f'\nline = 'b'\nmatching = '^x'");
         assert_eq!(
             refusal(unstable.plan()).to_string(),
-            "t.toml:3:12: `matching` would not find the line it leaves"
+            "t.toml:3:12: `matching` must match `line` too"
         );
         let invalid = Bench::new::<Line>("path = '/f'\nline = 'b'\nmatching = '('");
         assert_eq!(
             refusal(invalid.plan()).to_string(),
-            "t.toml:3:12: invalid regular expression"
+            "t.toml:3:12: `matching` is not a valid regular expression"
         );
     }
 }

@@ -76,14 +76,14 @@ impl Link {
     fn checked_target(&self, context: &PlanContext<'_>) -> Result<&str, Stop> {
         let Some(target) = self.target.as_deref() else {
             return Err(context
-                .refuse("path", "missing `target`", "where does the link point to?")
+                .refuse("path", "missing `target`", "this link needs a target")
                 .hint("write `target = \"…\"`, or `present = false`"));
         };
         if target.is_empty() || target.contains(['\n', '\0']) {
             let title = format!("`{}` is not a valid target", target.escape_debug());
             return Err(context
-                .refuse("target", title, "a path without line breaks")
-                .hint("write where it points, as in \"/srv/data\""));
+                .refuse("target", title, "must be a path without line breaks")
+                .hint("write the path that the link points to, such as \"/srv/data\""));
         }
         Ok(target)
     }
@@ -130,7 +130,7 @@ impl Link {
         why: String,
     ) -> Result<Outcome, Stop> {
         let path = context.resolve_parent(&self.path).unwrap_or_else(|_| self.path.clone());
-        // A file that the package brings is not for a link to replace.
+        // A link must not replace a file that the package creates.
         let expect = Expect::AbsentOrLink { path: path.clone() };
         let owner = ownership(context, None, None)?;
         Ok(Outcome::Ensure {
@@ -169,9 +169,9 @@ impl Link {
             let label = format!("this is {described} on the host");
             let mistake = context.mistake("path", format!("`{path}` is not a link"), label);
             let hint = if self.present {
-                "a link does not replace what may be somebody's data: move it away first"
+                "move it away first: `files.link` replaces only links"
             } else {
-                "`files.file` with `present = false` removes a file"
+                "use `files.file` with `present = false` to remove a file"
             };
             return Err(Stop::Refused(Box::new(mistake.hint(hint))));
         };
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absent_link_is_made() {
+    fn a_missing_link_is_created() {
         let change = change(bench(LINK).absent("/etc/l").plan());
         assert_eq!(change.action, Action::Create);
         let step = Step::Link(crate::change::Link {
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn links_above_are_followed_but_not_the_last() {
+    fn links_in_the_directory_are_followed_but_not_the_link_itself() {
         let bench = Bench::new::<Link>("path = '/lib/l'\ntarget = 'x'")
             .directory("/")
             .link("/lib", "usr/lib")
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_that_is_not_wanted_goes() {
+    fn an_unwanted_link_is_removed() {
         let text = "path = '/etc/l'\npresent = false";
         assert_eq!(bench(text).absent("/etc/l").plan(), Ok(Outcome::Unchanged));
         let change = change(bench(text).link("/etc/l", "/old").plan());
@@ -293,8 +293,8 @@ mod tests {
     }
 
     #[test]
-    fn what_a_package_may_bring_is_ensured_but_no_file_is_replaced() {
-        let outcome = bench(LINK).absent("/etc/l").package_may_bring().plan();
+    fn what_a_package_may_create_is_ensured_but_no_file_is_replaced() {
+        let outcome = bench(LINK).absent("/etc/l").package_may_create().plan();
         let Ok(Outcome::Ensure { changes, .. }) = outcome else {
             panic!("{outcome:?}")
         };
@@ -307,11 +307,11 @@ mod tests {
     #[test]
     fn refusals_name_what_is_wrong() {
         let refused = |bench: Bench| refusal(bench.plan()).to_string();
-        let in_the_way = "t.toml:1:8: `/etc/l` is not a link";
-        assert_eq!(refused(bench(LINK).file("/etc/l", "", 0o644)), in_the_way);
-        assert_eq!(refused(bench(LINK).directory("/etc/l")), in_the_way);
-        let gone = bench("path = '/etc/l'\npresent = false").file("/etc/l", "", 0o644);
-        assert_eq!(refused(gone), in_the_way);
+        let not_a_link = "t.toml:1:8: `/etc/l` is not a link";
+        assert_eq!(refused(bench(LINK).file("/etc/l", "", 0o644)), not_a_link);
+        assert_eq!(refused(bench(LINK).directory("/etc/l")), not_a_link);
+        let file = bench("path = '/etc/l'\npresent = false").file("/etc/l", "", 0o644);
+        assert_eq!(refused(file), not_a_link);
         assert_eq!(refused(bench("path = '/etc/l'")), "t.toml:1:8: missing `target`");
         assert_eq!(
             refused(bench("path = '/etc/l'\ntarget = ''")),

@@ -51,21 +51,21 @@ impl JsonSchema for Mode {
     }
 }
 
-/// A mode as people write it.
+/// A mode as it is written in TOML.
 pub(in crate::operations) fn octal(mode: u32) -> String {
     format!("{mode:04o}")
 }
 
-/// Refuses a path that is not absolute and plain.
+/// Refuses a path that is not absolute or not in its shortest form.
 pub(in crate::operations) fn check_path(context: &PlanContext<'_>, argument: &str, path: &str) -> Result<(), Stop> {
     let wrong = if !path.starts_with('/') {
         "must start with `/`"
     } else if path.contains(['\n', '\0']) {
-        "it must not hold a line break or a NUL"
+        "must not contain a line break or NUL"
     } else if path.split('/').any(|part| part == ".." || part == ".") || path.contains("//") {
         "must not contain `.`, `..` or `//`"
     } else if path.len() > 1 && path.ends_with('/') {
-        "it must not end with `/`"
+        "must not end with `/`"
     } else {
         return Ok(());
     };
@@ -78,12 +78,12 @@ pub(in crate::operations) fn check_path(context: &PlanContext<'_>, argument: &st
         }))
 }
 
-/// Refuses an owner or group that is no plain name or number.
+/// Refuses an owner or group that is not a plain name or number.
 pub(super) fn check_owner(context: &PlanContext<'_>, argument: &str, name: Option<&str>) -> Result<(), Stop> {
     let Some(name) = name else { return Ok(()) };
     let plain = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
     if name.is_empty() || name.starts_with('-') || !name.chars().all(plain) {
-        let wrong = "letters, digits, `.`, `_` and `-` make a name";
+        let wrong = "use letters, digits, `.`, `_` and `-`";
         return Err(context
             .refuse(argument, format!("`{name}` is not a valid {argument} name"), wrong)
             .hint("write it as `ls -l` shows it on the host"));
@@ -91,12 +91,16 @@ pub(super) fn check_owner(context: &PlanContext<'_>, argument: &str, name: Optio
     Ok(())
 }
 
-/// Refuses a validator that is not told which file to look at.
+/// Refuses a `validate` command that does not contain the path of the new file.
 pub(super) fn check_validate(context: &PlanContext<'_>, validate: Option<&[String]>) -> Result<(), Stop> {
     match validate {
         Some(words) if !words.iter().any(|word| word.contains("{path}")) => Err(context
-            .refuse("validate", "`validate` does not use the file", "`{path}` is missing")
-            .hint("put `{path}` where the path of the file belongs")),
+            .refuse(
+                "validate",
+                "missing `{path}` in `validate`",
+                "does not check the new file",
+            )
+            .hint("write `{path}` where the command expects the path of the file")),
         _ => Ok(()),
     }
 }

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absent_file_is_created() {
+    fn a_missing_file_is_created() {
         let change = change(bench(PUT).absent("/etc/motd").plan());
         assert_eq!(change.action, Action::Create);
         assert_eq!(change.before, Before::Absent);
@@ -131,7 +131,7 @@ mod tests {
                 path: "/etc/motd".to_owned()
             }]
         );
-        let after = change.after.expect("comes to be");
+        let after = change.after.expect("created");
         assert_eq!(after["content"], Attribute::known("hello\n"));
         assert_eq!(after["mode"], Attribute::known("0644"));
         assert!(matches!(&change.steps[..], [Step::WriteFile(file)] if file.content == Content::new(*b"hello\n")));
@@ -144,14 +144,14 @@ mod tests {
     }
 
     #[test]
-    fn only_the_mode_differs() {
+    fn only_the_mode_is_set_if_only_that_differs() {
         let change = change(bench(PUT).file("/etc/motd", "hello\n", 0o664).plan());
         assert_eq!(change.action, Action::Update);
         assert!(matches!(&change.steps[..], [Step::SetAttributes(step)] if step.attributes.mode == 0o644));
     }
 
     #[test]
-    fn old_content_is_fetched_to_be_shown() {
+    fn old_content_is_read_to_show_it() {
         let bench = bench(PUT).file("/etc/motd", "bye\n", 0o644);
         assert_eq!(bench.missing(), [FactKey::Content("/etc/motd".to_owned())]);
         let content = Fact::Content(ContentFact::Bytes(b"bye\n".to_vec()));
@@ -168,8 +168,8 @@ mod tests {
     }
 
     #[test]
-    fn what_a_package_may_bring_is_ensured() {
-        let outcome = bench(PUT).absent("/etc/motd").package_may_bring().plan();
+    fn what_a_package_may_create_is_ensured() {
+        let outcome = bench(PUT).absent("/etc/motd").package_may_create().plan();
         let Ok(Outcome::Ensure { changes, since }) = outcome else {
             panic!("{outcome:?}")
         };

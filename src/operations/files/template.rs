@@ -9,8 +9,8 @@
 //! mode = "0640"
 //! ```
 //!
-//! A template sees what the strings of its task see: the host's data, `facts`, `item`. It may include others by their paths
-//! below `templates/`. White space around blocks stays as written; `{%- -%}` takes it away.
+//! A template sees the same names as the strings of its task: the host's data, `facts`, `item`. It can include other templates
+//! by their paths below `templates/`. White space around blocks is kept; `{%- -%}` removes it.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -92,7 +92,7 @@ impl Template {
     fn deferred(&self, context: &PlanContext<'_>, why: &str) -> Outcome {
         Outcome::Deferred {
             waits_for: Vec::new(),
-            why: format!("`templates/{}` uses a value that is not known: {why}", self.src),
+            why: format!("`templates/{}` uses an unknown value: {why}", self.src),
             touches: self.touches(context),
             preview: Vec::new(),
         }
@@ -119,12 +119,12 @@ mod tests {
     }
 
     #[test]
-    fn an_absent_file_is_created_from_the_data() {
+    fn a_missing_file_is_created_from_the_data() {
         let change = change(bench(TEMPLATE).absent("/etc/motd").plan());
         assert_eq!(change.action, Action::Create);
         assert_eq!(change.before, Before::Absent);
         assert_eq!(
-            change.after.expect("comes to be")["content"],
+            change.after.expect("created")["content"],
             Attribute::known("hello you!\n")
         );
     }
@@ -138,18 +138,18 @@ mod tests {
     }
 
     #[test]
-    fn what_a_package_may_bring_is_ensured() {
-        let outcome = bench(TEMPLATE).absent("/etc/motd").package_may_bring().plan();
+    fn what_a_package_may_create_is_ensured() {
+        let outcome = bench(TEMPLATE).absent("/etc/motd").package_may_create().plan();
         assert!(matches!(outcome, Ok(Outcome::Ensure { .. })), "{outcome:?}");
     }
 
     #[test]
-    fn a_template_over_an_unknown_fact_is_deferred_with_its_reason() {
+    fn a_template_that_uses_an_unknown_fact_is_deferred_with_the_reason() {
         let outcome = bench("src = 'other.j2'\ndest = '/etc/motd'").plan();
         let Ok(Outcome::Deferred { why, touches, .. }) = outcome else {
             panic!("{outcome:?}")
         };
-        assert_eq!(why, "`templates/other.j2` uses a value that is not known: not read");
+        assert_eq!(why, "`templates/other.j2` uses an unknown value: not read");
         assert_eq!(touches, [FactScope::Key(FactKey::Path("/etc/motd".to_owned()))]);
     }
 
@@ -162,7 +162,7 @@ mod tests {
             ),
             (
                 "dest = '/etc/x'\nsrc = 'motd.j2'\nvalidate = ['true']",
-                "t.toml:3:12: `validate` does not use the file",
+                "t.toml:3:12: missing `{path}` in `validate`",
             ),
             ("dest = '/etc'\nsrc = 'motd.j2'", "t.toml:1:8: `/etc` is not a file"),
             ("dest = 'x'\nsrc = 'motd.j2'", "t.toml:1:8: `x` is not a valid path"),

@@ -1,4 +1,4 @@
-//! A file's whole state against a wish: what the operations on the content of files have in common.
+//! Planning of a whole file, shared by the operations that write content.
 
 use crate::change::{
     Action, Attribute, Attributed, Attributes, Before, Expect, NotKnown, Outcome, Ownership, ResourceChange,
@@ -14,33 +14,31 @@ use crate::value::Known;
 
 use super::parameters::octal;
 
-/// How a file is wanted.
+/// The wanted state of a file.
 pub(super) struct FileWish<'a> {
-    /// The path as written.
+    /// As written, with links not followed.
     pub(super) path: &'a str,
-    /// The argument that holds the path, for refusals.
+    /// The name of the argument, for refusals.
     pub(super) path_argument: &'static str,
-    /// All that it holds.
     pub(super) content: WishedContent<'a>,
-    /// Owner; kept if not given, that of whoever acts for a new file.
+    /// By default it is kept; a new file belongs to the user that the operation runs as.
     pub(super) owner: Option<&'a str>,
-    /// Group; kept if not given, that of whoever acts for a new file.
+    /// By default it is kept; a new file gets that user's primary group.
     pub(super) group: Option<&'a str>,
-    /// Mode; kept if not given, 0644 for a new file.
+    /// By default it is kept; a new file gets 0644.
     pub(super) mode: Option<u32>,
-    /// A command that must accept the file before it is in place.
+    /// A command that must accept the new file before it replaces the old one.
     pub(super) validate: Option<Vec<String>>,
 }
 
-/// What a file is to hold.
+/// The wanted content of a file.
 pub(super) enum WishedContent<'a> {
-    /// This.
     Ready(Content),
-    /// A file of the project, which is not looked at before it is known that it matters.
+    /// A file of the project, which is read only if it is needed.
     Asset {
-        /// The argument that names it, for refusals.
+        /// The name of the argument, for refusals.
         argument: &'static str,
-        /// Its path below `templates/`.
+        /// Below `templates/`.
         path: &'a str,
     },
 }
@@ -70,7 +68,7 @@ pub(super) fn plan_file(context: &PlanContext<'_>, wish: &FileWish<'_>) -> Resul
     }
 }
 
-/// What an operation before makes unknowable can still be ensured, since the whole state is wanted.
+/// The file can be ensured although an earlier operation may change it, since its whole state is given.
 fn ensure_or_stop(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, stop: Stop) -> Result<Outcome, Stop> {
     let Stop::NotKnown {
         cause: NotKnown::Since(operation, why),
@@ -98,22 +96,24 @@ fn ensure(
     })
 }
 
-/// Refuses a path in a directory that is not there.
+/// Refuses a path whose directory does not exist.
 pub(in crate::operations) fn check_parent(context: &PlanContext<'_>, argument: &str, path: &str) -> Result<(), Stop> {
     let above = parent(path);
     match context.path(above)? {
         PathFact::Present(inode) if inode.kind == InodeKind::Directory => Ok(()),
         PathFact::Present(inode) => {
-            let label = format!("`{above}` is {}", inode.describe());
-            Err(context.refuse(argument, format!("`{path}` cannot be there"), label))
+            let label = format!("`{above}` is {} on the host", inode.describe());
+            let title = format!("`{path}` cannot be created");
+            let hint = format!("move `{above}` away first, or choose another path");
+            Err(context.refuse(argument, title, label).hint(hint))
         }
         PathFact::Absent => {
             let mistake = context.mistake(
                 argument,
                 format!("the directory of `{path}` does not exist"),
-                format!("`{above}` is not there"),
+                format!("`{above}` is missing on the host"),
             );
-            let hint = format!("make it first: `op = \"files.directory\"`, `path = \"{above}\"`");
+            let hint = format!("create it first: `op = \"files.directory\"`, `path = \"{above}\"`");
             Err(Stop::Refused(Box::new(mistake.hint(hint))))
         }
     }
@@ -199,7 +199,7 @@ fn update(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, inode: &In
     }]))
 }
 
-/// The old content is fetched only to be shown.
+/// Reads the old content, which is needed only to show it.
 pub(super) fn before_attributed(
     context: &PlanContext<'_>,
     path: &str,
@@ -213,7 +213,7 @@ pub(super) fn before_attributed(
     };
     let content = match (sensitive, digest.is_empty()) {
         (true, _) => Attribute::Secret(context.digests().digest(&digest)),
-        (false, true) => Attribute::Unknown("the file could not be read".to_owned()),
+        (false, true) => Attribute::Unknown("cannot read the file".to_owned()),
         (false, false) => match context.get(ContentKey(path))? {
             ContentFact::Bytes(bytes) => readable(&Content::new(bytes)),
             ContentFact::TooLarge | ContentFact::Absent => {
@@ -244,7 +244,7 @@ fn with_content(attributes: &Attributes, content: Attribute) -> Attributed {
     .collect()
 }
 
-/// Content as people can read it, or its size and digest where they cannot.
+/// Text as it is, or size and digest of other content.
 fn readable(content: &Content) -> Attribute {
     let Some(bytes) = content.bytes() else {
         return Attribute::Described(format!(
@@ -263,7 +263,7 @@ fn readable(content: &Content) -> Attribute {
     }
 }
 
-/// What not everybody on the host may read is not for everybody who reads the plan.
+/// What not every user of the host can read must not be in a plan either.
 pub(super) fn is_sensitive(mode: u32) -> bool {
     mode & 0o004 == 0
 }
@@ -284,13 +284,13 @@ fn effects(path: &str, attributes: &Attributes, content: &Content) -> Vec<Effect
         group: attributes.group.clone(),
         mode: attributes.mode,
     };
-    let held = match content.bytes() {
+    let known_content = match content.bytes() {
         Some(bytes) => ContentFact::Bytes(bytes.to_vec()),
         None => ContentFact::TooLarge,
     };
     vec![
         Effect::Set(FactKey::Path(path.to_owned()), Fact::Path(PathFact::Present(inode))),
-        Effect::Set(FactKey::Content(path.to_owned()), Fact::Content(held)),
+        Effect::Set(FactKey::Content(path.to_owned()), Fact::Content(known_content)),
     ]
 }
 

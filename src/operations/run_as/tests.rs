@@ -19,7 +19,7 @@ fn account(name: &str) -> Account {
     }
 }
 
-/// `anna` logged in, and became root if she could.
+/// `anna` logged in, and became root if `is_root`.
 fn by_anna(is_root: bool) -> Fact {
     system(Session {
         login: account("anna"),
@@ -52,7 +52,7 @@ fn runs_as(change: &ResourceChange) -> &Identity {
 }
 
 fn owned(change: ResourceChange) -> (Attribute, Attribute) {
-    let mut after = change.after.expect("comes to be");
+    let mut after = change.after.expect("created");
     let mut take = |name: &str| after.shift_remove(name).expect("an attribute");
     (take("owner"), take("group"))
 }
@@ -62,7 +62,7 @@ fn known(owner: &str, group: &str) -> (Attribute, Attribute) {
 }
 
 #[test]
-fn commands_run_as_who_is_named_and_the_review_says_so() {
+fn commands_run_as_the_given_user_and_the_review_shows_it() {
     for (line, by, shown) in [
         ("become_user = 'web'", Identity::User("web".to_owned()), Some("web")),
         ("become = false", Identity::LoginUser, Some("anna")),
@@ -77,7 +77,7 @@ fn commands_run_as_who_is_named_and_the_review_says_so() {
 }
 
 #[test]
-fn conditions_are_tried_as_the_same_user() {
+fn conditions_run_as_the_same_user() {
     let bench = bench("server.shell", "commands = ['a']\nunless = 'b'\nbecome_user = 'web'");
     let check = FactKey::Check(crate::facts::Check::Command {
         script: "b".to_owned(),
@@ -88,7 +88,7 @@ fn conditions_are_tried_as_the_same_user() {
 }
 
 #[test]
-fn what_is_new_belongs_to_who_is_named() {
+fn new_files_belong_to_the_given_user() {
     let new = |line: &str| owned(change(bench("files.put", &format!("{PUT}{line}")).plan()));
     assert_eq!(new("become_user = 'web'"), known("web", "www"));
     assert_eq!(new("become = false"), known("anna", "anna-group"));
@@ -103,26 +103,26 @@ fn what_is_new_belongs_to_who_is_named() {
 }
 
 #[test]
-fn without_root_what_is_new_is_the_own() {
+fn without_root_new_files_belong_to_the_login_user() {
     let bench = bench("files.put", PUT).fact(FactKey::System, by_anna(false));
     assert_eq!(owned(change(bench.plan())), known("anna", "anna-group"));
 }
 
 #[test]
-fn a_user_must_be_there_unless_an_operation_before_makes_it() {
+fn a_user_must_exist_unless_an_earlier_operation_creates_it() {
     for (op, text) in [("files.put", PUT), ("server.shell", SHELL)] {
         let text = format!("{text}become_user = 'new'");
-        let nobody = bench(op, &text).no_user("new");
-        assert_eq!(refusal(nobody.plan()).to_string(), "t.toml:3:15: unknown user `new`");
-        let (key, made) = Bench::user_fact("new", "new");
-        let made = bench(op, &text).no_user("new").after(Effect::Set(key, made));
-        assert!(matches!(made.plan(), Ok(Outcome::Change(_))));
+        let unknown = bench(op, &text).no_user("new");
+        assert_eq!(refusal(unknown.plan()).to_string(), "t.toml:3:15: unknown user `new`");
+        let (key, created) = Bench::user_fact("new", "new");
+        let created = bench(op, &text).no_user("new").after(Effect::Set(key, created));
+        assert!(matches!(created.plan(), Ok(Outcome::Change(_))));
     }
-    let brought = bench("files.put", &format!("{PUT}become_user = 'new'"))
+    let from_package = bench("files.put", &format!("{PUT}become_user = 'new'"))
         .no_user("new")
-        .package_may_bring();
+        .package_may_create();
     assert!(matches!(
-        brought.plan(),
+        from_package.plan(),
         Err(Stop::NotKnown {
             cause: NotKnown::Since(..),
             ..
@@ -155,6 +155,6 @@ fn refusals_name_what_is_wrong() {
         refused(bench("server.shell", &format!("{SHELL}become_user = '-x'"))),
         "t.toml:3:15: `-x` is not a valid user or group name"
     );
-    let no_way = bench("server.shell", &format!("{SHELL}become = true")).fact(FactKey::System, by_anna(false));
-    assert_eq!(refused(no_way), "t.toml:3:10: nobody becomes root on this host");
+    let without_root = bench("server.shell", &format!("{SHELL}become = true")).fact(FactKey::System, by_anna(false));
+    assert_eq!(refused(without_root), "t.toml:3:10: cannot become `root` on this host");
 }

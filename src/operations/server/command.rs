@@ -7,10 +7,10 @@ use crate::facts::FactKey;
 use crate::facts::overlay::{Effect, FactScope};
 use crate::quote::quote_all;
 
-/// The commands wait a few seconds for the lock of the databases, and copy no more than a skeleton.
+/// Long enough to wait for the lock of the databases and to copy the skeleton directory.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The files that the commands write.
+/// The files of the user database, which the commands write.
 const DATABASES: &[&str] = &[
     "/etc/passwd",
     "/etc/group",
@@ -20,7 +20,7 @@ const DATABASES: &[&str] = &[
     "/etc/subgid",
 ];
 
-/// A command in the making.
+/// Builds a command of the `passwd` package.
 pub(super) struct AccountCommand {
     words: Vec<String>,
 }
@@ -32,20 +32,18 @@ impl AccountCommand {
         }
     }
 
-    /// Adds a flag.
     #[must_use]
     pub(super) fn flag(mut self, flag: &str) -> Self {
         self.words.push(flag.to_owned());
         self
     }
 
-    /// Adds a flag where it is wanted.
     #[must_use]
     pub(super) fn flag_if(self, wanted: bool, flag: &str) -> Self {
         if wanted { self.flag(flag) } else { self }
     }
 
-    /// Adds an option with its value, where there is one.
+    /// Adds an option, unless its value is `None`.
     #[must_use]
     pub(super) fn option(self, flag: &str, value: Option<impl ToString>) -> Self {
         match value {
@@ -54,7 +52,7 @@ impl AccountCommand {
         }
     }
 
-    /// The command on `name`, ready to run.
+    /// The step that runs the command with the user or group `name`.
     pub(super) fn on(self, name: &str) -> Step {
         let words = || self.words.iter().map(String::as_str);
         Step::Run(Command {
@@ -64,15 +62,15 @@ impl AccountCommand {
     }
 }
 
-/// The databases are files too.
+/// The effects on the database files, which operations may read as files too.
 pub(super) fn databases_change() -> impl Iterator<Item = Effect> {
     DATABASES.iter().map(|path| {
         let scope = FactScope::Key(FactKey::Path((*path).to_owned()));
-        Effect::Forget(scope, "a change of users or groups writes it".to_owned())
+        Effect::Forget(scope, "changing users or groups writes it".to_owned())
     })
 }
 
-/// What an operation on users or groups may touch, whichever they are.
+/// What any operation on users or groups may change.
 pub(super) fn databases_touched() -> impl Iterator<Item = FactScope> {
     let files = DATABASES
         .iter()

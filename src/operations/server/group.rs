@@ -87,8 +87,10 @@ impl Group {
         let Some(gid) = self.gid else { return Ok(()) };
         match since(context.get(GroupNumberKey(&gid)))? {
             Ok(Some(holder)) if holder != self.group => {
-                let label = format!("group `{holder}` has it");
-                Err(context.refuse("gid", format!("the group number {gid} is taken"), label))
+                let label = format!("used by group `{holder}`");
+                Err(context
+                    .refuse("gid", format!("group id {gid} is already in use"), label)
+                    .hint("choose another `gid`, or remove it"))
             }
             _ => Ok(()),
         }
@@ -138,11 +140,11 @@ impl Group {
 
     fn remove(&self, context: &PlanContext<'_>, group: &account::Group) -> Result<Outcome, Stop> {
         if let Some(user) = group.primary_of.first() {
-            let title = format!("group `{}` cannot be removed", self.group);
-            let label = format!("it is the primary group of user `{user}`");
+            let title = format!("cannot remove group `{}`", self.group);
+            let label = format!("this is the primary group of user `{user}`");
             let mistake = context.mistake("group", title, label);
             return Err(Stop::Refused(Box::new(
-                mistake.hint("give the user another `group`, or remove it, before"),
+                mistake.hint("first give that user another primary group, or remove the user"),
             )));
         }
         let mut effects: Vec<Effect> = databases_change().collect();
@@ -182,7 +184,7 @@ impl Group {
             .collect()
     }
 
-    /// The parts that all changes have in common.
+    /// The common parts of all changes.
     fn change(&self, steps: Vec<Step>) -> ResourceChange {
         ResourceChange {
             id: group_id(&self.group),
@@ -221,55 +223,62 @@ mod tests {
     }
 
     #[test]
-    fn an_absent_group_is_made() {
-        let made = change(bench(MEDIA).no_group("media").free_gid(1500).plan());
-        assert_eq!((made.action, &made.before), (Action::Create, &Before::Absent));
-        assert_eq!(script(&made), "groupadd -g 1500 -- media");
-        assert_eq!(made.after.expect("comes to be")["gid"], Attribute::known("1500"));
-        let made = change(bench("group = 'media'\nsystem = true").no_group("media").plan());
-        assert_eq!(script(&made), "groupadd -r -- media");
-        assert!(matches!(made.after.expect("comes to be")["gid"], Attribute::Unknown(_)));
+    fn a_missing_group_is_created() {
+        let created = change(bench(MEDIA).no_group("media").free_gid(1500).plan());
+        assert_eq!((created.action, &created.before), (Action::Create, &Before::Absent));
+        assert_eq!(script(&created), "groupadd -g 1500 -- media");
+        assert_eq!(created.after.expect("created")["gid"], Attribute::known("1500"));
+        let created = change(bench("group = 'media'\nsystem = true").no_group("media").plan());
+        assert_eq!(script(&created), "groupadd -r -- media");
+        assert!(matches!(created.after.expect("created")["gid"], Attribute::Unknown(_)));
     }
 
     #[test]
-    fn a_group_as_wanted_is_unchanged_and_its_number_is_mended() {
-        let there = |text: &str| bench(text).group("media", 1400, &[], &[]).free_gid(1500);
-        assert_eq!(there("group = 'media'").plan(), Ok(Outcome::Unchanged));
-        assert_eq!(there("group = 'media'\nsystem = true").plan(), Ok(Outcome::Unchanged));
-        let mended = change(there(MEDIA).plan());
-        assert_eq!(script(&mended), "groupmod -g 1500 -- media");
-        assert!(matches!(mended.before, Before::Present(before) if before["gid"] == Attribute::known("1400")));
+    fn a_group_as_wanted_is_unchanged_and_another_id_is_set() {
+        let existing = |text: &str| bench(text).group("media", 1400, &[], &[]).free_gid(1500);
+        assert_eq!(existing("group = 'media'").plan(), Ok(Outcome::Unchanged));
+        assert_eq!(
+            existing("group = 'media'\nsystem = true").plan(),
+            Ok(Outcome::Unchanged)
+        );
+        let changed = change(existing(MEDIA).plan());
+        assert_eq!(script(&changed), "groupmod -g 1500 -- media");
+        assert!(matches!(changed.before, Before::Present(before) if before["gid"] == Attribute::known("1400")));
         let freed = Effect::Set(FactKey::GroupNumber(1400), Fact::GroupNumber(None));
-        assert!(mended.effects.contains(&freed), "{:?}", mended.effects);
+        assert!(changed.effects.contains(&freed), "{:?}", changed.effects);
     }
 
     #[test]
-    fn a_group_that_is_not_wanted_goes_unless_a_user_needs_it() {
+    fn an_unwanted_group_is_removed_unless_a_user_needs_it() {
         let text = "group = 'media'\npresent = false";
         assert_eq!(bench(text).no_group("media").plan(), Ok(Outcome::Unchanged));
         let member = bench(text)
             .group("media", 1500, &["ann"], &[])
             .user("ann", 1000, "ann", &["media", "adm"]);
-        let gone = change(member.plan());
+        let removed = change(member.plan());
         assert_eq!(
-            (gone.action, gone.risk, gone.after.clone()),
+            (removed.action, removed.risk, removed.after.clone()),
             (Action::Remove, Risk::Removal, None)
         );
-        assert_eq!(script(&gone), "groupdel -- media");
-        let left = gone.effects.iter().find_map(|effect| match effect {
+        assert_eq!(script(&removed), "groupdel -- media");
+        let left = removed.effects.iter().find_map(|effect| match effect {
             Effect::Set(FactKey::User(_), Fact::User(UserFact::Present(user))) => Some(user.groups.clone()),
             _ => None,
         });
         assert_eq!(left, Some(BTreeSet::from(["adm".to_owned()])));
         let needed = bench(text).group("media", 1500, &[], &["ann"]);
         let mistake = refusal(needed.plan());
-        assert_eq!(mistake.to_string(), "t.toml:1:9: group `media` cannot be removed");
-        assert_eq!(mistake.labels[0].text, "it is the primary group of user `ann`");
+        assert_eq!(mistake.to_string(), "t.toml:1:9: cannot remove group `media`");
+        assert_eq!(mistake.labels[0].text, "this is the primary group of user `ann`");
     }
 
     #[test]
-    fn what_a_package_may_bring_is_ensured() {
-        let outcome = bench(MEDIA).no_group("media").free_gid(1500).package_may_bring().plan();
+    fn what_a_package_may_create_is_ensured() {
+        let outcome = bench(MEDIA)
+            .no_group("media")
+            .free_gid(1500)
+            .package_may_create()
+            .plan();
         let Ok(Outcome::Ensure { changes, since }) = outcome else {
             panic!("{outcome:?}")
         };
@@ -283,7 +292,7 @@ mod tests {
             let bench = bench(text).no_group("media").no_group("Media");
             refusal(bench.gid(1500, "other").plan()).to_string()
         };
-        assert_eq!(refused(MEDIA), "t.toml:2:7: the group number 1500 is taken");
+        assert_eq!(refused(MEDIA), "t.toml:2:7: group id 1500 is already in use");
         for name in ["-r", "", "a b", "a:b", "1500", "a;b"] {
             let expected = format!("t.toml:1:9: `{name}` is not a valid user or group name");
             assert_eq!(refused(&format!("group = '{name}'")), expected);

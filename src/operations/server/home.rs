@@ -1,4 +1,4 @@
-//! The home directory that comes with a new user.
+//! Home directories that `useradd` creates and `userdel` removes.
 
 use crate::change::{
     Action, Attribute, Attributed, Attributes, Before, MakeDirectory, ResourceChange, ResourceId, ResourceKind, Risk,
@@ -14,17 +14,15 @@ use crate::operations::files::whole_file::check_parent;
 use crate::secret::sha256_hex;
 use crate::value::Known;
 
-/// A home directory that is to be made.
+/// A home directory to create.
 pub(super) struct NewHome<'a> {
-    /// Absolute path, links resolved.
+    /// With links resolved.
     pub(super) path: String,
-    /// Owner, group and mode.
     pub(super) attributes: Attributes,
-    /// What the host does for new users.
     pub(super) defaults: &'a AccountDefaults,
 }
 
-/// Where the home directory `home` is to be made, links resolved; `None` where a directory is there.
+/// The path of `home` with links resolved if it must be created; `None` if the directory exists.
 pub(super) fn missing_home(context: &PlanContext<'_>, home: &str) -> Result<Option<String>, Stop> {
     let path = context.resolve(home)?;
     match context.path(&path)? {
@@ -35,13 +33,15 @@ pub(super) fn missing_home(context: &PlanContext<'_>, home: &str) -> Result<Opti
         PathFact::Present(inode) if inode.kind == InodeKind::Directory => Ok(None),
         PathFact::Present(inode) => {
             let label = format!("this is {} on the host", inode.describe());
-            Err(context.refuse("home", format!("`{path}` can be no home directory"), label))
+            Err(context
+                .refuse("home", format!("`{path}` cannot be a home directory"), label)
+                .hint("move it away first, or choose another `home`"))
         }
     }
 }
 
 impl NewHome<'_> {
-    /// The change that useradd makes on its way, the skeleton included.
+    /// The change that `useradd` itself makes, including the files of the skeleton.
     pub(super) fn with_user(&self) -> ResourceChange {
         let skeleton = self.defaults.skeleton.iter();
         let mut effects = vec![self.set(&self.path, InodeKind::Directory, self.attributes.mode)];
@@ -53,7 +53,7 @@ impl NewHome<'_> {
         }
     }
 
-    /// The change that makes the bare directory for a user that is there already.
+    /// The change that creates the empty directory of an existing user.
     pub(super) fn alone(&self) -> ResourceChange {
         ResourceChange {
             id: directory_id(&self.path),
@@ -113,20 +113,20 @@ impl NewHome<'_> {
     }
 }
 
-/// The removal that userdel makes on its way.
+/// The removal of the home directory by `userdel`.
 ///
-/// Errors: userdel would remove the user and then refuse to remove the directory.
+/// Errors: `userdel` would remove the user but not the directory.
 pub(super) fn removed_home(context: &PlanContext<'_>, user: &str, home: &str) -> Result<Option<ResourceChange>, Stop> {
     let path = context.resolve(home)?;
     let PathFact::Present(inode) = context.path(&path)? else {
         return Ok(None);
     };
     if inode.owner != user || inode.kind != InodeKind::Directory {
-        let title = format!("the home directory of `{user}` would not be removed");
-        let label = format!("`{path}` is {} of `{}`", inode.describe(), inode.owner);
+        let title = format!("cannot remove the home directory of `{user}`");
+        let label = format!("`{path}` is {} owned by `{}`", inode.describe(), inode.owner);
         let mistake = context.mistake("remove_home", title, label);
         return Err(Stop::Refused(Box::new(mistake.hint(
-            "userdel removes only a directory of the user's own: leave `remove_home` out",
+            "`userdel` removes only a directory that the user owns: remove `remove_home`",
         ))));
     }
     let attributes = Attributes {
@@ -148,7 +148,10 @@ pub(super) fn removed_home(context: &PlanContext<'_>, user: &str, home: &str) ->
         after: None,
         expect: Vec::new(),
         effects: vec![
-            Effect::Forget(FactScope::Tree(path.clone()), format!("the home of `{user}` goes")),
+            Effect::Forget(
+                FactScope::Tree(path.clone()),
+                format!("the home directory of `{user}` is removed"),
+            ),
             Effect::Set(FactKey::Path(path), Fact::Path(PathFact::Absent)),
         ],
         steps: Vec::new(),

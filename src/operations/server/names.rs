@@ -1,14 +1,14 @@
-//! Names of users and groups, and how a host's facts about them are shown.
+//! Names of users and groups, and how facts about them are shown.
 
 use crate::change::{Attribute, NotKnown, Stop};
 use crate::facts::overlay::OperationId;
 use crate::operations::PlanContext;
 use crate::value::Known;
 
-/// `useradd` and `groupadd` refuse longer ones.
+/// The limit of `useradd` and `groupadd`.
 const LONGEST_NAME: usize = 32;
 
-/// Refuses to make what Debian would not.
+/// Refuses a new name that Debian's tools would refuse.
 pub(super) fn check_new_name(context: &PlanContext<'_>, argument: &str, name: &str) -> Result<(), Stop> {
     let body = name.strip_suffix('$').unwrap_or(name);
     let plain = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit();
@@ -18,22 +18,18 @@ pub(super) fn check_new_name(context: &PlanContext<'_>, argument: &str, name: &s
         .all(|character| plain(character) || "_-".contains(character))
     {
         return Err(context
-            .refuse(
-                argument,
-                title,
-                "lower-case letters, digits, `_` and `-` make a new name",
-            )
+            .refuse(argument, title, "use lowercase letters, digits, `_` and `-`")
             .hint("choose another name"));
     }
     if name.len() > LONGEST_NAME {
         return Err(context
-            .refuse(argument, title, format!("{LONGEST_NAME} characters at most"))
+            .refuse(argument, title, format!("must have at most {LONGEST_NAME} characters"))
             .hint("choose a shorter name"));
     }
     Ok(())
 }
 
-/// The operation after which a fact will be known, where that is all that is wrong.
+/// Separates a fact that is known only after another operation from other stops.
 pub(super) fn since<T>(result: Result<T, Stop>) -> Result<Result<T, (OperationId, String)>, Stop> {
     match result {
         Ok(known) => Ok(Ok(known)),
@@ -45,7 +41,7 @@ pub(super) fn since<T>(result: Result<T, Stop>) -> Result<Result<T, (OperationId
     }
 }
 
-/// A value that may be not known, as an attribute.
+/// A value as an attribute, known or not.
 pub(super) fn attribute(value: &Known<impl ToString>) -> Attribute {
     match value {
         Known::Yes(value) => Attribute::known(value.to_string()),
@@ -53,7 +49,7 @@ pub(super) fn attribute(value: &Known<impl ToString>) -> Attribute {
     }
 }
 
-/// A number that is given, or chosen by the host.
+/// A user or group id that is given, or chosen by the host.
 pub(super) fn number(given: Option<u32>) -> Known<u32> {
-    given.map_or_else(|| Known::No("the host chooses it".to_owned()), Known::Yes)
+    given.map_or_else(|| Known::No("chosen by the host".to_owned()), Known::Yes)
 }

@@ -1,4 +1,4 @@
-//! Who is in which group, after a change to a user.
+//! The members of groups after a change of a user.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use crate::value::Known;
 
 use super::names::since;
 
-/// Groups as the change leaves them.
+/// Groups as they are after the change.
 pub(super) struct Rosters<'a, 'b> {
     context: &'a PlanContext<'b>,
     edited: BTreeMap<String, Group>,
 }
 
 impl<'a, 'b> Rosters<'a, 'b> {
-    /// What becomes of the groups of the user `name`, which was `before` and will be `after`.
+    /// The effects on groups if the user `name` changes from `before` to `after`.
     pub(super) fn effects(
         context: &'a PlanContext<'b>,
         name: &str,
@@ -70,7 +70,7 @@ impl<'a, 'b> Rosters<'a, 'b> {
         Ok(())
     }
 
-    /// A group that is not there, or not known, has no roster to edit.
+    /// Ignores a group that does not exist or is not known.
     fn edit(&mut self, group: &str, change: impl FnOnce(&mut Group)) -> Result<(), Stop> {
         if !self.edited.contains_key(group) {
             let Ok(GroupFact::Present(roster)) = since(self.context.group(group))? else {

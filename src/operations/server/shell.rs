@@ -7,7 +7,7 @@
 //! creates = "/opt/tool"
 //! ```
 //!
-//! `unless` and `only_if` are the user's own commands and run in the dry run too; they must only look.
+//! `unless` and `only_if` run in a dry run too, so they must not change anything.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -81,8 +81,8 @@ impl Operation for Shell {
         match &self.touches {
             None => vec![FactScope::Everything],
             Some(paths) => {
-                let made = [&self.creates, &self.removes].into_iter().flatten();
-                paths.iter().chain(made).cloned().map(FactScope::Tree).collect()
+                let given = [&self.creates, &self.removes].into_iter().flatten();
+                paths.iter().chain(given).cloned().map(FactScope::Tree).collect()
             }
         }
     }
@@ -94,9 +94,9 @@ impl Operation for Shell {
         } else if let Some(path) = &self.removes {
             context.path(path)? != PathFact::Absent
         } else if let Some(script) = &self.unless {
-            !holds(context, script)?
+            !succeeds(context, script)?
         } else if let Some(script) = &self.only_if {
-            holds(context, script)?
+            succeeds(context, script)?
         } else {
             true
         };
@@ -108,7 +108,7 @@ impl Operation for Shell {
     }
 }
 
-fn holds(context: &PlanContext<'_>, script: &str) -> Result<bool, Stop> {
+fn succeeds(context: &PlanContext<'_>, script: &str) -> Result<bool, Stop> {
     let check = Check::Command {
         script: script.to_owned(),
         by: context.identity(),
@@ -116,12 +116,11 @@ fn holds(context: &PlanContext<'_>, script: &str) -> Result<bool, Stop> {
     Ok(context.get(CheckKey(&check))? == CheckFact::Holds)
 }
 
-/// Where nobody else acts, it is tried by whoever reads the host.
 fn condition(script: String, by: Identity) -> FactKey {
     FactKey::Check(Check::Command { script, by })
 }
 
-/// As whom the commands run, where that is not root.
+/// Shows the user that the commands run as, unless it is root.
 fn attributed(context: &PlanContext<'_>) -> Attributed {
     let session = context.session();
     let user = match context.identity() {
@@ -138,29 +137,10 @@ impl Shell {
     fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
         if self.commands.iter().all(|command| command.trim().is_empty()) {
             return Err(context
-                .refuse("commands", "no command is given", "nothing to run")
+                .refuse("commands", "`commands` is empty", "nothing to run")
                 .hint("write `commands = [\"…\"]`"));
         }
-        let given = [&self.creates, &self.removes, &self.unless, &self.only_if];
-        let conditions = given.iter().filter(|given| given.is_some()).count() + usize::from(self.always);
-        if conditions != 1 {
-            let names = ["creates", "removes", "always", "only_if", "unless"];
-            let second = names.into_iter().find(|name| context.has(name));
-            let mistake = match second {
-                Some(argument) => context.mistake(
-                    argument,
-                    "more than one condition for the commands",
-                    "another condition",
-                ),
-                None => context.mistake(
-                    "commands",
-                    "missing condition for the commands",
-                    "these would run each time",
-                ),
-            };
-            let hint = "use exactly one of `creates`, `removes`, `unless`, `only_if` and `always = true`";
-            return Err(Stop::Refused(Box::new(mistake.hint(hint))));
-        }
+        self.check_condition(context)?;
         for (argument, path) in [("creates", &self.creates), ("removes", &self.removes)] {
             if path.as_ref().is_some_and(|path| !path.starts_with('/')) {
                 return Err(context
@@ -169,10 +149,39 @@ impl Shell {
                         format!("`{argument}` is not an absolute path"),
                         "must start with `/`",
                     )
-                    .hint("commands run in the user's home: write the whole path"));
+                    .hint("write an absolute path; commands start in the user's home directory"));
             }
         }
         Ok(())
+    }
+
+    fn check_condition(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
+        let conditions = [
+            ("creates", self.creates.is_some()),
+            ("removes", self.removes.is_some()),
+            ("unless", self.unless.is_some()),
+            ("only_if", self.only_if.is_some()),
+            ("always", self.always),
+        ];
+        let mut given = conditions
+            .iter()
+            .filter(|(_, is_given)| *is_given)
+            .map(|(name, _)| name);
+        let mistake = match (given.next(), given.next()) {
+            (Some(_), None) => return Ok(()),
+            (Some(first), Some(second)) => context.mistake(
+                second,
+                format!("`{first}` and `{second}` cannot be used together"),
+                "one condition is enough",
+            ),
+            (None, _) => context.mistake(
+                "commands",
+                "missing condition for the commands",
+                "these would run each time",
+            ),
+        };
+        let hint = "use exactly one of `creates`, `removes`, `unless`, `only_if` and `always = true`";
+        Err(Stop::Refused(Box::new(mistake.hint(hint))))
     }
 
     fn change(&self, context: &PlanContext<'_>) -> ResourceChange {
@@ -188,7 +197,7 @@ impl Shell {
                 Action::Create
             },
             before: Before::Absent,
-            // Beside that, the name is the whole of it.
+            // The name already shows the commands.
             after: Some(attributed(context)),
             expect: Vec::new(),
             effects: effects
@@ -222,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_say_when_it_runs() {
+    fn paths_decide_whether_it_runs() {
         let creates = "commands = ['make it']\ncreates = '/x'";
         let bench = Bench::new::<Shell>(creates).file("/x", "", 0o644);
         assert_eq!(bench.plan(), Ok(Outcome::Unchanged));
@@ -235,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_say_when_it_runs() {
+    fn conditions_decide_whether_it_runs() {
         for (parameter, fact, runs) in [
             ("unless", CheckFact::Holds, false),
             ("unless", CheckFact::Fails(String::new()), true),
@@ -249,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_runs_each_time_is_no_drift() {
+    fn running_each_time_does_not_count_as_drift() {
         let run = change(Bench::new::<Shell>("commands = ['a']\nalways = true\ntouches = ['/opt/x']").plan());
         assert!(!run.action.is_pending());
         assert!(matches!(&run.effects[..], [Effect::Forget(FactScope::Tree(path), _)] if path == "/opt/x"));
@@ -260,8 +269,13 @@ mod tests {
         let none = refusal(Bench::new::<Shell>("commands = ['a']").plan());
         assert_eq!(none.to_string(), "t.toml:1:12: missing condition for the commands");
         let two = refusal(Bench::new::<Shell>("commands = ['a']\nalways = true\ncreates = '/x'").plan());
-        assert_eq!(two.to_string(), "t.toml:3:11: more than one condition for the commands");
+        assert_eq!(
+            two.to_string(),
+            "t.toml:2:10: `creates` and `always` cannot be used together"
+        );
+        let off = refusal(Bench::new::<Shell>("commands = ['a']\nalways = false").plan());
+        assert_eq!(off.to_string(), "t.toml:1:12: missing condition for the commands");
         let empty = refusal(Bench::new::<Shell>("commands = []\nalways = true").plan());
-        assert_eq!(empty.to_string(), "t.toml:1:12: no command is given");
+        assert_eq!(empty.to_string(), "t.toml:1:12: `commands` is empty");
     }
 }

@@ -6,7 +6,7 @@
 //! user = "ann"
 //! shell = "/bin/bash"
 //! groups = ["docker", "adm"]
-//! append = true                     # keep the groups that it is in already
+//! append = true                     # keep its other groups
 //! ```
 
 mod create;
@@ -67,7 +67,7 @@ pub(in crate::operations) struct User {
     remove_home: bool,
 }
 
-/// Where homes are on a host with Debian's defaults: only a guess at what will be asked.
+/// Debian's default, to guess which facts planning needs.
 const USUAL_HOMES: &str = "/home";
 
 impl Define for User {
@@ -129,7 +129,7 @@ impl Operation for User {
 }
 
 impl User {
-    /// The home directories whose files may change: the one that the user has, and the one that it will have.
+    /// The home directories whose files may change: the current one and the new one.
     fn homes(&self, context: &PlanContext<'_>) -> Vec<String> {
         const ANYWHERE: &str = "/";
         let unknown = |stop: &Stop| match stop {
@@ -189,24 +189,25 @@ impl User {
         let fields = [("home", &self.home), ("shell", &self.shell), ("comment", &self.comment)];
         for (argument, field) in fields {
             if field.as_ref().is_some_and(|field| field.contains([':', '\n', '\0'])) {
-                let title = format!("`{argument}` holds what the user database cannot");
+                let title = format!("`{argument}` must not contain `:` or a line break");
                 return Err(context
-                    .refuse(argument, title, "no `:` and no line break")
-                    .hint("a line of /etc/passwd holds it"));
+                    .refuse(argument, title, "`/etc/passwd` cannot store this")
+                    .hint("remove the `:` or the line break"));
             }
         }
         Ok(())
     }
 
-    /// A group must be there by now, or an operation before may bring it.
+    /// A group must exist by now, or an earlier operation may create it.
     fn check_groups(&self, context: &PlanContext<'_>, after: &mut Vec<OperationId>) -> Result<(), Stop> {
         for (argument, group) in self.named_groups() {
             match since(context.group(group))? {
                 Ok(GroupFact::Present(_)) => {}
                 Ok(GroupFact::Absent) => {
                     let title = format!("unknown group `{group}`");
-                    let mistake = context.mistake(argument, title, "not at this point of the plan");
-                    let hint = format!("make it first: `op = \"server.group\"`, `group = \"{group}\"`");
+                    let mistake =
+                        context.mistake(argument, title, "not on the host, and no earlier operation creates it");
+                    let hint = format!("create it first: `op = \"server.group\"`, `group = \"{group}\"`");
                     return Err(Stop::Refused(Box::new(mistake.hint(hint))));
                 }
                 Err((operation, _)) if after.contains(&operation) => {}
@@ -220,14 +221,16 @@ impl User {
         let Some(uid) = self.uid else { return Ok(()) };
         match since(context.get(UserNumberKey(&uid)))? {
             Ok(Some(holder)) if holder != self.user => {
-                let label = format!("user `{holder}` has it");
-                Err(context.refuse("uid", format!("the user number {uid} is taken"), label))
+                let label = format!("used by user `{holder}`");
+                Err(context
+                    .refuse("uid", format!("user id {uid} is already in use"), label)
+                    .hint("choose another `uid`, or remove it"))
             }
             _ => Ok(()),
         }
     }
 
-    /// The parts that all changes have in common.
+    /// The common parts of all changes.
     fn change(&self, action: Action, before: Before, after: Option<Attributed>) -> ResourceChange {
         ResourceChange {
             id: ResourceId {

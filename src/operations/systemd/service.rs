@@ -3,7 +3,7 @@
 //! ```toml
 //! [[operation]]
 //! op = "systemd.service"
-//! service = "apt-daily.timer"      # without a suffix it is a .service
+//! service = "apt-daily.timer"      # without a suffix, `.service` is added
 //! state = "started"
 //! enabled = true
 //! ```
@@ -86,9 +86,9 @@ impl Operation for Service {
         match context.get(UnitKey(&unit)) {
             Ok(UnitFact::Present(state)) => self.update(context, &unit, &state),
             Ok(UnitFact::Absent) => {
-                let mistake = context.mistake("service", format!("unknown unit `{unit}`"), "systemd does not find it");
+                let mistake = context.mistake("service", format!("unknown unit `{unit}`"), "no such unit on the host");
                 Err(Stop::Refused(Box::new(
-                    mistake.hint("the package that brings it must come before"),
+                    mistake.hint("install its package first: `op = \"apt.packages\"`"),
                 )))
             }
             Err(Stop::NotKnown {
@@ -122,10 +122,10 @@ impl Service {
                 .hint("write a name such as \"ssh\", or with a suffix such as \"fstrim.timer\""));
         }
         if matches!(self.state, Some(State::Restarted | State::Reloaded)) {
-            let title = "a restart or reload belongs in a handler";
+            let title = "a restart or reload in a task is not supported yet";
             return Err(context
-                .refuse("state", title, "handlers are not supported yet")
-                .hint("write \"started\", or use `server.shell` with a condition"));
+                .refuse("state", title, "must be \"started\" or \"stopped\"")
+                .hint("write \"started\", or run `systemctl` with `server.shell` and a condition"));
         }
         if self.state.is_none() && self.enabled.is_none() {
             let title = "missing `state` or `enabled`";
@@ -150,15 +150,17 @@ impl Service {
             let mistake = context.mistake(
                 "service",
                 format!("`{unit}` is masked on the host"),
-                "a masked unit cannot run",
+                "a masked unit can be neither started nor enabled",
             );
             return Err(Stop::Refused(Box::new(
-                mistake.hint(format!("unmask it: `systemctl unmask {unit}`")),
+                mistake.hint(format!("unmask it on the host: `systemctl unmask {unit}`")),
             )));
         }
         if enablement == Some(true) && state.enabled == "static" {
-            let label = "it has no [Install] section: other units start it";
-            return Err(context.refuse("service", format!("`{unit}` cannot be enabled"), label));
+            let label = "has no `[Install]` section; other units start it";
+            return Err(context
+                .refuse("service", format!("`{unit}` cannot be enabled"), label)
+                .hint("remove `enabled`"));
         }
         let before: Attributed = [
             ("active", Attribute::known(&state.active)),
@@ -278,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_differs_is_done() {
+    fn only_what_differs_is_changed() {
         let stopped = change(
             Bench::new::<Service>(WANTED)
                 .unit("cron.service", "failed", "enabled", "loaded")
@@ -302,10 +304,10 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_that_a_package_may_bring_is_ensured() {
+    fn a_unit_that_a_package_may_create_is_ensured() {
         let outcome = Bench::new::<Service>(WANTED)
             .no_unit("cron.service")
-            .package_may_bring()
+            .package_may_create()
             .plan();
         assert!(matches!(outcome, Ok(Outcome::Ensure { .. })), "{outcome:?}");
     }
@@ -321,7 +323,7 @@ mod tests {
         );
         assert_eq!(
             refused("service = 'a'\nstate = 'restarted'"),
-            "t.toml:2:9: a restart or reload belongs in a handler"
+            "t.toml:2:9: a restart or reload in a task is not supported yet"
         );
         let masked = Bench::new::<Service>(WANTED).unit("cron.service", "inactive", "masked", "masked");
         assert_eq!(

@@ -66,22 +66,22 @@ impl Operation for Http {
             .any(|scheme| self.url.starts_with(scheme))
             || !self.url.chars().all(is_plain)
         {
-            let title = format!("`{}` is not a valid address", self.url);
+            let title = format!("`{}` is not a valid URL", self.url);
             return Err(context.refuse(
                 "url",
                 title,
-                "it begins with `http://` or `https://` and holds no blanks",
+                "must start with `http://` or `https://` and contain no spaces",
             ));
         }
         if !(100..=599).contains(&self.status) {
             return Err(context.refuse(
                 "status",
-                format!("`{}` is not a valid status", self.status),
-                "100 to 599",
+                format!("`{}` is not a valid status code", self.status),
+                "must be from 100 to 599",
             ));
         }
         if self.contains.as_ref().is_some_and(|text| text.contains('\n')) {
-            return Err(context.refuse("contains", "`contains` holds a line break", "text of one line"));
+            return Err(context.refuse("contains", "`contains` must be one line", "contains a line break"));
         }
         plan_check(context, &self.check(), self.within)
     }
@@ -129,13 +129,10 @@ mod tests {
     #[test]
     fn refusals_name_what_is_wrong() {
         let refused = |text: &str| refusal(Bench::new::<Http>(text).plan()).to_string();
-        assert_eq!(
-            refused("url = 'ftp://x'"),
-            "t.toml:1:7: `ftp://x` is not a valid address"
-        );
+        assert_eq!(refused("url = 'ftp://x'"), "t.toml:1:7: `ftp://x` is not a valid URL");
         assert_eq!(
             refused("url = 'http://x'\nstatus = 20"),
-            "t.toml:2:10: `20` is not a valid status"
+            "t.toml:2:10: `20` is not a valid status code"
         );
     }
 }

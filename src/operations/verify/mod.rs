@@ -1,4 +1,4 @@
-//! Checks: they change nothing, and say whether what was deployed works.
+//! Checks, which change nothing and report whether a deployed service works.
 
 pub(super) mod http;
 pub(super) mod tcp;
@@ -11,7 +11,7 @@ use crate::change::{CheckState, NotKnown, Outcome, Stop};
 use crate::facts::Check;
 use crate::facts::check::{CheckFact, CheckKey};
 
-/// How long something may take to come up unless told otherwise.
+/// How long a service may take to start by default.
 fn default_within() -> Span {
     Span(Duration::from_secs(30))
 }

@@ -112,7 +112,7 @@ mod tests {
             CheckState::Fails(why)
         );
         assert_eq!(
-            state(bench(CheckFact::Holds).package_may_bring().plan()),
+            state(bench(CheckFact::Holds).package_may_create().plan()),
             CheckState::Later
         );
     }

@@ -180,7 +180,7 @@ fn a_fresh_host() {
             unless `apt.packages prometheus-node-exporter` brings it
         ~ unit apt-daily.timer   inactive → active, disabled → enabled
         ? files.line /etc/exporter.conf   known when `apt.packages prometheus-node-exporter` is through:
-            path `/etc/exporter.conf`: a package may bring it
+            path `/etc/exporter.conf`: a package may create it
             may change /etc/exporter.conf
       2 operations unchanged
 
@@ -231,7 +231,7 @@ fn a_fresh_host() {
             runs `systemctl start apt-daily.timer`
             by `systemd.service apt-daily.timer` at tasks/system/monitoring.toml:25:6
         ? files.line /etc/exporter.conf   known when `apt.packages prometheus-node-exporter` is through:
-            path `/etc/exporter.conf`: a package may bring it
+            path `/etc/exporter.conf`: a package may create it
             may change /etc/exporter.conf
             by `files.line /etc/exporter.conf` at tasks/system/monitoring.toml:31:6
         = files.directory /etc   unchanged

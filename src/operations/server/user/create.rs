@@ -1,4 +1,4 @@
-//! A user that is not there yet.
+//! Creates a user.
 
 use std::collections::BTreeSet;
 
@@ -17,9 +17,9 @@ use crate::value::Known;
 
 /// Where a new user's primary group comes from.
 enum Primary {
-    /// It is there, or will be.
-    There(String),
-    /// It is made with the user, under its name.
+    /// It exists by the time the user is created.
+    Existing(String),
+    /// `useradd` creates it with the user's name.
     Private,
 }
 
@@ -39,7 +39,7 @@ impl User {
         if matches!(primary, Primary::Private) {
             along.push(self.private_group());
         }
-        // The roster of a private group is set by its own change: nobody has one to edit yet.
+        // A private group does not exist yet: its own change sets its members.
         change
             .effects
             .extend(Rosters::effects(context, &self.user, None, Some(&user))?);
@@ -60,7 +60,7 @@ impl User {
         Ok([change].into_iter().chain(along).collect())
     }
 
-    /// A user that an operation before may bring: what is not said here is as that brings it.
+    /// Plans a user that an earlier operation may create. What the parameters do not set stays as that operation creates it.
     pub(super) fn take_over(&self, context: &PlanContext<'_>, why: &str) -> Result<Vec<ResourceChange>, Stop> {
         let defaults = context.get(AccountDefaultsKey)?;
         let unless_given = |given: &Option<String>| match given {
@@ -80,7 +80,7 @@ impl User {
             after.insert("groups", Attribute::Unknown(why.to_owned()));
         }
         let unknown = || Before::Unknown(why.to_owned());
-        let primary = self.group.clone().map_or(Primary::Private, Primary::There);
+        let primary = self.group.clone().map_or(Primary::Private, Primary::Existing);
         let mut change = self.change(Action::Create, unknown(), Some(after));
         change.steps = vec![self.useradd(&primary)];
         change.effects = self.effects(user);
@@ -91,7 +91,7 @@ impl User {
         let mut along = Vec::new();
         if self.group.is_none() {
             let mut group = self.private_group();
-            // Who is in it is not known either.
+            // Its members are not known either.
             group.effects = vec![Effect::Forget(
                 FactScope::Key(FactKey::Group(self.user.clone())),
                 why.to_owned(),
@@ -99,12 +99,12 @@ impl User {
             along.push(group);
         }
         if self.makes_home() {
-            let mut made = self.new_home(home, &primary, &defaults).with_user();
-            if let Some(after) = made.after.as_mut().filter(|_| self.group.is_none()) {
+            let mut new_home = self.new_home(home, &primary, &defaults).with_user();
+            if let Some(after) = new_home.after.as_mut().filter(|_| self.group.is_none()) {
                 after.insert("group", Attribute::Unknown(why.to_owned()));
             }
-            made.effects = Vec::new();
-            along.push(made);
+            new_home.effects = Vec::new();
+            along.push(new_home);
         }
         for change in &mut along {
             change.before = unknown();
@@ -114,21 +114,21 @@ impl User {
 
     fn primary(&self, context: &PlanContext<'_>, defaults: &AccountDefaults) -> Result<Primary, Stop> {
         if let Some(group) = &self.group {
-            return Ok(Primary::There(group.clone()));
+            return Ok(Primary::Existing(group.clone()));
         }
         if !defaults.private_groups {
-            return Ok(Primary::There(defaults.group.clone()));
+            return Ok(Primary::Existing(defaults.group.clone()));
         }
-        // useradd refuses to make a group that is there, and to take it unless it is told to.
+        // `useradd -U` refuses an existing group; `-g` uses it.
         Ok(match since(context.group(&self.user))? {
-            Ok(GroupFact::Present(_)) => Primary::There(self.user.clone()),
+            Ok(GroupFact::Present(_)) => Primary::Existing(self.user.clone()),
             Ok(GroupFact::Absent) | Err(_) => Primary::Private,
         })
     }
 
     fn primary_name<'a>(&'a self, primary: &'a Primary) -> &'a str {
         match primary {
-            Primary::There(group) => group,
+            Primary::Existing(group) => group,
             Primary::Private => &self.user,
         }
     }
@@ -161,7 +161,7 @@ impl User {
             .flag_if(self.system, "-r")
             .option("-u", self.uid);
         let command = match primary {
-            Primary::There(group) => command.option("-g", Some(group)),
+            Primary::Existing(group) => command.option("-g", Some(group)),
             Primary::Private => command.flag("-U"),
         };
         command
@@ -189,7 +189,7 @@ impl User {
             .collect()
     }
 
-    /// The group that useradd makes on its way.
+    /// The group that `useradd` itself creates.
     fn private_group(&self) -> ResourceChange {
         let group = Group {
             gid: number(None),

@@ -1,4 +1,4 @@
-//! A user that is not to be there.
+//! Removes a user.
 
 use super::super::command::{AccountCommand, databases_change};
 use super::super::group;
@@ -22,10 +22,10 @@ impl User {
             return Err(context
                 .refuse(
                     "user",
-                    format!("`{}` is not removed", self.user),
+                    format!("cannot remove `{}`", self.user),
                     "this is the superuser",
                 )
-                .hint("take `present = false` out"));
+                .hint("remove `present = false`"));
         }
         let mut change = self.change(Action::Remove, Before::Present(attributed(&user)), None);
         change.steps = vec![
@@ -36,7 +36,7 @@ impl User {
         change.risk = Risk::Removal;
         change.effects = self.remove_effects(context, &user)?;
         let mut changes = vec![change];
-        changes.extend(self.private_group_goes(context, &user)?);
+        changes.extend(self.removed_private_group(context, &user)?);
         if let (Known::Yes(home), true) = (&user.home, self.remove_home) {
             changes.extend(removed_home(context, &self.user, home)?);
         }
@@ -48,7 +48,7 @@ impl User {
         if let Known::Yes(home) = &user.home
             && home != "/"
         {
-            // Files of nobody: stat shows a number where there was a name.
+            // `stat` shows a number instead of the name as the owner of files that are left.
             let why = format!("its files lose their owner `{}`", self.user);
             effects.push(Effect::Forget(FactScope::Tree(home.clone()), why));
         }
@@ -63,8 +63,8 @@ impl User {
         Ok(effects)
     }
 
-    /// userdel takes the user's own group along, if nobody else is in it.
-    fn private_group_goes(
+    /// The removal of the user's own group by `userdel`, if no other user is in it.
+    fn removed_private_group(
         &self,
         context: &PlanContext<'_>,
         user: &account::User,

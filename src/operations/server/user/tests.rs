@@ -7,8 +7,8 @@ use crate::operations::testing::{Bench, change, refusal, script};
 
 const ANN: &str = "user = 'ann'";
 
-/// A host on which nobody is called Ann.
-fn nobody(text: &str) -> Bench {
+/// A host without the user Ann.
+fn without_ann(text: &str) -> Bench {
     Bench::new::<User>(text)
         .no_user("ann")
         .no_group("ann")
@@ -18,7 +18,7 @@ fn nobody(text: &str) -> Bench {
         .absent("/home/ann")
 }
 
-/// A host with Ann, who is in the groups `ann` and `adm`.
+/// A host with the user Ann in the groups `ann` and `adm`.
 fn ann(text: &str) -> Bench {
     Bench::new::<User>(text)
         .user("ann", 1000, "ann", &["adm"])
@@ -44,7 +44,7 @@ fn named(changes: &[ResourceChange]) -> Vec<String> {
 }
 
 fn attribute_after(change: &ResourceChange, name: &str) -> Attribute {
-    change.after.as_ref().expect("comes to be")[name].clone()
+    change.after.as_ref().expect("created")[name].clone()
 }
 
 /// What later operations see of a path.
@@ -59,54 +59,63 @@ fn seen(changes: &[ResourceChange], path: &str) -> Option<(InodeKind, String, u3
 }
 
 #[test]
-fn a_new_user_comes_with_its_group_and_home() {
-    let made = changes(nobody(ANN).plan());
-    assert_eq!(named(&made), ["user ann", "group ann", "directory /home/ann"]);
-    assert_eq!(script(&made[0]), "useradd -U -m -- ann");
+fn a_new_user_gets_a_group_and_a_home_directory() {
+    let created = changes(without_ann(ANN).plan());
+    assert_eq!(named(&created), ["user ann", "group ann", "directory /home/ann"]);
+    assert_eq!(script(&created[0]), "useradd -U -m -- ann");
     assert!(
-        made[1].steps.is_empty() && made[2].steps.is_empty(),
-        "useradd makes them"
+        created[1].steps.is_empty() && created[2].steps.is_empty(),
+        "useradd creates them"
     );
-    assert!(matches!(attribute_after(&made[0], "uid"), Attribute::Unknown(_)));
-    assert_eq!(attribute_after(&made[0], "shell"), Attribute::known("/bin/sh"));
-    assert_eq!(attribute_after(&made[0], "home"), Attribute::known("/home/ann"));
+    assert!(matches!(attribute_after(&created[0], "uid"), Attribute::Unknown(_)));
+    assert_eq!(attribute_after(&created[0], "shell"), Attribute::known("/bin/sh"));
+    assert_eq!(attribute_after(&created[0], "home"), Attribute::known("/home/ann"));
     let home = (InodeKind::Directory, "ann".to_owned(), 0o700);
-    assert_eq!(seen(&made, "/home/ann"), Some(home));
-    let (kind, owner, mode) = seen(&made, "/home/ann/.profile").expect("copied from the skeleton");
+    assert_eq!(seen(&created, "/home/ann"), Some(home));
+    let (kind, owner, mode) = seen(&created, "/home/ann/.profile").expect("copied from the skeleton");
     assert!(matches!(kind, InodeKind::File { .. }));
     assert_eq!((owner.as_str(), mode), ("ann", 0o644));
 }
 
 #[test]
-fn all_that_is_given_goes_to_useradd() {
+fn all_parameters_are_passed_to_useradd() {
     let text = "user = 'ann'\nuid = 1500\ngroup = 'users'\ngroups = ['docker', 'adm']\nhome = '/srv/ann'\n\
         shell = '/bin/bash'\ncomment = 'Ann Other'\ncreate_home = false";
-    let bench = nobody(text).free_uid(1500).group("users", 100, &[], &[]);
-    let made = change(bench.group("docker", 998, &[], &[]).group("adm", 4, &[], &[]).plan());
+    let bench = without_ann(text).free_uid(1500).group("users", 100, &[], &[]);
+    let created = change(bench.group("docker", 998, &[], &[]).group("adm", 4, &[], &[]).plan());
     assert_eq!(
-        script(&made),
+        script(&created),
         "useradd -u 1500 -g users -G 'adm,docker' -d /srv/ann -s /bin/bash -c 'Ann Other' -M -- ann"
     );
-    assert_eq!(attribute_after(&made, "groups"), Attribute::known("adm, docker"));
-    let member = made.effects.iter().any(|effect| {
+    assert_eq!(attribute_after(&created, "groups"), Attribute::known("adm, docker"));
+    let member = created.effects.iter().any(|effect| {
         matches!(effect, Effect::Set(FactKey::Group(name), Fact::Group(GroupFact::Present(group)))
             if name == "docker" && group.members.contains("ann"))
     });
-    assert!(member, "later operations see the member: {:?}", made.effects);
+    assert!(member, "later operations see the member: {:?}", created.effects);
 }
 
 #[test]
-fn users_of_the_system_have_no_home_and_existing_groups_are_taken() {
-    let made = changes(nobody("user = 'ann'\nsystem = true").plan());
-    assert_eq!(named(&made), ["user ann", "group ann"]);
-    assert_eq!(script(&made[0]), "useradd -r -U -M -- ann");
-    let made = changes(nobody(ANN).group("ann", 1000, &[], &[]).plan());
-    assert_eq!(named(&made), ["user ann", "directory /home/ann"]);
-    assert_eq!(script(&made[0]), "useradd -g ann -m -- ann");
-    let made = changes(nobody(ANN).account_defaults(false).group("users", 100, &[], &[]).plan());
-    assert_eq!(script(&made[0]), "useradd -g users -m -- ann");
-    let made = changes(nobody(ANN).directory("/home/ann").plan());
-    assert_eq!(named(&made), ["user ann", "group ann"], "the home is there already");
+fn system_users_get_no_home_directory_and_existing_groups_are_used() {
+    let created = changes(without_ann("user = 'ann'\nsystem = true").plan());
+    assert_eq!(named(&created), ["user ann", "group ann"]);
+    assert_eq!(script(&created[0]), "useradd -r -U -M -- ann");
+    let created = changes(without_ann(ANN).group("ann", 1000, &[], &[]).plan());
+    assert_eq!(named(&created), ["user ann", "directory /home/ann"]);
+    assert_eq!(script(&created[0]), "useradd -g ann -m -- ann");
+    let created = changes(
+        without_ann(ANN)
+            .account_defaults(false)
+            .group("users", 100, &[], &[])
+            .plan(),
+    );
+    assert_eq!(script(&created[0]), "useradd -g users -m -- ann");
+    let created = changes(without_ann(ANN).directory("/home/ann").plan());
+    assert_eq!(
+        named(&created),
+        ["user ann", "group ann"],
+        "the home directory exists already"
+    );
 }
 
 #[test]
@@ -118,47 +127,47 @@ fn a_user_as_wanted_is_unchanged() {
 }
 
 #[test]
-fn what_differs_is_mended_and_nothing_else() {
-    let mended = change(ann("user = 'ann'\nshell = '/bin/bash'\ngroups = ['docker']").plan());
-    assert_eq!(script(&mended), "usermod -s /bin/bash -G docker -- ann");
-    assert!(matches!(&mended.before, Before::Present(before) if before["groups"] == Attribute::known("adm")));
-    assert_eq!(attribute_after(&mended, "groups"), Attribute::known("docker"));
-    let mended = change(ann("user = 'ann'\ngroups = ['docker']\nappend = true").plan());
-    assert_eq!(script(&mended), "usermod -a -G docker -- ann");
-    assert_eq!(attribute_after(&mended, "groups"), Attribute::known("adm, docker"));
-    let mended = change(ann("user = 'ann'\ngroups = []").plan());
-    assert_eq!(script(&mended), "usermod -G '' -- ann");
+fn only_what_differs_is_changed() {
+    let changed = change(ann("user = 'ann'\nshell = '/bin/bash'\ngroups = ['docker']").plan());
+    assert_eq!(script(&changed), "usermod -s /bin/bash -G docker -- ann");
+    assert!(matches!(&changed.before, Before::Present(before) if before["groups"] == Attribute::known("adm")));
+    assert_eq!(attribute_after(&changed, "groups"), Attribute::known("docker"));
+    let changed = change(ann("user = 'ann'\ngroups = ['docker']\nappend = true").plan());
+    assert_eq!(script(&changed), "usermod -a -G docker -- ann");
+    assert_eq!(attribute_after(&changed, "groups"), Attribute::known("adm, docker"));
+    let changed = change(ann("user = 'ann'\ngroups = []").plan());
+    assert_eq!(script(&changed), "usermod -G '' -- ann");
 }
 
 #[test]
-fn a_missing_home_is_made_only_if_that_is_said() {
+fn a_missing_home_directory_is_created_only_on_request() {
     assert_eq!(ann(ANN).absent("/home/ann").plan(), Ok(Outcome::Unchanged));
-    let made = change(ann("user = 'ann'\ncreate_home = true").absent("/home/ann").plan());
-    assert_eq!(named(std::slice::from_ref(&made)), ["directory /home/ann"]);
-    assert_eq!(attribute_after(&made, "owner"), Attribute::known("ann"));
+    let created = change(ann("user = 'ann'\ncreate_home = true").absent("/home/ann").plan());
+    assert_eq!(named(std::slice::from_ref(&created)), ["directory /home/ann"]);
+    assert_eq!(attribute_after(&created, "owner"), Attribute::known("ann"));
 }
 
 #[test]
-fn a_user_that_is_not_wanted_goes_with_its_group_and_keeps_its_files() {
+fn an_unwanted_user_is_removed_with_its_group_and_files_are_kept() {
     let text = "user = 'ann'\npresent = false";
-    assert_eq!(nobody(text).plan(), Ok(Outcome::Unchanged));
-    let gone = changes(ann(text).plan());
-    assert_eq!(named(&gone), ["user ann", "group ann"]);
-    assert!(gone.iter().all(|change| change.risk == Risk::Removal));
-    assert_eq!(script(&gone[0]), "userdel -- ann");
-    let gone = changes(ann(text).group("ann", 1000, &["bob"], &["ann"]).plan());
-    assert_eq!(named(&gone), ["user ann"], "another one is in the group");
+    assert_eq!(without_ann(text).plan(), Ok(Outcome::Unchanged));
+    let removed = changes(ann(text).plan());
+    assert_eq!(named(&removed), ["user ann", "group ann"]);
+    assert!(removed.iter().all(|change| change.risk == Risk::Removal));
+    assert_eq!(script(&removed[0]), "userdel -- ann");
+    let removed = changes(ann(text).group("ann", 1000, &["bob"], &["ann"]).plan());
+    assert_eq!(named(&removed), ["user ann"], "another user is in the group");
     let with_home = ann("user = 'ann'\npresent = false\nremove_home = true");
     assert_eq!(
         refusal(with_home.plan()).to_string(),
-        "t.toml:3:15: the home directory of `ann` would not be removed",
-        "it is root's"
+        "t.toml:3:15: cannot remove the home directory of `ann`",
+        "root owns it"
     );
 }
 
 #[test]
-fn what_a_package_may_bring_is_ensured() {
-    let outcome = nobody(ANN).package_may_bring().plan();
+fn what_a_package_may_create_is_ensured() {
+    let outcome = without_ann(ANN).package_may_create().plan();
     let Ok(Outcome::Ensure { changes, since }) = outcome else {
         panic!("{outcome:?}")
     };
@@ -170,7 +179,7 @@ fn what_a_package_may_bring_is_ensured() {
 #[test]
 fn refusals_name_what_is_wrong() {
     let refused = |text: &str| {
-        let bench = nobody(text)
+        let bench = without_ann(text)
             .no_user("root")
             .no_group("docker")
             .no_user("Ann")
@@ -186,7 +195,7 @@ fn refusals_name_what_is_wrong() {
     assert!(group.hint.is_some_and(|hint| hint.contains("server.group")));
     assert_eq!(
         refused("user = 'ann'\nuid = 7").to_string(),
-        "t.toml:2:7: the user number 7 is taken"
+        "t.toml:2:7: user id 7 is already in use"
     );
     for name in ["-ann", "", "a b", "a:b", "7"] {
         let expected = format!("t.toml:1:8: `{name}` is not a valid user or group name");
@@ -198,11 +207,11 @@ fn refusals_name_what_is_wrong() {
     );
     assert_eq!(
         refused("user = 'ann'\ncomment = 'a:b'").to_string(),
-        "t.toml:2:11: `comment` holds what the user database cannot"
+        "t.toml:2:11: `comment` must not contain `:` or a line break"
     );
     let superuser = Bench::new::<User>("user = 'root'\npresent = false").user("root", 0, "root", &[]);
     assert_eq!(
         refusal(superuser.plan()).to_string(),
-        "t.toml:1:8: `root` is not removed"
+        "t.toml:1:8: cannot remove `root`"
     );
 }

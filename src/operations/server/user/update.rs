@@ -1,4 +1,4 @@
-//! A user that is there, and not as it should be.
+//! Changes an existing user.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +30,7 @@ impl User {
             changes.push(change);
         }
         if self.create_home == Some(true) {
-            changes.extend(self.mended_home(context, &new, after)?);
+            changes.extend(self.created_home(context, &new, after)?);
         }
         Ok(changes)
     }
@@ -90,8 +90,8 @@ impl User {
         if let (Known::Yes(home), true) = (&old.home, old.group != new.group)
             && home != "/"
         {
-            // usermod gives the files of the home directory that had the old group to the new one.
-            let why = format!("its files follow the group of `{}`", self.user);
+            // `usermod` changes the group of files in the home directory that have the old group.
+            let why = format!("its files get the new group of `{}`", self.user);
             effects.push(Effect::Forget(FactScope::Tree(home.clone()), why));
         }
         effects.extend(Rosters::effects(context, &self.user, Some(old), Some(new))?);
@@ -102,8 +102,8 @@ impl User {
         Ok(effects)
     }
 
-    /// The home directory of a user that is there is made where it is missing and wanted by name; nothing is copied.
-    fn mended_home(
+    /// Creates the missing home directory of an existing user, without copying the skeleton.
+    fn created_home(
         &self,
         context: &PlanContext<'_>,
         user: &account::User,
