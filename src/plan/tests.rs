@@ -182,7 +182,7 @@ fn after_a_package_whole_files_are_ensured_and_lines_deferred() {
         panic!("{:?}", outcomes[2])
     };
     assert_eq!(waits_for[0].slug(), "apt.packages p");
-    assert_eq!(why, "path `/etc/apt/theirs`: a package may create it (`apt.packages p`)");
+    assert_eq!(why, "path `/etc/apt/theirs`: a package may create it");
     assert!(matches!(outcomes[3].1, Outcome::Ensure { .. }), "{:?}", outcomes[3]);
     assert!(matches!(outcomes[4].1, Outcome::Change(_)), "{:?}", outcomes[4]);
 }

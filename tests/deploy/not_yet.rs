@@ -129,7 +129,10 @@ fn a_restart_is_refused_until_there_are_handlers() {
         let guarded = Guarded::new();
         let task = format!("[[operation]]\nop = 'systemd.service'\nservice = 'cron'\nstate = '{state}'\n");
         guarded.project.write("tasks/test/files.toml", task);
-        let expected = ["a restart or reload in a task is not supported yet", "tasks/test/files.toml:4:9"];
+        let expected = [
+            "a restart or reload in a task is not supported yet",
+            "tasks/test/files.toml:4:9",
+        ];
         guarded.refuses(DRY_RUN, &expected);
     }
 }
