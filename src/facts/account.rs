@@ -1,18 +1,14 @@
 //! Users and groups, and the defaults for new users.
 
-mod defaults;
 mod keys;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fact, FactKey, UnreadableAnswer};
 use crate::value::Known;
 
 pub use keys::{AccountDefaultsKey, GroupKey, GroupNumberKey, UserKey, UserNumberKey};
-
-pub use defaults::{AccountDefaults, SkeletonEntry, SkeletonKind};
 
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,134 +52,39 @@ pub struct Group {
     pub primary_of: BTreeSet<String>,
 }
 
-/// All users and all groups, each in one call; the defaults for new users only if asked for.
-fn probe(keys: &[FactKey]) -> String {
-    let defaults = if keys.contains(&FactKey::AccountDefaults) {
-        defaults::PROBE
-    } else {
-        ""
-    };
-    format!(
-        "command -v getent >/dev/null || exit 127\n\
-         getent passwd || exit\nprintf 'groups\\n'\ngetent group || exit\n\
-         {defaults}true"
-    )
+/// What useradd does without options.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountDefaults {
+    /// The directory for home directories.
+    pub home_base: String,
+    /// The login shell; empty means the host's default.
+    pub shell: String,
+    /// Whether a new user gets a group of its own name.
+    pub private_groups: bool,
+    /// The primary group if it does not.
+    pub group: String,
+    /// The mode of a new home directory.
+    pub home_mode: u32,
+    /// The content of a new home directory; directories come before their entries.
+    pub skeleton: Vec<SkeletonEntry>,
 }
 
-/// Every user and group becomes a fact, asked for or not: they are read anyway, and a later round may need them.
-fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
-    if status != 0 {
-        return Err(UnreadableAnswer::new(match status {
-            127 => "`getent` not found: cannot read users and groups".to_owned(),
-            _ => format!("`getent` exited with {status}"),
-        }));
-    }
-    let lines = super::lines(answer);
-    let groups_at = lines
-        .iter()
-        .position(|line| line == "groups")
-        .ok_or_else(|| UnreadableAnswer::new("missing section `groups`"))?;
-    let end = lines.iter().position(|line| line == "defaults").unwrap_or(lines.len());
-    let database = Database::read(&lines[..groups_at], &lines[groups_at + 1..end])?;
-    let mut facts: BTreeMap<FactKey, Fact> = keys
-        .iter()
-        .filter_map(|key| Some((key.clone(), key.absent()?)))
-        .collect();
-    if keys.contains(&FactKey::AccountDefaults) {
-        let defaults = defaults::parse(lines.get(end + 1..).unwrap_or_default(), &database.group_names)?;
-        facts.insert(FactKey::AccountDefaults, defaults);
-    }
-    facts.extend(database.facts());
-    Ok(facts.into_iter().collect())
+/// An entry of a new home directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkeletonEntry {
+    /// Path below the home directory.
+    pub path: String,
+    /// Permission bits.
+    pub mode: u32,
+    pub kind: SkeletonKind,
 }
 
-/// The two databases, joined.
-struct Database {
-    users: BTreeMap<String, User>,
-    groups: BTreeMap<String, Group>,
-    user_names: BTreeMap<u32, String>,
-    group_names: BTreeMap<u32, String>,
+/// The kind of an entry of the skeleton.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkeletonKind {
+    Directory,
+    /// A file with these bytes.
+    File(#[serde(with = "crate::value::bytes::known")] Known<Vec<u8>>),
+    Link(String),
 }
-
-impl Database {
-    fn read(users: &[String], groups: &[String]) -> Result<Self, UnreadableAnswer> {
-        let mut database = Self {
-            users: BTreeMap::new(),
-            groups: BTreeMap::new(),
-            user_names: BTreeMap::new(),
-            group_names: BTreeMap::new(),
-        };
-        for line in groups {
-            database.add_group(line)?;
-        }
-        for line in users {
-            database.add_user(line)?;
-        }
-        Ok(database)
-    }
-
-    /// `name:password:gid:members`; of two lines with the same name or gid the first counts, as it does for the host.
-    fn add_group(&mut self, line: &str) -> Result<(), UnreadableAnswer> {
-        let fields: Vec<&str> = line.split(':').collect();
-        let &[name, _, gid, members] = fields.as_slice() else {
-            return Err(unreadable("group", line));
-        };
-        let gid = gid.parse().map_err(|_| unreadable("group", line))?;
-        self.group_names.entry(gid).or_insert_with(|| name.to_owned());
-        self.groups.entry(name.to_owned()).or_insert_with(|| Group {
-            gid: Known::Yes(gid),
-            members: members
-                .split(',')
-                .filter(|member| !member.is_empty())
-                .map(str::to_owned)
-                .collect(),
-            primary_of: BTreeSet::new(),
-        });
-        Ok(())
-    }
-
-    /// `name:password:uid:gid:comment:home:shell`
-    fn add_user(&mut self, line: &str) -> Result<(), UnreadableAnswer> {
-        let fields: Vec<&str> = line.split(':').collect();
-        let &[name, _, uid, gid, comment, home, shell] = fields.as_slice() else {
-            return Err(unreadable("passwd", line));
-        };
-        let uid = uid.parse().map_err(|_| unreadable("passwd", line))?;
-        let gid: u32 = gid.parse().map_err(|_| unreadable("passwd", line))?;
-        let group = self.group_names.get(&gid).cloned();
-        if let Some(group) = group.as_ref().and_then(|group| self.groups.get_mut(group)) {
-            group.primary_of.insert(name.to_owned());
-        }
-        let memberships = self.groups.iter().filter(|(_, group)| group.members.contains(name));
-        let user = User {
-            uid: Known::Yes(uid),
-            group: Known::Yes(group.unwrap_or_else(|| gid.to_string())),
-            home: Known::Yes(home.to_owned()),
-            shell: Known::Yes(shell.to_owned()),
-            comment: Known::Yes(comment.to_owned()),
-            groups: memberships.map(|(name, _)| name.clone()).collect(),
-        };
-        self.user_names.entry(uid).or_insert_with(|| name.to_owned());
-        self.users.entry(name.to_owned()).or_insert(user);
-        Ok(())
-    }
-
-    fn facts(self) -> impl Iterator<Item = (FactKey, Fact)> {
-        let users = self.users.into_iter();
-        let groups = self.groups.into_iter();
-        let uids = self.user_names.into_iter();
-        let gids = self.group_names.into_iter();
-        users
-            .map(|(name, user)| (FactKey::User(name), Fact::User(UserFact::Present(user))))
-            .chain(groups.map(|(name, group)| (FactKey::Group(name), Fact::Group(GroupFact::Present(group)))))
-            .chain(uids.map(|(uid, name)| (FactKey::UserNumber(uid), Fact::UserNumber(Some(name)))))
-            .chain(gids.map(|(gid, name)| (FactKey::GroupNumber(gid), Fact::GroupNumber(Some(name)))))
-    }
-}
-
-fn unreadable(database: &str, line: &str) -> UnreadableAnswer {
-    UnreadableAnswer::new(format!("`getent {database}` printed `{line}`"))
-}
-
-#[cfg(test)]
-mod tests;

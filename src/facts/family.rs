@@ -1,9 +1,10 @@
-//! The traits of a kind of fact. Whatever differs between kinds is declared here and implemented in the kind's own file.
+//! How facts are read: the traits that each family implements.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Fact, FactKey, UnreadableAnswer};
+use super::answer::UnreadableAnswer;
+use super::key::{Fact, FactKey, Stored};
 use crate::template::{Attribute, NamedFact};
 use crate::value::Known;
 
@@ -27,65 +28,12 @@ pub(super) fn no_allowance(_: &[FactKey]) -> Duration {
     Duration::ZERO
 }
 
-/// The part of a host that a fact is about: scopes are built from these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject<'a> {
-    Path(&'a str),
-    Unit(&'a str),
-    /// Packages, and the simulations of apt.
-    Packages,
-    Accounts,
-    /// Only covered by a scope with this very key.
-    Other,
-}
-
-/// The changes that make a fact out of date, other than one to the fact itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DependsOn {
-    Itself,
-    /// A change to any package. Within a plan the fact stays valid: operations take the packages before them into account.
-    Packages,
-    /// Any change. Within a plan the fact is unknown too, once something changes.
-    Anything,
-}
-
-/// How a [`FactKey`] and its [`Fact`] are stored.
-pub trait Stored<'a>: Copy {
-    type Fact;
-
-    fn stored(self) -> FactKey;
-
-    /// The stored key as one of this kind.
-    fn of(key: &'a FactKey) -> Option<Self>;
-
-    /// The stored fact as one of this kind.
-    fn fact(fact: Fact) -> Option<Self::Fact>;
-}
-
-/// The key of one kind of fact.
-pub trait Key<'a>: Stored<'a> {
+/// A key whose fact is read from a host.
+pub trait Readable<'a>: Stored<'a> {
     const FAMILY: &'static Family;
 
     /// How templates see it; `None` if templates cannot look it up by name.
     const IN_TEMPLATES: Option<&'static InTemplates>;
-
-    const DEPENDS_ON: DependsOn;
-
-    /// Its name, for messages.
-    fn describe(self) -> String;
-
-    fn subject(self) -> Subject<'a>;
-
-    /// The fact for something absent; `None` if it always exists.
-    fn absent() -> Option<Self::Fact>;
-
-    /// Whether installing a package may create it.
-    fn may_come_with_packages(self) -> bool;
-
-    /// The key of the fact that shows whether it exists, if that is another one.
-    fn presence(self) -> Option<FactKey> {
-        None
-    }
 }
 
 /// A kind of fact that templates look up by name: `facts.FAMILY.NAME.ATTRIBUTE`.
@@ -100,16 +48,6 @@ pub struct InTemplates {
 }
 
 impl InTemplates {
-    /// Every kind that templates look up by name.
-    pub fn all() -> impl Iterator<Item = &'static Self> {
-        FactKey::IN_TEMPLATES.iter().copied().flatten()
-    }
-
-    /// The kind with this family name.
-    pub fn find(family: &str) -> Option<&'static Self> {
-        Self::all().find(|one| one.family == family)
-    }
-
     /// What templates see of a fact.
     pub fn described(&self, fact: &Fact) -> NamedFact {
         match fact {

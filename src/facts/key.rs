@@ -1,27 +1,67 @@
-//! The keys of facts, one line per kind. Everything else about a kind is in its own file, in its [`Key`].
+//! Keys of facts and their values, one line per kind: joins what the files of the kinds define.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::account::{
-    AccountDefaults, AccountDefaultsKey, GroupFact, GroupKey, GroupNumberKey, UserFact, UserKey, UserNumberKey,
-};
-use super::apt::{Installation, InstallationFact, InstallationKey, ListsFact, PackageListsKey};
-use super::check::{Check, CheckFact, CheckKey};
-use super::family::{DependsOn, Family, InTemplates, Key, Stored, Subject};
-use super::package::{PackageFact, PackageKey};
-use super::path::{ContentFact, ContentKey, PathFact, PathKey};
-use super::place::{DiskLocation, DiskLocationKey};
+use super::apt::Installation;
+use super::check::Check;
+use super::kind::{DependsOn, Key, Subject};
 use super::presence;
-use super::system::{SystemFacts, SystemKey};
-use super::unit::{UnitFact, UnitKey};
 
-/// `Variant(name: Name) => Key, Fact` for each kind: generates the two enums and forwards to the kind's own key.
-macro_rules! kinds {
+/// How a [`FactKey`] and its [`Fact`] are stored.
+pub trait Stored<'a>: Key<'a> {
+    fn stored(self) -> FactKey;
+
+    /// The stored key as one of this kind.
+    fn of(key: &'a FactKey) -> Option<Self>;
+
+    /// The stored fact as one of this kind.
+    fn fact(fact: Fact) -> Option<Self::Fact>;
+}
+
+/// Hands `$Variant(name: Name) => Key, Fact` of each kind to a macro of a module beside this one.
+macro_rules! every_kind {
+    ($then:ident) => {
+        $then! {
+            /// The operating system and the machine.
+            System => super::system::SystemKey, Box<super::system::SystemFacts>;
+            /// What is at a path, without following a last link.
+            Path(path: String) => super::path::PathKey<'a>, super::path::PathFact;
+            /// The file system of a path. It is read along with the path itself.
+            DiskLocation(path: String) => super::place::DiskLocationKey<'a>, #[serde(with = "presence")] Option<super::place::DiskLocation>;
+            /// The content of a file.
+            Content(path: String) => super::path::ContentKey<'a>, super::path::ContentFact;
+            /// A Debian package.
+            Package(name: String) => super::package::PackageKey<'a>, super::package::PackageFact;
+            /// A systemd unit, with its suffix.
+            Unit(name: String) => super::unit::UnitKey<'a>, super::unit::UnitFact;
+            /// The package lists of apt.
+            PackageLists => super::apt::PackageListsKey, super::apt::ListsFact;
+            /// A user.
+            User(name: String) => super::account::UserKey<'a>, super::account::UserFact;
+            /// A group.
+            Group(name: String) => super::account::GroupKey<'a>, super::account::GroupFact;
+            /// The user with this uid.
+            UserNumber(number: u32) => super::account::UserNumberKey<'a>, #[serde(with = "presence")] Option<String>;
+            /// The group with this gid.
+            GroupNumber(number: u32) => super::account::GroupNumberKey<'a>, #[serde(with = "presence")] Option<String>;
+            /// The defaults for a new user.
+            AccountDefaults => super::account::AccountDefaultsKey, Box<super::account::AccountDefaults>;
+            /// What apt would do.
+            Installation(wish: Installation) => super::apt::InstallationKey<'a>, super::apt::InstallationFact;
+            /// Whether a check passes now.
+            Check(check: Check) => super::check::CheckKey<'a>, super::check::CheckFact;
+        }
+    };
+}
+pub(super) use every_kind;
+
+/// The two enums, which forward to the key of each kind.
+macro_rules! storage {
     ($(
         $(#[$doc:meta])*
-        $variant:ident $(($name:ident: $of:ty))? => $key:ident $(<$life:lifetime>)?, $(#[$stored:meta])* $fact:ty;
+        $variant:ident $(($name:ident: $of:ty))? => super::$module:ident::$key:ident $(<$life:lifetime>)?, $(#[$stored:meta])* $fact:ty;
     )*) => {
         /// The name of one fact of a host. Families are read in the order of the variants.
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -47,64 +87,53 @@ macro_rules! kinds {
             #[cfg(test)]
             pub(super) const KINDS: &'static [&'static str] = &[$(stringify!($variant)),*];
 
-            /// How templates see each kind.
-            pub(super) const IN_TEMPLATES: &'static [Option<&'static InTemplates>] = &[$($key::IN_TEMPLATES),*];
-
-            /// The family that reads it.
-            pub fn family(&self) -> &'static Family {
-                match self {
-                    $(Self::$variant { .. } => $key::FAMILY,)*
-                }
-            }
-
             /// The changes that make it out of date.
             pub fn depends_on(&self) -> DependsOn {
                 match self {
-                    $(Self::$variant { .. } => $key::DEPENDS_ON,)*
+                    $(Self::$variant { .. } => super::$module::$key::DEPENDS_ON,)*
                 }
             }
 
             /// The part of a host that it is about.
             pub fn subject(&self) -> Subject<'_> {
                 match self {
-                    $(Self::$variant $(($name))? => $key $(($name))?.subject(),)*
+                    $(Self::$variant $(($name))? => super::$module::$key $(($name))?.subject(),)*
                 }
             }
 
             /// The fact for something absent; `None` if it always exists.
             pub fn absent(&self) -> Option<Fact> {
                 match self {
-                    $(Self::$variant { .. } => $key::absent().map(Fact::$variant),)*
+                    $(Self::$variant { .. } => super::$module::$key::absent().map(Fact::$variant),)*
                 }
             }
 
             /// Whether installing a package may create it.
             pub fn may_come_with_packages(&self) -> bool {
                 match self {
-                    $(Self::$variant $(($name))? => $key $(($name))?.may_come_with_packages(),)*
+                    $(Self::$variant $(($name))? => super::$module::$key $(($name))?.may_come_with_packages(),)*
                 }
             }
 
             /// The key of the fact that shows whether it exists, if that is another one.
             pub fn presence(&self) -> Option<FactKey> {
-                match self {
-                    $(Self::$variant $(($name))? => $key $(($name))?.presence(),)*
-                }
+                let path = match self {
+                    $(Self::$variant $(($name))? => super::$module::$key $(($name))?.presence(),)*
+                };
+                path.map(|path| FactKey::Path(path.to_owned()))
             }
         }
 
         impl fmt::Display for FactKey {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str(&match self {
-                    $(Self::$variant $(($name))? => $key $(($name))?.describe(),)*
+                    $(Self::$variant $(($name))? => super::$module::$key $(($name))?.describe(),)*
                 })
             }
         }
 
         $(
-            impl<'a> Stored<'a> for $key $(<$life>)? {
-                type Fact = $fact;
-
+            impl<'a> Stored<'a> for super::$module::$key $(<$life>)? {
                 fn stored(self) -> FactKey {
                     FactKey::$variant $(({
                         let $name = self.0;
@@ -114,7 +143,7 @@ macro_rules! kinds {
 
                 fn of(key: &'a FactKey) -> Option<Self> {
                     match key {
-                        FactKey::$variant $(($name))? => Some($key $(($name))?),
+                        FactKey::$variant $(($name))? => Some(super::$module::$key $(($name))?),
                         _ => None,
                     }
                 }
@@ -130,36 +159,7 @@ macro_rules! kinds {
     };
 }
 
-kinds! {
-    /// The operating system and the machine.
-    System => SystemKey, Box<SystemFacts>;
-    /// What is at a path, without following a last link.
-    Path(path: String) => PathKey<'a>, PathFact;
-    /// The file system of a path. It is read along with the path itself.
-    DiskLocation(path: String) => DiskLocationKey<'a>, #[serde(with = "presence")] Option<DiskLocation>;
-    /// The content of a file.
-    Content(path: String) => ContentKey<'a>, ContentFact;
-    /// A Debian package.
-    Package(name: String) => PackageKey<'a>, PackageFact;
-    /// A systemd unit, with its suffix.
-    Unit(name: String) => UnitKey<'a>, UnitFact;
-    /// The package lists of apt.
-    PackageLists => PackageListsKey, ListsFact;
-    /// A user.
-    User(name: String) => UserKey<'a>, UserFact;
-    /// A group.
-    Group(name: String) => GroupKey<'a>, GroupFact;
-    /// The user with this uid.
-    UserNumber(number: u32) => UserNumberKey<'a>, #[serde(with = "presence")] Option<String>;
-    /// The group with this gid.
-    GroupNumber(number: u32) => GroupNumberKey<'a>, #[serde(with = "presence")] Option<String>;
-    /// The defaults for a new user.
-    AccountDefaults => AccountDefaultsKey, Box<AccountDefaults>;
-    /// What apt would do.
-    Installation(wish: Installation) => InstallationKey<'a>, InstallationFact;
-    /// Whether a check passes now.
-    Check(check: Check) => CheckKey<'a>, CheckFact;
-}
+every_kind!(storage);
 
 impl FactKey {
     /// The path that the fact is about.

@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use self::log::{Entry, Log};
-use super::family::DependsOn;
+use super::collection::Facts;
+use super::key::{Fact, FactKey};
+use super::kind::DependsOn;
 use super::package::PackageFact;
-use super::{Fact, FactKey, Facts};
 
 pub use super::scope::{Effect, FactScope, OperationId};
 

@@ -2,16 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::family::{DependsOn, Family, InTemplates, Key, Subject};
-use super::{UnreadableAnswer, path};
+use super::kind::{DependsOn, Key, Subject};
 
 /// The file system of this path.
 #[derive(Clone, Copy)]
 pub struct DiskLocationKey<'a>(pub &'a str);
 
 impl<'a> Key<'a> for DiskLocationKey<'a> {
-    const FAMILY: &'static Family = &path::PATHS;
-    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+    type Fact = Option<DiskLocation>;
+
     const DEPENDS_ON: DependsOn = DependsOn::Itself;
 
     fn describe(self) -> String {
@@ -54,71 +53,9 @@ pub struct Room {
     pub files: Option<u64>,
 }
 
-/// File systems that store bytes as they are. For others, which compress or share data, the space cannot be calculated.
-const RECKONED: &[&str] = &[
-    "ext2/ext3",
-    "ext2",
-    "xfs",
-    "jfs",
-    "tmpfs",
-    "overlayfs",
-    "msdos",
-    "vfat",
-    "exfat",
-];
-
-/// What `stat -f` prints for each directory.
-pub(super) const FORMAT: &str = "%T %S %f %a %b %d %c %n";
-
 impl Room {
-    /// The path and the free space in a line of `stat -f`.
-    pub(super) fn parse(line: &str) -> Result<(&str, Option<Self>), UnreadableAnswer> {
-        let unreadable = || UnreadableAnswer::new(format!("`stat -f` printed `{line}`"));
-        let mut fields = line.splitn(8, ' ');
-        let kind = fields.next().ok_or_else(unreadable)?;
-        let mut number = || fields.next()?.parse::<u64>().ok();
-        let numbers = (number(), number(), number(), number(), number(), number());
-        let path = fields.next().ok_or_else(unreadable)?;
-        let (Some(block), Some(free), Some(available), Some(blocks), Some(free_files), Some(files)) = numbers else {
-            return Err(unreadable());
-        };
-        let bytes = |count: u64| count.saturating_mul(block);
-        let room = Self {
-            block,
-            bytes: (blocks > 0).then_some((bytes(free), bytes(available))),
-            files: (files > 0).then_some(free_files),
-        };
-        Ok((path, RECKONED.contains(&kind).then_some(room)))
-    }
-
     /// The space that `length` bytes take.
     pub fn taken(&self, length: u64) -> u64 {
         length.div_ceil(self.block.max(1)).saturating_mul(self.block)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_room_and_its_limits() {
-        let (path, room) = Room::parse("tmpfs 4096 200 100 256 990 1000 /srv/a b").expect("readable");
-        let expected = Room {
-            block: 4096,
-            bytes: Some((819_200, 409_600)),
-            files: Some(990),
-        };
-        assert_eq!((path, room), ("/srv/a b", Some(expected)));
-        assert_eq!(
-            (expected.taken(0), expected.taken(1), expected.taken(4096)),
-            (0, 4096, 4096)
-        );
-        let (_, proc) = Room::parse("proc 4096 0 0 0 0 0 /proc").expect("readable");
-        assert_eq!(proc, None);
-        let (_, endless) = Room::parse("tmpfs 4096 0 0 0 0 0 /x").expect("readable");
-        assert!(endless.is_some_and(|room| room.bytes.is_none() && room.files.is_none()));
-        assert_eq!(Room::parse("zfs 4096 1 1 1 1 1 /tank").expect("readable").1, None);
-        assert!(Room::parse("tmpfs ? 1 /x").is_err());
     }
 }

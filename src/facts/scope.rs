@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::family::{DependsOn, Subject};
-use super::{Fact, FactKey, Facts};
+use super::collection::Facts;
+use super::key::{Fact, FactKey};
+use super::kind::{DependsOn, Subject};
+use super::path::is_below;
 
 /// The name of an operation on a host: a path that does not depend on positions in files.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -143,13 +145,6 @@ fn units(paths: &BTreeSet<String>) -> impl Iterator<Item = &str> {
         let (folder, name) = path.rsplit_once('/')?;
         UNIT_FOLDERS.contains(&folder).then_some(name)
     })
-}
-
-/// Whether a path is `top`, or below it.
-pub(super) fn is_below(path: &str, top: &str) -> bool {
-    let top = top.trim_end_matches('/');
-    path.strip_prefix(top)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 impl Facts {

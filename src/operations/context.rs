@@ -15,7 +15,7 @@ use crate::facts::overlay::{Effect, FactScope, Lookup, OperationId, Overlay};
 use crate::facts::package::PackageFact;
 use crate::facts::path::{InodeKind, PathFact, PathKey, ancestors, parent};
 use crate::facts::session::Session;
-use crate::facts::{Fact, FactKey, Identity, Key};
+use crate::facts::{Fact, FactKey, Identity, Stored};
 use crate::secret::DigestKey;
 use crate::template::Bindings;
 use crate::value::{Entry, Kind, Table};
@@ -132,7 +132,7 @@ impl<'a> PlanContext<'a> {
     /// The fact under `key` at this position of the plan.
     ///
     /// Errors: it is not known, with the reason.
-    pub fn get<'k, K: Key<'k>>(&self, key: K) -> Result<K::Fact, Stop> {
+    pub fn get<'k, K: Stored<'k>>(&self, key: K) -> Result<K::Fact, Stop> {
         let key = key.stored();
         self.asked.borrow_mut().insert(key.clone());
         let cause = match self.overlay.borrow().get(&key) {

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::state::{Attributes, directory_is, file_is, link_is};
 use crate::facts::Installation;
-use crate::facts::apt::{line_filter, simulation_command};
+use crate::facts::apt::line_filter;
+use crate::facts::simulation_command;
 use crate::quote::quote;
 
 /// A condition that must still be true on the host right before a change's first step.

@@ -1,24 +1,15 @@
-//! The keys of users and groups, which are all read together.
+//! The keys of users and groups.
 
-use super::super::Fact;
-use super::super::family::{DependsOn, Family, InTemplates, Key, Stored as _, Subject, known, listed, no_allowance};
-use super::{AccountDefaults, GroupFact, UserFact, parse, probe};
-use crate::template::NamedFact;
-
-static ACCOUNTS: Family = Family {
-    subject: "users and groups",
-    probe,
-    allowance: no_allowance,
-    parse,
-};
+use super::super::kind::{DependsOn, Key, Subject};
+use super::{AccountDefaults, GroupFact, UserFact};
 
 /// The user of this name.
 #[derive(Clone, Copy)]
 pub struct UserKey<'a>(pub &'a str);
 
 impl<'a> Key<'a> for UserKey<'a> {
-    const FAMILY: &'static Family = &ACCOUNTS;
-    const IN_TEMPLATES: Option<&'static InTemplates> = Some(&USERS);
+    type Fact = UserFact;
+
     const DEPENDS_ON: DependsOn = DependsOn::Itself;
 
     fn describe(self) -> String {
@@ -43,8 +34,8 @@ impl<'a> Key<'a> for UserKey<'a> {
 pub struct GroupKey<'a>(pub &'a str);
 
 impl<'a> Key<'a> for GroupKey<'a> {
-    const FAMILY: &'static Family = &ACCOUNTS;
-    const IN_TEMPLATES: Option<&'static InTemplates> = Some(&GROUPS);
+    type Fact = GroupFact;
+
     const DEPENDS_ON: DependsOn = DependsOn::Itself;
 
     fn describe(self) -> String {
@@ -69,8 +60,8 @@ impl<'a> Key<'a> for GroupKey<'a> {
 pub struct UserNumberKey<'a>(pub &'a u32);
 
 impl<'a> Key<'a> for UserNumberKey<'a> {
-    const FAMILY: &'static Family = &ACCOUNTS;
-    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+    type Fact = Option<String>;
+
     const DEPENDS_ON: DependsOn = DependsOn::Itself;
 
     fn describe(self) -> String {
@@ -95,8 +86,8 @@ impl<'a> Key<'a> for UserNumberKey<'a> {
 pub struct GroupNumberKey<'a>(pub &'a u32);
 
 impl<'a> Key<'a> for GroupNumberKey<'a> {
-    const FAMILY: &'static Family = &ACCOUNTS;
-    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+    type Fact = Option<String>;
+
     const DEPENDS_ON: DependsOn = DependsOn::Itself;
 
     fn describe(self) -> String {
@@ -121,8 +112,8 @@ impl<'a> Key<'a> for GroupNumberKey<'a> {
 pub struct AccountDefaultsKey;
 
 impl<'a> Key<'a> for AccountDefaultsKey {
-    const FAMILY: &'static Family = &ACCOUNTS;
-    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+    type Fact = Box<AccountDefaults>;
+
     const DEPENDS_ON: DependsOn = DependsOn::Itself;
 
     fn describe(self) -> String {
@@ -141,32 +132,3 @@ impl<'a> Key<'a> for AccountDefaultsKey {
         false
     }
 }
-
-static USERS: InTemplates = InTemplates {
-    family: "users",
-    attributes: &["uid", "group", "home", "shell", "comment", "groups"],
-    key: |name| UserKey(name).stored(),
-    attributes_of: |fact| match fact {
-        Fact::User(UserFact::Present(user)) => NamedFact::present([
-            ("uid", known(&user.uid)),
-            ("group", known(&user.group)),
-            ("home", known(&user.home)),
-            ("shell", known(&user.shell)),
-            ("comment", known(&user.comment)),
-            ("groups", Ok(listed(&user.groups))),
-        ]),
-        _ => NamedFact::Absent,
-    },
-};
-
-static GROUPS: InTemplates = InTemplates {
-    family: "groups",
-    attributes: &["gid", "members"],
-    key: |name| GroupKey(name).stored(),
-    attributes_of: |fact| match fact {
-        Fact::Group(GroupFact::Present(group)) => {
-            NamedFact::present([("gid", known(&group.gid)), ("members", Ok(listed(&group.members)))])
-        }
-        _ => NamedFact::Absent,
-    },
-};

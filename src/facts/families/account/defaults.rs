@@ -5,47 +5,10 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use serde::{Deserialize, Serialize};
-
-use super::super::{Fact, UnreadableAnswer};
+use crate::facts::account::{AccountDefaults, SkeletonEntry, SkeletonKind};
+use crate::facts::answer::UnreadableAnswer;
+use crate::facts::key::Fact;
 use crate::value::Known;
-
-/// What useradd does without options.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccountDefaults {
-    /// The directory for home directories.
-    pub home_base: String,
-    /// The login shell; empty means the host's default.
-    pub shell: String,
-    /// Whether a new user gets a group of its own name.
-    pub private_groups: bool,
-    /// The primary group if it does not.
-    pub group: String,
-    /// The mode of a new home directory.
-    pub home_mode: u32,
-    /// The content of a new home directory; directories come before their entries.
-    pub skeleton: Vec<SkeletonEntry>,
-}
-
-/// An entry of a new home directory.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SkeletonEntry {
-    /// Path below the home directory.
-    pub path: String,
-    /// Permission bits.
-    pub mode: u32,
-    pub kind: SkeletonKind,
-}
-
-/// The kind of an entry of the skeleton.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SkeletonKind {
-    Directory,
-    /// A file with these bytes.
-    File(#[serde(with = "crate::value::bytes::known")] Known<Vec<u8>>),
-    Link(String),
-}
 
 /// The umask if `/etc/login.defs` has none (useradd(8)).
 const DEFAULT_UMASK: u32 = 0o022;

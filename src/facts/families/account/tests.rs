@@ -1,4 +1,5 @@
 use super::*;
+use crate::facts::account::{SkeletonEntry, SkeletonKind};
 use crate::facts::{Facts, questions};
 
 const DEBIAN_13: &str = "root:x:0:0:root:/root:/bin/bash

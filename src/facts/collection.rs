@@ -1,0 +1,61 @@
+//! The facts that were read from a host.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::key::{Fact, FactKey};
+
+/// The facts that were read from a host.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Vec<StoredFact>", into = "Vec<StoredFact>")]
+pub struct Facts {
+    /// Shared by plans, and by templates at each position of a plan.
+    known: Arc<BTreeMap<FactKey, Fact>>,
+}
+
+impl Facts {
+    /// The fact, if it was read.
+    pub fn get(&self, key: &FactKey) -> Option<&Fact> {
+        self.known.get(key)
+    }
+
+    /// Adds a fact, and replaces an older one.
+    pub fn insert(&mut self, key: FactKey, fact: Fact) {
+        Arc::make_mut(&mut self.known).insert(key, fact);
+    }
+
+    /// Removes a fact, so that it is read again.
+    pub fn remove(&mut self, key: &FactKey) {
+        Arc::make_mut(&mut self.known).remove(key);
+    }
+
+    /// The keys of the facts that were read.
+    pub fn keys(&self) -> impl Iterator<Item = &FactKey> {
+        self.known.keys()
+    }
+}
+
+/// A fact with its key, as [`Facts`] are stored.
+#[derive(Serialize, Deserialize)]
+struct StoredFact {
+    key: FactKey,
+    fact: Fact,
+}
+
+impl From<Vec<StoredFact>> for Facts {
+    fn from(stored: Vec<StoredFact>) -> Self {
+        Self {
+            known: Arc::new(stored.into_iter().map(|stored| (stored.key, stored.fact)).collect()),
+        }
+    }
+}
+
+impl From<Facts> for Vec<StoredFact> {
+    fn from(facts: Facts) -> Self {
+        let known = Arc::unwrap_or_clone(facts.known).into_iter();
+        let stored = known.map(|(key, fact)| StoredFact { key, fact });
+        stored.collect()
+    }
+}

@@ -1,0 +1,14 @@
+//! The families of facts: for each the probe and the parser of its output.
+
+mod account;
+mod apt;
+mod check;
+mod package;
+mod path;
+mod room;
+mod session;
+mod sight;
+mod system;
+mod unit;
+
+pub use apt::simulation_command;

@@ -1,0 +1,477 @@
+//! Reads files, directories and links with their file systems, and the content of files.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::room;
+use super::sight::HIDDEN;
+use crate::facts::answer::{UnreadableAnswer, lines};
+use crate::facts::family::{Family, InTemplates, Readable, no_allowance};
+use crate::facts::key::{Fact, FactKey};
+use crate::facts::path::{CONTENT_LIMIT, ContentFact, ContentKey, Inode, InodeKind, PathFact, PathKey};
+use crate::facts::place::{DiskLocation, DiskLocationKey, Room};
+use crate::quote::quote_all;
+use crate::value::Known;
+
+static PATHS: Family = Family {
+    subject: "paths",
+    probe: |keys| probe(&paths(keys)),
+    allowance: no_allowance,
+    parse,
+};
+
+static CONTENTS: Family = Family {
+    subject: "file contents",
+    probe: |keys| content_probe(&paths(keys)),
+    allowance: no_allowance,
+    parse: parse_content,
+};
+
+impl<'a> Readable<'a> for PathKey<'a> {
+    const FAMILY: &'static Family = &PATHS;
+    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+}
+
+impl<'a> Readable<'a> for DiskLocationKey<'a> {
+    const FAMILY: &'static Family = &PATHS;
+    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+}
+
+impl<'a> Readable<'a> for ContentKey<'a> {
+    const FAMILY: &'static Family = &CONTENTS;
+    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+}
+
+/// The paths of `keys`, each once.
+fn paths(keys: &[FactKey]) -> Vec<&str> {
+    let mut paths: Vec<&str> = keys
+        .iter()
+        .filter_map(|key| match key {
+            FactKey::Path(path) | FactKey::Content(path) | FactKey::DiskLocation(path) => Some(path.as_str()),
+            _ => None,
+        })
+        .collect();
+    paths.sort_unstable();
+    paths.dedup();
+    paths
+}
+
+/// Files above this size are read in pieces, with a line of output after each: on a slow disk a file takes minutes, and homelab
+/// gives up on a silent host. In bytes, a power of two.
+const PIECE: u64 = 64 << 20;
+
+/// One `stat` for all paths and one for the file systems of directories, then the links' targets, what may not be seen, one `sha256sum` for those that are files, and one for each large one.
+///
+/// A sign of life is a line that no digest looks like. Processes are what a look at a host costs; `busybox` has a `find` that cannot
+/// print, and so one `readlink` a link.
+fn probe(paths: &[&str]) -> String {
+    format!(
+        "{HIDDEN}set -- {}\n\
+         stat -c '%f %a %U:%u %G:%g %d %b %n' -- \"$@\" 2>/dev/null\n\
+         printf 'rooms\\n'\n\
+         (for p; do shift; if [ -d \"$p\" ] && [ ! -L \"$p\" ]; then set -- \"$@\" \"$p\"; fi; done\n\
+         [ $# = 0 ] || exec stat -f -c '{room}' -- \"$@\" 2>/dev/null)\n\
+         printf 'links\\n'\n\
+         (for p; do shift; if [ -L \"$p\" ]; then set -- \"$@\" \"$p\"; fi; done\n\
+         [ $# = 0 ] || find \"$@\" -prune -printf '%p\\n%l\\n' 2>/dev/null || for p; do printf '%s\\n%s\\n' \"$p\" \"$(readlink -- \"$p\")\"; done)\n\
+         printf 'hidden\\n'\n\
+         for p; do hidden \"$p\"; [ -z \"$why\" ] || printf '%s\\n%s\\n' \"$p\" \"$why\"; done\n\
+         printf 'digests\\n'\n\
+         for p; do shift; if [ -f \"$p\" ] && [ ! -L \"$p\" ]; then set -- \"$@\" \"$p\"; fi; done\n\
+         large=; [ $# = 0 ] || large=$(find \"$@\" -prune -size +{kibibytes}k 2>/dev/null)\n\
+         n='\n'\n\
+         [ -z \"$large\" ] || for p; do shift; case \"$n$large$n\" in\n\
+         *\"$n$p$n\"*) {{ d=$(i=0; size=$(stat -c %s -- \"$p\"); while [ $((i * {PIECE})) -lt \"$size\" ]; do\n\
+         dd if=\"$p\" bs=65536 skip=$((i * {blocks})) count={blocks} 2>/dev/null; printf '.\\n' >&4; i=$((i + 1)); done | sha256sum); }} 4>&1\n\
+         printf '%s  %s\\n' \"${{d%% *}}\" \"$p\" ;;\n\
+         *) set -- \"$@\" \"$p\" ;; esac; done\n\
+         [ $# = 0 ] || sha256sum -- \"$@\" 2>/dev/null\n\
+         true",
+        quote_all(paths.iter().copied()),
+        room = room::FORMAT,
+        kibibytes = PIECE >> 10,
+        blocks = PIECE >> 16
+    )
+}
+
+fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
+    let lines = lines(answer);
+    let section = |name: &str| {
+        lines
+            .iter()
+            .position(|line| line == name)
+            .ok_or_else(|| UnreadableAnswer::new(format!("missing section `{name}`")))
+    };
+    let (rooms_at, links_at) = (section("rooms")?, section("links")?);
+    let (hidden_at, digests_at) = (section("hidden")?, section("digests")?);
+    let rooms: BTreeMap<&str, Option<Room>> = lines[rooms_at + 1..links_at]
+        .iter()
+        .map(|line| room::parse(line))
+        .collect::<Result<_, _>>()?;
+    let links = pairs(&lines[links_at + 1..hidden_at]);
+    let hidden = pairs(&lines[hidden_at + 1..digests_at]);
+    let digests: BTreeMap<String, &str> = lines[digests_at + 1..].iter().filter_map(|line| digest(line)).collect();
+    let mut present = BTreeMap::new();
+    for line in &lines[..rooms_at] {
+        let (path, mut inode, mut place) = parse_stat(line, &links, &digests)?;
+        if let (
+            InodeKind::File {
+                digest: digest @ Known::No(_),
+            },
+            Some(why),
+        ) = (&mut inode.kind, hidden.get(path))
+        {
+            *digest = Known::No((*why).to_owned());
+        }
+        place.room = rooms.get(path).copied().flatten();
+        present.insert(path, (inode, place));
+    }
+    let facts = keys.iter().flat_map(|key| match key {
+        FactKey::Path(path) => {
+            let found = present.get(path.as_str()).cloned();
+            let (inode, place) = found.map_or((None, None), |(inode, place)| (Some(inode), Some(place)));
+            let fact = match (inode, hidden.get(path.as_str())) {
+                (Some(inode), _) => Fact::Path(PathFact::Present(inode)),
+                (None, Some(why)) => Fact::Denied((*why).to_owned()),
+                (None, None) => Fact::Path(PathFact::Absent),
+            };
+            vec![
+                (key.clone(), fact),
+                (FactKey::DiskLocation(path.clone()), Fact::DiskLocation(place)),
+            ]
+        }
+        FactKey::DiskLocation(path) => {
+            let place = present.get(path.as_str()).map(|(_, place)| *place);
+            vec![(key.clone(), Fact::DiskLocation(place))]
+        }
+        _ => Vec::new(),
+    });
+    Ok(facts.collect())
+}
+
+/// A line of sha256sum(1), which marks and doubles backslashes in names.
+fn digest(line: &str) -> Option<(String, &str)> {
+    let (digest, path) = line.trim_start_matches('\\').split_once("  ")?;
+    let path = if line.starts_with('\\') {
+        path.replace("\\\\", "\\")
+    } else {
+        path.to_owned()
+    };
+    Some((path, digest))
+}
+
+/// Pairs of lines.
+fn pairs(lines: &[String]) -> BTreeMap<&str, &str> {
+    let pairs = lines.chunks_exact(2);
+    pairs.map(|pair| (pair[0].as_str(), pair[1].as_str())).collect()
+}
+
+fn parse_stat<'a>(
+    line: &'a str,
+    links: &BTreeMap<&str, &str>,
+    digests: &BTreeMap<String, &str>,
+) -> Result<(&'a str, Inode, DiskLocation), UnreadableAnswer> {
+    let unreadable = || UnreadableAnswer::new(format!("`stat` printed `{line}`"));
+    let mut fields = line.splitn(7, ' ');
+    let mut next = || fields.next().ok_or_else(unreadable);
+    let (raw, mode, owner, group) = (next()?, next()?, next()?, next()?);
+    let (device, blocks, path) = (next()?, next()?, next()?);
+    let raw = u32::from_str_radix(raw, 16).map_err(|_| unreadable())?;
+    // The file type is in the upper bits of `st_mode` (inode(7)).
+    let kind = match raw & 0o170_000 {
+        0o100_000 => InodeKind::File {
+            digest: digests.get(path).map_or_else(
+                || Known::No("the file could not be read".to_owned()),
+                |digest| Known::Yes((*digest).to_owned()),
+            ),
+        },
+        0o040_000 => InodeKind::Directory,
+        0o120_000 => InodeKind::Link {
+            target: links.get(path).copied().unwrap_or_default().to_owned(),
+        },
+        _ => InodeKind::Other,
+    };
+    let inode = Inode {
+        kind,
+        owner: name_or_number(owner),
+        group: name_or_number(group),
+        mode: u32::from_str_radix(mode, 8).map_err(|_| unreadable())?,
+    };
+    let number = |text: &str| text.parse::<u64>().map_err(|_| unreadable());
+    let place = DiskLocation {
+        device: number(device)?,
+        // stat(2) counts in blocks of 512 bytes on every file system.
+        allocated: number(blocks)?.saturating_mul(512),
+        room: None,
+    };
+    Ok((path, inode, place))
+}
+
+fn name_or_number(field: &str) -> String {
+    match field.split_once(':') {
+        Some(("UNKNOWN" | "", number)) => number.to_owned(),
+        Some((name, _)) => name.to_owned(),
+        None => field.to_owned(),
+    }
+}
+
+/// One `find` for files that are too large, and one `cat` for all files, after their sizes: starting processes is what makes reading a
+/// host slow. Files of the kernel have no size and are sent encoded.
+fn content_probe(paths: &[&str]) -> String {
+    format!(
+        "{HIDDEN}set -- {}\n\
+         n='\n'\n\
+         large=$(find \"$@\" -prune -type f -size +{}k 2>/dev/null)\n\
+         for p; do shift\n\
+         hidden \"$p\"; if [ -n \"$why\" ]; then printf 'denied %s\\n' \"$why\"; continue; fi\n\
+         if [ -f \"$p\" ] && [ ! -L \"$p\" ]; then\n\
+         case \"$n$large$n\" in *\"$n$p$n\"*) printf 'large\\n'; continue ;; esac\n\
+         case $p in /proc/*|/sys/*) printf 'inline '; base64 <\"$p\" | tr -d '\\n'; printf '\\n' ;;\n\
+         *) printf 'file\\n'; set -- \"$@\" \"$p\" ;; esac\n\
+         else printf 'absent\\n'; fi\n\
+         done\n\
+         [ $# = 0 ] || stat -c %s -- \"$@\"\n\
+         printf 'contents\\n'\n\
+         [ $# = 0 ] || cat -- \"$@\"",
+        quote_all(paths.iter().copied()),
+        CONTENT_LIMIT >> 10
+    )
+}
+
+fn parse_content(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
+    const BEGIN: &[u8] = b"contents\n";
+    let missing = || UnreadableAnswer::new("missing contents");
+    // No earlier line has this text: they are names of states, and numbers.
+    let at = answer
+        .windows(BEGIN.len())
+        .enumerate()
+        .find(|(at, window)| *window == BEGIN && (*at == 0 || answer[at - 1] == b'\n'))
+        .map(|(at, _)| at)
+        .ok_or_else(missing)?;
+    let (head, mut contents) = (&answer[..at], &answer[at + BEGIN.len()..]);
+    let lines = lines(head);
+    let (states, sizes) = lines.split_at_checked(keys.len()).ok_or_else(missing)?;
+    let mut sizes = sizes.iter();
+    let facts = keys.iter().zip(states).map(|(key, state)| {
+        let content = match state.split_once(' ') {
+            Some(("inline", encoded)) => ContentFact::Bytes(
+                STANDARD
+                    .decode(encoded)
+                    .map_err(|error| UnreadableAnswer::new(format!("{key}: {error}")))?,
+            ),
+            Some(("denied", why)) => return Ok((key.clone(), Fact::Denied(why.to_owned()))),
+            None if state == "absent" => ContentFact::Absent,
+            None if state == "large" => ContentFact::TooLarge,
+            None if state == "file" => {
+                let changed = || UnreadableAnswer::new(format!("{key} changed while it was read"));
+                let size = sizes
+                    .next()
+                    .and_then(|size| size.parse::<usize>().ok())
+                    .ok_or_else(changed)?;
+                let (content, rest) = contents.split_at_checked(size).ok_or_else(changed)?;
+                contents = rest;
+                ContentFact::Bytes(content.to_vec())
+            }
+            _ => return Err(UnreadableAnswer::new(format!("{key}: `{state}`"))),
+        };
+        Ok((key.clone(), Fact::Content(content)))
+    });
+    let facts: Vec<_> = facts.collect::<Result<_, _>>()?;
+    if contents.is_empty() {
+        Ok(facts)
+    } else {
+        Err(UnreadableAnswer::new("a file grew while it was read"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(probe: &str) -> Vec<u8> {
+        let output = std::process::Command::new("sh")
+            .arg("-c")
+            .arg(probe)
+            .output()
+            .expect("sh runs");
+        assert!(output.status.success(), "{output:?}");
+        output.stdout
+    }
+
+    fn look(paths: &[String]) -> Vec<PathFact> {
+        let keys: Vec<FactKey> = paths.iter().map(|path| FactKey::Path(path.clone())).collect();
+        let names: Vec<&str> = paths.iter().map(String::as_str).collect();
+        parse(&keys, 0, &ask(&probe(&names)))
+            .expect("readable")
+            .into_iter()
+            .filter_map(|(_, fact)| match fact {
+                Fact::Path(fact) => Some(fact),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn sees_files_directories_links_and_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+        std::fs::write(at("a file's name"), "").expect("write");
+        std::fs::create_dir(at("directory")).expect("mkdir");
+        std::os::unix::fs::symlink("directory", at("link")).expect("symlink");
+        std::os::unix::fs::symlink("nowhere", at("broken")).expect("symlink");
+        std::process::Command::new("chmod")
+            .arg("4751")
+            .arg(at("a file's name"))
+            .status()
+            .expect("chmod");
+        std::fs::write(at("back\\slash"), "").expect("write");
+        let found = look(&[
+            at("a file's name"),
+            at("broken"),
+            at("directory"),
+            at("link"),
+            at("none"),
+            at("back\\slash"),
+        ]);
+        let PathFact::Present(file) = &found[0] else {
+            panic!("{found:?}")
+        };
+        assert_eq!(file.mode, 0o4751);
+        let digest = Known::Yes(crate::secret::sha256_hex(b""));
+        assert_eq!(file.kind, InodeKind::File { digest });
+        assert!(matches!(&found[5], PathFact::Present(inode) if inode.kind == file.kind));
+        let kinds: Vec<_> = found[1..4]
+            .iter()
+            .map(|fact| match fact {
+                PathFact::Present(inode) => inode.kind.clone(),
+                PathFact::Absent => panic!("{found:?}"),
+            })
+            .collect();
+        let link = |target: &str| InodeKind::Link {
+            target: target.to_owned(),
+        };
+        assert_eq!(kinds, [link("nowhere"), InodeKind::Directory, link("directory")]);
+        assert_eq!(found[4], PathFact::Absent);
+    }
+
+    #[test]
+    fn sees_the_room_of_directories() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let top = folder.path().to_string_lossy().into_owned();
+        let file = format!("{top}/file");
+        std::fs::write(&file, "x".repeat(5000)).expect("write");
+        let keys = [FactKey::Path(top.clone()), FactKey::DiskLocation(file.clone())];
+        let facts = parse(&keys, 0, &ask(&probe(&[&top, &file]))).expect("readable");
+        let place = |at: &str| {
+            let key = FactKey::DiskLocation(at.to_owned());
+            match facts.iter().find(|(known, _)| *known == key) {
+                Some((_, Fact::DiskLocation(Some(place)))) => *place,
+                other => panic!("{other:?}"),
+            }
+        };
+        let metadata = std::fs::metadata(&file).expect("there");
+        assert_eq!(
+            place(&file).allocated,
+            std::os::unix::fs::MetadataExt::blocks(&metadata) * 512
+        );
+        assert_eq!(place(&file).device, std::os::unix::fs::MetadataExt::dev(&metadata));
+        assert_eq!((place(&top).device, place(&file).room), (place(&file).device, None));
+        assert_eq!(facts.len(), 3);
+    }
+
+    #[test]
+    fn reads_bytes_exactly() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("f").to_string_lossy().into_owned();
+        let bytes = b"a\0b\r\nno newline \xff";
+        std::fs::write(&path, bytes).expect("write");
+        let missing = folder.path().join("g").to_string_lossy().into_owned();
+        let keys = [FactKey::Content(path.clone()), FactKey::Content(missing.clone())];
+        let facts = parse_content(&keys, 0, &ask(&content_probe(&[&path, &missing]))).expect("readable");
+        assert_eq!(facts[0].1, Fact::Content(ContentFact::Bytes(bytes.to_vec())));
+        assert_eq!(facts[1].1, Fact::Content(ContentFact::Absent));
+        std::fs::write(&path, "x".repeat(1 + usize::try_from(CONTENT_LIMIT).expect("fits"))).expect("write");
+        let facts = parse_content(&keys[..1], 0, &ask(&content_probe(&[&path]))).expect("readable");
+        assert_eq!(facts[0].1, Fact::Content(ContentFact::TooLarge));
+    }
+
+    #[test]
+    fn a_large_file_is_read_with_signs_of_life() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let paths: Vec<String> = ["a large one", "small"]
+            .iter()
+            .map(|name| folder.path().join(name).to_string_lossy().into_owned())
+            .collect();
+        let file = std::fs::File::create(&paths[0]).expect("create");
+        file.set_len(2 * PIECE + 5).expect("a hole");
+        std::fs::write(&paths[1], "x").expect("write");
+        let names: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let answer = ask(&probe(&names));
+        assert_eq!(
+            answer.split(|byte| *byte == b'\n').filter(|line| *line == b".").count(),
+            3
+        );
+        for (path, fact) in paths.iter().zip(look(&paths)) {
+            let output = std::process::Command::new("sha256sum")
+                .arg(path)
+                .output()
+                .expect("it runs");
+            let expected = String::from_utf8_lossy(&output.stdout)[..64].to_owned();
+            let PathFact::Present(inode) = fact else {
+                panic!("absent")
+            };
+            let digest = Known::Yes(expected);
+            assert_eq!(inode.kind, InodeKind::File { digest });
+        }
+    }
+
+    #[test]
+    fn an_owner_without_a_name_is_a_number() {
+        let line = "81a4 644 UNKNOWN:1234 root:0 42 8 /x";
+        let (_, inode, place) = parse_stat(line, &BTreeMap::new(), &BTreeMap::new()).expect("readable");
+        assert_eq!((place.device, place.allocated), (42, 4096));
+        assert_eq!((inode.owner.as_str(), inode.group.as_str()), ("1234", "root"));
+    }
+
+    #[test]
+    fn several_contents_come_byte_for_byte_in_one_answer() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+        let files: [(&str, &[u8]); 4] = [
+            ("a b", b"contents\nfile\n"),
+            ("empty", b""),
+            ("binary", b"\0\xff\n\n"),
+            ("no line break", b"x"),
+        ];
+        for (name, content) in files {
+            std::fs::write(at(name), content).expect("write");
+        }
+        let mut paths: Vec<String> = files.iter().map(|(name, _)| at(name)).collect();
+        paths.insert(2, at("missing"));
+        paths.push("/proc/sys/kernel/ostype".to_owned());
+        let keys: Vec<FactKey> = paths.iter().map(|path| FactKey::Content(path.clone())).collect();
+        let names: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let answer = ask(&content_probe(&names));
+        let facts = parse_content(&keys, 0, &answer).expect("readable");
+        let found: Vec<Option<&[u8]>> = facts
+            .iter()
+            .map(|(_, fact)| match fact {
+                Fact::Content(ContentFact::Bytes(bytes)) => Some(bytes.as_slice()),
+                _ => None,
+            })
+            .collect();
+        let expected: [Option<&[u8]>; 6] = [
+            Some(files[0].1),
+            Some(files[1].1),
+            None,
+            Some(files[2].1),
+            Some(files[3].1),
+            Some(b"Linux\n"),
+        ];
+        assert_eq!(found, expected);
+        assert!(parse_content(&keys, 0, &answer[..answer.len() - 1]).is_err());
+        assert!(parse_content(&keys, 0, &[&answer[..], b"more"].concat()).is_err());
+    }
+}

@@ -1,0 +1,212 @@
+//! Reads the operating system, the machine, and jobs of earlier runs.
+
+use std::collections::BTreeMap;
+
+use super::session;
+use crate::facts::answer::{UnreadableAnswer, lines};
+use crate::facts::family::{Family, InTemplates, Readable, no_allowance};
+use crate::facts::key::{Fact, FactKey};
+use crate::facts::system::{Architecture, Disk, Job, JobState, Machine, OperatingSystem, SystemFacts, SystemKey};
+
+static SYSTEM: Family = Family {
+    subject: "the system",
+    probe: |_| probe(),
+    allowance: no_allowance,
+    parse,
+};
+
+impl Readable<'_> for SystemKey {
+    const FAMILY: &'static Family = &SYSTEM;
+    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+}
+
+/// `key=value` lines; a value that is absent on the host is an empty one.
+fn probe() -> String {
+    const SYSTEM: &str = r#"( . /etc/os-release; printf 'os.id=%s\nos.version=%s\nos.codename=%s\nos.name=%s\n' "$ID" "${VERSION_ID-}" "${VERSION_CODENAME-}" "${PRETTY_NAME-}" )
+printf 'dpkg=%s\n' "$(dpkg --print-architecture 2>/dev/null)"
+uname -n -r -m | { read -r name release machine; printf 'uname=%s\nhostname=%s\nkernel=%s\n' "$machine" "$name" "$release"; }
+printf 'cpus=%s\n' "$(nproc 2>/dev/null)"
+printf 'user=%s\n' "$(id -u)"
+read -r init </proc/1/comm; printf 'init=%s\n' "$init"
+while read -r name size unit; do [ "$name" = MemTotal: ] && printf 'memory=%s\n' "$size" && break; done </proc/meminfo
+for disk in /sys/block/*/device; do disk=${disk%/device}; [ -r "$disk/size" ] && read -r size <"$disk/size" && printf 'disk=%s %s\n' "${disk##*/}" "$size"; done
+[ ! -e /run/reboot-required ] || printf 'reboot=%s\n' "$(sort -u /run/reboot-required.pkgs 2>/dev/null | tr '\n' ' ')"
+for folder in /var/lib/homelab/jobs/*/; do
+[ -d "$folder" ] || continue
+job=${folder%/}; job=${job##*/}; summary=; read -r summary <"$folder/summary"
+if [ -f "$folder/status" ]; then read -r code <"$folder/status"; printf 'job=%s ended %s %s\n' "$job" "$code" "$summary"; tail -n 5 "$folder/output" | sed 's/^/job-output=/'
+elif read -r pid <"$folder/pid" && tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q -F "$job"; then printf 'job=%s running 0 %s\n' "$job" "$summary"
+else printf 'job=%s lost 0 %s\n' "$job" "$summary"; fi
+done 2>/dev/null
+ip -o addr show 2>/dev/null | while read -r number interface family address rest; do [ "$interface" = lo ] || printf 'address=%s\n' "${address%/*}"; done
+"#;
+    format!("{SYSTEM}{}true", session::PROBE)
+}
+
+fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
+    let mut single: BTreeMap<String, String> = BTreeMap::new();
+    let mut addresses = Vec::new();
+    let mut disks = Vec::new();
+    let mut jobs: Vec<Job> = Vec::new();
+    for line in lines(answer) {
+        let Some((key, value)) = line.split_once('=') else {
+            continue;
+        };
+        if key == "job" {
+            jobs.push(job(value)?);
+            continue;
+        }
+        if key == "job-output" {
+            if let Some(Job {
+                state: JobState::Ended { output, .. },
+                ..
+            }) = jobs.last_mut()
+            {
+                output.push_str(value);
+                output.push(' ');
+            }
+            continue;
+        }
+        if key == "address" {
+            addresses.push(value.to_owned());
+        } else if key == "disk" {
+            disks.extend(disk(value));
+        } else {
+            single.insert(key.to_owned(), value.to_owned());
+        }
+    }
+    let reboot_required = single
+        .remove("reboot")
+        .map(|packages| packages.split_whitespace().map(str::to_owned).collect());
+    let session = session::parse(&single);
+    let mut take = |key: &str| single.remove(key).unwrap_or_default();
+    let machine = Machine {
+        os: OperatingSystem {
+            id: take("os.id"),
+            version: take("os.version"),
+            codename: take("os.codename"),
+            name: take("os.name"),
+        },
+        architecture: Architecture {
+            dpkg: take("dpkg"),
+            uname: take("uname"),
+        },
+        hostname: take("hostname").split('.').next().unwrap_or_default().to_owned(),
+        kernel: take("kernel"),
+        cpus: take("cpus").parse().unwrap_or_default(),
+        memory: take("memory").parse::<u64>().unwrap_or_default() * 1024,
+        disks,
+        addresses,
+        init: take("init"),
+        user_id: take("user")
+            .parse()
+            .map_err(|_| UnreadableAnswer::new("`id -u` printed no number"))?,
+        reboot_required,
+    };
+    let facts = SystemFacts { machine, session, jobs };
+    Ok(vec![(FactKey::System, Fact::System(Box::new(facts)))])
+}
+
+/// `name size`, the size in units of 512 bytes, whatever the disk's own are (sysfs-block in the kernel's documentation).
+fn disk(line: &str) -> Option<Disk> {
+    let (name, size) = line.split_once(' ')?;
+    Some(Disk {
+        name: name.to_owned(),
+        size: size.parse::<u64>().ok()?.saturating_mul(512),
+    })
+}
+
+/// `id state code summary`; an id that is no hex number is not ours.
+fn job(line: &str) -> Result<Job, UnreadableAnswer> {
+    let unreadable = || UnreadableAnswer::new(format!("the state of a job is `{line}`"));
+    let mut words = line.splitn(4, ' ');
+    let mut next = || words.next().ok_or_else(unreadable);
+    let (id, state, code, summary) = (next()?, next()?, next()?, next()?);
+    if id.is_empty() || !id.chars().all(|character| character.is_ascii_hexdigit()) {
+        return Err(unreadable());
+    }
+    let state = match state {
+        "running" => JobState::Running,
+        "lost" => JobState::Lost,
+        "ended" => JobState::Ended {
+            code: code.parse().map_err(|_| unreadable())?,
+            output: String::new(),
+        },
+        _ => return Err(unreadable()),
+    };
+    Ok(Job {
+        id: id.to_owned(),
+        summary: summary.to_owned(),
+        state,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_this_machine_prints() {
+        let output = std::process::Command::new("sh")
+            .arg("-c")
+            .arg(probe())
+            .output()
+            .expect("sh runs");
+        let facts = parse(&[FactKey::System], 0, &output.stdout).expect("readable");
+        let Fact::System(facts) = &facts[0].1 else {
+            panic!("system facts")
+        };
+        let uname = std::process::Command::new("uname")
+            .arg("-m")
+            .output()
+            .expect("uname runs");
+        assert_eq!(
+            facts.machine.architecture.uname,
+            String::from_utf8_lossy(&uname.stdout).trim()
+        );
+        assert!(facts.machine.memory > 1 << 20, "{}", facts.machine.memory);
+        assert!(facts.machine.cpus > 0);
+        assert_ne!(facts.machine.os.id, "");
+    }
+
+    #[test]
+    fn reads_debian_13() {
+        let answer = b"os.id=debian\nos.version=13\nos.codename=trixie\nos.name=Debian GNU/Linux 13 (trixie)\ndpkg=amd64\n\
+            uname=x86_64\nhostname=services-dev.lan\nkernel=6.12.0\ncpus=2\nuser=0\ninit=systemd\nmemory=2048\ndisk=sda 2048\naddress=172.17.0.2\n";
+        let facts = parse(&[FactKey::System], 0, answer).expect("readable");
+        let Fact::System(facts) = &facts[0].1 else {
+            panic!("system facts")
+        };
+        assert_eq!(facts.machine.os.codename, "trixie");
+        assert_eq!(facts.machine.hostname, "services-dev");
+        assert_eq!(facts.machine.memory, 2_097_152);
+        assert_eq!(facts.machine.disks[0].size, 1 << 20);
+        assert_eq!(facts.machine.addresses, ["172.17.0.2"]);
+    }
+
+    #[test]
+    fn tells_of_reboots_and_of_work_that_lost_its_connection() {
+        let answer = b"user=0\nreboot=libc6 linux-image \njob=0a ended 100 apt-get upgrade\njob-output=E: one\njob-output=E: two\n\
+            job=0b running 0 apt-get install jq\njob=0c lost 0 apt-get update\n";
+        let facts = parse(&[FactKey::System], 0, answer).expect("readable");
+        let Fact::System(facts) = &facts[0].1 else {
+            panic!("system facts")
+        };
+        assert_eq!(facts.running_job().expect("one").id, "0b");
+        assert_eq!(
+            facts.notices(),
+            [
+                "`apt-get upgrade` of an earlier run lost its connection and has failed since with exit code 100: E: one E: two",
+                "`apt-get install jq` of an earlier run lost its connection and is still running",
+                "`apt-get update` of an earlier run lost its connection and has disappeared without an exit code",
+                "a reboot is required (by libc6, linux-image)",
+            ]
+        );
+        assert!(parse(&[FactKey::System], 0, b"user=0\njob=../x lost 0 y\n").is_err());
+    }
+
+    #[test]
+    fn an_answer_without_a_user_is_unreadable() {
+        assert!(parse(&[FactKey::System], 0, b"os.id=debian\n").is_err());
+    }
+}

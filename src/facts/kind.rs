@@ -1,0 +1,46 @@
+//! The trait of a key: what is known about a kind of fact without asking a host.
+
+/// The part of a host that a fact is about: scopes are built from these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject<'a> {
+    Path(&'a str),
+    Unit(&'a str),
+    /// Packages, and the simulations of apt.
+    Packages,
+    Accounts,
+    /// Only covered by a scope with this very key.
+    Other,
+}
+
+/// The changes that make a fact out of date, other than one to the fact itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DependsOn {
+    Itself,
+    /// A change to any package. Within a plan the fact stays valid: operations take the packages before them into account.
+    Packages,
+    /// Any change. Within a plan the fact is unknown too, once something changes.
+    Anything,
+}
+
+/// The key of one kind of fact.
+pub trait Key<'a>: Copy {
+    type Fact;
+
+    const DEPENDS_ON: DependsOn;
+
+    /// Its name, for messages.
+    fn describe(self) -> String;
+
+    fn subject(self) -> Subject<'a>;
+
+    /// The fact for something absent; `None` if it always exists.
+    fn absent() -> Option<Self::Fact>;
+
+    /// Whether installing a package may create it.
+    fn may_come_with_packages(self) -> bool;
+
+    /// The path whose own fact shows whether it exists, if that is another fact.
+    fn presence(self) -> Option<&'a str> {
+        None
+    }
+}
