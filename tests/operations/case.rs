@@ -1,4 +1,4 @@
-//! A case file: facts, operations, and what is expected of them.
+//! A case file: facts, operations and the expected results.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -29,12 +29,12 @@ pub(crate) struct Case {
     /// The host's data.
     #[serde(default)]
     pub(crate) data: Table,
-    /// What the host answers, by family and key.
+    /// The facts of the host, by family and key.
     #[serde(default)]
     pub(crate) facts: BTreeMap<String, Value>,
-    /// What happens to it on lab hosts; without it, it is planned from facts alone.
+    /// Steps on lab hosts; without them, the case is planned from facts alone.
     pub(crate) host: Option<OnHost>,
-    /// Operations that are deployed last, and take away what the others made.
+    /// Operations that are deployed last and remove what the others created.
     #[serde(default)]
     pub(crate) undo: Vec<Table>,
     #[serde(default)]
@@ -45,31 +45,31 @@ pub(crate) struct Case {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct OnHost {
-    /// Shell text that makes the host as the facts have it.
+    /// Shell text that brings the host into the state of the facts.
     pub(crate) before: Option<String>,
-    /// What commands print once the operations were deployed.
+    /// Expected output of commands after the deploy.
     pub(crate) shows: BTreeMap<String, String>,
-    /// Shell text that changes what was deployed, as somebody else would.
+    /// Shell text that changes the deployed state, as another program would.
     pub(crate) drift: Option<String>,
-    /// What commands print once `undo` was deployed.
+    /// Expected output of commands after `undo`.
     pub(crate) gone: BTreeMap<String, String>,
-    /// Why the review of a real host is another than that of the facts, where it is.
+    /// Why the review of a real host differs from that of the facts, if it does.
     pub(crate) review_differs: Option<String>,
     /// The Debian releases that it runs on; all if not given.
     pub(crate) releases: Vec<String>,
-    /// Whether it gets a host of its own, because it changes what other cases rely on.
+    /// Whether it gets its own host, because it changes what other cases depend on.
     pub(crate) alone: bool,
 }
 
-/// What people see of it, and what the host is sent.
+/// The expected output and the commands for the host.
 #[derive(Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Expect {
     /// The operations in the review.
     pub(crate) review: Option<String>,
-    /// What would be done to the host, in order.
+    /// The steps on the host, in order.
     pub(crate) commands: Option<String>,
-    /// What is wrong, instead of a review.
+    /// The error message, instead of a review.
     pub(crate) error: Option<String>,
 }
 
@@ -105,7 +105,7 @@ pub(crate) fn name_of(file: &Path) -> String {
 impl Case {
     /// Reads a case.
     ///
-    /// Errors: the file is not TOML, or holds what no case has.
+    /// Errors: the file is not valid TOML or has an unknown key.
     pub(crate) fn read(path: &Path) -> Result<Self, Failed> {
         let mut case: Self =
             toml::from_str(&fs::read_to_string(path)?).map_err(|error| format!("{}:\n{error}", path.display()))?;

@@ -44,7 +44,7 @@ impl<'a> Answers<'a> {
 
     /// What the host answers to a question of the plan.
     ///
-    /// Errors: the case does not say, or says what is no fact of that family.
+    /// Errors: the case has no such fact, or it is not valid.
     pub(super) fn answer(&mut self, key: &FactKey) -> Result<Fact, Failed> {
         let (family, name) = family_and_name(key);
         let place = (family.clone(), name.clone());
@@ -74,7 +74,7 @@ impl<'a> Answers<'a> {
             format!("`\"{name}\" = …` below [facts.{family}]")
         };
         format!(
-            "{}: the plan asks for {key}, and the case does not answer: write {given}",
+            "{}: the plan asks for {key}, but the case has no such fact: write {given}",
             self.case.name
         )
     }
@@ -85,7 +85,7 @@ impl<'a> Answers<'a> {
         unused.map(|(family, name)| format!("{family} `{name}`"))
     }
 
-    /// What holds on a host of which nothing is said.
+    /// The facts of a host without given facts.
     fn usual(&self, family: &str, name: &str) -> Option<Json> {
         match family {
             "system" => Some(json!({})),
@@ -117,7 +117,7 @@ impl<'a> Answers<'a> {
         is_directory.then(|| json!("directory"))
     }
 
-    /// The group that a user of the case has for its own; there is none without the user.
+    /// The private group of a user of the case; `None` without the user.
     fn usual_group(&self, name: &str) -> Option<Json> {
         let (_, user) = self.users().find(|(user, _)| *user == name)?;
         if !user.is_object() {
@@ -161,7 +161,7 @@ impl<'a> Answers<'a> {
     }
 }
 
-/// Where a user of a case is at home; nowhere if there is no such user.
+/// The home directory of a user of the case; `None` without the user.
 fn home(user: &str, fact: &Json) -> Option<String> {
     let given = fact.as_object()?.get("home").and_then(Json::as_str);
     Some(given.map_or_else(|| format!("/home/{user}"), str::to_owned))

@@ -18,7 +18,7 @@ use crate::support::snapshot::{self, LoginPaths, changed};
 /// Debian releases, which are tests of their own: `[debian-13] files.put::absent`.
 const RELEASES: &[&str] = &["12", "13"];
 
-/// What is wrong about a case, by its name.
+/// Failures by the name of the case.
 type Failures = BTreeMap<String, Vec<String>>;
 
 /// The cases to run, and what came of them once one was asked for.
@@ -145,9 +145,9 @@ fn on_host(release: &str, cases: &[&Case]) -> Failures {
 enum Phase {
     /// From the host as prepared to what is wanted.
     First,
-    /// Back to what is wanted.
+    /// Back to the wanted state.
     Drifted,
-    /// All that was made goes.
+    /// Everything that was created is removed.
     Undone,
 }
 
@@ -265,7 +265,7 @@ impl Batch<'_> {
             if found.trim_end() != expected.trim_end() {
                 self.fail(
                     case,
-                    format!("it is refused otherwise:\n{found}\nexpected:\n{expected}"),
+                    format!("another error was expected:\n{found}\nexpected:\n{expected}"),
                 );
             }
         }
@@ -319,7 +319,7 @@ impl Batch<'_> {
         for case in cases {
             let mistakes = mistakes_of(case, told);
             if !mistakes.is_empty() {
-                self.fail(case, format!("{what}: it is refused:\n{mistakes}"));
+                self.fail(case, format!("{what}: refused:\n{mistakes}"));
                 is_blamed = true;
             }
         }
@@ -337,11 +337,11 @@ impl Batch<'_> {
                 let diff = diff.unified_diff().header("from facts", "on the host").to_string();
                 self.fail(
                     case,
-                    format!("the host's review is another than that of the facts:\n{diff}"),
+                    format!("the host's review differs from that of the facts:\n{diff}"),
                 );
             }
             if phase == Phase::Drifted && on_host.drift.is_some() && found == "nothing to do\n" {
-                self.fail(case, "the drift is not found");
+                self.fail(case, "the review shows no drift");
             }
         }
     }
@@ -369,7 +369,7 @@ impl Batch<'_> {
             let lines = list(&result["lines"]);
             let applied = lines.iter().filter(|line| line["end"] == "applied");
             for line in applied.map(change).filter(|line| !reviewed.contains(line)) {
-                self.fail(case, format!("{what}: `{line}` was applied and not reviewed"));
+                self.fail(case, format!("{what}: `{line}` was applied but not reviewed"));
                 is_blamed = true;
             }
         }

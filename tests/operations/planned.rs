@@ -19,7 +19,7 @@ use super::facts::Answers;
 
 const HOST: &str = "host";
 
-/// Plans a case and compares what comes of it.
+/// Plans a case and compares the result with what it expects.
 pub(super) fn check(case: &Case) -> Result<(), Failed> {
     let found = plan(case)?;
     if std::env::var_os("HOMELAB_WRITE_TEXTS").is_some() {
@@ -38,7 +38,7 @@ pub(super) fn check(case: &Case) -> Result<(), Failed> {
                 .context_radius(50)
                 .header("expected", "found")
                 .to_string();
-            return Err(format!("the {what} of {} is another:\n{diff}", case.name).into());
+            return Err(format!("the {what} of {} differs:\n{diff}", case.name).into());
         }
     }
     Ok(())
@@ -56,7 +56,11 @@ fn plan(case: &Case) -> Result<Expect, Failed> {
     let mut answers = Answers::of(case);
     let build = settle(&selection, &mut answers)?;
     if let Some(unused) = answers.unused() {
-        return Err(format!("{}: nothing asks for {unused}: take it out of the facts", case.name).into());
+        return Err(format!(
+            "{}: the plan does not use {unused}: remove it from the facts",
+            case.name
+        )
+        .into());
     }
     if !build.mistakes.is_empty() {
         return Ok(error(build.mistakes.iter().map(|mistake| &mistake.diagnostic)));
