@@ -141,7 +141,7 @@ fn another_user_than_root_by_sudo() {
 #[test]
 fn a_user_to_become_without_a_way_is_a_mistake_with_a_place() {
     let cases = [
-        ("connection = { become_user = 'web' }\n", "no way to become it"),
+        ("connection = { become_user = 'web' }\n", "`become_user` needs `become`"),
         (
             "connection = { become = 'sudo', become_user = '-u' }\n",
             "`-u` is not a valid `become_user`",

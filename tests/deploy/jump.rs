@@ -117,7 +117,7 @@ fn a_way_in_a_circle_is_a_mistake_with_a_place() {
     project.write("templates/large", "x");
     let circle = "[hosts.alpha]\nconnection = { jump = ['beta'] }\n[hosts.beta]\nconnection = { jump = ['alpha'] }\n";
     let cases = [
-        (circle, "leads in a circle: alpha, beta", "inventories/dev.toml:2:24"),
+        (circle, "form a loop: alpha → beta", "inventories/dev.toml:2:24"),
         (
             "[hosts.alpha]\nconnection = { jump = ['-oProxyCommand=x'] }\n",
             "starts with `-`",
