@@ -1,4 +1,4 @@
-//! What whoever homelab works as may do on a host: what needs root is not promised by anybody else.
+//! What the user that homelab works as may do on a host: changes that need root are not promised without it.
 
 use crate::change::{Claim, Outcome, ResourceChange, Step};
 use crate::facts::overlay::{FactScope, Lookup, OperationId, Overlay};
@@ -6,7 +6,7 @@ use crate::facts::path::{PathFact, parent};
 use crate::facts::session::{Session, Unprivileged};
 use crate::facts::{Fact, FactKey, Identity};
 
-/// `outcome` as it is, or open with the reason where it takes root to carry it out and there is none.
+/// `outcome` as it is, or deferred with the reason if it needs root and homelab is not root.
 pub(super) fn limited(outcome: Outcome, touches: Vec<FactScope>, overlay: &Overlay) -> Outcome {
     let Some(Fact::System(system)) = overlay.gathered(&FactKey::System) else {
         return outcome;

@@ -86,16 +86,16 @@ fn count<'a>(accounts: &mut BTreeMap<u64, Account<'a>>, claim: Claim<'a>, origin
         most_files: 0,
         written: Vec::new(),
     });
-    let before = place(path, facts).map(|place| place.allocated);
+    let before = location(path, facts).map(|location| location.allocated);
     match length {
         Some(length) => account.write(path, length, before, origin),
         None => account.remove(before),
     }
 }
 
-fn place(path: &str, facts: &Facts) -> Option<DiskLocation> {
+fn location(path: &str, facts: &Facts) -> Option<DiskLocation> {
     match facts.get(&FactKey::DiskLocation(path.to_owned())) {
-        Some(Fact::DiskLocation(place)) => *place,
+        Some(Fact::DiskLocation(location)) => *location,
         _ => None,
     }
 }
@@ -108,8 +108,8 @@ fn room_above(path: &str, facts: &Facts) -> Option<(u64, Room)> {
             return None;
         }
         above = parent(above);
-        if let Fact::DiskLocation(Some(place)) = facts.get(&FactKey::DiskLocation(above.to_owned()))? {
-            return Some((place.device, place.room?));
+        if let Fact::DiskLocation(Some(location)) = facts.get(&FactKey::DiskLocation(above.to_owned()))? {
+            return Some((location.device, location.room?));
         }
     }
 }
@@ -120,15 +120,15 @@ fn mount(path: &str, device: u64, facts: &Facts) -> String {
     let mut above = found;
     while above != "/" {
         above = parent(above);
-        match place(above, facts) {
-            Some(place) if place.device == device => found = above,
+        match location(above, facts) {
+            Some(location) if location.device == device => found = above,
             Some(_) => break,
             None => {}
         }
     }
     // A directory that is still to be made is none that one could look at.
     let mut there = found;
-    while place(there, facts).is_none() && there != "/" {
+    while location(there, facts).is_none() && there != "/" {
         there = parent(there);
     }
     there.to_owned()
@@ -175,8 +175,8 @@ impl<'a> Account<'a> {
         let mut largest = self.written.clone();
         largest.sort_by_key(|(length, ..)| std::cmp::Reverse(*length));
         let mut mistake = Diagnostic::new(title);
-        for (place, (length, path, origin)) in largest.iter().take(NAMED).enumerate() {
-            if place == 0 {
+        for (rank, (length, path, origin)) in largest.iter().take(NAMED).enumerate() {
+            if rank == 0 {
                 mistake = mistake.at(origin, "the largest is written here");
             }
             mistake = mistake.because(format!("{path} will take {}", bytes((*length).into())));
