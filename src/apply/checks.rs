@@ -59,7 +59,7 @@ impl HostApply<'_> {
                     lines: vec![ResourceResult::of_check(&what, ResourceEnd::Failed)],
                     failure: Some(Failure {
                         attempted: format!("verify {what}"),
-                        cause: Some(format!("{why}, after {} s of trying", within.as_secs())),
+                        cause: Some(format!("{why} (tried for {} s)", within.as_secs())),
                         exit_code: None,
                         output: String::new(),
                         hint: None,

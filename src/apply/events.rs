@@ -123,7 +123,7 @@ pub enum ResourceEnd {
     Applied,
     /// There was nothing left to do.
     AlreadySo,
-    /// It was tried, and holds.
+    /// A check that passed.
     Holds,
     /// Its step failed; what it left is for the next run to see.
     Failed,
@@ -134,7 +134,7 @@ pub enum ResourceEnd {
 /// What went wrong with an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// What was attempted, on what: "failed to write `/etc/motd`".
+    /// What was attempted, such as "write `/etc/motd`".
     pub attempted: String,
     /// Why, where it is known in words.
     pub cause: Option<String>,

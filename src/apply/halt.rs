@@ -10,7 +10,7 @@ pub(super) struct Halt {
     pub(super) failure: Option<Failure>,
 }
 
-/// Too many other hosts failed for this one to start or to go on; `attempted` says which.
+/// Too many other hosts failed for this one to start or to continue; `attempted` says which.
 pub(super) fn held_back(attempted: &str, why: &str) -> Halt {
     Halt {
         end: HostEnd::HeldBack,
@@ -28,11 +28,11 @@ pub(super) fn stale(what: &str) -> Halt {
     Halt {
         end: HostEnd::Stale,
         failure: Some(Failure {
-            attempted: "go on with the reviewed plan".to_owned(),
+            attempted: "apply the reviewed plan".to_owned(),
             cause: Some(what.to_owned()),
             exit_code: None,
             output: String::new(),
-            hint: Some("run the deploy again to review what is to do now".to_owned()),
+            hint: Some("rerun the deploy and review the new diff".to_owned()),
         }),
     }
 }
@@ -56,12 +56,12 @@ pub(super) fn lost(error: &RemoteError) -> Halt {
     }
 }
 
-/// A connection that broke while a command may be running, which the host finishes by itself.
+/// A connection that broke while a command may be running, which finishes on the host anyway.
 pub(super) fn lost_at_work(error: &RemoteError, goes_on: Option<String>) -> Halt {
     let mut halt = lost(error);
     if let (Some(failure), Some(command)) = (&mut halt.failure, goes_on) {
         failure.hint = Some(format!(
-            "if `{command}` had begun, the host goes on with it by itself: run again, which waits for it and tells how it ended"
+            "if `{command}` had started, it continues on the host; rerun the deploy to wait for it and see how it ended"
         ));
     }
     halt
@@ -88,13 +88,13 @@ pub(super) fn interrupted() -> Halt {
     Halt {
         end: HostEnd::Interrupted,
         failure: Some(Failure {
-            attempted: "go on".to_owned(),
+            attempted: "continue".to_owned(),
             cause: Some(
-                "interrupted: the step under way may still have ended on the host, none began after it".to_owned(),
+                "interrupted; the current step may have finished on the host, no later step was started".to_owned(),
             ),
             exit_code: None,
             output: String::new(),
-            hint: Some("run the deploy again: it finishes what is left".to_owned()),
+            hint: Some("rerun the deploy to continue".to_owned()),
         }),
     }
 }

@@ -8,7 +8,8 @@ use crate::plan::{PlannedOperation, compare};
 use crate::remote::Writer;
 use crate::rounds::settle;
 
-const AS_ROOT: &str = "log in as root (`connection.user = \"root\"`), or let the user become root (`connection.become = \"sudo\"` or `\"doas\"`)";
+const AS_ROOT: &str =
+    "log in as `root` (`connection.user = \"root\"`), or set `connection.become` to `\"sudo\"` or `\"doas\"`";
 
 impl HostApply<'_> {
     /// Reads what may have changed and plans the rest.
@@ -22,7 +23,7 @@ impl HostApply<'_> {
             return Err(Halt {
                 end: HostEnd::Failed,
                 failure: Some(Failure {
-                    attempted: format!("plan the rest: {}", mistake.diagnostic),
+                    attempted: format!("plan the remaining operations: {}", mistake.diagnostic),
                     cause: mistake.diagnostic.labels.first().map(|label| label.text.clone()),
                     exit_code: None,
                     output: mistake.diagnostic.causes.join("\n"),
@@ -80,13 +81,13 @@ impl HostApply<'_> {
     pub(super) fn still_unknown(&self, operation: &PlannedOperation) -> Halt {
         let why = match &operation.outcome {
             Outcome::Deferred { why, .. } => why.clone(),
-            _ => "the host does not tell".to_owned(),
+            _ => "the host does not report it".to_owned(),
         };
         let is_root = self.session().is_none_or(|session| session.unprivileged.is_none());
         Halt {
             end: HostEnd::Failed,
             failure: Some(Failure {
-                attempted: format!("carry out `{}`", operation.id.slug()),
+                attempted: format!("run `{}`", operation.id.slug()),
                 cause: Some(why),
                 exit_code: None,
                 output: String::new(),

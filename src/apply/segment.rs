@@ -241,12 +241,12 @@ fn describe(step: &Step, answer: &StepAnswer) -> Option<Failure> {
             cause: answer.cause.clone(),
             exit_code: None,
             output,
-            hint: Some("nothing was replaced; run the deploy again to review what is to do now".to_owned()),
+            hint: Some("nothing was replaced; rerun the deploy and review the new diff".to_owned()),
         }),
         StepEnd::Failed { status } => Some(Failure {
             cause: match step.command() {
                 Some(command) if status == TIMED_OUT => {
-                    Some(format!("not through after {} s", command.timeout.as_secs()))
+                    Some(format!("timed out after {} s", command.timeout.as_secs()))
                 }
                 _ => None,
             },
@@ -257,10 +257,10 @@ fn describe(step: &Step, answer: &StepAnswer) -> Option<Failure> {
         }),
         StepEnd::Stale => Some(Failure {
             attempted,
-            cause: Some("the host is not as it was reviewed; nothing was done".to_owned()),
+            cause: Some("the host changed since the review; nothing was done".to_owned()),
             exit_code: None,
             output,
-            hint: Some("run the deploy again to review what is to do now".to_owned()),
+            hint: Some("rerun the deploy and review the new diff".to_owned()),
         }),
         StepEnd::Done | StepEnd::Already | StepEnd::Skipped => None,
     }

@@ -50,7 +50,7 @@ impl<'a> Course<'a> {
             if let Some(name) = &stage.name
                 && failed.len() > stage.max_fail
             {
-                return Some(format!("stage `{name}` stopped, since {} failed", failed.join(", ")));
+                return Some(format!("stage `{name}` stopped because {} failed", failed.join(", ")));
             }
         }
         None

@@ -155,7 +155,7 @@ async fn obey(
 ) -> Option<Halt> {
     let first = orders.recv().await?;
     if let Order::HoldBack { why } = first {
-        return Some(held_back("begin", &why));
+        return Some(held_back("start", &why));
     }
     // Nobody closes it: without a turn the host is changed at once.
     let mut turn = context.turns.acquire().await.ok();
@@ -212,6 +212,6 @@ async fn follow(host_apply: &mut HostApply<'_>, writer: &mut Writer<'_>, order: 
             let _ = facts.send(read);
             Ok(true)
         }
-        Order::HoldBack { why } => Err(held_back("go on", &why)),
+        Order::HoldBack { why } => Err(held_back("continue", &why)),
     }
 }

@@ -82,11 +82,11 @@ impl Applying<'_> {
     }
 }
 
-/// Who holds a host's lock, for whoever finds it held.
+/// Who holds a host's lock, as another run that waits for it is told.
 fn who() -> String {
     let user = std::env::var("USER")
         .or_else(|_| std::env::var("LOGNAME"))
-        .unwrap_or_else(|_| "somebody".to_owned());
+        .unwrap_or_else(|_| "unknown".to_owned());
     let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{user}@{} (process {})", machine.trim(), std::process::id())
 }

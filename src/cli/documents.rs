@@ -27,7 +27,7 @@ impl DocumentPath {
             "json" => DocumentFormat::Json,
             "md" | "markdown" => DocumentFormat::Markdown,
             "html" | "htm" => DocumentFormat::Html,
-            _ => return Err("the ending gives the format: use .md, .html or .json".to_owned()),
+            _ => return Err("unknown file extension; use `.md`, `.html` or `.json`".to_owned()),
         };
         Ok(Self { path, format })
     }
@@ -101,7 +101,7 @@ impl Document {
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> Diagnostic {
-    Diagnostic::new(format!("failed to write `{}`", path.display()))
+    Diagnostic::new(format!("cannot write `{}`", path.display()))
         .because(error.to_string())
         .hint("check `--format-into`: the folder must exist and be writable")
 }

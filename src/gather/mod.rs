@@ -20,7 +20,7 @@ pub enum GatherError {
     #[error(transparent)]
     Remote(#[from] RemoteError),
     /// The answer of the host does not parse.
-    #[error("{host}: failed to read {subject}")]
+    #[error("{host}: cannot read {subject}")]
     Unreadable {
         /// The host.
         host: String,

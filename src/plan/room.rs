@@ -159,14 +159,14 @@ impl<'a> Account<'a> {
         let lacks = |most: i128, free: Option<u64>| free.filter(|free| most > i128::from(*free));
         let title = if let Some(free) = lacks(self.most, free) {
             format!(
-                "{} has too little room: {} are needed there, {} are free",
+                "not enough space on `{}`: {} needed, {} free",
                 self.mount,
                 bytes(self.most),
                 bytes(free.into())
             )
         } else if let Some(free) = lacks(self.most_files, self.room.files) {
             format!(
-                "{} has no room for so many files: {} more are needed there, {free} can be made",
+                "not enough inodes on `{}`: {} needed, {free} free",
                 self.mount, self.most_files
             )
         } else {
@@ -177,12 +177,12 @@ impl<'a> Account<'a> {
         let mut mistake = Diagnostic::new(title);
         for (rank, (length, path, origin)) in largest.iter().take(NAMED).enumerate() {
             if rank == 0 {
-                mistake = mistake.at(origin, "the largest is written here");
+                mistake = mistake.at(origin, "the largest file is set here");
             }
-            mistake = mistake.because(format!("{path} will take {}", bytes((*length).into())));
+            mistake = mistake.because(format!("`{path}` needs {}", bytes((*length).into())));
         }
         Some(mistake.hint(format!(
-            "make room there (`df {mount}`, `df -i {mount}`); a file is written beside the one that it replaces",
+            "free space there (see `df {mount}` and `df -i {mount}`); a file is written in full before it replaces the old one",
             mount = self.mount
         )))
     }

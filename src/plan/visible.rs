@@ -8,7 +8,7 @@ use crate::facts::{Fact, FactKey, Facts, InTemplates};
 use crate::template::{FactSource, NamedFact};
 
 /// Why something stays open that the next round of reading would settle.
-pub(super) const NOT_READ: &str = "it was not read from the host yet";
+pub(super) const NOT_READ: &str = "not read from the host yet";
 
 /// The same of a host by its name: it may be another one, and one that cannot be reached.
 fn not_read(host: &str) -> String {
@@ -80,7 +80,7 @@ impl FactSource for VisibleFacts {
 
     fn named(&self, family: &str, name: &str) -> NamedFact {
         let Some(family) = InTemplates::find(family) else {
-            return NamedFact::Unknown(format!("there are no facts `{family}`"));
+            return NamedFact::Unknown(format!("unknown fact family `{family}`"));
         };
         match self.look_up((family.key)(name)) {
             Lookup::Known(fact) => family.described(&fact),

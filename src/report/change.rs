@@ -24,7 +24,7 @@ pub(super) fn tone(sign: Sign) -> Tone {
 /// The lines of a change in `room` columns; the operations `unless` may already make it.
 pub(super) fn lines(change: &Change<'_>, unless: &[OperationId], options: &TextOptions, room: usize) -> Vec<String> {
     if let Some(along) = &change.along {
-        let lines = packages::lines(change, along, options, room.saturating_sub(2));
+        let lines = packages::lines(along, options, room.saturating_sub(2));
         return indented(lines, 2).collect();
     }
     let head = [
@@ -103,7 +103,7 @@ fn more(change: &Change<'_>, room: usize) -> Vec<String> {
     let mut lines = Vec::new();
     if !change.kept.is_empty() {
         let kept: Vec<String> = change.kept.iter().map(phrases::kept).collect();
-        lines.extend(wrapped(&format!("as before: {}", kept.join(", ")), room));
+        lines.extend(wrapped(&format!("unchanged: {}", kept.join(", ")), room));
     }
     lines.extend(change.steps.iter().map(|step| phrases::step(step).text()));
     lines

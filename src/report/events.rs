@@ -1,4 +1,4 @@
-//! Events as plain lines: one a finished operation, failures in full.
+//! Events as plain lines: one per finished operation, failures in full.
 
 use super::TextOptions;
 use super::duration::taken;
@@ -14,7 +14,7 @@ use crate::apply::{ApplyEvent, HostEnd, OperationResult, ResourceEnd};
 /// Resources named on one line before the rest is counted.
 const MOST_NAMED: usize = 3;
 
-/// What a plain log tells of an event; `None` where it has nothing to tell.
+/// What a plain log prints for an event; `None` if nothing.
 pub fn event(event: &ApplyEvent, options: &TextOptions) -> Option<String> {
     let lines = match event {
         ApplyEvent::HostStarted { .. }
@@ -26,7 +26,7 @@ pub fn event(event: &ApplyEvent, options: &TextOptions) -> Option<String> {
             let block = operation::lines(&entry, options, options.width.saturating_sub(4));
             let slug = one_line(operation.id.slug());
             let (words, tone) = if block.is_empty() || operation.changes().is_empty() {
-                ("already so", Tone::Plain)
+                ("unchanged", Tone::Plain)
             } else {
                 ("now known", Tone::Later)
             };
@@ -36,7 +36,7 @@ pub fn event(event: &ApplyEvent, options: &TextOptions) -> Option<String> {
         }
         ApplyEvent::Waits { host, attempt, words } => {
             let what = format!("{}: {}", one_line(attempt), one_line(words));
-            vec![line(host, "waits", Tone::Later, &what)]
+            vec![line(host, "waiting", Tone::Later, &what)]
         }
         ApplyEvent::Finished { host, result } => finished(host, result),
         ApplyEvent::HostFinished { result } => {
@@ -54,7 +54,7 @@ pub fn event(event: &ApplyEvent, options: &TextOptions) -> Option<String> {
 fn finished(host: &str, result: &OperationResult) -> Vec<String> {
     let mut lines = Vec::new();
     for end in ENDS {
-        // A log has no more to go by than the operation itself: with no line and no failure there was nothing to do.
+        // A log knows the operation alone: without a line and a failure there was nothing to do.
         let mut names = ended(HostEnd::Converged, result, end);
         if names.is_empty() {
             continue;

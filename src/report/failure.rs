@@ -36,7 +36,6 @@ fn headline(host: &str, attempted: &str) -> String {
     let own = attempted.strip_prefix(&format!("{host}: "));
     match own {
         Some(rest) => format!("{host}: {rest}"),
-        None if attempted.starts_with("failed ") => format!("{host}: {attempted}"),
         None => format!("{host}: failed to {attempted}"),
     }
 }
@@ -86,7 +85,7 @@ fn cut(line: &str) -> String {
     format!("{head}…[{} more characters]", grouped(count - LONG))
 }
 
-/// What a stopped host did not come to, an entry a resource or, where that is not known, an operation.
+/// What a stopped host did not reach: resources or, for what was not planned yet, operations.
 pub(super) fn not_reached(result: &HostResult) -> Vec<String> {
     let operations = result.operations.iter();
     operations
@@ -107,12 +106,12 @@ pub(super) fn ended(host: HostEnd, operation: &OperationResult, end: ResourceEnd
         .filter(|line| line.end == end)
         .map(|line| &line.resource);
     let (along, named): (Vec<&ResourceId>, Vec<&ResourceId>) = ids.partition(|id| come_along(id));
-    // What comes along shares the end of what it comes along with, unless that is not told.
+    // Additional packages end as the requested ones do, unless those are not listed.
     let told = if named.is_empty() { along } else { named };
     told.into_iter().map(resource).collect()
 }
 
-/// What was deferred is told of under the operation's own name.
+/// What was deferred is shown under the name of its operation.
 fn resource(id: &ResourceId) -> String {
     let name = sanitize::one_line(&id.name);
     if id.kind == ResourceKind::Operation {
@@ -121,7 +120,7 @@ fn resource(id: &ResourceId) -> String {
     format!("{} {name}", id.kind)
 }
 
-/// An operation without lines was never planned to the end: on a host that stopped early its turn did not come.
+/// An operation without lines was never planned to the end: a host that stopped early did not reach it.
 fn end_without_lines(host: HostEnd, operation: &OperationResult) -> ResourceEnd {
     match host {
         _ if operation.failure.is_some() => ResourceEnd::Failed,
@@ -134,14 +133,14 @@ fn end_without_lines(host: HostEnd, operation: &OperationResult) -> ResourceEnd 
 pub(super) fn words(end: ResourceEnd) -> (&'static str, Tone) {
     match end {
         ResourceEnd::Applied => ("applied", Tone::Added),
-        ResourceEnd::AlreadySo => ("already so", Tone::Plain),
-        ResourceEnd::Holds => ("holds", Tone::Added),
+        ResourceEnd::AlreadySo => ("unchanged", Tone::Plain),
+        ResourceEnd::Holds => ("passed", Tone::Added),
         ResourceEnd::Failed => ("failed", Tone::Removed),
         ResourceEnd::NotReached => ("not reached", Tone::Changed),
     }
 }
 
-/// All ends, in the order told.
+/// All ends, in the order shown.
 pub(super) const ENDS: [ResourceEnd; 5] = [
     ResourceEnd::Applied,
     ResourceEnd::AlreadySo,

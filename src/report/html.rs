@@ -176,7 +176,7 @@ fn summary(review: &Review<'_>, folds: &[Fold<'_, Body>]) -> String {
         let _ = writeln!(
             text,
             "<p class=\"faint\">{}{}</p>",
-            phrases::NOT_LOOKED_AT,
+            phrases::SKIPPED,
             skipped.join("; ")
         );
     }

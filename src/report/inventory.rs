@@ -1,4 +1,4 @@
-//! Inventories, a host's data, and where a value comes from.
+//! Inventories, a host's data, and which file sets a value.
 
 use super::layout::joined;
 use super::sanitize::one_line;
@@ -26,7 +26,7 @@ pub fn inventory(name: &str, inventory: &Inventory) -> String {
 
 fn place(host: &Host) -> String {
     match (&host.lab, host.connection.is_local(), &host.address) {
-        (Some(lab), _, _) => format!("a lab host of {}", lab.image),
+        (Some(lab), _, _) => format!("lab host ({})", lab.image),
         (None, true, _) => "this machine".to_owned(),
         (None, false, Some(address)) => address.clone(),
         (None, false, None) => host.name.clone(),
@@ -81,7 +81,7 @@ fn flatten<'a>(key: &str, value: &'a Value, entries: &mut Vec<(String, &'a Value
     }
 }
 
-/// A value with all places that give it.
+/// A value with all places that set it.
 pub fn explanation(key: &str, explanation: &Explanation) -> String {
     let mut lines = vec![format!(
         "{} = {}",
@@ -90,17 +90,16 @@ pub fn explanation(key: &str, explanation: &Explanation) -> String {
     )];
     match &explanation.rendered {
         Ok(value) if literal(value) != literal(&explanation.written) => {
-            lines.push(format!("  comes to {}", one_line(&literal(value))));
+            lines.push(format!("  evaluates to {}", one_line(&literal(value))));
         }
         Ok(_) => {}
-        Err(why) => lines.push(format!("  what it comes to is not known here: {}", one_line(why))),
+        Err(why) => lines.push(format!("  cannot be evaluated here: {}", one_line(why))),
     }
     let is_table = explanation.written.as_table().is_some();
     for (index, given) in explanation.places.iter().enumerate() {
         let how = match (index, is_table) {
-            (_, true) => "from",
-            (0, false) => "won",
-            _ => "over",
+            (_, true) | (0, false) => "from",
+            _ => "overrides",
         };
         let place = given.origin.as_ref().map(ToString::to_string).unwrap_or_default();
         lines.push(one_line(&format!(

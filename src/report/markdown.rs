@@ -90,7 +90,7 @@ fn cut(review: &Review<'_>, fit: &Fit) -> String {
             }
         );
     }
-    let _ = writeln!(text, ". For all of it, run {}.\n", code(&command(review, true)));
+    let _ = writeln!(text, ". For the full review, run {}.\n", code(&command(review, true)));
     text
 }
 
@@ -133,7 +133,7 @@ fn summary(review: &Review<'_>, folds: &[Fold<'_, Body>]) -> String {
     text.push_str(&unread(review));
     let skipped = phrases::skipped(&review.skipped);
     if !skipped.is_empty() {
-        let _ = writeln!(text, "{}{}\n", phrases::NOT_LOOKED_AT, bounded(&skipped));
+        let _ = writeln!(text, "{}{}\n", phrases::SKIPPED, bounded(&skipped));
     }
     text
 }

@@ -1,16 +1,16 @@
-//! Packages that come along with those asked for, as lines of text: new ones in short, upgrades and removals always in full.
+//! Additional packages, as lines of text: new ones in short, upgrades and removals always in full.
 
 use super::TextOptions;
 use super::layout::indented;
 use super::phrases;
-use super::review::{AlongNames, Change};
+use super::review::AlongNames;
 use super::style::{Tone, paint, width};
 
 const MORE: &str = " … (--verbose lists all)";
 
 /// The lines below the packages asked for.
-pub(super) fn lines(change: &Change<'_>, along: &AlongNames<'_>, options: &TextOptions, room: usize) -> Vec<String> {
-    let along = phrases::along(change, along, options);
+pub(super) fn lines(along: &AlongNames<'_>, options: &TextOptions, room: usize) -> Vec<String> {
+    let along = phrases::along(along, options);
     let mut lines = Vec::new();
     lines.extend(along.unknown.map(|phrase| phrase.text()));
     if let Some((heading, installs)) = along.installs {

@@ -16,7 +16,7 @@ use crate::plan::Totals;
 /// Longer values are cut unless all is to be shown, in characters.
 const LONG: usize = 120;
 const HIDDEN: &str = "[hidden]";
-const HIDDEN_CONTENT: &str = "[hidden: not everybody on the host may read this file]";
+const HIDDEN_CONTENT: &str = "[hidden: not every user of the host may read this file]";
 pub(super) const NO_NEWLINE: &str = "\\ no newline at end of file";
 const SHOW_ALL: &str = "too many to show (--verbose shows all)";
 
@@ -207,7 +207,7 @@ pub(super) fn parts(change: &Change<'_>, unless: &[OperationId], options: &TextO
     }
     let risk = match change.risk {
         Risk::None | Risk::Removal => None,
-        Risk::Restart => Some("! interrupts what runs"),
+        Risk::Restart => Some("! interrupts a running service"),
         Risk::LockOut => Some("! may lock you out"),
     };
     parts.extend(risk.map(|risk| (Tone::Removed, Phrase::words(risk))));
@@ -217,7 +217,9 @@ pub(super) fn parts(change: &Change<'_>, unless: &[OperationId], options: &TextO
     if !unless.is_empty() {
         parts.push((
             Tone::Later,
-            Phrase::words("unless ").then(named(unless)).word(" brings it"),
+            Phrase::words("unless ")
+                .then(named(unless, " or "))
+                .word(" already creates it"),
         ));
     }
     parts
@@ -240,16 +242,16 @@ pub(super) fn kept(kept: &Kept<'_>) -> String {
 pub(super) fn step(step: &StepNote<'_>) -> Phrase {
     match step {
         StepNote::Runs(command) => Phrase::words("runs ").name(one_line(command)),
-        StepNote::Validates(command) => Phrase::words("accepted by ").name(one_line(command)).word(" first"),
+        StepNote::Validates(command) => Phrase::words("validated with ").name(one_line(command)),
     }
 }
 
 /// How a check went.
 pub(super) fn check(state: &CheckState) -> Phrase {
     match state {
-        CheckState::Holds => Phrase::words("holds now"),
+        CheckState::Holds => Phrase::words("passes now"),
         CheckState::Fails(why) => Phrase::words("fails now: ").value(one_line(why)),
-        CheckState::Later => Phrase::words("is tried after the changes"),
+        CheckState::Later => Phrase::words("checked after the changes"),
     }
 }
 
@@ -258,12 +260,7 @@ pub(super) fn known_when(waits_for: &[OperationId]) -> Phrase {
     if waits_for.is_empty() {
         return Phrase::default();
     }
-    let through = if waits_for.len() == 1 {
-        " is through:"
-    } else {
-        " are through:"
-    };
-    Phrase::words("known when ").then(named(waits_for)).word(through)
+    Phrase::words("known after ").then(named(waits_for, " and ")).word(":")
 }
 
 /// All that a deferred operation may change; nothing if nothing is known of that.
@@ -276,9 +273,9 @@ pub(super) fn may_change(touches: &[FactScope]) -> Phrase {
 }
 
 /// What stands above the changes that a deferred operation would make now.
-pub(super) const AS_THINGS_ARE: &str = "as things are now:";
+pub(super) const AS_THINGS_ARE: &str = "based on the current state:";
 
-fn named(operations: &[OperationId]) -> Phrase {
+fn named(operations: &[OperationId], before_last: &'static str) -> Phrase {
     let mut names: Vec<String> = Vec::new();
     for operation in operations {
         let name = one_line(operation.slug());
@@ -290,7 +287,7 @@ fn named(operations: &[OperationId]) -> Phrase {
     let all = joined(names.into_iter().map(|name| Phrase::default().name(name)), ", ");
     match last {
         Some(last) if all.0.is_empty() => all.name(last),
-        Some(last) => all.word(" and ").name(last),
+        Some(last) => all.word(before_last).name(last),
         None => all,
     }
 }
@@ -335,9 +332,8 @@ pub(super) fn more_characters(count: usize) -> String {
     format!("…[{} more characters]…", grouped(count))
 }
 
-/// Packages that come along with `change`, as headings with the packages below; the first may be without any.
-pub(super) fn along(change: &Change<'_>, along: &AlongNames<'_>, options: &TextOptions) -> Along {
-    let with = if change.name.contains(' ') { "them" } else { "it" };
+/// Additional packages, as headings with the packages below; the first may be without any.
+pub(super) fn along(along: &AlongNames<'_>, options: &TextOptions) -> Along {
     let heading = |names: &[Cow<'_, str>], text: String| {
         let names: Vec<String> = names.iter().map(|name| one_line(name)).collect();
         (!names.is_empty()).then_some((text, names))
@@ -346,10 +342,10 @@ pub(super) fn along(change: &Change<'_>, along: &AlongNames<'_>, options: &TextO
         unknown: along
             .unknown
             .as_ref()
-            .map(|why| Phrase::words(format!("and with {with} packages ")).then(known_after_apply(why, options))),
+            .map(|why| Phrase::words("and additional packages ").then(known_after_apply(why, options))),
         installs: heading(
             &along.installs,
-            format!("and with {with} {}:", counted(along.installs.len(), "package")),
+            format!("and {}:", counted(along.installs.len(), "additional package")),
         ),
         upgrades: heading(
             &along.upgrades,
@@ -386,7 +382,7 @@ pub(super) fn totals(tally: &Tally) -> Vec<(Tone, String)> {
         parts.push(count(totals.deferred - totals.open, "known later", Tone::Later));
     }
     if totals.open > 0 {
-        parts.push(count(totals.open, "open", Tone::Later));
+        parts.push(count(totals.open, "cannot be planned", Tone::Later));
     }
     if totals.each_time > 0 {
         parts.push(count(totals.each_time, "each time", Tone::EachTime));
@@ -426,15 +422,15 @@ pub(super) fn along_totals(tally: &Tally) -> Vec<(Tone, String)> {
 }
 
 /// What stands before the counts of packages that come along.
-pub(super) const ALONG_WITH_PACKAGES: &str = "along with packages: ";
+pub(super) const ALONG_WITH_PACKAGES: &str = "additional packages: ";
 
 /// What is as it should be, which is not listed.
 pub(super) fn as_wanted(totals: &Totals) -> String {
     let unchanged = format!("{} unchanged", counted(totals.unchanged, "operation"));
     match totals.holding {
         0 => unchanged,
-        1 => format!("{unchanged}, 1 check holds"),
-        many => format!("{unchanged}, {many} checks hold"),
+        1 => format!("{unchanged}, 1 check passes"),
+        many => format!("{unchanged}, {many} checks pass"),
     }
 }
 
@@ -458,7 +454,7 @@ pub(super) fn skipped(skipped: &Skipped<'_>) -> Vec<Phrase> {
     if !skipped.not_tagged.is_empty() {
         let tags: Vec<String> = skipped.not_tagged.iter().map(|tag| one_line(tag)).collect();
         parts.push(
-            Phrase::words("operations that are not tagged ")
+            Phrase::words("operations not tagged ")
                 .value(tags.join(" or "))
                 .word(" (--tags)"),
         );
@@ -467,7 +463,7 @@ pub(super) fn skipped(skipped: &Skipped<'_>) -> Vec<Phrase> {
 }
 
 /// What stands before what filters left out.
-pub(super) const NOT_LOOKED_AT: &str = "not looked at: ";
+pub(super) const SKIPPED: &str = "skipped: ";
 
 /// What stands before hosts that could not be read.
 pub(super) const NOT_READ: &str = "not read";
@@ -493,7 +489,7 @@ pub(super) fn host_end(end: HostEnd) -> (&'static str, Tone) {
         HostEnd::Failed => ("failed", Tone::Removed),
         HostEnd::Unreachable => ("unreachable", Tone::Removed),
         HostEnd::Locked => ("locked", Tone::Removed),
-        HostEnd::Stale => ("not as reviewed", Tone::Removed),
+        HostEnd::Stale => ("changed since review", Tone::Removed),
         HostEnd::Invalid => ("invalid", Tone::Removed),
         HostEnd::Interrupted => ("interrupted", Tone::Removed),
         HostEnd::HeldBack => ("held back", Tone::Removed),

@@ -102,7 +102,7 @@ impl Progress {
     /// Takes in what is told while a plan is applied.
     pub fn hear_applying(&mut self, event: &apply::ApplyEvent, now: Instant) {
         match event {
-            apply::ApplyEvent::HostStarted { host } => self.doing(host, "taking the lock", now),
+            apply::ApplyEvent::HostStarted { host } => self.doing(host, "locking", now),
             apply::ApplyEvent::Started { host, doing, .. } => self.doing(host, doing, now),
             apply::ApplyEvent::Sent { host, bytes, size } => {
                 if let Some(active) = self.active.iter_mut().find(|active| active.host == *host) {
@@ -114,7 +114,7 @@ impl Progress {
                 if let Some(active) = self.active.iter_mut().find(|active| active.host == *host) {
                     active.operations_through += 1;
                 }
-                self.doing(host, "looking at the host again", now);
+                self.doing(host, "reading the host again", now);
             }
             apply::ApplyEvent::HostFinished { result } => self.through(&result.host),
             apply::ApplyEvent::Resolved { .. } | apply::ApplyEvent::Output { .. } => {}
@@ -200,7 +200,7 @@ impl Progress {
         }
         parts.push(so_far(now.saturating_duration_since(self.since)));
         if not_shown > 0 {
-            parts.push(format!("{} more at work", counted(not_shown, "host")));
+            parts.push(format!("{} not shown", counted(not_shown, "host")));
         }
         parts.join(", ")
     }

@@ -1,4 +1,4 @@
-//! How a run ended: failures in full, what was not reached, how to go on, and the totals last.
+//! How a run ended: failures in full, what was not reached, what to do next, and the totals last.
 
 use super::TextOptions;
 use super::duration::taken;
@@ -76,7 +76,7 @@ fn trouble(result: &HostResult) -> Vec<String> {
         lines.extend(left.iter().map(|one| format!("    {one}")));
     }
     if !has_hint(result) {
-        lines.extend(note("to go on", next));
+        lines.extend(note("next", next));
     }
     lines
 }
@@ -93,17 +93,17 @@ fn has_hint(result: &HostResult) -> bool {
 fn next_step(end: HostEnd) -> Option<&'static str> {
     match end {
         HostEnd::Converged | HostEnd::Pending => None,
-        HostEnd::Failed => Some("mend the cause and run the same deploy again; what was applied stays applied"),
-        HostEnd::Unreachable => Some("run the same deploy again once the host can be reached"),
-        HostEnd::Locked => Some("run the same deploy again when the other run is through"),
-        HostEnd::Stale => Some("run the same deploy again and review what it shows now"),
-        HostEnd::Invalid => Some("mend the project or the call, then run it again"),
-        HostEnd::Interrupted => Some("run the same deploy again: it goes on from what is there"),
-        HostEnd::HeldBack => Some("run the same deploy again once the hosts before it are well"),
+        HostEnd::Failed => Some("fix the cause and rerun; changes already applied are kept"),
+        HostEnd::Unreachable => Some("rerun the deploy when the host is reachable"),
+        HostEnd::Locked => Some("rerun the deploy when the other run is finished"),
+        HostEnd::Stale => Some("rerun the deploy and review the new diff"),
+        HostEnd::Invalid => Some("fix the project or the command line, then rerun the deploy"),
+        HostEnd::Interrupted => Some("rerun the deploy to continue"),
+        HostEnd::HeldBack => Some("fix the hosts that failed before it, then rerun the deploy"),
     }
 }
 
-/// `nas  converged  3 applied, 1 already so in 4.2 s`, the host's name in a column of that width.
+/// `nas  converged  3 applied, 1 unchanged in 4.2 s`, the host's name in a column of that width.
 pub(super) fn host_line(result: &HostResult, column: usize) -> String {
     let host = format!("{:<column$}", one_line(&result.host));
     let (end, tone) = host_end(result.end);
@@ -138,7 +138,7 @@ fn counted_ends(counts: &[usize; ENDS.len()]) -> String {
         })
         .collect();
     if told.is_empty() {
-        return "nothing done".to_owned();
+        return "nothing applied".to_owned();
     }
     told.join(", ")
 }

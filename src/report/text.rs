@@ -21,7 +21,7 @@ pub fn text(review: &Review<'_>, options: &TextOptions) -> String {
         lines.push(String::new());
     }
     lines.extend(totals(review, &folds));
-    lines.extend(not_looked_at(review, options));
+    lines.extend(skipped_parts(review, options));
     joined(&lines)
 }
 
@@ -47,7 +47,7 @@ fn heading(hosts: &[&str]) -> String {
     format!("{same}{}", paint(Tone::Heading, &names(hosts)))
 }
 
-/// Empty for a host of which there is nothing to tell but a count.
+/// Empty for a host with nothing to show but a count.
 fn host_lines(host: &HostReview<'_>, options: &TextOptions) -> Vec<String> {
     let mut lines = Vec::new();
     let mut heading = None;
@@ -92,7 +92,7 @@ fn totals(review: &Review<'_>, folds: &[Fold<'_, Vec<String>>]) -> Vec<String> {
         lines.push(format!("{}: nothing to do", names(&idle)));
     }
     if hosts > 1 {
-        let text = format!("{} in all: ", counted(hosts, "host"));
+        let text = format!("{} in total: ", counted(hosts, "host"));
         lines.push(format!("{}{}", paint(Tone::Heading, &text), tally(&review.totals)));
     }
     lines
@@ -115,19 +115,19 @@ fn painted(parts: Vec<(Tone, String)>) -> String {
 
 fn nothing_to_do(review: &Review<'_>, hosts: usize) -> String {
     let mut text = format!(
-        "{}: {} on {}",
+        "{} on {}: {}",
         paint(Tone::Heading, "nothing to do"),
-        phrases::as_wanted(&review.totals.totals),
-        counted(hosts, "host")
+        counted(hosts, "host"),
+        phrases::as_wanted(&review.totals.totals)
     );
     if review.totals.totals.each_time > 0 {
-        let _ = write!(text, ", {} done each time", review.totals.totals.each_time);
+        let _ = write!(text, ", {} run each time", review.totals.totals.each_time);
     }
     text
 }
 
 /// A filtered run says what it left out.
-fn not_looked_at(review: &Review<'_>, options: &TextOptions) -> Vec<String> {
+fn skipped_parts(review: &Review<'_>, options: &TextOptions) -> Vec<String> {
     let parts: Vec<String> = phrases::skipped(&review.skipped)
         .iter()
         .map(phrases::Phrase::text)
@@ -135,8 +135,5 @@ fn not_looked_at(review: &Review<'_>, options: &TextOptions) -> Vec<String> {
     if parts.is_empty() {
         return Vec::new();
     }
-    wrapped(
-        &format!("{}{}", phrases::NOT_LOOKED_AT, parts.join("; ")),
-        options.width,
-    )
+    wrapped(&format!("{}{}", phrases::SKIPPED, parts.join("; ")), options.width)
 }

@@ -148,7 +148,7 @@ fn everything_is_accounted_for(deployed: &Ran) {
             "{number}: {resource} is not among {promised:?}"
         );
     }
-    let ends = deployed.stdout.matches("converged    7 applied, 1 already so, 1 holds");
+    let ends = deployed.stdout.matches("converged    7 applied, 1 unchanged, 1 passed");
     // Of each host when it is through, and in the summary.
     assert_eq!(ends.count(), 4, "{}", deployed.stdout);
 }
@@ -294,7 +294,7 @@ fn drift_is_found_and_mended(project: &Project, host: &Host<'_>) {
     let review = project.homelab(&arguments).expect(2);
     assert_eq!(Review(&review.stdout).resources(), expected, "{}", review.stdout);
     assert!(
-        review.stdout.contains("and with it 1 package: python3-debconf 1."),
+        review.stdout.contains("and 1 additional package: python3-debconf 1."),
         "{}",
         review.stdout
     );

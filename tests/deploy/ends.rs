@@ -125,7 +125,7 @@ fn a_filtered_run_does_only_its_part_and_says_what_it_left_out() {
     let left_out = ran
         .stdout
         .lines()
-        .find(|line| line.starts_with("not looked at"))
+        .find(|line| line.starts_with("skipped: "))
         .unwrap_or_default();
     assert!(
         left_out.contains("test/files") && left_out.contains("beta"),

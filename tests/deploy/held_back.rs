@@ -49,14 +49,14 @@ fn who_fails_holds_back_the_batches_and_the_stages_after_it() {
     // The first batch fails: the second never begins.
     let ran = deploy(&project, &[REACHABLE, &["--data", "fails=alpha"]].concat(), 1);
     assert_eq!((made(&alpha), made(&beta)), (String::new(), String::new()));
-    let why = "beta: failed to begin\n  caused by: stage `first` stopped, since alpha failed";
+    let why = "beta: failed to start\n  caused by: stage `first` stopped because alpha failed";
     assert!(ran.stdout.contains(why), "{}", ran.stdout);
     beta.is_left_in_order();
 
     // The second batch fails: the first does not go on to the next stage.
     let ran = deploy(&project, &[REACHABLE, &["--data", "fails=beta"]].concat(), 1);
     assert_eq!((made(&alpha), made(&beta)), ("first ".to_owned(), String::new()));
-    assert!(ran.stdout.contains("alpha: failed to go on\n"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("alpha: failed to continue\n"), "{}", ran.stdout);
 
     // So many may fail.
     project.write("deploys/all.toml", STAGES.replace("max_fail = 0", "max_fail = 1"));

@@ -81,7 +81,7 @@ fn a_cut_link_is_told_and_the_next_run_waits_for_the_work() {
     for part in [
         "alpha: connection lost",
         "closed by remote host",
-        "`apt-get install slow` had begun, the host goes on with it",
+        "`apt-get install slow` had started, it continues on the host",
         "package slow",
     ] {
         assert!(told.contains(part), "no `{part}` in:\n{told}");

@@ -115,8 +115,8 @@ fn a_disk_that_is_too_small_is_known_before_anything_is_done() {
     for way in ["--dry-run", "--yes"] {
         let ran = project.homelab(&["deploy", "dev", "all", way]).expect(3);
         for part in [
-            "/srv/small has too little room: 1.9 MiB are needed there, 1.0 MiB are free",
-            "/srv/small/folder/data will take 1.9 MiB",
+            "not enough space on `/srv/small`: 1.9 MiB needed, 1.0 MiB free",
+            "`/srv/small/folder/data` needs 1.9 MiB",
             "tasks/test/files.toml:",
             "alpha",
         ] {
@@ -142,7 +142,7 @@ fn a_disk_that_is_too_small_is_known_before_anything_is_done() {
     host.inside("cd /srv/small && rm folder/data; i=0; while touch $i 2>/dev/null; do i=$((i + 1)); done");
     let ran = project.homelab(&["deploy", "dev", "all", "--dry-run"]).expect(3);
     assert!(
-        ran.stderr.contains("/srv/small has no room for so many files"),
+        ran.stderr.contains("not enough inodes on `/srv/small`"),
         "{}",
         ran.stderr
     );

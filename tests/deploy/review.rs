@@ -42,7 +42,7 @@ impl<'a> Review<'a> {
         .collect()
     }
 
-    /// The lists after "and with it … packages:", one package a line.
+    /// The lists after "and … additional packages:", one package a line.
     fn along(&self) -> Vec<&'a str> {
         let mut packages = Vec::new();
         let mut is_list = false;
@@ -50,7 +50,7 @@ impl<'a> Review<'a> {
             let package = line.strip_prefix(BODY).and_then(|text| text.strip_prefix("+ "));
             match package {
                 Some(package) if is_list => packages.push(package),
-                _ => is_list = line.trim_start().starts_with("and with ") && line.ends_with("packages:"),
+                _ => is_list = line.trim_start().starts_with("and ") && line.ends_with("additional packages:"),
             }
         }
         packages

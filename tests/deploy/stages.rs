@@ -127,7 +127,7 @@ fn a_failed_batch_leaves_the_others_untouched(project: &Project, one: &Host<'_>,
     let ran = project
         .homelab(&["deploy", "dev", "all", "--yes", "--data", "command='false'"])
         .expect(1);
-    let held_back = "two: failed to begin\n  caused by: stage `base` stopped, since one failed\n";
+    let held_back = "two: failed to start\n  caused by: stage `base` stopped because one failed\n";
     assert!(ran.stdout.contains(held_back), "{}", ran.stdout);
     assert!(ran.stdout.contains("2 hosts: 1 failed, 1 held back"), "{}", ran.stdout);
     for host in [one, two] {
@@ -162,7 +162,7 @@ fn all_is_applied_and_stays_so(project: &Project, one: &Host<'_>, two: &Host<'_>
     let made = |host: &Host<'_>| host.inside("stat -c %Y%y /opt/base | tr -d -c '0-9.'");
     assert!(made(one) < made(two), "{} {}", made(one), made(two));
     let again = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
-    assert_eq!(again.stdout, "nothing to do: 9 operations unchanged on 2 hosts\n");
+    assert_eq!(again.stdout, "nothing to do on 2 hosts: 9 operations unchanged\n");
 }
 
 fn parts_are_chosen_by_item_and_by_tag(project: &Project, two: &Host<'_>) {
@@ -234,5 +234,5 @@ fn facts_that_an_earlier_stage_may_change_are_read_when_the_stage_begins(
     assert_eq!(two.inside("cat /opt/guest-of-one"), "/srv/guest");
     assert!(one.is("getent passwd guest"));
     let again = project.homelab(&["deploy", "dev", "guest", "--yes"]).expect(0);
-    assert_eq!(again.stdout, "nothing to do: 2 operations unchanged on 2 hosts\n");
+    assert_eq!(again.stdout, "nothing to do on 2 hosts: 2 operations unchanged\n");
 }

@@ -189,7 +189,7 @@ fn a_mirror_that_does_not_answer_ends_the_run_in_the_words_of_apt() {
         let arguments = ["deploy", "dev", "all", "--dry-run", "--detailed-exitcode"];
         let review = project.homelab(&arguments).expect(2).stdout;
         let said = review.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(said.contains("? apt.upgrade known when"), "{review}");
+        assert!(said.contains("? apt.upgrade known after"), "{review}");
         assert!(said.contains(&format!("E: Failed to fetch {mirror}")), "{review}");
         assert!(said.contains(words), "{review}");
 

@@ -79,7 +79,7 @@ fn only_what_was_changed_here_counts_as_changed() {
     };
     let results = [
         result("changed", &[ResourceEnd::AlreadySo, ResourceEnd::Applied]),
-        result("already so", &[ResourceEnd::AlreadySo]),
+        result("unchanged", &[ResourceEnd::AlreadySo]),
         result("failed", &[ResourceEnd::Failed]),
         result("checked", &[ResourceEnd::Holds]),
     ];

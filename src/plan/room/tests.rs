@@ -102,10 +102,7 @@ fn a_file_must_fit_whole_blocks_beside_the_one_that_it_replaces() {
     ] {
         assert_eq!(lacking(vec![step.clone()], &facts(needed, 9)), [""; 0]);
         let found = lacking(vec![step], &facts(needed - 1, 9));
-        assert_eq!(
-            found,
-            ["/small has too little room: 4.8 KiB are needed there, 3.9 KiB are free"]
-        );
+        assert_eq!(found, ["not enough space on `/small`: 4.8 KiB needed, 3.9 KiB free"]);
     }
 }
 
@@ -124,10 +121,7 @@ fn files_are_counted_too() {
     let two = || vec![write("/small/new", 1), write("/small/dir/new", 1)];
     assert_eq!(lacking(two(), &facts(9, 2)), [""; 0]);
     let found = lacking(two(), &facts(9, 1));
-    assert_eq!(
-        found,
-        ["/small has no room for so many files: 2 more are needed there, 1 can be made"]
-    );
+    assert_eq!(found, ["not enough inodes on `/small`: 2 needed, 1 free"]);
 }
 
 #[test]
@@ -175,9 +169,9 @@ fn the_largest_files_are_named_and_others_than_root_have_less() {
     assert_eq!(
         found[0].causes,
         [
-            "/small/old will take 2.9 KiB",
-            "/small/new will take 2.0 KiB",
-            "/small/dir/new will take 500 bytes"
+            "`/small/old` needs 2.9 KiB",
+            "`/small/new` needs 2.0 KiB",
+            "`/small/dir/new` needs 500 bytes"
         ]
     );
     assert!(found[0].hint.as_ref().is_some_and(|hint| hint.contains("df /small")));

@@ -83,7 +83,7 @@ fn changes(changes: &[Change<'_>], unless: &[OperationId]) -> String {
 
 fn change(change: &Change<'_>, unless: &[OperationId]) -> String {
     if let Some(along) = &change.along {
-        let along = phrases::along(change, along, &OPTIONS);
+        let along = phrases::along(along, &OPTIONS);
         let mut text = String::new();
         if let Some(unknown) = &along.unknown {
             let _ = writeln!(text, "<p class=\"along\">{}</p>", phrase(unknown));
@@ -113,7 +113,7 @@ fn change(change: &Change<'_>, unless: &[OperationId]) -> String {
     let mut more: Vec<String> = Vec::new();
     if !change.kept.is_empty() {
         let kept: Vec<String> = change.kept.iter().map(phrases::kept).collect();
-        more.push(format!("as before: {}", escaped(&kept.join(", "))));
+        more.push(format!("unchanged: {}", escaped(&kept.join(", "))));
     }
     more.extend(change.steps.iter().map(|step| phrase(&phrases::step(step))));
     if !more.is_empty() {

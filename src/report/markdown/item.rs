@@ -151,7 +151,7 @@ fn details(change: &Change<'_>, columns: usize) -> String {
     let Some(along) = &change.along else {
         return text;
     };
-    let along = phrases::along(change, along, &options());
+    let along = phrases::along(along, &options());
     let margin = " ".repeat(columns);
     if let Some(unknown) = &along.unknown {
         let _ = writeln!(text, "{margin}- {}", phrase(unknown));

@@ -24,7 +24,7 @@ fn attributes_of_all_kinds() {
     }
     assert_snapshot!(shown(hidden, &TextOptions::default()), @"
     ~ file /etc/key
-        content changes [hidden: not everybody on the host may read this file], token [hidden], digest (known after apply: the image is pulled then)
+        content changes [hidden: not every user of the host may read this file], token [hidden], digest (known after apply: the image is pulled then)
     ");
     let owner = [("mode", "0600"), ("owner", "root"), ("group", "root")];
     let mut moved = change(
@@ -34,7 +34,7 @@ fn attributes_of_all_kinds() {
     );
     assert_snapshot!(shown(moved.clone(), &verbose()), @"
     ~ file /etc/x   mode 0600 → 0644, group root → adm
-        as before: owner root
+        unchanged: owner root
         by `x` at tasks/t/t.toml:2:6
     ");
     moved.risk = Risk::LockOut;

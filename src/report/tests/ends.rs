@@ -44,10 +44,10 @@ fn one_line_a_finished_operation() {
     use ResourceEnd::{AlreadySo, Applied, NotReached};
     let along = (ResourceKind::PackagesAlong, "x", Applied);
     assert_snapshot!(finished(result("p", &[(ResourceKind::Package, "x", Applied), along], None)), @"services-dev  applied      package x (12.3 s)");
-    assert_snapshot!(finished(result("f", &[(ResourceKind::File, "/etc/x", AlreadySo)], None)), @"services-dev  already so   file /etc/x");
+    assert_snapshot!(finished(result("f", &[(ResourceKind::File, "/etc/x", AlreadySo)], None)), @"services-dev  unchanged    file /etc/x");
     assert_snapshot!(finished(result("d", &[(ResourceKind::Directory, "/a", AlreadySo), (ResourceKind::Directory, "/a/b", Applied)], None)), @"
     services-dev  applied      directory /a/b (12.3 s)
-    services-dev  already so   directory /a
+    services-dev  unchanged    directory /a
     ");
     let many: Vec<_> = ["a", "b", "c", "d", "e"]
         .map(|name| (ResourceKind::Package, name, Applied))
@@ -59,7 +59,7 @@ fn one_line_a_finished_operation() {
         attempt: "run `apt-get upgrade`".to_owned(),
         words: "/var/lib/dpkg/lock-frontend is held by process 136 (apt\x1b-get)\n".to_owned(),
     };
-    assert_snapshot!(told(&waits).expect("a line"), @r"web  waits        run `apt-get upgrade`: /var/lib/dpkg/lock-frontend is held by process 136 (apt\x1b-get)\n");
+    assert_snapshot!(told(&waits).expect("a line"), @r"web  waiting      run `apt-get upgrade`: /var/lib/dpkg/lock-frontend is held by process 136 (apt\x1b-get)\n");
     let started = ApplyEvent::Started {
         host: "web".to_owned(),
         operation: OperationId("web / t / x".to_owned()),
@@ -120,7 +120,7 @@ fn what_was_deferred_is_told_when_it_is_known() {
             + b
     ");
     let settled = planned("files.line /etc/x", Outcome::Unchanged);
-    assert_snapshot!(told(&resolved(settled)).expect("a line"), @"web  already so   files.line /etc/x");
+    assert_snapshot!(told(&resolved(settled)).expect("a line"), @"web  unchanged    files.line /etc/x");
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn a_summary_tells_failures_what_is_left_and_the_totals_last() {
       not reached:
         unit x.timer
         files.line /etc/b
-      to go on: mend the cause and run the same deploy again; what was applied stays applied
+      next: fix the cause and rerun; changes already applied are kept
 
     far: cannot reach 192.0.2.1 port 22: no route
       caused by: No route to host
@@ -197,7 +197,7 @@ fn each_end_says_how_to_go_on() {
         HostEnd::Interrupted,
     ] {
         let text = plain(&summary(&[host("web", end, Vec::new(), None)], &TextOptions::default()));
-        assert!(text.contains("to go on: "), "{end:?}: {text}");
+        assert!(text.contains("next: "), "{end:?}: {text}");
     }
     let fine = plain(&summary(
         &[host("web", HostEnd::Converged, Vec::new(), None)],

@@ -163,36 +163,36 @@ fn a_fresh_host() {
     services-dev
       system/monitoring
         + package prometheus-node-exporter   1.9.0-1
-          and with it 12 packages: libsomething1 1.6.15-1, … (--verbose lists all)
+          and 12 additional packages: libsomething1 1.6.15-1, … (--verbose lists all)
           and upgrades 1 package:
             ~ libc6 2.41-1 → 2.41-2
           and removes 1 package:
             - exim4
         + file /etc/default/exporter
-            0640 root:root, content [hidden: not everybody on the host may read this file]
-            unless `apt.packages prometheus-node-exporter` brings it
+            0640 root:root, content [hidden: not every user of the host may read this file]
+            unless `apt.packages prometheus-node-exporter` already creates it
         ~ file /etc/motd   mode 0755 → 0644
             @@ -1,2 +1,2 @@
               hello
             - old world
             + world
         ~ unit exporter.service   active, enabled
-            unless `apt.packages prometheus-node-exporter` brings it
+            unless `apt.packages prometheus-node-exporter` already creates it
         ~ unit apt-daily.timer   inactive → active, disabled → enabled
-        ? files.line /etc/exporter.conf   known when `apt.packages prometheus-node-exporter` is through:
+        ? files.line /etc/exporter.conf   known after `apt.packages prometheus-node-exporter`:
             path `/etc/exporter.conf`: a package may create it
             may change /etc/exporter.conf
       2 operations unchanged
 
     services-dev: 2 to create, 3 to change, 0 to remove, 1 known later, 2 unchanged
-        along with packages: 12 to install, 1 to upgrade, 1 to remove
+        additional packages: 12 to install, 1 to upgrade, 1 to remove
     ");
     assert_snapshot!(plain(&plan(&run, &reviewed, &verbose())), @"
     services-dev
       system/monitoring
         + package prometheus-node-exporter   1.9.0-1
             runs `apt-get install prometheus-node-exporter`
-          and with it 12 packages:
+          and 12 additional packages:
             + libsomething1 1.6.15-1
             + libsomething2 1.6.15-1
             + libsomething3 1.6.15-1
@@ -211,18 +211,18 @@ fn a_fresh_host() {
             - exim4
             by `apt.packages prometheus-node-exporter` at tasks/system/monitoring.toml:3:6
         + file /etc/default/exporter
-            0640 root:root, content [hidden: not everybody on the host may read this file]
-            unless `apt.packages prometheus-node-exporter` brings it
+            0640 root:root, content [hidden: not every user of the host may read this file]
+            unless `apt.packages prometheus-node-exporter` already creates it
             by `files.put /etc/default/exporter` at tasks/system/monitoring.toml:7:6
         ~ file /etc/motd   mode 0755 → 0644
             @@ -1,2 +1,2 @@
               hello
             - old world
             + world
-            as before: owner root, group root
+            unchanged: owner root, group root
             by `files.put /etc/motd` at tasks/system/monitoring.toml:13:6
         ~ unit exporter.service   active, enabled
-            unless `apt.packages prometheus-node-exporter` brings it
+            unless `apt.packages prometheus-node-exporter` already creates it
             runs `systemctl enable exporter.service`
             runs `systemctl start exporter.service`
             by `systemd.service exporter` at tasks/system/monitoring.toml:19:6
@@ -230,7 +230,7 @@ fn a_fresh_host() {
             runs `systemctl enable apt-daily.timer`
             runs `systemctl start apt-daily.timer`
             by `systemd.service apt-daily.timer` at tasks/system/monitoring.toml:25:6
-        ? files.line /etc/exporter.conf   known when `apt.packages prometheus-node-exporter` is through:
+        ? files.line /etc/exporter.conf   known after `apt.packages prometheus-node-exporter`:
             path `/etc/exporter.conf`: a package may create it
             may change /etc/exporter.conf
             by `files.line /etc/exporter.conf` at tasks/system/monitoring.toml:31:6
@@ -241,7 +241,7 @@ fn a_fresh_host() {
             by `files.directory /etc` at tasks/system/other.toml:2:6
 
     services-dev: 2 to create, 3 to change, 0 to remove, 1 known later, 2 unchanged
-        along with packages: 12 to install, 1 to upgrade, 1 to remove
+        additional packages: 12 to install, 1 to upgrade, 1 to remove
     ");
 }
 
@@ -282,7 +282,7 @@ fn equal_hosts_are_told_once_and_idle_ones_counted() {
     a, b on each: 1 to create, 0 to change, 0 to remove, 1 unchanged
     c: 0 to create, 1 to change, 0 to remove, 1 unchanged
     idle-1, idle-2: nothing to do
-    5 hosts in all: 2 to create, 1 to change, 0 to remove, 7 unchanged
+    5 hosts in total: 2 to create, 1 to change, 0 to remove, 7 unchanged
     ");
 }
 
@@ -297,8 +297,8 @@ fn nothing_to_do_is_said_and_what_was_left_out_too() {
     let run = run_of(task, "[hosts.a]\n[hosts.b]\n[hosts.c]", &filter);
     let reviewed = settle(&run, |_, key| fresh(key));
     assert_snapshot!(plain(&plan(&run, &reviewed, &TextOptions::default())), @"
-    nothing to do: 1 operation unchanged on 1 host
-    not looked at: task system/other (--only); hosts b, c (--limit)
+    nothing to do on 1 host: 1 operation unchanged
+    skipped: task system/other (--only); hosts b, c (--limit)
     ");
     assert_snapshot!(plain(&plan(&run, &reviewed, &verbose())), @"
     a
@@ -306,8 +306,8 @@ fn nothing_to_do_is_said_and_what_was_left_out_too() {
         = files.directory /etc   unchanged
             by `files.directory /etc` at tasks/system/monitoring.toml:2:6
 
-    nothing to do: 1 operation unchanged on 1 host
-    not looked at: task system/other (--only); hosts b, c (--limit)
+    nothing to do on 1 host: 1 operation unchanged
+    skipped: task system/other (--only); hosts b, c (--limit)
     ");
 }
 
@@ -322,9 +322,8 @@ fn what_items_and_tags_left_out_is_said() {
     run.items_left_out_of = vec!["system/monitoring".to_owned()];
     let reviewed = settle(&run, |_, key| fresh(key));
     assert_snapshot!(plain(&plan(&run, &reviewed, &TextOptions::default())), @"
-    nothing to do: 1 operation unchanged on 1 host
-    not looked at: other items of system/monitoring (--only); operations that are not tagged slow or etc
-    (--tags)
+    nothing to do on 1 host: 1 operation unchanged
+    skipped: other items of system/monitoring (--only); operations not tagged slow or etc (--tags)
     ");
 }
 
@@ -341,11 +340,11 @@ fn a_host_without_package_lists() {
       system/monitoring
         + package one   (known after apply: the host has no package lists yet)
         + package two   (known after apply: the host has no package lists yet)
-          and with them packages (known after apply: the host has no package lists yet)
+          and additional packages (known after apply: the host has no package lists yet)
       1 operation unchanged
 
     a: 2 to create, 0 to change, 0 to remove, 1 unchanged
-        along with packages: not known yet
+        additional packages: not known yet
     ");
 }
 
@@ -365,6 +364,6 @@ fn a_hidden_file_never_shows_its_digest() {
         .collect();
     assert_eq!(digests.len(), 1);
     let text = plan(&run, &reviewed, &verbose());
-    assert!(text.contains("[hidden: not everybody on the host may read this file]"));
+    assert!(text.contains("[hidden: not every user of the host may read this file]"));
     assert!(!text.contains(&digests[0][..12]) && !text.contains("ARGS"), "{text}");
 }
