@@ -5,10 +5,10 @@ mod events;
 mod halt;
 mod host;
 mod host_stage;
+mod options;
 mod perform;
 mod replan;
 mod result;
-
 mod segment;
 mod stages;
 mod worker;
@@ -25,21 +25,9 @@ use crate::rounds::ReadHost;
 use crate::secret::DigestKey;
 
 pub use events::{ApplyEvent, Failure, HostEnd, HostResult, OperationResult, ResourceEnd, ResourceResult, exit_code};
+pub use options::ApplyOptions;
 
 use halt::{Halt, gather_failed};
-
-/// How a plan is to be applied.
-#[derive(Clone, Debug)]
-pub struct ApplyOptions {
-    /// Who applies it, shown to others who find the host locked: a user and a machine.
-    pub who: String,
-    /// How long to wait for another run that holds a host's lock.
-    pub lock_wait: Duration,
-    /// How many hosts are changed at once, at most.
-    pub parallel: usize,
-    /// Whether the output of steps is sent as it comes.
-    pub live_output: bool,
-}
 
 /// Applies every host's plan, stage by stage, as many hosts at once as allowed; results come in the order of `hosts`.
 ///
@@ -82,12 +70,5 @@ pub fn not_read(host: &str, error: &GatherError) -> HostResult {
         notices: Vec::new(),
         round_trips: 0,
         took: Duration::ZERO,
-    }
-}
-
-async fn cancellation(cancelled: &mut watch::Receiver<bool>) {
-    // A sender that is gone cannot cancel any more.
-    if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
-        std::future::pending::<()>().await;
     }
 }

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::events::{ApplyEvent, HostResult};
 use super::halt::{Halt, held_back, interrupted, lost};
 use super::host::HostApply;
-use super::{ApplyOptions, cancellation};
+use super::options::ApplyOptions;
 use crate::facts::{FactKey, Facts};
 use crate::plan::HostPlan;
 use crate::remote::{Connection, LockRequest, Writer};
@@ -213,5 +213,12 @@ async fn follow(host_apply: &mut HostApply<'_>, writer: &mut Writer<'_>, order: 
             Ok(true)
         }
         Order::HoldBack { why } => Err(held_back("continue", &why)),
+    }
+}
+
+async fn cancellation(cancelled: &mut watch::Receiver<bool>) {
+    // A sender that is gone cannot cancel any more.
+    if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }

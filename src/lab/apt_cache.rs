@@ -19,10 +19,11 @@ use tokio::time::{sleep, timeout};
 
 use super::boot::Running;
 use super::engine::{Container, Engine};
-use super::error::LastLines;
+use super::error::{LabError, LastLines};
 use super::events::{Events, LabEvent};
 use super::image::{self, Recipe};
-use super::{AptCacheStatus, LabError, LabState, naming};
+use super::naming;
+use super::spec::{AptCacheStatus, LabState};
 
 const NAME: &str = "homelab-lab-apt-cache";
 /// The environment variable that names another cache, or `off`.

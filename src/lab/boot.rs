@@ -8,11 +8,12 @@ use tokio::process::Command;
 use tokio::time::sleep;
 
 use super::engine::{Container, Engine};
-use super::error::LastLines;
+use super::error::{LabError, LastLines};
 use super::events::{Events, HostStep};
 use super::keys::{self, Access};
+use super::spec::{LabAddress, LabHost, LabSpec};
 use super::state::Folder;
-use super::{LabAddress, LabError, LabHost, LabSpec, container, login, naming};
+use super::{container, login, naming};
 use crate::secret::PASSWORD_VARIABLE;
 
 const BOOT_SECONDS: u64 = 120;

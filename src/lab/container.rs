@@ -10,7 +10,8 @@ use bollard::models::{
     RestartPolicyNameEnum,
 };
 
-use super::{LabHost, LabSpec, naming};
+use super::naming;
+use super::spec::{LabHost, LabSpec};
 
 /// Label with the image's name from the inventory; the real name contains the recipe's digest.
 pub(super) const IMAGE_LABEL: &str = "homelab.lab.image";

@@ -17,8 +17,9 @@ use bollard::{API_DEFAULT_VERSION, Docker, body_full};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use super::container::{CgroupVersion, IMAGE_LABEL};
-use super::error::LastLines;
-use super::{LabError, LabSpec, naming};
+use super::error::{LabError, LastLines};
+use super::naming;
+use super::spec::LabSpec;
 
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 /// Long enough for the engine to commit or import an image on a slow disk.

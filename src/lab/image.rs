@@ -18,10 +18,12 @@ use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
 use super::engine::{Engine, is_status, refused};
+use super::error::LabError;
 use super::events::{Events, ImageStep, LabEvent};
 use super::program::Program;
 use super::sources::{self, Mirror};
-use super::{LabError, LabHost, naming, state};
+use super::spec::LabHost;
+use super::{naming, state};
 
 /// The script that installs a server on a minimal Debian.
 const RECIPE: &str = include_str!("provision.sh");

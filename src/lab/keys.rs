@@ -5,9 +5,10 @@ use std::path::Path;
 
 use tokio::process::Command;
 
+use super::error::LabError;
+use super::naming;
 use super::program::Program;
 use super::state::{self, Folder};
-use super::{LabError, naming};
 
 /// The keys that are copied into a host before it boots, so that neither side has to trust the network.
 #[derive(Clone, Debug)]

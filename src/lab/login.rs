@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::LabAddress;
+use super::spec::LabAddress;
 
 /// The arguments of `ssh` to run `command` at `address`, or for an interactive login if `command` is empty.
 ///

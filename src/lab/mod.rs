@@ -24,11 +24,12 @@ mod login;
 mod naming;
 mod program;
 mod sources;
+mod spec;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use futures_util::future::join_all;
 
@@ -42,78 +43,7 @@ pub use self::error::{LabError, LastLines};
 pub use self::events::{HostStep, ImageStep, LabEvent};
 pub use self::login::ssh_arguments;
 pub use self::naming::project_id;
-
-/// The lab hosts of one inventory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LabSpec {
-    /// A short id of the project, the same in every run: see [`project_id`].
-    pub project: String,
-    pub inventory: String,
-    pub hosts: Vec<LabHost>,
-}
-
-/// A lab host as the inventory defines it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LabHost {
-    /// Also its host name.
-    pub name: String,
-    /// `debian:13` or `debian:12`.
-    pub image: String,
-    /// The memory limit in bytes.
-    pub memory: Option<u64>,
-}
-
-/// How to reach a lab host that is up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LabAddress {
-    pub host: String,
-    /// Its address on the engine's bridge.
-    pub address: String,
-    pub port: u16,
-    pub user: String,
-    /// The private key to log in with.
-    pub identity_file: PathBuf,
-    /// The file with the host's pinned key, listed under its address and its name.
-    pub known_hosts: PathBuf,
-}
-
-/// The status of a lab host.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LabStatus {
-    pub host: String,
-    pub state: LabState,
-    /// Its address, while its container runs.
-    pub address: Option<String>,
-    /// The image that it has or, if absent, would get.
-    pub image: String,
-    /// When its container was started, while it runs.
-    pub since: Option<jiff::Timestamp>,
-    /// Whether the inventory still has this host.
-    pub in_inventory: bool,
-}
-
-/// The status of the apt cache that lab hosts share.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AptCacheStatus {
-    /// The name of its container.
-    pub name: String,
-    /// Whether it is there, and runs.
-    pub state: LabState,
-    /// Address and port, while it runs.
-    pub address: Option<String>,
-}
-
-/// The state of a lab host or of the apt cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LabState {
-    /// There is no container.
-    Absent,
-    /// The container exists and does not run.
-    Stopped,
-    Booting,
-    /// The host has booted.
-    Running,
-}
+pub use self::spec::{AptCacheStatus, LabAddress, LabHost, LabSpec, LabState, LabStatus};
 
 /// The lab of a project.
 #[derive(Clone, Debug)]

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::{LabError, LabSpec};
+use super::error::LabError;
+use super::spec::LabSpec;
 
 /// Label of every container and volume of a lab; its value is the project.
 pub(super) const PROJECT_LABEL: &str = "homelab.lab.project";

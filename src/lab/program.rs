@@ -4,8 +4,7 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
-use super::LabError;
-use super::error::LastLines;
+use super::error::{LabError, LastLines};
 use crate::secret::PASSWORD_VARIABLE;
 
 /// A program and its purpose, for error messages.

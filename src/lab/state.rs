@@ -16,7 +16,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{LabAddress, LabError, naming};
+use super::error::LabError;
+use super::naming;
+use super::spec::LabAddress;
 
 /// The lab's folder in a project.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! How operations read the files of the project's `templates` folder.
 
-use super::PlanContext;
+use super::context::PlanContext;
 use crate::change::Stop;
 use crate::content::Content;
 use crate::error::{Diagnostic, suggestion};

@@ -5,8 +5,9 @@
 use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
 
-use super::Operation;
-use super::run_as::{RunAs, RunAsSupport, direct};
+use super::directed::direct;
+use super::operation::Operation;
+use super::run_as::{RunAs, RunAsSupport};
 use super::wording::{Parameter, schema_of};
 use crate::error::{Diagnostic, Origin};
 use crate::value::{Table, Value, ValueError, deserialize, keys_of};

@@ -7,91 +7,26 @@ mod apt;
 mod assets;
 mod context;
 mod definition;
+mod directed;
 mod files;
+mod operation;
+mod ownership;
 mod parameters;
 mod run_as;
 mod server;
 mod systemd;
+mod table;
 mod verify;
 mod wording;
 
-use std::fmt::Debug;
-
-use crate::change::{Outcome, Stop};
-use crate::facts::FactKey;
-use crate::facts::overlay::FactScope;
 use definition::Define;
 
 pub use context::PlanContext;
 pub use definition::Definition;
+pub use operation::Operation;
 pub use run_as::{BECOME_KEYS, RunAs};
+pub use table::{OPERATIONS, find};
 pub use wording::{Parameter, schema_of};
-
-/// An operation with its parameters, ready to be planned.
-pub trait Operation: Debug + Send + Sync {
-    /// Facts that planning is known to need, so that one round is enough. The list does not have to be complete.
-    fn needs(&self) -> Vec<FactKey>;
-
-    /// Everything that it may change, whatever the facts are. Links in paths do not have to be followed.
-    fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope>;
-
-    /// What it would change.
-    ///
-    /// Errors: a fact is not known, or the operation is refused.
-    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop>;
-}
-
-/// All operations, sorted by name.
-pub static OPERATIONS: &[Definition] = &[
-    Definition::of::<apt::packages::Packages>(),
-    Definition::of::<apt::update::Update>(),
-    Definition::of::<apt::upgrade::Upgrade>(),
-    Definition::of::<files::directory::Directory>(),
-    Definition::of::<files::file::File>(),
-    Definition::of::<files::line::Line>(),
-    Definition::of::<files::link::Link>(),
-    Definition::of::<files::put::Put>(),
-    Definition::of::<files::template::Template>(),
-    Definition::of::<server::group::Group>(),
-    Definition::of::<server::shell::Shell>(),
-    Definition::of::<server::user::User>(),
-    Definition::of::<systemd::service::Service>(),
-    Definition::of::<verify::http::Http>(),
-    Definition::of::<verify::tcp::Tcp>(),
-];
-
-/// The operation with this name.
-pub fn find(name: &str) -> Option<&'static Definition> {
-    OPERATIONS.iter().find(|definition| definition.name == name)
-}
 
 #[cfg(test)]
 mod testing;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_path_is_the_name_and_every_file_is_in_the_table() {
-        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/operations");
-        let mut named = Vec::new();
-        for folder in std::fs::read_dir(&root)
-            .expect("readable")
-            .flatten()
-            .filter(|entry| entry.path().is_dir())
-        {
-            let files = std::fs::read_dir(folder.path()).expect("readable").flatten();
-            for file in files.filter(|file| file.path().is_file()) {
-                let text = std::fs::read_to_string(file.path()).expect("readable");
-                if text.contains("impl Define for") {
-                    let stem = file.path().file_stem().expect("a name").to_string_lossy().into_owned();
-                    named.push(format!("{}.{stem}", folder.file_name().to_string_lossy()));
-                }
-            }
-        }
-        named.sort();
-        let table: Vec<&str> = OPERATIONS.iter().map(|definition| definition.name).collect();
-        assert_eq!(named, table);
-    }
-}

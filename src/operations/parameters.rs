@@ -7,7 +7,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
-use super::PlanContext;
+use super::context::PlanContext;
 use crate::change::Stop;
 
 /// A duration such as `"1h 30m"`.

@@ -5,14 +5,16 @@ mod files;
 mod known;
 mod names;
 mod parameters;
+mod parts;
 mod unused;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::task::{Task, TaskEntry, TaskUse};
+use parts::taken_vars;
+
+use super::task::{Task, TaskUse};
 use super::{Named, Project};
 use crate::error::{Diagnostic, Origin, suggestion};
-use crate::value::Table;
 
 /// Every such mistake; what is said of `broken` files is left to whoever read them.
 pub(super) fn check(project: &Project, broken: &BTreeSet<String>) -> Vec<Diagnostic> {
@@ -101,12 +103,6 @@ fn wrong_names(task: &Task) -> impl Iterator<Item = Diagnostic> {
     })
 }
 
-/// The names that a task's `vars.` can have.
-fn taken_vars(task: &Task) -> Vec<&str> {
-    let required = task.required.iter().filter_map(|name| name.name.strip_prefix("vars."));
-    task.vars.keys().map(String::as_str).chain(required).collect()
-}
-
 fn check_vars(task_use: &TaskUse, task: &Task) -> Vec<Diagnostic> {
     let taken = taken_vars(task);
     let unknown = task_use.vars.iter().filter(|(name, _)| !taken.contains(&name.as_str()));
@@ -180,28 +176,4 @@ fn ring_mistake(ring: &[&TaskUse], name: &str) -> Diagnostic {
             mistake.at(&open.origin, format!("`{}` is included here", open.task.name))
         })
         .hint("remove one of these includes")
-}
-
-/// Every table of the project in which strings are templates over a host's data, but those of tasks.
-fn data_tables(project: &Project) -> Vec<&Table> {
-    let groups = project.group_data.values().map(|group| &group.data);
-    let hosts = project
-        .inventories
-        .values()
-        .flat_map(|inventory| inventory.hosts.values());
-    groups.chain(hosts.map(|host| &host.data)).collect()
-}
-
-/// The entries of a task that hold no other.
-fn uses_of(project: &Project) -> impl Iterator<Item = &TaskUse> {
-    let deploys = project.deploys.values().flat_map(|deploy| &deploy.stages);
-    deploys.flat_map(|stage| &stage.tasks)
-}
-
-/// Whether the operations of an entry see an `item`.
-fn has_item(entry: &TaskEntry) -> bool {
-    match entry {
-        TaskEntry::Operation(operation) => operation.settings.for_each.is_some(),
-        TaskEntry::Include(include) => include.settings.for_each.is_some(),
-    }
 }

@@ -1,5 +1,6 @@
 //! Reads hosts and plans them in turns until the plan lacks nothing: three rounds of facts at most.
 
+mod reading;
 mod together;
 
 use std::collections::BTreeSet;
@@ -16,9 +17,7 @@ use crate::project::Selection;
 use crate::remote::{Connection, Target};
 use crate::secret::DigestKey;
 
-/// The first round asks for base facts and hints of operations, later ones for what the plan lacks. What is still missing then
-/// is deferred.
-pub const ROUNDS: usize = 3;
+pub use reading::{HostReading, ROUNDS, ReadHost};
 
 /// How long to wait before looking again at work that is still running.
 const WORK_PAUSE: Duration = Duration::from_secs(1);
@@ -45,28 +44,6 @@ pub async fn settle(
         let facts = snapshot.facts.entry(host.clone()).or_default();
         gather(reader, host, missing, facts).await?;
     }
-}
-
-/// A host that was read.
-pub struct ReadHost {
-    /// What was selected of the project, this host alone.
-    pub selection: Selection,
-    /// The connection, still open.
-    pub connection: Connection,
-    /// What was read.
-    pub snapshot: Snapshot,
-    /// The plan.
-    pub build: Build,
-}
-
-/// A host that was read, or the reason why not.
-pub struct HostReading {
-    /// The host.
-    pub host: String,
-    /// How long it took, its login included.
-    pub took: Duration,
-    /// The host as read, or why not.
-    pub result: Result<ReadHost, GatherError>,
 }
 
 /// Something that happened while hosts were read.

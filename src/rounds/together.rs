@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 
-use super::{HostReading, ROUNDS, ReadHost};
+use super::reading::{HostReading, ROUNDS, ReadHost};
 use crate::facts::{FactKey, Facts};
 use crate::gather::{GatherError, gather};
 use crate::plan::{Build, Plan, Snapshot, build};

@@ -24,9 +24,9 @@ type Edges = BTreeSet<(Place, Place)>;
 /// What was found in the sources.
 #[derive(Default)]
 pub(crate) struct Found {
-    /// Parents with children that name each other in rings, with the edges that make them.
+    /// Rings of children, as `parent: one, two`, with the edges that make each.
     pub(crate) rings: BTreeMap<String, String>,
-    /// Parents whose own code uses a child that uses what the parent defines, with those edges.
+    /// Rings through the own code of a parent, as `parent: child`, with those edges.
     pub(crate) parents: BTreeMap<String, String>,
 }
 
@@ -43,14 +43,14 @@ pub(crate) fn find(sources: &[(&str, &str)]) -> Found {
         let mut named = named_below(parent, &edges);
         for (ring, told) in rings(&named) {
             if ring.contains(&OWN) {
-                found.parents.insert(shown(parent), told);
+                found.parents.insert(shown(parent, &ring), told);
             }
         }
         named.remove(OWN);
-        let told = rings(&named).into_values().collect::<Vec<_>>().join("\n");
-        if !told.is_empty() {
-            found.rings.insert(shown(parent), told);
-        }
+        let siblings = rings(&named).into_iter();
+        found
+            .rings
+            .extend(siblings.map(|(ring, told)| (shown(parent, &ring), told)));
     }
     found
 }
@@ -256,12 +256,14 @@ fn reached<'a>(from: &str, named: &BTreeMap<&'a str, BTreeSet<&'a str>>) -> BTre
     found
 }
 
-fn shown(place: &Place) -> String {
-    if place.is_empty() {
+fn shown(parent: &Place, ring: &[&str]) -> String {
+    let parent = if parent.is_empty() {
         "src".to_owned()
     } else {
-        place.join("::")
-    }
+        parent.join("::")
+    };
+    let children: Vec<&str> = ring.iter().copied().filter(|one| *one != OWN).collect();
+    format!("{parent}: {}", children.join(", "))
 }
 
 /// The names that a `use` brings in, and the path of each as it is written. A glob brings in the module itself.
@@ -356,7 +358,7 @@ mod tests {
 
     #[test]
     fn two_modules_that_use_each_other_are_a_ring() {
-        let ring = ["a"];
+        let ring = ["a: one, two"];
         for (one, two) in [
             ("use super::two::X;", "use super::one::Y;"),
             ("use crate::a::two::X;", "fn f() { super::one::y(); }"),
@@ -387,7 +389,7 @@ mod tests {
             ("a/three.rs", "use super::one::Z; use std::fmt;"),
         ];
         assert_eq!(
-            find(&sources).rings["a"],
+            find(&sources).rings["a: one, three, two"],
             "  one names two\n  three names one\n  two names three\n"
         );
     }
@@ -414,19 +416,33 @@ mod tests {
             ("a/one.rs", "use super::Y; pub struct X;"),
             ("a/two.rs", "use crate::a::X; pub struct Y;"),
         ];
-        assert_eq!(found(&sources), ["a"]);
+        assert_eq!(found(&sources), ["a: one, two"]);
     }
 
     #[test]
     fn a_parent_whose_own_code_uses_a_child_that_uses_it_is_told_apart() {
         let own = "mod one; pub struct P; fn f() { one::g(); }";
         let child = ("a/one.rs", "use super::P; pub fn g() {}");
-        assert_eq!(parents(&[ROOT, ("a/mod.rs", own), child]), ["a"]);
+        assert_eq!(parents(&[ROOT, ("a/mod.rs", own), child]), ["a: one"]);
         assert_eq!(found(&[ROOT, ("a/mod.rs", own), child]), [""; 0]);
         let declares = "mod one; pub use one::g; pub struct P;";
         assert_eq!(parents(&[ROOT, ("a/mod.rs", declares), child]), [""; 0]);
         let alone = ("a/one.rs", "pub fn g() {}");
         assert_eq!(parents(&[ROOT, ("a.rs", own), alone]), [""; 0]);
+    }
+
+    #[test]
+    fn each_ring_is_told_alone() {
+        let sources = [
+            ROOT,
+            ("a/mod.rs", "mod one; mod two; mod three; mod four; mod five;"),
+            ("a/one.rs", "use super::two::X;"),
+            ("a/two.rs", "use super::{one::Y, three::Z};"),
+            ("a/three.rs", "use super::four::X;"),
+            ("a/four.rs", "use super::{three::Y, five::Z};"),
+            ("a/five.rs", ""),
+        ];
+        assert_eq!(found(&sources), ["a: four, three", "a: one, two"]);
     }
 
     #[test]
@@ -439,7 +455,7 @@ mod tests {
             ("a/one/other.rs", "mod inline { use super::super::O; }"),
             ("a/two.rs", "use super::one::other::U; pub struct T;"),
         ];
-        assert_eq!(found(&sources), ["a"]);
+        assert_eq!(found(&sources), ["a: one, two"]);
     }
 
     #[test]

@@ -19,7 +19,8 @@ use crate::change::{
 use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
 use crate::facts::{Fact, FactKey};
-use crate::operations::run_as::{RunAsSupport, ownership};
+use crate::operations::ownership::ownership;
+use crate::operations::run_as::RunAsSupport;
 use crate::operations::{Define, Operation, PlanContext};
 
 /// Parameters of `files.link`.

@@ -9,7 +9,7 @@ use crate::facts::overlay::{Effect, OperationId};
 use crate::facts::path::{ContentFact, ContentKey, Inode, InodeKind, PathFact, parent};
 use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
-use crate::operations::run_as::ownership;
+use crate::operations::ownership::ownership;
 use crate::value::Known;
 
 use super::parameters::octal;

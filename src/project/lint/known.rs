@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value as Json;
 
-use super::data_tables;
+use super::parts::data_tables;
 use crate::facts::InTemplates;
 use crate::facts::system::Machine;
 use crate::project::{Project, RESERVED};

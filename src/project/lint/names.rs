@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::known::{Unknown, Vocabulary};
-use super::{data_tables, has_item, taken_vars, uses_of};
+use super::parts::{data_tables, has_item, taken_vars, uses_of};
 use crate::error::{Diagnostic, Origin, suggestion};
 use crate::project::entry::EntrySettings;
 use crate::project::task::{Task, TaskEntry};

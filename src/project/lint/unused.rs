@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::data_tables;
+use super::parts::data_tables;
 use crate::error::{Diagnostic, closest};
 use crate::project::Project;
 use crate::value::{Kind, Table};

@@ -1,0 +1,56 @@
+//! The table of operations: a line for each.
+
+use super::definition::Definition;
+use super::{apt, files, server, systemd, verify};
+
+/// All operations, sorted by name.
+pub static OPERATIONS: &[Definition] = &[
+    Definition::of::<apt::packages::Packages>(),
+    Definition::of::<apt::update::Update>(),
+    Definition::of::<apt::upgrade::Upgrade>(),
+    Definition::of::<files::directory::Directory>(),
+    Definition::of::<files::file::File>(),
+    Definition::of::<files::line::Line>(),
+    Definition::of::<files::link::Link>(),
+    Definition::of::<files::put::Put>(),
+    Definition::of::<files::template::Template>(),
+    Definition::of::<server::group::Group>(),
+    Definition::of::<server::shell::Shell>(),
+    Definition::of::<server::user::User>(),
+    Definition::of::<systemd::service::Service>(),
+    Definition::of::<verify::http::Http>(),
+    Definition::of::<verify::tcp::Tcp>(),
+];
+
+/// The operation with this name.
+pub fn find(name: &str) -> Option<&'static Definition> {
+    OPERATIONS.iter().find(|definition| definition.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_is_the_name_and_every_file_is_in_the_table() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/operations");
+        let mut named = Vec::new();
+        for folder in std::fs::read_dir(&root)
+            .expect("readable")
+            .flatten()
+            .filter(|entry| entry.path().is_dir())
+        {
+            let files = std::fs::read_dir(folder.path()).expect("readable").flatten();
+            for file in files.filter(|file| file.path().is_file()) {
+                let text = std::fs::read_to_string(file.path()).expect("readable");
+                if text.contains("impl Define for") {
+                    let stem = file.path().file_stem().expect("a name").to_string_lossy().into_owned();
+                    named.push(format!("{}.{stem}", folder.file_name().to_string_lossy()));
+                }
+            }
+        }
+        named.sort();
+        let table: Vec<&str> = OPERATIONS.iter().map(|definition| definition.name).collect();
+        assert_eq!(named, table);
+    }
+}

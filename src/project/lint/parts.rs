@@ -1,0 +1,35 @@
+//! Parts of a project that several checks look at.
+
+use crate::project::Project;
+use crate::project::task::{Task, TaskEntry, TaskUse};
+use crate::value::Table;
+
+/// The names that a task's `vars.` can have.
+pub(super) fn taken_vars(task: &Task) -> Vec<&str> {
+    let required = task.required.iter().filter_map(|name| name.name.strip_prefix("vars."));
+    task.vars.keys().map(String::as_str).chain(required).collect()
+}
+
+/// Every table of the project in which strings are templates over a host's data, but those of tasks.
+pub(super) fn data_tables(project: &Project) -> Vec<&Table> {
+    let groups = project.group_data.values().map(|group| &group.data);
+    let hosts = project
+        .inventories
+        .values()
+        .flat_map(|inventory| inventory.hosts.values());
+    groups.chain(hosts.map(|host| &host.data)).collect()
+}
+
+/// The entries of a task that hold no other.
+pub(super) fn uses_of(project: &Project) -> impl Iterator<Item = &TaskUse> {
+    let deploys = project.deploys.values().flat_map(|deploy| &deploy.stages);
+    deploys.flat_map(|stage| &stage.tasks)
+}
+
+/// Whether the operations of an entry see an `item`.
+pub(super) fn has_item(entry: &TaskEntry) -> bool {
+    match entry {
+        TaskEntry::Operation(operation) => operation.settings.for_each.is_some(),
+        TaskEntry::Include(include) => include.settings.for_each.is_some(),
+    }
+}
