@@ -35,21 +35,8 @@ pub(super) struct OperationKeys {
 pub(super) struct Include {
     /// Name of the task, as `<folder>/<name>`.
     include: String,
-    /// Name in reviews and errors. Needed if a task is included twice.
-    name: Option<String>,
-    /// Condition, as an expression without braces: the task is skipped where it is false.
-    when: Option<Condition>,
-    /// Repeat the task for each item of a list, or of an expression for one. Use it as `item` in `vars` and in `when`.
-    for_each: Option<Listing>,
-    /// Values for the task's `vars`.
-    vars: Option<Variables>,
-    /// Labels of all operations of the task, for `--tags`.
-    tags: Option<Vec<String>>,
-    /// `false` runs the task's operations as the login user, where they support it and do not say otherwise themselves.
-    #[schemars(rename = "become")]
-    privilege: Option<bool>,
-    /// User to run the task's operations as instead of root; new files belong to them.
-    become_user: Option<String>,
+    #[schemars(flatten)]
+    settings: TaskSettings,
 }
 
 /// A task of a deploy, with settings.
@@ -58,7 +45,14 @@ pub(super) struct Include {
 pub(super) struct TaskEntry {
     /// Name of the task, as `<folder>/<name>`.
     task: String,
-    /// Name in reviews and errors. Needed if a task is listed twice.
+    #[schemars(flatten)]
+    settings: TaskSettings,
+}
+
+/// What can be set wherever a task is used.
+#[derive(JsonSchema)]
+struct TaskSettings {
+    /// Name in reviews and errors. Needed if a task is used twice.
     name: Option<String>,
     /// Condition, as an expression without braces: the task is skipped where it is false.
     when: Option<Condition>,
