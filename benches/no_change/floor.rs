@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::support::project::Project;
@@ -30,6 +30,11 @@ struct Sent {
 impl Floor {
     /// Runs `deploy` once on the hosts of the inventory `far` and keeps what it sent.
     pub(crate) fn recorded(project: &Project, deploy: &str, hosts: usize) -> Self {
+        Self::recorded_of(Path::new(env!("CARGO_BIN_EXE_homelab")), project, deploy, hosts)
+    }
+
+    /// The same of another build of homelab.
+    pub(crate) fn recorded_of(binary: &Path, project: &Project, deploy: &str, hosts: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let real = std::env::split_paths(&std::env::var_os("PATH").unwrap())
             .map(|path| path.join("ssh"))
@@ -41,7 +46,11 @@ impl Floor {
         fs::set_permissions(&recorder, PermissionsExt::from_mode(0o755)).unwrap();
         let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
         let arguments = ["deploy", "far", deploy, "--yes", "-v"];
-        let output = project.command(&arguments).env("PATH", path).output().unwrap();
+        let output = project
+            .command_of(binary, &arguments)
+            .env("PATH", path)
+            .output()
+            .unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(said.matches("round trips: 1\n").count(), hosts, "{said}");
         let mut sent = Vec::new();
@@ -53,6 +62,12 @@ impl Floor {
         }
         assert_eq!(sent.len(), hosts, "one connection a host");
         Self { folder, sent }
+    }
+
+    /// Bytes sent to all hosts.
+    pub(crate) fn bytes(&self) -> u64 {
+        let sizes = self.sent.iter().map(|sent| fs::metadata(&sent.bytes).unwrap().len());
+        sizes.sum()
     }
 
     /// All hosts at once, to the end.
@@ -70,7 +85,7 @@ impl Floor {
 }
 
 impl Sent {
-    fn in_folder(folder: &std::path::Path) -> Self {
+    fn in_folder(folder: &Path) -> Self {
         let arguments = fs::read_to_string(folder.join("arguments")).unwrap();
         Self {
             bytes: folder.join("bytes"),
@@ -78,7 +93,7 @@ impl Sent {
         }
     }
 
-    fn start(&self, ssh: &std::path::Path) -> Child {
+    fn start(&self, ssh: &Path) -> Child {
         Command::new(ssh)
             .args(&self.arguments)
             .stdin(Stdio::from(File::open(&self.bytes).unwrap()))

@@ -4,12 +4,15 @@
 //! Both go through a proxy that adds 10 ms to each round trip, one after the other in turns, so that what else the machine does
 //! weighs on both alike. Ratios are printed, never asserted. `cargo bench --bench no_change -- [PAIRS]`; needs the lab (see
 //! README.md), and leaves none behind.
+//!
+//! `cargo bench --bench no_change -- --against BINARY [PAIRS]` compares with another build of homelab instead: see `against`.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
     reason = "a benchmark may end at the first thing that is not as it should be, and prints its table"
 )]
 
+mod against;
 mod floor;
 mod proxy;
 #[path = "../../tests/support/mod.rs"]
@@ -17,6 +20,7 @@ mod proxy;
 mod support;
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use floor::Floor;
@@ -37,6 +41,10 @@ fn main() {
         .iter()
         .find_map(|argument| argument.parse().ok())
         .unwrap_or(PAIRS);
+    let other = arguments.iter().skip_while(|argument| *argument != "--against").nth(1);
+    if let Some(other) = other {
+        return against::compare(Path::new(other), pairs);
+    }
     println!(
         "| workload | hosts | floor, s | homelab, s | ratio min | median | max | kept: ratio min | median | max |"
     );

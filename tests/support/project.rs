@@ -67,7 +67,12 @@ impl Project {
 
     /// The tool, in this project, without a terminal and with nothing to read.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_homelab"));
+        self.command_of(Path::new(env!("CARGO_BIN_EXE_homelab")), arguments)
+    }
+
+    /// The same with another build of the tool.
+    pub(crate) fn command_of(&self, binary: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary);
         command.current_dir(self.root()).args(arguments).env("USER", "tester");
         command.stdin(Stdio::null());
         command
