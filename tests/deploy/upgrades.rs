@@ -104,7 +104,10 @@ fn looked_ahead(project: &Project, host: &Host<'_>, name: &str) -> BTreeSet<Stri
         !host.is("grep -rq 'Version: 2.0' /var/lib/apt/lists"),
         "{name} knew of the new version before"
     );
-    assert!(review.contains("fetched 2 h ") && review.contains(" min ago → now"), "{review}");
+    assert!(
+        review.contains("fetched 2 h ") && review.contains(" min ago → now"),
+        "{review}"
+    );
     assert!(!review.contains("? ") && !review.contains("reboot"), "{review}");
     announced(&review)
 }

@@ -14,7 +14,7 @@ const MOST_CHANGED: usize = 2000;
 /// Lines shown of a text that is added or removed as a whole.
 const MOST_LISTED: usize = 40;
 /// A safety net only: what would take so long is counted, not compared, so that the same texts give the same lines.
-const TIMEOUT: Duration = Duration::from_millis(500);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer stretches of changed lines are not searched for changed words, in bytes.
 const MOST_INLINE: usize = 16 * 1024;
 /// Lines as long as this on average show where they differ even if they have little in common, in bytes.
