@@ -31,7 +31,7 @@ impl HostApply<'_> {
         }
     }
 
-    /// Tries a check at the head of the rest until it passes or its time is up.
+    /// Tries the first remaining check until it passes or its time is up.
     pub(super) async fn await_check(
         &mut self,
         writer: &mut Writer<'_>,

@@ -1,4 +1,4 @@
-//! What is told while a plan is applied, and how things ended. Reporters listen; nothing here prints.
+//! Events of applying a plan, and the results. Nothing here prints.
 
 use std::time::Duration;
 
@@ -9,87 +9,63 @@ use crate::plan::PlannedOperation;
 /// Something that happened while a plan was applied.
 #[derive(Clone, Debug)]
 pub enum ApplyEvent {
-    /// What was deferred, or could not be known at review, is known now and about to be done.
+    /// A deferred operation, or one that was not known at review, is planned now and about to run.
     Resolved {
-        /// The host.
         host: String,
         /// The operation as it is planned now.
         operation: Box<PlannedOperation>,
     },
     /// A host's turn has come.
-    HostStarted {
-        /// The host.
-        host: String,
-    },
+    HostStarted { host: String },
     /// An operation begins.
     Started {
-        /// The host.
         host: String,
-        /// The operation.
         operation: OperationId,
-        /// What is done, in a few words: `apt-get upgrade`, or the operation's name.
+        /// `apt-get upgrade`, or the operation's name.
         doing: String,
     },
-    /// A step has written something, and goes on; told only where that is asked for.
+    /// A step printed something and is still running; sent only if requested.
     Output {
-        /// The host.
         host: String,
-        /// What it has written, not cut into lines.
+        /// Its output, not split into lines.
         bytes: Vec<u8>,
     },
-    /// A large content is on its way to the host.
+    /// Large content is being sent to the host.
     Sent {
-        /// The host.
         host: String,
-        /// How many bytes of it have been sent.
+        /// Bytes sent so far.
         bytes: u64,
-        /// Of how many.
         size: u64,
     },
     /// A step waits for something on the host.
     Waits {
-        /// The host.
         host: String,
         /// What the step attempts: "run `apt-get update`".
         attempt: String,
-        /// What it waits for, in the host's words.
+        /// What it waits for, as text from the host.
         words: String,
     },
-    /// An operation is through.
-    Finished {
-        /// The host.
-        host: String,
-        /// How it ended.
-        result: OperationResult,
-    },
-    /// A host is through.
-    HostFinished {
-        /// How it ended.
-        result: HostResult,
-    },
+    /// An operation is finished.
+    Finished { host: String, result: OperationResult },
+    /// A host is finished.
+    HostFinished { result: HostResult },
 }
 
 /// How an operation ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OperationResult {
-    /// The operation.
     pub operation: OperationId,
-    /// Its changes as reviewed or resolved, each with its end.
+    /// Its changes as reviewed or planned later, each with its end.
     pub lines: Vec<ResourceResult>,
-    /// What went wrong.
     pub failure: Option<Failure>,
-    /// How long its steps took.
     pub took: Duration,
 }
 
 /// A reviewed change and its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceResult {
-    /// The resource.
     pub resource: ResourceId,
-    /// What was to happen to it.
     pub action: Action,
-    /// How that ended.
     pub end: ResourceEnd,
 }
 
@@ -119,13 +95,12 @@ impl ResourceResult {
 /// How a reviewed change ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResourceEnd {
-    /// It was made.
     Applied,
     /// There was nothing left to do.
     AlreadySo,
     /// A check that passed.
     Holds,
-    /// Its step failed; what it left is for the next run to see.
+    /// Its step failed; the next run finds what it left.
     Failed,
     /// Something before it failed or stopped the host.
     NotReached,
@@ -134,32 +109,28 @@ pub enum ResourceEnd {
 /// What went wrong with an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// What was attempted, such as "write `/etc/motd`".
+    /// Such as "write `/etc/motd`".
     pub attempted: String,
-    /// Why, where it is known in words.
+    /// Why, if known.
     pub cause: Option<String>,
-    /// The exit code of the command.
     pub exit_code: Option<i32>,
-    /// The last of what it printed.
+    /// The last lines of its output.
     pub output: String,
-    /// A next step.
     pub hint: Option<String>,
 }
 
 /// How a host ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HostResult {
-    /// The host.
     pub host: String,
-    /// How.
     pub end: HostEnd,
-    /// Its operations that had anything to do, in order; also those not reached.
+    /// Operations with something to do, in order, including those not reached.
     pub operations: Vec<OperationResult>,
-    /// What stopped it, beyond a failed operation: a lost connection, a lock, a departure from the review.
+    /// What stopped it, other than a failed operation: a lost connection, a lock, a host that is not as reviewed.
     pub failure: Option<Failure>,
-    /// What else its owner should know: that a reboot is due.
+    /// What else the user should know, such as a pending reboot.
     pub notices: Vec<String>,
-    /// Round trips made to the host in all.
+    /// Round trips to the host in total.
     pub round_trips: u32,
     /// How long applying took, without waiting for its turn.
     pub took: Duration,
@@ -172,25 +143,22 @@ pub enum HostEnd {
     Converged,
     /// Changes are pending: the end of a dry run.
     Pending,
-    /// An operation failed.
     Failed,
     /// It cannot be reached, or the connection was lost.
     Unreachable,
-    /// Another run holds its lock.
     Locked,
-    /// It is not as it was reviewed.
+    /// It changed since the review.
     Stale,
-    /// The project or the call is wrong, or cannot be done to this host.
+    /// The project or the command line has a mistake, or the plan does not fit this host.
     Invalid,
-    /// The user ended the run.
     Interrupted,
-    /// Its turn did not come: too many of the hosts before it failed.
+    /// Too many of the hosts before it failed.
     HeldBack,
 }
 
 /// The one exit code of hosts with different ends: 130 > 3 > 1 > 6 > 5 > 4 > 2 > 0.
 ///
-/// `Pending` counts as 2; who wants 0 for it decides that before.
+/// `Pending` counts as 2; callers that want 0 for it decide that before.
 pub fn exit_code(ends: impl IntoIterator<Item = HostEnd>) -> u8 {
     const RANKED: [(HostEnd, u8); 9] = [
         (HostEnd::Interrupted, 130),
@@ -199,7 +167,7 @@ pub fn exit_code(ends: impl IntoIterator<Item = HostEnd>) -> u8 {
         (HostEnd::Stale, 6),
         (HostEnd::Locked, 5),
         (HostEnd::Unreachable, 4),
-        // Never alone: what held it back ended otherwise.
+        // Never alone: the hosts that held it back ended differently.
         (HostEnd::HeldBack, 1),
         (HostEnd::Pending, 2),
         (HostEnd::Converged, 0),

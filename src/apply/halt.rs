@@ -10,7 +10,7 @@ pub(super) struct Halt {
     pub(super) failure: Option<Failure>,
 }
 
-/// Too many other hosts failed for this one to start or to continue; `attempted` says which.
+/// Too many other hosts failed for this one to start or to continue; `attempted` names them.
 pub(super) fn held_back(attempted: &str, why: &str) -> Halt {
     Halt {
         end: HostEnd::HeldBack,

@@ -1,4 +1,4 @@
-//! One host while its plan is applied: what was reviewed, what is known by now, and what was done.
+//! One host while its plan is applied: what was reviewed, what is known now, and what was done.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ pub(super) struct HostApply<'a> {
     pub(super) live_output: bool,
     pub(super) stage: usize,
     pub(super) results: Vec<OperationResult>,
-    /// What was shown as one line and turned out to be several operations, or one of another name.
+    /// Deferred operations that became several operations, or one with another name.
     pub(super) spelt_out: BTreeSet<OperationId>,
     pub(super) notices: Vec<String>,
 }
@@ -57,7 +57,7 @@ impl HostApply<'_> {
     }
 
     pub(super) fn tell(&self, event: ApplyEvent) {
-        // Nobody listening is no reason to stop.
+        // Events without a receiver do not stop the work.
         let _ = self.events.send(event);
     }
 }

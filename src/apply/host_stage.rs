@@ -1,7 +1,7 @@
 //! A stage of one host's plan, applied segment by segment.
 //!
-//! A segment is all that can be sent without reading the host again. Before an operation that the plan could not decide, the host
-//! is read again and the rest is planned anew; the new plan must stay within what was reviewed.
+//! A segment is everything that can be sent without reading the host again. Before a deferred operation, the host is
+//! read again and the rest is planned anew; the new plan must stay within the review.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ use crate::plan::PlannedOperation;
 use crate::remote::Writer;
 
 impl HostApply<'_> {
-    /// Removes the files of background work of earlier runs that has ended and been reported.
+    /// Removes the files of finished and reported background jobs of earlier runs.
     pub(super) async fn take_away_jobs(&mut self, writer: &mut Writer<'_>) -> Result<(), Halt> {
         let facts = self.snapshot.facts.get(&self.reviewed.host);
         let Some(Fact::System(system)) = facts.and_then(|facts| facts.get(&FactKey::System)) else {
@@ -35,7 +35,7 @@ impl HostApply<'_> {
         Ok(())
     }
 
-    /// Applies a stage; with `peers`, what is read of other hosts since the review, its operations are planned again first.
+    /// Applies a stage. With `peers`, new facts of other hosts, its operations are planned again first.
     pub(super) async fn apply_stage(
         &mut self,
         writer: &mut Writer<'_>,
@@ -105,7 +105,7 @@ impl HostApply<'_> {
         }
     }
 
-    /// Reads what the host's owner should know now, if something ran that may have changed it.
+    /// Reads the notices of the host again, if something ran that may have changed them.
     pub(super) async fn read_notices(&mut self, writer: &mut Writer<'_>) -> Result<(), Halt> {
         let ran_supervised = |operation: &PlannedOperation| {
             let steps = operation.changes().iter().flat_map(|change| &change.steps);
@@ -126,7 +126,7 @@ impl HostApply<'_> {
         Ok(())
     }
 
-    /// What other hosts of the run see of this one, read anew.
+    /// The facts of this host that other hosts use, read again.
     pub(super) async fn read_visible(
         &mut self,
         writer: &mut Writer<'_>,
@@ -152,7 +152,7 @@ fn split_at_barrier(mut operations: Vec<PlannedOperation>) -> (Vec<PlannedOperat
     (operations, after)
 }
 
-/// The operations that made a change, as opposed to finding all as it should be.
+/// The operations that changed something.
 fn changed_by(results: &[OperationResult]) -> impl Iterator<Item = OperationId> {
     let changed = results
         .iter()
@@ -160,7 +160,7 @@ fn changed_by(results: &[OperationResult]) -> impl Iterator<Item = OperationId> 
     changed.map(|result| result.operation.clone())
 }
 
-/// Whether the host must be read again before the operation can be done.
+/// Whether the host must be read again before the operation can run.
 fn is_barrier(operation: &PlannedOperation) -> bool {
     match &operation.outcome {
         Outcome::Unchanged | Outcome::Change(_) => false,

@@ -29,10 +29,10 @@ pub use options::ApplyOptions;
 
 use halt::{Halt, gather_failed};
 
-/// Applies every host's plan, stage by stage, as many hosts at once as allowed; results come in the order of `hosts`.
+/// Applies every host's plan, stage by stage, as many hosts at once as allowed; results are in the order of `hosts`.
 ///
-/// `unread` are the hosts that could not be read: where a stage counts failures, they count. When `cancelled` turns true no
-/// further step begins; the one under way ends by itself.
+/// `unread` are the hosts that could not be read: they count as failed in their stages. When `cancelled` becomes true,
+/// no further step begins; the running one finishes.
 pub async fn apply(
     selection: &Selection,
     hosts: Vec<ReadHost>,
@@ -59,7 +59,7 @@ pub async fn apply(
     stages::carry_out(selection, workers, unread).await
 }
 
-/// The result of a host that could not be read, and so has no plan.
+/// The result of a host that could not be read and has no plan.
 pub fn not_read(host: &str, error: &GatherError) -> HostResult {
     let Halt { end, failure } = gather_failed(error);
     HostResult {

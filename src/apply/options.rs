@@ -1,16 +1,16 @@
-//! How a plan is to be applied.
+//! Options for applying a plan.
 
 use std::time::Duration;
 
-/// How a plan is to be applied.
+/// Options for applying a plan.
 #[derive(Clone, Debug)]
 pub struct ApplyOptions {
-    /// Who applies it, shown to others who find the host locked: a user and a machine.
+    /// The user and machine that apply it, shown to other runs that find the host locked.
     pub who: String,
     /// How long to wait for another run that holds a host's lock.
     pub lock_wait: Duration,
-    /// How many hosts are changed at once, at most.
+    /// The most hosts that are changed at once.
     pub parallel: usize,
-    /// Whether the output of steps is sent as it comes.
+    /// Whether the output of steps is sent as it arrives.
     pub live_output: bool,
 }

@@ -1,24 +1,24 @@
-//! Steps on their way to a host: the only code that alters one. Their shell text stands with the steps themselves; here they get
-//! the checks that go before, and are handed to the connection.
+//! Sends steps to a host: the only code that changes one. The shell text is in the steps; here it gets its checks and
+//! is handed to the connection.
 
 use crate::change::{ResourceChange, Script, ScriptOptions, Step, guard};
 use crate::facts::system::JOBS;
 use crate::quote::quote_all;
 use crate::remote::StepScript;
 
-/// How steps are carried out.
+/// How steps are run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct StepOptions {
-    /// Whether a step may find that it is so already.
+    /// Whether a step may already be done.
     pub(super) ensure: bool,
-    /// Whether output is wanted as it comes.
+    /// Whether output is sent as it arrives.
     pub(super) live: bool,
 }
 
 /// The scripts of a change, in order.
 ///
-/// With `ensure`, each step first looks whether the host is so already; otherwise the first step checks that the host is
-/// still as it was reviewed.
+/// With `ensure`, each step first checks whether it is already done. Otherwise the first step checks that the host is
+/// still as reviewed.
 pub(super) fn scripts(change: &ResourceChange, manner: StepOptions) -> Vec<StepScript> {
     let mut scripts: Vec<StepScript> = change.steps.iter().map(|step| script(step, manner.live)).collect();
     if manner.ensure {
@@ -43,7 +43,7 @@ fn script(step: &Step, live: bool) -> StepScript {
     }
 }
 
-/// Takes away the folders of jobs by their ids, which are hex digits.
+/// Removes the folders of jobs by their ids, which are hex digits.
 pub(super) fn take_away(jobs: &[&str]) -> StepScript {
     let folders: Vec<String> = jobs.iter().map(|job| format!("{JOBS}/{job}")).collect();
     StepScript {

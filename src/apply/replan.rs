@@ -67,7 +67,7 @@ impl HostApply<'_> {
         Ok(())
     }
 
-    /// What the review showed for an operation. One whose name depended on something unknown is found by its position.
+    /// What the review showed for an operation. If its name depended on something unknown, it is found by its position.
     fn reviewed_as(&self, now: &PlannedOperation) -> Option<&PlannedOperation> {
         let operations = &self.reviewed.operations;
         operations.iter().find(|reviewed| reviewed.id == now.id).or_else(|| {
@@ -77,7 +77,7 @@ impl HostApply<'_> {
         })
     }
 
-    /// Ends the host: the operation cannot be planned even in its turn, or the login user may not do it.
+    /// Stops the host: the operation cannot be planned even in its turn, or the login user may not do it.
     pub(super) fn still_unknown(&self, operation: &PlannedOperation) -> Halt {
         let why = match &operation.outcome {
             Outcome::Deferred { why, .. } => why.clone(),

@@ -23,7 +23,7 @@ impl HostApply<'_> {
             if halt.is_none() && self.spelt_out.contains(&operation.id) {
                 continue;
             }
-            // What was open and turned out not to be wanted is in no later plan of a host that came to its end.
+            // A deferred operation that is not wanted after all is in no later plan of a finished host.
             let end = if halt.is_none() || done.contains(&operation.id) {
                 ResourceEnd::AlreadySo
             } else {
@@ -36,7 +36,7 @@ impl HostApply<'_> {
                 took: Duration::ZERO,
             });
         }
-        // Those that another look found to be so already were told of after the rest.
+        // Operations that were found already done were reported after the rest.
         let reviewed_order = |result: &OperationResult| {
             let reviewed = &self.reviewed.operations;
             reviewed.iter().position(|operation| operation.id == result.operation)
@@ -55,7 +55,7 @@ impl HostApply<'_> {
     }
 }
 
-/// A line for each reviewed change; what was deferred was shown as one.
+/// A line for each reviewed change; a deferred operation is one line.
 fn lines_of(operation: &PlannedOperation, end: ResourceEnd) -> Vec<ResourceResult> {
     if let Outcome::Check { what, .. } = &operation.outcome {
         return vec![ResourceResult::of_check(what, end)];

@@ -10,45 +10,41 @@ use crate::change::{Outcome, Step};
 use crate::plan::PlannedOperation;
 use crate::remote::{RemoteError, StepAnswer, StepEnd, StepNews, StepScript, Writer};
 
-/// The exit code of timeout(1) for a command that ran out of time.
+/// The exit code of timeout(1) for a command that timed out.
 const TIMED_OUT: i32 = 124;
 
 /// How a segment ended.
 pub(super) enum SegmentEnd {
-    /// All was done.
     Through,
-    /// A step failed; later ones were skipped.
+    /// A step failed; later steps were skipped.
     Failed,
-    /// The host was not as reviewed.
+    /// The host changed since the review.
     Stale,
-    /// The connection broke.
+    /// The connection was lost.
     Lost {
-        /// How.
         error: RemoteError,
-        /// The command under way, where the host goes on with it by itself.
+        /// The running command, if it continues on the host without the connection.
         goes_on: Option<String>,
     },
 }
 
-/// A step with the places of its operation in the segment and of its change in the operation.
+/// A step, with the index of its operation in the segment and of its change in the operation.
 struct Placed<'a> {
     operation: usize,
     change: usize,
     step: &'a Step,
 }
 
-/// Whose segment it is, and what is told of it.
+/// Where a segment runs, and where its events go.
 #[derive(Clone, Copy)]
 pub(super) struct Telling<'a> {
-    /// The host.
     pub(super) host: &'a str,
-    /// To whom it is told.
     pub(super) events: &'a UnboundedSender<ApplyEvent>,
-    /// Whether output is told as it comes.
+    /// Whether output is sent as it arrives.
     pub(super) live_output: bool,
 }
 
-/// What is known of the segment's steps so far.
+/// The state of the segment's steps so far.
 struct Progress<'a> {
     telling: Telling<'a>,
     segment: &'a [PlannedOperation],
@@ -58,7 +54,7 @@ struct Progress<'a> {
     since: Instant,
 }
 
-/// Performs `segment`, tells each operation's start and end, and adds the ends to `results`.
+/// Runs `segment`, sends an event at the start and end of each operation, and adds their ends to `results`.
 pub(super) async fn perform_segment(
     writer: &mut Writer<'_>,
     telling: Telling<'_>,
@@ -168,7 +164,7 @@ impl Progress<'_> {
     fn start(&mut self, step: usize) {
         self.since = Instant::now();
         let operation = &self.segment[self.placed[step].operation];
-        // Nobody listening is no reason to stop.
+        // Events without a receiver do not stop the work.
         let _ = self.telling.events.send(ApplyEvent::Started {
             host: self.telling.host.to_owned(),
             operation: operation.id.clone(),
@@ -195,7 +191,7 @@ impl Progress<'_> {
             let own: Vec<_> = steps
                 .filter(|(placed, _)| placed.operation == index && placed.change == change_index)
                 .collect();
-            // A change without steps comes with the one before it.
+            // A change without steps is made by the change before it.
             if !own.is_empty() {
                 end = line_end(own.iter().map(|(_, answer)| answer.end));
             }
@@ -211,7 +207,7 @@ impl Progress<'_> {
     }
 }
 
-/// A command is known by its own words, all else by its operation's.
+/// A command is shown as its own text, any other step as the name of its operation.
 fn doing(step: &Step, operation: &PlannedOperation) -> String {
     match step.command() {
         Some(command) => command.summary.clone(),

@@ -1,4 +1,4 @@
-//! The order of hosts: stage by stage, and in a stage batch by batch; what fails stops those that come after.
+//! The order of hosts: stage by stage, and in a stage batch by batch. Failures stop later hosts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::facts::Facts;
 use crate::plan::{PeerKeys, PlannedOperation};
 use crate::project::{SelectedStage, Selection};
 
-/// Lets the workers carry out the stages of `selection`; results come in the order of `workers`.
+/// Has the workers apply the stages of `selection`; results are in the order of `workers`.
 pub(super) async fn carry_out(selection: &Selection, workers: Vec<Worker>, unread: &[HostResult]) -> Vec<HostResult> {
     let mut course = Course {
         selection,
@@ -28,7 +28,7 @@ pub(super) async fn carry_out(selection: &Selection, workers: Vec<Worker>, unrea
     join_all(workers.into_iter().map(Worker::end)).await
 }
 
-/// How far the deploy has come.
+/// The progress of the deploy.
 struct Course<'a> {
     selection: &'a Selection,
     workers: &'a [Worker],
@@ -46,7 +46,7 @@ impl<'a> Course<'a> {
         for batch in stage.hosts.chunks(size) {
             failed.extend(self.batch(number, batch).await);
             self.failed.extend(&failed);
-            // Without stages there is nobody after whom it could harm.
+            // Without stages no later host could be harmed.
             if let Some(name) = &stage.name
                 && failed.len() > stage.max_fail
             {
@@ -77,7 +77,7 @@ impl<'a> Course<'a> {
         failed
     }
 
-    /// Whether a host is finished after a stage: it has no later one, and no other host looks at its facts.
+    /// Whether a host is finished after a stage: it has no later stage, and no other host uses its facts.
     fn is_last(&self, worker: &Worker, number: usize) -> bool {
         let later = &self.selection.stages[number + 1..];
         let is_later = |stage: &SelectedStage| stage.hosts.contains(&worker.plan.host);
@@ -90,7 +90,7 @@ impl<'a> Course<'a> {
                 .any(|other| other.plan.operations.iter().any(is_asked))
     }
 
-    /// The facts of other hosts that a stage's operations were planned from, read again where an earlier stage may have changed them.
+    /// The facts of other hosts that a stage's operations use, read again if an earlier stage may have changed them.
     async fn read_peers(&self, worker: &Worker, number: usize) -> BTreeMap<String, Facts> {
         let of_stage = worker.plan.operations.iter().filter(|one| one.stage == number);
         let mut wanted: PeerKeys = PeerKeys::new();

@@ -27,7 +27,7 @@ pub(super) struct WorkerContext {
     pub(super) cancelled: watch::Receiver<bool>,
 }
 
-/// What a worker has to do. It ends well when there are no more orders.
+/// An order for a worker. It ends normally when there are no more orders.
 pub(super) enum Order {
     /// Apply a stage; `peers` are facts of other hosts that were read again.
     Stage {
@@ -36,12 +36,12 @@ pub(super) enum Order {
         is_last: bool,
         done: oneshot::Sender<()>,
     },
-    /// Read what other hosts see of this one.
+    /// Read the facts that other hosts use of this one.
     Read {
         keys: BTreeSet<FactKey>,
         facts: oneshot::Sender<Facts>,
     },
-    /// End, since too many hosts before this one failed.
+    /// Stop, because too many hosts before this one failed.
     HoldBack { why: String },
 }
 
@@ -59,7 +59,7 @@ impl Worker {
         &self.plan.host
     }
 
-    /// Applies a stage, and ends after it if it is the last; returns whether the host succeeded so far.
+    /// Applies a stage, and ends if it is the last; returns whether the host succeeded so far.
     pub(super) async fn apply(&self, number: usize, peers: BTreeMap<String, Facts>, is_last: bool) -> bool {
         let (done, is_done) = oneshot::channel();
         let order = Order::Stage {
@@ -72,21 +72,21 @@ impl Worker {
         is_done.await.is_ok()
     }
 
-    /// The facts of this host that other hosts look at; `None` if it has ended.
+    /// The facts of this host that other hosts use; `None` if it has ended.
     pub(super) async fn read(&self, keys: BTreeSet<FactKey>) -> Option<Facts> {
         let (facts, read) = oneshot::channel();
         self.order(Order::Read { keys, facts }).await;
         read.await.ok()
     }
 
-    /// Ends it before its turn.
+    /// Stops it before its turn.
     pub(super) async fn hold_back(&self, why: &str) {
         self.order(Order::HoldBack { why: why.to_owned() }).await;
     }
 
     async fn order(&self, order: Order) {
         if let Some(orders) = &self.orders {
-            // One that ended takes no more orders, which shows in that it gives no answer.
+            // A worker that ended takes no orders and gives no answer.
             let _ = orders.send(order).await;
         }
     }
@@ -140,7 +140,7 @@ async fn work(host: ReadHost, context: WorkerContext, mut orders: mpsc::Receiver
     let round_trips = connection.round_trips();
     connection.close().await;
     let result = host_apply.result(halt, round_trips, took);
-    // Nobody listening is no reason to stop.
+    // Events without a receiver do not stop the work.
     let _ = context.events.send(ApplyEvent::HostFinished { result: result.clone() });
     result
 }
@@ -157,7 +157,7 @@ async fn obey(
     if let Order::HoldBack { why } = first {
         return Some(held_back("start", &why));
     }
-    // Nobody closes it: without a turn the host is changed at once.
+    // The semaphore is never closed: without a permit the host would be changed at once.
     let mut turn = context.turns.acquire().await.ok();
     let mut since = Instant::now();
     host_apply.begin();
@@ -203,7 +203,7 @@ async fn follow(host_apply: &mut HostApply<'_>, writer: &mut Writer<'_>, order: 
             if is_last {
                 host_apply.read_notices(writer).await?;
             }
-            // Nobody waits who is gone.
+            // The receiver may be gone.
             let _ = done.send(());
             Ok(!is_last)
         }
@@ -217,7 +217,7 @@ async fn follow(host_apply: &mut HostApply<'_>, writer: &mut Writer<'_>, order: 
 }
 
 async fn cancellation(cancelled: &mut watch::Receiver<bool>) {
-    // A sender that is gone cannot cancel any more.
+    // A dropped sender cannot cancel any more.
     if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
         std::future::pending::<()>().await;
     }

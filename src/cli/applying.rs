@@ -1,4 +1,4 @@
-//! A plan applied, told as it goes.
+//! Applies a plan and shows the progress.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use super::interruption::Interruption;
 use super::telling::{Lines, Teller, Told};
 
-/// How a plan is applied and told.
+/// How a plan is applied and its progress shown.
 pub(super) struct Applying<'a> {
     pub(super) run: &'a Selection,
     pub(super) plan: &'a Plan,
@@ -26,9 +26,9 @@ pub(super) struct Applying<'a> {
 }
 
 impl Applying<'_> {
-    /// Applies the plans of `hosts` and tells what happens; how each host ended is for the caller to print.
+    /// Applies the plans of `hosts` and shows the progress; the caller prints how each host ended.
     ///
-    /// Errors: what happened could not be written; the plans were applied nevertheless, and the error says nothing of them.
+    /// Errors: the progress could not be written; the plans were applied nevertheless.
     pub(super) async fn apply(
         self,
         hosts: Vec<ReadHost>,
@@ -43,7 +43,7 @@ impl Applying<'_> {
             parallel: self.parallel,
             live_output: self.text.verbose,
         };
-        // One host's end is told at once by the summary.
+        // The end of a single host is in the summary, which follows at once.
         let is_alone = hosts.len() == 1;
         let teller = Teller::new(Progress::of_applying(self.plan), self.lines);
         let mut live = LiveOutput::default();
@@ -64,7 +64,7 @@ impl Applying<'_> {
         };
         let telling = teller.follow(told, hear, interrupted);
         let applying = async move {
-            // The last sender goes with the applying, and so ends the telling.
+            // The last sender is dropped when applying ends, which ends the progress.
             apply(
                 self.run,
                 hosts,
@@ -82,7 +82,7 @@ impl Applying<'_> {
     }
 }
 
-/// Who holds a host's lock, as another run that waits for it is told.
+/// The holder of a host's lock, as shown to other runs that wait for it.
 fn who() -> String {
     let user = std::env::var("USER")
         .or_else(|_| std::env::var("LOGNAME"))

@@ -1,5 +1,5 @@
-//! What shells offer while a command is typed: the names of the project that the current folder is in. Outside of one there
-//! are none, and nothing is said about it.
+//! Shell completion with the names of the current project. Outside of a project there are none, and no error is
+//! reported.
 
 use clap::Command;
 use clap_complete::engine::CompletionCandidate as Candidate;
@@ -11,18 +11,18 @@ use homelab::report;
 
 use super::typed::Typed;
 
-/// Answers a shell that asks what could be typed of `command`; false where none asks.
+/// Answers a completion request of a shell; false if there is none.
 pub(super) fn answer(command: fn() -> Command) -> clap::error::Result<bool> {
     let factory = || {
         let mut command = command();
-        // `--help` comes with this.
+        // This includes `--help`.
         command.build();
         options_last(command)
     };
     CompleteEnv::with_factory(factory).try_complete(std::env::args_os(), std::env::current_dir().ok().as_deref())
 }
 
-/// Options are offered where nothing else can stand, and where one is being typed: what is hidden comes up where all is.
+/// Options are offered if nothing else fits or an option is being typed: clap shows hidden ones if all are hidden.
 fn options_last(command: Command) -> Command {
     let hidden = command.mut_args(|argument| {
         let is_option = !argument.is_positional();
@@ -74,7 +74,7 @@ pub(super) fn lab_hosts() -> ArgValueCandidates {
     candidates(|typed| typed.of_inventories(|inventory| &inventory.lab_hosts))
 }
 
-/// Lab hosts, and inventories where none was named yet.
+/// Lab hosts, and inventories if none was typed yet.
 pub(super) fn lab_targets() -> ArgValueCandidates {
     candidates(|typed| {
         let mut all = typed.of_inventories(|inventory| &inventory.lab_hosts);
@@ -85,7 +85,7 @@ pub(super) fn lab_targets() -> ArgValueCandidates {
     })
 }
 
-/// Tasks of the deploy, or of all deploys where none was named.
+/// Tasks of the deploy, or of all deploys if none was typed.
 pub(super) fn tasks() -> ArgValueCandidates {
     candidates(|typed| {
         let tasks = &typed.project.tasks;

@@ -24,7 +24,7 @@ enum Shell {
     Fish,
 }
 
-/// The line asks the tool itself each time a shell starts, so that what is completed is what the installed version knows.
+/// The line runs homelab each time a shell starts, so that completion always matches the installed version.
 pub(super) fn run(arguments: &CompletionsArguments) -> anyhow::Result<ExitCode> {
     print(match arguments.shell {
         Shell::Bash => "source <(COMPLETE=bash homelab)\n",

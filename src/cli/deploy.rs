@@ -20,7 +20,7 @@ pub(super) fn run(arguments: &DeployArguments) -> anyhow::Result<ExitCode> {
     let filter = arguments.filter.read()?;
     let run = select(&project, &arguments.inventory, &arguments.deploy, &filter)?;
     let digests = Arc::new(DigestKey::random());
-    // Without any facts: what is wrong with the project comes out before any connection is made.
+    // Plan without any facts, to report mistakes in the project before connecting.
     let offline = build(&run, &Snapshot::default(), &digests);
     if !offline.mistakes.is_empty() {
         tell(&report::mistakes(&offline.mistakes));

@@ -52,7 +52,7 @@ pub(crate) struct DeployArguments {
 }
 
 impl DeployArguments {
-    /// How many hosts to deal with at once.
+    /// How many hosts to work on at once.
     pub(super) fn parallel(&self) -> usize {
         usize::from(self.parallel)
     }

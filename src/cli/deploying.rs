@@ -22,7 +22,7 @@ use super::reading::{self, Hosts, ReadOptions};
 use super::telling::Lines;
 use super::{errors, prompt, showing, terminal};
 
-/// What a deploy goes by.
+/// The input of a deploy.
 pub(super) struct Deploying<'a> {
     pub(super) arguments: &'a DeployArguments,
     pub(super) run: &'a Selection,
@@ -91,7 +91,7 @@ impl Deploying<'_> {
         }
         let answer = interruption.or(prompt::confirm(&showing::question(plan))).await;
         if answer.is_none() {
-            // The question's line is still open.
+            // The line of the question has no line break yet.
             tell("\n");
         }
         Ok(answer.transpose()?.unwrap_or(false))

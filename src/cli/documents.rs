@@ -1,4 +1,4 @@
-//! Files that the review of a run is written to, beside what the terminal shows.
+//! Files that the review of a run is written to, in addition to the terminal.
 
 use std::fs::Permissions;
 use std::io::Write as _;
@@ -11,7 +11,7 @@ use tempfile::{Builder, NamedTempFile};
 
 use super::format::DocumentFormat;
 
-/// A file that a review is to be written to, and the form that its ending stands for.
+/// A file for the review, and the format given by its ending.
 #[derive(Clone, Debug)]
 pub(crate) struct DocumentPath {
     path: PathBuf,
@@ -33,7 +33,7 @@ impl DocumentPath {
     }
 }
 
-/// Files under way. They take their place as a whole at the end, or not at all.
+/// Files being written. Each replaces the old file as a whole at the end, or not at all.
 #[derive(Debug)]
 pub(super) struct Documents(Vec<Document>);
 
@@ -45,7 +45,7 @@ struct Document {
 }
 
 impl Documents {
-    /// Makes sure that all can be written, before anything is done on a host.
+    /// Makes sure that all files can be written, before anything is done on a host.
     pub(super) fn create(paths: &[DocumentPath]) -> Result<Self, Diagnostic> {
         paths.iter().map(Document::create).collect::<Result<_, _>>().map(Self)
     }
@@ -64,13 +64,13 @@ impl Documents {
 impl Document {
     fn create(wanted: &DocumentPath) -> Result<Self, Diagnostic> {
         let failed = |error: &std::io::Error| failed(&wanted.path, error);
-        // A link stays one: what it leads to is replaced.
+        // A symbolic link stays: its target is replaced.
         let path = wanted.path.canonicalize().unwrap_or_else(|_| wanted.path.clone());
         if path.is_dir() {
             return Err(failed(&std::io::ErrorKind::IsADirectory.into()));
         }
         if path.exists() {
-            // Renaming would replace a file that one may not write.
+            // Renaming would replace a file that the user may not write.
             std::fs::OpenOptions::new()
                 .append(true)
                 .open(&path)

@@ -1,4 +1,4 @@
-//! Errors on standard error: with position, excerpt, causes and hint where there are any.
+//! Prints errors to standard error, with position, excerpt, causes and hint if they have them.
 
 use homelab::error::{Diagnostic, Diagnostics};
 use homelab::gather::GatherError;
@@ -11,7 +11,7 @@ use super::output::tell;
 /// The exit code for an error on the command line or in the project.
 pub(super) const INVALID: u8 = 3;
 
-/// Shows an error with all that is known of it.
+/// Shows an error with all its details.
 pub(super) fn show(error: &anyhow::Error) {
     if let Some(mistakes) = error.downcast_ref::<Diagnostics>() {
         tell(&report::diagnostics(&mistakes.0));

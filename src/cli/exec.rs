@@ -16,7 +16,7 @@ use super::output::{PassingOn, tell_line};
 use super::ways::{PARALLEL, WayArguments};
 use super::{completion, errors, project, runtime, several, targets};
 
-/// How long what is left may take once the command is through.
+/// How long the remaining output may take after the command has finished.
 const LAST_MOMENTS: Duration = Duration::from_secs(1);
 
 /// Arguments of `homelab exec`.
@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &ExecArguments) -> anyhow::Result<ExitCode> {
     let targets = arguments.ways.complete(targets)?;
     let runtime = runtime::all_threads()?;
     let ended = runtime.block_on(exec(arguments, targets));
-    // A reader that does not read holds nobody here who was interrupted.
+    // After an interruption, do not wait for a reader that does not read.
     runtime.shutdown_timeout(LAST_MOMENTS);
     ended
 }
@@ -73,7 +73,7 @@ async fn exec(arguments: &ExecArguments, targets: Vec<Target>) -> anyhow::Result
     code
 }
 
-/// A single word is a line for the shell; several are one command whose arguments arrive as they are.
+/// A single word is a line for the shell; several words are one command with its arguments, passed unchanged.
 fn script(command: &[String]) -> String {
     match command {
         [line] => line.clone(),
@@ -81,7 +81,7 @@ fn script(command: &[String]) -> String {
     }
 }
 
-/// Passes on what the only host writes, byte by byte; its exit code is ours.
+/// Forwards the output of a single host byte by byte, and returns its exit code.
 async fn alone(mut told: UnboundedReceiver<CommandEvent>) -> anyhow::Result<ExitCode> {
     let mut output = PassingOn::default();
     while let Some(event) = told.recv().await {

@@ -87,7 +87,7 @@ pub(super) fn run(arguments: &FactsArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The parts of a fact's name. What is looked up by its name, such as a package, may have dots in it.
+/// The parts of a fact's name. The name of a package, for example, may have dots in it.
 fn path(name: &str) -> Vec<&str> {
     let named = name
         .split_once('.')

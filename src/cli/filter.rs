@@ -6,7 +6,7 @@ use homelab::project::{Filter, given_data};
 
 use super::completion;
 
-/// Above these options in help texts.
+/// The heading above these options in help texts.
 const HEADING: &str = "Selection";
 
 /// Which part of a deploy to work on.

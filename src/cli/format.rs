@@ -1,4 +1,4 @@
-//! For whom a report is written.
+//! Output formats.
 
 use clap::ValueEnum;
 use homelab::report;
@@ -26,7 +26,7 @@ pub(crate) enum ReviewFormat {
     Html,
 }
 
-/// How a review is written as a document: one text that stands for itself, written when a run ends.
+/// The format of a review as a document: one self-contained text, written when a run ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DocumentFormat {
     Json,
@@ -35,7 +35,7 @@ pub(crate) enum DocumentFormat {
 }
 
 impl ReviewFormat {
-    /// The format of the document; none for text, which is written as the run goes on.
+    /// The format of the document; `None` for text, which is written during the run.
     pub(super) fn document(self) -> Option<DocumentFormat> {
         match self {
             Self::Text => None,

@@ -1,10 +1,10 @@
-//! Ctrl-C, and the polite signals of others.
+//! Ctrl-C, SIGTERM and SIGHUP.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Listens from its making on: until then a signal ends the program at once.
+/// Listens from its creation on: before that, a signal ends the program at once.
 pub(super) struct Interruption {
     signals: [Signal; 3],
 }
@@ -20,7 +20,7 @@ impl Interruption {
         })
     }
 
-    /// Waits until the user, or whoever ends the program, wants it to end.
+    /// Waits for a signal to end.
     pub(super) async fn wanted(&mut self) {
         let [interrupt, terminate, hangup] = &mut self.signals;
         tokio::select! {
@@ -30,7 +30,7 @@ impl Interruption {
         }
     }
 
-    /// What `work` comes to; nothing if the user wants to end before, and then it is dropped.
+    /// The result of `work`; `None` if a signal arrives first, in which case `work` is dropped.
     pub(super) async fn or<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             done = work => Some(done),

@@ -1,4 +1,4 @@
-//! The command line: one file a command, each reading its arguments, calling the library and showing what comes back.
+//! The command line: one file per command, which reads its arguments, calls the library and shows the result.
 //!
 //! Plans and reports go to standard output, everything else to standard error.
 

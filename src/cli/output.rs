@@ -1,5 +1,5 @@
-//! The two streams of the program. A reader that goes away, as `head` does, ends nothing: a run goes on to its end, and its
-//! exit code is that of the run.
+//! Standard output and standard error. If a reader such as `head` closes the pipe, the run continues and its exit code
+//! stays that of the run.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
@@ -9,12 +9,12 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 /// Writes to standard output.
 ///
-/// Errors: it cannot be written to, for another reason than that nobody reads it.
+/// Errors: it cannot be written to, for another reason than a closed pipe.
 pub(super) fn print(text: &str) -> io::Result<()> {
     unless_closed(write(&mut anstream::stdout(), text))
 }
 
-/// Writes to standard error. Where even that cannot be written to there is nobody left to tell.
+/// Writes to standard error. Errors are ignored, because there is nowhere to report them.
 pub(super) fn tell(text: &str) {
     let _ = write(&mut anstream::stderr(), text);
 }
@@ -24,10 +24,10 @@ pub(super) fn tell_line(line: impl Display) {
     tell(&format!("{line}\n"));
 }
 
-/// Passes on what a host writes, as it is: colours and all.
+/// Forwards the output of a host unchanged, including colors.
 #[derive(Debug, Default)]
 pub(super) struct PassingOn {
-    /// The streams that nobody reads any more.
+    /// The streams whose reader is gone.
     closed: Vec<Stream>,
 }
 

@@ -1,4 +1,4 @@
-//! A password, asked for on the terminal.
+//! Asks for a password on the terminal.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -8,7 +8,7 @@ use homelab::error::Diagnostic;
 use homelab::secret::{PASSWORD_VARIABLE, Secret};
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 
-/// Asks on the terminal of this process, wherever its standard streams go, and shows nothing of what is typed.
+/// Asks on the terminal of this process, even if its standard streams are redirected, and hides the input.
 pub(super) fn ask(question: &str) -> anyhow::Result<Secret> {
     let Ok(terminal) = OpenOptions::new().read(true).write(true).open("/dev/tty") else {
         return Err(Diagnostic::new("cannot ask for the password: no terminal")
@@ -21,9 +21,9 @@ pub(super) fn ask(question: &str) -> anyhow::Result<Secret> {
     }
 }
 
-/// What is typed on `terminal`; `None` if the user gives up.
+/// The text typed on `terminal`; `None` if the user cancels.
 fn ask_on(mut terminal: &File, question: &str) -> io::Result<Option<String>> {
-    // Silence comes before the question: whoever answers at once is not shown either.
+    // Turn echo off before asking, so that an immediate answer is hidden too.
     let _quiet = Quiet::begin(terminal)?;
     let typed = terminal
         .write_all(question.as_bytes())
@@ -64,7 +64,7 @@ fn read_line(mut terminal: &File) -> io::Result<Option<String>> {
     }
 }
 
-/// A terminal that shows nothing of what is typed and sends no signals: Ctrl-C is read like any other key, so that
+/// A terminal without echo and signals: Ctrl-C is read like any other key, so that
 /// the settings are restored however the question ends.
 struct Quiet<'a> {
     terminal: &'a File,

@@ -1,4 +1,4 @@
-//! Consent.
+//! Asks for confirmation.
 
 use std::io::{BufRead as _, IsTerminal as _};
 
@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::output::tell;
 
-/// Refuses a run that would have to ask and has nobody to ask.
+/// Refuses a run that needs confirmation but has no terminal to ask on.
 pub(super) fn check_terminal() -> anyhow::Result<()> {
     if std::io::stdin().is_terminal() {
         return Ok(());
@@ -19,11 +19,11 @@ pub(super) fn check_terminal() -> anyhow::Result<()> {
     )
 }
 
-/// Asks on the terminal; only `y` and `yes` are consent. May be dropped while it waits.
+/// Asks on the terminal; only `y` and `yes` confirm. May be dropped while it waits.
 pub(super) async fn confirm(question: &str) -> std::io::Result<bool> {
     tell(&format!("{question} [y/N] "));
     let (answer, answered) = oneshot::channel();
-    // A thread of its own: a terminal that is being read from would keep the runtime from ending.
+    // Uses its own thread, because a pending read of the terminal would keep the runtime from ending.
     std::thread::spawn(move || {
         let mut line = String::new();
         let _ = answer.send(std::io::stdin().lock().read_line(&mut line).map(|_| line));

@@ -1,4 +1,4 @@
-//! Hosts read, and let go.
+//! Reads hosts, and closes their connections.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use super::errors;
 use super::output::tell_line;
 use super::telling::{Lines, Teller, Told};
 
-/// Hosts that were read, and how those ended that could not be.
+/// Hosts that were read, and the results of those that could not be.
 pub(super) struct Hosts {
     pub(super) read: Vec<ReadHost>,
     pub(super) unread: Vec<HostResult>,
@@ -45,7 +45,7 @@ pub(super) async fn read(
         }
     };
     let telling = teller.follow(told, hear, std::future::pending());
-    // The last sender goes with the reading, and so ends the telling.
+    // The last sender is dropped when reading ends, which ends the progress.
     let reading = async move {
         let on_event: OnEvent = Arc::new(move |event| {
             let _ = events.send(event);

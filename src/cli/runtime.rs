@@ -1,4 +1,4 @@
-//! What drives work that waits.
+//! The async runtimes.
 
 use std::io;
 
@@ -9,7 +9,7 @@ pub(super) fn all_threads() -> io::Result<Runtime> {
     Builder::new_multi_thread().enable_all().build()
 }
 
-/// For work that only waits, for the engine or for `ssh`.
+/// For work that only waits for the Docker engine or for `ssh`.
 pub(super) fn one_thread() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }

@@ -1,4 +1,4 @@
-//! A command on several hosts, told line by line.
+//! A command on several hosts, with its output line by line.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::errors;
 use super::telling::{Lines, Teller, Told};
 
-/// Tells what several hosts write, each line with its host's name before it.
+/// Prints the output of several hosts, each line prefixed with its host's name.
 pub(super) async fn tell(hosts: usize, told: UnboundedReceiver<CommandEvent>) -> anyhow::Result<ExitCode> {
     let teller = Teller::new(Progress::of_running(hosts), Lines::Report);
     let mut lines = HostLines::default();
@@ -42,7 +42,7 @@ fn on(stream: Stream, lines: String) -> Told {
     }
 }
 
-/// What is told of a host that is through, beside its output.
+/// The line for a finished host, besides its output.
 fn through(lines: &mut HostLines, ran: &Ran) -> Told {
     let mut aside = lines.rest(&ran.host, Stream::Errors);
     match &ran.result {

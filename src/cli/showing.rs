@@ -1,4 +1,4 @@
-//! What a deploy shows before it changes anything.
+//! Shows the review of a deploy before anything is changed.
 
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use homelab::report::{self, TextOptions};
 use super::format::DocumentFormat;
 use super::output::{print, tell, tell_line};
 
-/// Shows a review. A document is printed when the run ends with it; a user who will be asked sees the text in any case.
+/// Shows a review. A document is printed if the run ends with it; if the user will be asked, the text is always shown.
 pub(super) fn show(
     review: &Review<'_>,
     document: Option<DocumentFormat>,
@@ -36,7 +36,7 @@ pub(super) fn interrupted() -> ExitCode {
     ExitCode::from(exit_code([HostEnd::Interrupted]))
 }
 
-/// What is asked before anything is changed.
+/// The question before anything is changed.
 pub(super) fn question(plan: &Plan) -> String {
     let pending = plan.hosts.iter().filter(|host| !host.is_idle());
     let names: Vec<&str> = pending.map(|host| host.host.as_str()).collect();

@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
-/// One line a row; each column is as wide as its widest cell.
+/// One line per row; each column is as wide as its widest cell.
 pub(super) fn table<const COLUMNS: usize>(rows: &[[impl AsRef<str>; COLUMNS]]) -> String {
     let widest = |column: usize| {
         rows.iter()

@@ -1,4 +1,4 @@
-//! From hosts of an inventory to what ssh is told.
+//! Turns hosts of an inventory into targets for ssh.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,14 +12,14 @@ use homelab::remote::{Hop, Privilege, Target};
 /// How long an address may take to answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How to reach each host of `run`.
+/// The target of each selected host.
 ///
-/// Errors: a lab host that is not up.
+/// Errors: a lab host that is not running.
 pub(super) fn targets(project: &Project, run: &Selection) -> anyhow::Result<Vec<Target>> {
     of_hosts(project, &run.inventory, run.hosts.iter().map(|host| host.name.as_str()))
 }
 
-/// How to reach the hosts of these names.
+/// The targets of the hosts with these names.
 pub(super) fn of_hosts<'a>(
     project: &Project,
     inventory: &str,
@@ -34,7 +34,7 @@ pub(super) fn of_hosts<'a>(
     names.map(|name| ways.target(&ways.inventory.hosts[name])).collect()
 }
 
-/// The ways to the hosts of an inventory.
+/// Connections to the hosts of an inventory.
 struct Ways<'a> {
     project: &'a Project,
     name: &'a str,
@@ -79,7 +79,7 @@ impl Ways<'_> {
         })
     }
 
-    /// Where a host is, and the project's files that vouch for its key.
+    /// The address of a host, and the project's files with its host keys.
     fn host(&self, host: &Host) -> anyhow::Result<(Hop, Vec<PathBuf>)> {
         if host.lab.is_none() {
             return Ok(self.own_host(host));
@@ -108,7 +108,7 @@ impl Ways<'_> {
             user: settings.user.clone(),
             identity_file: settings.identity_file.as_ref().map(|path| self.project.root.join(path)),
         };
-        // Without a file of the project's own the user's configuration decides.
+        // Without a file in the project, the user's configuration decides.
         (hop, known_hosts.exists().then_some(known_hosts).into_iter().collect())
     }
 }
@@ -122,7 +122,7 @@ fn privilege(host: &Host) -> Privilege {
     }
 }
 
-/// Where the project keeps the keys of its hosts.
+/// The project's file of host keys.
 pub(super) fn known_hosts(project: &Project) -> PathBuf {
     project.root.join("inventories/known_hosts")
 }

@@ -1,4 +1,4 @@
-//! What goes on, told as it goes: a window on a terminal, else lines and a sign of life now and then.
+//! Shows progress: a window on a terminal, otherwise lines of finished work and periodic lines.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::output::{print, tell, tell_line};
 use super::window::Window;
 
-/// How often the window shows the time.
+/// How often the window updates the time.
 const TICK: Duration = Duration::from_millis(200);
 
 /// Where lines of finished work go.
@@ -18,16 +18,16 @@ const TICK: Duration = Duration::from_millis(200);
 pub(super) enum Lines {
     /// With the report, to standard output.
     Report,
-    /// Beside a report of another form, to standard error.
+    /// To standard error, if the report has another format.
     Aside,
 }
 
-/// What is to be written of an event.
+/// The text to print for an event.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     /// Lines of finished work.
     pub(super) lines: String,
-    /// What goes to standard error whatever form the report has.
+    /// Text for standard error in every format.
     pub(super) aside: String,
 }
 
@@ -40,7 +40,7 @@ impl Told {
     }
 }
 
-/// Tells what goes on.
+/// Shows progress.
 pub(super) struct Teller {
     progress: Progress,
     window: Option<Window>,
@@ -58,10 +58,10 @@ impl Teller {
         }
     }
 
-    /// Tells `events` until there are no more. `hear` takes one in and says what is to be written of it; what `aside` comes
-    /// to is told when it comes.
+    /// Shows `events` until there are no more. `hear` handles one and returns the text to print. The text that `aside`
+    /// returns is printed when it is ready.
     ///
-    /// Errors: lines could not be written; all events were taken in nevertheless.
+    /// Errors: lines could not be written; all events were handled nevertheless.
     pub(super) async fn follow<E>(
         mut self,
         mut events: UnboundedReceiver<E>,
@@ -77,7 +77,7 @@ impl Teller {
                 event = events.recv() => {
                     let Some(event) = event else { break };
                     let mut told = hear(&mut self.progress, event);
-                    // What is there already is written in one go: the window flickers less.
+                    // Everything available is written at once, so that the window flickers less.
                     while let Ok(event) = events.try_recv() {
                         let more = hear(&mut self.progress, event);
                         told.lines += &more.lines;

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, stderr, stdout};
 
 use terminal_size::{Height, Width, terminal_size_of};
 
-/// Columns of text that goes to no terminal, or to one of unknown size.
+/// Columns of text without a terminal, or with one of unknown size.
 const COLUMNS: usize = 100;
 /// Longer lines are hard to read, however wide the terminal is.
 const MOST_COLUMNS: usize = 140;
@@ -12,7 +12,7 @@ const FEWEST_COLUMNS: usize = 40;
 /// Rows of a terminal of unknown size.
 const ROWS: usize = 24;
 
-/// Whether lines can be written over on standard error.
+/// Whether lines on standard error can be overwritten.
 pub(super) fn can_be_written_over() -> bool {
     stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb")
 }

@@ -31,7 +31,7 @@ pub(crate) struct TrustArguments {
     yes: bool,
 }
 
-/// A key that nobody knows yet, and whose it is.
+/// An unknown host key, and its host.
 struct Stranger {
     host: String,
     key: OfferedKey,
@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &TrustArguments) -> anyhow::Result<ExitCode> {
     let selected = hosts(&project, &arguments.inventory, &arguments.limit)?;
     let mut ends = Vec::new();
     let mut known = 0;
-    // What stands behind a jump host can be asked for its key once that of the jump host is trusted.
+    // A host behind a jump host can be scanned only after the key of the jump host is trusted.
     for level in levels(&project, &arguments.inventory, &selected)?.into_values() {
         let targets = targets::of_hosts(&project, &arguments.inventory, level.into_iter())?;
         let (strangers, failures, familiar) = look(&targets)?;
@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &TrustArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(exit_code(ends)))
 }
 
-/// The hosts that have keys to be learnt, by how many hosts stand before them. Those of the lab were pinned when it made them.
+/// The hosts to scan, by their number of jump hosts. Keys of lab hosts were pinned when the hosts were created.
 fn levels<'a>(
     project: &Project,
     inventory: &str,
@@ -86,7 +86,7 @@ fn levels<'a>(
     Ok(levels)
 }
 
-/// Asks all hosts at once; tells of what went wrong. Strangers, failures and how many keys were known.
+/// Scans all hosts at once and reports errors. Returns unknown keys, failures and the number of known keys.
 fn look(targets: &[Target]) -> anyhow::Result<(Vec<Stranger>, usize, usize)> {
     let runtime = runtime::all_threads()?;
     let keys = runtime.block_on(join_all(targets.iter().map(host_key)));

@@ -1,4 +1,4 @@
-//! Options about connections.
+//! Options for connections.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::password;
 
 /// Default number of hosts at a time: more than most home labs have.
 pub(super) const PARALLEL: u16 = 20;
-/// Above these options in help texts.
+/// The heading above these options in help texts.
 const HEADING: &str = "Connection";
 
 /// How to connect.
@@ -29,7 +29,7 @@ pub(crate) struct WayArguments {
 }
 
 impl WayArguments {
-    /// The targets with what was said, the password asked for where any of them can use one.
+    /// Applies the options to the targets, and asks for the password if any of them can use one.
     pub(super) fn complete(&self, mut targets: Vec<Target>) -> anyhow::Result<Vec<Target>> {
         let wants = |target: &Target| matches!(target.privilege, Privilege::Sudo { .. });
         let given = if targets.iter().any(wants) {

@@ -1,4 +1,4 @@
-//! The window on a terminal: a bar for all of it, below it what hosts are doing.
+//! The window on a terminal: a progress bar, and below it what hosts are doing.
 
 use std::time::{Duration, Instant};
 
@@ -7,12 +7,12 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal;
 
-/// What is through sooner needs no window.
+/// Work that finishes sooner shows no window.
 const PATIENCE: Duration = Duration::from_millis(400);
 const SUMMARY: &str = "[{bar:20}] {wide_msg}";
 const HOST: &str = "  {wide_msg}";
 
-/// The window; it goes when it is dropped.
+/// The window; it disappears when dropped.
 pub(super) struct Window {
     bars: MultiProgress,
     summary: ProgressBar,
@@ -22,7 +22,7 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// A window on standard error, where that is a terminal.
+    /// A window on standard error, if that is a terminal.
     pub(super) fn open() -> Option<Self> {
         if !terminal::can_be_written_over() {
             return None;
@@ -42,12 +42,12 @@ impl Window {
         self.rows
     }
 
-    /// The terminal has another size now.
+    /// Handles a new size of the terminal.
     pub(super) fn resized(&mut self) {
         self.rows = terminal::rows();
     }
 
-    /// Shows `frame` instead of what was shown.
+    /// Shows `frame` instead of the last one.
     pub(super) fn draw(&mut self, frame: &WindowContent) {
         if self.since.elapsed() < PATIENCE {
             return;
@@ -70,7 +70,7 @@ impl Window {
         }
     }
 
-    /// Writes what is to stand above the window.
+    /// Writes text above the window.
     pub(super) fn above<T>(&self, write: impl FnOnce() -> T) -> T {
         self.bars.suspend(write)
     }

@@ -1,4 +1,4 @@
-//! `homelab exec`: your command on hosts.
+//! Runs the command of `homelab exec` on hosts.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,22 +16,19 @@ const WAITING: u32 = 1 << 20;
 /// How a command ended on a host.
 #[derive(Debug)]
 pub struct Ran {
-    /// The host.
     pub host: String,
-    /// How long it took, the login included.
+    /// How long it took, including the login.
     pub took: Duration,
-    /// The command's exit code, or why it was not run to its end.
+    /// The command's exit code, or why it did not finish.
     pub result: Result<i32, RemoteError>,
 }
 
-/// What a command wrote on a host.
+/// Output of a command on a host.
 #[derive(Debug)]
 pub struct CommandOutput {
-    /// The host.
     pub host: String,
-    /// Where to.
     pub stream: Stream,
-    /// What, as it came: lines may be cut.
+    /// As it arrived: lines may be split.
     pub bytes: Vec<u8>,
     /// Freed when the output has been printed.
     _room: Option<OwnedSemaphorePermit>,
@@ -42,17 +39,15 @@ pub struct CommandOutput {
 pub enum CommandEvent {
     /// A host's turn has come.
     Started {
-        /// The host.
         host: String,
     },
-    /// The command has written something, and goes on.
+    /// The command printed something and is still running.
     Output(CommandOutput),
-    /// The command has ended on a host.
     Finished(Ran),
 }
 
 impl CommandOutput {
-    /// Output of `host` that nobody waits for.
+    /// Output of `host` that does not hold back the command.
     pub fn of(host: &str, stream: Stream, bytes: &[u8]) -> Self {
         Self {
             host: host.to_owned(),
@@ -63,8 +58,8 @@ impl CommandOutput {
     }
 }
 
-/// Runs `script` in the shell of each of `targets`, at most `parallel` at once of those that are quick, and sends its output and
-/// its ends as events. Standard input is empty. Dropping the future stops the work on this side.
+/// Runs `script` in the shell of each of `targets`, about `parallel` at once, and sends its output and end as events.
+/// Standard input is empty. Dropping the future stops the work on this side.
 pub async fn run_command(targets: Vec<Target>, script: &str, parallel: usize, events: UnboundedSender<CommandEvent>) {
     let turns = Arc::new(Semaphore::new(parallel));
     let script: Arc<str> = Arc::from(script);
@@ -76,7 +71,7 @@ pub async fn run_command(targets: Vec<Target>, script: &str, parallel: usize, ev
             let mut since = Instant::now();
             let begin = || {
                 since = Instant::now();
-                // Nobody listening is no reason to stop.
+                // Events without a receiver do not stop the work.
                 let _ = events.send(CommandEvent::Started { host: host.clone() });
             };
             let result = Box::pin(in_turn(&turns, begin, run_on(&target, &script, &events))).await;

@@ -1,4 +1,4 @@
-//! Reads facts from one host, all in one script, and runs your commands on hosts. The caller decides which facts.
+//! Reads facts of one host in one script, and runs the user's commands on hosts. The caller decides which facts.
 
 mod command;
 mod turns;
@@ -22,11 +22,8 @@ pub enum GatherError {
     /// The answer of the host does not parse.
     #[error("{host}: cannot read {subject}")]
     Unreadable {
-        /// The host.
         host: String,
-        /// What was read.
         subject: &'static str,
-        /// What came instead.
         #[source]
         cause: UnreadableAnswer,
     },
@@ -34,7 +31,7 @@ pub enum GatherError {
 
 /// A channel to a host that probes can be sent through.
 pub trait Reader: Send {
-    /// Asks all probes in one round trip.
+    /// Sends all probes in one round trip.
     fn ask(&mut self, probes: &[Probe]) -> impl Future<Output = Result<Vec<Answer>, RemoteError>> + Send;
 }
 
@@ -75,7 +72,7 @@ pub async fn gather(
     Ok(())
 }
 
-/// Reads what templates see of a host, and `further` facts.
+/// Reads the facts that templates see of a host, and `further` facts.
 pub async fn read_facts(target: &Target, further: Option<FactKey>) -> Result<Facts, GatherError> {
     let mut connection = Connection::open(target).await?;
     let mut facts = Facts::default();

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-/// How long a host may keep others waiting: one that does not answer delays them no longer.
+/// How long a host that does not answer may delay others.
 const TURN: Duration = Duration::from_secs(2);
 
 /// Does `work` when its turn comes; `begin` is called then.
 pub(crate) async fn in_turn<T>(turns: &Semaphore, begin: impl FnOnce(), work: impl Future<Output = T>) -> T {
-    // Nobody closes it: without a turn the work is done at once.
+    // The semaphore is never closed: without a permit the work would start at once.
     let turn = turns.acquire().await.ok();
     begin();
     tokio::pin!(work);

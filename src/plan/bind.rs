@@ -14,12 +14,11 @@ use crate::project::RawOperation;
 use crate::template::Bindings;
 use crate::value::{Entry, Kind, Table, Value};
 
-/// An operation bound to a host: all that planning it takes, beside the facts at its point of the plan.
+/// An operation bound to a host: everything that planning needs except the facts at its place in the plan.
 pub(super) struct BoundOperation {
     pub(super) id: OperationId,
-    /// Whether it stands for all of a task that is decided later.
+    /// Whether it stands for a whole task that is decided later.
     pub(super) is_whole_task: bool,
-    /// The task that it is shown under.
     pub(super) task: String,
     pub(super) origin: Origin,
     pub(super) position: Arc<Position>,
@@ -27,29 +26,27 @@ pub(super) struct BoundOperation {
     pub(super) asked: BTreeSet<FactKey>,
     /// The facts of other hosts that it was bound from.
     pub(super) peers: PeerKeys,
-    /// What makes it run.
     pub(super) trigger: Trigger,
     pub(super) bound: Bound,
 }
 
-/// What binding came to.
+/// The result of binding.
 pub(super) enum Bound {
-    /// It is ready to be planned.
     Ready(Box<Ready>),
-    /// Something that decides it, or a parameter, is not known yet, for this reason.
+    /// A condition or a parameter is not known yet, for this reason.
     Unknown(String),
 }
 
-/// An operation with its parameters, and what planning it looks at beside facts.
+/// An operation with its parameters, and what planning uses besides facts.
 pub(super) struct Ready {
     pub(super) operation: Box<dyn Operation>,
     pub(super) arguments: Table,
     pub(super) run_as: Arc<RunAs>,
-    /// What its templates see, the item included.
+    /// What its templates see, including the item.
     pub(super) bindings: Bindings,
 }
 
-/// Binds `raw` to a host, in one of the cases in which it is wanted.
+/// Binds `raw` to a host, for one of its instances.
 ///
 /// Errors: invalid template, or parameters that do not fit.
 pub(super) fn bind(
@@ -103,7 +100,7 @@ pub(super) fn bind(
     }
 }
 
-/// What the operation says of the user to run as, else what is said above it, where that makes a difference to it.
+/// The `become` settings of the operation, or else those above it, if the operation supports them.
 fn nearest(own: RunAs, position: &Position, raw: &RawOperation) -> Arc<RunAs> {
     if own.is_given() || !raw.definition.can_run_as_others() {
         Arc::new(own)
@@ -118,13 +115,13 @@ fn id(raw: &RawOperation, path: &str, name: Option<&Value>, arguments: &Table, i
         return OperationId(format!("{path} / {name}{}", bracketed(item)));
     }
     let main = main_text(arguments.get(raw.definition.main_argument));
-    // An item that is the main argument itself need not be told twice.
+    // An item that is the main argument is not repeated.
     let item = item.filter(|item| *item != main);
     let slug = format!("{} {main}", raw.definition.name);
     OperationId(format!("{path} / {}{}", slug.trim_end(), bracketed(item)))
 }
 
-/// The key of an item as it stands behind a name.
+/// The key of an item as it is shown after a name.
 pub(super) fn bracketed(item: Option<&str>) -> String {
     item.map(|item| format!("[{item}]")).unwrap_or_default()
 }
@@ -138,7 +135,7 @@ fn main_text(main: Option<&Entry>) -> String {
     }
 }
 
-/// Two operations of one id, as a mistake.
+/// The mistake of two operations with the same id.
 pub(super) fn duplicate(id: &OperationId, origin: &Origin, first: &Origin) -> Diagnostic {
     Diagnostic::new(format!("duplicate operation name `{}`", id.slug()))
         .at(origin, "used again here")

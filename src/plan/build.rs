@@ -14,9 +14,9 @@ use crate::project::Selection;
 use crate::secret::DigestKey;
 use crate::template::FactSource;
 
-/// Plans `selection` from what was read.
+/// Plans `selection` from the facts that were read.
 ///
-/// With no facts at all it still finds every mistake that needs none, and says which facts it wants first.
+/// Without any facts it still finds every mistake that needs none, and asks for the first facts.
 pub fn build(selection: &Selection, snapshot: &Snapshot, digests: &DigestKey) -> Build {
     let mut build = Build::default();
     let nothing = Facts::default();
@@ -41,7 +41,7 @@ pub fn build(selection: &Selection, snapshot: &Snapshot, digests: &DigestKey) ->
         planner.begin(&mut build);
     }
     for stage in 0..selection.stages.len() {
-        // As the hosts are when the stage begins.
+        // The hosts as they are when the stage begins.
         let peers = peers(selection, snapshot, &planners, &asked);
         for planner in &mut planners {
             planner.plan_stage(stage, &peers, &mut build);

@@ -7,21 +7,19 @@ use crate::error::Diagnostic;
 use crate::project::{Filter, LoadedProject, Selection, TaskUse, matches_nothing, select};
 use crate::secret::DigestKey;
 
-/// What is checked.
+/// What to check.
 #[derive(Clone, Debug, Default)]
 pub struct CheckRequest {
-    /// One inventory; all without it.
+    /// One inventory; `None` means all.
     pub inventory: Option<String>,
-    /// One deploy; all without it.
+    /// One deploy; `None` means all.
     pub deploy: Option<String>,
-    /// What a deploy is to be filtered by.
     pub filter: Filter,
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Default)]
 pub struct Checked {
-    /// What is wrong; of what concerns hosts, the hosts are named.
     pub mistakes: Vec<Found>,
     /// Pairs of an inventory and a deploy that were planned.
     pub pairs: usize,
@@ -30,13 +28,12 @@ pub struct Checked {
 /// A mistake and the hosts that it was found on, as `inventory/host`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// What is wrong.
     pub diagnostic: Diagnostic,
-    /// On which hosts; none where it is wrong without any.
+    /// Empty if it does not depend on a host.
     pub hosts: Vec<String>,
 }
 
-/// Checks `loaded`, and plans every deploy of `request` on every inventory of it that has hosts for it.
+/// Checks `loaded`, and plans the requested deploys on every requested inventory that has hosts for them.
 ///
 /// Errors: an inventory or a deploy that does not exist.
 pub fn check(loaded: &LoadedProject, request: &CheckRequest) -> Result<Checked, Diagnostic> {
@@ -70,7 +67,7 @@ pub fn check(loaded: &LoadedProject, request: &CheckRequest) -> Result<Checked, 
                 Err(mistake) => unmatched = Some(unmatched.unwrap_or(mistake)),
             }
         }
-        // A deploy is for the inventories that have its hosts: one of them must.
+        // A deploy needs at least one inventory that has its hosts.
         if let Some(mistake) = unmatched.filter(|_| !is_matched) {
             checked.add(&mistake, None);
         }
@@ -90,7 +87,7 @@ pub fn check(loaded: &LoadedProject, request: &CheckRequest) -> Result<Checked, 
     Ok(checked)
 }
 
-/// The plans of all selections, in their order, made on all processors.
+/// The plans of all selections, in order, made in parallel.
 fn builds(selections: &[Selection]) -> Vec<Build> {
     let unread = Snapshot {
         is_offline: true,
@@ -126,7 +123,7 @@ pub fn unmatched(selection: &Selection, build: &Build) -> Vec<Diagnostic> {
         .collect()
 }
 
-/// What `--only` selected, and what it could have, in all plans.
+/// What `--only` selected, and what it could have selected, in all plans.
 #[derive(Default)]
 struct OnlyMatches {
     selected: BTreeSet<String>,
@@ -169,7 +166,7 @@ impl Checked {
         }
     }
 
-    /// Reports one mistake for each place in a file: the first, for all hosts. Labels of later ones are added to it.
+    /// Reports one mistake for each place in a file: the first one, for all hosts, with the labels of later ones added.
     fn add(&mut self, mistake: &Diagnostic, host: Option<String>) {
         let is_same = |found: &&mut Found| {
             let first = &found.diagnostic;
@@ -197,7 +194,7 @@ fn start(mistake: &Diagnostic) -> Option<(&str, usize)> {
     Some((&origin.file.path, origin.span.start))
 }
 
-/// The labels of `more` that `shown` lacks, up to a number that people still look at.
+/// The labels of `more` that `shown` lacks, up to a readable number.
 fn add_labels(shown: &mut Diagnostic, more: &Diagnostic) {
     const MOST: usize = 4;
     for label in more.labels.iter().skip(1) {

@@ -7,7 +7,7 @@ use crate::project::EntrySettings;
 use crate::template::Bindings;
 use crate::value::{Kind, Value};
 
-/// Whether something is wanted.
+/// Whether an entry is wanted.
 pub(super) enum Answer {
     Yes,
     No,
@@ -15,17 +15,17 @@ pub(super) enum Answer {
     Unknown(String),
 }
 
-/// One time that an entry is wanted.
+/// One instance of an entry.
 pub(super) struct Instance {
-    /// The key of its item, where it is one of several.
+    /// The key of its item, with `for_each`.
     pub(super) item: Option<String>,
-    /// What its templates see, the item included.
+    /// What its templates see, including the item.
     pub(super) bindings: Bindings,
-    /// Set where it is not known whether it is wanted.
+    /// Set if it is not known whether it is wanted.
     pub(super) unknown: Option<String>,
 }
 
-/// Every time that the entry is wanted: never where `when` says no, several times where `for_each` lists items.
+/// All instances of an entry: none if `when` is false, one per item of `for_each`.
 ///
 /// With `assumes`, a condition that is not known yet counts as true.
 pub(super) fn expand(
@@ -79,7 +79,7 @@ pub(super) fn expand(
     Ok(instances)
 }
 
-/// The answer of a condition.
+/// The value of a condition.
 pub(super) fn condition(when: Option<&Value>, bindings: &Bindings) -> Result<Answer, Diagnostic> {
     let Some(when) = when else {
         return Ok(Answer::Yes);
@@ -96,7 +96,7 @@ pub(super) fn condition(when: Option<&Value>, bindings: &Bindings) -> Result<Ans
     }
 }
 
-/// How to ask whether something is there: what was looked up on the host and is not there is none, and yet defined.
+/// The hint how to test whether something exists: a fact that is absent on the host is `none`, but defined.
 fn asked_instead(when: &Value) -> String {
     let expression = when.as_str().unwrap_or_default().trim();
     if ["facts.", "catalogue"]
@@ -133,7 +133,7 @@ fn items(list: &Value, bindings: &Bindings) -> Result<Result<Vec<Value>, String>
     }
 }
 
-/// Items with their keys, no key twice.
+/// Items with their unique keys.
 fn keyed(items: Vec<Value>, list: &Value) -> Result<Vec<(String, Value)>, Diagnostic> {
     let mut seen: BTreeMap<String, Option<Origin>> = BTreeMap::new();
     let mut keyed = Vec::new();

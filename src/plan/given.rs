@@ -1,4 +1,4 @@
-//! What planning one host starts from, and where it notes what it lacks and what is wrong.
+//! The input for planning one host, and the record of missing facts and mistakes.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::facts::{FactKey, Facts};
 use crate::project::{Named, SelectedHost, Selection};
 use crate::secret::DigestKey;
 
-/// What planning one host starts from.
+/// The input for planning one host.
 #[derive(Clone)]
 pub(super) struct Given<'a> {
     pub(super) selection: &'a Selection,
@@ -19,11 +19,11 @@ pub(super) struct Given<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) digests: &'a DigestKey,
     pub(super) asked: Asked,
-    /// Whether conditions that are not known yet count as true: nothing is planned then but facts are asked for.
+    /// Whether unknown conditions count as true: nothing is planned then, only facts are asked for.
     pub(super) assumes_true: bool,
 }
 
-/// The facts that templates looked at.
+/// The facts that templates used.
 #[derive(Default)]
 pub(super) struct AskedKeys {
     /// Of the host itself.
@@ -36,7 +36,7 @@ impl Given<'_> {
         &self.host.name
     }
 
-    /// The facts that templates looked at since the last call; those that were not read are noted as missing.
+    /// The facts that templates used since the last call; those that were not read are noted as missing.
     pub(super) fn take_asked(&self, build: &mut Build) -> AskedKeys {
         let mut asked = AskedKeys::default();
         for (host, key) in self.asked.take() {
@@ -69,13 +69,13 @@ impl Given<'_> {
         });
     }
 
-    /// Whether the operation has run already.
+    /// Whether the operation already ran.
     pub(super) fn is_done(&self, id: &OperationId) -> bool {
         let done = self.snapshot.done.get(&self.host.name);
         done.is_some_and(|done| done.contains(id))
     }
 
-    /// Whether `--tags` selects something with these tags, those of the tasks above it included.
+    /// Whether `--tags` selects these tags, including those of the tasks above.
     pub(super) fn has_tag<'t>(&self, above: &[String], own: impl IntoIterator<Item = &'t Named>) -> bool {
         let wanted = &self.selection.tags;
         wanted.is_empty()

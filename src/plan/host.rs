@@ -1,4 +1,4 @@
-//! The plan of one host: the walk finds its operations, each is planned over what those before it leave.
+//! The plan of one host: the walk finds the operations, and each is planned over the facts that earlier ones leave.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ impl<'a> HostPlanner<'a> {
         &self.overlay
     }
 
-    /// Notes what concerns the whole host.
+    /// Asks for the system facts, and checks the names of stacks in the host's data.
     pub(super) fn begin(&self, build: &mut Build) {
         self.given.want(FactKey::System, build);
         for mistake in check_names(&self.given.selection.catalogue, &self.given.host.data) {
@@ -79,7 +79,7 @@ impl<'a> HostPlanner<'a> {
                 self.look_ahead(build);
             }
         } else if !snapshot.done.contains_key(self.name()) {
-            // Before anything is done: what was read of disks is not read again.
+            // Only before anything ran: facts about disks are not read again.
             for shortage in shortages(&self.operations, self.given.facts) {
                 self.given.note_mistake(shortage, build);
             }
@@ -87,9 +87,9 @@ impl<'a> HostPlanner<'a> {
         self.operations
     }
 
-    /// Asks for what the operations behind one that lacks a fact will want, as if that one changed nothing, and as if all were
-    /// wanted of which that is not known yet: each would cost a round of its own otherwise. What this finds to be wrong is no
-    /// mistake.
+    /// Asks for the facts that operations after one with a missing fact will need, as if that one changed nothing and
+    /// all unknown conditions were true. Otherwise each of them would need another round. Errors found this way are not
+    /// reported.
     fn look_ahead(&self, build: &mut Build) {
         let mut ahead = HostPlanner::new(Given {
             assumes_true: true,

@@ -1,5 +1,5 @@
-//! The plan: what a deploy would do to each host, made from facts alone. It uses no clock, no connection and no input or
-//! output; a test keeps `remote` and the async runtime out.
+//! The plan: what a deploy would do to each host, made from facts alone. It uses no clock, no connection and no I/O; a
+//! test keeps `remote` and the async runtime out.
 
 mod bind;
 mod build;
@@ -32,14 +32,14 @@ pub use review::{Departure, compare};
 pub use trigger::Trigger;
 pub use visible::visible_tree;
 
-/// What a plan is made from, beside the selection.
+/// What a plan is made from, besides the selection.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// What was read of each host.
+    /// The facts read from each host.
     pub facts: BTreeMap<String, Facts>,
     /// Operations that have run and are not planned again, by host.
     pub done: BTreeMap<String, BTreeSet<OperationId>>,
-    /// Those of them that changed something, by host.
+    /// Those of `done` that changed something, by host.
     pub changed: BTreeMap<String, BTreeSet<OperationId>>,
     /// Whether no host will be read, so that facts need not be asked for ahead of time.
     pub is_offline: bool,
@@ -53,9 +53,9 @@ pub type PeerKeys = BTreeMap<String, BTreeSet<FactKey>>;
 pub struct Build {
     /// The plan, as far as it could be made.
     pub plan: Plan,
-    /// Facts that were asked for and not read, by host.
+    /// Facts that the plan needs and that were not read, by host.
     pub missing: BTreeMap<String, BTreeSet<FactKey>>,
-    /// What is wrong with the project, or cannot be done to a host.
+    /// Mistakes in the project, and operations that do not fit a host.
     pub mistakes: Vec<Mistake>,
     /// The patterns of `--only` that selected something.
     pub selected: BTreeSet<String>,
@@ -63,16 +63,14 @@ pub struct Build {
     pub items: BTreeSet<String>,
 }
 
-/// Something wrong, with the host that it was found on.
+/// A mistake, with the host that it was found on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
-    /// The host.
     pub host: String,
-    /// What is wrong.
     pub diagnostic: Diagnostic,
 }
 
-/// What would be done, host by host.
+/// What a deploy would do, host by host.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
@@ -80,17 +78,16 @@ pub struct Plan {
     pub hosts: Vec<HostPlan>,
 }
 
-/// What would be done to a host.
+/// What a deploy would do to one host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostPlan {
-    /// The host.
     pub host: String,
     /// Operations, in order.
     pub operations: Vec<PlannedOperation>,
-    /// What else the host's owner should know, such as a due reboot.
+    /// What else the user should know, such as a pending reboot.
     pub notices: Vec<String>,
-    /// Whether applying cleans up after work of earlier runs: files of homelab itself, which are no change to show.
+    /// Whether applying removes files of homelab itself, left by jobs of earlier runs. The review does not show this.
     pub has_leftovers: bool,
 }
 
@@ -98,21 +95,18 @@ pub struct HostPlan {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedOperation {
-    /// Its name.
     pub id: OperationId,
     /// The index of its stage.
     pub stage: usize,
-    /// Its task, with what led to it.
+    /// Its task, with the stage and the tasks that include it.
     pub task: String,
-    /// Where it is written.
     pub origin: Origin,
-    /// Where the tasks are used that led to it, outermost first.
+    /// Where the tasks that include it are used, outermost first.
     pub within: Vec<Origin>,
     /// The facts of other hosts that it was planned from.
     pub peers: PeerKeys,
-    /// What makes it run. One that nothing makes run is not in the plan.
+    /// What makes it run. Without a trigger it would not be in the plan.
     pub trigger: Trigger,
-    /// What it would do.
     pub outcome: Outcome,
     /// The facts it was planned from.
     pub asked: BTreeSet<FactKey>,
@@ -142,17 +136,14 @@ impl PlannedOperation {
 /// The numbers of changes, checks and deferred operations in a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Resources that are created.
     pub create: usize,
-    /// Resources that are updated.
     pub update: usize,
-    /// Resources that are removed.
     pub remove: usize,
     /// Things done each time.
     pub each_time: usize,
     /// Operations that are planned later.
     pub deferred: usize,
-    /// Those of them that no earlier operation can decide, such as those that need a right the login user lacks.
+    /// Those that no earlier operation can decide, such as those that need root.
     pub open: usize,
     /// Operations with nothing to do.
     pub unchanged: usize,
@@ -198,25 +189,25 @@ impl HostPlan {
         totals
     }
 
-    /// Whether something waits to be done.
+    /// Whether there are pending changes.
     pub fn is_pending(&self) -> bool {
         self.operations.iter().any(PlannedOperation::is_pending)
     }
 
-    /// Whether applying would do nothing at all, what is done each time included.
+    /// Whether applying would do nothing at all, not even what runs each time.
     pub fn is_idle(&self) -> bool {
         !self.is_pending() && self.operations.iter().all(|operation| operation.changes().is_empty())
     }
 }
 
 impl Plan {
-    /// The bytes that its steps send, to be stored beside it and attached again. Secret ones are never stored.
+    /// The content that its steps send, to be stored next to it and attached again. Secret content is never stored.
     pub fn contents(&mut self) -> impl Iterator<Item = &mut Content> {
         let operations = self.hosts.iter_mut().flat_map(|host| &mut host.operations);
         operations.flat_map(|operation| operation.outcome.contents())
     }
 
-    /// Whether something waits to be done on any host.
+    /// Whether there are pending changes on any host.
     pub fn is_pending(&self) -> bool {
         self.hosts.iter().any(HostPlan::is_pending)
     }
@@ -226,7 +217,7 @@ impl Plan {
         self.hosts.iter().all(HostPlan::is_idle)
     }
 
-    /// Whether applying would clean up after work of earlier runs.
+    /// Whether applying would clean up after jobs of earlier runs.
     pub fn has_leftovers(&self) -> bool {
         self.hosts.iter().any(|host| host.has_leftovers)
     }

@@ -1,4 +1,4 @@
-//! What one bound operation comes to, over the facts as the operations before it leave them.
+//! Plans one bound operation over the facts that earlier operations leave.
 
 use super::bind::{Bound, BoundOperation};
 use super::given::Given;
@@ -12,15 +12,15 @@ use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
 use crate::operations::PlanContext;
 
-/// An operation as planned, and what later ones may count on.
+/// A planned operation, and the facts that later ones may count on.
 pub(super) struct Planned {
     pub(super) operation: PlannedOperation,
     pub(super) effects: Vec<Effect>,
 }
 
-/// Plans an operation over `overlay`; the facts that it lacks are noted in `build`. `None` where nothing makes it run.
+/// Plans an operation over `overlay`; missing facts are noted in `build`. `None` if nothing makes it run.
 ///
-/// Errors: it cannot be done to this host.
+/// Errors: the operation does not fit this host.
 pub(super) fn plan_operation(
     bound: BoundOperation,
     due: Due,
@@ -101,7 +101,7 @@ fn is_not_gathered(planned: &Result<Outcome, Stop>) -> bool {
 fn outcome(planned: Result<Outcome, Stop>, touches: &[FactScope]) -> Result<Outcome, Diagnostic> {
     match planned {
         Ok(mut outcome) => {
-            // Where links lead is of them too.
+            // Including where symbolic links lead.
             if let Outcome::Deferred { touches: named, .. } = &mut outcome {
                 *named = touches.to_vec();
             }
@@ -116,7 +116,7 @@ fn outcome(planned: Result<Outcome, Stop>, touches: &[FactScope]) -> Result<Outc
     }
 }
 
-/// What happens only if one of `notifiers` changes something, which shows when they ran.
+/// The outcome of an operation that runs only if one of `notifiers` changes something, which is known after they ran.
 fn conditional(outcome: Outcome, notifiers: Vec<OperationId>, touches: &[FactScope]) -> Outcome {
     match outcome {
         Outcome::Change(preview) | Outcome::Ensure { changes: preview, .. } => {
@@ -132,9 +132,9 @@ fn conditional(outcome: Outcome, notifiers: Vec<OperationId>, touches: &[FactSco
     }
 }
 
-/// Applying is held to what a deferred operation may change: that must be all of it.
+/// Apply enforces what a deferred operation may change, so that must be complete.
 ///
-/// Errors: an operation changes what it does not say that it may.
+/// Errors: an operation changes something that it does not declare.
 fn check_effects(
     id: &OperationId,
     origin: &Origin,
@@ -170,7 +170,7 @@ fn deferred(waits_for: Vec<OperationId>, why: String, touches: Vec<FactScope>) -
     }
 }
 
-/// What later operations may count on after this one.
+/// The facts that later operations may count on after this one.
 fn effects(id: &OperationId, outcome: &Outcome) -> Vec<Effect> {
     let of = |changes: &[ResourceChange]| changes.iter().flat_map(|change| change.effects.clone()).collect();
     match outcome {

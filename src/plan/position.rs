@@ -1,4 +1,4 @@
-//! Where in the plan an operation is: what led to it.
+//! The place of an operation in the plan: its stage, tasks and items.
 
 use std::sync::Arc;
 
@@ -7,19 +7,19 @@ use crate::error::Origin;
 use crate::operations::RunAs;
 use crate::value::Table;
 
-/// Where in the plan an operation is.
+/// The place of an operation in the plan: its stage, tasks and items.
 #[derive(Clone, Default)]
 pub(super) struct Position {
     pub(super) stage: usize,
     /// `stage / task[item] / …`
     pub(super) path: String,
-    /// Where the tasks are used that led here, outermost first.
+    /// Where the tasks above it are used, outermost first.
     pub(super) within: Vec<Origin>,
     pub(super) tags: Vec<String>,
     pub(super) vars: Arc<Table>,
-    /// The facts of other hosts that decided the way here.
+    /// The facts of other hosts that conditions above it used.
     pub(super) peers: PeerKeys,
-    /// What the nearest include, task or entry says of the user to run as.
+    /// The `become` settings of the nearest include, task or entry.
     pub(super) run_as: Arc<RunAs>,
 }
 
@@ -42,7 +42,7 @@ impl Position {
         }
     }
 
-    /// From here on operations run as `nearer` says, if it says anything. It replaces the whole of what was said above.
+    /// Replaces the `become` settings from above by `nearer`, if it has any.
     pub(super) fn set_run_as(&mut self, nearer: RunAs) {
         if nearer.is_given() {
             self.run_as = Arc::new(nearer);

@@ -1,4 +1,4 @@
-//! What the user that homelab works as may do on a host: changes that need root are not promised without it.
+//! What the working user may do on a host: changes that need root are deferred without it.
 
 use crate::change::{Claim, Outcome, ResourceChange, Step};
 use crate::facts::overlay::{FactScope, Lookup, OperationId, Overlay};
@@ -6,7 +6,7 @@ use crate::facts::path::{PathFact, parent};
 use crate::facts::session::{Session, Unprivileged};
 use crate::facts::{Fact, FactKey, Identity};
 
-/// `outcome` as it is, or deferred with the reason if it needs root and homelab is not root.
+/// `outcome` unchanged, or deferred with the reason if it needs root and homelab is not root.
 pub(super) fn limited(outcome: Outcome, touches: Vec<FactScope>, overlay: &Overlay) -> Outcome {
     let Some(Fact::System(system)) = overlay.gathered(&FactKey::System) else {
         return outcome;
@@ -45,7 +45,7 @@ impl Reach<'_> {
     fn covers(&mut self, change: &ResourceChange) -> bool {
         let mut claims = change.steps.iter().flat_map(Step::claims);
         let is_within = claims.all(|claim| self.allows(&claim));
-        // Whose they are is of no matter: they are seen by the changes of the same operation alone.
+        // The owner does not matter: only changes of the same operation see these facts.
         self.overlay
             .commit(&OperationId(String::new()), change.effects.iter().cloned());
         is_within
@@ -73,7 +73,7 @@ impl Reach<'_> {
         }
     }
 
-    /// Whether what is at a path is this user's, as far as that is known.
+    /// Whether what is at a path belongs to this user, as far as known.
     fn is_own(&self, path: &str) -> bool {
         match self.at(path) {
             Some(PathFact::Present(inode)) => self.unprivileged.owns(&inode),
@@ -81,7 +81,7 @@ impl Reach<'_> {
         }
     }
 
-    /// Whether something may be put at a path, or taken away there.
+    /// Whether something may be created or removed at a path.
     fn may_place(&self, path: &str) -> bool {
         let directory = match self.at(parent(path)) {
             Some(PathFact::Present(directory)) => directory,
@@ -94,7 +94,7 @@ impl Reach<'_> {
         may_replace && self.unprivileged.may_write(&directory)
     }
 
-    /// What is at a path, or was before an operation that may change it; `None` where only trying will tell.
+    /// What is at a path, or was before an operation that may change it; `None` if only trying can show it.
     fn at(&self, path: &str) -> Option<PathFact> {
         let key = FactKey::Path(path.to_owned());
         let fact = match self.overlay.get(&key) {

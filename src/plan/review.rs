@@ -1,19 +1,19 @@
-//! The contract between review and apply: what is about to be done against what was shown.
+//! The contract between review and apply: nothing runs that was not shown.
 
 use super::PlannedOperation;
 use crate::change::{Outcome, ResourceChange};
 
-/// Why what is about to be done is not what was reviewed.
+/// A change that goes beyond the review.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
 pub struct Departure {
-    /// What would be done that was not shown.
+    /// The change that was not shown.
     pub what: String,
 }
 
 /// Checks that `now` does nothing that `reviewed` did not announce.
 ///
-/// Line by line for what was known at review; by what it may touch for what was deferred.
+/// Change by change for what was known at review; by the declared scopes for what was deferred.
 /// Errors: the first change that goes beyond.
 pub fn compare(reviewed: &PlannedOperation, now: &PlannedOperation) -> Result<(), Departure> {
     let new = match &now.outcome {

@@ -1,4 +1,4 @@
-//! Whether what is to be written will find room, as far as that can be known beforehand.
+//! Compares the size of new files with the free space of file systems, as far as that can be known in advance.
 
 use std::collections::BTreeMap;
 
@@ -10,27 +10,27 @@ use crate::facts::path::parent;
 use crate::facts::place::{DiskLocation, Room};
 use crate::facts::{Fact, FactKey, Facts};
 
-/// As many files are named.
+/// The most files that an error names.
 const NAMED: usize = 3;
 
-/// What is written to one file system, in the order of the plan.
+/// The writes to one file system, in the order of the plan.
 struct Account<'a> {
-    /// The uppermost directory that is known to lie on it.
+    /// The topmost known directory on it.
     mount: String,
     room: Room,
-    /// Bytes taken so far beyond what is taken now; less than nothing where more was given back.
+    /// Bytes used beyond the current use; negative if more was freed.
     taken: i128,
-    /// The most bytes that are taken at any time: a file is written beside the one that it replaces.
+    /// The most bytes used at any time: a file is written next to the one that it replaces.
     most: i128,
     files: i128,
     most_files: i128,
     written: Vec<(u64, &'a str, &'a Origin)>,
 }
 
-/// The file systems of a host that are too small for what would be written to them.
+/// The file systems of a host that are too small for the files to be written.
 ///
-/// What packages bring is not counted: apt does not say how much that is. From the first operation on that may do anything,
-/// such as a command of the user, nothing is known any more.
+/// Files of packages are not counted, because apt does not say how large they are. Nothing is known after the first
+/// operation that may do anything, such as a command of the user.
 pub(super) fn shortages(operations: &[PlannedOperation], facts: &Facts) -> Vec<Diagnostic> {
     let mut accounts = BTreeMap::new();
     'plan: for operation in operations {
@@ -56,7 +56,7 @@ pub(super) fn shortages(operations: &[PlannedOperation], facts: &Facts) -> Vec<D
         .collect()
 }
 
-/// Packages that go give room back, and a command may do anything within its scopes.
+/// Removed packages free space, and a command may do anything within its scopes.
 fn may_make_room(change: &ResourceChange) -> bool {
     let goes = change.action == Action::Remove && change.id.kind == ResourceKind::Package;
     let is_free = change
@@ -100,7 +100,7 @@ fn location(path: &str, facts: &Facts) -> Option<DiskLocation> {
     }
 }
 
-/// The file system of the nearest directory above `path` that is there.
+/// The file system of the nearest existing directory above `path`.
 fn room_above(path: &str, facts: &Facts) -> Option<(u64, Room)> {
     let mut above = path;
     loop {
@@ -126,7 +126,7 @@ fn mount(path: &str, device: u64, facts: &Facts) -> String {
             None => {}
         }
     }
-    // A directory that is still to be made is none that one could look at.
+    // A directory that does not exist yet cannot be checked.
     let mut there = found;
     while location(there, facts).is_none() && there != "/" {
         there = parent(there);
@@ -188,7 +188,7 @@ impl<'a> Account<'a> {
     }
 }
 
-/// A size as people read it, to three digits.
+/// A readable size with three digits.
 fn bytes(count: i128) -> String {
     const STEP: i128 = 1024;
     let mut unit = 1;

@@ -7,7 +7,7 @@ use crate::facts::system::{Machine, SystemFacts};
 use crate::project::{Filter, Selection, load, read, select};
 use crate::secret::DigestKey;
 
-/// A host as a table of facts: what is not set is absent.
+/// A host as a table of facts; everything else is absent.
 fn answer(key: &FactKey) -> Fact {
     match key {
         FactKey::System => Fact::System(Box::new(SystemFacts {
@@ -116,7 +116,6 @@ fn outcomes(build: &Build) -> Vec<(String, &Outcome)> {
         .collect()
 }
 
-/// What `check` finds.
 fn mistakes(task: &str) -> Vec<String> {
     let root = folder_of(task, &[]);
     let checked = check(&read(root.path()), &CheckRequest::default()).expect("the deploy is there");

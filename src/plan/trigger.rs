@@ -1,4 +1,4 @@
-//! What makes a planned operation run, and whether that happens.
+//! What makes a planned operation run, and whether it runs.
 
 use std::collections::BTreeSet;
 
@@ -12,12 +12,12 @@ use crate::facts::overlay::OperationId;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trigger {
-    /// Nothing further: it runs in its turn.
+    /// It always runs in its turn.
     #[default]
     Always,
-    /// A change made by one of these operations, all of them before it in the plan.
+    /// A change by one of these earlier operations.
     NotifiedBy(Vec<OperationId>),
-    /// A change that an earlier deploy made, which then ended before it ran this operation.
+    /// A change by an earlier deploy that ended before it ran this operation.
     Owed,
 }
 
@@ -31,7 +31,7 @@ pub(super) enum Due {
 }
 
 impl Trigger {
-    /// Whether the operation runs, by what is `planned` before it and by the operations that `changed` something already.
+    /// Whether the operation runs, given the operations `planned` before it and those that already `changed` something.
     pub(super) fn due(&self, planned: &[PlannedOperation], changed: Option<&BTreeSet<OperationId>>) -> Due {
         let Self::NotifiedBy(notifiers) = self else {
             return Due::Yes;
@@ -57,7 +57,7 @@ impl Trigger {
         }
     }
 
-    /// Whether the operation has to wait for how `before` ends: one of them notifies it.
+    /// Whether the operation has to wait for the end of `before`, because one of them notifies it.
     pub(crate) fn waits_for(&self, before: &[PlannedOperation]) -> bool {
         match self {
             Self::Always | Self::Owed => false,

@@ -1,4 +1,4 @@
-//! The facts that templates see at one place of the plan, and a record of those that they asked for and that are not read.
+//! The facts that templates see at one place in the plan, and a record of those that they need and that were not read.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -7,15 +7,15 @@ use crate::facts::overlay::{Lookup, Overlay};
 use crate::facts::{Fact, FactKey, Facts, InTemplates};
 use crate::template::{FactSource, NamedFact};
 
-/// Why something stays open that the next round of reading would settle.
+/// The reason for a fact that the next round will read.
 pub(super) const NOT_READ: &str = "not read from the host yet";
 
-/// The same of a host by its name: it may be another one, and one that cannot be reached.
+/// The same for a named host, which may be another one that cannot be reached.
 fn not_read(host: &str) -> String {
     format!("host `{host}` was not read")
 }
 
-/// What templates asked for: of which host, and what.
+/// The facts that templates asked for, by host.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Asked(Arc<Mutex<BTreeSet<(String, FactKey)>>>);
 
@@ -25,13 +25,13 @@ impl Asked {
         asked.insert((host.to_owned(), key));
     }
 
-    /// All that was asked for since the last look.
+    /// Everything that was asked for since the last call.
     pub(super) fn take(&self) -> BTreeSet<(String, FactKey)> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// The facts of a host as templates see them at one place of the plan, looked up when they ask.
+/// The facts of a host as templates see them at one place in the plan, looked up on demand.
 pub(super) struct VisibleFacts {
     host: String,
     overlay: Overlay,
@@ -89,7 +89,7 @@ impl FactSource for VisibleFacts {
     }
 }
 
-/// All of `facts` that templates see, with what was read under `named`, a family and a name.
+/// All of `facts` that templates see, and the fact `named` by family and name.
 pub fn visible_tree(facts: &Facts, named: Option<(&InTemplates, &str)>) -> serde_json::Value {
     let mut tree = match facts.get(&FactKey::System) {
         Some(Fact::System(system)) => serde_json::to_value(&system.machine).unwrap_or_default(),

@@ -1,7 +1,7 @@
-//! The way through a host's stages: which operations are wanted, in which order, bound to the host.
+//! Walks through a host's stages: finds the operations to run, in order, bound to the host.
 //!
-//! Conditions and templates look at facts as the operations before leave them, so the walk goes on only when it is asked for the
-//! next operation, with the facts at that point.
+//! Conditions and templates use facts as earlier operations leave them. So the walk continues only when it is asked for
+//! the next operation, with the facts at that point.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,19 +24,19 @@ use crate::value::{Entry, Kind, Table, Value};
 /// The facts of other hosts, as templates see them.
 pub(super) type Peers = Arc<BTreeMap<String, Arc<dyn FactSource>>>;
 
-/// Tasks that include one another go no deeper than this; a ring is a mistake of its own.
+/// The most tasks that may be nested by includes; cycles are reported separately.
 const DEEPEST: usize = 32;
 
 pub(super) struct Walk<'a> {
     catalogue: Arc<Table>,
     pub(super) peers: Peers,
-    /// What is left of the stage, the next one last.
+    /// The rest of the stage, the next entry last.
     ahead: Vec<Ahead<'a>>,
     seen: BTreeMap<OperationId, Origin>,
     entered: BTreeSet<String>,
 }
 
-/// Something that is left of a stage.
+/// A remaining part of a stage.
 enum Ahead<'a> {
     Use(&'a TaskUse, Arc<Position>),
     Task(Box<TaskInstance<'a>>),
@@ -45,7 +45,7 @@ enum Ahead<'a> {
     Found(Box<BoundOperation>),
 }
 
-/// One time that a task is wanted.
+/// One instance of a task.
 struct TaskInstance<'a> {
     task: &'a Task,
     task_use: &'a TaskUse,
@@ -64,7 +64,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Goes to the start of a stage; `peers` are the other hosts as they are then.
+    /// Goes to the start of a stage; `peers` are the facts of other hosts at that point.
     pub(super) fn begin_stage(&mut self, selection: &'a Selection, number: usize, peers: &Peers) {
         let stage = &selection.stages[number];
         self.peers = Arc::clone(peers);
@@ -75,7 +75,7 @@ impl<'a> Walk<'a> {
             .collect();
     }
 
-    /// The next operation of the stage, where `overlay` is what the host is like by then.
+    /// The next operation of the stage; `overlay` has the host's facts at that point.
     pub(super) fn next(&mut self, given: &Given<'a>, overlay: &Overlay, build: &mut Build) -> Option<BoundOperation> {
         while let Some(ahead) = self.ahead.pop() {
             let reached = match ahead {
@@ -158,7 +158,7 @@ impl<'a> Walk<'a> {
         let name = task_use.own_name().unwrap_or(&task_use.task.name);
         let name = format!("{name}{}", bracketed(instance.item.as_deref()));
         let mut position = above.inside(&name);
-        // A task that is listed twice is reported without a host, and is no reason to call all that it holds twice.
+        // A task that is listed twice is reported without a host, so its operations are not reported as well.
         if !self.entered.insert(position.path.clone()) {
             return Ok(Vec::new());
         }
@@ -235,7 +235,7 @@ impl<'a> Walk<'a> {
         Ok(bound.into_iter().map(|found| Ahead::Found(Box::new(found))).collect())
     }
 
-    /// Refuses a second operation of one name. A task that is decided later has none of its own.
+    /// Refuses a second operation with the same name. A task that is decided later has no operation names yet.
     fn check_name(&mut self, found: &BoundOperation) -> Result<(), Diagnostic> {
         if found.is_whole_task {
             return Ok(());
@@ -247,7 +247,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Whether `--only` wants an instance of an entry; what is not known yet is kept.
+/// Whether `--only` selects an instance of an entry; unknown ones are kept.
 fn is_selected(selection: &Selection, task_use: &TaskUse, instance: &Instance, build: &mut Build) -> bool {
     build.items.extend(instance.item.clone());
     if selection.only.is_empty() {
@@ -269,7 +269,7 @@ fn is_selected(selection: &Selection, task_use: &TaskUse, instance: &Instance, b
     is_wanted
 }
 
-/// One line for a task of which it is not known whether it is wanted; none where `--tags` leaves it out.
+/// One line for a task whose condition is not known yet; `None` if `--tags` skips it.
 fn deferred<'a>(task: &Task, label: String, position: Position, why: String, given: &Given<'_>) -> Vec<Ahead<'a>> {
     let own_tags = task.operations().flat_map(|operation| &operation.settings.tags);
     if !given.has_tag(&position.tags, own_tags) {
@@ -295,7 +295,7 @@ fn catalogue(selection: &Selection, host: &SelectedHost) -> Table {
         key: None,
         value: Value::new(kind),
     };
-    // Of stacks that are listed and not there it is said once that they are not.
+    // Unknown stacks in the list are reported elsewhere, once.
     let missing = missing_stacks(&selection.catalogue, &host.data)
         .map(|name| (name.to_owned(), entry(Kind::Unknown("no such stack".to_owned()))));
     selection
@@ -309,7 +309,7 @@ fn catalogue(selection: &Selection, host: &SelectedHost) -> Table {
         .collect()
 }
 
-/// The task's `vars`: what is given, seen from where the task is used, and the defaults of the rest.
+/// The task's `vars`: the given values, rendered where the task is used, and defaults for the rest.
 fn vars(task: &Task, task_use: &TaskUse, bindings: &Bindings, defaults: &Bindings) -> Result<Table, Diagnostic> {
     let mut vars = Table::new();
     for (name, entry) in &task.vars {
@@ -325,16 +325,16 @@ fn vars(task: &Task, task_use: &TaskUse, bindings: &Bindings, defaults: &Binding
     Ok(vars)
 }
 
-/// Whether it lacks vars that it requires: that is seen to without a host, and nothing else can be said of it.
+/// Whether it lacks required vars. `project::lint` reports these, so nothing else is checked.
 fn lacks_vars(task: &Task, vars: &Table) -> bool {
     let required = task.required.iter().filter_map(|name| name.name.strip_prefix("vars."));
     required.into_iter().any(|name| !vars.contains_key(name))
 }
 
-/// What a task requires and does not get.
+/// Required names that a task does not get.
 fn lacking(task: &Task, task_use: &TaskUse, bindings: &Bindings) -> Vec<Diagnostic> {
     let lacks = |name: &&Named| bindings.evaluate(&name.name, name.origin.as_ref()).is_err();
-    // That vars are given is seen to without a host.
+    // Missing vars are reported by `project::lint`.
     let of_data = task
         .required
         .iter()

@@ -1,4 +1,4 @@
-//! Stacks: folders below `templates/services/`, each with what its `stack.toml` says beside the compose file.
+//! Stacks: folders below `templates/services/`, each with the settings in its `stack.toml`.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,12 @@ use crate::value::{Entry, Kind, Table, Value, merge};
 /// Every stack by name.
 pub type Catalogue = BTreeMap<String, Stack>;
 
-/// What is known of a stack.
+/// The settings of a stack.
 #[derive(Clone, Debug, Default)]
 pub struct Stack {
-    /// What a host's `stack_settings` may set otherwise.
+    /// Defaults that a host's `stack_settings` can override.
     pub defaults: Table,
-    /// The rest of `stack.toml`: `site` and `backup`, where they are there.
+    /// The rest of `stack.toml`: `site` and `backup`, if present.
     pub settings: Table,
 }
 
@@ -30,7 +30,7 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Stack {
     let place = source.start();
     let mut site = source.table.get("site").cloned();
     if let Some(Kind::Table(site)) = site.as_mut().map(|entry| &mut entry.value.kind) {
-        // Told below, once: whoever uses it is not to blame.
+        // Reported below, once, and not at every use.
         site.entry("upstream".to_owned()).or_insert_with(|| Entry {
             key: None,
             value: Value::new(Kind::Unknown("the site has no `upstream`".to_owned())),
@@ -107,7 +107,7 @@ fn is_time(text: &str) -> bool {
         .is_some_and(|(hours, minutes)| number(hours, 24) && number(minutes, 60))
 }
 
-/// The stacks that have a folder: those without a `stack.toml` too.
+/// The stacks that have a folder, including those without a `stack.toml`.
 pub(super) fn complete(mut catalogue: Catalogue, assets: &Assets) -> Catalogue {
     for name in assets.names().filter_map(stack_of) {
         catalogue.entry(name.to_owned()).or_default();
@@ -115,7 +115,7 @@ pub(super) fn complete(mut catalogue: Catalogue, assets: &Assets) -> Catalogue {
     catalogue
 }
 
-/// What templates see of a stack on a host with `data`: its defaults, the host's settings over them, and the rest.
+/// What templates see of a stack on a host with `data`: its defaults, overridden by the host's settings, and the rest.
 pub fn described(name: &str, stack: &Stack, data: &Table) -> Table {
     let mut table = stack.defaults.clone();
     let settings = data.get("stack_settings").and_then(|entry| entry.value.as_table());
@@ -134,7 +134,7 @@ pub fn described(name: &str, stack: &Stack, data: &Table) -> Table {
     table
 }
 
-/// The names in a host's `stacks` that no folder has.
+/// The names in a host's `stacks` without a folder.
 pub fn missing_stacks<'a>(catalogue: &'a Catalogue, data: &'a Table) -> impl Iterator<Item = &'a str> {
     let names = listed(data).iter().filter_map(Value::as_str);
     names.filter(|name| !catalogue.contains_key(*name))
@@ -147,7 +147,7 @@ fn listed(data: &Table) -> &[Value] {
     }
 }
 
-/// Names in a host's `stacks` and `stack_settings` that no folder has.
+/// Names in a host's `stacks` and `stack_settings` without a folder.
 pub fn check_names(catalogue: &Catalogue, data: &Table) -> Vec<Diagnostic> {
     if catalogue.is_empty() {
         return Vec::new();

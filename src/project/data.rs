@@ -1,4 +1,4 @@
-//! `group_data/<group>.toml`, and the merge of all data of a host.
+//! `group_data/<group>.toml`, and merging all data of a host.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,13 +12,12 @@ use crate::value::{Entry, Kind, Table, Value, merge, parse_toml};
 /// The data of a group.
 #[derive(Debug)]
 pub struct GroupData {
-    /// The data.
     pub data: Table,
-    /// The file's start.
+    /// The start of the file.
     pub origin: Origin,
 }
 
-/// Names that the program itself binds.
+/// Names that homelab itself defines for templates.
 pub const RESERVED: &[&str] = &[
     "host",
     "hosts",
@@ -43,7 +42,7 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> GroupData 
     GroupData { data, origin }
 }
 
-/// Refuses data under a name that the program itself binds.
+/// Refuses data with a name that homelab itself defines.
 pub(super) fn check_reserved(data: &Table, mistakes: &mut Vec<Diagnostic>) {
     for (key, entry) in data.iter().filter(|(key, _)| RESERVED.contains(&key.as_str())) {
         mistakes.push(
@@ -54,7 +53,7 @@ pub(super) fn check_reserved(data: &Table, mistakes: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Group files that no host has, and groups that have no file.
+/// Group files without hosts, and groups without a file.
 pub(super) fn check_groups(project: &Project, broken: &BTreeSet<String>) -> Vec<Diagnostic> {
     let is_whole = |folder: &str| !broken.iter().any(|path| path.starts_with(folder));
     let mut mistakes = Vec::new();
@@ -74,7 +73,7 @@ pub(super) fn check_groups(project: &Project, broken: &BTreeSet<String>) -> Vec<
     mistakes
 }
 
-/// Of `missing` it is said that they have no file, and which was meant: that one is not told of again.
+/// Reports that groups in `missing` have no file, with a suggestion; a suggested file is not reported again.
 fn unused_groups(project: &Project, missing: &[&str]) -> Vec<Diagnostic> {
     let used: BTreeSet<&str> = project.inventories.values().flat_map(groups_of).collect();
     let unused = project
@@ -124,7 +123,7 @@ fn missing_groups<'a>(
     })
 }
 
-/// Data given as `key=value`, the key dotted, the value TOML or else a string.
+/// Data given as `key=value`: a dotted key, and a value that is TOML or else a string.
 ///
 /// Errors: no key, or a reserved one.
 pub fn given_data(given: &[String]) -> Result<Table, Diagnostic> {
@@ -149,7 +148,7 @@ fn given_one(text: &str) -> Result<Table, Diagnostic> {
     };
     let (key, value) = text.split_once('=').ok_or_else(wrong)?;
     let read = |text: String| parse_toml(&SourceFile::new(WHERE, text));
-    // What is no TOML value is text: nobody wants to quote for the shell and for TOML.
+    // Text that is not a TOML value is a string, so that it needs no quotes for TOML inside those for the shell.
     read(format!("{key} = {value}"))
         .or_else(|_| read(format!("{key} = {}", quoted(value))))
         .map_err(|_| wrong())
@@ -160,7 +159,7 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// The data that make up a host's, lowest precedence first, each with the name that people know it by.
+/// The sources of a host's data, lowest precedence first, each with the name that users see.
 pub fn layers<'a>(project: &'a Project, inventory: &'a Inventory, host: &'a Host) -> Vec<(String, &'a Table)> {
     let groups = inventory.groups.iter().chain(&host.groups);
     let mut layers: Vec<(String, &Table)> = Vec::new();
@@ -173,10 +172,10 @@ pub fn layers<'a>(project: &'a Project, inventory: &'a Inventory, host: &'a Host
     layers
 }
 
-/// The data of hosts, merged once for all deploys: by inventory and host.
+/// The merged data of hosts, by inventory and host, shared by all deploys.
 pub(super) type Merged = Mutex<HashMap<(String, String), Arc<Table>>>;
 
-/// As [`data_of`], kept for the next deploy where nothing is given beside.
+/// As [`data_of`], cached for the next deploy if there is no extra data.
 pub(super) fn shared_data_of(
     project: &Project,
     inventory_name: &str,
@@ -193,8 +192,8 @@ pub(super) fn shared_data_of(
     Arc::clone(merged.entry(key).or_insert_with(merge))
 }
 
-/// All data of a host: `all`, then the inventory's groups, then the host's, then its own, then `extra`; with the names that
-/// the program binds.
+/// All data of a host: `all`, the inventory's groups, the host's groups, its own data, then `extra`; with the names
+/// that homelab itself defines.
 pub(super) fn data_of(
     project: &Project,
     inventory_name: &str,

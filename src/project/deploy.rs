@@ -1,4 +1,4 @@
-//! `deploys/<name>.toml`: which hosts, which tasks, in which order; in one go or in stages.
+//! `deploys/<name>.toml`: which hosts, which tasks, in which order, with or without stages.
 
 use super::entry::{EntrySettings, become_keys, settings_of_use};
 use super::fields::{Fields, Named};
@@ -10,28 +10,25 @@ use crate::value::{Kind, Table, Value, advice};
 /// An ordered list of tasks for some hosts.
 #[derive(Debug)]
 pub struct Deploy {
-    /// What it is for.
     pub description: Option<String>,
-    /// Its stages, in order; one without a name where the file has none.
+    /// Its stages, in order; a single one without a name if the file has no stages.
     pub stages: Vec<Stage>,
-    /// The file's start.
+    /// The start of the file.
     pub origin: Origin,
 }
 
-/// Tasks for some hosts, all through before the next stage begins.
+/// Tasks for some hosts, finished before the next stage begins.
 #[derive(Debug)]
 pub struct Stage {
-    /// Its name; `None` where the deploy has no stages.
+    /// `None` if the deploy has no stages.
     pub name: Option<String>,
     /// Host names, groups and globs.
     pub hosts: Vec<Named>,
-    /// Tasks, in order.
     pub tasks: Vec<TaskUse>,
-    /// How many hosts at a time; all at once without it.
+    /// How many hosts at a time; `None` means all at once.
     pub serial: Option<usize>,
     /// How many hosts may fail before no further batch and no further stage begins.
     pub max_fail: usize,
-    /// Where it is written.
     pub origin: Origin,
 }
 
@@ -144,7 +141,7 @@ fn stage(fields: &mut Fields<'_>, name: Option<&Named>, place: &Origin) -> Stage
     }
 }
 
-/// No pattern at all would mean every host: whoever means that says so.
+/// An empty list of patterns could mean every host, so it is refused: `*` says it explicitly.
 fn refuse_nobody(fields: &mut Fields<'_>) {
     if let Some(place) = fields.empty_list("hosts") {
         let mistake = Diagnostic::new("`hosts` is empty").at(&place, "names no host");
@@ -152,9 +149,9 @@ fn refuse_nobody(fields: &mut Fields<'_>) {
     }
 }
 
-/// Tells that a list is missing, where it is.
+/// Reports that a list is missing.
 fn require(fields: &mut Fields<'_>, key: &str, what: &str) {
-    // One that is misspelt is told as such.
+    // A misspelled key is reported as that.
     if !fields.has(key) && !fields.has_near(&[key, "stage"]) {
         let place = fields.place().clone();
         fields.mistake(
@@ -243,7 +240,7 @@ fn task_table(table: Table, origin: &Origin, above: &mut Fields<'_>) -> Option<T
         task: task?,
         settings,
         become_keys,
-        // Without its vars it would seem to lack them.
+        // Without this it would seem to lack required vars.
         vars: vars?,
         origin: origin.clone(),
     })

@@ -1,4 +1,4 @@
-//! What every entry of a task or a deploy may say, whatever else it is.
+//! The keys that every entry of a task or a deploy can have.
 
 use super::fields::{Fields, Named};
 use crate::error::{Diagnostic, Origin, suggestion};
@@ -6,22 +6,20 @@ use crate::operations::{BECOME_KEYS, Definition, OPERATIONS, find};
 use crate::template::{inspect_expression, is_template};
 use crate::value::{Kind, Table, Value};
 
-/// What every entry, of a task or of a deploy, may carry.
+/// The keys that every entry of a task or a deploy can have.
 #[derive(Clone, Debug, Default)]
 pub struct EntrySettings {
-    /// Its own name.
     pub name: Option<Value>,
-    /// A bare expression, or a truth value.
+    /// A bare expression or a boolean.
     pub when: Option<Value>,
-    /// Whether `when` looks at `item`, and so is asked for each item of `for_each`.
+    /// Whether `when` uses `item`, and so is evaluated for each item of `for_each`.
     pub is_asked_for_items: bool,
-    /// A bare expression, or a list.
+    /// A bare expression or a list.
     pub for_each: Option<Value>,
-    /// Labels, which `--tags` selects by.
     pub tags: Vec<Named>,
 }
 
-/// Takes what every entry may carry.
+/// Takes the keys that every entry can have.
 pub(super) fn settings(fields: &mut Fields<'_>) -> EntrySettings {
     let name = fields.text("name");
     let when = fields.condition("when");
@@ -44,7 +42,7 @@ fn looks_at_item(when: &Value) -> bool {
     })
 }
 
-/// Takes what may be said where a task is put to use: its name is that of `--only`, so the same on every host.
+/// Takes the keys of an entry that uses a task. `--only` selects by its name, so that is the same on every host.
 pub(super) fn settings_of_use(fields: &mut Fields<'_>) -> EntrySettings {
     let mut settings = settings(fields);
     let is_wrong = |name: &&Value| name.as_str().is_some_and(is_template);
@@ -62,7 +60,7 @@ pub(super) fn settings_of_use(fields: &mut Fields<'_>) -> EntrySettings {
     settings
 }
 
-/// Takes `become` and `become_user`, which say which user operations run as.
+/// Takes `become` and `become_user`, the user that operations run as.
 pub(super) fn become_keys(fields: &mut Fields<'_>) -> Table {
     let mut become_keys = Table::new();
     for key in BECOME_KEYS {
@@ -86,7 +84,7 @@ pub(super) fn become_keys(fields: &mut Fields<'_>) -> Table {
     become_keys
 }
 
-/// The operation that `op` names, and where it does.
+/// The operation that `op` names, and the place of `op`.
 pub(super) fn definition(op: Option<&Value>, place: &Origin) -> Result<(&'static Definition, Origin), Diagnostic> {
     let Some(op) = op else {
         return Err(Diagnostic::new("missing `op`")

@@ -1,4 +1,4 @@
-//! Where a host's value comes from: every place that gives it, and which one wins.
+//! Where a host's value comes from: every place that sets it, and which one wins.
 
 use std::sync::Arc;
 
@@ -11,26 +11,24 @@ use crate::value::{Kind, Table, Value};
 /// A value of a host and where it comes from.
 #[derive(Clone, Debug)]
 pub struct Explanation {
-    /// The value as written where it wins; of a table, all that the places give together.
+    /// The value as written in the place that wins; a table is merged from all places.
     pub written: Value,
-    /// The value as templates see it; why not, where it cannot be had without the host.
+    /// The value as templates see it, or why it cannot be known without the host.
     pub rendered: Result<Value, String>,
-    /// Every place that gives it, the one that wins first. Those of a table add to one another.
+    /// Every place that sets it, the one that wins first. For a table, all of them contribute.
     pub places: Vec<Given>,
 }
 
-/// A place that gives a value.
+/// A place that sets a value.
 #[derive(Clone, Debug)]
 pub struct Given {
-    /// Of which data it is: "group `all`".
+    /// Such as "group `all`".
     pub layer: String,
-    /// Where it is written.
     pub origin: Option<Origin>,
-    /// The value.
     pub value: Value,
 }
 
-/// The host of that name, with its inventory.
+/// The host called `name`, with its inventory.
 ///
 /// Errors: no inventory has it, or several have and `inventory` names none.
 pub fn find_host<'a>(
@@ -89,7 +87,7 @@ pub fn explain(
     let mut places: Vec<Given> = Vec::new();
     for (layer, table) in layers(project, inventory, host) {
         if let Some(value) = lookup(table, key) {
-            // What is no table replaces all before it, and a table all before it that are none.
+            // A value that is not a table replaces everything before it, and a table replaces what is not a table.
             places.push(Given {
                 layer,
                 origin: value.origin.clone(),

@@ -1,4 +1,4 @@
-//! The keys of a table, taken one by one: what does not fit is told and left out, so that one mistake does not hide another.
+//! Takes the keys of a table one by one. A wrong one is reported and left out, so it does not hide other mistakes.
 
 use crate::error::{Diagnostic, Origin, closest, suggestion};
 use crate::value::{Entry, Kind, Table, Value, advice};
@@ -6,13 +6,11 @@ use crate::value::{Entry, Kind, Table, Value, advice};
 /// A name and where it was written.
 #[derive(Clone, Debug)]
 pub struct Named {
-    /// The name.
     pub name: String,
-    /// Where.
     pub origin: Option<Origin>,
 }
 
-/// What is left of a table while it is read.
+/// The remaining keys of a table while it is read.
 pub(super) struct Fields<'a> {
     table: Table,
     place: Origin,
@@ -20,7 +18,7 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The fields of `table`, which is written at `place`.
+    /// The fields of `table`, written at `place`.
     pub(super) fn new(table: Table, place: &Origin, mistakes: &'a mut Vec<Diagnostic>) -> Self {
         Self {
             table,
@@ -34,12 +32,12 @@ impl<'a> Fields<'a> {
         &self.place
     }
 
-    /// Tells a mistake.
+    /// Adds a mistake.
     pub(super) fn mistake(&mut self, mistake: Diagnostic) {
         self.mistakes.push(mistake);
     }
 
-    /// Whether the key is there.
+    /// Whether the key exists.
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }
@@ -51,12 +49,12 @@ impl<'a> Fields<'a> {
         self.table.keys().any(is_near)
     }
 
-    /// Whether there is a key that is none of `known`.
+    /// Whether there is a key that is not in `known`.
     pub(super) fn has_unknown(&self, known: &[&str]) -> bool {
         self.table.keys().any(|key| !known.contains(&key.as_str()))
     }
 
-    /// The place of a list that is there and holds nothing.
+    /// The place of a list that exists and is empty.
     pub(super) fn empty_list(&self, key: &str) -> Option<Origin> {
         let value = &self.table.get(key)?.value;
         let is_empty = matches!(&value.kind, Kind::List(items) if items.is_empty());
@@ -68,17 +66,17 @@ impl<'a> Fields<'a> {
         self.table.get(key).and_then(|entry| entry.value.origin.clone())
     }
 
-    /// Tells mistakes of what is inside.
+    /// Adds mistakes of nested values.
     pub(super) fn mistakes(&mut self, mistakes: Vec<Diagnostic>) {
         self.mistakes.extend(mistakes);
     }
 
-    /// Takes a key, whatever it holds.
+    /// Takes a key with any value.
     pub(super) fn entry(&mut self, key: &str) -> Option<Entry> {
         self.table.shift_remove(key)
     }
 
-    /// Takes a text.
+    /// Takes a string.
     pub(super) fn text(&mut self, key: &str) -> Option<Named> {
         let entry = self.entry(key)?;
         match &entry.value.kind {
@@ -99,7 +97,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Takes a truth value.
+    /// Takes a boolean.
     pub(super) fn truth(&mut self, key: &str) -> Option<bool> {
         let entry = self.entry(key)?;
         match entry.value.kind {
@@ -108,7 +106,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Takes a list of names; none where the key is not there.
+    /// Takes a list of names; empty if the key is missing.
     pub(super) fn names(&mut self, key: &str) -> Vec<Named> {
         let Some(entry) = self.entry(key) else {
             return Vec::new();
@@ -132,12 +130,12 @@ impl<'a> Fields<'a> {
         names
     }
 
-    /// Takes a table; an empty one where the key is not there.
+    /// Takes a table; an empty one if the key is missing.
     pub(super) fn table(&mut self, key: &str) -> Table {
         self.fitting_table(key).unwrap_or_default()
     }
 
-    /// Takes a table; an empty one where the key is not there, and none where it holds something else.
+    /// Takes a table; an empty one if the key is missing, `None` if its value is something else.
     pub(super) fn fitting_table(&mut self, key: &str) -> Option<Table> {
         let Some(entry) = self.entry(key) else {
             return Some(Table::new());
@@ -176,7 +174,7 @@ impl<'a> Fields<'a> {
         tables
     }
 
-    /// Takes a condition: a bare expression, or a truth value.
+    /// Takes a condition: a bare expression or a boolean.
     pub(super) fn condition(&mut self, key: &str) -> Option<Value> {
         let value = self.entry(key)?.value;
         match value.kind {
@@ -185,37 +183,37 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Takes a list, or a bare expression for one.
+    /// Takes a list, or a bare expression that gives one.
     pub(super) fn listing(&mut self, key: &str) -> Option<Value> {
         let value = self.entry(key)?.value;
         match value.kind {
             Kind::String(_) | Kind::List(_) => Some(value),
-            // It goes through something: `item` is there.
+            // An empty list, so that `item` still counts as known.
             _ => self
                 .misfit(key, "a list, or an expression for one", &value)
                 .or(Some(Value::new(Kind::List(Vec::new())))),
         }
     }
 
-    /// Takes a key that the language has and this version does not act on.
+    /// Takes a key of the language that is not supported yet.
     pub(super) fn not_yet(&mut self, keys: &[&str]) {
         refuse_not_yet(&self.table, keys, self.mistakes);
         self.table.retain(|key, _| !keys.contains(&key.as_str()));
     }
 
-    /// What is left, which belongs to somebody else.
+    /// The remaining keys, which the caller reads.
     pub(super) fn rest(self) -> Table {
         self.table
     }
 
-    /// Refuses what is left; `known` are the keys of such a table.
+    /// Refuses the remaining keys; `known` are the valid keys of the table.
     pub(super) fn end(self, what: &str, known: &[&str]) {
         for (key, entry) in &self.table {
             self.mistakes.push(unknown_key(what, key, entry, known));
         }
     }
 
-    /// Tells that a value is not what it should be.
+    /// Reports a value of the wrong type.
     pub(super) fn misfit<T>(&mut self, key: &str, expected: &str, found: &Value) -> Option<T> {
         let place = found.origin.clone().unwrap_or_else(|| self.place.clone());
         let mistake = Diagnostic::new(format!("`{key}` must be {expected}"));
@@ -228,14 +226,14 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A key that `what` does not have.
+/// The mistake of a key that `what` does not have.
 pub(super) fn unknown_key(what: &str, key: &str, entry: &Entry, known: &[&str]) -> Diagnostic {
     Diagnostic::new(format!("unknown key `{key}` in {what}"))
         .at_maybe(entry.key.as_ref(), "no such key")
         .hint_maybe(suggestion(key, known.iter().copied()))
 }
 
-/// Refuses keys that the language has and this version does not act on.
+/// Refuses keys of the language that are not supported yet.
 pub(super) fn refuse_not_yet(table: &Table, keys: &[&str], mistakes: &mut Vec<Diagnostic>) {
     for (key, entry) in table.iter().filter(|(key, _)| keys.contains(&key.as_str())) {
         mistakes.push(

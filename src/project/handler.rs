@@ -1,5 +1,5 @@
-//! Handlers, what notifies them, and captures: read and checked to the last key. This version does not act on them yet,
-//! and says so once all else about them is right.
+//! Handlers, `notify` and captures: read and checked completely. They are not supported yet, which is reported once
+//! everything else about them is correct.
 
 use super::entry::{definition, settings};
 use super::fields::{Fields, Named};
@@ -70,7 +70,7 @@ impl Handlers {
         self.names.push(name);
     }
 
-    /// Refuses a `notify` that names no handler of the task; one of another task is known only by its `task:`.
+    /// Refuses a `notify` that names no handler of the task; handlers of another task need the prefix `task:`.
     pub(super) fn check_notify(&self, name: &Named, mistakes: &mut Vec<Diagnostic>) {
         if name.name.contains(':') {
             let title = "`notify` of a handler in another task is not supported yet";
@@ -91,7 +91,7 @@ impl Handlers {
         }
     }
 
-    /// Says that handlers do not run yet, where nothing else is wrong with them.
+    /// Reports that handlers are not supported yet, if they have no other mistake.
     pub(super) fn refuse(self, mistakes: &mut Vec<Diagnostic>) {
         if let Some(place) = self.place.filter(|_| !self.is_wrong) {
             mistakes.push(
@@ -103,7 +103,7 @@ impl Handlers {
     }
 }
 
-/// Checks a capture, and refuses it when all of it is right.
+/// Checks a capture, and refuses it as not supported if it has no other mistake.
 pub(super) fn read_capture(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) {
     let before = mistakes.len();
     let written = table.get("capture").and_then(|entry| entry.key.clone());

@@ -1,4 +1,4 @@
-//! The hosts of an inventory, and how to reach each of them.
+//! The hosts of an inventory, and how to connect to them.
 
 use std::path::PathBuf;
 
@@ -10,14 +10,14 @@ use super::fields::Named;
 use crate::error::Origin;
 use crate::value::Table;
 
-/// The hosts of an environment.
+/// The hosts of an inventory.
 #[derive(Debug)]
 pub struct Inventory {
     /// Groups of every host.
     pub groups: Vec<Named>,
     /// Hosts by name, in the order written.
     pub hosts: IndexMap<String, Host>,
-    /// The file's start.
+    /// The start of the file.
     pub origin: Origin,
 }
 
@@ -26,7 +26,7 @@ pub struct Inventory {
 pub struct Host {
     /// The name.
     pub name: String,
-    /// Where ssh is to connect; the name if not given, so that aliases of `~/.ssh/config` work.
+    /// The address for ssh; by default the name, so that aliases of `~/.ssh/config` work.
     pub address: Option<String>,
     /// Groups, lowest precedence first.
     pub groups: Vec<Named>,
@@ -77,16 +77,16 @@ pub enum Become {
 }
 
 impl ConnectionSettings {
-    /// These settings, and those of `defaults` where there are none, for the host `name`.
+    /// These settings for the host `name`, completed by those of `defaults`.
     pub(super) fn or(self, defaults: &Self, name: Option<&str>) -> Self {
-        // A jump host is not reached through itself, nor through those after it.
+        // A jump host is not reached through itself or through later jump hosts.
         let is_jump = |jumps: &&Vec<String>| !jumps.iter().any(|jump| Some(jump.as_str()) == name);
         Self {
             user: self.user.or_else(|| defaults.user.clone()),
             port: self.port.or(defaults.port),
             identity_file: self.identity_file.or_else(|| defaults.identity_file.clone()),
             become_user: match self.privilege {
-                // Who becomes nobody becomes nobody in particular.
+                // With `become = "none"`, the default `become_user` does not apply.
                 Some(Become::None) => self.become_user,
                 _ => self.become_user.or_else(|| defaults.become_user.clone()),
             },
@@ -113,7 +113,7 @@ pub struct LabSettings {
     pub memory: Option<u64>,
 }
 
-/// The images that the lab makes.
+/// The images that the lab can build.
 pub const LAB_IMAGES: &[&str] = &["debian:13", "debian:12"];
 
 fn default_image() -> String {

@@ -11,7 +11,7 @@ use crate::error::{Diagnostic, Origin};
 use crate::quote::{check_address, check_user};
 use crate::value::{Entry, Kind, Table};
 
-/// Where the settings of a host's connection are written: for itself, or for all hosts.
+/// Where the connection settings of a host are written: in the host, or for all hosts.
 struct Written {
     own: Table,
     defaults: Table,
@@ -35,7 +35,7 @@ impl Written {
     }
 }
 
-/// The settings of a connection as they are written in `table`.
+/// Reads the connection settings in `table`.
 fn written(table: &Table) -> Table {
     let settings = table.get("connection").and_then(|entry| entry.value.as_table());
     settings.cloned().unwrap_or_default()
@@ -79,7 +79,7 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<Inv
     if mistakes.len() == before {
         mistakes.extend(check_jumps(&inventory));
     }
-    // Without one of its hosts much would seem to be missing.
+    // With a host left out, much would seem to be missing.
     (mistakes.len() == before).then_some(inventory)
 }
 
@@ -118,7 +118,7 @@ fn lab_defaults(table: &mut Table, mistakes: &mut Vec<Diagnostic>) -> LabSetting
     settings
 }
 
-/// Refuses an image that the lab cannot make.
+/// Refuses an image that the lab cannot build.
 fn check_image(lab: &Table) -> Result<(), Diagnostic> {
     let image = lab.get("image").map(|entry| &entry.value);
     let Some((value, image)) = image.and_then(|value| Some((value, value.as_str()?))) else {
@@ -215,7 +215,7 @@ fn lab(table: &mut Table, defaults: &LabSettings) -> Result<Option<LabSettings>,
     }
 }
 
-/// The user ends up on the command line of `sudo` or `doas`, and means nothing without either.
+/// The user goes on the command line of `sudo` or `doas`, and has no effect without either.
 fn check_become_user(connection: &ConnectionSettings, origin: Option<&Origin>) -> Result<(), Diagnostic> {
     let Some(user) = &connection.become_user else {
         return Ok(());
@@ -235,7 +235,7 @@ fn check_become_user(connection: &ConnectionSettings, origin: Option<&Origin>) -
     })
 }
 
-/// Names and addresses end up on ssh's command line: what it could read otherwise is refused where it is written.
+/// Names and addresses go on ssh's command line. Text that ssh could read as something else is refused.
 fn check_name(what: &str, name: &str, origin: Option<&Origin>) -> Result<(), Diagnostic> {
     check_address(name).map_err(|wrong| {
         Diagnostic::new(format!("`{name}` is not a valid {what}"))

@@ -1,30 +1,28 @@
-//! The hosts that stand between this machine and a host.
+//! Jump hosts: the hosts between this machine and a host.
 
 use super::host::{Host, Inventory};
 use crate::error::{Diagnostic, Label};
 use crate::quote::{check_jump_address, check_jump_user};
 use crate::value::{Kind, Table};
 
-/// A host on the way to another one.
+/// A jump host.
 #[derive(Clone, Copy, Debug)]
 pub enum Jump<'a> {
     /// A host of the same inventory.
     Host(&'a Host),
-    /// One that only `ssh` needs to know.
+    /// A host that only `ssh` knows.
     Address {
-        /// The user to log in as.
         user: Option<&'a str>,
-        /// The address, or an alias of the user's own configuration.
+        /// An address, or an alias in the user's `ssh` configuration.
         address: &'a str,
-        /// The port.
         port: Option<u16>,
     },
 }
 
 impl Inventory {
-    /// The hosts to go through to `host`, the nearest first.
+    /// The jump hosts on the way to `host`, the nearest first.
     ///
-    /// The first of those that a host names may itself lie behind others. Errors: a way that leads back to where it began.
+    /// The first jump host of a host may itself have jump hosts. Errors: a cycle of jump hosts.
     pub fn jumps<'a>(&'a self, host: &'a Host) -> Result<Vec<Jump<'a>>, Diagnostic> {
         let mut ways: Vec<&'a [String]> = Vec::new();
         let mut seen = vec![host.name.as_str()];
@@ -62,13 +60,13 @@ impl Inventory {
     }
 }
 
-/// Jumps that lead nowhere.
+/// Finds jumps that lead nowhere.
 pub(super) fn check_jumps(inventory: &Inventory) -> Vec<Diagnostic> {
     let mut mistakes = Vec::new();
     let mut told: Vec<Label> = Vec::new();
     for host in inventory.hosts.values() {
         match inventory.jumps(host) {
-            // A ring is told once, whoever of it is gone to.
+            // A cycle is reported once, not for each of its hosts.
             Err(mistake)
                 if mistake
                     .labels
@@ -103,7 +101,7 @@ fn unusable(host: &Host, jump: Jump<'_>) -> Option<Diagnostic> {
     )
 }
 
-/// What is wrong with settings whose types fit: a way through `ssh` to this machine, and jump hosts that `ssh` would read otherwise.
+/// Mistakes in settings with correct types: jumps to this machine, and jump hosts that `ssh` would misread.
 pub(super) fn wrong_ways(table: &Table) -> Vec<Diagnostic> {
     let is_local = table
         .get("local")
@@ -133,7 +131,7 @@ pub(super) fn wrong_ways(table: &Table) -> Vec<Diagnostic> {
     mistakes
 }
 
-/// A jump host as `ssh` takes them, `[user@]host[:port]`: user, address and port.
+/// Parses a jump host as `ssh` writes it, `[user@]host[:port]`: user, address and port.
 fn split(text: &str) -> (Option<&str>, &str, Option<&str>) {
     let (user, rest) = match text.rsplit_once('@') {
         Some((user, rest)) => (Some(user), rest),

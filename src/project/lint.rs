@@ -1,5 +1,5 @@
-//! Mistakes that show without a host's data: names that lead nowhere, templates that do not parse, parameters that no
-//! operation has.
+//! Mistakes that can be found without a host's data: names that lead nowhere, templates that do not parse, unknown
+//! parameters.
 
 mod files;
 mod known;
@@ -16,7 +16,7 @@ use super::task::{Task, TaskUse};
 use super::{Named, Project};
 use crate::error::{Diagnostic, Origin, suggestion};
 
-/// Every such mistake; what is said of `broken` files is left to whoever read them.
+/// Finds every such mistake, except in `broken` files, which the reader reported.
 pub(super) fn check(project: &Project, broken: &BTreeSet<String>) -> Vec<Diagnostic> {
     let mut mistakes = Vec::new();
     for deploy in project.deploys.values() {
@@ -34,7 +34,7 @@ pub(super) fn check(project: &Project, broken: &BTreeSet<String>) -> Vec<Diagnos
         }
     }
     mistakes.extend(rings(project));
-    // What a broken file would have defined is not known.
+    // The names that a broken file defines are not known.
     let is_complete = !broken
         .iter()
         .any(|path| path.starts_with("group_data/") || path.starts_with("inventories/"));
@@ -48,7 +48,7 @@ pub(super) fn check(project: &Project, broken: &BTreeSet<String>) -> Vec<Diagnos
     mistakes
 }
 
-/// Tasks that do not exist, tasks used twice under one name, and vars that they do not take.
+/// Finds unknown tasks, tasks used twice under one name, and unknown vars.
 fn check_uses(project: &Project, broken: &BTreeSet<String>, uses: &[&TaskUse], mistakes: &mut Vec<Diagnostic>) {
     let mut seen: BTreeMap<&str, &Origin> = BTreeMap::new();
     for task_use in uses {
@@ -83,7 +83,7 @@ fn no_task(project: &Project, task: &Named) -> Diagnostic {
         .hint(hint)
 }
 
-/// Whether `text` is a dotted name, as data have them.
+/// Whether `text` is a dotted name of data.
 pub fn is_name(text: &str) -> bool {
     let is_part = |part: &str| {
         part.starts_with(|first: char| first.is_alphabetic() || first == '_')
@@ -129,7 +129,7 @@ fn check_vars(task_use: &TaskUse, task: &Task) -> Vec<Diagnostic> {
     mistakes
 }
 
-/// Tasks that include themselves, each ring told once.
+/// Finds tasks that include themselves; each cycle is reported once.
 fn rings(project: &Project) -> Vec<Diagnostic> {
     let mut mistakes = Vec::new();
     let mut told: BTreeSet<&str> = BTreeSet::new();

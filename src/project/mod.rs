@@ -1,4 +1,4 @@
-//! Everything on disk, read and validated as a whole: inventories, group data, deploys, tasks, files.
+//! Reads and checks all files of a project: inventories, group data, deploys, tasks, templates.
 
 mod catalogue;
 mod data;
@@ -37,10 +37,10 @@ pub use outline::{DeployOutline, InventoryOutline, Outline, outline};
 pub use run::{Filter, Only, SelectedHost, SelectedStage, Selection, Wanted, hosts, matches_nothing, select};
 pub use task::{COMMON_KEYS, RawOperation, Task, TaskEntry, TaskUse};
 
-/// A project as it lies on disk.
+/// A project, as read from disk.
 #[derive(Debug)]
 pub struct Project {
-    /// The folder that holds `inventories/`.
+    /// The folder that contains `inventories/`.
     pub root: PathBuf,
     /// `inventories/<name>.toml`.
     pub inventories: BTreeMap<String, Inventory>,
@@ -60,15 +60,14 @@ pub struct Project {
 /// A project as far as it could be read.
 #[derive(Debug)]
 pub struct LoadedProject {
-    /// What could be read.
     pub project: Project,
-    /// What is wrong, in the order of files.
+    /// In the order of files.
     pub mistakes: Vec<Diagnostic>,
-    /// The files, relative to the root, that could not be read as what they should be, and so are missing.
+    /// The files, relative to the root, that could not be read and so are missing.
     pub broken: BTreeSet<String>,
 }
 
-/// The project's root above `from`: the first folder that holds `inventories/`.
+/// The project's root above `from`: the nearest folder that contains `inventories/`.
 pub fn find_root(from: &Path) -> Option<PathBuf> {
     from.ancestors()
         .find(|folder| folder.join("inventories").is_dir())
@@ -104,14 +103,14 @@ pub fn read(root: &Path) -> LoadedProject {
     }
 }
 
-/// A file that is read whatever is wrong in it.
+/// A file that is read even if it has mistakes.
 fn whole<T>(
     read: impl Fn(reader::Source, &mut Vec<Diagnostic>) -> T,
 ) -> impl Fn(reader::Source, &mut Vec<Diagnostic>) -> Option<T> {
     move |source, mistakes| Some(read(source, mistakes))
 }
 
-/// By file and place; what has no place comes first.
+/// By file and place; mistakes without a place come first.
 fn sort(mistakes: &mut [Diagnostic]) {
     mistakes.sort_by_cached_key(|mistake| {
         mistake
@@ -133,12 +132,12 @@ pub fn load(root: &Path) -> Result<Project, Diagnostics> {
 }
 
 impl Project {
-    /// The inventory of that name.
+    /// The inventory called `name`.
     pub fn inventory(&self, name: &str) -> Result<&Inventory, Diagnostic> {
         find(&self.inventories, "inventory", "inventories", name)
     }
 
-    /// The deploy of that name.
+    /// The deploy called `name`.
     pub fn deploy(&self, name: &str) -> Result<&Deploy, Diagnostic> {
         find(&self.deploys, "deploy", "deploys", name)
     }

@@ -1,4 +1,4 @@
-//! The names in a project, for who types them: as far as its files can be read, whatever else is wrong with them.
+//! The names in a project, for shell completion: as far as its files can be read, even with mistakes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,18 +13,17 @@ pub struct Outline {
     pub inventories: BTreeMap<String, InventoryOutline>,
     /// Deploys by name.
     pub deploys: BTreeMap<String, DeployOutline>,
-    /// What each task is for, by its name.
+    /// Descriptions of tasks by name.
     pub tasks: BTreeMap<String, Option<String>>,
-    /// Tags of tasks, of operations, and of what uses tasks.
+    /// Tags of tasks, operations and entries.
     pub tags: BTreeSet<String>,
 }
 
 /// The names in an inventory, in the order written.
 #[derive(Debug, Default)]
 pub struct InventoryOutline {
-    /// Its hosts.
     pub hosts: Vec<String>,
-    /// Those of the lab.
+    /// Its lab hosts.
     pub lab_hosts: Vec<String>,
     /// The groups of its hosts.
     pub groups: Vec<String>,
@@ -33,9 +32,8 @@ pub struct InventoryOutline {
 /// The names in a deploy.
 #[derive(Debug, Default)]
 pub struct DeployOutline {
-    /// What it is for.
     pub description: Option<String>,
-    /// Its tasks, in order; those of its stages too.
+    /// Its tasks in order, including those of stages.
     pub tasks: Vec<String>,
 }
 
@@ -59,7 +57,7 @@ fn named<T>(tables: BTreeMap<String, Table>, of: fn(&Table) -> T) -> BTreeMap<St
     tables.into_iter().map(|(name, table)| (name, of(&table))).collect()
 }
 
-/// Tags of the table and of whatever is listed in it: operations, stages, tasks of stages.
+/// Tags of the table and of everything listed in it: operations, stages, tasks of stages.
 fn collect_tags(table: &Table, tags: &mut BTreeSet<String>) {
     tags.extend(texts(table, "tags"));
     for key in ["operation", "stage", "tasks"] {

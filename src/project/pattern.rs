@@ -1,4 +1,4 @@
-//! Host patterns: names, groups and globs, each of them with `!` before it to take hosts out again.
+//! Host patterns: names, groups and globs; a leading `!` excludes hosts.
 
 use globset::{Glob, GlobMatcher};
 
@@ -7,9 +7,9 @@ use super::fields::Named;
 use super::{Host, Inventory};
 use crate::error::{Diagnostic, suggestion};
 
-/// The hosts that `patterns` select, in the inventory's order; all of them where no pattern adds any.
+/// The hosts that `patterns` select, in the inventory's order. If all patterns exclude, the rest is selected.
 ///
-/// Errors: a pattern that matches nothing, at its place.
+/// Errors: a pattern that matches nothing.
 pub(super) fn select<'a>(
     inventory: &'a Inventory,
     inventory_name: &str,
@@ -58,7 +58,7 @@ pub(super) fn unplaced(patterns: &[String]) -> Vec<Named> {
     patterns.iter().map(name).collect()
 }
 
-/// Hosts whose name or one of whose groups `pattern` matches.
+/// Hosts whose name or group `pattern` matches.
 fn matching<'a>(inventory: &'a Inventory, pattern: &str) -> Result<Vec<&'a Host>, Diagnostic> {
     let glob = glob(pattern)?;
     let in_all = glob.is_match(ALL) || inventory.groups.iter().any(|group| glob.is_match(&group.name));
@@ -80,7 +80,7 @@ pub(super) fn glob(pattern: &str) -> Result<GlobMatcher, Diagnostic> {
     })
 }
 
-/// All that a pattern can name.
+/// Everything that a pattern can name.
 pub(super) fn known(inventory: &Inventory) -> Vec<&str> {
     let hosts = inventory.hosts.values();
     let groups = hosts.clone().flat_map(|host| &host.groups).chain(&inventory.groups);

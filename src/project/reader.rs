@@ -27,19 +27,19 @@ impl Source {
     }
 }
 
-/// Reads a project's files and keeps what is wrong with them.
+/// Reads a project's files and collects mistakes.
 pub(super) struct Reader<'a> {
     root: &'a Path,
     pub(super) mistakes: Vec<Diagnostic>,
     pub(super) broken: BTreeSet<String>,
 }
 
-/// A file is called by its path without `.toml`.
+/// Names a file by its path without `.toml`.
 pub(super) fn any_name(path: &str) -> Option<String> {
     path.strip_suffix(".toml").map(str::to_owned)
 }
 
-/// A stack is called by its folder.
+/// Names a stack by its folder.
 pub(super) fn stack_name(path: &str) -> Option<String> {
     path.strip_suffix("/stack.toml")
         .filter(|name| !name.contains('/'))
@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads every file below a folder that has a name; what does not fit is told, and left out as far as it must be.
+    /// Reads every file below a folder; mistakes are reported, and only the wrong parts are left out.
     pub(super) fn folder<T>(
         &mut self,
         folder: &str,
@@ -92,11 +92,11 @@ impl<'a> Reader<'a> {
         let mut assets = Assets::default();
         for path in paths {
             let name = relative(&folder, &path);
-            // A template is rendered, and so is read whole whatever its size.
+            // A template is rendered, so it is read whole, whatever its size.
             let is_large = !name.ends_with(Assets::TEMPLATE_SUFFIX)
                 && std::fs::metadata(&path).is_ok_and(|found| found.len() > Assets::LARGEST_IN_MEMORY);
             let read = if is_large {
-                // Whether it can be read is seen now.
+                // Check now that it can be read.
                 std::fs::File::open(&path).map(|_| assets.insert_large(name, &path))
             } else {
                 std::fs::read(&path).map(|bytes| assets.insert(name, bytes))
@@ -123,7 +123,7 @@ fn read_source(root: &Path, name: String, path: &Path) -> Result<Source, Vec<Dia
     Ok(Source { name, file, table })
 }
 
-/// Files below `folder`, sorted; a folder that is not there holds none.
+/// Files below `folder`, sorted; empty if the folder does not exist.
 fn list_files(folder: &Path, found: &mut Vec<PathBuf>, mistakes: &mut Vec<Diagnostic>) {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -148,7 +148,7 @@ fn relative(root: &Path, path: &Path) -> String {
     path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned()
 }
 
-/// Reads a table as a struct; the title says what was read.
+/// Reads a table as a struct; the title of the error names what was read.
 pub(super) fn read_struct<T: DeserializeOwned + JsonSchema>(
     table: Table,
     origin: Option<&Origin>,
@@ -166,7 +166,7 @@ pub(super) fn read_struct<T: DeserializeOwned + JsonSchema>(
     })
 }
 
-/// Takes a table out of a table; an error if it is there and is no table.
+/// Takes a table out of a table; an error if the key has a value that is not a table.
 pub(super) fn take_table(table: &mut Table, key: &str) -> Result<Option<(Table, Entry)>, Diagnostic> {
     let Some(entry) = table.shift_remove(key) else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! What one command is about: the hosts and tasks that a deploy and the filters select.
+//! The hosts and tasks that a deploy and the filters select.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::content::Assets;
 use crate::error::{Diagnostic, suggestion};
 use crate::value::Table;
 
-/// What a user filters a deploy by.
+/// The filters of a command.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// Host names, groups and globs; empty means all hosts of the deploy.
@@ -23,74 +23,68 @@ pub struct Filter {
     pub only: Vec<String>,
     /// Tags; empty means all operations.
     pub tags: Vec<String>,
-    /// Data that wins over all other.
+    /// Data that overrides all other data.
     pub data: Table,
 }
 
-/// Hosts with their data, and what is done to them, in order.
+/// Hosts with their data, and the tasks for them, in order.
 #[derive(Clone, Debug)]
 pub struct Selection {
-    /// The inventory's name.
     pub inventory: String,
-    /// The deploy's name.
     pub deploy: String,
     /// Hosts, in the inventory's order.
     pub hosts: Vec<SelectedHost>,
     /// Stages, in the deploy's order.
     pub stages: Vec<SelectedStage>,
-    /// Every task of the project, for those that include others.
+    /// Every task of the project, for includes.
     pub tasks: Arc<BTreeMap<String, Arc<Task>>>,
-    /// What of the tasks is wanted; empty means all.
+    /// The patterns of `--only`; empty means all.
     pub only: Vec<Only>,
-    /// The tags of which an operation must have one; empty means all.
+    /// An operation must have one of these tags; empty means all.
     pub tags: Vec<String>,
-    /// Hosts of the deploy that the filter left out.
+    /// Hosts of the deploy that the filters skip.
     pub hosts_left_out: Vec<String>,
-    /// Tasks of the deploy that the filter left out.
+    /// Tasks of the deploy that the filters skip.
     pub tasks_left_out: Vec<String>,
-    /// Tasks of which the filter takes some items only.
+    /// Tasks of which the filters select only some items.
     pub items_left_out_of: Vec<String>,
-    /// The project's files.
     pub assets: Arc<Assets>,
-    /// The project's stacks.
     pub catalogue: Arc<Catalogue>,
 }
 
-/// A host of a run.
+/// A selected host.
 #[derive(Clone, Debug)]
 pub struct SelectedHost {
-    /// The name.
     pub name: String,
-    /// All its data, templates not rendered.
+    /// All its data, with templates not rendered.
     pub data: Arc<Table>,
 }
 
-/// A stage of a run.
+/// A selected stage.
 #[derive(Clone, Debug)]
 pub struct SelectedStage {
-    /// Its name; `None` where the deploy has no stages.
+    /// `None` if the deploy has no stages.
     pub name: Option<String>,
     /// The names of its hosts, in the inventory's order.
     pub hosts: Vec<String>,
-    /// What is done, in order.
+    /// In order.
     pub tasks: Vec<TaskUse>,
-    /// How many hosts at a time; all at once without it.
+    /// How many hosts at a time; `None` means all at once.
     pub serial: Option<usize>,
     /// How many hosts may fail before no further batch and no further stage begins.
     pub max_fail: usize,
 }
 
-/// What `--only` wants.
+/// A pattern of `--only`.
 #[derive(Clone, Debug)]
 pub struct Only {
-    /// As it was given.
     pub text: String,
     task: Option<GlobMatcher>,
     item: Option<GlobMatcher>,
 }
 
 impl Only {
-    /// Whether the task, used under `name` where it has one, is wanted whole, in part or not at all.
+    /// Whether the task, or its entry called `name`, is selected whole, in part or not at all.
     pub fn wants(&self, task: &TaskUse) -> Wanted {
         let is_match = |glob: &GlobMatcher| {
             glob.is_match(&task.task.name) || task.own_name().is_some_and(|name| glob.is_match(name))
@@ -104,25 +98,23 @@ impl Only {
         }
     }
 
-    /// Whether the item of that key is wanted, of a task that is wanted in part.
+    /// Whether the item with that key is selected, in a task that is selected in part.
     pub fn wants_item(&self, key: &str) -> bool {
         self.item.as_ref().is_some_and(|glob| glob.is_match(key))
     }
 }
 
-/// How much of a task is wanted.
+/// How much of a task is selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wanted {
-    /// Nothing.
     Not,
-    /// Of its items some.
+    /// Some of its items.
     Item,
-    /// All of it.
     Whole,
 }
 
 impl Selection {
-    /// The same run with one host only.
+    /// The same selection with one host only.
     #[must_use]
     pub fn host_alone(&self, name: &str) -> Self {
         let mut alone = self.clone();
@@ -131,9 +123,9 @@ impl Selection {
     }
 }
 
-/// Selects what `filter` leaves of a deploy on an inventory.
+/// Applies `filter` to a deploy on an inventory.
 ///
-/// Errors: unknown names, and a pattern, in the deploy or in the filter, that nothing matches.
+/// Errors: unknown names, and a pattern of the deploy or the filter that matches nothing.
 pub fn select(
     project: &Project,
     inventory_name: &str,
@@ -196,9 +188,9 @@ fn run_stage(stage: &Stage, hosts: &[&Host], kept: &[&Host]) -> SelectedStage {
     }
 }
 
-/// The hosts of an inventory that match any of `patterns`; all of them without any.
+/// The hosts of an inventory that match any of `patterns`; all hosts without patterns.
 ///
-/// Errors: an unknown inventory, and a pattern that nothing matches.
+/// Errors: an unknown inventory, and a pattern that matches nothing.
 pub fn hosts<'a>(project: &'a Project, inventory_name: &str, patterns: &[String]) -> Result<Vec<&'a Host>, Diagnostic> {
     let inventory = project.inventory(inventory_name)?;
     select_hosts(inventory, inventory_name, &unplaced(patterns))
@@ -240,7 +232,7 @@ fn limit<'a>(
     Ok((kept, out.into_iter().map(|host| host.name.clone()).collect()))
 }
 
-/// What the patterns of `--only` want: tasks where one is called so, items otherwise.
+/// Reads the patterns of `--only`: a name is a task if there is one, otherwise an item.
 fn only(deploy: &Deploy, patterns: &[String]) -> Result<Vec<Only>, Diagnostic> {
     let uses = || deploy.stages.iter().flat_map(|stage| &stage.tasks);
     let mut all = Vec::new();
@@ -270,7 +262,7 @@ fn only(deploy: &Deploy, patterns: &[String]) -> Result<Vec<Only>, Diagnostic> {
     Ok(all)
 }
 
-/// That `--only text` matches nothing, with the names that it may have meant.
+/// The mistake that `--only text` matches nothing, with suggestions.
 pub fn matches_nothing<'a>(text: &str, uses: impl Iterator<Item = &'a TaskUse>, items: &[String]) -> Diagnostic {
     let tasks = uses.map(|task| task.task.name.as_str());
     let names: Vec<&str> = tasks.chain(items.iter().map(String::as_str)).collect();
@@ -278,7 +270,7 @@ pub fn matches_nothing<'a>(text: &str, uses: impl Iterator<Item = &'a TaskUse>, 
         .hint_maybe(suggestion(text, names))
 }
 
-/// The tasks of which that much is wanted, and no more.
+/// The tasks of which exactly that much is selected.
 fn names_of(deploy: &Deploy, only: &[Only], wanted: Wanted) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for task in deploy.stages.iter().flat_map(|stage| &stage.tasks) {

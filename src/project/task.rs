@@ -1,4 +1,4 @@
-//! `tasks/<folder>/<name>.toml`: an ordered list of operations, and of other tasks in their place.
+//! `tasks/<folder>/<name>.toml`: an ordered list of operations and includes.
 
 use super::entry::{EntrySettings, become_keys, definition, settings, settings_of_use};
 use super::fields::{Fields, Named};
@@ -8,62 +8,56 @@ use crate::error::{Diagnostic, Origin};
 use crate::operations::Definition;
 use crate::value::{Table, Value};
 
-/// A task: a file.
+/// A task file.
 #[derive(Debug)]
 pub struct Task {
     /// `<folder>/<name>`.
     pub name: String,
-    /// What it is for.
     pub description: Option<String>,
-    /// Data and vars that must be there, as dotted names.
+    /// Data and vars that must be set, as dotted names.
     pub required: Vec<Named>,
-    /// For the whole task: a bare expression, or a truth value.
+    /// For the whole task: a bare expression or a boolean.
     pub when: Option<Value>,
-    /// Labels of all its operations.
+    /// Tags of all its operations.
     pub tags: Vec<Named>,
-    /// `become` and `become_user` of its operations, where they are given.
+    /// `become` and `become_user` of its operations, if set.
     pub become_keys: Table,
-    /// Defaults of what whoever uses it may set.
+    /// Variables that an entry can set, with their defaults.
     pub vars: Table,
-    /// What it holds, in order.
+    /// Its entries, in order.
     pub entries: Vec<TaskEntry>,
-    /// The file's start.
+    /// The start of the file.
     pub origin: Origin,
 }
 
 /// An entry of a task.
 #[derive(Debug)]
 pub enum TaskEntry {
-    /// An operation.
     Operation(Box<RawOperation>),
-    /// Another task in this place.
+    /// Another task, run in this place.
     Include(Box<TaskUse>),
 }
 
-/// An operation as written, its templates not rendered.
+/// An operation as written, with templates not rendered.
 pub struct RawOperation {
-    /// What it does.
     pub definition: &'static Definition,
-    /// Name, conditions, labels.
+    /// Name, conditions and tags.
     pub settings: EntrySettings,
-    /// The rest: its parameters.
     pub arguments: Table,
     /// Where its `op` is written.
     pub origin: Origin,
 }
 
-/// A task put to use: by a deploy, or by another task.
+/// The use of a task by a deploy or by another task.
 #[derive(Clone, Debug)]
 pub struct TaskUse {
-    /// The task's name.
     pub task: Named,
-    /// Name, conditions, labels.
+    /// Name, conditions and tags.
     pub settings: EntrySettings,
-    /// What it sets of the task's `vars`.
+    /// The `vars` that it sets.
     pub vars: Table,
-    /// `become` and `become_user` of the task's operations, where the task itself gives none.
+    /// `become` and `become_user` of the task's operations, unless the task sets them.
     pub become_keys: Table,
-    /// Where it is written.
     pub origin: Origin,
 }
 
@@ -74,14 +68,14 @@ impl std::fmt::Debug for RawOperation {
 }
 
 impl TaskUse {
-    /// Its own name, where it has one.
+    /// Its own name, if set.
     pub fn own_name(&self) -> Option<&str> {
         self.settings.name.as_ref().and_then(Value::as_str)
     }
 }
 
 impl Task {
-    /// Its operations, those of tasks that it includes left out.
+    /// Its own operations, without those of included tasks.
     pub fn operations(&self) -> impl Iterator<Item = &RawOperation> {
         self.entries.iter().filter_map(|entry| match entry {
             TaskEntry::Operation(operation) => Some(operation.as_ref()),
@@ -204,7 +198,7 @@ fn include(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Opti
     let become_keys = become_keys(&mut fields);
     let vars = fields.fitting_table("vars");
     fields.end("an `include`", INCLUDE_KEYS);
-    // Without its vars it would seem to lack them.
+    // Without this it would seem to lack required vars.
     let (task, vars) = (task?, vars?);
     let origin = task.origin.clone().unwrap_or_else(|| place.clone());
     Some(TaskUse {

@@ -21,7 +21,7 @@ pub(super) fn tone(sign: Sign) -> Tone {
     }
 }
 
-/// The lines of a change in `room` columns; the operations `unless` may already make it.
+/// The lines of a change in `room` columns; the operations in `unless` may already make it.
 pub(super) fn lines(change: &Change<'_>, unless: &[OperationId], options: &TextOptions, room: usize) -> Vec<String> {
     if let Some(along) = &change.along {
         let lines = packages::lines(along, options, room.saturating_sub(2));
@@ -98,7 +98,7 @@ pub(super) fn span_text(span: &Span) -> String {
     }
 }
 
-/// What only a verbose review says.
+/// What only a verbose review shows.
 fn more(change: &Change<'_>, room: usize) -> Vec<String> {
     let mut lines = Vec::new();
     if !change.kept.is_empty() {

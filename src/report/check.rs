@@ -1,4 +1,4 @@
-//! What a check found: for people, for programs, and as annotations of GitHub's workflows.
+//! The result of a check: for people, for programs, and as annotations of GitHub's workflows.
 
 use std::fmt::Write as _;
 
@@ -9,10 +9,10 @@ use super::{diagnostic, sanitize};
 use crate::error::{Diagnostic, Label, Origin};
 use crate::plan::Checked;
 
-/// Rises when a program that reads the format could take something for what it is not.
+/// Rises when a change could mislead programs that read the format.
 const FORMAT_VERSION: u32 = 1;
 
-/// That nothing is wrong, and of how much.
+/// The line without problems, with how much was checked.
 pub fn nothing_wrong(checked: &Checked) -> String {
     format!(
         "no problems found ({} checked offline)\n",
@@ -20,7 +20,7 @@ pub fn nothing_wrong(checked: &Checked) -> String {
     )
 }
 
-/// Mistakes one below the other, and how many there are.
+/// All mistakes and their number.
 pub fn found(checked: &Checked) -> String {
     let told: Vec<(&Diagnostic, Vec<&str>)> = checked
         .mistakes

@@ -1,4 +1,4 @@
-//! Mistakes with excerpts of the files that hold them.
+//! Mistakes with excerpts of their files.
 
 use std::fmt::Write as _;
 
@@ -11,12 +11,12 @@ use crate::plan::Mistake;
 
 const WIDTH: usize = 120;
 
-/// One mistake: what is wrong, where, why, and what to do about it.
+/// One mistake: what is wrong, where, why, and what to do.
 pub fn diagnostic(diagnostic: &Diagnostic) -> String {
     rendered(diagnostic, &[])
 }
 
-/// Mistakes one below the other, each told once, and how many there are.
+/// All mistakes, each shown once, and their number.
 pub fn diagnostics(all: &[Diagnostic]) -> String {
     let mut told: Vec<(&Diagnostic, Vec<&str>)> = Vec::new();
     for diagnostic in all {
@@ -27,7 +27,7 @@ pub fn diagnostics(all: &[Diagnostic]) -> String {
     together(&told)
 }
 
-/// Mistakes found on hosts; the same mistake on several is told once and names them.
+/// Mistakes found on hosts; the same mistake on several hosts is shown once with their names.
 pub fn mistakes(all: &[Mistake]) -> String {
     let mut told: Vec<(&Diagnostic, Vec<&str>)> = Vec::new();
     for mistake in all {
@@ -67,7 +67,7 @@ fn rendered(diagnostic: &Diagnostic, hosts: &[&str]) -> String {
     text
 }
 
-/// What stands below the excerpts, each with what it is called.
+/// The notes below the excerpts, each with its label.
 fn notes(diagnostic: &Diagnostic, hosts: &[&str]) -> Vec<(&'static str, String)> {
     let causes = diagnostic.causes.iter();
     let mut notes: Vec<(&'static str, String)> = causes.map(|cause| ("caused by", sanitize::lines(cause))).collect();
@@ -116,7 +116,7 @@ fn excerpt<'a>(labels: &[&Label], first: &Label) -> Snippet<'a, Annotation<'a>> 
     snippet
 }
 
-/// The span within the file and between characters, whatever it was made from.
+/// The span, clamped to the file and to character boundaries.
 fn span(origin: &Origin) -> std::ops::Range<usize> {
     let text = &origin.file.text;
     let between = |at: usize| {
@@ -127,7 +127,7 @@ fn span(origin: &Origin) -> std::ops::Range<usize> {
     start..between(origin.span.end).max(start)
 }
 
-/// The text made harmless without moving a byte, since spans point into it. Control characters of one byte are shown as
+/// The text, sanitized without moving a byte, since spans point into it. Control characters of one byte are shown as
 /// pictures by the renderer.
 fn same_length(text: &str) -> String {
     let mut harmless = String::with_capacity(text.len());

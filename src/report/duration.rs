@@ -1,8 +1,8 @@
-//! Durations as people read them.
+//! Readable durations.
 
 use std::time::Duration;
 
-/// `12.3 s`, `3 min 12 s`; nothing for what took no time to speak of.
+/// `12.3 s`, `3 min 12 s`; `None` for very short durations.
 pub(super) fn taken(took: Duration) -> Option<String> {
     let tenths = (took.as_millis() + 50) / 100;
     match tenths {
@@ -12,7 +12,7 @@ pub(super) fn taken(took: Duration) -> Option<String> {
     }
 }
 
-/// `12 s`, `3 min 12 s`: of something that goes on.
+/// `12 s`, `3 min 12 s`: of something still running.
 pub(super) fn so_far(duration: Duration) -> String {
     match duration.as_secs() {
         seconds @ 0..60 => format!("{seconds} s"),

@@ -11,7 +11,7 @@ use super::style::{Tone, paint};
 use super::summary;
 use crate::apply::{ApplyEvent, HostEnd, OperationResult, ResourceEnd};
 
-/// Resources named on one line before the rest is counted.
+/// The most resources that one line names; the rest is counted.
 const MOST_NAMED: usize = 3;
 
 /// What a plain log prints for an event; `None` if nothing.
@@ -54,7 +54,7 @@ pub fn event(event: &ApplyEvent, options: &TextOptions) -> Option<String> {
 fn finished(host: &str, result: &OperationResult) -> Vec<String> {
     let mut lines = Vec::new();
     for end in ENDS {
-        // A log knows the operation alone: without a line and a failure there was nothing to do.
+        // An operation without changes and without a failure had nothing to do.
         let mut names = ended(HostEnd::Converged, result, end);
         if names.is_empty() {
             continue;

@@ -1,4 +1,4 @@
-//! Facts as people and programs read them, under the names that templates have for them.
+//! Facts for people and programs, with their names in templates.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::layout::joined;
 use super::sanitize::one_line;
 use super::style::{Tone, paint};
 
-/// `name = value`, a line each; the value alone where `path` is that of one fact. `None` where there is no such fact.
+/// `name = value`, one line each; only the value if `path` names one fact. `None` if there is no such fact.
 pub fn facts(tree: &Value, path: &[&str]) -> Option<String> {
     let found = find(tree, path)?;
     let name = path.join(".");

@@ -1,4 +1,4 @@
-//! A failure in full, and what it kept from being reached.
+//! A failure in full, and what was not reached because of it.
 
 use super::layout::wrapped;
 use super::review::come_along;
@@ -13,7 +13,7 @@ const MOST_OUTPUT: usize = 20;
 const LONG: usize = 400;
 const ROOM: usize = 100;
 
-/// What was attempted on `host`, why it failed, and what was printed.
+/// What was attempted on `host`, why it failed, and the output.
 pub(super) fn lines(host: &str, failure: &Failure) -> Vec<String> {
     let mut lines = vec![paint(Tone::Removed, &headline(host, &failure.attempted))];
     if let Some(cause) = &failure.cause {
@@ -29,7 +29,7 @@ pub(super) fn lines(host: &str, failure: &Failure) -> Vec<String> {
     lines
 }
 
-/// What was attempted comes as "write `/etc/motd`", or as the text of an error that names the host by itself.
+/// What was attempted is a phrase such as "write `/etc/motd`", or an error text that already names the host.
 fn headline(host: &str, attempted: &str) -> String {
     let host = sanitize::one_line(host);
     let attempted = sanitize::one_line(attempted);
@@ -40,7 +40,7 @@ fn headline(host: &str, attempted: &str) -> String {
     }
 }
 
-/// A named note; further lines of it stand below its first.
+/// A labeled note; further lines are indented below its first.
 pub(super) fn note(name: &str, text: &str) -> Vec<String> {
     let text = sanitize::lines(text);
     let room = ROOM.saturating_sub(name.len() + 4);
@@ -70,7 +70,7 @@ fn output(text: &str) -> Vec<String> {
     lines
 }
 
-/// What a terminal would show of a line that was written over, as progress bars are.
+/// What a terminal would show of an overwritten line, such as a progress bar.
 pub(super) fn last_state(line: &str) -> String {
     let line = line.trim_end_matches('\r');
     sanitize::lines(line.rsplit('\r').next().unwrap_or(line))
@@ -85,7 +85,7 @@ fn cut(line: &str) -> String {
     format!("{head}…[{} more characters]", grouped(count - LONG))
 }
 
-/// What a stopped host did not reach: resources or, for what was not planned yet, operations.
+/// What a stopped host did not reach: resources or, if not planned yet, operations.
 pub(super) fn not_reached(result: &HostResult) -> Vec<String> {
     let operations = result.operations.iter();
     operations
@@ -106,12 +106,12 @@ pub(super) fn ended(host: HostEnd, operation: &OperationResult, end: ResourceEnd
         .filter(|line| line.end == end)
         .map(|line| &line.resource);
     let (along, named): (Vec<&ResourceId>, Vec<&ResourceId>) = ids.partition(|id| come_along(id));
-    // Additional packages end as the requested ones do, unless those are not listed.
+    // Additional packages end like the requested ones, unless those are not listed.
     let told = if named.is_empty() { along } else { named };
     told.into_iter().map(resource).collect()
 }
 
-/// What was deferred is shown under the name of its operation.
+/// Deferred operations are shown by their name.
 fn resource(id: &ResourceId) -> String {
     let name = sanitize::one_line(&id.name);
     if id.kind == ResourceKind::Operation {
@@ -120,7 +120,7 @@ fn resource(id: &ResourceId) -> String {
     format!("{} {name}", id.kind)
 }
 
-/// An operation without lines was never planned to the end: a host that stopped early did not reach it.
+/// An operation without lines was never fully planned: the host stopped before it.
 fn end_without_lines(host: HostEnd, operation: &OperationResult) -> ResourceEnd {
     match host {
         _ if operation.failure.is_some() => ResourceEnd::Failed,

@@ -1,4 +1,4 @@
-//! What a command writes on several hosts: lines, each with its host's name before it.
+//! Output of a command on several hosts: lines, each prefixed with its host's name.
 
 use std::collections::BTreeMap;
 
@@ -7,18 +7,18 @@ use super::sanitize::{self, one_line};
 use super::style::{Tone, paint};
 use crate::gather::{CommandOutput, Stream};
 
-/// What comes of a line that does not end is told in parts of this size, in bytes.
+/// A longer line is printed in parts of this size, in bytes.
 const LONGEST: usize = 1 << 20;
 
-/// The output of hosts, cut into lines.
+/// The output of hosts, split into lines.
 #[derive(Debug, Default)]
 pub struct HostLines {
-    /// What has come of a line that has not ended.
+    /// The start of a line that has not ended yet.
     begun: BTreeMap<(String, Stream), Vec<u8>>,
 }
 
 impl HostLines {
-    /// The lines that are to be told now; none where none has ended.
+    /// The lines that are complete now.
     pub fn hear(&mut self, output: &CommandOutput) -> String {
         let begun = self.begun.entry((output.host.clone(), output.stream)).or_default();
         begun.extend_from_slice(&output.bytes);
@@ -29,14 +29,14 @@ impl HostLines {
         }
     }
 
-    /// What is left of a host's stream that ended without the end of a line.
+    /// The rest of a host's output if it ended without a line break.
     pub fn rest(&mut self, host: &str, stream: Stream) -> String {
         let rest = self.begun.remove(&(host.to_owned(), stream));
         host_lines(host, &rest.unwrap_or_default())
     }
 }
 
-/// The lines of a host's output, each with the host's name before it; what would drive a terminal is shown instead.
+/// The lines of a host's output, prefixed with the host's name and sanitized.
 pub fn host_lines(host: &str, output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output);
     let lines: Vec<String> = text

@@ -57,14 +57,14 @@ pub fn html(review: &Review<'_>) -> String {
     page
 }
 
-/// What is shown of a host.
+/// The parts of a host's section.
 #[derive(Clone, Debug, PartialEq)]
 struct Body {
-    /// What is to be done, and what went wrong.
+    /// Changes and failures.
     shown: String,
     /// How the host ended.
     end: Option<String>,
-    /// What needs no change.
+    /// Unchanged operations.
     idle: String,
 }
 

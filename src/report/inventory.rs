@@ -33,7 +33,7 @@ fn place(host: &Host) -> String {
     }
 }
 
-/// A host: how it is reached, its groups, and all its data with the place of each value.
+/// A host: its connection, its groups, and all its data with the place of each value.
 pub fn host(inventory_name: &str, inventory: &Inventory, host: &Host, data: &Table) -> String {
     let groups = inventory.groups.iter().chain(&host.groups);
     let groups: Vec<&str> = groups.map(|group| group.name.as_str()).collect();
@@ -47,7 +47,7 @@ pub fn host(inventory_name: &str, inventory: &Inventory, host: &Host, data: &Tab
         String::new(),
     ];
     let mut entries = Vec::new();
-    // What the program binds has no place in a file.
+    // Names that homelab itself defines have no place in a file.
     let own = data
         .iter()
         .filter(|(_, entry)| entry.value.origin.is_some() || entry.key.is_some());

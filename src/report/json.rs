@@ -14,12 +14,12 @@ use crate::apply::{Failure, HostEnd, OperationResult, ResourceEnd};
 use crate::change::{Action, CheckState, ResourceKind, Risk};
 use crate::facts::overlay::OperationId;
 
-/// Rises when a program that reads the format could take something for what it is not.
+/// Rises when a change could mislead programs that read the format.
 const FORMAT_VERSION: u32 = 1;
 
 /// A review as one JSON document.
 pub fn json(review: &Review<'_>) -> String {
-    // Nothing here can fail: all keys are strings and nothing is written to but memory.
+    // Nothing here can fail: all keys are strings, and the only output is memory.
     let text = serde_json::to_string_pretty(&Document::of(review)).unwrap_or_default();
     text + "\n"
 }

@@ -1,8 +1,8 @@
-//! Parts of a line side by side where they fit, else below one another.
+//! Lays out parts of a line next to each other if they fit, otherwise below each other.
 
 use super::style::{Tone, paint, width};
 
-/// A piece of a line that is never broken.
+/// A part of a line that is never wrapped.
 pub(super) struct Part {
     tone: Tone,
     text: String,
@@ -17,7 +17,7 @@ impl Part {
     }
 }
 
-/// `head` and `parts` in lines of at most `room` columns where the parts allow it; further lines are indented.
+/// `head` and `parts` in lines of at most `room` columns, if the parts are short enough; further lines are indented.
 pub(super) fn row(head: &[Part], parts: &[Part], room: usize) -> Vec<String> {
     let mut taken: usize = head.iter().map(|part| width(&part.text)).sum();
     let mut lines = vec![head.iter().map(|part| paint(part.tone, &part.text)).collect::<String>()];
@@ -43,7 +43,7 @@ pub(super) fn indented(lines: Vec<String>, columns: usize) -> impl Iterator<Item
     lines.into_iter().map(move |line| format!("{margin}{line}"))
 }
 
-/// `text` in lines of at most `room` columns, broken at spaces.
+/// `text` in lines of at most `room` columns, wrapped at spaces.
 pub(super) fn wrapped(text: &str, room: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {

@@ -1,4 +1,4 @@
-//! The output of what runs on hosts, as it comes.
+//! Live output of commands on hosts.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +8,19 @@ use super::sanitize::one_line;
 use super::style::{Tone, paint};
 use crate::apply::ApplyEvent;
 
-/// Output cut into lines, each told under its host's name.
+/// Output split into lines, each prefixed with its host's name.
 #[derive(Debug, Default)]
 pub struct LiveOutput {
-    /// What has come of a line that has not ended, by host.
+    /// The start of a line that has not ended yet, by host.
     begun: BTreeMap<String, Vec<u8>>,
 }
 
 impl LiveOutput {
-    /// Lines that are to be told now; nothing for most events.
+    /// The lines to print for an event; empty for most events.
     pub fn hear(&mut self, event: &ApplyEvent) -> String {
         match event {
             ApplyEvent::Output { host, bytes } => self.output(host, bytes),
-            // These words came as output first.
+            // This text was printed as output already.
             ApplyEvent::Waits { host, .. } => {
                 self.begun.remove(host);
                 String::new()

@@ -1,7 +1,7 @@
 //! A review as Markdown, for a comment on a pull request.
 //!
-//! Foreign text stands in code spans and fenced blocks only, or escaped in `<code>`: there it can be no markup, link or
-//! mention, and cannot end the place that it stands in. That holds for GitHub's own additions too, which leave code alone.
+//! Foreign text is only in code spans and fenced blocks, or escaped in `<code>`. There it cannot be markup, a link or a
+//! mention, and cannot end its block. GitHub's own extensions leave code alone too.
 
 mod fit;
 mod item;
@@ -26,12 +26,12 @@ const MOST: usize = 65_000;
 /// Longer names of an inventory or a deploy are cut, in bytes.
 const NAME: usize = 255;
 
-/// The review as Markdown of at most 65,000 characters. What does not fit is left out change by change, and counted.
+/// The review as Markdown of at most 65,000 characters. Changes that do not fit are left out one by one, and counted.
 pub fn markdown(review: &Review<'_>) -> String {
     limited(review, MOST)
 }
 
-/// What is shown of a host.
+/// The content of a host's section.
 #[derive(Clone, Debug, PartialEq)]
 struct Body {
     items: Vec<Item>,
@@ -48,7 +48,7 @@ fn limited(review: &Review<'_>, most: usize) -> String {
         .collect();
     let summary = summary(review, &folds);
     let sections = match &sections[..] {
-        // Nothing is gained by folding away all there is.
+        // Folding the only section would hide everything.
         [one] => vec![one.clone().opened()],
         _ => sections,
     };
@@ -59,7 +59,7 @@ fn limited(review: &Review<'_>, most: usize) -> String {
     text
 }
 
-/// What was left out; nothing if nothing was.
+/// What was left out; empty if nothing was.
 fn cut(review: &Review<'_>, fit: &Fit) -> String {
     if fit.is_whole() {
         return String::new();
@@ -100,7 +100,7 @@ fn command(review: &Review<'_>, is_dry_run: bool) -> String {
     format!("homelab deploy {inventory} {deploy}{option}")
 }
 
-/// The heading with the totals, and all that is said of hosts without a section.
+/// The heading with the totals, and the notes about hosts without a section.
 fn summary(review: &Review<'_>, folds: &[Fold<'_, Body>]) -> String {
     let mut text = format!(
         "### {}: {}\n\n",
@@ -138,7 +138,7 @@ fn summary(review: &Review<'_>, folds: &[Fold<'_, Body>]) -> String {
     text
 }
 
-/// Phrases in a row, cut where they would take much of the room.
+/// Phrases in a row, shortened if they would take much of the room.
 fn bounded(parts: &[Phrase]) -> String {
     let mut text = String::new();
     for (index, part) in parts.iter().enumerate() {

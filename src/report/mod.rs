@@ -1,8 +1,8 @@
-//! What people read: the review before anything changes, what happens while it is applied, and how it ended.
+//! Texts for people: the review before anything changes, the progress while it is applied, and the result.
 //!
-//! Pure functions from values to text: nothing here prints. Styles are escape codes in the text, for a stream that strips
-//! them off a pipe; all text that comes from a host or a file is made harmless first. Every text ends with a line break, or
-//! is empty. The same values give the same bytes.
+//! Pure functions from values to text: nothing here prints. Styles are escape codes in the text; the output stream
+//! strips them for pipes. All text from hosts and files is sanitized first. Every text is empty or ends with a line break.
+//! The same values give the same bytes.
 
 mod change;
 mod check;
@@ -45,14 +45,14 @@ pub use reference::{operation_reference, operations, operations_json};
 pub use summary::summary;
 pub use text::{not_read, text};
 
-/// How a text is laid out.
+/// Options for texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextOptions {
-    /// Whether operations with nothing to do, attributes that stay and commands are listed too.
+    /// Whether unchanged operations, unchanged attributes and commands are listed too.
     pub verbose: bool,
     /// Whether content is shown whole, however long.
     pub full_diff: bool,
-    /// Columns of the terminal; what is not a line of a file is broken to fit.
+    /// Columns of the terminal; text other than file content is wrapped to fit.
     pub width: usize,
 }
 

@@ -1,4 +1,4 @@
-//! One operation as lines of text: what it would do, what other operations may already do, or what it waits for.
+//! One operation as lines of text: its changes, what other operations may already do, or what it waits for.
 
 use super::TextOptions;
 use super::change;
@@ -10,7 +10,7 @@ use super::style::{Tone, paint, width};
 use crate::facts::overlay::{FactScope, OperationId};
 use crate::plan::PlannedOperation;
 
-/// One operation's block; empty for one with nothing to do, unless all is listed.
+/// One operation's block; empty if there is nothing to do, unless everything is listed.
 pub fn operation(operation: &PlannedOperation, options: &TextOptions) -> String {
     let entry = Entry::new(operation, options.full_diff);
     joined(&lines(&entry, options, options.width))
@@ -62,7 +62,7 @@ pub(super) fn lines(entry: &Entry<'_>, options: &TextOptions, room: usize) -> Ve
     lines
 }
 
-/// Every scope is shown: apply is held to it.
+/// Shows every scope, because apply enforces them.
 fn deferred(slug: &str, waits_for: &[OperationId], why: &str, touches: &[FactScope], room: usize) -> Vec<String> {
     let head = [
         Part::new(Tone::Later, "?"),

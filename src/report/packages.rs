@@ -1,4 +1,4 @@
-//! Additional packages, as lines of text: new ones in short, upgrades and removals always in full.
+//! Additional packages, as lines of text: new ones shortened, upgrades and removals always in full.
 
 use super::TextOptions;
 use super::layout::indented;
@@ -8,7 +8,7 @@ use super::style::{Tone, paint, width};
 
 const MORE: &str = " … (--verbose lists all)";
 
-/// The lines below the packages asked for.
+/// The lines below the requested packages.
 pub(super) fn lines(along: &AlongNames<'_>, options: &TextOptions, room: usize) -> Vec<String> {
     let along = phrases::along(along, options);
     let mut lines = Vec::new();

@@ -1,6 +1,6 @@
 //! The words of a review, in one place for text, Markdown and HTML.
 //!
-//! A phrase keeps the tool's own words apart from what comes from a host or a project, so that each renderer can quote that.
+//! A phrase separates homelab's own words from text of hosts and projects, so that each renderer can quote the latter.
 
 use std::borrow::Cow;
 
@@ -13,17 +13,17 @@ use crate::change::{Action, CheckState, Risk};
 use crate::facts::overlay::{FactScope, OperationId};
 use crate::plan::Totals;
 
-/// Longer values are cut unless all is to be shown, in characters.
+/// Longer values are cut unless everything is shown, in characters.
 const LONG: usize = 120;
 const HIDDEN: &str = "[hidden]";
 const HIDDEN_CONTENT: &str = "[hidden: not every user of the host may read this file]";
 pub(super) const NO_NEWLINE: &str = "\\ no newline at end of file";
 const SHOW_ALL: &str = "too many to show (--verbose shows all)";
 
-/// A piece of a phrase, made harmless for one line.
+/// A piece of a phrase, escaped for one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Piece {
-    /// The tool's own words.
+    /// homelab's own words.
     Word(Cow<'static, str>),
     /// A foreign value.
     Value(String),
@@ -104,7 +104,7 @@ pub(super) fn joined(phrases: impl IntoIterator<Item = Phrase>, between: &'stati
     all
 }
 
-/// What differs of a resource, in short.
+/// A short description of what differs in a resource.
 pub(super) fn note(note: &Note<'_>, options: &TextOptions) -> Phrase {
     let was = |was: bool| {
         Phrase(if was {
@@ -159,7 +159,7 @@ pub(super) fn note(note: &Note<'_>, options: &TextOptions) -> Phrase {
     }
 }
 
-/// What stands before a value, unless the value says itself what it is.
+/// The label before a value, unless the value needs none.
 fn label(name: &'static str, stands_alone: bool) -> Phrase {
     if stands_alone {
         return Phrase::default();
@@ -180,7 +180,7 @@ fn hidden(name: &str) -> &'static str {
     if name == "content" { HIDDEN_CONTENT } else { HIDDEN }
 }
 
-/// `(known after apply)`, with its reason where that is short or asked for.
+/// `(known after apply)`, with its reason if that is short or requested.
 pub(super) fn known_after_apply(why: &str, options: &TextOptions) -> Phrase {
     let why = one_line(why);
     if why.is_empty() || (width(&why) > LONG / 2 && !options.verbose) {
@@ -198,7 +198,7 @@ fn short(text: &str, options: &TextOptions) -> String {
     format!("{head}…[{} more characters]", grouped(count - LONG))
 }
 
-/// All that is said of a change beside its name, with the tones that a terminal shows.
+/// The description of a change after its name, with the styles of a terminal.
 pub(super) fn parts(change: &Change<'_>, unless: &[OperationId], options: &TextOptions) -> Vec<(Tone, Phrase)> {
     let mut parts = Vec::new();
     let notes = joined(change.notes.iter().map(|one| note(one, options)), ", ");
@@ -225,7 +225,7 @@ pub(super) fn parts(change: &Change<'_>, unless: &[OperationId], options: &TextO
     parts
 }
 
-/// The heading of a diff; none above a file's content.
+/// The heading of a diff; `None` for a file's content.
 pub(super) fn block_name(block: &Block) -> Option<String> {
     block.name.map(|name| format!("{name}:"))
 }
@@ -238,7 +238,7 @@ pub(super) fn kept(kept: &Kept<'_>) -> String {
     }
 }
 
-/// What is run for a change.
+/// The command that runs for a change.
 pub(super) fn step(step: &StepNote<'_>) -> Phrase {
     match step {
         StepNote::Runs(command) => Phrase::words("runs ").name(one_line(command)),
@@ -246,7 +246,7 @@ pub(super) fn step(step: &StepNote<'_>) -> Phrase {
     }
 }
 
-/// How a check went.
+/// The state of a check.
 pub(super) fn check(state: &CheckState) -> Phrase {
     match state {
         CheckState::Holds => Phrase::words("passes now"),
@@ -255,7 +255,7 @@ pub(super) fn check(state: &CheckState) -> Phrase {
     }
 }
 
-/// When a deferred operation is known; nothing if waiting does not help.
+/// When a deferred operation is known; `None` if waiting does not help.
 pub(super) fn known_when(waits_for: &[OperationId]) -> Phrase {
     if waits_for.is_empty() {
         return Phrase::default();
@@ -263,7 +263,7 @@ pub(super) fn known_when(waits_for: &[OperationId]) -> Phrase {
     Phrase::words("known after ").then(named(waits_for, " and ")).word(":")
 }
 
-/// All that a deferred operation may change; nothing if nothing is known of that.
+/// Everything that a deferred operation may change; `None` if that is not known.
 pub(super) fn may_change(touches: &[FactScope]) -> Phrase {
     if touches.is_empty() {
         return Phrase::default();
@@ -272,7 +272,7 @@ pub(super) fn may_change(touches: &[FactScope]) -> Phrase {
     Phrase::words("may change ").value(scopes.join(", "))
 }
 
-/// What stands above the changes that a deferred operation would make now.
+/// The heading above the changes that a deferred operation would make now.
 pub(super) const AS_THINGS_ARE: &str = "based on the current state:";
 
 fn named(operations: &[OperationId], before_last: &'static str) -> Phrase {
@@ -292,7 +292,7 @@ fn named(operations: &[OperationId], before_last: &'static str) -> Phrase {
     }
 }
 
-/// What may be touched.
+/// The description of a scope.
 pub(super) fn scope(scope: &FactScope) -> String {
     match scope {
         FactScope::Key(key) => match key.path() {
@@ -332,7 +332,7 @@ pub(super) fn more_characters(count: usize) -> String {
     format!("…[{} more characters]…", grouped(count))
 }
 
-/// Additional packages, as headings with the packages below; the first may be without any.
+/// Additional packages, as headings with the packages below; the first may have none.
 pub(super) fn along(along: &AlongNames<'_>, options: &TextOptions) -> Along {
     let heading = |names: &[Cow<'_, str>], text: String| {
         let names: Vec<String> = names.iter().map(|name| one_line(name)).collect();
@@ -358,9 +358,9 @@ pub(super) fn along(along: &AlongNames<'_>, options: &TextOptions) -> Along {
     }
 }
 
-/// What is said of packages that come along.
+/// A part of the list of additional packages.
 pub(super) struct Along {
-    /// That there are more, not known yet.
+    /// There are more, not known yet.
     pub(super) unknown: Option<Phrase>,
     /// A heading, and the packages below.
     pub(super) installs: Option<(String, Vec<String>)>,
@@ -402,7 +402,7 @@ fn count(number: usize, what: &str, tone: Tone) -> (Tone, String) {
     (tone, format!("{} {what}", grouped(number)))
 }
 
-/// The counts of packages that come along; none if there are none.
+/// The counts of additional packages; `None` if there are none.
 pub(super) fn along_totals(tally: &Tally) -> Vec<(Tone, String)> {
     let along = &tally.along;
     let mut parts = Vec::new();
@@ -421,10 +421,10 @@ pub(super) fn along_totals(tally: &Tally) -> Vec<(Tone, String)> {
     parts
 }
 
-/// What stands before the counts of packages that come along.
+/// The label before the counts of additional packages.
 pub(super) const ALONG_WITH_PACKAGES: &str = "additional packages: ";
 
-/// What is as it should be, which is not listed.
+/// The count of unchanged operations, which are not listed.
 pub(super) fn as_wanted(totals: &Totals) -> String {
     let unchanged = format!("{} unchanged", counted(totals.unchanged, "operation"));
     match totals.holding {
@@ -434,7 +434,7 @@ pub(super) fn as_wanted(totals: &Totals) -> String {
     }
 }
 
-/// What filters left out, each with its flag.
+/// What filters skipped, each with its option.
 pub(super) fn skipped(skipped: &Skipped<'_>) -> Vec<Phrase> {
     let mut parts = Vec::new();
     for (what, names, flag) in [("task", skipped.tasks, "--only"), ("host", skipped.hosts, "--limit")] {
@@ -462,10 +462,10 @@ pub(super) fn skipped(skipped: &Skipped<'_>) -> Vec<Phrase> {
     parts
 }
 
-/// What stands before what filters left out.
+/// The label before what filters skipped.
 pub(super) const SKIPPED: &str = "skipped: ";
 
-/// What stands before hosts that could not be read.
+/// The label before hosts that could not be read.
 pub(super) const NOT_READ: &str = "not read";
 
 /// All ends of hosts, in the order shown.

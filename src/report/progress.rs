@@ -1,4 +1,4 @@
-//! What is going on: kept from what is told of it, shown as a window of a few lines or, in a log, as a sign of life.
+//! Progress, collected from events: shown as a window of a few lines or, in a log, as periodic lines.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,19 +12,19 @@ use crate::gather;
 use crate::plan::Plan;
 use crate::rounds::ReadingEvent;
 
-/// How often a log is told what goes on.
+/// How often a log gets a line of progress.
 const BEAT: Duration = Duration::from_secs(30);
 /// Rows of the terminal that the window leaves free.
 const FREE_ROWS: usize = 4;
 /// Longer words are cut, in characters.
 const LONG: usize = 60;
 
-/// Which hosts are at work, on what, and how far all of it is.
+/// Which hosts are working on what, and the overall progress.
 #[derive(Debug)]
 pub struct Progress {
     verb: &'static str,
     since: Instant,
-    /// Operations with anything to do, by host.
+    /// Operations with something to do, by host.
     planned: BTreeMap<String, usize>,
     hosts: usize,
     hosts_through: usize,
@@ -32,16 +32,16 @@ pub struct Progress {
     active: Vec<Active>,
 }
 
-/// A host at work.
+/// A working host.
 #[derive(Debug)]
 struct Active {
     host: String,
     doing: String,
     since: Instant,
-    /// Signs of life since then.
+    /// Lines of progress since then.
     beats: u32,
     operations_through: usize,
-    /// How many bytes of a large content have been sent, of how many.
+    /// Bytes of large content sent so far, and in total.
     sent: Option<(u64, u64)>,
 }
 
@@ -50,21 +50,20 @@ struct Active {
 pub struct WindowContent {
     /// How much is done, of [`WindowContent::length`].
     pub position: u64,
-    /// How much there is to do in all.
     pub length: u64,
-    /// How far all of it is, in words.
+    /// The overall progress, in words.
     pub summary: String,
-    /// What hosts are doing, a line each: no more than the terminal has room for.
+    /// What hosts are doing, one line each, as many as the terminal has room for.
     pub hosts: Vec<String>,
 }
 
 impl Progress {
-    /// Of reading so many hosts.
+    /// Progress of reading so many hosts.
     pub fn of_reading(hosts: usize) -> Self {
         Self::new("reading", hosts, BTreeMap::new())
     }
 
-    /// Of applying `plan`.
+    /// Progress of applying `plan`.
     pub fn of_applying(plan: &Plan) -> Self {
         let planned = plan.hosts.iter().map(|host| {
             let busy = host.operations.iter().filter(|one| one.outcome != Outcome::Unchanged);
@@ -73,7 +72,7 @@ impl Progress {
         Self::new("applying", plan.hosts.len(), planned.collect())
     }
 
-    /// Of so many hosts that each run a command.
+    /// Progress of a command on so many hosts.
     pub fn of_running(hosts: usize) -> Self {
         Self::new("running", hosts, BTreeMap::new())
     }
@@ -90,7 +89,7 @@ impl Progress {
         }
     }
 
-    /// Takes in what is told while hosts are read.
+    /// Updates the progress from an event of reading hosts.
     pub fn hear_reading(&mut self, event: &ReadingEvent, now: Instant) {
         match event {
             ReadingEvent::Started { host } => self.doing(host, "connecting and reading", now),
@@ -99,7 +98,7 @@ impl Progress {
         }
     }
 
-    /// Takes in what is told while a plan is applied.
+    /// Updates the progress from an event of applying a plan.
     pub fn hear_applying(&mut self, event: &apply::ApplyEvent, now: Instant) {
         match event {
             apply::ApplyEvent::HostStarted { host } => self.doing(host, "locking", now),
@@ -121,7 +120,7 @@ impl Progress {
         }
     }
 
-    /// Takes in what is told while a command runs on hosts.
+    /// Updates the progress from an event of a command on hosts.
     pub fn hear_running(&mut self, event: &gather::CommandEvent, now: Instant) {
         match event {
             gather::CommandEvent::Started { host } => self.doing(host, "running", now),
@@ -169,7 +168,7 @@ impl Progress {
         }
     }
 
-    /// Operations count where they are known, else hosts do.
+    /// Counts operations if they are known, otherwise hosts.
     fn extent(&self) -> (u64, u64) {
         let (through, all) = match self.operations() {
             Some(operations) => operations,
@@ -180,7 +179,7 @@ impl Progress {
 
     fn operations(&self) -> Option<(usize, usize)> {
         let all: usize = self.planned.values().sum();
-        // One may be told of in parts: never more than there are.
+        // An operation may be reported in parts: never count more than there are.
         let under_way = self.active.iter().map(|active| {
             let planned = self.planned.get(&active.host).copied().unwrap_or_default();
             active.operations_through.min(planned)
@@ -205,7 +204,7 @@ impl Progress {
         parts.join(", ")
     }
 
-    /// What a log is told of hosts that have been doing one thing for half a minute, and for each further one.
+    /// Lines for hosts that have been doing the same thing for half a minute, and for each further one.
     pub fn heartbeats(&mut self, now: Instant) -> Vec<String> {
         let beating = self.active.iter_mut().filter_map(|active| active.beat(now));
         beating.collect()

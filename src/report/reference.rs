@@ -1,4 +1,4 @@
-//! Operations, as people and programs look them up.
+//! The reference of operations, for people and programs.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use super::style::{Tone, paint, width};
 use crate::operations::{Definition, Parameter};
 use crate::schema::common_keys;
 
-/// Rises when a program that reads the format could take something for what it is not.
+/// Rises when a change could mislead programs that read the format.
 const FORMAT_VERSION: u32 = 1;
 
 /// Each operation with its summary, in the families of their names.
@@ -30,7 +30,7 @@ pub fn operations(definitions: &[Definition]) -> String {
     joined(&lines)
 }
 
-/// All about one operation: what it ensures, its parameters, the keys of every operation, an example.
+/// The description of one operation: what it ensures, its parameters, the keys of every operation, an example.
 pub fn operation_reference(definition: &Definition, room: usize) -> String {
     let mut lines = vec![format!(
         "{}: {}",

@@ -1,4 +1,4 @@
-//! Foreign text made harmless: what would drive a terminal, or hide in one, is shown as an escape.
+//! Sanitizes foreign text: characters that control a terminal or are invisible are shown as escapes.
 
 use std::fmt::Write as _;
 
@@ -25,7 +25,7 @@ pub(super) fn lines(text: &str) -> String {
     harmless
 }
 
-/// Adds a character in a form that shows and does nothing else. Tabs and line breaks stay.
+/// Adds a character, escaped if needed. Tabs and line breaks stay.
 pub(super) fn push(text: &mut String, character: char) {
     match character {
         '\n' | '\t' => text.push(character),
@@ -40,7 +40,7 @@ pub(super) fn push(text: &mut String, character: char) {
     }
 }
 
-/// Whether a character drives a terminal, turns the direction of writing, or takes no room.
+/// Whether a character controls a terminal, changes the writing direction, or has no width.
 pub(super) fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(character,

@@ -8,23 +8,23 @@ use unicode_width::UnicodeWidthStr as _;
 pub(super) enum Tone {
     /// Text as it is.
     Plain,
-    /// A name that others stand under.
+    /// A heading.
     Heading,
-    /// What may be skipped.
+    /// Less important text.
     Faint,
-    /// What comes to be.
+    /// What is created.
     Added,
-    /// What goes, and what failed.
+    /// What is removed, and what failed.
     Removed,
-    /// What is altered.
+    /// What is changed.
     Changed,
     /// What is known later.
     Later,
     /// What is done each time.
     EachTime,
-    /// Words that are new in a line.
+    /// Words that are added to a line.
     AddedWord,
-    /// Words that go from a line.
+    /// Words that are removed from a line.
     RemovedWord,
 }
 
@@ -59,7 +59,7 @@ pub(super) fn width(text: &str) -> usize {
     text.width()
 }
 
-/// `count` and a noun that goes with it.
+/// `count` with the singular or plural of a noun.
 pub(super) fn counted(count: usize, noun: &str) -> String {
     match (count, noun.strip_suffix('y')) {
         (1, _) => format!("1 {noun}"),

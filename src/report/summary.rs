@@ -9,7 +9,7 @@ use super::sanitize::one_line;
 use super::style::{Tone, counted, grouped, paint, width};
 use crate::apply::{HostEnd, HostResult, ResourceEnd};
 
-/// How the run ended; with verbose options also how long each operation took.
+/// How the run ended; with verbose options also the duration of each operation.
 pub fn summary(results: &[HostResult], options: &TextOptions) -> String {
     let mut lines = Vec::new();
     for result in results {
@@ -37,7 +37,7 @@ pub fn summary(results: &[HostResult], options: &TextOptions) -> String {
     joined(&lines)
 }
 
-/// How long operations took, the longest first.
+/// Durations of operations, the longest first.
 fn timings(result: &HostResult) -> Vec<String> {
     let mut operations: Vec<_> = result.operations.iter().collect();
     operations.sort_by_key(|operation| std::cmp::Reverse(operation.took));
@@ -52,7 +52,7 @@ fn is_idle(result: &HostResult) -> bool {
     result.end == HostEnd::Converged && result.operations.is_empty() && result.failure.is_none()
 }
 
-/// All that went wrong on a host; nothing where nothing did.
+/// Everything that went wrong on a host; empty if nothing did.
 fn trouble(result: &HostResult) -> Vec<String> {
     let mut lines = Vec::new();
     for failure in result.operations.iter().filter_map(|one| one.failure.as_ref()) {
@@ -81,7 +81,7 @@ fn trouble(result: &HostResult) -> Vec<String> {
     lines
 }
 
-/// A hint is a next step already.
+/// Without a hint: a hint already is a next step.
 fn has_hint(result: &HostResult) -> bool {
     let failures = result.operations.iter().map(|one| &one.failure);
     failures

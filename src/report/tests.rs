@@ -1,4 +1,4 @@
-//! What people see, as they see it: plans made by `plan::build` from facts, and results built by hand.
+//! Complete texts: of plans made by `plan::build` from facts, and of results built by hand.
 
 mod attributes;
 mod diffs;

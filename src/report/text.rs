@@ -1,4 +1,4 @@
-//! A review as text: per host and task what would be done, then the totals.
+//! A review as text: the changes by host and task, then the totals.
 
 use super::TextOptions;
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use super::review::{Fold, HostReview, Review, Tally};
 use super::sanitize::one_line;
 use super::style::{Tone, counted, paint};
 
-/// A review of hosts that were read, as text; with what filters left out.
+/// A review of the hosts that were read, as text, and what filters skipped.
 pub fn text(review: &Review<'_>, options: &TextOptions) -> String {
     // Hosts with the same lines are shown once.
     let folds = review.folded(|host| host_lines(host, options));
@@ -25,7 +25,7 @@ pub fn text(review: &Review<'_>, options: &TextOptions) -> String {
     joined(&lines)
 }
 
-/// Hosts that could not be read, below a review that says nothing of them.
+/// Hosts that could not be read, below a review without them.
 pub fn not_read(review: &Review<'_>) -> String {
     let names: Vec<String> = review
         .unread_hosts()
@@ -98,7 +98,7 @@ fn totals(review: &Review<'_>, folds: &[Fold<'_, Vec<String>>]) -> Vec<String> {
     lines
 }
 
-/// The counts; a second line for packages that come along.
+/// The counts; a second line for additional packages.
 fn tally(tally: &Tally) -> String {
     let line = painted(phrases::totals(tally));
     let along = painted(phrases::along_totals(tally));
@@ -126,7 +126,7 @@ fn nothing_to_do(review: &Review<'_>, hosts: usize) -> String {
     text
 }
 
-/// A filtered run says what it left out.
+/// What a filtered run skipped.
 fn skipped_parts(review: &Review<'_>, options: &TextOptions) -> Vec<String> {
     let parts: Vec<String> = phrases::skipped(&review.skipped)
         .iter()

@@ -19,12 +19,12 @@ use crate::secret::DigestKey;
 
 pub use reading::{HostReading, ROUNDS, ReadHost};
 
-/// How long to wait before looking again at work that is still running.
+/// How long to wait before checking a running job again.
 const WORK_PAUSE: Duration = Duration::from_secs(1);
 
-/// Plans one host and reads what the plan lacks, in turns, until nothing is missing or the rounds are used up.
+/// Plans one host and reads what the plan lacks, in turns, until nothing is missing or no rounds are left.
 ///
-/// `selection` holds that host alone. It goes on after mistakes, so that all are found.
+/// `selection` has only that host. It continues after mistakes, so that all are found.
 pub async fn settle(
     reader: &mut impl Reader,
     selection: &Selection,
@@ -49,30 +49,23 @@ pub async fn settle(
 /// Something that happened while hosts were read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadingEvent {
-    /// A host's turn has come: it is being connected to.
-    Started {
-        /// The host.
-        host: String,
-    },
-    /// A host is waited for.
+    /// Connecting to a host.
+    Started { host: String },
+    /// Waiting for a host.
     Waiting {
-        /// The host.
         host: String,
-        /// For what: "waiting for …".
+        /// "waiting for …".
         words: String,
     },
-    /// A host was read, or cannot be.
-    Finished {
-        /// The host.
-        host: String,
-    },
+    /// A host was read, or could not be.
+    Finished { host: String },
 }
 
 /// Called with what happens while hosts are read.
 pub type OnEvent = Arc<dyn Fn(ReadingEvent) + Send + Sync>;
 
-/// Connects to all `targets`, no more than `parallel` at once of those that answer, and plans each host of `selection` from what
-/// is read there. Readings come in the order of `targets`. Nothing goes on if this is dropped.
+/// Connects to all `targets`, at most `parallel` at once of those that answer, and plans each host of `selection` from
+/// its facts. Readings are in the order of `targets`. Dropping the future stops all work.
 pub async fn read_hosts(
     selection: &Selection,
     targets: Vec<Target>,
@@ -122,7 +115,7 @@ async fn read_in_turn(
     }
 }
 
-/// As [`settle`], once no work of an earlier run is running on the host, since that may change anything.
+/// As [`settle`], after jobs of earlier runs have finished on the host, since they may change anything.
 async fn settle_at_rest(
     connection: &mut Connection,
     selection: &Selection,

@@ -7,28 +7,24 @@ use crate::plan::{Build, Snapshot};
 use crate::project::Selection;
 use crate::remote::Connection;
 
-/// The first round asks for base facts and hints of operations, later ones for what the plan lacks. What is still missing then
-/// is deferred.
+/// The first round reads base facts and the facts that operations hint at, later rounds what the plan lacks. Operations
+/// that still lack facts are deferred.
 pub const ROUNDS: usize = 3;
 
 /// A host that was read.
 pub struct ReadHost {
-    /// What was selected of the project, this host alone.
+    /// The selection with this host only.
     pub selection: Selection,
-    /// The connection, still open.
+    /// The open connection.
     pub connection: Connection,
-    /// What was read.
     pub snapshot: Snapshot,
-    /// The plan.
     pub build: Build,
 }
 
-/// A host that was read, or the reason why not.
+/// A host that was read, or why it could not be.
 pub struct HostReading {
-    /// The host.
     pub host: String,
-    /// How long it took, its login included.
+    /// How long it took, including the login.
     pub took: Duration,
-    /// The host as read, or why not.
     pub result: Result<ReadHost, GatherError>,
 }

@@ -1,4 +1,4 @@
-//! Hosts whose plans look at one another's facts: each is read by itself first, then all are planned together.
+//! Hosts whose plans use each other's facts: each is read by itself first, then all are planned together.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::plan::{Build, Plan, Snapshot, build};
 use crate::project::Selection;
 use crate::secret::DigestKey;
 
-/// Plans all hosts that were read as one selection, if any of them asked for facts of another.
+/// Plans all hosts that were read as one selection, if any of them needs facts of another.
 pub(super) async fn settle(
     selection: &Selection,
     mut readings: Vec<HostReading>,
@@ -80,7 +80,7 @@ async fn read(
     lost
 }
 
-/// Gives each host its part of the plan, and what was read of all.
+/// Gives each host its part of the plan, and the facts of all hosts.
 fn apart(readings: Vec<HostReading>, whole: &Build, snapshot: &Snapshot) -> Vec<HostReading> {
     readings
         .into_iter()

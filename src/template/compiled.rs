@@ -1,4 +1,4 @@
-//! Templates and expressions compiled once, whatever number of hosts they are rendered for. They hold nothing of a host.
+//! Templates and expressions, compiled once for all hosts. They are independent of hosts.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -7,10 +7,10 @@ use minijinja::{Environment, Error, Expression, Value};
 
 use super::environment;
 
-/// What the name of a template begins with that is its own text: no `include` of a string may be taken for one.
+/// The prefix of the name of a template whose name is its text, so that no `include` can refer to it.
 const OWN_TEXT: char = '\0';
 
-/// A template's text is its name, so that each is kept under it.
+/// A template's text is its name, so that each is cached under it.
 static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = environment();
     environment.set_loader(|name| Ok(name.strip_prefix(OWN_TEXT).map(str::to_owned)));
@@ -21,7 +21,7 @@ type Kept = Mutex<HashMap<String, Arc<Expression<'static, 'static>>>>;
 
 static EXPRESSIONS: LazyLock<Kept> = LazyLock::new(Kept::default);
 
-/// A text rendered as a template.
+/// Renders text as a template.
 pub(super) fn render(text: &str, context: Value) -> Result<String, Error> {
     TEMPLATES.get_template(&format!("{OWN_TEXT}{text}"))?.render(context)
 }

@@ -1,13 +1,13 @@
-//! Values of templates to values of the language.
+//! Converts values of minijinja to values of the language.
 
 use minijinja::value::ValueKind;
 
 use crate::error::Origin;
 use crate::value::{Entry, Kind, Table, Value};
 
-/// What an expression gave, as a value written at `origin`.
+/// Converts the result of an expression to a value written at `origin`.
 ///
-/// Errors: words for what cannot be a value: something undefined, `none`, a function, bytes.
+/// Errors: the description of something that is not a value: undefined, `none`, a function, bytes.
 pub(super) fn from_template(value: &minijinja::Value, origin: Option<&Origin>) -> Result<Value, String> {
     let kind = match value.kind() {
         ValueKind::Bool => Kind::Bool(value.is_true()),
@@ -63,7 +63,7 @@ fn table(value: &minijinja::Value, origin: Option<&Origin>) -> Result<Table, Str
     Ok(table)
 }
 
-/// A value that is the one of `written` handed on, with the places of all that it is made of.
+/// The value of `written` if it was passed on unchanged, with the places of all its parts.
 pub(super) fn written_at(value: Value, written: &Value) -> Value {
     let kind = match (value.kind, &written.kind) {
         (Kind::List(items), Kind::List(places)) if items.len() == places.len() => {

@@ -1,5 +1,5 @@
-//! `facts` and `hosts.NAME.facts`: what was read from a host, looked up when a template asks for it, so that what it asks
-//! for is known.
+//! `facts` and `hosts.NAME.facts`: the facts of a host, looked up when a template uses them, so that it is known which
+//! ones it uses.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,21 +8,21 @@ use minijinja::value::{Enumerator, Object, ValueKind};
 
 use super::watch::Watch;
 
-/// Whoever knows the facts of a host at one point of a plan.
+/// The facts of a host at one point of a plan.
 pub trait FactSource: Send + Sync {
-    /// What is not looked up by a name: `os`, `architecture` …
+    /// Facts that are not looked up by a name: `os`, `architecture` …
     ///
-    /// Errors: why it is not known.
+    /// Errors: why they are not known.
     fn system(&self) -> Result<minijinja::Value, String>;
 
     /// The families of facts that are looked up by a name: `facts.packages.NAME`.
     fn families(&self) -> Vec<&'static str>;
 
-    /// What is known of `name` in one of [`FactSource::families`].
+    /// The fact about `name` in one of [`FactSource::families`].
     fn named(&self, family: &str, name: &str) -> NamedFact;
 }
 
-/// Facts without any that are looked up by a name, or why they are not known.
+/// Facts that are not looked up by a name, or why they are not known.
 impl FactSource for Result<minijinja::Value, String> {
     fn system(&self) -> Self {
         self.clone()
@@ -40,19 +40,19 @@ impl FactSource for Result<minijinja::Value, String> {
 /// An attribute of a fact, or why it is not known.
 pub type Attribute = Result<minijinja::Value, String>;
 
-/// What is known of something that is looked up by its name.
+/// A fact that is looked up by a name.
 #[derive(Clone, Debug)]
 pub enum NamedFact {
-    /// It is there, with these attributes, or why one of them is not known.
+    /// It exists, with these attributes, or why one of them is not known.
     Present(BTreeMap<&'static str, Attribute>),
-    /// It is not there.
+    /// It does not exist.
     Absent,
     /// Not known, for this reason.
     Unknown(String),
 }
 
 impl NamedFact {
-    /// Something that is there.
+    /// A fact about something that exists.
     pub fn present<const N: usize>(attributes: [(&'static str, Attribute); N]) -> Self {
         Self::Present(attributes.into())
     }
@@ -94,7 +94,7 @@ impl Object for Node {
     }
 }
 
-/// A value of a table of facts; a name that it does not have is noted with those that it has.
+/// A value in a table of facts; an unknown name is noted with the known ones.
 fn part(
     watch: &Arc<Watch>,
     path: &str,
@@ -163,14 +163,14 @@ impl Object for Family {
                 path: format!("facts.{}.{name}", self.family),
                 attributes,
             }),
-            // `none`, so that `facts.users.anna is none` can be asked of somebody who is not there.
+            // `none`, so that `facts.users.anna is none` works for a user who does not exist.
             NamedFact::Absent => minijinja::Value::from(()),
             NamedFact::Unknown(why) => self.node.watch.unknown(&why),
         })
     }
 }
 
-/// Something that was looked up by its name.
+/// A fact that was looked up by a name.
 struct Named {
     watch: Arc<Watch>,
     path: String,

@@ -1,4 +1,4 @@
-//! Templates and expressions looked at without a host: whether they parse, and which names they use.
+//! Checks templates and expressions without a host: whether they parse, and which names they use.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -13,20 +13,20 @@ use crate::error::{Diagnostic, Origin, SourceFile};
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(environment);
 
-/// The names that a template uses, each as far as it is dotted: `docker`, `docker.source`.
+/// The names that a template uses, with their dots: `docker`, `docker.source`.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     source: String,
     offset: usize,
     origin: Option<Origin>,
-    /// Whether the source is not a string of a file but all of it.
+    /// Whether the source is a whole file.
     is_file: bool,
-    /// The names, those that the template binds itself left out.
+    /// The names, without those that the template itself binds.
     pub used: BTreeSet<String>,
 }
 
 impl Names {
-    /// Whether the template asks for what may be undefined on purpose.
+    /// Whether the template handles undefined names on purpose.
     pub fn expects_undefined(&self) -> bool {
         ["default", "defined", "|d(", "| d("]
             .iter()
@@ -50,7 +50,7 @@ impl Names {
     }
 }
 
-/// A string of the project; `None` where it is no template.
+/// Inspects a string of the project; `None` if it is not a template.
 ///
 /// Errors: it does not parse.
 pub fn inspect_string(text: &str, origin: Option<&Origin>) -> Result<Option<Names>, Diagnostic> {
@@ -70,7 +70,7 @@ pub fn inspect_string(text: &str, origin: Option<&Origin>) -> Result<Option<Name
     Ok(Some(names(text, 0, origin, template.undeclared_variables(true))))
 }
 
-/// A bare expression.
+/// Inspects a bare expression.
 ///
 /// Errors: it does not parse, or is written in braces.
 pub fn inspect_expression(text: &str, origin: Option<&Origin>) -> Result<Names, Diagnostic> {
@@ -81,7 +81,7 @@ pub fn inspect_expression(text: &str, origin: Option<&Origin>) -> Result<Names, 
     Ok(names(text, 0, origin, expression.undeclared_variables(true)))
 }
 
-/// A whole file, named by its path in the project.
+/// Inspects a whole file, named by its path in the project.
 ///
 /// Errors: it does not parse.
 pub fn inspect_file(path: &str, text: &str) -> Result<Names, Diagnostic> {

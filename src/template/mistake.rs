@@ -1,4 +1,4 @@
-//! What is wrong with a template, in words, and what to write instead.
+//! Messages for mistakes in templates, with hints.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use minijinja::{Error, ErrorKind};
 
 use crate::error::{Diagnostic, Origin, suggestion};
 
-/// The filters that there are.
+/// The filters that exist.
 const FILTERS: &[&str] = &[
     "abs",
     "attr",
@@ -55,7 +55,7 @@ const FILTERS: &[&str] = &[
     "upper",
     "zip",
 ];
-/// The tests that there are, as in `name is defined`.
+/// The tests that exist, as in `name is defined`.
 const TESTS: &[&str] = &[
     "boolean",
     "defined",
@@ -118,7 +118,7 @@ pub(super) fn mistake(error: &Error, source: &str, place: &Range<usize>, origin:
         .hint(hint)
 }
 
-/// The signs at `place` and the same ones after them: an error is told at the first of `&&`.
+/// The characters at `place` and equal ones after them: an error at `&&` points only at the first.
 pub(super) fn whole_sign(source: &str, place: Range<usize>) -> Range<usize> {
     let excerpt = source.get(place.clone()).unwrap_or_default();
     let Some(sign) = excerpt.chars().next().filter(|sign| "&|=!".contains(*sign)) else {
@@ -129,7 +129,7 @@ pub(super) fn whole_sign(source: &str, place: Range<usize>) -> Range<usize> {
     place.start..place.end + more
 }
 
-/// The block that is still open where a template ends, if that is what is wrong with it.
+/// The block that is still open at the end of a template, if that is the mistake.
 pub(super) fn open_block(source: &str, error: &Error) -> Option<Range<usize>> {
     const OPENING: &[&str] = &[
         "if",

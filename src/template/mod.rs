@@ -1,7 +1,7 @@
 //! Strings that are templates over a host's data, and bare expressions, on minijinja.
 //!
-//! Everything is strict: what is undefined is an error, also inside a list that an expression made. Whatever touches a
-//! value that is not known yet is itself not known: the whole result, since a template may branch on it.
+//! Everything is strict: an undefined name is an error, also inside a list that an expression returns. If a template
+//! uses a value that is not known yet, its whole result is unknown, because it may branch on it.
 
 mod compiled;
 mod convert;
@@ -29,8 +29,8 @@ pub(crate) fn environment() -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     // Escaping by file name would quote every value of a `.yaml` or `.json` template.
     environment.set_auto_escape_callback(|_| AutoEscape::None);
-    // A file keeps its last line break. Blocks keep the white space around them: `{%- -%}` takes it away where it is not
-    // wanted, and no line is ever joined to the next by an `{% endif %}` at its end.
+    // A file keeps its last line break. Blocks keep the white space around them, and `{%- -%}` removes it. So no line
+    // is joined to the next by an `{% endif %}` at its end.
     let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
     environment.set_syntax(syntax.unwrap_or_default());
     environment.set_formatter(|out, state, value| {
@@ -42,7 +42,7 @@ pub(crate) fn environment() -> Environment<'static> {
     environment
 }
 
-/// Strictness alone lets what is undefined pass inside a list or a table.
+/// minijinja's strict mode allows undefined values inside a list or a table.
 fn holds_undefined(value: &Value) -> bool {
     match value.kind() {
         ValueKind::Undefined => true,
@@ -56,19 +56,19 @@ fn holds_undefined(value: &Value) -> bool {
     }
 }
 
-/// Whether `text` holds anything that a template acts on.
+/// Whether `text` contains template syntax.
 pub fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%") || text.contains("{#")
 }
 
-/// That an expression stands in braces where it is written without.
+/// The mistake of braces around an expression that must be bare.
 fn bare_wanted(bare: &str, origin: Option<&Origin>) -> Diagnostic {
     Diagnostic::new("unexpected braces around an expression")
         .at_maybe(origin, "write expressions without braces here")
         .hint(format!("write `{}`", bare.trim()))
 }
 
-/// The expression of a string that is one lone `{{ expression }}`. A line break beside it makes it a text, which ends in that.
+/// The expression in a string that is a lone `{{ expression }}`. With a line break next to it, the string is text.
 fn lone_expression(text: &str) -> Option<&str> {
     let inner = text.trim_matches([' ', '\t']).strip_prefix("{{")?.strip_suffix("}}")?;
     (!inner.contains("}}") || !inner.contains("{{")).then_some(inner)

@@ -1,12 +1,12 @@
-//! Where in a file a part of a string is, whatever quotes and escapes it is written with.
+//! The place of a part of a string in its file, for all kinds of quotes and escapes.
 
 use std::ops::Range;
 
 use crate::error::Origin;
 
-/// The part `place` of `source`, which begins at `offset` of the string whose literal is at `origin`.
+/// The place of part `place` of `source`, which begins at `offset` of the string whose literal is at `origin`.
 ///
-/// The whole literal where its text is not the one that was read, as with a value that was made.
+/// The whole literal if its text differs from the string, as with computed values.
 pub(super) fn narrow(origin: &Origin, source: &str, offset: usize, place: Range<usize>) -> Origin {
     let literal = origin.file.text.get(origin.span.clone()).unwrap_or_default();
     let Some((text, places)) = decoded(literal) else {
@@ -22,12 +22,12 @@ pub(super) fn narrow(origin: &Origin, source: &str, offset: usize, place: Range<
             .unwrap_or(literal.len())
     };
     let begin = at(place.start);
-    // Where something is missing there is no character to point at.
+    // If something is missing, there is no character to point at.
     let end = at(place.end).max(begin);
     Origin::new(&origin.file, origin.span.start + begin..origin.span.start + end)
 }
 
-/// The place of an attribute may begin at its dot or bracket: the name before it belongs to what people look for.
+/// The place of an attribute may begin at its dot or bracket; the name before it is included.
 pub(super) fn whole_name(text: &str, span: Range<usize>) -> Range<usize> {
     let is_inner = text
         .get(span.clone())
@@ -49,7 +49,7 @@ pub(super) fn whole_name(text: &str, span: Range<usize>) -> Range<usize> {
     start..span.end
 }
 
-/// The text of a TOML string, and for each of its bytes, and its end, where in the literal that is.
+/// The text of a TOML string, with the position in the literal of each byte and of the end.
 fn decoded(literal: &str) -> Option<(String, Vec<usize>)> {
     let quote = literal.chars().next().filter(|first| ['"', '\''].contains(first))?;
     let long: String = [quote; 3].iter().collect();
@@ -82,7 +82,7 @@ fn decoded(literal: &str) -> Option<(String, Vec<usize>)> {
     Some((text, places))
 }
 
-/// What an escape stands for, and its length; nothing where it joins lines.
+/// The character of an escape, and its length; `None` if it joins lines.
 fn escape(text: &str) -> Option<(Option<char>, usize)> {
     let second = text[1..].chars().next()?;
     let of_code = |digits: usize| {
@@ -113,7 +113,7 @@ mod tests {
     use crate::error::SourceFile;
     use crate::value::{Kind, parse_toml};
 
-    /// What of the file is blamed for `word` of the value of `a`.
+    /// The text that an error about `word` in the value of `a` points at.
     fn blamed(file: &str, word: &str) -> (usize, usize, String) {
         let file = SourceFile::new("t.toml", file);
         let table = parse_toml(&file).expect("TOML");

@@ -1,4 +1,4 @@
-//! What a template can see: a host's data, rendered only as far as it is used, and `facts` and `item`.
+//! The names that a template sees: a host's data, rendered only as far as it is used, `facts`, `item` and others.
 
 mod file;
 
@@ -18,21 +18,21 @@ use super::{bare_wanted, compiled, convert, is_template, lone_expression};
 use crate::error::{Diagnostic, Origin, suggestion};
 use crate::value::{Entry, Kind, Table, Value};
 
-/// What templates can see of a host and of the run.
+/// What templates can see of a host and of the selection.
 #[derive(Clone)]
 pub struct TemplateData {
     /// The host's data.
     pub data: Arc<Table>,
-    /// What `facts.…` reads.
+    /// The facts in `facts`.
     pub facts: Arc<dyn FactSource>,
-    /// What `hosts.NAME.facts` reads, of hosts of this run.
+    /// The facts in `hosts.NAME.facts`, for hosts of this run.
     pub peers: Arc<BTreeMap<String, Arc<dyn FactSource>>>,
-    /// What `catalogue` shows, by stack.
+    /// The values in `catalogue`, by stack.
     pub catalogue: Arc<Table>,
 }
 
 impl TemplateData {
-    /// A host's data and facts alone.
+    /// Only a host's data and facts.
     pub fn new(data: Table, facts: impl FactSource + 'static) -> Self {
         Self {
             data: Arc::new(data),
@@ -43,14 +43,14 @@ impl TemplateData {
     }
 }
 
-/// What the templates of one operation on one host see.
+/// The names that templates of one operation see on one host.
 #[derive(Clone)]
 pub struct Bindings {
     inner: Arc<Inner>,
     local: Local,
 }
 
-/// What is bound beside the host's data.
+/// Names besides the host's data.
 #[derive(Clone, Default)]
 struct Local {
     item: Option<Value>,
@@ -63,14 +63,14 @@ struct Inner {
     watch: Arc<Watch>,
 }
 
-/// A table of more keys is not kept in mind when it is looked at.
+/// Larger tables are not remembered when they are used.
 const LARGE: usize = 16;
 
-/// What `stack.toml` may leave out.
+/// Optional keys of `stack.toml`.
 const OPTIONAL_SETTINGS: &[&str] = &["site", "backup"];
 
 impl Bindings {
-    /// A scope in which nothing but `bindings` is bound.
+    /// A scope with only `bindings`.
     pub fn new(bindings: TemplateData) -> Self {
         let inner = Inner {
             bindings,
@@ -82,7 +82,7 @@ impl Bindings {
         }
     }
 
-    /// The same scope with `item` bound, a value in which nothing is a template any more.
+    /// The same scope with `item`, an already rendered value.
     #[must_use]
     pub fn with_item(&self, item: Value) -> Self {
         let mut scope = self.clone();
@@ -90,7 +90,7 @@ impl Bindings {
         scope
     }
 
-    /// The same scope with `vars` bound, values in which nothing is a template any more.
+    /// The same scope with `vars`, already rendered values.
     #[must_use]
     pub fn with_vars(&self, vars: Arc<Table>) -> Self {
         let mut scope = self.clone();
@@ -98,7 +98,7 @@ impl Bindings {
         scope
     }
 
-    /// The same scope with `stack` bound: that of the catalogue.
+    /// The same scope with `stack`, taken from the catalogue.
     #[must_use]
     pub(super) fn with_stack(&self, stack: Option<&str>) -> Self {
         let mut scope = self.clone();
@@ -106,7 +106,7 @@ impl Bindings {
         scope
     }
 
-    /// Renders every template in `value`, lists and tables included.
+    /// Renders every template in `value`, including those in lists and tables.
     ///
     /// Errors: a template that does not parse, that uses something undefined, or that fails, at its position.
     pub fn render(&self, value: &Value) -> Result<Value, Diagnostic> {
@@ -136,7 +136,7 @@ impl Bindings {
             .collect()
     }
 
-    /// Evaluates a bare expression, as `when` and `for_each` hold one.
+    /// Evaluates a bare expression, as in `when` and `for_each`.
     ///
     /// Errors: as [`Bindings::render`]; braces in the expression are one, with the bare form as the hint.
     pub fn evaluate(&self, expression: &str, origin: Option<&Origin>) -> Result<Value, Diagnostic> {
@@ -167,10 +167,10 @@ impl Bindings {
             Ok(result) => result,
             Err(unknown) => return Ok(Value::new(unknown).at(origin)),
         };
-        // A value that is taken over whole is blamed where it was written, not where it is used.
+        // A value that is passed on whole keeps the place where it was written.
         let written = self.inner.watch.seen().last.take().filter(|_| is_path(expression));
         let converted = convert::from_template(&result, origin);
-        // What is not known and comes out as it is was looked at by nobody before.
+        // An unknown value that is passed on unchanged was not noted before.
         if let Some(why) = self.inner.watch.seen().unknown.take() {
             return Ok(Value::new(Kind::Unknown(why)).at(origin));
         }
@@ -189,7 +189,7 @@ impl Bindings {
         seen.last = None;
     }
 
-    /// Sorts a template's end: its result, that it is not known, or the mistake.
+    /// The outcome of a template: its result, unknown, or a mistake.
     fn finish<T>(
         &self,
         result: Result<T, minijinja::Error>,
@@ -261,7 +261,7 @@ impl Bindings {
             }))
     }
 
-    /// That a name goes on behind a value that holds no names, where that is what is written at `origin`.
+    /// The mistake of an attribute of a value that has none, if `origin` has one.
     fn no_table(&self, origin: &Origin) -> Option<Diagnostic> {
         let name = origin.file.text.get(origin.span.clone())?;
         let mut parts = name.split('.');
@@ -315,7 +315,7 @@ impl Inner {
         }
     }
 
-    /// Data that is itself a template: rendered when first used, once; a ring of such data is an error.
+    /// Data that is itself a template: rendered once, when first used. A cycle of such data is an error.
     fn provide_rendered(self: &Arc<Self>, path: &str, value: &Value) -> minijinja::Value {
         let mut seen = self.watch.seen();
         if let Some(done) = seen.rendered.get(path) {
@@ -327,7 +327,7 @@ impl Inner {
             return self.watch.fail(ring_error(&ring, path));
         }
         seen.rendering.push((path.to_owned(), value.origin.clone()));
-        // The nested rendering uses the same record; what it found so far is kept aside.
+        // The nested rendering uses the same record, so what was recorded so far is kept aside.
         let (unknown, missed, last) = (seen.unknown.take(), seen.missed.take(), seen.last.take());
         drop(seen);
 
@@ -362,7 +362,7 @@ impl Inner {
         })
     }
 
-    /// A rendered value: strings in it are not templates any more.
+    /// A rendered value, in which strings are not templates any more.
     fn provide_plain(self: &Arc<Self>, path: &str, value: &Value) -> minijinja::Value {
         match &value.kind {
             Kind::String(text) => text.as_str().into(),
@@ -376,15 +376,15 @@ impl Inner {
         }
     }
 
-    /// Keeps in mind what an expression may hand on as it is.
+    /// Remembers a value that an expression may pass on unchanged.
     fn looked_at(&self, value: &Value) {
-        // Nobody hands a large table on whole, such as all hosts.
+        // Large tables, such as all hosts, are not passed on whole.
         let is_large = value.as_table().is_some_and(|table| table.len() > LARGE);
         self.watch.seen().last = (!is_large).then(|| value.clone());
     }
 }
 
-/// Whether an expression names a value and does nothing with it.
+/// Whether an expression is only the name of a value.
 fn is_path(expression: &str) -> bool {
     let is_part = |character: char| character.is_alphanumeric() || "_.[]'\"".contains(character);
     expression.trim().chars().all(is_part)
@@ -408,7 +408,7 @@ pub(super) fn template_error(
 ) -> Diagnostic {
     let place = open_block(source, error).unwrap_or_else(|| error.range().unwrap_or(0..source.len()));
     let place = whole_sign(source, place);
-    // Nothing is shown better by what is around it.
+    // An empty range is shown with what is around it.
     let exact = origin.map(|origin| match source.trim() {
         "" => origin.clone(),
         _ => narrow(origin, source, offset, place.clone()),
@@ -466,16 +466,16 @@ impl Object for Root {
     }
 }
 
-/// How the values of a table are seen.
+/// How templates see the values of a table.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Rendering {
     /// Templates are rendered when they are read.
     Lazy,
-    /// Nothing in it is a template any more.
+    /// All templates in it are already rendered.
     Plain,
 }
 
-/// A table of the data whose values are rendered when they are read, not before.
+/// A table of the data whose values are rendered only when they are read.
 struct LazyTable {
     scope: Arc<Inner>,
     path: String,
@@ -513,7 +513,7 @@ impl Object for LazyTable {
 }
 
 impl LazyTable {
-    /// What stands in no file: the facts of another host, and what a stack leaves out.
+    /// Values without a place in a file: the facts of another host, and optional keys of a stack.
     fn bound_later(&self, name: &str) -> Option<minijinja::Value> {
         if let Some(host) = self.path.strip_prefix("hosts.")
             && self.table.contains_key("address")

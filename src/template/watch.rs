@@ -1,4 +1,4 @@
-//! What happens while a template runs that its result does not tell: what it looked at, and why it came to nothing.
+//! Records what the result of a template does not show: which values it used, and why it failed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use crate::value::Value;
 #[derive(Default)]
 pub(super) struct Watch(Mutex<Seen>);
 
-/// What happened while a template ran that its result does not tell.
+/// A record of what the result of a template does not show.
 #[derive(Default)]
 pub(super) struct Seen {
     pub(super) rendered: HashMap<String, minijinja::Value>,
@@ -21,7 +21,7 @@ pub(super) struct Seen {
     pub(super) unknown: Option<String>,
     pub(super) mistake: Option<Diagnostic>,
     pub(super) missed: Option<(String, Vec<String>)>,
-    /// The value that was looked at last, as it is written.
+    /// The last value that was used, as written.
     pub(super) last: Option<Value>,
 }
 
@@ -38,7 +38,7 @@ impl Watch {
         })
     }
 
-    /// Notes a mistake, which the template then ends with.
+    /// Notes a mistake, which ends the template.
     pub(super) fn fail(&self, mistake: Diagnostic) -> minijinja::Value {
         let text = mistake.title.clone();
         let mut seen = self.seen();
@@ -48,13 +48,13 @@ impl Watch {
         minijinja::Error::new(ErrorKind::InvalidOperation, text).into()
     }
 
-    /// Notes a name that `path` does not have, and those that it has.
+    /// Notes a name that `path` does not have, and the names that it has.
     pub(super) fn missed(&self, path: String, known: Vec<String>) {
         self.seen().missed = Some((path, known));
     }
 }
 
-/// Something not known yet: every look at it is noted, and whatever looked is not known either.
+/// An unknown value: every use is noted, and makes the result unknown too.
 struct Unknown {
     watch: Arc<Watch>,
     why: String,

@@ -1,4 +1,4 @@
-//! Steps carried out by this machine's own shells, in a folder of their own, and looked at with the file system's calls.
+//! Runs steps in this machine's own shells, in a temporary folder, and checks the result with file system calls.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -279,7 +279,7 @@ async fn commands_keep_their_exit_code_and_are_ended_in_time() {
 #[tokio::test]
 async fn a_command_reads_its_input_and_nobody_else_sees_it() {
     let me = attributes(0).owner;
-    // Small ones come in the frame, larger ones by a file without a name.
+    // Small input is in the frame, larger input in a file without a name.
     for size in [12, 300_000] {
         for by in [Identity::Own, Identity::LoginUser, Identity::User(me.clone())] {
             for shell in ["dash", "bash"] {
@@ -306,7 +306,7 @@ async fn a_command_reads_its_input_and_nobody_else_sees_it() {
                         .expect("there")
                         .contains("hunter2")
                 );
-                // What the input was kept on is not open any more.
+                // The descriptor of the input is closed.
                 assert_eq!(
                     std::fs::read_to_string(folder.path("out.files")).expect("there").trim(),
                     "closed"
@@ -384,7 +384,7 @@ async fn a_large_file_is_staged_beside_its_target_and_leaves_nothing_else() {
         assert_eq!(mode(&folder.path("a")), 0o640);
         assert_eq!(folder.listing(), ["a", "d", "small", "source"]);
         assert_eq!(std::fs::read_dir(folder.path("d")).expect("readable").count(), 1);
-        // What is there already is not sent again.
+        // Existing content is not sent again.
         std::fs::remove_file(folder.path("source")).expect("removed");
         let whole = StepOptions {
             ensure: true,

@@ -30,7 +30,7 @@ pub(crate) enum LabCommand {
     Ssh(ssh::SshArguments),
 }
 
-/// Argument of the commands that need nothing but an inventory.
+/// Argument of commands that need only an inventory.
 #[derive(Debug, Args)]
 pub(crate) struct InventoryArgument {
     /// Name of an inventory with lab hosts, such as `dev`
@@ -38,7 +38,7 @@ pub(crate) struct InventoryArgument {
     inventory: String,
 }
 
-/// Carries out `command` in the project at `root`; `load` reads an inventory's lab hosts.
+/// Runs `command` in the project at `root`; `load` reads an inventory's lab hosts.
 pub(crate) fn run(
     command: &LabCommand,
     root: &Path,

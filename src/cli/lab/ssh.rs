@@ -22,7 +22,7 @@ pub(crate) struct SshArguments {
     command: Vec<String>,
 }
 
-/// Becomes `ssh`, so that terminal, signals and exit code are its own.
+/// Replaces this process by `ssh`, which handles terminal, signals and exit code.
 pub(super) fn run(root: &Path, arguments: &SshArguments) -> anyhow::Result<ExitCode> {
     let (inventory, host) = match arguments.target.as_slice() {
         [inventory, host] => (Some(inventory.as_str()), host),

@@ -13,7 +13,7 @@ use crate::cli::output::print;
 use crate::cli::runtime;
 use crate::cli::table::table;
 
-/// Rises when a program that reads the format could take something for what it is not.
+/// Rises when a change could mislead programs that read the format.
 const FORMAT_VERSION: u32 = 1;
 
 /// Arguments of `homelab lab status`.

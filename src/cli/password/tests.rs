@@ -10,7 +10,7 @@ use super::*;
 
 const QUESTION: &str = "Password for sudo: ";
 
-/// What `ask_on` gives for these keys, what a pseudo-terminal shows meanwhile, and whether it is then as it was.
+/// The result of `ask_on` for these keys, what a pseudo-terminal shows, and whether its settings are restored.
 fn answered(keys: &str) -> (Option<String>, String, bool) {
     let user = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&user).unwrap();

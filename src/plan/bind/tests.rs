@@ -6,7 +6,7 @@ use crate::project::{Filter, load, select};
 use crate::secret::DigestKey;
 use crate::value::Known;
 
-/// What each place says of the user to run as, the outermost first.
+/// The `become` settings of each place, the outermost first.
 struct Said<'a> {
     entry: &'a str,
     task: &'a str,
@@ -23,7 +23,7 @@ const NOTHING: Said<'_> = Said {
     operation: "",
 };
 
-/// The plan of a shell command in a task that another includes, on a host that has every user.
+/// The plan of a shell command in an included task, on a host that has every user.
 fn plan(said: &Said<'_>, op: &str) -> Build {
     let root = tempfile::tempdir().expect("a folder");
     let entry = if said.entry.is_empty() {

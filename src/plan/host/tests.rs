@@ -1,4 +1,4 @@
-//! Operations that others notify. Nothing can be written for them yet, so the tests set what makes an operation run.
+//! Operations that others notify. The language has no way to write them yet, so the tests set the trigger.
 
 use super::*;
 use crate::change::Outcome;
@@ -15,7 +15,7 @@ const NOTIFIER: &str = "[[operation]]\nname = 'notifier'\nop = 'files.put'\ndest
 const NOTIFIED: &str =
     "[[operation]]\nname = 'notified'\nop = 'server.shell'\ncommands = ['true']\nalways = true\ntouches = ['/b']\n";
 const LATER: &str = "[[operation]]\nname = 'later'\nop = 'files.put'\ndest = '/b'\ncontent = 'y'\n";
-/// From here on nobody knows what is at `/a`.
+/// Makes `/a` unknown.
 const COMMAND: &str =
     "[[operation]]\nname = 'before'\nop = 'server.shell'\ncommands = ['true']\nalways = true\ntouches = ['/a']\n";
 
@@ -39,7 +39,7 @@ fn id(slug: &str) -> OperationId {
     OperationId(format!("web / t/t / {slug}"))
 }
 
-/// A host on which there is `/a` with `content`, or nothing.
+/// A host that has `/a` with `content`, or nothing.
 fn host_with(content: Option<&str>) -> Snapshot {
     let inode = |kind| {
         Fact::Path(PathFact::Present(Inode {
@@ -64,7 +64,7 @@ fn host_with(content: Option<&str>) -> Snapshot {
     }
 }
 
-/// Plans `task`, in which `trigger` makes the operation `notified` run.
+/// Plans `task`, with `trigger` as the trigger of the operation `notified`.
 fn plan(task: &str, snapshot: &Snapshot, trigger: &Trigger) -> Vec<PlannedOperation> {
     let selection = selection(task);
     let digests = DigestKey::random();

@@ -22,7 +22,7 @@ fn key(path: &str) -> FactKey {
     FactKey::Path(path.to_owned())
 }
 
-/// A host on which `anna` works, with a home of hers and an `/etc` that is root's.
+/// A host with the login user `anna`, her home, and an `/etc` that belongs to root.
 fn facts() -> Facts {
     let account = Account {
         user: "anna".to_owned(),
@@ -99,7 +99,7 @@ fn what_is_within_reach_stays_as_planned() {
     let facts = facts();
     assert!(!is_limited(&facts, vec![make("/home/anna/x", "anna")]));
     assert!(!is_limited(&facts, vec![make("/tmp/x", "anna")]));
-    // A directory that comes to be is one to write into.
+    // A directory that the plan creates can be written to.
     assert!(!is_limited(
         &facts,
         vec![make("/home/anna/d", "anna"), make("/home/anna/d/e", "anna")]

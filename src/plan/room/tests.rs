@@ -57,7 +57,7 @@ fn operation(step: Step, effects: Vec<Effect>) -> PlannedOperation {
     }
 }
 
-/// `/` is a disk of plenty; `/small` another one with so many blocks and files free, on which `/small/old` takes 3 blocks.
+/// `/` is a large disk; `/small` has so many free blocks and files, and `/small/old` takes 3 blocks of it.
 fn facts(blocks: u64, files: u64) -> Facts {
     let mut facts = Facts::default();
     let mut put = |path: &str, place: Option<DiskLocation>| {

@@ -1,4 +1,4 @@
-//! Files that are rendered: whether they parse, and whether anything can be called as the names in them.
+//! Checks rendered files: whether they parse, and whether the names in them can exist.
 
 use std::collections::BTreeSet;
 
@@ -39,14 +39,14 @@ pub(super) fn check(project: &Project, is_complete: bool, used: &mut BTreeSet<St
 }
 
 fn unknown_names(names: &Names, known: &Vocabulary<'_>, bound: &BTreeSet<&str>) -> Vec<Diagnostic> {
-    // A file that is included sees what the one above it binds.
+    // An included file sees the names that the including one binds.
     let is_bound = |name: &str| name.split('.').next().is_some_and(|first| bound.contains(first));
     let free = names.used.iter().filter(|name| !is_bound(name));
     free.filter_map(|name| Some(undefined(names, &known.unknown(name)?)))
         .collect()
 }
 
-/// Every word of a block that binds names: more than it binds, and all that it binds.
+/// Every word of a block that binds names: at least all names that it binds.
 fn bound_in(text: &str) -> impl Iterator<Item = &str> {
     let blocks = text.split("{%").skip(1).filter_map(|rest| rest.split("%}").next());
     let binding = blocks.filter_map(|block| {

@@ -1,4 +1,4 @@
-//! The dotted names that can mean something on some host of the project.
+//! The dotted names that can exist on some host of the project.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -12,29 +12,29 @@ use crate::project::{Project, RESERVED};
 use crate::template::FUNCTIONS;
 use crate::value::{Kind, Table};
 
-/// The facts that have no name of their own.
+/// The facts that are not looked up by a name.
 static FACTS: LazyLock<Json> = LazyLock::new(|| serde_json::to_value(Machine::default()).unwrap_or_default());
 
-/// What a host's description holds.
+/// The attributes of `host`.
 const OF_HOST: &[&str] = &["name", "address", "data"];
-/// What that of another host holds.
+/// The attributes of another host in `hosts`.
 const OF_OTHER_HOST: &[&str] = &["name", "address", "data", "facts"];
 
-/// All that names can mean.
+/// All names that can exist.
 pub(super) struct Vocabulary<'a> {
     data: Vec<&'a Table>,
     hosts: BTreeSet<&'a str>,
     stacks: BTreeSet<&'a str>,
 }
 
-/// A name that means nothing anywhere.
+/// A name that exists on no host.
 pub(super) struct Unknown<'n, 'k> {
-    /// As far as it means nothing.
+    /// The part up to the first unknown word.
     pub(super) name: &'n str,
     pub(super) label: &'static str,
-    /// What to do where nothing like it is known.
+    /// The hint if no similar name is known.
     pub(super) otherwise: String,
-    /// What might have been meant by its last part.
+    /// Suggestions for its last part.
     pub(super) known: Vec<&'k str>,
 }
 
@@ -51,7 +51,7 @@ impl<'a> Vocabulary<'a> {
         }
     }
 
-    /// How far `name` means nothing; `item`, `vars` and `stack` are other people's business.
+    /// The unknown part of `name`; `item`, `vars` and `stack` are checked elsewhere.
     pub(super) fn unknown<'n>(&self, name: &'n str) -> Option<Unknown<'n, 'a>> {
         let parts: Vec<&str> = name.split('.').collect();
         match parts.as_slice() {
@@ -97,7 +97,7 @@ impl<'a> Vocabulary<'a> {
             for entry in found {
                 match &entry.value.kind {
                     Kind::Table(table) => tables.push(table),
-                    // What a template makes of it, or what a list has, shows only on a host.
+                    // The result of a template, and the items of a list, are known only on a host.
                     _ => return None,
                 }
             }

@@ -1,4 +1,4 @@
-//! Names in templates and expressions: whether they parse, and whether anything can be called so.
+//! Checks templates and expressions: whether they parse, and whether their names can exist.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::project::{Project, Stack};
 use crate::template::{Names, inspect_expression, inspect_string};
 use crate::value::{Kind, Table, Value};
 
-/// Mistakes; every name goes into `used`.
+/// Finds mistakes; adds every name to `used`.
 pub(super) fn check(project: &Project, is_complete: bool, used: &mut BTreeSet<String>) -> Vec<Diagnostic> {
     let mut checker = Checker {
         known: Vocabulary::of(project),
@@ -42,7 +42,7 @@ pub(super) fn check(project: &Project, is_complete: bool, used: &mut BTreeSet<St
 struct Checker<'a> {
     known: Vocabulary<'a>,
     is_complete: bool,
-    /// The vars of the task that is looked at.
+    /// The vars of the current task.
     vars: Option<Vec<&'a str>>,
     has_item: bool,
     used: &'a mut BTreeSet<String>,
@@ -180,7 +180,7 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// A name that means nothing on any host.
+/// The mistake of a name that exists on no host.
 pub(super) fn undefined(names: &Names, unknown: &Unknown<'_, '_>) -> Diagnostic {
     let last = unknown.name.rsplit('.').next().unwrap_or_default();
     let hint = suggestion(last, unknown.known.iter().copied()).unwrap_or_else(|| unknown.otherwise.clone());

@@ -1,4 +1,4 @@
-//! Parameters that an operation does not have, and literal values of a type that it does not take.
+//! Finds unknown parameters of operations, and literal values of a wrong type.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -9,7 +9,7 @@ use crate::project::task::{COMMON_KEYS, RawOperation};
 use crate::template::is_template;
 use crate::value::{Entry, Kind, Table, Value};
 
-/// The parameters of each operation: they are the same for all of its kind.
+/// The parameters of each operation, read once.
 static PARAMETERS: LazyLock<BTreeMap<&str, Vec<Parameter>>> = LazyLock::new(|| {
     let all = OPERATIONS.iter();
     all.map(|definition| (definition.name, definition.parameters()))
@@ -59,7 +59,7 @@ fn unknown(operation: &RawOperation, key: &str, entry: &Entry, known: &[&str]) -
         .hint(suggestion(key, keys).unwrap_or_else(|| format!("`homelab operations {name}` lists all parameters")))
 }
 
-/// The value alone, all that is a template taken for unknown: what is wrong then is wrong on every host.
+/// The value with all templates as unknown: a mistake in it is a mistake on every host.
 fn check_type(operation: &RawOperation, key: &str, entry: &Entry) -> Option<Diagnostic> {
     let mut alone = Table::new();
     alone.insert(
@@ -72,7 +72,7 @@ fn check_type(operation: &RawOperation, key: &str, entry: &Entry) -> Option<Diag
     let run_as = RunAs::take(&mut alone);
     let parsed = operation.definition.parse(&Value::new(Kind::Table(alone)), &run_as);
     let error = parsed.err()?;
-    // What has no place is about the parameters that are left out here.
+    // A mistake without a place is about parameters that are left out here.
     if error.unknown.is_some() || !error.has_place() {
         return None;
     }

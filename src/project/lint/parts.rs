@@ -1,4 +1,4 @@
-//! Parts of a project that several checks look at.
+//! Parts of a project that several checks use.
 
 use crate::project::Project;
 use crate::project::task::{Task, TaskEntry, TaskUse};
@@ -10,7 +10,7 @@ pub(super) fn taken_vars(task: &Task) -> Vec<&str> {
     task.vars.keys().map(String::as_str).chain(required).collect()
 }
 
-/// Every table of the project in which strings are templates over a host's data, but those of tasks.
+/// Every table of the project whose strings are templates over a host's data, except those of tasks.
 pub(super) fn data_tables(project: &Project) -> Vec<&Table> {
     let groups = project.group_data.values().map(|group| &group.data);
     let hosts = project
@@ -20,7 +20,7 @@ pub(super) fn data_tables(project: &Project) -> Vec<&Table> {
     groups.chain(hosts.map(|host| &host.data)).collect()
 }
 
-/// The entries of a task that hold no other.
+/// The entries of a task that contain no other.
 pub(super) fn uses_of(project: &Project) -> impl Iterator<Item = &TaskUse> {
     let deploys = project.deploys.values().flat_map(|deploy| &deploy.stages);
     deploys.flat_map(|stage| &stage.tasks)

@@ -1,5 +1,5 @@
-//! Keys of data that nothing uses, though something almost called so is used: misspelt ones, which would do nothing and say
-//! nothing. Other data that nothing uses are their owner's business.
+//! Unused keys of data whose name is close to one that is used: probably misspelled, they would have no effect. Other
+//! unused data is allowed.
 
 use std::collections::BTreeSet;
 
@@ -8,16 +8,16 @@ use crate::error::{Diagnostic, closest};
 use crate::project::Project;
 use crate::value::{Kind, Table};
 
-/// What the program itself reads of data.
+/// The data that homelab itself reads.
 const READ_BY_ITSELF: &[&str] = &["stacks", "stack_settings"];
-/// A shorter name is near too many others.
+/// Shorter names are close to too many others.
 const SHORTEST: usize = 4;
-/// From this length on two letters may be wrong.
+/// Names of at least this length may differ in two letters.
 const LONG: usize = 8;
 
-/// Such keys; `used` are the dotted names of all templates and expressions.
+/// Finds such keys; `used` are the dotted names of all templates and expressions.
 pub(super) fn check(project: &Project, used: &BTreeSet<String>) -> Vec<Diagnostic> {
-    // Who goes through whole hosts may look at anything.
+    // A loop over whole hosts may use anything.
     if ["hosts", "host", "host.data"].iter().any(|whole| used.contains(*whole)) {
         return Vec::new();
     }
@@ -64,7 +64,7 @@ fn check_table(
     }
 }
 
-/// Settings of a stack that are almost called as a default of it.
+/// Settings of a stack whose name is close to one of its defaults.
 pub(super) fn check_settings(project: &Project) -> Vec<Diagnostic> {
     let tables = data_tables(project).into_iter();
     let settings = tables.filter_map(|table| table.get("stack_settings")?.value.as_table());
@@ -87,7 +87,7 @@ pub(super) fn check_settings(project: &Project) -> Vec<Diagnostic> {
     mistakes
 }
 
-/// What is used of the table at `above`.
+/// The used names in the table at `above`.
 fn siblings<'a>(above: &'a str, used: &'a BTreeSet<String>) -> impl Iterator<Item = &'a str> {
     used.iter().filter_map(move |name| {
         let rest = match above {
@@ -98,7 +98,7 @@ fn siblings<'a>(above: &'a str, used: &'a BTreeSet<String>) -> impl Iterator<Ite
     })
 }
 
-/// Names that differ in a number are different names, and so are two that stand beside one another.
+/// Names that differ in a number are different names, and so are two keys of the same table.
 fn is_misspelt(key: &str, meant: &str, table: &Table) -> bool {
     let without_digits = |name: &str| name.replace(|character: char| character.is_ascii_digit(), "");
     let mistakes = strsim::damerau_levenshtein(key, meant);

@@ -1,4 +1,4 @@
-//! Foreign text on a page, and what is shown of it.
+//! Foreign text on a page, escaped.
 
 use crate::report::TextOptions;
 use crate::report::phrases::{Phrase, Piece};
@@ -11,7 +11,7 @@ pub(super) const OPTIONS: TextOptions = TextOptions {
     width: usize::MAX,
 };
 
-/// `text` in a form that a page shows and does nothing else with.
+/// `text`, escaped so that a page only shows it.
 pub(in crate::report) fn escaped(text: &str) -> String {
     let mut harmless = String::with_capacity(text.len());
     for character in text.chars() {

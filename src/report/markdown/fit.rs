@@ -1,4 +1,4 @@
-//! As much of a review as fits.
+//! Selects as much of a review as fits.
 
 use super::item::Item;
 use super::quote::code;
@@ -6,7 +6,7 @@ use crate::report::style::counted;
 
 /// Room for a list of names, in bytes.
 pub(super) const NAMES: usize = 1_000;
-/// Room that is kept free for what is said of the things left out, in bytes.
+/// Room reserved for the description of what is left out, in bytes.
 const RESERVE: usize = 4_000;
 
 /// Hosts with the same items.
@@ -26,11 +26,11 @@ impl Section {
     }
 }
 
-/// What fits, and how much of all that is.
+/// The part of a review that fits, with its counts.
 #[derive(Debug, Default)]
 pub(super) struct Fit {
     pub(super) text: String,
-    /// Changes on hosts: one on three hosts counts three times.
+    /// All changes; one on three hosts counts three times.
     pub(super) all: usize,
     /// Changes that are shown.
     pub(super) shown: usize,
@@ -126,7 +126,7 @@ fn composed(sections: &[Section], levels: &[Option<Vec<Level>>]) -> Fit {
                 continue;
             }
             let heading = heading(item, &mut task);
-            // An empty line is there already below the section's opening.
+            // There is already an empty line below the section's opening.
             let is_first = fit.text.ends_with("\n\n");
             fit.text
                 .push_str(if is_first { heading.trim_start() } else { &heading });
@@ -150,7 +150,7 @@ fn composed(sections: &[Section], levels: &[Option<Vec<Level>>]) -> Fit {
     fit
 }
 
-/// The heading of an item's task, where the item before has another one.
+/// The heading of an item's task, if it differs from the one before.
 fn heading(item: &Item, task: &mut Option<String>) -> String {
     if item.task == *task {
         return String::new();

@@ -11,12 +11,11 @@ use crate::report::review::{Block, Change, Entry, EntryState};
 use crate::report::sanitize::one_line;
 use crate::report::style::Tone;
 
-/// An item in full, and in short for where that has no room.
+/// An item in full, and a short form for when there is no room.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Item {
-    /// The task that it stands under.
+    /// The task that it is shown under.
     pub(super) task: Option<String>,
-    /// All of it.
     pub(super) full: String,
     /// Its first line.
     pub(super) short: String,
@@ -109,7 +108,7 @@ fn items(changes: &[Change<'_>], unless: &[OperationId]) -> Vec<Item> {
     for change in changes {
         let (head, details) = (head(change, unless), details(change, 2));
         match items.last_mut() {
-            // Packages that come along are told with the ones that were asked for.
+            // Additional packages are shown with the requested ones.
             Some(last) if change.along.is_some() => {
                 let short = last.short.trim_end().trim_end_matches(DETAILS_LEFT_OUT);
                 last.short = format!("{short}{DETAILS_LEFT_OUT}\n");

@@ -1,4 +1,4 @@
-//! Foreign text in places of Markdown that it cannot leave.
+//! Quotes foreign text so that it cannot become markup.
 
 use std::fmt::Write as _;
 
@@ -9,12 +9,12 @@ use crate::report::style::counted;
 
 /// One line of foreign text as a code span.
 pub(super) fn code(text: &str) -> String {
-    // An empty span is none, and a line break would be a space.
+    // Markdown has no empty spans, and a line break would be a space.
     if text.is_empty() {
         return "` `".to_owned();
     }
     let ticks = "`".repeat(longest_run(text) + 1);
-    // Markdown takes one space off both sides, unless all is spaces.
+    // Markdown removes one space from both sides, unless everything is spaces.
     let needs_room = text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']);
     let room = if needs_room && !text.trim_matches(' ').is_empty() {
         " "
@@ -49,7 +49,7 @@ fn longest_run(text: &str) -> usize {
         .unwrap_or(0)
 }
 
-/// The tool's own words, with nothing that Markdown would take for markup.
+/// homelab's own words, with Markdown's markup escaped.
 pub(super) fn words(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len());
     for character in text.chars() {

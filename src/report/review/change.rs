@@ -1,4 +1,4 @@
-//! One change of a review: the resource, its attributes on both sides, and what is worth saying of them.
+//! One change of a review: the resource, its attributes on both sides, and notes about them.
 
 use std::borrow::Cow;
 
@@ -18,38 +18,29 @@ const LONG: usize = 120;
 /// A change to a resource.
 #[derive(Clone, Debug)]
 pub struct Change<'a> {
-    /// The resource's kind.
     pub kind: ResourceKind,
-    /// The resource's name.
     pub name: Cow<'a, str>,
-    /// What happens to it.
     pub action: Action,
-    /// How much that can hurt.
     pub risk: Risk,
-    /// Its attributes now.
     pub before: Before<'a>,
-    /// Its attributes afterwards; `None` if it is removed.
+    /// `None` if it is removed.
     pub after: Option<Attributes<'a>>,
-    /// Names of the attributes that differ, or are not known to stay.
+    /// Names of attributes that differ or may differ.
     pub differs: Vec<&'static str>,
-    /// What differs, in short.
     pub notes: Vec<Note<'a>>,
-    /// What stays as it is.
     pub kept: Vec<Kept<'a>>,
-    /// Diffs.
     pub blocks: Vec<Block>,
-    /// What is run for it, in order.
+    /// The commands that run for it, in order.
     pub steps: Vec<StepNote<'a>>,
-    /// The packages, of a change that stands for packages that come along.
+    /// The packages, if the change represents additional packages.
     pub along: Option<AlongNames<'a>>,
 }
 
 /// A resource before a change.
 #[derive(Clone, Debug)]
 pub enum Before<'a> {
-    /// There is none.
+    /// It does not exist.
     Absent,
-    /// It has these attributes.
     Present(Attributes<'a>),
     /// Not known, for this reason.
     Unknown(Cow<'a, str>),
@@ -61,49 +52,43 @@ pub type Attributes<'a> = IndexMap<&'static str, Value<'a>>;
 /// The value of an attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value<'a> {
-    /// Known, in the form people read.
+    /// Known, in readable form.
     Known(Cow<'a, str>),
     /// Known after apply, for this reason.
     Unknown(Cow<'a, str>),
-    /// Known, and never shown. Not even a digest: its key differs in each run.
+    /// Known and never shown, not even as a digest, since its key differs in each run.
     Hidden,
 }
 
-/// What is worth saying of attributes that differ.
+/// A note about attributes that differ.
 #[derive(Clone, Debug)]
 pub enum Note<'a> {
     /// Mode, owner and group of a file that is added or removed.
     Ownership {
-        /// The mode.
         mode: Cow<'a, str>,
-        /// The owner.
         owner: Cow<'a, str>,
-        /// The group.
         group: Cow<'a, str>,
-        /// Whether this is how it was.
+        /// Whether this is the old state.
         was: bool,
     },
     /// The content is empty.
     Empty {
-        /// Whether this is how it was.
+        /// Whether this is the old state.
         was: bool,
     },
-    /// An attribute that is on one side only.
+    /// An attribute on one side only.
     OneSide {
-        /// The attribute.
         name: &'static str,
-        /// Whether the value says itself what it is.
+        /// Whether the value needs no label.
         stands_alone: bool,
-        /// The value.
         value: Value<'a>,
-        /// Whether this is how it was.
+        /// Whether this is the old state.
         was: bool,
     },
     /// An attribute that changes.
     Changes {
-        /// The attribute.
         name: &'static str,
-        /// Whether the value says itself what it is.
+        /// Whether the value needs no label.
         stands_alone: bool,
         /// The old value; `None` if it is shown below.
         old: Option<Value<'a>>,
@@ -111,16 +96,12 @@ pub enum Note<'a> {
         new: Option<Value<'a>>,
     },
     /// An attribute that changes and is never shown.
-    ChangesHidden {
-        /// The attribute.
-        name: &'static str,
-    },
+    ChangesHidden { name: &'static str },
 }
 
 /// An attribute that stays as it is.
 #[derive(Clone, Debug)]
 pub struct Kept<'a> {
-    /// The attribute.
     pub name: &'static str,
     /// The value, if it is short.
     pub value: Option<Cow<'a, str>>,
@@ -131,14 +112,12 @@ pub struct Kept<'a> {
 pub struct Block {
     /// The attribute; `None` for a file's content.
     pub name: Option<&'static str>,
-    /// The lines.
     pub lines: Vec<DiffLine>,
 }
 
-/// What a change runs.
+/// A command that a change runs.
 #[derive(Clone, Debug)]
 pub enum StepNote<'a> {
-    /// A command.
     Runs(Cow<'a, str>),
     /// A command that must accept a file before it is put in place.
     Validates(Cow<'a, str>),
@@ -187,7 +166,7 @@ impl<'a> Change<'a> {
         made
     }
 
-    /// What stands before the change.
+    /// The sign before the change.
     pub fn sign(&self) -> Sign {
         self.action.into()
     }
@@ -279,7 +258,7 @@ impl<'a> Change<'a> {
     }
 }
 
-/// The attribute that holds what is in a file.
+/// The attribute with the content of a file.
 const CONTENT: &str = "content";
 
 impl<'a> Value<'a> {
@@ -313,7 +292,7 @@ fn sides<'a>(before: Option<&'a Attributed>, after: Option<&'a Attributed>) -> V
     new.chain(removed.map(|(name, old)| (*name, Side::Old(old)))).collect()
 }
 
-/// `0644 root:root` for what is added or removed with all three.
+/// `0644 root:root` for a file that is added or removed with all three attributes.
 fn ownership<'a>(before: Option<&'a Attributed>, after: Option<&'a Attributed>) -> Option<Note<'a>> {
     let before = before.filter(|all| !all.is_empty());
     let after = after.filter(|all| !all.is_empty());
@@ -334,7 +313,7 @@ fn ownership<'a>(before: Option<&'a Attributed>, after: Option<&'a Attributed>) 
     })
 }
 
-/// Whether a value is shown as lines of its own.
+/// Whether a value is shown on lines of its own.
 fn is_block(name: &str, text: &str) -> bool {
     name == CONTENT || text.contains('\n') || width(text) > LONG
 }

@@ -13,14 +13,14 @@ const CONTEXT: usize = 3;
 const MOST_CHANGED: usize = 2000;
 /// Lines shown of a text that is added or removed as a whole.
 const MOST_LISTED: usize = 40;
-/// A safety net only: what would take so long is counted, not compared, so that the same texts give the same lines.
+/// Only a safety net: slower texts are counted, not compared, so that the same texts give the same lines.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer stretches of changed lines are not searched for changed words, in bytes.
 const MOST_INLINE: usize = 16 * 1024;
 /// Lines as long as this on average show where they differ even if they have little in common, in bytes.
 const LONG: usize = 400;
 
-/// The lines of a unified diff; `whole` leaves out nothing, however long.
+/// The lines of a unified diff; `whole` leaves out nothing.
 pub(super) fn compared(old: &str, new: &str, whole: bool) -> Vec<DiffLine> {
     let old_lines: Vec<&str> = old.split_inclusive('\n').collect();
     let new_lines: Vec<&str> = new.split_inclusive('\n').collect();
@@ -36,7 +36,7 @@ pub(super) fn compared(old: &str, new: &str, whole: bool) -> Vec<DiffLine> {
         .diff_slices(&old_lines, &new_lines);
     let (removed, added) = changed_lines(diff.ops());
     if !whole && removed + added > MOST_CHANGED {
-        // How many lines a move takes depends on how the diff tells it, so the exact count is not given.
+        // The number of lines of a move depends on the diff algorithm, so the exact count is not given.
         return vec![DiffLine::LeftOut(LeftOut::ChangedOver(MOST_CHANGED))];
     }
     let mut lines = Vec::new();
@@ -74,7 +74,7 @@ pub(super) fn listed(text: &str, sign: LineSign, whole: bool) -> Vec<DiffLine> {
     lines
 }
 
-/// How many lines are removed and added, wherever they stand: quick for texts of any size.
+/// How many lines are removed and added, regardless of their order: fast for texts of any size.
 fn counts(old: &[&str], new: &[&str]) -> (usize, usize) {
     let mut balance: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for line in old {
@@ -105,7 +105,7 @@ fn hunk_header(group: &[DiffOp]) -> String {
     format!("@@ -{} +{} @@", position(&old), position(&new))
 }
 
-/// As `diff -u` counts: an empty range stands after the line it names.
+/// Counts as `diff -u` does: an empty range comes after the line it names.
 fn position(range: &std::ops::Range<usize>) -> String {
     match range.len() {
         0 => format!("{},0", range.start),
@@ -136,7 +136,7 @@ fn operation_lines(diff: &TextDiff<'_, '_, str>, operation: &DiffOp, whole: bool
 
 type Stretches<'a> = Vec<(bool, &'a str)>;
 
-/// The lines of an operation, changed words apart.
+/// The lines of one diff operation, with changed words marked.
 fn stretched<'a>(diff: &'a TextDiff<'_, '_, str>, operation: &DiffOp, whole: bool) -> Vec<(ChangeTag, Stretches<'a>)> {
     let plain = || {
         let changes = diff.iter_changes(operation);
@@ -164,7 +164,7 @@ fn stretched<'a>(diff: &'a TextDiff<'_, '_, str>, operation: &DiffOp, whole: boo
     lines
 }
 
-/// As many lines for as many others: what a line and its successor have in common at both ends is not marked.
+/// Lines replaced by equally many: the common start and end of a line and its replacement are not marked.
 fn paired<'a>(diff: &'a TextDiff<'_, '_, str>, operation: &DiffOp) -> Vec<(ChangeTag, Stretches<'a>)> {
     let of = |tag: ChangeTag| {
         let changes = diff.iter_changes(operation).filter(move |change| change.tag() == tag);

@@ -1,4 +1,4 @@
-//! One line of a file as a review shows it: changed words apart, and what the eye would miss made visible.
+//! One line of a file in a review: changed words are marked, and invisible differences made visible.
 
 use super::super::sanitize;
 
@@ -31,12 +31,7 @@ pub enum DiffLine {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeftOut {
     /// All changed lines.
-    Changed {
-        /// Removed lines.
-        removed: usize,
-        /// Added lines.
-        added: usize,
-    },
+    Changed { removed: usize, added: usize },
     /// All changed lines; there are more than this many.
     ChangedOver(usize),
     /// The end of a text that is added or removed as a whole.
@@ -51,11 +46,8 @@ pub enum LeftOut {
 /// Which side of a comparison a line is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineSign {
-    /// On both.
     Kept,
-    /// On the new one.
     Added,
-    /// On the old one.
     Removed,
 }
 
@@ -70,21 +62,19 @@ impl LineSign {
     }
 }
 
-/// A part of a line.
+/// A stretch of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
     /// Whether these words differ from the line on the other side.
     pub is_changed: bool,
-    /// The text.
     pub text: SpanText,
 }
 
-/// The text of a span. Characters that would drive a terminal, or that nobody would see, are escaped.
+/// The text of a span. Characters that control a terminal or are invisible are escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SpanText {
-    /// Shown.
     Shown(String),
-    /// Left out: so many characters.
+    /// The number of characters left out.
     LeftOut(usize),
 }
 

@@ -1,4 +1,4 @@
-//! The one place that every text of a host or a project passes on its way into a review.
+//! Every text of a host or a project in a review goes through this one place.
 
 use std::borrow::Cow;
 

@@ -1,7 +1,7 @@
-//! A review as data: what a deploy would do to each host and, once it ran, how that ended. Text, JSON, Markdown and HTML
-//! are renderers of it.
+//! A review as data: what a deploy would do to each host and, after it ran, how that ended. Text, JSON, Markdown and
+//! HTML are renderers of it.
 //!
-//! It holds no time and no random word, and all lists are in the order of the files: the same inputs give the same review.
+//! It has no times and no random words, and lists are in the order of the files: the same inputs give the same review.
 
 mod change;
 mod diff;
@@ -27,26 +27,22 @@ pub use packages::{Along, AlongNames};
 pub use sign::Sign;
 pub use totals::Tally;
 
-/// What a deploy would do, and what of it was done.
+/// What a deploy would do and, after it ran, how that ended.
 #[derive(Clone, Debug)]
 pub struct Review<'a> {
-    /// The inventory's name.
     pub inventory: &'a str,
-    /// The deploy's name.
     pub deploy: &'a str,
-    /// Whether the review is all that was asked for.
+    /// Whether this is a dry run.
     pub is_dry_run: bool,
-    /// Whether changes wait to be made.
+    /// Whether there are pending changes.
     pub is_pending: bool,
-    /// Hosts, those that could not be read too.
+    /// Including hosts that could not be read.
     pub hosts: Vec<HostReview<'a>>,
-    /// The totals of all hosts.
     pub totals: Tally,
-    /// What filters left out.
     pub skipped: Skipped<'a>,
 }
 
-/// What filters left out of a review.
+/// What filters skipped.
 #[derive(Clone, Copy, Debug)]
 pub struct Skipped<'a> {
     /// Hosts, by `--limit`.
@@ -62,74 +58,63 @@ pub struct Skipped<'a> {
 /// The review of a host.
 #[derive(Clone, Debug)]
 pub struct HostReview<'a> {
-    /// The host.
     pub host: &'a str,
     /// Whether the host was read: there is nothing to review otherwise.
     pub was_read: bool,
-    /// What would be done, task by task, also where there is nothing to do.
+    /// Operations by task, including those with nothing to do.
     pub tasks: Vec<TaskReview<'a>>,
-    /// What else the host's owner should know.
+    /// What else the user should know.
     pub notices: Vec<Cow<'a, str>>,
-    /// How much that is.
     pub totals: Tally,
     /// How the host ended.
     pub end: HostEnd,
-    /// What stopped the host, beyond a failed operation.
+    /// What stopped the host, other than a failed operation.
     pub failure: Option<&'a Failure>,
-    /// How its operations ended, of a deploy that applied them.
+    /// How its operations ended, if the deploy applied them.
     pub results: Option<&'a [OperationResult]>,
 }
 
-/// Operations of the same task that follow each other.
+/// Consecutive operations of the same task.
 #[derive(Clone, Debug)]
 pub struct TaskReview<'a> {
-    /// The task, with what led to it.
+    /// The task, with the stage and the tasks that include it.
     pub task: &'a str,
-    /// Its operations.
     pub entries: Vec<Entry<'a>>,
 }
 
 /// The review of an operation.
 #[derive(Clone, Debug)]
 pub struct Entry<'a> {
-    /// The operation.
     pub id: &'a OperationId,
-    /// Where it is written: file, line and column.
+    /// File, line and column.
     pub written_at: String,
-    /// What it would do.
     pub state: EntryState<'a>,
 }
 
 /// What an operation would do.
 #[derive(Clone, Debug)]
 pub enum EntryState<'a> {
-    /// Nothing.
     Unchanged,
-    /// These changes.
     Change(Vec<Change<'a>>),
     /// These changes, unless other operations already make them.
     Ensure {
-        /// What is wanted.
         changes: Vec<Change<'a>>,
-        /// The other operations.
         since: &'a [OperationId],
     },
-    /// What, is known later.
+    /// Known later.
     Deferred {
         /// The operations that must run first; none if waiting does not help.
         waits_for: &'a [OperationId],
         /// Why it is not known.
         why: Cow<'a, str>,
-        /// All that it may change.
+        /// Everything that it may change.
         touches: &'a [FactScope],
         /// What it would do as the host is now.
         preview: Vec<Change<'a>>,
     },
     /// A check, which changes nothing.
     Check {
-        /// What is checked.
         what: Cow<'a, str>,
-        /// How that went.
         state: CheckState,
     },
 }
@@ -186,7 +171,7 @@ impl<'a> Review<'a> {
         self.hosts.iter().filter(|host| !host.was_read)
     }
 
-    /// Hosts for which `render` gives the same, together; `render` decides what of a host is looked at.
+    /// Groups hosts for which `render` returns the same.
     pub fn folded<R: PartialEq>(&self, mut render: impl FnMut(&HostReview<'a>) -> R) -> Vec<Fold<'a, R>> {
         let mut folds: Vec<Fold<'a, R>> = Vec::new();
         for host in self.read_hosts() {
@@ -210,9 +195,8 @@ impl<'a> Review<'a> {
 /// Hosts with the same review.
 #[derive(Clone, Debug)]
 pub struct Fold<'a, R> {
-    /// The hosts.
     pub hosts: Vec<&'a str>,
-    /// What a renderer made of each of them.
+    /// The rendered text of each of them.
     pub body: R,
     /// The totals of each of them.
     pub totals: Tally,
@@ -270,7 +254,7 @@ impl<'a> HostReview<'a> {
         }
     }
 
-    /// Whether nothing is to be done, checked or said.
+    /// Whether there is nothing to do, check or report.
     pub fn is_idle(&self) -> bool {
         self.totals.is_idle() && self.notices.is_empty() && self.failure.is_none()
     }
@@ -344,7 +328,7 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// What stands before the operation where it is shown under its own name.
+    /// The sign before the operation if it is shown by its name.
     pub fn sign(&self) -> Sign {
         match &self.state {
             EntryState::Unchanged => Sign::Unchanged,

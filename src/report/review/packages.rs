@@ -1,43 +1,37 @@
-//! Packages that come along with the ones that were asked for.
+//! Additional packages that the requested ones bring.
 
 use std::borrow::Cow;
 
 use super::mask::masked;
 use crate::change::{Attribute, ResourceChange, ResourceId, ResourceKind};
 
-/// Whether `id` stands for packages that come along.
+/// Whether `id` represents additional packages.
 pub(in super::super) fn come_along(id: &ResourceId) -> bool {
     id.kind == ResourceKind::PackagesAlong
 }
 
-/// How many packages come along, and how.
+/// The numbers of additional packages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Along {
-    /// Packages that are installed.
     pub installs: usize,
-    /// Packages that are upgraded.
     pub upgrades: usize,
-    /// Packages that are removed.
     pub removes: usize,
-    /// Whether there may be more, since the host cannot tell yet.
+    /// Whether there may be more that the host does not know yet.
     pub is_unknown: bool,
 }
 
-/// The packages that come along, with their versions.
+/// Additional packages with their versions.
 #[derive(Clone, Debug, Default)]
 pub struct AlongNames<'a> {
-    /// Packages that are installed.
     pub installs: Vec<Cow<'a, str>>,
-    /// Packages that are upgraded.
     pub upgrades: Vec<Cow<'a, str>>,
-    /// Packages that are removed.
     pub removes: Vec<Cow<'a, str>>,
     /// Why more is not known.
     pub unknown: Option<Cow<'a, str>>,
 }
 
 impl<'a> AlongNames<'a> {
-    /// The packages that `change` brings along.
+    /// The additional packages of `change`.
     pub(super) fn of(change: &'a ResourceChange) -> Self {
         Self {
             installs: names(change, "installs"),
@@ -49,7 +43,7 @@ impl<'a> AlongNames<'a> {
 }
 
 impl Along {
-    /// Counts what `change` brings along.
+    /// Counts the additional packages of `change`.
     pub(super) fn add(&mut self, change: &ResourceChange) {
         let names = AlongNames::of(change);
         self.installs += names.installs.len();

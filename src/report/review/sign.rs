@@ -2,14 +2,11 @@
 
 use crate::change::Action;
 
-/// What stands before an entry or a change.
+/// The sign before an entry or a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sign {
-    /// Added.
     Added,
-    /// Changed.
     Changed,
-    /// Removed.
     Removed,
     /// Done each time.
     EachTime,

@@ -1,14 +1,14 @@
-//! How much a review holds.
+//! The totals of a review.
 
 use super::packages::{Along, come_along};
 use crate::plan::{HostPlan, PlannedOperation, Totals};
 
-/// How much a review holds; packages that come along are counted apart, each of them.
+/// The totals of a review; additional packages are counted separately, each of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// What was asked for.
+    /// What the operations change.
     pub totals: Totals,
-    /// Packages that come along.
+    /// Additional packages.
     pub along: Along,
 }
 
@@ -26,13 +26,13 @@ impl Tally {
             return;
         }
         for change in operation.changes().iter().filter(|change| come_along(&change.id)) {
-            // One line stands for all of them: each is counted below instead.
+            // One change represents all of them; each is counted below instead.
             self.totals.create = self.totals.create.saturating_sub(1);
             self.along.add(change);
         }
     }
 
-    /// Adds another host's.
+    /// Adds the totals of another host.
     pub fn merge(&mut self, other: &Self) {
         self.totals.create += other.totals.create;
         self.totals.update += other.totals.update;
@@ -46,7 +46,7 @@ impl Tally {
         self.along.merge(other.along);
     }
 
-    /// Whether all there is needs no change.
+    /// Whether nothing needs a change.
     pub fn is_idle(&self) -> bool {
         let unchanged = Totals {
             unchanged: self.totals.unchanged,

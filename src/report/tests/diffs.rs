@@ -165,7 +165,7 @@ fn too_many_changed_lines_are_counted() {
     ");
     let text = file_diff(&old, &new, &whole());
     assert_eq!(text.matches("+ LINE").count(), 1500);
-    // Only moved: as many lines come as go, and the same ones.
+    // Only moved: the same lines are removed and added.
     let lines: Vec<&str> = old.split_inclusive('\n').collect();
     let turned: String = lines.iter().rev().copied().collect();
     let text = file_diff(&old, &turned, &TextOptions::default());
@@ -219,7 +219,7 @@ fn binary_content_stays_in_its_brackets() {
     ~ file /etc/x   content [binary, 3 bytes, sha256 ab] → the new text below
         + text
     ");
-    // A text file that says the same is a text file.
+    // A text file with that content stays a text file.
     assert_snapshot!(file_diff("[binary, 3 bytes]", "text\n", &TextOptions::default()), @r"
     ~ file /etc/x
         @@ -1 +1 @@
@@ -229,7 +229,7 @@ fn binary_content_stays_in_its_brackets() {
     ");
 }
 
-/// GNU diff's own words for the same two files, in the form of the review.
+/// The output of GNU diff for the same two files, in the form of the review.
 fn system_diff(old: &str, new: &str) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, text) in [("old", old), ("new", new)] {

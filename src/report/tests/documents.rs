@@ -1,4 +1,4 @@
-//! One review in every format, and what hostile text can do to documents.
+//! One review in every format, and documents with hostile text.
 
 use insta::assert_snapshot;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
@@ -205,7 +205,7 @@ fn the_same_review_gives_the_same_bytes() {
     assert_eq!(documents(), documents());
 }
 
-/// Stands in all hostile text, so that each place of it is found again.
+/// Is in all hostile text, so that each place can be found.
 const MARK: &str = "zqx";
 
 /// Text of hosts and projects that tries to leave its place.
@@ -320,7 +320,7 @@ fn documents(bad: &str, render: fn(&Review<'_>) -> String) -> [String; 2] {
     ]
 }
 
-/// Checks that foreign text is code, that nothing links, and that all that is opened is closed.
+/// Checks that foreign text is code, that there are no links, and that every tag is closed.
 fn check_markdown(document: &str) {
     let own_html = Regex::new("^(<details( open)?>|</details>|<summary>.*</summary>|\\s)*$").expect("a pattern");
     let quoted = Regex::new("<code>[^<>]*</code>").expect("a pattern");
@@ -445,7 +445,7 @@ proptest::proptest! {
     }
 }
 
-/// As many hosts, each with as many files of as many lines; every second host is like the one before.
+/// So many hosts, each with so many files of so many lines; every second host equals the one before.
 fn large(hosts: usize, files: usize, lines: usize) -> Plan {
     let operations = |host: usize| {
         (0..files).map(move |file| {
@@ -488,7 +488,7 @@ fn what_does_not_fit_is_counted_truly() {
         assert!(document.len() > 40_000 || lines == 9_000, "{case}: {}", document.len());
         check_markdown(&document);
         let found = cut.captures(&document).unwrap_or_else(|| panic!("{case}: {document}"));
-        // What is seen, host by host.
+        // The visible changes, host by host.
         let mut seen = 0;
         let mut short = 0;
         for section in document.split("<summary>").skip(1) {

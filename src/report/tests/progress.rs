@@ -1,4 +1,4 @@
-//! What goes on, as a window and as signs of life.
+//! Progress as a window and as periodic lines.
 
 use std::time::{Duration, Instant};
 
@@ -59,7 +59,7 @@ fn a_log_is_told_every_half_minute_what_takes_so_long() {
     assert_eq!(beats(30), [r"services-dev: apt-get\nupgrade for 30 s"]);
     assert!(beats(49).is_empty());
     assert_eq!(beats(50), ["other: x for 30 s"]);
-    // Late, and not told twice for it.
+    // Late, but printed only once.
     let late = beats(90);
     assert_eq!(
         late,

@@ -84,7 +84,7 @@ fn installation(wish: &Installation) -> Simulation {
     }
 }
 
-/// A fresh host: what is not told here is absent.
+/// A fresh host: everything that is not listed here is absent.
 fn fresh(key: &FactKey) -> Fact {
     let bytes = |text: &str| Fact::Content(ContentFact::Bytes(text.as_bytes().to_vec()));
     match key {
@@ -248,7 +248,7 @@ fn a_fresh_host() {
 #[test]
 fn the_same_values_give_the_same_bytes() {
     let run = run_of(TASKS, "[hosts.services-dev]", &Filter::default());
-    // The key of hidden digests is another one each time.
+    // The key of hidden digests differs each time.
     let text = || plan(&run, &settle(&run, |_, key| fresh(key)), &verbose());
     assert_eq!(text(), text());
 }

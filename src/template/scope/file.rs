@@ -1,4 +1,4 @@
-//! Whole files of the project as templates, which may include one another by their paths below `templates/`.
+//! Whole files of the project as templates, which may include each other by their paths below `templates/`.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -15,19 +15,19 @@ use crate::template::mistake::{mistake, open_block, whole_sign};
 use crate::template::place::whole_name;
 use crate::value::Known;
 
-/// The folder that the names of files are below.
+/// The folder that file names are relative to.
 const FOLDER: &str = "templates";
 /// The folder of stacks in it.
 pub const STACKS: &str = "services";
 
-/// The last file that was to be included and is not there, or no text.
+/// The last include of a file that does not exist or is not text.
 type Missing = Arc<Mutex<Option<String>>>;
 
 impl Bindings {
     /// Renders the file `name` of `files`.
     ///
-    /// Not known where it looks at something that is not. Errors: a file that does not parse, uses something undefined,
-    /// includes what is not there, or fails, at its position in the file.
+    /// Unknown if it uses something unknown. Errors: a file that does not parse, uses something undefined, includes a
+    /// missing file, or fails, at its position in the file.
     pub fn render_file(&self, files: &Arc<Assets>, name: &str) -> Result<Known<String>, Diagnostic> {
         let compiled = Compiled::of(files);
         compiled.missing.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -82,7 +82,7 @@ impl Bindings {
         }
     }
 
-    /// A file may have asked on purpose whether another name is defined: that is not what is wrong at `place`.
+    /// A file may test on purpose whether another name is defined: that is not the mistake at `place`.
     fn forget_other_misses(&self, place: Option<&Origin>) {
         let Some(excerpt) = place.and_then(|place| place.file.text.get(place.span.clone())) else {
             return;
@@ -95,13 +95,13 @@ impl Bindings {
     }
 }
 
-/// The stack whose folder holds a file of `templates/`.
+/// The stack whose folder contains a file of `templates/`.
 pub fn stack_of(path: &str) -> Option<&str> {
     let below = path.strip_prefix(STACKS)?.strip_prefix('/')?;
     below.split_once('/').map(|(name, _)| name)
 }
 
-/// Files of a project, each compiled when it is first rendered. They hold nothing of a host.
+/// The files of a project, each compiled when it is first rendered. Independent of hosts.
 struct Compiled {
     files: Arc<Assets>,
     environment: Environment<'static>,
@@ -109,7 +109,7 @@ struct Compiled {
 }
 
 thread_local! {
-    /// The last project's: there is hardly ever another. One for each thread, so that what is missing is what was asked for here.
+    /// Those of the last project; there is rarely another. Per thread, like the record of a missing file.
     static LAST: RefCell<Option<Rc<Compiled>>> = const { RefCell::new(None) };
 }
 
@@ -149,7 +149,7 @@ fn environment_of(files: &Arc<Assets>, missing: &Missing) -> Environment<'static
     environment
 }
 
-/// The part of `place` that is `name`, with its quotes.
+/// The place of `name`, with its quotes, within `place`.
 fn part(place: &Origin, name: &str) -> Origin {
     let excerpt = place.file.text.get(place.span.clone()).unwrap_or_default();
     let found = ['"', '\''].iter().find_map(|quote| {
@@ -161,7 +161,7 @@ fn part(place: &Origin, name: &str) -> Origin {
     Origin::new(&place.file, start..start + length)
 }
 
-/// The error in the included file, where one was at fault.
+/// The error in the included file, if there is one.
 fn innermost(error: &Error) -> &Error {
     let mut found = error;
     while let Some(below) = std::error::Error::source(found).and_then(|below| below.downcast_ref::<Error>()) {

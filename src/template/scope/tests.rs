@@ -36,7 +36,7 @@ fn a_lone_expression_keeps_its_type() {
     assert_eq!(render("n = 3", "'{{ n }} '").unwrap(), Kind::Integer(3));
     assert_eq!(render("s = 'x'", "\"{{ s }}\\n\"").unwrap(), text("x\n"));
     assert_eq!(render("b = true", "'{{ not b }}'").unwrap(), Kind::Bool(false));
-    // Who writes a line break wants it in the file.
+    // A written line break is part of the file.
     assert_eq!(render("n = 3", "\"{{ n }}\\n\"").unwrap(), text("3\n"));
     assert_eq!(render("s = 'x'", "\"\"\"\n{{ s }}\n\"\"\"").unwrap(), text("x\n"));
 }
