@@ -28,7 +28,7 @@ pub(super) struct ReadOptions {
     pub(super) verbose: bool,
 }
 
-/// Reads all hosts at once; those that cannot be read are told and leave their end.
+/// Reads all hosts at once; those that cannot be read are reported, with their result.
 pub(super) async fn read(
     options: ReadOptions,
     run: &Selection,
