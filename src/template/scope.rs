@@ -408,7 +408,7 @@ pub(super) fn template_error(
 ) -> Diagnostic {
     let place = open_block(source, error).unwrap_or_else(|| error.range().unwrap_or(0..source.len()));
     let place = whole_sign(source, place);
-    // An empty range is shown with what is around it.
+    // An empty template has no part to point at, so the whole string is shown.
     let exact = origin.map(|origin| match source.trim() {
         "" => origin.clone(),
         _ => narrow(origin, source, offset, place.clone()),
