@@ -64,9 +64,9 @@ fn dpkgs_lock_is_waited_for() {
         ran.stdout
     );
     let waits = format!(
-        "alpha  waits        run `apt-get install wanted`: /var/lib/dpkg/lock-frontend is held by process {holder} (apt-get)"
+        "alpha  waiting      run `apt-get install wanted`: /var/lib/dpkg/lock-frontend is held by process {holder} (apt-get)"
     );
-    let lines: Vec<&str> = ran.stdout.lines().filter(|line| line.contains("  waits  ")).collect();
+    let lines: Vec<&str> = ran.stdout.lines().filter(|line| line.contains("  waiting  ")).collect();
     assert_eq!(lines, [waits], "{}", ran.stdout);
     assert_eq!(status(&host, "wanted"), "ii ");
     assert_eq!(status(&host, "slow"), "ii ", "the other was cut off");

@@ -148,7 +148,7 @@ fn a_user_to_become_without_a_way_is_a_mistake_with_a_place() {
         ),
         (
             "connection = { become = 'su' }\n",
-            "`become` must be \"none\" or \"sudo\" or \"doas\"",
+            "`become` must be \"none\", \"sudo\" or \"doas\"",
         ),
     ];
     for (line, expected) in cases {
