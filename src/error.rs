@@ -3,6 +3,8 @@
 //! A [`Diagnostic`] is a value: it holds its positions, its cause and its hint apart, and whoever shows it decides how.
 //! Nothing here prints.
 
+pub mod ansible;
+
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;

@@ -103,6 +103,15 @@ impl Stop {
             other @ Self::NotKnown { .. } => other,
         }
     }
+
+    /// Adds a cause to a refusal.
+    #[must_use]
+    pub fn because(self, cause: impl Into<String>) -> Self {
+        match self {
+            Self::Refused(mistake) => Self::Refused(Box::new(mistake.because(cause))),
+            other @ Self::NotKnown { .. } => other,
+        }
+    }
 }
 
 /// Why a fact is not known.

@@ -82,11 +82,20 @@ impl Applying<'_> {
     }
 }
 
+/// The name of the account that runs this, for jobs of cron and systemd, which set no `$USER`.
+fn account() -> String {
+    let output = std::process::Command::new("id").arg("-un").output();
+    let name = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    name.ok()
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
 /// The holder of a host's lock, as shown to other runs that wait for it.
 fn who() -> String {
     let user = std::env::var("USER")
         .or_else(|_| std::env::var("LOGNAME"))
-        .unwrap_or_else(|_| "unknown".to_owned());
+        .unwrap_or_else(|_| account());
     let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{user}@{} (process {})", machine.trim(), std::process::id())
 }

@@ -15,7 +15,7 @@ pub(crate) struct FilterArguments {
     /// Select hosts by name, group or glob, such as `web*`; `!web*` excludes them
     #[arg(help_heading = HEADING, long, value_name = "PATTERN", value_delimiter = ',', add = completion::host_patterns())]
     limit: Vec<String>,
-    /// Select tasks or items of `for_each`: TASK, TASK:ITEM or ITEM, each a name or glob
+    /// Select tasks, or items of a deploy entry's `for_each`: TASK, TASK:ITEM or ITEM, each a name or glob
     #[arg(help_heading = HEADING, long, value_name = "TASK", value_delimiter = ',', add = completion::tasks())]
     only: Vec<String>,
     /// Select operations by tag; they inherit the tags of their task, include and deploy entry

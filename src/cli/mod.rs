@@ -39,6 +39,7 @@ mod trust;
 mod typed;
 mod ways;
 mod window;
+mod wrong_call;
 
 use std::process::ExitCode;
 
@@ -95,6 +96,7 @@ pub(crate) fn main() -> ExitCode {
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
+            let error = wrong_call::with_tip(error);
             // clap's own code for a wrong call is 2, which here means that changes are pending.
             let code = if error.use_stderr() { errors::INVALID } else { 0 };
             let _ = error.print();

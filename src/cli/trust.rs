@@ -43,7 +43,11 @@ pub(super) fn run(arguments: &TrustArguments) -> anyhow::Result<ExitCode> {
     let mut ends = Vec::new();
     let mut known = 0;
     // A host behind a jump host can be scanned only after the key of the jump host is trusted.
-    for level in levels(&project, &arguments.inventory, &selected)?.into_values() {
+    let levels = levels(&project, &arguments.inventory, &selected)?;
+    if levels.is_empty() {
+        print("nothing to trust: lab hosts and this machine need no `homelab trust`\n")?;
+    }
+    for level in levels.into_values() {
         let targets = targets::of_hosts(&project, &arguments.inventory, level.into_iter())?;
         let (strangers, failures, familiar) = look(&targets)?;
         known += familiar;

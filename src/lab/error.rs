@@ -99,7 +99,7 @@ pub enum LabError {
         source: LastLines,
     },
     /// A host that is not up.
-    #[error("{host}: no lab host of this name is up")]
+    #[error("no running lab host `{host}`")]
     NotUp {
         host: String,
         /// Its inventory, if the user named one.
@@ -169,7 +169,10 @@ impl LabError {
 
 fn not_up_hint(host: &str, inventory: Option<&str>, known: &[String]) -> String {
     let near = crate::error::suggestion(host, known.iter().map(String::as_str));
-    near.unwrap_or_else(|| format!("start it with `homelab lab up {}`", inventory.unwrap_or("INVENTORY")))
+    near.unwrap_or_else(|| match inventory {
+        Some(inventory) => format!("start it with `homelab lab up {inventory}`"),
+        None => "start it with `homelab lab up` and the name of its inventory".to_owned(),
+    })
 }
 
 fn denied(error: &bollard::errors::Error) -> bool {
@@ -208,7 +211,7 @@ mod tests {
             inventory: None,
             known: vec!["services".into()],
         };
-        assert_eq!(error.to_string(), "servces: no lab host of this name is up");
+        assert_eq!(error.to_string(), "no running lab host `servces`");
         assert_eq!(error.hint().unwrap(), "did you mean `services`?");
         let error = LabError::NotUp {
             host: "a".into(),

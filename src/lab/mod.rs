@@ -357,7 +357,10 @@ mod tests {
     fn a_host_is_found_without_its_inventory_unless_two_have_it() {
         let root = tempfile::tempdir().unwrap();
         let error = find_address(root.path(), None, "alpha").unwrap_err();
-        assert_eq!(error.hint().unwrap(), "start it with `homelab lab up INVENTORY`");
+        assert_eq!(
+            error.hint().unwrap(),
+            "start it with `homelab lab up` and the name of its inventory"
+        );
         up(root.path(), "dev", "alpha");
         assert_eq!(find_address(root.path(), None, "alpha").unwrap().address, "172.17.0.9");
         assert_eq!(

@@ -25,7 +25,7 @@ pub use context::PlanContext;
 pub use definition::Definition;
 pub use operation::Operation;
 pub use run_as::{BECOME_KEYS, RunAs};
-pub use table::{OPERATIONS, find};
+pub use table::{OPERATIONS, family, find, operation_suggestion};
 pub use wording::{Parameter, schema_of};
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::definition::Definition;
 use super::{apt, files, server, systemd, verify};
+use crate::error::{ansible, suggestion};
 
 /// All operations, sorted by name.
 pub static OPERATIONS: &[Definition] = &[
@@ -27,9 +28,52 @@ pub fn find(name: &str) -> Option<&'static Definition> {
     OPERATIONS.iter().find(|definition| definition.name == name)
 }
 
+/// The operations of a family, such as `files`; none if there is no such family.
+pub fn family(name: &str) -> &'static [Definition] {
+    let is_member = |definition: &Definition| definition.name.split('.').next() == Some(name);
+    let start = OPERATIONS.iter().position(is_member).unwrap_or_default();
+    let length = OPERATIONS.iter().filter(|definition| is_member(definition)).count();
+    &OPERATIONS[start..start + length]
+}
+
+/// What to do about an operation that does not exist: the operation that was probably meant, or where all are listed.
+pub fn operation_suggestion(name: &str) -> String {
+    let own = ansible::operation_for(name).map(|own| format!("did you mean `{own}`?"));
+    own.or_else(|| suggestion(name, OPERATIONS.iter().map(|definition| definition.name)))
+        .unwrap_or_else(|| "`homelab operations` lists all operations".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_family_is_all_operations_of_its_name() {
+        let names: Vec<&str> = family("verify").iter().map(|definition| definition.name).collect();
+        assert_eq!(names, ["verify.http", "verify.tcp"]);
+        assert!(family("verif").is_empty());
+    }
+
+    #[test]
+    fn modules_of_ansible_lead_to_operations_that_exist() {
+        for module in [
+            "apt",
+            "copy",
+            "file",
+            "group",
+            "lineinfile",
+            "service",
+            "shell",
+            "template",
+            "uri",
+            "user",
+            "wait_for",
+        ] {
+            let own = ansible::operation_for(module).expect("known");
+            assert!(find(own).is_some(), "{module}: {own}");
+        }
+        assert_eq!(operation_suggestion("files.putt"), "did you mean `files.put`?");
+    }
 
     #[test]
     fn the_path_is_the_name_and_every_file_is_in_the_table() {

@@ -1,8 +1,8 @@
 //! The keys that every entry of a task or a deploy can have.
 
 use super::fields::{Fields, Named};
-use crate::error::{Diagnostic, Origin, suggestion};
-use crate::operations::{BECOME_KEYS, Definition, OPERATIONS, find};
+use crate::error::{Diagnostic, Origin};
+use crate::operations::{BECOME_KEYS, Definition, find, operation_suggestion};
 use crate::template::{inspect_expression, is_template};
 use crate::value::{Kind, Table, Value};
 
@@ -102,9 +102,6 @@ pub(super) fn definition(op: Option<&Value>, place: &Origin) -> Result<(&'static
         .ok_or_else(|| {
             Diagnostic::new(format!("unknown operation `{name}`"))
                 .at(origin, "no operation has this name")
-                .hint(
-                    suggestion(name, OPERATIONS.iter().map(|definition| definition.name))
-                        .unwrap_or_else(|| "`homelab operations` lists all operations".to_owned()),
-                )
+                .hint(operation_suggestion(name))
         })
 }

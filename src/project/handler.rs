@@ -81,8 +81,8 @@ impl Handlers {
             );
         } else if !self.names.iter().any(|one| one.name == name.name) {
             let names = self.names.iter().map(|one| one.name.as_str());
-            let hint = suggestion(&name.name, names)
-                .unwrap_or_else(|| format!("write a `[[handler]]` with `name = \"{}\"`", name.name));
+            let hint =
+                suggestion(&name.name, names).unwrap_or_else(|| "remove it: handlers are not supported yet".to_owned());
             mistakes.push(
                 Diagnostic::new(format!("unknown handler `{}`", name.name))
                     .at_maybe(name.origin.as_ref(), "no handler of this task has this name")

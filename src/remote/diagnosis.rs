@@ -149,7 +149,7 @@ Host key verification failed.\r
             "pi: cannot connect to `[127.0.0.1]:42222`: unknown host key (ED25519)"
         );
         assert!(
-            error.hint().unwrap().contains("`ssh -p 42222 127.0.0.1`"),
+            error.hint().unwrap().contains("`homelab trust` with the name"),
             "{:?}",
             error.hint()
         );

@@ -273,11 +273,11 @@ impl RemoteError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::SshMissing { .. } => Some("install the OpenSSH client (Debian: `apt install openssh-client`)".into()),
-            Self::HostKeyUnknown { address, .. } => Some(format!(
-                "run `homelab trust INVENTORY`: it shows the key's fingerprint and adds it once you agree; compare it with \
-                 `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host's console. Or accept it with `{}`",
-                ssh_command(address)
-            )),
+            Self::HostKeyUnknown { .. } => Some(
+                "run `homelab trust` with the name of this inventory: it shows the key's fingerprint and adds it once you agree; \
+                 compare it with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host's console"
+                    .into(),
+            ),
             Self::HostKeyChanged { keys, .. } => Some(changed_key_hint(keys)),
             Self::AuthenticationFailed { address, .. } => Some(format!(
                 "`{}` must log in without asking: load the key into your SSH agent, or set the host's `user` and `identity_file`",
@@ -333,8 +333,8 @@ fn changed_key_hint(keys: &ChangedKey) -> String {
         |place| format!("at `{place}`"),
     );
     format!(
-        "if you reinstalled the host{offered}, remove the old key {known_at} and run `homelab trust INVENTORY`; if not, another \
-         machine may be answering in its place: find out which"
+        "if you reinstalled the host{offered}, remove the old key {known_at} and run `homelab trust` with the name of this \
+         inventory; if not, another machine may be answering in its place: find out which"
     )
 }
 

@@ -122,6 +122,10 @@ pub fn remember<'a>(file: &Path, keys: impl IntoIterator<Item = &'a OfferedKey>)
         text.push('\n');
     }
     for key in keys {
+        // Two hosts of an inventory may have the same address.
+        if text.lines().any(|line| line == key.line) {
+            continue;
+        }
         text.push_str(&key.line);
         text.push('\n');
     }
@@ -178,7 +182,7 @@ mod tests {
             fingerprint: String::new(),
             line: line.to_owned(),
         };
-        remember(&file, &[key("a"), key("b")]).unwrap();
+        remember(&file, &[key("a"), key("b"), key("a")]).unwrap();
         fs::write(&file, "# ours\na\nb").unwrap();
         remember(&file, &[key("c")]).unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "# ours\na\nb\nc\n");

@@ -42,8 +42,12 @@ pub fn host(inventory_name: &str, inventory: &Inventory, host: &Host, data: &Tab
             "{} of inventory {inventory_name}",
             paint(Tone::Heading, &one_line(&host.name))
         ),
-        format!("  reached as {}", one_line(&place(host))),
-        format!("  groups: {}", one_line(&groups.join(", "))),
+        format!(
+            "  {}{}",
+            if host.lab.is_some() { "" } else { "reached as " },
+            one_line(&place(host))
+        ),
+        format!("  groups: {}", listed_groups(&groups)),
         String::new(),
     ];
     let mut entries = Vec::new();
@@ -68,6 +72,13 @@ pub fn host(inventory_name: &str, inventory: &Inventory, host: &Host, data: &Tab
         lines.push(format!("{line}{}", paint(Tone::Faint, &one_line(&place))));
     }
     joined(&lines)
+}
+
+fn listed_groups(groups: &[&str]) -> String {
+    if groups.is_empty() {
+        return "none".to_owned();
+    }
+    one_line(&groups.join(", "))
 }
 
 fn flatten<'a>(key: &str, value: &'a Value, entries: &mut Vec<(String, &'a Value)>) {

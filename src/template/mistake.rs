@@ -178,7 +178,7 @@ fn syntax_hint(source: &str, place: &Range<usize>, what: &str) -> String {
         [b'$', ..] => "write names without `$`",
         _ if what.contains("operator") => "convert one of them with `| string` or `| int`",
         _ if what.contains("unknown statement end") => "close the open block first: `{% if … %}` with `{% endif %}`",
-        _ if what.contains("end of") => "close what is open: a bracket, a quote, or a block with its `{% end… %}`",
+        _ if what.contains("end of") => "close the open bracket, quote or block (with its `{% end… %}`)",
         _ => SYNTAX,
     };
     hint.to_owned()

@@ -103,10 +103,7 @@ impl Operation for Packages {
                 self.unsimulated(&wish, &unsettled, false, &why)
             }
             InstallationFact::Impossible { output } => {
-                let verb = if self.present { "install" } else { "remove" };
-                let title = format!("apt cannot {verb} these packages");
-                let mistake = context.mistake("packages", title, "fails with the host's package lists");
-                return Err(Stop::Refused(Box::new(mistake.because(output))));
+                return Err(self.impossible(context, &output));
             }
         };
         Ok(Outcome::Change(changes))
@@ -114,6 +111,23 @@ impl Operation for Packages {
 }
 
 impl Packages {
+    fn impossible(&self, context: &PlanContext<'_>, output: &str) -> Stop {
+        let unknown = output
+            .lines()
+            .find_map(|line| line.strip_prefix("E: Unable to locate package "));
+        let stop = if let Some(name) = unknown {
+            let title = format!("unknown package `{name}`");
+            context
+                .refuse_item("packages", name, title, "not in the host's package lists")
+                .hint("check the name, and that the host has the repository that contains it")
+        } else {
+            let verb = if self.present { "install" } else { "remove" };
+            let title = format!("apt cannot {verb} these packages");
+            context.refuse("packages", title, "fails with the host's package lists")
+        };
+        stop.because(errors_of(output))
+    }
+
     fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
         if self.packages.is_empty() {
             return Err(context
@@ -288,6 +302,15 @@ fn along_change(wish: &Installation) -> ResourceChange {
         steps: Vec::new(),
         risk: Risk::None,
     }
+}
+
+/// The errors in the output of apt, or all of it if none is marked.
+fn errors_of(output: &str) -> String {
+    let errors: Vec<&str> = output.lines().filter(|line| line.starts_with("E: ")).collect();
+    if errors.is_empty() {
+        return output.to_owned();
+    }
+    errors.join("\n")
 }
 
 #[cfg(test)]

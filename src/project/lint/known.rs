@@ -124,7 +124,7 @@ fn fact<'n, 'k>(name: &'n str, depth: usize, rest: &[&str]) -> Option<Unknown<'n
             return Some(Unknown {
                 name: prefix(name, depth + index + 1),
                 label: LABEL,
-                otherwise: "`homelab facts INVENTORY HOST` lists all facts".to_owned(),
+                otherwise: "`homelab facts` with the names of an inventory and a host lists all facts".to_owned(),
                 known: fields.keys().map(String::as_str).chain(families).collect(),
             });
         };

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use crate::error::{Diagnostic, suggestion};
+use crate::error::Diagnostic;
 use crate::operations::{BECOME_KEYS, OPERATIONS, Parameter, RunAs};
+use crate::project::fields::key_suggestion;
 use crate::project::task::{COMMON_KEYS, RawOperation};
 use crate::template::is_template;
 use crate::value::{Entry, Kind, Table, Value};
@@ -53,10 +54,14 @@ fn missing(operation: &RawOperation) -> Vec<Diagnostic> {
 
 fn unknown(operation: &RawOperation, key: &str, entry: &Entry, known: &[&str]) -> Diagnostic {
     let name = operation.definition.name;
-    let keys = known.iter().chain(COMMON_KEYS).copied();
+    let keys: Vec<&str> = known.iter().chain(COMMON_KEYS).copied().collect();
+    let hint = match key {
+        "register" => "remove it: the output of an operation is not available to later ones yet".to_owned(),
+        _ => key_suggestion(key, &keys).unwrap_or_else(|| format!("`homelab operations {name}` lists all parameters")),
+    };
     Diagnostic::new(format!("unknown parameter `{key}` of `{name}`"))
         .at_maybe(entry.key.as_ref(), "no such parameter")
-        .hint(suggestion(key, keys).unwrap_or_else(|| format!("`homelab operations {name}` lists all parameters")))
+        .hint(hint)
 }
 
 /// The value with all templates as unknown: a mistake in it is a mistake on every host.

@@ -1,0 +1,72 @@
+//! A wrong call of the command line, with a tip for options of other tools.
+
+use clap::Error;
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// Options that users of Ansible and pyinfra type out of habit, and what to type instead.
+const TIPS: &[(&str, &str)] = &[
+    ("--check", "use '--dry-run' to show what would change"),
+    ("-C", "use '--dry-run' to show what would change"),
+    ("--dry", "use '--dry-run' to show what would change"),
+    ("--diff", "the diff is always shown; use '--dry-run' to change nothing"),
+    ("-D", "the diff is always shown; use '--dry-run' to change nothing"),
+    ("-l", "use '--limit' to select hosts"),
+    ("-i", "the inventory is the first argument"),
+    ("-e", "use '--data KEY=VALUE' to override data"),
+    ("--extra-vars", "use '--data KEY=VALUE' to override data"),
+    ("-t", "use '--tags' to select operations by tag"),
+    ("-f", "use '--parallel' to set how many hosts to deal with at a time"),
+    (
+        "--forks",
+        "use '--parallel' to set how many hosts to deal with at a time",
+    ),
+    ("-K", "use '--ask-become-password'"),
+];
+
+/// Adds what to type instead, if it is known.
+pub(super) fn with_tip(mut error: Error) -> Error {
+    let tip = match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::UnknownArgument, Some(ContextValue::String(option))) => {
+            let tip = TIPS.iter().find(|(one, _)| one == option);
+            tip.map(|(_, tip)| *tip)
+        }
+        (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing))) => {
+            (missing == &["<COMMAND>..."]).then_some("put '--' before the command")
+        }
+        _ => None,
+    };
+    if let Some(tip) = tip {
+        error.insert(
+            ContextKind::Suggested,
+            ContextValue::StyledStrs(vec![StyledStr::from(tip)]),
+        );
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::Cli;
+    use super::*;
+
+    #[track_caller]
+    fn tips(line: &str, tip: &str) {
+        let error = Cli::try_parse_from(line.split(' ')).expect_err("a wrong call");
+        let shown = with_tip(error).render().to_string();
+        assert!(shown.contains(&format!("tip: {tip}")), "{shown}");
+    }
+
+    #[test]
+    fn habits_of_other_tools_lead_to_the_option() {
+        tips("homelab deploy dev site --check", "use '--dry-run'");
+        tips("homelab deploy dev site -l web", "use '--limit'");
+        tips("homelab exec dev web uptime", "put '--' before the command");
+        tips(
+            "homelab deploy dev site --limt web",
+            "a similar argument exists: '--limit'",
+        );
+    }
+}
