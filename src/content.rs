@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::secret::{DigestKey, KeyedDigest, sha256_hex};
 
-pub use files::{Assets, LargeFile};
+pub use files::{Assets, LargeFile, open_regular};
 
 /// Bytes that are sent to a host. Equal where size and digest are.
 ///

@@ -41,5 +41,8 @@ pub(super) fn run(arguments: &DeployArguments) -> anyhow::Result<ExitCode> {
         run: &run,
         digests,
     };
-    runtime.block_on(deploying.deploy(targets, documents))
+    let ended = runtime.block_on(deploying.deploy(targets, documents));
+    // Reading a file that hangs, as on a network mount, does not keep an interrupted run from ending.
+    runtime.shutdown_background();
+    ended
 }

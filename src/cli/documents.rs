@@ -1,7 +1,7 @@
 //! Files that the review of a run is written to, in addition to the terminal.
 
 use std::fs::Permissions;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -67,14 +67,19 @@ impl Document {
         // A symbolic link stays: its target is replaced.
         let path = wanted.path.canonicalize().unwrap_or_else(|_| wanted.path.clone());
         if path.is_dir() {
-            return Err(failed(&std::io::ErrorKind::IsADirectory.into()));
+            return Err(failed(&ErrorKind::IsADirectory.into()));
         }
-        if path.exists() {
+        let mut permissions = None;
+        if let Ok(found) = path.metadata() {
+            if !found.is_file() {
+                return Err(failed(&std::io::Error::other("it is not a regular file")));
+            }
             // Renaming would replace a file that the user may not write.
             std::fs::OpenOptions::new()
                 .append(true)
                 .open(&path)
                 .map_err(|error| failed(&error))?;
+            permissions = Some(found.permissions());
         }
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -85,6 +90,11 @@ impl Document {
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(folder)
             .map_err(|error| failed(&error))?;
+        if let Some(permissions) = permissions {
+            file.as_file()
+                .set_permissions(permissions)
+                .map_err(|error| failed(&error))?;
+        }
         Ok(Self {
             path,
             format: wanted.format,
@@ -101,9 +111,13 @@ impl Document {
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> Diagnostic {
+    let hint = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room, or write to another disk",
+        _ => "check `--format-into`: a file in a folder that exists and is writable",
+    };
     Diagnostic::new(format!("cannot write `{}`", path.display()))
         .because(error.to_string())
-        .hint("check `--format-into`: the folder must exist and be writable")
+        .hint(hint)
 }
 
 #[cfg(test)]

@@ -1,9 +1,13 @@
 //! The files of a project that operations send to hosts or render.
 
 use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+
+use rustix::fs::OFlags;
 
 use crate::secret::sha256_hex_of;
 
@@ -92,7 +96,38 @@ impl LargeFile {
         if let Some(measured) = self.measured.get() {
             return Ok(measured.clone());
         }
-        let measured = sha256_hex_of(std::fs::File::open(&self.path)?)?;
+        let measured = sha256_hex_of(open_regular(&self.path)?)?;
         Ok(self.measured.get_or_init(|| measured).clone())
+    }
+}
+
+/// Opens a file for reading. Anything else at the path, such as a named pipe, would wait forever or never end.
+///
+/// Errors: it cannot be opened, or is not a regular file.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK.bits().try_into().unwrap_or_default();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::other("it is not a regular file"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_regular_files_are_opened() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (pipe, file) = (folder.path().join("pipe"), folder.path().join("file"));
+        std::fs::write(&file, "text").expect("writable");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.expect("mkfifo").success());
+        assert!(open_regular(&file).is_ok());
+        for path in [&pipe, folder.path(), Path::new("/dev/zero")] {
+            let refused = open_regular(path).expect_err("not a file").to_string();
+            assert_eq!(refused, "it is not a regular file");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Files to tables, and tables to structs, with positions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::fields::unknown_key;
-use crate::content::Assets;
+use crate::content::{Assets, open_regular};
 use crate::error::{Diagnostic, Origin, SourceFile, not_text};
 use crate::operations::{Parameter, schema_of};
 use crate::value::{Entry, Kind, Table, Value, advice, deserialize, keys_of, parse_toml};
@@ -97,9 +98,9 @@ impl<'a> Reader<'a> {
                 && std::fs::metadata(&path).is_ok_and(|found| found.len() > Assets::LARGEST_IN_MEMORY);
             let read = if is_large {
                 // Check now that it can be read.
-                std::fs::File::open(&path).map(|_| assets.insert_large(name, &path))
+                open_regular(&path).map(|_| assets.insert_large(name, &path))
             } else {
-                std::fs::read(&path).map(|bytes| assets.insert(name, bytes))
+                read_regular(&path).map(|bytes| assets.insert(name, bytes))
             };
             if let Err(error) = read {
                 let shown = relative(self.root, &path);
@@ -113,7 +114,7 @@ impl<'a> Reader<'a> {
 
 fn read_source(root: &Path, name: String, path: &Path) -> Result<Source, Vec<Diagnostic>> {
     let shown = relative(root, path);
-    let bytes = std::fs::read(path).map_err(|error| {
+    let bytes = read_regular(path).map_err(|error| {
         let mistake = Diagnostic::new(format!("cannot read `{shown}`")).because(error.to_string());
         vec![mistake.hint("check its permissions with `ls -l`")]
     })?;
@@ -121,6 +122,12 @@ fn read_source(root: &Path, name: String, path: &Path) -> Result<Source, Vec<Dia
     let file = SourceFile::new(shown, text);
     let table = parse_toml(&file)?;
     Ok(Source { name, file, table })
+}
+
+fn read_regular(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_regular(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Files below `folder`, sorted; empty if the folder does not exist.
