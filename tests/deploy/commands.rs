@@ -132,7 +132,7 @@ fn exec_on_several_hosts_says_which_said_what(project: &Project) {
     );
     project.write("inventories/dev.toml", inventory);
     let ran = project.homelab(&["exec", "dev", "*", "--", "true"]).expect(4);
-    assert!(ran.stderr.contains("gone: cannot reach 127.0.0.1"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("gone: cannot reach `127.0.0.1`"), "{}", ran.stderr);
     project.homelab(&["exec", "dev", "gone", "--", "true"]).expect(4);
     project.write("inventories/dev.toml", TWO[0].1);
 }

@@ -135,12 +135,12 @@ fn a_way_in_a_circle_is_a_mistake_with_a_place() {
         ),
         (
             "[hosts.alpha]\nconnection = { local = true, port = 22 }\n",
-            "nobody logs in",
+            "is not connected to over SSH",
             "inventories/dev.toml:2:30",
         ),
         (
             "[hosts.alpha]\nconnection = { become = 'su' }\n",
-            "`become` must be \"none\" or \"sudo\" or \"doas\"",
+            "`become` must be \"none\", \"sudo\" or \"doas\"",
             "inventories/dev.toml:2:25",
         ),
         ("[hosts.-alpha]\n", "starts with `-`", "inventories/dev.toml:1:8"),
