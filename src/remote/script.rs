@@ -30,6 +30,8 @@ pub(super) const LEAD: u8 = 0x1e;
 ///
 /// `hl_run` forwards a command's two streams unchanged, so its tags begin with [`LEAD`]: a line break may be output.
 ///
+/// If content arrives short, a further block shows why the host takes no more, such as a full disk.
+///
 /// Descriptors: 5 is the standard error that the shell was started with; 6, 7 and 8 are a staged content's (to count, to read, to write), 9 is the lock's. Nothing that runs on
 /// behalf of an operation inherits them: a daemon would keep the lock forever.
 const PROLOGUE: &str = r#"{
@@ -78,7 +80,9 @@ if command -v base64 >/dev/null; then base64 -d | ( hl_eval "$4" ) 5>&- 9>&-; hl
 else echo 'base64: not found'; hl_status=127; fi ;;
 staged) if [ -n "$hl_file" ]; then hl_size=$(wc -c <"$hl_file"); hl_folder=${hl_file%/*}/
 else hl_size=$(wc -c <&6); hl_folder='the folder for temporary files'; fi
-exec 6<&- 8>&-
+exec 6<&-
+[ "${hl_size:-0}" -eq "$6" ] || dd if=/dev/zero bs=65536 count=1 2>&1 >>"/proc/$$/fd/8" 5>&- 7<&- 8>&- 9>&- | sed -n 's/^dd: //p'
+exec 8>&-
 if [ "${hl_size:-0}" -ne "$6" ]; then echo "only ${hl_size:-0} of $6 bytes arrived in $hl_folder"; hl_status=1
 elif [ -n "$hl_file" ]; then staged=$hl_file; ( hl_eval "$4" ) </dev/null 5>&- 9>&-; hl_status=$?
 else ( hl_eval "$4" ) <&7 5>&- 7<&- 9>&-; hl_status=$?; fi

@@ -53,5 +53,9 @@ fn schemas_are_written_into_the_project_or_elsewhere() {
     }
     project.homelab(&["schema", "tasks"]).expect(3);
     let nowhere = Project::of(&[]).homelab(&["schema"]).expect(3);
-    assert!(nowhere.stderr.contains("not in a homelab project"), "{}", nowhere.stderr);
+    assert!(
+        nowhere.stderr.contains("not in a homelab project"),
+        "{}",
+        nowhere.stderr
+    );
 }

@@ -77,7 +77,10 @@ fn reviews_wait_no_longer_than_for_a_connection(project: &Project) {
         "{}",
         ran.stdout
     );
-    for dead in ["black-hole: cannot reach `192.0.2.66`", "silent: cannot reach `127.0.0.1`"] {
+    for dead in [
+        "black-hole: cannot reach `192.0.2.66`",
+        "silent: cannot reach `127.0.0.1`",
+    ] {
         assert!(ran.stderr.contains(dead), "no `{dead}` in {}", ran.stderr);
     }
 }

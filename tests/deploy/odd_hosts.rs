@@ -135,7 +135,7 @@ fn a_disk_that_is_too_small_is_known_before_anything_is_done() {
     // Beside the old file there is no room for a new one, though there would be in its place.
     project.write("templates/data", vec![b'y'; 500_000]);
     let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(3);
-    assert!(ran.stderr.contains("written beside"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("written in full before"), "{}", ran.stderr);
     host.inside("rm /srv/small/folder/data");
     project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
 

@@ -25,7 +25,7 @@ fn what_cannot_be_done_is_said_in_its_place_and_nothing_is_done() {
         (
             "op = 'server.user'\nuser = 'player'\nuid = 1",
             "files.toml:8:7",
-            "user `daemon` has it",
+            "used by user `daemon`",
         ),
         (
             "op = 'server.user'\nuser = '-player'",
