@@ -38,7 +38,14 @@ fn a_file_that_its_validator_refuses_stays_as_it_was() {
     let host = project.up("dev", "alpha");
     host.inside("echo good >/opt/checked");
     let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(1);
-    for part in ["/opt/checked", "this line is wrong", "/opt/last", "not reached"] {
+    for part in [
+        "/opt/checked",
+        "exit code 3",
+        "this line is wrong",
+        "`sh` did not accept the new file; nothing was replaced",
+        "/opt/last",
+        "not reached",
+    ] {
         assert!(ran.stdout.contains(part), "no `{part}` in:\n{}", ran.stdout);
     }
     assert_eq!(host.inside("cat /opt/first /opt/checked"), "1good\n");

@@ -72,7 +72,14 @@ fn accepted(command: &[String]) -> String {
             word.split("{path}").map(quote_part).collect::<Vec<_>>().join("\"$t\"")
         })
         .collect();
-    format!("{} </dev/null || exit\n", words.join(" "))
+    let program = command.first().map(String::as_str).unwrap_or_default();
+    let refusal = quote(&format!(
+        "`{program}` did not accept the new file; nothing was replaced"
+    ));
+    format!(
+        "{} </dev/null || {{ code=$?; printf '%s\\n' {refusal}; exit \"$code\"; }}\n",
+        words.join(" ")
+    )
 }
 
 fn quote_part(part: &str) -> String {
