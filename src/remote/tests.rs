@@ -433,7 +433,7 @@ async fn a_short_upload_never_reaches_the_body() {
         assert_eq!(host.ask(frame, "staging").await.unwrap().outcome, "staged");
         let command = script::pump_command(host.channel.shell().unwrap());
         let arrives = Content::new(vec![b'x'; 150_000]);
-        let mut upload = upload::Upload::begin(&arrives).await.unwrap();
+        let mut upload = upload::Upload::begin(&arrives).unwrap();
         let mut told = 0;
         host.road
             .pump(&Privilege::LoginUser, &command, &mut upload, &mut |sent| told = sent)

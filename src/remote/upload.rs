@@ -32,7 +32,7 @@ struct Reading<'c> {
 
 impl<'c> Upload<'c> {
     /// Errors: the file cannot be read, or the plan was stored without the bytes.
-    pub(super) async fn begin(content: &'c Content) -> Result<Self, Unusable> {
+    pub(super) fn begin(content: &'c Content) -> Result<Self, Unusable> {
         let source = match (content.bytes(), content.file()) {
             (Some(bytes), _) => Source::Memory(bytes),
             (None, Some(of)) => Source::File(Box::new(Reading {
@@ -120,7 +120,7 @@ mod tests {
     }
 
     async fn all(content: &Content) -> Result<Vec<u8>, Unusable> {
-        let mut upload = Upload::begin(content).await?;
+        let mut upload = Upload::begin(content)?;
         let mut bytes = Vec::new();
         while let Some(piece) = upload.next(1000).await? {
             bytes.extend_from_slice(piece);

@@ -279,7 +279,7 @@ impl<'a> Writer<'a> {
             delivery: Delivery::Refused,
             cause: Some(cause),
         };
-        let mut upload = match Upload::begin(content).await {
+        let mut upload = match Upload::begin(content) {
             Ok(upload) => upload,
             Err(unusable) => return Ok(refused(unusable)),
         };
