@@ -431,7 +431,10 @@ fn a_line_of_a_megabyte_is_no_trouble() {
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(24))]
+    #![proptest_config(proptest::prelude::ProptestConfig {
+        failure_persistence: None,
+        ..proptest::prelude::ProptestConfig::with_cases(24)
+    })]
     #[test]
     fn any_text_stays_where_it_is_put(
         bad in "([`~<>&@#|*_\\[\\]()!\\\\ \n\t\"'/-]|zqx|details|script|\\PC|\u{202e}|http://){0,24}"
