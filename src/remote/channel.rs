@@ -1,6 +1,5 @@
 //! A child process whose pipes are connected to a host's shell.
 
-use std::ops::Range;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -14,9 +13,10 @@ use super::command::{self, Stream, Written};
 use super::configuration::Configuration;
 use super::diagnosis::{diagnose, last_line};
 use super::error::{Becoming, Explanation, Refusal, RemoteError};
+use super::functions::Functions;
 use super::nonce::Nonce;
 use super::privilege::{Dialogue, NoEntry, refusal};
-use super::script::{Frame, LEAD, NOTE, READY, prologue};
+use super::script::{Frame, FrameText, LEAD, NOTE, READY, prologue};
 use super::stderr::StandardError;
 use super::watchdog::Watchdog;
 use crate::secret::PASSWORD_VARIABLE;
@@ -28,8 +28,7 @@ const NOISE: Keep = Keep::Tail(2048);
 
 /// One round trip: what is sent, and what to do with the answers.
 pub(super) struct Exchange<'a> {
-    /// The text, and the numbers of the tags that answer it.
-    pub(super) frame: (String, Range<u32>),
+    pub(super) frame: FrameText,
     pub(super) keep: Keep,
     /// How long the host may send nothing after this many answers; `None` waits forever.
     pub(super) patience: &'a (dyn Fn(usize) -> Option<Duration> + Sync),
@@ -82,6 +81,8 @@ pub(super) struct Channel {
     /// The process id of the host's shell, once it is ready.
     shell: Option<u32>,
     next: u32,
+    /// The functions that it was sent besides those of the prologue.
+    functions: Functions,
     in_exchange: bool,
     round_trips: u32,
 }
@@ -142,6 +143,7 @@ impl Channel {
             child,
             shell: None,
             next: READY + 1,
+            functions: Functions::default(),
             in_exchange: false,
             round_trips: 0,
             nonce,
@@ -218,7 +220,7 @@ impl Channel {
 
     /// An empty frame of this channel.
     pub(super) fn frame(&self) -> Frame<'_> {
-        Frame::new(&self.nonce, self.next)
+        Frame::new(&self.nonce, self.next, self.functions)
     }
 
     /// Waits until the host's shell is ready.
@@ -240,7 +242,7 @@ impl Channel {
     /// Sends a frame and waits for all its answers: one round trip.
     pub(super) async fn exchange(&mut self, exchange: Exchange<'_>) -> Result<Vec<Tagged>, RemoteError> {
         let Exchange {
-            frame: (text, numbers),
+            frame,
             keep,
             patience,
             during,
@@ -248,7 +250,7 @@ impl Channel {
         } = exchange;
         self.begin(&during(0))?;
         self.enter().await?;
-        self.next = numbers.end;
+        let FrameText { text, numbers, .. } = self.take_up(frame);
         let mut received = Vec::with_capacity(numbers.len());
         let outcome = {
             let Self {
@@ -290,15 +292,11 @@ impl Channel {
     }
 
     /// Sends the frame of a command and forwards its output until it exits; returns its exit code.
-    pub(super) async fn pass_on(
-        &mut self,
-        (text, numbers): (String, Range<u32>),
-        written: &Sender<Written>,
-    ) -> Result<i32, RemoteError> {
+    pub(super) async fn pass_on(&mut self, frame: FrameText, written: &Sender<Written>) -> Result<i32, RemoteError> {
         const DURING: &str = "running the command";
         self.begin(DURING)?;
         self.enter().await?;
-        self.next = numbers.end;
+        let FrameText { text, .. } = self.take_up(frame);
         let mut errors = Answers::new(self.stderr.listen().await, &self.nonce);
         errors.expect_lead(LEAD);
         let outcome = {
@@ -357,6 +355,13 @@ impl Channel {
         }
         self.in_exchange = true;
         Ok(())
+    }
+
+    /// What later frames build on once `frame` is being sent: if sending fails, there are none.
+    fn take_up(&mut self, frame: FrameText) -> FrameText {
+        self.next = frame.numbers.end;
+        self.functions = frame.functions;
+        frame
     }
 
     fn finish(&mut self) {

@@ -15,6 +15,7 @@ use super::control::ControlSocket;
 use super::error::RemoteError;
 use super::privilege::Privilege;
 use super::pump::Road;
+use super::script::FrameText;
 use super::target::Target;
 use crate::facts::Probe;
 use crate::quote::Unquotable;
@@ -181,11 +182,7 @@ impl Connection {
     }
 
     /// Sends a frame with one answer of a few lines.
-    pub(super) async fn ask(
-        &mut self,
-        frame: (String, std::ops::Range<u32>),
-        during: &str,
-    ) -> Result<Tagged, RemoteError> {
+    pub(super) async fn ask(&mut self, frame: FrameText, during: &str) -> Result<Tagged, RemoteError> {
         const LONGEST: usize = 4096;
         let silence = self.silence;
         let exchange = Exchange {

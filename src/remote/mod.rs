@@ -12,6 +12,7 @@ mod connection;
 mod control;
 mod diagnosis;
 mod error;
+mod functions;
 mod lock;
 mod nonce;
 mod privilege;

@@ -8,7 +8,7 @@ use super::connection::{Answer, Connection};
 use super::error::{Explanation, RemoteError};
 use super::lock::{Holder, LockRequest, printable};
 use super::pump::NotPumped;
-use super::script::{Delivery, NOTE, pump_command};
+use super::script::{Delivery, FrameText, NOTE, pump_command};
 use super::step::{StepAnswer, StepNews, StepScript};
 use super::upload::{Unusable, Upload};
 use crate::facts::Probe;
@@ -230,7 +230,7 @@ impl<'a> Writer<'a> {
     }
 
     /// The text of a frame; `None` if there is nothing to send.
-    fn write(&self, content: &FrameContent<'_>) -> Result<Option<(String, std::ops::Range<u32>)>, RemoteError> {
+    fn write(&self, content: &FrameContent<'_>) -> Result<Option<FrameText>, RemoteError> {
         let mut frame = self.connection.channel.frame();
         for (index, step) in content.steps.iter().enumerate() {
             let delivery = if index == 0 {

@@ -1,0 +1,103 @@
+//! What reaches a shell in part, and what it is sent at all.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::super::functions::Functions;
+use super::super::nonce::Nonce;
+use super::super::script::{Delivery, Frame, prologue};
+use super::{Shells, step};
+use crate::content::Content;
+use crate::facts::Probe;
+use crate::quote::quote;
+use crate::remote::StepScript;
+
+/// A frame of several writing steps, and the prologue before it.
+fn frame_of_writes(nonce: &Nonce, log: &Path) -> (String, String) {
+    let log = quote(log.to_str().unwrap());
+    let mut frame = Frame::new(nonce, 1, Functions::default());
+    let steps = [
+        step(format!("echo one >>{log}")),
+        StepScript {
+            already: Some("false".into()),
+            guard: Some("true".into()),
+            content: Some(Content::new(*b"it's two\n")),
+            ..step(format!("cat >>{log}"))
+        },
+        step(format!("if true; then\necho 'it'\"'\"'s three' >>{log}\nfi")),
+        StepScript {
+            content: Some(Content::new(*b"four\nfive\n")),
+            ..step(format!("cat >>{log}"))
+        },
+    ];
+    for one in &steps {
+        frame.step(one, Delivery::Inline).unwrap();
+    }
+    (prologue(nonce), frame.finish().text)
+}
+
+/// What a shell wrote that was fed `script` and then the end of its input.
+fn written_by(shell: &Path, script: &[u8], folder: &Path, log: &Path) -> String {
+    let input = folder.join("script");
+    std::fs::write(&input, script).unwrap();
+    let _ = std::fs::remove_file(log);
+    let status = Command::new(shell)
+        .stdin(std::fs::File::open(&input).unwrap())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    status.unwrap();
+    std::fs::read_to_string(log).unwrap_or_default()
+}
+
+fn cut_at_every_byte(shell: &Path) {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let nonce = Nonce::random();
+    let (start, frame) = frame_of_writes(&nonce, &log);
+    let whole = "one\nit's two\nit's three\nfour\nfive\n";
+    let script = format!("{start}{frame}");
+    assert_eq!(
+        written_by(shell, script.as_bytes(), folder.path(), &log),
+        whole,
+        "{shell:?}"
+    );
+    // Only the newline after the closing brace may be missing: then all of the frame is there.
+    for cut in 0..script.len() {
+        let written = written_by(shell, &script.as_bytes()[..cut], folder.path(), &log);
+        let expected = if cut == script.len() - 1 { whole } else { "" };
+        assert_eq!(written, expected, "{shell:?} cut at byte {cut} of {}", script.len());
+    }
+}
+
+#[test]
+fn functions_are_sent_once_and_only_if_they_are_needed() {
+    let nonce = Nonce::random();
+    let mut frame = Frame::new(&nonce, 1, Functions::default());
+    frame.probe(&Probe::for_test("true")).unwrap();
+    let read = frame.finish();
+    let sent = prologue(&nonce) + &read.text;
+    assert!(!sent.contains("hl_step") && !sent.contains("hl_run"), "{sent}");
+    let mut frame = Frame::new(&nonce, 3, read.functions);
+    frame.step(&step("true"), Delivery::Inline).unwrap();
+    let first = frame.finish();
+    let mut frame = Frame::new(&nonce, 4, first.functions);
+    frame.step(&step("true"), Delivery::Inline).unwrap();
+    let later = frame.finish();
+    assert!(
+        first.text.contains("hl_step() {") && !first.text.contains("NONCE"),
+        "{}",
+        first.text
+    );
+    assert_eq!(later.text, "{\nhl_step 4 '' '' true nothing\n}\n");
+}
+
+#[test]
+fn a_cut_frame_never_runs_in_part() {
+    let shells = Shells::all();
+    std::thread::scope(|scope| {
+        for shell in &shells.paths {
+            scope.spawn(move || cut_at_every_byte(shell));
+        }
+    });
+}
