@@ -43,18 +43,15 @@ impl Applying<'_> {
             parallel: self.parallel,
             live_output: self.text.verbose,
         };
-        // The end of a single host is in the summary, which follows at once.
-        let is_alone = hosts.len() == 1;
+        // The summary follows as soon as a single host fails. Documents have none.
+        let leaves_ends = hosts.len() == 1 && self.lines == Lines::Report;
         let teller = Teller::new(Progress::of_applying(self.plan), self.lines);
         let mut live = LiveOutput::default();
         let hear = |progress: &mut Progress, event: ApplyEvent| {
-            progress.hear_applying(&event, Instant::now());
-            let is_told_below = is_alone && matches!(event, ApplyEvent::HostFinished { .. });
+            progress.on_applying(&event, Instant::now());
             Told {
-                lines: report::event(&event, &self.text)
-                    .filter(|_| !is_told_below)
-                    .unwrap_or_default(),
-                aside: live.hear(&event),
+                lines: report::event(&event, &self.text, leaves_ends).unwrap_or_default(),
+                aside: live.lines(&event),
             }
         };
         let interrupted = async {

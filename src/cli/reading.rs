@@ -38,9 +38,9 @@ pub(super) async fn read(
     let teller = Teller::new(Progress::of_reading(targets.len()), Lines::Aside);
     let (events, told) = mpsc::unbounded_channel();
     let hear = |progress: &mut Progress, event: ReadingEvent| {
-        progress.hear_reading(&event, Instant::now());
+        progress.on_reading(&event, Instant::now());
         match event {
-            ReadingEvent::Waiting { host, words } => Told::line(Some(format!("{host}: {words}\n"))),
+            ReadingEvent::Waiting { host, words } => Told::line(Some(format!("{host}: waiting for {words}\n"))),
             ReadingEvent::Started { .. } | ReadingEvent::Finished { .. } => Told::default(),
         }
     };

@@ -17,10 +17,10 @@ pub(super) async fn tell(hosts: usize, told: UnboundedReceiver<CommandEvent>) ->
     let mut lines = HostLines::default();
     let mut all = Vec::new();
     let hear = |progress: &mut Progress, event: CommandEvent| {
-        progress.hear_running(&event, Instant::now());
+        progress.on_running(&event, Instant::now());
         match event {
             CommandEvent::Started { .. } => Told::default(),
-            CommandEvent::Output(written) => on(written.stream, lines.hear(&written)),
+            CommandEvent::Output(written) => on(written.stream, lines.lines(&written)),
             CommandEvent::Finished(ran) => {
                 let told = through(&mut lines, &ran);
                 all.push(end(&ran));

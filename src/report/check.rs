@@ -22,12 +22,12 @@ pub fn nothing_wrong(checked: &Checked) -> String {
 
 /// All mistakes and their number.
 pub fn found(checked: &Checked) -> String {
-    let told: Vec<(&Diagnostic, Vec<&str>)> = checked
+    let mistakes: Vec<(&Diagnostic, Vec<&str>)> = checked
         .mistakes
         .iter()
         .map(|found| (&found.diagnostic, found.hosts.iter().map(String::as_str).collect()))
         .collect();
-    diagnostic::together(&told)
+    diagnostic::together(&mistakes)
 }
 
 #[derive(Serialize)]

@@ -18,32 +18,32 @@ pub fn diagnostic(diagnostic: &Diagnostic) -> String {
 
 /// All mistakes, each shown once, and their number.
 pub fn diagnostics(all: &[Diagnostic]) -> String {
-    let mut told: Vec<(&Diagnostic, Vec<&str>)> = Vec::new();
+    let mut shown: Vec<(&Diagnostic, Vec<&str>)> = Vec::new();
     for diagnostic in all {
-        if !told.iter().any(|(known, _)| *known == diagnostic) {
-            told.push((diagnostic, Vec::new()));
+        if !shown.iter().any(|(known, _)| *known == diagnostic) {
+            shown.push((diagnostic, Vec::new()));
         }
     }
-    together(&told)
+    together(&shown)
 }
 
 /// Mistakes found on hosts; the same mistake on several hosts is shown once with their names.
 pub fn mistakes(all: &[Mistake]) -> String {
-    let mut told: Vec<(&Diagnostic, Vec<&str>)> = Vec::new();
+    let mut shown: Vec<(&Diagnostic, Vec<&str>)> = Vec::new();
     for mistake in all {
-        match told.iter_mut().find(|(known, _)| **known == mistake.diagnostic) {
+        match shown.iter_mut().find(|(known, _)| **known == mistake.diagnostic) {
             Some((_, hosts)) => hosts.push(&mistake.host),
-            None => told.push((&mistake.diagnostic, vec![&mistake.host])),
+            None => shown.push((&mistake.diagnostic, vec![&mistake.host])),
         }
     }
-    together(&told)
+    together(&shown)
 }
 
-pub(super) fn together(told: &[(&Diagnostic, Vec<&str>)]) -> String {
-    let blocks: Vec<String> = told.iter().map(|(one, hosts)| rendered(one, hosts)).collect();
+pub(super) fn together(all: &[(&Diagnostic, Vec<&str>)]) -> String {
+    let blocks: Vec<String> = all.iter().map(|(one, hosts)| rendered(one, hosts)).collect();
     let mut text = blocks.join("\n");
-    if told.len() > 1 {
-        let count = paint(Tone::Heading, &counted(told.len(), "mistake"));
+    if all.len() > 1 {
+        let count = paint(Tone::Heading, &counted(all.len(), "mistake"));
         let _ = writeln!(text, "\nfound {count}");
     }
     text

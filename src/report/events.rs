@@ -14,8 +14,9 @@ use crate::apply::{ApplyEvent, HostEnd, OperationResult, ResourceEnd};
 /// The most resources that one line names; the rest is counted.
 const MOST_NAMED: usize = 3;
 
-/// What a plain log prints for an event; `None` if nothing.
-pub fn event(event: &ApplyEvent, options: &TextOptions) -> Option<String> {
+/// What a plain log prints for an event; `None` if nothing. With `leaves_ends`, a summary follows as soon as something
+/// fails: failures and the host's end are left to it, so that they are printed once.
+pub fn event(event: &ApplyEvent, options: &TextOptions, leaves_ends: bool) -> Option<String> {
     let lines = match event {
         ApplyEvent::HostStarted { .. }
         | ApplyEvent::Started { .. }
@@ -38,7 +39,14 @@ pub fn event(event: &ApplyEvent, options: &TextOptions) -> Option<String> {
             let what = format!("{}: {}", one_line(attempt), one_line(words));
             vec![line(host, "waiting", Tone::Later, &what)]
         }
-        ApplyEvent::Finished { host, result } => finished(host, result),
+        ApplyEvent::Finished { host, result } => {
+            let mut lines = finished(host, result);
+            if let Some(failure) = result.failure.as_ref().filter(|_| !leaves_ends) {
+                lines.extend(failure::lines(host, failure));
+            }
+            lines
+        }
+        ApplyEvent::HostFinished { .. } if leaves_ends => Vec::new(),
         ApplyEvent::HostFinished { result } => {
             let mut lines = Vec::new();
             if let Some(failure) = &result.failure {
@@ -71,9 +79,6 @@ fn finished(host: &str, result: &OperationResult) -> Vec<String> {
         };
         let (words, tone) = words(end);
         lines.push(line(host, words, tone, &format!("{}{took}", names.join(", "))));
-    }
-    if let Some(failure) = &result.failure {
-        lines.extend(failure::lines(host, failure));
     }
     lines
 }

@@ -86,19 +86,19 @@ mod tests {
         serde_json::to_value(facts).unwrap()
     }
 
-    fn told(name: &str) -> Option<String> {
+    fn shown(name: &str) -> Option<String> {
         let text = facts(&debian(), &name.split('.').collect::<Vec<_>>())?;
         Some(anstream::adapter::strip_str(&text).to_string())
     }
 
     #[test]
     fn one_fact_is_its_value_and_several_have_their_names() {
-        assert_eq!(told("cpus").as_deref(), Some("2\n"));
-        assert_eq!(told("os.codename").as_deref(), Some("trixie\\x1b[2J\n"));
-        assert_eq!(told("addresses").as_deref(), Some("10.0.0.1, 10.0.0.2\n"));
-        assert!(told("os").is_some_and(|text| text.starts_with("os.id = debian\nos.version = \n")));
-        assert_eq!(told("os.nope"), None);
-        assert_eq!(told("cpus.more"), None);
+        assert_eq!(shown("cpus").as_deref(), Some("2\n"));
+        assert_eq!(shown("os.codename").as_deref(), Some("trixie\\x1b[2J\n"));
+        assert_eq!(shown("addresses").as_deref(), Some("10.0.0.1, 10.0.0.2\n"));
+        assert!(shown("os").is_some_and(|text| text.starts_with("os.id = debian\nos.version = \n")));
+        assert_eq!(shown("os.nope"), None);
+        assert_eq!(shown("cpus.more"), None);
         assert!(fact_names(&debian()).contains(&"architecture.uname".to_owned()));
         let json = facts_json(&debian(), &["addresses"]).unwrap();
         assert_eq!(json, "[\n  \"10.0.0.1\",\n  \"10.0.0.2\"\n]\n");

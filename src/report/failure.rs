@@ -107,8 +107,8 @@ pub(super) fn ended(host: HostEnd, operation: &OperationResult, end: ResourceEnd
         .map(|line| &line.resource);
     let (along, named): (Vec<&ResourceId>, Vec<&ResourceId>) = ids.partition(|id| come_along(id));
     // Additional packages end like the requested ones, unless those are not listed.
-    let told = if named.is_empty() { along } else { named };
-    told.into_iter().map(resource).collect()
+    let listed = if named.is_empty() { along } else { named };
+    listed.into_iter().map(resource).collect()
 }
 
 /// Deferred operations are shown by their name.

@@ -19,7 +19,7 @@ pub struct HostLines {
 
 impl HostLines {
     /// The lines that are complete now.
-    pub fn hear(&mut self, output: &CommandOutput) -> String {
+    pub fn lines(&mut self, output: &CommandOutput) -> String {
         let begun = self.begun.entry((output.host.clone(), output.stream)).or_default();
         begun.extend_from_slice(&output.bytes);
         let end = begun.iter().rposition(|byte| *byte == b'\n').map(|last| last + 1);
@@ -62,17 +62,17 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_told_whole_whatever_comes_between() {
+    fn lines_are_printed_whole_whatever_comes_between() {
         let mut lines = HostLines::default();
-        let mut hear = |host: &str, stream, text: &str| {
+        let mut printed = |host: &str, stream, text: &str| {
             let output = CommandOutput::of(host, stream, text.as_bytes());
-            plain(&lines.hear(&output))
+            plain(&lines.lines(&output))
         };
-        assert_eq!(hear("web", Stream::Output, "on"), "");
-        assert_eq!(hear("dns", Stream::Output, "other\n"), "dns: other\n");
-        assert_eq!(hear("web", Stream::Errors, "bad\n"), "web: bad\n");
-        assert_eq!(hear("web", Stream::Output, "e\ntwo\nthr"), "web: one\nweb: two\n");
-        assert!(hear("dns", Stream::Output, &"x".repeat(LONGEST + 1)).ends_with("xx\n"));
+        assert_eq!(printed("web", Stream::Output, "on"), "");
+        assert_eq!(printed("dns", Stream::Output, "other\n"), "dns: other\n");
+        assert_eq!(printed("web", Stream::Errors, "bad\n"), "web: bad\n");
+        assert_eq!(printed("web", Stream::Output, "e\ntwo\nthr"), "web: one\nweb: two\n");
+        assert!(printed("dns", Stream::Output, &"x".repeat(LONGEST + 1)).ends_with("xx\n"));
         assert_eq!(plain(&lines.rest("web", Stream::Output)), "web: thr\n");
         assert_eq!(lines.rest("web", Stream::Output), "");
     }

@@ -151,8 +151,9 @@ fn summary(review: &Review<'_>, folds: &[Fold<'_, Body>]) -> String {
     if review.is_pending {
         let _ = writeln!(text, "<p>{hosts}: {}</p>", chips(&review.totals));
     } else if review.read_hosts().next().is_some() {
-        let as_wanted = phrases::as_wanted(&review.totals.totals);
-        let _ = writeln!(text, "<p>nothing to do on {hosts}: {}</p>", escaped(&as_wanted));
+        let totals = &review.totals.totals;
+        let counts = escaped(&phrases::idle_counts(totals));
+        let _ = writeln!(text, "<p>{} on {hosts}: {counts}</p>", phrases::nothing_to_do(totals));
     }
     let idle: Vec<&str> = folds
         .iter()

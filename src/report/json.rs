@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::phrases;
 use super::review::{
-    Attributes, Before, Change, Entry, EntryState, HostReview, Review, StepNote, Tally, TaskReview, Value,
+    Attributes, Before, Change, Entry, EntryState, HostReview, Review, StepNote, Tally, TaskReview, Trigger, Value,
 };
 use crate::apply::{Failure, HostEnd, OperationResult, ResourceEnd};
 use crate::change::{Action, CheckState, ResourceKind, Risk};
@@ -83,6 +83,9 @@ struct JsonOperation<'a> {
     id: &'a str,
     task: &'a str,
     written_at: &'a str,
+    trigger: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notified_by: Vec<&'a str>,
     #[serde(flatten)]
     outcome: JsonOutcome<'a>,
 }
@@ -218,11 +221,20 @@ impl JsonTotals {
 
 impl<'a> JsonOperation<'a> {
     fn of(task: &'a TaskReview<'a>) -> impl Iterator<Item = Self> {
-        task.entries.iter().map(|entry| Self {
-            id: &entry.id.0,
-            task: task.task,
-            written_at: &entry.written_at,
-            outcome: JsonOutcome::of(entry),
+        task.entries.iter().map(|entry| {
+            let (trigger, notified_by) = match &entry.trigger {
+                Trigger::Always => ("always", Vec::new()),
+                Trigger::NotifiedBy(notifiers) => ("notified", ids(notifiers.iter().copied())),
+                Trigger::Owed => ("owed", Vec::new()),
+            };
+            Self {
+                id: &entry.id.0,
+                task: task.task,
+                written_at: &entry.written_at,
+                trigger,
+                notified_by,
+                outcome: JsonOutcome::of(entry),
+            }
         })
     }
 }
@@ -235,7 +247,7 @@ impl<'a> JsonOutcome<'a> {
                 changes: all_changes(changes),
             },
             EntryState::Ensure { changes, since } => Self::Ensure {
-                since: ids(since),
+                since: ids(*since),
                 changes: all_changes(changes),
             },
             EntryState::Deferred {
@@ -244,7 +256,7 @@ impl<'a> JsonOutcome<'a> {
                 touches,
                 preview,
             } => Self::Deferred {
-                waits_for: ids(waits_for),
+                waits_for: ids(*waits_for),
                 why,
                 may_change: touches.iter().map(phrases::scope).collect(),
                 preview: all_changes(preview),
@@ -267,8 +279,8 @@ fn all_changes<'a>(changes: &'a [Change<'a>]) -> Vec<JsonChange<'a>> {
     changes.iter().map(JsonChange::of).collect()
 }
 
-fn ids(operations: &[OperationId]) -> Vec<&str> {
-    operations.iter().map(|operation| operation.0.as_str()).collect()
+fn ids<'a>(operations: impl IntoIterator<Item = &'a OperationId>) -> Vec<&'a str> {
+    operations.into_iter().map(|operation| operation.0.as_str()).collect()
 }
 
 impl<'a> JsonChange<'a> {

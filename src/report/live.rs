@@ -17,7 +17,7 @@ pub struct LiveOutput {
 
 impl LiveOutput {
     /// The lines to print for an event; empty for most events.
-    pub fn hear(&mut self, event: &ApplyEvent) -> String {
+    pub fn lines(&mut self, event: &ApplyEvent) -> String {
         match event {
             ApplyEvent::Output { host, bytes } => self.output(host, bytes),
             // This text was printed as output already.
@@ -38,16 +38,16 @@ impl LiveOutput {
             return String::new();
         };
         let lines: Vec<u8> = begun.drain(..=end).collect();
-        told(host, &lines)
+        prefixed(host, &lines)
     }
 
     fn rest(&mut self, host: &str) -> String {
         let rest = self.begun.remove(host).unwrap_or_default();
-        told(host, &rest)
+        prefixed(host, &rest)
     }
 }
 
-fn told(host: &str, lines: &[u8]) -> String {
+fn prefixed(host: &str, lines: &[u8]) -> String {
     let text = String::from_utf8_lossy(lines);
     let host = one_line(host);
     let line = |line: &str| {
@@ -69,28 +69,28 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_told_whole_and_harmless() {
+    fn lines_are_printed_whole_and_harmless() {
         let mut live = LiveOutput::default();
-        let mut hear = |event: &ApplyEvent| anstream::adapter::strip_str(&live.hear(event)).to_string();
-        assert_eq!(hear(&output("Reading")), "");
-        assert_eq!(hear(&output(" lists\nBuil")), "web  | Reading lists\n");
+        let mut lines = |event: &ApplyEvent| anstream::adapter::strip_str(&live.lines(event)).to_string();
+        assert_eq!(lines(&output("Reading")), "");
+        assert_eq!(lines(&output(" lists\nBuil")), "web  | Reading lists\n");
         assert_eq!(
-            hear(&output("ding\r50%\r\x1b[1m99%\n\n")),
+            lines(&output("ding\r50%\r\x1b[1m99%\n\n")),
             "web  | \\x1b[1m99%\nweb  |\n"
         );
-        assert_eq!(hear(&output("held by 12")), "");
+        assert_eq!(lines(&output("held by 12")), "");
         let waits = ApplyEvent::Waits {
             host: "web".to_owned(),
             attempt: "x".to_owned(),
             words: "held by 12".to_owned(),
         };
-        assert_eq!(hear(&waits), "");
-        assert_eq!(hear(&output("no end")), "");
+        assert_eq!(lines(&waits), "");
+        assert_eq!(lines(&output("no end")), "");
         let finished = ApplyEvent::Finished {
             host: "web".to_owned(),
             result: crate::report::tests::result("x", &[], None),
         };
-        assert_eq!(hear(&finished), "web  | no end\n");
-        assert_eq!(hear(&finished), "");
+        assert_eq!(lines(&finished), "web  | no end\n");
+        assert_eq!(lines(&finished), "");
     }
 }

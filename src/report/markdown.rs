@@ -118,8 +118,8 @@ fn summary(review: &Review<'_>, folds: &[Fold<'_, Body>]) -> String {
         let in_all = counted(hosts, "host");
         let _ = writeln!(text, "{in_all}: {}{along}\n", join(phrases::totals(&review.totals)));
     } else if hosts > 0 {
-        let as_wanted = phrases::as_wanted(&review.totals.totals);
-        let _ = writeln!(text, "{}: {as_wanted}\n", counted(hosts, "host"));
+        let counts = phrases::idle_counts(&review.totals.totals);
+        let _ = writeln!(text, "{}: {counts}\n", counted(hosts, "host"));
     }
     let idle: Vec<&str> = folds
         .iter()
@@ -170,19 +170,10 @@ fn headline(review: &Review<'_>) -> String {
     if !review.is_pending {
         return match review.read_hosts().count() {
             0 => phrases::NOT_READ.to_owned(),
-            _ => "nothing to do".to_owned(),
+            _ => phrases::nothing_to_do(&review.totals.totals).to_owned(),
         };
     }
-    let totals = &review.totals.totals;
-    let mut parts = vec![
-        format!("{} to create", grouped(totals.create)),
-        format!("{} to change", grouped(totals.update)),
-        format!("{} to remove", grouped(totals.remove)),
-    ];
-    if totals.deferred > 0 {
-        parts.push(format!("{} not known yet", grouped(totals.deferred)));
-    }
-    parts.join(", ")
+    join(phrases::pending(&review.totals))
 }
 
 fn unread(review: &Review<'_>) -> String {

@@ -55,8 +55,13 @@ pub(super) fn lines(entry: &Entry<'_>, options: &TextOptions, room: usize) -> Ve
             lines
         }
     };
+    let trigger = phrases::trigger(&entry.trigger).text();
+    if !trigger.is_empty() {
+        let trigger = wrapped(&trigger, room.saturating_sub(4));
+        lines.extend(indented(trigger, 4).map(|line| paint(Tone::Later, &line)));
+    }
     if options.verbose {
-        let place = format!("    by `{slug}` at {}", one_line(&entry.written_at));
+        let place = format!("    {}", phrases::written_at(entry).text());
         lines.push(paint(Tone::Faint, &place));
     }
     lines

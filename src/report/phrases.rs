@@ -3,9 +3,10 @@
 //! A phrase separates homelab's own words from text of hosts and projects, so that each renderer can quote the latter.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use super::TextOptions;
-use super::review::{AlongNames, Block, Change, Kept, LeftOut, Note, Skipped, StepNote, Tally, Value};
+use super::review::{AlongNames, Block, Change, Entry, Kept, LeftOut, Note, Skipped, StepNote, Tally, Trigger, Value};
 use super::sanitize::one_line;
 use super::style::{Tone, counted, grouped, width};
 use crate::apply::HostEnd;
@@ -15,9 +16,11 @@ use crate::plan::Totals;
 
 /// Longer values are cut unless everything is shown, in characters.
 const LONG: usize = 120;
-const HIDDEN: &str = "[hidden]";
-const HIDDEN_CONTENT: &str = "[hidden: not every user of the host may read this file]";
+const HIDDEN: &str = "(hidden)";
+const HIDDEN_CONTENT: &str = "(hidden: not readable by everyone on the host)";
 pub(super) const NO_NEWLINE: &str = "\\ no newline at end of file";
+/// A check that passes, and several.
+const PASSING: [&str; 2] = ["check passes", "checks pass"];
 const SHOW_ALL: &str = "too many to show (--verbose shows all)";
 
 /// A piece of a phrase, escaped for one line.
@@ -255,7 +258,24 @@ pub(super) fn check(state: &CheckState) -> Phrase {
     }
 }
 
-/// When a deferred operation is known; `None` if waiting does not help.
+/// Why a handler runs; empty for other operations.
+pub(super) fn trigger(trigger: &Trigger<'_>) -> Phrase {
+    match trigger {
+        Trigger::Always => Phrase::default(),
+        Trigger::NotifiedBy(notifiers) => Phrase::words("notified by ").then(named(notifiers.iter().copied(), " and ")),
+        Trigger::Owed => Phrase::words("owed by an earlier deploy, which ended before it"),
+    }
+}
+
+/// Where an operation is written.
+pub(super) fn written_at(entry: &Entry<'_>) -> Phrase {
+    Phrase::words("from ")
+        .value(one_line(&entry.written_at))
+        .word(", ")
+        .name(one_line(entry.slug()))
+}
+
+/// When a deferred operation is known; empty if waiting does not help.
 pub(super) fn known_when(waits_for: &[OperationId]) -> Phrase {
     if waits_for.is_empty() {
         return Phrase::default();
@@ -263,7 +283,7 @@ pub(super) fn known_when(waits_for: &[OperationId]) -> Phrase {
     Phrase::words("known after ").then(named(waits_for, " and ")).word(":")
 }
 
-/// Everything that a deferred operation may change; `None` if that is not known.
+/// Everything that a deferred operation may change; empty if that is not known.
 pub(super) fn may_change(touches: &[FactScope]) -> Phrase {
     if touches.is_empty() {
         return Phrase::default();
@@ -275,7 +295,7 @@ pub(super) fn may_change(touches: &[FactScope]) -> Phrase {
 /// The heading above the changes that a deferred operation would make now.
 pub(super) const AS_THINGS_ARE: &str = "based on the current state:";
 
-fn named(operations: &[OperationId], before_last: &'static str) -> Phrase {
+fn named<'a>(operations: impl IntoIterator<Item = &'a OperationId>, before_last: &'static str) -> Phrase {
     let mut names: Vec<String> = Vec::new();
     for operation in operations {
         let name = one_line(operation.slug());
@@ -373,6 +393,20 @@ pub(super) struct Along {
 /// The counts of a review.
 pub(super) fn totals(tally: &Tally) -> Vec<(Tone, String)> {
     let totals = &tally.totals;
+    let mut parts = pending(tally);
+    if totals.each_time > 0 {
+        parts.push(count(totals.each_time, "run each time", Tone::EachTime));
+    }
+    parts.push(count(totals.unchanged, "unchanged", Tone::Plain));
+    let to_run = totals.checks.saturating_sub(tally.failing_checks);
+    parts.extend(checks(to_run, ["check to run", "checks to run"], Tone::Later));
+    parts.extend(checks(totals.holding, PASSING, Tone::Plain));
+    parts
+}
+
+/// The counts of what is pending.
+pub(super) fn pending(tally: &Tally) -> Vec<(Tone, String)> {
+    let totals = &tally.totals;
     let mut parts = vec![
         count(totals.create, "to create", Tone::Added),
         count(totals.update, "to change", Tone::Changed),
@@ -384,17 +418,18 @@ pub(super) fn totals(tally: &Tally) -> Vec<(Tone, String)> {
     if totals.open > 0 {
         parts.push(count(totals.open, "cannot be planned", Tone::Later));
     }
-    if totals.each_time > 0 {
-        parts.push(count(totals.each_time, "each time", Tone::EachTime));
-    }
-    parts.push(count(totals.unchanged, "unchanged", Tone::Plain));
-    if totals.holding > 0 {
-        parts.push(count(totals.holding, "verified", Tone::Plain));
-    }
-    if totals.checks > 0 {
-        parts.push(count(totals.checks, "to verify", Tone::Plain));
-    }
+    parts.extend(checks(
+        tally.failing_checks,
+        ["check fails", "checks fail"],
+        Tone::Removed,
+    ));
     parts
+}
+
+/// A count of checks; `None` if there are none.
+fn checks(number: usize, [one, many]: [&str; 2], tone: Tone) -> Option<(Tone, String)> {
+    let what = if number == 1 { one } else { many };
+    (number > 0).then(|| count(number, what, tone))
 }
 
 fn count(number: usize, what: &str, tone: Tone) -> (Tone, String) {
@@ -402,7 +437,7 @@ fn count(number: usize, what: &str, tone: Tone) -> (Tone, String) {
     (tone, format!("{} {what}", grouped(number)))
 }
 
-/// The counts of additional packages; `None` if there are none.
+/// The counts of additional packages; empty if there are none.
 pub(super) fn along_totals(tally: &Tally) -> Vec<(Tone, String)> {
     let along = &tally.along;
     let mut parts = Vec::new();
@@ -416,7 +451,7 @@ pub(super) fn along_totals(tally: &Tally) -> Vec<(Tone, String)> {
         parts.push((Tone::Removed, format!("{} to remove", grouped(along.removes))));
     }
     if along.is_unknown {
-        parts.push((Tone::Plain, "not known yet".to_owned()));
+        parts.push((Tone::Later, "known later".to_owned()));
     }
     parts
 }
@@ -424,14 +459,31 @@ pub(super) fn along_totals(tally: &Tally) -> Vec<(Tone, String)> {
 /// The label before the counts of additional packages.
 pub(super) const ALONG_WITH_PACKAGES: &str = "additional packages: ";
 
-/// The count of unchanged operations, which are not listed.
+/// The count of unchanged operations and of checks that pass, which are not listed.
 pub(super) fn as_wanted(totals: &Totals) -> String {
-    let unchanged = format!("{} unchanged", counted(totals.unchanged, "operation"));
-    match totals.holding {
-        0 => unchanged,
-        1 => format!("{unchanged}, 1 check passes"),
-        many => format!("{unchanged}, {many} checks pass"),
+    let mut text = format!("{} unchanged", counted(totals.unchanged, "operation"));
+    if let Some((_, passing)) = checks(totals.holding, PASSING, Tone::Plain) {
+        let _ = write!(text, ", {passing}");
     }
+    text
+}
+
+/// What a deploy without pending changes does: nothing, unless something runs each time.
+pub(super) fn nothing_to_do(totals: &Totals) -> &'static str {
+    if totals.each_time > 0 {
+        "nothing to change"
+    } else {
+        "nothing to do"
+    }
+}
+
+/// The counts of a deploy without pending changes.
+pub(super) fn idle_counts(totals: &Totals) -> String {
+    let mut text = as_wanted(totals);
+    if totals.each_time > 0 {
+        let _ = write!(text, ", {} run each time", grouped(totals.each_time));
+    }
+    text
 }
 
 /// What filters skipped, each with its option.

@@ -27,8 +27,8 @@ pub struct Progress {
     /// Operations with something to do, by host.
     planned: BTreeMap<String, usize>,
     hosts: usize,
-    hosts_through: usize,
-    operations_through: usize,
+    hosts_done: usize,
+    operations_done: usize,
     active: Vec<Active>,
 }
 
@@ -36,13 +36,24 @@ pub struct Progress {
 #[derive(Debug)]
 struct Active {
     host: String,
-    doing: String,
+    work: Work,
     since: Instant,
     /// Lines of progress since then.
     beats: u32,
-    operations_through: usize,
+    operations_done: usize,
     /// Bytes of large content sent so far, and in total.
     sent: Option<(u64, u64)>,
+}
+
+/// What a host is doing.
+#[derive(Clone, Debug)]
+enum Work {
+    /// A phase of homelab's own, such as "reading the host again".
+    Phase(&'static str),
+    /// A step.
+    Step(String),
+    /// Waiting for this.
+    Waiting(String),
 }
 
 /// The window's lines at one moment.
@@ -83,76 +94,76 @@ impl Progress {
             since: Instant::now(),
             planned,
             hosts,
-            hosts_through: 0,
-            operations_through: 0,
+            hosts_done: 0,
+            operations_done: 0,
             active: Vec::new(),
         }
     }
 
     /// Updates the progress from an event of reading hosts.
-    pub fn hear_reading(&mut self, event: &ReadingEvent, now: Instant) {
+    pub fn on_reading(&mut self, event: &ReadingEvent, now: Instant) {
         match event {
-            ReadingEvent::Started { host } => self.doing(host, "connecting and reading", now),
-            ReadingEvent::Waiting { host, words } => self.doing(host, words, now),
-            ReadingEvent::Finished { host } => self.through(host),
+            ReadingEvent::Started { host } => self.begin(host, Work::Phase("connecting and reading"), now),
+            ReadingEvent::Waiting { host, words } => self.begin(host, Work::waiting(words), now),
+            ReadingEvent::Finished { host } => self.finish(host),
         }
     }
 
     /// Updates the progress from an event of applying a plan.
-    pub fn hear_applying(&mut self, event: &apply::ApplyEvent, now: Instant) {
+    pub fn on_applying(&mut self, event: &apply::ApplyEvent, now: Instant) {
         match event {
-            apply::ApplyEvent::HostStarted { host } => self.doing(host, "locking", now),
-            apply::ApplyEvent::Started { host, doing, .. } => self.doing(host, doing, now),
+            apply::ApplyEvent::HostStarted { host } => self.begin(host, Work::Phase("locking"), now),
+            apply::ApplyEvent::Started { host, doing, .. } => self.begin(host, Work::step(doing), now),
             apply::ApplyEvent::Sent { host, bytes, size } => {
                 if let Some(active) = self.active.iter_mut().find(|active| active.host == *host) {
                     active.sent = Some((*bytes, *size));
                 }
             }
-            apply::ApplyEvent::Waits { host, words, .. } => self.doing(host, &format!("waiting: {words}"), now),
+            apply::ApplyEvent::Waits { host, words, .. } => self.begin(host, Work::waiting(words), now),
             apply::ApplyEvent::Finished { host, .. } => {
                 if let Some(active) = self.active.iter_mut().find(|active| active.host == *host) {
-                    active.operations_through += 1;
+                    active.operations_done += 1;
                 }
-                self.doing(host, "reading the host again", now);
+                self.begin(host, Work::Phase("reading the host again"), now);
             }
-            apply::ApplyEvent::HostFinished { result } => self.through(&result.host),
+            apply::ApplyEvent::HostFinished { result } => self.finish(&result.host),
             apply::ApplyEvent::Resolved { .. } | apply::ApplyEvent::Output { .. } => {}
         }
     }
 
     /// Updates the progress from an event of a command on hosts.
-    pub fn hear_running(&mut self, event: &gather::CommandEvent, now: Instant) {
+    pub fn on_running(&mut self, event: &gather::CommandEvent, now: Instant) {
         match event {
-            gather::CommandEvent::Started { host } => self.doing(host, "running", now),
+            gather::CommandEvent::Started { host } => self.begin(host, Work::Phase("running"), now),
             gather::CommandEvent::Output(_) => {}
-            gather::CommandEvent::Finished(ran) => self.through(&ran.host),
+            gather::CommandEvent::Finished(ran) => self.finish(&ran.host),
         }
     }
 
-    fn doing(&mut self, host: &str, doing: &str, now: Instant) {
+    fn begin(&mut self, host: &str, work: Work, now: Instant) {
         let index = self.active.iter().position(|active| active.host == host);
         let index = index.unwrap_or_else(|| {
             self.active.push(Active {
                 host: host.to_owned(),
-                doing: String::new(),
+                work: work.clone(),
                 since: now,
                 beats: 0,
-                operations_through: 0,
+                operations_done: 0,
                 sent: None,
             });
             self.active.len() - 1
         });
         let active = &mut self.active[index];
-        active.doing = short(doing);
+        active.work = work;
         active.sent = None;
         active.since = now;
         active.beats = 0;
     }
 
-    fn through(&mut self, host: &str) {
+    fn finish(&mut self, host: &str) {
         self.active.retain(|active| active.host != host);
-        self.hosts_through += 1;
-        self.operations_through += self.planned.get(host).copied().unwrap_or_default();
+        self.hosts_done += 1;
+        self.operations_done += self.planned.get(host).copied().unwrap_or_default();
     }
 
     /// The window on a terminal with so many rows.
@@ -170,11 +181,11 @@ impl Progress {
 
     /// Counts operations if they are known, otherwise hosts.
     fn extent(&self) -> (u64, u64) {
-        let (through, all) = match self.operations() {
+        let (done, all) = match self.operations() {
             Some(operations) => operations,
-            None => (self.hosts_through, self.hosts),
+            None => (self.hosts_done, self.hosts),
         };
-        (through as u64, all as u64)
+        (done as u64, all as u64)
     }
 
     fn operations(&self) -> Option<(usize, usize)> {
@@ -182,20 +193,20 @@ impl Progress {
         // An operation may be reported in parts: never count more than there are.
         let under_way = self.active.iter().map(|active| {
             let planned = self.planned.get(&active.host).copied().unwrap_or_default();
-            active.operations_through.min(planned)
+            active.operations_done.min(planned)
         });
-        (all > 0).then(|| (self.operations_through + under_way.sum::<usize>(), all))
+        (all > 0).then(|| (self.operations_done + under_way.sum::<usize>(), all))
     }
 
     fn summary(&self, not_shown: usize, now: Instant) -> String {
         let mut parts = vec![format!(
             "{} {} of {}",
             self.verb,
-            self.hosts_through,
+            self.hosts_done,
             counted(self.hosts, "host")
         )];
-        if let Some((through, all)) = self.operations() {
-            parts.push(format!("{through} of {}", counted(all, "operation")));
+        if let Some((done, all)) = self.operations() {
+            parts.push(format!("{done} of {}", counted(all, "operation")));
         }
         parts.push(so_far(now.saturating_duration_since(self.since)));
         if not_shown > 0 {
@@ -211,10 +222,25 @@ impl Progress {
     }
 }
 
+impl Work {
+    fn step(words: &str) -> Self {
+        Self::Step(short(words))
+    }
+
+    fn waiting(words: &str) -> Self {
+        Self::Waiting(short(words))
+    }
+}
+
 impl Active {
     fn line(&self, now: Instant) -> String {
         let took = so_far(now.saturating_duration_since(self.since));
-        format!("{}  {}{}  {took}", one_line(&self.host), self.doing, self.sent())
+        let work = match &self.work {
+            Work::Phase(phase) => (*phase).to_owned(),
+            Work::Step(step) => step.clone(),
+            Work::Waiting(what) => format!("waiting: {what}"),
+        };
+        format!("{}  {work}{}  {took}", one_line(&self.host), self.sent())
     }
 
     fn beat(&mut self, now: Instant) -> Option<String> {
@@ -223,13 +249,13 @@ impl Active {
             return None;
         }
         self.beats = u32::try_from(took.as_secs() / BEAT.as_secs()).unwrap_or(u32::MAX - 1);
-        Some(format!(
-            "{}: {}{} for {}",
-            one_line(&self.host),
-            self.doing,
-            self.sent(),
-            so_far(took)
-        ))
+        let took = so_far(took);
+        let work = match &self.work {
+            Work::Phase(phase) => format!("still {phase} after {took}"),
+            Work::Step(step) => format!("still running after {took}: {step}"),
+            Work::Waiting(what) => format!("still waiting after {took}: {what}"),
+        };
+        Some(format!("{}: {work}{}", one_line(&self.host), self.sent()))
     }
 
     fn sent(&self) -> String {

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn operations_stand_in_their_families() {
+    fn operations_are_listed_by_family() {
         let text = plain(&operations(OPERATIONS));
         assert!(
             text.starts_with("apt\n  apt.packages     Install or remove Debian packages\n"),
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn one_is_told_whole_within_its_room() {
+    fn one_is_shown_whole_within_its_room() {
         let text = plain(&operation_reference(find("apt.packages").expect("known"), 60));
         let parts = [
             "apt.packages: Install or remove Debian packages\n",
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_are_told_the_same() {
+    fn programs_get_the_same() {
         let document: Value = serde_json::from_str(&operations_json(find("verify.tcp"))).expect("JSON");
         assert_eq!(document["operations"][0]["parameters"][0]["name"], "host");
         assert_eq!(document["operations"][0]["parameters"][0]["default"], "\"127.0.0.1\"");

@@ -13,9 +13,9 @@ use crate::apply::{HostEnd, HostResult, ResourceEnd};
 pub fn summary(results: &[HostResult], options: &TextOptions) -> String {
     let mut lines = Vec::new();
     for result in results {
-        let told = trouble(result);
-        if !told.is_empty() {
-            lines.extend(told);
+        let trouble = trouble(result);
+        if !trouble.is_empty() {
+            lines.extend(trouble);
             lines.push(String::new());
         }
     }
@@ -129,7 +129,7 @@ fn counts(results: &[HostResult]) -> [usize; ENDS.len()] {
 }
 
 fn counted_ends(counts: &[usize; ENDS.len()]) -> String {
-    let told: Vec<String> = std::iter::zip(ENDS, counts)
+    let parts: Vec<String> = std::iter::zip(ENDS, counts)
         .filter(|(_, count)| **count > 0)
         .map(|(end, count)| {
             let (words, tone) = words(end);
@@ -137,10 +137,10 @@ fn counted_ends(counts: &[usize; ENDS.len()]) -> String {
             paint(tone, &format!("{} {words}", grouped(*count)))
         })
         .collect();
-    if told.is_empty() {
+    if parts.is_empty() {
         return "nothing applied".to_owned();
     }
-    told.join(", ")
+    parts.join(", ")
 }
 
 fn total(results: &[HostResult]) -> String {

@@ -4,8 +4,10 @@ mod attributes;
 mod diffs;
 mod documents;
 mod ends;
+mod handlers;
 mod json;
 mod mistakes;
+mod pages;
 mod progress;
 mod reviews;
 

@@ -1,8 +1,6 @@
 //! A review as text: the changes by host and task, then the totals.
 
 use super::TextOptions;
-use std::fmt::Write as _;
-
 use super::layout::{indented, joined, wrapped};
 use super::operation;
 use super::phrases;
@@ -114,16 +112,13 @@ fn painted(parts: Vec<(Tone, String)>) -> String {
 }
 
 fn nothing_to_do(review: &Review<'_>, hosts: usize) -> String {
-    let mut text = format!(
+    let totals = &review.totals.totals;
+    format!(
         "{} on {}: {}",
-        paint(Tone::Heading, "nothing to do"),
+        paint(Tone::Heading, phrases::nothing_to_do(totals)),
         counted(hosts, "host"),
-        phrases::as_wanted(&review.totals.totals)
-    );
-    if review.totals.totals.each_time > 0 {
-        let _ = write!(text, ", {} run each time", review.totals.totals.each_time);
-    }
-    text
+        phrases::idle_counts(totals)
+    )
 }
 
 /// What a filtered run skipped.

@@ -54,7 +54,7 @@ pub enum ReadingEvent {
     /// Waiting for a host.
     Waiting {
         host: String,
-        /// "waiting for …".
+        /// What it waits for.
         words: String,
     },
     /// A host was read, or could not be.
@@ -130,7 +130,7 @@ async fn settle_at_rest(
     while let Some(summary) = running_job(snapshot, &host) {
         on_event(ReadingEvent::Waiting {
             host: host.clone(),
-            words: format!("waiting for `{summary}` of an earlier run, which lost its connection"),
+            words: format!("`{summary}` of an earlier run, which lost its connection"),
         });
         while running_job(snapshot, &host).is_some() {
             tokio::time::sleep(WORK_PAUSE).await;

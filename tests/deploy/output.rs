@@ -134,7 +134,8 @@ fn a_log_has_a_sign_of_life_and_times() {
         .homelab(&["deploy", "dev", "all", "--yes", "--verbose"])
         .expect(0);
     assert!(
-        ran.stderr.contains("alpha: sleep 32; echo through for 30 s\n"),
+        ran.stderr
+            .contains("alpha: still running after 30 s: sleep 32; echo through\n"),
         "{}",
         ran.stderr
     );

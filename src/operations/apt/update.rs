@@ -23,7 +23,7 @@ use crate::operations::{Define, Operation, PlanContext};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Update {
-    /// Keep lists that are younger than this. By default they are refreshed each time.
+    /// Keep lists that are newer than this. By default they are refreshed each time.
     cache_time: Option<Span>,
     /// How long to wait for another process that holds the lock of the package lists.
     #[serde(default)]
@@ -56,7 +56,7 @@ impl Operation for Update {
         {
             return Ok(Outcome::Unchanged);
         }
-        let attributed = |text: String| -> Attributed { [("fetched", Attribute::known(text))].into_iter().collect() };
+        let attributed = |text: String| -> Attributed { [("age", Attribute::known(text))].into_iter().collect() };
         Ok(Outcome::Change(vec![ResourceChange {
             id: ResourceId {
                 kind: ResourceKind::PackageLists,
@@ -64,9 +64,9 @@ impl Operation for Update {
             },
             action: Action::RunEachTime,
             before: age.map_or(Before::Absent, |age| {
-                Before::Present(attributed(format!("{} ago", readable(age))))
+                Before::Present(attributed(format!("{} old", readable(age))))
             }),
-            after: Some(attributed("now".to_owned())),
+            after: Some(attributed("refreshed".to_owned())),
             expect: Vec::new(),
             effects: vec![Effect::Set(
                 FactKey::PackageLists,

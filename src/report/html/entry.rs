@@ -11,11 +11,13 @@ use crate::report::sanitize::one_line;
 
 /// An operation with something to do.
 pub(super) fn entry(entry: &Entry<'_>) -> String {
-    let source = format!(
-        "<p class=\"source\">by <code>{}</code> at {}</p>",
-        escaped(&one_line(entry.slug())),
-        escaped(&one_line(&entry.written_at))
-    );
+    let trigger = phrase(&phrases::trigger(&entry.trigger));
+    let trigger = if trigger.is_empty() {
+        trigger
+    } else {
+        format!("<p class=\"along\">{trigger}</p>\n")
+    };
+    let source = format!("<p class=\"source\">{}</p>", phrase(&phrases::written_at(entry)));
     let shown = match &entry.state {
         EntryState::Unchanged => String::new(),
         EntryState::Change(all) => changes(all, &[]),
@@ -52,7 +54,7 @@ pub(super) fn entry(entry: &Entry<'_>) -> String {
             head(entry.sign(), &what)
         }
     };
-    format!("<article>\n{shown}{source}\n</article>\n")
+    format!("<article>\n{shown}{trigger}{source}\n</article>\n")
 }
 
 /// An operation with nothing to do, as an item of a list.

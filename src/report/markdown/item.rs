@@ -44,6 +44,11 @@ impl Item {
                 )]
             }
         };
+        let trigger = phrase(&phrases::trigger(&entry.trigger));
+        if let Some(first) = items.first_mut().filter(|_| !trigger.is_empty()) {
+            first.full = with_trigger(&first.full, &trigger);
+            first.short = with_trigger(&first.short, &trigger);
+        }
         let task = one_line(task);
         for item in &mut items {
             item.task = Some(task.clone());
@@ -96,6 +101,15 @@ impl Item {
     /// Whether it has a shorter form.
     pub(super) fn has_details(&self) -> bool {
         self.full != self.short
+    }
+}
+
+/// The text of an item with the trigger at the end of its first line.
+fn with_trigger(text: &str, trigger: &str) -> String {
+    let (head, rest) = text.split_once('\n').unwrap_or((text, ""));
+    match head.strip_suffix(DETAILS_LEFT_OUT) {
+        Some(head) => format!("{head}; {trigger}{DETAILS_LEFT_OUT}\n{rest}"),
+        None => format!("{head}; {trigger}\n{rest}"),
     }
 }
 

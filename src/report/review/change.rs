@@ -68,12 +68,12 @@ pub enum Note<'a> {
         mode: Cow<'a, str>,
         owner: Cow<'a, str>,
         group: Cow<'a, str>,
-        /// Whether this is the old state.
+        /// Whether it is the old state of a resource that stays.
         was: bool,
     },
     /// The content is empty.
     Empty {
-        /// Whether this is the old state.
+        /// Whether it is the old state of a resource that stays.
         was: bool,
     },
     /// An attribute on one side only.
@@ -82,7 +82,7 @@ pub enum Note<'a> {
         /// Whether the value needs no label.
         stands_alone: bool,
         value: Value<'a>,
-        /// Whether this is the old state.
+        /// Whether it is the old state of a resource that stays.
         was: bool,
     },
     /// An attribute that changes.
@@ -198,7 +198,7 @@ impl<'a> Change<'a> {
     }
 
     fn add_one_side(&mut self, name: &'static str, value: &'a Attribute, sign: LineSign, whole: bool) {
-        let was = sign == LineSign::Removed;
+        let was = sign == LineSign::Removed && self.after.is_some();
         match value {
             Attribute::Known(text) if is_block(name, text) => {
                 if text.is_empty() {
@@ -253,7 +253,9 @@ impl<'a> Change<'a> {
     fn stands_alone(&self, name: &str) -> bool {
         matches!(
             (self.kind, name),
-            (ResourceKind::Unit, "active" | "enabled") | (ResourceKind::Package, "version")
+            (ResourceKind::Unit, "active" | "enabled")
+                | (ResourceKind::Package, "version")
+                | (ResourceKind::PackageLists, "age")
         )
     }
 }
@@ -294,11 +296,12 @@ fn sides<'a>(before: Option<&'a Attributed>, after: Option<&'a Attributed>) -> V
 
 /// `0644 root:root` for a file that is added or removed with all three attributes.
 fn ownership<'a>(before: Option<&'a Attributed>, after: Option<&'a Attributed>) -> Option<Note<'a>> {
+    let stays = after.is_some();
     let before = before.filter(|all| !all.is_empty());
     let after = after.filter(|all| !all.is_empty());
     let (all, was) = match (before, after) {
         (None, Some(all)) => (all, false),
-        (Some(all), None) => (all, true),
+        (Some(all), None) => (all, stays),
         _ => return None,
     };
     let text = |name: &str| match all.get(name) {

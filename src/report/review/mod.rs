@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use crate::apply::{Failure, HostEnd, HostResult, OperationResult};
 use crate::change::{CheckState, Outcome, ResourceChange};
 use crate::facts::overlay::{FactScope, OperationId};
-use crate::plan::{HostPlan, Plan, PlannedOperation};
+use crate::plan::{self, HostPlan, Plan, PlannedOperation};
 use crate::project::Selection;
 use mask::masked;
 
@@ -88,7 +88,19 @@ pub struct Entry<'a> {
     pub id: &'a OperationId,
     /// File, line and column.
     pub written_at: String,
+    pub trigger: Trigger<'a>,
     pub state: EntryState<'a>,
+}
+
+/// What makes an operation run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trigger<'a> {
+    /// Its turn.
+    Always,
+    /// A handler, because of changes by these operations.
+    NotifiedBy(Vec<&'a OperationId>),
+    /// A handler that an earlier deploy should have run.
+    Owed,
 }
 
 /// What an operation would do.
@@ -206,7 +218,8 @@ impl<'a> HostReview<'a> {
     fn planned(plan: &'a HostPlan, whole: bool) -> Self {
         let mut tasks: Vec<TaskReview<'a>> = Vec::new();
         for operation in &plan.operations {
-            let entry = Entry::new(operation, whole);
+            let mut entry = Entry::new(operation, whole);
+            entry.trigger.keep_causes(&plan.operations);
             match tasks.last_mut() {
                 Some(last) if last.task == operation.task => last.entries.push(entry),
                 _ => tasks.push(TaskReview {
@@ -264,6 +277,32 @@ fn all_masked(texts: &[String]) -> Vec<Cow<'_, str>> {
     texts.iter().map(|text| masked(text)).collect()
 }
 
+fn changes_nothing(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Unchanged | Outcome::Check { .. } => true,
+        Outcome::Change(changes) => changes.is_empty(),
+        Outcome::Ensure { .. } | Outcome::Deferred { .. } => false,
+    }
+}
+
+impl<'a> Trigger<'a> {
+    fn of(trigger: &'a plan::Trigger) -> Self {
+        match trigger {
+            plan::Trigger::Always => Self::Always,
+            plan::Trigger::NotifiedBy(notifiers) => Self::NotifiedBy(notifiers.iter().collect()),
+            plan::Trigger::Owed => Self::Owed,
+        }
+    }
+
+    /// Leaves out operations of which `planned` says that they change nothing.
+    fn keep_causes(&mut self, planned: &[PlannedOperation]) {
+        if let Self::NotifiedBy(notifiers) = self {
+            let is_idle = |id: &OperationId| planned.iter().any(|one| one.id == *id && changes_nothing(&one.outcome));
+            notifiers.retain(|id| !is_idle(id));
+        }
+    }
+}
+
 impl<'a> Entry<'a> {
     /// The review of one operation; `whole` shows all content, however long.
     pub fn new(operation: &'a PlannedOperation, whole: bool) -> Self {
@@ -297,6 +336,7 @@ impl<'a> Entry<'a> {
         Self {
             id: &operation.id,
             written_at: operation.origin.to_string(),
+            trigger: Trigger::of(&operation.trigger),
             state,
         }
     }
@@ -336,7 +376,7 @@ impl<'a> Entry<'a> {
             EntryState::Deferred { .. } => Sign::Later,
             EntryState::Check { state, .. } => match state {
                 CheckState::Holds => Sign::Passes,
-                CheckState::Later => Sign::PassesLater,
+                CheckState::Later => Sign::Later,
                 CheckState::Fails(_) => Sign::Fails,
             },
         }

@@ -1,21 +1,21 @@
 //! The signs of a review.
 
+use strum::EnumIter;
+
 use crate::change::Action;
 
 /// The sign before an entry or a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, EnumIter, PartialEq, Eq)]
 pub enum Sign {
     Added,
     Changed,
     Removed,
     /// Done each time.
     EachTime,
-    /// Known later.
+    /// Known later, or a check that runs after the changes.
     Later,
     /// A check that passes.
     Passes,
-    /// A check that runs after the changes.
-    PassesLater,
     /// A check that fails.
     Fails,
     /// Nothing to do.
@@ -31,7 +31,7 @@ impl Sign {
             Self::Removed => "-",
             Self::EachTime => "↻",
             Self::Later => "?",
-            Self::Passes | Self::PassesLater => "✓",
+            Self::Passes => "✓",
             Self::Fails => "✗",
             Self::Unchanged => "=",
         }

@@ -1,6 +1,7 @@
 //! The totals of a review.
 
 use super::packages::{Along, come_along};
+use crate::change::{CheckState, Outcome};
 use crate::plan::{HostPlan, PlannedOperation, Totals};
 
 /// The totals of a review; additional packages are counted separately, each of them.
@@ -8,6 +9,8 @@ use crate::plan::{HostPlan, PlannedOperation, Totals};
 pub struct Tally {
     /// What the operations change.
     pub totals: Totals,
+    /// Checks that fail now.
+    pub failing_checks: usize,
     /// Additional packages.
     pub along: Along,
 }
@@ -22,8 +25,10 @@ impl Tally {
 
     fn add(&mut self, operation: &PlannedOperation) {
         self.totals.add(operation);
-        if matches!(operation.outcome, crate::change::Outcome::Deferred { .. }) {
-            return;
+        match &operation.outcome {
+            Outcome::Deferred { .. } => return,
+            Outcome::Check { state, .. } => self.failing_checks += usize::from(matches!(state, CheckState::Fails(_))),
+            _ => {}
         }
         for change in operation.changes().iter().filter(|change| come_along(&change.id)) {
             // One change represents all of them; each is counted below instead.
@@ -43,6 +48,7 @@ impl Tally {
         self.totals.unchanged += other.totals.unchanged;
         self.totals.checks += other.totals.checks;
         self.totals.holding += other.totals.holding;
+        self.failing_checks += other.failing_checks;
         self.along.merge(other.along);
     }
 

@@ -24,7 +24,7 @@ fn attributes_of_all_kinds() {
     }
     assert_snapshot!(shown(hidden, &TextOptions::default()), @"
     ~ file /etc/key
-        content changes [hidden: not every user of the host may read this file], token [hidden], digest (known after apply: the image is pulled then)
+        content changes (hidden: not readable by everyone on the host), token (hidden), digest (known after apply: the image is pulled then)
     ");
     let owner = [("mode", "0600"), ("owner", "root"), ("group", "root")];
     let mut moved = change(
@@ -35,13 +35,13 @@ fn attributes_of_all_kinds() {
     assert_snapshot!(shown(moved.clone(), &verbose()), @"
     ~ file /etc/x   mode 0600 → 0644, group root → adm
         unchanged: owner root
-        by `x` at tasks/t/t.toml:2:6
+        from tasks/t/t.toml:2:6, `x`
     ");
     moved.risk = Risk::LockOut;
     moved.action = Action::RunEachTime;
     assert_snapshot!(shown(moved, &TextOptions::default()), @"↻ file /etc/x   mode 0600 → 0644, group root → adm   ! may lock you out   each time");
     let removed = change(id(ResourceKind::Package, "exim4"), &[("version", "4.98")], &[]);
-    assert_snapshot!(shown(removed, &TextOptions::default()), @"- package exim4   was 4.98");
+    assert_snapshot!(shown(removed, &TextOptions::default()), @"- package exim4   4.98");
     let broken = change(
         id(ResourceKind::Package, "x"),
         &[("status", "half-configured")],

@@ -193,7 +193,7 @@ fn files_that_come_and_go_or_are_empty() {
     ];
     let removal = change(id(ResourceKind::File, "/etc/x"), &whole_state, &[]);
     assert_snapshot!(shown(removal, &TextOptions::default()), @r"
-    - file /etc/x   was 0644 root:adm
+    - file /etc/x   0644 root:adm
         - a
         - b
         \ no newline at end of file

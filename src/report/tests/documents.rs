@@ -195,6 +195,39 @@ fn a_deploy_that_ran_shows_how_it_ended() {
     assert_snapshot!("ended_html", html(&review));
 }
 
+/// JSON of a review and of a result, with every kind of operation.
+pub(super) fn documents_of_all_kinds() -> [String; 2] {
+    let (selection, mut plan, unread) = rich();
+    let mut handler = planned("systemd.service x", Outcome::Unchanged);
+    handler.trigger = Trigger::NotifiedBy(vec![OperationId("web / t/t / files.put /etc/motd".to_owned())]);
+    let mut unknown = change(id(ResourceKind::File, "/etc/y"), &[], &[("mode", "0644")]);
+    unknown.before = Before::Unknown("not readable".to_owned());
+    let check = |state| Outcome::Check {
+        what: "tcp".to_owned(),
+        state,
+        within: Duration::from_secs(1),
+    };
+    plan.hosts[0].operations.extend([
+        handler,
+        planned("files.put /etc/y", Outcome::Change(vec![unknown])),
+        planned("verify.tcp", check(CheckState::Later)),
+        planned("verify.tcp 2", check(CheckState::Holds)),
+    ]);
+    let failure = unread[0].failure.clone();
+    let mut ended = unread[0].clone();
+    ended.host = "web".to_owned();
+    ended.operations = vec![result(
+        "x",
+        &[(ResourceKind::File, "/etc/x", ResourceEnd::Failed)],
+        failure,
+    )];
+    let results = [ended];
+    [
+        json(&Review::planned(&selection, &plan, &unread, true, true)),
+        json(&Review::applied(&selection, &plan, &results, true)),
+    ]
+}
+
 #[test]
 fn the_same_review_gives_the_same_bytes() {
     let documents = || {
@@ -505,8 +538,8 @@ fn what_does_not_fit_is_counted_truly() {
         }
         assert_eq!(number(&found[1]), seen, "{case}");
         assert_eq!(number(&found[2]), hosts * files, "{case}");
-        let told = without.captures(&document).map_or(0, |found| number(&found[1]));
-        assert_eq!(told, short, "{case}");
+        let counted = without.captures(&document).map_or(0, |found| number(&found[1]));
+        assert_eq!(counted, short, "{case}");
         assert!(document.contains(&format!("{} to create", crate::report::style::grouped(hosts * files))));
     }
     let whole = markdown(&Review::planned(&selection, &large(2, 4, 3), &[], true, true));

@@ -18,13 +18,13 @@ fn apt_failure() -> Failure {
     }
 }
 
-fn told(event: &ApplyEvent) -> Option<String> {
-    super::super::event(event, &TextOptions::default()).map(|text| plain(&text))
+fn printed(event: &ApplyEvent) -> Option<String> {
+    super::super::event(event, &TextOptions::default(), false).map(|text| plain(&text))
 }
 
 fn finished(result: OperationResult) -> String {
     let host = "services-dev".to_owned();
-    told(&ApplyEvent::Finished { host, result }).expect("a line")
+    printed(&ApplyEvent::Finished { host, result }).expect("a line")
 }
 
 fn host(name: &str, end: HostEnd, operations: Vec<OperationResult>, failure: Option<Failure>) -> HostResult {
@@ -59,17 +59,17 @@ fn one_line_a_finished_operation() {
         attempt: "run `apt-get upgrade`".to_owned(),
         words: "/var/lib/dpkg/lock-frontend is held by process 136 (apt\x1b-get)\n".to_owned(),
     };
-    assert_snapshot!(told(&waits).expect("a line"), @r"web  waiting      run `apt-get upgrade`: /var/lib/dpkg/lock-frontend is held by process 136 (apt\x1b-get)\n");
+    assert_snapshot!(printed(&waits).expect("a line"), @r"web  waiting      run `apt-get upgrade`: /var/lib/dpkg/lock-frontend is held by process 136 (apt\x1b-get)\n");
     let started = ApplyEvent::Started {
         host: "web".to_owned(),
         operation: OperationId("web / t / x".to_owned()),
         doing: "x".to_owned(),
     };
-    assert_eq!(event(&started, &TextOptions::default()), None);
+    assert_eq!(printed(&started), None);
 }
 
 #[test]
-fn a_failure_is_told_in_full() {
+fn a_failure_is_printed_in_full() {
     let failed = result(
         "p",
         &[(ResourceKind::Package, "x", ResourceEnd::Failed)],
@@ -86,6 +86,29 @@ fn a_failure_is_told_in_full() {
 }
 
 #[test]
+fn what_the_summary_prints_at_once_is_not_printed_before() {
+    let failed = result(
+        "p",
+        &[(ResourceKind::Package, "x", ResourceEnd::Failed)],
+        Some(apt_failure()),
+    );
+    let end = host("web", HostEnd::Failed, vec![failed.clone()], None);
+    let events = [
+        ApplyEvent::Finished {
+            host: "web".to_owned(),
+            result: failed,
+        },
+        ApplyEvent::HostFinished { result: end.clone() },
+    ];
+    let options = TextOptions::default();
+    let lines: String = events.iter().filter_map(|one| event(one, &options, true)).collect();
+    assert_eq!(plain(&lines), "web  failed       package x (12.3 s)\n");
+    let all = plain(&(lines + &summary(&[end], &options)));
+    assert_eq!(all.matches("failed to run").count(), 1, "{all}");
+    assert_eq!(all.matches("exit code 100").count(), 1, "{all}");
+}
+
+#[test]
 fn only_the_last_lines_of_much_output() {
     let mut failure = apt_failure();
     failure.output = numbered(100);
@@ -99,7 +122,7 @@ fn only_the_last_lines_of_much_output() {
 }
 
 #[test]
-fn what_was_deferred_is_told_when_it_is_known() {
+fn what_was_deferred_is_shown_when_it_is_known() {
     let now = planned(
         "files.line /etc/x",
         Outcome::Change(vec![change(
@@ -112,7 +135,7 @@ fn what_was_deferred_is_told_when_it_is_known() {
         host: "web".to_owned(),
         operation: Box::new(operation),
     };
-    assert_snapshot!(told(&resolved(now)).expect("a block"), @"
+    assert_snapshot!(printed(&resolved(now)).expect("a block"), @"
     web  now known    files.line /etc/x
         ~ file /etc/x
             @@ -1 +1,2 @@
@@ -120,11 +143,11 @@ fn what_was_deferred_is_told_when_it_is_known() {
             + b
     ");
     let settled = planned("files.line /etc/x", Outcome::Unchanged);
-    assert_snapshot!(told(&resolved(settled)).expect("a line"), @"web  unchanged    files.line /etc/x");
+    assert_snapshot!(printed(&resolved(settled)).expect("a line"), @"web  unchanged    files.line /etc/x");
 }
 
 #[test]
-fn a_summary_tells_failures_what_is_left_and_the_totals_last() {
+fn a_summary_has_failures_what_is_left_and_the_totals_last() {
     use ResourceEnd::{Applied, Failed, NotReached};
     let web = host(
         "web",
@@ -207,7 +230,7 @@ fn each_end_says_how_to_go_on() {
 }
 
 #[test]
-fn times_are_told_by_host_and_on_request_by_operation() {
+fn times_are_printed_by_host_and_on_request_by_operation() {
     let mut slow = result(
         "apt.upgrade",
         &[(ResourceKind::Package, "x", ResourceEnd::Applied)],
@@ -224,8 +247,8 @@ fn times_are_told_by_host_and_on_request_by_operation() {
     web.took = Duration::from_millis(96_040);
     let results = [web];
     assert_snapshot!(plain(&summary(&results, &TextOptions::default())), @"web  converged    2 applied in 1 min 36 s");
-    let told = plain(&summary(&results, &verbose()));
-    let times: Vec<&str> = told.lines().skip(1).collect();
+    let text = plain(&summary(&results, &verbose()));
+    let times: Vec<&str> = text.lines().skip(1).collect();
     assert_eq!(times, ["  1 min 35 s  apt.upgrade", "       0.7 s  files.put /etc/x"]);
 }
 

@@ -62,7 +62,7 @@ fn without_a_place_it_is_a_line_and_what_belongs_to_it() {
 }
 
 #[test]
-fn the_same_mistake_on_several_hosts_is_told_once() {
+fn the_same_mistake_on_several_hosts_is_shown_once() {
     let mistake = |host: &str, diagnostic: Diagnostic| Mistake {
         host: host.to_owned(),
         diagnostic,

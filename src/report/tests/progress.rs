@@ -25,7 +25,7 @@ fn the_window_never_outgrows_the_terminal() {
     let start = Instant::now();
     for number in 0..30 {
         let host = format!("host-{number}");
-        progress.hear_reading(&ReadingEvent::Started { host }, start);
+        progress.on_reading(&ReadingEvent::Started { host }, start);
     }
     let frame = progress.frame(12, after(start, 3));
     assert_eq!(frame.hosts.len(), 8);
@@ -36,40 +36,40 @@ fn the_window_never_outgrows_the_terminal() {
 }
 
 #[test]
-fn a_host_that_is_through_leaves_the_window() {
+fn a_finished_host_leaves_the_window() {
     let mut progress = Progress::of_reading(2);
     let start = Instant::now();
     for host in ["a", "b"].map(str::to_owned) {
-        progress.hear_reading(&ReadingEvent::Started { host }, start);
+        progress.on_reading(&ReadingEvent::Started { host }, start);
     }
-    progress.hear_reading(&ReadingEvent::Finished { host: "a".to_owned() }, start);
+    progress.on_reading(&ReadingEvent::Finished { host: "a".to_owned() }, start);
     let frame = progress.frame(24, start);
     assert_eq!(frame.hosts, ["b  connecting and reading  0 s"]);
     assert_eq!((frame.position, frame.length), (1, 2));
 }
 
 #[test]
-fn a_log_is_told_every_half_minute_what_takes_so_long() {
+fn a_log_says_every_half_minute_what_takes_so_long() {
     let mut progress = Progress::of_running(2);
     let start = Instant::now();
-    progress.hear_applying(&started("services-dev", "apt-get\nupgrade"), start);
-    progress.hear_applying(&started("other", "x"), after(start, 20));
+    progress.on_applying(&started("services-dev", "apt-get\nupgrade"), start);
+    progress.on_applying(&started("other", "x"), after(start, 20));
     let mut beats = |seconds| progress.heartbeats(after(start, seconds));
     assert!(beats(29).is_empty());
-    assert_eq!(beats(30), [r"services-dev: apt-get\nupgrade for 30 s"]);
+    assert_eq!(beats(30), [r"services-dev: still running after 30 s: apt-get\nupgrade"]);
     assert!(beats(49).is_empty());
-    assert_eq!(beats(50), ["other: x for 30 s"]);
+    assert_eq!(beats(50), ["other: still running after 30 s: x"]);
     // Late, but printed only once.
     let late = beats(90);
     assert_eq!(
         late,
         [
-            r"services-dev: apt-get\nupgrade for 1 min 30 s",
-            "other: x for 1 min 10 s"
+            r"services-dev: still running after 1 min 30 s: apt-get\nupgrade",
+            "other: still running after 1 min 10 s: x"
         ]
     );
     assert!(beats(91).is_empty());
-    progress.hear_applying(&started("services-dev", "next"), after(start, 92));
-    let told = progress.heartbeats(after(start, 121));
-    assert_eq!(told, ["other: x for 1 min 41 s"]);
+    progress.on_applying(&started("services-dev", "next"), after(start, 92));
+    let beat = progress.heartbeats(after(start, 121));
+    assert_eq!(beat, ["other: still running after 1 min 41 s: x"]);
 }

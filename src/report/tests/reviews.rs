@@ -169,7 +169,7 @@ fn a_fresh_host() {
           and removes 1 package:
             - exim4
         + file /etc/default/exporter
-            0640 root:root, content [hidden: not every user of the host may read this file]
+            0640 root:root, content (hidden: not readable by everyone on the host)
             unless `apt.packages prometheus-node-exporter` already creates it
         ~ file /etc/motd   mode 0755 → 0644
             @@ -1,2 +1,2 @@
@@ -209,36 +209,36 @@ fn a_fresh_host() {
             ~ libc6 2.41-1 → 2.41-2
           and removes 1 package:
             - exim4
-            by `apt.packages prometheus-node-exporter` at tasks/system/monitoring.toml:3:6
+            from tasks/system/monitoring.toml:3:6, `apt.packages prometheus-node-exporter`
         + file /etc/default/exporter
-            0640 root:root, content [hidden: not every user of the host may read this file]
+            0640 root:root, content (hidden: not readable by everyone on the host)
             unless `apt.packages prometheus-node-exporter` already creates it
-            by `files.put /etc/default/exporter` at tasks/system/monitoring.toml:7:6
+            from tasks/system/monitoring.toml:7:6, `files.put /etc/default/exporter`
         ~ file /etc/motd   mode 0755 → 0644
             @@ -1,2 +1,2 @@
               hello
             - old world
             + world
             unchanged: owner root, group root
-            by `files.put /etc/motd` at tasks/system/monitoring.toml:13:6
+            from tasks/system/monitoring.toml:13:6, `files.put /etc/motd`
         ~ unit exporter.service   active, enabled
             unless `apt.packages prometheus-node-exporter` already creates it
             runs `systemctl enable exporter.service`
             runs `systemctl start exporter.service`
-            by `systemd.service exporter` at tasks/system/monitoring.toml:19:6
+            from tasks/system/monitoring.toml:19:6, `systemd.service exporter`
         ~ unit apt-daily.timer   inactive → active, disabled → enabled
             runs `systemctl enable apt-daily.timer`
             runs `systemctl start apt-daily.timer`
-            by `systemd.service apt-daily.timer` at tasks/system/monitoring.toml:25:6
+            from tasks/system/monitoring.toml:25:6, `systemd.service apt-daily.timer`
         ? files.line /etc/exporter.conf   known after `apt.packages prometheus-node-exporter`:
             path `/etc/exporter.conf`: a package may create it
             may change /etc/exporter.conf
-            by `files.line /etc/exporter.conf` at tasks/system/monitoring.toml:31:6
+            from tasks/system/monitoring.toml:31:6, `files.line /etc/exporter.conf`
         = files.directory /etc   unchanged
-            by `files.directory /etc` at tasks/system/monitoring.toml:36:6
+            from tasks/system/monitoring.toml:36:6, `files.directory /etc`
       system/other
         = files.directory /etc   unchanged
-            by `files.directory /etc` at tasks/system/other.toml:2:6
+            from tasks/system/other.toml:2:6, `files.directory /etc`
 
     services-dev: 2 to create, 3 to change, 0 to remove, 1 known later, 2 unchanged
         additional packages: 12 to install, 1 to upgrade, 1 to remove
@@ -254,7 +254,7 @@ fn the_same_values_give_the_same_bytes() {
 }
 
 #[test]
-fn equal_hosts_are_told_once_and_idle_ones_counted() {
+fn equal_hosts_are_shown_once_and_idle_ones_counted() {
     let inventory = "[hosts.a]\n[hosts.b]\n[hosts.c]\n[hosts.idle-1]\n[hosts.idle-2]";
     let task = "[[operation]]\nop = 'files.directory'\npath = '/etc/x'\nmode = '0700'";
     let run = run_of(task, inventory, &Filter::default());
@@ -304,7 +304,7 @@ fn nothing_to_do_is_said_and_what_was_left_out_too() {
     a
       system/monitoring
         = files.directory /etc   unchanged
-            by `files.directory /etc` at tasks/system/monitoring.toml:2:6
+            from tasks/system/monitoring.toml:2:6, `files.directory /etc`
 
     nothing to do on 1 host: 1 operation unchanged
     skipped: task system/other (--only); hosts b, c (--limit)
@@ -344,7 +344,7 @@ fn a_host_without_package_lists() {
       1 operation unchanged
 
     a: 2 to create, 0 to change, 0 to remove, 1 unchanged
-        additional packages: not known yet
+        additional packages: known later
     ");
 }
 
@@ -364,6 +364,6 @@ fn a_hidden_file_never_shows_its_digest() {
         .collect();
     assert_eq!(digests.len(), 1);
     let text = plan(&run, &reviewed, &verbose());
-    assert!(text.contains("[hidden: not every user of the host may read this file]"));
+    assert!(text.contains("(hidden: not readable by everyone on the host)"));
     assert!(!text.contains(&digests[0][..12]) && !text.contains("ARGS"), "{text}");
 }

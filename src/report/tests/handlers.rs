@@ -1,0 +1,140 @@
+//! Handlers in a review: what they do, and why they run. The language cannot write them yet, so the plans are built here.
+
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::plan::{HostPlan, Plan};
+use crate::report::review::Review;
+use crate::report::{html, json as json_text, markdown, text};
+
+fn operation_id(slug: &str) -> OperationId {
+    OperationId(format!("web / t/t / {slug}"))
+}
+
+/// A host with the configuration of a service, and a handler for it.
+fn plan(handler: PlannedOperation) -> Plan {
+    let put = |path: &str| {
+        let file = change(id(ResourceKind::File, path), &[], &[("mode", "0644")]);
+        planned(&format!("files.put {path}"), Outcome::Change(vec![file]))
+    };
+    let same = planned("files.put /etc/app/same", Outcome::Unchanged);
+    Plan {
+        hosts: vec![HostPlan {
+            host: "web".to_owned(),
+            operations: vec![put("/etc/app/a"), same, put("/etc/app/b"), handler],
+            notices: Vec::new(),
+            has_leftovers: false,
+        }],
+    }
+}
+
+fn restart(trigger: Trigger) -> PlannedOperation {
+    let mut restart = change(
+        id(ResourceKind::Unit, "app.service"),
+        &[("active", "active")],
+        &[("active", "restarted")],
+    );
+    restart.risk = Risk::Restart;
+    PlannedOperation {
+        trigger,
+        ..planned("systemd.service app", Outcome::Change(vec![restart]))
+    }
+}
+
+fn notified() -> Trigger {
+    let notifiers = ["/etc/app/a", "/etc/app/same", "/etc/app/b"];
+    Trigger::NotifiedBy(
+        notifiers
+            .map(|path| operation_id(&format!("files.put {path}")))
+            .to_vec(),
+    )
+}
+
+fn rendered(plan: &Plan, render: impl Fn(&Review<'_>) -> String) -> String {
+    plain(&render(&Review::planned(&selection(), plan, &[], true, false)))
+}
+
+fn reviewed(handler: PlannedOperation) -> String {
+    let text = rendered(&plan(handler), |review| text(review, &TextOptions::default()));
+    let (_, handler) = text
+        .split_once("+ file /etc/app/b   mode 0644\n")
+        .expect("the notifiers first");
+    handler
+        .split("  1 operation unchanged")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+#[test]
+fn a_handler_says_what_it_restarts_and_why() {
+    assert_snapshot!(reviewed(restart(notified())), @"
+    ~ unit app.service   active → restarted   ! interrupts a running service
+        notified by `files.put /etc/app/a` and `files.put /etc/app/b`
+    ");
+    assert_snapshot!(reviewed(restart(Trigger::Owed)), @"
+    ~ unit app.service   active → restarted   ! interrupts a running service
+        owed by an earlier deploy, which ended before it
+    ");
+}
+
+#[test]
+fn a_handler_that_may_not_run_says_what_decides_it() {
+    let notifier = operation_id("files.line /etc/app/c");
+    let deferred = PlannedOperation {
+        trigger: Trigger::NotifiedBy(vec![notifier.clone()]),
+        ..planned(
+            "systemd.service app",
+            Outcome::Deferred {
+                waits_for: vec![notifier],
+                why: "runs only if `files.line /etc/app/c` changes something".to_owned(),
+                touches: vec![crate::facts::overlay::FactScope::Units],
+                preview: Vec::new(),
+            },
+        )
+    };
+    assert_snapshot!(reviewed(deferred), @"
+    ? systemd.service app   known after `files.line /etc/app/c`:
+        runs only if `files.line /etc/app/c` changes something
+        may change any unit
+        notified by `files.line /etc/app/c`
+    ");
+}
+
+#[test]
+fn a_handler_is_listed_with_its_operation_on_request() {
+    let idle = PlannedOperation {
+        trigger: Trigger::Owed,
+        ..planned("systemd.service app", Outcome::Unchanged)
+    };
+    let text = |options: TextOptions| rendered(&plan(idle.clone()), |review| text(review, &options));
+    assert!(!text(TextOptions::default()).contains("owed"));
+    assert!(text(verbose()).contains("= systemd.service app   unchanged\n        owed by an earlier deploy"));
+}
+
+#[test]
+fn documents_name_the_trigger() {
+    let plan = plan(restart(notified()));
+    let document: Value = serde_json::from_str(&rendered(&plan, json_text)).expect("JSON");
+    let operations = &document["hosts"][0]["operations"];
+    assert_eq!(operations[0]["trigger"], "always");
+    assert_eq!(operations[0].get("notified_by"), None);
+    assert_eq!(operations[3]["trigger"], "notified");
+    assert_eq!(
+        operations[3]["notified_by"],
+        json!(["web / t/t / files.put /etc/app/a", "web / t/t / files.put /etc/app/b"])
+    );
+    let markdown = rendered(&plan, markdown);
+    let line = "- `~ unit app.service`: `active` → `restarted`; **! interrupts a running service**; \
+                notified by `files.put /etc/app/a` and `files.put /etc/app/b`\n";
+    assert!(markdown.contains(line), "{markdown}");
+    let page = rendered(&plan, html);
+    let line =
+        "<p class=\"along\">notified by <code>files.put /etc/app/a</code> and <code>files.put /etc/app/b</code></p>";
+    assert!(page.contains(line), "{page}");
+
+    let owed = self::plan(restart(Trigger::Owed));
+    let document: Value = serde_json::from_str(&rendered(&owed, json_text)).expect("JSON");
+    assert_eq!(document["hosts"][0]["operations"][3]["trigger"], "owed");
+}
