@@ -215,7 +215,7 @@ fn ssh_passes_words_and_exit_codes_on_and_trusts_only_the_pinned_key() {
     );
     assert_eq!(exit(&["lab", "ssh", "dev", "beta", "--", "true"]), Some(3));
 
-    // Another key in the host's place, as when somebody stands in between.
+    // Another host key, as in a man-in-the-middle attack.
     let address = &homelab::lab::addresses(project.root(), "dev").unwrap()["alpha"];
     let pinned = fs::read_to_string(&address.known_hosts).unwrap();
     project.on("alpha", "rm /etc/ssh/ssh_host_*; ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key; systemctl restart ssh");
@@ -228,7 +228,7 @@ fn ssh_passes_words_and_exit_codes_on_and_trusts_only_the_pinned_key() {
     );
     assert_eq!(fs::read_to_string(&address.known_hosts).unwrap(), pinned);
 
-    // `up` mends that through the engine, and so it does when this machine's own keys are lost.
+    // `up` fixes that through the engine, also if this machine's own keys are lost.
     let said = project.stderr(&["lab", "up", "dev"]);
     assert!(said.contains("SSH keys renewed"), "{said}");
     assert_eq!(fs::read_to_string(&address.known_hosts).unwrap(), pinned);
@@ -275,8 +275,12 @@ fn a_container_of_somebody_else_is_neither_used_nor_removed() {
         text(&up.stderr)
     );
     project.stderr(&["lab", "down", "dev"]);
-    docker(&["rm", &foreign]);
+    let filter = format!("id={foreign}");
+    let found = || docker(&["ps", "-aq", "--no-trunc", "--filter", &filter]);
+    assert_eq!(found().trim(), foreign);
     assert_eq!(other.on("alpha", "hostname"), "alpha");
+    drop(project);
+    assert_eq!(found(), "", "the test leaves a container behind");
 }
 
 #[test]

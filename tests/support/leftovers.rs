@@ -48,19 +48,23 @@ fn started(process: u32) -> Option<String> {
 
 fn remove(project: &str) {
     let label = format!("label=homelab.lab.project={project}");
-    let list = |arguments: &[&str]| -> Vec<String> {
+    // A container that a test puts in the place of a lab host has its name, but no label.
+    let name = format!("name=^/?homelab-{project}-");
+    let list = |arguments: &[&str], filter: &str| -> Vec<String> {
         let output = Command::new("docker")
             .args(arguments)
-            .args(["--filter", &label])
+            .args(["--filter", filter])
             .output();
         let listed = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
         listed.unwrap_or_default().lines().map(str::to_owned).collect()
     };
-    for container in list(&["ps", "-aq"]) {
-        let _ = Command::new("docker").args(["rm", "-f", "-v", &container]).output();
-    }
-    for volume in list(&["volume", "ls", "-q"]) {
-        let _ = Command::new("docker").args(["volume", "rm", &volume]).output();
+    for filter in [&label, &name] {
+        for container in list(&["ps", "-aq"], filter) {
+            let _ = Command::new("docker").args(["rm", "-f", "-v", &container]).output();
+        }
+        for volume in list(&["volume", "ls", "-q"], filter) {
+            let _ = Command::new("docker").args(["volume", "rm", &volume]).output();
+        }
     }
     let _ = fs::remove_file(notes().join(project));
 }

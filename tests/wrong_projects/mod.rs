@@ -15,6 +15,8 @@ use case::{Case, Mark};
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value as Json;
 
+use crate::support::project::copy_folder;
+
 /// Fewer cases would leave kinds of mistakes out.
 const AT_LEAST: usize = 60;
 
@@ -50,18 +52,6 @@ fn is_told_well(path: &Path) -> Result<(), Failed> {
         return Ok(());
     }
     Err(format!("{}:\n    {}", path.display(), failures.join("\n    ")).into())
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().flatten() {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy_folder(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 /// The right project with the files of `case`.
