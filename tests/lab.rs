@@ -8,7 +8,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::host::docker;
 use crate::support::leftovers;
+use crate::support::project::text;
 
 /// A project in a folder of its own, so that its lab is nobody else's; its containers go when it is dropped.
 struct Project(tempfile::TempDir);
@@ -76,20 +78,6 @@ impl Drop for Project {
         let _ = self.homelab(&["lab", "down", "dev"]);
         leftovers::disown(self.root());
     }
-}
-
-fn docker(arguments: &[&str]) -> String {
-    let output = Command::new("docker").args(arguments).output().unwrap();
-    assert!(
-        output.status.success(),
-        "docker {arguments:?}: {}",
-        text(&output.stderr)
-    );
-    text(&output.stdout)
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn lines(text: &str) -> Vec<String> {

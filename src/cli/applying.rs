@@ -12,7 +12,7 @@ use homelab::secret::DigestKey;
 use tokio::sync::{mpsc, watch};
 
 use super::interruption::Interruption;
-use super::telling::{Lines, Teller, Told};
+use super::progress::{EventText, Lines, ProgressDisplay};
 
 /// How a plan is applied and its progress shown.
 pub(super) struct Applying<'a> {
@@ -35,21 +35,21 @@ impl Applying<'_> {
         digests: &Arc<DigestKey>,
         interruption: &mut Interruption,
     ) -> anyhow::Result<Vec<HostResult>> {
-        let (events, told) = mpsc::unbounded_channel();
+        let (events, received) = mpsc::unbounded_channel();
         let (cancel, cancelled) = watch::channel(false);
         let apply_options = ApplyOptions {
-            who: who(),
+            who: lock_holder(),
             lock_wait: self.lock_wait,
             parallel: self.parallel,
             live_output: self.text.verbose,
         };
         // The summary follows as soon as a single host fails. Documents have none.
         let leaves_ends = hosts.len() == 1 && self.lines == Lines::Report;
-        let teller = Teller::new(Progress::of_applying(self.plan), self.lines);
+        let display = ProgressDisplay::new(Progress::of_applying(self.plan), self.lines);
         let mut live = LiveOutput::default();
-        let hear = |progress: &mut Progress, event: ApplyEvent| {
+        let text_of = |progress: &mut Progress, event: ApplyEvent| {
             progress.on_applying(&event, Instant::now());
-            Told {
+            EventText {
                 lines: report::event(&event, &self.text, leaves_ends).unwrap_or_default(),
                 aside: live.lines(&event),
             }
@@ -59,7 +59,7 @@ impl Applying<'_> {
             let _ = cancel.send(true);
             "interrupted: stopping after the current step\n".to_owned()
         };
-        let telling = teller.follow(told, hear, interrupted);
+        let showing = display.follow(received, text_of, interrupted);
         let applying = async move {
             // The last sender is dropped when applying ends, which ends the progress.
             apply(
@@ -73,8 +73,8 @@ impl Applying<'_> {
             )
             .await
         };
-        let (results, telling) = tokio::join!(applying, telling);
-        telling?;
+        let (results, shown) = tokio::join!(applying, showing);
+        shown?;
         Ok(results)
     }
 }
@@ -89,7 +89,7 @@ fn account() -> String {
 }
 
 /// The holder of a host's lock, as shown to other runs that wait for it.
-fn who() -> String {
+fn lock_holder() -> String {
     let user = std::env::var("USER")
         .or_else(|_| std::env::var("LOGNAME"))
         .unwrap_or_else(|_| account());

@@ -18,8 +18,8 @@ use super::documents::Documents;
 use super::format::DocumentFormat;
 use super::interruption::Interruption;
 use super::output::{print, tell};
+use super::progress::Lines;
 use super::reading::{self, Hosts, ReadOptions};
-use super::telling::Lines;
 use super::{errors, prompt, showing, terminal};
 
 /// The input of a deploy.

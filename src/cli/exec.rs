@@ -12,7 +12,7 @@ use homelab::remote::Target;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use super::interruption::Interruption;
-use super::output::{PassingOn, tell_line};
+use super::output::{Forwarding, tell_line};
 use super::ways::{PARALLEL, WayArguments};
 use super::{completion, errors, project, runtime, several, targets};
 
@@ -55,17 +55,17 @@ async fn exec(arguments: &ExecArguments, targets: Vec<Target>) -> anyhow::Result
     let mut interruption = Interruption::listen()?;
     let is_alone = targets.len() == 1;
     let hosts = targets.len();
-    let (events, told) = mpsc::unbounded_channel();
+    let (events, received) = mpsc::unbounded_channel();
     let script = script(&arguments.command);
     let running = run_command(targets, &script, usize::from(arguments.parallel), events);
-    let telling = async {
+    let printing = async {
         if is_alone {
-            alone(told).await
+            alone(received).await
         } else {
-            several::tell(hosts, told).await
+            several::print_output(hosts, received).await
         }
     };
-    let both = async { tokio::join!(running, telling) };
+    let both = async { tokio::join!(running, printing) };
     let Some(((), code)) = interruption.or(both).await else {
         tell_line("interrupted: the command may continue on the hosts");
         return Ok(ExitCode::from(exit_code([HostEnd::Interrupted])));
@@ -82,12 +82,12 @@ fn script(command: &[String]) -> String {
 }
 
 /// Forwards the output of a single host byte by byte, and returns its exit code.
-async fn alone(mut told: UnboundedReceiver<CommandEvent>) -> anyhow::Result<ExitCode> {
-    let mut output = PassingOn::default();
-    while let Some(event) = told.recv().await {
+async fn alone(mut events: UnboundedReceiver<CommandEvent>) -> anyhow::Result<ExitCode> {
+    let mut output = Forwarding::default();
+    while let Some(event) = events.recv().await {
         match event {
             CommandEvent::Started { .. } => {}
-            CommandEvent::Output(written) => output.pass_on(written.stream, &written.bytes).await?,
+            CommandEvent::Output(written) => output.forward(written.stream, &written.bytes).await?,
             CommandEvent::Finished(Ran { result: Ok(status), .. }) => {
                 return Ok(ExitCode::from(u8::try_from(status).unwrap_or(1)));
             }

@@ -26,14 +26,14 @@ pub(super) fn tell_line(line: impl Display) {
 
 /// Forwards the output of a host unchanged, including colors.
 #[derive(Debug, Default)]
-pub(super) struct PassingOn {
+pub(super) struct Forwarding {
     /// The streams whose reader is gone.
     closed: Vec<Stream>,
 }
 
-impl PassingOn {
+impl Forwarding {
     /// Errors: as [`print`].
-    pub(super) async fn pass_on(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+    pub(super) async fn forward(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
         if self.closed.contains(&stream) {
             return Ok(());
         }

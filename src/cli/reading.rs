@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::errors;
 use super::output::tell_line;
-use super::telling::{Lines, Teller, Told};
+use super::progress::{EventText, Lines, ProgressDisplay};
 
 /// Hosts that were read, and the results of those that could not be.
 pub(super) struct Hosts {
@@ -35,16 +35,16 @@ pub(super) async fn read(
     targets: Vec<Target>,
     digests: &Arc<DigestKey>,
 ) -> std::io::Result<Hosts> {
-    let teller = Teller::new(Progress::of_reading(targets.len()), Lines::Aside);
-    let (events, told) = mpsc::unbounded_channel();
-    let hear = |progress: &mut Progress, event: ReadingEvent| {
+    let display = ProgressDisplay::new(Progress::of_reading(targets.len()), Lines::Aside);
+    let (events, received) = mpsc::unbounded_channel();
+    let text_of = |progress: &mut Progress, event: ReadingEvent| {
         progress.on_reading(&event, Instant::now());
         match event {
-            ReadingEvent::Waiting { host, words } => Told::line(Some(format!("{host}: waiting for {words}\n"))),
-            ReadingEvent::Started { .. } | ReadingEvent::Finished { .. } => Told::default(),
+            ReadingEvent::Waiting { host, words } => EventText::line(Some(format!("{host}: waiting for {words}\n"))),
+            ReadingEvent::Started { .. } | ReadingEvent::Finished { .. } => EventText::default(),
         }
     };
-    let telling = teller.follow(told, hear, std::future::pending());
+    let showing = display.follow(received, text_of, std::future::pending());
     // The last sender is dropped when reading ends, which ends the progress.
     let reading = async move {
         let on_event: OnEvent = Arc::new(move |event| {
@@ -52,8 +52,8 @@ pub(super) async fn read(
         });
         read_hosts(run, targets, digests, options.parallel, &on_event).await
     };
-    let (readings, telling) = tokio::join!(reading, telling);
-    telling?;
+    let (readings, shown) = tokio::join!(reading, showing);
+    shown?;
     Ok(sorted(readings, options.verbose))
 }
 

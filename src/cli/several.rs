@@ -9,48 +9,48 @@ use homelab::report::{self, HostLines, Progress};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::errors;
-use super::telling::{Lines, Teller, Told};
+use super::progress::{EventText, Lines, ProgressDisplay};
 
 /// Prints the output of several hosts, each line prefixed with its host's name.
-pub(super) async fn tell(hosts: usize, told: UnboundedReceiver<CommandEvent>) -> anyhow::Result<ExitCode> {
-    let teller = Teller::new(Progress::of_running(hosts), Lines::Report);
+pub(super) async fn print_output(hosts: usize, events: UnboundedReceiver<CommandEvent>) -> anyhow::Result<ExitCode> {
+    let display = ProgressDisplay::new(Progress::of_running(hosts), Lines::Report);
     let mut lines = HostLines::default();
     let mut all = Vec::new();
-    let hear = |progress: &mut Progress, event: CommandEvent| {
+    let text_of = |progress: &mut Progress, event: CommandEvent| {
         progress.on_running(&event, Instant::now());
         match event {
-            CommandEvent::Started { .. } => Told::default(),
-            CommandEvent::Output(written) => on(written.stream, lines.lines(&written)),
+            CommandEvent::Started { .. } => EventText::default(),
+            CommandEvent::Output(written) => text_on(written.stream, lines.lines(&written)),
             CommandEvent::Finished(ran) => {
-                let told = through(&mut lines, &ran);
+                let text = finished(&mut lines, &ran);
                 all.push(end(&ran));
-                told
+                text
             }
         }
     };
-    teller.follow(told, hear, std::future::pending()).await?;
+    display.follow(events, text_of, std::future::pending()).await?;
     Ok(ExitCode::from(exit_code(all)))
 }
 
-fn on(stream: Stream, lines: String) -> Told {
+fn text_on(stream: Stream, lines: String) -> EventText {
     match stream {
-        Stream::Output => Told::line(Some(lines)),
-        Stream::Errors => Told {
+        Stream::Output => EventText::line(Some(lines)),
+        Stream::Errors => EventText {
             aside: lines,
-            ..Told::default()
+            ..EventText::default()
         },
     }
 }
 
 /// The line for a finished host, besides its output.
-fn through(lines: &mut HostLines, ran: &Ran) -> Told {
+fn finished(lines: &mut HostLines, ran: &Ran) -> EventText {
     let mut aside = lines.rest(&ran.host, Stream::Errors);
     match &ran.result {
         Ok(0) => {}
         Ok(status) => aside += &report::host_lines(&ran.host, format!("exit code {status}").as_bytes()),
         Err(error) => aside += &errors::plain(error),
     }
-    Told {
+    EventText {
         lines: lines.rest(&ran.host, Stream::Output),
         aside,
     }

@@ -99,7 +99,8 @@ impl<'a> Host<'a> {
     }
 }
 
-fn docker(arguments: &[&str]) -> String {
+/// The output of a `docker` command, which must succeed.
+pub(crate) fn docker(arguments: &[&str]) -> String {
     let output = Command::new("docker").args(arguments).output().unwrap();
     assert!(
         output.status.success(),

@@ -318,7 +318,7 @@ mod tests {
     use super::*;
     use crate::change::{Command, Expect, Step};
     use crate::facts::apt::SimulatedRemoval;
-    use crate::operations::testing::{Bench, refusal};
+    use crate::operations::testing::Bench;
 
     fn wish(packages: &[&str]) -> Installation {
         Installation {
@@ -352,14 +352,6 @@ mod tests {
             Ok(Outcome::Change(changes)) => changes,
             other => panic!("{other:?}"),
         }
-    }
-
-    #[test]
-    fn installed_packages_are_unchanged() {
-        let bench = Bench::new::<Packages>("packages = ['bash']").package("bash", "1");
-        assert_eq!(bench.plan(), Ok(Outcome::Unchanged));
-        let removed = Bench::new::<Packages>("packages = ['jq']\npresent = false").no_package("jq");
-        assert_eq!(removed.plan(), Ok(Outcome::Unchanged));
     }
 
     #[test]
@@ -431,19 +423,5 @@ mod tests {
         }
         // Waiting for the lock must not use up the time for the work itself.
         assert!(run.timeout.as_secs() > 3610);
-    }
-
-    #[test]
-    fn refusals_name_what_is_wrong() {
-        let impossible = InstallationFact::Impossible {
-            output: "E: Unable to locate package jq".to_owned(),
-        };
-        let mistake = refusal(bench(impossible).plan());
-        assert_eq!(mistake.causes, ["E: Unable to locate package jq"]);
-        let bad = Bench::new::<Packages>("packages = ['--force']");
-        assert_eq!(
-            refusal(bad.plan()).to_string(),
-            "t.toml:1:13: `--force` is not a valid package name"
-        );
     }
 }

@@ -84,18 +84,13 @@ impl Operation for Update {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::testing::{Bench, change, script};
+    use crate::operations::testing::{Bench, change};
 
     fn outcome(parameters: &str, age: Option<u64>) -> Result<Outcome, Stop> {
         let fact = Fact::PackageLists(ListsFact { age, refreshed: false });
         Bench::new::<Update>(parameters)
             .fact(FactKey::PackageLists, fact)
             .plan()
-    }
-
-    #[test]
-    fn young_lists_are_kept() {
-        assert_eq!(outcome("cache_time = '1h'", Some(3599)), Ok(Outcome::Unchanged));
     }
 
     #[test]
@@ -108,15 +103,6 @@ mod tests {
             let change = change(outcome(parameters, age));
             assert_eq!(change.action, Action::RunEachTime);
             assert!(!change.action.is_pending());
-        }
-    }
-
-    #[test]
-    fn the_time_to_wait_for_the_lock_is_a_parameter() {
-        for (parameters, tries) in [("", 300), ("lock_timeout = '10s'", 10)] {
-            let change = change(outcome(parameters, None));
-            let run = script(&change);
-            assert!(run.contains(&format!("[ $tries -ge {tries} ]")), "{run}");
         }
     }
 }

@@ -176,8 +176,8 @@ mod tests {
     use crate::change::{Expect, Step};
     use crate::facts::Fact;
     use crate::facts::apt::{ListsFact, SimulatedInstall, SimulatedRemoval};
-    use crate::facts::overlay::{Effect, OperationId};
-    use crate::operations::testing::{Bench, refusal};
+    use crate::facts::overlay::Effect;
+    use crate::operations::testing::Bench;
 
     fn bench(fact: InstallationFact, refreshed: bool) -> Bench {
         let wish = Installation {
@@ -215,12 +215,6 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_upgrade_is_unchanged() {
-        let nothing = InstallationFact::Possible(Simulation::default());
-        assert_eq!(bench(nothing, false).plan(), Ok(Outcome::Unchanged));
-    }
-
-    #[test]
     fn every_package_is_shown_with_its_versions_and_one_run_changes_them_all() {
         let outcome = bench(InstallationFact::Possible(simulation()), false).plan();
         let Ok(Outcome::Change(changes)) = outcome else {
@@ -242,24 +236,6 @@ mod tests {
     }
 
     #[test]
-    fn the_time_to_wait_for_the_lock_is_a_parameter() {
-        let wish = Installation {
-            verb: AptVerb::Upgrade,
-            packages: Vec::new(),
-            recommends: true,
-            auto_remove: false,
-            refreshed: false,
-            without: Vec::new(),
-        };
-        let fact = Fact::Installation(InstallationFact::Possible(simulation()));
-        let bench = Bench::new::<Upgrade>("lock_timeout = '10s'").fact(FactKey::Installation(wish), fact);
-        let Ok(Outcome::Change(changes)) = bench.plan() else {
-            panic!("{:?}", bench.plan())
-        };
-        assert!(matches!(&changes[0].steps[0], Step::Run(run) if run.script.contains("DPkg::Lock::Timeout=10 ")));
-    }
-
-    #[test]
     fn after_a_refresh_apt_simulates_with_the_lists_of_the_mirrors() {
         let refreshed = bench(InstallationFact::Possible(simulation()), true).after(refresh());
         let Ok(Outcome::Change(changes)) = refreshed.plan() else {
@@ -273,23 +249,5 @@ mod tests {
         );
         let unread = bench(InstallationFact::Possible(simulation()), false).after(refresh());
         assert!(matches!(&unread.missing()[..], [FactKey::Installation(wish)] if wish.refreshed));
-    }
-
-    #[test]
-    fn it_waits_for_a_refresh_whose_lists_cannot_be_fetched_yet() {
-        let output = "E: no mirror".to_owned();
-        let outcome = bench(InstallationFact::Unrefreshed { output }, true)
-            .after(refresh())
-            .plan();
-        let Ok(Outcome::Deferred { waits_for, why, .. }) = outcome else {
-            panic!("{outcome:?}")
-        };
-        assert_eq!(waits_for, [OperationId("before".to_owned())]);
-        assert_eq!(why, "cannot fetch the package lists: E: no mirror");
-    }
-
-    #[test]
-    fn missing_lists_are_refused_with_a_next_step() {
-        assert!(refusal(bench(InstallationFact::NoLists, false).plan()).hint.is_some());
     }
 }

@@ -216,7 +216,7 @@ fn effect(path: &str, attributes: &Attributes) -> Effect {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::testing::{Bench, change, refusal};
+    use crate::operations::testing::Bench;
 
     fn bench(text: &str) -> Bench {
         Bench::new::<Directory>(text).directory("/")
@@ -245,20 +245,6 @@ mod tests {
                 ("/a/b".to_owned(), known("0700"), known("setup")),
             ]
         );
-    }
-
-    #[test]
-    fn a_directory_as_wanted_is_unchanged_and_another_mode_is_set() {
-        assert_eq!(bench("path = '/a'").directory("/a").plan(), Ok(Outcome::Unchanged));
-        let change = change(bench("path = '/a'\nmode = '0750'").directory("/a").plan());
-        assert_eq!(change.action, Action::Update);
-        assert_eq!(change.after.expect("stays")["mode"], Attribute::known("0750"));
-    }
-
-    #[test]
-    fn an_existing_file_is_refused() {
-        let stop = refusal(bench("path = '/a/b'").file("/a", "", 0o644).plan());
-        assert_eq!(stop.to_string(), "t.toml:1:8: `/a` is not a directory");
     }
 
     #[test]

@@ -178,7 +178,7 @@ fn split_end(piece: &str) -> (&str, &str) {
 mod tests {
     use super::*;
     use crate::change::{NotKnown, Step};
-    use crate::operations::testing::{Bench, change, refusal};
+    use crate::operations::testing::{Bench, change};
 
     fn edit(parameters: &str, text: &str) -> Option<String> {
         let bench = Bench::new::<Line>(&format!("path = '/f'\n{parameters}"));
@@ -243,24 +243,6 @@ mod tests {
                 }
             ),
             "{stop:?}"
-        );
-    }
-
-    #[test]
-    fn refusals_name_what_is_wrong() {
-        let absent = Bench::new::<Line>("path = '/f'\nline = 'b'")
-            .directory("/")
-            .absent("/f");
-        assert_eq!(refusal(absent.plan()).to_string(), "t.toml:1:8: `/f` does not exist");
-        let unstable = Bench::new::<Line>("path = '/f'\nline = 'b'\nmatching = '^x'");
-        assert_eq!(
-            refusal(unstable.plan()).to_string(),
-            "t.toml:3:12: `matching` must match `line` too"
-        );
-        let invalid = Bench::new::<Line>("path = '/f'\nline = 'b'\nmatching = '('");
-        assert_eq!(
-            refusal(invalid.plan()).to_string(),
-            "t.toml:3:12: `matching` is not a valid regular expression"
         );
     }
 }

@@ -130,14 +130,6 @@ mod tests {
     }
 
     #[test]
-    fn an_equal_file_is_unchanged_and_another_differs() {
-        let equal = bench(TEMPLATE).file("/etc/motd", "hello you!\n", 0o644);
-        assert_eq!(equal.plan(), Ok(Outcome::Unchanged));
-        let change = change(bench(TEMPLATE).file_with_content("/etc/motd", "bye\n").plan());
-        assert!(matches!(change.before, Before::Present(before) if before["content"] == Attribute::known("bye\n")));
-    }
-
-    #[test]
     fn what_a_package_may_create_is_ensured() {
         let outcome = bench(TEMPLATE).absent("/etc/motd").package_may_create().plan();
         assert!(matches!(outcome, Ok(Outcome::Ensure { .. })), "{outcome:?}");
@@ -151,25 +143,6 @@ mod tests {
         };
         assert_eq!(why, "`templates/other.j2` uses an unknown value: not read");
         assert_eq!(touches, [FactScope::Key(FactKey::Path("/etc/motd".to_owned()))]);
-    }
-
-    #[test]
-    fn refusals_name_what_is_wrong() {
-        let cases = [
-            (
-                "dest = '/etc/x'\nsrc = 'mtd.j2'",
-                "t.toml:2:7: `templates/mtd.j2` does not exist",
-            ),
-            (
-                "dest = '/etc/x'\nsrc = 'motd.j2'\nvalidate = ['true']",
-                "t.toml:3:12: missing `{path}` in `validate`",
-            ),
-            ("dest = '/etc'\nsrc = 'motd.j2'", "t.toml:1:8: `/etc` is not a file"),
-            ("dest = 'x'\nsrc = 'motd.j2'", "t.toml:1:8: `x` is not a valid path"),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(refusal(bench(text).absent("/etc/x").plan()).to_string(), expected);
-        }
     }
 
     #[test]

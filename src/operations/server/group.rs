@@ -285,21 +285,4 @@ mod tests {
         assert_eq!(since.len(), 1);
         assert!(matches!(changes[0].before, Before::Unknown(_)));
     }
-
-    #[test]
-    fn refusals_name_what_is_wrong() {
-        let refused = |text: &str| {
-            let bench = bench(text).no_group("media").no_group("Media");
-            refusal(bench.gid(1500, "other").plan()).to_string()
-        };
-        assert_eq!(refused(MEDIA), "t.toml:2:7: group id 1500 is already in use");
-        for name in ["-r", "", "a b", "a:b", "1500", "a;b"] {
-            let expected = format!("t.toml:1:9: `{name}` is not a valid user or group name");
-            assert_eq!(refused(&format!("group = '{name}'")), expected);
-        }
-        assert_eq!(
-            refused("group = 'Media'"),
-            "t.toml:1:9: `Media` is not a valid name for a new user or group"
-        );
-    }
 }

@@ -222,13 +222,7 @@ impl Shell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::Fact;
-    use crate::operations::testing::{Bench, change, refusal};
-
-    fn condition(script: &str, fact: CheckFact) -> (FactKey, Fact) {
-        let script = script.to_owned();
-        (super::condition(script, Identity::Own), Fact::Check(fact))
-    }
+    use crate::operations::testing::{Bench, change};
 
     #[test]
     fn paths_decide_whether_it_runs() {
@@ -244,38 +238,9 @@ mod tests {
     }
 
     #[test]
-    fn conditions_decide_whether_it_runs() {
-        for (parameter, fact, runs) in [
-            ("unless", CheckFact::Holds, false),
-            ("unless", CheckFact::Fails(String::new()), true),
-            ("only_if", CheckFact::Holds, true),
-            ("only_if", CheckFact::Fails(String::new()), false),
-        ] {
-            let (key, fact) = condition("test -e /x", fact);
-            let bench = Bench::new::<Shell>(&format!("commands = ['a']\n{parameter} = 'test -e /x'")).fact(key, fact);
-            assert_eq!(bench.plan() != Ok(Outcome::Unchanged), runs, "{parameter}");
-        }
-    }
-
-    #[test]
     fn running_each_time_does_not_count_as_drift() {
         let run = change(Bench::new::<Shell>("commands = ['a']\nalways = true\ntouches = ['/opt/x']").plan());
         assert!(!run.action.is_pending());
         assert!(matches!(&run.effects[..], [Effect::Forget(FactScope::Tree(path), _)] if path == "/opt/x"));
-    }
-
-    #[test]
-    fn without_a_condition_it_is_refused() {
-        let none = refusal(Bench::new::<Shell>("commands = ['a']").plan());
-        assert_eq!(none.to_string(), "t.toml:1:12: missing condition for the commands");
-        let two = refusal(Bench::new::<Shell>("commands = ['a']\nalways = true\ncreates = '/x'").plan());
-        assert_eq!(
-            two.to_string(),
-            "t.toml:2:10: `creates` and `always` cannot be used together"
-        );
-        let off = refusal(Bench::new::<Shell>("commands = ['a']\nalways = false").plan());
-        assert_eq!(off.to_string(), "t.toml:1:12: missing condition for the commands");
-        let empty = refusal(Bench::new::<Shell>("commands = []\nalways = true").plan());
-        assert_eq!(empty.to_string(), "t.toml:1:12: `commands` is empty");
     }
 }

@@ -103,7 +103,7 @@ mod tests {
     use crate::change::CheckState;
     use crate::facts::Fact;
     use crate::facts::check::CheckFact;
-    use crate::operations::testing::{Bench, refusal};
+    use crate::operations::testing::Bench;
 
     #[test]
     fn a_page_is_checked() {
@@ -123,16 +123,6 @@ mod tests {
                 })
             ),
             "{outcome:?}"
-        );
-    }
-
-    #[test]
-    fn refusals_name_what_is_wrong() {
-        let refused = |text: &str| refusal(Bench::new::<Http>(text).plan()).to_string();
-        assert_eq!(refused("url = 'ftp://x'"), "t.toml:1:7: `ftp://x` is not a valid URL");
-        assert_eq!(
-            refused("url = 'http://x'\nstatus = 20"),
-            "t.toml:2:10: `20` is not a valid status code"
         );
     }
 }

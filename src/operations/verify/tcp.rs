@@ -82,7 +82,7 @@ mod tests {
     use crate::change::CheckState;
     use crate::facts::Fact;
     use crate::facts::check::CheckFact;
-    use crate::operations::testing::{Bench, refusal};
+    use crate::operations::testing::Bench;
 
     fn bench(fact: CheckFact) -> Bench {
         let check = Check::Tcp {
@@ -115,11 +115,5 @@ mod tests {
             state(bench(CheckFact::Holds).package_may_create().plan()),
             CheckState::Later
         );
-    }
-
-    #[test]
-    fn refusals_name_what_is_wrong() {
-        let mistake = refusal(Bench::new::<Tcp>("port = 1\nhost = '-x'").plan());
-        assert_eq!(mistake.to_string(), "t.toml:2:8: `-x` is not a valid host");
     }
 }

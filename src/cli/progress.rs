@@ -24,14 +24,14 @@ pub(super) enum Lines {
 
 /// The text to print for an event.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct EventText {
     /// Lines of finished work.
     pub(super) lines: String,
     /// Text for standard error in every format.
     pub(super) aside: String,
 }
 
-impl Told {
+impl EventText {
     pub(super) fn line(text: Option<String>) -> Self {
         Self {
             lines: text.unwrap_or_default(),
@@ -41,14 +41,14 @@ impl Told {
 }
 
 /// Shows progress.
-pub(super) struct Teller {
+pub(super) struct ProgressDisplay {
     progress: Progress,
     window: Option<Window>,
     lines: Lines,
     failure: Option<io::Error>,
 }
 
-impl Teller {
+impl ProgressDisplay {
     pub(super) fn new(progress: Progress, lines: Lines) -> Self {
         Self {
             progress,
@@ -58,40 +58,40 @@ impl Teller {
         }
     }
 
-    /// Shows `events` until there are no more. `hear` handles one and returns the text to print. The text that `aside`
+    /// Shows `events` until there are no more. `text_of` handles one and returns the text to print. The text that `aside`
     /// returns is printed when it is ready.
     ///
     /// Errors: lines could not be written; all events were handled nevertheless.
     pub(super) async fn follow<E>(
         mut self,
         mut events: UnboundedReceiver<E>,
-        mut hear: impl FnMut(&mut Progress, E) -> Told,
+        mut text_of: impl FnMut(&mut Progress, E) -> EventText,
         aside: impl Future<Output = String>,
     ) -> io::Result<()> {
         tokio::pin!(aside);
-        let mut is_aside_told = false;
+        let mut is_aside_printed = false;
         let mut ticks = tokio::time::interval(TICK);
         let mut resized = signal(SignalKind::window_change())?;
         loop {
             tokio::select! {
                 event = events.recv() => {
                     let Some(event) = event else { break };
-                    let mut told = hear(&mut self.progress, event);
+                    let mut text = text_of(&mut self.progress, event);
                     // Everything available is written at once, so that the window flickers less.
                     while let Ok(event) = events.try_recv() {
-                        let more = hear(&mut self.progress, event);
-                        told.lines += &more.lines;
-                        told.aside += &more.aside;
+                        let more = text_of(&mut self.progress, event);
+                        text.lines += &more.lines;
+                        text.aside += &more.aside;
                     }
-                    self.write(Lines::Aside, &told.aside);
-                    self.write(self.lines, &told.lines);
+                    self.write(Lines::Aside, &text.aside);
+                    self.write(self.lines, &text.lines);
                 }
-                text = &mut aside, if !is_aside_told => {
-                    is_aside_told = true;
+                text = &mut aside, if !is_aside_printed => {
+                    is_aside_printed = true;
                     self.write(Lines::Aside, &text);
                 }
                 _ = ticks.tick() => self.beat(),
-                () = has_come(&mut resized) => self.window.as_mut().map_or((), Window::resized),
+                () = received(&mut resized) => self.window.as_mut().map_or((), Window::resized),
             }
             self.draw();
         }
@@ -132,7 +132,7 @@ impl Teller {
     }
 }
 
-async fn has_come(signal: &mut Signal) {
+async fn received(signal: &mut Signal) {
     if signal.recv().await.is_none() {
         std::future::pending::<()>().await;
     }
