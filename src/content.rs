@@ -2,6 +2,7 @@
 //! its name, size and digest alone.
 
 mod files;
+mod folder;
 
 use std::fmt;
 use std::io;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::secret::{DigestKey, KeyedDigest, sha256_hex};
 
 pub use files::{Assets, LargeFile, open_regular};
+pub use folder::{Found, ProjectFolder, Refused, open_in_place, read_in_place};
 
 /// Bytes that are sent to a host. Equal where size and digest are.
 ///
@@ -95,7 +97,8 @@ impl Content {
 
     /// Says that the bytes are those of `file`. Whether they are is checked as they are sent.
     pub fn attach(&mut self, name: &str, file: &Path) {
-        self.source = Source::File(Arc::new(LargeFile::new(name, file)));
+        let place = file.canonicalize().unwrap_or_else(|_| file.to_path_buf());
+        self.source = Source::File(Arc::new(LargeFile::new(name, &place)));
     }
 }
 

@@ -4,5 +4,6 @@
     reason = "a test may end at the first thing that is not as it should be"
 )]
 
+mod hostile;
 mod mutations;
 mod properties;

@@ -25,8 +25,11 @@ pub(super) fn of_hosts<'a>(
     inventory: &str,
     names: impl Iterator<Item = &'a str>,
 ) -> anyhow::Result<Vec<Target>> {
+    let (known_hosts, exists) = project.known_hosts()?;
     let ways = Ways {
         project,
+        // Without a file in the project, the user's configuration decides.
+        known_hosts: exists.then_some(known_hosts),
         name: inventory,
         inventory: project.inventory(inventory)?,
         lab: addresses(&project.root, inventory)?,
@@ -40,6 +43,7 @@ struct Ways<'a> {
     name: &'a str,
     inventory: &'a Inventory,
     lab: BTreeMap<String, LabAddress>,
+    known_hosts: Option<PathBuf>,
 }
 
 impl Ways<'_> {
@@ -100,7 +104,6 @@ impl Ways<'_> {
     }
 
     fn own_host(&self, host: &Host) -> (Hop, Vec<PathBuf>) {
-        let known_hosts = known_hosts(self.project);
         let settings = &host.connection;
         let hop = Hop {
             address: host.address.clone().unwrap_or_else(|| host.name.clone()),
@@ -108,8 +111,7 @@ impl Ways<'_> {
             user: settings.user.clone(),
             identity_file: settings.identity_file.as_ref().map(|path| self.project.root.join(path)),
         };
-        // Without a file in the project, the user's configuration decides.
-        (hop, known_hosts.exists().then_some(known_hosts).into_iter().collect())
+        (hop, self.known_hosts.iter().cloned().collect())
     }
 }
 
@@ -120,11 +122,6 @@ fn privilege(host: &Host) -> Privilege {
         Become::Sudo => Privilege::Sudo { password: None, user },
         Become::Doas => Privilege::Doas { user },
     }
-}
-
-/// The project's file of host keys.
-pub(super) fn known_hosts(project: &Project) -> PathBuf {
-    project.root.join("inventories/known_hosts")
 }
 
 /// The lab hosts of an inventory.

@@ -60,7 +60,7 @@ pub(super) fn run(arguments: &TrustArguments) -> anyhow::Result<ExitCode> {
             tell_line("no key was added");
             return Ok(ExitCode::from(exit_code([HostEnd::Interrupted])));
         }
-        let file = targets::known_hosts(&project);
+        let (file, _) = project.known_hosts()?;
         let keys = strangers.iter().map(|one| &one.key);
         remember(&file, keys).with_context(|| format!("cannot write {}", file.display()))?;
         let count = count(strangers.len());

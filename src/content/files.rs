@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustix::fs::OFlags;
 
+use super::folder::{Refused, open_in_place};
 use crate::secret::sha256_hex_of;
 
 /// The files below the project's `templates/`, by their paths there, read before planning.
@@ -29,7 +30,7 @@ impl Assets {
         self.small.insert(name.into(), bytes.into());
     }
 
-    /// Adds a file that is read when it is needed.
+    /// Adds a file that is read when it is needed. `path` is absolute and has no links in it.
     pub fn insert_large(&mut self, name: impl Into<String>, path: &Path) {
         let name = name.into();
         let file = LargeFile::new(&format!("templates/{name}"), path);
@@ -89,6 +90,16 @@ impl LargeFile {
         &self.path
     }
 
+    /// Opens it. Links are not followed: when it was found, there were none on its path.
+    ///
+    /// Errors: it cannot be opened, or is not a regular file.
+    pub fn open(&self) -> io::Result<File> {
+        open_in_place(&self.path).map_err(|refused| match refused {
+            Refused::Io(error) => error,
+            other => io::Error::other(other),
+        })
+    }
+
     /// Its SHA-256 and size as they are when this is asked first: the file is read through once.
     ///
     /// Errors: it cannot be read.
@@ -96,7 +107,7 @@ impl LargeFile {
         if let Some(measured) = self.measured.get() {
             return Ok(measured.clone());
         }
-        let measured = sha256_hex_of(open_regular(&self.path)?)?;
+        let measured = sha256_hex_of(self.open()?)?;
         Ok(self.measured.get_or_init(|| measured).clone())
     }
 }

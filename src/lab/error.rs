@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::quote::UnsafeName;
+
 /// A failure of the lab. The cause is its `source`, the next step its [`hint`](Self::hint).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -75,7 +77,12 @@ pub enum LabError {
         /// `host`, `inventory`, `project` or `apt cache`.
         kind: &'static str,
         name: String,
+        #[source]
+        cause: UnsafeName,
     },
+    /// A link in place of one of the lab's own folders leads out of the project.
+    #[error("`{}` is a symbolic link", path.display())]
+    Linked { path: PathBuf },
     /// Another container has the name that this host's container needs.
     #[error("{host}: the container name `{container}` is already in use by another container")]
     NameTaken { host: String, container: String },
@@ -153,6 +160,7 @@ impl LabError {
             Self::ToolMissing { .. } => Some("install the package `openssh-client`".to_owned()),
             Self::UnknownImage { .. } => Some("use `debian:13` or `debian:12`".to_owned()),
             Self::BadName { .. } => Some("use 1 to 63 letters, digits and hyphens, without a hyphen at either end".to_owned()),
+            Self::Linked { .. } => Some("remove the link; the lab keeps its keys in folders of its own".to_owned()),
             Self::NameTaken { container, .. } => Some(format!(
                 "see what it is with `docker inspect {container}`, then rename or remove it"
             )),

@@ -21,17 +21,19 @@ pub(super) struct Access {
 
 /// Creates the key that logs in to every host, unless it exists.
 pub(super) async fn ensure_identity(folder: &Folder) -> Result<(), LabError> {
+    folder.check(&folder.identity_file())?;
     ensure("lab", &folder.identity_file(), "homelab lab").await
 }
 
 /// The keys of a host, created if needed.
 pub(super) async fn access(folder: &Folder, inventory: &str, host: &str) -> Result<Access, LabError> {
     let path = folder.host_key(inventory, host);
+    folder.check(&path)?;
     ensure(host, &path, host).await?;
     Ok(Access {
-        authorized_key: read(&state::public_half(&folder.identity_file()))?,
-        host_key: read(&path)?,
-        host_key_public: read(&state::public_half(&path))?,
+        authorized_key: state::read(&state::public_half(&folder.identity_file()))?,
+        host_key: state::read(&path)?,
+        host_key_public: state::read(&state::public_half(&path))?,
     })
 }
 
@@ -71,14 +73,6 @@ async fn generate(subject: &str, path: &Path, comment: &str) -> Result<(), LabEr
         .args(["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f"])
         .arg(path);
     program.run(subject, command).await
-}
-
-fn read(path: &Path) -> Result<String, LabError> {
-    fs::read_to_string(path).map_err(|source| LabError::Disk {
-        action: "read",
-        path: path.to_path_buf(),
-        source,
-    })
 }
 
 #[cfg(test)]

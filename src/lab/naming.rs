@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::LabError;
 use super::spec::LabSpec;
+use crate::quote::check_label;
 
 /// Label of every container and volume of a lab; its value is the project.
 pub(super) const PROJECT_LABEL: &str = "homelab.lab.project";
@@ -40,20 +41,11 @@ pub(super) fn check_names(spec: &LabSpec) -> Result<(), LabError> {
 
 /// Fails if `name` cannot be part of a host name.
 pub(super) fn check(kind: &'static str, name: &str) -> Result<(), LabError> {
-    let fits = (1..=63).contains(&name.len())
-        && name
-            .chars()
-            .all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
-        && !name.starts_with('-')
-        && !name.ends_with('-');
-    if fits {
-        Ok(())
-    } else {
-        Err(LabError::BadName {
-            kind,
-            name: name.to_owned(),
-        })
-    }
+    check_label(name).map_err(|cause| LabError::BadName {
+        kind,
+        name: name.to_owned(),
+        cause,
+    })
 }
 
 /// The name of a host's container.
@@ -90,14 +82,6 @@ mod tests {
         assert_ne!(id, project_id(other.path()));
         assert_eq!(id.len(), 8);
         check("project", &id).unwrap();
-    }
-
-    #[test]
-    fn names_that_would_break_out_of_a_path_or_a_host_name_are_refused() {
-        for bad in ["", "../x", "a b", "-a", "a-", "a.b", "ä", &"x".repeat(64)] {
-            assert!(check("host", bad).is_err(), "{bad}");
-        }
-        check("host", "k3s-cp-1").unwrap();
     }
 
     #[test]

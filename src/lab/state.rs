@@ -19,6 +19,13 @@ use serde::{Deserialize, Serialize};
 use super::error::LabError;
 use super::naming;
 use super::spec::LabAddress;
+use crate::content::{Refused, read_in_place};
+use crate::quote::check_address;
+
+/// In the project's root.
+const FOLDER: &str = ".homelab/lab";
+/// A larger file was not written by the lab, in bytes.
+const LARGEST: u64 = 1024 * 1024;
 
 /// The lab's folder in a project.
 #[derive(Clone, Debug)]
@@ -43,8 +50,24 @@ pub(super) struct Host {
 impl Folder {
     /// The lab's folder in the project at `root`; it need not exist.
     pub(super) fn of(root: &Path) -> Self {
-        let root = std::path::absolute(root).unwrap_or_else(|_| root.to_path_buf());
-        Self(root.join(".homelab").join("lab"))
+        let root = root.canonicalize().or_else(|_| std::path::absolute(root));
+        Self(root.unwrap_or_default().join(FOLDER))
+    }
+
+    /// A project may come from someone else: with a link in it, keys and addresses would be read, written or removed
+    /// elsewhere.
+    ///
+    /// Errors: `path`, or a folder of the lab above it, is a link.
+    pub(super) fn check(&self, path: &Path) -> Result<(), LabError> {
+        let above = FOLDER.matches('/').count();
+        let own = path.ancestors().take_while(|one| one.starts_with(&self.0));
+        let parents = self.0.ancestors().skip(1).take(above);
+        match own.chain(parents).find(|one| one.is_symlink()) {
+            Some(link) => Err(LabError::Linked {
+                path: link.to_path_buf(),
+            }),
+            None => Ok(()),
+        }
     }
 
     /// The private key that logs in to every host.
@@ -71,6 +94,7 @@ impl Folder {
 
     /// Creates the folder, private to its owner and ignored by git.
     pub(super) fn create(&self) -> Result<(), LabError> {
+        self.check(&self.0)?;
         create_private(&self.0)?;
         write(&self.0.join(".gitignore"), b"*\n")
     }
@@ -78,6 +102,7 @@ impl Folder {
     /// Opens the lock file; the caller takes the lock.
     pub(super) fn lock_file(&self) -> Result<File, LabError> {
         let path = self.0.join(".lock");
+        self.check(&path)?;
         let opened = File::options().create(true).append(true).open(&path);
         opened.map_err(|source| LabError::Disk {
             action: "open",
@@ -89,30 +114,31 @@ impl Folder {
     /// The saved hosts of an inventory; empty if none were saved.
     pub(super) fn read_hosts(&self, inventory: &str) -> Result<Hosts, LabError> {
         let path = self.hosts_file(inventory);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Hosts::default()),
-            Err(source) => {
-                return Err(LabError::Disk {
-                    action: "read",
-                    path,
-                    source,
-                });
-            }
+        self.check(&path)?;
+        for key in [self.identity_file(), self.known_hosts(inventory)] {
+            self.check(&key)?;
+        }
+        if !path.exists() {
+            return Ok(Hosts::default());
+        }
+        let text = read(&path)?;
+        let state = |source| LabError::State {
+            path: path.clone(),
+            source,
         };
-        serde_json::from_slice(&text).map_err(|source| LabError::State { path, source })
+        let hosts: Hosts = serde_json::from_str(&text).map_err(state)?;
+        for host in hosts.hosts.values() {
+            check_address(&host.address).map_err(|wrong| state(serde::de::Error::custom(wrong)))?;
+        }
+        Ok(hosts)
     }
 
     /// Saves the hosts and their pinned keys. The keys come first, so that every saved address has one.
     pub(super) fn write_hosts(&self, inventory: &str, hosts: BTreeMap<String, Host>) -> Result<(), LabError> {
+        self.check(&self.known_hosts(inventory))?;
         let mut known = String::new();
         for (name, host) in &hosts {
-            let path = public_half(&self.host_key(inventory, name));
-            let public = fs::read_to_string(&path).map_err(|source| LabError::Disk {
-                action: "read",
-                path,
-                source,
-            })?;
+            let public = read(&public_half(&self.host_key(inventory, name)))?;
             known.push_str(&known_hosts_line(name, host, &public));
         }
         write(&self.known_hosts(inventory), known.as_bytes())?;
@@ -131,6 +157,7 @@ impl Folder {
     /// Removes a host's key, so that the next host of this name gets a new one.
     pub(super) fn forget_host_key(&self, inventory: &str, host: &str) -> Result<(), LabError> {
         let private = self.host_key(inventory, host);
+        self.check(&private)?;
         for path in [private.clone(), public_half(&private)] {
             absent_is_fine(fs::remove_file(&path)).map_err(|source| LabError::Disk {
                 action: "remove",
@@ -144,6 +171,7 @@ impl Folder {
     /// Removes the state of an inventory.
     pub(super) fn forget(&self, inventory: &str) -> Result<(), LabError> {
         let path = self.inventory(inventory);
+        self.check(&path)?;
         absent_is_fine(fs::remove_dir_all(&path)).map_err(|source| LabError::Disk {
             action: "remove",
             path,
@@ -210,6 +238,22 @@ fn known_hosts_line(name: &str, host: &Host, public: &str) -> String {
 /// The path of the public half of a key pair.
 pub(super) fn public_half(private: &Path) -> PathBuf {
     private.with_extension("pub")
+}
+
+/// The text of a file in the lab's folder.
+///
+/// Errors: also a link anywhere on its path, and anything that is not a regular file.
+pub(super) fn read(path: &Path) -> Result<String, LabError> {
+    let text = read_in_place(path, LARGEST).map_err(|refused| match refused {
+        Refused::Io(error) => error,
+        other => io::Error::other(other),
+    });
+    let text = text.and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other));
+    text.map_err(|source| LabError::Disk {
+        action: "read",
+        path: path.to_path_buf(),
+        source,
+    })
 }
 
 /// Creates a folder that only its owner can enter.
@@ -312,6 +356,49 @@ mod tests {
         let error = folder.addresses("dev").unwrap_err();
         assert!(error.to_string().ends_with(".homelab/lab/dev/hosts.json`"), "{error}");
         assert!(error.hint().unwrap().contains("lab down"));
+    }
+
+    #[test]
+    fn a_link_in_the_project_leads_nowhere() {
+        use std::os::unix::fs::symlink;
+        let (root, away) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let folder = Folder::of(root.path());
+        up(&folder, "dev", "alpha", "172.17.0.9");
+        let lab = root.path().canonicalize().unwrap().join(".homelab/lab");
+        let linked = |path: &Path, elsewhere: &Path| {
+            let kept = path.with_file_name("kept");
+            fs::rename(path, &kept).unwrap();
+            symlink(elsewhere, path).unwrap();
+            let errors = [
+                folder.addresses("dev").err().map(|error| error.to_string()),
+                folder.forget("dev").err().map(|error| error.to_string()),
+                folder
+                    .forget_host_key("dev", "alpha")
+                    .err()
+                    .map(|error| error.to_string()),
+            ];
+            fs::remove_file(path).unwrap();
+            fs::rename(&kept, path).unwrap();
+            errors
+        };
+        fs::create_dir_all(away.path().join("dev")).unwrap();
+        for path in [lab.join("dev"), lab.clone(), lab.parent().unwrap().to_path_buf()] {
+            let expected = Some(format!("`{}` is a symbolic link", path.display()));
+            let told = linked(&path, away.path());
+            assert!(told.iter().all(|one| *one == expected), "{told:?}");
+        }
+        assert!(away.path().join("dev").exists());
+        let hosts = lab.join("dev/hosts.json");
+        fs::remove_file(&hosts).unwrap();
+        symlink("/dev/zero", &hosts).unwrap();
+        assert!(folder.addresses("dev").is_err());
+        fs::remove_file(&hosts).unwrap();
+        fs::write(
+            &hosts,
+            r#"{"format_version":1,"hosts":{"alpha":{"address":"-oX","port":22}}}"#,
+        )
+        .unwrap();
+        assert!(folder.addresses("dev").is_err());
     }
 
     #[test]

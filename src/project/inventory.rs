@@ -8,7 +8,7 @@ use super::host::{Become, ConnectionSettings, Host, Inventory, LAB_IMAGES, LabSe
 use super::jumps::{check_jumps, wrong_ways};
 use super::reader::{Source, read_struct, take_table};
 use crate::error::{Diagnostic, Origin};
-use crate::quote::{check_address, check_user};
+use crate::quote::{UnsafeName, check_address, check_label};
 use crate::value::{Entry, Kind, Table};
 
 /// Where the connection settings of a host are written: in the host, or for all hosts.
@@ -63,7 +63,14 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<Inv
     };
     for (name, entry) in hosts.map(|(hosts, _)| hosts).unwrap_or_default() {
         if let Some(host) = collect(
-            read_host(&name, &entry, (&defaults, &default_settings), &lab, &start, mistakes),
+            read_host(
+                (&source.name, &name),
+                &entry,
+                (&defaults, &default_settings),
+                &lab,
+                &start,
+                mistakes,
+            ),
             mistakes,
         ) {
             inventory.hosts.insert(name, host);
@@ -133,7 +140,7 @@ fn check_image(lab: &Table) -> Result<(), Diagnostic> {
 }
 
 fn read_host(
-    name: &str,
+    (inventory, name): (&str, &str),
     entry: &Entry,
     (defaults, default_settings): (&ConnectionSettings, &Table),
     lab_defaults: &LabSettings,
@@ -173,6 +180,9 @@ fn read_host(
             .hint("remove one of them"));
     }
     check_become_user(&connection, written.value("become_user").or(origin))?;
+    if lab.is_some() {
+        check_lab_names(inventory, name, origin)?;
+    }
     let place = origin.or(entry.value.origin.as_ref()).unwrap_or(start);
     let mut fields = Fields::new(table, place, mistakes);
     let address = fields.text("address");
@@ -215,24 +225,26 @@ fn lab(table: &mut Table, defaults: &LabSettings) -> Result<Option<LabSettings>,
     }
 }
 
-/// The user goes on the command line of `sudo` or `doas`, and has no effect without either.
+/// The user has no effect without `sudo` or `doas`.
 fn check_become_user(connection: &ConnectionSettings, origin: Option<&Origin>) -> Result<(), Diagnostic> {
-    let Some(user) = &connection.become_user else {
+    if connection.become_user.is_none() || connection.privilege.unwrap_or_default() != Become::None {
         return Ok(());
-    };
-    if connection.privilege.unwrap_or_default() == Become::None {
-        let title = "`become_user` needs `become`";
-        let hint = "add `become = \"sudo\"` or `become = \"doas\"`";
-        return Err(Diagnostic::new(title)
-            .at_maybe(origin, "`become` is not set")
-            .hint(hint));
     }
-    check_user(user).map_err(|wrong| {
-        let title = format!("`{user}` is not a valid `become_user`");
-        Diagnostic::new(title)
-            .at_maybe(origin, wrong.to_string())
-            .hint("write the name of a user, such as `become_user = \"deploy\"`")
-    })
+    Err(Diagnostic::new("`become_user` needs `become`")
+        .at_maybe(origin, "`become` is not set")
+        .hint("add `become = \"sudo\"` or `become = \"doas\"`"))
+}
+
+/// The name of a lab host is also that of a container, and the inventory's name is part of it.
+fn check_lab_names(inventory: &str, host: &str, origin: Option<&Origin>) -> Result<(), Diagnostic> {
+    for (what, name) in [("host", host), ("inventory", inventory)] {
+        check_label(name).map_err(|wrong| {
+            Diagnostic::new(format!("{what} name `{name}` cannot be used for the lab"))
+                .at_maybe(origin, wrong.to_string())
+                .hint("use letters, digits and `-` in the names of lab hosts and their inventory")
+        })?;
+    }
+    Ok(())
 }
 
 /// Names and addresses go on ssh's command line. Text that ssh could read as something else is refused.
@@ -240,9 +252,19 @@ fn check_name(what: &str, name: &str, origin: Option<&Origin>) -> Result<(), Dia
     check_address(name).map_err(|wrong| {
         Diagnostic::new(format!("`{name}` is not a valid {what}"))
             .at_maybe(origin, wrong.to_string())
-            .hint(match what {
-                "host name" => "choose another name, and set `address` to where the host is",
-                _ => "write only a host name or an IP address; set `user` and `port` in `connection`",
+            .hint(match (what, wrong) {
+                ("host name", _) => "choose another name, and set `address` to where the host is".to_owned(),
+                (_, UnsafeName::Port) => match name.rsplit_once(':') {
+                    Some((host, port)) => {
+                        let host = host.trim_matches(['[', ']']);
+                        format!(
+                            "write the port in `port`: `address = \"{host}\"` and `connection = {{ port = {port} }}`"
+                        )
+                    }
+                    None => "write the port in `port` of `connection`".to_owned(),
+                },
+                (_, UnsafeName::Character('[' | ']')) => "write the IPv6 address without brackets".to_owned(),
+                _ => "write only a host name or an IP address; set `user` and `port` in `connection`".to_owned(),
             })
     })
 }

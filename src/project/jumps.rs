@@ -2,7 +2,7 @@
 
 use super::host::{Host, Inventory};
 use crate::error::{Diagnostic, Label};
-use crate::quote::{check_jump_address, check_jump_user};
+use crate::quote::{UnsafeName, check_jump_address, check_jump_user, check_key_path, check_user};
 use crate::value::{Kind, Table};
 
 /// A jump host.
@@ -93,11 +93,19 @@ fn unusable(host: &Host, jump: Jump<'_>) -> Option<Diagnostic> {
                 .hint("remove it from `jump`: all connections start here"),
         );
     }
-    let wrong = check_jump_address(address).err()?;
+    if let Err(wrong) = check_jump_address(address) {
+        return Some(
+            Diagnostic::new(title)
+                .at_maybe(jump.origin.as_ref(), wrong.to_string())
+                .hint("choose another `address` or name"),
+        );
+    }
+    let user = jump.connection.user.as_deref()?;
+    let wrong = check_jump_user(user).err()?;
     Some(
         Diagnostic::new(title)
-            .at_maybe(jump.origin.as_ref(), wrong.to_string())
-            .hint("choose another `address` or name"),
+            .at_maybe(jump.origin.as_ref(), format!("user `{user}`: {wrong}"))
+            .hint("set its `user` in `~/.ssh/config` instead of `connection`"),
     )
 }
 
@@ -117,6 +125,7 @@ pub(super) fn wrong_ways(table: &Table) -> Vec<Diagnostic> {
                 .hint("remove it, or remove `local`")
         })
         .collect();
+    mistakes.extend(wrong_words(table));
     let Some(Kind::List(jumps)) = table.get("jump").map(|entry| &entry.value.kind) else {
         return mistakes;
     };
@@ -131,6 +140,32 @@ pub(super) fn wrong_ways(table: &Table) -> Vec<Diagnostic> {
     mistakes
 }
 
+/// Words of `connection` that reach `ssh`, `sudo` or `doas`, and are not in their grammars.
+fn wrong_words(table: &Table) -> impl Iterator<Item = Diagnostic> {
+    type Check = fn(&str) -> Result<(), UnsafeName>;
+    const OF_KEY: &str = "write a path below the project's root, or an absolute path";
+    let words: [(&str, Check, &str); 3] = [
+        (
+            "user",
+            check_user,
+            "write the name of a user, such as `user = \"admin\"`",
+        ),
+        ("identity_file", check_key_path, OF_KEY),
+        (
+            "become_user",
+            check_user,
+            "write the name of a user, such as `become_user = \"deploy\"`",
+        ),
+    ];
+    words.into_iter().filter_map(|(key, check, hint)| {
+        let value = &table.get(key)?.value;
+        let text = value.as_str()?;
+        let wrong = check(text).err()?;
+        let mistake = Diagnostic::new(format!("`{text}` is not a valid `{key}`"));
+        Some(mistake.at_maybe(value.origin.as_ref(), wrong.to_string()).hint(hint))
+    })
+}
+
 /// Parses a jump host as `ssh` writes it, `[user@]host[:port]`: user, address and port.
 fn split(text: &str) -> (Option<&str>, &str, Option<&str>) {
     let (user, rest) = match text.rsplit_once('@') {
@@ -138,7 +173,11 @@ fn split(text: &str) -> (Option<&str>, &str, Option<&str>) {
         None => (None, text),
     };
     if let Some((address, after)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        return (user, address, after.strip_prefix(':'));
+        return match after.strip_prefix(':') {
+            Some(port) => (user, address, Some(port)),
+            None if after.is_empty() => (user, address, None),
+            None => (user, rest, None),
+        };
     }
     match rest.split_once(':') {
         // With more than one colon it is an IPv6 address.
@@ -150,10 +189,14 @@ fn split(text: &str) -> (Option<&str>, &str, Option<&str>) {
 fn check(text: &str) -> Result<(), String> {
     let (user, address, port) = split(text);
     if let Some(user) = user {
-        check_jump_user(user).map_err(|wrong| format!("user {wrong}"))?;
+        check_jump_user(user).map_err(|wrong| format!("user `{user}`: {wrong}"))?;
     }
-    if port.is_some_and(|port| port.parse::<u16>().is_err()) {
-        return Err("the port is not a number".to_owned());
+    if port.is_some_and(|port| !is_port(port)) {
+        return Err("the port is not a number from 1 to 65535".to_owned());
     }
     check_jump_address(address).map_err(|wrong| wrong.to_string())
+}
+
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
 }

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::content::Assets;
+use crate::content::{Assets, ProjectFolder};
 use crate::error::{Diagnostic, Diagnostics, suggestion};
 
 pub use catalogue::{Catalogue, Stack, check_names, described, missing_stacks};
@@ -140,6 +140,20 @@ impl Project {
     /// The deploy called `name`.
     pub fn deploy(&self, name: &str) -> Result<&Deploy, Diagnostic> {
         find(&self.deploys, "deploy", "deploys", name)
+    }
+
+    /// Where the project's file of host keys is or will be, and whether it exists.
+    ///
+    /// Errors: a link that leads out of the project, and anything that is not a regular file.
+    pub fn known_hosts(&self) -> Result<(PathBuf, bool), Diagnostic> {
+        const KNOWN_HOSTS: &str = "inventories/known_hosts";
+        let path = self.root.join(KNOWN_HOSTS);
+        let place = ProjectFolder::new(&self.root).find(Path::new(KNOWN_HOSTS));
+        match place.map_err(|refused| reader::unreadable(KNOWN_HOSTS, &refused))? {
+            None => Ok((path, false)),
+            Some(place) if path.is_symlink() => Ok((place, true)),
+            Some(_) => Ok((path, true)),
+        }
     }
 }
 

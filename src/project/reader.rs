@@ -1,7 +1,6 @@
 //! Files to tables, and tables to structs, with positions.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,10 +8,14 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::fields::unknown_key;
-use crate::content::{Assets, open_regular};
+use crate::content::{Assets, ProjectFolder, Refused, read_in_place};
 use crate::error::{Diagnostic, Origin, SourceFile, not_text};
 use crate::operations::{Parameter, schema_of};
 use crate::value::{Entry, Kind, Table, Value, advice, deserialize, keys_of, parse_toml};
+
+const TEMPLATES: &str = "templates";
+/// A larger file is not parsed or rendered, in bytes.
+const LARGEST_TEXT: u64 = 16 * 1024 * 1024;
 
 /// A file's name (relative to its folder, without `.toml`) and its table.
 pub(super) struct Source {
@@ -29,8 +32,8 @@ impl Source {
 }
 
 /// Reads a project's files and collects mistakes.
-pub(super) struct Reader<'a> {
-    root: &'a Path,
+pub(super) struct Reader {
+    files: ProjectFolder,
     pub(super) mistakes: Vec<Diagnostic>,
     pub(super) broken: BTreeSet<String>,
 }
@@ -47,16 +50,17 @@ pub(super) fn stack_name(path: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-impl<'a> Reader<'a> {
-    pub(super) fn new(root: &'a Path) -> Self {
+impl Reader {
+    pub(super) fn new(root: &Path) -> Self {
         Self {
-            root,
+            files: ProjectFolder::new(root),
             mistakes: Vec::new(),
             broken: BTreeSet::new(),
         }
     }
 
-    /// Reads every file below a folder; mistakes are reported, and only the wrong parts are left out.
+    /// Reads every file below a folder; mistakes are reported, and only the wrong parts are left out. Files that `name` does
+    /// not name are skipped.
     pub(super) fn folder<T>(
         &mut self,
         folder: &str,
@@ -64,13 +68,18 @@ impl<'a> Reader<'a> {
         read: impl Fn(Source, &mut Vec<Diagnostic>) -> Option<T>,
     ) -> BTreeMap<String, T> {
         let mut found = BTreeMap::new();
-        let mut paths = Vec::new();
-        list_files(&self.root.join(folder), &mut paths, &mut self.mistakes);
-        for path in paths {
-            let Some(name) = name(&relative(&self.root.join(folder), &path)) else {
+        for file in self.files.list(folder) {
+            let shown = file.shown.to_string_lossy().into_owned();
+            let Some(name) = name(below(&shown, folder)) else {
+                if let Err(refused) = file.place
+                    && file.is_folder
+                {
+                    self.mistakes.push(unreadable(&shown, &refused));
+                    self.broken.insert(shown);
+                }
                 continue;
             };
-            let source = read_source(self.root, name.clone(), &path)
+            let source = read_source(file.place, name.clone(), &shown)
                 .map_err(|more| self.mistakes.extend(more))
                 .ok();
             match source.and_then(|source| read(source, &mut self.mistakes)) {
@@ -78,7 +87,7 @@ impl<'a> Reader<'a> {
                     found.insert(name, value);
                 }
                 None => {
-                    self.broken.insert(relative(self.root, &path));
+                    self.broken.insert(shown);
                 }
             }
         }
@@ -87,72 +96,74 @@ impl<'a> Reader<'a> {
 
     /// Reads every file below `templates/`.
     pub(super) fn assets(&mut self) -> Assets {
-        let folder = self.root.join("templates");
-        let mut paths = Vec::new();
-        list_files(&folder, &mut paths, &mut self.mistakes);
         let mut assets = Assets::default();
-        for path in paths {
-            let name = relative(&folder, &path);
-            // A template is rendered, so it is read whole, whatever its size.
-            let is_large = !name.ends_with(Assets::TEMPLATE_SUFFIX)
-                && std::fs::metadata(&path).is_ok_and(|found| found.len() > Assets::LARGEST_IN_MEMORY);
-            let read = if is_large {
-                // Check now that it can be read.
-                open_regular(&path).map(|_| assets.insert_large(name, &path))
-            } else {
-                read_regular(&path).map(|bytes| assets.insert(name, bytes))
-            };
-            if let Err(error) = read {
-                let shown = relative(self.root, &path);
-                let mistake = Diagnostic::new(format!("cannot read `{shown}`"));
-                self.mistakes.push(mistake.because(error.to_string()));
+        for file in self.files.list(TEMPLATES) {
+            let shown = file.shown.to_string_lossy().into_owned();
+            let read = file
+                .place
+                .and_then(|place| read_asset(below(&shown, TEMPLATES), &place, &mut assets));
+            if let Err(refused) = read {
+                // Empty in its place, so that its uses are no further mistakes.
+                assets.insert(below(&shown, TEMPLATES), Vec::new());
+                self.mistakes.push(unreadable(&shown, &refused));
+                self.broken.insert(shown);
             }
         }
         assets
     }
 }
 
-fn read_source(root: &Path, name: String, path: &Path) -> Result<Source, Vec<Diagnostic>> {
-    let shown = relative(root, path);
-    let bytes = read_regular(path).map_err(|error| {
-        let mistake = Diagnostic::new(format!("cannot read `{shown}`")).because(error.to_string());
-        vec![mistake.hint("check its permissions with `ls -l`")]
-    })?;
-    let text = String::from_utf8(bytes).map_err(|error| vec![not_text(&shown, error.as_bytes())])?;
+/// Adds a file that can be read.
+fn read_asset(name: &str, place: &Path, assets: &mut Assets) -> Result<(), Refused> {
+    // A template is rendered, so it is read whole.
+    if name.ends_with(Assets::TEMPLATE_SUFFIX) {
+        assets.insert(name, read_in_place(place, LARGEST_TEXT)?);
+        return Ok(());
+    }
+    match read_in_place(place, Assets::LARGEST_IN_MEMORY) {
+        Ok(bytes) => assets.insert(name, bytes),
+        Err(Refused::TooLarge(_)) => assets.insert_large(name, place),
+        Err(refused) => return Err(refused),
+    }
+    Ok(())
+}
+
+fn read_source(place: Result<PathBuf, Refused>, name: String, shown: &str) -> Result<Source, Vec<Diagnostic>> {
+    let bytes = place
+        .and_then(|place| read_in_place(&place, LARGEST_TEXT))
+        .map_err(|refused| vec![unreadable(shown, &refused)])?;
+    let text = String::from_utf8(bytes).map_err(|error| vec![not_text(shown, error.as_bytes())])?;
     let file = SourceFile::new(shown, text);
     let table = parse_toml(&file)?;
     Ok(Source { name, file, table })
 }
 
-fn read_regular(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    open_regular(path)?.read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// The mistake of a file that cannot be read.
+pub(super) fn unreadable(shown: &str, refused: &Refused) -> Diagnostic {
+    let title = match refused {
+        Refused::LeadsOut(_) => format!("`{shown}` leads out of the project"),
+        _ => format!("cannot read `{shown}`"),
+    };
+    Diagnostic::new(title)
+        .hint(next_step(shown, refused))
+        .because(refused.to_string())
 }
 
-/// Files below `folder`, sorted; empty if the folder does not exist.
-fn list_files(folder: &Path, found: &mut Vec<PathBuf>, mistakes: &mut Vec<Diagnostic>) {
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
-        Err(error) => {
-            mistakes.push(Diagnostic::new(format!("cannot list `{}`", folder.display())).because(error.to_string()));
-            return;
-        }
-    };
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    for path in paths {
-        if path.is_dir() {
-            list_files(&path, found, mistakes);
-        } else {
-            found.push(path);
-        }
+fn next_step(shown: &str, refused: &Refused) -> &'static str {
+    match refused {
+        Refused::LeadsOut(_) => "copy what it leads to into the project, or remove the link",
+        Refused::Loop(_) | Refused::Dangling(_) => "remove the link, or correct its target",
+        Refused::Special(_) => "remove it, or move it out of the project's folders",
+        Refused::TooLarge(_) if !shown.starts_with(TEMPLATES) => "divide it into several files",
+        Refused::TooLarge(_) => "make it smaller, or copy it as it is with `files.put`, under a name without `.j2`",
+        Refused::TooMany | Refused::TooDeep => "remove what does not belong to the project",
+        Refused::Io(_) => "check its permissions with `ls -l`",
     }
 }
 
-fn relative(root: &Path, path: &Path) -> String {
-    path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned()
+/// The path without its first folders.
+fn below<'a>(shown: &'a str, folder: &str) -> &'a str {
+    shown.strip_prefix(folder).unwrap_or(shown).trim_start_matches('/')
 }
 
 /// Reads a table as a struct; the title of the error names what was read.

@@ -1,7 +1,8 @@
 //! Host keys, fetched by `ssh` itself, so that jump hosts and the user's configuration apply as they do in a deploy.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -17,6 +18,7 @@ use super::diagnosis::diagnose;
 use super::error::RemoteError;
 use super::privilege::Privilege;
 use super::target::Target;
+use crate::content::open_regular;
 use crate::secret::PASSWORD_VARIABLE;
 
 /// Whether a host's key is known.
@@ -114,10 +116,11 @@ async fn fetch(target: &Target) -> Result<OfferedKey, RemoteError> {
 
 /// Appends `keys` to a known-hosts file, by replacing the file as a whole.
 pub fn remember<'a>(file: &Path, keys: impl IntoIterator<Item = &'a OfferedKey>) -> io::Result<()> {
-    let mut text = match fs::read_to_string(file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        read => read?,
-    };
+    let mut text = String::new();
+    match open_regular(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        opened => drop(opened?.read_to_string(&mut text)?),
+    }
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }
@@ -129,11 +132,17 @@ pub fn remember<'a>(file: &Path, keys: impl IntoIterator<Item = &'a OfferedKey>)
         text.push_str(&key.line);
         text.push('\n');
     }
-    let beside = file.with_extension("new");
-    let mut new = fs::File::create(&beside)?;
+    // Under a random name: a link that the project has there would be followed.
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let permissions = fs::Permissions::from_mode(0o666);
+    let mut new = tempfile::Builder::new()
+        .prefix(".known_hosts-")
+        .permissions(permissions)
+        .tempfile_in(folder)?;
     new.write_all(text.as_bytes())?;
-    new.sync_all()?;
-    fs::rename(&beside, file)
+    new.as_file().sync_all()?;
+    new.persist(file)?;
+    Ok(())
 }
 
 fn offered(line: &str) -> Option<OfferedKey> {
@@ -187,6 +196,13 @@ mod tests {
         remember(&file, &[key("c")]).unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "# ours\na\nb\nc\n");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        let victim = folder.path().join("victim");
+        for name in ["known_hosts.new", "known_hosts"] {
+            let _ = fs::remove_file(folder.path().join(name));
+            std::os::unix::fs::symlink(&victim, folder.path().join(name)).unwrap();
+        }
+        remember(&file, &[key("d")]).unwrap();
+        assert!(!victim.exists() && !file.is_symlink());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
 
-use crate::content::{Content, LargeFile, open_regular};
+use crate::content::{Content, LargeFile};
 use crate::secret::Sha256Sum;
 
 /// Why content cannot be sent, or is not the content of the plan.
@@ -36,9 +36,7 @@ impl<'c> Upload<'c> {
         let source = match (content.bytes(), content.file()) {
             (Some(bytes), _) => Source::Memory(bytes),
             (None, Some(of)) => Source::File(Box::new(Reading {
-                file: open_regular(of.path())
-                    .map(File::from_std)
-                    .map_err(|error| unreadable(of, &error))?,
+                file: of.open().map(File::from_std).map_err(|error| unreadable(of, &error))?,
                 of,
                 sum: Sha256Sum::default(),
                 piece: Vec::new(),

@@ -14,7 +14,8 @@
 //! ```
 //!
 //! Lines after `<` are replaced by those after `>`, which alone are added to the file's end. `«…»` is where a mistake is
-//! told, `‹…›` where a further end of it is. With `(bytes)` behind its path a whole file may hold bytes as `\xff`.
+//! told, `‹…›` where a further end of it is. With `(bytes)` behind its path a whole file may hold bytes as `\xff`;
+//! `(link to /etc)` makes a symbolic link, `(pipe)` a named pipe, and `(20 MiB)` a file of that size without text.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -29,10 +30,20 @@ pub(crate) struct Case {
     pub(crate) command: Vec<String>,
     /// The files that differ from the right project; `None` where one is taken away.
     pub(crate) files: BTreeMap<String, Option<Vec<u8>>>,
+    /// What is no file with text: its path and how it is made.
+    pub(crate) odd: Vec<(String, Odd)>,
     pub(crate) marks: Vec<Mark>,
     /// The case as it is written, without what is told.
     pub(crate) given: String,
     pub(crate) told: String,
+}
+
+/// What a project may contain besides files with text.
+pub(crate) enum Odd {
+    Link(String),
+    Pipe,
+    /// In MiB.
+    Large(u64),
 }
 
 /// A place that somebody marked.
@@ -57,6 +68,7 @@ impl Case {
             name,
             command: vec!["check".to_owned()],
             files: BTreeMap::new(),
+            odd: Vec::new(),
             marks: Vec::new(),
             given: given.to_owned(),
             told: told.to_owned(),
@@ -77,6 +89,18 @@ impl Case {
 
     fn section(&mut self, head: &str, body: &str, base: &Path) {
         let (path, manner) = head.split_once(" (").unwrap_or((head, ""));
+        let odd = match manner.strip_suffix(')') {
+            Some("pipe") => Some(Odd::Pipe),
+            Some(manner) => match (manner.strip_prefix("link to "), manner.strip_suffix(" MiB")) {
+                (Some(target), _) => Some(Odd::Link(target.to_owned())),
+                (None, size) => size.map(|size| Odd::Large(size.parse().unwrap())),
+            },
+            None => None,
+        };
+        if let Some(odd) = odd {
+            self.odd.push((path.to_owned(), odd));
+            return;
+        }
         let file = match manner {
             "removed)" => None,
             "bytes)" => {

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use case::{Case, Mark};
+use case::{Case, Mark, Odd};
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value as Json;
 
@@ -70,6 +70,15 @@ fn project(case: &Case) -> tempfile::TempDir {
                 fs::write(path, content).unwrap();
             }
             None => fs::remove_file(path).unwrap(),
+        }
+    }
+    for (path, odd) in &case.odd {
+        let path = project.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        match odd {
+            Odd::Link(target) => std::os::unix::fs::symlink(target, path).unwrap(),
+            Odd::Pipe => assert!(Command::new("mkfifo").arg(path).status().unwrap().success()),
+            Odd::Large(size) => fs::File::create(path).unwrap().set_len(size << 20).unwrap(),
         }
     }
     project
