@@ -202,6 +202,8 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
                 Fact::DiskLocation(None),
                 Fact::DiskLocation(Some(DiskLocation {
                     device: 42,
+                    inode: 7,
+                    links: 1,
                     allocated: 4096,
                     room: Some(Room {
                         block: 4096,
@@ -209,6 +211,13 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
                         files: None,
                     }),
                 })),
+            ],
+        ),
+        (
+            FactKey::Road(text("/lib/x")),
+            vec![
+                Fact::Road(Vec::new()),
+                Fact::Road(vec![text("/"), text("/lib"), text("/usr/lib/x")]),
             ],
         ),
         (

@@ -30,6 +30,8 @@ macro_rules! every_kind {
             Path(path: String) => super::path::PathKey<'a>, super::path::PathFact;
             /// The file system of a path. It is read along with the path itself.
             DiskLocation(path: String) => super::place::DiskLocationKey<'a>, #[serde(with = "presence")] Option<super::place::DiskLocation>;
+            /// The directories and links on the way to a path. They are read along with it.
+            Road(path: String) => super::place::RoadKey<'a>, Vec<String>;
             /// The content of a file.
             Content(path: String) => super::path::ContentKey<'a>, super::path::ContentFact;
             /// A Debian package.

@@ -150,6 +150,99 @@ pub fn parent(path: &str) -> &str {
     }
 }
 
+/// The kernel's limit (`path_resolution(7)`).
+const LINK_LIMIT: usize = 40;
+
+/// What is at a place on the way to a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A link, with its target.
+    Link(String),
+    /// Nothing, or it is not known: the rest of the path stays as written.
+    Nothing,
+    Other,
+}
+
+/// Where a path leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Led {
+    /// The path without links; `None` if it follows too many links, or one whose target has a line break.
+    pub end: Option<String>,
+    /// What the path is after each link, the last as `end`.
+    pub via: Vec<String>,
+}
+
+/// Follows `path` part by part, as the kernel does. `look` gets the path of each part, which has no links above it, and whether it
+/// is the last.
+///
+/// Errors: those of `look`.
+pub fn follow<E>(path: &str, mut look: impl FnMut(&str, bool) -> Result<Place, E>) -> Result<Led, E> {
+    let mut via = Vec::new();
+    let mut rest: Vec<String> = parts(path).rev().map(str::to_owned).collect();
+    let mut at = String::new();
+    while let Some(part) = rest.pop() {
+        if part == ".." {
+            at.truncate(at.rfind('/').unwrap_or_default());
+            continue;
+        }
+        at = format!("{at}/{part}");
+        match look(&at, rest.is_empty())? {
+            Place::Other => {}
+            Place::Link(target) => {
+                if via.len() == LINK_LIMIT || target.contains('\n') {
+                    return Ok(Led { end: None, via });
+                }
+                at.truncate(if target.starts_with('/') { 0 } else { parent_length(&at) });
+                rest.extend(parts(&target).rev().map(str::to_owned));
+                via.push(as_written(&at, &rest));
+            }
+            Place::Nothing => {
+                at = as_written(&at, &rest);
+                rest.clear();
+            }
+        }
+    }
+    let end = if at.is_empty() { "/".to_owned() } else { at };
+    if let Some(last) = via.last_mut() {
+        last.clone_from(&end);
+    }
+    Ok(Led { end: Some(end), via })
+}
+
+/// All paths that are looked at on the way to `path`, those as written first. `target` is the target of a link.
+pub(super) fn road(path: &str, target: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let mut on_it: Vec<String> = ancestors(path).into_iter().chain([path.to_owned()]).collect();
+    let look = |at: &str, _| {
+        if !on_it.iter().any(|known| known == at) {
+            on_it.push(at.to_owned());
+        }
+        Ok::<_, std::convert::Infallible>(target(at).map_or(Place::Other, Place::Link))
+    };
+    let _ = follow(path, look);
+    on_it
+}
+
+fn parts(path: &str) -> impl DoubleEndedIterator<Item = &str> {
+    path.split('/').filter(|part| !part.is_empty() && *part != ".")
+}
+
+fn parent_length(path: &str) -> usize {
+    path.rfind('/').unwrap_or_default()
+}
+
+/// `at` and the parts after it, the next one last, without a look at what is there.
+fn as_written(at: &str, rest: &[String]) -> String {
+    let mut whole: Vec<&str> = Vec::new();
+    for part in parts(at).chain(rest.iter().rev().map(String::as_str)) {
+        if part == ".." {
+            whole.pop();
+        } else {
+            whole.push(part);
+        }
+    }
+    format!("/{}", whole.join("/"))
+}
+
 /// Whether a path is `top`, or below it.
 pub(super) fn is_below(path: &str, top: &str) -> bool {
     let top = top.trim_end_matches('/');
@@ -166,5 +259,40 @@ mod tests {
         assert_eq!(ancestors("/etc/apt/x"), ["/", "/etc", "/etc/apt"]);
         assert_eq!(parent("/etc"), "/");
         assert_eq!(parent("/etc/apt/x"), "/etc/apt");
+    }
+
+    fn led(path: &str, links: &[(&str, &str)]) -> Led {
+        let look = |at: &str, _| {
+            let link = links.iter().find(|(link, _)| *link == at);
+            Ok::<_, ()>(link.map_or(Place::Other, |(_, target)| Place::Link((*target).to_owned())))
+        };
+        follow(path, look).expect("no errors")
+    }
+
+    #[test]
+    fn links_are_followed_as_the_kernel_does() {
+        let end = |path: &str, links: &[(&str, &str)]| led(path, links).end;
+        let lib = &[("/lib", "usr/lib")][..];
+        assert_eq!(end("/lib/systemd/x", lib).as_deref(), Some("/usr/lib/systemd/x"));
+        assert_eq!(led("/lib/x", lib).via, ["/usr/lib/x"]);
+        assert_eq!(end("/a/b/c", &[("/a/b", "../z")]).as_deref(), Some("/z/c"));
+        assert_eq!(end("/a/b", &[("/a/b", "/x//y/")]).as_deref(), Some("/x/y"));
+        // A link before `..`: its own target's parent counts.
+        let twice = &[("/a/l", "d/../f"), ("/a/d", "/b/c")][..];
+        assert_eq!(end("/a/l", twice).as_deref(), Some("/b/f"));
+        assert_eq!(
+            road("/a/l", |at| twice
+                .iter()
+                .find(|(link, _)| *link == at)
+                .map(|(_, to)| (*to).to_owned())),
+            ["/", "/a", "/a/l", "/a/d", "/b", "/b/c", "/b/f"]
+        );
+        assert_eq!(end("/a", &[("/a", "/a")]), None);
+        assert_eq!(end("/a", &[("/a", "x\ny")]), None);
+        assert_eq!(end("/", &[]).as_deref(), Some("/"));
+        let absent = follow("/a/b/../c", |at, _| {
+            Ok::<_, ()>(if at == "/a" { Place::Nothing } else { Place::Other })
+        });
+        assert_eq!(absent.expect("no errors").end.as_deref(), Some("/a/c"));
     }
 }

@@ -31,11 +31,44 @@ impl<'a> Key<'a> for DiskLocationKey<'a> {
     }
 }
 
+/// The directories and links on the way to a path, which are read along with it: one look finds where a path leads.
+#[derive(Clone, Copy)]
+pub struct RoadKey<'a>(pub &'a str);
+
+impl<'a> Key<'a> for RoadKey<'a> {
+    /// The paths on the way. Each of them has a fact of its own.
+    type Fact = Vec<String>;
+
+    const DEPENDS_ON: DependsOn = DependsOn::Itself;
+
+    fn describe(self) -> String {
+        format!("the way to `{}`", self.0)
+    }
+
+    fn subject(self) -> Subject<'a> {
+        Subject::Path(self.0)
+    }
+
+    fn absent() -> Option<Vec<String>> {
+        Some(Vec::new())
+    }
+
+    fn may_come_with_packages(self) -> bool {
+        false
+    }
+}
+
 /// The device of a path and the space that it uses there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiskLocation {
     /// The number of the device.
     pub device: u64,
+    /// The number of the inode on its device.
+    #[serde(default)]
+    pub inode: u64,
+    /// How many names it has.
+    #[serde(default)]
+    pub links: u64,
     /// Allocated bytes.
     pub allocated: u64,
     /// The free space, if the path is a directory on a file system whose use can be calculated.

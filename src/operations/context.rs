@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use super::run_as::RunAs;
@@ -13,20 +14,17 @@ use crate::facts::account::{GroupFact, GroupKey, UserFact, UserKey};
 use crate::facts::apt::ListsFact;
 use crate::facts::overlay::{Effect, FactScope, Lookup, OperationId, Overlay};
 use crate::facts::package::PackageFact;
-use crate::facts::path::{InodeKind, PathFact, PathKey, ancestors, parent};
+use crate::facts::path::{InodeKind, PathFact, PathKey, Place, follow};
 use crate::facts::session::Session;
 use crate::facts::{Fact, FactKey, Identity, Stored};
 use crate::secret::DigestKey;
 use crate::template::Bindings;
 use crate::value::{Entry, Kind, Table};
 
-/// The kernel's limit (`path_resolution(7)`).
-const LINK_LIMIT: usize = 40;
-
 /// The facts, files and arguments for planning one operation.
 pub struct PlanContext<'a> {
-    overlay: RefCell<Overlay>,
-    arguments: &'a Table,
+    pub(super) overlay: RefCell<Overlay>,
+    pub(super) arguments: &'a Table,
     place: &'a Origin,
     pub(super) assets: &'a Arc<Assets>,
     digests: &'a DigestKey,
@@ -184,32 +182,6 @@ impl<'a> PlanContext<'a> {
         self.overlay.borrow().removed_packages().into_iter().collect()
     }
 
-    /// `path` with the links in its directory followed, but not a link at `path` itself.
-    ///
-    /// Errors: see [`PlanContext::resolve`].
-    pub fn resolve_parent(&self, path: &str) -> Result<String, Stop> {
-        let name = path.rsplit('/').next().unwrap_or_default();
-        let above = self.resolve(parent(path))?;
-        Ok(format!("{}/{name}", above.trim_end_matches('/')))
-    }
-
-    /// `path` with all links followed, including the last.
-    ///
-    /// The part below an absent directory stays as written. Errors: a part of the path is not known.
-    pub fn resolve(&self, path: &str) -> Result<String, Stop> {
-        let mut resolved = path.to_owned();
-        let look = |path: &str| self.path(path);
-        for _ in 0..LINK_LIMIT {
-            match first_link(&resolved, look)? {
-                Some((link, target)) => resolved = follow(&resolved, &link, &target),
-                None => return Ok(resolved),
-            }
-        }
-        Err(Stop::Refused(Box::new(
-            Diagnostic::new(format!("`{path}` follows more than {LINK_LIMIT} links")).at(self.place, "used here"),
-        )))
-    }
-
     /// `scopes`, and the paths that their links lead to, as far as they are known. Requests no new facts.
     pub fn with_links_followed(&self, scopes: Vec<FactScope>) -> Vec<FactScope> {
         let mut further: Vec<FactScope> = Vec::new();
@@ -232,76 +204,16 @@ impl<'a> PlanContext<'a> {
     /// The paths that `path` leads to, one per link in it, including a link at its end.
     pub fn leads_to(&self, path: &str) -> Vec<String> {
         let overlay = self.overlay.borrow();
-        let look = |path: &str| match overlay.get(&FactKey::Path(path.to_owned())) {
-            Lookup::Known(Fact::Path(fact)) => Ok(fact),
-            _ => Err(()),
+        let look = |at: &str, _| {
+            let at = match overlay.get(&FactKey::Path(at.to_owned())) {
+                Lookup::Known(Fact::Path(PathFact::Present(inode))) => match inode.kind {
+                    InodeKind::Link { target } => Place::Link(target),
+                    _ => Place::Other,
+                },
+                _ => Place::Nothing,
+            };
+            Ok::<_, Infallible>(at)
         };
-        let mut led: Vec<String> = Vec::new();
-        while led.len() < LINK_LIMIT {
-            let at = led.last().map_or(path, String::as_str);
-            match first_link(at, look) {
-                Ok(Some((link, target))) => led.push(follow(at, &link, &target)),
-                Ok(None) | Err(()) => break,
-            }
-        }
-        led
-    }
-}
-
-/// The first link in `path`, and where it points.
-fn first_link<E>(path: &str, look: impl Fn(&str) -> Result<PathFact, E>) -> Result<Option<(String, String)>, E> {
-    for above in ancestors(path).into_iter().chain([path.to_owned()]) {
-        let fact = match look(&above) {
-            // The caller asks for the last part itself.
-            Err(_) if above == path => return Ok(None),
-            other => other?,
-        };
-        match fact {
-            PathFact::Absent => return Ok(None),
-            PathFact::Present(inode) => {
-                if let InodeKind::Link { target } = inode.kind {
-                    return Ok(Some((above, target)));
-                }
-            }
-        }
-    }
-    Ok(None)
-}
-
-/// `path` with its part `link` replaced by where the link points.
-fn follow(path: &str, link: &str, target: &str) -> String {
-    let rest = &path[link.len()..];
-    let joined = if target.starts_with('/') {
-        format!("{target}{rest}")
-    } else {
-        format!("{}/{target}{rest}", parent(link))
-    };
-    normalize(&joined)
-}
-
-/// Removes `.`, `..` and double slashes; the part before a `..` is known not to be a link.
-fn normalize(path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            other => parts.push(other),
-        }
-    }
-    format!("/{}", parts.join("/"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn follows_absolute_and_relative_links() {
-        assert_eq!(follow("/lib/systemd/x", "/lib", "usr/lib"), "/usr/lib/systemd/x");
-        assert_eq!(follow("/a/b/c", "/a/b", "../z"), "/z/c");
-        assert_eq!(follow("/a/b", "/a/b", "/x//y/"), "/x/y");
+        follow(path, look).map(|led| led.via).unwrap_or_default()
     }
 }

@@ -9,6 +9,7 @@ mod context;
 mod definition;
 mod directed;
 mod files;
+mod links;
 mod operation;
 mod ownership;
 mod parameters;

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use homelab::change::Step;
 use homelab::error::Diagnostic;
-use homelab::facts::{FactKey, Facts, Identity};
+use homelab::facts::path::{InodeKind, PathFact, Place, follow};
+use homelab::facts::{Fact, FactKey, Facts, Identity};
 use homelab::plan::{Build, CheckRequest, Plan, PlannedOperation, Snapshot, build};
 use homelab::project::{Filter, Selection, read, select};
 use homelab::report::review::Review;
@@ -115,8 +116,35 @@ fn settle(selection: &Selection, answers: &mut Answers<'_>) -> Result<Build, Fai
                 let location = FactKey::DiskLocation(path.clone());
                 facts.insert(location.clone(), answers.answer(&location)?);
             }
+            if let FactKey::Road(path) = key {
+                read_along(path, answers, facts);
+            }
         }
     }
+}
+
+/// What a host answers along with the way to a path: all that is on it. What the case does not say is asked for by the plan.
+fn read_along(path: &str, answers: &mut Answers<'_>, facts: &mut Facts) {
+    let look = |at: &str, _| {
+        let key = FactKey::Path(at.to_owned());
+        let Ok(fact) = answers.answer(&key) else {
+            return Ok::<_, std::convert::Infallible>(Place::Nothing);
+        };
+        let place = match &fact {
+            Fact::Path(PathFact::Present(inode)) => match &inode.kind {
+                InodeKind::Link { target } => Place::Link(target.clone()),
+                _ => Place::Other,
+            },
+            _ => Place::Nothing,
+        };
+        facts.insert(key, fact);
+        let location = FactKey::DiskLocation(at.to_owned());
+        if let Ok(fact) = answers.answer(&location) {
+            facts.insert(location, fact);
+        }
+        Ok(place)
+    };
+    let _ = follow(path, look);
 }
 
 fn error<'a>(mistakes: impl Iterator<Item = &'a Diagnostic>) -> Expect {

@@ -28,11 +28,11 @@ pub(super) fn temporary_name(path: &str, random: u64) -> String {
     format!("{}/.homelab-{random:016x}", parent(path).trim_end_matches('/'))
 }
 
-/// The owner first: a change of owner clears set-id bits.
+/// The owner first: a change of owner clears set-id bits. Five digits: with fewer, GNU's chmod(1) keeps those of directories.
 pub(super) fn set_attributes(quoted_path: &str, attributes: &Attributes) -> String {
     let owner = quote(&format!("{}:{}", attributes.owner, attributes.group));
     format!(
-        "chown -- {owner} {quoted_path} && chmod -- {:04o} {quoted_path}",
+        "chown -h -- {owner} {quoted_path} && chmod -- {:05o} {quoted_path}",
         attributes.mode
     )
 }

@@ -36,12 +36,15 @@ impl StepKind for WriteFile {
              [ \"$(sha256sum <\"$t\")\" = '{digest}  -' ] || {{ echo 'the content arrived incomplete'; exit 1; }}\n\
              {attributes} || exit\n\
              {accepted}\
-             sync -- \"$t\" && mv -f -- \"$t\" \"$p\"",
+             sync -- \"$t\" && mv -f -T -- \"$t\" \"$p\"",
             path = quote(&self.path),
             quoted = quote(&temporary),
             digest = self.content.sha256(),
             attributes = set_attributes("\"$t\"", &self.attributes),
-            accepted = self.validate.as_deref().map_or_else(String::new, accepted),
+            accepted = self
+                .validate
+                .as_deref()
+                .map_or_else(String::new, |command| accepted(command, self.content.sha256())),
         );
         Script {
             body,
@@ -64,7 +67,9 @@ impl StepKind for WriteFile {
     }
 }
 
-fn accepted(command: &[String]) -> String {
+/// Runs the command on `$t`, and compares the file with `digest` and what it was before: the command may write to it.
+fn accepted(command: &[String], digest: &str) -> String {
+    const STATE: &str = "$(stat -c '%d:%i %u:%g %a' -- \"$t\")";
     let words: Vec<String> = command
         .iter()
         .map(|word| {
@@ -72,14 +77,23 @@ fn accepted(command: &[String]) -> String {
             word.split("{path}").map(quote_part).collect::<Vec<_>>().join("\"$t\"")
         })
         .collect();
-    let program = command.first().map(String::as_str).unwrap_or_default();
+    let shown = one_line(&command.join(" "));
     let refusal = quote(&format!(
-        "`{program}` did not accept the new file; nothing was replaced"
+        "`validate` did not accept the new file; the old file stays: `{shown}` exited with"
+    ));
+    let changed = quote(&format!(
+        "`validate` changed the new file; the old file stays: `{shown}`"
     ));
     format!(
-        "{} </dev/null || {{ code=$?; printf '%s\\n' {refusal}; exit \"$code\"; }}\n",
-        words.join(" ")
+        "s={STATE}\n\
+         {words} </dev/null || {{ code=$?; printf '%s %s\\n' {refusal} \"$code\"; exit \"$code\"; }}\n\
+         [ \"$s $(sha256sum <\"$t\")\" = \"{STATE} {digest}  -\" ] || {{ printf '%s\\n' {changed}; exit 1; }}\n",
+        words = words.join(" ")
     )
+}
+
+fn one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
 }
 
 fn quote_part(part: &str) -> String {

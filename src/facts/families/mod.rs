@@ -5,6 +5,7 @@ mod apt;
 mod check;
 mod package;
 mod path;
+mod road;
 mod room;
 mod session;
 mod sight;

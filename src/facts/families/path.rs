@@ -5,19 +5,20 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::road::set_paths;
 use super::room;
 use super::sight::HIDDEN;
-use crate::facts::answer::{UnreadableAnswer, lines};
+use crate::facts::answer::{UnreadableAnswer, lines as answer_lines};
 use crate::facts::family::{Family, InTemplates, Readable, no_allowance};
 use crate::facts::key::{Fact, FactKey};
-use crate::facts::path::{CONTENT_LIMIT, ContentFact, ContentKey, Inode, InodeKind, PathFact, PathKey};
-use crate::facts::place::{DiskLocation, DiskLocationKey, Room};
+use crate::facts::path::{CONTENT_LIMIT, ContentFact, ContentKey, Inode, InodeKind, PathFact, PathKey, road};
+use crate::facts::place::{DiskLocation, DiskLocationKey, RoadKey, Room};
 use crate::quote::quote_all;
 use crate::value::Known;
 
 static PATHS: Family = Family {
     subject: "paths",
-    probe: |keys| probe(&paths(keys)),
+    probe,
     allowance: no_allowance,
     parse,
 };
@@ -39,6 +40,11 @@ impl<'a> Readable<'a> for DiskLocationKey<'a> {
     const IN_TEMPLATES: Option<&'static InTemplates> = None;
 }
 
+impl<'a> Readable<'a> for RoadKey<'a> {
+    const FAMILY: &'static Family = &PATHS;
+    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+}
+
 impl<'a> Readable<'a> for ContentKey<'a> {
     const FAMILY: &'static Family = &CONTENTS;
     const IN_TEMPLATES: Option<&'static InTemplates> = None;
@@ -46,13 +52,7 @@ impl<'a> Readable<'a> for ContentKey<'a> {
 
 /// The paths of `keys`, each once.
 fn paths(keys: &[FactKey]) -> Vec<&str> {
-    let mut paths: Vec<&str> = keys
-        .iter()
-        .filter_map(|key| match key {
-            FactKey::Path(path) | FactKey::Content(path) | FactKey::DiskLocation(path) => Some(path.as_str()),
-            _ => None,
-        })
-        .collect();
+    let mut paths: Vec<&str> = keys.iter().filter_map(FactKey::path).collect();
     paths.sort_unstable();
     paths.dedup();
     paths
@@ -62,24 +62,22 @@ fn paths(keys: &[FactKey]) -> Vec<&str> {
 /// gives up on a silent host. In bytes, a power of two.
 const PIECE: u64 = 64 << 20;
 
-/// One `stat` for all paths and one for the file systems of directories, then the links' targets, what may not be seen, one `sha256sum` for those that are files, and one for each large one.
+/// One `stat` for all paths and one for the file systems of directories, what may not be seen, one `sha256sum` for those that are
+/// files, and one for each large one, then the links' targets.
 ///
 /// A sign of life is a line that no digest looks like. Processes are what a look at a host costs; `busybox` has a `find` that cannot
-/// print, and so one `readlink` a link.
-fn probe(paths: &[&str]) -> String {
+/// print, and so one `readlink` a link. The targets come last and end in NUL: they are text that users of the host choose.
+fn probe(keys: &[FactKey]) -> String {
     format!(
-        "{HIDDEN}set -- {}\n\
-         stat -c '%f %a %U:%u %G:%g %d %b %n' -- \"$@\" 2>/dev/null\n\
+        "{HIDDEN}{}\
+         stat -c '%f %U:%u %G:%g %d %i %h %b %n' -- \"$@\" 2>/dev/null\n\
          printf 'rooms\\n'\n\
          (for p; do shift; if [ -d \"$p\" ] && [ ! -L \"$p\" ]; then set -- \"$@\" \"$p\"; fi; done\n\
          [ $# = 0 ] || exec stat -f -c '{room}' -- \"$@\" 2>/dev/null)\n\
-         printf 'links\\n'\n\
-         (for p; do shift; if [ -L \"$p\" ]; then set -- \"$@\" \"$p\"; fi; done\n\
-         [ $# = 0 ] || find \"$@\" -prune -printf '%p\\n%l\\n' 2>/dev/null || for p; do printf '%s\\n%s\\n' \"$p\" \"$(readlink -- \"$p\")\"; done)\n\
          printf 'hidden\\n'\n\
          for p; do hidden \"$p\"; [ -z \"$why\" ] || printf '%s\\n%s\\n' \"$p\" \"$why\"; done\n\
          printf 'digests\\n'\n\
-         for p; do shift; if [ -f \"$p\" ] && [ ! -L \"$p\" ]; then set -- \"$@\" \"$p\"; fi; done\n\
+         (for p; do shift; if [ -f \"$p\" ] && [ ! -L \"$p\" ]; then set -- \"$@\" \"$p\"; fi; done\n\
          large=; [ $# = 0 ] || large=$(find \"$@\" -prune -size +{kibibytes}k 2>/dev/null)\n\
          n='\n'\n\
          [ -z \"$large\" ] || for p; do shift; case \"$n$large$n\" in\n\
@@ -87,9 +85,12 @@ fn probe(paths: &[&str]) -> String {
          dd if=\"$p\" bs=65536 skip=$((i * {blocks})) count={blocks} 2>/dev/null; printf '.\\n' >&4; i=$((i + 1)); done | sha256sum); }} 4>&1\n\
          printf '%s  %s\\n' \"${{d%% *}}\" \"$p\" ;;\n\
          *) set -- \"$@\" \"$p\" ;; esac; done\n\
-         [ $# = 0 ] || sha256sum -- \"$@\" 2>/dev/null\n\
+         [ $# = 0 ] || exec sha256sum -- \"$@\" 2>/dev/null)\n\
+         printf 'links\\n'\n\
+         for p; do shift; if [ -L \"$p\" ]; then set -- \"$@\" \"$p\"; fi; done\n\
+         [ $# = 0 ] || find \"$@\" -prune -printf '%p\\0%l\\0' 2>/dev/null || for p; do t=$(readlink -n -- \"$p\"; echo /); printf '%s\\0' \"$p\" \"${{t%/}}\"; done\n\
          true",
-        quote_all(paths.iter().copied()),
+        set_paths(keys),
         room = room::FORMAT,
         kibibytes = PIECE >> 10,
         blocks = PIECE >> 16
@@ -97,20 +98,19 @@ fn probe(paths: &[&str]) -> String {
 }
 
 fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
-    let lines = lines(answer);
-    let section = |name: &str| {
-        lines
-            .iter()
-            .position(|line| line == name)
-            .ok_or_else(|| UnreadableAnswer::new(format!("missing section `{name}`")))
-    };
-    let (rooms_at, links_at) = (section("rooms")?, section("links")?);
-    let (hidden_at, digests_at) = (section("hidden")?, section("digests")?);
-    let rooms: BTreeMap<&str, Option<Room>> = lines[rooms_at + 1..links_at]
+    const LINKS: &[u8] = b"\nlinks\n";
+    let missing = |name: &str| UnreadableAnswer::new(format!("missing section `{name}`"));
+    // No earlier line has this text: they are numbers, names of users and paths of the project.
+    let at = answer.windows(LINKS.len()).position(|window| window == LINKS);
+    let (lines, targets) = answer.split_at(at.ok_or_else(|| missing("links"))?);
+    let links = targets_of(&targets[LINKS.len()..]);
+    let lines = answer_lines(lines);
+    let section = |name: &str| lines.iter().position(|line| line == name).ok_or_else(|| missing(name));
+    let (rooms_at, hidden_at, digests_at) = (section("rooms")?, section("hidden")?, section("digests")?);
+    let rooms: BTreeMap<&str, Option<Room>> = lines[rooms_at + 1..hidden_at]
         .iter()
         .map(|line| room::parse(line))
         .collect::<Result<_, _>>()?;
-    let links = pairs(&lines[links_at + 1..hidden_at]);
     let hidden = pairs(&lines[hidden_at + 1..digests_at]);
     let digests: BTreeMap<String, &str> = lines[digests_at + 1..].iter().filter_map(|line| digest(line)).collect();
     let mut present = BTreeMap::new();
@@ -128,27 +128,45 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
         place.room = rooms.get(path).copied().flatten();
         present.insert(path, (inode, place));
     }
+    let fact_of = |path: &str| match (present.get(path), hidden.get(path)) {
+        (Some((inode, _)), _) => Fact::Path(PathFact::Present(inode.clone())),
+        (None, Some(why)) => Fact::Denied((*why).to_owned()),
+        (None, None) => Fact::Path(PathFact::Absent),
+    };
+    let place_of = |path: &str| Fact::DiskLocation(present.get(path).map(|(_, place)| *place));
+    let both = |path: &str| {
+        [
+            (FactKey::Path(path.to_owned()), fact_of(path)),
+            (FactKey::DiskLocation(path.to_owned()), place_of(path)),
+        ]
+    };
     let facts = keys.iter().flat_map(|key| match key {
-        FactKey::Path(path) => {
-            let found = present.get(path.as_str()).cloned();
-            let (inode, place) = found.map_or((None, None), |(inode, place)| (Some(inode), Some(place)));
-            let fact = match (inode, hidden.get(path.as_str())) {
-                (Some(inode), _) => Fact::Path(PathFact::Present(inode)),
-                (None, Some(why)) => Fact::Denied((*why).to_owned()),
-                (None, None) => Fact::Path(PathFact::Absent),
-            };
-            vec![
-                (key.clone(), fact),
-                (FactKey::DiskLocation(path.clone()), Fact::DiskLocation(place)),
-            ]
-        }
-        FactKey::DiskLocation(path) => {
-            let place = present.get(path.as_str()).map(|(_, place)| *place);
-            vec![(key.clone(), Fact::DiskLocation(place))]
+        FactKey::Path(path) => both(path).to_vec(),
+        FactKey::DiskLocation(path) => vec![(key.clone(), place_of(path))],
+        FactKey::Road(path) => {
+            let on_it = road(path, |at| {
+                let (inode, _) = present.get(at)?;
+                match &inode.kind {
+                    InodeKind::Link { target } => Some(target.clone()),
+                    _ => None,
+                }
+            });
+            let facts: Vec<_> = on_it.iter().flat_map(|at| both(at)).collect();
+            facts.into_iter().chain([(key.clone(), Fact::Road(on_it))]).collect()
         }
         _ => Vec::new(),
     });
     Ok(facts.collect())
+}
+
+/// Pairs of a link and its target, each of which ends in NUL.
+fn targets_of(text: &[u8]) -> BTreeMap<String, String> {
+    let fields: Vec<String> = text
+        .split(|byte| *byte == 0)
+        .map(|field| String::from_utf8_lossy(field).into_owned())
+        .collect();
+    let pairs = fields.chunks_exact(2);
+    pairs.map(|pair| (pair[0].clone(), pair[1].clone())).collect()
 }
 
 /// A line of sha256sum(1), which marks and doubles backslashes in names.
@@ -170,14 +188,14 @@ fn pairs(lines: &[String]) -> BTreeMap<&str, &str> {
 
 fn parse_stat<'a>(
     line: &'a str,
-    links: &BTreeMap<&str, &str>,
+    links: &BTreeMap<String, String>,
     digests: &BTreeMap<String, &str>,
 ) -> Result<(&'a str, Inode, DiskLocation), UnreadableAnswer> {
     let unreadable = || UnreadableAnswer::new(format!("`stat` printed `{line}`"));
-    let mut fields = line.splitn(7, ' ');
+    let mut fields = line.splitn(8, ' ');
     let mut next = || fields.next().ok_or_else(unreadable);
-    let (raw, mode, owner, group) = (next()?, next()?, next()?, next()?);
-    let (device, blocks, path) = (next()?, next()?, next()?);
+    let (raw, owner, group) = (next()?, next()?, next()?);
+    let (device, inode, links_to_it, blocks, path) = (next()?, next()?, next()?, next()?, next()?);
     let raw = u32::from_str_radix(raw, 16).map_err(|_| unreadable())?;
     // The file type is in the upper bits of `st_mode` (inode(7)).
     let kind = match raw & 0o170_000 {
@@ -189,22 +207,24 @@ fn parse_stat<'a>(
         },
         0o040_000 => InodeKind::Directory,
         0o120_000 => InodeKind::Link {
-            target: links.get(path).copied().unwrap_or_default().to_owned(),
+            target: links.get(path).cloned().unwrap_or_default(),
         },
         _ => InodeKind::Other,
+    };
+    let number = |text: &str| text.parse::<u64>().map_err(|_| unreadable());
+    let place = DiskLocation {
+        device: number(device)?,
+        inode: number(inode)?,
+        links: number(links_to_it)?,
+        // stat(2) counts in blocks of 512 bytes on every file system.
+        allocated: number(blocks)?.saturating_mul(512),
+        room: None,
     };
     let inode = Inode {
         kind,
         owner: name_or_number(owner),
         group: name_or_number(group),
-        mode: u32::from_str_radix(mode, 8).map_err(|_| unreadable())?,
-    };
-    let number = |text: &str| text.parse::<u64>().map_err(|_| unreadable());
-    let place = DiskLocation {
-        device: number(device)?,
-        // stat(2) counts in blocks of 512 bytes on every file system.
-        allocated: number(blocks)?.saturating_mul(512),
-        room: None,
+        mode: raw & 0o7777,
     };
     Ok((path, inode, place))
 }
@@ -251,7 +271,7 @@ fn parse_content(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(F
         .map(|(at, _)| at)
         .ok_or_else(missing)?;
     let (head, mut contents) = (&answer[..at], &answer[at + BEGIN.len()..]);
-    let lines = lines(head);
+    let lines = answer_lines(head);
     let (states, sizes) = lines.split_at_checked(keys.len()).ok_or_else(missing)?;
     let mut sizes = sizes.iter();
     let facts = keys.iter().zip(states).map(|(key, state)| {
@@ -302,8 +322,7 @@ mod tests {
 
     fn look(paths: &[String]) -> Vec<PathFact> {
         let keys: Vec<FactKey> = paths.iter().map(|path| FactKey::Path(path.clone())).collect();
-        let names: Vec<&str> = paths.iter().map(String::as_str).collect();
-        parse(&keys, 0, &ask(&probe(&names)))
+        parse(&keys, 0, &ask(&probe(&keys)))
             .expect("readable")
             .into_iter()
             .filter_map(|(_, fact)| match fact {
@@ -363,7 +382,7 @@ mod tests {
         let file = format!("{top}/file");
         std::fs::write(&file, "x".repeat(5000)).expect("write");
         let keys = [FactKey::Path(top.clone()), FactKey::DiskLocation(file.clone())];
-        let facts = parse(&keys, 0, &ask(&probe(&[&top, &file]))).expect("readable");
+        let facts = parse(&keys, 0, &ask(&probe(&keys))).expect("readable");
         let place = |at: &str| {
             let key = FactKey::DiskLocation(at.to_owned());
             match facts.iter().find(|(known, _)| *known == key) {
@@ -407,8 +426,8 @@ mod tests {
         let file = std::fs::File::create(&paths[0]).expect("create");
         file.set_len(2 * PIECE + 5).expect("a hole");
         std::fs::write(&paths[1], "x").expect("write");
-        let names: Vec<&str> = paths.iter().map(String::as_str).collect();
-        let answer = ask(&probe(&names));
+        let keys: Vec<FactKey> = paths.iter().map(|path| FactKey::Path(path.clone())).collect();
+        let answer = ask(&probe(&keys));
         assert_eq!(
             answer.split(|byte| *byte == b'\n').filter(|line| *line == b".").count(),
             3
@@ -429,9 +448,12 @@ mod tests {
 
     #[test]
     fn an_owner_without_a_name_is_a_number() {
-        let line = "81a4 644 UNKNOWN:1234 root:0 42 8 /x";
+        let line = "81a4 UNKNOWN:1234 root:0 42 7 2 8 /x";
         let (_, inode, place) = parse_stat(line, &BTreeMap::new(), &BTreeMap::new()).expect("readable");
-        assert_eq!((place.device, place.allocated), (42, 4096));
+        assert_eq!(
+            (place.device, place.inode, place.links, place.allocated),
+            (42, 7, 2, 4096)
+        );
         assert_eq!((inode.owner.as_str(), inode.group.as_str()), ("1234", "root"));
     }
 

@@ -31,7 +31,7 @@ use crate::value::Known;
 pub(in crate::operations) struct File {
     /// Absolute path on the host.
     path: String,
-    /// `false` removes the file, but never a directory. `true` creates an empty file if there is none, and keeps the content
+    /// `false` removes the file. A link or directory at the path is no file, and stays. `true` creates an empty file if there is none, and keeps the content
     /// of an existing one.
     #[serde(default = "crate::operations::parameters::yes")]
     present: bool,
@@ -121,6 +121,10 @@ impl File {
         let PathFact::Present(inode) = context.path(&path)? else {
             return Ok(Outcome::Unchanged);
         };
+        // A link or a directory is no file.
+        if !matches!(inode.kind, InodeKind::File { .. }) {
+            return Ok(Outcome::Unchanged);
+        }
         let (old, digest) = file_at(context, &path, &inode)?;
         let before = before_attributed(context, &path, &old, digest, is_sensitive(old.mode))?;
         Ok(Outcome::Change(vec![ResourceChange {
@@ -146,12 +150,9 @@ fn file_at<'a>(
 ) -> Result<(Attributes, &'a Known<String>), Stop> {
     let InodeKind::File { digest } = &inode.kind else {
         let label = format!("this is {} on the host", inode.describe());
-        let mistake = context.mistake("path", format!("`{path}` is not a file"), label);
-        let hint = match inode.kind {
-            InodeKind::Link { .. } => Some("use `files.link` for links".to_owned()),
-            _ => None,
-        };
-        return Err(Stop::Refused(Box::new(mistake.hint_maybe(hint))));
+        return Err(context
+            .refuse("path", format!("`{path}` is not a file"), label)
+            .hint("move it away first, or choose another path"));
     };
     let attributes = Attributes {
         owner: inode.owner.clone(),
@@ -298,13 +299,11 @@ mod tests {
         let refused = |bench: Bench| refusal(bench.plan()).to_string();
         let absent = "path = '/etc/x'\npresent = false";
         assert_eq!(
-            refused(bench(absent).directory("/etc/x")),
+            refused(bench("path = '/etc/x'").directory("/etc/x")),
             "t.toml:1:8: `/etc/x` is not a file"
         );
-        assert_eq!(
-            refused(bench(absent).link("/etc/x", "y")),
-            "t.toml:1:8: `/etc/x` is not a file"
-        );
+        assert_eq!(bench(absent).directory("/etc/x").plan(), Ok(Outcome::Unchanged));
+        assert_eq!(bench(absent).link("/etc/x", "y").plan(), Ok(Outcome::Unchanged));
         let nowhere = bench("path = '/no/x'").absent("/no").absent("/no/x");
         assert_eq!(refused(nowhere), "t.toml:1:8: the directory of `/no/x` does not exist");
     }

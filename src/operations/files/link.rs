@@ -10,7 +10,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::parameters::{check_path, path_and_ancestors};
+use super::parameters::{check_path, link_and_ancestors};
 use super::whole_file::check_parent;
 use crate::change::{
     Action, Attribute, Attributed, Before, Expect, NotKnown, Outcome, Ownership, Remove, ResourceChange, ResourceId,
@@ -31,7 +31,7 @@ pub(in crate::operations) struct Link {
     path: String,
     /// Path that the link points to, absolute or relative to the link's directory. It does not have to exist.
     target: Option<String>,
-    /// `false` removes the link, wherever it points.
+    /// `false` removes the link, wherever it points. A file or directory at the path is no link, and stays.
     #[serde(default = "crate::operations::parameters::yes")]
     present: bool,
 }
@@ -50,7 +50,7 @@ target = "/usr/share/zoneinfo/Europe/Berlin"
 
 impl Operation for Link {
     fn needs(&self) -> Vec<FactKey> {
-        path_and_ancestors(&self.path)
+        link_and_ancestors(&self.path)
     }
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
@@ -109,7 +109,7 @@ impl Link {
                     owner: inode.owner.clone(),
                     group: inode.group.clone(),
                 };
-                let old = self.old_target(context, &path, inode)?;
+                let old = old_target(context, &path, inode)?;
                 if old == target {
                     return Ok(Outcome::Unchanged);
                 }
@@ -145,7 +145,10 @@ impl Link {
         let PathFact::Present(inode) = context.path(&path)? else {
             return Ok(Outcome::Unchanged);
         };
-        let old = self.old_target(context, &path, inode)?;
+        // A file or a directory is no link.
+        let InodeKind::Link { target: old } = inode.kind else {
+            return Ok(Outcome::Unchanged);
+        };
         Ok(Outcome::Change(vec![ResourceChange {
             id: link_id(&path),
             action: Action::Remove,
@@ -163,21 +166,17 @@ impl Link {
             risk: Risk::Removal,
         }]))
     }
+}
 
-    fn old_target(&self, context: &PlanContext<'_>, path: &str, inode: Inode) -> Result<String, Stop> {
-        let described = inode.describe();
-        let InodeKind::Link { target } = inode.kind else {
-            let label = format!("this is {described} on the host");
-            let mistake = context.mistake("path", format!("`{path}` is not a link"), label);
-            let hint = if self.present {
-                "move it away first: `files.link` replaces only links"
-            } else {
-                "use `files.file` with `present = false` to remove a file"
-            };
-            return Err(Stop::Refused(Box::new(mistake.hint(hint))));
-        };
-        Ok(target)
-    }
+fn old_target(context: &PlanContext<'_>, path: &str, inode: Inode) -> Result<String, Stop> {
+    let described = inode.describe();
+    let InodeKind::Link { target } = inode.kind else {
+        let label = format!("this is {described} on the host");
+        return Err(context
+            .refuse("path", format!("`{path}` is not a link"), label)
+            .hint("move it away first: `files.link` replaces only links"));
+    };
+    Ok(target)
 }
 
 fn link(path: &str, target: &str, owner: Ownership, before: Before, expect: Expect) -> ResourceChange {
@@ -312,7 +311,7 @@ mod tests {
         assert_eq!(refused(bench(LINK).file("/etc/l", "", 0o644)), not_a_link);
         assert_eq!(refused(bench(LINK).directory("/etc/l")), not_a_link);
         let file = bench("path = '/etc/l'\npresent = false").file("/etc/l", "", 0o644);
-        assert_eq!(refused(file), not_a_link);
+        assert_eq!(file.plan(), Ok(Outcome::Unchanged));
         assert_eq!(refused(bench("path = '/etc/l'")), "t.toml:1:8: missing `target`");
         assert_eq!(
             refused(bench("path = '/etc/l'\ntarget = ''")),

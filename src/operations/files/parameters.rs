@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::change::Stop;
 use crate::facts::FactKey;
-use crate::facts::path::ancestors;
+use crate::facts::path::{ancestors, parent};
 use crate::operations::PlanContext;
 
 /// Permission bits, written as a string in octal digits.
@@ -105,11 +105,19 @@ pub(super) fn check_validate(context: &PlanContext<'_>, validate: Option<&[Strin
     }
 }
 
-/// The facts that say what is at `path` and above it.
+/// The facts that say what is at `path` and above it, and where links lead.
 pub(in crate::operations) fn path_and_ancestors(path: &str) -> Vec<FactKey> {
+    let mut needs = link_and_ancestors(path);
+    needs.push(FactKey::Road(path.to_owned()));
+    needs
+}
+
+/// The same without following a link at `path` itself.
+pub(super) fn link_and_ancestors(path: &str) -> Vec<FactKey> {
     ancestors(path)
         .into_iter()
         .chain([path.to_owned()])
         .map(FactKey::Path)
+        .chain([FactKey::Road(parent(path).to_owned())])
         .collect()
 }

@@ -66,6 +66,8 @@ fn facts(blocks: u64, files: u64) -> Facts {
     let at = |device, allocated, room| {
         Some(DiskLocation {
             device,
+            inode: 0,
+            links: 1,
             allocated,
             room,
         })
