@@ -170,12 +170,9 @@ fn defaults() -> AccountDefaults {
     }
 }
 
-/// What may be known under a key of each kind.
-fn examples() -> Vec<(FactKey, Vec<Fact>)> {
-    let lists = |age, refreshed| Fact::PackageLists(ListsFact { age, refreshed });
-    let lost = text("E: no");
+/// The examples of facts about paths.
+fn of_paths() -> Vec<(FactKey, Vec<Fact>)> {
     vec![
-        (FactKey::System, vec![Fact::System(Box::new(system()))]),
         (
             FactKey::Path(text("/etc/x")),
             vec![
@@ -220,6 +217,16 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
                 Fact::Road(vec![text("/"), text("/lib"), text("/usr/lib/x")]),
             ],
         ),
+    ]
+}
+
+/// What may be known under a key of each kind.
+fn examples() -> Vec<(FactKey, Vec<Fact>)> {
+    let lists = |age, refreshed| Fact::PackageLists(ListsFact { age, refreshed });
+    let lost = text("E: no");
+    let mut examples = of_paths();
+    examples.extend([
+        (FactKey::System, vec![Fact::System(Box::new(system()))]),
         (
             FactKey::Package(text("nginx")),
             vec![
@@ -268,18 +275,19 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
                 })),
             ],
         ),
-    ]
-    .into_iter()
-    .chain(account_examples())
-    .chain(checks().map(|check| {
-        let facts = vec![
-            Fact::Check(CheckFact::Holds),
-            Fact::Check(CheckFact::Fails(text("no answer"))),
-            Fact::Denied(text("`anna` may not work as `web`")),
-        ];
-        (FactKey::Check(check), facts)
-    }))
-    .collect()
+    ]);
+    examples
+        .into_iter()
+        .chain(account_examples())
+        .chain(checks().map(|check| {
+            let facts = vec![
+                Fact::Check(CheckFact::Holds),
+                Fact::Check(CheckFact::Fails(text("no answer"))),
+                Fact::Denied(text("`anna` may not work as `web`")),
+            ];
+            (FactKey::Check(check), facts)
+        }))
+        .collect()
 }
 
 fn account_examples() -> Vec<(FactKey, Vec<Fact>)> {
