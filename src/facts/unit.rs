@@ -1,5 +1,7 @@
 //! systemd units.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::kind::{DependsOn, Key, Subject};
@@ -39,27 +41,34 @@ pub enum UnitFact {
     Present(UnitState),
 }
 
-/// The state of a unit.
+/// The state of a unit, in systemd's own words.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct UnitState {
-    /// `ActiveState`: `active`, `inactive`, `failed`, `activating` …
-    pub active: String,
-    /// `UnitFileState`: `enabled`, `disabled`, `static`, `masked` …
-    pub enabled: String,
+    /// `Id`: the unit's own name; the name that was asked for may be an alias of it.
+    pub id: String,
     /// `LoadState`: `loaded`, `masked`, `error` …
     pub load: String,
+    /// `ActiveState`: `active`, `inactive`, `failed`, `activating` …
+    pub active: String,
+    /// `SubState`: `running`, `exited`, `auto-restart` …
+    pub sub: String,
+    /// `UnitFileState`: `enabled`, `disabled`, `static`, `masked` …; empty without a unit file.
+    pub enabled: String,
+    /// `Type` of a service: `simple`, `oneshot` …; empty for other units.
+    pub service_type: String,
+    /// `RemainAfterExit`: a service stays active after its processes have ended.
+    pub remains: bool,
+    /// It was restarted automatically since it was last started.
+    pub was_restarted: bool,
+    /// `CanStart`: it may be started by hand.
+    pub can_start: bool,
+    /// `CanStop`: it may be stopped by hand.
+    pub can_stop: bool,
     /// The unit file has changed since systemd loaded it.
     pub needs_reload: bool,
-}
-
-impl UnitState {
-    /// Whether the unit is active or starting.
-    pub fn is_active(&self) -> bool {
-        matches!(self.active.as_str(), "active" | "activating" | "reloading")
-    }
-
-    /// Whether the unit starts at boot.
-    pub fn is_enabled(&self) -> bool {
-        matches!(self.enabled.as_str(), "enabled" | "enabled-runtime")
-    }
+    /// `SourcePath`: the file that the unit was generated from.
+    pub source: String,
+    /// The units of `Also=` and their `UnitFileState`; read only for `indirect` units.
+    pub also: BTreeMap<String, String>,
 }

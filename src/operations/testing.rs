@@ -109,10 +109,13 @@ impl Bench {
 
     pub(super) fn unit(self, name: &str, active: &str, enabled: &str, load: &str) -> Self {
         let state = UnitState {
+            id: name.to_owned(),
             active: active.to_owned(),
             enabled: enabled.to_owned(),
             load: load.to_owned(),
-            needs_reload: false,
+            can_start: true,
+            can_stop: true,
+            ..UnitState::default()
         };
         self.fact(FactKey::Unit(name.to_owned()), Fact::Unit(UnitFact::Present(state)))
     }

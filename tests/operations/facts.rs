@@ -212,7 +212,11 @@ fn written_out(family: &str, name: &str, short: &Json) -> Result<Json, Failed> {
         "path" => path(given),
         "installation" => installation(given),
         "unit" => present(
-            json!({ "active": "inactive", "enabled": "disabled", "load": "loaded", "needs_reload": false }),
+            json!({
+                "id": name, "load": "loaded", "active": "inactive", "sub": "", "enabled": "disabled",
+                "service_type": "", "remains": false, "was_restarted": false, "can_start": true, "can_stop": true,
+                "needs_reload": false, "source": "", "also": {}
+            }),
             given,
         ),
         "user" => present(

@@ -1,3 +1,7 @@
 //! systemd.
 
+mod name;
+mod refusal;
+mod script;
 pub(super) mod service;
+mod states;

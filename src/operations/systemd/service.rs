@@ -8,18 +8,23 @@
 //! enabled = true
 //! ```
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::name;
+use super::refusal::refusal;
+use super::script::{daemon_reload, step, step_for_unknown};
+use super::states::{Cell, Verb, activity, enablement};
 use crate::change::{
-    Action, Attribute, Attributed, Before, Command, NotKnown, Outcome, ResourceChange, ResourceId, ResourceKind, Risk,
-    Step, Stop,
+    Action, Attribute, Attributed, Before, NotKnown, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Step,
+    Stop,
 };
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::unit::{UnitFact, UnitKey, UnitState};
 use crate::facts::{Fact, FactKey};
 use crate::operations::{Define, Operation, PlanContext};
-use crate::quote::quote;
 
 /// Parameters of `systemd.service`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -44,21 +49,6 @@ enum State {
     Reloaded,
 }
 
-/// The suffixes of systemd.unit(5).
-const SUFFIXES: &[&str] = &[
-    ".service",
-    ".socket",
-    ".device",
-    ".mount",
-    ".automount",
-    ".swap",
-    ".target",
-    ".path",
-    ".timer",
-    ".slice",
-    ".scope",
-];
-
 impl Define for Service {
     const NAME: &'static str = "systemd.service";
     const SUMMARY: &'static str = "Start, stop, enable or disable a systemd unit";
@@ -73,11 +63,20 @@ enabled = true
 
 impl Operation for Service {
     fn needs(&self) -> Vec<FactKey> {
-        vec![FactKey::Unit(self.unit())]
+        vec![key(&self.unit())]
     }
 
-    fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
-        vec![FactScope::Key(FactKey::Unit(self.unit()))]
+    fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope> {
+        let asked = self.unit();
+        let real = match context.get(UnitKey(&asked)) {
+            Ok(UnitFact::Present(state)) if state.id != asked => Some(state.id),
+            _ => None,
+        };
+        [asked]
+            .into_iter()
+            .chain(real)
+            .map(|unit| FactScope::Key(key(&unit)))
+            .collect()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
@@ -85,17 +84,19 @@ impl Operation for Service {
         let unit = self.unit();
         match context.get(UnitKey(&unit)) {
             Ok(UnitFact::Present(state)) => self.update(context, &unit, &state),
+            Ok(UnitFact::Absent) if !self.needs_unit() => Ok(Outcome::Unchanged),
             Ok(UnitFact::Absent) => {
                 let mistake = context.mistake("service", format!("unknown unit `{unit}`"), "no such unit on the host");
-                Err(Stop::Refused(Box::new(
-                    mistake.hint("install its package first: `op = \"apt.packages\"`"),
-                )))
+                Err(Stop::Refused(Box::new(mistake.hint(
+                    "install its package first (`op = \"apt.packages\"`), or write its file first; an alias is unknown \
+                     while its unit is disabled",
+                ))))
             }
             Err(Stop::NotKnown {
                 cause: NotKnown::Since(operation, why),
                 ..
             }) => Ok(Outcome::Ensure {
-                changes: vec![self.change(&unit, Before::Unknown(why), &UnitState::default())],
+                changes: vec![self.ensured(&unit, why)],
                 since: vec![operation],
             }),
             Err(stop) => Err(stop),
@@ -103,24 +104,21 @@ impl Operation for Service {
     }
 }
 
+/// What has to happen to a unit.
+#[derive(Default)]
+struct Due {
+    reload: bool,
+    enablement: Option<Verb>,
+    activity: Option<Verb>,
+}
+
 impl Service {
     fn unit(&self) -> String {
-        if SUFFIXES.iter().any(|suffix| self.service.ends_with(suffix)) {
-            self.service.clone()
-        } else {
-            format!("{}.service", self.service)
-        }
+        name::full(&self.service)
     }
 
     fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
-        // The characters of systemd.unit(5).
-        let plain = |character: char| character.is_ascii_alphanumeric() || ":-_.\\@".contains(character);
-        if self.service.is_empty() || self.service.starts_with('-') || !self.service.chars().all(plain) {
-            let title = format!("`{}` is not a valid unit name", self.service);
-            return Err(context
-                .refuse("service", title, "use letters, digits and `:-_.\\@`")
-                .hint("write a name such as \"ssh\", or with a suffix such as \"fstrim.timer\""));
-        }
+        name::check(context, "service", &self.service)?;
         if matches!(self.state, Some(State::Restarted | State::Reloaded)) {
             let title = "a restart or reload in a task is not supported yet";
             return Err(context
@@ -140,123 +138,170 @@ impl Service {
         self.state.map(|state| state == State::Started)
     }
 
-    fn update(&self, context: &PlanContext<'_>, unit: &str, state: &UnitState) -> Result<Outcome, Stop> {
-        let activity = self.wants_active().filter(|active| *active != state.is_active());
-        let enablement = self.enabled.filter(|enabled| *enabled != state.is_enabled());
-        if activity.is_none() && enablement.is_none() {
+    /// Whether what is wanted is impossible without the unit.
+    fn needs_unit(&self) -> bool {
+        self.wants_active() == Some(true) || self.enabled == Some(true)
+    }
+
+    fn update(&self, context: &PlanContext<'_>, asked: &str, state: &UnitState) -> Result<Outcome, Stop> {
+        let due = self.due(context, state)?;
+        if !due.reload && due.enablement.is_none() && due.activity.is_none() {
             return Ok(Outcome::Unchanged);
         }
-        if state.load == "masked" && (activity == Some(true) || enablement == Some(true)) {
-            let mistake = context.mistake(
-                "service",
-                format!("`{unit}` is masked on the host"),
-                "a masked unit can be neither started nor enabled",
-            );
-            return Err(Stop::Refused(Box::new(
-                mistake.hint(format!("unmask it on the host: `systemctl unmask {unit}`")),
-            )));
-        }
-        if enablement == Some(true) && state.enabled == "static" {
-            let label = "has no `[Install]` section; other units start it";
-            return Err(context
-                .refuse("service", format!("`{unit}` cannot be enabled"), label)
-                .hint("remove `enabled`"));
-        }
-        let before: Attributed = [
-            ("active", Attribute::known(&state.active)),
-            ("enabled", Attribute::known(&state.enabled)),
-        ]
-        .into_iter()
-        .collect();
-        Ok(Outcome::Change(vec![self.change(unit, Before::Present(before), state)]))
+        Ok(Outcome::Change(vec![self.change(asked, state, &due)]))
     }
 
-    fn change(&self, unit: &str, before: Before, state: &UnitState) -> ResourceChange {
-        let kept = |name: &str| match &before {
-            Before::Present(before) => before.get(name).cloned(),
-            _ => None,
+    fn due(&self, context: &PlanContext<'_>, state: &UnitState) -> Result<Due, Stop> {
+        let verb = |argument: &str, cell: Option<Cell>| match cell {
+            None | Some(Cell::Holds | Cell::AsInstalled) => Ok(None),
+            Some(Cell::Do(verb)) => Ok(Some(verb)),
+            Some(Cell::Refuse(obstacle)) => Err(refusal(context, argument, state, obstacle)),
         };
-        let active = match self.wants_active() {
-            Some(active) if active != state.is_active() => {
-                Some(Attribute::known(if active { "active" } else { "inactive" }))
-            }
-            _ => kept("active"),
+        Ok(Due {
+            reload: state.needs_reload,
+            enablement: verb("enabled", self.enabled.map(|wanted| enablement(state, wanted)))?,
+            activity: verb("state", self.wants_active().map(|wanted| activity(state, wanted)))?,
+        })
+    }
+
+    fn change(&self, asked: &str, state: &UnitState, due: &Due) -> ResourceChange {
+        let after = UnitState {
+            needs_reload: false,
+            ..self.after(state, due)
         };
-        let enabled = match self.enabled {
-            Some(enabled) if enabled != state.is_enabled() => {
-                Some(Attribute::known(if enabled { "enabled" } else { "disabled" }))
-            }
-            _ => kept("enabled"),
+        let attributes = |unit: &UnitState| -> Attributed {
+            let file = if unit.needs_reload { "changed" } else { "loaded" };
+            let file = due.reload.then(|| ("unit file", Attribute::known(file)));
+            let rest = [
+                ("active", Attribute::known(shown_activity(unit))),
+                ("enabled", Attribute::known(&unit.enabled)),
+            ];
+            file.into_iter().chain(rest).collect()
         };
-        let after: Attributed = [("active", active), ("enabled", enabled)]
-            .into_iter()
-            .filter_map(|(name, value)| value.map(|value| (name, value)))
-            .collect();
         ResourceChange {
-            id: ResourceId {
-                kind: ResourceKind::Unit,
-                name: unit.to_owned(),
-            },
+            id: id(&state.id),
             action: Action::Update,
-            before,
-            effects: vec![Effect::Set(FactKey::Unit(unit.to_owned()), predicted(&after))],
-            after: Some(after),
+            before: Before::Present(attributes(state)),
+            after: Some(attributes(&after)),
             expect: Vec::new(),
-            steps: self.steps(unit, state),
-            risk: if self.state == Some(State::Stopped) {
-                Risk::Restart
+            effects: effects(asked, &after),
+            steps: steps(&state.id, due, settles(state)),
+            risk: risk(due),
+        }
+    }
+
+    /// The state after the steps, as far as it is wanted.
+    fn after(&self, state: &UnitState, due: &Due) -> UnitState {
+        let mut after = state.clone();
+        if due.activity.is_some() {
+            let is_active = self.wants_active() == Some(true);
+            after.active = if is_active { "active" } else { "inactive" }.to_owned();
+            after.sub = String::new();
+            after.was_restarted = false;
+        }
+        if due.enablement.is_some() {
+            let is_enabled = self.enabled == Some(true);
+            after.enabled = if is_enabled { "enabled" } else { "disabled" }.to_owned();
+        }
+        after
+    }
+
+    /// The whole wanted state of a unit that is not known yet, because of `why`.
+    fn ensured(&self, unit: &str, why: String) -> ResourceChange {
+        let due = Due {
+            reload: false,
+            enablement: self.enabled.map(|on| if on { Verb::Enable } else { Verb::Disable }),
+            activity: self.wants_active().map(|on| if on { Verb::Start } else { Verb::Stop }),
+        };
+        let unknown = UnitState {
+            id: unit.to_owned(),
+            load: "loaded".to_owned(),
+            can_start: true,
+            can_stop: true,
+            ..UnitState::default()
+        };
+        let after = self.after(&unknown, &due);
+        let attributes = [
+            (due.activity, "active", &after.active),
+            (due.enablement, "enabled", &after.enabled),
+        ];
+        let wanted = attributes
+            .into_iter()
+            .filter_map(|(due, name, value)| due.map(|_| (name, Attribute::known(value))));
+        let steps = [due.enablement, due.activity]
+            .into_iter()
+            .flatten()
+            .map(|verb| step_for_unknown(verb, unit, settles(&unknown), !self.needs_unit()));
+        ResourceChange {
+            id: id(unit),
+            action: Action::Update,
+            before: Before::Unknown(why),
+            after: Some(wanted.collect()),
+            expect: Vec::new(),
+            effects: if due.activity.is_some() && due.enablement.is_some() {
+                effects(unit, &after)
             } else {
-                Risk::None
+                let why = "only a part of its state is known".to_owned();
+                vec![Effect::Forget(FactScope::Key(key(unit)), why)]
             },
+            steps: steps.collect(),
+            risk: risk(&due),
         }
-    }
-
-    fn steps(&self, unit: &str, state: &UnitState) -> Vec<Step> {
-        let mut steps = Vec::new();
-        if state.needs_reload {
-            steps.push(run("systemctl daemon-reload", ""));
-        }
-        let quoted = quote(unit);
-        if let Some(enabled) = self.enabled.filter(|enabled| *enabled != state.is_enabled()) {
-            let verb = if enabled { "enable" } else { "disable" };
-            steps.push(run(&format!("systemctl {verb} -- {quoted}"), ""));
-        }
-        match self.wants_active().filter(|active| *active != state.is_active()) {
-            Some(true) => steps.push(run(
-                &format!("systemctl start -- {quoted}"),
-                &format!(" || {{ systemctl status --no-pager --full --lines 10 -- {quoted}; exit 1; }}"),
-            )),
-            Some(false) => steps.push(run(&format!("systemctl stop -- {quoted}"), "")),
-            None => {}
-        }
-        steps
     }
 }
 
-fn run(command: &str, otherwise: &str) -> Step {
-    Step::Run(Command::new(
-        command.replace(" -- ", " "),
-        format!("{command}{otherwise}"),
-    ))
+fn risk(due: &Due) -> Risk {
+    if due.activity == Some(Verb::Stop) {
+        Risk::Restart
+    } else {
+        Risk::None
+    }
 }
 
-fn predicted(after: &Attributed) -> Fact {
-    let text = |name: &str| match after.get(name) {
-        Some(Attribute::Known(text)) => text.clone(),
-        _ => String::new(),
-    };
-    Fact::Unit(UnitFact::Present(UnitState {
-        active: text("active"),
-        enabled: text("enabled"),
-        load: "loaded".to_owned(),
-        needs_reload: false,
-    }))
+fn key(unit: &str) -> FactKey {
+    FactKey::Unit(unit.to_owned())
+}
+
+fn id(unit: &str) -> ResourceId {
+    ResourceId {
+        kind: ResourceKind::Unit,
+        name: unit.to_owned(),
+    }
+}
+
+/// Under the name that was asked for too, which may be an alias.
+fn effects(asked: &str, after: &UnitState) -> Vec<Effect> {
+    let names: BTreeSet<&str> = [asked, &after.id].into();
+    let fact = || Fact::Unit(UnitFact::Present(after.clone()));
+    names.into_iter().map(|name| Effect::Set(key(name), fact())).collect()
+}
+
+fn steps(unit: &str, due: &Due, settles: bool) -> Vec<Step> {
+    let reload = due.reload.then(daemon_reload);
+    let verbs = [due.enablement, due.activity].into_iter().flatten();
+    reload
+        .into_iter()
+        .chain(verbs.map(|verb| step(verb, unit, settles)))
+        .collect()
+}
+
+/// Only the process of a service may end right after its start.
+fn settles(state: &UnitState) -> bool {
+    state.id.ends_with(".service") && state.service_type != "oneshot"
+}
+
+/// `activating` alone would read as if all were well.
+fn shown_activity(state: &UnitState) -> String {
+    match state.sub.as_str() {
+        sub if state.active == "activating" && !sub.is_empty() => format!("activating ({sub})"),
+        _ => state.active.clone(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::testing::{Bench, change, refusal};
+    use crate::operations::testing::{Bench, change, refusal as refused};
 
     const WANTED: &str = "service = 'cron'\nstate = 'started'\nenabled = true";
 
@@ -314,21 +359,58 @@ mod tests {
 
     #[test]
     fn refusals_name_what_is_wrong() {
-        let refused = |text: &str| refusal(Bench::new::<Service>(text).no_unit("cron.service").plan()).to_string();
-        assert_eq!(refused(WANTED), "t.toml:1:11: unknown unit `cron.service`");
-        assert_eq!(refused("service = 'cron'"), "t.toml:1:11: missing `state` or `enabled`");
-        assert_eq!(
-            refused("service = 'a b'\nenabled = true"),
-            "t.toml:1:11: `a b` is not a valid unit name"
-        );
-        assert_eq!(
-            refused("service = 'a'\nstate = 'restarted'"),
-            "t.toml:2:9: a restart or reload in a task is not supported yet"
-        );
+        let absent = |text: &str| refused(Bench::new::<Service>(text).no_unit("cron.service").plan()).to_string();
+        let cases = [
+            (WANTED, "t.toml:1:11: unknown unit `cron.service`"),
+            ("service = 'cron'", "t.toml:1:11: missing `state` or `enabled`"),
+            (
+                "service = 'a b'\nenabled = true",
+                "t.toml:1:11: `a b` is not a valid unit name",
+            ),
+            (
+                "service = '@a'\nenabled = true",
+                "t.toml:1:11: `@a` is not a valid unit name",
+            ),
+            (
+                "service = '.timer'\nenabled = true",
+                "t.toml:1:11: `.timer` is not a valid unit name",
+            ),
+            (
+                "service = 'getty@'\nenabled = true",
+                "t.toml:1:11: `getty@.service` is a template: name an instance, such as `getty@tty1.service`",
+            ),
+            (
+                "service = 'a@.timer'\nenabled = true",
+                "t.toml:1:11: `a@.timer` is a template: name an instance, such as `a@main.timer`",
+            ),
+            (
+                "service = 'a'\nstate = 'restarted'",
+                "t.toml:2:9: a restart or reload in a task is not supported yet",
+            ),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(absent(text), expected);
+        }
+        let long = format!("service = '{}'\nenabled = true", "a".repeat(250));
+        assert!(absent(&long).ends_with("is not a valid unit name"));
         let masked = Bench::new::<Service>(WANTED).unit("cron.service", "inactive", "masked", "masked");
         assert_eq!(
-            refusal(masked.plan()).to_string(),
+            refused(masked.plan()).to_string(),
             "t.toml:1:11: `cron.service` is masked on the host"
         );
+    }
+
+    #[test]
+    fn what_is_absent_is_stopped_and_disabled() {
+        let text = "service = 'cron'\nstate = 'stopped'\nenabled = false";
+        let bench = Bench::new::<Service>(text).no_unit("cron.service");
+        assert_eq!(bench.plan(), Ok(Outcome::Unchanged));
+        let Ok(Outcome::Ensure { changes, .. }) = bench.package_may_create().plan() else {
+            panic!("an unknown unit is ensured")
+        };
+        for step in &changes[0].steps {
+            let script = &step.command().expect("a command").script;
+            assert!(script.contains("!= not-found ] || exit 0"), "{script}");
+        }
     }
 }

@@ -95,10 +95,12 @@ fn fresh(key: &FactKey) -> Fact {
         }),
         FactKey::Content(path) if path == "/etc/motd" => bytes("hello\nold world\n"),
         FactKey::Unit(name) if name == "apt-daily.timer" => Fact::Unit(UnitFact::Present(UnitState {
+            id: name.clone(),
             active: "inactive".to_owned(),
             enabled: "disabled".to_owned(),
             load: "loaded".to_owned(),
-            needs_reload: false,
+            can_start: true,
+            ..UnitState::default()
         })),
         FactKey::PackageLists => Fact::PackageLists(crate::facts::apt::ListsFact {
             age: Some(60),

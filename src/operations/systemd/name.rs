@@ -1,0 +1,54 @@
+//! Names of units, as in systemd.unit(5).
+
+use crate::change::Stop;
+use crate::operations::PlanContext;
+
+const SUFFIXES: &[&str] = &[
+    ".service",
+    ".socket",
+    ".device",
+    ".mount",
+    ".automount",
+    ".swap",
+    ".target",
+    ".path",
+    ".timer",
+    ".slice",
+    ".scope",
+];
+
+/// In bytes.
+const LONGEST: usize = 255;
+
+/// The name with its suffix; without one, `.service` is added.
+pub(super) fn full(name: &str) -> String {
+    if SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) {
+        name.to_owned()
+    } else {
+        format!("{name}.service")
+    }
+}
+
+/// Refuses what is not the name of a unit, and a template without its instance.
+pub(super) fn check(context: &PlanContext<'_>, argument: &str, written: &str) -> Result<(), Stop> {
+    let unit = full(written);
+    let (stem, suffix) = unit.rsplit_once('.').unwrap_or((&unit, "service"));
+    let plain = |character: char| character.is_ascii_alphanumeric() || ":-_.\\@".contains(character);
+    let is_valid = !stem.is_empty() && !stem.starts_with(['-', '@']) && unit.len() <= LONGEST;
+    // The one name with a leading `-`: the root file system, and its slice.
+    let is_root = matches!(unit.as_str(), "-.mount" | "-.slice");
+    if !(is_root || is_valid && unit.chars().all(plain)) {
+        let title = format!("`{written}` is not a valid unit name");
+        return Err(context
+            .refuse(argument, title, "use letters, digits and `:-_.\\@`")
+            .hint("write a name such as \"ssh\", or with a suffix such as \"fstrim.timer\""));
+    }
+    if let Some(template) = stem.strip_suffix('@') {
+        let instance = if template.ends_with("getty") { "tty1" } else { "main" };
+        let title = format!("`{unit}` is a template: name an instance, such as `{template}@{instance}.{suffix}`");
+        return Err(context
+            .refuse(argument, title, "the part after the `@` is missing")
+            .hint("write what the unit is for after the `@`"));
+    }
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! Commands that change a unit, and that fail if it does not become what was asked for.
+
+use super::states::Verb;
+use crate::change::{Command, Step};
+use crate::quote::quote;
+
+/// How often a unit is looked at after its start, twice a second.
+const LOOKS: u32 = 4;
+
+/// How much of a unit's log a failed start shows.
+const LOG_LINES: u32 = 12;
+
+/// systemd reads all unit files again.
+pub(super) fn daemon_reload() -> Step {
+    let command = "systemctl daemon-reload";
+    Step::Run(Command::new(command, command))
+}
+
+/// The step for `verb`; `settles` watches the unit for a moment after it was started.
+pub(super) fn step(verb: Verb, unit: &str, settles: bool) -> Step {
+    Step::Run(Command::new(summary(verb, unit), script(verb, &quote(unit), settles)))
+}
+
+/// The step for a unit of which nothing is known yet: its name may be an alias, and if all that is wanted is that it is
+/// stopped and disabled, it may not exist.
+pub(super) fn step_for_unknown(verb: Verb, unit: &str, settles: bool, may_be_absent: bool) -> Step {
+    let quoted = quote(unit);
+    let absent = if may_be_absent {
+        format!("[ \"$(systemctl show -p LoadState --value -- {quoted})\" != not-found ] || exit 0\n")
+    } else {
+        String::new()
+    };
+    let text = script(verb, "\"$unit\"", settles);
+    Step::Run(Command::new(
+        summary(verb, unit),
+        format!("{absent}unit=$(systemctl show -p Id --value -- {quoted}) || exit\n{text}"),
+    ))
+}
+
+fn summary(verb: Verb, unit: &str) -> String {
+    let word = match verb {
+        Verb::Enable => "enable",
+        Verb::Disable => "disable",
+        Verb::Start | Verb::StartAfresh => "start",
+        Verb::Restart => "restart",
+        Verb::Stop => "stop",
+    };
+    format!("systemctl {word} {unit}")
+}
+
+/// `unit` is a word of the shell.
+fn script(verb: Verb, unit: &str, settles: bool) -> String {
+    match verb {
+        Verb::Enable => format!("systemctl enable -- {unit}"),
+        Verb::Disable => disable(unit),
+        Verb::Start => started("start", unit, settles),
+        Verb::StartAfresh => format!(
+            "systemctl reset-failed -- {unit} 2>/dev/null\n{}",
+            started("start", unit, settles)
+        ),
+        Verb::Restart => started("restart", unit, settles),
+        Verb::Stop => format!("systemctl stop -- {unit}"),
+    }
+}
+
+/// A unit may be enabled until the next boot and for good at once. `disable` also removes a link that makes the unit known:
+/// it is made again.
+fn disable(unit: &str) -> String {
+    format!(
+        "f=$(systemctl show -p FragmentPath --value -- {unit})\n\
+         if [ -L \"$f\" ]; then l=$(readlink -f -- \"$f\"); else l=; fi\n\
+         keep() {{ [ -z \"$l\" ] || [ -e \"$f\" ] || systemctl \"$@\" -- \"$l\"; }}\n\
+         systemctl disable --runtime -- {unit} && keep link --runtime && systemctl disable -- {unit} && keep link"
+    )
+}
+
+/// systemd reports a start as soon as the process exists. So the unit must stay active for a moment.
+fn started(verb: &str, unit: &str, settles: bool) -> String {
+    let looks = if settles { LOOKS } else { 0 };
+    format!(
+        "u={unit}\n\
+         failed() {{\n\
+         echo \"$1: $(systemctl show -p ActiveState --value -- \"$u\") ($(systemctl show -p SubState --value -- \"$u\"))\"\n\
+         journalctl --sync; journalctl --quiet --no-pager --lines {LOG_LINES} --unit \"$u\"; exit 1\n\
+         }}\n\
+         systemctl {verb} -- \"$u\" || failed \"$u did not start\"\n\
+         n={looks}; while :; do\n\
+         s=$(systemctl show -p ActiveState,SubState,NRestarts -- \"$u\")\n\
+         case $s in *ActiveState=active*|*ActiveState=reloading*|*ActiveState=refreshing*) ;; \
+         *) failed \"$u is not active after its start\";; esac\n\
+         case $s in *NRestarts=[1-9]*) failed \"$u ended and was restarted right after its start\";; esac\n\
+         [ $n -gt 0 ] || exit 0; n=$((n-1)); sleep 0.5\n\
+         done"
+    )
+}

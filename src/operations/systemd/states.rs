@@ -1,0 +1,377 @@
+//! What systemd's states mean for `enabled` and `state`: for each value, whether it holds and what leads there.
+
+use crate::facts::unit::UnitState;
+
+/// A cell of the tables: what a value means for what is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cell {
+    Holds,
+    Do(Verb),
+    Refuse(Obstacle),
+    /// For `indirect`: the units of `Also=` decide.
+    AsInstalled,
+}
+
+/// What leads to the wanted state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    Enable,
+    Disable,
+    Start,
+    /// Forgets failed attempts first: after too many of them systemd refuses a start.
+    StartAfresh,
+    /// Nothing runs that this could interrupt; a start would wait for the automatic restart.
+    Restart,
+    Stop,
+}
+
+/// Why nothing leads to the wanted state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    /// The name is an alias, and the unit's own name is not known.
+    Alias,
+    /// The file says nothing about enabling.
+    NoInstallSection,
+    /// The file only installs other units.
+    OtherUnits,
+    /// A generator makes the file at each boot.
+    Generated,
+    /// It was started without a file.
+    Transient,
+    /// systemd made the unit itself.
+    NoFile,
+    /// Something runs without a file.
+    FileIsGone,
+    BadFile,
+    Masked,
+    /// A service that is never active, since it ends.
+    EndsByItself,
+    StartIsRefused,
+    StopIsRefused,
+    /// A value of a later systemd.
+    UnknownState,
+}
+
+use Cell::{AsInstalled, Do, Holds, Refuse};
+
+/// `UnitFileState` of systemctl(1): `enabled = true`, `enabled = false`.
+const FILE_STATES: &[(&str, Cell, Cell)] = &[
+    ("enabled", Holds, Do(Verb::Disable)),
+    // Until the next boot.
+    ("enabled-runtime", Do(Verb::Enable), Do(Verb::Disable)),
+    // Known through a link, which `disable` would remove.
+    ("linked", Do(Verb::Enable), Holds),
+    ("linked-runtime", Do(Verb::Enable), Holds),
+    ("alias", Refuse(Obstacle::Alias), Refuse(Obstacle::Alias)),
+    ("masked", Refuse(Obstacle::Masked), Holds),
+    ("masked-runtime", Refuse(Obstacle::Masked), Holds),
+    // Other units may start these.
+    ("static", Refuse(Obstacle::NoInstallSection), Holds),
+    ("indirect", AsInstalled, AsInstalled),
+    ("disabled", Do(Verb::Enable), Holds),
+    // Whether it starts at boot is up to its source.
+    ("generated", Refuse(Obstacle::Generated), Refuse(Obstacle::Generated)),
+    ("transient", Refuse(Obstacle::Transient), Holds),
+    ("bad", Refuse(Obstacle::BadFile), Refuse(Obstacle::BadFile)),
+    ("", Refuse(Obstacle::NoFile), Holds),
+];
+
+/// `ActiveState` and `SubState` (`*` is any other): `state = "started"`, `state = "stopped"`.
+const ACTIVE_STATES: &[(&str, &str, Cell, Cell)] = &[
+    ("active", "*", Holds, Do(Verb::Stop)),
+    ("reloading", "*", Holds, Do(Verb::Stop)),
+    ("refreshing", "*", Holds, Do(Verb::Stop)),
+    ("inactive", "*", Do(Verb::Start), Holds),
+    ("failed", "*", Do(Verb::StartAfresh), Holds),
+    ("activating", AUTO_RESTART, Do(Verb::Restart), Do(Verb::Stop)),
+    ("activating", "auto-restart-queued", Do(Verb::Restart), Do(Verb::Stop)),
+    ("activating", "*", Holds, Do(Verb::Stop)),
+    ("deactivating", "*", Do(Verb::Start), Do(Verb::Stop)),
+    ("maintenance", "*", Do(Verb::Start), Holds),
+];
+
+/// A service that waits until it is started again after a crash.
+const AUTO_RESTART: &str = "auto-restart";
+
+/// `LoadState` that prevents a start, unless the file has changed since it was loaded.
+const LOAD_STATES: &[(&str, Obstacle)] = &[
+    ("masked", Obstacle::Masked),
+    ("bad-setting", Obstacle::BadFile),
+    ("error", Obstacle::BadFile),
+    ("not-found", Obstacle::FileIsGone),
+];
+
+/// What `enabled` means for a unit in this state.
+pub(super) fn enablement(state: &UnitState, wanted: bool) -> Cell {
+    match file_state(&state.enabled, wanted) {
+        AsInstalled => as_installed(state, wanted),
+        cell => cell,
+    }
+}
+
+fn file_state(value: &str, wanted: bool) -> Cell {
+    let row = FILE_STATES.iter().find(|(known, ..)| *known == value);
+    match row {
+        None => Refuse(Obstacle::UnknownState),
+        Some((_, enabled, disabled)) => {
+            if wanted {
+                *enabled
+            } else {
+                *disabled
+            }
+        }
+    }
+}
+
+/// An `indirect` unit is what the units of `Also=` are. Without any, it is enabled under another name only.
+fn as_installed(state: &UnitState, wanted: bool) -> Cell {
+    let verb = if wanted { Verb::Enable } else { Verb::Disable };
+    if state.also.is_empty() {
+        return Do(verb);
+    }
+    let holds = |other: &String| other == "static" || file_state(other, wanted) == Holds;
+    if state.also.values().all(holds) {
+        Holds
+    } else {
+        Refuse(Obstacle::OtherUnits)
+    }
+}
+
+/// What `state` means for a unit in this state.
+pub(super) fn activity(state: &UnitState, is_wanted: bool) -> Cell {
+    if is_wanted && ends_by_itself(state) {
+        return Refuse(Obstacle::EndsByItself);
+    }
+    let sub = if state.was_restarted && state.active == "activating" {
+        AUTO_RESTART
+    } else {
+        &state.sub
+    };
+    let fits = |row: &&(&str, &str, Cell, Cell)| row.0 == state.active && (row.1 == sub || row.1 == "*");
+    let cell = match ACTIVE_STATES.iter().find(fits) {
+        None => Refuse(Obstacle::UnknownState),
+        Some((.., started, stopped)) => {
+            if is_wanted {
+                *started
+            } else {
+                *stopped
+            }
+        }
+    };
+    match cell {
+        Do(Verb::Stop) if !state.can_stop => Refuse(Obstacle::StopIsRefused),
+        Do(Verb::Start | Verb::StartAfresh | Verb::Restart) => startable(state).map_or(cell, Refuse),
+        cell => cell,
+    }
+}
+
+/// A service of this type has no active state: it is starting, and then it has ended.
+fn ends_by_itself(state: &UnitState) -> bool {
+    state.service_type == "oneshot" && !state.remains
+}
+
+/// What prevents a start.
+fn startable(state: &UnitState) -> Option<Obstacle> {
+    let row = LOAD_STATES.iter().find(|(value, _)| *value == state.load);
+    match row {
+        Some((_, Obstacle::BadFile)) if state.needs_reload => None,
+        Some((_, obstacle)) => Some(*obstacle),
+        None if !state.can_start => Some(Obstacle::StartIsRefused),
+        None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loaded() -> UnitState {
+        UnitState {
+            load: "loaded".to_owned(),
+            can_start: true,
+            can_stop: true,
+            ..UnitState::default()
+        }
+    }
+
+    fn file(enabled: &str) -> UnitState {
+        UnitState {
+            enabled: enabled.to_owned(),
+            ..loaded()
+        }
+    }
+
+    fn runs(active: &str, sub: &str) -> UnitState {
+        UnitState {
+            active: active.to_owned(),
+            sub: sub.to_owned(),
+            ..loaded()
+        }
+    }
+
+    #[test]
+    fn every_unit_file_state_says_whether_enabled_and_disabled_hold() {
+        let (on, off) = (Do(Verb::Enable), Do(Verb::Disable));
+        let cells = [
+            ("enabled", Holds, off),
+            ("enabled-runtime", on, off),
+            ("linked", on, Holds),
+            ("linked-runtime", on, Holds),
+            ("alias", Refuse(Obstacle::Alias), Refuse(Obstacle::Alias)),
+            ("masked", Refuse(Obstacle::Masked), Holds),
+            ("masked-runtime", Refuse(Obstacle::Masked), Holds),
+            ("static", Refuse(Obstacle::NoInstallSection), Holds),
+            ("indirect", on, off),
+            ("disabled", on, Holds),
+            ("generated", Refuse(Obstacle::Generated), Refuse(Obstacle::Generated)),
+            ("transient", Refuse(Obstacle::Transient), Holds),
+            ("bad", Refuse(Obstacle::BadFile), Refuse(Obstacle::BadFile)),
+            ("", Refuse(Obstacle::NoFile), Holds),
+            (
+                "of-tomorrow",
+                Refuse(Obstacle::UnknownState),
+                Refuse(Obstacle::UnknownState),
+            ),
+        ];
+        assert_eq!(cells.len(), FILE_STATES.len() + 1);
+        for (value, enabled, disabled) in cells {
+            assert_eq!(enablement(&file(value), true), enabled, "`{value}` and enabled");
+            assert_eq!(enablement(&file(value), false), disabled, "`{value}` and disabled");
+        }
+    }
+
+    #[test]
+    fn an_indirect_unit_is_what_it_installs() {
+        let others = Refuse(Obstacle::OtherUnits);
+        for (installed, enabled, disabled) in [
+            (&["enabled"][..], Holds, others),
+            (&["disabled"], others, Holds),
+            (&["enabled-runtime"], others, others),
+            (&["enabled", "static"], Holds, others),
+            (&["masked"], others, Holds),
+            (&["enabled", "enabled"], Holds, others),
+            (&["enabled", "disabled"], others, others),
+        ] {
+            let mut unit = file("indirect");
+            let states = installed.iter().enumerate();
+            unit.also = states
+                .map(|(at, state)| (format!("{at}.socket"), (*state).to_owned()))
+                .collect();
+            assert_eq!(enablement(&unit, true), enabled, "{installed:?} and enabled");
+            assert_eq!(enablement(&unit, false), disabled, "{installed:?} and disabled");
+        }
+    }
+
+    #[test]
+    fn every_active_state_says_whether_started_and_stopped_hold() {
+        let (start, restart, stop) = (Do(Verb::Start), Do(Verb::Restart), Do(Verb::Stop));
+        let cells = [
+            ("active", "running", Holds, stop),
+            ("active", "exited", Holds, stop),
+            ("active", "waiting", Holds, stop),
+            ("reloading", "reload", Holds, stop),
+            ("refreshing", "refresh", Holds, stop),
+            ("inactive", "dead", start, Holds),
+            ("failed", "failed", Do(Verb::StartAfresh), Holds),
+            ("activating", "auto-restart", restart, stop),
+            ("activating", "auto-restart-queued", restart, stop),
+            ("activating", "start", Holds, stop),
+            ("activating", "start-pre", Holds, stop),
+            ("deactivating", "stop-sigterm", start, stop),
+            ("maintenance", "cleaning", start, Holds),
+            (
+                "of-tomorrow",
+                "",
+                Refuse(Obstacle::UnknownState),
+                Refuse(Obstacle::UnknownState),
+            ),
+        ];
+        for row in ACTIVE_STATES {
+            assert!(
+                cells
+                    .iter()
+                    .any(|cell| cell.0 == row.0 && (row.1 == "*" || cell.1 == row.1))
+            );
+        }
+        for (active, sub, started, stopped) in cells {
+            assert_eq!(
+                activity(&runs(active, sub), true),
+                started,
+                "`{active} ({sub})` and started"
+            );
+            assert_eq!(
+                activity(&runs(active, sub), false),
+                stopped,
+                "`{active} ({sub})` and stopped"
+            );
+        }
+    }
+
+    #[test]
+    fn a_unit_that_crashes_while_it_starts_is_not_started() {
+        let mut unit = runs("activating", "start");
+        unit.was_restarted = true;
+        assert_eq!(activity(&unit, true), Do(Verb::Restart));
+        let mut unit = runs("active", "running");
+        unit.was_restarted = true;
+        assert_eq!(activity(&unit, true), Holds);
+    }
+
+    #[test]
+    fn the_type_of_a_service_says_whether_it_can_be_started() {
+        let ends = Refuse(Obstacle::EndsByItself);
+        for (kind, remains, active, started) in [
+            ("oneshot", false, "inactive", ends),
+            ("oneshot", false, "failed", ends),
+            ("oneshot", false, "activating", ends),
+            ("oneshot", true, "inactive", Do(Verb::Start)),
+            ("oneshot", true, "active", Holds),
+            ("simple", false, "inactive", Do(Verb::Start)),
+            ("notify", false, "active", Holds),
+            ("", false, "active", Holds),
+        ] {
+            let unit = UnitState {
+                service_type: kind.to_owned(),
+                remains,
+                ..runs(active, "")
+            };
+            assert_eq!(activity(&unit, true), started, "{kind} {remains} {active}");
+        }
+        let unit = UnitState {
+            service_type: "oneshot".to_owned(),
+            ..runs("activating", "start")
+        };
+        assert_eq!(activity(&unit, false), Do(Verb::Stop));
+    }
+
+    #[test]
+    fn what_cannot_be_started_or_stopped_is_refused() {
+        for (load, needs_reload, started) in [
+            ("loaded", false, Do(Verb::Start)),
+            ("masked", false, Refuse(Obstacle::Masked)),
+            ("masked", true, Refuse(Obstacle::Masked)),
+            ("bad-setting", false, Refuse(Obstacle::BadFile)),
+            ("bad-setting", true, Do(Verb::Start)),
+            ("error", false, Refuse(Obstacle::BadFile)),
+            ("error", true, Do(Verb::Start)),
+            ("not-found", false, Refuse(Obstacle::FileIsGone)),
+        ] {
+            let unit = UnitState {
+                load: load.to_owned(),
+                needs_reload,
+                ..runs("inactive", "dead")
+            };
+            assert_eq!(activity(&unit, true), started, "{load} {needs_reload}");
+            assert_eq!(activity(&unit, false), Holds, "{load} {needs_reload}");
+        }
+        let unit = |active: &str| UnitState {
+            can_start: false,
+            can_stop: false,
+            ..runs(active, "")
+        };
+        assert_eq!(activity(&unit("inactive"), true), Refuse(Obstacle::StartIsRefused));
+        assert_eq!(activity(&unit("active"), true), Holds);
+        assert_eq!(activity(&unit("active"), false), Refuse(Obstacle::StopIsRefused));
+        assert_eq!(activity(&unit("inactive"), false), Holds);
+    }
+}
