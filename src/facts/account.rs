@@ -32,6 +32,9 @@ pub struct User {
     pub comment: Known<String>,
     /// Groups other than the primary one.
     pub groups: BTreeSet<String>,
+    /// The source that it comes from, if that is not `/etc/passwd`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<String>,
 }
 
 /// A group.
@@ -50,6 +53,9 @@ pub struct Group {
     pub members: BTreeSet<String>,
     /// Users with this primary group.
     pub primary_of: BTreeSet<String>,
+    /// The source that it comes from, if that is not `/etc/group`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<String>,
 }
 
 /// What useradd does without options.

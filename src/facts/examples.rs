@@ -137,6 +137,7 @@ fn user() -> User {
         shell: Known::Yes(text("/bin/sh")),
         comment: Known::Yes(String::new()),
         groups: names(&["adm"]),
+        elsewhere: Some(text("ldap")),
     }
 }
 
@@ -145,6 +146,7 @@ fn group() -> Group {
         gid: Known::No(text("`groupadd` decides")),
         members: names(&["anna"]),
         primary_of: BTreeSet::new(),
+        elsewhere: None,
     }
 }
 

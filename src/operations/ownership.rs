@@ -2,19 +2,21 @@
 
 use super::context::PlanContext;
 use super::run_as::BECOME_USER;
-use crate::change::{NotKnown, Ownership, Stop};
-use crate::facts::account::UserFact;
+use crate::change::{Attributes, NotKnown, Ownership, Stop};
+use crate::facts::account::{GroupFact, UserFact};
 use crate::facts::{FactKey, Identity};
 use crate::value::Known;
 
 /// Owner and group of a new file, given or by default.
 ///
-/// Errors: the primary group of the user is not known yet.
+/// Errors: they do not exist; the primary group of the user is not known yet.
 pub(super) fn ownership(
     context: &PlanContext<'_>,
     owner: Option<&str>,
     group: Option<&str>,
 ) -> Result<Ownership, Stop> {
+    owner.map_or(Ok(()), |owner| check_user(context, owner))?;
+    group.map_or(Ok(()), |group| check_group(context, group))?;
     let default = match (owner, group) {
         (Some(owner), Some(group)) => {
             return Ok(Ownership {
@@ -28,6 +30,55 @@ pub(super) fn ownership(
         owner: owner.map_or(default.owner, str::to_owned),
         group: group.map_or(default.group, str::to_owned),
     })
+}
+
+/// Refuses a new owner or group that does not exist. The current ones are not looked up.
+pub(super) fn check_new_owners(context: &PlanContext<'_>, old: &Attributes, new: &Attributes) -> Result<(), Stop> {
+    if new.owner != old.owner {
+        check_user(context, &new.owner)?;
+    }
+    if new.group != old.group {
+        check_group(context, &new.group)?;
+    }
+    Ok(())
+}
+
+fn check_user(context: &PlanContext<'_>, user: &str) -> Result<(), Stop> {
+    if always_exists(user) {
+        return Ok(());
+    }
+    match context.user(user) {
+        Ok(UserFact::Absent) => Err(unknown(context, "user", "user", user)),
+        Ok(UserFact::Present(_)) => Ok(()),
+        Err(stop) => unless_it_may_come(stop),
+    }
+}
+
+fn check_group(context: &PlanContext<'_>, group: &str) -> Result<(), Stop> {
+    if always_exists(group) {
+        return Ok(());
+    }
+    match context.group(group) {
+        Ok(GroupFact::Absent) => Err(unknown(context, "group", "group", group)),
+        Ok(GroupFact::Present(_)) => Ok(()),
+        Err(stop) => unless_it_may_come(stop),
+    }
+}
+
+/// A number stands for itself.
+fn always_exists(name: &str) -> bool {
+    name == "root" || name.chars().all(|character| character.is_ascii_digit())
+}
+
+/// An earlier operation, such as one that installs a package, may create it.
+fn unless_it_may_come(stop: Stop) -> Result<(), Stop> {
+    match stop {
+        Stop::NotKnown {
+            cause: NotKnown::Since(..) | NotKnown::Denied(_),
+            ..
+        } => Ok(()),
+        other => Err(other),
+    }
 }
 
 /// Owner and group of a new file by default.
@@ -71,13 +122,13 @@ fn of_user(context: &PlanContext<'_>, user: String) -> Result<Ownership, Stop> {
 }
 
 pub(super) fn no_such_user(context: &PlanContext<'_>, user: &str) -> Stop {
-    let title = format!("unknown user `{user}`");
-    let mistake = context.mistake(
-        BECOME_USER,
-        title,
-        "not on the host, and no earlier operation creates it",
-    );
-    Stop::Refused(Box::new(
-        mistake.hint(format!("create it first: `op = \"server.user\"`, `user = \"{user}\"`")),
-    ))
+    unknown(context, BECOME_USER, "user", user)
+}
+
+/// Refuses a user or group that does not exist.
+fn unknown(context: &PlanContext<'_>, argument: &str, kind: &str, name: &str) -> Stop {
+    let title = format!("unknown {kind} `{name}`");
+    let mistake = context.mistake(argument, title, "not on the host, and no earlier operation creates it");
+    let hint = format!("create it first: `op = \"server.{kind}\"`, `{kind} = \"{name}\"`");
+    Stop::Refused(Box::new(mistake.hint(hint)))
 }

@@ -76,9 +76,11 @@ pub(super) fn readable(seconds: u64) -> String {
 /// Refuses a name that no user or group can have. It accepts more than `useradd` does, since the user may already exist.
 pub(super) fn check_account_name(context: &PlanContext<'_>, argument: &str, name: &str) -> Result<(), Stop> {
     let plain = |character: char| character.is_ascii_alphanumeric() || "_.-".contains(character);
-    let starts_well = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    let starts_well = name.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_');
+    // Tools would take it for a uid or gid.
+    let is_number = name.chars().all(|character| character.is_ascii_digit());
     let body = name.strip_suffix('$').unwrap_or(name);
-    if starts_well && body.chars().all(plain) {
+    if starts_well && !is_number && body.chars().all(plain) {
         return Ok(());
     }
     let title = format!("`{name}` is not a valid user or group name");
@@ -86,7 +88,7 @@ pub(super) fn check_account_name(context: &PlanContext<'_>, argument: &str, name
         .refuse(
             argument,
             title,
-            "use letters, digits, `_`, `.` and `-`, starting with a letter or `_`",
+            "use letters, digits, `_`, `.` and `-`, starting with a letter, digit or `_`, and not only digits",
         )
         .hint("choose another name"))
 }

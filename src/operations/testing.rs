@@ -138,6 +138,7 @@ impl Bench {
             shell: Known::Yes("/bin/sh".to_owned()),
             comment: Known::Yes(String::new()),
             groups: BTreeSet::new(),
+            elsewhere: None,
         };
         (FactKey::User(name.to_owned()), Fact::User(UserFact::Present(user)))
     }
@@ -151,6 +152,7 @@ impl Bench {
             shell: Known::Yes("/bin/sh".to_owned()),
             comment: Known::Yes(String::new()),
             groups: names(groups),
+            elsewhere: None,
         };
         self.fact(FactKey::User(name.to_owned()), Fact::User(UserFact::Present(user)))
             .fact(FactKey::UserNumber(uid), Fact::UserNumber(Some(name.to_owned())))
@@ -169,6 +171,7 @@ impl Bench {
             gid: Known::Yes(gid),
             members: names(members),
             primary_of: names(primary_of),
+            elsewhere: None,
         };
         self.fact(FactKey::Group(name.to_owned()), Fact::Group(GroupFact::Present(group)))
             .gid(gid, name)

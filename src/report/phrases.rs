@@ -137,10 +137,7 @@ pub(super) fn note(note: &Note<'_>, options: &TextOptions) -> Phrase {
             stands_alone,
             old: Some(Value::Known(old)),
             new: Some(Value::Known(new)),
-        } => label(name, *stands_alone)
-            .value(one_line(old))
-            .word(" → ")
-            .value(one_line(new)),
+        } => label(name, *stands_alone).then(whole(old)).word(" → ").then(whole(new)),
         Note::Changes {
             name,
             stands_alone,
@@ -177,6 +174,14 @@ fn value(name: &str, value: &Value<'_>, options: &TextOptions) -> Phrase {
         Value::Unknown(why) => known_after_apply(why, options),
         Value::Hidden => Phrase::words(hidden(name)),
     }
+}
+
+/// A known value, however long.
+fn whole(text: &str) -> Phrase {
+    if text.is_empty() {
+        return Phrase::words("none");
+    }
+    Phrase::default().value(one_line(text))
 }
 
 fn hidden(name: &str) -> &'static str {

@@ -269,3 +269,26 @@ fn drift_is_shown_and_mended(project: &Project, hosts: &[Host<'_>]) {
 pub(crate) fn accounts(host: &Host<'_>) -> String {
     host.inside("getent passwd; getent group; getent gshadow; getent shadow | cut -d : -f 1,2")
 }
+
+#[test]
+fn a_user_whose_home_cannot_be_made_is_made_by_the_next_run() {
+    let project = project("[[operation]]\nop = 'server.user'\nuser = 'ro'\nhome = '/srv/ro/ro'\n");
+    let hosts = both(&project);
+    for host in &hosts {
+        host.inside("mkdir /srv/ro && mount -t tmpfs -o ro none /srv/ro");
+    }
+    let refused = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(1);
+    assert!(refused.stdout.contains("Read-only file system"), "{}", refused.stdout);
+    for host in &hosts {
+        assert!(
+            !host.is("getent passwd ro || getent group ro"),
+            "nothing is made by halves"
+        );
+        host.inside("mount -o remount,rw /srv/ro");
+    }
+    project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
+    for host in &hosts {
+        assert_eq!(host.inside("stat -c '%U:%G' /srv/ro/ro/.profile"), "ro:ro\n");
+    }
+    nothing_is_left_to_do(&project);
+}

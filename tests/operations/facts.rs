@@ -222,11 +222,14 @@ fn written_out(family: &str, name: &str, short: &Json) -> Result<Json, Failed> {
         "user" => present(
             json!({
                 "uid": 1000, "group": name, "home": format!("/home/{name}"), "shell": "/bin/sh", "comment": "",
-                "groups": []
+                "groups": [], "elsewhere": null
             }),
             given,
         ),
-        "group" => present(json!({ "gid": 1000, "members": [], "primary_of": [] }), given),
+        "group" => present(
+            json!({ "gid": 1000, "members": [], "primary_of": [], "elsewhere": null }),
+            given,
+        ),
         "system" => system(given),
         _ => Ok(short.clone()),
     }

@@ -1,6 +1,7 @@
 //! Reads users and groups, all together, and the defaults for new users.
 
 mod defaults;
+mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +13,8 @@ use crate::facts::family::{Family, InTemplates, Readable, known, listed, no_allo
 use crate::facts::key::{Fact, FactKey, Stored as _};
 use crate::template::NamedFact;
 use crate::value::Known;
+
+use sources::Sources;
 
 static ACCOUNTS: Family = Family {
     subject: "users and groups",
@@ -84,7 +87,8 @@ fn probe(keys: &[FactKey]) -> String {
     format!(
         "command -v getent >/dev/null || exit 127\n\
          getent passwd || exit\nprintf 'groups\\n'\ngetent group || exit\n\
-         {defaults}true"
+         {}{defaults}true",
+        sources::PROBE
     )
 }
 
@@ -102,7 +106,8 @@ fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, F
         .position(|line| line == "groups")
         .ok_or_else(|| UnreadableAnswer::new("missing section `groups`"))?;
     let end = lines.iter().position(|line| line == "defaults").unwrap_or(lines.len());
-    let database = Database::read(&lines[..groups_at], &lines[groups_at + 1..end])?;
+    let (groups, sources) = sources::split(&lines[groups_at + 1..end]);
+    let database = Database::read(&lines[..groups_at], groups, &sources)?;
     let mut facts: BTreeMap<FactKey, Fact> = keys
         .iter()
         .filter_map(|key| Some((key.clone(), key.absent()?)))
@@ -116,16 +121,18 @@ fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, F
 }
 
 /// The two databases, joined.
-struct Database {
+struct Database<'a> {
+    sources: &'a Sources,
     users: BTreeMap<String, User>,
     groups: BTreeMap<String, Group>,
     user_names: BTreeMap<u32, String>,
     group_names: BTreeMap<u32, String>,
 }
 
-impl Database {
-    fn read(users: &[String], groups: &[String]) -> Result<Self, UnreadableAnswer> {
+impl<'a> Database<'a> {
+    fn read(users: &[String], groups: &[String], sources: &'a Sources) -> Result<Self, UnreadableAnswer> {
         let mut database = Self {
+            sources,
             users: BTreeMap::new(),
             groups: BTreeMap::new(),
             user_names: BTreeMap::new(),
@@ -156,6 +163,7 @@ impl Database {
                 .map(str::to_owned)
                 .collect(),
             primary_of: BTreeSet::new(),
+            elsewhere: self.sources.groups.of(name),
         });
         Ok(())
     }
@@ -180,6 +188,7 @@ impl Database {
             shell: Known::Yes(shell.to_owned()),
             comment: Known::Yes(comment.to_owned()),
             groups: memberships.map(|(name, _)| name.clone()).collect(),
+            elsewhere: self.sources.users.of(name),
         };
         self.user_names.entry(uid).or_insert_with(|| name.to_owned());
         self.users.entry(name.to_owned()).or_insert(user);

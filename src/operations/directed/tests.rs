@@ -92,7 +92,8 @@ fn new_files_belong_to_the_given_user() {
     let new = |line: &str| owned(change(bench("files.put", &format!("{PUT}{line}")).plan()));
     assert_eq!(new("become_user = 'web'"), known("web", "www"));
     assert_eq!(new("become = false"), known("anna", "anna-group"));
-    assert_eq!(new("become_user = 'web'\ngroup = 'adm'"), known("web", "adm"));
+    let grouped = bench("files.put", &format!("{PUT}become_user = 'web'\ngroup = 'adm'")).group("adm", 4, &[], &[]);
+    assert_eq!(owned(change(grouped.plan())), known("web", "adm"));
     assert_eq!(new(""), known("root", "root"));
     let kept = bench("files.put", &format!("{PUT}mode = '0600'\nbecome_user = 'web'")).file("/srv/x", "x", 0o644);
     assert_eq!(owned(change(kept.plan())), known("root", "root"));

@@ -21,7 +21,7 @@ use crate::change::{
 use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::path::{Inode, InodeKind, PathFact, ancestors};
 use crate::facts::{Fact, FactKey};
-use crate::operations::ownership::ownership;
+use crate::operations::ownership::{check_new_owners, ownership};
 use crate::operations::run_as::RunAsSupport;
 use crate::operations::{Define, Operation, PlanContext};
 
@@ -104,7 +104,9 @@ fn plan_one(
     match context.path(path) {
         Ok(PathFact::Absent) => changes.push(create(context, path, wish, Before::Absent)?),
         Ok(PathFact::Present(inode)) if inode.kind == InodeKind::Directory => {
-            changes.extend(wish.and_then(|wish| update(path, wish, &inode)));
+            if let Some(wish) = wish {
+                changes.extend(update(context, path, wish, &inode)?);
+            }
         }
         Ok(PathFact::Present(inode)) => {
             let label = format!("`{path}` is {} on the host", inode.describe());
@@ -157,7 +159,12 @@ fn create(
     })
 }
 
-fn update(path: &str, wish: &Directory, inode: &Inode) -> Option<ResourceChange> {
+fn update(
+    context: &PlanContext<'_>,
+    path: &str,
+    wish: &Directory,
+    inode: &Inode,
+) -> Result<Option<ResourceChange>, Stop> {
     let old = Attributes {
         owner: inode.owner.clone(),
         group: inode.group.clone(),
@@ -168,7 +175,8 @@ fn update(path: &str, wish: &Directory, inode: &Inode) -> Option<ResourceChange>
         group: wish.group.clone().unwrap_or_else(|| old.group.clone()),
         mode: wish.mode.map_or(old.mode, |mode| mode.0),
     };
-    (old != new).then(|| ResourceChange {
+    check_new_owners(context, &old, &new)?;
+    Ok((old != new).then(|| ResourceChange {
         id: directory_id(path),
         action: Action::Update,
         before: Before::Present(attributed(&old)),
@@ -183,7 +191,7 @@ fn update(path: &str, wish: &Directory, inode: &Inode) -> Option<ResourceChange>
             attributes: new,
         })],
         risk: Risk::None,
-    })
+    }))
 }
 
 fn directory_id(path: &str) -> ResourceId {
@@ -226,7 +234,8 @@ mod tests {
     fn missing_parent_directories_are_created_too() {
         let bench = bench("path = '/a/b'\nmode = '0700'\nuser = 'setup'")
             .absent("/a")
-            .absent("/a/b");
+            .absent("/a/b")
+            .user("setup", 1000, "setup", &[]);
         let Ok(Outcome::Change(changes)) = bench.plan() else {
             panic!("a change")
         };

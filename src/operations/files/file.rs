@@ -20,6 +20,7 @@ use crate::content::Content;
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
 use crate::facts::{Fact, FactKey, Identity};
+use crate::operations::ownership::check_new_owners;
 use crate::operations::run_as::RunAsSupport;
 use crate::operations::{Define, Operation, PlanContext};
 use crate::quote::quote;
@@ -102,6 +103,7 @@ impl File {
             group: self.group.as_ref().unwrap_or(&old.group).clone(),
             mode: self.mode.map_or(old.mode, |mode| mode.0),
         };
+        check_new_owners(context, &old, &new)?;
         let mut changes = Vec::new();
         if old != new {
             changes.push(set_attributes(path, inode, digest, &old, &new));
@@ -243,7 +245,8 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_created_empty() {
-        let change = change(bench("path = '/etc/x'\nuser = 'setup'").absent("/etc/x").plan());
+        let bench = bench("path = '/etc/x'\nuser = 'setup'").absent("/etc/x");
+        let change = change(bench.user("setup", 1000, "setup", &[]).plan());
         assert_eq!(change.action, Action::Create);
         assert!(matches!(&change.steps[..], [Step::WriteFile(file)]
                 if file.content.size() == 0 && file.attributes.owner == "setup" && file.attributes.mode == 0o644));

@@ -9,7 +9,7 @@ use crate::facts::overlay::{Effect, OperationId};
 use crate::facts::path::{ContentFact, ContentKey, Inode, InodeKind, PathFact, parent};
 use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
-use crate::operations::ownership::ownership;
+use crate::operations::ownership::{check_new_owners, ownership};
 use crate::value::Known;
 
 use super::parameters::octal;
@@ -155,6 +155,7 @@ fn update(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, inode: &In
         group: wish.group.unwrap_or(&old.group).to_owned(),
         mode: wish.mode.unwrap_or(old.mode),
     };
+    check_new_owners(context, &old, &new)?;
     if let Known::No(why) = old_digest {
         return Err(Stop::NotKnown {
             key: FactKey::Content(path.to_owned()),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::change::{Command, Step};
 use crate::facts::FactKey;
 use crate::facts::overlay::{Effect, FactScope};
-use crate::quote::quote_all;
+use crate::quote::{quote, quote_all};
 
 /// Long enough to wait for the lock of the databases and to copy the skeleton directory.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -23,12 +23,15 @@ const DATABASES: &[&str] = &[
 /// Builds a command of the `passwd` package.
 pub(super) struct AccountCommand {
     words: Vec<String>,
+    /// Shell text that runs first and must succeed.
+    first: String,
 }
 
 impl AccountCommand {
     pub(super) fn new(program: &str) -> Self {
         Self {
             words: vec![program.to_owned()],
+            first: String::new(),
         }
     }
 
@@ -52,12 +55,25 @@ impl AccountCommand {
         }
     }
 
+    /// Tries first to create the directory: `useradd` creates the user before its home directory, and a later run would find a
+    /// user and take it for complete.
+    #[must_use]
+    pub(super) fn once_possible(mut self, directory: Option<&str>) -> Self {
+        if let Some(directory) = directory.map(quote) {
+            self.first = format!("mkdir -- {directory} && rmdir -- {directory} || exit\n");
+        }
+        self
+    }
+
     /// The step that runs the command with the user or group `name`.
     pub(super) fn on(self, name: &str) -> Step {
         let words = || self.words.iter().map(String::as_str);
         Step::Run(Command {
             timeout: TIMEOUT,
-            ..Command::new(quote_all(words().chain([name])), quote_all(words().chain(["--", name])))
+            ..Command::new(
+                quote_all(words().chain([name])),
+                format!("{}{}", self.first, quote_all(words().chain(["--", name]))),
+            )
         })
     }
 }

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::command::{AccountCommand, databases_change, databases_touched};
-use super::names::{attribute, check_new_name, number, since};
+use super::names::{attribute, check_is_local, check_new_name, number, since};
 use crate::change::{Action, Attributed, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Step, Stop};
 use crate::facts::account::{self, GroupFact, GroupNumberKey, UserFact};
 use crate::facts::overlay::{Effect, FactScope};
@@ -69,7 +69,7 @@ impl Operation for Group {
         }
         self.check_number(context)?;
         match since(context.group(&self.group))? {
-            Ok(GroupFact::Present(group)) => Ok(self.update(group)),
+            Ok(GroupFact::Present(group)) => self.update(context, group),
             Ok(GroupFact::Absent) => {
                 check_new_name(context, "group", &self.group)?;
                 Ok(Outcome::Change(vec![self.create(Before::Absent)]))
@@ -101,6 +101,7 @@ impl Group {
             gid: number(self.gid),
             members: BTreeSet::new(),
             primary_of: BTreeSet::new(),
+            elsewhere: None,
         };
         let command = AccountCommand::new("groupadd")
             .flag_if(self.system, "-r")
@@ -115,10 +116,11 @@ impl Group {
         }
     }
 
-    fn update(&self, group: account::Group) -> Outcome {
+    fn update(&self, context: &PlanContext<'_>, group: account::Group) -> Result<Outcome, Stop> {
         let Some(gid) = self.gid.filter(|gid| group.gid != Known::Yes(*gid)) else {
-            return Outcome::Unchanged;
+            return Ok(Outcome::Unchanged);
         };
+        check_is_local(context, "group", &self.group, group.elsewhere.as_deref())?;
         let command = AccountCommand::new("groupmod").option("-g", Some(gid)).on(&self.group);
         let old = match group.gid {
             Known::Yes(old) => Some(old),
@@ -129,16 +131,17 @@ impl Group {
             gid: Known::Yes(gid),
             ..group
         };
-        Outcome::Change(vec![ResourceChange {
+        Ok(Outcome::Change(vec![ResourceChange {
             action: Action::Update,
             before,
             after: Some(attributed(&group)),
             effects: self.effects(group, old),
             ..self.change(vec![command])
-        }])
+        }]))
     }
 
     fn remove(&self, context: &PlanContext<'_>, group: &account::Group) -> Result<Outcome, Stop> {
+        check_is_local(context, "group", &self.group, group.elsewhere.as_deref())?;
         if let Some(user) = group.primary_of.first() {
             let title = format!("cannot remove group `{}`", self.group);
             let label = format!("this is the primary group of user `{user}`");

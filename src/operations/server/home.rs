@@ -14,6 +14,8 @@ use crate::operations::files::whole_file::check_parent;
 use crate::secret::sha256_hex;
 use crate::value::Known;
 
+use super::names::since;
+
 /// A home directory to create.
 pub(super) struct NewHome<'a> {
     /// With links resolved.
@@ -38,6 +40,23 @@ pub(super) fn missing_home(context: &PlanContext<'_>, home: &str) -> Result<Opti
                 .hint("move it away first, or choose another `home`"))
         }
     }
+}
+
+/// How a home directory that exists already is shown, if another user owns it; it stays as it is.
+pub(super) fn found_home(
+    context: &PlanContext<'_>,
+    home: &str,
+    user: &str,
+    uid: &Known<u32>,
+) -> Result<Option<Attribute>, Stop> {
+    let Ok(path) = since(context.resolve(home))? else {
+        return Ok(None);
+    };
+    let Ok(PathFact::Present(inode)) = since(context.path(&path))? else {
+        return Ok(None);
+    };
+    let is_own = inode.owner == user || matches!(uid, Known::Yes(uid) if inode.owner == uid.to_string());
+    Ok((!is_own).then(|| Attribute::Described(format!("{home} (exists, owned by {})", inode.owner))))
 }
 
 impl NewHome<'_> {

@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::command::databases_touched;
-use super::names::{attribute, check_new_name, since};
+use super::names::{attribute, check_is_local, check_new_name, since};
 use crate::change::{
     Action, Attribute, Attributed, Before, NotKnown, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop,
 };
@@ -215,6 +215,14 @@ impl User {
             }
         }
         Ok(())
+    }
+
+    /// Refuses a group whose members cannot be changed on the host.
+    fn check_group_is_local(&self, context: &PlanContext<'_>, group: &str) -> Result<(), Stop> {
+        match since(context.group(group))? {
+            Ok(GroupFact::Present(found)) => check_is_local(context, "groups", group, found.elsewhere.as_deref()),
+            _ => Ok(()),
+        }
     }
 
     fn check_number(&self, context: &PlanContext<'_>) -> Result<(), Stop> {

@@ -77,6 +77,7 @@ fn answer(key: &FactKey) -> Fact {
             shell: known("/bin/sh"),
             comment: known(""),
             groups: [].into(),
+            elsewhere: None,
         })),
         FactKey::Package(_) => Fact::Package(crate::facts::package::PackageFact::Installed { version: known("1") }),
         other => panic!("{other:?} is asked for"),

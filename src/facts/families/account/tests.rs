@@ -70,6 +70,7 @@ fn users_and_groups_are_joined() {
         shell: Known::Yes("/bin/bash".to_owned()),
         comment: Known::Yes("Set Up,,,".to_owned()),
         groups: names(&["adm"]),
+        elsewhere: None,
     };
     assert_eq!(facts.get(&user("setup")), Some(&Fact::User(UserFact::Present(setup))));
     assert_eq!(facts.get(&user("none")), Some(&Fact::User(UserFact::Absent)));
@@ -78,6 +79,7 @@ fn users_and_groups_are_joined() {
         gid: Known::Yes(65534),
         members: BTreeSet::new(),
         primary_of: names(&["_apt", "nobody"]),
+        elsewhere: None,
     };
     let key = FactKey::Group("nogroup".to_owned());
     assert_eq!(facts.get(&key), Some(&Fact::Group(GroupFact::Present(group))));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::command::{AccountCommand, databases_change};
 use super::super::group;
-use super::super::home::{NewHome, missing_home};
+use super::super::home::{NewHome, found_home, missing_home};
 use super::super::names::{number, since};
 use super::super::rosters::Rosters;
 use super::{User, attributed};
@@ -32,8 +32,11 @@ impl User {
         let defaults = context.get(AccountDefaultsKey)?;
         let primary = self.primary(context, &defaults)?;
         let user = self.predicted(&defaults, &primary);
+        for group in &user.groups {
+            self.check_group_is_local(context, group)?;
+        }
         let mut change = self.change(Action::Create, Before::Absent, Some(attributed(&user)));
-        change.steps = vec![self.useradd(&primary)];
+        let mut makes = None;
         change.effects = self.effects(user.clone());
         let mut along = Vec::new();
         if matches!(primary, Primary::Private) {
@@ -48,15 +51,22 @@ impl User {
             match since(missing_home(context, &home))? {
                 Ok(Some(path)) => {
                     change.expect.push(Expect::Absent { path: path.clone() });
+                    makes = Some(path.clone());
                     along.push(self.new_home(path, &primary, &defaults).with_user());
                 }
-                Ok(None) => {}
+                Ok(None) => {
+                    let found = found_home(context, &home, &self.user, &user.uid)?;
+                    if let (Some(after), Some(found)) = (&mut change.after, found) {
+                        after.insert("home", found);
+                    }
+                }
                 Err((operation, why)) => {
                     after.push(operation);
                     change.effects.push(Effect::Forget(FactScope::Tree(home), why));
                 }
             }
         }
+        change.steps = vec![self.useradd(&primary, makes.as_deref())];
         Ok([change].into_iter().chain(along).collect())
     }
 
@@ -74,6 +84,7 @@ impl User {
             shell: unless_given(&self.shell),
             comment: unless_given(&self.comment),
             groups: self.wanted_groups().unwrap_or_default(),
+            elsewhere: None,
         };
         let mut after = attributed(&user);
         if self.groups.is_none() || self.append {
@@ -82,7 +93,7 @@ impl User {
         let unknown = || Before::Unknown(why.to_owned());
         let primary = self.group.clone().map_or(Primary::Private, Primary::Existing);
         let mut change = self.change(Action::Create, unknown(), Some(after));
-        change.steps = vec![self.useradd(&primary)];
+        change.steps = vec![self.useradd(&primary, None)];
         change.effects = self.effects(user);
         let home = self.home_of(&defaults);
         change
@@ -142,6 +153,7 @@ impl User {
             shell: Known::Yes(shell.clone()),
             comment: Known::Yes(self.comment.clone().unwrap_or_default()),
             groups: self.wanted_groups().unwrap_or_default(),
+            elsewhere: None,
         }
     }
 
@@ -155,7 +167,8 @@ impl User {
             .unwrap_or_else(|| format!("{}/{}", defaults.home_base, self.user))
     }
 
-    fn useradd(&self, primary: &Primary) -> Step {
+    /// `makes` is the home directory that `useradd` must be able to make.
+    fn useradd(&self, primary: &Primary, makes: Option<&str>) -> Step {
         let groups: Option<Vec<String>> = self.wanted_groups().map(|groups| groups.into_iter().collect());
         let command = AccountCommand::new("useradd")
             .flag_if(self.system, "-r")
@@ -175,6 +188,7 @@ impl User {
             .option("-s", self.shell.as_ref())
             .option("-c", self.comment.as_ref())
             .flag(if self.makes_home() { "-m" } else { "-M" })
+            .once_possible(makes)
             .on(&self.user)
     }
 
@@ -195,6 +209,7 @@ impl User {
             gid: number(None),
             members: BTreeSet::new(),
             primary_of: BTreeSet::from([self.user.clone()]),
+            elsewhere: None,
         };
         ResourceChange {
             id: group::group_id(&self.user),

@@ -3,7 +3,7 @@
 use super::super::command::{AccountCommand, databases_change};
 use super::super::group;
 use super::super::home::removed_home;
-use super::super::names::since;
+use super::super::names::{check_is_local, since};
 use super::super::rosters::Rosters;
 use super::{User, attributed};
 use crate::change::{Action, Before, Outcome, ResourceChange, Risk, Stop};
@@ -27,6 +27,7 @@ impl User {
                 )
                 .hint("remove `present = false`"));
         }
+        check_is_local(context, "user", &self.user, user.elsewhere.as_deref())?;
         let mut change = self.change(Action::Remove, Before::Present(attributed(&user)), None);
         change.steps = vec![
             AccountCommand::new("userdel")

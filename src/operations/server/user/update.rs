@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::super::command::{AccountCommand, databases_change};
-use super::super::home::{NewHome, missing_home};
-use super::super::names::since;
+use super::super::home::{NewHome, found_home, missing_home};
+use super::super::names::{check_is_local, since};
 use super::super::rosters::Rosters;
 use super::{User, attributed};
 use crate::change::{Action, Attributes, Before, ResourceChange, Stop};
@@ -24,7 +24,14 @@ impl User {
         let new = self.wanted(old);
         let mut changes = Vec::new();
         if new != *old {
-            let mut change = self.change(Action::Update, Before::Present(attributed(old)), Some(attributed(&new)));
+            self.check_is_possible(context, old, &new)?;
+            let mut after = attributed(&new);
+            if let (Known::Yes(home), true) = (&new.home, new.home != old.home)
+                && let Some(found) = found_home(context, home, &self.user, &new.uid)?
+            {
+                after.insert("home", found);
+            }
+            let mut change = self.change(Action::Update, Before::Present(attributed(old)), Some(after));
             change.steps = vec![self.usermod(old, &new).on(&self.user)];
             change.effects = self.update_effects(context, old, &new)?;
             changes.push(change);
@@ -51,7 +58,22 @@ impl User {
                 Some(groups) if self.append => old.groups.union(&groups).cloned().collect(),
                 Some(groups) => groups,
             },
+            elsewhere: old.elsewhere.clone(),
         }
+    }
+
+    /// `usermod` changes only what is in the host's own files.
+    fn check_is_possible(
+        &self,
+        context: &PlanContext<'_>,
+        old: &account::User,
+        new: &account::User,
+    ) -> Result<(), Stop> {
+        check_is_local(context, "user", &self.user, old.elsewhere.as_deref())?;
+        for group in new.groups.symmetric_difference(&old.groups) {
+            self.check_group_is_local(context, group)?;
+        }
+        Ok(())
     }
 
     fn usermod(&self, old: &account::User, new: &account::User) -> AccountCommand {
