@@ -264,7 +264,7 @@ impl Batch<'_> {
         for case in cases {
             let expected = case.expect.error.as_deref().unwrap_or_default();
             let found = mistakes_of(case, &ran.stderr);
-            if found.trim_end() != expected.trim_end() {
+            if one_by_one(&found) != one_by_one(expected) {
                 self.fail(
                     case,
                     format!("another error was expected:\n{found}\nexpected:\n{expected}"),
@@ -448,10 +448,17 @@ fn attempt(host: &Host<'_>, line: &str) -> Result<String, String> {
 fn mistakes_of(case: &Case, told: &str) -> String {
     let place = format!("tasks/{}.toml:", case.name);
     let blocks = told.split("\n\n").filter(|block| block.contains(&place));
-    let lines = blocks.flat_map(|block| block.lines().filter(|line| !line.starts_with("  = on: ")));
+    let lines = blocks.flat_map(|block| block.lines().filter(|line| !line.trim_start().starts_with("= on: ")));
     let text: String = lines.flat_map(|line| [line, "\n"]).collect();
     // Where the hosts were the only note, the margin above it is left.
     text.trim_end_matches(['\n', ' ', '|']).to_owned()
+}
+
+/// The lines of errors, without the blank ones between them and the sum, which counts those of other cases too.
+fn one_by_one(errors: &str) -> Vec<&str> {
+    let is_sum = |line: &str| line.starts_with("found ") && line.ends_with(" mistakes");
+    let lines = errors.lines().filter(|line| !line.trim().is_empty() && !is_sum(line));
+    lines.collect()
 }
 
 fn list(value: &Json) -> Vec<Json> {
