@@ -9,11 +9,12 @@ use super::events::{HostEnd, OperationResult, ResourceEnd};
 use super::halt::{Halt, gather_failed, lost, lost_at_work};
 use super::host::HostApply;
 use super::perform::take_away;
+use super::read_back::{is_read_back, to_read_after};
 use super::segment::{SegmentEnd, Telling, perform_segment};
 use crate::change::{CheckState, Outcome};
 use crate::facts::overlay::OperationId;
 use crate::facts::{Fact, FactKey, Facts};
-use crate::gather::gather;
+use crate::gather::{FactProbes, gather};
 use crate::plan::PlannedOperation;
 use crate::remote::Writer;
 
@@ -53,10 +54,14 @@ impl HostApply<'_> {
         loop {
             let (segment, after) = split_at_barrier(rest);
             let progressed = !segment.is_empty();
-            self.perform(writer, segment).await?;
+            self.perform(writer, &segment).await?;
             let Some(barrier) = after.first() else {
                 return Ok(());
             };
+            if !has_to_wait(&segment, barrier) {
+                rest = after;
+                continue;
+            }
             let stuck = barrier.id.clone();
             rest = self.plan_again(writer).await?;
             rest = self.await_check(writer, rest).await?;
@@ -66,33 +71,45 @@ impl HostApply<'_> {
         }
     }
 
-    async fn perform(&mut self, writer: &mut Writer<'_>, segment: Vec<PlannedOperation>) -> Result<(), Halt> {
-        let host = &self.reviewed.host;
+    async fn perform(&mut self, writer: &mut Writer<'_>, segment: &[PlannedOperation]) -> Result<(), Halt> {
+        let host = &self.reviewed.host.clone();
+        let facts = self.snapshot.facts.entry(host.clone()).or_default();
+        // Before it runs, so that what is read right after it counts.
+        let changes = segment.iter().flat_map(PlannedOperation::changes);
+        let effects: Vec<_> = changes.flat_map(|change| &change.effects).collect();
+        facts.forget_affected(&effects);
+        let last = segment.last().filter(|last| is_read_back(last));
+        let probes = last.map_or_else(FactProbes::default, |last| FactProbes::of(&to_read_after(last, facts)));
         let telling = Telling {
             host,
             events: self.events,
             live_output: self.live_output,
         };
         let first = self.results.len();
-        let end = perform_segment(writer, telling, &segment, &mut self.results).await;
+        let performed = perform_segment(writer, telling, segment, &probes.probes, &mut self.results).await;
         let changed = self.snapshot.changed.entry(host.clone()).or_default();
         changed.extend(changed_by(&self.results[first..]));
-        if matches!(end, SegmentEnd::Through) {
+        if matches!(performed.end, SegmentEnd::Through) {
+            if let Some(last) = last {
+                let facts = self.snapshot.facts.entry(host.clone()).or_default();
+                probes
+                    .keep(host, performed.read, facts)
+                    .map_err(|error| gather_failed(&error))?;
+                self.read_back(writer, last, performed.held).await?;
+            }
             let done = self.snapshot.done.entry(host.clone()).or_default();
             done.extend(segment.iter().map(|operation| operation.id.clone()));
+            self.tell_checks(segment);
         }
-        if let Some(facts) = self.snapshot.facts.get_mut(host) {
-            for operation in &segment {
-                let changes = operation.changes().iter();
-                let effects: Vec<_> = changes.flat_map(|change| &change.effects).collect();
-                facts.forget_affected(&effects);
-            }
-        }
-        if matches!(end, SegmentEnd::Through) {
-            self.tell_checks(&segment);
-        }
-        match end {
+        match performed.end {
             SegmentEnd::Through => Ok(()),
+            SegmentEnd::Untrue(index) => {
+                self.explain(writer, &segment[index], performed.held).await?;
+                Err(Halt {
+                    end: HostEnd::Failed,
+                    failure: None,
+                })
+            }
             SegmentEnd::Failed => Err(Halt {
                 end: HostEnd::Failed,
                 failure: None,
@@ -141,15 +158,20 @@ impl HostApply<'_> {
     }
 }
 
-/// The operations that can be sent now, and those from the first barrier on.
+/// The operations that can be sent now, and the rest. What comes after an operation that is read back waits for that.
 fn split_at_barrier(mut operations: Vec<PlannedOperation>) -> (Vec<PlannedOperation>, Vec<PlannedOperation>) {
-    let has_to_wait = |index: &usize| {
+    let is_end = |index: &usize| {
         let (before, from) = operations.split_at(*index);
-        is_barrier(&from[0]) || from[0].trigger.waits_for(before)
+        has_to_wait(before, &from[0]) || before.last().is_some_and(is_read_back)
     };
-    let end = (0..operations.len()).find(has_to_wait).unwrap_or(operations.len());
+    let end = (0..operations.len()).find(is_end).unwrap_or(operations.len());
     let after = operations.split_off(end);
     (operations, after)
+}
+
+/// Whether the host must be read again before `operation` can run, if `before` runs right before it.
+fn has_to_wait(before: &[PlannedOperation], operation: &PlannedOperation) -> bool {
+    is_barrier(operation) || operation.trigger.waits_for(before)
 }
 
 /// The operations that changed something.

@@ -1,12 +1,14 @@
 //! Applies a plan: runs its steps on hosts and sends what happens as events.
 
 mod checks;
+mod differences;
 mod events;
 mod halt;
 mod host;
 mod host_stage;
 mod options;
 mod perform;
+mod read_back;
 mod replan;
 mod result;
 mod segment;

@@ -6,6 +6,10 @@ use crate::facts::system::JOBS;
 use crate::quote::quote_all;
 use crate::remote::StepScript;
 
+/// The exit code of a step that ran to its end and left something else than it should have. No command of a step that
+/// is checked this way can end with it.
+pub(super) const UNTRUE: i32 = 113;
+
 /// How steps are run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct StepOptions {
@@ -36,11 +40,22 @@ fn script(step: &Step, live: bool) -> StepScript {
     let random = rand::random();
     let Script { body, content, stage } = step.script(&ScriptOptions { live, random });
     StepScript {
-        body,
+        body: match step.proof() {
+            Some(proof) => checked(&body, &proof),
+            None => body,
+        },
         content,
         stage,
         ..StepScript::default()
     }
+}
+
+/// `body`, and then the test of what it should have done.
+fn checked(body: &str, proof: &str) -> String {
+    format!(
+        "(\n{body}\n) || {{ code=$?; [ $code != {UNTRUE} ] || code=1; exit $code; }}\n\
+         {{ {proof}; }} || exit {UNTRUE}"
+    )
 }
 
 /// Removes the folders of jobs by their ids, which are hex digits.

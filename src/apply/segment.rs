@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::events::{ApplyEvent, Failure, OperationResult, ResourceEnd, ResourceResult};
-use super::perform::{StepOptions, scripts};
+use super::perform::{StepOptions, UNTRUE, scripts};
 use crate::change::{Outcome, Step};
+use crate::facts::Probe;
 use crate::plan::PlannedOperation;
-use crate::remote::{RemoteError, StepAnswer, StepEnd, StepNews, StepScript, Writer};
+use crate::remote::{Answer, RemoteError, StepAnswer, StepEnd, StepNews, StepScript, Writer};
 
 /// The exit code of timeout(1) for a command that timed out.
 const TIMED_OUT: i32 = 124;
@@ -18,6 +19,8 @@ pub(super) enum SegmentEnd {
     Through,
     /// A step failed; later steps were skipped.
     Failed,
+    /// A step ended without an error and left something else than it should have; the index of its operation.
+    Untrue(usize),
     /// The host changed since the review.
     Stale,
     /// The connection was lost.
@@ -26,6 +29,15 @@ pub(super) enum SegmentEnd {
         /// The running command, if it continues on the host without the connection.
         goes_on: Option<String>,
     },
+}
+
+/// A segment that was performed.
+pub(super) struct Performed {
+    pub(super) end: SegmentEnd,
+    /// The answers to its probes, if the end is not `Lost`.
+    pub(super) read: Vec<Answer>,
+    /// The result that was not told yet, because the operation is read back first.
+    pub(super) held: Option<usize>,
 }
 
 /// A step, with the index of its operation in the segment and of its change in the operation.
@@ -51,19 +63,29 @@ struct Progress<'a> {
     placed: Vec<Placed<'a>>,
     answers: Vec<StepAnswer>,
     results: &'a mut Vec<OperationResult>,
+    /// Whether the last operation is read back before it is told.
+    holds_last: bool,
+    held: Option<usize>,
     since: Instant,
 }
 
 /// Runs `segment`, sends an event at the start and end of each operation, and adds their ends to `results`.
+///
+/// With `probes`, which are run after the last step, the caller tells the end of the last operation.
 pub(super) async fn perform_segment(
     writer: &mut Writer<'_>,
     telling: Telling<'_>,
     segment: &[PlannedOperation],
+    probes: &[Probe],
     results: &mut Vec<OperationResult>,
-) -> SegmentEnd {
+) -> Performed {
     let (placed, steps) = prepare(segment, telling.live_output);
     if steps.is_empty() {
-        return SegmentEnd::Through;
+        return Performed {
+            end: SegmentEnd::Through,
+            read: Vec::new(),
+            held: None,
+        };
     }
     let mut progress = Progress {
         telling,
@@ -71,20 +93,23 @@ pub(super) async fn perform_segment(
         placed,
         answers: Vec::new(),
         results,
+        holds_last: !probes.is_empty(),
+        held: None,
         since: Instant::now(),
     };
     progress.start(0);
-    let performed = writer.perform(&steps, &mut |_, news| progress.heard(news)).await;
-    if let Err(error) = performed {
-        let goes_on = progress.supervised_under_way();
-        return SegmentEnd::Lost { error, goes_on };
-    }
-    let ends = progress.answers.iter().map(|answer| answer.end);
-    ends.fold(SegmentEnd::Through, |end, step| match (end, step) {
-        (SegmentEnd::Through, StepEnd::Failed { .. }) => SegmentEnd::Failed,
-        (SegmentEnd::Through, StepEnd::Stale) => SegmentEnd::Stale,
-        (end, _) => end,
-    })
+    let performed = writer
+        .perform_and_read(&steps, probes, &mut |_, news| progress.heard(news))
+        .await;
+    let (end, read) = match performed {
+        Ok((_, read)) => (progress.end(), read),
+        Err(error) => {
+            let goes_on = progress.supervised_under_way();
+            (SegmentEnd::Lost { error, goes_on }, Vec::new())
+        }
+    };
+    let held = progress.held;
+    Performed { end, read, held }
 }
 
 fn prepare(segment: &[PlannedOperation], live: bool) -> (Vec<Placed<'_>>, Vec<StepScript>) {
@@ -105,6 +130,18 @@ fn prepare(segment: &[PlannedOperation], live: bool) -> (Vec<Placed<'_>>, Vec<St
 }
 
 impl Progress<'_> {
+    /// The end of the segment: that of its first step that did not succeed.
+    fn end(&self) -> SegmentEnd {
+        let mut steps = self.placed.iter().zip(&self.answers);
+        let end = steps.find_map(|(placed, answer)| match answer.end {
+            StepEnd::Failed { .. } if is_untrue(placed.step, answer.end) => Some(SegmentEnd::Untrue(placed.operation)),
+            StepEnd::Failed { .. } => Some(SegmentEnd::Failed),
+            StepEnd::Stale => Some(SegmentEnd::Stale),
+            StepEnd::Done | StepEnd::Already | StepEnd::Skipped => None,
+        });
+        end.unwrap_or(SegmentEnd::Through)
+    }
+
     fn heard(&mut self, news: StepNews<'_>) {
         match news {
             StepNews::Through(answer) => self.answered(answer.clone()),
@@ -174,11 +211,27 @@ impl Progress<'_> {
 
     fn finish(&mut self, operation: usize) {
         let result = self.result(operation, self.since.elapsed());
+        if self.is_held(operation, &result) {
+            self.held = Some(self.results.len());
+            self.results.push(result);
+            return;
+        }
         let _ = self.telling.events.send(ApplyEvent::Finished {
             host: self.telling.host.to_owned(),
             result: result.clone(),
         });
         self.results.push(result);
+    }
+
+    /// Whether the operation's end is known only after its facts were read.
+    fn is_held(&self, operation: usize, result: &OperationResult) -> bool {
+        let own = self.placed.iter().zip(&self.answers);
+        let is_untrue = own
+            .filter(|(placed, _)| placed.operation == operation)
+            .any(|(placed, answer)| is_untrue(placed.step, answer.end));
+        let is_last = self.holds_last && operation + 1 == self.segment.len();
+        let is_fine = |line: &ResourceResult| matches!(line.end, ResourceEnd::Applied | ResourceEnd::AlreadySo);
+        is_untrue || is_last && result.lines.iter().all(is_fine)
     }
 
     fn result(&self, index: usize, took: Duration) -> OperationResult {
@@ -228,10 +281,22 @@ fn line_end(ends: impl Iterator<Item = StepEnd>) -> ResourceEnd {
     }
 }
 
+/// Whether a step ended without an error and left something else than it should have.
+fn is_untrue(step: &Step, end: StepEnd) -> bool {
+    end == StepEnd::Failed { status: UNTRUE } && step.proof().is_some()
+}
+
 fn describe(step: &Step, answer: &StepAnswer) -> Option<Failure> {
     let attempted = step.attempt();
     let output = String::from_utf8_lossy(&answer.output).trim_end().to_owned();
     match answer.end {
+        end @ StepEnd::Failed { .. } if is_untrue(step, end) => Some(Failure {
+            attempted,
+            cause: Some("the step succeeded, but the host is not as planned".to_owned()),
+            exit_code: None,
+            output,
+            hint: None,
+        }),
         StepEnd::Failed { .. } if answer.cause.is_some() => Some(Failure {
             attempted,
             cause: answer.cause.clone(),

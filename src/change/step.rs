@@ -67,6 +67,11 @@ impl Step {
         self.kind().already()
     }
 
+    /// Shell text that exits 0 if the host now is as the step leaves it; `None` if only facts can show that.
+    pub fn proof(&self) -> Option<String> {
+        self.kind().proof()
+    }
+
     /// What it does to the host.
     pub fn claims(&self) -> Vec<Claim<'_>> {
         self.kind().claims()

@@ -6,7 +6,7 @@ mod turns;
 use std::collections::BTreeSet;
 use std::future::Future;
 
-use crate::facts::{FactKey, Facts, Probe, UnreadableAnswer, questions};
+use crate::facts::{FactKey, Facts, Probe, Question, UnreadableAnswer, questions};
 use crate::remote::{Answer, Connection, RemoteError, Target, Writer};
 
 pub use self::command::{CommandEvent, CommandOutput, Ran, run_command};
@@ -54,22 +54,43 @@ pub async fn gather(
     keys: &BTreeSet<FactKey>,
     facts: &mut Facts,
 ) -> Result<(), GatherError> {
-    let questions = questions(keys);
-    let probes: Vec<Probe> = questions.iter().map(|question| question.probe().clone()).collect();
-    let answers = reader.ask(&probes).await?;
-    for (question, answer) in questions.iter().zip(answers) {
-        let read = question
-            .parse(answer.status, &answer.stdout)
-            .map_err(|cause| GatherError::Unreadable {
-                host: host.to_owned(),
-                subject: question.subject(),
-                cause,
-            })?;
-        for (key, fact) in read {
-            facts.insert(key, fact);
-        }
+    let probes = FactProbes::of(keys);
+    let answers = reader.ask(&probes.probes).await?;
+    probes.keep(host, answers, facts)
+}
+
+/// Probes for facts, for a caller that sends them along with something else.
+#[derive(Debug, Default)]
+pub struct FactProbes {
+    questions: Vec<Question>,
+    /// What to send.
+    pub probes: Vec<Probe>,
+}
+
+impl FactProbes {
+    /// The probes for `keys`.
+    pub fn of(keys: &BTreeSet<FactKey>) -> Self {
+        let questions = questions(keys);
+        let probes = questions.iter().map(|question| question.probe().clone()).collect();
+        Self { questions, probes }
     }
-    Ok(())
+
+    /// Keeps the answers of `host` in `facts`.
+    pub fn keep(&self, host: &str, answers: Vec<Answer>, facts: &mut Facts) -> Result<(), GatherError> {
+        for (question, answer) in self.questions.iter().zip(answers) {
+            let read = question
+                .parse(answer.status, &answer.stdout)
+                .map_err(|cause| GatherError::Unreadable {
+                    host: host.to_owned(),
+                    subject: question.subject(),
+                    cause,
+                })?;
+            for (key, fact) in read {
+                facts.insert(key, fact);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Reads the facts that templates see of a host, and `further` facts.

@@ -7,7 +7,7 @@ use super::given::Given;
 use super::host::HostPlanner;
 use super::visible::{Asked, VisibleFacts};
 use super::walk::Peers;
-use super::{Build, HostPlan, Snapshot};
+use super::{Build, HostPlan, PlannedOperation, Snapshot};
 use crate::facts::overlay::Overlay;
 use crate::facts::{Fact, FactKey, Facts};
 use crate::project::Selection;
@@ -63,6 +63,36 @@ pub fn build(selection: &Selection, snapshot: &Snapshot, digests: &DigestKey) ->
         });
     }
     build
+}
+
+/// Plans one operation of the only host of `selection` again, over the facts of `snapshot` alone. No plan comes with it;
+/// without the operation, the stage has none of this name any more, or facts are missing.
+pub fn plan_alone(
+    selection: &Selection,
+    snapshot: &Snapshot,
+    digests: &DigestKey,
+    operation: &PlannedOperation,
+) -> (Build, Option<PlannedOperation>) {
+    let mut build = Build::default();
+    let Some(host) = selection.hosts.first() else {
+        return (build, None);
+    };
+    let nothing = Facts::default();
+    let asked = Asked::default();
+    let planner = HostPlanner::new(Given {
+        selection,
+        host,
+        facts: snapshot.facts.get(&host.name).unwrap_or(&nothing),
+        snapshot,
+        digests,
+        asked: asked.clone(),
+        assumes_true: false,
+    });
+    planner.begin(&mut build);
+    let mut planners = [planner];
+    let peers = peers(selection, snapshot, &planners, &asked);
+    let now = planners[0].plan_alone(operation.stage, &operation.id, &peers, &mut build);
+    (build, now)
 }
 
 /// The facts of every selected host, whether it is planned here or not.

@@ -9,7 +9,7 @@ use super::room::shortages;
 use super::walk::{Peers, Walk};
 use super::{Build, PlannedOperation};
 use crate::facts::FactKey;
-use crate::facts::overlay::Overlay;
+use crate::facts::overlay::{OperationId, Overlay};
 use crate::project::check_names;
 
 pub(super) struct HostPlanner<'a> {
@@ -55,6 +55,28 @@ impl<'a> HostPlanner<'a> {
         while let Some(bound) = self.walk.next(&self.given, &self.overlay, build) {
             self.plan(bound, build);
         }
+    }
+
+    /// Plans the operation `id` of a stage over the facts as they were read, as if no other operation came before it.
+    /// `None` if the stage has no such operation.
+    pub(super) fn plan_alone(
+        &mut self,
+        number: usize,
+        id: &OperationId,
+        peers: &Peers,
+        build: &mut Build,
+    ) -> Option<PlannedOperation> {
+        self.walk.begin_stage(self.given.selection, number, peers);
+        while let Some(bound) = self.walk.next(&self.given, &self.overlay, build) {
+            if bound.id == *id {
+                // Mistakes of others are found in their turn.
+                build.mistakes.clear();
+                self.plan(bound, build);
+                return self.operations.pop();
+            }
+        }
+        build.mistakes.clear();
+        None
     }
 
     fn plan(&mut self, bound: BoundOperation, build: &mut Build) {

@@ -26,7 +26,7 @@ use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::OperationId;
 use crate::facts::{FactKey, Facts};
 
-pub use build::build;
+pub use build::{build, plan_alone};
 pub use check::{CheckRequest, Checked, Found, check, unmatched};
 pub use review::{Departure, compare};
 pub use trigger::Trigger;

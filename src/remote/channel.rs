@@ -29,7 +29,8 @@ const NOISE: Keep = Keep::Tail(2048);
 /// One round trip: what is sent, and what to do with the answers.
 pub(super) struct Exchange<'a> {
     pub(super) frame: FrameText,
-    pub(super) keep: Keep,
+    /// What to keep of the output of the next one after this many answers.
+    pub(super) keep: &'a (dyn Fn(usize) -> Keep + Sync),
     /// How long the host may send nothing after this many answers; `None` waits forever.
     pub(super) patience: &'a (dyn Fn(usize) -> Option<Duration> + Sync),
     /// What the host is doing after this many answers, for messages.
@@ -264,6 +265,7 @@ impl Channel {
                 greet(answers, shell, configuration).await?;
                 for (answered, number) in numbers.enumerate() {
                     answers.wait_for(patience(answered));
+                    let keep = keep(answered);
                     let mut hear = |output: &[u8]| on_answer(Heard::Output(output));
                     let mut tagged = expected(answers.next_heard(keep, &mut hear).await?, number)?;
                     while tagged.outcome == NOTE {

@@ -21,7 +21,7 @@ use crate::facts::Probe;
 use crate::quote::Unquotable;
 
 /// A longer answer to a probe is an error.
-const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
+pub(super) const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
 
 /// What a host answered to a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct Connection {
     pub(super) road: Road,
     pub(super) privilege: Privilege,
     /// How long the host may send nothing while it is read.
-    silence: Option<Duration>,
+    pub(super) silence: Option<Duration>,
 }
 
 impl Connection {
@@ -131,7 +131,7 @@ impl Connection {
         asked.map_err(|cause| self.unsendable("a probe", cause))?;
         let exchange = Exchange {
             frame,
-            keep: Keep::All(LONGEST_ANSWER),
+            keep: &|_| Keep::All(LONGEST_ANSWER),
             patience: &|answered| Some(silence? + probes.get(answered / 2)?.allowance()),
             during: &|answered| {
                 let index = answered / 2;
@@ -141,7 +141,7 @@ impl Connection {
             on_answer: &mut |_| {},
         };
         let tagged = self.channel.exchange(exchange).await?;
-        tagged.chunks(2).map(|pair| self.answer(pair)).collect()
+        self.answers(&tagged)
     }
 
     /// Runs `script` in the host's `sh`, outside of any deploy; returns its exit code. It has no input, the usual umask of
@@ -187,7 +187,7 @@ impl Connection {
         let silence = self.silence;
         let exchange = Exchange {
             frame,
-            keep: Keep::Tail(LONGEST),
+            keep: &|_| Keep::Tail(LONGEST),
             patience: &|_| silence,
             during: &|_| during.to_owned(),
             on_answer: &mut |_| {},
@@ -195,6 +195,11 @@ impl Connection {
         let answers = self.channel.exchange(exchange).await?;
         let first = answers.into_iter().next();
         first.ok_or_else(|| self.channel.nonsense(during, "no answer"))
+    }
+
+    /// The answers that the tags of probes carry, two each.
+    pub(super) fn answers(&self, tagged: &[Tagged]) -> Result<Vec<Answer>, RemoteError> {
+        tagged.chunks(2).map(|pair| self.answer(pair)).collect()
     }
 
     /// The answer that the two tags of a probe carry.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::answers::Keep;
 use super::channel::{Exchange, Heard};
-use super::connection::{Answer, Connection};
+use super::connection::{Answer, Connection, LONGEST_ANSWER};
 use super::error::{Explanation, RemoteError};
 use super::lock::{Holder, LockRequest, printable};
 use super::pump::NotPumped;
@@ -37,12 +37,21 @@ struct FrameContent<'s> {
     first: Filled,
     /// The step after these, if it needs a staged file for its content.
     stage_next: Option<&'s StepScript>,
+    /// What is read after the last step.
+    probes: &'s [Probe],
 }
 
 /// How a large content reaches its step, or why it does not.
 struct Filled {
     delivery: Delivery,
     cause: Option<String>,
+}
+
+impl FrameContent<'_> {
+    /// The probe that is answered after this many answers; `None` if a step is.
+    fn probe(&self, answered: usize) -> Option<&Probe> {
+        self.probes.get(answered.checked_sub(self.steps.len())? / 2)
+    }
 }
 
 type OnNews<'f> = &'f mut (dyn FnMut(usize, StepNews<'_>) + Send);
@@ -106,21 +115,36 @@ impl<'a> Writer<'a> {
     /// `on_news` gets each step's number and news as they arrive, even if the connection breaks later. After a step that failed or
     /// was stale, all later steps are skipped, those of later calls too, until [`Writer::resume`].
     pub async fn perform(&mut self, steps: &[StepScript], on_news: OnNews<'_>) -> Result<Vec<StepAnswer>, RemoteError> {
+        let (answers, _) = self.perform_and_read(steps, &[], on_news).await?;
+        Ok(answers)
+    }
+
+    /// As [`Writer::perform`], and runs `probes` after the last step, without a further round trip.
+    pub async fn perform_and_read(
+        &mut self,
+        steps: &[StepScript],
+        probes: &[Probe],
+        on_news: OnNews<'_>,
+    ) -> Result<(Vec<StepAnswer>, Vec<Answer>), RemoteError> {
         let mut answers = Vec::with_capacity(steps.len());
+        let mut read = Vec::new();
         // How the large content of the next step is delivered, once that is known.
         let mut first = None;
         while answers.len() < steps.len() {
             let start = answers.len();
             let end = next_large(steps, start + usize::from(first.is_some()));
-            let content = self.frame_content(steps, start..end, first.take());
-            let staged = self.send(&content, &mut answers, on_news).await?;
+            let mut content = self.frame_content(steps, start..end, first.take());
+            if end == steps.len() {
+                content.probes = probes;
+            }
+            let staged = self.send(&content, &mut answers, &mut read, on_news).await?;
             if let Some(step) = steps.get(end)
                 && answers.len() == end
             {
                 first = Some(self.fill(staged, step, end, on_news).await?);
             }
         }
-        Ok(answers)
+        Ok((answers, read))
     }
 
     /// Clears the halt that a failed or stale step left, so that later steps run again.
@@ -167,6 +191,7 @@ impl<'a> Writer<'a> {
             }),
             stage_next: steps.get(range.end).filter(|_| !self.halted),
             steps: &steps[range],
+            probes: &[],
         }
     }
 
@@ -175,8 +200,10 @@ impl<'a> Writer<'a> {
         &mut self,
         content: &FrameContent<'_>,
         answers: &mut Vec<StepAnswer>,
+        read: &mut Vec<Answer>,
         on_news: OnNews<'_>,
     ) -> Result<bool, RemoteError> {
+        let (count, silence) = (content.steps.len(), self.connection.silence);
         let Some(frame) = self.write(content)? else {
             return Ok(false);
         };
@@ -186,7 +213,8 @@ impl<'a> Writer<'a> {
             let tagged = match heard {
                 Heard::Tag(tagged) => tagged,
                 Heard::Output(output) => {
-                    if !output.is_empty() {
+                    let is_of_probe = !content.probes.is_empty() && position == content.offset + count;
+                    if !output.is_empty() && !is_of_probe {
                         on_news(position, StepNews::Output(output));
                     }
                     return;
@@ -209,13 +237,22 @@ impl<'a> Writer<'a> {
         };
         let exchange = Exchange {
             frame,
-            keep: Keep::Tail(OUTPUT_KEPT),
+            keep: &|answered| match content.probe(answered) {
+                Some(_) => Keep::All(LONGEST_ANSWER),
+                None => Keep::Tail(OUTPUT_KEPT),
+            },
             // A step may be silent for long; it has its own deadline on the host.
-            patience: &|_| None,
-            during: &|answered| during(content.offset + answered, content.total),
+            patience: &|answered| Some(silence? + content.probe(answered)?.allowance()),
+            during: &|answered| match content.probe(answered) {
+                Some(probe) => format!("reading {} after the last step", probe.subject()),
+                None => during(content.offset + answered, content.total),
+            },
             on_answer: &mut on_tag,
         };
-        self.connection.channel.exchange(exchange).await?;
+        let tagged = self.connection.channel.exchange(exchange).await?;
+        if !content.probes.is_empty() {
+            *read = self.connection.answers(&tagged[count..])?;
+        }
         let arrived = answers.len();
         let expected = content.offset + content.steps.len();
         if arrived != expected && !(content.stage_next.is_some() && arrived == expected + 1) {
@@ -246,6 +283,11 @@ impl<'a> Writer<'a> {
             frame
                 .stage(step)
                 .map_err(|cause| self.unsendable(content, content.steps.len(), cause))?;
+        }
+        for probe in content.probes {
+            frame
+                .probe(probe)
+                .map_err(|cause| self.connection.unsendable("a probe", cause))?;
         }
         let anything = content.stage_next.is_some() || !content.steps.is_empty();
         Ok(anything.then(|| frame.finish()))

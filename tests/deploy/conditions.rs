@@ -17,13 +17,15 @@ fn shells() -> String {
         ("removes-met", "removes = '/opt/nowhere'"),
         ("unless-met", "unless = 'test -e /opt/there'"),
         ("only-if-met", "only_if = 'test -e /opt/nowhere'"),
-        ("creates", "creates = '/opt/made'"),
-        ("removes", "removes = '/opt/to-go'"),
+        ("creates", "creates = '/opt/created'"),
+        ("removes", "removes = '/opt/unwanted'"),
         ("unless", "unless = 'test -e /opt/made'"),
         ("only-if", "only_if = 'test -e /opt/to-go'"),
         ("always", "always = true"),
     ] {
         let command = match word {
+            "creates" => format!("echo {word} >>{LOG}; touch /opt/created"),
+            "removes" => format!("echo {word} >>{LOG}; rm /opt/unwanted"),
             "unless" => format!("echo {word} >>{LOG}; touch /opt/made"),
             "only-if" => format!("echo {word} >>{LOG}; rm /opt/to-go"),
             _ => format!("echo {word} >>{LOG}"),
@@ -56,7 +58,7 @@ fn log(host: &Host<'_>) -> Vec<String> {
 fn a_command_runs_where_its_condition_says_so() {
     let project = Project::with_task(&shells());
     let host = project.up("dev", "alpha");
-    host.inside("touch /opt/there /opt/to-go");
+    host.inside("touch /opt/there /opt/to-go /opt/unwanted");
     let review = dry_run(&project, 2);
     // A condition may hang on anything that a command before it did: it is asked when that is through.
     let marks: String = Review(&review.stdout)

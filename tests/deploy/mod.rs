@@ -30,6 +30,7 @@ mod not_yet;
 mod odd_hosts;
 mod output;
 mod people;
+mod read_back;
 mod refused;
 mod repository;
 mod review;

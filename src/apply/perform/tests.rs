@@ -11,8 +11,8 @@ use crate::change::{
     Risk, SetAttributes, WriteFile,
 };
 use crate::content::{Content, Input};
-use crate::facts::{Identity, Installation};
-use crate::remote::{Connection, LockRequest, StepAnswer, StepEnd};
+use crate::facts::{Identity, Installation, Probe};
+use crate::remote::{Connection, LockRequest, StepAnswer, StepEnd, StepNews};
 use crate::secret::{DigestKey, sha256_hex};
 
 fn change(steps: Vec<Step>, expect: Vec<Expect>) -> ResourceChange {
@@ -474,4 +474,97 @@ fn what_apt_would_do_must_be_within_what_was_reviewed() {
     assert!(!passed);
     assert!(said.starts_with("Inst libjq1 1.7\n"), "{said}");
     assert!(!passes(&["Inst libjq1 1.7", "Inst jq 1.8"]).0);
+}
+
+#[tokio::test]
+async fn a_step_that_leaves_something_else_than_it_should_fails_and_stops_the_rest() {
+    let step = |body: &str, proof: &str| StepScript {
+        body: checked(body, proof),
+        ..StepScript::default()
+    };
+    for shell in ["dash", "bash"] {
+        for (body, proof, end) in [
+            ("true", "[ 1 = 1 ] && true", StepEnd::Done),
+            ("true", "true && [ 1 = 2 ]", StepEnd::Failed { status: UNTRUE }),
+            ("exit 0", "false", StepEnd::Failed { status: UNTRUE }),
+            ("exit 7", "true", StepEnd::Failed { status: 7 }),
+            ("trap 'exit 9' EXIT; false", "true", StepEnd::Failed { status: 9 }),
+            // Not a word of its own about the proof.
+            ("exit 113", "true", StepEnd::Failed { status: 1 }),
+        ] {
+            let answers = Folder::new()
+                .perform_in(shell, &[step(body, proof), step("true", "true")])
+                .await;
+            assert_eq!(answers[0].end, end, "{shell}: {body}");
+            let next = if end == StepEnd::Done {
+                StepEnd::Done
+            } else {
+                StepEnd::Skipped
+            };
+            assert_eq!(answers[1].end, next, "{shell}: {body}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_kind_of_step_but_a_command_proves_what_it_did() {
+    let folder = Folder::new();
+    let target = folder.path("d");
+    let own = attributes(0o750);
+    let steps = vec![
+        Step::MakeDirectory(MakeDirectory {
+            path: target.clone(),
+            attributes: own.clone(),
+        }),
+        folder.write("f", b"x", 0o640),
+        Step::SetAttributes(SetAttributes {
+            path: folder.path("f"),
+            attributes: own,
+        }),
+        Step::Link(Link {
+            path: folder.path("l"),
+            target,
+            owner: owner(),
+        }),
+        Step::Remove(Remove { path: folder.path("l") }),
+    ];
+    assert!(steps.iter().all(|step| step.proof().is_some()));
+    assert!(Step::Run(Command::new("a", "a")).proof().is_none());
+    for answer in folder.perform(&change(steps, Vec::new()), false).await {
+        assert_eq!(answer.end, StepEnd::Done, "{}", said(&answer));
+    }
+    assert_eq!(folder.listing(), ["d", "f"]);
+}
+
+#[tokio::test]
+async fn what_is_read_after_the_last_step_takes_no_round_trip_of_its_own() {
+    let folder = Folder::new();
+    let mut connection = Connection::local(Path::new("/bin/sh")).await.expect("a shell");
+    let request = LockRequest {
+        path: folder.path("lock"),
+        ..LockRequest::new("a test")
+    };
+    let mut writer = connection.lock(&request).await.expect("the lock");
+    let before = writer.round_trips();
+    let long = "x".repeat(100_000);
+    let probes = [
+        Probe::for_test(format!("cat {}", quote_all([folder.path("f").as_str()]))),
+        Probe::for_test("echo gone >&2; exit 3"),
+    ];
+    let change = change(vec![folder.write("f", long.as_bytes(), 0o600)], Vec::new());
+    let mut heard = Vec::new();
+    let (steps, read) = writer
+        .perform_and_read(&scripts(&change, StepOptions::default()), &probes, &mut |_, news| {
+            if let StepNews::Output(output) = news {
+                heard.extend_from_slice(output);
+            }
+        })
+        .await
+        .expect("answers");
+    assert_eq!(writer.round_trips(), before + 1);
+    assert_eq!(steps[0].end, StepEnd::Done);
+    assert_eq!((read[0].status, read[0].stdout.as_slice()), (0, long.as_bytes()));
+    assert_eq!((read[1].status, read[1].stderr.as_slice()), (3, &b"gone"[..]));
+    assert_eq!(heard, b"", "what is read is no output of a step");
+    connection.close().await;
 }

@@ -17,6 +17,11 @@ pub(super) trait StepKind {
         None
     }
 
+    /// Shell text that exits 0 if the host now is as the step leaves it; `None` if only facts can show that.
+    fn proof(&self) -> Option<String> {
+        self.already()
+    }
+
     /// What it does to the host, as far as the step itself knows.
     fn claims(&self) -> Vec<Claim<'_>>;
 }

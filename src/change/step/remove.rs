@@ -21,6 +21,11 @@ impl StepKind for Remove {
         Script::of(format!("rm -rf -- {}", quote(&self.path)))
     }
 
+    fn proof(&self) -> Option<String> {
+        let path = quote(&self.path);
+        Some(format!("[ ! -e {path} ] && [ ! -L {path} ]"))
+    }
+
     fn claims(&self) -> Vec<Claim<'_>> {
         vec![Claim::Remove { path: &self.path }]
     }

@@ -38,14 +38,16 @@ pub(super) fn set_attributes(quoted_path: &str, attributes: &Attributes) -> Stri
 }
 
 pub(super) fn file_is(path: &str, digest: Option<&str>, attributes: &Attributes) -> String {
-    let content = digest.map_or_else(String::new, |digest| {
-        format!(" && [ \"$(sha256sum <{})\" = '{digest}  -' ]", quote(path))
-    });
+    let content = digest.map_or_else(String::new, |digest| format!(" && {}", content_is(path, digest)));
     format!(
         "[ -f {path} ] && [ ! -L {path} ] && {}{content}",
         attributes_are(path, attributes),
         path = quote(path)
     )
+}
+
+pub(super) fn content_is(path: &str, digest: &str) -> String {
+    format!("[ \"$(sha256sum <{})\" = '{digest}  -' ]", quote(path))
 }
 
 pub(super) fn link_is(path: &str, target: &str) -> String {

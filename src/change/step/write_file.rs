@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::kind::{Claim, Script, ScriptOptions, StepKind};
-use super::state::{Attributes, file_is, set_attributes, temporary_name};
+use super::state::{Attributes, content_is, file_is, set_attributes, temporary_name};
 use crate::content::Content;
 use crate::quote::quote;
 
@@ -55,6 +55,16 @@ impl StepKind for WriteFile {
 
     fn already(&self) -> Option<String> {
         Some(file_is(&self.path, Some(self.content.sha256()), &self.attributes))
+    }
+
+    /// The content counts only if it can be read: without root, a file may be closed to its own writer.
+    fn proof(&self) -> Option<String> {
+        let attributes = file_is(&self.path, None, &self.attributes);
+        let content = content_is(&self.path, self.content.sha256());
+        Some(format!(
+            "{attributes} && {{ [ ! -r {} ] || {content}; }}",
+            quote(&self.path)
+        ))
     }
 
     fn claims(&self) -> Vec<Claim<'_>> {

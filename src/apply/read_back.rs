@@ -1,0 +1,184 @@
+//! What an operation said it would do, read again after it ran.
+//!
+//! A step that can prove itself does so on the host, right after its work. What commands did is judged here: the facts
+//! that the operation was planned from are read again, and planned over them it must have nothing left to do.
+
+use std::collections::BTreeSet;
+
+use super::differences::{differences, predicted_paths, refused, unlike_predicted};
+use super::events::{ApplyEvent, Failure, HostEnd, OperationResult, ResourceEnd};
+use super::halt::{Halt, gather_failed};
+use super::host::HostApply;
+use crate::change::{Outcome, ResourceChange, ResourceId};
+use crate::error::Diagnostic;
+use crate::facts::{DependsOn, FactKey, Facts};
+use crate::gather::gather;
+use crate::plan::{PlannedOperation, plan_alone};
+use crate::remote::Writer;
+use crate::rounds::ROUNDS;
+
+/// Whether only facts can show that an operation did what it said.
+pub(super) fn is_read_back(operation: &PlannedOperation) -> bool {
+    let (Outcome::Change(changes) | Outcome::Ensure { changes, .. }) = &operation.outcome else {
+        return false;
+    };
+    let pending = changes.iter().filter(|change| change.action.is_pending());
+    pending
+        .flat_map(|change| &change.steps)
+        .any(|step| step.proof().is_none())
+}
+
+/// The facts to read after an operation: those that it was planned from and that are not known any more.
+///
+/// What apt would do takes long to ask and is rarely needed.
+pub(super) fn to_read_after(operation: &PlannedOperation, facts: &Facts) -> BTreeSet<FactKey> {
+    let asked = operation.asked.iter().chain([&FactKey::System]);
+    asked
+        .filter(|key| facts.get(key).is_none() && key.depends_on() != DependsOn::Packages)
+        .cloned()
+        .collect()
+}
+
+/// An operation that was planned again after it ran.
+enum Now {
+    /// There is nothing left to do, as far as the host tells.
+    Settled,
+    /// It would still change this.
+    Pending(Vec<ResourceChange>),
+    Refused(Box<Diagnostic>),
+}
+
+impl HostApply<'_> {
+    /// Ends an operation whose steps all ran without an error, and whose facts were read after it.
+    ///
+    /// Errors: the host is not as the operation says.
+    pub(super) async fn read_back(
+        &mut self,
+        writer: &mut Writer<'_>,
+        operation: &PlannedOperation,
+        held: Option<usize>,
+    ) -> Result<(), Halt> {
+        let now = self.plan_now(writer, operation).await?;
+        let told = self.told(operation, &now);
+        let Some(result) = held.and_then(|held| self.results.get_mut(held)) else {
+            return Ok(());
+        };
+        let is_left = |resource: &ResourceId| match &now {
+            Now::Settled => false,
+            Now::Pending(changes) => changes.iter().any(|change| change.id == *resource),
+            Now::Refused(_) => true,
+        };
+        for line in result.lines.iter_mut().filter(|line| is_left(&line.resource)) {
+            line.end = ResourceEnd::Failed;
+        }
+        if !told.is_empty() {
+            result.failure = Some(untrue(operation, &told));
+        }
+        let result = result.clone();
+        let is_true = result.failure.is_none();
+        self.tell_finished(result);
+        if is_true { Ok(()) } else { Err(failed()) }
+    }
+
+    /// Ends an operation of which a step ran and proved to have left something else: says what.
+    pub(super) async fn explain(
+        &mut self,
+        writer: &mut Writer<'_>,
+        operation: &PlannedOperation,
+        held: Option<usize>,
+    ) -> Result<(), Halt> {
+        let now = self.plan_now(writer, operation).await?;
+        let mut told = self.told(operation, &now);
+        if told.is_empty() {
+            let host = self.reviewed.host.clone();
+            let facts = self.snapshot.facts.entry(host.clone()).or_default();
+            gather(writer, &host, &predicted_paths(operation), facts)
+                .await
+                .map_err(|error| gather_failed(&error))?;
+            told = unlike_predicted(operation, facts);
+        }
+        let Some(result) = held.and_then(|held| self.results.get_mut(held)) else {
+            return Ok(());
+        };
+        if !told.is_empty() {
+            result.failure = Some(untrue(operation, &told));
+        }
+        let result = result.clone();
+        self.tell_finished(result);
+        Ok(())
+    }
+
+    /// The operation as it would be planned now; reads what that takes.
+    async fn plan_now(&mut self, writer: &mut Writer<'_>, operation: &PlannedOperation) -> Result<Now, Halt> {
+        let host = self.reviewed.host.clone();
+        let mut rounds = 0;
+        loop {
+            let (build, now) = plan_alone(self.selection, &self.snapshot, self.digests, operation);
+            if now.as_ref().is_some_and(|now| now.outcome == Outcome::Unchanged) {
+                return Ok(Now::Settled);
+            }
+            if let Some(missing) = build.missing.get(&host).filter(|_| rounds < ROUNDS) {
+                rounds += 1;
+                let facts = self.snapshot.facts.entry(host.clone()).or_default();
+                gather(writer, &host, missing, facts)
+                    .await
+                    .map_err(|error| gather_failed(&error))?;
+                continue;
+            }
+            if let Some(mistake) = build.mistakes.into_iter().next() {
+                return Ok(Now::Refused(Box::new(mistake.diagnostic)));
+            }
+            // An operation that is no longer wanted, or that the host does not let anyone see, says nothing against it.
+            let mut changes = match now.map(|now| now.outcome) {
+                Some(Outcome::Change(changes) | Outcome::Ensure { changes, .. }) => changes,
+                _ => Vec::new(),
+            };
+            changes.retain(|change| change.action.is_pending());
+            return Ok(if changes.is_empty() {
+                Now::Settled
+            } else {
+                Now::Pending(changes)
+            });
+        }
+    }
+
+    fn told(&self, operation: &PlannedOperation, now: &Now) -> Vec<String> {
+        let nothing = Facts::default();
+        let facts = self.snapshot.facts.get(&self.reviewed.host).unwrap_or(&nothing);
+        match now {
+            Now::Settled => Vec::new(),
+            Now::Pending(changes) => differences(operation, changes, facts),
+            Now::Refused(mistake) => refused(mistake),
+        }
+    }
+
+    fn tell_finished(&self, result: OperationResult) {
+        self.tell(ApplyEvent::Finished {
+            host: self.reviewed.host.clone(),
+            result,
+        });
+    }
+}
+
+fn untrue(operation: &PlannedOperation, told: &[String]) -> Failure {
+    let mut steps = operation.changes().iter().flat_map(|change| &change.steps);
+    let hint = if steps.any(|step| step.command().is_some()) {
+        "the commands succeeded; check on the host what ignores or reverts the change"
+    } else {
+        "every step succeeded; check on the host what ignores or reverts the change"
+    };
+    Failure {
+        attempted: format!("apply `{}`", operation.id.slug()),
+        cause: Some(told.join("\n")),
+        exit_code: None,
+        output: String::new(),
+        hint: Some(hint.to_owned()),
+    }
+}
+
+fn failed() -> Halt {
+    Halt {
+        end: HostEnd::Failed,
+        failure: None,
+    }
+}
