@@ -22,7 +22,10 @@ const OTHER_LINK: Lie = lie(
     "for last; do :; done; exec /usr/bin/ln.true -s -- /dev/null \"$last\"",
 );
 const NO_GROUPADD: Lie = lie("/usr/sbin/groupadd", "exit 0");
-const NO_USERADD: Lie = lie("/usr/sbin/useradd", "exit 0");
+const NO_USERADD: Lie = lie(
+    "/usr/sbin/useradd",
+    "[ \"$1\" != -D ] || exec /usr/sbin/useradd.true -D; exit 0",
+);
 const NO_USERMOD: Lie = lie("/usr/sbin/usermod", "exit 0");
 const NO_USERDEL: Lie = lie("/usr/sbin/userdel", "exit 0");
 const NO_APT: Lie = lie(
