@@ -13,7 +13,7 @@ use toml::{Table, Value};
 const EXPECT: &str = "\n[expect]\n";
 
 /// A behaviour of an operation.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Case {
     /// `files.put/absent`: its path, and the name of its task.
@@ -42,7 +42,7 @@ pub(crate) struct Case {
 }
 
 /// Steps on a lab host, and what its own commands must print afterwards.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct OnHost {
     /// Shell text that brings the host into the state of the facts.
@@ -62,7 +62,7 @@ pub(crate) struct OnHost {
 }
 
 /// The expected output and the commands for the host.
-#[derive(Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Expect {
     /// The operations in the review.

@@ -6,6 +6,7 @@
 
 mod case;
 mod facts;
+mod hostile;
 mod hosts;
 mod planned;
 
@@ -33,7 +34,9 @@ pub(crate) fn trials() -> Vec<Trial> {
 pub(crate) fn trials_on_hosts(arguments: &Arguments) -> Vec<Trial> {
     // A case that cannot be read fails in its test from facts.
     let cases = case_files().into_iter().filter_map(|path| Case::read(&path).ok());
-    hosts::trials(cases.filter(|case| case.host.is_some()).collect(), arguments)
+    let mut trials = hosts::trials(cases.filter(|case| case.host.is_some()).collect(), arguments);
+    trials.extend(hostile::trials(case_files()));
+    trials
 }
 
 /// The case files, in the order of their names.

@@ -75,6 +75,21 @@ fn plan(case: &Case) -> Result<Expect, Failed> {
     })
 }
 
+/// The plan of a case on a host on which nothing is that the case does not name.
+///
+/// Errors: the project is refused, or the case has facts that are not valid.
+pub(super) fn plan_of(case: &Case) -> Result<Build, Failed> {
+    let project = tempfile::tempdir()?;
+    write(project.path(), case)?;
+    let loaded = read(project.path());
+    let checked = homelab::plan::check(&loaded, &CheckRequest::default())?;
+    if let Some(mistake) = checked.mistakes.first() {
+        return Err(mistake.diagnostic.to_string().into());
+    }
+    let selection = select(&loaded.project, "test", "test", &Filter::default())?;
+    settle(&selection, &mut Answers::lenient(case))
+}
+
 /// A project of one host and the case's task.
 fn write(root: &Path, case: &Case) -> Result<(), Failed> {
     let files = [

@@ -1,0 +1,269 @@
+//! Hostile text in every parameter and every fact of every case: nothing of it is run.
+//!
+//! Each string of a case is replaced by each of `STRINGS` in turn, and the case is planned from facts. Whatever shell text
+//! comes of it (probes, conditions, steps) runs as root on a throw-away lab host, whose root folder then must hold no trace.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use homelab::change::{ScriptOptions, guard};
+use homelab::facts::{FactKey, questions};
+use homelab::plan::{Build, PlannedOperation};
+use libtest_mimic::{Failed, Trial};
+use toml::{Table, Value};
+
+use super::case::{Case, operation_of};
+use super::planned::plan_of;
+use crate::support::host::Host;
+use crate::support::project::{Project, text};
+
+/// Where a string leaves its trace if any shell, `eval`, awk, sed or find runs it.
+const TRACE: &str = "/hostile-";
+
+/// What is put in place of a string. Each closes another context; `N` becomes its number. A test run takes the first
+/// `IN_A_TEST` of them, `scripts/hostile` all.
+const STRINGS: &[&str] = &[
+    "$(touch /hostile-N)",
+    "x'; touch /hostile-N; '",
+    "x\"; touch /hostile-N; \"",
+    "x\ntouch /hostile-N\n",
+    "x;touch /hostile-N;#",
+    "{{ '$(touch /hostile-N)' }}",
+    "-exec touch /hostile-N ;",
+    "`touch /hostile-N`",
+    "'\"$(touch /hostile-N)\"'",
+    "x\\\ntouch /hostile-N",
+    "| touch /hostile-N",
+    "--use-compress-program=touch /hostile-N",
+    "-oProxyCommand=touch /hostile-N",
+    "\\$(touch /hostile-N)",
+    "${x:=$(touch /hostile-N)}",
+    "x\u{2028}touch /hostile-N\r\ntouch /hostile-N",
+    "%s%n\\n$(touch /hostile-N)",
+    "x & touch /hostile-N &",
+    ") ; touch /hostile-N ; (",
+    "}; touch /hostile-N; {",
+    "EOF\ntouch /hostile-N\n",
+];
+
+const IN_A_TEST: usize = 6;
+
+/// Parameters that are shell text or a command by their nature.
+const COMMANDS: &[&str] = &["commands", "unless", "only_if", "validate"];
+
+/// Programs that need minutes or a network; whether their arguments are safe shows before they run.
+const STAND_INS: &[&str] = &[
+    "apt-get",
+    "apt-cache",
+    "systemd-run",
+    "curl",
+    "wget",
+    "sleep",
+    "systemctl",
+];
+
+/// One test: booting a host for each operation takes longer than all else.
+pub(super) fn trials(files: Vec<PathBuf>) -> Vec<Trial> {
+    let trial = Trial::test("hostile::strings", move || check(&files));
+    vec![trial.with_ignored_flag(true)]
+}
+
+/// Shell text, and where the string in it stood.
+struct Text {
+    from: String,
+    script: String,
+}
+
+fn check(files: &[PathBuf]) -> Result<(), Failed> {
+    let mut texts: Vec<Text> = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut counts: BTreeMap<String, [usize; 3]> = BTreeMap::new();
+    for file in files {
+        let case = Case::read(file)?;
+        if case.expect.error.is_some() {
+            continue;
+        }
+        let [planned, refused, scripts] = counts.entry(operation_of(file)).or_default();
+        for variant in variants(&case) {
+            match plan_of(&variant.case) {
+                Ok(build) if build.mistakes.is_empty() => {
+                    *planned += 1;
+                    for script in shell_texts(&build) {
+                        if script.contains("hostile-") && seen.insert(script.clone()) {
+                            *scripts += 1;
+                            let from = variant.from.clone();
+                            texts.push(Text { from, script });
+                        }
+                    }
+                }
+                // Bad input may be refused in any way but by a panic.
+                _ => *refused += 1,
+            }
+        }
+    }
+    for (operation, [planned, refused, scripts]) in counts {
+        println!("{operation}: {planned} planned, {refused} refused, {scripts} scripts to run");
+    }
+    let traces = run(&texts)?;
+    if traces.is_empty() {
+        return Ok(());
+    }
+    Err(format!("these ran a part of a string:\n{}", traces.join("\n")).into())
+}
+
+/// A case with one string replaced.
+struct Variant {
+    from: String,
+    case: Case,
+}
+
+fn variants(case: &Case) -> Vec<Variant> {
+    let mut variants = Vec::new();
+    let mut add = |place: String, number: usize, make: &dyn Fn(&mut Case)| {
+        let mut case = case.clone();
+        make(&mut case);
+        let from = format!("{}: {place} = {:?}", case.name, STRINGS[number]);
+        variants.push(Variant { from, case });
+    };
+    let all = std::env::var_os("HOMELAB_HOSTILE_STRINGS").is_some();
+    for number in 0..if all { STRINGS.len() } else { IN_A_TEST } {
+        for entry in 0..case.operation.len() {
+            for place in places(&Value::Table(case.operation[entry].clone())) {
+                if place
+                    .first()
+                    .is_some_and(|key| key == "op" || COMMANDS.contains(&key.as_str()))
+                {
+                    continue;
+                }
+                add(place.join("."), number, &|case| {
+                    let mut operation = Value::Table(std::mem::take(&mut case.operation[entry]));
+                    replace(&mut operation, &place, number);
+                    if let Value::Table(operation) = operation {
+                        case.operation[entry] = operation;
+                    }
+                });
+            }
+        }
+        let facts: Table = case.facts.clone().into_iter().collect();
+        for place in places(&Value::Table(facts.clone())) {
+            add(format!("facts.{}", place.join(".")), number, &|case| {
+                let mut facts = Value::Table(facts.clone());
+                replace(&mut facts, &place, number);
+                if let Value::Table(facts) = facts {
+                    case.facts = facts.into_iter().collect();
+                }
+            });
+        }
+    }
+    variants
+}
+
+/// The ways to the strings in a value.
+fn places(value: &Value) -> Vec<Vec<String>> {
+    let below = |key: String, value: &Value| {
+        let places = places(value).into_iter();
+        places
+            .map(move |place| [vec![key.clone()], place].concat())
+            .collect::<Vec<_>>()
+    };
+    match value {
+        Value::String(_) => vec![Vec::new()],
+        Value::Table(table) => table
+            .iter()
+            .flat_map(|(key, value)| below(key.clone(), value))
+            .collect(),
+        Value::Array(values) => values
+            .iter()
+            .enumerate()
+            .flat_map(|(index, value)| below(index.to_string(), value))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Puts a string in place of another; a path stays one.
+fn replace(value: &mut Value, place: &[String], number: usize) {
+    match (value, place) {
+        (Value::String(text), []) => {
+            let hostile = STRINGS[number].replace("hostile-N", &format!("hostile-{number}"));
+            *text = if text.starts_with('/') {
+                format!("/opt/{}", hostile.replace('/', "${HOME}"))
+            } else {
+                hostile
+            };
+        }
+        (Value::Table(table), [key, rest @ ..]) => {
+            if let Some(value) = table.get_mut(key) {
+                replace(value, rest, number);
+            }
+        }
+        (Value::Array(values), [index, rest @ ..]) => {
+            if let Some(value) = index.parse().ok().and_then(|index: usize| values.get_mut(index)) {
+                replace(value, rest, number);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// All shell text that a host would get: what reads it, and what changes it.
+fn shell_texts(build: &Build) -> Vec<String> {
+    let operations: Vec<&PlannedOperation> = build.plan.hosts.iter().flat_map(|host| &host.operations).collect();
+    let keys: BTreeSet<FactKey> = operations
+        .iter()
+        .flat_map(|operation| operation.asked.clone())
+        .collect();
+    let mut scripts: Vec<String> = questions(&keys)
+        .iter()
+        .map(|question| question.probe().text().to_owned())
+        .collect();
+    let options = ScriptOptions { live: false, random: 7 };
+    for change in operations.iter().flat_map(|operation| operation.changes()) {
+        scripts.extend(guard(&change.expect));
+        for step in &change.steps {
+            scripts.extend(step.already());
+            scripts.push(step.script(&options).body);
+        }
+    }
+    scripts
+}
+
+/// Runs each text on a lab host; the places of those that left a trace.
+fn run(texts: &[Text]) -> Result<Vec<String>, Failed> {
+    let project = Project::of(&[("inventories/test.toml", "[hosts.host]\nlab = true\n")]);
+    let host: Host<'_> = project.up("test", "host");
+    host.inside(&format!(
+        "mkdir -p /run/stand-ins && cd /run/stand-ins && for p in {}; do printf '#!/bin/sh\\nexit 0\\n' >$p; chmod +x $p; done",
+        STAND_INS.join(" ")
+    ));
+    let mut lines =
+        String::from("mkdir -p /run/here; cd /run/here; PATH=/run/stand-ins:$PATH; HOME=/; export PATH HOME\n");
+    for (number, text) in texts.iter().enumerate() {
+        let body = format!("hl_note() {{ :; }}\nhl_number=0\nstaged=\n{}", text.script);
+        let end = format!("end-of-text-{number}-of-{}", texts.len());
+        let _ = write!(
+            lines,
+            "cat >/run/text <<'{end}'\n{body}\n{end}\ntimeout 10 sh /run/text </dev/null >/dev/null 2>&1\n\
+             for trace in {TRACE}* /run/here/*; do [ -e \"$trace\" ] || continue; echo {number}; rm -rf -- \"$trace\"; done\n"
+        );
+    }
+    lines.push_str("echo all\n");
+    let mut shell = Command::new("docker")
+        .args(["exec", "-i", host.container(), "sh"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    shell.stdin.take().expect("piped").write_all(lines.as_bytes())?;
+    let printed = text(&shell.wait_with_output()?.stdout);
+    if printed.lines().last() != Some("all") {
+        return Err(format!("not all texts ran: {printed}").into());
+    }
+    let numbers: BTreeSet<usize> = printed.lines().filter_map(|line| line.parse().ok()).collect();
+    Ok(numbers
+        .into_iter()
+        .map(|number| format!("{}\n{}", texts[number].from, texts[number].script))
+        .collect())
+}
