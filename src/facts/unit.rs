@@ -44,6 +44,7 @@ pub enum UnitFact {
 /// The state of a unit, in systemd's own words.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a property of systemd")]
 pub struct UnitState {
     /// `Id`: the unit's own name; the name that was asked for may be an alias of it.
     pub id: String,

@@ -105,7 +105,10 @@ fn check(files: &[PathBuf]) -> Result<(), Failed> {
         }
     }
     for (operation, [planned, refused, scripts]) in counts {
-        println!("{operation}: {planned} planned, {refused} refused, {scripts} scripts to run");
+        #[expect(clippy::print_stdout, reason = "the counts of a test run")]
+        {
+            println!("{operation}: {planned} planned, {refused} refused, {scripts} scripts to run");
+        }
     }
     let traces = run(&texts)?;
     if traces.is_empty() {

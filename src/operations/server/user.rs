@@ -218,7 +218,7 @@ impl User {
     }
 
     /// Refuses a group whose members cannot be changed on the host.
-    fn check_group_is_local(&self, context: &PlanContext<'_>, group: &str) -> Result<(), Stop> {
+    fn check_group_is_local(context: &PlanContext<'_>, group: &str) -> Result<(), Stop> {
         match since(context.group(group))? {
             Ok(GroupFact::Present(found)) => check_is_local(context, "groups", group, found.elsewhere.as_deref()),
             _ => Ok(()),

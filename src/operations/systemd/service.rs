@@ -195,13 +195,13 @@ impl Service {
         let mut after = state.clone();
         if due.activity.is_some() {
             let is_active = self.wants_active() == Some(true);
-            after.active = if is_active { "active" } else { "inactive" }.to_owned();
+            if is_active { "active" } else { "inactive" }.clone_into(&mut after.active);
             after.sub = String::new();
             after.was_restarted = false;
         }
         if due.enablement.is_some() {
             let is_enabled = self.enabled == Some(true);
-            after.enabled = if is_enabled { "enabled" } else { "disabled" }.to_owned();
+            if is_enabled { "enabled" } else { "disabled" }.clone_into(&mut after.enabled);
         }
         after
     }

@@ -33,7 +33,7 @@ impl User {
         let primary = self.primary(context, &defaults)?;
         let user = self.predicted(&defaults, &primary);
         for group in &user.groups {
-            self.check_group_is_local(context, group)?;
+            Self::check_group_is_local(context, group)?;
         }
         let mut change = self.change(Action::Create, Before::Absent, Some(attributed(&user)));
         let mut makes = None;

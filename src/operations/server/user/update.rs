@@ -71,7 +71,7 @@ impl User {
     ) -> Result<(), Stop> {
         check_is_local(context, "user", &self.user, old.elsewhere.as_deref())?;
         for group in new.groups.symmetric_difference(&old.groups) {
-            self.check_group_is_local(context, group)?;
+            Self::check_group_is_local(context, group)?;
         }
         Ok(())
     }
