@@ -121,19 +121,19 @@ impl fmt::Debug for Content {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Input {
-    /// Bytes that anybody may see.
+    /// Bytes that may be shown.
     Open(Content),
-    /// Bytes that nobody may see.
+    /// Bytes that are never shown.
     Secret(SecretInput),
 }
 
 impl Input {
-    /// Input that anybody may see.
+    /// Input that may be shown.
     pub fn open(bytes: impl Into<Arc<[u8]>>) -> Self {
         Self::Open(Content::new(bytes))
     }
 
-    /// Input that nobody may see. `key` makes the digest that tells it from another.
+    /// Input that is never shown. `key` makes the digest that identifies it.
     pub fn secret(bytes: impl Into<Arc<[u8]>>, key: &DigestKey) -> Self {
         let content = Content::new(bytes);
         Self::Secret(SecretInput {
@@ -151,10 +151,10 @@ impl Input {
     }
 }
 
-/// Input that nobody may see.
+/// Input that is never shown.
 ///
-/// It is stored as its keyed digest alone: whoever carries out a stored plan has to make the bytes anew, and sees by the digest
-/// whether they are those that were reviewed.
+/// Only its keyed digest is stored. To apply a stored plan, the bytes must be provided again; the digest shows whether they
+/// are those that were reviewed.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SecretInput {

@@ -1,6 +1,6 @@
 //! Errors that point at the place in a file that caused them.
 //!
-//! A [`Diagnostic`] is a value: it holds its positions, its cause and its hint apart, and whoever shows it decides how.
+//! A [`Diagnostic`] is a value with separate positions, causes and hint; `report` and `cli` decide how to show it.
 //! Nothing here prints.
 
 pub mod ansible;
@@ -123,7 +123,7 @@ pub struct Diagnostic {
     pub title: String,
     /// Places: the first is where the mistake is, the others help to understand it.
     pub labels: Vec<Label>,
-    /// What lies below the mistake, outermost first.
+    /// The causes of the mistake, outermost first.
     pub causes: Vec<String>,
     /// A next step.
     pub hint: Option<String>,
@@ -169,7 +169,7 @@ impl Diagnostic {
         self
     }
 
-    /// Adds what lies below.
+    /// Adds a cause.
     #[must_use]
     pub fn because(mut self, cause: impl Into<String>) -> Self {
         self.causes.push(cause.into());

@@ -140,7 +140,9 @@ fn consent(number: usize) -> anyhow::Result<bool> {
                 .into(),
         );
     }
-    tell_line("compare each with what the host's own console shows: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub");
+    tell_line(
+        "compare each with the output of `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host's own console",
+    );
     let runtime = runtime::one_thread()?;
     Ok(runtime.block_on(prompt::confirm(&format!("Trust {}?", count(number))))?)
 }

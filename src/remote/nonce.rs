@@ -1,4 +1,4 @@
-//! What tells the answers of one connection from all other output.
+//! A random word that distinguishes the answers of one connection from all other output.
 
 /// A random word that marks the answers of one connection.
 #[derive(Clone, Debug)]

@@ -114,7 +114,7 @@ impl Target {
         Ok(arguments)
     }
 
-    /// The settings that must be equal to reuse a kept connection. The privilege is applied anew in each run.
+    /// The settings that must be equal to reuse a kept connection. The privilege is applied in each run.
     pub(super) fn settings(&self) -> String {
         let shared = Self {
             privilege: Privilege::LoginUser,

@@ -15,7 +15,7 @@ use crate::apply::{ApplyEvent, HostEnd, OperationResult, ResourceEnd};
 const MOST_NAMED: usize = 3;
 
 /// What a plain log prints for an event; `None` if nothing. With `leaves_ends`, a summary follows as soon as something
-/// fails: failures and the host's end are left to it, so that they are printed once.
+/// fails: failures, what was not reached and the host's end are left to it, so that they are printed once.
 pub fn event(event: &ApplyEvent, options: &TextOptions, leaves_ends: bool) -> Option<String> {
     let lines = match event {
         ApplyEvent::HostStarted { .. }
@@ -40,7 +40,7 @@ pub fn event(event: &ApplyEvent, options: &TextOptions, leaves_ends: bool) -> Op
             vec![line(host, "waiting", Tone::Later, &what)]
         }
         ApplyEvent::Finished { host, result } => {
-            let mut lines = finished(host, result);
+            let mut lines = finished(host, result, leaves_ends);
             if let Some(failure) = result.failure.as_ref().filter(|_| !leaves_ends) {
                 lines.extend(failure::lines(host, failure));
             }
@@ -59,9 +59,12 @@ pub fn event(event: &ApplyEvent, options: &TextOptions, leaves_ends: bool) -> Op
     (!lines.is_empty()).then(|| joined(&lines))
 }
 
-fn finished(host: &str, result: &OperationResult) -> Vec<String> {
+fn finished(host: &str, result: &OperationResult, leaves_ends: bool) -> Vec<String> {
     let mut lines = Vec::new();
     for end in ENDS {
+        if leaves_ends && end == ResourceEnd::NotReached {
+            continue;
+        }
         // An operation without changes and without a failure had nothing to do.
         let mut names = ended(HostEnd::Converged, result, end);
         if names.is_empty() {

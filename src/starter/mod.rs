@@ -51,7 +51,7 @@ pub fn write_schemas(folder: &Path) -> Result<(), Diagnostic> {
         .try_for_each(|kind| write(&folder.join(format!("{}.json", kind.name())), &kind.document()))
 }
 
-/// A folder that git has made and nobody has written to is as good as empty.
+/// A folder with a new git repository counts as empty.
 fn check_empty(folder: &Path) -> Result<(), Diagnostic> {
     let shown = folder.display();
     let entries = match fs::read_dir(folder) {

@@ -268,7 +268,7 @@ impl<'de> de::Deserializer<'de> for ValueDeserializer<'_> {
             .map_err(|error: ValueError| error.of(self.value))
     }
 
-    /// Unknown keys are told before any value is looked at, so that a misspelt key is not blamed as a missing one.
+    /// Unknown keys are reported before any value is read, so that a misspelled key is not reported as missing.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,

@@ -42,7 +42,7 @@ pub enum Kind {
     List(Vec<Value>),
     /// A table, in the order written.
     Table(Table),
-    /// Text that nobody may see.
+    /// Text that is never shown.
     Secret(Secret),
     /// Not known before something else was applied; the reason is in words.
     Unknown(String),

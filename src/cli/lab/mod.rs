@@ -18,7 +18,7 @@ use super::completion;
 /// Subcommands of `homelab lab`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LabCommand {
-    /// Create or start all lab hosts of an inventory; running ones are left alone
+    /// Create or start all lab hosts of an inventory; running ones stay as they are
     Up(InventoryArgument),
     /// Remove the lab hosts of an inventory and all their data
     Down(InventoryArgument),

@@ -98,6 +98,10 @@ fn what_the_summary_prints_at_once_is_not_printed_before() {
             host: "web".to_owned(),
             result: failed,
         },
+        ApplyEvent::Finished {
+            host: "web".to_owned(),
+            result: result("r", &[(ResourceKind::Unit, "x.timer", ResourceEnd::NotReached)], None),
+        },
         ApplyEvent::HostFinished { result: end.clone() },
     ];
     let options = TextOptions::default();

@@ -4,7 +4,7 @@
 //! its time. As `nobody` it can read the caches of the last real run and cannot write them. The result is the same if `nobody` can
 //! read every file that apt uses; if not, the simulation runs as root.
 
-/// Becomes `nobody` without a way back.
+/// Becomes `nobody` permanently.
 const AS_NOBODY: &str = "setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs";
 
 /// The files that apt uses in a simulation. Passwords for mirrors and keys are only needed to fetch.
