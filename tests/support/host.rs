@@ -1,4 +1,4 @@
-//! A lab host as its own commands show it.
+//! A lab host, checked with its own commands.
 
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -28,7 +28,7 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// Logs in and runs a line, which must succeed; what it printed, without the blanks around it.
+    /// Logs in and runs a line, which must succeed. Returns its output, trimmed.
     #[track_caller]
     pub(crate) fn on(&self, line: &str) -> String {
         let ran = self
@@ -38,7 +38,7 @@ impl<'a> Host<'a> {
         ran.stdout.trim().to_owned()
     }
 
-    /// Runs a line through the engine: nobody logs in, so the host changes by nothing but the line.
+    /// Runs a line through the Docker engine. Without a login, only the line itself changes the host.
     #[track_caller]
     pub(crate) fn inside(&self, line: &str) -> String {
         let output = self.try_inside(line);
@@ -46,12 +46,12 @@ impl<'a> Host<'a> {
         text(&output.stdout)
     }
 
-    /// Whether a line succeeds, run through the engine.
+    /// Whether a line succeeds, run through the Docker engine.
     pub(crate) fn is(&self, line: &str) -> bool {
         self.try_inside(line).status.success()
     }
 
-    /// Runs a line through the engine, however it ends.
+    /// Runs a line through the Docker engine; it may fail.
     pub(crate) fn try_inside(&self, line: &str) -> Output {
         let mut command = Command::new("docker");
         command.args(["exec", &self.container, "sh", "-c", line]);
@@ -73,8 +73,8 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// Waits until no temporary file of the tool is left, and nobody holds its lock: a step that is under way when a run
-    /// ends is finished first.
+    /// Waits until no temporary file of homelab is left and its lock is free. A step that runs when a deploy ends is
+    /// finished first.
     #[track_caller]
     pub(crate) fn is_left_in_order(&self) {
         let traces = "find / /tmp /run -xdev -name '.homelab*'";
@@ -82,17 +82,17 @@ impl<'a> Host<'a> {
         self.wait_until("flock -n /run/homelab.lock true", Duration::from_secs(20));
     }
 
-    /// What the engine says differs from the image: kind and path.
+    /// What differs from the image: kind and path.
     pub(crate) fn differences(&self) -> Vec<String> {
         docker(&["diff", &self.container]).lines().map(str::to_owned).collect()
     }
 
-    /// Its container's number.
+    /// The id of its container.
     pub(crate) fn container(&self) -> &str {
         &self.container
     }
 
-    /// The address that the engine gave it.
+    /// Its address.
     pub(crate) fn address(&self) -> String {
         let addresses = homelab::lab::addresses(self.project.root(), self.inventory).unwrap();
         addresses[self.name].address.clone()

@@ -1,19 +1,19 @@
-//! Labs of tests: none is left behind, also by a run that was killed.
+//! Removes the lab hosts of tests, including those of a run that was killed.
 //!
-//! A test notes the lab of its project beside the process that owns it. When the first test of a later run makes a project, the labs of processes
-//! that are gone are removed. Labs that no test noted, such as your own, are left alone.
+//! A test notes the lab of its project and its own process. The first test of a later run removes the labs of processes that
+//! have ended. Labs without a note, such as your own, are not touched.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Once;
 
-/// Where the labs of tests are noted: a file for each, named after its project, that holds its owner.
+/// The folder of notes: a file for each lab, named after its project, with the process that owns it.
 fn notes() -> PathBuf {
     std::env::temp_dir().join("homelab-labs-of-tests")
 }
 
-/// Notes that the lab of the project at `root` belongs to this process, and removes those whose process is gone.
+/// Notes that the lab of the project at `root` belongs to this process. Removes those whose process has ended.
 pub(crate) fn own(root: &Path) {
     static SWEPT: Once = Once::new();
     SWEPT.call_once(remove_abandoned);
@@ -39,7 +39,7 @@ fn remove_abandoned() {
     }
 }
 
-/// When a process was started, in the kernel's count: a later one of the same number has another.
+/// When a process was started, in clock ticks: a later process with the same id has another value.
 fn started(process: u32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let (_, fields) = stat.rsplit_once(')')?;
@@ -48,7 +48,7 @@ fn started(process: u32) -> Option<String> {
 
 fn remove(project: &str) {
     let label = format!("label=homelab.lab.project={project}");
-    // A container that a test puts in the place of a lab host has its name, but no label.
+    // A container that a test creates in the place of a lab host has its name, but no label.
     let name = format!("name=^/?homelab-{project}-");
     let list = |arguments: &[&str], filter: &str| -> Vec<String> {
         let output = Command::new("docker")

@@ -1,4 +1,4 @@
-//! A project in a folder of its own, and what the tool says about it.
+//! A project in a temporary folder, and the output of homelab in it.
 
 use std::fs;
 use std::path::Path;
@@ -7,10 +7,10 @@ use std::process::{Command, Stdio};
 use super::host::Host;
 use super::leftovers;
 
-/// A project that is nobody else's; its lab goes when it is dropped.
+/// A project in a temporary folder; its lab hosts are removed when it is dropped.
 pub(crate) struct Project(tempfile::TempDir);
 
-/// How a run of the tool ended.
+/// How a run of homelab ended.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
@@ -18,7 +18,7 @@ pub(crate) struct Ran {
     pub(crate) stderr: String,
 }
 
-/// What makes a folder a project that deploys nothing yet, to one lab host.
+/// The files of a project with one lab host and no operations.
 const ONE_HOST: &[(&str, &str)] = &[
     ("inventories/dev.toml", "[hosts.alpha]\nlab = true\n"),
     ("deploys/all.toml", "hosts = ['alpha']\ntasks = ['test/files']\n"),
@@ -42,7 +42,7 @@ impl Project {
         project
     }
 
-    /// The project that this repository is.
+    /// The project in this repository.
     pub(crate) fn of_this_repository() -> Self {
         let project = Self::of(&[]);
         for folder in ["inventories", "group_data", "deploys", "tasks", "templates"] {
@@ -65,12 +65,12 @@ impl Project {
         fs::write(path, text).unwrap();
     }
 
-    /// The tool, in this project, without a terminal and with nothing to read.
+    /// homelab in this project, without a terminal and with empty input.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         self.command_of(Path::new(env!("CARGO_BIN_EXE_homelab")), arguments)
     }
 
-    /// The same with another build of the tool.
+    /// The same with another build of homelab.
     pub(crate) fn command_of(&self, binary: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary);
         command.current_dir(self.root()).args(arguments).env("USER", "tester");
@@ -87,7 +87,7 @@ impl Project {
         }
     }
 
-    /// Brings the lab hosts of an inventory up; one of them.
+    /// Starts the lab hosts of an inventory. Returns one of them.
     pub(crate) fn up(&self, inventory: &'static str, host: &'static str) -> Host<'_> {
         self.homelab(&["lab", "up", inventory]).expect(0);
         Host::of(self, inventory, host)
@@ -96,12 +96,12 @@ impl Project {
 
 impl Drop for Project {
     fn drop(&mut self) {
-        // Also where a test fails half-way, or never had a lab.
+        // Also if the test failed, or never had a lab.
         let labs = fs::read_dir(self.root().join(".homelab/lab"));
         for lab in labs.into_iter().flatten().flatten().filter(|lab| lab.path().is_dir()) {
             self.homelab(&["lab", "down", &lab.file_name().to_string_lossy()]);
         }
-        // The tool cannot read a project that a test made wrong.
+        // homelab cannot read a project that a test broke.
         leftovers::disown(self.root());
     }
 }

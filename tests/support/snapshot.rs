@@ -1,4 +1,4 @@
-//! What is on a host, in full, and what differs between two looks at it.
+//! Everything on a host, and what differs between two snapshots.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,22 +6,22 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::host::Host;
 
-/// Kind, mode, owner, size, times, target and digest of every file, by path. `/run` and `/tmp` are file systems of their
-/// own; access times are left out, since looking changes them.
+/// Kind, mode, owner, size, times, target and digest of every file, by path. `/run` and `/tmp` are separate file systems.
+/// Access times are left out, since reading changes them.
 const FILES: &str = r#"export LC_ALL=C
 for top in / /run /tmp; do
     find "$top" -xdev -printf '%p\t%y %m %u:%g %s %T@ %C@ %l\n'
     find "$top" -xdev -type f -exec sha256sum {} + | sed 's/^\([0-9a-f]*\)  \(.*\)$/\2\tsha256 \1/'
 done"#;
 
-/// Digest or link target, mode and owner of what is below /etc: what two hosts can have in common.
+/// Digest or link target, mode and owner of what is below /etc, to compare two hosts.
 const ETC: &str = r"export LC_ALL=C
 find /etc -printf '%p\t%y %m %u:%g %l\n'
 find /etc -type f -exec sha256sum {} + | sed 's/^\([0-9a-f]*\)  \(.*\)$/\2\tsha256 \1/'";
 
 const PACKAGES: &str = r"dpkg-query -W -f '${Package}\t${db:Status-Abbrev}${Version}\n'";
 
-/// Those of a login come and go with it, some seconds later, and with them the names of units that they only mention.
+/// Without units that a login starts: they end seconds after it, as do the names of units that they only mention.
 const UNITS: &str = r#"systemctl list-units --all --plain --no-legend --type=service,socket,timer |
     awk '$1 !~ /^user(-runtime-dir)?@/ && $2 != "not-found" { print $1 ": runs\t" $3 }'
 systemctl list-unit-files --no-legend | awk '$2 != "transient" { print $1 ": at boot\t" $2 }'"#;
@@ -29,7 +29,7 @@ systemctl list-unit-files --no-legend | awk '$2 != "transient" { print $1 ": at 
 /// Something that a host has, by name.
 pub(crate) type Listing = BTreeMap<String, String>;
 
-/// Every file of the host with all that tells whether it was touched.
+/// Every file of the host, with everything that a change to it would change.
 pub(crate) fn files(host: &Host<'_>) -> Listing {
     listing(host, FILES)
 }
@@ -60,7 +60,7 @@ fn listing(host: &Host<'_>, line: &str) -> Listing {
     listing
 }
 
-/// The names that came, went or have another value.
+/// The names that are new, gone or have another value.
 pub(crate) fn changed(before: &Listing, after: &Listing) -> BTreeSet<String> {
     let names = before.keys().chain(after.keys());
     names
@@ -69,11 +69,11 @@ pub(crate) fn changed(before: &Listing, after: &Listing) -> BTreeSet<String> {
         .collect()
 }
 
-/// Paths that change on any host when somebody logs in, whatever they do there.
+/// Paths that change on any host when a user logs in, whatever the user does.
 pub(crate) struct LoginPaths(GlobSet);
 
 impl LoginPaths {
-    /// Reads the committed list; a path without a reason is no part of it.
+    /// Reads the committed list; each path needs a reason.
     pub(crate) fn committed() -> Self {
         let mut set = GlobSetBuilder::new();
         let list = include_str!("paths-that-logging-in-changes.txt");
@@ -85,7 +85,7 @@ impl LoginPaths {
         Self(set.build().unwrap())
     }
 
-    /// What of `paths` logging in does not explain.
+    /// Those of `paths` that a login does not explain.
     pub(crate) fn unexplained(&self, paths: impl IntoIterator<Item = String>) -> Vec<String> {
         paths.into_iter().filter(|path| !self.0.is_match(path)).collect()
     }
