@@ -48,7 +48,7 @@ fn started(process: u32) -> Option<String> {
 
 fn remove(project: &str) {
     let label = format!("label=homelab.lab.project={project}");
-    // A container that a test creates in the place of a lab host has its name, but no label.
+    // Every lab host has such a name. A container that a test creates in the place of one has no label.
     let name = format!("name=^/?homelab-{project}-");
     let list = |arguments: &[&str], filter: &str| -> Vec<String> {
         let output = Command::new("docker")
@@ -58,13 +58,11 @@ fn remove(project: &str) {
         let listed = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
         listed.unwrap_or_default().lines().map(str::to_owned).collect()
     };
-    for filter in [&label, &name] {
-        for container in list(&["ps", "-aq"], filter) {
-            let _ = Command::new("docker").args(["rm", "-f", "-v", &container]).output();
-        }
-        for volume in list(&["volume", "ls", "-q"], filter) {
-            let _ = Command::new("docker").args(["volume", "rm", &volume]).output();
-        }
+    for container in list(&["ps", "-aq"], &name) {
+        let _ = Command::new("docker").args(["rm", "-f", "-v", &container]).output();
+    }
+    for volume in list(&["volume", "ls", "-q"], &label) {
+        let _ = Command::new("docker").args(["volume", "rm", &volume]).output();
     }
     let _ = fs::remove_file(notes().join(project));
 }
