@@ -29,7 +29,7 @@ pub(crate) struct DeployArguments {
     pub(super) yes: bool,
     #[command(flatten)]
     pub(super) filter: FilterArguments,
-    /// With `--dry-run`: exit with 2 if changes are pending
+    /// With `--dry-run`: exit with 2 if changes are pending or a check fails
     #[arg(long, requires = "dry_run")]
     pub(super) detailed_exitcode: bool,
     /// Wait this long if another run holds the lock of a host, such as `5m`

@@ -47,7 +47,14 @@ struct Document {
 impl Documents {
     /// Makes sure that all files can be written, before anything is done on a host.
     pub(super) fn create(paths: &[DocumentPath]) -> Result<Self, Diagnostic> {
-        paths.iter().map(Document::create).collect::<Result<_, _>>().map(Self)
+        let documents: Vec<Document> = paths.iter().map(Document::create).collect::<Result<_, _>>()?;
+        for (index, document) in documents.iter().enumerate() {
+            if documents[..index].iter().any(|before| before.path == document.path) {
+                let shown = document.path.display();
+                return Err(Diagnostic::new(format!("duplicate `--format-into {shown}`")).hint("remove one of the two"));
+            }
+        }
+        Ok(Self(documents))
     }
 
     /// Whether there are none.
@@ -64,8 +71,7 @@ impl Documents {
 impl Document {
     fn create(wanted: &DocumentPath) -> Result<Self, Diagnostic> {
         let failed = |error: &std::io::Error| failed(&wanted.path, error);
-        // A symbolic link stays: its target is replaced.
-        let path = wanted.path.canonicalize().unwrap_or_else(|_| wanted.path.clone());
+        let path = resolved(&wanted.path).map_err(|error| failed(&error))?;
         if path.is_dir() {
             return Err(failed(&ErrorKind::IsADirectory.into()));
         }
@@ -110,6 +116,17 @@ impl Document {
     }
 }
 
+/// The file to replace, as an absolute path. A symbolic link stays: its target is replaced.
+fn resolved(path: &Path) -> std::io::Result<PathBuf> {
+    if path.is_symlink() || path.exists() {
+        return path.canonicalize();
+    }
+    // The same new file may be given in two ways.
+    let name = path.file_name().ok_or(ErrorKind::IsADirectory)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    Ok(folder.unwrap_or(Path::new(".")).canonicalize()?.join(name))
+}
+
 fn failed(path: &Path, error: &std::io::Error) -> Diagnostic {
     let hint = match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room, or write to another disk",
@@ -121,15 +138,4 @@ fn failed(path: &Path, error: &std::io::Error) -> Diagnostic {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_ending_gives_the_format() {
-        let format = |text: &str| DocumentPath::parse(text).map(|path| path.format);
-        assert_eq!(format("plan.md"), Ok(DocumentFormat::Markdown));
-        assert_eq!(format("a.b/plan.HTML"), Ok(DocumentFormat::Html));
-        assert_eq!(format("plan.json"), Ok(DocumentFormat::Json));
-        assert!(format("plan").is_err() && format("plan.yaml").is_err());
-    }
-}
+mod tests;
