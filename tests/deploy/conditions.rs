@@ -76,7 +76,7 @@ fn a_command_runs_where_its_condition_says_so() {
     assert!(
         review
             .stdout
-            .contains("nothing to change on 1 host: 4 operations unchanged, 1 run each time"),
+            .contains("nothing to change on 1 host: 8 operations unchanged, 1 run each time"),
         "{}",
         review.stdout
     );
