@@ -16,7 +16,7 @@ pub(super) fn tone(sign: Sign) -> Tone {
         Sign::Changed => Tone::Changed,
         Sign::Removed | Sign::Fails => Tone::Removed,
         Sign::EachTime => Tone::EachTime,
-        Sign::Later => Tone::Later,
+        Sign::Later | Sign::CheckLater => Tone::Later,
         Sign::Passes | Sign::Unchanged => Tone::Faint,
     }
 }

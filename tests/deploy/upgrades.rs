@@ -57,7 +57,7 @@ fn announced(told: &str) -> BTreeSet<String> {
     for line in told.lines() {
         match line.split_whitespace().collect::<Vec<_>>()[..] {
             ["~", "package", name, old, "→", new] => runs.insert(format!("upgrade {name} {old} {new}")),
-            ["-", "package", name, "was", old] => runs.insert(format!("remove {name} {old} <none>")),
+            ["-", "package", name, old] => runs.insert(format!("remove {name} {old} <none>")),
             ["+", "package", name, new] => runs.insert(format!("install {name} <none> {new}")),
             ["~" | "-" | "+", "package", ..] => panic!("{line}"),
             _ => false,

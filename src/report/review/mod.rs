@@ -376,7 +376,7 @@ impl<'a> Entry<'a> {
             EntryState::Deferred { .. } => Sign::Later,
             EntryState::Check { state, .. } => match state {
                 CheckState::Holds => Sign::Passes,
-                CheckState::Later => Sign::Later,
+                CheckState::Later => Sign::CheckLater,
                 CheckState::Fails(_) => Sign::Fails,
             },
         }

@@ -12,8 +12,10 @@ pub enum Sign {
     Removed,
     /// Done each time.
     EachTime,
-    /// Known later, or a check that runs after the changes.
+    /// Known later.
     Later,
+    /// A check that runs after the changes.
+    CheckLater,
     /// A check that passes.
     Passes,
     /// A check that fails.
@@ -31,6 +33,7 @@ impl Sign {
             Self::Removed => "-",
             Self::EachTime => "↻",
             Self::Later => "?",
+            Self::CheckLater => "○",
             Self::Passes => "✓",
             Self::Fails => "✗",
             Self::Unchanged => "=",
