@@ -61,11 +61,10 @@ pub(super) fn run(arguments: &TrustArguments) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(exit_code([HostEnd::Interrupted])));
         }
         let (file, _) = project.known_hosts()?;
-        let keys = strangers.iter().map(|one| &one.key);
-        remember(&file, keys).with_context(|| format!("cannot write {}", file.display()))?;
-        let count = count(strangers.len());
+        remember(&file, strangers.iter().map(|one| &one.key))
+            .with_context(|| format!("cannot write {}", file.display()))?;
         let shown = file.strip_prefix(&project.root).unwrap_or(&file);
-        print(&format!("{count} added to {}\n", shown.display()))?;
+        print(&format!("{} added to {}\n", count(strangers.len()), shown.display()))?;
     }
     if known > 0 {
         print(&format!("already known: {}\n", count(known)))?;
@@ -92,8 +91,7 @@ fn levels<'a>(
 
 /// Scans all hosts at once and reports errors. Returns unknown keys, failures and the number of known keys.
 fn look(targets: &[Target]) -> anyhow::Result<(Vec<Stranger>, usize, usize)> {
-    let runtime = runtime::all_threads()?;
-    let keys = runtime.block_on(join_all(targets.iter().map(host_key)));
+    let keys = runtime::all_threads()?.block_on(join_all(targets.iter().map(host_key)));
     let (mut strangers, mut failures, mut known) = (Vec::new(), 0, 0);
     for (target, key) in targets.iter().zip(keys) {
         let host = target.name.clone();
@@ -143,8 +141,7 @@ fn consent(number: usize) -> anyhow::Result<bool> {
     tell_line(
         "compare each with the output of `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host's own console",
     );
-    let runtime = runtime::one_thread()?;
-    Ok(runtime.block_on(prompt::confirm(&format!("Trust {}?", count(number))))?)
+    Ok(runtime::one_thread()?.block_on(prompt::confirm(&format!("Trust {}?", count(number))))?)
 }
 
 fn count(number: usize) -> String {
