@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use minijinja::{Environment, Error};
+use minijinja::Environment;
 
-use super::mistake::{mistake, open_block, whole_sign};
+use super::compiled::Written;
 use super::place::narrow;
-use super::scope::template_error;
+use super::scope::slip_error;
+use super::syntax;
+use super::tokens::Form;
 use super::{bare_wanted, compiled, environment, is_template, lone_expression};
 use crate::error::{Diagnostic, Origin, SourceFile};
 
@@ -57,28 +59,29 @@ pub fn inspect_string(text: &str, origin: Option<&Origin>) -> Result<Option<Name
     if !is_template(text) {
         return Ok(None);
     }
-    if let Some(bare) = lone_expression(text)
-        && let Ok(expression) = compiled::expression(bare)
-    {
-        let offset = text.find(bare).unwrap_or_default();
-        let used = expression.undeclared_variables(true);
-        return Ok(Some(names(bare, offset, origin, used)));
+    match compiled::written(text).map_err(|slip| slip_error(&slip, 0, text, origin))? {
+        Written::Lone {
+            bare,
+            offset,
+            expression,
+        } => Ok(Some(names(bare, offset, origin, expression.names()))),
+        Written::Text(_) => {
+            let template = ENVIRONMENT.template_from_str(text);
+            let used = template.map(|template| template.undeclared_variables(true));
+            Ok(Some(names(text, 0, origin, used.unwrap_or_default())))
+        }
     }
-    let template = ENVIRONMENT
-        .template_from_str(text)
-        .map_err(|error| template_error(&error, 0, text, origin))?;
-    Ok(Some(names(text, 0, origin, template.undeclared_variables(true))))
 }
 
 /// Inspects a bare expression.
 ///
 /// Errors: it does not parse, or is written in braces.
 pub fn inspect_expression(text: &str, origin: Option<&Origin>) -> Result<Names, Diagnostic> {
-    if let Some(bare) = lone_expression(text.trim()) {
+    if let Some((bare, _)) = lone_expression(text.trim()) {
         return Err(bare_wanted(bare, origin));
     }
-    let expression = compiled::expression(text).map_err(|error| template_error(&error, 0, text, origin))?;
-    Ok(names(text, 0, origin, expression.undeclared_variables(true)))
+    let expression = compiled::expression(text).map_err(|slip| slip_error(&slip, 0, text, origin))?;
+    Ok(names(text, 0, origin, expression.names()))
 }
 
 /// Inspects a whole file, named by its path in the project.
@@ -86,29 +89,13 @@ pub fn inspect_expression(text: &str, origin: Option<&Origin>) -> Result<Names, 
 /// Errors: it does not parse.
 pub fn inspect_file(path: &str, text: &str) -> Result<Names, Diagnostic> {
     let file = SourceFile::new(path, text);
-    match ENVIRONMENT.template_from_named_str(path, text) {
-        Ok(template) => Ok(Names {
-            is_file: true,
-            ..names(
-                text,
-                0,
-                Some(&Origin::new(&file, 0..text.len())),
-                template.undeclared_variables(true),
-            )
-        }),
-        Err(error) => {
-            let span = open_block(text, &error).unwrap_or_else(|| whole_sign(text, span(&error, text)));
-            Err(mistake(&error, text, &span, Some(&Origin::new(&file, span.clone()))))
-        }
-    }
-}
-
-fn span(error: &Error, text: &str) -> std::ops::Range<usize> {
-    error.range().unwrap_or_else(|| {
-        let line = error.line().unwrap_or(1).max(1) - 1;
-        let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
-        let length = text[start..].lines().next().map_or(0, str::len);
-        start..start + length
+    syntax::read(text, Form::Text).map_err(|slip| slip.shown(Some(&Origin::new(&file, slip.place.clone()))))?;
+    let template = ENVIRONMENT.template_from_named_str(path, text);
+    let used = template.map(|template| template.undeclared_variables(true));
+    let whole = Origin::new(&file, 0..text.len());
+    Ok(Names {
+        is_file: true,
+        ..names(text, 0, Some(&whole), used.unwrap_or_default())
     })
 }
 

@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use minijinja::{Error, ErrorKind};
 
+use super::slip::Slip;
+use super::sorts::Misfit;
+use super::words;
 use crate::error::{Diagnostic, Origin, suggestion};
 
 /// The filters that exist.
@@ -35,6 +38,7 @@ const FILTERS: &[&str] = &[
     "max",
     "min",
     "pprint",
+    "quote",
     "reject",
     "rejectattr",
     "replace",
@@ -55,6 +59,8 @@ const FILTERS: &[&str] = &[
     "upper",
     "zip",
 ];
+/// Other names of the same filters.
+const OTHER_FILTERS: &[&str] = &["d", "e"];
 /// The tests that exist, as in `name is defined`.
 const TESTS: &[&str] = &[
     "boolean",
@@ -82,40 +88,119 @@ const TESTS: &[&str] = &[
     "undefined",
     "upper",
 ];
+/// Other names of the same tests, and those that are operators too.
+const OTHER_TESTS: &[&str] = &[
+    "int",
+    "safe",
+    "escaped",
+    "eq",
+    "equalto",
+    "ne",
+    "lt",
+    "lessthan",
+    "le",
+    "gt",
+    "greaterthan",
+    "ge",
+];
 /// minijinja's own functions.
 pub const FUNCTIONS: &[&str] = &["range", "dict", "namespace", "debug", "loop", "self", "super"];
 
 const LISTS: &str = "see the list of filters, tests and functions at https://docs.rs/minijinja/latest/minijinja/";
 const SYNTAX: &str = "the syntax is described at https://docs.rs/minijinja/latest/minijinja/syntax/";
 
-/// The mistake behind `error` of a template or a bare expression; `place` is where it is in `source`.
-pub(super) fn mistake(error: &Error, source: &str, place: &Range<usize>, origin: Option<&Origin>) -> Diagnostic {
-    if source.trim().is_empty() {
-        return Diagnostic::new("empty expression")
-            .at_maybe(origin, "this is empty")
-            .hint("write one, such as `name == 'x'`, or remove the key");
-    }
+/// The mistake behind `error` of a template or a bare expression, at `origin`.
+pub(super) fn mistake(error: &Error, origin: Option<&Origin>) -> Diagnostic {
     let what = error
         .detail()
         .map_or_else(|| error.kind().to_string(), ToOwned::to_owned);
-    let (kind, known) = match error.kind() {
-        ErrorKind::UnknownFilter => ("filter", FILTERS),
-        ErrorKind::UnknownTest => ("test", TESTS),
-        ErrorKind::UnknownFunction => ("function", FUNCTIONS),
+    if let Some(misfit) = std::error::Error::source(error).and_then(|source| source.downcast_ref::<Misfit>()) {
+        return Diagnostic::new(&misfit.title)
+            .at_maybe(origin, &misfit.label)
+            .hint(misfit.hint);
+    }
+    let kind = match error.kind() {
+        ErrorKind::UnknownFilter => Word::Filter,
+        ErrorKind::UnknownTest => Word::Test,
+        ErrorKind::UnknownFunction => Word::Function,
         _ => {
-            let hint = syntax_hint(source, place, &what);
+            let hint = if what.contains("operator") {
+                "convert one of them with `| string` or `| int`"
+            } else {
+                SYNTAX
+            };
             return Diagnostic::new("invalid template").at_maybe(origin, what).hint(hint);
         }
     };
     let name = what.split_whitespace().nth(1).unwrap_or_default();
-    let longer = known.iter().find(|one| one.len() > 3 && name.starts_with(**one));
-    let hint = match longer {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => suggestion(name, known.iter().copied()).unwrap_or_else(|| LISTS.to_owned()),
+    unknown(0..0, kind, name).shown(origin)
+}
+
+/// A word that templates can look up by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    Filter,
+    Test,
+    Function,
+}
+
+impl Word {
+    fn known(self) -> &'static [&'static str] {
+        match self {
+            Self::Filter => FILTERS,
+            Self::Test => TESTS,
+            Self::Function => FUNCTIONS,
+        }
+    }
+
+    /// Whether there is one of this name, or of this other name.
+    pub(super) fn has(self, name: &str) -> bool {
+        let others = match self {
+            Self::Filter => OTHER_FILTERS,
+            Self::Test => OTHER_TESTS,
+            Self::Function => &[],
+        };
+        self.known().contains(&name) || others.contains(&name)
+    }
+}
+
+/// The mistake of a filter, test or function that does not exist.
+pub(super) fn unknown(place: Range<usize>, kind: Word, name: &str) -> Slip {
+    let known = kind.known();
+    let foreign = match kind {
+        Word::Filter => words::filter(name),
+        Word::Test => words::test(name),
+        Word::Function => words::function(name),
     };
-    Diagnostic::new(format!("unknown {kind} `{name}`"))
-        .at_maybe(origin, "not available in templates")
-        .hint(hint)
+    let longer = known.iter().find(|one| one.len() > 3 && name.starts_with(**one));
+    let hint = match (foreign, longer) {
+        (Some(own), _) => own.to_owned(),
+        (None, Some(near)) => format!("did you mean `{near}`?"),
+        (None, None) => suggestion(name, known.iter().copied()).unwrap_or_else(|| LISTS.to_owned()),
+    };
+    let word = match kind {
+        Word::Filter => "filter",
+        Word::Test => "test",
+        Word::Function => "function",
+    };
+    Slip::new(
+        place,
+        format!("unknown {word} `{name}`"),
+        "not available in templates",
+        hint,
+    )
+}
+
+/// The mistake of a source that does not parse: `what` is wrong at `place`.
+pub(super) fn syntax_mistake(source: &str, place: Range<usize>, what: &str) -> Slip {
+    let place = whole_sign(source, place);
+    let rest = source.get(place.start..).unwrap_or_default();
+    let sign = SIGNS.iter().find(|(sign, _)| rest.starts_with(sign));
+    let (label, hint) = match sign {
+        Some((sign, hint)) if what.starts_with("unexpected") => (format!("unexpected `{sign}`"), *hint),
+        _ => (what.to_owned(), syntax_hint(what)),
+    };
+    Slip::new(place, "invalid template", label, hint)
 }
 
 /// The characters at `place` and equal ones after them: an error at `&&` points only at the first.
@@ -167,21 +252,35 @@ pub(super) fn open_block(source: &str, error: &Error) -> Option<Range<usize>> {
     open.pop()
 }
 
-fn syntax_hint(source: &str, place: &Range<usize>, what: &str) -> String {
-    let rest = source.get(place.start..).unwrap_or_default();
-    let hint = match rest.as_bytes() {
-        [b'&', ..] => "write `and`",
-        [b'|', b'|', ..] => "write `or`",
-        [b'!', ..] => "write `not`",
-        [b'=', ..] => "use `==` to compare",
-        [b'?', ..] => "write `a if condition else b`",
-        [b'$', ..] => "write names without `$`",
-        _ if what.contains("operator") => "convert one of them with `| string` or `| int`",
+/// What to write instead of signs of other languages.
+const SIGNS: &[(&str, &str)] = &[
+    ("&&", "write `and`"),
+    ("&", "write `and`"),
+    ("!", "write `not`"),
+    ("=", "use `==` to compare"),
+    ("?", "write `a if condition else b`"),
+    ("$", "write names without `$`"),
+    (";", "write one expression, without `;`"),
+    ("`", "write strings in quotes: `'…'`"),
+    ("“", "write straight quotes: `'…'`"),
+    ("”", "write straight quotes: `'…'`"),
+    ("„", "write straight quotes: `'…'`"),
+    ("‘", "write straight quotes: `'…'`"),
+    ("’", "write straight quotes: `'…'`"),
+    ("\u{a0}", "replace the no-break space with a space"),
+    ("#", "write comments as `{# … #}`, outside of braces"),
+    ("^", "write `**` for a power"),
+    ("\\", "write backslashes only in strings"),
+    ("@", "write names without `@`"),
+];
+
+fn syntax_hint(what: &str) -> &'static str {
+    match what {
         _ if what.contains("unknown statement end") => "close the open block first: `{% if … %}` with `{% endif %}`",
         _ if what.contains("end of") => "close the open bracket, quote or block (with its `{% end… %}`)",
+        _ if what.contains("after expression") => "write an operator between the two, such as `and` or `==`",
         _ => SYNTAX,
-    };
-    hint.to_owned()
+    }
 }
 
 #[cfg(test)]

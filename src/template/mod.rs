@@ -3,6 +3,7 @@
 //! Everything is strict: an undefined name is an error, also inside a list that an expression returns. If a template
 //! uses a value that is not known yet, its whole result is unknown, because it may branch on it.
 
+mod compare;
 mod compiled;
 mod convert;
 mod facts;
@@ -10,9 +11,14 @@ mod inspect;
 mod mistake;
 mod place;
 mod scope;
+mod slip;
+mod sorts;
+mod syntax;
+mod tokens;
+mod tree;
 mod watch;
+mod words;
 
-use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value, escape_formatter};
 
@@ -22,6 +28,8 @@ pub use mistake::FUNCTIONS;
 pub use scope::{Bindings, STACKS, TemplateData, stack_of};
 
 use crate::error::{Diagnostic, Origin};
+use crate::quote::try_quote;
+use watch::is_unknown;
 
 /// The minijinja environment that every template of a run shares.
 pub(crate) fn environment() -> Environment<'static> {
@@ -29,10 +37,9 @@ pub(crate) fn environment() -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     // Escaping by file name would quote every value of a `.yaml` or `.json` template.
     environment.set_auto_escape_callback(|_| AutoEscape::None);
-    // A file keeps its last line break. Blocks keep the white space around them, and `{%- -%}` removes it. So no line
-    // is joined to the next by an `{% endif %}` at its end.
-    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
-    environment.set_syntax(syntax.unwrap_or_default());
+    environment.set_syntax(tokens::config());
+    compare::add_to(&mut environment);
+    environment.add_filter("quote", quoted);
     environment.set_formatter(|out, state, value| {
         if holds_undefined(value) {
             return Err(Error::from(ErrorKind::UndefinedError));
@@ -68,8 +75,42 @@ fn bare_wanted(bare: &str, origin: Option<&Origin>) -> Diagnostic {
         .hint(format!("write `{}`", bare.trim()))
 }
 
-/// The expression in a string that is a lone `{{ expression }}`. With a line break next to it, the string is text.
-fn lone_expression(text: &str) -> Option<&str> {
+/// The expression in a string that is a lone `{{ expression }}`, and where it begins. With a line break next to it, the
+/// string is text. The signs of `{{- … -}}` are no part of it.
+fn lone_expression(text: &str) -> Option<(&str, usize)> {
     let inner = text.trim_matches([' ', '\t']).strip_prefix("{{")?.strip_suffix("}}")?;
-    (!inner.contains("}}") || !inner.contains("{{")).then_some(inner)
+    let inner = inner.strip_prefix(['-', '+']).unwrap_or(inner);
+    let inner = inner.strip_suffix(['-', '+']).unwrap_or(inner);
+    let start = text.find("{{")? + 2;
+    let offset = start + usize::from(text[start..].starts_with(['-', '+']));
+    (!inner.contains("}}") || !inner.contains("{{")).then_some((inner, offset))
+}
+
+/// The filter `quote`: one word of a shell, or one for each item of a list.
+fn quoted(value: &Value) -> Result<Value, Error> {
+    if is_unknown(value) {
+        return Ok(value.clone());
+    }
+    let word = |value: &Value| {
+        let what = match value.kind() {
+            ValueKind::String | ValueKind::Number | ValueKind::Bool => {
+                let text = value.to_string();
+                return try_quote(&text)
+                    .map(std::borrow::Cow::into_owned)
+                    .map_err(|error| Error::new(ErrorKind::InvalidOperation, format!("`quote`: {error}")));
+            }
+            ValueKind::Undefined => return Err(Error::from(ErrorKind::UndefinedError)),
+            other => other,
+        };
+        let what = format!("`quote` takes a string, a number or a list of them, not {what}");
+        Err(Error::new(ErrorKind::InvalidOperation, what))
+    };
+    let text = match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => {
+            let words: Result<Vec<String>, Error> = value.try_iter()?.map(|item| word(&item)).collect();
+            words?.join(" ")
+        }
+        _ => word(value)?,
+    };
+    Ok(Value::from(text))
 }

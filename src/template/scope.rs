@@ -10,9 +10,11 @@ use minijinja::value::{Enumerator, Object};
 
 pub use file::{STACKS, stack_of};
 
+use super::compiled::{Failure, Written};
 use super::facts::{self, FactSource};
-use super::mistake::{mistake, open_block, whole_sign};
+use super::mistake::mistake;
 use super::place::{narrow, whole_name};
+use super::slip::Slip;
 use super::watch::Watch;
 use super::{bare_wanted, compiled, convert, is_template, lone_expression};
 use crate::error::{Diagnostic, Origin, suggestion};
@@ -140,29 +142,39 @@ impl Bindings {
     ///
     /// Errors: as [`Bindings::render`]; braces in the expression are one, with the bare form as the hint.
     pub fn evaluate(&self, expression: &str, origin: Option<&Origin>) -> Result<Value, Diagnostic> {
-        if let Some(bare) = lone_expression(expression.trim()) {
+        if let Some((bare, _)) = lone_expression(expression.trim()) {
             return Err(bare_wanted(bare, origin));
         }
-        self.evaluate_bare(expression, 0, origin)
+        let compiled = compiled::expression(expression).map_err(|slip| slip_error(&slip, 0, expression, origin))?;
+        self.evaluate_bare(&compiled, expression, 0, origin)
     }
 
     fn render_string(&self, text: &str, origin: Option<&Origin>) -> Result<Value, Diagnostic> {
-        if let Some(bare) = lone_expression(text)
-            && compiled::expression(bare).is_ok()
-        {
-            let offset = text.find(bare).unwrap_or_default();
-            return self.evaluate_bare(bare, offset, origin);
-        }
+        let written = compiled::written(text).map_err(|slip| slip_error(&slip, 0, text, origin))?;
+        let reading = match written {
+            Written::Lone {
+                bare,
+                offset,
+                expression,
+            } => return self.evaluate_bare(&expression, bare, offset, origin),
+            Written::Text(reading) => reading,
+        };
         self.begin();
-        let rendered = compiled::render(text, self.context());
+        let rendered = compiled::render(&reading, self.context());
         self.finish(rendered, 0, text, origin)
             .map(|kind| kind.map_or_else(|unknown| unknown, Kind::String))
             .map(|kind| Value::new(kind).at(origin))
     }
 
-    fn evaluate_bare(&self, expression: &str, offset: usize, origin: Option<&Origin>) -> Result<Value, Diagnostic> {
+    fn evaluate_bare(
+        &self,
+        compiled: &compiled::Expression,
+        expression: &str,
+        offset: usize,
+        origin: Option<&Origin>,
+    ) -> Result<Value, Diagnostic> {
         self.begin();
-        let result = compiled::expression(expression).and_then(|compiled| compiled.eval(self.context()));
+        let result = compiled.evaluate(self.context());
         let result = match self.finish(result, offset, expression, origin)? {
             Ok(result) => result,
             Err(unknown) => return Ok(Value::new(unknown).at(origin)),
@@ -192,7 +204,7 @@ impl Bindings {
     /// The outcome of a template: its result, unknown, or a mistake.
     fn finish<T>(
         &self,
-        result: Result<T, minijinja::Error>,
+        result: Result<T, Failure>,
         offset: usize,
         source: &str,
         origin: Option<&Origin>,
@@ -206,16 +218,18 @@ impl Bindings {
             return Ok(Err(Kind::Unknown(why)));
         }
         drop(seen);
-        match result {
-            Ok(result) => Ok(Ok(result)),
-            Err(error) if error.kind() == ErrorKind::UndefinedError => {
-                let place = error.range().map_or(0..source.len(), |range| range);
-                let place = whole_name(source, place);
-                let exact = origin.map(|origin| narrow(origin, source, offset, place));
-                Err(self.undefined_at(exact.as_ref()))
-            }
-            Err(error) => Err(template_error(&error, offset, source, origin)),
+        let Failure { error, place } = match result {
+            Ok(result) => return Ok(Ok(result)),
+            Err(failure) => failure,
+        };
+        let place = place.unwrap_or(0..source.len());
+        if error.kind() == ErrorKind::UndefinedError {
+            let place = whole_name(source, place);
+            let exact = origin.map(|origin| narrow(origin, source, offset, place));
+            return Err(self.undefined_at(exact.as_ref()));
         }
+        let exact = origin.map(|origin| narrow(origin, source, offset, place));
+        Err(mistake(&error, exact.as_ref()))
     }
 
     fn undefined(&self, what: &str, origin: Option<&Origin>, offset: usize, source: &str) -> Diagnostic {
@@ -400,20 +414,14 @@ fn ring_error(ring: &[(String, Option<Origin>)], path: &str) -> Diagnostic {
         .hint("set one of them without using the others")
 }
 
-pub(super) fn template_error(
-    error: &minijinja::Error,
-    offset: usize,
-    source: &str,
-    origin: Option<&Origin>,
-) -> Diagnostic {
-    let place = open_block(source, error).unwrap_or_else(|| error.range().unwrap_or(0..source.len()));
-    let place = whole_sign(source, place);
+/// The mistake of a source that does not parse.
+pub(super) fn slip_error(slip: &Slip, offset: usize, source: &str, origin: Option<&Origin>) -> Diagnostic {
     // An empty template has no part to point at, so the whole string is shown.
     let exact = origin.map(|origin| match source.trim() {
         "" => origin.clone(),
-        _ => narrow(origin, source, offset, place.clone()),
+        _ => narrow(origin, source, offset, slip.place.clone()),
     });
-    mistake(error, source, &place, exact.as_ref())
+    slip.shown(exact.as_ref())
 }
 
 struct Root {

@@ -54,6 +54,12 @@ impl Watch {
     }
 }
 
+/// Whether a value is unknown; if so, that is noted.
+pub(super) fn is_unknown(value: &minijinja::Value) -> bool {
+    let unknown = value.downcast_object_ref::<Unknown>();
+    unknown.inspect(|unknown| unknown.note()).is_some()
+}
+
 /// An unknown value: every use is noted, and makes the result unknown too.
 struct Unknown {
     watch: Arc<Watch>,

@@ -11,8 +11,11 @@ use super::Bindings;
 use crate::content::Assets;
 use crate::error::{Diagnostic, Origin, SourceFile, not_text, suggestion};
 use crate::template::environment;
-use crate::template::mistake::{mistake, open_block, whole_sign};
+use crate::template::mistake::mistake;
 use crate::template::place::whole_name;
+use crate::template::slip::Slip;
+use crate::template::syntax;
+use crate::template::tokens::Form;
 use crate::value::Known;
 
 /// The folder that file names are relative to.
@@ -20,8 +23,16 @@ const FOLDER: &str = "templates";
 /// The folder of stacks in it.
 pub const STACKS: &str = "services";
 
-/// The last include of a file that does not exist or is not text.
-type Missing = Arc<Mutex<Option<String>>>;
+/// The last file that could not be used.
+type Trouble = Arc<Mutex<Option<Unusable>>>;
+
+/// Why a file cannot be used as a template.
+enum Unusable {
+    /// It does not exist, or is not text.
+    Missing(String),
+    /// It does not parse.
+    Broken(Diagnostic),
+}
 
 impl Bindings {
     /// Renders the file `name` of `files`.
@@ -30,7 +41,7 @@ impl Bindings {
     /// missing file, or fails, at its position in the file.
     pub fn render_file(&self, files: &Arc<Assets>, name: &str) -> Result<Known<String>, Diagnostic> {
         let compiled = Compiled::of(files);
-        compiled.missing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        take(&compiled.trouble);
         self.begin();
         let rendered = compiled
             .environment
@@ -47,13 +58,17 @@ impl Bindings {
         }
         drop(seen);
         match error {
-            Some(error) => Err(self.file_error(error, place.as_ref(), files, &compiled.missing)),
-            None => rendered.map(Known::Yes).map_err(|error| plain_error(&error, None)),
+            Some(error) => Err(self.file_error(error, place.as_ref(), files, &compiled.trouble)),
+            None => rendered.map(Known::Yes).map_err(|error| mistake(&error, None)),
         }
     }
 
-    fn file_error(&self, error: &Error, place: Option<&Origin>, files: &Assets, missing: &Missing) -> Diagnostic {
-        let name = missing.lock().unwrap_or_else(PoisonError::into_inner).take();
+    fn file_error(&self, error: &Error, place: Option<&Origin>, files: &Assets, trouble: &Trouble) -> Diagnostic {
+        let name = match take(trouble) {
+            Some(Unusable::Broken(mistake)) => return mistake,
+            Some(Unusable::Missing(name)) => Some(name),
+            None => None,
+        };
         if let Some(bytes) = name.as_ref().and_then(|name| files.get(name)) {
             let path = format!("{FOLDER}/{}", name.unwrap_or_default());
             return not_text(&path, bytes).at_maybe(place, "included here");
@@ -78,7 +93,7 @@ impl Bindings {
                             .unwrap_or_else(|| format!("create `{FOLDER}/{name}`, or remove the line")),
                     )
             }
-            _ => plain_error(error, place),
+            _ => mistake(error, place),
         }
     }
 
@@ -105,11 +120,11 @@ pub fn stack_of(path: &str) -> Option<&str> {
 struct Compiled {
     files: Arc<Assets>,
     environment: Environment<'static>,
-    missing: Missing,
+    trouble: Trouble,
 }
 
 thread_local! {
-    /// Those of the last project; there is rarely another. Per thread, like the record of a missing file.
+    /// Those of the last project; there is rarely another. Per thread, like the record of an unusable file.
     static LAST: RefCell<Option<Rc<Compiled>>> = const { RefCell::new(None) };
 }
 
@@ -119,11 +134,11 @@ impl Compiled {
             if let Some(known) = last.as_ref().filter(|known| Arc::ptr_eq(&known.files, files)) {
                 return Rc::clone(known);
             }
-            let missing = Missing::default();
+            let trouble = Trouble::default();
             let compiled = Rc::new(Self {
                 files: Arc::clone(files),
-                environment: environment_of(files, &missing),
-                missing,
+                environment: environment_of(files, &trouble),
+                trouble,
             });
             *last = Some(Rc::clone(&compiled));
             compiled
@@ -131,22 +146,39 @@ impl Compiled {
     }
 }
 
-fn environment_of(files: &Arc<Assets>, missing: &Missing) -> Environment<'static> {
+fn environment_of(files: &Arc<Assets>, trouble: &Trouble) -> Environment<'static> {
     let mut environment = environment();
-    let (files, missing) = (Arc::clone(files), Arc::clone(missing));
+    let (files, trouble) = (Arc::clone(files), Arc::clone(trouble));
+    let note = move |unusable| *trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(unusable);
     environment.set_loader(move |name| {
         let Some(bytes) = files.get(name) else {
-            *missing.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.to_owned());
+            note(Unusable::Missing(name.to_owned()));
             return Ok(None);
         };
         let text = std::str::from_utf8(bytes).map_err(|error| {
-            *missing.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.to_owned());
+            note(Unusable::Missing(name.to_owned()));
             let what = format!("`{FOLDER}/{name}` is not UTF-8 text");
             Error::new(ErrorKind::InvalidOperation, what).with_source(error)
         })?;
-        Ok(Some(text.to_owned()))
+        match syntax::read(text, Form::Text) {
+            Ok(reading) => Ok(Some(reading.code)),
+            Err(slip) => {
+                let what = slip.title.clone();
+                note(Unusable::Broken(slip_in_file(name, text, &slip)));
+                Err(Error::new(ErrorKind::InvalidOperation, what))
+            }
+        }
     });
     environment
+}
+
+fn take(trouble: &Trouble) -> Option<Unusable> {
+    trouble.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+fn slip_in_file(name: &str, text: &str, slip: &Slip) -> Diagnostic {
+    let file = SourceFile::new(format!("{FOLDER}/{name}"), text);
+    slip.shown(Some(&Origin::new(&file, slip.place.clone())))
 }
 
 /// The place of `name`, with its quotes, within `place`.
@@ -173,10 +205,10 @@ fn innermost(error: &Error) -> &Error {
 fn place_of(error: &Error, files: &Assets) -> Option<Origin> {
     let name = error.name()?;
     let text = std::str::from_utf8(files.get(name)?).ok()?;
-    let span = error.range().or_else(|| line_span(text, error.line()?))?;
-    let span = open_block(text, error).unwrap_or_else(|| whole_sign(text, whole_name(text, span)));
+    let reading = syntax::read(text, Form::Text).ok()?;
+    let span = reading.place(error).or_else(|| line_span(text, error.line()?))?;
     let file = SourceFile::new(format!("{FOLDER}/{name}"), text);
-    Some(Origin::new(&file, span))
+    Some(Origin::new(&file, whole_name(text, span)))
 }
 
 fn line_span(text: &str, number: usize) -> Option<Range<usize>> {
@@ -188,14 +220,4 @@ fn line_span(text: &str, number: usize) -> Option<Range<usize>> {
         start += line.len();
     }
     None
-}
-
-fn plain_error(error: &Error, place: Option<&Origin>) -> Diagnostic {
-    if let Some(place) = place {
-        return mistake(error, &place.file.text, &place.span, Some(place));
-    }
-    let what = error
-        .detail()
-        .map_or_else(|| error.kind().to_string(), ToOwned::to_owned);
-    Diagnostic::new("invalid template").because(what)
 }
