@@ -61,6 +61,7 @@ fn system() -> SystemFacts {
             user_id: 1000,
             reboot_required: Some(vec![text("libc6")]),
         },
+        unreadable: [(text("kernel"), text("the host says nothing of the kind"))].into(),
         session: Session {
             login: account("anna"),
             unprivileged: Some(Unprivileged {

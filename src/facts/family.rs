@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::answer::UnreadableAnswer;
+use super::grammar::Grammar;
 use super::key::{Fact, FactKey, Stored};
-use crate::template::{Attribute, NamedFact};
+use crate::template::{Attribute, NamedFact, NoValue};
 use crate::value::Known;
 
 /// Facts that one command on the host reads together.
@@ -61,11 +62,22 @@ impl InTemplates {
 pub(super) fn known<T: Clone + Into<minijinja::Value>>(value: &Known<T>) -> Attribute {
     match value {
         Known::Yes(value) => Ok(value.clone().into()),
-        Known::No(why) => Err(why.clone()),
+        Known::No(why) => Err(NoValue::Unknown(why.clone())),
     }
 }
 
-/// Names as templates see them.
-pub(super) fn listed(names: &BTreeSet<String>) -> minijinja::Value {
-    names.iter().map(|name| minijinja::Value::from(name.as_str())).collect()
+/// An attribute whose text is held to its grammar.
+pub(super) fn held(grammar: Grammar, value: &Known<String>) -> Attribute {
+    if let Known::Yes(text) = value {
+        grammar.hold(text).map_err(NoValue::Unreadable)?;
+    }
+    known(value)
+}
+
+/// Names of users or groups, as templates see them.
+pub(super) fn listed(names: &BTreeSet<String>) -> Attribute {
+    for name in names {
+        Grammar::Account.hold(name).map_err(NoValue::Unreadable)?;
+    }
+    Ok(names.iter().map(|name| minijinja::Value::from(name.as_str())).collect())
 }

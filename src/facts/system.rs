@@ -1,5 +1,7 @@
 //! The operating system, the machine, and jobs of earlier runs.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::kind::{DependsOn, Key, Subject};
@@ -37,6 +39,9 @@ impl<'a> Key<'a> for SystemKey {
 pub struct SystemFacts {
     /// What templates see.
     pub machine: Machine,
+    /// Names of facts in it that the host does not answer with such a fact, and why.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unreadable: BTreeMap<String, String>,
     pub session: Session,
     /// Jobs of earlier runs that lost their connection.
     pub jobs: Vec<Job>,

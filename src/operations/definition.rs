@@ -22,6 +22,8 @@ pub(super) trait Define: Operation + DeserializeOwned + JsonSchema + 'static {
     const MAIN_ARGUMENT: &'static str;
     /// A complete entry of a task.
     const EXAMPLE: &'static str;
+    /// The parameters that a shell reads: text of hosts must be quoted there.
+    const SHELL_TEXT: &'static [&'static str] = &[];
     /// Whether it supports `become_user`, and how.
     const RUN_AS: RunAsSupport = RunAsSupport::None;
 }
@@ -36,6 +38,8 @@ pub struct Definition {
     pub main_argument: &'static str,
     /// A complete entry of a task.
     pub example: &'static str,
+    /// The parameters that a shell reads: text of hosts must be quoted there.
+    pub shell_text: &'static [&'static str],
     run_as: RunAsSupport,
     parse: fn(&Value) -> Result<Box<dyn Operation>, ValueError>,
     schema: fn() -> Schema,
@@ -49,6 +53,7 @@ impl Definition {
             summary: T::SUMMARY,
             main_argument: T::MAIN_ARGUMENT,
             example: T::EXAMPLE,
+            shell_text: T::SHELL_TEXT,
             run_as: T::RUN_AS,
             parse: |parameters| deserialize::<T>(parameters).map(|operation| Box::new(operation) as Box<dyn Operation>),
             schema: schema_of::<T>,

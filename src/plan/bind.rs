@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::expand::Instance;
 use super::position::Position;
+use super::visible::Asked;
 use super::{PeerKeys, Trigger};
 use crate::error::{Diagnostic, Origin};
 use crate::facts::FactKey;
@@ -54,6 +55,7 @@ pub(super) fn bind(
     instance: Instance,
     host: &str,
     position: &Arc<Position>,
+    asked: &Asked,
 ) -> Result<BoundOperation, Diagnostic> {
     let path = format!("{host} / {}", position.path);
     let item = instance.item.as_deref();
@@ -74,6 +76,7 @@ pub(super) fn bind(
     }
     let bindings = instance.bindings;
     let mut arguments = bindings.render_table(&raw.arguments)?;
+    check_shell_text(raw, &arguments, asked)?;
     let run_as = nearest(RunAs::take(&mut arguments), position, raw);
     let name = raw
         .settings
@@ -97,6 +100,35 @@ pub(super) fn bind(
             Some(why) => Ok(of(id, Bound::Unknown(why.clone()))),
             None => Err(raw.definition.misfit(error, &arguments, &run_as, &raw.origin)),
         },
+    }
+}
+
+/// Errors: text of a host reaches a shell without quotes.
+fn check_shell_text(raw: &RawOperation, arguments: &Table, asked: &Asked) -> Result<(), Diagnostic> {
+    for key in raw.definition.shell_text {
+        let Some(entry) = arguments.get(*key) else { continue };
+        let written = raw.arguments.get(*key).map(|entry| texts(&entry.value));
+        let written: String = written.into_iter().flatten().map(|(text, _)| text).collect();
+        for (text, origin) in texts(&entry.value) {
+            if let Some(foreign) = asked.unquoted(text, &written) {
+                return Err(Diagnostic::new("text of a host is not quoted for the shell")
+                    .at_maybe(
+                        origin.or(Some(&raw.origin)),
+                        format!("holds {foreign:?}, which a host says"),
+                    )
+                    .hint("write `| quote` behind the expression that holds it"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The strings in a value, with their places.
+fn texts(value: &Value) -> Vec<(&str, Option<&Origin>)> {
+    match &value.kind {
+        Kind::String(text) => vec![(text, value.origin.as_ref())],
+        Kind::List(items) => items.iter().flat_map(texts).collect(),
+        _ => Vec::new(),
     }
 }
 

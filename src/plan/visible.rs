@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::facts::overlay::{Lookup, Overlay};
 use crate::facts::{Fact, FactKey, Facts, InTemplates};
+use crate::quote::quote;
 use crate::template::{FactSource, NamedFact};
 
 /// The reason for a fact that the next round will read.
@@ -17,17 +18,44 @@ fn not_read(host: &str) -> String {
 
 /// The facts that templates asked for, by host.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Asked(Arc<Mutex<BTreeSet<(String, FactKey)>>>);
+pub(super) struct Asked {
+    keys: Arc<Mutex<BTreeSet<(String, FactKey)>>>,
+    /// Texts of hosts that templates saw and that are more than a word to a shell.
+    foreign: Arc<Mutex<BTreeSet<String>>>,
+}
+
+/// Shorter texts are found by chance in a command.
+const SHORTEST: usize = 3;
 
 impl Asked {
     fn note(&self, host: &str, key: FactKey) {
-        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asked = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         asked.insert((host.to_owned(), key));
+    }
+
+    pub(super) fn note_text(&self, text: &str) {
+        if text.len() >= SHORTEST && quote(text) != text {
+            let mut foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+            foreign.insert(text.to_owned());
+        }
+    }
+
+    /// A text of a host that stands in a command without its quotes, and that nobody wrote there.
+    ///
+    /// `homelab check` finds unquoted facts by the names in the template. This finds the others by their text.
+    pub(super) fn unquoted(&self, command: &str, written: &str) -> Option<String> {
+        let foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_loose = |text: &&String| {
+            command.contains(text.as_str())
+                && !written.contains(text.as_str())
+                && command.replace(&quote(text), "").contains(text.as_str())
+        };
+        foreign.iter().find(is_loose).cloned()
     }
 
     /// Everything that was asked for since the last call.
     pub(super) fn take(&self) -> BTreeSet<(String, FactKey)> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.keys.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -55,6 +83,17 @@ impl VisibleFacts {
         found
     }
 
+    fn note_texts(&self, value: &minijinja::Value) {
+        match value.as_str() {
+            Some(text) => self.asked.note_text(text),
+            None => value
+                .try_iter()
+                .into_iter()
+                .flatten()
+                .for_each(|item| self.note_texts(&item)),
+        }
+    }
+
     fn why_not(&self, lookup: Lookup) -> String {
         match lookup {
             Lookup::Since(_, why) | Lookup::Known(Fact::Denied(why)) => why,
@@ -67,11 +106,23 @@ impl FactSource for VisibleFacts {
     fn system(&self) -> Result<minijinja::Value, String> {
         match self.look_up(FactKey::System) {
             Lookup::Known(Fact::System(facts)) => {
+                self.asked.note_text(&facts.machine.os.name);
                 let rendered = || minijinja::Value::from(minijinja::value::Serde(&facts.machine));
                 Ok(self.system.get_or_init(rendered).clone())
             }
             other => Err(self.why_not(other)),
         }
+    }
+
+    fn unreadable(&self, path: &str) -> Option<String> {
+        match self.overlay.get(&FactKey::System) {
+            Lookup::Known(Fact::System(facts)) => facts.unreadable.get(path).cloned(),
+            _ => None,
+        }
+    }
+
+    fn host(&self) -> String {
+        self.host.clone()
     }
 
     fn families(&self) -> Vec<&'static str> {
@@ -83,7 +134,15 @@ impl FactSource for VisibleFacts {
             return NamedFact::Unknown(format!("unknown fact family `{family}`"));
         };
         match self.look_up((family.key)(name)) {
-            Lookup::Known(fact) => family.described(&fact),
+            Lookup::Known(fact) => {
+                let described = family.described(&fact);
+                if let NamedFact::Present(attributes) = &described {
+                    for value in attributes.values().flatten() {
+                        self.note_texts(value);
+                    }
+                }
+                described
+            }
             other => NamedFact::Unknown(self.why_not(other)),
         }
     }
@@ -92,7 +151,15 @@ impl FactSource for VisibleFacts {
 /// All of `facts` that templates see, and the fact `named` by family and name.
 pub fn visible_tree(facts: &Facts, named: Option<(&InTemplates, &str)>) -> serde_json::Value {
     let mut tree = match facts.get(&FactKey::System) {
-        Some(Fact::System(system)) => serde_json::to_value(&system.machine).unwrap_or_default(),
+        Some(Fact::System(system)) => {
+            let mut tree = serde_json::to_value(&system.machine).unwrap_or_default();
+            for name in system.unreadable.keys() {
+                if let Some(value) = tree.pointer_mut(&format!("/{}", name.replace('.', "/"))) {
+                    *value = serde_json::Value::Null;
+                }
+            }
+            tree
+        }
         _ => serde_json::Value::default(),
     };
     if let Some((family, name)) = named

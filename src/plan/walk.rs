@@ -223,7 +223,7 @@ impl<'a> Walk<'a> {
         let bound = instances.and_then(|instances| {
             let bound = instances
                 .into_iter()
-                .map(|instance| bind(raw, instance, given.host_name(), position));
+                .map(|instance| bind(raw, instance, given.host_name(), position, &given.asked));
             bound.collect::<Result<Vec<_>, _>>()
         });
         let asked = given.take_asked(build);

@@ -6,6 +6,7 @@ mod known;
 mod names;
 mod parameters;
 mod parts;
+mod shapes;
 mod unused;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +18,9 @@ use super::{Named, Project};
 use crate::error::{Diagnostic, Origin, suggestion};
 
 /// Finds every such mistake, except in `broken` files, which the reader reported.
-pub(super) fn check(project: &Project, broken: &BTreeSet<String>) -> Vec<Diagnostic> {
+///
+/// With it, the dotted names of all templates.
+pub(super) fn check(project: &Project, broken: &BTreeSet<String>) -> (Vec<Diagnostic>, BTreeSet<String>) {
     let mut mistakes = Vec::new();
     for deploy in project.deploys.values() {
         for stage in &deploy.stages {
@@ -45,8 +48,10 @@ pub(super) fn check(project: &Project, broken: &BTreeSet<String>) -> Vec<Diagnos
         mistakes.extend(unused::check(project, &used));
         mistakes.extend(unused::check_settings(project));
     }
-    mistakes
+    (mistakes, used)
 }
+
+pub(super) use unused::check_given;
 
 /// Finds unknown tasks, tasks used twice under one name, and unknown vars.
 fn check_uses(project: &Project, broken: &BTreeSet<String>, uses: &[&TaskUse], mistakes: &mut Vec<Diagnostic>) {

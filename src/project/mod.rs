@@ -55,6 +55,8 @@ pub struct Project {
     /// `templates/services/<stack>/`.
     pub catalogue: Arc<Catalogue>,
     merged: data::Merged,
+    /// The dotted names of all templates; `None` if they are not all known.
+    used: Option<BTreeSet<String>>,
 }
 
 /// A project as far as it could be read.
@@ -80,7 +82,7 @@ pub fn read(root: &Path) -> LoadedProject {
     let assets = reader.assets();
     let stacks = reader.folder("templates/services", reader::stack_name, whole(catalogue::read));
     let tasks = reader.folder("tasks", reader::any_name, whole(task::read));
-    let project = Project {
+    let mut project = Project {
         root: root.to_path_buf(),
         inventories: reader.folder("inventories", reader::any_name, inventory::read),
         group_data: reader.folder("group_data", reader::any_name, whole(data::read)),
@@ -89,12 +91,15 @@ pub fn read(root: &Path) -> LoadedProject {
         catalogue: Arc::new(catalogue::complete(stacks, &assets)),
         assets: Arc::new(assets),
         merged: data::Merged::default(),
+        used: None,
     };
     let reader::Reader {
         mut mistakes, broken, ..
     } = reader;
     mistakes.extend(data::check_groups(&project, &broken));
-    mistakes.extend(lint::check(&project, &broken));
+    let (found, used) = lint::check(&project, &broken);
+    mistakes.extend(found);
+    project.used = Some(used).filter(|_| broken.is_empty());
     sort(&mut mistakes);
     LoadedProject {
         project,

@@ -7,6 +7,7 @@ use globset::GlobMatcher;
 
 use super::catalogue::Catalogue;
 use super::data::shared_data_of;
+use super::lint::check_given;
 use super::pattern::{glob, known, select as select_hosts, unplaced};
 use super::task::TaskUse;
 use super::{Deploy, Host, Inventory, Project, Stage, Task};
@@ -134,6 +135,9 @@ pub fn select(
 ) -> Result<Selection, Diagnostic> {
     let inventory = project.inventory(inventory_name)?;
     let deploy = project.deploy(deploy_name)?;
+    if let Some(used) = &project.used {
+        check_given(project, &filter.data, used)?;
+    }
     let mut stages = Vec::new();
     for stage in &deploy.stages {
         stages.push((stage, select_hosts(inventory, inventory_name, &stage.hosts)?));

@@ -96,6 +96,11 @@ impl Reading {
         reading
     }
 
+    /// The places of its comparisons in the source.
+    pub(super) fn places(&self) -> Vec<Range<usize>> {
+        self.comparisons.iter().map(|one| one.whole.clone()).collect()
+    }
+
     /// The place in the source of an error of the code.
     pub(super) fn place(&self, error: &Error) -> Option<Range<usize>> {
         let range = error.range()?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use minijinja::value::{Enumerator, Object, ValueKind};
 
 use super::watch::Watch;
+use crate::error::Diagnostic;
 
 /// The facts of a host at one point of a plan.
 pub trait FactSource: Send + Sync {
@@ -17,6 +18,16 @@ pub trait FactSource: Send + Sync {
 
     /// The families of facts that are looked up by a name: `facts.packages.NAME`.
     fn families(&self) -> Vec<&'static str>;
+
+    /// Why `facts.PATH` was read but is not such a fact, if so.
+    fn unreadable(&self, _path: &str) -> Option<String> {
+        None
+    }
+
+    /// The host, for messages.
+    fn host(&self) -> String {
+        String::new()
+    }
 
     /// The fact about `name` in one of [`FactSource::families`].
     fn named(&self, family: &str, name: &str) -> NamedFact;
@@ -37,8 +48,17 @@ impl FactSource for Result<minijinja::Value, String> {
     }
 }
 
-/// An attribute of a fact, or why it is not known.
-pub type Attribute = Result<minijinja::Value, String>;
+/// An attribute of a fact, or why it has no value.
+pub type Attribute = Result<minijinja::Value, NoValue>;
+
+/// Why a fact has no value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoValue {
+    /// It is not known yet.
+    Unknown(String),
+    /// The host says something that is not such a fact.
+    Unreadable(String),
+}
 
 /// A fact that is looked up by a name.
 #[derive(Clone, Debug)]
@@ -88,7 +108,7 @@ impl Object for Node {
             }));
         }
         match self.source.system() {
-            Ok(system) => part(&self.watch, "facts", &system, name, &families),
+            Ok(system) => part(self, "", &system, name, &families),
             Err(why) => Some(self.watch.unknown(&why)),
         }
     }
@@ -96,14 +116,19 @@ impl Object for Node {
 
 /// A value in a table of facts; an unknown name is noted with the known ones.
 fn part(
-    watch: &Arc<Watch>,
-    path: &str,
+    node: &Arc<Node>,
+    above: &str,
     table: &minijinja::Value,
     name: &str,
     more: &[&str],
 ) -> Option<minijinja::Value> {
     let found = table.get_attr(name).ok().filter(|value| !value.is_undefined());
-    let path = format!("{path}.{name}");
+    let below = format!("{above}{name}");
+    let path = format!("facts.{below}");
+    let watch = &node.watch;
+    if let Some(why) = node.source.unreadable(&below) {
+        return Some(watch.fail(unreadable(&path, &node.source.host(), why)));
+    }
     let Some(found) = found else {
         let keys = table.try_iter().into_iter().flatten();
         let known = keys.filter_map(|key| key.as_str().map(str::to_owned));
@@ -114,15 +139,23 @@ fn part(
         return Some(found);
     }
     Some(minijinja::Value::from_object(Part {
-        watch: Arc::clone(watch),
-        path,
+        node: Arc::clone(node),
+        path: format!("{below}."),
         table: found,
     }))
 }
 
+/// The mistake of using a fact that was read but is none.
+fn unreadable(path: &str, host: &str, why: String) -> Diagnostic {
+    Diagnostic::new(format!("cannot read `{path}` of host `{host}`"))
+        .because(why)
+        .hint("correct it on the host, or do not use this fact")
+}
+
 /// A table of facts.
 struct Part {
-    watch: Arc<Watch>,
+    node: Arc<Node>,
+    /// Its name below `facts`, with a dot at the end.
     path: String,
     table: minijinja::Value,
 }
@@ -135,7 +168,7 @@ impl std::fmt::Debug for Part {
 
 impl Object for Part {
     fn get_value(self: &Arc<Self>, key: &minijinja::Value) -> Option<minijinja::Value> {
-        part(&self.watch, &self.path, &self.table, key.as_str()?, &[])
+        part(&self.node, &self.path, &self.table, key.as_str()?, &[])
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -159,12 +192,15 @@ impl Object for Family {
         let name = key.as_str()?;
         Some(match self.node.source.named(self.family, name) {
             NamedFact::Present(attributes) => minijinja::Value::from_object(Named {
-                watch: Arc::clone(&self.node.watch),
+                node: Arc::clone(&self.node),
                 path: format!("facts.{}.{name}", self.family),
                 attributes,
             }),
             // `none`, so that `facts.users.anna is none` works for a user who does not exist.
-            NamedFact::Absent => minijinja::Value::from(()),
+            NamedFact::Absent => {
+                self.node.watch.absent(self.family, name, &self.node.source.host());
+                minijinja::Value::from(())
+            }
             NamedFact::Unknown(why) => self.node.watch.unknown(&why),
         })
     }
@@ -172,7 +208,7 @@ impl Object for Family {
 
 /// A fact that was looked up by a name.
 struct Named {
-    watch: Arc<Watch>,
+    node: Arc<Node>,
     path: String,
     attributes: BTreeMap<&'static str, Attribute>,
 }
@@ -188,10 +224,15 @@ impl Object for Named {
         let name = key.as_str()?;
         match self.attributes.get(name) {
             Some(Ok(value)) => Some(value.clone()),
-            Some(Err(why)) => Some(self.watch.unknown(why)),
+            Some(Err(NoValue::Unknown(why))) => Some(self.node.watch.unknown(why)),
+            Some(Err(NoValue::Unreadable(why))) => {
+                let path = format!("{}.{name}", self.path);
+                let mistake = unreadable(&path, &self.node.source.host(), why.clone());
+                Some(self.node.watch.fail(mistake))
+            }
             None => {
                 let known = self.attributes.keys().map(|name| (*name).to_owned());
-                self.watch.missed(format!("{}.{name}", self.path), known.collect());
+                self.node.watch.missed(format!("{}.{name}", self.path), known.collect());
                 None
             }
         }

@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 
 use minijinja::Environment;
 
+use super::analysis::optional;
 use super::compiled::Written;
-use super::place::narrow;
-use super::scope::slip_error;
+use super::place::{narrow, slip_error};
 use super::syntax;
 use super::tokens::Form;
 use super::{bare_wanted, compiled, environment, is_template, lone_expression};
@@ -23,16 +23,21 @@ pub struct Names {
     origin: Option<Origin>,
     /// Whether the source is a whole file.
     is_file: bool,
+    /// The names that may be undefined.
+    optional: BTreeSet<String>,
     /// The names, without those that the template itself binds.
     pub used: BTreeSet<String>,
 }
 
 impl Names {
-    /// Whether the template handles undefined names on purpose.
-    pub fn expects_undefined(&self) -> bool {
-        ["default", "defined", "|d(", "| d("]
-            .iter()
-            .any(|word| self.source.contains(word))
+    /// Whether the template handles that `name` may be undefined, with `default` or `is defined`.
+    pub fn is_optional(&self, name: &str) -> bool {
+        let is_part = |part: &str, whole: &str| {
+            whole
+                .strip_prefix(part)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.optional.iter().any(|one| is_part(one, name) || is_part(name, one))
     }
 
     /// Where `name` is used.
@@ -52,6 +57,19 @@ impl Names {
     }
 }
 
+impl Names {
+    /// The same, with the names that may be undefined.
+    fn of(mut self, form: Form) -> Self {
+        let is_possible = ["default", "defined", "|d", "| d"]
+            .iter()
+            .any(|word| self.source.contains(word));
+        if is_possible {
+            self.optional = optional(&self.source, form);
+        }
+        self
+    }
+}
+
 /// Inspects a string of the project; `None` if it is not a template.
 ///
 /// Errors: it does not parse.
@@ -64,11 +82,13 @@ pub fn inspect_string(text: &str, origin: Option<&Origin>) -> Result<Option<Name
             bare,
             offset,
             expression,
-        } => Ok(Some(names(bare, offset, origin, expression.names()))),
+        } => Ok(Some(
+            names(bare, offset, origin, expression.names()).of(Form::Expression),
+        )),
         Written::Text(_) => {
             let template = ENVIRONMENT.template_from_str(text);
             let used = template.map(|template| template.undeclared_variables(true));
-            Ok(Some(names(text, 0, origin, used.unwrap_or_default())))
+            Ok(Some(names(text, 0, origin, used.unwrap_or_default()).of(Form::Text)))
         }
     }
 }
@@ -81,7 +101,7 @@ pub fn inspect_expression(text: &str, origin: Option<&Origin>) -> Result<Names, 
         return Err(bare_wanted(bare, origin));
     }
     let expression = compiled::expression(text).map_err(|slip| slip_error(&slip, 0, text, origin))?;
-    Ok(names(text, 0, origin, expression.names()))
+    Ok(names(text, 0, origin, expression.names()).of(Form::Expression))
 }
 
 /// Inspects a whole file, named by its path in the project.
@@ -95,7 +115,7 @@ pub fn inspect_file(path: &str, text: &str) -> Result<Names, Diagnostic> {
     let whole = Origin::new(&file, 0..text.len());
     Ok(Names {
         is_file: true,
-        ..names(text, 0, Some(&whole), used.unwrap_or_default())
+        ..names(text, 0, Some(&whole), used.unwrap_or_default()).of(Form::Text)
     })
 }
 
@@ -105,6 +125,7 @@ fn names(source: &str, offset: usize, origin: Option<&Origin>, used: impl IntoIt
         offset,
         origin: origin.cloned(),
         is_file: false,
+        optional: BTreeSet::new(),
         used: used.into_iter().collect(),
     }
 }

@@ -3,6 +3,7 @@
 //! Everything is strict: an undefined name is an error, also inside a list that an expression returns. If a template
 //! uses a value that is not known yet, its whole result is unknown, because it may branch on it.
 
+mod analysis;
 mod compare;
 mod compiled;
 mod convert;
@@ -22,7 +23,8 @@ mod words;
 use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value, escape_formatter};
 
-pub use facts::{Attribute, FactSource, NamedFact};
+pub use analysis::{Analysis, Shape, Sort, World, analyze_expression, analyze_file, analyze_string};
+pub use facts::{Attribute, FactSource, NamedFact, NoValue};
 pub use inspect::{Names, inspect_expression, inspect_file, inspect_string};
 pub use mistake::FUNCTIONS;
 pub use scope::{Bindings, STACKS, TemplateData, stack_of};
@@ -61,6 +63,12 @@ fn holds_undefined(value: &Value) -> bool {
             .is_ok_and(|mut keys| keys.any(|key| value.get_item(&key).is_ok_and(|item| holds_undefined(&item)))),
         _ => false,
     }
+}
+
+/// Whether a name can stand behind a dot.
+fn is_plain(name: &str) -> bool {
+    let is_part = |character: char| character.is_alphanumeric() || character == '_';
+    name.chars().all(is_part) && !name.starts_with(|first: char| first.is_ascii_digit())
 }
 
 /// Whether `text` contains template syntax.

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::error::Origin;
+use super::slip::Slip;
+use crate::error::{Diagnostic, Origin};
 
 /// The place of part `place` of `source`, which begins at `offset` of the string whose literal is at `origin`.
 ///
@@ -25,6 +26,16 @@ pub(super) fn narrow(origin: &Origin, source: &str, offset: usize, place: Range<
     // If something is missing, there is no character to point at.
     let end = at(place.end).max(begin);
     Origin::new(&origin.file, origin.span.start + begin..origin.span.start + end)
+}
+
+/// The mistake of a source that does not parse.
+pub(super) fn slip_error(slip: &Slip, offset: usize, source: &str, origin: Option<&Origin>) -> Diagnostic {
+    // An empty template has no part to point at, so the whole string is shown.
+    let exact = origin.map(|origin| match source.trim() {
+        "" => origin.clone(),
+        _ => narrow(origin, source, offset, slip.place.clone()),
+    });
+    slip.shown(exact.as_ref())
 }
 
 /// The place of an attribute may begin at its dot or bracket; the name before it is included.

@@ -13,8 +13,7 @@ pub use file::{STACKS, stack_of};
 use super::compiled::{Failure, Written};
 use super::facts::{self, FactSource};
 use super::mistake::mistake;
-use super::place::{narrow, whole_name};
-use super::slip::Slip;
+use super::place::{narrow, slip_error, whole_name};
 use super::watch::Watch;
 use super::{bare_wanted, compiled, convert, is_template, lone_expression};
 use crate::error::{Diagnostic, Origin, suggestion};
@@ -198,6 +197,7 @@ impl Bindings {
         seen.unknown = None;
         seen.mistake = None;
         seen.missed = None;
+        seen.absent = None;
         seen.last = None;
     }
 
@@ -251,6 +251,10 @@ impl Bindings {
     fn undefined_at(&self, origin: Option<&Origin>) -> Diagnostic {
         let missed = self.inner.watch.seen().missed.take();
         let Some((path, known)) = missed else {
+            let absent = self.inner.watch.seen().absent.take();
+            if let Some(mistake) = absent.and_then(|absent| absent_fact(&absent, origin)) {
+                return mistake;
+            }
             if let Some(mistake) = origin.and_then(|origin| self.no_table(origin)) {
                 return mistake;
             }
@@ -398,6 +402,30 @@ impl Inner {
     }
 }
 
+/// The mistake of an attribute of a fact that is absent on its host, if `origin` has one.
+fn absent_fact(absent: &(&str, String, String), origin: Option<&Origin>) -> Option<Diagnostic> {
+    let (family, name, host) = absent;
+    let used = origin.and_then(|origin| origin.file.text.get(origin.span.clone()))?;
+    if !used.contains(family) || !used.contains("facts") {
+        return None;
+    }
+    let why = match *family {
+        "packages" => format!("package `{name}` is not installed on host `{host}`"),
+        "users" => format!("host `{host}` has no user `{name}`"),
+        "groups" => format!("host `{host}` has no group `{name}`"),
+        _ => format!("`{name}` does not exist on host `{host}`"),
+    };
+    let fact = match used.find(name.as_str()) {
+        Some(_) if crate::template::is_plain(name) => format!("facts.{family}.{name}"),
+        _ => format!("facts.{family}['{name}']"),
+    };
+    Some(
+        Diagnostic::new(format!("`{}` is undefined", used.trim()))
+            .at_maybe(origin, why)
+            .hint(format!("test it first: `{fact} is not none`")),
+    )
+}
+
 /// Whether an expression is only the name of a value.
 fn is_path(expression: &str) -> bool {
     let is_part = |character: char| character.is_alphanumeric() || "_.[]'\"".contains(character);
@@ -412,16 +440,6 @@ fn ring_error(ring: &[(String, Option<Origin>)], path: &str) -> Diagnostic {
             mistake.at_maybe(origin.as_ref(), format!("`{name}` is set here"))
         })
         .hint("set one of them without using the others")
-}
-
-/// The mistake of a source that does not parse.
-pub(super) fn slip_error(slip: &Slip, offset: usize, source: &str, origin: Option<&Origin>) -> Diagnostic {
-    // An empty template has no part to point at, so the whole string is shown.
-    let exact = origin.map(|origin| match source.trim() {
-        "" => origin.clone(),
-        _ => narrow(origin, source, offset, slip.place.clone()),
-    });
-    slip.shown(exact.as_ref())
 }
 
 struct Root {

@@ -23,7 +23,7 @@ impl std::error::Error for Misfit {}
 
 /// The type of a value, as far as comparisons are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sort {
+pub enum Sort {
     Text,
     Number,
     Truth,
@@ -118,7 +118,7 @@ pub(super) fn numbers_in_strings(sign: &str, left: &str, right: &str) -> Option<
     let is_order = ["<", "<=", ">", ">="].contains(&sign);
     (is_order && is_number(left) && is_number(right)).then(|| Misfit {
         title: "numbers in strings have no order".to_owned(),
-        label: format!("strings are compared letter by letter: `{left}`, `{right}`"),
+        label: "strings are compared letter by letter".to_owned(),
         hint: "turn both into numbers: `| int` or `| float`",
     })
 }

@@ -1,5 +1,7 @@
 //! The syntax of templates and expressions: what is written is read to its end, or refused at its place.
 
+use std::ops::Range;
+
 use minijinja::machinery;
 
 use super::compare::Reading;
@@ -18,11 +20,11 @@ pub(super) fn read(source: &str, form: Form) -> Result<Reading, Slip> {
     Ok(Reading::of(source, &words, form))
 }
 
-/// The tree of a source whose mistakes were found before.
-#[cfg(test)]
-pub(super) fn tree_of(source: &str, form: Form) -> Option<Tree<'_>> {
-    words(source, form).ok()?;
-    parse(source, form).ok()
+/// The tree of a source whose mistakes were found before, and the places of its comparisons.
+pub(super) fn tree_of(source: &str, form: Form) -> Option<(Tree<'_>, Vec<Range<usize>>)> {
+    let words = words(source, form).ok()?;
+    let tree = parse(source, form).ok()?;
+    Some((tree, Reading::of(source, &words, form).places()))
 }
 
 fn parse(source: &str, form: Form) -> Result<Tree<'_>, Slip> {

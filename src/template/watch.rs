@@ -21,6 +21,8 @@ pub(super) struct Seen {
     pub(super) unknown: Option<String>,
     pub(super) mistake: Option<Diagnostic>,
     pub(super) missed: Option<(String, Vec<String>)>,
+    /// The last fact that is absent on its host: its family, its name and the host.
+    pub(super) absent: Option<(&'static str, String, String)>,
     /// The last value that was used, as written.
     pub(super) last: Option<Value>,
 }
@@ -51,6 +53,11 @@ impl Watch {
     /// Notes a name that `path` does not have, and the names that it has.
     pub(super) fn missed(&self, path: String, known: Vec<String>) {
         self.seen().missed = Some((path, known));
+    }
+
+    /// Notes that a host has nothing of this name.
+    pub(super) fn absent(&self, family: &'static str, name: &str, host: &str) {
+        self.seen().absent = Some((family, name.to_owned(), host.to_owned()));
     }
 }
 

@@ -9,7 +9,8 @@ use crate::facts::account::{
     AccountDefaultsKey, Group, GroupFact, GroupKey, GroupNumberKey, User, UserFact, UserKey, UserNumberKey,
 };
 use crate::facts::answer::{UnreadableAnswer, lines};
-use crate::facts::family::{Family, InTemplates, Readable, known, listed, no_allowance};
+use crate::facts::family::{Family, InTemplates, Readable, held, known, listed, no_allowance};
+use crate::facts::grammar::Grammar;
 use crate::facts::key::{Fact, FactKey, Stored as _};
 use crate::template::NamedFact;
 use crate::value::Known;
@@ -55,11 +56,11 @@ static USERS: InTemplates = InTemplates {
     attributes_of: |fact| match fact {
         Fact::User(UserFact::Present(user)) => NamedFact::present([
             ("uid", known(&user.uid)),
-            ("group", known(&user.group)),
-            ("home", known(&user.home)),
-            ("shell", known(&user.shell)),
-            ("comment", known(&user.comment)),
-            ("groups", Ok(listed(&user.groups))),
+            ("group", held(Grammar::Account, &user.group)),
+            ("home", held(Grammar::Path, &user.home)),
+            ("shell", held(Grammar::Shell, &user.shell)),
+            ("comment", held(Grammar::Text, &user.comment)),
+            ("groups", listed(&user.groups)),
         ]),
         _ => NamedFact::Absent,
     },
@@ -71,7 +72,7 @@ static GROUPS: InTemplates = InTemplates {
     key: |name| GroupKey(name).stored(),
     attributes_of: |fact| match fact {
         Fact::Group(GroupFact::Present(group)) => {
-            NamedFact::present([("gid", known(&group.gid)), ("members", Ok(listed(&group.members)))])
+            NamedFact::present([("gid", known(&group.gid)), ("members", listed(&group.members))])
         }
         _ => NamedFact::Absent,
     },

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::facts::answer::{UnreadableAnswer, lines};
-use crate::facts::family::{Family, InTemplates, Readable, known, no_allowance};
+use crate::facts::family::{Family, InTemplates, Readable, held, no_allowance};
+use crate::facts::grammar::Grammar;
 use crate::facts::key::{Fact, FactKey, Stored as _};
 use crate::facts::package::{PackageFact, PackageKey};
 use crate::quote::quote_all;
@@ -27,7 +28,9 @@ static IN_TEMPLATES: InTemplates = InTemplates {
     attributes: &["version"],
     key: |name| PackageKey(name).stored(),
     attributes_of: |fact| match fact {
-        Fact::Package(PackageFact::Installed { version }) => NamedFact::present([("version", known(version))]),
+        Fact::Package(PackageFact::Installed { version }) => {
+            NamedFact::present([("version", held(Grammar::Version, version))])
+        }
         Fact::Package(PackageFact::Broken { status }) => NamedFact::Unknown(format!("the package is {status}")),
         _ => NamedFact::Absent,
     },

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::session;
 use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::family::{Family, InTemplates, Readable, no_allowance};
+use crate::facts::grammar::Grammar;
 use crate::facts::key::{Fact, FactKey};
 use crate::facts::system::{Architecture, Disk, Job, JobState, Machine, OperatingSystem, SystemFacts, SystemKey};
 
@@ -103,8 +104,68 @@ fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey,
             .map_err(|_| UnreadableAnswer::new("`id -u` printed no number"))?,
         reboot_required,
     };
-    let facts = SystemFacts { machine, session, jobs };
+    let mut facts = SystemFacts {
+        machine,
+        session,
+        jobs,
+        ..SystemFacts::default()
+    };
+    hold(&mut facts);
     Ok(vec![(FactKey::System, Fact::System(Box::new(facts)))])
+}
+
+/// Takes out what is not such a fact.
+fn hold(facts: &mut SystemFacts) {
+    let machine = &mut facts.machine;
+    let texts: [(&str, Grammar, &mut String); 9] = [
+        ("os.id", Grammar::Word, &mut machine.os.id),
+        ("os.version", Grammar::Word, &mut machine.os.version),
+        ("os.codename", Grammar::Word, &mut machine.os.codename),
+        ("os.name", Grammar::Text, &mut machine.os.name),
+        ("architecture.dpkg", Grammar::Word, &mut machine.architecture.dpkg),
+        ("architecture.uname", Grammar::Word, &mut machine.architecture.uname),
+        ("hostname", Grammar::Name, &mut machine.hostname),
+        ("kernel", Grammar::Name, &mut machine.kernel),
+        ("init", Grammar::Name, &mut machine.init),
+    ];
+    let mut unreadable = BTreeMap::new();
+    for (name, grammar, text) in texts {
+        if let Err(why) = grammar.hold(text) {
+            unreadable.insert(name.to_owned(), why);
+            text.clear();
+        }
+    }
+    let mut check = |name: &str, grammar: Grammar, texts: &[&String]| {
+        let why = texts.iter().find_map(|text| grammar.hold(text).err());
+        why.inspect(|why| {
+            unreadable.insert(name.to_owned(), why.clone());
+        })
+        .is_some()
+    };
+    if check(
+        "addresses",
+        Grammar::Address,
+        &machine.addresses.iter().collect::<Vec<_>>(),
+    ) {
+        machine.addresses.clear();
+    }
+    if check(
+        "disks",
+        Grammar::Name,
+        &machine.disks.iter().map(|disk| &disk.name).collect::<Vec<_>>(),
+    ) {
+        machine.disks.clear();
+    }
+    if let Some(packages) = &mut machine.reboot_required
+        && check(
+            "reboot_required",
+            Grammar::Package,
+            &packages.iter().collect::<Vec<_>>(),
+        )
+    {
+        packages.clear();
+    }
+    facts.unreadable = unreadable;
 }
 
 /// `name size`, the size in units of 512 bytes, whatever the disk's own are (sysfs-block in the kernel's documentation).
@@ -203,6 +264,38 @@ mod tests {
             ]
         );
         assert!(parse(&[FactKey::System], 0, b"user=0\njob=../x lost 0 y\n").is_err());
+    }
+
+    #[test]
+    fn what_is_no_such_fact_is_no_value() {
+        let answer =
+            b"user=0\nos.id=debian\nos.version=13;id\nos.name=A\x1b[2J\nhostname=$(id)\nkernel=-rf\ninit=a b\n\
+            uname=x86_64\ndisk=sda 1\ndisk=`id` 1\naddress=192.0.2.1\naddress=$(id)\nreboot=libc6 a$b \n";
+        let facts = parse(&[FactKey::System], 0, answer).expect("readable");
+        let Fact::System(facts) = &facts[0].1 else {
+            panic!("system facts")
+        };
+        let names: Vec<&str> = facts.unreadable.keys().map(String::as_str).collect();
+        assert_eq!(
+            names,
+            [
+                "addresses",
+                "disks",
+                "hostname",
+                "init",
+                "kernel",
+                "os.name",
+                "os.version",
+                "reboot_required"
+            ]
+        );
+        assert_eq!(facts.machine.os.id, "debian");
+        let text = serde_json::to_string(&facts.machine).expect("can be shown");
+        assert!(
+            !text.contains("id)") && !text.contains("-rf") && !text.contains('$'),
+            "{text}"
+        );
+        assert!(facts.unreadable["hostname"].contains("$(id)"), "{:?}", facts.unreadable);
     }
 
     #[test]

@@ -63,6 +63,7 @@ commands = ["tar -C /opt -xf /srv/tool.tar"]
 creates = "/opt/tool"
 touches = ["/opt"]
 "#;
+    const SHELL_TEXT: &'static [&'static str] = &["commands", "unless", "only_if"];
     const RUN_AS: RunAsSupport = RunAsSupport::Commands;
 }
 

@@ -1,6 +1,7 @@
 use crate::change::{Outcome, Step};
 use crate::facts::account::{User, UserFact};
 use crate::facts::{Fact, FactKey, Identity};
+use crate::plan::visible::Asked;
 use crate::plan::{Build, Snapshot, build};
 use crate::project::{Filter, load, select};
 use crate::secret::DigestKey;
@@ -157,5 +158,26 @@ fn a_value_from_above_that_does_not_fit_is_reported_where_it_is_written() {
     assert_eq!(
         mistakes[0].diagnostic.to_string(),
         "deploys/site.toml:2:44: `become_user` of `server.shell` must be a string"
+    );
+}
+
+/// Text of a host that comes to a command by a way that its template does not show.
+#[test]
+fn unquoted_text_of_a_host_is_found_by_what_it_says() {
+    let asked = Asked::default();
+    asked.note_text("$(id)");
+    asked.note_text("word");
+    asked.note_text("Anna Smith");
+    assert_eq!(asked.unquoted("echo $(id)", "echo {{ x }}"), Some("$(id)".to_owned()));
+    assert_eq!(asked.unquoted("echo '$(id)'", "echo {{ x }}"), None);
+    assert_eq!(
+        asked.unquoted("echo '$(id)' $(id)", "echo {{ x }}"),
+        Some("$(id)".to_owned())
+    );
+    assert_eq!(asked.unquoted("echo $(id)", "echo $(id)"), None);
+    assert_eq!(asked.unquoted("echo word", "echo {{ x }}"), None);
+    assert_eq!(
+        asked.unquoted("echo Anna Smith", "echo {{ x }}"),
+        Some("Anna Smith".to_owned())
     );
 }

@@ -3,16 +3,18 @@
 use std::collections::BTreeSet;
 
 use super::known::Vocabulary;
-use super::names::undefined;
+use super::names::{compares, undefined};
+use super::shapes::{Place, Shapes};
 use crate::content::Assets;
-use crate::error::{Diagnostic, not_text};
+use crate::error::{Diagnostic, SourceFile, not_text};
 use crate::project::Project;
-use crate::template::{Names, inspect_file};
+use crate::template::{Names, analyze_file, inspect_file};
 
 pub(super) fn check(project: &Project, is_complete: bool, used: &mut BTreeSet<String>) -> Vec<Diagnostic> {
     let mut mistakes = Vec::new();
     let mut read: Vec<Names> = Vec::new();
     let mut bound: BTreeSet<&str> = BTreeSet::new();
+    let shapes = Shapes::of(project);
     let files = project
         .assets
         .in_memory()
@@ -22,6 +24,10 @@ pub(super) fn check(project: &Project, is_complete: bool, used: &mut BTreeSet<St
         match std::str::from_utf8(bytes).map(|text| (text, inspect_file(&path, text))) {
             Ok((text, Ok(names))) => {
                 bound.extend(bound_in(text));
+                if compares(text) {
+                    let file = SourceFile::new(&path, text);
+                    mistakes.extend(analyze_file(text, &Place::nowhere(&shapes)).comparisons_in(&file));
+                }
                 used.extend(names.used.iter().cloned());
                 read.push(names);
             }
@@ -31,7 +37,7 @@ pub(super) fn check(project: &Project, is_complete: bool, used: &mut BTreeSet<St
     }
     if is_complete {
         let known = Vocabulary::of(project);
-        for names in read.iter().filter(|names| !names.expects_undefined()) {
+        for names in &read {
             mistakes.extend(unknown_names(names, &known, &bound));
         }
     }
@@ -41,7 +47,10 @@ pub(super) fn check(project: &Project, is_complete: bool, used: &mut BTreeSet<St
 fn unknown_names(names: &Names, known: &Vocabulary<'_>, bound: &BTreeSet<&str>) -> Vec<Diagnostic> {
     // An included file sees the names that the including one binds.
     let is_bound = |name: &str| name.split('.').next().is_some_and(|first| bound.contains(first));
-    let free = names.used.iter().filter(|name| !is_bound(name));
+    let free = names
+        .used
+        .iter()
+        .filter(|name| !is_bound(name) && !names.is_optional(name));
     free.filter_map(|name| Some(undefined(names, &known.unknown(name)?)))
         .collect()
 }

@@ -6,10 +6,10 @@ use std::sync::LazyLock;
 use serde_json::Value as Json;
 
 use super::parts::data_tables;
-use crate::facts::InTemplates;
 use crate::facts::system::Machine;
+use crate::facts::{InTemplates, is_harmless};
 use crate::project::{Project, RESERVED};
-use crate::template::FUNCTIONS;
+use crate::template::{FUNCTIONS, Shape, Sort};
 use crate::value::{Kind, Table};
 
 /// The facts that are not looked up by a name.
@@ -103,6 +103,47 @@ impl<'a> Vocabulary<'a> {
             }
         }
         None
+    }
+}
+
+/// What is known of `facts.REST`, which is called `path`.
+pub(super) fn fact_shape(path: &str, rest: &[&str]) -> Shape {
+    let foreign = |sort| Shape::foreign(path).with_sort(sort);
+    if let [family, more @ ..] = rest
+        && InTemplates::find(family).is_some()
+    {
+        return match more {
+            [] => foreign(Some(Sort::Table)),
+            [_, "uid" | "gid"] => Shape::of(Some(Sort::Number)),
+            [_, "groups" | "members"] => foreign(Some(Sort::Text)).listed(),
+            [_, "group" | "home" | "shell" | "comment" | "version"] => foreign(Some(Sort::Text)),
+            _ => foreign(None),
+        };
+    }
+    let mut value: &'static Json = &FACTS;
+    for (index, part) in rest.iter().enumerate() {
+        match value {
+            Json::Object(fields) => match fields.get(*part) {
+                Some(inner) => value = inner,
+                None => return foreign(None),
+            },
+            _ => {
+                return match (rest.get(..index), *part, rest.get(index + 1..)) {
+                    (Some(["addresses"]), ..) | (Some(["disks"]), _, Some(["name"])) => foreign(Some(Sort::Text)),
+                    (Some(["disks"]), _, Some(["size"])) => Shape::of(Some(Sort::Number)),
+                    _ => foreign(None),
+                };
+            }
+        }
+    }
+    match value {
+        Json::Number(_) => Shape::of(Some(Sort::Number)),
+        Json::Bool(_) => Shape::of(Some(Sort::Truth)),
+        Json::String(_) if is_harmless(&rest.join(".")) => Shape::of(Some(Sort::Text)),
+        Json::String(_) => foreign(Some(Sort::Text)),
+        Json::Array(_) => foreign(Some(Sort::List)),
+        Json::Object(_) => foreign(Some(Sort::Table)),
+        Json::Null => foreign(None),
     }
 }
 

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use super::known::{Unknown, Vocabulary};
 use super::parts::{data_tables, has_item, taken_vars, uses_of};
+use super::shapes::{Place, Shapes};
 use crate::error::{Diagnostic, Origin, ansible, suggestion};
 use crate::project::entry::EntrySettings;
 use crate::project::task::{Task, TaskEntry};
 use crate::project::{Project, Stack};
-use crate::template::{Names, inspect_expression, inspect_string};
+use crate::template::{Names, analyze_expression, analyze_string, inspect_expression, inspect_string};
 use crate::value::{Kind, Table, Value};
 
 /// Finds mistakes; adds every name to `used`.
@@ -18,6 +19,9 @@ pub(super) fn check(project: &Project, is_complete: bool, used: &mut BTreeSet<St
         is_complete,
         vars: None,
         has_item: false,
+        shapes: Shapes::of(project),
+        task: None,
+        settings: None,
         used,
         mistakes: Vec::new(),
     };
@@ -29,6 +33,7 @@ pub(super) fn check(project: &Project, is_complete: bool, used: &mut BTreeSet<St
     }
     for task_use in uses_of(project) {
         checker.has_item = task_use.settings.for_each.is_some();
+        checker.settings = Some(&task_use.settings);
         checker.settings(&task_use.settings);
         checker.table(&task_use.vars);
         checker.table(&task_use.become_keys);
@@ -45,6 +50,10 @@ struct Checker<'a> {
     /// The vars of the current task.
     vars: Option<Vec<&'a str>>,
     has_item: bool,
+    shapes: Shapes<'a>,
+    /// The current task, and the settings of the current entry.
+    task: Option<&'a Task>,
+    settings: Option<&'a EntrySettings>,
     used: &'a mut BTreeSet<String>,
     mistakes: Vec<Diagnostic>,
 }
@@ -55,6 +64,7 @@ impl<'a> Checker<'a> {
         self.vars = Some(Vec::new());
         self.table(&task.vars);
         self.vars = Some(taken_vars(task));
+        self.task = Some(task);
         self.table(&task.become_keys);
         if let Some(when) = &task.when {
             self.expression(when);
@@ -63,17 +73,27 @@ impl<'a> Checker<'a> {
             self.has_item = has_item(entry);
             match entry {
                 TaskEntry::Operation(operation) => {
+                    self.settings = Some(&operation.settings);
                     self.settings(&operation.settings);
                     self.table(&operation.arguments);
+                    let shell = operation.definition.shell_text;
+                    for (_, entry) in operation
+                        .arguments
+                        .iter()
+                        .filter(|(key, _)| shell.contains(&key.as_str()))
+                    {
+                        self.shell(&entry.value);
+                    }
                 }
                 TaskEntry::Include(include) => {
+                    self.settings = Some(&include.settings);
                     self.settings(&include.settings);
                     self.table(&include.vars);
                     self.table(&include.become_keys);
                 }
             }
         }
-        self.vars = None;
+        (self.vars, self.task, self.settings) = (None, None, None);
     }
 
     fn stack(&mut self, stack: &Stack) {
@@ -101,8 +121,32 @@ impl<'a> Checker<'a> {
     fn expression(&mut self, value: &Value) {
         let Some(text) = value.as_str() else { return };
         match inspect_expression(text, value.origin.as_ref()) {
-            Ok(names) => self.names(&names),
+            Ok(names) => {
+                self.names(&names);
+                if compares(text) {
+                    let found = analyze_expression(text, &self.place());
+                    self.mistakes.extend(found.comparisons(value.origin.as_ref()));
+                }
+            }
             Err(mistake) => self.mistakes.push(mistake),
+        }
+    }
+
+    /// What templates see here.
+    fn place(&self) -> Place<'_, 'a> {
+        Place::new(&self.shapes, self.task, self.settings.filter(|_| self.has_item))
+    }
+
+    /// A parameter that a shell reads.
+    fn shell(&mut self, value: &Value) {
+        match &value.kind {
+            Kind::String(text) => {
+                if let Some(found) = analyze_string(text, &self.place()) {
+                    self.mistakes.extend(found.loose(value.origin.as_ref()));
+                }
+            }
+            Kind::List(items) => items.iter().for_each(|item| self.shell(item)),
+            _ => {}
         }
     }
 
@@ -115,7 +159,14 @@ impl<'a> Checker<'a> {
     fn value(&mut self, value: &Value) {
         match &value.kind {
             Kind::String(text) => match inspect_string(text, value.origin.as_ref()) {
-                Ok(Some(names)) => self.names(&names),
+                Ok(Some(names)) => {
+                    self.names(&names);
+                    if compares(text)
+                        && let Some(found) = analyze_string(text, &self.place())
+                    {
+                        self.mistakes.extend(found.comparisons(value.origin.as_ref()));
+                    }
+                }
                 Ok(None) => {}
                 Err(mistake) => self.mistakes.push(mistake),
             },
@@ -127,10 +178,7 @@ impl<'a> Checker<'a> {
 
     fn names(&mut self, names: &Names) {
         self.used.extend(names.used.iter().cloned());
-        if names.expects_undefined() {
-            return;
-        }
-        for name in &names.used {
+        for name in names.used.iter().filter(|name| !names.is_optional(name)) {
             let (first, rest) = name.split_once('.').unwrap_or((name, ""));
             if first == "item" {
                 if !self.has_item {
@@ -178,6 +226,13 @@ impl<'a> Checker<'a> {
                 .hint_maybe(hint),
         );
     }
+}
+
+/// Whether a template may compare values.
+pub(super) fn compares(text: &str) -> bool {
+    ["==", "!=", "<", ">", "in", " is "]
+        .iter()
+        .any(|sign| text.contains(sign))
 }
 
 /// The mistake of a name that exists on no host.

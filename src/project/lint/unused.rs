@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::parts::data_tables;
-use crate::error::{Diagnostic, closest};
-use crate::project::Project;
-use crate::value::{Kind, Table};
+use crate::error::{Diagnostic, closest, suggestion};
+use crate::project::{Project, RESERVED};
+use crate::value::{Kind, Table, Value};
 
 /// The data that homelab itself reads.
 const READ_BY_ITSELF: &[&str] = &["stacks", "stack_settings"];
@@ -62,6 +62,66 @@ fn check_table(
             check_table(inner, &path, used, words, mistakes);
         }
     }
+}
+
+/// Checks data of the command line, which overrides that of files: each key must be one that is set or used somewhere.
+///
+/// Errors: a key that nothing knows.
+pub(in crate::project) fn check_given(
+    project: &Project,
+    given: &Table,
+    names: &BTreeSet<String>,
+) -> Result<(), Diagnostic> {
+    if given.is_empty()
+        || ["hosts", "host", "host.data"]
+            .iter()
+            .any(|whole| names.contains(*whole))
+    {
+        return Ok(());
+    }
+    let of_hosts = names
+        .iter()
+        .filter_map(|name| name.split_once(".data.").map(|(_, own)| own));
+    let required = project.tasks.values().flat_map(|task| &task.required);
+    let used = names.iter().map(String::as_str).chain(of_hosts);
+    let used: BTreeSet<&str> = used.chain(required.map(|name| name.name.as_str())).collect();
+    check_given_table(given, "", &data_tables(project), &used)
+}
+
+fn check_given_table(given: &Table, above: &str, data: &[&Table], used: &BTreeSet<&str>) -> Result<(), Diagnostic> {
+    for (key, entry) in given {
+        let path = if above.is_empty() {
+            key.clone()
+        } else {
+            format!("{above}.{key}")
+        };
+        let below = format!("{path}.");
+        let is_used = |name: &&str| **name == path || name.starts_with(&below) || path.starts_with(&format!("{name}."));
+        let set: Vec<&Value> = data.iter().filter_map(|table| Some(&table.get(key)?.value)).collect();
+        if set.is_empty() && !used.iter().any(is_used) && !READ_BY_ITSELF.contains(&path.as_str()) {
+            let known = data.iter().flat_map(|table| table.keys()).map(String::as_str);
+            let siblings = used.iter().filter_map(|name| {
+                let rest = match above {
+                    "" => name,
+                    _ => name.strip_prefix(above)?.strip_prefix('.')?,
+                };
+                rest.split('.').next()
+            });
+            let known: BTreeSet<&str> = known.chain(siblings).filter(|name| !RESERVED.contains(name)).collect();
+            let otherwise = "`homelab inventory show HOST` lists the data of a host";
+            return Err(Diagnostic::new(format!("`--data {path}` is not used"))
+                .hint(suggestion(key, known).unwrap_or_else(|| otherwise.to_owned())));
+        }
+        let tables: Vec<&Table> = set.iter().filter_map(|value| value.as_table()).collect();
+        // What is not a table yet becomes one, or is used by a name that is not known before.
+        if let Kind::Table(inner) = &entry.value.kind
+            && tables.len() == set.len()
+            && !READ_BY_ITSELF.contains(&path.as_str())
+        {
+            check_given_table(inner, &path, &tables, used)?;
+        }
+    }
+    Ok(())
 }
 
 /// Settings of a stack whose name is close to one of its defaults.

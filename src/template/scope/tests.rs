@@ -219,3 +219,111 @@ fn a_string_includes_nothing() {
     let (message, _) = mistake("", "\"{% include 'hello' %}!\"");
     assert!(message.starts_with("tasks/t.toml:1:"), "{message}");
 }
+
+/// A host with odd answers.
+struct Odd;
+
+impl FactSource for Odd {
+    fn system(&self) -> Result<minijinja::Value, String> {
+        Ok(minijinja::context! { hostname => "", os => minijinja::context! { id => "", name => "x" } })
+    }
+
+    fn unreadable(&self, path: &str) -> Option<String> {
+        ["hostname", "os.id"]
+            .contains(&path)
+            .then(|| "the host says \"$(id)\"".to_owned())
+    }
+
+    fn host(&self) -> String {
+        "web".to_owned()
+    }
+
+    fn families(&self) -> Vec<&'static str> {
+        vec!["packages", "users"]
+    }
+
+    fn named(&self, family: &str, name: &str) -> crate::template::NamedFact {
+        use crate::template::{NamedFact, NoValue};
+        match (family, name) {
+            ("users", "anna") => NamedFact::present([
+                ("home", Err(NoValue::Unreadable("the host says \"x\"".to_owned()))),
+                ("comment", Ok("Anna".into())),
+            ]),
+            _ => NamedFact::Absent,
+        }
+    }
+}
+
+fn odd(value: &str) -> Result<Kind, Diagnostic> {
+    render_in(&Bindings::new(TemplateData::new(Table::new(), Odd)), value)
+}
+
+#[test]
+fn a_fact_that_is_none_is_a_mistake_where_it_is_used() {
+    assert_eq!(odd("'{{ facts.os.name }}'").unwrap(), text("x"));
+    assert_eq!(odd("'{{ facts.users.anna.comment }}'").unwrap(), text("Anna"));
+    for (value, title) in [
+        ("'{{ facts.hostname }}'", "cannot read `facts.hostname` of host `web`"),
+        ("'a {{ facts.os.id }}'", "cannot read `facts.os.id` of host `web`"),
+        (
+            "'{{ facts.os[\"id\"] == \"a\" }}'",
+            "cannot read `facts.os.id` of host `web`",
+        ),
+        (
+            "'{{ facts.users.anna.home }}'",
+            "cannot read `facts.users.anna.home` of host `web`",
+        ),
+    ] {
+        let mistake = odd(value).expect_err(value);
+        assert_eq!(mistake.title, title);
+        assert!(mistake.causes[0].starts_with("the host says"), "{mistake:?}");
+        assert!(mistake.origin().is_some(), "{mistake:?}");
+    }
+}
+
+#[test]
+fn an_attribute_of_what_is_absent_names_it_and_the_host() {
+    for (value, title, label, hint) in [
+        (
+            "'{{ facts.packages.none_such.version }}'",
+            "`facts.packages.none_such.version` is undefined",
+            "package `none_such` is not installed on host `web`",
+            "test it first: `facts.packages.none_such is not none`",
+        ),
+        (
+            "'v {{ facts.packages[\"no-such\"].version }}'",
+            "`facts.packages[\"no-such\"].version` is undefined",
+            "package `no-such` is not installed on host `web`",
+            "test it first: `facts.packages['no-such'] is not none`",
+        ),
+        (
+            "'{{ facts.users.otto.uid == 3 }}'",
+            "`facts.users.otto.uid` is undefined",
+            "host `web` has no user `otto`",
+            "test it first: `facts.users.otto is not none`",
+        ),
+    ] {
+        let mistake = odd(value).expect_err(value);
+        assert_eq!(mistake.title, title);
+        assert_eq!(mistake.labels[0].text, label);
+        assert_eq!(mistake.hint.as_deref(), Some(hint));
+    }
+    assert_eq!(odd("'{{ facts.users.otto is none }}'").unwrap(), Kind::Bool(true));
+    assert_eq!(odd("'{{ \"otto\" in facts.users }}'").unwrap(), Kind::Bool(false));
+}
+
+#[test]
+fn quoted_values_are_words_of_a_shell() {
+    assert_eq!(render("a = 'x'", "'{{ a | quote }}'").unwrap(), text("x"));
+    assert_eq!(render("a = '$(id)'", "'{{ a | quote }}'").unwrap(), text("'$(id)'"));
+    assert_eq!(render("a = ''", "'{{ a | quote }}'").unwrap(), text("''"));
+    assert_eq!(render("a = ['b c', 1]", "'{{ a | quote }}'").unwrap(), text("'b c' 1"));
+    assert!(render("a = { b = 1 }", "'{{ a | quote }}'").is_err());
+}
+
+#[test]
+fn signs_that_remove_white_space_are_not_part_of_a_lone_expression() {
+    for value in ["'{{- n -}}'", "'{{- n }}'", "'{{ n -}}'", "'{{+ n }}'"] {
+        assert_eq!(render("n = 3", value).unwrap(), Kind::Integer(3), "{value}");
+    }
+}

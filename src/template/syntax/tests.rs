@@ -239,7 +239,7 @@ proptest! {
             Err(slip) => prop_assert!(source.get(slip.place.clone()).is_some(), "{}: {:?}", source, slip.place),
             Ok(reading) => {
                 let words = words(&source, Form::Expression).expect("read before");
-                let Some(Tree::Expression(tree)) = tree_of(&source, Form::Expression) else {
+                let Some((Tree::Expression(tree), _)) = tree_of(&source, Form::Expression) else {
                     return Err(TestCaseError::fail(format!("{source}: no tree")));
                 };
                 let (mut kept_words, mut written_words) = (Vec::new(), written(&words));

@@ -1,0 +1,763 @@
+//! What is known of templates without a host: the types of their values, and where text from a host ends up.
+
+mod filters;
+mod shell;
+mod signs;
+
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
+
+use minijinja::machinery::ast::{self, BinOpKind, Expr, Stmt};
+use minijinja::value::ValueKind;
+
+use super::place::slip_error;
+use super::slip::Slip;
+use super::sorts::{misfit, not_among, numbers_in_strings};
+use super::syntax::tree_of;
+use super::tokens::Form;
+use super::tree::{Tree, argument, range};
+use super::{is_template, lone_expression};
+use crate::error::{Diagnostic, Origin, SourceFile};
+use shell::Quotes;
+use signs::{sign_of, sign_of_test, sign_of_two};
+
+pub use super::sorts::Sort;
+
+/// What is known of a value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// Its type; `None` if it is not known.
+    pub sort: Option<Sort>,
+    /// The types of its items, if it is a list.
+    pub items: Option<Sort>,
+    /// The name of the fact that it comes from, if it holds text of a host that a shell could interpret.
+    pub foreign: Option<String>,
+    /// Its text, if it is written in the template.
+    text: Option<String>,
+    /// Its dotted name.
+    path: Option<String>,
+    /// Whether it was quoted for a shell, and what was.
+    is_quoted: bool,
+    quoted: Option<String>,
+}
+
+impl Shape {
+    /// A value of this type, from the project itself.
+    pub fn of(sort: Option<Sort>) -> Self {
+        Self {
+            sort,
+            ..Self::default()
+        }
+    }
+
+    /// Text of a host, called `name`.
+    pub fn foreign(name: &str) -> Self {
+        Self {
+            foreign: Some(name.to_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// What is known of a value that is one of the two.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            sort: self.sort.filter(|sort| other.sort == Some(*sort)),
+            items: self.items.filter(|items| other.items == Some(*items)),
+            foreign: self.foreign.or(other.foreign),
+            is_quoted: self.is_quoted || other.is_quoted,
+            quoted: self.quoted.or(other.quoted),
+            ..Self::default()
+        }
+    }
+
+    fn number() -> Self {
+        Self::of(Some(Sort::Number))
+    }
+
+    fn truth() -> Self {
+        Self::of(Some(Sort::Truth))
+    }
+
+    /// A value made of others; of quoted ones, the quotes may be lost.
+    fn made(sort: Option<Sort>, parts: &[&Shape]) -> Self {
+        let foreign = |part: &&Shape| part.foreign.clone().or_else(|| part.quoted.clone());
+        Self {
+            sort,
+            foreign: parts.iter().find_map(foreign),
+            ..Self::default()
+        }
+    }
+
+    /// Values next to one another, each as it is.
+    fn joined(sort: Sort, parts: &[&Shape]) -> Self {
+        Self {
+            sort: Some(sort),
+            foreign: parts.iter().find_map(|part| part.foreign.clone()),
+            quoted: parts.iter().find_map(|part| part.quoted.clone()),
+            is_quoted: parts.iter().any(|part| part.is_quoted),
+            ..Self::default()
+        }
+    }
+
+    /// The same value, of an unknown type.
+    #[must_use]
+    pub fn of_any_type(self) -> Self {
+        Self {
+            sort: None,
+            items: None,
+            text: None,
+            ..self
+        }
+    }
+
+    /// A list of such items.
+    #[must_use]
+    pub fn listed(self) -> Self {
+        Self {
+            items: self.sort,
+            sort: Some(Sort::List),
+            text: None,
+            path: None,
+            ..self
+        }
+    }
+
+    /// A table of such values.
+    #[must_use]
+    pub fn tabled(self) -> Self {
+        Self {
+            sort: Some(Sort::Table),
+            ..self.of_any_type()
+        }
+    }
+
+    /// Text of a host, called `name`, of this type.
+    #[must_use]
+    pub fn with_sort(self, sort: Option<Sort>) -> Self {
+        Self { sort, ..self }
+    }
+
+    /// An item of the list, or a key of the table.
+    #[must_use]
+    pub fn item(&self, world: &dyn World) -> Self {
+        item_of(self, world)
+    }
+
+    /// Its dotted name, if it has one.
+    pub fn path(&self) -> Option<&str> {
+        self.path.as_deref()
+    }
+}
+
+/// The names that templates see.
+pub trait World {
+    /// What is known of a dotted name; a part that is not known before is `*`.
+    fn shape(&self, path: &str) -> Shape;
+}
+
+/// What is known of a template.
+#[derive(Debug, Default)]
+pub struct Analysis {
+    /// Its result.
+    pub result: Shape,
+    source: String,
+    /// Where the source begins in the string.
+    offset: usize,
+    /// Comparisons that cannot hold.
+    slips: Vec<Slip>,
+    /// Where foreign text is written without quotes of a shell.
+    loose: Vec<Slip>,
+    /// Names that may be undefined on purpose.
+    pub(super) optional: BTreeSet<String>,
+}
+
+impl Analysis {
+    /// Comparisons of values of different types, in a string at `origin`.
+    pub fn comparisons(&self, origin: Option<&Origin>) -> Vec<Diagnostic> {
+        self.shown(&self.slips, origin)
+    }
+
+    /// The same, in a whole file.
+    pub fn comparisons_in(&self, file: &Arc<SourceFile>) -> Vec<Diagnostic> {
+        let shown = |slip: &Slip| slip.shown(Some(&Origin::new(file, slip.place.clone())));
+        self.slips.iter().map(shown).collect()
+    }
+
+    /// Text of hosts that is not quoted for a shell, in a string at `origin`.
+    pub fn loose(&self, origin: Option<&Origin>) -> Vec<Diagnostic> {
+        self.shown(&self.loose, origin)
+    }
+
+    fn shown(&self, slips: &[Slip], origin: Option<&Origin>) -> Vec<Diagnostic> {
+        let shown = |slip: &Slip| slip_error(slip, self.offset, &self.source, origin);
+        slips.iter().map(shown).collect()
+    }
+}
+
+/// Analyzes a string of the project; `None` if it is no template, or does not parse.
+pub fn analyze_string(text: &str, world: &dyn World) -> Option<Analysis> {
+    if !is_template(text) {
+        return None;
+    }
+    if let Some((bare, offset)) = lone_expression(text)
+        && let Some(analysis) = analyze(bare, Form::Expression, world)
+    {
+        return Some(Analysis { offset, ..analysis });
+    }
+    analyze(text, Form::Text, world)
+}
+
+/// Analyzes a bare expression.
+pub fn analyze_expression(text: &str, world: &dyn World) -> Analysis {
+    analyze(text, Form::Expression, world).unwrap_or_default()
+}
+
+/// Analyzes a whole file.
+pub fn analyze_file(text: &str, world: &dyn World) -> Analysis {
+    analyze(text, Form::Text, world).unwrap_or_default()
+}
+
+/// The names of `text` that may be undefined on purpose.
+pub(super) fn optional(text: &str, form: Form) -> BTreeSet<String> {
+    struct Nothing;
+    impl World for Nothing {
+        fn shape(&self, _path: &str) -> Shape {
+            Shape::default()
+        }
+    }
+    analyze(text, form, &Nothing).unwrap_or_default().optional
+}
+
+fn analyze(source: &str, form: Form, world: &dyn World) -> Option<Analysis> {
+    let (tree, comparisons) = tree_of(source, form)?;
+    let mut walk = Walk {
+        source,
+        world,
+        scopes: vec![HashMap::new()],
+        branches: 0,
+        quotes: Quotes::default(),
+        found: Analysis::default(),
+        emitted: None,
+        is_counted: true,
+        comparisons,
+    };
+    let result = match &tree {
+        Tree::Expression(expression) => {
+            let shape = walk.expression(expression);
+            walk.emit(&shape, expression);
+            shape
+        }
+        Tree::Text(statement) => {
+            walk.statement(statement);
+            Shape {
+                foreign: walk.emitted.take(),
+                ..Shape::of(Some(Sort::Text))
+            }
+        }
+    };
+    Some(Analysis {
+        result,
+        source: source.to_owned(),
+        ..walk.found
+    })
+}
+
+struct Walk<'a> {
+    source: &'a str,
+    world: &'a dyn World,
+    scopes: Vec<HashMap<String, Shape>>,
+    /// How many conditions the current statement depends on.
+    branches: usize,
+    quotes: Quotes,
+    found: Analysis,
+    /// The first foreign text that was written.
+    emitted: Option<String>,
+    /// Whether mistakes are noted: the body of a loop is walked twice.
+    is_counted: bool,
+    /// The places of comparisons.
+    comparisons: Vec<Range<usize>>,
+}
+
+impl Walk<'_> {
+    fn statements(&mut self, statements: &[Stmt<'_>]) {
+        for statement in statements {
+            self.statement(statement);
+        }
+    }
+
+    fn statement(&mut self, statement: &Stmt<'_>) {
+        match statement {
+            Stmt::Template(template) => self.statements(&template.children),
+            Stmt::EmitRaw(raw) => self.quotes.read(raw.raw),
+            Stmt::EmitExpr(emit) => {
+                let shape = self.expression(&emit.expr);
+                self.emit(&shape, &emit.expr);
+            }
+            Stmt::ForLoop(each) => self.each(each),
+            Stmt::IfCond(condition) => {
+                self.expression(&condition.expr);
+                self.branches += 1;
+                let before = self.quotes.clone();
+                self.statements(&condition.true_body);
+                self.quotes = before;
+                self.statements(&condition.false_body);
+                self.branches -= 1;
+            }
+            Stmt::WithBlock(with) => {
+                self.scopes.push(HashMap::new());
+                for (target, value) in &with.assignments {
+                    let shape = self.expression(value);
+                    self.bind(target, &shape);
+                }
+                self.statements(&with.body);
+                self.scopes.pop();
+            }
+            Stmt::Set(set) => {
+                let shape = self.expression(&set.expr);
+                self.bind(&set.target, &shape);
+            }
+            Stmt::SetBlock(set) => {
+                let foreign = self.aside(&set.body);
+                let mut shape = Shape {
+                    foreign,
+                    ..Shape::of(Some(Sort::Text))
+                };
+                if let Some(filter) = &set.filter {
+                    shape = self.filtered(filter, shape);
+                }
+                self.bind(&set.target, &shape);
+            }
+            Stmt::FilterBlock(block) => {
+                let foreign = self.aside(&block.body);
+                let shape = Shape {
+                    foreign,
+                    ..Shape::of(Some(Sort::Text))
+                };
+                let shape = self.filtered(&block.filter, shape);
+                self.emit(&shape, &block.filter);
+            }
+            Stmt::AutoEscape(escape) => {
+                self.expression(&escape.enabled);
+                self.statements(&escape.body);
+            }
+            Stmt::Block(block) => self.statements(&block.body),
+            Stmt::Import(import) => {
+                self.expression(&import.expr);
+                self.bind(&import.name, &Shape::default());
+            }
+            Stmt::FromImport(import) => {
+                self.expression(&import.expr);
+                for (name, alias) in &import.names {
+                    self.bind(alias.as_ref().unwrap_or(name), &Shape::default());
+                }
+            }
+            Stmt::Extends(extends) => {
+                self.expression(&extends.name);
+            }
+            Stmt::Include(include) => {
+                self.expression(&include.name);
+            }
+            Stmt::Macro(one) => {
+                let shape = self.macro_of(one);
+                self.set(one.name, shape);
+            }
+            Stmt::CallBlock(call) => {
+                let body = self.macro_of(&call.macro_decl);
+                let shape = self.call(&call.call.expr, &call.call.args);
+                let shape = Shape::made(None, &[&shape, &body]);
+                self.emit(&shape, &call.call.expr);
+            }
+            Stmt::Do(one) => {
+                self.call(&one.call.expr, &one.call.args);
+            }
+            Stmt::Continue(_) | Stmt::Break(_) => {}
+        }
+    }
+
+    fn each(&mut self, each: &ast::ForLoop<'_>) {
+        let list = self.expression(&each.iter);
+        let item = item_of(&list, self.world);
+        self.scopes.push(HashMap::new());
+        self.branches += 1;
+        self.bind(&each.target, &item);
+        self.set(
+            "loop",
+            Shape {
+                path: Some("loop".to_owned()),
+                foreign: item.foreign.clone(),
+                ..Shape::default()
+            },
+        );
+        if let Some(filter) = &each.filter_expr {
+            self.expression(filter);
+        }
+        // What the end of the body sets, its start may see.
+        let (quotes, was_counted) = (self.quotes.clone(), self.is_counted);
+        self.is_counted = false;
+        self.statements(&each.body);
+        (self.quotes, self.is_counted) = (quotes, was_counted);
+        self.statements(&each.body);
+        self.scopes.pop();
+        self.statements(&each.else_body);
+        self.branches -= 1;
+    }
+
+    /// What a body writes, which is not written at its place.
+    fn aside(&mut self, body: &[Stmt<'_>]) -> Option<String> {
+        let (emitted, quotes, was_counted) = (self.emitted.take(), self.quotes.clone(), self.is_counted);
+        let loose = self.found.loose.len();
+        self.scopes.push(HashMap::new());
+        self.statements(body);
+        self.scopes.pop();
+        self.found.loose.truncate(loose);
+        (self.quotes, self.is_counted) = (quotes, was_counted);
+        std::mem::replace(&mut self.emitted, emitted)
+    }
+
+    /// What calls of a macro write, besides their arguments.
+    fn macro_of(&mut self, one: &ast::Macro<'_>) -> Shape {
+        self.scopes.push(HashMap::new());
+        for name in &one.args {
+            self.bind(name, &Shape::default());
+        }
+        for value in &one.defaults {
+            self.expression(value);
+        }
+        self.set("caller", Shape::default());
+        let foreign = self.aside(&one.body);
+        self.scopes.pop();
+        Shape {
+            foreign,
+            ..Shape::default()
+        }
+    }
+
+    fn bind(&mut self, target: &Expr<'_>, shape: &Shape) {
+        match target {
+            Expr::Var(name) => self.set(name.id, shape.clone()),
+            Expr::List(list) => {
+                let part = Shape::made(None, &[shape]);
+                for name in &list.items {
+                    self.bind(name, &part);
+                }
+            }
+            // A key of a namespace.
+            Expr::GetAttr(attribute) => {
+                if let Expr::Var(name) = &attribute.expr
+                    && let Some(known) = self.local_mut(name.id)
+                {
+                    known.foreign = known.foreign.take().or(shape.foreign.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn set(&mut self, name: &str, shape: Shape) {
+        let is_certain = self.branches == 0;
+        if let Some(scope) = self.scopes.last_mut() {
+            let shape = match scope.get(name) {
+                Some(known) if !is_certain => shape.or(known.clone()),
+                _ => shape,
+            };
+            scope.insert(name.to_owned(), shape);
+        }
+    }
+
+    fn local(&self, name: &str) -> Option<&Shape> {
+        self.scopes.iter().rev().find_map(|scope| scope.get(name))
+    }
+
+    fn local_mut(&mut self, name: &str) -> Option<&mut Shape> {
+        self.scopes.iter_mut().rev().find_map(|scope| scope.get_mut(name))
+    }
+
+    fn emit(&mut self, shape: &Shape, expression: &Expr<'_>) {
+        if shape.foreign.is_none()
+            && shape.is_quoted
+            && self.is_counted
+            && let Some(place) = self.quotes.open()
+        {
+            let (title, hint) = place.words();
+            let whole = self.braces(expression);
+            self.found
+                .loose
+                .push(Slip::new(whole, title, "is quoted for the shell already", hint));
+        }
+        self.quotes.word();
+        let Some(fact) = shape
+            .foreign
+            .as_ref()
+            .map(|fact| fact.trim_end_matches(".*").to_owned())
+        else {
+            return;
+        };
+        self.emitted.get_or_insert_with(|| fact.clone());
+        if !self.is_counted {
+            return;
+        }
+        let place = self.braces(expression);
+        let written = self.source.get(place.clone()).unwrap_or_default();
+        let written = written.trim_matches(['{', '}', '-', '+', ' ', '\t', '\n']).to_owned();
+        let is_short = !written.is_empty() && written.len() < 60 && !written.contains(" if ");
+        let hint = if is_short {
+            format!("write `{{{{ {written} | quote }}}}`")
+        } else {
+            "end the expression with `| quote`".to_owned()
+        };
+        let label = if written.contains(fact.as_str()) {
+            "comes from the host, and a shell would interpret it".to_owned()
+        } else {
+            format!("holds `{fact}`, which comes from the host")
+        };
+        self.found.loose.push(Slip::new(
+            place,
+            format!("`{fact}` is not quoted for the shell"),
+            label,
+            hint,
+        ));
+    }
+
+    /// The place of an expression with its braces, without white space: minijinja's places begin late.
+    fn braces(&self, expression: &Expr<'_>) -> Range<usize> {
+        let at = range(expression.span());
+        let before = self.source.get(..at.start).unwrap_or_default();
+        let Some(start) = before.rfind("{{") else {
+            let text = self.source;
+            let begin = text.len() - text.trim_start().len();
+            return begin..text.trim_end().len().max(begin);
+        };
+        let rest = self.source.get(at.end.max(at.start)..).unwrap_or_default();
+        let end = rest
+            .find("}}")
+            .map_or(self.source.len(), |end| at.end.max(at.start) + end + 2);
+        start..end
+    }
+
+    fn expression(&mut self, expression: &Expr<'_>) -> Shape {
+        match expression {
+            Expr::Var(name) => match self.local(name.id) {
+                Some(known) => known.clone(),
+                None => self.named(name.id),
+            },
+            Expr::Const(one) => constant(&one.value),
+            Expr::GetAttr(attribute) => {
+                let base = self.expression(&attribute.expr);
+                self.part(&base, attribute.name)
+            }
+            Expr::GetItem(item) => {
+                let base = self.expression(&item.expr);
+                let key = self.expression(&item.subscript_expr);
+                match (&key.text, base.sort) {
+                    (Some(name), _) if !name.contains(['.', '*']) => self.part(&base, name),
+                    // `facts.packages['python3.13']` is one part.
+                    (Some(name), _) => self.part(&base, &name.replace('.', "_")),
+                    (None, Some(Sort::List)) => item_of(&base, self.world),
+                    (None, _) => self.part(&base, "*"),
+                }
+            }
+            Expr::Slice(slice) => {
+                for bound in [&slice.start, &slice.stop, &slice.step].into_iter().flatten() {
+                    self.expression(bound);
+                }
+                let base = self.expression(&slice.expr);
+                Shape {
+                    items: base.items,
+                    ..Shape::made(base.sort, &[&base])
+                }
+            }
+            Expr::UnaryOp(one) => {
+                self.expression(&one.expr);
+                match one.op {
+                    ast::UnaryOpKind::Not => Shape::truth(),
+                    ast::UnaryOpKind::Neg => Shape::number(),
+                }
+            }
+            Expr::BinOp(two) => self.two(two, expression),
+            Expr::Compare(compare) => {
+                let mut left = self.expression(&compare.expr);
+                for one in &compare.ops {
+                    let right = self.expression(&one.expr);
+                    self.compare(sign_of(one.op), &left, &right, expression);
+                    left = right;
+                }
+                Shape::truth()
+            }
+            Expr::IfExpr(choice) => {
+                self.expression(&choice.test_expr);
+                let yes = self.expression(&choice.true_expr);
+                match &choice.false_expr {
+                    Some(no) => yes.or(self.expression(no)),
+                    None => yes,
+                }
+            }
+            Expr::Filter(_) => self.filtered(expression, Shape::default()),
+            Expr::Test(test) => {
+                let value = self.expression(&test.expr);
+                if ["defined", "undefined"].contains(&test.name) {
+                    self.found.optional.extend(value.path.clone());
+                }
+                let arguments: Vec<Shape> = test.args.iter().map(|one| self.expression(argument(one))).collect();
+                if let (Some(sign), [right]) = (sign_of_test(test.name), arguments.as_slice()) {
+                    self.compare(sign, &value, right, expression);
+                }
+                Shape::truth()
+            }
+            Expr::Call(call) => self.call(&call.expr, &call.args),
+            Expr::List(list) => self.list(&list.items),
+            Expr::Tuple(tuple) => self.list(&tuple.items),
+            Expr::Map(map) => {
+                let parts: Vec<Shape> = map
+                    .keys
+                    .iter()
+                    .chain(&map.values)
+                    .map(|part| self.expression(part))
+                    .collect();
+                Shape::made(Some(Sort::Table), &parts.iter().collect::<Vec<_>>())
+            }
+        }
+    }
+
+    fn named(&self, path: &str) -> Shape {
+        Shape {
+            path: Some(path.to_owned()),
+            ..self.world.shape(path)
+        }
+    }
+
+    /// A part of a value.
+    fn part(&self, base: &Shape, name: &str) -> Shape {
+        match base.path.as_deref() {
+            Some("loop") if ["previtem", "nextitem"].contains(&name) => Shape::made(None, &[base]),
+            Some("loop") => Shape::default(),
+            Some(path) => self.named(&format!("{path}.{name}")),
+            None if name == "facts" => Shape::foreign("facts"),
+            None => Shape::made(None, &[base]),
+        }
+    }
+
+    fn list(&mut self, items: &[Expr<'_>]) -> Shape {
+        let parts: Vec<Shape> = items.iter().map(|item| self.expression(item)).collect();
+        let first = parts.first().and_then(|part| part.sort);
+        let is_same = parts.iter().all(|part| part.sort == first);
+        Shape {
+            items: first.filter(|_| is_same),
+            ..Shape::made(Some(Sort::List), &parts.iter().collect::<Vec<_>>())
+        }
+    }
+
+    fn two(&mut self, two: &ast::BinOp<'_>, expression: &Expr<'_>) -> Shape {
+        let left = self.expression(&two.left);
+        let right = self.expression(&two.right);
+        let both = |sort: Sort| left.sort == Some(sort) && right.sort == Some(sort);
+        if let Some(sign) = sign_of_two(two.op) {
+            self.compare(sign, &left, &right, expression);
+            return Shape::truth();
+        }
+        match two.op {
+            BinOpKind::ScAnd | BinOpKind::ScOr => left.or(right),
+            _ if both(Sort::Number) => Shape::number(),
+            BinOpKind::Sub | BinOpKind::Div | BinOpKind::FloorDiv | BinOpKind::Rem | BinOpKind::Pow => Shape::number(),
+            BinOpKind::Concat => Shape::joined(Sort::Text, &[&left, &right]),
+            _ => {
+                let sort = left.sort.filter(|_| left.sort == right.sort);
+                Shape::made(sort, &[&left, &right])
+            }
+        }
+    }
+
+    fn call(&mut self, callee: &Expr<'_>, arguments: &[ast::CallArg<'_>]) -> Shape {
+        let of: Vec<Shape> = arguments.iter().map(|one| self.expression(argument(one))).collect();
+        let mut parts: Vec<&Shape> = of.iter().collect();
+        match callee {
+            Expr::Var(name) => match (self.local(name.id).cloned(), name.id) {
+                (Some(known), _) => {
+                    parts.push(&known);
+                    Shape::made(None, &parts)
+                }
+                (None, "range") => Shape {
+                    items: Some(Sort::Number),
+                    ..Shape::of(Some(Sort::List))
+                },
+                (None, "dict") => Shape::made(Some(Sort::Table), &parts),
+                (None, "debug") => Shape::foreign("debug()"),
+                (None, _) => Shape::made(None, &parts),
+            },
+            other => {
+                let base = self.expression(other);
+                parts.push(&base);
+                Shape::made(None, &parts)
+            }
+        }
+    }
+
+    fn compare(&mut self, sign: &'static str, left: &Shape, right: &Shape, expression: &Expr<'_>) {
+        if !self.is_counted {
+            return;
+        }
+        let (Some(left_sort), Some(right_sort)) = (left.sort, right.sort) else {
+            return;
+        };
+        let found = misfit(sign, left_sort, right_sort).or_else(|| match (sign, right.items) {
+            ("in" | "not in", Some(items))
+                if right_sort == Sort::List && left_sort != items && left_sort != Sort::None && items != Sort::None =>
+            {
+                Some(not_among(sign, left_sort, items))
+            }
+            _ => match (&left.text, &right.text) {
+                (Some(left), Some(right)) => numbers_in_strings(sign, left, right),
+                // `facts.os.version < '9'`
+                (Some(text), None) | (None, Some(text)) if left_sort == Sort::Text && right_sort == Sort::Text => {
+                    numbers_in_strings(sign, text, text)
+                }
+                _ => None,
+            },
+        });
+        let Some(misfit) = found else { return };
+        let place = self.comparison(expression);
+        self.found
+            .slips
+            .push(Slip::new(place, misfit.title, misfit.label, misfit.hint));
+    }
+
+    /// The place of a comparison: minijinja's begins at the word before.
+    fn comparison(&self, expression: &Expr<'_>) -> Range<usize> {
+        let at = range(expression.span());
+        let known = self.comparisons.iter().find(|known| known.end == at.end);
+        known.cloned().unwrap_or(at)
+    }
+}
+
+/// The items of a list, or the keys of a table.
+fn item_of(list: &Shape, world: &dyn World) -> Shape {
+    match (list.sort, &list.path) {
+        (Some(Sort::Table), Some(_)) => Shape::of(Some(Sort::Text)),
+        (Some(Sort::List), Some(path)) => {
+            let path = format!("{path}.*");
+            let shape = world.shape(&path);
+            Shape {
+                sort: shape.sort.or(list.items),
+                foreign: shape.foreign.or(list.foreign.clone()),
+                path: Some(path),
+                ..shape
+            }
+        }
+        _ => Shape::made(list.items, &[list]),
+    }
+}
+
+fn constant(value: &minijinja::Value) -> Shape {
+    let sort = match value.kind() {
+        ValueKind::String => Some(Sort::Text),
+        ValueKind::Number => Some(Sort::Number),
+        ValueKind::Bool => Some(Sort::Truth),
+        ValueKind::None => Some(Sort::None),
+        _ => None,
+    };
+    Shape {
+        text: value.as_str().map(str::to_owned),
+        ..Shape::of(sort)
+    }
+}
