@@ -30,6 +30,8 @@ pub enum ApplyEvent {
         /// Its output, not split into lines.
         bytes: Vec<u8>,
     },
+    /// A step printed more than is shown; sent only if output is.
+    OutputLeftOut { host: String, bytes: u64 },
     /// Large content is being sent to the host.
     Sent {
         host: String,

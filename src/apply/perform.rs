@@ -4,7 +4,7 @@
 use crate::change::{ResourceChange, Script, ScriptOptions, Step, guard};
 use crate::facts::system::JOBS;
 use crate::quote::quote_all;
-use crate::remote::StepScript;
+use crate::remote::{Prints, StepScript};
 
 /// The exit code of a step that ran to its end and left something else than it should have. No command of a step that
 /// is checked this way can end with it.
@@ -39,6 +39,7 @@ pub(super) fn scripts(change: &ResourceChange, manner: StepOptions) -> Vec<StepS
 fn script(step: &Step, live: bool) -> StepScript {
     let random = rand::random();
     let Script { body, content, stage } = step.script(&ScriptOptions { live, random });
+    let command = step.command();
     StepScript {
         body: match step.proof() {
             Some(proof) => checked(&body, &proof),
@@ -46,6 +47,12 @@ fn script(step: &Step, live: bool) -> StepScript {
         },
         content,
         stage,
+        prints: match command {
+            None => Prints::Little,
+            Some(_) if live => Prints::Live,
+            Some(_) => Prints::Much,
+        },
+        notes: command.is_some_and(|command| command.supervised),
         ..StepScript::default()
     }
 }

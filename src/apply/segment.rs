@@ -154,6 +154,13 @@ impl Progress<'_> {
                 });
             }
             StepNews::Output(output) => self.output(output),
+            StepNews::LeftOut(bytes) if self.telling.live_output => {
+                let _ = self.telling.events.send(ApplyEvent::OutputLeftOut {
+                    host: self.telling.host.to_owned(),
+                    bytes,
+                });
+            }
+            StepNews::LeftOut(_) => {}
         }
     }
 

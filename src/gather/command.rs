@@ -86,9 +86,8 @@ pub async fn run_command(targets: Vec<Target>, script: &str, parallel: usize, ev
 async fn run_on(target: &Target, script: &str, events: &UnboundedSender<CommandEvent>) -> Result<i32, RemoteError> {
     const PIECES: usize = 4;
     let (written, pieces) = mpsc::channel(PIECES);
-    let mut connection = Connection::open(target).await?;
+    let connection = Connection::open(target).await?;
     let (result, ()) = tokio::join!(connection.run(script, written), tell(&target.name, pieces, events));
-    connection.close().await;
     result
 }
 

@@ -21,7 +21,7 @@ pub(super) enum Keep {
 pub(super) struct Tagged {
     pub(super) number: u32,
     pub(super) outcome: String,
-    pub(super) status: u32,
+    pub(super) status: u64,
     pub(super) output: Vec<u8>,
     pub(super) cut: u64,
 }
@@ -159,7 +159,7 @@ impl<R: AsyncRead + Unpin> Answers<R> {
 struct Tag {
     number: u32,
     outcome: String,
-    status: u32,
+    status: u64,
 }
 
 enum Found {

@@ -16,7 +16,7 @@ use super::error::{Becoming, Explanation, Refusal, RemoteError};
 use super::functions::Functions;
 use super::nonce::Nonce;
 use super::privilege::{Dialogue, NoEntry, refusal};
-use super::script::{Frame, FrameText, LEAD, NOTE, READY, prologue};
+use super::script::{Frame, FrameText, GAP, LEAD, NOTE, READY, prologue};
 use super::stderr::StandardError;
 use super::watchdog::Watchdog;
 use crate::secret::PASSWORD_VARIABLE;
@@ -43,6 +43,8 @@ pub(super) struct Exchange<'a> {
 #[derive(Clone, Copy)]
 pub(super) enum Heard<'a> {
     Output(&'a [u8]),
+    /// Bytes of output that the host left out.
+    Gap(u64),
     /// An answer or a note, with all its output.
     Tag(&'a Tagged),
 }
@@ -266,13 +268,23 @@ impl Channel {
                 for (answered, number) in numbers.enumerate() {
                     answers.wait_for(patience(answered));
                     let keep = keep(answered);
-                    let mut hear = |output: &[u8]| on_answer(Heard::Output(output));
-                    let mut tagged = expected(answers.next_heard(keep, &mut hear).await?, number)?;
-                    while tagged.outcome == NOTE {
-                        on_answer(Heard::Tag(&tagged));
+                    let mut before: u64 = 0;
+                    let tagged = loop {
                         let mut hear = |output: &[u8]| on_answer(Heard::Output(output));
-                        tagged = expected(answers.next_heard(keep, &mut hear).await?, number)?;
-                    }
+                        let mut tagged = expected(answers.next_heard(keep, &mut hear).await?, number)?;
+                        match tagged.outcome.as_str() {
+                            NOTE => on_answer(Heard::Tag(&tagged)),
+                            GAP => {
+                                on_answer(Heard::Gap(tagged.status));
+                                let own = tagged.cut.saturating_add(tagged.output.len() as u64);
+                                before = own.saturating_add(tagged.status).saturating_add(before);
+                            }
+                            _ => {
+                                tagged.cut = tagged.cut.saturating_add(before);
+                                break tagged;
+                            }
+                        }
+                    };
                     on_answer(Heard::Tag(&tagged));
                     received.push(tagged);
                 }
@@ -439,7 +451,7 @@ async fn greet(
 ) -> Result<(), Interruption> {
     if shell.is_none() {
         let tagged = expected(answers.next(NOISE).await?, READY)?;
-        *shell = Some(tagged.status);
+        *shell = u32::try_from(tagged.status).ok();
         drop(configuration.take());
     }
     Ok(())

@@ -23,7 +23,7 @@ pub(super) async fn pass_on<R>(
     answers: &mut Answers<R>,
     stream: Stream,
     written: &Sender<Written>,
-) -> Result<u32, Interruption>
+) -> Result<u64, Interruption>
 where
     R: tokio::io::AsyncRead + Unpin,
 {

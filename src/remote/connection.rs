@@ -145,15 +145,18 @@ impl Connection {
     }
 
     /// Runs `script` in the host's `sh`, outside of any deploy; returns its exit code. It has no input, the usual umask of
-    /// logins, and no timeout.
+    /// logins, and no timeout. The connection ends with it, since a process that it leaves behind may go on to write.
     ///
     /// Its output goes to `written`; if the receiver is slow, the command waits.
-    pub async fn run(&mut self, script: &str, written: Sender<Written>) -> Result<i32, RemoteError> {
+    pub async fn run(mut self, script: &str, written: Sender<Written>) -> Result<i32, RemoteError> {
         let mut frame = self.channel.frame();
         let asked = frame.run(&format!("umask 022\nunset LC_ALL\n{script}"));
         let frame = frame.finish();
         asked.map_err(|cause| self.unsendable("the command", cause))?;
-        self.channel.pass_on(frame, &written).await
+        let result = self.channel.pass_on(frame, &written).await;
+        drop(written);
+        self.close().await;
+        result
     }
 
     /// How many times a frame was sent and its answers awaited.

@@ -2,22 +2,27 @@
 //!
 //! A channel sends each set before the first frame that needs it: most runs only read. `NONCE` is replaced by the nonce.
 //!
-//! Descriptors: 5 is the standard error that the shell was started with; 6, 7 and 8 are a staged content's (to count, to read,
-//! to write), 9 is the lock's. Nothing that runs on behalf of an operation inherits them: a daemon would keep the lock forever.
+//! Descriptors: 3 takes what a step prints; 4 and 5 are the standard output and standard error that the shell was started with,
+//! for answers and for the errors of a user's command; 6, 7 and 8 are a staged content's (to count, to read, to write); 9 is the
+//! lock's. Nothing that runs on behalf of an operation inherits them: a daemon would keep the lock forever, and could answer in
+//! the shell's place.
 
 /// Sent as soon as the connection is made: what every run needs.
+///
+/// Answers have a descriptor of their own. Only the commands of a probe inherit it; they are homelab's own, and a condition of
+/// the user inside a probe writes to `/dev/null`.
 pub(super) const READING: &str = r#"{
-exec 5>&2 2>&1
+exec 4>&1 5>&2 >/dev/null 2>&1
 umask 077
 LC_ALL=C
 PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
 export LC_ALL PATH
-hl_tag() { printf '\n%s %s %s %s\n' NONCE "$1" "$2" "$3"; }
+hl_tag() { printf '\n%s %s %s %s\n' NONCE "$1" "$2" "$3" >&4; }
 hl_eval() { hl_text=$1; set --; eval "$hl_text"; }
 hl_probe() {
-{ hl_errors=$( { hl_eval "$2"; } </dev/null 2>&1 >&3 3>&- 5>&- 6<&- 7<&- 8>&- 9>&- ); hl_status=$?; } 3>&1
-hl_tag "$1" answer "$hl_status"
-printf %s "$hl_errors"
+hl_errors=$( { hl_eval "$2"; } </dev/null 2>&1 >&4 4>&- 5>&- 6<&- 7<&- 8>&- 9>&- )
+hl_tag "$1" answer $?
+printf %s "$hl_errors" >&4
 hl_tag "$(($1 + 1))" errors 0
 }
 hl_tag 0 ready $$
@@ -25,80 +30,152 @@ hl_tag 0 ready $$
 "#;
 
 /// Runs a command of the user. Its two streams are forwarded unchanged, so its tags begin with a byte of their own
-/// ([`LEAD`](super::script::LEAD)): a line break may be output.
+/// ([`LEAD`](super::script::LEAD)): a line break may be output. The connection is not used afterwards, since a process that
+/// the command leaves behind keeps the streams.
 pub(super) const EXEC: &str = r#"hl_mark() { printf '\036%s %s %s %s\n' NONCE "$1" "$2" "$3"; }
 hl_run() {
 hl_mark "$1" begun 0 >&5
-( hl_eval "$2" ) </dev/null 2>&5 5>&- 6<&- 7<&- 8>&- 9>&-
+( hl_eval "$2" ) </dev/null >&4 2>&5 4>&- 5>&- 6<&- 7<&- 8>&- 9>&-
 hl_status=$?
 hl_mark "$1" ended 0 >&5
-hl_mark "$1" ended "$hl_status"
+hl_mark "$1" ended "$hl_status" >&4
 }
 "#;
 
 /// Changes the host.
 ///
-/// `hl_note` sends a note from the body of a step that has printed nothing yet, while the body goes on.
+/// What a step prints goes into a file without a name (descriptor 3), and from there to homelab when the step has ended
+/// (`hl_pass`), or as the file grows (`hl_watch`). A process that the step leaves behind can write into that file only, and
+/// nobody reads it afterwards. Its name is random and new (`set -C`), and it needs a folder with a little room. Of longer
+/// output the last part is sent, after the number of bytes that are left out; the room that they take is given back where the file system
+/// can do that.
+///
+/// `hl_note` sends a note from the body of a step that is homelab's own, while the body goes on.
 ///
 /// If content arrives short, a further block shows why the host takes no more, such as a full disk.
+///
+/// The scripts of a step run outside of `if` and `&&`, where `set -e` would have no effect.
 pub(super) const CHANGING: &str = r#"hl_halt=
 hl_file=
 trap hl_unstage EXIT
-hl_note() { printf %s "$1"; hl_tag "$hl_number" note 0; }
-hl_step() {
-hl_number=$1
+hl_note() { printf %s "$1" >&4; hl_tag "$hl_number" note 0; }
+hl_open() {
+set -C
+for hl_folder in "${TMPDIR:-/tmp}" /dev/shm /run "$HOME"; do
+if command exec 3>"$hl_folder/.homelab-$1"; then
+rm -f -- "$hl_folder/.homelab-$1"
+if printf %65536s x >&3 && command exec 3>|"/proc/$$/fd/3"; then set +C; return 0; fi
+fi
+done
+set +C
+exec 3>/dev/null
+hl_lost=1
+}
+hl_pass() {
+[ -s "/proc/$$/fd/3" ] || return 0
+hl_size=$(stat -Lc %s "/proc/$$/fd/3")
+hl_new=$((${hl_size:-0} - hl_sent))
+[ "$hl_new" -gt 0 ] || return 0
+if [ "$hl_new" -le "$hl_room" ]; then hl_room=$((hl_room - hl_new))
+elif [ -z "$1" ]; then
+hl_room=0
+if [ "$((hl_size - hl_freed))" -gt 8388608 ]; then
+hl_freed=$((hl_size - 1048576))
+fallocate -p -o 0 -l "$hl_freed" "/proc/$$/fd/3"
+fi
+return 0
+elif [ "$hl_new" -gt 65536 ]; then
+hl_tag "$hl_number" gap "$((hl_new - 65536))"
+hl_sent=$((hl_size - 65536)) hl_new=65536
+fi
+tail -c "+$((hl_sent + 1))" "/proc/$$/fd/3" | head -c "$hl_new" >&4
+hl_sent=$hl_size
+}
+hl_watch() {
+case $1 in
+*l*) hl_room=4194304 hl_pause=0.3 ;;
+*w*) hl_pause=1 ;;
+*) return 0 ;;
+esac
+(
+hl_over=
+trap hl_over=1 TERM
+while [ -z "$hl_over" ] && kill -0 $$; do
+sleep "$hl_pause" </dev/null 3>&- 4>&- &
+wait $!
+hl_pass ''
+done
+hl_pass end
+) 5>&- 9>&- &
+hl_watcher=$!
+}
+hl_body() { ( hl_eval "$1" ) >&3 2>&1 3>&- 4>&- 5>&- 6<&- 7<&- 8>&- 9>&-; }
+hl_noting() { ( hl_eval "$1" ) >&3 2>&1 3>&- 5>&- 6<&- 7<&- 8>&- 9>&-; }
+hl_answer() {
+if [ -n "$hl_watcher" ]; then
+kill "$hl_watcher"
+wait "$hl_watcher" || hl_watcher=
+fi
+[ -n "$hl_watcher" ] || hl_pass end
+exec 3>&-
+[ -z "$hl_lost" ] || echo 'what it printed was not kept: no folder for temporary files has room' >&4
+hl_tag "$hl_number" "$1" "$2"
+}
+hl_begin() {
+hl_go= hl_number=$1 hl_sent=0 hl_room=0 hl_freed=0 hl_watcher= hl_lost=
 if [ -n "$hl_halt" ]; then hl_tag "$1" skipped 0; return 0; fi
-if [ -n "$2" ]; then
-( hl_eval "$2" ) </dev/null 5>&- 6<&- 7<&- 8>&- 9>&-
-if [ $? = 0 ]; then hl_unstage; hl_tag "$1" already 0; return 0; fi
-fi
+hl_open "$2"
 if [ -n "$3" ]; then
-( hl_eval "$3" ) </dev/null 5>&- 6<&- 7<&- 8>&- 9>&-
-hl_status=$?
-if [ "$hl_status" != 0 ]; then hl_unstage; hl_halt=1; hl_tag "$1" stale "$hl_status"; return 0; fi
+hl_body "$3" </dev/null
+if [ $? = 0 ]; then hl_unstage; hl_answer already 0; return 0; fi
 fi
+if [ -n "$4" ]; then
+hl_body "$4" </dev/null
+hl_status=$?
+if [ "$hl_status" != 0 ]; then hl_unstage; hl_halt=1; hl_answer stale "$hl_status"; return 0; fi
+fi
+hl_go=1
+}
+hl_step() {
+hl_begin "$1" "$2" "$4" "$5"
+[ -n "$hl_go" ] || return 0
+hl_do=hl_body
+case $3 in *n*) hl_do=hl_noting ;; esac
+hl_watch "$3"
 staged=
-case $5 in
-nothing) ( hl_eval "$4" ) </dev/null 5>&- 9>&-; hl_status=$? ;;
+case $7 in
+nothing) $hl_do "$6" </dev/null; hl_status=$? ;;
 inline) hl_unstage
-if command -v base64 >/dev/null; then base64 -d | ( hl_eval "$4" ) 5>&- 9>&-; hl_status=$?
-else echo 'base64: not found'; hl_status=127; fi ;;
+if command -v base64; then base64 -d | $hl_do "$6"; hl_status=$?
+else echo 'base64: not found' >&3; hl_status=127; fi ;;
 staged) if [ -n "$hl_file" ]; then hl_size=$(wc -c <"$hl_file"); hl_folder=${hl_file%/*}/
 else hl_size=$(wc -c <&6); hl_folder='the folder for temporary files'; fi
 exec 6<&-
-[ "${hl_size:-0}" -eq "$6" ] || dd if=/dev/zero bs=65536 count=1 2>&1 >>"/proc/$$/fd/8" 5>&- 7<&- 8>&- 9>&- | sed -n 's/^dd: //p'
+[ "${hl_size:-0}" -eq "$8" ] || dd if=/dev/zero bs=65536 count=1 2>&1 >>"/proc/$$/fd/8" 7<&- 8>&- 9>&- | sed -n 's/^dd: //p' >&3
 exec 8>&-
-if [ "${hl_size:-0}" -ne "$6" ]; then echo "only ${hl_size:-0} of $6 bytes arrived in $hl_folder"; hl_status=1
-elif [ -n "$hl_file" ]; then staged=$hl_file; ( hl_eval "$4" ) </dev/null 5>&- 9>&-; hl_status=$?
-else ( hl_eval "$4" ) <&7 5>&- 7<&- 9>&-; hl_status=$?; fi
+if [ "${hl_size:-0}" -ne "$8" ]; then echo "only ${hl_size:-0} of $8 bytes arrived in $hl_folder" >&3; hl_status=1
+elif [ -n "$hl_file" ]; then staged=$hl_file; $hl_do "$6" </dev/null; hl_status=$?
+else $hl_do "$6" <&7; hl_status=$?; fi
 hl_unstage ;;
 esac
-if [ "$hl_status" = 0 ]; then hl_tag "$1" done 0; else hl_halt=1; hl_tag "$1" failed "$hl_status"; fi
+if [ "$hl_status" = 0 ]; then hl_answer done 0; else hl_halt=1; hl_answer failed "$hl_status"; fi
 }
 hl_stage() {
-if [ -n "$hl_halt" ]; then hl_tag "$1" skipped 0; return 0; fi
-hl_number=$1
-if [ -n "$2" ]; then
-( hl_eval "$2" ) </dev/null 5>&- 9>&-
-if [ $? = 0 ]; then hl_tag "$1" already 0; return 0; fi
-fi
-if [ -n "$3" ]; then
-( hl_eval "$3" ) </dev/null 5>&- 9>&-
-hl_status=$?
-if [ "$hl_status" != 0 ]; then hl_halt=1; hl_tag "$1" stale "$hl_status"; return 0; fi
-fi
-if [ -z "$4" ]; then
+hl_begin "$1" "$2" "$3" "$4"
+[ -n "$hl_go" ] || return 0
+if [ -z "$5" ]; then
+exec 3>&-
 if hl_new=$(mktemp); then exec 8>"$hl_new" 7<"$hl_new" 6<"$hl_new"; rm -f "$hl_new"; hl_tag "$1" staged 0
 else hl_tag "$1" unstaged 1; fi
 return 0
 fi
-find "${4%/*}/" -maxdepth 1 -type f -name '.homelab-????????????????' -mmin +60 -exec rm -f -- {} + 2>/dev/null 5>&- 9>&-
+find "${5%/*}/" -maxdepth 1 -type f -name '.homelab-????????????????' -mmin +60 -exec rm -f -- {} +
 set -C
-if command exec 8>"$4"; then hl_file=$4; set +C; hl_tag "$1" staged 0
-else set +C; hl_halt=1; hl_tag "$1" failed 1; fi
+if { command exec 8>"$5"; } 2>&3; then hl_file=$5; set +C; exec 3>&-; hl_tag "$1" staged 0
+else set +C; hl_halt=1; hl_answer failed 1; fi
 }
 hl_append() {
-if [ -z "$hl_halt" ]; then base64 -d >&8 5>&- 6<&- 7<&- 9>&-; fi
+if [ -z "$hl_halt" ]; then base64 -d >&8 4>&- 5>&- 6<&- 7<&- 9>&-; fi
 hl_tag "$1" appended $?
 }
 hl_unstage() {
@@ -107,13 +184,13 @@ exec 6<&- 7<&- 8>&-
 hl_file=
 }
 hl_lock() {
-[ -d "${2%/*}" ] || [ "$(id -u)" = 0 ] || mkdir -p -- "${2%/*}"
-if ( exec 9>>"$2" ); then exec 9>>"$2"; else hl_tag "$1" unavailable 1; return 0; fi
-flock -n 9
+[ -d "${2%/*}" ] || [ "$(id -u)" = 0 ] || mkdir -p -- "${2%/*}" 2>&4
+if ( exec 9>>"$2" ) 2>&4; then exec 9>>"$2"; else hl_tag "$1" unavailable 1; return 0; fi
+flock -n 9 2>&4
 hl_status=$?
 case $hl_status in
 0) : >"$2"; printf '%s\n%s\n' "$3" "$(date -u +%Y-%m-%dT%H:%M:%SZ 9>&-)" >&9; hl_tag "$1" locked 0 ;;
-1) cat "$2"; exec 9>&-; hl_tag "$1" held 1 ;;
+1) cat "$2" >&4; exec 9>&-; hl_tag "$1" held 1 ;;
 *) exec 9>&-; hl_tag "$1" unavailable "$hl_status" ;;
 esac
 }

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::functions::{Functions, READING};
 use super::nonce::Nonce;
-use super::step::StepScript;
+use super::step::{Prints, StepScript};
 use crate::facts::Probe;
 use crate::quote::{Unquotable, try_quote};
 
@@ -22,6 +22,9 @@ pub(super) const READY: u32 = 0;
 
 /// The outcome of a tag that is not the answer yet: the output before it says what the step waits for.
 pub(super) const NOTE: &str = "note";
+
+/// The outcome of a tag that is not the answer yet: its status is a number of bytes that the host left out of the output.
+pub(super) const GAP: &str = "gap";
 
 /// The first byte of tags while a command's output is forwarded.
 pub(super) const LEAD: u8 = 0x1e;
@@ -113,12 +116,15 @@ impl<'a> Frame<'a> {
             Delivery::Staged => Cow::Borrowed("''"),
             Delivery::Inline | Delivery::Refused => already,
         };
-        let head = format!("hl_step {number} {already} {guard} {body}");
+        let (name, manner) = (random_name(), manner(step));
+        let head = format!("hl_step {number} {name} {manner} {already} {guard} {body}");
         match (&step.content, delivery) {
             (None, _) => self.line(format_args!("{head} nothing")),
             (Some(content), Delivery::Staged) => self.line(format_args!("{head} staged {}", content.size())),
             (Some(_), Delivery::Refused) => {
-                self.line(format_args!("hl_unstage; hl_step {number} '' '' 'exit 1' nothing"));
+                self.line(format_args!(
+                    "hl_unstage; hl_step {number} {name} '' '' '' 'exit 1' nothing"
+                ));
             }
             (Some(content), Delivery::Inline) => {
                 let nonce = self.nonce.as_str();
@@ -136,7 +142,8 @@ impl<'a> Frame<'a> {
         let guard = quoted_or_nothing(step.guard.as_deref())?;
         let path = quoted_or_nothing(step.stage.as_deref())?;
         let number = self.number();
-        self.line(format_args!("hl_stage {number} {already} {guard} {path}"));
+        let name = random_name();
+        self.line(format_args!("hl_stage {number} {name} {already} {guard} {path}"));
         Ok(())
     }
 
@@ -195,6 +202,25 @@ impl<'a> Frame<'a> {
     fn line(&mut self, arguments: std::fmt::Arguments<'_>) {
         // Writing to a string cannot fail.
         let _ = writeln!(self.text, "{arguments}");
+    }
+}
+
+/// The name of a file for what a step prints, which nobody can guess.
+fn random_name() -> String {
+    format!("{:016x}", rand::random::<u64>())
+}
+
+/// A letter for each way in which a step differs from the usual one.
+fn manner(step: &StepScript) -> String {
+    let output = match step.prints {
+        Prints::Little => "",
+        Prints::Much => "w",
+        Prints::Live => "l",
+    };
+    let notes = if step.notes { "n" } else { "" };
+    match format!("{output}{notes}") {
+        letters if letters.is_empty() => "''".to_owned(),
+        letters => letters,
     }
 }
 

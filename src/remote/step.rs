@@ -22,6 +22,22 @@ pub struct StepScript {
     /// The path of a new file for large content. If it is used, the body finds the path in `$staged`, and its standard input is empty;
     /// if not, `$staged` is empty. The file is removed afterwards if it still exists.
     pub stage: Option<String>,
+    pub prints: Prints,
+    /// Whether the body may call `hl_note`, which sends a line at once. Only for bodies that are homelab's own: descriptor 4 carries
+    /// notes, and the body must close it for everything else that it runs (`4>&-`).
+    pub notes: bool,
+}
+
+/// What is expected of a step's output. At most the last 64 KiB of it are kept, and sent when the step has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Prints {
+    /// A few lines.
+    #[default]
+    Little,
+    /// Perhaps more than the host has room for: what was sent or is left out must not take up room there.
+    Much,
+    /// The same, and it is sent as it is printed, up to 4 MiB.
+    Live,
 }
 
 impl StepScript {
@@ -43,6 +59,8 @@ impl fmt::Debug for StepScript {
             .field("body", &self.body)
             .field("content", &self.content)
             .field("stage", &self.stage)
+            .field("prints", &self.prints)
+            .field("notes", &self.notes)
             .finish()
     }
 }
@@ -107,6 +125,8 @@ impl StepAnswer {
 pub enum StepNews<'a> {
     /// Output; the step goes on.
     Output(&'a [u8]),
+    /// The host left out this many bytes of the output.
+    LeftOut(u64),
     /// Progress of sending its content, in bytes.
     Sent(u64, u64),
     /// It waits, for this reason; its answer is still to come.

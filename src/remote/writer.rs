@@ -212,6 +212,10 @@ impl<'a> Writer<'a> {
             let position = answers.len();
             let tagged = match heard {
                 Heard::Tag(tagged) => tagged,
+                Heard::Gap(bytes) => {
+                    on_news(position, StepNews::LeftOut(bytes));
+                    return;
+                }
                 Heard::Output(output) => {
                     let is_of_probe = !content.probes.is_empty() && position == content.offset + count;
                     if !output.is_empty() && !is_of_probe {

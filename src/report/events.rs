@@ -21,6 +21,7 @@ pub fn event(event: &ApplyEvent, options: &TextOptions, leaves_ends: bool) -> Op
         ApplyEvent::HostStarted { .. }
         | ApplyEvent::Started { .. }
         | ApplyEvent::Output { .. }
+        | ApplyEvent::OutputLeftOut { .. }
         | ApplyEvent::Sent { .. } => Vec::new(),
         ApplyEvent::Resolved { host, operation } => {
             let entry = Entry::new(operation, options.full_diff);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::failure::last_state;
 use super::layout::joined;
 use super::sanitize::one_line;
-use super::style::{Tone, paint};
+use super::style::{Tone, grouped, paint};
 use crate::apply::ApplyEvent;
 
 /// Output split into lines, each prefixed with its host's name.
@@ -20,6 +20,14 @@ impl LiveOutput {
     pub fn lines(&mut self, event: &ApplyEvent) -> String {
         match event {
             ApplyEvent::Output { host, bytes } => self.output(host, bytes),
+            ApplyEvent::OutputLeftOut { host, bytes } => {
+                let rest = self.rest(host);
+                let note = format!(
+                    "… {} bytes left out\n",
+                    grouped(usize::try_from(*bytes).unwrap_or(usize::MAX))
+                );
+                rest + &prefixed(host, note.as_bytes())
+            }
             // This text was printed as output already.
             ApplyEvent::Waits { host, .. } => {
                 self.begun.remove(host);

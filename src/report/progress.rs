@@ -127,7 +127,9 @@ impl Progress {
                 self.begin(host, Work::Phase("reading the host again"), now);
             }
             apply::ApplyEvent::HostFinished { result } => self.finish(&result.host),
-            apply::ApplyEvent::Resolved { .. } | apply::ApplyEvent::Output { .. } => {}
+            apply::ApplyEvent::Resolved { .. }
+            | apply::ApplyEvent::Output { .. }
+            | apply::ApplyEvent::OutputLeftOut { .. } => {}
         }
     }
 

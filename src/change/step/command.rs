@@ -150,9 +150,9 @@ fn run_job(run: &Command) -> String {
     format!(
         "if [ -d /run/systemd/system ]; then\n\
          systemd-run --quiet --wait --collect --unit=\"homelab-job-$job\" --property=RuntimeMaxSec={deadline} \
-         sh \"$folder/run\" \"$folder\" </dev/null\n\
+         sh \"$folder/run\" \"$folder\" </dev/null 4>&-\n\
          else\n\
-         setsid timeout -k {KILL_AFTER} {deadline} sh \"$folder/run\" \"$folder\" </dev/null >/dev/null 2>&1 & wait $!\n\
+         setsid timeout -k {KILL_AFTER} {deadline} sh \"$folder/run\" \"$folder\" </dev/null >/dev/null 2>&1 4>&- & wait $!\n\
          fi\n",
         deadline = seconds(run.timeout),
     )
