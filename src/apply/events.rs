@@ -1,6 +1,9 @@
 //! Events of applying a plan, and the results. Nothing here prints.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::change::{Action, ResourceChange, ResourceId, ResourceKind};
 use crate::facts::overlay::OperationId;
@@ -29,6 +32,8 @@ pub enum ApplyEvent {
         host: String,
         /// Its output, not split into lines.
         bytes: Vec<u8>,
+        /// Room in the queue, until the event has been dealt with.
+        room: Option<Arc<OwnedSemaphorePermit>>,
     },
     /// A step printed more than is shown; sent only if output is.
     OutputLeftOut { host: String, bytes: u64 },

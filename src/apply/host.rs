@@ -1,7 +1,9 @@
 //! One host while its plan is applied: what was reviewed, what is known now, and what was done.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::events::{ApplyEvent, OperationResult};
@@ -19,7 +21,8 @@ pub(super) struct HostApply<'a> {
     pub(super) snapshot: Snapshot,
     pub(super) digests: &'a DigestKey,
     pub(super) events: &'a UnboundedSender<ApplyEvent>,
-    pub(super) live_output: bool,
+    /// Room for live output that waits to be shown; `None` if it is not wanted.
+    pub(super) live_output: Option<Arc<Semaphore>>,
     pub(super) stage: usize,
     pub(super) results: Vec<OperationResult>,
     /// Deferred operations that became several operations, or one with another name.

@@ -83,7 +83,7 @@ impl HostApply<'_> {
         let telling = Telling {
             host,
             events: self.events,
-            live_output: self.live_output,
+            live_output: self.live_output.as_ref(),
         };
         let first = self.results.len();
         let performed = perform_segment(writer, telling, segment, &probes.probes, &mut self.results).await;

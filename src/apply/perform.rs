@@ -52,6 +52,7 @@ fn script(step: &Step, live: bool) -> StepScript {
             Some(_) if live => Prints::Live,
             Some(_) => Prints::Much,
         },
+        limit: command.map(|command| command.timeout),
         notes: command.is_some_and(|command| command.supervised),
         ..StepScript::default()
     }

@@ -1,7 +1,9 @@
 //! A segment of operations: one frame to the host, answers as they come.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::events::{ApplyEvent, Failure, OperationResult, ResourceEnd, ResourceResult};
@@ -52,8 +54,8 @@ struct Placed<'a> {
 pub(super) struct Telling<'a> {
     pub(super) host: &'a str,
     pub(super) events: &'a UnboundedSender<ApplyEvent>,
-    /// Whether output is sent as it arrives.
-    pub(super) live_output: bool,
+    /// Room for output that is sent as it arrives and waits to be shown; `None` if it is not sent.
+    pub(super) live_output: Option<&'a Arc<Semaphore>>,
 }
 
 /// The state of the segment's steps so far.
@@ -79,7 +81,7 @@ pub(super) async fn perform_segment(
     probes: &[Probe],
     results: &mut Vec<OperationResult>,
 ) -> Performed {
-    let (placed, steps) = prepare(segment, telling.live_output);
+    let (placed, steps) = prepare(segment, telling.live_output.is_some());
     if steps.is_empty() {
         return Performed {
             end: SegmentEnd::Through,
@@ -154,21 +156,31 @@ impl Progress<'_> {
                 });
             }
             StepNews::Output(output) => self.output(output),
-            StepNews::LeftOut(bytes) if self.telling.live_output => {
-                let _ = self.telling.events.send(ApplyEvent::OutputLeftOut {
-                    host: self.telling.host.to_owned(),
-                    bytes,
-                });
-            }
-            StepNews::LeftOut(_) => {}
+            StepNews::LeftOut(bytes) => self.leave_out(bytes),
         }
     }
 
+    /// Output that is shown too slowly is left out, so that it does not pile up.
     fn output(&self, output: &[u8]) {
-        if self.telling.live_output {
-            let _ = self.telling.events.send(ApplyEvent::Output {
+        let Some(room) = self.telling.live_output else {
+            return;
+        };
+        let length = u32::try_from(output.len()).unwrap_or(u32::MAX);
+        let Ok(room) = Arc::clone(room).try_acquire_many_owned(length) else {
+            return self.leave_out(output.len() as u64);
+        };
+        let _ = self.telling.events.send(ApplyEvent::Output {
+            host: self.telling.host.to_owned(),
+            bytes: output.to_vec(),
+            room: Some(Arc::new(room)),
+        });
+    }
+
+    fn leave_out(&self, bytes: u64) {
+        if self.telling.live_output.is_some() {
+            let _ = self.telling.events.send(ApplyEvent::OutputLeftOut {
                 host: self.telling.host.to_owned(),
-                bytes: output.to_vec(),
+                bytes,
             });
         }
     }

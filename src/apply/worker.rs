@@ -18,6 +18,9 @@ use crate::remote::{Connection, LockRequest, Writer};
 use crate::rounds::ReadHost;
 use crate::secret::DigestKey;
 
+/// How many bytes of a host's live output may wait to be shown.
+const WAITING: usize = 8 << 20;
+
 /// What all workers share.
 pub(super) struct WorkerContext {
     pub(super) turns: Arc<Semaphore>,
@@ -124,7 +127,7 @@ async fn work(host: ReadHost, context: WorkerContext, mut orders: mpsc::Receiver
         snapshot,
         digests: &context.digests,
         events: &context.events,
-        live_output: context.options.live_output,
+        live_output: context.options.live_output.then(|| Arc::new(Semaphore::new(WAITING))),
         stage: 0,
         results: Vec::new(),
         spelt_out: BTreeSet::new(),

@@ -1,10 +1,10 @@
 //! Splits the output of a host's shell into answers.
 
 use std::io;
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use super::limits::{Budget, Exceeded, Limits};
 use super::nonce::Nonce;
 
 /// How much of an answer to keep.
@@ -39,8 +39,7 @@ pub(super) enum Piece {
 pub(super) enum Interruption {
     Ended,
     Failed(io::Error),
-    /// Nothing arrived for this long.
-    Silent(Duration),
+    Exceeded(Exceeded),
     TooLong(usize),
     Nonsense(String),
 }
@@ -54,8 +53,8 @@ pub(super) struct Answers<R> {
     stream: R,
     marker: Vec<u8>,
     buffer: Vec<u8>,
-    /// How long the stream may be silent; `None` waits forever.
-    patience: Option<Duration>,
+    /// For what arrives, in order: each of them must have something left.
+    budgets: [Budget; 2],
 }
 
 impl<R: AsyncRead + Unpin> Answers<R> {
@@ -64,13 +63,18 @@ impl<R: AsyncRead + Unpin> Answers<R> {
             stream,
             marker: format!("\n{} ", nonce.as_str()).into_bytes(),
             buffer: Vec::new(),
-            patience: None,
+            budgets: [Budget::new(Limits::NONE); 2],
         }
     }
 
-    /// Sets how long the stream may be silent.
-    pub(super) fn wait_for(&mut self, patience: Option<Duration>) {
-        self.patience = patience;
+    /// Sets the limits of everything that is awaited from now on.
+    pub(super) fn limit(&mut self, limits: Limits) {
+        self.budgets = [Budget::new(limits), Budget::new(Limits::NONE)];
+    }
+
+    /// Sets the limits of the next answer, within those of everything.
+    pub(super) fn limit_next(&mut self, limits: Limits) {
+        self.budgets[1] = Budget::new(limits);
     }
 
     /// Sets the nonce that marks tags.
@@ -141,16 +145,20 @@ impl<R: AsyncRead + Unpin> Answers<R> {
         const CHUNK: usize = 64 * 1024;
         self.buffer.reserve(CHUNK);
         let read = self.stream.read_buf(&mut self.buffer);
-        let read = match self.patience {
+        let waits = self.budgets.iter().filter_map(Budget::next_wait);
+        let read = match waits.min_by_key(|(wait, _)| *wait) {
             None => read.await,
-            Some(patience) => match tokio::time::timeout(patience, read).await {
+            Some((wait, exceeded)) => match tokio::time::timeout(wait, read).await {
                 Ok(read) => read,
-                Err(_) => return Err(Interruption::Silent(patience)),
+                Err(_) => return Err(Interruption::Exceeded(exceeded)),
             },
         };
         match read {
             Ok(0) => Err(Interruption::Ended),
-            Ok(_) => Ok(()),
+            Ok(length) => {
+                let counted = self.budgets.iter_mut().try_for_each(|budget| budget.count(length));
+                counted.map_err(Interruption::Exceeded)
+            }
             Err(error) => Err(Interruption::Failed(error)),
         }
     }

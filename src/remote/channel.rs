@@ -14,8 +14,9 @@ use super::configuration::Configuration;
 use super::diagnosis::{diagnose, last_line};
 use super::error::{Becoming, Explanation, Refusal, RemoteError};
 use super::functions::Functions;
+use super::limits::{Exceeded, Limits};
 use super::nonce::Nonce;
-use super::privilege::{Dialogue, NoEntry, refusal};
+use super::privilege::{Dialogue, NoEntry, refusal, without_prompts};
 use super::script::{Frame, FrameText, GAP, LEAD, NOTE, READY, prologue};
 use super::stderr::StandardError;
 use super::watchdog::Watchdog;
@@ -31,8 +32,10 @@ pub(super) struct Exchange<'a> {
     pub(super) frame: FrameText,
     /// What to keep of the output of the next one after this many answers.
     pub(super) keep: &'a (dyn Fn(usize) -> Keep + Sync),
-    /// How long the host may send nothing after this many answers; `None` waits forever.
-    pub(super) patience: &'a (dyn Fn(usize) -> Option<Duration> + Sync),
+    /// The limits of all answers together.
+    pub(super) limits: Limits,
+    /// The limits of the answer after this many, notes included.
+    pub(super) limits_of: &'a (dyn Fn(usize) -> Limits + Sync),
     /// What the host is doing after this many answers, for messages.
     pub(super) during: &'a (dyn Fn(usize) -> String + Sync),
     /// Called for output, notes and answers as they arrive.
@@ -61,8 +64,8 @@ pub(super) struct Destination {
     pub(super) dialogue: Option<Dialogue>,
     /// Needed until `ssh` has connected.
     pub(super) configuration: Option<Configuration>,
-    /// How long the host may send nothing before the shell is ready; `None` waits forever.
-    pub(super) patience: Option<Duration>,
+    /// The limits of the time before the shell is ready.
+    pub(super) login: Limits,
 }
 
 /// The channel to one host's shell.
@@ -101,7 +104,7 @@ impl Channel {
             becoming,
             dialogue,
             configuration,
-            patience,
+            login,
         } = destination;
         command
             .env_remove(PASSWORD_VARIABLE)
@@ -124,7 +127,7 @@ impl Channel {
         };
         let nonce = Nonce::random();
         let mut answers = Answers::new(stdout, dialogue.as_ref().map_or(&nonce, Dialogue::nonce));
-        answers.wait_for(patience);
+        answers.limit(login);
         // A shell of this machine needs no watchdog: it exits when its pipes close.
         let watchdog = match child.id().filter(|_| address.is_some()) {
             Some(process) => {
@@ -185,7 +188,7 @@ impl Channel {
             Err(NoEntry::WrongPassword) => Refusal::WrongPassword,
             Err(NoEntry::NoAnswer) => Refusal::NoAnswer,
         };
-        let words = dialogue.last_words(&self.stderr.so_far());
+        let words = Dialogue::last_words(&self.stderr.so_far());
         // Send nothing more, not even an empty line: `sudo` would count it as another attempt.
         if let Some(watchdog) = self.watchdog.take() {
             watchdog.release().await;
@@ -247,7 +250,8 @@ impl Channel {
         let Exchange {
             frame,
             keep,
-            patience,
+            limits,
+            limits_of,
             during,
             on_answer,
         } = exchange;
@@ -265,8 +269,9 @@ impl Channel {
             } = self;
             let read = async {
                 greet(answers, shell, configuration).await?;
+                answers.limit(limits);
                 for (answered, number) in numbers.enumerate() {
-                    answers.wait_for(patience(answered));
+                    answers.limit_next(limits_of(answered));
                     let keep = keep(answered);
                     let mut before: u64 = 0;
                     let tagged = loop {
@@ -323,7 +328,7 @@ impl Channel {
             } = self;
             let output = async {
                 greet(answers, shell, configuration).await?;
-                answers.wait_for(None);
+                answers.limit(Limits::NONE);
                 answers.expect_lead(LEAD);
                 let status = command::pass_on(answers, Stream::Output, written).await?;
                 answers.expect_lead(b'\n');
@@ -389,18 +394,20 @@ impl Channel {
                 return self.nonsense(during, format!("an answer is longer than {most} bytes"));
             }
             Interruption::Nonsense(what) => return self.nonsense(during, what),
-            Interruption::Silent(patience) => {
-                return RemoteError::Silent {
-                    host: self.host.clone(),
-                    during: if self.shell.is_some() { during } else { "logging in" }.to_owned(),
-                    patience,
+            Interruption::Exceeded(exceeded) => {
+                let host = self.host.clone();
+                let during = if self.shell.is_some() { during } else { "logging in" }.to_owned();
+                return match exceeded {
+                    Exceeded::Silence(patience) => RemoteError::Silent { host, during, patience },
+                    Exceeded::Total(limit) => RemoteError::TooSlow { host, during, limit },
+                    Exceeded::Bytes(limit) => RemoteError::TooMuch { host, during, limit },
                 };
             }
             Interruption::Failed(error) => return self.lost(during, error.to_string()),
             Interruption::Ended => {}
         }
         let status = self.reap().await;
-        let stderr = self.stderr.text().await;
+        let stderr = without_prompts(&self.stderr.text().await);
         let code = status.and_then(|status| status.code());
         match (&self.address, &self.becoming, self.shell, code) {
             (Some(address), _, None, Some(255)) => diagnose(&self.host, address, &stderr),

@@ -13,6 +13,7 @@ use super::command::Written;
 use super::configuration::Configuration;
 use super::control::ControlSocket;
 use super::error::RemoteError;
+use super::limits::Limits;
 use super::privilege::Privilege;
 use super::pump::Road;
 use super::script::FrameText;
@@ -22,6 +23,10 @@ use crate::quote::Unquotable;
 
 /// A longer answer to a probe is an error.
 pub(super) const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
+/// More bytes in answer to one frame of probes are an error.
+pub(super) const MOST_READ: u64 = 256 << 20;
+/// More bytes in answer to a small question are an error.
+const MOST_ASKED: u64 = 1 << 20;
 
 /// What a host answered to a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +73,7 @@ impl Connection {
             becoming: target.privilege.becoming(),
             dialogue,
             configuration: Some(configuration),
-            patience: target.silence,
+            login: Limits::of_login(target.silence),
         };
         Ok(Self {
             channel: Channel::start(destination, command).await?,
@@ -102,7 +107,7 @@ impl Connection {
             becoming: privilege.becoming(),
             dialogue,
             configuration: None,
-            patience: silence,
+            login: Limits::of_login(silence),
         };
         Ok(Self {
             channel: Channel::start(destination, command).await?,
@@ -132,7 +137,11 @@ impl Connection {
         let exchange = Exchange {
             frame,
             keep: &|_| Keep::All(LONGEST_ANSWER),
-            patience: &|answered| Some(silence? + probes.get(answered / 2)?.allowance()),
+            limits: Limits::of_reading(silence, probes.iter().map(Probe::allowance).sum(), MOST_READ),
+            limits_of: &|answered| {
+                let allowance = probes.get(answered / 2).map(Probe::allowance).unwrap_or_default();
+                Limits::of_reading(silence, allowance, MOST_READ)
+            },
             during: &|answered| {
                 let index = answered / 2;
                 let subject = probes.get(index).map_or("its state", Probe::subject);
@@ -191,7 +200,8 @@ impl Connection {
         let exchange = Exchange {
             frame,
             keep: &|_| Keep::Tail(LONGEST),
-            patience: &|_| silence,
+            limits: Limits::of_reading(silence, Duration::ZERO, MOST_ASKED),
+            limits_of: &|_| Limits::of_reading(silence, Duration::ZERO, MOST_ASKED),
             during: &|_| during.to_owned(),
             on_answer: &mut |_| {},
         };

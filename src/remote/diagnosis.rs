@@ -25,7 +25,7 @@ pub(super) fn diagnose(host: &str, address: &str, stderr: &str) -> RemoteError {
     }
     if let Some(line) = find(&lines, "Permission denied (").or_else(|| find(&lines, "Too many authentication failures"))
     {
-        let cause = Explanation(with_warnings(&lines, line));
+        let cause = all_lines(&lines);
         let address = jump_host(&lines, line).unwrap_or(address);
         return RemoteError::AuthenticationFailed { host, address, cause };
     }
@@ -33,14 +33,14 @@ pub(super) fn diagnose(host: &str, address: &str, stderr: &str) -> RemoteError {
         .iter()
         .find_map(|(text, obstacle)| Some((find(&lines, text)?, *obstacle)));
     match found {
-        Some((line, obstacle)) => RemoteError::Unreachable {
-            cause: Explanation(line.to_owned()),
+        Some((_, obstacle)) => RemoteError::Unreachable {
+            cause: all_lines(&lines),
             host,
             address,
             obstacle,
         },
         None => RemoteError::Ssh {
-            cause: last_lines(&lines),
+            cause: all_lines(&lines),
             host,
             address,
         },
@@ -71,6 +71,8 @@ const OBSTACLES: &[(&str, Obstacle)] = &[
     ("Network is unreachable", Obstacle::NoRoute),
     ("timed out", Obstacle::TimedOut),
     ("not responding", Obstacle::TimedOut),
+    // `ssh` knows no port of the other side if a command makes the connection.
+    ("UNKNOWN port", Obstacle::ClosedOnTheWay),
     ("Connection reset by", Obstacle::Closed),
     ("Connection closed by", Obstacle::Closed),
 ];
@@ -92,16 +94,9 @@ fn between(line: &str, before: &str, after: &str) -> Option<String> {
     Some(found.to_owned())
 }
 
-/// A key file that could not be read explains a refused login better than the refusal does.
-fn with_warnings(lines: &[&str], line: &str) -> String {
-    match find(lines, "Warning: Identity file") {
-        Some(warning) => format!("{line} ({})", warning.trim_end_matches('.')),
-        None => line.to_owned(),
-    }
-}
-
-fn last_lines(lines: &[&str]) -> Explanation {
-    const MOST: usize = 3;
+/// All that `ssh` and the commands on the way said; only the end of what is very long, such as a banner.
+fn all_lines(lines: &[&str]) -> Explanation {
+    const MOST: usize = 20;
     let last = &lines[lines.len().saturating_sub(MOST)..];
     match last {
         [] => Explanation("ssh exited without a message".to_owned()),
@@ -220,6 +215,18 @@ Host key verification failed.\r
             );
             assert!(error.hint().is_some() && error.source().is_some());
         }
+    }
+
+    #[test]
+    fn what_a_proxy_command_said_is_shown() {
+        let error = diagnosed(
+            "sh: 1: nc: not found\nkex_exchange_identification: Connection closed by remote host\r\n\
+             Connection closed by UNKNOWN port 65535\r\n",
+        );
+        let cause = error.source().unwrap().to_string();
+        assert!(cause.starts_with("sh: 1: nc: not found; kex_exchange"), "{cause}");
+        let hint = error.hint().unwrap();
+        assert!(hint.contains("ProxyCommand") && !hint.contains("MaxStartups"), "{hint}");
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub enum Obstacle {
     NoRoute,
     /// The other side hung up before the login.
     Closed,
+    /// The `ProxyCommand` or the jump host on the way hung up.
+    ClosedOnTheWay,
 }
 
 impl fmt::Display for Obstacle {
@@ -42,7 +44,7 @@ impl fmt::Display for Obstacle {
             Self::Refused => "connection refused",
             Self::TimedOut => "connection timed out",
             Self::NoRoute => "no route to host",
-            Self::Closed => "connection closed before the login",
+            Self::Closed | Self::ClosedOnTheWay => "connection closed before the login",
         })
     }
 }
@@ -207,6 +209,16 @@ pub enum RemoteError {
         during: String,
         patience: Duration,
     },
+    /// The host kept sending something, but not what was awaited.
+    #[error("{host}: not done after {} s of {during}", limit.as_secs())]
+    TooSlow {
+        host: String,
+        during: String,
+        limit: Duration,
+    },
+    /// The host sent more than anything that was awaited.
+    #[error("{host}: more than {} MiB of output while {during}", limit >> 20)]
+    TooMuch { host: String, during: String, limit: u64 },
     /// Another run is changing the host.
     #[error("{host}: cannot lock `{path}`: it is held by {}", holder_text(holder.as_ref()))]
     Locked {
@@ -262,6 +274,8 @@ impl RemoteError {
             | Self::Configuration { host, .. }
             | Self::ConnectionLost { host, .. }
             | Self::Silent { host, .. }
+            | Self::TooSlow { host, .. }
+            | Self::TooMuch { host, .. }
             | Self::Locked { host, .. }
             | Self::LockUnavailable { host, .. }
             | Self::Script { host, .. }
@@ -292,6 +306,11 @@ impl RemoteError {
             Self::Silent { .. } => Some(
                 "something on the host hangs: look for a network mount that does not respond (`cat /proc/mounts`) and for \
                  waiting processes (`ps -eo pid,stat,wchan:20,args`). If the host is only slow, raise `--read-timeout`"
+                    .into(),
+            ),
+            Self::TooSlow { .. } | Self::TooMuch { .. } => Some(
+                "look at what the host sends, for example in the start-up files of the login user's shell: \
+                 `ssh HOST true` must print nothing and end. If the host is only slow, raise `--read-timeout`"
                     .into(),
             ),
             Self::Locked { .. } => Some("wait until that run has finished, or pass `--lock-wait 5m`".into()),
@@ -379,6 +398,10 @@ fn obstacle_hint(obstacle: Obstacle, address: &str) -> String {
         Obstacle::TimedOut | Obstacle::NoRoute => {
             "check that the host is on, its address, and firewalls in between".to_owned()
         }
+        Obstacle::ClosedOnTheWay => format!(
+            "the way to the host, a `ProxyCommand` or a jump host of your ssh configuration, ended first: run `{}` to try it",
+            ssh_command(address)
+        ),
         Obstacle::Closed => {
             "check the log of the host's SSH server: it may limit new connections (`MaxStartups`)".to_owned()
         }

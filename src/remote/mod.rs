@@ -13,6 +13,7 @@ mod control;
 mod diagnosis;
 mod error;
 mod functions;
+mod limits;
 mod lock;
 mod nonce;
 mod privilege;

@@ -5,6 +5,9 @@
 pub(super) struct Nonce(String);
 
 impl Nonce {
+    /// How many hex digits it has.
+    pub(super) const LENGTH: usize = 32;
+
     pub(super) fn random() -> Self {
         Self(format!("{:032x}", rand::random::<u128>()))
     }

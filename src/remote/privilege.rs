@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Output of a login shell's start-up files, which may come first.
 const NOISE: Keep = Keep::Tail(2048);
 
+/// What our prompts end with, after a random word.
+const PROMPT_END: &str = "-PW";
+
 const SUDO: &str = "sudo";
 const DOAS: &str = "doas";
 const ROOT: &str = "root";
@@ -123,8 +126,8 @@ impl Dialogue {
     }
 
     /// The last message in `stderr`, without the prompts. A message may follow a prompt on the same line.
-    pub(super) fn last_words(&self, stderr: &str) -> String {
-        let apart = stderr.replace(&format!("{}-PW", self.nonce.as_str()), "\n");
+    pub(super) fn last_words(stderr: &str) -> String {
+        let apart = without_prompts(stderr);
         // sudo-rs adds text around a prompt that ends with a colon too.
         let said = apart
             .lines()
@@ -172,6 +175,28 @@ impl Dialogue {
             }
         }
     }
+}
+
+/// What was printed, without our prompts: a message may follow one on the same line.
+pub(super) fn without_prompts(stderr: &str) -> String {
+    let mut kept = String::new();
+    let mut rest = stderr;
+    while let Some(at) = rest.find(PROMPT_END) {
+        let (before, after) = rest.split_at(at);
+        let word = before
+            .len()
+            .checked_sub(Nonce::LENGTH)
+            .and_then(|start| before.split_at_checked(start));
+        match word {
+            Some((text, word)) if word.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                kept.push_str(text);
+                kept.push('\n');
+            }
+            _ => kept.push_str(&rest[..at + PROMPT_END.len()]),
+        }
+        rest = &after[PROMPT_END.len()..];
+    }
+    kept + rest
 }
 
 /// Why `sudo` or `doas` exited instead of running a shell, from its messages and exit code.
@@ -234,16 +259,27 @@ mod tests {
 
     #[test]
     fn the_last_message_is_found_between_the_prompts() {
-        let dialogue = Dialogue {
-            nonce: Nonce::random(),
-            password: Secret::new("x"),
-            user: "root".to_owned(),
-        };
-        let word = dialogue.nonce.as_str();
+        let nonce = Nonce::random();
+        let word = nonce.as_str();
         let sudo = format!("lecture\n{word}-PW Sorry, try again.\n{word}-PW ");
-        assert_eq!(dialogue.last_words(&sudo), "Sorry, try again.");
+        assert_eq!(Dialogue::last_words(&sudo), "Sorry, try again.");
         let sudo_rs = format!("[sudo: {word}-PW ] Password: \n[sudo: {word}-PW ] Password: ");
-        assert_eq!(dialogue.last_words(&sudo_rs), "it asked for a password again");
+        assert_eq!(Dialogue::last_words(&sudo_rs), "it asked for a password again");
+    }
+
+    #[test]
+    fn no_message_contains_a_prompt() {
+        let word = Nonce::random();
+        let word = word.as_str();
+        let sudo = format!("{word}-PW Sorry, user anna is not allowed to execute '/bin/sh' as root on pi.\n");
+        let (found, words) = refusal(&without_prompts(&sudo), Some(1));
+        assert_eq!(found, Refusal::NotAllowed);
+        assert_eq!(
+            words.0,
+            "Sorry, user anna is not allowed to execute '/bin/sh' as root on pi."
+        );
+        let other = "a-PW b\n-PW\né-PW";
+        assert_eq!(without_prompts(other), other);
     }
 
     #[test]

@@ -5,13 +5,16 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use openssh::{Session, Stdio as RemoteStdio};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::process::Command;
+use tokio::time::timeout;
 
 use super::answers::Answers;
 use super::control::ControlSocket;
+use super::limits::Limits;
 use super::privilege::{Dialogue, Privilege};
 use super::stderr::StandardError;
 use super::upload::{Unusable, Upload};
@@ -19,6 +22,9 @@ use crate::secret::PASSWORD_VARIABLE;
 
 /// The size of the pieces that are read and sent.
 const LARGEST_PIECE: usize = 256 * 1024;
+
+/// How long a second channel may take to open, to take in a piece, or to end.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How a second channel is opened.
 #[derive(Debug)]
@@ -84,7 +90,7 @@ async fn pump_through_master(
             let (stdin, stdout, stderr) = (child.stdin().take(), child.stdout().take(), child.stderr().take());
             let outcome = fill(dialogue, stdin, stdout, stderr, upload, sent).await;
             match outcome {
-                Ok(()) => drop(child.wait().await),
+                Ok(()) => drop(timeout(PATIENCE, child.wait()).await),
                 Err(_) => drop(child.disconnect().await),
             }
             outcome
@@ -120,7 +126,7 @@ async fn pump_through_shell(
     let mut child = spawned.map_err(|_| NotPumped::NoSecondChannel)?;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     fill(dialogue, stdin, stdout, stderr, upload, sent).await?;
-    let _ = child.wait().await;
+    let _ = timeout(PATIENCE, child.wait()).await;
     Ok(())
 }
 
@@ -140,6 +146,7 @@ where
 {
     if let (Some(dialogue), Some(stdin), Some(stdout), Some(stderr)) = (dialogue, &mut stdin, stdout, stderr) {
         let mut answers = Answers::new(stdout, dialogue.nonce());
+        answers.limit(Limits::of_login(Some(PATIENCE)));
         let stderr = StandardError::drain(stderr);
         let held = dialogue.hold(&mut answers, stdin, &stderr).await;
         held.map_err(|_| NotPumped::NoSecondChannel)?;
@@ -147,7 +154,7 @@ where
     send(stdin, upload, sent).await.map_err(NotPumped::Unusable)
 }
 
-/// Sends all pieces and closes the pipe. If the reader is gone, the host finds fewer bytes than expected.
+/// Sends all pieces and closes the pipe. If the reader is gone or takes in nothing, the host finds fewer bytes than expected.
 async fn send(
     stdin: Option<impl AsyncWrite + Unpin>,
     upload: &mut Upload<'_>,
@@ -157,7 +164,7 @@ async fn send(
         return Ok(());
     };
     while let Some(piece) = upload.next(LARGEST_PIECE).await? {
-        if stdin.write_all(piece).await.is_err() {
+        if !matches!(timeout(PATIENCE, stdin.write_all(piece)).await, Ok(Ok(()))) {
             return Ok(());
         }
         sent(upload.sent());

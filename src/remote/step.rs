@@ -1,12 +1,22 @@
 //! A step as it is sent to a host, and the host's answer.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::answers::Tagged;
+use super::limits::Limits;
 use crate::content::Content;
 
 /// Content up to this size is sent in the frame.
 const LARGEST_INLINE: u64 = 128 * 1024;
+/// How long a step without a time limit of its own may take, such as the removal of a large directory.
+const LONGEST: Duration = Duration::from_secs(30 * 60);
+/// What is added to any limit, for everything around the step: checks, syncing a slow disk, the way there and back.
+const AROUND: Duration = Duration::from_secs(120);
+/// A slow disk or line takes this many bytes of content in a second.
+const SLOWEST: u64 = 64 * 1024;
+/// More bytes in answer to one step are an error: the host's functions never send as many.
+const MOST_SENT: u64 = 16 << 20;
 
 /// One change, as three pieces of shell text. Each runs in a subshell of its own, with `umask 077` and `LC_ALL=C`.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -23,6 +33,8 @@ pub struct StepScript {
     /// if not, `$staged` is empty. The file is removed afterwards if it still exists.
     pub stage: Option<String>,
     pub prints: Prints,
+    /// How long its scripts may take, if they have a time limit of their own; the default is half an hour.
+    pub limit: Option<Duration>,
     /// Whether the body may call `hl_note`, which sends a line at once. Only for bodies that are homelab's own: descriptor 4 carries
     /// notes, and the body must close it for everything else that it runs (`4>&-`).
     pub notes: bool,
@@ -41,6 +53,17 @@ pub enum Prints {
 }
 
 impl StepScript {
+    /// The limits of its answer.
+    pub(super) fn limits(&self) -> Limits {
+        let content = self.content.as_ref().map_or(0, Content::size);
+        let total = self.limit.unwrap_or(LONGEST) + AROUND + Duration::from_secs(content / SLOWEST);
+        Limits {
+            silence: None,
+            total: Some(total),
+            bytes: MOST_SENT,
+        }
+    }
+
     /// Whether the content is too large for the frame.
     pub(super) fn is_large(&self) -> bool {
         self.content
@@ -60,6 +83,7 @@ impl fmt::Debug for StepScript {
             .field("content", &self.content)
             .field("stage", &self.stage)
             .field("prints", &self.prints)
+            .field("limit", &self.limit)
             .field("notes", &self.notes)
             .finish()
     }

@@ -2,6 +2,7 @@
 
 mod apart;
 mod frames;
+mod hostile;
 mod uploads;
 
 use std::os::unix::fs::symlink;

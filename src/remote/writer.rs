@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::answers::Keep;
 use super::channel::{Exchange, Heard};
-use super::connection::{Answer, Connection, LONGEST_ANSWER};
+use super::connection::{Answer, Connection, LONGEST_ANSWER, MOST_READ};
 use super::error::{Explanation, RemoteError};
+use super::limits::Limits;
 use super::lock::{Holder, LockRequest, printable};
 use super::pump::NotPumped;
 use super::script::{Delivery, FrameText, NOTE, pump_command};
@@ -245,8 +246,15 @@ impl<'a> Writer<'a> {
                 Some(_) => Keep::All(LONGEST_ANSWER),
                 None => Keep::Tail(OUTPUT_KEPT),
             },
-            // A step may be silent for long; it has its own deadline on the host.
-            patience: &|answered| Some(silence? + content.probe(answered)?.allowance()),
+            limits: Limits::NONE,
+            // A step may be silent for long.
+            limits_of: &|answered| match content.probe(answered) {
+                Some(probe) => Limits::of_reading(silence, probe.allowance(), MOST_READ),
+                None => {
+                    let next = content.steps.get(answered).or(content.stage_next);
+                    next.map_or(Limits::NONE, StepScript::limits)
+                }
+            },
             during: &|answered| match content.probe(answered) {
                 Some(probe) => format!("reading {} after the last step", probe.subject()),
                 None => during(content.offset + answered, content.total),

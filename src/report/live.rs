@@ -19,7 +19,7 @@ impl LiveOutput {
     /// The lines to print for an event; empty for most events.
     pub fn lines(&mut self, event: &ApplyEvent) -> String {
         match event {
-            ApplyEvent::Output { host, bytes } => self.output(host, bytes),
+            ApplyEvent::Output { host, bytes, .. } => self.output(host, bytes),
             ApplyEvent::OutputLeftOut { host, bytes } => {
                 let rest = self.rest(host);
                 let note = format!(
@@ -73,6 +73,7 @@ mod tests {
         ApplyEvent::Output {
             host: "web".to_owned(),
             bytes: text.as_bytes().to_vec(),
+            room: None,
         }
     }
 
