@@ -308,6 +308,10 @@ fn is_untrue(step: &Step, end: StepEnd) -> bool {
 fn describe(step: &Step, answer: &StepAnswer) -> Option<Failure> {
     let attempted = step.attempt();
     let output = String::from_utf8_lossy(&answer.output).trim_end().to_owned();
+    let output = match answer.cut {
+        0 => output,
+        bytes => format!("{output}\n[{bytes} bytes before these were left out]"),
+    };
     match answer.end {
         end @ StepEnd::Failed { .. } if is_untrue(step, end) => Some(Failure {
             attempted,

@@ -64,7 +64,7 @@ set -C
 for hl_folder in "${TMPDIR:-/tmp}" /dev/shm /run "$HOME"; do
 if command exec 3>"$hl_folder/.homelab-$1"; then
 rm -f -- "$hl_folder/.homelab-$1"
-if printf %65536s x >&3 && command exec 3>|"/proc/$$/fd/3"; then set +C; return 0; fi
+if printf %65536s x >&3 && : >|"/proc/$$/fd/3" && command exec 3>>"/proc/$$/fd/3"; then set +C; return 0; fi
 fi
 done
 set +C

@@ -248,12 +248,11 @@ impl<'a> Writer<'a> {
             },
             limits: Limits::NONE,
             // A step may be silent for long.
-            limits_of: &|answered| match content.probe(answered) {
-                Some(probe) => Limits::of_reading(silence, probe.allowance(), MOST_READ),
-                None => {
-                    let next = content.steps.get(answered).or(content.stage_next);
-                    next.map_or(Limits::NONE, StepScript::limits)
-                }
+            limits_of: &|answered| {
+                let probe = content.probe(answered);
+                let step = content.steps.get(answered).or(content.stage_next);
+                let reading = probe.map(|probe| Limits::of_reading(silence, probe.allowance(), MOST_READ));
+                reading.or(step.map(StepScript::limits)).unwrap_or(Limits::NONE)
             },
             during: &|answered| match content.probe(answered) {
                 Some(probe) => format!("reading {} after the last step", probe.subject()),
