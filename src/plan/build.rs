@@ -20,33 +20,7 @@ use crate::template::FactSource;
 pub fn build(selection: &Selection, snapshot: &Snapshot, digests: &DigestKey) -> Build {
     let mut build = Build::default();
     let nothing = Facts::default();
-    let asked = Asked::default();
-    let mut planners: Vec<HostPlanner<'_>> = selection
-        .hosts
-        .iter()
-        .map(|host| {
-            let facts = snapshot.facts.get(&host.name).unwrap_or(&nothing);
-            HostPlanner::new(Given {
-                selection,
-                host,
-                facts,
-                snapshot,
-                digests,
-                asked: asked.clone(),
-                assumes_true: false,
-            })
-        })
-        .collect();
-    for planner in &planners {
-        planner.begin(&mut build);
-    }
-    for stage in 0..selection.stages.len() {
-        // The hosts as they are when the stage begins.
-        let peers = peers(selection, snapshot, &planners, &asked);
-        for planner in &mut planners {
-            planner.plan_stage(stage, &peers, &mut build);
-        }
-    }
+    let planners = plan_stages(selection, (snapshot, &nothing), digests, &mut build);
     for planner in planners {
         let name = planner.name().to_owned();
         let facts = snapshot.facts.get(&name).unwrap_or(&nothing);
@@ -63,6 +37,50 @@ pub fn build(selection: &Selection, snapshot: &Snapshot, digests: &DigestKey) ->
         });
     }
     build
+}
+
+/// Plans every stage, host by host. A host that was not read has the facts `nothing`.
+fn plan_stages<'a>(
+    selection: &'a Selection,
+    (snapshot, nothing): (&'a Snapshot, &'a Facts),
+    digests: &'a DigestKey,
+    build: &mut Build,
+) -> Vec<HostPlanner<'a>> {
+    let asked = Asked::default();
+    let mut planners: Vec<HostPlanner<'_>> = selection
+        .hosts
+        .iter()
+        .map(|host| {
+            let facts = snapshot.facts.get(&host.name).unwrap_or(nothing);
+            HostPlanner::new(Given {
+                selection,
+                host,
+                facts,
+                snapshot,
+                digests,
+                asked: asked.clone(),
+                assumes_true: false,
+            })
+        })
+        .collect();
+    for planner in &planners {
+        planner.begin(build);
+    }
+    for stage in 0..selection.stages.len() {
+        // The hosts as they are when the stage begins.
+        let peers = peers(selection, snapshot, &planners, &asked);
+        for planner in &mut planners {
+            planner.plan_stage(stage, &peers, build);
+        }
+    }
+    planners
+}
+
+/// The operations that the next run would plan, by host, if each host became as the plan says.
+pub fn plan_next_run(selection: &Selection, snapshot: &Snapshot, digests: &DigestKey) -> Vec<Vec<PlannedOperation>> {
+    let (mut aside, nothing) = (Build::default(), Facts::default());
+    let planners = plan_stages(selection, (snapshot, &nothing), digests, &mut aside);
+    planners.iter().map(HostPlanner::again).collect()
 }
 
 /// Plans one operation of the only host of `selection` again, over the facts of `snapshot` alone. No plan comes with it;

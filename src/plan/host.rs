@@ -6,6 +6,7 @@ use super::bind::BoundOperation;
 use super::given::Given;
 use super::operation::plan_operation;
 use super::room::shortages;
+use super::undone::undone;
 use super::walk::{Peers, Walk};
 use super::{Build, PlannedOperation};
 use crate::facts::FactKey;
@@ -102,11 +103,24 @@ impl<'a> HostPlanner<'a> {
             }
         } else if !snapshot.done.contains_key(self.name()) {
             // Only before anything ran: facts about disks are not read again.
-            for shortage in shortages(&self.operations, self.given.facts) {
-                self.given.note_mistake(shortage, build);
+            let shortages = shortages(&self.operations, self.given.facts);
+            let undone = undone(&self.operations, &self.overlay, || self.again());
+            for mistake in shortages.into_iter().chain(undone) {
+                self.given.note_mistake(mistake, build);
             }
         }
         self.operations
+    }
+
+    /// The operations as the next run would plan them if the host became as this plan says.
+    pub(super) fn again(&self) -> Vec<PlannedOperation> {
+        let mut again = HostPlanner::new(self.given.clone());
+        again.overlay = self.overlay.clone();
+        let mut aside = Build::default();
+        for stage in 0..self.given.selection.stages.len() {
+            again.plan_stage(stage, &Arc::clone(&self.walk.peers), &mut aside);
+        }
+        again.operations
     }
 
     /// Asks for the facts that operations after one with a missing fact will need, as if that one changed nothing and

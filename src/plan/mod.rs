@@ -13,6 +13,7 @@ mod reach;
 mod review;
 mod room;
 mod trigger;
+mod undone;
 mod visible;
 mod walk;
 
@@ -26,7 +27,7 @@ use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::OperationId;
 use crate::facts::{FactKey, Facts};
 
-pub use build::{build, plan_alone};
+pub use build::{build, plan_alone, plan_next_run};
 pub use check::{CheckRequest, Checked, Found, check, unmatched};
 pub use review::{Departure, compare};
 pub use trigger::Trigger;

@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use homelab::change::Step;
+use homelab::change::{Outcome, Step};
 use homelab::error::Diagnostic;
 use homelab::facts::path::{InodeKind, PathFact, Place, follow};
 use homelab::facts::{Fact, FactKey, Facts, Identity};
-use homelab::plan::{Build, CheckRequest, Plan, PlannedOperation, Snapshot, build};
+use homelab::plan::{Build, CheckRequest, Plan, PlannedOperation, Snapshot, build, plan_next_run};
 use homelab::project::{Filter, Selection, read, select};
 use homelab::report::review::Review;
 use homelab::report::{self, TextOptions};
@@ -55,7 +55,9 @@ fn plan(case: &Case) -> Result<Expect, Failed> {
     }
     let selection = select(&loaded.project, "test", "test", &Filter::default())?;
     let mut answers = Answers::of(case);
-    let build = settle(&selection, &mut answers)?;
+    let mut snapshot = Snapshot::default();
+    let digests = DigestKey::random();
+    let build = settle(&selection, &mut snapshot, &digests, &mut answers)?;
     if let Some(unused) = answers.unused() {
         return Err(format!(
             "{}: the plan does not use {unused}: remove it from the facts",
@@ -66,6 +68,7 @@ fn plan(case: &Case) -> Result<Expect, Failed> {
     if !build.mistakes.is_empty() {
         return Ok(error(build.mistakes.iter().map(|mistake| &mistake.diagnostic)));
     }
+    next_run_is_quiet(case, plan_next_run(&selection, &snapshot, &digests))?;
     let review = Review::planned(&selection, &build.plan, &[], true, false);
     let text = report::text(&review, &TextOptions::default());
     Ok(Expect {
@@ -87,7 +90,32 @@ pub(super) fn plan_of(case: &Case) -> Result<Build, Failed> {
         return Err(mistake.diagnostic.to_string().into());
     }
     let selection = select(&loaded.project, "test", "test", &Filter::default())?;
-    settle(&selection, &mut Answers::lenient(case))
+    settle(
+        &selection,
+        &mut Snapshot::default(),
+        &DigestKey::random(),
+        &mut Answers::lenient(case),
+    )
+}
+
+/// What a plan predicts is what the host will say: over it, there is nothing left to do.
+fn next_run_is_quiet(case: &Case, next: Vec<Vec<PlannedOperation>>) -> Result<(), Failed> {
+    for operation in next.into_iter().flatten() {
+        let is_quiet = match &operation.outcome {
+            Outcome::Change(changes) => changes.iter().all(|change| !change.action.is_pending()),
+            // Not known, so it is not predicted either.
+            Outcome::Unchanged | Outcome::Check { .. } | Outcome::Ensure { .. } | Outcome::Deferred { .. } => true,
+        };
+        if !is_quiet {
+            let slug = operation.id.slug();
+            return Err(format!(
+                "{}: the next run would repeat `{slug}`: {:#?}",
+                case.name, operation.outcome
+            )
+            .into());
+        }
+    }
+    Ok(())
 }
 
 /// A project of one host and the case's task.
@@ -113,12 +141,15 @@ fn write(root: &Path, case: &Case) -> Result<(), Failed> {
 }
 
 /// Plans in turns, as with a host that answers what the case says.
-fn settle(selection: &Selection, answers: &mut Answers<'_>) -> Result<Build, Failed> {
-    let mut snapshot = Snapshot::default();
-    let digests = DigestKey::random();
+fn settle(
+    selection: &Selection,
+    snapshot: &mut Snapshot,
+    digests: &DigestKey,
+    answers: &mut Answers<'_>,
+) -> Result<Build, Failed> {
     let mut rounds = 0;
     loop {
-        let build = build(selection, &snapshot, &digests);
+        let build = build(selection, snapshot, digests);
         let Some(missing) = build.missing.get(HOST).filter(|_| rounds < ROUNDS) else {
             return Ok(build);
         };

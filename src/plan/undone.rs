@@ -1,0 +1,98 @@
+//! Operations of one deploy that undo each other, so that every run would change the host again.
+//!
+//! They are found by planning the next run over the facts that the plan predicts: an operation with something left to do
+//! there was undone. If what undid it is then due again too, the two never end. What only prepares for another operation
+//! has nothing left to do: a link that was removed is gone, whatever takes its place.
+
+use std::collections::BTreeSet;
+
+use super::PlannedOperation;
+use crate::change::{Outcome, ResourceChange, ResourceKind};
+use crate::error::Diagnostic;
+use crate::facts::overlay::{Effect, Lookup, OperationId, Overlay};
+use crate::facts::{DependsOn, FactKey};
+
+/// A mistake for each operation of `planned` that a later one undoes. `end` has the facts that the plan leaves; `again`
+/// plans the next run over them.
+pub(super) fn undone(
+    planned: &[PlannedOperation],
+    end: &Overlay,
+    again: impl FnOnce() -> Vec<PlannedOperation>,
+) -> Vec<Diagnostic> {
+    let changes =
+        |operation: &&PlannedOperation| matches!(operation.outcome, Outcome::Change(_) | Outcome::Ensure { .. });
+    // One alone undoes nothing.
+    if planned.len() < 2 || !planned.iter().any(|operation| changes(&operation)) {
+        return Vec::new();
+    }
+    let again = again();
+    let position = |id: &OperationId| planned.iter().position(|operation| operation.id == *id);
+    let mistakes = again.iter().filter_map(|next| {
+        let first = position(&next.id)?;
+        let undoing = undone_by(next, end).filter_map(|id| position(&id));
+        let later = undoing.filter(|later| *later > first).max()?;
+        let other = again.iter().find(|other| other.id == planned[later].id)?;
+        is_due(other).then(|| mistake(&planned[first], &planned[later], next))
+    });
+    mistakes.collect()
+}
+
+/// The operations that set what `next` would change, as far as that is known.
+fn undone_by(next: &PlannedOperation, end: &Overlay) -> impl Iterator<Item = OperationId> {
+    let keys: Vec<FactKey> = match &next.outcome {
+        Outcome::Change(changes) | Outcome::Ensure { changes, .. } => changes
+            .iter()
+            .filter(|change| change.action.is_pending())
+            .flat_map(|change| contradicted(change, &next.asked, end))
+            .collect(),
+        // What apt would do to the packages was not asked, and is asked only if there is something to do.
+        Outcome::Deferred { waits_for, .. } if waits_for.is_empty() && asks_apt(next, end) => {
+            let packages = next.asked.iter().filter(|key| matches!(key, FactKey::Package(_)));
+            packages.cloned().collect()
+        }
+        _ => Vec::new(),
+    };
+    keys.into_iter().filter_map(|key| Some(end.predicted(&key)?.0))
+}
+
+/// The facts that a change sets to something else than the plan does; of a command, which sets none, those that decide
+/// whether it runs.
+fn contradicted(change: &ResourceChange, asked: &BTreeSet<FactKey>, end: &Overlay) -> Vec<FactKey> {
+    if change.id.kind == ResourceKind::Command {
+        return asked.iter().cloned().collect();
+    }
+    let keys = change.effects.iter().filter_map(|effect| match effect {
+        Effect::Set(key, wanted) => match end.get(key) {
+            Lookup::Known(left) if left != *wanted => Some(key.clone()),
+            _ => None,
+        },
+        Effect::Forget(..) => None,
+    });
+    keys.collect()
+}
+
+fn asks_apt(next: &PlannedOperation, end: &Overlay) -> bool {
+    let asks = |key: &&FactKey| key.depends_on() == DependsOn::Packages && end.gathered(key).is_none();
+    next.asked.iter().any(|key| asks(&key))
+}
+
+fn is_due(operation: &PlannedOperation) -> bool {
+    match &operation.outcome {
+        Outcome::Unchanged | Outcome::Check { .. } => false,
+        Outcome::Change(changes) => changes.iter().any(|change| change.action.is_pending()),
+        Outcome::Ensure { .. } | Outcome::Deferred { .. } => true,
+    }
+}
+
+fn mistake(first: &PlannedOperation, later: &PlannedOperation, next: &PlannedOperation) -> Diagnostic {
+    let (first_name, later_name) = (first.id.slug(), later.id.slug());
+    let resource = next.changes().first().map(|change| &change.id);
+    let what = resource.map_or_else(
+        || "every run would apply this again".to_owned(),
+        |id| format!("every run would change {} `{}` here", id.kind, id.name),
+    );
+    Diagnostic::new(format!("`{first_name}` and `{later_name}` undo each other"))
+        .at(&first.origin, what)
+        .at(&later.origin, "and change it back here")
+        .hint("keep one of them, or let `when` decide which one applies")
+}
