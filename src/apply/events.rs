@@ -109,6 +109,8 @@ pub enum ResourceEnd {
     Holds,
     /// Its step failed; the next run finds what it left.
     Failed,
+    /// It was under way when the run or the connection ended: only the next run can tell what it did.
+    Unknown,
     /// Something before it failed or stopped the host.
     NotReached,
 }
@@ -156,6 +158,8 @@ pub enum HostEnd {
     Locked,
     /// It changed since the review.
     Stale,
+    /// It changed while this run waited for its lock: nothing was done, and the new plan goes beyond the review.
+    Outdated,
     /// The project or the command line has a mistake, or the plan does not fit this host.
     Invalid,
     Interrupted,
@@ -167,11 +171,12 @@ pub enum HostEnd {
 ///
 /// `Pending` counts as 2; callers that want 0 for it decide that before.
 pub fn exit_code(ends: impl IntoIterator<Item = HostEnd>) -> u8 {
-    const RANKED: [(HostEnd, u8); 9] = [
+    const RANKED: [(HostEnd, u8); 10] = [
         (HostEnd::Interrupted, 130),
         (HostEnd::Invalid, 3),
         (HostEnd::Failed, 1),
         (HostEnd::Stale, 6),
+        (HostEnd::Outdated, 6),
         (HostEnd::Locked, 5),
         (HostEnd::Unreachable, 4),
         // Never alone: the hosts that held it back ended differently.

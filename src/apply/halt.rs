@@ -37,6 +37,23 @@ pub(super) fn stale(what: &str) -> Halt {
     }
 }
 
+/// Another run changed the host while this one waited for its lock.
+pub(super) fn outdated(departures: &[String]) -> Halt {
+    Halt {
+        end: HostEnd::Outdated,
+        failure: Some(Failure {
+            attempted: "apply the reviewed plan".to_owned(),
+            cause: Some(format!(
+                "the host changed while this run waited for its lock; nothing was done\n{}",
+                departures.join("\n")
+            )),
+            exit_code: None,
+            output: String::new(),
+            hint: Some("rerun the deploy and review the new diff".to_owned()),
+        }),
+    }
+}
+
 /// A connection that broke or could not be made.
 pub(super) fn lost(error: &RemoteError) -> Halt {
     let end = match error {

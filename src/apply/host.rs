@@ -10,7 +10,7 @@ use super::events::{ApplyEvent, OperationResult};
 use crate::facts::overlay::OperationId;
 use crate::facts::session::Session;
 use crate::facts::{Fact, FactKey};
-use crate::plan::{HostPlan, Snapshot};
+use crate::plan::{HostPlan, PlannedOperation, Snapshot};
 use crate::project::Selection;
 use crate::secret::DigestKey;
 
@@ -25,6 +25,10 @@ pub(super) struct HostApply<'a> {
     pub(super) live_output: Option<Arc<Semaphore>>,
     pub(super) stage: usize,
     pub(super) results: Vec<OperationResult>,
+    /// What was sent to the host and has no end yet.
+    pub(super) under_way: Vec<OperationResult>,
+    /// The plan that was made again because this run waited for the lock; it is within the review.
+    pub(super) planned_since: Option<Vec<PlannedOperation>>,
     /// Deferred operations that became several operations, or one with another name.
     pub(super) spelt_out: BTreeSet<OperationId>,
     pub(super) notices: Vec<String>,

@@ -10,7 +10,7 @@ use super::halt::{Halt, gather_failed, lost, lost_at_work};
 use super::host::HostApply;
 use super::perform::take_away;
 use super::read_back::{is_read_back, to_read_after};
-use super::segment::{SegmentEnd, Telling, perform_segment};
+use super::segment::{Ends, SegmentEnd, Telling, perform_segment};
 use crate::change::{CheckState, Outcome};
 use crate::facts::overlay::OperationId;
 use crate::facts::{Fact, FactKey, Facts};
@@ -45,8 +45,12 @@ impl HostApply<'_> {
     ) -> Result<(), Halt> {
         self.stage = stage;
         let mut rest = if peers.is_empty() {
-            let reviewed = self.reviewed.operations.iter();
-            reviewed.filter(|operation| operation.stage == stage).cloned().collect()
+            let planned = self.planned_since.as_ref().unwrap_or(&self.reviewed.operations);
+            planned
+                .iter()
+                .filter(|operation| operation.stage == stage)
+                .cloned()
+                .collect()
         } else {
             self.snapshot.facts.extend(peers);
             self.plan_again(writer).await?
@@ -86,16 +90,20 @@ impl HostApply<'_> {
             live_output: self.live_output.as_ref(),
         };
         let first = self.results.len();
-        let performed = perform_segment(writer, telling, segment, &probes.probes, &mut self.results).await;
+        let ends = Ends {
+            results: &mut self.results,
+            under_way: &mut self.under_way,
+        };
+        let mut performed = perform_segment(writer, telling, segment, &probes.probes, ends).await;
         let changed = self.snapshot.changed.entry(host.clone()).or_default();
         changed.extend(changed_by(&self.results[first..]));
         if matches!(performed.end, SegmentEnd::Through) {
-            if let Some(last) = last {
+            if let (Some(last), Some(held)) = (last, performed.held.take()) {
                 let facts = self.snapshot.facts.entry(host.clone()).or_default();
                 probes
                     .keep(host, performed.read, facts)
                     .map_err(|error| gather_failed(&error))?;
-                self.read_back(writer, last, performed.held).await?;
+                self.read_back(writer, last, held).await?;
             }
             let done = self.snapshot.done.entry(host.clone()).or_default();
             done.extend(segment.iter().map(|operation| operation.id.clone()));
@@ -104,7 +112,9 @@ impl HostApply<'_> {
         match performed.end {
             SegmentEnd::Through => Ok(()),
             SegmentEnd::Untrue(index) => {
-                self.explain(writer, &segment[index], performed.held).await?;
+                if let Some(held) = performed.held {
+                    self.explain(writer, &segment[index], held).await?;
+                }
                 Err(Halt {
                     end: HostEnd::Failed,
                     failure: None,

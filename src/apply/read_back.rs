@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::differences::{differences, predicted_paths, refused, unlike_predicted};
-use super::events::{ApplyEvent, Failure, HostEnd, OperationResult, ResourceEnd};
+use super::events::{Failure, HostEnd, OperationResult, ResourceEnd};
 use super::halt::{Halt, gather_failed};
 use super::host::HostApply;
 use crate::change::{Outcome, ResourceChange, ResourceId};
@@ -56,13 +56,10 @@ impl HostApply<'_> {
         &mut self,
         writer: &mut Writer<'_>,
         operation: &PlannedOperation,
-        held: Option<usize>,
+        mut result: OperationResult,
     ) -> Result<(), Halt> {
         let now = self.plan_now(writer, operation).await?;
         let told = self.told(operation, &now);
-        let Some(result) = held.and_then(|held| self.results.get_mut(held)) else {
-            return Ok(());
-        };
         let is_left = |resource: &ResourceId| match &now {
             Now::Settled => false,
             Now::Pending(changes) => changes.iter().any(|change| change.id == *resource),
@@ -74,9 +71,8 @@ impl HostApply<'_> {
         if !told.is_empty() {
             result.failure = Some(untrue(operation, &told));
         }
-        let result = result.clone();
         let is_true = result.failure.is_none();
-        self.tell_finished(result);
+        self.end(result);
         if is_true { Ok(()) } else { Err(failed()) }
     }
 
@@ -85,7 +81,7 @@ impl HostApply<'_> {
         &mut self,
         writer: &mut Writer<'_>,
         operation: &PlannedOperation,
-        held: Option<usize>,
+        mut result: OperationResult,
     ) -> Result<(), Halt> {
         let now = self.plan_now(writer, operation).await?;
         let mut told = self.told(operation, &now);
@@ -97,14 +93,10 @@ impl HostApply<'_> {
                 .map_err(|error| gather_failed(&error))?;
             told = unlike_predicted(operation, facts);
         }
-        let Some(result) = held.and_then(|held| self.results.get_mut(held)) else {
-            return Ok(());
-        };
         if !told.is_empty() {
             result.failure = Some(untrue(operation, &told));
         }
-        let result = result.clone();
-        self.tell_finished(result);
+        self.end(result);
         Ok(())
     }
 
@@ -152,11 +144,10 @@ impl HostApply<'_> {
         }
     }
 
-    fn tell_finished(&self, result: OperationResult) {
-        self.tell(ApplyEvent::Finished {
-            host: self.reviewed.host.clone(),
-            result,
-        });
+    fn end(&mut self, result: OperationResult) {
+        self.under_way.clear();
+        self.results.push(result);
+        self.tell_last();
     }
 }
 

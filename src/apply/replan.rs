@@ -1,7 +1,7 @@
 //! Plans the rest of a host again from its present state, and compares the new plan with the review.
 
 use super::events::{ApplyEvent, Failure, HostEnd};
-use super::halt::{Halt, gather_failed, stale};
+use super::halt::{Halt, gather_failed, outdated, stale};
 use super::host::HostApply;
 use crate::change::Outcome;
 use crate::plan::{PlannedOperation, compare};
@@ -16,6 +16,16 @@ impl HostApply<'_> {
     ///
     /// Errors: the new plan goes beyond the review.
     pub(super) async fn plan_again(&mut self, writer: &mut Writer<'_>) -> Result<Vec<PlannedOperation>, Halt> {
+        let mut operations = self.plan_rest(writer).await?;
+        operations.retain(|operation| operation.stage == self.stage);
+        for now in &operations {
+            self.check_against_review(now)?;
+        }
+        Ok(operations)
+    }
+
+    /// Reads what the plan of all that is left lacks, and makes it.
+    async fn plan_rest(&mut self, writer: &mut Writer<'_>) -> Result<Vec<PlannedOperation>, Halt> {
         let build = settle(writer, self.selection, &mut self.snapshot, self.digests)
             .await
             .map_err(|error| gather_failed(&error))?;
@@ -31,26 +41,33 @@ impl HostApply<'_> {
                 }),
             });
         }
-        let operations = build
-            .plan
-            .hosts
-            .into_iter()
-            .next()
-            .map(|plan| plan.operations)
-            .unwrap_or_default();
-        let operations: Vec<PlannedOperation> = operations
-            .into_iter()
-            .filter(|operation| operation.stage == self.stage)
+        let plan = build.plan.hosts.into_iter().next();
+        Ok(plan.map(|plan| plan.operations).unwrap_or_default())
+    }
+
+    /// Reads and plans the whole host again, which may have changed while this run waited for its lock.
+    ///
+    /// Errors: the new plan goes beyond the review.
+    pub(super) async fn look_again(&mut self, writer: &mut Writer<'_>) -> Result<(), Halt> {
+        self.snapshot.facts.remove(&self.reviewed.host);
+        let operations = self.plan_rest(writer).await?;
+        let departures: Vec<String> = operations
+            .iter()
+            .filter_map(|now| match self.reviewed_as(now) {
+                Some(reviewed) => compare(reviewed, now).err().map(|departure| departure.to_string()),
+                None => (now.outcome != Outcome::Unchanged).then(|| not_reviewed(now)),
+            })
             .collect();
-        for now in &operations {
-            self.check_against_review(now)?;
+        if !departures.is_empty() {
+            return Err(outdated(&departures));
         }
-        Ok(operations)
+        self.planned_since = Some(operations);
+        Ok(())
     }
 
     fn check_against_review(&mut self, now: &PlannedOperation) -> Result<(), Halt> {
         let Some(reviewed) = self.reviewed_as(now) else {
-            return Err(stale(&format!("`{}` was not in the review", now.id.slug())));
+            return Err(stale(&not_reviewed(now)));
         };
         compare(reviewed, now).map_err(|departure| stale(&departure.to_string()))?;
         let was_open = matches!(reviewed.outcome, Outcome::Deferred { .. });
@@ -95,6 +112,10 @@ impl HostApply<'_> {
             }),
         }
     }
+}
+
+fn not_reviewed(now: &PlannedOperation) -> String {
+    format!("`{}` was not in the review", now.id.slug())
 }
 
 /// Whether `shown`, a deferred operation or task, stands for this operation.

@@ -13,8 +13,9 @@ use crate::plan::PlannedOperation;
 impl HostApply<'_> {
     /// The host's result: every reviewed operation with its end, also if it was not reached.
     pub(super) fn result(self, halt: Option<Halt>, round_trips: u32, took: Duration) -> HostResult {
-        let told: BTreeSet<OperationId> = self.results.iter().map(|result| result.operation.clone()).collect();
         let mut operations = self.results;
+        operations.extend(self.under_way);
+        let told: BTreeSet<OperationId> = operations.iter().map(|result| result.operation.clone()).collect();
         let done = self.snapshot.done.get(&self.reviewed.host).cloned().unwrap_or_default();
         for operation in &self.reviewed.operations {
             if told.contains(&operation.id) || operation.outcome == Outcome::Unchanged {

@@ -38,8 +38,15 @@ pub(super) struct Performed {
     pub(super) end: SegmentEnd,
     /// The answers to its probes, if the end is not `Lost`.
     pub(super) read: Vec<Answer>,
-    /// The result that was not told yet, because the operation is read back first.
-    pub(super) held: Option<usize>,
+    /// The end of an operation as its steps tell it: whether it is true has to be found out.
+    pub(super) held: Option<OperationResult>,
+}
+
+/// The ends of operations, kept by the caller: they are needed even if the performing is stopped halfway.
+pub(super) struct Ends<'a> {
+    pub(super) results: &'a mut Vec<OperationResult>,
+    /// What was sent and has no end yet.
+    pub(super) under_way: &'a mut Vec<OperationResult>,
 }
 
 /// A step, with the index of its operation in the segment and of its change in the operation.
@@ -64,14 +71,14 @@ struct Progress<'a> {
     segment: &'a [PlannedOperation],
     placed: Vec<Placed<'a>>,
     answers: Vec<StepAnswer>,
-    results: &'a mut Vec<OperationResult>,
+    ends: Ends<'a>,
     /// Whether the last operation is read back before it is told.
     holds_last: bool,
-    held: Option<usize>,
+    held: Option<OperationResult>,
     since: Instant,
 }
 
-/// Runs `segment`, sends an event at the start and end of each operation, and adds their ends to `results`.
+/// Runs `segment`, sends an event at the start and end of each operation, and keeps their ends.
 ///
 /// With `probes`, which are run after the last step, the caller tells the end of the last operation.
 pub(super) async fn perform_segment(
@@ -79,7 +86,7 @@ pub(super) async fn perform_segment(
     telling: Telling<'_>,
     segment: &[PlannedOperation],
     probes: &[Probe],
-    results: &mut Vec<OperationResult>,
+    ends: Ends<'_>,
 ) -> Performed {
     let (placed, steps) = prepare(segment, telling.live_output.is_some());
     if steps.is_empty() {
@@ -94,7 +101,7 @@ pub(super) async fn perform_segment(
         segment,
         placed,
         answers: Vec::new(),
-        results,
+        ends,
         holds_last: !probes.is_empty(),
         held: None,
         since: Instant::now(),
@@ -107,6 +114,7 @@ pub(super) async fn perform_segment(
         Ok((_, read)) => (progress.end(), read),
         Err(error) => {
             let goes_on = progress.supervised_under_way();
+            progress.lost();
             (SegmentEnd::Lost { error, goes_on }, Vec::new())
         }
     };
@@ -185,6 +193,33 @@ impl Progress<'_> {
         }
     }
 
+    /// The connection was lost: the host may have gone on with everything that it was sent.
+    fn lost(&mut self) {
+        let begun = self.placed.get(self.answers.len());
+        let later = begun.map_or(self.segment.len(), |begun| begun.operation + 1);
+        for index in later..self.segment.len() {
+            if self.placed.iter().any(|placed| placed.operation == index) {
+                let mut result = self.result(index, Duration::ZERO);
+                mark(&mut result, ResourceEnd::NotReached, ResourceEnd::Unknown);
+                self.ends.under_way.push(result);
+            }
+        }
+    }
+
+    /// Keeps the end of the operation under way as it would be told if nothing more were heard of it.
+    fn keep_under_way(&mut self, operation: usize) {
+        let mut result = self.result(operation, self.since.elapsed());
+        if let Some(line) = self.placed.get(self.answers.len()).map(|placed| placed.change) {
+            // Changes without steps of their own are made by the one before them.
+            let own = self.segment[operation].changes();
+            let next = (line + 1..own.len()).find(|at| !own[*at].steps.is_empty());
+            for line in &mut result.lines[line..next.unwrap_or(own.len())] {
+                line.end = ResourceEnd::Unknown;
+            }
+        }
+        *self.ends.under_way = vec![result];
+    }
+
     fn supervised_under_way(&self) -> Option<String> {
         let command = self.placed.get(self.answers.len())?.step.command()?;
         command.supervised.then(|| command.summary.clone())
@@ -206,7 +241,7 @@ impl Progress<'_> {
         self.answers.push(answer);
         let own = self.placed[index].operation;
         match self.placed.get(index + 1) {
-            Some(next) if next.operation == own => {}
+            Some(next) if next.operation == own => self.keep_under_way(own),
             next => {
                 let next = next.map(|_| index + 1);
                 self.finish(own);
@@ -226,20 +261,24 @@ impl Progress<'_> {
             operation: operation.id.clone(),
             doing: doing(self.placed[step].step, operation),
         });
+        self.keep_under_way(self.placed[step].operation);
     }
 
     fn finish(&mut self, operation: usize) {
         let result = self.result(operation, self.since.elapsed());
+        self.ends.under_way.clear();
         if self.is_held(operation, &result) {
-            self.held = Some(self.results.len());
-            self.results.push(result);
+            let mut unread = result.clone();
+            mark(&mut unread, ResourceEnd::Applied, ResourceEnd::Unknown);
+            self.ends.under_way.push(unread);
+            self.held = Some(result);
             return;
         }
         let _ = self.telling.events.send(ApplyEvent::Finished {
             host: self.telling.host.to_owned(),
             result: result.clone(),
         });
-        self.results.push(result);
+        self.ends.results.push(result);
     }
 
     /// Whether the operation's end is known only after its facts were read.
@@ -276,6 +315,12 @@ impl Progress<'_> {
             failure,
             took,
         }
+    }
+}
+
+fn mark(result: &mut OperationResult, from: ResourceEnd, to: ResourceEnd) {
+    for line in result.lines.iter_mut().filter(|line| line.end == from) {
+        line.end = to;
     }
 }
 

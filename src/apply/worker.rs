@@ -130,6 +130,8 @@ async fn work(host: ReadHost, context: WorkerContext, mut orders: mpsc::Receiver
         live_output: context.options.live_output.then(|| Arc::new(Semaphore::new(WAITING))),
         stage: 0,
         results: Vec::new(),
+        under_way: Vec::new(),
+        planned_since: None,
         spelt_out: BTreeSet::new(),
         notices: Vec::new(),
     };
@@ -178,7 +180,15 @@ async fn obey(
             return Some(lost(&error));
         }
     };
-    let mut end = host_apply.take_away_jobs(&mut writer).await.map(|()| true);
+    let looked = if writer.has_waited() {
+        host_apply.look_again(&mut writer).await
+    } else {
+        Ok(())
+    };
+    let mut end = match looked {
+        Ok(()) => host_apply.take_away_jobs(&mut writer).await.map(|()| true),
+        Err(halt) => Err(halt),
+    };
     let mut order = Some(first);
     while let (Ok(true), Some(now)) = (&end, order.take()) {
         end = follow(host_apply, &mut writer, now).await;

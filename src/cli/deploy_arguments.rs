@@ -24,8 +24,8 @@ pub(crate) struct DeployArguments {
     /// Show the diff and change nothing
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Apply without asking for confirmation
-    #[arg(long, short, conflicts_with = "dry_run")]
+    /// Apply without asking for confirmation; a dry run stays one
+    #[arg(long, short)]
     pub(super) yes: bool,
     #[command(flatten)]
     pub(super) filter: FilterArguments,

@@ -34,7 +34,7 @@ impl DocumentPath {
 }
 
 /// Files being written. Each replaces the old file as a whole at the end, or not at all.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Documents(Vec<Document>);
 
 #[derive(Debug)]

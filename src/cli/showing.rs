@@ -1,8 +1,5 @@
 //! Shows the review of a deploy before anything is changed.
 
-use std::process::ExitCode;
-
-use homelab::apply::{HostEnd, exit_code};
 use homelab::plan::Plan;
 use homelab::report::review::Review;
 use homelab::report::{self, TextOptions};
@@ -30,10 +27,13 @@ pub(super) fn show(
     }
 }
 
-/// The end of a run that was stopped before it changed anything.
-pub(super) fn interrupted() -> ExitCode {
-    tell_line("nothing was changed");
-    ExitCode::from(exit_code([HostEnd::Interrupted]))
+/// The end of a run that was stopped at a point where it had nothing under way.
+pub(super) fn interrupted(is_untouched: bool) {
+    tell_line(if is_untouched {
+        "nothing was changed"
+    } else {
+        "nothing more was changed"
+    });
 }
 
 /// The question before anything is changed.

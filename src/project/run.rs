@@ -118,9 +118,15 @@ impl Selection {
     /// The same selection with one host only.
     #[must_use]
     pub fn host_alone(&self, name: &str) -> Self {
-        let mut alone = self.clone();
-        alone.hosts.retain(|host| host.name == name);
-        alone
+        self.only_hosts(|host| host == name)
+    }
+
+    /// The same selection with only the hosts that `is_meant`, by name.
+    #[must_use]
+    pub fn only_hosts(&self, is_meant: impl Fn(&str) -> bool) -> Self {
+        let mut some = self.clone();
+        some.hosts.retain(|host| is_meant(&host.name));
+        some
     }
 }
 

@@ -28,6 +28,7 @@ const SENT_PAUSE: Duration = Duration::from_millis(250);
 pub struct Writer<'a> {
     connection: &'a mut Connection,
     halted: bool,
+    has_waited: bool,
 }
 
 /// The steps of one frame, and how the content of the first is delivered.
@@ -63,12 +64,19 @@ impl Connection {
     /// The channel's own shell holds it, so the lock is released when the connection ends, however that happens.
     pub async fn lock(&mut self, request: &LockRequest) -> Result<Writer<'_>, RemoteError> {
         let deadline = Instant::now() + request.wait;
+        let mut has_waited = false;
         loop {
             match self.try_lock(request).await {
-                Ok(()) => return Ok(Writer::new(self)),
+                Ok(()) => {
+                    return Ok(Writer {
+                        has_waited,
+                        ..Writer::new(self)
+                    });
+                }
                 Err(RemoteError::Locked { .. }) if Instant::now() < deadline => {}
                 Err(error) => return Err(error),
             }
+            has_waited = true;
             // Waiting here, not on the host: a run that is killed while it waits leaves nothing there.
             let left = deadline.saturating_duration_since(Instant::now());
             tokio::time::sleep(LOCK_PAUSE.min(left)).await;
@@ -108,7 +116,13 @@ impl<'a> Writer<'a> {
         Self {
             connection,
             halted: false,
+            has_waited: false,
         }
+    }
+
+    /// Whether another run held the lock first, and may have changed the host meanwhile.
+    pub fn has_waited(&self) -> bool {
+        self.has_waited
     }
 
     /// Performs `steps` in order. They are sent together; only large content needs round trips of its own.

@@ -85,12 +85,10 @@ fn cut(line: &str) -> String {
     format!("{head}…[{} more characters]", grouped(count - LONG))
 }
 
-/// What a stopped host did not reach: resources or, if not planned yet, operations.
-pub(super) fn not_reached(result: &HostResult) -> Vec<String> {
+/// What of a stopped host ended so: resources or, if not planned yet, operations.
+pub(super) fn all_ended(result: &HostResult, end: ResourceEnd) -> Vec<String> {
     let operations = result.operations.iter();
-    operations
-        .flat_map(|one| ended(result.end, one, ResourceEnd::NotReached))
-        .collect()
+    operations.flat_map(|one| ended(result.end, one, end)).collect()
 }
 
 /// The resources of an operation that ended as `end`, in words.
@@ -136,15 +134,17 @@ pub(super) fn words(end: ResourceEnd) -> (&'static str, Tone) {
         ResourceEnd::AlreadySo => ("unchanged", Tone::Plain),
         ResourceEnd::Holds => ("passed", Tone::Added),
         ResourceEnd::Failed => ("failed", Tone::Removed),
+        ResourceEnd::Unknown => ("under way, outcome unknown", Tone::Removed),
         ResourceEnd::NotReached => ("not reached", Tone::Changed),
     }
 }
 
 /// All ends, in the order shown.
-pub(super) const ENDS: [ResourceEnd; 5] = [
+pub(super) const ENDS: [ResourceEnd; 6] = [
     ResourceEnd::Applied,
     ResourceEnd::AlreadySo,
     ResourceEnd::Holds,
     ResourceEnd::Failed,
+    ResourceEnd::Unknown,
     ResourceEnd::NotReached,
 ];

@@ -388,6 +388,7 @@ fn line_word(end: ResourceEnd) -> &'static str {
         ResourceEnd::AlreadySo => "already_so",
         ResourceEnd::Holds => "holds",
         ResourceEnd::Failed => "failed",
+        ResourceEnd::Unknown => "unknown",
         ResourceEnd::NotReached => "not_reached",
     }
 }
@@ -399,7 +400,7 @@ fn end_word(end: HostEnd) -> &'static str {
         HostEnd::Failed => "failed",
         HostEnd::Unreachable => "unreachable",
         HostEnd::Locked => "locked",
-        HostEnd::Stale => "stale",
+        HostEnd::Stale | HostEnd::Outdated => "stale",
         HostEnd::Invalid => "invalid",
         HostEnd::Interrupted => "interrupted",
         HostEnd::HeldBack => "held_back",

@@ -526,13 +526,14 @@ pub(super) const SKIPPED: &str = "skipped: ";
 pub(super) const NOT_READ: &str = "not read";
 
 /// All ends of hosts, in the order shown.
-pub(super) const HOST_ENDS: [HostEnd; 9] = [
+pub(super) const HOST_ENDS: [HostEnd; 10] = [
     HostEnd::Converged,
     HostEnd::Pending,
     HostEnd::Failed,
     HostEnd::Unreachable,
     HostEnd::Locked,
     HostEnd::Stale,
+    HostEnd::Outdated,
     HostEnd::Invalid,
     HostEnd::Interrupted,
     HostEnd::HeldBack,
@@ -547,6 +548,7 @@ pub(super) fn host_end(end: HostEnd) -> (&'static str, Tone) {
         HostEnd::Unreachable => ("unreachable", Tone::Removed),
         HostEnd::Locked => ("locked", Tone::Removed),
         HostEnd::Stale => ("changed since review", Tone::Removed),
+        HostEnd::Outdated => ("changed while waiting", Tone::Removed),
         HostEnd::Invalid => ("invalid", Tone::Removed),
         HostEnd::Interrupted => ("interrupted", Tone::Removed),
         HostEnd::HeldBack => ("held back", Tone::Removed),

@@ -2,7 +2,7 @@
 
 use super::TextOptions;
 use super::duration::taken;
-use super::failure::{self, ENDS, ended, not_reached, note, words};
+use super::failure::{self, ENDS, all_ended, ended, note, words};
 use super::layout::joined;
 use super::phrases::{HOST_ENDS, host_end};
 use super::sanitize::one_line;
@@ -70,10 +70,13 @@ fn trouble(result: &HostResult) -> Vec<String> {
         let text = format!("{}: {}", one_line(&result.host), host_end(result.end).0);
         lines.push(paint(Tone::Removed, &text));
     }
-    let left = not_reached(result);
-    if !left.is_empty() {
-        lines.push(format!("  {}:", paint(Tone::Changed, "not reached")));
-        lines.extend(left.iter().map(|one| format!("    {one}")));
+    for end in [ResourceEnd::Unknown, ResourceEnd::NotReached] {
+        let left = all_ended(result, end);
+        if !left.is_empty() {
+            let (words, tone) = words(end);
+            lines.push(format!("  {}:", paint(tone, words)));
+            lines.extend(left.iter().map(|one| format!("    {one}")));
+        }
     }
     if !has_hint(result) {
         lines.extend(note("next", next));
@@ -96,7 +99,7 @@ fn next_step(end: HostEnd) -> Option<&'static str> {
         HostEnd::Failed => Some("fix the cause and rerun; changes already applied are kept"),
         HostEnd::Unreachable => Some("rerun the deploy when the host is reachable"),
         HostEnd::Locked => Some("rerun the deploy when the other run is finished"),
-        HostEnd::Stale => Some("rerun the deploy and review the new diff"),
+        HostEnd::Stale | HostEnd::Outdated => Some("rerun the deploy and review the new diff"),
         HostEnd::Invalid => Some("fix the project or the command line, then rerun the deploy"),
         HostEnd::Interrupted => Some("rerun the deploy to continue"),
         HostEnd::HeldBack => Some("fix the hosts that failed before it, then rerun the deploy"),

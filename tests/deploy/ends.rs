@@ -68,7 +68,8 @@ fn an_interrupted_run_begins_no_further_step() {
     host.wait_until("ls /opt/.homelab*", PATIENCE);
     interrupt(&run);
     let told = ended(run, 130);
-    assert!(told.contains("not reached") && told.contains("/opt/second"), "{told}");
+    let ends = "  under way, outcome unknown:\n    file /opt/first\n  not reached:\n    file /opt/second\n";
+    assert!(told.contains(ends), "{told}");
     host.is_left_in_order();
     // Whole or not there at all.
     assert_eq!(host.inside("cat /opt/first 2>/dev/null || printf 1"), "1");
@@ -103,6 +104,66 @@ fn what_changed_since_the_review_is_not_overwritten() {
     assert!(told.contains("/opt/other"), "{told}");
     assert_eq!(host.inside("cat /opt/other"), "theirs\n");
     a_second_look_puts_it_right(&project, &host);
+}
+
+#[test]
+fn a_run_that_waited_looks_again_and_asks_only_if_there_is_more_to_do() {
+    let project = Project::with_task(&(put("/opt/slow", "1", "sleep 8") + &put("/opt/both", "2", "")));
+    let more = put("/opt/both", "2", "") + &put("/opt/own", "3", "");
+    project.write("tasks/test/other.toml", more);
+    project.write("deploys/other.toml", "hosts = ['alpha']\ntasks = ['test/other']\n");
+    let host = project.up("dev", "alpha");
+
+    // A dry run stays one, whatever it may apply without asking.
+    project
+        .homelab(&["deploy", "dev", "other", "--dry-run", "--yes"])
+        .expect(0);
+    assert!(!host.is("test -e /opt/both"));
+
+    // The first does a part of what the second waits to do.
+    let first = start(&project, &["deploy", "dev", "all", "--yes"]);
+    host.wait_until("ls /opt/.homelab*", PATIENCE);
+    let told = ended(
+        start(&project, &["deploy", "dev", "other", "--yes", "--lock-wait", "1m"]),
+        0,
+    );
+    ended(first, 0);
+    assert!(told.contains("1 applied, 1 unchanged"), "{told}");
+    assert_eq!(host.inside("cat /opt/both /opt/own"), "23");
+
+    // Somebody makes one of its files meanwhile: it shows the new plan and asks a second time.
+    host.inside("rm /opt/slow /opt/both /opt/own");
+    let first = start(&project, &["deploy", "dev", "all", "--yes"]);
+    host.wait_until("ls /opt/.homelab*", PATIENCE);
+    let line = format!("{} deploy dev other --lock-wait 1m", env!("CARGO_BIN_EXE_homelab"));
+    let asked = |times: u32| {
+        format!(
+            "n=0; until [ \"$(grep -o 'y/N' seen 2>/dev/null | grep -c .)\" = {times} ] || [ $n -gt 300 ]; do n=$((n+1)); sleep 0.1; done"
+        )
+    };
+    let keys = format!(
+        "({}; echo y; {}; echo y; sleep 1) | script -q -e -f -c '{line}' seen",
+        asked(1),
+        asked(2)
+    );
+    let mut command = std::process::Command::new("sh");
+    command
+        .args(["-c", &keys])
+        .current_dir(project.root())
+        .env("TERM", "xterm");
+    let second = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    host.wait_until("[ $(pgrep -c -f 'sshd.*root') -ge 3 ]", PATIENCE);
+    host.inside("echo theirs >/opt/own");
+    ended(first, 0);
+    let told = ended(second, 0);
+    for part in [
+        "alpha changed while this run waited for another: planning again",
+        "- theirs",
+        "1 applied",
+    ] {
+        assert!(told.contains(part), "no `{part}` in:\n{told}");
+    }
+    assert_eq!(host.inside("cat /opt/both /opt/own"), "23");
 }
 
 fn a_second_look_puts_it_right(project: &Project, host: &Host<'_>) {

@@ -1,0 +1,131 @@
+//! One pass of a deploy: read, review, ask, apply, sum up.
+
+use std::process::ExitCode;
+
+use homelab::apply::{HostEnd, HostResult, exit_code};
+use homelab::plan::{Mistake, Plan};
+use homelab::project::Selection;
+use homelab::remote::Target;
+use homelab::report;
+use homelab::report::review::Review;
+use homelab::rounds::ReadHost;
+
+use super::applying::Applying;
+use super::deploying::Deploying;
+use super::documents::Documents;
+use super::earlier::Earlier;
+use super::interruption::Interruption;
+use super::output::{print, tell};
+use super::progress::Lines;
+use super::reading::{self, Hosts, ReadOptions};
+use super::showing;
+
+/// How a pass ended.
+pub(super) enum PassEnd {
+    Over(ExitCode),
+    /// Some hosts have to be looked at again.
+    Again(Earlier),
+}
+
+impl Deploying<'_> {
+    /// Reads hosts, shows the review, asks, and applies.
+    pub(super) async fn pass(
+        &self,
+        run: &Selection,
+        targets: Vec<Target>,
+        earlier: Earlier,
+        documents: &mut Documents,
+        interruption: &mut Interruption,
+    ) -> anyhow::Result<PassEnd> {
+        let over = |end: HostEnd| {
+            let ends = earlier.results.iter().map(|result| result.end);
+            PassEnd::Over(ExitCode::from(exit_code(ends.chain([end]))))
+        };
+        let options = ReadOptions {
+            parallel: self.arguments.parallel(),
+            verbose: self.arguments.verbose,
+        };
+        let reading = reading::read(options, run, targets, &self.digests);
+        let Some(hosts) = interruption.or(reading).await else {
+            showing::interrupted(earlier.is_empty());
+            return Ok(over(HostEnd::Interrupted));
+        };
+        let Hosts { read, unread } = hosts?;
+        let mistakes: Vec<Mistake> = read.iter().flat_map(|host| host.build.mistakes.clone()).collect();
+        if !mistakes.is_empty() {
+            tell(&report::mistakes(&mistakes));
+            reading::close(read).await;
+            return Ok(over(HostEnd::Invalid));
+        }
+        let hosts = read.iter().flat_map(|host| host.build.plan.hosts.clone()).collect();
+        let plan = Plan { hosts };
+        let is_idle = plan.is_idle() && !plan.has_leftovers() && earlier.is_empty();
+        let changes_nothing = self.arguments.dry_run || is_idle;
+        let review = Review::planned(run, &plan, &unread, self.arguments.dry_run, self.arguments.verbose);
+        if !read.is_empty() || self.document().is_some() {
+            showing::show(
+                &review,
+                self.document(),
+                &self.text(),
+                changes_nothing,
+                !self.arguments.yes,
+            )?;
+        }
+        if changes_nothing {
+            reading::close(read).await;
+            std::mem::take(documents).write(&review)?;
+            let code = exit_code(self.ends_unchanged(&plan, &unread));
+            return Ok(PassEnd::Over(ExitCode::from(code)));
+        }
+        drop(review);
+        if !self.has_consent(&plan, interruption).await? {
+            reading::close(read).await;
+            showing::interrupted(earlier.is_empty());
+            return Ok(over(HostEnd::Interrupted));
+        }
+        self.apply(run, &plan, (read, unread), earlier, documents, interruption)
+            .await
+    }
+
+    async fn apply(
+        &self,
+        run: &Selection,
+        plan: &Plan,
+        (read, unread): (Vec<ReadHost>, Vec<HostResult>),
+        mut earlier: Earlier,
+        documents: &mut Documents,
+        interruption: &mut Interruption,
+    ) -> anyhow::Result<PassEnd> {
+        let applying = Applying {
+            run,
+            plan,
+            unread: &unread,
+            lock_wait: self.arguments.lock_wait,
+            parallel: self.arguments.parallel(),
+            text: self.text(),
+            lines: match self.document() {
+                Some(_) => Lines::Aside,
+                None => Lines::Report,
+            },
+        };
+        let mut results = applying.apply(read, &self.digests, interruption).await?;
+        results.extend(unread);
+        if self.document().is_none() {
+            print(&report::summary(&results, &self.text()))?;
+        }
+        earlier.update(plan, results);
+        if !self.arguments.yes && !earlier.to_do_again().is_empty() {
+            return Ok(PassEnd::Again(earlier));
+        }
+        let Earlier { plan, results } = earlier;
+        if self.document().is_some() || !documents.is_empty() {
+            let review = Review::applied(self.run, &plan, &results, self.arguments.verbose);
+            if let Some(format) = self.document() {
+                print(&format.render(&review))?;
+            }
+            std::mem::take(documents).write(&review)?;
+        }
+        let code = exit_code(results.iter().map(|result| result.end));
+        Ok(PassEnd::Over(ExitCode::from(code)))
+    }
+}
