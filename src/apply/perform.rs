@@ -1,7 +1,7 @@
 //! Sends steps to a host: the only code that changes one. The shell text is in the steps; here it gets its checks and
 //! is handed to the connection.
 
-use crate::change::{ResourceChange, Script, ScriptOptions, Step, guard};
+use crate::change::{Expect, ResourceChange, Road, Script, ScriptOptions, Step, guard};
 use crate::facts::system::JOBS;
 use crate::quote::quote_all;
 use crate::remote::{Prints, StepScript};
@@ -24,7 +24,18 @@ pub(super) struct StepOptions {
 /// With `ensure`, each step first checks whether it is already done. Otherwise the first step checks that the host is
 /// still as reviewed.
 pub(super) fn scripts(change: &ResourceChange, manner: StepOptions) -> Vec<StepScript> {
-    let mut scripts: Vec<StepScript> = change.steps.iter().map(|step| script(step, manner.live)).collect();
+    let road = change.expect.iter().find_map(|expect| match expect {
+        Expect::Road(road) => Some(&**road),
+        _ => None,
+    });
+    let mut scripts: Vec<StepScript> = change
+        .steps
+        .iter()
+        .map(|step| {
+            let road = road.filter(|road| step.path() == Some(&road.path));
+            script(step, manner.live, road)
+        })
+        .collect();
     if manner.ensure {
         for (step, script) in change.steps.iter().zip(&mut scripts) {
             script.already = step.already();
@@ -36,9 +47,9 @@ pub(super) fn scripts(change: &ResourceChange, manner: StepOptions) -> Vec<StepS
     scripts
 }
 
-fn script(step: &Step, live: bool) -> StepScript {
+fn script(step: &Step, live: bool, road: Option<&Road>) -> StepScript {
     let random = rand::random();
-    let Script { body, content, stage } = step.script(&ScriptOptions { live, random });
+    let Script { body, content, stage } = step.script(&ScriptOptions { live, random, road });
     let command = step.command();
     StepScript {
         body: match step.proof() {

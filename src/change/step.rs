@@ -9,6 +9,7 @@ mod kind;
 mod link;
 mod make_directory;
 mod remove;
+mod road;
 mod set_attributes;
 mod state;
 mod write_file;
@@ -24,6 +25,7 @@ pub use kind::{Claim, Script, ScriptOptions};
 pub use link::Link;
 pub use make_directory::MakeDirectory;
 pub use remove::Remove;
+pub use road::{Above, End, FileNumber, Road};
 pub use set_attributes::SetAttributes;
 pub use state::{Attributes, Ownership};
 pub use write_file::WriteFile;
@@ -58,7 +60,7 @@ impl Step {
     }
 
     /// The shell text of the step.
-    pub fn script(&self, options: &ScriptOptions) -> Script {
+    pub fn script(&self, options: &ScriptOptions<'_>) -> Script {
         self.kind().script(options)
     }
 
@@ -70,6 +72,11 @@ impl Step {
     /// Shell text that exits 0 if the host now is as the step leaves it; `None` if only facts can show that.
     pub fn proof(&self) -> Option<String> {
         self.kind().proof()
+    }
+
+    /// The path that it changes, if it is about one.
+    pub fn path(&self) -> Option<&str> {
+        self.kind().path()
     }
 
     /// What it does to the host.

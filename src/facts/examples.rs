@@ -11,7 +11,7 @@ use super::apt::{InstallationFact, ListsFact, SimulatedInstall, SimulatedRemoval
 use super::check::CheckFact;
 use super::overlay::{Effect, FactScope};
 use super::package::PackageFact;
-use super::path::{ContentFact, Inode, InodeKind, PathFact};
+use super::path::{ContentFact, Inode, InodeKind, Metadata, PathFact};
 use super::place::{DiskLocation, Room};
 use super::session::{Account, Session, Unprivileged};
 use super::system::{Architecture, Disk, Job, JobState, Machine, OperatingSystem, SystemFacts};
@@ -211,6 +211,16 @@ fn of_paths() -> Vec<(FactKey, Vec<Fact>)> {
                         files: None,
                     }),
                 })),
+            ],
+        ),
+        (
+            FactKey::Metadata(text("/etc/x")),
+            vec![
+                Fact::Metadata(Metadata::default()),
+                Fact::Metadata(Metadata {
+                    flags: text("i"),
+                    is_mount: true,
+                }),
             ],
         ),
         (

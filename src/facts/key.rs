@@ -32,6 +32,8 @@ macro_rules! every_kind {
             DiskLocation(path: String) => super::place::DiskLocationKey<'a>, #[serde(with = "presence")] Option<super::place::DiskLocation>;
             /// The directories and links on the way to a path. They are read along with it.
             Road(path: String) => super::place::RoadKey<'a>, Vec<String>;
+            /// What could prevent a change of what is at a path.
+            Metadata(path: String) => super::path::MetadataKey<'a>, super::path::Metadata;
             /// The content of a file.
             Content(path: String) => super::path::ContentKey<'a>, super::path::ContentFact;
             /// A Debian package.

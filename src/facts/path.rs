@@ -11,6 +11,10 @@ const OF_PACKAGES: [&str; 3] = ["/etc", "/usr", "/var/lib"];
 /// Files above this size are compared by digest and never fetched, in bytes.
 pub const CONTENT_LIMIT: u64 = 1 << 20;
 
+/// What could prevent a change of what is at this path. It is read only before a change.
+#[derive(Clone, Copy)]
+pub struct MetadataKey<'a>(pub &'a str);
+
 /// What is at this path, without following a last link.
 #[derive(Clone, Copy)]
 pub struct PathKey<'a>(pub &'a str);
@@ -66,6 +70,38 @@ impl<'a> Key<'a> for ContentKey<'a> {
     fn presence(self) -> Option<&'a str> {
         Some(self.0)
     }
+}
+
+impl<'a> Key<'a> for MetadataKey<'a> {
+    type Fact = Metadata;
+
+    const DEPENDS_ON: DependsOn = DependsOn::Itself;
+
+    fn describe(self) -> String {
+        format!("the flags of `{}`", self.0)
+    }
+
+    fn subject(self) -> Subject<'a> {
+        Subject::Path(self.0)
+    }
+
+    fn absent() -> Option<Metadata> {
+        Some(Metadata::default())
+    }
+
+    fn may_come_with_packages(self) -> bool {
+        false
+    }
+}
+
+/// What could prevent a change of what is at a path.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metadata {
+    /// The letters of lsattr(1), without those that a file system sets by itself; empty also if the host has no `lsattr`.
+    pub flags: String,
+    /// Whether something is mounted there, which must not be a directory.
+    pub is_mount: bool,
 }
 
 /// What is at a path, without following a last link.

@@ -99,6 +99,10 @@ impl PlanContext<'_> {
         owner == "root" || owner == self.acting_user()
     }
 
+    pub(super) fn acts_as_root(&self) -> bool {
+        self.acting_user() == "root"
+    }
+
     fn acting_user(&self) -> String {
         let unprivileged = self.session().and_then(|session| session.unprivileged);
         unprivileged.map_or_else(|| "root".to_owned(), |unprivileged| unprivileged.account.user)

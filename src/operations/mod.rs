@@ -13,6 +13,7 @@ mod links;
 mod operation;
 mod ownership;
 mod parameters;
+mod roads;
 mod run_as;
 mod server;
 mod systemd;

@@ -229,6 +229,15 @@ impl Bench {
     }
 
     pub(super) fn plan(&self) -> Result<Outcome, Stop> {
+        self.planned(false)
+    }
+
+    /// As the planner does, with what each change relies on besides its own path.
+    pub(super) fn plan_with_roads(&self) -> Result<Outcome, Stop> {
+        self.planned(true)
+    }
+
+    fn planned(&self, with_roads: bool) -> Result<Outcome, Stop> {
         let mut overlay = Overlay::new(&self.facts);
         overlay.commit(&OperationId("before".to_owned()), self.before.clone());
         let key = DigestKey::random();
@@ -247,6 +256,11 @@ impl Bench {
         );
         let planned = self.operation.plan(&context);
         let touches = context.with_links_followed(self.operation.touches(&context));
+        let planned = if with_roads {
+            context.with_roads(planned)
+        } else {
+            planned
+        };
         if let Ok(Outcome::Change(changes) | Outcome::Ensure { changes, .. }) = &planned {
             for effect in changes.iter().flat_map(|change| &change.effects) {
                 assert!(effect.is_within(&touches), "{effect:?} is outside {touches:?}");

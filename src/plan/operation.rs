@@ -54,6 +54,7 @@ pub(super) fn plan_operation(
             );
             let planned = ready.operation.plan(&context);
             touches = context.with_links_followed(ready.operation.touches(&context));
+            let planned = context.with_roads(planned);
             is_unread = is_not_gathered(&planned);
             asked.extend(context.asked());
             outcome(planned, &touches)

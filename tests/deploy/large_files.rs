@@ -96,7 +96,11 @@ fn a_link_that_is_cut_amid_an_upload_leaves_the_old_file() {
 
 /// Runs a step's shell text on the host, its input on standard input.
 fn perform(host: &Host<'_>, command: Run) -> String {
-    let script = Step::Run(command).script(&ScriptOptions { live: false, random: 7 });
+    let script = Step::Run(command).script(&ScriptOptions {
+        live: false,
+        random: 7,
+        road: None,
+    });
     assert!(!script.body.contains("hunter2"));
     let mut docker = Command::new("docker");
     docker.args(["exec", "-i", host.container(), "sh", "-c", &script.body]);

@@ -100,7 +100,7 @@ impl<'a> Answers<'a> {
     /// The facts of a host without given facts.
     fn usual(&self, family: &str, name: &str) -> Option<Json> {
         match family {
-            "system" => Some(json!({})),
+            "system" | "metadata" => Some(json!({})),
             "path" => self.usual_path(name),
             "group" => self.usual_group(name),
             "content" => self.content_of(name),

@@ -3,12 +3,14 @@
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+mod open;
+
 use super::*;
 use std::time::Duration;
 
 use crate::change::{
-    Action, Attributes, Before, Command, Expect, Link, MakeDirectory, Ownership, Remove, ResourceId, ResourceKind,
-    Risk, SetAttributes, WriteFile,
+    Action, Attributes, Before, Command, Link, MakeDirectory, Ownership, Remove, ResourceId, ResourceKind, Risk,
+    SetAttributes, WriteFile,
 };
 use crate::content::{Content, Input};
 use crate::facts::{Identity, Installation, Probe};

@@ -62,7 +62,7 @@ impl StepKind for Command {
         format!("run `{}`", self.summary)
     }
 
-    fn script(&self, options: &ScriptOptions) -> Script {
+    fn script(&self, options: &ScriptOptions<'_>) -> Script {
         let body = if self.supervised {
             supervised_body(self, options)
         } else {
@@ -108,7 +108,7 @@ done
 /// The job is a systemd unit of its own, so it survives the end of the connection and of sshd's session. It leaves its output
 /// and exit code in a folder. The waiting script removes the folder; if that script was killed, the next run finds the folder.
 /// apt repeats its messages while it waits, so repeated lines are dropped.
-fn supervised_body(run: &Command, options: &ScriptOptions) -> String {
+fn supervised_body(run: &Command, options: &ScriptOptions<'_>) -> String {
     let job = options.random;
     let (save_input, input) = match run.input {
         None => ("", "</dev/null"),

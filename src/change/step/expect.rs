@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::road::Road;
 use super::state::{Attributes, directory_is, file_is, link_is};
 use crate::facts::Installation;
 use crate::facts::apt::line_filter;
@@ -12,6 +13,8 @@ use crate::quote::quote;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expect {
+    /// The directories above a path are those that were reviewed.
+    Road(Box<Road>),
     /// Nothing is at the path.
     Absent { path: String },
     /// A file with this content and these attributes is at the path.
@@ -41,6 +44,10 @@ pub fn guard(expect: &[Expect]) -> Option<String> {
         .iter()
         .map(|expect| {
             let (check, message) = match expect {
+                Expect::Road(road) => (
+                    road.is_as_reviewed(),
+                    format!("a directory above {} has changed", road.path),
+                ),
                 Expect::Absent { path } => (
                     format!("[ ! -e {path} ] && [ ! -L {path} ]", path = quote(path)),
                     format!("{path} exists now"),

@@ -1,5 +1,6 @@
 //! The interface of every kind of step.
 
+use super::road::Road;
 use crate::content::Content;
 use crate::facts::overlay::FactScope;
 use crate::facts::{FactKey, Identity};
@@ -10,7 +11,7 @@ pub(super) trait StepKind {
     fn attempt(&self) -> String;
 
     /// The shell text of the step.
-    fn script(&self, options: &ScriptOptions) -> Script;
+    fn script(&self, options: &ScriptOptions<'_>) -> Script;
 
     /// Shell text that exits 0 if the step is already done; `None` if the host cannot know.
     fn already(&self) -> Option<String> {
@@ -22,17 +23,31 @@ pub(super) trait StepKind {
         self.already()
     }
 
+    /// The path that it changes, if it is about one.
+    fn path(&self) -> Option<&str> {
+        None
+    }
+
     /// What it does to the host, as far as the step itself knows.
     fn claims(&self) -> Vec<Claim<'_>>;
 }
 
 /// Options for the shell text of a step.
 #[derive(Clone, Copy, Debug)]
-pub struct ScriptOptions {
+pub struct ScriptOptions<'a> {
     /// Whether output is forwarded as it arrives.
     pub live: bool,
     /// A random number for unique names.
     pub random: u64,
+    /// What was reviewed of the way to the step's path.
+    pub road: Option<&'a Road>,
+}
+
+impl<'a> ScriptOptions<'a> {
+    /// The way to the step's path, if other users may change what is on it.
+    pub(super) fn open_road(&self) -> Option<&'a Road> {
+        self.road.filter(|road| road.is_open)
+    }
 }
 
 /// The shell text of a step. It runs in a subshell of its own.

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::kind::{Claim, Script, ScriptOptions, StepKind};
-use super::state::{Ownership, link_is, temporary_name};
+use super::road::{enter_stage, temporary_name};
+use super::state::{Ownership, link_is, set_owner};
+use crate::facts::path::parent;
 use crate::quote::quote;
 
 /// Creates a symbolic link, or replaces one.
@@ -20,14 +22,26 @@ impl StepKind for Link {
         format!("create link `{}`", self.path)
     }
 
-    fn script(&self, options: &ScriptOptions) -> Script {
-        let temporary = quote(&temporary_name(&self.path, options.random));
-        let owner = quote(&format!("{}:{}", self.owner.owner, self.owner.group));
+    fn script(&self, options: &ScriptOptions<'_>) -> Script {
+        let target = quote(&self.target);
+        let set_owner = |path: &str| set_owner(path, &self.owner.owner, &self.owner.group);
+        if let Some(road) = options.open_road() {
+            return Script::of(format!(
+                "{}ln -s -- {target} ./new && {} && mv -f -T -- ./new \"../$n\"",
+                enter_stage(road, options),
+                set_owner("./new"),
+            ));
+        }
+        let temporary = quote(&temporary_name(parent(&self.path), options.random));
         Script::of(format!(
-            "ln -s -- {target} {temporary} && chown -h -- {owner} {temporary} && mv -f -T -- {temporary} {path} || {{ rm -f -- {temporary}; exit 1; }}",
-            target = quote(&self.target),
+            "ln -s -- {target} {temporary} && {set_owner} && mv -f -T -- {temporary} {path} || {{ rm -f -- {temporary}; exit 1; }}",
+            set_owner = set_owner(&temporary),
             path = quote(&self.path),
         ))
+    }
+
+    fn path(&self) -> Option<&str> {
+        Some(&self.path)
     }
 
     fn already(&self) -> Option<String> {

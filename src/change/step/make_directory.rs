@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::kind::{Claim, Script, ScriptOptions, StepKind};
+use super::road::enter_stage;
 use super::state::{Attributes, directory_is, set_attributes};
 use crate::quote::quote;
 
@@ -19,12 +20,25 @@ impl StepKind for MakeDirectory {
         format!("create directory `{}`", self.path)
     }
 
-    fn script(&self, _: &ScriptOptions) -> Script {
+    fn script(&self, options: &ScriptOptions<'_>) -> Script {
+        if let Some(road) = options.open_road() {
+            return Script::of(format!(
+                "{}mkdir -- ./new && {} || exit\n\
+                 [ ! -e \"../$n\" ] || {{ printf '%s\\n' \"$d/$n exists now\"; exit 1; }}\n\
+                 mv -T -- ./new \"../$n\"",
+                enter_stage(road, options),
+                set_attributes("./new", &self.attributes),
+            ));
+        }
         let path = quote(&self.path);
         Script::of(format!(
             "[ -d {path} ] || mkdir -- {path} || exit\n{}",
             set_attributes(&path, &self.attributes)
         ))
+    }
+
+    fn path(&self) -> Option<&str> {
+        Some(&self.path)
     }
 
     fn already(&self) -> Option<String> {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::kind::{Claim, Script, ScriptOptions, StepKind};
+use super::road::enter;
 use crate::quote::quote;
 
 /// Removes whatever is at a path, directories with their content.
@@ -17,13 +18,20 @@ impl StepKind for Remove {
         format!("remove `{}`", self.path)
     }
 
-    fn script(&self, _: &ScriptOptions) -> Script {
+    fn script(&self, options: &ScriptOptions<'_>) -> Script {
+        if let Some(road) = options.open_road() {
+            return Script::of(format!("{}rm -rf -- \"./$n\"", enter(road)));
+        }
         Script::of(format!("rm -rf -- {}", quote(&self.path)))
     }
 
     fn proof(&self) -> Option<String> {
         let path = quote(&self.path);
         Some(format!("[ ! -e {path} ] && [ ! -L {path} ]"))
+    }
+
+    fn path(&self) -> Option<&str> {
+        Some(&self.path)
     }
 
     fn claims(&self) -> Vec<Claim<'_>> {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::kind::{Claim, Script, ScriptOptions, StepKind};
+use super::road::set_attributes_of_end;
 use super::state::{Attributes, attributes_are, set_attributes};
 use crate::quote::quote;
 
@@ -20,8 +21,15 @@ impl StepKind for SetAttributes {
         format!("set owner and mode of `{}`", self.path)
     }
 
-    fn script(&self, _: &ScriptOptions) -> Script {
-        Script::of(set_attributes(&quote(&self.path), &self.attributes))
+    fn script(&self, options: &ScriptOptions<'_>) -> Script {
+        Script::of(match options.open_road() {
+            Some(road) => set_attributes_of_end(road, options, &self.attributes),
+            None => set_attributes(&quote(&self.path), &self.attributes),
+        })
+    }
+
+    fn path(&self) -> Option<&str> {
+        Some(&self.path)
     }
 
     fn already(&self) -> Option<String> {

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::facts::path::parent;
 use crate::quote::{quote, quote_all};
 
 /// Owner, group and mode of a path.
@@ -23,18 +22,28 @@ pub struct Ownership {
     pub group: String,
 }
 
-/// In the target's directory, since a rename does not cross file systems; random, since other users may write there.
-pub(super) fn temporary_name(path: &str, random: u64) -> String {
-    format!("{}/.homelab-{random:016x}", parent(path).trim_end_matches('/'))
+/// The owner first: a change of owner clears set-id bits.
+pub(super) fn set_attributes(quoted_path: &str, attributes: &Attributes) -> String {
+    format!(
+        "{} && {}",
+        set_owner(quoted_path, &attributes.owner, &attributes.group),
+        set_mode(quoted_path, attributes.mode)
+    )
 }
 
-/// The owner first: a change of owner clears set-id bits. Five digits: with fewer, GNU's chmod(1) keeps those of directories.
-pub(super) fn set_attributes(quoted_path: &str, attributes: &Attributes) -> String {
-    let owner = quote(&format!("{}:{}", attributes.owner, attributes.group));
-    format!(
-        "chown -h -- {owner} {quoted_path} && chmod -- {:05o} {quoted_path}",
-        attributes.mode
-    )
+/// Of a link itself, not of what it leads to.
+pub(super) fn set_owner(quoted_path: &str, owner: &str, group: &str) -> String {
+    format!("chown -h -- {} {quoted_path}", quote(&format!("{owner}:{group}")))
+}
+
+/// Five digits: with fewer, GNU's chmod(1) keeps the set-id bits of directories.
+pub(super) fn set_mode(quoted_path: &str, mode: u32) -> String {
+    format!("chmod -- {mode:05o} {quoted_path}")
+}
+
+/// Whether an owner is given by number.
+pub(super) fn is_number(name: &str) -> bool {
+    name.chars().all(|character| character.is_ascii_digit())
 }
 
 pub(super) fn file_is(path: &str, digest: Option<&str>, attributes: &Attributes) -> String {
@@ -68,7 +77,6 @@ pub(super) fn directory_is(path: &str, attributes: &Attributes) -> String {
 
 /// Compares owners by name, or by number if a number is given.
 pub(super) fn attributes_are(path: &str, attributes: &Attributes) -> String {
-    let is_number = |name: &str| name.chars().all(|character| character.is_ascii_digit());
     let owner = if is_number(&attributes.owner) { "%u" } else { "%U" };
     let group = if is_number(&attributes.group) { "%g" } else { "%G" };
     let expected = format!("{:o} {} {}", attributes.mode, attributes.owner, attributes.group);

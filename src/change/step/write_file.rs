@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::kind::{Claim, Script, ScriptOptions, StepKind};
-use super::state::{Attributes, content_is, file_is, set_attributes, temporary_name};
+use super::road::{End, Road, carry_over, enter_stage, hold_old, temporary_name};
+use super::state::{Attributes, content_is, file_is, set_attributes, set_mode, set_owner};
 use crate::content::Content;
+use crate::facts::path::parent;
 use crate::quote::quote;
 
 /// Writes a file atomically: content, owner and mode together, or nothing.
@@ -24,33 +26,24 @@ impl StepKind for WriteFile {
         format!("write `{}`", self.path)
     }
 
-    /// Writes to a temporary file in the same directory, which replaces the target once it is complete and accepted.
-    fn script(&self, options: &ScriptOptions) -> Script {
-        let temporary = temporary_name(&self.path, options.random);
-        let body = format!(
-            "p={path}\n\
-             t={quoted}\n\
-             trap 'rm -f -- \"$t\"' EXIT; trap 'exit 1' HUP INT TERM PIPE\n\
-             if [ -d \"$p\" ]; then echo \"$p is a directory\"; exit 1; fi\n\
-             [ \"$staged\" = \"$t\" ] || {{ set -C; cat >\"$t\" || exit; set +C; }}\n\
-             [ \"$(sha256sum <\"$t\")\" = '{digest}  -' ] || {{ echo 'the content arrived incomplete'; exit 1; }}\n\
-             {attributes} || exit\n\
-             {accepted}\
-             sync -- \"$t\" && mv -f -T -- \"$t\" \"$p\"",
-            path = quote(&self.path),
-            quoted = quote(&temporary),
-            digest = self.content.sha256(),
-            attributes = set_attributes("\"$t\"", &self.attributes),
-            accepted = self
-                .validate
-                .as_deref()
-                .map_or_else(String::new, |command| accepted(command, self.content.sha256())),
-        );
+    /// Writes to a temporary file on the same file system, which replaces the target once it is complete and accepted.
+    fn script(&self, options: &ScriptOptions<'_>) -> Script {
+        let beside = temporary_name(parent(&self.path), options.random);
+        let (body, stage) = match options.road {
+            Some(road) if road.is_open || (!road.in_place && self.could_be_seen(&road.end)) => {
+                (self.staged(road, options), road.upload(options))
+            }
+            road => (self.beside(road, &beside), Some(beside)),
+        };
         Script {
             body,
             content: Some(self.content.clone()),
-            stage: Some(temporary),
+            stage,
         }
+    }
+
+    fn path(&self) -> Option<&str> {
+        Some(&self.path)
     }
 
     fn already(&self) -> Option<String> {
@@ -77,14 +70,14 @@ impl StepKind for WriteFile {
     }
 }
 
-/// Runs the command on `$t`, and compares the file with `digest` and what it was before: the command may write to it.
+/// Runs the command on the new file, and compares the file with `digest` and what it was before: the command may write to it.
 fn accepted(command: &[String], digest: &str) -> String {
     const STATE: &str = "$(stat -c '%d:%i %u:%g %a' -- \"$t\")";
     let words: Vec<String> = command
         .iter()
         .map(|word| {
-            // `"$t"` must stay outside the quoted parts.
-            word.split("{path}").map(quote_part).collect::<Vec<_>>().join("\"$t\"")
+            // `"$v"` must stay outside the quoted parts.
+            word.split("{path}").map(quote_part).collect::<Vec<_>>().join("\"$v\"")
         })
         .collect();
     let shown = one_line(&command.join(" "));
@@ -104,6 +97,93 @@ fn accepted(command: &[String], digest: &str) -> String {
 
 fn one_line(text: &str) -> String {
     text.replace(['\n', '\r'], " ")
+}
+
+impl WriteFile {
+    /// Whether the new content could be read by those who may read the old file, while its attributes are carried over.
+    fn could_be_seen(&self, end: &End) -> bool {
+        match end {
+            End::Absent => false,
+            End::Present { mode, .. } => mode & !self.attributes.mode & 0o077 != 0,
+            End::Unknown => true,
+        }
+    }
+
+    /// With the new file next to the old one.
+    fn beside(&self, road: Option<&Road>, temporary: &str) -> String {
+        let in_place = road.is_some_and(|road| road.in_place);
+        let is_there = !in_place && road.is_some_and(|road| matches!(road.end, End::Present { .. }));
+        let place = if in_place {
+            // Empty in between: neither the old nor the new content is seen by those who may not.
+            format!(
+                ": >\"$p\" && {} && cat <\"$t\" >\"$p\" && sync -- \"$p\"",
+                set_attributes("\"$p\"", &self.attributes)
+            )
+        } else {
+            "sync -- \"$t\" && mv -f -T -- \"$t\" \"$p\"".to_owned()
+        };
+        let carry = if is_there {
+            carry_over("\"$p\"", "\"$t\"")
+        } else {
+            String::new()
+        };
+        format!(
+            "p={path}\n\
+             t={temporary} v=$t\n\
+             trap 'rm -f -- \"$t\"' EXIT; trap 'exit 1' HUP INT TERM PIPE\n\
+             if [ -d \"$p\" ]; then echo \"$p is a directory\"; exit 1; fi\n\
+             [ \"$staged\" = \"$t\" ] || {{ set -C; cat >\"$t\" || exit; set +C; }}\n\
+             {finish}{place}",
+            path = quote(&self.path),
+            temporary = quote(temporary),
+            finish = self.finish(&carry),
+        )
+    }
+
+    /// With the new file in a folder that only root can enter.
+    fn staged(&self, road: &Road, options: &ScriptOptions<'_>) -> String {
+        // By its path, another user could replace the file while it is validated.
+        let seen = match (&self.validate, road.is_open) {
+            (None, _) => "",
+            (Some(_), true) => "v=/proc/$(exec sh -c 'echo $PPID')/cwd/new\n",
+            (Some(_), false) => "v=${d%/}/$w/new\n",
+        };
+        let carry = match road.end {
+            End::Absent => String::new(),
+            End::Present { .. } | End::Unknown => format!(
+                "if [ -e \"../$n\" ] && [ ! -L \"../$n\" ]; then\n{} || changed\n{}fi\n",
+                hold_old(road),
+                carry_over("./old", "./new")
+            ),
+        };
+        format!(
+            "{enter}t=./new\n{seen}\
+             if [ -d \"../$n\" ] && [ ! -L \"../$n\" ]; then echo \"$d/$n is a directory\"; exit 1; fi\n\
+             if [ -n \"$staged\" ]; then mv -T -- \"$staged\" ./new || exit; else cat >./new || exit; fi\n\
+             {finish}sync -- ./new && mv -f -T -- ./new \"../$n\"",
+            enter = enter_stage(road, options),
+            finish = self.finish(&carry),
+        )
+    }
+
+    /// From the content in `$t` to a file that is complete and accepted; `$v` is its path for the command that validates it.
+    fn finish(&self, carry: &str) -> String {
+        let attributes = &self.attributes;
+        format!(
+            "[ \"$(sha256sum <\"$t\")\" = '{digest}  -' ] || {{ echo 'the content arrived incomplete'; exit 1; }}\n\
+             {owner} || exit\n\
+             {carry}\
+             {mode} || exit\n\
+             {accepted}",
+            digest = self.content.sha256(),
+            owner = set_owner("\"$t\"", &attributes.owner, &attributes.group),
+            mode = set_mode("\"$t\"", attributes.mode),
+            accepted = self
+                .validate
+                .as_deref()
+                .map_or_else(String::new, |command| accepted(command, self.content.sha256())),
+        )
+    }
 }
 
 fn quote_part(part: &str) -> String {

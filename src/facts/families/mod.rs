@@ -3,6 +3,7 @@
 mod account;
 mod apt;
 mod check;
+mod metadata;
 mod package;
 mod path;
 mod road;

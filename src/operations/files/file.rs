@@ -18,7 +18,7 @@ use crate::change::{
 };
 use crate::content::Content;
 use crate::facts::overlay::{Effect, FactScope};
-use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
+use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact, parent};
 use crate::facts::{Fact, FactKey, Identity};
 use crate::operations::ownership::check_new_owners;
 use crate::operations::run_as::RunAsSupport;
@@ -206,7 +206,15 @@ fn touch(path: &str, attributes: &Attributes) -> ResourceChange {
         steps: vec![Step::Run(Command {
             by: Identity::Own,
             sets_attributes_of: Some(path.to_owned()),
-            ..Command::new(format!("touch {}", quote(path)), format!("touch -c -- {}", quote(path)))
+            // From the directory itself: by its path, another user could lead this elsewhere.
+            ..Command::new(
+                format!("touch {}", quote(path)),
+                format!(
+                    "d={} && cd -P -- \"$d\" && [ \"$(pwd -P)\" = \"$d\" ] && touch -c -h -- ./{}",
+                    quote(parent(path)),
+                    quote(path.rsplit('/').next().unwrap_or_default())
+                ),
+            )
         })],
         risk: Risk::None,
     }
@@ -268,7 +276,9 @@ mod tests {
         let change = change(bench("path = '/etc/x'\ntouch = true").file("/etc/x", "a", 0o644).plan());
         assert_eq!(change.action, Action::RunEachTime);
         assert!(!change.action.is_pending());
-        assert!(matches!(&change.steps[..], [Step::Run(run)] if run.script == "touch -c -- /etc/x"));
+        assert!(
+            matches!(&change.steps[..], [Step::Run(run)] if run.script == "d=/etc && cd -P -- \"$d\" && [ \"$(pwd -P)\" = \"$d\" ] && touch -c -h -- ./x")
+        );
     }
 
     #[test]

@@ -212,6 +212,8 @@ pub(super) fn before_attributed(
         Known::Yes(digest) => digest.clone(),
         Known::No(_) => String::new(),
     };
+    // In the same round as the content.
+    context.metadata(path);
     let content = match (sensitive, digest.is_empty()) {
         (true, _) => Attribute::Secret(context.digests().digest(&digest)),
         (false, true) => Attribute::Unknown("cannot read the file".to_owned()),
