@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use homelab::change::{ScriptOptions, guard};
+use homelab::change::{Expect, Road, ScriptOptions, guard};
 use homelab::facts::{FactKey, questions};
 use homelab::plan::{Build, PlannedOperation};
 use libtest_mimic::{Failed, Trial};
@@ -223,12 +223,27 @@ fn shell_texts(build: &Build) -> Vec<String> {
         .iter()
         .map(|question| question.probe().text().to_owned())
         .collect();
-    let options = ScriptOptions { live: false, random: 7 };
     for change in operations.iter().flat_map(|operation| operation.changes()) {
         scripts.extend(guard(&change.expect));
         for step in &change.steps {
             scripts.extend(step.already());
-            scripts.push(step.script(&options).body);
+            // As reviewed, and as if another user could change what is on the way.
+            let roads = change.expect.iter().filter_map(|expect| match expect {
+                Expect::Road(road) => Some(Road {
+                    is_open: true,
+                    ..(**road).clone()
+                }),
+                _ => None,
+            });
+            let open: Vec<Road> = roads.collect();
+            for road in std::iter::once(None).chain(open.iter().map(Some)) {
+                let options = ScriptOptions {
+                    live: false,
+                    random: 7,
+                    road,
+                };
+                scripts.push(step.script(&options).body);
+            }
         }
     }
     scripts

@@ -151,7 +151,7 @@ fn enter_by_path(road: &Road) -> String {
 }
 
 /// Shell text that enters a new folder in the parent directory, which only this user can enter: `../$n` is the path, and nobody can
-/// replace what is in the folder. It removes the folder at the end, and those that earlier runs left.
+/// replace what is in the folder, whose setgid bit is that of its parent. It removes the folder at the end, and those that earlier runs left.
 pub(super) fn enter_stage(road: &Road, options: &ScriptOptions<'_>) -> String {
     format!("{}{}", enter_by_path(road), stage(road, options))
 }
@@ -169,7 +169,7 @@ fn stage(road: &Road, options: &ScriptOptions<'_>) -> String {
          cd -P -- \"./$w\" 2>/dev/null || changed\n\
          i=1\n\
          [ \"$(pwd -P)\" = \"${{d%/}}/$w\" ] && [ -O . ] || {{ i=; cd -P -- \"$d\"; changed; }}\n\
-         case $(stat -c '%a %d:%i' . ..) in '700 '*' '{number}) ;; *) changed ;; esac\n",
+         case $(stat -c '%a %d:%i' . ..) in '700 '*' '{number}|'2700 '*' '{number}) ;; *) changed ;; esac\n",
         options.random,
     )
 }

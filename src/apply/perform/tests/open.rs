@@ -74,6 +74,8 @@ async fn every_step_is_done_and_leaves_nothing_else() {
         std::fs::write(at("old"), "old").expect("write");
         std::fs::write(at("gone"), "x").expect("write");
         std::fs::create_dir(at("d * e")).expect("mkdir");
+        // What is made in it inherits the setgid bit.
+        std::fs::set_permissions(at("d * e"), std::fs::Permissions::from_mode(0o2755)).expect("chmod");
         std::fs::write(at("d * e/new"), "kept").expect("write");
         let large = vec![b'x'; 300_000];
         let steps = [
