@@ -237,8 +237,10 @@ impl ResourceChange {
     }
 
     fn is_action_within(&self, reviewed: &Self) -> bool {
-        // An earlier operation may have created a part of it.
+        // An earlier operation may have created a part of it: a unit exists as soon as its file does.
         self.action == reviewed.action
+            || (self.id.kind == ResourceKind::Unit
+                && (reviewed.action, self.action) == (Action::Create, Action::Update))
             || (matches!(reviewed.before, Before::Unknown(_))
                 && self.action != Action::Remove
                 && reviewed.action != Action::Remove)
@@ -282,6 +284,12 @@ mod tests {
         assert!(!change(Before::Absent, &[("owner", Attribute::known("root"))]).is_within(&reviewed));
         let kept: Attributed = [("owner", Attribute::known("root"))].into_iter().collect();
         assert!(change(Before::Present(kept), &[("owner", Attribute::known("root"))]).is_within(&reviewed));
+        let mut unit = change(Before::Absent, &[("active", Attribute::known("active"))]);
+        unit.id.kind = ResourceKind::Unit;
+        let mut created = unit.clone();
+        created.action = Action::Create;
+        assert!(unit.is_within(&created));
+        assert!(!created.is_within(&unit));
         let mut removal = same.clone();
         removal.action = Action::Remove;
         assert!(!removal.is_within(&reviewed));

@@ -276,27 +276,7 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
         (installation(AptVerb::Upgrade), Vec::new()),
         (installation(AptVerb::FullUpgrade), Vec::new()),
         (FactKey::PackageLists, vec![lists(None, false), lists(Some(60), true)]),
-        (
-            FactKey::Unit(text("ssh.service")),
-            vec![
-                Fact::Unit(UnitFact::Absent),
-                Fact::Unit(UnitFact::Present(UnitState {
-                    id: text("ssh.service"),
-                    load: text("loaded"),
-                    active: text("active"),
-                    sub: text("running"),
-                    enabled: text("enabled"),
-                    service_type: text("notify"),
-                    remains: false,
-                    was_restarted: true,
-                    can_start: true,
-                    can_stop: true,
-                    needs_reload: true,
-                    source: text("/etc/init.d/ssh"),
-                    also: [(text("ssh.socket"), text("disabled"))].into(),
-                })),
-            ],
-        ),
+        unit_example(),
     ]);
     examples
         .into_iter()
@@ -310,6 +290,33 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
             (FactKey::Check(check), facts)
         }))
         .collect()
+}
+
+fn unit_example() -> (FactKey, Vec<Fact>) {
+    (
+        FactKey::Unit(text("ssh.service")),
+        vec![
+            Fact::Unit(UnitFact::Absent),
+            Fact::Unit(UnitFact::Present(UnitState {
+                id: text("ssh.service"),
+                load: text("loaded"),
+                active: text("active"),
+                sub: text("running"),
+                enabled: text("enabled"),
+                service_type: text("notify"),
+                remains: false,
+                was_restarted: true,
+                can_start: true,
+                can_stop: true,
+                file: text("/etc/systemd/system/ssh.service"),
+                needs_reload: true,
+                is_outdated: true,
+                is_new: false,
+                source: text("/etc/init.d/ssh"),
+                also: [(text("ssh.socket"), text("disabled"))].into(),
+            })),
+        ],
+    )
 }
 
 fn account_examples() -> Vec<(FactKey, Vec<Fact>)> {

@@ -11,6 +11,8 @@ use super::collection::Facts;
 use super::key::{Fact, FactKey};
 use super::kind::DependsOn;
 use super::package::PackageFact;
+use super::path::ContentFact;
+use super::unit::files::FileChange;
 
 pub use super::scope::{Effect, FactScope, OperationId};
 
@@ -149,7 +151,20 @@ impl View<'_> {
             .or_else(|| self.log.newest(key, end.min(self.seen)))
     }
 
+    /// The latest entry before the position `end` that changes a file of `unit`, with its position.
+    fn newest_file_change(&self, unit: &str, end: usize) -> Option<(usize, &Entry)> {
+        let own = self.own.newest_file_change(unit, end.saturating_sub(self.seen));
+        own.map(|(at, entry)| (at + self.seen, entry))
+            .or_else(|| self.log.newest_file_change(unit, end.min(self.seen)))
+    }
+
     fn get_before(&self, key: &FactKey, mut end: usize) -> Lookup {
+        if let FactKey::Unit(unit) = key
+            && let Some((at, entry)) = self.newest_file_change(unit, end)
+            && self.newest(key, end).is_none_or(|(direct, _)| direct < at)
+        {
+            return self.with_file_change(key, unit, (at, entry), end);
+        }
         while let Some((at, entry)) = self.newest(key, end) {
             let (scope, why) = match &entry.effect {
                 Effect::Set(_, fact) => return Lookup::Known(fact.clone()),
@@ -172,6 +187,34 @@ impl View<'_> {
         self.facts
             .get(key)
             .map_or(Lookup::NotGathered, |fact| Lookup::Known(fact.clone()))
+    }
+}
+
+impl View<'_> {
+    /// A unit as it is known after an operation has changed one of its files.
+    fn with_file_change(&self, key: &FactKey, unit: &str, (at, entry): (usize, &Entry), end: usize) -> Lookup {
+        let before = match self.get_before(key, at) {
+            Lookup::Known(Fact::Unit(before)) => before,
+            other => return other,
+        };
+        let since = |why: &str| Lookup::Since(entry.operation.clone(), why.to_owned());
+        if let Effect::Forget(_, why) = &entry.effect {
+            return since(why);
+        }
+        let Some(change) = FileChange::of(&entry.effect, unit) else {
+            return Lookup::Known(Fact::Unit(before));
+        };
+        let content = change
+            .path()
+            .map(|path| self.get_before(&FactKey::Content(path.to_owned()), end));
+        let text = match &content {
+            Some(Lookup::Known(Fact::Content(ContentFact::Bytes(bytes)))) => std::str::from_utf8(bytes).ok(),
+            _ => None,
+        };
+        match change.applied(unit, before, text) {
+            Some(after) => Lookup::Known(Fact::Unit(after)),
+            None => since("its unit file changes"),
+        }
     }
 }
 

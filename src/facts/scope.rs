@@ -10,6 +10,7 @@ use super::collection::Facts;
 use super::key::{Fact, FactKey};
 use super::kind::{DependsOn, Subject};
 use super::path::is_below;
+use super::unit::files::FileChange;
 
 /// The name of an operation on a host: a path that does not depend on positions in files.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -129,6 +130,7 @@ impl Effect {
         match (key.depends_on(), self) {
             (DependsOn::Anything, _) => true,
             (DependsOn::Packages, Self::Set(set, _)) if set.subject() == Subject::Packages => true,
+            _ if matches!(key, FactKey::Unit(unit) if FileChange::of(self, unit).is_some()) => true,
             (_, Self::Set(set, _)) => FactScope::Key(set.clone()).covers(key),
             (_, Self::Forget(scope, _)) if scope.only_absent() => {
                 // A package may add members to groups that are there, and all accounts are read together anyway.
@@ -237,6 +239,25 @@ mod tests {
         assert!(!forget(paths()).is_within(&[tree("/usr"), FactScope::Units]));
         let unit = FactScope::Key(FactKey::Unit("x.service".to_owned()));
         assert!(forget(paths()).is_within(&[tree("/"), unit]));
+    }
+
+    #[test]
+    fn a_file_of_a_unit_makes_the_unit_out_of_date() {
+        let unit = || FactKey::Unit("x.service".to_owned());
+        let mut facts = Facts::default();
+        facts.insert(unit(), unit().absent().expect("may be absent"));
+        let is_left = |effect: Effect| {
+            let mut facts = facts.clone();
+            facts.forget_affected(&[&effect]);
+            facts.get(&unit()).is_some()
+        };
+        assert!(!is_left(set(path("/etc/systemd/system/x.service"))));
+        assert!(!is_left(forget(FactScope::Key(path(
+            "/etc/systemd/system/x.service.d/a.conf"
+        )))));
+        assert!(!is_left(forget(tree("/etc"))));
+        assert!(is_left(set(path("/etc/systemd/system/y.service"))));
+        assert!(is_left(forget(tree("/srv"))));
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! systemd units.
 
+pub(super) mod files;
+mod settings;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +38,7 @@ impl<'a> Key<'a> for UnitKey<'a> {
 /// A systemd unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "nearly all units that are asked for are there")]
 pub enum UnitFact {
     /// systemd knows no such unit.
     Absent,
@@ -66,8 +70,14 @@ pub struct UnitState {
     pub can_start: bool,
     /// `CanStop`: it may be stopped by hand.
     pub can_stop: bool,
+    /// `FragmentPath`: the unit file; empty without one.
+    pub file: String,
     /// The unit file has changed since systemd loaded it.
     pub needs_reload: bool,
+    /// What runs was started before a file of the unit changed.
+    pub is_outdated: bool,
+    /// The unit file does not exist yet: an earlier operation of the plan writes it.
+    pub is_new: bool,
     /// `SourcePath`: the file that the unit was generated from.
     pub source: String,
     /// The units of `Also=` and their `UnitFileState`; read only for `indirect` units.

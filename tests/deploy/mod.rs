@@ -30,6 +30,7 @@ mod new_project;
 mod not_yet;
 mod odd_hosts;
 mod output;
+mod own_service;
 mod people;
 mod read_back;
 mod refused;

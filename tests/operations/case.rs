@@ -127,12 +127,9 @@ impl Case {
 
     /// The task of these operations, as people write it.
     pub(crate) fn task(operations: &[Table]) -> String {
-        let entries = operations.iter().map(|operation| {
-            let text = toml::to_string(operation).expect("what was read from TOML");
-            let nested = text.replace("\n[", "\n[operation.");
-            format!("[[operation]]\n{nested}")
-        });
-        entries.collect::<Vec<_>>().join("\n")
+        let entries = operations.iter().cloned().map(Value::Table).collect();
+        let task = Table::from_iter([("operation".to_owned(), Value::Array(entries))]);
+        toml::to_string(&task).expect("what was read from TOML")
     }
 
     /// Writes what was found into the file, over what it expects.

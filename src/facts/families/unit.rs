@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+use jiff::fmt::strtime;
+use jiff::tz::TimeZone;
+
 use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::family::{Family, InTemplates, Readable, no_allowance};
 use crate::facts::key::{Fact, FactKey, Stored as _};
@@ -27,25 +31,34 @@ fn names(keys: &[FactKey]) -> Vec<&str> {
 /// The probe's exit code if systemd refuses a user other than root.
 const DENIED: i32 = 126;
 
+/// Where the owner of a host has unit files. Packages restart what they change.
+const OWN_FILES: &str = "/etc/systemd/system";
+
 const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,UnitFileState,Type,RemainAfterExit,NRestarts,CanStart,\
-                          CanStop,NeedDaemonReload,SourcePath";
+                          CanStop,NeedDaemonReload,SourcePath,FragmentPath,DropInPaths,ExecMainStartTimestamp,\
+                          ExecMainStartTimestampMonotonic,ActiveEnterTimestamp,ActiveEnterTimestampMonotonic";
 
 /// One `systemctl show` for all units; it prints a block for each name, in the order asked, also for unknown ones.
 ///
-/// What `indirect` units install instead of themselves is only in their files. It is in a further block, a line for each.
+/// A further block has a line for each thing that systemd does not know: when files below [`OWN_FILES`] were changed, and
+/// what `indirect` units install instead of themselves, which is only in their files.
 fn probe(names: &[&str]) -> String {
     let names = quote_all(names.iter().copied());
     format!(
         "command -v systemctl >/dev/null || exit 127\n\
-         o=$(systemctl show -p {PROPERTIES} -- {names} 2>&1); code=$?; printf '%s\\n' \"$o\"\n\
+         o=$(TZ=UTC systemctl show -p {PROPERTIES} -- {names} 2>&1); code=$?; printf '%s\\n' \"$o\"\n\
          if [ $code != 0 ]; then [ \"$(id -u)\" = 0 ] && exit $code; exit {DENIED}; fi\n\
-         case $o in *=indirect*) ;; *) exit 0;; esac\n\
-         echo; set -f\n\
+         set -f; echo\n\
+         case $o in *{OWN_FILES}/*)\n\
+         p=; for w in $o; do w=${{w#*=}}; case $w in {OWN_FILES}/*) p=\"$p $w\";; esac; done\n\
+         read -r u _ </proc/uptime; echo \"uptime $u\"; stat -L -c 'changed %.6Z %n' -- /proc/self $p 2>/dev/null;; esac\n\
+         case $o in *=indirect*)\n\
          for u in {names}; do\n\
          [ \"$(systemctl show -p UnitFileState --value -- \"$u\")\" = indirect ] || continue\n\
          for a in $(systemctl cat -- \"$u\" | sed -n 's/^Also=//p'); do\n\
-         echo \"$u $a $(systemctl show -p UnitFileState --value -- \"$a\")\"\n\
-         done; done"
+         echo \"also $u $a $(systemctl show -p UnitFileState --value -- \"$a\")\"\n\
+         done; done;; esac\n\
+         exit 0"
     )
 }
 
@@ -67,10 +80,10 @@ fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, F
         .split(String::is_empty)
         .filter(|block| !block.is_empty())
         .collect();
-    let also = if blocks.len() == keys.len() + 1 {
-        blocks.pop()
+    let further = if blocks.len() == keys.len() + 1 {
+        blocks.pop().unwrap_or_default()
     } else {
-        None
+        &[]
     };
     if blocks.len() != keys.len() {
         return Err(UnreadableAnswer::new(format!(
@@ -79,20 +92,26 @@ fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, F
             keys.len()
         )));
     }
+    let clock = Clock::read(further);
     let facts = keys.iter().zip(blocks).map(|(key, block)| {
-        let mut unit = unit(block);
-        if let (UnitFact::Present(state), Some(UnitKey(name))) = (&mut unit, UnitKey::of(key)) {
-            state.also = installed_by(name, also.unwrap_or_default());
-        }
+        let unit = match UnitKey::of(key) {
+            Some(UnitKey(name)) => unit(name, block, further, clock.as_ref()),
+            None => UnitFact::Absent,
+        };
         (key.clone(), Fact::Unit(unit))
     });
     Ok(facts.collect())
 }
 
-fn unit(block: &[String]) -> UnitFact {
+fn unit(name: &str, block: &[String], further: &[String], clock: Option<&Clock>) -> UnitFact {
     let mut properties: BTreeMap<&str, &str> = block.iter().filter_map(|line| line.split_once('=')).collect();
     let mut take = |name: &str| properties.remove(name).unwrap_or_default().to_owned();
-    let state = UnitState {
+    let started = [
+        (take("ExecMainStartTimestamp"), take("ExecMainStartTimestampMonotonic")),
+        (take("ActiveEnterTimestamp"), take("ActiveEnterTimestampMonotonic")),
+    ];
+    let drop_ins = take("DropInPaths");
+    let mut state = UnitState {
         id: take("Id"),
         load: take("LoadState"),
         active: take("ActiveState"),
@@ -104,14 +123,86 @@ fn unit(block: &[String]) -> UnitFact {
         can_start: take("CanStart") != "no",
         can_stop: take("CanStop") != "no",
         needs_reload: take("NeedDaemonReload") == "yes",
+        file: take("FragmentPath"),
+        is_outdated: false,
+        is_new: false,
         source: take("SourcePath"),
-        also: BTreeMap::new(),
+        also: installed_by(name, further),
     };
     // A unit whose file is gone may still run.
     if state.load == "not-found" && matches!(state.active.as_str(), "inactive" | "failed") {
         return UnitFact::Absent;
     }
+    if let Some(clock) = clock
+        && matches!(state.active.as_str(), "active" | "reloading" | "refreshing")
+        && let Some(start) = started
+            .iter()
+            .find_map(|(time, monotonic)| Start::read(time, monotonic))
+    {
+        let mut files = drop_ins.split(' ').chain([state.file.as_str()]);
+        state.is_outdated = files.any(|file| clock.is_changed_since(file, &start));
+    }
     UnitFact::Present(state)
+}
+
+/// When something was started: by the host's clock of that moment, and in seconds since it booted.
+struct Start {
+    time: Timestamp,
+    since_boot: f64,
+}
+
+impl Start {
+    fn read(time: &str, monotonic: &str) -> Option<Self> {
+        const MICROSECONDS: f64 = 1e6;
+        let microseconds: f64 = monotonic.parse().ok().filter(|microseconds| *microseconds > 0.0)?;
+        let time = strtime::parse("%a %Y-%m-%d %H:%M:%S UTC", time)
+            .ok()?
+            .to_datetime()
+            .ok()?;
+        Some(Self {
+            time: TimeZone::UTC.to_timestamp(time).ok()?,
+            since_boot: microseconds / MICROSECONDS,
+        })
+    }
+}
+
+/// The host's clock, and when files were changed by it.
+struct Clock {
+    /// When the host booted, by the clock of now.
+    boot: f64,
+    changed: BTreeMap<String, f64>,
+}
+
+impl Clock {
+    fn read(lines: &[String]) -> Option<Self> {
+        let words = |line: &'_ String, word: &str| line.strip_prefix(word).map(str::to_owned);
+        let uptime: f64 = lines.iter().find_map(|line| words(line, "uptime ")?.parse().ok())?;
+        let changed: BTreeMap<String, f64> = lines
+            .iter()
+            .filter_map(|line| {
+                let line = words(line, "changed ")?;
+                let (time, path) = line.split_once(' ')?;
+                Some((path.to_owned(), time.parse().ok()?))
+            })
+            .collect();
+        Some(Self {
+            boot: changed.get("/proc/self")? - uptime,
+            changed,
+        })
+    }
+
+    /// Whether a file was changed after `start`. Either clock alone may be wrong: one was set since then, the other stands
+    /// still while the host sleeps.
+    fn is_changed_since(&self, file: &str, start: &Start) -> bool {
+        /// The kernel's clock of files is coarse, in seconds.
+        const COARSE: f64 = 0.01;
+        let Some(changed) = self.changed.get(file) else {
+            return false;
+        };
+        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are exact in an f64")]
+        let by_the_clock = start.time.as_second() as f64;
+        *changed >= by_the_clock && *changed > self.boot + start.since_boot + COARSE
+    }
 }
 
 /// The units of `Also=` of `name`, and their `UnitFileState`.
@@ -119,7 +210,7 @@ fn installed_by(name: &str, lines: &[String]) -> BTreeMap<String, String> {
     let own = lines
         .iter()
         .filter_map(|line| match line.split(' ').collect::<Vec<_>>()[..] {
-            [unit, other, state] if unit == name => Some((other.to_owned(), state.to_owned())),
+            ["also", unit, other, state] if unit == name => Some((other.to_owned(), state.to_owned())),
             _ => None,
         });
     own.collect()
@@ -164,7 +255,7 @@ mod tests {
     #[test]
     fn what_an_indirect_unit_installs_is_in_a_further_block() {
         let answer = "Id=uuidd.service\nLoadState=loaded\nUnitFileState=indirect\n\nId=a.service\nLoadState=loaded\n\n\
-                      uuidd.service uuidd.socket disabled\n";
+                      also uuidd.service uuidd.socket disabled\n";
         let facts = parse(&keys(&["uuidd.service", "a.service"]), 0, answer.as_bytes()).expect("readable");
         let also = |at: usize| match &facts[at].1 {
             Fact::Unit(UnitFact::Present(state)) => state.also.clone(),
@@ -173,6 +264,33 @@ mod tests {
         let installed = BTreeMap::from([("uuidd.socket".to_owned(), "disabled".to_owned())]);
         assert_eq!(also(0), installed);
         assert!(also(1).is_empty());
+    }
+
+    #[test]
+    fn what_was_started_before_its_file_changed_is_outdated() {
+        let is_outdated = |active: &str, now: &str, changed: &str, drop_in: &str| {
+            let answer = format!(
+                "Id=a.service\nLoadState=loaded\nActiveState={active}\nFragmentPath=/etc/systemd/system/a.service\n\
+                 DropInPaths=/usr/lib/x.conf /etc/systemd/system/a.service.d/x.conf\n\
+                 ExecMainStartTimestamp=Sat 2026-11-28 08:49:37 UTC\nExecMainStartTimestampMonotonic=100500000\n\n\
+                 uptime 200.00\nchanged {now} /proc/self\nchanged {changed} /etc/systemd/system/a.service\n\
+                 changed {drop_in} /etc/systemd/system/a.service.d/x.conf\n"
+            );
+            let facts = parse(&keys(&["a.service"]), 0, answer.as_bytes()).expect("readable");
+            matches!(&facts[0].1, Fact::Unit(UnitFact::Present(state)) if state.is_outdated)
+        };
+        // Started at 1795855777.5.
+        let now = "1795855877.000000";
+        let (before, after) = ("1795855777.400000", "1795855777.600000");
+        assert!(!is_outdated("active", now, before, before));
+        assert!(is_outdated("active", now, after, before));
+        assert!(is_outdated("active", now, before, after));
+        assert!(!is_outdated("inactive", now, after, before));
+        // The clock was set an hour ahead after the start, or the host slept for an hour.
+        let later = "1795859477.000000";
+        assert!(!is_outdated("active", later, "1795859300.000000", before));
+        assert!(!is_outdated("active", "1795852277.000000", "1795852200.000000", before));
+        assert!(is_outdated("active", later, "1795859400.000000", before));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::{Effect, FactScope, OperationId};
 use crate::facts::FactKey;
 use crate::facts::path::ancestors;
+use crate::facts::unit::files::FileChange;
 
 /// An effect and its operation.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub(super) struct Log {
     trees: HashMap<String, Vec<usize>>,
     /// Positions of effects whose scope is not indexed by key.
     wide: Vec<usize>,
+    /// Positions of effects that may change files of units.
+    unit_files: Vec<usize>,
 }
 
 impl Log {
@@ -46,6 +49,9 @@ impl Log {
                 Effect::Forget(..) => &mut self.wide,
             };
             positions.push(at);
+            if FileChange::is_possible(&entry.effect) {
+                self.unit_files.push(at);
+            }
             self.entries.push(entry);
         }
     }
@@ -72,6 +78,16 @@ impl Log {
         });
         let at = wide.or(known)?;
         Some((at, &self.entries[at]))
+    }
+
+    /// The latest of the first `end` entries that changes a file of `unit`, with its position.
+    pub(super) fn newest_file_change(&self, unit: &str, end: usize) -> Option<(usize, &Entry)> {
+        let before = &self.unit_files[..self.unit_files.partition_point(|at| *at < end)];
+        let found = before
+            .iter()
+            .rev()
+            .find(|at| FileChange::of(&self.entries[**at].effect, unit).is_some())?;
+        Some((*found, &self.entries[*found]))
     }
 
     fn newest_tree(&self, key: &FactKey, end: usize) -> Option<usize> {

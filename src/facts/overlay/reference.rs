@@ -7,10 +7,21 @@ use proptest::prelude::*;
 
 use super::{Effect, FactScope, Lookup, OperationId, Overlay};
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
+use crate::facts::unit::files::FileChange;
 use crate::facts::unit::{UnitFact, UnitState};
 use crate::facts::{Fact, FactKey, Facts};
+use crate::value::Known;
 
-const PATHS: [&str; 6] = ["/", "/etc", "/etc/a", "/etc/a/b", "/etcetera", "/srv/a"];
+const PATHS: [&str; 8] = [
+    "/",
+    "/etc",
+    "/etc/a",
+    "/etc/a/b",
+    "/etcetera",
+    "/srv/a",
+    "/etc/systemd/system/a.service",
+    "/etc/systemd/system/a.service.d/x.conf",
+];
 
 fn keys() -> Vec<FactKey> {
     let names = |key: fn(String) -> FactKey, names: &[&str]| -> Vec<FactKey> {
@@ -31,12 +42,18 @@ fn keys() -> Vec<FactKey> {
 fn present(key: &FactKey, number: u32) -> Fact {
     match key {
         FactKey::Path(_) => Fact::Path(PathFact::Present(Inode {
-            kind: InodeKind::Directory,
+            kind: match number {
+                2 => InodeKind::Directory,
+                _ => InodeKind::File {
+                    digest: Known::Yes("00ff".to_owned()),
+                },
+            },
             owner: "root".to_owned(),
             group: "root".to_owned(),
             mode: number,
         })),
-        FactKey::Content(_) => Fact::Content(ContentFact::TooLarge),
+        FactKey::Content(_) if number == 2 => Fact::Content(ContentFact::TooLarge),
+        FactKey::Content(_) => Fact::Content(ContentFact::Bytes(b"[Install]\nWantedBy=x.target\n".to_vec())),
         FactKey::Unit(_) => Fact::Unit(UnitFact::Present(UnitState::default())),
         _ => Fact::Denied(number.to_string()),
     }
@@ -74,6 +91,31 @@ fn effect() -> impl Strategy<Value = Effect> {
     ]
 }
 
+/// What a change to a file of a unit makes of it, as `files` of the unit's module says.
+fn with_file(facts: &Facts, log: &[(OperationId, Effect)], at: usize, unit: &str) -> Option<Lookup> {
+    let (operation, effect) = &log[at];
+    let change = FileChange::of(effect, unit)?;
+    let before = match reference(facts, &log[..at], &FactKey::Unit(unit.to_owned())) {
+        Lookup::Known(Fact::Unit(before)) => before,
+        other => return Some(other),
+    };
+    let text = change
+        .path()
+        .map(|path| reference(facts, log, &FactKey::Content(path.to_owned())));
+    let text = match text {
+        Some(Lookup::Known(Fact::Content(ContentFact::Bytes(bytes)))) => String::from_utf8(bytes).ok(),
+        _ => None,
+    };
+    let why = match effect {
+        Effect::Forget(_, why) => why,
+        Effect::Set(..) => "its unit file changes",
+    };
+    Some(match change.applied(unit, before, text.as_deref()) {
+        Some(after) => Lookup::Known(Fact::Unit(after)),
+        None => Lookup::Since(operation.clone(), why.to_owned()),
+    })
+}
+
 fn reference(facts: &Facts, log: &[(OperationId, Effect)], key: &FactKey) -> Lookup {
     for (at, (operation, effect)) in log.iter().enumerate().rev() {
         match effect {
@@ -94,7 +136,13 @@ fn reference(facts: &Facts, log: &[(OperationId, Effect)], key: &FactKey) -> Loo
                     Lookup::Known(_) => {}
                 }
             }
-            _ => {}
+            _ => {
+                if let FactKey::Unit(unit) = key
+                    && let Some(found) = with_file(facts, log, at, unit)
+                {
+                    return found;
+                }
+            }
         }
     }
     facts

@@ -33,7 +33,10 @@ pub(super) fn step_for_unknown(verb: Verb, unit: &str, settles: bool, may_be_abs
     let text = script(verb, "\"$unit\"", settles);
     Step::Run(Command::new(
         summary(verb, unit),
-        format!("{absent}unit=$(systemctl show -p Id --value -- {quoted}) || exit\n{text}"),
+        format!(
+            "[ \"$(systemctl show -p NeedDaemonReload --value -- {quoted})\" != yes ] || systemctl daemon-reload\n\
+             {absent}unit=$(systemctl show -p Id --value -- {quoted}) || exit\n{text}"
+        ),
     ))
 }
 
@@ -42,7 +45,7 @@ fn summary(verb: Verb, unit: &str) -> String {
         Verb::Enable => "enable",
         Verb::Disable => "disable",
         Verb::Start | Verb::StartAfresh => "start",
-        Verb::Restart => "restart",
+        Verb::Restart | Verb::Renew => "restart",
         Verb::Stop => "stop",
     };
     format!("systemctl {word} {unit}")
@@ -58,7 +61,7 @@ fn script(verb: Verb, unit: &str, settles: bool) -> String {
             "systemctl reset-failed -- {unit} 2>/dev/null\n{}",
             started("start", unit, settles)
         ),
-        Verb::Restart => started("restart", unit, settles),
+        Verb::Restart | Verb::Renew => started("restart", unit, settles),
         Verb::Stop => format!("systemctl stop -- {unit}"),
     }
 }
@@ -81,7 +84,7 @@ fn started(verb: &str, unit: &str, settles: bool) -> String {
         "u={unit}\n\
          failed() {{\n\
          echo \"$1: $(systemctl show -p ActiveState --value -- \"$u\") ($(systemctl show -p SubState --value -- \"$u\"))\"\n\
-         journalctl --sync; journalctl --quiet --no-pager --lines {LOG_LINES} --unit \"$u\"; exit 1\n\
+         timeout 5 journalctl --sync; journalctl --quiet --no-pager --lines {LOG_LINES} --unit \"$u\"; exit 1\n\
          }}\n\
          systemctl {verb} -- \"$u\" || failed \"$u did not start\"\n\
          n={looks}; while :; do\n\

@@ -145,7 +145,9 @@ impl Service {
 
     fn update(&self, context: &PlanContext<'_>, asked: &str, state: &UnitState) -> Result<Outcome, Stop> {
         let due = self.due(context, state)?;
-        if !due.reload && due.enablement.is_none() && due.activity.is_none() {
+        // systemd reads a new file by itself.
+        let is_reload_due = due.reload && !state.is_new;
+        if !is_reload_due && due.enablement.is_none() && due.activity.is_none() {
             return Ok(Outcome::Unchanged);
         }
         Ok(Outcome::Change(vec![self.change(asked, state, &due)]))
@@ -167,21 +169,40 @@ impl Service {
     fn change(&self, asked: &str, state: &UnitState, due: &Due) -> ResourceChange {
         let after = UnitState {
             needs_reload: false,
+            is_new: false,
             ..self.after(state, due)
         };
         let attributes = |unit: &UnitState| -> Attributed {
             let file = if unit.needs_reload { "changed" } else { "loaded" };
-            let file = due.reload.then(|| ("unit file", Attribute::known(file)));
+            let process = if unit.is_outdated {
+                "older than its unit file"
+            } else {
+                "restarted"
+            };
+            let renewal = [
+                (due.reload && !state.is_new, "unit file", file),
+                (due.activity == Some(Verb::Renew), "process", process),
+            ];
             let rest = [
                 ("active", Attribute::known(shown_activity(unit))),
                 ("enabled", Attribute::known(&unit.enabled)),
             ];
-            file.into_iter().chain(rest).collect()
+            renewal
+                .into_iter()
+                .filter(|(is_due, ..)| *is_due)
+                .map(|(_, name, value)| (name, Attribute::known(value)))
+                .chain(rest)
+                .collect()
+        };
+        let (action, before) = if state.is_new {
+            (Action::Create, Before::Absent)
+        } else {
+            (Action::Update, Before::Present(attributes(state)))
         };
         ResourceChange {
             id: id(&state.id),
-            action: Action::Update,
-            before: Before::Present(attributes(state)),
+            action,
+            before,
             after: Some(attributes(&after)),
             expect: Vec::new(),
             effects: effects(asked, &after),
@@ -198,6 +219,7 @@ impl Service {
             if is_active { "active" } else { "inactive" }.clone_into(&mut after.active);
             after.sub = String::new();
             after.was_restarted = false;
+            after.is_outdated = false;
         }
         if due.enablement.is_some() {
             let is_enabled = self.enabled == Some(true);
@@ -251,10 +273,9 @@ impl Service {
 }
 
 fn risk(due: &Due) -> Risk {
-    if due.activity == Some(Verb::Stop) {
-        Risk::Restart
-    } else {
-        Risk::None
+    match due.activity {
+        Some(Verb::Stop | Verb::Renew) => Risk::Restart,
+        _ => Risk::None,
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) enum Verb {
     StartAfresh,
     /// Nothing runs that this could interrupt; a start would wait for the automatic restart.
     Restart,
+    /// Restarts what was started before a file of the unit changed.
+    Renew,
     Stop,
 }
 
@@ -159,6 +161,7 @@ pub(super) fn activity(state: &UnitState, is_wanted: bool) -> Cell {
         }
     };
     match cell {
+        Holds if is_wanted && is_renewed(state) => Do(Verb::Renew),
         Do(Verb::Stop) if !state.can_stop => Refuse(Obstacle::StopIsRefused),
         Do(Verb::Start | Verb::StartAfresh | Verb::Restart) => startable(state).map_or(cell, Refuse),
         cell => cell,
@@ -168,6 +171,12 @@ pub(super) fn activity(state: &UnitState, is_wanted: bool) -> Cell {
 /// A service of this type has no active state: it is starting, and then it has ended.
 fn ends_by_itself(state: &UnitState) -> bool {
     state.service_type == "oneshot" && !state.remains
+}
+
+/// Whether a restart brings a change of its files into use. Other kinds of units may have users that a restart takes along.
+fn is_renewed(state: &UnitState) -> bool {
+    let kind = state.id.rsplit('.').next().unwrap_or_default();
+    state.is_outdated && matches!(kind, "service" | "timer" | "path") && state.can_stop && state.can_start
 }
 
 /// What prevents a start.
@@ -342,6 +351,25 @@ mod tests {
             ..runs("activating", "start")
         };
         assert_eq!(activity(&unit, false), Do(Verb::Stop));
+    }
+
+    #[test]
+    fn what_was_started_before_its_files_changed_is_restarted() {
+        for (id, can_stop, started) in [
+            ("a.service", true, Do(Verb::Renew)),
+            ("a.timer", true, Do(Verb::Renew)),
+            ("a.service", false, Holds),
+            ("a.socket", true, Holds),
+            ("a.mount", true, Holds),
+        ] {
+            let unit = UnitState {
+                id: id.to_owned(),
+                is_outdated: true,
+                can_stop,
+                ..runs("active", "running")
+            };
+            assert_eq!(activity(&unit, true), started, "{id} {can_stop}");
+        }
     }
 
     #[test]

@@ -1,0 +1,340 @@
+//! The files of a unit: what a change to one of them means for what is known about the unit (systemd.unit(5)).
+
+use std::collections::BTreeSet;
+
+use super::settings::Settings;
+use super::{UnitFact, UnitState};
+use crate::facts::overlay::{Effect, FactScope};
+use crate::facts::path::{InodeKind, PathFact, is_below};
+use crate::facts::{Fact, FactKey};
+
+/// Where systemd looks for the files of units, the most important first.
+const FOLDERS: [&str; 5] = [
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
+
+/// What a file is to a unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// The unit file.
+    File,
+    /// A file that adds settings to it, or the folder of such files.
+    DropIn,
+}
+
+/// A change to a file of a unit.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::facts) struct FileChange<'a> {
+    part: Part,
+    /// What is at which path now; `None` if that is not known.
+    now: Option<(&'a str, &'a PathFact)>,
+}
+
+impl<'a> FileChange<'a> {
+    /// The change that `effect` makes to a file of `unit`.
+    pub(in crate::facts) fn of(effect: &'a Effect, unit: &str) -> Option<Self> {
+        let unknown = |part| Self { part, now: None };
+        match effect {
+            Effect::Set(FactKey::Path(path), Fact::Path(fact)) if !is_directory(fact) => Some(Self {
+                part: part(unit, path)?,
+                now: Some((path, fact)),
+            }),
+            Effect::Forget(FactScope::Key(FactKey::Path(path)), _) => part(unit, path).map(unknown),
+            Effect::Forget(FactScope::Tree(top), _) => {
+                let is_above = FOLDERS.iter().any(|folder| is_below(folder, top));
+                let part = if is_above { Some(Part::File) } else { part(unit, top) };
+                part.map(unknown)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether any unit may have a file where `effect` changes something.
+    pub(in crate::facts) fn is_possible(effect: &Effect) -> bool {
+        let (Effect::Set(FactKey::Path(path), _)
+        | Effect::Forget(FactScope::Key(FactKey::Path(path)) | FactScope::Tree(path), _)) = effect
+        else {
+            return false;
+        };
+        let is_tree = matches!(effect, Effect::Forget(FactScope::Tree(_), _));
+        FOLDERS
+            .iter()
+            .any(|folder| is_below(path, folder) || (is_tree && is_below(folder, path)))
+    }
+
+    /// The path whose content is a part of the unit now.
+    pub(in crate::facts) fn path(&self) -> Option<&'a str> {
+        self.now.filter(|(_, fact)| is_file(fact)).map(|(path, _)| path)
+    }
+
+    /// The unit after the change; `text` is the content of the file, if that is known. `None` if the unit is not known then.
+    pub(in crate::facts) fn applied(&self, unit: &str, before: UnitFact, text: Option<&str>) -> Option<UnitFact> {
+        let (path, fact) = self.now?;
+        match (self.part, before) {
+            (Part::File, UnitFact::Present(state)) if !is_effective(path, &state) => Some(UnitFact::Present(state)),
+            (Part::File, UnitFact::Present(state)) if is_file(fact) => {
+                let state = UnitState {
+                    file: path.to_owned(),
+                    ..changed(state)
+                };
+                Some(UnitFact::Present(match text {
+                    Some(text) => with_text(state, text),
+                    None => state,
+                }))
+            }
+            (Part::File, UnitFact::Absent) if is_file(fact) => {
+                Some(UnitFact::Present(with_text(new(unit, path), text?)))
+            }
+            (Part::File, UnitFact::Absent) if *fact == PathFact::Absent => Some(UnitFact::Absent),
+            (Part::File, _) => None,
+            (Part::DropIn, UnitFact::Absent) => Some(UnitFact::Absent),
+            (Part::DropIn, UnitFact::Present(state)) => {
+                let mut state = changed(state);
+                if let Some(text) = text.filter(|_| is_file(fact)) {
+                    Settings::read(text).add(&mut state);
+                }
+                Some(UnitFact::Present(state))
+            }
+        }
+    }
+}
+
+/// A unit whose file is new.
+fn new(unit: &str, path: &str) -> UnitState {
+    UnitState {
+        id: unit.to_owned(),
+        load: "loaded".to_owned(),
+        active: "inactive".to_owned(),
+        sub: "dead".to_owned(),
+        file: path.to_owned(),
+        is_new: true,
+        needs_reload: true,
+        ..UnitState::default()
+    }
+}
+
+fn with_text(mut state: UnitState, text: &str) -> UnitState {
+    if text.is_empty() {
+        // An empty file masks its unit.
+        "masked".clone_into(&mut state.load);
+        "masked".clone_into(&mut state.enabled);
+    } else {
+        Settings::read(text).replace(&mut state);
+    }
+    state
+}
+
+/// A unit with a file that changed: systemd has not loaded it yet, and what runs was started before.
+fn changed(state: UnitState) -> UnitState {
+    let runs = !matches!(state.active.as_str(), "inactive" | "failed");
+    UnitState {
+        needs_reload: true,
+        is_outdated: runs || state.is_outdated,
+        ..state
+    }
+}
+
+/// Whether the unit file at `path` is the one that counts.
+fn is_effective(path: &str, state: &UnitState) -> bool {
+    let rank = |path: &str| FOLDERS.iter().position(|folder| is_below(path, folder));
+    match (rank(path), rank(&state.file)) {
+        (Some(changed), Some(loaded)) => changed <= loaded,
+        _ => true,
+    }
+}
+
+fn is_file(fact: &PathFact) -> bool {
+    matches!(fact, PathFact::Present(inode) if matches!(inode.kind, InodeKind::File { .. }))
+}
+
+fn is_directory(fact: &PathFact) -> bool {
+    matches!(fact, PathFact::Present(inode) if inode.kind == InodeKind::Directory)
+}
+
+/// What the file at `path` is to `unit`.
+fn part(unit: &str, path: &str) -> Option<Part> {
+    let below = FOLDERS
+        .iter()
+        .find_map(|folder| path.strip_prefix(folder)?.strip_prefix('/'))?;
+    let (name, inside) = match below.split_once('/') {
+        Some((name, inside)) => (name, Some(inside)),
+        None => (below, None),
+    };
+    let names = names(unit);
+    let Some(of) = name.strip_suffix(".d") else {
+        return (inside.is_none() && names.contains(name)).then_some(Part::File);
+    };
+    let is_read = inside.is_none_or(|file| matches!(file.rsplit_once('.'), Some((_, "conf"))));
+    (is_read && (names.contains(of) || prefixes(unit).contains(of))).then_some(Part::DropIn)
+}
+
+/// The names of a unit's files: its own, and that of the template that it is an instance of.
+fn names(unit: &str) -> BTreeSet<String> {
+    let template = unit.rsplit_once('.').and_then(|(stem, suffix)| {
+        let (template, _) = stem.split_once('@')?;
+        Some(format!("{template}@.{suffix}"))
+    });
+    [unit.to_owned()].into_iter().chain(template).collect()
+}
+
+/// The further names that folders of drop-ins may have: `a-.service` for `a-b.service`, and the type of the unit.
+fn prefixes(unit: &str) -> BTreeSet<String> {
+    let Some((stem, suffix)) = unit.rsplit_once('.') else {
+        return BTreeSet::new();
+    };
+    let dashes = stem
+        .match_indices('-')
+        .map(|(at, _)| format!("{}.{suffix}", &stem[..=at]));
+    dashes.chain([suffix.to_owned()]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::path::Inode;
+
+    fn at(kind: InodeKind) -> PathFact {
+        PathFact::Present(Inode {
+            kind,
+            owner: "root".to_owned(),
+            group: "root".to_owned(),
+            mode: 0o644,
+        })
+    }
+
+    fn file() -> PathFact {
+        at(InodeKind::File {
+            digest: crate::value::Known::Yes("00ff".to_owned()),
+        })
+    }
+
+    fn set(path: &str, fact: PathFact) -> Effect {
+        Effect::Set(FactKey::Path(path.to_owned()), Fact::Path(fact))
+    }
+
+    /// The unit after a file was written.
+    fn after(unit: &str, path: &str, fact: PathFact, before: UnitFact, text: Option<&str>) -> Option<UnitFact> {
+        let effect = set(path, fact);
+        assert!(FileChange::is_possible(&effect));
+        FileChange::of(&effect, unit)
+            .expect("a file of the unit")
+            .applied(unit, before, text)
+    }
+
+    fn running() -> UnitState {
+        UnitState {
+            id: "a.service".to_owned(),
+            load: "loaded".to_owned(),
+            active: "active".to_owned(),
+            enabled: "enabled".to_owned(),
+            file: "/etc/systemd/system/a.service".to_owned(),
+            service_type: "simple".to_owned(),
+            can_start: true,
+            can_stop: true,
+            ..UnitState::default()
+        }
+    }
+
+    const TEXT: &str = "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n";
+
+    #[test]
+    fn a_path_is_a_file_of_the_units_that_read_it() {
+        let etc = |path: &str| format!("/etc/systemd/system/{path}");
+        for (unit, path, expected) in [
+            ("a.service", etc("a.service"), Some(Part::File)),
+            (
+                "a.service",
+                "/usr/local/lib/systemd/system/a.service".to_owned(),
+                Some(Part::File),
+            ),
+            ("a.service", etc("b.service"), None),
+            ("a.service", etc("a.timer"), None),
+            ("a.service", "/etc/systemd/user/a.service".to_owned(), None),
+            ("a.service", etc("a.service.d/x.conf"), Some(Part::DropIn)),
+            ("a.service", etc("a.service.d/x.txt"), None),
+            ("a.service", etc("a.service.d"), Some(Part::DropIn)),
+            ("a.service", etc("service.d/x.conf"), Some(Part::DropIn)),
+            ("a.service", etc("multi-user.target.wants/a.service"), None),
+            ("a@x.service", etc("a@.service"), Some(Part::File)),
+            ("a@x.service", etc("a@.service.d/x.conf"), Some(Part::DropIn)),
+            ("a@x.service", etc("a@y.service"), None),
+            ("a-b-c.service", etc("a-.service.d/x.conf"), Some(Part::DropIn)),
+            ("a-b-c.service", etc("a-b-.service.d/x.conf"), Some(Part::DropIn)),
+            ("a-b-c.service", etc("a.service.d/x.conf"), None),
+        ] {
+            assert_eq!(part(unit, &path), expected, "{unit} and {path}");
+        }
+    }
+
+    #[test]
+    fn a_new_file_makes_its_unit_known() {
+        let path = "/etc/systemd/system/a.service";
+        let Some(UnitFact::Present(state)) = after("a.service", path, file(), UnitFact::Absent, Some(TEXT)) else {
+            panic!("the unit is known")
+        };
+        assert_eq!((&state.id[..], &state.enabled[..]), ("a.service", "disabled"));
+        assert!(state.is_new && state.needs_reload && state.can_start && !state.is_outdated);
+        assert_eq!(after("a.service", path, file(), UnitFact::Absent, None), None);
+        let gone = after("a.service", path, PathFact::Absent, UnitFact::Absent, None);
+        assert_eq!(gone, Some(UnitFact::Absent));
+    }
+
+    #[test]
+    fn a_changed_file_makes_what_runs_outdated() {
+        let path = "/etc/systemd/system/a.service";
+        let drop_in = "/etc/systemd/system/a.service.d/x.conf";
+        for (path, fact, text) in [
+            (path, file(), Some(TEXT)),
+            (path, file(), None),
+            (drop_in, file(), Some("[Service]\nNice=5\n")),
+            (drop_in, PathFact::Absent, None),
+        ] {
+            let Some(UnitFact::Present(state)) = after("a.service", path, fact, UnitFact::Present(running()), text)
+            else {
+                panic!("the unit is known")
+            };
+            assert!(state.needs_reload && state.is_outdated && !state.is_new, "{path}");
+            assert_eq!((&state.active[..], &state.enabled[..]), ("active", "enabled"), "{path}");
+        }
+        let stopped = UnitState {
+            active: "failed".to_owned(),
+            ..running()
+        };
+        let after_stopped = after("a.service", path, file(), UnitFact::Present(stopped), Some(TEXT));
+        assert!(matches!(after_stopped, Some(UnitFact::Present(state)) if !state.is_outdated));
+    }
+
+    #[test]
+    fn what_is_not_known_stays_unknown() {
+        let path = "/etc/systemd/system/a.service";
+        let link = at(InodeKind::Link {
+            target: "/srv/a.service".to_owned(),
+        });
+        for fact in [PathFact::Absent, link] {
+            assert_eq!(after("a.service", path, fact, UnitFact::Present(running()), None), None);
+        }
+        for scope in [
+            FactScope::Tree("/etc".to_owned()),
+            FactScope::Tree("/etc/systemd/system/a.service.d".to_owned()),
+            FactScope::Key(FactKey::Path(path.to_owned())),
+        ] {
+            let effect = Effect::Forget(scope, "why".to_owned());
+            assert!(FileChange::is_possible(&effect));
+            let change = FileChange::of(&effect, "a.service").expect("a file of the unit");
+            assert_eq!(change.applied("a.service", UnitFact::Present(running()), None), None);
+        }
+    }
+
+    #[test]
+    fn a_file_behind_another_one_changes_nothing() {
+        let vendor = "/usr/lib/systemd/system/a.service";
+        let same = after("a.service", vendor, file(), UnitFact::Present(running()), Some(TEXT));
+        assert_eq!(same, Some(UnitFact::Present(running())));
+        let directory = set("/etc/systemd/system/a.service.d", at(InodeKind::Directory));
+        assert!(FileChange::of(&directory, "a.service").is_none());
+    }
+}
