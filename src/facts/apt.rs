@@ -1,6 +1,6 @@
 //! What apt would do, from apt's own simulation, without its lock and without writing its caches.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,9 @@ pub struct Installation {
     pub refreshed: bool,
     /// Packages to treat as removed, sorted: earlier operations remove them.
     pub without: Vec<String>,
+    /// Packages to treat as wanted, sorted: earlier operations mark them so.
+    #[serde(default)]
+    pub manual: Box<[String]>,
 }
 
 /// The command of apt-get.
@@ -28,6 +31,8 @@ pub struct Installation {
 #[serde(rename_all = "snake_case")]
 pub enum AptVerb {
     Install,
+    /// Also unpack again what is installed.
+    Reinstall,
     Remove,
     /// Upgrade packages without removing any.
     Upgrade,
@@ -40,6 +45,7 @@ impl AptVerb {
     pub fn word(self) -> &'static str {
         match self {
             Self::Install => "install",
+            Self::Reinstall => "install --reinstall",
             Self::Remove => "remove",
             Self::Upgrade => "upgrade",
             Self::FullUpgrade => "dist-upgrade",
@@ -111,9 +117,11 @@ pub enum InstallationFact {
         /// The errors of apt, in one line.
         output: String,
     },
+    /// dpkg was interrupted, and apt does nothing before that is repaired.
+    Interrupted,
     /// apt would fail.
     Impossible {
-        /// The last lines that apt printed.
+        /// The last lines that apt printed, or all from the packages on that provide a virtual one.
         output: String,
     },
 }
@@ -125,6 +133,18 @@ pub struct Simulation {
     pub installs: Vec<SimulatedInstall>,
     /// Packages that would be removed, in apt's order.
     pub removals: Vec<SimulatedRemoval>,
+    /// Packages that are unpacked already and would only be configured.
+    #[serde(default)]
+    pub configures: Vec<String>,
+    /// Packages that are held, although apt would change them: it fails instead.
+    #[serde(default)]
+    pub held: Vec<String>,
+    /// Packages of which an older version would be installed.
+    #[serde(default)]
+    pub downgrades: Vec<String>,
+    /// What provides the requested packages that are not among those above.
+    #[serde(default)]
+    pub providers: BTreeMap<String, Vec<String>>,
     /// Paths of the packages that would be upgraded or removed: these files may change or be removed.
     #[serde(with = "super::shared")]
     pub owned: Arc<BTreeSet<String>>,
@@ -155,6 +175,9 @@ pub struct SimulatedInstall {
     pub old: Option<String>,
     /// The version that would be installed.
     pub new: String,
+    /// For an upgrade: whether the package was installed only because others depended on it.
+    #[serde(default)]
+    pub automatic: bool,
 }
 
 /// A package that apt would remove.
@@ -168,7 +191,8 @@ pub struct SimulatedRemoval {
 /// The package lists of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListsFact {
-    /// How long ago they were last fetched, in seconds, by the host's own clock; `None` if there are none.
+    /// How long ago they were last fetched, in seconds, by the host's own clock; `None` if there are none, or if their
+    /// date is in the future.
     pub age: Option<u64>,
     /// Whether an operation of the plan fetches them, so that simulations use freshly fetched lists.
     pub refreshed: bool,

@@ -96,6 +96,7 @@ fn installation(verb: AptVerb) -> FactKey {
         auto_remove: false,
         refreshed: true,
         without: vec![text("apache2")],
+        manual: [text("openssl")].into(),
     })
 }
 
@@ -244,11 +245,14 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
             FactKey::Package(text("nginx")),
             vec![
                 Fact::Package(PackageFact::Absent),
-                Fact::Package(PackageFact::Installed {
+                Fact::Package(PackageFact::installed(Known::Yes(text("1.2-3")))),
+                Fact::Package(PackageFact::Listed {
                     version: Known::Yes(text("1.2-3")),
+                    status: "hold reinstreq half-configured".parse().expect("a status"),
+                    automatic: true,
                 }),
-                Fact::Package(PackageFact::Broken {
-                    status: text("half-configured"),
+                Fact::Package(PackageFact::Provided {
+                    by: [(text("nginx-light"), true)].into(),
                 }),
             ],
         ),
@@ -260,18 +264,25 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
                         name: text("nginx"),
                         old: Some(text("1.1")),
                         new: text("1.2"),
+                        automatic: true,
                     }],
                     removals: vec![SimulatedRemoval {
                         name: text("apache2"),
                         old: text("2.4"),
                     }],
+                    configures: vec![text("nginx-common")],
+                    held: vec![text("libc6")],
+                    downgrades: vec![text("libpcre3")],
+                    providers: [(text("httpd"), vec![text("nginx")])].into(),
                     owned: Arc::new(names(&["/usr/sbin/nginx"])),
                 })),
                 Fact::Installation(InstallationFact::NoLists),
+                Fact::Installation(InstallationFact::Interrupted),
                 Fact::Installation(InstallationFact::Unrefreshed { output: lost.clone() }),
                 Fact::Installation(InstallationFact::Impossible { output: lost }),
             ],
         ),
+        (installation(AptVerb::Reinstall), Vec::new()),
         (installation(AptVerb::Remove), Vec::new()),
         (installation(AptVerb::Upgrade), Vec::new()),
         (installation(AptVerb::FullUpgrade), Vec::new()),

@@ -115,6 +115,28 @@ impl Overlay {
         removed
     }
 
+    /// Packages that were installed automatically, and that operations so far mark as wanted; without architectures.
+    pub fn marked_packages(&self) -> BTreeSet<String> {
+        let view = self.view();
+        let mut marked = BTreeSet::new();
+        for entry in view.log.entries(view.seen).iter().chain(view.own.entries(usize::MAX)) {
+            let Effect::Set(key @ FactKey::Package(name), Fact::Package(fact)) = &entry.effect else {
+                continue;
+            };
+            let name = name.split(':').next().unwrap_or(name);
+            let was_automatic = matches!(
+                self.facts.get(key),
+                Some(Fact::Package(PackageFact::Listed { automatic: true, .. }))
+            );
+            if was_automatic && matches!(fact, PackageFact::Listed { automatic: false, .. }) {
+                marked.insert(name.to_owned());
+            } else {
+                marked.remove(name);
+            }
+        }
+        marked
+    }
+
     fn view(&self) -> View<'_> {
         let log = self.log.read().unwrap_or_else(PoisonError::into_inner);
         View {

@@ -1,11 +1,17 @@
 //! Debian packages, as dpkg knows them.
 
+mod status;
+
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::kind::{DependsOn, Key, Subject};
 use crate::value::Known;
 
-/// The Debian package of this name.
+pub use status::{ErrorFlag, State, Status, Want};
+
+/// The Debian package of this name, which may end in `:` and an architecture.
 #[derive(Clone, Copy)]
 pub struct PackageKey<'a>(pub &'a str);
 
@@ -35,13 +41,32 @@ impl<'a> Key<'a> for PackageKey<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PackageFact {
-    /// Not installed; its configuration files may exist.
+    /// dpkg does not know it, and no installed package provides it.
     Absent,
-    /// Installed and configured.
-    Installed { version: Known<String> },
-    /// Unpacked or half configured, after dpkg was interrupted.
-    Broken {
-        /// dpkg's name of the state.
-        status: String,
+    /// dpkg knows it. Whether it is there is in its status.
+    Listed {
+        version: Known<String>,
+        status: Status,
+        /// Whether it was installed only because others depended on it, so that it is removed once none does.
+        #[serde(default)]
+        automatic: bool,
     },
+    /// Nothing of it is there, but these installed packages provide it; for each, whether it was installed automatically.
+    Provided { by: BTreeMap<String, bool> },
+}
+
+impl PackageFact {
+    /// A package that a user wanted and that is installed.
+    pub fn installed(version: Known<String>) -> Self {
+        Self::Listed {
+            version,
+            status: Status::INSTALLED,
+            automatic: false,
+        }
+    }
+
+    /// Whether it is installed and configured.
+    pub fn is_installed(&self) -> bool {
+        matches!(self, Self::Listed { status, .. } if status.state == State::Installed)
+    }
 }

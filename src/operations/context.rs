@@ -13,7 +13,6 @@ use crate::error::{Diagnostic, Origin};
 use crate::facts::account::{GroupFact, GroupKey, UserFact, UserKey};
 use crate::facts::apt::ListsFact;
 use crate::facts::overlay::{Effect, FactScope, Lookup, OperationId, Overlay};
-use crate::facts::package::PackageFact;
 use crate::facts::path::{InodeKind, PathFact, PathKey, Place, follow};
 use crate::facts::session::Session;
 use crate::facts::{Fact, FactKey, Identity, Stored};
@@ -166,7 +165,7 @@ impl<'a> PlanContext<'a> {
     pub fn is_installed_before(&self, name: &str) -> bool {
         let key = FactKey::Package(name.to_owned());
         let predicted = self.overlay.borrow().predicted(&key);
-        matches!(predicted, Some((_, Fact::Package(PackageFact::Installed { .. }))))
+        matches!(predicted, Some((_, Fact::Package(fact))) if fact.is_installed())
     }
 
     /// The earlier operation that fetches the package lists, if there is one.
@@ -180,6 +179,11 @@ impl<'a> PlanContext<'a> {
     /// Packages that earlier operations remove, sorted.
     pub fn removed_packages(&self) -> Vec<String> {
         self.overlay.borrow().removed_packages().into_iter().collect()
+    }
+
+    /// Installed packages that earlier operations mark as wanted, sorted.
+    pub fn marked_packages(&self) -> Box<[String]> {
+        self.overlay.borrow().marked_packages().into_iter().collect()
     }
 
     /// `scopes`, and the paths that their links lead to, as far as they are known. Requests no new facts.

@@ -99,7 +99,7 @@ impl Bench {
         let version = Known::Yes(version.to_owned());
         self.fact(
             FactKey::Package(name.to_owned()),
-            Fact::Package(PackageFact::Installed { version }),
+            Fact::Package(PackageFact::installed(version)),
         )
     }
 

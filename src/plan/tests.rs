@@ -39,6 +39,7 @@ fn answer(key: &FactKey) -> Fact {
                     name: name.clone(),
                     old: None,
                     new: "1.0".to_owned(),
+                    automatic: false,
                 })
                 .collect(),
             ..Simulation::default()

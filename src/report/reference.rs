@@ -119,7 +119,7 @@ mod tests {
         let text = plain(&operation_reference(find("apt.packages").expect("known"), 60));
         let parts = [
             "apt.packages: Install or remove Debian packages\n",
-            "  packages   a list of strings, required\n      Names of packages.\n",
+            "  packages   a list of strings, required\n      Names of packages, such as ",
             "  present   true or false, default: true\n",
             "  lock_timeout   a duration such as \"30s\", default: \"5m\"\n",
             "\nkeys of every operation\n  op   a string, required\n",

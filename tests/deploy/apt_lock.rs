@@ -11,6 +11,7 @@ const WANTED: Package<'_> = Package {
     version: "1",
     depends: "",
     conflicts: "",
+    provides: "",
     postinst: "",
     conffiles: &[],
 };

@@ -14,6 +14,7 @@ const OLD: Package<'_> = Package {
     version: "1",
     depends: "",
     conflicts: "",
+    provides: "",
     postinst: "",
     conffiles: &[],
 };
@@ -27,6 +28,7 @@ fn script(verb: AptVerb, packages: &[&str]) -> String {
         auto_remove: true,
         refreshed: false,
         without: Vec::new(),
+        manual: Box::default(),
     };
     let keys = BTreeSet::from([FactKey::Installation(wish)]);
     questions(&keys)[0].probe().text().to_owned()

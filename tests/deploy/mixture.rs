@@ -21,6 +21,7 @@ const PACKAGES: &[Package<'_>] = &[
         postinst: "systemctl daemon-reload",
         depends: "",
         conflicts: "",
+        provides: "",
     },
     Package {
         name: "lab-store",
@@ -29,6 +30,7 @@ const PACKAGES: &[Package<'_>] = &[
         postinst: "",
         depends: "",
         conflicts: "",
+        provides: "",
     },
     Package {
         name: "lab-mail",
@@ -37,6 +39,7 @@ const PACKAGES: &[Package<'_>] = &[
         postinst: "",
         depends: "",
         conflicts: "",
+        provides: "",
     },
 ];
 

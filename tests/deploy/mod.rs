@@ -31,6 +31,7 @@ mod not_yet;
 mod odd_hosts;
 mod output;
 mod own_service;
+mod package_states;
 mod people;
 mod read_back;
 mod refused;

@@ -15,6 +15,8 @@ pub(crate) struct Package<'a> {
     pub(crate) depends: &'a str,
     /// The field of that name; empty for none.
     pub(crate) conflicts: &'a str,
+    /// The field of that name; empty for none.
+    pub(crate) provides: &'a str,
     /// What runs when it is configured; empty for nothing.
     pub(crate) postinst: &'a str,
     /// Configuration files, absolute, and their content.
@@ -63,7 +65,11 @@ fn build(host: &Host<'_>, package: &Package<'_>) {
         "Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: Nobody <nobody@example.org>\n\
          Description: made for a test\n"
     );
-    for (field, value) in [("Depends", *depends), ("Conflicts", package.conflicts)] {
+    for (field, value) in [
+        ("Depends", *depends),
+        ("Conflicts", package.conflicts),
+        ("Provides", package.provides),
+    ] {
         if !value.is_empty() {
             let _ = writeln!(control, "{field}: {value}");
         }

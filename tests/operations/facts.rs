@@ -217,7 +217,7 @@ fn written_out(family: &str, name: &str, short: &Json) -> Result<Json, Failed> {
     let Json::Object(given) = short else {
         return Ok(match (family, short.as_str()) {
             (_, None | Some("absent")) => short.clone(),
-            ("package", Some(version)) => json!({ "installed": { "version": version } }),
+            ("package", Some(version)) => package(&Map::from_iter([("version".to_owned(), json!(version))]))?,
             ("path", Some(kind)) => path(&Map::from_iter([(kind.to_owned(), json!(true))]))?,
             ("content", Some(text)) => json!({ "bytes": text }),
             ("check", Some(why)) if why != "holds" => json!({ "fails": why }),
@@ -225,13 +225,14 @@ fn written_out(family: &str, name: &str, short: &Json) -> Result<Json, Failed> {
             _ => short.clone(),
         });
     };
-    let is_full = ["present", "denied", "possible", "impossible", "unrefreshed"];
+    let is_full = ["present", "denied", "possible", "impossible", "unrefreshed", "provided"];
     if is_full.iter().any(|key| given.contains_key(*key)) {
         return Ok(short.clone());
     }
     match family {
         "path" => path(given),
         "installation" => installation(given),
+        "package" => package(given),
         "unit" => present(
             json!({
                 "id": name, "load": "loaded", "active": "inactive", "sub": "", "enabled": "disabled",
@@ -299,9 +300,26 @@ fn path(given: &Map<String, Json>) -> Result<Json, Failed> {
     Ok(json!({ "present": { "kind": kind, "owner": name("owner"), "group": name("group"), "mode": mode } }))
 }
 
+/// `{ version = "1.7", status = "install ok half-configured", automatic = true }`, installed and wanted by default.
+fn package(given: &Map<String, Json>) -> Result<Json, Failed> {
+    let usual = json!({ "version": "1", "status": "install ok installed", "automatic": false });
+    Ok(json!({ "listed": over(usual, given)? }))
+}
+
 /// `{ installs = ["jq 1.7", "libc6 2.40 → 2.41"], removes = ["exim4 4.98"], owned = ["/usr/bin/jq"] }`
 fn installation(given: &Map<String, Json>) -> Result<Json, Failed> {
-    has_only(given, &["installs", "removes", "owned"])?;
+    has_only(
+        given,
+        &[
+            "installs",
+            "removes",
+            "configures",
+            "held",
+            "downgrades",
+            "providers",
+            "owned",
+        ],
+    )?;
     let list = |key: &str| given.get(key).and_then(Json::as_array).cloned().unwrap_or_default();
     let words = |line: &Json| -> Vec<String> {
         let line = line.as_str().unwrap_or_default();
@@ -310,7 +328,7 @@ fn installation(given: &Map<String, Json>) -> Result<Json, Failed> {
     let installs: Vec<Json> = list("installs")
         .iter()
         .map(|line| match &words(line)[..] {
-            [name, old, _, new] => json!({ "name": name, "old": old, "new": new }),
+            [name, old, _, new] => json!({ "name": name, "old": old, "new": new, "automatic": false }),
             words => json!({ "name": words[0], "new": words.get(1) }),
         })
         .collect();
@@ -318,7 +336,11 @@ fn installation(given: &Map<String, Json>) -> Result<Json, Failed> {
         .iter()
         .map(|line| json!({ "name": words(line)[0], "old": words(line).get(1) }))
         .collect();
-    Ok(json!({ "possible": { "installs": installs, "removals": removals, "owned": list("owned") } }))
+    let providers = given.get("providers").cloned().unwrap_or_else(|| json!({}));
+    Ok(json!({ "possible": {
+        "installs": installs, "removals": removals, "configures": list("configures"), "held": list("held"),
+        "downgrades": list("downgrades"), "providers": providers, "owned": list("owned")
+    } }))
 }
 
 /// Debian 13 where root works; with `login`, a user who cannot become root unless `root = true`.

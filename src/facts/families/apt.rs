@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::apt::{
-    Installation, InstallationFact, InstallationKey, ListsFact, PackageListsKey, SimulatedInstall, SimulatedRemoval,
-    Simulation,
+    AptVerb, Installation, InstallationFact, InstallationKey, ListsFact, PackageListsKey, SimulatedInstall,
+    SimulatedRemoval, Simulation,
 };
 use crate::facts::family::{Family, InTemplates, Readable, no_allowance};
 use crate::facts::key::{Fact, FactKey};
@@ -43,7 +43,8 @@ impl Readable<'_> for PackageListsKey {
 }
 
 /// Removes the probe's temporary files, however the probe ends.
-const CLEAN_UP: &str = "aside= status=\ntrap 'rm -rf \"$aside\" \"$status\"' EXIT\ntrap 'exit 1' HUP INT PIPE TERM\n";
+const CLEAN_UP: &str =
+    "aside= status= marks=\ntrap 'rm -rf \"$aside\" \"$status\" \"$marks\"' EXIT\ntrap 'exit 1' HUP INT PIPE TERM\n";
 
 /// The option that makes apt-get use the file of [`status_script`].
 const STATUS_OPTION: &str = "-o Dir::State::status=\"$status\" ";
@@ -57,26 +58,51 @@ fn status_script(without: &[String]) -> String {
     )
 }
 
+/// The option that makes apt-get use the file of [`marks_script`].
+const MARKS_OPTION: &str = "-o Dir::State::extended_states=\"$marks\" ";
+
+/// apt's list of packages that were installed automatically, without those that will be marked as wanted.
+fn marks_script(manual: &[String]) -> String {
+    format!(
+        "marks=$(mktemp -p /run --suffix=.homelab-marks 2>/dev/null || mktemp -p /tmp --suffix=.homelab-marks) && awk -v RS= -v ORS='\\n\\n' -v manual={} \
+         '!index(manual, \" \" $2 \" \")' /var/lib/apt/extended_states > \"$marks\" || exit\n",
+        quote(&format!(" {} ", manual.join(" ")))
+    )
+}
+
 /// The command line that simulates `wish`. Without cache files apt keeps its caches in memory; as root it would write them even
 /// in a simulation.
 pub fn simulation_command(wish: &Installation) -> String {
-    let command = apt_get(wish, "-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= ");
+    let command = apt_get(wish, NO_CACHES);
     format!("{LANGUAGE} {command}")
 }
+
+const NO_CACHES: &str = "-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= ";
 
 /// No questions, and messages in English.
 const LANGUAGE: &str = "DEBIAN_FRONTEND=noninteractive LC_ALL=C";
 
 fn apt_get(wish: &Installation, further: &str) -> String {
     format!(
-        "apt-get {}{}-s -q {further}-o Dir::Log::Planner=/dev/null -o APT::Install-Recommends={} {}{} -- {}",
-        if wish.refreshed { refresh::OPTION } else { "" },
-        if wish.without.is_empty() { "" } else { STATUS_OPTION },
+        "apt-get {}-s -q {further}-o Dir::Log::Planner=/dev/null -o APT::Install-Recommends={} {}{} -- {}",
+        other_files(wish),
         wish.recommends,
         if wish.auto_remove { "--auto-remove " } else { "" },
         wish.verb.word(),
         quote_all(wish.packages.iter().map(String::as_str))
     )
+}
+
+/// The options that make apt use other files than those of the host.
+fn other_files(wish: &Installation) -> String {
+    [
+        (wish.refreshed, refresh::OPTION),
+        (!wish.without.is_empty(), STATUS_OPTION),
+        (!wish.manual.is_empty(), MARKS_OPTION),
+    ]
+    .iter()
+    .filter_map(|(is_set, option)| is_set.then_some(*option))
+    .collect()
 }
 
 /// The time limit of one simulation, for a small machine with a slow disk.
@@ -104,16 +130,12 @@ fn question(wish: &Installation) -> String {
 
 /// Whether the simulation uses only files of the host.
 fn is_plain(wish: &Installation) -> bool {
-    !wish.refreshed && wish.without.is_empty()
+    !wish.refreshed && wish.without.is_empty() && wish.manual.is_empty()
 }
 
 fn probe(keys: &[FactKey]) -> String {
     let mut script = String::from("command -v apt-get >/dev/null || exit 127\n");
-    if keys
-        .iter()
-        .filter_map(wish)
-        .any(|wish| wish.refreshed || !wish.without.is_empty())
-    {
+    if keys.iter().filter_map(wish).any(|wish| !is_plain(wish)) {
         script.push_str(CLEAN_UP);
     }
     if keys.iter().filter_map(wish).any(is_plain) {
@@ -122,10 +144,15 @@ fn probe(keys: &[FactKey]) -> String {
     if keys.iter().filter_map(wish).any(|wish| wish.refreshed) {
         script.push_str(&refresh::script());
     }
+    script.push_str(INTERRUPTED);
     for wish in keys.iter().filter_map(wish) {
+        script.push_str("if [ -n \"$interrupted\" ]; then printf 'lists interrupted\\nexit 100\\nowned\\n'\n");
         if wish.refreshed {
-            script.push_str("if [ -n \"$failure\" ]; then printf 'lists unrefreshed\\n%s\\nexit 100\\nowned\\n' \"$failure\"; else\n");
+            script.push_str(
+                "elif [ -n \"$failure\" ]; then printf 'lists unrefreshed\\n%s\\nexit 100\\nowned\\n' \"$failure\"\n",
+            );
         }
+        script.push_str("else\n");
         let lists = if wish.refreshed {
             "\"$aside/lists\""
         } else {
@@ -133,6 +160,9 @@ fn probe(keys: &[FactKey]) -> String {
         };
         if !wish.without.is_empty() {
             script.push_str(&status_script(&wish.without));
+        }
+        if !wish.manual.is_empty() {
+            script.push_str(&marks_script(&wish.manual));
         }
         // A pattern without a match stays as it is, and `-e` then fails.
         let _ = writeln!(
@@ -142,16 +172,45 @@ fn probe(keys: &[FactKey]) -> String {
             question(wish)
         );
         script.push_str(
-            "printf '%s\\n' \"$said\" | sed -n 's/^Inst \\([^ ]*\\) \\[.*/\\1/p;s/^Remv \\([^ ]*\\).*/\\1/p' | xargs -r dpkg -L 2>/dev/null\nprintf 'owned\\n'\n",
+            "printf '%s\\n' \"$said\" | sed -n 's/^Inst \\([^ ]*\\) \\[.*/\\1/p;s/^Remv \\([^ ]*\\).*/\\1/p' | xargs -r dpkg -L 2>/dev/null\n",
         );
+        script.push_str(AUTOMATIC);
+        script.push_str(&providers_script(wish));
+        script.push_str("printf 'owned\\n'\n");
         if !wish.without.is_empty() {
             script.push_str("rm -f \"$status\"\n");
         }
-        if wish.refreshed {
-            script.push_str("fi\n");
+        if !wish.manual.is_empty() {
+            script.push_str("rm -f \"$marks\"\n");
         }
+        script.push_str("fi\n");
     }
     script
+}
+
+/// Sets `$interrupted` if dpkg was interrupted. A simulation says nothing of it.
+const INTERRUPTED: &str =
+    "interrupted=; for f in /var/lib/dpkg/updates/[0-9]*; do [ ! -e \"$f\" ] || interrupted=yes; done\n";
+
+/// Prints the packages that were installed automatically, if any package would be installed or upgraded.
+const AUTOMATIC: &str = "case $said in *'Inst '*) [ ! -e /var/lib/apt/extended_states ] || \
+    awk -v RS= '/\\nAuto-Installed: 1/{print \"auto\", $2}' /var/lib/apt/extended_states;; esac\n";
+
+/// Prints what provides the requested packages that apt would not install under their own name.
+fn providers_script(wish: &Installation) -> String {
+    if !matches!(wish.verb, AptVerb::Install | AptVerb::Reinstall) {
+        return String::new();
+    }
+    let names = wish
+        .packages
+        .iter()
+        .map(|package| package.split('=').next().unwrap_or_default());
+    format!(
+        "[ $code != 0 ] || for name in {}; do case \"\n$said\" in *\"\nInst $name \"*|*\"\nConf $name \"*) ;;\n\
+         *) LC_ALL=C apt-cache {}{NO_CACHES}showpkg -- \"$name\" 2>/dev/null | sed -n \"1,/^Reverse Provides/d;s/^\\([^ ]*\\) .*/provider $name \\1/p\";; esac; done\n",
+        quote_all(names),
+        other_files(wish)
+    )
 }
 
 fn wish(key: &FactKey) -> Option<&Installation> {
@@ -175,9 +234,10 @@ fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, F
             .position(|line| line.starts_with("exit "))
             .ok_or_else(early)?;
         let owned = rest[end..].iter().position(|line| line == "owned").ok_or_else(early)? + end;
-        let mut fact = installation(&rest[..end], &rest[end]);
+        let mut fact = installation(key, &rest[..end], &rest[end]);
         if let InstallationFact::Possible(simulation) = &mut fact {
             simulation.owned = Arc::new(own_paths(&rest[end + 1..owned]));
+            complete(simulation, &rest[end + 1..owned]);
         }
         facts.push((key.clone(), Fact::Installation(fact)));
         rest = &rest[owned + 1..];
@@ -202,13 +262,34 @@ fn own_paths(listed: &[String]) -> BTreeSet<String> {
     own.map(|path| (*path).to_owned()).collect()
 }
 
-fn installation(lines: &[String], end: &str) -> InstallationFact {
+/// Adds the marks and the providers that were printed after a simulation.
+fn complete(simulation: &mut Simulation, lines: &[String]) {
+    let automatic: BTreeSet<&str> = lines.iter().filter_map(|line| line.strip_prefix("auto ")).collect();
+    for install in &mut simulation.installs {
+        install.automatic = install.old.is_some() && automatic.contains(install.name.as_str());
+    }
+    for line in lines.iter().filter_map(|line| line.strip_prefix("provider ")) {
+        if let Some((name, provider)) = line.split_once(' ') {
+            let providers = simulation.providers.entry(name.to_owned()).or_default();
+            if !providers.iter().any(|other| other == provider) {
+                providers.push(provider.to_owned());
+            }
+        }
+    }
+}
+
+fn installation(key: &FactKey, lines: &[String], end: &str) -> InstallationFact {
+    let lists = lines.first().map_or("", String::as_str);
+    if lists == "lists interrupted" {
+        return InstallationFact::Interrupted;
+    }
+    // Without lists apt finds nothing to upgrade, which is not true.
+    let is_upgrade = wish(key).is_some_and(|wish| matches!(wish.verb, AptVerb::Upgrade | AptVerb::FullUpgrade));
+    if lists == "lists no" && (is_upgrade || end != "exit 0") {
+        return InstallationFact::NoLists;
+    }
     if end == "exit 0" {
         return InstallationFact::Possible(simulation(lines));
-    }
-    let lists = lines.first().map_or("", String::as_str);
-    if lists == "lists no" {
-        return InstallationFact::NoLists;
     }
     let said: Vec<&str> = lines
         .iter()
@@ -216,7 +297,10 @@ fn installation(lines: &[String], end: &str) -> InstallationFact {
         .map(String::as_str)
         .filter(|line| !line.is_empty())
         .collect();
-    let last = &said[said.len().saturating_sub(5)..];
+    let virtual_at = said
+        .iter()
+        .position(|line| line.ends_with(" is a virtual package provided by:"));
+    let last = &said[virtual_at.unwrap_or(said.len().saturating_sub(5))..];
     if lists == "lists unrefreshed" {
         let output = errors(&said).unwrap_or_else(|| last.join(" "));
         InstallationFact::Unrefreshed { output }
@@ -243,9 +327,24 @@ fn simulation(lines: &[String]) -> Simulation {
             simulation.installs.extend(simulated_install(rest));
         } else if let Some(rest) = line.strip_prefix("Remv ") {
             simulation.removals.extend(simulated_removal(rest));
+        } else if let Some((name, _)) = line.strip_prefix("Conf ").and_then(|rest| rest.split_once(' ')) {
+            simulation.configures.push(name.to_owned());
         }
     }
+    let Simulation {
+        installs, configures, ..
+    } = &mut simulation;
+    configures.retain(|name| !installs.iter().any(|install| install.name == *name));
+    simulation.held = listed_below(lines, "The following held packages will be changed:");
+    simulation.downgrades = listed_below(lines, "The following packages will be DOWNGRADED:");
     simulation
+}
+
+/// The names that apt lists below a heading.
+fn listed_below(lines: &[String], heading: &str) -> Vec<String> {
+    let below = lines.iter().skip_while(|line| *line != heading).skip(1);
+    let names = below.map_while(|line| line.strip_prefix("  "));
+    names.flat_map(str::split_whitespace).map(str::to_owned).collect()
 }
 
 /// `name [old]`, followed by the packages that need it.
@@ -276,7 +375,7 @@ fn parse_lists(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(Fact
         value.and_then(|value| value.trim().parse::<u64>().ok())
     };
     let now = number("now").ok_or_else(|| UnreadableAnswer::new("`date` printed no number"))?;
-    let age = number("fetched").map(|fetched| now.saturating_sub(fetched));
+    let age = number("fetched").and_then(|fetched| now.checked_sub(fetched));
     Ok(keys
         .iter()
         .map(|key| (key.clone(), Fact::PackageLists(ListsFact { age, refreshed: false })))
@@ -294,6 +393,7 @@ fn simulated_install(line: &str) -> Option<SimulatedInstall> {
             .strip_prefix('[')
             .and_then(|old| old.strip_suffix(']'))
             .map(str::to_owned),
+        automatic: false,
         new: after.split(' ').next()?.to_owned(),
     })
 }
@@ -303,7 +403,7 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::facts::apt::{AptVerb, line_filter};
+    use crate::facts::apt::line_filter;
 
     fn key(name: &str) -> FactKey {
         FactKey::Installation(Installation {
@@ -313,6 +413,7 @@ mod tests {
             auto_remove: false,
             refreshed: false,
             without: Vec::new(),
+            manual: Box::default(),
         })
     }
 
@@ -380,6 +481,8 @@ mod tests {
         };
         assert_eq!(age("fetched 1000\nnow 1600\n"), Some(600));
         assert_eq!(age("now 1600\n"), None);
+        // A clock that was ahead: lists like these would be young for ever.
+        assert_eq!(age("fetched 1601\nnow 1600\n"), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Running apt: its command lines, and its effects on known facts.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -8,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::change::{Command, Expect, Step};
 use crate::facts::apt::Simulation;
 use crate::facts::overlay::{Effect, FactScope};
-use crate::facts::package::PackageFact;
+use crate::facts::package::{PackageFact, Status};
 use crate::facts::{AptVerb, Fact, FactKey, Installation};
 use crate::operations::parameters::Span;
-use crate::quote::quote_all;
+use crate::quote::{quote, quote_all};
 use crate::value::Known;
 
 /// How long apt may take once it has its locks, including downloads.
@@ -53,23 +54,90 @@ fn update(lock: LockTimeout) -> String {
     )
 }
 
-/// The step that runs apt for `wish`, after fetching the lists if `refresh` is set.
-pub(super) fn apt_run(wish: &Installation, refresh: bool, lock: LockTimeout) -> Step {
-    let summary = format!("apt-get {} {}", wish.verb.word(), wish.packages.join(" "));
-    let names = quote_all(wish.packages.iter().map(String::as_str));
-    supervised(
-        summary.trim_end(),
-        format!(
-            "{ENVIRONMENT}{}apt-get -y -q -o DPkg::Lock::Timeout={} -o Dpkg::Options::=--force-confdef \
-             -o Dpkg::Options::=--force-confold -o APT::Install-Recommends={} {}{} -- {names}",
-            if refresh { update(lock) } else { String::new() },
-            lock.seconds(),
+/// A run of apt.
+pub(super) struct AptRun<'a> {
+    wish: &'a Installation,
+    lock: LockTimeout,
+    /// Whether the lists are fetched first.
+    pub(super) refresh: bool,
+    /// Whether older versions may be installed.
+    pub(super) downgrades: bool,
+    /// Packages that must exist by this very name, because apt would read it as something else. A simulation shows that.
+    pub(super) checked: Vec<String>,
+    /// Packages to mark as wanted afterwards.
+    pub(super) marks: Vec<String>,
+}
+
+impl<'a> AptRun<'a> {
+    pub(super) fn new(wish: &'a Installation, lock: LockTimeout) -> Self {
+        Self {
+            wish,
+            lock,
+            refresh: false,
+            downgrades: false,
+            checked: Vec::new(),
+            marks: Vec::new(),
+        }
+    }
+
+    pub(super) fn step(&self) -> Step {
+        let wish = self.wish;
+        let summary = format!("apt-get {} {}", wish.verb.word(), wish.packages.join(" "));
+        let names = quote_all(wish.packages.iter().map(String::as_str));
+        let mut script = String::from(ENVIRONMENT);
+        if self.refresh {
+            script.push_str(&update(self.lock));
+        }
+        for name in self.checked.iter().map(|name| quote(name)) {
+            let _ = writeln!(
+                script,
+                "apt-cache pkgnames {name} | grep -q -x -F {name} || {{ printf 'E: Unable to locate package %s\\n' {name}; exit 100; }}"
+            );
+        }
+        let _ = write!(
+            script,
+            "apt-get -y -q -o DPkg::Lock::Timeout={} -o Dpkg::Options::=--force-confdef \
+             -o Dpkg::Options::=--force-confold -o APT::Install-Recommends={} {}{}{} -- {names}{}",
+            self.lock.seconds(),
             wish.recommends,
+            if self.downgrades { "--allow-downgrades " } else { "" },
             if wish.auto_remove { "--auto-remove " } else { "" },
             wish.verb.word(),
-        ),
-        lock,
-    )
+            then_mark(&self.marks)
+        );
+        supervised(summary.trim_end(), script, self.lock)
+    }
+}
+
+/// Shell text that marks packages as wanted, after something that succeeded.
+fn then_mark(names: &[String]) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    format!(" && apt-mark manual -- {}", quote_all(names.iter().map(String::as_str)))
+}
+
+/// The step that marks an installed package as wanted.
+pub(super) fn mark_run(name: &str) -> Step {
+    Step::Run(Command::new(
+        format!("apt-mark manual {name}"),
+        format!("{ENVIRONMENT}apt-mark manual -- {}", quote(name)),
+    ))
+}
+
+/// The step that completes the package `name`, which dpkg has unpacked, with `command` of dpkg. dpkg itself does not wait for its
+/// lock, and fails if a run of apt has completed the package in the meantime.
+pub(super) fn dpkg_run(name: &str, command: &str, marks: &[String], lock: LockTimeout) -> Step {
+    let script = format!(
+        "{ENVIRONMENT}tries=0; while ! said=$(dpkg --force-confdef --force-confold {command} 2>&1 </dev/null); do\n\
+         [ \"$(dpkg-query -W -f '${{db:Status-Status}}' -- {} 2>/dev/null)\" != installed ] || break\n\
+         case $said in *' lock '*|*' locked '*) [ $tries -ge {} ] || {{ tries=$((tries+1)); sleep 1; continue; }};; esac\n\
+         printf '%s\\n' \"$said\"; exit 1; done; printf '%s\\n' \"$said\"{}",
+        quote(name),
+        lock.seconds(),
+        then_mark(marks)
+    );
+    supervised(&format!("dpkg {command}"), script, lock)
 }
 
 /// The step that fetches the package lists.
@@ -110,23 +178,35 @@ pub(super) fn forgotten(wish: &Installation, simulation: &Simulation) -> Vec<Eff
 }
 
 /// The condition that apt still does no more than the simulation. By then the host has the new lists, and earlier operations
-/// have removed their packages.
+/// have removed and marked their packages.
 pub(super) fn no_more_than(wish: &Installation, simulation: &Simulation) -> Expect {
     Expect::Installation {
         wish: Installation {
             refreshed: false,
             without: Vec::new(),
+            manual: Box::default(),
             ..wish.clone()
         },
         reviewed: simulation.lines(),
     }
 }
 
-/// The facts about packages after a simulated run.
-pub(super) fn known(simulation: &Simulation) -> Vec<Effect> {
+/// The facts about packages after a simulated run. apt marks what it installs along with the requested packages.
+pub(super) fn known(wish: &Installation, simulation: &Simulation) -> Vec<Effect> {
     let installs = simulation.installs.iter().map(|install| {
-        let version = Known::Yes(install.new.clone());
-        (install.name.clone(), PackageFact::Installed { version })
+        let is_along = match &install.old {
+            None => !wish
+                .packages
+                .iter()
+                .any(|wanted| wanted.split([':', '=']).next() == Some(&install.name)),
+            Some(_) => install.automatic && !wish.manual.contains(&install.name),
+        };
+        let fact = PackageFact::Listed {
+            version: Known::Yes(install.new.clone()),
+            status: Status::INSTALLED,
+            automatic: is_along,
+        };
+        (install.name.clone(), fact)
     });
     let removals = simulation
         .removals

@@ -9,7 +9,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::run::{LockTimeout, apt_run, forgotten, known, no_more_than, touched};
+use super::packages::refusals;
+use super::run::{AptRun, LockTimeout, forgotten, known, no_more_than, touched};
 use crate::change::{
     Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop,
 };
@@ -57,10 +58,14 @@ impl Operation for Upgrade {
         let wish = Installation {
             refreshed: refresh.is_some(),
             without: context.removed_packages(),
+            manual: context.marked_packages(),
             ..self.wish()
         };
         match context.get(InstallationKey(&wish))? {
             InstallationFact::Possible(mut simulation) => {
+                if !simulation.held.is_empty() {
+                    return Err(refusals::others_held(context, "full", &simulation.held));
+                }
                 // apt simulated the host as it is now, without the packages that earlier operations install.
                 simulation
                     .installs
@@ -88,6 +93,7 @@ impl Operation for Upgrade {
                     mistake.hint("fetch them first: `op = \"apt.update\"`"),
                 )))
             }
+            InstallationFact::Interrupted => Err(refusals::interrupted(context, "full")),
             InstallationFact::Impossible { output } => {
                 let mistake = context.mistake(
                     "full",
@@ -113,6 +119,7 @@ impl Upgrade {
             auto_remove: self.auto_remove,
             refreshed: false,
             without: Vec::new(),
+            manual: Box::default(),
         }
     }
 }
@@ -141,9 +148,9 @@ fn changes(wish: &Installation, simulation: &Simulation, lock: LockTimeout) -> V
     let mut changes: Vec<ResourceChange> = installs.chain(removals).collect();
     if let Some(first) = changes.first_mut() {
         first.expect.push(no_more_than(wish, simulation));
-        first.steps.push(apt_run(wish, false, lock));
+        first.steps.push(AptRun::new(wish, lock).step());
         first.effects.extend(forgotten(wish, simulation));
-        first.effects.extend(known(simulation));
+        first.effects.extend(known(wish, simulation));
     }
     changes
 }
@@ -187,6 +194,7 @@ mod tests {
             auto_remove: true,
             refreshed,
             without: Vec::new(),
+            manual: Box::default(),
         };
         Bench::new::<Upgrade>("auto_remove = true").fact(FactKey::Installation(wish), Fact::Installation(fact))
     }
@@ -205,12 +213,14 @@ mod tests {
                 name: "libc6".to_owned(),
                 old: Some("1".to_owned()),
                 new: "2".to_owned(),
+                automatic: false,
             }],
             removals: vec![SimulatedRemoval {
                 name: "old-kernel".to_owned(),
                 old: "6".to_owned(),
             }],
             owned: Arc::new(["/usr/lib/libc.so".to_owned()].into_iter().collect()),
+            ..Simulation::default()
         }
     }
 

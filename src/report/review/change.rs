@@ -254,7 +254,7 @@ impl<'a> Change<'a> {
         matches!(
             (self.kind, name),
             (ResourceKind::Unit, "active" | "enabled")
-                | (ResourceKind::Package, "version")
+                | (ResourceKind::Package, "version" | "mark")
                 | (ResourceKind::PackageLists, "age")
         )
     }

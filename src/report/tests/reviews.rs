@@ -66,6 +66,7 @@ fn installation(wish: &Installation) -> Simulation {
         name: name.to_owned(),
         old: old.map(str::to_owned),
         new: new.to_owned(),
+        automatic: false,
     };
     let mut installs: Vec<SimulatedInstall> = wish
         .packages

@@ -1,0 +1,179 @@
+//! Why packages cannot be installed or removed, and what to do about it.
+
+use super::super::name::Name;
+use crate::change::Stop;
+use crate::facts::apt::Simulation;
+use crate::operations::PlanContext;
+
+const PACKAGES: &str = "packages";
+
+/// A package is held.
+pub(super) fn held(context: &PlanContext<'_>, name: &Name) -> Stop {
+    let title = format!("package `{}` is held", name.key());
+    context
+        .refuse_item(PACKAGES, &name.argument(), title, "apt does not change a held package")
+        .hint(format!(
+            "run `apt-mark unhold {}` on the host, or remove it from the list",
+            name.key()
+        ))
+}
+
+/// apt would have to change further packages that are held.
+pub(in crate::operations::apt) fn others_held(context: &PlanContext<'_>, argument: &str, held: &[String]) -> Stop {
+    let listed = held.join("`, `");
+    let noun = if held.len() == 1 { "package" } else { "packages" };
+    let title = format!("apt would have to change held {noun}: `{listed}`");
+    context
+        .refuse(argument, title, "apt does not change a held package")
+        .hint(format!(
+            "run `apt-mark unhold {}` on the host, or remove the operation",
+            held.join(" ")
+        ))
+}
+
+/// dpkg refuses to remove a package.
+pub(super) fn needs_reinstallation(context: &PlanContext<'_>, name: &Name) -> Stop {
+    let key = name.key();
+    let title = format!("package `{key}` is damaged: dpkg cannot remove it");
+    context
+        .refuse_item(
+            PACKAGES,
+            &name.argument(),
+            title,
+            "dpkg wants it to be installed again first",
+        )
+        .hint(format!(
+            "run `apt-get install --reinstall {key}` on the host, or `dpkg --remove --force-remove-reinstreq {key}`"
+        ))
+}
+
+/// A name of which nothing is installed, but other packages provide it.
+pub(super) fn only_provided<'a>(context: &PlanContext<'_>, name: &Name, by: impl Iterator<Item = &'a String>) -> Stop {
+    let providers: Vec<&str> = by.map(String::as_str).collect();
+    let title = format!("`{}` is a virtual package", name.key());
+    let label = format!("provided by `{}`", providers.join("`, `"));
+    context
+        .refuse_item(PACKAGES, &name.argument(), title, label)
+        .hint("name the packages to remove")
+}
+
+/// dpkg was interrupted: apt does nothing before that is repaired.
+pub(in crate::operations::apt) fn interrupted(context: &PlanContext<'_>, argument: &str) -> Stop {
+    context
+        .refuse(
+            argument,
+            "dpkg was interrupted on this host",
+            "apt does nothing before that is repaired",
+        )
+        .hint("run `dpkg --configure -a` on the host")
+}
+
+/// apt would succeed without doing what the name asks for.
+pub(super) fn not_done(context: &PlanContext<'_>, name: &Name, present: bool, simulation: &Simulation) -> Stop {
+    let argument = name.argument();
+    if !present {
+        let title = format!("apt would not remove package `{}`", name.key());
+        let label = "apt does not find it by this name";
+        return context
+            .refuse_item(PACKAGES, &argument, title, label)
+            .hint("write the name as `dpkg -l` shows it, with its architecture");
+    }
+    let providers = simulation
+        .providers
+        .get(&name.key())
+        .filter(|providers| !providers.is_empty());
+    if let Some(providers) = providers {
+        return virtual_package(context, &argument, providers);
+    }
+    if name.may_be_misread() {
+        let title = format!("unknown package `{}`", name.key());
+        let label = "apt would read this as something else than a name";
+        return context.refuse_item(PACKAGES, &argument, title, label).hint(
+            "check the name: apt reads `-` at the end as removal, `+` as installation, and `.` as any character",
+        );
+    }
+    let title = format!("apt cannot install package `{}`", name.key());
+    let label = "apt would leave it as it is";
+    context
+        .refuse_item(PACKAGES, &argument, title, label)
+        .hint(format!("run `apt-get install {argument}` on the host to see why"))
+}
+
+fn virtual_package(context: &PlanContext<'_>, argument: &str, providers: &[String]) -> Stop {
+    let title = format!("`{argument}` is a virtual package");
+    let label = format!("provided by `{}`", providers.join("`, `"));
+    context
+        .refuse_item(PACKAGES, argument, title, label)
+        .hint("name one of them")
+}
+
+/// apt would install an older version that nothing asked for.
+pub(super) fn downgrade(context: &PlanContext<'_>, shown: &str) -> Stop {
+    let title = format!("apt would downgrade package `{shown}`");
+    context
+        .refuse(
+            PACKAGES,
+            title,
+            "apt does not downgrade a package unless its version is given",
+        )
+        .hint(format!("to downgrade it, write `{shown}=VERSION`"))
+}
+
+/// apt would fail.
+pub(super) fn impossible(context: &PlanContext<'_>, present: bool, output: &str) -> Stop {
+    let find = |start: &str| output.lines().find_map(|line| line.strip_prefix(start));
+    let stop = if let Some((name, providers)) = virtual_in(output) {
+        return virtual_package(context, &name, &providers);
+    } else if let Some(name) = find("E: Unable to locate package ") {
+        let title = format!("unknown package `{name}`");
+        let hint = match name.split_once(':') {
+            Some((_, architecture)) => format!(
+                "check the name, and that the host has the architecture: `dpkg --add-architecture {architecture}`"
+            ),
+            None => "check the name, and that the host has the repository that contains it".to_owned(),
+        };
+        context
+            .refuse_item(PACKAGES, name, title, "not in the host's package lists")
+            .hint(hint)
+    } else if let Some((version, name)) = find("E: Version '")
+        .and_then(|rest| rest.strip_suffix("' was not found"))
+        .and_then(|rest| rest.split_once("' for '"))
+    {
+        let title = format!("unknown version `{version}` of package `{name}`");
+        context
+            .refuse_item(
+                PACKAGES,
+                &format!("{name}={version}"),
+                title,
+                "not in the host's package lists",
+            )
+            .hint(format!("run `apt-cache policy {name}` on the host to see its versions"))
+    } else {
+        let verb = if present { "install" } else { "remove" };
+        let title = format!("apt cannot {verb} these packages");
+        context.refuse(PACKAGES, title, "fails with the host's package lists")
+    };
+    stop.because(errors_of(output))
+}
+
+/// The virtual package that apt names, and what provides it.
+fn virtual_in(output: &str) -> Option<(String, Vec<String>)> {
+    let mut lines = output.lines();
+    let name = lines.find_map(|line| {
+        let rest = line.strip_prefix("Package ")?;
+        rest.strip_suffix(" is a virtual package provided by:")
+    })?;
+    let providers = lines
+        .map_while(|line| line.strip_prefix("  "))
+        .filter_map(|line| line.split(' ').next());
+    Some((name.to_owned(), providers.map(str::to_owned).collect()))
+}
+
+/// The errors in the output of apt, or all of it if none is marked.
+fn errors_of(output: &str) -> String {
+    let errors: Vec<&str> = output.lines().filter(|line| line.starts_with("E: ")).collect();
+    if errors.is_empty() {
+        return output.to_owned();
+    }
+    errors.join("\n")
+}

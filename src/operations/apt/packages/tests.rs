@@ -1,0 +1,113 @@
+use super::*;
+use crate::change::{Attribute, Command, Expect, ResourceChange, Risk, Step};
+use crate::facts::Fact;
+use crate::facts::apt::{SimulatedInstall, SimulatedRemoval};
+use crate::facts::overlay::Effect;
+use crate::operations::testing::Bench;
+
+fn wish(packages: &[&str]) -> Installation {
+    Installation {
+        verb: AptVerb::Install,
+        packages: packages.iter().map(|name| (*name).to_owned()).collect(),
+        recommends: true,
+        auto_remove: false,
+        refreshed: false,
+        without: Vec::new(),
+        manual: Box::default(),
+    }
+}
+
+fn install(name: &str, old: Option<&str>) -> SimulatedInstall {
+    SimulatedInstall {
+        name: name.to_owned(),
+        old: old.map(str::to_owned),
+        new: "2".to_owned(),
+        automatic: false,
+    }
+}
+
+fn bench(fact: InstallationFact) -> Bench {
+    Bench::new::<Packages>("packages = ['cron', 'bash', 'jq']")
+        .package("bash", "1")
+        .no_package("cron")
+        .no_package("jq")
+        .fact(FactKey::Installation(wish(&["cron", "jq"])), Fact::Installation(fact))
+}
+
+fn changes(outcome: Result<Outcome, Stop>) -> Vec<ResourceChange> {
+    match outcome {
+        Ok(Outcome::Change(changes)) => changes,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn additional_packages_are_part_of_the_plan() {
+    let simulation = Simulation {
+        installs: vec![
+            install("libjq1", None),
+            install("libc6", Some("1")),
+            install("jq", None),
+            install("cron", None),
+        ],
+        removals: vec![SimulatedRemoval {
+            name: "exim4".to_owned(),
+            old: "4".to_owned(),
+        }],
+        ..Simulation::default()
+    };
+    let changes = changes(bench(InstallationFact::Possible(simulation)).plan());
+    let names: Vec<&str> = changes.iter().map(|change| change.id.name.as_str()).collect();
+    assert_eq!(names, ["cron", "jq", "cron jq"]);
+    let along = changes[2].after.as_ref().expect("something");
+    assert_eq!(along["installs"], Attribute::known("libjq1 2"));
+    assert_eq!(along["upgrades"], Attribute::known("libc6 1 → 2"));
+    assert_eq!(along["removes"], Attribute::known("exim4"));
+    assert_eq!(changes[2].risk, Risk::Removal);
+    let Step::Run(Command { script, supervised, .. }) = &changes[0].steps[0] else {
+        panic!("{changes:?}")
+    };
+    assert!(supervised);
+    assert_eq!(
+        *script,
+        "export DEBIAN_FRONTEND=noninteractive LC_ALL=C\napt-get -y -q -o DPkg::Lock::Timeout=300 \
+         -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o APT::Install-Recommends=true install -- cron jq"
+    );
+    assert!(matches!(&changes[0].expect[..], [Expect::Installation { reviewed, .. }] if reviewed.len() == 5));
+}
+
+#[test]
+fn apt_simulates_without_packages_that_earlier_operations_remove() {
+    let removal = Effect::Set(
+        FactKey::Package("libjq1".to_owned()),
+        Fact::Package(PackageFact::Absent),
+    );
+    let bench = bench(InstallationFact::NoLists).after(removal);
+    assert!(matches!(&bench.missing()[..], [FactKey::Installation(wish)] if wish.without == ["libjq1"]));
+}
+
+#[test]
+fn without_lists_they_are_fetched_first_and_versions_are_unknown() {
+    let changes = changes(bench(InstallationFact::NoLists).plan());
+    assert!(matches!(
+        changes[0].after.as_ref().expect("comes")["version"],
+        Attribute::Unknown(_)
+    ));
+    assert!(matches!(&changes[0].steps[0], Step::Run(run) if run.script.contains("=any update")));
+}
+
+#[test]
+fn the_time_to_wait_for_the_lock_is_a_parameter() {
+    let wish = wish(&["jq"]);
+    let bench = Bench::new::<Packages>("packages = ['jq']\nlock_timeout = '1h 10s'").no_package("jq");
+    let fact = Fact::Installation(InstallationFact::NoLists);
+    let changes = changes(bench.fact(FactKey::Installation(wish), fact).plan());
+    let Step::Run(run) = &changes[0].steps[0] else {
+        panic!("{changes:?}")
+    };
+    for part in ["[ $tries -ge 3610 ]", "-o DPkg::Lock::Timeout=3610 "] {
+        assert!(run.script.contains(part), "{}", run.script);
+    }
+    // Waiting for the lock must not use up the time for the work itself.
+    assert!(run.timeout.as_secs() > 3610);
+}
