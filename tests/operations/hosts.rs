@@ -457,6 +457,8 @@ fn attempt(host: &Host<'_>, line: &str) -> Result<String, String> {
 fn mistakes_of(case: &Case, told: &str) -> String {
     let place = format!("tasks/{}.toml:", case.name);
     let blocks = told.split("\n\n").filter(|block| block.contains(&place));
+    // A line of progress may stand above the first.
+    let blocks = blocks.map(|block| block.find("error: ").map_or(block, |start| &block[start..]));
     let lines = blocks.flat_map(|block| block.lines().filter(|line| !line.trim_start().starts_with("= on: ")));
     let text: String = lines.flat_map(|line| [line, "\n"]).collect();
     // Where the hosts were the only note, the margin above it is left.

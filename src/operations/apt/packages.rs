@@ -284,10 +284,12 @@ impl Packages {
             let is_done = if self.present {
                 name.resolved(simulation).is_some()
             } else {
-                simulation
-                    .removals
-                    .iter()
-                    .any(|removal| name.is_shown_as(&removal.name))
+                // apt simulated the host without what earlier operations install.
+                context.is_installed_before(&name.name)
+                    || simulation
+                        .removals
+                        .iter()
+                        .any(|removal| name.is_shown_as(&removal.name))
             };
             if !is_done {
                 return Err(refusals::not_done(context, name, self.present, simulation));
