@@ -130,7 +130,7 @@ fn mistakes(task: &str) -> Vec<String> {
 #[test]
 fn later_operations_see_what_earlier_ones_do() {
     let task = "[[operation]]\nop = 'files.directory'\npath = '/srv'\n\
-        [[operation]]\nop = 'files.put'\ndest = '/srv/x'\ncontent = 'x'\n\
+        [[operation]]\nop = 'files.file'\npath = '/srv/x'\n\
         [[operation]]\nop = 'files.line'\npath = '/srv/x'\nline = 'y'\n\
         [[operation]]\nname = 'again'\nop = 'files.line'\npath = '/srv/x'\nline = 'y'\n";
     let (build, rounds) = settle(&run_of(task));
