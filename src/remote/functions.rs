@@ -71,25 +71,30 @@ set +C
 exec 3>/dev/null
 hl_lost=1
 }
+hl_send() {
+if [ "$1" -gt 0 ]; then tail -c "+$((hl_sent + 1))" "/proc/$$/fd/3" | head -c "$1" >&4; fi
+hl_sent=$((hl_sent + $1))
+}
 hl_pass() {
 [ -s "/proc/$$/fd/3" ] || return 0
 hl_size=$(stat -Lc %s "/proc/$$/fd/3")
 hl_new=$((${hl_size:-0} - hl_sent))
 [ "$hl_new" -gt 0 ] || return 0
-if [ "$hl_new" -le "$hl_room" ]; then hl_room=$((hl_room - hl_new))
-elif [ -z "$1" ]; then
-hl_room=0
-if [ "$((hl_size - hl_freed))" -gt 8388608 ]; then
-hl_freed=$((hl_size - 1048576))
-fallocate -p -o 0 -l "$hl_freed" "/proc/$$/fd/3"
-fi
-return 0
-elif [ "$hl_new" -gt 65536 ]; then
+hl_first=$hl_new
+[ "$hl_first" -le "$hl_room" ] || hl_first=$hl_room
+hl_send "$hl_first"
+hl_room=$((hl_room - hl_first))
+if [ -n "$1" ]; then
+hl_new=$((hl_new - hl_first))
+if [ "$hl_new" -gt 65536 ]; then
 hl_tag "$hl_number" gap "$((hl_new - 65536))"
 hl_sent=$((hl_size - 65536)) hl_new=65536
 fi
-tail -c "+$((hl_sent + 1))" "/proc/$$/fd/3" | head -c "$hl_new" >&4
-hl_sent=$hl_size
+hl_send "$hl_new"
+elif [ "$((hl_size - hl_freed))" -gt 8388608 ]; then
+hl_freed=$((hl_size - 1048576))
+fallocate -p -o 0 -l "$hl_freed" "/proc/$$/fd/3"
+fi
 }
 hl_watch() {
 case $1 in
