@@ -12,7 +12,6 @@ use super::key::{Fact, FactKey};
 use super::kind::DependsOn;
 use super::package::PackageFact;
 use super::path::ContentFact;
-use super::unit::files::FileChange;
 
 pub use super::scope::{Effect, FactScope, OperationId};
 
@@ -223,7 +222,7 @@ impl View<'_> {
         if let Effect::Forget(_, why) = &entry.effect {
             return since(why);
         }
-        let Some(change) = FileChange::of(&entry.effect, unit) else {
+        let Some(change) = entry.effect.file_change(unit) else {
             return Lookup::Known(Fact::Unit(before));
         };
         let content = change

@@ -10,7 +10,7 @@ use super::collection::Facts;
 use super::key::{Fact, FactKey};
 use super::kind::{DependsOn, Subject};
 use super::path::is_below;
-use super::unit::files::FileChange;
+use super::unit::files::{FileChange, are_unit_files_below, is_unit_file};
 
 /// The name of an operation on a host: a path that does not depend on positions in files.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -125,12 +125,33 @@ impl Effect {
         }
     }
 
+    /// The change that it makes to a file of `unit`.
+    pub(super) fn file_change(&self, unit: &str) -> Option<FileChange<'_>> {
+        match self {
+            Self::Set(FactKey::Path(path), Fact::Path(fact)) => FileChange::at(unit, path, fact),
+            Self::Forget(FactScope::Key(FactKey::Path(path)), _) => FileChange::unknown(unit, path),
+            Self::Forget(FactScope::Tree(top), _) => FileChange::unknown_below(unit, top),
+            _ => None,
+        }
+    }
+
+    /// Whether it may change a file of some unit.
+    pub(super) fn may_change_unit_files(&self) -> bool {
+        match self {
+            Self::Set(FactKey::Path(path), _) | Self::Forget(FactScope::Key(FactKey::Path(path)), _) => {
+                is_unit_file(path)
+            }
+            Self::Forget(FactScope::Tree(top), _) => are_unit_files_below(top),
+            _ => false,
+        }
+    }
+
     /// Whether it makes what was read under `key` out of date.
     fn affects(&self, key: &FactKey, facts: &Facts) -> bool {
         match (key.depends_on(), self) {
             (DependsOn::Anything, _) => true,
             (DependsOn::Packages, Self::Set(set, _)) if set.subject() == Subject::Packages => true,
-            _ if matches!(key, FactKey::Unit(unit) if FileChange::of(self, unit).is_some()) => true,
+            _ if matches!(key, FactKey::Unit(unit) if self.file_change(unit).is_some()) => true,
             (_, Self::Set(set, _)) => FactScope::Key(set.clone()).covers(key),
             (_, Self::Forget(scope, _)) if scope.only_absent() => {
                 // A package may add members to groups that are there, and all accounts are read together anyway.

@@ -289,7 +289,12 @@ mod tests {
         // The clock was set an hour ahead after the start, or the host slept for an hour.
         let later = "1795859477.000000";
         assert!(!is_outdated("active", later, "1795859300.000000", before));
-        assert!(!is_outdated("active", "1795852277.000000", "1795852200.000000", before));
+        assert!(!is_outdated(
+            "active",
+            "1795852277.000000",
+            "1795852200.000000",
+            "1795852100.000000"
+        ));
         assert!(is_outdated("active", later, "1795859400.000000", before));
     }
 

@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use super::{Effect, FactScope, OperationId};
 use crate::facts::FactKey;
 use crate::facts::path::ancestors;
-use crate::facts::unit::files::FileChange;
 
 /// An effect and its operation.
 #[derive(Clone, Debug)]
@@ -49,7 +48,7 @@ impl Log {
                 Effect::Forget(..) => &mut self.wide,
             };
             positions.push(at);
-            if FileChange::is_possible(&entry.effect) {
+            if entry.effect.may_change_unit_files() {
                 self.unit_files.push(at);
             }
             self.entries.push(entry);
@@ -86,7 +85,7 @@ impl Log {
         let found = before
             .iter()
             .rev()
-            .find(|at| FileChange::of(&self.entries[**at].effect, unit).is_some())?;
+            .find(|at| self.entries[**at].effect.file_change(unit).is_some())?;
         Some((*found, &self.entries[*found]))
     }
 

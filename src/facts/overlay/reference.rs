@@ -7,7 +7,6 @@ use proptest::prelude::*;
 
 use super::{Effect, FactScope, Lookup, OperationId, Overlay};
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
-use crate::facts::unit::files::FileChange;
 use crate::facts::unit::{UnitFact, UnitState};
 use crate::facts::{Fact, FactKey, Facts};
 use crate::value::Known;
@@ -94,7 +93,7 @@ fn effect() -> impl Strategy<Value = Effect> {
 /// What a change to a file of a unit makes of it, as `files` of the unit's module says.
 fn with_file(facts: &Facts, log: &[(OperationId, Effect)], at: usize, unit: &str) -> Option<Lookup> {
     let (operation, effect) = &log[at];
-    let change = FileChange::of(effect, unit)?;
+    let change = effect.file_change(unit)?;
     let before = match reference(facts, &log[..at], &FactKey::Unit(unit.to_owned())) {
         Lookup::Known(Fact::Unit(before)) => before,
         other => return Some(other),

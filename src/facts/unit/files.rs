@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 
 use super::settings::Settings;
 use super::{UnitFact, UnitState};
-use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::path::{InodeKind, PathFact, is_below};
-use crate::facts::{Fact, FactKey};
 
 /// Where systemd looks for the files of units, the most important first.
 const FOLDERS: [&str; 5] = [
@@ -35,35 +33,34 @@ pub(in crate::facts) struct FileChange<'a> {
 }
 
 impl<'a> FileChange<'a> {
-    /// The change that `effect` makes to a file of `unit`.
-    pub(in crate::facts) fn of(effect: &'a Effect, unit: &str) -> Option<Self> {
-        let unknown = |part| Self { part, now: None };
-        match effect {
-            Effect::Set(FactKey::Path(path), Fact::Path(fact)) if !is_directory(fact) => Some(Self {
-                part: part(unit, path)?,
-                now: Some((path, fact)),
-            }),
-            Effect::Forget(FactScope::Key(FactKey::Path(path)), _) => part(unit, path).map(unknown),
-            Effect::Forget(FactScope::Tree(top), _) => {
-                let is_above = FOLDERS.iter().any(|folder| is_below(folder, top));
-                let part = if is_above { Some(Part::File) } else { part(unit, top) };
-                part.map(unknown)
-            }
-            _ => None,
+    /// The change of `unit` if `fact` is at `path` now.
+    pub(in crate::facts) fn at(unit: &str, path: &'a str, fact: &'a PathFact) -> Option<Self> {
+        if is_directory(fact) {
+            return None;
         }
+        Some(Self {
+            part: part(unit, path)?,
+            now: Some((path, fact)),
+        })
     }
 
-    /// Whether any unit may have a file where `effect` changes something.
-    pub(in crate::facts) fn is_possible(effect: &Effect) -> bool {
-        let (Effect::Set(FactKey::Path(path), _)
-        | Effect::Forget(FactScope::Key(FactKey::Path(path)) | FactScope::Tree(path), _)) = effect
-        else {
-            return false;
-        };
-        let is_tree = matches!(effect, Effect::Forget(FactScope::Tree(_), _));
-        FOLDERS
-            .iter()
-            .any(|folder| is_below(path, folder) || (is_tree && is_below(folder, path)))
+    /// The change of `unit` if it is not known what is at `path` now.
+    pub(in crate::facts) fn unknown(unit: &str, path: &str) -> Option<Self> {
+        Some(Self {
+            part: part(unit, path)?,
+            now: None,
+        })
+    }
+
+    /// The change of `unit` if it is not known what is in and below `top` now.
+    pub(in crate::facts) fn unknown_below(unit: &str, top: &str) -> Option<Self> {
+        if FOLDERS.iter().any(|folder| is_below(folder, top)) {
+            return Some(Self {
+                part: Part::File,
+                now: None,
+            });
+        }
+        Self::unknown(unit, top)
     }
 
     /// The path whose content is a part of the unit now.
@@ -101,6 +98,18 @@ impl<'a> FileChange<'a> {
             }
         }
     }
+}
+
+/// Whether a file at `path` may be one of some unit.
+pub(in crate::facts) fn is_unit_file(path: &str) -> bool {
+    FOLDERS.iter().any(|folder| is_below(path, folder))
+}
+
+/// Whether files of units may be below `top`.
+pub(in crate::facts) fn are_unit_files_below(top: &str) -> bool {
+    FOLDERS
+        .iter()
+        .any(|folder| is_below(top, folder) || is_below(folder, top))
 }
 
 /// A unit whose file is new.
@@ -212,15 +221,10 @@ mod tests {
         })
     }
 
-    fn set(path: &str, fact: PathFact) -> Effect {
-        Effect::Set(FactKey::Path(path.to_owned()), Fact::Path(fact))
-    }
-
     /// The unit after a file was written.
-    fn after(unit: &str, path: &str, fact: PathFact, before: UnitFact, text: Option<&str>) -> Option<UnitFact> {
-        let effect = set(path, fact);
-        assert!(FileChange::is_possible(&effect));
-        FileChange::of(&effect, unit)
+    fn after(unit: &str, path: &str, fact: &PathFact, before: UnitFact, text: Option<&str>) -> Option<UnitFact> {
+        assert!(is_unit_file(path));
+        FileChange::at(unit, path, fact)
             .expect("a file of the unit")
             .applied(unit, before, text)
     }
@@ -273,13 +277,13 @@ mod tests {
     #[test]
     fn a_new_file_makes_its_unit_known() {
         let path = "/etc/systemd/system/a.service";
-        let Some(UnitFact::Present(state)) = after("a.service", path, file(), UnitFact::Absent, Some(TEXT)) else {
+        let Some(UnitFact::Present(state)) = after("a.service", path, &file(), UnitFact::Absent, Some(TEXT)) else {
             panic!("the unit is known")
         };
         assert_eq!((&state.id[..], &state.enabled[..]), ("a.service", "disabled"));
         assert!(state.is_new && state.needs_reload && state.can_start && !state.is_outdated);
-        assert_eq!(after("a.service", path, file(), UnitFact::Absent, None), None);
-        let gone = after("a.service", path, PathFact::Absent, UnitFact::Absent, None);
+        assert_eq!(after("a.service", path, &file(), UnitFact::Absent, None), None);
+        let gone = after("a.service", path, &PathFact::Absent, UnitFact::Absent, None);
         assert_eq!(gone, Some(UnitFact::Absent));
     }
 
@@ -293,7 +297,7 @@ mod tests {
             (drop_in, file(), Some("[Service]\nNice=5\n")),
             (drop_in, PathFact::Absent, None),
         ] {
-            let Some(UnitFact::Present(state)) = after("a.service", path, fact, UnitFact::Present(running()), text)
+            let Some(UnitFact::Present(state)) = after("a.service", path, &fact, UnitFact::Present(running()), text)
             else {
                 panic!("the unit is known")
             };
@@ -304,7 +308,7 @@ mod tests {
             active: "failed".to_owned(),
             ..running()
         };
-        let after_stopped = after("a.service", path, file(), UnitFact::Present(stopped), Some(TEXT));
+        let after_stopped = after("a.service", path, &file(), UnitFact::Present(stopped), Some(TEXT));
         assert!(matches!(after_stopped, Some(UnitFact::Present(state)) if !state.is_outdated));
     }
 
@@ -315,26 +319,37 @@ mod tests {
             target: "/srv/a.service".to_owned(),
         });
         for fact in [PathFact::Absent, link] {
-            assert_eq!(after("a.service", path, fact, UnitFact::Present(running()), None), None);
+            assert_eq!(
+                after("a.service", path, &fact, UnitFact::Present(running()), None),
+                None
+            );
         }
-        for scope in [
-            FactScope::Tree("/etc".to_owned()),
-            FactScope::Tree("/etc/systemd/system/a.service.d".to_owned()),
-            FactScope::Key(FactKey::Path(path.to_owned())),
+        for (change, top) in [
+            (FileChange::unknown_below("a.service", "/etc"), "/etc"),
+            (FileChange::unknown_below("a.service", "/"), "/"),
+            (
+                FileChange::unknown_below("a.service", "/etc/systemd/system/a.service.d"),
+                "/etc/systemd/system/a.service.d",
+            ),
+            (FileChange::unknown("a.service", path), path),
         ] {
-            let effect = Effect::Forget(scope, "why".to_owned());
-            assert!(FileChange::is_possible(&effect));
-            let change = FileChange::of(&effect, "a.service").expect("a file of the unit");
-            assert_eq!(change.applied("a.service", UnitFact::Present(running()), None), None);
+            assert!(are_unit_files_below(top), "{top}");
+            let change = change.expect("a file of the unit");
+            assert_eq!(
+                change.applied("a.service", UnitFact::Present(running()), None),
+                None,
+                "{top}"
+            );
         }
+        assert!(!are_unit_files_below("/srv") && FileChange::unknown_below("a.service", "/srv").is_none());
     }
 
     #[test]
     fn a_file_behind_another_one_changes_nothing() {
         let vendor = "/usr/lib/systemd/system/a.service";
-        let same = after("a.service", vendor, file(), UnitFact::Present(running()), Some(TEXT));
+        let same = after("a.service", vendor, &file(), UnitFact::Present(running()), Some(TEXT));
         assert_eq!(same, Some(UnitFact::Present(running())));
-        let directory = set("/etc/systemd/system/a.service.d", at(InodeKind::Directory));
-        assert!(FileChange::of(&directory, "a.service").is_none());
+        let directory = at(InodeKind::Directory);
+        assert!(FileChange::at("a.service", "/etc/systemd/system/a.service.d", &directory).is_none());
     }
 }

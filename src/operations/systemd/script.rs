@@ -21,21 +21,19 @@ pub(super) fn step(verb: Verb, unit: &str, settles: bool) -> Step {
     Step::Run(Command::new(summary(verb, unit), script(verb, &quote(unit), settles)))
 }
 
-/// The step for a unit of which nothing is known yet: its name may be an alias, and if all that is wanted is that it is
-/// stopped and disabled, it may not exist.
-pub(super) fn step_for_unknown(verb: Verb, unit: &str, settles: bool, may_be_absent: bool) -> Step {
+/// The step for a unit of which nothing is known yet: its name may be an alias, and it may not exist, so that it is stopped.
+pub(super) fn step_for_unknown(verb: Verb, unit: &str, settles: bool) -> Step {
     let quoted = quote(unit);
-    let absent = if may_be_absent {
-        format!("[ \"$(systemctl show -p LoadState --value -- {quoted})\" != not-found ] || exit 0\n")
-    } else {
-        String::new()
+    let name = "\"$unit\"";
+    let text = match verb {
+        Verb::Stop => format!("{} || {}", script(verb, name, settles), has_no_file(name)),
+        _ => script(verb, name, settles),
     };
-    let text = script(verb, "\"$unit\"", settles);
     Step::Run(Command::new(
         summary(verb, unit),
         format!(
             "[ \"$(systemctl show -p NeedDaemonReload --value -- {quoted})\" != yes ] || systemctl daemon-reload\n\
-             {absent}unit=$(systemctl show -p Id --value -- {quoted}) || exit\n{text}"
+             unit=$(systemctl show -p Id --value -- {quoted}) || exit\n{text}"
         ),
     ))
 }
@@ -67,14 +65,21 @@ fn script(verb: Verb, unit: &str, settles: bool) -> String {
 }
 
 /// A unit may be enabled until the next boot and for good at once. `disable` also removes a link that makes the unit known:
-/// it is made again.
+/// it is made again. A unit whose file is gone may have no link left.
 fn disable(unit: &str) -> String {
     format!(
         "f=$(systemctl show -p FragmentPath --value -- {unit})\n\
          if [ -L \"$f\" ]; then l=$(readlink -f -- \"$f\"); else l=; fi\n\
          keep() {{ [ -z \"$l\" ] || [ -e \"$f\" ] || systemctl \"$@\" -- \"$l\"; }}\n\
-         systemctl disable --runtime -- {unit} && keep link --runtime && systemctl disable -- {unit} && keep link"
+         gone() {{ {}; }}\n\
+         {{ systemctl disable --runtime -- {unit} || gone; }} && keep link --runtime || exit\n\
+         {{ systemctl disable -- {unit} || gone; }} && keep link",
+        has_no_file(unit)
     )
+}
+
+fn has_no_file(unit: &str) -> String {
+    format!("[ \"$(systemctl show -p LoadState --value -- {unit})\" = not-found ]")
 }
 
 /// systemd reports a start as soon as the process exists. So the unit must stay active for a moment.

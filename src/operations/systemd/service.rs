@@ -253,7 +253,7 @@ impl Service {
         let steps = [due.enablement, due.activity]
             .into_iter()
             .flatten()
-            .map(|verb| step_for_unknown(verb, unit, settles(&unknown), !self.needs_unit()));
+            .map(|verb| step_for_unknown(verb, unit, settles(&unknown)));
         ResourceChange {
             id: id(unit),
             action: Action::Update,
@@ -431,7 +431,7 @@ mod tests {
         };
         for step in &changes[0].steps {
             let script = &step.command().expect("a command").script;
-            assert!(script.contains("!= not-found ] || exit 0"), "{script}");
+            assert!(script.contains("= not-found ]"), "{script}");
         }
     }
 }

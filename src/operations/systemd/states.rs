@@ -107,6 +107,8 @@ const LOAD_STATES: &[(&str, Obstacle)] = &[
 pub(super) fn enablement(state: &UnitState, wanted: bool) -> Cell {
     match file_state(&state.enabled, wanted) {
         AsInstalled => as_installed(state, wanted),
+        // Also the state of a unit whose file was removed or repaired, until systemd reads it again.
+        Refuse(Obstacle::BadFile) if state.needs_reload => Do(if wanted { Verb::Enable } else { Verb::Disable }),
         cell => cell,
     }
 }
@@ -247,6 +249,16 @@ mod tests {
             assert_eq!(enablement(&file(value), true), enabled, "`{value}` and enabled");
             assert_eq!(enablement(&file(value), false), disabled, "`{value}` and disabled");
         }
+    }
+
+    #[test]
+    fn a_bad_file_that_changed_is_read_again() {
+        let unit = UnitState {
+            needs_reload: true,
+            ..file("bad")
+        };
+        assert_eq!(enablement(&unit, true), Do(Verb::Enable));
+        assert_eq!(enablement(&unit, false), Do(Verb::Disable));
     }
 
     #[test]
