@@ -41,6 +41,7 @@ mod round_trips;
 mod silent;
 mod stages;
 mod sudo;
+mod swaps;
 mod trust;
 mod upgrades;
 mod without_root;
