@@ -80,13 +80,14 @@ const TASKS: &[(&str, &str)] = &[
 fn project() -> Project {
     let project = Project::of(&[
         (
-            "inventories/dev.toml",
-            "[hosts.twelve]\nlab = { image = 'debian:12' }\n[hosts.thirteen]\nlab = true\n",
+            "inventories/twelve.toml",
+            "[hosts.alpha]\nlab = { image = 'debian:12' }\n",
         ),
+        ("inventories/thirteen.toml", "[hosts.alpha]\nlab = true\n"),
         ("group_data/all.toml", "round = 0\n"),
     ]);
     project.write("templates/big", vec![b'x'; 1_500_000]);
-    let items: Vec<String> = (0..ITEMS).map(|item| item.to_string()).collect();
+    let items: Vec<String> = (0..ITEMS).map(|item| format!("'{item}'")).collect();
     for (name, operation) in TASKS {
         let task = format!("[[operation]]\n{operation}\nfor_each = [{}]\n", items.join(", "));
         project.write(&format!("tasks/{name}.toml"), task);
@@ -129,24 +130,24 @@ fn applied(ran: &Ran) -> usize {
 fn nothing_outside_of_her_directory_changes() {
     let project = project();
     let logins = LoginPaths::committed();
-    project.homelab(&["lab", "up", "dev"]).expect(0);
     for name in ["twelve", "thirteen"] {
-        let host = Host::of(&project, "dev", name);
+        let host = project.up(name, "alpha");
         prepare(&host);
         host.inside(&format!(
             "cat >/home/anna/attack.pl <<'E'\n{ATTACKER}\nE\nchown anna: /home/anna/attack.pl"
         ));
         let before = snapshot::files(&host);
-        host.start(&format!("su anna -c 'perl /home/anna/attack.pl {}'", ATTACK.as_secs()));
+        host.start(&format!(
+            "setpriv --reuid=anna --regid=anna --clear-groups perl /home/anna/attack.pl {}",
+            ATTACK.as_secs()
+        ));
         let start = Instant::now();
         let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
         let mut round = 0;
         while start.elapsed() < ATTACK {
             for (task, _) in TASKS {
                 let data = format!("round={round}");
-                let ran = project.homelab(&[
-                    "deploy", "dev", task, "--limit", name, "--yes", "--format", "json", "--data", &data,
-                ]);
+                let ran = project.homelab(&["deploy", name, task, "--yes", "--format", "json", "--data", &data]);
                 // Refused in the review, stopped, stale; never anything else.
                 assert!(
                     matches!(ran.code, Some(0 | 1 | 3 | 6)),
@@ -177,10 +178,11 @@ fn nothing_outside_of_her_directory_changes() {
             if *task == "root" {
                 continue;
             }
-            let run = || project.homelab(&["deploy", "dev", task, "--limit", name, "--yes", "--data", "round=99"]);
+            let run = || project.homelab(&["deploy", name, task, "--yes", "--data", "round=99"]);
             run().expect(0);
             assert!(run().expect(0).stdout.contains("nothing to do"), "{name}: {task}");
         }
+        project.homelab(&["lab", "down", name]).expect(0);
     }
 }
 
@@ -196,12 +198,12 @@ fn a_directory_that_is_swapped_after_the_review_gets_nothing() {
             format!("{swap}[[operation]]\n{}\n", operation.replace("{{ item }}", "0")),
         );
     }
-    let host = project.up("dev", "thirteen");
+    let host = project.up("thirteen", "alpha");
     prepare(&host);
     let look = "cd /root/inside; find . | sort; find . -type f -exec cat {} +; stat -c '%n %a %U %Y %Z' . *";
     let before = host.inside(look);
     for (task, _) in TASKS {
-        let ran = project.homelab(&["deploy", "dev", task, "--limit", "thirteen", "--yes"]);
+        let ran = project.homelab(&["deploy", "thirteen", task, "--yes"]);
         let told = format!("{}{}", ran.stdout, ran.stderr);
         assert_eq!(ran.code, Some(6), "{task}: {told}");
         assert!(

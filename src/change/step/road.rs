@@ -151,7 +151,8 @@ fn enter_by_path(road: &Road) -> String {
 }
 
 /// Shell text that enters a new folder in the parent directory, which only this user can enter: `../$n` is the path, and nobody can
-/// replace what is in the folder, whose setgid bit is that of its parent. It removes the folder at the end, and those that earlier runs left.
+/// replace what is in the folder. Its parent may have given it a setgid bit or an ACL, under which a user could enter it at first: so
+/// what is made in it must be new. It removes the folder at the end, and those that earlier runs left.
 pub(super) fn enter_stage(road: &Road, options: &ScriptOptions<'_>) -> String {
     format!("{}{}", enter_by_path(road), stage(road, options))
 }
@@ -165,11 +166,12 @@ fn stage(road: &Road, options: &ScriptOptions<'_>) -> String {
          set -- ./.homelab-????????????????.d\n\
          [ ! -e \"$1\" ] || find . -maxdepth 1 -type d -name '.homelab-????????????????.d' -mmin +60 -exec rm -rf -- {{}} + 2>/dev/null\n\
          trap '[ -z \"$i\" ] || {{ rm -rf -- ./new ./old; cd -P ..; }}; rm -rf -- \"./$w\"' EXIT; trap 'exit 1' HUP INT TERM PIPE\n\
-         mkdir -m 700 -- \"./$w\" || exit\n\
+         mkdir -- \"./$w\" || exit\n\
          cd -P -- \"./$w\" 2>/dev/null || changed\n\
          i=1\n\
          [ \"$(pwd -P)\" = \"${{d%/}}/$w\" ] && [ -O . ] || {{ i=; cd -P -- \"$d\"; changed; }}\n\
-         case $(stat -c '%a %d:%i' . ..) in '700 '*' '{number}|'2700 '*' '{number}) ;; *) changed ;; esac\n",
+         is_own() {{ case $(stat -c '%a %d:%i' . ..) in '700 '*' '{number}) ;; *) return 1 ;; esac; }}\n\
+         is_own || {{ chmod -- 00700 . && is_own; }} || changed\n",
         options.random,
     )
 }

@@ -159,7 +159,7 @@ impl WriteFile {
         format!(
             "{enter}t=./new\n{seen}\
              if [ -d \"../$n\" ] && [ ! -L \"../$n\" ]; then echo \"$d/$n is a directory\"; exit 1; fi\n\
-             if [ -n \"$staged\" ]; then mv -T -- \"$staged\" ./new || exit; else cat >./new || exit; fi\n\
+             if [ -n \"$staged\" ]; then mv -T -- \"$staged\" ./new || exit; else set -C; cat >./new || exit; set +C; fi\n\
              {finish}sync -- ./new && mv -f -T -- ./new \"../$n\"",
             enter = enter_stage(road, options),
             finish = self.finish(&carry),
