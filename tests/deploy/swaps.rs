@@ -15,7 +15,7 @@ const ATTACK: Duration = Duration::from_secs(30);
 const ITEMS: usize = 6;
 
 /// She renames stages and plants links in their place, all the time; targets and the directory itself now and then, for a moment.
-const ATTACKER: &str = r#"use Time::HiRes qw(time);
+const ATTACKER: &str = r#"
 my ($until, $dir, $n, $tricks) = (time + $ARGV[0], "/home/anna/in", 0, 0);
 my @victims = ("/etc/victim", "/etc/shadow", "/root", "/etc", "/root/inside/victim");
 while (time < $until && ! -e "/home/anna/stop") {
@@ -138,7 +138,7 @@ fn nothing_outside_of_her_directory_changes() {
         ));
         let before = snapshot::files(&host);
         host.start(&format!(
-            "setpriv --reuid=anna --regid=anna --clear-groups perl /home/anna/attack.pl {}",
+            "setpriv --reuid=anna --regid=anna --clear-groups perl /home/anna/attack.pl {} 2>/home/anna/attack.log",
             ATTACK.as_secs()
         ));
         let start = Instant::now();
