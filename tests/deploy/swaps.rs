@@ -166,7 +166,9 @@ fn nothing_outside_of_her_directory_changes() {
         let tricks = host.inside("cat /home/anna/tricks");
         println!("{name}: {tricks} tricks in {round} rounds; applied operations and refused deploys: {counts:?}");
         let touched = snapshot::changed(&before, &snapshot::files(&host));
-        let outside = touched.into_iter().filter(|path| !path.starts_with("/home/anna"));
+        // An upload is staged in `/home`, where she cannot write; the lock is written.
+        let own = |path: &String| path.starts_with("/home/anna") || path == "/home" || path == "/run/homelab.lock";
+        let outside = touched.into_iter().filter(|path| !own(path));
         assert_eq!(logins.unexplained(outside), Vec::<String>::new(), "{name}");
         // The attack was one, and the work went on.
         assert!(tricks.trim().parse::<usize>().unwrap() > 100, "{tricks}");

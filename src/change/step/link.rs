@@ -28,7 +28,7 @@ impl StepKind for Link {
         if let Some(road) = options.open_road() {
             return Script::of(format!(
                 "{}ln -s -- {target} ./new && {} && mv -f -T -- ./new \"../$n\"",
-                enter_stage(road, options),
+                enter_stage(road, options.random),
                 set_owner("./new"),
             ));
         }

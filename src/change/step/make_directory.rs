@@ -26,7 +26,7 @@ impl StepKind for MakeDirectory {
                 "{}mkdir -- ./new && {} || exit\n\
                  [ ! -e \"../$n\" ] || {{ printf '%s\\n' \"$d/$n exists now\"; exit 1; }}\n\
                  mv -T -- ./new \"../$n\"",
-                enter_stage(road, options),
+                enter_stage(road, options.random),
                 set_attributes("./new", &self.attributes),
             ));
         }

@@ -7,7 +7,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::kind::ScriptOptions;
 use super::state::{Attributes, is_number, set_attributes};
 use crate::facts::path::parent;
 use crate::quote::{quote, quote_all};
@@ -101,13 +100,13 @@ impl Road {
     }
 
     /// Where a large content is uploaded to, or nowhere: then it comes by standard input.
-    pub(super) fn upload(&self, options: &ScriptOptions<'_>) -> Option<String> {
+    pub(super) fn upload(&self, random: u64) -> Option<String> {
         let folder = if self.is_open {
             self.safe.as_deref()?
         } else {
             parent(&self.path)
         };
-        Some(temporary_name(folder, options.random))
+        Some(temporary_name(folder, random))
     }
 
     fn parent_number(&self) -> Option<FileNumber> {
@@ -153,11 +152,11 @@ fn enter_by_path(road: &Road) -> String {
 /// Shell text that enters a new folder in the parent directory, which only this user can enter: `../$n` is the path, and nobody can
 /// replace what is in the folder. Its parent may have given it a setgid bit or an ACL, under which a user could enter it at first: so
 /// what is made in it must be new. It removes the folder at the end, and those that earlier runs left.
-pub(super) fn enter_stage(road: &Road, options: &ScriptOptions<'_>) -> String {
-    format!("{}{}", enter_by_path(road), stage(road, options))
+pub(super) fn enter_stage(road: &Road, random: u64) -> String {
+    format!("{}{}", enter_by_path(road), stage(road, random))
 }
 
-fn stage(road: &Road, options: &ScriptOptions<'_>) -> String {
+fn stage(road: &Road, random: u64) -> String {
     let number = road
         .parent_number()
         .map_or_else(|| "*".to_owned(), |number| number.to_string());
@@ -172,7 +171,7 @@ fn stage(road: &Road, options: &ScriptOptions<'_>) -> String {
          [ \"$(pwd -P)\" = \"${{d%/}}/$w\" ] && [ -O . ] || {{ i=; cd -P -- \"$d\"; changed; }}\n\
          is_own() {{ case $(stat -c '%a %d:%i' . ..) in '700 '*' '{number}) ;; *) return 1 ;; esac; }}\n\
          is_own || {{ chmod -- 00700 . && is_own; }} || changed\n",
-        options.random,
+        random,
     )
 }
 
@@ -197,7 +196,7 @@ pub(super) fn carry_over(old: &str, new: &str) -> String {
 }
 
 /// Shell text that sets the attributes of a path where others may write: of what was reviewed, or not at all.
-pub(super) fn set_attributes_of_end(road: &Road, options: &ScriptOptions<'_>, attributes: &Attributes) -> String {
+pub(super) fn set_attributes_of_end(road: &Road, random: u64, attributes: &Attributes) -> String {
     // What nobody reviewed is given to no user.
     let (expected, format, links) = match &road.end {
         End::Present {
@@ -219,7 +218,7 @@ pub(super) fn set_attributes_of_end(road: &Road, options: &ScriptOptions<'_>, at
          {}ln -- \"../$n\" ./old 2>/dev/null && [ -f ./old ] && [ ! -L ./old ] && [ \"$(stat -c '%h {format}' ./old)\" = {file} ] || changed\n\
          {set_old}",
         enter_by_path(road),
-        stage(road, options),
+        stage(road, random),
         directory = quote(&expected),
         file = quote(&format!("{links} {expected}")),
         set = set_attributes(".", attributes),

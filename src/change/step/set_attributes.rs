@@ -23,7 +23,7 @@ impl StepKind for SetAttributes {
 
     fn script(&self, options: &ScriptOptions<'_>) -> Script {
         Script::of(match options.open_road() {
-            Some(road) => set_attributes_of_end(road, options, &self.attributes),
+            Some(road) => set_attributes_of_end(road, options.random, &self.attributes),
             None => set_attributes(&quote(&self.path), &self.attributes),
         })
     }

@@ -31,7 +31,7 @@ impl StepKind for WriteFile {
         let beside = temporary_name(parent(&self.path), options.random);
         let (body, stage) = match options.road {
             Some(road) if road.is_open || (!road.in_place && self.could_be_seen(&road.end)) => {
-                (self.staged(road, options), road.upload(options))
+                (self.staged(road, options), road.upload(options.random))
             }
             road => (self.beside(road, &beside), Some(beside)),
         };
@@ -161,7 +161,7 @@ impl WriteFile {
              if [ -d \"../$n\" ] && [ ! -L \"../$n\" ]; then echo \"$d/$n is a directory\"; exit 1; fi\n\
              if [ -n \"$staged\" ]; then mv -T -- \"$staged\" ./new || exit; else set -C; cat >./new || exit; set +C; fi\n\
              {finish}sync -- ./new && mv -f -T -- ./new \"../$n\"",
-            enter = enter_stage(road, options),
+            enter = enter_stage(road, options.random),
             finish = self.finish(&carry),
         )
     }

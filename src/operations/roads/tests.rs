@@ -144,7 +144,8 @@ fn what_an_earlier_change_creates_has_no_number_yet() {
     let bench = Bench::named("files.directory", "path = '/a/b'\nuser = 'anna'")
         .directory("/")
         .absent("/a")
-        .absent("/a/b");
+        .absent("/a/b")
+        .user("anna", 1000, "anna", &[]);
     let Ok(Outcome::Change(changes)) = bench.plan_with_roads() else {
         panic!("two changes")
     };
