@@ -161,7 +161,7 @@ fn stage(road: &Road, random: u64) -> String {
         .parent_number()
         .map_or_else(|| "*".to_owned(), |number| number.to_string());
     format!(
-        "w=.homelab-{:016x}.d i=\n\
+        "w=.homelab-{random:016x}.d i=\n\
          set -- ./.homelab-????????????????.d\n\
          [ ! -e \"$1\" ] || find . -maxdepth 1 -type d -name '.homelab-????????????????.d' -mmin +60 -exec rm -rf -- {{}} + 2>/dev/null\n\
          trap '[ -z \"$i\" ] || {{ rm -rf -- ./new ./old; cd -P ..; }}; rm -rf -- \"./$w\"' EXIT; trap 'exit 1' HUP INT TERM PIPE\n\
@@ -171,7 +171,6 @@ fn stage(road: &Road, random: u64) -> String {
          [ \"$(pwd -P)\" = \"${{d%/}}/$w\" ] && [ -O . ] || {{ i=; cd -P -- \"$d\"; changed; }}\n\
          is_own() {{ case $(stat -c '%a %d:%i' . ..) in '700 '*' '{number}) ;; *) return 1 ;; esac; }}\n\
          is_own || {{ chmod -- 00700 . && is_own; }} || changed\n",
-        random,
     )
 }
 
