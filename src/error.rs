@@ -3,7 +3,7 @@
 //! A [`Diagnostic`] is a value with separate positions, causes and hint; `report` and `cli` decide how to show it.
 //! Nothing here prints.
 
-pub mod ansible;
+pub mod habits;
 
 use std::fmt;
 use std::ops::Range;
@@ -127,6 +127,8 @@ pub struct Diagnostic {
     pub causes: Vec<String>,
     /// A next step.
     pub hint: Option<String>,
+    /// The dotted name of data that a host lacks, if that is the mistake.
+    pub lacks: Option<String>,
 }
 
 impl Diagnostic {
@@ -137,7 +139,15 @@ impl Diagnostic {
             labels: Vec::new(),
             causes: Vec::new(),
             hint: None,
+            lacks: None,
         }
+    }
+
+    /// Says that a host lacks data of this name.
+    #[must_use]
+    pub fn lacking(mut self, name: impl Into<String>) -> Self {
+        self.lacks = Some(name.into());
+        self
     }
 
     /// Adds a place.
@@ -247,10 +257,15 @@ impl From<Diagnostic> for Diagnostics {
 
 /// The word among `known` that `word` was probably meant to be.
 pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let most = |candidate: &str| match candidate.len().max(word.len()) {
+        // Two short words have little in common when half of their letters differ.
+        0..=4 if candidate.chars().next() != word.chars().next() => 1,
+        length => 1 + length / 4,
+    };
     known
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.len().max(word.len()) / 4)
+        .filter(|(distance, candidate)| *distance <= most(candidate))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
@@ -284,5 +299,8 @@ mod tests {
     fn suggests_only_what_is_near() {
         assert_eq!(closest("packges", ["packages", "present"]), Some("packages"));
         assert_eq!(closest("zzz", ["packages", "present"]), None);
+        assert_eq!(closest("docs", ["item"]), None);
+        assert_eq!(closest("time", ["item", "host"]), None);
+        assert_eq!(closest("hots", ["item", "host"]), Some("host"));
     }
 }

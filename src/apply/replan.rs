@@ -26,7 +26,7 @@ impl HostApply<'_> {
 
     /// Reads what the plan of all that is left lacks, and makes it.
     async fn plan_rest(&mut self, writer: &mut Writer<'_>) -> Result<Vec<PlannedOperation>, Halt> {
-        let build = settle(writer, self.selection, &mut self.snapshot, self.digests)
+        let build = settle(writer, self.selection, &mut self.snapshot, self.digests, &|_| {})
             .await
             .map_err(|error| gather_failed(&error))?;
         if let Some(mistake) = build.mistakes.first() {

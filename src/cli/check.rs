@@ -8,7 +8,7 @@ use homelab::project::read;
 use homelab::report;
 
 use super::filter::FilterArguments;
-use super::output::{print, tell};
+use super::output::{eprint, print};
 use super::{completion, errors, project};
 
 /// Arguments of `homelab check`.
@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     let checked = check(&reading, &scope)?;
     match arguments.format {
         CheckFormat::Text if checked.mistakes.is_empty() => print(&report::nothing_wrong(&checked))?,
-        CheckFormat::Text => tell(&report::found(&checked)),
+        CheckFormat::Text => eprint(&report::found(&checked)),
         CheckFormat::Json => print(&report::found_json(&checked))?,
         CheckFormat::Github => print(&report::found_github(&checked))?,
     }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use homelab::error::Diagnostics;
-use homelab::plan::{Snapshot, build, unmatched};
+use homelab::plan::{Snapshot, build, fold_causes, unmatched};
 use homelab::project::select;
 use homelab::report;
 use homelab::secret::DigestKey;
@@ -12,7 +12,7 @@ use homelab::secret::DigestKey;
 use super::deploy_arguments::DeployArguments;
 use super::deploying::Deploying;
 use super::documents::Documents;
-use super::output::tell;
+use super::output::eprint;
 use super::{errors, project, prompt, runtime, targets};
 
 pub(super) fn run(arguments: &DeployArguments) -> anyhow::Result<ExitCode> {
@@ -23,7 +23,8 @@ pub(super) fn run(arguments: &DeployArguments) -> anyhow::Result<ExitCode> {
     // Plan without any facts, to report mistakes in the project before connecting.
     let offline = build(&run, &Snapshot::default(), &digests);
     if !offline.mistakes.is_empty() {
-        tell(&report::mistakes(&offline.mistakes));
+        let mistakes = fold_causes(&project, &arguments.inventory, offline.mistakes);
+        eprint(&report::mistakes(&mistakes));
         return Ok(ExitCode::from(errors::INVALID));
     }
     let unmatched = unmatched(&run, &offline);
@@ -33,7 +34,7 @@ pub(super) fn run(arguments: &DeployArguments) -> anyhow::Result<ExitCode> {
     if !arguments.dry_run && !arguments.yes {
         prompt::check_terminal()?;
     }
-    let targets = arguments.ways.complete(targets::targets(&project, &run)?)?;
+    let targets = arguments.connection.complete(targets::targets(&project, &run)?)?;
     let documents = Documents::create(&arguments.format_into)?;
     let runtime = runtime::all_threads()?;
     let deploying = Deploying {

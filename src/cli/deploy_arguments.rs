@@ -5,11 +5,11 @@ use std::time::Duration;
 use clap::Args;
 
 use super::completion;
-use super::documents::DocumentPath;
+use super::connection_arguments::{ConnectionArguments, PARALLEL};
+use super::document_path::DocumentPath;
 use super::duration::duration;
 use super::filter::FilterArguments;
 use super::format::ReviewFormat;
-use super::ways::{PARALLEL, WayArguments};
 
 /// Arguments of `homelab deploy`.
 #[derive(Debug, Args)]
@@ -24,6 +24,9 @@ pub(crate) struct DeployArguments {
     /// Show the diff and change nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+    /// With `--dry-run`: run no `unless`, `only_if` or `verify.*`; operations that depend on them are marked `?`
+    #[arg(long, requires = "dry_run")]
+    pub(super) no_conditions: bool,
     /// Apply without asking for confirmation; a dry run stays one
     #[arg(long, short)]
     pub(super) yes: bool,
@@ -36,7 +39,7 @@ pub(crate) struct DeployArguments {
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub(super) lock_wait: Duration,
     #[command(flatten)]
-    pub(super) ways: WayArguments,
+    pub(super) connection: ConnectionArguments,
     /// Read and change this many hosts at a time
     #[arg(long, value_name = "NUMBER", default_value_t = PARALLEL, value_parser = clap::value_parser!(u16).range(1..))]
     parallel: u16,

@@ -6,12 +6,14 @@ use homelab::apply::{HostEnd, HostResult};
 use homelab::plan::Plan;
 use homelab::project::Selection;
 use homelab::report::TextOptions;
+use homelab::rounds::ReadOptions;
 use homelab::secret::DigestKey;
 
 use super::deploy_arguments::DeployArguments;
 use super::format::DocumentFormat;
 use super::interruption::Interruption;
-use super::output::tell;
+use super::output::eprint;
+use super::reading::Reading;
 use super::{prompt, showing, terminal};
 
 /// The input of a deploy.
@@ -22,6 +24,18 @@ pub(super) struct Deploying<'a> {
 }
 
 impl Deploying<'_> {
+    /// How hosts are read: nobody agreed to the project's conditions yet, unless `--yes` said so.
+    pub(super) fn reading(&self) -> Reading {
+        Reading {
+            options: ReadOptions {
+                parallel: self.arguments.parallel(),
+                skips_conditions: self.arguments.no_conditions,
+            },
+            verbose: self.arguments.verbose,
+            names_conditions: self.arguments.dry_run || !self.arguments.yes,
+        }
+    }
+
     pub(super) fn document(&self) -> Option<DocumentFormat> {
         self.arguments.format.document()
     }
@@ -41,7 +55,7 @@ impl Deploying<'_> {
         let answer = interruption.or(prompt::confirm(&showing::question(plan))).await;
         if answer.is_none() {
             // The line of the question has no line break yet.
-            tell("\n");
+            eprint("\n");
         }
         Ok(answer.transpose()?.unwrap_or(false))
     }

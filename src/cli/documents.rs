@@ -9,29 +9,8 @@ use homelab::error::Diagnostic;
 use homelab::report::review::Review;
 use tempfile::{Builder, NamedTempFile};
 
+use super::document_path::DocumentPath;
 use super::format::DocumentFormat;
-
-/// A file for the review, and the format given by its ending.
-#[derive(Clone, Debug)]
-pub(crate) struct DocumentPath {
-    path: PathBuf,
-    format: DocumentFormat,
-}
-
-impl DocumentPath {
-    /// Reads the path from the command line.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let path = PathBuf::from(text);
-        let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-        let format = match ending.as_str() {
-            "json" => DocumentFormat::Json,
-            "md" | "markdown" => DocumentFormat::Markdown,
-            "html" | "htm" => DocumentFormat::Html,
-            _ => return Err("unknown file extension; use `.md`, `.html` or `.json`".to_owned()),
-        };
-        Ok(Self { path, format })
-    }
-}
 
 /// Files being written. Each replaces the old file as a whole at the end, or not at all.
 #[derive(Debug, Default)]
@@ -46,6 +25,8 @@ struct Document {
 
 impl Documents {
     /// Makes sure that all files can be written, before anything is done on a host.
+    ///
+    /// Errors: also a file that is named twice.
     pub(super) fn create(paths: &[DocumentPath]) -> Result<Self, Diagnostic> {
         let documents: Vec<Document> = paths.iter().map(Document::create).collect::<Result<_, _>>()?;
         for (index, document) in documents.iter().enumerate() {
@@ -129,6 +110,7 @@ fn resolved(path: &Path) -> std::io::Result<PathBuf> {
 
 fn failed(path: &Path, error: &std::io::Error) -> Diagnostic {
     let hint = match error.kind() {
+        _ if path.is_symlink() && !path.exists() => "this is a symbolic link: create what it leads to, or remove it",
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room, or write to another disk",
         _ => "check `--format-into`: a file in a folder that exists and is writable",
     };

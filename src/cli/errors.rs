@@ -6,7 +6,7 @@ use homelab::lab::LabError;
 use homelab::remote::RemoteError;
 use homelab::report;
 
-use super::output::tell;
+use super::output::{Unprinted, eprint};
 
 /// The exit code for an error on the command line or in the project.
 pub(super) const INVALID: u8 = 3;
@@ -14,11 +14,11 @@ pub(super) const INVALID: u8 = 3;
 /// Shows an error with all its details.
 pub(super) fn show(error: &anyhow::Error) {
     if let Some(mistakes) = error.downcast_ref::<Diagnostics>() {
-        tell(&report::diagnostics(&mistakes.0));
+        eprint(&report::diagnostics(&mistakes.0));
         return;
     }
     if let Some(mistake) = error.downcast_ref::<Diagnostic>() {
-        tell(&report::diagnostic(mistake));
+        eprint(&report::diagnostic(mistake));
         return;
     }
     show_plain(error.as_ref());
@@ -26,7 +26,7 @@ pub(super) fn show(error: &anyhow::Error) {
 
 /// Shows an error without a position.
 pub(super) fn show_plain(error: &(dyn std::error::Error + 'static)) {
-    tell(&plain(error));
+    eprint(&plain(error));
 }
 
 /// An error without a position: its causes below, its hint last.
@@ -49,6 +49,12 @@ pub(super) fn show_reading(error: &GatherError) {
 }
 
 fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let unprinted = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(|error| error.get_ref()?.downcast_ref::<Unprinted>());
+    if let Some(unprinted) = unprinted {
+        return Some(unprinted.hint().to_owned());
+    }
     let lab = error.downcast_ref::<LabError>().and_then(LabError::hint);
     lab.or_else(|| error.downcast_ref::<RemoteError>().and_then(RemoteError::hint))
 }

@@ -11,9 +11,9 @@ use homelab::quote::quote_all;
 use homelab::remote::Target;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
+use super::connection_arguments::{ConnectionArguments, PARALLEL};
 use super::interruption::Interruption;
-use super::output::{Forwarding, tell_line};
-use super::ways::{PARALLEL, WayArguments};
+use super::output::{Forwarding, eprint_line};
 use super::{completion, errors, project, runtime, several, targets};
 
 /// How long the remaining output may take after the command has finished.
@@ -32,18 +32,18 @@ pub(crate) struct ExecArguments {
     #[arg(long, value_name = "NUMBER", default_value_t = PARALLEL, value_parser = clap::value_parser!(u16).range(1..))]
     parallel: u16,
     #[command(flatten)]
-    ways: WayArguments,
+    connection: ConnectionArguments,
     /// Command with its arguments, or one quoted line for the host's shell
     #[arg(last = true, required = true)]
     command: Vec<String>,
 }
 
 pub(super) fn run(arguments: &ExecArguments) -> anyhow::Result<ExitCode> {
-    let project = project::project()?;
+    let project = project::with_inventory(Some(&arguments.inventory))?;
     let selected = hosts(&project, &arguments.inventory, &arguments.patterns)?;
     let names = selected.iter().map(|host| host.name.as_str());
     let targets = targets::of_hosts(&project, &arguments.inventory, names)?;
-    let targets = arguments.ways.complete(targets)?;
+    let targets = arguments.connection.complete(targets)?;
     let runtime = runtime::all_threads()?;
     let ended = runtime.block_on(exec(arguments, targets));
     // After an interruption, do not wait for a reader that does not read.
@@ -67,7 +67,7 @@ async fn exec(arguments: &ExecArguments, targets: Vec<Target>) -> anyhow::Result
     };
     let both = async { tokio::join!(running, printing) };
     let Some(((), code)) = interruption.or(both).await else {
-        tell_line("interrupted: the command may continue on the hosts");
+        eprint_line("interrupted: the command may continue on the hosts");
         return Ok(ExitCode::from(exit_code([HostEnd::Interrupted])));
     };
     code

@@ -10,10 +10,10 @@ use homelab::gather::read_facts;
 use homelab::plan::visible_tree;
 use homelab::report;
 
+use super::connection_arguments::ConnectionArguments;
 use super::format::Format;
 use super::interruption::Interruption;
-use super::output::{print, tell_line};
-use super::ways::WayArguments;
+use super::output::{eprint_line, print};
 use super::{completion, errors, project, runtime, targets};
 
 /// Arguments of `homelab facts`.
@@ -30,14 +30,14 @@ pub(crate) struct FactsArguments {
     #[arg(add = completion::facts())]
     name: Option<String>,
     #[command(flatten)]
-    ways: WayArguments,
+    connection: ConnectionArguments,
     /// Output format; docs/format.md describes `json`
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
 
 pub(super) fn run(arguments: &FactsArguments) -> anyhow::Result<ExitCode> {
-    let project = project::project()?;
+    let project = project::with_inventory(Some(&arguments.inventory))?;
     let hosts = &project.inventory(&arguments.inventory)?.hosts;
     if !hosts.contains_key(&arguments.host) {
         let (host, inventory) = (&arguments.host, &arguments.inventory);
@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &FactsArguments) -> anyhow::Result<ExitCode> {
         return Err(mistake.hint_maybe(suggestion(host, names)).into());
     }
     let targets = targets::of_hosts(&project, &arguments.inventory, std::iter::once(arguments.host.as_str()))?;
-    let targets = arguments.ways.complete(targets)?;
+    let targets = arguments.connection.complete(targets)?;
     let path = path(arguments.name.as_deref().unwrap_or_default());
     let named = match path.as_slice() {
         [family, name, ..] => InTemplates::find(family).map(|family| (family, *name)),
@@ -68,7 +68,7 @@ pub(super) fn run(arguments: &FactsArguments) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(exit_code([HostEnd::Unreachable])));
         }
         None => {
-            tell_line("interrupted");
+            eprint_line("interrupted");
             return Ok(ExitCode::from(exit_code([HostEnd::Interrupted])));
         }
     };

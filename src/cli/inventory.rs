@@ -41,7 +41,12 @@ pub(crate) enum InventoryCommand {
 }
 
 pub(super) fn run(command: &InventoryCommand) -> anyhow::Result<ExitCode> {
-    let project = project::project()?;
+    let project = match command {
+        InventoryCommand::List { inventory } => project::with_inventory(inventory.as_deref())?,
+        InventoryCommand::Show { inventory, .. } | InventoryCommand::Explain { inventory, .. } => {
+            project::with_data(inventory.as_deref())?
+        }
+    };
     match command {
         InventoryCommand::List { inventory: Some(name) } => {
             print(&report::inventory(name, project.inventory(name)?))?;

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::{Args, Command};
 use clap_mangen::{Man, generate_to};
 
-use super::output::{print, tell_line};
+use super::output::{eprint_line, print};
 
 /// Arguments of `homelab man`.
 #[derive(Debug, Args)]
@@ -28,6 +28,6 @@ pub(super) fn run(arguments: &ManArguments, command: Command) -> anyhow::Result<
     let shown = directory.display();
     let written = std::fs::create_dir_all(directory).and_then(|()| generate_to(command, directory));
     written.with_context(|| format!("cannot write man pages to `{shown}`"))?;
-    tell_line(format_args!("man pages written to {shown}"));
+    eprint_line(format_args!("man pages written to {shown}"));
     Ok(ExitCode::SUCCESS)
 }

@@ -6,9 +6,11 @@ mod applying;
 mod check;
 mod completion;
 mod completions;
+mod connection_arguments;
 mod deploy;
 mod deploy_arguments;
 mod deploying;
+mod document_path;
 mod documents;
 mod duration;
 mod earlier;
@@ -40,14 +42,12 @@ mod targets;
 mod terminal;
 mod trust;
 mod typed;
-mod ways;
 mod window;
 mod wrong_call;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use homelab::project::load;
 
 /// Deploy your home lab over SSH, and see a diff of every change first
 #[derive(Debug, Parser)]
@@ -129,5 +129,7 @@ pub(crate) fn main() -> ExitCode {
 
 fn lab_command(command: &lab::LabCommand) -> anyhow::Result<ExitCode> {
     let root = project::root()?;
-    lab::run(command, &root, |name| targets::lab_spec(&load(&root)?, name))
+    lab::run(command, &root, |name| {
+        targets::lab_spec(&project::with_inventory(Some(name))?, name)
+    })
 }

@@ -7,21 +7,40 @@ use std::io::{self, ErrorKind, Write};
 use homelab::gather::Stream;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
+/// Standard output cannot be written to.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to standard output")]
+pub(super) struct Unprinted(#[source] io::Error);
+
+impl Unprinted {
+    fn error(cause: io::Error) -> io::Error {
+        io::Error::new(cause.kind(), Self(cause))
+    }
+
+    /// What to do about it.
+    pub(super) fn hint(&self) -> &'static str {
+        match self.0.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room, or redirect the output to another disk",
+            _ => "redirect the output to a file or a terminal that can be written to",
+        }
+    }
+}
+
 /// Writes to standard output.
 ///
 /// Errors: it cannot be written to, for another reason than a closed pipe.
 pub(super) fn print(text: &str) -> io::Result<()> {
-    unless_closed(write(&mut anstream::stdout(), text))
+    unless_closed(write(&mut anstream::stdout(), text)).map_err(Unprinted::error)
 }
 
 /// Writes to standard error. Errors are ignored, because there is nowhere to report them.
-pub(super) fn tell(text: &str) {
+pub(super) fn eprint(text: &str) {
     let _ = write(&mut anstream::stderr(), text);
 }
 
 /// Writes a line to standard error.
-pub(super) fn tell_line(line: impl Display) {
-    tell(&format!("{line}\n"));
+pub(super) fn eprint_line(line: impl Display) {
+    eprint(&format!("{line}\n"));
 }
 
 /// Forwards the output of a host unchanged, including colors.
@@ -46,7 +65,7 @@ impl Forwarding {
                 self.closed.push(stream);
                 Ok(())
             }
-            other => other,
+            other => other.map_err(Unprinted::error),
         }
     }
 }

@@ -15,9 +15,9 @@ use super::deploying::Deploying;
 use super::documents::Documents;
 use super::earlier::Earlier;
 use super::interruption::Interruption;
-use super::output::{print, tell};
+use super::output::{eprint, print};
 use super::progress::Lines;
-use super::reading::{self, Hosts, ReadOptions};
+use super::reading::{self, Hosts};
 use super::showing;
 
 /// How a pass ended.
@@ -41,11 +41,7 @@ impl Deploying<'_> {
             let ends = earlier.results.iter().map(|result| result.end);
             PassEnd::Over(ExitCode::from(exit_code(ends.chain([end]))))
         };
-        let options = ReadOptions {
-            parallel: self.arguments.parallel(),
-            verbose: self.arguments.verbose,
-        };
-        let reading = reading::read(options, run, targets, &self.digests);
+        let reading = reading::read(self.reading(), run, targets, &self.digests);
         let Some(hosts) = interruption.or(reading).await else {
             showing::interrupted(earlier.is_empty());
             return Ok(over(HostEnd::Interrupted));
@@ -53,7 +49,7 @@ impl Deploying<'_> {
         let Hosts { read, unread } = hosts?;
         let mistakes: Vec<Mistake> = read.iter().flat_map(|host| host.build.mistakes.clone()).collect();
         if !mistakes.is_empty() {
-            tell(&report::mistakes(&mistakes));
+            eprint(&report::mistakes(&mistakes));
             reading::close(read).await;
             return Ok(over(HostEnd::Invalid));
         }

@@ -8,7 +8,7 @@ use super::deploying::Deploying;
 use super::documents::Documents;
 use super::earlier::Earlier;
 use super::interruption::Interruption;
-use super::output::tell_line;
+use super::output::eprint_line;
 use super::pass::PassEnd;
 
 impl Deploying<'_> {
@@ -25,7 +25,7 @@ impl Deploying<'_> {
                 PassEnd::Again(found) => earlier = found,
             }
             let again = earlier.to_do_again();
-            tell_line(format_args!(
+            eprint_line(format_args!(
                 "{} changed while this run waited for another: planning again",
                 again.join(", ")
             ));

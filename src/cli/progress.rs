@@ -7,7 +7,7 @@ use homelab::report::Progress;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::output::{print, tell, tell_line};
+use super::output::{eprint, eprint_line, print};
 use super::window::Window;
 
 /// How often the window updates the time.
@@ -105,7 +105,7 @@ impl ProgressDisplay {
         let write = || match lines {
             Lines::Report => print(text),
             Lines::Aside => {
-                tell(text);
+                eprint(text);
                 Ok(())
             }
         };
@@ -120,7 +120,7 @@ impl ProgressDisplay {
 
     fn beat(&mut self) {
         if self.window.is_none() {
-            self.progress.heartbeats(Instant::now()).iter().for_each(tell_line);
+            self.progress.heartbeats(Instant::now()).iter().for_each(eprint_line);
         }
     }
 

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use homelab::error::Diagnostic;
-use homelab::project::{Project, find_root, load};
+use homelab::project::{Project, find_root, load, read};
+use homelab::report;
+
+use super::output::eprint_line;
 
 /// The root of the project that the current folder is in.
 pub(super) fn root() -> anyhow::Result<PathBuf> {
@@ -13,6 +16,32 @@ pub(super) fn root() -> anyhow::Result<PathBuf> {
             .hint("change to the project's folder, or create a project with `homelab init FOLDER`")
             .into()
     })
+}
+
+/// The project for a command that needs nothing but the inventory `name`, or all of them, and works in an emergency: a
+/// warning counts mistakes elsewhere.
+pub(super) fn with_inventory(name: Option<&str>) -> anyhow::Result<Project> {
+    with(|path| is_inventory(path, name))
+}
+
+/// As [`with_inventory`], for a command that also needs the data of groups.
+pub(super) fn with_data(name: Option<&str>) -> anyhow::Result<Project> {
+    with(|path| is_inventory(path, name) || path.starts_with("group_data/"))
+}
+
+fn is_inventory(path: &str, name: Option<&str>) -> bool {
+    match name {
+        Some(name) => path == format!("inventories/{name}.toml"),
+        None => path.starts_with("inventories"),
+    }
+}
+
+fn with(needed: impl Fn(&str) -> bool) -> anyhow::Result<Project> {
+    let (project, mistakes) = read(&root()?).despite_mistakes(needed)?;
+    if mistakes > 0 {
+        eprint_line(report::warning_of_mistakes(mistakes));
+    }
+    Ok(project)
 }
 
 /// The project that the current folder is in.

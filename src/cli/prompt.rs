@@ -5,7 +5,7 @@ use std::io::{BufRead as _, IsTerminal as _};
 use homelab::error::Diagnostic;
 use tokio::sync::oneshot;
 
-use super::output::tell;
+use super::output::eprint;
 
 /// Refuses a run that needs confirmation but has no terminal to ask on.
 pub(super) fn check_terminal() -> anyhow::Result<()> {
@@ -21,7 +21,7 @@ pub(super) fn check_terminal() -> anyhow::Result<()> {
 
 /// Asks on the terminal; only `y` and `yes` confirm. May be dropped while it waits.
 pub(super) async fn confirm(question: &str) -> std::io::Result<bool> {
-    tell(&format!("{question} [y/N] "));
+    eprint(&format!("{question} [y/N] "));
     let (answer, answered) = oneshot::channel();
     // Uses its own thread, because a pending read of the terminal would keep the runtime from ending.
     std::thread::spawn(move || {

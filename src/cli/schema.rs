@@ -9,7 +9,7 @@ use homelab::error::Diagnostic;
 use homelab::schema::FileKind;
 use homelab::starter::{SCHEMA_FOLDER, write_schemas};
 
-use super::output::{print, tell_line};
+use super::output::{eprint_line, print};
 use super::project;
 
 /// Arguments of `homelab schema`.
@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &SchemaArguments) -> anyhow::Result<ExitCode> {
         None => project::root()?.join(SCHEMA_FOLDER),
     };
     write_schemas(&folder)?;
-    tell_line(format_args!(
+    eprint_line(format_args!(
         "{} schemas written to {}",
         FileKind::ALL.len(),
         folder.display()

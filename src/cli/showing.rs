@@ -5,7 +5,7 @@ use homelab::report::review::Review;
 use homelab::report::{self, TextOptions};
 
 use super::format::DocumentFormat;
-use super::output::{print, tell, tell_line};
+use super::output::{eprint, eprint_line, print};
 
 /// Shows a review. A document is printed if the run ends with it; if the user will be asked, the text is always shown.
 pub(super) fn show(
@@ -19,7 +19,7 @@ pub(super) fn show(
     match document {
         Some(format) if is_end => print(&format.render(review)),
         Some(_) if will_ask => {
-            tell(&text());
+            eprint(&text());
             Ok(())
         }
         Some(_) => Ok(()),
@@ -29,7 +29,7 @@ pub(super) fn show(
 
 /// The end of a run that was stopped at a point where it had nothing under way.
 pub(super) fn interrupted(is_untouched: bool) {
-    tell_line(if is_untouched {
+    eprint_line(if is_untouched {
         "nothing was changed"
     } else {
         "nothing more was changed"

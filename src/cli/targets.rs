@@ -26,7 +26,7 @@ pub(super) fn of_hosts<'a>(
     names: impl Iterator<Item = &'a str>,
 ) -> anyhow::Result<Vec<Target>> {
     let (known_hosts, exists) = project.known_hosts()?;
-    let ways = Ways {
+    let connections = Connections {
         project,
         // Without a file in the project, the user's configuration decides.
         known_hosts: exists.then_some(known_hosts),
@@ -34,11 +34,13 @@ pub(super) fn of_hosts<'a>(
         inventory: project.inventory(inventory)?,
         lab: addresses(&project.root, inventory)?,
     };
-    names.map(|name| ways.target(&ways.inventory.hosts[name])).collect()
+    names
+        .map(|name| connections.target(&connections.inventory.hosts[name]))
+        .collect()
 }
 
 /// Connections to the hosts of an inventory.
-struct Ways<'a> {
+struct Connections<'a> {
     project: &'a Project,
     name: &'a str,
     inventory: &'a Inventory,
@@ -46,7 +48,7 @@ struct Ways<'a> {
     known_hosts: Option<PathBuf>,
 }
 
-impl Ways<'_> {
+impl Connections<'_> {
     fn target(&self, host: &Host) -> anyhow::Result<Target> {
         let (last, mut known_hosts) = self.host(host)?;
         let mut jumps = Vec::new();

@@ -13,7 +13,7 @@ use homelab::project::{Host, Project, hosts};
 use homelab::remote::{HostKey, OfferedKey, RemoteError, Target, host_key, remember};
 use homelab::report;
 
-use super::output::{print, tell, tell_line};
+use super::output::{eprint, eprint_line, print};
 use super::table::table;
 use super::{completion, errors, project, prompt, runtime, targets};
 
@@ -38,10 +38,9 @@ struct Stranger {
 }
 
 pub(super) fn run(arguments: &TrustArguments) -> anyhow::Result<ExitCode> {
-    let project = project::project()?;
+    let project = project::with_inventory(Some(&arguments.inventory))?;
     let selected = hosts(&project, &arguments.inventory, &arguments.limit)?;
-    let mut ends = Vec::new();
-    let mut known = 0;
+    let (mut ends, mut known) = (Vec::new(), 0);
     // A host behind a jump host can be scanned only after the key of the jump host is trusted.
     let levels = levels(&project, &arguments.inventory, &selected)?;
     if levels.is_empty() {
@@ -57,7 +56,7 @@ pub(super) fn run(arguments: &TrustArguments) -> anyhow::Result<ExitCode> {
         }
         print(&listed(&strangers))?;
         if !arguments.yes && !consent(strangers.len())? {
-            tell_line("no key was added");
+            eprint_line("no key was added");
             return Ok(ExitCode::from(exit_code([HostEnd::Interrupted])));
         }
         let (file, _) = project.known_hosts()?;
@@ -99,7 +98,7 @@ fn look(targets: &[Target]) -> anyhow::Result<(Vec<Stranger>, usize, usize)> {
             Ok(HostKey::Known) => known += 1,
             Ok(HostKey::Unknown(key)) => strangers.push(Stranger { host, key }),
             Ok(HostKey::Changed { error, known, offered }) => {
-                tell_changed(&error, known, offered);
+                eprint_changed_key(&error, known, offered);
                 failures += 1;
             }
             Err(error) => {
@@ -111,13 +110,14 @@ fn look(targets: &[Target]) -> anyhow::Result<(Vec<Stranger>, usize, usize)> {
     Ok((strangers, failures, known))
 }
 
-fn tell_changed(error: &RemoteError, known: Option<String>, offered: Option<String>) {
+fn eprint_changed_key(error: &RemoteError, known: Option<String>, offered: Option<String>) {
     let shown = |print: Option<String>| print.unwrap_or_else(|| "unreadable".to_owned());
+    let (known, offered) = (shown(known), shown(offered));
     let mistake = Diagnostic::new(error.to_string())
-        .because(format!("known:   {}", shown(known)))
-        .because(format!("offered: {}", shown(offered)))
+        .because(format!("known:   {known}"))
+        .because(format!("offered: {offered}"))
         .hint_maybe(error.hint());
-    tell(&report::diagnostic(&mistake));
+    eprint(&report::diagnostic(&mistake));
 }
 
 fn listed(strangers: &[Stranger]) -> String {
@@ -138,12 +138,12 @@ fn consent(number: usize) -> anyhow::Result<bool> {
                 .into(),
         );
     }
-    tell_line(
+    eprint_line(
         "compare each with the output of `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host's own console",
     );
     Ok(runtime::one_thread()?.block_on(prompt::confirm(&format!("Trust {}?", count(number))))?)
 }
 
 fn count(number: usize) -> String {
-    format!("{number} {}", if number == 1 { "key" } else { "keys" })
+    format!("{number} key{}", if number == 1 { "" } else { "s" })
 }

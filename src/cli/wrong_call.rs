@@ -3,34 +3,12 @@
 use clap::Error;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-
-/// Options that users of Ansible and pyinfra type out of habit, and what to type instead.
-const TIPS: &[(&str, &str)] = &[
-    ("--check", "use '--dry-run' to show what would change"),
-    ("-C", "use '--dry-run' to show what would change"),
-    ("--dry", "use '--dry-run' to show what would change"),
-    ("--diff", "the diff is always shown; use '--dry-run' to change nothing"),
-    ("-D", "the diff is always shown; use '--dry-run' to change nothing"),
-    ("-l", "use '--limit' to select hosts"),
-    ("-i", "the inventory is the first argument"),
-    ("-e", "use '--data KEY=VALUE' to override data"),
-    ("--extra-vars", "use '--data KEY=VALUE' to override data"),
-    ("-t", "use '--tags' to select operations by tag"),
-    ("-f", "use '--parallel' to set how many hosts to deal with at a time"),
-    (
-        "--forks",
-        "use '--parallel' to set how many hosts to deal with at a time",
-    ),
-    ("-K", "use '--ask-become-password'"),
-];
+use homelab::error::habits;
 
 /// Adds what to type instead, if it is known.
 pub(super) fn with_tip(mut error: Error) -> Error {
     let tip = match (error.kind(), error.get(ContextKind::InvalidArg)) {
-        (ErrorKind::UnknownArgument, Some(ContextValue::String(option))) => {
-            let tip = TIPS.iter().find(|(one, _)| one == option);
-            tip.map(|(_, tip)| *tip)
-        }
+        (ErrorKind::UnknownArgument, Some(ContextValue::String(option))) => habits::option(option),
         (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing))) => {
             (missing == &["<COMMAND>..."]).then_some("put '--' before the command")
         }

@@ -2,7 +2,7 @@
 
 use super::definition::Definition;
 use super::{apt, files, server, systemd, verify};
-use crate::error::{ansible, suggestion};
+use crate::error::{habits, suggestion};
 
 /// All operations, sorted by name.
 pub static OPERATIONS: &[Definition] = &[
@@ -38,8 +38,8 @@ pub fn family(name: &str) -> &'static [Definition] {
 
 /// What to do about an operation that does not exist: the operation that was probably meant, or where all are listed.
 pub fn operation_suggestion(name: &str) -> String {
-    let own = ansible::operation_for(name).map(|own| format!("did you mean `{own}`?"));
-    own.or_else(|| suggestion(name, OPERATIONS.iter().map(|definition| definition.name)))
+    habits::operation(name)
+        .or_else(|| suggestion(name, OPERATIONS.iter().map(|definition| definition.name)))
         .unwrap_or_else(|| "`homelab operations` lists all operations".to_owned())
 }
 
@@ -55,24 +55,16 @@ mod tests {
     }
 
     #[test]
-    fn modules_of_ansible_lead_to_operations_that_exist() {
-        for module in [
-            "apt",
-            "copy",
-            "file",
-            "group",
-            "lineinfile",
-            "service",
-            "shell",
-            "template",
-            "uri",
-            "user",
-            "wait_for",
-        ] {
-            let own = ansible::operation_for(module).expect("known");
-            assert!(find(own).is_some(), "{module}: {own}");
+    fn habits_lead_to_operations_that_exist() {
+        let [operations, ..] = habits::own_words();
+        for own in operations {
+            assert!(find(own).is_some(), "{own}");
         }
         assert_eq!(operation_suggestion("files.putt"), "did you mean `files.put`?");
+        assert_eq!(
+            operation_suggestion("ansible.builtin.apt"),
+            "did you mean `apt.packages`?"
+        );
     }
 
     #[test]

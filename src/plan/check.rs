@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Build, Mistake, Snapshot, build};
+use super::{Build, Mistake, Snapshot, build, fold_causes};
 use crate::error::Diagnostic;
-use crate::project::{Filter, LoadedProject, Selection, TaskUse, matches_nothing, select};
+use crate::project::{Filter, LoadedProject, Project, Selection, TaskUse, matches_nothing, select};
 use crate::secret::DigestKey;
 
 /// What to check.
@@ -75,7 +75,7 @@ pub fn check(loaded: &LoadedProject, request: &CheckRequest) -> Result<Checked, 
     for (selection, build) in selections.iter().zip(builds(&selections)) {
         checked.pairs += 1;
         only.note(selection, &build);
-        checked.add_build(build, &selection.inventory);
+        checked.add_build(project, build, &selection.inventory);
     }
     for mistake in only.unmatched(&request.filter.only) {
         checked.add(&mistake, None);
@@ -160,8 +160,8 @@ fn names<'a>(wanted: Option<&'a String>, all: impl Iterator<Item = &'a String>) 
 }
 
 impl Checked {
-    fn add_build(&mut self, build: Build, inventory: &str) {
-        for Mistake { host, diagnostic } in build.mistakes {
+    fn add_build(&mut self, project: &Project, build: Build, inventory: &str) {
+        for Mistake { host, diagnostic } in fold_causes(project, inventory, build.mistakes) {
             self.add(&diagnostic, Some(format!("{inventory}/{host}")));
         }
     }

@@ -3,6 +3,7 @@
 
 mod bind;
 mod build;
+mod causes;
 mod check;
 mod expand;
 mod given;
@@ -28,6 +29,7 @@ use crate::facts::overlay::OperationId;
 use crate::facts::{FactKey, Facts};
 
 pub use build::{build, plan_alone, plan_next_run};
+pub use causes::fold_causes;
 pub use check::{CheckRequest, Checked, Found, check, unmatched};
 pub use review::{Departure, compare};
 pub use trigger::Trigger;
@@ -44,6 +46,8 @@ pub struct Snapshot {
     pub changed: BTreeMap<String, BTreeSet<OperationId>>,
     /// Whether no host will be read, so that facts need not be asked for ahead of time.
     pub is_offline: bool,
+    /// Whether conditions and checks of the project do not run.
+    pub skips_conditions: bool,
 }
 
 /// Facts of other hosts, by host.

@@ -345,6 +345,7 @@ fn lacking(task: &Task, task_use: &TaskUse, bindings: &Bindings) -> Vec<Diagnost
             Diagnostic::new(format!("task `{}` requires `{}`", task.name, name.name))
                 .at_maybe(name.origin.as_ref(), "this host has no data of this name")
                 .at(&task_use.origin, "used here")
+                .lacking(&name.name)
                 .hint(format!("set `{}` in `group_data/` or for the host", name.name))
         })
         .collect()

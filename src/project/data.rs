@@ -1,57 +1,14 @@
-//! `group_data/<group>.toml`, and merging all data of a host.
+//! Checks the groups of hosts, and merges all data of a host.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError};
 
 use super::fields::Named;
-use super::reader::Source;
-use super::{Host, Inventory, Project};
-use crate::error::{Diagnostic, Origin, SourceFile, closest, suggestion};
+use super::group::{ALL, check_reserved};
+use super::host::{Host, Inventory};
+use super::model::Project;
+use crate::error::{Diagnostic, SourceFile, closest, suggestion};
 use crate::value::{Entry, Kind, Table, Value, merge, parse_toml};
-
-/// The data of a group.
-#[derive(Debug)]
-pub struct GroupData {
-    pub data: Table,
-    /// The start of the file.
-    pub origin: Origin,
-}
-
-/// Names that homelab itself defines for templates.
-pub const RESERVED: &[&str] = &[
-    "host",
-    "hosts",
-    "groups",
-    "inventory",
-    "facts",
-    "item",
-    "vars",
-    "captured",
-    "catalogue",
-    "stack",
-];
-
-/// The group of every host.
-pub(super) const ALL: &str = "all";
-
-pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> GroupData {
-    check_reserved(&source.table, mistakes);
-    let origin = source.start();
-    let mut data = source.table;
-    data.retain(|key, _| !RESERVED.contains(&key.as_str()));
-    GroupData { data, origin }
-}
-
-/// Refuses data with a name that homelab itself defines.
-pub(super) fn check_reserved(data: &Table, mistakes: &mut Vec<Diagnostic>) {
-    for (key, entry) in data.iter().filter(|(key, _)| RESERVED.contains(&key.as_str())) {
-        mistakes.push(
-            Diagnostic::new(format!("`{key}` is a reserved name"))
-                .at_maybe(entry.key.as_ref(), "data cannot use this name")
-                .hint(format!("choose another name; reserved: {}", RESERVED.join(", "))),
-        );
-    }
-}
 
 /// Group files without hosts, and groups without a file.
 pub(super) fn check_groups(project: &Project, broken: &BTreeSet<String>) -> Vec<Diagnostic> {
@@ -171,9 +128,6 @@ pub fn layers<'a>(project: &'a Project, inventory: &'a Inventory, host: &'a Host
     layers.push((format!("host `{}`", host.name), &host.data));
     layers
 }
-
-/// The merged data of hosts, by inventory and host, shared by all deploys.
-pub(super) type Merged = Mutex<HashMap<(String, String), Arc<Table>>>;
 
 /// As [`data_of`], cached for the next deploy if there is no extra data.
 pub(super) fn shared_data_of(

@@ -45,7 +45,8 @@ const ENTRY_KEYS: &[&str] = &[
     "become_user",
 ];
 
-pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Deploy {
+/// Without patterns of hosts it would be a deploy to all hosts, so a file whose `hosts` are wrong is left out.
+pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<Deploy> {
     let place = source.start();
     let mut table = source.table;
     let stages = table.shift_remove("stage");
@@ -72,11 +73,12 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Deploy {
             stages_of(entry.value, &place, mistakes)
         }
     };
-    Deploy {
+    let is_whole = stages.iter().all(|stage| !stage.hosts.is_empty());
+    is_whole.then_some(Deploy {
         description,
         stages,
         origin: place,
-    }
+    })
 }
 
 fn stages_of(value: Value, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Vec<Stage> {

@@ -1,6 +1,6 @@
 //! Takes the keys of a table one by one. A wrong one is reported and left out, so it does not hide other mistakes.
 
-use crate::error::{Diagnostic, Origin, ansible, closest, suggestion};
+use crate::error::{Diagnostic, Origin, closest, habits, suggestion};
 use crate::value::{Entry, Kind, Table, Value, advice};
 
 /// A name and where it was written.
@@ -228,10 +228,7 @@ impl<'a> Fields<'a> {
 
 /// The key that `key` was probably meant to be, or the list of `known` keys if it is short.
 pub(super) fn key_suggestion(key: &str, known: &[&str]) -> Option<String> {
-    match ansible::key_for(key, known) {
-        Some(own) => Some(format!("did you mean `{own}`?")),
-        None => suggestion(key, known.iter().copied()),
-    }
+    habits::key(key, known).or_else(|| suggestion(key, known.iter().copied()))
 }
 
 /// The mistake of a key that `what` does not have.

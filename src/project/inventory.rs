@@ -2,10 +2,10 @@
 
 use indexmap::IndexMap;
 
-use super::data::check_reserved;
 use super::fields::{Fields, refuse_not_yet};
+use super::group::check_reserved;
 use super::host::{Become, ConnectionSettings, Host, Inventory, LAB_IMAGES, LabSettings};
-use super::jumps::{check_jumps, wrong_ways};
+use super::jumps::{check_jumps, wrong_connections};
 use super::reader::{Source, read_struct, take_table};
 use crate::error::{Diagnostic, Origin};
 use crate::quote::{UnsafeName, check_address, check_label};
@@ -109,7 +109,7 @@ fn connection(
     if mistakes.len() > before {
         return inherited();
     }
-    mistakes.extend(wrong_ways(&inner));
+    mistakes.extend(wrong_connections(&inner));
     let own = read_struct::<ConnectionSettings>(inner, entry.key.as_ref(), "`connection`");
     let own = collect(own, mistakes).unwrap_or_default();
     own.or(defaults, name)

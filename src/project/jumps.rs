@@ -24,11 +24,11 @@ impl Inventory {
     ///
     /// The first jump host of a host may itself have jump hosts. Errors: a cycle of jump hosts.
     pub fn jumps<'a>(&'a self, host: &'a Host) -> Result<Vec<Jump<'a>>, Diagnostic> {
-        let mut ways: Vec<&'a [String]> = Vec::new();
+        let mut routes: Vec<&'a [String]> = Vec::new();
         let mut seen = vec![host.name.as_str()];
         let mut at = host;
         while let Some(jumps @ [first, ..]) = at.connection.jump.as_deref() {
-            ways.push(jumps);
+            routes.push(jumps);
             let Some(next) = self.hosts.get(first) else { break };
             if let Some(start) = seen.iter().position(|name| *name == next.name) {
                 let title = format!("the jump hosts of `{}` form a loop: {}", host.name, seen.join(" → "));
@@ -43,7 +43,7 @@ impl Inventory {
             seen.push(&next.name);
             at = next;
         }
-        let names = ways.into_iter().rev().flatten();
+        let names = routes.into_iter().rev().flatten();
         Ok(names.map(|name| self.jump(name)).collect())
     }
 
@@ -63,7 +63,7 @@ impl Inventory {
 /// Finds jumps that lead nowhere.
 pub(super) fn check_jumps(inventory: &Inventory) -> Vec<Diagnostic> {
     let mut mistakes = Vec::new();
-    let mut told: Vec<Label> = Vec::new();
+    let mut reported: Vec<Label> = Vec::new();
     for host in inventory.hosts.values() {
         match inventory.jumps(host) {
             // A cycle is reported once, not for each of its hosts.
@@ -71,10 +71,10 @@ pub(super) fn check_jumps(inventory: &Inventory) -> Vec<Diagnostic> {
                 if mistake
                     .labels
                     .iter()
-                    .any(|label| told.iter().any(|one| one.origin == label.origin)) => {}
+                    .any(|label| reported.iter().any(|one| one.origin == label.origin)) => {}
             Ok(jumps) => mistakes.extend(jumps.iter().find_map(|jump| unusable(host, *jump))),
             Err(mistake) => {
-                told.extend(mistake.labels.clone());
+                reported.extend(mistake.labels.clone());
                 mistakes.push(mistake);
             }
         }
@@ -110,7 +110,7 @@ fn unusable(host: &Host, jump: Jump<'_>) -> Option<Diagnostic> {
 }
 
 /// Mistakes in settings with correct types: jumps to this machine, and jump hosts that `ssh` would misread.
-pub(super) fn wrong_ways(table: &Table) -> Vec<Diagnostic> {
+pub(super) fn wrong_connections(table: &Table) -> Vec<Diagnostic> {
     let is_local = table
         .get("local")
         .is_some_and(|entry| entry.value.kind == Kind::Bool(true));

@@ -137,10 +137,10 @@ fn check_vars(task_use: &TaskUse, task: &Task) -> Vec<Diagnostic> {
 /// Finds tasks that include themselves; each cycle is reported once.
 fn rings(project: &Project) -> Vec<Diagnostic> {
     let mut mistakes = Vec::new();
-    let mut told: BTreeSet<&str> = BTreeSet::new();
+    let mut reported: BTreeSet<&str> = BTreeSet::new();
     for task in project.tasks.values() {
         let mut path = Vec::new();
-        follow(project, task, &mut path, &mut told, &mut mistakes);
+        follow(project, task, &mut path, &mut reported, &mut mistakes);
     }
     mistakes
 }
@@ -149,25 +149,25 @@ fn follow<'a>(
     project: &'a Project,
     task: &'a Task,
     path: &mut Vec<&'a TaskUse>,
-    told: &mut BTreeSet<&'a str>,
+    reported: &mut BTreeSet<&'a str>,
     mistakes: &mut Vec<Diagnostic>,
 ) {
     for include in task.includes() {
         let name = include.task.name.as_str();
         if let Some(start) = path.iter().position(|open| open.task.name == name) {
             let ring: Vec<&TaskUse> = path[start + 1..].iter().copied().chain([include]).collect();
-            if !told.contains(name) {
+            if !reported.contains(name) {
                 mistakes.push(ring_mistake(&ring, name));
-                told.extend(ring.iter().map(|open| open.task.name.as_str()));
+                reported.extend(ring.iter().map(|open| open.task.name.as_str()));
             }
             continue;
         }
-        if told.contains(name) {
+        if reported.contains(name) {
             continue;
         }
         if let Some(included) = project.tasks.get(name) {
             path.push(include);
-            follow(project, included, path, told, mistakes);
+            follow(project, included, path, reported, mistakes);
             path.pop();
         }
     }

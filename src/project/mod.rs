@@ -6,58 +6,39 @@ mod deploy;
 mod entry;
 mod explain;
 mod fields;
+mod group;
 mod handler;
 mod host;
 mod inventory;
 mod jumps;
 mod lint;
+mod model;
 mod outline;
 mod pattern;
 mod reader;
 mod run;
 mod task;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use crate::content::{Assets, ProjectFolder};
-use crate::error::{Diagnostic, Diagnostics, suggestion};
+use crate::error::{Diagnostic, Diagnostics};
 
 pub use catalogue::{Catalogue, Stack, check_names, described, missing_stacks};
-pub use data::{GroupData, RESERVED, given_data, layers};
+pub use data::{given_data, layers};
 pub use deploy::{Deploy, Stage};
 pub use entry::EntrySettings;
 pub use explain::{Explanation, Given, explain, find_host, host_data};
 pub use fields::Named;
+pub use group::{GroupData, RESERVED};
 pub use host::{Become, ConnectionSettings, Host, Inventory, LAB_IMAGES, LabSettings};
 pub use jumps::Jump;
 pub use lint::is_name;
+pub use model::Project;
 pub use outline::{DeployOutline, InventoryOutline, Outline, outline};
 pub use run::{Filter, Only, SelectedHost, SelectedStage, Selection, Wanted, hosts, matches_nothing, select};
 pub use task::{COMMON_KEYS, RawOperation, Task, TaskEntry, TaskUse};
-
-/// A project, as read from disk.
-#[derive(Debug)]
-pub struct Project {
-    /// The folder that contains `inventories/`.
-    pub root: PathBuf,
-    /// `inventories/<name>.toml`.
-    pub inventories: BTreeMap<String, Inventory>,
-    /// `group_data/<group>.toml`.
-    pub group_data: BTreeMap<String, GroupData>,
-    /// `deploys/<name>.toml`.
-    pub deploys: BTreeMap<String, Deploy>,
-    /// `tasks/<folder>/<name>.toml` by `<folder>/<name>`.
-    pub tasks: Arc<BTreeMap<String, Arc<Task>>>,
-    /// Files below `templates/`.
-    pub assets: Arc<Assets>,
-    /// `templates/services/<stack>/`.
-    pub catalogue: Arc<Catalogue>,
-    merged: data::Merged,
-    /// The dotted names of all templates; `None` if they are not all known.
-    used: Option<BTreeSet<String>>,
-}
 
 /// A project as far as it could be read.
 #[derive(Debug)]
@@ -85,12 +66,12 @@ pub fn read(root: &Path) -> LoadedProject {
     let mut project = Project {
         root: root.to_path_buf(),
         inventories: reader.folder("inventories", reader::any_name, inventory::read),
-        group_data: reader.folder("group_data", reader::any_name, whole(data::read)),
+        group_data: reader.folder("group_data", reader::any_name, whole(group::read)),
         tasks: Arc::new(tasks.into_iter().map(|(name, task)| (name, Arc::new(task))).collect()),
-        deploys: reader.folder("deploys", reader::any_name, whole(deploy::read)),
+        deploys: reader.folder("deploys", reader::any_name, deploy::read),
         catalogue: Arc::new(catalogue::complete(stacks, &assets)),
         assets: Arc::new(assets),
-        merged: data::Merged::default(),
+        merged: Mutex::default(),
         used: None,
     };
     let reader::Reader {
@@ -124,6 +105,26 @@ fn sort(mistakes: &mut [Diagnostic]) {
     });
 }
 
+impl LoadedProject {
+    /// The project and the number of its mistakes, if all files that are `needed` could be read: each is asked for by its
+    /// path in the project.
+    ///
+    /// Errors: the mistakes of needed files that could not be read.
+    pub fn despite_mistakes(self, needed: impl Fn(&str) -> bool) -> Result<(Project, usize), Diagnostics> {
+        let lost: Vec<&String> = self.broken.iter().filter(|path| needed(path)).collect();
+        if lost.is_empty() {
+            return Ok((self.project, self.mistakes.len()));
+        }
+        let is_of_lost = |mistake: &&Diagnostic| match mistake.origin() {
+            Some(origin) => lost.contains(&&origin.file.path),
+            // A file that cannot be read has no places.
+            None => lost.iter().any(|path| mistake.title.contains(path.as_str())),
+        };
+        let of_lost: Vec<Diagnostic> = self.mistakes.iter().filter(is_of_lost).cloned().collect();
+        Err(Diagnostics(if of_lost.is_empty() { self.mistakes } else { of_lost }))
+    }
+}
+
 /// Reads the project at `root`.
 ///
 /// Errors: every mistake that can be found without a host, in the order of files.
@@ -134,47 +135,6 @@ pub fn load(root: &Path) -> Result<Project, Diagnostics> {
     } else {
         Err(Diagnostics(mistakes))
     }
-}
-
-impl Project {
-    /// The inventory called `name`.
-    pub fn inventory(&self, name: &str) -> Result<&Inventory, Diagnostic> {
-        find(&self.inventories, "inventory", "inventories", name)
-    }
-
-    /// The deploy called `name`.
-    pub fn deploy(&self, name: &str) -> Result<&Deploy, Diagnostic> {
-        find(&self.deploys, "deploy", "deploys", name)
-    }
-
-    /// Where the project's file of host keys is or will be, and whether it exists.
-    ///
-    /// Errors: a link that leads out of the project, and anything that is not a regular file.
-    pub fn known_hosts(&self) -> Result<(PathBuf, bool), Diagnostic> {
-        const KNOWN_HOSTS: &str = "inventories/known_hosts";
-        let path = self.root.join(KNOWN_HOSTS);
-        let place = ProjectFolder::new(&self.root).find(Path::new(KNOWN_HOSTS));
-        match place.map_err(|refused| reader::unreadable(KNOWN_HOSTS, &refused))? {
-            None => Ok((path, false)),
-            Some(place) if path.is_symlink() => Ok((place, true)),
-            Some(_) => Ok((path, true)),
-        }
-    }
-}
-
-fn find<'a, T>(all: &'a BTreeMap<String, T>, what: &str, folder: &str, name: &str) -> Result<&'a T, Diagnostic> {
-    all.get(name).ok_or_else(|| {
-        let bare = name.trim_start_matches(&format!("{folder}/")).trim_end_matches(".toml");
-        let known = all.keys().map(String::as_str);
-        Diagnostic::new(format!(
-            "unknown {what} `{name}`: `{folder}/{bare}.toml` does not exist"
-        ))
-        .hint(if all.contains_key(bare) {
-            format!("write only its name: `{bare}`")
-        } else {
-            suggestion(name, known).unwrap_or_else(|| format!("write `{folder}/{bare}.toml`"))
-        })
-    })
 }
 
 #[cfg(test)]

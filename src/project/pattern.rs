@@ -2,10 +2,10 @@
 
 use globset::{Glob, GlobMatcher};
 
-use super::data::ALL;
 use super::fields::Named;
-use super::{Host, Inventory};
-use crate::error::{Diagnostic, suggestion};
+use super::group::ALL;
+use super::host::{Host, Inventory};
+use crate::error::{Diagnostic, habits, suggestion};
 
 /// The hosts that `patterns` select, in the inventory's order. If all patterns exclude, the rest is selected.
 ///
@@ -31,7 +31,7 @@ pub(super) fn select<'a>(
             return Err(
                 Diagnostic::new(format!("`{text}` matches nothing in inventory `{inventory_name}`"))
                     .at_maybe(place, "no host or group has this name")
-                    .hint(suggestion(text, known(inventory)).unwrap_or_else(|| {
+                    .hint(pattern_suggestion(text, known(inventory)).unwrap_or_else(|| {
                         format!("`homelab inventory list {inventory_name}` lists the hosts and groups")
                     })),
             );
@@ -78,6 +78,11 @@ pub(super) fn glob(pattern: &str) -> Result<GlobMatcher, Diagnostic> {
             .because(error.kind().to_string())
             .hint("`*` matches any text, `?` one character, `[ab]` one of these characters, `{a,b}` one of these texts")
     })
+}
+
+/// What to write instead of a pattern that matches nothing, where `known` are names that could be meant.
+pub(super) fn pattern_suggestion<'a>(pattern: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    habits::pattern(pattern).or_else(|| suggestion(pattern, known))
 }
 
 /// Everything that a pattern can name.

@@ -8,7 +8,7 @@ use globset::GlobMatcher;
 use super::catalogue::Catalogue;
 use super::data::shared_data_of;
 use super::lint::check_given;
-use super::pattern::{glob, known, select as select_hosts, unplaced};
+use super::pattern::{glob, known, pattern_suggestion, select as select_hosts, unplaced};
 use super::task::TaskUse;
 use super::{Deploy, Host, Inventory, Project, Stage, Task};
 use crate::content::Assets;
@@ -222,7 +222,7 @@ fn limit<'a>(
         if !matched.is_ok_and(|matched| matched.iter().any(is_of_deploy)) {
             return Err(
                 Diagnostic::new(format!("`--limit {pattern}` matches no host of deploy `{deploy}`"))
-                    .hint_maybe(suggestion(pattern, hosts.iter().map(|host| host.name.as_str()))),
+                    .hint_maybe(pattern_suggestion(pattern, hosts.iter().map(|host| host.name.as_str()))),
             );
         }
     }

@@ -27,11 +27,20 @@ pub fn diagnostics(all: &[Diagnostic]) -> String {
     together(&shown)
 }
 
+/// The line of a command that works despite mistakes in files that it does not need.
+pub fn warning_of_mistakes(number: usize) -> String {
+    let warning = paint(Tone::Changed, "warning");
+    let count = counted(number, "mistake");
+    format!("{warning}: {count} in the project, none in what this command needs; see `homelab check`")
+}
+
 /// Mistakes found on hosts; the same mistake on several hosts is shown once with their names.
 pub fn mistakes(all: &[Mistake]) -> String {
     let mut shown: Vec<(&Diagnostic, Vec<&str>)> = Vec::new();
     for mistake in all {
         match shown.iter_mut().find(|(known, _)| **known == mistake.diagnostic) {
+            // An operation that is planned again may find it again.
+            Some((_, hosts)) if hosts.contains(&mistake.host.as_str()) => {}
             Some((_, hosts)) => hosts.push(&mistake.host),
             None => shown.push((&mistake.diagnostic, vec![&mistake.host])),
         }

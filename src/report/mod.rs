@@ -6,6 +6,7 @@
 
 mod change;
 mod check;
+mod conditions;
 mod diagnostic;
 mod duration;
 mod events;
@@ -30,7 +31,8 @@ mod summary;
 mod text;
 
 pub use check::{found, found_github, found_json, nothing_wrong};
-pub use diagnostic::{diagnostic, diagnostics, mistakes};
+pub use conditions::conditions;
+pub use diagnostic::{diagnostic, diagnostics, mistakes, warning_of_mistakes};
 pub use events::event;
 pub use facts::{fact_names, facts, facts_json};
 pub use host_lines::{HostLines, host_lines};

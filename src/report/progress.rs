@@ -105,6 +105,7 @@ impl Progress {
         match event {
             ReadingEvent::Started { host } => self.begin(host, Work::Phase("connecting and reading"), now),
             ReadingEvent::Waiting { host, words } => self.begin(host, Work::waiting(words), now),
+            ReadingEvent::Conditions { host, .. } => self.begin(host, Work::Phase("running conditions"), now),
             ReadingEvent::Finished { host } => self.finish(host),
         }
     }

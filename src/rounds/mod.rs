@@ -1,5 +1,7 @@
 //! Reads hosts and plans them in turns until the plan lacks nothing: three rounds of facts at most.
 
+mod conditions;
+mod events;
 mod reading;
 mod together;
 
@@ -17,7 +19,11 @@ use crate::project::Selection;
 use crate::remote::{Connection, Target};
 use crate::secret::DigestKey;
 
-pub use reading::{HostReading, ROUNDS, ReadHost};
+use conditions::{noted, to_read};
+
+pub use conditions::OnConditions;
+pub use events::{OnEvent, ReadingEvent};
+pub use reading::{HostReading, ROUNDS, ReadHost, ReadOptions};
 
 /// How long to wait before checking a running job again.
 const WORK_PAUSE: Duration = Duration::from_secs(1);
@@ -30,6 +36,7 @@ pub async fn settle(
     selection: &Selection,
     snapshot: &mut Snapshot,
     digests: &DigestKey,
+    on_conditions: OnConditions<'_>,
 ) -> Result<Build, GatherError> {
     let mut rounds = 0;
     loop {
@@ -41,39 +48,22 @@ pub async fn settle(
             return Ok(build);
         };
         rounds += 1;
+        let keys = to_read(host, missing, snapshot, on_conditions);
         let facts = snapshot.facts.entry(host.clone()).or_default();
-        gather(reader, host, missing, facts).await?;
+        gather(reader, host, &keys, facts).await?;
     }
 }
 
-/// Something that happened while hosts were read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReadingEvent {
-    /// Connecting to a host.
-    Started { host: String },
-    /// Waiting for a host.
-    Waiting {
-        host: String,
-        /// What it waits for.
-        words: String,
-    },
-    /// A host was read, or could not be.
-    Finished { host: String },
-}
-
-/// Called with what happens while hosts are read.
-pub type OnEvent = Arc<dyn Fn(ReadingEvent) + Send + Sync>;
-
-/// Connects to all `targets`, at most `parallel` at once of those that answer, and plans each host of `selection` from
+/// Connects to all `targets`, at most `options.parallel` at once of those that answer, and plans each host of `selection` from
 /// its facts. Readings are in the order of `targets`. Dropping the future stops all work.
 pub async fn read_hosts(
     selection: &Selection,
     targets: Vec<Target>,
     digests: &Arc<DigestKey>,
-    parallel: usize,
+    options: ReadOptions,
     on_event: &OnEvent,
 ) -> Vec<HostReading> {
-    let turns = Arc::new(Semaphore::new(parallel));
+    let turns = Arc::new(Semaphore::new(options.parallel));
     let mut tasks = JoinSet::new();
     for (index, target) in targets.into_iter().enumerate() {
         let selection = selection.host_alone(&target.name);
@@ -82,14 +72,14 @@ pub async fn read_hosts(
         tasks.spawn(async move {
             (
                 index,
-                read_in_turn(&turns, selection, &target, &digests, &on_event).await,
+                read_in_turn(&turns, selection, &target, &digests, options, &on_event).await,
             )
         });
     }
     let mut readings = tasks.join_all().await;
     readings.sort_by_key(|(index, _)| *index);
     let readings = readings.into_iter().map(|(_, reading)| reading).collect();
-    Box::pin(together::settle(selection, readings, digests)).await
+    Box::pin(together::settle(selection, readings, digests, options, on_event)).await
 }
 
 async fn read_in_turn(
@@ -97,6 +87,7 @@ async fn read_in_turn(
     selection: Selection,
     target: &Target,
     digests: &DigestKey,
+    options: ReadOptions,
     on_event: &OnEvent,
 ) -> HostReading {
     let host = target.name.clone();
@@ -105,7 +96,7 @@ async fn read_in_turn(
         since = Instant::now();
         on_event(ReadingEvent::Started { host: host.clone() });
     };
-    let reading = Box::pin(read_host(selection, target, digests, on_event));
+    let reading = Box::pin(read_host(selection, target, digests, options, on_event));
     let result = in_turn(turns, begin, reading).await;
     on_event(ReadingEvent::Finished { host: host.clone() });
     HostReading {
@@ -118,12 +109,14 @@ async fn read_in_turn(
 /// As [`settle`], after jobs of earlier runs have finished on the host, since they may change anything.
 async fn settle_at_rest(
     connection: &mut Connection,
+    target: &str,
     selection: &Selection,
     snapshot: &mut Snapshot,
     digests: &DigestKey,
     on_event: &OnEvent,
 ) -> Result<Build, GatherError> {
-    let mut build = settle(connection, selection, snapshot, digests).await?;
+    let noted = noted(target, on_event);
+    let mut build = settle(connection, selection, snapshot, digests, &noted).await?;
     let Some(host) = selection.hosts.first().map(|host| host.name.clone()) else {
         return Ok(build);
     };
@@ -138,7 +131,7 @@ async fn settle_at_rest(
             gather(connection, &host, &BTreeSet::from([FactKey::System]), facts).await?;
         }
         snapshot.facts.remove(&host);
-        build = settle(connection, selection, snapshot, digests).await?;
+        build = settle(connection, selection, snapshot, digests, &noted).await?;
     }
     Ok(build)
 }
@@ -154,11 +147,24 @@ async fn read_host(
     selection: Selection,
     target: &Target,
     digests: &DigestKey,
+    options: ReadOptions,
     on_event: &OnEvent,
 ) -> Result<ReadHost, GatherError> {
     let mut connection = Connection::open(target).await?;
-    let mut snapshot = Snapshot::default();
-    match settle_at_rest(&mut connection, &selection, &mut snapshot, digests, on_event).await {
+    let mut snapshot = Snapshot {
+        skips_conditions: options.skips_conditions,
+        ..Snapshot::default()
+    };
+    match settle_at_rest(
+        &mut connection,
+        &target.name,
+        &selection,
+        &mut snapshot,
+        digests,
+        on_event,
+    )
+    .await
+    {
         Ok(build) => Ok(ReadHost {
             selection,
             connection,

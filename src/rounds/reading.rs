@@ -11,6 +11,15 @@ use crate::remote::Connection;
 /// that still lack facts are deferred.
 pub const ROUNDS: usize = 3;
 
+/// How hosts are read.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadOptions {
+    /// How many hosts at a time.
+    pub parallel: usize,
+    /// Whether conditions and checks of the project do not run.
+    pub skips_conditions: bool,
+}
+
 /// A host that was read.
 pub struct ReadHost {
     /// The selection with this host only.

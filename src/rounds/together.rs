@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 
-use super::reading::{HostReading, ROUNDS, ReadHost};
+use super::conditions::{noted, to_read};
+use super::events::OnEvent;
+use super::reading::{HostReading, ROUNDS, ReadHost, ReadOptions};
 use crate::facts::{FactKey, Facts};
 use crate::gather::{GatherError, gather};
 use crate::plan::{Build, Plan, Snapshot, build};
@@ -16,6 +18,8 @@ pub(super) async fn settle(
     selection: &Selection,
     mut readings: Vec<HostReading>,
     digests: &DigestKey,
+    options: ReadOptions,
+    on_event: &OnEvent,
 ) -> Vec<HostReading> {
     let asks_others = |reading: &HostReading| {
         let host = reading.result.as_ref().ok();
@@ -28,7 +32,10 @@ pub(super) async fn settle(
     together
         .hosts
         .retain(|host| readings.iter().any(|one| one.host == host.name && one.result.is_ok()));
-    let mut snapshot = Snapshot::default();
+    let mut snapshot = Snapshot {
+        skips_conditions: options.skips_conditions,
+        ..Snapshot::default()
+    };
     for reading in &mut readings {
         if let Ok(host) = &mut reading.result {
             snapshot.facts.append(&mut std::mem::take(&mut host.snapshot.facts));
@@ -42,7 +49,7 @@ pub(super) async fn settle(
             return apart(readings, &whole, &snapshot);
         }
         rounds += 1;
-        let lost = read(&mut readings, &whole.missing, &mut snapshot).await;
+        let lost = read(&mut readings, &whole.missing, &mut snapshot, on_event).await;
         together.hosts.retain(|host| !lost.contains(&host.name));
     }
 }
@@ -52,14 +59,16 @@ async fn read(
     readings: &mut [HostReading],
     missing: &BTreeMap<String, BTreeSet<FactKey>>,
     snapshot: &mut Snapshot,
+    on_event: &OnEvent,
 ) -> BTreeSet<String> {
     let asked = readings.iter_mut().filter_map(|reading| {
         let keys = missing.get(&reading.host)?;
         let host = reading.result.as_mut().ok()?;
+        let keys = to_read(&reading.host, keys, snapshot, &noted(&reading.host, on_event));
         let mut facts = snapshot.facts.remove(&reading.host).unwrap_or_default();
         let name = reading.host.clone();
         Some(async move {
-            let result = gather(&mut host.connection, &name, keys, &mut facts).await;
+            let result = gather(&mut host.connection, &name, &keys, &mut facts).await;
             (name, facts, result)
         })
     });

@@ -7,7 +7,7 @@ use minijinja::{Error, ErrorKind};
 use super::slip::Slip;
 use super::sorts::Misfit;
 use super::words;
-use crate::error::{Diagnostic, Origin, suggestion};
+use crate::error::{Diagnostic, Origin, habits, suggestion};
 
 /// The filters that exist.
 const FILTERS: &[&str] = &[
@@ -168,13 +168,13 @@ impl Word {
 pub(super) fn unknown(place: Range<usize>, kind: Word, name: &str) -> Slip {
     let known = kind.known();
     let foreign = match kind {
-        Word::Filter => words::filter(name),
-        Word::Test => words::test(name),
-        Word::Function => words::function(name),
+        Word::Filter => words::filter(name).map(str::to_owned),
+        Word::Test => words::test(name).map(str::to_owned),
+        Word::Function => words::function(name).map(str::to_owned).or_else(|| habits::name(name)),
     };
     let longer = known.iter().find(|one| one.len() > 3 && name.starts_with(**one));
     let hint = match (foreign, longer) {
-        (Some(own), _) => own.to_owned(),
+        (Some(own), _) => own,
         (None, Some(near)) => format!("did you mean `{near}`?"),
         (None, None) => suggestion(name, known.iter().copied()).unwrap_or_else(|| LISTS.to_owned()),
     };

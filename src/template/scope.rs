@@ -70,6 +70,9 @@ const LARGE: usize = 16;
 /// Optional keys of `stack.toml`.
 const OPTIONAL_SETTINGS: &[&str] = &["site", "backup"];
 
+/// The label of a name that the data of a host does not have.
+const NO_DATA: &str = "this host has no data of this name";
+
 impl Bindings {
     /// A scope with only `bindings`.
     pub fn new(bindings: TemplateData) -> Self {
@@ -270,13 +273,17 @@ impl Bindings {
             _ if path.starts_with("item.") => "this item has no such key",
             _ if path.starts_with("vars.") => "the task has no such variable",
             _ if path.starts_with("stack.") || path.starts_with("catalogue.") => "the stack has no such setting",
-            _ => "this host has no data of this name",
+            _ => NO_DATA,
         };
-        Diagnostic::new(format!("`{path}` is undefined"))
-            .at_maybe(origin, label)
-            .hint(suggestion(&last, known.iter().map(String::as_str)).unwrap_or_else(|| {
-                format!("set `{path}` in `group_data/` or for the host, or test it with `{path} is defined`")
-            }))
+        let mistake = Diagnostic::new(format!("`{path}` is undefined")).at_maybe(origin, label);
+        let mistake = if label == NO_DATA {
+            mistake.lacking(path.clone())
+        } else {
+            mistake
+        };
+        mistake.hint(suggestion(&last, known.iter().map(String::as_str)).unwrap_or_else(|| {
+            format!("set `{path}` in `group_data/` or for the host, or test it with `{path} is defined`")
+        }))
     }
 
     /// The mistake of an attribute of a value that has none, if `origin` has one.

@@ -58,8 +58,32 @@ fn log(host: &Host<'_>) -> Vec<String> {
 fn a_command_runs_where_its_condition_says_so() {
     let project = Project::with_task(&shells());
     let host = project.up("dev", "alpha");
+    // A condition that writes would show that it ran.
     host.inside("touch /opt/there /opt/to-go /opt/unwanted");
+    let unasked = project
+        .homelab(&["deploy", "dev", "all", "--dry-run", "--yes", "--no-conditions"])
+        .expect(0);
+    assert_eq!(
+        unasked.stdout.matches("not run because of `--no-conditions`").count(),
+        4,
+        "{}",
+        unasked.stdout
+    );
+    assert!(!unasked.stderr.contains("condition: "), "{}", unasked.stderr);
     let review = dry_run(&project, 2);
+    for named in [
+        "test -e /opt/there",
+        "test -e /opt/nowhere",
+        "test -e /opt/made",
+        "test -e /opt/to-go",
+    ] {
+        assert_eq!(
+            review.stderr.matches(&format!("condition: {named}\n")).count(),
+            1,
+            "{}",
+            review.stderr
+        );
+    }
     // A condition may hang on anything that a command before it did: it is asked when that is through.
     let marks: String = Review(&review.stdout)
         .resources()

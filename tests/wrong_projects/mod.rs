@@ -42,7 +42,14 @@ pub(crate) fn trials() -> Vec<Trial> {
         the_right_project_is_right();
         Ok(())
     });
-    cases.chain([right]).collect()
+    let emergency = Trial::test(
+        "wrong_projects::commands_for_emergencies_need_only_the_inventory",
+        || {
+            commands_for_emergencies_need_only_the_inventory();
+            Ok(())
+        },
+    );
+    cases.chain([right, emergency]).collect()
 }
 
 /// Every mistake is told at its word and with a next step.
@@ -200,6 +207,51 @@ fn mark(case: &Case, place: &Json, is_first: bool) -> Mark {
         word: text[start..end].to_owned(),
         is_first,
     }
+}
+
+/// They run beside mistakes elsewhere, and stop at those of the inventory.
+fn commands_for_emergencies_need_only_the_inventory() {
+    let wrong = tempfile::tempdir().unwrap();
+    copy_folder(&folder("base"), wrong.path());
+    let write = |path: &str, text: &str| fs::write(wrong.path().join(path), text).unwrap();
+    write("deploys/site.toml", "hosts = 3\nnope = [\n");
+    write("tasks/system/base.toml", "nope = 1\n");
+    write("inventories/other.toml", "[hosts.-x]\n");
+    write("inventories/here.toml", "[hosts.here]\nconnection = { local = true }\n");
+    let commands: [&[&str]; 4] = [
+        &["exec", "here", "here", "--", "echo", "hi"],
+        &["inventory", "list", "home"],
+        &["inventory", "show", "dns", "--inventory", "home"],
+        &["inventory", "explain", "dns", "base_domain", "--inventory", "home"],
+    ];
+    for command in commands {
+        let (code, stdout, stderr) = homelab(wrong.path(), command);
+        assert_eq!(code, Some(0), "{command:?}: {stderr}");
+        assert!(
+            !stdout.is_empty() && stderr.starts_with("warning: "),
+            "{command:?}: {stderr}"
+        );
+        assert!(stderr.contains("mistakes") && stderr.lines().count() == 1, "{stderr}");
+    }
+    let refused: [&[&str]; 4] = [
+        &["exec", "other", "*", "--", "echo", "hi"],
+        &["inventory", "list", "other"],
+        &["facts", "other", "x"],
+        &["deploy", "here", "site", "--dry-run"],
+    ];
+    for command in refused {
+        let (code, stdout, stderr) = homelab(wrong.path(), command);
+        assert_eq!((code, stdout.as_str()), (Some(3), ""), "{command:?}: {stderr}");
+        assert!(stderr.contains(if command[0] == "deploy" {
+            "deploys/site.toml"
+        } else {
+            "inventories/other.toml"
+        }));
+    }
+    write("group_data/dns.toml", "x = [\n");
+    let (code, _, stderr) = homelab(wrong.path(), &["inventory", "show", "dns", "--inventory", "home"]);
+    assert!(code == Some(3) && stderr.contains("group_data/dns.toml"), "{stderr}");
+    assert_eq!(homelab(wrong.path(), &["inventory", "list", "home"]).0, Some(0));
 }
 
 fn the_right_project_is_right() {

@@ -4,11 +4,24 @@ use std::cell::Cell;
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::Args;
 use homelab::lab::{Lab, LabSpec};
 
 use super::events;
-use crate::cli::output::tell_line;
+use crate::cli::completion;
+use crate::cli::output::eprint_line;
 use crate::cli::runtime;
+
+/// Arguments of `homelab lab down`.
+#[derive(Debug, Args)]
+pub(crate) struct DownArguments {
+    /// Name of an inventory with lab hosts, such as `dev`
+    #[arg(add = completion::labs())]
+    pub(super) inventory: String,
+    /// Accepted as elsewhere; this command never asks
+    #[arg(long, short, hide = true)]
+    yes: bool,
+}
 
 pub(super) fn run(root: &Path, spec: &LabSpec) -> anyhow::Result<ExitCode> {
     let said_anything = Cell::new(false);
@@ -21,7 +34,7 @@ pub(super) fn run(root: &Path, spec: &LabSpec) -> anyhow::Result<ExitCode> {
         lab.down(spec, &mut listener).await
     })?;
     if !said_anything.get() {
-        tell_line(format_args!(
+        eprint_line(format_args!(
             "lab: inventory `{}` has no running lab hosts",
             spec.inventory
         ));

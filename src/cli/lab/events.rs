@@ -2,11 +2,11 @@
 
 use homelab::lab::{HostStep, ImageStep, LabEvent};
 
-use crate::cli::output::tell_line;
+use crate::cli::output::eprint_line;
 
 /// Shows an event as a line on stderr.
 pub(super) fn show(event: &LabEvent) {
-    tell_line(line(event));
+    eprint_line(line(event));
 }
 
 fn line(event: &LabEvent) -> String {

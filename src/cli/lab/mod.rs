@@ -21,7 +21,7 @@ pub(crate) enum LabCommand {
     /// Create or start all lab hosts of an inventory; running ones stay as they are
     Up(InventoryArgument),
     /// Remove the lab hosts of an inventory and all their data
-    Down(InventoryArgument),
+    Down(down::DownArguments),
     /// Recreate one or all lab hosts of an inventory; everything on them is lost
     Reset(reset::ResetArguments),
     /// Show the state of the lab hosts and of their shared apt cache

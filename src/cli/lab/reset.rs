@@ -20,6 +20,9 @@ pub(crate) struct ResetArguments {
     /// Lab host to recreate; all of the inventory if omitted
     #[arg(add = completion::lab_hosts())]
     host: Option<String>,
+    /// Accepted as elsewhere; this command never asks
+    #[arg(long, short, hide = true)]
+    yes: bool,
 }
 
 pub(super) fn run(root: &Path, spec: &LabSpec, arguments: &ResetArguments) -> anyhow::Result<ExitCode> {

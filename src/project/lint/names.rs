@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::known::{Unknown, Vocabulary};
 use super::parts::{data_tables, has_item, taken_vars, uses_of};
 use super::shapes::{Place, Shapes};
-use crate::error::{Diagnostic, Origin, ansible, suggestion};
+use crate::error::{Diagnostic, Origin, habits, suggestion};
 use crate::project::entry::EntrySettings;
 use crate::project::task::{Task, TaskEntry};
 use crate::project::{Project, Stack};
@@ -238,10 +238,9 @@ pub(super) fn compares(text: &str) -> bool {
 /// The mistake of a name that exists on no host.
 pub(super) fn undefined(names: &Names, unknown: &Unknown<'_, '_>) -> Diagnostic {
     let last = unknown.name.rsplit('.').next().unwrap_or_default();
-    let hint = match ansible::name_for(unknown.name) {
-        Some(own) => format!("did you mean `{own}`?"),
-        None => suggestion(last, unknown.known.iter().copied()).unwrap_or_else(|| unknown.otherwise.clone()),
-    };
+    let hint = habits::name(unknown.name)
+        .or_else(|| suggestion(last, unknown.known.iter().copied()))
+        .unwrap_or_else(|| unknown.otherwise.clone());
     Diagnostic::new(format!("`{}` is undefined", unknown.name))
         .at_maybe(names.place(unknown.name).as_ref(), unknown.label)
         .hint(hint)

@@ -67,11 +67,7 @@ fn check_table(
 /// Checks data of the command line, which overrides that of files: each key must be one that is set or used somewhere.
 ///
 /// Errors: a key that nothing knows.
-pub(in crate::project) fn check_given(
-    project: &Project,
-    given: &Table,
-    names: &BTreeSet<String>,
-) -> Result<(), Diagnostic> {
+pub(crate) fn check_given(project: &Project, given: &Table, names: &BTreeSet<String>) -> Result<(), Diagnostic> {
     if given.is_empty()
         || ["hosts", "host", "host.data"]
             .iter()

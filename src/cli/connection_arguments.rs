@@ -16,7 +16,7 @@ const HEADING: &str = "Connection";
 
 /// How to connect.
 #[derive(Debug, Args)]
-pub(crate) struct WayArguments {
+pub(crate) struct ConnectionArguments {
     /// Ask once for the sudo password of hosts with `become = "sudo"`; otherwise `HOMELAB_BECOME_PASSWORD` is used if set
     #[arg(help_heading = HEADING, long)]
     ask_become_password: bool,
@@ -28,7 +28,7 @@ pub(crate) struct WayArguments {
     read_timeout: Duration,
 }
 
-impl WayArguments {
+impl ConnectionArguments {
     /// Applies the options to the targets, and asks for the password if any of them can use one.
     pub(super) fn complete(&self, mut targets: Vec<Target>) -> anyhow::Result<Vec<Target>> {
         let wants = |target: &Target| matches!(target.privilege, Privilege::Sudo { .. });

@@ -1,0 +1,79 @@
+//! A project in memory.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use super::catalogue::Catalogue;
+use super::deploy::Deploy;
+use super::group::GroupData;
+use super::host::Inventory;
+use super::reader::unreadable;
+use super::task::Task;
+use crate::content::{Assets, ProjectFolder};
+use crate::error::{Diagnostic, suggestion};
+use crate::value::Table;
+
+/// A project, as read from disk.
+#[derive(Debug)]
+pub struct Project {
+    /// The folder that contains `inventories/`.
+    pub root: PathBuf,
+    /// `inventories/<name>.toml`.
+    pub inventories: BTreeMap<String, Inventory>,
+    /// `group_data/<group>.toml`.
+    pub group_data: BTreeMap<String, GroupData>,
+    /// `deploys/<name>.toml`.
+    pub deploys: BTreeMap<String, Deploy>,
+    /// `tasks/<folder>/<name>.toml` by `<folder>/<name>`.
+    pub tasks: Arc<BTreeMap<String, Arc<Task>>>,
+    /// Files below `templates/`.
+    pub assets: Arc<Assets>,
+    /// `templates/services/<stack>/`.
+    pub catalogue: Arc<Catalogue>,
+    /// The merged data of hosts, by inventory and host, shared by all deploys.
+    pub(super) merged: Mutex<HashMap<(String, String), Arc<Table>>>,
+    /// The dotted names of all templates; `None` if they are not all known.
+    pub(super) used: Option<BTreeSet<String>>,
+}
+
+impl Project {
+    /// The inventory called `name`.
+    pub fn inventory(&self, name: &str) -> Result<&Inventory, Diagnostic> {
+        find(&self.inventories, "inventory", "inventories", name)
+    }
+
+    /// The deploy called `name`.
+    pub fn deploy(&self, name: &str) -> Result<&Deploy, Diagnostic> {
+        find(&self.deploys, "deploy", "deploys", name)
+    }
+
+    /// Where the project's file of host keys is or will be, and whether it exists.
+    ///
+    /// Errors: a link that leads out of the project, and anything that is not a regular file.
+    pub fn known_hosts(&self) -> Result<(PathBuf, bool), Diagnostic> {
+        const KNOWN_HOSTS: &str = "inventories/known_hosts";
+        let path = self.root.join(KNOWN_HOSTS);
+        let place = ProjectFolder::new(&self.root).find(Path::new(KNOWN_HOSTS));
+        match place.map_err(|refused| unreadable(KNOWN_HOSTS, &refused))? {
+            None => Ok((path, false)),
+            Some(place) if path.is_symlink() => Ok((place, true)),
+            Some(_) => Ok((path, true)),
+        }
+    }
+}
+
+fn find<'a, T>(all: &'a BTreeMap<String, T>, what: &str, folder: &str, name: &str) -> Result<&'a T, Diagnostic> {
+    all.get(name).ok_or_else(|| {
+        let bare = name.trim_start_matches(&format!("{folder}/")).trim_end_matches(".toml");
+        let known = all.keys().map(String::as_str);
+        Diagnostic::new(format!(
+            "unknown {what} `{name}`: `{folder}/{bare}.toml` does not exist"
+        ))
+        .hint(if all.contains_key(bare) {
+            format!("write only its name: `{bare}`")
+        } else {
+            suggestion(name, known).unwrap_or_else(|| format!("write `{folder}/{bare}.toml`"))
+        })
+    })
+}

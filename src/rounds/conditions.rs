@@ -1,0 +1,91 @@
+//! Conditions and checks of a project: commands that run on a host while it is read, before anyone agreed to anything.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::events::{OnEvent, ReadingEvent};
+use crate::facts::{Check, Fact, FactKey};
+use crate::plan::Snapshot;
+
+/// Why a fact is not known if conditions do not run.
+const SKIPPED: &str = "not run because of `--no-conditions`";
+
+/// Called with the commands of conditions before they run.
+pub type OnConditions<'a> = &'a (dyn Fn(Vec<String>) + Send + Sync);
+
+/// The facts of `host` to read now. Conditions that are not to run are known to be skipped from now on; those that will
+/// run are given to `on_conditions`.
+pub(super) fn to_read(
+    host: &str,
+    missing: &BTreeSet<FactKey>,
+    snapshot: &mut Snapshot,
+    on_conditions: OnConditions<'_>,
+) -> BTreeSet<FactKey> {
+    if !snapshot.skips_conditions {
+        let commands: Vec<String> = missing.iter().filter_map(command).collect();
+        if !commands.is_empty() {
+            on_conditions(commands);
+        }
+        return missing.clone();
+    }
+    let (skipped, rest): (BTreeSet<_>, BTreeSet<_>) = missing
+        .iter()
+        .cloned()
+        .partition(|key| matches!(key, FactKey::Check(_)));
+    let facts = snapshot.facts.entry(host.to_owned()).or_default();
+    for key in skipped {
+        facts.insert(key, Fact::Denied(SKIPPED.to_owned()));
+    }
+    rest
+}
+
+/// Sends conditions of a host as events.
+pub(super) fn noted(host: &str, on_event: &OnEvent) -> impl Fn(Vec<String>) + Send + Sync {
+    let (host, on_event) = (host.to_owned(), Arc::clone(on_event));
+    move |commands| {
+        on_event(ReadingEvent::Conditions {
+            host: host.clone(),
+            commands,
+        });
+    }
+}
+
+fn command(key: &FactKey) -> Option<String> {
+    match key {
+        FactKey::Check(Check::Command { script, .. }) => Some(script.clone()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::facts::Identity;
+
+    #[test]
+    fn conditions_are_named_before_they_run_and_are_left_out_on_request() {
+        let condition = FactKey::Check(Check::Command {
+            script: "test -e /x".to_owned(),
+            by: Identity::Own,
+        });
+        let port = FactKey::Check(Check::Tcp {
+            host: "127.0.0.1".to_owned(),
+            port: 22,
+        });
+        let missing = BTreeSet::from([FactKey::System, condition.clone(), port.clone()]);
+        let named = Mutex::new(Vec::new());
+        let note = |commands: Vec<String>| named.lock().expect("whole").extend(commands);
+        let mut snapshot = Snapshot::default();
+        assert_eq!(to_read("a", &missing, &mut snapshot, &note), missing);
+        assert_eq!(*named.lock().expect("whole"), ["test -e /x"]);
+        snapshot.skips_conditions = true;
+        let rest = to_read("a", &missing, &mut snapshot, &note);
+        assert_eq!(rest, BTreeSet::from([FactKey::System]));
+        assert_eq!(named.lock().expect("whole").len(), 1);
+        for key in [&condition, &port] {
+            assert_eq!(snapshot.facts["a"].get(key), Some(&Fact::Denied(SKIPPED.to_owned())));
+        }
+    }
+}

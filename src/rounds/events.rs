@@ -1,0 +1,23 @@
+//! Events of reading hosts.
+
+use std::sync::Arc;
+
+/// Something that happened while hosts were read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadingEvent {
+    /// Connecting to a host.
+    Started { host: String },
+    /// Waiting for a host.
+    Waiting {
+        host: String,
+        /// What it waits for.
+        words: String,
+    },
+    /// Conditions of the project are about to run on a host.
+    Conditions { host: String, commands: Vec<String> },
+    /// A host was read, or could not be.
+    Finished { host: String },
+}
+
+/// Called with what happens while hosts are read.
+pub type OnEvent = Arc<dyn Fn(ReadingEvent) + Send + Sync>;
