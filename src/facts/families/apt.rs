@@ -188,9 +188,10 @@ fn probe(keys: &[FactKey]) -> String {
     script
 }
 
-/// Sets `$interrupted` if dpkg was interrupted. A simulation says nothing of it.
-const INTERRUPTED: &str =
-    "interrupted=; for f in /var/lib/dpkg/updates/[0-9]*; do [ ! -e \"$f\" ] || interrupted=yes; done\n";
+/// Sets `$interrupted` if dpkg was interrupted. A simulation says nothing of it. What a dpkg that runs has noted looks the same,
+/// but it, or the apt that started it, holds a lock: /proc/locks ends the number of a file's inode with a blank (proc(5)).
+const INTERRUPTED: &str = "interrupted=; for f in /var/lib/dpkg/updates/[0-9]*; do [ ! -e \"$f\" ] || interrupted=yes; done\n\
+     if [ -n \"$interrupted\" ] && stat -c ':%i ' /var/lib/dpkg/lock /var/lib/dpkg/lock-frontend 2>/dev/null | grep -q -F -f - /proc/locks; then interrupted=; fi\n";
 
 /// Prints the packages that were installed automatically, if any package would be installed or upgraded.
 const AUTOMATIC: &str = "case $said in *'Inst '*) [ ! -e /var/lib/apt/extended_states ] || \
