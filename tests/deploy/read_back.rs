@@ -120,8 +120,8 @@ const LIES: &[(&Lie, &str, &str)] = &[
     ),
     (
         &NO_SYSTEMCTL,
-        "op = 'systemd.service'\nservice = 'lie'\nstate = 'started'\nenabled = true",
-        "unit lie.service: active is still `inactive` (expected `active`)",
+        "op = 'systemd.service'\nservice = 'lie'\nstate = 'stopped'",
+        "unit lie.service: active is still `active` (expected `inactive`)",
     ),
     (
         &NO_SYSTEMCTL,
@@ -158,7 +158,7 @@ fn no_operation_is_told_as_applied_that_left_the_host_otherwise() {
     host.inside(
         "echo there >/srv/there; chmod 0644 /srv/there\n\
          printf '[Service]\\nExecStart=/bin/sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n' \
-         >/etc/systemd/system/lie.service; systemctl daemon-reload",
+         >/etc/systemd/system/lie.service; systemctl daemon-reload; systemctl start lie",
     );
     for (lie, operation, told) in LIES {
         project.write("tasks/test/files.toml", format!("[[operation]]\n{operation}{AFTER}"));
@@ -170,7 +170,7 @@ fn no_operation_is_told_as_applied_that_left_the_host_otherwise() {
         for part in [
             told,
             &*format!("alpha: failed to apply `{name}"),
-            "1 failed, 1 not reached",
+            " failed, 1 not reached",
         ] {
             assert!(
                 ran.stdout.contains(part),
