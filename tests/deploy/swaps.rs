@@ -166,8 +166,11 @@ fn nothing_outside_of_her_directory_changes() {
         let tricks = host.inside("cat /home/anna/tricks");
         println!("{name}: {tricks} tricks in {round} rounds; applied operations and refused deploys: {counts:?}");
         let touched = snapshot::changed(&before, &snapshot::files(&host));
-        // An upload is staged in `/home`, where she cannot write; the lock is written.
-        let own = |path: &String| path.starts_with("/home/anna") || path == "/home" || path == "/run/homelab.lock";
+        // An upload is staged in `/home`, where she cannot write; the lock is written, and a step's output is kept in `/tmp`.
+        let own = |path: &String| {
+            let directories = ["/home", "/tmp", "/run/homelab.lock"];
+            path.starts_with("/home/anna") || directories.contains(&path.as_str())
+        };
         let outside = touched.into_iter().filter(|path| !own(path));
         assert_eq!(logins.unexplained(outside), Vec::<String>::new(), "{name}");
         // The attack was one, and the work went on.
