@@ -44,6 +44,9 @@ pub(super) enum Interruption {
     Nonsense(String),
 }
 
+/// The outcome of a tag that only shows the host whether anyone listens. It is no answer, and not even the end of output.
+const ALIVE: &str = "alive";
+
 /// More than the number, outcome and status of any tag need.
 const LONGEST_TAG: usize = 64;
 
@@ -124,6 +127,10 @@ impl<R: AsyncRead + Unpin> Answers<R> {
                     on_output(&self.buffer[reported.min(start)..start]);
                     output.push(&self.buffer[..start])?;
                     self.buffer.drain(..end);
+                    if tag.outcome == ALIVE {
+                        reported = 0;
+                        continue;
+                    }
                     return Ok(output.finish(tag));
                 }
                 Found::Output(length) => {
@@ -308,6 +315,18 @@ mod tests {
                 (found[2].number, found[2].outcome.as_str(), found[2].status),
                 (2, "failed", 255)
             );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sign_of_life_is_no_answer_and_leaves_the_output_whole() {
+        let nonce = Nonce::random();
+        let n = nonce.as_str();
+        let text = format!("one\n\n{n} 1 alive 0\ntwo\n\n{n} 1 done 0\n");
+        for piece in 1..text.len() {
+            let found = read_in_pieces(text.clone().into_bytes(), piece, &nonce).await;
+            assert_eq!(found.len(), 1, "pieces of {piece}");
+            assert_eq!(found[0].output, b"one\ntwo\n", "pieces of {piece}");
         }
     }
 

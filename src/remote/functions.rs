@@ -50,7 +50,7 @@ hl_mark "$1" ended "$hl_status" >&4
 /// output the last part is sent, after the number of bytes that are left out; the room that they take is given back where the file system
 /// can do that.
 ///
-/// `hl_note` sends a note from the body of a step that is homelab's own, while the body goes on.
+/// `hl_alive` fails, or ends its shell, if homelab does not listen any more. `hl_note` sends a note from the body of a step that is homelab's own, while the body goes on.
 ///
 /// If content arrives short, a further block shows why the host takes no more, such as a full disk.
 ///
@@ -58,6 +58,7 @@ hl_mark "$1" ended "$hl_status" >&4
 pub(super) const CHANGING: &str = r#"hl_halt=
 hl_file=
 trap hl_unstage EXIT
+hl_alive() { hl_tag "$hl_number" alive 0; }
 hl_note() { printf %s "$1" >&4; hl_tag "$hl_number" note 0; }
 hl_open() {
 set -C

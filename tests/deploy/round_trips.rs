@@ -169,7 +169,7 @@ fn no_operation_of_any_kind_adds_one() {
         let arguments = ["deploy", "dev", deploy, "--dry-run", "--detailed-exitcode", "-v"];
         let looked = project.homelab(&arguments).expect(2);
         assert_eq!(round_trips(&looked), 2, "{}", looked.stdout);
-        assert!(!looked.stdout.contains("not read"), "{}", looked.stdout);
+        assert!(!looked.stdout.contains("not read from"), "{}", looked.stdout);
     }
 
     project.homelab(&["deploy", "dev", "many", "--yes"]).expect(0);

@@ -106,7 +106,8 @@ done
 ) 2>/dev/null"#;
 
 /// The job is a systemd unit of its own, so it survives the end of the connection and of sshd's session. It leaves its output
-/// and exit code in a folder. The waiting script removes the folder; if that script was killed, the next run finds the folder.
+/// and exit code in a folder. The waiting script removes the folder if homelab still listens; otherwise the next run finds
+/// the folder.
 /// apt repeats its messages while it waits, so repeated lines are dropped.
 fn supervised_body(run: &Command, options: &ScriptOptions<'_>) -> String {
     let job = options.random;
@@ -136,6 +137,7 @@ fn supervised_body(run: &Command, options: &ScriptOptions<'_>) -> String {
          : >\"$folder/output\"\n\
          {await_job}\
          if [ -f \"$folder/status\" ]; then status=$(cat \"$folder/status\"); else echo 'the command was ended before it finished'; status=124; fi\n\
+         hl_alive || exit\n\
          rm -rf -- \"$folder\"\n\
          exit \"$status\"",
         delimiter = delimiter(&run.script),
