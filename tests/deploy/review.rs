@@ -84,7 +84,13 @@ pub(crate) fn applied(told: &str) -> Vec<String> {
         let mut words = line.splitn(3, "  ").map(str::trim);
         if let (Some(_), Some("applied"), Some(rest)) = (words.next(), words.next(), words.next()) {
             let rest = rest.split(" (").next().unwrap_or(rest);
-            resources.extend(rest.split(", ").map(|resource| resource.trim().to_owned()));
+            let names = rest.split(", ").map(str::trim);
+            // Of many packages, such as upgrades on a day with many, only a count is told.
+            let is_count = |name: &str| {
+                name.strip_suffix(" more")
+                    .is_some_and(|count| count.parse::<u32>().is_ok())
+            };
+            resources.extend(names.filter(|name| !is_count(name)).map(str::to_owned));
         }
     }
     resources
