@@ -77,7 +77,7 @@ matching = '^port'
 
 /// What the host's own commands print for each path, when the work is done.
 const DONE: &[(&str, &str)] = &[
-    ("small", "anna:anna 640 5\n"),
+    ("small", "anna:root 640 5\n"),
     ("large", "root:root 600 3145728\n"),
     ("made", "root:root 644 6\n"),
 ];
