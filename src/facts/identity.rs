@@ -45,7 +45,7 @@ impl Identity {
         let end = delimiter(script);
         let body = format!("{{\n{script}\n}} {input}\n{end}");
         match self.user() {
-            None => format!("{timeout} sh <<'{end}'\n{body}"),
+            None => format!("{timeout} sh <<'{end}'\numask 022\n{body}"),
             // As after a login: the usual umask, and the user's home directory.
             Some(user) => format!(
                 "user={user}\n{ENTER}{timeout} \"$@\" <<'{end}'\numask 022; cd \"$HOME\" 2>/dev/null || cd /\n{body}"
@@ -89,6 +89,13 @@ mod tests {
             .output()
             .expect("sh runs");
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    #[test]
+    fn files_of_a_command_are_readable_as_after_a_login() {
+        for identity in [Identity::Root, Identity::Own, Identity::User(me())] {
+            assert_eq!(ran(&identity, "umask"), "0022", "{identity:?}");
+        }
     }
 
     fn me() -> String {
