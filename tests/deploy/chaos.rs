@@ -136,9 +136,14 @@ fn faults_at_random_moments() {
             assert_eq!(code, Some(0), "a frozen run goes on");
         }
         is_whole(&host);
-        project
-            .homelab(&["deploy", "dev", "all", "--yes", "--lock-wait", "60s"])
-            .expect(0);
+        let next = ["deploy", "dev", "all", "--yes", "--lock-wait", "60s"];
+        let mut ran = project.homelab(&next);
+        if fault == Fault::PowerCut && ran.stderr.contains("dpkg was interrupted on this host") {
+            // As its hint says: a host without power may leave dpkg in the middle of its notes.
+            host.inside("dpkg --configure -a");
+            ran = project.homelab(&next);
+        }
+        ran.expect(0);
         is_done(&host);
         let again = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
         assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);
