@@ -247,12 +247,12 @@ impl Service {
             (due.activity, "active", &after.active),
             (due.enablement, "enabled", &after.enabled),
         ];
-        // The steps reload it if need be, and only then it is known whether they had to.
-        let file = ("unit file", Attribute::known("loaded"));
+        // If its file was removed, systemd has to notice that first.
+        let file = (!self.needs_unit()).then(|| ("unit file", Attribute::known("loaded")));
         let wanted = attributes
             .into_iter()
             .filter_map(|(due, name, value)| due.map(|_| (name, Attribute::known(value))))
-            .chain([file]);
+            .chain(file);
         let steps = [due.enablement, due.activity]
             .into_iter()
             .flatten()
