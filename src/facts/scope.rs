@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::collection::Facts;
 use super::key::{Fact, FactKey};
 use super::kind::{DependsOn, Subject};
+use super::package::PackageFact;
 use super::path::is_below;
 use super::unit::files::{FileChange, are_unit_files_below, is_unit_file};
 
@@ -151,6 +152,8 @@ impl Effect {
         match (key.depends_on(), self) {
             (DependsOn::Anything, _) => true,
             (DependsOn::Packages, Self::Set(set, _)) if set.subject() == Subject::Packages => true,
+            // Another package may provide the name from now on, and what provides it may have another mark.
+            (_, Self::Set(FactKey::Package(_), _)) if facts.is_only_provided(key) => true,
             _ if matches!(key, FactKey::Unit(unit) if self.file_change(unit).is_some()) => true,
             (_, Self::Set(set, _)) => FactScope::Key(set.clone()).covers(key),
             (_, Self::Forget(scope, _)) if scope.only_absent() => {
@@ -178,6 +181,15 @@ impl Facts {
         for key in &affected {
             self.remove(key);
         }
+    }
+
+    /// Whether nothing of that package is there, but others may provide its name.
+    fn is_only_provided(&self, key: &FactKey) -> bool {
+        let fact = self.get(key);
+        matches!(
+            fact,
+            Some(Fact::Package(PackageFact::Absent | PackageFact::Provided { .. }))
+        )
     }
 
     /// Whether it is known that something is there.
@@ -279,6 +291,20 @@ mod tests {
         assert!(!is_left(forget(tree("/etc"))));
         assert!(is_left(set(path("/etc/systemd/system/y.service"))));
         assert!(is_left(forget(tree("/srv"))));
+    }
+
+    #[test]
+    fn a_changed_package_makes_out_of_date_what_it_may_provide() {
+        let package = |name: &str| FactKey::Package(name.to_owned());
+        let mut facts = Facts::default();
+        facts.insert(package("absent"), Fact::Package(PackageFact::Absent));
+        let by = [("exim4".to_owned(), true)].into();
+        facts.insert(package("mail-agent"), Fact::Package(PackageFact::Provided { by }));
+        let listed = PackageFact::installed(crate::value::Known::Yes("1".to_owned()));
+        facts.insert(package("jq"), Fact::Package(listed));
+        facts.forget_affected(&[&set(package("exim4"))]);
+        let left: Vec<&FactKey> = facts.keys().collect();
+        assert_eq!(left, [&package("jq")]);
     }
 
     #[test]

@@ -168,7 +168,10 @@ fn ctrl_c_at_the_prompt_or_while_reading_leaves_nothing_behind() {
     let output = run.wait_with_output().unwrap();
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
-    assert_eq!(text(&output.stderr), "nothing was changed\n");
+    assert_eq!(
+        text(&output.stderr),
+        "condition: touch /tmp/asked; sleep 3; false\nnothing was changed\n"
+    );
     nothing_is_left(&project, &host);
     interrupted_exec(&project, &host);
 }

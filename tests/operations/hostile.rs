@@ -260,7 +260,10 @@ fn run(texts: &[Text]) -> Result<Vec<String>, Failed> {
     let mut lines =
         String::from("mkdir -p /run/here; cd /run/here; PATH=/run/stand-ins:$PATH; HOME=/; export PATH HOME\n");
     for (number, text) in texts.iter().enumerate() {
-        let body = format!("hl_note() {{ :; }}\nhl_number=0\nstaged=\n{}", text.script);
+        let body = format!(
+            "hl_note() {{ :; }}\nhl_alive() {{ :; }}\nhl_number=0\nstaged=\n{}",
+            text.script
+        );
         let end = format!("end-of-text-{number}-of-{}", texts.len());
         let _ = write!(
             lines,

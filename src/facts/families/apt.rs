@@ -197,7 +197,8 @@ const INTERRUPTED: &str = "interrupted=; for f in /var/lib/dpkg/updates/[0-9]*; 
 const AUTOMATIC: &str = "case $said in *'Inst '*) [ ! -e /var/lib/apt/extended_states ] || \
     awk -v RS= '/\\nAuto-Installed: 1/{print \"auto\", $2}' /var/lib/apt/extended_states;; esac\n";
 
-/// Prints what provides the requested packages that apt would not install under their own name.
+/// Prints what provides the requested packages that apt would not install under their own name. apt-cache may take a name for a
+/// pattern and print several packages: only the one of that very name counts.
 fn providers_script(wish: &Installation) -> String {
     if !matches!(wish.verb, AptVerb::Install | AptVerb::Reinstall) {
         return String::new();
@@ -208,7 +209,8 @@ fn providers_script(wish: &Installation) -> String {
         .map(|package| package.split('=').next().unwrap_or_default());
     format!(
         "[ $code != 0 ] || for name in {}; do case \"\n$said\" in *\"\nInst $name \"*|*\"\nConf $name \"*) ;;\n\
-         *) LC_ALL=C apt-cache {}{NO_CACHES}showpkg -- \"$name\" 2>/dev/null | sed -n \"1,/^Reverse Provides/d;s/^\\([^ ]*\\) .*/provider $name \\1/p\";; esac; done\n",
+         *) LC_ALL=C apt-cache {}{NO_CACHES}showpkg -- \"$name\" 2>/dev/null | \
+         awk -v n=\"$name\" '/^Package: /{{p=($2==n);r=0}}/^Reverse Provides/{{r=p;next}}r&&NF{{print\"provider\",n,$1}}';; esac; done\n",
         quote_all(names),
         other_files(wish)
     )
