@@ -194,7 +194,7 @@ fn parts_are_chosen_by_item_and_by_tag(project: &Project, two: &Host<'_>) {
     for (wrong, told) in [
         (
             ["--only", "gren"],
-            "`--only gren` matches no task or item of this deploy\n  hint: did you mean `red`?",
+            "`--only gren` matches no task or item of this deploy\n  hint: available: `test/base`, `test/colour`, `test/peers`, `blue`, `red`",
         ),
         (
             ["--tags", "colors"],
