@@ -86,18 +86,23 @@ impl HostApply<'_> {
         let now = self.plan_now(writer, operation).await?;
         let mut told = self.told(operation, &now);
         if told.is_empty() {
-            let host = self.reviewed.host.clone();
-            let facts = self.snapshot.facts.entry(host.clone()).or_default();
-            gather(writer, &host, &predicted_paths(operation), facts)
-                .await
-                .map_err(|error| gather_failed(&error))?;
-            told = unlike_predicted(operation, facts);
+            told = unlike_predicted(operation, self.read(writer, &predicted_paths(operation)).await?);
         }
         if !told.is_empty() {
             result.failure = Some(untrue(operation, &told));
         }
         self.end(result);
         Ok(())
+    }
+
+    /// Reads `keys` into what is known of the host; all of that.
+    async fn read(&mut self, writer: &mut Writer<'_>, keys: &BTreeSet<FactKey>) -> Result<&Facts, Halt> {
+        let host = &self.reviewed.host;
+        let facts = self.snapshot.facts.entry(host.clone()).or_default();
+        gather(writer, host, keys, facts)
+            .await
+            .map_err(|error| gather_failed(&error))?;
+        Ok(facts)
     }
 
     /// The operation as it would be planned now; reads what that takes.
@@ -111,10 +116,7 @@ impl HostApply<'_> {
             }
             if let Some(missing) = build.missing.get(&host).filter(|_| rounds < ROUNDS) {
                 rounds += 1;
-                let facts = self.snapshot.facts.entry(host.clone()).or_default();
-                gather(writer, &host, missing, facts)
-                    .await
-                    .map_err(|error| gather_failed(&error))?;
+                self.read(writer, missing).await?;
                 continue;
             }
             if let Some(mistake) = build.mistakes.into_iter().next() {
