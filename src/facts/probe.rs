@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use super::families::sight;
+
+/// Shell functions that texts of several families use, each with its name.
+const FUNCTIONS: &[(&str, &str)] = &[("hl_hidden", sight::HIDDEN)];
+
 /// Shell text that only reads.
 ///
 /// Only the families of facts can create one. A dry run sends nothing but probes, so it cannot change a host.
@@ -43,8 +48,14 @@ impl Probe {
         self.allowance
     }
 
-    /// The shell text.
+    /// The shell text. It needs [`functions`](Self::functions) to be defined.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The definitions of the functions that the text uses. Probes share them: they are sent once.
+    pub fn functions(&self) -> impl Iterator<Item = &'static str> {
+        let used = FUNCTIONS.iter().filter(|(name, _)| self.text.contains(name));
+        used.map(|(_, definition)| *definition)
     }
 }

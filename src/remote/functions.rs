@@ -15,7 +15,7 @@ pub(super) const READING: &str = r#"{
 exec 4>&1 5>&2 >/dev/null 2>&1
 umask 077
 LC_ALL=C
-PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
+PATH=${PATH:+$PATH:}/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
 export LC_ALL PATH
 hl_tag() { printf '\n%s %s %s %s\n' NONCE "$1" "$2" "$3" >&4; }
 hl_eval() { hl_text=$1; set --; eval "$hl_text"; }

@@ -15,7 +15,7 @@ use super::functions::{Functions, READING};
 use super::nonce::Nonce;
 use super::step::{Prints, StepScript};
 use crate::facts::Probe;
-use crate::quote::{Unquotable, try_quote};
+use crate::quote::{Unquotable, quoted_script, try_quote};
 
 /// The number of the tag that reports that the host's shell is ready.
 pub(super) const READY: u32 = 0;
@@ -68,6 +68,8 @@ pub(super) struct Frame<'a> {
     /// The functions that the channel has already.
     defined: Functions,
     needed: Functions,
+    /// Functions of probes that the frame defines.
+    shared: Vec<&'static str>,
     text: String,
     first: u32,
     next: u32,
@@ -80,6 +82,7 @@ impl<'a> Frame<'a> {
             nonce,
             defined,
             needed: Functions::default(),
+            shared: Vec::new(),
             text: String::new(),
             first,
             next: first,
@@ -88,7 +91,13 @@ impl<'a> Frame<'a> {
 
     /// Runs `probe`. It answers with two tags: its standard output and status, then its standard error.
     pub(super) fn probe(&mut self, probe: &Probe) -> Result<(), Unquotable> {
-        let text = try_quote(probe.text())?;
+        let text = quoted_script(probe.text())?;
+        for functions in probe.functions() {
+            if !self.shared.contains(&functions) {
+                self.shared.push(functions);
+                self.text.push_str(functions);
+            }
+        }
         let number = self.number();
         self.number();
         self.line(format_args!("hl_probe {number} {text}"));
@@ -98,7 +107,7 @@ impl<'a> Frame<'a> {
     /// Runs a command of the user and forwards its output.
     pub(super) fn run(&mut self, script: &str) -> Result<(), Unquotable> {
         self.needed.exec = true;
-        let text = try_quote(script)?;
+        let text = quoted_script(script)?;
         let number = self.number();
         self.line(format_args!("hl_run {number} {text}"));
         Ok(())
@@ -109,7 +118,7 @@ impl<'a> Frame<'a> {
         self.needed.changing = true;
         let already = quoted_or_nothing(step.already.as_deref())?;
         let guard = quoted_or_nothing(step.guard.as_deref())?;
-        let body = try_quote(&step.body)?;
+        let body = quoted_script(&step.body)?;
         let number = self.number();
         // For staged content, `hl_stage` has run `already` before.
         let already = match delivery {
@@ -229,6 +238,6 @@ fn quoted_or_nothing(script: Option<&str>) -> Result<Cow<'_, str>, Unquotable> {
     match script {
         None => Ok(Cow::Borrowed("''")),
         Some("") => Ok(Cow::Borrowed(":")),
-        Some(text) => try_quote(text),
+        Some(text) => quoted_script(text),
     }
 }

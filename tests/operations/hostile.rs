@@ -221,7 +221,7 @@ fn shell_texts(build: &Build) -> Vec<String> {
         .collect();
     let mut scripts: Vec<String> = questions(&keys)
         .iter()
-        .map(|question| question.probe().text().to_owned())
+        .map(|question| question.probe().functions().collect::<String>() + question.probe().text())
         .collect();
     for change in operations.iter().flat_map(|operation| operation.changes()) {
         scripts.extend(guard(&change.expect));

@@ -117,14 +117,16 @@ fn allowance(keys: &[FactKey]) -> Duration {
 /// Runs the simulation: sets `$said` to its output and `$code` to its exit code. If it fails as `nobody`, it runs again as root,
 /// and that result counts.
 fn question(wish: &Installation) -> String {
-    let as_root = format!("said=$({} 2>&1)\ncode=$?\n", simulation_command(wish));
     if !is_plain(wish) {
-        return as_root;
+        return format!("said=$({} 2>&1)\ncode=$?\n", simulation_command(wish));
     }
-    let command = apt_get(wish, nobody::OPTION);
+    let command = apt_get(wish, "$2 ");
     format!(
-        "code=1\nif [ -n \"$nobody\" ]; then said=$({LANGUAGE} $nobody {command} 2>&1)\ncode=$?; fi\n\
-         if [ $code != 0 ]; then {as_root}fi\n"
+        "simulate() {{ said=$({LANGUAGE} $1 {command} 2>&1); code=$?; }}\n\
+         code=1; [ -z \"$nobody\" ] || simulate \"$nobody\" '{}'\n\
+         [ $code = 0 ] || simulate '' '{}'\n",
+        nobody::OPTION.trim(),
+        NO_CACHES.trim()
     )
 }
 
@@ -176,7 +178,7 @@ fn probe(keys: &[FactKey]) -> String {
         );
         script.push_str(AUTOMATIC);
         script.push_str(&providers_script(wish));
-        script.push_str("printf 'owned\\n'\n");
+        script.push_str("echo owned\n");
         if !wish.without.is_empty() {
             script.push_str("rm -f \"$status\"\n");
         }
@@ -191,7 +193,7 @@ fn probe(keys: &[FactKey]) -> String {
 /// Sets `$interrupted` if dpkg was interrupted. A simulation says nothing of it. What a dpkg that runs has noted looks the same,
 /// but it, or the apt that started it, holds a lock: /proc/locks ends the number of a file's inode with a blank (proc(5)).
 const INTERRUPTED: &str = "interrupted=; for f in /var/lib/dpkg/updates/[0-9]*; do [ ! -e \"$f\" ] || interrupted=yes; done\n\
-     if [ -n \"$interrupted\" ] && stat -c ':%i ' /var/lib/dpkg/lock /var/lib/dpkg/lock-frontend 2>/dev/null | grep -q -F -f - /proc/locks; then interrupted=; fi\n";
+     if [ -n \"$interrupted\" ] && stat -c ':%i ' /var/lib/dpkg/lock* 2>/dev/null | grep -q -F -f - /proc/locks; then interrupted=; fi\n";
 
 /// Prints the packages that were installed automatically, if any package would be installed or upgraded.
 const AUTOMATIC: &str = "case $said in *'Inst '*) [ ! -e /var/lib/apt/extended_states ] || \

@@ -9,7 +9,7 @@ mod path;
 mod road;
 mod room;
 mod session;
-mod sight;
+pub(super) mod sight;
 mod system;
 mod unit;
 

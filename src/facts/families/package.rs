@@ -48,7 +48,7 @@ fn probe(names: &[&str]) -> String {
         "[ -e /var/lib/dpkg/status ] || exit 127\n\
          set -- /var/lib/apt/extended_states /var/lib/dpkg/status /var/lib/dpkg/updates/[0-9]*\n\
          [ -e \"$3\" ] || set -- \"$1\" \"$2\"; [ -e \"$1\" ] || shift\n\
-         names={} LC_ALL=C awk {} \"$@\"",
+         names={} awk {} \"$@\"",
         quote(&names.join("\n")),
         quote(SCRIPT)
     )

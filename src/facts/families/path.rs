@@ -7,7 +7,6 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::road::set_paths;
 use super::room;
-use super::sight::HIDDEN;
 use crate::facts::answer::{UnreadableAnswer, lines as answer_lines};
 use crate::facts::family::{Family, InTemplates, Readable, no_allowance};
 use crate::facts::key::{Fact, FactKey};
@@ -69,15 +68,15 @@ const PIECE: u64 = 64 << 20;
 /// print, and so one `readlink` a link. The targets come last and end in NUL: they are text that users of the host choose.
 fn probe(keys: &[FactKey]) -> String {
     format!(
-        "{HIDDEN}{}\
+        "{}\
          stat -c '%f %U:%u %G:%g %d %i %h %b %n' -- \"$@\" 2>/dev/null\n\
-         printf 'rooms\\n'\n\
-         (for p; do shift; if [ -d \"$p\" ] && [ ! -L \"$p\" ]; then set -- \"$@\" \"$p\"; fi; done\n\
+         echo rooms\n\
+         (for p; do shift; [ -L \"$p\" ] || [ ! -d \"$p\" ] || set -- \"$@\" \"$p\"; done\n\
          [ $# = 0 ] || exec stat -f -c '{room}' -- \"$@\" 2>/dev/null)\n\
-         printf 'hidden\\n'\n\
-         for p; do hidden \"$p\"; [ -z \"$why\" ] || printf '%s\\n%s\\n' \"$p\" \"$why\"; done\n\
-         printf 'digests\\n'\n\
-         (for p; do shift; if [ -f \"$p\" ] && [ ! -L \"$p\" ]; then set -- \"$@\" \"$p\"; fi; done\n\
+         echo hidden\n\
+         for p; do hl_hidden \"$p\"; [ -z \"$why\" ] || printf '%s\\n%s\\n' \"$p\" \"$why\"; done\n\
+         echo digests\n\
+         (for p; do shift; [ -L \"$p\" ] || [ ! -f \"$p\" ] || set -- \"$@\" \"$p\"; done\n\
          large=; [ $# = 0 ] || large=$(find \"$@\" -prune -size +{kibibytes}k 2>/dev/null)\n\
          n='\n'\n\
          [ -z \"$large\" ] || for p; do shift; case \"$n$large$n\" in\n\
@@ -86,8 +85,8 @@ fn probe(keys: &[FactKey]) -> String {
          printf '%s  %s\\n' \"${{d%% *}}\" \"$p\" ;;\n\
          *) set -- \"$@\" \"$p\" ;; esac; done\n\
          [ $# = 0 ] || exec sha256sum -- \"$@\" 2>/dev/null)\n\
-         printf 'links\\n'\n\
-         for p; do shift; if [ -L \"$p\" ]; then set -- \"$@\" \"$p\"; fi; done\n\
+         echo links\n\
+         for p; do shift; [ ! -L \"$p\" ] || set -- \"$@\" \"$p\"; done\n\
          [ $# = 0 ] || find \"$@\" -prune -printf '%p\\0%l\\0' 2>/dev/null || for p; do t=$(readlink -n -- \"$p\"; echo /); printf '%s\\0' \"$p\" \"${{t%/}}\"; done\n\
          true",
         set_paths(keys),
@@ -241,19 +240,19 @@ fn name_or_number(field: &str) -> String {
 /// host slow. Files of the kernel have no size and are sent encoded.
 fn content_probe(paths: &[&str]) -> String {
     format!(
-        "{HIDDEN}set -- {}\n\
+        "set -- {}\n\
          n='\n'\n\
          large=$(find \"$@\" -prune -type f -size +{}k 2>/dev/null)\n\
          for p; do shift\n\
-         hidden \"$p\"; if [ -n \"$why\" ]; then printf 'denied %s\\n' \"$why\"; continue; fi\n\
+         hl_hidden \"$p\"; if [ -n \"$why\" ]; then printf 'denied %s\\n' \"$why\"; continue; fi\n\
          if [ -f \"$p\" ] && [ ! -L \"$p\" ]; then\n\
-         case \"$n$large$n\" in *\"$n$p$n\"*) printf 'large\\n'; continue ;; esac\n\
+         case \"$n$large$n\" in *\"$n$p$n\"*) echo large; continue ;; esac\n\
          case $p in /proc/*|/sys/*) printf 'inline '; base64 <\"$p\" | tr -d '\\n'; printf '\\n' ;;\n\
-         *) printf 'file\\n'; set -- \"$@\" \"$p\" ;; esac\n\
-         else printf 'absent\\n'; fi\n\
+         *) echo file; set -- \"$@\" \"$p\" ;; esac\n\
+         else echo absent; fi\n\
          done\n\
          [ $# = 0 ] || stat -c %s -- \"$@\"\n\
-         printf 'contents\\n'\n\
+         echo contents\n\
          [ $# = 0 ] || cat -- \"$@\"",
         quote_all(paths.iter().copied()),
         CONTENT_LIMIT >> 10

@@ -1,22 +1,21 @@
 //! Paths that the host's shell cannot see because of permissions: they must never count as absent.
 
-/// Shell text that defines `hidden`: it sets `$why` to the reason, in one line, why the path `$1` is unknown, or empties it. It
+/// Shell text that defines `hl_hidden`: it sets `$why` to the reason, in one line, why the path `$1` is unknown, or empties it. It
 /// starts no process if the path is visible.
 ///
 /// A path is known to be absent only if the user may enter the nearest directory above it that exists.
-pub(super) const HIDDEN: &str = r#"me=
-hidden() {
+pub(in crate::facts) const HIDDEN: &str = r#"hl_hidden() {
 why=
 if [ -f "$1" ] && [ ! -L "$1" ]; then
-[ -r "$1" ] || why="\`${me:=$(id -un)}\` cannot read it"
+[ -r "$1" ] || why="\`${hl_me=$(id -un)}\` cannot read it"
 return
 fi
 if [ -e "$1" ] || [ -L "$1" ]; then return; fi
 case $1 in /*) above=${1%/*} ;; *) return ;; esac
 while [ -n "$above" ] && [ ! -e "$above" ] && [ ! -L "$above" ]; do above=${above%/*}; done
 above=${above:-/}
-if [ -d "$above" ] && [ ! -x "$above" ]; then why="\`${me:=$(id -un)}\` cannot look into $above"
-elif [ ! -e "$above" ] && [ "$(id -u)" != 0 ]; then why="\`${me:=$(id -un)}\` cannot follow the link $above"; fi
+if [ -d "$above" ] && [ ! -x "$above" ]; then why="\`${hl_me=$(id -un)}\` cannot look into $above"
+elif [ ! -e "$above" ] && [ "$(id -u)" != 0 ]; then why="\`${hl_me=$(id -un)}\` cannot follow the link $above"; fi
 }
 "#;
 
@@ -29,7 +28,7 @@ mod tests {
 
     /// The reason for each path as the user `nobody`. Only root can run this.
     fn reasons(paths: &[String]) -> Vec<String> {
-        let script = format!("{HIDDEN}for p; do hidden \"$p\"; printf '%s\\n' \"$why\"; done");
+        let script = format!("{HIDDEN}for p; do hl_hidden \"$p\"; printf '%s\\n' \"$why\"; done");
         let output = Command::new("setpriv")
             .args([
                 "--reuid=65534",

@@ -116,3 +116,15 @@ fn a_cut_frame_never_runs_in_part() {
 fn a_frame_cut_at_any_byte_never_runs_in_part() {
     cut_in_all_shells(1);
 }
+
+#[test]
+fn a_function_of_two_probes_is_defined_once() {
+    let nonce = Nonce::random();
+    let mut frame = Frame::new(&nonce, 1, Functions::default());
+    for _ in 0..2 {
+        frame.probe(&Probe::for_test("hl_hidden /etc; echo $why")).unwrap();
+    }
+    let text = frame.finish().text;
+    assert_eq!(text.matches("hl_hidden() {").count(), 1, "{text}");
+    assert_eq!(text.matches("hl_probe ").count(), 2, "{text}");
+}
