@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::events::{ApplyEvent, OperationResult};
+use super::keeping::Keeping;
 use crate::facts::overlay::OperationId;
 use crate::facts::session::Session;
 use crate::facts::{Fact, FactKey};
@@ -32,6 +33,7 @@ pub(super) struct HostApply<'a> {
     /// Deferred operations that became several operations, or one with another name.
     pub(super) spelt_out: BTreeSet<OperationId>,
     pub(super) notices: Vec<String>,
+    pub(super) keeping: Keeping,
 }
 
 impl HostApply<'_> {

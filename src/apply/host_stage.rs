@@ -10,7 +10,7 @@ use super::halt::{Halt, gather_failed, lost, lost_at_work};
 use super::host::HostApply;
 use super::perform::take_away;
 use super::read_back::{is_read_back, to_read_after};
-use super::segment::{Ends, SegmentEnd, Telling, perform_segment};
+use super::segment::{Ends, KeepFor, SegmentEnd, Telling, perform_segment};
 use crate::change::{CheckState, Outcome};
 use crate::facts::overlay::OperationId;
 use crate::facts::{Fact, FactKey, Facts};
@@ -77,6 +77,7 @@ impl HostApply<'_> {
 
     async fn perform(&mut self, writer: &mut Writer<'_>, segment: &[PlannedOperation]) -> Result<(), Halt> {
         let host = &self.reviewed.host.clone();
+        let kept_for = self.kept_for();
         let facts = self.snapshot.facts.entry(host.clone()).or_default();
         // Before it runs, so that what is read right after it counts.
         let changes = segment.iter().flat_map(PlannedOperation::changes);
@@ -94,7 +95,11 @@ impl HostApply<'_> {
             results: &mut self.results,
             under_way: &mut self.under_way,
         };
-        let mut performed = perform_segment(writer, telling, segment, &probes.probes, ends).await;
+        let keep = KeepFor {
+            keeping: &mut self.keeping,
+            operations: &kept_for,
+        };
+        let mut performed = perform_segment(writer, telling, segment, &probes.probes, keep, ends).await;
         let changed = self.snapshot.changed.entry(host.clone()).or_default();
         changed.extend(changed_by(&self.results[first..]));
         if matches!(performed.end, SegmentEnd::Through) {

@@ -19,11 +19,14 @@ pub(super) struct StepOptions {
     pub(super) live: bool,
 }
 
+/// Shell text to run before a step, if any.
+pub(super) type Keep<'a> = &'a mut dyn FnMut(&Step, Option<&Road>) -> Option<String>;
+
 /// The scripts of a change, in order.
 ///
 /// With `ensure`, each step first checks whether it is already done. Otherwise the first step checks that the host is
-/// still as reviewed.
-pub(super) fn scripts(change: &ResourceChange, manner: StepOptions) -> Vec<StepScript> {
+/// still as reviewed. What `keep` returns for a step runs right before it: it keeps what the step is about to change.
+pub(super) fn scripts(change: &ResourceChange, manner: StepOptions, keep: Keep<'_>) -> Vec<StepScript> {
     let road = change.expect.iter().find_map(|expect| match expect {
         Expect::Road(road) => Some(&**road),
         _ => None,
@@ -33,7 +36,7 @@ pub(super) fn scripts(change: &ResourceChange, manner: StepOptions) -> Vec<StepS
         .iter()
         .map(|step| {
             let road = road.filter(|road| step.path() == Some(&road.path));
-            script(step, manner.live, road)
+            script(step, manner.live, road, keep(step, road))
         })
         .collect();
     if manner.ensure {
@@ -47,9 +50,13 @@ pub(super) fn scripts(change: &ResourceChange, manner: StepOptions) -> Vec<StepS
     scripts
 }
 
-fn script(step: &Step, live: bool, road: Option<&Road>) -> StepScript {
+fn script(step: &Step, live: bool, road: Option<&Road>, keep: Option<String>) -> StepScript {
     let random = rand::random();
     let Script { body, content, stage } = step.script(&ScriptOptions { live, random, road });
+    let body = match keep {
+        Some(keep) => format!("(\n{keep}\n) </dev/null || exit\n{body}"),
+        None => body,
+    };
     let command = step.command();
     StepScript {
         body: match step.proof() {

@@ -1,5 +1,6 @@
 //! A segment of operations: one frame to the host, answers as they come.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,9 +8,11 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::events::{ApplyEvent, Failure, OperationResult, ResourceEnd, ResourceResult};
+use super::keeping::Keeping;
 use super::perform::{StepOptions, UNTRUE, scripts};
-use crate::change::{Outcome, Step};
+use crate::change::{Outcome, Road, Step};
 use crate::facts::Probe;
+use crate::facts::overlay::OperationId;
 use crate::plan::PlannedOperation;
 use crate::remote::{Answer, RemoteError, StepAnswer, StepEnd, StepNews, StepScript, Writer};
 
@@ -49,6 +52,13 @@ pub(super) struct Ends<'a> {
     pub(super) under_way: &'a mut Vec<OperationResult>,
 }
 
+/// What is kept of what a segment replaces.
+pub(super) struct KeepFor<'a> {
+    pub(super) keeping: &'a mut Keeping,
+    /// The operations before which something is kept.
+    pub(super) operations: &'a BTreeSet<OperationId>,
+}
+
 /// A step, with the index of its operation in the segment and of its change in the operation.
 struct Placed<'a> {
     operation: usize,
@@ -86,9 +96,10 @@ pub(super) async fn perform_segment(
     telling: Telling<'_>,
     segment: &[PlannedOperation],
     probes: &[Probe],
+    keep: KeepFor<'_>,
     ends: Ends<'_>,
 ) -> Performed {
-    let (placed, steps) = prepare(segment, telling.live_output.is_some());
+    let (placed, steps) = prepare(segment, telling.live_output.is_some(), keep);
     if steps.is_empty() {
         return Performed {
             end: SegmentEnd::Through,
@@ -122,13 +133,19 @@ pub(super) async fn perform_segment(
     Performed { end, read, held }
 }
 
-fn prepare(segment: &[PlannedOperation], live: bool) -> (Vec<Placed<'_>>, Vec<StepScript>) {
+fn prepare<'s>(segment: &'s [PlannedOperation], live: bool, keep: KeepFor<'_>) -> (Vec<Placed<'s>>, Vec<StepScript>) {
+    let KeepFor { keeping, operations } = keep;
     let mut placed = Vec::new();
     let mut steps = Vec::new();
     for (operation_index, operation) in segment.iter().enumerate() {
         let ensure = matches!(operation.outcome, Outcome::Ensure { .. });
+        let is_kept = operations.contains(&operation.id);
         for (change_index, change) in operation.changes().iter().enumerate() {
-            steps.extend(scripts(change, StepOptions { ensure, live }));
+            let mut keep = |step: &Step, road: Option<&Road>| {
+                let keep = is_kept.then(|| keeping.before(&operation.id, step, road));
+                keep.flatten()
+            };
+            steps.extend(scripts(change, StepOptions { ensure, live }, &mut keep));
             placed.extend(change.steps.iter().map(|step| Placed {
                 operation: operation_index,
                 change: change_index,

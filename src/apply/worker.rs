@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use super::events::{ApplyEvent, HostResult};
 use super::halt::{Halt, held_back, interrupted, lost};
 use super::host::HostApply;
+use super::keeping::Keeping;
 use super::options::ApplyOptions;
 use crate::facts::{FactKey, Facts};
 use crate::plan::HostPlan;
@@ -121,6 +122,7 @@ async fn work(host: ReadHost, context: WorkerContext, mut orders: mpsc::Receiver
         snapshot,
         build,
     } = host;
+    let keeping = Keeping::new(snapshot.facts.get(&build.plan.hosts[0].host));
     let mut host_apply = HostApply {
         selection: &selection,
         reviewed: &build.plan.hosts[0],
@@ -134,6 +136,7 @@ async fn work(host: ReadHost, context: WorkerContext, mut orders: mpsc::Receiver
         planned_since: None,
         spelt_out: BTreeSet::new(),
         notices: Vec::new(),
+        keeping,
     };
     let mut took = Duration::ZERO;
     let mut cancelled = context.cancelled.clone();

@@ -19,8 +19,8 @@ use crate::secret::KeyedDigest;
 
 pub use kind::ResourceKind;
 pub use step::{
-    Above, Attributes, Claim, Command, DEFAULT_TIMEOUT, End, Expect, FileNumber, Link, MakeDirectory, Ownership,
-    Remove, Road, Script, ScriptOptions, SetAttributes, Step, WriteFile, guard,
+    Above, Attributes, Claim, Command, DEFAULT_TIMEOUT, End, Expect, FileNumber, Kept, Link, MakeDirectory, Ownership,
+    Previous, Remove, Road, Script, ScriptOptions, SetAttributes, Step, WriteFile, guard,
 };
 
 /// The result of planning an operation.

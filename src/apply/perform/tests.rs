@@ -4,6 +4,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 mod open;
+mod previous;
 
 use super::*;
 use std::time::Duration;
@@ -16,6 +17,10 @@ use crate::content::{Content, Input};
 use crate::facts::{Identity, Installation, Probe};
 use crate::remote::{Connection, LockRequest, StepAnswer, StepEnd, StepNews};
 use crate::secret::{DigestKey, sha256_hex};
+
+fn scripts(change: &ResourceChange, manner: StepOptions) -> Vec<StepScript> {
+    super::scripts(change, manner, &mut |_, _| None)
+}
 
 fn change(steps: Vec<Step>, expect: Vec<Expect>) -> ResourceChange {
     ResourceChange {

@@ -136,7 +136,7 @@ pub(super) fn enter(road: &Road) -> String {
 }
 
 /// The same without a look at the directory itself, which [`enter_stage`] has.
-fn enter_by_path(road: &Road) -> String {
+pub(super) fn enter_by_path(road: &Road) -> String {
     let folder = parent(&road.path);
     let name = &road.path[road.path.rfind('/').map_or(0, |at| at + 1)..];
     let changed = quote(&format!("{folder} changed meanwhile; nothing was done"));
@@ -157,11 +157,16 @@ pub(super) fn enter_stage(road: &Road, random: u64) -> String {
 }
 
 fn stage(road: &Road, random: u64) -> String {
+    stage_named(road, &format!("{random:016x}"))
+}
+
+/// The part of [`enter_stage`] after [`enter_by_path`]; `random` is 16 hex digits, or shell text for them.
+pub(super) fn stage_named(road: &Road, random: &str) -> String {
     let number = road
         .parent_number()
         .map_or_else(|| "*".to_owned(), |number| number.to_string());
     format!(
-        "w=.homelab-{random:016x}.d i=\n\
+        "w=.homelab-{random}.d i=\n\
          set -- ./.homelab-????????????????.d\n\
          [ ! -e \"$1\" ] || find . -maxdepth 1 -type d -name '.homelab-????????????????.d' -mmin +60 -exec rm -rf -- {{}} + 2>/dev/null\n\
          trap '[ -z \"$i\" ] || {{ rm -rf -- ./new ./old; cd -P ..; }}; rm -rf -- \"./$w\"' EXIT; trap 'exit 1' HUP INT TERM PIPE\n\
@@ -172,6 +177,14 @@ fn stage(road: &Road, random: u64) -> String {
          is_own() {{ case $(stat -c '%a %d:%i' . ..) in '700 '*' '{number}) ;; *) return 1 ;; esac; }}\n\
          is_own || {{ chmod -- 00700 . && is_own; }} || changed\n",
     )
+}
+
+/// The reviewed file at the end.
+pub(super) fn number_of_end(road: &Road) -> Option<FileNumber> {
+    match road.end {
+        End::Present { number, .. } => number,
+        End::Absent | End::Unknown => None,
+    }
 }
 
 /// Shell text that makes the old file known as `./old` in the stage. A hard link follows no link, and waits for no pipe.

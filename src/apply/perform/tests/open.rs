@@ -4,7 +4,7 @@ use super::*;
 use crate::change::{Above, End, FileNumber, Road};
 use crate::facts::path::{ancestors, parent};
 
-fn number(path: &str) -> FileNumber {
+pub(super) fn number(path: &str) -> FileNumber {
     let metadata = std::fs::symlink_metadata(path).expect("there");
     FileNumber {
         device: metadata.dev(),
@@ -21,7 +21,7 @@ fn stat(format: &str, path: &str) -> String {
 }
 
 /// The way to a path as it is now.
-fn road(path: &str) -> Road {
+pub(super) fn road(path: &str) -> Road {
     let above = ancestors(path).into_iter().map(|path| Above {
         number: Some(number(&path)),
         owner: stat("%U", &path),
@@ -48,7 +48,7 @@ fn road(path: &str) -> Road {
     }
 }
 
-fn on_road(step: Step, road: Road) -> ResourceChange {
+pub(super) fn on_road(step: Step, road: Road) -> ResourceChange {
     change(vec![step], vec![Expect::Road(Box::new(road))])
 }
 
@@ -59,7 +59,7 @@ fn directory(path: String, mode: u32) -> Step {
     })
 }
 
-fn set(path: String, mode: u32) -> Step {
+pub(super) fn set(path: String, mode: u32) -> Step {
     Step::SetAttributes(SetAttributes {
         path,
         attributes: attributes(mode),
