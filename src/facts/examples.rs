@@ -322,6 +322,7 @@ fn unit_example() -> (FactKey, Vec<Fact>) {
                 file: text("/etc/systemd/system/ssh.service"),
                 needs_reload: true,
                 is_outdated: true,
+                lacks_command: false,
                 is_new: false,
                 source: text("/etc/init.d/ssh"),
                 also: [(text("ssh.socket"), text("disabled"))].into(),

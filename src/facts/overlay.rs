@@ -99,6 +99,25 @@ impl Overlay {
         }
     }
 
+    /// Whether the thing under `key` was absent before what makes it unknown, and nothing of that is known to create such
+    /// things, as packages are.
+    pub fn was_absent(&self, key: &FactKey) -> bool {
+        let view = self.view();
+        let mut end = view.end();
+        while let Some((at, entry)) = view.newest(key, end) {
+            let is_from_a_file = matches!(key, FactKey::Unit(unit)
+                if view.newest_file_change(unit, end).is_some_and(|(file, _)| file > at));
+            match &entry.effect {
+                _ if is_from_a_file => return false,
+                Effect::Set(_, fact) => return key.is_absent(fact),
+                Effect::Forget(scope, _) if scope.only_absent() => return false,
+                Effect::Forget(..) => end = at,
+            }
+        }
+        let has_file = matches!(key, FactKey::Unit(unit) if view.newest_file_change(unit, end).is_some());
+        !has_file && view.facts.get(key).is_some_and(|fact| key.is_absent(fact))
+    }
+
     /// Packages that operations so far remove and do not install again.
     pub fn removed_packages(&self) -> BTreeSet<String> {
         let view = self.view();
@@ -285,6 +304,29 @@ mod tests {
         assert_eq!(overlay.get(&path("/etc/gone")), since);
         assert_eq!(overlay.get(&path("/etc/there")), since);
         assert_eq!(overlay.get(&path("/etcetera")), Lookup::NotGathered);
+    }
+
+    #[test]
+    fn what_was_absent_is_told_from_what_a_package_or_a_file_creates() {
+        let unit = || FactKey::Unit("a.service".to_owned());
+        let everything = || Effect::Forget(FactScope::Everything, "why".to_owned());
+        let package = || Effect::Forget(FactScope::MayComeWithPackages, "why".to_owned());
+        let file = || Effect::Forget(FactScope::Key(path("/etc/systemd/system/a.service")), "why".to_owned());
+        for (effects, was_absent) in [
+            (vec![everything()], true),
+            (vec![everything(), everything()], true),
+            (vec![package()], false),
+            (vec![package(), everything()], false),
+            (vec![file(), everything()], false),
+            (vec![everything(), file()], false),
+        ] {
+            let mut facts = Facts::default();
+            facts.insert(unit(), unit().absent().expect("may be absent"));
+            let mut overlay = Overlay::new(&facts);
+            overlay.commit(&id("a"), effects.clone());
+            assert_eq!(overlay.was_absent(&unit()), was_absent, "{effects:?}");
+        }
+        assert!(!Overlay::new(&Facts::default()).was_absent(&unit()));
     }
 
     #[test]

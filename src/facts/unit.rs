@@ -76,6 +76,8 @@ pub struct UnitState {
     pub needs_reload: bool,
     /// What runs was started before a file of the unit changed.
     pub is_outdated: bool,
+    /// An earlier operation of the plan gives a service a file without a command, which systemd refuses.
+    pub lacks_command: bool,
     /// The unit file does not exist yet: an earlier operation of the plan writes it.
     pub is_new: bool,
     /// `SourcePath`: the file that the unit was generated from.

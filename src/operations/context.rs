@@ -78,6 +78,12 @@ impl<'a> PlanContext<'a> {
         self.overlay.borrow().predicted(key).map(|(operation, _)| operation)
     }
 
+    /// Whether the thing under `key` was absent before the operations that make it unknown, and none of them is known to
+    /// create such things, as packages are.
+    pub fn was_absent(&self, key: &FactKey) -> bool {
+        self.overlay.borrow().was_absent(key)
+    }
+
     /// The key for digests of sensitive content.
     pub fn digests(&self) -> &DigestKey {
         self.digests

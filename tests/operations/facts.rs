@@ -237,7 +237,7 @@ fn written_out(family: &str, name: &str, short: &Json) -> Result<Json, Failed> {
             json!({
                 "id": name, "load": "loaded", "active": "inactive", "sub": "", "enabled": "disabled",
                 "service_type": "", "remains": false, "was_restarted": false, "can_start": true, "can_stop": true,
-                "file": "", "needs_reload": false, "is_outdated": false, "is_new": false, "source": "", "also": {}
+                "file": "", "needs_reload": false, "is_outdated": false, "lacks_command": false, "is_new": false, "source": "", "also": {}
             }),
             given,
         ),

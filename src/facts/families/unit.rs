@@ -126,6 +126,7 @@ fn unit(name: &str, block: &[String], further: &[String], clock: Option<&Clock>)
         needs_reload: take("NeedDaemonReload") == "yes",
         file: take("FragmentPath"),
         is_outdated: false,
+        lacks_command: false,
         is_new: false,
         source: take("SourcePath"),
         also: installed_by(name, further),

@@ -4,12 +4,28 @@ use std::collections::BTreeMap;
 
 use super::UnitState;
 
+/// Whether a setting has a value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Setting {
+    #[default]
+    Missing,
+    Given,
+}
+
+impl Setting {
+    fn of(is_given: bool) -> Self {
+        if is_given { Self::Given } else { Self::Missing }
+    }
+}
+
 /// What one file of a unit sets.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Settings {
     /// `Type`; without it, the default depends on other settings.
     service_type: Option<String>,
-    has_command: bool,
+    start_command: Setting,
+    /// `ExecStop` or `SuccessAction`, which a service may have instead of `ExecStart`.
+    other_command: Setting,
     has_bus_name: bool,
     remains: Option<bool>,
     refuses_start: Option<bool>,
@@ -41,7 +57,9 @@ impl Settings {
     fn set(&mut self, section: &str, key: &str, value: &str) {
         match (section, key) {
             ("Service", "Type") => self.service_type = Some(value.to_owned()),
-            ("Service", "ExecStart") => self.has_command = !value.is_empty(),
+            ("Service", "ExecStart") => self.start_command = Setting::of(!value.is_empty()),
+            ("Service", "ExecStop") => self.other_command = Setting::of(!value.is_empty()),
+            ("Unit", "SuccessAction") if !matches!(value, "" | "none") => self.other_command = Setting::Given,
             ("Service", "BusName") => self.has_bus_name = !value.is_empty(),
             ("Service", "RemainAfterExit") => self.remains = boolean(value),
             ("Unit", "RefuseManualStart") => self.refuses_start = boolean(value),
@@ -60,9 +78,10 @@ impl Settings {
             state.service_type = match &self.service_type {
                 Some(written) => written.clone(),
                 None if self.has_bus_name => "dbus".to_owned(),
-                None if !self.has_command => "oneshot".to_owned(),
+                None if self.start_command == Setting::Missing => "oneshot".to_owned(),
                 None => "simple".to_owned(),
             };
+            state.lacks_command = self.has_no_command();
         }
         state.remains = self.remains == Some(true);
         state.can_start = self.refuses_start != Some(true);
@@ -84,12 +103,17 @@ impl Settings {
         if let Some(written) = &self.service_type {
             written.clone_into(&mut state.service_type);
         }
+        state.lacks_command &= self.has_no_command();
         state.remains = self.remains.unwrap_or(state.remains);
         state.can_start = self.refuses_start.map_or(state.can_start, |refused| !refused);
         state.can_stop = self.refuses_stop.map_or(state.can_stop, |refused| !refused);
         if matches!(state.enabled.as_str(), "static" | "indirect") {
             self.add_installation(state);
         }
+    }
+
+    fn has_no_command(&self) -> bool {
+        [self.start_command, self.other_command] == [Setting::Missing; 2]
     }
 
     fn add_installation(self, state: &mut UnitState) {
@@ -151,6 +175,24 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn a_service_needs_a_command() {
+        for (text, lacks_command) in [
+            ("[Service]\nExec=/bin/a\n", true),
+            ("", true),
+            ("[Sevice]\nExecStart=/bin/a\n", true),
+            ("[Service]\nExecStart=/bin/a\nExecStart=\n", true),
+            ("[Service]\nExecStart=/bin/a\n", false),
+            ("[Service]\nExecStop=/bin/a\nRemainAfterExit=yes\n", false),
+            ("[Unit]\nSuccessAction=reboot\n[Service]\nType=oneshot\n", false),
+        ] {
+            assert_eq!(unit(text).lacks_command, lacks_command, "{text}");
+        }
+        let mut state = unit("[Service]\nNice=5\n");
+        Settings::read("[Service]\nExecStart=/bin/a\n").add(&mut state);
+        assert!(!state.lacks_command);
     }
 
     #[test]

@@ -5,16 +5,24 @@ use crate::change::Stop;
 use crate::facts::unit::UnitState;
 use crate::operations::PlanContext;
 
-/// The refusal of the value of `argument`, which is `enabled` or `state`.
+/// The refusal of the value of `argument`, which is `enabled`, `state` or `masked`.
 pub(super) fn refusal(context: &PlanContext<'_>, argument: &str, state: &UnitState, obstacle: Obstacle) -> Stop {
-    let unit = &state.id;
     // The masked unit is the cause, whatever is wanted.
     let at = if obstacle == Obstacle::Masked {
         "service"
     } else {
         argument
     };
-    let [title, label, hint] = match obstacle {
+    let [title, label, hint] = in_its_installation(argument, state, obstacle)
+        .or_else(|| in_its_file(state, obstacle))
+        .unwrap_or_else(|| in_its_activity(argument, state, obstacle));
+    context.refuse(at, title, label).hint(hint)
+}
+
+/// Title, label and hint of what prevents that a unit is enabled, disabled or masked.
+fn in_its_installation(argument: &str, state: &UnitState, obstacle: Obstacle) -> Option<[String; 3]> {
+    let unit = &state.id;
+    Some(match obstacle {
         Obstacle::Alias => [
             format!("`{unit}` is an alias of another unit"),
             "name the unit itself".to_owned(),
@@ -47,9 +55,9 @@ pub(super) fn refusal(context: &PlanContext<'_>, argument: &str, state: &UnitSta
             ]
         }
         Obstacle::Transient => [
-            format!("`{unit}` is transient and cannot be enabled"),
-            "it has no unit file and is gone after a reboot".to_owned(),
-            "write a unit file with `files.put` below `/etc/systemd/system`, or remove `enabled`".to_owned(),
+            format!("`{unit}` is transient and cannot be {argument}"),
+            "it has no unit file of its own and is gone after a reboot".to_owned(),
+            format!("write a unit file with `systemd.unit`, or remove `{argument}`"),
         ],
         Obstacle::NoFile => [
             format!("`{unit}` cannot be enabled"),
@@ -61,6 +69,14 @@ pub(super) fn refusal(context: &PlanContext<'_>, argument: &str, state: &UnitSta
             "it cannot be started again".to_owned(),
             "write its file first, or use \"stopped\"".to_owned(),
         ],
+        _ => return None,
+    })
+}
+
+/// Title, label and hint of what is wrong with the file of a unit.
+fn in_its_file(state: &UnitState, obstacle: Obstacle) -> Option<[String; 3]> {
+    let unit = &state.id;
+    Some(match obstacle {
         Obstacle::BadFile => [
             format!("the unit file of `{unit}` is not valid"),
             "systemd cannot read it".to_owned(),
@@ -75,15 +91,38 @@ pub(super) fn refusal(context: &PlanContext<'_>, argument: &str, state: &UnitSta
             [
                 format!("`{unit}` is masked on the host"),
                 "a masked unit can be neither started nor enabled".to_owned(),
-                format!("unmask it on the host: `systemctl unmask {option}{unit}`"),
+                format!("add `masked = false`, or unmask it on the host: `systemctl unmask {option}{unit}`"),
             ]
         }
+        Obstacle::MaskedByFile => [
+            format!("`{unit}` is masked by an empty file"),
+            format!("`{}` is empty, and not a link to `/dev/null`", state.file),
+            "remove that file with `files.file`, or write it".to_owned(),
+        ],
+        Obstacle::OwnFile => [
+            format!("`{unit}` cannot be masked"),
+            format!("its own file `{}` is where the mask would be", state.file),
+            "disable and stop it instead, or remove its file".to_owned(),
+        ],
+        Obstacle::NoCommand => [
+            format!("`{unit}` has no `ExecStart=`"),
+            "systemd refuses a service without a command".to_owned(),
+            "add `ExecStart=` to the section `[Service]` of its unit file".to_owned(),
+        ],
+        _ => return None,
+    })
+}
+
+/// Title, label and hint of what prevents that a unit is started or stopped.
+fn in_its_activity(argument: &str, state: &UnitState, obstacle: Obstacle) -> [String; 3] {
+    let unit = &state.id;
+    match obstacle {
         Obstacle::EndsByItself => [
             format!("`{unit}` ends by itself, so it is never \"started\""),
             "a service with `Type=oneshot` and without `RemainAfterExit=yes`".to_owned(),
             format!(
-                "run it with `server.shell` (`commands = [\"systemctl start {unit}\"]` and `always = true` or a \
-                 condition), or manage the timer that starts it"
+                "start its timer instead (`systemd.timer` writes one), or run it with `server.shell` (`commands = \
+                 [\"systemctl start {unit}\"]` and `always = true` or a condition)"
             ),
         ],
         Obstacle::StartIsRefused => [
@@ -96,11 +135,10 @@ pub(super) fn refusal(context: &PlanContext<'_>, argument: &str, state: &UnitSta
             "only other units may stop it (`RefuseManualStop=`)".to_owned(),
             "remove `state`".to_owned(),
         ],
-        Obstacle::UnknownState => [
+        _ => [
             format!("`{unit}` is in a state that homelab does not know"),
             format!("systemd reports `{}`, `{}`", state.active, state.enabled),
             format!("remove `{argument}`, and report this state as a bug of homelab"),
         ],
-    };
-    context.refuse(at, title, label).hint(hint)
+    }
 }

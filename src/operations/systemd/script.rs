@@ -45,6 +45,8 @@ fn summary(verb: Verb, unit: &str) -> String {
         Verb::Start | Verb::StartAfresh => "start",
         Verb::Restart | Verb::Renew => "restart",
         Verb::Stop => "stop",
+        Verb::Mask => "mask",
+        Verb::Unmask => "unmask",
     };
     format!("systemctl {word} {unit}")
 }
@@ -61,6 +63,9 @@ fn script(verb: Verb, unit: &str, settles: bool) -> String {
         ),
         Verb::Restart | Verb::Renew => started("restart", unit, settles),
         Verb::Stop => format!("systemctl stop -- {unit}"),
+        Verb::Mask => format!("systemctl mask -- {unit}"),
+        // A unit may be masked until the next boot and for good at once.
+        Verb::Unmask => format!("systemctl unmask -- {unit} && systemctl unmask --runtime -- {unit}"),
     }
 }
 

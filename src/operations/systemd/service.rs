@@ -1,4 +1,4 @@
-//! `systemd.service`: start, stop, enable or disable a systemd unit.
+//! `systemd.service`: start, stop, enable, disable or mask a systemd unit.
 //!
 //! ```toml
 //! [[operation]]
@@ -16,12 +16,13 @@ use serde::Deserialize;
 use super::name;
 use super::refusal::refusal;
 use super::script::{daemon_reload, step, step_for_unknown};
-use super::states::{Cell, Verb, activity, enablement};
+use super::states::{Cell, Verb, activity, enablement, masking};
 use crate::change::{
     Action, Attribute, Attributed, Before, NotKnown, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Step,
     Stop,
 };
 use crate::facts::overlay::{Effect, FactScope};
+use crate::facts::path::{Inode, InodeKind, PathFact};
 use crate::facts::unit::{UnitFact, UnitKey, UnitState};
 use crate::facts::{Fact, FactKey};
 use crate::operations::{Define, Operation, PlanContext};
@@ -36,6 +37,9 @@ pub(in crate::operations) struct Service {
     state: Option<State>,
     /// Whether the unit starts at boot. By default this is not changed.
     enabled: Option<bool>,
+    /// `true` masks the unit, so that nothing can start it; what runs goes on. `false` unmasks it. By default this is not
+    /// changed.
+    masked: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
@@ -51,7 +55,7 @@ enum State {
 
 impl Define for Service {
     const NAME: &'static str = "systemd.service";
-    const SUMMARY: &'static str = "Start, stop, enable or disable a systemd unit";
+    const SUMMARY: &'static str = "Start, stop, enable, disable or mask a systemd unit";
     const MAIN_ARGUMENT: &'static str = "service";
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "systemd.service"
@@ -72,11 +76,11 @@ impl Operation for Service {
             Ok(UnitFact::Present(state)) if state.id != asked => Some(state.id),
             _ => None,
         };
-        [asked]
-            .into_iter()
-            .chain(real)
-            .map(|unit| FactScope::Key(key(&unit)))
-            .collect()
+        let units: Vec<String> = [asked].into_iter().chain(real).collect();
+        let masks = units.iter().filter(|_| self.masked.is_some()).map(|unit| mask(unit));
+        let paths = masks.map(FactKey::Path);
+        let keys = units.iter().map(|unit| key(unit)).chain(paths);
+        keys.map(FactScope::Key).collect()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
@@ -84,6 +88,7 @@ impl Operation for Service {
         let unit = self.unit();
         match context.get(UnitKey(&unit)) {
             Ok(UnitFact::Present(state)) => self.update(context, &unit, &state),
+            Ok(UnitFact::Absent) if self.masked == Some(true) => Ok(Outcome::Change(vec![mask_absent(&unit)])),
             Ok(UnitFact::Absent) if !self.needs_unit() => Ok(Outcome::Unchanged),
             Ok(UnitFact::Absent) => {
                 let mistake = context.mistake("service", format!("unknown unit `{unit}`"), "no such unit on the host");
@@ -95,7 +100,7 @@ impl Operation for Service {
             Err(Stop::NotKnown {
                 cause: NotKnown::Since(operation, why),
                 ..
-            }) => Ok(Outcome::Ensure {
+            }) if !self.needs_unit() || !context.was_absent(&key(&unit)) => Ok(Outcome::Ensure {
                 changes: vec![self.ensured(&unit, why)],
                 since: vec![operation],
             }),
@@ -108,8 +113,19 @@ impl Operation for Service {
 #[derive(Default)]
 struct Due {
     reload: bool,
+    unmasking: Option<Verb>,
     enablement: Option<Verb>,
     activity: Option<Verb>,
+    masking: Option<Verb>,
+}
+
+impl Due {
+    /// In the order in which they run.
+    fn verbs(&self) -> impl Iterator<Item = Verb> {
+        [self.unmasking, self.enablement, self.activity, self.masking]
+            .into_iter()
+            .flatten()
+    }
 }
 
 impl Service {
@@ -125,7 +141,17 @@ impl Service {
                 .refuse("state", title, "must be \"started\" or \"stopped\"")
                 .hint("write \"started\", or run `systemctl` with `server.shell` and a condition"));
         }
-        if self.state.is_none() && self.enabled.is_none() {
+        if self.masked == Some(true) && self.needs_unit() {
+            let (argument, written) = match self.enabled {
+                Some(true) => ("enabled", "enabled = true"),
+                _ => ("state", "state = \"started\""),
+            };
+            let title = format!("`masked = true` and `{written}` cannot be used together");
+            return Err(context
+                .refuse(argument, title, "a masked unit can be neither started nor enabled")
+                .hint("remove one of the two"));
+        }
+        if self.state.is_none() && self.enabled.is_none() && self.masked.is_none() {
             let title = "missing `state` or `enabled`";
             return Err(context
                 .refuse("service", title, "nothing to do for this unit")
@@ -143,11 +169,15 @@ impl Service {
         self.wants_active() == Some(true) || self.enabled == Some(true)
     }
 
+    /// Whether the unit file has to be loaded again for its own sake: systemd reads a new one by itself, and nothing is
+    /// started from the file of a unit that is to stop.
+    fn is_reload_shown(&self, state: &UnitState) -> bool {
+        state.needs_reload && !state.is_new && self.needs_unit()
+    }
+
     fn update(&self, context: &PlanContext<'_>, asked: &str, state: &UnitState) -> Result<Outcome, Stop> {
         let due = self.due(context, state)?;
-        // systemd reads a new file by itself.
-        let is_reload_due = due.reload && !state.is_new;
-        if !is_reload_due && due.enablement.is_none() && due.activity.is_none() {
+        if !self.is_reload_shown(state) && due.verbs().next().is_none() {
             return Ok(Outcome::Unchanged);
         }
         Ok(Outcome::Change(vec![self.change(asked, state, &due)]))
@@ -159,11 +189,29 @@ impl Service {
             Some(Cell::Do(verb)) => Ok(Some(verb)),
             Some(Cell::Refuse(obstacle)) => Err(refusal(context, argument, state, obstacle)),
         };
+        let masking = verb("masked", self.masked.map(|wanted| masking(state, wanted)))?;
+        if masking == Some(Verb::Unmask) {
+            return Ok(self.due_after_unmasking(state));
+        }
         Ok(Due {
             reload: state.needs_reload,
+            unmasking: None,
             enablement: verb("enabled", self.enabled.map(|wanted| enablement(state, wanted)))?,
             activity: verb("state", self.wants_active().map(|wanted| activity(state, wanted)))?,
+            masking,
         })
+    }
+
+    /// What is behind the mask is seen only without it: all that is wanted is ensured.
+    fn due_after_unmasking(&self, state: &UnitState) -> Due {
+        let is_active = !matches!(state.active.as_str(), "inactive" | "failed" | "maintenance");
+        let activity = self.wants_active().filter(|wanted| *wanted != is_active);
+        Due {
+            unmasking: Some(Verb::Unmask),
+            enablement: self.enabled.map(|on| if on { Verb::Enable } else { Verb::Disable }),
+            activity: activity.map(|on| if on { Verb::StartAfresh } else { Verb::Stop }),
+            ..Due::default()
+        }
     }
 
     fn change(&self, asked: &str, state: &UnitState, due: &Due) -> ResourceChange {
@@ -172,7 +220,8 @@ impl Service {
             is_new: false,
             ..self.after(state, due)
         };
-        let attributes = |unit: &UnitState| -> Attributed {
+        let is_hidden = due.unmasking.is_some() && due.enablement.is_none();
+        let attributes = |unit: &UnitState, is_after: bool| -> Attributed {
             let file = if unit.needs_reload { "changed" } else { "loaded" };
             let process = if unit.is_outdated {
                 "older than its unit file"
@@ -180,13 +229,15 @@ impl Service {
                 "restarted"
             };
             let renewal = [
-                (due.reload && !state.is_new, "unit file", file),
-                (due.activity == Some(Verb::Renew), "process", process),
+                (self.is_reload_shown(state), "unit file", file),
+                (due.activity == Some(Verb::Renew), what_runs(&state.id), process),
             ];
-            let rest = [
-                ("active", Attribute::known(shown_activity(unit))),
-                ("enabled", Attribute::known(&unit.enabled)),
-            ];
+            let enabled = if is_after && is_hidden {
+                Attribute::Unknown(BEHIND_THE_MASK.to_owned())
+            } else {
+                Attribute::known(&unit.enabled)
+            };
+            let rest = [("active", Attribute::known(shown_activity(unit))), ("enabled", enabled)];
             renewal
                 .into_iter()
                 .filter(|(is_due, ..)| *is_due)
@@ -197,15 +248,15 @@ impl Service {
         let (action, before) = if state.is_new {
             (Action::Create, Before::Absent)
         } else {
-            (Action::Update, Before::Present(attributes(state)))
+            (Action::Update, Before::Present(attributes(state, false)))
         };
         ResourceChange {
             id: id(&state.id),
             action,
             before,
-            after: Some(attributes(&after)),
+            after: Some(attributes(&after, true)),
             expect: Vec::new(),
-            effects: effects(asked, &after),
+            effects: effects(asked, &after, due),
             steps: steps(&state.id, due, settles(state)),
             risk: risk(due),
         }
@@ -225,6 +276,12 @@ impl Service {
             let is_enabled = self.enabled == Some(true);
             if is_enabled { "enabled" } else { "disabled" }.clone_into(&mut after.enabled);
         }
+        if due.unmasking.is_some() {
+            "loaded".clone_into(&mut after.load);
+        }
+        if due.masking.is_some() {
+            after = masked(after);
+        }
         after
     }
 
@@ -234,6 +291,8 @@ impl Service {
             reload: false,
             enablement: self.enabled.map(|on| if on { Verb::Enable } else { Verb::Disable }),
             activity: self.wants_active().map(|on| if on { Verb::Start } else { Verb::Stop }),
+            unmasking: (self.masked == Some(false)).then_some(Verb::Unmask),
+            masking: (self.masked == Some(true)).then_some(Verb::Mask),
         };
         let unknown = UnitState {
             id: unit.to_owned(),
@@ -243,20 +302,24 @@ impl Service {
             ..UnitState::default()
         };
         let after = self.after(&unknown, &due);
+        let is_hidden = due.unmasking.is_some() && due.enablement.is_none();
+        let enabled = if is_hidden {
+            Attribute::Unknown(BEHIND_THE_MASK.to_owned())
+        } else {
+            Attribute::known(&after.enabled)
+        };
         let attributes = [
-            (due.activity, "active", &after.active),
-            (due.enablement, "enabled", &after.enabled),
+            (due.activity.is_some(), "active", Attribute::known(&after.active)),
+            (
+                due.enablement.or(due.masking).is_some() || is_hidden,
+                "enabled",
+                enabled,
+            ),
         ];
-        // If its file was removed, systemd has to notice that first.
-        let file = (!self.needs_unit()).then(|| ("unit file", Attribute::known("loaded")));
         let wanted = attributes
             .into_iter()
-            .filter_map(|(due, name, value)| due.map(|_| (name, Attribute::known(value))))
-            .chain(file);
-        let steps = [due.enablement, due.activity]
-            .into_iter()
-            .flatten()
-            .map(|verb| step_for_unknown(verb, unit, settles(&unknown)));
+            .filter_map(|(is_due, name, value)| is_due.then_some((name, value)));
+        let steps = due.verbs().map(|verb| step_for_unknown(verb, unit, settles(&unknown)));
         ResourceChange {
             id: id(unit),
             action: Action::Update,
@@ -264,10 +327,11 @@ impl Service {
             after: Some(wanted.collect()),
             expect: Vec::new(),
             effects: if due.activity.is_some() && due.enablement.is_some() {
-                effects(unit, &after)
+                effects(unit, &after, &due)
             } else {
                 let why = "only a part of its state is known".to_owned();
-                vec![Effect::Forget(FactScope::Key(key(unit)), why)]
+                let forget = Effect::Forget(FactScope::Key(key(unit)), why);
+                mask_effect(unit, &due).into_iter().chain([forget]).collect()
             },
             steps: steps.collect(),
             risk: risk(&due),
@@ -294,18 +358,96 @@ fn id(unit: &str) -> ResourceId {
 }
 
 /// Under the name that was asked for too, which may be an alias.
-fn effects(asked: &str, after: &UnitState) -> Vec<Effect> {
+fn effects(asked: &str, after: &UnitState, due: &Due) -> Vec<Effect> {
     let names: BTreeSet<&str> = [asked, &after.id].into();
-    let fact = || Fact::Unit(UnitFact::Present(after.clone()));
-    names.into_iter().map(|name| Effect::Set(key(name), fact())).collect()
+    let is_hidden = due.unmasking.is_some() && (due.enablement.is_none() || due.activity.is_none());
+    let of_unit = names.into_iter().map(|name| {
+        if is_hidden {
+            Effect::Forget(FactScope::Key(key(name)), BEHIND_THE_MASK.to_owned())
+        } else {
+            Effect::Set(key(name), Fact::Unit(UnitFact::Present(after.clone())))
+        }
+    });
+    mask_effect(&after.id, due).into_iter().chain(of_unit).collect()
+}
+
+/// Why it is not known whether a unit is enabled.
+const BEHIND_THE_MASK: &str = "its unit file counts once it is unmasked";
+
+/// The link that masks a unit.
+fn mask(unit: &str) -> String {
+    format!("/etc/systemd/system/{unit}")
+}
+
+fn mask_effect(unit: &str, due: &Due) -> Option<Effect> {
+    let fact = if due.masking.is_some() {
+        PathFact::Present(Inode {
+            kind: InodeKind::Link {
+                target: "/dev/null".to_owned(),
+            },
+            owner: "root".to_owned(),
+            group: "root".to_owned(),
+            mode: 0o777,
+        })
+    } else if due.unmasking.is_some() {
+        PathFact::Absent
+    } else {
+        return None;
+    };
+    Some(Effect::Set(FactKey::Path(mask(unit)), Fact::Path(fact)))
+}
+
+/// A unit that is masked and otherwise as before.
+fn masked(state: UnitState) -> UnitState {
+    UnitState {
+        load: "masked".to_owned(),
+        enabled: "masked".to_owned(),
+        file: mask(&state.id),
+        needs_reload: false,
+        ..state
+    }
+}
+
+/// Masks a unit that may come later.
+fn mask_absent(unit: &str) -> ResourceChange {
+    let due = Due {
+        masking: Some(Verb::Mask),
+        ..Due::default()
+    };
+    let after = masked(UnitState {
+        id: unit.to_owned(),
+        active: "inactive".to_owned(),
+        sub: "dead".to_owned(),
+        can_start: true,
+        can_stop: true,
+        ..UnitState::default()
+    });
+    ResourceChange {
+        id: id(unit),
+        action: Action::Create,
+        before: Before::Absent,
+        after: Some([("enabled", Attribute::known(&after.enabled))].into_iter().collect()),
+        expect: Vec::new(),
+        effects: effects(unit, &after, &due),
+        steps: steps(unit, &due, false),
+        risk: Risk::None,
+    }
+}
+
+/// What a unit has that is restarted.
+fn what_runs(unit: &str) -> &'static str {
+    match unit.rsplit('.').next() {
+        Some("timer") => "timer",
+        Some("path") => "path unit",
+        _ => "process",
+    }
 }
 
 fn steps(unit: &str, due: &Due, settles: bool) -> Vec<Step> {
     let reload = due.reload.then(daemon_reload);
-    let verbs = [due.enablement, due.activity].into_iter().flatten();
     reload
         .into_iter()
-        .chain(verbs.map(|verb| step(verb, unit, settles)))
+        .chain(due.verbs().map(|verb| step(verb, unit, settles)))
         .collect()
 }
 

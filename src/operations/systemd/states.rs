@@ -25,6 +25,8 @@ pub(super) enum Verb {
     /// Restarts what was started before a file of the unit changed.
     Renew,
     Stop,
+    Mask,
+    Unmask,
 }
 
 /// Why nothing leads to the wanted state.
@@ -46,8 +48,14 @@ pub(super) enum Obstacle {
     FileIsGone,
     BadFile,
     Masked,
+    /// It is masked by an empty file, which `unmask` leaves alone.
+    MaskedByFile,
+    /// Its file is where the link that masks it would be.
+    OwnFile,
     /// A service that is never active, since it ends.
     EndsByItself,
+    /// A service without a command to run.
+    NoCommand,
     StartIsRefused,
     StopIsRefused,
     /// A value of a later systemd.
@@ -76,6 +84,12 @@ const FILE_STATES: &[(&str, Cell, Cell)] = &[
     ("transient", Refuse(Obstacle::Transient), Holds),
     ("bad", Refuse(Obstacle::BadFile), Refuse(Obstacle::BadFile)),
     ("", Refuse(Obstacle::NoFile), Holds),
+];
+
+/// Where a unit is masked: by a link to `/dev/null` with its name.
+const MASKS: [(&str, &str); 2] = [
+    ("masked", "/etc/systemd/system/"),
+    ("masked-runtime", "/run/systemd/system/"),
 ];
 
 /// `ActiveState` and `SubState` (`*` is any other): `state = "started"`, `state = "stopped"`.
@@ -141,10 +155,28 @@ fn as_installed(state: &UnitState, wanted: bool) -> Cell {
     }
 }
 
+/// What `masked` means for a unit in this state.
+pub(super) fn masking(state: &UnitState, wanted: bool) -> Cell {
+    let is_known = FILE_STATES.iter().any(|(known, ..)| *known == state.enabled);
+    let mask = MASKS.iter().find(|(value, _)| *value == state.enabled);
+    match (mask, wanted) {
+        _ if !is_known => Refuse(Obstacle::UnknownState),
+        (Some(("masked", _)), true) | (None, false) => Holds,
+        (Some((_, folder)), false) if !state.file.is_empty() && !state.file.starts_with(folder) => {
+            Refuse(Obstacle::MaskedByFile)
+        }
+        (Some(_), false) => Do(Verb::Unmask),
+        // The file of a transient unit counts more than a mask.
+        (None, true) if state.enabled == "transient" => Refuse(Obstacle::Transient),
+        (None, true) if state.file.starts_with(MASKS[0].1) => Refuse(Obstacle::OwnFile),
+        (_, true) => Do(Verb::Mask),
+    }
+}
+
 /// What `state` means for a unit in this state.
 pub(super) fn activity(state: &UnitState, is_wanted: bool) -> Cell {
-    if is_wanted && ends_by_itself(state) {
-        return Refuse(Obstacle::EndsByItself);
+    if is_wanted && let Some(obstacle) = never_active(state) {
+        return Refuse(obstacle);
     }
     let sub = if state.was_restarted && state.active == "activating" {
         AUTO_RESTART
@@ -170,9 +202,19 @@ pub(super) fn activity(state: &UnitState, is_wanted: bool) -> Cell {
     }
 }
 
-/// A service of this type has no active state: it is starting, and then it has ended.
-fn ends_by_itself(state: &UnitState) -> bool {
-    state.service_type == "oneshot" && !state.remains
+/// Why a service has no active state. One without a command counts as a `oneshot` for systemd.
+fn never_active(state: &UnitState) -> Option<Obstacle> {
+    let is_bad = matches!(state.load.as_str(), "bad-setting" | "error") && !state.needs_reload;
+    if state.lacks_command {
+        Some(Obstacle::NoCommand)
+    } else if state.service_type != "oneshot" || state.remains {
+        None
+    } else if is_bad {
+        Some(Obstacle::BadFile)
+    } else {
+        // It is starting, and then it has ended.
+        Some(Obstacle::EndsByItself)
+    }
 }
 
 /// Whether a restart brings a change of its files into use. Other kinds of units may have users that a restart takes along.
@@ -248,6 +290,63 @@ mod tests {
         for (value, enabled, disabled) in cells {
             assert_eq!(enablement(&file(value), true), enabled, "`{value}` and enabled");
             assert_eq!(enablement(&file(value), false), disabled, "`{value}` and disabled");
+        }
+    }
+
+    #[test]
+    fn every_unit_file_state_says_whether_masked_and_unmasked_hold() {
+        let (mask, unmask) = (Do(Verb::Mask), Do(Verb::Unmask));
+        let unknown = Refuse(Obstacle::UnknownState);
+        let cells = [
+            ("enabled", mask, Holds),
+            ("enabled-runtime", mask, Holds),
+            ("linked", mask, Holds),
+            ("linked-runtime", mask, Holds),
+            ("alias", mask, Holds),
+            ("masked", Holds, unmask),
+            ("masked-runtime", mask, unmask),
+            ("static", mask, Holds),
+            ("indirect", mask, Holds),
+            ("disabled", mask, Holds),
+            ("generated", mask, Holds),
+            ("transient", Refuse(Obstacle::Transient), Holds),
+            ("bad", mask, Holds),
+            ("", mask, Holds),
+            ("of-tomorrow", unknown, unknown),
+        ];
+        assert_eq!(cells.len(), FILE_STATES.len() + 1);
+        for (value, masked, unmasked) in cells {
+            assert_eq!(masking(&file(value), true), masked, "`{value}` and masked");
+            assert_eq!(masking(&file(value), false), unmasked, "`{value}` and unmasked");
+        }
+    }
+
+    #[test]
+    fn where_its_file_is_says_whether_a_unit_can_be_masked() {
+        let at = |file: &str, enabled: &str, wanted: bool| {
+            let state = UnitState {
+                file: file.to_owned(),
+                ..self::file(enabled)
+            };
+            masking(&state, wanted)
+        };
+        let (etc, run, usr) = (
+            "/etc/systemd/system/a.service",
+            "/run/systemd/system/a.service",
+            "/usr/lib/systemd/system/a.service",
+        );
+        let (own_file, by_file) = (Refuse(Obstacle::OwnFile), Refuse(Obstacle::MaskedByFile));
+        for (file, enabled, masked, unmasked) in [
+            (usr, "enabled", Do(Verb::Mask), Holds),
+            (run, "generated", Do(Verb::Mask), Holds),
+            (etc, "disabled", own_file, Holds),
+            (etc, "linked", own_file, Holds),
+            (etc, "masked", Holds, Do(Verb::Unmask)),
+            (run, "masked-runtime", Do(Verb::Mask), Do(Verb::Unmask)),
+            (usr, "masked", Holds, by_file),
+        ] {
+            assert_eq!(at(file, enabled, true), masked, "{file} {enabled}");
+            assert_eq!(at(file, enabled, false), unmasked, "{file} {enabled}");
         }
     }
 
@@ -363,6 +462,32 @@ mod tests {
             ..runs("activating", "start")
         };
         assert_eq!(activity(&unit, false), Do(Verb::Stop));
+    }
+
+    #[test]
+    fn a_service_without_a_command_is_no_oneshot() {
+        for (load, needs_reload, lacks_command, started) in [
+            ("bad-setting", false, false, Obstacle::BadFile),
+            ("error", false, false, Obstacle::BadFile),
+            ("bad-setting", true, false, Obstacle::EndsByItself),
+            ("loaded", false, false, Obstacle::EndsByItself),
+            ("bad-setting", true, true, Obstacle::NoCommand),
+            ("bad-setting", false, true, Obstacle::NoCommand),
+        ] {
+            let unit = UnitState {
+                service_type: "oneshot".to_owned(),
+                load: load.to_owned(),
+                needs_reload,
+                lacks_command,
+                ..runs("inactive", "dead")
+            };
+            assert_eq!(
+                activity(&unit, true),
+                Refuse(started),
+                "{load} {needs_reload} {lacks_command}"
+            );
+            assert_eq!(activity(&unit, false), Holds, "{load} {needs_reload} {lacks_command}");
+        }
     }
 
     #[test]
