@@ -9,7 +9,7 @@ use super::differences::{differences, predicted_paths, refused, unlike_predicted
 use super::events::{Failure, HostEnd, OperationResult, ResourceEnd};
 use super::halt::{Halt, gather_failed};
 use super::host::HostApply;
-use crate::change::{Outcome, ResourceChange, ResourceId};
+use crate::change::{Outcome, ResourceChange, ResourceId, ResourceKind};
 use crate::error::Diagnostic;
 use crate::facts::{DependsOn, FactKey, Facts};
 use crate::gather::gather;
@@ -69,7 +69,7 @@ impl HostApply<'_> {
             line.end = ResourceEnd::Failed;
         }
         if !told.is_empty() {
-            result.failure = Some(untrue(operation, &told));
+            result.failure = Some(untrue(operation, &now, &told));
         }
         let is_true = result.failure.is_none();
         self.end(result);
@@ -89,7 +89,7 @@ impl HostApply<'_> {
             told = unlike_predicted(operation, self.read(writer, &predicted_paths(operation)).await?);
         }
         if !told.is_empty() {
-            result.failure = Some(untrue(operation, &told));
+            result.failure = Some(untrue(operation, &now, &told));
         }
         self.end(result);
         Ok(())
@@ -153,9 +153,13 @@ impl HostApply<'_> {
     }
 }
 
-fn untrue(operation: &PlannedOperation, told: &[String]) -> Failure {
+fn untrue(operation: &PlannedOperation, now: &Now, told: &[String]) -> Failure {
     let mut steps = operation.changes().iter().flat_map(|change| &change.steps);
-    let hint = if steps.any(|step| step.command().is_some()) {
+    let is_command = |change: &ResourceChange| change.id.kind == ResourceKind::Command;
+    let hint = if matches!(now, Now::Pending(changes) if changes.iter().any(is_command)) {
+        "correct the condition (`creates`, `removes`, `unless`, `only_if`), or the commands: the condition must no longer hold \
+         once they have run"
+    } else if steps.any(|step| step.command().is_some()) {
         "the commands succeeded; check on the host what ignores or reverts the change"
     } else {
         "every step succeeded; check on the host what ignores or reverts the change"

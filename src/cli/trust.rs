@@ -32,7 +32,7 @@ pub(crate) struct TrustArguments {
 }
 
 /// An unknown host key, and its host.
-struct Stranger {
+struct UnknownKey {
     host: String,
     key: OfferedKey,
 }
@@ -48,22 +48,22 @@ pub(super) fn run(arguments: &TrustArguments) -> anyhow::Result<ExitCode> {
     }
     for level in levels.into_values() {
         let targets = targets::of_hosts(&project, &arguments.inventory, level.into_iter())?;
-        let (strangers, failures, familiar) = look(&targets)?;
-        known += familiar;
+        let (unknown, failures, already_known) = scan(&targets)?;
+        known += already_known;
         ends.extend(std::iter::repeat_n(HostEnd::Unreachable, failures));
-        if strangers.is_empty() {
+        if unknown.is_empty() {
             continue;
         }
-        print(&listed(&strangers))?;
-        if !arguments.yes && !consent(strangers.len())? {
+        print(&listed(&unknown))?;
+        if !arguments.yes && !consent(unknown.len())? {
             eprint_line("no key was added");
             return Ok(ExitCode::from(exit_code([HostEnd::Interrupted])));
         }
         let (file, _) = project.known_hosts()?;
-        remember(&file, strangers.iter().map(|one| &one.key))
+        remember(&file, unknown.iter().map(|one| &one.key))
             .with_context(|| format!("cannot write {}", file.display()))?;
         let shown = file.strip_prefix(&project.root).unwrap_or(&file);
-        print(&format!("{} added to {}\n", count(strangers.len()), shown.display()))?;
+        print(&format!("{} added to {}\n", count(unknown.len()), shown.display()))?;
     }
     if known > 0 {
         print(&format!("already known: {}\n", count(known)))?;
@@ -89,14 +89,14 @@ fn levels<'a>(
 }
 
 /// Scans all hosts at once and reports errors. Returns unknown keys, failures and the number of known keys.
-fn look(targets: &[Target]) -> anyhow::Result<(Vec<Stranger>, usize, usize)> {
+fn scan(targets: &[Target]) -> anyhow::Result<(Vec<UnknownKey>, usize, usize)> {
     let keys = runtime::all_threads()?.block_on(join_all(targets.iter().map(host_key)));
-    let (mut strangers, mut failures, mut known) = (Vec::new(), 0, 0);
+    let (mut unknown, mut failures, mut known) = (Vec::new(), 0, 0);
     for (target, key) in targets.iter().zip(keys) {
         let host = target.name.clone();
         match key {
             Ok(HostKey::Known) => known += 1,
-            Ok(HostKey::Unknown(key)) => strangers.push(Stranger { host, key }),
+            Ok(HostKey::Unknown(key)) => unknown.push(UnknownKey { host, key }),
             Ok(HostKey::Changed { error, known, offered }) => {
                 eprint_changed_key(&error, known, offered);
                 failures += 1;
@@ -107,7 +107,7 @@ fn look(targets: &[Target]) -> anyhow::Result<(Vec<Stranger>, usize, usize)> {
             }
         }
     }
-    Ok((strangers, failures, known))
+    Ok((unknown, failures, known))
 }
 
 fn eprint_changed_key(error: &RemoteError, known: Option<String>, offered: Option<String>) {
@@ -120,12 +120,12 @@ fn eprint_changed_key(error: &RemoteError, known: Option<String>, offered: Optio
     eprint(&report::diagnostic(&mistake));
 }
 
-fn listed(strangers: &[Stranger]) -> String {
+fn listed(unknown: &[UnknownKey]) -> String {
     let mut rows = vec![["HOST", "ADDRESS", "KEY", "FINGERPRINT"]];
     rows.extend(
-        strangers
+        unknown
             .iter()
-            .map(|Stranger { host, key }| [host, &key.address, &key.kind, &key.fingerprint].map(String::as_str)),
+            .map(|UnknownKey { host, key }| [host, &key.address, &key.kind, &key.fingerprint].map(String::as_str)),
     );
     table(&rows)
 }
@@ -134,7 +134,8 @@ fn consent(number: usize) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
         return Err(
             Diagnostic::new("cannot ask whether to trust these keys: standard input is not a terminal")
-                .hint("use `--yes` to add them without asking")
+                .hint("compare the fingerprints above with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on each host's console, then \
+                     use `--yes`")
                 .into(),
         );
     }

@@ -12,6 +12,9 @@ pub(super) fn with_tip(mut error: Error) -> Error {
         (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing))) => {
             (missing == &["<COMMAND>..."]).then_some("put '--' before the command")
         }
+        (ErrorKind::TooManyValues, Some(ContextValue::String(argument))) => {
+            argument.contains("HOST").then_some("put '--' before the command")
+        }
         _ => None,
     };
     if let Some(tip) = tip {
@@ -42,6 +45,7 @@ mod tests {
         tips("homelab deploy dev site --check", "use '--dry-run'");
         tips("homelab deploy dev site -l web", "use '--limit'");
         tips("homelab exec dev web uptime", "put '--' before the command");
+        tips("homelab lab ssh dev web uptime", "put '--' before the command");
         tips(
             "homelab deploy dev site --limt web",
             "a similar argument exists: '--limit'",

@@ -119,6 +119,16 @@ macro_rules! storage {
                 }
             }
 
+            /// Whether a change to another fact, about `changed`, makes `known` out of date.
+            pub(super) fn is_outdated_by(&self, known: &Fact, changed: Subject<'_>) -> bool {
+                match (self, known) {
+                    $((Self::$variant $(($name))?, Fact::$variant(known)) => {
+                        super::$module::$key $(($name))?.is_outdated_by(known, changed)
+                    })*
+                    _ => false,
+                }
+            }
+
             /// The key of the fact that shows whether it exists, if that is another one.
             pub fn presence(&self) -> Option<FactKey> {
                 let path = match self {

@@ -39,6 +39,11 @@ pub trait Key<'a>: Copy {
     /// Whether installing a package may create it.
     fn may_come_with_packages(self) -> bool;
 
+    /// Whether a change to another fact, about `changed`, makes `known` out of date.
+    fn is_outdated_by(self, _known: &Self::Fact, _changed: Subject<'_>) -> bool {
+        false
+    }
+
     /// The path whose own fact shows whether it exists, if that is another fact.
     fn presence(self) -> Option<&'a str> {
         None

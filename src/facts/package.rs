@@ -35,6 +35,11 @@ impl<'a> Key<'a> for PackageKey<'a> {
     fn may_come_with_packages(self) -> bool {
         false
     }
+
+    /// Another package may provide the name from now on, and what provides it may have another mark.
+    fn is_outdated_by(self, known: &PackageFact, changed: Subject<'_>) -> bool {
+        changed == Subject::Packages && matches!(known, PackageFact::Absent | PackageFact::Provided { .. })
+    }
 }
 
 /// A Debian package on a host.

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use super::collection::Facts;
 use super::key::{Fact, FactKey};
 use super::kind::{DependsOn, Subject};
-use super::package::PackageFact;
 use super::path::is_below;
 use super::unit::files::{FileChange, are_unit_files_below, is_unit_file};
 
@@ -152,8 +151,13 @@ impl Effect {
         match (key.depends_on(), self) {
             (DependsOn::Anything, _) => true,
             (DependsOn::Packages, Self::Set(set, _)) if set.subject() == Subject::Packages => true,
-            // Another package may provide the name from now on, and what provides it may have another mark.
-            (_, Self::Set(FactKey::Package(_), _)) if facts.is_only_provided(key) => true,
+            (_, Self::Set(set, _))
+                if facts
+                    .get(key)
+                    .is_some_and(|known| key.is_outdated_by(known, set.subject())) =>
+            {
+                true
+            }
             _ if matches!(key, FactKey::Unit(unit) if self.file_change(unit).is_some()) => true,
             (_, Self::Set(set, _)) => FactScope::Key(set.clone()).covers(key),
             (_, Self::Forget(scope, _)) if scope.only_absent() => {
@@ -183,15 +187,6 @@ impl Facts {
         }
     }
 
-    /// Whether nothing of that package is there, but others may provide its name.
-    fn is_only_provided(&self, key: &FactKey) -> bool {
-        let fact = self.get(key);
-        matches!(
-            fact,
-            Some(Fact::Package(PackageFact::Absent | PackageFact::Provided { .. }))
-        )
-    }
-
     /// Whether it is known that something is there.
     fn is_present(&self, key: &FactKey) -> bool {
         let asked = key.presence();
@@ -205,6 +200,7 @@ impl Facts {
 
 #[cfg(test)]
 mod tests {
+    use super::super::package::PackageFact;
     use super::*;
 
     fn path(path: &str) -> FactKey {

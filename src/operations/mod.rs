@@ -27,7 +27,7 @@ pub use context::PlanContext;
 pub use definition::Definition;
 pub use operation::Operation;
 pub use run_as::{BECOME_KEYS, RunAs};
-pub use table::{OPERATIONS, family, find, operation_suggestion};
+pub use table::{OPERATIONS, family, find, operation_as_key, operation_suggestion};
 pub use wording::{Parameter, schema_of};
 
 #[cfg(test)]

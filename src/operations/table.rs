@@ -38,9 +38,19 @@ pub fn family(name: &str) -> &'static [Definition] {
 
 /// What to do about an operation that does not exist: the operation that was probably meant, or where all are listed.
 pub fn operation_suggestion(name: &str) -> String {
-    habits::operation(name)
-        .or_else(|| suggestion(name, OPERATIONS.iter().map(|definition| definition.name)))
+    let names = names();
+    habits::operation(name, &names)
+        .or_else(|| suggestion(name, names.iter().copied()))
         .unwrap_or_else(|| "`homelab operations` lists all operations".to_owned())
+}
+
+/// What to do about a key that is the name of an operation.
+pub fn operation_as_key(key: &str) -> Option<String> {
+    habits::operation_as_key(key, &names())
+}
+
+fn names() -> Vec<&'static str> {
+    OPERATIONS.iter().map(|definition| definition.name).collect()
 }
 
 #[cfg(test)]
@@ -56,9 +66,8 @@ mod tests {
 
     #[test]
     fn habits_lead_to_operations_that_exist() {
-        let [operations, ..] = habits::own_words();
-        for own in operations {
-            assert!(find(own).is_some(), "{own}");
+        for word in habits::operation_words() {
+            assert!(habits::operation(word, &super::names()).is_some(), "{word}");
         }
         assert_eq!(operation_suggestion("files.putt"), "did you mean `files.put`?");
         assert_eq!(

@@ -21,8 +21,8 @@ pub struct CheckRequest {
 #[derive(Debug, Default)]
 pub struct Checked {
     pub mistakes: Vec<Found>,
-    /// Pairs of an inventory and a deploy that were planned.
-    pub pairs: usize,
+    /// The hosts that were planned, as `inventory/host`.
+    pub hosts: BTreeSet<String>,
 }
 
 /// A mistake and the hosts that it was found on, as `inventory/host`.
@@ -73,7 +73,9 @@ pub fn check(loaded: &LoadedProject, request: &CheckRequest) -> Result<Checked, 
         }
     }
     for (selection, build) in selections.iter().zip(builds(&selections)) {
-        checked.pairs += 1;
+        let hosts = selection.hosts.iter();
+        let named = hosts.map(|host| format!("{}/{}", selection.inventory, host.name));
+        checked.hosts.extend(named);
         only.note(selection, &build);
         checked.add_build(project, build, &selection.inventory);
     }

@@ -2,7 +2,7 @@
 
 use super::fields::{Fields, Named};
 use crate::error::{Diagnostic, Origin};
-use crate::operations::{BECOME_KEYS, Definition, find, operation_suggestion};
+use crate::operations::{BECOME_KEYS, Definition, find, operation_as_key, operation_suggestion};
 use crate::template::{inspect_expression, is_template};
 use crate::value::{Kind, Table, Value};
 
@@ -84,12 +84,29 @@ pub(super) fn become_keys(fields: &mut Fields<'_>) -> Table {
     become_keys
 }
 
+/// The mistake of an entry without `op`, with a hint if one of its `keys` is the name of an operation: `apt = { … }`.
+pub(super) fn missing_op(keys: &Table, place: &Origin) -> Diagnostic {
+    let named = keys.iter().find_map(|(key, entry)| {
+        // `server.shell = { … }`
+        let inner = entry.value.as_table().and_then(|table| table.first());
+        let whole = inner.and_then(|(inner, _)| operation_as_key(&format!("{key}.{inner}")));
+        Some((entry, whole.or_else(|| operation_as_key(key))?))
+    });
+    let mistake = Diagnostic::new("missing `op`");
+    match named {
+        Some((entry, hint)) => mistake
+            .at(entry.key.as_ref().unwrap_or(place), "this is not a key of an operation")
+            .hint(hint),
+        None => mistake
+            .at(place, "this entry has no operation")
+            .hint("add `op = \"…\"`; `homelab operations` lists all operations"),
+    }
+}
+
 /// The operation that `op` names, and the place of `op`.
 pub(super) fn definition(op: Option<&Value>, place: &Origin) -> Result<(&'static Definition, Origin), Diagnostic> {
     let Some(op) = op else {
-        return Err(Diagnostic::new("missing `op`")
-            .at(place, "this entry has no operation")
-            .hint("add `op = \"…\"`; `homelab operations` lists all operations"));
+        return Err(missing_op(&Table::new(), place));
     };
     let origin = op.origin.as_ref().unwrap_or(place);
     let Some(name) = op.as_str() else {

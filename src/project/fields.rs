@@ -1,6 +1,7 @@
 //! Takes the keys of a table one by one. A wrong one is reported and left out, so it does not hide other mistakes.
 
 use crate::error::{Diagnostic, Origin, closest, habits, suggestion};
+use crate::operations::operation_as_key;
 use crate::value::{Entry, Kind, Table, Value, advice};
 
 /// A name and where it was written.
@@ -195,6 +196,32 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Takes the tables whose keys are unknown and near none of `known`, each with the dotted name that its header adds to
+    /// `above`: `[hosts.nas.local]`.
+    pub(super) fn tables_except(&mut self, known: &[&str], above: &str) -> Vec<(Named, String)> {
+        let mut found = Vec::new();
+        self.table.retain(|key, entry| {
+            let is_known = known.contains(&key.as_str()) || closest(key, known.iter().copied()).is_some();
+            let Some(mut table) = entry.value.as_table().filter(|_| !is_known) else {
+                return true;
+            };
+            let mut name = format!("{above}.{key}");
+            while let Some((key, inner)) = table.first().filter(|(key, _)| !known.contains(&key.as_str()))
+                && let Some(inner) = inner.value.as_table()
+            {
+                name = format!("{name}.{key}");
+                table = inner;
+            }
+            let key = Named {
+                name: key.clone(),
+                origin: entry.key.clone(),
+            };
+            found.push((key, name));
+            false
+        });
+        found
+    }
+
     /// Takes a key of the language that is not supported yet.
     pub(super) fn not_yet(&mut self, keys: &[&str]) {
         refuse_not_yet(&self.table, keys, self.mistakes);
@@ -226,16 +253,26 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The key that `key` was probably meant to be, or the list of `known` keys if it is short.
-pub(super) fn key_suggestion(key: &str, known: &[&str]) -> Option<String> {
-    habits::key(key, known).or_else(|| suggestion(key, known.iter().copied()))
+/// What to do about the unknown `key` of this value: the key or the operation that was probably meant, or the list of
+/// `known` keys if it is short.
+pub(super) fn key_suggestion(key: &str, value: &Value, known: &[&str]) -> Option<String> {
+    let word = match &value.kind {
+        Kind::String(text) => Some(text.clone()),
+        Kind::Bool(truth) => Some(truth.to_string()),
+        _ => None,
+    };
+    let is_near = || closest(key, known.iter().copied()).is_some();
+    let as_operation = || operation_as_key(key).filter(|_| known.contains(&"op") && !is_near());
+    habits::key(key, word.as_deref(), known)
+        .or_else(as_operation)
+        .or_else(|| suggestion(key, known.iter().copied()))
 }
 
 /// The mistake of a key that `what` does not have.
 pub(super) fn unknown_key(what: &str, key: &str, entry: &Entry, known: &[&str]) -> Diagnostic {
     Diagnostic::new(format!("unknown key `{key}` in {what}"))
         .at_maybe(entry.key.as_ref(), "no such key")
-        .hint_maybe(key_suggestion(key, known))
+        .hint_maybe(key_suggestion(key, &entry.value, known))
 }
 
 /// Refuses keys of the language that are not supported yet.

@@ -187,6 +187,13 @@ fn read_host(
     let mut fields = Fields::new(table, place, mistakes);
     let address = fields.text("address");
     let groups = fields.names("groups");
+    for (key, name) in fields.tables_except(HOST_KEYS, name) {
+        fields.mistake(
+            Diagnostic::new(format!("unknown key `{}` in a host", key.name))
+                .at_maybe(key.origin.as_ref(), "the dot begins a table in the host")
+                .hint(format!("write the name in quotes: `[hosts.\"{name}\"]`")),
+        );
+    }
     fields.end("a host", HOST_KEYS);
     if let Some(written) = &address {
         check_name("address", &written.name, written.origin.as_ref())?;
@@ -249,6 +256,21 @@ fn check_lab_names(inventory: &str, host: &str, origin: Option<&Origin>) -> Resu
 
 /// Names and addresses go on ssh's command line. Text that ssh could read as something else is refused.
 fn check_name(what: &str, name: &str, origin: Option<&Origin>) -> Result<(), Diagnostic> {
+    if what == "address"
+        && let Some((_, rest)) = name.split_once("://")
+    {
+        let host = rest.split('/').next().unwrap_or_default();
+        let host = host.rsplit('@').next().unwrap_or_default();
+        let host = match host.rsplit_once(':') {
+            Some((host, _)) if !host.contains(':') => host,
+            _ => host,
+        };
+        return Err(Diagnostic::new(format!("`{name}` is not a valid {what}"))
+            .at_maybe(origin, "this is a URL")
+            .hint(format!(
+                "write only the host, `address = \"{host}\"`; set `user` and `port` in `connection`"
+            )));
+    }
     check_address(name).map_err(|wrong| {
         Diagnostic::new(format!("`{name}` is not a valid {what}"))
             .at_maybe(origin, wrong.to_string())

@@ -61,7 +61,7 @@ pub fn find_root(from: &Path) -> Option<PathBuf> {
 pub fn read(root: &Path) -> LoadedProject {
     let mut reader = reader::Reader::new(root);
     let assets = reader.assets();
-    let stacks = reader.folder("templates/services", reader::stack_name, whole(catalogue::read));
+    let stacks = reader.folder(reader::STACKS, reader::stack_name, whole(catalogue::read));
     let tasks = reader.folder("tasks", reader::any_name, whole(task::read));
     let mut project = Project {
         root: root.to_path_buf(),

@@ -14,6 +14,8 @@ use crate::operations::{Parameter, schema_of};
 use crate::value::{Entry, Kind, Table, Value, advice, deserialize, keys_of, parse_toml};
 
 const TEMPLATES: &str = "templates";
+/// The folder of stacks, which may contain files of any format.
+pub(super) const STACKS: &str = "templates/services";
 /// A larger file is not parsed or rendered, in bytes.
 const LARGEST_TEXT: u64 = 16 * 1024 * 1024;
 
@@ -76,6 +78,11 @@ impl Reader {
                 {
                     self.mistakes.push(unreadable(&shown, &refused));
                     self.broken.insert(shown);
+                } else if folder != STACKS
+                    && let Some((path, mistake)) = other_format(&self.files, &shown)
+                {
+                    self.mistakes.push(mistake);
+                    self.broken.insert(path);
                 }
                 continue;
             };
@@ -111,6 +118,21 @@ impl Reader {
         }
         assets
     }
+}
+
+/// The mistake of a file in a format of other tools, and the path of the file that has its place.
+fn other_format(files: &ProjectFolder, shown: &str) -> Option<(String, Diagnostic)> {
+    let (name, ending) = shown.rsplit_once('.')?;
+    if !["yml", "yaml", "json", "ini"].contains(&ending) {
+        return None;
+    }
+    let path = format!("{name}.toml");
+    if files.find(Path::new(&path)).is_ok_and(|found| found.is_some()) {
+        return None;
+    }
+    let mistake = Diagnostic::new(format!("`{shown}` is not a TOML file"))
+        .hint(format!("write it as TOML in `{path}`, or move it to `templates/`"));
+    Some((path, mistake))
 }
 
 /// Adds a file that can be read.

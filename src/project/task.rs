@@ -1,6 +1,6 @@
 //! `tasks/<folder>/<name>.toml`: an ordered list of operations and includes.
 
-use super::entry::{EntrySettings, become_keys, definition, settings, settings_of_use};
+use super::entry::{EntrySettings, become_keys, definition, missing_op, settings, settings_of_use};
 use super::fields::{Fields, Named};
 use super::handler;
 use super::reader::Source;
@@ -170,7 +170,11 @@ fn entry(
     for name in &notified {
         handlers.check_notify(name, mistakes);
     }
-    match definition(op.map(|entry| entry.value).as_ref(), place) {
+    let Some(op) = op else {
+        mistakes.push(missing_op(&arguments, place));
+        return None;
+    };
+    match definition(Some(&op.value), place) {
         Ok((definition, origin)) => Some(TaskEntry::Operation(Box::new(RawOperation {
             definition,
             settings,

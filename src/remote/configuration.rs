@@ -39,6 +39,8 @@ const THE_USERS_OWN: &str = "Include ~/.ssh/config\nInclude /etc/ssh/ssh_config\
 #[derive(Debug)]
 pub(super) struct Configuration {
     path: PathBuf,
+    /// The key that the project sets for the host.
+    identity_file: Option<PathBuf>,
 }
 
 impl Configuration {
@@ -50,11 +52,16 @@ impl Configuration {
             path: path.clone(),
             cause,
         })?;
-        Ok(Self { path })
+        let identity_file = target.identity_file.clone();
+        Ok(Self { path, identity_file })
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(super) fn identity_file(&self) -> Option<&Path> {
+        self.identity_file.as_deref()
     }
 }
 

@@ -1,9 +1,11 @@
 //! Turns the messages of `ssh` into errors with a next step.
 
+use std::path::Path;
+
 use super::error::{ChangedKey, Explanation, Obstacle, RemoteError};
 
-/// Why `ssh` exited before the host's shell answered, from its standard error.
-pub(super) fn diagnose(host: &str, address: &str, stderr: &str) -> RemoteError {
+/// Why `ssh` exited before the host's shell answered, from its standard error; `key` is the one that the project sets.
+pub(super) fn diagnose(host: &str, address: &str, key: Option<&Path>, stderr: &str) -> RemoteError {
     let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let host = host.to_owned();
     let address = address.to_owned();
@@ -26,8 +28,16 @@ pub(super) fn diagnose(host: &str, address: &str, stderr: &str) -> RemoteError {
     if let Some(line) = find(&lines, "Permission denied (").or_else(|| find(&lines, "Too many authentication failures"))
     {
         let cause = all_lines(&lines);
-        let address = jump_host(&lines, line).unwrap_or(address);
-        return RemoteError::AuthenticationFailed { host, address, cause };
+        let (login, _) = line.split_once(": Permission denied").unzip();
+        let user = login.and_then(|login| Some(login.rsplit_once('@')?.0.to_owned()));
+        let jump = jump_host(&lines, line);
+        return RemoteError::AuthenticationFailed {
+            host,
+            key: key.filter(|_| jump.is_none()).map(Path::to_owned),
+            address: jump.unwrap_or(address),
+            user,
+            cause,
+        };
     }
     let found = OBSTACLES
         .iter()
@@ -130,7 +140,7 @@ Host key verification failed.\r
 ";
 
     fn diagnosed(stderr: &str) -> RemoteError {
-        diagnose("pi", "pi.lan", stderr)
+        diagnose("pi", "pi.lan", Some(Path::new("/keys/pi")), stderr)
     }
 
     #[test]
@@ -176,6 +186,8 @@ Host key verification failed.\r
         let cause = error.source().unwrap().to_string();
         assert!(cause.contains("Permission denied (publickey"), "{cause}");
         assert!(cause.contains("Identity file nonesuch"), "{cause}");
+        let hint = error.hint().unwrap();
+        assert!(hint.starts_with("`ssh -i /keys/pi root@pi.lan` must log in"), "{hint}");
     }
 
     #[test]

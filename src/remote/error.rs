@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -158,6 +158,10 @@ pub enum RemoteError {
     AuthenticationFailed {
         host: String,
         address: String,
+        /// The user that `ssh` logged in as, if it said so.
+        user: Option<String>,
+        /// The key that the project sets for the host.
+        key: Option<PathBuf>,
         #[source]
         cause: Explanation,
     },
@@ -293,10 +297,16 @@ impl RemoteError {
                     .into(),
             ),
             Self::HostKeyChanged { keys, .. } => Some(changed_key_hint(keys)),
-            Self::AuthenticationFailed { address, .. } => Some(format!(
-                "`{}` must log in without asking: load the key into your SSH agent, or set the host's `user` and `identity_file`",
-                ssh_command(address)
-            )),
+            Self::AuthenticationFailed { address, user, key, .. } => {
+                Some(format!(
+                    "`{}` must log in without asking: {}, or set the host's `user` and `identity_file`",
+                    login_command(user.as_deref(), key.as_deref(), address),
+                    match key {
+                        Some(_) => "add this key to the user's `authorized_keys` on the host",
+                        None => "load the key into your SSH agent",
+                    }
+                ))
+            }
             Self::Unreachable { obstacle, address, .. } => Some(obstacle_hint(*obstacle, address)),
             Self::Ssh { address, .. } => Some(format!("run `{}` to see the error outside homelab", ssh_command(address))),
             Self::NotBecome { refusal, becoming, .. } => refusal_hint(*refusal, becoming),
@@ -328,9 +338,15 @@ impl RemoteError {
 
 /// The command that tries the same connection by hand; `address` may be `[host]:port`, as `ssh` writes it.
 fn ssh_command(address: &str) -> String {
+    login_command(None, None, address)
+}
+
+fn login_command(user: Option<&str>, key: Option<&Path>, address: &str) -> String {
+    let key = key.map_or_else(String::new, |key| format!("-i {} ", key.display()));
+    let user = user.map_or_else(String::new, |user| format!("{user}@"));
     match address.strip_prefix('[').and_then(|rest| rest.split_once("]:")) {
-        Some((host, port)) => format!("ssh -p {port} {host}"),
-        None => format!("ssh {address}"),
+        Some((host, port)) => format!("ssh {key}-p {port} {user}{host}"),
+        None => format!("ssh {key}{user}{address}"),
     }
 }
 

@@ -111,7 +111,10 @@ async fn fetch(target: &Target) -> Result<OfferedKey, RemoteError> {
     let text = fs::read_to_string(&known_hosts).unwrap_or_default();
     let _ = fs::remove_file(&known_hosts);
     let offered = text.lines().find_map(offered);
-    offered.ok_or_else(|| diagnose(host, &target.address, &String::from_utf8_lossy(&output.stderr)))
+    offered.ok_or_else(|| {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        diagnose(host, &target.address, configuration.identity_file(), &stderr)
+    })
 }
 
 /// Appends `keys` to a known-hosts file, by replacing the file as a whole.

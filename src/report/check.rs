@@ -15,8 +15,8 @@ const FORMAT_VERSION: u32 = 1;
 /// The line without problems, with how much was checked.
 pub fn nothing_wrong(checked: &Checked) -> String {
     format!(
-        "no problems found ({} checked offline)\n",
-        counted(checked.pairs, "plan")
+        "no problems found ({} checked without connecting)\n",
+        counted(checked.hosts.len(), "host")
     )
 }
 

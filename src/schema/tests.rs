@@ -1,11 +1,13 @@
 //! The schemas against files that are right, and against files that are wrong.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use jsonschema::Validator;
 
 use super::*;
+use crate::error::habits;
 use crate::operations::OPERATIONS;
 
 mod loader;
@@ -55,6 +57,32 @@ fn files_of(root: &Path) -> Vec<PathBuf> {
         }
     }
     files
+}
+
+/// The keys of all tables in a schema.
+fn keys_in(schema: &Json, found: &mut BTreeSet<String>) {
+    match schema {
+        Json::Object(parts) => {
+            if let Some(Json::Object(properties)) = parts.get("properties") {
+                found.extend(properties.keys().cloned());
+            }
+            parts.values().for_each(|part| keys_in(part, found));
+        }
+        Json::Array(parts) => parts.iter().for_each(|part| keys_in(part, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn habits_lead_to_keys_that_exist() {
+    const LATER: [&str; 5] = ["env", "timeout", "retries", "on_error", "handler"];
+    let mut known: BTreeSet<String> = LATER.map(str::to_owned).into();
+    for kind in FileKind::ALL {
+        keys_in(&serde_json::from_str(&kind.document()).expect("JSON"), &mut known);
+    }
+    for key in habits::own_keys() {
+        assert!(known.contains(key), "{key}");
+    }
 }
 
 #[test]

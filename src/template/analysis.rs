@@ -11,16 +11,15 @@ use std::sync::Arc;
 use minijinja::machinery::ast::{self, BinOpKind, Expr, Stmt};
 use minijinja::value::ValueKind;
 
-use super::place::slip_error;
-use super::slip::Slip;
-use super::sorts::{misfit, not_among, numbers_in_strings};
+use super::place::{slip_error, whole_name};
+use super::slip::{Form, Slip};
+use super::sorts::{misfit, not_among, numbers_in_strings, sign_of_test, without_quotes};
 use super::syntax::tree_of;
-use super::tokens::Form;
 use super::tree::{Tree, argument, range};
 use super::{is_template, lone_expression};
 use crate::error::{Diagnostic, Origin, SourceFile};
 use shell::Quotes;
-use signs::{sign_of, sign_of_test, sign_of_two};
+use signs::{sign_of, sign_of_two};
 
 pub use super::sorts::Sort;
 
@@ -33,6 +32,8 @@ pub struct Shape {
     pub items: Option<Sort>,
     /// The name of the fact that it comes from, if it holds text of a host that a shell could interpret.
     pub foreign: Option<String>,
+    /// Whether it is a fact that is `none` where nothing of its name exists.
+    pub is_never_undefined: bool,
     /// Its text, if it is written in the template.
     text: Option<String>,
     /// Its dotted name.
@@ -597,6 +598,9 @@ impl Walk<'_> {
             Expr::Test(test) => {
                 let value = self.expression(&test.expr);
                 if ["defined", "undefined"].contains(&test.name) {
+                    if value.is_never_undefined {
+                        self.never_undefined(&value, test);
+                    }
                     self.found.optional.extend(value.path.clone());
                 }
                 let arguments: Vec<Shape> = test.args.iter().map(|one| self.expression(argument(one))).collect();
@@ -717,9 +721,32 @@ impl Walk<'_> {
         });
         let Some(misfit) = found else { return };
         let place = self.comparison(expression);
+        let written = [(left, right_sort), (right, left_sort)]
+            .into_iter()
+            .find_map(|(one, other)| without_quotes(one.text.as_deref()?, other));
+        let hint = written.unwrap_or_else(|| misfit.hint.to_owned());
         self.found
             .slips
-            .push(Slip::new(place, misfit.title, misfit.label, misfit.hint));
+            .push(Slip::new(place, misfit.title, misfit.label, hint));
+    }
+
+    /// A fact that is looked up by a name is `none` if there is no such thing, so the test is always true, or always false.
+    fn never_undefined(&mut self, fact: &Shape, test: &ast::Test<'_>) {
+        let name = fact.path.as_deref().unwrap_or_default();
+        let wanted = if test.name == "defined" {
+            "is not none"
+        } else {
+            "is none"
+        };
+        let slip = Slip::new(
+            whole_name(self.source, range(test.expr.span())),
+            format!("`{name}` is always defined"),
+            "is `none` if the host has no such thing",
+            format!("write `{name} {wanted}`"),
+        );
+        if self.is_counted {
+            self.found.slips.push(slip);
+        }
     }
 
     /// The place of a comparison: minijinja's begins at the word before.

@@ -10,8 +10,9 @@ use minijinja::machinery::Token;
 use minijinja::value::Rest;
 use minijinja::{Environment, Error, ErrorKind, Value};
 
-use super::sorts::{Misfit, Sort, misfit, not_among, numbers_in_strings};
-use super::tokens::{Form, Word};
+use super::slip::Form;
+use super::sorts::{COMPARING_TESTS, Misfit, Sort, misfit, not_among, numbers_in_strings};
+use super::tokens::Word;
 use super::watch::is_unknown;
 
 /// The name of the test that takes the place of comparisons.
@@ -322,16 +323,8 @@ pub(super) fn add_to(environment: &mut Environment<'static>) {
         }
         Ok::<bool, Error>(true)
     });
-    for (sign, names) in [
-        ("==", &["eq", "equalto", "=="][..]),
-        ("!=", &["ne", "!="]),
-        ("<", &["lt", "lessthan", "<"]),
-        ("<=", &["le", "<="]),
-        (">", &["gt", "greaterthan", ">"]),
-        (">=", &["ge", ">="]),
-        ("in", &["in"]),
-    ] {
-        for name in names {
+    for (sign, names) in COMPARING_TESTS {
+        for name in *names {
             environment.add_test(*name, move |left: &Value, right: &Value| compared(sign, left, right, 0));
         }
     }

@@ -7,9 +7,8 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use minijinja::{Environment, Error, Value};
 
 use super::compare::Reading;
-use super::slip::Slip;
+use super::slip::{Form, Slip};
 use super::syntax;
-use super::tokens::Form;
 use super::{environment, lone_expression};
 
 /// The prefix of the name of a template whose name is its text, so that no `include` can refer to it.
@@ -87,6 +86,7 @@ pub(super) fn expression(text: &str) -> Result<Arc<Expression>, Slip> {
                 let place = reading.place(&error).unwrap_or(0..text.len());
                 Err(super::mistake::syntax_mistake(
                     text,
+                    Form::Expression,
                     place,
                     error.detail().unwrap_or_default(),
                 ))

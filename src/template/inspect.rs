@@ -8,8 +8,8 @@ use minijinja::Environment;
 use super::analysis::optional;
 use super::compiled::Written;
 use super::place::{narrow, slip_error};
+use super::slip::Form;
 use super::syntax;
-use super::tokens::Form;
 use super::{bare_wanted, compiled, environment, is_template, lone_expression};
 use crate::error::{Diagnostic, Origin, SourceFile};
 
@@ -38,6 +38,15 @@ impl Names {
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
         self.optional.iter().any(|one| is_part(one, name) || is_part(name, one))
+    }
+
+    /// The word around `name` with `-` in it, which templates read as a subtraction.
+    pub fn with_minus(&self, name: &str) -> Option<String> {
+        let is_part = |one: char| one.is_alphanumeric() || "_.-".contains(one);
+        let words = self.source.split(|one: char| !is_part(one));
+        let is_it = |word: &&str| word.contains('-') && word.split('-').any(|part| part == name);
+        let mut found = words.filter(is_it).map(|word| word.trim_matches(['-', '.']));
+        found.find(|word| word.contains('-')).map(str::to_owned)
     }
 
     /// Where `name` is used.

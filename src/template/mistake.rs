@@ -4,9 +4,8 @@ use std::ops::Range;
 
 use minijinja::{Error, ErrorKind};
 
-use super::slip::Slip;
-use super::sorts::Misfit;
-use super::words;
+use super::slip::{Form, Slip};
+use super::sorts::{Misfit, sign_of_test};
 use crate::error::{Diagnostic, Origin, habits, suggestion};
 
 /// The filters that exist.
@@ -88,21 +87,8 @@ const TESTS: &[&str] = &[
     "undefined",
     "upper",
 ];
-/// Other names of the same tests, and those that are operators too.
-const OTHER_TESTS: &[&str] = &[
-    "int",
-    "safe",
-    "escaped",
-    "eq",
-    "equalto",
-    "ne",
-    "lt",
-    "lessthan",
-    "le",
-    "gt",
-    "greaterthan",
-    "ge",
-];
+/// Other names of the same tests.
+const OTHER_TESTS: &[&str] = &["int", "safe", "escaped"];
 /// minijinja's own functions.
 pub const FUNCTIONS: &[&str] = &["range", "dict", "namespace", "debug", "loop", "self", "super"];
 
@@ -124,12 +110,12 @@ pub(super) fn mistake(error: &Error, origin: Option<&Origin>) -> Diagnostic {
         ErrorKind::UnknownTest => Word::Test,
         ErrorKind::UnknownFunction => Word::Function,
         _ => {
-            let hint = if what.contains("operator") {
-                "convert one of them with `| string` or `| int`"
+            let (form, hint) = if what.contains("operator") {
+                (Form::Expression, "convert one of them with `| string` or `| int`")
             } else {
-                SYNTAX
+                (Form::Text, SYNTAX)
             };
-            return Diagnostic::new("invalid template").at_maybe(origin, what).hint(hint);
+            return Diagnostic::new(form.invalid()).at_maybe(origin, what).hint(hint);
         }
     };
     let name = what.split_whitespace().nth(1).unwrap_or_default();
@@ -160,7 +146,8 @@ impl Word {
             Self::Test => OTHER_TESTS,
             Self::Function => &[],
         };
-        self.known().contains(&name) || others.contains(&name)
+        let compares = self == Self::Test && sign_of_test(name).is_some();
+        self.known().contains(&name) || others.contains(&name) || compares
     }
 }
 
@@ -168,9 +155,9 @@ impl Word {
 pub(super) fn unknown(place: Range<usize>, kind: Word, name: &str) -> Slip {
     let known = kind.known();
     let foreign = match kind {
-        Word::Filter => words::filter(name).map(str::to_owned),
-        Word::Test => words::test(name).map(str::to_owned),
-        Word::Function => words::function(name).map(str::to_owned).or_else(|| habits::name(name)),
+        Word::Filter => habits::filter(name),
+        Word::Test => habits::test(name),
+        Word::Function => habits::function(name),
     };
     let longer = known.iter().find(|one| one.len() > 3 && name.starts_with(**one));
     let hint = match (foreign, longer) {
@@ -192,7 +179,7 @@ pub(super) fn unknown(place: Range<usize>, kind: Word, name: &str) -> Slip {
 }
 
 /// The mistake of a source that does not parse: `what` is wrong at `place`.
-pub(super) fn syntax_mistake(source: &str, place: Range<usize>, what: &str) -> Slip {
+pub(super) fn syntax_mistake(source: &str, form: Form, place: Range<usize>, what: &str) -> Slip {
     let place = whole_sign(source, place);
     let rest = source.get(place.start..).unwrap_or_default();
     let sign = SIGNS.iter().find(|(sign, _)| rest.starts_with(sign));
@@ -200,7 +187,7 @@ pub(super) fn syntax_mistake(source: &str, place: Range<usize>, what: &str) -> S
         Some((sign, hint)) if what.starts_with("unexpected") => (format!("unexpected `{sign}`"), *hint),
         _ => (what.to_owned(), syntax_hint(what)),
     };
-    Slip::new(place, "invalid template", label, hint)
+    Slip::new(place, form.invalid(), label, hint)
 }
 
 /// The characters at `place` and equal ones after them: an error at `&&` points only at the first.

@@ -18,7 +18,6 @@ mod syntax;
 mod tokens;
 mod tree;
 mod watch;
-mod words;
 
 use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value, escape_formatter};

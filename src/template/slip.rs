@@ -4,6 +4,25 @@ use std::ops::Range;
 
 use crate::error::{Diagnostic, Origin};
 
+/// What a source is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// A bare expression.
+    Expression,
+    /// Text with templates in it.
+    Text,
+}
+
+impl Form {
+    /// The title of a mistake in its syntax.
+    pub(super) fn invalid(self) -> &'static str {
+        match self {
+            Self::Expression => "invalid expression",
+            Self::Text => "invalid template",
+        }
+    }
+}
+
 /// A mistake at a place of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Slip {

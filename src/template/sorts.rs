@@ -57,6 +57,23 @@ impl Sort {
     }
 }
 
+/// Tests that compare, as in `name is eq 'x'`, by the sign that does the same.
+pub(super) const COMPARING_TESTS: &[(&str, &[&str])] = &[
+    ("==", &["eq", "equalto", "=="]),
+    ("!=", &["ne", "!="]),
+    ("<", &["lt", "lessthan", "<"]),
+    ("<=", &["le", "<="]),
+    (">", &["gt", "greaterthan", ">"]),
+    (">=", &["ge", ">="]),
+    ("in", &["in"]),
+];
+
+/// The sign that does the same as the test `name`.
+pub(super) fn sign_of_test(name: &str) -> Option<&'static str> {
+    let found = COMPARING_TESTS.iter().find(|(_, names)| names.contains(&name));
+    found.map(|(sign, _)| *sign)
+}
+
 const AS_NUMBER: &str = "write the number in quotes, or turn the string into a number with `| int`";
 const SAME: &str = "compare values of one type";
 
@@ -94,6 +111,12 @@ pub(super) fn misfit(sign: &str, left: Sort, right: Sort) -> Option<Misfit> {
             Sort::Table | Sort::None => of_types("only numbers and strings have an order"),
         },
     }
+}
+
+/// What to write for `text` in a comparison with a value of the type `other`, if quotes are the mistake.
+pub(super) fn without_quotes(text: &str, other: Sort) -> Option<String> {
+    let is_number = other == Sort::Number && text.parse::<f64>().is_ok() && !text.contains(char::is_alphabetic);
+    is_number.then(|| format!("write the number without quotes: `{text}`"))
 }
 
 /// The mistake of a value that no item of a list can be equal to.

@@ -6,8 +6,8 @@ use minijinja::machinery;
 
 use super::compare::Reading;
 use super::mistake::{open_block, syntax_mistake};
-use super::slip::Slip;
-use super::tokens::{Form, config, place_of, words};
+use super::slip::{Form, Slip};
+use super::tokens::{config, place_of, words};
 use super::tree::{self, Tree};
 
 /// Reads `source`, ready to be compiled.
@@ -34,7 +34,7 @@ fn parse(source: &str, form: Form) -> Result<Tree<'_>, Slip> {
     };
     parsed.map_err(|error| {
         let place = open_block(source, &error).unwrap_or_else(|| place_of(&error, source));
-        syntax_mistake(source, place, error.detail().unwrap_or("cannot be read"))
+        syntax_mistake(source, form, place, error.detail().unwrap_or("cannot be read"))
     })
 }
 

@@ -10,16 +10,7 @@ use minijinja::machinery::{self, Token};
 use minijinja::syntax::SyntaxConfig;
 
 use super::mistake::syntax_mistake;
-use super::slip::Slip;
-
-/// What a source is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    /// A bare expression.
-    Expression,
-    /// Text with templates in it.
-    Text,
-}
+use super::slip::{Form, Slip};
 
 /// A word of a source.
 pub(super) struct Word<'a> {
@@ -45,7 +36,7 @@ pub(super) fn place_of(error: &Error, source: &str) -> Range<usize> {
 }
 
 /// A word that cannot be read, behind the others.
-fn unreadable(source: &str, error: &Error, words: &[Word<'_>]) -> Slip {
+fn unreadable(source: &str, form: Form, error: &Error, words: &[Word<'_>]) -> Slip {
     let what = error.detail().unwrap_or("cannot be read");
     if what.contains("end of string") {
         // minijinja points behind the end.
@@ -59,9 +50,9 @@ fn unreadable(source: &str, error: &Error, words: &[Word<'_>]) -> Slip {
             .next()
             .unwrap_or_default();
         let place = start..start + line.len();
-        return Slip::new(place, "invalid template", "this quote is not closed", "close the quote");
+        return Slip::new(place, form.invalid(), "this quote is not closed", "close the quote");
     }
-    syntax_mistake(source, place_of(error, source), what)
+    syntax_mistake(source, form, place_of(error, source), what)
 }
 
 /// All words of a source.
@@ -72,9 +63,9 @@ pub(super) fn words(source: &str, form: Form) -> Result<Vec<Word<'_>>, Slip> {
     }
     let mut words: Vec<Word<'_>> = Vec::new();
     for token in machinery::tokenize(source, form == Form::Expression, config()) {
-        let (token, span) = token.map_err(|error| unreadable(source, &error, &words))?;
+        let (token, span) = token.map_err(|error| unreadable(source, form, &error, &words))?;
         let place = span.start_offset as usize..span.end_offset as usize;
-        check_word(source, words.last(), &token, &place)?;
+        check_word(source, form, (words.last(), &token), &place)?;
         words.push(Word { token, place });
     }
     check_comments(source, form)?;
@@ -94,7 +85,12 @@ const SIGNS: &[(&str, &str)] = &[
     ("..", "write one dot between names"),
 ];
 
-fn check_word(source: &str, before: Option<&Word<'_>>, token: &Token<'_>, place: &Range<usize>) -> Result<(), Slip> {
+fn check_word(
+    source: &str,
+    form: Form,
+    (before, token): (Option<&Word<'_>>, &Token<'_>),
+    place: &Range<usize>,
+) -> Result<(), Slip> {
     let is_string = |token: &Token<'_>| matches!(token, Token::Str(_) | Token::String(_));
     if is_string(token) && before.is_some_and(|before| is_string(&before.token)) {
         return Err(Slip::new(
@@ -111,7 +107,7 @@ fn check_word(source: &str, before: Option<&Word<'_>>, token: &Token<'_>, place:
     if let Some((sign, hint)) = SIGNS.iter().find(|(sign, _)| rest.starts_with(sign)) {
         return Err(Slip::new(
             place.start..place.start + sign.len(),
-            "invalid template",
+            form.invalid(),
             format!("`{sign}` is not an operator here"),
             *hint,
         ));

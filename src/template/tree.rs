@@ -6,7 +6,8 @@ use minijinja::machinery::{Span, ast};
 
 use super::mistake::{Word, unknown};
 use super::slip::Slip;
-use super::words;
+use super::sorts::sign_of_test;
+use crate::error::habits;
 
 /// A source that was read to its end.
 pub(super) enum Tree<'a> {
@@ -17,23 +18,8 @@ pub(super) enum Tree<'a> {
 /// Words that cannot be names.
 const KEYWORDS: &[&str] = &["and", "or", "not", "in", "is", "if", "else", "elif"];
 
-/// Tests that take a value behind them, as in `name is startingwith 'x'`.
-const WITH_VALUE: &[&str] = &[
-    "divisibleby",
-    "startingwith",
-    "endingwith",
-    "sameas",
-    "in",
-    "eq",
-    "equalto",
-    "ne",
-    "lt",
-    "lessthan",
-    "le",
-    "gt",
-    "greaterthan",
-    "ge",
-];
+/// Tests that take a value behind them, as in `name is startingwith 'x'`; so do those that compare.
+const WITH_VALUE: &[&str] = &["divisibleby", "startingwith", "endingwith", "sameas"];
 
 /// Objects of minijinja that have methods.
 const WITH_METHODS: &[&str] = &["loop", "self"];
@@ -84,7 +70,7 @@ fn mistake(source: &str, expression: &ast::Expr<'_>, modules: &[&str]) -> Option
             Some(unknown(place, Word::Test, test.name))
         }
         ast::Expr::Test(test) => {
-            let takes = usize::from(WITH_VALUE.contains(&test.name));
+            let takes = usize::from(WITH_VALUE.contains(&test.name) || sign_of_test(test.name).is_some());
             let name = test.name;
             let (label, hint) = match test.args.len().cmp(&takes) {
                 std::cmp::Ordering::Equal => return None,
@@ -113,12 +99,12 @@ fn mistake(source: &str, expression: &ast::Expr<'_>, modules: &[&str]) -> Option
                     let text = source.get(span.clone()).unwrap_or_default();
                     let at = text.rfind(attribute.name).unwrap_or_default();
                     let start = span.start + at;
-                    let hint = words::method(attribute.name);
+                    let hint = habits::method(attribute.name);
                     Slip::new(
                         start..start + attribute.name.len(),
                         format!("unknown method `{}`", attribute.name),
                         "values have no methods",
-                        hint.unwrap_or("use a filter: `name | filter`"),
+                        hint.unwrap_or_else(|| "use a filter: `name | filter`".to_owned()),
                     )
                 })
             }

@@ -14,6 +14,7 @@ pub(super) fn mistakes(file: &Arc<SourceFile>, errors: &[Error], table: &DeTable
     let mut mistakes = Vec::new();
     let mut last_line = 0;
     let mut repeats_heading = false;
+    let mut single: Option<Diagnostic> = None;
     let mut sorted: Vec<(Range<usize>, &str)> = errors
         .iter()
         .map(|error| (error.span().unwrap_or(0..0), error.message()))
@@ -36,6 +37,17 @@ pub(super) fn mistakes(file: &Arc<SourceFile>, errors: &[Error], table: &DeTable
             mistakes.push(without_end(file, open));
             // All that follows is read as if it stood inside.
             break;
+        }
+        let list = is_list_heading(&file.text, span.start)
+            .then(|| single_brackets(&place))
+            .flatten();
+        if is_repeated && list.is_some() {
+            // Told once, at the first heading.
+            if single.is_none() {
+                mistakes.extend(list.clone());
+            }
+            single = list;
+            continue;
         }
         mistakes.push(if is_repeated {
             repeated(&place, table)
@@ -149,6 +161,9 @@ fn told(place: &Origin, message: &str) -> Diagnostic {
     let key = text[line.clone()].split('=').next().unwrap_or_default().trim();
     let (wrong, _) = message.split_once(", expected").unwrap_or((message, ""));
     let quoted = "put strings in quotes";
+    if let Some(mistake) = without_quotes(place, wrong).or_else(|| quotes_inside(place, wrong)) {
+        return mistake;
+    }
     match wrong {
         "string values must be quoted" if excerpt.is_empty() => Diagnostic::new(format!("`{key}` has no value"))
             .at(place, "missing value")
@@ -211,6 +226,122 @@ fn told(place: &Origin, message: &str) -> Diagnostic {
             .at(&word, message)
             .hint("check quotes, commas and brackets here and in the line above"),
     }
+}
+
+/// A template, or an expression of several words, that is not in quotes, or in those of a word processor.
+fn without_quotes(place: &Origin, wrong: &str) -> Option<Diagnostic> {
+    let text = &place.file.text;
+    let start = place.span.start;
+    let line = line_of(text, start);
+    if wrong == "missing key for inline table element" {
+        let begin = start.checked_sub(1)?;
+        let rest = &text[begin..line.end];
+        let end = begin + rest.starts_with("{{").then(|| rest.rfind("}}"))?? + 2;
+        let behind = text[end..line.end]
+            .split([' ', ',', ']', '\t'])
+            .next()
+            .unwrap_or_default();
+        let value = Origin::new(&place.file, begin..end + behind.len());
+        return Some(
+            Diagnostic::new("template without quotes")
+                .at(&value, "templates are written in strings")
+                .hint(format!("write `{}`", quoted(&text[value.span.clone()]))),
+        );
+    }
+    if !["string values must be quoted", "invalid boolean"].contains(&wrong) {
+        return None;
+    }
+    let mut word = widened(place);
+    if text[start..].starts_with(CURLY)
+        && let Some(end) = text[start..line.end].rfind(CURLY).filter(|end| *end > 0)
+    {
+        word.span.end = start + end + '”'.len_utf8();
+    }
+    let excerpt = &text[word.span.clone()];
+    let plain = excerpt.trim_matches(CURLY);
+    if plain != excerpt && !plain.contains(CURLY) {
+        return Some(
+            Diagnostic::new(format!("`{excerpt}` is not a valid value"))
+                .at(&word, "curly quotes are not quotes of TOML")
+                .hint(format!("write straight quotes: `\"{plain}\"`")),
+        );
+    }
+    let (_, value) = text[line.clone()].split_once('=')?;
+    let begins_here = line.end - value.trim_start().len() == start;
+    let value = value.trim();
+    let is_expression = value.split_whitespace().count() > 1 && !value.contains(['#', '[', '{']) && begins_here;
+    is_expression.then(|| {
+        let whole = Origin::new(&place.file, start..start + value.len());
+        Diagnostic::new("expression without quotes")
+            .at(&whole, "expressions are written in strings")
+            .hint(format!("write `{}`", quoted(value)))
+    })
+}
+
+/// Text behind a string that its author meant to go on: `"x == "y""`.
+fn quotes_inside(place: &Origin, wrong: &str) -> Option<Diagnostic> {
+    let text = &place.file.text;
+    let line = line_of(text, place.span.start);
+    let before = &text[line.start..place.span.start];
+    if wrong != "unexpected key or value" || !before.ends_with(['"', '\'']) {
+        return None;
+    }
+    let begin = line.start + before.find('=')? + 1;
+    let value = text[begin..line.end].trim();
+    let outer = value.chars().next().filter(|quote| before.ends_with(*quote))?;
+    let inner = value.strip_prefix(outer)?.strip_suffix(outer);
+    Some(
+        Diagnostic::new("text behind the end of a string")
+            .at(
+                &Origin::new(
+                    &place.file,
+                    place.span.start..line.start + text[line.clone()].trim_end().len(),
+                ),
+                format!("`{outer}` before this ends the string"),
+            )
+            .hint(match inner {
+                Some(inner) => format!("write `{}`", quoted(inner)),
+                None => "use one kind of quotes around the string, and the other in it".to_owned(),
+            }),
+    )
+}
+
+/// Quotes of word processors.
+const CURLY: [char; 6] = ['“', '”', '„', '‘', '’', '‚'];
+
+/// `text` as a string, with single quotes in it.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "'"))
+}
+
+/// Whether the line at `at` is the heading of a table that can be there several times.
+fn is_list_heading(text: &str, at: usize) -> bool {
+    let heading = text[line_of(text, at)].trim();
+    let name = heading.trim_matches(['[', ']']);
+    heading.starts_with('[') && LISTS.contains(&name)
+}
+
+/// The keys of lists of tables.
+const LISTS: [&str; 3] = ["operation", "handler", "stage"];
+
+/// The first heading with one bracket, `[operation]`, where `place` is in a later one of the same name.
+fn single_brackets(place: &Origin) -> Option<Diagnostic> {
+    let text = &place.file.text;
+    let name = text[line_of(text, place.span.start)].trim().trim_matches(['[', ']']);
+    let wanted = format!("[{name}]");
+    let mut start = 0;
+    let line = text.split_inclusive('\n').find(|line| {
+        let is_it = line.trim() == wanted;
+        start += if is_it { 0 } else { line.len() };
+        is_it
+    })?;
+    let indent = line.len() - line.trim_start().len();
+    let at = start + indent + 1;
+    Some(
+        Diagnostic::new(format!("`{name}` must be a list of tables"))
+            .at(&Origin::new(&place.file, at..at + name.len()), "this is a table")
+            .hint(format!("write `[[{name}]]`, with two brackets, above each")),
+    )
 }
 
 /// A key or a heading that is there already.

@@ -76,7 +76,7 @@ fn every_block_is_of_a_kind_that_is_tried() {
 fn the_examples_are_one_project_without_a_mistake() {
     let project = project();
     let told = project.homelab(&["check"]).expect(0).stdout;
-    assert!(told.starts_with("no problems found (4 plans"), "{told}");
+    assert!(told.starts_with("no problems found (4 hosts checked"), "{told}");
     for inventory in ["home", "dev"] {
         for deploy in ["site", "rolling"] {
             // As far as the question, which nobody is there to answer.

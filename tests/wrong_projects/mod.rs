@@ -259,5 +259,5 @@ fn the_right_project_is_right() {
     copy_folder(&folder("base"), right.path());
     let (code, stdout, stderr) = homelab(right.path(), &["check"]);
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
-    assert!(stdout.starts_with("no problems found (4 plans"), "{stdout}");
+    assert!(stdout.starts_with("no problems found (4 hosts checked"), "{stdout}");
 }

@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::Context as _;
 use clap::Args;
+use homelab::error::Diagnostic;
 use homelab::lab;
 use homelab::secret::PASSWORD_VARIABLE;
 
@@ -29,7 +30,17 @@ pub(super) fn run(root: &Path, arguments: &SshArguments) -> anyhow::Result<ExitC
         [host, ..] => (None, host),
         [] => anyhow::bail!("no host given"),
     };
-    let address = lab::find_address(root, inventory, host)?;
+    let address = match lab::find_address(root, inventory, host) {
+        // `homelab lab ssh HOST COMMAND`
+        Err(_) if inventory.is_some_and(|first| lab::find_address(root, None, first).is_ok()) => {
+            let line = arguments.target.join(" -- ");
+            let mistake = Diagnostic::new(format!("unknown lab host `{host}`"));
+            return Err(mistake
+                .hint(format!("put `--` before a command: `homelab lab ssh {line}`"))
+                .into());
+        }
+        found => found?,
+    };
     let failure = Command::new("ssh")
         .args(lab::ssh_arguments(&address, &arguments.command))
         .env_remove(PASSWORD_VARIABLE)

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::parameters::{Mode, check_owner, check_path, check_validate, path_and_ancestors};
 use super::whole_file::{FileWish, WishedContent, plan_file};
 use crate::change::{Outcome, Stop};
-use crate::content::Content;
+use crate::content::{Assets, Content};
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::operations::run_as::RunAsSupport;
@@ -24,7 +24,8 @@ use crate::operations::{Define, Operation, PlanContext};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Put {
-    /// File below `templates/` of the project, copied byte for byte. Give `src` or `content`.
+    /// File below `templates/` of the project, copied byte for byte. Give `src` or `content`. Templates, whose names end in
+    /// `.j2`, are for `files.template`; one is copied only to a `dest` with that end.
     src: Option<String>,
     /// The text to write. Give `src` or `content`.
     content: Option<String>,
@@ -82,10 +83,26 @@ impl Operation for Put {
 }
 
 impl Put {
+    /// Refuses to copy a template, unless `dest` says that it is to stay one.
+    fn check_suffix(&self, context: &PlanContext<'_>, src: &str) -> Result<(), Stop> {
+        let is_template = |path: &str| path.ends_with(Assets::TEMPLATE_SUFFIX);
+        if !is_template(src) || is_template(&self.dest) {
+            return Ok(());
+        }
+        Err(context
+            .refuse(
+                "src",
+                format!("`files.put` would copy the template `{src}` without rendering it"),
+                "a template",
+            )
+            .hint("use `files.template`; to copy it as it is, end `dest` with `.j2`, or rename the file"))
+    }
+
     fn content(&self, context: &PlanContext<'_>) -> Result<WishedContent<'_>, Stop> {
         match (&self.src, &self.content) {
             (Some(src), None) => {
                 context.require_asset("src", src)?;
+                self.check_suffix(context, src)?;
                 Ok(WishedContent::Asset {
                     argument: "src",
                     path: src,

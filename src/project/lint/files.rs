@@ -47,12 +47,16 @@ pub(super) fn check(project: &Project, is_complete: bool, used: &mut BTreeSet<St
 fn unknown_names(names: &Names, known: &Vocabulary<'_>, bound: &BTreeSet<&str>) -> Vec<Diagnostic> {
     // An included file sees the names that the including one binds.
     let is_bound = |name: &str| name.split('.').next().is_some_and(|first| bound.contains(first));
-    let free = names
-        .used
-        .iter()
-        .filter(|name| !is_bound(name) && !names.is_optional(name));
-    free.filter_map(|name| Some(undefined(names, &known.unknown(name)?)))
-        .collect()
+    let free = names.used.iter().filter(|name| !is_bound(name));
+    free.filter_map(|name| {
+        let unknown = if names.is_optional(name) {
+            Vocabulary::unknown_fact(name)
+        } else {
+            known.unknown(name)
+        };
+        Some(undefined(names, &unknown?))
+    })
+    .collect()
 }
 
 /// Every word of a block that binds names: at least all names that it binds.

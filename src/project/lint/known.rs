@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use serde_json::Value as Json;
 
 use super::parts::data_tables;
+use crate::error::closest;
 use crate::facts::system::Machine;
 use crate::facts::{InTemplates, is_harmless};
 use crate::project::{Project, RESERVED};
@@ -51,6 +52,16 @@ impl<'a> Vocabulary<'a> {
         }
     }
 
+    /// The unknown part of the name of a fact, or of an attribute of it: those are the same for all hosts.
+    pub(super) fn unknown_fact<'n>(name: &'n str) -> Option<Unknown<'n, 'a>> {
+        let parts: Vec<&str> = name.split('.').collect();
+        match parts.as_slice() {
+            ["facts", rest @ ..] => fact(name, 1, rest),
+            ["hosts", _, "facts", rest @ ..] => fact(name, 3, rest),
+            _ => None,
+        }
+    }
+
     /// The unknown part of `name`; `item`, `vars` and `stack` are checked elsewhere.
     pub(super) fn unknown<'n>(&self, name: &'n str) -> Option<Unknown<'n, 'a>> {
         let parts: Vec<&str> = name.split('.').collect();
@@ -83,8 +94,13 @@ impl<'a> Vocabulary<'a> {
             let found: Vec<_> = tables.iter().filter_map(|table| table.get(*part)).collect();
             if found.is_empty() {
                 let keys = tables.iter().flat_map(|table| table.keys()).map(String::as_str);
-                let bound = RESERVED.iter().copied().filter(|_| index == 0);
-                let known: BTreeSet<&str> = keys.chain(bound).collect();
+                // At the top there may be many, so only a near one is named.
+                let known: BTreeSet<&str> = match index {
+                    0 => closest(part, keys.chain(RESERVED.iter().copied()))
+                        .into_iter()
+                        .collect(),
+                    _ => keys.collect(),
+                };
                 let name = prefix(name, index + 1);
                 return Some(Unknown {
                     name,
@@ -106,6 +122,25 @@ impl<'a> Vocabulary<'a> {
     }
 }
 
+impl Vocabulary<'_> {
+    /// What to do about a name with `-`, such as `docker.my-port`, if that is a key of data.
+    pub(super) fn with_minus(&self, written: &str) -> Option<String> {
+        let parts: Vec<&str> = written.split('.').collect();
+        let at = parts.iter().position(|part| part.contains('-'))?;
+        let mut tables = self.data.clone();
+        for part in &parts[..at] {
+            let inner = tables.iter().filter_map(|table| table.get(*part)?.value.as_table());
+            tables = inner.collect();
+        }
+        let key = parts[at];
+        tables.iter().find(|table| table.contains_key(key))?;
+        Some(match &parts[..at] {
+            [] => format!("rename it to `{}` in the data", key.replace('-', "_")),
+            above => format!("write `{}['{key}']`", above.join(".")),
+        })
+    }
+}
+
 /// What is known of `facts.REST`, which is called `path`.
 pub(super) fn fact_shape(path: &str, rest: &[&str]) -> Shape {
     let foreign = |sort| Shape::foreign(path).with_sort(sort);
@@ -114,6 +149,11 @@ pub(super) fn fact_shape(path: &str, rest: &[&str]) -> Shape {
     {
         return match more {
             [] => foreign(Some(Sort::Table)),
+            [_] => {
+                let mut shape = foreign(None);
+                shape.is_never_undefined = true;
+                shape
+            }
             [_, "uid" | "gid"] => Shape::of(Some(Sort::Number)),
             [_, "groups" | "members"] => foreign(Some(Sort::Text)).listed(),
             [_, "group" | "home" | "shell" | "comment" | "version"] => foreign(Some(Sort::Text)),

@@ -178,7 +178,13 @@ impl<'a> Checker<'a> {
 
     fn names(&mut self, names: &Names) {
         self.used.extend(names.used.iter().cloned());
-        for name in names.used.iter().filter(|name| !names.is_optional(name)) {
+        let mut with_minus = BTreeSet::new();
+        for name in &names.used {
+            if names.is_optional(name) {
+                let unknown = Vocabulary::unknown_fact(name);
+                self.mistakes.extend(unknown.map(|unknown| undefined(names, &unknown)));
+                continue;
+            }
             let (first, rest) = name.split_once('.').unwrap_or((name, ""));
             if first == "item" {
                 if !self.has_item {
@@ -195,7 +201,15 @@ impl<'a> Checker<'a> {
             } else if self.is_complete
                 && let Some(unknown) = self.known.unknown(name)
             {
-                self.mistakes.push(undefined(names, &unknown));
+                let written = names.with_minus(unknown.name);
+                let hint = written.as_ref().and_then(|written| self.known.with_minus(written));
+                match (written, hint) {
+                    (Some(written), Some(hint)) if with_minus.insert(written.clone()) => {
+                        self.mistakes.push(minus(names, &written, hint));
+                    }
+                    (_, Some(_)) => {}
+                    _ => self.mistakes.push(undefined(names, &unknown)),
+                }
             }
         }
     }
@@ -233,6 +247,13 @@ pub(super) fn compares(text: &str) -> bool {
     ["==", "!=", "<", ">", "in", " is "]
         .iter()
         .any(|sign| text.contains(sign))
+}
+
+/// The mistake of a key with `-` that is used as a name.
+fn minus(names: &Names, written: &str, hint: String) -> Diagnostic {
+    Diagnostic::new(format!("`-` in `{written}` is a minus sign"))
+        .at_maybe(names.place(written).as_ref(), "is read as a subtraction")
+        .hint(hint)
 }
 
 /// The mistake of a name that exists on no host.

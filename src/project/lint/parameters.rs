@@ -55,8 +55,8 @@ fn missing(operation: &RawOperation) -> Vec<Diagnostic> {
 fn unknown(operation: &RawOperation, key: &str, entry: &Entry, known: &[&str]) -> Diagnostic {
     let name = operation.definition.name;
     let keys: Vec<&str> = known.iter().chain(COMMON_KEYS).copied().collect();
-    let hint =
-        key_suggestion(key, &keys).unwrap_or_else(|| format!("`homelab operations {name}` lists all parameters"));
+    let hint = key_suggestion(key, &entry.value, &keys)
+        .unwrap_or_else(|| format!("`homelab operations {name}` lists all parameters"));
     Diagnostic::new(format!("unknown parameter `{key}` of `{name}`"))
         .at_maybe(entry.key.as_ref(), "no such parameter")
         .hint(hint)

@@ -29,17 +29,3 @@ pub(super) fn sign_of_two(op: BinOpKind) -> Option<&'static str> {
         _ => return None,
     })
 }
-
-/// The sign of a comparison.
-pub(super) fn sign_of_test(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "eq" | "equalto" => "==",
-        "ne" => "!=",
-        "lt" | "lessthan" => "<",
-        "le" => "<=",
-        "gt" | "greaterthan" => ">",
-        "ge" => ">=",
-        "in" => "in",
-        _ => return None,
-    })
-}

@@ -1,7 +1,7 @@
 use super::*;
 use crate::template::environment;
+use crate::template::slip::Form;
 use crate::template::syntax::read;
-use crate::template::tokens::Form;
 
 fn code(source: &str, form: Form) -> String {
     read(source, form).expect("valid").code

@@ -13,9 +13,9 @@ use crate::error::{Diagnostic, Origin, SourceFile, not_text, suggestion};
 use crate::template::environment;
 use crate::template::mistake::mistake;
 use crate::template::place::whole_name;
+use crate::template::slip::Form;
 use crate::template::slip::Slip;
 use crate::template::syntax;
-use crate::template::tokens::Form;
 use crate::value::Known;
 
 /// The folder that file names are relative to.

@@ -1,0 +1,32 @@
+//! What is said about a word.
+
+use Answer::{Do, If, Own};
+
+/// What to do about a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// Write this word, where there is one.
+    Own(&'static str),
+    /// Do this.
+    Do(&'static str),
+    /// Do this where the first word is known.
+    If(&'static str, &'static str),
+}
+
+impl Answer {
+    /// The words of a hint, if the answer fits where `known` are the valid words.
+    pub(super) fn hint(self, known: &[&str]) -> Option<String> {
+        match self {
+            Own(own) => known.contains(&own).then(|| format!("did you mean `{own}`?")),
+            Do(text) => Some(text.to_owned()),
+            If(condition, text) => known.contains(&condition).then(|| text.to_owned()),
+        }
+    }
+}
+
+pub(super) const TO_INCLUDE: Answer = Do("write an entry with `include = \"folder/name\"`");
+pub(super) const NO_RESULT: Answer = Do("remove it: the result of an operation is not available to later ones");
+pub(super) const ABOUT_FACTS: Answer =
+    Do("use `facts.…`: `homelab facts` with the names of an inventory and a host lists them");
+pub(super) const SECRET: Answer =
+    Do("secrets are not in this version: keep the value in a file of the host, or pass it with `--data KEY=VALUE`");

@@ -1,0 +1,227 @@
+//! Keys of playbooks, tasks, modules and inventories, and arguments of pyinfra.
+
+use super::answer::Answer::{self, Do, If, Own};
+use super::answer::{NO_RESULT, TO_INCLUDE};
+
+const IN_CONNECTION: Answer = If(
+    "connection",
+    "write it in `connection`: `user`, `port`, `identity_file`, `become` and `become_user`",
+);
+const BEFORE_IT: Answer = If("packages", "write an operation `apt.update` before this one");
+const NOT_FOR_USERS: &str = "not in this version: set it on the host with `passwd NAME`, or log in with keys only";
+const KEYS_OF_USER: &str = "not in this version: put `/home/NAME/.ssh/authorized_keys` in place with `files.put`, and `become_user = \"NAME\"`";
+
+/// Keys with certain values, each with its words: the value decides what is meant.
+pub(super) const VALUES: &[(&str, &str, Answer)] = &[
+    (
+        "state",
+        "absent removed purged false",
+        If("present", "write `present = false`"),
+    ),
+    (
+        "state",
+        "latest",
+        If("packages", "remove it, and use `apt.upgrade` for newer versions"),
+    ),
+    (
+        "state",
+        "present installed exists true",
+        If("present", "remove it: `present = true` is the default"),
+    ),
+    (
+        "state",
+        "present installed exists true",
+        If("dest", "remove it: the file is always written"),
+    ),
+    ("state", "directory", If("path", "use `op = \"files.directory\"`")),
+    ("state", "link", If("path", "use `op = \"files.link\"`")),
+    ("state", "touch", If("touch", "write `touch = true`")),
+    ("state", "file", If("path", "remove it: `files.file` is about a file")),
+    (
+        "latest",
+        "true",
+        If("packages", "remove it, and use `apt.upgrade` for newer versions"),
+    ),
+    (
+        "connection",
+        "local ssh",
+        Do("write `connection = { local = true }` for this machine; all others use SSH"),
+    ),
+];
+
+pub(super) const KEYS: &[(&str, Answer)] = &[
+    // Of every task.
+    ("_if", Own("when")),
+    ("_sudo become_enabled sudo", Own("become")),
+    ("_sudo_user _su_user sudo_user", Own("become_user")),
+    ("_env env_vars environ environment", Own("env")),
+    (
+        "_env env_vars environ environment",
+        Do("write the variables in the command, such as `LANG=C sort`"),
+    ),
+    ("_timeout async", Own("timeout")),
+    ("_retries retry", Own("retries")),
+    ("_ignore_errors ignore_errors", Own("on_error")),
+    (
+        "_ignore_errors ignore_errors",
+        Do("let the command exit with 0, for example with `|| true`"),
+    ),
+    ("args module_args", Do("write the parameters beside `op`")),
+    ("block", TO_INCLUDE),
+    (
+        "changed_when",
+        Do("use `creates`, `unless` or `only_if` of `server.shell`"),
+    ),
+    ("check_mode", Do("remove it: a dry run changes nothing")),
+    (
+        "delegate_to",
+        Do("put it in a task of its own, and deploy that to the other host in a `[[stage]]`"),
+    ),
+    ("failed_when", Do("let the command exit with another code than 0")),
+    ("if only_when", Own("when")),
+    (
+        "loop loop_control with_dict with_fileglob with_items with_list with_nested with_subelements",
+        Own("for_each"),
+    ),
+    ("import_tasks include_role include_tasks import_role", Own("include")),
+    (
+        "local_action",
+        Do("deploy it to a host with `connection = { local = true }`"),
+    ),
+    (
+        "no_log",
+        Do("remove it: content that not every user of the host may read is hidden"),
+    ),
+    ("operation", Own("op")),
+    ("register", NO_RESULT),
+    (
+        "run_once",
+        Do("deploy it to one host, in a `[[stage]]` with its own `hosts`"),
+    ),
+    ("tag", Own("tags")),
+    (
+        "until",
+        Do("use `verify.http` or `verify.tcp`, which wait for a service"),
+    ),
+    // Of playbooks.
+    ("any_errors_fatal max_fail_percentage", Own("max_fail")),
+    ("gather_facts", Do("remove it: facts are read when something uses them")),
+    ("handlers", Own("handler")),
+    ("host", Own("hosts")),
+    ("operations tasks", Own("operation")),
+    ("role roles", Own("tasks")),
+    (
+        "strategy",
+        Do("use `serial` to set how many hosts are deployed at a time"),
+    ),
+    (
+        "vars_files vars_prompt",
+        Do("write data in `group_data/GROUP.toml`, or pass it with `--data`"),
+    ),
+    // Of modules and operations.
+    (
+        "backup",
+        Do("remove it: a file is replaced in one step, and git has the earlier one"),
+    ),
+    ("cache_valid_time", Own("cache_time")),
+    ("cache_time cache_valid_time update update_cache", BEFORE_IT),
+    (
+        "latest upgrade",
+        If("packages", "remove it, and use `apt.upgrade` for newer versions"),
+    ),
+    (
+        "version versions",
+        If("packages", "write the version behind the name: `\"NAME=VERSION\"`"),
+    ),
+    ("install_recommends no_install_recommends", Own("no_recommends")),
+    ("name names package pkg pkgs", Own("packages")),
+    ("chdir cwd", If("commands", "write it in the command: `cd FOLDER && …`")),
+    ("executable", If("commands", "write it in the command: `bash -c '…'`")),
+    ("cmd command", Own("commands")),
+    ("daemon_reload", If("service", "remove it: changed units are reloaded")),
+    ("running restarted reloaded started", Own("state")),
+    ("name unit", Own("service")),
+    ("name username", Own("user")),
+    ("name groupname", Own("group")),
+    ("authorized_keys public_keys ssh_keys", If("create_home", KEYS_OF_USER)),
+    ("password password_hash passwd", If("create_home", NOT_FOR_USERS)),
+    ("createhome ensure_home", Own("create_home")),
+    ("gecos", Own("comment")),
+    ("remove", Own("remove_home")),
+    (
+        "assume_present force",
+        Do("remove it: the review shows what is replaced"),
+    ),
+    ("destination path remote_path", Own("dest")),
+    ("dest name dst file", Own("path")),
+    ("source local_path template", Own("src")),
+    ("text", Own("content")),
+    ("regexp regex replace", Own("matching")),
+    (
+        "insertafter insertbefore",
+        If(
+            "matching",
+            "not in this version: a new line is added at the end of the file",
+        ),
+    ),
+    (
+        "recurse recursive",
+        If(
+            "mode",
+            "not in this version: run `chown -R` with `server.shell` and `unless`",
+        ),
+    ),
+    ("owner", Own("user")),
+    ("permissions perms", Own("mode")),
+    ("ensure exists state", Own("present")),
+    ("status_code", Own("status")),
+    ("user", If("become_user", "did you mean `become_user`?")),
+    // Of inventories and their hosts.
+    (
+        "ansible_become ansible_port ansible_user ansible_ssh_private_key_file ansible_ssh_user",
+        IN_CONNECTION,
+    ),
+    (
+        "become become_user identity identity_file jump key port remote_user ssh_key ssh_port ssh_user sudo user username",
+        IN_CONNECTION,
+    ),
+    (
+        "ansible_connection",
+        Do("write `connection = { local = true }` for this machine; all others use SSH"),
+    ),
+    (
+        "ansible_host host hostname ip ip_address ipv4 ssh_hostname",
+        Own("address"),
+    ),
+    (
+        "ansible_password password ssh_password",
+        If(
+            "identity_file",
+            "log in with a key: `connection = { identity_file = … }`",
+        ),
+    ),
+    (
+        "ansible_password password ssh_password",
+        If("connection", "log in with a key: `connection = { identity_file = … }`"),
+    ),
+    (
+        "become_method",
+        Do("write `become = \"sudo\"` in `connection` of the inventory"),
+    ),
+    ("key private_key ssh_key", Own("identity_file")),
+    ("bastion proxy_jump proxy", Own("jump")),
+    (
+        "bastion proxy_jump proxy",
+        If("connection", "write `jump` in `connection`"),
+    ),
+    ("children", Do("write `groups = [\"…\"]` in each host")),
+    ("group", Own("groups")),
+    (
+        "all",
+        If(
+            "hosts",
+            "write hosts as `[hosts.NAME]`, and data of all hosts in `group_data/all.toml`",
+        ),
+    ),
+    ("vars variables", Own("data")),
+];

@@ -1,0 +1,299 @@
+//! Modules of Ansible, operations of pyinfra, states of Salt, and resources of Puppet and Chef.
+//!
+//! A word with a dot is a whole name, `docker.` a whole family, and any other word the last part of a name.
+
+use super::answer::Answer::{self, Do, If, Own};
+use super::answer::{ABOUT_FACTS, SECRET, TO_INCLUDE};
+
+const ON_REQUEST: Answer = Do("use `homelab exec INVENTORY PATTERN -- COMMAND`");
+const BY_INSTALLER: Answer =
+    Do("not in this version: run its installer with `server.shell`, and `creates` or `unless` as condition");
+const BY_COMMAND: Answer =
+    Do("not in this version: run its command with `server.shell`, and `unless` or another condition");
+
+pub(super) const OPERATIONS: &[(&str, Answer)] = &[
+    // Packages and their sources.
+    (
+        "apt apt_package aptitude dnf dnf5 dpkg install installed package packages pkg yum zypper",
+        Own("apt.packages"),
+    ),
+    (
+        "apt.purge apt.remove pkg.purged pkg.removed",
+        Do("use `apt.packages` with `present = false`"),
+    ),
+    (
+        "dist_upgrade full_upgrade latest pkg.uptodate upgraded",
+        Own("apt.upgrade"),
+    ),
+    ("apt_update refresh_db update_cache", Own("apt.update")),
+    (
+        "apt.source apt.sources apt_repository deb822_repository pkgrepo.managed ppa repo repository yum_repository",
+        Do(
+            "put the source in `/etc/apt/sources.list.d/` and its key in `/etc/apt/keyrings/` with `files.put`, then use `apt.update`",
+        ),
+    ),
+    (
+        "apt.key apt_key key rpm_key",
+        Do("put the key in `/etc/apt/keyrings/` with `files.put`, and name it in `Signed-By` of the source"),
+    ),
+    (
+        "apt.autoremove apt.clean",
+        Do("not in this version: use `homelab exec INVENTORY PATTERN -- apt-get -y autoremove`"),
+    ),
+    (
+        "deb",
+        Do("not in this version: run `apt-get install ./FILE.deb` with `server.shell` and `unless`"),
+    ),
+    (
+        "debconf",
+        Do("not in this version: run `debconf-set-selections` with `server.shell` and `unless`"),
+    ),
+    (
+        "apt.hold dpkg_selections hold",
+        Do("not in this version: run `apt-mark hold NAME` with `server.shell` and `unless`"),
+    ),
+    (
+        "brew. cargo. choco. flatpak. gem. go. homebrew. npm. opkg. pip. pip3. pipx. snap. uv. yarn. \
+         cargo flatpak gem homebrew npm pip pipx pnpm snap uv yarn",
+        BY_INSTALLER,
+    ),
+    // Files.
+    ("cookbook_file copy file.managed managed", Own("files.put")),
+    ("template", Own("files.template")),
+    (
+        "file",
+        Do("use `files.file`, `files.directory` or `files.link`; `files.put` writes content"),
+    ),
+    ("touch", Own("files.file")),
+    ("directory folder mkdir", Own("files.directory")),
+    ("link ln symlink", Own("files.link")),
+    ("append file_line line lineinfile replace", Own("files.line")),
+    (
+        "block blockinfile blockreplace ini_file ini_setting",
+        Do("write the whole file with `files.template`, or single lines with `files.line`"),
+    ),
+    (
+        "file.recurse recurse remote_directory rsync sync synchronize",
+        Do("copy each file with `files.put` and `for_each`"),
+    ),
+    (
+        "file.absent files.absent files.delete files.remove files.unlink",
+        Do(
+            "use `files.file` or `files.link` with `present = false`; for a directory run `rm -r` with `server.shell` and `removes`",
+        ),
+    ),
+    (
+        "files.move files.rename",
+        Do("run `mv` with `server.shell`, and `creates = \"NEW PATH\"`"),
+    ),
+    (
+        "chmod chown files.mode files.owner files.permissions",
+        Do("write `mode`, `user` and `group` of `files.file` or `files.directory`"),
+    ),
+    (
+        "acl capabilities file_attributes flags setfacl xattr",
+        Do("not in this version: run `setfacl`, `chattr` or `setcap` with `server.shell` and `unless`"),
+    ),
+    (
+        "archive.extracted extracted unarchive unpack untar unzip",
+        Do("not in this version: run `tar -xf FILE -C FOLDER` with `server.shell` and `creates`"),
+    ),
+    (
+        "curl download get_url remote_file wget",
+        Do("not in this version: run `curl -fsSLo FILE URL` with `server.shell` and `creates`"),
+    ),
+    (
+        "fetch files.get",
+        Do("not in this version: copy it with `scp`, or print it with `homelab exec INVENTORY PATTERN -- cat FILE`"),
+    ),
+    (
+        "assemble concat",
+        Do("write a template that includes the parts: `{% include \"…\" %}`"),
+    ),
+    ("augeas json xml", Do("write the whole file with `files.template`")),
+    (
+        "find getent slurp stat",
+        Do(
+            "remove it: operations read the host by themselves; use `creates` or `removes` of `server.shell` for a path",
+        ),
+    ),
+    // Users, and what a machine is called.
+    ("group", Own("server.group")),
+    ("user users", Own("server.user")),
+    (
+        "authorized_key authorized_keys ssh_auth.present ssh_authorized_key user_authorized_keys",
+        Do("put `/home/NAME/.ssh/authorized_keys` in place with `files.put`, and `become_user = \"NAME\"`"),
+    ),
+    (
+        "known_hosts keyscan",
+        Do("write each key in `/etc/ssh/ssh_known_hosts` with `files.line`"),
+    ),
+    (
+        "sudo sudoers",
+        Do(
+            "put a file in `/etc/sudoers.d/` with `files.put`, `mode = \"0440\"` and `validate = [\"visudo\", \"-cf\", \"{path}\"]`",
+        ),
+    ),
+    (
+        "hostname",
+        Do("put `/etc/hostname` in place with `files.put`; it takes effect at the next boot, or with `hostname NAME`"),
+    ),
+    (
+        "etc_hosts host host.present hosts hostsfile",
+        Do("write the line in `/etc/hosts` with `files.line`"),
+    ),
+    (
+        "timezone",
+        Do("link `/etc/localtime` to `/usr/share/zoneinfo/ZONE` with `files.link`"),
+    ),
+    (
+        "locale locale_gen",
+        Do("not in this version: write `/etc/locale.gen` with `files.line`, then run `locale-gen` with `server.shell`"),
+    ),
+    // Kernel, disks and network.
+    (
+        "sysctl",
+        Do("put a file in `/etc/sysctl.d/` with `files.put`, and run `sysctl --system` when it changes"),
+    ),
+    (
+        "kernel_module modprobe",
+        Do("put a file in `/etc/modules-load.d/` with `files.put`, and run `modprobe NAME` when it changes"),
+    ),
+    (
+        "fstab mount mounted",
+        Do("write the line in `/etc/fstab` with `files.line`, then run `mount PATH` with `server.shell` and `unless`"),
+    ),
+    (
+        "limits pam_limits security_limits",
+        Do("put a file in `/etc/security/limits.d/` with `files.put`"),
+    ),
+    (
+        "firewall. firewalld. iptables. nftables. ufw. firewall firewalld iptables nftables ufw",
+        Do(
+            "not in this version: put `/etc/nftables.conf` in place with `files.put`, and enable `nftables` with `systemd.service`",
+        ),
+    ),
+    (
+        "interfaces_file netplan network nmcli",
+        Do("put the configuration file of your network in place with `files.put` or `files.template`"),
+    ),
+    // Commands.
+    (
+        "bash cmd cmd.run command exec execute expect raw run shell win_command",
+        Own("server.shell"),
+    ),
+    (
+        "cmd.script script script_template",
+        Do("put it in place with `files.put`, and run it with `server.shell`"),
+    ),
+    (
+        "reboot shutdown",
+        Do("not in this version: use `homelab exec INVENTORY PATTERN -- reboot`"),
+    ),
+    (
+        "alternatives filesystem htpasswd lvg lvol make openssl_certificate openssl_privatekey openssh_keypair parted \
+         selinux seboolean swap_file zfs. mariadb. mysql. postgres. postgresql. mysql_db mysql_user postgresql_db \
+         postgresql_user",
+        BY_COMMAND,
+    ),
+    // Services.
+    (
+        "openrc rc_service service systemd systemd_service sysvinit supervisorctl",
+        Own("systemd.service"),
+    ),
+    (
+        "service.dead service.disabled service.enabled service.running service.start service.started service.stop \
+         systemd.disable systemd.enable systemd.enabled systemd.start systemd.started systemd.stop systemd.stopped",
+        Do("use `systemd.service` with `state` and `enabled`"),
+    ),
+    (
+        "service.reload service.restart service.restarted systemd.reload systemd.reloaded systemd.restart \
+         systemd.restarted restart restarted reload reloaded",
+        Do("write a `[[handler]]` with `op = \"systemd.service\"` and `state = \"restarted\"`, and notify it"),
+    ),
+    (
+        "mask masked systemd.mask",
+        Do("use `systemd.service` with `masked = true`"),
+    ),
+    ("daemon_reload", Own("systemd.daemon_reload")),
+    (
+        "daemon_reload daemon-reload",
+        Do("remove it: `systemd.service` reloads changed units"),
+    ),
+    ("systemd_unit unit unit_file", Own("systemd.unit")),
+    (
+        "systemd_unit unit unit_file",
+        Do("put it in `/etc/systemd/system/` with `files.put`: `systemd.service` reloads changed units"),
+    ),
+    ("cron cron_d crontab cronvar systemd_timer timer", Own("systemd.timer")),
+    (
+        "cron cron_d crontab cronvar systemd_timer timer",
+        Do("write a systemd timer with `files.put`, and enable it with `systemd.service`"),
+    ),
+    ("tmpfiles", Own("systemd.tmpfiles")),
+    ("tmpfiles", Do("put a file in `/etc/tmpfiles.d/` with `files.put`")),
+    // Containers and repositories.
+    (
+        "compose. container. docker. podman. compose container docker docker_compose docker_compose_v2 docker_container \
+         docker_image docker_login docker_network docker_prune docker_stack docker_volume podman podman_container",
+        Do(
+            "not in this version: put `compose.yaml` in place with `files.template`, and run `docker compose up -d --wait` with `server.shell` when it changes",
+        ),
+    ),
+    (
+        "git.config git_config",
+        Do("not in this version: put the user's `.gitconfig` or `/etc/gitconfig` in place with `files.put`"),
+    ),
+    (
+        "git. git hg subversion vcsrepo",
+        Do("not in this version: run `git clone URL FOLDER` with `server.shell` and `creates = \"FOLDER\"`"),
+    ),
+    ("helm. k8s. kubernetes. helm k8s kubectl lxd. lxc. proxmox.", BY_COMMAND),
+    // Checks.
+    ("get http http_request uri", Own("verify.http")),
+    ("port wait wait_for wait_for_connection", Own("verify.tcp")),
+    (
+        "verify.command verify.exec verify.service verify.shell verify.systemd verify.unit",
+        Do("not in this version: use `verify.http` or `verify.tcp`, or `server.shell` with `always = true`"),
+    ),
+    (
+        "assert",
+        Do("use `required` for data, or `verify.http` and `verify.tcp` for services"),
+    ),
+    (
+        "fail raise_exception validate_argument_spec",
+        Do("use `required` for data that must be set"),
+    ),
+    // Parts of a playbook.
+    (
+        "import_playbook import_role import_tasks include include_role include_tasks role",
+        TO_INCLUDE,
+    ),
+    (
+        "debug log notice print",
+        Do("remove it: the review shows every change, and `homelab inventory show` data"),
+    ),
+    (
+        "include_vars set_fact",
+        Do("use `vars` of the task or of its entry in the deploy"),
+    ),
+    ("gather_facts package_facts service_facts setup", ABOUT_FACTS),
+    (
+        "add_host group_by",
+        Do("write the host and its groups in the inventory"),
+    ),
+    ("meta flush_handlers", Do("write `flush` in the `[[handler]]`")),
+    (
+        "pause",
+        Do("remove it: `verify.http` and `verify.tcp` wait for a service"),
+    ),
+    ("ping", ON_REQUEST),
+    ("python.", Do("run it with `server.shell`")),
+    ("ssh.", ON_REQUEST),
+    ("secret secrets sops vault", SECRET),
+    // The last part of many names: only where nothing else fits.
+    (
+        "delete remove",
+        If("files.file", "use `present = false` of the operation that creates it"),
+    ),
+];
