@@ -24,6 +24,7 @@ impl HostApply<'_> {
                     operation: operation.id.clone(),
                     lines: vec![ResourceResult::of_check(what, ResourceEnd::Holds)],
                     failure: None,
+                    retried: self.retried.get(&operation.id).copied().unwrap_or_default(),
                     took: Duration::ZERO,
                 });
                 self.tell_last();
@@ -55,6 +56,7 @@ impl HostApply<'_> {
         {
             if since.elapsed() >= within {
                 self.results.push(OperationResult {
+                    retried: self.retried.get(&id).copied().unwrap_or_default(),
                     operation: id,
                     lines: vec![ResourceResult::of_check(&what, ResourceEnd::Failed)],
                     failure: Some(Failure {

@@ -54,6 +54,19 @@ pub enum ApplyEvent {
     },
     /// An operation is finished.
     Finished { host: String, result: OperationResult },
+    /// An operation failed and is tried again after a pause.
+    Retries {
+        host: String,
+        operation: OperationId,
+        /// Which retry this is, counted from 1.
+        retry: u8,
+        /// How many there are at most.
+        of: u8,
+        pause: Duration,
+        failure: Failure,
+    },
+    /// An operation failed, and the host goes on.
+    Ignored { host: String, operation: OperationId },
     /// A host is finished.
     HostFinished { result: HostResult },
 }
@@ -65,6 +78,8 @@ pub struct OperationResult {
     /// Its changes as reviewed or planned later, each with its end.
     pub lines: Vec<ResourceResult>,
     pub failure: Option<Failure>,
+    /// How often it was tried again after a failure.
+    pub retried: u8,
     pub took: Duration,
 }
 
@@ -109,6 +124,8 @@ pub enum ResourceEnd {
     Holds,
     /// Its step failed; the next run finds what it left.
     Failed,
+    /// The same, and the host went on, as `on_error = "ignore"` says.
+    Ignored,
     /// It was under way when the run or the connection ended: only the next run can tell what it did.
     Unknown,
     /// Something before it failed or stopped the host.

@@ -1,6 +1,6 @@
 //! One host while its plan is applied: what was reviewed, what is known now, and what was done.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -8,6 +8,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::events::{ApplyEvent, OperationResult};
 use super::keeping::Keeping;
+use super::stop_all::StopAll;
 use crate::facts::overlay::OperationId;
 use crate::facts::session::Session;
 use crate::facts::{Fact, FactKey};
@@ -34,6 +35,13 @@ pub(super) struct HostApply<'a> {
     pub(super) spelt_out: BTreeSet<OperationId>,
     pub(super) notices: Vec<String>,
     pub(super) keeping: Keeping,
+    pub(super) stop: &'a StopAll,
+    /// Whether other hosts may stop this one before any of its operations.
+    pub(super) one_by_one: bool,
+    /// How often operations were tried again after a failure.
+    pub(super) retried: BTreeMap<OperationId, u8>,
+    /// Whether the last failure was a refusal before anything was done, which trying again does not change.
+    pub(super) is_refusal: bool,
 }
 
 impl HostApply<'_> {

@@ -10,6 +10,7 @@ use super::halt::{Halt, gather_failed, lost, lost_at_work};
 use super::host::HostApply;
 use super::perform::take_away;
 use super::read_back::{is_read_back, to_read_after};
+use super::recovery::may_go_on;
 use super::segment::{Ends, KeepFor, SegmentEnd, Telling, perform_segment};
 use crate::change::{CheckState, Outcome};
 use crate::facts::overlay::OperationId;
@@ -56,9 +57,13 @@ impl HostApply<'_> {
             self.plan_again(writer).await?
         };
         loop {
-            let (segment, after) = split_at_barrier(rest);
+            self.check_stop()?;
+            let (segment, after) = split_at_barrier(rest, self.one_by_one);
             let progressed = !segment.is_empty();
-            self.perform(writer, &segment).await?;
+            if let Err(halt) = self.perform(writer, &segment).await {
+                rest = self.go_on(writer, &segment, halt).await?;
+                continue;
+            }
             let Some(barrier) = after.first() else {
                 return Ok(());
             };
@@ -68,7 +73,11 @@ impl HostApply<'_> {
             }
             let stuck = barrier.id.clone();
             rest = self.plan_again(writer).await?;
-            rest = self.await_check(writer, rest).await?;
+            let first = rest.first().cloned();
+            rest = match self.await_check(writer, rest).await {
+                Ok(rest) => rest,
+                Err(halt) => self.go_on(writer, first.as_slice(), halt).await?,
+            };
             if !progressed && rest.first().is_some_and(|first| first.id == stuck && is_barrier(first)) {
                 return Err(self.still_unknown(&rest[0]));
             }
@@ -89,6 +98,7 @@ impl HostApply<'_> {
             host,
             events: self.events,
             live_output: self.live_output.as_ref(),
+            retried: &self.retried,
         };
         let first = self.results.len();
         let ends = Ends {
@@ -114,6 +124,7 @@ impl HostApply<'_> {
             done.extend(segment.iter().map(|operation| operation.id.clone()));
             self.tell_checks(segment);
         }
+        self.is_refusal = matches!(performed.end, SegmentEnd::Refused);
         match performed.end {
             SegmentEnd::Through => Ok(()),
             SegmentEnd::Untrue(index) => {
@@ -125,7 +136,7 @@ impl HostApply<'_> {
                     failure: None,
                 })
             }
-            SegmentEnd::Failed => Err(Halt {
+            SegmentEnd::Failed | SegmentEnd::Refused => Err(Halt {
                 end: HostEnd::Failed,
                 failure: None,
             }),
@@ -174,10 +185,18 @@ impl HostApply<'_> {
 }
 
 /// The operations that can be sent now, and the rest. What comes after an operation that is read back waits for that.
-fn split_at_barrier(mut operations: Vec<PlannedOperation>) -> (Vec<PlannedOperation>, Vec<PlannedOperation>) {
+///
+/// So does what comes after one whose failure may be ignored or tried again. `one_by_one` ends after each operation.
+fn split_at_barrier(
+    mut operations: Vec<PlannedOperation>,
+    one_by_one: bool,
+) -> (Vec<PlannedOperation>, Vec<PlannedOperation>) {
+    let ends = |before: &PlannedOperation| {
+        is_read_back(before) || may_go_on(before) || (one_by_one && before.outcome != Outcome::Unchanged)
+    };
     let is_end = |index: &usize| {
         let (before, from) = operations.split_at(*index);
-        has_to_wait(before, &from[0]) || before.last().is_some_and(is_read_back)
+        has_to_wait(before, &from[0]) || before.last().is_some_and(ends)
     };
     let end = (0..operations.len()).find(is_end).unwrap_or(operations.len());
     let after = operations.split_off(end);

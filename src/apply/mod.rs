@@ -11,10 +11,12 @@ mod options;
 mod perform;
 mod put_back;
 mod read_back;
+mod recovery;
 mod replan;
 mod result;
 mod segment;
 mod stages;
+mod stop_all;
 mod worker;
 
 use std::sync::Arc;
@@ -32,6 +34,8 @@ pub use events::{ApplyEvent, Failure, HostEnd, HostResult, OperationResult, Reso
 pub use options::ApplyOptions;
 
 use halt::{Halt, gather_failed};
+use recovery::stops_all;
+use stop_all::StopAll;
 
 /// Applies every host's plan, stage by stage, as many hosts at once as allowed; results are in the order of `hosts`.
 ///
@@ -47,6 +51,11 @@ pub async fn apply(
     cancelled: &watch::Receiver<bool>,
 ) -> Vec<HostResult> {
     let turns = Arc::new(Semaphore::new(options.parallel));
+    let stop = Arc::new(StopAll::new());
+    let one_by_one = hosts
+        .iter()
+        .flat_map(|host| &host.build.plan.hosts)
+        .any(|host| host.operations.iter().any(stops_all));
     let workers = hosts
         .into_iter()
         .map(|host| {
@@ -56,11 +65,13 @@ pub async fn apply(
                 options: options.clone(),
                 events: events.clone(),
                 cancelled: cancelled.clone(),
+                stop: Arc::clone(&stop),
+                one_by_one,
             };
             worker::start(host, context)
         })
         .collect();
-    stages::carry_out(selection, workers, unread).await
+    stages::carry_out(selection, workers, unread, &stop).await
 }
 
 /// The result of a host that could not be read and has no plan.

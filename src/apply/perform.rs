@@ -1,7 +1,9 @@
 //! Sends steps to a host: the only code that changes one. The shell text is in the steps; here it gets its checks and
 //! is handed to the connection.
 
-use crate::change::{Expect, ResourceChange, Road, Script, ScriptOptions, Step, guard};
+use std::time::Duration;
+
+use crate::change::{Command, Expect, ResourceChange, Road, Script, ScriptOptions, Step, guard};
 use crate::facts::system::JOBS;
 use crate::quote::quote_all;
 use crate::remote::{Prints, StepScript};
@@ -17,6 +19,8 @@ pub(super) struct StepOptions {
     pub(super) ensure: bool,
     /// Whether output is sent as it arrives.
     pub(super) live: bool,
+    /// How long a step may take that has no time limit of its own.
+    pub(super) timeout: Option<Duration>,
 }
 
 /// Shell text to run before a step, if any.
@@ -36,7 +40,7 @@ pub(super) fn scripts(change: &ResourceChange, manner: StepOptions, keep: Keep<'
         .iter()
         .map(|step| {
             let road = road.filter(|road| step.path() == Some(&road.path));
-            script(step, manner.live, road, keep(step, road))
+            script(step, manner, road, keep(step, road))
         })
         .collect();
     if manner.ensure {
@@ -50,7 +54,8 @@ pub(super) fn scripts(change: &ResourceChange, manner: StepOptions, keep: Keep<'
     scripts
 }
 
-fn script(step: &Step, live: bool, road: Option<&Road>, keep: Option<String>) -> StepScript {
+fn script(step: &Step, manner: StepOptions, road: Option<&Road>, keep: Option<String>) -> StepScript {
+    let live = manner.live;
     let random = rand::random();
     let Script { body, content, stage } = step.script(&ScriptOptions { live, random, road });
     let body = match keep {
@@ -70,7 +75,7 @@ fn script(step: &Step, live: bool, road: Option<&Road>, keep: Option<String>) ->
             Some(_) if live => Prints::Live,
             Some(_) => Prints::Much,
         },
-        limit: command.map(|command| command.timeout),
+        limit: command.map(Command::limit).or(manner.timeout),
         notes: command.is_some_and(|command| command.supervised),
         ..StepScript::default()
     }

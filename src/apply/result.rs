@@ -34,6 +34,7 @@ impl HostApply<'_> {
                 operation: operation.id.clone(),
                 lines: lines_of(operation, end),
                 failure: None,
+                retried: self.retried.get(&operation.id).copied().unwrap_or_default(),
                 took: Duration::ZERO,
             });
         }

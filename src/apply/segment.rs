@@ -1,6 +1,6 @@
 //! A segment of operations: one frame to the host, answers as they come.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,8 @@ pub(super) enum SegmentEnd {
     Through,
     /// A step failed; later steps were skipped.
     Failed,
+    /// A step was refused before it did anything, for a reason on this machine.
+    Refused,
     /// A step ended without an error and left something else than it should have; the index of its operation.
     Untrue(usize),
     /// The host changed since the review.
@@ -73,6 +75,8 @@ pub(super) struct Telling<'a> {
     pub(super) events: &'a UnboundedSender<ApplyEvent>,
     /// Room for output that is sent as it arrives and waits to be shown; `None` if it is not sent.
     pub(super) live_output: Option<&'a Arc<Semaphore>>,
+    /// How often operations were tried again.
+    pub(super) retried: &'a BTreeMap<OperationId, u8>,
 }
 
 /// The state of the segment's steps so far.
@@ -145,7 +149,12 @@ fn prepare<'s>(segment: &'s [PlannedOperation], live: bool, keep: KeepFor<'_>) -
                 let keep = is_kept.then(|| keeping.before(&operation.id, step, road));
                 keep.flatten()
             };
-            steps.extend(scripts(change, StepOptions { ensure, live }, &mut keep));
+            let options = StepOptions {
+                ensure,
+                live,
+                timeout: operation.conduct.timeout,
+            };
+            steps.extend(scripts(change, options, &mut keep));
             placed.extend(change.steps.iter().map(|step| Placed {
                 operation: operation_index,
                 change: change_index,
@@ -162,6 +171,7 @@ impl Progress<'_> {
         let mut steps = self.placed.iter().zip(&self.answers);
         let end = steps.find_map(|(placed, answer)| match answer.end {
             StepEnd::Failed { .. } if is_untrue(placed.step, answer.end) => Some(SegmentEnd::Untrue(placed.operation)),
+            StepEnd::Failed { .. } if answer.cause.is_some() => Some(SegmentEnd::Refused),
             StepEnd::Failed { .. } => Some(SegmentEnd::Failed),
             StepEnd::Stale => Some(SegmentEnd::Stale),
             StepEnd::Done | StepEnd::Already | StepEnd::Skipped => None,
@@ -330,6 +340,7 @@ impl Progress<'_> {
             operation: operation.id.clone(),
             lines,
             failure,
+            retried: self.telling.retried.get(&operation.id).copied().unwrap_or_default(),
             took,
         }
     }
@@ -392,7 +403,7 @@ fn describe(step: &Step, answer: &StepAnswer) -> Option<Failure> {
         StepEnd::Failed { status } => Some(Failure {
             cause: match step.command() {
                 Some(command) if status == TIMED_OUT => {
-                    Some(format!("timed out after {} s", command.timeout.as_secs()))
+                    Some(format!("timed out after {} s", command.limit().as_secs().max(1)))
                 }
                 _ => None,
             },

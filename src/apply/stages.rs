@@ -5,16 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 
 use super::events::HostResult;
+use super::stop_all::StopAll;
 use super::worker::Worker;
 use crate::facts::Facts;
 use crate::plan::{PeerKeys, PlannedOperation};
 use crate::project::{SelectedStage, Selection};
 
 /// Has the workers apply the stages of `selection`; results are in the order of `workers`.
-pub(super) async fn carry_out(selection: &Selection, workers: Vec<Worker>, unread: &[HostResult]) -> Vec<HostResult> {
+pub(super) async fn carry_out(
+    selection: &Selection,
+    workers: Vec<Worker>,
+    unread: &[HostResult],
+    stop: &StopAll,
+) -> Vec<HostResult> {
     let mut course = Course {
         selection,
         workers: &workers,
+        stop,
         unread: unread.iter().map(|result| result.host.as_str()).collect(),
         failed: BTreeSet::new(),
         through: BTreeSet::new(),
@@ -32,6 +39,7 @@ pub(super) async fn carry_out(selection: &Selection, workers: Vec<Worker>, unrea
 struct Course<'a> {
     selection: &'a Selection,
     workers: &'a [Worker],
+    stop: &'a StopAll,
     unread: BTreeSet<&'a str>,
     failed: BTreeSet<&'a str>,
     through: BTreeSet<(usize, &'a str)>,
@@ -46,6 +54,9 @@ impl<'a> Course<'a> {
         for batch in stage.hosts.chunks(size) {
             failed.extend(self.batch(number, batch).await);
             self.failed.extend(&failed);
+            if let Some(why) = self.stop.why() {
+                return Some(why);
+            }
             // Without stages no later host could be harmed.
             if let Some(name) = &stage.name
                 && failed.len() > stage.max_fail

@@ -13,6 +13,7 @@ use super::halt::{Halt, held_back, interrupted, lost};
 use super::host::HostApply;
 use super::keeping::Keeping;
 use super::options::ApplyOptions;
+use super::stop_all::StopAll;
 use crate::facts::{FactKey, Facts};
 use crate::plan::HostPlan;
 use crate::remote::{Connection, LockRequest, Writer};
@@ -29,6 +30,9 @@ pub(super) struct WorkerContext {
     pub(super) options: ApplyOptions,
     pub(super) events: UnboundedSender<ApplyEvent>,
     pub(super) cancelled: watch::Receiver<bool>,
+    pub(super) stop: Arc<StopAll>,
+    /// Whether an operation of some host may stop all: then all can stop before each of theirs.
+    pub(super) one_by_one: bool,
 }
 
 /// An order for a worker. It ends normally when there are no more orders.
@@ -129,12 +133,16 @@ async fn work(host: ReadHost, context: WorkerContext, mut orders: mpsc::Receiver
         snapshot,
         digests: &context.digests,
         events: &context.events,
+        stop: &context.stop,
+        one_by_one: context.one_by_one,
         live_output: context.options.live_output.then(|| Arc::new(Semaphore::new(WAITING))),
         stage: 0,
         results: Vec::new(),
         under_way: Vec::new(),
         planned_since: None,
         spelt_out: BTreeSet::new(),
+        retried: BTreeMap::new(),
+        is_refusal: false,
         notices: Vec::new(),
         keeping,
     };
@@ -167,6 +175,9 @@ async fn obey(
     }
     // The semaphore is never closed: without a permit the host would be changed at once.
     let mut turn = context.turns.acquire().await.ok();
+    if let Some(why) = context.stop.why() {
+        return Some(held_back("start", &why));
+    }
     let mut since = Instant::now();
     host_apply.begin();
     let mut request = LockRequest {

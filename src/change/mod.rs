@@ -2,6 +2,7 @@
 //!
 //! All decisions are made by now, so a plan can be shown, stored and applied as it is.
 
+mod conduct;
 mod kind;
 mod step;
 mod stored;
@@ -17,6 +18,7 @@ use crate::facts::FactKey;
 use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::secret::KeyedDigest;
 
+pub use conduct::{Conduct, OnError};
 pub use kind::ResourceKind;
 pub use step::{
     Above, Attributes, Claim, Command, DEFAULT_TIMEOUT, End, Expect, FileNumber, Kept, Link, MakeDirectory, Ownership,
@@ -57,15 +59,17 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Its changes, also those that are only a preview.
+    pub fn changes_mut(&mut self) -> &mut [ResourceChange] {
+        match self {
+            Self::Change(changes) | Self::Ensure { changes, .. } | Self::Deferred { preview: changes, .. } => changes,
+            Self::Unchanged | Self::Check { .. } => &mut [],
+        }
+    }
+
     /// The bytes that its steps send, which are stored separately and attached again. Secret ones are never stored.
     pub fn contents(&mut self) -> impl Iterator<Item = &mut Content> {
-        let changes = match self {
-            Self::Change(changes) | Self::Ensure { changes, .. } | Self::Deferred { preview: changes, .. } => {
-                changes.as_mut_slice()
-            }
-            Self::Unchanged | Self::Check { .. } => &mut [],
-        };
-        changes
+        self.changes_mut()
             .iter_mut()
             .flat_map(|change| &mut change.steps)
             .filter_map(Step::stored_content)

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::environment::Environment;
 use super::identity::Identity;
 use super::kind::{DependsOn, Key, Subject};
 
@@ -55,6 +56,8 @@ pub enum Check {
         script: String,
         /// The user that it runs as.
         by: Identity,
+        #[serde(default, skip_serializing_if = "Environment::is_empty")]
+        env: Environment,
     },
 }
 

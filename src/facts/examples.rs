@@ -114,6 +114,7 @@ fn checks() -> [Check; 3] {
         Check::Command {
             script: text("true"),
             by: Identity::User(text("anna")),
+            env: super::Environment::default(),
         },
     ]
 }

@@ -15,7 +15,7 @@ use crate::facts::apt::ListsFact;
 use crate::facts::overlay::{Effect, FactScope, Lookup, OperationId, Overlay};
 use crate::facts::path::{InodeKind, PathFact, PathKey, Place, follow};
 use crate::facts::session::Session;
-use crate::facts::{Fact, FactKey, Identity, Stored};
+use crate::facts::{Environment, Fact, FactKey, Identity, Stored};
 use crate::secret::DigestKey;
 use crate::template::Bindings;
 use crate::value::{Entry, Kind, Table};
@@ -30,6 +30,7 @@ pub struct PlanContext<'a> {
     pub(super) scope: &'a Bindings,
     asked: RefCell<BTreeSet<FactKey>>,
     run_as: &'a RunAs,
+    environment: RefCell<Environment>,
 }
 
 impl<'a> PlanContext<'a> {
@@ -52,6 +53,7 @@ impl<'a> PlanContext<'a> {
             scope,
             asked: RefCell::default(),
             run_as,
+            environment: RefCell::default(),
         }
     }
 
@@ -63,6 +65,15 @@ impl<'a> PlanContext<'a> {
     /// The user that the operation runs as.
     pub fn identity(&self) -> Identity {
         self.run_as.identity()
+    }
+
+    /// The variables of the operation's commands and conditions.
+    pub fn environment(&self) -> Environment {
+        self.environment.borrow().clone()
+    }
+
+    pub(super) fn set_environment(&self, environment: Environment) {
+        *self.environment.borrow_mut() = environment;
     }
 
     /// The users that homelab logs in and runs as, if already read. No operation changes them.
@@ -104,6 +115,21 @@ impl<'a> PlanContext<'a> {
             mistake = mistake.placed(origin);
         }
         Stop::Refused(Box::new(mistake))
+    }
+
+    /// A refusal that points at the name of an argument.
+    pub fn refuse_key(&self, argument: &str, title: impl Into<String>, label: impl Into<String>) -> Stop {
+        let key = self.arguments.get(argument).and_then(|entry| entry.key.as_ref());
+        Stop::Refused(Box::new(Diagnostic::new(title).at(key.unwrap_or(self.place), label)))
+    }
+
+    /// A refusal that points at the name of an entry of a table.
+    pub fn refuse_entry(&self, argument: &str, name: &str, title: impl Into<String>, label: impl Into<String>) -> Stop {
+        let table = self.arguments.get(argument).and_then(|entry| entry.value.as_table());
+        let entry = table.and_then(|table| table.get(name));
+        let key = entry.and_then(|entry| entry.key.as_ref());
+        let place = key.unwrap_or_else(|| self.origin_of(argument));
+        Stop::Refused(Box::new(Diagnostic::new(title).at(place, label)))
     }
 
     /// A mistake that points at an argument, so that a hint can be added.

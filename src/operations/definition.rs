@@ -5,6 +5,7 @@
 use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
 
+use super::conduct::{RunsCommands, conduct, expected};
 use super::directed::direct;
 use super::operation::Operation;
 use super::run_as::{RunAs, RunAsSupport};
@@ -26,6 +27,8 @@ pub(super) trait Define: Operation + DeserializeOwned + JsonSchema + 'static {
     const SHELL_TEXT: &'static [&'static str] = &[];
     /// Whether it supports `become_user`, and how.
     const RUN_AS: RunAsSupport = RunAsSupport::None;
+    /// Which commands it runs, for `env` and `timeout`.
+    const RUNS: RunsCommands = RunsCommands::None;
 }
 
 /// A line of the table of operations.
@@ -41,6 +44,7 @@ pub struct Definition {
     /// The parameters that a shell reads: text of hosts must be quoted there.
     pub shell_text: &'static [&'static str],
     run_as: RunAsSupport,
+    runs: RunsCommands,
     parse: fn(&Value) -> Result<Box<dyn Operation>, ValueError>,
     schema: fn() -> Schema,
     keys: fn() -> &'static [&'static str],
@@ -55,6 +59,7 @@ impl Definition {
             example: T::EXAMPLE,
             shell_text: T::SHELL_TEXT,
             run_as: T::RUN_AS,
+            runs: T::RUNS,
             parse: |parameters| deserialize::<T>(parameters).map(|operation| Box::new(operation) as Box<dyn Operation>),
             schema: schema_of::<T>,
             keys: keys_of::<T>,
@@ -81,22 +86,26 @@ impl Definition {
         let expected = match key.as_str() {
             "become" => "true or false".to_owned(),
             "become_user" => "a string".to_owned(),
-            _ => {
-                let parameters = self.parameters();
-                let parameter = parameters.into_iter().find(|parameter| parameter.name == *key);
-                parameter.map_or_else(|| "something else".to_owned(), |parameter| parameter.kind)
-            }
+            key => expected(key).map_or_else(|| self.kind_of(key), str::to_owned),
         };
         let title_of_key = format!("`{key}` of `{}`", self.name);
         let misfit = error.misfit(&title_of_key, &expected, entry.key_apart());
         misfit.unwrap_or_else(|| error.into_diagnostic(title, Some(place)))
     }
 
+    fn kind_of(&self, key: &str) -> String {
+        let parameters = self.parameters();
+        let parameter = parameters.into_iter().find(|parameter| parameter.name == *key);
+        parameter.map_or_else(|| "something else".to_owned(), |parameter| parameter.kind)
+    }
+
     /// The operation with `parameters`, a table, running as `run_as` says.
     ///
     /// Errors: a parameter that is unknown, missing or of the wrong type, at its position.
     pub fn parse(&self, parameters: &Value, run_as: &RunAs) -> Result<Box<dyn Operation>, ValueError> {
-        direct(self.name, self.run_as, run_as, || (self.parse)(parameters))
+        conduct(self.name, self.runs, parameters, |own| {
+            direct(self.name, self.run_as, run_as, || (self.parse)(own))
+        })
     }
 
     /// A JSON Schema (draft 7) of the table of parameters, without references.

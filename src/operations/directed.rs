@@ -48,9 +48,10 @@ impl Operation for Directed {
             _ => None,
         };
         let own = self.operation.needs().into_iter().map(|key| match key {
-            FactKey::Check(Check::Command { script, .. }) => FactKey::Check(Check::Command {
+            FactKey::Check(Check::Command { script, env, .. }) => FactKey::Check(Check::Command {
                 script,
                 by: identity.clone(),
+                env,
             }),
             other => other,
         });

@@ -5,6 +5,7 @@
 
 mod apt;
 mod assets;
+mod conduct;
 mod context;
 mod definition;
 mod directed;
@@ -23,6 +24,7 @@ mod wording;
 
 use definition::Define;
 
+pub use conduct::{CONDUCT_KEYS, ConductKeys};
 pub use context::PlanContext;
 pub use definition::Definition;
 pub use operation::Operation;

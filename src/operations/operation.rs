@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use super::context::PlanContext;
-use crate::change::{Outcome, Stop};
+use crate::change::{Conduct, Outcome, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 
@@ -19,4 +19,9 @@ pub trait Operation: Debug + Send + Sync {
     ///
     /// Errors: a fact is not known, or the operation is refused.
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop>;
+
+    /// How it is carried out. Only the keys that every operation can have say that.
+    fn conduct(&self) -> Conduct {
+        Conduct::default()
+    }
 }

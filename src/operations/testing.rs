@@ -125,6 +125,10 @@ impl Bench {
     }
 
     /// The facts that the operation asks for in advance.
+    pub(super) fn conduct(&self) -> crate::change::Conduct {
+        self.operation.conduct()
+    }
+
     pub(super) fn needs(&self) -> Vec<FactKey> {
         self.operation.needs()
     }

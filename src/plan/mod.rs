@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::change::{Action, CheckState, Outcome, ResourceChange};
+use crate::change::{Action, CheckState, Conduct, Outcome, ResourceChange};
 use crate::content::Content;
 use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::OperationId;
@@ -112,6 +112,9 @@ pub struct PlannedOperation {
     pub peers: PeerKeys,
     /// What makes it run. Without a trigger it would not be in the plan.
     pub trigger: Trigger,
+    /// How it is carried out.
+    #[serde(default, skip_serializing_if = "Conduct::is_usual")]
+    pub conduct: Conduct,
     pub outcome: Outcome,
     /// The facts it was planned from.
     pub asked: BTreeSet<FactKey>,

@@ -7,7 +7,7 @@ use super::reach::limited;
 use super::trigger::Due;
 use super::visible::NOT_READ;
 use super::{Build, PlannedOperation};
-use crate::change::{NotKnown, Outcome, ResourceChange, Stop};
+use crate::change::{Conduct, NotKnown, Outcome, ResourceChange, Stop};
 use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
 use crate::operations::PlanContext;
@@ -36,6 +36,7 @@ pub(super) fn plan_operation(
     let mut asked = bound.asked;
     let mut peers = bound.peers;
     let mut touches = Vec::new();
+    let mut conduct = Conduct::default();
     let mut is_unread = false;
     let outcome = match &bound.bound {
         Bound::Unknown(why) => Ok(deferred(Vec::new(), why.clone(), vec![FactScope::Everything])),
@@ -52,6 +53,7 @@ pub(super) fn plan_operation(
                 &ready.bindings,
                 &ready.run_as,
             );
+            conduct = ready.operation.conduct();
             let planned = ready.operation.plan(&context);
             touches = context.with_links_followed(ready.operation.touches(&context));
             let planned = context.with_roads(planned);
@@ -85,6 +87,7 @@ pub(super) fn plan_operation(
         within: bound.position.within.clone(),
         peers,
         trigger: bound.trigger,
+        conduct,
         outcome,
         asked,
     };

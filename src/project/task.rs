@@ -113,9 +113,21 @@ const INCLUDE_KEYS: &[&str] = &[
     "become",
     "become_user",
 ];
-const OPERATION_NOT_YET: &[&str] = &["env", "timeout", "retries", "sensitive", "on_error"];
+const OPERATION_NOT_YET: &[&str] = &["sensitive"];
 /// The keys of an operation that are not its parameters.
-pub const COMMON_KEYS: &[&str] = &["op", "name", "when", "for_each", "tags", "become", "become_user"];
+pub const COMMON_KEYS: &[&str] = &[
+    "op",
+    "name",
+    "when",
+    "for_each",
+    "tags",
+    "become",
+    "become_user",
+    "timeout",
+    "retries",
+    "on_error",
+    "env",
+];
 
 pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Task {
     let place = source.start();

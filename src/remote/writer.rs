@@ -162,6 +162,11 @@ impl<'a> Writer<'a> {
         Ok((answers, read))
     }
 
+    /// Whether steps are skipped because of one that failed or was stale.
+    pub fn is_halted(&self) -> bool {
+        self.halted
+    }
+
     /// Clears the halt that a failed or stale step left, so that later steps run again.
     pub async fn resume(&mut self) -> Result<(), RemoteError> {
         let mut frame = self.connection.channel.frame();

@@ -40,6 +40,27 @@ pub fn event(event: &ApplyEvent, options: &TextOptions, leaves_ends: bool) -> Op
             let what = format!("{}: {}", one_line(attempt), one_line(words));
             vec![line(host, "waiting", Tone::Later, &what)]
         }
+        ApplyEvent::Retries {
+            host,
+            operation,
+            retry,
+            of,
+            pause,
+            failure,
+        } => {
+            let slug = one_line(operation.slug());
+            let why = match (&failure.cause, failure.exit_code) {
+                (Some(cause), _) => format!(": {}", one_line(cause.lines().next().unwrap_or_default())),
+                (None, Some(code)) => format!(": exit code {code}"),
+                (None, None) => String::new(),
+            };
+            let what = format!("{slug} in {} s (retry {retry} of {of}){why}", pause.as_secs());
+            vec![line(host, "trying again", Tone::Later, &what)]
+        }
+        ApplyEvent::Ignored { host, operation } => {
+            let what = format!("{}: the failure is ignored (`on_error`)", one_line(operation.slug()));
+            vec![line(host, "continuing", Tone::Later, &what)]
+        }
         ApplyEvent::Finished { host, result } => {
             let mut lines = finished(host, result, leaves_ends);
             if let Some(failure) = result.failure.as_ref().filter(|_| !leaves_ends) {

@@ -134,17 +134,19 @@ pub(super) fn words(end: ResourceEnd) -> (&'static str, Tone) {
         ResourceEnd::AlreadySo => ("unchanged", Tone::Plain),
         ResourceEnd::Holds => ("passed", Tone::Added),
         ResourceEnd::Failed => ("failed", Tone::Removed),
+        ResourceEnd::Ignored => ("failed (ignored)", Tone::Removed),
         ResourceEnd::Unknown => ("under way, outcome unknown", Tone::Removed),
         ResourceEnd::NotReached => ("not reached", Tone::Changed),
     }
 }
 
 /// All ends, in the order shown.
-pub(super) const ENDS: [ResourceEnd; 6] = [
+pub(super) const ENDS: [ResourceEnd; 7] = [
     ResourceEnd::Applied,
     ResourceEnd::AlreadySo,
     ResourceEnd::Holds,
     ResourceEnd::Failed,
+    ResourceEnd::Ignored,
     ResourceEnd::Unknown,
     ResourceEnd::NotReached,
 ];

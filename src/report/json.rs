@@ -139,6 +139,7 @@ struct JsonResult<'a> {
     id: &'a str,
     lines: Vec<JsonLine<'a>>,
     failure: Option<JsonFailure<'a>>,
+    retried: u8,
 }
 
 #[derive(Serialize)]
@@ -348,6 +349,7 @@ impl<'a> JsonResult<'a> {
             id: &result.operation.0,
             lines: lines.collect(),
             failure: result.failure.as_ref().map(JsonFailure::of),
+            retried: result.retried,
         }
     }
 }
@@ -388,6 +390,7 @@ fn line_word(end: ResourceEnd) -> &'static str {
         ResourceEnd::AlreadySo => "already_so",
         ResourceEnd::Holds => "holds",
         ResourceEnd::Failed => "failed",
+        ResourceEnd::Ignored => "ignored",
         ResourceEnd::Unknown => "unknown",
         ResourceEnd::NotReached => "not_reached",
     }

@@ -127,8 +127,18 @@ impl Progress {
                 }
                 self.begin(host, Work::Phase("reading the host again"), now);
             }
+            apply::ApplyEvent::Retries {
+                host, retry, of, pause, ..
+            } => {
+                let words = format!("retry {retry} of {of} in {} s", pause.as_secs());
+                self.begin(host, Work::waiting(&words), now);
+                if let Some(active) = self.active.iter_mut().find(|active| active.host == *host) {
+                    active.operations_done = active.operations_done.saturating_sub(1);
+                }
+            }
             apply::ApplyEvent::HostFinished { result } => self.finish(&result.host),
             apply::ApplyEvent::Resolved { .. }
+            | apply::ApplyEvent::Ignored { .. }
             | apply::ApplyEvent::Output { .. }
             | apply::ApplyEvent::OutputLeftOut { .. } => {}
         }

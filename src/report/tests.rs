@@ -112,6 +112,7 @@ fn planned(slug: &str, outcome: Outcome) -> PlannedOperation {
         task: "t/t".to_owned(),
         origin: Origin::new(&file, 19..22),
         trigger: Trigger::Always,
+        conduct: crate::change::Conduct::default(),
         outcome,
         asked: std::collections::BTreeSet::new(),
     }
@@ -135,6 +136,7 @@ pub(super) fn result(
         operation: OperationId(format!("web / t/t / {slug}")),
         lines: lines.collect(),
         failure,
+        retried: 0,
         took: Duration::from_millis(12_345),
     }
 }

@@ -69,6 +69,7 @@ mod tests {
         let condition = FactKey::Check(Check::Command {
             script: "test -e /x".to_owned(),
             by: Identity::Own,
+            env: crate::facts::Environment::default(),
         });
         let port = FactKey::Check(Check::Tcp {
             host: "127.0.0.1".to_owned(),

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::data::Variables;
+use crate::operations::ConductKeys;
 
 /// The keys of every operation.
 #[derive(JsonSchema)]
@@ -27,6 +28,8 @@ pub(super) struct OperationKeys {
     privilege: Option<bool>,
     /// User to run as instead of root; new files belong to them.
     become_user: Option<String>,
+    #[schemars(flatten)]
+    conduct: ConductKeys,
 }
 
 /// Includes another task at this place.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::data::Variables;
 use super::entry::{Condition, Include, OperationKeys};
-use crate::operations::{Definition, OPERATIONS, schema_of};
+use crate::operations::{CONDUCT_KEYS, Definition, OPERATIONS, schema_of};
 
 /// An ordered list of operations.
 #[derive(JsonSchema)]
@@ -57,6 +57,11 @@ impl JsonSchema for Entry {
 
 fn operation(definition: &Definition, common: &Schema) -> Json {
     let mut properties = properties(common);
+    for key in CONDUCT_KEYS {
+        if let Some(property) = properties.get_mut(*key) {
+            *property = or_template(property.take());
+        }
+    }
     let op = json!({ "const": definition.name, "description": definition.summary });
     properties.insert("op".to_owned(), op);
     let schema = definition.schema();

@@ -9,6 +9,7 @@ mod bad_input;
 mod becoming;
 mod chaos;
 mod commands;
+mod common_keys;
 mod completion;
 mod concurrency;
 mod conditions;

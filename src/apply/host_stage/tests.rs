@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::apply::events::ResourceResult;
-use crate::change::{Action, Attributed, Before, ResourceChange, ResourceId, ResourceKind, Risk};
+use crate::change::{Action, Attributed, Before, Conduct, OnError, ResourceChange, ResourceId, ResourceKind, Risk};
 use crate::error::{Origin, SourceFile};
 use crate::plan::Trigger;
 
@@ -35,6 +35,7 @@ fn operation(name: &str, trigger: Trigger) -> PlannedOperation {
         within: Vec::new(),
         peers: BTreeMap::new(),
         trigger,
+        conduct: crate::change::Conduct::default(),
         outcome: Outcome::Change(vec![change(name)]),
         asked: BTreeSet::new(),
     }
@@ -47,7 +48,7 @@ fn names(operations: &[PlannedOperation]) -> Vec<&str> {
 /// The operations that can be sent now, and the rest.
 fn split_names(operations: &[PlannedOperation]) -> (Vec<String>, Vec<String>) {
     let owned = |operations: Vec<PlannedOperation>| names(&operations).into_iter().map(str::to_owned).collect();
-    let (now, after) = split_at_barrier(operations.to_vec());
+    let (now, after) = split_at_barrier(operations.to_vec(), false);
     (owned(now), owned(after))
 }
 
@@ -70,11 +71,37 @@ fn an_operation_waits_for_how_those_end_that_notify_it() {
 }
 
 #[test]
+fn nothing_follows_in_a_segment_what_may_fail_and_be_gone_on_from() {
+    let always = |name| operation(name, Trigger::Always);
+    let conducted = |name, retries, on_error| PlannedOperation {
+        conduct: Conduct {
+            retries,
+            on_error,
+            ..Conduct::default()
+        },
+        ..always(name)
+    };
+    for (retries, on_error, follows) in [
+        (0, OnError::StopHost, true),
+        (0, OnError::StopAll, true),
+        (0, OnError::Ignore, false),
+        (1, OnError::StopHost, false),
+        (1, OnError::StopAll, false),
+    ] {
+        let both = [always("a"), conducted("b", retries, on_error), always("c")];
+        assert_eq!(split_names(&both).1.is_empty(), follows, "{retries} {on_error:?}");
+    }
+    let (now, _) = split_at_barrier(vec![always("a"), always("b")], true);
+    assert_eq!(names(&now), ["a"], "others may stop this host before each");
+}
+
+#[test]
 fn only_what_was_changed_here_counts_as_changed() {
     let result = |name: &str, ends: &[ResourceEnd]| OperationResult {
         operation: id(name),
         lines: ends.iter().map(|end| ResourceResult::of(&change(name), *end)).collect(),
         failure: None,
+        retried: 0,
         took: Duration::ZERO,
     };
     let results = [

@@ -76,6 +76,8 @@ impl Folder {
             content: Content::new(content),
             attributes: attributes(mode),
             validate: None,
+            validate_within: None,
+            validate_env: crate::facts::Environment::default(),
         })
     }
 
@@ -104,8 +106,17 @@ impl Folder {
     }
 
     async fn perform(&self, change: &ResourceChange, ensure: bool) -> Vec<StepAnswer> {
-        self.perform_in("sh", &scripts(change, StepOptions { ensure, live: false }))
-            .await
+        self.perform_in(
+            "sh",
+            &scripts(
+                change,
+                StepOptions {
+                    ensure,
+                    ..StepOptions::default()
+                },
+            ),
+        )
+        .await
     }
 }
 
@@ -228,6 +239,8 @@ async fn a_refused_file_never_takes_the_place() {
             content: Content::new(content),
             attributes: attributes(0o644),
             validate: Some(["grep", "-q", "good", "{path}"].map(str::to_owned).to_vec()),
+            validate_within: None,
+            validate_env: crate::facts::Environment::default(),
         })
     };
     let refused = folder
@@ -354,6 +367,8 @@ fn large_file(folder: &Folder, path: &str, content: Content) -> Step {
         content,
         attributes: attributes(0o640),
         validate: None,
+        validate_within: None,
+        validate_env: crate::facts::Environment::default(),
     })
 }
 
@@ -395,7 +410,7 @@ async fn a_large_file_is_staged_beside_its_target_and_leaves_nothing_else() {
         std::fs::remove_file(folder.path("source")).expect("removed");
         let whole = StepOptions {
             ensure: true,
-            live: false,
+            ..StepOptions::default()
         };
         let again = change(vec![large_file(&folder, "a", Content::new(bytes.clone()))], Vec::new());
         assert_eq!(

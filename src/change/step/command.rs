@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::kind::{Claim, Script, ScriptOptions, StepKind};
 use crate::content::{Content, Input};
-use crate::facts::Identity;
 use crate::facts::system::JOBS;
+use crate::facts::{Environment, Identity};
 use crate::quote::{delimiter, quote};
 
 /// How long a command may take by default.
@@ -25,7 +25,13 @@ pub struct Command {
     pub script: String,
     /// Its standard input; `None` is empty.
     pub input: Option<Input>,
+    /// How long it may take, once it has its locks.
     pub timeout: Duration,
+    /// How long it may wait for locks before that.
+    #[serde(default, skip_serializing_if = "Duration::is_zero")]
+    pub lock_wait: Duration,
+    #[serde(default, skip_serializing_if = "Environment::is_empty")]
+    pub env: Environment,
     /// Whether it runs as a job of the host, as root, which survives a lost connection.
     pub supervised: bool,
     /// The user that it runs as.
@@ -42,10 +48,22 @@ impl Command {
             script: script.into(),
             input: None,
             timeout: DEFAULT_TIMEOUT,
+            lock_wait: Duration::ZERO,
+            env: Environment::default(),
             supervised: false,
             by: Identity::Root,
             sets_attributes_of: None,
         }
+    }
+
+    /// How long it may take in all.
+    pub fn limit(&self) -> Duration {
+        self.timeout + self.lock_wait
+    }
+
+    /// The script with its variables set.
+    fn text(&self) -> String {
+        format!("{}{}", self.env.exports(), self.script)
     }
 
     /// The input, unless it is secret: secrets are never stored.
@@ -66,13 +84,13 @@ impl StepKind for Command {
         let body = if self.supervised {
             supervised_body(self, options)
         } else {
-            let timeout = format!("timeout -k {KILL_AFTER} {}", seconds(self.timeout));
+            let timeout = timeout(self.limit());
             match &self.input {
-                None => self.by.run(&timeout, &self.script),
+                None => self.by.run(&timeout, &self.text()),
                 // The shell reads the script from its standard input, so the command's input is on another descriptor.
                 Some(_) => format!(
                     "{{\n{}\n}} 3<&0",
-                    self.by.run_reading(&timeout, &self.script, "<&3 3<&-")
+                    self.by.run_reading(&timeout, &self.text(), "<&3 3<&-")
                 ),
             }
         };
@@ -120,6 +138,7 @@ fn supervised_body(run: &Command, options: &ScriptOptions<'_>) -> String {
         .input
         .as_ref()
         .map_or("", |_| "exec 3<\"$1/input\"; rm -f \"$1/input\"; ");
+    let script = run.text();
     let await_job = if options.live {
         await_job_live(run)
     } else {
@@ -140,8 +159,7 @@ fn supervised_body(run: &Command, options: &ScriptOptions<'_>) -> String {
          hl_alive || exit\n\
          rm -rf -- \"$folder\"\n\
          exit \"$status\"",
-        delimiter = delimiter(&run.script),
-        script = run.script,
+        delimiter = delimiter(&script),
         summary = quote(&run.summary.replace('\n', " ")),
         runner = delimiter("run"),
     )
@@ -156,7 +174,7 @@ fn run_job(run: &Command) -> String {
          else\n\
          setsid timeout -k {KILL_AFTER} {deadline} sh \"$folder/run\" \"$folder\" </dev/null >/dev/null 2>&1 4>&- & wait $!\n\
          fi\n",
-        deadline = seconds(run.timeout),
+        deadline = seconds(run.limit()),
     )
 }
 
@@ -183,6 +201,11 @@ fn await_job_live(run: &Command) -> String {
         run_job = run_job(run),
         await_job = await_job(run),
     )
+}
+
+/// The command line of timeout(1) before a command.
+pub(super) fn timeout(limit: Duration) -> String {
+    format!("timeout -k {KILL_AFTER} {}", seconds(limit))
 }
 
 fn seconds(duration: Duration) -> u64 {

@@ -1,11 +1,15 @@
 //! The step that writes a file.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
+use super::command::timeout;
 use super::kind::{Claim, Script, ScriptOptions, StepKind};
 use super::road::{End, Road, carry_over, enter_stage, hold_old, temporary_name};
 use super::state::{Attributes, content_is, file_is, set_attributes, set_mode, set_owner};
 use crate::content::Content;
+use crate::facts::Environment;
 use crate::facts::path::parent;
 use crate::quote::quote;
 
@@ -19,6 +23,12 @@ pub struct WriteFile {
     pub attributes: Attributes,
     /// A command that must accept the new file before it replaces the old one; `{path}` is the new file.
     pub validate: Option<Vec<String>>,
+    /// How long that command may take; by default as long as it wants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validate_within: Option<Duration>,
+    /// Its variables.
+    #[serde(default, skip_serializing_if = "Environment::is_empty")]
+    pub validate_env: Environment,
 }
 
 impl StepKind for WriteFile {
@@ -71,7 +81,7 @@ impl StepKind for WriteFile {
 }
 
 /// Runs the command on the new file, and compares the file with `digest` and what it was before: the command may write to it.
-fn accepted(command: &[String], digest: &str) -> String {
+fn accepted(file: &WriteFile, command: &[String]) -> String {
     const STATE: &str = "$(stat -c '%d:%i %u:%g %a' -- \"$t\")";
     let words: Vec<String> = command
         .iter()
@@ -87,11 +97,20 @@ fn accepted(command: &[String], digest: &str) -> String {
     let changed = quote(&format!(
         "`validate` changed the new file; the old file stays: `{shown}`"
     ));
+    let digest = file.content.sha256();
+    let words = words.join(" ");
+    let limited = file
+        .validate_within
+        .map_or_else(|| words.clone(), |limit| format!("{} {words}", timeout(limit)));
+    let run = if file.validate_env.is_empty() {
+        limited
+    } else {
+        format!("( {}{limited} )", file.validate_env.exports())
+    };
     format!(
         "s={STATE}\n\
-         {words} </dev/null || {{ code=$?; printf '%s %s\\n' {refusal} \"$code\"; exit \"$code\"; }}\n\
-         [ \"$s $(sha256sum <\"$t\")\" = \"{STATE} {digest}  -\" ] || {{ printf '%s\\n' {changed}; exit 1; }}\n",
-        words = words.join(" ")
+         {run} </dev/null || {{ code=$?; printf '%s %s\\n' {refusal} \"$code\"; exit \"$code\"; }}\n\
+         [ \"$s $(sha256sum <\"$t\")\" = \"{STATE} {digest}  -\" ] || {{ printf '%s\\n' {changed}; exit 1; }}\n"
     )
 }
 
@@ -181,7 +200,7 @@ impl WriteFile {
             accepted = self
                 .validate
                 .as_deref()
-                .map_or_else(String::new, |command| accepted(command, self.content.sha256())),
+                .map_or_else(String::new, |command| accepted(self, command)),
         )
     }
 }

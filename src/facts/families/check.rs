@@ -2,6 +2,7 @@
 
 use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::check::{Check, CheckFact, CheckKey};
+use crate::facts::environment::Environment;
 use crate::facts::family::{Family, InTemplates, Readable, no_allowance};
 use crate::facts::identity::Identity;
 use crate::facts::key::{Fact, FactKey};
@@ -43,12 +44,12 @@ fn one(check: &Check) -> String {
             "no connection",
         ),
         Check::Http { url, status, contains } => http(url, *status, contains.as_deref()),
-        Check::Command { script, by } => condition(script, by),
+        Check::Command { script, by, env } => condition(script, by, env),
     }
 }
 
-fn condition(script: &str, by: &Identity) -> String {
-    let command = by.run(&format!("timeout {TRY_FOR}"), script);
+fn condition(script: &str, by: &Identity, env: &Environment) -> String {
+    let command = by.run(&format!("timeout {TRY_FOR}"), &format!("{}{script}", env.exports()));
     let tried = report(&format!("(\n{command}\n)"), "the exit code is not 0");
     match by.obstacle() {
         None => tried,
@@ -208,6 +209,7 @@ mod tests {
         let command = |script: &str| Check::Command {
             script: script.to_owned(),
             by: Identity::Own,
+            env: Environment::default(),
         };
         assert_eq!(try_out(command("cat; test 1 = 1"), None), CheckFact::Holds);
         assert!(matches!(

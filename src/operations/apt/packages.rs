@@ -26,6 +26,7 @@ use crate::facts::apt::{InstallationFact, InstallationKey, Simulation};
 use crate::facts::overlay::FactScope;
 use crate::facts::package::{PackageFact, PackageKey};
 use crate::facts::{AptVerb, FactKey, Installation};
+use crate::operations::conduct::RunsCommands;
 use crate::operations::{Define, Operation, PlanContext};
 use crate::value::Known;
 
@@ -52,6 +53,7 @@ impl Define for Packages {
     const NAME: &'static str = "apt.packages";
     const SUMMARY: &'static str = "Install or remove Debian packages";
     const MAIN_ARGUMENT: &'static str = "packages";
+    const RUNS: RunsCommands = RunsCommands::Apt;
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "apt.packages"
 packages = ["htop", "tree"]

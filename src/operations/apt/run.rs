@@ -147,7 +147,8 @@ pub(super) fn update_run(lock: LockTimeout) -> Step {
 
 fn supervised(summary: &str, script: String, lock: LockTimeout) -> Step {
     Step::Run(Command {
-        timeout: TIMEOUT + lock.0.0,
+        timeout: TIMEOUT,
+        lock_wait: lock.0.0,
         supervised: true,
         ..Command::new(summary, script)
     })

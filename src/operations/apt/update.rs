@@ -16,6 +16,7 @@ use crate::change::{
 use crate::facts::apt::{ListsFact, PackageListsKey};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::{Fact, FactKey};
+use crate::operations::conduct::RunsCommands;
 use crate::operations::parameters::{Span, readable};
 use crate::operations::{Define, Operation, PlanContext};
 
@@ -34,6 +35,7 @@ impl Define for Update {
     const NAME: &'static str = "apt.update";
     const SUMMARY: &'static str = "Refresh the package lists, each time or when they are old";
     const MAIN_ARGUMENT: &'static str = "cache_time";
+    const RUNS: RunsCommands = RunsCommands::Apt;
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "apt.update"
 cache_time = "1h"

@@ -17,6 +17,7 @@ use crate::change::{
 use crate::facts::apt::{InstallationFact, InstallationKey, Simulation};
 use crate::facts::overlay::FactScope;
 use crate::facts::{AptVerb, FactKey, Installation};
+use crate::operations::conduct::RunsCommands;
 use crate::operations::{Define, Operation, PlanContext};
 
 /// Parameters of `apt.upgrade`.
@@ -38,6 +39,7 @@ impl Define for Upgrade {
     const NAME: &'static str = "apt.upgrade";
     const SUMMARY: &'static str = "Upgrade all packages to the newest versions in the package lists";
     const MAIN_ARGUMENT: &'static str = "full";
+    const RUNS: RunsCommands = RunsCommands::Apt;
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "apt.upgrade"
 auto_remove = true

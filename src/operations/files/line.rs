@@ -19,6 +19,7 @@ use crate::content::Content;
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::facts::path::{ContentFact, ContentKey, PathFact};
+use crate::operations::conduct::RunsCommands;
 use crate::operations::{Define, Operation, PlanContext};
 
 /// Parameters of `files.line`.
@@ -43,6 +44,7 @@ impl Define for Line {
     const NAME: &'static str = "files.line";
     const SUMMARY: &'static str = "Add, replace or remove a line in a text file";
     const MAIN_ARGUMENT: &'static str = "path";
+    const RUNS: RunsCommands = RunsCommands::Validate;
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "files.line"
 path = "/etc/ssh/sshd_config"

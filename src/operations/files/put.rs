@@ -17,6 +17,7 @@ use crate::change::{Outcome, Stop};
 use crate::content::{Assets, Content};
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
+use crate::operations::conduct::RunsCommands;
 use crate::operations::run_as::RunAsSupport;
 use crate::operations::{Define, Operation, PlanContext};
 
@@ -46,6 +47,7 @@ impl Define for Put {
     const NAME: &'static str = "files.put";
     const SUMMARY: &'static str = "Copy a file of the project to the host, or write a given text";
     const MAIN_ARGUMENT: &'static str = "dest";
+    const RUNS: RunsCommands = RunsCommands::Validate;
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "files.put"
 dest = "/etc/motd"

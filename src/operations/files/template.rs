@@ -21,6 +21,7 @@ use crate::change::{Outcome, Stop};
 use crate::content::Content;
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
+use crate::operations::conduct::RunsCommands;
 use crate::operations::run_as::RunAsSupport;
 use crate::operations::{Define, Operation, PlanContext};
 use crate::value::Known;
@@ -48,6 +49,7 @@ impl Define for Template {
     const NAME: &'static str = "files.template";
     const SUMMARY: &'static str = "Render a template of the project to a file on the host";
     const MAIN_ARGUMENT: &'static str = "dest";
+    const RUNS: RunsCommands = RunsCommands::Validate;
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "files.template"
 src = "etc/motd"

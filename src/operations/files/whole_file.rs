@@ -303,5 +303,7 @@ fn write(wish: &FileWish<'_>, path: &str, content: Content, attributes: Attribut
         content,
         attributes,
         validate: wish.validate.clone(),
+        validate_within: None,
+        validate_env: crate::facts::Environment::default(),
     })
 }

@@ -19,7 +19,8 @@ use crate::change::{
 use crate::facts::check::{CheckFact, CheckKey};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::path::PathFact;
-use crate::facts::{Check, FactKey, Identity};
+use crate::facts::{Check, Environment, FactKey, Identity};
+use crate::operations::conduct::RunsCommands;
 use crate::operations::parameters::Span;
 use crate::operations::run_as::RunAsSupport;
 use crate::operations::{Define, Operation, PlanContext};
@@ -65,6 +66,7 @@ touches = ["/opt"]
 "#;
     const SHELL_TEXT: &'static [&'static str] = &["commands", "unless", "only_if"];
     const RUN_AS: RunAsSupport = RunAsSupport::Commands;
+    const RUNS: RunsCommands = RunsCommands::Own;
 }
 
 impl Operation for Shell {
@@ -113,12 +115,17 @@ fn succeeds(context: &PlanContext<'_>, script: &str) -> Result<bool, Stop> {
     let check = Check::Command {
         script: script.to_owned(),
         by: context.identity(),
+        env: context.environment(),
     };
     Ok(context.get(CheckKey(&check))? == CheckFact::Holds)
 }
 
 fn condition(script: String, by: Identity) -> FactKey {
-    FactKey::Check(Check::Command { script, by })
+    FactKey::Check(Check::Command {
+        script,
+        by,
+        env: Environment::default(),
+    })
 }
 
 /// Shows the user that the commands run as, unless it is root.

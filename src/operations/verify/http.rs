@@ -14,6 +14,7 @@ use super::{default_within, plan_check};
 use crate::change::{Outcome, Stop};
 use crate::facts::overlay::FactScope;
 use crate::facts::{Check, FactKey};
+use crate::operations::conduct::RunsCommands;
 use crate::operations::parameters::Span;
 use crate::operations::{Define, Operation, PlanContext};
 
@@ -42,6 +43,7 @@ impl Define for Http {
     const NAME: &'static str = "verify.http";
     const SUMMARY: &'static str = "Check that a URL answers as expected, as seen from the host";
     const MAIN_ARGUMENT: &'static str = "url";
+    const RUNS: RunsCommands = RunsCommands::Tries;
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "verify.http"
 url = "http://127.0.0.1:9100/metrics"

@@ -13,6 +13,7 @@ use super::{default_within, plan_check};
 use crate::change::{Outcome, Stop};
 use crate::facts::overlay::FactScope;
 use crate::facts::{Check, FactKey};
+use crate::operations::conduct::RunsCommands;
 use crate::operations::parameters::Span;
 use crate::operations::{Define, Operation, PlanContext};
 use crate::quote::check_address;
@@ -39,6 +40,7 @@ impl Define for Tcp {
     const NAME: &'static str = "verify.tcp";
     const SUMMARY: &'static str = "Check that a TCP port accepts connections, as seen from the host";
     const MAIN_ARGUMENT: &'static str = "port";
+    const RUNS: RunsCommands = RunsCommands::Tries;
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "verify.tcp"
 port = 22

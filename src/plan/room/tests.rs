@@ -23,6 +23,8 @@ fn write(path: &str, length: usize) -> Step {
         content: Content::new(vec![0; length]),
         attributes: attributes(),
         validate: None,
+        validate_within: None,
+        validate_env: crate::facts::Environment::default(),
     })
 }
 
@@ -40,6 +42,7 @@ fn operation(step: Step, effects: Vec<Effect>) -> PlannedOperation {
         task: "t".to_owned(),
         origin: Origin::new(&file, 0..2),
         trigger: Trigger::Always,
+        conduct: crate::change::Conduct::default(),
         outcome: Outcome::Change(vec![ResourceChange {
             id: ResourceId {
                 kind: ResourceKind::File,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use crate::error::Diagnostic;
-use crate::operations::{BECOME_KEYS, OPERATIONS, Parameter, RunAs};
+use crate::operations::{BECOME_KEYS, CONDUCT_KEYS, OPERATIONS, Parameter, RunAs};
 use crate::project::fields::key_suggestion;
 use crate::project::task::{COMMON_KEYS, RawOperation};
 use crate::template::is_template;
@@ -21,7 +21,10 @@ pub(super) fn check(operation: &RawOperation) -> Vec<Diagnostic> {
     let known = operation.definition.keys();
     let mut mistakes = Vec::new();
     for (key, entry) in &operation.arguments {
-        if known.contains(&key.as_str()) || BECOME_KEYS.contains(&key.as_str()) {
+        if [known, BECOME_KEYS, CONDUCT_KEYS]
+            .iter()
+            .any(|keys| keys.contains(&key.as_str()))
+        {
             mistakes.extend(check_type(operation, key, entry));
         } else {
             mistakes.push(unknown(operation, key, entry, known));

@@ -38,6 +38,7 @@ fn restart(trigger: Trigger) -> PlannedOperation {
     restart.risk = Risk::Restart;
     PlannedOperation {
         trigger,
+        conduct: crate::change::Conduct::default(),
         ..planned("systemd.service app", Outcome::Change(vec![restart]))
     }
 }
@@ -84,6 +85,7 @@ fn a_handler_that_may_not_run_says_what_decides_it() {
     let notifier = operation_id("files.line /etc/app/c");
     let deferred = PlannedOperation {
         trigger: Trigger::NotifiedBy(vec![notifier.clone()]),
+        conduct: crate::change::Conduct::default(),
         ..planned(
             "systemd.service app",
             Outcome::Deferred {
@@ -106,6 +108,7 @@ fn a_handler_that_may_not_run_says_what_decides_it() {
 fn a_handler_is_listed_with_its_operation_on_request() {
     let idle = PlannedOperation {
         trigger: Trigger::Owed,
+        conduct: crate::change::Conduct::default(),
         ..planned("systemd.service app", Outcome::Unchanged)
     };
     let text = |options: TextOptions| rendered(&plan(idle.clone()), |review| text(review, &options));

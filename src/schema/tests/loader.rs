@@ -31,7 +31,8 @@ const WHOLE: &[(&str, &str)] = &[
         "description = 'x'\nrequired = ['users']\nwhen = true\ntags = ['u']\nbecome = true\nbecome_user = 'x'\n@\n[vars]\nsize = '1'\n\
          [[operation]]\ninclude = 'a/c'\nname = 'more'\nwhen = 'users'\nfor_each = ['y']\nvars = { z = '{{ item }}' }\ntags = ['v']\nbecome = false\n@\n\
          [[operation]]\nop = 'apt.packages'\nname = 'p {{ item }}'\nwhen = 'users'\nfor_each = [{ name = 'tree', more = 1 }]\n\
-         tags = ['w']\npackages = ['{{ item.name }}', '{{ vars.size }}']\nbecome = true\nbecome_user = 'x'\n@\n",
+         tags = ['w']\npackages = ['{{ item.name }}', '{{ vars.size }}']\nbecome = true\nbecome_user = 'x'\n\
+         timeout = '5m'\nretries = 2\non_error = 'ignore'\nenv = { A = '{{ item.name }}' }\n@\n",
     ),
     (
         "tasks/a/c.toml",

@@ -209,6 +209,8 @@ async fn a_validator_that_writes_or_refuses_leaves_the_old_file() {
                 content: Content::new(*b"new"),
                 attributes: attributes(0o644),
                 validate: Some(command.iter().map(|word| (*word).to_owned()).collect()),
+                validate_within: None,
+                validate_env: crate::facts::Environment::default(),
             });
             let road = Road {
                 is_open,
