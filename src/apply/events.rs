@@ -122,6 +122,8 @@ pub enum ResourceEnd {
     AlreadySo,
     /// A check that passed.
     Holds,
+    /// It was made, and taken back, since the handler that it notified failed.
+    PutBack,
     /// Its step failed; the next run finds what it left.
     Failed,
     /// The same, and the host went on, as `on_error = "ignore"` says.

@@ -8,6 +8,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::events::{ApplyEvent, OperationResult};
 use super::keeping::Keeping;
+use super::owed::Records;
 use super::stop_all::StopAll;
 use crate::facts::overlay::OperationId;
 use crate::facts::session::Session;
@@ -42,6 +43,8 @@ pub(super) struct HostApply<'a> {
     pub(super) retried: BTreeMap<OperationId, u8>,
     /// Whether the last failure was a refusal before anything was done, which trying again does not change.
     pub(super) is_refusal: bool,
+    /// The handlers that changes of operations notify.
+    pub(super) records: Records,
 }
 
 impl HostApply<'_> {

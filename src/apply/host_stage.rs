@@ -61,11 +61,14 @@ impl HostApply<'_> {
             let (segment, after) = split_at_barrier(rest, self.one_by_one);
             let progressed = !segment.is_empty();
             if let Err(halt) = self.perform(writer, &segment).await {
-                rest = self.go_on(writer, &segment, halt).await?;
+                rest = match self.go_on(writer, &segment, halt).await {
+                    Ok(rest) => rest,
+                    Err(halt) => return Err(self.go_back(writer, &segment, halt).await),
+                };
                 continue;
             }
             let Some(barrier) = after.first() else {
-                return Ok(());
+                return self.settle_handlers(writer).await;
             };
             if !has_to_wait(&segment, barrier) {
                 rest = after;
@@ -82,6 +85,26 @@ impl HostApply<'_> {
                 return Err(self.still_unknown(&rest[0]));
             }
         }
+    }
+
+    /// Removes the records of handlers that had nothing to do.
+    async fn settle_handlers(&mut self, writer: &mut Writer<'_>) -> Result<(), Halt> {
+        let host = &self.reviewed.host;
+        let is_in = |ids: &BTreeMap<String, BTreeSet<OperationId>>, id: &OperationId| {
+            ids.get(host).is_some_and(|ids| ids.contains(id))
+        };
+        let settled = self.records.settled(
+            self.stage,
+            |id| is_in(&self.snapshot.done, id),
+            |id| is_in(&self.snapshot.changed, id),
+        );
+        if let Some(settled) = settled {
+            writer
+                .perform(&[settled], &mut |_, _| {})
+                .await
+                .map_err(|error| lost(&error))?;
+        }
+        Ok(())
     }
 
     async fn perform(&mut self, writer: &mut Writer<'_>, segment: &[PlannedOperation]) -> Result<(), Halt> {
@@ -109,7 +132,7 @@ impl HostApply<'_> {
             keeping: &mut self.keeping,
             operations: &kept_for,
         };
-        let mut performed = perform_segment(writer, telling, segment, &probes.probes, keep, ends).await;
+        let mut performed = perform_segment(writer, telling, segment, &self.records, &probes.probes, keep, ends).await;
         let changed = self.snapshot.changed.entry(host.clone()).or_default();
         changed.extend(changed_by(&self.results[first..]));
         if matches!(performed.end, SegmentEnd::Through) {

@@ -3,11 +3,13 @@
 mod checks;
 mod differences;
 mod events;
+mod go_back;
 mod halt;
 mod host;
 mod host_stage;
 mod keeping;
 mod options;
+mod owed;
 mod perform;
 mod put_back;
 mod read_back;

@@ -31,17 +31,8 @@ pub(super) type Keep<'a> = &'a mut dyn FnMut(&Step, Option<&Road>) -> Option<Str
 /// With `ensure`, each step first checks whether it is already done. Otherwise the first step checks that the host is
 /// still as reviewed. What `keep` returns for a step runs right before it: it keeps what the step is about to change.
 pub(super) fn scripts(change: &ResourceChange, manner: StepOptions, keep: Keep<'_>) -> Vec<StepScript> {
-    let road = change.expect.iter().find_map(|expect| match expect {
-        Expect::Road(road) => Some(&**road),
-        _ => None,
-    });
-    let mut scripts: Vec<StepScript> = change
-        .steps
-        .iter()
-        .map(|step| {
-            let road = road.filter(|road| step.path() == Some(&road.path));
-            script(step, manner, road, keep(step, road))
-        })
+    let mut scripts: Vec<StepScript> = roads(change)
+        .map(|(step, road)| script(step, manner, road, keep(step, road)))
         .collect();
     if manner.ensure {
         for (step, script) in change.steps.iter().zip(&mut scripts) {
@@ -52,6 +43,18 @@ pub(super) fn scripts(change: &ResourceChange, manner: StepOptions, keep: Keep<'
         first.guard = guard(&change.expect);
     }
     scripts
+}
+
+/// The steps of a change, each with what was reviewed of the way to its path.
+pub(super) fn roads(change: &ResourceChange) -> impl Iterator<Item = (&Step, Option<&Road>)> {
+    let road = change.expect.iter().find_map(|expect| match expect {
+        Expect::Road(road) => Some(&**road),
+        _ => None,
+    });
+    change
+        .steps
+        .iter()
+        .map(move |step| (step, road.filter(|road| step.path() == Some(&road.path))))
 }
 
 fn script(step: &Step, manner: StepOptions, road: Option<&Road>, keep: Option<String>) -> StepScript {

@@ -9,6 +9,7 @@ use super::differences::{differences, predicted_paths, refused, unlike_predicted
 use super::events::{Failure, HostEnd, OperationResult, ResourceEnd};
 use super::halt::{Halt, gather_failed};
 use super::host::HostApply;
+use super::segment::found_nothing;
 use crate::change::{Outcome, ResourceChange, ResourceId, ResourceKind};
 use crate::error::Diagnostic;
 use crate::facts::{DependsOn, FactKey, Facts};
@@ -72,7 +73,7 @@ impl HostApply<'_> {
             result.failure = Some(untrue(operation, &now, &told));
         }
         let is_true = result.failure.is_none();
-        self.end(result);
+        self.end(operation, result);
         if is_true { Ok(()) } else { Err(failed()) }
     }
 
@@ -91,7 +92,7 @@ impl HostApply<'_> {
         if !told.is_empty() {
             result.failure = Some(untrue(operation, &now, &told));
         }
-        self.end(result);
+        self.end(operation, result);
         Ok(())
     }
 
@@ -146,8 +147,11 @@ impl HostApply<'_> {
         }
     }
 
-    fn end(&mut self, result: OperationResult) {
+    fn end(&mut self, operation: &PlannedOperation, result: OperationResult) {
         self.under_way.clear();
+        if found_nothing(operation, &result) {
+            return;
+        }
         self.results.push(result);
         self.tell_last();
     }

@@ -18,8 +18,13 @@ impl HostApply<'_> {
     pub(super) async fn plan_again(&mut self, writer: &mut Writer<'_>) -> Result<Vec<PlannedOperation>, Halt> {
         let mut operations = self.plan_rest(writer).await?;
         operations.retain(|operation| operation.stage == self.stage);
-        for now in &operations {
+        for now in &mut operations {
             self.check_against_review(now)?;
+            // What starts its unit may have run by now, so the new plan does not say so.
+            let covered_by = self.reviewed_as(now).and_then(PlannedOperation::covered_by).cloned();
+            if let Some(handler) = &mut now.handler {
+                handler.covered_by = covered_by;
+            }
         }
         Ok(operations)
     }
@@ -42,7 +47,9 @@ impl HostApply<'_> {
             });
         }
         let plan = build.plan.hosts.into_iter().next();
-        Ok(plan.map(|plan| plan.operations).unwrap_or_default())
+        let operations = plan.map(|plan| plan.operations).unwrap_or_default();
+        self.records.note(&operations);
+        Ok(operations)
     }
 
     /// Reads and plans the whole host again, which may have changed while this run waited for its lock.

@@ -18,7 +18,8 @@ impl HostApply<'_> {
         let told: BTreeSet<OperationId> = operations.iter().map(|result| result.operation.clone()).collect();
         let done = self.snapshot.done.get(&self.reviewed.host).cloned().unwrap_or_default();
         for operation in &self.reviewed.operations {
-            if told.contains(&operation.id) || operation.outcome == Outcome::Unchanged {
+            let is_shown = operation.outcome != Outcome::Unchanged && !operation.is_covered();
+            if told.contains(&operation.id) || !is_shown {
                 continue;
             }
             if halt.is_none() && self.spelt_out.contains(&operation.id) {

@@ -9,7 +9,8 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::events::{ApplyEvent, Failure, OperationResult, ResourceEnd, ResourceResult};
 use super::keeping::Keeping;
-use super::perform::{StepOptions, UNTRUE, scripts};
+use super::owed::Records;
+use super::perform::{StepOptions, UNTRUE, roads, scripts};
 use crate::change::{Outcome, Road, Step};
 use crate::facts::Probe;
 use crate::facts::overlay::OperationId;
@@ -99,11 +100,12 @@ pub(super) async fn perform_segment(
     writer: &mut Writer<'_>,
     telling: Telling<'_>,
     segment: &[PlannedOperation],
+    records: &Records,
     probes: &[Probe],
     keep: KeepFor<'_>,
     ends: Ends<'_>,
 ) -> Performed {
-    let (placed, steps) = prepare(segment, telling.live_output.is_some(), keep);
+    let (placed, steps) = prepare(segment, records, telling.live_output.is_some(), keep);
     if steps.is_empty() {
         return Performed {
             end: SegmentEnd::Through,
@@ -137,13 +139,19 @@ pub(super) async fn perform_segment(
     Performed { end, read, held }
 }
 
-fn prepare<'s>(segment: &'s [PlannedOperation], live: bool, keep: KeepFor<'_>) -> (Vec<Placed<'s>>, Vec<StepScript>) {
+fn prepare<'s>(
+    segment: &'s [PlannedOperation],
+    records: &Records,
+    live: bool,
+    keep: KeepFor<'_>,
+) -> (Vec<Placed<'s>>, Vec<StepScript>) {
     let KeepFor { keeping, operations } = keep;
     let mut placed = Vec::new();
     let mut steps = Vec::new();
     for (operation_index, operation) in segment.iter().enumerate() {
         let ensure = matches!(operation.outcome, Outcome::Ensure { .. });
         let is_kept = operations.contains(&operation.id);
+        let first = steps.len();
         for (change_index, change) in operation.changes().iter().enumerate() {
             let mut keep = |step: &Step, road: Option<&Road>| {
                 let keep = is_kept.then(|| keeping.before(&operation.id, step, road));
@@ -160,6 +168,11 @@ fn prepare<'s>(segment: &'s [PlannedOperation], live: bool, keep: KeepFor<'_>) -
                 change: change_index,
                 step,
             }));
+        }
+        let own: Vec<_> = operation.changes().iter().flat_map(roads).collect();
+        for (index, (step, road)) in own.iter().enumerate() {
+            let is_last = index + 1 == own.len();
+            records.keep(operation, (*step, *road), is_last, &mut steps[first + index]);
         }
     }
     (placed, steps)
@@ -301,6 +314,9 @@ impl Progress<'_> {
             self.held = Some(result);
             return;
         }
+        if found_nothing(&self.segment[operation], &result) {
+            return;
+        }
         let _ = self.telling.events.send(ApplyEvent::Finished {
             host: self.telling.host.to_owned(),
             result: result.clone(),
@@ -344,6 +360,11 @@ impl Progress<'_> {
             took,
         }
     }
+}
+
+/// Whether it is a handler of which the review says nothing, and that had nothing to do.
+pub(super) fn found_nothing(operation: &PlannedOperation, result: &OperationResult) -> bool {
+    operation.is_covered() && result.lines.iter().all(|line| line.end == ResourceEnd::AlreadySo)
 }
 
 fn mark(result: &mut OperationResult, from: ResourceEnd, to: ResourceEnd) {

@@ -13,6 +13,7 @@ use super::halt::{Halt, held_back, interrupted, lost};
 use super::host::HostApply;
 use super::keeping::Keeping;
 use super::options::ApplyOptions;
+use super::owed::Records;
 use super::stop_all::StopAll;
 use crate::facts::{FactKey, Facts};
 use crate::plan::HostPlan;
@@ -145,7 +146,14 @@ async fn work(host: ReadHost, context: WorkerContext, mut orders: mpsc::Receiver
         is_refusal: false,
         notices: Vec::new(),
         keeping,
+        records: Records::default(),
     };
+    let state_folder = host_apply.session().and_then(|session| {
+        let unprivileged = session.unprivileged.as_ref()?;
+        Some(unprivileged.state_folder.clone())
+    });
+    host_apply.records = Records::new(state_folder);
+    host_apply.records.note(&host_apply.reviewed.operations);
     let mut took = Duration::ZERO;
     let mut cancelled = context.cancelled.clone();
     let halt = tokio::select! {

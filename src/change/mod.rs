@@ -233,7 +233,7 @@ impl ResourceChange {
             (None, None) => true,
             (Some(after), Some(promised)) => after.iter().all(|(name, value)| match promised.get(name) {
                 Some(Attribute::Unknown(_)) => true,
-                Some(expected) => expected == value,
+                Some(expected) => expected == value || self.is_kept(name, value),
                 None => self.is_kept(name, value),
             }),
             _ => false,
@@ -275,6 +275,10 @@ mod tests {
         }
     }
 
+    fn kept_as(active: &str) -> Before {
+        Before::Present([("active", Attribute::known(active))].into_iter().collect())
+    }
+
     #[test]
     fn applied_must_be_within_reviewed() {
         let mode = |mode: &str| ("mode", Attribute::known(mode));
@@ -297,5 +301,8 @@ mod tests {
         let mut removal = same.clone();
         removal.action = Action::Remove;
         assert!(!removal.is_within(&reviewed));
+        let restarted = change(kept_as("active"), &[("active", Attribute::known("restarted"))]);
+        let stopped = change(kept_as("inactive"), &[("active", Attribute::known("inactive"))]);
+        assert!(stopped.is_within(&restarted) && !restarted.is_within(&stopped));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use homelab::error::Diagnostics;
 use homelab::plan::{Snapshot, build, fold_causes, unmatched};
-use homelab::project::select;
+use homelab::project::{Filter, select};
 use homelab::report;
 use homelab::secret::DigestKey;
 
@@ -17,11 +17,18 @@ use super::{errors, project, prompt, runtime, targets};
 
 pub(super) fn run(arguments: &DeployArguments) -> anyhow::Result<ExitCode> {
     let project = project::project()?;
-    let filter = arguments.filter.read()?;
+    let filter = Filter {
+        owed: arguments.owed,
+        ..arguments.filter.read()?
+    };
     let run = select(&project, &arguments.inventory, &arguments.deploy, &filter)?;
     let digests = Arc::new(DigestKey::random());
     // Plan without any facts, to report mistakes in the project before connecting.
-    let offline = build(&run, &Snapshot::default(), &digests);
+    let unread = Snapshot {
+        is_offline: true,
+        ..Snapshot::default()
+    };
+    let offline = build(&run, &unread, &digests);
     if !offline.mistakes.is_empty() {
         let mistakes = fold_causes(&project, &arguments.inventory, offline.mistakes);
         eprint(&report::mistakes(&mistakes));

@@ -32,6 +32,9 @@ pub(crate) struct DeployArguments {
     pub(super) yes: bool,
     #[command(flatten)]
     pub(super) filter: FilterArguments,
+    /// Also run handlers that an earlier run owed a host and that are not part of this deploy
+    #[arg(long)]
+    pub(super) owed: bool,
     /// With `--dry-run`: exit with 2 if changes are pending or a check fails
     #[arg(long, requires = "dry_run")]
     pub(super) detailed_exitcode: bool,

@@ -34,6 +34,7 @@ impl FilterArguments {
             only: self.only.clone(),
             tags: self.tags.clone(),
             data: given_data(&self.data)?,
+            owed: false,
         })
     }
 }

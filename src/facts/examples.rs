@@ -10,6 +10,7 @@ use super::account::{AccountDefaults, Group, GroupFact, SkeletonEntry, SkeletonK
 use super::apt::{InstallationFact, ListsFact, SimulatedInstall, SimulatedRemoval, Simulation};
 use super::check::CheckFact;
 use super::overlay::{Effect, FactScope};
+use super::owed::Owed;
 use super::package::PackageFact;
 use super::path::{ContentFact, Inode, InodeKind, Metadata, PathFact};
 use super::place::{DiskLocation, Room};
@@ -71,6 +72,11 @@ fn system() -> SystemFacts {
                 jobs_are_hidden: true,
             }),
         },
+        owed: vec![Owed {
+            handler: text("web/proxy / restart it"),
+            op: text("systemd.service"),
+            parameters: Some([("service".to_owned(), "proxy".into())].into_iter().collect()),
+        }],
         jobs: [
             JobState::Running,
             JobState::Lost,

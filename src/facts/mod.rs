@@ -18,6 +18,7 @@ mod identity;
 mod key;
 mod kind;
 pub mod overlay;
+pub mod owed;
 pub mod package;
 pub mod path;
 pub mod place;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::kind::{DependsOn, Key, Subject};
+use super::owed::Owed;
 use super::session::Session;
 
 /// The operating system and the machine.
@@ -45,6 +46,9 @@ pub struct SystemFacts {
     pub session: Session,
     /// Jobs of earlier runs that lost their connection.
     pub jobs: Vec<Job>,
+    /// Handlers that an earlier run owed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub owed: Vec<Owed>,
 }
 
 /// What `facts.…` offers to templates.

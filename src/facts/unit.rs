@@ -85,3 +85,10 @@ pub struct UnitState {
     /// The units of `Also=` and their `UnitFileState`; read only for `indirect` units.
     pub also: BTreeMap<String, String>,
 }
+
+impl UnitState {
+    /// Whether an earlier operation of the plan starts or restarts it: what its `SubState` is then is not known.
+    pub fn is_started(&self) -> bool {
+        self.active == "active" && self.sub.is_empty()
+    }
+}

@@ -193,6 +193,10 @@ impl Operation for Conducted {
         Ok(outcome)
     }
 
+    fn restarts(&self) -> Option<String> {
+        self.operation.restarts()
+    }
+
     fn conduct(&self) -> Conduct {
         Conduct {
             timeout: self.wish.timeout.map(|span| span.0),

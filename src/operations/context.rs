@@ -20,6 +20,18 @@ use crate::secret::DigestKey;
 use crate::template::Bindings;
 use crate::value::{Entry, Kind, Table};
 
+/// What an operation is planned as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// It runs in its turn.
+    #[default]
+    Operation,
+    /// It runs because it was notified.
+    Handler,
+    /// It has just run because it was notified: planned again to see whether anything is left to do.
+    HandlerThatRan,
+}
+
 /// The facts, files and arguments for planning one operation.
 pub struct PlanContext<'a> {
     pub(super) overlay: RefCell<Overlay>,
@@ -31,6 +43,7 @@ pub struct PlanContext<'a> {
     asked: RefCell<BTreeSet<FactKey>>,
     run_as: &'a RunAs,
     environment: RefCell<Environment>,
+    role: Role,
 }
 
 impl<'a> PlanContext<'a> {
@@ -54,7 +67,20 @@ impl<'a> PlanContext<'a> {
             asked: RefCell::default(),
             run_as,
             environment: RefCell::default(),
+            role: Role::default(),
         }
+    }
+
+    /// The same for an operation that is planned as a handler.
+    #[must_use]
+    pub fn with_role(mut self, role: Role) -> Self {
+        self.role = role;
+        self
+    }
+
+    /// What the operation is planned as.
+    pub fn role(&self) -> Role {
+        self.role
     }
 
     /// The facts that were used so far.

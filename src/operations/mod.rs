@@ -25,7 +25,7 @@ mod wording;
 use definition::Define;
 
 pub use conduct::{CONDUCT_KEYS, ConductKeys};
-pub use context::PlanContext;
+pub use context::{PlanContext, Role};
 pub use definition::Definition;
 pub use operation::Operation;
 pub use run_as::{BECOME_KEYS, RunAs};

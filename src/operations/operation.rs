@@ -24,4 +24,9 @@ pub trait Operation: Debug + Send + Sync {
     fn conduct(&self) -> Conduct {
         Conduct::default()
     }
+
+    /// The unit that it restarts or reloads, if that is what it does.
+    fn restarts(&self) -> Option<String> {
+        None
+    }
 }

@@ -79,6 +79,11 @@ impl RunAs {
         Self::new(written)
     }
 
+    /// The keys as they were given.
+    pub fn written(&self) -> &Table {
+        &self.written
+    }
+
     /// Whether one of the keys is set.
     pub fn is_given(&self) -> bool {
         !self.written.is_empty()

@@ -18,6 +18,7 @@ pub static OPERATIONS: &[Definition] = &[
     Definition::of::<server::group::Group>(),
     Definition::of::<server::shell::Shell>(),
     Definition::of::<server::user::User>(),
+    Definition::of::<systemd::daemon_reload::DaemonReload>(),
     Definition::of::<systemd::service::Service>(),
     Definition::of::<verify::http::Http>(),
     Definition::of::<verify::tcp::Tcp>(),

@@ -10,7 +10,7 @@ use super::{PeerKeys, Trigger};
 use crate::error::{Diagnostic, Origin};
 use crate::facts::FactKey;
 use crate::facts::overlay::OperationId;
-use crate::operations::{Operation, RunAs};
+use crate::operations::{Definition, Operation, RunAs};
 use crate::project::RawOperation;
 use crate::template::Bindings;
 use crate::value::{Entry, Kind, Table, Value};
@@ -28,6 +28,8 @@ pub(super) struct BoundOperation {
     /// The facts of other hosts that it was bound from.
     pub(super) peers: PeerKeys,
     pub(super) trigger: Trigger,
+    /// Of a handler: its id without the host and the stage.
+    pub(super) handler: Option<String>,
     pub(super) bound: Bound,
 }
 
@@ -40,6 +42,7 @@ pub(super) enum Bound {
 
 /// An operation with its parameters, and what planning uses besides facts.
 pub(super) struct Ready {
+    pub(super) definition: &'static Definition,
     pub(super) operation: Box<dyn Operation>,
     pub(super) arguments: Table,
     pub(super) run_as: Arc<RunAs>,
@@ -68,6 +71,7 @@ pub(super) fn bind(
         asked: BTreeSet::new(),
         peers: position.peers.clone(),
         trigger: Trigger::Always,
+        handler: None,
         bound,
     };
     if let Some(why) = instance.unknown {
@@ -90,6 +94,7 @@ pub(super) fn bind(
         Ok(operation) => Ok(of(
             id,
             Bound::Ready(Box::new(Ready {
+                definition: raw.definition,
                 operation,
                 arguments,
                 run_as,

@@ -24,11 +24,15 @@ pub fn build(selection: &Selection, snapshot: &Snapshot, digests: &DigestKey) ->
     for planner in planners {
         let name = planner.name().to_owned();
         let facts = snapshot.facts.get(&name).unwrap_or(&nothing);
+        let owed = planner.owed_elsewhere();
         let operations = planner.end(&mut build);
-        let (notices, has_leftovers) = match facts.get(&FactKey::System) {
+        let (mut notices, mut has_leftovers) = match facts.get(&FactKey::System) {
             Some(Fact::System(system)) => (system.notices(), !system.jobs.is_empty()),
             _ => (Vec::new(), false),
         };
+        notices.extend(owed);
+        let is_settled = |operation: &PlannedOperation| operation.handler.is_some() && operation.changes().is_empty();
+        has_leftovers |= operations.iter().any(is_settled);
         build.plan.hosts.push(HostPlan {
             host: name,
             operations,
@@ -60,6 +64,7 @@ fn plan_stages<'a>(
                 digests,
                 asked: asked.clone(),
                 assumes_true: false,
+                is_next_run: false,
             })
         })
         .collect();
@@ -105,6 +110,7 @@ pub fn plan_alone(
         digests,
         asked: asked.clone(),
         assumes_true: false,
+        is_next_run: false,
     });
     planner.begin(&mut build);
     let mut planners = [planner];

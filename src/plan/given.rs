@@ -6,7 +6,8 @@ use super::visible::Asked;
 use super::{Build, Mistake, PeerKeys, Snapshot};
 use crate::error::Diagnostic;
 use crate::facts::overlay::OperationId;
-use crate::facts::{FactKey, Facts};
+use crate::facts::owed::Owed;
+use crate::facts::{Fact, FactKey, Facts};
 use crate::project::{Named, SelectedHost, Selection};
 use crate::secret::DigestKey;
 
@@ -21,6 +22,8 @@ pub(super) struct Given<'a> {
     pub(super) asked: Asked,
     /// Whether unknown conditions count as true: nothing is planned then, only facts are asked for.
     pub(super) assumes_true: bool,
+    /// Whether the run after this one is planned, to which nothing is owed.
+    pub(super) is_next_run: bool,
 }
 
 /// The facts that templates used.
@@ -73,6 +76,50 @@ impl Given<'_> {
     pub(super) fn is_done(&self, id: &OperationId) -> bool {
         let done = self.snapshot.done.get(&self.host.name);
         done.is_some_and(|done| done.contains(id))
+    }
+
+    /// Whether nothing was read from the host so far, although it will be.
+    pub(super) fn is_unread(&self) -> bool {
+        !self.snapshot.is_offline && self.facts.get(&FactKey::System).is_none()
+    }
+
+    /// The operations that already changed something.
+    pub(super) fn changed(&self) -> Option<&BTreeSet<OperationId>> {
+        self.snapshot.changed.get(&self.host.name)
+    }
+
+    /// The handlers that an earlier run owed the host.
+    pub(super) fn owed(&self) -> &[Owed] {
+        match self.facts.get(&FactKey::System) {
+            Some(Fact::System(system)) if !self.is_next_run => &system.owed,
+            _ => &[],
+        }
+    }
+
+    /// What is said of an owed handler that this plan does not run.
+    pub(super) fn owed_notice(&self, owed: &Owed) -> String {
+        let state_folder = match self.facts.get(&FactKey::System) {
+            Some(Fact::System(system)) => system
+                .session
+                .unprivileged
+                .as_ref()
+                .map(|own| own.state_folder.as_str()),
+            _ => None,
+        };
+        let path = Owed::path(&owed.handler, state_folder);
+        let what = if owed.is_readable() {
+            format!("handler `{}`", owed.handler)
+        } else {
+            "a handler whose record cannot be read".to_owned()
+        };
+        let way = if owed.parameters.is_some() && !self.selection.runs_owed {
+            "`--owed` runs it"
+        } else {
+            "deploy its task to run it"
+        };
+        format!(
+            "owed since an earlier run: {what}, which is not part of this one; {way}, `rm {path}` on the host forgets it"
+        )
     }
 
     /// Whether `--tags` selects these tags, including those of the tasks above.

@@ -7,10 +7,13 @@ use super::given::Given;
 use super::operation::plan_operation;
 use super::room::shortages;
 use super::undone::undone;
-use super::walk::{Peers, Walk};
-use super::{Build, PlannedOperation};
-use crate::facts::FactKey;
+use super::walk::{Peers, Place, Walk};
+use super::{Build, PlannedOperation, Trigger};
+use crate::change::Outcome;
 use crate::facts::overlay::{OperationId, Overlay};
+use crate::facts::unit::UnitFact;
+use crate::facts::{Fact, FactKey};
+use crate::operations::Role;
 use crate::project::check_names;
 
 pub(super) struct HostPlanner<'a> {
@@ -53,9 +56,18 @@ impl<'a> HostPlanner<'a> {
             return;
         }
         self.walk.begin_stage(selection, number, peers);
-        while let Some(bound) = self.walk.next(&self.given, &self.overlay, build) {
-            self.plan(bound, build);
+        while let Some(bound) = self.next(build) {
+            let role = role(&bound);
+            self.plan(bound, role, build);
         }
+    }
+
+    fn next(&mut self, build: &mut Build) -> Option<BoundOperation> {
+        let place = Place {
+            overlay: &self.overlay,
+            planned: &self.operations,
+        };
+        self.walk.next(&self.given, place, build)
     }
 
     /// Plans the operation `id` of a stage over the facts as they were read, as if no other operation came before it.
@@ -68,11 +80,15 @@ impl<'a> HostPlanner<'a> {
         build: &mut Build,
     ) -> Option<PlannedOperation> {
         self.walk.begin_stage(self.given.selection, number, peers);
-        while let Some(bound) = self.walk.next(&self.given, &self.overlay, build) {
+        while let Some(bound) = self.next(build) {
             if bound.id == *id {
                 // Mistakes of others are found in their turn.
                 build.mistakes.clear();
-                self.plan(bound, build);
+                let role = match role(&bound) {
+                    Role::Handler => Role::HandlerThatRan,
+                    own => own,
+                };
+                self.plan(bound, role, build);
                 return self.operations.pop();
             }
         }
@@ -80,18 +96,51 @@ impl<'a> HostPlanner<'a> {
         None
     }
 
-    fn plan(&mut self, bound: BoundOperation, build: &mut Build) {
+    fn plan(&mut self, bound: BoundOperation, role: Role, build: &mut Build) {
         let id = bound.id.clone();
-        let changed = self.given.snapshot.changed.get(self.name());
-        let due = bound.trigger.due(&self.operations, changed);
-        match plan_operation(bound, due, &self.given, &self.overlay, build) {
-            Ok(Some(planned)) => {
+        let owed = bound.handler.clone().filter(|_| bound.trigger == Trigger::Owed);
+        let due = bound.trigger.due(&self.operations, self.given.changed());
+        match plan_operation(bound, due, role, &self.given, &self.overlay, build) {
+            Ok(Some(mut planned)) => {
+                self.cover(&mut planned.operation);
                 self.overlay.commit(&id, planned.effects);
                 self.operations.push(planned.operation);
             }
             Ok(None) => {}
-            Err(mistake) => self.given.note_mistake(mistake, build),
+            Err(mistake) => match owed {
+                // It need not hold up a deploy that changes nothing of it.
+                Some(owed) => self.walk.refuse_owed(&owed),
+                None => self.given.note_mistake(mistake, build),
+            },
         }
+    }
+
+    /// Notes for a handler that restarts a unit whether an earlier operation starts that unit after all that notify it.
+    fn cover(&self, handler: &mut PlannedOperation) {
+        let PlannedOperation {
+            handler: Some(handler),
+            trigger: Trigger::NotifiedBy(notifiers),
+            outcome: Outcome::Change(_),
+            ..
+        } = handler
+        else {
+            return;
+        };
+        let Some(unit) = &handler.unit else { return };
+        let position = |id: &OperationId| self.operations.iter().position(|operation| operation.id == *id);
+        if let Some((starter, Fact::Unit(UnitFact::Present(state)))) =
+            self.overlay.predicted(&FactKey::Unit(unit.clone()))
+            && state.is_started()
+            && position(&starter) > notifiers.iter().filter_map(position).max()
+        {
+            handler.covered_by = Some(starter);
+        }
+    }
+
+    /// What is said of owed handlers that this plan does not run.
+    pub(super) fn owed_elsewhere(&self) -> Vec<String> {
+        let owed = self.walk.owed_elsewhere(&self.given);
+        owed.iter().map(|owed| self.given.owed_notice(owed)).collect()
     }
 
     /// The plan's operations, in order.
@@ -114,7 +163,10 @@ impl<'a> HostPlanner<'a> {
 
     /// The operations as the next run would plan them if the host became as this plan says.
     pub(super) fn again(&self) -> Vec<PlannedOperation> {
-        let mut again = HostPlanner::new(self.given.clone());
+        let mut again = HostPlanner::new(Given {
+            is_next_run: true,
+            ..self.given.clone()
+        });
         again.overlay = self.overlay.clone();
         let mut aside = Build::default();
         for stage in 0..self.given.selection.stages.len() {
@@ -138,6 +190,14 @@ impl<'a> HostPlanner<'a> {
         for (host, keys) in aside.missing {
             build.missing.entry(host).or_default().extend(keys);
         }
+    }
+}
+
+fn role(bound: &BoundOperation) -> Role {
+    if bound.handler.is_some() {
+        Role::Handler
+    } else {
+        Role::Operation
     }
 }
 

@@ -7,8 +7,10 @@ mod causes;
 mod check;
 mod expand;
 mod given;
+mod handlers;
 mod host;
 mod operation;
+mod owed;
 mod position;
 mod reach;
 mod review;
@@ -26,6 +28,7 @@ use crate::change::{Action, CheckState, Conduct, Outcome, ResourceChange};
 use crate::content::Content;
 use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::OperationId;
+use crate::facts::owed::Owed;
 use crate::facts::{FactKey, Facts};
 
 pub use build::{build, plan_alone, plan_next_run};
@@ -115,12 +118,37 @@ pub struct PlannedOperation {
     /// How it is carried out.
     #[serde(default, skip_serializing_if = "Conduct::is_usual")]
     pub conduct: Conduct,
+    /// Of a handler.
+    #[serde(default)]
+    pub handler: Option<PlannedHandler>,
     pub outcome: Outcome,
     /// The facts it was planned from.
     pub asked: BTreeSet<FactKey>,
 }
 
+/// What a handler is, besides an operation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedHandler {
+    /// What is recorded on the host before a change that notifies it.
+    pub record: Owed,
+    /// The unit that it restarts or reloads: it has nothing to do if the unit was started after all that notify it.
+    pub unit: Option<String>,
+    /// The earlier operation of the plan that starts the unit after all that notify it.
+    pub covered_by: Option<OperationId>,
+}
+
 impl PlannedOperation {
+    /// Of a handler that finds nothing to do: the earlier operation of the plan that starts its unit.
+    pub fn covered_by(&self) -> Option<&OperationId> {
+        self.handler.as_ref()?.covered_by.as_ref()
+    }
+
+    /// Whether it is a handler that finds nothing to do.
+    pub fn is_covered(&self) -> bool {
+        self.covered_by().is_some()
+    }
+
     /// The changes that the review shows for it.
     pub fn changes(&self) -> &[ResourceChange] {
         match &self.outcome {
@@ -133,6 +161,7 @@ impl PlannedOperation {
     /// Whether there is something to do.
     pub fn is_pending(&self) -> bool {
         match &self.outcome {
+            _ if self.is_covered() => false,
             Outcome::Unchanged => false,
             Outcome::Check { state, .. } => matches!(state, CheckState::Fails(_)),
             Outcome::Change(changes) => changes.iter().any(|change| change.action.is_pending()),
@@ -164,6 +193,9 @@ pub struct Totals {
 impl Totals {
     /// Counts one operation.
     pub fn add(&mut self, operation: &PlannedOperation) {
+        if operation.is_covered() {
+            return;
+        }
         match &operation.outcome {
             Outcome::Unchanged => self.unchanged += 1,
             Outcome::Check {

@@ -6,11 +6,13 @@ use super::position::merge;
 use super::reach::limited;
 use super::trigger::Due;
 use super::visible::NOT_READ;
-use super::{Build, PlannedOperation};
+use super::{Build, PlannedHandler, PlannedOperation};
 use crate::change::{Conduct, NotKnown, Outcome, ResourceChange, Stop};
 use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
-use crate::operations::PlanContext;
+use crate::facts::owed::Owed;
+use crate::operations::{PlanContext, Role};
+use crate::value::to_json;
 
 /// A planned operation, and the facts that later ones may count on.
 pub(super) struct Planned {
@@ -24,6 +26,7 @@ pub(super) struct Planned {
 pub(super) fn plan_operation(
     bound: BoundOperation,
     due: Due,
+    role: Role,
     given: &Given<'_>,
     overlay: &Overlay,
     build: &mut Build,
@@ -52,7 +55,8 @@ pub(super) fn plan_operation(
                 given.digests,
                 &ready.bindings,
                 &ready.run_as,
-            );
+            )
+            .with_role(role);
             conduct = ready.operation.conduct();
             let planned = ready.operation.plan(&context);
             touches = context.with_links_followed(ready.operation.touches(&context));
@@ -79,6 +83,7 @@ pub(super) fn plan_operation(
         effects(&bound.id, &outcome)
     };
     let outcome = limited(outcome, touches, overlay);
+    let handler = bound.handler.map(|handler| planned_handler(handler, &bound.bound));
     let operation = PlannedOperation {
         id: bound.id,
         stage: bound.position.stage,
@@ -88,10 +93,31 @@ pub(super) fn plan_operation(
         peers,
         trigger: bound.trigger,
         conduct,
+        handler,
         outcome,
         asked,
     };
     Ok(Some(Planned { operation, effects }))
+}
+
+fn planned_handler(handler: String, bound: &Bound) -> PlannedHandler {
+    let (op, parameters, unit) = match bound {
+        Bound::Ready(ready) => {
+            let run_as = ready.run_as.written().clone();
+            let all = run_as.into_iter().chain(ready.arguments.clone()).collect();
+            (ready.definition.name, to_json(&all), ready.operation.restarts())
+        }
+        Bound::Unknown(_) => ("", None, None),
+    };
+    PlannedHandler {
+        record: Owed {
+            handler,
+            op: op.to_owned(),
+            parameters,
+        },
+        unit,
+        covered_by: None,
+    }
 }
 
 fn is_not_gathered(planned: &Result<Outcome, Stop>) -> bool {

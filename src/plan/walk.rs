@@ -9,11 +9,15 @@ use std::sync::Arc;
 use super::bind::{Bound, BoundOperation, bind, bracketed, duplicate};
 use super::expand::{Answer, Instance, condition, expand};
 use super::given::Given;
-use super::position::{Position, merge};
+use super::handlers::{Handlers, Turn, is_notified_by_others};
+use super::owed::{OwedHandlers, is_owed};
+use super::position::{DEEPEST, Position, merge};
+use super::trigger::Due;
 use super::visible::VisibleFacts;
-use super::{Build, Trigger};
+use super::{Build, PlannedOperation, Trigger};
 use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::{OperationId, Overlay};
+use crate::facts::owed::Owed;
 use crate::operations::RunAs;
 use crate::project::{
     Named, RawOperation, SelectedHost, Selection, Task, TaskEntry, TaskUse, Wanted, described, is_name, missing_stacks,
@@ -24,16 +28,27 @@ use crate::value::{Entry, Kind, Table, Value};
 /// The facts of other hosts, as templates see them.
 pub(super) type Peers = Arc<BTreeMap<String, Arc<dyn FactSource>>>;
 
-/// The most tasks that may be nested by includes; cycles are reported separately.
-const DEEPEST: usize = 32;
-
 pub(super) struct Walk<'a> {
+    host: String,
     catalogue: Arc<Table>,
     pub(super) peers: Peers,
     /// The rest of the stage, the next entry last.
     ahead: Vec<Ahead<'a>>,
     seen: BTreeMap<OperationId, Origin>,
     entered: BTreeSet<String>,
+    handlers: Handlers<'a>,
+    owed: OwedHandlers,
+    /// The stage, and whether it is the last one of the host.
+    stage: (usize, bool),
+}
+
+/// A point of the plan.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'p> {
+    /// The host's facts there.
+    pub(super) overlay: &'p Overlay,
+    /// The operations before it.
+    pub(super) planned: &'p [PlannedOperation],
 }
 
 /// A remaining part of a stage.
@@ -41,6 +56,9 @@ enum Ahead<'a> {
     Use(&'a TaskUse, Arc<Position>),
     Task(Box<TaskInstance<'a>>),
     Operation(&'a RawOperation, Arc<Position>),
+    /// The end of a task's instance; its entries are through.
+    End(&'a Task, Arc<Position>),
+    Handler(Box<Turn<'a>>),
     /// An operation, or a whole task that is decided later.
     Found(Box<BoundOperation>),
 }
@@ -51,16 +69,22 @@ struct TaskInstance<'a> {
     task_use: &'a TaskUse,
     instance: Instance,
     above: Arc<Position>,
+    /// Whether `--only` skips it.
+    is_skipped: bool,
 }
 
 impl<'a> Walk<'a> {
     pub(super) fn new(selection: &Selection, host: &SelectedHost) -> Self {
         Self {
+            host: host.name.clone(),
             catalogue: Arc::new(catalogue(selection, host)),
             peers: Peers::default(),
             ahead: Vec::new(),
             seen: BTreeMap::new(),
             entered: BTreeSet::new(),
+            handlers: Handlers::default(),
+            owed: OwedHandlers::default(),
+            stage: (0, false),
         }
     }
 
@@ -69,19 +93,23 @@ impl<'a> Walk<'a> {
         let stage = &selection.stages[number];
         self.peers = Arc::clone(peers);
         let position = Arc::new(Position::of_stage(number, stage.name.as_deref()));
+        self.stage = (number, selection.is_last_stage(number, &self.host));
         let uses = stage.tasks.iter().rev();
         self.ahead = uses
             .map(|task_use| Ahead::Use(task_use, Arc::clone(&position)))
             .collect();
     }
 
-    /// The next operation of the stage; `overlay` has the host's facts at that point.
-    pub(super) fn next(&mut self, given: &Given<'a>, overlay: &Overlay, build: &mut Build) -> Option<BoundOperation> {
-        while let Some(ahead) = self.ahead.pop() {
+    /// The next operation of the stage, at the point of the plan that `place` is.
+    pub(super) fn next(&mut self, given: &Given<'a>, place: Place<'_>, build: &mut Build) -> Option<BoundOperation> {
+        let overlay = place.overlay;
+        while let Some(ahead) = self.ahead.pop().or_else(|| self.at_end_of_stage(given, overlay, build)) {
             let reached = match ahead {
                 Ahead::Use(task_use, position) => self.expand_use(task_use, &position, given, overlay, build),
                 Ahead::Task(task) => self.enter(*task, given, overlay, build),
                 Ahead::Operation(raw, position) => self.bind_all(raw, &position, given, overlay, build),
+                Ahead::End(task, position) => Ok(self.leave(task, &position)),
+                Ahead::Handler(turn) => self.bind_handler(&turn, given, place, build),
                 Ahead::Found(found) => match self.check_name(&found) {
                     Ok(()) if given.is_done(&found.id) => Ok(Vec::new()),
                     Ok(()) => return Some(*found),
@@ -94,6 +122,33 @@ impl<'a> Walk<'a> {
             }
         }
         None
+    }
+
+    /// What is left to do when all entries of the stage are through.
+    fn at_end_of_stage(&mut self, given: &Given<'a>, overlay: &Overlay, build: &mut Build) -> Option<Ahead<'a>> {
+        if let Some(turn) = self.handlers.next_of_stage() {
+            return Some(Ahead::Handler(Box::new(turn)));
+        }
+        let (stage, is_last) = self.stage;
+        if !is_last {
+            return None;
+        }
+        for mistake in self.handlers.end() {
+            given.note_mistake(mistake, build);
+        }
+        let bindings = || self.bindings(&Arc::default(), given, overlay);
+        let bound = self.owed.next_of_others(stage, given, bindings)?;
+        Some(Ahead::Found(Box::new(bound)))
+    }
+
+    /// Handlers that are owed and of no task in this plan, which nothing here runs.
+    pub(super) fn owed_elsewhere(&self, given: &Given<'_>) -> Vec<Owed> {
+        self.owed.elsewhere(given)
+    }
+
+    /// Notes that an owed handler does not fit the host: it is listed with those that nothing here runs.
+    pub(super) fn refuse_owed(&self, name: &str) {
+        self.owed.refuse(name);
     }
 
     /// What templates see at this point of the plan.
@@ -127,7 +182,8 @@ impl<'a> Walk<'a> {
         let mut wanted = Vec::new();
         for instance in instances? {
             let is_entry = depth == 0;
-            if is_entry && !is_selected(given.selection, task_use, &instance, build) {
+            let is_skipped = is_entry && !is_selected(given.selection, task_use, &instance, build);
+            if is_skipped && !is_notified_by_others(given.selection, &task_use.task.name) {
                 continue;
             }
             if depth < DEEPEST {
@@ -136,6 +192,7 @@ impl<'a> Walk<'a> {
                     task_use,
                     instance,
                     above: Arc::clone(&above),
+                    is_skipped,
                 })));
             }
         }
@@ -154,10 +211,16 @@ impl<'a> Walk<'a> {
             task_use,
             instance,
             above,
+            is_skipped,
         } = instance;
         let name = task_use.own_name().unwrap_or(&task_use.task.name);
         let name = format!("{name}{}", bracketed(instance.item.as_deref()));
         let mut position = above.inside(&name);
+        position.task.clone_from(&task.name);
+        position.is_skipped |= is_skipped;
+        if above.within.is_empty() {
+            position.item.clone_from(&instance.item);
+        }
         // A task that is listed twice is reported without a host, so its operations are not reported as well.
         if !self.entered.insert(position.path.clone()) {
             return Ok(Vec::new());
@@ -171,7 +234,7 @@ impl<'a> Walk<'a> {
             above.path.clone()
         };
         if let Some(why) = instance.unknown {
-            return Ok(deferred(task, label, position, why, given));
+            return self.defer(task, label, position, why, given);
         }
         let defaults = self.bindings(&Arc::default(), given, overlay);
         let vars = vars(task, task_use, &instance.bindings, &defaults);
@@ -187,7 +250,7 @@ impl<'a> Walk<'a> {
             Answer::Yes => {}
             Answer::No => return Ok(Vec::new()),
             Answer::Unknown(_) if given.assumes_true => {}
-            Answer::Unknown(why) => return Ok(deferred(task, label, position, why, given)),
+            Answer::Unknown(why) => return self.defer(task, label, position, why, given),
         }
         if lacks_vars(task, &position.vars) {
             return Ok(Vec::new());
@@ -204,20 +267,103 @@ impl<'a> Walk<'a> {
             TaskEntry::Operation(raw) => Ahead::Operation(raw, Arc::clone(&position)),
             TaskEntry::Include(include) => Ahead::Use(include, Arc::clone(&position)),
         });
-        Ok(entries.collect())
+        let runs = |ahead: &Ahead<'_>| !(position.is_skipped && matches!(ahead, Ahead::Operation(..)));
+        let end = Ahead::End(task, Arc::clone(&position));
+        Ok(entries.filter(runs).chain([end]).collect())
+    }
+
+    /// One line for a task whose condition is not known yet; nothing if `--tags` or `--only` skips it.
+    fn defer(
+        &mut self,
+        task: &'a Task,
+        label: String,
+        position: Position,
+        why: String,
+        given: &Given<'a>,
+    ) -> Result<Vec<Ahead<'a>>, Diagnostic> {
+        if position.is_skipped {
+            return Ok(Vec::new());
+        }
+        let found = deferred(task, label, position, why, given);
+        if let Some(bound) = &found {
+            self.handlers
+                .notify_by_task(&bound.id, task, &bound.position, given.selection, given.host_name())?;
+        }
+        Ok(found.map(|bound| Ahead::Found(Box::new(bound))).into_iter().collect())
+    }
+
+    /// The handlers of a task's instance; of a deploy's entry, all that have their turn now.
+    fn leave(&mut self, task: &'a Task, position: &Arc<Position>) -> Vec<Ahead<'a>> {
+        self.handlers.leave(task, position);
+        if position.within.len() > 1 {
+            return Vec::new();
+        }
+        let turns = self.handlers.end_entry(position).into_iter();
+        turns.map(|turn| Ahead::Handler(Box::new(turn))).collect()
+    }
+
+    /// A handler in its turn, if anything makes it run.
+    fn bind_handler(
+        &mut self,
+        turn: &Turn<'a>,
+        given: &Given<'a>,
+        place: Place<'_>,
+        build: &mut Build,
+    ) -> Result<Vec<Ahead<'a>>, Diagnostic> {
+        let raw = &turn.handler.operation;
+        // Before a host is read, everything seems to change, and all facts for its handlers would be asked for.
+        if given.is_unread() {
+            return Ok(Vec::new());
+        }
+        let name = format!("{} / {}", turn.position.in_stage, turn.handler.name.name);
+        let notified = Trigger::NotifiedBy(self.handlers.take(turn));
+        let due = notified.due(place.planned, given.changed());
+        // Without a host every handler is tried, to find its mistakes.
+        if due == Due::No && !is_owed(&name, given) && !given.snapshot.is_offline {
+            return Ok(Vec::new());
+        }
+        let mut found = self.bind_each(raw, &turn.position, given, place.overlay, build)?;
+        for bound in &mut found {
+            let name = record_name(bound, given.host_name());
+            let is_owed = self.owed.take(&name, given);
+            bound.trigger = match due {
+                Due::No | Due::IfChanged(_) if is_owed => Trigger::Owed,
+                _ => notified.clone(),
+            };
+            bound.handler = Some(name);
+        }
+        found.retain(|bound| due != Due::No || bound.trigger == Trigger::Owed || given.snapshot.is_offline);
+        Ok(found.into_iter().map(|found| Ahead::Found(Box::new(found))).collect())
     }
 
     fn bind_all(
-        &self,
-        raw: &RawOperation,
+        &mut self,
+        raw: &'a RawOperation,
         position: &Arc<Position>,
-        given: &Given<'_>,
+        given: &Given<'a>,
         overlay: &Overlay,
         build: &mut Build,
     ) -> Result<Vec<Ahead<'a>>, Diagnostic> {
         if !given.has_tag(&position.tags, &raw.settings.tags) {
             return Ok(Vec::new());
         }
+        let bound = self.bind_each(raw, position, given, overlay, build)?;
+        for found in &bound {
+            self.handlers
+                .notify(&found.id, raw, position, given.selection, given.host_name())?;
+        }
+        Ok(bound.into_iter().map(|found| Ahead::Found(Box::new(found))).collect())
+    }
+
+    /// An operation or a handler, once for each of its items.
+    fn bind_each(
+        &self,
+        raw: &RawOperation,
+        position: &Arc<Position>,
+        given: &Given<'_>,
+        overlay: &Overlay,
+        build: &mut Build,
+    ) -> Result<Vec<BoundOperation>, Diagnostic> {
         let bindings = self.bindings(&position.vars, given, overlay);
         let instances = expand(&raw.settings, &bindings, given.assumes_true);
         let bound = instances.and_then(|instances| {
@@ -232,7 +378,7 @@ impl<'a> Walk<'a> {
             operation.asked.clone_from(&asked.own);
             merge(&mut operation.peers, &asked.peers);
         }
-        Ok(bound.into_iter().map(|found| Ahead::Found(Box::new(found))).collect())
+        Ok(bound)
     }
 
     /// Refuses a second operation with the same name. A task that is decided later has no operation names yet.
@@ -269,14 +415,13 @@ fn is_selected(selection: &Selection, task_use: &TaskUse, instance: &Instance, b
     is_wanted
 }
 
-/// One line for a task whose condition is not known yet; `None` if `--tags` skips it.
-fn deferred<'a>(task: &Task, label: String, position: Position, why: String, given: &Given<'_>) -> Vec<Ahead<'a>> {
+fn deferred(task: &Task, label: String, position: Position, why: String, given: &Given<'_>) -> Option<BoundOperation> {
     let own_tags = task.operations().flat_map(|operation| &operation.settings.tags);
     if !given.has_tag(&position.tags, own_tags) {
-        return Vec::new();
+        return None;
     }
     let origin = position.within.last().cloned().unwrap_or_else(|| task.origin.clone());
-    vec![Ahead::Found(Box::new(BoundOperation {
+    Some(BoundOperation {
         id: OperationId(format!("{} / {}", given.host_name(), position.path)),
         is_whole_task: true,
         task: label,
@@ -285,8 +430,16 @@ fn deferred<'a>(task: &Task, label: String, position: Position, why: String, giv
         position: Arc::new(position),
         asked: BTreeSet::new(),
         trigger: Trigger::Always,
+        handler: None,
         bound: Bound::Unknown(why),
-    }))]
+    })
+}
+
+/// A handler's id without the host and the stage.
+fn record_name(bound: &BoundOperation, host: &str) -> String {
+    let above = format!("{host} / {} / ", bound.position.path);
+    let own = bound.id.0.strip_prefix(&above).unwrap_or(bound.id.slug());
+    format!("{} / {own}", bound.position.in_stage)
 }
 
 /// What templates of a host see as `catalogue`.

@@ -2,6 +2,7 @@
 //! parameters.
 
 mod files;
+mod handlers;
 mod known;
 mod names;
 mod parameters;
@@ -11,10 +12,10 @@ mod unused;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use parts::taken_vars;
+use parts::{no_task, taken_vars};
 
+use super::Project;
 use super::task::{Task, TaskUse};
-use super::{Named, Project};
 use crate::error::{Diagnostic, Origin, suggestion};
 
 /// Finds every such mistake, except in `broken` files, which the reader reported.
@@ -32,7 +33,8 @@ pub(super) fn check(project: &Project, broken: &BTreeSet<String>) -> (Vec<Diagno
         let includes: Vec<&TaskUse> = task.includes().collect();
         check_uses(project, broken, &includes, &mut mistakes);
         mistakes.extend(wrong_names(task));
-        for operation in task.operations() {
+        mistakes.extend(handlers::check(project, broken, task));
+        for operation in task.operations_and_handlers() {
             mistakes.extend(parameters::check(operation));
         }
     }
@@ -72,20 +74,6 @@ fn check_uses(project: &Project, broken: &BTreeSet<String>, uses: &[&TaskUse], m
             None => mistakes.push(no_task(project, &task_use.task)),
         }
     }
-}
-
-fn no_task(project: &Project, task: &Named) -> Diagnostic {
-    let name = &task.name;
-    let known = project.tasks.keys().map(String::as_str);
-    let bare = name.trim_start_matches("tasks/").trim_end_matches(".toml");
-    let hint = if project.tasks.contains_key(bare) {
-        format!("write only its name: `{bare}`")
-    } else {
-        suggestion(name, known).unwrap_or_else(|| format!("write `tasks/{bare}.toml`"))
-    };
-    Diagnostic::new(format!("unknown task `{name}`"))
-        .at_maybe(task.origin.as_ref(), "no file below `tasks/` has this name")
-        .hint(hint)
 }
 
 /// Whether `text` is a dotted name of data.

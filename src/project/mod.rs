@@ -1,5 +1,6 @@
 //! Reads and checks all files of a project: inventories, group data, deploys, tasks, templates.
 
+mod capture;
 mod catalogue;
 mod data;
 mod deploy;
@@ -13,6 +14,7 @@ mod inventory;
 mod jumps;
 mod lint;
 mod model;
+mod operation;
 mod outline;
 mod pattern;
 mod reader;
@@ -32,13 +34,15 @@ pub use entry::EntrySettings;
 pub use explain::{Explanation, Given, explain, find_host, host_data};
 pub use fields::Named;
 pub use group::{GroupData, RESERVED};
+pub use handler::{Flush, Handler};
 pub use host::{Become, ConnectionSettings, Host, Inventory, LAB_IMAGES, LabSettings};
 pub use jumps::Jump;
 pub use lint::is_name;
 pub use model::Project;
+pub use operation::RawOperation;
 pub use outline::{DeployOutline, InventoryOutline, Outline, outline};
 pub use run::{Filter, Only, SelectedHost, SelectedStage, Selection, Wanted, hosts, matches_nothing, select};
-pub use task::{COMMON_KEYS, RawOperation, Task, TaskEntry, TaskUse};
+pub use task::{COMMON_KEYS, Notified, Task, TaskEntry, TaskUse};
 
 /// A project as far as it could be read.
 #[derive(Debug)]

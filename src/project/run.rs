@@ -26,6 +26,8 @@ pub struct Filter {
     pub tags: Vec<String>,
     /// Data that overrides all other data.
     pub data: Table,
+    /// Whether handlers run that an earlier run owed and that are not part of the deploy.
+    pub owed: bool,
 }
 
 /// Hosts with their data, and the tasks for them, in order.
@@ -49,6 +51,8 @@ pub struct Selection {
     pub tasks_left_out: Vec<String>,
     /// Tasks of which the filters select only some items.
     pub items_left_out_of: Vec<String>,
+    /// Whether handlers run that an earlier run owed and that are not part of the deploy.
+    pub runs_owed: bool,
     pub assets: Arc<Assets>,
     pub catalogue: Arc<Catalogue>,
 }
@@ -121,6 +125,12 @@ impl Selection {
         self.only_hosts(|host| host == name)
     }
 
+    /// Whether the stage `number` is the last one of a host.
+    pub fn is_last_stage(&self, number: usize, host: &str) -> bool {
+        let has_host = |stage: &SelectedStage| stage.hosts.iter().any(|name| name == host);
+        !self.stages[number + 1..].iter().any(has_host)
+    }
+
     /// The same selection with only the hosts that `is_meant`, by name.
     #[must_use]
     pub fn only_hosts(&self, is_meant: impl Fn(&str) -> bool) -> Self {
@@ -182,6 +192,7 @@ pub fn select(
         hosts_left_out,
         tasks_left_out,
         items_left_out_of,
+        runs_owed: filter.owed,
         assets: Arc::clone(&project.assets),
         catalogue: Arc::clone(&project.catalogue),
     })

@@ -1,11 +1,12 @@
 //! `tasks/<folder>/<name>.toml`: an ordered list of operations and includes.
 
+use super::capture;
 use super::entry::{EntrySettings, become_keys, definition, missing_op, settings, settings_of_use};
 use super::fields::{Fields, Named};
-use super::handler;
+use super::handler::{self, Handler};
+use super::operation::{NOT_YET, RawOperation};
 use super::reader::Source;
 use crate::error::{Diagnostic, Origin};
-use crate::operations::Definition;
 use crate::value::{Table, Value};
 
 /// A task file.
@@ -26,6 +27,8 @@ pub struct Task {
     pub vars: Table,
     /// Its entries, in order.
     pub entries: Vec<TaskEntry>,
+    /// Its handlers, in order.
+    pub handlers: Vec<Handler>,
     /// The start of the file.
     pub origin: Origin,
 }
@@ -36,16 +39,6 @@ pub enum TaskEntry {
     Operation(Box<RawOperation>),
     /// Another task, run in this place.
     Include(Box<TaskUse>),
-}
-
-/// An operation as written, with templates not rendered.
-pub struct RawOperation {
-    pub definition: &'static Definition,
-    /// Name, conditions and tags.
-    pub settings: EntrySettings,
-    pub arguments: Table,
-    /// Where its `op` is written.
-    pub origin: Origin,
 }
 
 /// The use of a task by a deploy or by another task.
@@ -61,10 +54,13 @@ pub struct TaskUse {
     pub origin: Origin,
 }
 
-impl std::fmt::Debug for RawOperation {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{} at {}", self.definition.name, self.origin)
-    }
+/// What a `notify` names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notified<'a> {
+    /// A handler of the same task.
+    Own(&'a str),
+    /// A handler of another task.
+    Other { task: &'a str, handler: &'a str },
 }
 
 impl TaskUse {
@@ -81,6 +77,22 @@ impl Task {
             TaskEntry::Operation(operation) => Some(operation.as_ref()),
             TaskEntry::Include(_) => None,
         })
+    }
+
+    /// What `name` stands for, in `notify` of an operation of this task.
+    pub fn notified<'a>(&self, name: &'a str) -> Notified<'a> {
+        let is_own = self.handlers.iter().any(|handler| handler.name.name == name);
+        match name.split_once(':') {
+            Some((task, handler)) if !is_own && task != self.name => Notified::Other { task, handler },
+            Some((_, handler)) if !is_own => Notified::Own(handler),
+            _ => Notified::Own(name),
+        }
+    }
+
+    /// Its own operations and handlers.
+    pub fn operations_and_handlers(&self) -> impl Iterator<Item = &RawOperation> {
+        let handlers = self.handlers.iter().map(|handler| &handler.operation);
+        self.operations().chain(handlers)
     }
 
     /// The tasks that it includes.
@@ -113,7 +125,6 @@ const INCLUDE_KEYS: &[&str] = &[
     "become",
     "become_user",
 ];
-const OPERATION_NOT_YET: &[&str] = &["sensitive"];
 /// The keys of an operation that are not its parameters.
 pub const COMMON_KEYS: &[&str] = &[
     "op",
@@ -121,6 +132,7 @@ pub const COMMON_KEYS: &[&str] = &[
     "when",
     "for_each",
     "tags",
+    "notify",
     "become",
     "become_user",
     "timeout",
@@ -144,9 +156,8 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Task {
     let handlers = handler::read(handlers, mistakes);
     let entries = operations
         .into_iter()
-        .filter_map(|(table, place)| entry(table, &place, &handlers, mistakes))
+        .filter_map(|(table, place)| entry(table, &place, mistakes))
         .collect();
-    handlers.refuse(mistakes);
     Task {
         name: source.name,
         description,
@@ -156,32 +167,25 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Task {
         become_keys,
         vars,
         entries,
+        handlers,
         origin: place,
     }
 }
 
-fn entry(
-    table: Table,
-    place: &Origin,
-    handlers: &handler::Handlers,
-    mistakes: &mut Vec<Diagnostic>,
-) -> Option<TaskEntry> {
+fn entry(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Option<TaskEntry> {
     if table.contains_key("include") {
         return include(table, place, mistakes).map(|include| TaskEntry::Include(Box::new(include)));
     }
     if table.contains_key("capture") {
-        handler::read_capture(table, place, mistakes);
+        capture::read(table, place, mistakes);
         return None;
     }
     let mut fields = Fields::new(table, place, mistakes);
-    fields.not_yet(OPERATION_NOT_YET);
+    fields.not_yet(NOT_YET);
     let op = fields.entry("op");
-    let notified = fields.names("notify");
+    let notify = fields.names("notify");
     let settings = settings(&mut fields);
     let arguments = fields.rest();
-    for name in &notified {
-        handlers.check_notify(name, mistakes);
-    }
     let Some(op) = op else {
         mistakes.push(missing_op(&arguments, place));
         return None;
@@ -191,6 +195,7 @@ fn entry(
             definition,
             settings,
             arguments,
+            notify,
             origin,
         }))),
         Err(mistake) => {

@@ -135,7 +135,7 @@ fn mistakes_name_their_place() {
         (
             "tasks/a/b.toml",
             "[[operation]]\nop = 'files.directory'\npath = '/x'\nnotify = ['y']",
-            "tasks/a/b.toml:4:11: unknown handler `y` | remove it: handlers are not supported yet",
+            "tasks/a/b.toml:4:11: unknown handler `y` | add a `[[handler]]` with `name = \"y\"`, or name one of another task as \"folder/task:handler\"",
         ),
         (
             "tasks/a/b.toml",

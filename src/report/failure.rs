@@ -133,6 +133,7 @@ pub(super) fn words(end: ResourceEnd) -> (&'static str, Tone) {
         ResourceEnd::Applied => ("applied", Tone::Added),
         ResourceEnd::AlreadySo => ("unchanged", Tone::Plain),
         ResourceEnd::Holds => ("passed", Tone::Added),
+        ResourceEnd::PutBack => ("put back", Tone::Changed),
         ResourceEnd::Failed => ("failed", Tone::Removed),
         ResourceEnd::Ignored => ("failed (ignored)", Tone::Removed),
         ResourceEnd::Unknown => ("under way, outcome unknown", Tone::Removed),
@@ -141,10 +142,11 @@ pub(super) fn words(end: ResourceEnd) -> (&'static str, Tone) {
 }
 
 /// All ends, in the order shown.
-pub(super) const ENDS: [ResourceEnd; 7] = [
+pub(super) const ENDS: [ResourceEnd; 8] = [
     ResourceEnd::Applied,
     ResourceEnd::AlreadySo,
     ResourceEnd::Holds,
+    ResourceEnd::PutBack,
     ResourceEnd::Failed,
     ResourceEnd::Ignored,
     ResourceEnd::Unknown,

@@ -389,6 +389,7 @@ fn line_word(end: ResourceEnd) -> &'static str {
         ResourceEnd::Applied => "applied",
         ResourceEnd::AlreadySo => "already_so",
         ResourceEnd::Holds => "holds",
+        ResourceEnd::PutBack => "put_back",
         ResourceEnd::Failed => "failed",
         ResourceEnd::Ignored => "ignored",
         ResourceEnd::Unknown => "unknown",

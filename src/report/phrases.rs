@@ -218,11 +218,22 @@ pub(super) fn parts(change: &Change<'_>, unless: &[OperationId], options: &TextO
         Risk::Restart => Some("! interrupts a running service"),
         Risk::LockOut => Some("! may lock you out"),
     };
+    if change.is_for_running && change.differs.is_empty() {
+        parts.push((
+            Tone::Faint,
+            Phrase::words("not running, and a handler does not start it"),
+        ));
+    }
     parts.extend(risk.map(|risk| (Tone::Removed, Phrase::words(risk))));
     if change.action == Action::RunEachTime {
         parts.push((Tone::Faint, Phrase::words("each time")));
     }
-    if !unless.is_empty() {
+    if !unless.is_empty() && change.is_for_running {
+        parts.push((
+            Tone::Later,
+            Phrase::words("if it runs after ").then(named(unless, " and ")),
+        ));
+    } else if !unless.is_empty() {
         parts.push((
             Tone::Later,
             Phrase::words("unless ")
@@ -268,7 +279,7 @@ pub(super) fn trigger(trigger: &Trigger<'_>) -> Phrase {
     match trigger {
         Trigger::Always => Phrase::default(),
         Trigger::NotifiedBy(notifiers) => Phrase::words("notified by ").then(named(notifiers.iter().copied(), " and ")),
-        Trigger::Owed => Phrase::words("owed by an earlier deploy, which ended before it"),
+        Trigger::Owed => Phrase::words("owed since an earlier run, which ended before it"),
     }
 }
 

@@ -70,7 +70,7 @@ fn trouble(result: &HostResult) -> Vec<String> {
         let text = format!("{}: {}", one_line(&result.host), host_end(result.end).0);
         lines.push(paint(Tone::Removed, &text));
     }
-    for end in [ResourceEnd::Unknown, ResourceEnd::NotReached] {
+    for end in [ResourceEnd::PutBack, ResourceEnd::Unknown, ResourceEnd::NotReached] {
         let left = all_ended(result, end);
         if !left.is_empty() {
             let (words, tone) = words(end);

@@ -37,6 +37,7 @@ fn selection() -> Selection {
         catalogue: Arc::default(),
         hosts_left_out: vec!["nas".to_owned()],
         tasks_left_out: Vec::new(),
+        runs_owed: false,
         items_left_out_of: vec!["services/folder".to_owned()],
         assets: Arc::new(Assets::default()),
     }
@@ -113,6 +114,7 @@ fn planned(slug: &str, outcome: Outcome) -> PlannedOperation {
         origin: Origin::new(&file, 19..22),
         trigger: Trigger::Always,
         conduct: crate::change::Conduct::default(),
+        handler: None,
         outcome,
         asked: std::collections::BTreeSet::new(),
     }

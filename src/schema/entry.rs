@@ -23,6 +23,8 @@ pub(super) struct OperationKeys {
     for_each: Option<Listing>,
     /// Labels for `--tags`.
     tags: Option<Vec<String>>,
+    /// Handlers that run if the operation changes something: names of handlers of this task, or `folder/task:handler`.
+    notify: Option<Vec<String>>,
     /// `false` runs the operation as the login user. By default it runs as root, or as `become_user`.
     #[schemars(rename = "become")]
     privilege: Option<bool>,
@@ -30,6 +32,40 @@ pub(super) struct OperationKeys {
     become_user: Option<String>,
     #[schemars(flatten)]
     conduct: ConductKeys,
+}
+
+/// The keys of every handler.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct HandlerKeys {
+    /// Name of the operation, such as `systemd.service`.
+    op: String,
+    /// Name of the handler, for `notify`.
+    name: String,
+    /// When it runs, once, if it was notified: at the end of the `task` (the default) or of the `stage`.
+    flush: Option<Flush>,
+    /// Condition, as an expression without braces: the handler does not run where it is false.
+    when: Option<Condition>,
+    /// Repeat the handler for each item of a list, or of an expression for one. An item is a string, or a table with a
+    /// `name`. Use it as `item` in the parameters and in `when`.
+    for_each: Option<Listing>,
+    /// Labels. A handler runs if it was notified, whatever `--tags` selects.
+    tags: Option<Vec<String>>,
+    /// `false` runs the handler as the login user. By default it runs as root, or as `become_user`.
+    #[schemars(rename = "become")]
+    privilege: Option<bool>,
+    /// User to run as instead of root; new files belong to them.
+    become_user: Option<String>,
+    #[schemars(flatten)]
+    conduct: ConductKeys,
+}
+
+/// When a handler runs.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum Flush {
+    Task,
+    Stage,
 }
 
 /// Includes another task at this place.

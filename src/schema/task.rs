@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value as Json, json};
 
 use super::data::Variables;
-use super::entry::{Condition, Include, OperationKeys};
+use super::entry::{Condition, HandlerKeys, Include, OperationKeys};
 use crate::operations::{CONDUCT_KEYS, Definition, OPERATIONS, schema_of};
 
 /// An ordered list of operations.
@@ -31,6 +31,8 @@ pub(super) struct Task {
     vars: Option<Variables>,
     /// Operations and includes, in order.
     operation: Option<Vec<Entry>>,
+    /// Operations that run at the end of the task, if others notify them and change something.
+    handler: Option<Vec<HandlerEntry>>,
 }
 
 /// An operation by its `op`, or another task.
@@ -45,11 +47,50 @@ impl JsonSchema for Entry {
     /// and what may not be is said apart from the ways, where it is blamed on the right key too.
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let common = schema_of::<OperationKeys>();
-        let mut ways: Vec<Json> = OPERATIONS
-            .iter()
-            .map(|definition| operation(definition, &common))
-            .collect();
+        let in_turn = OPERATIONS.iter().filter(|one| one.name != "systemd.daemon_reload");
+        let mut ways: Vec<Json> = in_turn.map(|definition| operation(definition, &common)).collect();
+        ways.iter_mut().for_each(without_restarts);
         ways.push(schema_of::<Include>().to_value());
+        let rules: Vec<Json> = ways.iter_mut().map(without_rule).collect();
+        json_schema!({ "type": "object", "additionalProperties": true, "oneOf": ways, "allOf": rules })
+    }
+}
+
+/// Takes out of a way what only a handler does.
+fn without_restarts(way: &mut Json) {
+    match way {
+        Json::Object(table) => {
+            for (key, inner) in table {
+                match inner {
+                    Json::Array(values) if key == "enum" => {
+                        values.retain(|value| value != "restarted" && value != "reloaded");
+                    }
+                    inner => without_restarts(inner),
+                }
+            }
+        }
+        Json::Array(items) => items.iter_mut().for_each(without_restarts),
+        _ => {}
+    }
+}
+
+/// A handler by its `op`.
+struct HandlerEntry;
+
+impl JsonSchema for HandlerEntry {
+    fn schema_name() -> Cow<'static, str> {
+        "HandlerEntry".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let common = schema_of::<HandlerKeys>();
+        let handlers = OPERATIONS.iter().filter(|one| !one.name.starts_with("verify."));
+        let mut ways: Vec<Json> = handlers.map(|definition| operation(definition, &common)).collect();
+        for way in &mut ways {
+            if let Some(Json::Array(required)) = way.get_mut("required") {
+                required.push("name".into());
+            }
+        }
         let rules: Vec<Json> = ways.iter_mut().map(without_rule).collect();
         json_schema!({ "type": "object", "additionalProperties": true, "oneOf": ways, "allOf": rules })
     }

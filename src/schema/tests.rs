@@ -234,13 +234,25 @@ fn mistakes_are_blamed_on_the_key() {
 fn keys_that_have_no_effect_yet_are_refused() {
     let operation = "[[operation]]\nop = 'files.put'\ndest = '/etc/motd'\ncontent = 'x'\n";
     accepts(FileKind::Task, operation);
-    for key in ["notify = ['restart']", "sensitive = true", "capture = 'token'"] {
+    for key in ["sensitive = true", "capture = 'token'"] {
         refuses(FileKind::Task, &format!("{operation}{key}\n"));
     }
-    refuses(
-        FileKind::Task,
-        &format!("{operation}[[handler]]\nname = 'x'\nop = 'systemd.service'\nservice = 'y'\n"),
-    );
+}
+
+#[test]
+fn a_handler_has_its_own_keys() {
+    let handler = "[[handler]]\nname = 'x'\nop = 'systemd.service'\nservice = 'y'\nstate = 'restarted'\n";
+    accepts(FileKind::Task, handler);
+    accepts(FileKind::Task, &format!("{handler}flush = 'stage'\n"));
+    for wrong in [
+        handler.replace("name = 'x'\n", ""),
+        format!("{handler}notify = ['z']\n"),
+        format!("{handler}flush = 'never'\n"),
+        "[[handler]]\nname = 'x'\nop = 'verify.tcp'\nport = 22\n".to_owned(),
+        "[[operation]]\nop = 'files.put'\ndest = '/x'\ncontent = 'x'\nflush = 'stage'\n".to_owned(),
+    ] {
+        refuses(FileKind::Task, &wrong);
+    }
 }
 
 #[test]

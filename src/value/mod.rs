@@ -4,6 +4,7 @@
 mod advice;
 pub mod bytes;
 mod deserialize;
+mod json;
 mod keys;
 mod parse;
 mod syntax;
@@ -15,6 +16,7 @@ use crate::secret::Secret;
 
 pub use advice::advice;
 pub use deserialize::{Known, ValueError, deserialize};
+pub use json::{from_json, to_json};
 pub use keys::keys_of;
 pub use parse::parse_toml;
 

@@ -199,6 +199,8 @@ fn is_as_the_page_says(large: &Host<'_>, small: &Host<'_>) {
         assert_eq!(host.inside("ls /srv/backup"), "daily\n");
         let key = host.inside("stat -c '%U %a' /home/backup-runner/.ssh /home/backup-runner/.ssh/id_ed25519");
         assert_eq!(key, "backup-runner 700\nbackup-runner 600\n");
+        assert_eq!(host.inside("systemctl is-active greeter"), "active\n");
+        assert_eq!(host.inside("cat /etc/greeter.conf"), "unattended monitored\n");
     }
     let motd = "box-dev keeps 3 backups, and is unattended, monitored.\n";
     assert_eq!(large.inside("cat /etc/motd"), motd);

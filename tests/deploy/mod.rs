@@ -18,6 +18,7 @@ mod documentation;
 mod ends;
 mod examples;
 mod faults;
+mod handlers;
 mod held_back;
 mod jump;
 mod kept;

@@ -67,6 +67,11 @@ target = "/srv/lab/@"
 op = "files.put"
 dest = "/srv/lab/@/put"
 content = "put"
+notify = ["reload @"]
+
+[[handler]]
+name = "reload @"
+op = "systemd.daemon_reload"
 
 [[operation]]
 op = "files.template"

@@ -23,6 +23,9 @@ pub(crate) struct Case {
     path: PathBuf,
     /// The entries of the task, in order.
     pub(crate) operation: Vec<Table>,
+    /// The handlers of the task, in order.
+    #[serde(default)]
+    pub(crate) handler: Vec<Table>,
     /// Further files of the project, such as `templates/motd`.
     #[serde(default)]
     pub(crate) files: BTreeMap<String, String>,
@@ -113,8 +116,12 @@ impl Case {
         path.clone_into(&mut case.path);
         let operation = operation_of(path);
         let is_about_it = |table: &Table| table.get("op").and_then(Value::as_str) == Some(&operation);
-        if !case.operation.iter().any(is_about_it) {
-            return Err(format!("{}: no `[[operation]]` has op = \"{operation}\"", path.display()).into());
+        if !case.operation.iter().chain(&case.handler).any(is_about_it) {
+            return Err(format!(
+                "{}: no `[[operation]]` or `[[handler]]` has op = \"{operation}\"",
+                path.display()
+            )
+            .into());
         }
         Ok(case)
     }
@@ -125,10 +132,13 @@ impl Case {
         self.host.as_ref().unwrap_or(&NOTHING)
     }
 
-    /// The task of these operations, as people write it.
-    pub(crate) fn task(operations: &[Table]) -> String {
-        let entries = operations.iter().cloned().map(Value::Table).collect();
-        let task = Table::from_iter([("operation".to_owned(), Value::Array(entries))]);
+    /// The task of these operations and handlers, as people write it.
+    pub(crate) fn task(operations: &[Table], handlers: &[Table]) -> String {
+        let entries = |tables: &[Table]| Value::Array(tables.iter().cloned().map(Value::Table).collect());
+        let mut task = Table::from_iter([("operation".to_owned(), entries(operations))]);
+        if !handlers.is_empty() {
+            task.insert("handler".to_owned(), entries(handlers));
+        }
         toml::to_string(&task).expect("what was read from TOML")
     }
 

@@ -159,6 +159,13 @@ impl Phase {
         }
     }
 
+    fn handlers(self, case: &Case) -> &[Table] {
+        match self {
+            Self::First | Self::Drifted => &case.handler,
+            Self::Undone => &[],
+        }
+    }
+
     fn shows(self, case: &Case) -> &BTreeMap<String, String> {
         match self {
             Self::First | Self::Drifted => &case.on_host().shows,
@@ -246,7 +253,8 @@ impl Batch<'_> {
         let (last, first): (Vec<&Case>, Vec<&Case>) = cases.iter().partition(|case| case.name.starts_with("apt."));
         for case in first.iter().chain(&last) {
             let path = format!("tasks/{}.toml", case.name);
-            self.project.write(&path, Case::task(phase.operations(case)));
+            self.project
+                .write(&path, Case::task(phase.operations(case), phase.handlers(case)));
             let _ = writeln!(tasks, "  \"{}\",", case.name);
         }
         let deploy = format!("hosts = [\"*\"]\ntasks = [\n{tasks}]\n");

@@ -129,7 +129,10 @@ fn write(root: &Path, case: &Case) -> Result<(), Failed> {
             "deploys/test.toml".to_owned(),
             format!("hosts = [\"*\"]\ntasks = [\"{}\"]\n", case.name),
         ),
-        (format!("tasks/{}.toml", case.name), Case::task(&case.operation)),
+        (
+            format!("tasks/{}.toml", case.name),
+            Case::task(&case.operation, &case.handler),
+        ),
         ("group_data/all.toml".to_owned(), toml::to_string(&case.data)?),
     ];
     for (path, text) in files.iter().map(|(path, text)| (path, text)).chain(&case.files) {

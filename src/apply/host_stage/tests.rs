@@ -36,6 +36,7 @@ fn operation(name: &str, trigger: Trigger) -> PlannedOperation {
         peers: BTreeMap::new(),
         trigger,
         conduct: crate::change::Conduct::default(),
+        handler: None,
         outcome: Outcome::Change(vec![change(name)]),
         asked: BTreeSet::new(),
     }

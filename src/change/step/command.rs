@@ -36,6 +36,12 @@ pub struct Command {
     pub supervised: bool,
     /// The user that it runs as.
     pub by: Identity,
+    /// Shell text that exits 0 if there is nothing to run it for; it may use what a handler's record says.
+    #[serde(default)]
+    pub already: Option<String>,
+    /// Shell text that runs instead after files that it was notified by were put back, if that differs.
+    #[serde(default)]
+    pub recovery: Option<String>,
     /// Set if all it does is to set attributes of this path, which needs only its owner's rights.
     pub sets_attributes_of: Option<String>,
 }
@@ -52,6 +58,8 @@ impl Command {
             env: Environment::default(),
             supervised: false,
             by: Identity::Root,
+            already: None,
+            recovery: None,
             sets_attributes_of: None,
         }
     }
@@ -64,6 +72,13 @@ impl Command {
     /// The script with its variables set.
     fn text(&self) -> String {
         format!("{}{}", self.env.exports(), self.script)
+    }
+
+    /// Shell text that has it work with files that were put back.
+    pub fn recovery(&self) -> String {
+        let timeout = format!("timeout -k {KILL_AFTER} {}", seconds(self.timeout));
+        let script = self.recovery.as_deref().unwrap_or(&self.script);
+        self.by.run(&timeout, &format!("{}{script}", self.env.exports()))
     }
 
     /// The input, unless it is secret: secrets are never stored.

@@ -23,7 +23,7 @@ use crate::facts::{Check, Environment, FactKey, Identity};
 use crate::operations::conduct::RunsCommands;
 use crate::operations::parameters::Span;
 use crate::operations::run_as::RunAsSupport;
-use crate::operations::{Define, Operation, PlanContext};
+use crate::operations::{Define, Operation, PlanContext, Role};
 
 /// Parameters of `server.shell`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -92,6 +92,9 @@ impl Operation for Shell {
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         self.check(context)?;
+        if context.role() == Role::HandlerThatRan && !self.has_condition() {
+            return Ok(Outcome::Unchanged);
+        }
         let due = if let Some(path) = &self.creates {
             context.path(path)? == PathFact::Absent
         } else if let Some(path) = &self.removes {
@@ -182,6 +185,7 @@ impl Shell {
                 format!("`{first}` and `{second}` cannot be used together"),
                 "one condition is enough",
             ),
+            (None, _) if context.role() != Role::Operation => return Ok(()),
             (None, _) => context.mistake(
                 "commands",
                 "missing condition for the commands",
@@ -192,6 +196,13 @@ impl Shell {
         Err(Stop::Refused(Box::new(mistake.hint(hint))))
     }
 
+    /// Whether the host decides whether the commands run.
+    fn has_condition(&self) -> bool {
+        [&self.creates, &self.removes, &self.unless, &self.only_if]
+            .iter()
+            .any(|condition| condition.is_some())
+    }
+
     fn change(&self, context: &PlanContext<'_>) -> ResourceChange {
         let effects = self.touches(context).into_iter();
         ResourceChange {
@@ -199,10 +210,11 @@ impl Shell {
                 kind: ResourceKind::Command,
                 name: self.commands.join("; "),
             },
-            action: if self.always {
-                Action::RunEachTime
-            } else {
-                Action::Create
+            action: match context.role() {
+                // Being notified is a change that is pending.
+                Role::Handler if !self.has_condition() => Action::Update,
+                Role::Operation if self.always => Action::RunEachTime,
+                _ => Action::Create,
             },
             before: Before::Absent,
             // The name already shows the commands.

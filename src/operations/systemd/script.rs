@@ -87,21 +87,31 @@ fn has_no_file(unit: &str) -> String {
     format!("[ \"$(systemctl show -p LoadState --value -- {unit})\" = not-found ]")
 }
 
+/// The script of a handler for a unit that runs: systemd reads a changed unit file first.
+pub(super) fn again(verb: &str, unit: &str, settles: bool) -> String {
+    let name = quote(unit);
+    format!(
+        "[ \"$(systemctl show -p NeedDaemonReload --value -- {name})\" != yes ] || systemctl daemon-reload\n{}",
+        started(verb, &name, settles)
+    )
+}
+
 /// systemd reports a start as soon as the process exists. So the unit must stay active for a moment.
 fn started(verb: &str, unit: &str, settles: bool) -> String {
     let looks = if settles { LOOKS } else { 0 };
+    let after = if verb == "reload" { "reload" } else { "start" };
     format!(
         "u={unit}\n\
          failed() {{\n\
          echo \"$1: $(systemctl show -p ActiveState --value -- \"$u\") ($(systemctl show -p SubState --value -- \"$u\"))\"\n\
          timeout 5 journalctl --sync; journalctl --quiet --no-pager --lines {LOG_LINES} --unit \"$u\"; exit 1\n\
          }}\n\
-         systemctl {verb} -- \"$u\" || failed \"$u did not start\"\n\
+         systemctl {verb} -- \"$u\" || failed \"$u did not {after}\"\n\
          n={looks}; while :; do\n\
          s=$(systemctl show -p ActiveState,SubState,NRestarts -- \"$u\")\n\
          case $s in *ActiveState=active*|*ActiveState=reloading*|*ActiveState=refreshing*) ;; \
-         *) failed \"$u is not active after its start\";; esac\n\
-         case $s in *NRestarts=[1-9]*) failed \"$u ended and was restarted right after its start\";; esac\n\
+         *) failed \"$u is not active after its {after}\";; esac\n\
+         case $s in *NRestarts=[1-9]*) failed \"$u ended and was restarted right after its {after}\";; esac\n\
          [ $n -gt 0 ] || exit 0; n=$((n-1)); sleep 0.5\n\
          done"
     )

@@ -15,12 +15,11 @@ use serde::Deserialize;
 
 use super::name;
 use super::refusal::refusal;
+use super::restart::{self, Verb as Restart};
 use super::script::{daemon_reload, step, step_for_unknown};
 use super::states::{Cell, Verb, activity, enablement, masking};
-use crate::change::{
-    Action, Attribute, Attributed, Before, NotKnown, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Step,
-    Stop,
-};
+use super::unit::{BEHIND_THE_MASK, id, key, mask, settles, shown_activity};
+use crate::change::{Action, Attribute, Attributed, Before, NotKnown, Outcome, ResourceChange, Risk, Step, Stop};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::path::{Inode, InodeKind, PathFact};
 use crate::facts::unit::{UnitFact, UnitKey, UnitState};
@@ -33,7 +32,8 @@ use crate::operations::{Define, Operation, PlanContext};
 pub(in crate::operations) struct Service {
     /// Name of the unit; without a suffix, `.service` is added.
     service: String,
-    /// Whether the unit runs. By default this is not changed.
+    /// Whether the unit runs. By default this is not changed. In a handler, `"restarted"` and `"reloaded"` do that to a unit
+    /// that runs.
     state: Option<State>,
     /// Whether the unit starts at boot. By default this is not changed.
     enabled: Option<bool>,
@@ -47,9 +47,7 @@ pub(in crate::operations) struct Service {
 enum State {
     Started,
     Stopped,
-    #[schemars(skip)]
     Restarted,
-    #[schemars(skip)]
     Reloaded,
 }
 
@@ -70,6 +68,10 @@ impl Operation for Service {
         vec![key(&self.unit())]
     }
 
+    fn restarts(&self) -> Option<String> {
+        self.restart().map(|_| self.unit())
+    }
+
     fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope> {
         let asked = self.unit();
         let real = match context.get(UnitKey(&asked)) {
@@ -86,6 +88,9 @@ impl Operation for Service {
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         self.check(context)?;
         let unit = self.unit();
+        if let Some(verb) = self.restart() {
+            return restart::plan(context, &unit, verb);
+        }
         match context.get(UnitKey(&unit)) {
             Ok(UnitFact::Present(state)) => self.update(context, &unit, &state),
             Ok(UnitFact::Absent) if self.masked == Some(true) => Ok(Outcome::Change(vec![mask_absent(&unit)])),
@@ -135,11 +140,8 @@ impl Service {
 
     fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
         name::check(context, "service", &self.service)?;
-        if matches!(self.state, Some(State::Restarted | State::Reloaded)) {
-            let title = "a restart or reload in a task is not supported yet";
-            return Err(context
-                .refuse("state", title, "must be \"started\" or \"stopped\"")
-                .hint("write \"started\", or run `systemctl` with `server.shell` and a condition"));
+        if let Some(verb) = self.restart() {
+            return restart::check(context, verb, &[("enabled", self.enabled), ("masked", self.masked)]);
         }
         if self.masked == Some(true) && self.needs_unit() {
             let (argument, written) = match self.enabled {
@@ -158,6 +160,15 @@ impl Service {
                 .hint("add `state = \"started\"`, `enabled = true`, or both"));
         }
         Ok(())
+    }
+
+    /// How a handler makes a running unit use what changed.
+    fn restart(&self) -> Option<Restart> {
+        match self.state? {
+            State::Restarted => Some(Restart::Restart),
+            State::Reloaded => Some(Restart::Reload),
+            State::Started | State::Stopped => None,
+        }
     }
 
     fn wants_active(&self) -> Option<bool> {
@@ -271,6 +282,9 @@ impl Service {
             after.sub = String::new();
             after.was_restarted = false;
             after.is_outdated = false;
+        } else if after.is_started() {
+            // This operation does not start it.
+            "running".clone_into(&mut after.sub);
         }
         if due.enablement.is_some() {
             let is_enabled = self.enabled == Some(true);
@@ -301,7 +315,11 @@ impl Service {
             can_stop: true,
             ..UnitState::default()
         };
-        let after = self.after(&unknown, &due);
+        let mut after = self.after(&unknown, &due);
+        if after.is_started() {
+            // It may run already.
+            "running".clone_into(&mut after.sub);
+        }
         let is_hidden = due.unmasking.is_some() && due.enablement.is_none();
         let enabled = if is_hidden {
             Attribute::Unknown(BEHIND_THE_MASK.to_owned())
@@ -346,17 +364,6 @@ fn risk(due: &Due) -> Risk {
     }
 }
 
-fn key(unit: &str) -> FactKey {
-    FactKey::Unit(unit.to_owned())
-}
-
-fn id(unit: &str) -> ResourceId {
-    ResourceId {
-        kind: ResourceKind::Unit,
-        name: unit.to_owned(),
-    }
-}
-
 /// Under the name that was asked for too, which may be an alias.
 fn effects(asked: &str, after: &UnitState, due: &Due) -> Vec<Effect> {
     let names: BTreeSet<&str> = [asked, &after.id].into();
@@ -369,14 +376,6 @@ fn effects(asked: &str, after: &UnitState, due: &Due) -> Vec<Effect> {
         }
     });
     mask_effect(&after.id, due).into_iter().chain(of_unit).collect()
-}
-
-/// Why it is not known whether a unit is enabled.
-const BEHIND_THE_MASK: &str = "its unit file counts once it is unmasked";
-
-/// The link that masks a unit.
-fn mask(unit: &str) -> String {
-    format!("/etc/systemd/system/{unit}")
 }
 
 fn mask_effect(unit: &str, due: &Due) -> Option<Effect> {
@@ -449,19 +448,6 @@ fn steps(unit: &str, due: &Due, settles: bool) -> Vec<Step> {
         .into_iter()
         .chain(due.verbs().map(|verb| step(verb, unit, settles)))
         .collect()
-}
-
-/// Only the process of a service may end right after its start.
-fn settles(state: &UnitState) -> bool {
-    state.id.ends_with(".service") && state.service_type != "oneshot"
-}
-
-/// `activating` alone would read as if all were well.
-fn shown_activity(state: &UnitState) -> String {
-    match state.sub.as_str() {
-        sub if state.active == "activating" && !sub.is_empty() => format!("activating ({sub})"),
-        _ => state.active.clone(),
-    }
 }
 
 #[cfg(test)]
@@ -551,7 +537,7 @@ mod tests {
             ),
             (
                 "service = 'a'\nstate = 'restarted'",
-                "t.toml:2:9: a restart or reload in a task is not supported yet",
+                "t.toml:2:9: only a handler can restart or reload a unit",
             ),
         ];
         for (text, expected) in cases {

@@ -1,19 +1,20 @@
-//! Operations that others notify. The language has no way to write them yet, so the tests set the trigger.
+//! Handlers, and the operations that notify them.
 
 use super::*;
 use crate::change::Outcome;
 use crate::facts::overlay::OperationId;
+use crate::facts::owed::Owed;
 use crate::facts::path::{Inode, InodeKind, PathFact};
+use crate::facts::system::SystemFacts;
 use crate::facts::{Fact, Facts};
-use crate::plan::visible::Asked;
 use crate::plan::{Snapshot, Trigger};
 use crate::project::{Filter, Selection, load, select};
 use crate::secret::{DigestKey, sha256_hex};
 use crate::value::Known;
 
-const NOTIFIER: &str = "[[operation]]\nname = 'notifier'\nop = 'files.put'\ndest = '/a'\ncontent = 'x'\n";
-const NOTIFIED: &str =
-    "[[operation]]\nname = 'notified'\nop = 'server.shell'\ncommands = ['true']\nalways = true\ntouches = ['/b']\n";
+const NOTIFIER: &str =
+    "[[operation]]\nname = 'notifier'\nop = 'files.put'\ndest = '/a'\ncontent = 'x'\nnotify = ['notified']\n";
+const NOTIFIED: &str = "[[handler]]\nname = 'notified'\nop = 'server.shell'\ncommands = ['true']\ntouches = ['/b']\n";
 const LATER: &str = "[[operation]]\nname = 'later'\nop = 'files.put'\ndest = '/b'\ncontent = 'y'\n";
 /// Makes `/a` unknown.
 const COMMAND: &str =
@@ -64,29 +65,11 @@ fn host_with(content: Option<&str>) -> Snapshot {
     }
 }
 
-/// Plans `task`, with `trigger` as the trigger of the operation `notified`.
-fn plan(task: &str, snapshot: &Snapshot, trigger: &Trigger) -> Vec<PlannedOperation> {
-    let selection = selection(task);
-    let digests = DigestKey::random();
-    let mut build = Build::default();
-    let mut planner = HostPlanner::new(Given {
-        selection: &selection,
-        host: &selection.hosts[0],
-        facts: &snapshot.facts["web"],
-        snapshot,
-        digests: &digests,
-        asked: Asked::default(),
-        assumes_true: false,
-    });
-    planner.walk.begin_stage(&selection, 0, &Peers::default());
-    while let Some(mut bound) = planner.walk.next(&planner.given, &planner.overlay, &mut build) {
-        if bound.id == id("notified") {
-            bound.trigger = trigger.clone();
-        }
-        planner.plan(bound, &mut build);
-    }
+/// Plans `task` as a run does, without mistakes.
+fn plan(task: &str, snapshot: &Snapshot) -> Vec<PlannedOperation> {
+    let mut build = crate::plan::build(&selection(task), snapshot, &DigestKey::random());
     assert_eq!(build.mistakes, []);
-    planner.operations
+    build.plan.hosts.remove(0).operations
 }
 
 fn outcome<'a>(operations: &'a [PlannedOperation], slug: &str) -> Option<&'a Outcome> {
@@ -99,30 +82,27 @@ fn notified() -> Trigger {
 }
 
 #[test]
-fn an_operation_runs_after_one_that_notifies_it_and_changes_something() {
-    let task = [NOTIFIER, NOTIFIED, LATER].concat();
-    let operations = plan(&task, &host_with(None), &notified());
-    assert!(matches!(outcome(&operations, "notified"), Some(Outcome::Change(_))));
-    assert_eq!(operations[1].trigger, notified());
-    assert!(matches!(outcome(&operations, "later"), Some(Outcome::Ensure { .. })));
+fn a_handler_runs_at_the_end_if_what_notifies_it_changes_something() {
+    let operations = plan(&[NOTIFIER, NOTIFIED, LATER].concat(), &host_with(None));
+    let names: Vec<&str> = operations.iter().map(|operation| operation.id.slug()).collect();
+    assert_eq!(names, ["notifier", "later", "notified"]);
+    assert_eq!(operations[2].trigger, notified());
+    let Some(Outcome::Change(changes)) = outcome(&operations, "notified") else {
+        panic!("{operations:?}")
+    };
+    assert_eq!(changes[0].action, crate::change::Action::Update);
 }
 
 #[test]
 fn it_is_not_in_the_plan_after_one_that_changes_nothing() {
-    let task = [NOTIFIER, NOTIFIED, LATER].concat();
-    let operations = plan(&task, &host_with(Some("x")), &notified());
+    let operations = plan(&[NOTIFIER, NOTIFIED, LATER].concat(), &host_with(Some("x")));
     assert_eq!(outcome(&operations, "notifier"), Some(&Outcome::Unchanged));
     assert_eq!(outcome(&operations, "notified"), None);
-    assert!(
-        matches!(outcome(&operations, "later"), Some(Outcome::Change(_))),
-        "what it would touch stays known"
-    );
 }
 
 #[test]
 fn it_is_decided_later_where_only_running_shows_whether_something_changes() {
-    let task = [COMMAND, NOTIFIER, NOTIFIED, LATER].concat();
-    let operations = plan(&task, &host_with(Some("x")), &notified());
+    let operations = plan(&[COMMAND, NOTIFIER, NOTIFIED].concat(), &host_with(Some("x")));
     assert!(matches!(outcome(&operations, "notifier"), Some(Outcome::Ensure { .. })));
     let Some(Outcome::Deferred {
         waits_for,
@@ -136,7 +116,6 @@ fn it_is_decided_later_where_only_running_shows_whether_something_changes() {
     assert_eq!(*waits_for, [id("notifier")]);
     assert_eq!(why, "runs only if `notifier` changes something");
     assert_eq!((touches.len(), preview.len()), (1, 1));
-    assert!(matches!(outcome(&operations, "later"), Some(Outcome::Ensure { .. })));
 }
 
 #[test]
@@ -144,39 +123,71 @@ fn when_the_plan_is_made_again_what_really_changed_decides() {
     let task = [NOTIFIER, NOTIFIED].concat();
     let mut snapshot = host_with(Some("x"));
     snapshot.done.insert("web".to_owned(), [id("notifier")].into());
-    assert_eq!(plan(&task, &snapshot, &notified()).len(), 0, "the host had it already");
+    assert_eq!(plan(&task, &snapshot).len(), 0, "the host had it already");
     snapshot.changed.insert("web".to_owned(), [id("notifier")].into());
-    let operations = plan(&task, &snapshot, &notified());
+    let operations = plan(&task, &snapshot);
     assert!(matches!(outcome(&operations, "notified"), Some(Outcome::Change(_))));
 }
 
 #[test]
 fn one_of_several_that_changes_something_is_enough() {
-    let task = [NOTIFIER, NOTIFIED].concat();
-    let trigger = Trigger::NotifiedBy(vec![id("another"), id("notifier")]);
-    let operations = plan(&task, &host_with(None), &trigger);
+    let another =
+        "[[operation]]\nname = 'another'\nop = 'files.put'\ndest = '/b'\ncontent = 'y'\nnotify = ['notified']\n";
+    let operations = plan(&[NOTIFIER, another, NOTIFIED].concat(), &host_with(Some("x")));
+    assert_eq!(
+        operations[2].trigger,
+        Trigger::NotifiedBy(vec![id("notifier"), id("another")])
+    );
     assert!(matches!(outcome(&operations, "notified"), Some(Outcome::Change(_))));
-    let nobody = Trigger::NotifiedBy(vec![id("another")]);
-    assert_eq!(outcome(&plan(&task, &host_with(None), &nobody), "notified"), None);
 }
 
 #[test]
-fn what_an_earlier_deploy_owes_runs_whatever_changes() {
-    let task = [NOTIFIER, NOTIFIED].concat();
-    let operations = plan(&task, &host_with(Some("x")), &Trigger::Owed);
-    assert!(matches!(outcome(&operations, "notified"), Some(Outcome::Change(_))));
-    assert_eq!(operations[1].trigger, Trigger::Owed);
+fn what_an_earlier_run_owes_runs_whatever_changes() {
+    let mut snapshot = host_with(Some("x"));
+    let owed = |handler: &str| Owed {
+        handler: handler.to_owned(),
+        op: "server.shell".to_owned(),
+        parameters: serde_json::from_str(r#"{"commands":["true"],"touches":["/b"]}"#).ok(),
+    };
+    let system = SystemFacts {
+        owed: vec![owed("t/t / notified"), owed("t/other / gone")],
+        ..SystemFacts::default()
+    };
+    let facts = snapshot.facts.get_mut("web").expect("facts");
+    facts.insert(FactKey::System, Fact::System(Box::new(system)));
+    let mut selection = selection(&[NOTIFIER, NOTIFIED].concat());
+    let planned = |selection: &Selection| {
+        let mut build = crate::plan::build(selection, &snapshot, &DigestKey::random());
+        assert_eq!(build.mistakes, []);
+        build.plan.hosts.remove(0)
+    };
+    let host = planned(&selection);
+    assert_eq!(host.operations[1].trigger, Trigger::Owed);
+    assert!(matches!(
+        outcome(&host.operations, "notified"),
+        Some(Outcome::Change(_))
+    ));
+    assert_eq!(host.operations.len(), 2);
+    assert!(
+        matches!(&host.notices[..], [notice] if notice.contains("handler `t/other / gone`") && notice.contains("`--owed` runs it"))
+    );
+    selection.runs_owed = true;
+    let host = planned(&selection);
+    assert_eq!(host.notices, [] as [String; 0]);
+    assert_eq!(host.operations[2].id.0, "web / owed / t/other / gone");
+    assert!(matches!(host.operations[2].outcome, Outcome::Change(_)));
+    let next = crate::plan::plan_next_run(&selection, &snapshot, &DigestKey::random());
+    assert_eq!(next[0].len(), 1, "nothing is owed to the run after it");
 }
 
 #[test]
-fn facts_of_an_operation_that_does_not_run_are_not_asked_for() {
-    let file = "[[operation]]\nname = 'notified'\nop = 'files.line'\npath = '/c'\nline = 'x'\n";
-    let task = [NOTIFIER, file].concat();
+fn facts_of_a_handler_that_does_not_run_are_not_asked_for() {
+    let file = "[[handler]]\nname = 'notified'\nop = 'files.line'\npath = '/c'\nline = 'x'\n";
+    let selection = selection(&[NOTIFIER, file].concat());
     let asks = |content| {
-        let operations = plan(&task, &host_with(content), &notified());
-        operations
-            .iter()
-            .any(|operation| operation.asked.contains(&FactKey::Path("/c".to_owned())))
+        let build = crate::plan::build(&selection, &host_with(content), &DigestKey::random());
+        let missing = build.missing.get("web").cloned().unwrap_or_default();
+        missing.contains(&FactKey::Path("/c".to_owned()))
     };
     assert!(asks(None) && !asks(Some("x")));
 }

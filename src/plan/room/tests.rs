@@ -43,6 +43,7 @@ fn operation(step: Step, effects: Vec<Effect>) -> PlannedOperation {
         origin: Origin::new(&file, 0..2),
         trigger: Trigger::Always,
         conduct: crate::change::Conduct::default(),
+        handler: None,
         outcome: Outcome::Change(vec![ResourceChange {
             id: ResourceId {
                 kind: ResourceKind::File,

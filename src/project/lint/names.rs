@@ -8,7 +8,7 @@ use super::shapes::{Place, Shapes};
 use crate::error::{Diagnostic, Origin, habits, suggestion};
 use crate::project::entry::EntrySettings;
 use crate::project::task::{Task, TaskEntry};
-use crate::project::{Project, Stack};
+use crate::project::{Project, RawOperation, Stack};
 use crate::template::{Names, analyze_expression, analyze_string, inspect_expression, inspect_string};
 use crate::value::{Kind, Table, Value};
 
@@ -72,19 +72,7 @@ impl<'a> Checker<'a> {
         for entry in &task.entries {
             self.has_item = has_item(entry);
             match entry {
-                TaskEntry::Operation(operation) => {
-                    self.settings = Some(&operation.settings);
-                    self.settings(&operation.settings);
-                    self.table(&operation.arguments);
-                    let shell = operation.definition.shell_text;
-                    for (_, entry) in operation
-                        .arguments
-                        .iter()
-                        .filter(|(key, _)| shell.contains(&key.as_str()))
-                    {
-                        self.shell(&entry.value);
-                    }
-                }
+                TaskEntry::Operation(operation) => self.operation(operation),
                 TaskEntry::Include(include) => {
                     self.settings = Some(&include.settings);
                     self.settings(&include.settings);
@@ -93,7 +81,25 @@ impl<'a> Checker<'a> {
                 }
             }
         }
+        for handler in &task.handlers {
+            self.has_item = handler.operation.settings.for_each.is_some();
+            self.operation(&handler.operation);
+        }
         (self.vars, self.task, self.settings) = (None, None, None);
+    }
+
+    fn operation(&mut self, operation: &'a RawOperation) {
+        self.settings = Some(&operation.settings);
+        self.settings(&operation.settings);
+        self.table(&operation.arguments);
+        let shell = operation.definition.shell_text;
+        for (_, entry) in operation
+            .arguments
+            .iter()
+            .filter(|(key, _)| shell.contains(&key.as_str()))
+        {
+            self.shell(&entry.value);
+        }
     }
 
     fn stack(&mut self, stack: &Stack) {

@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 
 use crate::error::Diagnostic;
 use crate::operations::{BECOME_KEYS, CONDUCT_KEYS, OPERATIONS, Parameter, RunAs};
+use crate::project::RawOperation;
 use crate::project::fields::key_suggestion;
-use crate::project::task::{COMMON_KEYS, RawOperation};
+use crate::project::task::COMMON_KEYS;
 use crate::template::is_template;
 use crate::value::{Entry, Kind, Table, Value};
 

@@ -1,7 +1,8 @@
 //! Parts of a project that several checks use.
 
-use crate::project::Project;
+use crate::error::{Diagnostic, suggestion};
 use crate::project::task::{Task, TaskEntry, TaskUse};
+use crate::project::{Named, Project};
 use crate::value::Table;
 
 /// The names that a task's `vars.` can have.
@@ -32,4 +33,19 @@ pub(super) fn has_item(entry: &TaskEntry) -> bool {
         TaskEntry::Operation(operation) => operation.settings.for_each.is_some(),
         TaskEntry::Include(include) => include.settings.for_each.is_some(),
     }
+}
+
+/// The mistake that a task does not exist.
+pub(super) fn no_task(project: &Project, task: &Named) -> Diagnostic {
+    let name = &task.name;
+    let known = project.tasks.keys().map(String::as_str);
+    let bare = name.trim_start_matches("tasks/").trim_end_matches(".toml");
+    let hint = if project.tasks.contains_key(bare) {
+        format!("write only its name: `{bare}`")
+    } else {
+        suggestion(name, known).unwrap_or_else(|| format!("write `tasks/{bare}.toml`"))
+    };
+    Diagnostic::new(format!("unknown task `{name}`"))
+        .at_maybe(task.origin.as_ref(), "no file below `tasks/` has this name")
+        .hint(hint)
 }

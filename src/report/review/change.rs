@@ -32,6 +32,8 @@ pub struct Change<'a> {
     pub blocks: Vec<Block>,
     /// The commands that run for it, in order.
     pub steps: Vec<StepNote<'a>>,
+    /// Whether a handler does it, to a unit that runs then.
+    pub is_for_running: bool,
     /// The packages, if the change represents additional packages.
     pub along: Option<AlongNames<'a>>,
 }
@@ -152,6 +154,10 @@ impl<'a> Change<'a> {
             kept: Vec::new(),
             blocks: Vec::new(),
             steps: change.steps.iter().flat_map(notes).collect(),
+            is_for_running: change
+                .steps
+                .iter()
+                .any(|step| step.command().is_some_and(|command| command.already.is_some())),
             along: come_along(&change.id).then(|| AlongNames::of(change)),
         };
         let sides = sides(old, new);

@@ -308,6 +308,7 @@ impl<'a> Entry<'a> {
     pub fn new(operation: &'a PlannedOperation, whole: bool) -> Self {
         let all = |changes: &'a [ResourceChange]| changes.iter().map(|change| Change::new(change, whole)).collect();
         let state = match &operation.outcome {
+            _ if operation.is_covered() => EntryState::Unchanged,
             Outcome::Unchanged => EntryState::Unchanged,
             Outcome::Change(changes) => EntryState::Change(all(changes)),
             Outcome::Ensure { changes, since } => EntryState::Ensure {

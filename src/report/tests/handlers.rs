@@ -1,4 +1,4 @@
-//! Handlers in a review: what they do, and why they run. The language cannot write them yet, so the plans are built here.
+//! Handlers in a review: what they do, and why they run.
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};
@@ -76,7 +76,7 @@ fn a_handler_says_what_it_restarts_and_why() {
     ");
     assert_snapshot!(reviewed(restart(Trigger::Owed)), @"
     ~ unit app.service   active → restarted   ! interrupts a running service
-        owed by an earlier deploy, which ended before it
+        owed since an earlier run, which ended before it
     ");
 }
 
@@ -113,7 +113,7 @@ fn a_handler_is_listed_with_its_operation_on_request() {
     };
     let text = |options: TextOptions| rendered(&plan(idle.clone()), |review| text(review, &options));
     assert!(!text(TextOptions::default()).contains("owed"));
-    assert!(text(verbose()).contains("= systemd.service app   unchanged\n        owed by an earlier deploy"));
+    assert!(text(verbose()).contains("= systemd.service app   unchanged\n        owed since an earlier run"));
 }
 
 #[test]

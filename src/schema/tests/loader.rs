@@ -31,12 +31,15 @@ const WHOLE: &[(&str, &str)] = &[
         "description = 'x'\nrequired = ['users']\nwhen = true\ntags = ['u']\nbecome = true\nbecome_user = 'x'\n@\n[vars]\nsize = '1'\n\
          [[operation]]\ninclude = 'a/c'\nname = 'more'\nwhen = 'users'\nfor_each = ['y']\nvars = { z = '{{ item }}' }\ntags = ['v']\nbecome = false\n@\n\
          [[operation]]\nop = 'apt.packages'\nname = 'p {{ item }}'\nwhen = 'users'\nfor_each = [{ name = 'tree', more = 1 }]\n\
-         tags = ['w']\npackages = ['{{ item.name }}', '{{ vars.size }}']\nbecome = true\nbecome_user = 'x'\n\
-         timeout = '5m'\nretries = 2\non_error = 'ignore'\nenv = { A = '{{ item.name }}' }\n@\n",
+         tags = ['w']\npackages = ['{{ item.name }}', '{{ vars.size }}']\nbecome = true\nbecome_user = 'x'\nnotify = ['h', 'a/c:i']\n\
+         timeout = '5m'\nretries = 2\non_error = 'ignore'\nenv = { A = '{{ item.name }}' }\n@\n\
+         [[handler]]\nop = 'systemd.service'\nname = 'h'\nflush = 'stage'\nwhen = 'users'\nfor_each = ['y']\ntags = ['w']\n\
+         service = '{{ item }}'\nstate = 'restarted'\n@\n",
     ),
     (
         "tasks/a/c.toml",
-        "[vars]\nz = ''\n[[operation]]\nop = 'files.put'\ndest = '/etc/motd'\ncontent = '{{ vars.z }}'\n",
+        "[vars]\nz = ''\n[[operation]]\nop = 'files.put'\ndest = '/etc/motd'\ncontent = '{{ vars.z }}'\n\
+         [[handler]]\nop = 'systemd.daemon_reload'\nname = 'i'\n",
     ),
     (
         "templates/services/x/stack.toml",

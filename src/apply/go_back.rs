@@ -1,0 +1,213 @@
+//! Going back after a handler whose unit did not stay active: the files that notified it become what they were, and the unit
+//! is started on them.
+//!
+//! The next deploy writes the files and notifies the handler again, so nothing stays owed.
+
+use std::collections::BTreeSet;
+
+use super::events::{Failure, HostEnd, OperationResult, ResourceEnd};
+use super::halt::{Halt, lost};
+use super::host::HostApply;
+use crate::change::{Kept, Step};
+use crate::facts::overlay::OperationId;
+use crate::facts::{Fact, FactKey};
+use crate::plan::PlannedOperation;
+use crate::remote::{StepEnd, StepScript, Writer};
+
+/// What came of going back.
+#[derive(Default)]
+struct Ways {
+    /// The paths that are as they were.
+    back: BTreeSet<String>,
+    /// What could not be done, with the reason.
+    left: Vec<String>,
+}
+
+impl HostApply<'_> {
+    /// The handler of a failed segment whose unit did not stay active, and the operations that notified it in this run.
+    fn failed_restart<'p>(&self, segment: &'p [PlannedOperation]) -> Option<(&'p PlannedOperation, Vec<OperationId>)> {
+        let failed = self.results.iter().rev().find(|result| result.failure.is_some())?;
+        let operation = segment.iter().find(|operation| operation.id == failed.operation)?;
+        operation.handler.as_ref()?.unit.as_ref()?;
+        let changed = self.snapshot.changed.get(&self.reviewed.host)?;
+        let notifiers = self.records.notifiers(&operation.id).iter();
+        let notifiers: Vec<OperationId> = notifiers.filter(|id| changed.contains(id)).cloned().collect();
+        Some((operation, notifiers))
+    }
+
+    /// Goes back, if `halt` comes of a handler whose unit did not stay active; the end of the host.
+    pub(super) async fn go_back(&mut self, writer: &mut Writer<'_>, segment: &[PlannedOperation], halt: Halt) -> Halt {
+        if halt.end != HostEnd::Failed || halt.failure.is_some() {
+            return halt;
+        }
+        match self.try_to_go_back(writer, segment).await {
+            Ok(None) => halt,
+            Ok(Some(failure)) => Halt {
+                failure: Some(failure),
+                ..halt
+            },
+            Err(lost) => lost,
+        }
+    }
+
+    /// What came of going back; `None` if there is no reason to.
+    async fn try_to_go_back(
+        &mut self,
+        writer: &mut Writer<'_>,
+        segment: &[PlannedOperation],
+    ) -> Result<Option<Failure>, Halt> {
+        let Some((operation, notifiers)) = self.failed_restart(segment) else {
+            return Ok(None);
+        };
+        let kept: Vec<Kept> = self.keeping.of(&notifiers).cloned().collect();
+        let unit = operation.handler.as_ref().and_then(|handler| handler.unit.clone());
+        let (Some(unit), false) = (unit, kept.is_empty()) else {
+            return Ok(None);
+        };
+        let mut ways = Ways::default();
+        for one in &kept {
+            let put_back = StepScript {
+                body: one.put_back(),
+                ..StepScript::default()
+            };
+            match self.attempt(writer, put_back).await? {
+                Ok(()) => {
+                    ways.back.insert(one.path.clone());
+                }
+                Err(why) => ways.left.push(format!("`{}` stays as it is: {why}", one.path)),
+            }
+        }
+        self.mark_put_back(&notifiers, &ways.back);
+        let runs = self.start_again(writer, operation).await?;
+        if let Err(why) = &runs {
+            ways.left.push(format!("`{unit}` does not run on them either: {why}"));
+        }
+        for other in self.records.others(&operation.id, &notifiers) {
+            if self.is_done(&other.id) {
+                // What ran with the new files has to run with the old ones.
+                if let Err(why) = self.start_again(writer, &other).await? {
+                    ways.left
+                        .push(format!("`{}` cannot run with them: {why}", other.id.slug()));
+                }
+            } else if !self.has_another_cause(&other, &notifiers) {
+                self.forget(writer, &other).await?;
+            }
+        }
+        if ways.left.is_empty() {
+            self.forget(writer, operation).await?;
+        }
+        Ok(Some(told(&unit, &ways, runs.is_ok())))
+    }
+
+    fn is_done(&self, id: &OperationId) -> bool {
+        let done = self.snapshot.done.get(&self.reviewed.host);
+        done.is_some_and(|done| done.contains(id))
+    }
+
+    /// Whether a handler is owed for another reason than a change by `notifiers`.
+    fn has_another_cause(&self, handler: &PlannedOperation, notifiers: &[OperationId]) -> bool {
+        let host = &self.reviewed.host;
+        let changed = self.snapshot.changed.get(host);
+        let is_changed = |id: &&OperationId| changed.is_some_and(|changed| changed.contains(*id));
+        let mut others = self.records.notifiers(&handler.id).iter().filter(is_changed);
+        let facts = self
+            .snapshot
+            .facts
+            .get(host)
+            .and_then(|facts| facts.get(&FactKey::System));
+        let was_owed = match (facts, &handler.handler) {
+            (Some(Fact::System(system)), Some(own)) => {
+                system.owed.iter().any(|owed| owed.handler == own.record.handler)
+            }
+            _ => false,
+        };
+        was_owed || others.any(|id| !notifiers.contains(id))
+    }
+
+    /// Runs a step, also after one that failed; why it failed.
+    async fn attempt(&self, writer: &mut Writer<'_>, step: StepScript) -> Result<Result<(), String>, Halt> {
+        writer.resume().await.map_err(|error| lost(&error))?;
+        let answers = writer
+            .perform(&[step], &mut |_, _| {})
+            .await
+            .map_err(|error| lost(&error))?;
+        Ok(match answers.first() {
+            Some(answer) if answer.end != StepEnd::Done => {
+                Err(String::from_utf8_lossy(&answer.output).trim().replace('\n', "; "))
+            }
+            _ => Ok(()),
+        })
+    }
+
+    /// Has a handler run with the old files.
+    async fn start_again(
+        &self,
+        writer: &mut Writer<'_>,
+        handler: &PlannedOperation,
+    ) -> Result<Result<(), String>, Halt> {
+        let commands = handler
+            .changes()
+            .iter()
+            .flat_map(|change| &change.steps)
+            .filter_map(Step::command);
+        for command in commands {
+            let step = StepScript {
+                body: command.recovery(),
+                limit: Some(command.timeout),
+                ..StepScript::default()
+            };
+            if let Err(why) = self.attempt(writer, step).await? {
+                return Ok(Err(why));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    async fn forget(&self, writer: &mut Writer<'_>, handler: &PlannedOperation) -> Result<(), Halt> {
+        if let Some(removal) = self.records.removal(&handler.id) {
+            self.attempt(writer, removal).await?.ok();
+        }
+        Ok(())
+    }
+
+    /// The ends of operations whose files went back.
+    fn mark_put_back(&mut self, notifiers: &[OperationId], back: &BTreeSet<String>) {
+        let is_meant = |result: &&mut OperationResult| notifiers.contains(&result.operation);
+        for line in self
+            .results
+            .iter_mut()
+            .filter(is_meant)
+            .flat_map(|result| &mut result.lines)
+        {
+            if line.end == ResourceEnd::Applied && back.contains(&line.resource.name) {
+                line.end = ResourceEnd::PutBack;
+            }
+        }
+    }
+}
+
+fn told(unit: &str, ways: &Ways, runs: bool) -> Failure {
+    let paths: Vec<String> = ways.back.iter().map(|path| format!("`{path}`")).collect();
+    let mut causes = Vec::new();
+    if !paths.is_empty() {
+        let verb = if paths.len() == 1 {
+            "is as it was"
+        } else {
+            "are as they were"
+        };
+        let again = if runs {
+            format!(", and `{unit}` runs again")
+        } else {
+            String::new()
+        };
+        causes.push(format!("{} {verb} before this run{again}", paths.join(", ")));
+    }
+    causes.extend(ways.left.iter().cloned());
+    Failure {
+        attempted: format!("use what changed: `{unit}` does not run with it"),
+        cause: Some(causes.join("\n")),
+        exit_code: None,
+        output: String::new(),
+        hint: Some("fix the cause that its log shows, and rerun: the next deploy makes the changes again".to_owned()),
+    }
+}

@@ -1,0 +1,99 @@
+//! Handlers that an earlier run owed a host: something changed that notifies them, and they did not run since.
+//!
+//! Before a change that notifies a handler, the handler is recorded in a file of its own on the host. The file goes when the
+//! handler has run. Its first line is a JSON object; a second one, if there is one, is the unit's invocation after the change.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+use crate::secret::sha256_hex;
+
+/// The folder for records, below homelab's own.
+const FOLDER: &str = "owed";
+/// Where homelab keeps its state as root.
+const STATE_FOLDER: &str = "/var/lib/homelab";
+/// How much of a digest is enough for a file's name, in digits.
+const NAME: usize = 16;
+
+/// A handler that is owed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Owed {
+    /// Its id without the host and the stage: `task / handler`.
+    pub handler: String,
+    /// The name of the operation.
+    pub op: String,
+    /// Its parameters, rendered; `None` if they were not known when it was notified.
+    pub parameters: Option<Map<String, Json>>,
+}
+
+impl Owed {
+    /// The file with the record of a handler; `state_folder` is that of a user without root.
+    pub fn path(handler: &str, state_folder: Option<&str>) -> String {
+        let folder = state_folder.unwrap_or(STATE_FOLDER);
+        let is_name = handler.len() == NAME && handler.bytes().all(|byte| byte.is_ascii_hexdigit());
+        // A record that could not be read has its file's name.
+        let name = if is_name { handler.to_owned() } else { name(handler) };
+        format!("{folder}/{FOLDER}/{name}")
+    }
+
+    /// The record as one line.
+    pub fn line(&self) -> String {
+        // It has no map with keys that are no strings.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads what the host says: a file's name, and its first line.
+    pub fn read(said: &str) -> Self {
+        let (file, line) = said.split_once(' ').unwrap_or((said, ""));
+        let record = serde_json::from_str::<Self>(line).ok();
+        record
+            .filter(|record| name(&record.handler) == file)
+            .unwrap_or_else(|| Self {
+                handler: file.to_owned(),
+                op: String::new(),
+                parameters: None,
+            })
+    }
+
+    /// Whether it could be read.
+    pub fn is_readable(&self) -> bool {
+        !self.op.is_empty()
+    }
+}
+
+fn name(handler: &str) -> String {
+    let mut name = sha256_hex(handler.as_bytes());
+    name.truncate(NAME);
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_read_as_it_was_written() {
+        let owed = Owed {
+            handler: "web/proxy / restart 'it'".to_owned(),
+            op: "systemd.service".to_owned(),
+            parameters: Some(Map::from_iter([("service".to_owned(), "proxy".into())])),
+        };
+        let path = Owed::path(&owed.handler, None);
+        let file = path.strip_prefix("/var/lib/homelab/owed/").expect("below it");
+        assert_eq!((file.len(), owed.line().lines().count()), (16, 1));
+        assert_eq!(Owed::read(&format!("{file} {}", owed.line())), owed);
+    }
+
+    #[test]
+    fn what_is_no_record_is_still_told_of() {
+        for said in [
+            "abc {}",
+            "abc",
+            "abc {\"handler\":\"t / x\",\"op\":\"y\",\"parameters\":null}",
+        ] {
+            let owed = Owed::read(said);
+            assert_eq!((owed.handler.as_str(), owed.is_readable()), ("abc", false), "{said}");
+        }
+    }
+}

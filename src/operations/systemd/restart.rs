@@ -1,0 +1,169 @@
+//! `state = "restarted"` and `"reloaded"`: what a handler does to a unit that runs.
+//!
+//! A unit that does not run stays stopped: whatever starts it later, such as its socket, finds what changed. So does a unit that
+//! was started since the change: each start has an invocation of its own.
+
+use super::script::again;
+use super::unit::{effects, id, key, settles, shown_activity};
+use crate::change::{
+    Action, Attribute, Attributed, Before, Command, NotKnown, Outcome, ResourceChange, Risk, Step, Stop,
+};
+use crate::facts::overlay::{Effect, FactScope};
+use crate::facts::unit::{UnitFact, UnitKey, UnitState};
+use crate::operations::{PlanContext, Role};
+use crate::quote::quote;
+
+/// How a running unit is made to use what changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    Restart,
+    Reload,
+}
+
+impl Verb {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Restart => "restart",
+            Self::Reload => "reload",
+        }
+    }
+
+    fn done(self) -> &'static str {
+        match self {
+            Self::Restart => "restarted",
+            Self::Reload => "reloaded",
+        }
+    }
+}
+
+/// Refuses a restart that would happen on each run.
+pub(super) fn check(context: &PlanContext<'_>, verb: Verb, others: &[(&str, Option<bool>)]) -> Result<(), Stop> {
+    if context.role() == Role::Operation {
+        return Err(context
+            .refuse(
+                "state",
+                "only a handler can restart or reload a unit",
+                "this would happen on every run",
+            )
+            .hint(format!(
+                "write this as a `[[handler]]`, and `notify` it from the operations after which the unit has to be {}",
+                verb.done()
+            )));
+    }
+    if let Some((other, _)) = others.iter().find(|(_, given)| given.is_some()) {
+        let title = format!("`{other}` and `state = \"{}\"` cannot be used together", verb.done());
+        return Err(context
+            .refuse(other, title, "a handler only runs after changes")
+            .hint(format!("set `{other}` in an `[[operation]]`")));
+    }
+    Ok(())
+}
+
+pub(super) fn plan(context: &PlanContext<'_>, unit: &str, verb: Verb) -> Result<Outcome, Stop> {
+    match context.get(UnitKey(unit)) {
+        Ok(_) if context.role() == Role::HandlerThatRan => Ok(Outcome::Unchanged),
+        Ok(UnitFact::Present(state)) => Ok(Outcome::Change(vec![change(unit, &state, verb)])),
+        Ok(UnitFact::Absent) => {
+            let mistake = context.mistake("service", format!("unknown unit `{unit}`"), "no such unit on the host");
+            Err(Stop::Refused(Box::new(mistake.hint(
+                "install its package first (`op = \"apt.packages\"`), or write its file first",
+            ))))
+        }
+        Err(Stop::NotKnown {
+            cause: NotKnown::Since(operation, why),
+            ..
+        }) => Ok(Outcome::Ensure {
+            changes: vec![of_unknown(unit, verb, why)],
+            since: vec![operation],
+        }),
+        Err(stop) => Err(stop),
+    }
+}
+
+fn runs(state: &UnitState) -> bool {
+    !matches!(state.active.as_str(), "inactive" | "failed" | "deactivating")
+}
+
+fn change(asked: &str, state: &UnitState, verb: Verb) -> ResourceChange {
+    let before: Attributed = [("active", Attribute::known(shown_activity(state)))]
+        .into_iter()
+        .collect();
+    let (after, risk) = if runs(state) {
+        let done: Attributed = [("active", Attribute::known(verb.done()))].into_iter().collect();
+        let risk = match verb {
+            Verb::Restart => Risk::Restart,
+            Verb::Reload => Risk::None,
+        };
+        (done, risk)
+    } else {
+        (before.clone(), Risk::None)
+    };
+    let left = UnitState {
+        needs_reload: false,
+        is_new: false,
+        sub: "running".to_owned(),
+        is_outdated: state.is_outdated && verb == Verb::Reload,
+        ..state.clone()
+    };
+    ResourceChange {
+        id: id(&state.id),
+        action: Action::Update,
+        before: Before::Present(before),
+        after: Some(after),
+        expect: Vec::new(),
+        effects: effects(asked, &left),
+        steps: vec![step(&state.id, verb, settles(state))],
+        risk,
+    }
+}
+
+fn of_unknown(unit: &str, verb: Verb, why: String) -> ResourceChange {
+    ResourceChange {
+        id: id(unit),
+        action: Action::Update,
+        before: Before::Unknown(why),
+        after: Some([("active", Attribute::known(verb.done()))].into_iter().collect()),
+        expect: Vec::new(),
+        effects: vec![Effect::Forget(
+            FactScope::Key(key(unit)),
+            "a handler may change it".to_owned(),
+        )],
+        steps: vec![step(unit, verb, unit.ends_with(".service"))],
+        risk: match verb {
+            Verb::Restart => Risk::Restart,
+            Verb::Reload => Risk::None,
+        },
+    }
+}
+
+fn step(unit: &str, verb: Verb, settles: bool) -> Step {
+    let word = verb.word();
+    // A restart does not start what was stopped meanwhile.
+    let command = match verb {
+        Verb::Restart => "try-restart",
+        Verb::Reload => "reload",
+    };
+    Step::Run(Command {
+        already: Some(is_settled(unit)),
+        recovery: Some(recovery(unit, settles)),
+        ..Command::new(format!("systemctl {word} {unit}"), again(command, unit, settles))
+    })
+}
+
+/// Starts the unit again, which may have failed too often for systemd.
+fn recovery(unit: &str, settles: bool) -> String {
+    format!(
+        "systemctl reset-failed -- {} 2>/dev/null\n{}",
+        quote(unit),
+        again("restart", unit, settles)
+    )
+}
+
+/// Shell text that succeeds if the unit does not run, or was started after the change: `$noted` is set if `$invocation` is that
+/// of the unit after the last change that notified the handler.
+fn is_settled(unit: &str) -> String {
+    format!(
+        "s=$(systemctl show -p ActiveState -p InvocationID -- {unit}) || exit 1\n         case $s in *ActiveState=inactive*|*ActiveState=failed*|*ActiveState=deactivating*) exit 0 ;; esac\n         [ -n \"$noted\" ] || exit 1\n         [ \"${{s#*InvocationID=}}\" != \"$s\" ] || exit 1\n         s=${{s#*InvocationID=}}\n         [ \"${{s%%[!0-9a-f]*}}\" != \"$invocation\" ]",
+        unit = quote(unit),
+    )
+}

@@ -1,0 +1,89 @@
+//! Captures: read and checked completely. They are not supported yet, which is reported once everything else about them is
+//! correct.
+
+use super::entry::definition;
+use super::fields::Fields;
+use crate::error::{Diagnostic, Origin};
+use crate::value::{Kind, Table};
+
+const CAPTURE_KEYS: &[&str] = &["capture", "file", "secret", "select", "create", "when"];
+
+/// Checks a capture, and refuses it as not supported if it has no other mistake.
+pub(super) fn read(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) {
+    let before = mistakes.len();
+    let written = table.get("capture").and_then(|entry| entry.key.clone());
+    let mut fields = Fields::new(table, place, mistakes);
+    if let Some(name) = fields.text("capture").filter(|name| !is_name(&name.name)) {
+        let mistake = Diagnostic::new(format!("`{}` is not a valid name for a captured value", name.name));
+        fields.mistake(
+            mistake
+                .at_maybe(
+                    name.origin.as_ref(),
+                    "use letters, digits and `_`, not starting with a digit",
+                )
+                .hint("choose another name; templates use it as `captured.NAME`"),
+        );
+    }
+    match fields.text("file") {
+        Some(file) if !file.name.starts_with('/') && !file.name.starts_with("{{") => {
+            let mistake = Diagnostic::new(format!("`{}` is not a valid path", file.name));
+            fields.mistake(
+                mistake
+                    .at_maybe(file.origin.as_ref(), "must start with `/`")
+                    .hint("write an absolute path of the host, such as \"/opt/token\""),
+            );
+        }
+        Some(_) => {}
+        None => {
+            let mistake = Diagnostic::new("missing `file` for `capture`");
+            fields.mistake(
+                mistake
+                    .at(place, "no path for the captured value")
+                    .hint("add `file = \"/…\"`"),
+            );
+        }
+    }
+    fields.truth("secret");
+    fields.condition("when");
+    if let Some(pointer) = fields.text("select").filter(|pointer| !pointer.name.starts_with('/')) {
+        let mistake = Diagnostic::new("`select` must be a JSON pointer");
+        fields.mistake(
+            mistake
+                .at_maybe(pointer.origin.as_ref(), "must start with `/`")
+                .hint("write a pointer such as \"/token\""),
+        );
+    }
+    let create = fields.entry("create");
+    fields.end("a `capture`", CAPTURE_KEYS);
+    if let Some(create) = create {
+        match create.value.kind {
+            Kind::Table(table) => {
+                let op = table.get("op").map(|entry| &entry.value);
+                mistakes.extend(definition(op, create.key.as_ref().unwrap_or(place)).err());
+            }
+            _ => mistakes.push(
+                Diagnostic::new("`create` must be a table")
+                    .at_maybe(
+                        create.value.origin.as_ref(),
+                        format!("this is {}", create.value.shown()),
+                    )
+                    .hint("write `[operation.create]` with the operation that creates the value below"),
+            ),
+        }
+    }
+    if mistakes.len() == before {
+        mistakes.push(
+            Diagnostic::new("`capture` is not supported yet")
+                .at_maybe(written.as_ref(), "this would have no effect")
+                .hint("remove it"),
+        );
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let mut characters = name.chars();
+    characters
+        .next()
+        .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && characters.all(|character| character.is_ascii_alphanumeric() || character == '_')
+}

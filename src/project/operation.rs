@@ -1,0 +1,27 @@
+//! An operation as it is written.
+
+use super::entry::EntrySettings;
+use super::fields::Named;
+use crate::error::Origin;
+use crate::operations::Definition;
+use crate::value::Table;
+
+pub(super) const NOT_YET: &[&str] = &["sensitive"];
+
+/// An operation as written, with templates not rendered.
+pub struct RawOperation {
+    pub definition: &'static Definition,
+    /// Name, conditions and tags.
+    pub settings: EntrySettings,
+    pub arguments: Table,
+    /// The handlers that a change of it notifies.
+    pub notify: Vec<Named>,
+    /// Where its `op` is written.
+    pub origin: Origin,
+}
+
+impl std::fmt::Debug for RawOperation {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} at {}", self.definition.name, self.origin)
+    }
+}
