@@ -141,5 +141,5 @@ fn a_key_that_is_not_in_it_is_refused_by_both() {
             tried += 1;
         }
     }
-    assert_eq!(tried, 12);
+    assert_eq!(tried, 13);
 }
