@@ -22,7 +22,7 @@ pub use conduct::{Conduct, OnError};
 pub use kind::ResourceKind;
 pub use step::{
     Above, Attributes, Claim, Command, DEFAULT_TIMEOUT, End, Expect, FileNumber, Kept, Link, MakeDirectory, Ownership,
-    Previous, Remove, Road, Script, ScriptOptions, SetAttributes, Step, WriteFile, guard,
+    Previous, Remove, Road, Script, ScriptOptions, SetAttributes, Step, UnitValidator, WriteFile, guard,
 };
 
 /// The result of planning an operation.

@@ -13,6 +13,7 @@ mod remove;
 mod road;
 mod set_attributes;
 mod state;
+mod unit_validator;
 mod write_file;
 
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,7 @@ pub use remove::Remove;
 pub use road::{Above, End, FileNumber, Road};
 pub use set_attributes::SetAttributes;
 pub use state::{Attributes, Ownership};
+pub use unit_validator::UnitValidator;
 pub use write_file::WriteFile;
 
 /// One thing that is done to a host.

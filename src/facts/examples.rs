@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::account::{AccountDefaults, Group, GroupFact, SkeletonEntry, SkeletonKind, User, UserFact};
 use super::apt::{InstallationFact, ListsFact, SimulatedInstall, SimulatedRemoval, Simulation};
+use super::calendar::CalendarFact;
 use super::check::CheckFact;
 use super::overlay::{Effect, FactScope};
 use super::owed::Owed;
@@ -295,6 +296,13 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
         (installation(AptVerb::FullUpgrade), Vec::new()),
         (FactKey::PackageLists, vec![lists(None, false), lists(Some(60), true)]),
         unit_example(),
+        (
+            FactKey::Calendar(text("daily")),
+            vec![
+                Fact::Calendar(CalendarFact::Next(text("Mon 2026-11-30 01:30:00 UTC"))),
+                Fact::Calendar(CalendarFact::Wrong(text("Invalid argument"))),
+            ],
+        ),
     ]);
     examples
         .into_iter()

@@ -54,6 +54,8 @@ macro_rules! every_kind {
             AccountDefaults => super::account::AccountDefaultsKey, Box<super::account::AccountDefaults>;
             /// What apt would do.
             Installation(wish: Installation) => super::apt::InstallationKey<'a>, super::apt::InstallationFact;
+            /// A calendar event of a timer.
+            Calendar(event: String) => super::calendar::CalendarKey<'a>, super::calendar::CalendarFact;
             /// Whether a check passes now.
             Check(check: Check) => super::check::CheckKey<'a>, super::check::CheckFact;
         }

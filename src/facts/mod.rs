@@ -8,6 +8,7 @@
 pub mod account;
 mod answer;
 pub mod apt;
+pub mod calendar;
 pub mod check;
 mod collection;
 mod environment;

@@ -9,6 +9,23 @@ use serde::{Deserialize, Serialize};
 
 use super::kind::{DependsOn, Key, Subject};
 
+pub use files::UnitFilePath;
+
+/// What the names of units end with.
+pub const SUFFIXES: [&str; 11] = [
+    ".service",
+    ".socket",
+    ".device",
+    ".mount",
+    ".automount",
+    ".swap",
+    ".target",
+    ".path",
+    ".timer",
+    ".slice",
+    ".scope",
+];
+
 /// The systemd unit of this name, with its suffix.
 #[derive(Clone, Copy)]
 pub struct UnitKey<'a>(pub &'a str);

@@ -179,6 +179,19 @@ impl<'a> PlanContext<'a> {
             .unwrap_or(self.place)
     }
 
+    /// What `then` finds if it may assume effects that do not count after it.
+    pub fn on_scratch<T>(&self, then: impl FnOnce(&Self) -> T) -> T {
+        let scratch = Self {
+            overlay: RefCell::new(self.overlay.borrow().clone()),
+            asked: RefCell::default(),
+            environment: self.environment.clone(),
+            ..*self
+        };
+        let found = then(&scratch);
+        self.asked.borrow_mut().extend(scratch.asked.into_inner());
+        found
+    }
+
     /// Applies effects of the operation to its own later lookups.
     pub fn assume(&self, effects: impl IntoIterator<Item = Effect>) {
         self.overlay.borrow_mut().commit(&OperationId(String::new()), effects);

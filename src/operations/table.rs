@@ -20,6 +20,9 @@ pub static OPERATIONS: &[Definition] = &[
     Definition::of::<server::user::User>(),
     Definition::of::<systemd::daemon_reload::DaemonReload>(),
     Definition::of::<systemd::service::Service>(),
+    Definition::of::<systemd::timer::Timer>(),
+    Definition::of::<systemd::tmpfiles::Tmpfiles>(),
+    Definition::of::<systemd::unit::Unit>(),
     Definition::of::<verify::http::Http>(),
     Definition::of::<verify::tcp::Tcp>(),
 ];

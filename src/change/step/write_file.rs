@@ -8,9 +8,11 @@ use super::command::timeout;
 use super::kind::{Claim, Script, ScriptOptions, StepKind};
 use super::road::{End, Road, carry_over, enter_stage, hold_old, temporary_name};
 use super::state::{Attributes, content_is, file_is, set_attributes, set_mode, set_owner};
+use super::unit_validator::UnitValidator;
 use crate::content::Content;
 use crate::facts::Environment;
 use crate::facts::path::parent;
+use crate::facts::unit::UnitFilePath;
 use crate::quote::quote;
 
 /// Writes a file atomically: content, owner and mode together, or nothing.
@@ -83,25 +85,24 @@ impl StepKind for WriteFile {
 /// Runs the command on the new file, and compares the file with `digest` and what it was before: the command may write to it.
 fn accepted(file: &WriteFile, command: &[String]) -> String {
     const STATE: &str = "$(stat -c '%d:%i %u:%g %a' -- \"$t\")";
-    let words: Vec<String> = command
-        .iter()
-        .map(|word| {
-            // `"$v"` must stay outside the quoted parts.
-            word.split("{path}").map(quote_part).collect::<Vec<_>>().join("\"$v\"")
-        })
-        .collect();
     let shown = one_line(&command.join(" "));
-    let refusal = quote(&format!(
-        "`validate` did not accept the new file; the old file stays: `{shown}` exited with"
-    ));
+    let by_systemd = UnitFilePath::of(&file.path).and_then(|unit| Some(UnitValidator::of(command)?.script(&unit)));
+    let (limited, refusal) = match by_systemd {
+        // It starts nothing that could take long.
+        Some(script) => (
+            script,
+            "`systemd-analyze verify` did not accept the new file; the old file stays: it exited with".to_owned(),
+        ),
+        None => (
+            limited(file, command),
+            format!("`validate` did not accept the new file; the old file stays: `{shown}` exited with"),
+        ),
+    };
+    let refusal = quote(&refusal);
     let changed = quote(&format!(
         "`validate` changed the new file; the old file stays: `{shown}`"
     ));
     let digest = file.content.sha256();
-    let words = words.join(" ");
-    let limited = file
-        .validate_within
-        .map_or_else(|| words.clone(), |limit| format!("{} {words}", timeout(limit)));
     let run = if file.validate_env.is_empty() {
         limited
     } else {
@@ -112,6 +113,22 @@ fn accepted(file: &WriteFile, command: &[String]) -> String {
          {run} </dev/null || {{ code=$?; printf '%s %s\\n' {refusal} \"$code\"; exit \"$code\"; }}\n\
          [ \"$s $(sha256sum <\"$t\")\" = \"{STATE} {digest}  -\" ] || {{ printf '%s\\n' {changed}; exit 1; }}\n"
     )
+}
+
+/// The command as words of the shell, with the time that it may take.
+fn limited(file: &WriteFile, command: &[String]) -> String {
+    let words: Vec<String> = command
+        .iter()
+        .map(|word| {
+            // `"$v"` must stay outside the quoted parts.
+            word.split("{path}").map(quote_part).collect::<Vec<_>>().join("\"$v\"")
+        })
+        .collect();
+    let words = words.join(" ");
+    match file.validate_within {
+        None => words,
+        Some(limit) => format!("{} {words}", timeout(limit)),
+    }
 }
 
 fn one_line(text: &str) -> String {

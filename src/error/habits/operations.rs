@@ -218,20 +218,11 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
     ("daemon_reload", Own("systemd.daemon_reload")),
     (
         "daemon_reload daemon-reload",
-        Do("remove it: `systemd.service` reloads changed units"),
+        Do("remove it: `systemd.unit` and `systemd.service` reload changed units"),
     ),
     ("systemd_unit unit unit_file", Own("systemd.unit")),
-    (
-        "systemd_unit unit unit_file",
-        Do("put it in `/etc/systemd/system/` with `files.put`: `systemd.service` reloads changed units"),
-    ),
     ("cron cron_d crontab cronvar systemd_timer timer", Own("systemd.timer")),
-    (
-        "cron cron_d crontab cronvar systemd_timer timer",
-        Do("write a systemd timer with `files.put`, and enable it with `systemd.service`"),
-    ),
     ("tmpfiles", Own("systemd.tmpfiles")),
-    ("tmpfiles", Do("put a file in `/etc/tmpfiles.d/` with `files.put`")),
     // Containers and repositories.
     (
         "compose. container. docker. podman. compose container docker docker_compose docker_compose_v2 docker_container \

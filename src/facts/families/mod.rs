@@ -2,6 +2,7 @@
 
 mod account;
 mod apt;
+mod calendar;
 mod check;
 mod metadata;
 mod package;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::settings::Settings;
-use super::{UnitFact, UnitState};
+use super::{SUFFIXES, UnitFact, UnitState};
 use crate::facts::path::{InodeKind, PathFact, is_below};
 
 /// Where systemd looks for the files of units, the most important first.
@@ -14,6 +14,34 @@ const FOLDERS: [&str; 5] = [
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
 ];
+
+/// The path of a unit file or of a drop-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnitFilePath<'a> {
+    /// The unit, or the template.
+    pub unit: &'a str,
+    /// The name of the drop-in in the unit's folder.
+    pub drop_in: Option<&'a str>,
+}
+
+impl<'a> UnitFilePath<'a> {
+    /// What `path` is to which unit; `None` if it is no file of one unit.
+    pub fn of(path: &'a str) -> Option<Self> {
+        let below = FOLDERS
+            .iter()
+            .find_map(|folder| path.strip_prefix(folder)?.strip_prefix('/'))?;
+        let (unit, drop_in) = match below.split_once('/') {
+            None => (below, None),
+            Some((folder, name)) => (folder.strip_suffix(".d")?, Some(name)),
+        };
+        let is_read =
+            drop_in.is_none_or(|name| matches!(name.rsplit_once('.'), Some((_, "conf"))) && !name.contains('/'));
+        let is_unit = SUFFIXES
+            .iter()
+            .any(|suffix| unit.strip_suffix(suffix).is_some_and(|stem| !stem.is_empty()));
+        (is_read && is_unit).then_some(Self { unit, drop_in })
+    }
+}
 
 /// What a file is to a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -271,6 +299,27 @@ mod tests {
             ("a-b-c.service", etc("a.service.d/x.conf"), None),
         ] {
             assert_eq!(part(unit, &path), expected, "{unit} and {path}");
+        }
+    }
+
+    #[test]
+    fn a_path_of_a_unit_file_names_its_unit() {
+        let etc = |path: &str| format!("/etc/systemd/system/{path}");
+        for (path, expected) in [
+            (etc("a.service"), Some(("a.service", None))),
+            (etc("a@.timer"), Some(("a@.timer", None))),
+            (etc("a.service.d/x.conf"), Some(("a.service", Some("x.conf")))),
+            ("/run/systemd/system/a.socket".to_owned(), Some(("a.socket", None))),
+            (etc("service.d/x.conf"), None),
+            (etc(".service"), None),
+            (etc("a.service.d/x.txt"), None),
+            (etc("a.service.d/x/y.conf"), None),
+            (etc("multi-user.target.wants/a.service"), None),
+            (etc("notes.txt"), None),
+            ("/srv/a.service".to_owned(), None),
+        ] {
+            let found = UnitFilePath::of(&path).map(|of| (of.unit, of.drop_in));
+            assert_eq!(found, expected, "{path}");
         }
     }
 

@@ -94,7 +94,7 @@ impl Operation for Directory {
 }
 
 /// Plans one directory of the path; only the last has a `wish`.
-fn plan_one(
+pub(in crate::operations) fn plan_one(
     context: &PlanContext<'_>,
     path: &str,
     wish: Option<&Directory>,

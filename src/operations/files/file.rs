@@ -11,14 +11,15 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::parameters::{Mode, check_owner, check_path, octal, path_and_ancestors};
-use super::whole_file::{FileWish, WishedContent, before_attributed, file_id, is_sensitive, plan_file};
+use super::removal::{expect, file_at, plan_absent};
+use super::whole_file::{FileWish, WishedContent, file_id, plan_file};
 use crate::change::{
-    Action, Attribute, Attributed, Attributes, Before, Command, Expect, Outcome, Remove, ResourceChange, Risk,
-    SetAttributes, Step, Stop,
+    Action, Attribute, Attributed, Attributes, Before, Command, Outcome, ResourceChange, Risk, SetAttributes, Step,
+    Stop,
 };
 use crate::content::Content;
 use crate::facts::overlay::{Effect, FactScope};
-use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact, parent};
+use crate::facts::path::{Inode, PathFact, parent};
 use crate::facts::{Fact, FactKey, Identity};
 use crate::operations::ownership::check_new_owners;
 use crate::operations::run_as::RunAsSupport;
@@ -73,7 +74,7 @@ impl Operation for File {
         check_owner(context, "user", self.user.as_deref())?;
         check_owner(context, "group", self.group.as_deref())?;
         if !self.present {
-            return self.plan_absent(context);
+            return plan_absent(context, &self.path);
         }
         let path = context.resolve(&self.path)?;
         match context.path(&path)? {
@@ -117,51 +118,6 @@ impl File {
             Outcome::Change(changes)
         })
     }
-
-    fn plan_absent(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
-        let path = context.resolve_parent(&self.path)?;
-        let PathFact::Present(inode) = context.path(&path)? else {
-            return Ok(Outcome::Unchanged);
-        };
-        // A link or a directory is no file.
-        if !matches!(inode.kind, InodeKind::File { .. }) {
-            return Ok(Outcome::Unchanged);
-        }
-        let (old, digest) = file_at(context, &path, &inode)?;
-        let before = before_attributed(context, &path, &old, digest, is_sensitive(old.mode))?;
-        Ok(Outcome::Change(vec![ResourceChange {
-            id: file_id(&path),
-            action: Action::Remove,
-            before: Before::Present(before),
-            after: None,
-            expect: vec![expect(&path, digest, old)],
-            effects: vec![
-                Effect::Set(FactKey::Path(path.clone()), Fact::Path(PathFact::Absent)),
-                Effect::Set(FactKey::Content(path.clone()), Fact::Content(ContentFact::Absent)),
-            ],
-            steps: vec![Step::Remove(Remove { path })],
-            risk: Risk::Removal,
-        }]))
-    }
-}
-
-fn file_at<'a>(
-    context: &PlanContext<'_>,
-    path: &str,
-    inode: &'a Inode,
-) -> Result<(Attributes, &'a Known<String>), Stop> {
-    let InodeKind::File { digest } = &inode.kind else {
-        let label = format!("this is {} on the host", inode.describe());
-        return Err(context
-            .refuse("path", format!("`{path}` is not a file"), label)
-            .hint("move it away first, or choose another path"));
-    };
-    let attributes = Attributes {
-        owner: inode.owner.clone(),
-        group: inode.group.clone(),
-        mode: inode.mode,
-    };
-    Ok((attributes, digest))
 }
 
 fn set_attributes(
@@ -220,17 +176,6 @@ fn touch(path: &str, attributes: &Attributes) -> ResourceChange {
     }
 }
 
-fn expect(path: &str, digest: &Known<String>, attributes: Attributes) -> Expect {
-    Expect::File {
-        path: path.to_owned(),
-        digest: match digest {
-            Known::Yes(digest) => Some(digest.clone()),
-            Known::No(_) => None,
-        },
-        attributes,
-    }
-}
-
 fn attributed(attributes: &Attributes) -> Attributed {
     [
         ("mode", Attribute::known(octal(attributes.mode))),
@@ -244,7 +189,7 @@ fn attributed(attributes: &Attributes) -> Attributed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::NotKnown;
+    use crate::change::{Expect, NotKnown};
     use crate::operations::testing::{Bench, change, refusal};
 
     fn bench(text: &str) -> Bench {

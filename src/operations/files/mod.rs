@@ -6,5 +6,6 @@ pub(super) mod line;
 pub(super) mod link;
 pub(super) mod parameters;
 pub(super) mod put;
+pub(super) mod removal;
 pub(super) mod template;
 pub(super) mod whole_file;

@@ -2,11 +2,12 @@
 
 use crate::change::{
     Action, Attribute, Attributed, Attributes, Before, Expect, NotKnown, Outcome, Ownership, ResourceChange,
-    ResourceId, ResourceKind, Risk, SetAttributes, Step, Stop, WriteFile,
+    ResourceId, ResourceKind, Risk, SetAttributes, Step, Stop, UnitValidator, WriteFile,
 };
 use crate::content::Content;
 use crate::facts::overlay::{Effect, OperationId};
 use crate::facts::path::{ContentFact, ContentKey, Inode, InodeKind, PathFact, parent};
+use crate::facts::unit::UnitFilePath;
 use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
 use crate::operations::ownership::{check_new_owners, ownership};
@@ -15,24 +16,24 @@ use crate::value::Known;
 use super::parameters::octal;
 
 /// The wanted state of a file.
-pub(super) struct FileWish<'a> {
+pub(in crate::operations) struct FileWish<'a> {
     /// As written, with links not followed.
-    pub(super) path: &'a str,
+    pub(in crate::operations) path: &'a str,
     /// The name of the argument, for refusals.
-    pub(super) path_argument: &'static str,
-    pub(super) content: WishedContent<'a>,
+    pub(in crate::operations) path_argument: &'static str,
+    pub(in crate::operations) content: WishedContent<'a>,
     /// By default it is kept; a new file belongs to the user that the operation runs as.
-    pub(super) owner: Option<&'a str>,
+    pub(in crate::operations) owner: Option<&'a str>,
     /// By default it is kept; a new file gets that user's primary group.
-    pub(super) group: Option<&'a str>,
+    pub(in crate::operations) group: Option<&'a str>,
     /// By default it is kept; a new file gets 0644.
-    pub(super) mode: Option<u32>,
+    pub(in crate::operations) mode: Option<u32>,
     /// A command that must accept the new file before it replaces the old one.
-    pub(super) validate: Option<Vec<String>>,
+    pub(in crate::operations) validate: Option<Vec<String>>,
 }
 
 /// The wanted content of a file.
-pub(super) enum WishedContent<'a> {
+pub(in crate::operations) enum WishedContent<'a> {
     Ready(Content),
     /// A file of the project, which is read only if it is needed.
     Asset {
@@ -53,7 +54,7 @@ impl WishedContent<'_> {
 }
 
 /// Plans a whole file.
-pub(super) fn plan_file(context: &PlanContext<'_>, wish: &FileWish<'_>) -> Result<Outcome, Stop> {
+pub(in crate::operations) fn plan_file(context: &PlanContext<'_>, wish: &FileWish<'_>) -> Result<Outcome, Stop> {
     let path = match context.resolve(wish.path) {
         Ok(path) => path,
         Err(stop) => return ensure_or_stop(context, wish, wish.path, stop),
@@ -297,12 +298,18 @@ fn effects(path: &str, attributes: &Attributes, content: &Content) -> Vec<Effect
     ]
 }
 
+/// How systemd looks at a unit file that nobody asked it to validate: it would skip what it does not understand.
+fn read_by_systemd(path: &str) -> Option<Vec<String>> {
+    UnitFilePath::of(path)?;
+    Some(UnitValidator::Lines.command())
+}
+
 fn write(wish: &FileWish<'_>, path: &str, content: Content, attributes: Attributes) -> Step {
     Step::WriteFile(WriteFile {
         path: path.to_owned(),
         content,
         attributes,
-        validate: wish.validate.clone(),
+        validate: wish.validate.clone().or_else(|| read_by_systemd(path)),
         validate_within: None,
         validate_env: crate::facts::Environment::default(),
     })

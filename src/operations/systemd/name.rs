@@ -1,21 +1,8 @@
 //! Names of units, as in systemd.unit(5).
 
 use crate::change::Stop;
+use crate::facts::unit::SUFFIXES;
 use crate::operations::PlanContext;
-
-const SUFFIXES: &[&str] = &[
-    ".service",
-    ".socket",
-    ".device",
-    ".mount",
-    ".automount",
-    ".swap",
-    ".target",
-    ".path",
-    ".timer",
-    ".slice",
-    ".scope",
-];
 
 /// In bytes.
 const LONGEST: usize = 255;
@@ -29,10 +16,30 @@ pub(super) fn full(name: &str) -> String {
     }
 }
 
+/// The template that a name is, without its instance: `a` of `a@.service`.
+pub(super) fn template(unit: &str) -> Option<&str> {
+    unit.rsplit_once('.')?.0.strip_suffix('@')
+}
+
 /// Refuses what is not the name of a unit, and a template without its instance.
 pub(super) fn check(context: &PlanContext<'_>, argument: &str, written: &str) -> Result<(), Stop> {
+    check_file(context, argument, written)?;
     let unit = full(written);
-    let (stem, suffix) = unit.rsplit_once('.').unwrap_or((&unit, "service"));
+    let suffix = unit.rsplit_once('.').map_or("service", |(_, suffix)| suffix);
+    if let Some(template) = template(&unit) {
+        let instance = if template.ends_with("getty") { "tty1" } else { "main" };
+        let title = format!("`{unit}` is a template: name an instance, such as `{template}@{instance}.{suffix}`");
+        return Err(context
+            .refuse(argument, title, "the part after the `@` is missing")
+            .hint("write what the unit is for after the `@`"));
+    }
+    Ok(())
+}
+
+/// Refuses what is not the name of a unit or of a template.
+pub(super) fn check_file(context: &PlanContext<'_>, argument: &str, written: &str) -> Result<(), Stop> {
+    let unit = full(written);
+    let (stem, _) = unit.rsplit_once('.').unwrap_or((&unit, "service"));
     let plain = |character: char| character.is_ascii_alphanumeric() || ":-_.\\@".contains(character);
     let is_valid = !stem.is_empty() && !stem.starts_with(['-', '@']) && unit.len() <= LONGEST;
     // The one name with a leading `-`: the root file system, and its slice.
@@ -42,13 +49,6 @@ pub(super) fn check(context: &PlanContext<'_>, argument: &str, written: &str) ->
         return Err(context
             .refuse(argument, title, "use letters, digits and `:-_.\\@`")
             .hint("write a name such as \"ssh\", or with a suffix such as \"fstrim.timer\""));
-    }
-    if let Some(template) = stem.strip_suffix('@') {
-        let instance = if template.ends_with("getty") { "tty1" } else { "main" };
-        let title = format!("`{unit}` is a template: name an instance, such as `{template}@{instance}.{suffix}`");
-        return Err(context
-            .refuse(argument, title, "the part after the `@` is missing")
-            .hint("write what the unit is for after the `@`"));
     }
     Ok(())
 }

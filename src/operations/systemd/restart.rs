@@ -3,8 +3,8 @@
 //! A unit that does not run stays stopped: whatever starts it later, such as its socket, finds what changed. So does a unit that
 //! was started since the change: each start has an invocation of its own.
 
+use super::resource::{effects, id, key, settles, shown_activity};
 use super::script::again;
-use super::unit::{effects, id, key, settles, shown_activity};
 use crate::change::{
     Action, Attribute, Attributed, Before, Command, NotKnown, Outcome, ResourceChange, Risk, Step, Stop,
 };

@@ -16,6 +16,18 @@ pub(super) fn daemon_reload() -> Step {
     Step::Run(Command::new(command, command))
 }
 
+/// Stops and disables whatever runs of a template.
+pub(super) fn stop_instances(template: &str) -> Step {
+    let pattern = template.replacen('@', "@*", 1);
+    let summary = format!("stop and disable all instances of {template}");
+    let script = format!(
+        "systemctl stop -- {} && {{ systemctl disable --runtime -- {template}; systemctl disable -- {template}; }}",
+        quote(&pattern),
+        template = quote(template)
+    );
+    Step::Run(Command::new(summary, script))
+}
+
 /// The step for `verb`; `settles` watches the unit for a moment after it was started.
 pub(super) fn step(verb: Verb, unit: &str, settles: bool) -> Step {
     Step::Run(Command::new(summary(verb, unit), script(verb, &quote(unit), settles)))

@@ -15,10 +15,10 @@ use serde::Deserialize;
 
 use super::name;
 use super::refusal::refusal;
+use super::resource::{BEHIND_THE_MASK, id, key, mask, settles, shown_activity};
 use super::restart::{self, Verb as Restart};
 use super::script::{daemon_reload, step, step_for_unknown};
 use super::states::{Cell, Verb, activity, enablement, masking};
-use super::unit::{BEHIND_THE_MASK, id, key, mask, settles, shown_activity};
 use crate::change::{Action, Attribute, Attributed, Before, NotKnown, Outcome, ResourceChange, Risk, Step, Stop};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::path::{Inode, InodeKind, PathFact};
@@ -134,6 +134,16 @@ impl Due {
 }
 
 impl Service {
+    /// What a timer should be.
+    pub(super) fn of_timer(unit: &str, is_on: bool) -> Self {
+        Self {
+            service: unit.to_owned(),
+            state: Some(if is_on { State::Started } else { State::Stopped }),
+            enabled: Some(is_on),
+            masked: None,
+        }
+    }
+
     fn unit(&self) -> String {
         name::full(&self.service)
     }
@@ -269,7 +279,7 @@ impl Service {
             expect: Vec::new(),
             effects: effects(asked, &after, due),
             steps: steps(&state.id, due, settles(state)),
-            risk: risk(due),
+            risk: risk(&state.id, due),
         }
     }
 
@@ -352,13 +362,68 @@ impl Service {
                 mask_effect(unit, &due).into_iter().chain([forget]).collect()
             },
             steps: steps.collect(),
-            risk: risk(&due),
+            risk: risk(unit, &due),
         }
     }
 }
 
-fn risk(due: &Due) -> Risk {
+/// The change that stops and disables a unit whose file will be removed; `None` if it is neither active nor enabled.
+///
+/// Errors: it cannot be stopped.
+pub(super) fn ended(
+    context: &PlanContext<'_>,
+    argument: &str,
+    state: &UnitState,
+) -> Result<Option<ResourceChange>, Stop> {
+    let disable = match enablement(state, false) {
+        Cell::Do(verb) => Some(verb),
+        _ => None,
+    };
+    let stop = match activity(state, false) {
+        Cell::Do(verb) => Some(verb),
+        Cell::Refuse(obstacle) => return Err(refusal(context, argument, state, obstacle)),
+        _ => None,
+    };
+    let due = Due {
+        enablement: disable,
+        activity: stop,
+        ..Due::default()
+    };
+    if due.verbs().next().is_none() {
+        return Ok(None);
+    }
+    let wish = Service {
+        service: state.id.clone(),
+        state: Some(State::Stopped),
+        enabled: Some(false),
+        masked: None,
+    };
+    Ok(Some(wish.change(&state.id, state, &due)))
+}
+
+/// The change that makes systemd load the files of a unit again.
+pub(super) fn loaded(state: &UnitState) -> ResourceChange {
+    let file = |word: &str| -> Attributed { [("unit file", Attribute::known(word))].into_iter().collect() };
+    let after = UnitState {
+        needs_reload: false,
+        ..state.clone()
+    };
+    ResourceChange {
+        id: id(&state.id),
+        action: Action::Update,
+        before: Before::Present(file("changed")),
+        after: Some(file("loaded")),
+        expect: Vec::new(),
+        effects: effects(&state.id, &after, &Due::default()),
+        steps: vec![daemon_reload()],
+        risk: Risk::None,
+    }
+}
+
+fn risk(unit: &str, due: &Due) -> Risk {
     match due.activity {
+        // Nothing runs that this could interrupt.
+        Some(Verb::Renew) if what_runs(unit) != PROCESS => Risk::None,
         Some(Verb::Stop | Verb::Renew) => Risk::Restart,
         _ => Risk::None,
     }
@@ -433,12 +498,14 @@ fn mask_absent(unit: &str) -> ResourceChange {
     }
 }
 
+const PROCESS: &str = "process";
+
 /// What a unit has that is restarted.
 fn what_runs(unit: &str) -> &'static str {
     match unit.rsplit('.').next() {
         Some("timer") => "timer",
         Some("path") => "path unit",
-        _ => "process",
+        _ => PROCESS,
     }
 }
 

@@ -1,47 +1,160 @@
-//! A unit in facts, effects and reviews.
+//! `systemd.unit`: write, change or remove a unit file or a drop-in.
+//!
+//! ```toml
+//! [[operation]]
+//! op = "systemd.unit"
+//! unit = "hello.service"
+//! src = "hello/hello.service.j2"               # below templates/; a name that ends in .j2 is rendered
+//! ```
 
-use std::collections::BTreeSet;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
-use crate::change::{ResourceId, ResourceKind};
-use crate::facts::overlay::Effect;
-use crate::facts::unit::{UnitFact, UnitState};
-use crate::facts::{Fact, FactKey};
+use super::files::{UnitFile, Work};
+use super::{name, text};
+use crate::change::{Outcome, Stop};
+use crate::facts::FactKey;
+use crate::facts::overlay::FactScope;
+use crate::facts::path::parent;
+use crate::facts::unit::{UnitFact, UnitKey};
+use crate::operations::files::parameters::path_and_ancestors;
+use crate::operations::files::whole_file::WishedContent;
+use crate::operations::{Define, Operation, PlanContext};
+use crate::value::Known;
 
-pub(super) fn key(unit: &str) -> FactKey {
-    FactKey::Unit(unit.to_owned())
+/// Parameters of `systemd.unit`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::operations) struct Unit {
+    /// Name of the unit, or of a template such as `backup@.service`; without a suffix, `.service` is added.
+    unit: String,
+    /// The text to write. Give `content` or `src`.
+    content: Option<String>,
+    /// File below `templates/` of the project; a template is rendered if its name ends in `.j2`. Give `content` or `src`.
+    src: Option<String>,
+    /// Name of a drop-in, without `.conf`: settings that are added to those of the unit file. By default the unit file itself
+    /// is written.
+    drop_in: Option<String>,
+    /// `false` removes the file. The unit is stopped and disabled first.
+    #[serde(default = "crate::operations::parameters::yes")]
+    present: bool,
+    /// `false` writes the file even if `systemd-analyze verify` finds mistakes in it.
+    #[serde(default = "crate::operations::parameters::yes")]
+    validate: bool,
 }
 
-pub(super) fn id(unit: &str) -> ResourceId {
-    ResourceId {
-        kind: ResourceKind::Unit,
-        name: unit.to_owned(),
+impl Define for Unit {
+    const NAME: &'static str = "systemd.unit";
+    const SUMMARY: &'static str = "Write, change or remove a systemd unit file or a drop-in";
+    const MAIN_ARGUMENT: &'static str = "unit";
+    const EXAMPLE: &'static str = r#"[[operation]]
+op = "systemd.unit"
+unit = "hello.service"
+content = """
+[Service]
+ExecStart=/usr/bin/sleep infinity
+
+[Install]
+WantedBy=multi-user.target
+"""
+"#;
+}
+
+impl Operation for Unit {
+    fn needs(&self) -> Vec<FactKey> {
+        let unit = name::full(&self.unit);
+        let file = self.file(&unit);
+        path_and_ancestors(&file.path()).into_iter().chain(file.key()).collect()
+    }
+
+    fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
+        let unit = name::full(&self.unit);
+        let file = self.file(&unit);
+        let path = file.path();
+        let folder = self.drop_in.as_ref().map(|_| FactKey::Path(parent(&path).to_owned()));
+        let keys = [FactKey::Path(path.clone())]
+            .into_iter()
+            .chain(folder)
+            .chain(file.key());
+        keys.map(FactScope::Key).collect()
+    }
+
+    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        name::check_file(context, "unit", &self.unit)?;
+        if let Some(name) = &self.drop_in {
+            text::check_name(context, "drop_in", name)?;
+        }
+        let unit = name::full(&self.unit);
+        let file = self.file(&unit);
+        if !self.present {
+            return context.on_scratch(|scratch| {
+                let mut work = Work::default();
+                file.remove(scratch, &mut work)?;
+                Ok(work.outcome())
+            });
+        }
+        let content = match self.content(context)? {
+            Known::Yes(content) => content,
+            Known::No(why) => return Ok(self.deferred(context, &why)),
+        };
+        context.on_scratch(|scratch| {
+            let mut work = Work::default();
+            file.write(scratch, content, self.validate, &mut work)?;
+            self.check_command(scratch, &unit)?;
+            Ok(work.outcome())
+        })
     }
 }
 
-/// Under the name that was asked for too, which may be an alias.
-pub(super) fn effects(asked: &str, after: &UnitState) -> Vec<Effect> {
-    let names: BTreeSet<&str> = [asked, &after.id].into();
-    let fact = || Fact::Unit(UnitFact::Present(after.clone()));
-    names.into_iter().map(|name| Effect::Set(key(name), fact())).collect()
-}
-
-/// Only the process of a service may end right after its start.
-pub(super) fn settles(state: &UnitState) -> bool {
-    state.id.ends_with(".service") && state.service_type != "oneshot"
-}
-
-/// `activating` alone would read as if all were well.
-pub(super) fn shown_activity(state: &UnitState) -> String {
-    match state.sub.as_str() {
-        sub if state.active == "activating" && !sub.is_empty() => format!("activating ({sub})"),
-        _ => state.active.clone(),
+impl Unit {
+    fn file<'a>(&'a self, unit: &'a str) -> UnitFile<'a> {
+        UnitFile {
+            unit,
+            drop_in: self.drop_in.as_deref(),
+            argument: "unit",
+        }
     }
-}
 
-/// Why it is not known whether a unit is enabled.
-pub(super) const BEHIND_THE_MASK: &str = "its unit file counts once it is unmasked";
+    fn content(&self, context: &PlanContext<'_>) -> Result<Known<WishedContent<'_>>, Stop> {
+        let content = match text::content(context, "unit", self.src.as_deref(), self.content.as_deref())? {
+            Known::Yes(content) => content,
+            Known::No(why) => return Ok(Known::No(why)),
+        };
+        if content.size() == 0 && self.drop_in.is_none() {
+            let argument = if self.src.is_some() { "src" } else { "content" };
+            return Err(context
+                .refuse(argument, "the unit file is empty", "an empty unit file masks its unit")
+                .hint("use `systemd.service` with `masked = true` for that"));
+        }
+        Ok(Known::Yes(WishedContent::Ready(content)))
+    }
 
-/// The link that masks a unit.
-pub(super) fn mask(unit: &str) -> String {
-    format!("/etc/systemd/system/{unit}")
+    /// Refuses a service without a command, which systemd would refuse.
+    fn check_command(&self, context: &PlanContext<'_>, unit: &str) -> Result<(), Stop> {
+        if !self.validate || self.drop_in.is_some() || name::template(unit).is_some() {
+            return Ok(());
+        }
+        match context.get(UnitKey(unit)) {
+            Ok(UnitFact::Present(state)) if state.lacks_command => {
+                let argument = if self.src.is_some() { "src" } else { "content" };
+                Err(context
+                    .refuse(
+                        argument,
+                        format!("`{unit}` has no `ExecStart=`"),
+                        "systemd refuses a service without a command",
+                    )
+                    .hint("add `ExecStart=` to the section `[Service]`"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn deferred(&self, context: &PlanContext<'_>, why: &str) -> Outcome {
+        Outcome::Deferred {
+            waits_for: Vec::new(),
+            why: why.to_owned(),
+            touches: self.touches(context),
+            preview: Vec::new(),
+        }
+    }
 }

@@ -1,0 +1,65 @@
+//! Planning of the removal of a file, shared by the operations that remove one.
+
+use super::whole_file::{before_attributed, file_id, is_sensitive};
+use crate::change::{Action, Attributes, Before, Expect, Outcome, Remove, ResourceChange, Risk, Step, Stop};
+use crate::facts::overlay::Effect;
+use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
+use crate::facts::{Fact, FactKey};
+use crate::operations::PlanContext;
+use crate::value::Known;
+
+/// Plans that there is no file at `path`. A link or a directory is no file.
+pub(in crate::operations) fn plan_absent(context: &PlanContext<'_>, path: &str) -> Result<Outcome, Stop> {
+    let path = context.resolve_parent(path)?;
+    let PathFact::Present(inode) = context.path(&path)? else {
+        return Ok(Outcome::Unchanged);
+    };
+    if !matches!(inode.kind, InodeKind::File { .. }) {
+        return Ok(Outcome::Unchanged);
+    }
+    let (old, digest) = file_at(context, &path, &inode)?;
+    let before = before_attributed(context, &path, &old, digest, is_sensitive(old.mode))?;
+    Ok(Outcome::Change(vec![ResourceChange {
+        id: file_id(&path),
+        action: Action::Remove,
+        before: Before::Present(before),
+        after: None,
+        expect: vec![expect(&path, digest, old)],
+        effects: vec![
+            Effect::Set(FactKey::Path(path.clone()), Fact::Path(PathFact::Absent)),
+            Effect::Set(FactKey::Content(path.clone()), Fact::Content(ContentFact::Absent)),
+        ],
+        steps: vec![Step::Remove(Remove { path })],
+        risk: Risk::Removal,
+    }]))
+}
+
+pub(super) fn file_at<'a>(
+    context: &PlanContext<'_>,
+    path: &str,
+    inode: &'a Inode,
+) -> Result<(Attributes, &'a Known<String>), Stop> {
+    let InodeKind::File { digest } = &inode.kind else {
+        let label = format!("this is {} on the host", inode.describe());
+        return Err(context
+            .refuse("path", format!("`{path}` is not a file"), label)
+            .hint("move it away first, or choose another path"));
+    };
+    let attributes = Attributes {
+        owner: inode.owner.clone(),
+        group: inode.group.clone(),
+        mode: inode.mode,
+    };
+    Ok((attributes, digest))
+}
+
+pub(super) fn expect(path: &str, digest: &Known<String>, attributes: Attributes) -> Expect {
+    Expect::File {
+        path: path.to_owned(),
+        digest: match digest {
+            Known::Yes(digest) => Some(digest.clone()),
+            Known::No(_) => None,
+        },
+        attributes,
+    }
+}

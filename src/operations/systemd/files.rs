@@ -1,0 +1,229 @@
+//! Files of units: written, validated and loaded, or removed.
+
+use super::script::{daemon_reload, stop_instances};
+use super::service::{ended, loaded};
+use crate::change::{NotKnown, Outcome, ResourceChange, Stop, UnitValidator};
+use crate::facts::overlay::{Effect, OperationId};
+use crate::facts::path::{InodeKind, PathFact, PathKey, parent};
+use crate::facts::unit::{UnitFact, UnitKey, UnitState};
+use crate::facts::{Fact, FactKey};
+use crate::operations::PlanContext;
+use crate::operations::files::directory::plan_one as plan_directory;
+use crate::operations::files::removal::plan_absent;
+use crate::operations::files::whole_file::{FileWish, WishedContent, plan_file};
+
+use super::name;
+
+const FOLDER: &str = "/etc/systemd/system";
+
+/// Other folders of unit files, which count if there is none in [`FOLDER`].
+const OTHER_FOLDERS: [&str; 2] = ["/usr/local/lib/systemd/system", "/usr/lib/systemd/system"];
+
+/// What an operation does, as it is planned.
+#[derive(Default)]
+pub(super) struct Work {
+    pub(super) changes: Vec<ResourceChange>,
+    /// The operations after which the state before is known.
+    pub(super) since: Vec<OperationId>,
+}
+
+impl Work {
+    /// Adds what a part of the operation does. `context` is that of the operation's own later lookups.
+    ///
+    /// Errors: the part is deferred, with the reason.
+    pub(super) fn add(&mut self, context: &PlanContext<'_>, outcome: Outcome) {
+        let changes = match outcome {
+            Outcome::Change(changes) => changes,
+            Outcome::Ensure { changes, since } => {
+                self.since.extend(since);
+                changes
+            }
+            Outcome::Unchanged | Outcome::Deferred { .. } | Outcome::Check { .. } => Vec::new(),
+        };
+        context.assume(changes.iter().flat_map(|change| change.effects.clone()));
+        self.changes.extend(changes);
+    }
+
+    pub(super) fn outcome(self) -> Outcome {
+        if self.changes.is_empty() {
+            Outcome::Unchanged
+        } else if self.since.is_empty() {
+            Outcome::Change(self.changes)
+        } else {
+            Outcome::Ensure {
+                changes: self.changes,
+                since: self.since,
+            }
+        }
+    }
+}
+
+/// The file of a unit or a drop-in of it.
+pub(super) struct UnitFile<'a> {
+    /// With its suffix.
+    pub(super) unit: &'a str,
+    /// Without `.conf`.
+    pub(super) drop_in: Option<&'a str>,
+    /// The argument that names the unit.
+    pub(super) argument: &'static str,
+}
+
+impl UnitFile<'_> {
+    pub(super) fn path(&self) -> String {
+        match self.drop_in {
+            None => format!("{FOLDER}/{}", self.unit),
+            Some(name) => format!("{FOLDER}/{}.d/{name}.conf", self.unit),
+        }
+    }
+
+    /// The unit whose state is known; a template has none.
+    pub(super) fn key(&self) -> Option<FactKey> {
+        let is_template = name::template(self.unit).is_some();
+        (!is_template).then(|| FactKey::Unit(self.unit.to_owned()))
+    }
+
+    fn state(&self, context: &PlanContext<'_>) -> Result<Option<UnitState>, Stop> {
+        if self.key().is_none() {
+            return Ok(None);
+        }
+        match context.get(UnitKey(self.unit)) {
+            Ok(UnitFact::Present(state)) => Ok(Some(state)),
+            Ok(UnitFact::Absent) => Ok(None),
+            Err(stop) => Err(stop),
+        }
+    }
+
+    /// Plans that the file has this content and that systemd has loaded it.
+    pub(super) fn write(
+        &self,
+        context: &PlanContext<'_>,
+        content: WishedContent<'_>,
+        validate: bool,
+        work: &mut Work,
+    ) -> Result<(), Stop> {
+        let path = self.path();
+        // In the same round as the path.
+        let state = self.state(context);
+        if self.drop_in.is_some() {
+            let (mut changes, mut since) = (Vec::new(), Vec::new());
+            plan_directory(context, parent(&path), None, &mut changes, &mut since)?;
+            work.since.append(&mut since);
+            work.add(context, Outcome::Change(changes));
+        } else if is_mask(&context.path(&path)?) {
+            let title = format!("`{}` is masked on the host", self.unit);
+            return Err(context
+                .refuse(self.argument, title, format!("`{path}` is a link to `/dev/null`"))
+                .hint("unmask it first: `systemd.service` with `masked = false`"));
+        }
+        let wish = FileWish {
+            path: &path,
+            path_argument: self.argument,
+            content,
+            owner: None,
+            group: None,
+            mode: None,
+            validate: validate.then(|| UnitValidator::Unit.command()),
+        };
+        match plan_file(context, &wish)? {
+            Outcome::Unchanged => {
+                // A run that was interrupted may have written it and not gone on.
+                if let Ok(Some(state)) = state
+                    && state.needs_reload
+                {
+                    work.add(context, Outcome::Change(vec![loaded(&state)]));
+                }
+            }
+            outcome => {
+                work.add(context, outcome);
+                self.load(context, work)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets systemd load its files at the end of the last change.
+    fn load(&self, context: &PlanContext<'_>, work: &mut Work) -> Result<(), Stop> {
+        let after = match self.state(context) {
+            Ok(Some(state)) => Some(UnitState {
+                needs_reload: false,
+                ..state
+            }),
+            Ok(None)
+            | Err(Stop::NotKnown {
+                cause: NotKnown::Since(..),
+                ..
+            }) => None,
+            Err(stop) => return Err(stop),
+        };
+        if let Some(last) = work.changes.last_mut() {
+            last.steps.push(daemon_reload());
+            let effect = after.map(|state| {
+                Effect::Set(
+                    FactKey::Unit(self.unit.to_owned()),
+                    Fact::Unit(UnitFact::Present(state)),
+                )
+            });
+            context.assume(effect.clone());
+            last.effects.extend(effect);
+        }
+        Ok(())
+    }
+
+    /// Plans that the file is gone; its unit is stopped and disabled first.
+    pub(super) fn remove(&self, context: &PlanContext<'_>, work: &mut Work) -> Result<(), Stop> {
+        let path = self.path();
+        let state = self.state(context);
+        let is_file = matches!(
+            context.path(&path)?,
+            PathFact::Present(inode) if matches!(inode.kind, InodeKind::File { .. })
+        );
+        if self.drop_in.is_some() {
+            if is_file {
+                work.add(context, plan_absent(context, &path)?);
+                self.load(context, work)?;
+            }
+            return Ok(());
+        }
+        let state = state?.filter(|state| state.load == "not-found" || state.file == path);
+        let state = match state {
+            Some(state) if !self.has_another_file(context)? => Some(state),
+            _ => None,
+        };
+        if let Some(state) = &state {
+            work.changes.extend(ended(context, self.argument, state)?);
+        }
+        if is_file {
+            work.add(context, plan_absent(context, &path)?);
+            if let Some(change) = work.changes.last_mut() {
+                if name::template(self.unit).is_some() {
+                    change.steps.insert(0, stop_instances(self.unit));
+                }
+                change.steps.push(daemon_reload());
+            }
+        } else if let Some(state) = &state
+            && state.needs_reload
+        {
+            work.changes.push(loaded(state));
+        }
+        if let (Some(_), Some(last)) = (state, work.changes.last_mut()) {
+            let absent = Effect::Set(FactKey::Unit(self.unit.to_owned()), Fact::Unit(UnitFact::Absent));
+            last.effects.push(absent);
+        }
+        Ok(())
+    }
+
+    fn has_another_file(&self, context: &PlanContext<'_>) -> Result<bool, Stop> {
+        for folder in OTHER_FOLDERS {
+            let path = format!("{folder}/{}", self.unit);
+            if context.get(PathKey(&path))? != PathFact::Absent {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn is_mask(fact: &PathFact) -> bool {
+    matches!(fact, PathFact::Present(inode)
+        if matches!(&inode.kind, InodeKind::Link { target } if target == "/dev/null"))
+}

@@ -1,0 +1,85 @@
+//! The text of files that operations on systemd write.
+
+use crate::change::Stop;
+use crate::content::{Assets, Content};
+use crate::operations::PlanContext;
+use crate::value::Known;
+
+/// The content of a file of the project, or the text of the task. A file whose name ends in `.j2` is rendered.
+///
+/// `Known::No` if a template uses an unknown value. `argument` is the one that names what has the content.
+pub(super) fn content(
+    context: &PlanContext<'_>,
+    argument: &str,
+    src: Option<&str>,
+    content: Option<&str>,
+) -> Result<Known<Content>, Stop> {
+    match (src, content) {
+        (Some(src), None) if src.ends_with(Assets::TEMPLATE_SUFFIX) => Ok(match context.render_asset("src", src)? {
+            Known::Yes(text) => Known::Yes(Content::new(text.into_bytes())),
+            Known::No(why) => Known::No(format!("`templates/{src}` uses an unknown value: {why}")),
+        }),
+        (Some(src), None) => Ok(Known::Yes(context.asset("src", src)?)),
+        (None, Some(content)) => Ok(Known::Yes(Content::new(content.as_bytes()))),
+        (Some(_), Some(_)) => {
+            let title = "`src` and `content` cannot be used together";
+            Err(context
+                .refuse("content", title, "used together with `src`")
+                .hint("remove one of the two"))
+        }
+        (None, None) => Err(context
+            .refuse(argument, "missing `src` or `content`", "this has no content")
+            .hint("add `content = \"…\"`, or `src` with a file below `templates/`")),
+    }
+}
+
+/// Refuses what cannot be the name of a file in a folder of systemd; `.conf` is added to it.
+pub(super) fn check_name(context: &PlanContext<'_>, argument: &str, name: &str) -> Result<(), Stop> {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "_.-@".contains(character);
+    let label = if matches!(name.rsplit_once('.'), Some((_, "conf"))) {
+        "`.conf` is added"
+    } else if name.is_empty() || name.starts_with(['.', '-']) || !name.chars().all(plain) {
+        "use letters, digits, `_`, `.`, `-` and `@`"
+    } else {
+        return Ok(());
+    };
+    Err(context
+        .refuse(argument, format!("`{name}` is not a valid name"), label)
+        .hint("write a name such as \"limits\""))
+}
+
+/// A word of a command line in a unit file (systemd.service(5)) that stands for exactly `text`.
+pub(super) fn word(text: &str) -> String {
+    let mut word = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '\\' => word.push_str("\\\\"),
+            '"' => word.push_str("\\\""),
+            '%' => word.push_str("%%"),
+            '$' => word.push_str("$$"),
+            '\n' => word.push_str("\\n"),
+            '\t' => word.push_str("\\t"),
+            other => word.push(other),
+        }
+    }
+    word.push('"');
+    word
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_not_read_as_anything_else() {
+        for (text, expected) in [
+            ("restic backup /srv", "\"restic backup /srv\""),
+            (
+                "date +%F \"$HOME\"\necho \\",
+                "\"date +%%F \\\"$$HOME\\\"\\necho \\\\\"",
+            ),
+        ] {
+            assert_eq!(word(text), expected);
+        }
+    }
+}
