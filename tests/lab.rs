@@ -190,6 +190,105 @@ fn a_second_up_does_nothing_and_a_stopped_host_comes_back_as_it_was() {
     assert_eq!(project.on("alpha", "cat /root/mark"), "kept");
 }
 
+/// Runs `line`, which ends the connection, then waits until the host has booted anew.
+fn boot_by(project: &Project, host: &str, line: &str) {
+    const BOOT_ID: &str = "cat /proc/sys/kernel/random/boot_id";
+    let before = project.on(host, BOOT_ID);
+    project.homelab(&["lab", "ssh", host, "--", line]);
+    let deadline = Instant::now() + Duration::from_secs(90);
+    loop {
+        let state = "systemctl is-system-running --wait";
+        let output = project.homelab(&["lab", "ssh", host, "--", &format!("{BOOT_ID}; {state}")]);
+        let told = text(&output.stdout);
+        if output.status.success() && told.lines().next() != Some(before.as_str()) {
+            assert_eq!(told.lines().nth(1), Some("running"), "{host}");
+            return;
+        }
+        assert!(Instant::now() < deadline, "{host}: {told}{}", text(&output.stderr));
+        thread::sleep(Duration::from_millis(300));
+    }
+}
+
+#[test]
+fn a_host_boots_again_at_a_reboot_stays_off_at_a_power_off_and_owns_its_files() {
+    let project = Project::new(ONE_OF_EACH);
+    fs::create_dir(project.root().join("deploys")).unwrap();
+    fs::create_dir(project.root().join("tasks")).unwrap();
+    let deploy = "hosts = [\"beta\", \"elsewhere\"]\ntasks = [\"ping\"]\n";
+    fs::write(project.root().join("deploys/one.toml"), deploy).unwrap();
+    let task = "[[operation]]\nop = \"verify.tcp\"\nport = 22\n";
+    fs::write(project.root().join("tasks/ping.toml"), task).unwrap();
+    let said = project.stderr(&["lab", "up", "dev", "one"]);
+    assert!(!said.contains("alpha"), "{said}");
+    assert_eq!(project.containers().len(), 1);
+    let said = project.stderr(&["lab", "up", "dev"]);
+    assert!(said.contains("beta: already running"), "{said}");
+    let said = project.stderr(&["lab", "up", "dev", "one"]);
+    assert!(!said.contains("alpha"), "{said}");
+
+    let containers = project.containers();
+    let addresses = homelab::lab::addresses(project.root(), "dev").unwrap();
+    for host in ["alpha", "beta"] {
+        assert_eq!(
+            project.on(host, "grep ' /etc/' /proc/self/mountinfo; getent hosts $(hostname)"),
+            format!("127.0.1.1       {host}")
+        );
+        assert_eq!(project.on(host, "grep -c ^nameserver /etc/resolv.conf"), "1");
+        let own = "for file in hosts hostname resolv.conf; do cp /etc/$file /etc/new; echo '# own' >>/etc/new; mv /etc/new /etc/$file; done";
+        project.on(host, own);
+        project.on(
+            host,
+            "echo kept >/root/mark; echo gone >/run/mark; ip link add left type dummy; mount -t tmpfs left /mnt",
+        );
+        for line in ["systemctl reboot", "shutdown -r now"] {
+            boot_by(&project, host, line);
+            assert_eq!(
+                project.on(
+                    host,
+                    "cat /root/mark; ls /run/mark /sys/class/net/left /mnt 2>/dev/null; true"
+                ),
+                "kept\n/mnt:"
+            );
+        }
+        assert_eq!(
+            project.on(
+                host,
+                "cat /proc/1/comm; hostname; grep -c own /etc/hosts /etc/hostname /etc/resolv.conf"
+            ),
+            format!("systemd\n{host}\n/etc/hosts:1\n/etc/hostname:1\n/etc/resolv.conf:1")
+        );
+        // As `journalctl --list-boots` tells them apart.
+        assert_eq!(project.on(host, "journalctl --list-boots --quiet | grep -vc IDX"), "3");
+        project.on(host, "apt-get -qq update");
+    }
+    assert_eq!(project.containers(), containers);
+    assert_eq!(homelab::lab::addresses(project.root(), "dev").unwrap(), addresses);
+
+    project.homelab(&["lab", "ssh", "alpha", "--", "systemctl poweroff"]);
+    let alpha = docker(&[
+        "ps",
+        "-aq",
+        "--filter",
+        &project.label(),
+        "--filter",
+        "label=homelab.lab.host=alpha",
+    ]);
+    let state = || docker(&["inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", alpha.trim()]);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while state().starts_with("running") {
+        assert!(Instant::now() < deadline, "{}", state());
+        thread::sleep(Duration::from_millis(300));
+    }
+    thread::sleep(Duration::from_secs(3));
+    assert_eq!(state().trim(), "exited 130");
+    project.stderr(&["lab", "up", "dev", "one"]);
+    assert_eq!(state().trim(), "exited 130", "not a host of the deploy");
+    project.stderr(&["lab", "up", "dev"]);
+    assert_eq!(project.on("alpha", "cat /root/mark; grep -c own /etc/hosts"), "kept\n1");
+    project.stderr(&["lab", "down", "dev"]);
+    assert!(project.containers().is_empty() && project.volumes().is_empty());
+}
+
 #[test]
 fn ssh_passes_words_and_exit_codes_on_and_trusts_only_the_pinned_key() {
     let project = Project::new(ONE);

@@ -48,6 +48,7 @@ mod wrong_call;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+use homelab::project::hosts_of_deploy;
 
 /// Deploy your home lab over SSH, and see a diff of every change first
 #[derive(Debug, Parser)]
@@ -129,7 +130,15 @@ pub(crate) fn main() -> ExitCode {
 
 fn lab_command(command: &lab::LabCommand) -> anyhow::Result<ExitCode> {
     let root = project::root()?;
-    lab::run(command, &root, |name| {
-        targets::lab_spec(&project::with_inventory(Some(name))?, name)
+    lab::run(command, &root, |inventory, deploy| {
+        let project = project::with_deploy(inventory, deploy)?;
+        let hosts = deploy.map(|deploy| hosts_of_deploy(&project, inventory, deploy));
+        let names = hosts
+            .transpose()?
+            .unwrap_or_default()
+            .iter()
+            .map(|host| host.name.clone())
+            .collect();
+        Ok((targets::lab_spec(&project, inventory)?, names))
     })
 }

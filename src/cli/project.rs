@@ -29,6 +29,12 @@ pub(super) fn with_data(name: Option<&str>) -> anyhow::Result<Project> {
     with(|path| is_inventory(path, name) || path.starts_with("group_data/"))
 }
 
+/// As [`with_inventory`], for a command that also needs a deploy, if one is named.
+pub(super) fn with_deploy(inventory: &str, deploy: Option<&str>) -> anyhow::Result<Project> {
+    let is_deploy = |path: &str| deploy.is_some_and(|name| path == format!("deploys/{name}.toml"));
+    with(|path| is_inventory(path, Some(inventory)) || is_deploy(path))
+}
+
 fn is_inventory(path: &str, name: Option<&str>) -> bool {
     match name {
         Some(name) => path == format!("inventories/{name}.toml"),

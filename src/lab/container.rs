@@ -13,6 +13,8 @@ use bollard::models::{
 use super::naming;
 use super::spec::{LabHost, LabSpec};
 
+/// The program that PID 1 of a host starts with, in its image.
+pub(super) const START: &str = "/usr/local/lib/homelab-lab-start";
 /// Label with the image's name from the inventory; the real name contains the recipe's digest.
 pub(super) const IMAGE_LABEL: &str = "homelab.lab.image";
 
@@ -33,7 +35,7 @@ pub(super) fn body(spec: &LabSpec, host: &LabHost, image: &str, cgroup: CgroupVe
     ContainerCreateBody {
         hostname: Some(host.name.clone()),
         image: Some(image.to_owned()),
-        cmd: Some(vec!["sh".to_owned(), "-c".to_owned(), first_command(cgroup)]),
+        cmd: Some(first_command(cgroup)),
         labels: Some(labels),
         // systemd powers off on this signal.
         stop_signal: Some("SIGRTMIN+3".to_owned()),
@@ -90,17 +92,13 @@ fn engine_data(labels: HashMap<String, String>) -> Mount {
     }
 }
 
-/// The command of PID 1, which ends with `exec systemd`.
-fn first_command(cgroup: CgroupVersion) -> String {
-    // Credentials of units need a shared root. `/proc/sys` is read-only, since it is the workstation's, except for the network.
-    let common = "mount --make-rshared / && mount --bind /proc/sys /proc/sys \
-                  && mount --bind /proc/sys/net /proc/sys/net && mount -o remount,bind,ro /proc/sys";
-    match cgroup {
-        // systemd of Debian 13 starts on cgroup v1 only with this option; Debian 12 ignores it.
-        CgroupVersion::One => format!("{common} && exec /lib/systemd/systemd SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"),
-        // Docker mounts the container's part of cgroup v2 read-only. Not tested on a machine with cgroup v2 yet.
-        CgroupVersion::Two => format!("{common} && mount -o remount,rw /sys/fs/cgroup && exec /lib/systemd/systemd"),
-    }
+/// The command of PID 1, which becomes systemd.
+fn first_command(cgroup: CgroupVersion) -> Vec<String> {
+    let version = match cgroup {
+        CgroupVersion::One => "1",
+        CgroupVersion::Two => "2",
+    };
+    [START, version].map(str::to_owned).to_vec()
 }
 
 #[cfg(test)]
@@ -146,8 +144,8 @@ mod tests {
     fn control_groups_follow_what_the_engine_reports() {
         let one = made(CgroupVersion::One);
         let two = made(CgroupVersion::Two);
-        assert!(one.cmd.as_ref().unwrap()[2].ends_with("SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"));
-        assert!(two.cmd.as_ref().unwrap()[2].ends_with("remount,rw /sys/fs/cgroup && exec /lib/systemd/systemd"));
+        assert_eq!(one.cmd.as_ref().unwrap(), &[START, "1"]);
+        assert_eq!(two.cmd.as_ref().unwrap(), &[START, "2"]);
         let (one, two) = (one.host_config.unwrap(), two.host_config.unwrap());
         assert_eq!(one.cgroupns_mode, Some(HostConfigCgroupnsModeEnum::HOST));
         assert_eq!(two.cgroupns_mode, Some(HostConfigCgroupnsModeEnum::PRIVATE));

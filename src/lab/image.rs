@@ -17,6 +17,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
+use super::container::START;
 use super::engine::{Engine, is_status, refused};
 use super::error::LabError;
 use super::events::{Events, ImageStep, LabEvent};
@@ -27,6 +28,10 @@ use super::{naming, state};
 
 /// The script that installs a server on a minimal Debian.
 const RECIPE: &str = include_str!("provision.sh");
+/// The script at [`START`].
+const START_SCRIPT: &str = include_str!("start.sh");
+/// What PID 1 becomes when systemd has shut down.
+const SHUTDOWN_SCRIPT: &str = include_str!("shutdown.sh");
 /// The script that installs the apt cache on a minimal Debian.
 const APT_CACHE_RECIPE: &str = include_str!("apt_cache.sh");
 /// The repository of server images.
@@ -93,7 +98,7 @@ impl Recipe {
     }
 
     fn with_mirror(release: Release, mirror: Mirror) -> Self {
-        Self::of(release, mirror, SERVER, RECIPE)
+        Self::of(release, mirror, SERVER, &server_recipe())
     }
 
     fn of(release: Release, mirror: Mirror, repository: &str, recipe: &str) -> Self {
@@ -119,6 +124,19 @@ impl Recipe {
         let origin = naming::hex_of(self.mirror.archive.as_bytes(), 5);
         format!("homelab-lab/bare:{}-{origin}", self.release.number)
     }
+}
+
+/// The recipe of a server, with the programs that start it and shut it down.
+fn server_recipe() -> String {
+    let program =
+        |path: &str, text: &str| format!("cat > {path} <<'HOMELAB_LAB'\n{text}HOMELAB_LAB\nchmod 0755 {path}\n");
+    let start = program(START, START_SCRIPT);
+    let shutdown = program("\"$shutdown\"", SHUTDOWN_SCRIPT);
+    // Diverted, so that an upgrade of systemd leaves it.
+    format!(
+        "{RECIPE}\n{start}shutdown=$(dpkg -L systemd | grep '/systemd-shutdown$')\n\
+         dpkg-divert --local --rename --divert \"$shutdown.homelab-lab\" --add \"$shutdown\"\n{shutdown}"
+    )
 }
 
 /// Builds the image unless the engine has it.

@@ -102,10 +102,19 @@ impl Lab {
         host: Option<&str>,
         listener: &mut dyn FnMut(LabEvent),
     ) -> Result<Vec<LabAddress>, LabError> {
-        let mut chosen = spec.clone();
-        chosen.hosts.retain(|one| host.is_none_or(|host| one.name == host));
-        self.remove(&chosen, listener).await?;
-        // `up` reports hosts outside of `chosen` as not in the inventory, although they are.
+        let is_meant = |name: &str| host.is_none_or(|host| name == host);
+        self.remove(&spec.only(is_meant), listener).await?;
+        self.up_only(spec, is_meant, listener).await
+    }
+
+    /// As [`Lab::up`], for the hosts of `spec` that `is_meant`, by name. Others stay as they are.
+    pub async fn up_only(
+        &self,
+        spec: &LabSpec,
+        is_meant: impl Fn(&str) -> bool,
+        listener: &mut dyn FnMut(LabEvent),
+    ) -> Result<Vec<LabAddress>, LabError> {
+        // `up` reports the other hosts as not in the inventory, although they are.
         let is_kept = |event: &LabEvent| match event {
             LabEvent::Host {
                 host,
@@ -118,7 +127,7 @@ impl Lab {
                 listener(event);
             }
         };
-        self.up(&chosen, &mut filtered).await
+        self.up(&spec.only(is_meant), &mut filtered).await
     }
 
     async fn remove(&self, spec: &LabSpec, listener: &mut dyn FnMut(LabEvent)) -> Result<(), LabError> {

@@ -11,6 +11,16 @@ pub struct LabSpec {
     pub hosts: Vec<LabHost>,
 }
 
+impl LabSpec {
+    /// The same lab with only the hosts that `is_meant`, by name.
+    #[must_use]
+    pub(super) fn only(&self, is_meant: impl Fn(&str) -> bool) -> Self {
+        let mut some = self.clone();
+        some.hosts.retain(|host| is_meant(&host.name));
+        some
+    }
+}
+
 /// A lab host as the inventory defines it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabHost {

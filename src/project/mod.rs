@@ -41,7 +41,9 @@ pub use lint::is_name;
 pub use model::Project;
 pub use operation::RawOperation;
 pub use outline::{DeployOutline, InventoryOutline, Outline, outline};
-pub use run::{Filter, Only, SelectedHost, SelectedStage, Selection, Wanted, hosts, matches_nothing, select};
+pub use run::{
+    Filter, Only, SelectedHost, SelectedStage, Selection, Wanted, hosts, hosts_of_deploy, matches_nothing, select,
+};
 pub use task::{COMMON_KEYS, Notified, Task, TaskEntry, TaskUse};
 
 /// A project as far as it could be read.

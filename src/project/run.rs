@@ -154,19 +154,8 @@ pub fn select(
     if let Some(used) = &project.used {
         check_given(project, &filter.data, used)?;
     }
-    let mut stages = Vec::new();
-    for stage in &deploy.stages {
-        stages.push((stage, select_hosts(inventory, inventory_name, &stage.hosts)?));
-    }
-    let all: BTreeSet<&str> = stages
-        .iter()
-        .flat_map(|(_, hosts)| hosts.iter().map(|host| host.name.as_str()))
-        .collect();
-    let of_deploy: Vec<&Host> = inventory
-        .hosts
-        .values()
-        .filter(|host| all.contains(host.name.as_str()))
-        .collect();
+    let stages = hosts_of_stages(inventory, inventory_name, deploy)?;
+    let of_deploy = all_of(inventory, &stages);
     let (kept, hosts_left_out) = limit(inventory, inventory_name, &of_deploy, &filter.limit, deploy_name)?;
     let only = only(deploy, &filter.only)?;
     let tasks_left_out = names_of(deploy, &only, Wanted::Not);
@@ -196,6 +185,38 @@ pub fn select(
         assets: Arc::clone(&project.assets),
         catalogue: Arc::clone(&project.catalogue),
     })
+}
+
+/// The hosts of a deploy on an inventory, in the inventory's order.
+///
+/// Errors: unknown names, and a pattern of the deploy that matches nothing.
+pub fn hosts_of_deploy<'a>(
+    project: &'a Project,
+    inventory_name: &str,
+    deploy_name: &str,
+) -> Result<Vec<&'a Host>, Diagnostic> {
+    let inventory = project.inventory(inventory_name)?;
+    let stages = hosts_of_stages(inventory, inventory_name, project.deploy(deploy_name)?)?;
+    Ok(all_of(inventory, &stages))
+}
+
+type HostsOfStage<'a> = (&'a Stage, Vec<&'a Host>);
+
+fn hosts_of_stages<'a>(
+    inventory: &'a Inventory,
+    inventory_name: &str,
+    deploy: &'a Deploy,
+) -> Result<Vec<HostsOfStage<'a>>, Diagnostic> {
+    let hosts = |stage: &'a Stage| Ok((stage, select_hosts(inventory, inventory_name, &stage.hosts)?));
+    deploy.stages.iter().map(hosts).collect()
+}
+
+fn all_of<'a>(inventory: &'a Inventory, stages: &[HostsOfStage<'_>]) -> Vec<&'a Host> {
+    let is_of_any = |host: &&Host| {
+        let mut lists = stages.iter().map(|(_, hosts)| hosts);
+        lists.any(|hosts| hosts.iter().any(|one| one.name == host.name))
+    };
+    inventory.hosts.values().filter(is_of_any).collect()
 }
 
 fn run_stage(stage: &Stage, hosts: &[&Host], kept: &[&Host]) -> SelectedStage {

@@ -10,16 +10,14 @@ mod up;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use homelab::lab::LabSpec;
-
-use super::completion;
 
 /// Subcommands of `homelab lab`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LabCommand {
-    /// Create or start all lab hosts of an inventory; running ones stay as they are
-    Up(InventoryArgument),
+    /// Create or start the lab hosts of an inventory, or only those of a deploy; running ones stay as they are
+    Up(up::UpArguments),
     /// Remove the lab hosts of an inventory and all their data
     Down(down::DownArguments),
     /// Recreate one or all lab hosts of an inventory; everything on them is lost
@@ -30,25 +28,21 @@ pub(crate) enum LabCommand {
     Ssh(ssh::SshArguments),
 }
 
-/// Argument of commands that need only an inventory.
-#[derive(Debug, Args)]
-pub(crate) struct InventoryArgument {
-    /// Name of an inventory with lab hosts, such as `dev`
-    #[arg(add = completion::labs())]
-    inventory: String,
-}
-
-/// Runs `command` in the project at `root`; `load` reads an inventory's lab hosts.
+/// Runs `command` in the project at `root`; `load` reads an inventory's lab hosts, and the names of a deploy's hosts.
 pub(crate) fn run(
     command: &LabCommand,
     root: &Path,
-    load: impl FnOnce(&str) -> anyhow::Result<LabSpec>,
+    load: impl FnOnce(&str, Option<&str>) -> anyhow::Result<(LabSpec, Vec<String>)>,
 ) -> anyhow::Result<ExitCode> {
     match command {
-        LabCommand::Up(arguments) => up::run(root, &load(&arguments.inventory)?),
-        LabCommand::Down(arguments) => down::run(root, &load(&arguments.inventory)?),
-        LabCommand::Reset(arguments) => reset::run(root, &load(&arguments.inventory)?, arguments),
-        LabCommand::Status(arguments) => status::run(root, &load(&arguments.inventory)?, arguments),
+        LabCommand::Up(arguments) => {
+            let (spec, of_deploy) = load(&arguments.inventory, arguments.deploy.as_deref())?;
+            let deploy = arguments.deploy.as_deref().map(|deploy| (deploy, of_deploy));
+            up::run(root, &spec, deploy.as_ref())
+        }
+        LabCommand::Down(arguments) => down::run(root, &load(&arguments.inventory, None)?.0),
+        LabCommand::Reset(arguments) => reset::run(root, &load(&arguments.inventory, None)?.0, arguments),
+        LabCommand::Status(arguments) => status::run(root, &load(&arguments.inventory, None)?.0, arguments),
         LabCommand::Ssh(arguments) => ssh::run(root, arguments),
     }
 }
