@@ -122,7 +122,7 @@ pub enum ResourceEnd {
     AlreadySo,
     /// A check that passed.
     Holds,
-    /// It was made, and taken back, since the handler that it notified failed.
+    /// It was made, and taken back: the handler that it notified failed, or no new connection worked after it.
     PutBack,
     /// Its step failed; the next run finds what it left.
     Failed,

@@ -4,10 +4,13 @@
 //! read again and the rest is planned anew; the new plan must stay within the review.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use super::confirm::is_outside;
 use super::events::{HostEnd, OperationResult, ResourceEnd};
 use super::halt::{Halt, gather_failed, lost, lost_at_work};
 use super::host::HostApply;
+use super::keeping::Guarding;
 use super::perform::take_away;
 use super::read_back::{is_read_back, to_read_after};
 use super::recovery::may_go_on;
@@ -17,7 +20,10 @@ use crate::facts::overlay::OperationId;
 use crate::facts::{Fact, FactKey, Facts};
 use crate::gather::{FactProbes, gather};
 use crate::plan::PlannedOperation;
-use crate::remote::Writer;
+use crate::remote::{StepScript, Writer};
+
+/// How long reading the host may take while a guard is armed.
+const READING: Duration = Duration::from_secs(300);
 
 impl HostApply<'_> {
     /// Removes the files of finished and reported background jobs of earlier runs.
@@ -58,7 +64,11 @@ impl HostApply<'_> {
         };
         loop {
             self.check_stop()?;
-            let (segment, after) = split_at_barrier(rest, self.one_by_one);
+            // An operation whose failure was ignored may have been the last of its task.
+            if self.is_guard_due(rest.first()) {
+                self.settle_guard(writer.connection()).await?;
+            }
+            let (segment, after) = split_at_barrier(rest, self.one_by_one, self.keeping.guarding());
             let progressed = !segment.is_empty();
             if let Err(halt) = self.perform(writer, &segment).await {
                 rest = match self.go_on(writer, &segment, halt).await {
@@ -66,6 +76,9 @@ impl HostApply<'_> {
                     Err(halt) => return Err(self.go_back(writer, &segment, halt).await),
                 };
                 continue;
+            }
+            if self.is_guard_due(after.first()) {
+                self.settle_guard(writer.connection()).await?;
             }
             let Some(barrier) = after.first() else {
                 return self.settle_handlers(writer).await;
@@ -75,6 +88,7 @@ impl HostApply<'_> {
                 continue;
             }
             let stuck = barrier.id.clone();
+            self.put_off_guard(writer).await?;
             rest = self.plan_again(writer).await?;
             let first = rest.first().cloned();
             rest = match self.await_check(writer, rest).await {
@@ -101,6 +115,21 @@ impl HostApply<'_> {
         if let Some(settled) = settled {
             writer
                 .perform(&[settled], &mut |_, _| {})
+                .await
+                .map_err(|error| lost(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Gives homelab time to read the host while a guard is armed.
+    async fn put_off_guard(&mut self, writer: &mut Writer<'_>) -> Result<(), Halt> {
+        if let Some(body) = self.keeping.put_off(READING) {
+            let step = StepScript {
+                body,
+                ..StepScript::default()
+            };
+            writer
+                .perform(&[step], &mut |_, _| {})
                 .await
                 .map_err(|error| lost(&error))?;
         }
@@ -213,17 +242,28 @@ impl HostApply<'_> {
 fn split_at_barrier(
     mut operations: Vec<PlannedOperation>,
     one_by_one: bool,
+    guarding: Option<&Guarding>,
 ) -> (Vec<PlannedOperation>, Vec<PlannedOperation>) {
     let ends = |before: &PlannedOperation| {
         is_read_back(before) || may_go_on(before) || (one_by_one && before.outcome != Outcome::Unchanged)
     };
     let is_end = |index: &usize| {
         let (before, from) = operations.split_at(*index);
-        has_to_wait(before, &from[0]) || before.last().is_some_and(ends)
+        has_to_wait(before, &from[0]) || before.last().is_some_and(ends) || ends_guard(guarding, before, &from[0])
     };
     let end = (0..operations.len()).find(is_end).unwrap_or(operations.len());
     let after = operations.split_off(end);
     (operations, after)
+}
+
+/// Whether a guard that is armed, or that one of `before` arms, is confirmed before `next` runs.
+fn ends_guard(guarding: Option<&Guarding>, before: &[PlannedOperation], next: &PlannedOperation) -> bool {
+    let mut guarded = before
+        .iter()
+        .filter(|one| !one.guards.is_empty() && !one.changes().is_empty());
+    let armed = guarding.map(|guarding| &guarding.task);
+    let task = armed.or_else(|| guarded.next().map(|first| &first.task));
+    !before.is_empty() && task.is_some_and(|task| is_outside(&next.task, task))
 }
 
 /// Whether the host must be read again before `operation` can run, if `before` runs right before it.

@@ -1,46 +1,120 @@
-//! What this run keeps of what it replaces on a host.
+//! What this run keeps of what it replaces on a host, and the guard that may put it back.
 //!
-//! Only where somebody may need it: before operations that notify a handler. Other deploys do not get slower.
+//! Something is kept only where somebody may need it: before operations that notify a handler, and before guarded ones. Other
+//! deploys do not get slower.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use crate::change::{Kept, Previous, Road, Step};
-use crate::facts::overlay::OperationId;
+use super::options::ApplyOptions;
+use super::perform::Around;
+use crate::change::{Access, Kept, LockoutGuard, Previous, ResourceChange, ResourceKind, Road, Step};
+use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::{Fact, FactKey, Facts};
+use crate::plan::{PlannedOperation, Trigger};
 
 /// Where homelab keeps its state as root.
 const STATE_FOLDER: &str = "/var/lib/homelab";
+/// How long a step without a time limit of its own puts off the guard.
+const USUAL_STEP: Duration = Duration::from_secs(60);
 
 /// What a run keeps on one host.
 pub(super) struct Keeping {
+    state_folder: Option<String>,
     previous: Previous,
     entries: IndexMap<OperationId, Vec<Kept>>,
     next: usize,
+    within: Duration,
+    guarding: Option<Guarding>,
+}
+
+/// A guard that is armed, or about to be.
+#[derive(Clone)]
+pub(super) struct Guarding {
+    pub(super) guard: LockoutGuard,
+    /// The task at whose end it is confirmed.
+    pub(super) task: String,
+    pub(super) operations: Vec<OperationId>,
 }
 
 impl Keeping {
     /// Nothing so far, on a host with these facts.
-    pub(super) fn new(facts: Option<&Facts>) -> Self {
+    pub(super) fn new(facts: Option<&Facts>, options: &ApplyOptions) -> Self {
         let state_folder = match facts.and_then(|facts| facts.get(&FactKey::System)) {
-            Some(Fact::System(system)) => system.session.unprivileged.as_ref().map(|user| &*user.state_folder),
+            Some(Fact::System(system)) => system
+                .session
+                .unprivileged
+                .as_ref()
+                .map(|user| user.state_folder.clone()),
             _ => None,
         };
         let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
         let run = format!("{now}-{:08x}", rand::random::<u32>());
         Self {
-            previous: Previous::new(state_folder.unwrap_or(STATE_FOLDER), &run),
+            previous: Previous::new(state_folder.as_deref().unwrap_or(STATE_FOLDER), &run),
+            state_folder,
             entries: IndexMap::new(),
             next: 0,
+            within: options.guard_within,
+            guarding: None,
         }
     }
 
-    /// Shell text that keeps what a step of `operation` is about to change; `None` if it changes no path of its own.
-    pub(super) fn before(&mut self, operation: &OperationId, step: &Step, road: Option<&Road>) -> Option<String> {
-        let kept = self.previous.before(step, road, self.next)?;
-        let script = kept.script();
-        self.next += 1;
-        self.entries.entry(operation.clone()).or_default().push(kept);
-        Some(script)
+    /// Shell text to run around a step of `operation`: it arms the guard and keeps what the step is about to change. `is_kept` says
+    /// whether somebody may need that without a guard.
+    pub(super) fn around(
+        &mut self,
+        operation: &PlannedOperation,
+        change: &ResourceChange,
+        (step, road): (&Step, Option<&Road>),
+        is_kept: bool,
+    ) -> Option<Around> {
+        let is_guarded = !operation.guards.is_empty();
+        let mut text = String::new();
+        let mut after = String::new();
+        if is_guarded {
+            let guarding = self.guarding_for(operation);
+            text.push_str(&guarding.guard.arm(&operation.guards));
+            text.push_str(&guarding.guard.put_off(Duration::ZERO));
+        } else if let Some(guarding) = &self.guarding {
+            let length = step.command().map_or(USUAL_STEP, |command| command.timeout);
+            text.push_str(&guarding.guard.put_off(length));
+            after = guarding.guard.put_off(Duration::ZERO);
+        }
+        if let Some(guarding) = &self.guarding
+            && change.id.kind == ResourceKind::Unit
+        {
+            text.push_str(&guarding.guard.record(&[&change.id.name]));
+        }
+        if is_guarded || is_kept {
+            for kept in self.kept(operation, change, (step, road), is_guarded) {
+                let _ = writeln!(text, "(\n{}\n) || exit", kept.script());
+                text.push_str(&self.added(&kept, is_guarded));
+                self.entries.entry(operation.id.clone()).or_default().push(kept);
+            }
+        }
+        if is_guarded {
+            text.push_str(&self.consequences(operation, change, step));
+        }
+        (!text.is_empty()).then_some(Around { before: text, after })
+    }
+
+    /// Shell text that puts off an armed guard while homelab reads the host.
+    pub(super) fn put_off(&self, length: Duration) -> Option<String> {
+        Some(self.guarding.as_ref()?.guard.put_off(length))
+    }
+
+    /// The guard that is armed, or may be.
+    pub(super) fn guarding(&self) -> Option<&Guarding> {
+        self.guarding.as_ref()
+    }
+
+    /// The guard was confirmed or went back.
+    pub(super) fn end_guard(&mut self) {
+        self.guarding = None;
     }
 
     /// What was kept for `operations`, in the order in which it is put back.
@@ -50,4 +124,89 @@ impl Keeping {
             .filter(|(operation, _)| operations.contains(operation))
             .flat_map(|(_, kept)| kept.iter().rev())
     }
+
+    fn guarding_for(&mut self, operation: &PlannedOperation) -> &Guarding {
+        let guarding = self.guarding.get_or_insert_with(|| Guarding {
+            guard: LockoutGuard::new(rand::random(), self.within, self.state_folder.as_deref()),
+            task: operation.task.clone(),
+            operations: Vec::new(),
+        });
+        if !guarding.operations.contains(&operation.id) {
+            guarding.operations.push(operation.id.clone());
+        }
+        guarding
+    }
+
+    fn added(&self, kept: &Kept, is_guarded: bool) -> String {
+        let guarding = self.guarding.as_ref().filter(|_| is_guarded);
+        guarding.map_or_else(String::new, |guarding| guarding.guard.add(kept))
+    }
+
+    /// What is kept before a step: its path, and what else its change says that its commands write.
+    fn kept(
+        &mut self,
+        operation: &PlannedOperation,
+        change: &ResourceChange,
+        (step, road): (&Step, Option<&Road>),
+        is_guarded: bool,
+    ) -> Vec<Kept> {
+        let or_fail = |kept: Kept| if is_guarded { kept.or_fail() } else { kept };
+        let mut all: Vec<Kept> = self
+            .previous
+            .before(step, road, self.next)
+            .map(or_fail)
+            .into_iter()
+            .collect();
+        let is_first = change.steps.first() == Some(step);
+        if step.command().is_some() && is_guarded && is_first {
+            let known = self.entries.get(&operation.id);
+            let is_known = |path: &str| known.is_some_and(|known| known.iter().any(|kept| kept.path == path));
+            for path in written(change).into_iter().filter(|path| !is_known(path)) {
+                let kept = self.previous.of_file(path, self.next + all.len());
+                // A command names whole folders, which may be large.
+                let is_named = change.id.kind != ResourceKind::Command || Access::of_path(path).is_some();
+                all.push(if is_named { kept.or_fail() } else { kept });
+            }
+        }
+        self.next += all.len();
+        all
+    }
+
+    /// What the guard has to do besides: what notified a handler goes back with it, and a command of the project runs again.
+    fn consequences(&self, operation: &PlannedOperation, change: &ResourceChange, step: &Step) -> String {
+        let Some(guarding) = &self.guarding else {
+            return String::new();
+        };
+        let mut text = String::new();
+        if let Trigger::NotifiedBy(notifiers) = &operation.trigger {
+            for kept in self.of(notifiers) {
+                text.push_str(&guarding.guard.add(kept));
+            }
+        }
+        if let (Some(command), ResourceKind::Command) = (step.command(), change.id.kind)
+            && operation.guards.contains(&Access::Marked)
+            && command.input.is_none()
+        {
+            let body = step.script(&crate::change::ScriptOptions {
+                live: false,
+                random: 0,
+                road: None,
+            });
+            text.push_str(&guarding.guard.repeat(&command.summary, &body.body, self.next));
+        }
+        text
+    }
+}
+
+/// The paths that a change says its commands write.
+fn written(change: &ResourceChange) -> BTreeSet<&str> {
+    let effects = change.effects.iter();
+    effects
+        .filter_map(|effect| match effect {
+            Effect::Forget(FactScope::Key(FactKey::Path(path)) | FactScope::Tree(path), _)
+            | Effect::Set(FactKey::Path(path), _) => Some(path.as_str()),
+            _ => None,
+        })
+        .filter(|path| Access::of_path(path).is_some() || change.id.kind == ResourceKind::Command)
+        .collect()
 }

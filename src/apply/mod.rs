@@ -1,6 +1,7 @@
 //! Applies a plan: runs its steps on hosts and sends what happens as events.
 
 mod checks;
+mod confirm;
 mod differences;
 mod events;
 mod go_back;

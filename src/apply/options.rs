@@ -11,6 +11,8 @@ pub struct ApplyOptions {
     pub lock_wait: Duration,
     /// The most hosts that are changed at once.
     pub parallel: usize,
+    /// How long a host waits for a new connection before it takes back what could lock the user out.
+    pub guard_within: Duration,
     /// Whether the output of steps is sent as it arrives.
     pub live_output: bool,
 }

@@ -23,13 +23,20 @@ pub(super) struct StepOptions {
     pub(super) timeout: Option<Duration>,
 }
 
-/// Shell text to run before a step, if any.
-pub(super) type Keep<'a> = &'a mut dyn FnMut(&Step, Option<&Road>) -> Option<String>;
+/// Shell text around a step.
+#[derive(Default)]
+pub(super) struct Around {
+    pub(super) before: String,
+    pub(super) after: String,
+}
+
+/// What to run around a step, if anything.
+pub(super) type Keep<'a> = &'a mut dyn FnMut(&Step, Option<&Road>) -> Option<Around>;
 
 /// The scripts of a change, in order.
 ///
 /// With `ensure`, each step first checks whether it is already done. Otherwise the first step checks that the host is
-/// still as reviewed. What `keep` returns for a step runs right before it: it keeps what the step is about to change.
+/// still as reviewed. What `keep` returns for a step runs right before it, and keeps what the step is about to change, and after it.
 pub(super) fn scripts(change: &ResourceChange, manner: StepOptions, keep: Keep<'_>) -> Vec<StepScript> {
     let mut scripts: Vec<StepScript> = roads(change)
         .map(|(step, road)| script(step, manner, road, keep(step, road)))
@@ -57,12 +64,15 @@ pub(super) fn roads(change: &ResourceChange) -> impl Iterator<Item = (&Step, Opt
         .map(move |step| (step, road.filter(|road| step.path() == Some(&road.path))))
 }
 
-fn script(step: &Step, manner: StepOptions, road: Option<&Road>, keep: Option<String>) -> StepScript {
+fn script(step: &Step, manner: StepOptions, road: Option<&Road>, around: Option<Around>) -> StepScript {
     let live = manner.live;
     let random = rand::random();
     let Script { body, content, stage } = step.script(&ScriptOptions { live, random, road });
-    let body = match keep {
-        Some(keep) => format!("(\n{keep}\n) </dev/null || exit\n{body}"),
+    let body = match around {
+        Some(Around { before, after }) if after.is_empty() => format!("(\n{before}\n) </dev/null || exit\n{body}"),
+        Some(Around { before, after }) => {
+            format!("(\n{before}\n) </dev/null || exit\n(\n{body}\n)\ncode=$?\n{after}exit $code")
+        }
         None => body,
     };
     let command = step.command();

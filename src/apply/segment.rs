@@ -153,10 +153,7 @@ fn prepare<'s>(
         let is_kept = operations.contains(&operation.id);
         let first = steps.len();
         for (change_index, change) in operation.changes().iter().enumerate() {
-            let mut keep = |step: &Step, road: Option<&Road>| {
-                let keep = is_kept.then(|| keeping.before(&operation.id, step, road));
-                keep.flatten()
-            };
+            let mut keep = |step: &Step, road: Option<&Road>| keeping.around(operation, change, (step, road), is_kept);
             let options = StepOptions {
                 ensure,
                 live,

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::events::{ApplyEvent, HostResult};
+use super::events::{ApplyEvent, HostEnd, HostResult};
 use super::halt::{Halt, held_back, interrupted, lost};
 use super::host::HostApply;
 use super::keeping::Keeping;
@@ -127,7 +127,7 @@ async fn work(host: ReadHost, context: WorkerContext, mut orders: mpsc::Receiver
         snapshot,
         build,
     } = host;
-    let keeping = Keeping::new(snapshot.facts.get(&build.plan.hosts[0].host));
+    let keeping = Keeping::new(snapshot.facts.get(&build.plan.hosts[0].host), &context.options);
     let mut host_apply = HostApply {
         selection: &selection,
         reviewed: &build.plan.hosts[0],
@@ -161,12 +161,28 @@ async fn work(host: ReadHost, context: WorkerContext, mut orders: mpsc::Receiver
         () = cancellation(&mut cancelled) => Some(interrupted()),
         halt = obey(&mut host_apply, &mut connection, &context, &mut orders, &mut took) => halt,
     };
+    let halt = match host_apply.settle_guard(&mut connection).await {
+        Ok(()) => halt,
+        Err(back) => Some(both(halt.as_ref(), back)),
+    };
     let round_trips = connection.round_trips();
     connection.close().await;
     let result = host_apply.result(halt, round_trips, took);
     // Events without a receiver do not stop the work.
     let _ = context.events.send(ApplyEvent::HostFinished { result: result.clone() });
     result
+}
+
+/// The host stopped, and took back what was guarded: that is what has to be told.
+fn both(halt: Option<&Halt>, back: Halt) -> Halt {
+    let end = match halt {
+        Some(Halt {
+            end: HostEnd::Interrupted,
+            ..
+        }) => HostEnd::Interrupted,
+        _ => back.end,
+    };
+    Halt { end, ..back }
 }
 
 /// Follows orders until there are no more, or something stops the host.

@@ -2,8 +2,10 @@
 //!
 //! All decisions are made by now, so a plan can be shown, stored and applied as it is.
 
+mod access;
 mod conduct;
 mod kind;
+mod lockout;
 mod step;
 mod stored;
 
@@ -18,8 +20,10 @@ use crate::facts::FactKey;
 use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::secret::KeyedDigest;
 
+pub use access::Access;
 pub use conduct::{Conduct, OnError};
 pub use kind::ResourceKind;
+pub use lockout::{LockoutGuard, NOT_ARMED};
 pub use step::{
     Above, Attributes, Claim, Command, DEFAULT_TIMEOUT, End, Expect, FileNumber, Kept, Link, MakeDirectory, Ownership,
     Previous, Remove, Road, Script, ScriptOptions, SetAttributes, Step, UnitValidator, WriteFile, guard,

@@ -20,6 +20,7 @@ pub(super) struct Applying<'a> {
     pub(super) plan: &'a Plan,
     pub(super) unread: &'a [HostResult],
     pub(super) lock_wait: Duration,
+    pub(super) guard_within: Duration,
     pub(super) parallel: usize,
     pub(super) text: TextOptions,
     pub(super) lines: Lines,
@@ -40,6 +41,7 @@ impl Applying<'_> {
         let apply_options = ApplyOptions {
             who: lock_holder(),
             lock_wait: self.lock_wait,
+            guard_within: self.guard_within,
             parallel: self.parallel,
             live_output: self.text.verbose,
         };

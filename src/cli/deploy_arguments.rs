@@ -41,6 +41,9 @@ pub(crate) struct DeployArguments {
     /// Wait this long if another run holds the lock of a host, such as `5m`
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub(super) lock_wait: Duration,
+    /// A host takes back a change that could lock you out unless a new connection works within this time
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub(super) guard_within: Duration,
     #[command(flatten)]
     pub(super) connection: ConnectionArguments,
     /// Read and change this many hosts at a time

@@ -97,6 +97,7 @@ impl Deploying<'_> {
             plan,
             unread: &unread,
             lock_wait: self.arguments.lock_wait,
+            guard_within: self.arguments.guard_within,
             parallel: self.arguments.parallel(),
             text: self.text(),
             lines: match self.document() {

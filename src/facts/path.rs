@@ -280,7 +280,7 @@ fn as_written(at: &str, rest: &[String]) -> String {
 }
 
 /// Whether a path is `top`, or below it.
-pub(super) fn is_below(path: &str, top: &str) -> bool {
+pub fn is_below(path: &str, top: &str) -> bool {
     let top = top.trim_end_matches('/');
     path.strip_prefix(top)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

@@ -82,6 +82,9 @@ pub struct Machine {
 /// The folder for the output and the exit code of jobs, which keep running if the connection is lost.
 pub const JOBS: &str = "/var/lib/homelab/jobs";
 
+/// The summary of a job that is a lock-out guard; a word of a shell.
+pub const GUARD: &str = "lock-out-guard";
+
 /// A command that kept running after its connection was lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
@@ -121,6 +124,9 @@ impl SystemFacts {
     /// Notices for the review.
     pub fn notices(&self) -> Vec<String> {
         let jobs = self.jobs.iter().map(|job| {
+            if job.summary == GUARD {
+                return guard_notice(&job.state);
+            }
             let what = format!("`{}` of an earlier run lost its connection", job.summary);
             match &job.state {
                 JobState::Running => format!("{what} and is still running"),
@@ -128,7 +134,7 @@ impl SystemFacts {
                 JobState::Ended { code, output } => {
                     format!(
                         "{what} and has failed since with exit code {code}: {}",
-                        output.trim_end()
+                        output.trim_end().replace('\n', " ")
                     )
                 }
                 JobState::Lost => format!("{what} and has disappeared without an exit code"),
@@ -141,6 +147,24 @@ impl SystemFacts {
     /// A job of an earlier run that is still running.
     pub fn running_job(&self) -> Option<&Job> {
         self.jobs.iter().find(|job| job.state == JobState::Running)
+    }
+}
+
+fn listed(output: &str) -> String {
+    output.trim_end().replace('\n', ", ")
+}
+
+/// What is said of a lock-out guard that an earlier run armed.
+fn guard_notice(state: &JobState) -> String {
+    const OF: &str = "the lock-out guard of an earlier run";
+    match state {
+        JobState::Running => format!("{OF} is armed"),
+        JobState::Ended { code: 0, output } => format!(
+            "{OF} went back, since no new connection confirmed the change: {}",
+            listed(output)
+        ),
+        JobState::Ended { output, .. } => format!("{OF} could not put everything back: {}", listed(output)),
+        JobState::Lost => format!("{OF} ended before it was confirmed: what that run changed has stayed"),
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) struct BoundOperation {
     pub(super) trigger: Trigger,
     /// Of a handler: its id without the host and the stage.
     pub(super) handler: Option<String>,
+    /// Whether the project says that it is guarded, or is not.
+    pub(super) guard: Option<bool>,
     pub(super) bound: Bound,
 }
 
@@ -72,6 +74,7 @@ pub(super) fn bind(
         peers: position.peers.clone(),
         trigger: Trigger::Always,
         handler: None,
+        guard: raw.guard,
         bound,
     };
     if let Some(why) = instance.unknown {

@@ -7,6 +7,7 @@ mod causes;
 mod check;
 mod expand;
 mod given;
+mod guarded;
 mod handlers;
 mod host;
 mod operation;
@@ -24,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::change::{Action, CheckState, Conduct, Outcome, ResourceChange};
+use crate::change::{Access, Action, CheckState, Conduct, Outcome, ResourceChange};
 use crate::content::Content;
 use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::OperationId;
@@ -121,6 +122,9 @@ pub struct PlannedOperation {
     /// Of a handler.
     #[serde(default)]
     pub handler: Option<PlannedHandler>,
+    /// The ways into the host that it could close: the host goes back unless a new connection works.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub guards: BTreeSet<Access>,
     pub outcome: Outcome,
     /// The facts it was planned from.
     pub asked: BTreeSet<FactKey>,

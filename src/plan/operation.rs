@@ -2,6 +2,7 @@
 
 use super::bind::{Bound, BoundOperation};
 use super::given::Given;
+use super::guarded::Entrance;
 use super::position::merge;
 use super::reach::limited;
 use super::trigger::Due;
@@ -82,7 +83,8 @@ pub(super) fn plan_operation(
     } else {
         effects(&bound.id, &outcome)
     };
-    let outcome = limited(outcome, touches, overlay);
+    let mut outcome = limited(outcome, touches, overlay);
+    let guards = Entrance::new(overlay, given.host.is_local).guard(&mut outcome, bound.guard);
     let handler = bound.handler.map(|handler| planned_handler(handler, &bound.bound));
     let operation = PlannedOperation {
         id: bound.id,
@@ -94,6 +96,7 @@ pub(super) fn plan_operation(
         trigger: bound.trigger,
         conduct,
         handler,
+        guards,
         outcome,
         asked,
     };

@@ -103,6 +103,7 @@ fn bound(owed: &Owed, stage: usize, given: &Given<'_>, bindings: Bindings) -> Op
         peers: super::PeerKeys::new(),
         trigger: Trigger::Owed,
         handler: Some(owed.handler.clone()),
+        guard: None,
         bound: Bound::Ready(Box::new(Ready {
             definition,
             operation,

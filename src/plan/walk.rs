@@ -431,6 +431,7 @@ fn deferred(task: &Task, label: String, position: Position, why: String, given: 
         asked: BTreeSet::new(),
         trigger: Trigger::Always,
         handler: None,
+        guard: None,
         bound: Bound::Unknown(why),
     })
 }

@@ -59,6 +59,7 @@ fn handler(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Opti
         );
     }
     let settings = settings(&mut fields);
+    let guard = fields.truth("guard");
     let arguments = fields.rest();
     let name = name(settings.name.as_ref(), place, mistakes);
     let (definition, origin) = match definition(op.map(|entry| entry.value).as_ref(), place) {
@@ -83,6 +84,7 @@ fn handler(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Opti
             settings,
             arguments,
             notify: Vec::new(),
+            guard,
             origin,
         },
         flush,

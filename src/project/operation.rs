@@ -16,6 +16,8 @@ pub struct RawOperation {
     pub arguments: Table,
     /// The handlers that a change of it notifies.
     pub notify: Vec<Named>,
+    /// Whether it is guarded against locking the user out, if the project says so.
+    pub guard: Option<bool>,
     /// Where its `op` is written.
     pub origin: Origin,
 }

@@ -63,6 +63,8 @@ pub struct SelectedHost {
     pub name: String,
     /// All its data, with templates not rendered.
     pub data: Arc<Table>,
+    /// Whether it is this machine, without SSH.
+    pub is_local: bool,
 }
 
 /// A selected stage.
@@ -173,6 +175,7 @@ pub fn select(
             .map(|host| SelectedHost {
                 name: host.name.clone(),
                 data: shared_data_of(project, inventory_name, inventory, host, &filter.data),
+                is_local: host.connection.is_local(),
             })
             .collect(),
         tasks: Arc::clone(&project.tasks),

@@ -139,6 +139,7 @@ pub const COMMON_KEYS: &[&str] = &[
     "retries",
     "on_error",
     "env",
+    "guard",
 ];
 
 pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Task {
@@ -185,6 +186,7 @@ fn entry(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Option
     let op = fields.entry("op");
     let notify = fields.names("notify");
     let settings = settings(&mut fields);
+    let guard = fields.truth("guard");
     let arguments = fields.rest();
     let Some(op) = op else {
         mistakes.push(missing_op(&arguments, place));
@@ -196,6 +198,7 @@ fn entry(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Option
             settings,
             arguments,
             notify,
+            guard,
             origin,
         }))),
         Err(mistake) => {

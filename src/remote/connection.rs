@@ -44,6 +44,8 @@ pub struct Connection {
     pub(super) privilege: Privilege,
     /// How long the host may send nothing while it is read.
     pub(super) silence: Option<Duration>,
+    /// What it connects to; `None` for a shell of this machine.
+    target: Option<Target>,
 }
 
 impl Connection {
@@ -80,6 +82,7 @@ impl Connection {
             road: Road::Ssh(control),
             privilege: target.privilege.clone(),
             silence: target.silence,
+            target: Some(target.clone()),
         })
     }
 
@@ -114,6 +117,7 @@ impl Connection {
             road: Road::Local(shell.to_owned()),
             privilege: privilege.clone(),
             silence,
+            target: None,
         })
     }
 
@@ -166,6 +170,24 @@ impl Connection {
         drop(written);
         self.close().await;
         result
+    }
+
+    /// A new connection to the same host, the same way in and as the same user. It shares nothing with this one, and no connection
+    /// that is kept.
+    pub async fn another(&self) -> Result<Self, RemoteError> {
+        match (&self.target, &self.road) {
+            (Some(target), _) => {
+                let target = Target {
+                    keep: None,
+                    ..target.clone()
+                };
+                Box::pin(Self::open(&target)).await
+            }
+            (None, Road::Local(shell)) => {
+                Self::local_as(self.channel.host(), shell, &self.privilege, self.silence).await
+            }
+            (None, Road::Ssh(_)) => Err(self.channel.nonsense("connecting again", "the target is not known")),
+        }
     }
 
     /// How many times a frame was sent and its answers awaited.

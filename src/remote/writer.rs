@@ -83,6 +83,15 @@ impl Connection {
         }
     }
 
+    /// Performs a step while this connection or another one of this run holds the host's lock.
+    pub async fn perform_beside(&mut self, step: &StepScript) -> Result<StepAnswer, RemoteError> {
+        let mut writer = Writer::new(self);
+        writer.resume().await?;
+        let answers = writer.perform(std::slice::from_ref(step), &mut |_, _| {}).await?;
+        let first = answers.into_iter().next();
+        first.ok_or_else(|| self.channel.nonsense("performing a step", "no answer"))
+    }
+
     async fn try_lock(&mut self, request: &LockRequest) -> Result<(), RemoteError> {
         const DURING: &str = "locking";
         let mut frame = self.channel.frame();
@@ -118,6 +127,11 @@ impl<'a> Writer<'a> {
             halted: false,
             has_waited: false,
         }
+    }
+
+    /// Its connection, for work that needs no lock of its own.
+    pub fn connection(&mut self) -> &mut Connection {
+        self.connection
     }
 
     /// Whether another run held the lock first, and may have changed the host meanwhile.

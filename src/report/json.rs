@@ -86,6 +86,8 @@ struct JsonOperation<'a> {
     trigger: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notified_by: Vec<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    guarded: bool,
     #[serde(flatten)]
     outcome: JsonOutcome<'a>,
 }
@@ -234,6 +236,7 @@ impl<'a> JsonOperation<'a> {
                 written_at: &entry.written_at,
                 trigger,
                 notified_by,
+                guarded: entry.is_guarded,
                 outcome: JsonOutcome::of(entry),
             }
         })

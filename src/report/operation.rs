@@ -55,7 +55,7 @@ pub(super) fn lines(entry: &Entry<'_>, options: &TextOptions, room: usize) -> Ve
             lines
         }
     };
-    let trigger = phrases::trigger(&entry.trigger).text();
+    let trigger = phrases::aside(entry).text();
     if !trigger.is_empty() {
         let trigger = wrapped(&trigger, room.saturating_sub(4));
         lines.extend(indented(trigger, 4).map(|line| paint(Tone::Later, &line)));

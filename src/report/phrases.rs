@@ -283,6 +283,18 @@ pub(super) fn trigger(trigger: &Trigger<'_>) -> Phrase {
     }
 }
 
+/// Why a handler runs, and whether an operation is guarded; empty for most operations.
+pub(super) fn aside(entry: &Entry<'_>) -> Phrase {
+    let trigger = trigger(&entry.trigger);
+    match (entry.is_guarded, trigger.0.is_empty()) {
+        (false, _) => trigger,
+        (true, true) => Phrase::words(GUARDED),
+        (true, false) => trigger.word("; ").word(GUARDED),
+    }
+}
+
+const GUARDED: &str = "guarded: goes back unless a new connection works";
+
 /// Where an operation is written.
 pub(super) fn written_at(entry: &Entry<'_>) -> Phrase {
     Phrase::words("from ")

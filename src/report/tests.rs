@@ -115,6 +115,7 @@ fn planned(slug: &str, outcome: Outcome) -> PlannedOperation {
         trigger: Trigger::Always,
         conduct: crate::change::Conduct::default(),
         handler: None,
+        guards: std::collections::BTreeSet::new(),
         outcome,
         asked: std::collections::BTreeSet::new(),
     }

@@ -32,6 +32,9 @@ pub(super) struct OperationKeys {
     become_user: Option<String>,
     #[schemars(flatten)]
     conduct: ConductKeys,
+    /// `true`: the host goes back by itself unless a new connection works after the operation; `false`: never. By default
+    /// whatever could lock you out is guarded.
+    guard: Option<bool>,
 }
 
 /// The keys of every handler.

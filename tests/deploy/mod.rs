@@ -18,6 +18,7 @@ mod documentation;
 mod ends;
 mod examples;
 mod faults;
+mod guard;
 mod handlers;
 mod held_back;
 mod jump;

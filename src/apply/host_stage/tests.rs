@@ -37,6 +37,7 @@ fn operation(name: &str, trigger: Trigger) -> PlannedOperation {
         trigger,
         conduct: crate::change::Conduct::default(),
         handler: None,
+        guards: BTreeSet::new(),
         outcome: Outcome::Change(vec![change(name)]),
         asked: BTreeSet::new(),
     }
@@ -49,7 +50,7 @@ fn names(operations: &[PlannedOperation]) -> Vec<&str> {
 /// The operations that can be sent now, and the rest.
 fn split_names(operations: &[PlannedOperation]) -> (Vec<String>, Vec<String>) {
     let owned = |operations: Vec<PlannedOperation>| names(&operations).into_iter().map(str::to_owned).collect();
-    let (now, after) = split_at_barrier(operations.to_vec(), false);
+    let (now, after) = split_at_barrier(operations.to_vec(), false, None);
     (owned(now), owned(after))
 }
 
@@ -92,7 +93,7 @@ fn nothing_follows_in_a_segment_what_may_fail_and_be_gone_on_from() {
         let both = [always("a"), conducted("b", retries, on_error), always("c")];
         assert_eq!(split_names(&both).1.is_empty(), follows, "{retries} {on_error:?}");
     }
-    let (now, _) = split_at_barrier(vec![always("a"), always("b")], true);
+    let (now, _) = split_at_barrier(vec![always("a"), always("b")], true, None);
     assert_eq!(names(&now), ["a"], "others may stop this host before each");
 }
 

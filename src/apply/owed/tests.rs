@@ -18,6 +18,7 @@ fn operation(name: &str, handler: Option<PlannedHandler>, trigger: Trigger) -> P
         peers: BTreeMap::new(),
         trigger,
         handler,
+        guards: std::collections::BTreeSet::new(),
         conduct: crate::change::Conduct::default(),
         outcome: Outcome::Unchanged,
         asked: BTreeSet::new(),

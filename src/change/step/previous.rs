@@ -273,8 +273,7 @@ fn attributes_on_open_road(road: &Road) -> String {
     )
 }
 
-/// Shell text that removes what the oldest runs kept in `folder`. A run whose guard may still need it has a file of its name below
-/// `guards`.
+/// Shell text that removes what the oldest runs kept in `folder`.
 fn clear(folder: &str) -> String {
     format!(
         "( cd -- {folder} 2>/dev/null || exit 0\n\
@@ -282,8 +281,8 @@ fn clear(folder: &str) -> String {
          [ -d \"$1\" ] || exit 0\n\
          n=0 sum=0\n\
          du -s -k -- \"$@\" | sort -r -k 2 | while read -r size run; do\n\
-         n=$((n + 1)) sum=$((sum + size)) run=${{run%/}}\n\
-         [ $n -le {MOST_RUNS} ] && [ $sum -le {MOST_KEPT} ] || [ -e \"../guards/${{run#./}}\" ] || rm -rf -- \"$run\"\n\
+         n=$((n + 1)) sum=$((sum + size))\n\
+         [ $n -le {MOST_RUNS} ] && [ $sum -le {MOST_KEPT} ] || rm -rf -- \"$run\"\n\
          done )\n",
         folder = quote(folder),
     )

@@ -70,7 +70,7 @@ fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey,
             }) = jobs.last_mut()
             {
                 output.push_str(value);
-                output.push(' ');
+                output.push('\n');
             }
             continue;
         }

@@ -44,6 +44,7 @@ fn operation(step: Step, effects: Vec<Effect>) -> PlannedOperation {
         trigger: Trigger::Always,
         conduct: crate::change::Conduct::default(),
         handler: None,
+        guards: std::collections::BTreeSet::new(),
         outcome: Outcome::Change(vec![ResourceChange {
             id: ResourceId {
                 kind: ResourceKind::File,

@@ -11,7 +11,7 @@ use crate::report::sanitize::one_line;
 
 /// An operation with something to do.
 pub(super) fn entry(entry: &Entry<'_>) -> String {
-    let trigger = phrase(&phrases::trigger(&entry.trigger));
+    let trigger = phrase(&phrases::aside(entry));
     let trigger = if trigger.is_empty() {
         trigger
     } else {

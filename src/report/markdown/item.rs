@@ -44,7 +44,7 @@ impl Item {
                 )]
             }
         };
-        let trigger = phrase(&phrases::trigger(&entry.trigger));
+        let trigger = phrase(&phrases::aside(entry));
         if let Some(first) = items.first_mut().filter(|_| !trigger.is_empty()) {
             first.full = with_trigger(&first.full, &trigger);
             first.short = with_trigger(&first.short, &trigger);

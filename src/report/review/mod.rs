@@ -89,6 +89,8 @@ pub struct Entry<'a> {
     /// File, line and column.
     pub written_at: String,
     pub trigger: Trigger<'a>,
+    /// Whether the host takes it back unless a new connection works.
+    pub is_guarded: bool,
     pub state: EntryState<'a>,
 }
 
@@ -338,6 +340,7 @@ impl<'a> Entry<'a> {
             id: &operation.id,
             written_at: operation.origin.to_string(),
             trigger: Trigger::of(&operation.trigger),
+            is_guarded: !operation.guards.is_empty() && !changes_nothing(&operation.outcome),
             state,
         }
     }

@@ -39,6 +39,7 @@ fn restart(trigger: Trigger) -> PlannedOperation {
     PlannedOperation {
         trigger,
         conduct: crate::change::Conduct::default(),
+        guards: std::collections::BTreeSet::new(),
         ..planned("systemd.service app", Outcome::Change(vec![restart]))
     }
 }

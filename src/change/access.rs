@@ -1,0 +1,183 @@
+//! The ways into a host, and what a change of them goes through: known by path and by unit.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::facts::path::is_below;
+
+/// A way into a host that a change could close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// The SSH server.
+    Ssh,
+    /// Becoming root: `sudo` and `doas`.
+    Privilege,
+    /// Users, their passwords and PAM.
+    Account,
+    Firewall,
+    Network,
+    /// The host's own resolver: `sudo` and `sshd` may wait for it.
+    Resolver,
+    /// Whatever the project marks with `guard = true`.
+    Marked,
+}
+
+/// Files and folders of each way in. A folder stands for everything in it.
+const PATHS: &[(&str, Access)] = &[
+    ("/etc/ssh", Access::Ssh),
+    ("/etc/default/ssh", Access::Ssh),
+    ("/etc/hosts.allow", Access::Ssh),
+    ("/etc/hosts.deny", Access::Ssh),
+    ("/etc/nologin", Access::Account),
+    ("/etc/sudoers", Access::Privilege),
+    ("/etc/sudoers.d", Access::Privilege),
+    ("/etc/sudo.conf", Access::Privilege),
+    ("/etc/doas.conf", Access::Privilege),
+    ("/etc/pam.d", Access::Account),
+    ("/etc/pam.conf", Access::Account),
+    ("/etc/security", Access::Account),
+    ("/etc/passwd", Access::Account),
+    ("/etc/shadow", Access::Account),
+    ("/etc/group", Access::Account),
+    ("/etc/gshadow", Access::Account),
+    ("/etc/shells", Access::Account),
+    ("/etc/nsswitch.conf", Access::Account),
+    ("/etc/nftables.conf", Access::Firewall),
+    ("/etc/nftables.d", Access::Firewall),
+    ("/etc/nftables", Access::Firewall),
+    ("/etc/iptables", Access::Firewall),
+    ("/etc/ufw", Access::Firewall),
+    ("/etc/default/ufw", Access::Firewall),
+    ("/etc/firewalld", Access::Firewall),
+    ("/etc/network", Access::Network),
+    ("/etc/systemd/network", Access::Network),
+    ("/etc/systemd/networkd.conf", Access::Network),
+    ("/etc/systemd/networkd.conf.d", Access::Network),
+    ("/etc/netplan", Access::Network),
+    ("/etc/NetworkManager", Access::Network),
+    ("/etc/dhcpcd.conf", Access::Network),
+    ("/etc/dhcp", Access::Network),
+    ("/etc/wireguard", Access::Network),
+    ("/etc/resolv.conf", Access::Resolver),
+    ("/etc/systemd/resolved.conf", Access::Resolver),
+    ("/etc/systemd/resolved.conf.d", Access::Resolver),
+];
+
+/// Of the client, which nobody comes in by.
+const NOT_OF_THE_SERVER: &[&str] = &[
+    "/etc/ssh/ssh_config",
+    "/etc/ssh/ssh_config.d",
+    "/etc/ssh/ssh_known_hosts",
+    "/etc/ssh/ssh_known_hosts2",
+];
+
+/// Units of each way in, without what follows the dot, or the `@`.
+const UNITS: &[(&str, Access)] = &[
+    ("ssh", Access::Ssh),
+    ("sshd", Access::Ssh),
+    ("nftables", Access::Firewall),
+    ("ufw", Access::Firewall),
+    ("netfilter-persistent", Access::Firewall),
+    ("iptables", Access::Firewall),
+    ("firewalld", Access::Firewall),
+    ("networking", Access::Network),
+    ("ifup", Access::Network),
+    ("systemd-networkd", Access::Network),
+    ("NetworkManager", Access::Network),
+    ("dhcpcd", Access::Network),
+    ("wg-quick", Access::Network),
+    ("systemd-resolved", Access::Resolver),
+];
+
+/// Where unit files and their drop-ins are.
+const UNIT_FOLDERS: &[&str] = &[
+    "/etc/systemd/system/",
+    "/run/systemd/system/",
+    "/usr/local/lib/systemd/system/",
+];
+
+impl Access {
+    /// The way in that a file belongs to.
+    pub fn of_path(path: &str) -> Option<Self> {
+        let is_at = |place: &str| is_below(path, place);
+        if NOT_OF_THE_SERVER.iter().any(|place| is_at(place)) {
+            return None;
+        }
+        let known = PATHS.iter().find(|(place, _)| is_at(place)).map(|(_, access)| *access);
+        known.or_else(|| {
+            let rest = UNIT_FOLDERS.iter().find_map(|folder| path.strip_prefix(folder))?;
+            Self::of_unit(rest.split('/').next().unwrap_or_default())
+        })
+    }
+
+    /// The way in that a unit belongs to; `ssh`, `ssh.service` and `ssh.service.d` are the same.
+    pub fn of_unit(unit: &str) -> Option<Self> {
+        let name = unit.split(['.', '@']).next().unwrap_or_default();
+        UNITS
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, access)| *access)
+    }
+
+    /// The units that may have to be restarted when files of these go back.
+    pub fn units(accesses: &BTreeSet<Self>) -> Vec<String> {
+        let is_meant = |access: &Self| accesses.contains(access) || accesses.contains(&Self::Marked);
+        let meant = UNITS.iter().filter(|(_, access)| is_meant(access));
+        let mut units: Vec<String> = meant.map(|(name, _)| format!("{name}.service")).collect();
+        if is_meant(&Self::Ssh) {
+            units.push("ssh.socket".to_owned());
+        }
+        units.retain(|unit| !matches!(unit.as_str(), "ifup.service" | "wg-quick.service"));
+        units
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ways_in_are_known_by_path() {
+        for (path, access) in [
+            ("/etc/ssh/sshd_config", Some(Access::Ssh)),
+            ("/etc/ssh/sshd_config.d/10-port.conf", Some(Access::Ssh)),
+            ("/etc/ssh/ssh_host_ed25519_key", Some(Access::Ssh)),
+            ("/etc/ssh", Some(Access::Ssh)),
+            ("/etc/ssh/ssh_config", None),
+            ("/etc/ssh/ssh_config.d/x.conf", None),
+            ("/etc/sshx", None),
+            ("/etc/systemd/system/ssh.service.d/override.conf", Some(Access::Ssh)),
+            ("/etc/systemd/system/sshd.service", Some(Access::Ssh)),
+            ("/etc/systemd/system/shop.service", None),
+            ("/etc/sudoers.d/anna", Some(Access::Privilege)),
+            ("/etc/doas.conf", Some(Access::Privilege)),
+            ("/etc/pam.d/sshd", Some(Access::Account)),
+            ("/etc/nftables.conf", Some(Access::Firewall)),
+            ("/etc/netplan/50-x.yaml", Some(Access::Network)),
+            ("/etc/systemd/network/10-lan.network", Some(Access::Network)),
+            ("/etc/resolv.conf", Some(Access::Resolver)),
+            ("/etc/hosts", None),
+            ("/etc/motd", None),
+        ] {
+            assert_eq!(Access::of_path(path), access, "{path}");
+        }
+    }
+
+    #[test]
+    fn ways_in_are_known_by_unit() {
+        for (unit, access) in [
+            ("ssh", Some(Access::Ssh)),
+            ("ssh.socket", Some(Access::Ssh)),
+            ("sshguard.service", None),
+            ("wg-quick@wg0.service", Some(Access::Network)),
+            ("nginx.service", None),
+        ] {
+            assert_eq!(Access::of_unit(unit), access, "{unit}");
+        }
+        let ssh = Access::units(&BTreeSet::from([Access::Ssh]));
+        assert_eq!(ssh, ["ssh.service", "sshd.service", "ssh.socket"]);
+        assert!(Access::units(&BTreeSet::from([Access::Privilege])).is_empty());
+    }
+}

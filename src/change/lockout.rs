@@ -1,0 +1,245 @@
+//! The lock-out guard: what a host does by itself if nobody can connect to it any more.
+//!
+//! Before the first guarded step, a process is started on the host that has nothing to do with the connection. Unless it is told
+//! within a time that a new connection works, it puts back the files of the guarded operations and restarts what was restarted.
+//! Its folder is that of a job, so the next run finds it: it waits while the guard is armed, and reports that it went back.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::Kept;
+use super::access::Access;
+use crate::facts::system::{GUARD, JOBS};
+use crate::quote::{delimiter, quote};
+
+/// The exit code of [`LockoutGuard::confirm`] and [`LockoutGuard::give_up`] if it is too late, or nothing is armed.
+pub const NOT_ARMED: i32 = 3;
+
+/// The guard of one host for some of its operations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockoutGuard {
+    id: String,
+    folder: String,
+    within: Duration,
+}
+
+/// What every script of a guard begins with.
+const BEGIN: &str = "umask 077
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
+export PATH LC_ALL
+";
+
+/// Shell functions about units: `record` keeps the state of one, unless it was kept before.
+const UNITS: &str = r#"state() { systemctl show -p Id,ActiveState,UnitFileState,InvocationID,StateChangeTimestampMonotonic -- "$1" 2>/dev/null </dev/null; }
+value() { printf '%s\n' "$1" | sed -n "s/^$2=//p"; }
+record() {
+s=$(state "$1") || return 0
+i=$(value "$s" Id)
+[ -z "$i" ] || [ -e "$g/units/$i" ] || printf '%s\n' "$s" >"$g/units/$i"
+}
+"#;
+
+/// Keeps the rules of the firewall that are in force. Counters do not belong to them.
+const RULES: &str = r#"nft -s list ruleset >"$g/nft" 2>/dev/null </dev/null || rm -f -- "$g/nft"
+for c in iptables ip6tables; do
+$c-save 2>/dev/null </dev/null | sed '/^#/d; s/\[[0-9]*:[0-9]*\]/[0:0]/' >"$g/$c"
+[ -s "$g/$c" ] || rm -f -- "$g/$c"
+done
+"#;
+
+/// Waits for its time, which steps put off, and goes back. It ends by itself when the guard is confirmed.
+const WATCH: &str = r#"echo $$ >"$g/pid"
+while [ -e "$g/armed" ]; do
+until=
+read -r until <"$g/until"
+read -r up _ </proc/uptime
+[ -z "$until" ] || [ "${up%%.*}" -lt "$until" ] || exec sh "$g/back"
+sleep 1
+done
+"#;
+
+/// Goes back: files first, the latest first, then commands, then units and the rules of the firewall, which commands may change.
+const BACK: &str = r#"mkdir -- "$g/decided" 2>/dev/null || exit 0
+exec >>"$g/output" 2>/dev/null </dev/null
+end=0
+say() { printf '%s\n' "$*"; }
+wrong() { say "$@"; end=1; }
+n='
+'
+IFS=$n
+for e in $(sort -r -u -- "$g/entries"); do
+p=$(cat -- "$e/path")
+if o=$(sh "$e/back" 2>&1); then say "put back $p"; else wrong "could not put back $p: $o"; fi
+done
+[ ! -d /run/systemd/system ] || systemctl daemon-reload
+for f in "$g"/commands/*; do
+[ -f "$f" ] || continue
+c=$(sed -n '1s/^# //p' "$f")
+if o=$(sh "$f" 2>&1); then say "ran again: $c"; else wrong "could not run again: $c: $o"; fi
+done
+for f in "$g"/units/*; do
+[ -f "$f" ] || continue
+u=${f##*/} old=$(cat -- "$f") new=$(state "${f##*/}")
+was=$(value "$old" UnitFileState) is=$(value "$new" UnitFileState)
+if [ "$was" != "$is" ]; then
+case $is in masked*) systemctl unmask -- "$u" ;; esac
+case $was in
+enabled) systemctl enable -- "$u" && say "enabled $u" ;;
+disabled) systemctl disable -- "$u" && say "disabled $u" ;;
+masked) systemctl mask -- "$u" && say "masked $u" ;;
+esac
+fi
+[ "$(value "$old" InvocationID) $(value "$old" StateChangeTimestampMonotonic)" != "$(value "$new" InvocationID) $(value "$new" StateChangeTimestampMonotonic)" ] || continue
+case $(value "$old" ActiveState) in
+active|reloading|activating)
+systemctl reset-failed -- "$u"
+if systemctl restart -- "$u"; then say "restarted $u"; else wrong "could not restart $u"; fi ;;
+*) case $(value "$new" ActiveState) in
+active|reloading|activating) systemctl stop -- "$u" && say "stopped $u" ;;
+esac ;;
+esac
+done
+if [ -f "$g/nft" ] && [ "$(nft -s list ruleset)" != "$(cat -- "$g/nft")" ]; then
+if { echo 'flush ruleset'; cat -- "$g/nft"; } | nft -f -; then say 'put back the rules of nft'; fi
+fi
+for c in iptables ip6tables; do
+[ -f "$g/$c" ] || continue
+[ "$($c-save | sed '/^#/d; s/\[[0-9]*:[0-9]*\]/[0:0]/')" != "$(cat -- "$g/$c")" ] || continue
+if $c-restore <"$g/$c"; then say "put back the rules of $c"; else wrong "could not put back the rules of $c"; fi
+done
+echo $end >"$g/end" && mv -f -- "$g/end" "$g/status"
+rm -f -- "$g/armed"
+"#;
+
+impl LockoutGuard {
+    /// A guard that goes back unless it is confirmed `within` this time after the last step. `number` makes its names unique;
+    /// `state_folder` is where homelab keeps its state if it does not run as root.
+    pub fn new(number: u64, within: Duration, state_folder: Option<&str>) -> Self {
+        let id = format!("{number:016x}");
+        let jobs = state_folder.map_or_else(|| JOBS.to_owned(), |folder| format!("{folder}/jobs"));
+        Self {
+            folder: format!("{jobs}/{id}"),
+            id,
+            within,
+        }
+    }
+
+    /// How long it waits.
+    pub fn within(&self) -> Duration {
+        self.within
+    }
+
+    /// Shell text that arms it, unless it is armed. It prints why it cannot, and fails.
+    pub fn arm(&self, accesses: &BTreeSet<Access>) -> String {
+        let mut records: String = Access::units(accesses).iter().fold(String::new(), |mut text, unit| {
+            let _ = writeln!(text, "record {}", quote(unit));
+            text
+        });
+        if accesses.contains(&Access::Firewall) || accesses.contains(&Access::Marked) {
+            records.push_str(RULES);
+        }
+        let watch = format!("{BEGIN}g={}\n{WATCH}", quote(&self.folder));
+        let back = format!("{BEGIN}g={}\n{UNITS}{BACK}", quote(&self.folder));
+        let end = delimiter(&format!("{watch}{back}"));
+        format!(
+            "g={folder}\n\
+             unarmed() {{ rm -rf -- \"$g\"; echo 'the lock-out guard cannot be armed, so nothing was changed'; exit 1; }}\n\
+             {UNITS}\
+             if [ ! -e \"$g/armed\" ]; then\n\
+             umask 077\n\
+             mkdir -p -- \"$g/units\" \"$g/commands\" && printf '%s\\n' {GUARD} >\"$g/summary\" && : >\"$g/output\" && : >\"$g/entries\" || unarmed\n\
+             cat >\"$g/watch\" <<'{end}'\n{watch}\n{end}\n\
+             cat >\"$g/back\" <<'{end}'\n{back}\n{end}\n\
+             {records}\
+             {put_off}\
+             : >\"$g/armed\" || unarmed\n\
+             if [ -d /run/systemd/system ] && [ \"$(id -u)\" = 0 ]; then\n\
+             systemd-run --quiet --collect --unit=homelab-guard-{id} sh \"$g/watch\" </dev/null || unarmed\n\
+             else setsid sh \"$g/watch\" </dev/null >/dev/null 2>&1 & fi\n\
+             n=0\n\
+             while [ ! -s \"$g/pid\" ]; do n=$((n + 1)); [ $n -le 50 ] || unarmed; sleep 0.1; done\n\
+             fi\n",
+            folder = quote(&self.folder),
+            id = self.id,
+            put_off = put_off(self.within),
+        )
+    }
+
+    /// Shell text that makes it put back `kept` too. It comes after [`LockoutGuard::arm`].
+    pub fn add(&self, kept: &Kept) -> String {
+        let folder = quote(&self.folder);
+        format!("printf '%s\\n' {} >>{folder}/entries || exit\n", quote(&kept.folder))
+    }
+
+    /// Shell text that makes it restart a unit that a step is about to start, stop or restart, if it is armed.
+    pub fn record(&self, units: &[&str]) -> String {
+        let folder = quote(&self.folder);
+        let records: Vec<String> = units.iter().map(|unit| format!("record {}", quote(unit))).collect();
+        format!(
+            "g={folder}\n{UNITS}[ ! -e \"$g/armed\" ] || {{ {}; }}\n",
+            records.join("; ")
+        )
+    }
+
+    /// Shell text that makes it run a command again after the files went back. It comes after [`LockoutGuard::arm`].
+    pub fn repeat(&self, summary: &str, body: &str, number: usize) -> String {
+        let folder = quote(&self.folder);
+        let summary = summary.replace('\n', " ");
+        let text = format!("# {summary}\n{BEGIN}{body}");
+        let end = delimiter(&text);
+        format!("cat >{folder}/commands/{number:04} <<'{end}'\n{text}\n{end}\n")
+    }
+
+    /// Shell text that puts it off until `within` after a step that takes up to `length`, if it is armed.
+    pub fn put_off(&self, length: Duration) -> String {
+        let folder = quote(&self.folder);
+        format!(
+            "g={folder}\n[ ! -e \"$g/armed\" ] || {{\n{}}}\n",
+            put_off(self.within + length)
+        )
+    }
+
+    /// Shell text that ends it. It exits with [`NOT_ARMED`] if it is going back already.
+    ///
+    /// It runs through a new connection: that it runs at all is what confirms the change.
+    pub fn confirm(&self) -> String {
+        format!(
+            "g={}\n\
+             [ -d \"$g\" ] || exit 0\n\
+             mkdir -- \"$g/decided\" 2>/dev/null || exit {NOT_ARMED}\n\
+             rm -f -- \"$g/armed\"\n\
+             read -r p <\"$g/pid\" && kill \"$p\"\n\
+             rm -rf -- \"$g\"",
+            quote(&self.folder)
+        )
+    }
+
+    /// Shell text that makes it go back now, or waits while it does, and prints what it did. It exits with 1 if something could not
+    /// be put back, and with [`NOT_ARMED`] if there is no guard.
+    pub fn give_up(&self) -> String {
+        format!(
+            "g={}\n\
+             [ -d \"$g\" ] || exit {NOT_ARMED}\n\
+             echo 0 >\"$g/until\"\n\
+             n=0 p=0\n\
+             while [ ! -f \"$g/status\" ] && [ $n -lt 240 ]; do\n\
+             read -r p <\"$g/pid\"\n\
+             kill -0 \"$p\" 2>/dev/null || sh \"$g/back\"\n\
+             n=$((n + 1)); sleep 0.5\n\
+             done\n\
+             cat -- \"$g/output\"\n\
+             [ -f \"$g/status\" ] || {{ echo 'it has not ended after two minutes'; exit 1; }}\n\
+             read -r end <\"$g/status\"\n\
+             rm -rf -- \"$g\"\n\
+             exit \"$end\"",
+            quote(&self.folder)
+        )
+    }
+}
+
+/// By the time since boot: a deploy may set the clock.
+fn put_off(length: Duration) -> String {
+    let seconds = length.as_secs().max(1);
+    format!("read -r up _ </proc/uptime; echo $((${{up%%.*}} + {seconds})) >\"$g/until\"\n")
+}

@@ -1,0 +1,190 @@
+//! Changes that would lock the user out go back by themselves; others are confirmed, and nothing of the guard is left.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::deploy::people::{PASSWORD, inventory, settle};
+use crate::support::host::Host;
+use crate::support::project::{Project, Ran, text};
+
+const GUARDED: &str = "guarded: goes back unless a new connection works";
+const DROP_IN: &str = "/etc/ssh/sshd_config.d/10-test.conf";
+const LISTENS: &str = "ss -tlnH sport = :22 | grep -q .";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A drop-in for sshd with this text, and the restart that it needs.
+fn sshd(text: &str) -> String {
+    format!(
+        "[[operation]]\nop = 'files.put'\ndest = '{DROP_IN}'\ncontent = '''\n{text}'''\n
+[[operation]]\nop = 'server.shell'\ncommands = ['systemctl restart ssh', 'cp {DROP_IN} /srv/loaded']\n\
+         touches = ['/srv/loaded']\nunless = 'cmp {DROP_IN} /srv/loaded'\n"
+    )
+}
+
+fn deploy(project: &Project, within: &str) -> Ran {
+    project.homelab(&["deploy", "dev", "all", "--yes", "--guard-within", within])
+}
+
+#[track_caller]
+fn says(ran: &Ran, parts: &[&str]) {
+    for part in parts {
+        assert!(
+            ran.stdout.contains(part),
+            "no `{part}` in:\n{}\n{}",
+            ran.stdout,
+            ran.stderr
+        );
+    }
+}
+
+/// Nothing of a guard is left on the host, and no process of it.
+#[track_caller]
+fn is_disarmed(host: &Host<'_>) {
+    assert_eq!(host.inside("ls /var/lib/homelab/jobs 2>/dev/null || true"), "");
+    host.wait_until(
+        "! systemctl list-units --all --no-legend 'homelab-guard*' | grep -q .",
+        PATIENCE,
+    );
+}
+
+#[test]
+fn a_port_nobody_connects_to_goes_back_and_a_good_change_stays() {
+    let project = Project::with_task(&sshd("Banner none\n"));
+    let host = project.up("dev", "alpha");
+    let ran = deploy(&project, "60s").expect(0);
+    says(&ran, &[GUARDED, "! may lock you out"]);
+    is_disarmed(&host);
+    assert_eq!(host.inside(&format!("cat {DROP_IN}")), "Banner none\n");
+    says(&deploy(&project, "60s").expect(0), &["nothing to do"]);
+
+    project.write("tasks/test/files.toml", sshd("Port 2222\n"));
+    let ran = deploy(&project, "20s").expect(1);
+    let put_back = format!("put back {DROP_IN}");
+    says(
+        &ran,
+        &[
+            "failed to confirm the changes with a new connection",
+            "refused",
+            &put_back,
+            "restarted ssh.service",
+            "1 put back",
+        ],
+    );
+    is_disarmed(&host);
+    assert!(host.is(LISTENS));
+    assert_eq!(host.inside(&format!("cat {DROP_IN}")), "Banner none\n");
+    // The same again, and then without it.
+    host.inside("rm /srv/loaded");
+    deploy(&project, "20s").expect(1);
+    project.write("tasks/test/files.toml", sshd("Banner none\nPrintMotd no\n"));
+    deploy(&project, "60s").expect(0);
+    says(&deploy(&project, "60s").expect(0), &["nothing to do"]);
+    is_disarmed(&host);
+}
+
+#[test]
+fn a_run_that_is_killed_before_the_new_connection_locks_nobody_out() {
+    let project = Project::with_task(&sshd("Port 2222\n"));
+    let host = project.up("dev", "alpha");
+    let mut command = project.command(&["deploy", "dev", "all", "--yes", "--guard-within", "15s"]);
+    let mut run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    host.wait_until("ss -tlnH sport = :2222 | grep -q .", PATIENCE);
+    run.kill().unwrap();
+    run.wait().unwrap();
+    assert!(!host.is(LISTENS));
+    host.wait_until(LISTENS, PATIENCE);
+    host.wait_until(&format!("[ ! -e {DROP_IN} ]"), PATIENCE);
+    let ran = project.homelab(&["deploy", "dev", "all", "--dry-run"]).expect(0);
+    says(
+        &ran,
+        &[
+            "the lock-out guard of an earlier run went back",
+            &format!("put back {DROP_IN}, restarted ssh.service"),
+        ],
+    );
+    project.write("tasks/test/files.toml", sshd("Banner none\n"));
+    deploy(&project, "60s").expect(0);
+    let ran = deploy(&project, "60s").expect(0);
+    assert!(!ran.stdout.contains("earlier run"), "{}", ran.stdout);
+    is_disarmed(&host);
+}
+
+#[test]
+fn a_firewall_that_cuts_the_connection_goes_back_with_its_rules() {
+    let task = "[[operation]]\nop = 'files.put'\ndest = '/etc/nftables.conf'\nmode = '0755'\ncontent = '''
+#!/usr/sbin/nft -f
+flush ruleset
+table inet filter {
+chain input { type filter hook input priority 0; policy drop; }
+}
+'''\n
+[[operation]]\nop = 'server.shell'\nguard = true\ncommands = ['nft -f /etc/nftables.conf', 'touch /srv/loaded']\n\
+        touches = ['/srv/loaded']\ncreates = '/srv/loaded'\n";
+    let project = Project::with_task(task);
+    let host = project.up("dev", "alpha");
+    host.inside("apt-get -qq update && apt-get -qq install -y nftables >/dev/null 2>&1; rm /etc/nftables.conf");
+    host.inside("nft add table inet mine; nft add chain inet mine c");
+    let rules = host.inside("nft -s list ruleset");
+    let ran = deploy(&project, "20s");
+    // It is told, or the connection was gone before: the exit code is the same.
+    let ran = ran.expect(1);
+    says(&ran, &["put back /etc/nftables.conf", "put back the rules of nft"]);
+    assert_eq!(host.inside("nft -s list ruleset"), rules);
+    assert!(host.is("[ ! -e /etc/nftables.conf ]"));
+    is_disarmed(&host);
+}
+
+#[test]
+fn sudoers_that_let_nobody_become_root_go_back() {
+    let put = |rule: &str| {
+        format!(
+            "[[operation]]\nop = 'files.put'\ndest = '/etc/sudoers.d/zz'\nmode = '0440'\ncontent = '''\n{rule}\n'''\n"
+        )
+    };
+    let project = Project::with_task(&put("anna ALL=(ALL) !ALL"));
+    let host = project.up("dev", "alpha");
+    // Root needs no sudo: nothing is guarded then.
+    let ran = project.homelab(&["deploy", "dev", "all", "--dry-run"]).expect(0);
+    assert!(!ran.stdout.contains(GUARDED), "{}", ran.stdout);
+    settle(&host, &project, "become = 'sudo'");
+    host.inside("printf 'anna ALL=(ALL) ALL\\n' >/etc/sudoers.d/anna; chmod 440 /etc/sudoers.d/anna");
+    let deploy = || {
+        let output: Command = {
+            let mut command = project.command(&["deploy", "people", "all", "--yes", "--guard-within", "20s"]);
+            command.env("HOMELAB_BECOME_PASSWORD", PASSWORD);
+            command
+        };
+        let output = { output }.output().unwrap();
+        Ran {
+            code: output.status.code(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
+    };
+    let ran = deploy().expect(1);
+    says(
+        &ran,
+        &[
+            GUARDED,
+            "cannot become `root` with `sudo`",
+            "put back /etc/sudoers.d/zz",
+            "1 put back",
+        ],
+    );
+    assert!(host.is("[ ! -e /etc/sudoers.d/zz ]"));
+    is_disarmed(&host);
+    project.write("tasks/test/files.toml", put("anna ALL=(www-data) NOPASSWD: ALL"));
+    says(&deploy().expect(0), &["1 applied"]);
+    says(&deploy().expect(0), &["nothing to do"]);
+    is_disarmed(&host);
+    // Without a guard the same change stays.
+    inventory(&host, &project, "become = 'sudo'");
+    project.write(
+        "tasks/test/files.toml",
+        put("anna ALL=(ALL) !ALL").replace("\nmode", "\nguard = false\nmode"),
+    );
+    let ran = deploy().expect(0);
+    says(&ran, &["! may lock you out"]);
+    assert!(!ran.stdout.contains(GUARDED), "{}", ran.stdout);
+    deploy().expect(4);
+}
