@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::script::daemon_reload;
 use crate::change::{Action, Attributed, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop};
 use crate::facts::FactKey;
-use crate::facts::overlay::{Effect, FactScope};
+use crate::facts::overlay::FactScope;
 use crate::operations::{Define, Operation, PlanContext, Role};
 
 /// `systemd.daemon_reload` has no parameters.
@@ -35,8 +35,9 @@ impl Operation for DaemonReload {
         Vec::new()
     }
 
+    /// It starts and stops nothing. A unit that is planned to be loaded later is loaded once more.
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
-        vec![FactScope::Units]
+        Vec::new()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
@@ -64,10 +65,7 @@ fn change() -> ResourceChange {
         before: Before::Absent,
         after: Some(Attributed::new()),
         expect: Vec::new(),
-        effects: vec![Effect::Forget(
-            FactScope::Units,
-            "systemd reads all unit files again".to_owned(),
-        )],
+        effects: Vec::new(),
         steps: vec![daemon_reload()],
         risk: Risk::None,
     }
