@@ -45,8 +45,8 @@ impl Applying<'_> {
             parallel: self.parallel,
             live_output: self.text.verbose,
         };
-        // The summary follows as soon as a single host fails. Documents have none.
-        let leaves_ends = hosts.len() == 1 && self.lines == Lines::Report;
+        // The summary says how each host ended, and what failed. Documents have none.
+        let leaves_ends = self.lines == Lines::Report;
         let display = ProgressDisplay::new(Progress::of_applying(self.plan), self.lines);
         let mut live = LiveOutput::default();
         let text_of = |progress: &mut Progress, event: ApplyEvent| {

@@ -4,24 +4,95 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use homelab::error::Diagnostics;
-use homelab::plan::{Snapshot, build, fold_causes, unmatched};
-use homelab::project::{Filter, select};
-use homelab::report;
+use homelab::plan::{Found, Mistake, Snapshot, build, fold_causes, unmatched};
+use homelab::project::{Filter, Project, Selection, select};
+use homelab::report::{self, Refusal};
 use homelab::secret::DigestKey;
 
 use super::deploy_arguments::DeployArguments;
 use super::deploying::Deploying;
 use super::documents::Documents;
-use super::output::eprint;
+use super::output::{eprint, print};
 use super::{errors, project, prompt, runtime, targets};
 
+/// What a run works on, known to have no mistake that is found without a connection.
+struct Prepared {
+    project: Project,
+    run: Selection,
+    digests: Arc<DigestKey>,
+}
+
+/// Why a run ends before anything connects.
+enum Refused {
+    Error(anyhow::Error),
+    Mistakes(Vec<Mistake>),
+}
+
 pub(super) fn run(arguments: &DeployArguments) -> anyhow::Result<ExitCode> {
-    let project = project::project()?;
-    let filter = Filter {
-        owed: arguments.owed,
-        ..arguments.filter.read()?
+    match prepared(arguments) {
+        Ok(prepared) => deploy(arguments, prepared),
+        Err(refused) => refuse(arguments, refused),
+    }
+}
+
+/// Shows mistakes, also in the documents that are asked for: whoever waits for those gets no other text.
+fn refuse(arguments: &DeployArguments, refused: Refused) -> anyhow::Result<ExitCode> {
+    let mistakes = match &refused {
+        Refused::Mistakes(mistakes) => found(mistakes),
+        Refused::Error(error) => errors::diagnostics(error)
+            .into_iter()
+            .map(|diagnostic| Found {
+                diagnostic,
+                hosts: Vec::new(),
+            })
+            .collect(),
     };
-    let run = select(&project, &arguments.inventory, &arguments.deploy, &filter)?;
+    let refusal = Refusal {
+        inventory: arguments.inventory.clone(),
+        deploy: arguments.deploy.clone(),
+        is_dry_run: arguments.dry_run,
+        mistakes,
+    };
+    if let Some(format) = arguments.format.document() {
+        print(&format.render_refusal(&refusal))?;
+    }
+    Documents::create(&arguments.format_into)?.write_refusal(&refusal)?;
+    match refused {
+        Refused::Error(error) => Err(error),
+        Refused::Mistakes(mistakes) => {
+            eprint(&report::mistakes(&mistakes));
+            Ok(ExitCode::from(errors::INVALID))
+        }
+    }
+}
+
+/// Mistakes, each with all hosts that it was found on.
+fn found(mistakes: &[Mistake]) -> Vec<Found> {
+    let mut found: Vec<Found> = Vec::new();
+    for mistake in mistakes {
+        match found.iter_mut().find(|one| one.diagnostic == mistake.diagnostic) {
+            Some(one) if one.hosts.contains(&mistake.host) => {}
+            Some(one) => one.hosts.push(mistake.host.clone()),
+            None => found.push(Found {
+                diagnostic: mistake.diagnostic.clone(),
+                hosts: vec![mistake.host.clone()],
+            }),
+        }
+    }
+    found
+}
+
+fn prepared(arguments: &DeployArguments) -> Result<Prepared, Refused> {
+    let selected = || {
+        let project = project::project()?;
+        let filter = Filter {
+            owed: arguments.owed,
+            ..arguments.filter.read()?
+        };
+        let run = select(&project, &arguments.inventory, &arguments.deploy, &filter)?;
+        Ok((project, run))
+    };
+    let (project, run) = selected().map_err(Refused::Error)?;
     let digests = Arc::new(DigestKey::random());
     // Plan without any facts, to report mistakes in the project before connecting.
     let unread = Snapshot {
@@ -31,13 +102,17 @@ pub(super) fn run(arguments: &DeployArguments) -> anyhow::Result<ExitCode> {
     let offline = build(&run, &unread, &digests);
     if !offline.mistakes.is_empty() {
         let mistakes = fold_causes(&project, &arguments.inventory, offline.mistakes);
-        eprint(&report::mistakes(&mistakes));
-        return Ok(ExitCode::from(errors::INVALID));
+        return Err(Refused::Mistakes(mistakes));
     }
     let unmatched = unmatched(&run, &offline);
     if !unmatched.is_empty() {
-        return Err(Diagnostics(unmatched).into());
+        return Err(Refused::Error(Diagnostics(unmatched).into()));
     }
+    Ok(Prepared { project, run, digests })
+}
+
+fn deploy(arguments: &DeployArguments, prepared: Prepared) -> anyhow::Result<ExitCode> {
+    let Prepared { project, run, digests } = prepared;
     if !arguments.dry_run && !arguments.yes {
         prompt::check_terminal()?;
     }

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use homelab::error::Diagnostic;
+use homelab::report::Refusal;
 use homelab::report::review::Review;
 use tempfile::{Builder, NamedTempFile};
 
@@ -45,7 +46,16 @@ impl Documents {
 
     /// Writes the review to all of them.
     pub(super) fn write(self, review: &Review<'_>) -> Result<(), Diagnostic> {
-        self.0.into_iter().try_for_each(|document| document.write(review))
+        self.0
+            .into_iter()
+            .try_for_each(|document| document.write(|format| format.render(review)))
+    }
+
+    /// Writes the mistakes of a run that has no review to all of them.
+    pub(super) fn write_refusal(self, refusal: &Refusal) -> Result<(), Diagnostic> {
+        self.0
+            .into_iter()
+            .try_for_each(|document| document.write(|format| format.render_refusal(refusal)))
     }
 }
 
@@ -89,8 +99,8 @@ impl Document {
         })
     }
 
-    fn write(mut self, review: &Review<'_>) -> Result<(), Diagnostic> {
-        let text = self.format.render(review);
+    fn write(mut self, render: impl FnOnce(DocumentFormat) -> String) -> Result<(), Diagnostic> {
+        let text = render(self.format);
         let written = self.file.write_all(text.as_bytes());
         let placed = written.and_then(|()| Ok(self.file.persist(&self.path)?));
         placed.map(drop).map_err(|error| failed(&self.path, &error))

@@ -24,6 +24,17 @@ pub(super) fn show(error: &anyhow::Error) {
     show_plain(error.as_ref());
 }
 
+/// An error as diagnostics.
+pub(super) fn diagnostics(error: &anyhow::Error) -> Vec<Diagnostic> {
+    if let Some(mistakes) = error.downcast_ref::<Diagnostics>() {
+        return mistakes.0.clone();
+    }
+    match error.downcast_ref::<Diagnostic>() {
+        Some(mistake) => vec![mistake.clone()],
+        None => vec![of_plain(error.as_ref())],
+    }
+}
+
 /// Shows an error without a position.
 pub(super) fn show_plain(error: &(dyn std::error::Error + 'static)) {
     eprint(&plain(error));
@@ -31,13 +42,17 @@ pub(super) fn show_plain(error: &(dyn std::error::Error + 'static)) {
 
 /// An error without a position: its causes below, its hint last.
 pub(super) fn plain(error: &(dyn std::error::Error + 'static)) -> String {
+    report::diagnostic(&of_plain(error))
+}
+
+fn of_plain(error: &(dyn std::error::Error + 'static)) -> Diagnostic {
     let mut mistake = Diagnostic::new(error.to_string());
     let mut below = error.source();
     while let Some(cause) = below {
         mistake = mistake.because(cause.to_string());
         below = cause.source();
     }
-    report::diagnostic(&mistake.hint_maybe(hint(error)))
+    mistake.hint_maybe(hint(error))
 }
 
 /// Shows why a host could not be read.

@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 use homelab::report;
+use homelab::report::Refusal;
 use homelab::report::review::Review;
 
 /// How a report is written.
@@ -47,6 +48,15 @@ impl ReviewFormat {
 }
 
 impl DocumentFormat {
+    /// The mistakes of a run that has no review, as a document.
+    pub(super) fn render_refusal(self, refusal: &Refusal) -> String {
+        match self {
+            Self::Json => report::refusal_json(refusal),
+            Self::Markdown => report::refusal_markdown(refusal),
+            Self::Html => report::refusal_html(refusal),
+        }
+    }
+
     /// The review as a document.
     pub(super) fn render(self, review: &Review<'_>) -> String {
         match self {

@@ -36,6 +36,8 @@ pub struct Overlay {
     seen: Option<usize>,
     /// What was committed to a clone, after what it sees of the log.
     own: Log,
+    /// Whether it leaves out that operations may change anything.
+    as_now: bool,
 }
 
 impl Clone for Overlay {
@@ -45,6 +47,7 @@ impl Clone for Overlay {
             log: Arc::clone(&self.log),
             seen: Some(self.view().seen),
             own: self.own.clone(),
+            as_now: self.as_now,
         }
     }
 }
@@ -57,7 +60,21 @@ impl Overlay {
             log: Arc::default(),
             seen: None,
             own: Log::default(),
+            as_now: false,
         }
+    }
+
+    /// The same as if nothing came of operations that may change anything; `None` if there are none.
+    pub fn as_now(&self) -> Option<Self> {
+        let has_any = {
+            let view = self.view();
+            let mut entries = view.log.entries(view.seen).iter().chain(view.own.entries(usize::MAX));
+            entries.any(Entry::may_change_anything)
+        };
+        has_any.then(|| Self {
+            as_now: true,
+            ..self.clone()
+        })
     }
 
     /// Adds the effects of an operation.
@@ -162,6 +179,7 @@ impl Overlay {
             seen: self.seen.unwrap_or(log.len()),
             log,
             own: &self.own,
+            as_now: self.as_now,
         }
     }
 }
@@ -172,6 +190,7 @@ struct View<'a> {
     log: RwLockReadGuard<'a, Log>,
     seen: usize,
     own: &'a Log,
+    as_now: bool,
 }
 
 impl View<'_> {
@@ -180,15 +199,16 @@ impl View<'_> {
     }
 
     fn last(&self) -> Option<&Entry> {
-        let own = self.own.entries(usize::MAX).last();
-        own.or_else(|| self.log.entries(self.seen).last())
+        let counts = |entry: &&Entry| !(self.as_now && entry.may_change_anything());
+        let own = self.own.entries(usize::MAX).iter().rfind(counts);
+        own.or_else(|| self.log.entries(self.seen).iter().rfind(counts))
     }
 
     /// The latest entry before the position `end` that affects `key`, with its position.
     fn newest(&self, key: &FactKey, end: usize) -> Option<(usize, &Entry)> {
-        let own = self.own.newest(key, end.saturating_sub(self.seen));
+        let own = self.own.newest(key, end.saturating_sub(self.seen), self.as_now);
         own.map(|(at, entry)| (at + self.seen, entry))
-            .or_else(|| self.log.newest(key, end.min(self.seen)))
+            .or_else(|| self.log.newest(key, end.min(self.seen), self.as_now))
     }
 
     /// The latest entry before the position `end` that changes a file of `unit`, with its position.

@@ -6,7 +6,11 @@ use super::kind::{DependsOn, Key, Subject};
 use crate::value::Known;
 
 /// The directories in which a package may create files.
-const OF_PACKAGES: [&str; 3] = ["/etc", "/usr", "/var/lib"];
+const OF_PACKAGES: [&str; 9] = [
+    "/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/sbin", "/usr", "/var",
+];
+/// What Debian's policy leaves to the host below them.
+const OF_HOST: [&str; 2] = ["/var/local", "/var/tmp"];
 
 /// Files above this size are compared by digest and never fetched, in bytes.
 pub const CONTENT_LIMIT: u64 = 1 << 20;
@@ -41,7 +45,8 @@ impl<'a> Key<'a> for PathKey<'a> {
     }
 
     fn may_come_with_packages(self) -> bool {
-        OF_PACKAGES.iter().any(|top| is_below(self.0, top))
+        let is_below_any = |tops: &[&str]| tops.iter().any(|top| is_below(self.0, top));
+        is_below_any(&OF_PACKAGES) && !is_below_any(&OF_HOST)
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use super::as_now::AsNow;
 use super::bind::BoundOperation;
 use super::given::Given;
 use super::operation::plan_operation;
 use super::room::shortages;
+use super::trigger::Due;
 use super::undone::undone;
 use super::walk::{Peers, Place, Walk};
 use super::{Build, PlannedOperation, Trigger};
@@ -100,9 +102,14 @@ impl<'a> HostPlanner<'a> {
         let id = bound.id.clone();
         let owed = bound.handler.clone().filter(|_| bound.trigger == Trigger::Owed);
         let due = bound.trigger.due(&self.operations, self.given.changed());
+        let notifiers = match &due {
+            Due::IfChanged(notifiers) => notifiers.clone(),
+            Due::Yes | Due::No => Vec::new(),
+        };
         match plan_operation(bound, due, role, &self.given, &self.overlay, build) {
             Ok(Some(mut planned)) => {
                 self.cover(&mut planned.operation);
+                planned.operation.as_now = AsNow::of(&planned.operation, &notifiers, &self.operations);
                 self.overlay.commit(&id, planned.effects);
                 self.operations.push(planned.operation);
             }

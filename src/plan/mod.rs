@@ -1,6 +1,7 @@
 //! The plan: what a deploy would do to each host, made from facts alone. It uses no clock, no connection and no I/O; a
 //! test keeps `remote` and the async runtime out.
 
+mod as_now;
 mod bind;
 mod build;
 mod causes;
@@ -32,6 +33,7 @@ use crate::facts::overlay::OperationId;
 use crate::facts::owed::Owed;
 use crate::facts::{FactKey, Facts};
 
+pub use as_now::AsNow;
 pub use build::{build, plan_alone, plan_next_run};
 pub use causes::fold_causes;
 pub use check::{CheckRequest, Checked, Found, check, unmatched};
@@ -116,6 +118,9 @@ pub struct PlannedOperation {
     pub peers: PeerKeys,
     /// What makes it run. Without a trigger it would not be in the plan.
     pub trigger: Trigger,
+    /// Set if there is nothing to do as the host is now, and only commands that may change anything could change that.
+    #[serde(default)]
+    pub as_now: AsNow,
     /// How it is carried out.
     #[serde(default, skip_serializing_if = "Conduct::is_usual")]
     pub conduct: Conduct,
@@ -169,7 +174,8 @@ impl PlannedOperation {
             Outcome::Unchanged => false,
             Outcome::Check { state, .. } => matches!(state, CheckState::Fails(_)),
             Outcome::Change(changes) => changes.iter().any(|change| change.action.is_pending()),
-            Outcome::Ensure { .. } | Outcome::Deferred { .. } => true,
+            Outcome::Deferred { .. } => self.as_now.is_pending(),
+            Outcome::Ensure { .. } => true,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Plans one bound operation over the facts that earlier operations leave.
 
+use super::as_now::{AsNow, waits_for_others};
 use super::bind::{Bound, BoundOperation};
 use super::given::Given;
 use super::guarded::Entrance;
@@ -42,29 +43,47 @@ pub(super) fn plan_operation(
     let mut touches = Vec::new();
     let mut conduct = Conduct::default();
     let mut is_unread = false;
+    let mut as_now = AsNow::No;
     let outcome = match &bound.bound {
         Bound::Unknown(why) => Ok(deferred(Vec::new(), why.clone(), vec![FactScope::Everything])),
         Bound::Ready(ready) => {
             for key in ready.operation.needs() {
                 given.want(key, build);
             }
-            let context = PlanContext::new(
-                overlay.clone(),
-                &ready.arguments,
-                &bound.origin,
-                &given.selection.assets,
-                given.digests,
-                &ready.bindings,
-                &ready.run_as,
-            )
-            .with_role(role);
+            let over = |overlay| {
+                PlanContext::new(
+                    overlay,
+                    &ready.arguments,
+                    &bound.origin,
+                    &given.selection.assets,
+                    given.digests,
+                    &ready.bindings,
+                    &ready.run_as,
+                )
+                .with_role(role)
+            };
+            let context = over(overlay.clone());
             conduct = ready.operation.conduct();
             let planned = ready.operation.plan(&context);
             touches = context.with_links_followed(ready.operation.touches(&context));
             let planned = context.with_roads(planned);
             is_unread = is_not_gathered(&planned);
             asked.extend(context.asked());
-            outcome(planned, &touches)
+            let mut outcome = outcome(planned, &touches);
+            if let Ok(planned) = &outcome
+                && !waits_for_others(planned).is_empty()
+                && let Some(overlay) = overlay.as_now()
+            {
+                let context = over(overlay);
+                let now = ready.operation.plan(&context);
+                asked.extend(context.asked());
+                if now == Ok(Outcome::Unchanged) {
+                    touches = context.with_links_followed(ready.operation.touches(&context));
+                    outcome = Ok(stays(waits_for_others(planned), &touches));
+                    as_now = AsNow::UnlessDue;
+                }
+            }
+            outcome
         }
     };
     let by_templates = given.take_asked(build);
@@ -78,7 +97,7 @@ pub(super) fn plan_operation(
     if !waits_for.is_empty() {
         outcome = conditional(outcome, waits_for, &touches);
     }
-    let effects = if is_unread && given.assumes_true {
+    let effects = if !as_now.is_no() || (is_unread && given.assumes_true) {
         Vec::new()
     } else {
         effects(&bound.id, &outcome)
@@ -94,6 +113,7 @@ pub(super) fn plan_operation(
         within: bound.position.within.clone(),
         peers,
         trigger: bound.trigger,
+        as_now,
         conduct,
         handler,
         guards,
@@ -146,6 +166,18 @@ fn outcome(planned: Result<Outcome, Stop>, touches: &[FactScope]) -> Result<Outc
             NotKnown::Denied(why) => deferred(Vec::new(), format!("{key}: {why}"), touches.to_vec()),
             NotKnown::Since(since, why) => deferred(vec![since], format!("{key}: {why}"), touches.to_vec()),
         }),
+    }
+}
+
+/// The outcome of an operation with nothing to do unless `since` change that.
+fn stays(since: Vec<OperationId>, touches: &[FactScope]) -> Outcome {
+    let names: Vec<String> = since.iter().map(|id| format!("`{}`", id.slug())).collect();
+    let verb = if names.len() == 1 { "changes" } else { "change" };
+    Outcome::Deferred {
+        why: format!("as now, unless {} {verb} it", names.join(" or ")),
+        waits_for: since,
+        touches: touches.to_vec(),
+        preview: Vec::new(),
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::style::counted;
 use super::{diagnostic, sanitize};
 use crate::error::{Diagnostic, Label, Origin};
-use crate::plan::Checked;
+use crate::plan::{Checked, Found};
 
 /// Rises when a change could mislead programs that read the format.
 const FORMAT_VERSION: u32 = 1;
@@ -37,7 +37,7 @@ struct Document<'a> {
 }
 
 #[derive(Serialize)]
-struct JsonMistake<'a> {
+pub(super) struct JsonMistake<'a> {
     title: &'a str,
     #[serde(flatten)]
     place: Option<JsonPlace<'a>>,
@@ -60,7 +60,17 @@ struct JsonPlace<'a> {
 
 /// One JSON document.
 pub fn found_json(checked: &Checked) -> String {
-    let mistakes = checked.mistakes.iter().map(|found| {
+    let document = Document {
+        format_version: FORMAT_VERSION,
+        mistakes: json_mistakes(&checked.mistakes),
+    };
+    // Nothing here can fail: all keys are strings and nothing is written to but memory.
+    serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+}
+
+/// Mistakes as they are in documents.
+pub(super) fn json_mistakes(found: &[Found]) -> Vec<JsonMistake<'_>> {
+    let mistakes = found.iter().map(|found| {
         let diagnostic = &found.diagnostic;
         JsonMistake {
             title: &diagnostic.title,
@@ -71,12 +81,7 @@ pub fn found_json(checked: &Checked) -> String {
             hosts: &found.hosts,
         }
     });
-    let document = Document {
-        format_version: FORMAT_VERSION,
-        mistakes: mistakes.collect(),
-    };
-    // Nothing here can fail: all keys are strings and nothing is written to but memory.
-    serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+    mistakes.collect()
 }
 
 impl<'a> JsonPlace<'a> {

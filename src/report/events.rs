@@ -14,8 +14,8 @@ use crate::apply::{ApplyEvent, HostEnd, OperationResult, ResourceEnd};
 /// The most resources that one line names; the rest is counted.
 const MOST_NAMED: usize = 3;
 
-/// What a plain log prints for an event; `None` if nothing. With `leaves_ends`, a summary follows as soon as something
-/// fails: failures, what was not reached and the host's end are left to it, so that they are printed once.
+/// What a plain log prints for an event; `None` if nothing. With `leaves_ends`, a summary follows: failures, what was not
+/// reached and the host's end are left to it, so that they are printed once.
 pub fn event(event: &ApplyEvent, options: &TextOptions, leaves_ends: bool) -> Option<String> {
     let lines = match event {
         ApplyEvent::HostStarted { .. }

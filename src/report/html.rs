@@ -30,31 +30,34 @@ pub fn html(review: &Review<'_>) -> String {
         one_line(review.inventory),
         one_line(review.deploy)
     );
-    let command = escaped(&command);
+    let folds = review.folded(body);
+    let mut text = summary(review, &folds);
+    text.push_str("</header>\n<main>\n");
+    for fold in folds.iter().filter(|fold| !fold.body.shown.is_empty()) {
+        text.push_str(&section(fold));
+    }
+    text.push_str("</main>\n");
+    page(&escaped(&command), review.is_dry_run, &text)
+}
+
+/// A whole page: `command` is its title, and `body` begins in its header.
+pub(super) fn page(command: &str, is_dry_run: bool, body: &str) -> String {
     let hash = STANDARD.encode(Sha256::digest(STYLE.as_bytes()));
-    let mut page = format!(
+    let dry_run = if is_dry_run {
+        " <span class=\"badge\">dry run</span>"
+    } else {
+        ""
+    };
+    format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{hash}'; \
          base-uri 'none'; form-action 'none'\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <meta name=\"referrer\" content=\"no-referrer\">\n\
-         <title>{command}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-    );
-    let dry_run = if review.is_dry_run {
-        " <span class=\"badge\">dry run</span>"
-    } else {
-        ""
-    };
-    let _ = writeln!(page, "<header>\n<h1><code>{command}</code>{dry_run}</h1>");
-    let folds = review.folded(body);
-    page.push_str(&summary(review, &folds));
-    page.push_str("</header>\n<main>\n");
-    for fold in folds.iter().filter(|fold| !fold.body.shown.is_empty()) {
-        page.push_str(&section(fold));
-    }
-    page.push_str("</main>\n</body>\n</html>\n");
-    page
+         <title>{command}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
+         <header>\n<h1><code>{command}</code>{dry_run}</h1>\n{body}</body>\n</html>\n"
+    )
 }
 
 /// The parts of a host's section.

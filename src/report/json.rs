@@ -106,6 +106,8 @@ enum JsonOutcome<'a> {
     Deferred {
         waits_for: Vec<&'a str>,
         why: &'a str,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        as_now: bool,
         may_change: Vec<String>,
         preview: Vec<JsonChange<'a>>,
     },
@@ -262,6 +264,7 @@ impl<'a> JsonOutcome<'a> {
             } => Self::Deferred {
                 waits_for: ids(*waits_for),
                 why,
+                as_now: entry.stays,
                 may_change: touches.iter().map(phrases::scope).collect(),
                 preview: all_changes(preview),
             },

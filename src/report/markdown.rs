@@ -26,6 +26,24 @@ const MOST: usize = 65_000;
 /// Longer names of an inventory or a deploy are cut, in bytes.
 const NAME: usize = 255;
 
+/// A heading, a line and a block of text, cut to what a comment may have.
+pub(super) fn block(command: &str, title: &str, text: &str) -> String {
+    let head = format!("## {}\n\n{}\n\n", quote::code(command), quote::words(title));
+    let mut lines: Vec<String> = Vec::new();
+    // The fence, and the line about what is left out.
+    let mut room = MOST.saturating_sub(head.len() + 200);
+    let all = text.trim_end().lines().count();
+    for line in text.trim_end().lines() {
+        let Some(left) = room.checked_sub(line.len() + 1) else {
+            lines.push(format!("… {} more lines", all - lines.len()));
+            break;
+        };
+        room = left;
+        lines.push(line.to_owned());
+    }
+    format!("{head}{}", quote::fenced("text", &lines, 0))
+}
+
 /// The review as Markdown of at most 65,000 characters. Changes that do not fit are left out one by one, and counted.
 pub fn markdown(review: &Review<'_>) -> String {
     limited(review, MOST)

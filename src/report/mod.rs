@@ -24,6 +24,7 @@ mod packages;
 mod phrases;
 mod progress;
 mod reference;
+mod refusal;
 pub mod review;
 mod sanitize;
 mod style;
@@ -44,6 +45,7 @@ pub use markdown::markdown;
 pub use operation::operation;
 pub use progress::{Progress, WindowContent};
 pub use reference::{operation_reference, operations, operations_json};
+pub use refusal::{Refusal, refusal_html, refusal_json, refusal_markdown};
 pub use summary::summary;
 pub use text::{not_read, text};
 

@@ -40,6 +40,13 @@ pub(super) fn lines(entry: &Entry<'_>, options: &TextOptions, room: usize) -> Ve
         }
         EntryState::Change(all) => changes(all, &[]),
         EntryState::Ensure { changes: all, since } => changes(all, since),
+        EntryState::Deferred { why, .. } if entry.stays => {
+            let head = [
+                Part::new(Tone::Later, "?"),
+                Part::new(Tone::Heading, format!(" {slug}")),
+            ];
+            row(&head, &[Part::new(Tone::Later, one_line(why))], room)
+        }
         EntryState::Deferred {
             waits_for,
             why,

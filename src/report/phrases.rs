@@ -316,7 +316,12 @@ pub(super) fn may_change(touches: &[FactScope]) -> Phrase {
     if touches.is_empty() {
         return Phrase::default();
     }
-    let scopes: Vec<String> = touches.iter().map(scope).collect();
+    let mut scopes: Vec<String> = Vec::new();
+    for text in touches.iter().map(scope) {
+        if !scopes.contains(&text) {
+            scopes.push(text);
+        }
+    }
     Phrase::words("may change ").value(scopes.join(", "))
 }
 
@@ -511,7 +516,29 @@ pub(super) fn idle_counts(totals: &Totals) -> String {
     if totals.each_time > 0 {
         let _ = write!(text, ", {} run each time", grouped(totals.each_time));
     }
+    if totals.deferred > 0 {
+        let _ = write!(text, ", {} known later", grouped(totals.deferred));
+    }
     text
+}
+
+/// What would tell more of the operations after a command that may change anything.
+pub(super) fn unbounded(slug: &str, count: usize) -> Phrase {
+    let (operations, be) = if count == 1 {
+        ("operation", "is")
+    } else {
+        ("operations", "are")
+    };
+    Phrase::words("hint: ")
+        .name(one_line(slug))
+        .word(format!(
+            " may change anything, so {} {operations} after it {be} known later; list the paths that it changes in ",
+            grouped(count)
+        ))
+        .name("touches")
+        .word(" (")
+        .name("touches = []")
+        .word(" if none)")
 }
 
 /// What filters skipped, each with its option.

@@ -116,6 +116,7 @@ fn planned(slug: &str, outcome: Outcome) -> PlannedOperation {
         conduct: crate::change::Conduct::default(),
         handler: None,
         guards: std::collections::BTreeSet::new(),
+        as_now: crate::plan::AsNow::No,
         outcome,
         asked: std::collections::BTreeSet::new(),
     }

@@ -19,6 +19,10 @@ pub fn text(review: &Review<'_>, options: &TextOptions) -> String {
         lines.push(String::new());
     }
     lines.extend(totals(review, &folds));
+    for (slug, count) in &review.unbounded {
+        let hint = phrases::unbounded(slug, *count).text();
+        lines.extend(wrapped(&hint, options.width));
+    }
     lines.extend(skipped_parts(review, options));
     joined(&lines)
 }

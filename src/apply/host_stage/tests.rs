@@ -38,6 +38,7 @@ fn operation(name: &str, trigger: Trigger) -> PlannedOperation {
         conduct: crate::change::Conduct::default(),
         handler: None,
         guards: BTreeSet::new(),
+        as_now: crate::plan::AsNow::No,
         outcome: Outcome::Change(vec![change(name)]),
         asked: BTreeSet::new(),
     }

@@ -20,6 +20,7 @@ fn operation(name: &str, handler: Option<PlannedHandler>, trigger: Trigger) -> P
         handler,
         guards: std::collections::BTreeSet::new(),
         conduct: crate::change::Conduct::default(),
+        as_now: crate::plan::AsNow::No,
         outcome: Outcome::Unchanged,
         asked: BTreeSet::new(),
     }

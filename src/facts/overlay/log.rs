@@ -14,6 +14,13 @@ pub(super) struct Entry {
     pub(super) effect: Effect,
 }
 
+impl Entry {
+    /// Whether it says nothing about what it changes.
+    pub(super) fn may_change_anything(&self) -> bool {
+        matches!(self.effect, Effect::Forget(FactScope::Everything, _))
+    }
+}
+
 /// Effects in order. The positions in each list are ascending.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Log {
@@ -60,8 +67,9 @@ impl Log {
         latest(self.set.get(key), end).map(|at| &self.entries[at])
     }
 
-    /// The latest of the first `end` entries that affects `key`, with its position.
-    pub(super) fn newest(&self, key: &FactKey, end: usize) -> Option<(usize, &Entry)> {
+    /// The latest of the first `end` entries that affects `key`, with its position. `as_now` leaves out those that may
+    /// change anything.
+    pub(super) fn newest(&self, key: &FactKey, end: usize, as_now: bool) -> Option<(usize, &Entry)> {
         if self.entries.is_empty() || end == 0 {
             return None;
         }
@@ -72,7 +80,7 @@ impl Log {
         let wide = &self.wide[..self.wide.partition_point(|at| *at < end)];
         let newer = wide.iter().rev().take_while(|at| Some(**at) > known);
         let wide = newer.copied().find(|at| match &self.entries[*at].effect {
-            Effect::Forget(scope, _) => scope.covers(key),
+            Effect::Forget(scope, _) => !(as_now && self.entries[*at].may_change_anything()) && scope.covers(key),
             Effect::Set(..) => false,
         });
         let at = wide.or(known)?;

@@ -45,6 +45,7 @@ fn operation(step: Step, effects: Vec<Effect>) -> PlannedOperation {
         conduct: crate::change::Conduct::default(),
         handler: None,
         guards: std::collections::BTreeSet::new(),
+        as_now: crate::plan::AsNow::No,
         outcome: Outcome::Change(vec![ResourceChange {
             id: ResourceId {
                 kind: ResourceKind::File,

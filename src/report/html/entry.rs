@@ -22,6 +22,11 @@ pub(super) fn entry(entry: &Entry<'_>) -> String {
         EntryState::Unchanged => String::new(),
         EntryState::Change(all) => changes(all, &[]),
         EntryState::Ensure { changes: all, since } => changes(all, since),
+        EntryState::Deferred { why, .. } if entry.stays => format!(
+            "{}<p class=\"along\">{}</p>\n",
+            head(entry.sign(), &format!("<b>{}</b>", escaped(&one_line(entry.slug())))),
+            escaped(&one_line(why))
+        ),
         EntryState::Deferred {
             waits_for,
             why,

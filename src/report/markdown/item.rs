@@ -198,12 +198,16 @@ fn deferred(entry: &Entry<'_>) -> Item {
         return Item::short(String::new(), 0);
     };
     let head = code(&format!("{} {}", entry.sign().as_str(), one_line(entry.slug())));
-    let when = phrase(&phrases::known_when(waits_for));
+    let when = if entry.stays {
+        String::new()
+    } else {
+        phrase(&phrases::known_when(waits_for))
+    };
     let why = code(&one_line(why));
     let head = format!("- {head}: {when}{}{why}", if when.is_empty() { "" } else { " " });
     let mut details = String::new();
     let may_change = phrases::may_change(touches);
-    if !may_change.0.is_empty() {
+    if !may_change.0.is_empty() && !entry.stays {
         let _ = writeln!(details, "  - {}", phrase(&may_change));
     }
     if !preview.is_empty() {

@@ -40,6 +40,9 @@ pub struct Review<'a> {
     pub hosts: Vec<HostReview<'a>>,
     pub totals: Tally,
     pub skipped: Skipped<'a>,
+    /// The names of commands that may change anything, each with the number of operations that stay as they are unless
+    /// it changes them, on the host with the most.
+    pub unbounded: Vec<(&'a str, usize)>,
 }
 
 /// What filters skipped.
@@ -91,6 +94,8 @@ pub struct Entry<'a> {
     pub trigger: Trigger<'a>,
     /// Whether the host takes it back unless a new connection works.
     pub is_guarded: bool,
+    /// Whether there is nothing to do as the host is now; then the state is `Deferred`, and its reason says so.
+    pub stays: bool,
     pub state: EntryState<'a>,
 }
 
@@ -166,6 +171,7 @@ impl<'a> Review<'a> {
             is_pending: plan.is_pending(),
             hosts,
             totals,
+            unbounded: unbounded(plan),
             skipped: Skipped {
                 hosts: &selection.hosts_left_out,
                 tasks: &selection.tasks_left_out,
@@ -204,6 +210,31 @@ impl<'a> Review<'a> {
         }
         folds
     }
+}
+
+fn unbounded(plan: &Plan) -> Vec<(&str, usize)> {
+    let mut most: Vec<(&str, usize)> = Vec::new();
+    for host in &plan.hosts {
+        let mut of_host: Vec<(&str, usize)> = Vec::new();
+        for operation in host.operations.iter().filter(|one| !one.as_now.is_no()) {
+            let Outcome::Deferred { waits_for, .. } = &operation.outcome else {
+                continue;
+            };
+            for slug in waits_for.iter().map(OperationId::slug) {
+                match of_host.iter_mut().find(|(name, _)| *name == slug) {
+                    Some((_, count)) => *count += 1,
+                    None => of_host.push((slug, 1)),
+                }
+            }
+        }
+        for (slug, count) in of_host {
+            match most.iter_mut().find(|(name, _)| *name == slug) {
+                Some((_, known)) => *known = count.max(*known),
+                None => most.push((slug, count)),
+            }
+        }
+    }
+    most
 }
 
 /// Hosts with the same review.
@@ -341,6 +372,7 @@ impl<'a> Entry<'a> {
             written_at: operation.origin.to_string(),
             trigger: Trigger::of(&operation.trigger),
             is_guarded: !operation.guards.is_empty() && !changes_nothing(&operation.outcome),
+            stays: !operation.as_now.is_no(),
             state,
         }
     }

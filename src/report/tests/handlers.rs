@@ -40,6 +40,7 @@ fn restart(trigger: Trigger) -> PlannedOperation {
         trigger,
         conduct: crate::change::Conduct::default(),
         guards: std::collections::BTreeSet::new(),
+        as_now: crate::plan::AsNow::No,
         ..planned("systemd.service app", Outcome::Change(vec![restart]))
     }
 }
@@ -87,6 +88,7 @@ fn a_handler_that_may_not_run_says_what_decides_it() {
     let deferred = PlannedOperation {
         trigger: Trigger::NotifiedBy(vec![notifier.clone()]),
         conduct: crate::change::Conduct::default(),
+        as_now: crate::plan::AsNow::No,
         ..planned(
             "systemd.service app",
             Outcome::Deferred {
@@ -110,6 +112,7 @@ fn a_handler_is_listed_with_its_operation_on_request() {
     let idle = PlannedOperation {
         trigger: Trigger::Owed,
         conduct: crate::change::Conduct::default(),
+        as_now: crate::plan::AsNow::No,
         ..planned("systemd.service app", Outcome::Unchanged)
     };
     let text = |options: TextOptions| rendered(&plan(idle.clone()), |review| text(review, &options));
