@@ -10,6 +10,7 @@ mod link;
 mod make_directory;
 mod previous;
 mod remove;
+mod remove_directory;
 mod road;
 mod set_attributes;
 mod state;
@@ -28,6 +29,7 @@ pub use link::Link;
 pub use make_directory::MakeDirectory;
 pub use previous::{Kept, Previous};
 pub use remove::Remove;
+pub use remove_directory::RemoveDirectory;
 pub use road::{Above, End, FileNumber, Road};
 pub use set_attributes::SetAttributes;
 pub use state::{Attributes, Ownership};
@@ -43,6 +45,7 @@ pub enum Step {
     SetAttributes(SetAttributes),
     Link(Link),
     Remove(Remove),
+    RemoveDirectory(RemoveDirectory),
     Run(Command),
 }
 
@@ -54,6 +57,7 @@ impl Step {
             Self::SetAttributes(step) => step,
             Self::Link(step) => step,
             Self::Remove(step) => step,
+            Self::RemoveDirectory(step) => step,
             Self::Run(step) => step,
         }
     }

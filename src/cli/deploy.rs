@@ -20,6 +20,8 @@ struct Prepared {
     project: Project,
     run: Selection,
     digests: Arc<DigestKey>,
+    /// Whether any host uses facts of another.
+    uses_peers: bool,
 }
 
 /// Why a run ends before anything connects.
@@ -108,11 +110,21 @@ fn prepared(arguments: &DeployArguments) -> Result<Prepared, Refused> {
     if !unmatched.is_empty() {
         return Err(Refused::Error(Diagnostics(unmatched).into()));
     }
-    Ok(Prepared { project, run, digests })
+    Ok(Prepared {
+        project,
+        run,
+        digests,
+        uses_peers: offline.plan.uses_peers(),
+    })
 }
 
 fn deploy(arguments: &DeployArguments, prepared: Prepared) -> anyhow::Result<ExitCode> {
-    let Prepared { project, run, digests } = prepared;
+    let Prepared {
+        project,
+        run,
+        digests,
+        uses_peers,
+    } = prepared;
     if !arguments.dry_run && !arguments.yes {
         prompt::check_terminal()?;
     }
@@ -123,6 +135,7 @@ fn deploy(arguments: &DeployArguments, prepared: Prepared) -> anyhow::Result<Exi
         arguments,
         run: &run,
         digests,
+        uses_peers,
     };
     let ended = runtime.block_on(deploying.deploy(targets, documents));
     // Reading a file that hangs, as on a network mount, does not keep an interrupted run from ending.

@@ -21,6 +21,8 @@ pub(super) struct Deploying<'a> {
     pub(super) arguments: &'a DeployArguments,
     pub(super) run: &'a Selection,
     pub(super) digests: Arc<DigestKey>,
+    /// Whether any host uses facts of another, as far as that is known before they are read.
+    pub(super) uses_peers: bool,
 }
 
 impl Deploying<'_> {
@@ -30,10 +32,17 @@ impl Deploying<'_> {
             options: ReadOptions {
                 parallel: self.arguments.parallel(),
                 skips_conditions: self.arguments.no_conditions,
+                waits_for_all: self.waits_for_all(),
             },
             verbose: self.arguments.verbose,
             names_conditions: self.arguments.dry_run || !self.arguments.yes,
         }
+    }
+
+    /// Whether no host is changed before all were read: who is asked is asked about all, and stages have an order.
+    fn waits_for_all(&self) -> bool {
+        let has_stages = self.run.stages.iter().any(|stage| stage.name.is_some());
+        self.arguments.dry_run || !self.arguments.yes || has_stages || self.uses_peers
     }
 
     pub(super) fn document(&self) -> Option<DocumentFormat> {

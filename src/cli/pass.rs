@@ -2,13 +2,12 @@
 
 use std::process::ExitCode;
 
-use homelab::apply::{HostEnd, HostResult, exit_code};
+use homelab::apply::{HostEnd, exit_code};
 use homelab::plan::{Mistake, Plan};
 use homelab::project::Selection;
-use homelab::remote::Target;
 use homelab::report;
 use homelab::report::review::Review;
-use homelab::rounds::ReadHost;
+use homelab::rounds::LateHosts;
 
 use super::applying::Applying;
 use super::deploying::Deploying;
@@ -17,7 +16,7 @@ use super::earlier::Earlier;
 use super::interruption::Interruption;
 use super::output::{eprint, print};
 use super::progress::Lines;
-use super::reading::{self, Hosts};
+use super::reading::{self, Hosts, ToRead};
 use super::showing;
 
 /// How a pass ended.
@@ -25,6 +24,8 @@ pub(super) enum PassEnd {
     Over(ExitCode),
     /// Some hosts have to be looked at again.
     Again(Earlier),
+    /// Some hosts were not waited for.
+    Late(Earlier, LateHosts),
 }
 
 impl Deploying<'_> {
@@ -32,7 +33,7 @@ impl Deploying<'_> {
     pub(super) async fn pass(
         &self,
         run: &Selection,
-        targets: Vec<Target>,
+        to_read: ToRead,
         earlier: Earlier,
         documents: &mut Documents,
         interruption: &mut Interruption,
@@ -41,12 +42,12 @@ impl Deploying<'_> {
             let ends = earlier.results.iter().map(|result| result.end);
             PassEnd::Over(ExitCode::from(exit_code(ends.chain([end]))))
         };
-        let reading = reading::read(self.reading(), run, targets, &self.digests);
+        let reading = reading::read(self.reading(), run, to_read, &self.digests);
         let Some(hosts) = interruption.or(reading).await else {
             showing::interrupted(earlier.is_empty());
             return Ok(over(HostEnd::Interrupted));
         };
-        let Hosts { read, unread } = hosts?;
+        let Hosts { read, unread, late } = hosts?;
         let mistakes: Vec<Mistake> = read.iter().flat_map(|host| host.build.mistakes.clone()).collect();
         if !mistakes.is_empty() {
             eprint(&report::mistakes(&mistakes));
@@ -55,7 +56,7 @@ impl Deploying<'_> {
         }
         let hosts = read.iter().flat_map(|host| host.build.plan.hosts.clone()).collect();
         let plan = Plan { hosts };
-        let is_idle = plan.is_idle() && !plan.has_leftovers() && earlier.is_empty();
+        let is_idle = plan.is_idle() && !plan.has_leftovers() && earlier.is_empty() && late.is_none();
         let changes_nothing = self.arguments.dry_run || is_idle;
         let review = Review::planned(run, &plan, &unread, self.arguments.dry_run, self.arguments.verbose);
         if !read.is_empty() || self.document().is_some() {
@@ -79,15 +80,15 @@ impl Deploying<'_> {
             showing::interrupted(earlier.is_empty());
             return Ok(over(HostEnd::Interrupted));
         }
-        self.apply(run, &plan, (read, unread), earlier, documents, interruption)
-            .await
+        let hosts = Hosts { read, unread, late };
+        self.apply(run, &plan, hosts, earlier, documents, interruption).await
     }
 
     async fn apply(
         &self,
         run: &Selection,
         plan: &Plan,
-        (read, unread): (Vec<ReadHost>, Vec<HostResult>),
+        Hosts { read, unread, late }: Hosts,
         mut earlier: Earlier,
         documents: &mut Documents,
         interruption: &mut Interruption,
@@ -107,10 +108,18 @@ impl Deploying<'_> {
         };
         let mut results = applying.apply(read, &self.digests, interruption).await?;
         results.extend(unread);
+        let is_interrupted = results.iter().any(|result| result.end == HostEnd::Interrupted);
+        let late = late.filter(|_| !is_interrupted);
+        // The last summary after late hosts is of all.
+        let is_of_all = self.arguments.yes && late.is_none();
+        earlier.update(plan, results.clone());
         if self.document().is_none() {
-            print(&report::summary(&results, &self.text()))?;
+            let results = if is_of_all { &earlier.results } else { &results };
+            print(&report::summary(results, &self.text()))?;
         }
-        earlier.update(plan, results);
+        if let Some(late) = late {
+            return Ok(PassEnd::Late(earlier, late));
+        }
         if !self.arguments.yes && !earlier.to_do_again().is_empty() {
             return Ok(PassEnd::Again(earlier));
         }

@@ -8,7 +8,7 @@ use homelab::apply::{HostResult, not_read};
 use homelab::project::Selection;
 use homelab::remote::Target;
 use homelab::report::{self, Progress};
-use homelab::rounds::{HostReading, OnEvent, ReadHost, ReadOptions, ReadingEvent, read_hosts};
+use homelab::rounds::{LateHosts, OnEvent, ReadHost, ReadOptions, ReadingEvent, Readings, read_hosts};
 use homelab::secret::DigestKey;
 use tokio::sync::mpsc;
 
@@ -20,6 +20,31 @@ use super::progress::{EventText, Lines, ProgressDisplay};
 pub(super) struct Hosts {
     pub(super) read: Vec<ReadHost>,
     pub(super) unread: Vec<HostResult>,
+    pub(super) late: Option<LateHosts>,
+}
+
+/// The hosts to read.
+pub(super) enum ToRead {
+    Targets(Vec<Target>),
+    /// Those that a pass did not wait for.
+    Late(LateHosts),
+}
+
+impl ToRead {
+    fn names(&self) -> usize {
+        match self {
+            Self::Targets(targets) => targets.len(),
+            Self::Late(late) => late.names().len(),
+        }
+    }
+
+    fn local(&self) -> BTreeSet<String> {
+        let Self::Targets(targets) = self else {
+            return BTreeSet::new();
+        };
+        let local = targets.iter().filter(|target| target.local);
+        local.map(|target| target.name.clone()).collect()
+    }
 }
 
 /// How hosts are read and what is printed about it.
@@ -31,20 +56,16 @@ pub(super) struct Reading {
     pub(super) names_conditions: bool,
 }
 
-/// Reads all hosts at once; those that cannot be read are reported, with their result.
+/// Reads hosts, all at once; those that cannot be read are reported, with their result.
 pub(super) async fn read(
     reading: Reading,
     run: &Selection,
-    targets: Vec<Target>,
+    hosts: ToRead,
     digests: &Arc<DigestKey>,
 ) -> std::io::Result<Hosts> {
-    let display = ProgressDisplay::new(Progress::of_reading(targets.len()), Lines::Aside);
+    let display = ProgressDisplay::new(Progress::of_reading(hosts.names()), Lines::Aside);
     let (events, received) = mpsc::unbounded_channel();
-    let local: BTreeSet<String> = targets
-        .iter()
-        .filter(|target| target.local)
-        .map(|target| target.name.clone())
-        .collect();
+    let local = hosts.local();
     let mut named = BTreeSet::new();
     let text_of = |progress: &mut Progress, event: ReadingEvent| {
         progress.on_reading(&event, Instant::now());
@@ -62,24 +83,33 @@ pub(super) async fn read(
         }
     };
     let showing = display.follow(received, text_of, std::future::pending());
-    // The last sender is dropped when reading ends, which ends the progress.
-    let hosts = async move {
+    // The only sender is dropped when reading ends, which ends the progress: late hosts are read on without one.
+    let reading_hosts = async move {
+        let weak = events.downgrade();
         let on_event: OnEvent = Arc::new(move |event| {
-            let _ = events.send(event);
+            if let Some(events) = weak.upgrade() {
+                let _ = events.send(event);
+            }
         });
-        read_hosts(run, targets, digests, reading.options, &on_event).await
+        let readings = match hosts {
+            ToRead::Targets(targets) => read_hosts(run, targets, digests, reading.options, &on_event).await,
+            ToRead::Late(late) => late.read(&on_event).await,
+        };
+        drop(events);
+        readings
     };
-    let (readings, shown) = tokio::join!(hosts, showing);
+    let (readings, shown) = tokio::join!(reading_hosts, showing);
     shown?;
     Ok(sorted(readings, reading.verbose))
 }
 
-fn sorted(readings: Vec<HostReading>, verbose: bool) -> Hosts {
+fn sorted(readings: Readings, verbose: bool) -> Hosts {
     let mut hosts = Hosts {
         read: Vec::new(),
         unread: Vec::new(),
+        late: readings.late,
     };
-    for reading in readings {
+    for reading in readings.hosts {
         match reading.result {
             Ok(host) => {
                 if verbose {
@@ -101,6 +131,12 @@ fn sorted(readings: Vec<HostReading>, verbose: bool) -> Hosts {
                 hosts.unread.push(not_read(&reading.host, &error));
             }
         }
+    }
+    if let Some(late) = &hosts.late {
+        let names = late.names().join(", ");
+        eprint_line(format_args!(
+            "{names}: still connecting and reading; the other hosts go on"
+        ));
     }
     hosts
 }

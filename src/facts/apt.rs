@@ -1,5 +1,7 @@
 //! What apt would do, from apt's own simulation, without its lock and without writing its caches.
 
+pub(in crate::facts) mod files;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -38,6 +40,11 @@ pub enum AptVerb {
     Upgrade,
     /// Upgrade all packages, even if others must be removed.
     FullUpgrade,
+}
+
+/// Whether apt reads a name as something else if no package has it: `-` or `+` at its end as an order, `.` and `+` as a pattern.
+pub fn may_be_misread(name: &str) -> bool {
+    name.contains(['+', '.']) || name.ends_with('-')
 }
 
 impl AptVerb {
@@ -196,4 +203,7 @@ pub struct ListsFact {
     pub age: Option<u64>,
     /// Whether an operation of the plan fetches them, so that simulations use freshly fetched lists.
     pub refreshed: bool,
+    /// Whether apt's sources changed after they were fetched.
+    #[serde(default)]
+    pub outdated: bool,
 }

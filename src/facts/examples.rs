@@ -13,7 +13,7 @@ use super::check::CheckFact;
 use super::overlay::{Effect, FactScope};
 use super::owed::Owed;
 use super::package::PackageFact;
-use super::path::{ContentFact, Inode, InodeKind, Metadata, PathFact};
+use super::path::{ContentFact, Entries, Inode, InodeKind, Metadata, PathFact};
 use super::place::{DiskLocation, Room};
 use super::session::{Account, Session, Unprivileged};
 use super::system::{Architecture, Disk, Job, JobState, Machine, OperatingSystem, SystemFacts};
@@ -233,6 +233,16 @@ fn of_paths() -> Vec<(FactKey, Vec<Fact>)> {
             ],
         ),
         (
+            FactKey::Entries(text("/srv/x")),
+            vec![
+                Fact::Entries(Entries::default()),
+                Fact::Entries(Entries {
+                    count: 3,
+                    has_mounts: true,
+                }),
+            ],
+        ),
+        (
             FactKey::Road(text("/lib/x")),
             vec![
                 Fact::Road(Vec::new()),
@@ -244,7 +254,13 @@ fn of_paths() -> Vec<(FactKey, Vec<Fact>)> {
 
 /// What may be known under a key of each kind.
 fn examples() -> Vec<(FactKey, Vec<Fact>)> {
-    let lists = |age, refreshed| Fact::PackageLists(ListsFact { age, refreshed });
+    let lists = |age, refreshed| {
+        Fact::PackageLists(ListsFact {
+            age,
+            refreshed,
+            outdated: refreshed,
+        })
+    };
     let lost = text("E: no");
     let mut examples = of_paths();
     examples.extend([

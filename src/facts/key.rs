@@ -34,6 +34,8 @@ macro_rules! every_kind {
             Road(path: String) => super::place::RoadKey<'a>, Vec<String>;
             /// What could prevent a change of what is at a path.
             Metadata(path: String) => super::path::MetadataKey<'a>, super::path::Metadata;
+            /// What is in a directory.
+            Entries(path: String) => super::path::EntriesKey<'a>, super::path::Entries;
             /// The content of a file.
             Content(path: String) => super::path::ContentKey<'a>, super::path::ContentFact;
             /// A Debian package.

@@ -2,11 +2,13 @@
 //! match wins.
 
 mod log;
+mod sources;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use self::log::{Entry, Log};
+use super::apt::AptVerb;
 use super::collection::Facts;
 use super::key::{Fact, FactKey};
 use super::kind::DependsOn;
@@ -103,7 +105,13 @@ impl Overlay {
         {
             return Lookup::Since(entry.operation.clone(), "it is tried after that".to_owned());
         }
-        view.get_before(key, view.end())
+        let known = view.get_before(key, view.end());
+        match key {
+            FactKey::Installation(wish) if wish.verb != AptVerb::Remove => view.after_sources(known),
+            FactKey::PackageLists => view.lists_after_sources(known),
+            FactKey::Entries(path) => view.after_entries_change(path, known),
+            _ => known,
+        }
     }
 
     /// The value that an earlier operation gives `key`, and which operation; `None` if none does.
@@ -133,6 +141,11 @@ impl Overlay {
         }
         let has_file = matches!(key, FactKey::Unit(unit) if view.newest_file_change(unit, end).is_some());
         !has_file && view.facts.get(key).is_some_and(|fact| key.is_absent(fact))
+    }
+
+    /// Whether operations so far change apt's sources, and none fetches the package lists since.
+    pub fn awaits_lists(&self) -> bool {
+        self.view().awaits_lists()
     }
 
     /// Packages that operations so far remove and do not install again.
@@ -202,6 +215,15 @@ impl View<'_> {
         let counts = |entry: &&Entry| !(self.as_now && entry.may_change_anything());
         let own = self.own.entries(usize::MAX).iter().rfind(counts);
         own.or_else(|| self.log.entries(self.seen).iter().rfind(counts))
+    }
+
+    /// What is in a directory, `known` without operations that change something below it.
+    fn after_entries_change(&self, top: &str, known: Lookup) -> Lookup {
+        let entries = self.log.entries(self.seen).iter().chain(self.own.entries(usize::MAX));
+        match entries.rev().find(|entry| entry.effect.is_below(top)) {
+            Some(entry) => Lookup::Since(entry.operation.clone(), "it changes what is in it".to_owned()),
+            None => known,
+        }
     }
 
     /// The latest entry before the position `end` that affects `key`, with its position.

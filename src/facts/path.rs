@@ -19,6 +19,10 @@ pub const CONTENT_LIMIT: u64 = 1 << 20;
 #[derive(Clone, Copy)]
 pub struct MetadataKey<'a>(pub &'a str);
 
+/// How much is in the directory at this path. It is read only before the directory is removed.
+#[derive(Clone, Copy)]
+pub struct EntriesKey<'a>(pub &'a str);
+
 /// What is at this path, without following a last link.
 #[derive(Clone, Copy)]
 pub struct PathKey<'a>(pub &'a str);
@@ -77,6 +81,28 @@ impl<'a> Key<'a> for ContentKey<'a> {
     }
 }
 
+impl<'a> Key<'a> for EntriesKey<'a> {
+    type Fact = Entries;
+
+    const DEPENDS_ON: DependsOn = DependsOn::Itself;
+
+    fn describe(self) -> String {
+        format!("what is in `{}`", self.0)
+    }
+
+    fn subject(self) -> Subject<'a> {
+        Subject::Path(self.0)
+    }
+
+    fn absent() -> Option<Entries> {
+        None
+    }
+
+    fn may_come_with_packages(self) -> bool {
+        false
+    }
+}
+
 impl<'a> Key<'a> for MetadataKey<'a> {
     type Fact = Metadata;
 
@@ -107,6 +133,35 @@ pub struct Metadata {
     pub flags: String,
     /// Whether something is mounted there, which must not be a directory.
     pub is_mount: bool,
+}
+
+/// What is in a directory, with all that is below.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Entries {
+    /// How many files, directories and others; at most [`Entries::MOST`].
+    pub count: u64,
+    /// Whether something is mounted below.
+    pub has_mounts: bool,
+}
+
+impl Entries {
+    /// More than this are not counted.
+    pub const MOST: u64 = 10_000;
+}
+
+/// A path as in the field of a mount point of `proc_pid_mountinfo(5)`.
+pub fn mount_field(path: &str) -> String {
+    let mut escaped = String::new();
+    for character in path.chars() {
+        match character {
+            ' ' => escaped.push_str("\\040"),
+            '\t' => escaped.push_str("\\011"),
+            '\\' => escaped.push_str("\\134"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
 }
 
 /// What is at a path, without following a last link.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::apt::files;
 use super::collection::Facts;
 use super::key::{Fact, FactKey};
 use super::kind::{DependsOn, Subject};
@@ -146,6 +147,27 @@ impl Effect {
         }
     }
 
+    /// Whether it is about a path below a directory.
+    pub(super) fn is_below(&self, top: &str) -> bool {
+        let path = match self {
+            Self::Set(key, _) | Self::Forget(FactScope::Key(key), _) => key.path(),
+            Self::Forget(FactScope::Tree(path), _) => Some(path.as_str()),
+            Self::Forget(..) => None,
+        };
+        path.is_some_and(|path| is_below(path, top) && path.trim_end_matches('/') != top)
+    }
+
+    /// Whether it may change a file that apt chooses packages by.
+    fn may_change_sources(&self) -> bool {
+        match self {
+            Self::Set(FactKey::Path(path), _) | Self::Forget(FactScope::Key(FactKey::Path(path)), _) => {
+                files::part(path).is_some()
+            }
+            Self::Forget(FactScope::Tree(top), _) => files::are_below(top),
+            _ => false,
+        }
+    }
+
     /// Whether it makes what was read under `key` out of date.
     fn affects(&self, key: &FactKey, facts: &Facts) -> bool {
         match (key.depends_on(), self) {
@@ -159,6 +181,8 @@ impl Effect {
                 true
             }
             _ if matches!(key, FactKey::Unit(unit) if self.file_change(unit).is_some()) => true,
+            _ if matches!(key, FactKey::Installation(_) | FactKey::PackageLists) && self.may_change_sources() => true,
+            _ if matches!(key, FactKey::Entries(top) if self.is_below(top)) => true,
             (_, Self::Set(set, _)) => FactScope::Key(set.clone()).covers(key),
             (_, Self::Forget(scope, _)) if scope.only_absent() => {
                 // A package may add members to groups that are there, and all accounts are read together anyway.

@@ -202,8 +202,15 @@ impl<'a> PlanContext<'a> {
     /// Errors: it is not known, with the reason.
     pub fn get<'k, K: Stored<'k>>(&self, key: K) -> Result<K::Fact, Stop> {
         let key = key.stored();
-        self.asked.borrow_mut().insert(key.clone());
-        let cause = match self.overlay.borrow().get(&key) {
+        let found = self.overlay.borrow().get(&key);
+        // What takes long to ask is asked in the operation's turn only.
+        if !matches!(
+            (&key, &found),
+            (FactKey::Installation(_) | FactKey::Entries(_), Lookup::Since(..))
+        ) {
+            self.asked.borrow_mut().insert(key.clone());
+        }
+        let cause = match found {
             Lookup::Known(Fact::Denied(why)) => NotKnown::Denied(why),
             Lookup::Known(fact) => {
                 return K::fact(fact).ok_or_else(|| {
@@ -245,6 +252,11 @@ impl<'a> PlanContext<'a> {
             Some((operation, Fact::PackageLists(ListsFact { refreshed: true, .. }))) => Some(operation),
             _ => None,
         }
+    }
+
+    /// Whether an earlier operation changes apt's sources, and none fetches the package lists since.
+    pub fn awaits_lists(&self) -> bool {
+        self.overlay.borrow().awaits_lists()
     }
 
     /// Packages that earlier operations remove, sorted.

@@ -3,9 +3,36 @@
 use std::fmt::Debug;
 
 use super::context::PlanContext;
-use crate::change::{Conduct, Outcome, Stop};
+use crate::change::{Conduct, Outcome, ResourceId, ResourceKind, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
+
+/// How one property of a resource has to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Demand {
+    /// The resource.
+    pub resource: ResourceId,
+    /// The property.
+    pub property: &'static str,
+    /// The property's value, as text.
+    pub value: String,
+}
+
+impl Demand {
+    pub(super) fn new(kind: ResourceKind, name: &str, property: &'static str, value: impl Into<String>) -> Self {
+        let name = name.to_owned();
+        Self {
+            resource: ResourceId { kind, name },
+            property,
+            value: value.into(),
+        }
+    }
+
+    /// Whether a resource exists.
+    pub(super) fn presence(kind: ResourceKind, name: &str, is_present: bool) -> Self {
+        Self::new(kind, name, "present", is_present.to_string())
+    }
+}
 
 /// An operation with its parameters, ready to be planned.
 pub trait Operation: Debug + Send + Sync {
@@ -14,6 +41,11 @@ pub trait Operation: Debug + Send + Sync {
 
     /// Everything that it may change, whatever the facts are. Links in paths do not have to be followed.
     fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope>;
+
+    /// What its parameters alone say about resources. No two operations of a deploy may demand different things.
+    fn demands(&self) -> Vec<Demand> {
+        Vec::new()
+    }
 
     /// What it would change.
     ///

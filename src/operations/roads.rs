@@ -88,7 +88,7 @@ impl PlanContext<'_> {
         }
         let is_replaced = match step {
             Step::WriteFile(_) => road.is_open,
-            Step::Link(_) | Step::Remove(_) => true,
+            Step::Link(_) | Step::Remove(_) | Step::RemoveDirectory(_) => true,
             _ => false,
         };
         if metadata.is_mount && is_replaced {

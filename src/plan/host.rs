@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::as_now::AsNow;
 use super::bind::BoundOperation;
+use super::demands::{Demanded, contradictions};
 use super::given::Given;
 use super::operation::plan_operation;
 use super::room::shortages;
@@ -23,6 +24,8 @@ pub(super) struct HostPlanner<'a> {
     walk: Walk<'a>,
     overlay: Overlay,
     operations: Vec<PlannedOperation>,
+    /// Only of a host that was not read.
+    demanded: Vec<Demanded>,
 }
 
 impl<'a> HostPlanner<'a> {
@@ -31,6 +34,7 @@ impl<'a> HostPlanner<'a> {
             walk: Walk::new(given.selection, given.host),
             overlay: Overlay::new(given.facts),
             operations: Vec::new(),
+            demanded: Vec::new(),
             given,
         }
     }
@@ -111,6 +115,9 @@ impl<'a> HostPlanner<'a> {
                 self.cover(&mut planned.operation);
                 planned.operation.as_now = AsNow::of(&planned.operation, &notifiers, &self.operations);
                 self.overlay.commit(&id, planned.effects);
+                let position = self.operations.len();
+                let demanded = planned.demands.into_iter().map(|demand| (position, demand));
+                self.demanded.extend(demanded);
                 self.operations.push(planned.operation);
             }
             Ok(None) => {}
@@ -154,6 +161,9 @@ impl<'a> HostPlanner<'a> {
     pub(super) fn end(self, build: &mut Build) -> Vec<PlannedOperation> {
         let snapshot = self.given.snapshot;
         if build.missing.contains_key(self.name()) {
+            for mistake in contradictions(&self.operations, &self.demanded) {
+                self.given.note_mistake(mistake, build);
+            }
             if !snapshot.is_offline {
                 self.look_ahead(build);
             }

@@ -6,6 +6,7 @@ mod bind;
 mod build;
 mod causes;
 mod check;
+mod demands;
 mod expand;
 mod given;
 mod guarded;
@@ -265,6 +266,12 @@ impl Plan {
     /// Whether applying would do nothing at all on any host.
     pub fn is_idle(&self) -> bool {
         self.hosts.iter().all(HostPlan::is_idle)
+    }
+
+    /// Whether any operation uses facts of another host.
+    pub fn uses_peers(&self) -> bool {
+        let mut operations = self.hosts.iter().flat_map(|host| &host.operations);
+        operations.any(|operation| !operation.peers.is_empty())
     }
 
     /// Whether applying would clean up after jobs of earlier runs.

@@ -6,20 +6,23 @@ use super::given::Given;
 use super::guarded::Entrance;
 use super::position::merge;
 use super::reach::limited;
-use super::trigger::Due;
+use super::trigger::{Due, Trigger};
 use super::visible::NOT_READ;
 use super::{Build, PlannedHandler, PlannedOperation};
 use crate::change::{Conduct, NotKnown, Outcome, ResourceChange, Stop};
 use crate::error::{Diagnostic, Origin};
+use crate::facts::FactKey;
 use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
 use crate::facts::owed::Owed;
-use crate::operations::{PlanContext, Role};
+use crate::operations::{Demand, PlanContext, Role};
 use crate::value::to_json;
 
 /// A planned operation, and the facts that later ones may count on.
 pub(super) struct Planned {
     pub(super) operation: PlannedOperation,
     pub(super) effects: Vec<Effect>,
+    /// What its parameters say, if it runs in its turn.
+    pub(super) demands: Vec<Demand>,
 }
 
 /// Plans an operation over `overlay`; missing facts are noted in `build`. `None` if nothing makes it run.
@@ -44,6 +47,7 @@ pub(super) fn plan_operation(
     let mut conduct = Conduct::default();
     let mut is_unread = false;
     let mut as_now = AsNow::No;
+    let mut demands = Vec::new();
     let outcome = match &bound.bound {
         Bound::Unknown(why) => Ok(deferred(Vec::new(), why.clone(), vec![FactScope::Everything])),
         Bound::Ready(ready) => {
@@ -68,6 +72,10 @@ pub(super) fn plan_operation(
             touches = context.with_links_followed(ready.operation.touches(&context));
             let planned = context.with_roads(planned);
             is_unread = is_not_gathered(&planned);
+            let is_host_unread = given.facts.get(&FactKey::System).is_none();
+            if is_host_unread && bound.trigger == Trigger::Always {
+                demands = ready.operation.demands();
+            }
             asked.extend(context.asked());
             let mut outcome = outcome(planned, &touches);
             if let Ok(planned) = &outcome
@@ -120,7 +128,11 @@ pub(super) fn plan_operation(
         outcome,
         asked,
     };
-    Ok(Some(Planned { operation, effects }))
+    Ok(Some(Planned {
+        operation,
+        effects,
+        demands,
+    }))
 }
 
 fn planned_handler(handler: String, bound: &Bound) -> PlannedHandler {
@@ -253,7 +265,6 @@ mod tests {
     use super::*;
     use crate::change::{Action, Before, ResourceId, ResourceKind, Risk};
     use crate::error::SourceFile;
-    use crate::facts::FactKey;
 
     #[test]
     fn an_operation_that_changes_more_than_it_says_is_a_mistake() {

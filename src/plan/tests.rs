@@ -28,6 +28,7 @@ fn answer(key: &FactKey) -> Fact {
         FactKey::PackageLists => Fact::PackageLists(crate::facts::apt::ListsFact {
             age: Some(7200),
             refreshed: false,
+            outdated: false,
         }),
         FactKey::Check(_) => Fact::Check(crate::facts::check::CheckFact::Holds),
         FactKey::AccountDefaults => Fact::AccountDefaults(Box::new(defaults())),

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::PlannedOperation;
-use crate::change::{Outcome, ResourceChange, ResourceKind};
+use crate::change::{Outcome, ResourceChange, ResourceId, ResourceKind};
 use crate::error::Diagnostic;
 use crate::facts::overlay::{Effect, Lookup, OperationId, Overlay};
 use crate::facts::{DependsOn, FactKey};
@@ -32,7 +32,8 @@ pub(super) fn undone(
         let undoing = undone_by(next, end).filter_map(|id| position(&id));
         let later = undoing.filter(|later| *later > first).max()?;
         let other = again.iter().find(|other| other.id == planned[later].id)?;
-        is_due(other).then(|| mistake(&planned[first], &planned[later], next))
+        let resource = next.changes().first().map(|change| &change.id);
+        is_due(other).then(|| mistake(&planned[first], &planned[later], resource))
     });
     mistakes.collect()
 }
@@ -84,9 +85,9 @@ fn is_due(operation: &PlannedOperation) -> bool {
     }
 }
 
-fn mistake(first: &PlannedOperation, later: &PlannedOperation, next: &PlannedOperation) -> Diagnostic {
+/// Two operations that undo each other, at `resource`.
+pub(super) fn mistake(first: &PlannedOperation, later: &PlannedOperation, resource: Option<&ResourceId>) -> Diagnostic {
     let (first_name, later_name) = (first.id.slug(), later.id.slug());
-    let resource = next.changes().first().map(|change| &change.id);
     let what = resource.map_or_else(
         || "every run would apply this again".to_owned(),
         |id| format!("every run would change {} `{}` here", id.kind, id.name),

@@ -2,6 +2,7 @@
 
 mod conditions;
 mod events;
+mod late;
 mod reading;
 mod together;
 
@@ -10,7 +11,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 use crate::facts::{Fact, FactKey};
 use crate::gather::{GatherError, Reader, gather, in_turn};
@@ -23,6 +23,7 @@ use conditions::{noted, to_read};
 
 pub use conditions::OnConditions;
 pub use events::{OnEvent, ReadingEvent};
+pub use late::{LateHosts, Readings};
 pub use reading::{HostReading, ROUNDS, ReadHost, ReadOptions};
 
 /// How long to wait before checking a running job again.
@@ -56,15 +57,18 @@ pub async fn settle(
 
 /// Connects to all `targets`, at most `options.parallel` at once of those that answer, and plans each host of `selection` from
 /// its facts. Readings are in the order of `targets`. Dropping the future stops all work.
+///
+/// Unless it waits for all, hosts that take much longer than the others are returned as late ones: they are still being read.
 pub async fn read_hosts(
     selection: &Selection,
     targets: Vec<Target>,
     digests: &Arc<DigestKey>,
     options: ReadOptions,
     on_event: &OnEvent,
-) -> Vec<HostReading> {
+) -> Readings {
     let turns = Arc::new(Semaphore::new(options.parallel));
-    let mut tasks = JoinSet::new();
+    let names: Vec<String> = targets.iter().map(|target| target.name.clone()).collect();
+    let mut tasks = late::Tasks::new();
     for (index, target) in targets.into_iter().enumerate() {
         let selection = selection.host_alone(&target.name);
         let (digests, on_event) = (Arc::clone(digests), Arc::clone(on_event));
@@ -76,10 +80,20 @@ pub async fn read_hosts(
             )
         });
     }
-    let mut readings = tasks.join_all().await;
-    readings.sort_by_key(|(index, _)| *index);
-    let readings = readings.into_iter().map(|(_, reading)| reading).collect();
-    Box::pin(together::settle(selection, readings, digests, options, on_event)).await
+    let may_go_on = |hosts: &[(usize, HostReading)]| {
+        let are_read = hosts.iter().any(|(_, reading)| reading.result.is_ok());
+        !options.waits_for_all && are_read && !hosts.iter().any(|(_, reading)| together::asks_others(reading))
+    };
+    let hosts = late::collect(&mut tasks, may_go_on).await;
+    let late = (!tasks.is_empty()).then(|| LateHosts {
+        names: names
+            .into_iter()
+            .filter(|name| !hosts.iter().any(|reading| reading.host == *name))
+            .collect(),
+        tasks,
+    });
+    let hosts = Box::pin(together::settle(selection, hosts, digests, options, on_event)).await;
+    Readings { hosts, late }
 }
 
 async fn read_in_turn(

@@ -18,6 +18,8 @@ pub struct ReadOptions {
     pub parallel: usize,
     /// Whether conditions and checks of the project do not run.
     pub skips_conditions: bool,
+    /// Whether hosts that take much longer than the others are waited for.
+    pub waits_for_all: bool,
 }
 
 /// A host that was read.

@@ -13,6 +13,12 @@ use crate::plan::{Build, Plan, Snapshot, build};
 use crate::project::Selection;
 use crate::secret::DigestKey;
 
+/// Whether the plan of a host needs facts of another.
+pub(super) fn asks_others(reading: &HostReading) -> bool {
+    let host = reading.result.as_ref().ok();
+    host.is_some_and(|host| host.build.missing.keys().any(|name| *name != reading.host))
+}
+
 /// Plans all hosts that were read as one selection, if any of them needs facts of another.
 pub(super) async fn settle(
     selection: &Selection,
@@ -21,10 +27,6 @@ pub(super) async fn settle(
     options: ReadOptions,
     on_event: &OnEvent,
 ) -> Vec<HostReading> {
-    let asks_others = |reading: &HostReading| {
-        let host = reading.result.as_ref().ok();
-        host.is_some_and(|host| host.build.missing.keys().any(|name| *name != reading.host))
-    };
     if !readings.iter().any(asks_others) {
         return readings;
     }

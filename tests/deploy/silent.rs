@@ -21,13 +21,18 @@ fn a_host_that_falls_silent_while_it_is_read_is_given_up_and_the_others_are_depl
     let beta = Host::of(&project, "dev", "beta");
     a_stopped_shell(&project, &alpha, &beta);
     a_login_that_hangs(&project, &alpha);
+    the_others_do_not_wait_for_it(&project, &alpha, &beta);
     one_that_is_only_slow(&project, &alpha);
 }
 
 fn is_given_up(ran: Ran, what: &str) {
+    is_given_up_after(7, ran, what);
+}
+
+fn is_given_up_after(seconds: u32, ran: Ran, what: &str) {
     let ran = ran.expect(4);
     for part in [
-        format!("alpha: no response for 7 s while {what}"),
+        format!("alpha: no response for {seconds} s while {what}"),
         "network mount that does not respond".to_owned(),
         "--read-timeout".to_owned(),
     ] {
@@ -57,6 +62,38 @@ fn a_stopped_shell(project: &Project, alpha: &Host<'_>, beta: &Host<'_>) {
     assert_eq!(beta.inside("cat /opt/a; ls /opt/ran"), "a/opt/ran\n");
     assert!(!alpha.is("test -e /opt/a"));
     alpha.inside("pkill -KILL -r T -x sh; rm -f /run/asked");
+}
+
+/// One host of several hangs for long: the others are planned and deployed before it is given up.
+fn the_others_do_not_wait_for_it(project: &Project, alpha: &Host<'_>, beta: &Host<'_>) {
+    alpha.inside("cp -a /root/.bashrc /root/.bashrc.kept 2>/dev/null; echo 'sleep 300' >/root/.bashrc");
+    beta.inside("rm -f /opt/a /opt/ran");
+    let start = Instant::now();
+    let mut command = project.command(&[DEPLOY, &["50s"]].concat());
+    let command = command.stdout(std::process::Stdio::piped());
+    let run = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    beta.wait_until("test -e /opt/ran", Duration::from_secs(40));
+    assert!(start.elapsed() < Duration::from_secs(40), "{:?}", start.elapsed());
+    let output = run.wait_with_output().unwrap();
+    assert!(start.elapsed() > Duration::from_secs(50), "{:?}", start.elapsed());
+    let ran = Ran {
+        code: output.status.code(),
+        stdout: text(&output.stdout),
+        stderr: text(&output.stderr),
+    };
+    assert!(
+        ran.stderr
+            .contains("alpha: still connecting and reading; the other hosts go on"),
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        ran.stdout.ends_with("2 hosts: 1 converged, 1 unreachable\n"),
+        "{}",
+        ran.stdout
+    );
+    is_given_up_after(50, ran, "logging in");
+    alpha.inside("rm /root/.bashrc; mv /root/.bashrc.kept /root/.bashrc 2>/dev/null || true");
 }
 
 fn a_login_that_hangs(project: &Project, alpha: &Host<'_>) {

@@ -57,6 +57,8 @@ impl Previous {
             Step::Link(step) => (&step.path, What::Whole),
             Step::Remove(step) => (&step.path, What::Whole),
             Step::MakeDirectory(step) => (&step.path, What::Attributes),
+            // What is in it may be large: the review says how much that is.
+            Step::RemoveDirectory(step) => (&step.path, What::Attributes),
             Step::SetAttributes(step) => (&step.path, What::Attributes),
             Step::Run(command) => (command.sets_attributes_of.as_ref()?, What::Attributes),
         };

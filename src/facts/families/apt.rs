@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::apt::{
     AptVerb, Installation, InstallationFact, InstallationKey, ListsFact, PackageListsKey, SimulatedInstall,
-    SimulatedRemoval, Simulation,
+    SimulatedRemoval, Simulation, may_be_misread,
 };
 use crate::facts::family::{Family, InTemplates, Readable, no_allowance};
 use crate::facts::key::{Fact, FactKey};
@@ -130,6 +130,42 @@ fn question(wish: &Installation) -> String {
     )
 }
 
+/// The packages that apt must know by these very names before it reads them.
+fn looked_up(wish: &Installation) -> Vec<&str> {
+    if !matches!(wish.verb, AptVerb::Install | AptVerb::Reinstall) {
+        return Vec::new();
+    }
+    let keys = wish.packages.iter().filter_map(|package| package.split('=').next());
+    keys.filter(|key| key.split(':').next().is_some_and(may_be_misread))
+        .collect()
+}
+
+/// As [`question`], but apt gets no name that it would read as something else: that fails as for any unknown name.
+fn careful_question(wish: &Installation) -> String {
+    let keys = looked_up(wish);
+    if keys.is_empty() {
+        return question(wish);
+    }
+    let look_up = |apt_cache: &str| {
+        let names = keys.iter().filter_map(|key| key.split(':').next());
+        let names: Vec<&str> = names.flat_map(|name| ["-e", name]).collect();
+        format!(
+            "known=$(LC_ALL=C {apt_cache}pkgnames --all-names 2>/dev/null | grep -x -F {})\nsaid=\n\
+             for key in {}; do case \"\n$known\n\" in *\"\n${{key%%:*}}\n\"*) ;; *) said=\"${{said}}E: Unable to locate package $key\n\";; esac; done\n",
+            quote_all(names),
+            quote_all(keys.iter().copied())
+        )
+    };
+    let as_root = look_up(&format!("apt-cache {}{NO_CACHES}", other_files(wish)));
+    let looked_up = if is_plain(wish) {
+        let as_nobody = look_up("$nobody apt-cache ");
+        format!("said=unread\nif [ -n \"$nobody\" ]; then {as_nobody}fi\nif [ -n \"$said\" ]; then {as_root}fi\n")
+    } else {
+        as_root
+    };
+    format!("{looked_up}code=100\nif [ -z \"$said\" ]; then {}fi\n", question(wish))
+}
+
 /// Whether the simulation uses only files of the host.
 fn is_plain(wish: &Installation) -> bool {
     !wish.refreshed && wish.without.is_empty() && wish.manual.is_empty()
@@ -171,7 +207,7 @@ fn probe(keys: &[FactKey]) -> String {
             script,
             "have=no; for f in {lists}/*Packages*; do [ -e \"$f\" ] && have=yes; done\nprintf 'lists %s\\n' $have\n\
              {}printf '%s\\nexit %s\\n' \"$said\" $code",
-            question(wish)
+            careful_question(wish)
         );
         script.push_str(
             "printf '%s\\n' \"$said\" | sed -n 's/^Inst \\([^ ]*\\) \\[.*/\\1/p;s/^Remv \\([^ ]*\\).*/\\1/p' | xargs -r dpkg -L 2>/dev/null\n",
@@ -362,11 +398,12 @@ fn simulated_removal(line: &str) -> Option<SimulatedRemoval> {
     })
 }
 
-/// apt-get(8) writes files in `partial` at each update, even if nothing is new.
+/// apt-get(8) writes files in `partial` at each update, even if nothing is new. The date of a directory tells of files that were
+/// removed or moved there, whatever their own dates are; `s*` are the sources.
 fn lists_probe() -> String {
-    "command -v apt-get >/dev/null || exit 127\n\
-     for f in /var/lib/apt/lists/*Packages*; do [ -e \"$f\" ] && stat -c 'fetched %Y' /var/lib/apt/lists/partial && break; done\n\
-     date '+now %s'"
+    "command -v apt-get >/dev/null || exit 127\ndate '+now %s'\ncd /var/lib/apt/lists 2>/dev/null || exit 0\n\
+     for f in *Packages*; do [ -e \"$f\" ] && stat -c 'fetched %Y' partial && break; done\n\
+     a=/etc/apt; for f in $a $a/s* $a/s*/*; do [ \"$f\" -nt partial ] && echo newer && break; done"
         .to_owned()
 }
 
@@ -381,9 +418,14 @@ fn parse_lists(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(Fact
     };
     let now = number("now").ok_or_else(|| UnreadableAnswer::new("`date` printed no number"))?;
     let age = number("fetched").and_then(|fetched| now.checked_sub(fetched));
+    let lists = ListsFact {
+        age,
+        refreshed: false,
+        outdated: age.is_some() && lines.iter().any(|line| line == "newer"),
+    };
     Ok(keys
         .iter()
-        .map(|key| (key.clone(), Fact::PackageLists(ListsFact { age, refreshed: false })))
+        .map(|key| (key.clone(), Fact::PackageLists(lists)))
         .collect())
 }
 
@@ -477,17 +519,21 @@ mod tests {
 
     #[test]
     fn reads_the_age_of_the_lists() {
-        let age = |answer: &str| {
+        let lists = |answer: &str| {
             let facts = parse_lists(&[FactKey::PackageLists], 0, answer.as_bytes()).expect("readable");
             match facts[0].1 {
-                Fact::PackageLists(lists) => lists.age,
+                Fact::PackageLists(lists) => lists,
                 _ => panic!("{facts:?}"),
             }
         };
+        let age = |answer: &str| lists(answer).age;
         assert_eq!(age("fetched 1000\nnow 1600\n"), Some(600));
         assert_eq!(age("now 1600\n"), None);
         // A clock that was ahead: lists like these would be young for ever.
         assert_eq!(age("fetched 1601\nnow 1600\n"), None);
+        assert!(lists("now 1600\nfetched 1000\nnewer\n").outdated);
+        assert!(!lists("now 1600\nfetched 1000\n").outdated);
+        assert!(!lists("now 1600\nnewer\n").outdated);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::family::{Family, InTemplates, Readable, no_allowance};
 use crate::facts::key::{Fact, FactKey};
-use crate::facts::path::{Metadata, MetadataKey};
+use crate::facts::path::{Metadata, MetadataKey, mount_field};
 use crate::quote::{quote, quote_all};
 
 static METADATA: Family = Family {
@@ -26,7 +26,7 @@ const BY_ITSELF: &str = "-eEINV";
 /// A mount point is compared, never looked at: a dead server of NFS does not answer.
 fn probe(keys: &[FactKey]) -> String {
     let paths: Vec<&str> = keys.iter().filter_map(FactKey::path).collect();
-    let escaped: Vec<String> = paths.iter().map(|path| escaped(path)).collect();
+    let escaped: Vec<String> = paths.iter().map(|path| mount_field(path)).collect();
     format!(
         "lsattr -d -- {} 2>/dev/null\n\
          printf 'mounts\\n'\n\
@@ -37,20 +37,6 @@ fn probe(keys: &[FactKey]) -> String {
         quote_all(paths),
         quote(&escaped.join("\n")),
     )
-}
-
-/// As in `proc_pid_mountinfo(5)`.
-fn escaped(path: &str) -> String {
-    let mut escaped = String::new();
-    for character in path.chars() {
-        match character {
-            ' ' => escaped.push_str("\\040"),
-            '\t' => escaped.push_str("\\011"),
-            '\\' => escaped.push_str("\\134"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
@@ -72,7 +58,7 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
                 .get(path)
                 .map(|flags| flags.replace(|flag| BY_ITSELF.contains(flag), ""))
                 .unwrap_or_default(),
-            is_mount: mounts.contains(escaped(path).as_str()),
+            is_mount: mounts.contains(mount_field(path).as_str()),
         };
         Some((key.clone(), Fact::Metadata(metadata)))
     });

@@ -4,6 +4,7 @@ mod account;
 mod apt;
 mod calendar;
 mod check;
+mod entries;
 mod metadata;
 mod package;
 mod path;

@@ -1,9 +1,10 @@
 //! Names of packages as apt reads them: `NAME`, `NAME:ARCHITECTURE`, `NAME=VERSION` and `NAME:ARCHITECTURE=VERSION`.
 //!
 //! apt also knows `NAME-` and `NAME+` where no package has that name, `NAME/RELEASE`, `TASK^` and patterns. These are refused: a
-//! name in a project names a package, and nothing else.
+//! name in a project names a package, and nothing else. Only apt's list of names tells `g++` from `bash+`, so such names are looked
+//! up in it before apt reads them.
 
-use crate::facts::apt::Simulation;
+use crate::facts::apt::{Simulation, may_be_misread};
 
 /// A package as the parameter names it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,9 +117,16 @@ impl Name {
         shown == self.name || self.architecture.is_some() && shown == self.key()
     }
 
-    /// Whether apt reads the name as something else, or as a pattern, if no package has it.
-    pub(super) fn may_be_misread(&self) -> bool {
-        self.name.contains(['+', '.']) || self.name.ends_with('-')
+    /// What apt takes the name for if no package has it; `None` if only a name can be meant.
+    pub(super) fn misread_as(&self) -> Option<String> {
+        if !may_be_misread(&self.name) {
+            return None;
+        }
+        Some(match (self.name.strip_suffix('-'), self.name.strip_suffix('+')) {
+            (Some(other), _) => format!("apt would read this as the removal of `{other}`"),
+            (_, Some(other)) => format!("apt would read this as the installation of `{other}`"),
+            _ => "apt would read this as a pattern, and take every package that matches it".to_owned(),
+        })
     }
 
     /// The name of the package that apt would install for it: its own, or that of the only package that provides it.

@@ -21,13 +21,13 @@ use self::changes::Work;
 use super::name::Name;
 use super::run::{LockTimeout, touched};
 use super::status::{Absent, Present, absent, present};
-use crate::change::{NotKnown, Outcome, Stop};
-use crate::facts::apt::{InstallationFact, InstallationKey, Simulation};
+use crate::change::{NotKnown, Outcome, ResourceKind, Stop};
+use crate::facts::apt::{InstallationFact, InstallationKey, PackageListsKey, Simulation};
 use crate::facts::overlay::FactScope;
 use crate::facts::package::{PackageFact, PackageKey};
 use crate::facts::{AptVerb, FactKey, Installation};
 use crate::operations::conduct::RunsCommands;
-use crate::operations::{Define, Operation, PlanContext};
+use crate::operations::{Define, Demand, Operation, PlanContext};
 use crate::value::Known;
 
 /// Parameters of `apt.packages`.
@@ -48,6 +48,7 @@ pub(in crate::operations) struct Packages {
 }
 
 const NO_LISTS: &str = "the host has no package lists yet";
+const OUTDATED_LISTS: &str = "apt's lists are older than its sources";
 
 impl Define for Packages {
     const NAME: &'static str = "apt.packages";
@@ -71,6 +72,19 @@ impl Operation for Packages {
         touched()
     }
 
+    fn demands(&self) -> Vec<Demand> {
+        let names = self.packages.iter().filter_map(|text| Name::parse(text).ok());
+        let demands = names.flat_map(|name| {
+            let key = name.key();
+            let version = name.version.as_ref().filter(|_| self.present);
+            let version = version.map(|version| Demand::new(ResourceKind::Package, &key, "version", version));
+            version
+                .into_iter()
+                .chain([Demand::presence(ResourceKind::Package, &key, self.present)])
+        });
+        demands.collect()
+    }
+
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         let mut work = Work::default();
         for name in self.names(context)? {
@@ -85,8 +99,18 @@ impl Operation for Packages {
         if !work.by_apt.is_empty() {
             work.by_apt.sort_by(|(one, _), (other, _)| one.cmp(other));
             let wish = self.wish(context, &work);
-            let answer = context.get(InstallationKey(&wish))?;
-            self.simulated(context, &mut work, wish, answer)?;
+            // Both are asked for at once.
+            let answer = context.get(InstallationKey(&wish));
+            let are_outdated = self.present && context.get(PackageListsKey)?.outdated;
+            match answer {
+                Err(Stop::NotKnown { .. }) if are_outdated && context.awaits_lists() => {
+                    work.cannot_simulate(wish, true, OUTDATED_LISTS.to_owned());
+                }
+                Ok(InstallationFact::Impossible { output }) if are_outdated && refusals::is_unknown(&output) => {
+                    work.cannot_simulate(wish, true, OUTDATED_LISTS.to_owned());
+                }
+                answer => self.simulated(context, &mut work, wish, answer?)?,
+            }
         }
         let changes = work.changes(self.lock_timeout);
         Ok(if changes.is_empty() {
@@ -274,7 +298,8 @@ impl Packages {
             }
             InstallationFact::Interrupted => return Err(refusals::interrupted(context, "packages")),
             InstallationFact::Impossible { output } => {
-                return Err(refusals::impossible(context, self.present, &output));
+                let names: Vec<&Name> = work.by_apt.iter().map(|(name, _)| name).collect();
+                return Err(refusals::impossible(context, self.present, &names, &output));
             }
         }
         Ok(())

@@ -24,7 +24,8 @@ use crate::operations::{Define, Operation, PlanContext};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Update {
-    /// Keep lists that are newer than this. By default they are refreshed each time.
+    /// Keep lists that are newer than this, unless apt's sources changed after they were fetched. By default they are refreshed
+    /// each time.
     cache_time: Option<Span>,
     /// How long to wait for another process that holds the lock of the package lists.
     #[serde(default)]
@@ -52,9 +53,10 @@ impl Operation for Update {
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
-        let age = context.get(PackageListsKey)?.age;
+        let ListsFact { age, outdated, .. } = context.get(PackageListsKey)?;
         if let (Some(age), Some(Span(limit))) = (age, self.cache_time)
             && age < limit.as_secs()
+            && !outdated
         {
             return Ok(Outcome::Unchanged);
         }
@@ -66,7 +68,8 @@ impl Operation for Update {
             },
             action: Action::RunEachTime,
             before: age.map_or(Before::Absent, |age| {
-                Before::Present(attributed(format!("{} old", readable(age))))
+                let sources = if outdated { ", older than apt's sources" } else { "" };
+                Before::Present(attributed(format!("{} old{sources}", readable(age))))
             }),
             after: Some(attributed("refreshed".to_owned())),
             expect: Vec::new(),
@@ -75,6 +78,7 @@ impl Operation for Update {
                 Fact::PackageLists(ListsFact {
                     age: Some(0),
                     refreshed: true,
+                    outdated: false,
                 }),
             )],
             steps: vec![update_run(self.lock_timeout)],
@@ -89,7 +93,11 @@ mod tests {
     use crate::operations::testing::{Bench, change};
 
     fn outcome(parameters: &str, age: Option<u64>) -> Result<Outcome, Stop> {
-        let fact = Fact::PackageLists(ListsFact { age, refreshed: false });
+        let fact = Fact::PackageLists(ListsFact {
+            age,
+            refreshed: false,
+            outdated: age == Some(7),
+        });
         Bench::new::<Update>(parameters)
             .fact(FactKey::PackageLists, fact)
             .plan()
@@ -100,6 +108,8 @@ mod tests {
         for (parameters, age) in [
             ("cache_time = '1h'", Some(3600)),
             ("cache_time = '1h'", None),
+            // apt's sources changed since.
+            ("cache_time = '1h'", Some(7)),
             ("", Some(1)),
         ] {
             let change = change(outcome(parameters, age));

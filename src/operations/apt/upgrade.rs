@@ -205,6 +205,7 @@ mod tests {
         let lists = ListsFact {
             age: Some(0),
             refreshed: true,
+            outdated: false,
         };
         Effect::Set(FactKey::PackageLists, Fact::PackageLists(lists))
     }

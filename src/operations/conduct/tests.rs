@@ -23,6 +23,7 @@ fn no_lists() -> Fact {
     Fact::PackageLists(ListsFact {
         age: None,
         refreshed: false,
+        outdated: false,
     })
 }
 

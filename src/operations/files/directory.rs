@@ -1,4 +1,4 @@
-//! `files.directory`: create a directory, or change its owner and mode.
+//! `files.directory`: create a directory, change its owner and mode, or remove it.
 //!
 //! ```toml
 //! [[operation]]
@@ -8,22 +8,26 @@
 //! mode = "0755"
 //! ```
 
+mod removal;
+mod shown;
+
 use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::parameters::{Mode, check_owner, check_path, octal, path_and_ancestors};
+use self::shown::{attributed, directory_id};
+use super::parameters::{Mode, check_owner, check_path, path_and_ancestors};
 use crate::change::{
-    Action, Attribute, Attributed, Attributes, Before, Expect, MakeDirectory, NotKnown, Outcome, Ownership,
-    ResourceChange, ResourceId, ResourceKind, Risk, SetAttributes, Step, Stop,
+    Action, Attributes, Before, Expect, MakeDirectory, NotKnown, Outcome, Ownership, ResourceChange, ResourceKind,
+    Risk, SetAttributes, Step, Stop,
 };
 use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::path::{Inode, InodeKind, PathFact, ancestors};
 use crate::facts::{Fact, FactKey};
 use crate::operations::ownership::{check_new_owners, ownership};
 use crate::operations::run_as::RunAsSupport;
-use crate::operations::{Define, Operation, PlanContext};
+use crate::operations::{Define, Demand, Operation, PlanContext};
 
 /// Parameters of `files.directory`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -31,6 +35,13 @@ use crate::operations::{Define, Operation, PlanContext};
 pub(in crate::operations) struct Directory {
     /// Absolute path on the host. Missing parent directories are created too.
     path: String,
+    /// `false` removes the directory, which must be empty unless `recursive` is `true`. A file or link at the path is no directory,
+    /// and stays.
+    #[serde(default = "crate::operations::parameters::yes")]
+    present: bool,
+    /// With `present = false`: `true` removes the directory with everything in it.
+    #[serde(default)]
+    recursive: bool,
     /// User who owns it. By default the owner is kept; a new directory belongs to `root`, or to `become_user`.
     user: Option<String>,
     /// Group it belongs to. By default the group is kept; a new directory gets `root`, or the primary group of `become_user`.
@@ -44,7 +55,7 @@ const DEFAULT_MODE: u32 = 0o755;
 
 impl Define for Directory {
     const NAME: &'static str = "files.directory";
-    const SUMMARY: &'static str = "Create a directory, or change its owner and mode";
+    const SUMMARY: &'static str = "Create a directory, change its owner and mode, or remove it";
     const MAIN_ARGUMENT: &'static str = "path";
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "files.directory"
@@ -63,6 +74,9 @@ impl Operation for Directory {
 
     /// Missing parent directories are created too, including those of a link's target.
     fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope> {
+        if !self.present {
+            return vec![FactScope::Tree(self.path.clone())];
+        }
         let paths: BTreeSet<String> = [self.path.clone()]
             .into_iter()
             .chain(context.leads_to(&self.path))
@@ -72,10 +86,23 @@ impl Operation for Directory {
         scopes.collect()
     }
 
+    fn demands(&self) -> Vec<Demand> {
+        vec![Demand::presence(ResourceKind::Directory, &self.path, self.present)]
+    }
+
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         check_path(context, "path", &self.path)?;
         check_owner(context, "user", self.user.as_deref())?;
         check_owner(context, "group", self.group.as_deref())?;
+        if !self.present {
+            return removal::plan(context, &self.path, self.recursive);
+        }
+        if self.recursive {
+            let title = "`recursive` needs `present = false`";
+            return Err(context
+                .refuse("recursive", title, "it removes what is in a directory")
+                .hint("remove it, or add `present = false` to remove the directory with everything in it"));
+        }
         let path = context.resolve(&self.path)?;
         let mut changes = Vec::new();
         let mut since = Vec::new();
@@ -194,23 +221,6 @@ fn update(
     }))
 }
 
-fn directory_id(path: &str) -> ResourceId {
-    ResourceId {
-        kind: ResourceKind::Directory,
-        name: path.to_owned(),
-    }
-}
-
-fn attributed(attributes: &Attributes) -> Attributed {
-    [
-        ("mode", Attribute::known(octal(attributes.mode))),
-        ("owner", Attribute::known(&attributes.owner)),
-        ("group", Attribute::known(&attributes.group)),
-    ]
-    .into_iter()
-    .collect()
-}
-
 fn effect(path: &str, attributes: &Attributes) -> Effect {
     let inode = Inode {
         kind: InodeKind::Directory,
@@ -224,6 +234,7 @@ fn effect(path: &str, attributes: &Attributes) -> Effect {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::change::Attribute;
     use crate::operations::testing::Bench;
 
     fn bench(text: &str) -> Bench {

@@ -14,16 +14,16 @@ use super::parameters::{Mode, check_owner, check_path, octal, path_and_ancestors
 use super::removal::{expect, file_at, plan_absent};
 use super::whole_file::{FileWish, WishedContent, file_id, plan_file};
 use crate::change::{
-    Action, Attribute, Attributed, Attributes, Before, Command, Outcome, ResourceChange, Risk, SetAttributes, Step,
-    Stop,
+    Action, Attribute, Attributed, Attributes, Before, Command, Outcome, ResourceChange, ResourceKind, Risk,
+    SetAttributes, Step, Stop,
 };
 use crate::content::Content;
 use crate::facts::overlay::{Effect, FactScope};
-use crate::facts::path::{Inode, PathFact, parent};
+use crate::facts::path::{Inode, InodeKind, PathFact, parent};
 use crate::facts::{Fact, FactKey, Identity};
 use crate::operations::ownership::check_new_owners;
 use crate::operations::run_as::RunAsSupport;
-use crate::operations::{Define, Operation, PlanContext};
+use crate::operations::{Define, Demand, Operation, PlanContext};
 use crate::quote::quote;
 use crate::value::Known;
 
@@ -33,7 +33,7 @@ use crate::value::Known;
 pub(in crate::operations) struct File {
     /// Absolute path on the host.
     path: String,
-    /// `false` removes the file. A link or directory at the path is no file, and stays. `true` creates an empty file if there is none, and keeps the content
+    /// `false` removes the file. A link at the path is no file, and stays; a directory is refused. `true` creates an empty file if there is none, and keeps the content
     /// of an existing one.
     #[serde(default = "crate::operations::parameters::yes")]
     present: bool,
@@ -69,11 +69,24 @@ impl Operation for File {
         vec![FactScope::Key(FactKey::Path(self.path.clone()))]
     }
 
+    fn demands(&self) -> Vec<Demand> {
+        vec![Demand::presence(ResourceKind::File, &self.path, self.present)]
+    }
+
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         check_path(context, "path", &self.path)?;
         check_owner(context, "user", self.user.as_deref())?;
         check_owner(context, "group", self.group.as_deref())?;
         if !self.present {
+            let path = context.resolve_parent(&self.path)?;
+            if let PathFact::Present(inode) = context.path(&path)?
+                && inode.kind == InodeKind::Directory
+            {
+                let title = format!("`{path}` is a directory, and stays");
+                return Err(context.refuse("path", title, "this is a directory on the host").hint(
+                    "remove it with `op = \"files.directory\"` and `present = false`, or remove this operation",
+                ));
+            }
             return plan_absent(context, &self.path);
         }
         let path = context.resolve(&self.path)?;
@@ -260,7 +273,10 @@ mod tests {
             refused(bench("path = '/etc/x'").directory("/etc/x")),
             "t.toml:1:8: `/etc/x` is not a file"
         );
-        assert_eq!(bench(absent).directory("/etc/x").plan(), Ok(Outcome::Unchanged));
+        assert_eq!(
+            refused(bench(absent).directory("/etc/x")),
+            "t.toml:1:8: `/etc/x` is a directory, and stays"
+        );
         assert_eq!(bench(absent).link("/etc/x", "y").plan(), Ok(Outcome::Unchanged));
         let nowhere = bench("path = '/no/x'").absent("/no").absent("/no/x");
         assert_eq!(refused(nowhere), "t.toml:1:8: the directory of `/no/x` does not exist");

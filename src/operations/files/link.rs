@@ -21,7 +21,7 @@ use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
 use crate::facts::{Fact, FactKey};
 use crate::operations::ownership::ownership;
 use crate::operations::run_as::RunAsSupport;
-use crate::operations::{Define, Operation, PlanContext};
+use crate::operations::{Define, Demand, Operation, PlanContext};
 
 /// Parameters of `files.link`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -55,6 +55,13 @@ impl Operation for Link {
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
         vec![FactScope::Key(FactKey::Path(self.path.clone()))]
+    }
+
+    fn demands(&self) -> Vec<Demand> {
+        let target = self.target.as_ref().filter(|_| self.present);
+        let target = target.map(|target| Demand::new(ResourceKind::Link, &self.path, "target", target));
+        let presence = Demand::presence(ResourceKind::Link, &self.path, self.present);
+        target.into_iter().chain([presence]).collect()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

@@ -13,13 +13,13 @@ use serde::Deserialize;
 
 use super::parameters::{Mode, check_owner, check_path, check_validate, path_and_ancestors};
 use super::whole_file::{FileWish, WishedContent, plan_file};
-use crate::change::{Outcome, Stop};
+use crate::change::{Outcome, ResourceKind, Stop};
 use crate::content::{Assets, Content};
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::operations::conduct::RunsCommands;
 use crate::operations::run_as::RunAsSupport;
-use crate::operations::{Define, Operation, PlanContext};
+use crate::operations::{Define, Demand, Operation, PlanContext};
 
 /// Parameters of `files.put`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -64,6 +64,13 @@ impl Operation for Put {
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
         vec![FactScope::Key(FactKey::Path(self.dest.clone()))]
+    }
+
+    fn demands(&self) -> Vec<Demand> {
+        let presence = Demand::presence(ResourceKind::File, &self.dest, true);
+        let content = self.content.as_ref();
+        let content = content.map(|content| Demand::new(ResourceKind::File, &self.dest, "content", content));
+        content.into_iter().chain([presence]).collect()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

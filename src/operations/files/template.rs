@@ -17,13 +17,13 @@ use serde::Deserialize;
 
 use super::parameters::{Mode, check_owner, check_path, check_validate, path_and_ancestors};
 use super::whole_file::{FileWish, WishedContent, plan_file};
-use crate::change::{Outcome, Stop};
+use crate::change::{Outcome, ResourceKind, Stop};
 use crate::content::Content;
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::operations::conduct::RunsCommands;
 use crate::operations::run_as::RunAsSupport;
-use crate::operations::{Define, Operation, PlanContext};
+use crate::operations::{Define, Demand, Operation, PlanContext};
 use crate::value::Known;
 
 /// Parameters of `files.template`.
@@ -66,6 +66,10 @@ impl Operation for Template {
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
         vec![FactScope::Key(FactKey::Path(self.dest.clone()))]
+    }
+
+    fn demands(&self) -> Vec<Demand> {
+        vec![Demand::presence(ResourceKind::File, &self.dest, true)]
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

@@ -19,12 +19,14 @@ use super::resource::{BEHIND_THE_MASK, id, key, mask, settles, shown_activity};
 use super::restart::{self, Verb as Restart};
 use super::script::{daemon_reload, step, step_for_unknown};
 use super::states::{Cell, Verb, activity, enablement, masking};
-use crate::change::{Action, Attribute, Attributed, Before, NotKnown, Outcome, ResourceChange, Risk, Step, Stop};
+use crate::change::{
+    Action, Attribute, Attributed, Before, NotKnown, Outcome, ResourceChange, ResourceKind, Risk, Step, Stop,
+};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::path::{Inode, InodeKind, PathFact};
 use crate::facts::unit::{UnitFact, UnitKey, UnitState};
 use crate::facts::{Fact, FactKey};
-use crate::operations::{Define, Operation, PlanContext};
+use crate::operations::{Define, Demand, Operation, PlanContext};
 
 /// Parameters of `systemd.service`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -83,6 +85,21 @@ impl Operation for Service {
         let paths = masks.map(FactKey::Path);
         let keys = units.iter().map(|unit| key(unit)).chain(paths);
         keys.map(FactScope::Key).collect()
+    }
+
+    fn demands(&self) -> Vec<Demand> {
+        let unit = self.unit();
+        let demand = |property, value: bool| Demand::new(ResourceKind::Unit, &unit, property, value.to_string());
+        let active = self.state.and_then(|state| match state {
+            State::Started => Some(true),
+            State::Stopped => Some(false),
+            State::Restarted | State::Reloaded => None,
+        });
+        let active = active.map(|is_active| demand("active", is_active));
+        active
+            .into_iter()
+            .chain(self.enabled.map(|is_enabled| demand("enabled", is_enabled)))
+            .collect()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

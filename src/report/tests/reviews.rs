@@ -106,6 +106,7 @@ fn fresh(key: &FactKey) -> Fact {
         FactKey::PackageLists => Fact::PackageLists(crate::facts::apt::ListsFact {
             age: Some(60),
             refreshed: false,
+            outdated: false,
         }),
         FactKey::Check(_) => Fact::Check(crate::facts::check::CheckFact::Holds),
         FactKey::Installation(wish) => Fact::Installation(InstallationFact::Possible(installation(wish))),

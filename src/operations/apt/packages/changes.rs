@@ -112,7 +112,7 @@ impl Apt {
                 run.refresh = *refresh;
                 run.checked = packages
                     .iter()
-                    .filter(|(name, _)| name.may_be_misread())
+                    .filter(|(name, _)| name.misread_as().is_some())
                     .map(|(name, _)| name.name.clone())
                     .collect();
                 first.effects.extend(forgotten(&self.wish, &Simulation::default()));

@@ -85,12 +85,8 @@ pub(super) fn not_done(context: &PlanContext<'_>, name: &Name, present: bool, si
     if let Some(providers) = providers {
         return virtual_package(context, &argument, providers);
     }
-    if name.may_be_misread() {
-        let title = format!("unknown package `{}`", name.key());
-        let label = "apt would read this as something else than a name";
-        return context.refuse_item(PACKAGES, &argument, title, label).hint(
-            "check the name: apt reads `-` at the end as removal, `+` as installation, and `.` as any character",
-        );
+    if name.misread_as().is_some() {
+        return unknown(context, name);
     }
     let title = format!("apt cannot install package `{}`", name.key());
     let label = "apt would leave it as it is";
@@ -119,22 +115,30 @@ pub(super) fn downgrade(context: &PlanContext<'_>, shown: &str) -> Stop {
         .hint(format!("to downgrade it, write `{shown}=VERSION`"))
 }
 
+/// What apt says of a name that is not in its lists.
+const UNKNOWN: &str = "E: Unable to locate package ";
+
+/// Whether apt would fail because it does not know a package.
+pub(super) fn is_unknown(output: &str) -> bool {
+    output.lines().any(|line| line.starts_with(UNKNOWN))
+}
+
 /// apt would fail.
-pub(super) fn impossible(context: &PlanContext<'_>, present: bool, output: &str) -> Stop {
+pub(super) fn impossible(context: &PlanContext<'_>, present: bool, names: &[&Name], output: &str) -> Stop {
     let find = |start: &str| output.lines().find_map(|line| line.strip_prefix(start));
     let stop = if let Some((name, providers)) = virtual_in(output) {
         return virtual_package(context, &name, &providers);
-    } else if let Some(name) = find("E: Unable to locate package ") {
-        let title = format!("unknown package `{name}`");
-        let hint = match name.split_once(':') {
-            Some((_, architecture)) => format!(
-                "check the name, and that the host has the architecture: `dpkg --add-architecture {architecture}`"
-            ),
-            None => "check the name, and that the host has the repository that contains it".to_owned(),
-        };
-        context
-            .refuse_item(PACKAGES, name, title, "not in the host's package lists")
-            .hint(hint)
+    } else if let Some(name) = find(UNKNOWN) {
+        if let Some(wanted) = names.iter().find(|wanted| wanted.key() == name) {
+            if wanted.misread_as().is_some() {
+                // apt has not seen the name.
+                return unknown(context, wanted);
+            }
+            unknown(context, wanted)
+        } else {
+            let title = format!("unknown package `{name}`");
+            context.refuse(PACKAGES, title, "not in the host's package lists")
+        }
     } else if let Some((version, name)) = find("E: Version '")
         .and_then(|rest| rest.strip_suffix("' was not found"))
         .and_then(|rest| rest.split_once("' for '"))
@@ -154,6 +158,22 @@ pub(super) fn impossible(context: &PlanContext<'_>, present: bool, output: &str)
         context.refuse(PACKAGES, title, "fails with the host's package lists")
     };
     stop.because(errors_of(output))
+}
+
+/// No package has this name, which may end in an architecture.
+fn unknown(context: &PlanContext<'_>, name: &Name) -> Stop {
+    let title = format!("unknown package `{}`", name.key());
+    let label = match name.misread_as() {
+        Some(misread) => misread,
+        None => "not in the host's package lists".to_owned(),
+    };
+    let hint = match &name.architecture {
+        Some(architecture) => {
+            format!("check the name, and that the host has the architecture: `dpkg --add-architecture {architecture}`")
+        }
+        None => "check the name, and that the host has the repository that contains it".to_owned(),
+    };
+    context.refuse_item(PACKAGES, &name.argument(), title, label).hint(hint)
 }
 
 /// The virtual package that apt names, and what provides it.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::change::{Attribute, Command, Expect, ResourceChange, Risk, Step};
 use crate::facts::Fact;
-use crate::facts::apt::{SimulatedInstall, SimulatedRemoval};
+use crate::facts::apt::{ListsFact, SimulatedInstall, SimulatedRemoval};
 use crate::facts::overlay::Effect;
 use crate::operations::testing::Bench;
 
@@ -26,11 +26,20 @@ fn install(name: &str, old: Option<&str>) -> SimulatedInstall {
     }
 }
 
+fn lists() -> Fact {
+    Fact::PackageLists(ListsFact {
+        age: Some(60),
+        refreshed: false,
+        outdated: false,
+    })
+}
+
 fn bench(fact: InstallationFact) -> Bench {
     Bench::new::<Packages>("packages = ['cron', 'bash', 'jq']")
         .package("bash", "1")
         .no_package("cron")
         .no_package("jq")
+        .fact(FactKey::PackageLists, lists())
         .fact(FactKey::Installation(wish(&["cron", "jq"])), Fact::Installation(fact))
 }
 
@@ -99,7 +108,9 @@ fn without_lists_they_are_fetched_first_and_versions_are_unknown() {
 #[test]
 fn the_time_to_wait_for_the_lock_is_a_parameter() {
     let wish = wish(&["jq"]);
-    let bench = Bench::new::<Packages>("packages = ['jq']\nlock_timeout = '1h 10s'").no_package("jq");
+    let bench = Bench::new::<Packages>("packages = ['jq']\nlock_timeout = '1h 10s'")
+        .fact(FactKey::PackageLists, lists())
+        .no_package("jq");
     let fact = Fact::Installation(InstallationFact::NoLists);
     let changes = changes(bench.fact(FactKey::Installation(wish), fact).plan());
     let Step::Run(run) = &changes[0].steps[0] else {

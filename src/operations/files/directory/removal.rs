@@ -1,0 +1,103 @@
+//! The removal of a directory.
+
+use super::shown::{attributed, directory_id};
+use crate::change::{
+    Action, Attribute, Attributes, Before, Expect, Outcome, RemoveDirectory, ResourceChange, Risk, Step, Stop,
+};
+use crate::facts::overlay::{Effect, FactScope};
+use crate::facts::path::{Entries, EntriesKey, Inode, InodeKind, PathFact, parent};
+use crate::facts::{Fact, FactKey};
+use crate::operations::PlanContext;
+
+/// Directories that a host cannot do without, besides all directly below `/`.
+const NEEDED: [&str; 17] = [
+    "/etc/apt",
+    "/etc/network",
+    "/etc/pam.d",
+    "/etc/ssh",
+    "/etc/systemd",
+    "/etc/systemd/system",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/local",
+    "/usr/sbin",
+    "/usr/share",
+    "/var/cache",
+    "/var/lib",
+    "/var/lib/apt",
+    "/var/lib/dpkg",
+    "/var/log",
+];
+
+pub(super) fn plan(context: &PlanContext<'_>, written: &str, recursive: bool) -> Result<Outcome, Stop> {
+    check_needed(context, written)?;
+    let path = context.resolve_parent(written)?;
+    check_needed(context, &path)?;
+    let inode = match context.path(&path)? {
+        PathFact::Present(inode) if inode.kind == InodeKind::Directory => inode,
+        _ => return Ok(Outcome::Unchanged),
+    };
+    let metadata = context.metadata(&path);
+    let entries = context.get(EntriesKey(&path))?;
+    if metadata.is_mount || entries.has_mounts {
+        let title = format!("something is mounted at `{path}` or below");
+        return Err(context
+            .refuse("path", title, "what is mounted would be removed too")
+            .hint(format!("unmount it first: `findmnt -R {path}` lists what is mounted")));
+    }
+    if entries.count > 0 && !recursive {
+        let title = format!("directory `{path}` is not empty");
+        let label = format!("contains {}", counted(&entries));
+        return Err(context
+            .refuse("path", title, label)
+            .hint("add `recursive = true` to remove it with everything in it"));
+    }
+    Ok(Outcome::Change(vec![change(path, &inode, &entries, recursive)]))
+}
+
+fn change(path: String, inode: &Inode, entries: &Entries, recursive: bool) -> ResourceChange {
+    let attributes = Attributes {
+        owner: inode.owner.clone(),
+        group: inode.group.clone(),
+        mode: inode.mode,
+    };
+    let mut before = attributed(&attributes);
+    if entries.count > 0 {
+        before.insert("contains", Attribute::known(counted(entries)));
+    }
+    ResourceChange {
+        id: directory_id(&path),
+        action: Action::Remove,
+        before: Before::Present(before),
+        after: None,
+        expect: vec![Expect::Directory {
+            path: path.clone(),
+            attributes,
+        }],
+        effects: vec![
+            Effect::Forget(FactScope::Tree(path.clone()), "its directory is removed".to_owned()),
+            Effect::Set(FactKey::Path(path.clone()), Fact::Path(PathFact::Absent)),
+        ],
+        steps: vec![Step::RemoveDirectory(RemoveDirectory { path, recursive })],
+        risk: Risk::Removal,
+    }
+}
+
+fn counted(entries: &Entries) -> String {
+    match entries.count {
+        1 => "1 file or directory".to_owned(),
+        Entries::MOST.. => format!("{} files and directories or more", Entries::MOST),
+        count => format!("{count} files and directories"),
+    }
+}
+
+fn check_needed(context: &PlanContext<'_>, path: &str) -> Result<(), Stop> {
+    if parent(path) != "/" && !NEEDED.contains(&path) {
+        return Ok(());
+    }
+    let title = format!("`{path}` is a directory of the system");
+    Err(context
+        .refuse("path", title, "homelab does not remove it")
+        .hint("name the directories in it that are to be removed"))
+}
