@@ -12,6 +12,9 @@ use crate::facts::overlay::OperationId;
 use crate::plan::PlannedOperation;
 use crate::remote::Writer;
 
+const AFTER_HANDLERS: &str = "if the check needs what a handler does, move the check to the end of the task of that handler: \
+     handlers run before the checks at the end of their task";
+
 /// How long to wait before a check is tried again.
 const CHECK_PAUSE: Duration = Duration::from_secs(1);
 
@@ -55,16 +58,17 @@ impl HostApply<'_> {
         }) = failing_check(&rest)
         {
             if since.elapsed() >= within {
+                let waiting = self.waiting_handlers();
                 self.results.push(OperationResult {
                     retried: self.retried.get(&id).copied().unwrap_or_default(),
                     operation: id,
                     lines: vec![ResourceResult::of_check(&what, ResourceEnd::Failed)],
                     failure: Some(Failure {
                         attempted: format!("verify {what}"),
-                        cause: Some(format!("{why} (tried for {} s)", within.as_secs())),
+                        cause: Some(format!("{why} (tried for {} s){}", within.as_secs(), not_run(&waiting))),
                         exit_code: None,
                         output: String::new(),
-                        hint: None,
+                        hint: (!waiting.is_empty()).then(|| AFTER_HANDLERS.to_owned()),
                     }),
                     took: since.elapsed(),
                 });
@@ -83,6 +87,31 @@ impl HostApply<'_> {
             rest = self.plan_again(writer).await?;
         }
         Ok(rest)
+    }
+
+    /// The handlers that have to run and come after this point.
+    fn waiting_handlers(&self) -> Vec<String> {
+        let due = self.records.due(|id| self.is_done(id), |id| self.has_changed(id));
+        let is_shown = |id: &OperationId| {
+            let reviewed = self.reviewed.operations.iter().find(|reviewed| reviewed.id == *id);
+            !reviewed.is_some_and(PlannedOperation::is_covered)
+        };
+        due.into_iter()
+            .filter(|(id, _)| is_shown(id))
+            .map(|(_, name)| format!("`{name}`"))
+            .collect()
+    }
+}
+
+/// What a failed check leaves out.
+fn not_run(handlers: &[String]) -> String {
+    match handlers {
+        [] => String::new(),
+        [one] => format!("\nhandler {one} comes after this check: it has not run, and stays owed until it has"),
+        several => format!(
+            "\nhandlers {} come after this check: they have not run, and stay owed until they have",
+            several.join(" and ")
+        ),
     }
 }
 

@@ -99,11 +99,6 @@ impl HostApply<'_> {
         Ok(Some(told(&unit, &ways, runs.is_ok())))
     }
 
-    fn is_done(&self, id: &OperationId) -> bool {
-        let done = self.snapshot.done.get(&self.reviewed.host);
-        done.is_some_and(|done| done.contains(id))
-    }
-
     /// Whether a handler is owed for another reason than a change by `notifiers`.
     fn has_another_cause(&self, handler: &PlannedOperation, notifiers: &[OperationId]) -> bool {
         let host = &self.reviewed.host;

@@ -64,6 +64,18 @@ impl HostApply<'_> {
         }
     }
 
+    /// Whether an operation has run, and is not planned again.
+    pub(super) fn is_done(&self, id: &OperationId) -> bool {
+        let done = self.snapshot.done.get(&self.reviewed.host);
+        done.is_some_and(|done| done.contains(id))
+    }
+
+    /// Whether an operation has changed something in this run.
+    pub(super) fn has_changed(&self, id: &OperationId) -> bool {
+        let changed = self.snapshot.changed.get(&self.reviewed.host);
+        changed.is_some_and(|changed| changed.contains(id))
+    }
+
     pub(super) fn session(&self) -> Option<&Session> {
         match self.snapshot.facts.get(&self.reviewed.host)?.get(&FactKey::System)? {
             Fact::System(system) => Some(&system.session),

@@ -103,15 +103,9 @@ impl HostApply<'_> {
 
     /// Removes the records of handlers that had nothing to do.
     async fn settle_handlers(&mut self, writer: &mut Writer<'_>) -> Result<(), Halt> {
-        let host = &self.reviewed.host;
-        let is_in = |ids: &BTreeMap<String, BTreeSet<OperationId>>, id: &OperationId| {
-            ids.get(host).is_some_and(|ids| ids.contains(id))
-        };
-        let settled = self.records.settled(
-            self.stage,
-            |id| is_in(&self.snapshot.done, id),
-            |id| is_in(&self.snapshot.changed, id),
-        );
+        let settled = self
+            .records
+            .settled(self.stage, |id| self.is_done(id), |id| self.has_changed(id));
         if let Some(settled) = settled {
             writer
                 .perform(&[settled], &mut |_, _| {})
@@ -137,6 +131,19 @@ impl HostApply<'_> {
     }
 
     async fn perform(&mut self, writer: &mut Writer<'_>, segment: &[PlannedOperation]) -> Result<(), Halt> {
+        let first = self.results.len();
+        let end = self.perform_and_read_back(writer, segment).await;
+        // The end of an operation that is read back is known only now.
+        let changed = self.snapshot.changed.entry(self.reviewed.host.clone()).or_default();
+        changed.extend(changed_by(&self.results[first..]));
+        end
+    }
+
+    async fn perform_and_read_back(
+        &mut self,
+        writer: &mut Writer<'_>,
+        segment: &[PlannedOperation],
+    ) -> Result<(), Halt> {
         let host = &self.reviewed.host.clone();
         let kept_for = self.kept_for();
         let facts = self.snapshot.facts.entry(host.clone()).or_default();
@@ -152,7 +159,6 @@ impl HostApply<'_> {
             live_output: self.live_output.as_ref(),
             retried: &self.retried,
         };
-        let first = self.results.len();
         let ends = Ends {
             results: &mut self.results,
             under_way: &mut self.under_way,
@@ -162,8 +168,6 @@ impl HostApply<'_> {
             operations: &kept_for,
         };
         let mut performed = perform_segment(writer, telling, segment, &self.records, &probes.probes, keep, ends).await;
-        let changed = self.snapshot.changed.entry(host.clone()).or_default();
-        changed.extend(changed_by(&self.results[first..]));
         if matches!(performed.end, SegmentEnd::Through) {
             if let (Some(last), Some(held)) = (last, performed.held.take()) {
                 let facts = self.snapshot.facts.entry(host.clone()).or_default();

@@ -64,6 +64,20 @@ impl Records {
         others.map(|(_, noted)| noted.operation.clone()).collect()
     }
 
+    /// The handlers that something made run and that have not run yet, as they are recorded.
+    pub(super) fn due(
+        &self,
+        is_done: impl Fn(&OperationId) -> bool,
+        has_changed: impl Fn(&OperationId) -> bool,
+    ) -> Vec<(&OperationId, &str)> {
+        let due = self.handlers.iter().filter(|(id, noted)| {
+            let is_owed = noted.operation.trigger == Trigger::Owed;
+            !is_done(id) && (is_owed || noted.notifiers.iter().any(&has_changed))
+        });
+        due.map(|(id, noted)| (id, noted.handler.record.handler.as_str()))
+            .collect()
+    }
+
     /// Removes the record of a handler.
     pub(super) fn removal(&self, handler: &OperationId) -> Option<StepScript> {
         let noted = self.handlers.get(handler)?;

@@ -51,6 +51,11 @@ pub struct Definition {
 }
 
 impl Definition {
+    /// Whether it is a check, which changes nothing.
+    pub fn is_check(&self) -> bool {
+        self.name.starts_with("verify.")
+    }
+
     pub(super) const fn of<T: Define>() -> Self {
         Self {
             name: T::NAME,

@@ -2,6 +2,7 @@
 //!
 //! The handlers of all tasks of a deploy's entry have their turn when the entry ends: first those of included tasks, in the
 //! order of the file. A handler that is notified after its turn, from another entry, has a further turn when that one ends.
+//! Checks at the end of a task look at what its handlers leave: they come after them.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use super::position::{DEEPEST, Position};
 use crate::error::Diagnostic;
 use crate::facts::overlay::OperationId;
-use crate::project::{Flush, Handler, Named, Notified, RawOperation, Selection, Task, TaskUse};
+use crate::project::{Flush, Handler, Named, Notified, RawOperation, Selection, Task, TaskEntry, TaskUse};
 
 /// The handlers of a host, and what notified them so far.
 #[derive(Default)]
@@ -105,7 +106,7 @@ impl<'a> Handlers<'a> {
         Ok(())
     }
 
-    /// The end of a task's instance: its handlers have their turn with those of the entry, or of the stage.
+    /// The end of a task's instance, but for its last checks: its handlers have their turn with those of the entry, or of the stage.
     pub(super) fn leave(&mut self, task: &'a Task, position: &Arc<Position>) {
         for handler in &task.handlers {
             self.add(Turn {
@@ -146,6 +147,15 @@ impl<'a> Handlers<'a> {
             self.add(turn);
         }
         std::mem::take(&mut self.of_entry)
+    }
+
+    /// The handlers of an included task, and of those that it includes, if they do not wait for the end of the entry.
+    pub(super) fn end_include(&mut self, include: &Position) -> Vec<Turn<'a>> {
+        let below = format!("{} / ", include.path);
+        let is_own = |turn: &Turn<'a>| turn.position.path == include.path || turn.position.path.starts_with(&below);
+        let (own, rest) = std::mem::take(&mut self.of_entry).into_iter().partition(is_own);
+        self.of_entry = rest;
+        own
     }
 
     /// The next handler whose turn it is at the end of a stage.
@@ -315,6 +325,24 @@ fn with_includes<'a>(selection: &'a Selection, task: &'a Task) -> Vec<&'a Task> 
         }
     }
     found
+}
+
+/// The number of entries at the end of a task that are checks, or tasks of nothing but checks.
+pub(super) fn checks_at_end(selection: &Selection, task: &Task) -> usize {
+    checks_at_end_of(selection, task, 0)
+}
+
+fn checks_at_end_of(selection: &Selection, task: &Task, depth: usize) -> usize {
+    let is_check = |entry: &&TaskEntry| match entry {
+        TaskEntry::Operation(operation) => operation.definition.is_check(),
+        // Tasks that include each other are reported elsewhere.
+        TaskEntry::Include(include) => selection.tasks.get(&include.task.name).is_some_and(|task| {
+            depth < DEEPEST
+                && task.handlers.is_empty()
+                && checks_at_end_of(selection, task, depth + 1) == task.entries.len()
+        }),
+    };
+    task.entries.iter().rev().take_while(is_check).count()
 }
 
 /// Whether a task, or one that it includes, has handlers that operations of other tasks notify.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::bind::{Bound, BoundOperation, bind, bracketed, duplicate};
 use super::expand::{Answer, Instance, condition, expand};
 use super::given::Given;
-use super::handlers::{Handlers, Turn, is_notified_by_others};
+use super::handlers::{Handlers, Turn, checks_at_end, is_notified_by_others};
 use super::owed::{OwedHandlers, is_owed};
 use super::position::{DEEPEST, Position, merge};
 use super::trigger::Due;
@@ -56,8 +56,8 @@ enum Ahead<'a> {
     Use(&'a TaskUse, Arc<Position>),
     Task(Box<TaskInstance<'a>>),
     Operation(&'a RawOperation, Arc<Position>),
-    /// The end of a task's instance; its entries are through.
-    End(&'a Task, Arc<Position>),
+    /// The point of a task's instance from which only checks are left, if anything.
+    Flush(&'a Task, Arc<Position>),
     Handler(Box<Turn<'a>>),
     /// An operation, or a whole task that is decided later.
     Found(Box<BoundOperation>),
@@ -108,7 +108,7 @@ impl<'a> Walk<'a> {
                 Ahead::Use(task_use, position) => self.expand_use(task_use, &position, given, overlay, build),
                 Ahead::Task(task) => self.enter(*task, given, overlay, build),
                 Ahead::Operation(raw, position) => self.bind_all(raw, &position, given, overlay, build),
-                Ahead::End(task, position) => Ok(self.leave(task, &position)),
+                Ahead::Flush(task, position) => Ok(self.flush(task, &position, given.selection)),
                 Ahead::Handler(turn) => self.bind_handler(&turn, given, place, build),
                 Ahead::Found(found) => match self.check_name(&found) {
                     Ok(()) if given.is_done(&found.id) => Ok(Vec::new()),
@@ -268,8 +268,10 @@ impl<'a> Walk<'a> {
             TaskEntry::Include(include) => Ahead::Use(include, Arc::clone(&position)),
         });
         let runs = |ahead: &Ahead<'_>| !(position.is_skipped && matches!(ahead, Ahead::Operation(..)));
-        let end = Ahead::End(task, Arc::clone(&position));
-        Ok(entries.filter(runs).chain([end]).collect())
+        let checks = task.entries.len() - checks_at_end(given.selection, task);
+        let (before, checks) = (entries.clone().take(checks), entries.skip(checks));
+        let flush = Ahead::Flush(task, Arc::clone(&position));
+        Ok(before.filter(runs).chain([flush]).chain(checks.filter(runs)).collect())
     }
 
     /// One line for a task whose condition is not known yet; nothing if `--tags` or `--only` skips it.
@@ -292,13 +294,19 @@ impl<'a> Walk<'a> {
         Ok(found.map(|bound| Ahead::Found(Box::new(bound))).into_iter().collect())
     }
 
-    /// The handlers of a task's instance; of a deploy's entry, all that have their turn now.
-    fn leave(&mut self, task: &'a Task, position: &Arc<Position>) -> Vec<Ahead<'a>> {
+    /// The handlers that have their turn now that only checks are left of a task's instance.
+    ///
+    /// Those of an included task wait for the end of the deploy's entry, unless checks of the task itself wait for them.
+    fn flush(&mut self, task: &'a Task, position: &Arc<Position>, selection: &Selection) -> Vec<Ahead<'a>> {
         self.handlers.leave(task, position);
-        if position.within.len() > 1 {
-            return Vec::new();
-        }
-        let turns = self.handlers.end_entry(position).into_iter();
+        let turns = if position.within.len() <= 1 {
+            self.handlers.end_entry(position)
+        } else if checks_at_end(selection, task) > 0 {
+            self.handlers.end_include(position)
+        } else {
+            Vec::new()
+        };
+        let turns = turns.into_iter();
         turns.map(|turn| Ahead::Handler(Box::new(turn))).collect()
     }
 

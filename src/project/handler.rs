@@ -69,7 +69,7 @@ fn handler(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Opti
             return None;
         }
     };
-    if definition.name.starts_with("verify.") {
+    if definition.is_check() {
         mistakes.push(
             Diagnostic::new("a check cannot be a handler")
                 .at(&origin, "changes nothing")

@@ -84,7 +84,7 @@ impl JsonSchema for HandlerEntry {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let common = schema_of::<HandlerKeys>();
-        let handlers = OPERATIONS.iter().filter(|one| !one.name.starts_with("verify."));
+        let handlers = OPERATIONS.iter().filter(|one| !one.is_check());
         let mut ways: Vec<Json> = handlers.map(|definition| operation(definition, &common)).collect();
         for way in &mut ways {
             if let Some(Json::Array(required)) = way.get_mut("required") {

@@ -31,6 +31,7 @@ mod many;
 mod mixture;
 mod new_project;
 mod not_yet;
+mod notifiers;
 mod odd_hosts;
 mod output;
 mod own_service;

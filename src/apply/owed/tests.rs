@@ -121,3 +121,24 @@ fn records_of_handlers_with_nothing_to_do_are_removed_at_the_end() {
     assert!(records.settled(0, |_| false, |one| *one == id("notifier")).is_some());
     assert!(records.settled(1, |_| true, |_| true).is_none(), "another stage");
 }
+
+#[test]
+fn handlers_are_due_from_a_change_until_they_have_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut records, handler) = records(folder.path());
+    let own = handler.id.clone();
+    let is_due = |records: &Records, done: &[&OperationId], changed: &[OperationId]| {
+        let due = records.due(|id| done.contains(&id), |id| changed.contains(id));
+        due.iter().map(|(_, name)| (*name).to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(is_due(&records, &[], &[]), [] as [&str; 0]);
+    assert_eq!(is_due(&records, &[], &[id("another")]), [] as [&str; 0]);
+    assert_eq!(is_due(&records, &[], &[id("notifier")]), ["t / it's"]);
+    assert_eq!(is_due(&records, &[&own], &[id("notifier")]), [] as [&str; 0]);
+    let owed = PlannedOperation {
+        trigger: Trigger::Owed,
+        ..handler
+    };
+    records.note(&[owed]);
+    assert_eq!(is_due(&records, &[], &[]), ["t / it's"]);
+}

@@ -21,13 +21,17 @@ const COMMAND: &str =
     "[[operation]]\nname = 'before'\nop = 'server.shell'\ncommands = ['true']\nalways = true\ntouches = ['/a']\n";
 
 fn selection(task: &str) -> Selection {
+    selection_with(task, &[])
+}
+
+fn selection_with(task: &str, further: &[(&str, &str)]) -> Selection {
     let root = tempfile::tempdir().expect("a folder");
     let files = [
         ("inventories/dev.toml", "[hosts.web]"),
         ("deploys/site.toml", "hosts = ['*']\ntasks = ['t/t']"),
         ("tasks/t/t.toml", task),
     ];
-    for (path, text) in files {
+    for (path, text) in files.iter().chain(further) {
         let path = root.path().join(path);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("mkdir");
         std::fs::write(path, text).expect("write");
@@ -190,4 +194,63 @@ fn facts_of_a_handler_that_does_not_run_are_not_asked_for() {
         missing.contains(&FactKey::Path("/c".to_owned()))
     };
     assert!(asks(None) && !asks(Some("x")));
+}
+
+#[test]
+fn handlers_run_before_the_checks_at_the_end_of_their_task() {
+    const CHECK: &str = "[[operation]]\nname = 'check'\nop = 'verify.tcp'\nport = 80\n";
+    const STAGE: &str = "[[handler]]\nname = 'of stage'\nop = 'server.shell'\ncommands = ['true']\nflush = 'stage'\n";
+    let include = |name: &str| format!("[[operation]]\ninclude = 't/{name}'\n");
+    let second = CHECK.replace("name = 'check'", "name = 'second'");
+    let inner = NOTIFIER.replace("'notifier'", "'inner'").replace("/a", "/c") + &NOTIFIED.replace("/b", "/d");
+    let both = NOTIFIER.replace("['notified']", "['notified', 'of stage']");
+    // The task, one that it includes, and the order.
+    let cases: &[(&[&str], &str, &[&str])] = &[
+        (&[NOTIFIER, CHECK, NOTIFIED], "", &["notifier", "notified", "check"]),
+        (
+            &[NOTIFIER, CHECK, &second, NOTIFIED],
+            "",
+            &["notifier", "notified", "check", "second"],
+        ),
+        (
+            &[NOTIFIER, CHECK, LATER, &second, NOTIFIED],
+            "",
+            &["notifier", "check", "later", "notified", "second"],
+        ),
+        (
+            &[&both, CHECK, NOTIFIED, STAGE],
+            "",
+            &["notifier", "notified", "check", "of stage"],
+        ),
+        (
+            &[NOTIFIER, &include("u"), &second, NOTIFIED],
+            CHECK,
+            &["notifier", "notified", "check", "second"],
+        ),
+        (
+            &[NOTIFIER, &include("u"), LATER, NOTIFIED],
+            &[&inner, CHECK].concat(),
+            &["notifier", "inner", "notified", "check", "later", "notified"],
+        ),
+        (
+            &[NOTIFIER, &include("u"), &second, NOTIFIED],
+            &inner,
+            &["notifier", "inner", "notified", "notified", "second"],
+        ),
+    ];
+    let mut snapshot = host_with(None);
+    let facts = snapshot.facts.get_mut("web").expect("facts");
+    facts.insert(FactKey::Path("/c".to_owned()), Fact::Path(PathFact::Absent));
+    for (task, included, order) in cases {
+        let selection = selection_with(&task.concat(), &[("tasks/t/u.toml", included)]);
+        let mut build = crate::plan::build(&selection, &snapshot, &DigestKey::random());
+        assert_eq!(build.mistakes, []);
+        let operations = build.plan.hosts.remove(0).operations;
+        let names: Vec<&str> = operations
+            .iter()
+            .map(|operation| operation.id.slug())
+            .map(|slug| slug.rsplit(" / ").next().expect("a name"))
+            .collect();
+        assert_eq!(names, *order, "{}", task.concat());
+    }
 }
