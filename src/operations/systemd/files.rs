@@ -9,6 +9,7 @@ use crate::facts::unit::{UnitFact, UnitKey, UnitState};
 use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
 use crate::operations::files::directory::plan_one as plan_directory;
+use crate::operations::files::parameters::path_and_ancestors;
 use crate::operations::files::removal::plan_absent;
 use crate::operations::files::whole_file::{FileWish, WishedContent, plan_file};
 
@@ -77,6 +78,16 @@ impl UnitFile<'_> {
     }
 
     /// The unit whose state is known; a template has none.
+    /// What the first round reads. A file of a package in another folder decides what becomes of the unit if this one goes.
+    pub(super) fn needs(&self, present: bool) -> Vec<FactKey> {
+        let mut keys = path_and_ancestors(&self.path());
+        keys.extend(self.key());
+        if !present && self.drop_in.is_none() {
+            keys.extend(OTHER_FOLDERS.map(|folder| FactKey::Path(format!("{folder}/{}", self.unit))));
+        }
+        keys
+    }
+
     pub(super) fn key(&self) -> Option<FactKey> {
         let is_template = name::template(self.unit).is_some();
         (!is_template).then(|| FactKey::Unit(self.unit.to_owned()))
@@ -177,9 +188,11 @@ impl UnitFile<'_> {
             context.path(&path)?,
             PathFact::Present(inode) if matches!(inode.kind, InodeKind::File { .. })
         );
+        // Asked for in the same round as the facts below.
+        let removal = is_file.then(|| plan_absent(context, &path));
         if self.drop_in.is_some() {
-            if is_file {
-                work.add(context, plan_absent(context, &path)?);
+            if let Some(removal) = removal {
+                work.add(context, removal?);
                 self.load(context, work)?;
             }
             return Ok(());
@@ -192,8 +205,8 @@ impl UnitFile<'_> {
         if let Some(state) = &state {
             work.changes.extend(ended(context, self.argument, state)?);
         }
-        if is_file {
-            work.add(context, plan_absent(context, &path)?);
+        if let Some(removal) = removal {
+            work.add(context, removal?);
             if let Some(change) = work.changes.last_mut() {
                 if name::template(self.unit).is_some() {
                     change.steps.insert(0, stop_instances(self.unit));

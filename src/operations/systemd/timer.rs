@@ -23,7 +23,6 @@ use crate::facts::FactKey;
 use crate::facts::calendar::{CalendarFact, CalendarKey};
 use crate::facts::overlay::FactScope;
 use crate::facts::unit::{UnitFact, UnitKey};
-use crate::operations::files::parameters::path_and_ancestors;
 use crate::operations::files::whole_file::WishedContent;
 use crate::operations::parameters::{Span, check_account_name};
 use crate::operations::{Define, Operation, PlanContext};
@@ -112,10 +111,7 @@ impl Operation for Timer {
     fn needs(&self) -> Vec<FactKey> {
         let names = self.names();
         let files = self.files(&names);
-        let files = files.iter();
-        files
-            .flat_map(|file| path_and_ancestors(&file.path()).into_iter().chain(file.key()))
-            .collect()
+        files.iter().flat_map(|file| file.needs(self.present)).collect()
     }
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {

@@ -17,7 +17,6 @@ use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::facts::path::parent;
 use crate::facts::unit::{UnitFact, UnitKey};
-use crate::operations::files::parameters::path_and_ancestors;
 use crate::operations::files::whole_file::WishedContent;
 use crate::operations::{Define, Operation, PlanContext};
 use crate::value::Known;
@@ -63,8 +62,7 @@ WantedBy=multi-user.target
 impl Operation for Unit {
     fn needs(&self) -> Vec<FactKey> {
         let unit = name::full(&self.unit);
-        let file = self.file(&unit);
-        path_and_ancestors(&file.path()).into_iter().chain(file.key()).collect()
+        self.file(&unit).needs(self.present)
     }
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
