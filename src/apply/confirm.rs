@@ -56,15 +56,19 @@ impl HostApply<'_> {
         }
         let since = Instant::now();
         let patience = PATIENCE.min(guarding.guard.within() / 2);
+        let mut last = None;
         let error = loop {
             match confirm(connection, &guarding).await {
                 Attempt::Confirmed => {
                     self.keeping.end_guard();
                     return Ok(());
                 }
-                Attempt::TooLate => break None,
+                Attempt::TooLate => break last,
                 Attempt::Failed(error) if since.elapsed() >= patience => break Some(error),
-                Attempt::Failed(_) => tokio::time::sleep(PAUSE).await,
+                Attempt::Failed(error) => {
+                    last = Some(error);
+                    tokio::time::sleep(PAUSE).await;
+                }
             }
         };
         let answer = go_back(connection, &guarding).await;
@@ -130,7 +134,7 @@ async fn go_back(connection: &mut Connection, guarding: &Guarding) -> Result<Ste
     }
     let until = guarding.guard.within() + RETURN;
     loop {
-        match through_another(connection, guarding.guard.give_up()).await {
+        match through_another(connection, guarding.guard.collect()).await {
             Err(_) if since.elapsed() < until => tokio::time::sleep(PAUSE).await,
             end => return end,
         }

@@ -153,7 +153,7 @@ impl LockoutGuard {
              cat >\"$g/back\" <<'{end}'\n{back}\n{end}\n\
              {records}\
              {put_off}\
-             : >\"$g/armed\" || unarmed\n\
+             echo $$ >\"$g/shell\" && : >\"$g/armed\" || unarmed\n\
              if [ -d /run/systemd/system ] && [ \"$(id -u)\" = 0 ]; then\n\
              systemd-run --quiet --collect --unit=homelab-guard-{id} sh \"$g/watch\" </dev/null || unarmed\n\
              else setsid sh \"$g/watch\" </dev/null >/dev/null 2>&1 & fi\n\
@@ -212,6 +212,18 @@ impl LockoutGuard {
              read -r p <\"$g/pid\" && kill \"$p\"\n\
              rm -rf -- \"$g\"",
             quote(&self.folder)
+        )
+    }
+
+    /// The same as [`LockoutGuard::give_up`], where the connection that armed it is dead: its shell still holds the host's lock, and
+    /// the host does not know that nobody listens any more.
+    pub fn collect(&self) -> String {
+        format!(
+            "read -r s <{}/shell\n\
+             case $(readlink \"/proc/$s/fd/9\") in */homelab.lock|*/lock) kill \"$s\" ;; esac 2>/dev/null\n\
+             {}",
+            quote(&self.folder),
+            self.give_up()
         )
     }
 
