@@ -11,7 +11,10 @@ fn operations_are_listed_and_told_about() {
     let names = homelab::operations::OPERATIONS.iter().map(|one| one.name);
     assert!(names.clone().all(|name| listed.contains(name)), "{listed}");
     let told = project.homelab(&["operations", "systemd.service"]).expect(0).stdout;
-    assert!(told.contains("state   \"started\", \"stopped\", \"restarted\" or \"reloaded\"\n"), "{told}");
+    assert!(
+        told.contains("state   \"started\", \"stopped\", \"restarted\" or \"reloaded\"\n"),
+        "{told}"
+    );
     let json = project.homelab(&["operations", "--format", "json"]).expect(0).stdout;
     let document: Value = serde_json::from_str(&json).unwrap();
     let of_programs: Vec<&str> = document["operations"]
