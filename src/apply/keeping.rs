@@ -118,11 +118,22 @@ impl Keeping {
     }
 
     /// What was kept for `operations`, in the order in which it is put back.
-    pub(super) fn of<'a>(&'a self, operations: &'a [OperationId]) -> impl Iterator<Item = &'a Kept> {
+    fn of<'a>(&'a self, operations: &'a [OperationId]) -> impl Iterator<Item = &'a Kept> {
         let entries = self.entries.iter().rev();
         entries
             .filter(|(operation, _)| operations.contains(operation))
             .flat_map(|(_, kept)| kept.iter().rev())
+    }
+
+    /// The folders of what was kept for an operation.
+    pub(super) fn folders(&self, operation: &OperationId) -> Vec<String> {
+        let kept = self.entries.get(operation).into_iter().flatten();
+        kept.map(|kept| kept.folder.clone()).collect()
+    }
+
+    /// Whether a folder of something kept is one of this run.
+    pub(super) fn is_own(&self, folder: &str) -> bool {
+        folder.split('/').any(|name| name == self.previous.run())
     }
 
     fn guarding_for(&mut self, operation: &PlannedOperation) -> &Guarding {

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use crate::change::{Road, Step};
 use crate::facts::overlay::OperationId;
-use crate::facts::owed::Owed;
+use crate::facts::owed::{Owed, STARTS};
 use crate::plan::{PlannedHandler, PlannedOperation, Trigger};
-use crate::quote::quote;
+use crate::quote::{quote, quote_all};
 use crate::remote::StepScript;
 
 /// The handlers of a host, as they were planned last.
@@ -18,6 +18,15 @@ pub(super) struct Records {
     /// Where homelab keeps its state without root.
     state_folder: Option<String>,
     handlers: BTreeMap<OperationId, Noted>,
+}
+
+/// The place of a step in its operation.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Turn<'a> {
+    pub(super) is_first: bool,
+    pub(super) is_last: bool,
+    /// The folders of what is kept before the operation's steps.
+    pub(super) kept: &'a [String],
 }
 
 struct Noted {
@@ -58,8 +67,13 @@ impl Records {
 
     /// The other handlers that any of `notifiers` notifies.
     pub(super) fn others(&self, handler: &OperationId, notifiers: &[OperationId]) -> Vec<PlannedOperation> {
+        let own = self.handlers.get(handler);
+        // What was owed is likely to be owed for the same change.
+        let is_owed = |noted: &Noted| noted.operation.trigger == Trigger::Owed;
         let others = self.handlers.iter().filter(|(id, noted)| {
-            *id != handler && noted.notifiers.iter().any(|notifier| notifiers.contains(notifier))
+            *id != handler
+                && (noted.notifiers.iter().any(|notifier| notifiers.contains(notifier))
+                    || own.is_some_and(is_owed) && is_owed(noted))
         });
         others.map(|(_, noted)| noted.operation.clone()).collect()
     }
@@ -87,16 +101,37 @@ impl Records {
         })
     }
 
+    /// Puts back what was kept before the changes that a handler is recorded for, also by earlier runs, the latest first. It prints
+    /// what came of each, and the activity of the handler's unit before.
+    pub(super) fn put_back(&self, handler: &OperationId) -> Option<StepScript> {
+        let noted = self.handlers.get(handler)?;
+        let unit = noted.handler.unit.as_ref()?;
+        Some(StepScript {
+            body: format!(
+                "echo \"unit $(systemctl show -p ActiveState --value -- {unit})\"\n\
+                 sed -n 's/^kept //p' {path} 2>/dev/null | sed -n '1!G;h;$p' | while IFS= read -r k; do\n\
+                 [ -f \"$k/back\" ] && IFS= read -r was <\"$k/was\" && [ \"$was\" != 'put back' ] || continue\n\
+                 p=$(cat -- \"$k/path\")\n\
+                 if why=$(sh \"$k/back\" 2>&1 </dev/null); then printf 'back %s\\n%s\\n' \"$k\" \"$p\"\n\
+                 else printf 'left %s\\n%s\\n' \"$p\" \"$(printf %s \"$why\" | tr '\\n' ' ')\"; fi\n\
+                 done",
+                unit = quote(unit),
+                path = quote(&self.path(&noted.handler)),
+            ),
+            ..StepScript::default()
+        })
+    }
+
     fn path(&self, handler: &PlannedHandler) -> String {
         Owed::path(&handler.record.handler, self.state_folder.as_deref())
     }
 
-    /// Adds to a step of `operation` what concerns records; `is_last` says whether it is the operation's last step.
+    /// Adds to a step of `operation` what concerns records.
     pub(super) fn keep(
         &self,
         operation: &PlannedOperation,
         (step, road): (&Step, Option<&Road>),
-        is_last: bool,
+        turn: Turn<'_>,
         script: &mut StepScript,
     ) {
         let notified: Vec<&PlannedHandler> = self
@@ -108,14 +143,18 @@ impl Records {
         if !notified.is_empty() {
             // Until it is renamed, a new file changes nothing.
             let can_revert = matches!(step, Step::WriteFile(_)) && !road.is_some_and(|road| road.in_place);
-            script.body = self.recorded(&notified, &script.body, can_revert);
+            let kept = if turn.is_first { turn.kept } else { &[] };
+            script.body = self.recorded(&notified, kept, &script.body, can_revert);
         }
         if let Some(handler) = &operation.handler {
             let path = quote(&self.path(handler));
             let own = step.command().and_then(|command| command.already.clone());
             let already = own.map(|already| format!("{}{already}", read(&path)));
             script.already = already.or(script.already.take());
-            if is_last {
+            if let Some(unit) = &handler.unit {
+                script.body = with_mark(handler, unit, &path, &script.body);
+            }
+            if turn.is_last {
                 script.body = with_removal(&script.body, &path);
                 script.already = script.already.as_deref().map(|already| with_removal(already, &path));
             }
@@ -123,14 +162,14 @@ impl Records {
     }
 
     /// `body` with the handlers recorded before it, and noted with the invocation of their units after it.
-    fn recorded(&self, notified: &[&PlannedHandler], body: &str, can_revert: bool) -> String {
-        let mut before = "fresh=\n             owe() { o=$1; [ -e \"$o\" ] || fresh=\"$fresh $o\"\n             [ -d \"${o%/*}\" ] || mkdir -p -- \"${o%/*}\" || exit\n             n=${o%/*}/.${o##*/}\n             printf '%s\\n' \"$2\" >\"$n\" && sync -- \"$n\" && mv -f -- \"$n\" \"$o\" || { echo 'the handler cannot be recorded'; exit 1; }; }\n"
-            .to_owned();
+    fn recorded(&self, notified: &[&PlannedHandler], kept: &[String], body: &str, can_revert: bool) -> String {
+        let mut before = owe();
         let mut after = String::new();
         for handler in notified {
             let path = self.path(handler);
             let path = quote(&path);
-            before.extend(["owe ", &path, " ", &quote(&handler.record.line()), "\n"]);
+            let kept = quote_all(kept.iter().map(String::as_str));
+            before.extend(["owe ", &path, " ", &quote(&handler.record.line()), " ", &kept, "\n"]);
             if let Some(unit) = &handler.unit {
                 after.extend([
                     "i=$(systemctl show -p InvocationID --value -- ",
@@ -163,15 +202,50 @@ impl Records {
         });
         let paths: Vec<String> = settled.map(|(_, noted)| self.path(&noted.handler)).collect();
         (!paths.is_empty()).then(|| StepScript {
-            body: format!("rm -f -- {}", crate::quote::quote_all(paths.iter().map(String::as_str))),
+            body: format!("rm -f -- {}", quote_all(paths.iter().map(String::as_str))),
             ..StepScript::default()
         })
     }
 }
 
-/// Reads the invocation of a unit after the change, if the record has it.
+/// Shell text that defines `owe`, which writes a record. What an earlier one says stays: what was kept, and whether the unit has
+/// to be started.
+fn owe() -> String {
+    let starts = quote(STARTS);
+    format!(
+        "fresh=\n\
+         owe() {{ o=$1 l=$2 p=; shift 2\n\
+         if [ -e \"$o\" ]; then IFS= read -r p <\"$o\"; else fresh=\"$fresh $o\"; fi\n\
+         case $p in *{starts}) l=${{l%?}}{starts} ;; esac\n\
+         [ -d \"${{o%/*}}\" ] || mkdir -p -- \"${{o%/*}}\" || exit\n\
+         n=${{o%/*}}/.${{o##*/}}\n\
+         {{ printf '%s\\n' \"$l\" && {{ [ -z \"$p\" ] || sed -n '/^kept /p' \"$o\"; }} && {{ [ $# = 0 ] || printf 'kept %s\\n' \"$@\"; }}; }} >\"$n\" && \
+         sync -- \"$n\" && mv -f -- \"$n\" \"$o\" || {{ echo 'the handler cannot be recorded'; exit 1; }}; }}\n"
+    )
+}
+
+/// Shell text that reads a record: the invocation of its unit after the change, if it has that, and whether the unit has to be
+/// started.
 fn read(path: &str) -> String {
-    format!("noted= invocation=\n         {{ read -r i && read -r invocation && noted=1; }} 2>/dev/null <{path}\n")
+    format!(
+        "noted= invocation= starts=\n\
+         while IFS= read -r w; do case $w in *{starts}) starts=1 ;; '{{'*|'kept '*) ;; *) noted=1 invocation=$w ;; esac; done 2>/dev/null <{path}\n",
+        starts = quote(STARTS)
+    )
+}
+
+/// `body`, which may stop `unit`: if the unit runs, the record says before that it has to be started.
+fn with_mark(handler: &PlannedHandler, unit: &str, path: &str, body: &str) -> String {
+    let read = read(path);
+    let line = quote(&handler.record.that_starts().line());
+    format!(
+        "{read}[ -n \"$starts\" ] || [ ! -f {path} ] || case $(systemctl show -p ActiveState --value -- {unit}) in inactive|failed|deactivating) ;; *)\n\
+         o={path}; n=${{o%/*}}/.${{o##*/}}\n\
+         {{ printf '%s\\n' {line} && sed 1d \"$o\"; }} >\"$n\" && sync -- \"$n\" && mv -f -- \"$n\" \"$o\" || {{ echo 'the handler cannot be recorded'; exit 1; }} ;;\n\
+         esac\n\
+         export starts\n{body}",
+        unit = quote(unit),
+    )
 }
 
 fn with_removal(text: &str, path: &str) -> String {

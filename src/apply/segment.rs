@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::events::{ApplyEvent, Failure, OperationResult, ResourceEnd, ResourceResult};
 use super::keeping::Keeping;
-use super::owed::Records;
+use super::owed::{Records, Turn};
 use super::perform::{StepOptions, UNTRUE, roads, scripts};
 use crate::change::{Outcome, Road, Step};
 use crate::facts::Probe;
@@ -167,9 +167,14 @@ fn prepare<'s>(
             }));
         }
         let own: Vec<_> = operation.changes().iter().flat_map(roads).collect();
+        let kept = keeping.folders(&operation.id);
         for (index, (step, road)) in own.iter().enumerate() {
-            let is_last = index + 1 == own.len();
-            records.keep(operation, (*step, *road), is_last, &mut steps[first + index]);
+            let turn = Turn {
+                is_first: index == 0,
+                is_last: index + 1 == own.len(),
+                kept: &kept,
+            };
+            records.keep(operation, (*step, *road), turn, &mut steps[first + index]);
         }
     }
     (placed, steps)

@@ -77,6 +77,7 @@ fn system() -> SystemFacts {
             handler: text("web/proxy / restart it"),
             op: text("systemd.service"),
             parameters: Some([("service".to_owned(), "proxy".into())].into_iter().collect()),
+            starts: true,
         }],
         jobs: [
             JobState::Running,

@@ -1,7 +1,8 @@
 //! Handlers that an earlier run owed a host: something changed that notifies them, and they did not run since.
 //!
 //! Before a change that notifies a handler, the handler is recorded in a file of its own on the host. The file goes when the
-//! handler has run. Its first line is a JSON object; a second one, if there is one, is the unit's invocation after the change.
+//! handler has run. Its first line is a JSON object. Each line `kept FOLDER` after it names what was kept of something before it
+//! was changed. Any other line is the unit's invocation after the change.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -25,7 +26,14 @@ pub struct Owed {
     pub op: String,
     /// Its parameters, rendered; `None` if they were not known when it was notified.
     pub parameters: Option<Map<String, Json>>,
+    /// Whether its unit ran before a restart or reload that may have stopped it: then the handler starts the unit. The last field,
+    /// which shell text looks for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub starts: bool,
 }
+
+/// How the line of a record ends whose handler starts its unit.
+pub const STARTS: &str = ",\"starts\":true}";
 
 impl Owed {
     /// The file with the record of a handler; `state_folder` is that of a user without root.
@@ -43,6 +51,15 @@ impl Owed {
         serde_json::to_string(self).unwrap_or_default()
     }
 
+    /// The same for a handler that starts its unit.
+    #[must_use]
+    pub fn that_starts(&self) -> Self {
+        Self {
+            starts: true,
+            ..self.clone()
+        }
+    }
+
     /// Reads what the host says: a file's name, and its first line.
     pub fn read(said: &str) -> Self {
         let (file, line) = said.split_once(' ').unwrap_or((said, ""));
@@ -53,6 +70,7 @@ impl Owed {
                 handler: file.to_owned(),
                 op: String::new(),
                 parameters: None,
+                starts: false,
             })
     }
 
@@ -78,11 +96,16 @@ mod tests {
             handler: "web/proxy / restart 'it'".to_owned(),
             op: "systemd.service".to_owned(),
             parameters: Some(Map::from_iter([("service".to_owned(), "proxy".into())])),
+            starts: false,
         };
         let path = Owed::path(&owed.handler, None);
         let file = path.strip_prefix("/var/lib/homelab/owed/").expect("below it");
         assert_eq!((file.len(), owed.line().lines().count()), (16, 1));
         assert_eq!(Owed::read(&format!("{file} {}", owed.line())), owed);
+        assert!(!owed.line().ends_with(STARTS));
+        let starts = owed.that_starts();
+        assert!(starts.line().ends_with(STARTS));
+        assert_eq!(Owed::read(&format!("{file} {}", starts.line())), starts);
     }
 
     #[test]

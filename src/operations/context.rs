@@ -44,6 +44,7 @@ pub struct PlanContext<'a> {
     run_as: &'a RunAs,
     environment: RefCell<Environment>,
     role: Role,
+    owes_start: bool,
 }
 
 impl<'a> PlanContext<'a> {
@@ -68,6 +69,7 @@ impl<'a> PlanContext<'a> {
             run_as,
             environment: RefCell::default(),
             role: Role::default(),
+            owes_start: false,
         }
     }
 
@@ -76,6 +78,18 @@ impl<'a> PlanContext<'a> {
     pub fn with_role(mut self, role: Role) -> Self {
         self.role = role;
         self
+    }
+
+    /// The same for a handler whose unit an earlier run may have stopped.
+    #[must_use]
+    pub fn owing_start(mut self, owes_start: bool) -> Self {
+        self.owes_start = owes_start;
+        self
+    }
+
+    /// Whether an earlier run may have stopped the unit of this handler, so that it has to be started.
+    pub fn owes_start(&self) -> bool {
+        self.owes_start
     }
 
     /// What the operation is planned as.

@@ -54,6 +54,7 @@ pub(super) fn plan_operation(
             for key in ready.operation.needs() {
                 given.want(key, build);
             }
+            let owes_start = owes_start(bound.handler.as_deref(), given);
             let over = |overlay| {
                 PlanContext::new(
                     overlay,
@@ -65,6 +66,7 @@ pub(super) fn plan_operation(
                     &ready.run_as,
                 )
                 .with_role(role)
+                .owing_start(owes_start)
             };
             let context = over(overlay.clone());
             conduct = ready.operation.conduct();
@@ -135,6 +137,12 @@ pub(super) fn plan_operation(
     }))
 }
 
+/// Whether an earlier run's restart of the handler's unit may have stopped it.
+fn owes_start(handler: Option<&str>, given: &Given<'_>) -> bool {
+    let mut owed = given.owed().iter();
+    handler.is_some_and(|handler| owed.any(|owed| owed.starts && owed.handler == handler))
+}
+
 fn planned_handler(handler: String, bound: &Bound) -> PlannedHandler {
     let (op, parameters, unit) = match bound {
         Bound::Ready(ready) => {
@@ -149,6 +157,7 @@ fn planned_handler(handler: String, bound: &Bound) -> PlannedHandler {
             handler,
             op: op.to_owned(),
             parameters,
+            starts: false,
         },
         unit,
         covered_by: None,

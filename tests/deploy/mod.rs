@@ -37,6 +37,7 @@ mod output;
 mod own_service;
 mod package_states;
 mod people;
+mod put_back;
 mod read_back;
 mod refused;
 mod repository;

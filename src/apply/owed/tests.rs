@@ -33,6 +33,7 @@ fn records(folder: &std::path::Path) -> (Records, PlannedOperation) {
             handler: "t / it's".to_owned(),
             op: "server.shell".to_owned(),
             parameters: None,
+            starts: false,
         },
         unit: None,
         covered_by: None,
@@ -42,6 +43,13 @@ fn records(folder: &std::path::Path) -> (Records, PlannedOperation) {
     records.note(std::slice::from_ref(&handler));
     (records, handler)
 }
+
+const FIRST: Turn<'_> = Turn {
+    is_first: true,
+    is_last: false,
+    kept: &[],
+};
+const LAST: Turn<'_> = Turn { is_last: true, ..FIRST };
 
 fn run(script: &StepScript) -> (bool, String) {
     let output = std::process::Command::new("sh")
@@ -75,7 +83,7 @@ fn a_handler_is_recorded_before_the_change_and_forgotten_when_it_has_run() {
     let (records, handler) = records(folder.path());
     let notifier = operation("notifier", None, Trigger::Always);
     let (change, mut script) = step(&format!("ls -A {}/owed | wc -l", folder.path().display()));
-    records.keep(&notifier, (&change, None), true, &mut script);
+    records.keep(&notifier, (&change, None), LAST, &mut script);
     assert_eq!(run(&script), (true, "1\n".to_owned()), "{}", script.body);
     let line = recorded(folder.path()).concat();
     assert_eq!(
@@ -84,15 +92,15 @@ fn a_handler_is_recorded_before_the_change_and_forgotten_when_it_has_run() {
     );
 
     let (change, mut script) = step("exit 3");
-    records.keep(&handler, (&change, None), true, &mut script);
+    records.keep(&handler, (&change, None), LAST, &mut script);
     assert!(!run(&script).0);
     assert_eq!(recorded(folder.path()).len(), 1, "it failed, so it stays owed");
     let (change, mut script) = step("true");
-    records.keep(&handler, (&change, None), false, &mut script);
+    records.keep(&handler, (&change, None), FIRST, &mut script);
     assert!(run(&script).0);
     assert_eq!(recorded(folder.path()).len(), 1, "there are further steps");
     let (change, mut script) = step("true");
-    records.keep(&handler, (&change, None), true, &mut script);
+    records.keep(&handler, (&change, None), LAST, &mut script);
     assert!(run(&script).0);
     assert_eq!(recorded(folder.path()), [] as [String; 0]);
 }
@@ -103,12 +111,12 @@ fn a_failed_command_may_have_changed_something() {
     let (records, _) = records(folder.path());
     let notifier = operation("notifier", None, Trigger::Always);
     let (change, mut script) = step("exit 3");
-    records.keep(&notifier, (&change, None), true, &mut script);
+    records.keep(&notifier, (&change, None), LAST, &mut script);
     assert!(!run(&script).0);
     assert_eq!(recorded(folder.path()).len(), 1);
     let other = operation("other", None, Trigger::Always);
     let (change, mut script) = step("true");
-    records.keep(&other, (&change, None), true, &mut script);
+    records.keep(&other, (&change, None), LAST, &mut script);
     assert_eq!(script.body, "true");
 }
 
@@ -141,4 +149,88 @@ fn handlers_are_due_from_a_change_until_they_have_run() {
     };
     records.note(&[owed]);
     assert_eq!(is_due(&records, &[], &[]), ["t / it's"]);
+}
+
+#[test]
+fn a_record_keeps_what_earlier_runs_say() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (records, handler) = records(folder.path());
+    let notifier = operation("notifier", None, Trigger::Always);
+    let write = |kept: &[&str]| {
+        let kept: Vec<String> = kept.iter().map(|one| (*one).to_owned()).collect();
+        let (change, mut script) = step("true");
+        let turn = Turn { kept: &kept, ..LAST };
+        records.keep(&notifier, (&change, None), turn, &mut script);
+        assert!(run(&script).0, "{}", script.body);
+    };
+    let record = handler.handler.expect("a handler").record;
+    write(&["/p/one/0000", "/p/it's/0001"]);
+    let kept = "kept /p/one/0000\nkept /p/it's/0001\n";
+    assert_eq!(recorded(folder.path()), [format!("{}\n{kept}", record.line())]);
+    // A restart began, and was noted.
+    let path = Owed::path(&record.handler, folder.path().to_str());
+    let starts = record.that_starts().line();
+    std::fs::write(&path, format!("{starts}\n{kept}0123abcd\n")).expect("written");
+    write(&["/p/two/0000"]);
+    let all = format!("{starts}\n{kept}kept /p/two/0000\n");
+    assert_eq!(recorded(folder.path()), [all]);
+
+    for (lines, expected) in [
+        (format!("{starts}\n{kept}"), "starts 1 noted  invocation "),
+        (
+            format!("{}\n{kept}0123abcd\n", record.line()),
+            "starts  noted 1 invocation 0123abcd",
+        ),
+        (format!("{}\n\n", record.line()), "starts  noted 1 invocation "),
+    ] {
+        std::fs::write(&path, lines).expect("written");
+        let read = read(&quote(&path));
+        let script = StepScript {
+            body: format!("{read}printf '%s' \"starts $starts noted $noted invocation $invocation\""),
+            ..StepScript::default()
+        };
+        assert_eq!(run(&script), (true, expected.to_owned()));
+    }
+}
+
+#[test]
+fn what_was_kept_goes_back_the_latest_first() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut records, mut handler) = records(folder.path());
+    handler.handler.as_mut().expect("a handler").unit = Some("app.service".to_owned());
+    records.note(std::slice::from_ref(&handler));
+    let record = handler.handler.as_ref().expect("a handler").record.clone();
+    let at = |name: &str| folder.path().join(name);
+    let mut lines = format!("{}\n", record.line());
+    for (name, was, back) in [
+        ("first", "kept", "echo first"),
+        ("done", "put back", "exit 9"),
+        ("gone", "not kept: it is large", "echo why; echo more; exit 1"),
+        ("last", "kept", "true"),
+    ] {
+        std::fs::create_dir(at(name)).expect("made");
+        for (file, text) in [
+            ("was", format!("{was}\n")),
+            ("back", back.to_owned()),
+            ("path", format!("/{name}")),
+        ] {
+            std::fs::write(at(name).join(file), text).expect("written");
+        }
+        lines = format!("{lines}kept {}\n", at(name).display());
+    }
+    lines.push_str("kept /nowhere\n0123abcd\n");
+    std::fs::create_dir(at("owed")).expect("made");
+    std::fs::write(Owed::path(&record.handler, folder.path().to_str()), lines).expect("written");
+    let (_, said) = run(&records.put_back(&handler.id).expect("a script"));
+    let told: Vec<&str> = said.lines().skip(1).collect();
+    let (first, last) = (at("first"), at("last"));
+    let expected = [
+        &format!("back {}", last.display()),
+        "/last",
+        "left /gone",
+        "why more",
+        &format!("back {}", first.display()),
+        "/first",
+    ];
+    assert_eq!(told, expected);
 }

@@ -1,10 +1,10 @@
 //! `state = "restarted"` and `"reloaded"`: what a handler does to a unit that runs.
 //!
 //! A unit that does not run stays stopped: whatever starts it later, such as its socket, finds what changed. So does a unit that
-//! was started since the change: each start has an invocation of its own.
+//! was started since the change: each start has an invocation of its own. But what a restart of an earlier run stopped is started.
 
 use super::resource::{effects, id, key, settles, shown_activity};
-use super::script::again;
+use super::script::{Again, again as again_unit, again_after};
 use crate::change::{
     Action, Attribute, Attributed, Before, Command, NotKnown, Outcome, ResourceChange, Risk, Step, Stop,
 };
@@ -62,7 +62,7 @@ pub(super) fn check(context: &PlanContext<'_>, verb: Verb, others: &[(&str, Opti
 pub(super) fn plan(context: &PlanContext<'_>, unit: &str, verb: Verb) -> Result<Outcome, Stop> {
     match context.get(UnitKey(unit)) {
         Ok(_) if context.role() == Role::HandlerThatRan => Ok(Outcome::Unchanged),
-        Ok(UnitFact::Present(state)) => Ok(Outcome::Change(vec![change(unit, &state, verb)])),
+        Ok(UnitFact::Present(state)) => Ok(Outcome::Change(vec![change(unit, &state, verb, context.owes_start())])),
         Ok(UnitFact::Absent) => {
             let mistake = context.mistake("service", format!("unknown unit `{unit}`"), "no such unit on the host");
             Err(Stop::Refused(Box::new(mistake.hint(
@@ -73,7 +73,7 @@ pub(super) fn plan(context: &PlanContext<'_>, unit: &str, verb: Verb) -> Result<
             cause: NotKnown::Since(operation, why),
             ..
         }) => Ok(Outcome::Ensure {
-            changes: vec![of_unknown(unit, verb, why)],
+            changes: vec![of_unknown(unit, verb, why, context.owes_start())],
             since: vec![operation],
         }),
         Err(stop) => Err(stop),
@@ -84,7 +84,7 @@ fn runs(state: &UnitState) -> bool {
     !matches!(state.active.as_str(), "inactive" | "failed" | "deactivating")
 }
 
-fn change(asked: &str, state: &UnitState, verb: Verb) -> ResourceChange {
+fn change(asked: &str, state: &UnitState, verb: Verb, owes_start: bool) -> ResourceChange {
     let before: Attributed = [("active", Attribute::known(shown_activity(state)))]
         .into_iter()
         .collect();
@@ -95,10 +95,19 @@ fn change(asked: &str, state: &UnitState, verb: Verb) -> ResourceChange {
             Verb::Reload => Risk::None,
         };
         (done, risk)
+    } else if owes_start {
+        let started: Attributed = [("active", Attribute::known("started"))].into_iter().collect();
+        (started, Risk::None)
     } else {
         (before.clone(), Risk::None)
     };
     let left = UnitState {
+        active: if owes_start && !runs(state) {
+            "active"
+        } else {
+            &state.active
+        }
+        .to_owned(),
         needs_reload: false,
         is_new: false,
         sub: "running".to_owned(),
@@ -117,12 +126,17 @@ fn change(asked: &str, state: &UnitState, verb: Verb) -> ResourceChange {
     }
 }
 
-fn of_unknown(unit: &str, verb: Verb, why: String) -> ResourceChange {
+fn of_unknown(unit: &str, verb: Verb, why: String, owes_start: bool) -> ResourceChange {
+    let done = if owes_start {
+        Attribute::Unknown(format!("{}, or started if it does not run", verb.done()))
+    } else {
+        Attribute::known(verb.done())
+    };
     ResourceChange {
         id: id(unit),
         action: Action::Update,
         before: Before::Unknown(why),
-        after: Some([("active", Attribute::known(verb.done()))].into_iter().collect()),
+        after: Some([("active", done)].into_iter().collect()),
         expect: Vec::new(),
         effects: vec![Effect::Forget(
             FactScope::Key(key(unit)),
@@ -138,32 +152,23 @@ fn of_unknown(unit: &str, verb: Verb, why: String) -> ResourceChange {
 
 fn step(unit: &str, verb: Verb, settles: bool) -> Step {
     let word = verb.word();
-    // A restart does not start what was stopped meanwhile.
-    let command = match verb {
-        Verb::Restart => "try-restart",
-        Verb::Reload => "reload",
+    let again = match verb {
+        // A restart does not start what was stopped meanwhile.
+        Verb::Restart => Again::TryRestart,
+        Verb::Reload => Again::Reload,
     };
     Step::Run(Command {
         already: Some(is_settled(unit)),
-        recovery: Some(recovery(unit, settles)),
-        ..Command::new(format!("systemctl {word} {unit}"), again(command, unit, settles))
+        recovery: Some(again_after(again, unit, settles)),
+        ..Command::new(format!("systemctl {word} {unit}"), again_unit(again, unit, settles))
     })
 }
 
-/// Starts the unit again, which may have failed too often for systemd.
-fn recovery(unit: &str, settles: bool) -> String {
-    format!(
-        "systemctl reset-failed -- {} 2>/dev/null\n{}",
-        quote(unit),
-        again("restart", unit, settles)
-    )
-}
-
 /// Shell text that succeeds if the unit does not run, or was started after the change: `$noted` is set if `$invocation` is that
-/// of the unit after the last change that notified the handler.
+/// of the unit after the last change that notified the handler. `$starts` is set if the unit has to be started in any case.
 fn is_settled(unit: &str) -> String {
     format!(
-        "s=$(systemctl show -p ActiveState -p InvocationID -- {unit}) || exit 1\n         case $s in *ActiveState=inactive*|*ActiveState=failed*|*ActiveState=deactivating*) exit 0 ;; esac\n         [ -n \"$noted\" ] || exit 1\n         [ \"${{s#*InvocationID=}}\" != \"$s\" ] || exit 1\n         s=${{s#*InvocationID=}}\n         [ \"${{s%%[!0-9a-f]*}}\" != \"$invocation\" ]",
+        "s=$(systemctl show -p ActiveState -p InvocationID -- {unit}) || exit 1\n         case $s in *ActiveState=inactive*|*ActiveState=failed*|*ActiveState=deactivating*) [ -z \"$starts\" ]; exit ;; esac\n         [ -n \"$noted\" ] || exit 1\n         [ \"${{s#*InvocationID=}}\" != \"$s\" ] || exit 1\n         s=${{s#*InvocationID=}}\n         [ \"${{s%%[!0-9a-f]*}}\" != \"$invocation\" ]",
         unit = quote(unit),
     )
 }

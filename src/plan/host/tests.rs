@@ -152,6 +152,7 @@ fn what_an_earlier_run_owes_runs_whatever_changes() {
         handler: handler.to_owned(),
         op: "server.shell".to_owned(),
         parameters: serde_json::from_str(r#"{"commands":["true"],"touches":["/b"]}"#).ok(),
+        starts: false,
     };
     let system = SystemFacts {
         owed: vec![owed("t/t / notified"), owed("t/other / gone")],

@@ -1,0 +1,214 @@
+//! After a handler whose unit did not stay active: what notified it goes back, and what homelab stopped runs again.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::support::host::Host;
+use crate::support::project::Project;
+
+/// Runs unless its configuration says `bad`, reads it again on a reload, and ends at a reload if it says `deadly`.
+const UNIT: &str = r#"
+[[operation]]
+op = "files.put"
+dest = "/etc/systemd/system/app.service"
+content = """
+[Service]
+ExecStartPre=/bin/sh -c 'echo >>/srv/starts; ! grep -q bad /etc/app.conf || { echo this is bad >&2; exit 3; }'
+ExecStart=/bin/sleep infinity
+ExecReload=/bin/sh -c '! grep -q bad /etc/app.conf || { echo bad to reload >&2; exit 4; }'
+ExecReload=/bin/sh -c '! grep -q deadly /etc/app.conf || kill -KILL $MAINPID'
+"""
+
+[[operation]]
+op = "systemd.service"
+service = "app"
+state = "started"
+when = "starts"
+
+"#;
+
+const FILE: &str = r#"
+[[operation]]
+op = "files.put"
+dest = "/etc/app.conf"
+content = "{{ value }}\n"
+notify = ["use it"]
+"#;
+
+const COMMAND: &str = r#"
+[[operation]]
+op = "server.shell"
+commands = ["echo {{ value }} >/etc/app.conf"]
+unless = "grep -qx {{ value }} /etc/app.conf"
+notify = ["use it"]
+"#;
+
+const WAITING: &str = r#"
+[[operation]]
+op = "server.shell"
+commands = ["sleep 20; touch /srv/waited-{{ value }}"]
+creates = "/srv/waited-{{ value }}"
+when = "waits"
+"#;
+
+fn handler(state: &str) -> String {
+    format!("[[handler]]\nname = 'use it'\nop = 'systemd.service'\nservice = 'app'\nstate = '{state}'\n")
+}
+
+/// A project whose service was started with `good`.
+fn project(parts: &[&str]) -> Project {
+    let project = Project::with_task(&parts.concat());
+    project.write("group_data/all.toml", "value = 'good'\nstarts = true\nwaits = false\n");
+    project
+}
+
+fn value(project: &Project, value: &str, waits: bool) {
+    let text = format!("value = '{value}'\nstarts = false\nwaits = {waits}\n");
+    project.write("group_data/all.toml", text);
+}
+
+fn deploy(project: &Project, code: i32) -> String {
+    let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(code);
+    format!("{}{}", ran.stdout, ran.stderr)
+}
+
+#[track_caller]
+fn has(told: &str, all: &[&str]) {
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for one in all {
+        assert!(words(told).contains(&words(one)), "{one}:\n{told}");
+    }
+}
+
+/// Its configuration, whether it runs, and what is owed.
+fn state(host: &Host<'_>) -> String {
+    host.inside("cat /etc/app.conf; systemctl is-active app || true; ls -A /var/lib/homelab/owed | wc -l")
+}
+
+fn main_pid(host: &Host<'_>) -> String {
+    host.inside("systemctl show -p MainPID --value app")
+}
+
+#[test]
+fn what_was_reloaded_is_reloaded_again_and_not_stopped() {
+    let project = project(&[UNIT, FILE, &handler("reloaded")]);
+    let host = project.up("dev", "alpha");
+    deploy(&project, 0);
+    // It was restarted by itself at some time, which is no reason against a reload.
+    host.inside("sed -i '/^ExecStart=/aRestart=always' /etc/systemd/system/app.service && systemctl daemon-reload");
+    host.inside("systemctl kill -s KILL app; sleep 1; systemctl is-active app");
+    host.inside("sed -i '/^Restart=/d' /etc/systemd/system/app.service && systemctl daemon-reload");
+    let pid = main_pid(&host);
+    value(&project, "better", false);
+    deploy(&project, 0);
+    assert_eq!(main_pid(&host), pid);
+
+    value(&project, "bad", false);
+    let told = deploy(&project, 1);
+    has(
+        &told,
+        &[
+            "`app.service` does not reload with it",
+            "bad to reload",
+            "`/etc/app.conf` is as it was before this run, and `app.service` still runs with that",
+        ],
+    );
+    assert_eq!(state(&host), "better\nactive\n0\n");
+    assert_eq!(main_pid(&host), pid);
+
+    // What was there was broken already: it still runs, and the reload stays owed.
+    host.inside("echo bad too >/etc/app.conf");
+    let told = deploy(&project, 1);
+    has(
+        &told,
+        &[
+            "`app.service` does not reload with what is there now either:",
+            "app.service did not reload: active (running)",
+        ],
+    );
+    let is_line = |line: &str| line.trim() == "app.service did not reload: active (running)";
+    assert!(told.lines().any(is_line), "{told}");
+    assert_eq!(state(&host), "bad too\nactive\n1\n");
+    assert_eq!(main_pid(&host), pid);
+    value(&project, "best", false);
+    deploy(&project, 0);
+    assert_eq!(state(&host), "best\nactive\n0\n");
+    assert_eq!(main_pid(&host), pid);
+
+    // A reload that ends the service.
+    value(&project, "deadly", false);
+    let told = deploy(&project, 1);
+    has(&told, &["is as it was before this run, and `app.service` runs again"]);
+    assert_eq!(state(&host), "best\nactive\n0\n");
+}
+
+#[test]
+fn files_of_a_run_that_was_killed_go_back_too() {
+    let project = project(&[UNIT, FILE, WAITING, &handler("restarted")]);
+    let host = project.up("dev", "alpha");
+    deploy(&project, 0);
+    value(&project, "bad", true);
+    let mut command = project.command(&["deploy", "dev", "all", "--yes"]);
+    let mut run = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    host.wait_until("grep -q bad /etc/app.conf", Duration::from_secs(20));
+    run.kill().unwrap();
+    run.wait().unwrap();
+    value(&project, "bad", false);
+    let next = ["deploy", "dev", "all", "--yes", "--lock-wait", "30s"];
+    let ran = project.homelab(&next).expect(1);
+    let told = format!("{}{}", ran.stdout, ran.stderr);
+    has(
+        &told,
+        &[
+            "owed since an earlier run",
+            "`/etc/app.conf` is as it was before an earlier run, which ended before the handler, and `app.service` runs again",
+        ],
+    );
+    // Its log is that of this start.
+    assert_eq!(told.matches("this is bad").count(), 1, "{told}");
+    assert_eq!(state(&host), "good\nactive\n0\n");
+    deploy(&project, 1);
+    assert_eq!(state(&host), "good\nactive\n0\n");
+    value(&project, "better", false);
+    deploy(&project, 0);
+    assert_eq!(state(&host), "better\nactive\n0\n");
+}
+
+#[test]
+fn what_a_restart_stopped_stays_owed_as_a_start() {
+    let project = project(&[UNIT, COMMAND, &handler("restarted")]);
+    let host = project.up("dev", "alpha");
+    host.inside("echo good >/etc/app.conf");
+    deploy(&project, 0);
+    value(&project, "bad", false);
+    let told = deploy(&project, 1);
+    has(
+        &told,
+        &["nothing is kept of what notified the handler, so `app.service` stays stopped"],
+    );
+    assert_eq!(state(&host), "bad\nfailed\n1\n");
+    // Nothing notifies it, and it still does not start.
+    let told = deploy(&project, 1);
+    has(
+        &told,
+        &["unit app.service failed → started", "owed since an earlier run"],
+    );
+    assert_eq!(state(&host), "bad\nfailed\n1\n");
+    value(&project, "better", false);
+    let review = project
+        .homelab(&["deploy", "dev", "all", "--dry-run", "--detailed-exitcode"])
+        .expect(2)
+        .stdout;
+    // What the command does to it is not known before.
+    has(&review, &["restarted, or started if it does not run"]);
+    deploy(&project, 0);
+    assert_eq!(state(&host), "better\nactive\n0\n");
+    let quiet = deploy(&project, 0);
+    assert!(quiet.starts_with("nothing to do"), "{quiet}");
+    // Whoever stops it now means it.
+    host.inside("systemctl stop app");
+    value(&project, "other", false);
+    deploy(&project, 0);
+    assert_eq!(state(&host), "other\ninactive\n0\n");
+    host.is_left_in_order();
+}
