@@ -9,7 +9,10 @@ use super::halt::Halt;
 use super::host::HostApply;
 use super::keeping::Guarding;
 use crate::change::NOT_ARMED;
-use crate::plan::PlannedOperation;
+use crate::facts::overlay::OperationId;
+use crate::facts::{Fact, FactKey};
+use crate::plan::{PlannedOperation, Trigger};
+use crate::quote::quote_all;
 use crate::remote::{Connection, RemoteError, StepAnswer, StepEnd, StepScript};
 
 /// How long new connections are tried at most before the changes are taken back.
@@ -21,6 +24,14 @@ const GOING_BACK: Duration = Duration::from_secs(120);
 /// How long to wait for a host that has gone back.
 const RETURN: Duration = Duration::from_secs(60);
 
+/// Why a host takes back what is guarded.
+enum Reason {
+    /// No new connection confirmed it; the last one's error.
+    NoConnection(Option<RemoteError>),
+    /// The run ended before the handlers that load it.
+    NotLoaded(String),
+}
+
 /// How a new connection ended.
 enum Attempt {
     Confirmed,
@@ -30,22 +41,37 @@ enum Attempt {
 }
 
 impl HostApply<'_> {
-    /// Whether a guard is armed that has to be confirmed before `next` runs, or at the end.
-    pub(super) fn is_guard_due(&self, next: Option<&PlannedOperation>) -> bool {
-        let guarding = self.keeping.guarding();
-        guarding.is_some_and(|guarding| next.is_none_or(|next| is_outside(&next.task, &guarding.task)))
+    /// Whether a guard is armed that has to be confirmed before `rest` runs, or at the end.
+    ///
+    /// Until the handlers have run that guarded changes notified, a new connection shows nothing: the change is not loaded.
+    pub(super) fn is_guard_due(&self, rest: &[PlannedOperation]) -> bool {
+        let Some(guarding) = self.keeping.guarding() else {
+            return false;
+        };
+        let is_to_come =
+            |handler: &PlannedOperation| handler.stage > self.stage || rest.iter().any(|one| one.id == handler.id);
+        rest.first().is_none_or(|next| is_outside(&next.task, &guarding.task))
+            && !self.not_loaded(guarding).iter().any(is_to_come)
     }
 
-    /// Confirms an armed guard through a new connection.
+    /// Confirms an armed guard through a new connection. `halt` is why the host stops early, if it does: then what no handler has
+    /// loaded goes back.
     ///
     /// Errors: that did not work, and the host took back what is guarded.
-    pub(super) async fn settle_guard(&mut self, connection: &mut Connection) -> Result<(), Halt> {
+    pub(super) async fn settle_guard(&mut self, connection: &mut Connection, halt: Option<&Halt>) -> Result<(), Halt> {
         let Some(guarding) = self.keeping.guarding().cloned() else {
             return Ok(());
         };
         if !self.may_be_armed(&guarding) {
             self.keeping.end_guard();
             return Ok(());
+        }
+        if let Some(halt) = halt {
+            let not_loaded = self.not_loaded(&guarding);
+            if !not_loaded.is_empty() {
+                let reason = Reason::NotLoaded(told_unloaded(&not_loaded, halt));
+                return Err(self.take_back(connection, &guarding, reason, halt.end).await);
+            }
         }
         if let Some(last) = guarding.operations.last() {
             self.tell(ApplyEvent::Started {
@@ -71,16 +97,81 @@ impl HostApply<'_> {
                 }
             }
         };
-        let answer = go_back(connection, &guarding).await;
+        let reason = Reason::NoConnection(error);
+        Err(self.take_back(connection, &guarding, reason, HostEnd::Failed).await)
+    }
+
+    /// Has the host take back what is guarded. `end` is how the run ends without that.
+    async fn take_back(
+        &mut self,
+        connection: &mut Connection,
+        guarding: &Guarding,
+        reason: Reason,
+        end: HostEnd,
+    ) -> Halt {
+        let records = self.records_only_of(guarding);
+        // An interrupted channel still runs the step that was sent last.
+        let beside = match end {
+            HostEnd::Interrupted => {
+                tokio::time::sleep(PAUSE).await;
+                through_another(connection, and_forget(guarding.guard.give_up(), &records))
+                    .await
+                    .ok()
+            }
+            _ => None,
+        };
+        let answer = match beside {
+            Some(answer) => Ok(answer),
+            None => go_back(connection, guarding, &records).await,
+        };
         self.keeping.end_guard();
-        self.mark_taken_back(&guarding, &answer);
-        Err(halt(&guarding, error.as_ref(), answer))
+        self.mark_taken_back(guarding, &answer);
+        let works = works_again(connection).await;
+        halt(guarding, &reason, answer, works)
     }
 
     /// Whether a step of a guarded operation may have begun.
     fn may_be_armed(&self, guarding: &Guarding) -> bool {
+        guarding.operations.iter().any(|own| self.may_have_changed(own))
+    }
+
+    /// The handlers that guarded changes notified and that have not run to their end.
+    fn not_loaded(&self, guarding: &Guarding) -> Vec<PlannedOperation> {
+        let done = self.snapshot.done.get(&self.reviewed.host);
+        let is_done = |handler: &PlannedOperation| done.is_some_and(|done| done.contains(&handler.id));
+        let handlers = self.records.all().filter(|(handler, notifiers)| {
+            let mut guarded = notifiers.iter().filter(|one| guarding.operations.contains(one));
+            // One that is owed runs for whatever changes: which operations notify it is not planned.
+            let is_owed = handler.trigger == Trigger::Owed
+                && !handler.guards.is_empty()
+                && !guarding.operations.contains(&handler.id)
+                && !is_outside(&handler.task, &guarding.task);
+            !is_done(handler) && (is_owed || guarded.any(|one| self.may_have_changed(one)))
+        });
+        handlers.map(|(handler, _)| handler.clone()).collect()
+    }
+
+    /// The records of handlers that are owed for guarded changes alone.
+    fn records_only_of(&self, guarding: &Guarding) -> Vec<String> {
+        let system = self.snapshot.facts.get(&self.reviewed.host);
+        let was_owed = |name: &str| match system.and_then(|facts| facts.get(&FactKey::System)) {
+            Some(Fact::System(system)) => system.owed.iter().any(|owed| owed.handler == name),
+            _ => false,
+        };
+        let handlers = self.records.all().filter(|(_, notifiers)| {
+            let mut changed = notifiers.iter().filter(|one| self.may_have_changed(one)).peekable();
+            changed.peek().is_some() && changed.all(|one| guarding.operations.contains(one))
+        });
+        let names = handlers.filter_map(|(handler, _)| Some(&handler.handler.as_ref()?.record.handler));
+        names
+            .filter(|name| !was_owed(name))
+            .map(|name| self.keeping.record(name))
+            .collect()
+    }
+
+    fn may_have_changed(&self, operation: &OperationId) -> bool {
         let ends = self.results.iter().chain(&self.under_way);
-        let mut own = ends.filter(|result| guarding.operations.contains(&result.operation));
+        let mut own = ends.filter(|result| result.operation == *operation);
         own.any(|result| {
             let mut lines = result.lines.iter();
             lines.any(|line| {
@@ -127,16 +218,44 @@ async fn confirm(connection: &Connection, guarding: &Guarding) -> Attempt {
 
 /// Makes the host go back, through the connection that is open, and if that is gone too, through a new one once the host went back by
 /// itself.
-async fn go_back(connection: &mut Connection, guarding: &Guarding) -> Result<StepAnswer, RemoteError> {
+async fn go_back(
+    connection: &mut Connection,
+    guarding: &Guarding,
+    records: &[String],
+) -> Result<StepAnswer, RemoteError> {
     let since = Instant::now();
-    if let Ok(answer) = connection.perform_beside(&step(guarding.guard.give_up())).await {
+    if let Ok(answer) = connection
+        .perform_beside(&step(and_forget(guarding.guard.give_up(), records)))
+        .await
+    {
         return Ok(answer);
     }
     let until = guarding.guard.within() + RETURN;
     loop {
-        match through_another(connection, guarding.guard.collect()).await {
+        match through_another(connection, and_forget(guarding.guard.collect(), records)).await {
             Err(_) if since.elapsed() < until => tokio::time::sleep(PAUSE).await,
             end => return end,
+        }
+    }
+}
+
+/// Shell text that has the host go back with `going_back`, and then forgets `records`: what went back needs no handler.
+fn and_forget(going_back: String, records: &[String]) -> String {
+    if records.is_empty() {
+        return going_back;
+    }
+    let records = quote_all(records.iter().map(String::as_str));
+    format!("(\n{going_back}\n) || exit\nrm -f -- {records}")
+}
+
+/// Whether a new connection works after the host went back.
+async fn works_again(connection: &Connection) -> Result<(), RemoteError> {
+    let since = Instant::now();
+    loop {
+        match through_another(connection, ":".to_owned()).await {
+            Ok(_) => return Ok(()),
+            Err(error) if since.elapsed() >= PATIENCE => return Err(error),
+            Err(_) => tokio::time::sleep(PAUSE).await,
         }
     }
 }
@@ -156,47 +275,84 @@ fn step(body: String) -> StepScript {
     }
 }
 
-fn halt(guarding: &Guarding, error: Option<&RemoteError>, answer: Result<StepAnswer, RemoteError>) -> Halt {
-    let mut cause = match error {
-        Some(error) => {
+/// What is said of handlers that did not run before the host stopped.
+fn told_unloaded(handlers: &[PlannedOperation], halt: &Halt) -> String {
+    let names: Vec<String> = handlers
+        .iter()
+        .map(|handler| format!("`{}`", handler.id.slug()))
+        .collect();
+    let why = match &halt.failure {
+        _ if halt.end == HostEnd::Interrupted => ": it was interrupted".to_owned(),
+        Some(failure) => {
+            let cause = failure.cause.as_deref().map(|cause| format!(": {cause}"));
+            format!("\nfailed to {}{}", failure.attempted, cause.unwrap_or_default())
+        }
+        None => String::new(),
+    };
+    let verb = if names.len() == 1 { "handler" } else { "handlers" };
+    format!("the run ended before {verb} {} had run{why}", names.join(", "))
+}
+
+fn halt(
+    guarding: &Guarding,
+    reason: &Reason,
+    answer: Result<StepAnswer, RemoteError>,
+    works: Result<(), RemoteError>,
+) -> Halt {
+    let mut cause = match reason {
+        Reason::NotLoaded(told) => told.clone(),
+        Reason::NoConnection(Some(error)) => {
             let source = std::error::Error::source(error).map(|source| format!(": {source}"));
             format!("{error}{}", source.unwrap_or_default())
         }
-        None => format!(
+        Reason::NoConnection(None) => format!(
             "no new connection confirmed the changes within {} s",
             guarding.guard.within().as_secs()
         ),
     };
-    let (output, hint) = match answer {
+    let (output, mut hint) = match answer {
         Ok(answer) => {
-            let hint = match answer.end {
-                StepEnd::Done => {
-                    cause.push_str("\nthe host is as before: its guard put back what these operations changed");
-                    "fix the change and rerun the deploy; `guard = false` applies it without a way back"
-                }
-                StepEnd::Failed { status: NOT_ARMED } => {
-                    cause.push_str(
-                        "\nthe guard is not on the host any more: what these operations changed may have stayed",
-                    );
-                    "check what the host has now before you rerun the deploy"
-                }
-                _ => {
-                    cause.push_str("\nthe host could not put everything back");
-                    "put back what is left yourself: the previous files are below `/var/lib/homelab/previous`"
-                }
+            let (said, hint) = match (answer.end, reason) {
+                (StepEnd::Done, Reason::NotLoaded(_)) => (
+                    "the guard put back what these operations changed",
+                    "fix the cause and rerun the deploy: it makes the changes again and runs the handlers",
+                ),
+                (StepEnd::Done, Reason::NoConnection(_)) => (
+                    "the guard put back what these operations changed",
+                    "fix the change and rerun the deploy; `guard = false` applies it without a way back",
+                ),
+                (StepEnd::Failed { status: NOT_ARMED }, _) => (
+                    "the guard is not on the host any more: what these operations changed may have stayed",
+                    "check what the host has now before you rerun the deploy",
+                ),
+                _ => (
+                    "the host could not put everything back",
+                    "put back what is left yourself: the previous files are below `/var/lib/homelab/previous`",
+                ),
             };
+            let _ = write!(cause, "\n{said}");
             (String::from_utf8_lossy(&answer.output).trim_end().to_owned(), hint)
         }
         Err(again) => {
-            let _ = write!(cause, "\nthe host cannot be reached since: {again}");
-            let hint = "its guard puts back the files by itself; the next run reports it, or use the host's console";
+            let _ = write!(cause, "\nhomelab could not have the guard go back: {again}");
+            let hint = "the guard puts back the files by itself; the next run reports it, or use the host's console";
             (String::new(), hint)
         }
     };
+    match works {
+        Ok(()) => cause.push_str("\na new connection works"),
+        Err(again) => {
+            let _ = write!(cause, "\nno new connection works since: {again}");
+            hint = "use the host's console: the previous files are below `/var/lib/homelab/previous`";
+        }
+    }
     Halt {
         end: HostEnd::Failed,
         failure: Some(Failure {
-            attempted: "confirm the changes with a new connection".to_owned(),
+            attempted: match reason {
+                Reason::NotLoaded(_) => "have guarded changes loaded".to_owned(),
+                Reason::NoConnection(_) => "confirm the changes with a new connection".to_owned(),
+            },
             cause: Some(cause),
             exit_code: None,
             output,

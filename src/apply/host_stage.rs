@@ -65,8 +65,8 @@ impl HostApply<'_> {
         loop {
             self.check_stop()?;
             // An operation whose failure was ignored may have been the last of its task.
-            if self.is_guard_due(rest.first()) {
-                self.settle_guard(writer.connection()).await?;
+            if self.is_guard_due(&rest) {
+                self.settle_guard(writer.connection(), None).await?;
             }
             let (segment, after) = split_at_barrier(rest, self.one_by_one, self.keeping.guarding());
             let progressed = !segment.is_empty();
@@ -77,8 +77,8 @@ impl HostApply<'_> {
                 };
                 continue;
             }
-            if self.is_guard_due(after.first()) {
-                self.settle_guard(writer.connection()).await?;
+            if self.is_guard_due(&after) {
+                self.settle_guard(writer.connection(), None).await?;
             }
             let Some(barrier) = after.first() else {
                 return self.settle_handlers(writer).await;

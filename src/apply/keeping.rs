@@ -13,11 +13,16 @@ use super::options::ApplyOptions;
 use super::perform::Around;
 use crate::change::{Access, Kept, LockoutGuard, Previous, ResourceChange, ResourceKind, Road, Step};
 use crate::facts::overlay::{Effect, FactScope, OperationId};
+use crate::facts::owed::Owed;
 use crate::facts::{Fact, FactKey, Facts};
 use crate::plan::{PlannedOperation, Trigger};
+use crate::quote::quote;
 
 /// Where homelab keeps its state as root.
 const STATE_FOLDER: &str = "/var/lib/homelab";
+/// Why a handler that is owed does not run.
+const UNKNOWN: &str = "an earlier run owes this handler, and what changed then is not known: running it could lock you out, so nothing was done\n\
+check the service's configuration, and restart it yourself while you are logged in; or set `guard = false` on the handler";
 /// How long a step without a time limit of its own puts off the guard.
 const USUAL_STEP: Duration = Duration::from_secs(60);
 
@@ -76,6 +81,7 @@ impl Keeping {
         let mut text = String::new();
         let mut after = String::new();
         if is_guarded {
+            text.push_str(&self.known_or_refused(operation));
             let guarding = self.guarding_for(operation);
             text.push_str(&guarding.guard.arm(&operation.guards));
             text.push_str(&guarding.guard.put_off(Duration::ZERO));
@@ -183,12 +189,44 @@ impl Keeping {
         all
     }
 
+    /// The path of a handler's record.
+    pub(super) fn record(&self, handler: &str) -> String {
+        Owed::path(handler, self.state_folder.as_deref())
+    }
+
+    /// Shell text that fails before a guarded handler which an earlier run owes, unless its record says what was kept of what
+    /// changed then: a guard without that would restart a service on the change, and lock the user out.
+    fn known_or_refused(&self, operation: &PlannedOperation) -> String {
+        let (Some(handler), Trigger::Owed) = (&operation.handler, &operation.trigger) else {
+            return String::new();
+        };
+        format!(
+            "{}known=1\n\
+             for k in $kept; do [ -f \"$k/back\" ] || known=; done\n\
+             [ -n \"$kept\" ] && [ -n \"$known\" ] || {{ printf '%s\\n' {}; exit 1; }}\n",
+            self.read_kept(&handler.record.handler),
+            quote(UNKNOWN)
+        )
+    }
+
+    /// Shell text that sets `$kept` to what was kept before the changes that a handler is recorded for.
+    fn read_kept(&self, handler: &str) -> String {
+        format!(
+            "kept=$(sed -n 's/^kept //p' {} 2>/dev/null)\n",
+            quote(&self.record(handler))
+        )
+    }
+
     /// What the guard has to do besides: what notified a handler goes back with it, and a command of the project runs again.
     fn consequences(&self, operation: &PlannedOperation, change: &ResourceChange, step: &Step) -> String {
         let Some(guarding) = &self.guarding else {
             return String::new();
         };
         let mut text = String::new();
+        if let Some(handler) = &operation.handler {
+            text.push_str(&self.read_kept(&handler.record.handler));
+            text.push_str(&guarding.guard.add_listed("$kept"));
+        }
         if let Trigger::NotifiedBy(notifiers) = &operation.trigger {
             for kept in self.of(notifiers) {
                 text.push_str(&guarding.guard.add(kept));

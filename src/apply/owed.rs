@@ -60,6 +60,13 @@ impl Records {
         }
     }
 
+    /// All handlers, each with the operations that notify it.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&PlannedOperation, &[OperationId])> {
+        self.handlers
+            .values()
+            .map(|noted| (&noted.operation, noted.notifiers.as_slice()))
+    }
+
     /// The operations that notify a handler.
     pub(super) fn notifiers(&self, handler: &OperationId) -> &[OperationId] {
         self.handlers.get(handler).map_or(&[], |noted| &noted.notifiers)

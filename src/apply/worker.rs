@@ -161,7 +161,7 @@ async fn work(host: ReadHost, context: WorkerContext, mut orders: mpsc::Receiver
         () = cancellation(&mut cancelled) => Some(interrupted()),
         halt = obey(&mut host_apply, &mut connection, &context, &mut orders, &mut took) => halt,
     };
-    let halt = match host_apply.settle_guard(&mut connection).await {
+    let halt = match host_apply.settle_guard(&mut connection, halt.as_ref()).await {
         Ok(()) => halt,
         Err(back) => Some(both(halt.as_ref(), back)),
     };

@@ -172,6 +172,12 @@ impl LockoutGuard {
         format!("printf '%s\\n' {} >>{folder}/entries || exit\n", quote(&kept.folder))
     }
 
+    /// The same for folders of what was kept, which a word of the shell stands for, one in a line.
+    pub fn add_listed(&self, folders: &str) -> String {
+        let folder = quote(&self.folder);
+        format!("[ -z \"{folders}\" ] || printf '%s\\n' \"{folders}\" >>{folder}/entries || exit\n")
+    }
+
     /// Shell text that makes it restart a unit that a step is about to start, stop or restart, if it is armed.
     pub fn record(&self, units: &[&str]) -> String {
         let folder = quote(&self.folder);

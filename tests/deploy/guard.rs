@@ -109,6 +109,109 @@ fn a_run_that_is_killed_before_the_new_connection_locks_nobody_out() {
     is_disarmed(&host);
 }
 
+/// A drop-in for sshd that closes its port, a command, and then the restart of sshd by a handler.
+fn notifying(command: &str) -> String {
+    format!(
+        "[[operation]]\nop = 'files.put'\ndest = '{DROP_IN}'\ncontent = \"Port 2222\\n\"\nnotify = ['restart ssh']\n
+[[operation]]\nop = 'server.shell'\ncommands = ['{command}']\nalways = true\n
+{RESTART}"
+    )
+}
+
+const RESTART: &str =
+    "[[handler]]\nname = 'restart ssh'\nop = 'systemd.service'\nservice = 'ssh'\nstate = 'restarted'\n";
+
+#[test]
+fn a_run_that_ends_before_the_handler_leaves_nothing_to_load_later() {
+    let is_as_before = |host: &Host<'_>| {
+        is_disarmed(host);
+        assert!(host.is(&format!("[ ! -e {DROP_IN} ] && {LISTENS}")));
+        assert_eq!(host.inside("ls -A /var/lib/homelab/owed"), "");
+    };
+    let project = Project::with_task(&notifying("false"));
+    let host = project.up("dev", "alpha");
+    let ran = deploy(&project, "20s").expect(1);
+    let put_back = format!("put back {DROP_IN}");
+    let told = [
+        "failed to have guarded changes loaded",
+        "the run ended before handler `restart ssh` had run",
+        put_back.as_str(),
+        "a new connection works",
+    ];
+    says(&ran, &told);
+    is_as_before(&host);
+
+    project.write("tasks/test/files.toml", notifying("sleep 20"));
+    let mut command = project.command(&["deploy", "dev", "all", "--yes", "--guard-within", "60s"]);
+    let run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    host.wait_until("pgrep -x sleep -a | grep -q 'sleep 20'", PATIENCE);
+    let sent = Command::new("kill").args(["-INT", &run.id().to_string()]).status();
+    assert!(sent.unwrap().success());
+    let output = run.wait_with_output().unwrap();
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(
+        said.contains(&put_back) && said.contains("it was interrupted"),
+        "{said}"
+    );
+    is_as_before(&host);
+
+    // The next run makes the change again, and knows its file.
+    project.write("tasks/test/files.toml", notifying("true"));
+    // The command that was under way keeps the lock to its end.
+    let again = [
+        "deploy",
+        "dev",
+        "all",
+        "--yes",
+        "--guard-within",
+        "20s",
+        "--lock-wait",
+        "1m",
+    ];
+    let ran = project.homelab(&again).expect(1);
+    says(&ran, &["confirm the changes", &put_back, "restarted ssh.service"]);
+    is_as_before(&host);
+}
+
+#[test]
+fn a_handler_that_is_owed_for_an_unknown_change_locks_nobody_out() {
+    let project = Project::with_task(&notifying("true"));
+    let host = project.up("dev", "alpha");
+    host.inside(&format!(
+        "printf 'Port 2222\\n' >{DROP_IN}; chmod 644 {DROP_IN}; mkdir -p /var/lib/homelab/owed"
+    ));
+    let handler = "test/test / restart ssh";
+    let record = format!(
+        "{{\"handler\":\"{handler}\",\"op\":\"systemd.service\",\"parameters\":{{\"service\":\"ssh\",\"state\":\"restarted\"}}}}"
+    );
+    host.inside(&format!(
+        "n=$(printf %s '{handler}' | sha256sum | cut -c 1-16); printf '%s\\n' '{record}' >/var/lib/homelab/owed/$n"
+    ));
+    let ran = project
+        .homelab(&["deploy", "dev", "all", "--yes", "--owed", "--guard-within", "20s"])
+        .expect(1);
+    says(&ran, &["what changed then is not known"]);
+    assert!(host.is(LISTENS));
+    is_disarmed(&host);
+}
+
+#[test]
+fn a_drop_in_of_ssh_locks_nobody_out_in_two_runs() {
+    let task = format!(
+        "[[operation]]\nop = 'systemd.unit'\nunit = 'ssh.service'\ndrop_in = 'port'\nnotify = ['restart ssh']\ncontent = '''
+[Service]\nExecStart=\nExecStart=/usr/sbin/sshd -D -p 2200\n'''\n\n{RESTART}"
+    );
+    let project = Project::with_task(&task);
+    let host = project.up("dev", "alpha");
+    for _ in 0..2 {
+        let ran = deploy(&project, "20s");
+        assert!(host.is(LISTENS), "{}", ran.stdout);
+        project.homelab(&["exec", "dev", "alpha", "--", "true"]).expect(0);
+        is_disarmed(&host);
+    }
+}
+
 #[test]
 fn a_firewall_that_cuts_the_connection_goes_back_with_its_rules() {
     let task = "[[operation]]\nop = 'files.put'\ndest = '/etc/nftables.conf'\nmode = '0755'\ncontent = '''

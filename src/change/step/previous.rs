@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Step;
 use super::road::{Road, enter, enter_by_path, number_of_end, stage_named};
-use crate::facts::path::parent;
+use crate::facts::path::{is_below, parent};
 use crate::quote::{delimiter, quote};
 
 /// The folder for previous files, below homelab's own.
@@ -203,9 +203,10 @@ impl Kept {
              alike() {{ [ ! -f \"$k/old\" ] || [ -L \"$k/old\" ] || cmp -s -- \"$k/old\" \"$1\" || {{ printf '%s is not as it was, although it was put back\\n' \"$p\"; exit 1; }}; }}\n\
              {steps}\
              echo 'put back' >\"$k/was\"\n\
-             [ \"$was\" != linked ] || rm -f -- \"$k/old\"",
+             [ \"$was\" != linked ] || rm -f -- \"$k/old\"{load}",
             folder = quote(&self.folder),
             path = quote(&self.path),
+            load = if is_of_unit(&self.path) { LOAD } else { "" },
         )
     }
 
@@ -229,6 +230,21 @@ impl Kept {
         )
     }
 }
+
+/// Whether systemd has to load its files again if this one changes.
+fn is_of_unit(path: &str) -> bool {
+    UNIT_FOLDERS.iter().any(|folder| is_below(path, folder))
+}
+
+/// Where files of units and their drop-ins are.
+const UNIT_FOLDERS: &[&str] = &[
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+];
+
+/// Units are restarted with the files that systemd has loaded.
+const LOAD: &str = "\n[ ! -d /run/systemd/system ] || systemctl daemon-reload </dev/null >/dev/null 2>&1 || echo 'systemd could not load its files'";
 
 /// Puts back owner and mode.
 const ATTRIBUTES: &str = r#"if [ "$was" = absent ]; then gone "$p"; else
