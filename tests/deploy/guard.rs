@@ -236,6 +236,7 @@ chain input { type filter hook input priority 0; policy drop; }
     assert!(host.is("[ ! -e /etc/nftables.conf ]"));
     is_disarmed(&host);
     // The connection that was cut does not hold the lock any more.
+    host.inside("rm /srv/loaded");
     deploy(&project, "20s").expect(1);
 }
 
