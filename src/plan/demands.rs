@@ -3,14 +3,18 @@
 
 use super::PlannedOperation;
 use super::undone::mistake;
-use crate::change::Outcome;
+use crate::change::{Outcome, ResourceKind};
 use crate::error::Diagnostic;
-use crate::facts::FactKey;
 use crate::facts::overlay::Effect;
+use crate::facts::path::{InodeKind, PathFact, is_below};
+use crate::facts::{Fact, FactKey, Facts};
 use crate::operations::Demand;
 
 /// Whether a unit runs: a command in between may need it stopped.
 const ACTIVE: &str = "active";
+
+/// Whether a resource exists.
+const PRESENT: &str = "present";
 
 /// A demand, and the position of its operation in the plan.
 pub(super) type Demanded = (usize, Demand);
@@ -36,6 +40,43 @@ pub(super) fn contradictions(planned: &[PlannedOperation], demanded: &[Demanded]
         }
     }
     mistakes
+}
+
+/// A mistake for each operation that removes a file where a directory is: it would do nothing, on every run. If another operation
+/// makes that directory, or something in it, the file was only to make room for it.
+pub(super) fn kept_directories(planned: &[PlannedOperation], demanded: &[Demanded], facts: &Facts) -> Vec<Diagnostic> {
+    let is_removal = |demand: &Demand| {
+        demand.resource.kind == ResourceKind::File && demand.property == PRESENT && demand.value == "false"
+    };
+    let is_directory = |path: &str| match facts.get(&FactKey::Path(path.to_owned())) {
+        Some(Fact::Path(PathFact::Present(inode))) => inode.kind == InodeKind::Directory,
+        _ => false,
+    };
+    let kept = demanded.iter().filter(|(position, demand)| {
+        let path = demand.resource.name.as_str();
+        let makes_room = || {
+            demanded
+                .iter()
+                .any(|(other, later)| other != position && is_made_at(later, path))
+        };
+        is_removal(demand) && planned[*position].outcome == Outcome::Unchanged && is_directory(path) && !makes_room()
+    });
+    let mistakes = kept.map(|(position, demand)| {
+        let title = format!("`{}` is a directory, and stays", demand.resource.name);
+        Diagnostic::new(title)
+            .at(&planned[*position].origin, "this removes only files")
+            .hint("remove it with `op = \"files.directory\"` and `present = false`, or remove this operation")
+    });
+    mistakes.collect()
+}
+
+/// Whether a demand makes something at `top` or below.
+fn is_made_at(demand: &Demand, top: &str) -> bool {
+    let is_path = matches!(
+        demand.resource.kind,
+        ResourceKind::Directory | ResourceKind::File | ResourceKind::Link
+    );
+    is_path && demand.property == PRESENT && demand.value == "true" && is_below(&demand.resource.name, top)
 }
 
 /// Whether one of these operations is a command that may change the unit, or need it as it was demanded.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::as_now::AsNow;
 use super::bind::BoundOperation;
-use super::demands::{Demanded, contradictions};
+use super::demands::{Demanded, contradictions, kept_directories};
 use super::given::Given;
 use super::operation::plan_operation;
 use super::room::shortages;
@@ -24,7 +24,6 @@ pub(super) struct HostPlanner<'a> {
     walk: Walk<'a>,
     overlay: Overlay,
     operations: Vec<PlannedOperation>,
-    /// Only of a host that was not read.
     demanded: Vec<Demanded>,
 }
 
@@ -171,7 +170,8 @@ impl<'a> HostPlanner<'a> {
             // Only before anything ran: facts about disks are not read again.
             let shortages = shortages(&self.operations, self.given.facts);
             let undone = undone(&self.operations, &self.overlay, || self.again());
-            for mistake in shortages.into_iter().chain(undone) {
+            let kept = kept_directories(&self.operations, &self.demanded, self.given.facts);
+            for mistake in shortages.into_iter().chain(undone).chain(kept) {
                 self.given.note_mistake(mistake, build);
             }
         }

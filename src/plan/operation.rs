@@ -11,7 +11,6 @@ use super::visible::NOT_READ;
 use super::{Build, PlannedHandler, PlannedOperation};
 use crate::change::{Conduct, NotKnown, Outcome, ResourceChange, Stop};
 use crate::error::{Diagnostic, Origin};
-use crate::facts::FactKey;
 use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
 use crate::facts::owed::Owed;
 use crate::operations::{Demand, PlanContext, Role};
@@ -74,8 +73,7 @@ pub(super) fn plan_operation(
             touches = context.with_links_followed(ready.operation.touches(&context));
             let planned = context.with_roads(planned);
             is_unread = is_not_gathered(&planned);
-            let is_host_unread = given.facts.get(&FactKey::System).is_none();
-            if is_host_unread && bound.trigger == Trigger::Always {
+            if bound.trigger == Trigger::Always {
                 demands = ready.operation.demands();
             }
             asked.extend(context.asked());
@@ -274,6 +272,7 @@ mod tests {
     use super::*;
     use crate::change::{Action, Before, ResourceId, ResourceKind, Risk};
     use crate::error::SourceFile;
+    use crate::facts::FactKey;
 
     #[test]
     fn an_operation_that_changes_more_than_it_says_is_a_mistake() {

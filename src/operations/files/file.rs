@@ -19,7 +19,7 @@ use crate::change::{
 };
 use crate::content::Content;
 use crate::facts::overlay::{Effect, FactScope};
-use crate::facts::path::{Inode, InodeKind, PathFact, parent};
+use crate::facts::path::{Inode, PathFact, parent};
 use crate::facts::{Fact, FactKey, Identity};
 use crate::operations::ownership::check_new_owners;
 use crate::operations::run_as::RunAsSupport;
@@ -78,15 +78,6 @@ impl Operation for File {
         check_owner(context, "user", self.user.as_deref())?;
         check_owner(context, "group", self.group.as_deref())?;
         if !self.present {
-            let path = context.resolve_parent(&self.path)?;
-            if let PathFact::Present(inode) = context.path(&path)?
-                && inode.kind == InodeKind::Directory
-            {
-                let title = format!("`{path}` is a directory, and stays");
-                return Err(context.refuse("path", title, "this is a directory on the host").hint(
-                    "remove it with `op = \"files.directory\"` and `present = false`, or remove this operation",
-                ));
-            }
             return plan_absent(context, &self.path);
         }
         let path = context.resolve(&self.path)?;
@@ -273,10 +264,7 @@ mod tests {
             refused(bench("path = '/etc/x'").directory("/etc/x")),
             "t.toml:1:8: `/etc/x` is not a file"
         );
-        assert_eq!(
-            refused(bench(absent).directory("/etc/x")),
-            "t.toml:1:8: `/etc/x` is a directory, and stays"
-        );
+        assert_eq!(bench(absent).directory("/etc/x").plan(), Ok(Outcome::Unchanged));
         assert_eq!(bench(absent).link("/etc/x", "y").plan(), Ok(Outcome::Unchanged));
         let nowhere = bench("path = '/no/x'").absent("/no").absent("/no/x");
         assert_eq!(refused(nowhere), "t.toml:1:8: the directory of `/no/x` does not exist");
