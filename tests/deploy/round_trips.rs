@@ -92,6 +92,25 @@ state = "started"
 enabled = true
 
 [[operation]]
+op = "systemd.unit"
+unit = "lab-unit-@"
+content = """
+[Service]
+ExecStart=/bin/true
+"""
+
+[[operation]]
+op = "systemd.timer"
+unit = "lab-timer-@"
+on_calendar = "daily"
+command = "true"
+
+[[operation]]
+op = "systemd.tmpfiles"
+file = "lab-@"
+content = "d /run/lab-@ 0755 root root -"
+
+[[operation]]
 op = "verify.tcp"
 port = 808@
 
