@@ -402,7 +402,8 @@ fn simulated_removal(line: &str) -> Option<SimulatedRemoval> {
 /// removed or moved there, whatever their own dates are; `s*` are the sources.
 fn lists_probe() -> String {
     "command -v apt-get >/dev/null || exit 127\ndate '+now %s'\ncd /var/lib/apt/lists 2>/dev/null || exit 0\n\
-     for f in *Packages*; do [ -e \"$f\" ] && stat -c 'fetched %Y' partial && break; done"
+     for f in *Packages*; do [ -e \"$f\" ] && stat -c 'fetched %Y' partial && break; done\n\
+     a=/etc/apt; for f in $a/s* $a/s*/*; do [ \"$f\" -nt partial ] && echo newer && break; done"
         .to_owned()
 }
 
