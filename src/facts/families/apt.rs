@@ -399,11 +399,11 @@ fn simulated_removal(line: &str) -> Option<SimulatedRemoval> {
 }
 
 /// apt-get(8) writes files in `partial` at each update, even if nothing is new. The date of a directory tells of files that were
-/// removed or moved there, whatever their own dates are; `s*` are the sources.
+/// removed or moved there, whatever their own dates are; `s*` are the sources. An empty file is none: unattended-upgrade makes one.
 fn lists_probe() -> String {
     "command -v apt-get >/dev/null || exit 127\ndate '+now %s'\ncd /var/lib/apt/lists 2>/dev/null || exit 0\n\
      for f in *Packages*; do [ -e \"$f\" ] && stat -c 'fetched %Y' partial && break; done\n\
-     a=/etc/apt; for f in $a/s* $a/s*/*; do [ \"$f\" -nt partial ] && echo newer && break; done"
+     a=/etc/apt; for f in $a/s* $a/s*/*; do [ -s \"$f\" ] && [ \"$f\" -nt partial ] && echo newer && break; done"
         .to_owned()
 }
 
