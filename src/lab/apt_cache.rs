@@ -34,7 +34,7 @@ const LABEL: &str = "homelab.lab.apt-cache";
 /// Where the cache listens, on the engine's bridge only: no port of this machine is bound.
 const PORT: u16 = 3142;
 /// The file in a host with the address of the cache.
-const ADDRESS_FILE: &str = "etc/homelab-lab/apt-cache";
+const ADDRESS_FILE: &str = "/etc/homelab-lab/apt-cache";
 /// Another run may start or remove the same cache at the same time; then it is tried again.
 const ATTEMPTS: usize = 4;
 const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -210,28 +210,32 @@ async fn wait_listening(engine: &Engine, name: &str, id: &str) -> Result<SocketA
 }
 
 /// Writes the cache's address into every host, or an empty file, so that no host waits for a missing cache.
+///
+/// A command in the host does it. To copy a file, the engine mounts the host's folders on this machine once more, and what
+/// it mounts while a host starts stays in that host.
 pub(super) async fn write_address(
     engine: &Engine,
     cache: Option<&SocketAddr>,
     running: &BTreeMap<String, Running>,
 ) -> Result<(), LabError> {
     let line = cache.map_or_else(String::new, |address| format!("{} {}\n", address.ip(), address.port()));
-    let archive = archive(&line).map_err(|source| LabError::Disk {
-        action: "pack",
-        path: ADDRESS_FILE.into(),
-        source,
-    })?;
-    let uploads = running
-        .iter()
-        .map(|(host, one)| engine.upload(host, &one.id, archive.clone()));
-    try_join_all(uploads).await.map(drop)
+    let writes = running.iter().map(|(host, one)| write_line(engine, (host, &one.id), &line));
+    try_join_all(writes).await.map(drop)
 }
 
-fn archive(line: &str) -> std::io::Result<Vec<u8>> {
-    let mut builder = tar::Builder::new(Vec::new());
-    let mut header = tar::Header::new_gnu();
-    header.set_mode(0o644);
-    header.set_size(line.len() as u64);
-    builder.append_data(&mut header, ADDRESS_FILE, line.as_bytes())?;
-    builder.into_inner()
+async fn write_line(engine: &Engine, (host, id): (&str, &str), line: &str) -> Result<(), LabError> {
+    let script = "printf %s \"$1\" > \"$2\"";
+    let written = engine
+        .execute(host, id, &["sh", "-c", script, "sh", line, ADDRESS_FILE])
+        .await?;
+    if written.code == 0 {
+        return Ok(());
+    }
+    Err(LabError::ToolFailed {
+        subject: host.to_owned(),
+        program: "sh",
+        action: "write the address of the apt cache",
+        status: format!("exit status: {}", written.code),
+        source: LastLines::of(&written.output),
+    })
 }
