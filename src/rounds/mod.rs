@@ -1,4 +1,4 @@
-//! Reads hosts and plans them in turns until the plan lacks nothing: three rounds of facts at most.
+//! Reads hosts and plans them in turns until the plan lacks nothing, or no rounds are left.
 
 mod conditions;
 mod events;

@@ -9,7 +9,10 @@ use crate::remote::Connection;
 
 /// The first round reads base facts and the facts that operations hint at, later rounds what the plan lacks. Operations
 /// that still lack facts are deferred.
-pub const ROUNDS: usize = 3;
+///
+/// Nearly all plans take one or two rounds. Of packages that are removed one operation after the other, each takes one: what
+/// apt would remove depends on what the operations before it remove.
+pub const ROUNDS: usize = 12;
 
 /// How hosts are read.
 #[derive(Clone, Copy, Debug)]
