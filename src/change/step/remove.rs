@@ -26,8 +26,7 @@ impl StepKind for Remove {
     }
 
     fn proof(&self) -> Option<String> {
-        let path = quote(&self.path);
-        Some(format!("[ ! -e {path} ] && [ ! -L {path} ]"))
+        Some(is_gone(&self.path))
     }
 
     fn path(&self) -> Option<&str> {
@@ -37,4 +36,10 @@ impl StepKind for Remove {
     fn claims(&self) -> Vec<Claim<'_>> {
         vec![Claim::Remove { path: &self.path }]
     }
+}
+
+/// Shell text that exits 0 if nothing is at `path`, not even a link that leads nowhere.
+pub(super) fn is_gone(path: &str) -> String {
+    let path = quote(path);
+    format!("[ ! -e {path} ] && [ ! -L {path} ]")
 }

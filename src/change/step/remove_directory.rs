@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::kind::{Claim, Script, ScriptOptions, StepKind};
+use super::remove::is_gone;
 use super::road::enter;
 use crate::facts::path::mount_field;
 use crate::quote::quote;
@@ -37,8 +38,7 @@ impl StepKind for RemoveDirectory {
     }
 
     fn proof(&self) -> Option<String> {
-        let path = quote(&self.path);
-        Some(format!("[ ! -e {path} ] && [ ! -L {path} ]"))
+        Some(is_gone(&self.path))
     }
 
     fn path(&self) -> Option<&str> {
