@@ -14,8 +14,8 @@ use crate::apply::{Failure, HostEnd, OperationResult, ResourceEnd};
 use crate::change::{Action, CheckState, ResourceKind, Risk};
 use crate::facts::overlay::OperationId;
 
-/// Rises when a change could mislead programs that read the format.
-const FORMAT_VERSION: u32 = 1;
+/// Rises when a change could mislead programs that read the format. Also that of a deploy that was refused.
+pub(super) const FORMAT_VERSION: u32 = 1;
 
 /// A review as one JSON document.
 pub fn json(review: &Review<'_>) -> String {

@@ -4,14 +4,12 @@ use serde::Serialize;
 
 use super::check::{JsonMistake, json_mistakes};
 use super::html::page;
+use super::json::FORMAT_VERSION;
 use super::markdown::block;
 use super::style::counted;
 use super::{diagnostic, sanitize};
 use crate::error::Diagnostic;
 use crate::plan::Found;
-
-/// Rises when a change could mislead programs that read the format.
-const FORMAT_VERSION: u32 = 1;
 
 /// A deploy that was refused because of mistakes in the project or on the command line.
 #[derive(Clone, Debug)]
