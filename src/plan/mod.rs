@@ -148,6 +148,28 @@ pub struct PlannedHandler {
     pub covered_by: Option<OperationId>,
 }
 
+#[cfg(test)]
+impl PlannedOperation {
+    /// An operation that always runs, for tests.
+    pub(crate) fn for_test(id: OperationId, outcome: Outcome) -> Self {
+        Self {
+            id,
+            stage: 0,
+            task: "t".to_owned(),
+            origin: Origin::new(&crate::error::SourceFile::new("tasks/t.toml", "op"), 0..2),
+            within: Vec::new(),
+            peers: BTreeMap::new(),
+            trigger: Trigger::Always,
+            as_now: AsNow::No,
+            conduct: Conduct::default(),
+            handler: None,
+            guards: BTreeSet::new(),
+            outcome,
+            asked: BTreeSet::new(),
+        }
+    }
+}
+
 impl PlannedOperation {
     /// Of a handler that finds nothing to do: the earlier operation of the plan that starts its unit.
     pub fn covered_by(&self) -> Option<&OperationId> {

@@ -106,19 +106,9 @@ fn change(resource: ResourceId, before: &[(&'static str, &str)], after: &[(&'sta
 fn planned(slug: &str, outcome: Outcome) -> PlannedOperation {
     let file = SourceFile::new("tasks/t/t.toml", "[[operation]]\nop = 'x'\n");
     PlannedOperation {
-        id: OperationId(format!("web / t/t / {slug}")),
-        stage: 0,
-        within: Vec::new(),
-        peers: std::collections::BTreeMap::new(),
         task: "t/t".to_owned(),
         origin: Origin::new(&file, 19..22),
-        trigger: Trigger::Always,
-        conduct: crate::change::Conduct::default(),
-        handler: None,
-        guards: std::collections::BTreeSet::new(),
-        as_now: crate::plan::AsNow::No,
-        outcome,
-        asked: std::collections::BTreeSet::new(),
+        ..PlannedOperation::for_test(OperationId(format!("web / t/t / {slug}")), outcome)
     }
 }
 

@@ -3,7 +3,6 @@ use std::time::Duration;
 use super::*;
 use crate::apply::events::ResourceResult;
 use crate::change::{Action, Attributed, Before, Conduct, OnError, ResourceChange, ResourceId, ResourceKind, Risk};
-use crate::error::{Origin, SourceFile};
 use crate::plan::Trigger;
 
 fn id(name: &str) -> OperationId {
@@ -28,19 +27,8 @@ fn change(name: &str) -> ResourceChange {
 
 fn operation(name: &str, trigger: Trigger) -> PlannedOperation {
     PlannedOperation {
-        id: id(name),
-        stage: 0,
-        task: "t".to_owned(),
-        origin: Origin::new(&SourceFile::new("tasks/t.toml", "op"), 0..2),
-        within: Vec::new(),
-        peers: BTreeMap::new(),
         trigger,
-        conduct: crate::change::Conduct::default(),
-        handler: None,
-        guards: BTreeSet::new(),
-        as_now: crate::plan::AsNow::No,
-        outcome: Outcome::Change(vec![change(name)]),
-        asked: BTreeSet::new(),
+        ..PlannedOperation::for_test(id(name), Outcome::Change(vec![change(name)]))
     }
 }
 

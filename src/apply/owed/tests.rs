@@ -1,8 +1,5 @@
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::*;
 use crate::change::{Command, Outcome};
-use crate::error::{Origin, SourceFile};
 
 fn id(name: &str) -> OperationId {
     OperationId(format!("web / t / {name}"))
@@ -10,19 +7,9 @@ fn id(name: &str) -> OperationId {
 
 fn operation(name: &str, handler: Option<PlannedHandler>, trigger: Trigger) -> PlannedOperation {
     PlannedOperation {
-        id: id(name),
-        stage: 0,
-        task: "t".to_owned(),
-        origin: Origin::new(&SourceFile::new("tasks/t.toml", "op"), 0..2),
-        within: Vec::new(),
-        peers: BTreeMap::new(),
         trigger,
         handler,
-        guards: std::collections::BTreeSet::new(),
-        conduct: crate::change::Conduct::default(),
-        as_now: crate::plan::AsNow::No,
-        outcome: Outcome::Unchanged,
-        asked: BTreeSet::new(),
+        ..PlannedOperation::for_test(id(name), Outcome::Unchanged)
     }
 }
 

@@ -3,9 +3,7 @@
 use super::*;
 use crate::change::{Attributes, Before, Command, Remove, ResourceId, ResourceKind, Risk, WriteFile};
 use crate::content::Content;
-use crate::error::SourceFile;
 use crate::facts::overlay::{FactScope, OperationId};
-use crate::plan::Trigger;
 
 const BLOCK: u64 = 1000;
 
@@ -33,34 +31,20 @@ fn remove(path: &str) -> Step {
 }
 
 fn operation(step: Step, effects: Vec<Effect>) -> PlannedOperation {
-    let file = SourceFile::new("tasks/t.toml", "op");
-    PlannedOperation {
-        id: OperationId("x".to_owned()),
-        stage: 0,
-        within: Vec::new(),
-        peers: std::collections::BTreeMap::new(),
-        task: "t".to_owned(),
-        origin: Origin::new(&file, 0..2),
-        trigger: Trigger::Always,
-        conduct: crate::change::Conduct::default(),
-        handler: None,
-        guards: std::collections::BTreeSet::new(),
-        as_now: crate::plan::AsNow::No,
-        outcome: Outcome::Change(vec![ResourceChange {
-            id: ResourceId {
-                kind: ResourceKind::File,
-                name: "x".to_owned(),
-            },
-            action: Action::Update,
-            before: Before::Absent,
-            after: None,
-            expect: Vec::new(),
-            effects,
-            steps: vec![step],
-            risk: Risk::None,
-        }]),
-        asked: std::collections::BTreeSet::new(),
-    }
+    let change = ResourceChange {
+        id: ResourceId {
+            kind: ResourceKind::File,
+            name: "x".to_owned(),
+        },
+        action: Action::Update,
+        before: Before::Absent,
+        after: None,
+        expect: Vec::new(),
+        effects,
+        steps: vec![step],
+        risk: Risk::None,
+    };
+    PlannedOperation::for_test(OperationId("x".to_owned()), Outcome::Change(vec![change]))
 }
 
 /// `/` is a large disk; `/small` has so many free blocks and files, and `/small/old` takes 3 blocks of it.

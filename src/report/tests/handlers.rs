@@ -38,9 +38,6 @@ fn restart(trigger: Trigger) -> PlannedOperation {
     restart.risk = Risk::Restart;
     PlannedOperation {
         trigger,
-        conduct: crate::change::Conduct::default(),
-        guards: std::collections::BTreeSet::new(),
-        as_now: crate::plan::AsNow::No,
         ..planned("systemd.service app", Outcome::Change(vec![restart]))
     }
 }
