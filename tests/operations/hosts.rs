@@ -280,7 +280,10 @@ impl Batch<'_> {
                 if one_by_one(&found) != one_by_one(expected) {
                     self.fail(
                         case,
-                        format!("another error was expected:\n{found}\nexpected:\n{expected}"),
+                        format!(
+                            "another error was expected:\n{found}\nexpected:\n{expected}\nof:\n{}{}",
+                            ran.stdout, ran.stderr
+                        ),
                     );
                 }
             }
@@ -319,7 +322,7 @@ impl Batch<'_> {
                 }
                 continue;
             }
-            // Each round reads what the one before lacked, and there are few: an operation asks for all that it needs early.
+            // Each round reads what the one before lacked, and their number is limited.
             if let Some(line) = reviewed
                 .stdout
                 .lines()
