@@ -219,7 +219,9 @@ pub(super) async fn write_address(
     running: &BTreeMap<String, Running>,
 ) -> Result<(), LabError> {
     let line = cache.map_or_else(String::new, |address| format!("{} {}\n", address.ip(), address.port()));
-    let writes = running.iter().map(|(host, one)| write_line(engine, (host, &one.id), &line));
+    let writes = running
+        .iter()
+        .map(|(host, one)| write_line(engine, (host, &one.id), &line));
     try_join_all(writes).await.map(drop)
 }
 
