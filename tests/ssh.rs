@@ -7,6 +7,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Once;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use homelab::content::Content;
@@ -33,9 +34,17 @@ fn install_packages() {
     });
 }
 
+/// A port that no other test of this process gets, below those that the kernel gives to outgoing connections: one of them
+/// could take it before the server does.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 16_384 + (std::process::id() % 128) as u16 * 128;
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 const LOGIN_KEY: &str = "log in %h";
@@ -83,7 +92,7 @@ impl Server {
         server.write_known_hosts("changed", "other");
         fs::write(server.path("none"), "").expect("written");
         until("sshd listens", || {
-            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+            fs::read_to_string(server.path("log")).is_ok_and(|log| log.contains("Server listening on"))
         });
         server
     }
