@@ -125,7 +125,7 @@ pub(super) async fn perform_segment(
     };
     progress.start(0);
     let performed = writer
-        .perform_and_read(&steps, probes, &mut |_, news| progress.heard(news))
+        .perform_and_read(&steps, probes, &mut |_, news| progress.on_news(news))
         .await;
     let (end, read) = match performed {
         Ok((_, read)) => (progress.end(), read),
@@ -194,7 +194,7 @@ impl Progress<'_> {
         end.unwrap_or(SegmentEnd::Through)
     }
 
-    fn heard(&mut self, news: StepNews<'_>) {
+    fn on_news(&mut self, news: StepNews<'_>) {
         match news {
             StepNews::Through(answer) => self.answered(answer.clone()),
             StepNews::Waits(words) => self.waits(words),

@@ -108,11 +108,11 @@ impl<R: AsyncRead + Unpin> Answers<R> {
 
     /// The next tag, with the output before it.
     pub(super) async fn next(&mut self, keep: Keep) -> Result<Tagged, Interruption> {
-        self.next_heard(keep, &mut |_| {}).await
+        self.next_streaming(keep, &mut |_| {}).await
     }
 
     /// As [`Answers::next`]; `on_output` gets the output as it arrives, possibly with an extra line break at the end.
-    pub(super) async fn next_heard(
+    pub(super) async fn next_streaming(
         &mut self,
         keep: Keep,
         on_output: &mut (dyn FnMut(&[u8]) + Send),
@@ -338,7 +338,7 @@ mod tests {
         let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
         let task = tokio::spawn(async move {
             let mut on_output = |bytes: &[u8]| drop(sender.send(bytes.to_vec()));
-            answers.next_heard(Keep::Tail(100), &mut on_output).await
+            answers.next_streaming(Keep::Tail(100), &mut on_output).await
         });
         let mut all = Vec::new();
         for (written, line) in [("one\n", "one\n"), ("\n\ntwo\n", "\n\ntwo\n"), ("three", "three")] {

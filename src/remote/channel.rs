@@ -39,12 +39,12 @@ pub(super) struct Exchange<'a> {
     /// What the host is doing after this many answers, for messages.
     pub(super) during: &'a (dyn Fn(usize) -> String + Sync),
     /// Called for output, notes and answers as they arrive.
-    pub(super) on_answer: &'a mut (dyn FnMut(Heard<'_>) + Send),
+    pub(super) on_answer: &'a mut (dyn FnMut(Received<'_>) + Send),
 }
 
 /// Something that arrives in answer to a frame.
 #[derive(Clone, Copy)]
-pub(super) enum Heard<'a> {
+pub(super) enum Received<'a> {
     Output(&'a [u8]),
     /// Bytes of output that the host left out.
     Gap(u64),
@@ -275,12 +275,12 @@ impl Channel {
                     let keep = keep(answered);
                     let mut before: u64 = 0;
                     let tagged = loop {
-                        let mut hear = |output: &[u8]| on_answer(Heard::Output(output));
-                        let mut tagged = expected(answers.next_heard(keep, &mut hear).await?, number)?;
+                        let mut on_output = |output: &[u8]| on_answer(Received::Output(output));
+                        let mut tagged = expected(answers.next_streaming(keep, &mut on_output).await?, number)?;
                         match tagged.outcome.as_str() {
-                            NOTE => on_answer(Heard::Tag(&tagged)),
+                            NOTE => on_answer(Received::Tag(&tagged)),
                             GAP => {
-                                on_answer(Heard::Gap(tagged.status));
+                                on_answer(Received::Gap(tagged.status));
                                 let own = tagged.cut.saturating_add(tagged.output.len() as u64);
                                 before = own.saturating_add(tagged.status).saturating_add(before);
                             }
@@ -290,7 +290,7 @@ impl Channel {
                             }
                         }
                     };
-                    on_answer(Heard::Tag(&tagged));
+                    on_answer(Received::Tag(&tagged));
                     received.push(tagged);
                 }
                 Ok(())

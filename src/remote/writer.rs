@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::answers::Keep;
-use super::channel::{Exchange, Heard};
+use super::channel::{Exchange, Received};
 use super::connection::{Answer, Connection, LONGEST_ANSWER, MOST_READ};
 use super::error::{Explanation, RemoteError};
 use super::limits::Limits;
@@ -242,15 +242,15 @@ impl<'a> Writer<'a> {
             return Ok(false);
         };
         let mut staged = false;
-        let mut on_tag = |heard: Heard<'_>| {
+        let mut on_tag = |received: Received<'_>| {
             let position = answers.len();
-            let tagged = match heard {
-                Heard::Tag(tagged) => tagged,
-                Heard::Gap(bytes) => {
+            let tagged = match received {
+                Received::Tag(tagged) => tagged,
+                Received::Gap(bytes) => {
                     on_news(position, StepNews::LeftOut(bytes));
                     return;
                 }
-                Heard::Output(output) => {
+                Received::Output(output) => {
                     let is_of_probe = !content.probes.is_empty() && position == content.offset + count;
                     if !output.is_empty() && !is_of_probe {
                         on_news(position, StepNews::Output(output));
