@@ -169,12 +169,12 @@ impl Channel {
     }
 
     /// Holds the dialogue with `sudo`, if there is one.
-    async fn enter(&mut self) -> Result<(), RemoteError> {
+    async fn authenticate(&mut self) -> Result<(), RemoteError> {
         let Some(dialogue) = self.dialogue.take() else {
             return Ok(());
         };
         let outcome = match &mut self.stdin {
-            Some(stdin) => dialogue.hold(&mut self.answers, stdin, &self.stderr).await,
+            Some(stdin) => dialogue.authenticate(&mut self.answers, stdin, &self.stderr).await,
             None => Err(NoEntry::Interrupted(Interruption::Ended)),
         };
         let refusal = match outcome {
@@ -235,7 +235,7 @@ impl Channel {
             return Ok(());
         }
         self.begin("connecting")?;
-        self.enter().await?;
+        self.authenticate().await?;
         match greet(&mut self.answers, &mut self.shell, &mut self.configuration).await {
             Ok(()) => {
                 self.finish();
@@ -256,7 +256,7 @@ impl Channel {
             on_answer,
         } = exchange;
         self.begin(&during(0))?;
-        self.enter().await?;
+        self.authenticate().await?;
         let FrameText { text, numbers, .. } = self.take_up(frame);
         let mut received = Vec::with_capacity(numbers.len());
         let outcome = {
@@ -314,7 +314,7 @@ impl Channel {
     pub(super) async fn pass_on(&mut self, frame: FrameText, written: &Sender<Written>) -> Result<i32, RemoteError> {
         const DURING: &str = "running the command";
         self.begin(DURING)?;
-        self.enter().await?;
+        self.authenticate().await?;
         let FrameText { text, .. } = self.take_up(frame);
         let mut errors = Answers::new(self.stderr.listen().await, &self.nonce);
         errors.expect_lead(LEAD);

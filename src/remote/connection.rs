@@ -66,7 +66,7 @@ impl Connection {
             Some(_) => ControlSocket::kept(&target.name, &target.settings())?,
         };
         let configuration = Configuration::write(target, control.configuration())?;
-        let (line, dialogue) = target.privilege.enter("sh");
+        let (line, dialogue) = target.privilege.command_line("sh");
         let mut command = Command::new(ssh);
         command.args(target.arguments(control.path(), configuration.path(), &line)?);
         let destination = Destination {
@@ -100,7 +100,7 @@ impl Connection {
         let mut command = Command::new(shell);
         let mut dialogue = None;
         if *privilege != Privilege::LoginUser {
-            let (line, asked) = privilege.enter("sh");
+            let (line, asked) = privilege.command_line("sh");
             command.args(["-c", &line]);
             dialogue = asked;
         }

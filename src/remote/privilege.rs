@@ -48,7 +48,7 @@ pub enum Privilege {
 
 impl Privilege {
     /// A command line, for any login shell, that runs `program` (plain words), and the dialogue with `sudo` that it needs.
-    pub(super) fn enter(&self, program: &str) -> (String, Option<Dialogue>) {
+    pub(super) fn command_line(&self, program: &str) -> (String, Option<Dialogue>) {
         // `LC_ALL` for English messages of `sudo`; set with `env`, so that it works in fish and csh too.
         const BEGIN: &str = "exec env LC_ALL=C";
         match self {
@@ -137,7 +137,7 @@ impl Dialogue {
     }
 
     /// Answers one prompt and waits until the program runs. On an error, the caller must end the child.
-    pub(super) async fn hold<R, W>(
+    pub(super) async fn authenticate<R, W>(
         &self,
         answers: &mut Answers<R>,
         stdin: &mut W,
@@ -242,18 +242,18 @@ mod tests {
             password: Some(Secret::new("hunter2")),
             user: None,
         };
-        let (line, dialogue) = privilege.enter("sh");
+        let (line, dialogue) = privilege.command_line("sh");
         assert!(!line.contains("hunter2") && dialogue.is_some(), "{line}");
         assert!(!format!("{privilege:?}").contains("hunter2"));
-        assert_eq!(Privilege::LoginUser.enter("sh").0, "exec sh");
+        assert_eq!(Privilege::LoginUser.command_line("sh").0, "exec sh");
         let without = |user: Option<&str>| {
             let user = user.map(str::to_owned);
-            Privilege::Sudo { password: None, user }.enter("sh").0
+            Privilege::Sudo { password: None, user }.command_line("sh").0
         };
         assert_eq!(without(None), "exec env LC_ALL=C sudo -n -- sh");
         assert_eq!(without(Some("web")), "exec env LC_ALL=C sudo -n -u web -- sh");
         let doas = Privilege::Doas { user: None };
-        assert_eq!(doas.enter("sh").0, "exec env LC_ALL=C doas -n -- sh");
+        assert_eq!(doas.command_line("sh").0, "exec env LC_ALL=C doas -n -- sh");
         assert_eq!(doas.becoming().expect("root").user, "root");
     }
 

@@ -58,7 +58,7 @@ impl Road {
         upload: &mut Upload<'_>,
         sent: OnSent<'_>,
     ) -> Result<(), NotPumped> {
-        let (line, dialogue) = privilege.enter(command);
+        let (line, dialogue) = privilege.command_line(command);
         match self {
             Self::Ssh(control) => pump_through_master(control.path(), &line, dialogue, upload, sent).await,
             Self::Local(shell) => pump_through_shell(shell, &line, dialogue, upload, sent).await,
@@ -148,7 +148,7 @@ where
         let mut answers = Answers::new(stdout, dialogue.nonce());
         answers.limit(Limits::of_login(Some(PATIENCE)));
         let stderr = StandardError::drain(stderr);
-        let held = dialogue.hold(&mut answers, stdin, &stderr).await;
+        let held = dialogue.authenticate(&mut answers, stdin, &stderr).await;
         held.map_err(|_| NotPumped::NoSecondChannel)?;
     }
     send(stdin, upload, sent).await.map_err(NotPumped::Unusable)
