@@ -15,7 +15,7 @@ use super::control::ControlSocket;
 use super::error::RemoteError;
 use super::limits::Limits;
 use super::privilege::Privilege;
-use super::pump::Road;
+use super::pump::SecondChannel;
 use super::script::FrameText;
 use super::target::Target;
 use crate::facts::Probe;
@@ -40,7 +40,7 @@ pub struct Answer {
 /// A connection to one host's shell. It can only read; [`Connection::lock`] gives the right to write.
 pub struct Connection {
     pub(super) channel: Channel,
-    pub(super) road: Road,
+    pub(super) second_channel: SecondChannel,
     pub(super) privilege: Privilege,
     /// How long the host may send nothing while it is read.
     pub(super) silence: Option<Duration>,
@@ -79,7 +79,7 @@ impl Connection {
         };
         Ok(Self {
             channel: Channel::start(destination, command).await?,
-            road: Road::Ssh(control),
+            second_channel: SecondChannel::Ssh(control),
             privilege: target.privilege.clone(),
             silence: target.silence,
             target: Some(target.clone()),
@@ -114,7 +114,7 @@ impl Connection {
         };
         Ok(Self {
             channel: Channel::start(destination, command).await?,
-            road: Road::Local(shell.to_owned()),
+            second_channel: SecondChannel::Local(shell.to_owned()),
             privilege: privilege.clone(),
             silence,
             target: None,
@@ -175,7 +175,7 @@ impl Connection {
     /// A new connection to the same host, the same way in and as the same user. It shares nothing with this one, and no connection
     /// that is kept.
     pub async fn another(&self) -> Result<Self, RemoteError> {
-        match (&self.target, &self.road) {
+        match (&self.target, &self.second_channel) {
             (Some(target), _) => {
                 let target = Target {
                     keep: None,
@@ -183,10 +183,10 @@ impl Connection {
                 };
                 Box::pin(Self::open(&target)).await
             }
-            (None, Road::Local(shell)) => {
+            (None, SecondChannel::Local(shell)) => {
                 Self::local_as(self.channel.host(), shell, &self.privilege, self.silence).await
             }
-            (None, Road::Ssh(_)) => Err(self.channel.nonsense("connecting again", "the target is not known")),
+            (None, SecondChannel::Ssh(_)) => Err(self.channel.nonsense("connecting again", "the target is not known")),
         }
     }
 
@@ -202,9 +202,9 @@ impl Connection {
 
     /// Ends the connection without waiting for the host to agree.
     pub async fn close(self) {
-        let Self { channel, road, .. } = self;
+        let Self { channel, second_channel, .. } = self;
         channel.end().await;
-        drop(road);
+        drop(second_channel);
     }
 
     pub(super) fn unsendable(&self, what: impl Into<String>, cause: Unquotable) -> RemoteError {

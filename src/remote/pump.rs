@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How a second channel is opened.
 #[derive(Debug)]
-pub(super) enum Road {
+pub(super) enum SecondChannel {
     /// Through the first channel, which is the mux master.
     Ssh(ControlSocket),
     /// As another child of this shell.
@@ -46,7 +46,7 @@ pub(super) enum NotPumped {
 
 type OnSent<'f> = &'f mut (dyn FnMut(u64) + Send);
 
-impl Road {
+impl SecondChannel {
     /// Runs `command` with the upload on its standard input. The first channel checks whether all of it arrived. `sent` gets the number
     /// of bytes sent so far.
     ///

@@ -1,4 +1,4 @@
-//! Contents of every size, on every road.
+//! Contents of every size, on every second_channel.
 
 use std::path::Path;
 use std::process::Command;
@@ -88,7 +88,7 @@ async fn a_short_upload_never_reaches_the_body() {
         let arrives = Content::new(vec![b'x'; 150_000]);
         let mut upload = Upload::begin(&arrives).unwrap();
         let mut told = 0;
-        host.road
+        host.second_channel
             .pump(&Privilege::LoginUser, &command, &mut upload, &mut |sent| told = sent)
             .await
             .unwrap();
