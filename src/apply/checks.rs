@@ -43,7 +43,7 @@ impl HostApply<'_> {
     ) -> Result<Vec<PlannedOperation>, Halt> {
         let since = Instant::now();
         if let Some(check) = failing_check(&rest) {
-            self.tell(ApplyEvent::Started {
+            self.send(ApplyEvent::Started {
                 host: self.reviewed.host.clone(),
                 operation: check.id,
                 doing: format!("waiting for {}", check.what),

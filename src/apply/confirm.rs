@@ -74,7 +74,7 @@ impl HostApply<'_> {
             }
         }
         if let Some(last) = guarding.operations.last() {
-            self.tell(ApplyEvent::Started {
+            self.send(ApplyEvent::Started {
                 host: self.reviewed.host.clone(),
                 operation: last.clone(),
                 doing: "confirming with a new connection".to_owned(),

@@ -50,14 +50,14 @@ pub(super) struct HostApply<'a> {
 impl HostApply<'_> {
     /// Reports that the host's turn has come.
     pub(super) fn begin(&self) {
-        self.tell(ApplyEvent::HostStarted {
+        self.send(ApplyEvent::HostStarted {
             host: self.reviewed.host.clone(),
         });
     }
 
     pub(super) fn tell_last(&self) {
         if let Some(result) = self.results.last() {
-            self.tell(ApplyEvent::Finished {
+            self.send(ApplyEvent::Finished {
                 host: self.reviewed.host.clone(),
                 result: result.clone(),
             });
@@ -88,7 +88,7 @@ impl HostApply<'_> {
         Some(self.session()?.unprivileged.as_ref()?.lock_path())
     }
 
-    pub(super) fn tell(&self, event: ApplyEvent) {
+    pub(super) fn send(&self, event: ApplyEvent) {
         // Events without a receiver do not stop the work.
         let _ = self.events.send(event);
     }

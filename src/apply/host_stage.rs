@@ -14,7 +14,7 @@ use super::keeping::Guarding;
 use super::perform::take_away;
 use super::read_back::{is_read_back, to_read_after};
 use super::recovery::may_go_on;
-use super::segment::{Ends, KeepFor, SegmentEnd, Telling, perform_segment};
+use super::segment::{Ends, KeepFor, SegmentEnd, EventSink, perform_segment};
 use crate::change::{CheckState, Outcome};
 use crate::facts::overlay::OperationId;
 use crate::facts::{Fact, FactKey, Facts};
@@ -153,7 +153,7 @@ impl HostApply<'_> {
         facts.forget_affected(&effects);
         let last = segment.last().filter(|last| is_read_back(last));
         let probes = last.map_or_else(FactProbes::default, |last| FactProbes::of(&to_read_after(last, facts)));
-        let telling = Telling {
+        let sink = EventSink {
             host,
             events: self.events,
             live_output: self.live_output.as_ref(),
@@ -167,7 +167,7 @@ impl HostApply<'_> {
             keeping: &mut self.keeping,
             operations: &kept_for,
         };
-        let mut performed = perform_segment(writer, telling, segment, &self.records, &probes.probes, keep, ends).await;
+        let mut performed = perform_segment(writer, sink, segment, &self.records, &probes.probes, keep, ends).await;
         if matches!(performed.end, SegmentEnd::Through) {
             if let (Some(last), Some(held)) = (last, performed.held.take()) {
                 let facts = self.snapshot.facts.entry(host.clone()).or_default();

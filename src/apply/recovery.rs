@@ -114,7 +114,7 @@ impl HostApply<'_> {
         let Some(failure) = failed.and_then(|result| result.failure.clone()) else {
             return;
         };
-        self.tell(ApplyEvent::Retries {
+        self.send(ApplyEvent::Retries {
             host: self.reviewed.host.clone(),
             operation: operation.id.clone(),
             retry,
@@ -131,7 +131,7 @@ impl HostApply<'_> {
         for line in lines.filter(|line| line.end == ResourceEnd::Failed) {
             line.end = ResourceEnd::Ignored;
         }
-        self.tell(ApplyEvent::Ignored {
+        self.send(ApplyEvent::Ignored {
             host: self.reviewed.host.clone(),
             operation: operation.id.clone(),
         });

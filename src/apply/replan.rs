@@ -83,7 +83,7 @@ impl HostApply<'_> {
             self.spelt_out.insert(shown);
         }
         if was_open && matches!(now.outcome, Outcome::Change(_) | Outcome::Ensure { .. }) {
-            self.tell(ApplyEvent::Resolved {
+            self.send(ApplyEvent::Resolved {
                 host: self.reviewed.host.clone(),
                 operation: Box::new(now.clone()),
             });

@@ -71,7 +71,7 @@ struct Placed<'a> {
 
 /// Where a segment runs, and where its events go.
 #[derive(Clone, Copy)]
-pub(super) struct Telling<'a> {
+pub(super) struct EventSink<'a> {
     pub(super) host: &'a str,
     pub(super) events: &'a UnboundedSender<ApplyEvent>,
     /// Room for output that is sent as it arrives and waits to be shown; `None` if it is not sent.
@@ -82,7 +82,7 @@ pub(super) struct Telling<'a> {
 
 /// The state of the segment's steps so far.
 struct Progress<'a> {
-    telling: Telling<'a>,
+    sink: EventSink<'a>,
     segment: &'a [PlannedOperation],
     placed: Vec<Placed<'a>>,
     answers: Vec<StepAnswer>,
@@ -98,14 +98,14 @@ struct Progress<'a> {
 /// With `probes`, which are run after the last step, the caller tells the end of the last operation.
 pub(super) async fn perform_segment(
     writer: &mut Writer<'_>,
-    telling: Telling<'_>,
+    sink: EventSink<'_>,
     segment: &[PlannedOperation],
     records: &Records,
     probes: &[Probe],
     keep: KeepFor<'_>,
     ends: Ends<'_>,
 ) -> Performed {
-    let (placed, steps) = prepare(segment, records, telling.live_output.is_some(), keep);
+    let (placed, steps) = prepare(segment, records, sink.live_output.is_some(), keep);
     if steps.is_empty() {
         return Performed {
             end: SegmentEnd::Through,
@@ -114,7 +114,7 @@ pub(super) async fn perform_segment(
         };
     }
     let mut progress = Progress {
-        telling,
+        sink,
         segment,
         placed,
         answers: Vec::new(),
@@ -199,8 +199,8 @@ impl Progress<'_> {
             StepNews::Through(answer) => self.answered(answer.clone()),
             StepNews::Waits(words) => self.waits(words),
             StepNews::Sent(bytes, size) => {
-                let _ = self.telling.events.send(ApplyEvent::Sent {
-                    host: self.telling.host.to_owned(),
+                let _ = self.sink.events.send(ApplyEvent::Sent {
+                    host: self.sink.host.to_owned(),
                     bytes,
                     size,
                 });
@@ -212,24 +212,24 @@ impl Progress<'_> {
 
     /// Output that is shown too slowly is left out, so that it does not pile up.
     fn output(&self, output: &[u8]) {
-        let Some(room) = self.telling.live_output else {
+        let Some(room) = self.sink.live_output else {
             return;
         };
         let length = u32::try_from(output.len()).unwrap_or(u32::MAX);
         let Ok(room) = Arc::clone(room).try_acquire_many_owned(length) else {
             return self.leave_out(output.len() as u64);
         };
-        let _ = self.telling.events.send(ApplyEvent::Output {
-            host: self.telling.host.to_owned(),
+        let _ = self.sink.events.send(ApplyEvent::Output {
+            host: self.sink.host.to_owned(),
             bytes: output.to_vec(),
             room: Some(Arc::new(room)),
         });
     }
 
     fn leave_out(&self, bytes: u64) {
-        if self.telling.live_output.is_some() {
-            let _ = self.telling.events.send(ApplyEvent::OutputLeftOut {
-                host: self.telling.host.to_owned(),
+        if self.sink.live_output.is_some() {
+            let _ = self.sink.events.send(ApplyEvent::OutputLeftOut {
+                host: self.sink.host.to_owned(),
                 bytes,
             });
         }
@@ -271,8 +271,8 @@ impl Progress<'_> {
         let Some(placed) = self.placed.get(self.answers.len()) else {
             return;
         };
-        let _ = self.telling.events.send(ApplyEvent::Waits {
-            host: self.telling.host.to_owned(),
+        let _ = self.sink.events.send(ApplyEvent::Waits {
+            host: self.sink.host.to_owned(),
             attempt: placed.step.attempt(),
             words: words.to_owned(),
         });
@@ -298,8 +298,8 @@ impl Progress<'_> {
         self.since = Instant::now();
         let operation = &self.segment[self.placed[step].operation];
         // Events without a receiver do not stop the work.
-        let _ = self.telling.events.send(ApplyEvent::Started {
-            host: self.telling.host.to_owned(),
+        let _ = self.sink.events.send(ApplyEvent::Started {
+            host: self.sink.host.to_owned(),
             operation: operation.id.clone(),
             doing: doing(self.placed[step].step, operation),
         });
@@ -319,8 +319,8 @@ impl Progress<'_> {
         if found_nothing(&self.segment[operation], &result) {
             return;
         }
-        let _ = self.telling.events.send(ApplyEvent::Finished {
-            host: self.telling.host.to_owned(),
+        let _ = self.sink.events.send(ApplyEvent::Finished {
+            host: self.sink.host.to_owned(),
             result: result.clone(),
         });
         self.ends.results.push(result);
@@ -358,7 +358,7 @@ impl Progress<'_> {
             operation: operation.id.clone(),
             lines,
             failure,
-            retried: self.telling.retried.get(&operation.id).copied().unwrap_or_default(),
+            retried: self.sink.retried.get(&operation.id).copied().unwrap_or_default(),
             took,
         }
     }

@@ -87,12 +87,12 @@ async fn run_on(target: &Target, script: &str, events: &UnboundedSender<CommandE
     const PIECES: usize = 4;
     let (written, pieces) = mpsc::channel(PIECES);
     let connection = Connection::open(target).await?;
-    let (result, ()) = tokio::join!(connection.run(script, written), tell(&target.name, pieces, events));
+    let (result, ()) = tokio::join!(connection.run(script, written), forward_output(&target.name, pieces, events));
     result
 }
 
 /// Sends what a command writes, no faster than it is consumed.
-async fn tell(host: &str, mut pieces: mpsc::Receiver<Written>, events: &UnboundedSender<CommandEvent>) {
+async fn forward_output(host: &str, mut pieces: mpsc::Receiver<Written>, events: &UnboundedSender<CommandEvent>) {
     let room = Arc::new(Semaphore::new(WAITING as usize));
     while let Some(Written { stream, bytes }) = pieces.recv().await {
         let wanted = u32::try_from(bytes.len()).unwrap_or(WAITING).min(WAITING);
