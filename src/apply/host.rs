@@ -33,7 +33,7 @@ pub(super) struct HostApply<'a> {
     /// The plan that was made again because this run waited for the lock; it is within the review.
     pub(super) planned_since: Option<Vec<PlannedOperation>>,
     /// Deferred operations that became several operations, or one with another name.
-    pub(super) spelt_out: BTreeSet<OperationId>,
+    pub(super) replaced: BTreeSet<OperationId>,
     pub(super) notices: Vec<String>,
     pub(super) keeping: Keeping,
     pub(super) stop: &'a StopAll,

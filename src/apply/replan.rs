@@ -80,7 +80,7 @@ impl HostApply<'_> {
         let was_open = matches!(reviewed.outcome, Outcome::Deferred { .. });
         if reviewed.id != now.id {
             let shown = reviewed.id.clone();
-            self.spelt_out.insert(shown);
+            self.replaced.insert(shown);
         }
         if was_open && matches!(now.outcome, Outcome::Change(_) | Outcome::Ensure { .. }) {
             self.send(ApplyEvent::Resolved {

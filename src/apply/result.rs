@@ -22,7 +22,7 @@ impl HostApply<'_> {
             if told.contains(&operation.id) || !is_shown {
                 continue;
             }
-            if halt.is_none() && self.spelt_out.contains(&operation.id) {
+            if halt.is_none() && self.replaced.contains(&operation.id) {
                 continue;
             }
             // A deferred operation that is not wanted after all is in no later plan of a finished host.

@@ -141,7 +141,7 @@ async fn work(host: ReadHost, context: WorkerContext, mut orders: mpsc::Receiver
         results: Vec::new(),
         under_way: Vec::new(),
         planned_since: None,
-        spelt_out: BTreeSet::new(),
+        replaced: BTreeSet::new(),
         retried: BTreeMap::new(),
         is_refusal: false,
         notices: Vec::new(),
