@@ -69,7 +69,7 @@ pub(super) fn known<T: Clone + Into<minijinja::Value>>(value: &Known<T>) -> Attr
 /// An attribute whose text is held to its grammar.
 pub(super) fn held(grammar: Grammar, value: &Known<String>) -> Attribute {
     if let Known::Yes(text) = value {
-        grammar.hold(text).map_err(NoValue::Unreadable)?;
+        grammar.check(text).map_err(NoValue::Unreadable)?;
     }
     known(value)
 }
@@ -77,7 +77,7 @@ pub(super) fn held(grammar: Grammar, value: &Known<String>) -> Attribute {
 /// Names of users or groups, as templates see them.
 pub(super) fn listed(names: &BTreeSet<String>) -> Attribute {
     for name in names {
-        Grammar::Account.hold(name).map_err(NoValue::Unreadable)?;
+        Grammar::Account.check(name).map_err(NoValue::Unreadable)?;
     }
     Ok(names.iter().map(|name| minijinja::Value::from(name.as_str())).collect())
 }

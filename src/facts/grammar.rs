@@ -92,10 +92,10 @@ impl Grammar {
         }
     }
 
-    /// Holds `text`, which the host gave, to the grammar.
+    /// Checks `text`, which the host gave, against the grammar.
     ///
     /// Errors: why it is not such a thing, with the text made readable.
-    pub(super) fn hold(self, text: &str) -> Result<(), String> {
+    pub(super) fn check(self, text: &str) -> Result<(), String> {
         if self.fits(text) {
             return Ok(());
         }
@@ -155,7 +155,7 @@ mod tests {
             (Grammar::Text, &["Anna Müller,,,", "", "Debian GNU/Linux 13 (trixie)"]),
         ] {
             for text in texts {
-                assert_eq!(grammar.hold(text), Ok(()), "{grammar:?} {text}");
+                assert_eq!(grammar.check(text), Ok(()), "{grammar:?} {text}");
             }
         }
     }
@@ -180,11 +180,11 @@ mod tests {
             (Grammar::Text, &["a\u{1b}b", "a\nb", "\0"]),
         ] {
             for text in texts {
-                assert!(grammar.hold(text).is_err(), "{grammar:?} {text:?}");
+                assert!(grammar.check(text).is_err(), "{grammar:?} {text:?}");
             }
         }
         assert_eq!(
-            Grammar::Name.hold("$(id)\n").unwrap_err(),
+            Grammar::Name.check("$(id)\n").unwrap_err(),
             "the host says \"$(id)\\n\", which is not a name of letters, digits and `._-`"
         );
     }

@@ -121,12 +121,12 @@ fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey,
         owed,
         ..SystemFacts::default()
     };
-    hold(&mut facts);
+    remove_invalid(&mut facts);
     Ok(vec![(FactKey::System, Fact::System(Box::new(facts)))])
 }
 
 /// Takes out what is not such a fact.
-fn hold(facts: &mut SystemFacts) {
+fn remove_invalid(facts: &mut SystemFacts) {
     let machine = &mut facts.machine;
     let texts: [(&str, Grammar, &mut String); 9] = [
         ("os.id", Grammar::Word, &mut machine.os.id),
@@ -141,13 +141,13 @@ fn hold(facts: &mut SystemFacts) {
     ];
     let mut unreadable = BTreeMap::new();
     for (name, grammar, text) in texts {
-        if let Err(why) = grammar.hold(text) {
+        if let Err(why) = grammar.check(text) {
             unreadable.insert(name.to_owned(), why);
             text.clear();
         }
     }
     let mut check = |name: &str, grammar: Grammar, texts: &[&String]| {
-        let why = texts.iter().find_map(|text| grammar.hold(text).err());
+        let why = texts.iter().find_map(|text| grammar.check(text).err());
         why.inspect(|why| {
             unreadable.insert(name.to_owned(), why.clone());
         })
