@@ -244,10 +244,10 @@ fn of_paths() -> Vec<(FactKey, Vec<Fact>)> {
             ],
         ),
         (
-            FactKey::Road(text("/lib/x")),
+            FactKey::PathResolution(text("/lib/x")),
             vec![
-                Fact::Road(Vec::new()),
-                Fact::Road(vec![text("/"), text("/lib"), text("/usr/lib/x")]),
+                Fact::PathResolution(Vec::new()),
+                Fact::PathResolution(vec![text("/"), text("/lib"), text("/usr/lib/x")]),
             ],
         ),
     ]

@@ -31,7 +31,7 @@ macro_rules! every_kind {
             /// The file system of a path. It is read along with the path itself.
             DiskLocation(path: String) => super::place::DiskLocationKey<'a>, #[serde(with = "presence")] Option<super::place::DiskLocation>;
             /// The directories and links on the way to a path. They are read along with it.
-            Road(path: String) => super::place::RoadKey<'a>, Vec<String>;
+            PathResolution(path: String) => super::place::PathResolutionKey<'a>, Vec<String>;
             /// What could prevent a change of what is at a path.
             Metadata(path: String) => super::path::MetadataKey<'a>, super::path::Metadata;
             /// What is in a directory.

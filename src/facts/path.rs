@@ -306,7 +306,7 @@ pub fn follow<E>(path: &str, mut look: impl FnMut(&str, bool) -> Result<Place, E
 }
 
 /// All paths that are looked at on the way to `path`, those as written first. `target` is the target of a link.
-pub(super) fn road(path: &str, target: impl Fn(&str) -> Option<String>) -> Vec<String> {
+pub(super) fn visited_paths(path: &str, target: impl Fn(&str) -> Option<String>) -> Vec<String> {
     let mut on_it: Vec<String> = ancestors(path).into_iter().chain([path.to_owned()]).collect();
     let look = |at: &str, _| {
         if !on_it.iter().any(|known| known == at) {
@@ -377,7 +377,7 @@ mod tests {
         let twice = &[("/a/l", "d/../f"), ("/a/d", "/b/c")][..];
         assert_eq!(end("/a/l", twice).as_deref(), Some("/b/f"));
         assert_eq!(
-            road("/a/l", |at| twice
+            visited_paths("/a/l", |at| twice
                 .iter()
                 .find(|(link, _)| *link == at)
                 .map(|(_, to)| (*to).to_owned())),

@@ -33,9 +33,9 @@ impl<'a> Key<'a> for DiskLocationKey<'a> {
 
 /// The directories and links on the way to a path, which are read along with it: one look finds where a path leads.
 #[derive(Clone, Copy)]
-pub struct RoadKey<'a>(pub &'a str);
+pub struct PathResolutionKey<'a>(pub &'a str);
 
-impl<'a> Key<'a> for RoadKey<'a> {
+impl<'a> Key<'a> for PathResolutionKey<'a> {
     /// The paths on the way. Each of them has a fact of its own.
     type Fact = Vec<String>;
 

@@ -165,7 +165,7 @@ fn settle(
                 let location = FactKey::DiskLocation(path.clone());
                 facts.insert(location.clone(), answers.answer(&location)?);
             }
-            if let FactKey::Road(path) = key {
+            if let FactKey::PathResolution(path) = key {
                 read_along(path, answers, facts);
             }
         }

@@ -8,7 +8,7 @@ mod entries;
 mod metadata;
 mod package;
 mod path;
-mod road;
+mod path_resolution;
 mod room;
 mod session;
 pub(super) mod sight;

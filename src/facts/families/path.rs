@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::road::set_paths;
+use super::path_resolution::set_paths;
 use super::room;
 use crate::facts::answer::{UnreadableAnswer, lines as answer_lines};
 use crate::facts::family::{Family, InTemplates, Readable, no_allowance};
 use crate::facts::key::{Fact, FactKey};
-use crate::facts::path::{CONTENT_LIMIT, ContentFact, ContentKey, Inode, InodeKind, PathFact, PathKey, road};
-use crate::facts::place::{DiskLocation, DiskLocationKey, RoadKey, Room};
+use crate::facts::path::{CONTENT_LIMIT, ContentFact, ContentKey, Inode, InodeKind, PathFact, PathKey, visited_paths};
+use crate::facts::place::{DiskLocation, DiskLocationKey, PathResolutionKey, Room};
 use crate::quote::quote_all;
 use crate::value::Known;
 
@@ -39,7 +39,7 @@ impl<'a> Readable<'a> for DiskLocationKey<'a> {
     const IN_TEMPLATES: Option<&'static InTemplates> = None;
 }
 
-impl<'a> Readable<'a> for RoadKey<'a> {
+impl<'a> Readable<'a> for PathResolutionKey<'a> {
     const FAMILY: &'static Family = &PATHS;
     const IN_TEMPLATES: Option<&'static InTemplates> = None;
 }
@@ -142,8 +142,8 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
     let facts = keys.iter().flat_map(|key| match key {
         FactKey::Path(path) => both(path).to_vec(),
         FactKey::DiskLocation(path) => vec![(key.clone(), place_of(path))],
-        FactKey::Road(path) => {
-            let on_it = road(path, |at| {
+        FactKey::PathResolution(path) => {
+            let on_it = visited_paths(path, |at| {
                 let (inode, _) = present.get(at)?;
                 match &inode.kind {
                     InodeKind::Link { target } => Some(target.clone()),
@@ -151,7 +151,7 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
                 }
             });
             let facts: Vec<_> = on_it.iter().flat_map(|at| both(at)).collect();
-            facts.into_iter().chain([(key.clone(), Fact::Road(on_it))]).collect()
+            facts.into_iter().chain([(key.clone(), Fact::PathResolution(on_it))]).collect()
         }
         _ => Vec::new(),
     });

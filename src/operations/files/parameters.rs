@@ -108,7 +108,7 @@ pub(super) fn check_validate(context: &PlanContext<'_>, validate: Option<&[Strin
 /// The facts that say what is at `path` and above it, and where links lead.
 pub(in crate::operations) fn path_and_ancestors(path: &str) -> Vec<FactKey> {
     let mut needs = link_and_ancestors(path);
-    needs.push(FactKey::Road(path.to_owned()));
+    needs.push(FactKey::PathResolution(path.to_owned()));
     needs
 }
 
@@ -118,6 +118,6 @@ pub(super) fn link_and_ancestors(path: &str) -> Vec<FactKey> {
         .into_iter()
         .chain([path.to_owned()])
         .map(FactKey::Path)
-        .chain([FactKey::Road(parent(path).to_owned())])
+        .chain([FactKey::PathResolution(parent(path).to_owned())])
         .collect()
 }

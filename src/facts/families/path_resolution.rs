@@ -40,13 +40,13 @@ IFS=$n; set -f; set -- "$@" $q; set +f; unset IFS
 fi
 "#;
 
-/// Shell text that sets `$@` to the paths of `keys` and all on the way to those whose road is asked for.
+/// Shell text that sets `$@` to the paths of `keys` and all on the way to those whose resolution is asked for.
 pub(super) fn set_paths(keys: &[FactKey]) -> String {
-    let mut roads: Vec<&str> = Vec::new();
+    let mut resolved: Vec<&str> = Vec::new();
     let mut covered = BTreeSet::new();
     for key in keys {
-        if let FactKey::Road(path) = key {
-            roads.push(path);
+        if let FactKey::PathResolution(path) = key {
+            resolved.push(path);
             covered.extend(ancestors(path));
             covered.insert(path.clone());
         }
@@ -60,14 +60,14 @@ pub(super) fn set_paths(keys: &[FactKey]) -> String {
         .filter(|path| !covered.contains(*path))
         .collect();
     let others = quote_all(others);
-    if roads.is_empty() {
+    if resolved.is_empty() {
         return format!("set -- {others}\n");
     }
     // A directory stands before what is in it, with nothing in between.
-    roads.sort_by_key(|path| path.split('/').collect::<Vec<_>>());
-    roads.dedup();
-    let roads = quote_all(roads);
-    format!("n='\n'\nset -- {roads}\n{ABOVE}{FOLLOW}set -- / \"$@\" {others}\n")
+    resolved.sort_by_key(|path| path.split('/').collect::<Vec<_>>());
+    resolved.dedup();
+    let resolved = quote_all(resolved);
+    format!("n='\n'\nset -- {resolved}\n{ABOVE}{FOLLOW}set -- / \"$@\" {others}\n")
 }
 
 #[cfg(test)]
@@ -91,7 +91,7 @@ mod tests {
         symlink("a\nb", at("odd")).expect("symlink");
         symlink("loop", at("loop")).expect("symlink");
         let keys: Vec<FactKey> = ["again/f", "other/up/f", "odd", "loop", "real", "none/x"]
-            .map(|name| FactKey::Road(at(name)))
+            .map(|name| FactKey::PathResolution(at(name)))
             .into_iter()
             .chain([FactKey::Path(at("real")), FactKey::Path(at("alone"))])
             .collect();
