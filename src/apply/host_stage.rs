@@ -14,7 +14,7 @@ use super::keeping::Guarding;
 use super::perform::take_away;
 use super::read_back::{is_read_back, to_read_after};
 use super::recovery::may_go_on;
-use super::segment::{Ends, KeepFor, SegmentEnd, EventSink, perform_segment};
+use super::segment::{Ends, EventSink, KeepFor, SegmentEnd, perform_segment};
 use crate::change::{CheckState, Outcome};
 use crate::facts::overlay::OperationId;
 use crate::facts::{Fact, FactKey, Facts};

@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 
 use super::options::ApplyOptions;
 use super::perform::Around;
-use crate::change::{Access, Kept, LockoutGuard, Previous, ResourceChange, ResourceKind, Road, Step};
+use crate::change::{Access, Kept, LockoutGuard, Previous, ResolvedPath, ResourceChange, ResourceKind, Step};
 use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::owed::Owed;
 use crate::facts::{Fact, FactKey, Facts};
@@ -74,7 +74,7 @@ impl Keeping {
         &mut self,
         operation: &PlannedOperation,
         change: &ResourceChange,
-        (step, road): (&Step, Option<&Road>),
+        (step, resolved): (&Step, Option<&ResolvedPath>),
         is_kept: bool,
     ) -> Option<Around> {
         let is_guarded = !operation.guards.is_empty();
@@ -96,7 +96,7 @@ impl Keeping {
             text.push_str(&guarding.guard.record(&[&change.id.name]));
         }
         if is_guarded || is_kept {
-            for kept in self.kept(operation, change, (step, road), is_guarded) {
+            for kept in self.kept(operation, change, (step, resolved), is_guarded) {
                 let _ = writeln!(text, "(\n{}\n) || exit", kept.script());
                 text.push_str(&self.added(&kept, is_guarded));
                 self.entries.entry(operation.id.clone()).or_default().push(kept);
@@ -164,13 +164,13 @@ impl Keeping {
         &mut self,
         operation: &PlannedOperation,
         change: &ResourceChange,
-        (step, road): (&Step, Option<&Road>),
+        (step, resolved): (&Step, Option<&ResolvedPath>),
         is_guarded: bool,
     ) -> Vec<Kept> {
         let or_fail = |kept: Kept| if is_guarded { kept.or_fail() } else { kept };
         let mut all: Vec<Kept> = self
             .previous
-            .before(step, road, self.next)
+            .before(step, resolved, self.next)
             .map(or_fail)
             .into_iter()
             .collect();
@@ -239,7 +239,7 @@ impl Keeping {
             let body = step.script(&crate::change::ScriptOptions {
                 live: false,
                 random: 0,
-                road: None,
+                resolved: None,
             });
             text.push_str(&guarding.guard.repeat(&command.summary, &body.body, self.next));
         }

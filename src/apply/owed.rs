@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::change::{Road, Step};
+use crate::change::{ResolvedPath, Step};
 use crate::facts::overlay::OperationId;
 use crate::facts::owed::{Owed, STARTS};
 use crate::plan::{PlannedHandler, PlannedOperation, Trigger};
@@ -137,7 +137,7 @@ impl Records {
     pub(super) fn keep(
         &self,
         operation: &PlannedOperation,
-        (step, road): (&Step, Option<&Road>),
+        (step, resolved): (&Step, Option<&ResolvedPath>),
         turn: Turn<'_>,
         script: &mut StepScript,
     ) {
@@ -149,7 +149,7 @@ impl Records {
             .collect();
         if !notified.is_empty() {
             // Until it is renamed, a new file changes nothing.
-            let can_revert = matches!(step, Step::WriteFile(_)) && !road.is_some_and(|road| road.in_place);
+            let can_revert = matches!(step, Step::WriteFile(_)) && !resolved.is_some_and(|resolved| resolved.in_place);
             let kept = if turn.is_first { turn.kept } else { &[] };
             script.body = self.recorded(&notified, kept, &script.body, can_revert);
         }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::change::{Command, Expect, ResourceChange, Road, Script, ScriptOptions, Step, guard};
+use crate::change::{Command, Expect, ResolvedPath, ResourceChange, Script, ScriptOptions, Step, guard};
 use crate::facts::system::JOBS;
 use crate::quote::quote_all;
 use crate::remote::{Prints, StepScript};
@@ -31,15 +31,15 @@ pub(super) struct Around {
 }
 
 /// What to run around a step, if anything.
-pub(super) type Keep<'a> = &'a mut dyn FnMut(&Step, Option<&Road>) -> Option<Around>;
+pub(super) type Keep<'a> = &'a mut dyn FnMut(&Step, Option<&ResolvedPath>) -> Option<Around>;
 
 /// The scripts of a change, in order.
 ///
 /// With `ensure`, each step first checks whether it is already done. Otherwise the first step checks that the host is
 /// still as reviewed. What `keep` returns for a step runs right before it, and keeps what the step is about to change, and after it.
 pub(super) fn scripts(change: &ResourceChange, manner: StepOptions, keep: Keep<'_>) -> Vec<StepScript> {
-    let mut scripts: Vec<StepScript> = roads(change)
-        .map(|(step, road)| script(step, manner, road, keep(step, road)))
+    let mut scripts: Vec<StepScript> = steps_with_paths(change)
+        .map(|(step, resolved)| script(step, manner, resolved, keep(step, resolved)))
         .collect();
     if manner.ensure {
         for (step, script) in change.steps.iter().zip(&mut scripts) {
@@ -53,21 +53,21 @@ pub(super) fn scripts(change: &ResourceChange, manner: StepOptions, keep: Keep<'
 }
 
 /// The steps of a change, each with what was reviewed of the way to its path.
-pub(super) fn roads(change: &ResourceChange) -> impl Iterator<Item = (&Step, Option<&Road>)> {
-    let road = change.expect.iter().find_map(|expect| match expect {
-        Expect::Road(road) => Some(&**road),
+pub(super) fn steps_with_paths(change: &ResourceChange) -> impl Iterator<Item = (&Step, Option<&ResolvedPath>)> {
+    let resolved = change.expect.iter().find_map(|expect| match expect {
+        Expect::ResolvedPath(resolved) => Some(&**resolved),
         _ => None,
     });
     change
         .steps
         .iter()
-        .map(move |step| (step, road.filter(|road| step.path() == Some(&road.path))))
+        .map(move |step| (step, resolved.filter(|resolved| step.path() == Some(&resolved.path))))
 }
 
-fn script(step: &Step, manner: StepOptions, road: Option<&Road>, around: Option<Around>) -> StepScript {
+fn script(step: &Step, manner: StepOptions, resolved: Option<&ResolvedPath>, around: Option<Around>) -> StepScript {
     let live = manner.live;
     let random = rand::random();
-    let Script { body, content, stage } = step.script(&ScriptOptions { live, random, road });
+    let Script { body, content, stage } = step.script(&ScriptOptions { live, random, resolved });
     let body = match around {
         Some(Around { before, after }) if after.is_empty() => format!("(\n{before}\n) </dev/null || exit\n{body}"),
         Some(Around { before, after }) => {

@@ -10,8 +10,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::events::{ApplyEvent, Failure, OperationResult, ResourceEnd, ResourceResult};
 use super::keeping::Keeping;
 use super::owed::{Records, Turn};
-use super::perform::{StepOptions, UNTRUE, roads, scripts};
-use crate::change::{Outcome, Road, Step};
+use super::perform::{StepOptions, UNTRUE, scripts, steps_with_paths};
+use crate::change::{Outcome, ResolvedPath, Step};
 use crate::facts::Probe;
 use crate::facts::overlay::OperationId;
 use crate::plan::PlannedOperation;
@@ -153,7 +153,9 @@ fn prepare<'s>(
         let is_kept = operations.contains(&operation.id);
         let first = steps.len();
         for (change_index, change) in operation.changes().iter().enumerate() {
-            let mut keep = |step: &Step, road: Option<&Road>| keeping.around(operation, change, (step, road), is_kept);
+            let mut keep = |step: &Step, resolved: Option<&ResolvedPath>| {
+                keeping.around(operation, change, (step, resolved), is_kept)
+            };
             let options = StepOptions {
                 ensure,
                 live,
@@ -166,15 +168,15 @@ fn prepare<'s>(
                 step,
             }));
         }
-        let own: Vec<_> = operation.changes().iter().flat_map(roads).collect();
+        let own: Vec<_> = operation.changes().iter().flat_map(steps_with_paths).collect();
         let kept = keeping.folders(&operation.id);
-        for (index, (step, road)) in own.iter().enumerate() {
+        for (index, (step, resolved)) in own.iter().enumerate() {
             let turn = Turn {
                 is_first: index == 0,
                 is_last: index + 1 == own.len(),
                 kept: &kept,
             };
-            records.keep(operation, (*step, *road), turn, &mut steps[first + index]);
+            records.keep(operation, (*step, *resolved), turn, &mut steps[first + index]);
         }
     }
     (placed, steps)

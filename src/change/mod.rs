@@ -26,8 +26,8 @@ pub use kind::ResourceKind;
 pub use lockout::{LockoutGuard, NOT_ARMED};
 pub use step::{
     Above, Attributes, Claim, Command, DEFAULT_TIMEOUT, End, Expect, FileNumber, Kept, Link, MakeDirectory, Ownership,
-    Previous, Remove, RemoveDirectory, Road, Script, ScriptOptions, SetAttributes, Step, UnitValidator, WriteFile,
-    guard,
+    Previous, Remove, RemoveDirectory, ResolvedPath, Script, ScriptOptions, SetAttributes, Step, UnitValidator,
+    WriteFile, guard,
 };
 
 /// The result of planning an operation.

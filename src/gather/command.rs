@@ -87,7 +87,10 @@ async fn run_on(target: &Target, script: &str, events: &UnboundedSender<CommandE
     const PIECES: usize = 4;
     let (written, pieces) = mpsc::channel(PIECES);
     let connection = Connection::open(target).await?;
-    let (result, ()) = tokio::join!(connection.run(script, written), forward_output(&target.name, pieces, events));
+    let (result, ()) = tokio::join!(
+        connection.run(script, written),
+        forward_output(&target.name, pieces, events)
+    );
     result
 }
 

@@ -14,7 +14,7 @@ mod links;
 mod operation;
 mod ownership;
 mod parameters;
-mod roads;
+mod resolved_paths;
 mod run_as;
 mod server;
 mod systemd;

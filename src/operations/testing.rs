@@ -237,11 +237,11 @@ impl Bench {
     }
 
     /// As the planner does, with what each change relies on besides its own path.
-    pub(super) fn plan_with_roads(&self) -> Result<Outcome, Stop> {
+    pub(super) fn plan_with_resolved_paths(&self) -> Result<Outcome, Stop> {
         self.planned(true)
     }
 
-    fn planned(&self, with_roads: bool) -> Result<Outcome, Stop> {
+    fn planned(&self, with_resolved_paths: bool) -> Result<Outcome, Stop> {
         let mut overlay = Overlay::new(&self.facts);
         overlay.commit(&OperationId("before".to_owned()), self.before.clone());
         let key = DigestKey::random();
@@ -260,8 +260,8 @@ impl Bench {
         );
         let planned = self.operation.plan(&context);
         let touches = context.with_links_followed(self.operation.touches(&context));
-        let planned = if with_roads {
-            context.with_roads(planned)
+        let planned = if with_resolved_paths {
+            context.with_resolved_paths(planned)
         } else {
             planned
         };

@@ -71,7 +71,7 @@ pub(super) fn plan_operation(
             conduct = ready.operation.conduct();
             let planned = ready.operation.plan(&context);
             touches = context.with_links_followed(ready.operation.touches(&context));
-            let planned = context.with_roads(planned);
+            let planned = context.with_resolved_paths(planned);
             is_unread = is_not_gathered(&planned);
             if bound.trigger == Trigger::Always {
                 demands = ready.operation.demands();

@@ -202,7 +202,11 @@ impl Connection {
 
     /// Ends the connection without waiting for the host to agree.
     pub async fn close(self) {
-        let Self { channel, second_channel, .. } = self;
+        let Self {
+            channel,
+            second_channel,
+            ..
+        } = self;
         channel.end().await;
         drop(second_channel);
     }

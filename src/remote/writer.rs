@@ -385,8 +385,14 @@ impl<'a> Writer<'a> {
             }
         };
         let pumped = {
-            let Connection { second_channel, privilege, .. } = &*self.connection;
-            second_channel.pump(privilege, &pump_command(shell), &mut upload, &mut sent).await
+            let Connection {
+                second_channel,
+                privilege,
+                ..
+            } = &*self.connection;
+            second_channel
+                .pump(privilege, &pump_command(shell), &mut upload, &mut sent)
+                .await
         };
         let filled = match pumped {
             Ok(()) => Ok(()),

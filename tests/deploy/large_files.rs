@@ -99,7 +99,7 @@ fn perform(host: &Host<'_>, command: Run) -> String {
     let script = Step::Run(command).script(&ScriptOptions {
         live: false,
         random: 7,
-        road: None,
+        resolved: None,
     });
     assert!(!script.body.contains("hunter2"));
     // The channel has a function that finds out whether homelab still listens.

@@ -99,7 +99,7 @@ fn project() -> Project {
     project
 }
 
-/// Files that an attack on a road would reach have the names that the operations use.
+/// Files that an attack on a path would reach have the names that the operations use.
 fn prepare(host: &Host<'_>) {
     host.inside(
         "useradd -m anna; mkdir -m 700 /root/inside /root/inside/victim; umask 077

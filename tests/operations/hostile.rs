@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use homelab::change::{Expect, Road, ScriptOptions, guard};
+use homelab::change::{Expect, ResolvedPath, ScriptOptions, guard};
 use homelab::facts::{FactKey, questions};
 use homelab::plan::{Build, PlannedOperation};
 use libtest_mimic::{Failed, Trial};
@@ -228,19 +228,19 @@ fn shell_texts(build: &Build) -> Vec<String> {
         for step in &change.steps {
             scripts.extend(step.already());
             // As reviewed, and as if another user could change what is on the way.
-            let roads = change.expect.iter().filter_map(|expect| match expect {
-                Expect::Road(road) => Some(Road {
+            let resolved = change.expect.iter().filter_map(|expect| match expect {
+                Expect::ResolvedPath(resolved) => Some(ResolvedPath {
                     is_open: true,
-                    ..(**road).clone()
+                    ..(**resolved).clone()
                 }),
                 _ => None,
             });
-            let open: Vec<Road> = roads.collect();
-            for road in std::iter::once(None).chain(open.iter().map(Some)) {
+            let open: Vec<ResolvedPath> = resolved.collect();
+            for resolved in std::iter::once(None).chain(open.iter().map(Some)) {
                 let options = ScriptOptions {
                     live: false,
                     random: 7,
-                    road,
+                    resolved,
                 };
                 scripts.push(step.script(&options).body);
             }

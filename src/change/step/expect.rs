@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::road::Road;
+use super::resolved_path::ResolvedPath;
 use super::state::{Attributes, directory_is, file_is, link_is};
 use crate::facts::Installation;
 use crate::facts::apt::line_filter;
@@ -14,7 +14,7 @@ use crate::quote::quote;
 #[serde(rename_all = "snake_case")]
 pub enum Expect {
     /// The directories above a path are those that were reviewed.
-    Road(Box<Road>),
+    ResolvedPath(Box<ResolvedPath>),
     /// Nothing is at the path.
     Absent { path: String },
     /// A file with this content and these attributes is at the path.
@@ -44,9 +44,9 @@ pub fn guard(expect: &[Expect]) -> Option<String> {
         .iter()
         .map(|expect| {
             let (check, message) = match expect {
-                Expect::Road(road) => (
-                    road.is_as_reviewed(),
-                    format!("a directory above {} has changed", road.path),
+                Expect::ResolvedPath(resolved) => (
+                    resolved.is_as_reviewed(),
+                    format!("a directory above {} has changed", resolved.path),
                 ),
                 Expect::Absent { path } => (
                     format!("[ ! -e {path} ] && [ ! -L {path} ]", path = quote(path)),

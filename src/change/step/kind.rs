@@ -1,6 +1,6 @@
 //! The interface of every kind of step.
 
-use super::road::Road;
+use super::resolved_path::ResolvedPath;
 use crate::content::Content;
 use crate::facts::overlay::FactScope;
 use crate::facts::{FactKey, Identity};
@@ -40,13 +40,13 @@ pub struct ScriptOptions<'a> {
     /// A random number for unique names.
     pub random: u64,
     /// What was reviewed of the way to the step's path.
-    pub road: Option<&'a Road>,
+    pub resolved: Option<&'a ResolvedPath>,
 }
 
 impl<'a> ScriptOptions<'a> {
     /// The way to the step's path, if other users may change what is on it.
-    pub(super) fn open_road(&self) -> Option<&'a Road> {
-        self.road.filter(|road| road.is_open)
+    pub(super) fn open_path(&self) -> Option<&'a ResolvedPath> {
+        self.resolved.filter(|resolved| resolved.is_open)
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::kind::{Claim, Script, ScriptOptions, StepKind};
-use super::road::{enter_stage, temporary_name};
+use super::resolved_path::{enter_stage, temporary_name};
 use super::state::{Ownership, link_is, set_owner};
 use crate::facts::path::parent;
 use crate::quote::quote;
@@ -25,10 +25,10 @@ impl StepKind for Link {
     fn script(&self, options: &ScriptOptions<'_>) -> Script {
         let target = quote(&self.target);
         let set_owner = |path: &str| set_owner(path, &self.owner.owner, &self.owner.group);
-        if let Some(road) = options.open_road() {
+        if let Some(resolved) = options.open_path() {
             return Script::of(format!(
                 "{}ln -s -- {target} ./new && {} && mv -f -T -- ./new \"../$n\"",
-                enter_stage(road, options.random),
+                enter_stage(resolved, options.random),
                 set_owner("./new"),
             ));
         }

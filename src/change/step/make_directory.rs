@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::kind::{Claim, Script, ScriptOptions, StepKind};
-use super::road::enter_stage;
+use super::resolved_path::enter_stage;
 use super::state::{Attributes, directory_is, set_attributes};
 use crate::quote::quote;
 
@@ -21,12 +21,12 @@ impl StepKind for MakeDirectory {
     }
 
     fn script(&self, options: &ScriptOptions<'_>) -> Script {
-        if let Some(road) = options.open_road() {
+        if let Some(resolved) = options.open_path() {
             return Script::of(format!(
                 "{}mkdir -- ./new && {} || exit\n\
                  [ ! -e \"../$n\" ] || {{ printf '%s\\n' \"$d/$n exists now\"; exit 1; }}\n\
                  mv -T -- ./new \"../$n\"",
-                enter_stage(road, options.random),
+                enter_stage(resolved, options.random),
                 set_attributes("./new", &self.attributes),
             ));
         }

@@ -14,7 +14,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Step;
-use super::road::{Road, enter, enter_by_path, number_of_end, stage_named};
+use super::resolved_path::{ResolvedPath, enter, enter_by_path, number_of_end, stage_named};
 use crate::facts::path::{is_below, parent};
 use crate::quote::{delimiter, quote};
 
@@ -51,7 +51,7 @@ impl Previous {
 
     /// What `step` is about to change, as its entry `number` in this folder; `None` if it changes no path of its own. The entry
     /// with the number 0 is also where earlier runs are cleared away.
-    pub fn before(&self, step: &Step, road: Option<&Road>, number: usize) -> Option<Kept> {
+    pub fn before(&self, step: &Step, resolved: Option<&ResolvedPath>, number: usize) -> Option<Kept> {
         let (path, what) = match step {
             Step::WriteFile(step) => (&step.path, What::Whole),
             Step::Link(step) => (&step.path, What::Whole),
@@ -62,8 +62,8 @@ impl Previous {
             Step::SetAttributes(step) => (&step.path, What::Attributes),
             Step::Run(command) => (command.sets_attributes_of.as_ref()?, What::Attributes),
         };
-        let road = road.filter(|road| road.path == *path);
-        Some(self.entry(path, road, what, number))
+        let resolved = resolved.filter(|resolved| resolved.path == *path);
+        Some(self.entry(path, resolved, what, number))
     }
 
     /// A file that a command is about to change, such as `/etc/passwd`.
@@ -71,12 +71,12 @@ impl Previous {
         self.entry(path, None, What::Whole, number)
     }
 
-    fn entry(&self, path: &str, road: Option<&Road>, what: What, number: usize) -> Kept {
+    fn entry(&self, path: &str, resolved: Option<&ResolvedPath>, what: What, number: usize) -> Kept {
         Kept {
             path: path.to_owned(),
             folder: format!("{}/{}/{number:04}", self.folder, self.run),
             clears: (number == 0).then(|| self.folder.clone()),
-            road: road.cloned(),
+            resolved: resolved.cloned(),
             what,
             must: false,
         }
@@ -92,7 +92,7 @@ pub struct Kept {
     pub folder: String,
     /// The folder for all runs, if those of earlier ones are to be cleared away.
     clears: Option<String>,
-    road: Option<Road>,
+    resolved: Option<ResolvedPath>,
     what: What,
     /// Whether the step must not run if this cannot be kept.
     must: bool,
@@ -118,8 +118,8 @@ impl Kept {
     /// Shell text that keeps what is there now. It runs right before the step, in a subshell of its own.
     pub fn script(&self) -> String {
         let back = self.back();
-        let place = match self.open_road() {
-            Some(road) => format!("{}at=./$n\n", enter(road)),
+        let place = match self.open_path() {
+            Some(resolved) => format!("{}at=./$n\n", enter(resolved)),
             None => format!("at={}\n", quote(&self.path)),
         };
         let lost = if self.must {
@@ -174,15 +174,15 @@ impl Kept {
         )
     }
 
-    fn open_road(&self) -> Option<&Road> {
-        self.road.as_ref().filter(|road| road.is_open)
+    fn open_path(&self) -> Option<&ResolvedPath> {
+        self.resolved.as_ref().filter(|resolved| resolved.is_open)
     }
 
     /// The text of the script `back`.
     fn back(&self) -> String {
-        let steps = match (self.open_road(), self.what) {
-            (Some(road), What::Whole) => whole_on_open_road(road),
-            (Some(road), What::Attributes) => attributes_on_open_road(road),
+        let steps = match (self.open_path(), self.what) {
+            (Some(resolved), What::Whole) => whole_on_open_path(resolved),
+            (Some(resolved), What::Attributes) => attributes_on_open_path(resolved),
             (None, What::Whole) => self.whole(),
             (None, What::Attributes) => ATTRIBUTES.to_owned(),
         };
@@ -211,7 +211,7 @@ impl Kept {
     }
 
     fn whole(&self) -> String {
-        let place = if self.road.as_ref().is_some_and(|road| road.in_place) {
+        let place = if self.resolved.as_ref().is_some_and(|resolved| resolved.in_place) {
             // Empty in between: neither content is seen by those who may not.
             ": >\"$p\" && chown -- \"$(stat -c %u:%g \"$k/old\")\" \"$p\" && chmod -- \"0$(stat -c %a \"$k/old\")\" \"$p\" \
              && cat <\"$k/old\" >\"$p\" && sync -- \"$p\" || exit"
@@ -252,7 +252,7 @@ read -r owner mode <"$k/old" && chown -h -- "$owner" "$p" && chmod -- "$mode" "$
 fi
 "#;
 
-fn whole_on_open_road(road: &Road) -> String {
+fn whole_on_open_path(resolved: &ResolvedPath) -> String {
     format!(
         "if [ \"$was\" = absent ]; then\n\
          {}gone \"./$n\"\n\
@@ -261,19 +261,19 @@ fn whole_on_open_road(road: &Road) -> String {
          if [ -d \"../$n\" ] && [ ! -L \"../$n\" ]; then printf '%s is a directory now\\n' \"$p\"; exit 1; fi\n\
          copied ./new && mv -f -T -- ./new \"../$n\" || exit\n\
          fi\n",
-        enter(road),
-        enter_by_path(road),
-        stage_named(road, "$r"),
+        enter(resolved),
+        enter_by_path(resolved),
+        stage_named(resolved, "$r"),
     )
 }
 
 /// Of the reviewed file only: another user could have put one of root's in its place.
-fn attributes_on_open_road(road: &Road) -> String {
+fn attributes_on_open_path(resolved: &ResolvedPath) -> String {
     let set = |path: &str| {
         format!("read -r owner mode <\"$k/old\" && chown -h -- \"$owner\" {path} && chmod -- \"$mode\" {path} || exit")
     };
-    let Some(number) = number_of_end(road) else {
-        return format!("if [ \"$was\" = absent ]; then\n{}gone \"./$n\"\nfi\n", enter(road));
+    let Some(number) = number_of_end(resolved) else {
+        return format!("if [ \"$was\" = absent ]; then\n{}gone \"./$n\"\nfi\n", enter(resolved));
     };
     format!(
         "{enter}if [ \"$was\" = absent ]; then gone \"./$n\"\n\
@@ -285,9 +285,9 @@ fn attributes_on_open_road(road: &Road) -> String {
          {}\n\
          fi\n",
         set("."),
-        stage_named(road, "$r"),
+        stage_named(resolved, "$r"),
         set("./old"),
-        enter = enter(road),
+        enter = enter(resolved),
     )
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::kind::{Claim, Script, ScriptOptions, StepKind};
-use super::road::enter;
+use super::resolved_path::enter;
 use crate::quote::quote;
 
 /// Removes whatever is at a path, directories with their content.
@@ -19,8 +19,8 @@ impl StepKind for Remove {
     }
 
     fn script(&self, options: &ScriptOptions<'_>) -> Script {
-        if let Some(road) = options.open_road() {
-            return Script::of(format!("{}rm -rf -- \"./$n\"", enter(road)));
+        if let Some(resolved) = options.open_path() {
+            return Script::of(format!("{}rm -rf -- \"./$n\"", enter(resolved)));
         }
         Script::of(format!("rm -rf -- {}", quote(&self.path)))
     }

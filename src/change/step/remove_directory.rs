@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kind::{Claim, Script, ScriptOptions, StepKind};
 use super::remove::is_gone;
-use super::road::enter;
+use super::resolved_path::enter;
 use crate::facts::path::mount_field;
 use crate::quote::quote;
 
@@ -23,8 +23,8 @@ impl StepKind for RemoveDirectory {
     }
 
     fn script(&self, options: &ScriptOptions<'_>) -> Script {
-        let (entered, path) = match options.open_road() {
-            Some(road) => (enter(road), "\"./$n\"".to_owned()),
+        let (entered, path) = match options.open_path() {
+            Some(resolved) => (enter(resolved), "\"./$n\"".to_owned()),
             None => (String::new(), quote(&self.path)),
         };
         if !self.recursive {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::kind::{Claim, Script, ScriptOptions, StepKind};
-use super::road::set_attributes_of_end;
+use super::resolved_path::set_attributes_of_end;
 use super::state::{Attributes, attributes_are, set_attributes};
 use crate::quote::quote;
 
@@ -22,8 +22,8 @@ impl StepKind for SetAttributes {
     }
 
     fn script(&self, options: &ScriptOptions<'_>) -> Script {
-        Script::of(match options.open_road() {
-            Some(road) => set_attributes_of_end(road, options.random, &self.attributes),
+        Script::of(match options.open_path() {
+            Some(resolved) => set_attributes_of_end(resolved, options.random, &self.attributes),
             None => set_attributes(&quote(&self.path), &self.attributes),
         })
     }

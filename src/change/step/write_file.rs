@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::timeout;
 use super::kind::{Claim, Script, ScriptOptions, StepKind};
-use super::road::{End, Road, carry_over, enter_stage, hold_old, temporary_name};
+use super::resolved_path::{End, ResolvedPath, carry_over, enter_stage, hold_old, temporary_name};
 use super::state::{Attributes, content_is, file_is, set_attributes, set_mode, set_owner};
 use super::unit_validator::UnitValidator;
 use crate::content::Content;
@@ -41,11 +41,11 @@ impl StepKind for WriteFile {
     /// Writes to a temporary file on the same file system, which replaces the target once it is complete and accepted.
     fn script(&self, options: &ScriptOptions<'_>) -> Script {
         let beside = temporary_name(parent(&self.path), options.random);
-        let (body, stage) = match options.road {
-            Some(road) if road.is_open || (!road.in_place && self.could_be_seen(&road.end)) => {
-                (self.staged(road, options), road.upload(options.random))
+        let (body, stage) = match options.resolved {
+            Some(resolved) if resolved.is_open || (!resolved.in_place && self.could_be_seen(&resolved.end)) => {
+                (self.staged(resolved, options), resolved.upload(options.random))
             }
-            road => (self.beside(road, &beside), Some(beside)),
+            resolved => (self.beside(resolved, &beside), Some(beside)),
         };
         Script {
             body,
@@ -146,9 +146,9 @@ impl WriteFile {
     }
 
     /// With the new file next to the old one.
-    fn beside(&self, road: Option<&Road>, temporary: &str) -> String {
-        let in_place = road.is_some_and(|road| road.in_place);
-        let is_there = !in_place && road.is_some_and(|road| matches!(road.end, End::Present { .. }));
+    fn beside(&self, resolved: Option<&ResolvedPath>, temporary: &str) -> String {
+        let in_place = resolved.is_some_and(|resolved| resolved.in_place);
+        let is_there = !in_place && resolved.is_some_and(|resolved| matches!(resolved.end, End::Present { .. }));
         let place = if in_place {
             // Empty in between: neither the old nor the new content is seen by those who may not.
             format!(
@@ -177,18 +177,18 @@ impl WriteFile {
     }
 
     /// With the new file in a folder that only root can enter.
-    fn staged(&self, road: &Road, options: &ScriptOptions<'_>) -> String {
+    fn staged(&self, resolved: &ResolvedPath, options: &ScriptOptions<'_>) -> String {
         // By its path, another user could replace the file while it is validated.
-        let seen = match (&self.validate, road.is_open) {
+        let seen = match (&self.validate, resolved.is_open) {
             (None, _) => "",
             (Some(_), true) => "v=/proc/$(exec sh -c 'echo $PPID')/cwd/new\n",
             (Some(_), false) => "v=${d%/}/$w/new\n",
         };
-        let carry = match road.end {
+        let carry = match resolved.end {
             End::Absent => String::new(),
             End::Present { .. } | End::Unknown => format!(
                 "if [ -e \"../$n\" ] && [ ! -L \"../$n\" ]; then\n{} || changed\n{}fi\n",
-                hold_old(road),
+                hold_old(resolved),
                 carry_over("./old", "./new")
             ),
         };
@@ -197,7 +197,7 @@ impl WriteFile {
              if [ -d \"../$n\" ] && [ ! -L \"../$n\" ]; then echo \"$d/$n is a directory\"; exit 1; fi\n\
              if [ -n \"$staged\" ]; then mv -T -- \"$staged\" ./new || exit; else set -C; cat >./new || exit; set +C; fi\n\
              {finish}sync -- ./new && mv -f -T -- ./new \"../$n\"",
-            enter = enter_stage(road, options.random),
+            enter = enter_stage(resolved, options.random),
             finish = self.finish(&carry),
         )
     }

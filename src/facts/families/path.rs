@@ -151,7 +151,10 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
                 }
             });
             let facts: Vec<_> = on_it.iter().flat_map(|at| both(at)).collect();
-            facts.into_iter().chain([(key.clone(), Fact::PathResolution(on_it))]).collect()
+            facts
+                .into_iter()
+                .chain([(key.clone(), Fact::PathResolution(on_it))])
+                .collect()
         }
         _ => Vec::new(),
     });

@@ -1,4 +1,4 @@
-//! Contents of every size, on every second_channel.
+//! Contents of every size, over both kinds of second channel.
 
 use std::path::Path;
 use std::process::Command;

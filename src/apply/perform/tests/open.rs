@@ -1,7 +1,7 @@
 //! Steps where other users may change what is on the way.
 
 use super::*;
-use crate::change::{Above, End, FileNumber, Road};
+use crate::change::{Above, End, FileNumber, ResolvedPath};
 use crate::facts::path::{ancestors, parent};
 
 pub(super) fn number(path: &str) -> FileNumber {
@@ -21,7 +21,7 @@ fn stat(format: &str, path: &str) -> String {
 }
 
 /// The way to a path as it is now.
-pub(super) fn road(path: &str) -> Road {
+pub(super) fn resolve(path: &str) -> ResolvedPath {
     let above = ancestors(path).into_iter().map(|path| Above {
         number: Some(number(&path)),
         owner: stat("%U", &path),
@@ -38,7 +38,7 @@ pub(super) fn road(path: &str) -> Road {
     } else {
         End::Absent
     };
-    Road {
+    ResolvedPath {
         path: path.to_owned(),
         above: above.collect(),
         is_open: true,
@@ -48,8 +48,8 @@ pub(super) fn road(path: &str) -> Road {
     }
 }
 
-pub(super) fn on_road(step: Step, road: Road) -> ResourceChange {
-    change(vec![step], vec![Expect::Road(Box::new(road))])
+pub(super) fn on_path(step: Step, resolved: ResolvedPath) -> ResourceChange {
+    change(vec![step], vec![Expect::ResolvedPath(Box::new(resolved))])
 }
 
 fn directory(path: String, mode: u32) -> Step {
@@ -100,7 +100,7 @@ async fn every_step_is_done_and_leaves_nothing_else() {
         ];
         for step in steps {
             let path = step.path().expect("about a path").to_owned();
-            let made = on_road(step, road(&path));
+            let made = on_path(step, resolve(&path));
             let answers = folder.perform_in(shell, &scripts(&made, StepOptions::default())).await;
             assert_eq!(answers[0].end, StepEnd::Done, "{shell}, {path}: {}", said(&answers[0]));
             assert_eq!(said(&answers[0]), "", "{shell}, {path}");
@@ -140,7 +140,7 @@ async fn a_directory_that_was_swapped_for_a_link_gets_nothing() {
     let changes: Vec<ResourceChange> = steps
         .into_iter()
         .zip(names)
-        .map(|(step, name)| on_road(step, road(&at(&format!("in/{name}")))))
+        .map(|(step, name)| on_path(step, resolve(&at(&format!("in/{name}")))))
         .collect();
     std::fs::rename(at("in"), at("away")).expect("renamed");
     std::os::unix::fs::symlink("away", at("in")).expect("symlink");
@@ -164,7 +164,7 @@ async fn attributes_are_set_only_of_what_was_reviewed() {
     let at = |name: &str| folder.path(name);
     std::fs::write(at("victim"), "x").expect("write");
     std::fs::write(at("f"), "x").expect("write");
-    let change = on_road(set(at("f"), 0o777), road(&at("f")));
+    let change = on_path(set(at("f"), 0o777), resolve(&at("f")));
     let body = || {
         let mut late = scripts(&change, StepOptions::default());
         late[0].guard = None;
@@ -212,11 +212,11 @@ async fn a_validator_that_writes_or_refuses_leaves_the_old_file() {
                 validate_within: None,
                 validate_env: crate::facts::Environment::default(),
             });
-            let road = Road {
+            let resolved = ResolvedPath {
                 is_open,
-                ..road(&folder.path("f"))
+                ..resolve(&folder.path("f"))
             };
-            on_road(step, road)
+            on_path(step, resolved)
         };
         let cases: [(&[&str], &str); 3] = [
             (
@@ -247,13 +247,13 @@ async fn a_mount_point_keeps_its_inode() {
     let folder = Folder::new();
     std::fs::write(folder.path("f"), "old content").expect("write");
     let before = number(&folder.path("f"));
-    let road = Road {
+    let resolved = ResolvedPath {
         is_open: false,
         in_place: true,
-        ..road(&folder.path("f"))
+        ..resolve(&folder.path("f"))
     };
     let answers = folder
-        .perform(&on_road(folder.write("f", b"new", 0o600), road), false)
+        .perform(&on_path(folder.write("f", b"new", 0o600), resolved), false)
         .await;
     assert_eq!(answers[0].end, StepEnd::Done, "{}", said(&answers[0]));
     assert_eq!((number(&folder.path("f")), mode(&folder.path("f"))), (before, 0o600));

@@ -1,6 +1,6 @@
 //! What steps replace is kept, and put back as it was.
 
-use super::open::{number, on_road, road};
+use super::open::{number, on_path, resolve};
 use super::*;
 use crate::change::{FileNumber, Kept, Previous};
 
@@ -12,8 +12,8 @@ fn previous(folder: &Folder) -> Previous {
 fn keeping(change: &ResourceChange, folder: &Folder, first: usize, must: bool) -> (Vec<StepScript>, Vec<Kept>) {
     let previous = previous(folder);
     let mut kept: Vec<Kept> = Vec::new();
-    let scripts = super::super::scripts(change, StepOptions::default(), &mut |step, road| {
-        let one = previous.before(step, road, first + kept.len())?;
+    let scripts = super::super::scripts(change, StepOptions::default(), &mut |step, resolved| {
+        let one = previous.before(step, resolved, first + kept.len())?;
         let one = if must { one.or_fail() } else { one };
         let script = one.script();
         kept.push(one);
@@ -111,9 +111,9 @@ async fn every_change_is_undone_and_a_second_time_changes_nothing() {
             let mut kept = Vec::new();
             for step in steps.into_iter().take(if open { 12 } else { 13 }) {
                 let path = step.path().expect("a path").to_owned();
-                let mut road = road(&path);
-                road.is_open = open;
-                let change = on_road(step, road);
+                let mut resolved = resolve(&path);
+                resolved.is_open = open;
+                let change = on_path(step, resolved);
                 let (scripts, one) = keeping(&change, &folder, kept.len(), true);
                 let answers = folder.perform_in(shell, &scripts).await;
                 assert_eq!(answers[0].end, StepEnd::Done, "{shell} {path}: {}", said(&answers[0]));
@@ -160,9 +160,9 @@ async fn a_file_written_in_place_is_put_back_in_place() {
     let folder = Folder::new();
     let path = folder.path("hosts");
     std::fs::write(&path, "old").expect("write");
-    let mut road = road(&path);
-    (road.is_open, road.in_place) = (false, true);
-    let change = on_road(folder.write("hosts", b"new", 0o640), road);
+    let mut resolved = resolve(&path);
+    (resolved.is_open, resolved.in_place) = (false, true);
+    let change = on_path(folder.write("hosts", b"new", 0o640), resolved);
     let (inode, before) = (number(&path), state(&folder));
     let (scripts, kept) = keeping(&change, &folder, 0, true);
     assert_eq!(folder.perform_in("sh", &scripts).await[0].end, StepEnd::Done);
@@ -185,7 +185,12 @@ async fn nothing_is_put_back_through_a_directory_that_was_swapped() {
         } else {
             super::open::set(path.clone(), 0o600)
         };
-        let (scripts, kept) = keeping(&on_road(made, road(&path)), &folder, usize::from(step == "set"), true);
+        let (scripts, kept) = keeping(
+            &on_path(made, resolve(&path)),
+            &folder,
+            usize::from(step == "set"),
+            true,
+        );
         assert_eq!(folder.perform_in("sh", &scripts).await[0].end, StepEnd::Done);
         std::fs::rename(&parent, at(&format!("{step} aside"))).expect("rename");
         std::fs::create_dir(at(&format!("{step} other"))).expect("mkdir");
@@ -200,7 +205,7 @@ async fn nothing_is_put_back_through_a_directory_that_was_swapped() {
     // A file that took the place of the reviewed one gets no owner.
     let path = at("file");
     std::fs::write(&path, "old").expect("write");
-    let change = on_road(super::open::set(path.clone(), 0o600), road(&path));
+    let change = on_path(super::open::set(path.clone(), 0o600), resolve(&path));
     let (scripts, kept) = keeping(&change, &folder, 2, true);
     assert_eq!(folder.perform_in("sh", &scripts).await[0].end, StepEnd::Done);
     let reviewed: FileNumber = number(&path);

@@ -14,7 +14,7 @@ use crate::quote::{quote, quote_all};
 /// The directories above a path, and what is at its end, as reviewed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Road {
+pub struct ResolvedPath {
     /// Without links.
     pub path: String,
     /// The root first, as far as they are known.
@@ -40,7 +40,7 @@ pub struct Above {
     pub mode: u32,
 }
 
-/// What is at the end of a road.
+/// What is at the end of a path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum End {
@@ -70,7 +70,7 @@ impl fmt::Display for FileNumber {
     }
 }
 
-impl Road {
+impl ResolvedPath {
     /// Shell text that exits 0 if the directories above are as reviewed.
     pub(super) fn is_as_reviewed(&self) -> String {
         let mut looks: Vec<String> = Vec::new();
@@ -128,17 +128,17 @@ pub(super) fn temporary_name(folder: &str, random: u64) -> String {
 }
 
 /// Shell text that enters the parent directory of the path: from there, `./$n` is the path, whatever is renamed above.
-pub(super) fn enter(road: &Road) -> String {
-    let compared = road.parent_number().map_or_else(String::new, |number| {
+pub(super) fn enter(resolved: &ResolvedPath) -> String {
+    let compared = resolved.parent_number().map_or_else(String::new, |number| {
         format!("[ \"$(stat -c %d:%i .)\" = {number} ] || changed\n")
     });
-    format!("{}{compared}", enter_by_path(road))
+    format!("{}{compared}", enter_by_path(resolved))
 }
 
 /// The same without a look at the directory itself, which [`enter_stage`] has.
-pub(super) fn enter_by_path(road: &Road) -> String {
-    let folder = parent(&road.path);
-    let name = &road.path[road.path.rfind('/').map_or(0, |at| at + 1)..];
+pub(super) fn enter_by_path(resolved: &ResolvedPath) -> String {
+    let folder = parent(&resolved.path);
+    let name = &resolved.path[resolved.path.rfind('/').map_or(0, |at| at + 1)..];
     let changed = quote(&format!("{folder} changed meanwhile; nothing was done"));
     format!(
         "d={} n={}\n\
@@ -152,17 +152,17 @@ pub(super) fn enter_by_path(road: &Road) -> String {
 /// Shell text that enters a new folder in the parent directory, which only this user can enter: `../$n` is the path, and nobody can
 /// replace what is in the folder. Its parent may have given it a setgid bit or an ACL, under which a user could enter it at first: so
 /// what is made in it must be new. It removes the folder at the end, and those that earlier runs left.
-pub(super) fn enter_stage(road: &Road, random: u64) -> String {
-    format!("{}{}", enter_by_path(road), stage(road, random))
+pub(super) fn enter_stage(resolved: &ResolvedPath, random: u64) -> String {
+    format!("{}{}", enter_by_path(resolved), stage(resolved, random))
 }
 
-fn stage(road: &Road, random: u64) -> String {
-    stage_named(road, &format!("{random:016x}"))
+fn stage(resolved: &ResolvedPath, random: u64) -> String {
+    stage_named(resolved, &format!("{random:016x}"))
 }
 
 /// The part of [`enter_stage`] after [`enter_by_path`]; `random` is 16 hex digits, or shell text for them.
-pub(super) fn stage_named(road: &Road, random: &str) -> String {
-    let number = road
+pub(super) fn stage_named(resolved: &ResolvedPath, random: &str) -> String {
+    let number = resolved
         .parent_number()
         .map_or_else(|| "*".to_owned(), |number| number.to_string());
     format!(
@@ -180,16 +180,16 @@ pub(super) fn stage_named(road: &Road, random: &str) -> String {
 }
 
 /// The reviewed file at the end.
-pub(super) fn number_of_end(road: &Road) -> Option<FileNumber> {
-    match road.end {
+pub(super) fn number_of_end(resolved: &ResolvedPath) -> Option<FileNumber> {
+    match resolved.end {
         End::Present { number, .. } => number,
         End::Absent | End::Unknown => None,
     }
 }
 
 /// Shell text that makes the old file known as `./old` in the stage. A hard link follows no link, and waits for no pipe.
-pub(super) fn hold_old(road: &Road) -> String {
-    let number = match &road.end {
+pub(super) fn hold_old(resolved: &ResolvedPath) -> String {
+    let number = match &resolved.end {
         End::Present {
             number: Some(number), ..
         } => format!(" && [ \"$(stat -c %d:%i ./old)\" = {number} ]"),
@@ -208,9 +208,9 @@ pub(super) fn carry_over(old: &str, new: &str) -> String {
 }
 
 /// Shell text that sets the attributes of a path where others may write: of what was reviewed, or not at all.
-pub(super) fn set_attributes_of_end(road: &Road, random: u64, attributes: &Attributes) -> String {
+pub(super) fn set_attributes_of_end(resolved: &ResolvedPath, random: u64, attributes: &Attributes) -> String {
     // What nobody reviewed is given to no user.
-    let (expected, format, links) = match &road.end {
+    let (expected, format, links) = match &resolved.end {
         End::Present {
             number, owner, links, ..
         } => {
@@ -229,8 +229,8 @@ pub(super) fn set_attributes_of_end(road: &Road, random: u64, attributes: &Attri
          fi\n\
          {}ln -- \"../$n\" ./old 2>/dev/null && [ -f ./old ] && [ ! -L ./old ] && [ \"$(stat -c '%h {format}' ./old)\" = {file} ] || changed\n\
          {set_old}",
-        enter_by_path(road),
-        stage(road, random),
+        enter_by_path(resolved),
+        stage(resolved, random),
         directory = quote(&expected),
         file = quote(&format!("{links} {expected}")),
         set = set_attributes(".", attributes),

@@ -1,6 +1,6 @@
 //! Who else may change what is on the way to a path.
 
-use crate::change::{End, Expect, FileNumber, Outcome, Road};
+use crate::change::{End, Expect, FileNumber, Outcome, ResolvedPath};
 use crate::facts::path::{Inode, InodeKind, PathFact};
 use crate::facts::place::DiskLocation;
 use crate::facts::{Fact, FactKey};
@@ -46,20 +46,20 @@ fn bench(op: &str, directories: &[Directory], path: &str) -> Bench {
     })
 }
 
-fn road(bench: &Bench) -> Road {
-    let Ok(Outcome::Change(changes)) = bench.plan_with_roads() else {
+fn resolve(bench: &Bench) -> ResolvedPath {
+    let Ok(Outcome::Change(changes)) = bench.plan_with_resolved_paths() else {
         panic!("a change")
     };
     match &changes[0].expect[0] {
-        Expect::Road(road) => (**road).clone(),
+        Expect::ResolvedPath(resolved) => (**resolved).clone(),
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn a_road_is_open_if_another_user_may_change_a_directory_on_it() {
+fn a_path_is_open_if_another_user_may_change_a_directory_on_it() {
     let root = ("/", "root", 0o755, 1);
-    // The directories below the root, whether the road is open, and where uploads are safe.
+    // The directories below the root, whether the path is open, and where uploads are safe.
     let cases: &[(&[Directory], bool, Option<&str>)] = &[
         (&[("/a", "root", 0o755, 1)], false, Some("/a")),
         (&[("/a", "anna", 0o755, 1)], true, Some("/")),
@@ -91,11 +91,15 @@ fn a_road_is_open_if_another_user_may_change_a_directory_on_it() {
     for (below, is_open, safe) in cases {
         let directories: Vec<Directory> = std::iter::once(root).chain(below.iter().copied()).collect();
         let path = format!("{}/f", directories[directories.len() - 1].0);
-        let road = road(&bench("files.file", &directories, &path));
-        assert_eq!((road.is_open, road.safe.as_deref()), (*is_open, *safe), "{below:?}");
-        assert_eq!(road.above.len(), directories.len());
+        let resolved = resolve(&bench("files.file", &directories, &path));
         assert_eq!(
-            road.above[1].number,
+            (resolved.is_open, resolved.safe.as_deref()),
+            (*is_open, *safe),
+            "{below:?}"
+        );
+        assert_eq!(resolved.above.len(), directories.len());
+        assert_eq!(
+            resolved.above[1].number,
             Some(FileNumber {
                 device: below[0].3,
                 inode: 7
@@ -103,7 +107,7 @@ fn a_road_is_open_if_another_user_may_change_a_directory_on_it() {
         );
         assert!(
             matches!(
-                road.end,
+                resolved.end,
                 End::Present {
                     number: None,
                     links: 1,
@@ -112,7 +116,7 @@ fn a_road_is_open_if_another_user_may_change_a_directory_on_it() {
                 }
             ),
             "{:?}",
-            road.end
+            resolved.end
         );
     }
 }
@@ -133,7 +137,7 @@ fn attributes_of_a_file_with_several_names_are_not_set_where_others_may_create_n
                 FactKey::DiskLocation("/a/f".to_owned()),
                 Fact::DiskLocation(Some(place)),
             )
-            .plan_with_roads()
+            .plan_with_resolved_paths()
     };
     assert!(names("anna", 1).is_ok() && names("root", 2).is_ok());
     assert!(names("anna", 2).is_err());
@@ -146,15 +150,19 @@ fn what_an_earlier_change_creates_has_no_number_yet() {
         .absent("/a")
         .absent("/a/b")
         .user("anna", 1000, "anna", &[]);
-    let Ok(Outcome::Change(changes)) = bench.plan_with_roads() else {
+    let Ok(Outcome::Change(changes)) = bench.plan_with_resolved_paths() else {
         panic!("two changes")
     };
-    let Expect::Road(road) = &changes[1].expect[0] else {
+    let Expect::ResolvedPath(resolved) = &changes[1].expect[0] else {
         panic!("{changes:?}")
     };
     assert_eq!(
-        (road.above[1].path.as_str(), road.above[1].number, road.is_open),
+        (
+            resolved.above[1].path.as_str(),
+            resolved.above[1].number,
+            resolved.is_open
+        ),
         ("/a", None, false)
     );
-    assert_eq!(road.end, End::Absent);
+    assert_eq!(resolved.end, End::Absent);
 }

@@ -2,7 +2,7 @@
 
 use super::context::PlanContext;
 use crate::change::{
-    Above, Attribute, Attributed, Before, End, Expect, FileNumber, NotKnown, Outcome, Road, Step, Stop,
+    Above, Attribute, Attributed, Before, End, Expect, FileNumber, NotKnown, Outcome, ResolvedPath, Step, Stop,
 };
 use crate::facts::path::{Inode, InodeKind, Metadata, MetadataKey, PathFact, ancestors, parent};
 use crate::facts::place::DiskLocation;
@@ -15,7 +15,7 @@ impl PlanContext<'_> {
     /// Adds to the changes of an operation what its steps rely on.
     ///
     /// Errors: a change that other users could abuse.
-    pub fn with_roads(&self, planned: Result<Outcome, Stop>) -> Result<Outcome, Stop> {
+    pub fn with_resolved_paths(&self, planned: Result<Outcome, Stop>) -> Result<Outcome, Stop> {
         let mut outcome = planned?;
         let (Outcome::Change(changes) | Outcome::Ensure { changes, .. }) = &mut outcome else {
             return Ok(outcome);
@@ -23,18 +23,18 @@ impl PlanContext<'_> {
         let written = self.written();
         for change in changes {
             if let Some(step) = change.steps.iter().find(|step| step.path().is_some()) {
-                let mut road = self.road(step.path().unwrap_or_default())?;
-                let metadata = match road.end {
-                    End::Present { .. } => self.metadata(&road.path),
+                let mut resolved = self.resolved_path(step.path().unwrap_or_default())?;
+                let metadata = match resolved.end {
+                    End::Present { .. } => self.metadata(&resolved.path),
                     End::Absent | End::Unknown => Metadata::default(),
                 };
-                self.check_links(step, &road)?;
-                self.check_metadata(step, &road, &metadata)?;
+                self.check_links(step, &resolved)?;
+                self.check_metadata(step, &resolved, &metadata)?;
                 if let (Step::WriteFile(_), Before::Present(before), Some(after)) =
                     (step, &mut change.before, &mut change.after)
                 {
-                    road.in_place = metadata.is_mount;
-                    describe(before, after, &road, &metadata);
+                    resolved.in_place = metadata.is_mount;
+                    describe(before, after, &resolved, &metadata);
                 }
                 // The review names the path that is changed; this is how to find it in the project.
                 if let Some((written, ends)) = &written
@@ -47,7 +47,7 @@ impl PlanContext<'_> {
                     };
                     shown.map(|shown| shown.insert("through", Attribute::known(written)));
                 }
-                change.expect.insert(0, Expect::Road(Box::new(road)));
+                change.expect.insert(0, Expect::ResolvedPath(Box::new(resolved)));
             }
             // The next change of the operation builds on this one.
             self.assume(change.effects.iter().cloned());
@@ -75,8 +75,8 @@ impl PlanContext<'_> {
         asked.flatten().unwrap_or_default()
     }
 
-    fn check_metadata(&self, step: &Step, road: &Road, metadata: &Metadata) -> Result<(), Stop> {
-        let path = &road.path;
+    fn check_metadata(&self, step: &Step, resolved: &ResolvedPath, metadata: &Metadata) -> Result<(), Stop> {
+        let path = &resolved.path;
         let argument = self.argument_of(path);
         for (flag, word) in [('i', "immutable"), ('a', "append-only")] {
             if metadata.flags.contains(flag) {
@@ -87,7 +87,7 @@ impl PlanContext<'_> {
             }
         }
         let is_replaced = match step {
-            Step::WriteFile(_) => road.is_open,
+            Step::WriteFile(_) => resolved.is_open,
             Step::Link(_) | Step::Remove(_) | Step::RemoveDirectory(_) => true,
             _ => false,
         };
@@ -100,20 +100,22 @@ impl PlanContext<'_> {
         Ok(())
     }
 
-    fn check_links(&self, step: &Step, road: &Road) -> Result<(), Stop> {
-        match (step, &road.end) {
+    fn check_links(&self, step: &Step, resolved: &ResolvedPath) -> Result<(), Stop> {
+        match (step, &resolved.end) {
             (Step::SetAttributes(_), End::Present { links, .. })
-                if *links > 1 && road.is_open && !self.is_directory(&road.path) =>
+                if *links > 1 && resolved.is_open && !self.is_directory(&resolved.path) =>
             {
                 let title = format!(
                     "`{}` has {links} names, and other users can create names there",
-                    road.path
+                    resolved.path
                 );
                 let label = "owner and mode would change for all of its names";
-                Err(self.refuse(&self.argument_of(&road.path), title, label).hint(format!(
-                    "find the others with `find / -xdev -samefile {}`, and remove those that are wrong",
-                    road.path
-                )))
+                Err(self
+                    .refuse(&self.argument_of(&resolved.path), title, label)
+                    .hint(format!(
+                        "find the others with `find / -xdev -samefile {}`, and remove those that are wrong",
+                        resolved.path
+                    )))
             }
             _ => Ok(()),
         }
@@ -123,7 +125,7 @@ impl PlanContext<'_> {
         matches!(self.path(path), Ok(PathFact::Present(inode)) if inode.kind == InodeKind::Directory)
     }
 
-    fn road(&self, path: &str) -> Result<Road, Stop> {
+    fn resolved_path(&self, path: &str) -> Result<ResolvedPath, Stop> {
         let mut above = Vec::new();
         let mut is_open = false;
         // Directories in which no other user can replace a file of root, and their devices.
@@ -157,7 +159,7 @@ impl PlanContext<'_> {
         }
         let device = self.location(parent(path)).map(|location| location.device);
         let safe = safe.pop().filter(|(_, of)| of.is_some() && *of == device);
-        Ok(Road {
+        Ok(ResolvedPath {
             path: path.to_owned(),
             above,
             is_open: is_open && self.acts_as_root(),
@@ -215,12 +217,12 @@ impl PlanContext<'_> {
 }
 
 /// What does not stay as it was although nobody asked for it.
-fn describe(before: &mut Attributed, after: &mut Attributed, road: &Road, metadata: &Metadata) {
-    if road.in_place {
+fn describe(before: &mut Attributed, after: &mut Attributed, resolved: &ResolvedPath, metadata: &Metadata) {
+    if resolved.in_place {
         after.insert("written", Attribute::known("in place, as it is a mount point"));
         return;
     }
-    if let End::Present { links, .. } = road.end
+    if let End::Present { links, .. } = resolved.end
         && links > 1
     {
         before.insert("hard links", Attribute::known(links.to_string()));
