@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::secret::{DigestKey, KeyedDigest, sha256_hex};
 
-pub use files::{Assets, LargeFile, open_regular};
+pub use files::{Assets, LargeFile, open_lock, open_regular, special_file, special_key_file};
 pub use folder::{Found, ProjectFolder, Refused, open_in_place, read_in_place};
 
 /// Bytes that are sent to a host. Equal where size and digest are.

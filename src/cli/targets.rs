@@ -88,7 +88,7 @@ impl Connections<'_> {
     /// The address of a host, and the project's files with its host keys.
     fn host(&self, host: &Host) -> anyhow::Result<(Hop, Vec<PathBuf>)> {
         if host.lab.is_none() {
-            return Ok(self.own_host(host));
+            return self.own_host(host);
         }
         let Some(address) = self.lab.get(&host.name) else {
             let mistake = Diagnostic::new(format!("lab host `{}` is not up", host.name))
@@ -105,15 +105,15 @@ impl Connections<'_> {
         Ok((hop, vec![address.known_hosts.clone()]))
     }
 
-    fn own_host(&self, host: &Host) -> (Hop, Vec<PathBuf>) {
+    fn own_host(&self, host: &Host) -> anyhow::Result<(Hop, Vec<PathBuf>)> {
         let settings = &host.connection;
         let hop = Hop {
             address: host.address.clone().unwrap_or_else(|| host.name.clone()),
             port: settings.port,
             user: settings.user.clone(),
-            identity_file: settings.identity_file.as_ref().map(|path| self.project.root.join(path)),
+            identity_file: self.project.identity_file(host)?,
         };
-        (hop, self.known_hosts.iter().cloned().collect())
+        Ok((hop, self.known_hosts.iter().cloned().collect()))
     }
 }
 

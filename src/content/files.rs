@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustix::fs::OFlags;
 
-use super::folder::{Refused, open_in_place};
+use super::folder::{Refused, open_in_place, special};
 use crate::secret::sha256_hex_of;
 
 /// The files below the project's `templates/`, by their paths there, read before planning.
@@ -121,12 +121,66 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     if file.metadata()?.is_file() {
         return Ok(file);
     }
-    Err(io::Error::other("it is not a regular file"))
+    Err(not_regular())
+}
+
+/// Opens a lock file, which is created if it does not exist. A named pipe at the path would wait for a reader.
+///
+/// Errors: it cannot be opened, or is not a regular file.
+pub fn open_lock(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK.bits().try_into().unwrap_or_default();
+    let opened = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .custom_flags(flags)
+        .open(path);
+    match opened {
+        Ok(file) if file.metadata()?.is_file() => Ok(file),
+        Err(error) if error.raw_os_error() != Some(rustix::io::Errno::NXIO.raw_os_error()) => Err(error),
+        _ => Err(not_regular()),
+    }
+}
+
+fn not_regular() -> io::Error {
+    io::Error::other("it is not a regular file")
+}
+
+/// The first of the files that `ssh` reads for the private key at `private` that is not a regular file, and why. A link to
+/// a regular file is one. `ssh` itself opens anything, and waits forever for a named pipe.
+pub fn special_key_file(private: &Path) -> Option<(PathBuf, Refused)> {
+    ["", ".pub", "-cert.pub"].iter().find_map(|ending| {
+        let mut path = private.as_os_str().to_owned();
+        path.push(ending);
+        let path = PathBuf::from(path);
+        let why = special_file(&path)?;
+        Some((path, why))
+    })
+}
+
+/// Why the file at `path` must not be opened, if there is anything but a regular file; links are followed.
+pub fn special_file(path: &Path) -> Option<Refused> {
+    let kind = path.metadata().ok()?.file_type();
+    (!kind.is_file()).then(|| Refused::Special(special(kind)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_file_of_a_key_is_regular() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let key = folder.path().join("id");
+        assert!(special_key_file(&key).is_none());
+        std::fs::write(folder.path().join("real"), "key").expect("writable");
+        std::os::unix::fs::symlink("real", &key).expect("linked");
+        assert!(special_key_file(&key).is_none());
+        for (ending, target) in [("-cert.pub", "/dev/zero"), (".pub", "/")] {
+            let path = PathBuf::from(format!("{}{ending}", key.display()));
+            std::os::unix::fs::symlink(target, &path).expect("linked");
+            assert_eq!(special_key_file(&key).expect("refused").0, path);
+        }
+    }
 
     #[test]
     fn only_regular_files_are_opened() {
@@ -140,5 +194,12 @@ mod tests {
             let refused = open_regular(path).expect_err("not a file").to_string();
             assert_eq!(refused, "it is not a regular file");
         }
+        for path in [&pipe, Path::new("/dev/zero")] {
+            assert_eq!(
+                open_lock(path).expect_err("not a file").to_string(),
+                "it is not a regular file"
+            );
+        }
+        assert!(open_lock(&file).is_ok() && open_lock(&folder.path().join("lock")).is_ok());
     }
 }

@@ -181,7 +181,8 @@ fn names_in(folder: &Path) -> Result<Vec<std::ffi::OsString>, Refused> {
     Ok(names)
 }
 
-fn special(kind: std::fs::FileType) -> &'static str {
+/// What something is that is not a regular file.
+pub(super) fn special(kind: std::fs::FileType) -> &'static str {
     if kind.is_dir() {
         "a folder"
     } else if kind.is_fifo() {

@@ -25,6 +25,7 @@ use super::program::Program;
 use super::sources::{self, Mirror};
 use super::spec::LabHost;
 use super::{naming, state};
+use crate::content::open_lock;
 
 /// The script that installs a server on a minimal Debian.
 const RECIPE: &str = include_str!("provision.sh");
@@ -191,7 +192,7 @@ async fn lock() -> Result<File, LabError> {
         path: path.clone(),
         source,
     };
-    let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
+    let file = open_lock(&path).map_err(failed)?;
     let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
     locked.map_err(std::io::Error::other).flatten().map_err(failed)
 }

@@ -1,7 +1,10 @@
 //! The Debian mirror of this machine, from its own apt sources: lab hosts use it too, since it is known to work.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
+
+use crate::content::open_regular;
 
 /// The mirror that lab images get their packages from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +37,13 @@ struct Entry {
 pub(super) fn machine_mirror(folder: &Path) -> Mirror {
     let mut entries = Vec::new();
     for path in source_files(folder) {
-        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let mut text = String::new();
+        if open_regular(&path)
+            .and_then(|mut file| file.read_to_string(&mut text))
+            .is_err()
+        {
+            continue;
+        }
         if path.extension().is_some_and(|extension| extension == "sources") {
             entries.extend(stanzas(&text));
         } else {

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::error::LabError;
 use super::naming;
 use super::spec::LabAddress;
-use crate::content::{Refused, read_in_place};
+use crate::content::{Refused, open_lock, read_in_place, special_file, special_key_file};
 use crate::quote::check_address;
 
 /// In the project's root.
@@ -103,8 +103,7 @@ impl Folder {
     pub(super) fn lock_file(&self) -> Result<File, LabError> {
         let path = self.0.join(".lock");
         self.check(&path)?;
-        let opened = File::options().create(true).append(true).open(&path);
-        opened.map_err(|source| LabError::Disk {
+        open_lock(&path).map_err(|source| LabError::Disk {
             action: "open",
             path,
             source,
@@ -117,6 +116,15 @@ impl Folder {
         self.check(&path)?;
         for key in [self.identity_file(), self.known_hosts(inventory)] {
             self.check(&key)?;
+        }
+        let known_hosts = self.known_hosts(inventory);
+        let special = special_file(&known_hosts).map(|why| (known_hosts, why));
+        if let Some((path, why)) = special.or_else(|| special_key_file(&self.identity_file())) {
+            return Err(LabError::Disk {
+                action: "read",
+                path,
+                source: io::Error::other(why),
+            });
         }
         if !path.exists() {
             return Ok(Hosts::default());

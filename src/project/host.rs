@@ -40,6 +40,8 @@ pub struct Host {
     pub origin: Option<Origin>,
     /// Where its first jump host is written.
     pub(super) jump_place: Option<Origin>,
+    /// Where its `identity_file` is written.
+    pub(super) key_place: Option<Origin>,
 }
 
 /// How to connect.

@@ -207,6 +207,7 @@ fn read_host(
         lab,
         origin: origin.cloned(),
         jump_place: written.first_jump(),
+        key_place: written.value("identity_file").cloned(),
     })
 }
 

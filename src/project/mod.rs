@@ -12,6 +12,7 @@ mod handler;
 mod host;
 mod inventory;
 mod jumps;
+mod key_files;
 mod lint;
 mod model;
 mod operation;
@@ -83,6 +84,7 @@ pub fn read(root: &Path) -> LoadedProject {
     let reader::Reader {
         mut mistakes, broken, ..
     } = reader;
+    mistakes.extend(key_files::check(&project));
     mistakes.extend(data::check_groups(&project, &broken));
     let (found, used) = lint::check(&project, &broken);
     mistakes.extend(found);

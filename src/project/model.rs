@@ -1,16 +1,15 @@
 //! A project in memory.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use super::catalogue::Catalogue;
 use super::deploy::Deploy;
 use super::group::GroupData;
 use super::host::Inventory;
-use super::reader::unreadable;
 use super::task::Task;
-use crate::content::{Assets, ProjectFolder};
+use crate::content::Assets;
 use crate::error::{Diagnostic, suggestion};
 use crate::value::Table;
 
@@ -46,20 +45,6 @@ impl Project {
     /// The deploy called `name`.
     pub fn deploy(&self, name: &str) -> Result<&Deploy, Diagnostic> {
         find(&self.deploys, "deploy", "deploys", name)
-    }
-
-    /// Where the project's file of host keys is or will be, and whether it exists.
-    ///
-    /// Errors: a link that leads out of the project, and anything that is not a regular file.
-    pub fn known_hosts(&self) -> Result<(PathBuf, bool), Diagnostic> {
-        const KNOWN_HOSTS: &str = "inventories/known_hosts";
-        let path = self.root.join(KNOWN_HOSTS);
-        let place = ProjectFolder::new(&self.root).find(Path::new(KNOWN_HOSTS));
-        match place.map_err(|refused| unreadable(KNOWN_HOSTS, &refused))? {
-            None => Ok((path, false)),
-            Some(place) if path.is_symlink() => Ok((place, true)),
-            Some(_) => Ok((path, true)),
-        }
     }
 }
 

@@ -162,7 +162,8 @@ fn offered(line: &str) -> Option<OfferedKey> {
 /// The fingerprint of the key at `place`, which is `FILE:LINE`.
 fn known_fingerprint(place: &str) -> Option<String> {
     let (file, number) = place.rsplit_once(':')?;
-    let text = fs::read_to_string(Path::new(file)).ok()?;
+    let mut text = String::new();
+    open_regular(Path::new(file)).ok()?.read_to_string(&mut text).ok()?;
     let line = text.lines().nth(number.trim().parse::<usize>().ok()?.checked_sub(1)?)?;
     // The key follows its kind; a marker such as `@cert-authority` may come before the names.
     let mut words = line.split_whitespace().skip_while(|word| !is_kind(word));

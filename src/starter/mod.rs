@@ -1,6 +1,8 @@
 //! A new project, small and whole: it deploys to a throw-away host at once.
 
 use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use crate::error::Diagnostic;
@@ -70,11 +72,19 @@ fn check_empty(folder: &Path) -> Result<(), Diagnostic> {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Diagnostic> {
-    let written = path
-        .parent()
-        .map_or(Ok(()), fs::create_dir_all)
-        .and_then(|()| fs::write(path, text));
+    let written = write_file(path, text);
     written.map_err(|error| Diagnostic::new(format!("cannot write `{}`", path.display())).because(error.to_string()))
+}
+
+/// Replaces the file: what is at the path may be a link that leads elsewhere, or a named pipe.
+fn write_file(path: &Path, text: &str) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let permissions = fs::Permissions::from_mode(0o666);
+    let mut file = tempfile::Builder::new().permissions(permissions).tempfile_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.persist(path)?;
+    Ok(())
 }
 
 #[cfg(test)]
