@@ -150,7 +150,13 @@ fn nearest(own: RunAs, position: &Position, raw: &RawOperation) -> Arc<RunAs> {
 }
 
 /// The id does not depend on positions: inserting an operation must not rename the others.
-fn id(raw: &RawOperation, path: &str, name: Option<&Value>, arguments: &Table, item: Option<&str>) -> OperationId {
+pub(super) fn id(
+    raw: &RawOperation,
+    path: &str,
+    name: Option<&Value>,
+    arguments: &Table,
+    item: Option<&str>,
+) -> OperationId {
     if let Some(name) = name.and_then(Value::as_str) {
         return OperationId(format!("{path} / {name}{}", bracketed(item)));
     }

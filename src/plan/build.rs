@@ -25,6 +25,7 @@ pub fn build(selection: &Selection, snapshot: &Snapshot, digests: &DigestKey) ->
         let name = planner.name().to_owned();
         let facts = snapshot.facts.get(&name).unwrap_or(&nothing);
         let owed = planner.owed_elsewhere();
+        let skipped = planner.skipped().to_vec();
         let operations = planner.end(&mut build);
         let (mut notices, mut has_leftovers) = match facts.get(&FactKey::System) {
             Some(Fact::System(system)) => (system.notices(), !system.jobs.is_empty()),
@@ -37,6 +38,7 @@ pub fn build(selection: &Selection, snapshot: &Snapshot, digests: &DigestKey) ->
             host: name,
             operations,
             notices,
+            skipped,
             has_leftovers,
         });
     }

@@ -25,39 +25,58 @@ pub(super) struct Instance {
     pub(super) unknown: Option<String>,
 }
 
+/// What an entry comes to on a host.
+#[derive(Default)]
+pub(super) struct Expanded {
+    pub(super) wanted: Vec<Instance>,
+    /// What `when` skips: the keys of items, or `None` for the whole entry.
+    pub(super) skipped: Vec<Option<String>>,
+}
+
+impl Expanded {
+    fn once(bindings: &Bindings, unknown: Option<String>) -> Self {
+        let instance = Instance {
+            item: None,
+            bindings: bindings.clone(),
+            unknown,
+        };
+        Self {
+            wanted: vec![instance],
+            skipped: Vec::new(),
+        }
+    }
+
+    fn nothing() -> Self {
+        Self {
+            wanted: Vec::new(),
+            skipped: vec![None],
+        }
+    }
+}
+
 /// All instances of an entry: none if `when` is false, one per item of `for_each`.
 ///
 /// With `assumes`, a condition that is not known yet counts as true.
-pub(super) fn expand(
-    settings: &EntrySettings,
-    bindings: &Bindings,
-    assumes: bool,
-) -> Result<Vec<Instance>, Diagnostic> {
-    let once = |unknown| Instance {
-        item: None,
-        bindings: bindings.clone(),
-        unknown,
-    };
+pub(super) fn expand(settings: &EntrySettings, bindings: &Bindings, assumes: bool) -> Result<Expanded, Diagnostic> {
     let Some(list) = &settings.for_each else {
         return Ok(match condition(settings.when.as_ref(), bindings)? {
-            Answer::No => Vec::new(),
-            Answer::Unknown(_) if assumes => vec![once(None)],
-            Answer::Unknown(why) => vec![once(Some(why))],
-            Answer::Yes => vec![once(None)],
+            Answer::No => Expanded::nothing(),
+            Answer::Unknown(why) if !assumes => Expanded::once(bindings, Some(why)),
+            Answer::Unknown(_) | Answer::Yes => Expanded::once(bindings, None),
         });
     };
     if !settings.is_asked_for_items {
         match condition(settings.when.as_ref(), bindings)? {
-            Answer::No => return Ok(Vec::new()),
-            Answer::Unknown(why) if !assumes => return Ok(vec![once(Some(why))]),
+            Answer::No => return Ok(Expanded::nothing()),
+            Answer::Unknown(why) if !assumes => return Ok(Expanded::once(bindings, Some(why))),
             Answer::Unknown(_) | Answer::Yes => {}
         }
     }
     let items = match items(list, bindings)? {
         Ok(items) => items,
-        Err(why) => return Ok(vec![once(Some(why))]),
+        Err(why) => return Ok(Expanded::once(bindings, Some(why))),
     };
-    let mut instances = Vec::new();
+    let mut expanded = Expanded::default();
     for (key, item) in keyed(items, list)? {
         let bindings = bindings.with_item(item);
         let answer = if settings.is_asked_for_items {
@@ -66,17 +85,20 @@ pub(super) fn expand(
             Answer::Yes
         };
         let unknown = match answer {
-            Answer::No => continue,
+            Answer::No => {
+                expanded.skipped.push(Some(key));
+                continue;
+            }
             Answer::Unknown(why) if !assumes => Some(why),
             Answer::Unknown(_) | Answer::Yes => None,
         };
-        instances.push(Instance {
+        expanded.wanted.push(Instance {
             item: Some(key),
             bindings,
             unknown,
         });
     }
-    Ok(instances)
+    Ok(expanded)
 }
 
 /// The value of a condition.

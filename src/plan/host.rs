@@ -8,6 +8,7 @@ use super::demands::{Demanded, contradictions, kept_directories};
 use super::given::Given;
 use super::operation::plan_operation;
 use super::room::shortages;
+use super::skipped::Skipped;
 use super::trigger::Due;
 use super::undone::undone;
 use super::walk::{Peers, Place, Walk};
@@ -154,6 +155,11 @@ impl<'a> HostPlanner<'a> {
     pub(super) fn owed_elsewhere(&self) -> Vec<String> {
         let owed = self.walk.owed_elsewhere(&self.given);
         owed.iter().map(|owed| self.given.owed_notice(owed)).collect()
+    }
+
+    /// What `when` skips.
+    pub(super) fn skipped(&self) -> &[Skipped] {
+        &self.walk.skipped
     }
 
     /// The plan's operations, in order.

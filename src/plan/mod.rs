@@ -18,6 +18,7 @@ mod position;
 mod reach;
 mod review;
 mod room;
+mod skipped;
 mod trigger;
 mod undone;
 mod visible;
@@ -39,6 +40,7 @@ pub use build::{build, plan_alone, plan_next_run};
 pub use causes::fold_causes;
 pub use check::{CheckRequest, Checked, Found, check, unmatched};
 pub use review::{Departure, compare};
+pub use skipped::Skipped;
 pub use trigger::Trigger;
 pub use visible::visible_tree;
 
@@ -99,6 +101,9 @@ pub struct HostPlan {
     pub operations: Vec<PlannedOperation>,
     /// What else the user should know, such as a pending reboot.
     pub notices: Vec<String>,
+    /// What `when` skips.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<Skipped>,
     /// Whether applying removes files of homelab itself, left by jobs of earlier runs. The review does not show this.
     pub has_leftovers: bool,
 }
@@ -221,6 +226,8 @@ pub struct Totals {
     pub checks: usize,
     /// Checks that pass.
     pub holding: usize,
+    /// Tasks and operations that `when` skips.
+    pub skipped: usize,
 }
 
 impl Totals {
@@ -257,7 +264,10 @@ impl Totals {
 impl HostPlan {
     /// The totals of its operations.
     pub fn totals(&self) -> Totals {
-        let mut totals = Totals::default();
+        let mut totals = Totals {
+            skipped: self.skipped.len(),
+            ..Totals::default()
+        };
         self.operations.iter().for_each(|operation| totals.add(operation));
         totals
     }

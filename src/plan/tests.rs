@@ -197,6 +197,15 @@ fn conditions_and_items_decide_what_is_planned() {
     assert_eq!(rounds, 2, "what facts name is asked for in the second round");
     let names: Vec<String> = outcomes(&build).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["files.directory /srv/b[b]", "files.directory /web"]);
+    let skipped: Vec<&str> = build.plan.hosts[0]
+        .skipped
+        .iter()
+        .map(|one| one.name.as_str())
+        .collect();
+    assert_eq!(
+        skipped,
+        ["t/t / files.directory /srv/{{ item }}[a]", "t/t / files.directory /no"]
+    );
 }
 
 #[test]

@@ -6,12 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::bind::{Bound, BoundOperation, bind, bracketed, duplicate};
-use super::expand::{Answer, Instance, condition, expand};
+use super::bind::{Bound, BoundOperation, bind, bracketed, duplicate, id};
+use super::expand::{Answer, Expanded, Instance, condition, expand};
 use super::given::Given;
 use super::handlers::{Handlers, Turn, checks_at_end, is_notified_by_others};
 use super::owed::{OwedHandlers, is_owed};
 use super::position::{DEEPEST, Position, merge};
+use super::skipped::{self, Skipped};
 use super::trigger::Due;
 use super::visible::VisibleFacts;
 use super::{Build, PlannedOperation, Trigger};
@@ -38,6 +39,8 @@ pub(super) struct Walk<'a> {
     entered: BTreeSet<String>,
     handlers: Handlers<'a>,
     owed: OwedHandlers,
+    /// What `when` skipped so far.
+    pub(super) skipped: Vec<Skipped>,
     /// The stage, and whether it is the last one of the host.
     stage: (usize, bool),
 }
@@ -84,6 +87,7 @@ impl<'a> Walk<'a> {
             entered: BTreeSet::new(),
             handlers: Handlers::default(),
             owed: OwedHandlers::default(),
+            skipped: Vec::new(),
             stage: (0, false),
         }
     }
@@ -163,7 +167,7 @@ impl<'a> Walk<'a> {
     }
 
     fn expand_use(
-        &self,
+        &mut self,
         task_use: &'a TaskUse,
         position: &Position,
         given: &Given<'a>,
@@ -174,14 +178,25 @@ impl<'a> Walk<'a> {
             return Ok(Vec::new());
         };
         let bindings = self.bindings(&position.vars, given, overlay);
-        let instances = expand(&task_use.settings, &bindings, given.assumes_true);
+        let expanded = expand(&task_use.settings, &bindings, given.assumes_true);
         let mut above = position.clone();
         above.add_peers(&given.take_asked(build).peers);
         let above = Arc::new(above);
         let depth = position.within.len();
+        let is_entry = depth == 0;
         let mut wanted = Vec::new();
-        for instance in instances? {
-            let is_entry = depth == 0;
+        let Expanded {
+            wanted: instances,
+            skipped,
+        } = expanded?;
+        if !position.is_skipped && has_tag(task, task_use, &position.tags, given) {
+            let name = task_use.own_name().unwrap_or(&task_use.task.name);
+            let skipped = skipped.iter().map(Option::as_deref);
+            let counted = skipped.filter(|item| !is_entry || skipped::is_selected(given.selection, task_use, *item));
+            let found = counted.map(|item| Skipped::task(position, name, item, &task_use.origin));
+            self.skipped.extend(found);
+        }
+        for instance in instances {
             let is_skipped = is_entry && !is_selected(given.selection, task_use, &instance, build);
             if is_skipped && !is_notified_by_others(given.selection, &task_use.task.name) {
                 continue;
@@ -248,7 +263,13 @@ impl<'a> Walk<'a> {
         position.add_peers(&given.take_asked(build).peers);
         match answer? {
             Answer::Yes => {}
-            Answer::No => return Ok(Vec::new()),
+            Answer::No => {
+                if !position.is_skipped && has_tag(task, task_use, &position.tags, given) {
+                    self.skipped
+                        .push(Skipped::operation(position.path.clone(), &task_use.origin));
+                }
+                return Ok(Vec::new());
+            }
             Answer::Unknown(_) if given.assumes_true => {}
             Answer::Unknown(why) => return self.defer(task, label, position, why, given),
         }
@@ -365,7 +386,7 @@ impl<'a> Walk<'a> {
 
     /// An operation or a handler, once for each of its items.
     fn bind_each(
-        &self,
+        &mut self,
         raw: &RawOperation,
         position: &Arc<Position>,
         given: &Given<'_>,
@@ -373,9 +394,20 @@ impl<'a> Walk<'a> {
         build: &mut Build,
     ) -> Result<Vec<BoundOperation>, Diagnostic> {
         let bindings = self.bindings(&position.vars, given, overlay);
-        let instances = expand(&raw.settings, &bindings, given.assumes_true);
-        let bound = instances.and_then(|instances| {
-            let bound = instances
+        let expanded = expand(&raw.settings, &bindings, given.assumes_true);
+        let bound = expanded.and_then(|Expanded { wanted, skipped }| {
+            self.skipped.extend(skipped.iter().map(|item| {
+                let settings = &raw.settings;
+                let id = id(
+                    raw,
+                    &position.path,
+                    settings.name.as_ref(),
+                    &raw.arguments,
+                    item.as_deref(),
+                );
+                Skipped::operation(id.0, &raw.origin)
+            }));
+            let bound = wanted
                 .into_iter()
                 .map(|instance| bind(raw, instance, given.host_name(), position, &given.asked));
             bound.collect::<Result<Vec<_>, _>>()
@@ -421,6 +453,13 @@ fn is_selected(selection: &Selection, task_use: &TaskUse, instance: &Instance, b
         }
     }
     is_wanted
+}
+
+/// Whether `--tags` selects anything of a task, where those above it have the tags `above`.
+fn has_tag(task: &Task, task_use: &TaskUse, above: &[String], given: &Given<'_>) -> bool {
+    let own = task_use.settings.tags.iter().chain(&task.tags);
+    let of_operations = task.operations().flat_map(|operation| &operation.settings.tags);
+    given.has_tag(above, own.chain(of_operations))
 }
 
 fn deferred(task: &Task, label: String, position: Position, why: String, given: &Given<'_>) -> Option<BoundOperation> {

@@ -69,6 +69,8 @@ struct Body {
     end: Option<String>,
     /// Unchanged operations.
     idle: String,
+    /// What `when` skips.
+    skipped: String,
 }
 
 fn body(host: &HostReview<'_>) -> Body {
@@ -100,6 +102,7 @@ fn body(host: &HostReview<'_>) -> Body {
         shown,
         end: host.results.map(|_| ended(host)),
         idle,
+        skipped: host.skipped.iter().map(entry::skipped).collect(),
     }
 }
 
@@ -205,6 +208,15 @@ fn chips(tally: &Tally) -> String {
     text
 }
 
+/// A list that is folded below its heading; nothing for an empty list.
+fn folded(heading: &str, items: &str) -> String {
+    if items.is_empty() {
+        return String::new();
+    }
+    let heading = escaped(heading);
+    format!("<details class=\"idle\"><summary>{heading}</summary>\n<ul>\n{items}</ul></details>\n")
+}
+
 fn section(fold: &Fold<'_, Body>) -> String {
     let (same, each) = if fold.hosts.len() > 1 {
         (
@@ -221,17 +233,11 @@ fn section(fold: &Fold<'_, Body>) -> String {
         Some(end) => end.clone(),
         None => chips(&fold.totals),
     };
-    let idle = if fold.body.idle.is_empty() {
-        String::new()
-    } else {
-        format!(
-            "<details class=\"idle\"><summary>{}</summary>\n<ul>\n{}</ul></details>\n",
-            escaped(&phrases::as_wanted(&fold.totals.totals)),
-            fold.body.idle
-        )
-    };
+    let idle = folded(&phrases::as_wanted(&fold.totals.totals), &fold.body.idle);
+    let skipped = grouped(fold.totals.totals.skipped);
+    let skipped = folded(&format!("{skipped} {}", phrases::SKIPPED_BY_WHEN), &fold.body.skipped);
     format!(
-        "<details class=\"host\" open>\n<summary><h2>{same}{}{each}</h2> {totals}</summary>\n{}{idle}</details>\n",
+        "<details class=\"host\" open>\n<summary><h2>{same}{}{each}</h2> {totals}</summary>\n{}{idle}{skipped}</details>\n",
         names(&fold.hosts),
         fold.body.shown
     )

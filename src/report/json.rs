@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::phrases;
 use super::review::{
-    Attributes, Before, Change, Entry, EntryState, HostReview, Review, StepNote, Tally, TaskReview, Trigger, Value,
+    Attributes, Before, Change, Entry, EntryState, HostReview, Review, SkippedEntry, StepNote, Tally, TaskReview,
+    Trigger, Value,
 };
 use crate::apply::{Failure, HostEnd, OperationResult, ResourceEnd};
 use crate::change::{Action, CheckState, ResourceKind, Risk};
@@ -52,9 +53,17 @@ struct JsonHost<'a> {
     failure: Option<JsonFailure<'a>>,
     notices: &'a [Cow<'a, str>],
     totals: JsonTotals,
+    skipped: Vec<JsonSkipped<'a>>,
     operations: Vec<JsonOperation<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     results: Option<Vec<JsonResult<'a>>>,
+}
+
+/// What `when` skips.
+#[derive(Serialize)]
+struct JsonSkipped<'a> {
+    name: &'a str,
+    written_at: &'a str,
 }
 
 #[derive(Default, Serialize)]
@@ -67,6 +76,7 @@ struct JsonTotals {
     unchanged: usize,
     to_verify: usize,
     verified: usize,
+    skipped: usize,
     along_with_packages: JsonAlong,
 }
 
@@ -196,8 +206,18 @@ impl<'a> JsonHost<'a> {
             failure: host.failure.map(JsonFailure::of),
             notices: &host.notices,
             totals: JsonTotals::of(&host.totals),
+            skipped: host.skipped.iter().map(JsonSkipped::of).collect(),
             operations: host.tasks.iter().flat_map(JsonOperation::of).collect(),
             results: host.results.map(|results| results.iter().map(JsonResult::of).collect()),
+        }
+    }
+}
+
+impl<'a> JsonSkipped<'a> {
+    fn of(skipped: &'a SkippedEntry<'a>) -> Self {
+        Self {
+            name: &skipped.name,
+            written_at: &skipped.written_at,
         }
     }
 }
@@ -214,6 +234,7 @@ impl JsonTotals {
             unchanged: totals.unchanged,
             to_verify: totals.checks,
             verified: totals.holding,
+            skipped: totals.skipped,
             along_with_packages: JsonAlong {
                 install: along.installs,
                 upgrade: along.upgrades,

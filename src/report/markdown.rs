@@ -55,6 +55,8 @@ struct Body {
     items: Vec<Item>,
     end: Option<String>,
     as_wanted: Option<String>,
+    /// What `when` skips.
+    skipped: Option<String>,
 }
 
 fn limited(review: &Review<'_>, most: usize) -> String {
@@ -238,6 +240,10 @@ fn body(host: &HostReview<'_>) -> Body {
         items,
         end: host.results.map(|operations| ended(host.end, operations)),
         as_wanted: (totals.unchanged + totals.holding > 0).then(|| phrases::as_wanted(totals)),
+        skipped: (!host.skipped.is_empty()).then(|| {
+            let skipped: Vec<Phrase> = host.skipped.iter().map(phrases::skipped_entry).collect();
+            format!("{}: {}", phrases::SKIPPED_BY_WHEN, bounded(&skipped))
+        }),
     }
 }
 
@@ -271,10 +277,11 @@ fn section(fold: &Fold<'_, Body>) -> Section {
     let named = quote::listed(&fold.hosts, fit::NAMES, html_code);
     Section {
         open: format!("<details>\n<summary>{same}{named}{each}: {totals}</summary>\n\n"),
-        close: match &fold.body.as_wanted {
-            Some(as_wanted) => format!("{as_wanted}\n\n</details>\n\n"),
-            None => "</details>\n\n".to_owned(),
-        },
+        close: [&fold.body.as_wanted, &fold.body.skipped]
+            .into_iter()
+            .flatten()
+            .fold(String::new(), |text, line| format!("{text}{line}\n\n"))
+            + "</details>\n\n",
         items: fold.body.items.clone(),
         hosts,
     }

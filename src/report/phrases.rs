@@ -6,7 +6,9 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::TextOptions;
-use super::review::{AlongNames, Block, Change, Entry, Kept, LeftOut, Note, Skipped, StepNote, Tally, Trigger, Value};
+use super::review::{
+    AlongNames, Block, Change, Entry, Kept, LeftOut, Note, Skipped, SkippedEntry, StepNote, Tally, Trigger, Value,
+};
 use super::sanitize::one_line;
 use super::style::{Tone, counted, grouped, width};
 use crate::apply::HostEnd;
@@ -303,6 +305,14 @@ pub(super) fn written_at(entry: &Entry<'_>) -> Phrase {
         .name(one_line(entry.slug()))
 }
 
+/// A task or an operation that `when` skips, and where it is written.
+pub(super) fn skipped_entry(skipped: &SkippedEntry<'_>) -> Phrase {
+    Phrase::default()
+        .name(one_line(&skipped.name))
+        .word(" from ")
+        .value(one_line(&skipped.written_at))
+}
+
 /// When a deferred operation is known; empty if waiting does not help.
 pub(super) fn known_when(waits_for: &[OperationId]) -> Phrase {
     if waits_for.is_empty() {
@@ -434,8 +444,14 @@ pub(super) fn totals(tally: &Tally) -> Vec<(Tone, String)> {
     let to_run = totals.checks.saturating_sub(tally.failing_checks);
     parts.extend(checks(to_run, ["check to run", "checks to run"], Tone::Later));
     parts.extend(checks(totals.holding, PASSING, Tone::Plain));
+    if totals.skipped > 0 {
+        parts.push(count(totals.skipped, SKIPPED_BY_WHEN, Tone::Plain));
+    }
     parts
 }
+
+/// What is said of tasks and operations that `when` skips.
+pub(super) const SKIPPED_BY_WHEN: &str = "skipped (when)";
 
 /// The counts of what is pending.
 pub(super) fn pending(tally: &Tally) -> Vec<(Tone, String)> {
@@ -518,6 +534,9 @@ pub(super) fn idle_counts(totals: &Totals) -> String {
     }
     if totals.deferred > 0 {
         let _ = write!(text, ", {} known later", grouped(totals.deferred));
+    }
+    if totals.skipped > 0 {
+        let _ = write!(text, ", {} {SKIPPED_BY_WHEN}", grouped(totals.skipped));
     }
     text
 }

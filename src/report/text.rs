@@ -66,6 +66,13 @@ fn host_lines(host: &HostReview<'_>, options: &TextOptions) -> Vec<String> {
             lines.extend(indented(block, 4));
         }
     }
+    if options.verbose {
+        let skipped = host.skipped.iter();
+        lines.extend(skipped.map(|skipped| {
+            let skipped = phrases::skipped_entry(skipped).text();
+            paint(Tone::Faint, &format!("  {}: {skipped}", phrases::SKIPPED_BY_WHEN))
+        }));
+    }
     let notices = host.notices.iter().map(|notice| format!("  ! {}", one_line(notice)));
     lines.extend(notices);
     let totals = &host.totals.totals;

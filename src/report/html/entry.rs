@@ -6,7 +6,7 @@ use super::quote::{OPTIONS, class, escaped, phrase};
 use crate::facts::overlay::OperationId;
 use crate::report::change::{span_text, tone};
 use crate::report::phrases;
-use crate::report::review::{Block, Change, DiffLine, Entry, EntryState, LineSign, Sign, Span};
+use crate::report::review::{Block, Change, DiffLine, Entry, EntryState, LineSign, Sign, SkippedEntry, Span};
 use crate::report::sanitize::one_line;
 
 /// An operation with something to do.
@@ -74,6 +74,11 @@ pub(super) fn idle(entry: &Entry<'_>) -> String {
         escaped(&one_line(name)),
         escaped(&one_line(&entry.written_at))
     )
+}
+
+/// A task or an operation that `when` skips.
+pub(super) fn skipped(skipped: &SkippedEntry<'_>) -> String {
+    format!("<li>{}</li>\n", phrase(&phrases::skipped_entry(skipped)))
 }
 
 fn head(sign: Sign, rest: &str) -> String {

@@ -66,6 +66,8 @@ pub struct HostReview<'a> {
     pub was_read: bool,
     /// Operations by task, including those with nothing to do.
     pub tasks: Vec<TaskReview<'a>>,
+    /// What `when` skips.
+    pub skipped: Vec<SkippedEntry<'a>>,
     /// What else the user should know.
     pub notices: Vec<Cow<'a, str>>,
     pub totals: Tally,
@@ -75,6 +77,14 @@ pub struct HostReview<'a> {
     pub failure: Option<&'a Failure>,
     /// How its operations ended, if the deploy applied them.
     pub results: Option<&'a [OperationResult]>,
+}
+
+/// A task or an operation that `when` skips on a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SkippedEntry<'a> {
+    pub name: Cow<'a, str>,
+    /// File, line and column.
+    pub written_at: String,
 }
 
 /// Consecutive operations of the same task.
@@ -265,6 +275,7 @@ impl<'a> HostReview<'a> {
             host: &plan.host,
             was_read: true,
             tasks,
+            skipped: plan.skipped.iter().map(SkippedEntry::new).collect(),
             notices: all_masked(&plan.notices),
             totals: Tally::of(plan),
             end: if plan.is_pending() {
@@ -292,6 +303,7 @@ impl<'a> HostReview<'a> {
             host: &result.host,
             was_read: false,
             tasks: Vec::new(),
+            skipped: Vec::new(),
             notices: all_masked(&result.notices),
             totals: Tally::default(),
             end: result.end,
@@ -303,6 +315,15 @@ impl<'a> HostReview<'a> {
     /// Whether there is nothing to do, check or report.
     pub fn is_idle(&self) -> bool {
         self.totals.is_idle() && self.notices.is_empty() && self.failure.is_none()
+    }
+}
+
+impl<'a> SkippedEntry<'a> {
+    fn new(skipped: &'a plan::Skipped) -> Self {
+        Self {
+            name: masked(&skipped.name),
+            written_at: skipped.origin.to_string(),
+        }
     }
 }
 

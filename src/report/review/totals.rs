@@ -19,6 +19,7 @@ impl Tally {
     /// Counts a host.
     pub fn of(host: &HostPlan) -> Self {
         let mut tally = Self::default();
+        tally.totals.skipped = host.skipped.len();
         host.operations.iter().for_each(|operation| tally.add(operation));
         tally
     }
@@ -48,6 +49,7 @@ impl Tally {
         self.totals.unchanged += other.totals.unchanged;
         self.totals.checks += other.totals.checks;
         self.totals.holding += other.totals.holding;
+        self.totals.skipped += other.totals.skipped;
         self.failing_checks += other.failing_checks;
         self.along.merge(other.along);
     }
@@ -57,6 +59,7 @@ impl Tally {
         let unchanged = Totals {
             unchanged: self.totals.unchanged,
             holding: self.totals.holding,
+            skipped: self.totals.skipped,
             ..Totals::default()
         };
         self.totals == unchanged && self.along == Along::default()

@@ -17,6 +17,7 @@ fn host(name: &str, operations: Vec<PlannedOperation>) -> HostPlan {
         host: name.to_owned(),
         operations,
         notices: Vec::new(),
+        skipped: Vec::new(),
         has_leftovers: false,
     }
 }

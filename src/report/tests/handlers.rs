@@ -24,6 +24,7 @@ fn plan(handler: PlannedOperation) -> Plan {
             host: "web".to_owned(),
             operations: vec![put("/etc/app/a"), same, put("/etc/app/b"), handler],
             notices: Vec::new(),
+            skipped: Vec::new(),
             has_leftovers: false,
         }],
     }

@@ -16,6 +16,7 @@ fn host(changes: Vec<ResourceChange>) -> Plan {
             host: "web".to_owned(),
             operations: vec![operation],
             notices: Vec::new(),
+            skipped: Vec::new(),
             has_leftovers: false,
         }],
     }

@@ -10,7 +10,7 @@ use crate::facts::{Fact, FactKey, Facts, Installation};
 use crate::plan::{Plan, Snapshot, build};
 use crate::project::{Filter, Selection, load, select};
 use crate::report::review::Review;
-use crate::report::text;
+use crate::report::{html, json, markdown, text};
 use crate::secret::{DigestKey, sha256_hex};
 
 const TASKS: &str = "
@@ -329,6 +329,41 @@ fn what_items_and_tags_left_out_is_said() {
     nothing to do on 1 host: 1 operation unchanged
     skipped: other items of system/monitoring (--only); operations not tagged slow or etc (--tags)
     ");
+}
+
+#[test]
+fn what_conditions_skip_is_counted_and_listed() {
+    let task = "[[operation]]\nop = 'files.directory'\npath = '/etc'\n[[operation]]\nop = 'files.directory'\npath = '/srv/<b>'\n\
+        when = 'false'";
+    let run = run_of(task, "[hosts.a]", &Filter::default());
+    let reviewed = settle(&run, |_, key| fresh(key));
+    assert_snapshot!(plain(&plan(&run, &reviewed, &TextOptions::default())), @"nothing to do on 1 host: 2 operations unchanged, 1 skipped (when)");
+    let skipped =
+        "skipped (when): `system/monitoring / files.directory /srv/<b>` from tasks/system/monitoring.toml:5:6";
+    let shown = plain(&plan(&run, &reviewed, &verbose()));
+    assert!(shown.contains(skipped), "{shown}");
+    let review = Review::planned(&run, &reviewed, &[], true, false);
+    let document: serde_json::Value = serde_json::from_str(&json(&review)).expect("JSON");
+    assert_eq!(document["totals"]["skipped"], 1);
+    let listed = serde_json::json!([{
+        "name": "system/monitoring / files.directory /srv/<b>",
+        "written_at": "tasks/system/monitoring.toml:5:6",
+    }]);
+    assert_eq!(document["hosts"][0]["skipped"], listed);
+    // A host with something to do has a section.
+    let busy = settle(&run, |_, key| match key {
+        FactKey::Path(path) if path == "/etc" => Fact::Path(PathFact::Absent),
+        other => fresh(other),
+    });
+    let review = Review::planned(&run, &busy, &[], true, false);
+    let page = html(&review);
+    assert!(
+        page.contains("1 skipped (when)") && page.contains("/srv/&lt;b&gt;"),
+        "{page}"
+    );
+    let comment = markdown(&review);
+    let skipped = skipped.replace("tasks/system/monitoring.toml:5:6", "`tasks/system/monitoring.toml:5:6`");
+    assert!(comment.contains(&skipped), "{comment}");
 }
 
 #[test]
