@@ -44,7 +44,10 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     let checked = check(&reading, &scope)?;
     match arguments.format {
         CheckFormat::Text if checked.mistakes.is_empty() => print(&report::nothing_wrong(&checked))?,
-        CheckFormat::Text => eprint(&report::found(&checked)),
+        CheckFormat::Text => {
+            eprint(&report::found(&checked));
+            errors::eprint_root(checked.mistakes.iter().map(|found| &found.diagnostic));
+        }
         CheckFormat::Json => print(&report::found_json(&checked))?,
         CheckFormat::Github => print(&report::found_github(&checked))?,
     }

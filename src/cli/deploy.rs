@@ -63,6 +63,7 @@ fn refuse(arguments: &DeployArguments, refused: Refused) -> anyhow::Result<ExitC
         Refused::Error(error) => Err(error),
         Refused::Mistakes(mistakes) => {
             eprint(&report::mistakes(&mistakes));
+            errors::eprint_root(mistakes.iter().map(|mistake| &mistake.diagnostic));
             Ok(ExitCode::from(errors::INVALID))
         }
     }

@@ -6,7 +6,8 @@ use homelab::lab::LabError;
 use homelab::remote::RemoteError;
 use homelab::report;
 
-use super::output::{Unprinted, eprint};
+use super::output::{Unprinted, eprint, eprint_line};
+use super::project;
 
 /// The exit code for an error on the command line or in the project.
 pub(super) const INVALID: u8 = 3;
@@ -15,13 +16,29 @@ pub(super) const INVALID: u8 = 3;
 pub(super) fn show(error: &anyhow::Error) {
     if let Some(mistakes) = error.downcast_ref::<Diagnostics>() {
         eprint(&report::diagnostics(&mistakes.0));
+        eprint_root(&mistakes.0);
         return;
     }
     if let Some(mistake) = error.downcast_ref::<Diagnostic>() {
         eprint(&report::diagnostic(mistake));
+        eprint_root([mistake]);
         return;
     }
     show_plain(error.as_ref());
+}
+
+/// Says from where the paths in mistakes are, if that is not the current folder.
+pub(super) fn eprint_root<'a>(mistakes: impl IntoIterator<Item = &'a Diagnostic>) {
+    let names_file = |text: &str| text.contains(".toml");
+    let names_path = |mistake: &Diagnostic| {
+        mistake.origin().is_some() || names_file(&mistake.title) || mistake.hint.as_deref().is_some_and(names_file)
+    };
+    if mistakes.into_iter().any(names_path)
+        && let (Ok(root), Ok(here)) = (project::root(), std::env::current_dir())
+        && root != here
+    {
+        eprint_line(format_args!("paths are relative to the project `{}`", root.display()));
+    }
 }
 
 /// An error as diagnostics.

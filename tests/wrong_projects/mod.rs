@@ -49,7 +49,11 @@ pub(crate) fn trials() -> Vec<Trial> {
             Ok(())
         },
     );
-    cases.chain([right, emergency]).collect()
+    let below = Trial::test("wrong_projects::below_the_root_paths_are_explained", || {
+        below_the_root_paths_are_explained();
+        Ok(())
+    });
+    cases.chain([right, emergency, below]).collect()
 }
 
 /// Every mistake is told at its word and with a next step.
@@ -252,6 +256,31 @@ fn commands_for_emergencies_need_only_the_inventory() {
     let (code, _, stderr) = homelab(wrong.path(), &["inventory", "show", "dns", "--inventory", "home"]);
     assert!(code == Some(3) && stderr.contains("group_data/dns.toml"), "{stderr}");
     assert_eq!(homelab(wrong.path(), &["inventory", "list", "home"]).0, Some(0));
+}
+
+/// A path in a message is not one from the current folder there.
+fn below_the_root_paths_are_explained() {
+    let wrong = tempfile::tempdir().unwrap();
+    copy_folder(&folder("base"), wrong.path());
+    let root = wrong.path().canonicalize().unwrap();
+    let note = format!("paths are relative to the project `{}`\n", root.display());
+    fs::write(root.join("group_data/dns.toml"), "x = [\n").unwrap();
+    let commands: [&[&str]; 4] = [
+        &["check"],
+        &["deploy", "home", "site", "--dry-run"],
+        &["deploy", "nope", "site", "--dry-run"],
+        &["inventory", "show", "dns", "--inventory", "home"],
+    ];
+    for command in commands {
+        let (code, _, stderr) = homelab(&root.join("tasks"), command);
+        assert!(code == Some(3) && stderr.ends_with(&note), "{command:?}: {stderr}");
+        let (_, _, stderr) = homelab(&root, command);
+        assert!(!stderr.contains("relative to"), "{command:?}: {stderr}");
+    }
+    // Without a path, there is nothing to explain.
+    fs::remove_file(root.join("group_data/dns.toml")).unwrap();
+    let (_, _, stderr) = homelab(&root.join("tasks"), &["init", "."]);
+    assert!(!stderr.contains("relative to"), "{stderr}");
 }
 
 fn the_right_project_is_right() {
