@@ -1,18 +1,19 @@
-//! Going back after a handler whose unit did not stay active: the files that notified it become what they were, and the unit
+//! Going back after a restart whose unit did not stay active: the files that it was restarted for become what they were, and it
 //! is started on them. What was only reloaded, and still runs, is reloaded again.
 //!
-//! The handler's record says what was kept, also by an earlier run that was cut off. The next deploy writes the files and notifies
-//! the handler again, so nothing stays owed then. Otherwise the record stays, and with it that the unit has to be started.
+//! These are the files that notified a handler of the unit, and the unit's own. A handler's record says what was kept, also by an
+//! earlier run that was cut off. The next deploy writes the files and notifies the handler again, so nothing stays owed then.
+//! Otherwise the record stays, and with it that the unit has to be started.
 
 use std::collections::BTreeSet;
 
 use super::events::{Failure, HostEnd, OperationResult, ResourceEnd};
 use super::halt::{Halt, lost};
 use super::host::HostApply;
-use crate::change::Step;
-use crate::facts::overlay::OperationId;
+use crate::change::{ResourceKind, Step};
+use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::{Fact, FactKey};
-use crate::plan::{PlannedHandler, PlannedOperation};
+use crate::plan::PlannedOperation;
 use crate::remote::{StepEnd, StepScript, Writer};
 
 /// What came of going back.
@@ -28,31 +29,81 @@ struct Ways {
     left: Vec<String>,
 }
 
+/// A restart that failed, of a unit that ran before.
+struct Restart {
+    operation: PlannedOperation,
+    unit: String,
+    verb: Verb,
+    /// The operations of this run that changed what the unit uses.
+    causes: Vec<OperationId>,
+}
+
 impl HostApply<'_> {
-    /// The handler of a failed segment whose unit did not stay active, and the operations that notified it in this run.
-    fn failed_restart<'p>(&self, segment: &'p [PlannedOperation]) -> Option<(&'p PlannedOperation, Vec<OperationId>)> {
+    /// The restart that a segment failed with: that of a handler, or of a unit whose files had changed.
+    fn failed_restart(&self, segment: &[PlannedOperation]) -> Option<Restart> {
         let failed = self.results.iter().rev().find(|result| result.failure.is_some())?;
+        if failed.lines.iter().any(|line| line.end == ResourceEnd::Ignored) {
+            return None;
+        }
         let operation = segment.iter().find(|operation| operation.id == failed.operation)?;
-        operation.handler.as_ref()?.unit.as_ref()?;
-        let changed = self.snapshot.changed.get(&self.reviewed.host)?;
-        let notifiers = self.records.notifiers(&operation.id).iter();
-        let notifiers: Vec<OperationId> = notifiers.filter(|id| changed.contains(id)).cloned().collect();
-        Some((operation, notifiers))
+        let (operation, unit) = match &operation.handler {
+            Some(handler) => (operation, handler.unit.clone()?),
+            // After a first attempt, the unit does not run any more.
+            None => [Some(operation), self.reviewed_as(operation)]
+                .into_iter()
+                .flatten()
+                .find_map(|operation| Some((operation, renewed(operation)?.to_owned())))?,
+        };
+        let mut causes = self.keeping.writers_of(&unit);
+        for handler in self.records.of_unit(&unit) {
+            causes.extend(self.records.notifiers(&handler.id).iter().cloned());
+        }
+        causes.retain(|id| self.has_changed(id));
+        Some(Restart {
+            operation: operation.clone(),
+            verb: Verb::of(operation),
+            unit,
+            causes: causes.into_iter().collect(),
+        })
     }
 
-    /// Goes back, if `halt` comes of a handler whose unit did not stay active; the end of the host.
+    /// Goes back, if `halt` comes of a restart whose unit did not stay active; the end of the host.
     pub(super) async fn go_back(&mut self, writer: &mut Writer<'_>, segment: &[PlannedOperation], halt: Halt) -> Halt {
-        if halt.end != HostEnd::Failed || halt.failure.is_some() {
+        if halt.end != HostEnd::Failed {
             return halt;
         }
         match self.try_to_go_back(writer, segment).await {
             Ok(None) => halt,
-            Ok(Some(failure)) => Halt {
-                failure: Some(failure),
-                ..halt
-            },
+            Ok(Some(mut failure)) => {
+                if let Some(why) = halt.failure {
+                    let cause = why.cause.map_or_else(String::new, |cause| format!(": {cause}"));
+                    let text = format!("it was not tried again: failed to {}{cause}", why.attempted);
+                    failure.cause = Some(failure.cause.map_or(text.clone(), |told| format!("{told}\n{text}")));
+                }
+                Halt {
+                    failure: Some(failure),
+                    ..halt
+                }
+            }
             Err(lost) => lost,
         }
+    }
+
+    /// Goes back after a failed restart that does not stop the host; the failure then says what came of it.
+    pub(super) async fn go_back_and_on(
+        &mut self,
+        writer: &mut Writer<'_>,
+        segment: &[PlannedOperation],
+    ) -> Result<(), Halt> {
+        let Some(told) = self.try_to_go_back(writer, segment).await? else {
+            return Ok(());
+        };
+        let failed = self.results.iter_mut().rev().find_map(|result| result.failure.as_mut());
+        if let Some(failure) = failed {
+            failure.cause = told.cause;
+            failure.hint = told.hint;
+        }
+        Ok(())
     }
 
     /// What came of going back; `None` if there is no reason to.
@@ -61,48 +112,63 @@ impl HostApply<'_> {
         writer: &mut Writer<'_>,
         segment: &[PlannedOperation],
     ) -> Result<Option<Failure>, Halt> {
-        let Some((operation, notifiers)) = self.failed_restart(segment) else {
+        let Some(restart) = self.failed_restart(segment) else {
             return Ok(None);
         };
-        let Some(handler) = &operation.handler else {
-            return Ok(None);
-        };
-        let (Some(unit), Some(put_back)) = (handler.unit.clone(), self.records.put_back(&operation.id)) else {
-            return Ok(None);
-        };
+        let Restart {
+            operation,
+            unit,
+            verb,
+            causes,
+        } = &restart;
+        let writers = self.keeping.writers_of(unit);
+        let folders: Vec<String> = writers.iter().flat_map(|writer| self.keeping.folders(writer)).collect();
+        let put_back = self.records.put_back(unit, &folders);
         let mut ways = match self.attempt(writer, put_back).await? {
             Ok(said) => self.ways(&said),
             Err(why) => Ways {
-                left: vec![format!("what notified it cannot be put back: {why}")],
+                left: vec![format!("what changed cannot be put back: {why}")],
                 ..Ways::default()
             },
         };
-        let verb = Verb::of(handler);
         if ways.back.is_empty() && ways.left.is_empty() {
-            return Ok(ways.has_stopped.then(|| stays_stopped(&unit, verb)));
+            let is_told = ways.has_stopped && operation.handler.is_some();
+            return Ok(is_told.then(|| stays_stopped(unit, *verb)));
         }
-        self.mark_put_back(&notifiers, &ways.back);
-        let runs = self.start_again(writer, operation).await?;
-        if let Err(why) = &runs {
-            let verb = verb.without_success();
-            ways.left
-                .push(format!("`{unit}` {verb} with what is there now either:\n{why}"));
+        let others = self.records.others(&operation.id, causes);
+        self.mark_put_back(causes, &ways.back, unit);
+        let started = self.start_again(writer, operation).await?;
+        let runs = started.is_ok();
+        if let Err(why) = started {
+            ways.left.push(format!(
+                "`{unit}` {} with what is there now either:\n{why}",
+                verb.without_success()
+            ));
         }
-        for other in self.records.others(&operation.id, &notifiers) {
-            if self.is_done(&other.id) {
+        let mut of_unit = vec![operation.clone()];
+        for other in others {
+            let is_of_unit = other
+                .handler
+                .as_ref()
+                .is_some_and(|handler| handler.unit.as_deref() == Some(unit));
+            if is_of_unit {
+                of_unit.push(other);
+            } else if self.is_done(&other.id) {
                 // What ran with the new files has to run with the old ones.
                 if let Err(why) = self.start_again(writer, &other).await? {
                     ways.left
                         .push(format!("`{}` cannot run with them:\n{why}", other.id.slug()));
                 }
-            } else if !self.has_another_cause(&other, &notifiers) {
+            } else if !self.has_another_cause(&other, causes) {
                 self.forget(writer, &other).await?;
             }
         }
         if ways.left.is_empty() {
-            self.forget(writer, operation).await?;
+            for handler in &of_unit {
+                self.forget(writer, handler).await?;
+            }
         }
-        Ok(Some(told(&unit, verb, &ways, runs.is_ok())))
+        Ok(Some(told(unit, *verb, &ways, runs)))
     }
 
     /// Whether a handler is owed for another reason than a change by `notifiers`.
@@ -163,7 +229,7 @@ impl HostApply<'_> {
         }))
     }
 
-    /// Has a handler run with the old files.
+    /// Has a handler, or the restart of a unit, run with the old files.
     async fn start_again(
         &self,
         writer: &mut Writer<'_>,
@@ -173,7 +239,8 @@ impl HostApply<'_> {
             .changes()
             .iter()
             .flat_map(|change| &change.steps)
-            .filter_map(Step::command);
+            .filter_map(Step::command)
+            .filter(|command| handler.handler.is_some() || command.recovery.is_some());
         for command in commands {
             let step = StepScript {
                 body: command.recovery(),
@@ -194,9 +261,9 @@ impl HostApply<'_> {
         Ok(())
     }
 
-    /// The ends of operations whose files went back.
-    fn mark_put_back(&mut self, notifiers: &[OperationId], back: &BTreeSet<String>) {
-        let is_meant = |result: &&mut OperationResult| notifiers.contains(&result.operation);
+    /// The ends of operations whose files went back. They notify nothing any more, and what was read of the files is out of date.
+    fn mark_put_back(&mut self, causes: &[OperationId], back: &BTreeSet<String>, unit: &str) {
+        let is_meant = |result: &&mut OperationResult| causes.contains(&result.operation);
         for line in self
             .results
             .iter_mut()
@@ -207,7 +274,33 @@ impl HostApply<'_> {
                 line.end = ResourceEnd::PutBack;
             }
         }
+        let host = &self.reviewed.host;
+        let is_applied = |result: &OperationResult| result.lines.iter().any(|line| line.end == ResourceEnd::Applied);
+        if let Some(changed) = self.snapshot.changed.get_mut(host) {
+            for result in self.results.iter().filter(|result| !is_applied(result)) {
+                changed.remove(&result.operation);
+            }
+        }
+        let keys = back.iter().cloned().map(FactKey::Path);
+        let effects: Vec<Effect> = keys
+            .chain([FactKey::Unit(unit.to_owned())])
+            .map(|key| Effect::Forget(FactScope::Key(key), "it was put back".to_owned()))
+            .collect();
+        if let Some(facts) = self.snapshot.facts.get_mut(host) {
+            facts.forget_affected(&effects.iter().collect::<Vec<_>>());
+        }
     }
+}
+
+/// The unit that an operation restarts because its files changed.
+fn renewed(operation: &PlannedOperation) -> Option<&str> {
+    let mut changes = operation
+        .changes()
+        .iter()
+        .filter(|change| change.id.kind == ResourceKind::Unit);
+    let recovers = |step: &Step| step.command().is_some_and(|command| command.recovery.is_some());
+    let change = changes.find(|change| change.steps.iter().any(recovers))?;
+    Some(&change.id.name)
 }
 
 /// What was done to the unit.
@@ -218,8 +311,10 @@ enum Verb {
 }
 
 impl Verb {
-    fn of(handler: &PlannedHandler) -> Self {
-        let state = handler.record.parameters.as_ref().and_then(|all| all.get("state"));
+    fn of(operation: &PlannedOperation) -> Self {
+        let handler = operation.handler.as_ref();
+        let parameters = handler.and_then(|handler| handler.record.parameters.as_ref());
+        let state = parameters.and_then(|all| all.get("state"));
         if state.is_some_and(|state| state == "reloaded") {
             Self::Reload
         } else {

@@ -145,7 +145,7 @@ impl HostApply<'_> {
         segment: &[PlannedOperation],
     ) -> Result<(), Halt> {
         let host = &self.reviewed.host.clone();
-        let kept_for = self.kept_for();
+        let kept_for = self.kept_for(segment);
         let facts = self.snapshot.facts.entry(host.clone()).or_default();
         // Before it runs, so that what is read right after it counts.
         let changes = segment.iter().flat_map(PlannedOperation::changes);

@@ -14,6 +14,7 @@ use super::perform::Around;
 use crate::change::{Access, Kept, LockoutGuard, Previous, ResolvedPath, ResourceChange, ResourceKind, Step};
 use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::owed::Owed;
+use crate::facts::unit::is_file_of;
 use crate::facts::{Fact, FactKey, Facts};
 use crate::plan::{PlannedOperation, Trigger};
 use crate::quote::quote;
@@ -135,6 +136,13 @@ impl Keeping {
     pub(super) fn folders(&self, operation: &OperationId) -> Vec<String> {
         let kept = self.entries.get(operation).into_iter().flatten();
         kept.map(|kept| kept.folder.clone()).collect()
+    }
+
+    /// The operations before which a file of `unit` was kept.
+    pub(super) fn writers_of(&self, unit: &str) -> BTreeSet<OperationId> {
+        let of_unit = |kept: &Kept| is_file_of(unit, &kept.path);
+        let writers = self.entries.iter().filter(|(_, kept)| kept.iter().any(of_unit));
+        writers.map(|(operation, _)| operation.clone()).collect()
     }
 
     /// Whether a folder of something kept is one of this run.

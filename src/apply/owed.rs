@@ -72,6 +72,17 @@ impl Records {
         self.handlers.get(handler).map_or(&[], |noted| &noted.notifiers)
     }
 
+    /// The handlers of a unit.
+    pub(super) fn of_unit(&self, unit: &str) -> Vec<PlannedOperation> {
+        let own = self.noted_of(unit);
+        own.map(|noted| noted.operation.clone()).collect()
+    }
+
+    fn noted_of<'a>(&'a self, unit: &'a str) -> impl Iterator<Item = &'a Noted> {
+        let all = self.handlers.values();
+        all.filter(move |noted| noted.handler.unit.as_deref() == Some(unit))
+    }
+
     /// The other handlers that any of `notifiers` notifies.
     pub(super) fn others(&self, handler: &OperationId, notifiers: &[OperationId]) -> Vec<PlannedOperation> {
         let own = self.handlers.get(handler);
@@ -108,25 +119,33 @@ impl Records {
         })
     }
 
-    /// Puts back what was kept before the changes that a handler is recorded for, also by earlier runs, the latest first. It prints
-    /// what came of each, and the activity of the handler's unit before.
-    pub(super) fn put_back(&self, handler: &OperationId) -> Option<StepScript> {
-        let noted = self.handlers.get(handler)?;
-        let unit = noted.handler.unit.as_ref()?;
-        Some(StepScript {
+    /// Puts back what was kept before the changes that handlers of `unit` are recorded for, also by earlier runs, and what is in
+    /// `folders`, the latest first. It prints what came of each, and the activity of the unit before.
+    pub(super) fn put_back(&self, unit: &str, folders: &[String]) -> StepScript {
+        let mut listed = String::from(":\n");
+        for noted in self.noted_of(unit) {
+            listed.extend([
+                "sed -n 's/^kept //p' ",
+                &quote(&self.path(&noted.handler)),
+                " 2>/dev/null\n",
+            ]);
+        }
+        for folder in folders {
+            listed.extend(["echo ", &quote(folder), "\n"]);
+        }
+        StepScript {
             body: format!(
                 "echo \"unit $(systemctl show -p ActiveState --value -- {unit})\"\n\
-                 sed -n 's/^kept //p' {path} 2>/dev/null | sed -n '1!G;h;$p' | while IFS= read -r k; do\n\
+                 {{ {listed}}} | sort -ru | while IFS= read -r k; do\n\
                  [ -f \"$k/back\" ] && IFS= read -r was <\"$k/was\" && [ \"$was\" != 'put back' ] || continue\n\
                  p=$(cat -- \"$k/path\")\n\
                  if why=$(sh \"$k/back\" 2>&1 </dev/null); then printf 'back %s\\n%s\\n' \"$k\" \"$p\"\n\
                  else printf 'left %s\\n%s\\n' \"$p\" \"$(printf %s \"$why\" | tr '\\n' ' ')\"; fi\n\
                  done",
                 unit = quote(unit),
-                path = quote(&self.path(&noted.handler)),
             ),
             ..StepScript::default()
-        })
+        }
     }
 
     fn path(&self, handler: &PlannedHandler) -> String {

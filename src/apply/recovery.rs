@@ -61,6 +61,12 @@ impl HostApply<'_> {
         let operation = &operations[index];
         let tried = self.retried.get(&operation.id).copied().unwrap_or_default();
         let is_again = tried < conduct.retries && !self.is_refusal;
+        if is_again {
+            self.wait_for_retry(operation, tried + 1).await;
+            if self.stop.why().is_some() {
+                return Err(halt);
+            }
+        }
         if !is_again && conduct.on_error != OnError::Ignore {
             if conduct.on_error == OnError::StopAll {
                 self.stop.stop(format!(
@@ -82,9 +88,9 @@ impl HostApply<'_> {
         }
         if is_again {
             self.retried.insert(operation.id.clone(), tried + 1);
-            self.wait_for_retry(operation, tried + 1).await;
         } else {
             done.insert(operation.id.clone());
+            self.go_back_and_on(writer, operations).await?;
             self.ignore(operation);
         }
         if writer.is_halted() {

@@ -92,7 +92,7 @@ impl HostApply<'_> {
     }
 
     /// What the review showed for an operation. If its name depended on something unknown, it is found by its position.
-    fn reviewed_as(&self, now: &PlannedOperation) -> Option<&PlannedOperation> {
+    pub(super) fn reviewed_as(&self, now: &PlannedOperation) -> Option<&PlannedOperation> {
         let operations = &self.reviewed.operations;
         operations.iter().find(|reviewed| reviewed.id == now.id).or_else(|| {
             operations

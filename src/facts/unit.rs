@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kind::{DependsOn, Key, Subject};
 
-pub use files::UnitFilePath;
+pub use files::{UnitFilePath, is_file_of};
 
 /// What the names of units end with.
 pub const SUFFIXES: [&str; 11] = [

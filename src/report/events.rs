@@ -55,7 +55,9 @@ pub fn event(event: &ApplyEvent, options: &TextOptions, leaves_ends: bool) -> Op
                 (None, None) => String::new(),
             };
             let what = format!("{slug} in {} s (retry {retry} of {of}){why}", pause.as_secs());
-            vec![line(host, "trying again", Tone::Later, &what)]
+            let mut lines = vec![line(host, "trying again", Tone::Later, &what)];
+            lines.extend(failure::output(&failure.output));
+            lines
         }
         ApplyEvent::Ignored { host, operation } => {
             let what = format!("{}: the failure is ignored (`on_error`)", one_line(operation.slug()));

@@ -52,7 +52,8 @@ pub(super) fn note(name: &str, text: &str) -> Vec<String> {
     lines
 }
 
-fn output(text: &str) -> Vec<String> {
+/// The last lines of what was printed.
+pub(super) fn output(text: &str) -> Vec<String> {
     let all: Vec<&str> = text.trim_end().split('\n').collect();
     if text.trim().is_empty() {
         return Vec::new();

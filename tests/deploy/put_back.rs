@@ -1,4 +1,4 @@
-//! After a handler whose unit did not stay active: what notified it goes back, and what homelab stopped runs again.
+//! After a restart whose unit did not stay active: what it was restarted for goes back, and what homelab stopped runs again.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -210,5 +210,120 @@ fn what_a_restart_stopped_stays_owed_as_a_start() {
     value(&project, "other", false);
     deploy(&project, 0);
     assert_eq!(state(&host), "other\ninactive\n0\n");
+    host.is_left_in_order();
+}
+
+/// The same unit, which systemd starts again whenever it ends.
+fn restarting() -> String {
+    let settings = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestart=always\nRestartSec=1\n";
+    UNIT.replace("[Service]\n", settings)
+}
+
+#[test]
+fn whatever_follows_a_failed_restart_the_files_go_back() {
+    let project = project(&[UNIT, FILE, &handler("restarted")]);
+    let host = project.up("dev", "alpha");
+    for unit in [UNIT, &restarting()] {
+        for (key, code, end) in [
+            ("retries = 1\n", 1, "retry 1 of 1"),
+            ("on_error = 'ignore'\n", 0, "1 put back, 1 failed (ignored)"),
+        ] {
+            let task = [unit, FILE, &handler("restarted"), key].concat();
+            project.write("tasks/test/files.toml", task);
+            project.write("group_data/all.toml", "value = 'good'\nstarts = true\nwaits = false\n");
+            deploy(&project, 0);
+            value(&project, "bad", false);
+            let told = deploy(&project, code);
+            let back = "`/etc/app.conf` is as it was before this run, and `app.service` runs again";
+            has(&told, &[back, end]);
+            // Also what the attempts before the last one printed.
+            assert_eq!(
+                told.matches("this is bad").count(),
+                2 - usize::from(code == 0),
+                "{told}"
+            );
+            assert_eq!(state(&host), "good\nactive\n0\n", "{told}");
+        }
+    }
+    host.is_left_in_order();
+}
+
+/// Starts only if its environment says so.
+const BASE: &str = r#"
+[[operation]]
+op = "systemd.unit"
+name = "base"
+unit = "app"
+content = """
+[Service]
+ExecStart=/bin/sh -c 'test "$OK" = yes || { echo not ok >&2; exit 3; }; exec sleep infinity'
+"""
+
+[[operation]]
+op = "files.directory"
+path = "/etc/systemd/system/app.service.d"
+"#;
+
+const START: &str = "\n[[operation]]\nop = 'systemd.service'\nservice = 'app'\nstate = 'started'\n";
+
+/// Ways to change a file of the unit.
+const FILES: &[(&str, &str)] = &[
+    (
+        "drop-in",
+        "op = 'systemd.unit'\nunit = 'app'\ndrop_in = 'ok'\ncontent = \"[Service]\\nEnvironment=OK={{ value }}\\n\"",
+    ),
+    (
+        "removed drop-in",
+        "op = 'systemd.unit'\nunit = 'app'\ndrop_in = 'ok'\ncontent = \"[Service]\\nEnvironment=OK=yes\\n\"\n\
+         present = \"{{ value == 'yes' }}\"",
+    ),
+    (
+        "put",
+        "op = 'files.put'\ndest = '/etc/systemd/system/app.service.d/ok.conf'\n\
+         content = \"[Service]\\nEnvironment=OK={{ value }}\\n\"",
+    ),
+    (
+        "template",
+        "op = 'files.template'\ndest = '/etc/systemd/system/app.service.d/ok.conf'\nsrc = 'ok.conf.j2'",
+    ),
+];
+
+#[test]
+fn files_of_a_unit_that_does_not_start_with_them_go_back() {
+    let project = project(&[BASE]);
+    project.write("templates/ok.conf.j2", "[Service]\nEnvironment=OK={{ value }}\n");
+    let host = project.up("dev", "alpha");
+    let files = || host.inside("cat /etc/systemd/system/app.service.d/*; systemctl is-active app");
+    for (name, written) in FILES {
+        for (key, code) in [("", 1), ("retries = 1\n", 1), ("on_error = 'ignore'\n", 0)] {
+            let task = [BASE, "\n[[operation]]\nname = 'own'\n", written, "\n", START, key].concat();
+            project.write("tasks/test/files.toml", task);
+            value(&project, "yes", false);
+            deploy(&project, 0);
+            let before = files();
+            assert!(before.ends_with("OK=yes\nactive\n"), "{name}: {before}");
+            value(&project, "no", false);
+            let told = deploy(&project, code);
+            let back = "`/etc/systemd/system/app.service.d/ok.conf` is as it was before this run, and `app.service` runs again";
+            has(&told, &["not ok", back, "1 put back, 1 failed"]);
+            assert_eq!(files(), before, "{name} {key}");
+            assert_eq!(host.inside("systemctl show -p NeedDaemonReload --value app"), "no\n");
+        }
+    }
+    // What notified a handler of the unit goes back with its own files.
+    host.inside("rm -r /etc/systemd/system/app.service.d");
+    let unit = UNIT
+        .replace("[Service]\n", "[Service]\n# {{ value }}\n")
+        .replace("\"starts\"", "\"not waits\"");
+    let task = [FILE, &unit, &handler("restarted")].concat();
+    project.write("tasks/test/files.toml", task);
+    value(&project, "good", false);
+    deploy(&project, 0);
+    value(&project, "bad", false);
+    let told = deploy(&project, 1);
+    let back = "`/etc/app.conf`, `/etc/systemd/system/app.service` are as they were before this run";
+    has(&told, &["this is bad", back]);
+    assert_eq!(state(&host), "good\nactive\n0\n");
+    assert!(host.is("grep -q '# good' /etc/systemd/system/app.service"));
     host.is_left_in_order();
 }

@@ -208,7 +208,7 @@ fn what_was_kept_goes_back_the_latest_first() {
     lines.push_str("kept /nowhere\n0123abcd\n");
     std::fs::create_dir(at("owed")).expect("made");
     std::fs::write(Owed::path(&record.handler, folder.path().to_str()), lines).expect("written");
-    let (_, said) = run(&records.put_back(&handler.id).expect("a script"));
+    let (_, said) = run(&records.put_back("app.service", &[]));
     let told: Vec<&str> = said.lines().skip(1).collect();
     let (first, last) = (at("first"), at("last"));
     let expected = [

@@ -128,6 +128,11 @@ impl<'a> FileChange<'a> {
     }
 }
 
+/// Whether `path` is that of a file of `unit`, or of a folder of its drop-ins.
+pub fn is_file_of(unit: &str, path: &str) -> bool {
+    part(unit, path).is_some()
+}
+
 /// Whether a file at `path` may be one of some unit.
 pub(in crate::facts) fn is_unit_file(path: &str) -> bool {
     FOLDERS.iter().any(|folder| is_below(path, folder))

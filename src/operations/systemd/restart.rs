@@ -166,9 +166,19 @@ fn step(unit: &str, verb: Verb, settles: bool) -> Step {
 
 /// Shell text that succeeds if the unit does not run, or was started after the change: `$noted` is set if `$invocation` is that
 /// of the unit after the last change that notified the handler. `$starts` is set if the unit has to be started in any case.
+///
+/// A unit that systemd started by itself says nothing: it may end again and again because of the change.
 fn is_settled(unit: &str) -> String {
     format!(
-        "s=$(systemctl show -p ActiveState -p InvocationID -- {unit}) || exit 1\n         case $s in *ActiveState=inactive*|*ActiveState=failed*|*ActiveState=deactivating*) [ -z \"$starts\" ]; exit ;; esac\n         [ -n \"$noted\" ] || exit 1\n         [ \"${{s#*InvocationID=}}\" != \"$s\" ] || exit 1\n         s=${{s#*InvocationID=}}\n         [ \"${{s%%[!0-9a-f]*}}\" != \"$invocation\" ]",
+        "s=$(systemctl show -p ActiveState,InvocationID,NRestarts -- {unit}) || exit 1\n\
+         case $s in\n\
+         *ActiveState=inactive*|*ActiveState=failed*|*ActiveState=deactivating*) [ -z \"$starts\" ]; exit ;;\n\
+         *ActiveState=activating*|*NRestarts=[1-9]*) exit 1 ;;\n\
+         esac\n\
+         [ -n \"$noted\" ] || exit 1\n\
+         case $s in *InvocationID=*) ;; *) exit 1 ;; esac\n\
+         s=${{s#*InvocationID=}}\n\
+         [ \"${{s%%[!0-9a-f]*}}\" != \"$invocation\" ]",
         unit = quote(unit),
     )
 }

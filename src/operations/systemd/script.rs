@@ -30,7 +30,11 @@ pub(super) fn stop_instances(template: &str) -> Step {
 
 /// The step for `verb`; `settles` watches the unit for a moment after it was started.
 pub(super) fn step(verb: Verb, unit: &str, settles: bool) -> Step {
-    Step::Run(Command::new(summary(verb, unit), script(verb, &quote(unit), settles)))
+    Step::Run(Command {
+        // It ran before, so it has to run again if its files go back.
+        recovery: (verb == Verb::Renew).then(|| again_after(Again::TryRestart, unit, settles)),
+        ..Command::new(summary(verb, unit), script(verb, &quote(unit), settles))
+    })
 }
 
 /// The step for a unit of which nothing is known yet: its name may be an alias, and it may not exist, so that it is stopped.
