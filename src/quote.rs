@@ -20,7 +20,8 @@ pub fn try_quote(word: &str) -> Result<Cow<'_, str>, Unquotable> {
     shlex::try_quote(word).map_err(|_| Unquotable)
 }
 
-/// `script` as one literal word of a POSIX shell. For long text with quotes and `$` this is shorter than [`try_quote`].
+/// `script` as one literal word of a POSIX shell. For long text with quotes and `$` this is shorter than [`try_quote`]. A single
+/// quote takes four bytes of what is sent, so probes have double quotes wherever these mean the same.
 pub fn quoted_script(script: &str) -> Result<Cow<'_, str>, Unquotable> {
     if script.contains('\0') {
         return Err(Unquotable);

@@ -87,7 +87,7 @@ fn probe(keys: &[FactKey]) -> String {
     };
     format!(
         "command -v getent >/dev/null || exit 127\n\
-         getent passwd || exit\nprintf 'groups\\n'\ngetent group || exit\n\
+         getent passwd || exit\nprintf \"groups\\n\"\ngetent group || exit\n\
          {}{defaults}true",
         sources::PROBE
     )

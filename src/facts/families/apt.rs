@@ -123,8 +123,8 @@ fn question(wish: &Installation) -> String {
     let command = apt_get(wish, "$2 ");
     format!(
         "simulate() {{ said=$({LANGUAGE} $1 {command} 2>&1); code=$?; }}\n\
-         code=1; [ -z \"$nobody\" ] || simulate \"$nobody\" '{}'\n\
-         [ $code = 0 ] || simulate '' '{}'\n",
+         code=1; [ -z \"$nobody\" ] || simulate \"$nobody\" \"{}\"\n\
+         [ $code = 0 ] || simulate \"\" \"{}\"\n",
         nobody::OPTION.trim(),
         NO_CACHES.trim()
     )
@@ -184,10 +184,10 @@ fn probe(keys: &[FactKey]) -> String {
     }
     script.push_str(INTERRUPTED);
     for wish in keys.iter().filter_map(wish) {
-        script.push_str("if [ -n \"$interrupted\" ]; then printf 'lists interrupted\\nexit 100\\nowned\\n'\n");
+        script.push_str("if [ -n \"$interrupted\" ]; then printf \"lists interrupted\\nexit 100\\nowned\\n\"\n");
         if wish.refreshed {
             script.push_str(
-                "elif [ -n \"$failure\" ]; then printf 'lists unrefreshed\\n%s\\nexit 100\\nowned\\n' \"$failure\"\n",
+                "elif [ -n \"$failure\" ]; then printf \"lists unrefreshed\\n%s\\nexit 100\\nowned\\n\" \"$failure\"\n",
             );
         }
         script.push_str("else\n");
@@ -205,12 +205,12 @@ fn probe(keys: &[FactKey]) -> String {
         // A pattern without a match stays as it is, and `-e` then fails.
         let _ = writeln!(
             script,
-            "have=no; for f in {lists}/*Packages*; do [ -e \"$f\" ] && have=yes; done\nprintf 'lists %s\\n' $have\n\
-             {}printf '%s\\nexit %s\\n' \"$said\" $code",
+            "have=no; for f in {lists}/*Packages*; do [ -e \"$f\" ] && have=yes; done\nprintf \"lists %s\\n\" $have\n\
+             {}printf \"%s\\nexit %s\\n\" \"$said\" $code",
             careful_question(wish)
         );
         script.push_str(
-            "printf '%s\\n' \"$said\" | sed -n 's/^Inst \\([^ ]*\\) \\[.*/\\1/p;s/^Remv \\([^ ]*\\).*/\\1/p' | xargs -r dpkg -L 2>/dev/null\n",
+            "printf \"%s\\n\" \"$said\" | sed -n \"s/^Inst \\([^ ]*\\) \\[.*/\\1/p;s/^Remv \\([^ ]*\\).*/\\1/p\" | xargs -r dpkg -L 2>/dev/null\n",
         );
         script.push_str(AUTOMATIC);
         script.push_str(&providers_script(wish));
@@ -229,10 +229,10 @@ fn probe(keys: &[FactKey]) -> String {
 /// Sets `$interrupted` if dpkg was interrupted. A simulation says nothing of it. What a dpkg that runs has noted looks the same,
 /// but it, or the apt that started it, holds a lock: /proc/locks ends the number of a file's inode with a blank (proc(5)).
 const INTERRUPTED: &str = "interrupted=; for f in /var/lib/dpkg/updates/[0-9]*; do [ ! -e \"$f\" ] || interrupted=yes; done\n\
-     if [ -n \"$interrupted\" ] && stat -c ':%i ' /var/lib/dpkg/lock* 2>/dev/null | grep -q -F -f - /proc/locks; then interrupted=; fi\n";
+     if [ -n \"$interrupted\" ] && stat -c \":%i \" /var/lib/dpkg/lock* 2>/dev/null | grep -q -F -f - /proc/locks; then interrupted=; fi\n";
 
 /// Prints the packages that were installed automatically, if any package would be installed or upgraded.
-const AUTOMATIC: &str = "case $said in *'Inst '*) [ ! -e /var/lib/apt/extended_states ] || \
+const AUTOMATIC: &str = "case $said in *\"Inst \"*) [ ! -e /var/lib/apt/extended_states ] || \
     awk -v RS= '/\\nAuto-Installed: 1/{print \"auto\", $2}' /var/lib/apt/extended_states;; esac\n";
 
 /// Prints what provides the requested packages that apt would not install under their own name. apt-cache may take a name for a
@@ -401,8 +401,8 @@ fn simulated_removal(line: &str) -> Option<SimulatedRemoval> {
 /// apt-get(8) writes files in `partial` at each update, even if nothing is new. The date of a directory tells of files that were
 /// removed or moved there, whatever their own dates are; `s*` are the sources. An empty file is none: unattended-upgrade makes one.
 fn lists_probe() -> String {
-    "command -v apt-get >/dev/null || exit 127\ndate '+now %s'\ncd /var/lib/apt/lists 2>/dev/null || exit 0\n\
-     for f in *Packages*; do [ -e \"$f\" ] && stat -c 'fetched %Y' partial && break; done\n\
+    "command -v apt-get >/dev/null || exit 127\ndate \"+now %s\"\ncd /var/lib/apt/lists 2>/dev/null || exit 0\n\
+     for f in *Packages*; do [ -e \"$f\" ] && stat -c \"fetched %Y\" partial && break; done\n\
      a=/etc/apt; for f in $a/s* $a/s*/*; do [ -s \"$f\" ] && [ \"$f\" -nt partial ] && echo newer && break; done"
         .to_owned()
 }

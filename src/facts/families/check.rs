@@ -55,7 +55,7 @@ fn condition(script: &str, by: &Identity, env: &Environment) -> String {
         None => tried,
         Some(obstacle) => {
             format!(
-                "obstacle=$({obstacle})\nif [ -n \"$obstacle\" ]; then printf 'denied %s\\n' \"$obstacle\"; else {tried}fi\n"
+                "obstacle=$({obstacle})\nif [ -n \"$obstacle\" ]; then printf \"denied %s\\n\" \"$obstacle\"; else {tried}fi\n"
             )
         }
     }
@@ -63,7 +63,7 @@ fn condition(script: &str, by: &Identity, env: &Environment) -> String {
 
 fn report(command: &str, otherwise: &str) -> String {
     format!(
-        "if {{ {command}\n}} >/dev/null 2>&1; then printf 'holds\\n'; else printf 'fails %s\\n' {}; fi\n",
+        "if {{ {command}\n}} >/dev/null 2>&1; then printf \"holds\\n\"; else printf \"fails %s\\n\" {}; fi\n",
         quote(otherwise)
     )
 }
@@ -79,19 +79,19 @@ fn http(url: &str, status: u16, contains: Option<&str>) -> String {
          place=${{rest%%/*}}; path=/; [ \"$place\" = \"$rest\" ] || path=/${{rest#*/}}\n\
          port=80; [ \"${{place##*:}}\" = \"$place\" ] || port=${{place##*:}}\n\
          exec 3<>\"/dev/tcp/${{place%:*}}/$port\" || exit\n\
-         printf \"GET %s HTTP/1.0\\r\\nHost: %s\\r\\n\\r\\n\" \"$path\" \"$place\" >&3; cat <&3' - \"$url\" 2>&1 | tr -d '\\000'); fi\n\
-         code=$(printf '%s\\n' \"$answer\" | sed -n 's/^ *HTTP[^ ]* \\([0-9][0-9]*\\).*/\\1/p' | tail -n 1)\n",
+         printf \"GET %s HTTP/1.0\\r\\nHost: %s\\r\\n\\r\\n\" \"$path\" \"$place\" >&3; cat <&3' - \"$url\" 2>&1 | tr -d \"\\000\"); fi\n\
+         code=$(printf \"%s\\n\" \"$answer\" | sed -n \"s/^ *HTTP[^ ]* \\([0-9][0-9]*\\).*/\\1/p\" | tail -n 1)\n",
         url = quote(url)
     );
     let found = contains.map_or_else(
         || "true".to_owned(),
-        |text| format!("printf '%s\\n' \"$answer\" | grep -q -F -e {}", quote(text)),
+        |text| format!("printf \"%s\\n\" \"$answer\" | grep -q -F -e {}", quote(text)),
     );
     format!(
-        "{fetch}if [ -z \"$code\" ]; then printf 'fails no answer: %s\\n' \"$(printf '%s\\n' \"$answer\" | tail -n 1)\"\n\
-         elif [ \"$code\" != {status} ]; then printf 'fails status %s instead of {status}\\n' \"$code\"\n\
-         elif ! {{ {found}; }}; then printf 'fails the page does not contain the text\\n'\n\
-         else printf 'holds\\n'; fi\n"
+        "{fetch}if [ -z \"$code\" ]; then printf \"fails no answer: %s\\n\" \"$(printf \"%s\\n\" \"$answer\" | tail -n 1)\"\n\
+         elif [ \"$code\" != {status} ]; then printf \"fails status %s instead of {status}\\n\" \"$code\"\n\
+         elif ! {{ {found}; }}; then printf \"fails the page does not contain the text\\n\"\n\
+         else printf \"holds\\n\"; fi\n"
     )
 }
 

@@ -24,7 +24,7 @@ fn probe(keys: &[FactKey]) -> String {
         let (quoted, mounted) = (quote(path), quote(&mount_field(path)));
         format!(
             "m=0; while read -r i i i i p i; do case $p in {mounted}/*) m=$((m+1)) ;; esac; done 2>/dev/null </proc/self/mountinfo\n\
-             printf '%s %s\\n' \"$(find {quoted} -xdev -mindepth 1 -printf x 2>/dev/null | head -c {} | wc -c)\" $m\n",
+             printf \"%s %s\\n\" \"$(find {quoted} -xdev -mindepth 1 -printf x 2>/dev/null | head -c {} | wc -c)\" $m\n",
             Entries::MOST
         )
     });

@@ -29,10 +29,10 @@ fn probe(keys: &[FactKey]) -> String {
     let escaped: Vec<String> = paths.iter().map(|path| mount_field(path)).collect();
     format!(
         "lsattr -d -- {} 2>/dev/null\n\
-         printf 'mounts\\n'\n\
-         n='\n'\n\
+         printf \"mounts\\n\"\n\
+         n=\"\n\"\n\
          m=$n{}$n\n\
-         while read -r i i i i p i; do case $m in *\"$n$p$n\"*) printf '%s\\n' \"$p\" ;; esac; done </proc/self/mountinfo 2>/dev/null\n\
+         while read -r i i i i p i; do case $m in *\"$n$p$n\"*) printf \"%s\\n\" \"$p\" ;; esac; done </proc/self/mountinfo 2>/dev/null\n\
          true",
         quote_all(paths),
         quote(&escaped.join("\n")),

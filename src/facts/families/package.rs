@@ -48,13 +48,12 @@ fn probe(names: &[&str]) -> String {
         "[ -e /var/lib/dpkg/status ] || exit 127\n\
          set -- /var/lib/apt/extended_states /var/lib/dpkg/status /var/lib/dpkg/updates/[0-9]*\n\
          [ -e \"$3\" ] || set -- \"$1\" \"$2\"; [ -e \"$1\" ] || shift\n\
-         names={} awk {} \"$@\"",
-        quote(&names.join("\n")),
-        quote(SCRIPT)
+         names={} awk '{SCRIPT}' \"$@\"",
+        quote(&names.join("\n"))
     )
 }
 
-/// Prints `native ARCHITECTURE`, `auto NAME ARCHITECTURE…`, `package NAME ARCHITECTURE VERSION STATUS` and
+/// Without single quotes. Prints `native ARCHITECTURE`, `auto NAME ARCHITECTURE…`, `package NAME ARCHITECTURE VERSION STATUS` and
 /// `provides NAME PROVIDER ARCHITECTURE STATUS`.
 const SCRIPT: &str = r#"function f(n){return match($0,"\n"n": [^\n]*")?substr($0,RSTART+length(n)+3,RLENGTH-length(n)-3):""}
 BEGIN{RS="";FS="\n";c=split(ENVIRON["names"],k);for(i=1;i<=c;i++){sub(/:.*/,"",k[i]);w[k[i]]}}

@@ -69,25 +69,24 @@ const PIECE: u64 = 64 << 20;
 fn probe(keys: &[FactKey]) -> String {
     format!(
         "{}\
-         stat -c '%f %U:%u %G:%g %d %i %h %b %n' -- \"$@\" 2>/dev/null\n\
+         stat -c \"%f %U:%u %G:%g %d %i %h %b %n\" -- \"$@\" 2>/dev/null\n\
          echo rooms\n\
          (for p; do shift; [ -L \"$p\" ] || [ ! -d \"$p\" ] || set -- \"$@\" \"$p\"; done\n\
-         [ $# = 0 ] || exec stat -f -c '{room}' -- \"$@\" 2>/dev/null)\n\
+         [ $# = 0 ] || exec stat -f -c \"{room}\" -- \"$@\" 2>/dev/null)\n\
          echo hidden\n\
-         for p; do hl_hidden \"$p\"; [ -z \"$why\" ] || printf '%s\\n%s\\n' \"$p\" \"$why\"; done\n\
+         for p; do hl_hidden \"$p\"; [ -z \"$why\" ] || printf \"%s\\n%s\\n\" \"$p\" \"$why\"; done\n\
          echo digests\n\
          (for p; do shift; [ -L \"$p\" ] || [ ! -f \"$p\" ] || set -- \"$@\" \"$p\"; done\n\
          large=; [ $# = 0 ] || large=$(find \"$@\" -prune -size +{kibibytes}k 2>/dev/null)\n\
-         n='\n'\n\
          [ -z \"$large\" ] || for p; do shift; case \"$n$large$n\" in\n\
          *\"$n$p$n\"*) {{ d=$(i=0; size=$(stat -c %s -- \"$p\"); while [ $((i * {PIECE})) -lt \"$size\" ]; do\n\
-         dd if=\"$p\" bs=65536 skip=$((i * {blocks})) count={blocks} 2>/dev/null; printf '.\\n' >&4; i=$((i + 1)); done | sha256sum); }} 4>&1\n\
-         printf '%s  %s\\n' \"${{d%% *}}\" \"$p\" ;;\n\
+         dd if=\"$p\" bs=65536 skip=$((i * {blocks})) count={blocks} 2>/dev/null; printf \".\\n\" >&4; i=$((i + 1)); done | sha256sum); }} 4>&1\n\
+         printf \"%s  %s\\n\" \"${{d%% *}}\" \"$p\" ;;\n\
          *) set -- \"$@\" \"$p\" ;; esac; done\n\
          [ $# = 0 ] || exec sha256sum -- \"$@\" 2>/dev/null)\n\
          echo links\n\
          for p; do shift; [ ! -L \"$p\" ] || set -- \"$@\" \"$p\"; done\n\
-         [ $# = 0 ] || find \"$@\" -prune -printf '%p\\0%l\\0' 2>/dev/null || for p; do t=$(readlink -n -- \"$p\"; echo /); printf '%s\\0' \"$p\" \"${{t%/}}\"; done\n\
+         [ $# = 0 ] || find \"$@\" -prune -printf \"%p\\0%l\\0\" 2>/dev/null || for p; do t=$(readlink -n -- \"$p\"; echo /); printf \"%s\\0\" \"$p\" \"${{t%/}}\"; done\n\
          true",
         set_paths(keys),
         room = room::FORMAT,
@@ -244,13 +243,13 @@ fn name_or_number(field: &str) -> String {
 fn content_probe(paths: &[&str]) -> String {
     format!(
         "set -- {}\n\
-         n='\n'\n\
+         n=\"\n\"\n\
          large=$(find \"$@\" -prune -type f -size +{}k 2>/dev/null)\n\
          for p; do shift\n\
-         hl_hidden \"$p\"; if [ -n \"$why\" ]; then printf 'denied %s\\n' \"$why\"; continue; fi\n\
+         hl_hidden \"$p\"; if [ -n \"$why\" ]; then printf \"denied %s\\n\" \"$why\"; continue; fi\n\
          if [ -f \"$p\" ] && [ ! -L \"$p\" ]; then\n\
          case \"$n$large$n\" in *\"$n$p$n\"*) echo large; continue ;; esac\n\
-         case $p in /proc/*|/sys/*) printf 'inline '; base64 <\"$p\" | tr -d '\\n'; printf '\\n' ;;\n\
+         case $p in /proc/*|/sys/*) printf \"inline \"; base64 <\"$p\" | tr -d \"\\n\"; printf \"\\n\" ;;\n\
          *) echo file; set -- \"$@\" \"$p\" ;; esac\n\
          else echo absent; fi\n\
          done\n\

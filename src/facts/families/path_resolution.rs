@@ -24,7 +24,7 @@ walk() {
 a= r=${1#/}/ h=0
 while [ -n "$r" ]; do
 i=${r%%/*}; r=${r#*/}
-case $i in ''|.) continue ;; ..) a=${a%/*}; continue ;; esac
+case $i in ""|.) continue ;; ..) a=${a%/*}; continue ;; esac
 a=$a/$i
 case $q in *"$n$a$n"*) ;; *) q=$q$a$n ;; esac
 [ -L "$a" ] || continue
@@ -40,7 +40,7 @@ IFS=$n; set -f; set -- "$@" $q; set +f; unset IFS
 fi
 "#;
 
-/// Shell text that sets `$@` to the paths of `keys` and all on the way to those whose resolution is asked for.
+/// Shell text that sets `$n` to a line break, and `$@` to the paths of `keys` and all on the way to those whose resolution is asked for.
 pub(super) fn set_paths(keys: &[FactKey]) -> String {
     let mut resolved: Vec<&str> = Vec::new();
     let mut covered = BTreeSet::new();
@@ -61,13 +61,13 @@ pub(super) fn set_paths(keys: &[FactKey]) -> String {
         .collect();
     let others = quote_all(others);
     if resolved.is_empty() {
-        return format!("set -- {others}\n");
+        return format!("n=\"\n\"\nset -- {others}\n");
     }
     // A directory stands before what is in it, with nothing in between.
     resolved.sort_by_key(|path| path.split('/').collect::<Vec<_>>());
     resolved.dedup();
     let resolved = quote_all(resolved);
-    format!("n='\n'\nset -- {resolved}\n{ABOVE}{FOLLOW}set -- / \"$@\" {others}\n")
+    format!("n=\"\n\"\nset -- {resolved}\n{ABOVE}{FOLLOW}set -- / \"$@\" {others}\n")
 }
 
 #[cfg(test)]

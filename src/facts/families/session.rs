@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::facts::session::{Account, Session, Unprivileged};
 
-/// `key=value` lines, added to those of the system probe; empty if root logged in.
-pub(super) const PROBE: &str = r#"if [ "$(id -u)" != 0 ]; then
+/// `key=value` lines, added to those of the system probe, which has set `$user`; empty if root logged in.
+pub(super) const PROBE: &str = r#"if [ "$user" != 0 ]; then
 case ${XDG_STATE_HOME-} in /*) state=$XDG_STATE_HOME ;; *) state=$HOME/.local/state ;; esac
-printf 'name=%s\ngroup=%s\ngroups=%s\nstate=%s/homelab\n' "$(id -un)" "$(id -gn)" "$(id -Gn)" "$state"
-[ ! -d /var/lib/homelab ] || [ -x /var/lib/homelab ] || printf 'jobs=hidden\n'
+printf "name=%s\ngroup=%s\ngroups=%s\nstate=%s/homelab\n" "$(id -un)" "$(id -gn)" "$(id -Gn)" "$state"
+[ ! -d /var/lib/homelab ] || [ -x /var/lib/homelab ] || printf "jobs=hidden\n"
 fi
 login=${SUDO_USER:-${DOAS_USER-}}
-[ -z "$login" ] || printf 'login=%s\nlogin-group=%s\n' "$login" "$(id -gn "$login")"
+[ -z "$login" ] || printf "login=%s\nlogin-group=%s\n" "$login" "$(id -gn "$login")"
 "#;
 
 pub(super) fn parse(values: &BTreeMap<String, String>) -> Session {

@@ -22,25 +22,23 @@ impl Readable<'_> for SystemKey {
     const IN_TEMPLATES: Option<&'static InTemplates> = None;
 }
 
-/// `key=value` lines; a value that is absent on the host is an empty one.
+/// `key=value` lines; a value that is absent on the host is an empty one. Every run sends it: names are short.
 fn probe() -> String {
-    const SYSTEM: &str = r#"( . /etc/os-release; printf 'os.id=%s\nos.version=%s\nos.codename=%s\nos.name=%s\n' "$ID" "${VERSION_ID-}" "${VERSION_CODENAME-}" "${PRETTY_NAME-}" )
-printf 'dpkg=%s\n' "$(dpkg --print-architecture 2>/dev/null)"
-uname -n -r -m | { read -r name release machine; printf 'uname=%s\nhostname=%s\nkernel=%s\n' "$machine" "$name" "$release"; }
-printf 'cpus=%s\n' "$(nproc 2>/dev/null)"
-printf 'user=%s\n' "$(id -u)"
-read -r init </proc/1/comm; printf 'init=%s\n' "$init"
-while read -r name size unit; do [ "$name" = MemTotal: ] && printf 'memory=%s\n' "$size" && break; done </proc/meminfo
-for disk in /sys/block/*/device; do disk=${disk%/device}; [ -r "$disk/size" ] && read -r size <"$disk/size" && printf 'disk=%s %s\n' "${disk##*/}" "$size"; done
-[ ! -e /run/reboot-required ] || printf 'reboot=%s\n' "$(sort -u /run/reboot-required.pkgs 2>/dev/null | tr '\n' ' ')"
-for folder in /var/lib/homelab/jobs/*/; do
-[ -d "$folder" ] || continue
-job=${folder%/}; job=${job##*/}; summary=; read -r summary <"$folder/summary"
-if [ -f "$folder/status" ]; then read -r code <"$folder/status"; printf 'job=%s ended %s %s\n' "$job" "$code" "$summary"; tail -n 5 "$folder/output" | sed 's/^/job-output=/'
-elif read -r pid <"$folder/pid" && tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q -F "$job"; then printf 'job=%s running 0 %s\n' "$job" "$summary"
-else printf 'job=%s lost 0 %s\n' "$job" "$summary"; fi
+    const SYSTEM: &str = r#"( . /etc/os-release; printf "os.id=%s\nos.version=%s\nos.codename=%s\nos.name=%s\n" "$ID" "$VERSION_ID" "$VERSION_CODENAME" "$PRETTY_NAME" )
+uname -nrm | { read -r name release machine; printf "uname=%s\nhostname=%s\nkernel=%s\n" "$machine" "$name" "$release"; }
+user=$(id -u); read -r init </proc/1/comm
+printf "dpkg=%s\ncpus=%s\nuser=%s\ninit=%s\n" "$(dpkg --print-architecture 2>/dev/null)" "$(nproc 2>/dev/null)" "$user" "$init"
+while read -r k v _; do [ "$k" = MemTotal: ] && echo "memory=$v" && break; done </proc/meminfo
+for d in /sys/block/*/device; do d=${d%/device}; [ -r "$d/size" ] && read -r v <"$d/size" && printf "disk=%s %s\n" "${d##*/}" "$v"; done
+[ ! -e /run/reboot-required ] || printf "reboot=%s\n" "$(sort -u /run/reboot-required.pkgs 2>/dev/null | tr "\n" " ")"
+for d in /var/lib/homelab/jobs/*/; do
+[ -d "$d" ] || continue
+job=${d%/}; job=${job##*/}; s=; read -r s <"$d/summary"
+if [ -f "$d/status" ]; then read -r v <"$d/status"; printf "job=%s ended %s %s\n" "$job" "$v" "$s"; tail -n 5 "$d/output" | sed s/^/job-output=/
+elif read -r v <"$d/pid" && tr "\0" " " <"/proc/$v/cmdline" | grep -q -F "$job"; then printf "job=%s running 0 %s\n" "$job" "$s"
+else printf "job=%s lost 0 %s\n" "$job" "$s"; fi
 done 2>/dev/null
-ip -o addr show 2>/dev/null | while read -r number interface family address rest; do [ "$interface" = lo ] || printf 'address=%s\n' "${address%/*}"; done
+ip -o addr 2>/dev/null | while read -r _ i _ v _; do [ "$i" = lo ] || echo "address=${v%/*}"; done
 "#;
     format!("{SYSTEM}{}{OWED}true", session::PROBE)
 }

@@ -47,17 +47,18 @@ fn probe(names: &[&str]) -> String {
     format!(
         "command -v systemctl >/dev/null || exit 127\n\
          set -- {names}\n\
-         o=$(TZ=UTC systemctl show -p {PROPERTIES} -- \"$@\" 2>&1); code=$?; printf '%s\\n' \"$o\"\n\
+         o=$(TZ=UTC systemctl show -p {PROPERTIES} -- \"$@\" 2>&1); code=$?; printf \"%s\\n\" \"$o\"\n\
          if [ $code != 0 ]; then [ \"$(id -u)\" = 0 ] && exit $code; exit {DENIED}; fi\n\
          set -f; echo\n\
          case $o in *{OWN_FILES}/*)\n\
          p=; for w in $o; do w=${{w#*=}}; case $w in {OWN_FILES}/*) p=\"$p $w\";; esac; done\n\
-         read -r u _ </proc/uptime; echo \"uptime $u\"; stat -L -c 'changed %.6Z %n' -- /proc/self $p 2>/dev/null;; esac\n\
+         read -r u _ </proc/uptime; echo \"uptime $u\"; stat -L -c \"changed %.6Z %n\" -- /proc/self $p 2>/dev/null;; esac\n\
          case $o in *=indirect*)\n\
+         s() {{ systemctl show -p UnitFileState --value -- \"$1\"; }}\n\
          for u; do\n\
-         [ \"$(systemctl show -p UnitFileState --value -- \"$u\")\" = indirect ] || continue\n\
-         for a in $(systemctl cat -- \"$u\" | sed -n 's/^Also=//p'); do\n\
-         echo \"also $u $a $(systemctl show -p UnitFileState --value -- \"$a\")\"\n\
+         [ \"$(s \"$u\")\" = indirect ] || continue\n\
+         for a in $(systemctl cat -- \"$u\" | sed -n \"s/^Also=//p\"); do\n\
+         echo \"also $u $a $(s \"$a\")\"\n\
          done; done;; esac\n\
          exit 0"
     )

@@ -18,18 +18,18 @@ const TOO_LARGE: &str = "the file is too large to read for the plan";
 
 /// `useradd` may be for root alone. Each skeleton entry has three lines: type, mode, size and path; the target of a link; the content of a file.
 pub(super) const PROBE: &str = r#"given=$(useradd -D 2>/dev/null) || [ "$(id -u)" = 0 ] || given=denied
-printf 'defaults\n%s\n' "$given"
-sed -n 's/^[[:space:]]*\(HOME_MODE\|UMASK\|USERGROUPS_ENAB\)[[:space:]]\{1,\}\([^[:space:]]*\).*/\1=\2/p' /etc/login.defs 2>/dev/null
-printf 'skeleton\n'
-skeleton=
-case $given in *SKEL=*) skeleton=${given#*SKEL=}; skeleton=${skeleton%%"
+printf "defaults\n%s\n" "$given"
+sed -n "s/^[[:space:]]*\(HOME_MODE\|UMASK\|USERGROUPS_ENAB\)[[:space:]]\{1,\}\([^[:space:]]*\).*/\1=\2/p" /etc/login.defs 2>/dev/null
+printf "skeleton\n"
+s=
+case $given in *SKEL=*) s=${given#*SKEL=}; s=${s%%"
 "*} ;; esac
-[ -d "$skeleton" ] && cd "$skeleton" && find . -mindepth 1 -printf '%y %m %s %P\n%l\n' | while IFS= read -r entry && IFS= read -r target; do
-printf '%s\n%s\n' "$entry" "$target"
-path=${entry#* * * }
-size=${entry#* * }; size=${size%% *}
-case $entry in f*) if [ ! -r "$path" ]; then printf hidden; elif [ "$size" -gt 65536 ]; then printf large; else base64 -w 0 <"$path"; fi;; esac
-printf '\n'
+[ -d "$s" ] && cd "$s" && find . -mindepth 1 -printf "%y %m %s %P\n%l\n" | while IFS= read -r e && IFS= read -r t; do
+printf "%s\n%s\n" "$e" "$t"
+p=${e#* * * }
+s=${e#* * }; s=${s%% *}
+case $e in f*) if [ ! -r "$p" ]; then printf hidden; elif [ "$s" -gt 65536 ]; then printf large; else base64 -w 0 <"$p"; fi;; esac
+echo
 done
 "#;
 

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 
 /// On most hosts `files` is the only source that lists accounts: the files themselves are read only where there are others.
 pub(super) const PROBE: &str = r#"others=
-while read -r database named; do case $database:$named in
-passwd::files|passwd::'files systemd'|group::files|group::'files systemd'|group::'files [SUCCESS=merge] systemd') ;;
-passwd::*|group::*) others=yes; printf 'from %s %s\n' "$database" "$named";;
+while read -r d n; do case $d:$n in
+*::files|*::"files systemd"|group::"files [SUCCESS=merge] systemd") ;;
+passwd::*|group::*) others=yes; printf "from %s %s\n" "$d" "$n";;
 esac; done 2>/dev/null </etc/nsswitch.conf
-[ -z "$others" ] || { printf 'in files\n'; cat /etc/passwd; printf 'in groups\n'; cat /etc/group; }
+[ -z "$others" ] || { printf "in files\n"; cat /etc/passwd; printf "in groups\n"; cat /etc/group; }
 "#;
 
 /// Where the entries of both databases come from.

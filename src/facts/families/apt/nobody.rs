@@ -16,11 +16,11 @@ const MOVED: &str = "(^|[;{[:space:]])(Dir|RootDir)(::|[[:space:]]*[{\"])";
 /// Sets `$nobody` to the start of the command line, if apt can run as `nobody`.
 pub(super) fn script() -> String {
     format!(
-        "nobody='{AS_NOBODY}'\n\
+        "nobody=\"{AS_NOBODY}\"\n\
          if [ ! -s /var/cache/apt/pkgcache.bin ] || [ -n \"$APT_CONFIG\" ] || ! command -v setpriv >/dev/null ||\n\
          grep -q -s -i -E '{MOVED}' /etc/apt/apt.conf /etc/apt/apt.conf.d/* ||\n\
-         ! unreadable=$($nobody find {READ} \\( -name partial -o -name auxfiles -o -name 'auth.conf*' -o -name keyrings -o -name 'trusted.gpg*' \\) -prune -o \\\n\
-         ! -name '*lock' ! -readable -print 2>&1) || [ -n \"$unreadable\" ]; then nobody=; fi\n"
+         ! unreadable=$($nobody find {READ} \\( -name partial -o -name auxfiles -o -name \"auth.conf*\" -o -name keyrings -o -name \"trusted.gpg*\" \\) -prune -o \\\n\
+         ! -name \"*lock\" ! -readable -print 2>&1) || [ -n \"$unreadable\" ]; then nobody=; fi\n"
     )
 }
 
