@@ -16,7 +16,7 @@ use crate::facts::{DependsOn, FactKey, Facts};
 use crate::gather::gather;
 use crate::plan::{PlannedOperation, plan_alone};
 use crate::remote::Writer;
-use crate::rounds::ROUNDS;
+use crate::rounds::Rounds;
 
 /// Whether only facts can show that an operation did what it said.
 pub(super) fn is_read_back(operation: &PlannedOperation) -> bool {
@@ -60,7 +60,7 @@ impl HostApply<'_> {
         mut result: OperationResult,
     ) -> Result<(), Halt> {
         let now = self.plan_now(writer, operation).await?;
-        let told = self.told(operation, &now);
+        let differences = self.differences(operation, &now);
         let is_left = |resource: &ResourceId| match &now {
             Now::Settled => false,
             Now::Pending(changes) => changes.iter().any(|change| change.id == *resource),
@@ -69,8 +69,8 @@ impl HostApply<'_> {
         for line in result.lines.iter_mut().filter(|line| is_left(&line.resource)) {
             line.end = ResourceEnd::Failed;
         }
-        if !told.is_empty() {
-            result.failure = Some(untrue(operation, &now, &told));
+        if !differences.is_empty() {
+            result.failure = Some(untrue(operation, &now, &differences));
         }
         let is_true = result.failure.is_none();
         self.end(operation, result);
@@ -85,12 +85,12 @@ impl HostApply<'_> {
         mut result: OperationResult,
     ) -> Result<(), Halt> {
         let now = self.plan_now(writer, operation).await?;
-        let mut told = self.told(operation, &now);
-        if told.is_empty() {
-            told = unlike_predicted(operation, self.read(writer, &predicted_paths(operation)).await?);
+        let mut differences = self.differences(operation, &now);
+        if differences.is_empty() {
+            differences = unlike_predicted(operation, self.read(writer, &predicted_paths(operation)).await?);
         }
-        if !told.is_empty() {
-            result.failure = Some(untrue(operation, &now, &told));
+        if !differences.is_empty() {
+            result.failure = Some(untrue(operation, &now, &differences));
         }
         self.end(operation, result);
         Ok(())
@@ -109,14 +109,13 @@ impl HostApply<'_> {
     /// The operation as it would be planned now; reads what that takes.
     async fn plan_now(&mut self, writer: &mut Writer<'_>, operation: &PlannedOperation) -> Result<Now, Halt> {
         let host = self.reviewed.host.clone();
-        let mut rounds = 0;
+        let mut rounds = Rounds::default();
         loop {
             let (build, now) = plan_alone(self.selection, &self.snapshot, self.digests, operation);
             if now.as_ref().is_some_and(|now| now.outcome == Outcome::Unchanged) {
                 return Ok(Now::Settled);
             }
-            if let Some(missing) = build.missing.get(&host).filter(|_| rounds < ROUNDS) {
-                rounds += 1;
+            if let Some(missing) = build.missing.get(&host).filter(|_| rounds.begin()) {
                 self.read(writer, missing).await?;
                 continue;
             }
@@ -137,7 +136,7 @@ impl HostApply<'_> {
         }
     }
 
-    fn told(&self, operation: &PlannedOperation, now: &Now) -> Vec<String> {
+    fn differences(&self, operation: &PlannedOperation, now: &Now) -> Vec<String> {
         let nothing = Facts::default();
         let facts = self.snapshot.facts.get(&self.reviewed.host).unwrap_or(&nothing);
         match now {
@@ -157,7 +156,7 @@ impl HostApply<'_> {
     }
 }
 
-fn untrue(operation: &PlannedOperation, now: &Now, told: &[String]) -> Failure {
+fn untrue(operation: &PlannedOperation, now: &Now, differences: &[String]) -> Failure {
     let mut steps = operation.changes().iter().flat_map(|change| &change.steps);
     let is_command = |change: &ResourceChange| change.id.kind == ResourceKind::Command;
     let hint = if matches!(now, Now::Pending(changes) if changes.iter().any(is_command)) {
@@ -170,7 +169,7 @@ fn untrue(operation: &PlannedOperation, now: &Now, told: &[String]) -> Failure {
     };
     Failure {
         attempted: format!("apply `{}`", operation.id.slug()),
-        cause: Some(told.join("\n")),
+        cause: Some(differences.join("\n")),
         exit_code: None,
         output: String::new(),
         hint: Some(hint.to_owned()),

@@ -24,7 +24,7 @@ use conditions::{noted, to_read};
 pub use conditions::OnConditions;
 pub use events::{OnEvent, ReadingEvent};
 pub use late::{LateHosts, Readings};
-pub use reading::{HostReading, ROUNDS, ReadHost, ReadOptions};
+pub use reading::{HostReading, ReadHost, ReadOptions, Rounds};
 
 /// How long to wait before checking a running job again.
 const WORK_PAUSE: Duration = Duration::from_secs(1);
@@ -39,16 +39,15 @@ pub async fn settle(
     digests: &DigestKey,
     on_conditions: OnConditions<'_>,
 ) -> Result<Build, GatherError> {
-    let mut rounds = 0;
+    let mut rounds = Rounds::default();
     loop {
         let build = build(selection, snapshot, digests);
         let Some(host) = selection.hosts.first().map(|host| &host.name) else {
             return Ok(build);
         };
-        let Some(missing) = build.missing.get(host).filter(|_| rounds < ROUNDS) else {
+        let Some(missing) = build.missing.get(host).filter(|_| rounds.begin()) else {
             return Ok(build);
         };
-        rounds += 1;
         let keys = to_read(host, missing, snapshot, on_conditions);
         let facts = snapshot.facts.entry(host.clone()).or_default();
         gather(reader, host, &keys, facts).await?;

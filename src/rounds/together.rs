@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 
 use super::conditions::{noted, to_read};
 use super::events::OnEvent;
-use super::reading::{HostReading, ROUNDS, ReadHost, ReadOptions};
+use super::reading::{HostReading, ReadHost, ReadOptions, Rounds};
 use crate::facts::{FactKey, Facts};
 use crate::gather::{GatherError, gather};
 use crate::plan::{Build, Plan, Snapshot, build};
@@ -43,14 +43,13 @@ pub(super) async fn settle(
             snapshot.facts.append(&mut std::mem::take(&mut host.snapshot.facts));
         }
     }
-    let mut rounds = 0;
+    let mut rounds = Rounds::default();
     loop {
         let whole = build(&together, &snapshot, digests);
         let is_open = |reading: &HostReading| reading.result.is_ok() && whole.missing.contains_key(&reading.host);
-        if rounds == ROUNDS || !readings.iter().any(is_open) {
+        if !readings.iter().any(is_open) || !rounds.begin() {
             return apart(readings, &whole, &snapshot);
         }
-        rounds += 1;
         let lost = read(&mut readings, &whole.missing, &mut snapshot, on_event).await;
         together.hosts.retain(|host| !lost.contains(&host.name));
     }
