@@ -61,13 +61,7 @@ impl Bench {
     }
 
     fn inode(self, path: &str, kind: InodeKind, mode: u32) -> Self {
-        let inode = Inode {
-            kind,
-            owner: "root".to_owned(),
-            group: "root".to_owned(),
-            mode,
-        };
-        self.fact(FactKey::Path(path.to_owned()), Fact::Path(PathFact::Present(inode)))
+        self.fact(FactKey::Path(path.to_owned()), inode(kind, "root", mode))
     }
 
     pub(super) fn directory(self, path: &str) -> Self {
@@ -291,6 +285,16 @@ impl Bench {
 
 fn names(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// A file of this owner, and of the group with the same name.
+pub(super) fn inode(kind: InodeKind, owner: &str, mode: u32) -> Fact {
+    Fact::Path(PathFact::Present(Inode {
+        kind,
+        owner: owner.to_owned(),
+        group: owner.to_owned(),
+        mode,
+    }))
 }
 
 /// The script of a change that runs one command.

@@ -3,109 +3,65 @@
 use super::super::kind::{DependsOn, Key, Subject};
 use super::{AccountDefaults, GroupFact, UserFact};
 
-/// The user of this name.
-#[derive(Clone, Copy)]
-pub struct UserKey<'a>(pub &'a str);
+/// Declares the key of a user or group: packages may create either, and one that no source lists does not exist.
+macro_rules! account_key {
+    ($documentation:literal, $name:ident($given:ty), $fact:ty, $absent:expr, $words:literal) => {
+        #[doc = $documentation]
+        #[derive(Clone, Copy)]
+        pub struct $name<'a>(pub &'a $given);
 
-impl<'a> Key<'a> for UserKey<'a> {
-    type Fact = UserFact;
+        impl<'a> Key<'a> for $name<'a> {
+            type Fact = $fact;
 
-    const DEPENDS_ON: DependsOn = DependsOn::Itself;
+            const DEPENDS_ON: DependsOn = DependsOn::Itself;
 
-    fn describe(self) -> String {
-        format!("user `{}`", self.0)
-    }
+            fn describe(self) -> String {
+                format!($words, self.0)
+            }
 
-    fn subject(self) -> Subject<'a> {
-        Subject::Accounts
-    }
+            fn subject(self) -> Subject<'a> {
+                Subject::Accounts
+            }
 
-    fn absent() -> Option<UserFact> {
-        Some(UserFact::Absent)
-    }
+            fn absent() -> Option<$fact> {
+                Some($absent)
+            }
 
-    fn may_come_with_packages(self) -> bool {
-        true
-    }
+            fn may_come_with_packages(self) -> bool {
+                true
+            }
+        }
+    };
 }
 
-/// The group of this name.
-#[derive(Clone, Copy)]
-pub struct GroupKey<'a>(pub &'a str);
-
-impl<'a> Key<'a> for GroupKey<'a> {
-    type Fact = GroupFact;
-
-    const DEPENDS_ON: DependsOn = DependsOn::Itself;
-
-    fn describe(self) -> String {
-        format!("group `{}`", self.0)
-    }
-
-    fn subject(self) -> Subject<'a> {
-        Subject::Accounts
-    }
-
-    fn absent() -> Option<GroupFact> {
-        Some(GroupFact::Absent)
-    }
-
-    fn may_come_with_packages(self) -> bool {
-        true
-    }
-}
-
-/// The name of the user with this uid.
-#[derive(Clone, Copy)]
-pub struct UserNumberKey<'a>(pub &'a u32);
-
-impl<'a> Key<'a> for UserNumberKey<'a> {
-    type Fact = Option<String>;
-
-    const DEPENDS_ON: DependsOn = DependsOn::Itself;
-
-    fn describe(self) -> String {
-        format!("the user with uid {}", self.0)
-    }
-
-    fn subject(self) -> Subject<'a> {
-        Subject::Accounts
-    }
-
-    fn absent() -> Option<Option<String>> {
-        Some(None)
-    }
-
-    fn may_come_with_packages(self) -> bool {
-        true
-    }
-}
-
-/// The name of the group with this gid.
-#[derive(Clone, Copy)]
-pub struct GroupNumberKey<'a>(pub &'a u32);
-
-impl<'a> Key<'a> for GroupNumberKey<'a> {
-    type Fact = Option<String>;
-
-    const DEPENDS_ON: DependsOn = DependsOn::Itself;
-
-    fn describe(self) -> String {
-        format!("the group with gid {}", self.0)
-    }
-
-    fn subject(self) -> Subject<'a> {
-        Subject::Accounts
-    }
-
-    fn absent() -> Option<Option<String>> {
-        Some(None)
-    }
-
-    fn may_come_with_packages(self) -> bool {
-        true
-    }
-}
+account_key!(
+    "The user of this name.",
+    UserKey(str),
+    UserFact,
+    UserFact::Absent,
+    "user `{}`"
+);
+account_key!(
+    "The group of this name.",
+    GroupKey(str),
+    GroupFact,
+    GroupFact::Absent,
+    "group `{}`"
+);
+account_key!(
+    "The name of the user with this uid.",
+    UserNumberKey(u32),
+    Option<String>,
+    None,
+    "the user with uid {}"
+);
+account_key!(
+    "The name of the group with this gid.",
+    GroupNumberKey(u32),
+    Option<String>,
+    None,
+    "the group with gid {}"
+);
 
 /// The defaults for a new user.
 #[derive(Clone, Copy)]

@@ -1,9 +1,9 @@
 //! Which links are followed.
 
 use crate::change::{Outcome, Stop};
-use crate::facts::path::{Inode, InodeKind, PathFact};
+use crate::facts::path::InodeKind;
 use crate::facts::{Fact, FactKey};
-use crate::operations::testing::Bench;
+use crate::operations::testing::{Bench, inode};
 
 /// The owner of the link, of its target and of its directory, the directory's mode, and whether it is followed.
 const LINKS: &[(&str, &str, &str, u32, bool)] = &[
@@ -20,15 +20,6 @@ const LINKS: &[(&str, &str, &str, u32, bool)] = &[
     ("anna", "bob", "root", 0o1777, false),
     ("1234", "1234", "1234", 0o755, true),
 ];
-
-fn inode(kind: InodeKind, owner: &str, mode: u32) -> Fact {
-    Fact::Path(PathFact::Present(Inode {
-        kind,
-        owner: owner.to_owned(),
-        group: owner.to_owned(),
-        mode,
-    }))
-}
 
 fn link(target: &str, owner: &str) -> Fact {
     let target = target.to_owned();

@@ -1,21 +1,12 @@
 //! Who else may change what is on the way to a path.
 
 use crate::change::{End, Expect, FileNumber, Outcome, ResolvedPath};
-use crate::facts::path::{Inode, InodeKind, PathFact};
+use crate::facts::path::InodeKind;
 use crate::facts::place::DiskLocation;
 use crate::facts::{Fact, FactKey};
-use crate::operations::testing::Bench;
+use crate::operations::testing::{Bench, inode};
 use crate::secret::sha256_hex;
 use crate::value::Known;
-
-fn inode(kind: InodeKind, owner: &str, mode: u32) -> Fact {
-    Fact::Path(PathFact::Present(Inode {
-        kind,
-        owner: owner.to_owned(),
-        group: owner.to_owned(),
-        mode,
-    }))
-}
 
 /// Path, owner, mode and device.
 type Directory = (&'static str, &'static str, u32, u64);
