@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &DeployArguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Shows mistakes, also in the documents that are asked for: whoever waits for those gets no other text.
+/// Shows mistakes, also in the requested documents: a program that reads those sees no other text.
 fn refuse(arguments: &DeployArguments, refused: Refused) -> anyhow::Result<ExitCode> {
     let mistakes = match &refused {
         Refused::Mistakes(mistakes) => found(mistakes),

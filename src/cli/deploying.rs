@@ -26,7 +26,7 @@ pub(super) struct Deploying<'a> {
 }
 
 impl Deploying<'_> {
-    /// How hosts are read: nobody agreed to the project's conditions yet, unless `--yes` said so.
+    /// How hosts are read: without `--yes`, the user has not agreed to the project's conditions yet.
     pub(super) fn reading(&self) -> Reading {
         Reading {
             options: ReadOptions {
@@ -39,7 +39,7 @@ impl Deploying<'_> {
         }
     }
 
-    /// Whether no host is changed before all were read: who is asked is asked about all, and stages have an order.
+    /// Whether no host is changed before all were read: the question to the user is about all of them, and stages have an order.
     fn waits_for_all(&self) -> bool {
         let has_stages = self.run.stages.iter().any(|stage| stage.name.is_some());
         self.arguments.dry_run || !self.arguments.yes || has_stages || self.uses_peers

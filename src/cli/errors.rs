@@ -27,7 +27,7 @@ pub(super) fn show(error: &anyhow::Error) {
     show_plain(error.as_ref());
 }
 
-/// Says from where the paths in mistakes are, if that is not the current folder.
+/// Prints which folder the paths in mistakes start from, if that is not the current one.
 pub(super) fn eprint_root<'a>(mistakes: impl IntoIterator<Item = &'a Diagnostic>) {
     let names_file = |text: &str| text.contains(".toml");
     let names_path = |mistake: &Diagnostic| {

@@ -110,7 +110,7 @@ impl Deploying<'_> {
         results.extend(unread);
         let is_interrupted = results.iter().any(|result| result.end == HostEnd::Interrupted);
         let late = late.filter(|_| !is_interrupted);
-        // The last summary after late hosts is of all.
+        // After late hosts, the last summary covers all hosts.
         let is_of_all = self.arguments.yes && late.is_none();
         earlier.update(plan, results.clone());
         if self.document().is_none() {

@@ -52,7 +52,7 @@ impl ToRead {
 pub(super) struct Reading {
     pub(super) options: ReadOptions,
     pub(super) verbose: bool,
-    /// Whether conditions are named before they run, because nobody agreed to anything yet.
+    /// Whether conditions are shown before they run, because the user has not agreed to anything yet.
     pub(super) names_conditions: bool,
 }
 

@@ -421,15 +421,12 @@ pub(super) fn along(along: &AlongNames<'_>, options: &TextOptions) -> Along {
     }
 }
 
-/// A part of the list of additional packages.
+/// Additional packages in groups, each with its heading.
 pub(super) struct Along {
     /// There are more, not known yet.
     pub(super) unknown: Option<Phrase>,
-    /// A heading, and the packages below.
     pub(super) installs: Option<(String, Vec<String>)>,
-    /// A heading, and the packages below.
     pub(super) upgrades: Option<(String, Vec<String>)>,
-    /// A heading, and the packages below.
     pub(super) removes: Option<(String, Vec<String>)>,
 }
 
@@ -450,7 +447,7 @@ pub(super) fn totals(tally: &Tally) -> Vec<(Tone, String)> {
     parts
 }
 
-/// What is said of tasks and operations that `when` skips.
+/// The label of tasks and operations that `when` skips.
 pub(super) const SKIPPED_BY_WHEN: &str = "skipped (when)";
 
 /// The counts of what is pending.
@@ -541,7 +538,7 @@ pub(super) fn idle_counts(totals: &Totals) -> String {
     text
 }
 
-/// What would tell more of the operations after a command that may change anything.
+/// How to learn more about the operations after a command that may change anything.
 pub(super) fn unbounded(slug: &str, count: usize) -> Phrase {
     let (operations, be) = if count == 1 {
         ("operation", "is")

@@ -30,7 +30,7 @@ pub struct Shape {
     pub sort: Option<Sort>,
     /// The types of its items, if it is a list.
     pub items: Option<Sort>,
-    /// The name of the fact that it comes from, if it holds text of a host that a shell could interpret.
+    /// The name of the fact that it comes from, if it contains text of a host that a shell could interpret.
     pub foreign: Option<String>,
     /// Whether it is a fact that is `none` where nothing of its name exists.
     pub is_never_undefined: bool,

@@ -56,7 +56,7 @@ pub type Attribute = Result<minijinja::Value, NoValue>;
 pub enum NoValue {
     /// It is not known yet.
     Unknown(String),
-    /// The host says something that is not such a fact.
+    /// The answer of the host is not valid for such a fact.
     Unreadable(String),
 }
 

@@ -49,7 +49,7 @@ pub(super) fn range(span: Span) -> Range<usize> {
     span.start_offset as usize..span.end_offset as usize
 }
 
-/// The place of `name` at the start of a span, or what the span holds.
+/// The place of `name` at the start of a span, or the text of the span.
 fn place_of(source: &str, span: Span, name: &str) -> Range<usize> {
     let range = range(span);
     let length = name.len();

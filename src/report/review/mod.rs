@@ -104,7 +104,7 @@ pub struct Entry<'a> {
     pub trigger: Trigger<'a>,
     /// Whether the host takes it back unless a new connection works.
     pub is_guarded: bool,
-    /// Whether there is nothing to do as the host is now; then the state is `Deferred`, and its reason says so.
+    /// Whether there is nothing to do as the host is now; then the state is `Deferred` with that reason.
     pub stays: bool,
     pub state: EntryState<'a>,
 }
@@ -348,7 +348,7 @@ impl<'a> Trigger<'a> {
         }
     }
 
-    /// Leaves out operations of which `planned` says that they change nothing.
+    /// Leaves out operations that change nothing according to `planned`.
     fn keep_causes(&mut self, planned: &[PlannedOperation]) {
         if let Self::NotifiedBy(notifiers) = self {
             let is_idle = |id: &OperationId| planned.iter().any(|one| one.id == *id && changes_nothing(&one.outcome));

@@ -5,7 +5,7 @@ use minijinja::machinery::ast::Expr;
 use super::{Shape, Sort, Walk, item_of};
 use crate::template::tree::argument;
 
-/// Filters whose result holds nothing of a text.
+/// Filters whose result contains no part of their text.
 const NUMBERS: &[&str] = &["int", "float", "length", "count"];
 /// Filters of numbers.
 const OF_NUMBERS: &[&str] = &["abs", "round", "sum"];

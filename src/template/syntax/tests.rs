@@ -5,7 +5,7 @@ use minijinja::machinery::{Token, ast};
 use super::*;
 use crate::template::tokens::Word;
 
-/// What is said of an expression, with the characters that it points at.
+/// The mistake of an expression, with the characters that it points at.
 fn slip(source: &str) -> Option<(String, String)> {
     let slip = read(source, Form::Expression).err()?;
     Some((source[slip.place].to_owned(), slip.hint))
