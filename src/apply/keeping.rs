@@ -186,7 +186,15 @@ impl Keeping {
         if step.command().is_some() && is_guarded && is_first {
             let known = self.entries.get(&operation.id);
             let is_known = |path: &str| known.is_some_and(|known| known.iter().any(|kept| kept.path == path));
-            for path in written(change).into_iter().filter(|path| !is_known(path)) {
+            let mut paths = written(change);
+            paths.extend(
+                change
+                    .steps
+                    .iter()
+                    .filter_map(Step::command)
+                    .flat_map(|command| Access::written_by(&command.summary)),
+            );
+            for path in paths.into_iter().filter(|path| !is_known(path)) {
                 let kept = self.previous.of_file(path, self.next + all.len());
                 // A command names whole folders, which may be large.
                 let is_named = change.id.kind != ResourceKind::Command || Access::of_path(path).is_some();
@@ -249,7 +257,7 @@ impl Keeping {
                 random: 0,
                 resolved: None,
             });
-            text.push_str(&guarding.guard.repeat(&command.summary, &body.body, self.next));
+            text.push_str(&guarding.guard.repeat(&command.summary, &body.body));
         }
         text
     }

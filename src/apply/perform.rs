@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::change::{Command, Expect, ResolvedPath, ResourceChange, Script, ScriptOptions, Step, guard};
+use crate::change::{Command, Expect, ResolvedPath, ResourceChange, Script, ScriptOptions, Step, boot_files, guard};
 use crate::facts::system::JOBS;
 use crate::quote::quote_all;
 use crate::remote::{Prints, StepScript};
@@ -102,11 +102,12 @@ fn checked(body: &str, proof: &str) -> String {
     )
 }
 
-/// Removes the folders of jobs by their ids, which are hex digits.
+/// Removes the folders of jobs by their ids, which are hex digits, and what a killed guard left for the next boot.
 pub(super) fn take_away(jobs: &[&str]) -> StepScript {
-    let folders: Vec<String> = jobs.iter().map(|job| format!("{JOBS}/{job}")).collect();
+    let folders = jobs.iter().map(|job| format!("{JOBS}/{job}"));
+    let paths: Vec<String> = folders.chain(jobs.iter().flat_map(|job| boot_files(job))).collect();
     StepScript {
-        body: format!("rm -rf -- {}", quote_all(folders.iter().map(String::as_str))),
+        body: format!("rm -rf -- {}", quote_all(paths.iter().map(String::as_str))),
         ..StepScript::default()
     }
 }

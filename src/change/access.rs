@@ -73,6 +73,20 @@ const NOT_OF_THE_SERVER: &[&str] = &[
     "/etc/ssh/ssh_known_hosts2",
 ];
 
+/// Programs that write files of a way in, which a command seldom names.
+const WRITERS: &[(&str, &[&str])] = &[
+    ("ufw", &["/etc/ufw", "/etc/default/ufw"]),
+    ("firewall-cmd", &["/etc/firewalld"]),
+    ("netfilter-persistent", &["/etc/iptables"]),
+    ("netplan", &["/etc/netplan"]),
+    ("nmcli", &["/etc/NetworkManager"]),
+    ("usermod", &["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"]),
+    ("gpasswd", &["/etc/group", "/etc/gshadow"]),
+    ("passwd", &["/etc/passwd", "/etc/shadow"]),
+    ("chpasswd", &["/etc/passwd", "/etc/shadow"]),
+    ("chsh", &["/etc/passwd"]),
+];
+
 /// Units of each way in, without what follows the dot, or the `@`.
 const UNITS: &[(&str, Access)] = &[
     ("ssh", Access::Ssh),
@@ -110,6 +124,14 @@ impl Access {
             let rest = UNIT_FOLDERS.iter().find_map(|folder| path.strip_prefix(folder))?;
             Self::of_unit(rest.split('/').next().unwrap_or_default())
         })
+    }
+
+    /// The files that a command writes by the programs in it.
+    pub fn written_by(command: &str) -> Vec<&'static str> {
+        let is_between = |character: char| character.is_whitespace() || "/;&|()`\"'".contains(character);
+        let words: BTreeSet<&str> = command.split(is_between).collect();
+        let writers = WRITERS.iter().filter(|(program, _)| words.contains(program));
+        writers.flat_map(|(_, paths)| paths.iter().copied()).collect()
     }
 
     /// The way in that a unit belongs to; `ssh`, `ssh.service` and `ssh.service.d` are the same.
@@ -162,6 +184,19 @@ mod tests {
             ("/etc/motd", None),
         ] {
             assert_eq!(Access::of_path(path), access, "{path}");
+        }
+    }
+
+    #[test]
+    fn files_are_known_by_the_programs_that_write_them() {
+        for (command, first) in [
+            ("ufw --force enable", Some("/etc/ufw")),
+            ("sh -c 'cd /tmp && /usr/sbin/ufw enable'", Some("/etc/ufw")),
+            ("netfilter-persistent save", Some("/etc/iptables")),
+            ("cat /etc/ufw.conf myufw", None),
+            ("nft -f /etc/nftables.conf", None),
+        ] {
+            assert_eq!(Access::written_by(command).first().copied(), first, "{command}");
         }
     }
 

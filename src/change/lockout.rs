@@ -4,10 +4,16 @@
 //! within a time that a new connection works, it puts back the files of the guarded operations and restarts what was restarted.
 //! Its folder is that of a job, so the next run finds it: it waits while the guard is armed, and reports that it went back.
 
+mod boot;
+mod scripts;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+pub use self::boot::boot_files;
+use self::boot::{AT_BOOT, END_AT_BOOT};
+use self::scripts::{BACK, BEGIN, RULES, RULES_BACK, UNITS, WATCH};
 use super::Kept;
 use super::access::Access;
 use crate::facts::system::{GUARD, JOBS};
@@ -23,94 +29,6 @@ pub struct LockoutGuard {
     folder: String,
     within: Duration,
 }
-
-/// What every script of a guard begins with.
-const BEGIN: &str = "umask 077
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
-export PATH LC_ALL
-";
-
-/// Shell functions about units: `record` keeps the state of one, unless it was kept before.
-const UNITS: &str = r#"state() { systemctl show -p Id,ActiveState,UnitFileState,InvocationID,StateChangeTimestampMonotonic -- "$1" 2>/dev/null </dev/null; }
-value() { printf '%s\n' "$1" | sed -n "s/^$2=//p"; }
-record() {
-s=$(state "$1") || return 0
-i=$(value "$s" Id)
-[ -z "$i" ] || [ -e "$g/units/$i" ] || printf '%s\n' "$s" >"$g/units/$i"
-}
-"#;
-
-/// Keeps the rules of the firewall that are in force. Counters do not belong to them.
-const RULES: &str = r#"nft -s list ruleset >"$g/nft" 2>/dev/null </dev/null || rm -f -- "$g/nft"
-for c in iptables ip6tables; do
-$c-save 2>/dev/null </dev/null | sed '/^#/d; s/\[[0-9]*:[0-9]*\]/[0:0]/' >"$g/$c"
-[ -s "$g/$c" ] || rm -f -- "$g/$c"
-done
-"#;
-
-/// Waits for its time, which steps put off, and goes back. It ends by itself when the guard is confirmed.
-const WATCH: &str = r#"echo $$ >"$g/pid"
-while [ -e "$g/armed" ]; do
-until=
-read -r until <"$g/until"
-read -r up _ </proc/uptime
-[ -z "$until" ] || [ "${up%%.*}" -lt "$until" ] || exec sh "$g/back"
-sleep 1
-done
-"#;
-
-/// Goes back: files first, the latest first, then commands, then units and the rules of the firewall, which commands may change.
-const BACK: &str = r#"mkdir -- "$g/decided" 2>/dev/null || exit 0
-exec >>"$g/output" 2>/dev/null </dev/null
-end=0
-say() { printf '%s\n' "$*"; }
-wrong() { say "$@"; end=1; }
-n='
-'
-IFS=$n
-for e in $(sort -r -u -- "$g/entries"); do
-p=$(cat -- "$e/path")
-if o=$(sh "$e/back" 2>&1); then say "put back $p"; else wrong "could not put back $p: $o"; fi
-done
-[ ! -d /run/systemd/system ] || systemctl daemon-reload
-for f in "$g"/commands/*; do
-[ -f "$f" ] || continue
-c=$(sed -n '1s/^# //p' "$f")
-if o=$(sh "$f" 2>&1); then say "ran again: $c"; else wrong "could not run again: $c: $o"; fi
-done
-for f in "$g"/units/*; do
-[ -f "$f" ] || continue
-u=${f##*/} old=$(cat -- "$f") new=$(state "${f##*/}")
-was=$(value "$old" UnitFileState) is=$(value "$new" UnitFileState)
-if [ "$was" != "$is" ]; then
-case $is in masked*) systemctl unmask -- "$u" ;; esac
-case $was in
-enabled) systemctl enable -- "$u" && say "enabled $u" ;;
-disabled) systemctl disable -- "$u" && say "disabled $u" ;;
-masked) systemctl mask -- "$u" && say "masked $u" ;;
-esac
-fi
-[ "$(value "$old" InvocationID) $(value "$old" StateChangeTimestampMonotonic)" != "$(value "$new" InvocationID) $(value "$new" StateChangeTimestampMonotonic)" ] || continue
-case $(value "$old" ActiveState) in
-active|reloading|activating)
-systemctl reset-failed -- "$u"
-if systemctl restart -- "$u"; then say "restarted $u"; else wrong "could not restart $u"; fi ;;
-*) case $(value "$new" ActiveState) in
-active|reloading|activating) systemctl stop -- "$u" && say "stopped $u" ;;
-esac ;;
-esac
-done
-if [ -f "$g/nft" ] && [ "$(nft -s list ruleset)" != "$(cat -- "$g/nft")" ]; then
-if { echo 'flush ruleset'; cat -- "$g/nft"; } | nft -f -; then say 'put back the rules of nft'; fi
-fi
-for c in iptables ip6tables; do
-[ -f "$g/$c" ] || continue
-[ "$($c-save | sed '/^#/d; s/\[[0-9]*:[0-9]*\]/[0:0]/')" != "$(cat -- "$g/$c")" ] || continue
-if $c-restore <"$g/$c"; then say "put back the rules of $c"; else wrong "could not put back the rules of $c"; fi
-done
-echo $end >"$g/end" && mv -f -- "$g/end" "$g/status"
-rm -f -- "$g/armed"
-"#;
 
 impl LockoutGuard {
     /// A guard that goes back unless it is confirmed `within` this time after the last step. `number` makes its names unique;
@@ -140,11 +58,15 @@ impl LockoutGuard {
             records.push_str(RULES);
         }
         let watch = format!("{BEGIN}g={}\n{WATCH}", quote(&self.folder));
-        let back = format!("{BEGIN}g={}\n{UNITS}{BACK}", quote(&self.folder));
+        let back = format!(
+            "{BEGIN}g={}\n{UNITS}{END_AT_BOOT}rules() {{\n{RULES_BACK}}}\n{BACK}",
+            quote(&self.folder)
+        );
         let end = delimiter(&format!("{watch}{back}"));
         format!(
             "g={folder}\n\
-             unarmed() {{ rm -rf -- \"$g\"; echo 'the lock-out guard cannot be armed, so nothing was changed'; exit 1; }}\n\
+             {END_AT_BOOT}\
+             unarmed() {{ unboot; rm -rf -- \"$g\"; echo 'the lock-out guard cannot be armed, so nothing was changed'; exit 1; }}\n\
              {UNITS}\
              if [ ! -e \"$g/armed\" ]; then\n\
              umask 077\n\
@@ -155,6 +77,7 @@ impl LockoutGuard {
              {put_off}\
              echo $$ >\"$g/shell\" && : >\"$g/armed\" || unarmed\n\
              if [ -d /run/systemd/system ] && [ \"$(id -u)\" = 0 ]; then\n\
+             {AT_BOOT}\
              systemd-run --quiet --collect --unit=homelab-guard-{id} sh \"$g/watch\" </dev/null || unarmed\n\
              else setsid sh \"$g/watch\" </dev/null >/dev/null 2>&1 & fi\n\
              n=0\n\
@@ -169,7 +92,11 @@ impl LockoutGuard {
     /// Shell text that makes it put back `kept` too. It comes after [`LockoutGuard::arm`].
     pub fn add(&self, kept: &Kept) -> String {
         let folder = quote(&self.folder);
-        format!("printf '%s\\n' {} >>{folder}/entries || exit\n", quote(&kept.folder))
+        format!(
+            "printf '%s\\n' {kept} >>{folder}/entries || exit\n\
+             sync -- {folder}/entries {kept}/path {kept}/was {kept}/back 2>/dev/null || sync\n",
+            kept = quote(&kept.folder)
+        )
     }
 
     /// The same for folders of what was kept, which a word of the shell stands for, one in a line.
@@ -189,12 +116,15 @@ impl LockoutGuard {
     }
 
     /// Shell text that makes it run a command again after the files went back. It comes after [`LockoutGuard::arm`].
-    pub fn repeat(&self, summary: &str, body: &str, number: usize) -> String {
+    pub fn repeat(&self, summary: &str, body: &str) -> String {
         let folder = quote(&self.folder);
         let summary = summary.replace('\n', " ");
         let text = format!("# {summary}\n{BEGIN}{body}");
         let end = delimiter(&text);
-        format!("cat >{folder}/commands/{number:04} <<'{end}'\n{text}\n{end}\n")
+        format!(
+            "n=1000; while [ -e {folder}/commands/$n ]; do n=$((n + 1)); done\n\
+             cat >{folder}/commands/$n <<'{end}'\n{text}\n{end}\n"
+        )
     }
 
     /// Shell text that puts it off until `within` after a step that takes up to `length`, if it is armed.
@@ -212,9 +142,11 @@ impl LockoutGuard {
     pub fn confirm(&self) -> String {
         format!(
             "g={}\n\
+             {END_AT_BOOT}\
              [ -d \"$g\" ] || exit 0\n\
              mkdir -- \"$g/decided\" 2>/dev/null || exit {NOT_ARMED}\n\
              rm -f -- \"$g/armed\"\n\
+             unboot\n\
              read -r p <\"$g/pid\" && kill \"$p\"\n\
              rm -rf -- \"$g\"",
             quote(&self.folder)

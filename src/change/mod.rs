@@ -23,7 +23,7 @@ use crate::secret::KeyedDigest;
 pub use access::Access;
 pub use conduct::{Conduct, OnError};
 pub use kind::ResourceKind;
-pub use lockout::{LockoutGuard, NOT_ARMED};
+pub use lockout::{LockoutGuard, NOT_ARMED, boot_files};
 pub use step::{
     Above, Attributes, Claim, Command, DEFAULT_TIMEOUT, End, Expect, FileNumber, Kept, Link, MakeDirectory, Ownership,
     Previous, Remove, RemoveDirectory, ResolvedPath, Script, ScriptOptions, SetAttributes, Step, UnitValidator,

@@ -7,13 +7,13 @@ use crate::deploy::people::{PASSWORD, inventory, settle};
 use crate::support::host::Host;
 use crate::support::project::{Project, Ran, text};
 
-const GUARDED: &str = "guarded: goes back unless a new connection works";
-const DROP_IN: &str = "/etc/ssh/sshd_config.d/10-test.conf";
-const LISTENS: &str = "ss -tlnH sport = :22 | grep -q .";
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const GUARDED: &str = "guarded: goes back unless a new connection works";
+pub(super) const DROP_IN: &str = "/etc/ssh/sshd_config.d/10-test.conf";
+pub(super) const LISTENS: &str = "ss -tlnH sport = :22 | grep -q .";
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A drop-in for sshd with this text, and the restart that it needs.
-fn sshd(text: &str) -> String {
+pub(super) fn sshd(text: &str) -> String {
     format!(
         "[[operation]]\nop = 'files.put'\ndest = '{DROP_IN}'\ncontent = '''\n{text}'''\n
 [[operation]]\nop = 'server.shell'\ncommands = ['systemctl restart ssh', 'cp {DROP_IN} /srv/loaded']\n\
@@ -21,12 +21,12 @@ fn sshd(text: &str) -> String {
     )
 }
 
-fn deploy(project: &Project, within: &str) -> Ran {
+pub(super) fn deploy(project: &Project, within: &str) -> Ran {
     project.homelab(&["deploy", "dev", "all", "--yes", "--guard-within", within])
 }
 
 #[track_caller]
-fn says(ran: &Ran, parts: &[&str]) {
+pub(super) fn says(ran: &Ran, parts: &[&str]) {
     for part in parts {
         assert!(
             ran.stdout.contains(part),
@@ -39,7 +39,7 @@ fn says(ran: &Ran, parts: &[&str]) {
 
 /// Nothing of a guard is left on the host, and no process of it.
 #[track_caller]
-fn is_disarmed(host: &Host<'_>) {
+pub(super) fn is_disarmed(host: &Host<'_>) {
     assert_eq!(host.inside("ls /var/lib/homelab/jobs 2>/dev/null || true"), "");
     host.wait_until(
         "! systemctl list-units --all --no-legend 'homelab-guard*' | grep -q .",
@@ -118,7 +118,7 @@ fn notifying(command: &str) -> String {
     )
 }
 
-const RESTART: &str =
+pub(super) const RESTART: &str =
     "[[handler]]\nname = 'restart ssh'\nop = 'systemd.service'\nservice = 'ssh'\nstate = 'restarted'\n";
 
 #[test]
@@ -235,8 +235,9 @@ chain input { type filter hook input priority 0; policy drop; }
     assert_eq!(host.inside("nft -s list ruleset"), rules);
     assert!(host.is("[ ! -e /etc/nftables.conf ]"));
     is_disarmed(&host);
+    // The command ran again, and what it wrote then went back too.
+    assert!(host.is("[ ! -e /srv/loaded ]"));
     // The connection that was cut does not hold the lock any more.
-    host.inside("rm /srv/loaded");
     deploy(&project, "20s").expect(1);
 }
 

@@ -19,6 +19,8 @@ mod ends;
 mod examples;
 mod faults;
 mod guard;
+mod guard_boot;
+mod guard_ways;
 mod handlers;
 mod held_back;
 mod jump;

@@ -216,12 +216,15 @@ impl Kept {
             ": >\"$p\" && chown -- \"$(stat -c %u:%g \"$k/old\")\" \"$p\" && chmod -- \"0$(stat -c %a \"$k/old\")\" \"$p\" \
              && cat <\"$k/old\" >\"$p\" && sync -- \"$p\" || exit"
         } else {
-            "if [ -d \"$p\" ] && [ ! -L \"$p\" ]; then printf '%s is a directory now\\n' \"$p\"; exit 1; fi\n\
-             copied \"$t\" && mv -f -T -- \"$t\" \"$p\" || exit"
+            // In the place of a directory, its old content as a whole.
+            "if [ -d \"$p\" ] && [ ! -L \"$p\" ]; then\n\
+             if [ ! -d \"$k/old\" ] || [ -L \"$k/old\" ]; then printf '%s is a directory now\\n' \"$p\"; exit 1; fi\n\
+             copied \"$t\" && mv -T -- \"$p\" \"$t-new\" && { mv -T -- \"$t\" \"$p\" || { mv -T -- \"$t-new\" \"$p\"; exit 1; }; } || exit\n\
+             else copied \"$t\" && mv -f -T -- \"$t\" \"$p\" || exit; fi"
         };
         format!(
             "t={beside}/.homelab-$r\n\
-             trap 'rm -rf -- \"$t\"' EXIT; trap 'exit 1' HUP INT TERM PIPE\n\
+             trap 'rm -rf -- \"$t\" \"$t-new\"' EXIT; trap 'exit 1' HUP INT TERM PIPE\n\
              if [ \"$was\" = absent ]; then gone \"$p\"; else\n\
              {place}\n\
              alike \"$p\"\n\

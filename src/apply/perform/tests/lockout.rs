@@ -128,7 +128,7 @@ async fn commands_run_again_after_the_files_went_back() {
     let armed = Armed::over_two_files("sh", 600).await;
     let log = armed.folder.path("log");
     let body = format!("cat {} >>{log}", armed.folder.path("old"));
-    let repeat = armed.guard.repeat("load it", &body, 0);
+    let repeat = armed.guard.repeat("load it", &body);
     let answer = armed.run("sh", format!("{repeat}{body}")).await;
     assert_eq!(answer.end, StepEnd::Done, "{}", said(&answer));
     let answer = armed.run("sh", armed.guard.give_up()).await;

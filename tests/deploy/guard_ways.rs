@@ -1,0 +1,121 @@
+//! Each way in, tried: a change that closes it heals itself, a good one is confirmed.
+
+use std::process::Command;
+
+use crate::deploy::guard::{DROP_IN, LISTENS, RESTART, deploy, is_disarmed, says};
+use crate::deploy::people::{PASSWORD, settle};
+use crate::support::host::Host;
+use crate::support::project::{Project, Ran, text};
+
+fn deploy_as_anna(project: &Project) -> Ran {
+    let mut command: Command = project.command(&["deploy", "people", "all", "--yes", "--guard-within", "20s"]);
+    let output = command.env("HOMELAB_BECOME_PASSWORD", PASSWORD).output().unwrap();
+    Ran {
+        code: output.status.code(),
+        stdout: text(&output.stdout),
+        stderr: text(&output.stderr),
+    }
+}
+
+fn put(path: &str, mode: &str, content: &str) -> String {
+    format!("[[operation]]\nop = 'files.put'\ndest = '{path}'\nmode = '{mode}'\ncontent = \"{content}\\n\"\n")
+}
+
+fn remove(path: &str) -> String {
+    format!("[[operation]]\nop = 'files.file'\npath = '{path}'\npresent = false\n")
+}
+
+#[test]
+fn drop_ins_that_are_new_changed_or_gone_go_back() {
+    const FOLDERS: &str = "cd /etc && stat -c '%n %a %U' sshd_config.d/* ssh/sshd_config.d/* sudoers.d/* 2>/dev/null; \
+        tail -n +1 ssh/sshd_config.d/* sudoers.d/*";
+    const OTHER: &str = "/etc/ssh/sshd_config.d/20-other.conf";
+    const GONE: &str = "/etc/ssh/sshd_config.d/30-gone.conf";
+    let project = Project::with_task("");
+    let host = project.up("dev", "alpha");
+    settle(&host, &project, "become = 'sudo'");
+    host.inside(&format!(
+        "printf 'PrintMotd no\\n' >{OTHER}; chmod 600 {OTHER}; printf 'Banner none\\n' >{GONE}; chmod 640 {GONE}; \
+         printf 'anna ALL=(ALL) ALL\\n' >/etc/sudoers.d/anna; chmod 440 /etc/sudoers.d/anna; \
+         printf '# other\\n' >/etc/sudoers.d/other; chmod 440 /etc/sudoers.d/other"
+    ));
+    let before = host.inside(FOLDERS);
+    let ssh = |text: &str| {
+        let notify = format!("{text}\"\nnotify = ['restart ssh'");
+        put(DROP_IN, "0644", &notify).replace("['restart ssh'\\n\"", "['restart ssh']")
+            + &put(OTHER, "0644", "PrintMotd yes")
+            + &remove(GONE)
+    };
+    let sudo = |rule: &str| {
+        put("/etc/sudoers.d/zz", "0440", rule)
+            + &put("/etc/sudoers.d/other", "0440", "# changed")
+            + &remove("/etc/sudoers.d/anna")
+    };
+    for (task, cause, restarts) in [
+        (sudo("# nothing"), "cannot become `root` with `sudo`", false),
+        (ssh("Port 2222") + RESTART, "refused", true),
+        (ssh("Port 2222") + &sudo("# nothing") + RESTART, "refused", true),
+    ] {
+        project.write("tasks/test/files.toml", &task);
+        let ran = deploy_as_anna(&project).expect(1);
+        says(&ran, &[cause, "put back", "a new connection works"]);
+        assert_eq!(ran.stdout.contains("restarted ssh.service"), restarts, "{}", ran.stdout);
+        assert_eq!(host.inside(FOLDERS), before, "{task}");
+        assert!(host.is(LISTENS));
+        is_disarmed(&host);
+    }
+    let good = ssh("PrintLastLog no") + &sudo("anna ALL=(ALL) ALL") + RESTART;
+    project.write("tasks/test/files.toml", good);
+    deploy_as_anna(&project).expect(0);
+    says(&deploy_as_anna(&project).expect(0), &["nothing to do"]);
+    is_disarmed(&host);
+    assert!(host.is(&format!(
+        "[ ! -e {GONE} ] && [ ! -e /etc/sudoers.d/anna ] && sshd -T | grep -qi 'printmotd yes'"
+    )));
+}
+
+/// `ufw` with these rules, unless it is on.
+fn ufw(keys: &str, rules: &str) -> String {
+    format!(
+        "[[operation]]\nop = 'server.shell'\n{keys}\nunless = 'ufw status | grep -q \"Status: active\"'\n\
+         commands = ['ufw default deny incoming', {rules}, 'ufw --force enable']\n"
+    )
+}
+
+#[test]
+fn rules_of_ufw_that_cut_ssh_go_back_with_its_files() {
+    const STATE: &str = "ufw status; nft -s list ruleset 2>/dev/null | sort; cd /etc; \
+        find ufw default/ufw -type f -exec md5sum {} + | sort";
+    let is_as = |host: &Host<'_>, before: &str| {
+        assert_eq!(host.inside(STATE), before);
+        is_disarmed(host);
+    };
+    let project = Project::with_task("");
+    let host = project.up("dev", "alpha");
+    host.inside("apt-get -qq update && apt-get -qq install -y ufw nftables >/dev/null 2>&1; nft flush ruleset");
+    let before = host.inside(STATE);
+    for keys in ["touches = ['/etc/ufw', '/etc/default/ufw']", "guard = true"] {
+        project.write("tasks/test/files.toml", ufw(keys, "'ufw limit 2222/tcp'"));
+        let ran = deploy(&project, "20s").expect(1);
+        says(
+            &ran,
+            &["confirm the changes", "put back /etc/ufw", "put back /etc/default/ufw"],
+        );
+        is_as(&host, &before);
+    }
+    project.write("tasks/test/files.toml", ufw("guard = true", "'ufw limit 22/tcp'"));
+    deploy(&project, "60s").expect(0);
+    is_disarmed(&host);
+    assert!(host.inside(STATE).contains("LIMIT"));
+    // Its rules have what `nft` cannot read again, and go back all the same.
+    let before = host.inside(STATE);
+    assert!(
+        before.contains("xt match \"recent\"") || before.contains("limit"),
+        "{before}"
+    );
+    let bad = ufw("guard = true", "'ufw --force delete limit 22/tcp', 'ufw reload'")
+        .replace("unless = 'ufw", "unless = '! ufw");
+    project.write("tasks/test/files.toml", bad);
+    deploy(&project, "20s").expect(1);
+    is_as(&host, &before);
+}
