@@ -200,9 +200,15 @@ pub(super) fn hold_old(resolved: &ResolvedPath) -> String {
 
 /// Shell text that gives a new file what is not set anyway: ACLs, extended attributes and capabilities. Not all that is called `cp`
 /// can do this, but that of every Debian can.
+///
+/// A new file begins with the default ACL of its directory. If the old file has none, the new one must not keep it: users in it
+/// could read what they could not before. `cp` of Debian 13 leaves it; a file that `install` makes has none.
 pub(super) fn carry_over(old: &str, new: &str) -> String {
     format!(
-        "cp --attributes-only --preserve=mode,xattr -- {old} {new} || case $(cp --version 2>/dev/null) in \
+        "case $(ls -ld -- {new}) in ??????????+*) case $(ls -ld -- {old}) in ??????????+*) ;; *)\n\
+         install -m 0600 -- {new} {new}+ && cp --attributes-only --preserve=ownership -- {new} {new}+ && mv -f -T -- {new}+ {new} || exit\n\
+         ;; esac ;; esac\n\
+         cp --attributes-only --preserve=mode,xattr -- {old} {new} || case $(cp --version 2>/dev/null) in \
          *GNU*) echo 'cannot carry over the attributes of the old file, which stays'; exit 1 ;; esac\n"
     )
 }
