@@ -32,7 +32,9 @@ impl HostApply<'_> {
         let Some(Fact::System(system)) = facts.and_then(|facts| facts.get(&FactKey::System)) else {
             return Ok(());
         };
-        let told: Vec<&str> = system.jobs.iter().map(|job| job.id.as_str()).collect();
+        // The record of a user stays until its operation has created the user completely.
+        let jobs = system.jobs.iter().filter(|job| job.unfinished_user().is_none());
+        let told: Vec<&str> = jobs.map(|job| job.id.as_str()).collect();
         if told.is_empty() {
             return Ok(());
         }

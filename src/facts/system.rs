@@ -85,6 +85,11 @@ pub const JOBS: &str = "/var/lib/homelab/jobs";
 /// The summary of a job that is a lock-out guard; a word of a shell.
 pub const GUARD: &str = "lock-out-guard";
 
+/// The name of the record that the creation of a user leaves in [`JOBS`] if it is interrupted.
+pub fn user_record(user: &str) -> String {
+    format!("user-{user}")
+}
+
 /// A command that kept running after its connection was lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
@@ -93,6 +98,13 @@ pub struct Job {
     /// The command, for messages.
     pub summary: String,
     pub state: JobState,
+}
+
+impl Job {
+    /// The user whose creation it records, see [`user_record`]. Ids of other jobs are hex digits.
+    pub fn unfinished_user(&self) -> Option<&str> {
+        self.id.strip_prefix(&user_record(""))
+    }
 }
 
 /// The state of a job.
@@ -127,6 +139,13 @@ impl SystemFacts {
             if job.summary == GUARD {
                 return guard_notice(&job.state);
             }
+            if let Some(user) = job.unfinished_user() {
+                return format!(
+                    "user `{user}` was not created completely by an earlier run: deploy its `server.user`, or forget it with \
+                     `rm -r {JOBS}/{}` on the host",
+                    job.id
+                );
+            }
             let what = format!("`{}` of an earlier run lost its connection", job.summary);
             match &job.state {
                 JobState::Running => format!("{what} and is still running"),
@@ -142,6 +161,17 @@ impl SystemFacts {
         });
         let session = self.session.notice();
         session.into_iter().chain(jobs).chain(self.reboot_notice()).collect()
+    }
+
+    /// The same without the record that `user` was not created completely; `None` if there is no such record.
+    pub fn without_record_of(&self, user: &str) -> Option<Self> {
+        let record = user_record(user);
+        let is_other = |job: &&Job| job.id != record;
+        let others: Vec<Job> = self.jobs.iter().filter(is_other).cloned().collect();
+        (others.len() < self.jobs.len()).then(|| Self {
+            jobs: others,
+            ..self.clone()
+        })
     }
 
     /// A job of an earlier run that is still running.

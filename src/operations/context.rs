@@ -124,6 +124,14 @@ impl<'a> PlanContext<'a> {
         }
     }
 
+    /// The system without the record that `user` was not created completely, if there is one.
+    pub fn without_record_of(&self, user: &str) -> Option<Fact> {
+        match self.overlay.borrow().get(&FactKey::System) {
+            Lookup::Known(Fact::System(system)) => Some(Fact::System(Box::new(system.without_record_of(user)?))),
+            _ => None,
+        }
+    }
+
     /// The earlier operation that sets the fact under `key`, if there is one.
     pub fn predicted_by(&self, key: &FactKey) -> Option<OperationId> {
         self.overlay.borrow().predicted(key).map(|(operation, _)| operation)

@@ -28,7 +28,10 @@ pub fn build(selection: &Selection, snapshot: &Snapshot, digests: &DigestKey) ->
         let skipped = planner.skipped().to_vec();
         let operations = planner.end(&mut build);
         let (mut notices, mut has_leftovers) = match facts.get(&FactKey::System) {
-            Some(Fact::System(system)) => (system.notices(), !system.jobs.is_empty()),
+            Some(Fact::System(system)) => {
+                let leftover = system.jobs.iter().any(|job| job.unfinished_user().is_none());
+                (system.notices(), leftover)
+            }
             _ => (Vec::new(), false),
         };
         notices.extend(owed);

@@ -345,7 +345,7 @@ fn installation(given: &Map<String, Json>) -> Result<Json, Failed> {
 
 /// Debian 13 where root works; with `login`, a user who cannot become root unless `root = true`.
 fn system(given: &Map<String, Json>) -> Result<Json, Failed> {
-    has_only(given, &["login", "root", "machine"])?;
+    has_only(given, &["login", "root", "machine", "unfinished"])?;
     let os = json!({ "id": "debian", "version": "13", "codename": "trixie", "name": "Debian GNU/Linux 13 (trixie)" });
     let mut machine = json!({ "os": os, "architecture": { "dpkg": "amd64", "uname": "x86_64" }, "init": "systemd" });
     for (key, value) in given.get("machine").and_then(Json::as_object).into_iter().flatten() {
@@ -360,7 +360,13 @@ fn system(given: &Map<String, Json>) -> Result<Json, Failed> {
             "jobs_are_hidden": false
         });
     }
-    Ok(json!({ "machine": machine, "session": session }))
+    // The users that an earlier run did not create completely.
+    let users = given.get("unfinished").and_then(Json::as_array).into_iter().flatten();
+    let jobs: Vec<Json> = users
+        .filter_map(Json::as_str)
+        .map(|user| json!({ "id": format!("user-{user}"), "summary": "useradd", "state": "lost" }))
+        .collect();
+    Ok(json!({ "machine": machine, "session": session, "jobs": jobs }))
 }
 
 /// Those of Debian 13.

@@ -8,7 +8,10 @@ use crate::facts::family::{Family, InTemplates, Readable, no_allowance};
 use crate::facts::grammar::Grammar;
 use crate::facts::key::{Fact, FactKey};
 use crate::facts::owed::Owed;
-use crate::facts::system::{Architecture, Disk, Job, JobState, Machine, OperatingSystem, SystemFacts, SystemKey};
+use crate::facts::system::{
+    Architecture, Disk, Job, JobState, Machine, OperatingSystem, SystemFacts, SystemKey, user_record,
+};
+use crate::quote::check_user;
 
 static SYSTEM: Family = Family {
     subject: "the system",
@@ -192,7 +195,11 @@ fn job(line: &str) -> Result<Job, UnreadableAnswer> {
     let mut words = line.splitn(4, ' ');
     let mut next = || words.next().ok_or_else(unreadable);
     let (id, state, code, summary) = (next()?, next()?, next()?, next()?);
-    if id.is_empty() || !id.chars().all(|character| character.is_ascii_hexdigit()) {
+    let is_hexadecimal = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_safe = id
+        .strip_prefix(&user_record(""))
+        .map_or_else(|| is_hexadecimal(id), |user| check_user(user).is_ok());
+    if !is_safe {
         return Err(unreadable());
     }
     let state = match state {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::change::{Command, Step};
 use crate::facts::FactKey;
 use crate::facts::overlay::{Effect, FactScope};
+use crate::facts::system::{JOBS, user_record};
 use crate::quote::{quote, quote_all};
 
 /// Long enough to wait for the lock of the databases and to copy the skeleton directory.
@@ -25,6 +26,8 @@ pub(super) struct AccountCommand {
     words: Vec<String>,
     /// Shell text that runs first and must succeed.
     first: String,
+    /// Shell text behind it.
+    last: String,
 }
 
 impl AccountCommand {
@@ -32,6 +35,7 @@ impl AccountCommand {
         Self {
             words: vec![program.to_owned()],
             first: String::new(),
+            last: String::new(),
         }
     }
 
@@ -57,10 +61,18 @@ impl AccountCommand {
 
     /// Tries first to create the directory: `useradd` creates the user before its home directory, and a later run would find a
     /// user and take it for complete.
+    ///
+    /// Whether all of that was done is recorded on the host, since anything may end it in between.
     #[must_use]
-    pub(super) fn once_possible(mut self, directory: Option<&str>) -> Self {
+    pub(super) fn once_possible(mut self, directory: Option<&str>, user: &str) -> Self {
         if let Some(directory) = directory.map(quote) {
-            self.first = format!("mkdir -- {directory} && rmdir -- {directory} || exit\n");
+            let record = quote(&record(user));
+            self.first = format!(
+                "mkdir -- {directory} && rmdir -- {directory} || exit\n\
+                 mkdir -p {record} && chmod 0700 /var/lib/homelab {JOBS} && echo useradd >{record}/summary || exit\n"
+            );
+            self.last =
+                format!("; code=$?\n[ $code != 0 ] && id -- {user} >/dev/null 2>&1 || rm -rf {record}\nexit $code");
         }
         self
     }
@@ -72,10 +84,15 @@ impl AccountCommand {
             timeout: TIMEOUT,
             ..Command::new(
                 quote_all(words().chain([name])),
-                format!("{}{}", self.first, quote_all(words().chain(["--", name]))),
+                format!("{}{}{}", self.first, quote_all(words().chain(["--", name])), self.last),
             )
         })
     }
+}
+
+/// The folder that says that a user is not created completely.
+pub(super) fn record(user: &str) -> String {
+    format!("{JOBS}/{}", user_record(user))
 }
 
 /// The effects on the database files, which operations may read as files too.

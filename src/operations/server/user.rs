@@ -11,6 +11,7 @@
 
 mod create;
 mod remove;
+mod unfinished;
 mod update;
 
 use std::collections::BTreeSet;
@@ -96,7 +97,10 @@ impl Operation for User {
 
     fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope> {
         let homes = self.homes(context).into_iter().map(FactScope::Tree);
-        databases_touched().chain(homes).collect()
+        let record = context
+            .without_record_of(&self.user)
+            .map(|_| FactScope::Key(FactKey::System));
+        databases_touched().chain(homes).chain(record).collect()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

@@ -7,7 +7,7 @@ use super::super::group;
 use super::super::home::{NewHome, found_home, missing_home};
 use super::super::names::{number, since};
 use super::super::rosters::Rosters;
-use super::{User, attributed};
+use super::{User, attributed, unfinished};
 use crate::change::{Action, Attribute, Attributes, Before, Expect, ResourceChange, Risk, Step, Stop};
 use crate::facts::account::{self, AccountDefaults, AccountDefaultsKey, Group, GroupFact, UserFact};
 use crate::facts::overlay::{Effect, FactScope, OperationId};
@@ -67,6 +67,10 @@ impl User {
             }
         }
         change.steps = vec![self.useradd(&primary, makes.as_deref())];
+        if let Some(system) = context.without_record_of(&self.user) {
+            change.steps.push(unfinished::forget(&self.user));
+            change.effects.push(Effect::Set(FactKey::System, system));
+        }
         Ok([change].into_iter().chain(along).collect())
     }
 
@@ -157,7 +161,7 @@ impl User {
         }
     }
 
-    fn makes_home(&self) -> bool {
+    pub(super) fn makes_home(&self) -> bool {
         self.create_home.unwrap_or(!self.system)
     }
 
@@ -188,7 +192,7 @@ impl User {
             .option("-s", self.shell.as_ref())
             .option("-c", self.comment.as_ref())
             .flag(if self.makes_home() { "-m" } else { "-M" })
-            .once_possible(makes)
+            .once_possible(makes, &self.user)
             .on(&self.user)
     }
 

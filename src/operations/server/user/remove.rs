@@ -5,7 +5,7 @@ use super::super::group;
 use super::super::home::removed_home;
 use super::super::names::{check_is_local, since};
 use super::super::rosters::Rosters;
-use super::{User, attributed};
+use super::{User, attributed, unfinished};
 use crate::change::{Action, Before, Outcome, ResourceChange, Risk, Stop};
 use crate::facts::account::{self, AccountDefaultsKey, GroupFact, UserFact};
 use crate::facts::overlay::{Effect, FactScope};
@@ -34,8 +34,12 @@ impl User {
                 .flag_if(self.remove_home, "-r")
                 .on(&self.user),
         ];
+        if let Some(system) = context.without_record_of(&self.user) {
+            change.steps.push(unfinished::forget(&self.user));
+            change.effects.push(Effect::Set(FactKey::System, system));
+        }
         change.risk = Risk::Removal;
-        change.effects = self.remove_effects(context, &user)?;
+        change.effects.extend(self.remove_effects(context, &user)?);
         let mut changes = vec![change];
         changes.extend(self.removed_private_group(context, &user)?);
         if let (Known::Yes(home), true) = (&user.home, self.remove_home) {

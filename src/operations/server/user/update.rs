@@ -6,8 +6,8 @@ use super::super::command::{AccountCommand, databases_change};
 use super::super::home::{NewHome, found_home, missing_home};
 use super::super::names::{check_is_local, since};
 use super::super::rosters::Rosters;
-use super::{User, attributed};
-use crate::change::{Action, Attributes, Before, ResourceChange, Stop};
+use super::{User, attributed, unfinished};
+use crate::change::{Action, Attribute, Attributes, Before, ResourceChange, Stop};
 use crate::facts::account::{self, AccountDefaultsKey, UserFact};
 use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::{Fact, FactKey};
@@ -23,6 +23,9 @@ impl User {
     ) -> Result<Vec<ResourceChange>, Stop> {
         let new = self.wanted(old);
         let mut changes = Vec::new();
+        if let Some(system) = context.without_record_of(&self.user) {
+            return self.finish(context, (old, &new), after, system);
+        }
         if new != *old {
             self.check_is_possible(context, old, &new)?;
             let mut after = attributed(&new);
@@ -40,6 +43,47 @@ impl User {
             changes.extend(self.created_home(context, &new, after)?);
         }
         Ok(changes)
+    }
+
+    /// Completes a user whose creation was interrupted: what differs, then the home directory.
+    fn finish(
+        &self,
+        context: &PlanContext<'_>,
+        (old, new): (&account::User, &account::User),
+        after: &mut Vec<OperationId>,
+        system: Fact,
+    ) -> Result<Vec<ResourceChange>, Stop> {
+        self.check_is_possible(context, old, new)?;
+        let home = if self.makes_home() {
+            self.created_home(context, new, after)?
+        } else {
+            None
+        };
+        let [mut before, mut attributes] = [attributed(old), attributed(new)];
+        before.insert("created", Attribute::known("in part"));
+        attributes.insert("created", Attribute::known("completely"));
+        let mut change = self.change(Action::Update, Before::Present(before), Some(attributes));
+        if new != old {
+            change.steps.push(self.usermod(old, new).on(&self.user));
+        }
+        let mut changes: Vec<ResourceChange> = home.into_iter().collect();
+        for made in &mut changes {
+            change.steps.append(&mut made.steps);
+        }
+        if let (true, Known::Yes(home), Known::Yes(group)) = (self.makes_home(), &new.home, &new.group) {
+            let mode = context.get(AccountDefaultsKey)?.home_mode;
+            change
+                .steps
+                .extend(unfinished::complete_home(&self.user, group, home, mode));
+            let why = format!("the home directory of `{}` is completed", self.user);
+            change
+                .effects
+                .push(Effect::Forget(FactScope::Tree(home.to_owned()), why));
+        }
+        change.steps.push(unfinished::forget(&self.user));
+        change.effects.extend(self.update_effects(context, old, new)?);
+        change.effects.push(Effect::Set(FactKey::System, system));
+        Ok([change].into_iter().chain(changes).collect())
     }
 
     fn wanted(&self, old: &account::User) -> account::User {
