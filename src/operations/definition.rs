@@ -11,7 +11,7 @@ use super::operation::Operation;
 use super::run_as::{RunAs, RunAsSupport};
 use super::wording::{Parameter, schema_of};
 use crate::error::{Diagnostic, Origin};
-use crate::value::{Table, Value, ValueError, deserialize, keys_of};
+use crate::value::{Kind, Table, Value, ValueError, deserialize, keys_of};
 
 /// An operation as a type.
 pub(super) trait Define: Operation + DeserializeOwned + JsonSchema + 'static {
@@ -42,12 +42,28 @@ pub struct Definition {
     /// A complete entry of a task.
     pub example: &'static str,
     /// The parameters that a shell reads: text of hosts must be quoted there.
-    pub shell_text: &'static [&'static str],
+    shell_text: &'static [&'static str],
     run_as: RunAsSupport,
     runs: RunsCommands,
     parse: fn(&Value) -> Result<Box<dyn Operation>, ValueError>,
     schema: fn() -> Schema,
     keys: fn() -> &'static [&'static str],
+}
+
+/// The words that a shell among `words` runs as a script.
+fn scripts(words: &[Value]) -> impl Iterator<Item = &Value> {
+    let is_shell = |word: &Value| {
+        let name = word.as_str().and_then(|text| text.rsplit('/').next());
+        name.is_some_and(|name| ["sh", "bash", "dash", "zsh", "ksh"].contains(&name))
+    };
+    let is_option = |word: &Value| {
+        word.as_str()
+            .is_some_and(|text| text.starts_with('-') && text.ends_with('c'))
+    };
+    words
+        .windows(3)
+        .filter(move |three| is_shell(&three[0]) && is_option(&three[1]))
+        .map(|three| &three[2])
 }
 
 impl Definition {
@@ -74,6 +90,19 @@ impl Definition {
     /// The names of its own parameters, in order.
     pub fn keys(&self) -> &'static [&'static str] {
         (self.keys)()
+    }
+
+    /// The arguments that a shell reads, with their keys: text of hosts must be quoted there. Of the words of a `validate`,
+    /// which no shell reads, it is the script of `sh -c`.
+    pub fn shell_values<'a>(&self, arguments: &'a Table) -> Vec<(&'a str, &'a Value)> {
+        let values = arguments.iter().map(|(key, entry)| (key.as_str(), &entry.value));
+        values
+            .flat_map(|(key, value)| match &value.kind {
+                _ if self.shell_text.contains(&key) => vec![(key, value)],
+                Kind::List(words) if key == "validate" => scripts(words).map(|script| (key, script)).collect(),
+                _ => Vec::new(),
+            })
+            .collect()
     }
 
     /// Whether it supports `become_user`.

@@ -113,11 +113,10 @@ pub(super) fn bind(
 
 /// Errors: text of a host reaches a shell without quotes.
 fn check_shell_text(raw: &RawOperation, arguments: &Table, asked: &Asked) -> Result<(), Diagnostic> {
-    for key in raw.definition.shell_text {
-        let Some(entry) = arguments.get(*key) else { continue };
-        let written = raw.arguments.get(*key).map(|entry| texts(&entry.value));
+    for (key, value) in raw.definition.shell_values(arguments) {
+        let written = raw.arguments.get(key).map(|entry| texts(&entry.value));
         let written: String = written.into_iter().flatten().map(|(text, _)| text).collect();
-        for (text, origin) in texts(&entry.value) {
+        for (text, origin) in texts(value) {
             if let Some(foreign) = asked.unquoted(text, &written) {
                 return Err(Diagnostic::new("text of a host is not quoted for the shell")
                     .at_maybe(

@@ -279,7 +279,16 @@ mod tests {
                 "a reboot is required (by libc6, linux-image)",
             ]
         );
-        assert!(parse(&[FactKey::System], 0, b"user=0\njob=../x lost 0 y\n").is_err());
+        for id in ["../x", "user-../x", "user-$(x)", "user-"] {
+            let answer = format!("user=0\njob={id} lost 0 y\n");
+            assert!(parse(&[FactKey::System], 0, answer.as_bytes()).is_err(), "{id}");
+        }
+        let facts = parse(&[FactKey::System], 0, b"user=0\njob=user-ann lost 0 useradd\n").expect("readable");
+        let Fact::System(facts) = &facts[0].1 else {
+            panic!("system facts")
+        };
+        assert_eq!(facts.jobs[0].unfinished_user(), Some("ann"));
+        assert!(facts.notices()[0].starts_with("user `ann` was not created completely"));
     }
 
     #[test]

@@ -92,13 +92,8 @@ impl<'a> Checker<'a> {
         self.settings = Some(&operation.settings);
         self.settings(&operation.settings);
         self.table(&operation.arguments);
-        let shell = operation.definition.shell_text;
-        for (_, entry) in operation
-            .arguments
-            .iter()
-            .filter(|(key, _)| shell.contains(&key.as_str()))
-        {
-            self.shell(&entry.value);
+        for (_, value) in operation.definition.shell_values(&operation.arguments) {
+            self.shell(value);
         }
     }
 

@@ -60,12 +60,21 @@ fn seen(changes: &[ResourceChange], path: &str) -> Option<(InodeKind, String, u3
 
 const HOME_IS_POSSIBLE: &str = "mkdir -- /home/ann && rmdir -- /home/ann || exit\n";
 
+/// The script that makes a user with a home directory.
+fn recorded(useradd: &str) -> String {
+    const RECORD: &str = "/var/lib/homelab/jobs/user-ann";
+    format!(
+        "{HOME_IS_POSSIBLE}mkdir -p {RECORD} && chmod 0700 /var/lib/homelab /var/lib/homelab/jobs && echo useradd >{RECORD}/summary || \
+         exit\n{useradd}; code=$?\n[ $code != 0 ] && id -- ann >/dev/null 2>&1 || rm -rf {RECORD}\nexit $code"
+    )
+}
+
 #[test]
 fn a_new_user_gets_a_group_and_a_home_directory() {
     let created = changes(without_ann(ANN).plan());
     assert_eq!(named(&created), ["user ann", "group ann", "directory /home/ann"]);
     // A user without a home directory would count as complete in the next run.
-    assert_eq!(script(&created[0]), format!("{HOME_IS_POSSIBLE}useradd -U -m -- ann"));
+    assert_eq!(script(&created[0]), recorded("useradd -U -m -- ann"));
     assert!(
         created[1].steps.is_empty() && created[2].steps.is_empty(),
         "useradd creates them"
@@ -105,20 +114,14 @@ fn system_users_get_no_home_directory_and_existing_groups_are_used() {
     assert_eq!(script(&created[0]), "useradd -r -U -M -- ann");
     let created = changes(without_ann(ANN).group("ann", 1000, &[], &[]).plan());
     assert_eq!(named(&created), ["user ann", "directory /home/ann"]);
-    assert_eq!(
-        script(&created[0]),
-        format!("{HOME_IS_POSSIBLE}useradd -g ann -m -- ann")
-    );
+    assert_eq!(script(&created[0]), recorded("useradd -g ann -m -- ann"));
     let created = changes(
         without_ann(ANN)
             .account_defaults(false)
             .group("users", 100, &[], &[])
             .plan(),
     );
-    assert_eq!(
-        script(&created[0]),
-        format!("{HOME_IS_POSSIBLE}useradd -g users -m -- ann")
-    );
+    assert_eq!(script(&created[0]), recorded("useradd -g users -m -- ann"));
     let created = changes(without_ann(ANN).directory("/home/ann").plan());
     assert_eq!(
         named(&created),
