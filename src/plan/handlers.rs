@@ -71,12 +71,7 @@ impl<'a> Handlers<'a> {
                     handler,
                 ),
             };
-            self.notices.push(Notice {
-                by: by.clone(),
-                to,
-                handler,
-                written: name,
-            });
+            self.note(by, to, handler, name);
         }
         Ok(())
     }
@@ -94,16 +89,20 @@ impl<'a> Handlers<'a> {
             for name in task.operations().flat_map(|operation| &operation.notify) {
                 if let Notified::Other { task, handler } = task.notified(&name.name) {
                     let to = recipient(task, name, position.item.as_deref(), selection, host)?;
-                    self.notices.push(Notice {
-                        by: by.clone(),
-                        to,
-                        handler,
-                        written: name,
-                    });
+                    self.note(by, to, handler, name);
                 }
             }
         }
         Ok(())
+    }
+
+    fn note(&mut self, by: &OperationId, to: Recipient<'a>, handler: &'a str, written: &'a Named) {
+        self.notices.push(Notice {
+            by: by.clone(),
+            to,
+            handler,
+            written,
+        });
     }
 
     /// The end of a task's instance, but for its last checks: its handlers have their turn with those of the entry, or of the stage.

@@ -116,7 +116,7 @@ pub(super) fn again(verb: Again, unit: &str, settles: bool) -> String {
     let name = quote(unit);
     let usual = match verb {
         Again::TryRestart => "v=try-restart a=start r=0".to_owned(),
-        Again::Reload => reload(&name),
+        Again::Reload => format!("{}\n{}", reload(&name), can_reload(unit)),
     };
     format!(
         "{}{usual}\n\
@@ -151,6 +151,18 @@ pub(super) fn again_after(verb: Again, unit: &str, settles: bool) -> String {
 /// It may have been restarted by itself at any time before.
 fn reload(unit: &str) -> String {
     format!("v=reload a=reload r=$(systemctl show -p NRestarts --value -- {unit})")
+}
+
+/// Refuses to reload a unit that cannot. One that has to be started may not be loaded yet.
+fn can_reload(unit: &str) -> String {
+    let text = format!(
+        "{unit} cannot be reloaded: it has no `ExecReload=`\nwrite `state = \"restarted\"` in the handler, or add `ExecReload=` to the unit file"
+    );
+    format!(
+        "[ -n \"$starts\" ] || [ \"$(systemctl show -p CanReload --value -- {})\" != no ] || {{ printf '%s\\n' {}; exit 1; }}",
+        quote(unit),
+        quote(&text)
+    )
 }
 
 fn reset(unit: &str) -> String {
