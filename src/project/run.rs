@@ -151,6 +151,14 @@ pub fn select(
     deploy_name: &str,
     filter: &Filter,
 ) -> Result<Selection, Diagnostic> {
+    let is_swapped = !project.inventories.contains_key(inventory_name)
+        && project.inventories.contains_key(deploy_name)
+        && project.deploys.contains_key(inventory_name);
+    if is_swapped {
+        let mistake = format!("`{inventory_name}` is a deploy, and `{deploy_name}` is an inventory");
+        let hint = format!("the inventory comes first: `{deploy_name} {inventory_name}`");
+        return Err(Diagnostic::new(mistake).hint(hint));
+    }
     let inventory = project.inventory(inventory_name)?;
     let deploy = project.deploy(deploy_name)?;
     if let Some(used) = &project.used {

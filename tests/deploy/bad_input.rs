@@ -191,6 +191,13 @@ fn a_mistake_on_the_command_line_is_told_with_what_was_probably_meant() {
             &["unknown inventory `dve`", "inventories/dve.toml", "did you mean `dev`?"],
         ),
         (
+            &["deploy", "all", "dev", "--dry-run"],
+            &[
+                "`all` is a deploy, and `dev` is an inventory",
+                "the inventory comes first: `dev all`",
+            ],
+        ),
+        (
             &["deploy", "dev", "al", "--dry-run"],
             &["unknown deploy `al`", "deploys/al.toml", "did you mean `all`?"],
         ),
