@@ -14,6 +14,7 @@ use crate::change::{ResourceKind, Step};
 use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::{Fact, FactKey};
 use crate::plan::PlannedOperation;
+use crate::quote::quote;
 use crate::remote::{StepEnd, StepScript, Writer};
 
 /// What came of going back.
@@ -154,8 +155,8 @@ impl HostApply<'_> {
             if is_of_unit {
                 of_unit.push(other);
             } else if self.is_done(&other.id) {
-                // What ran with the new files has to run with the old ones.
-                if let Err(why) = self.start_again(writer, &other).await? {
+                // What ran with the new files has to run with the old ones. What did not run stays stopped.
+                if let Err(why) = self.run_again(writer, &other).await? {
                     ways.left
                         .push(format!("`{}` cannot run with them:\n{why}", other.id.slug()));
                 }
@@ -229,11 +230,33 @@ impl HostApply<'_> {
         }))
     }
 
-    /// Has a handler, or the restart of a unit, run with the old files.
+    /// Has a unit run with the old files, also if it has stopped.
     async fn start_again(
         &self,
         writer: &mut Writer<'_>,
         handler: &PlannedOperation,
+    ) -> Result<Result<(), String>, Halt> {
+        self.recover(writer, handler, "").await
+    }
+
+    /// Runs a handler once more. A unit that it did not restart may have stopped long before.
+    async fn run_again(&self, writer: &mut Writer<'_>, handler: &PlannedOperation) -> Result<Result<(), String>, Halt> {
+        let unit = handler.handler.as_ref().and_then(|own| own.unit.as_deref());
+        let unless_stopped = match unit {
+            Some(unit) if !self.has_changed(&handler.id) => format!(
+                "case $(systemctl show -p ActiveState --value -- {}) in inactive|failed|deactivating) exit 0 ;; esac\n",
+                quote(unit)
+            ),
+            _ => String::new(),
+        };
+        self.recover(writer, handler, &unless_stopped).await
+    }
+
+    async fn recover(
+        &self,
+        writer: &mut Writer<'_>,
+        handler: &PlannedOperation,
+        first: &str,
     ) -> Result<Result<(), String>, Halt> {
         let commands = handler
             .changes()
@@ -243,7 +266,7 @@ impl HostApply<'_> {
             .filter(|command| handler.handler.is_some() || command.recovery.is_some());
         for command in commands {
             let step = StepScript {
-                body: command.recovery(),
+                body: format!("{first}{}", command.recovery()),
                 limit: Some(command.timeout),
                 ..StepScript::default()
             };

@@ -327,3 +327,66 @@ fn files_of_a_unit_that_does_not_start_with_them_go_back() {
     assert!(host.is("grep -q '# good' /etc/systemd/system/app.service"));
     host.is_left_in_order();
 }
+
+/// Two more services, of which the second is stopped by hand.
+const OTHERS: &str = r#"
+[[operation]]
+op = "files.put"
+dest = "/etc/systemd/system/{{ item }}.service"
+content = "[Service]\nExecStart=/bin/sleep infinity\n"
+for_each = ["running", "stopped"]
+
+[[operation]]
+op = "systemd.service"
+service = "{{ item }}"
+state = "started"
+when = "starts"
+for_each = ["running", "stopped"]
+
+[[operation]]
+op = "files.put"
+dest = "/etc/app.conf"
+content = "{{ value }}\n"
+notify = ["use running", "use stopped", "use it"]
+
+[[handler]]
+name = "use running"
+op = "systemd.service"
+service = "running"
+state = "restarted"
+
+[[handler]]
+name = "use stopped"
+op = "systemd.service"
+service = "stopped"
+state = "restarted"
+
+"#;
+
+#[test]
+fn what_did_not_run_before_stays_stopped() {
+    let project = project(&[UNIT, OTHERS, &handler("restarted")]);
+    let host = project.up("dev", "alpha");
+    deploy(&project, 0);
+    host.inside("systemctl stop stopped");
+    let invocation = || host.inside("systemctl show -p InvocationID --value running");
+    let before = invocation();
+    let started = || host.inside("systemctl show -p ActiveEnterTimestampMonotonic --value stopped");
+    let last_start = started();
+
+    value(&project, "bad", false);
+    let review = project.homelab(&["deploy", "dev", "all", "--dry-run"]).expect(0).stdout;
+    has(
+        &review,
+        &["not running, and a handler does not start it", "3 to change"],
+    );
+    let told = deploy(&project, 1);
+    has(&told, &["`/etc/app.conf` is as it was before this run"]);
+    assert_eq!(state(&host), "good\nactive\n0\n");
+    assert_eq!(
+        host.inside("systemctl is-active running stopped || true"),
+        "active\ninactive\n"
+    );
+    assert_ne!(invocation(), before);
+    assert_eq!(started(), last_start);
+}
