@@ -228,6 +228,14 @@ pub struct ResourceChange {
 }
 
 impl ResourceChange {
+    /// Whether this is a unit that stays as it is: a handler does not start one that does not run.
+    pub fn leaves_unit(&self) -> bool {
+        let Before::Present(before) = &self.before else {
+            return false;
+        };
+        self.id.kind == ResourceKind::Unit && self.after.as_ref() == Some(before)
+    }
+
     /// Whether this change does no more than the `reviewed` one: the same resource, action and attributes. An attribute that
     /// the review showed as known after apply may have any value.
     pub fn is_within(&self, reviewed: &Self) -> bool {

@@ -248,7 +248,8 @@ impl Totals {
                 self.open += usize::from(waits_for.is_empty());
             }
             Outcome::Change(changes) | Outcome::Ensure { changes, .. } => {
-                for change in changes {
+                self.unchanged += usize::from(changes.iter().all(ResourceChange::leaves_unit));
+                for change in changes.iter().filter(|change| !change.leaves_unit()) {
                     match change.action {
                         Action::Create => self.create += 1,
                         Action::Update => self.update += 1,
