@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::change::{Access, Action, Outcome, ResourceChange, ResourceKind, Risk, Step};
+use crate::change::{Access, Action, Attribute, Before, Outcome, ResourceChange, ResourceKind, Risk, Step};
 use crate::facts::account::UserFact;
 use crate::facts::overlay::{Effect, FactScope, Lookup, Overlay};
 use crate::facts::path::parent;
@@ -70,7 +70,7 @@ impl Entrance {
                 vec![is_known.then_some(Access::Account)]
             }
             ResourceKind::File | ResourceKind::Directory | ResourceKind::Link => {
-                let paths = change.steps.iter().filter_map(Step::path);
+                let paths = change.steps.iter().filter_map(Step::path).chain(written(change));
                 paths.map(|path| self.of_path(path)).collect()
             }
             ResourceKind::Command => {
@@ -120,6 +120,19 @@ impl Entrance {
 
     fn is_login(&self, user: &str) -> bool {
         self.session.as_ref().is_some_and(|session| session.login.user == user)
+    }
+}
+
+/// The path of the project, if links lead from it to what is changed: who reads it follows them as well.
+fn written(change: &ResourceChange) -> Option<&str> {
+    let attributes = match (&change.after, &change.before) {
+        (Some(after), _) => after,
+        (None, Before::Present(before)) => before,
+        _ => return None,
+    };
+    match attributes.get("through")? {
+        Attribute::Known(path) => Some(path),
+        _ => None,
     }
 }
 
