@@ -4,6 +4,9 @@ use super::{Kind, Value};
 
 /// A next step for `found` where the key wants `expected`, in words: "a list of strings", "true or false".
 pub fn advice(key: &str, expected: &str, found: &Value) -> String {
+    if let Some(word) = found.as_str().and_then(|text| usual_word(text, expected)) {
+        return format!("write {word}");
+    }
     match &found.kind {
         Kind::String(text) if is_made(found) => format!(
             "text around `{{{{ … }}}}` makes a string, here `{text}`; `{{{{ … }}}}` alone keeps the type of its value"
@@ -25,6 +28,16 @@ pub fn advice(key: &str, expected: &str, found: &Value) -> String {
         _ if expected.contains("table") => format!("write `{key} = {{ … }}`, or `[{key}]` above its keys"),
         _ => format!("write {expected}"),
     }
+}
+
+/// The word, in quotes, that means what systemd calls `text`, if it is among those `expected`.
+fn usual_word(text: &str, expected: &str) -> Option<&'static str> {
+    let word = match text {
+        "running" | "active" | "up" => "\"started\"",
+        "dead" | "inactive" | "down" => "\"stopped\"",
+        _ => return None,
+    };
+    expected.contains(word).then_some(word)
 }
 
 /// Whether the text is not the one that is written at its place.

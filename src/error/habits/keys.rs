@@ -108,7 +108,7 @@ pub(super) const KEYS: &[(&str, Answer)] = &[
     ("gather_facts", Do("remove it: facts are read when something uses them")),
     ("handlers", Own("handler")),
     ("host", Own("hosts")),
-    ("operations tasks", Own("operation")),
+    ("operations task tasks", Own("operation")),
     ("role roles", Own("tasks")),
     (
         "strategy",
