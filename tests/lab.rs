@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::host::docker;
+use crate::support::docker::{docker, try_docker};
 use crate::support::leftovers;
 use crate::support::project::text;
 
@@ -344,6 +344,39 @@ fn two_ups_at_once_make_one_host() {
 }
 
 #[test]
+fn containers_join_and_leave_the_network_one_after_the_other() {
+    let project = Project::new(ONE);
+    let state = || match project.containers().first() {
+        Some(container) => docker(&["inspect", "-f", "{{.State.Status}}", container])
+            .trim()
+            .to_owned(),
+        None => "absent".to_owned(),
+    };
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let turn = homelab::lab::hold_network().unwrap();
+    let mut up = project.command(&["lab", "up", "dev"]);
+    // The cache is a container too, and the first to be started.
+    let mut up = up.env("HOMELAB_LAB_APT_CACHE", "off").spawn().unwrap();
+    while state() == "absent" {
+        assert!(Instant::now() < deadline, "no container was created");
+        thread::sleep(Duration::from_millis(50));
+    }
+    thread::sleep(Duration::from_secs(1));
+    assert_eq!(state(), "created");
+    drop(turn);
+    assert!(up.wait().unwrap().success());
+    assert_eq!(state(), "running");
+
+    let turn = homelab::lab::hold_network().unwrap();
+    let mut down = project.command(&["lab", "down", "dev"]).spawn().unwrap();
+    thread::sleep(Duration::from_secs(1));
+    assert_eq!(state(), "running");
+    drop(turn);
+    assert!(down.wait().unwrap().success());
+    assert_eq!(state(), "absent");
+}
+
+#[test]
 fn a_container_of_somebody_else_is_neither_used_nor_removed() {
     let project = Project::new(ONE);
     let name = format!("homelab-{}-dev-alpha", homelab::lab::project_id(project.root()));
@@ -439,7 +472,7 @@ impl AptCache {
 impl Drop for AptCache {
     fn drop(&mut self) {
         for arguments in [["rm", "-f", &self.0], ["volume", "rm", &self.0]] {
-            let _ = Command::new("docker").args(arguments).output();
+            let _ = try_docker(&arguments);
         }
     }
 }

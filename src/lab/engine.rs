@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::env;
+use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::errors::Error;
@@ -18,17 +19,21 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use super::container::{CgroupVersion, IMAGE_LABEL};
 use super::error::{LabError, LastLines};
-use super::naming;
 use super::spec::LabSpec;
+use super::{lock, naming};
 
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
+/// Long enough for anything but images on a busy machine.
+const TIMEOUT_SECONDS: u64 = 120;
 /// Long enough for the engine to commit or import an image on a slow disk.
-const TIMEOUT_SECONDS: u64 = 300;
+const IMAGE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A client of the engine, with the control groups of its machine.
 #[derive(Clone, Debug)]
 pub(super) struct Engine {
     pub(super) docker: Docker,
+    /// For calls about images, which take longer.
+    pub(super) patient: Docker,
     pub(super) cgroup: CgroupVersion,
 }
 
@@ -100,7 +105,12 @@ impl Engine {
             // Engines that are too old to report it support only the first.
             _ => CgroupVersion::One,
         };
-        Ok(Self { docker, cgroup })
+        let patient = docker.clone().with_timeout(IMAGE_TIMEOUT);
+        Ok(Self {
+            docker,
+            patient,
+            cgroup,
+        })
     }
 
     /// The containers of a lab, by host.
@@ -149,6 +159,7 @@ impl Engine {
 
     /// Starts a container; does nothing if it runs already.
     pub(super) async fn start(&self, host: &str, id: &str) -> Result<(), LabError> {
+        let _turn = lock::hold(lock::NETWORK).await?;
         self.docker
             .start_container(id, None)
             .await
@@ -165,6 +176,7 @@ impl Engine {
 
     /// Removes a container with its volumes, running or not; does nothing if it does not exist.
     pub(super) async fn remove(&self, host: &str, id: &str) -> Result<(), LabError> {
+        let _turn = lock::hold(lock::NETWORK).await?;
         let options = RemoveContainerOptionsBuilder::new().v(true).force(true).build();
         match self.docker.remove_container(id, Some(options)).await {
             Err(error) if !is_status(&error, 404) => Err(refused(host, "remove its container")(error)),

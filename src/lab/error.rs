@@ -170,6 +170,14 @@ impl LabError {
             }
             Self::NotUp { host, inventory, known } => Some(not_up_hint(host, inventory.as_deref(), known)),
             Self::Ambiguous { .. } => Some("name the inventory before the host".to_owned()),
+            Self::Engine {
+                source: bollard::errors::Error::RequestTimeoutError,
+                ..
+            } => Some(
+                "Docker did not answer in time: restart it, as with `systemctl restart docker`. Versions before 20.10.27 can lock \
+                 up when containers start and end at the same time"
+                    .to_owned(),
+            ),
             Self::Engine { .. } | Self::Disk { .. } | Self::ToolFailed { .. } => None,
         }
     }

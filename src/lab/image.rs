@@ -2,8 +2,7 @@
 //! cache.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bollard::body_try_stream;
@@ -12,7 +11,6 @@ use bollard::models::{ContainerConfig, ContainerCreateBody};
 use bollard::query_parameters::{
     CommitContainerOptionsBuilder, CreateImageOptionsBuilder, ListContainersOptionsBuilder, WaitContainerOptions,
 };
-use etcetera::BaseStrategy as _;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
@@ -24,8 +22,7 @@ use super::events::{Events, ImageStep, LabEvent};
 use super::program::Program;
 use super::sources::{self, Mirror};
 use super::spec::LabHost;
-use super::{naming, state};
-use crate::content::open_lock;
+use super::{lock, naming};
 
 /// The script that installs a server on a minimal Debian.
 const RECIPE: &str = include_str!("provision.sh");
@@ -145,7 +142,7 @@ pub(super) async fn ensure(engine: &Engine, recipe: &Recipe, events: &Events<'_>
     if present(engine, &recipe.image).await? {
         return Ok(());
     }
-    let _lock = lock().await?;
+    let _lock = lock::hold(lock::IMAGES).await?;
     // Another run may have built it in the meantime.
     if present(engine, &recipe.image).await? {
         return Ok(());
@@ -179,22 +176,6 @@ async fn present(engine: &Engine, image: &str) -> Result<bool, LabError> {
         Err(error) if is_status(&error, 404) => Ok(false),
         Err(error) => Err(refused(image, "look for the image")(error)),
     }
-}
-
-/// The lock for building images. It is the same for all projects, since they share the engine's images.
-async fn lock() -> Result<File, LabError> {
-    let folder =
-        etcetera::choose_base_strategy().map_or_else(|_| std::env::temp_dir(), |strategy| strategy.cache_dir());
-    let path: PathBuf = folder.join("homelab").join("lab-images.lock");
-    state::create_private(path.parent().unwrap_or(Path::new("/")))?;
-    let failed = |source| LabError::Disk {
-        action: "lock",
-        path: path.clone(),
-        source,
-    };
-    let file = open_lock(&path).map_err(failed)?;
-    let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
-    locked.map_err(std::io::Error::other).flatten().map_err(failed)
 }
 
 /// A minimal Debian: one that the engine has, or else from a registry, or else built on this machine.
@@ -288,7 +269,7 @@ async fn import(engine: &Engine, image: &str, archive: &Path) -> Result<(), LabE
         .tag(tag)
         .build();
     let done = engine
-        .docker
+        .patient
         .create_image(Some(options), Some(body_try_stream(chunks)), None);
     done.try_for_each(|_| async { Ok(()) })
         .await
@@ -319,7 +300,7 @@ async fn provision_in(engine: &Engine, recipe: &Recipe, id: &str) -> Result<(), 
     let image = recipe.image.as_str();
     engine.start(image, id).await?;
     let ended = engine
-        .docker
+        .patient
         .wait_container(id, None::<WaitContainerOptions>)
         .try_for_each(|_| async { Ok(()) })
         .await;
@@ -348,7 +329,7 @@ async fn commit(engine: &Engine, recipe: &Recipe, id: &str) -> Result<(), LabErr
         cmd: Some(vec!["/lib/systemd/systemd".to_owned()]),
         ..ContainerConfig::default()
     };
-    let done = engine.docker.commit_container(options, config).await;
+    let done = engine.patient.commit_container(options, config).await;
     done.map(|_| ()).map_err(refused(&recipe.image, "commit the image"))
 }
 

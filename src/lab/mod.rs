@@ -20,6 +20,7 @@ mod error;
 mod events;
 mod image;
 mod keys;
+mod lock;
 mod login;
 mod naming;
 mod program;
@@ -41,6 +42,7 @@ use self::state::Folder;
 
 pub use self::error::{LabError, LastLines};
 pub use self::events::{HostStep, ImageStep, LabEvent};
+pub use self::lock::hold_network;
 pub use self::login::ssh_arguments;
 pub use self::naming::project_id;
 pub use self::spec::{AptCacheStatus, LabAddress, LabHost, LabSpec, LabState, LabStatus};

@@ -14,6 +14,7 @@ use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
 use crate::deploy::repository::{Package, fetch_lists, only_repository, publish};
+use crate::support::docker::docker;
 use crate::support::host::Host;
 use crate::support::project::Project;
 
@@ -195,11 +196,6 @@ fn signal(name: &str, process: &Child) {
     let id = process.id().to_string();
     // It may have ended already.
     let _ = Command::new("kill").args([name, &id]).stderr(Stdio::null()).status();
-}
-
-fn docker(arguments: &[&str]) {
-    let status = Command::new("docker").args(arguments).stdout(Stdio::null()).status();
-    assert!(status.unwrap().success(), "docker {arguments:?}");
 }
 
 fn inject(fault: Fault, project: &Project, host: &Host<'_>, run: &Child) {

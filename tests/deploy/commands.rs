@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::support::docker::docker;
 use crate::support::host::Host;
 use crate::support::project::{Project, text};
 
@@ -189,13 +190,9 @@ fn status_for_programs(project: &Project) {
     assert_eq!(document["hosts"][0]["state"], "running");
     assert_eq!(document["hosts"][1]["image"], "debian:12");
     let cache = &document["apt_cache"];
-    let mut docker = Command::new("docker");
     let name = cache["name"].as_str().unwrap();
-    let address = docker
-        .args(["inspect", "-f", "{{.NetworkSettings.IPAddress}}:3142", name])
-        .output()
-        .unwrap();
-    assert_eq!(cache["address"], text(&address.stdout).trim());
+    let address = docker(&["inspect", "-f", "{{.NetworkSettings.IPAddress}}:3142", name]);
+    assert_eq!(cache["address"], address.trim());
     assert_eq!(status(&[("HOMELAB_LAB_APT_CACHE", "off")])["apt_cache"], Value::Null);
     let absent = status(&[("HOMELAB_LAB_APT_CACHE", "homelab-no-such-cache")]);
     assert_eq!(absent["apt_cache"]["state"], "absent");

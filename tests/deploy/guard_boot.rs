@@ -1,8 +1,9 @@
 //! A host that goes down while a guard is armed takes the change back when it boots, before anything loads it.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use crate::deploy::guard::{DROP_IN, PATIENCE, RESTART, deploy, is_disarmed, says};
+use crate::support::docker::docker;
 use crate::support::host::Host;
 use crate::support::project::Project;
 
@@ -61,11 +62,7 @@ fn a_host_that_goes_down_meanwhile_takes_the_change_back_at_its_boot() {
     host.wait_until(is_waiting, PATIENCE);
     run.kill().unwrap();
     run.wait().unwrap();
-    let killed = Command::new("docker")
-        .args(["kill", host.container()])
-        .output()
-        .unwrap();
-    assert!(killed.status.success());
+    docker(&["kill", host.container()]);
     project.homelab(&["lab", "up", "dev"]).expect(0);
     is_back(&host, &firewall);
     let ran = project.homelab(&["deploy", "dev", "all", "--dry-run"]).expect(0);

@@ -1,9 +1,10 @@
 //! Handlers: what changed is used, once, whatever ends a run in between.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use crate::support::docker::docker;
 use crate::support::host::Host;
 use crate::support::project::Project;
 
@@ -164,11 +165,7 @@ fn whatever_ends_a_run_between_change_and_restart_there_is_one_restart() {
     data(&project, "power", "first", true);
     let mut run = start(&project);
     host.wait_until("grep -q power /etc/app.extra", Duration::from_secs(10));
-    let docker = Command::new("docker")
-        .args(["kill", host.container()])
-        .output()
-        .unwrap();
-    assert!(docker.status.success());
+    docker(&["kill", host.container()]);
     run.wait().unwrap();
     project.homelab(&["lab", "up", "dev"]).expect(0);
     project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);

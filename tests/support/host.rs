@@ -4,6 +4,7 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::docker::docker;
 use super::project::{Project, text};
 
 /// A lab host that is up.
@@ -97,15 +98,4 @@ impl<'a> Host<'a> {
         let addresses = homelab::lab::addresses(self.project.root(), self.inventory).unwrap();
         addresses[self.name].address.clone()
     }
-}
-
-/// The output of a `docker` command, which must succeed.
-pub(crate) fn docker(arguments: &[&str]) -> String {
-    let output = Command::new("docker").args(arguments).output().unwrap();
-    assert!(
-        output.status.success(),
-        "docker {arguments:?}: {}",
-        text(&output.stderr)
-    );
-    text(&output.stdout)
 }

@@ -5,8 +5,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Once;
+
+use super::docker::try_docker;
 
 /// The folder of notes: a file for each lab, named after its project, with the process that owns it.
 fn notes() -> PathBuf {
@@ -51,18 +52,17 @@ fn remove(project: &str) {
     // Every lab host has such a name. A container that a test creates in the place of one has no label.
     let name = format!("name=^/?homelab-{project}-");
     let list = |arguments: &[&str], filter: &str| -> Vec<String> {
-        let output = Command::new("docker")
-            .args(arguments)
-            .args(["--filter", filter])
-            .output();
-        let listed = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-        listed.unwrap_or_default().lines().map(str::to_owned).collect()
+        let output = try_docker(&[arguments, &["--filter", filter]].concat());
+        String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .map(str::to_owned)
+            .collect()
     };
     for container in list(&["ps", "-aq"], &name) {
-        let _ = Command::new("docker").args(["rm", "-f", "-v", &container]).output();
+        let _ = try_docker(&["rm", "-f", "-v", &container]);
     }
     for volume in list(&["volume", "ls", "-q"], &label) {
-        let _ = Command::new("docker").args(["volume", "rm", &volume]).output();
+        let _ = try_docker(&["volume", "rm", &volume]);
     }
     let _ = fs::remove_file(notes().join(project));
 }
