@@ -169,10 +169,7 @@ mod tests {
 
     fn change(action: Action, before: Before, after: Option<&str>) -> ResourceChange {
         ResourceChange {
-            id: ResourceId {
-                kind: ResourceKind::Directory,
-                name: "/srv/x".to_owned(),
-            },
+            id: ResourceId::new(ResourceKind::Directory, "/srv/x"),
             action,
             before,
             after: after.map(attributed),

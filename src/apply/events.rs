@@ -104,10 +104,7 @@ impl ResourceResult {
     /// The end of a check.
     pub(super) fn of_check(what: &str, end: ResourceEnd) -> Self {
         Self {
-            resource: ResourceId {
-                kind: ResourceKind::Check,
-                name: what.to_owned(),
-            },
+            resource: ResourceId::new(ResourceKind::Check, what),
             action: Action::RunEachTime,
             end,
         }

@@ -71,10 +71,7 @@ fn lines_of(operation: &PlannedOperation, end: ResourceEnd) -> Vec<ResourceResul
     if !lines.is_empty() {
         return lines;
     }
-    let resource = ResourceId {
-        kind: ResourceKind::Operation,
-        name: operation.id.slug().to_owned(),
-    };
+    let resource = ResourceId::new(ResourceKind::Operation, operation.id.slug());
     let action = Action::Update;
     vec![ResourceResult { resource, action, end }]
 }

@@ -143,6 +143,16 @@ pub struct ResourceId {
     pub name: String,
 }
 
+impl ResourceId {
+    /// The resource of this kind that is called `name`, as a path or a unit.
+    pub fn new(kind: ResourceKind, name: &str) -> Self {
+        Self {
+            kind,
+            name: name.to_owned(),
+        }
+    }
+}
+
 /// What happens to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -228,6 +238,20 @@ pub struct ResourceChange {
 }
 
 impl ResourceChange {
+    /// A change without conditions, effects, steps and risk, to be completed.
+    pub fn new(id: ResourceId, action: Action, before: Before, after: Option<Attributed>) -> Self {
+        Self {
+            id,
+            action,
+            before,
+            after,
+            expect: Vec::new(),
+            effects: Vec::new(),
+            steps: Vec::new(),
+            risk: Risk::None,
+        }
+    }
+
     /// Whether this is a unit that stays as it is: a handler does not start one that does not run.
     pub fn leaves_unit(&self) -> bool {
         let Before::Present(before) = &self.before else {
@@ -274,10 +298,7 @@ mod tests {
 
     fn change(before: Before, after: &[(&'static str, Attribute)]) -> ResourceChange {
         ResourceChange {
-            id: ResourceId {
-                kind: ResourceKind::File,
-                name: "/etc/x".to_owned(),
-            },
+            id: ResourceId::new(ResourceKind::File, "/etc/x"),
             action: Action::Update,
             before,
             after: Some(after.iter().cloned().collect()),

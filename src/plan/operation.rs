@@ -280,10 +280,7 @@ mod tests {
         let id = OperationId("web / t / files.put /etc/x".to_owned());
         let forgets = |scope: FactScope| {
             Outcome::Change(vec![ResourceChange {
-                id: ResourceId {
-                    kind: ResourceKind::File,
-                    name: "/etc/x".to_owned(),
-                },
+                id: ResourceId::new(ResourceKind::File, "/etc/x"),
                 action: Action::Update,
                 before: Before::Absent,
                 after: None,

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::apply::events::ResourceResult;
-use crate::change::{Action, Attributed, Before, Conduct, OnError, ResourceChange, ResourceId, ResourceKind, Risk};
+use crate::change::{Action, Attributed, Before, Conduct, OnError, ResourceChange, ResourceId, ResourceKind};
 use crate::plan::Trigger;
 
 fn id(name: &str) -> OperationId {
@@ -10,19 +10,12 @@ fn id(name: &str) -> OperationId {
 }
 
 fn change(name: &str) -> ResourceChange {
-    ResourceChange {
-        id: ResourceId {
-            kind: ResourceKind::File,
-            name: name.to_owned(),
-        },
-        action: Action::Update,
-        before: Before::Absent,
-        after: Some(Attributed::new()),
-        expect: Vec::new(),
-        effects: Vec::new(),
-        steps: Vec::new(),
-        risk: Risk::None,
-    }
+    ResourceChange::new(
+        ResourceId::new(ResourceKind::File, name),
+        Action::Update,
+        Before::Absent,
+        Some(Attributed::new()),
+    )
 }
 
 fn operation(name: &str, trigger: Trigger) -> PlannedOperation {

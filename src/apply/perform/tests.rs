@@ -11,7 +11,7 @@ use super::*;
 use std::time::Duration;
 
 use crate::change::{
-    Action, Attributes, Before, Command, Link, MakeDirectory, Ownership, Remove, ResourceId, ResourceKind, Risk,
+    Action, Attributes, Before, Command, Link, MakeDirectory, Ownership, Remove, ResourceId, ResourceKind,
     SetAttributes, WriteFile,
 };
 use crate::content::{Content, Input};
@@ -25,17 +25,14 @@ fn scripts(change: &ResourceChange, manner: StepOptions) -> Vec<StepScript> {
 
 fn change(steps: Vec<Step>, expect: Vec<Expect>) -> ResourceChange {
     ResourceChange {
-        id: ResourceId {
-            kind: ResourceKind::File,
-            name: "x".to_owned(),
-        },
-        action: Action::Create,
-        before: Before::Absent,
-        after: None,
         expect,
-        effects: Vec::new(),
         steps,
-        risk: Risk::None,
+        ..ResourceChange::new(
+            ResourceId::new(ResourceKind::File, "x"),
+            Action::Create,
+            Before::Absent,
+            None,
+        )
     }
 }
 

@@ -62,10 +62,7 @@ impl Operation for Update {
         }
         let attributed = |text: String| -> Attributed { [("age", Attribute::known(text))].into_iter().collect() };
         Ok(Outcome::Change(vec![ResourceChange {
-            id: ResourceId {
-                kind: ResourceKind::PackageLists,
-                name: "of apt".to_owned(),
-            },
+            id: ResourceId::new(ResourceKind::PackageLists, "of apt"),
             action: Action::RunEachTime,
             before: age.map_or(Before::Absent, |age| {
                 let sources = if outdated { ", older than apt's sources" } else { "" };

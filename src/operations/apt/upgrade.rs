@@ -158,22 +158,13 @@ fn changes(wish: &Installation, simulation: &Simulation, lock: LockTimeout) -> V
 }
 
 fn package(name: &str, action: Action, before: Before, after: Option<Attributed>) -> ResourceChange {
+    let risk = match action {
+        Action::Remove => Risk::Removal,
+        _ => Risk::None,
+    };
     ResourceChange {
-        id: ResourceId {
-            kind: ResourceKind::Package,
-            name: name.to_owned(),
-        },
-        action,
-        before,
-        after,
-        expect: Vec::new(),
-        effects: Vec::new(),
-        steps: Vec::new(),
-        risk: if action == Action::Remove {
-            Risk::Removal
-        } else {
-            Risk::None
-        },
+        risk,
+        ..ResourceChange::new(ResourceId::new(ResourceKind::Package, name), action, before, after)
     }
 }
 

@@ -218,10 +218,7 @@ fn link(path: &str, target: &str, owner: Ownership, before: Before, expect: Expe
 }
 
 fn link_id(path: &str) -> ResourceId {
-    ResourceId {
-        kind: ResourceKind::Link,
-        name: path.to_owned(),
-    }
+    ResourceId::new(ResourceKind::Link, path)
 }
 
 fn attributed(target: &str) -> Attributed {

@@ -273,10 +273,7 @@ pub(super) fn is_sensitive(mode: u32) -> bool {
 }
 
 pub(super) fn file_id(path: &str) -> ResourceId {
-    ResourceId {
-        kind: ResourceKind::File,
-        name: path.to_owned(),
-    }
+    ResourceId::new(ResourceKind::File, path)
 }
 
 fn effects(path: &str, attributes: &Attributes, content: &Content) -> Vec<Effect> {

@@ -190,23 +190,14 @@ impl Group {
     /// The common parts of all changes.
     fn change(&self, steps: Vec<Step>) -> ResourceChange {
         ResourceChange {
-            id: group_id(&self.group),
-            action: Action::Update,
-            before: Before::Absent,
-            after: None,
-            expect: Vec::new(),
-            effects: Vec::new(),
             steps,
-            risk: Risk::None,
+            ..ResourceChange::new(group_id(&self.group), Action::Update, Before::Absent, None)
         }
     }
 }
 
 pub(super) fn group_id(name: &str) -> ResourceId {
-    ResourceId {
-        kind: ResourceKind::Group,
-        name: name.to_owned(),
-    }
+    ResourceId::new(ResourceKind::Group, name)
 }
 
 pub(super) fn attributed(group: &account::Group) -> Attributed {

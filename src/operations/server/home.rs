@@ -179,8 +179,5 @@ pub(super) fn removed_home(context: &PlanContext<'_>, user: &str, home: &str) ->
 }
 
 fn directory_id(path: &str) -> ResourceId {
-    ResourceId {
-        kind: ResourceKind::Directory,
-        name: path.to_owned(),
-    }
+    ResourceId::new(ResourceKind::Directory, path)
 }

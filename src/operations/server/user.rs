@@ -22,7 +22,7 @@ use serde::Deserialize;
 use super::command::databases_touched;
 use super::names::{attribute, check_is_local, check_new_name, since};
 use crate::change::{
-    Action, Attribute, Attributed, Before, NotKnown, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop,
+    Action, Attribute, Attributed, Before, NotKnown, Outcome, ResourceChange, ResourceId, ResourceKind, Stop,
 };
 use crate::facts::FactKey;
 use crate::facts::account::{self, AccountDefaultsKey, GroupFact, UserFact, UserNumberKey};
@@ -244,19 +244,8 @@ impl User {
 
     /// The common parts of all changes.
     fn change(&self, action: Action, before: Before, after: Option<Attributed>) -> ResourceChange {
-        ResourceChange {
-            id: ResourceId {
-                kind: ResourceKind::User,
-                name: self.user.clone(),
-            },
-            action,
-            before,
-            after,
-            expect: Vec::new(),
-            effects: Vec::new(),
-            steps: Vec::new(),
-            risk: Risk::None,
-        }
+        let id = ResourceId::new(ResourceKind::User, &self.user);
+        ResourceChange::new(id, action, before, after)
     }
 }
 

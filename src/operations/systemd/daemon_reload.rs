@@ -57,10 +57,7 @@ impl Operation for DaemonReload {
 
 fn change() -> ResourceChange {
     ResourceChange {
-        id: ResourceId {
-            kind: ResourceKind::Command,
-            name: "systemctl daemon-reload".to_owned(),
-        },
+        id: ResourceId::new(ResourceKind::Command, "systemctl daemon-reload"),
         action: Action::Update,
         before: Before::Absent,
         after: Some(Attributed::new()),

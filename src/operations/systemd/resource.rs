@@ -12,10 +12,7 @@ pub(super) fn key(unit: &str) -> FactKey {
 }
 
 pub(super) fn id(unit: &str) -> ResourceId {
-    ResourceId {
-        kind: ResourceKind::Unit,
-        name: unit.to_owned(),
-    }
+    ResourceId::new(ResourceKind::Unit, unit)
 }
 
 /// Under the name that was asked for too, which may be an alias.

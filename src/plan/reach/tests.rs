@@ -1,7 +1,6 @@
 use super::*;
 use crate::change::{
-    Action, Attributed, Attributes, Before, Command, MakeDirectory, Remove, ResourceId, ResourceKind, Risk,
-    SetAttributes,
+    Action, Attributed, Attributes, Before, Command, MakeDirectory, Remove, ResourceId, ResourceKind, SetAttributes,
 };
 use crate::facts::Facts;
 use crate::facts::overlay::Effect;
@@ -55,17 +54,14 @@ fn facts() -> Facts {
 
 fn change(step: Step, effects: Vec<Effect>) -> ResourceChange {
     ResourceChange {
-        id: ResourceId {
-            kind: ResourceKind::File,
-            name: "x".to_owned(),
-        },
-        action: Action::Create,
-        before: Before::Absent,
-        after: Some(Attributed::new()),
-        expect: Vec::new(),
         effects,
         steps: vec![step],
-        risk: Risk::None,
+        ..ResourceChange::new(
+            ResourceId::new(ResourceKind::File, "x"),
+            Action::Create,
+            Before::Absent,
+            Some(Attributed::new()),
+        )
     }
 }
 

@@ -32,10 +32,7 @@ fn remove(path: &str) -> Step {
 
 fn operation(step: Step, effects: Vec<Effect>) -> PlannedOperation {
     let change = ResourceChange {
-        id: ResourceId {
-            kind: ResourceKind::File,
-            name: "x".to_owned(),
-        },
+        id: ResourceId::new(ResourceKind::File, "x"),
         action: Action::Update,
         before: Before::Absent,
         after: None,

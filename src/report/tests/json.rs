@@ -27,19 +27,12 @@ fn changed_file(secret: &str, digests: &DigestKey) -> ResourceChange {
     let hidden = |text: &str| Attribute::Secret(digests.digest(text));
     let mut after = attributes("0600", hidden(secret));
     after.insert("owner", Attribute::Unknown("the user is made first".to_owned()));
-    ResourceChange {
-        id: ResourceId {
-            kind: ResourceKind::File,
-            name: "/etc/\u{1b}x".to_owned(),
-        },
-        action: Action::Update,
-        before: Before::Present(attributes("0600", hidden("old"))),
-        after: Some(after),
-        expect: Vec::new(),
-        effects: Vec::new(),
-        steps: Vec::new(),
-        risk: Risk::None,
-    }
+    ResourceChange::new(
+        ResourceId::new(ResourceKind::File, "/etc/\u{1b}x"),
+        Action::Update,
+        Before::Present(attributes("0600", hidden("old"))),
+        Some(after),
+    )
 }
 
 fn planned_json(plan: &Plan) -> String {

@@ -5,10 +5,7 @@ use crate::operations::files::parameters::octal;
 
 /// The resource of a directory.
 pub(super) fn directory_id(path: &str) -> ResourceId {
-    ResourceId {
-        kind: ResourceKind::Directory,
-        name: path.to_owned(),
-    }
+    ResourceId::new(ResourceKind::Directory, path)
 }
 
 /// The attributes of a directory, in the order shown.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::change::Attribute;
+use crate::change::{Attribute, Risk};
 use crate::facts::Fact;
 use crate::facts::overlay::Effect;
 use crate::facts::path::{InodeKind, PathFact};
