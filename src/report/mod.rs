@@ -44,7 +44,7 @@ pub use live::LiveOutput;
 pub use markdown::markdown;
 pub use operation::operation;
 pub use progress::{Progress, WindowContent};
-pub use reference::{operation_reference, operations, operations_json};
+pub use reference::{operation_markdown, operation_reference, operations, operations_json};
 pub use refusal::{Refusal, refusal_html, refusal_json, refusal_markdown};
 pub use summary::summary;
 pub use text::{not_read, text};

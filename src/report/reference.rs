@@ -59,6 +59,38 @@ fn described(key: &Parameter, room: usize) -> Vec<String> {
     std::iter::once(head).chain(indented(text, 6)).collect()
 }
 
+/// A part of docs/operations.md: what an operation ensures, its parameters and an example, in Markdown.
+pub fn operation_markdown(definition: &Definition) -> String {
+    let mut lines = vec![
+        format!("### `{}`: {}", definition.name, definition.summary),
+        String::new(),
+    ];
+    let parameters = definition.parameters();
+    if !parameters.is_empty() {
+        lines.extend(["| Parameter | Value | About |", "|---|---|---|"].map(str::to_owned));
+        lines.extend(parameters.iter().map(row));
+        lines.push(String::new());
+    }
+    lines.extend([
+        "```toml".to_owned(),
+        definition.example.trim_end().to_owned(),
+        "```".to_owned(),
+    ]);
+    joined(&lines)
+}
+
+fn row(key: &Parameter) -> String {
+    let default = key.default.iter().map(|default| format!(", default: `{default}`"));
+    let required = if key.required { ", required" } else { "" };
+    let cells = [
+        format!("`{}`", key.name),
+        format!("{}{required}{}", key.kind, default.collect::<String>()),
+        key.description.clone(),
+    ];
+    let cells = cells.map(|cell| cell.replace('|', "\\|").replace('\n', " "));
+    format!("| {} |", cells.join(" | "))
+}
+
 /// The same for programs.
 pub fn operations_json<'a>(definitions: impl IntoIterator<Item = &'a Definition>) -> String {
     let operations: Vec<Value> = definitions
