@@ -76,6 +76,7 @@ impl Folder {
             validate: None,
             validate_within: None,
             validate_env: crate::facts::Environment::default(),
+            backup: false,
         })
     }
 
@@ -239,6 +240,7 @@ async fn a_refused_file_never_takes_the_place() {
             validate: Some(["grep", "-q", "good", "{path}"].map(str::to_owned).to_vec()),
             validate_within: None,
             validate_env: crate::facts::Environment::default(),
+            backup: false,
         })
     };
     let refused = folder
@@ -367,6 +369,7 @@ fn large_file(folder: &Folder, path: &str, content: Content) -> Step {
         validate: None,
         validate_within: None,
         validate_env: crate::facts::Environment::default(),
+        backup: false,
     })
 }
 

@@ -31,6 +31,9 @@ pub struct WriteFile {
     /// Its variables.
     #[serde(default, skip_serializing_if = "Environment::is_empty")]
     pub validate_env: Environment,
+    /// Whether the old file stays beside the new one, with the time in its name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub backup: bool,
 }
 
 impl StepKind for WriteFile {
@@ -149,6 +152,11 @@ impl WriteFile {
     fn beside(&self, resolved: Option<&ResolvedPath>, temporary: &str) -> String {
         let in_place = resolved.is_some_and(|resolved| resolved.in_place);
         let is_there = !in_place && resolved.is_some_and(|resolved| matches!(resolved.end, End::Present { .. }));
+        let keep = if self.backup && (is_there || in_place) {
+            keep_old("\"$p\"", "\"$p\"", !in_place, true)
+        } else {
+            String::new()
+        };
         let place = if in_place {
             // Empty in between: neither the old nor the new content is seen by those who may not.
             format!(
@@ -172,7 +180,7 @@ impl WriteFile {
              {finish}{place}",
             path = quote(&self.path),
             temporary = quote(temporary),
-            finish = self.finish(&carry),
+            finish = self.finish(&carry) + &keep,
         )
     }
 
@@ -192,13 +200,22 @@ impl WriteFile {
                 carry_over("./old", "./new")
             ),
         };
+        let keep = match resolved.end {
+            End::Present { .. } | End::Unknown if self.backup => {
+                format!(
+                    "if [ -f ./old ]; then\n{}fi\n",
+                    keep_old("./old", "\"../$n\"", true, false)
+                )
+            }
+            _ => String::new(),
+        };
         format!(
             "{enter}t=./new\n{seen}\
              if [ -d \"../$n\" ] && [ ! -L \"../$n\" ]; then echo \"$d/$n is a directory\"; exit 1; fi\n\
              if [ -n \"$staged\" ]; then mv -T -- \"$staged\" ./new || exit; else set -C; cat >./new || exit; set +C; fi\n\
              {finish}sync -- ./new && mv -f -T -- ./new \"../$n\"",
             enter = enter_stage(resolved, options.random),
-            finish = self.finish(&carry),
+            finish = self.finish(&carry) + &keep,
         )
     }
 
@@ -220,6 +237,27 @@ impl WriteFile {
                 .map_or_else(String::new, |command| accepted(self, command)),
         )
     }
+}
+
+/// Shell text that keeps the old file beside the new one, by a second name. Most programs that read whole folders skip names that end
+/// in `~`.
+///
+/// With `copies`, it is copied where a second name is not possible; where others may write, a copy could be led elsewhere.
+fn keep_old(old: &str, name: &str, links: bool, copies: bool) -> String {
+    let ways = [
+        (links, format!("ln -T -- {old} \"$b\" 2>/dev/null")),
+        (copies, format!("cp -p -T -- {old} \"$b\"")),
+    ];
+    let ways: Vec<String> = ways
+        .into_iter()
+        .filter_map(|(is_used, way)| is_used.then_some(way))
+        .collect();
+    format!(
+        "b={name}.$(date -u +%Y%m%dT%H%M%SZ)~\n\
+         [ ! -e \"$b\" ] && [ ! -L \"$b\" ] && {{ {ways}; }} \
+         || {{ printf 'the old file cannot be kept as %s\\n' \"$b\"; exit 1; }}\n",
+        ways = ways.join(" || "),
+    )
 }
 
 fn quote_part(part: &str) -> String {

@@ -67,10 +67,12 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
     ("touch", Own("files.file")),
     ("directory folder mkdir", Own("files.directory")),
     ("link ln symlink", Own("files.link")),
-    ("append file_line line lineinfile replace", Own("files.line")),
+    ("append file_line line lineinfile", Own("files.line")),
+    ("replace", Own("files.replace")),
+    ("block blockinfile blockreplace", Own("files.block")),
     (
-        "block blockinfile blockreplace ini_file ini_setting",
-        Do("write the whole file with `files.template`, or single lines with `files.line`"),
+        "ini_file ini_setting",
+        Do("write the whole file with `files.template`, single lines with `files.line`, or several with `files.block`"),
     ),
     (
         "file.recurse recurse remote_directory rsync sync synchronize",

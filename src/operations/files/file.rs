@@ -10,22 +10,18 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::parameters::{Mode, check_owner, check_path, octal, path_and_ancestors};
-use super::removal::{expect, file_at, plan_absent};
-use super::whole_file::{FileWish, WishedContent, file_id, plan_file};
-use crate::change::{
-    Action, Attribute, Attributed, Attributes, Before, Command, Outcome, ResourceChange, ResourceKind, Risk,
-    SetAttributes, Step, Stop,
-};
+use super::parameters::{Mode, check_owner, check_path, path_and_ancestors};
+use super::removal::{file_at, plan_absent};
+use super::whole_file::{FileWish, WishedContent, file_id, plan_file, set_attributes, without_content};
+use crate::change::{Action, Attributes, Before, Command, Outcome, ResourceChange, ResourceKind, Risk, Step, Stop};
 use crate::content::Content;
-use crate::facts::overlay::{Effect, FactScope};
+use crate::facts::overlay::FactScope;
 use crate::facts::path::{Inode, PathFact, parent};
-use crate::facts::{Fact, FactKey, Identity};
+use crate::facts::{FactKey, Identity};
 use crate::operations::ownership::check_new_owners;
 use crate::operations::run_as::RunAsSupport;
 use crate::operations::{Define, Demand, Operation, PlanContext};
 use crate::quote::quote;
-use crate::value::Known;
 
 /// Parameters of `files.file`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -91,13 +87,10 @@ impl Operation for File {
 impl File {
     fn empty(&self) -> FileWish<'_> {
         FileWish {
-            path: &self.path,
-            path_argument: "path",
-            content: WishedContent::Ready(Content::new([])),
             owner: self.user.as_deref(),
             group: self.group.as_deref(),
             mode: self.mode.map(|mode| mode.0),
-            validate: None,
+            ..FileWish::new(&self.path, "path", WishedContent::Ready(Content::new([])))
         }
     }
 
@@ -124,43 +117,12 @@ impl File {
     }
 }
 
-fn set_attributes(
-    path: &str,
-    inode: &Inode,
-    digest: &Known<String>,
-    old: &Attributes,
-    new: &Attributes,
-) -> ResourceChange {
-    let predicted = Inode {
-        kind: inode.kind.clone(),
-        owner: new.owner.clone(),
-        group: new.group.clone(),
-        mode: new.mode,
-    };
-    ResourceChange {
-        id: file_id(path),
-        action: Action::Update,
-        before: Before::Present(attributed(old)),
-        after: Some(attributed(new)),
-        expect: vec![expect(path, digest, old.clone())],
-        effects: vec![Effect::Set(
-            FactKey::Path(path.to_owned()),
-            Fact::Path(PathFact::Present(predicted)),
-        )],
-        steps: vec![Step::SetAttributes(SetAttributes {
-            path: path.to_owned(),
-            attributes: new.clone(),
-        })],
-        risk: Risk::None,
-    }
-}
-
 fn touch(path: &str, attributes: &Attributes) -> ResourceChange {
     ResourceChange {
         id: file_id(path),
         action: Action::RunEachTime,
-        before: Before::Present(attributed(attributes)),
-        after: Some(attributed(attributes)),
+        before: Before::Present(without_content(attributes)),
+        after: Some(without_content(attributes)),
         expect: Vec::new(),
         effects: Vec::new(),
         steps: vec![Step::Run(Command {
@@ -180,20 +142,10 @@ fn touch(path: &str, attributes: &Attributes) -> ResourceChange {
     }
 }
 
-fn attributed(attributes: &Attributes) -> Attributed {
-    [
-        ("mode", Attribute::known(octal(attributes.mode))),
-        ("owner", Attribute::known(&attributes.owner)),
-        ("group", Attribute::known(&attributes.group)),
-    ]
-    .into_iter()
-    .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::{Expect, NotKnown};
+    use crate::change::{Attribute, Expect, NotKnown};
     use crate::operations::testing::{Bench, change, refusal};
 
     fn bench(text: &str) -> Bench {

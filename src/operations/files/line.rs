@@ -12,13 +12,13 @@ use regex::Regex;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::parameters::{check_path, path_and_ancestors};
-use super::whole_file::{FileWish, WishedContent, plan_file};
+use super::parameters::{Mode, check_owner, check_path, check_validate};
+use super::text::{WhenAbsent, expression, needs, plan_edit, split_end};
+use super::whole_file::{FileWish, WishedContent};
 use crate::change::{Outcome, Stop};
 use crate::content::Content;
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
-use crate::facts::path::{ContentFact, ContentKey, PathFact};
 use crate::operations::conduct::RunsCommands;
 use crate::operations::{Define, Operation, PlanContext};
 
@@ -26,7 +26,7 @@ use crate::operations::{Define, Operation, PlanContext};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operations) struct Line {
-    /// Absolute path on the host of a file that exists.
+    /// Absolute path on the host.
     path: String,
     /// The whole line, without a line break.
     line: String,
@@ -35,9 +35,21 @@ pub(in crate::operations) struct Line {
     /// `false` removes `line`, and every line that `matching` finds.
     #[serde(default = "crate::operations::parameters::yes")]
     present: bool,
+    /// `true` creates the file if there is none.
+    #[serde(default)]
+    create: bool,
+    /// User who owns the file. By default the owner is kept; a new file belongs to `root`.
+    user: Option<String>,
+    /// Group that the file belongs to. By default the group is kept; a new file gets `root`.
+    group: Option<String>,
+    /// Permissions of the file. By default they are kept; a new file gets `"0644"`.
+    mode: Option<Mode>,
     /// Command of the host, as a list of words, that must accept the new file before it replaces the old one; `{path}` stands
     /// for the new file.
     validate: Option<Vec<String>>,
+    /// `true` keeps the old file beside the new one, with the time in its name.
+    #[serde(default)]
+    backup: bool,
 }
 
 impl Define for Line {
@@ -56,9 +68,7 @@ validate = ["sshd", "-t", "-f", "{path}"]
 
 impl Operation for Line {
     fn needs(&self) -> Vec<FactKey> {
-        let mut needs = path_and_ancestors(&self.path);
-        needs.push(FactKey::Content(self.path.clone()));
-        needs
+        needs(&self.path)
     }
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
@@ -67,30 +77,26 @@ impl Operation for Line {
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         check_path(context, "path", &self.path)?;
+        check_owner(context, "user", self.user.as_deref())?;
+        check_owner(context, "group", self.group.as_deref())?;
+        check_validate(context, self.validate.as_deref())?;
         if self.line.contains('\n') {
             return Err(context
                 .refuse("line", "`line` contains a line break", "must be one line")
                 .hint("write one operation per line, or use `for_each`"));
         }
         let matching = self.expression(context)?;
-        let path = context.resolve(&self.path)?;
-        if context.path(&path)? == PathFact::Absent {
-            let mistake = context.mistake("path", format!("`{path}` does not exist"), "no such file on the host");
-            return Err(Stop::Refused(Box::new(
-                mistake.hint("create it first with `files.put`, which also writes whole files"),
-            )));
-        }
-        let text = text_of(context, &path)?;
         let wish = FileWish {
-            path: &path,
-            path_argument: "path",
-            content: WishedContent::Ready(Content::new(self.edited(&text, matching.as_ref()).into_bytes())),
-            owner: None,
-            group: None,
-            mode: None,
+            owner: self.user.as_deref(),
+            group: self.group.as_deref(),
+            mode: self.mode.map(|mode| mode.0),
             validate: self.validate.clone(),
+            backup: self.backup,
+            ..FileWish::new(&self.path, "path", WishedContent::Ready(Content::new([])))
         };
-        plan_file(context, &wish)
+        plan_edit(context, wish, WhenAbsent::of(self.present, self.create), |text| {
+            Ok(self.edited(text, matching.as_ref()))
+        })
     }
 }
 
@@ -99,15 +105,7 @@ impl Line {
         let Some(pattern) = &self.matching else {
             return Ok(None);
         };
-        let expression = Regex::new(pattern).map_err(|error| {
-            context
-                .refuse(
-                    "matching",
-                    "`matching` is not a valid regular expression",
-                    last_line(&error.to_string()),
-                )
-                .hint("write backslashes in a single-quoted string: '\\s'")
-        })?;
+        let expression = expression(context, "matching", pattern)?;
         if self.present && !expression.is_match(&self.line) {
             let label = "does not match `line`, so every deploy would add it again";
             return Err(context
@@ -140,40 +138,6 @@ impl Line {
         }
         edited
     }
-}
-
-fn text_of(context: &PlanContext<'_>, path: &str) -> Result<String, Stop> {
-    let bytes = match context.get(ContentKey(path))? {
-        ContentFact::Bytes(bytes) => bytes,
-        ContentFact::Absent => {
-            return Err(context.refuse("path", format!("`{path}` is not a file"), "only a file has lines"));
-        }
-        ContentFact::TooLarge => {
-            return Err(context.refuse("path", format!("`{path}` is too large to edit by line"), "over 1 MiB"));
-        }
-    };
-    String::from_utf8(bytes).map_err(|_| {
-        context.refuse(
-            "path",
-            format!("`{path}` is not UTF-8 text"),
-            "its lines cannot be edited",
-        )
-    })
-}
-
-/// The message of an error, without the drawing of the place above it.
-fn last_line(error: &str) -> String {
-    error
-        .lines()
-        .last()
-        .unwrap_or(error)
-        .trim_start_matches("error: ")
-        .to_owned()
-}
-
-fn split_end(piece: &str) -> (&str, &str) {
-    let line = piece.trim_end_matches(['\n', '\r']);
-    piece.split_at(line.len())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Files and directories.
 
+pub(super) mod block;
 pub(super) mod directory;
 pub(super) mod file;
 pub(super) mod line;
@@ -7,5 +8,7 @@ pub(super) mod link;
 pub(super) mod parameters;
 pub(super) mod put;
 pub(super) mod removal;
+pub(super) mod replace;
 pub(super) mod template;
+pub(super) mod text;
 pub(super) mod whole_file;

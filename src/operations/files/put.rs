@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::parameters::{Mode, check_owner, check_path, check_validate, path_and_ancestors};
-use super::whole_file::{FileWish, WishedContent, plan_file};
+use super::whole_file::{FileWish, IfExists, WishedContent, plan_file};
 use crate::change::{Outcome, ResourceKind, Stop};
 use crate::content::{Assets, Content};
 use crate::facts::FactKey;
@@ -41,6 +41,12 @@ pub(in crate::operations) struct Put {
     /// Command of the host, as a list of words, that must accept the new file before it replaces the old one; `{path}` stands
     /// for the new file.
     validate: Option<Vec<String>>,
+    /// `"keep"` leaves the content of a file that is there, as for one that a program writes to; owner and mode still apply.
+    #[serde(default)]
+    if_exists: IfExists,
+    /// `true` keeps the old file beside the new one, with the time in its name.
+    #[serde(default)]
+    backup: bool,
 }
 
 impl Define for Put {
@@ -68,7 +74,8 @@ impl Operation for Put {
 
     fn demands(&self) -> Vec<Demand> {
         let presence = Demand::presence(ResourceKind::File, &self.dest, true);
-        let content = self.content.as_ref();
+        // What is kept may be anything.
+        let content = self.content.as_ref().filter(|_| self.if_exists == IfExists::Replace);
         let content = content.map(|content| Demand::new(ResourceKind::File, &self.dest, "content", content));
         content.into_iter().chain([presence]).collect()
     }
@@ -86,6 +93,8 @@ impl Operation for Put {
             group: self.group.as_deref(),
             mode: self.mode.map(|mode| mode.0),
             validate: self.validate.clone(),
+            backup: self.backup,
+            if_exists: self.if_exists,
         };
         plan_file(context, &wish)
     }

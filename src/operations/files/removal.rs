@@ -1,7 +1,7 @@
 //! Planning of the removal of a file, shared by the operations that remove one.
 
-use super::whole_file::{before_attributed, file_id, is_sensitive};
-use crate::change::{Action, Attributes, Before, Expect, Outcome, Remove, ResourceChange, Risk, Step, Stop};
+use super::whole_file::{before_attributed, expect, file_id, is_sensitive};
+use crate::change::{Action, Attributes, Before, Outcome, Remove, ResourceChange, Risk, Step, Stop};
 use crate::facts::overlay::Effect;
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
 use crate::facts::{Fact, FactKey};
@@ -51,15 +51,4 @@ pub(super) fn file_at<'a>(
         mode: inode.mode,
     };
     Ok((attributes, digest))
-}
-
-pub(super) fn expect(path: &str, digest: &Known<String>, attributes: Attributes) -> Expect {
-    Expect::File {
-        path: path.to_owned(),
-        digest: match digest {
-            Known::Yes(digest) => Some(digest.clone()),
-            Known::No(_) => None,
-        },
-        attributes,
-    }
 }

@@ -1,5 +1,8 @@
 //! Planning of a whole file, shared by the operations that write content.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::change::{
     Action, Attribute, Attributed, Attributes, Before, Expect, NotKnown, Outcome, Ownership, ResourceChange,
     ResourceId, ResourceKind, Risk, SetAttributes, Step, Stop, UnitValidator, WriteFile,
@@ -30,6 +33,35 @@ pub(in crate::operations) struct FileWish<'a> {
     pub(in crate::operations) mode: Option<u32>,
     /// A command that must accept the new file before it replaces the old one.
     pub(in crate::operations) validate: Option<Vec<String>>,
+    /// Whether the old file stays beside the new one.
+    pub(in crate::operations) backup: bool,
+    pub(in crate::operations) if_exists: IfExists,
+}
+
+/// What happens to the content of a file that is there already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::operations) enum IfExists {
+    #[default]
+    Replace,
+    Keep,
+}
+
+impl<'a> FileWish<'a> {
+    /// A file with this content; all else is kept, or the default of a new file.
+    pub(in crate::operations) fn new(path: &'a str, path_argument: &'static str, content: WishedContent<'a>) -> Self {
+        Self {
+            path,
+            path_argument,
+            content,
+            owner: None,
+            group: None,
+            mode: None,
+            validate: None,
+            backup: false,
+            if_exists: IfExists::Replace,
+        }
+    }
 }
 
 /// The wanted content of a file.
@@ -72,12 +104,19 @@ pub(in crate::operations) fn plan_file(context: &PlanContext<'_>, wish: &FileWis
 /// The file can be ensured although an earlier operation may change it, since its whole state is given.
 fn ensure_or_stop(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, stop: Stop) -> Result<Outcome, Stop> {
     let Stop::NotKnown {
+        key,
         cause: NotKnown::Since(operation, why),
-        ..
     } = stop
     else {
         return Err(stop);
     };
+    // What is there then stays, so nothing is certain.
+    if wish.if_exists == IfExists::Keep {
+        return Err(Stop::NotKnown {
+            key,
+            cause: NotKnown::Since(operation, why),
+        });
+    }
     ensure(context, wish, path, operation, why)
 }
 
@@ -91,6 +130,9 @@ fn ensure(
     let mut change = create(context, wish, path)?;
     change.before = Before::Unknown(why);
     change.expect = Vec::new();
+    if let Some(after) = change.after.as_mut().filter(|_| wish.backup) {
+        after.insert("backup", backup(path));
+    }
     Ok(Outcome::Ensure {
         changes: vec![change],
         since: vec![since],
@@ -157,6 +199,13 @@ fn update(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, inode: &In
         mode: wish.mode.unwrap_or(old.mode),
     };
     check_new_owners(context, &old, &new)?;
+    if wish.if_exists == IfExists::Keep {
+        return Ok(if old == new {
+            Outcome::Unchanged
+        } else {
+            Outcome::Change(vec![set_attributes(path, inode, old_digest, &old, &new)])
+        });
+    }
     if let Known::No(why) = old_digest {
         return Err(Stop::NotKnown {
             key: FactKey::Content(path.to_owned()),
@@ -174,20 +223,16 @@ fn update(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, inode: &In
     } else {
         before_attributed(context, path, &old, old_digest, sensitive)?
     };
-    let expected_digest = match old_digest {
-        Known::Yes(digest) => Some(digest.clone()),
-        Known::No(_) => None,
-    };
+    let mut after = attributed(context, &new, &content, sensitive);
+    if wish.backup && !same_content {
+        after.insert("backup", backup(path));
+    }
     Ok(Outcome::Change(vec![ResourceChange {
         id: file_id(path),
         action: Action::Update,
         before: Before::Present(before),
-        after: Some(attributed(context, &new, &content, sensitive)),
-        expect: vec![Expect::File {
-            path: path.to_owned(),
-            digest: expected_digest,
-            attributes: old,
-        }],
+        after: Some(after),
+        expect: vec![expect(path, old_digest, old)],
         effects: effects(path, &new, &content),
         steps: vec![if same_content {
             Step::SetAttributes(SetAttributes {
@@ -199,6 +244,55 @@ fn update(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, inode: &In
         }],
         risk: Risk::None,
     }]))
+}
+
+/// Where the old file stays. The host adds the time.
+fn backup(path: &str) -> Attribute {
+    Attribute::known(format!("{path}.TIME~"))
+}
+
+/// The change of owner and mode alone.
+pub(super) fn set_attributes(
+    path: &str,
+    inode: &Inode,
+    digest: &Known<String>,
+    old: &Attributes,
+    new: &Attributes,
+) -> ResourceChange {
+    let predicted = Inode {
+        kind: inode.kind.clone(),
+        owner: new.owner.clone(),
+        group: new.group.clone(),
+        mode: new.mode,
+    };
+    ResourceChange {
+        id: file_id(path),
+        action: Action::Update,
+        before: Before::Present(without_content(old)),
+        after: Some(without_content(new)),
+        expect: vec![expect(path, digest, old.clone())],
+        effects: vec![Effect::Set(
+            FactKey::Path(path.to_owned()),
+            Fact::Path(PathFact::Present(predicted)),
+        )],
+        steps: vec![Step::SetAttributes(SetAttributes {
+            path: path.to_owned(),
+            attributes: new.clone(),
+        })],
+        risk: Risk::None,
+    }
+}
+
+/// The file as it is now.
+pub(super) fn expect(path: &str, digest: &Known<String>, attributes: Attributes) -> Expect {
+    Expect::File {
+        path: path.to_owned(),
+        digest: match digest {
+            Known::Yes(digest) => Some(digest.clone()),
+            Known::No(_) => None,
+        },
+        attributes,
+    }
 }
 
 /// Reads the old content, which is needed only to show it.
@@ -238,8 +332,14 @@ fn attributed(context: &PlanContext<'_>, attributes: &Attributes, content: &Cont
 }
 
 fn with_content(attributes: &Attributes, content: Attribute) -> Attributed {
+    [("content", content)]
+        .into_iter()
+        .chain(without_content(attributes))
+        .collect()
+}
+
+pub(super) fn without_content(attributes: &Attributes) -> Attributed {
     [
-        ("content", content),
         ("mode", Attribute::known(octal(attributes.mode))),
         ("owner", Attribute::known(&attributes.owner)),
         ("group", Attribute::known(&attributes.group)),
@@ -309,5 +409,6 @@ fn write(wish: &FileWish<'_>, path: &str, content: Content, attributes: Attribut
         validate: wish.validate.clone().or_else(|| read_by_systemd(path)),
         validate_within: None,
         validate_env: crate::facts::Environment::default(),
+        backup: wish.backup,
     })
 }

@@ -127,13 +127,8 @@ impl UnitFile<'_> {
                 .hint("unmask it first: `systemd.service` with `masked = false`"));
         }
         let wish = FileWish {
-            path: &path,
-            path_argument: self.argument,
-            content,
-            owner: None,
-            group: None,
-            mode: None,
             validate: validate.then(|| UnitValidator::Unit.command()),
+            ..FileWish::new(&path, self.argument, content)
         };
         match plan_file(context, &wish)? {
             Outcome::Unchanged => {

@@ -115,13 +115,8 @@ impl Tmpfiles {
         };
         let path = self.path();
         let wish = FileWish {
-            path: &path,
-            path_argument: "file",
-            content: WishedContent::Ready(content.clone()),
-            owner: None,
-            group: None,
-            mode: None,
             validate: Some(VALIDATE.iter().map(|word| (*word).to_owned()).collect()),
+            ..FileWish::new(&path, "file", WishedContent::Ready(content.clone()))
         };
         let mut work = Work::default();
         let file = plan_file(context, &wish)?;

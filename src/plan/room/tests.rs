@@ -23,6 +23,7 @@ fn write(path: &str, length: usize) -> Step {
         validate: None,
         validate_within: None,
         validate_env: crate::facts::Environment::default(),
+        backup: false,
     })
 }
 

@@ -211,6 +211,7 @@ async fn a_validator_that_writes_or_refuses_leaves_the_old_file() {
                 validate: Some(command.iter().map(|word| (*word).to_owned()).collect()),
                 validate_within: None,
                 validate_env: crate::facts::Environment::default(),
+                backup: false,
             });
             let resolved = ResolvedPath {
                 is_open,

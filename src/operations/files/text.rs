@@ -1,0 +1,138 @@
+//! Editing a text file in part, shared by the operations that change some of its lines.
+
+use regex::Regex;
+
+use super::whole_file::{FileWish, WishedContent, plan_file};
+use crate::change::{Outcome, Stop};
+use crate::content::Content;
+use crate::facts::FactKey;
+use crate::facts::path::{ContentFact, ContentKey, PathFact};
+use crate::operations::PlanContext;
+
+use super::parameters::path_and_ancestors;
+
+/// What an edit does where there is no file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WhenAbsent {
+    /// It creates the file.
+    Create,
+    /// It has nothing to do.
+    Leave,
+    /// It is refused, with this hint.
+    Refuse(&'static str),
+}
+
+impl WhenAbsent {
+    /// For an operation with `present` and `create`.
+    pub(super) fn of(present: bool, create: bool) -> Self {
+        match (present, create) {
+            (false, _) => Self::Leave,
+            (true, true) => Self::Create,
+            (true, false) => Self::Refuse("add `create = true`, or create it first with `files.put`"),
+        }
+    }
+}
+
+/// The facts that an edit is planned from.
+pub(super) fn needs(path: &str) -> Vec<FactKey> {
+    let mut needs = path_and_ancestors(path);
+    needs.push(FactKey::Content(path.to_owned()));
+    needs
+}
+
+/// Plans the file of `wish` with what `edit` makes of its text. A new file has the text that `edit` makes of nothing.
+pub(super) fn plan_edit(
+    context: &PlanContext<'_>,
+    wish: FileWish<'_>,
+    when_absent: WhenAbsent,
+    edit: impl FnOnce(&str) -> Result<String, Stop>,
+) -> Result<Outcome, Stop> {
+    let path = context.resolve(wish.path)?;
+    let text = match (context.path(&path)?, when_absent) {
+        (PathFact::Absent, WhenAbsent::Leave) => return Ok(Outcome::Unchanged),
+        (PathFact::Absent, WhenAbsent::Create) => String::new(),
+        (PathFact::Absent, WhenAbsent::Refuse(hint)) => {
+            let mistake = context.mistake("path", format!("`{path}` does not exist"), "no such file on the host");
+            return Err(Stop::Refused(Box::new(mistake.hint(hint))));
+        }
+        (PathFact::Present(_), _) => text_of(context, &path)?,
+    };
+    let content = WishedContent::Ready(Content::new(edit(&text)?.into_bytes()));
+    plan_file(
+        context,
+        &FileWish {
+            path: &path,
+            content,
+            ..wish
+        },
+    )
+}
+
+fn text_of(context: &PlanContext<'_>, path: &str) -> Result<String, Stop> {
+    let bytes = match context.get(ContentKey(path))? {
+        ContentFact::Bytes(bytes) => bytes,
+        ContentFact::Absent => {
+            return Err(context.refuse("path", format!("`{path}` is not a file"), "only a file has lines"));
+        }
+        ContentFact::TooLarge => {
+            return Err(context.refuse("path", format!("`{path}` is too large to edit by line"), "over 1 MiB"));
+        }
+    };
+    String::from_utf8(bytes).map_err(|_| {
+        context.refuse(
+            "path",
+            format!("`{path}` is not UTF-8 text"),
+            "its lines cannot be edited",
+        )
+    })
+}
+
+/// The expression that an argument gives.
+///
+/// Errors: it is not valid.
+pub(super) fn expression(context: &PlanContext<'_>, argument: &str, pattern: &str) -> Result<Regex, Stop> {
+    Regex::new(pattern).map_err(|error| invalid(context, argument, &error))
+}
+
+pub(super) fn invalid(context: &PlanContext<'_>, argument: &str, error: &regex::Error) -> Stop {
+    let title = format!("`{argument}` is not a valid regular expression");
+    context
+        .refuse(argument, title, last_line(&error.to_string()))
+        .hint("write backslashes in a single-quoted string: '\\s'")
+}
+
+/// The message of an error, without the drawing of the place above it.
+fn last_line(error: &str) -> String {
+    error
+        .lines()
+        .last()
+        .unwrap_or(error)
+        .trim_start_matches("error: ")
+        .to_owned()
+}
+
+/// A line, and its line break.
+pub(super) fn split_end(piece: &str) -> (&str, &str) {
+    let line = piece.trim_end_matches(['\n', '\r']);
+    piece.split_at(line.len())
+}
+
+/// The line break of a text: that of its first line.
+pub(super) fn line_break(text: &str) -> &'static str {
+    match text.split_inclusive('\n').next() {
+        Some(first) if first.ends_with("\r\n") => "\r\n",
+        _ => "\n",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_says_what_the_line_breaks_are() {
+        for (text, expected) in [("", "\n"), ("a", "\n"), ("a\nb\r\n", "\n"), ("a\r\nb\n", "\r\n")] {
+            assert_eq!(line_break(text), expected, "{text:?}");
+        }
+    }
+}
