@@ -130,6 +130,9 @@ pub enum InstallationFact {
     Impossible {
         /// The last lines that apt printed, or all from the packages on that provide a virtual one.
         output: String,
+        /// For names that apt does not know: those that are spelled almost like them.
+        #[serde(default)]
+        near: BTreeMap<String, Vec<String>>,
     },
 }
 

@@ -230,6 +230,7 @@ fn of_paths() -> Vec<(FactKey, Vec<Fact>)> {
                 Fact::Metadata(Metadata {
                     flags: text("i"),
                     is_mount: true,
+                    read_only: Some(text("/etc")),
                 }),
             ],
         ),
@@ -304,7 +305,10 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
                 Fact::Installation(InstallationFact::NoLists),
                 Fact::Installation(InstallationFact::Interrupted),
                 Fact::Installation(InstallationFact::Unrefreshed { output: lost.clone() }),
-                Fact::Installation(InstallationFact::Impossible { output: lost }),
+                Fact::Installation(InstallationFact::Impossible {
+                    output: lost,
+                    near: [(text("ngnix"), vec![text("nginx")])].into(),
+                }),
             ],
         ),
         (installation(AptVerb::Reinstall), Vec::new()),

@@ -1,9 +1,10 @@
 //! Asks apt what it would do: its own simulation, without its lock and without writing its caches.
 
+mod near;
 mod nobody;
 mod refresh;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -214,6 +215,7 @@ fn probe(keys: &[FactKey]) -> String {
         );
         script.push_str(AUTOMATIC);
         script.push_str(&providers_script(wish));
+        script.push_str(&near_script(wish));
         script.push_str("echo owned\n");
         if !wish.without.is_empty() {
             script.push_str("rm -f \"$status\"\n");
@@ -254,6 +256,16 @@ fn providers_script(wish: &Installation) -> String {
     )
 }
 
+/// Prints the names that are almost those that apt does not know.
+fn near_script(wish: &Installation) -> String {
+    match wish.verb {
+        AptVerb::Install | AptVerb::Reinstall => {
+            near::script(&format!("LC_ALL=C apt-cache {}{NO_CACHES}", other_files(wish)))
+        }
+        AptVerb::Remove | AptVerb::Upgrade | AptVerb::FullUpgrade => String::new(),
+    }
+}
+
 fn wish(key: &FactKey) -> Option<&Installation> {
     match key {
         FactKey::Installation(wish) => Some(wish),
@@ -276,9 +288,14 @@ fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, F
             .ok_or_else(early)?;
         let owned = rest[end..].iter().position(|line| line == "owned").ok_or_else(early)? + end;
         let mut fact = installation(key, &rest[..end], &rest[end]);
-        if let InstallationFact::Possible(simulation) = &mut fact {
-            simulation.owned = Arc::new(own_paths(&rest[end + 1..owned]));
-            complete(simulation, &rest[end + 1..owned]);
+        let further = &rest[end + 1..owned];
+        match &mut fact {
+            InstallationFact::Possible(simulation) => {
+                simulation.owned = Arc::new(own_paths(further));
+                complete(simulation, further);
+            }
+            InstallationFact::Impossible { near, .. } => *near = named(further, "near "),
+            InstallationFact::NoLists | InstallationFact::Unrefreshed { .. } | InstallationFact::Interrupted => {}
         }
         facts.push((key.clone(), Fact::Installation(fact)));
         rest = &rest[owned + 1..];
@@ -309,14 +326,21 @@ fn complete(simulation: &mut Simulation, lines: &[String]) {
     for install in &mut simulation.installs {
         install.automatic = install.old.is_some() && automatic.contains(install.name.as_str());
     }
-    for line in lines.iter().filter_map(|line| line.strip_prefix("provider ")) {
-        if let Some((name, provider)) = line.split_once(' ') {
-            let providers = simulation.providers.entry(name.to_owned()).or_default();
-            if !providers.iter().any(|other| other == provider) {
-                providers.push(provider.to_owned());
+    simulation.providers = named(lines, "provider ");
+}
+
+/// The names in lines that begin with `what` and a name of the request, each once.
+fn named(lines: &[String], what: &str) -> BTreeMap<String, Vec<String>> {
+    let mut named: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in lines.iter().filter_map(|line| line.strip_prefix(what)) {
+        if let Some((name, other)) = line.split_once(' ') {
+            let others = named.entry(name.to_owned()).or_default();
+            if !others.iter().any(|known| known == other) {
+                others.push(other.to_owned());
             }
         }
     }
+    named
 }
 
 fn installation(key: &FactKey, lines: &[String], end: &str) -> InstallationFact {
@@ -347,7 +371,8 @@ fn installation(key: &FactKey, lines: &[String], end: &str) -> InstallationFact 
         InstallationFact::Unrefreshed { output }
     } else {
         let output = last.join("\n");
-        InstallationFact::Impossible { output }
+        let near = BTreeMap::new();
+        InstallationFact::Impossible { output, near }
     }
 }
 
@@ -556,13 +581,15 @@ mod tests {
     #[test]
     fn tells_missing_lists_from_a_missing_package() {
         let unknown = "E: Unable to locate package nope";
-        let answer = format!("lists no\n{unknown}\nexit 100\nowned\nlists yes\n{unknown}\nexit 100\nowned\n");
+        let answer =
+            format!("lists no\n{unknown}\nexit 100\nowned\nlists yes\n{unknown}\nexit 100\nnear nope note\nowned\n");
         let facts = parse(&[key("a"), key("nope")], 0, answer.as_bytes()).expect("readable");
         assert_eq!(facts[0].1, Fact::Installation(InstallationFact::NoLists));
         assert_eq!(
             facts[1].1,
             Fact::Installation(InstallationFact::Impossible {
-                output: unknown.to_owned()
+                output: unknown.to_owned(),
+                near: BTreeMap::from([("nope".to_owned(), vec!["note".to_owned()])])
             })
         );
     }

@@ -47,8 +47,8 @@ pub(in crate::operations) struct Packages {
     lock_timeout: LockTimeout,
 }
 
-const NO_LISTS: &str = "the host has no package lists yet";
-const OUTDATED_LISTS: &str = "apt's lists are older than its sources";
+const NO_LISTS: &str = "the host has no package lists; they are fetched first";
+const OUTDATED_LISTS: &str = "apt's lists are older than its sources; fetched first";
 
 impl Define for Packages {
     const NAME: &'static str = "apt.packages";
@@ -106,7 +106,7 @@ impl Operation for Packages {
                 Err(Stop::NotKnown { .. }) if are_outdated && context.awaits_lists() => {
                     work.cannot_simulate(wish, true, OUTDATED_LISTS.to_owned());
                 }
-                Ok(InstallationFact::Impossible { output }) if are_outdated && refusals::is_unknown(&output) => {
+                Ok(InstallationFact::Impossible { output, .. }) if are_outdated && refusals::is_unknown(&output) => {
                     work.cannot_simulate(wish, true, OUTDATED_LISTS.to_owned());
                 }
                 answer => self.simulated(context, &mut work, wish, answer?)?,
@@ -297,9 +297,9 @@ impl Packages {
                 work.cannot_simulate(wish, false, format!("cannot fetch the package lists: {output}"));
             }
             InstallationFact::Interrupted => return Err(refusals::interrupted(context, "packages")),
-            InstallationFact::Impossible { output } => {
+            InstallationFact::Impossible { output, near } => {
                 let names: Vec<&Name> = work.by_apt.iter().map(|(name, _)| name).collect();
-                return Err(refusals::impossible(context, self.present, &names, &output));
+                return Err(refusals::impossible(context, self.present, &names, &output, &near));
             }
         }
         Ok(())

@@ -96,7 +96,7 @@ impl Operation for Upgrade {
                 )))
             }
             InstallationFact::Interrupted => Err(refusals::interrupted(context, "full")),
-            InstallationFact::Impossible { output } => {
+            InstallationFact::Impossible { output, .. } => {
                 let mistake = context.mistake(
                     "full",
                     "apt cannot upgrade the packages",

@@ -1,9 +1,15 @@
 //! Why packages cannot be installed or removed, and what to do about it.
 
+use std::collections::BTreeMap;
+
 use super::super::name::Name;
 use crate::change::Stop;
-use crate::facts::apt::Simulation;
+use crate::facts::apt::{ListsFact, PackageListsKey, Simulation};
 use crate::operations::PlanContext;
+use crate::operations::parameters::readable;
+
+/// Names that are spelled almost like those that apt does not know.
+type Near = BTreeMap<String, Vec<String>>;
 
 const PACKAGES: &str = "packages";
 
@@ -86,7 +92,7 @@ pub(super) fn not_done(context: &PlanContext<'_>, name: &Name, present: bool, si
         return virtual_package(context, &argument, providers);
     }
     if name.misread_as().is_some() {
-        return unknown(context, name);
+        return unknown(context, name, &Near::new());
     }
     let title = format!("apt cannot install package `{}`", name.key());
     let label = "apt would leave it as it is";
@@ -124,17 +130,18 @@ pub(super) fn is_unknown(output: &str) -> bool {
 }
 
 /// apt would fail.
-pub(super) fn impossible(context: &PlanContext<'_>, present: bool, names: &[&Name], output: &str) -> Stop {
+pub(super) fn impossible(context: &PlanContext<'_>, present: bool, names: &[&Name], output: &str, near: &Near) -> Stop {
     let find = |start: &str| output.lines().find_map(|line| line.strip_prefix(start));
     let stop = if let Some((name, providers)) = virtual_in(output) {
         return virtual_package(context, &name, &providers);
     } else if let Some(name) = find(UNKNOWN) {
         if let Some(wanted) = names.iter().find(|wanted| wanted.key() == name) {
+            let stop = unknown(context, wanted, near);
             if wanted.misread_as().is_some() {
                 // apt has not seen the name.
-                return unknown(context, wanted);
+                return stop;
             }
-            unknown(context, wanted)
+            stop
         } else {
             let title = format!("unknown package `{name}`");
             context.refuse(PACKAGES, title, "not in the host's package lists")
@@ -161,19 +168,53 @@ pub(super) fn impossible(context: &PlanContext<'_>, present: bool, names: &[&Nam
 }
 
 /// No package has this name, which may end in an architecture.
-fn unknown(context: &PlanContext<'_>, name: &Name) -> Stop {
+fn unknown(context: &PlanContext<'_>, name: &Name, near: &Near) -> Stop {
     let title = format!("unknown package `{}`", name.key());
     let label = match name.misread_as() {
         Some(misread) => misread,
         None => "not in the host's package lists".to_owned(),
     };
     let hint = match &name.architecture {
+        _ if !near.is_empty() => meant(name, near),
         Some(architecture) => {
             format!("check the name, and that the host has the architecture: `dpkg --add-architecture {architecture}`")
         }
-        None => "check the name, and that the host has the repository that contains it".to_owned(),
+        None => match old_lists(context) {
+            Some(age) => format!(
+                "check the name; the lists are {age} old: if the package is newer, put `op = \"apt.update\"` before this operation"
+            ),
+            None => "check the name, and that the host has the repository that contains it".to_owned(),
+        },
     };
     context.refuse_item(PACKAGES, &name.argument(), title, label).hint(hint)
+}
+
+/// What `name` may have meant, and each other unknown name.
+fn meant(name: &Name, near: &Near) -> String {
+    if let (1, Some(candidates)) = (near.len(), near.get(&name.key())) {
+        return format!("did you mean {}?", quoted(candidates));
+    }
+    let each = near
+        .iter()
+        .map(|(unknown, candidates)| format!("for `{unknown}` {}", quoted(candidates)));
+    format!("did you mean, {}?", each.collect::<Vec<_>>().join(", "))
+}
+
+fn quoted(names: &[String]) -> String {
+    format!("`{}`", names.join("` or `"))
+}
+
+/// How old the host's lists are, if they are so old that packages are missing in them.
+fn old_lists(context: &PlanContext<'_>) -> Option<String> {
+    const OLD: u64 = 7 * 86_400;
+    match context.get(PackageListsKey) {
+        Ok(ListsFact {
+            age: Some(age),
+            refreshed: false,
+            ..
+        }) if age >= OLD => Some(readable(age)),
+        _ => None,
+    }
 }
 
 /// The virtual package that apt names, and what provides it.
