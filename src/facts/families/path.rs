@@ -61,8 +61,15 @@ fn paths(keys: &[FactKey]) -> Vec<&str> {
 /// gives up on a silent host. In bytes, a power of two.
 const PIECE: u64 = 64 << 20;
 
+/// How long reading small files, or a piece of a large one, may take before a named pipe is suspected: well below the time that
+/// a host may be silent. In seconds.
+const LIMIT: u32 = 20;
+
 /// One `stat` for all paths and one for the file systems of directories, what may not be seen, one `sha256sum` for those that are
 /// files, and one for each large one, then the links' targets.
+///
+/// Where all is this user's own, files are files. Elsewhere a named pipe may take the place of one at any time, and reading it never ends:
+/// so reading has a limit, and after that each file has one of its own.
 ///
 /// A sign of life is a line that no digest looks like. Processes are what a look at a host costs; `busybox` has a `find` that cannot
 /// print, and so one `readlink` a link. The targets come last and end in NUL: they are text that users of the host choose.
@@ -76,14 +83,15 @@ fn probe(keys: &[FactKey]) -> String {
          echo hidden\n\
          for p; do hl_hidden \"$p\"; [ -z \"$why\" ] || printf \"%s\\n%s\\n\" \"$p\" \"$why\"; done\n\
          echo digests\n\
-         (for p; do shift; [ -L \"$p\" ] || [ ! -f \"$p\" ] || set -- \"$@\" \"$p\"; done\n\
+         (o=; for p; do shift; [ -O \"$p\" ] || [ ! -e \"$p\" ] || o=y; [ -L \"$p\" ] || [ ! -f \"$p\" ] || set -- \"$@\" \"$p\"; done\n\
          large=; [ $# = 0 ] || large=$(find \"$@\" -prune -size +{kibibytes}k 2>/dev/null)\n\
          [ -z \"$large\" ] || for p; do shift; case \"$n$large$n\" in\n\
          *\"$n$p$n\"*) {{ d=$(i=0; size=$(stat -c %s -- \"$p\"); while [ $((i * {PIECE})) -lt \"$size\" ]; do\n\
-         dd if=\"$p\" bs=65536 skip=$((i * {blocks})) count={blocks} 2>/dev/null; printf \".\\n\" >&4; i=$((i + 1)); done | sha256sum); }} 4>&1\n\
+         timeout {LIMIT} dd if=\"$p\" bs=65536 skip=$((i * {blocks})) count={blocks} 2>/dev/null || break; printf \".\\n\" >&4; i=$((i + 1)); done | sha256sum); }} 4>&1\n\
          printf \"%s  %s\\n\" \"${{d%% *}}\" \"$p\" ;;\n\
          *) set -- \"$@\" \"$p\" ;; esac; done\n\
-         [ $# = 0 ] || exec sha256sum -- \"$@\" 2>/dev/null)\n\
+         [ $# = 0 ] && exit; [ -n \"$o\" ] || exec sha256sum -- \"$@\" 2>/dev/null\n\
+         timeout {LIMIT} sha256sum -- \"$@\" 2>/dev/null; [ $? != 124 ] || {{ echo; for p; do timeout {LIMIT} sha256sum -- \"$p\" 2>/dev/null; done; }})\n\
          echo links\n\
          for p; do shift; [ ! -L \"$p\" ] || set -- \"$@\" \"$p\"; done\n\
          [ $# = 0 ] || find \"$@\" -prune -printf \"%p\\0%l\\0\" 2>/dev/null || for p; do t=$(readlink -n -- \"$p\"; echo /); printf \"%s\\0\" \"$p\" \"${{t%/}}\"; done\n\
@@ -255,7 +263,7 @@ fn content_probe(paths: &[&str]) -> String {
          done\n\
          [ $# = 0 ] || stat -c %s -- \"$@\"\n\
          echo contents\n\
-         [ $# = 0 ] || cat -- \"$@\"",
+         [ $# = 0 ] || exec timeout {LIMIT} cat -- \"$@\"",
         quote_all(paths.iter().copied()),
         CONTENT_LIMIT >> 10
     )
@@ -445,6 +453,60 @@ mod tests {
             let digest = Known::Yes(expected);
             assert_eq!(inode.kind, InodeKind::File { digest });
         }
+    }
+
+    /// The answer of a probe that finds a named pipe in the place of a file which it has just seen.
+    fn ask_while_swapped(script: &str, path: &str) -> Vec<u8> {
+        let swap = format!(
+            "timeout() {{ rm -f {path} && mkfifo {path}; shift; command timeout 2 \"$@\"; }}\n",
+            path = crate::quote::quote(path)
+        );
+        // As if another user owned all of it.
+        let script = format!(
+            "{swap}{}",
+            script.replace("[ -O", "[ -L").replace("exec timeout", "timeout")
+        );
+        let output = std::process::Command::new("timeout")
+            .args(["-s", "KILL", "10", "sh", "-c", &script])
+            .output();
+        let output = output.expect("it runs");
+        assert!(
+            output.status.code().is_some_and(|code| code < 128),
+            "it waits for the pipe: {output:?}"
+        );
+        output.stdout
+    }
+
+    #[test]
+    fn a_named_pipe_in_the_place_of_a_file_is_not_waited_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+        for name in ["one", "swapped", "two"] {
+            std::fs::write(at(name), name).expect("write");
+        }
+        let keys: Vec<FactKey> = ["one", "swapped", "two"].map(|name| FactKey::Path(at(name))).to_vec();
+        let answer = ask_while_swapped(&probe(&keys), &at("swapped"));
+        let digests: Vec<_> = parse(&keys, 0, &answer)
+            .expect("readable")
+            .into_iter()
+            .filter_map(|(_, fact)| match fact {
+                Fact::Path(PathFact::Present(Inode {
+                    kind: InodeKind::File { digest },
+                    ..
+                })) => Some(digest),
+                _ => None,
+            })
+            .collect();
+        let known = |text: &str| Known::Yes(crate::secret::sha256_hex(text.as_bytes()));
+        let unread = Known::No("the file could not be read".to_owned());
+        assert_eq!(digests, [known("one"), unread, known("two")]);
+
+        std::fs::remove_file(at("swapped")).expect("remove");
+        std::fs::write(at("swapped"), "swapped").expect("write");
+        let path = at("swapped");
+        let answer = ask_while_swapped(&content_probe(&[&path]), &path);
+        let error = parse_content(&[FactKey::Content(path)], 0, &answer).expect_err("not read");
+        assert!(error.to_string().contains("changed while it was read"), "{error}");
     }
 
     #[test]
