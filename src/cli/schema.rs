@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use homelab::error::Diagnostic;
 use homelab::schema::FileKind;
-use homelab::starter::{SCHEMA_FOLDER, write_schemas};
+use homelab::starter::{write_project_schemas, write_schemas};
 
 use super::output::{eprint_line, print};
 use super::project;
@@ -30,10 +30,12 @@ pub(super) fn run(arguments: &SchemaArguments) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let folder = match &arguments.directory {
-        Some(folder) => folder.clone(),
-        None => project::root()?.join(SCHEMA_FOLDER),
+        Some(folder) => {
+            write_schemas(folder)?;
+            folder.clone()
+        }
+        None => write_project_schemas(&project::root()?)?,
     };
-    write_schemas(&folder)?;
     eprint_line(format_args!(
         "{} schemas written to {}",
         FileKind::ALL.len(),

@@ -3,13 +3,13 @@
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::Diagnostic;
 use crate::schema::FileKind;
 
 /// Where the schemas of a project lie.
-pub const SCHEMA_FOLDER: &str = ".homelab/schema";
+const SCHEMA_FOLDER: &str = ".homelab/schema";
 
 /// Each file with its path.
 const FILES: &[(&str, &str)] = &[
@@ -41,7 +41,24 @@ pub fn write_project(folder: &Path) -> Result<(), Diagnostic> {
     for (path, text) in FILES {
         write(&folder.join(path), text)?;
     }
-    write_schemas(&folder.join(SCHEMA_FOLDER))
+    write_project_schemas(folder).map(drop)
+}
+
+/// Writes the schemas of a project, and returns their folder.
+///
+/// Errors: it is, or is below, a symbolic link. A project may come from someone else: files elsewhere would be replaced.
+pub fn write_project_schemas(root: &Path) -> Result<PathBuf, Diagnostic> {
+    let folder = root.join(SCHEMA_FOLDER);
+    let mut own = folder.ancestors().take_while(|path| *path != root);
+    if let Some(link) = own.find(|path| path.is_symlink()) {
+        let title = format!(
+            "`{}` is a symbolic link: schemas are written into the project only",
+            link.display()
+        );
+        return Err(Diagnostic::new(title).hint("remove the link; `--directory` writes the schemas to another folder"));
+    }
+    write_schemas(&folder)?;
+    Ok(folder)
 }
 
 /// Writes the schema of every kind of file to `folder`.
@@ -111,6 +128,29 @@ mod tests {
             named += 1;
         }
         assert_eq!(named, 6);
+    }
+
+    #[test]
+    fn schemas_are_not_written_through_a_link() {
+        for linked in [".homelab", ".homelab/schema"] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let (root, elsewhere) = (folder.path().join("lab"), folder.path().join("elsewhere"));
+            fs::create_dir_all(elsewhere.join("schema")).expect("made");
+            fs::write(elsewhere.join("task.json"), "mine").expect("written");
+            let link = root.join(linked);
+            fs::create_dir_all(link.parent().expect("a folder")).expect("made");
+            std::os::unix::fs::symlink(&elsewhere, &link).expect("linked");
+            let refused = write_project_schemas(&root).expect_err("it is a link");
+            assert!(
+                refused.title.contains(&format!("{linked}` is a symbolic link")),
+                "{refused}"
+            );
+            assert_eq!(
+                fs::read_to_string(elsewhere.join("task.json")).expect("is there"),
+                "mine"
+            );
+            assert_eq!(fs::read_dir(elsewhere.join("schema")).expect("readable").count(), 0);
+        }
     }
 
     #[test]
