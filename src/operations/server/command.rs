@@ -59,21 +59,21 @@ impl AccountCommand {
         }
     }
 
-    /// Tries first to create the directory: `useradd` creates the user before its home directory, and a later run would find a
-    /// user and take it for complete.
+    /// Tries first to create the home directory: `useradd` creates the user before it, and a later run would find a user and take
+    /// it for complete.
     ///
-    /// Whether all of that was done is recorded on the host, since anything may end it in between.
+    /// Whether all was done is recorded on the host, since anything may end it in between: the user is written first, then its
+    /// group and its password, then its home directory.
     #[must_use]
-    pub(super) fn once_possible(mut self, directory: Option<&str>, user: &str) -> Self {
-        if let Some(directory) = directory.map(quote) {
-            let record = quote(&record(user));
-            self.first = format!(
-                "mkdir -- {directory} && rmdir -- {directory} || exit\n\
-                 mkdir -p {record} && chmod 0700 /var/lib/homelab {JOBS} && echo useradd >{record}/summary || exit\n"
-            );
-            self.last =
-                format!("; code=$?\n[ $code != 0 ] && id -- {user} >/dev/null 2>&1 || rm -rf {record}\nexit $code");
-        }
+    pub(super) fn recorded(mut self, home: Option<&str>, user: &str) -> Self {
+        let record = quote(&record(user));
+        let try_home = home.map(quote).map_or_else(String::new, |home| {
+            format!("mkdir -- {home} && rmdir -- {home} || exit\n")
+        });
+        self.first = format!(
+            "{try_home}mkdir -p {record} && chmod 0700 /var/lib/homelab {JOBS} && echo useradd >{record}/summary || exit\n"
+        );
+        self.last = format!("; code=$?\n[ $code != 0 ] && id -- {user} >/dev/null 2>&1 || rm -rf {record}\nexit $code");
         self
     }
 

@@ -40,7 +40,7 @@ impl User {
         change.effects = self.effects(user.clone());
         let mut along = Vec::new();
         if matches!(primary, Primary::Private) {
-            along.push(self.private_group());
+            along.push(self.private_group(None));
         }
         // A private group does not exist yet: its own change sets its members.
         change
@@ -105,7 +105,7 @@ impl User {
             .push(Effect::Forget(FactScope::Tree(home.clone()), why.to_owned()));
         let mut along = Vec::new();
         if self.group.is_none() {
-            let mut group = self.private_group();
+            let mut group = self.private_group(None);
             // Its members are not known either.
             group.effects = vec![Effect::Forget(
                 FactScope::Key(FactKey::Group(self.user.clone())),
@@ -192,7 +192,7 @@ impl User {
             .option("-s", self.shell.as_ref())
             .option("-c", self.comment.as_ref())
             .flag(if self.makes_home() { "-m" } else { "-M" })
-            .once_possible(makes, &self.user)
+            .recorded(makes, &self.user)
             .on(&self.user)
     }
 
@@ -207,10 +207,10 @@ impl User {
             .collect()
     }
 
-    /// The group that `useradd` itself creates.
-    fn private_group(&self) -> ResourceChange {
+    /// The group that `useradd` itself creates, with this id if it is known.
+    pub(super) fn private_group(&self, gid: Option<u32>) -> ResourceChange {
         let group = Group {
-            gid: number(None),
+            gid: number(gid),
             members: BTreeSet::new(),
             primary_of: BTreeSet::from([self.user.clone()]),
             elsewhere: None,

@@ -62,9 +62,13 @@ const HOME_IS_POSSIBLE: &str = "mkdir -- /home/ann && rmdir -- /home/ann || exit
 
 /// The script that makes a user with a home directory.
 fn recorded(useradd: &str) -> String {
+    format!("{HOME_IS_POSSIBLE}{}", recorded_without_home(useradd))
+}
+
+fn recorded_without_home(useradd: &str) -> String {
     const RECORD: &str = "/var/lib/homelab/jobs/user-ann";
     format!(
-        "{HOME_IS_POSSIBLE}mkdir -p {RECORD} && chmod 0700 /var/lib/homelab /var/lib/homelab/jobs && echo useradd >{RECORD}/summary || \
+        "mkdir -p {RECORD} && chmod 0700 /var/lib/homelab /var/lib/homelab/jobs && echo useradd >{RECORD}/summary || \
          exit\n{useradd}; code=$?\n[ $code != 0 ] && id -- ann >/dev/null 2>&1 || rm -rf {RECORD}\nexit $code"
     )
 }
@@ -97,7 +101,9 @@ fn all_parameters_are_passed_to_useradd() {
     let created = change(bench.group("docker", 998, &[], &[]).group("adm", 4, &[], &[]).plan());
     assert_eq!(
         script(&created),
-        "useradd -u 1500 -g users -G 'adm,docker' -d /srv/ann -s /bin/bash -c 'Ann Other' -M -- ann"
+        recorded_without_home(
+            "useradd -u 1500 -g users -G 'adm,docker' -d /srv/ann -s /bin/bash -c 'Ann Other' -M -- ann"
+        )
     );
     assert_eq!(attribute_after(&created, "groups"), Attribute::known("adm, docker"));
     let member = created.effects.iter().any(|effect| {
@@ -111,7 +117,7 @@ fn all_parameters_are_passed_to_useradd() {
 fn system_users_get_no_home_directory_and_existing_groups_are_used() {
     let created = changes(without_ann("user = 'ann'\nsystem = true").plan());
     assert_eq!(named(&created), ["user ann", "group ann"]);
-    assert_eq!(script(&created[0]), "useradd -r -U -M -- ann");
+    assert_eq!(script(&created[0]), recorded_without_home("useradd -r -U -M -- ann"));
     let created = changes(without_ann(ANN).group("ann", 1000, &[], &[]).plan());
     assert_eq!(named(&created), ["user ann", "directory /home/ann"]);
     assert_eq!(script(&created[0]), recorded("useradd -g ann -m -- ann"));

@@ -21,10 +21,12 @@ impl User {
         old: &account::User,
         after: &mut Vec<OperationId>,
     ) -> Result<Vec<ResourceChange>, Stop> {
-        let new = self.wanted(old);
+        let missing_group = self.missing_group(context, old)?;
+        let new = self.wanted(old, missing_group.is_some());
         let mut changes = Vec::new();
-        if let Some(system) = context.without_record_of(&self.user) {
-            return self.finish(context, (old, &new), after, system);
+        let record = context.without_record_of(&self.user);
+        if record.is_some() || missing_group.is_some() {
+            return self.finish(context, (old, &new), missing_group, after, record);
         }
         if new != *old {
             self.check_is_possible(context, old, &new)?;
@@ -45,15 +47,24 @@ impl User {
         Ok(changes)
     }
 
-    /// Completes a user whose creation was interrupted: what differs, then the home directory.
+    /// Completes a user whose creation was interrupted: its group, what differs, then the home directory.
     fn finish(
         &self,
         context: &PlanContext<'_>,
         (old, new): (&account::User, &account::User),
+        missing_group: Option<u32>,
         after: &mut Vec<OperationId>,
-        system: Fact,
+        record: Option<Fact>,
     ) -> Result<Vec<ResourceChange>, Stop> {
         self.check_is_possible(context, old, new)?;
+        // The group gets the number that the user has.
+        let grouped = account::User {
+            group: match missing_group {
+                Some(_) => new.group.clone(),
+                None => old.group.clone(),
+            },
+            ..old.clone()
+        };
         let home = if self.makes_home() {
             self.created_home(context, new, after)?
         } else {
@@ -63,8 +74,9 @@ impl User {
         before.insert("created", Attribute::known("in part"));
         attributes.insert("created", Attribute::known("completely"));
         let mut change = self.change(Action::Update, Before::Present(before), Some(attributes));
-        if new != old {
-            change.steps.push(self.usermod(old, new).on(&self.user));
+        change.steps = unfinished::complete_databases(&self.user, missing_group);
+        if *new != grouped {
+            change.steps.push(self.usermod(&grouped, new).on(&self.user));
         }
         let mut changes: Vec<ResourceChange> = home.into_iter().collect();
         for made in &mut changes {
@@ -80,20 +92,32 @@ impl User {
                 .effects
                 .push(Effect::Forget(FactScope::Tree(home.to_owned()), why));
         }
-        change.steps.push(unfinished::forget(&self.user));
-        change.effects.extend(self.update_effects(context, old, new)?);
-        change.effects.push(Effect::Set(FactKey::System, system));
-        Ok([change].into_iter().chain(changes).collect())
+        change.effects.extend(self.update_effects(context, &grouped, new)?);
+        if let Some(system) = record {
+            change.steps.push(unfinished::forget(&self.user));
+            change.effects.push(Effect::Set(FactKey::System, system));
+        }
+        let group = missing_group.map(|gid| {
+            let holder = Effect::Set(FactKey::GroupNumber(gid), Fact::GroupNumber(Some(self.user.clone())));
+            let mut group = self.private_group(Some(gid));
+            group.effects.push(holder);
+            group
+        });
+        Ok([change].into_iter().chain(group).chain(changes).collect())
     }
 
-    fn wanted(&self, old: &account::User) -> account::User {
+    /// The user as wanted, with its own group if that was missing.
+    fn wanted(&self, old: &account::User, was_without_group: bool) -> account::User {
         let given = |given: &Option<String>, old: &Known<String>| match given {
             Some(given) => Known::Yes(given.clone()),
             None => old.clone(),
         };
         account::User {
             uid: self.uid.map_or_else(|| old.uid.clone(), Known::Yes),
-            group: given(&self.group, &old.group),
+            group: match was_without_group {
+                true => Known::Yes(self.user.clone()),
+                false => given(&self.group, &old.group),
+            },
             home: given(&self.home, &old.home),
             shell: given(&self.shell, &old.shell),
             comment: given(&self.comment, &old.comment),
