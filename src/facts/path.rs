@@ -131,8 +131,11 @@ impl<'a> Key<'a> for MetadataKey<'a> {
 pub struct Metadata {
     /// The letters of lsattr(1), without those that a file system sets by itself; empty also if the host has no `lsattr`.
     pub flags: String,
-    /// Whether something is mounted there, which must not be a directory.
+    /// Whether something is mounted there.
     pub is_mount: bool,
+    /// Where the file system is mounted that it is on, if nothing on that can be changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_only: Option<String>,
 }
 
 /// What is in a directory, with all that is below.
@@ -162,6 +165,12 @@ pub fn mount_field(path: &str) -> String {
         }
     }
     escaped
+}
+
+/// The path in such a field.
+pub fn unescaped(field: &str) -> String {
+    let with_blanks = field.replace("\\040", " ").replace("\\011", "\t");
+    with_blanks.replace("\\134", "\\")
 }
 
 /// What is at a path, without following a last link.

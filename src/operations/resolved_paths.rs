@@ -30,6 +30,7 @@ impl PlanContext<'_> {
                 };
                 self.check_links(step, &resolved)?;
                 self.check_metadata(step, &resolved, &metadata)?;
+                self.check_parent(step, &resolved, &metadata)?;
                 if let (Step::WriteFile(_), Before::Present(before), Some(after)) =
                     (step, &mut change.before, &mut change.after)
                 {
@@ -96,6 +97,57 @@ impl PlanContext<'_> {
             return Err(self
                 .refuse(&argument, format!("`{path}` is a mount point"), label)
                 .hint(format!("unmount it first: `umount {path}`")));
+        }
+        Ok(())
+    }
+
+    /// Refuses what the directory above does not allow, not even to root.
+    fn check_parent(&self, step: &Step, resolved: &ResolvedPath, own: &Metadata) -> Result<(), Stop> {
+        let path = &resolved.path;
+        let is_kept = match step {
+            Step::SetAttributes(_) => true,
+            Step::WriteFile(_) => own.is_mount && !resolved.is_open,
+            _ => false,
+        };
+        let parent = parent(path);
+        // It is read along with that of what is there: what is created needs no further round.
+        let above = match resolved.end {
+            End::Present { .. } => self.metadata(parent),
+            End::Absent | End::Unknown => Metadata::default(),
+        };
+        let read_only = if is_kept { &own.read_only } else { &above.read_only };
+        if let Some(mount) = read_only {
+            let title = format!("`{path}` is on a read-only file system");
+            return Err(self
+                .refuse(
+                    &self.argument_of(path),
+                    title,
+                    format!("`{mount}` is mounted read-only"),
+                )
+                .hint(format!("remount it first: `mount -o remount,rw {mount}`")));
+        }
+        let is_only_added = matches!(step, Step::MakeDirectory(_)) && !resolved.is_open;
+        for (flag, word, consequence, holds) in [
+            (
+                'i',
+                "immutable",
+                "nothing in it can be created, replaced or removed",
+                !is_kept,
+            ),
+            (
+                'a',
+                "append-only",
+                "nothing in it can be replaced or removed",
+                !is_kept && !is_only_added,
+            ),
+        ] {
+            if holds && above.flags.contains(flag) {
+                let title = format!("`{parent}` is {word}: {consequence}");
+                let label = format!("`lsattr -d {parent}` shows the flag `{flag}`");
+                return Err(self
+                    .refuse(&self.argument_of(path), title, label)
+                    .hint(format!("remove the flag first: `chattr -{flag} {parent}`")));
+            }
         }
         Ok(())
     }

@@ -1,12 +1,13 @@
-//! Reads what could prevent a change of a file: its flags, and whether something is mounted there.
+//! Reads what could prevent a change of a file: its flags, whether something is mounted there, and whether its file system can be
+//! changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::family::{Family, InTemplates, Readable, no_allowance};
 use crate::facts::key::{Fact, FactKey};
-use crate::facts::path::{Metadata, MetadataKey, mount_field};
-use crate::quote::{quote, quote_all};
+use crate::facts::path::{Metadata, MetadataKey, mount_field, unescaped};
+use crate::quote::quote_all;
 
 static METADATA: Family = Family {
     subject: "flags of files",
@@ -23,19 +24,19 @@ impl<'a> Readable<'a> for MetadataKey<'a> {
 /// Flags that file systems set by themselves, in the letters of lsattr(1).
 const BY_ITSELF: &str = "-eEINV";
 
-/// A mount point is compared, never looked at: a dead server of NFS does not answer.
+/// A mount point is compared, never looked at: a dead server of NFS does not answer. Of each mount point at or above a path, its options
+/// and those of its file system are printed.
 fn probe(keys: &[FactKey]) -> String {
     let paths: Vec<&str> = keys.iter().filter_map(FactKey::path).collect();
     let escaped: Vec<String> = paths.iter().map(|path| mount_field(path)).collect();
     format!(
         "lsattr -d -- {} 2>/dev/null\n\
          printf \"mounts\\n\"\n\
-         n=\"\n\"\n\
-         m=$n{}$n\n\
-         while read -r i i i i p i; do case $m in *\"$n$p$n\"*) printf \"%s\\n\" \"$p\" ;; esac; done </proc/self/mountinfo 2>/dev/null\n\
+         set -- {}\n\
+         while read -r i i i i p o i; do for k; do case $k/ in \"${{p%/}}\"/*) printf \"%s,%s %s\\n\" \"$o\" \"${{i##* }}\" \"$p\"; break ;; esac; done; done </proc/self/mountinfo 2>/dev/null\n\
          true",
         quote_all(paths),
-        quote(&escaped.join("\n")),
+        quote_all(escaped.iter().map(String::as_str)),
     )
 }
 
@@ -50,7 +51,10 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
         .filter_map(|line| line.split_once(' '))
         .map(|(flags, path)| (path, flags))
         .collect();
-    let mounts: BTreeSet<&str> = lines[mounts_at + 1..].iter().map(String::as_str).collect();
+    let mounts: Vec<(&str, &str)> = lines[mounts_at + 1..]
+        .iter()
+        .filter_map(|line| line.split_once(' '))
+        .collect();
     let facts = keys.iter().filter_map(|key| {
         let path = key.path()?;
         let metadata = Metadata {
@@ -58,11 +62,23 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
                 .get(path)
                 .map(|flags| flags.replace(|flag| BY_ITSELF.contains(flag), ""))
                 .unwrap_or_default(),
-            is_mount: mounts.contains(mount_field(path).as_str()),
+            is_mount: mounts.iter().any(|(_, mount)| *mount == mount_field(path)),
+            read_only: read_only(&mount_field(path), &mounts),
         };
         Some((key.clone(), Fact::Metadata(metadata)))
     });
     Ok(facts.collect())
+}
+
+/// The mount point that a path is below, if its file system is read-only. Of two at the same place, the later one covers the other.
+fn read_only(path: &str, mounts: &[(&str, &str)]) -> Option<String> {
+    let is_above = |mount: &str| format!("{path}/").starts_with(&format!("{}/", mount.trim_end_matches('/')));
+    let above = mounts.iter().filter(|(_, mount)| is_above(mount));
+    let (options, mount) = above.max_by_key(|(_, mount)| mount.len())?;
+    options
+        .split(',')
+        .any(|option| option == "ro")
+        .then(|| unescaped(mount))
 }
 
 #[cfg(test)]
@@ -71,17 +87,33 @@ mod tests {
 
     #[test]
     fn flags_and_mount_points_are_seen() {
-        let keys = ["/etc/a b", "/etc/i", "/etc/none"].map(|path| FactKey::Metadata(path.to_owned()));
-        let answer = b"--------------e------- /etc/a b\n----i-d-------e------- /etc/i\nmounts\n/etc/a\\040b\n";
+        let keys = ["/etc/a b", "/etc/i", "/etc/none", "/etc/a b/c", "/proc/sys"]
+            .map(|path| FactKey::Metadata(path.to_owned()));
+        let answer = b"--------------e------- /etc/a b\n----i-d-------e------- /etc/i\nmounts\nrw,relatime,rw /\n\
+            rw,relatime,ro /etc/a\\040b\nrw,rw /proc\nro,nosuid,rw /proc/sys\nrw,rw /proc/sys\n";
         let facts = parse(&keys, 0, answer).expect("readable");
-        let found: Vec<(&str, bool)> = facts
+        let found: Vec<(&str, bool, Option<&str>)> = facts
             .iter()
             .map(|(_, fact)| match fact {
-                Fact::Metadata(metadata) => (metadata.flags.as_str(), metadata.is_mount),
+                Fact::Metadata(metadata) => (
+                    metadata.flags.as_str(),
+                    metadata.is_mount,
+                    metadata.read_only.as_deref(),
+                ),
                 other => panic!("{other:?}"),
             })
             .collect();
-        assert_eq!(found, [("", true), ("id", false), ("", false)]);
+        let below = Some("/etc/a b");
+        assert_eq!(
+            found,
+            [
+                ("", true, below),
+                ("id", false, None),
+                ("", false, None),
+                ("", false, below),
+                ("", true, None)
+            ]
+        );
     }
 
     #[test]
