@@ -39,6 +39,11 @@ pub fn key(key: &str, value: Option<&str>, known: &[&str]) -> Option<String> {
         .find_map(|answer| answer.hint(known))
 }
 
+/// Whether the unknown key `key` is another word for `own`.
+pub fn is_answered(key: &str, own: &str) -> bool {
+    find(keys::KEYS, key.to_owned()).any(|answer| matches!(answer, Own(word) if word == own))
+}
+
 /// What to do about a key that is the name of an operation, as modules are keys in Ansible; `operations` are the valid ones.
 pub fn operation_as_key(key: &str, operations: &[&str]) -> Option<String> {
     let written = |own: &str| format!("write `op = \"{own}\"`, and its parameters as keys beside it");

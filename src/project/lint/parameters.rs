@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use crate::error::Diagnostic;
+use crate::error::{Diagnostic, closest, habits};
 use crate::operations::{BECOME_KEYS, CONDUCT_KEYS, OPERATIONS, Parameter, RunAs};
 use crate::project::RawOperation;
 use crate::project::fields::key_suggestion;
@@ -21,6 +21,7 @@ static PARAMETERS: LazyLock<BTreeMap<&str, Vec<Parameter>>> = LazyLock::new(|| {
 pub(super) fn check(operation: &RawOperation) -> Vec<Diagnostic> {
     let known = operation.definition.keys();
     let mut mistakes = Vec::new();
+    let mut unknown_keys = Vec::new();
     for (key, entry) in &operation.arguments {
         if [known, BECOME_KEYS, CONDUCT_KEYS]
             .iter()
@@ -29,29 +30,41 @@ pub(super) fn check(operation: &RawOperation) -> Vec<Diagnostic> {
             mistakes.extend(check_type(operation, key, entry));
         } else {
             mistakes.push(unknown(operation, key, entry, known));
+            unknown_keys.push(key.as_str());
         }
     }
-    if mistakes.is_empty() {
-        mistakes.extend(missing(operation));
-    }
+    mistakes.extend(missing(operation, &unknown_keys));
     mistakes
 }
 
-fn missing(operation: &RawOperation) -> Vec<Diagnostic> {
+/// Required parameters that are not given, unless one of the unknown keys stands for them: that is reported already.
+fn missing(operation: &RawOperation, unknown: &[&str]) -> Vec<Diagnostic> {
     let name = operation.definition.name;
     let parameters = PARAMETERS.get(name).into_iter().flatten();
-    let is_missing = |key: &str| !operation.arguments.contains_key(key);
+    let is_missing = |key: &str| {
+        let stands_for_it = |unknown: &&str| closest(unknown, [key]).is_some() || habits::is_answered(unknown, key);
+        !operation.arguments.contains_key(key) && !unknown.iter().any(stands_for_it)
+    };
     let missing = parameters.filter(|one| one.required && is_missing(&one.name));
     missing
         .map(|parameter| {
-            Diagnostic::new(format!("missing `{}` for `{name}`", parameter.name))
-                .at(&operation.origin, "needs this parameter")
-                .hint(format!(
-                    "add `{}` ({}): {}",
-                    parameter.name,
-                    parameter.kind,
-                    parameter.description.trim_end_matches('.')
-                ))
+            let mistake = Diagnostic::new(format!("missing `{}` for `{name}`", parameter.name));
+            let title = operation.settings.name.as_ref().and_then(|name| name.origin.as_ref());
+            let what = format!(
+                "`{}` ({}): {}",
+                parameter.name,
+                parameter.kind,
+                parameter.description.trim_end_matches('.')
+            );
+            match title {
+                Some(place) if parameter.name == operation.definition.main_argument => mistake
+                    .at(&operation.origin, "needs this parameter")
+                    .at(place, "`name` is only the title of the operation")
+                    .hint(format!("add {what}")),
+                _ => mistake
+                    .at(&operation.origin, "needs this parameter")
+                    .hint(format!("add {what}")),
+            }
         })
         .collect()
 }
