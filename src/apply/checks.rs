@@ -66,6 +66,7 @@ impl HostApply<'_> {
                     failure: Some(Failure {
                         attempted: format!("verify {what}"),
                         cause: Some(format!("{why} (tried for {} s){}", within.as_secs(), not_run(&waiting))),
+                        outcome: None,
                         exit_code: None,
                         output: String::new(),
                         hint: (!waiting.is_empty()).then(|| AFTER_HANDLERS.to_owned()),

@@ -284,7 +284,8 @@ fn told_unloaded(handlers: &[PlannedOperation], halt: &Halt) -> String {
     let why = match &halt.failure {
         _ if halt.end == HostEnd::Interrupted => ": it was interrupted".to_owned(),
         Some(failure) => {
-            let cause = failure.cause.as_deref().map(|cause| format!(": {cause}"));
+            let cause = failure.cause.as_deref().or(failure.outcome.as_deref());
+            let cause = cause.map(|cause| format!(": {cause}"));
             format!("\nfailed to {}{}", failure.attempted, cause.unwrap_or_default())
         }
         None => String::new(),
@@ -299,7 +300,8 @@ fn halt(
     answer: Result<StepAnswer, RemoteError>,
     works: Result<(), RemoteError>,
 ) -> Halt {
-    let mut cause = match reason {
+    let mut outcome = String::new();
+    let cause = match reason {
         Reason::NotLoaded(told) => told.clone(),
         Reason::NoConnection(Some(error)) => {
             let source = std::error::Error::source(error).map(|source| format!(": {source}"));
@@ -330,34 +332,35 @@ fn halt(
                     "put back what is left yourself: the previous files are below `/var/lib/homelab/previous`",
                 ),
             };
-            let _ = write!(cause, "\n{said}");
+            outcome.push_str(said);
             (String::from_utf8_lossy(&answer.output).trim_end().to_owned(), hint)
         }
         Err(again) => {
-            let _ = write!(cause, "\nhomelab could not have the guard go back: {again}");
+            let _ = write!(outcome, "homelab could not have the guard go back: {again}");
             let hint = "the guard puts back the files by itself; the next run reports it, or use the host's console";
             (String::new(), hint)
         }
     };
     match works {
-        Ok(()) => cause.push_str("\na new connection works"),
+        Ok(()) => outcome.push_str("\na new connection works"),
         Err(again) => {
-            let _ = write!(cause, "\nno new connection works since: {again}");
+            let _ = write!(outcome, "\nno new connection works since: {again}");
             hint = "use the host's console: the previous files are below `/var/lib/homelab/previous`";
         }
     }
     Halt {
         end: HostEnd::Failed,
-        failure: Some(Failure {
+        failure: Some(Box::new(Failure {
             attempted: match reason {
                 Reason::NotLoaded(_) => "have guarded changes loaded".to_owned(),
                 Reason::NoConnection(_) => "confirm the changes with a new connection".to_owned(),
             },
             cause: Some(cause),
+            outcome: Some(outcome),
             exit_code: None,
             output,
             hint: Some(hint.to_owned()),
-        }),
+        })),
     }
 }
 

@@ -138,6 +138,8 @@ pub struct Failure {
     pub attempted: String,
     /// Why, if known.
     pub cause: Option<String>,
+    /// What came of it on the host, such as what was put back.
+    pub outcome: Option<String>,
     pub exit_code: Option<i32>,
     /// The last lines of its output.
     pub output: String,

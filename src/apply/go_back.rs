@@ -79,10 +79,10 @@ impl HostApply<'_> {
                 if let Some(why) = halt.failure {
                     let cause = why.cause.map_or_else(String::new, |cause| format!(": {cause}"));
                     let text = format!("it was not tried again: failed to {}{cause}", why.attempted);
-                    failure.cause = Some(failure.cause.map_or(text.clone(), |told| format!("{told}\n{text}")));
+                    failure.outcome = Some(failure.outcome.map_or(text.clone(), |told| format!("{told}\n{text}")));
                 }
                 Halt {
-                    failure: Some(failure),
+                    failure: Some(Box::new(failure)),
                     ..halt
                 }
             }
@@ -101,7 +101,7 @@ impl HostApply<'_> {
         };
         let failed = self.results.iter_mut().rev().find_map(|result| result.failure.as_mut());
         if let Some(failure) = failed {
-            failure.cause = told.cause;
+            failure.outcome = told.outcome;
             failure.hint = told.hint;
         }
         Ok(())
@@ -359,7 +359,7 @@ impl Verb {
 
 fn told(unit: &str, verb: Verb, ways: &Ways, runs: bool) -> Failure {
     let paths: Vec<String> = ways.back.iter().map(|path| format!("`{path}`")).collect();
-    let mut causes = Vec::new();
+    let mut outcomes = Vec::new();
     if !paths.is_empty() {
         let is_as = if paths.len() == 1 {
             "is as it was"
@@ -376,9 +376,9 @@ fn told(unit: &str, verb: Verb, ways: &Ways, runs: bool) -> Failure {
             (true, false) if verb == Verb::Reload => format!(", and `{unit}` still runs with that"),
             (true, _) => format!(", and `{unit}` runs again"),
         };
-        causes.push(format!("{} {is_as} before {since}{again}", paths.join(", ")));
+        outcomes.push(format!("{} {is_as} before {since}{again}", paths.join(", ")));
     }
-    causes.extend(ways.left.iter().cloned());
+    outcomes.extend(ways.left.iter().cloned());
     let hint = if runs || !ways.has_stopped {
         "fix the cause that its log shows, and rerun: the next deploy makes the changes again"
     } else {
@@ -386,7 +386,8 @@ fn told(unit: &str, verb: Verb, ways: &Ways, runs: bool) -> Failure {
     };
     Failure {
         attempted: verb.attempted(unit),
-        cause: Some(causes.join("\n")),
+        cause: None,
+        outcome: Some(outcomes.join("\n")),
         exit_code: None,
         output: String::new(),
         hint: Some(hint.to_owned()),
@@ -397,7 +398,8 @@ fn told(unit: &str, verb: Verb, ways: &Ways, runs: bool) -> Failure {
 fn stays_stopped(unit: &str, verb: Verb) -> Failure {
     Failure {
         attempted: verb.attempted(unit),
-        cause: Some(format!(
+        cause: None,
+        outcome: Some(format!(
             "nothing is kept of what notified the handler, so `{unit}` stays stopped"
         )),
         exit_code: None,

@@ -7,33 +7,35 @@ use crate::remote::RemoteError;
 /// Why a host was stopped before its plan was finished.
 pub(super) struct Halt {
     pub(super) end: HostEnd,
-    pub(super) failure: Option<Failure>,
+    pub(super) failure: Option<Box<Failure>>,
 }
 
 /// Too many other hosts failed for this one to start or to continue; `attempted` names them.
 pub(super) fn held_back(attempted: &str, why: &str) -> Halt {
     Halt {
         end: HostEnd::HeldBack,
-        failure: Some(Failure {
+        failure: Some(Box::new(Failure {
             attempted: attempted.to_owned(),
             cause: Some(why.to_owned()),
+            outcome: None,
             exit_code: None,
             output: String::new(),
             hint: None,
-        }),
+        })),
     }
 }
 
 pub(super) fn stale(what: &str) -> Halt {
     Halt {
         end: HostEnd::Stale,
-        failure: Some(Failure {
+        failure: Some(Box::new(Failure {
             attempted: "apply the reviewed plan".to_owned(),
             cause: Some(what.to_owned()),
+            outcome: None,
             exit_code: None,
             output: String::new(),
             hint: Some("rerun the deploy and review the new diff".to_owned()),
-        }),
+        })),
     }
 }
 
@@ -41,16 +43,17 @@ pub(super) fn stale(what: &str) -> Halt {
 pub(super) fn outdated(departures: &[String]) -> Halt {
     Halt {
         end: HostEnd::Outdated,
-        failure: Some(Failure {
+        failure: Some(Box::new(Failure {
             attempted: "apply the reviewed plan".to_owned(),
             cause: Some(format!(
                 "the host changed while this run waited for its lock; nothing was done\n{}",
                 departures.join("\n")
             )),
+            outcome: None,
             exit_code: None,
             output: String::new(),
             hint: Some("rerun the deploy and review the new diff".to_owned()),
-        }),
+        })),
     }
 }
 
@@ -63,13 +66,14 @@ pub(super) fn lost(error: &RemoteError) -> Halt {
     };
     Halt {
         end,
-        failure: Some(Failure {
+        failure: Some(Box::new(Failure {
             attempted: error.to_string(),
             cause: std::error::Error::source(error).map(ToString::to_string),
+            outcome: None,
             exit_code: None,
             output: String::new(),
             hint: error.hint(),
-        }),
+        })),
     }
 }
 
@@ -89,13 +93,14 @@ pub(super) fn gather_failed(error: &GatherError) -> Halt {
         GatherError::Remote(error) => lost(error),
         GatherError::Unreadable { .. } => Halt {
             end: HostEnd::Failed,
-            failure: Some(Failure {
+            failure: Some(Box::new(Failure {
                 attempted: error.to_string(),
                 cause: std::error::Error::source(error).map(ToString::to_string),
+                outcome: None,
                 exit_code: None,
                 output: String::new(),
                 hint: None,
-            }),
+            })),
         },
     }
 }
@@ -104,14 +109,15 @@ pub(super) fn gather_failed(error: &GatherError) -> Halt {
 pub(super) fn interrupted() -> Halt {
     Halt {
         end: HostEnd::Interrupted,
-        failure: Some(Failure {
+        failure: Some(Box::new(Failure {
             attempted: "continue".to_owned(),
             cause: Some(
                 "interrupted; the current step may have finished on the host, no later step was started".to_owned(),
             ),
+            outcome: None,
             exit_code: None,
             output: String::new(),
             hint: Some("rerun the deploy to continue".to_owned()),
-        }),
+        })),
     }
 }

@@ -84,7 +84,7 @@ pub fn not_read(host: &str, error: &GatherError) -> HostResult {
         host: host.to_owned(),
         end,
         operations: Vec::new(),
-        failure,
+        failure: failure.map(|failure| *failure),
         notices: Vec::new(),
         round_trips: 0,
         took: Duration::ZERO,

@@ -170,6 +170,7 @@ fn untrue(operation: &PlannedOperation, now: &Now, differences: &[String]) -> Fa
     Failure {
         attempted: format!("apply `{}`", operation.id.slug()),
         cause: Some(differences.join("\n")),
+        outcome: None,
         exit_code: None,
         output: String::new(),
         hint: Some(hint.to_owned()),

@@ -37,13 +37,14 @@ impl HostApply<'_> {
         if let Some(mistake) = build.mistakes.first() {
             return Err(Halt {
                 end: HostEnd::Failed,
-                failure: Some(Failure {
+                failure: Some(Box::new(Failure {
                     attempted: format!("plan the remaining operations: {}", mistake.diagnostic),
                     cause: mistake.diagnostic.labels.first().map(|label| label.text.clone()),
+                    outcome: None,
                     exit_code: None,
                     output: mistake.diagnostic.causes.join("\n"),
                     hint: mistake.diagnostic.hint.clone(),
-                }),
+                })),
             });
         }
         let plan = build.plan.hosts.into_iter().next();
@@ -110,13 +111,14 @@ impl HostApply<'_> {
         let is_root = self.session().is_none_or(|session| session.unprivileged.is_none());
         Halt {
             end: HostEnd::Failed,
-            failure: Some(Failure {
+            failure: Some(Box::new(Failure {
                 attempted: format!("run `{}`", operation.id.slug()),
                 cause: Some(why),
+                outcome: None,
                 exit_code: None,
                 output: String::new(),
                 hint: (!is_root).then(|| AS_ROOT.to_owned()),
-            }),
+            })),
         }
     }
 }

@@ -45,7 +45,9 @@ impl HostApply<'_> {
             reviewed.iter().position(|operation| operation.id == result.operation)
         };
         operations.sort_by_key(reviewed_order);
-        let (end, failure) = halt.map_or((HostEnd::Converged, None), |halt| (halt.end, halt.failure));
+        let (end, failure) = halt.map_or((HostEnd::Converged, None), |halt| {
+            (halt.end, halt.failure.map(|failure| *failure))
+        });
         HostResult {
             host: self.reviewed.host.clone(),
             end,

@@ -414,6 +414,7 @@ fn describe(step: &Step, answer: &StepAnswer) -> Option<Failure> {
         end @ StepEnd::Failed { .. } if is_untrue(step, end) => Some(Failure {
             attempted,
             cause: Some("the step succeeded, but the host is not as planned".to_owned()),
+            outcome: None,
             exit_code: None,
             output,
             hint: None,
@@ -421,6 +422,7 @@ fn describe(step: &Step, answer: &StepAnswer) -> Option<Failure> {
         StepEnd::Failed { .. } if answer.cause.is_some() => Some(Failure {
             attempted,
             cause: answer.cause.clone(),
+            outcome: None,
             exit_code: None,
             output,
             hint: Some("nothing was replaced; rerun the deploy and review the new diff".to_owned()),
@@ -433,6 +435,7 @@ fn describe(step: &Step, answer: &StepAnswer) -> Option<Failure> {
                 _ => None,
             },
             attempted,
+            outcome: None,
             exit_code: Some(status),
             output,
             hint: None,
@@ -440,6 +443,7 @@ fn describe(step: &Step, answer: &StepAnswer) -> Option<Failure> {
         StepEnd::Stale => Some(Failure {
             attempted,
             cause: Some("the host changed since the review; nothing was done".to_owned()),
+            outcome: None,
             exit_code: None,
             output,
             hint: Some("rerun the deploy and review the new diff".to_owned()),

@@ -162,12 +162,14 @@ pub enum Action {
     Remove,
     /// It runs on every deploy, so it does not count as drift.
     RunEachTime,
+    /// It only fetches anew what is old, so it does not count as drift.
+    Refresh,
 }
 
 impl Action {
     /// Whether it counts as a pending change, for exit code 2 and "nothing to do".
     pub fn is_pending(self) -> bool {
-        self != Self::RunEachTime
+        !matches!(self, Self::RunEachTime | Self::Refresh)
     }
 }
 

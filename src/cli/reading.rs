@@ -77,9 +77,10 @@ pub(super) async fn read(
                 commands.retain(|command| named.insert((is_local, command.clone())));
                 EventText::line(Some(report::conditions(&commands, is_local)))
             }
-            ReadingEvent::Started { .. } | ReadingEvent::Conditions { .. } | ReadingEvent::Finished { .. } => {
-                EventText::default()
-            }
+            ReadingEvent::Started { .. }
+            | ReadingEvent::Connected { .. }
+            | ReadingEvent::Conditions { .. }
+            | ReadingEvent::Finished { .. } => EventText::default(),
         }
     };
     let showing = display.follow(received, text_of, std::future::pending());
@@ -135,7 +136,7 @@ fn sorted(readings: Readings, verbose: bool) -> Hosts {
     if let Some(late) = &hosts.late {
         let names = late.names().join(", ");
         eprint_line(format_args!(
-            "{names}: still connecting and reading; the other hosts go on"
+            "{names}: not read yet; the other hosts go on without waiting"
         ));
     }
     hosts

@@ -146,17 +146,17 @@ impl SystemFacts {
                     job.id
                 );
             }
-            let what = format!("`{}` of an earlier run lost its connection", job.summary);
+            let what = format!("an earlier run ended during `{}`, which", job.summary);
             match &job.state {
-                JobState::Running => format!("{what} and is still running"),
-                JobState::Ended { code: 0, .. } => format!("{what} and has finished successfully since"),
+                JobState::Running => format!("{what} is still running"),
+                JobState::Ended { code: 0, .. } => format!("{what} has finished successfully since"),
                 JobState::Ended { code, output } => {
                     format!(
-                        "{what} and has failed since with exit code {code}: {}",
+                        "{what} has failed since with exit code {code}: {}",
                         output.trim_end().replace('\n', " ")
                     )
                 }
-                JobState::Lost => format!("{what} and has disappeared without an exit code"),
+                JobState::Lost => format!("{what} has disappeared without an exit code"),
             }
         });
         let session = self.session.notice();

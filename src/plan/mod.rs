@@ -216,6 +216,8 @@ pub struct Totals {
     pub remove: usize,
     /// Things done each time.
     pub each_time: usize,
+    /// What is fetched anew because it is old.
+    pub refresh: usize,
     /// Operations that are planned later.
     pub deferred: usize,
     /// Those that no earlier operation can decide, such as those that need root.
@@ -255,6 +257,7 @@ impl Totals {
                         Action::Update => self.update += 1,
                         Action::Remove => self.remove += 1,
                         Action::RunEachTime => self.each_time += 1,
+                        Action::Refresh => self.refresh += 1,
                     }
                 }
             }

@@ -13,9 +13,24 @@ const MOST_OUTPUT: usize = 20;
 const LONG: usize = 400;
 const ROOM: usize = 100;
 
-/// What was attempted on `host`, why it failed, and the output.
+/// What was attempted on `host`, why it failed, the output, and what came of it.
 pub(super) fn lines(host: &str, failure: &Failure) -> Vec<String> {
-    let mut lines = vec![paint(Tone::Removed, &headline(host, &failure.attempted))];
+    let headline = format!("{}: {}", sanitize::one_line(host), attempted(host, failure));
+    let mut lines = vec![paint(Tone::Removed, &headline)];
+    lines.extend(details(failure));
+    lines
+}
+
+/// The same without the host, below a heading that names it: hosts that fail in the same way are shown once.
+pub(super) fn lines_below_host(host: &str, failure: &Failure) -> Vec<String> {
+    let mut lines = vec![paint(Tone::Removed, &attempted(host, failure))];
+    lines.extend(details(failure));
+    lines
+}
+
+/// What is below the first line.
+pub(super) fn details(failure: &Failure) -> Vec<String> {
+    let mut lines = Vec::new();
     if let Some(cause) = &failure.cause {
         lines.extend(note("caused by", cause));
     }
@@ -23,6 +38,9 @@ pub(super) fn lines(host: &str, failure: &Failure) -> Vec<String> {
         lines.push(format!("  exit code {code}"));
     }
     lines.extend(output(&failure.output));
+    if let Some(outcome) = &failure.outcome {
+        lines.extend(note("outcome", outcome));
+    }
     if let Some(hint) = &failure.hint {
         lines.extend(note("hint", hint));
     }
@@ -30,13 +48,12 @@ pub(super) fn lines(host: &str, failure: &Failure) -> Vec<String> {
 }
 
 /// What was attempted is a phrase such as "write `/etc/motd`", or an error text that already names the host.
-fn headline(host: &str, attempted: &str) -> String {
-    let host = sanitize::one_line(host);
-    let attempted = sanitize::one_line(attempted);
-    let own = attempted.strip_prefix(&format!("{host}: "));
+pub(super) fn attempted(host: &str, failure: &Failure) -> String {
+    let attempted = sanitize::one_line(&failure.attempted);
+    let own = attempted.strip_prefix(&format!("{}: ", sanitize::one_line(host)));
     match own {
-        Some(rest) => format!("{host}: {rest}"),
-        None => format!("{host}: failed to {attempted}"),
+        Some(rest) => rest.to_owned(),
+        None => format!("failed to {attempted}"),
     }
 }
 

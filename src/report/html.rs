@@ -33,11 +33,16 @@ pub fn html(review: &Review<'_>) -> String {
     let folds = review.folded(body);
     let mut text = summary(review, &folds);
     text.push_str("</header>\n<main>\n");
-    for fold in folds.iter().filter(|fold| !fold.body.shown.is_empty()) {
+    for fold in folds.iter().filter(|fold| is_shown(fold)) {
         text.push_str(&section(fold));
     }
     text.push_str("</main>\n");
     page(&escaped(&command), review.is_dry_run, &text)
+}
+
+/// Whether hosts have a section.
+fn is_shown(fold: &Fold<'_, Body>) -> bool {
+    !fold.body.failures.is_empty() || !fold.body.shown.is_empty() || fold.has_notices()
 }
 
 /// A whole page: `command` is its title, and `body` begins in its header.
@@ -63,7 +68,8 @@ pub(super) fn page(command: &str, is_dry_run: bool, body: &str) -> String {
 /// The parts of a host's section.
 #[derive(Clone, Debug, PartialEq)]
 struct Body {
-    /// Changes and failures.
+    failures: String,
+    /// What there is to do.
     shown: String,
     /// How the host ended.
     end: Option<String>,
@@ -77,12 +83,7 @@ fn body(host: &HostReview<'_>) -> Body {
     let mut shown = String::new();
     let operations = host.results.unwrap_or_default();
     let failures = operations.iter().filter_map(|operation| operation.failure.as_ref());
-    for failure in failures.chain(host.failure) {
-        shown.push_str(&failed(host.host, failure));
-    }
-    for notice in &host.notices {
-        let _ = writeln!(shown, "<p class=\"notice\">{}</p>", escaped(&one_line(notice)));
-    }
+    let failures = failures.chain(host.failure).map(|failure| failed(host.host, failure));
     let mut idle = String::new();
     let mut heading = None;
     for task in &host.tasks {
@@ -99,6 +100,7 @@ fn body(host: &HostReview<'_>) -> Body {
         }
     }
     Body {
+        failures: failures.collect(),
         shown,
         end: host.results.map(|_| ended(host)),
         idle,
@@ -107,7 +109,7 @@ fn body(host: &HostReview<'_>) -> Body {
 }
 
 fn failed(host: &str, failure: &Failure) -> String {
-    let lines: Vec<String> = failure::lines(host, failure)
+    let lines: Vec<String> = failure::lines_below_host(host, failure)
         .iter()
         .map(|line| escaped(&anstream::adapter::strip_str(line).to_string()))
         .collect();
@@ -163,7 +165,7 @@ fn summary(review: &Review<'_>, folds: &[Fold<'_, Body>]) -> String {
     }
     let idle: Vec<&str> = folds
         .iter()
-        .filter(|fold| fold.body.shown.is_empty())
+        .filter(|fold| !is_shown(fold))
         .flat_map(|fold| &fold.hosts)
         .copied()
         .collect();
@@ -236,9 +238,15 @@ fn section(fold: &Fold<'_, Body>) -> String {
     let idle = folded(&phrases::as_wanted(&fold.totals.totals), &fold.body.idle);
     let skipped = grouped(fold.totals.totals.skipped);
     let skipped = folded(&format!("{skipped} {}", phrases::SKIPPED_BY_WHEN), &fold.body.skipped);
+    let notices = fold.notices().map(|(notice, hosts)| {
+        let notice = escaped(&phrases::notice(notice, hosts));
+        format!("<p class=\"notice\">{notice}</p>\n")
+    });
     format!(
-        "<details class=\"host\" open>\n<summary><h2>{same}{}{each}</h2> {totals}</summary>\n{}{idle}{skipped}</details>\n",
+        "<details class=\"host\" open>\n<summary><h2>{same}{}{each}</h2> {totals}</summary>\n{}{}{}{idle}{skipped}</details>\n",
         names(&fold.hosts),
+        fold.body.failures,
+        notices.collect::<String>(),
         fold.body.shown
     )
 }

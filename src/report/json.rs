@@ -73,6 +73,7 @@ struct JsonTotals {
     remove: usize,
     known_later: usize,
     each_time: usize,
+    refresh: usize,
     unchanged: usize,
     to_verify: usize,
     verified: usize,
@@ -168,6 +169,8 @@ struct JsonLine<'a> {
 struct JsonFailure<'a> {
     attempted: &'a str,
     cause: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'a str>,
     exit_code: Option<i32>,
     output: &'a str,
     hint: Option<&'a str>,
@@ -231,6 +234,7 @@ impl JsonTotals {
             remove: totals.remove,
             known_later: totals.deferred,
             each_time: totals.each_time,
+            refresh: totals.refresh,
             unchanged: totals.unchanged,
             to_verify: totals.checks,
             verified: totals.holding,
@@ -386,6 +390,7 @@ impl<'a> JsonFailure<'a> {
         Self {
             attempted: &failure.attempted,
             cause: failure.cause.as_deref(),
+            outcome: failure.outcome.as_deref(),
             exit_code: failure.exit_code,
             output: &failure.output,
             hint: failure.hint.as_deref(),
@@ -399,6 +404,7 @@ fn action_word(action: Action) -> &'static str {
         Action::Update => "update",
         Action::Remove => "remove",
         Action::RunEachTime => "run_each_time",
+        Action::Refresh => "refresh",
     }
 }
 

@@ -52,6 +52,7 @@ pub fn markdown(review: &Review<'_>) -> String {
 /// The content of a host's section.
 #[derive(Clone, Debug, PartialEq)]
 struct Body {
+    failures: Vec<Item>,
     items: Vec<Item>,
     end: Option<String>,
     as_wanted: Option<String>,
@@ -59,11 +60,17 @@ struct Body {
     skipped: Option<String>,
 }
 
+impl Body {
+    fn is_shown(&self) -> bool {
+        !self.failures.is_empty() || !self.items.is_empty()
+    }
+}
+
 fn limited(review: &Review<'_>, most: usize) -> String {
     let folds = review.folded(body);
     let sections: Vec<Section> = folds
         .iter()
-        .filter(|fold| !fold.body.items.is_empty())
+        .filter(|fold| fold.body.is_shown() || fold.has_notices())
         .map(|fold| section(fold))
         .collect();
     let summary = summary(review, &folds);
@@ -143,7 +150,7 @@ fn summary(review: &Review<'_>, folds: &[Fold<'_, Body>]) -> String {
     }
     let idle: Vec<&str> = folds
         .iter()
-        .filter(|fold| fold.body.items.is_empty())
+        .filter(|fold| !fold.body.is_shown() && !fold.has_notices())
         .flat_map(|fold| &fold.hosts)
         .copied()
         .collect();
@@ -226,17 +233,15 @@ fn body(host: &HostReview<'_>) -> Body {
     let mut items = Vec::new();
     let operations = host.results.unwrap_or_default();
     let failures = operations.iter().filter_map(|operation| operation.failure.as_ref());
-    items.extend(
-        failures
-            .chain(host.failure)
-            .map(|failure| Item::failure(&failure::lines(host.host, failure))),
-    );
-    items.extend(host.notices.iter().map(|notice| Item::notice(notice)));
+    let failures = failures
+        .chain(host.failure)
+        .map(|failure| Item::failure(&failure::lines_below_host(host.host, failure)));
     for task in &host.tasks {
         items.extend(task.entries.iter().flat_map(|entry| Item::of(task.task, entry)));
     }
     let totals = &host.totals.totals;
     Body {
+        failures: failures.collect(),
         items,
         end: host.results.map(|operations| ended(host.end, operations)),
         as_wanted: (totals.unchanged + totals.holding > 0).then(|| phrases::as_wanted(totals)),
@@ -274,6 +279,9 @@ fn section(fold: &Fold<'_, Body>) -> Section {
         Some(end) => end.clone(),
         None => join(phrases::totals(&fold.totals)),
     };
+    let notices = fold.notices().map(|(notice, hosts)| Item::notice(notice, hosts));
+    let failures = fold.body.failures.iter().cloned();
+    let items = failures.chain(notices).chain(fold.body.items.iter().cloned()).collect();
     let named = quote::listed(&fold.hosts, fit::NAMES, html_code);
     Section {
         open: format!("<details>\n<summary>{same}{named}{each}: {totals}</summary>\n\n"),
@@ -282,7 +290,7 @@ fn section(fold: &Fold<'_, Body>) -> Section {
             .flatten()
             .fold(String::new(), |text, line| format!("{text}{line}\n\n"))
             + "</details>\n\n",
-        items: fold.body.items.clone(),
+        items,
         hosts,
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn lines(entry: &Entry<'_>, options: &TextOptions, room: usize) -> Ve
             row(&head, &[Part::new(tone, phrases::check(state).text())], room)
         }
         EntryState::Change(all) => changes(all, &[]),
-        EntryState::Ensure { changes: all, since } => changes(all, since),
+        EntryState::Ensure { changes: all, .. } => changes(all, entry.unless_each()),
         EntryState::Deferred { why, .. } if entry.stays => {
             let head = [
                 Part::new(Tone::Later, "?"),

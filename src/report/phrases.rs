@@ -109,8 +109,34 @@ pub(super) fn joined(phrases: impl IntoIterator<Item = Phrase>, between: &'stati
     all
 }
 
+/// What differs in a resource. Attributes that are not known for the same reason are named together.
+fn notes(notes: &[Note<'_>], options: &TextOptions) -> Phrase {
+    let unknown = |note: &Note<'_>| match note {
+        Note::OneSide {
+            name,
+            stands_alone: false,
+            value: Value::Unknown(why),
+            was: false,
+        } => Some((*name, why.to_string())),
+        _ => None,
+    };
+    let groups = notes.chunk_by(|one, next| match (unknown(one), unknown(next)) {
+        (Some((_, one)), Some((_, next))) => one == next,
+        _ => false,
+    });
+    let shown = groups.map(|group| match (group, unknown(&group[0])) {
+        ([_, _, ..], Some((_, why))) => {
+            let names: Vec<&str> = group.iter().filter_map(unknown).map(|(name, _)| name).collect();
+            let (last, first) = names.split_last().unwrap_or((&"", &[]));
+            Phrase::words(format!("{} and {last} ", first.join(", "))).then(known_after_apply(&why, options))
+        }
+        _ => note(&group[0], options),
+    });
+    joined(shown, ", ")
+}
+
 /// A short description of what differs in a resource.
-pub(super) fn note(note: &Note<'_>, options: &TextOptions) -> Phrase {
+fn note(note: &Note<'_>, options: &TextOptions) -> Phrase {
     let was = |was: bool| {
         Phrase(if was {
             vec![Piece::Word("was ".into())]
@@ -211,7 +237,7 @@ fn short(text: &str, options: &TextOptions) -> String {
 /// The description of a change after its name, with the styles of a terminal.
 pub(super) fn parts(change: &Change<'_>, unless: &[OperationId], options: &TextOptions) -> Vec<(Tone, Phrase)> {
     let mut parts = Vec::new();
-    let notes = joined(change.notes.iter().map(|one| note(one, options)), ", ");
+    let notes = notes(&change.notes, options);
     if !notes.0.is_empty() {
         parts.push((Tone::Plain, notes));
     }
@@ -285,14 +311,22 @@ pub(super) fn trigger(trigger: &Trigger<'_>) -> Phrase {
     }
 }
 
-/// Why a handler runs, and whether an operation is guarded; empty for most operations.
+/// What holds for all changes of an operation: what may already make them, why a handler runs, and whether it is guarded; empty
+/// for most operations.
 pub(super) fn aside(entry: &Entry<'_>) -> Phrase {
-    let trigger = trigger(&entry.trigger);
-    match (entry.is_guarded, trigger.0.is_empty()) {
-        (false, _) => trigger,
-        (true, true) => Phrase::words(GUARDED),
-        (true, false) => trigger.word("; ").word(GUARDED),
-    }
+    let unless = match entry.unless_all() {
+        [] => Phrase::default(),
+        since => Phrase::words("unless ")
+            .then(named(since, " or "))
+            .word(" already creates them"),
+    };
+    let guarded = if entry.is_guarded {
+        Phrase::words(GUARDED)
+    } else {
+        Phrase::default()
+    };
+    let all = [unless, trigger(&entry.trigger), guarded];
+    joined(all.into_iter().filter(|phrase| !phrase.0.is_empty()), "; ")
 }
 
 const GUARDED: &str = "guarded: goes back unless a new connection works";
@@ -437,7 +471,10 @@ pub(super) fn totals(tally: &Tally) -> Vec<(Tone, String)> {
     if totals.each_time > 0 {
         parts.push(count(totals.each_time, "run each time", Tone::EachTime));
     }
-    parts.push(count(totals.unchanged, "unchanged", Tone::Plain));
+    if totals.refresh > 0 {
+        parts.push(count(totals.refresh, "to refresh", Tone::EachTime));
+    }
+    parts.push(operations(totals.unchanged, "unchanged", Tone::Plain));
     let to_run = totals.checks.saturating_sub(tally.failing_checks);
     parts.extend(checks(to_run, ["check to run", "checks to run"], Tone::Later));
     parts.extend(checks(totals.holding, PASSING, Tone::Plain));
@@ -459,10 +496,10 @@ pub(super) fn pending(tally: &Tally) -> Vec<(Tone, String)> {
         count(totals.remove, "to remove", Tone::Removed),
     ];
     if totals.deferred > totals.open {
-        parts.push(count(totals.deferred - totals.open, "known later", Tone::Later));
+        parts.push(operations(totals.deferred - totals.open, "known later", Tone::Later));
     }
     if totals.open > 0 {
-        parts.push(count(totals.open, "cannot be planned", Tone::Later));
+        parts.push(operations(totals.open, "cannot be planned", Tone::Later));
     }
     parts.extend(checks(
         tally.failing_checks,
@@ -476,6 +513,12 @@ pub(super) fn pending(tally: &Tally) -> Vec<(Tone, String)> {
 fn checks(number: usize, [one, many]: [&str; 2], tone: Tone) -> Option<(Tone, String)> {
     let what = if number == 1 { one } else { many };
     (number > 0).then(|| count(number, what, tone))
+}
+
+/// A count of operations, among those of what they change.
+fn operations(number: usize, what: &str, tone: Tone) -> (Tone, String) {
+    let tone = if number == 0 { Tone::Plain } else { tone };
+    (tone, format!("{} {what}", counted(number, "operation")))
 }
 
 fn count(number: usize, what: &str, tone: Tone) -> (Tone, String) {
@@ -505,6 +548,16 @@ pub(super) fn along_totals(tally: &Tally) -> Vec<(Tone, String)> {
 /// The label before the counts of additional packages.
 pub(super) const ALONG_WITH_PACKAGES: &str = "additional packages: ";
 
+/// A notice, with the hosts that it is about if those are named.
+pub(super) fn notice(notice: &str, hosts: &[&str]) -> String {
+    let notice = one_line(notice);
+    if hosts.is_empty() {
+        return notice;
+    }
+    let names: Vec<String> = hosts.iter().map(|host| one_line(host)).collect();
+    format!("{}: {notice}", names.join(", "))
+}
+
 /// The count of unchanged operations and of checks that pass, which are not listed.
 pub(super) fn as_wanted(totals: &Totals) -> String {
     let mut text = format!("{} unchanged", counted(totals.unchanged, "operation"));
@@ -516,7 +569,7 @@ pub(super) fn as_wanted(totals: &Totals) -> String {
 
 /// What a deploy without pending changes does: nothing, unless something runs each time.
 pub(super) fn nothing_to_do(totals: &Totals) -> &'static str {
-    if totals.each_time > 0 {
+    if totals.each_time + totals.refresh > 0 {
         "nothing to change"
     } else {
         "nothing to do"
@@ -529,8 +582,11 @@ pub(super) fn idle_counts(totals: &Totals) -> String {
     if totals.each_time > 0 {
         let _ = write!(text, ", {} run each time", grouped(totals.each_time));
     }
+    if totals.refresh > 0 {
+        let _ = write!(text, ", {} to refresh", grouped(totals.refresh));
+    }
     if totals.deferred > 0 {
-        let _ = write!(text, ", {} known later", grouped(totals.deferred));
+        let _ = write!(text, ", {} known later", counted(totals.deferred, "operation"));
     }
     if totals.skipped > 0 {
         let _ = write!(text, ", {} {SKIPPED_BY_WHEN}", grouped(totals.skipped));

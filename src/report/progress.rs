@@ -23,6 +23,8 @@ const LONG: usize = 60;
 #[derive(Debug)]
 pub struct Progress {
     verb: &'static str,
+    /// Whether hosts are read, which wait for each other.
+    is_reading: bool,
     since: Instant,
     /// Operations with something to do, by host.
     planned: BTreeMap<String, usize>,
@@ -71,7 +73,10 @@ pub struct WindowContent {
 impl Progress {
     /// Progress of reading so many hosts.
     pub fn of_reading(hosts: usize) -> Self {
-        Self::new("reading", hosts, BTreeMap::new())
+        Self {
+            is_reading: true,
+            ..Self::new("reading", hosts, BTreeMap::new())
+        }
     }
 
     /// Progress of applying `plan`.
@@ -91,6 +96,7 @@ impl Progress {
     fn new(verb: &'static str, hosts: usize, planned: BTreeMap<String, usize>) -> Self {
         Self {
             verb,
+            is_reading: false,
             since: Instant::now(),
             planned,
             hosts,
@@ -103,7 +109,8 @@ impl Progress {
     /// Updates the progress from an event of reading hosts.
     pub fn on_reading(&mut self, event: &ReadingEvent, now: Instant) {
         match event {
-            ReadingEvent::Started { host } => self.begin(host, Work::Phase("connecting and reading"), now),
+            ReadingEvent::Started { host } => self.begin(host, Work::Phase("connecting"), now),
+            ReadingEvent::Connected { host } => self.begin(host, Work::Phase("reading"), now),
             ReadingEvent::Waiting { host, words } => self.begin(host, Work::waiting(words), now),
             ReadingEvent::Conditions { host, .. } => self.begin(host, Work::Phase("running conditions"), now),
             ReadingEvent::Finished { host } => self.finish(host),
@@ -230,8 +237,14 @@ impl Progress {
 
     /// Lines for hosts that have been doing the same thing for half a minute, and for each further one.
     pub fn heartbeats(&mut self, now: Instant) -> Vec<String> {
+        // The review begins when the last host is read.
+        let waiting = if self.is_reading && self.hosts_done > 0 {
+            format!(" ({} of {} read)", self.hosts_done, counted(self.hosts, "host"))
+        } else {
+            String::new()
+        };
         let beating = self.active.iter_mut().filter_map(|active| active.beat(now));
-        beating.collect()
+        beating.map(|beat| beat + &waiting).collect()
     }
 }
 

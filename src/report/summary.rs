@@ -12,12 +12,9 @@ use crate::apply::{HostEnd, HostResult, ResourceEnd};
 /// How the run ended; with verbose options also the duration of each operation.
 pub fn summary(results: &[HostResult], options: &TextOptions) -> String {
     let mut lines = Vec::new();
-    for result in results {
-        let trouble = trouble(result);
-        if !trouble.is_empty() {
-            lines.extend(trouble);
-            lines.push(String::new());
-        }
+    for (hosts, trouble) in troubles(results) {
+        lines.extend(trouble.lines(&hosts));
+        lines.push(String::new());
     }
     let (idle, busy): (Vec<&HostResult>, Vec<&HostResult>) = results.iter().partition(|one| is_idle(one));
     let column = busy.iter().map(|one| width(&one_line(&one.host))).max().unwrap_or(0);
@@ -52,36 +49,87 @@ fn is_idle(result: &HostResult) -> bool {
     result.end == HostEnd::Converged && result.operations.is_empty() && result.failure.is_none()
 }
 
-/// Everything that went wrong on a host; empty if nothing did.
-fn trouble(result: &HostResult) -> Vec<String> {
-    let mut lines = Vec::new();
-    for failure in result.operations.iter().filter_map(|one| one.failure.as_ref()) {
-        lines.extend(failure::lines(&result.host, failure));
-    }
-    if let Some(failure) = &result.failure {
-        lines.extend(failure::lines(&result.host, failure));
-    }
-    let notices = result.notices.iter();
-    lines.extend(notices.map(|notice| format!("{}: {}", one_line(&result.host), one_line(notice))));
-    let Some(next) = next_step(result.end) else {
-        return lines;
-    };
-    if lines.is_empty() {
-        let text = format!("{}: {}", one_line(&result.host), host_end(result.end).0);
-        lines.push(paint(Tone::Removed, &text));
-    }
-    for end in [ResourceEnd::PutBack, ResourceEnd::Unknown, ResourceEnd::NotReached] {
-        let left = all_ended(result, end);
-        if !left.is_empty() {
-            let (words, tone) = words(end);
-            lines.push(format!("  {}:", paint(tone, words)));
-            lines.extend(left.iter().map(|one| format!("    {one}")));
+/// Everything that went wrong, each with the hosts on which all of it is the same.
+fn troubles(results: &[HostResult]) -> Vec<(Vec<&str>, Trouble)> {
+    let mut troubles: Vec<(Vec<&str>, Trouble)> = Vec::new();
+    for result in results {
+        let trouble = Trouble::of(result);
+        match troubles.iter_mut().find(|(_, other)| *other == trouble) {
+            _ if trouble == Trouble::default() => {}
+            Some((hosts, _)) => hosts.push(&result.host),
+            None => troubles.push((vec![&result.host], trouble)),
         }
     }
-    if !has_hint(result) {
-        lines.extend(note("next", next));
+    troubles
+}
+
+/// What went wrong on a host, without its name.
+#[derive(Debug, Default, PartialEq)]
+struct Trouble {
+    /// Each begins with the host's name.
+    reports: Vec<Report>,
+    /// What was not done, and what to do next.
+    rest: Vec<String>,
+}
+
+/// A failure or a notice: its first line, and those below.
+#[derive(Debug, PartialEq)]
+struct Report {
+    tone: Tone,
+    head: String,
+    details: Vec<String>,
+}
+
+impl Trouble {
+    fn of(result: &HostResult) -> Self {
+        let failures = result.operations.iter().filter_map(|one| one.failure.as_ref());
+        let failures = failures.chain(&result.failure).map(|failure| Report {
+            tone: Tone::Removed,
+            head: failure::attempted(&result.host, failure),
+            details: failure::details(failure),
+        });
+        let notices = result.notices.iter().map(|notice| Report {
+            tone: Tone::Plain,
+            head: one_line(notice),
+            details: Vec::new(),
+        });
+        let mut reports: Vec<Report> = failures.chain(notices).collect();
+        let mut rest = Vec::new();
+        let Some(next) = next_step(result.end) else {
+            return Self { reports, rest };
+        };
+        if reports.is_empty() {
+            reports.push(Report {
+                tone: Tone::Removed,
+                head: host_end(result.end).0.to_owned(),
+                details: Vec::new(),
+            });
+        }
+        for end in [ResourceEnd::PutBack, ResourceEnd::Unknown, ResourceEnd::NotReached] {
+            let left = all_ended(result, end);
+            if !left.is_empty() {
+                let (words, tone) = words(end);
+                rest.push(format!("  {}:", paint(tone, words)));
+                rest.extend(left.iter().map(|one| format!("    {one}")));
+            }
+        }
+        if !has_hint(result) {
+            rest.extend(note("next", next));
+        }
+        Self { reports, rest }
     }
-    lines
+
+    fn lines(self, hosts: &[&str]) -> Vec<String> {
+        let names: Vec<String> = hosts.iter().map(|host| one_line(host)).collect();
+        let names = names.join(", ");
+        let mut lines = Vec::new();
+        for report in self.reports {
+            lines.push(paint(report.tone, &format!("{names}: {}", report.head)));
+            lines.extend(report.details);
+        }
+        lines.extend(self.rest);
+        lines
+    }
 }
 
 /// Without a hint: a hint already is a next step.

@@ -13,10 +13,13 @@ pub fn text(review: &Review<'_>, options: &TextOptions) -> String {
     // Hosts with the same lines are shown once.
     let folds = review.folded(|host| host_lines(host, options));
     let mut lines = Vec::new();
-    for fold in folds.iter().filter(|fold| !fold.body.is_empty()) {
-        lines.push(heading(&fold.hosts));
-        lines.extend(fold.body.iter().cloned());
-        lines.push(String::new());
+    for fold in &folds {
+        let shown = fold_lines(fold, options);
+        if !shown.is_empty() {
+            lines.push(heading(&fold.hosts));
+            lines.extend(shown);
+            lines.push(String::new());
+        }
     }
     lines.extend(totals(review, &folds));
     for (slug, count) in &review.unbounded {
@@ -49,7 +52,20 @@ fn heading(hosts: &[&str]) -> String {
     format!("{same}{}", paint(Tone::Heading, &names(hosts)))
 }
 
-/// Empty for a host with nothing to show but a count.
+/// What is below the names of the hosts; empty if there is nothing to show but a count.
+fn fold_lines(fold: &Fold<'_, Vec<String>>, options: &TextOptions) -> Vec<String> {
+    let mut lines = fold.body.clone();
+    let notices = fold.notices();
+    lines.extend(notices.map(|(notice, hosts)| format!("  ! {}", phrases::notice(notice, hosts))));
+    let totals = &fold.totals.totals;
+    if !lines.is_empty() && totals.unchanged + totals.holding > 0 && !options.verbose {
+        let as_wanted = phrases::as_wanted(totals);
+        lines.push(paint(Tone::Faint, &format!("  {as_wanted}")));
+    }
+    lines
+}
+
+/// The changes of a host.
 fn host_lines(host: &HostReview<'_>, options: &TextOptions) -> Vec<String> {
     let mut lines = Vec::new();
     let mut heading = None;
@@ -72,13 +88,6 @@ fn host_lines(host: &HostReview<'_>, options: &TextOptions) -> Vec<String> {
             let skipped = phrases::skipped_entry(skipped).text();
             paint(Tone::Faint, &format!("  {}: {skipped}", phrases::SKIPPED_BY_WHEN))
         }));
-    }
-    let notices = host.notices.iter().map(|notice| format!("  ! {}", one_line(notice)));
-    lines.extend(notices);
-    let totals = &host.totals.totals;
-    if !lines.is_empty() && totals.unchanged + totals.holding > 0 && !options.verbose {
-        let as_wanted = phrases::as_wanted(totals);
-        lines.push(paint(Tone::Faint, &format!("  {as_wanted}")));
     }
     lines
 }

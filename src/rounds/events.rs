@@ -7,6 +7,8 @@ use std::sync::Arc;
 pub enum ReadingEvent {
     /// Connecting to a host.
     Started { host: String },
+    /// A host is connected and is read.
+    Connected { host: String },
     /// Waiting for a host.
     Waiting {
         host: String,

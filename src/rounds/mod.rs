@@ -136,7 +136,7 @@ async fn settle_at_rest(
     while let Some(summary) = running_job(snapshot, &host) {
         on_event(ReadingEvent::Waiting {
             host: host.clone(),
-            words: format!("`{summary}` of an earlier run, which lost its connection"),
+            words: format!("`{summary}` of an earlier run, which ended before it"),
         });
         while running_job(snapshot, &host).is_some() {
             tokio::time::sleep(WORK_PAUSE).await;
@@ -164,6 +164,9 @@ async fn read_host(
     on_event: &OnEvent,
 ) -> Result<ReadHost, GatherError> {
     let mut connection = Connection::open(target).await?;
+    on_event(ReadingEvent::Connected {
+        host: target.name.clone(),
+    });
     let mut snapshot = Snapshot {
         skips_conditions: options.skips_conditions,
         ..Snapshot::default()

@@ -90,7 +90,7 @@ fn a_cut_link_is_told_and_the_next_run_waits_for_the_work() {
     let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
     let waited = "alpha: waiting for `apt-get install slow` of an earlier run";
     assert!(ran.stderr.contains(waited), "{}", ran.stderr);
-    let outcome = "`apt-get install slow` of an earlier run lost its connection and has finished successfully since";
+    let outcome = "an earlier run ended during `apt-get install slow`, which has finished successfully since";
     assert!(ran.stdout.contains(outcome), "{}", ran.stdout);
     assert!(ran.stdout.contains("nothing to do"), "{}", ran.stdout);
     is_over(&project, &host);
@@ -108,7 +108,7 @@ fn a_killed_tool_leaves_the_outcome_for_the_next_run() {
 
     // A look is no end of the matter.
     let look = project.homelab(&["deploy", "dev", "all", "--dry-run"]).expect(0);
-    let outcome = "`apt-get install slow` of an earlier run lost its connection and has finished successfully since";
+    let outcome = "an earlier run ended during `apt-get install slow`, which has finished successfully since";
     assert!(look.stdout.contains(outcome), "{}", look.stdout);
     assert!(host.is("ls /var/lib/homelab/jobs/*/status"), "the dry run took it away");
     let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
@@ -130,7 +130,7 @@ fn work_that_failed_after_the_cut_is_told_with_its_last_words() {
     host.inside("rm /opt/fail");
     let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
     for part in [
-        "`apt-get install slow` of an earlier run lost its connection and has failed since with exit code 100: ",
+        "an earlier run ended during `apt-get install slow`, which has failed since with exit code 100: ",
         "post-installation script subprocess returned error exit status 1",
         "E: Sub-process /usr/bin/dpkg returned an error code (1)",
     ] {

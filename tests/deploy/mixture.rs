@@ -127,7 +127,10 @@ fn a_purged_package_leaves_the_rest_of_the_plan_known() {
     assert_eq!(Review(&review).resources(), expected, "{review}");
     // Three folders, two lines, four files, a link and a unit.
     assert_eq!(review.matches("\n    = ").count(), 11, "{review}");
-    assert!(review.contains("1 known later, 11 unchanged"), "{review}");
+    assert!(
+        review.contains("1 operation known later, 11 operations unchanged"),
+        "{review}"
+    );
 
     let mended = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0).stdout;
     assert_eq!(

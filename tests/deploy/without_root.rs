@@ -215,7 +215,9 @@ fn what_may_not_be_seen_is_open_and_never_absent() {
     let review = run(&project, DRY, 2);
     assert_eq!(marks(&review), "???????", "{}", review.stdout);
     assert!(
-        review.stdout.contains("7 cannot be planned, 0 unchanged"),
+        review
+            .stdout
+            .contains("7 operations cannot be planned, 0 operations unchanged"),
         "{}",
         review.stdout
     );

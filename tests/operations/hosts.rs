@@ -430,7 +430,7 @@ impl Batch<'_> {
         let host = &document["hosts"][0];
         let results = list(&host["results"]);
         for operation in list(&host["operations"]) {
-            let each_time = |change: &Json| change["action"] == "run_each_time";
+            let each_time = |change: &Json| change["action"] == "run_each_time" || change["action"] == "refresh";
             let is_settled = match operation["outcome"].as_str() {
                 Some("unchanged") => true,
                 Some("check") => operation["state"] != "fails",

@@ -273,9 +273,9 @@ mod tests {
         assert_eq!(
             facts.notices(),
             [
-                "`apt-get upgrade` of an earlier run lost its connection and has failed since with exit code 100: E: one E: two",
-                "`apt-get install jq` of an earlier run lost its connection and is still running",
-                "`apt-get update` of an earlier run lost its connection and has disappeared without an exit code",
+                "an earlier run ended during `apt-get upgrade`, which has failed since with exit code 100: E: one E: two",
+                "an earlier run ended during `apt-get install jq`, which is still running",
+                "an earlier run ended during `apt-get update`, which has disappeared without an exit code",
                 "a reboot is required (by libc6, linux-image)",
             ]
         );

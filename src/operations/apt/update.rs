@@ -63,7 +63,10 @@ impl Operation for Update {
         let attributed = |text: String| -> Attributed { [("age", Attribute::known(text))].into_iter().collect() };
         Ok(Outcome::Change(vec![ResourceChange {
             id: ResourceId::new(ResourceKind::PackageLists, "of apt"),
-            action: Action::RunEachTime,
+            action: match self.cache_time {
+                Some(_) => Action::Refresh,
+                None => Action::RunEachTime,
+            },
             before: age.map_or(Before::Absent, |age| {
                 let sources = if outdated { ", older than apt's sources" } else { "" };
                 Before::Present(attributed(format!("{} old{sources}", readable(age))))
@@ -102,15 +105,15 @@ mod tests {
 
     #[test]
     fn old_and_missing_lists_are_fetched_which_does_not_count_as_drift() {
-        for (parameters, age) in [
-            ("cache_time = '1h'", Some(3600)),
-            ("cache_time = '1h'", None),
+        for (parameters, age, action) in [
+            ("cache_time = '1h'", Some(3600), Action::Refresh),
+            ("cache_time = '1h'", None, Action::Refresh),
             // apt's sources changed since.
-            ("cache_time = '1h'", Some(7)),
-            ("", Some(1)),
+            ("cache_time = '1h'", Some(7), Action::Refresh),
+            ("", Some(1), Action::RunEachTime),
         ] {
             let change = change(outcome(parameters, age));
-            assert_eq!(change.action, Action::RunEachTime);
+            assert_eq!(change.action, action);
             assert!(!change.action.is_pending());
         }
     }

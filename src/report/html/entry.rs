@@ -21,7 +21,7 @@ pub(super) fn entry(entry: &Entry<'_>) -> String {
     let shown = match &entry.state {
         EntryState::Unchanged => String::new(),
         EntryState::Change(all) => changes(all, &[]),
-        EntryState::Ensure { changes: all, since } => changes(all, since),
+        EntryState::Ensure { changes: all, .. } => changes(all, entry.unless_each()),
         EntryState::Deferred { why, .. } if entry.stays => format!(
             "{}<p class=\"along\">{}</p>\n",
             head(entry.sign(), &format!("<b>{}</b>", escaped(&one_line(entry.slug())))),

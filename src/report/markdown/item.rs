@@ -34,7 +34,7 @@ impl Item {
         let mut items = match &entry.state {
             EntryState::Unchanged => Vec::new(),
             EntryState::Change(changes) => items(changes, &[]),
-            EntryState::Ensure { changes, since } => items(changes, since),
+            EntryState::Ensure { changes, .. } => items(changes, entry.unless_each()),
             EntryState::Deferred { .. } => vec![deferred(entry)],
             EntryState::Check { what, state } => {
                 let head = code(&format!("{} {}", entry.sign().as_str(), one_line(what)));
@@ -72,9 +72,9 @@ impl Item {
         Self::new(format!("- **✗** {head}"), &details, 0)
     }
 
-    /// A notice.
-    pub(super) fn notice(notice: &str) -> Self {
-        Self::short(format!("- **!** {}\n", code(&one_line(notice))), 0)
+    /// A notice; `hosts` are those that it is about, if not all of the section.
+    pub(super) fn notice(notice: &str, hosts: &[&str]) -> Self {
+        Self::short(format!("- **!** {}\n", code(&phrases::notice(notice, hosts))), 0)
     }
 
     fn short(text: String, changes: usize) -> Self {

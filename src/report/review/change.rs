@@ -172,6 +172,21 @@ impl<'a> Change<'a> {
         made
     }
 
+    /// Why attributes are not known, as shown.
+    pub(super) fn reasons(&mut self) -> impl Iterator<Item = &mut Cow<'a, str>> {
+        let along = self.along.as_mut().and_then(|along| along.unknown.as_mut());
+        let noted = self.notes.iter_mut().flat_map(|note| match note {
+            Note::OneSide { value, .. } => [Some(value), None],
+            Note::Changes { old, new, .. } => [old.as_mut(), new.as_mut()],
+            Note::Ownership { .. } | Note::Empty { .. } | Note::ChangesHidden { .. } => [None, None],
+        });
+        let noted = noted.flatten().filter_map(|value| match value {
+            Value::Unknown(why) => Some(why),
+            Value::Known(_) | Value::Hidden => None,
+        });
+        noted.chain(along)
+    }
+
     /// The sign before the change.
     pub fn sign(&self) -> Sign {
         self.action.into()

@@ -201,22 +201,26 @@ impl<'a> Review<'a> {
         self.hosts.iter().filter(|host| !host.was_read)
     }
 
-    /// Groups hosts for which `render` returns the same.
+    /// Groups hosts for which `render` returns the same; if there is something to do, whatever their notices are.
     pub fn folded<R: PartialEq>(&self, mut render: impl FnMut(&HostReview<'a>) -> R) -> Vec<Fold<'a, R>> {
         let mut folds: Vec<Fold<'a, R>> = Vec::new();
         for host in self.read_hosts() {
             let body = render(host);
-            match folds
-                .iter_mut()
-                .find(|one| one.totals == host.totals && one.body == body)
-            {
-                Some(fold) => fold.hosts.push(host.host),
-                None => folds.push(Fold {
-                    hosts: vec![host.host],
-                    body,
-                    totals: host.totals,
-                }),
+            let is_same = |one: &&mut Fold<'a, R>| {
+                one.totals == host.totals && one.body == body && (!host.totals.is_idle() || one.has_notices_of(host))
+            };
+            if let Some(fold) = folds.iter_mut().find(is_same) {
+                fold.add(host);
+                continue;
             }
+            let mut fold = Fold {
+                hosts: Vec::new(),
+                body,
+                totals: host.totals,
+                notices: Vec::new(),
+            };
+            fold.add(host);
+            folds.push(fold);
         }
         folds
     }
@@ -255,6 +259,38 @@ pub struct Fold<'a, R> {
     pub body: R,
     /// The totals of each of them.
     pub totals: Tally,
+    /// Their notices, each once, with the hosts that it is about.
+    notices: Vec<(String, Vec<&'a str>)>,
+}
+
+impl<'a, R> Fold<'a, R> {
+    fn add(&mut self, host: &HostReview<'a>) {
+        self.hosts.push(host.host);
+        for notice in &host.notices {
+            match self.notices.iter_mut().find(|(known, _)| known == notice.as_ref()) {
+                Some((_, hosts)) => hosts.push(host.host),
+                None => self.notices.push((notice.to_string(), vec![host.host])),
+            }
+        }
+    }
+
+    fn has_notices_of(&self, host: &HostReview<'a>) -> bool {
+        let is_known = |notice: &Cow<'a, str>| self.notices.iter().any(|(known, _)| known == notice.as_ref());
+        self.notices.len() == host.notices.len() && host.notices.iter().all(is_known)
+    }
+
+    /// Its notices, each with the hosts that it is about, unless it is about all.
+    pub fn notices(&self) -> impl Iterator<Item = (&str, &[&'a str])> {
+        self.notices.iter().map(|(notice, hosts)| {
+            let some = if hosts.len() < self.hosts.len() { hosts } else { &[][..] };
+            (notice.as_str(), some)
+        })
+    }
+
+    /// Whether there is something to know.
+    pub fn has_notices(&self) -> bool {
+        !self.notices.is_empty()
+    }
 }
 
 impl<'a> HostReview<'a> {
@@ -331,6 +367,28 @@ fn all_masked(texts: &[String]) -> Vec<Cow<'_, str>> {
     texts.iter().map(|text| masked(text)).collect()
 }
 
+/// Whether what holds for all changes is said once, below them.
+fn is_said_once(changes: &[Change<'_>]) -> bool {
+    let mut shown = changes.iter().filter(|change| change.along.is_none());
+    shown.nth(1).is_some() && changes.iter().all(|change| !change.is_for_running)
+}
+
+/// Leaves out reasons that an earlier change of the operation has.
+fn say_once(changes: &mut [Change<'_>]) {
+    let mut said: Vec<String> = Vec::new();
+    for change in changes {
+        let mut own = Vec::new();
+        for why in change.reasons() {
+            if said.iter().any(|known| known == why) {
+                *why = Cow::Borrowed("");
+            } else {
+                own.push(why.to_string());
+            }
+        }
+        said.extend(own);
+    }
+}
+
 fn changes_nothing(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Unchanged | Outcome::Check { .. } => true,
@@ -360,7 +418,11 @@ impl<'a> Trigger<'a> {
 impl<'a> Entry<'a> {
     /// The review of one operation; `whole` shows all content, however long.
     pub fn new(operation: &'a PlannedOperation, whole: bool) -> Self {
-        let all = |changes: &'a [ResourceChange]| changes.iter().map(|change| Change::new(change, whole)).collect();
+        let all = |changes: &'a [ResourceChange]| {
+            let mut all: Vec<Change<'a>> = changes.iter().map(|change| Change::new(change, whole)).collect();
+            say_once(&mut all);
+            all
+        };
         let state = match &operation.outcome {
             _ if operation.is_covered() => EntryState::Unchanged,
             Outcome::Unchanged => EntryState::Unchanged,
@@ -409,6 +471,22 @@ impl<'a> Entry<'a> {
             EntryState::Unchanged | EntryState::Check { .. } => &[],
             EntryState::Change(changes) | EntryState::Ensure { changes, .. } => changes,
             EntryState::Deferred { preview, .. } => preview,
+        }
+    }
+
+    /// The operations that may already make each of its changes.
+    pub fn unless_each(&self) -> &'a [OperationId] {
+        match &self.state {
+            EntryState::Ensure { changes, since } if !is_said_once(changes) => since,
+            _ => &[],
+        }
+    }
+
+    /// The operations that may already make all of its changes, if that is said once for all of them.
+    pub fn unless_all(&self) -> &'a [OperationId] {
+        match &self.state {
+            EntryState::Ensure { changes, since } if is_said_once(changes) => since,
+            _ => &[],
         }
     }
 

@@ -10,7 +10,7 @@ pub enum Sign {
     Added,
     Changed,
     Removed,
-    /// Done each time.
+    /// Done each time, or when it is due.
     EachTime,
     /// Known later.
     Later,
@@ -47,7 +47,7 @@ impl From<Action> for Sign {
             Action::Create => Self::Added,
             Action::Update => Self::Changed,
             Action::Remove => Self::Removed,
-            Action::RunEachTime => Self::EachTime,
+            Action::RunEachTime | Action::Refresh => Self::EachTime,
         }
     }
 }

@@ -44,6 +44,7 @@ impl Tally {
         self.totals.update += other.totals.update;
         self.totals.remove += other.totals.remove;
         self.totals.each_time += other.totals.each_time;
+        self.totals.refresh += other.totals.refresh;
         self.totals.deferred += other.totals.deferred;
         self.totals.open += other.totals.open;
         self.totals.unchanged += other.totals.unchanged;

@@ -30,6 +30,7 @@ fn unread(name: &str) -> HostResult {
         failure: Some(Failure {
             attempted: format!("{name}: no answer on port 22"),
             cause: Some("connection timed out".to_owned()),
+            outcome: None,
             exit_code: None,
             output: String::new(),
             hint: Some("check that the host is on".to_owned()),
@@ -169,6 +170,7 @@ fn a_deploy_that_ran_shows_how_it_ended() {
     let failure = Failure {
         attempted: "write `/etc/motd`".to_owned(),
         cause: Some("no space left on device".to_owned()),
+        outcome: None,
         exit_code: Some(1),
         output: "```\nfull\n".to_owned(),
         hint: None,

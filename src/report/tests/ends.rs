@@ -12,6 +12,7 @@ fn apt_failure() -> Failure {
     Failure {
         attempted: "run `apt-get install x`".to_owned(),
         cause: None,
+        outcome: None,
         exit_code: Some(100),
         output: "Reading package lists...\nE: \x1b[31mUnable to fetch\r\n10%\r99%".to_owned(),
         hint: None,
@@ -182,6 +183,7 @@ fn a_summary_has_failures_what_is_left_and_the_totals_last() {
         Some(Failure {
             attempted: "far: cannot reach 192.0.2.1 port 22: no route".to_owned(),
             cause: Some("No route to host".to_owned()),
+            outcome: None,
             exit_code: None,
             output: String::new(),
             hint: Some("is it on?".to_owned()),

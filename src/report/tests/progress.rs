@@ -29,7 +29,7 @@ fn the_window_never_outgrows_the_terminal() {
     }
     let frame = progress.frame(12, after(start, 3));
     assert_eq!(frame.hosts.len(), 8);
-    assert_eq!(frame.hosts[0], "host-0  connecting and reading  3 s");
+    assert_eq!(frame.hosts[0], "host-0  connecting  3 s");
     assert_eq!(frame.summary, "reading 0 of 30 hosts, 3 s, 22 hosts not shown");
     assert_eq!((frame.position, frame.length), (0, 30));
     assert_eq!(progress.frame(2, start).hosts.len(), 1);
@@ -44,8 +44,12 @@ fn a_finished_host_leaves_the_window() {
     }
     progress.on_reading(&ReadingEvent::Finished { host: "a".to_owned() }, start);
     let frame = progress.frame(24, start);
-    assert_eq!(frame.hosts, ["b  connecting and reading  0 s"]);
+    assert_eq!(frame.hosts, ["b  connecting  0 s"]);
     assert_eq!((frame.position, frame.length), (1, 2));
+    let late = progress.heartbeats(after(start, 30));
+    assert_eq!(late, ["b: still connecting after 30 s (1 of 2 hosts read)"]);
+    progress.on_reading(&ReadingEvent::Connected { host: "b".to_owned() }, after(start, 40));
+    assert_eq!(progress.frame(24, after(start, 42)).hosts, ["b  reading  2 s"]);
 }
 
 #[test]

@@ -188,7 +188,7 @@ fn a_fresh_host() {
             may change /etc/exporter.conf
       2 operations unchanged
 
-    services-dev: 2 to create, 3 to change, 0 to remove, 1 known later, 2 unchanged
+    services-dev: 2 to create, 3 to change, 0 to remove, 1 operation known later, 2 operations unchanged
         additional packages: 12 to install, 1 to upgrade, 1 to remove
     ");
     assert_snapshot!(plain(&plan(&run, &reviewed, &verbose())), @"
@@ -244,7 +244,7 @@ fn a_fresh_host() {
         = files.directory /etc   unchanged
             from tasks/system/other.toml:2:6, `files.directory /etc`
 
-    services-dev: 2 to create, 3 to change, 0 to remove, 1 known later, 2 unchanged
+    services-dev: 2 to create, 3 to change, 0 to remove, 1 operation known later, 2 operations unchanged
         additional packages: 12 to install, 1 to upgrade, 1 to remove
     ");
 }
@@ -283,10 +283,10 @@ fn equal_hosts_are_shown_once_and_idle_ones_counted() {
         ~ directory /etc/x   mode 0755 → 0700
       1 operation unchanged
 
-    a, b on each: 1 to create, 0 to change, 0 to remove, 1 unchanged
-    c: 0 to create, 1 to change, 0 to remove, 1 unchanged
+    a, b on each: 1 to create, 0 to change, 0 to remove, 1 operation unchanged
+    c: 0 to create, 1 to change, 0 to remove, 1 operation unchanged
     idle-1, idle-2: nothing to do
-    5 hosts in total: 2 to create, 1 to change, 0 to remove, 7 unchanged
+    5 hosts in total: 2 to create, 1 to change, 0 to remove, 7 operations unchanged
     ");
 }
 
@@ -377,12 +377,12 @@ fn a_host_without_package_lists() {
     assert_snapshot!(plain(&plan(&run, &reviewed, &TextOptions::default())), @"
     a
       system/monitoring
-        + package one   (known after apply: the host has no package lists yet)
-        + package two   (known after apply: the host has no package lists yet)
-          and additional packages (known after apply: the host has no package lists yet)
+        + package one   (known after apply: the host has no package lists; they are fetched first)
+        + package two   (known after apply)
+          and additional packages (known after apply)
       1 operation unchanged
 
-    a: 2 to create, 0 to change, 0 to remove, 1 unchanged
+    a: 2 to create, 0 to change, 0 to remove, 1 operation unchanged
         additional packages: known later
     ");
 }

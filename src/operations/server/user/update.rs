@@ -114,9 +114,10 @@ impl User {
         };
         account::User {
             uid: self.uid.map_or_else(|| old.uid.clone(), Known::Yes),
-            group: match was_without_group {
-                true => Known::Yes(self.user.clone()),
-                false => given(&self.group, &old.group),
+            group: if was_without_group {
+                Known::Yes(self.user.clone())
+            } else {
+                given(&self.group, &old.group)
             },
             home: given(&self.home, &old.home),
             shell: given(&self.shell, &old.shell),
