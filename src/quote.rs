@@ -43,6 +43,24 @@ pub fn quote_all<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     words.into_iter().map(quote).collect::<Vec<_>>().join(" ")
 }
 
+/// A word of a command line in a unit file (systemd.service(5)) that stands for exactly `text`.
+pub fn systemd_word(text: &str) -> String {
+    let mut word = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '\\' => word.push_str("\\\\"),
+            '"' => word.push_str("\\\""),
+            '%' => word.push_str("%%"),
+            '$' => word.push_str("$$"),
+            '\n' => word.push_str("\\n"),
+            '\t' => word.push_str("\\t"),
+            other => word.push(other),
+        }
+    }
+    word.push('"');
+    word
+}
+
 /// Why a word for `ssh` is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum UnsafeName {
@@ -204,6 +222,19 @@ mod tests {
     fn refuses_nul() {
         assert_eq!(try_quote("a\0b"), Err(Unquotable));
         assert_eq!(quoted_script("a\0b"), Err(Unquotable));
+    }
+
+    #[test]
+    fn a_word_of_a_unit_file_is_not_read_as_anything_else() {
+        for (text, expected) in [
+            ("restic backup /srv", "\"restic backup /srv\""),
+            (
+                "date +%F \"$HOME\"\necho \\",
+                "\"date +%%F \\\"$$HOME\\\"\\necho \\\\\"",
+            ),
+        ] {
+            assert_eq!(systemd_word(text), expected);
+        }
     }
 
     proptest! {

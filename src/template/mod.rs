@@ -8,6 +8,7 @@ mod compare;
 mod compiled;
 mod convert;
 mod facts;
+mod filters;
 mod inspect;
 mod mistake;
 mod place;
@@ -29,8 +30,6 @@ pub use mistake::FUNCTIONS;
 pub use scope::{Bindings, STACKS, TemplateData, stack_of};
 
 use crate::error::{Diagnostic, Origin};
-use crate::quote::try_quote;
-use watch::is_unknown;
 
 /// The minijinja environment that every template of a run shares.
 pub(crate) fn environment() -> Environment<'static> {
@@ -40,7 +39,7 @@ pub(crate) fn environment() -> Environment<'static> {
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_syntax(tokens::config());
     compare::add_to(&mut environment);
-    environment.add_filter("quote", quoted);
+    filters::add_to(&mut environment);
     environment.set_formatter(|out, state, value| {
         if holds_undefined(value) {
             return Err(Error::from(ErrorKind::UndefinedError));
@@ -91,33 +90,4 @@ fn lone_expression(text: &str) -> Option<(&str, usize)> {
     let start = text.find("{{")? + 2;
     let offset = start + usize::from(text[start..].starts_with(['-', '+']));
     (!inner.contains("}}") || !inner.contains("{{")).then_some((inner, offset))
-}
-
-/// The filter `quote`: one word of a shell, or one for each item of a list.
-fn quoted(value: &Value) -> Result<Value, Error> {
-    if is_unknown(value) {
-        return Ok(value.clone());
-    }
-    let word = |value: &Value| {
-        let what = match value.kind() {
-            ValueKind::String | ValueKind::Number | ValueKind::Bool => {
-                let text = value.to_string();
-                return try_quote(&text)
-                    .map(std::borrow::Cow::into_owned)
-                    .map_err(|error| Error::new(ErrorKind::InvalidOperation, format!("`quote`: {error}")));
-            }
-            ValueKind::Undefined => return Err(Error::from(ErrorKind::UndefinedError)),
-            other => other,
-        };
-        let what = format!("`quote` takes a string, a number or a list of them, not {what}");
-        Err(Error::new(ErrorKind::InvalidOperation, what))
-    };
-    let text = match value.kind() {
-        ValueKind::Seq | ValueKind::Iterable => {
-            let words: Result<Vec<String>, Error> = value.try_iter()?.map(|item| word(&item)).collect();
-            words?.join(" ")
-        }
-        _ => word(value)?,
-    };
-    Ok(Value::from(text))
 }

@@ -3,29 +3,43 @@
 use super::answer::Answer::{self, Do, Own};
 use super::answer::SECRET;
 
-const NOT_YET: Answer = Do("there is no such filter yet: write the result into the data");
-
 /// Filters of Ansible and Jinja.
 pub(super) const FILTERS: &[(&str, Answer)] = &[
     ("ansible_name shellquote", Do("use `quote`")),
-    (
-        "b64decode b64encode from_json from_yaml hash md5 password_hash sha1 sha256 to_datetime to_nice_yaml to_yaml urlencode",
-        NOT_YET,
-    ),
+    ("b64 base64 base64encode", Do("use `b64encode`")),
+    ("base64decode", Do("use `b64decode`")),
     ("basename", Do("use `split('/') | last`")),
     ("bool_", Do("use `bool`")),
     ("capitalise", Do("use `capitalize`")),
     ("center", Do("there is no such filter: write the spaces")),
     (
+        "checksum hash md5 sha1 sha256",
+        Do("there is no such filter: write the digest into the data; homelab compares files by their digests itself"),
+    ),
+    (
+        "combinations permutations product",
+        Do("write two `{% for %}` loops, one in the other"),
+    ),
+    (
         "combine",
         Do("tables in data are merged by group and host; there is no filter for it"),
     ),
     ("comment", Do("write the comment signs: `# {{ … }}`")),
-    ("dict2items", Do("use `items`")),
+    (
+        "commonpath relpath",
+        Do("there is no such filter: write the path into the data"),
+    ),
+    ("dict2items", Do("use `items`: `{% for key, value in table | items %}`")),
     ("difference", Do("use `reject('in', other)`")),
     (
-        "dirname",
+        "dirname win_dirname",
         Do("there is no such filter: write the directory into the data"),
+    ),
+    ("expanduser", Do("use `facts.users.NAME.home`")),
+    ("expandvars", Do("set the value with `--data key=value`")),
+    (
+        "extract",
+        Do("use brackets: `table[key]`; for each key of a list a `{% for %}` loop"),
     ),
     ("fileglob", Do("templates see no files: list the names in the data")),
     (
@@ -34,38 +48,75 @@ pub(super) const FILTERS: &[(&str, Answer)] = &[
     ),
     ("flatten", Do("add the lists: `a + b`")),
     ("forceescape", Do("use `escape`")),
+    (
+        "from_csv from_ini from_json from_yaml from_yaml_all",
+        Do("there is no such filter: write the value as TOML in `group_data/`, where it keeps its types"),
+    ),
+    ("human_to_bytes", Do("write the number, such as `512 * 1048576`")),
     ("intersect", Do("use `select('in', other)`")),
-    ("ipaddr", Do("there is no such filter: write the address into the data")),
+    (
+        "ipaddr ipmath ipsubnet ipv4 ipv6 ipwrap nthhost",
+        Do("there is no such filter: write the address into the data"),
+    ),
     ("items2dict", Do("write a table in the data")),
+    ("json_query", Do("use `selectattr` and `map(attribute='name')`")),
     ("len size", Do("use `length`")),
+    (
+        "log root",
+        Do("there is no such filter: write the result into the data"),
+    ),
     ("lowercase", Do("use `lower`")),
     ("ltrim rtrim strip", Do("use `trim`")),
     ("mandatory", Do("leave it out: an undefined name is an error anyway")),
+    ("normpath realpath", Do("write the path in its shortest form")),
     (
-        "random shuffle",
+        "password_hash",
+        Do("there is no such filter: write the hash that `mkpasswd` prints into the data"),
+    ),
+    ("path_join", Do("use `join('/')`")),
+    ("pow", Do("use `**`, such as `2 ** 10`")),
+    (
+        "random random_mac shuffle",
         Do("templates give the same result each time: there is no such filter"),
     ),
+    ("regex_escape", Do("use `replace`, which takes plain text")),
     ("regex_findall", Do("use `split` and `select`")),
-    ("regex_replace", Do("use `replace`, which takes plain text")),
     (
         "regex_search",
-        Do("use `in`, or the tests `startingwith` and `endingwith`"),
+        Do("use `in`, or `regex_replace` with groups: `regex_replace('^.*(…).*$', '\\1')`"),
     ),
+    ("rekey_on_member", Do("write a table in the data, by that key")),
     ("splitext", Do("use `split('.')`")),
     ("splitlines", Do("use `lines`")),
     ("str", Do("use `string`")),
+    (
+        "strftime to_datetime",
+        Do("templates give the same result each time: they have no clock"),
+    ),
     ("striptags urlize xmlattr", Do("there is no such filter")),
+    ("subelements", Do("write two `{% for %}` loops, one in the other")),
+    ("symmetric_difference", Do("use `reject('in', other)` of both lists")),
     ("ternary", Do("write `a if condition else b`")),
-    ("to_json", Do("use `tojson`")),
-    ("to_nice_json", Do("use `tojson(indent=2)`")),
+    ("to_env to_dotenv", Do("use `dotenv`")),
+    ("to_ini", Do("write the lines: `{% for key, value in table | items %}`")),
+    ("to_nice_json", Do("use `to_json(indent=2)`")),
+    ("to_nice_yaml toyaml", Do("use `to_yaml`")),
+    ("to_uuid", Do("there is no such filter: write the UUID into the data")),
     ("truncate", Do("use a slice: `name[:20]`")),
     ("type_debug", Do("use a test, such as `name is string`")),
+    ("undef", Do("leave it out: an undefined name is an error anyway")),
     ("union", Do("use `(a + b) | unique`")),
+    ("unvault vault", SECRET),
     ("uppercase", Do("use `upper`")),
+    (
+        "urldecode urlencode urlsplit",
+        Do("there is no such filter: write the result into the data"),
+    ),
     ("version", Do("use `split('.')` and compare numbers")),
-    ("win_basename", Do("use `split('\\\\') | last`")),
+    ("win_basename win_splitdrive", Do("use `split('\\') | last`")),
     ("wordcount", Do("use `split | length`")),
     ("wordwrap", Do("there is no such filter: break the lines")),
+    ("zip_longest", Do("use `zip`")),
 ];
 
 /// Tests of Ansible and Jinja, as in `name is changed`.

@@ -47,39 +47,3 @@ pub(super) fn check_name(context: &PlanContext<'_>, argument: &str, name: &str) 
         .refuse(argument, format!("`{name}` is not a valid name"), label)
         .hint("write a name such as \"limits\""))
 }
-
-/// A word of a command line in a unit file (systemd.service(5)) that stands for exactly `text`.
-pub(super) fn word(text: &str) -> String {
-    let mut word = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '\\' => word.push_str("\\\\"),
-            '"' => word.push_str("\\\""),
-            '%' => word.push_str("%%"),
-            '$' => word.push_str("$$"),
-            '\n' => word.push_str("\\n"),
-            '\t' => word.push_str("\\t"),
-            other => word.push(other),
-        }
-    }
-    word.push('"');
-    word
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_word_is_not_read_as_anything_else() {
-        for (text, expected) in [
-            ("restic backup /srv", "\"restic backup /srv\""),
-            (
-                "date +%F \"$HOME\"\necho \\",
-                "\"date +%%F \\\"$$HOME\\\"\\necho \\\\\"",
-            ),
-        ] {
-            assert_eq!(word(text), expected);
-        }
-    }
-}

@@ -15,8 +15,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
 use super::files::{UnitFile, Work};
+use super::name;
 use super::service::Service;
-use super::{name, text};
 use crate::change::{Attribute, NotKnown, Outcome, Stop};
 use crate::content::Content;
 use crate::facts::FactKey;
@@ -26,6 +26,7 @@ use crate::facts::unit::{UnitFact, UnitKey};
 use crate::operations::files::whole_file::WishedContent;
 use crate::operations::parameters::{Span, check_account_name};
 use crate::operations::{Define, Operation, PlanContext};
+use crate::quote::systemd_word;
 
 /// Parameters of `systemd.timer`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -299,7 +300,7 @@ impl Timer {
             .map_or_else(String::new, |user| format!("User={user}\n"));
         format!(
             "[Service]\nType=oneshot\n{user}ExecStart=/bin/sh -c {}\n",
-            text::word(command)
+            systemd_word(command)
         )
     }
 }

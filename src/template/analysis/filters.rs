@@ -25,6 +25,14 @@ const TEXTS: &[&str] = &[
     "join",
     "pprint",
     "tojson",
+    "to_json",
+    "to_toml",
+    "to_yaml",
+    "b64decode",
+    "b64encode",
+    "dotenv",
+    "regex_replace",
+    "systemd_words",
 ];
 const LISTS: &[&str] = &[
     "list",
@@ -49,7 +57,8 @@ const LISTS: &[&str] = &[
 const KEEP_ITEMS: &[&str] = &["list", "sort", "unique", "select", "reject"];
 /// Filters that lead from a table of hosts to their facts.
 const INTO_TABLES: &[&str] = &[
-    "items", "dictsort", "attr", "tojson", "pprint", "string", "format", "map", "groupby",
+    "items", "dictsort", "attr", "tojson", "to_json", "to_toml", "to_yaml", "pprint", "string", "format", "map",
+    "groupby",
 ];
 
 impl Walk<'_> {
