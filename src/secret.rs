@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 pub const PASSWORD_VARIABLE: &str = "HOMELAB_BECOME_PASSWORD";
 
 /// Text that prints as `[secret]`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Secret(String);
 
 impl Secret {

@@ -5,8 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::environment::Environment;
+use super::http::Request;
 use super::identity::Identity;
 use super::kind::{DependsOn, Key, Subject};
+use crate::quote::quote_all;
 
 /// Whether this check passes now.
 #[derive(Clone, Copy)]
@@ -45,12 +47,9 @@ pub enum Check {
         port: u16,
     },
     /// A URL returns the expected page.
-    Http {
-        url: String,
-        status: u16,
-        /// Text that the page must contain.
-        contains: Option<String>,
-    },
+    Http(Box<HttpCheck>),
+    /// Something is at a path, as it should be.
+    File(Box<FileCheck>),
     /// A command exits with 0.
     Command {
         script: String,
@@ -59,14 +58,93 @@ pub enum Check {
         #[serde(default, skip_serializing_if = "Environment::is_empty")]
         env: Environment,
     },
+    /// A command says what it should.
+    Program(Box<ProgramCheck>),
+}
+
+/// What a URL should answer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct HttpCheck {
+    pub request: Request,
+    pub status: u16,
+    /// Text that the page must contain.
+    pub contains: Option<String>,
+    /// A value that must be in the answer, as JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub json: Option<String>,
+}
+
+/// How a path should be. Links are followed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FileCheck {
+    pub path: String,
+    /// Whether there should be something at all.
+    pub present: bool,
+    /// Text that the file must contain.
+    pub contains: Option<String>,
+    pub mode: Option<u32>,
+    /// A name or a number.
+    pub owner: Option<String>,
+    /// A name or a number.
+    pub group: Option<String>,
+    pub sha256: Option<String>,
+}
+
+/// What a command should do.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ProgramCheck {
+    /// The command and its arguments.
+    pub words: Vec<String>,
+    pub exit_code: u8,
+    /// Text that its output must contain.
+    pub contains: Option<String>,
+    /// The user that it runs as.
+    pub by: Identity,
+    #[serde(default, skip_serializing_if = "Environment::is_empty")]
+    pub env: Environment,
+}
+
+impl Check {
+    /// The same, with its commands run by this user.
+    #[must_use]
+    pub fn run_by(self, user: &Identity) -> Self {
+        let by = user.clone();
+        match self {
+            Self::Command { script, env, .. } => Self::Command { script, by, env },
+            Self::Program(check) => Self::Program(Box::new(ProgramCheck { by, ..*check })),
+            other => other,
+        }
+    }
+
+    /// The same, with these variables for its commands.
+    #[must_use]
+    pub fn with_environment(self, environment: &Environment) -> Self {
+        let env = environment.clone();
+        match self {
+            Self::Command { script, by, .. } => Self::Command { script, by, env },
+            Self::Program(check) => Self::Program(Box::new(ProgramCheck { env, ..*check })),
+            other => other,
+        }
+    }
+
+    /// The command of the project that it runs.
+    pub fn command(&self) -> Option<String> {
+        match self {
+            Self::Command { script, .. } => Some(script.clone()),
+            Self::Program(check) => Some(quote_all(check.words.iter().map(String::as_str))),
+            Self::Tcp { .. } | Self::Http(_) | Self::File(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for Check {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp { host, port } => write!(formatter, "tcp {host}:{port}"),
-            Self::Http { url, .. } => write!(formatter, "http {url}"),
-            Self::Command { script, .. } => write!(formatter, "`{script}`"),
+            Self::Http(check) if check.request.method == "GET" => write!(formatter, "http {}", check.request.url),
+            Self::Http(check) => write!(formatter, "http {} {}", check.request.method, check.request.url),
+            Self::File(check) => write!(formatter, "file {}", check.path),
+            Self::Command { .. } | Self::Program(_) => write!(formatter, "`{}`", self.command().unwrap_or_default()),
         }
     }
 }

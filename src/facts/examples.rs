@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 use super::account::{AccountDefaults, Group, GroupFact, SkeletonEntry, SkeletonKind, User, UserFact};
 use super::apt::{InstallationFact, ListsFact, SimulatedInstall, SimulatedRemoval, Simulation};
 use super::calendar::CalendarFact;
-use super::check::CheckFact;
+use super::check::{CheckFact, FileCheck, HttpCheck, ProgramCheck};
+use super::http::Request;
 use super::overlay::{Effect, FactScope};
 use super::owed::Owed;
 use super::package::PackageFact;
@@ -108,17 +109,35 @@ fn installation(verb: AptVerb) -> FactKey {
     })
 }
 
-fn checks() -> [Check; 3] {
+fn checks() -> [Check; 5] {
     [
         Check::Tcp {
             host: text("db"),
             port: 5432,
         },
-        Check::Http {
-            url: text("http://db/"),
+        Check::Http(Box::new(HttpCheck {
+            request: Request {
+                method: text("options"),
+                ca: Some(text("/etc/ca.pem")),
+                ..Request::get("http://db/")
+            },
             status: 200,
             contains: Some(text("ok")),
-        },
+            json: Some(text("{}")),
+        })),
+        Check::File(Box::new(FileCheck {
+            path: text("/etc/x"),
+            present: true,
+            mode: Some(0o644),
+            ..FileCheck::default()
+        })),
+        Check::Program(Box::new(ProgramCheck {
+            words: vec![text("id"), text("-un")],
+            exit_code: 1,
+            contains: Some(text("anna")),
+            by: Identity::Own,
+            env: super::Environment::default(),
+        })),
         Check::Command {
             script: text("true"),
             by: Identity::User(text("anna")),

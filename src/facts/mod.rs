@@ -15,6 +15,7 @@ mod environment;
 mod families;
 mod family;
 mod grammar;
+pub mod http;
 mod identity;
 mod key;
 mod kind;

@@ -22,7 +22,7 @@ use super::operation::Operation;
 use super::parameters::Span;
 use crate::change::{Attribute, Conduct, OnError, Outcome, ResourceChange, ResourceKind, Step, Stop};
 use crate::facts::overlay::FactScope;
-use crate::facts::{Check, Environment, FactKey};
+use crate::facts::{Environment, FactKey};
 use crate::value::{Kind, Table, Value, ValueError, deserialize};
 
 /// The keys that say how an operation is carried out. No operation has a parameter of such a name.
@@ -49,6 +49,8 @@ pub(super) enum RunsCommands {
     Validate,
     /// None: it tries something for as long as `within` says.
     Tries,
+    /// The user's own, which it tries for as long as `within` says.
+    TriesOwn,
 }
 
 /// Variables that change what every program does, among them the shell that reads the commands.
@@ -168,11 +170,7 @@ impl Operation for Conducted {
     fn needs(&self) -> Vec<FactKey> {
         let own = self.operation.needs().into_iter();
         own.map(|key| match key {
-            FactKey::Check(Check::Command { script, by, .. }) => FactKey::Check(Check::Command {
-                script,
-                by,
-                env: self.env.clone(),
-            }),
+            FactKey::Check(check) => FactKey::Check(check.with_environment(&self.env)),
             other => other,
         })
         .collect()
@@ -236,10 +234,14 @@ impl Conducted {
         let Some(timeout) = self.wish.timeout else {
             return Ok(());
         };
-        if self.runs == RunsCommands::Tries {
+        if matches!(self.runs, RunsCommands::Tries | RunsCommands::TriesOwn) {
             let title = format!("`{}` does not support `{TIMEOUT}`", self.name);
+            let label = match self.runs {
+                RunsCommands::TriesOwn => "each try has ten seconds",
+                _ => "it runs no command",
+            };
             return Err(context
-                .refuse(TIMEOUT, title, "it runs no command")
+                .refuse(TIMEOUT, title, label)
                 .hint(format!("use `{WITHIN}`: how long to keep trying")));
         }
         if context.arguments.contains_key(WITHIN) {
@@ -299,7 +301,7 @@ impl Conducted {
     fn check_support(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
         let refuse = |title: String, label: &str| context.refuse_key(ENV, title, label);
         match self.runs {
-            RunsCommands::Own | RunsCommands::Apt => Ok(()),
+            RunsCommands::Own | RunsCommands::Apt | RunsCommands::TriesOwn => Ok(()),
             RunsCommands::Validate if context.arguments.contains_key(VALIDATE) => Ok(()),
             RunsCommands::Validate => {
                 let title = format!("`{ENV}` of `{}` needs `{VALIDATE}`", self.name);

@@ -92,14 +92,16 @@ impl Definition {
         (self.keys)()
     }
 
-    /// The arguments that a shell reads, with their keys: text of hosts must be quoted there. Of the words of a `validate`,
-    /// which no shell reads, it is the script of `sh -c`.
+    /// The arguments that a shell reads, with their keys: text of hosts must be quoted there. Of the words of a command, which
+    /// no shell reads, it is the script of `sh -c`.
     pub fn shell_values<'a>(&self, arguments: &'a Table) -> Vec<(&'a str, &'a Value)> {
         let values = arguments.iter().map(|(key, entry)| (key.as_str(), &entry.value));
         values
             .flat_map(|(key, value)| match &value.kind {
                 _ if self.shell_text.contains(&key) => vec![(key, value)],
-                Kind::List(words) if key == "validate" => scripts(words).map(|script| (key, script)).collect(),
+                Kind::List(words) if ["validate", "command"].contains(&key) => {
+                    scripts(words).map(|script| (key, script)).collect()
+                }
                 _ => Vec::new(),
             })
             .collect()

@@ -8,7 +8,7 @@ use super::run_as::{BECOME, BECOME_USER, RunAs, RunAsSupport, Wish};
 use crate::change::{Outcome, Stop};
 use crate::facts::account::UserFact;
 use crate::facts::overlay::FactScope;
-use crate::facts::{Check, FactKey, Identity};
+use crate::facts::{FactKey, Identity};
 use crate::value::ValueError;
 
 /// An operation with `become` or `become_user`.
@@ -48,11 +48,7 @@ impl Operation for Directed {
             _ => None,
         };
         let own = self.operation.needs().into_iter().map(|key| match key {
-            FactKey::Check(Check::Command { script, env, .. }) => FactKey::Check(Check::Command {
-                script,
-                by: identity.clone(),
-                env,
-            }),
+            FactKey::Check(check) => FactKey::Check(check.run_by(&identity)),
             other => other,
         });
         own.chain(user).collect()

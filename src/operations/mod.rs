@@ -14,6 +14,7 @@ mod links;
 mod operation;
 mod ownership;
 mod parameters;
+mod request;
 mod resolved_paths;
 mod run_as;
 mod server;

@@ -25,6 +25,8 @@ pub static OPERATIONS: &[Definition] = &[
     Definition::of::<systemd::timer::Timer>(),
     Definition::of::<systemd::tmpfiles::Tmpfiles>(),
     Definition::of::<systemd::unit::Unit>(),
+    Definition::of::<verify::command::Command>(),
+    Definition::of::<verify::file::File>(),
     Definition::of::<verify::http::Http>(),
     Definition::of::<verify::tcp::Tcp>(),
 ];
@@ -66,7 +68,7 @@ mod tests {
     #[test]
     fn a_family_is_all_operations_of_its_name() {
         let names: Vec<&str> = family("verify").iter().map(|definition| definition.name).collect();
-        assert_eq!(names, ["verify.http", "verify.tcp"]);
+        assert_eq!(names, ["verify.command", "verify.file", "verify.http", "verify.tcp"]);
         assert!(family("verif").is_empty());
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::events::{OnEvent, ReadingEvent};
-use crate::facts::{Check, Fact, FactKey};
+use crate::facts::{Fact, FactKey};
 use crate::plan::Snapshot;
 
 /// Why a fact is not known if conditions do not run.
@@ -52,7 +52,7 @@ pub(super) fn noted(host: &str, on_event: &OnEvent) -> impl Fn(Vec<String>) + Se
 
 fn command(key: &FactKey) -> Option<String> {
     match key {
-        FactKey::Check(Check::Command { script, .. }) => Some(script.clone()),
+        FactKey::Check(check) => check.command(),
         _ => None,
     }
 }
@@ -62,7 +62,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::facts::Identity;
+    use crate::facts::{Check, Identity};
 
     #[test]
     fn conditions_are_named_before_they_run_and_are_left_out_on_request() {

@@ -245,9 +245,10 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
     // Checks.
     ("get http http_request uri", Own("verify.http")),
     ("port wait wait_for wait_for_connection", Own("verify.tcp")),
+    ("verify.exec verify.shell", Own("verify.command")),
     (
-        "verify.command verify.exec verify.service verify.shell verify.systemd verify.unit",
-        Do("not in this version: use `verify.http` or `verify.tcp`, or `server.shell` with `always = true`"),
+        "verify.service verify.systemd verify.unit",
+        Do("use `verify.command` with `command = [\"systemctl\", \"is-active\", \"UNIT\"]`"),
     ),
     (
         "assert",

@@ -1,15 +1,34 @@
 //! Runs checks: ports, web pages, and the user's own conditions.
 
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::http::{Part, fetch};
 use crate::facts::answer::{UnreadableAnswer, lines};
-use crate::facts::check::{Check, CheckFact, CheckKey};
+use crate::facts::check::{Check, CheckFact, CheckKey, FileCheck, HttpCheck, ProgramCheck};
 use crate::facts::environment::Environment;
 use crate::facts::family::{Family, InTemplates, Readable, no_allowance};
+use crate::facts::http::differences;
 use crate::facts::identity::Identity;
 use crate::facts::key::{Fact, FactKey};
-use crate::quote::quote;
+use crate::quote::{quote, quote_all};
 
 /// The time limit of one check, in seconds.
 const TRY_FOR: u32 = 10;
+
+/// How much of an answer is compared, in bytes.
+const LARGEST_BODY: u32 = 1 << 20;
+
+/// How much of what a command says is looked at, in bytes from its end.
+const LARGEST_OUTPUT: u32 = 64 << 10;
+
+/// The most characters of a command's last line in a message.
+const LONGEST_LINE: u32 = 200;
+
+/// The most characters of a value in a message.
+const LONGEST_VALUE: usize = 60;
 
 static CHECKS: Family = Family {
     subject: "checks",
@@ -43,7 +62,9 @@ fn one(check: &Check) -> String {
             ),
             "no connection",
         ),
-        Check::Http { url, status, contains } => http(url, *status, contains.as_deref()),
+        Check::Http(check) => http(check),
+        Check::File(check) => file(check),
+        Check::Program(check) => program(check),
         Check::Command { script, by, env } => condition(script, by, env),
     }
 }
@@ -51,6 +72,116 @@ fn one(check: &Check) -> String {
 fn condition(script: &str, by: &Identity, env: &Environment) -> String {
     let command = by.run(&format!("timeout {TRY_FOR}"), &format!("{}{script}", env.exports()));
     let tried = report(&format!("(\n{command}\n)"), "the exit code is not 0");
+    unless_impossible(by, tried)
+}
+
+fn report(command: &str, otherwise: &str) -> String {
+    format!(
+        "if {{ {command}\n}} >/dev/null 2>&1; then printf \"holds\\n\"; else printf \"fails %s\\n\" {}; fi\n",
+        quote(otherwise)
+    )
+}
+
+fn http(check: &HttpCheck) -> String {
+    let part = if check.json.is_some() { Part::Body } else { Part::All };
+    let fetch = fetch(&check.request, part);
+    let found = check.contains.as_ref().map_or_else(
+        || "true".to_owned(),
+        |text| format!("printf \"%s\\n\" \"$answer\" | grep -q -F -e {}", quote(text)),
+    );
+    let holds = if check.json.is_some() {
+        format!("printf \"body \"; printf %s \"$answer\" | head -c {LARGEST_BODY} | base64 | tr -d \"\\n\"; echo")
+    } else {
+        "printf \"holds\\n\"".to_owned()
+    };
+    let status = check.status;
+    format!(
+        "{fetch}if [ -z \"$code\" ]; then printf \"fails no answer: %s\\n\" \"$(printf \"%s\\n\" \"$answer\" | tail -n 1)\"\n\
+         elif [ \"$code\" != {status} ]; then printf \"fails status %s instead of {status}\\n\" \"$code\"\n\
+         elif ! {{ {found}; }}; then printf \"fails the page does not contain the text\\n\"\n\
+         else {holds}; fi\n"
+    )
+}
+
+/// Collects in `$wrong` what is not as it should be.
+fn file(check: &FileCheck) -> String {
+    let path = quote(&check.path);
+    let mut tests = String::new();
+    let mut test = |condition: &str, otherwise: &str| {
+        let _ = writeln!(tests, "{condition} || wrong=\"$wrong, {otherwise}\"");
+    };
+    if let Some(mode) = check.mode {
+        test(
+            &format!("[ \"$mode\" = {mode:o} ]"),
+            &format!("mode $mode instead of {mode:04o}"),
+        );
+    }
+    for (name, number, wanted, word) in [
+        ("owner", "uid", &check.owner, "user"),
+        ("group", "gid", &check.group, "group"),
+    ] {
+        if let Some(wanted) = wanted {
+            let condition = format!("[ \"${name}\" = {0} ] || [ \"${number}\" = {0} ]", quote(wanted));
+            test(&condition, &format!("{word} ${name} instead of {wanted}"));
+        }
+    }
+    if let Some(digest) = &check.sha256 {
+        let condition = format!(
+            "[ \"$(sha256sum <{path} 2>/dev/null | cut -c 1-64)\" = {} ]",
+            quote(digest)
+        );
+        test(&condition, "another sha256");
+    }
+    if let Some(text) = &check.contains {
+        let condition = format!("grep -q -s -F -e {} -- {path}", quote(text));
+        test(&condition, "without the text");
+    }
+    let (absent, present) = if check.present {
+        ("fails it does not exist", "")
+    } else {
+        ("holds", "wrong=\", it exists\"\n")
+    };
+    let reads = check.sha256.is_some() || check.contains.is_some();
+    let is_file = if reads {
+        format!("[ -f {path} ]")
+    } else {
+        "true".to_owned()
+    };
+    format!(
+        "hl_hidden {path}; wrong=\n\
+         if [ -n \"$why\" ]; then printf \"denied %s\\n\" \"$why\"\n\
+         elif [ ! -e {path} ]; then echo \"{absent}\"\n\
+         elif ! {is_file}; then echo \"fails it is no file\"\n\
+         else stat=$(stat -L -c \"%a %u %g %U %G\" -- {path}); set -- $stat; mode=$1 uid=$2 gid=$3 owner=$4 group=$5\n\
+         {present}{tests}if [ -z \"$wrong\" ]; then echo holds; else printf \"fails %s\\n\" \"${{wrong#, }}\"; fi; fi\n"
+    )
+}
+
+/// The output and the exit code come through one pipe, which keeps the end of a long output only.
+fn program(check: &ProgramCheck) -> String {
+    let words = quote_all(check.words.iter().map(String::as_str));
+    let command = check.by.run(
+        &format!("timeout {TRY_FOR}"),
+        &format!("{}{words}", check.env.exports()),
+    );
+    let wanted = check.exit_code;
+    let found = check.contains.as_ref().map_or_else(
+        || "true".to_owned(),
+        |text| format!("printf \"%s\\n\" \"$said\" | grep -q -F -e {}", quote(text)),
+    );
+    let tried = format!(
+        "said=$({{ {{ {command}\n}} 2>&1; echo \"|$?\"; }} | tail -c {LARGEST_OUTPUT} | tr -d \"\\000\\r\")\n\
+         code=${{said##*|}}; said=${{said%|*}}; last=$(printf \"%s\\n\" \"$said\" | grep \"[^[:space:]]\" | tail -n 1 | cut -c 1-{LONGEST_LINE})\n\
+         if [ \"$code\" = 124 ] && [ {wanted} != 124 ]; then printf \"fails it takes longer than {TRY_FOR} s\\n\"\n\
+         elif [ \"$code\" != {wanted} ]; then printf \"fails exit code %s instead of {wanted}%s\\n\" \"$code\" \"${{last:+: $last}}\"\n\
+         elif ! {{ {found}; }}; then printf \"fails it does not say the text%s\\n\" \"${{last:+: $last}}\"\n\
+         else echo holds; fi\n"
+    );
+    unless_impossible(&check.by, tried)
+}
+
+/// Says instead why the host's shell cannot run commands as a user.
+fn unless_impossible(by: &Identity, tried: String) -> String {
     match by.obstacle() {
         None => tried,
         Some(obstacle) => {
@@ -61,40 +192,6 @@ fn condition(script: &str, by: &Identity, env: &Environment) -> String {
     }
 }
 
-fn report(command: &str, otherwise: &str) -> String {
-    format!(
-        "if {{ {command}\n}} >/dev/null 2>&1; then printf \"holds\\n\"; else printf \"fails %s\\n\" {}; fi\n",
-        quote(otherwise)
-    )
-}
-
-/// Uses curl or wget, which support TLS, or else bash. The status is in the first line of the response.
-fn http(url: &str, status: u16, contains: Option<&str>) -> String {
-    let fetch = format!(
-        "url={url}\n\
-         if command -v curl >/dev/null; then answer=$(curl -sS -i -m {TRY_FOR} -- \"$url\" 2>&1)\n\
-         elif command -v wget >/dev/null; then answer=$(wget -q -S -O - -T {TRY_FOR} --content-on-error -- \"$url\" 2>&1)\n\
-         else answer=$(timeout {TRY_FOR} bash -c '\n\
-         rest=${{1#http://}}; [ \"$rest\" != \"$1\" ] || {{ echo \"https needs curl or wget on the host\"; exit 1; }}\n\
-         place=${{rest%%/*}}; path=/; [ \"$place\" = \"$rest\" ] || path=/${{rest#*/}}\n\
-         port=80; [ \"${{place##*:}}\" = \"$place\" ] || port=${{place##*:}}\n\
-         exec 3<>\"/dev/tcp/${{place%:*}}/$port\" || exit\n\
-         printf \"GET %s HTTP/1.0\\r\\nHost: %s\\r\\n\\r\\n\" \"$path\" \"$place\" >&3; cat <&3' - \"$url\" 2>&1 | tr -d \"\\000\"); fi\n\
-         code=$(printf \"%s\\n\" \"$answer\" | sed -n \"s/^ *HTTP[^ ]* \\([0-9][0-9]*\\).*/\\1/p\" | tail -n 1)\n",
-        url = quote(url)
-    );
-    let found = contains.map_or_else(
-        || "true".to_owned(),
-        |text| format!("printf \"%s\\n\" \"$answer\" | grep -q -F -e {}", quote(text)),
-    );
-    format!(
-        "{fetch}if [ -z \"$code\" ]; then printf \"fails no answer: %s\\n\" \"$(printf \"%s\\n\" \"$answer\" | tail -n 1)\"\n\
-         elif [ \"$code\" != {status} ]; then printf \"fails status %s instead of {status}\\n\" \"$code\"\n\
-         elif ! {{ {found}; }}; then printf \"fails the page does not contain the text\\n\"\n\
-         else printf \"holds\\n\"; fi\n"
-    )
-}
-
 fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
     keys.iter()
         .zip(lines(answer))
@@ -103,11 +200,50 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
                 None if line == "holds" => Fact::Check(CheckFact::Holds),
                 Some(("fails", why)) => Fact::Check(CheckFact::Fails(why.to_owned())),
                 Some(("denied", why)) => Fact::Denied(why.to_owned()),
+                Some(("body", coded)) => Fact::Check(compared(key, coded)),
                 _ => return Err(UnreadableAnswer::new(format!("{key}: `{line}`"))),
             };
             Ok((key.clone(), fact))
         })
         .collect()
+}
+
+/// Whether an answer has the value that is asked for.
+fn compared(key: &FactKey, coded: &str) -> CheckFact {
+    let wanted = match key {
+        FactKey::Check(Check::Http(check)) => check.json.as_deref().unwrap_or_default(),
+        _ => "",
+    };
+    let found = STANDARD
+        .decode(coded)
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let (Ok(wanted), Some(found)) = (serde_json::from_str(wanted), found) else {
+        return CheckFact::Fails("the answer is not JSON".to_owned());
+    };
+    let all = differences(&wanted, &found);
+    let Some(first) = all.first() else {
+        return CheckFact::Holds;
+    };
+    let at = if first.path.is_empty() {
+        "the answer"
+    } else {
+        &first.path
+    };
+    let found = first.found.as_ref().map_or_else(|| "nothing".to_owned(), shortened);
+    let more = match all.len() - 1 {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    CheckFact::Fails(format!("{at} is {found} instead of {}{more}", shortened(&first.wanted)))
+}
+
+fn shortened(value: &serde_json::Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= LONGEST_VALUE {
+        return text;
+    }
+    text.chars().take(LONGEST_VALUE).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -116,11 +252,14 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
+    use crate::facts::http::{Headers, Request};
+    use crate::secret::Secret;
 
     fn try_out(check: Check, path: Option<&str>) -> CheckFact {
         let key = FactKey::Check(check);
         let mut command = std::process::Command::new("sh");
-        command.arg("-c").arg(probe(std::slice::from_ref(&key)));
+        let text = format!("{}{}", super::super::sight::HIDDEN, probe(std::slice::from_ref(&key)));
+        command.arg("-c").arg(text);
         if let Some(path) = path {
             command.env("PATH", path);
         }
@@ -165,10 +304,13 @@ mod tests {
     #[test]
     fn a_page_is_seen_with_curl_and_without() {
         let port = serve(3);
-        let http = |status, contains: Option<&str>| Check::Http {
-            url: format!("http://127.0.0.1:{port}/x"),
-            status,
-            contains: contains.map(str::to_owned),
+        let http = |status, contains: Option<&str>| {
+            Check::Http(Box::new(HttpCheck {
+                request: Request::get(format!("http://127.0.0.1:{port}/x")),
+                status,
+                contains: contains.map(str::to_owned),
+                json: None,
+            }))
         };
         let few = programs(&["sh", "bash", "timeout", "cat", "sed", "tail", "grep", "tr"]);
         let few = few.path().to_str();
@@ -180,6 +322,199 @@ mod tests {
         assert_eq!(
             try_out(http(200, Some("bye")), None),
             CheckFact::Fails("the page does not contain the text".to_owned())
+        );
+    }
+
+    /// Answers each request with the request itself, as a string in JSON.
+    fn echo(times: usize) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().take(times).flatten() {
+                let mut request = Vec::new();
+                let mut piece = [0; 1024];
+                while !request.ends_with(b"\r\n\r\n") {
+                    match stream.read(&mut piece) {
+                        Ok(0) | Err(_) => break,
+                        Ok(length) => request.extend_from_slice(&piece[..length]),
+                    }
+                }
+                let text = String::from_utf8_lossy(&request).into_owned();
+                let lines: Vec<&str> = text.lines().filter(|line| line.starts_with('X')).collect();
+                let method = text.split(' ').next();
+                let body = serde_json::json!({ "lines": lines, "method": method, "n": 1.0 }).to_string();
+                let _ = write!(
+                    stream,
+                    "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+                    body.len()
+                );
+            }
+        });
+        port
+    }
+
+    #[test]
+    fn headers_are_sent_and_json_is_compared_with_curl_and_without() {
+        let port = echo(4);
+        let http = |method: &str, json: &str| {
+            let headers = [("X-Key".to_owned(), Secret::new("it's \\ \"$HOME\" `id`"))];
+            Check::Http(Box::new(HttpCheck {
+                request: Request {
+                    method: method.to_owned(),
+                    headers: Headers::new(headers),
+                    ..Request::get(format!("http://127.0.0.1:{port}/x?a=[1]"))
+                },
+                status: 200,
+                contains: None,
+                json: Some(json.to_owned()),
+            }))
+        };
+        let few = programs(&["sh", "bash", "timeout", "cat", "tail", "tr", "head", "base64"]);
+        for path in [few.path().to_str(), None] {
+            let all = r#"{"lines": ["X-Key: it's \\ \"$HOME\" `id`"], "method": "OPTIONS", "n": 1}"#;
+            assert_eq!(try_out(http("OPTIONS", all), path), CheckFact::Holds, "{path:?}");
+            let other = CheckFact::Fails("method is \"GET\" instead of \"PUT\", and 1 more".to_owned());
+            assert_eq!(
+                try_out(http("GET", r#"{"method": "PUT", "n": "1"}"#), path),
+                other,
+                "{path:?}"
+            );
+        }
+        let port = serve(1);
+        let no_json = Check::Http(Box::new(HttpCheck {
+            request: Request::get(format!("http://127.0.0.1:{port}/")),
+            status: 200,
+            contains: None,
+            json: Some("{}".to_owned()),
+        }));
+        assert_eq!(
+            try_out(no_json, None),
+            CheckFact::Fails("the answer is not JSON".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_file_is_compared_with_what_is_asked_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("it's a file").to_string_lossy().into_owned();
+        std::fs::write(&path, "one\ntwo $HOME\n").expect("written");
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o640)).expect("chmod");
+        let check = || FileCheck {
+            path: path.clone(),
+            present: true,
+            ..FileCheck::default()
+        };
+        let fails = |why: &str| CheckFact::Fails(why.to_owned());
+        let text = |text: &str| Some(text.to_owned());
+        let digest = crate::secret::sha256_hex(b"one\ntwo $HOME\n");
+        for (check, expected) in [
+            (check(), CheckFact::Holds),
+            (
+                FileCheck {
+                    mode: Some(0o640),
+                    contains: text("two $HOME"),
+                    sha256: Some(digest),
+                    ..check()
+                },
+                CheckFact::Holds,
+            ),
+            (
+                FileCheck {
+                    owner: text("4294"),
+                    group: text("nope"),
+                    mode: Some(0o644),
+                    ..check()
+                },
+                fails(""),
+            ),
+            (
+                FileCheck {
+                    sha256: text("0"),
+                    contains: text("three"),
+                    ..check()
+                },
+                fails("another sha256, without the text"),
+            ),
+            (
+                FileCheck {
+                    present: false,
+                    ..check()
+                },
+                fails("it exists"),
+            ),
+            (
+                FileCheck {
+                    path: format!("{path}.x"),
+                    ..check()
+                },
+                fails("it does not exist"),
+            ),
+            (
+                FileCheck {
+                    path: format!("{path}.x"),
+                    present: false,
+                    ..check()
+                },
+                CheckFact::Holds,
+            ),
+            (
+                FileCheck {
+                    path: folder.path().to_string_lossy().into_owned(),
+                    contains: text("x"),
+                    ..check()
+                },
+                fails("it is no file"),
+            ),
+        ] {
+            let found = try_out(Check::File(Box::new(check.clone())), None);
+            match (&found, &expected) {
+                // Names and numbers of the user who runs the test.
+                (CheckFact::Fails(why), CheckFact::Fails(start)) if start.is_empty() => {
+                    assert!(why.starts_with("mode 640 instead of 0644, user "), "{why}");
+                    assert!(
+                        why.contains(" instead of 4294, group ") && why.ends_with(" instead of nope"),
+                        "{why}"
+                    );
+                }
+                _ => assert_eq!(found, expected, "{check:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_program_is_its_exit_code_and_what_it_says() {
+        let check = |words: &[&str], exit_code: u8, contains: Option<&str>| {
+            Check::Program(Box::new(ProgramCheck {
+                words: words.iter().map(|word| (*word).to_owned()).collect(),
+                exit_code,
+                contains: contains.map(str::to_owned),
+                by: Identity::Own,
+                env: Environment::default(),
+            }))
+        };
+        for (words, exit_code, contains, expected) in [
+            (&["echo", "a b", "$HOME"][..], 0, Some("a b $HOME"), "holds"),
+            (&["sh", "-c", "echo no >&2; exit 3"], 3, Some("no"), "holds"),
+            (
+                &["sh", "-c", "echo 'it is so'; echo; exit 3"],
+                0,
+                None,
+                "exit code 3 instead of 0: it is so",
+            ),
+            (&["false"], 0, None, "exit code 1 instead of 0"),
+            (&["echo", "|0"], 0, Some("x"), "it does not say the text: |0"),
+            (&["cat"], 0, None, "holds"),
+        ] {
+            let found = match try_out(check(words, exit_code, contains), None) {
+                CheckFact::Holds => "holds".to_owned(),
+                CheckFact::Fails(why) => why,
+            };
+            assert_eq!(found, expected, "{words:?}");
+        }
+        let missing = try_out(check(&["no-such-program"], 0, None), None);
+        assert!(
+            matches!(&missing, CheckFact::Fails(why) if why.starts_with("exit code 127 instead of 0: ")),
+            "{missing:?}"
         );
     }
 
@@ -196,11 +531,12 @@ mod tests {
             try_out(tcp, few.path().to_str()),
             CheckFact::Fails("no connection".to_owned())
         );
-        let gone = Check::Http {
-            url: format!("http://127.0.0.1:{port}/"),
+        let gone = Check::Http(Box::new(HttpCheck {
+            request: Request::get(format!("http://127.0.0.1:{port}/")),
             status: 200,
             contains: None,
-        };
+            json: None,
+        }));
         assert!(matches!(try_out(gone, None), CheckFact::Fails(why) if why.starts_with("no answer")));
     }
 

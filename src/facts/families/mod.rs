@@ -5,6 +5,7 @@ mod apt;
 mod calendar;
 mod check;
 mod entries;
+mod http;
 mod metadata;
 mod package;
 mod path;

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::facts::Check;
 use crate::facts::Fact;
 use crate::facts::apt::ListsFact;
 use crate::operations::OPERATIONS;

@@ -13,7 +13,7 @@ use crate::operations::PlanContext;
 
 /// Permission bits, written as a string in octal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mode(pub(super) u32);
+pub(in crate::operations) struct Mode(pub(in crate::operations) u32);
 
 impl<'de> Deserialize<'de> for Mode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -79,7 +79,11 @@ pub(in crate::operations) fn check_path(context: &PlanContext<'_>, argument: &st
 }
 
 /// Refuses an owner or group that is not a plain name or number.
-pub(super) fn check_owner(context: &PlanContext<'_>, argument: &str, name: Option<&str>) -> Result<(), Stop> {
+pub(in crate::operations) fn check_owner(
+    context: &PlanContext<'_>,
+    argument: &str,
+    name: Option<&str>,
+) -> Result<(), Stop> {
     let Some(name) = name else { return Ok(()) };
     let plain = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
     if name.is_empty() || name.starts_with('-') || !name.chars().all(plain) {
@@ -89,6 +93,24 @@ pub(super) fn check_owner(context: &PlanContext<'_>, argument: &str, name: Optio
             .hint("write it as `ls -l` shows it on the host"));
     }
     Ok(())
+}
+
+/// Refuses what is no SHA-256.
+pub(in crate::operations) fn check_sha256(
+    context: &PlanContext<'_>,
+    argument: &str,
+    digest: Option<&str>,
+) -> Result<(), Stop> {
+    match digest {
+        Some(digest) if digest.len() != 64 || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) => Err(context
+            .refuse(
+                argument,
+                format!("`{digest}` is not a SHA-256"),
+                "must be 64 hexadecimal digits",
+            )
+            .hint("write what `sha256sum` prints in front of the name")),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses a `validate` command that does not contain the path of the new file.

@@ -7,16 +7,22 @@
 //! contains = "node_load1"
 //! ```
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{default_within, plan_check};
+use super::{check_contains, default_within, plan_check};
 use crate::change::{Outcome, Stop};
+use crate::facts::check::HttpCheck;
+use crate::facts::http::{Headers, Request};
 use crate::facts::overlay::FactScope;
 use crate::facts::{Check, FactKey};
 use crate::operations::conduct::RunsCommands;
 use crate::operations::parameters::Span;
+use crate::operations::request::{JsonValue, check_ca, check_url, headers};
 use crate::operations::{Define, Operation, PlanContext};
+use crate::secret::Secret;
 
 /// Parameters of `verify.http`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -30,9 +36,34 @@ pub(in crate::operations) struct Http {
     status: u16,
     /// Text that the answer must contain.
     contains: Option<String>,
+    /// Value that must be in the answer, which has to be JSON. Of a table, only the keys given here are compared; a list
+    /// must have the same length.
+    json: Option<JsonValue>,
+    /// Method of the request. It is also made in a dry run.
+    #[serde(default)]
+    method: Method,
+    /// Headers of the request, such as `{ Authorization = "Bearer …" }`. Their values are never shown. With `https` they
+    /// need curl on the host.
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    /// File of the host with the certificates that the server's must be signed by; default: those of the system.
+    ca: Option<String>,
     /// How long to keep trying after a change.
     #[serde(default = "default_within")]
     within: Span,
+}
+
+/// A method that changes nothing.
+#[derive(
+    Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, serde::Serialize, strum::IntoStaticStr,
+)]
+#[serde(rename_all = "UPPERCASE")]
+#[strum(serialize_all = "UPPERCASE")]
+enum Method {
+    #[default]
+    Get,
+    Head,
+    Options,
 }
 
 fn ok() -> u16 {
@@ -54,7 +85,11 @@ within = "30s"
 
 impl Operation for Http {
     fn needs(&self) -> Vec<FactKey> {
-        vec![FactKey::Check(self.check())]
+        let given = self
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), Secret::new(value)));
+        vec![FactKey::Check(self.check(Headers::new(given)))]
     }
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
@@ -62,19 +97,7 @@ impl Operation for Http {
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
-        let is_plain = |character: char| !character.is_whitespace() && !character.is_control();
-        if !["http://", "https://"]
-            .iter()
-            .any(|scheme| self.url.starts_with(scheme))
-            || !self.url.chars().all(is_plain)
-        {
-            let title = format!("`{}` is not a valid URL", self.url);
-            return Err(context.refuse(
-                "url",
-                title,
-                "must start with `http://` or `https://` and contain no spaces",
-            ));
-        }
+        check_url(context, "url", &self.url)?;
         if !(100..=599).contains(&self.status) {
             return Err(context.refuse(
                 "status",
@@ -82,20 +105,34 @@ impl Operation for Http {
                 "must be from 100 to 599",
             ));
         }
-        if self.contains.as_ref().is_some_and(|text| text.contains('\n')) {
-            return Err(context.refuse("contains", "`contains` must be one line", "contains a line break"));
+        check_contains(context, self.contains.as_deref())?;
+        check_ca(context, &self.url, self.ca.as_deref())?;
+        if self.method == Method::Head && self.json.is_some() {
+            return Err(context
+                .refuse(
+                    "json",
+                    "`json` needs the method `GET`",
+                    "the answer to `HEAD` has no body",
+                )
+                .hint("remove `method`"));
         }
-        plan_check(context, &self.check(), self.within)
+        plan_check(context, &self.check(headers(context, &self.headers)?), self.within)
     }
 }
 
 impl Http {
-    fn check(&self) -> Check {
-        Check::Http {
-            url: self.url.clone(),
+    fn check(&self, headers: Headers) -> Check {
+        Check::Http(Box::new(HttpCheck {
+            request: Request {
+                method: <&str>::from(self.method).to_owned(),
+                headers,
+                ca: self.ca.clone(),
+                ..Request::get(&self.url)
+            },
             status: self.status,
             contains: self.contains.clone(),
-        }
+            json: self.json.as_ref().map(|json| json.0.to_string()),
+        }))
     }
 }
 
@@ -109,12 +146,13 @@ mod tests {
 
     #[test]
     fn a_page_is_checked() {
-        let check = Check::Http {
-            url: "http://127.0.0.1/x".to_owned(),
+        let check = Check::Http(Box::new(HttpCheck {
+            request: Request::get("http://127.0.0.1/x"),
             status: 204,
             contains: None,
-        };
-        let bench = Bench::new::<Http>("url = 'http://127.0.0.1/x'\nstatus = 204");
+            json: Some("{\"a\":[1]}".to_owned()),
+        }));
+        let bench = Bench::new::<Http>("url = 'http://127.0.0.1/x'\nstatus = 204\njson = { a = [1] }");
         let outcome = bench.fact(FactKey::Check(check), Fact::Check(CheckFact::Holds)).plan();
         assert!(
             matches!(

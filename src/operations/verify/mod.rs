@@ -1,5 +1,7 @@
 //! Checks, which change nothing and report whether a deployed service works.
 
+pub(super) mod command;
+pub(super) mod file;
 pub(super) mod http;
 pub(super) mod tcp;
 
@@ -14,6 +16,16 @@ use crate::facts::check::{CheckFact, CheckKey};
 /// How long a service may take to start by default.
 fn default_within() -> Span {
     Span(Duration::from_secs(30))
+}
+
+/// Refuses a text that no line of an output can have.
+fn check_contains(context: &PlanContext<'_>, text: Option<&str>) -> Result<(), Stop> {
+    match text {
+        Some(text) if text.contains(['\n', '\0']) => {
+            Err(context.refuse("contains", "`contains` must be one line", "contains a line break"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn plan_check(context: &PlanContext<'_>, check: &Check, within: Span) -> Result<Outcome, Stop> {
