@@ -49,6 +49,7 @@ impl Headers {
         Self(headers.into_iter().collect())
     }
 
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,6 +1,7 @@
 //! Filters that minijinja does not have: text for shells and for files of other programs, Base64, and regular expressions.
 
 mod env_file;
+mod taken;
 mod yaml;
 
 use std::fmt::Write as _;
@@ -11,7 +12,7 @@ use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Value};
 use serde_json::{Map, Number, Value as Json};
 
-use super::sorts::Misfit;
+use self::taken::{text, words, wrong};
 use super::watch::is_unknown;
 use crate::quote::{systemd_word, try_quote};
 
@@ -26,37 +27,6 @@ pub(super) fn add_to(environment: &mut Environment<'_>) {
     environment.add_filter("to_yaml", to_yaml);
     environment.add_filter("to_toml", to_toml);
     environment.add_filter("regex_replace", regex_replace);
-}
-
-/// The error of a filter that cannot take what it is given.
-fn wrong(title: impl Into<String>, label: impl Into<String>, hint: &'static str) -> Error {
-    let (title, label) = (title.into(), label.into());
-    Error::new(ErrorKind::InvalidOperation, title.clone()).with_source(Misfit { title, label, hint })
-}
-
-/// The text of a string or a number.
-fn text(filter: &str, value: &Value, hint: &'static str) -> Result<String, Error> {
-    match value.kind() {
-        ValueKind::String | ValueKind::Number => Ok(value.to_string()),
-        ValueKind::Undefined => Err(Error::from(ErrorKind::UndefinedError)),
-        other => Err(wrong(
-            format!("`{filter}` cannot take {}", words(other)),
-            format!("this is {}", words(other)),
-            hint,
-        )),
-    }
-}
-
-fn words(kind: ValueKind) -> &'static str {
-    match kind {
-        ValueKind::Bool => "true or false",
-        ValueKind::Number => "a number",
-        ValueKind::String => "a string",
-        ValueKind::Seq | ValueKind::Iterable => "a list",
-        ValueKind::Map => "a table",
-        ValueKind::None => "`none`",
-        _ => "something else",
-    }
 }
 
 /// What `word` makes of a value, or of each item of a list, joined by blanks.

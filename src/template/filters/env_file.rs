@@ -11,7 +11,7 @@
 use minijinja::value::ValueKind;
 use minijinja::{Error, Value};
 
-use super::{text, words, wrong};
+use super::taken::{text, words, wrong};
 
 /// A value, or of a table a line for each variable.
 pub(super) fn dotenv(value: &Value) -> Result<String, Error> {

@@ -4,6 +4,7 @@ use super::*;
 use crate::error::habits;
 use crate::template::environment;
 use crate::template::mistake::{Word, unknown};
+use crate::template::sorts::Misfit;
 
 fn data() -> Value {
     let json: Json = serde_json::from_str(
