@@ -17,8 +17,13 @@ pub enum ResourceKind {
     Directory,
     File,
     Group,
+    /// A parameter of the kernel (sysctl).
+    #[strum(serialize = "kernel parameter")]
+    KernelParameter,
     /// A symbolic link.
     Link,
+    /// A locale that programs can use.
+    Locale,
     /// An operation whose changes are not known yet.
     Operation,
     /// A Debian package.

@@ -343,6 +343,15 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
                 Fact::Calendar(CalendarFact::Wrong(text("Invalid argument"))),
             ],
         ),
+        (
+            FactKey::KernelParameter(text("/proc/sys/net/ipv4/ip_forward")),
+            vec![Fact::KernelParameter(None), Fact::KernelParameter(Some(text("1")))],
+        ),
+        (FactKey::Locales, vec![Fact::Locales(names(&["C", "de_DE.utf8"]))]),
+        (
+            FactKey::LoginKey,
+            vec![Fact::LoginKey(None), Fact::LoginKey(Some(text("SHA256:x")))],
+        ),
     ]);
     examples
         .into_iter()

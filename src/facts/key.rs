@@ -58,6 +58,12 @@ macro_rules! every_kind {
             Installation(wish: Installation) => super::apt::InstallationKey<'a>, super::apt::InstallationFact;
             /// A calendar event of a timer.
             Calendar(event: String) => super::calendar::CalendarKey<'a>, super::calendar::CalendarFact;
+            /// The value of a kernel parameter, by its file below `/proc/sys`.
+            KernelParameter(path: String) => super::kernel::KernelParameterKey<'a>, #[serde(with = "presence")] Option<String>;
+            /// The locales that programs can use.
+            Locales => super::locale::LocalesKey, std::collections::BTreeSet<String>;
+            /// The key that opened this connection.
+            LoginKey => super::session::LoginKeyKey, #[serde(with = "presence")] Option<String>;
             /// Whether a check passes now.
             Check(check: Check) => super::check::CheckKey<'a>, super::check::CheckFact;
         }

@@ -143,6 +143,20 @@ impl Overlay {
         !has_file && view.facts.get(key).is_some_and(|fact| key.is_absent(fact))
     }
 
+    /// Whether the thing under `key` is absent, unless one of the packages that operations so far install brings it.
+    pub fn is_absent_but_for_packages(&self, key: &FactKey) -> bool {
+        let view = self.view();
+        let mut end = view.end();
+        while let Some((at, entry)) = view.newest(key, end) {
+            match &entry.effect {
+                Effect::Set(_, fact) => return key.is_absent(fact),
+                Effect::Forget(scope, _) if scope.only_absent() => end = at,
+                Effect::Forget(..) => return false,
+            }
+        }
+        view.facts.get(key).is_some_and(|fact| key.is_absent(fact))
+    }
+
     /// Whether operations so far change apt's sources, and none fetches the package lists since.
     pub fn awaits_lists(&self) -> bool {
         self.view().awaits_lists()

@@ -4,7 +4,35 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::kind::{DependsOn, Key, Subject};
 use super::path::Inode;
+
+/// The fingerprint of the public key that opened this connection.
+#[derive(Clone, Copy)]
+pub struct LoginKeyKey;
+
+impl<'a> Key<'a> for LoginKeyKey {
+    /// `None` if the host does not say.
+    type Fact = Option<String>;
+
+    const DEPENDS_ON: DependsOn = DependsOn::Itself;
+
+    fn describe(self) -> String {
+        "the key of this connection".to_owned()
+    }
+
+    fn subject(self) -> Subject<'a> {
+        Subject::Other
+    }
+
+    fn absent() -> Option<Option<String>> {
+        Some(None)
+    }
+
+    fn may_come_with_packages(self) -> bool {
+        false
+    }
+}
 
 /// The user that the host's shell runs as, and the user that logged in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

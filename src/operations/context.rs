@@ -143,6 +143,11 @@ impl<'a> PlanContext<'a> {
         self.overlay.borrow().was_absent(key)
     }
 
+    /// Whether the thing under `key` is absent, unless a package that an earlier operation installs brings it.
+    pub fn is_absent_but_for_packages(&self, key: &FactKey) -> bool {
+        self.overlay.borrow().is_absent_but_for_packages(key)
+    }
+
     /// The key for digests of sensitive content.
     pub fn digests(&self) -> &DigestKey {
         self.digests

@@ -7,6 +7,7 @@ mod apt;
 mod assets;
 mod conduct;
 mod context;
+mod crontab;
 mod definition;
 mod directed;
 mod files;
@@ -18,10 +19,12 @@ mod request;
 mod resolved_paths;
 mod run_as;
 mod server;
+mod sudo;
 mod systemd;
 mod table;
 mod verify;
 mod wording;
+mod work;
 
 use definition::Define;
 

@@ -57,6 +57,45 @@ impl JsonSchema for Span {
     }
 }
 
+/// A value that may be written as a string or as a whole number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct NumberOrText(pub(super) String);
+
+impl<'de> Deserialize<'de> for NumberOrText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NumberOrTextVisitor;
+        impl de::Visitor<'_> for NumberOrTextVisitor {
+            type Value = NumberOrText;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a string or a whole number")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<NumberOrText, E> {
+                Ok(NumberOrText(text.to_owned()))
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<NumberOrText, E> {
+                Ok(NumberOrText(number.to_string()))
+            }
+        }
+        deserializer.deserialize_any(NumberOrTextVisitor)
+    }
+}
+
+impl JsonSchema for NumberOrText {
+    fn schema_name() -> Cow<'static, str> {
+        "NumberOrText".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["string", "integer"],
+            "title": "a string or a whole number",
+        })
+    }
+}
+
 /// The default of parameters that are on unless turned off.
 pub(super) fn yes() -> bool {
     true

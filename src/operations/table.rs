@@ -1,7 +1,7 @@
 //! The table of operations: a line for each.
 
 use super::definition::Definition;
-use super::{apt, files, server, systemd, verify};
+use super::{apt, crontab, files, server, sudo, systemd, verify};
 use crate::error::{habits, suggestion};
 
 /// All operations, sorted by name.
@@ -9,6 +9,7 @@ pub static OPERATIONS: &[Definition] = &[
     Definition::of::<apt::packages::Packages>(),
     Definition::of::<apt::update::Update>(),
     Definition::of::<apt::upgrade::Upgrade>(),
+    Definition::of::<crontab::crontab::Crontab>(),
     Definition::of::<files::block::Block>(),
     Definition::of::<files::directory::Directory>(),
     Definition::of::<files::file::File>(),
@@ -17,9 +18,16 @@ pub static OPERATIONS: &[Definition] = &[
     Definition::of::<files::put::Put>(),
     Definition::of::<files::replace::Replace>(),
     Definition::of::<files::template::Template>(),
+    Definition::of::<server::etc_hosts::EtcHosts>(),
     Definition::of::<server::group::Group>(),
+    Definition::of::<server::hostname::Hostname>(),
+    Definition::of::<server::locale::Locale>(),
     Definition::of::<server::shell::Shell>(),
+    Definition::of::<server::sysctl::Sysctl>(),
+    Definition::of::<server::timezone::Timezone>(),
     Definition::of::<server::user::User>(),
+    Definition::of::<server::user_authorized_keys::UserAuthorizedKeys>(),
+    Definition::of::<sudo::rule::Rule>(),
     Definition::of::<systemd::daemon_reload::DaemonReload>(),
     Definition::of::<systemd::service::Service>(),
     Definition::of::<systemd::timer::Timer>(),

@@ -9,7 +9,7 @@ const IN_CONNECTION: Answer = If(
 );
 const BEFORE_IT: Answer = If("packages", "write an operation `apt.update` before this one");
 const NOT_FOR_USERS: &str = "not in this version: set it on the host with `passwd NAME`, or log in with keys only";
-const KEYS_OF_USER: &str = "not in this version: put `/home/NAME/.ssh/authorized_keys` in place with `files.put`, and `become_user = \"NAME\"`";
+const KEYS_OF_USER: &str = "use `server.user_authorized_keys` after this operation";
 
 /// Keys with certain values, each with its words: the value decides what is meant.
 pub(super) const VALUES: &[(&str, &str, Answer)] = &[

@@ -124,39 +124,19 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
     ("user users", Own("server.user")),
     (
         "authorized_key authorized_keys ssh_auth.present ssh_authorized_key user_authorized_keys",
-        Do("put `/home/NAME/.ssh/authorized_keys` in place with `files.put`, and `become_user = \"NAME\"`"),
+        Own("server.user_authorized_keys"),
     ),
     (
         "known_hosts keyscan",
         Do("write each key in `/etc/ssh/ssh_known_hosts` with `files.line`"),
     ),
-    (
-        "sudo sudoers",
-        Do(
-            "put a file in `/etc/sudoers.d/` with `files.put`, `mode = \"0440\"` and `validate = [\"visudo\", \"-cf\", \"{path}\"]`",
-        ),
-    ),
-    (
-        "hostname",
-        Do("put `/etc/hostname` in place with `files.put`; it takes effect at the next boot, or with `hostname NAME`"),
-    ),
-    (
-        "etc_hosts host host.present hosts hostsfile",
-        Do("write the line in `/etc/hosts` with `files.line`"),
-    ),
-    (
-        "timezone",
-        Do("link `/etc/localtime` to `/usr/share/zoneinfo/ZONE` with `files.link`"),
-    ),
-    (
-        "locale locale_gen",
-        Do("not in this version: write `/etc/locale.gen` with `files.line`, then run `locale-gen` with `server.shell`"),
-    ),
+    ("sudo sudoers", Own("sudo.rule")),
+    ("hostname", Own("server.hostname")),
+    ("etc_hosts host host.present hosts hostsfile", Own("server.etc_hosts")),
+    ("timezone", Own("server.timezone")),
+    ("locale locale_gen", Own("server.locale")),
     // Kernel, disks and network.
-    (
-        "sysctl",
-        Do("put a file in `/etc/sysctl.d/` with `files.put`, and run `sysctl --system` when it changes"),
-    ),
+    ("sysctl", Own("server.sysctl")),
     (
         "kernel_module modprobe",
         Do("put a file in `/etc/modules-load.d/` with `files.put`, and run `modprobe NAME` when it changes"),
@@ -166,7 +146,7 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
         Do("write the line in `/etc/fstab` with `files.line`, then run `mount PATH` with `server.shell` and `unless`"),
     ),
     (
-        "limits pam_limits security_limits",
+        "limits pam_limits security_limit security_limits",
         Do("put a file in `/etc/security/limits.d/` with `files.put`"),
     ),
     (
@@ -223,7 +203,8 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
         Do("remove it: `systemd.unit` and `systemd.service` reload changed units"),
     ),
     ("systemd_unit unit unit_file", Own("systemd.unit")),
-    ("cron cron_d crontab cronvar systemd_timer timer", Own("systemd.timer")),
+    ("cron cron_d crontab cronvar", Own("crontab.crontab")),
+    ("systemd_timer timer", Own("systemd.timer")),
     ("tmpfiles", Own("systemd.tmpfiles")),
     // Containers and repositories.
     (

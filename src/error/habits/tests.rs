@@ -4,6 +4,7 @@ use super::*;
 
 const OPERATIONS: &[&str] = &[
     "apt.packages",
+    "crontab.crontab",
     "files.file",
     "files.line",
     "files.put",
@@ -24,7 +25,7 @@ fn an_operation_is_found_by_its_name_its_family_or_the_end_of_its_name() {
         assert_eq!(operation(word, OPERATIONS).as_deref(), Some(answer), "{word}");
     }
     for (word, part) in [
-        ("server.cron", "timer"),
+        ("server.cron", "crontab"),
         ("apt.repo", "sources.list.d"),
         ("git.repo", "git clone"),
         ("docker.anything", "docker compose"),
@@ -37,7 +38,7 @@ fn an_operation_is_found_by_its_name_its_family_or_the_end_of_its_name() {
     }
     assert_eq!(
         operation("server.cron", OPERATIONS).as_deref(),
-        Some("did you mean `systemd.timer`?")
+        Some("did you mean `crontab.crontab`?")
     );
     assert_eq!(operation("files.putt", OPERATIONS), None);
 }

@@ -50,6 +50,20 @@ pub(in crate::operations) struct Directory {
     mode: Option<Mode>,
 }
 
+impl Directory {
+    /// A directory that belongs to a user and has this mode.
+    pub(in crate::operations) fn of_user(path: &str, user: &str, group: Option<&str>, mode: u32) -> Self {
+        Self {
+            path: path.to_owned(),
+            present: true,
+            recursive: false,
+            user: Some(user.to_owned()),
+            group: group.map(str::to_owned),
+            mode: Some(Mode(mode)),
+        }
+    }
+}
+
 /// The mode of missing parent directories, and the default mode.
 const DEFAULT_MODE: u32 = 0o755;
 

@@ -81,6 +81,15 @@ impl Operation for Link {
 }
 
 impl Link {
+    /// A link that leads to `target`.
+    pub(in crate::operations) fn to(path: &str, target: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            target: Some(target.to_owned()),
+            present: true,
+        }
+    }
+
     fn checked_target(&self, context: &PlanContext<'_>) -> Result<&str, Stop> {
         let Some(target) = self.target.as_deref() else {
             return Err(context

@@ -2,6 +2,7 @@
 
 pub(super) mod block;
 pub(super) mod directory;
+pub(super) mod edited_file;
 pub(super) mod file;
 pub(super) mod line;
 pub(super) mod link;

@@ -135,7 +135,7 @@ pub(in crate::operations) fn path_and_ancestors(path: &str) -> Vec<FactKey> {
 }
 
 /// The same without following a link at `path` itself.
-pub(super) fn link_and_ancestors(path: &str) -> Vec<FactKey> {
+pub(in crate::operations) fn link_and_ancestors(path: &str) -> Vec<FactKey> {
     ancestors(path)
         .into_iter()
         .chain([path.to_owned()])

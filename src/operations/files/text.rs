@@ -55,7 +55,7 @@ pub(super) fn plan_edit(
             let mistake = context.mistake("path", format!("`{path}` does not exist"), "no such file on the host");
             return Err(Stop::Refused(Box::new(mistake.hint(hint))));
         }
-        (PathFact::Present(_), _) => text_of(context, &path)?,
+        (PathFact::Present(_), _) => text_of(context, "path", &path)?,
     };
     let content = WishedContent::Ready(Content::new(edit(&text)?.into_bytes()));
     plan_file(
@@ -68,19 +68,22 @@ pub(super) fn plan_edit(
     )
 }
 
-fn text_of(context: &PlanContext<'_>, path: &str) -> Result<String, Stop> {
+/// The text of a file that exists.
+///
+/// Errors: it is not known, or no text.
+pub(super) fn text_of(context: &PlanContext<'_>, argument: &'static str, path: &str) -> Result<String, Stop> {
     let bytes = match context.get(ContentKey(path))? {
         ContentFact::Bytes(bytes) => bytes,
         ContentFact::Absent => {
-            return Err(context.refuse("path", format!("`{path}` is not a file"), "only a file has lines"));
+            return Err(context.refuse(argument, format!("`{path}` is not a file"), "only a file has lines"));
         }
         ContentFact::TooLarge => {
-            return Err(context.refuse("path", format!("`{path}` is too large to edit by line"), "over 1 MiB"));
+            return Err(context.refuse(argument, format!("`{path}` is too large to edit by line"), "over 1 MiB"));
         }
     };
     String::from_utf8(bytes).map_err(|_| {
         context.refuse(
-            "path",
+            argument,
             format!("`{path}` is not UTF-8 text"),
             "its lines cannot be edited",
         )
@@ -109,6 +112,15 @@ fn last_line(error: &str) -> String {
         .unwrap_or(error)
         .trim_start_matches("error: ")
         .to_owned()
+}
+
+/// Adds a line at the end, behind a line break if the last line has none.
+pub(in crate::operations) fn append_line(text: &mut String, line: &str) {
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text.push_str(line);
+    text.push('\n');
 }
 
 /// A line, and its line break.

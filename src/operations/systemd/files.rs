@@ -2,8 +2,8 @@
 
 use super::script::{daemon_reload, stop_instances};
 use super::service::{ended, loaded};
-use crate::change::{NotKnown, Outcome, ResourceChange, Stop, UnitValidator};
-use crate::facts::overlay::{Effect, OperationId};
+use crate::change::{NotKnown, Outcome, Stop, UnitValidator};
+use crate::facts::overlay::Effect;
 use crate::facts::path::{InodeKind, PathFact, PathKey, parent};
 use crate::facts::unit::{UnitFact, UnitKey, UnitState};
 use crate::facts::{Fact, FactKey};
@@ -15,49 +15,12 @@ use crate::operations::files::whole_file::{FileWish, WishedContent, plan_file};
 
 use super::name;
 
+pub(super) use crate::operations::work::Work;
+
 const FOLDER: &str = "/etc/systemd/system";
 
 /// Other folders of unit files, which count if there is none in [`FOLDER`].
 const OTHER_FOLDERS: [&str; 2] = ["/usr/local/lib/systemd/system", "/usr/lib/systemd/system"];
-
-/// What an operation does, as it is planned.
-#[derive(Default)]
-pub(super) struct Work {
-    pub(super) changes: Vec<ResourceChange>,
-    /// The operations after which the state before is known.
-    pub(super) since: Vec<OperationId>,
-}
-
-impl Work {
-    /// Adds what a part of the operation does. `context` is that of the operation's own later lookups.
-    ///
-    /// Errors: the part is deferred, with the reason.
-    pub(super) fn add(&mut self, context: &PlanContext<'_>, outcome: Outcome) {
-        let changes = match outcome {
-            Outcome::Change(changes) => changes,
-            Outcome::Ensure { changes, since } => {
-                self.since.extend(since);
-                changes
-            }
-            Outcome::Unchanged | Outcome::Deferred { .. } | Outcome::Check { .. } => Vec::new(),
-        };
-        context.assume(changes.iter().flat_map(|change| change.effects.clone()));
-        self.changes.extend(changes);
-    }
-
-    pub(super) fn outcome(self) -> Outcome {
-        if self.changes.is_empty() {
-            Outcome::Unchanged
-        } else if self.since.is_empty() {
-            Outcome::Change(self.changes)
-        } else {
-            Outcome::Ensure {
-                changes: self.changes,
-                since: self.since,
-            }
-        }
-    }
-}
 
 /// The file of a unit or a drop-in of it.
 pub(super) struct UnitFile<'a> {

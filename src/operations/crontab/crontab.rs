@@ -1,0 +1,358 @@
+//! `crontab.crontab`: run a command of a user at given times, with cron.
+//!
+//! ```toml
+//! [[operation]]
+//! op = "crontab.crontab"
+//! cron_name = "tidy"
+//! command = "find /srv/scans -mtime +30 -delete"
+//! hour = 3
+//! minute = 0
+//! ```
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::field::{FIELDS, SPECIAL_TIMES};
+use crate::change::{NotKnown, Outcome, Stop};
+use crate::facts::FactKey;
+use crate::facts::account::UserFact;
+use crate::facts::overlay::FactScope;
+use crate::facts::path::PathFact;
+use crate::operations::files::edited_file::{EditedFile, Shown};
+use crate::operations::files::parameters::path_and_ancestors;
+use crate::operations::files::text::append_line;
+use crate::operations::parameters::{NumberOrText, check_account_name};
+use crate::operations::{Define, Operation, PlanContext};
+
+/// Parameters of `crontab.crontab`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::operations) struct Crontab {
+    /// Name of the entry, in a comment above its line: by it the line is found again.
+    cron_name: String,
+    /// Command line for `sh`. Each `%` is escaped for cron.
+    command: Option<String>,
+    /// User whose table it is in.
+    #[serde(default = "root")]
+    user: String,
+    /// Minutes, from 0 to 59, such as `30` or `"*/15"`.
+    #[serde(default = "each")]
+    minute: NumberOrText,
+    /// Hours, from 0 to 23.
+    #[serde(default = "each")]
+    hour: NumberOrText,
+    /// Days of the month, from 1 to 31. With `day_of_week` too, cron runs the command on days that match one of them.
+    #[serde(default = "each")]
+    day_of_month: NumberOrText,
+    /// Months, from 1 to 12 or `"jan"` to `"dec"`.
+    #[serde(default = "each")]
+    month: NumberOrText,
+    /// Days of the week, from 0 (Sunday) to 7 (Sunday) or `"sun"` to `"sat"`.
+    #[serde(default = "each")]
+    day_of_week: NumberOrText,
+    /// In place of the five times: `"reboot"`, `"hourly"`, `"daily"`, `"weekly"`, `"monthly"` or `"yearly"`.
+    special_time: Option<String>,
+    /// `false` removes the entry with this name.
+    #[serde(default = "crate::operations::parameters::yes")]
+    present: bool,
+}
+
+fn root() -> String {
+    "root".to_owned()
+}
+
+fn each() -> NumberOrText {
+    NumberOrText("*".to_owned())
+}
+
+const FOLDER: &str = "/var/spool/cron/crontabs";
+/// The group that `crontab` runs as.
+const GROUP: &str = "crontab";
+/// Nobody else may read what a command says.
+const MODE: u32 = 0o600;
+/// The comment above a line.
+const MARK: &str = "# homelab: ";
+
+impl Define for Crontab {
+    const NAME: &'static str = "crontab.crontab";
+    const SUMMARY: &'static str = "Run a command of a user at given times, with cron";
+    const MAIN_ARGUMENT: &'static str = "cron_name";
+    const SHELL_TEXT: &'static [&'static str] = &["command"];
+    const EXAMPLE: &'static str = r#"[[operation]]
+op = "crontab.crontab"
+cron_name = "tidy"
+command = "find /srv/scans -mtime +30 -delete"
+hour = 3
+minute = 0
+"#;
+}
+
+impl Operation for Crontab {
+    fn needs(&self) -> Vec<FactKey> {
+        let mut needs = path_and_ancestors(&self.path());
+        needs.push(FactKey::Content(self.path()));
+        needs.push(FactKey::User(self.user.clone()));
+        needs
+    }
+
+    fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
+        vec![FactScope::Key(FactKey::Path(self.path()))]
+    }
+
+    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        let line = self.checked(context)?;
+        if self.present {
+            self.check_host(context)?;
+        }
+        let path = self.path();
+        let file = EditedFile {
+            owner: Some(&self.user),
+            group: Some(GROUP),
+            mode: Some(MODE),
+            shown: Shown::As {
+                name: "line",
+                of: &|text| self.shown(text),
+            },
+            comes_with_no_package: true,
+            goes_when_empty: !self.present,
+            ..EditedFile::new(&path, "user")
+        };
+        if !self.present && file.text(context)?.is_none_or(|text| self.entry(&text).is_none()) {
+            return Ok(Outcome::Unchanged);
+        }
+        file.plan(context, |text| self.edited(text, &line))
+    }
+}
+
+impl Crontab {
+    fn path(&self) -> String {
+        format!("{FOLDER}/{}", self.user)
+    }
+
+    fn times(&self) -> [&str; 5] {
+        let times = [
+            &self.minute,
+            &self.hour,
+            &self.day_of_month,
+            &self.month,
+            &self.day_of_week,
+        ];
+        times.map(|time| time.0.as_str())
+    }
+
+    /// The line of the table; empty if it is to be removed.
+    fn checked(&self, context: &PlanContext<'_>) -> Result<String, Stop> {
+        check_account_name(context, "user", &self.user)?;
+        if self.cron_name.trim().is_empty() || self.cron_name.contains(['\n', '\r', '\0']) {
+            return Err(context
+                .refuse(
+                    "cron_name",
+                    "`cron_name` is not valid",
+                    "must be one line that is not empty",
+                )
+                .hint("write a name such as \"backup\""));
+        }
+        if !self.present {
+            return Ok(String::new());
+        }
+        let Some(command) = &self.command else {
+            return Err(context
+                .refuse("cron_name", "missing `command`", "this entry runs nothing")
+                .hint("write `command = \"…\"`, or `present = false` to remove the entry"));
+        };
+        if command.trim().is_empty() || command.contains(['\n', '\r', '\0']) {
+            return Err(context
+                .refuse(
+                    "command",
+                    "`command` must be one line that is not empty",
+                    "cron cannot store this",
+                )
+                .hint("put the lines into a script with `files.put`, and run that"));
+        }
+        if command.contains("\\%") {
+            let title = "`command` has `\\%`";
+            return Err(context
+                .refuse("command", title, "the `%` would be escaped twice")
+                .hint("write `%` alone: it is escaped for cron"));
+        }
+        Ok(format!(
+            "{} {}",
+            self.time(context)?,
+            command.trim().replace('%', "\\%")
+        ))
+    }
+
+    /// When the command runs, as the line says it.
+    fn time(&self, context: &PlanContext<'_>) -> Result<String, Stop> {
+        let times = self.times();
+        let Some(special) = &self.special_time else {
+            for (field, time) in FIELDS.iter().zip(times) {
+                if !field.takes(time) {
+                    let title = format!("`{time}` is not valid as `{}`", field.name);
+                    return Err(context
+                        .refuse(field.name, title, format!("takes {}", field.describe()))
+                        .hint("write it as in crontab(5), such as \"*/15\""));
+                }
+            }
+            return Ok(times.join(" "));
+        };
+        if let Some((field, _)) = FIELDS.iter().zip(times).find(|(_, time)| *time != "*") {
+            let title = format!("`{}` and `special_time` cannot be used together", field.name);
+            return Err(context
+                .refuse(field.name, title, "`special_time` replaces all times")
+                .hint("remove one of the two"));
+        }
+        let word = special.strip_prefix('@').unwrap_or(special);
+        if SPECIAL_TIMES.contains(&word) {
+            return Ok(format!("@{word}"));
+        }
+        let names: Vec<String> = SPECIAL_TIMES.iter().map(|name| format!("`{name}`")).collect();
+        Err(context
+            .refuse(
+                "special_time",
+                format!("unknown time `{special}`"),
+                "cron has no such time",
+            )
+            .hint(format!("use one of {}", names.join(", "))))
+    }
+
+    /// Refuses a host without cron or without the user.
+    fn check_host(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
+        match context.user(&self.user) {
+            Ok(UserFact::Absent) => {
+                let title = format!("unknown user `{}`", self.user);
+                return Err(context
+                    .refuse("user", title, "not on the host, and no earlier operation creates it")
+                    .hint(format!(
+                        "create it first: `op = \"server.user\"`, `user = \"{}\"`",
+                        self.user
+                    )));
+            }
+            Ok(UserFact::Present(_))
+            | Err(Stop::NotKnown {
+                cause: NotKnown::Since(..),
+                ..
+            }) => {}
+            Err(stop) => return Err(stop),
+        }
+        match context.path(FOLDER) {
+            Ok(PathFact::Absent) => Err(context
+                .refuse(
+                    "cron_name",
+                    "cron is not installed",
+                    format!("`{FOLDER}` is not on the host"),
+                )
+                .hint(
+                    "install the package `cron` first, with `apt.packages`; or use `systemd.timer`, which needs none",
+                )),
+            Ok(PathFact::Present(_))
+            | Err(Stop::NotKnown {
+                cause: NotKnown::Since(..),
+                ..
+            }) => Ok(()),
+            Err(stop) => Err(stop),
+        }
+    }
+
+    /// The number of the line with the mark of this entry.
+    fn entry(&self, text: &str) -> Option<usize> {
+        text.lines()
+            .position(|line| line.strip_prefix(MARK).map(str::trim_end) == Some(self.cron_name.trim()))
+    }
+
+    fn edited(&self, text: &str, line: &str) -> String {
+        let mark = format!("{MARK}{}", self.cron_name.trim());
+        let mut lines: Vec<&str> = text.lines().collect();
+        match (self.entry(text), self.present) {
+            (Some(at), true) => {
+                // Two marks in a row: the line between them was removed.
+                let has_line = lines.get(at + 1).is_some_and(|next| !next.starts_with(MARK));
+                if has_line {
+                    lines[at + 1] = line;
+                } else {
+                    lines.insert(at + 1, line);
+                }
+            }
+            (Some(at), false) => {
+                let has_line = lines.get(at + 1).is_some_and(|next| !next.starts_with(MARK));
+                lines.drain(at..=at + usize::from(has_line));
+            }
+            (None, true) => lines.extend([mark.as_str(), line]),
+            (None, false) => {}
+        }
+        let mut edited = String::with_capacity(text.len() + line.len());
+        for line in lines {
+            append_line(&mut edited, line);
+        }
+        edited
+    }
+
+    /// The line of this entry, without those of others, which may say what nobody else may read.
+    fn shown(&self, text: &str) -> String {
+        let line = self.entry(text).and_then(|at| text.lines().nth(at + 1));
+        line.unwrap_or_default().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operations::testing::{Bench, refusal};
+
+    #[test]
+    fn an_entry_is_found_by_its_name() {
+        let crontab = |present| Crontab {
+            cron_name: "tidy".to_owned(),
+            command: None,
+            user: root(),
+            minute: each(),
+            hour: each(),
+            day_of_month: each(),
+            month: each(),
+            day_of_week: each(),
+            special_time: None,
+            present,
+        };
+        for (text, expected, removed) in [
+            ("", "# homelab: tidy\n@daily x\n", ""),
+            ("MAILTO=x", "MAILTO=x\n# homelab: tidy\n@daily x\n", "MAILTO=x\n"),
+            (
+                "# homelab: tidy\n0 * * * * y\n1 * * * * z\n",
+                "# homelab: tidy\n@daily x\n1 * * * * z\n",
+                "1 * * * * z\n",
+            ),
+            (
+                "# homelab: tidy\n# homelab: b\nz\n",
+                "# homelab: tidy\n@daily x\n# homelab: b\nz\n",
+                "# homelab: b\nz\n",
+            ),
+            ("# homelab: tidy", "# homelab: tidy\n@daily x\n", ""),
+            (
+                "# homelab: tidy up\nz\n",
+                "# homelab: tidy up\nz\n# homelab: tidy\n@daily x\n",
+                "# homelab: tidy up\nz\n",
+            ),
+        ] {
+            assert_eq!(crontab(true).edited(text, "@daily x"), expected);
+            assert_eq!(crontab(true).edited(expected, "@daily x"), expected);
+            assert_eq!(crontab(false).edited(text, ""), removed);
+            assert_eq!(crontab(true).shown(expected), "@daily x");
+        }
+    }
+
+    #[test]
+    fn wrong_times_are_refused_by_name() {
+        for (parameters, title) in [
+            ("hour = 24", "`24` is not valid as `hour`"),
+            ("day_of_week = 'monday'", "`monday` is not valid as `day_of_week`"),
+            ("special_time = 'fortnightly'", "unknown time `fortnightly`"),
+            (
+                "special_time = '@daily'\nhour = 3",
+                "`hour` and `special_time` cannot be used together",
+            ),
+        ] {
+            let bench = Bench::new::<Crontab>(&format!("cron_name = 'a'\ncommand = 'b'\n{parameters}"));
+            assert!(refusal(bench.plan()).to_string().ends_with(title), "{parameters}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The value of a kernel parameter, set in the running kernel.
+
+use crate::change::{
+    Action, Attribute, Attributed, Before, Command, NotKnown, Outcome, ResourceChange, ResourceId, ResourceKind, Step,
+    Stop,
+};
+use crate::facts::kernel::{KernelParameterKey, parameter_name};
+use crate::facts::overlay::Effect;
+use crate::facts::{Fact, FactKey};
+use crate::operations::PlanContext;
+use crate::quote::quote;
+
+/// A value that a parameter has to have.
+pub(super) struct WishedParameter<'a> {
+    /// Its file below `/proc/sys`.
+    pub(super) path: &'a str,
+    /// With one space between its words.
+    pub(super) value: &'a str,
+    /// The argument that names it, for refusals.
+    pub(super) argument: &'static str,
+    /// A program that sets it, where the file may not be writable.
+    pub(super) program: Option<&'static str>,
+}
+
+impl WishedParameter<'_> {
+    /// Plans that the kernel has this value; `None` if it has it.
+    pub(super) fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        match context.get(KernelParameterKey(self.path)) {
+            Ok(Some(value)) if value == self.value => Ok(Outcome::Unchanged),
+            Ok(Some(value)) => {
+                let before = Before::Present(attributed(&value));
+                Ok(Outcome::Change(vec![self.change(before)]))
+            }
+            Ok(None) => {
+                let title = format!("unknown kernel parameter `{}`", parameter_name(self.path));
+                Err(context
+                    .refuse(self.argument, title, format!("`{}` is not on the host", self.path))
+                    .hint("correct the name; if a module of the kernel brings it, load that first: `server.modprobe`"))
+            }
+            Err(Stop::NotKnown {
+                cause: NotKnown::Since(operation, why),
+                ..
+            }) => Ok(Outcome::Ensure {
+                changes: vec![self.change(Before::Unknown(why))],
+                since: vec![operation],
+            }),
+            Err(stop) => Err(stop),
+        }
+    }
+
+    fn change(&self, before: Before) -> ResourceChange {
+        let name = parameter_name(self.path);
+        let file = quote(self.path);
+        let mut change = ResourceChange::new(
+            ResourceId::new(ResourceKind::KernelParameter, &name),
+            Action::Update,
+            before,
+            Some(attributed(self.value)),
+        );
+        change.effects = vec![Effect::Set(
+            FactKey::KernelParameter(self.path.to_owned()),
+            Fact::KernelParameter(Some(self.value.to_owned())),
+        )];
+        let value = quote(self.value);
+        let write = format!("printf \"%s\\n\" {value} >{file}");
+        let command = match self.program {
+            None => Command::new(format!("echo {value} >{file}"), write),
+            Some(program) => Command::new(
+                format!("{program} {value}"),
+                format!("if command -v {program} >/dev/null; then {program} {value}; else {write}; fi"),
+            ),
+        };
+        change.steps = vec![Step::Run(command)];
+        change
+    }
+}
+
+fn attributed(value: &str) -> Attributed {
+    [("value", Attribute::known(value))].into_iter().collect()
+}

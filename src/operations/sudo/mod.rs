@@ -1,0 +1,3 @@
+//! Rights to become another user with sudo.
+
+pub(super) mod rule;
