@@ -230,14 +230,5 @@ async fn write_line(engine: &Engine, (host, id): (&str, &str), line: &str) -> Re
     let written = engine
         .execute(host, id, &["sh", "-c", script, "sh", line, ADDRESS_FILE])
         .await?;
-    if written.code == 0 {
-        return Ok(());
-    }
-    Err(LabError::ToolFailed {
-        subject: host.to_owned(),
-        program: "sh",
-        action: "write the address of the apt cache",
-        status: format!("exit status: {}", written.code),
-        source: LastLines::of(&written.output),
-    })
+    written.succeeded(host, "sh", "write the address of the apt cache")
 }

@@ -184,16 +184,7 @@ async fn renew_access(
     let restarted = engine
         .execute(host, id, &["systemctl", "restart", "ssh.service"])
         .await?;
-    if restarted.code == 0 {
-        return Ok(());
-    }
-    Err(LabError::ToolFailed {
-        subject: host.to_owned(),
-        program: "systemctl",
-        action: "restart sshd",
-        status: format!("exit status: {}", restarted.code),
-        source: LastLines::of(&restarted.output),
-    })
+    restarted.succeeded(host, "systemctl", "restart sshd")
 }
 
 /// The state of a host's boot, as systemd reports it.

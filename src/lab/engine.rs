@@ -69,6 +69,22 @@ pub(super) struct Executed {
     pub(super) output: String,
 }
 
+impl Executed {
+    /// Errors: the exit code is not 0. `program` was run to `action`.
+    pub(super) fn succeeded(self, subject: &str, program: &'static str, action: &'static str) -> Result<(), LabError> {
+        if self.code == 0 {
+            return Ok(());
+        }
+        Err(LabError::ToolFailed {
+            subject: subject.to_owned(),
+            program,
+            action,
+            status: format!("exit status: {}", self.code),
+            source: LastLines::of(&self.output),
+        })
+    }
+}
+
 /// Turns the engine's error into one about `subject`.
 pub(super) fn refused(subject: &str, action: &'static str) -> impl FnOnce(Error) -> LabError {
     let subject = subject.to_owned();
