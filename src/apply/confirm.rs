@@ -34,7 +34,8 @@ enum Reason {
 
 /// How a new connection ended.
 enum Attempt {
-    Confirmed,
+    /// What the guard says at its end.
+    Confirmed(String),
     /// The host was going back already.
     TooLate,
     Failed(RemoteError),
@@ -85,7 +86,8 @@ impl HostApply<'_> {
         let mut last = None;
         let error = loop {
             match confirm(connection, &guarding).await {
-                Attempt::Confirmed => {
+                Attempt::Confirmed(said) => {
+                    self.notices.extend(said.lines().map(str::to_owned));
                     self.keeping.end_guard();
                     return Ok(());
                 }
@@ -210,7 +212,7 @@ async fn confirm(connection: &Connection, guarding: &Guarding) -> Attempt {
     match through_another(connection, guarding.guard.confirm()).await {
         Ok(answer) => match answer.end {
             StepEnd::Failed { status: NOT_ARMED } => Attempt::TooLate,
-            _ => Attempt::Confirmed,
+            _ => Attempt::Confirmed(String::from_utf8_lossy(&answer.output).into_owned()),
         },
         Err(error) => Attempt::Failed(error),
     }
@@ -357,6 +359,7 @@ fn halt(
             },
             cause: Some(cause),
             outcome: Some(outcome),
+            place: None,
             exit_code: None,
             output,
             hint: Some(hint.to_owned()),

@@ -10,6 +10,7 @@ use super::events::{ApplyEvent, OperationResult};
 use super::keeping::Keeping;
 use super::owed::Records;
 use super::stop_all::StopAll;
+use crate::change::Outcome;
 use crate::facts::overlay::OperationId;
 use crate::facts::session::Session;
 use crate::facts::{Fact, FactKey};
@@ -34,6 +35,8 @@ pub(super) struct HostApply<'a> {
     pub(super) planned_since: Option<Vec<PlannedOperation>>,
     /// Deferred operations that became several operations, or one with another name.
     pub(super) replaced: BTreeSet<OperationId>,
+    /// Operations as they were last planned again.
+    pub(super) told: BTreeMap<OperationId, Outcome>,
     pub(super) notices: Vec<String>,
     pub(super) keeping: Keeping,
     pub(super) stop: &'a StopAll,
@@ -80,6 +83,15 @@ impl HostApply<'_> {
         match self.snapshot.facts.get(&self.reviewed.host)?.get(&FactKey::System)? {
             Fact::System(system) => Some(&system.session),
             _ => None,
+        }
+    }
+
+    /// Whether another run was changing the host when it was read.
+    pub(super) fn was_changed_by_another_run(&self) -> bool {
+        let facts = self.snapshot.facts.get(&self.reviewed.host);
+        match facts.and_then(|facts| facts.get(&FactKey::System)) {
+            Some(Fact::System(system)) => system.is_changed_by_another_run(),
+            _ => false,
         }
     }
 

@@ -222,7 +222,7 @@ impl HostApply<'_> {
             .await
             .map_err(|error| gather_failed(&error))?;
         if let Some(Fact::System(system)) = facts.get(&FactKey::System) {
-            self.notices = system.reboot_notice().into_iter().collect();
+            self.notices.extend(system.reboot_notice());
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::host::HostApply;
 use crate::change::Outcome;
 use crate::plan::{PlannedOperation, compare};
 use crate::remote::Writer;
-use crate::rounds::settle;
+use crate::rounds::{await_jobs, running_job, settle};
 
 const AS_ROOT: &str =
     "log in as `root` (`connection.user = \"root\"`), or set `connection.become` to `\"sudo\"` or `\"doas\"`";
@@ -41,6 +41,7 @@ impl HostApply<'_> {
                     attempted: format!("plan the remaining operations: {}", mistake.diagnostic),
                     cause: mistake.diagnostic.labels.first().map(|label| label.text.clone()),
                     outcome: None,
+                    place: None,
                     exit_code: None,
                     output: mistake.diagnostic.causes.join("\n"),
                     hint: mistake.diagnostic.hint.clone(),
@@ -57,8 +58,21 @@ impl HostApply<'_> {
     ///
     /// Errors: the new plan goes beyond the review.
     pub(super) async fn look_again(&mut self, writer: &mut Writer<'_>) -> Result<(), Halt> {
-        self.snapshot.facts.remove(&self.reviewed.host);
-        let operations = self.plan_rest(writer).await?;
+        let host = self.reviewed.host.clone();
+        self.snapshot.facts.remove(&host);
+        let mut operations = self.plan_rest(writer).await?;
+        // That run may have been killed, and its guard is about to go back.
+        if let Some(words) = running_job(&self.snapshot, &host) {
+            self.send(ApplyEvent::Waits {
+                host: host.clone(),
+                attempt: "apply the reviewed plan".to_owned(),
+                words,
+            });
+            await_jobs(writer, &host, &mut self.snapshot)
+                .await
+                .map_err(|error| gather_failed(&error))?;
+            operations = self.plan_rest(writer).await?;
+        }
         let departures: Vec<String> = operations
             .iter()
             .filter_map(|now| match self.reviewed_as(now) {
@@ -83,7 +97,10 @@ impl HostApply<'_> {
             let shown = reviewed.id.clone();
             self.replaced.insert(shown);
         }
-        if was_open && matches!(now.outcome, Outcome::Change(_) | Outcome::Ensure { .. }) {
+        let is_known = was_open && matches!(now.outcome, Outcome::Change(_) | Outcome::Ensure { .. });
+        // The rest is planned again whenever something has to be read.
+        let told = self.told.insert(now.id.clone(), now.outcome.clone());
+        if is_known && told.as_ref() != Some(&now.outcome) {
             self.send(ApplyEvent::Resolved {
                 host: self.reviewed.host.clone(),
                 operation: Box::new(now.clone()),
@@ -115,6 +132,7 @@ impl HostApply<'_> {
                 attempted: format!("run `{}`", operation.id.slug()),
                 cause: Some(why),
                 outcome: None,
+                place: Some(operation.written_at(None)),
                 exit_code: None,
                 output: String::new(),
                 hint: (!is_root).then(|| AS_ROOT.to_owned()),

@@ -142,6 +142,7 @@ async fn work(host: ReadHost, context: WorkerContext, mut orders: mpsc::Receiver
         under_way: Vec::new(),
         planned_since: None,
         replaced: BTreeSet::new(),
+        told: BTreeMap::new(),
         retried: BTreeMap::new(),
         is_refusal: false,
         notices: Vec::new(),
@@ -218,7 +219,7 @@ async fn obey(
             return Some(lost(&error));
         }
     };
-    let looked = if writer.has_waited() {
+    let looked = if writer.has_waited() || host_apply.was_changed_by_another_run() {
         host_apply.look_again(&mut writer).await
     } else {
         Ok(())

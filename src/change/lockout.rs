@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 pub use self::boot::boot_files;
-use self::boot::{AT_BOOT, END_AT_BOOT};
+use self::boot::{END_AT_BOOT, at_boot};
 use self::scripts::{BACK, BEGIN, RULES, RULES_BACK, UNITS, WATCH};
 use super::Kept;
 use super::access::Access;
@@ -77,7 +77,7 @@ impl LockoutGuard {
              {put_off}\
              echo $$ >\"$g/shell\" && : >\"$g/armed\" || unarmed\n\
              if [ -d /run/systemd/system ] && [ \"$(id -u)\" = 0 ]; then\n\
-             {AT_BOOT}\
+             {at_boot}\
              systemd-run --quiet --collect --unit=homelab-guard-{id} sh \"$g/watch\" </dev/null || unarmed\n\
              else setsid sh \"$g/watch\" </dev/null >/dev/null 2>&1 & fi\n\
              n=0\n\
@@ -85,6 +85,7 @@ impl LockoutGuard {
              fi\n",
             folder = quote(&self.folder),
             id = self.id,
+            at_boot = at_boot(),
             put_off = put_off(self.within),
         )
     }
@@ -136,7 +137,7 @@ impl LockoutGuard {
         )
     }
 
-    /// Shell text that ends it. It exits with [`NOT_ARMED`] if it is going back already.
+    /// Shell text that ends it, and prints what it could not guard. It exits with [`NOT_ARMED`] if it is going back already.
     ///
     /// It runs through a new connection: that it runs at all is what confirms the change.
     pub fn confirm(&self) -> String {
@@ -148,6 +149,7 @@ impl LockoutGuard {
              rm -f -- \"$g/armed\"\n\
              unboot\n\
              read -r p <\"$g/pid\" && kill \"$p\"\n\
+             [ ! -f \"$g/unkept\" ] || cat -- \"$g/unkept\"\n\
              rm -rf -- \"$g\"",
             quote(&self.folder)
         )

@@ -101,6 +101,15 @@ pub struct Job {
 }
 
 impl Job {
+    /// What a run waits for that found it running.
+    pub fn waited_for(&self) -> String {
+        if self.summary == GUARD {
+            "the lock-out guard of an earlier run, which ended before a new connection confirmed its changes".to_owned()
+        } else {
+            format!("`{}` of an earlier run, which ended before it", self.summary)
+        }
+    }
+
     /// The user whose creation it records, see [`user_record`]. Ids of other jobs are hex digits.
     pub fn unfinished_user(&self) -> Option<&str> {
         self.id.strip_prefix(&user_record(""))
@@ -112,6 +121,8 @@ impl Job {
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
     Running,
+    /// It is a lock-out guard, and the run that armed it holds the lock of the host.
+    Held,
     Ended {
         code: i32,
         /// The last lines that it printed.
@@ -148,7 +159,7 @@ impl SystemFacts {
             }
             let what = format!("an earlier run ended during `{}`, which", job.summary);
             match &job.state {
-                JobState::Running => format!("{what} is still running"),
+                JobState::Running | JobState::Held => format!("{what} is still running"),
                 JobState::Ended { code: 0, .. } => format!("{what} has finished successfully since"),
                 JobState::Ended { code, output } => {
                     format!(
@@ -178,6 +189,11 @@ impl SystemFacts {
     pub fn running_job(&self) -> Option<&Job> {
         self.jobs.iter().find(|job| job.state == JobState::Running)
     }
+
+    /// Whether another run is changing the host, as far as its lock-out guard tells.
+    pub fn is_changed_by_another_run(&self) -> bool {
+        self.jobs.iter().any(|job| job.state == JobState::Held)
+    }
 }
 
 fn listed(output: &str) -> String {
@@ -189,6 +205,10 @@ fn guard_notice(state: &JobState) -> String {
     const OF: &str = "the lock-out guard of an earlier run";
     match state {
         JobState::Running => format!("{OF} is armed"),
+        JobState::Held => {
+            "another run is changing this host, and its lock-out guard is armed: what is read here may go back"
+                .to_owned()
+        }
         JobState::Ended { code: 0, output } => format!(
             "{OF} went back, since no new connection confirmed the change: {}",
             listed(output)

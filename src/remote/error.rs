@@ -323,7 +323,11 @@ impl RemoteError {
                  `ssh HOST true` must print nothing and end. If the host is only slow, raise `--read-timeout`"
                     .into(),
             ),
-            Self::Locked { .. } => Some("wait until that run has finished, or pass `--lock-wait 5m`".into()),
+            Self::Locked { .. } => Some(
+                "wait until that run has finished (one that was killed holds the lock until its last command on the host has \
+                 ended), or pass `--lock-wait 5m`"
+                    .into(),
+            ),
             Self::LockUnavailable { path, .. } => Some(format!(
                 "check that the host has `flock` (package `util-linux`) and that `{path}` is writable"
             )),

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
+use crate::facts::system::Job;
 use crate::facts::{Fact, FactKey};
 use crate::gather::{GatherError, Reader, gather, in_turn};
 use crate::plan::{Build, Snapshot, build};
@@ -133,27 +134,39 @@ async fn settle_at_rest(
     let Some(host) = selection.hosts.first().map(|host| host.name.clone()) else {
         return Ok(build);
     };
-    while let Some(summary) = running_job(snapshot, &host) {
-        on_event(ReadingEvent::Waiting {
-            host: host.clone(),
-            words: format!("`{summary}` of an earlier run, which ended before it"),
-        });
-        while running_job(snapshot, &host).is_some() {
-            tokio::time::sleep(WORK_PAUSE).await;
-            let facts = snapshot.facts.entry(host.clone()).or_default();
-            gather(connection, &host, &BTreeSet::from([FactKey::System]), facts).await?;
+    let mut is_told = false;
+    while let Some(words) = running_job(snapshot, &host) {
+        if !std::mem::replace(&mut is_told, true) {
+            on_event(ReadingEvent::Waiting {
+                host: host.clone(),
+                words,
+            });
         }
-        snapshot.facts.remove(&host);
+        await_jobs(connection, &host, snapshot).await?;
         build = settle(connection, selection, snapshot, digests, &noted).await?;
     }
     Ok(build)
 }
 
-fn running_job(snapshot: &Snapshot, host: &str) -> Option<String> {
+/// What has to end before the host is at rest, in words.
+pub fn running_job(snapshot: &Snapshot, host: &str) -> Option<String> {
     match snapshot.facts.get(host)?.get(&FactKey::System)? {
-        Fact::System(system) => system.running_job().map(|job| job.summary.clone()),
+        Fact::System(system) => system.running_job().map(Job::waited_for),
         _ => None,
     }
+}
+
+/// Waits until no job of an earlier run runs on the host, and forgets what was read of it before.
+///
+/// Errors: the connection.
+pub async fn await_jobs(reader: &mut impl Reader, host: &str, snapshot: &mut Snapshot) -> Result<(), GatherError> {
+    while running_job(snapshot, host).is_some() {
+        tokio::time::sleep(WORK_PAUSE).await;
+        let facts = snapshot.facts.entry(host.to_owned()).or_default();
+        gather(reader, host, &BTreeSet::from([FactKey::System]), facts).await?;
+    }
+    snapshot.facts.remove(host);
+    Ok(())
 }
 
 async fn read_host(

@@ -1,8 +1,8 @@
 //! Each way in, tried: a change that closes it heals itself, a good one is confirmed.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use crate::deploy::guard::{DROP_IN, LISTENS, RESTART, deploy, is_disarmed, says};
+use crate::deploy::guard::{DROP_IN, LISTENS, PATIENCE, RESTART, deploy, is_disarmed, says};
 use crate::deploy::people::{PASSWORD, settle};
 use crate::support::host::Host;
 use crate::support::project::{Project, Ran, text};
@@ -118,4 +118,62 @@ fn rules_of_ufw_that_cut_ssh_go_back_with_its_files() {
     project.write("tasks/test/files.toml", bad);
     deploy(&project, "20s").expect(1);
     is_as(&host, &before);
+}
+
+/// A guarded change, and a command that takes a while before the new connection.
+fn slow(banner: &str, seconds: u32) -> String {
+    format!(
+        "{}\n[[operation]]\nop = 'server.shell'\ncommands = ['sleep {seconds}']\nalways = true\ntouches = []\n",
+        put(DROP_IN, "0644", banner)
+    )
+}
+
+#[test]
+fn a_second_run_finds_the_guard_of_one_that_is_under_way() {
+    let project = Project::with_task(&slow("Banner none", 30));
+    let host = project.up("dev", "alpha");
+    let mut command = project.command(&["deploy", "dev", "all", "--yes", "--guard-within", "10m"]);
+    let mut run = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    host.wait_until("pgrep -x sleep -a | grep -q 'sleep 30'", PATIENCE);
+
+    project.write("tasks/test/files.toml", slow("PrintMotd no", 0));
+    let ran = deploy(&project, "60s").expect(5);
+    let under_way = "another run is changing this host, and its lock-out guard is armed";
+    says(&ran, &[under_way, "alpha  locked"]);
+    assert!(ran.stderr.is_empty(), "{}", ran.stderr);
+
+    // That run is killed, and its guard goes back before the second one goes on.
+    run.kill().unwrap();
+    run.wait().unwrap();
+    host.inside("pkill -x sleep");
+    host.wait_until("flock -n /run/homelab.lock true", PATIENCE);
+    host.inside("for g in /var/lib/homelab/jobs/*; do echo 0 >$g/until; done");
+    let waits = [
+        "deploy",
+        "dev",
+        "all",
+        "--yes",
+        "--guard-within",
+        "60s",
+        "--lock-wait",
+        "1m",
+    ];
+    project.homelab(&waits).expect(0);
+    assert_eq!(host.inside(&format!("cat {DROP_IN}")), "PrintMotd no\n");
+    is_disarmed(&host);
+}
+
+#[test]
+fn a_guard_that_cannot_be_kept_for_a_reboot_says_so() {
+    const WANTS: &str = "/etc/systemd/system/sysinit.target.wants";
+    let project = Project::with_task(&put(DROP_IN, "0644", "Banner none"));
+    let host = project.up("dev", "alpha");
+    host.inside(&format!("rm -rf {WANTS}; touch {WANTS}"));
+    let ran = deploy(&project, "60s").expect(0);
+    says(
+        &ran,
+        &["alpha: the lock-out guard was not armed for a reboot, since `/etc/systemd/system` cannot be written"],
+    );
+    is_disarmed(&host);
+    assert_eq!(host.inside("ls /etc/systemd/system | grep homelab || true"), "");
 }

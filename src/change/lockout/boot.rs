@@ -2,16 +2,25 @@
 //!
 //! A unit in `/etc` does that, since what is in `/run` is gone then. It is there as long as the guard is armed.
 
+use crate::quote::quote;
+
 /// Where units are that outlive a boot.
 const UNITS: &str = "/etc/systemd/system";
 /// What starts the unit.
 const WANTS: &str = "/etc/systemd/system/sysinit.target.wants";
 
-/// Shell text that has the host go back when it boots, if it can be kept there.
+/// What is said if a guard cannot be kept for the next boot.
+const NOT_KEPT: &str = "the lock-out guard was not armed for a reboot, since `/etc/systemd/system` cannot be written";
+
+/// Shell text that has the host go back when it boots. If it cannot be kept there, `$g/unkept` says so.
 ///
 /// `Before` names the services that would load the change, some of which start before `sysinit.target`.
-pub(super) const AT_BOOT: &str = r#"b=homelab-guard-boot-${g##*/}.service w=/etc/systemd/system/sysinit.target.wants
-mkdir -p -- "$w" && cat >"/etc/systemd/system/$b" <<END && chmod 0644 "/etc/systemd/system/$b" && ln -s "../$b" "$w/$b" && sync -- "/etc/systemd/system/$b" "$g/back" 2>/dev/null
+pub(super) fn at_boot() -> String {
+    AT_BOOT.replace("NOT_KEPT", &quote(NOT_KEPT))
+}
+
+const AT_BOOT: &str = r#"b=homelab-guard-boot-${g##*/}.service w=/etc/systemd/system/sysinit.target.wants
+mkdir -p -- "$w" && cat >"/etc/systemd/system/$b" <<END && chmod 0644 "/etc/systemd/system/$b" && ln -s "../$b" "$w/$b" || printf '%s\n' NOT_KEPT >"$g/unkept"
 [Unit]
 Description=homelab: take back a change that nothing confirmed
 DefaultDependencies=no
@@ -26,6 +35,7 @@ Before=sysinit.target network-pre.target shutdown.target nftables.service ufw.se
 Type=oneshot
 ExecStart=/bin/sh $g/back boot
 END
+sync -- "/etc/systemd/system/$b" "$g/back" 2>/dev/null
 "#;
 
 /// A shell function that ends that. systemd has the unit in memory if it loaded its files since.

@@ -38,7 +38,7 @@ for d in /var/lib/homelab/jobs/*/; do
 [ -d "$d" ] || continue
 job=${d%/}; job=${job##*/}; s=; read -r s <"$d/summary"
 if [ -f "$d/status" ]; then read -r v <"$d/status"; printf "job=%s ended %s %s\n" "$job" "$v" "$s"; tail -n 5 "$d/output" | sed s/^/job-output=/
-elif read -r v <"$d/pid" && tr "\0" " " <"/proc/$v/cmdline" | grep -q -F "$job"; then printf "job=%s running 0 %s\n" "$job" "$s"
+elif read -r v <"$d/pid" && tr "\0" " " <"/proc/$v/cmdline" | grep -q -F "$job"; then r=running; read -r v <"$d/shell" && [ -e "/proc/$v/fd/9" ] && r=held; printf "job=%s %s 0 %s\n" "$job" $r "$s"
 else printf "job=%s lost 0 %s\n" "$job" "$s"; fi
 done 2>/dev/null
 ip -o addr 2>/dev/null | while read -r _ i _ v _; do [ "$i" = lo ] || echo "address=${v%/*}"; done
@@ -204,6 +204,7 @@ fn job(line: &str) -> Result<Job, UnreadableAnswer> {
     }
     let state = match state {
         "running" => JobState::Running,
+        "held" => JobState::Held,
         "lost" => JobState::Lost,
         "ended" => JobState::Ended {
             code: code.parse().map_err(|_| unreadable())?,

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use futures_util::future::join_all;
-
 use super::*;
 use crate::change::{Access, LockoutGuard, NOT_ARMED, Previous};
+
+/// How long the guards of these tests wait.
+const WITHIN: Duration = Duration::from_secs(600);
 
 struct Armed {
     folder: Folder,
@@ -14,12 +15,12 @@ struct Armed {
 }
 
 impl Armed {
-    /// A guard over a change of two files, the second of which is new.
-    async fn over_two_files(shell: &str, within: u64) -> Self {
+    /// A guard over a change of two files, the second of which is new. Its time is so long that no test waits for it.
+    async fn over_two_files(shell: &str) -> Self {
         let folder = Folder::new();
         std::fs::write(folder.path("old"), "old").expect("write");
         let previous = Previous::new(&folder.path("state"), "20260101T000000Z-00000000");
-        let guard = LockoutGuard::new(7, Duration::from_secs(within), Some(&folder.path("state")));
+        let guard = LockoutGuard::new(7, WITHIN, Some(&folder.path("state")));
         let accesses = BTreeSet::from([Access::Privilege]);
         let mut steps = Vec::new();
         for (number, name) in ["old", "new"].into_iter().enumerate() {
@@ -56,7 +57,29 @@ impl Armed {
     }
 
     fn has_folder(&self) -> bool {
-        Path::new(&self.folder.path("state/jobs/0000000000000007")).exists()
+        Path::new(&self.file("")).exists()
+    }
+
+    /// A file of the guard.
+    fn file(&self, name: &str) -> String {
+        self.folder.path(&format!("state/jobs/0000000000000007/{name}"))
+    }
+
+    fn number(&self, file: &str) -> u64 {
+        let text = std::fs::read_to_string(self.file(file)).expect("a file of the guard");
+        text.trim().parse().expect("a number")
+    }
+
+    /// The seconds that are left until it goes back.
+    fn left(&self) -> u64 {
+        let up = std::fs::read_to_string("/proc/uptime").expect("uptime");
+        let (up, _) = up.split_once('.').expect("seconds");
+        self.number("until").saturating_sub(up.parse().expect("a number"))
+    }
+
+    /// Lets its time run out.
+    fn run_out(&self) {
+        std::fs::write(self.file("until"), "0\n").expect("write");
     }
 
     async fn run(&self, shell: &str, body: String) -> StepAnswer {
@@ -68,19 +91,18 @@ impl Armed {
     }
 }
 
-/// Long enough to say a word on a busy machine.
-const WITHIN: u64 = 6;
-
 #[tokio::test]
 async fn without_a_word_everything_goes_back() {
-    join_all(["dash", "bash"].map(async |shell| {
+    for shell in ["dash", "bash"] {
+        let armed = Armed::over_two_files(shell).await;
+        let left = armed.left();
+        assert!(left <= WITHIN.as_secs() && left > WITHIN.as_secs() / 2, "{left}");
+        armed.run_out();
         let since = Instant::now();
-        let armed = Armed::over_two_files(shell, WITHIN).await;
         while armed.read("new") != "absent" {
-            assert!(since.elapsed() < Duration::from_secs(40), "{shell}");
+            assert!(since.elapsed() < Duration::from_secs(60), "{shell}");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        assert!(since.elapsed() >= Duration::from_secs(WITHIN), "{shell}");
         let answer = armed.run(shell, armed.guard.give_up()).await;
         let told = format!(
             "put back {}\nput back {}\n",
@@ -90,30 +112,39 @@ async fn without_a_word_everything_goes_back() {
         assert_eq!((said(&answer), answer.end), (told, StepEnd::Done));
         assert_eq!(armed.read("old"), "old");
         assert!(!armed.has_folder());
-    }))
-    .await;
+    }
 }
 
 #[tokio::test]
 async fn what_is_confirmed_stays() {
-    join_all(["dash", "bash"].map(async |shell| {
-        let armed = Armed::over_two_files(shell, WITHIN).await;
+    for shell in ["dash", "bash"] {
+        let armed = Armed::over_two_files(shell).await;
+        let watch = armed.number("pid");
         let answer = armed.run(shell, armed.guard.confirm()).await;
         assert_eq!(answer.end, StepEnd::Done, "{}", said(&answer));
         assert!(!armed.has_folder());
-        tokio::time::sleep(Duration::from_secs(WITHIN + 2)).await;
+        let since = Instant::now();
+        while is_watching(watch) {
+            assert!(since.elapsed() < Duration::from_secs(60), "{shell}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
         assert_eq!(armed.read("old"), "changed");
         assert_eq!(armed.read("new"), "changed");
         assert!(!armed.has_folder());
         let answer = armed.run(shell, armed.guard.give_up()).await;
         assert_eq!(answer.end, StepEnd::Failed { status: NOT_ARMED });
-    }))
-    .await;
+    }
+}
+
+/// Whether a process still runs the script that waits.
+fn is_watching(process: u64) -> bool {
+    let line = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&line).contains("0000000000000007/watch")
 }
 
 #[tokio::test]
 async fn a_guard_that_is_given_up_goes_back_at_once_and_cannot_be_confirmed_any_more() {
-    let armed = Armed::over_two_files("sh", 600).await;
+    let armed = Armed::over_two_files("sh").await;
     let since = Instant::now();
     let step = |body| StepScript {
         body,
@@ -132,7 +163,7 @@ async fn a_guard_that_is_given_up_goes_back_at_once_and_cannot_be_confirmed_any_
 
 #[tokio::test]
 async fn commands_run_again_after_the_files_went_back() {
-    let armed = Armed::over_two_files("sh", 600).await;
+    let armed = Armed::over_two_files("sh").await;
     let log = armed.folder.path("log");
     let body = format!("cat {} >>{log}", armed.folder.path("old"));
     let repeat = armed.guard.repeat("load it", &body);
@@ -145,11 +176,11 @@ async fn commands_run_again_after_the_files_went_back() {
 
 #[tokio::test]
 async fn a_step_puts_it_off_for_as_long_as_it_may_take() {
-    let armed = Armed::over_two_files("sh", WITHIN).await;
-    let body = format!("{}sleep {}", armed.guard.put_off(Duration::from_secs(30)), WITHIN + 2);
-    let answer = armed.run("sh", body).await;
+    let armed = Armed::over_two_files("sh").await;
+    let answer = armed.run("sh", armed.guard.put_off(WITHIN)).await;
     assert_eq!(answer.end, StepEnd::Done);
-    assert_eq!(armed.read("old"), "changed");
+    let left = armed.left();
+    assert!(left <= 2 * WITHIN.as_secs() && left > WITHIN.as_secs(), "{left}");
     let answer = armed.run("sh", armed.guard.confirm()).await;
     assert_eq!(answer.end, StepEnd::Done);
 }
