@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 use super::events::{Failure, HostEnd, OperationResult, ResourceEnd};
 use super::halt::{Halt, lost};
 use super::host::HostApply;
-use crate::change::{ResourceKind, Step};
+use super::owed::HAS_STOPPED;
+use crate::change::{ResourceKind, Step, has_stopped};
 use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::{Fact, FactKey};
 use crate::plan::PlannedOperation;
@@ -134,7 +135,7 @@ impl HostApply<'_> {
         };
         if ways.back.is_empty() && ways.left.is_empty() {
             let is_told = ways.has_stopped && operation.handler.is_some();
-            return Ok(is_told.then(|| stays_stopped(unit, *verb)));
+            return Ok(is_told.then(|| written(operation, stays_stopped(unit, *verb))));
         }
         let others = self.records.others(&operation.id, causes);
         self.mark_put_back(causes, &ways.back, unit);
@@ -169,7 +170,7 @@ impl HostApply<'_> {
                 self.forget(writer, handler).await?;
             }
         }
-        Ok(Some(told(unit, *verb, &ways, runs)))
+        Ok(Some(written(operation, told(unit, *verb, &ways, runs))))
     }
 
     /// Whether a handler is owed for another reason than a change by `notifiers`.
@@ -199,9 +200,7 @@ impl HostApply<'_> {
         while let Some(line) = lines.next() {
             let mut next = || lines.next().unwrap_or_default().trim().to_owned();
             match line.split_once(' ') {
-                Some(("unit", activity)) => {
-                    ways.has_stopped = matches!(activity, "inactive" | "failed" | "deactivating");
-                }
+                Some(("unit", activity)) => ways.has_stopped = activity == HAS_STOPPED,
                 Some(("back", folder)) => {
                     ways.is_older |= !self.keeping.is_own(folder);
                     ways.back.insert(next());
@@ -243,10 +242,7 @@ impl HostApply<'_> {
     async fn run_again(&self, writer: &mut Writer<'_>, handler: &PlannedOperation) -> Result<Result<(), String>, Halt> {
         let unit = handler.handler.as_ref().and_then(|own| own.unit.as_deref());
         let unless_stopped = match unit {
-            Some(unit) if !self.has_changed(&handler.id) => format!(
-                "case $(systemctl show -p ActiveState --value -- {}) in inactive|failed|deactivating) exit 0 ;; esac\n",
-                quote(unit)
-            ),
+            Some(unit) if !self.has_changed(&handler.id) => format!("{} && exit\n", has_stopped(&quote(unit))),
             _ => String::new(),
         };
         self.recover(writer, handler, &unless_stopped).await
@@ -379,19 +375,35 @@ fn told(unit: &str, verb: Verb, ways: &Ways, runs: bool) -> Failure {
         outcomes.push(format!("{} {is_as} before {since}{again}", paths.join(", ")));
     }
     outcomes.extend(ways.left.iter().cloned());
-    let hint = if runs || !ways.has_stopped {
-        "fix the cause that its log shows, and rerun: the next deploy makes the changes again"
+    let starts = if runs || !ways.has_stopped {
+        ""
     } else {
-        "fix the cause that its log shows, and rerun: the next deploy makes the changes again, and starts it"
+        ", and starts it"
     };
+    let hint = format!("{}: the next deploy makes the changes again{starts}", next_step(unit));
     Failure {
         attempted: verb.attempted(unit),
         cause: None,
         outcome: Some(outcomes.join("\n")),
+        place: None,
         exit_code: None,
         output: String::new(),
-        hint: Some(hint.to_owned()),
+        hint: Some(hint),
     }
+}
+
+/// The failure with the place of the restart.
+fn written(operation: &PlannedOperation, failure: Failure) -> Failure {
+    let mut steps = operation.changes().iter().flat_map(|change| &change.steps);
+    let restart = steps.find(|step| step.command().is_some_and(|command| command.recovery.is_some()));
+    Failure {
+        place: Some(operation.written_at(restart)),
+        ..failure
+    }
+}
+
+fn next_step(unit: &str) -> String {
+    format!("fix the cause, which `journalctl -u {unit}` on the host may show, and rerun")
 }
 
 /// Nothing could be put back.
@@ -402,8 +414,9 @@ fn stays_stopped(unit: &str, verb: Verb) -> Failure {
         outcome: Some(format!(
             "nothing is kept of what notified the handler, so `{unit}` stays stopped"
         )),
+        place: None,
         exit_code: None,
         output: String::new(),
-        hint: Some("fix the cause that its log shows, and rerun: the next deploy starts it".to_owned()),
+        hint: Some(format!("{}: the next deploy starts it", next_step(unit))),
     }
 }

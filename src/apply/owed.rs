@@ -5,12 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::change::{ResolvedPath, Step};
+use crate::change::{ResolvedPath, Step, has_stopped};
 use crate::facts::overlay::OperationId;
 use crate::facts::owed::{Owed, STARTS};
 use crate::plan::{PlannedHandler, PlannedOperation, Trigger};
 use crate::quote::{quote, quote_all};
 use crate::remote::StepScript;
+
+/// What [`Records::put_back`] prints of a unit that does not run.
+pub(super) const HAS_STOPPED: &str = "stopped";
 
 /// The handlers of a host, as they were planned last.
 #[derive(Default)]
@@ -135,14 +138,14 @@ impl Records {
         }
         StepScript {
             body: format!(
-                "echo \"unit $(systemctl show -p ActiveState --value -- {unit})\"\n\
+                "s=runs; {has_stopped} && s={HAS_STOPPED}; echo \"unit $s\"\n\
                  {{ {listed}}} | sort -ru | while IFS= read -r k; do\n\
                  [ -f \"$k/back\" ] && IFS= read -r was <\"$k/was\" && [ \"$was\" != 'put back' ] || continue\n\
                  p=$(cat -- \"$k/path\")\n\
                  if why=$(sh \"$k/back\" 2>&1 </dev/null); then printf 'back %s\\n%s\\n' \"$k\" \"$p\"\n\
                  else printf 'left %s\\n%s\\n' \"$p\" \"$(printf %s \"$why\" | tr '\\n' ' ')\"; fi\n\
                  done",
-                unit = quote(unit),
+                has_stopped = has_stopped(&quote(unit)),
             ),
             ..StepScript::default()
         }
@@ -265,12 +268,12 @@ fn with_mark(handler: &PlannedHandler, unit: &str, path: &str, body: &str) -> St
     let read = read(path);
     let line = quote(&handler.record.that_starts().line());
     format!(
-        "{read}[ -n \"$starts\" ] || [ ! -f {path} ] || case $(systemctl show -p ActiveState --value -- {unit}) in inactive|failed|deactivating) ;; *)\n\
+        "{read}[ -n \"$starts\" ] || [ ! -f {path} ] || {has_stopped} || {{\n\
          o={path}; n=${{o%/*}}/.${{o##*/}}\n\
-         {{ printf '%s\\n' {line} && sed 1d \"$o\"; }} >\"$n\" && sync -- \"$n\" && mv -f -- \"$n\" \"$o\" || {{ echo 'the handler cannot be recorded'; exit 1; }} ;;\n\
-         esac\n\
+         {{ printf '%s\\n' {line} && sed 1d \"$o\"; }} >\"$n\" && sync -- \"$n\" && mv -f -- \"$n\" \"$o\" || {{ echo 'the handler cannot be recorded'; exit 1; }}\n\
+         }}\n\
          export starts\n{body}",
-        unit = quote(unit),
+        has_stopped = has_stopped(&quote(unit)),
     )
 }
 

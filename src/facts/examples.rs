@@ -18,7 +18,7 @@ use super::path::{ContentFact, Entries, Inode, InodeKind, Metadata, PathFact};
 use super::place::{DiskLocation, Room};
 use super::session::{Account, Session, Unprivileged};
 use super::system::{Architecture, Disk, Job, JobState, Machine, OperatingSystem, SystemFacts};
-use super::unit::{UnitFact, UnitState};
+use super::unit::{Reload, UnitFact, UnitState};
 use super::{AptVerb, Check, Fact, FactKey, Facts, Identity, Installation};
 use crate::template::NamedFact;
 use crate::value::Known;
@@ -337,6 +337,10 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
         (FactKey::PackageLists, vec![lists(None, false), lists(Some(60), true)]),
         unit_example(),
         (
+            FactKey::Reload(text("ssh.service")),
+            vec![Fact::Reload(true), Fact::Reload(false)],
+        ),
+        (
             FactKey::Calendar(text("daily")),
             vec![
                 Fact::Calendar(CalendarFact::Next(text("Mon 2026-11-30 01:30:00 UTC"))),
@@ -387,6 +391,8 @@ fn unit_example() -> (FactKey, Vec<Fact>) {
                 needs_reload: true,
                 is_outdated: true,
                 lacks_command: false,
+                has_drop_ins: true,
+                reload: Reload::Possible,
                 is_new: false,
                 source: text("/etc/init.d/ssh"),
                 also: [(text("ssh.socket"), text("disabled"))].into(),

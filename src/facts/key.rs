@@ -42,6 +42,8 @@ macro_rules! every_kind {
             Package(name: String) => super::package::PackageKey<'a>, super::package::PackageFact;
             /// A systemd unit, with its suffix.
             Unit(name: String) => super::unit::UnitKey<'a>, super::unit::UnitFact;
+            /// Whether a systemd unit can be reloaded.
+            Reload(unit: String) => super::unit::ReloadKey<'a>, bool;
             /// The package lists of apt.
             PackageLists => super::apt::PackageListsKey, super::apt::ListsFact;
             /// A user.

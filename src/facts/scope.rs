@@ -33,6 +33,7 @@ impl OperationId {
 /// What a change does to what is known.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "most effects set a fact")]
 pub enum Effect {
     /// From here on this is so.
     Set(FactKey, Fact),
@@ -180,7 +181,7 @@ impl Effect {
             {
                 true
             }
-            _ if matches!(key, FactKey::Unit(unit) if self.file_change(unit).is_some()) => true,
+            _ if matches!(key.subject(), Subject::Unit(unit) if self.file_change(unit).is_some()) => true,
             _ if matches!(key, FactKey::Installation(_) | FactKey::PackageLists) && self.may_change_sources() => true,
             _ if matches!(key, FactKey::Entries(top) if self.is_below(top)) => true,
             (_, Self::Set(set, _)) => FactScope::Key(set.clone()).covers(key),

@@ -1,6 +1,7 @@
 //! systemd units.
 
 pub(super) mod files;
+mod reload;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::kind::{DependsOn, Key, Subject};
 
 pub use files::{UnitFilePath, is_file_of};
+pub use reload::{Reload, ReloadKey};
 
 /// What the names of units end with.
 pub const SUFFIXES: [&str; 11] = [
@@ -25,6 +27,9 @@ pub const SUFFIXES: [&str; 11] = [
     ".slice",
     ".scope",
 ];
+
+/// `ActiveState` of a unit that does not run.
+pub const STOPPED: [&str; 3] = ["inactive", "failed", "deactivating"];
 
 /// The systemd unit of this name, with its suffix.
 #[derive(Clone, Copy)]
@@ -95,6 +100,12 @@ pub struct UnitState {
     pub is_outdated: bool,
     /// An earlier operation of the plan gives a service a file without a command, which systemd refuses.
     pub lacks_command: bool,
+    /// It has files that add settings to its unit file.
+    #[serde(default)]
+    pub has_drop_ins: bool,
+    /// Whether it can be reloaded.
+    #[serde(default)]
+    pub reload: Reload,
     /// The unit file does not exist yet: an earlier operation of the plan writes it.
     pub is_new: bool,
     /// `SourcePath`: the file that the unit was generated from.
@@ -104,6 +115,11 @@ pub struct UnitState {
 }
 
 impl UnitState {
+    /// Whether it does not run.
+    pub fn has_stopped(&self) -> bool {
+        STOPPED.contains(&self.active.as_str())
+    }
+
     /// Whether an earlier operation of the plan starts or restarts it: what its `SubState` is then is not known.
     pub fn is_started(&self) -> bool {
         self.active == "active" && self.sub.is_empty()

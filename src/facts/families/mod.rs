@@ -13,6 +13,7 @@ mod metadata;
 mod package;
 mod path;
 mod path_resolution;
+mod reload;
 mod room;
 mod session;
 pub(super) mod sight;

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::family::{Family, InTemplates, Readable, no_allowance};
 use crate::facts::key::{Fact, FactKey, Stored as _};
-use crate::facts::unit::{UnitFact, UnitKey, UnitState};
+use crate::facts::unit::{Reload, UnitFact, UnitKey, UnitState};
 use crate::quote::quote_all;
 
 static UNITS: Family = Family {
@@ -128,6 +128,8 @@ fn unit(name: &str, block: &[String], further: &[String], clock: Option<&Clock>)
         file: take("FragmentPath"),
         is_outdated: false,
         lacks_command: false,
+        has_drop_ins: !drop_ins.is_empty(),
+        reload: Reload::default(),
         is_new: false,
         source: take("SourcePath"),
         also: installed_by(name, further),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::settings::Settings;
-use super::{SUFFIXES, UnitFact, UnitState};
+use super::{Reload, SUFFIXES, UnitFact, UnitState};
 use crate::facts::path::{InodeKind, PathFact, is_below};
 
 /// Where systemd looks for the files of units, the most important first.
@@ -104,6 +104,7 @@ impl<'a> FileChange<'a> {
             (Part::File, UnitFact::Present(state)) if is_file(fact) => {
                 let state = UnitState {
                     file: path.to_owned(),
+                    reload: Reload::Unknown,
                     ..changed(state)
                 };
                 Some(UnitFact::Present(match text {
@@ -119,8 +120,14 @@ impl<'a> FileChange<'a> {
             (Part::DropIn, UnitFact::Absent) => Some(UnitFact::Absent),
             (Part::DropIn, UnitFact::Present(state)) => {
                 let mut state = changed(state);
-                if let Some(text) = text.filter(|_| is_file(fact)) {
-                    Settings::read(text).add(&mut state);
+                let before = state.reload;
+                state.reload = Reload::Unknown;
+                if is_file(fact) {
+                    state.has_drop_ins = true;
+                    if let Some(text) = text {
+                        state.reload = before;
+                        Settings::read(text).add(&mut state);
+                    }
                 }
                 Some(UnitFact::Present(state))
             }

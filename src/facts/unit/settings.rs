@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::UnitState;
+use super::{Reload, UnitState};
 
 /// Whether a setting has a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(super) struct Settings {
     start_command: Setting,
     /// `ExecStop` or `SuccessAction`, which a service may have instead of `ExecStart`.
     other_command: Setting,
+    /// `ExecReload`; `None` if there is no such line.
+    reload_command: Option<Setting>,
     has_bus_name: bool,
     remains: Option<bool>,
     refuses_start: Option<bool>,
@@ -59,6 +61,7 @@ impl Settings {
             ("Service", "Type") => self.service_type = Some(value.to_owned()),
             ("Service", "ExecStart") => self.start_command = Setting::of(!value.is_empty()),
             ("Service", "ExecStop") => self.other_command = Setting::of(!value.is_empty()),
+            ("Service", "ExecReload") => self.reload_command = Some(Setting::of(!value.is_empty())),
             ("Unit", "SuccessAction") if !matches!(value, "" | "none") => self.other_command = Setting::Given,
             ("Service", "BusName") => self.has_bus_name = !value.is_empty(),
             ("Service", "RemainAfterExit") => self.remains = boolean(value),
@@ -82,6 +85,11 @@ impl Settings {
                 None => "simple".to_owned(),
             };
             state.lacks_command = self.has_no_command();
+            let has_command = self.reload_command == Some(Setting::Given);
+            state.reload = Reload::of_file(
+                has_command || reloads_by_itself(&state.service_type),
+                state.has_drop_ins,
+            );
         }
         state.remains = self.remains == Some(true);
         state.can_start = self.refuses_start != Some(true);
@@ -104,6 +112,12 @@ impl Settings {
             written.clone_into(&mut state.service_type);
         }
         state.lacks_command &= self.has_no_command();
+        if self.reload_command == Some(Setting::Given) || reloads_by_itself(&state.service_type) {
+            state.reload = Reload::Possible;
+        } else if self.reload_command.is_some() || self.service_type.is_some() {
+            // Further drop-ins may count more.
+            state.reload = Reload::Unknown;
+        }
         state.remains = self.remains.unwrap_or(state.remains);
         state.can_start = self.refuses_start.map_or(state.can_start, |refused| !refused);
         state.can_stop = self.refuses_stop.map_or(state.can_stop, |refused| !refused);
@@ -125,6 +139,11 @@ impl Settings {
             state.also.extend(others);
         }
     }
+}
+
+/// Whether services of this type can be reloaded without a command.
+fn reloads_by_itself(service_type: &str) -> bool {
+    service_type == "notify-reload"
 }
 
 /// A boolean as systemd reads it.
@@ -193,6 +212,42 @@ mod tests {
         let mut state = unit("[Service]\nNice=5\n");
         Settings::read("[Service]\nExecStart=/bin/a\n").add(&mut state);
         assert!(!state.lacks_command);
+    }
+
+    #[test]
+    fn a_command_or_the_type_says_whether_a_service_can_be_reloaded() {
+        use Reload::{AsOnHost, Impossible, Possible, Unknown};
+        for (text, alone, with_drop_ins, added) in [
+            ("[Service]\nExecStart=/bin/a\n", Impossible, Unknown, AsOnHost),
+            ("[Service]\nExecReload=/bin/a\n", Possible, Possible, Possible),
+            (
+                "[Service]\nExecReload=/bin/a\nExecReload=\n",
+                Impossible,
+                Unknown,
+                Unknown,
+            ),
+            (
+                "[Service]\nExecReload=\nExecReload=/bin/a\n",
+                Possible,
+                Possible,
+                Possible,
+            ),
+            ("[Service]\nType=notify-reload\n", Possible, Possible, Possible),
+            ("[Service]\nType=notify\n", Impossible, Unknown, Unknown),
+            ("[Unit]\nExecReload=/bin/a\n", Impossible, Unknown, AsOnHost),
+        ] {
+            assert_eq!(unit(text).reload, alone, "{text}");
+            let mut state = UnitState {
+                id: "a.service".to_owned(),
+                has_drop_ins: true,
+                ..UnitState::default()
+            };
+            Settings::read(text).replace(&mut state);
+            assert_eq!(state.reload, with_drop_ins, "{text}");
+            let mut state = UnitState::default();
+            Settings::read(text).add(&mut state);
+            assert_eq!(state.reload, added, "{text}");
+        }
     }
 
     #[test]

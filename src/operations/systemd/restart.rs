@@ -6,10 +6,10 @@
 use super::resource::{effects, id, key, settles, shown_activity};
 use super::script::{Again, again as again_unit, again_after};
 use crate::change::{
-    Action, Attribute, Attributed, Before, Command, NotKnown, Outcome, ResourceChange, Risk, Step, Stop,
+    Action, Attribute, Attributed, Before, Command, NotKnown, Outcome, ResourceChange, Risk, Step, Stop, has_stopped,
 };
 use crate::facts::overlay::{Effect, FactScope};
-use crate::facts::unit::{UnitFact, UnitKey, UnitState};
+use crate::facts::unit::{Reload, ReloadKey, UnitFact, UnitKey, UnitState};
 use crate::operations::{PlanContext, Role};
 use crate::quote::quote;
 
@@ -62,6 +62,12 @@ pub(super) fn check(context: &PlanContext<'_>, verb: Verb, others: &[(&str, Opti
 pub(super) fn plan(context: &PlanContext<'_>, unit: &str, verb: Verb) -> Result<Outcome, Stop> {
     match context.get(UnitKey(unit)) {
         Ok(_) if context.role() == Role::HandlerThatRan => Ok(Outcome::Unchanged),
+        Ok(UnitFact::Present(state)) if verb == Verb::Reload && !can_reload(context, unit, &state)? => {
+            let title = format!("`{unit}` cannot be reloaded");
+            Err(context
+                .refuse("state", title, "its unit file has no `ExecReload=`")
+                .hint("write `state = \"restarted\"`, or add `ExecReload=` to the unit file"))
+        }
         Ok(UnitFact::Present(state)) => Ok(Outcome::Change(vec![change(unit, &state, verb, context.owes_start())])),
         Ok(UnitFact::Absent) => {
             let mistake = context.mistake("service", format!("unknown unit `{unit}`"), "no such unit on the host");
@@ -80,15 +86,31 @@ pub(super) fn plan(context: &PlanContext<'_>, unit: &str, verb: Verb) -> Result<
     }
 }
 
-fn runs(state: &UnitState) -> bool {
-    !matches!(state.active.as_str(), "inactive" | "failed" | "deactivating")
+/// What is not known counts as yes.
+fn can_reload(context: &PlanContext<'_>, unit: &str, state: &UnitState) -> Result<bool, Stop> {
+    if state.has_stopped() && context.owes_start() {
+        return Ok(true);
+    }
+    match state.reload {
+        Reload::Possible | Reload::Unknown => Ok(true),
+        Reload::Impossible => Ok(false),
+        // systemd tells of the files that it has loaded.
+        Reload::AsOnHost if state.needs_reload => Ok(true),
+        Reload::AsOnHost => match context.get(ReloadKey(unit)) {
+            Err(Stop::NotKnown {
+                cause: NotKnown::Since(..) | NotKnown::Denied(_),
+                ..
+            }) => Ok(true),
+            found => found,
+        },
+    }
 }
 
 fn change(asked: &str, state: &UnitState, verb: Verb, owes_start: bool) -> ResourceChange {
     let before: Attributed = [("active", Attribute::known(shown_activity(state)))]
         .into_iter()
         .collect();
-    let (after, risk) = if runs(state) {
+    let (after, risk) = if !state.has_stopped() {
         let done: Attributed = [("active", Attribute::known(verb.done()))].into_iter().collect();
         let risk = match verb {
             Verb::Restart => Risk::Restart,
@@ -102,7 +124,7 @@ fn change(asked: &str, state: &UnitState, verb: Verb, owes_start: bool) -> Resou
         (before.clone(), Risk::None)
     };
     let left = UnitState {
-        active: if owes_start && !runs(state) {
+        active: if owes_start && state.has_stopped() {
             "active"
         } else {
             &state.active
@@ -160,7 +182,7 @@ fn step(unit: &str, verb: Verb, settles: bool) -> Step {
     Step::Run(Command {
         already: Some(is_settled(unit)),
         recovery: Some(again_after(again, unit, settles)),
-        ..Command::new(format!("systemctl {word} {unit}"), again_unit(again, unit, settles))
+        ..Command::new(format!("systemctl {word} {unit}"), again_unit(again, unit, settles)).asked_by("state")
     })
 }
 
@@ -170,15 +192,14 @@ fn step(unit: &str, verb: Verb, settles: bool) -> Step {
 /// A unit that systemd started by itself says nothing: it may end again and again because of the change.
 fn is_settled(unit: &str) -> String {
     format!(
-        "s=$(systemctl show -p ActiveState,InvocationID,NRestarts -- {unit}) || exit 1\n\
-         case $s in\n\
-         *ActiveState=inactive*|*ActiveState=failed*|*ActiveState=deactivating*) [ -z \"$starts\" ]; exit ;;\n\
-         *ActiveState=activating*|*NRestarts=[1-9]*) exit 1 ;;\n\
-         esac\n\
+        "{stopped} && {{ [ -z \"$starts\" ]; exit; }}\n\
+         s=$(systemctl show -p ActiveState,InvocationID,NRestarts -- {unit}) || exit 1\n\
+         case $s in *ActiveState=activating*|*NRestarts=[1-9]*) exit 1 ;; esac\n\
          [ -n \"$noted\" ] || exit 1\n\
          case $s in *InvocationID=*) ;; *) exit 1 ;; esac\n\
          s=${{s#*InvocationID=}}\n\
          [ \"${{s%%[!0-9a-f]*}}\" != \"$invocation\" ]",
+        stopped = has_stopped(&quote(unit)),
         unit = quote(unit),
     )
 }

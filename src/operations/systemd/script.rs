@@ -1,7 +1,7 @@
 //! Commands that change a unit, and that fail if it does not become what was asked for.
 
 use super::states::Verb;
-use crate::change::{Command, Step};
+use crate::change::{Command, Step, has_stopped};
 use crate::quote::quote;
 
 /// How often a unit is looked at after its start, twice a second.
@@ -33,7 +33,7 @@ pub(super) fn step(verb: Verb, unit: &str, settles: bool) -> Step {
     Step::Run(Command {
         // It ran before, so it has to run again if its files go back.
         recovery: (verb == Verb::Renew).then(|| again_after(Again::TryRestart, unit, settles)),
-        ..Command::new(summary(verb, unit), script(verb, &quote(unit), settles))
+        ..Command::new(summary(verb, unit), script(verb, &quote(unit), settles)).asked_by(verb.parameter())
     })
 }
 
@@ -45,13 +45,11 @@ pub(super) fn step_for_unknown(verb: Verb, unit: &str, settles: bool) -> Step {
         Verb::Stop => format!("{} || {}", script(verb, name, settles), has_no_file(name)),
         _ => script(verb, name, settles),
     };
-    Step::Run(Command::new(
-        summary(verb, unit),
-        format!(
-            "[ \"$(systemctl show -p NeedDaemonReload --value -- {quoted})\" != yes ] || systemctl daemon-reload\n\
-             unit=$(systemctl show -p Id --value -- {quoted}) || exit\n{text}"
-        ),
-    ))
+    let text = format!(
+        "[ \"$(systemctl show -p NeedDaemonReload --value -- {quoted})\" != yes ] || systemctl daemon-reload\n\
+         unit=$(systemctl show -p Id --value -- {quoted}) || exit\n{text}"
+    );
+    Step::Run(Command::new(summary(verb, unit), text).asked_by(verb.parameter()))
 }
 
 fn summary(verb: Verb, unit: &str) -> String {
@@ -120,9 +118,9 @@ pub(super) fn again(verb: Again, unit: &str, settles: bool) -> String {
     };
     format!(
         "{}{usual}\n\
-         [ -z \"$starts\" ] || case $({}) in inactive|failed|deactivating) {} v=start a=start r=0 ;; esac\n{}",
+         [ -n \"$starts\" ] && {} && {{ {} v=start a=start r=0; }}\n{}",
         read_changed(&name),
-        activity(&name),
+        has_stopped(&name),
         reset(&name),
         watched("$v", "$a", &name, settles),
     )
@@ -136,9 +134,11 @@ pub(super) fn again_after(verb: Again, unit: &str, settles: bool) -> String {
     let usual = match verb {
         Again::TryRestart => restart,
         Again::Reload => format!(
-            "case $({}) in active|reloading|refreshing) {} ;; *) {restart} ;; esac",
+            "case $({}) in active|reloading|refreshing) {}\n{} || exit 0 ;; *) {restart} ;; esac",
             activity(&name),
-            reload(&name)
+            reload(&name),
+            // It never read them, so there is nothing to go back to.
+            has_reload(&name)
         ),
     };
     format!(
@@ -159,10 +159,14 @@ fn can_reload(unit: &str) -> String {
         "{unit} cannot be reloaded: it has no `ExecReload=`\nwrite `state = \"restarted\"` in the handler, or add `ExecReload=` to the unit file"
     );
     format!(
-        "[ -n \"$starts\" ] || [ \"$(systemctl show -p CanReload --value -- {})\" != no ] || {{ printf '%s\\n' {}; exit 1; }}",
-        quote(unit),
+        "[ -n \"$starts\" ] || {} || {{ printf '%s\\n' {}; exit 1; }}",
+        has_reload(&quote(unit)),
         quote(&text)
     )
+}
+
+fn has_reload(unit: &str) -> String {
+    format!("[ \"$(systemctl show -p CanReload --value -- {unit})\" != no ]")
 }
 
 fn reset(unit: &str) -> String {

@@ -67,7 +67,9 @@ enabled = true
 
 impl Operation for Service {
     fn needs(&self) -> Vec<FactKey> {
-        vec![key(&self.unit())]
+        let unit = self.unit();
+        let reload = (self.restart() == Some(Restart::Reload)).then(|| FactKey::Reload(unit.clone()));
+        [key(&unit)].into_iter().chain(reload).collect()
     }
 
     fn restarts(&self) -> Option<String> {

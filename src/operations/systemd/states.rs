@@ -29,6 +29,17 @@ pub(super) enum Verb {
     Unmask,
 }
 
+impl Verb {
+    /// The parameter that asks for it.
+    pub(super) fn parameter(self) -> &'static str {
+        match self {
+            Self::Enable | Self::Disable => "enabled",
+            Self::Start | Self::StartAfresh | Self::Restart | Self::Renew | Self::Stop => "state",
+            Self::Mask | Self::Unmask => "masked",
+        }
+    }
+}
+
 /// Why nothing leads to the wanted state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Obstacle {
