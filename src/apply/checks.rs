@@ -59,6 +59,9 @@ impl HostApply<'_> {
         {
             if since.elapsed() >= within {
                 let waiting = self.waiting_handlers();
+                let mut reviewed = self.reviewed.operations.iter();
+                let check = reviewed.find(|operation| operation.id == id);
+                let place = check.map(|operation| operation.written_at(None));
                 self.results.push(OperationResult {
                     retried: self.retried.get(&id).copied().unwrap_or_default(),
                     operation: id,
@@ -67,6 +70,7 @@ impl HostApply<'_> {
                         attempted: format!("verify {what}"),
                         cause: Some(format!("{why} (tried for {} s){}", within.as_secs(), not_run(&waiting))),
                         outcome: None,
+                        place,
                         exit_code: None,
                         output: String::new(),
                         hint: (!waiting.is_empty()).then(|| AFTER_HANDLERS.to_owned()),

@@ -7,7 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::change::{Action, ResourceChange, ResourceId, ResourceKind};
 use crate::facts::overlay::OperationId;
-use crate::plan::PlannedOperation;
+use crate::plan::{Place, PlannedOperation};
 
 /// Something that happened while a plan was applied.
 #[derive(Clone, Debug)]
@@ -136,6 +136,8 @@ pub enum ResourceEnd {
 pub struct Failure {
     /// Such as "write `/etc/motd`".
     pub attempted: String,
+    /// Where the project asks for it.
+    pub place: Option<Box<Place>>,
     /// Why, if known.
     pub cause: Option<String>,
     /// What came of it on the host, such as what was put back.

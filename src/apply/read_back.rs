@@ -171,6 +171,7 @@ fn untrue(operation: &PlannedOperation, now: &Now, differences: &[String]) -> Fa
         attempted: format!("apply `{}`", operation.id.slug()),
         cause: Some(differences.join("\n")),
         outcome: None,
+        place: Some(operation.written_at(None)),
         exit_code: None,
         output: String::new(),
         hint: Some(hint.to_owned()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::events::{HostEnd, HostResult, OperationResult, ResourceEnd, ResourceResult};
+use super::events::{ApplyEvent, HostEnd, HostResult, OperationResult, ResourceEnd, ResourceResult};
 use super::halt::Halt;
 use super::host::HostApply;
 use crate::change::{Action, Outcome, ResourceId, ResourceKind};
@@ -31,13 +31,23 @@ impl HostApply<'_> {
             } else {
                 ResourceEnd::NotReached
             };
-            operations.push(OperationResult {
+            let result = OperationResult {
                 operation: operation.id.clone(),
                 lines: lines_of(operation, end),
                 failure: None,
                 retried: self.retried.get(&operation.id).copied().unwrap_or_default(),
                 took: Duration::ZERO,
-            });
+            };
+            // The files that notified it went back.
+            let is_dropped = operation.handler.is_some() && !done.contains(&operation.id);
+            if halt.is_none() && is_dropped && matches!(operation.outcome, Outcome::Change(_) | Outcome::Ensure { .. })
+            {
+                let _ = self.events.send(ApplyEvent::Finished {
+                    host: self.reviewed.host.clone(),
+                    result: result.clone(),
+                });
+            }
+            operations.push(result);
         }
         // Operations that were found already done were reported after the rest.
         let reviewed_order = |result: &OperationResult| {

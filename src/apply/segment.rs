@@ -353,7 +353,10 @@ impl Progress<'_> {
             if !own.is_empty() {
                 end = line_end(own.iter().map(|(_, answer)| answer.end));
             }
-            failure = failure.or_else(|| own.iter().find_map(|(placed, answer)| describe(placed.step, answer)));
+            failure = failure.or_else(|| {
+                own.iter()
+                    .find_map(|(placed, answer)| describe(operation, placed.step, answer))
+            });
             lines.push(ResourceResult::of(change, end));
         }
         OperationResult {
@@ -403,8 +406,9 @@ fn is_untrue(step: &Step, end: StepEnd) -> bool {
     end == StepEnd::Failed { status: UNTRUE } && step.proof().is_some()
 }
 
-fn describe(step: &Step, answer: &StepAnswer) -> Option<Failure> {
+fn describe(operation: &PlannedOperation, step: &Step, answer: &StepAnswer) -> Option<Failure> {
     let attempted = step.attempt();
+    let place = || Some(operation.written_at(Some(step)));
     let output = String::from_utf8_lossy(&answer.output).trim_end().to_owned();
     let output = match answer.cut {
         0 => output,
@@ -415,6 +419,7 @@ fn describe(step: &Step, answer: &StepAnswer) -> Option<Failure> {
             attempted,
             cause: Some("the step succeeded, but the host is not as planned".to_owned()),
             outcome: None,
+            place: place(),
             exit_code: None,
             output,
             hint: None,
@@ -423,6 +428,7 @@ fn describe(step: &Step, answer: &StepAnswer) -> Option<Failure> {
             attempted,
             cause: answer.cause.clone(),
             outcome: None,
+            place: place(),
             exit_code: None,
             output,
             hint: Some("nothing was replaced; rerun the deploy and review the new diff".to_owned()),
@@ -436,6 +442,7 @@ fn describe(step: &Step, answer: &StepAnswer) -> Option<Failure> {
             },
             attempted,
             outcome: None,
+            place: place(),
             exit_code: Some(status),
             output,
             hint: None,
@@ -444,6 +451,7 @@ fn describe(step: &Step, answer: &StepAnswer) -> Option<Failure> {
             attempted,
             cause: Some("the host changed since the review; nothing was done".to_owned()),
             outcome: None,
+            place: place(),
             exit_code: None,
             output,
             hint: Some("rerun the deploy and review the new diff".to_owned()),

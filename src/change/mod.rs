@@ -3,6 +3,7 @@
 //! All decisions are made by now, so a plan can be shown, stored and applied as it is.
 
 mod access;
+mod activity;
 mod conduct;
 mod kind;
 mod lockout;
@@ -21,6 +22,7 @@ use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::secret::KeyedDigest;
 
 pub use access::Access;
+pub use activity::has_stopped;
 pub use conduct::{Conduct, OnError};
 pub use kind::ResourceKind;
 pub use lockout::{LockoutGuard, NOT_ARMED, boot_files};

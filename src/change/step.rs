@@ -49,6 +49,9 @@ pub enum Step {
     Run(Command),
 }
 
+/// The parameters that the text of a file comes from.
+const TEXT_PARAMETERS: [&str; 5] = ["content", "src", "line", "command", "on_calendar"];
+
 impl Step {
     fn kind(&self) -> &dyn StepKind {
         match self {
@@ -97,6 +100,15 @@ impl Step {
         match self {
             Self::Run(command) => Some(command),
             _ => None,
+        }
+    }
+
+    /// The parameters of operations that may ask for it, the most likely one first.
+    pub fn asked_by(&self) -> Vec<&str> {
+        match self {
+            Self::WriteFile(_) => TEXT_PARAMETERS.to_vec(),
+            Self::Run(command) => command.asked_by.as_deref().into_iter().collect(),
+            _ => Vec::new(),
         }
     }
 

@@ -28,7 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::change::{Access, Action, CheckState, Conduct, Outcome, ResourceChange};
+use crate::change::{Access, Action, CheckState, Conduct, Outcome, ResourceChange, Step};
 use crate::content::Content;
 use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::OperationId;
@@ -118,6 +118,9 @@ pub struct PlannedOperation {
     /// Its task, with the stage and the tasks that include it.
     pub task: String,
     pub origin: Origin,
+    /// Where each of its parameters is written: file, line and column.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
     /// Where the tasks that include it are used, outermost first.
     pub within: Vec<Origin>,
     /// The facts of other hosts that it was planned from.
@@ -141,6 +144,14 @@ pub struct PlannedOperation {
     pub asked: BTreeSet<FactKey>,
 }
 
+/// Where the project asks for something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// File, line and column.
+    pub written_at: String,
+    pub parameter: Option<String>,
+}
+
 /// What a handler is, besides an operation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -162,6 +173,7 @@ impl PlannedOperation {
             stage: 0,
             task: "t".to_owned(),
             origin: Origin::new(&crate::error::SourceFile::new("tasks/t.toml", "op"), 0..2),
+            parameters: BTreeMap::new(),
             within: Vec::new(),
             peers: BTreeMap::new(),
             trigger: Trigger::Always,
@@ -184,6 +196,24 @@ impl PlannedOperation {
     /// Whether it is a handler that finds nothing to do.
     pub fn is_covered(&self) -> bool {
         self.covered_by().is_some()
+    }
+
+    /// Where the parameter is written that asks for `step`, or the whole operation.
+    pub fn written_at(&self, step: Option<&Step>) -> Box<Place> {
+        let parameters = step.map(Step::asked_by).unwrap_or_default();
+        let found = parameters
+            .iter()
+            .find_map(|parameter| Some((parameter, self.parameters.get(*parameter)?)));
+        Box::new(match found {
+            Some((parameter, place)) => Place {
+                written_at: place.clone(),
+                parameter: Some((*parameter).to_owned()),
+            },
+            None => Place {
+                written_at: self.origin.to_string(),
+                parameter: None,
+            },
+        })
     }
 
     /// The changes that the review shows for it.

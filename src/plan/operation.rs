@@ -1,5 +1,7 @@
 //! Plans one bound operation over the facts that earlier operations leave.
 
+use std::collections::BTreeMap;
+
 use super::as_now::{AsNow, waits_for_others};
 use super::bind::{Bound, BoundOperation};
 use super::given::Given;
@@ -112,12 +114,14 @@ pub(super) fn plan_operation(
     };
     let mut outcome = limited(outcome, touches, overlay);
     let guards = Entrance::new(overlay, given.host.is_local).guard(&mut outcome, bound.guard);
+    let parameters = places(&bound.bound);
     let handler = bound.handler.map(|handler| planned_handler(handler, &bound.bound));
     let operation = PlannedOperation {
         id: bound.id,
         stage: bound.position.stage,
         task: bound.task,
         origin: bound.origin,
+        parameters,
         within: bound.position.within.clone(),
         peers,
         trigger: bound.trigger,
@@ -133,6 +137,18 @@ pub(super) fn plan_operation(
         effects,
         demands,
     }))
+}
+
+/// Where the parameters are written.
+fn places(bound: &Bound) -> BTreeMap<String, String> {
+    let Bound::Ready(ready) = bound else {
+        return BTreeMap::new();
+    };
+    let written = ready.arguments.iter().filter_map(|(name, entry)| {
+        let origin = entry.value.origin.as_ref().or(entry.key.as_ref())?;
+        Some((name.clone(), origin.to_string()))
+    });
+    written.collect()
 }
 
 /// Whether an earlier run's restart of the handler's unit may have stopped it.

@@ -31,6 +31,11 @@ pub(super) fn lines_below_host(host: &str, failure: &Failure) -> Vec<String> {
 /// What is below the first line.
 pub(super) fn details(failure: &Failure) -> Vec<String> {
     let mut lines = Vec::new();
+    if let Some(place) = &failure.place {
+        let parameter = place.parameter.as_ref();
+        let parameter = parameter.map_or_else(String::new, |parameter| format!(" (`{parameter}`)"));
+        lines.push(format!("  --> {}{parameter}", sanitize::one_line(&place.written_at)));
+    }
     if let Some(cause) = &failure.cause {
         lines.extend(note("caused by", cause));
     }

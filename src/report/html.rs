@@ -16,7 +16,7 @@ use super::phrases;
 use super::review::{Fold, HostReview, Review, Tally};
 use super::sanitize::one_line;
 use super::style::{Tone, counted, grouped};
-use crate::apply::{Failure, HostEnd, ResourceEnd};
+use crate::apply::{Failure, ResourceEnd};
 use quote::{chip, phrase};
 
 pub(super) use quote::escaped;
@@ -121,7 +121,10 @@ fn ended(host: &HostReview<'_>) -> String {
         let operations = host.results.unwrap_or_default().iter();
         operations.map(|one| failure::ended(host.end, one, wanted).len()).sum()
     };
-    let mut chips = end_chip(host.end, None);
+    let mut chips = end_chip(
+        phrases::host_end_after(host.end, host.results.unwrap_or_default()),
+        None,
+    );
     for end in ENDS {
         let (words, tone) = failure::words(end);
         let count = count(end);
@@ -132,8 +135,7 @@ fn ended(host: &HostReview<'_>) -> String {
     chips
 }
 
-fn end_chip(end: HostEnd, count: Option<usize>) -> String {
-    let (words, tone) = phrases::host_end(end);
+fn end_chip((words, tone): (&str, Tone), count: Option<usize>) -> String {
     let count = count.map_or_else(String::new, |count| format!("{} ", grouped(count)));
     chip(tone, &format!("{count}{words}"))
 }
@@ -150,10 +152,8 @@ fn summary(review: &Review<'_>, folds: &[Fold<'_, Body>]) -> String {
     let mut text = String::new();
     let hosts = counted(review.read_hosts().count(), "host");
     if review.hosts.iter().any(|host| host.results.is_some()) {
-        let ends = phrases::HOST_ENDS.iter().filter_map(|end| {
-            let count = review.hosts.iter().filter(|host| host.end == *end).count();
-            (count > 0).then(|| end_chip(*end, Some(count)))
-        });
+        let ends = phrases::host_ends(review.ends());
+        let ends = ends.into_iter().map(|(count, end)| end_chip(end, Some(count)));
         let _ = writeln!(text, "<p>{}</p>", ends.collect::<String>());
     }
     if review.is_pending {

@@ -168,6 +168,8 @@ struct JsonLine<'a> {
 #[derive(Serialize)]
 struct JsonFailure<'a> {
     attempted: &'a str,
+    written_at: Option<&'a str>,
+    parameter: Option<&'a str>,
     cause: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<&'a str>,
@@ -389,6 +391,8 @@ impl<'a> JsonFailure<'a> {
     fn of(failure: &'a Failure) -> Self {
         Self {
             attempted: &failure.attempted,
+            written_at: failure.place.as_ref().map(|place| place.written_at.as_str()),
+            parameter: failure.place.as_ref().and_then(|place| place.parameter.as_deref()),
             cause: failure.cause.as_deref(),
             outcome: failure.outcome.as_deref(),
             exit_code: failure.exit_code,

@@ -185,12 +185,9 @@ fn bounded(parts: &[Phrase]) -> String {
 fn headline(review: &Review<'_>) -> String {
     let has_results = review.hosts.iter().any(|host| host.results.is_some());
     if has_results {
-        let ends: Vec<String> = phrases::HOST_ENDS
-            .iter()
-            .filter_map(|end| {
-                let count = review.hosts.iter().filter(|host| host.end == *end).count();
-                (count > 0).then(|| format!("{} {}", grouped(count), phrases::host_end(*end).0))
-            })
+        let ends: Vec<String> = phrases::host_ends(review.ends())
+            .into_iter()
+            .map(|(count, (words, _))| format!("{} {words}", grouped(count)))
             .collect();
         return ends.join(", ");
     }
@@ -262,7 +259,7 @@ fn ended(end: HostEnd, operations: &[OperationResult]) -> String {
         let count = count(*wanted);
         (count > 0).then(|| format!("{} {}", grouped(count), failure::words(*wanted).0))
     });
-    let parts: Vec<String> = std::iter::once(phrases::host_end(end).0.to_owned())
+    let parts: Vec<String> = std::iter::once(phrases::host_end_after(end, operations).0.to_owned())
         .chain(counts)
         .collect();
     parts.join(", ")

@@ -11,7 +11,7 @@ use super::review::{
 };
 use super::sanitize::one_line;
 use super::style::{Tone, counted, grouped, width};
-use crate::apply::HostEnd;
+use crate::apply::{HostEnd, OperationResult, ResourceEnd};
 use crate::change::{Action, CheckState, Risk};
 use crate::facts::overlay::{FactScope, OperationId};
 use crate::plan::Totals;
@@ -660,6 +660,32 @@ pub(super) const HOST_ENDS: [HostEnd; 10] = [
     HostEnd::Interrupted,
     HostEnd::HeldBack,
 ];
+
+/// Of a host that went on after failures that are ignored: it is not as planned.
+const FINISHED: (&str, Tone) = ("finished", Tone::Changed);
+
+/// How a host ended that did this.
+pub(super) fn host_end_after(end: HostEnd, operations: &[OperationResult]) -> (&'static str, Tone) {
+    let mut lines = operations.iter().flat_map(|operation| &operation.lines);
+    if end == HostEnd::Converged && lines.any(|line| line.end == ResourceEnd::Ignored) {
+        return FINISHED;
+    }
+    host_end(end)
+}
+
+/// How hosts ended, with the number of them.
+pub(super) fn host_ends<'a>(
+    hosts: impl Iterator<Item = (HostEnd, &'a [OperationResult])>,
+) -> Vec<(usize, (&'static str, Tone))> {
+    let ended: Vec<_> = hosts.map(|(end, operations)| host_end_after(end, operations)).collect();
+    let mut all: Vec<_> = HOST_ENDS.iter().map(|end| host_end(*end)).collect();
+    all.insert(1, FINISHED);
+    let counted = all.into_iter().map(|end| {
+        let count = ended.iter().filter(|one| **one == end).count();
+        (count, end)
+    });
+    counted.filter(|(count, _)| *count > 0).collect()
+}
 
 /// How a host ended.
 pub(super) fn host_end(end: HostEnd) -> (&'static str, Tone) {

@@ -4,7 +4,7 @@ use super::TextOptions;
 use super::duration::taken;
 use super::failure::{self, ENDS, all_ended, ended, note, words};
 use super::layout::joined;
-use super::phrases::{HOST_ENDS, host_end};
+use super::phrases::{host_end, host_end_after, host_ends};
 use super::sanitize::one_line;
 use super::style::{Tone, counted, grouped, paint, width};
 use crate::apply::{HostEnd, HostResult, ResourceEnd};
@@ -157,7 +157,7 @@ fn next_step(end: HostEnd) -> Option<&'static str> {
 /// `nas  converged  3 applied, 1 unchanged in 4.2 s`, the host's name in a column of that width.
 pub(super) fn host_line(result: &HostResult, column: usize) -> String {
     let host = format!("{:<column$}", one_line(&result.host));
-    let (end, tone) = host_end(result.end);
+    let (end, tone) = host_end_after(result.end, &result.operations);
     let counts = counts(std::slice::from_ref(result));
     let end = paint(tone, &format!("{end:<11}"));
     let took = taken(result.took).map_or_else(String::new, |took| format!(" in {took}"));
@@ -195,13 +195,9 @@ fn counted_ends(counts: &[usize; ENDS.len()]) -> String {
 }
 
 fn total(results: &[HostResult]) -> String {
-    let ends: Vec<String> = HOST_ENDS
-        .iter()
-        .filter_map(|end| {
-            let count = results.iter().filter(|result| result.end == *end).count();
-            let (words, tone) = host_end(*end);
-            (count > 0).then(|| paint(tone, &format!("{count} {words}")))
-        })
+    let ends: Vec<String> = host_ends(results.iter().map(|result| (result.end, &result.operations[..])))
+        .into_iter()
+        .map(|(count, (words, tone))| paint(tone, &format!("{count} {words}")))
         .collect();
     let hosts = paint(Tone::Heading, &counted(results.len(), "host"));
     format!("{hosts}: {}; {}", ends.join(", "), counted_ends(&counts(results)))

@@ -22,6 +22,9 @@ const KILL_AFTER: u32 = 5;
 pub struct Command {
     /// The command as it is shown.
     pub summary: String,
+    /// The parameter of its operation that asks for it, if it is one of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_by: Option<String>,
     pub script: String,
     /// Its standard input; `None` is empty.
     pub input: Option<Input>,
@@ -51,6 +54,7 @@ impl Command {
     pub fn new(summary: impl Into<String>, script: impl Into<String>) -> Self {
         Self {
             summary: summary.into(),
+            asked_by: None,
             script: script.into(),
             input: None,
             timeout: DEFAULT_TIMEOUT,
@@ -62,6 +66,13 @@ impl Command {
             recovery: None,
             sets_attributes_of: None,
         }
+    }
+
+    /// The same, asked for by this parameter.
+    #[must_use]
+    pub fn asked_by(mut self, parameter: &str) -> Self {
+        self.asked_by = Some(parameter.to_owned());
+        self
     }
 
     /// How long it may take in all.

@@ -191,6 +191,13 @@ impl<'a> Review<'a> {
         }
     }
 
+    /// How each host ended, and what it did.
+    pub fn ends(&self) -> impl Iterator<Item = (HostEnd, &'a [OperationResult])> {
+        self.hosts
+            .iter()
+            .map(|host| (host.end, host.results.unwrap_or_default()))
+    }
+
     /// The hosts that were read.
     pub fn read_hosts(&self) -> impl Iterator<Item = &HostReview<'a>> {
         self.hosts.iter().filter(|host| host.was_read)

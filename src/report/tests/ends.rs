@@ -13,6 +13,7 @@ fn apt_failure() -> Failure {
         attempted: "run `apt-get install x`".to_owned(),
         cause: None,
         outcome: None,
+        place: None,
         exit_code: Some(100),
         output: "Reading package lists...\nE: \x1b[31mUnable to fetch\r\n10%\r99%".to_owned(),
         hint: None,
@@ -184,6 +185,7 @@ fn a_summary_has_failures_what_is_left_and_the_totals_last() {
             attempted: "far: cannot reach 192.0.2.1 port 22: no route".to_owned(),
             cause: Some("No route to host".to_owned()),
             outcome: None,
+            place: None,
             exit_code: None,
             output: String::new(),
             hint: Some("is it on?".to_owned()),
@@ -212,6 +214,24 @@ fn a_summary_has_failures_what_is_left_and_the_totals_last() {
     far  unreachable  1 not reached
     nothing to do on dns, dhcp
     5 hosts: 3 converged, 1 failed, 1 unreachable; 2 applied, 1 failed, 3 not reached
+    ");
+}
+
+#[test]
+fn a_host_that_went_on_after_a_failure_has_not_converged() {
+    use ResourceEnd::{Applied, Ignored};
+    let of = |slug: &str, end| result(slug, &[(ResourceKind::File, slug, end)], None);
+    let web = host(
+        "web",
+        HostEnd::Converged,
+        vec![of("/etc/a", Applied), of("/etc/b", Ignored)],
+        None,
+    );
+    let nas = host("nas", HostEnd::Converged, vec![of("/etc/a", Applied)], None);
+    assert_snapshot!(plain(&summary(&[web, nas], &TextOptions::default())), @r"
+    web  finished     1 applied, 1 failed (ignored)
+    nas  converged    1 applied
+    2 hosts: 1 converged, 1 finished; 2 applied, 1 failed (ignored)
     ");
 }
 
