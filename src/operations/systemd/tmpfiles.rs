@@ -113,6 +113,16 @@ impl Tmpfiles {
         let Ok(text) = bytes else {
             return Err(context.refuse("src", "this is not text", "tmpfiles.d(5) describes the lines"));
         };
+        let argument = if self.src.is_some() { "src" } else { "content" };
+        if let Some((line, sequence)) = lines::wrong_escape(text) {
+            let title = format!(
+                "`{sequence}` in line {line} of `{}` is not an escape sequence",
+                self.path()
+            );
+            return Err(context
+                .refuse(argument, title, "systemd cannot read the text of this line")
+                .hint("write `\\\\` for a backslash"));
+        }
         let path = self.path();
         let wish = FileWish {
             validate: Some(VALIDATE.iter().map(|word| (*word).to_owned()).collect()),

@@ -39,6 +39,59 @@ pub(super) fn of(text: &str) -> Vec<Line> {
         .collect()
 }
 
+/// The first line whose text systemd cannot read, counted from 1, with the wrong escape sequence. It reads these texts only when it
+/// acts on a line, so `systemd-tmpfiles` accepts such a file.
+pub(super) fn wrong_escape(text: &str) -> Option<(usize, String)> {
+    let lines = text.lines().map(str::trim).enumerate();
+    let mut lines = lines.filter(|(_, line)| !line.starts_with('#'));
+    lines.find_map(|(index, line)| Some((index + 1, wrong_sequence(argument(line)?)?)))
+}
+
+/// The text that a line writes, or the target of its link or copy.
+fn argument(line: &str) -> Option<&str> {
+    let kind = line.chars().next().filter(|kind| "fFwCL".contains(*kind));
+    let mut rest = kind.map(|_| line)?;
+    // Type, path, mode, user, group and age. Of quoted ones it is not known here where they end.
+    for _ in 0..6 {
+        let end = rest.find(char::is_whitespace)?;
+        if rest[..end].contains(['"', '\'', '\\']) {
+            return None;
+        }
+        rest = rest[end..].trim_start();
+    }
+    Some(rest)
+}
+
+/// The first escape sequence that systemd does not know.
+fn wrong_sequence(text: &str) -> Option<String> {
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let after = &rest[at + 1..];
+        let letter = after.chars().next();
+        let digits = |radix: u32, most: usize| {
+            after
+                .chars()
+                .take(most)
+                .skip_while(|letter| "xuU".contains(*letter))
+                .filter(|digit| digit.is_digit(radix))
+                .count()
+        };
+        let length = match letter {
+            Some('a' | 'b' | 'f' | 'n' | 'r' | 't' | 'v' | 's' | '\\' | '"' | '\'') => 1,
+            Some('x') if digits(16, 3) == 2 => 3,
+            Some('u') if digits(16, 5) == 4 => 5,
+            Some('U') if digits(16, 9) == 8 => 9,
+            Some('0'..='7') if digits(8, 3) == 3 => 3,
+            _ => {
+                let shown: String = letter.into_iter().collect();
+                return Some(format!("\\{shown}"));
+            }
+        };
+        rest = &after[length..];
+    }
+    None
+}
+
 fn line(text: &str) -> Line {
     let mut fields = text.split_whitespace();
     let word = fields.next().unwrap_or_default();
@@ -128,6 +181,31 @@ impl Made {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_that_systemd_cannot_read_is_found() {
+        for (line, expected) in [
+            ("f /run/x 0644 root root - plain 100%", None),
+            (
+                r#"f /run/x 0644 root root - a\tb\n\x41\101\u00e9\U0001f600\\ \s\""#,
+                None,
+            ),
+            (r"f+ /run/x - - - - \ x", Some(r"\ ")),
+            (r"w /run/x - - - - a\", Some(r"\")),
+            (r"L /run/x - - - - \x4", Some(r"\x")),
+            (r"C /run/x - - - - \8", Some(r"\8")),
+            (r"F /run/x - - - - \u12g4", Some(r"\u")),
+            // There is no text, or it is not read.
+            (r"d /run/x - - - - \ x", None),
+            (r"# f /run/x - - - - \ x", None),
+            (r"f /run/x\040y - - - - \ x", None),
+            ("f /run/x", None),
+        ] {
+            let text = format!("# first\n{line}\n");
+            let found = wrong_escape(&text);
+            assert_eq!(found, expected.map(|sequence| (2, sequence.to_owned())), "{line}");
+        }
+    }
 
     #[test]
     fn a_line_makes_something_or_is_open() {
