@@ -155,6 +155,30 @@ fn rich() -> (Selection, Plan, Vec<HostResult>) {
 }
 
 #[test]
+fn hosts_with_the_same_changes_are_shown_once_whatever_else_there_is_to_know() {
+    let (selection, mut plan, unread) = rich();
+    plan.hosts[1].notices.push("a reboot is required".to_owned());
+    plan.hosts[3].notices.push("idle, but to be known".to_owned());
+    let review = Review::planned(&selection, &plan, &unread, true, false);
+    let shown = plain(&text(&review, &TextOptions::default()));
+    let both =
+        "the same on dns-1, dns-2\n  t/t\n    + file /etc/motd\n        + hello\n  ! dns-1: a reboot is required\n";
+    assert!(shown.contains(both), "{shown}");
+    assert!(
+        shown.contains("\nidle\n  ! idle, but to be known\n  1 operation unchanged\n"),
+        "{shown}"
+    );
+    let comment = markdown(&review);
+    assert!(comment.contains("- **!** `dns-1: a reboot is required`\n"), "{comment}");
+    assert!(comment.contains("- **!** `idle, but to be known`\n"), "{comment}");
+    let page = html(&review);
+    assert!(
+        page.contains("<p class=\"notice\">dns-1: a reboot is required</p>"),
+        "{page}"
+    );
+}
+
+#[test]
 fn one_review_in_every_format() {
     let (selection, plan, unread) = rich();
     let review = Review::planned(&selection, &plan, &unread, true, false);

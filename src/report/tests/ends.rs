@@ -236,6 +236,60 @@ fn a_host_that_went_on_after_a_failure_has_not_converged() {
 }
 
 #[test]
+fn hosts_that_fail_in_the_same_way_have_one_report() {
+    use ResourceEnd::{Failed, NotReached};
+    let failed = |name: &str| {
+        let operations = vec![
+            result("p", &[(ResourceKind::Package, "x", Failed)], Some(apt_failure())),
+            result("u", &[(ResourceKind::Unit, "x.timer", NotReached)], None),
+        ];
+        host(name, HostEnd::Failed, operations, None)
+    };
+    let gone = |name: &str| {
+        let failure = Failure {
+            attempted: format!("{name}: cannot connect"),
+            cause: Some("no route".to_owned()),
+            outcome: Some("nothing was done".to_owned()),
+            place: None,
+            exit_code: None,
+            output: String::new(),
+            hint: None,
+        };
+        host(name, HostEnd::Unreachable, Vec::new(), Some(failure))
+    };
+    let mut other = failed("other");
+    other.notices.push("a reboot is required".to_owned());
+    let results = [failed("a"), gone("far-1"), failed("b"), other, gone("far-2")];
+    let text = plain(&summary(&results, &TextOptions::default()));
+    let (reports, _) = text.split_once("\na      failed").expect("the hosts come last");
+    assert_snapshot!(reports, @r"
+    a, b: failed to run `apt-get install x`
+      exit code 100
+      | Reading package lists...
+      | E: \x1b[31mUnable to fetch
+      | 99%
+      not reached:
+        unit x.timer
+      next: fix the cause and rerun; changes already applied are kept
+
+    far-1, far-2: cannot connect
+      caused by: no route
+      outcome: nothing was done
+      next: rerun the deploy when the host is reachable
+
+    other: failed to run `apt-get install x`
+      exit code 100
+      | Reading package lists...
+      | E: \x1b[31mUnable to fetch
+      | 99%
+    other: a reboot is required
+      not reached:
+        unit x.timer
+      next: fix the cause and rerun; changes already applied are kept
+    ");
+}
+
+#[test]
 fn each_end_says_how_to_go_on() {
     for end in [
         HostEnd::Failed,
