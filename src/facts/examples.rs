@@ -239,6 +239,7 @@ fn of_paths() -> Vec<(FactKey, Vec<Fact>)> {
                         bytes: Some((1 << 40, 1 << 30)),
                         files: None,
                     }),
+                    is_closed: false,
                 })),
             ],
         ),

@@ -73,6 +73,10 @@ pub struct DiskLocation {
     pub allocated: u64,
     /// The free space, if the path is a directory on a file system whose use can be calculated.
     pub room: Option<Room>,
+    /// For a directory: whether the user that reads it may not write to it. If that is root, it is immutable, or its file system is
+    /// read-only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_closed: bool,
 }
 
 /// Free space on a file system.

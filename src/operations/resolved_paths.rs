@@ -110,10 +110,11 @@ impl PlanContext<'_> {
             _ => false,
         };
         let parent = parent(path);
-        // It is read along with that of what is there: what is created needs no further round.
+        // For what is there it is read along with its own. What is created needs no further round, unless root may not create it.
+        let is_closed = self.acts_as_root() && self.location(parent).is_some_and(|location| location.is_closed);
         let above = match resolved.end {
-            End::Present { .. } => self.metadata(parent),
-            End::Absent | End::Unknown => Metadata::default(),
+            End::Absent | End::Unknown if !is_closed => Metadata::default(),
+            _ => self.metadata(parent),
         };
         let read_only = if is_kept { &own.read_only } else { &above.read_only };
         if let Some(mount) = read_only {
@@ -149,7 +150,22 @@ impl PlanContext<'_> {
                     .hint(format!("remove the flag first: `chattr -{flag} {parent}`")));
             }
         }
+        if is_closed && !is_kept && above.read_only.is_none() && self.is_read(parent) {
+            let title = format!("nothing in `{parent}` can be created, replaced or removed");
+            let label = "not even root may write to this directory";
+            return Err(self.refuse(&self.argument_of(path), title, label).hint(format!(
+                "see `lsattr -d {parent}` and `findmnt -T {parent}` on the host"
+            )));
+        }
         Ok(())
+    }
+
+    /// Whether the metadata of a path were read: only then is it known that nothing in them is the reason.
+    fn is_read(&self, path: &str) -> bool {
+        self.overlay
+            .borrow()
+            .gathered(&FactKey::Metadata(path.to_owned()))
+            .is_some()
     }
 
     fn check_links(&self, step: &Step, resolved: &ResolvedPath) -> Result<(), Stop> {

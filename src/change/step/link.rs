@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::kind::{Claim, Script, ScriptOptions, StepKind};
-use super::resolved_path::{enter_stage, temporary_name};
+use super::resolved_path::{End, enter_stage, refuse_append_only, temporary_name};
 use super::state::{Ownership, link_is, set_owner};
 use crate::facts::path::parent;
 use crate::quote::quote;
@@ -32,9 +32,17 @@ impl StepKind for Link {
                 set_owner("./new"),
             ));
         }
+        let is_there = options
+            .resolved
+            .is_some_and(|resolved| matches!(resolved.end, End::Present { .. }));
+        let look = if is_there {
+            String::new()
+        } else {
+            refuse_append_only(parent(&self.path))
+        };
         let temporary = quote(&temporary_name(parent(&self.path), options.random));
         Script::of(format!(
-            "ln -s -- {target} {temporary} && {set_owner} && mv -f -T -- {temporary} {path} || {{ rm -f -- {temporary}; exit 1; }}",
+            "{look}ln -s -- {target} {temporary} && {set_owner} && mv -f -T -- {temporary} {path} || {{ rm -f -- {temporary}; exit 1; }}",
             set_owner = set_owner(&temporary),
             path = quote(&self.path),
         ))

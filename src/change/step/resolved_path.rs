@@ -149,11 +149,27 @@ pub(super) fn enter_by_path(resolved: &ResolvedPath) -> String {
     )
 }
 
+/// Shell text that refuses an append-only directory: what is made there could neither be moved nor removed. The review has seen the
+/// directory of what is there; that of what is created is looked at before.
+pub(super) fn refuse_append_only(folder: &str) -> String {
+    let said = quote(&format!(
+        "{folder} is append-only: nothing in it can be replaced (`chattr -a {folder}` allows it)"
+    ));
+    format!(
+        "f=$(lsattr -d -- {} 2>/dev/null); case ${{f%% *}} in *a*) printf '%s\\n' {said}; exit 1 ;; esac\n",
+        quote(folder)
+    )
+}
+
 /// Shell text that enters a new folder in the parent directory, which only this user can enter: `../$n` is the path, and nobody can
 /// replace what is in the folder. Its parent may have given it a setgid bit or an ACL, under which a user could enter it at first: so
 /// what is made in it must be new. It removes the folder at the end, and those that earlier runs left.
 pub(super) fn enter_stage(resolved: &ResolvedPath, random: u64) -> String {
-    format!("{}{}", enter_by_path(resolved), stage(resolved, random))
+    let look = match resolved.end {
+        End::Absent | End::Unknown => refuse_append_only(parent(&resolved.path)),
+        End::Present { .. } => String::new(),
+    };
+    format!("{look}{}{}", enter_by_path(resolved), stage(resolved, random))
 }
 
 fn stage(resolved: &ResolvedPath, random: u64) -> String {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::timeout;
 use super::kind::{Claim, Script, ScriptOptions, StepKind};
-use super::resolved_path::{End, ResolvedPath, carry_over, enter_stage, hold_old, temporary_name};
+use super::resolved_path::{End, ResolvedPath, carry_over, enter_stage, hold_old, refuse_append_only, temporary_name};
 use super::state::{Attributes, content_is, file_is, set_attributes, set_mode, set_owner};
 use super::unit_validator::UnitValidator;
 use crate::content::Content;
@@ -171,8 +171,13 @@ impl WriteFile {
         } else {
             String::new()
         };
+        let look = if is_there || in_place {
+            String::new()
+        } else {
+            refuse_append_only(parent(&self.path))
+        };
         format!(
-            "p={path}\n\
+            "{look}p={path}\n\
              t={temporary} v=$t\n\
              trap 'rm -f -- \"$t\"' EXIT; trap 'exit 1' HUP INT TERM PIPE\n\
              if [ -d \"$p\" ]; then echo \"$p is a directory\"; exit 1; fi\n\

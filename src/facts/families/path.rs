@@ -1,6 +1,6 @@
 //! Reads files, directories and links with their file systems, and the content of files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -65,6 +65,9 @@ const PIECE: u64 = 64 << 20;
 /// a host may be silent. In seconds.
 const LIMIT: u32 = 20;
 
+/// The start of a line for a directory that this user may not write to. For root, that is one that nobody may write to.
+const CLOSED: &str = "- ";
+
 /// One `stat` for all paths and one for the file systems of directories, what may not be seen, one `sha256sum` for those that are
 /// files, and one for each large one, then the links' targets.
 ///
@@ -78,7 +81,7 @@ fn probe(keys: &[FactKey]) -> String {
         "{}\
          stat -c \"%f %U:%u %G:%g %d %i %h %b %n\" -- \"$@\" 2>/dev/null\n\
          echo rooms\n\
-         (for p; do shift; [ -L \"$p\" ] || [ ! -d \"$p\" ] || set -- \"$@\" \"$p\"; done\n\
+         (for p; do shift; [ -L \"$p\" ] || [ ! -d \"$p\" ] || {{ set -- \"$@\" \"$p\"; [ -w \"$p\" ] || echo \"- $p\"; }}; done\n\
          [ $# = 0 ] || exec stat -f -c \"{room}\" -- \"$@\" 2>/dev/null)\n\
          echo hidden\n\
          for p; do hl_hidden \"$p\"; [ -z \"$why\" ] || printf \"%s\\n%s\\n\" \"$p\" \"$why\"; done\n\
@@ -113,8 +116,15 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
     let lines = answer_lines(lines);
     let section = |name: &str| lines.iter().position(|line| line == name).ok_or_else(|| missing(name));
     let (rooms_at, hidden_at, digests_at) = (section("rooms")?, section("hidden")?, section("digests")?);
-    let rooms: BTreeMap<&str, Option<Room>> = lines[rooms_at + 1..hidden_at]
+    let (closed, rooms): (Vec<&String>, Vec<&String>) = lines[rooms_at + 1..hidden_at]
         .iter()
+        .partition(|line| line.starts_with(CLOSED));
+    let closed: BTreeSet<&str> = closed
+        .into_iter()
+        .filter_map(|line| line.strip_prefix(CLOSED))
+        .collect();
+    let rooms: BTreeMap<&str, Option<Room>> = rooms
+        .into_iter()
         .map(|line| room::parse(line))
         .collect::<Result<_, _>>()?;
     let hidden = pairs(&lines[hidden_at + 1..digests_at]);
@@ -132,6 +142,7 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
             *digest = Known::No((*why).to_owned());
         }
         place.room = rooms.get(path).copied().flatten();
+        place.is_closed = closed.contains(path);
         present.insert(path, (inode, place));
     }
     let fact_of = |path: &str| match (present.get(path), hidden.get(path)) {
@@ -228,6 +239,7 @@ fn parse_stat<'a>(
         // stat(2) counts in blocks of 512 bytes on every file system.
         allocated: number(blocks)?.saturating_mul(512),
         room: None,
+        is_closed: false,
     };
     let inode = Inode {
         kind,
@@ -407,6 +419,22 @@ mod tests {
         assert_eq!(place(&file).device, std::os::unix::fs::MetadataExt::dev(&metadata));
         assert_eq!((place(&top).device, place(&file).room), (place(&file).device, None));
         assert_eq!(facts.len(), 3);
+    }
+
+    #[test]
+    fn a_directory_that_nobody_may_write_to_is_marked() {
+        let keys = ["/srv/x", "/srv"].map(|path| FactKey::DiskLocation(path.to_owned()));
+        let answer = b"41ed root:0 root:0 1 2 3 8 /srv/x\n41ed root:0 root:0 1 1 3 8 /srv\nrooms\n- /srv/x\n\
+            tmpfs 4096 200 100 256 990 1000 /srv/x\ntmpfs 4096 200 100 256 990 1000 /srv\nhidden\ndigests\nlinks\n";
+        let facts = parse(&keys, 0, answer).expect("readable");
+        let closed: Vec<_> = facts
+            .iter()
+            .map(|(_, fact)| match fact {
+                Fact::DiskLocation(Some(place)) => (place.is_closed, place.room.is_some()),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(closed, [(true, true), (false, true)]);
     }
 
     #[test]

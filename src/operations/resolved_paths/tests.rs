@@ -24,6 +24,7 @@ fn bench(op: &str, directories: &[Directory], path: &str) -> Bench {
             links: 2,
             allocated: 0,
             room: None,
+            is_closed: false,
         };
         bench
             .fact(
@@ -122,6 +123,7 @@ fn attributes_of_a_file_with_several_names_are_not_set_where_others_may_create_n
             links,
             allocated: 0,
             room: None,
+            is_closed: false,
         };
         bench("files.file", &directories, "/a/f")
             .fact(

@@ -58,6 +58,7 @@ fn facts(blocks: u64, files: u64) -> Facts {
             links: 1,
             allocated,
             room,
+            is_closed: false,
         })
     };
     let room = |blocks, files| {
