@@ -12,6 +12,7 @@ use super::kind::{DependsOn, Key, Subject};
 
 pub use files::{UnitFilePath, is_file_of};
 pub use reload::{Reload, ReloadKey};
+pub use settings::settings_of;
 
 /// What the names of units end with.
 pub const SUFFIXES: [&str; 11] = [

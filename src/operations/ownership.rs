@@ -126,7 +126,7 @@ pub(super) fn no_such_user(context: &PlanContext<'_>, user: &str) -> Stop {
 }
 
 /// Refuses a user or group that does not exist.
-fn unknown(context: &PlanContext<'_>, argument: &str, kind: &str, name: &str) -> Stop {
+pub(super) fn unknown(context: &PlanContext<'_>, argument: &str, kind: &str, name: &str) -> Stop {
     let title = format!("unknown {kind} `{name}`");
     let mistake = context.mistake(argument, title, "not on the host, and no earlier operation creates it");
     let hint = format!("create it first: `op = \"server.{kind}\"`, `{kind} = \"{name}\"`");

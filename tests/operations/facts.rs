@@ -15,6 +15,16 @@ const DIRECTORIES: &[&str] = &[
     "/", "/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/usr", "/var",
 ];
 
+/// Programs of every Debian.
+const PROGRAMS: [&str; 6] = [
+    "/bin/sleep",
+    "/bin/true",
+    "/bin/sh",
+    "/usr/bin/sleep",
+    "/usr/bin/true",
+    "/usr/bin/sh",
+];
+
 /// The answers of a case's host.
 pub(super) struct Answers<'a> {
     case: &'a Case,
@@ -125,6 +135,9 @@ impl<'a> Answers<'a> {
         }
         if self.users().any(|(user, _)| path == format!("/home/{user}")) {
             return Some(json!("absent"));
+        }
+        if PROGRAMS.contains(&path) {
+            return Some(json!({ "file": "a program", "mode": "0755" }));
         }
         let is_directory = DIRECTORIES.contains(&path) || self.is_above_another(path);
         is_directory.then(|| json!("directory"))

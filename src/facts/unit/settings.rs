@@ -41,17 +41,8 @@ impl Settings {
     /// Settings that systemd does not understand count as not set, as they do for it.
     pub(super) fn read(text: &str) -> Self {
         let mut settings = Self::default();
-        let mut section = String::new();
-        let joined = text.replace("\\\n", " ");
-        for line in joined.lines().map(str::trim) {
-            if line.is_empty() || line.starts_with(['#', ';']) {
-                continue;
-            }
-            if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-                name.clone_into(&mut section);
-            } else if let Some((key, value)) = line.split_once('=') {
-                settings.set(&section, key.trim_end(), value.trim_start());
-            }
+        for (section, key, value) in settings_of(text) {
+            settings.set(&section, &key, &value);
         }
         settings
     }
@@ -139,6 +130,28 @@ impl Settings {
             state.also.extend(others);
         }
     }
+}
+
+/// The lines of a unit file: section, key and value.
+pub fn settings_of(text: &str) -> Vec<(String, String, String)> {
+    let mut section = String::new();
+    let mut found = Vec::new();
+    let joined = text.replace("\\\n", " ");
+    for line in joined.lines().map(str::trim) {
+        if line.is_empty() || line.starts_with(['#', ';']) {
+            continue;
+        }
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            name.clone_into(&mut section);
+        } else if let Some((key, value)) = line.split_once('=') {
+            found.push((
+                section.clone(),
+                key.trim_end().to_owned(),
+                value.trim_start().to_owned(),
+            ));
+        }
+    }
+    found
 }
 
 /// Whether services of this type can be reloaded without a command.

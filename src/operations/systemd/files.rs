@@ -2,7 +2,7 @@
 
 use super::script::{daemon_reload, stop_instances};
 use super::service::{ended, loaded};
-use crate::change::{NotKnown, Outcome, Stop, UnitValidator};
+use crate::change::{Attribute, NotKnown, Outcome, Stop, UnitValidator};
 use crate::facts::overlay::Effect;
 use crate::facts::path::{InodeKind, PathFact, PathKey, parent};
 use crate::facts::unit::{UnitFact, UnitKey, UnitState};
@@ -14,6 +14,7 @@ use crate::operations::files::removal::plan_absent;
 use crate::operations::files::whole_file::{FileWish, WishedContent, plan_file};
 
 use super::name;
+use super::needs::Needs;
 
 pub(super) use crate::operations::work::Work;
 
@@ -67,12 +68,14 @@ impl UnitFile<'_> {
         }
     }
 
-    /// Plans that the file has this content and that systemd has loaded it.
+    /// Plans that the file has this content and that systemd has loaded it. If it changes, `needs` has to be there; with that are
+    /// the arguments that name the user and the program.
     pub(super) fn write(
         &self,
         context: &PlanContext<'_>,
         content: WishedContent<'_>,
         validate: bool,
+        needs: Option<(&Needs, [&str; 2])>,
         work: &mut Work,
     ) -> Result<(), Stop> {
         let path = self.path();
@@ -102,7 +105,19 @@ impl UnitFile<'_> {
                     work.add(context, Outcome::Change(vec![loaded(&state)]));
                 }
             }
-            outcome => {
+            mut outcome => {
+                if let Some((needs, [user_argument, argument])) = needs {
+                    needs.check(context, user_argument, argument)?;
+                }
+                if self.drop_in.is_some() && self.key().is_some() && matches!(state, Ok(None)) {
+                    let mut changes = outcome.changes_mut().iter_mut();
+                    if let Some(after) = changes.find_map(|change| change.after.as_mut()) {
+                        after.insert(
+                            "unit",
+                            Attribute::known(format!("{} is not on the host yet", self.unit)),
+                        );
+                    }
+                }
                 work.add(context, outcome);
                 self.load(context, work)?;
             }
@@ -142,10 +157,12 @@ impl UnitFile<'_> {
     pub(super) fn remove(&self, context: &PlanContext<'_>, work: &mut Work) -> Result<(), Stop> {
         let path = self.path();
         let state = self.state(context);
-        let is_file = matches!(
-            context.path(&path)?,
-            PathFact::Present(inode) if matches!(inode.kind, InodeKind::File { .. })
-        );
+        let is_file = match context.path(&path)? {
+            PathFact::Present(inode) if matches!(inode.kind, InodeKind::File { .. }) => true,
+            // A link that masks the unit, or leads to its file elsewhere, is no file of this operation, and its unit stays.
+            PathFact::Present(_) => return Ok(()),
+            PathFact::Absent => false,
+        };
         // Asked for in the same round as the facts below.
         let removal = is_file.then(|| plan_absent(context, &path));
         if self.drop_in.is_some() {
@@ -197,4 +214,66 @@ impl UnitFile<'_> {
 fn is_mask(fact: &PathFact) -> bool {
     matches!(fact, PathFact::Present(inode)
         if matches!(&inode.kind, InodeKind::Link { target } if target == "/dev/null"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::change::{Action, Outcome};
+    use crate::operations::testing::Bench;
+
+    /// What is at a path.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum At {
+        Nothing,
+        File,
+        Link,
+        Mask,
+        Directory,
+    }
+
+    const ALL: [At; 5] = [At::Nothing, At::File, At::Link, At::Mask, At::Directory];
+
+    #[test]
+    fn present_false_removes_what_the_operation_makes_and_nothing_else() {
+        let unit = "/etc/systemd/system/x.service";
+        for (op, parameters, path, removed) in [
+            ("systemd.unit", "unit = 'x'", unit, &[At::File][..]),
+            (
+                "systemd.timer",
+                "unit = 'x'",
+                "/etc/systemd/system/x.timer",
+                &[At::File],
+            ),
+            ("systemd.tmpfiles", "file = 'x'", "/etc/tmpfiles.d/x.conf", &[At::File]),
+            ("files.file", "path = '/etc/x'", "/etc/x", &[At::File]),
+            ("files.link", "path = '/etc/x'", "/etc/x", &[At::Link, At::Mask]),
+        ] {
+            for at in ALL {
+                let mut bench = Bench::named(op, &format!("{parameters}\npresent = false"));
+                for folder in ["/", "/etc", "/etc/systemd", "/etc/systemd/system", "/etc/tmpfiles.d"] {
+                    bench = bench.directory(folder);
+                }
+                for other in ["/usr/local/lib/systemd/system", "/usr/lib/systemd/system"] {
+                    for kind in ["service", "timer"] {
+                        bench = bench.absent(&format!("{other}/x.{kind}"));
+                    }
+                }
+                bench = bench.no_unit("x.service").no_unit("x.timer");
+                let bench = match at {
+                    At::Nothing => bench.absent(path),
+                    At::File => bench.file_with_content(path, "text\n"),
+                    At::Link => bench.link(path, "/srv/elsewhere"),
+                    At::Mask => bench.link(path, "/dev/null"),
+                    At::Directory => bench.directory(path),
+                };
+                let planned = bench.plan().unwrap_or_else(|stop| panic!("{op} {at:?}: {stop:?}"));
+                let removes = match planned {
+                    Outcome::Unchanged => false,
+                    Outcome::Change(changes) => changes.iter().any(|change| change.action == Action::Remove),
+                    other => panic!("{op} {at:?}: {other:?}"),
+                };
+                assert_eq!(removes, removed.contains(&at), "{op} {at:?}");
+            }
+        }
+    }
 }

@@ -3,6 +3,7 @@
 pub(super) mod daemon_reload;
 mod files;
 mod name;
+mod needs;
 mod refusal;
 mod resource;
 mod restart;

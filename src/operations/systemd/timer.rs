@@ -16,6 +16,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::files::{UnitFile, Work};
 use super::name;
+use super::needs::Needs;
 use super::service::Service;
 use crate::change::{Attribute, NotKnown, Outcome, Stop};
 use crate::content::Content;
@@ -204,6 +205,8 @@ impl Timer {
     fn write(&self, context: &PlanContext<'_>, work: &mut Work) -> Result<(), Stop> {
         let names = self.names();
         let files = self.files(&names);
+        let command = self.command.as_deref();
+        let needs = command.map(|command| Needs::of_command(self.user.as_deref(), command));
         // The service first: a timer does not start without it.
         for file in files.iter().rev() {
             let text = if file.unit == names.timer {
@@ -212,7 +215,9 @@ impl Timer {
                 self.service_text()
             };
             let content = WishedContent::Ready(Content::new(text.into_bytes()));
-            file.write(context, content, true, work)?;
+            let needs = needs.as_ref().filter(|_| file.unit == names.service);
+            let needs = needs.map(|needs| (needs, ["user", "command"]));
+            file.write(context, content, true, needs, work)?;
         }
         if self.command.is_none() && self.enabled {
             check_service(context, &names.service)?;

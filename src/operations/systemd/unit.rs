@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::files::{UnitFile, Work};
+use super::needs::Needs;
 use super::{name, text};
 use crate::change::{Outcome, Stop};
 use crate::facts::FactKey;
@@ -95,9 +96,12 @@ impl Operation for Unit {
             Known::Yes(content) => content,
             Known::No(why) => return Ok(self.deferred(context, &why)),
         };
+        let needs = self.needs_of(&content, &unit);
         context.on_scratch(|scratch| {
             let mut work = Work::default();
-            file.write(scratch, content, self.validate, &mut work)?;
+            let argument = self.content_argument();
+            let needs = needs.as_ref().map(|needs| (needs, [argument, argument]));
+            file.write(scratch, content, self.validate, needs, &mut work)?;
             self.check_command(scratch, &unit)?;
             Ok(work.outcome())
         })
@@ -125,6 +129,19 @@ impl Unit {
                 .hint("use `systemd.service` with `masked = true` for that"));
         }
         Ok(Known::Yes(WishedContent::Ready(content)))
+    }
+
+    fn content_argument(&self) -> &'static str {
+        if self.src.is_some() { "src" } else { "content" }
+    }
+
+    /// What the service needs on the host.
+    fn needs_of(&self, content: &WishedContent<'_>, unit: &str) -> Option<Needs> {
+        let WishedContent::Ready(content) = content else {
+            return None;
+        };
+        let text = content.bytes().and_then(|bytes| std::str::from_utf8(bytes).ok())?;
+        (self.validate && unit.ends_with(".service")).then(|| Needs::of_unit(text))
     }
 
     /// Refuses a service without a command, which systemd would refuse.
