@@ -61,6 +61,14 @@ impl Content {
         })
     }
 
+    /// Bytes that a host gets by itself, of which only the digest is known.
+    pub fn of_digest(sha256: &str) -> Self {
+        Self {
+            sha256: sha256.to_owned(),
+            ..Self::apart()
+        }
+    }
+
     fn apart() -> Self {
         Self {
             sha256: String::new(),

@@ -27,9 +27,9 @@ pub use conduct::{Conduct, OnError};
 pub use kind::ResourceKind;
 pub use lockout::{LockoutGuard, NOT_ARMED, boot_files};
 pub use step::{
-    Above, Attributes, Claim, Command, DEFAULT_TIMEOUT, End, Expect, FileNumber, Kept, Link, MakeDirectory, Ownership,
-    Previous, Remove, RemoveDirectory, ResolvedPath, Script, ScriptOptions, SetAttributes, Step, UnitValidator,
-    WriteFile, guard,
+    Above, Attributes, Claim, Command, DEFAULT_TIMEOUT, End, Expect, Fetch, FileNumber, Kept, Link, MakeDirectory,
+    MovePath, Ownership, Previous, Remove, RemoveDirectory, ResolvedPath, Script, ScriptOptions, SetAttributes, Step,
+    UnitValidator, WriteFile, guard,
 };
 
 /// The result of planning an operation.

@@ -5,9 +5,11 @@
 
 mod command;
 mod expect;
+mod fetch;
 mod kind;
 mod link;
 mod make_directory;
+mod move_path;
 mod previous;
 mod remove;
 mod remove_directory;
@@ -24,9 +26,11 @@ use kind::StepKind;
 
 pub use command::{Command, DEFAULT_TIMEOUT};
 pub use expect::{Expect, guard};
+pub use fetch::Fetch;
 pub use kind::{Claim, Script, ScriptOptions};
 pub use link::Link;
 pub use make_directory::MakeDirectory;
+pub use move_path::MovePath;
 pub use previous::{Kept, Previous};
 pub use remove::Remove;
 pub use remove_directory::RemoveDirectory;
@@ -45,6 +49,7 @@ pub enum Step {
     SetAttributes(SetAttributes),
     Link(Link),
     Remove(Remove),
+    MovePath(MovePath),
     RemoveDirectory(RemoveDirectory),
     Run(Command),
 }
@@ -60,6 +65,7 @@ impl Step {
             Self::SetAttributes(step) => step,
             Self::Link(step) => step,
             Self::Remove(step) => step,
+            Self::MovePath(step) => step,
             Self::RemoveDirectory(step) => step,
             Self::Run(step) => step,
         }
@@ -123,7 +129,7 @@ impl Step {
     /// The bytes that it sends, which are stored separately from a plan. Secret ones are never stored.
     pub fn stored_content(&mut self) -> Option<&mut Content> {
         match self {
-            Self::WriteFile(file) => Some(&mut file.content),
+            Self::WriteFile(file) => file.stored_content(),
             Self::Run(command) => command.stored_input(),
             _ => None,
         }

@@ -132,6 +132,28 @@ pub(super) fn check_account_name(context: &PlanContext<'_>, argument: &str, name
         .hint("choose another name"))
 }
 
+/// Refuses a path that is not absolute or not in its shortest form.
+pub(super) fn check_path(context: &PlanContext<'_>, argument: &str, path: &str) -> Result<(), Stop> {
+    let wrong = if !path.starts_with('/') {
+        "must start with `/`"
+    } else if path.contains(['\n', '\0']) {
+        "must not contain a line break or NUL"
+    } else if path.split('/').any(|part| part == ".." || part == ".") || path.contains("//") {
+        "must not contain `.`, `..` or `//`"
+    } else if path.len() > 1 && path.ends_with('/') {
+        "must not end with `/`"
+    } else {
+        return Ok(());
+    };
+    Err(context
+        .refuse(argument, format!("`{path}` is not a valid path"), wrong)
+        .hint(if path.starts_with('~') {
+            "`~` is not expanded: write the absolute path, such as \"/home/anna/.profile\""
+        } else {
+            "write an absolute path of the host, such as \"/etc/motd\""
+        }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use super::context::PlanContext;
-use super::files::parameters::check_path;
+use super::parameters::check_path;
 use crate::change::Stop;
 use crate::facts::http::Headers;
 use crate::secret::Secret;

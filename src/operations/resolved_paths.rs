@@ -193,7 +193,7 @@ impl PlanContext<'_> {
         matches!(self.path(path), Ok(PathFact::Present(inode)) if inode.kind == InodeKind::Directory)
     }
 
-    fn resolved_path(&self, path: &str) -> Result<ResolvedPath, Stop> {
+    pub(super) fn resolved_path(&self, path: &str) -> Result<ResolvedPath, Stop> {
         let mut above = Vec::new();
         let mut is_open = false;
         // Directories in which no other user can replace a file of root, and their devices.

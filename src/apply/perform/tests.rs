@@ -77,6 +77,7 @@ impl Folder {
             validate_within: None,
             validate_env: crate::facts::Environment::default(),
             backup: false,
+            fetch: None,
         })
     }
 
@@ -241,6 +242,7 @@ async fn a_refused_file_never_takes_the_place() {
             validate_within: None,
             validate_env: crate::facts::Environment::default(),
             backup: false,
+            fetch: None,
         })
     };
     let refused = folder
@@ -370,6 +372,7 @@ fn large_file(folder: &Folder, path: &str, content: Content) -> Step {
         validate_within: None,
         validate_env: crate::facts::Environment::default(),
         backup: false,
+        fetch: None,
     })
 }
 

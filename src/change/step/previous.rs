@@ -60,6 +60,8 @@ impl Previous {
             // What is in it may be large: the review says how much that is.
             Step::RemoveDirectory(step) => (&step.path, What::Attributes),
             Step::SetAttributes(step) => (&step.path, What::Attributes),
+            // What was there before is where it came from.
+            Step::MovePath(_) => return None,
             Step::Run(command) => (command.sets_attributes_of.as_ref()?, What::Attributes),
         };
         let resolved = resolved.filter(|resolved| resolved.path == *path);

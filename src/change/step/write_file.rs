@@ -5,11 +5,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::command::timeout;
+use super::fetch::Fetch;
 use super::kind::{Claim, Script, ScriptOptions, StepKind};
 use super::resolved_path::{End, ResolvedPath, carry_over, enter_stage, hold_old, refuse_append_only, temporary_name};
 use super::state::{Attributes, content_is, file_is, set_attributes, set_mode, set_owner};
 use super::unit_validator::UnitValidator;
-use crate::content::Content;
+use crate::content::{Content, Input};
 use crate::facts::Environment;
 use crate::facts::path::parent;
 use crate::facts::unit::UnitFilePath;
@@ -34,6 +35,9 @@ pub struct WriteFile {
     /// Whether the old file stays beside the new one, with the time in its name.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub backup: bool,
+    /// Where the host gets the content from by itself; `None` if it is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetch: Option<Fetch>,
 }
 
 impl StepKind for WriteFile {
@@ -50,10 +54,17 @@ impl StepKind for WriteFile {
             }
             resolved => (self.beside(resolved, &beside), Some(beside)),
         };
-        Script {
-            body,
-            content: Some(self.content.clone()),
-            stage,
+        match &self.fetch {
+            None => Script {
+                body,
+                content: Some(self.content.clone()),
+                stage,
+            },
+            Some(fetch) => Script {
+                body,
+                content: fetch.input(),
+                stage: None,
+            },
         }
     }
 
@@ -181,8 +192,9 @@ impl WriteFile {
              t={temporary} v=$t\n\
              trap 'rm -f -- \"$t\"' EXIT; trap 'exit 1' HUP INT TERM PIPE\n\
              if [ -d \"$p\" ]; then echo \"$p is a directory\"; exit 1; fi\n\
-             [ \"$staged\" = \"$t\" ] || {{ set -C; cat >\"$t\" || exit; set +C; }}\n\
+             [ \"$staged\" = \"$t\" ] || {{ {take}; }}\n\
              {finish}{place}",
+            take = self.take(),
             path = quote(&self.path),
             temporary = quote(temporary),
             finish = self.finish(&carry) + &keep,
@@ -217,23 +229,55 @@ impl WriteFile {
         format!(
             "{enter}t=./new\n{seen}\
              if [ -d \"../$n\" ] && [ ! -L \"../$n\" ]; then echo \"$d/$n is a directory\"; exit 1; fi\n\
-             if [ -n \"$staged\" ]; then mv -T -- \"$staged\" ./new || exit; else set -C; cat >./new || exit; set +C; fi\n\
+             if [ -n \"$staged\" ]; then mv -T -- \"$staged\" ./new || exit; else {take}; fi\n\
              {finish}sync -- ./new && mv -f -T -- ./new \"../$n\"",
             enter = enter_stage(resolved, options.random),
+            take = self.take(),
             finish = self.finish(&carry) + &keep,
         )
+    }
+
+    /// Writes the content to `$t`, which must be new.
+    fn take(&self) -> String {
+        let Some(fetch) = &self.fetch else {
+            return "set -C; cat >\"$t\" || exit; set +C".to_owned();
+        };
+        let limit = self.validate_within.map(timeout);
+        let script = fetch.script(limit.as_deref());
+        format!(
+            "set -C; : >\"$t\" || exit; set +C\n( {}{script}\n) >>\"$t\" || exit",
+            self.validate_env.exports()
+        )
+    }
+
+    /// The bytes that it sends, which are stored separately from a plan.
+    pub(super) fn stored_content(&mut self) -> Option<&mut Content> {
+        match &mut self.fetch {
+            None => Some(&mut self.content),
+            Some(Fetch::Download {
+                headers: Some(Input::Open(content)),
+                ..
+            }) => Some(content),
+            Some(_) => None,
+        }
     }
 
     /// From the content in `$t` to a file that is complete and accepted; `$v` is its path for the command that validates it.
     fn finish(&self, carry: &str) -> String {
         let attributes = &self.attributes;
         format!(
-            "[ \"$(sha256sum <\"$t\")\" = '{digest}  -' ] || {{ echo 'the content arrived incomplete'; exit 1; }}\n\
+            "[ \"$(sha256sum <\"$t\")\" = '{digest}  -' ] || {{ printf '%s\\n' {incomplete}; exit 1; }}\n\
              {owner} || exit\n\
              {carry}\
              {mode} || exit\n\
              {accepted}",
             digest = self.content.sha256(),
+            incomplete = quote(
+                &self
+                    .fetch
+                    .as_ref()
+                    .map_or_else(|| "the content arrived incomplete".to_owned(), Fetch::other_digest)
+            ),
             owner = set_owner("\"$t\"", &attributes.owner, &attributes.group),
             mode = set_mode("\"$t\"", attributes.mode),
             accepted = self

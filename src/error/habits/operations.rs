@@ -84,10 +84,8 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
             "use `files.file` or `files.link` with `present = false`; for a directory run `rm -r` with `server.shell` and `removes`",
         ),
     ),
-    (
-        "files.move files.rename",
-        Do("run `mv` with `server.shell`, and `creates = \"NEW PATH\"`"),
-    ),
+    ("files.rename mv rename", Own("files.move")),
+    ("files.cp cp file.copy", Own("files.copy")),
     (
         "chmod chown files.mode files.owner files.permissions",
         Do("write `mode`, `user` and `group` of `files.file` or `files.directory`"),
@@ -100,10 +98,7 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
         "archive.extracted extracted unarchive unpack untar unzip",
         Do("not in this version: run `tar -xf FILE -C FOLDER` with `server.shell` and `creates`"),
     ),
-    (
-        "curl download get_url remote_file wget",
-        Do("not in this version: run `curl -fsSLo FILE URL` with `server.shell` and `creates`"),
-    ),
+    ("curl download get_url remote_file wget", Own("files.download")),
     (
         "fetch files.get",
         Do("not in this version: copy it with `scp`, or print it with `homelab exec INVENTORY PATTERN -- cat FILE`"),
@@ -112,7 +107,8 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
         "assemble concat",
         Do("write a template that includes the parts: `{% include \"…\" %}`"),
     ),
-    ("augeas json xml", Do("write the whole file with `files.template`")),
+    ("augeas xml", Do("write the whole file with `files.template`")),
+    ("file.serialize json", Own("files.json")),
     (
         "find getent slurp stat",
         Do(

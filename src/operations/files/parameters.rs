@@ -11,6 +11,8 @@ use crate::facts::FactKey;
 use crate::facts::path::{ancestors, parent};
 use crate::operations::PlanContext;
 
+pub(in crate::operations) use crate::operations::parameters::check_path;
+
 /// Permission bits, written as a string in octal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::operations) struct Mode(pub(in crate::operations) u32);
@@ -54,28 +56,6 @@ impl JsonSchema for Mode {
 /// A mode as it is written in TOML.
 pub(in crate::operations) fn octal(mode: u32) -> String {
     format!("{mode:04o}")
-}
-
-/// Refuses a path that is not absolute or not in its shortest form.
-pub(in crate::operations) fn check_path(context: &PlanContext<'_>, argument: &str, path: &str) -> Result<(), Stop> {
-    let wrong = if !path.starts_with('/') {
-        "must start with `/`"
-    } else if path.contains(['\n', '\0']) {
-        "must not contain a line break or NUL"
-    } else if path.split('/').any(|part| part == ".." || part == ".") || path.contains("//") {
-        "must not contain `.`, `..` or `//`"
-    } else if path.len() > 1 && path.ends_with('/') {
-        "must not end with `/`"
-    } else {
-        return Ok(());
-    };
-    Err(context
-        .refuse(argument, format!("`{path}` is not a valid path"), wrong)
-        .hint(if path.starts_with('~') {
-            "`~` is not expanded: write the absolute path, such as \"/home/anna/.profile\""
-        } else {
-            "write an absolute path of the host, such as \"/etc/motd\""
-        }))
 }
 
 /// Refuses an owner or group that is not a plain name or number.

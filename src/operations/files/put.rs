@@ -86,15 +86,13 @@ impl Operation for Put {
         check_owner(context, "group", self.group.as_deref())?;
         check_validate(context, self.validate.as_deref())?;
         let wish = FileWish {
-            path: &self.dest,
-            path_argument: "dest",
-            content: self.content(context)?,
             owner: self.user.as_deref(),
             group: self.group.as_deref(),
             mode: self.mode.map(|mode| mode.0),
             validate: self.validate.clone(),
             backup: self.backup,
             if_exists: self.if_exists,
+            ..FileWish::new(&self.dest, "dest", self.content(context)?)
         };
         plan_file(context, &wish)
     }

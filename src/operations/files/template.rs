@@ -88,15 +88,17 @@ impl Operation for Template {
             Known::No(why) => return Ok(self.deferred(context, &why)),
         };
         let wish = FileWish {
-            path: &self.dest,
-            path_argument: "dest",
-            content: WishedContent::Ready(Content::new(text.into_bytes())),
             owner: self.user.as_deref(),
             group: self.group.as_deref(),
             mode: self.mode.map(|mode| mode.0),
             validate: self.validate.clone(),
             backup: self.backup,
             if_exists: self.if_exists,
+            ..FileWish::new(
+                &self.dest,
+                "dest",
+                WishedContent::Ready(Content::new(text.into_bytes())),
+            )
         };
         plan_file(context, &wish)
     }

@@ -4,16 +4,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::change::{
-    Action, Attribute, Attributed, Attributes, Before, Expect, NotKnown, Outcome, Ownership, ResourceChange,
+    Action, Attribute, Attributed, Attributes, Before, Expect, Fetch, NotKnown, Outcome, Ownership, ResourceChange,
     ResourceId, ResourceKind, Risk, SetAttributes, Step, Stop, UnitValidator, WriteFile,
 };
-use crate::content::Content;
+use crate::content::{Content, Input};
 use crate::facts::overlay::{Effect, OperationId};
 use crate::facts::path::{ContentFact, ContentKey, Inode, InodeKind, PathFact, parent};
 use crate::facts::unit::UnitFilePath;
 use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
 use crate::operations::ownership::{check_new_owners, ownership};
+use crate::secret::sha256_hex;
 use crate::value::Known;
 
 use super::parameters::octal;
@@ -29,13 +30,16 @@ pub(in crate::operations) struct FileWish<'a> {
     pub(in crate::operations) owner: Option<&'a str>,
     /// By default it is kept; a new file gets that user's primary group.
     pub(in crate::operations) group: Option<&'a str>,
-    /// By default it is kept; a new file gets 0644.
+    /// By default it is kept; a new file gets `new_mode`.
     pub(in crate::operations) mode: Option<u32>,
+    pub(in crate::operations) new_mode: u32,
     /// A command that must accept the new file before it replaces the old one.
     pub(in crate::operations) validate: Option<Vec<String>>,
     /// Whether the old file stays beside the new one.
     pub(in crate::operations) backup: bool,
     pub(in crate::operations) if_exists: IfExists,
+    /// What reviews show in place of the text.
+    pub(in crate::operations) shown: Option<fn(&str) -> String>,
 }
 
 /// What happens to the content of a file that is there already.
@@ -57,7 +61,9 @@ impl<'a> FileWish<'a> {
             owner: None,
             group: None,
             mode: None,
+            new_mode: 0o644,
             validate: None,
+            shown: None,
             backup: false,
             if_exists: IfExists::Replace,
         }
@@ -74,13 +80,75 @@ pub(in crate::operations) enum WishedContent<'a> {
         /// Below `templates/`.
         path: &'a str,
     },
+    /// That of another file of the host, which the host copies.
+    Copy {
+        /// With links resolved.
+        src: &'a str,
+        digest: String,
+        is_sensitive: bool,
+    },
+    /// What the host downloads.
+    Download {
+        url: &'a str,
+        digest: String,
+        headers: Option<Input>,
+    },
 }
 
 impl WishedContent<'_> {
+    /// Whether reviews must not show it, whoever may read the file that gets it.
+    fn is_sensitive(&self) -> bool {
+        matches!(self, Self::Copy { is_sensitive: true, .. })
+    }
+
+    fn fetch(&self) -> Option<Fetch> {
+        match self {
+            Self::Ready(_) | Self::Asset { .. } => None,
+            Self::Copy { src, .. } => Some(Fetch::Copy {
+                path: (*src).to_owned(),
+            }),
+            Self::Download { url, headers, .. } => Some(Fetch::Download {
+                url: (*url).to_owned(),
+                headers: headers.clone(),
+            }),
+        }
+    }
+
+    /// Where it comes from, if that is not the project.
+    fn source(&self) -> Option<&str> {
+        match self {
+            Self::Ready(_) | Self::Asset { .. } => None,
+            Self::Copy { src, .. } => Some(src),
+            Self::Download { url, .. } => Some(url),
+        }
+    }
+
+    /// Whether it is known by its digest alone, so that the old content is not read to show it.
+    fn is_digest(&self, context: &PlanContext<'_>) -> Result<bool, Stop> {
+        Ok(match self {
+            Self::Ready(_) | Self::Asset { .. } => false,
+            Self::Download { .. } => true,
+            Self::Copy { .. } => self.read(context)?.bytes().is_none(),
+        })
+    }
+
+    /// The content, or as much as says whether a file has it.
+    fn measured(&self, context: &PlanContext<'_>) -> Result<Content, Stop> {
+        match self {
+            Self::Copy { digest, .. } => Ok(Content::of_digest(digest)),
+            _ => self.read(context),
+        }
+    }
+
     fn read(&self, context: &PlanContext<'_>) -> Result<Content, Stop> {
         match self {
             Self::Ready(content) => Ok(content.clone()),
             Self::Asset { argument, path } => context.asset(argument, path),
+            Self::Copy { src, digest, .. } => match context.get(ContentKey(src))? {
+                ContentFact::Bytes(bytes) if sha256_hex(&bytes) == *digest => Ok(Content::new(bytes)),
+                _ => Ok(Content::of_digest(digest)),
+            },
+            Self::Download { digest, .. } => Ok(Content::of_digest(digest)),
         }
     }
 }
@@ -167,15 +235,17 @@ fn create(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str) -> Result<
     let attributes = Attributes {
         owner,
         group,
-        mode: wish.mode.unwrap_or(0o644),
+        mode: wish.mode.unwrap_or(wish.new_mode),
     };
     let content = wish.content.read(context)?;
-    let sensitive = is_sensitive(attributes.mode);
+    let sensitive = is_sensitive(attributes.mode) || wish.content.is_sensitive();
+    let mut after = attributed(context, wish, &attributes, &content, sensitive);
+    describe_source(wish, &mut after);
     Ok(ResourceChange {
         id: file_id(path),
         action: Action::Create,
         before: Before::Absent,
-        after: Some(attributed(context, &attributes, &content, sensitive)),
+        after: Some(after),
         expect: vec![Expect::Absent { path: path.to_owned() }],
         effects: effects(path, &attributes, &content),
         steps: vec![write(wish, path, content, attributes)],
@@ -212,18 +282,35 @@ fn update(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, inode: &In
             cause: NotKnown::Denied(why.clone()),
         });
     }
-    let content = wish.content.read(context)?;
+    let content = wish.content.measured(context)?;
     let same_content = matches!(old_digest, Known::Yes(digest) if digest == content.sha256());
     if same_content && old == new {
         return Ok(Outcome::Unchanged);
     }
-    let sensitive = is_sensitive(old.mode) || is_sensitive(new.mode);
-    let before = if same_content {
-        attributed(context, &old, &content, sensitive)
+    let sensitive = is_sensitive(old.mode) || is_sensitive(new.mode) || wish.content.is_sensitive();
+    let (before, content) = if same_content {
+        (attributed(context, wish, &old, &content, sensitive), content)
+    } else if !sensitive && wish.content.is_digest(context)? {
+        let Known::Yes(digest) = old_digest else {
+            return Err(Stop::NotKnown {
+                key: FactKey::Path(path.to_owned()),
+                cause: NotKnown::NotGathered,
+            });
+        };
+        context.metadata(path);
+        let old_content = Attribute::Described(by_digest(digest));
+        (with_content(&old, old_content), wish.content.read(context)?)
     } else {
-        before_attributed(context, path, &old, old_digest, sensitive)?
+        let mut before = before_attributed(context, path, &old, old_digest, sensitive)?;
+        if let (Some(shown), Some(Attribute::Known(text))) = (wish.shown, before.get_mut("content")) {
+            *text = shown(text);
+        }
+        (before, wish.content.read(context)?)
     };
-    let mut after = attributed(context, &new, &content, sensitive);
+    let mut after = attributed(context, wish, &new, &content, sensitive);
+    if !same_content {
+        describe_source(wish, &mut after);
+    }
     if wish.backup && !same_content {
         after.insert("backup", backup(path));
     }
@@ -322,11 +409,20 @@ pub(super) fn before_attributed(
     Ok(with_content(old, content))
 }
 
-fn attributed(context: &PlanContext<'_>, attributes: &Attributes, content: &Content, sensitive: bool) -> Attributed {
+fn attributed(
+    context: &PlanContext<'_>,
+    wish: &FileWish<'_>,
+    attributes: &Attributes,
+    content: &Content,
+    sensitive: bool,
+) -> Attributed {
     let content = if sensitive {
         Attribute::Secret(context.digests().digest(content.sha256()))
     } else {
-        readable(content)
+        match (wish.shown, readable(content)) {
+            (Some(shown), Attribute::Known(text)) => Attribute::known(shown(&text)),
+            (_, content) => content,
+        }
     };
     with_content(attributes, content)
 }
@@ -348,9 +444,22 @@ pub(super) fn without_content(attributes: &Attributes) -> Attributed {
     .collect()
 }
 
+fn describe_source(wish: &FileWish<'_>, after: &mut Attributed) {
+    if let Some(source) = wish.content.source() {
+        after.insert("from", Attribute::known(source));
+    }
+}
+
+fn by_digest(sha256: &str) -> String {
+    format!("[sha256 {sha256}]")
+}
+
 /// Text as it is, or size and digest of other content.
 fn readable(content: &Content) -> Attribute {
     let Some(bytes) = content.bytes() else {
+        if content.size() == 0 {
+            return Attribute::Described(by_digest(content.sha256()));
+        }
         return Attribute::Described(format!(
             "[a large file, {} bytes, sha256 {}]",
             content.size(),
@@ -410,5 +519,6 @@ fn write(wish: &FileWish<'_>, path: &str, content: Content, attributes: Attribut
         validate_within: None,
         validate_env: crate::facts::Environment::default(),
         backup: wish.backup,
+        fetch: wish.content.fetch(),
     })
 }

@@ -24,6 +24,7 @@ fn write(path: &str, length: usize) -> Step {
         validate_within: None,
         validate_env: crate::facts::Environment::default(),
         backup: false,
+        fetch: None,
     })
 }
 

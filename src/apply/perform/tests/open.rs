@@ -212,6 +212,7 @@ async fn a_validator_that_writes_or_refuses_leaves_the_old_file() {
                 validate_within: None,
                 validate_env: crate::facts::Environment::default(),
                 backup: false,
+                fetch: None,
             });
             let resolved = ResolvedPath {
                 is_open,
