@@ -7,14 +7,14 @@ use std::process::Output;
 use crate::floor::Floor;
 use crate::support::host::Host;
 use crate::support::project::text;
-use crate::{Lab, median, ratios, timed};
+use crate::{Lab, median, no_change_workloads, ratios, timed};
 
 /// Looks at how many processes a run starts on the host; the fewest count, since the host has timers of its own.
 const LOOKS: usize = 5;
 
 pub(crate) fn compare(other: &Path, pairs: usize) {
     let own = Path::new(env!("CARGO_BIN_EXE_homelab"));
-    let lab = Lab::up(1);
+    let lab = Lab::up(1, &no_change_workloads());
     println!(
         "| workload | round trips | bytes | processes on the host | other, s | own, s | ratio min | median | max |"
     );

@@ -6,6 +6,7 @@
 //! README.md), and leaves none behind.
 //!
 //! `cargo bench --bench no_change -- --against BINARY [PAIRS]` compares with another build of homelab instead: see `against`.
+//! `scripts/bench-peers [TURNS]` compares with pyinfra and Ansible: see `peers`.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -14,13 +15,14 @@
 
 mod against;
 mod floor;
+mod peers;
 mod proxy;
 #[path = "../../tests/support/mod.rs"]
 #[expect(dead_code, reason = "the tests use the rest")]
 mod support;
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use floor::Floor;
@@ -41,16 +43,19 @@ fn main() {
         .iter()
         .find_map(|argument| argument.parse().ok())
         .unwrap_or(PAIRS);
-    let other = arguments.iter().skip_while(|argument| *argument != "--against").nth(1);
-    if let Some(other) = other {
+    let value = |option: &str| arguments.iter().skip_while(|argument| *argument != option).nth(1);
+    if let Some(other) = value("--against") {
         return against::compare(Path::new(other), pairs);
+    }
+    if let Some(tools) = value("--peers") {
+        return peers::compare(Path::new(tools), pairs);
     }
     println!(
         "| workload | hosts | floor, s | homelab, s | ratio min | median | max | kept: ratio min | median | max |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
     for hosts in [1, 10] {
-        let lab = Lab::up(hosts);
+        let lab = Lab::up(hosts, &no_change_workloads());
         for workload in ["regular", "fifty"] {
             println!("{}", lab.measure(workload, pairs));
         }
@@ -61,11 +66,51 @@ fn main() {
 struct Lab {
     project: Project,
     hosts: usize,
-    _proxies: Vec<Proxy>,
+    far: Vec<Far>,
+}
+
+fn no_change_workloads() -> [Workload; 2] {
+    [
+        Workload::of_this_repository("regular"),
+        Workload::of_task("fifty", &fifty()),
+    ]
+}
+
+/// A deploy that is measured, with the files that it needs beside those of this repository.
+struct Workload {
+    deploy: &'static str,
+    files: Vec<(String, String)>,
+}
+
+impl Workload {
+    fn of_this_repository(deploy: &'static str) -> Self {
+        Self {
+            deploy,
+            files: Vec::new(),
+        }
+    }
+
+    fn of_task(deploy: &'static str, task: &str) -> Self {
+        let all = format!("hosts = ['*']\ntasks = ['bench/{deploy}']\n");
+        Self {
+            deploy,
+            files: vec![
+                (format!("tasks/bench/{deploy}.toml"), task.to_owned()),
+                (format!("deploys/{deploy}.toml"), all),
+            ],
+        }
+    }
+}
+
+/// A lab host behind its proxy.
+struct Far {
+    name: String,
+    port: u16,
+    identity_file: PathBuf,
 }
 
 impl Lab {
-    fn up(hosts: usize) -> Self {
+    fn up(hosts: usize, workloads: &[Workload]) -> Self {
         let project = Project::of_this_repository();
         let names: Vec<String> = (1..=hosts).map(|number| format!("h{number}")).collect();
         let mut inventory = String::from("groups = ['development']\n");
@@ -73,16 +118,17 @@ impl Lab {
             let _ = write!(inventory, "[hosts.{name}]\nlab = true\n");
         }
         project.write("inventories/dev.toml", &inventory);
-        project.write("tasks/bench/fifty.toml", fifty());
-        project.write("deploys/fifty.toml", "hosts = ['*']\ntasks = ['bench/fifty']\n");
+        for (path, text) in workloads.iter().flat_map(|workload| &workload.files) {
+            project.write(path, text);
+        }
         project.homelab(&["lab", "up", "dev"]).expect(0);
-        for deploy in ["regular", "fifty"] {
-            project.homelab(&["deploy", "dev", deploy, "--yes"]).expect(0);
+        for workload in workloads {
+            project.homelab(&["deploy", "dev", workload.deploy, "--yes"]).expect(0);
         }
         let addresses = homelab::lab::addresses(project.root(), "dev").unwrap();
         let mut known_hosts = String::new();
         let mut proxied = String::from("groups = ['development']\n");
-        let mut proxies = Vec::new();
+        let mut far = Vec::new();
         for name in &names {
             let address = &addresses[name];
             let proxy = Proxy::to(&address.address, address.port, DELAY);
@@ -96,15 +142,15 @@ impl Lab {
                 proxy.port(),
                 address.identity_file.display()
             );
-            proxies.push(proxy);
+            far.push(Far {
+                name: name.clone(),
+                port: proxy.port(),
+                identity_file: address.identity_file.clone(),
+            });
         }
         project.write("inventories/far.toml", &proxied);
         project.write("inventories/known_hosts", &known_hosts);
-        Self {
-            project,
-            hosts,
-            _proxies: proxies,
-        }
+        Self { project, hosts, far }
     }
 
     /// One line of the table.
