@@ -41,7 +41,10 @@ fn a_command_is_killed_after_its_time(project: &Project, host: &Host<'_>) {
     let since = Instant::now();
     let ran = deploy(project, 1);
     assert!(since.elapsed() < Duration::from_secs(30));
-    shows(&ran, &["failed to run `sleep 97`\n  caused by: timed out after 1 s\n"]);
+    shows(
+        &ran,
+        &["failed to run `sleep 97`\n  --> tasks/test/files.toml:2:6\n  caused by: timed out after 1 s\n"],
+    );
     assert!(!host.is("pgrep -f 'slee[p] 97'") && !host.is("test -e /opt/after"));
     // A validator that takes too long did not accept the file.
     project.write(

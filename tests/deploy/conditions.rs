@@ -120,7 +120,11 @@ fn what_was_open_ends_as_what_it_comes_to() {
     let project = Project::with_task(&task.concat());
     let host = project.up("dev", "alpha");
     let review = dry_run(&project, 2);
-    assert!(review.stdout.contains("3 cannot be planned"), "{}", review.stdout);
+    assert!(
+        review.stdout.contains("3 operations cannot be planned"),
+        "{}",
+        review.stdout
+    );
     let ran = project
         .homelab(&["deploy", "dev", "all", "--yes", "--format", "json"])
         .expect(0);
