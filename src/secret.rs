@@ -107,7 +107,8 @@ impl Sha256Sum {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes in lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
     use fmt::Write as _;
     bytes
         .iter()

@@ -11,6 +11,7 @@ use super::apt::{InstallationFact, ListsFact, SimulatedInstall, SimulatedRemoval
 use super::calendar::CalendarFact;
 use super::check::{CheckFact, FileCheck, HttpCheck, ProgramCheck};
 use super::http::Request;
+use super::inquiry::{Inquiry, InquiryFact};
 use super::overlay::{Effect, FactScope};
 use super::owed::Owed;
 use super::package::PackageFact;
@@ -107,6 +108,21 @@ fn installation(verb: AptVerb) -> FactKey {
         without: vec![text("apache2")],
         manual: [text("openssl")].into(),
     })
+}
+
+fn inquiries() -> [Inquiry; 3] {
+    let request = Request {
+        method: text("get"),
+        ..Request::get("http://db/")
+    };
+    [
+        Inquiry::Download(Box::new(request)),
+        Inquiry::Sshd { text: text("port 22") },
+        Inquiry::HostKeys {
+            host: text("db"),
+            port: 22,
+        },
+    ]
 }
 
 fn checks() -> [Check; 5] {
@@ -361,6 +377,13 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
     examples
         .into_iter()
         .chain(account_examples())
+        .chain(inquiries().map(|inquiry| {
+            let facts = vec![
+                Fact::Inquiry(InquiryFact::Said(b"text".to_vec())),
+                Fact::Inquiry(InquiryFact::Failed(text("no answer"))),
+            ];
+            (FactKey::Inquiry(inquiry), facts)
+        }))
         .chain(checks().map(|check| {
             let facts = vec![
                 Fact::Check(CheckFact::Holds),

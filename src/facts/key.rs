@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::apt::Installation;
 use super::check::Check;
+use super::inquiry::Inquiry;
 use super::kind::{DependsOn, Key, Subject};
 use super::presence;
 
@@ -66,6 +67,8 @@ macro_rules! every_kind {
             Locales => super::locale::LocalesKey, std::collections::BTreeSet<String>;
             /// The key that opened this connection.
             LoginKey => super::session::LoginKeyKey, #[serde(with = "presence")] Option<String>;
+            /// What a program of the host says to this.
+            Inquiry(inquiry: Inquiry) => super::inquiry::InquiryKey<'a>, super::inquiry::InquiryFact;
             /// Whether a check passes now.
             Check(check: Check) => super::check::CheckKey<'a>, super::check::CheckFact;
         }
@@ -192,6 +195,15 @@ impl FactKey {
     pub fn path(&self) -> Option<&str> {
         match self.subject() {
             Subject::Path(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The folder whose content decides about it, besides its own changes.
+    pub(super) fn folder(&self) -> Option<&str> {
+        match self {
+            Self::Entries(path) => Some(path),
+            Self::Inquiry(inquiry) => inquiry.folder(),
             _ => None,
         }
     }

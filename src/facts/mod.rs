@@ -17,6 +17,7 @@ mod family;
 mod grammar;
 pub mod http;
 mod identity;
+pub mod inquiry;
 pub mod kernel;
 mod key;
 mod kind;

@@ -109,8 +109,10 @@ impl Overlay {
         match key {
             FactKey::Installation(wish) if wish.verb != AptVerb::Remove => view.after_sources(known),
             FactKey::PackageLists => view.lists_after_sources(known),
-            FactKey::Entries(path) => view.after_entries_change(path, known),
-            _ => known,
+            key => match key.folder() {
+                Some(top) => view.after_entries_change(top, known),
+                None => known,
+            },
         }
     }
 

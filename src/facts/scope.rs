@@ -183,7 +183,7 @@ impl Effect {
             }
             _ if matches!(key.subject(), Subject::Unit(unit) if self.file_change(unit).is_some()) => true,
             _ if matches!(key, FactKey::Installation(_) | FactKey::PackageLists) && self.may_change_sources() => true,
-            _ if matches!(key, FactKey::Entries(top) if self.is_below(top)) => true,
+            _ if key.folder().is_some_and(|top| self.is_below(top)) => true,
             (_, Self::Set(set, _)) => FactScope::Key(set.clone()).covers(key),
             (_, Self::Forget(scope, _)) if scope.only_absent() => {
                 // A package may add members to groups that are there, and all accounts are read together anyway.

@@ -19,6 +19,7 @@ mod request;
 mod resolved_paths;
 mod run_as;
 mod server;
+mod ssh;
 mod sudo;
 mod systemd;
 mod table;

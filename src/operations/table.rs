@@ -1,12 +1,15 @@
 //! The table of operations: a line for each.
 
 use super::definition::Definition;
-use super::{apt, crontab, files, server, sudo, systemd, verify};
+use super::{apt, crontab, files, server, ssh, sudo, systemd, verify};
 use crate::error::{habits, suggestion};
 
 /// All operations, sorted by name.
 pub static OPERATIONS: &[Definition] = &[
+    Definition::of::<apt::hold::Hold>(),
+    Definition::of::<apt::key::AptKey>(),
     Definition::of::<apt::packages::Packages>(),
+    Definition::of::<apt::sources_file::SourcesFile>(),
     Definition::of::<apt::update::Update>(),
     Definition::of::<apt::upgrade::Upgrade>(),
     Definition::of::<crontab::crontab::Crontab>(),
@@ -31,6 +34,8 @@ pub static OPERATIONS: &[Definition] = &[
     Definition::of::<server::timezone::Timezone>(),
     Definition::of::<server::user::User>(),
     Definition::of::<server::user_authorized_keys::UserAuthorizedKeys>(),
+    Definition::of::<ssh::keyscan::Keyscan>(),
+    Definition::of::<ssh::server_config::ServerConfig>(),
     Definition::of::<sudo::rule::Rule>(),
     Definition::of::<systemd::daemon_reload::DaemonReload>(),
     Definition::of::<systemd::service::Service>(),

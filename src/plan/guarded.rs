@@ -100,7 +100,9 @@ impl Entrance {
 
     fn of_path(&self, path: &str) -> Option<Access> {
         let keys = format!("{}/.ssh", self.home.trim_end_matches('/'));
-        let is_key = path == self.home || path == keys || parent(path) == keys;
+        // The servers that the user knows are nobody's way in.
+        let is_known_hosts = path == format!("{keys}/known_hosts");
+        let is_key = path == self.home || path == keys || (parent(path) == keys && !is_known_hosts);
         Access::of_path(path).or(is_key.then_some(Access::Ssh))
     }
 

@@ -28,14 +28,9 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
     ("apt_update refresh_db update_cache", Own("apt.update")),
     (
         "apt.source apt.sources apt_repository deb822_repository pkgrepo.managed ppa repo repository yum_repository",
-        Do(
-            "put the source in `/etc/apt/sources.list.d/` and its key in `/etc/apt/keyrings/` with `files.put`, then use `apt.update`",
-        ),
+        Own("apt.sources_file"),
     ),
-    (
-        "apt.key apt_key key rpm_key",
-        Do("put the key in `/etc/apt/keyrings/` with `files.put`, and name it in `Signed-By` of the source"),
-    ),
+    ("apt_key key rpm_key", Own("apt.key")),
     (
         "apt.autoremove apt.clean",
         Do("not in this version: use `homelab exec INVENTORY PATTERN -- apt-get -y autoremove`"),
@@ -48,10 +43,7 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
         "debconf",
         Do("not in this version: run `debconf-set-selections` with `server.shell` and `unless`"),
     ),
-    (
-        "apt.hold dpkg_selections hold",
-        Do("not in this version: run `apt-mark hold NAME` with `server.shell` and `unless`"),
-    ),
+    ("dpkg_selections hold", Own("apt.hold")),
     (
         "brew. cargo. choco. flatpak. gem. go. homebrew. npm. opkg. pip. pip3. pipx. snap. uv. yarn. \
          cargo flatpak gem homebrew npm pip pipx pnpm snap uv yarn",
@@ -122,10 +114,8 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
         "authorized_key authorized_keys ssh_auth.present ssh_authorized_key user_authorized_keys",
         Own("server.user_authorized_keys"),
     ),
-    (
-        "known_hosts keyscan",
-        Do("write each key in `/etc/ssh/ssh_known_hosts` with `files.line`"),
-    ),
+    ("known_hosts keyscan", Own("ssh.keyscan")),
+    ("sshd sshd_config", Own("ssh.server_config")),
     ("sudo sudoers", Own("sudo.rule")),
     ("hostname", Own("server.hostname")),
     ("etc_hosts host host.present hosts hostsfile", Own("server.etc_hosts")),

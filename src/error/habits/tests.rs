@@ -4,6 +4,7 @@ use super::*;
 
 const OPERATIONS: &[&str] = &[
     "apt.packages",
+    "apt.sources_file",
     "crontab.crontab",
     "files.file",
     "files.line",
@@ -26,7 +27,7 @@ fn an_operation_is_found_by_its_name_its_family_or_the_end_of_its_name() {
     }
     for (word, part) in [
         ("server.cron", "crontab"),
-        ("apt.repo", "sources.list.d"),
+        ("apt.repo", "apt.sources_file"),
         ("git.repo", "git clone"),
         ("docker.anything", "docker compose"),
         ("community.docker.docker_compose_v2", "docker compose"),

@@ -6,6 +6,7 @@ mod calendar;
 mod check;
 mod entries;
 mod http;
+mod inquiry;
 mod kernel;
 mod locale;
 mod login_key;

@@ -1,8 +1,11 @@
 //! Debian's package management.
 
+pub(super) mod hold;
+pub(super) mod key;
 mod name;
 pub(super) mod packages;
 mod run;
+pub(super) mod sources_file;
 mod status;
 pub(super) mod update;
 pub(super) mod upgrade;

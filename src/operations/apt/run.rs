@@ -125,6 +125,22 @@ pub(super) fn mark_run(name: &str) -> Step {
     ))
 }
 
+/// The step that holds an installed package, or no longer. dpkg does not wait for its lock here.
+pub(super) fn selection_run(name: &str, held: bool, lock: LockTimeout) -> Step {
+    let word = if held { "hold" } else { "unhold" };
+    let script = format!(
+        "{ENVIRONMENT}tries=0; while ! said=$(apt-mark {word} -- {} 2>&1); do\n\
+         case $said in *' lock '*|*' locked '*) [ $tries -ge {} ] || {{ tries=$((tries+1)); sleep 1; continue; }};; esac\n\
+         printf '%s\\n' \"$said\"; exit 1; done; printf '%s\\n' \"$said\"",
+        quote(name),
+        lock.seconds()
+    );
+    Step::Run(Command {
+        lock_wait: lock.0.0,
+        ..Command::new(format!("apt-mark {word} {name}"), script)
+    })
+}
+
 /// The step that completes the package `name`, which dpkg has unpacked, with `command` of dpkg. dpkg itself does not wait for its
 /// lock, and fails if a run of apt has completed the package in the meantime.
 pub(super) fn dpkg_run(name: &str, command: &str, marks: &[String], lock: LockTimeout) -> Step {

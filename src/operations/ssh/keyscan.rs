@@ -1,0 +1,283 @@
+//! `ssh.keyscan`: let a user of the host know the key of an SSH server, found by its fingerprint.
+//!
+//! ```toml
+//! [[operation]]
+//! op = "ssh.keyscan"
+//! hostname = "github.com"
+//! fingerprint = "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU"
+//! ```
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use sha1::Sha1;
+use sha2::{Digest as _, Sha256};
+
+use crate::change::{Outcome, Stop};
+use crate::content::Content;
+use crate::facts::FactKey;
+use crate::facts::account::UserFact;
+use crate::facts::inquiry::{Inquiry, InquiryFact, InquiryKey};
+use crate::facts::overlay::FactScope;
+use crate::facts::path::{ContentFact, ContentKey, PathFact};
+use crate::operations::files::parameters::path_and_ancestors;
+use crate::operations::files::whole_file::{FileWish, WishedContent, plan_file};
+use crate::operations::parameters::check_account_name;
+use crate::operations::{Define, Operation, PlanContext};
+use crate::quote::check_address;
+use crate::value::Known;
+
+/// Parameters of `ssh.keyscan`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::operations) struct Keyscan {
+    /// Name or address of the server, as the user writes it.
+    hostname: String,
+    /// Fingerprint of the server's key, such as `"SHA256:+DiY3w…"`: from the server itself, or its documentation.
+    fingerprint: String,
+    /// Port of the server.
+    #[serde(default = "ssh_port")]
+    port: u16,
+    /// User of the host who gets the key in `~/.ssh/known_hosts`.
+    #[serde(default = "root")]
+    user: String,
+}
+
+fn ssh_port() -> u16 {
+    22
+}
+
+fn root() -> String {
+    "root".to_owned()
+}
+
+impl Define for Keyscan {
+    const NAME: &'static str = "ssh.keyscan";
+    const SUMMARY: &'static str = "Let a user know the key of an SSH server";
+    const MAIN_ARGUMENT: &'static str = "hostname";
+    const EXAMPLE: &'static str = r#"[[operation]]
+op = "ssh.keyscan"
+hostname = "github.com"
+fingerprint = "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU"
+"#;
+}
+
+impl Operation for Keyscan {
+    fn needs(&self) -> Vec<FactKey> {
+        // Where most homes are, so that one round is enough.
+        let home = match self.user.as_str() {
+            "root" => "/root".to_owned(),
+            user => format!("/home/{user}"),
+        };
+        let path = format!("{home}/.ssh/known_hosts");
+        let mut needs = path_and_ancestors(&path);
+        needs.extend([FactKey::Content(path), FactKey::User(self.user.clone())]);
+        needs
+    }
+
+    fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope> {
+        let path = self.path(context).unwrap_or_else(|_| format!("/home/{}", self.user));
+        vec![FactScope::Key(FactKey::Path(path))]
+    }
+
+    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        self.check(context)?;
+        let path = self.path(context)?;
+        let resolved = context.resolve(&path)?;
+        let old = match context.path(&resolved)? {
+            PathFact::Absent => String::new(),
+            PathFact::Present(_) => match context.get(ContentKey(&resolved))? {
+                ContentFact::Bytes(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+                ContentFact::Absent | ContentFact::TooLarge => {
+                    let title = format!("`{resolved}` cannot be edited");
+                    return Err(context.refuse("user", title, "it is no file, or has more than 1 MiB"));
+                }
+            },
+        };
+        let place = self.place();
+        let is_known =
+            |line: &str| is_for(line, &place) && fingerprint(line).as_deref() == Some(self.fingerprint.as_str());
+        if old.lines().any(is_known) {
+            return Ok(Outcome::Unchanged);
+        }
+        let found = self.found(context)?;
+        let content = Content::new(with(&old, &place, &found).into_bytes());
+        let (owner, mode) = (Some(self.user.as_str()), old.is_empty().then_some(0o644));
+        plan_file(
+            context,
+            &FileWish {
+                owner,
+                mode,
+                ..FileWish::new(&path, "user", WishedContent::Ready(content))
+            },
+        )
+    }
+}
+
+/// The file with a line for `key` of `place`, without other keys of this type for it alone.
+fn with(old: &str, place: &str, key: &str) -> String {
+    let kind = key.split(' ').next();
+    let is_outdated = |line: &str| {
+        let mut words = line.split_whitespace();
+        words.next() == Some(place) && words.next() == kind
+    };
+    let kept = old.lines().filter(|line| !is_outdated(line));
+    let mut text: String = kept.flat_map(|line| [line, "\n"]).collect();
+    text.extend([place, " ", key, "\n"]);
+    text
+}
+
+/// Whether a line of `known_hosts` is for this server (sshd(8)).
+fn is_for(line: &str, place: &str) -> bool {
+    let Some(names) = line.split_whitespace().next() else {
+        return false;
+    };
+    names.split(',').any(|name| match name.strip_prefix("|1|") {
+        None => name == place,
+        Some(hashed) => is_hash_of(hashed, place).unwrap_or(false),
+    })
+}
+
+fn is_hash_of(hashed: &str, place: &str) -> Option<bool> {
+    let (salt, digest) = hashed.split_once('|')?;
+    let salt = STANDARD.decode(salt).ok()?;
+    let mut mac = Hmac::<Sha1>::new_from_slice(&salt).ok()?;
+    mac.update(place.as_bytes());
+    Some(STANDARD.decode(digest).ok()? == mac.finalize().into_bytes().as_slice())
+}
+
+/// The fingerprint of the key in a line, whose third word it is.
+fn fingerprint(line: &str) -> Option<String> {
+    let key = STANDARD.decode(line.split_whitespace().nth(2)?).ok()?;
+    Some(format!("SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(key))))
+}
+
+impl Keyscan {
+    fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
+        check_account_name(context, "user", &self.user)?;
+        if let Err(why) = check_address(&self.hostname) {
+            let title = format!("`{}` is not a valid host name", self.hostname);
+            return Err(context.refuse("hostname", title, why.to_string()));
+        }
+        let is_whole = self
+            .fingerprint
+            .strip_prefix("SHA256:")
+            .is_some_and(|coded| STANDARD_NO_PAD.decode(coded).is_ok_and(|bytes| bytes.len() == 32));
+        if is_whole {
+            return Ok(());
+        }
+        let title = format!("`{}` is not a fingerprint", self.fingerprint);
+        Err(context
+            .refuse("fingerprint", title, "must be `SHA256:` and 43 characters")
+            .hint("write what `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the server"))
+    }
+
+    fn path(&self, context: &PlanContext<'_>) -> Result<String, Stop> {
+        match context.user(&self.user)? {
+            UserFact::Present(user) => match user.home {
+                Known::Yes(home) => Ok(format!("{}/.ssh/known_hosts", home.trim_end_matches('/'))),
+                Known::No(_) => Ok(format!("/home/{}/.ssh/known_hosts", self.user)),
+            },
+            UserFact::Absent => Err(context
+                .refuse(
+                    "user",
+                    format!("unknown user `{}`", self.user),
+                    "not on the host, and no earlier operation creates it",
+                )
+                .hint(format!(
+                    "create it first: `op = \"server.user\"`, `user = \"{}\"`",
+                    self.user
+                ))),
+        }
+    }
+
+    /// The server, as a line of `known_hosts` begins.
+    fn place(&self) -> String {
+        match self.port {
+            22 => self.hostname.clone(),
+            port => format!("[{}]:{port}", self.hostname),
+        }
+    }
+
+    /// The type and the key that has the fingerprint.
+    fn found(&self, context: &PlanContext<'_>) -> Result<String, Stop> {
+        let inquiry = Inquiry::HostKeys {
+            host: self.hostname.clone(),
+            port: self.port,
+        };
+        let said = match context.get(InquiryKey(&inquiry))? {
+            InquiryFact::Said(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            InquiryFact::Failed(why) => {
+                return Err(context
+                    .refuse(
+                        "hostname",
+                        format!("the host cannot read the keys of `{}`", self.hostname),
+                        "nothing was written",
+                    )
+                    .because(why)
+                    .hint("check the name, the port and the host's network"));
+            }
+        };
+        let all: Vec<(String, &str)> = said
+            .lines()
+            .filter_map(|line| Some((fingerprint(line)?, line)))
+            .collect();
+        let wanted = all.iter().find(|(found, _)| *found == self.fingerprint);
+        if let Some((_, key)) = wanted.and_then(|(_, line)| line.split_once(' ')) {
+            return Ok(key.trim().to_owned());
+        }
+        let found: Vec<&str> = all.iter().map(|(found, _)| found.as_str()).collect();
+        let title = format!("`{}` has no key with this fingerprint", self.hostname);
+        Err(context
+            .refuse("fingerprint", title, format!("it has {}", found.join(", ")))
+            .hint("compare it on the server itself: another machine may answer in its place"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
+    const PRINT: &str = "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU";
+
+    #[test]
+    fn a_line_is_for_the_servers_that_it_names() {
+        // As `ssh-keygen -H` writes it.
+        let hashed = {
+            let mut mac = Hmac::<Sha1>::new_from_slice(b"salt").expect("any length");
+            mac.update(b"github.com");
+            format!(
+                "|1|{}|{}",
+                STANDARD.encode(b"salt"),
+                STANDARD.encode(mac.finalize().into_bytes())
+            )
+        };
+        for (names, place, expected) in [
+            ("github.com", "github.com", true),
+            ("github.com,140.82.1.1", "140.82.1.1", true),
+            ("github.com", "github.co", false),
+            ("[github.com]:443", "github.com", false),
+            (hashed.as_str(), "github.com", true),
+            (hashed.as_str(), "gitlab.com", false),
+            ("@revoked", "github.com", false),
+        ] {
+            assert_eq!(is_for(&format!("{names} {KEY}"), place), expected, "{names}");
+        }
+        assert_eq!(
+            fingerprint(&format!("github.com {KEY} a comment")).as_deref(),
+            Some(PRINT)
+        );
+        assert_eq!(fingerprint("github.com"), None);
+    }
+
+    #[test]
+    fn only_another_key_of_the_same_type_is_replaced() {
+        let old = "a ssh-ed25519 OLD\na ssh-rsa RSA\na,b ssh-ed25519 OTHER\n# note\n";
+        let expected = format!("a ssh-rsa RSA\na,b ssh-ed25519 OTHER\n# note\na {KEY}\n");
+        assert_eq!(with(old, "a", KEY), expected);
+        assert_eq!(with("x", "a", KEY), format!("x\na {KEY}\n"));
+    }
+}

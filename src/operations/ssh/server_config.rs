@@ -1,0 +1,291 @@
+//! `ssh.server_config`: settings of the SSH server, in a file of their own.
+//!
+//! ```toml
+//! [[operation]]
+//! op = "ssh.server_config"
+//! filename = "10-keys-only"
+//! settings = { PasswordAuthentication = false, PermitRootLogin = "prohibit-password" }
+//! ```
+//!
+//! The review shows what `sshd -T` says before and after.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::change::{Attribute, NotKnown, Outcome, ResourceKind, Stop};
+use crate::content::Content;
+use crate::facts::FactKey;
+use crate::facts::inquiry::{Inquiry, InquiryFact, InquiryKey};
+use crate::facts::overlay::FactScope;
+use crate::operations::files::parameters::path_and_ancestors;
+use crate::operations::files::removal::plan_absent;
+use crate::operations::files::whole_file::{FileWish, WishedContent, plan_file};
+use crate::operations::{Define, Demand, Operation, PlanContext};
+
+/// Parameters of `ssh.server_config`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::operations) struct ServerConfig {
+    /// Name of the file in `/etc/ssh/sshd_config.d`, without `.conf`. sshd reads these files by name, and the first value counts.
+    filename: String,
+    /// Settings of sshd by their names, such as `{ PasswordAuthentication = false }`. A list stands for a line for each item.
+    #[serde(default)]
+    settings: BTreeMap<String, Setting>,
+    /// `false` removes the file.
+    #[serde(default = "crate::operations::parameters::yes")]
+    present: bool,
+}
+
+/// The value of a setting.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum Setting {
+    Truth(bool),
+    Number(i64),
+    Text(String),
+    List(Vec<String>),
+}
+
+impl Setting {
+    fn values(&self) -> Vec<String> {
+        match self {
+            Self::Truth(truth) => vec![if *truth { "yes" } else { "no" }.to_owned()],
+            Self::Number(number) => vec![number.to_string()],
+            Self::Text(text) => vec![text.clone()],
+            Self::List(items) => items.clone(),
+        }
+    }
+}
+
+impl Define for ServerConfig {
+    const NAME: &'static str = "ssh.server_config";
+    const SUMMARY: &'static str = "Set options of the SSH server, in a file of their own";
+    const MAIN_ARGUMENT: &'static str = "filename";
+    const EXAMPLE: &'static str = r#"[[operation]]
+op = "ssh.server_config"
+filename = "10-keys-only"
+settings = { PasswordAuthentication = false, KbdInteractiveAuthentication = false }
+"#;
+}
+
+impl Operation for ServerConfig {
+    fn needs(&self) -> Vec<FactKey> {
+        let mut needs = path_and_ancestors(&self.path());
+        if self.present {
+            needs.push(FactKey::Inquiry(self.inquiry()));
+        }
+        needs
+    }
+
+    fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
+        vec![FactScope::Key(FactKey::Path(self.path()))]
+    }
+
+    fn demands(&self) -> Vec<Demand> {
+        vec![Demand::presence(ResourceKind::File, &self.path(), self.present)]
+    }
+
+    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        self.check(context)?;
+        if !self.present {
+            return plan_absent(context, &self.path());
+        }
+        let effective = self.effective(context);
+        let path = self.path();
+        let wish = FileWish {
+            owner: Some("root"),
+            group: Some("root"),
+            mode: Some(0o644),
+            validate: Some(validator()),
+            ..FileWish::new(
+                &path,
+                "filename",
+                WishedContent::Ready(Content::new(self.text().into_bytes())),
+            )
+        };
+        let outcome = plan_file(context, &wish)?;
+        let effective = effective?;
+        if outcome == Outcome::Unchanged {
+            return self.unchanged(context, effective);
+        }
+        Ok(shown(outcome, effective))
+    }
+}
+
+/// What `sshd -T` says: before and after, or why it is known only later.
+type Effective = Result<(Settings, Settings), String>;
+
+/// Lines of `sshd -T`, by their first word.
+type Settings = BTreeMap<String, Vec<String>>;
+
+/// Accepts the new file in front of the whole configuration, as sshd will read it.
+fn validator() -> Vec<String> {
+    let script = "cat -- \"$1\" /etc/ssh/sshd_config | \"$(command -v sshd || echo /usr/sbin/sshd)\" -t -f /dev/stdin";
+    ["sh", "-c", script, "sshd", "{path}"].map(str::to_owned).to_vec()
+}
+
+fn settings(said: &str) -> Settings {
+    let mut settings = Settings::new();
+    for line in said.lines() {
+        let (name, value) = line.split_once(' ').unwrap_or((line, ""));
+        // A list whose file is there already is in it twice.
+        let values = settings.entry(name.to_owned()).or_default();
+        if !values.iter().any(|known| known == value.trim()) {
+            values.push(value.trim().to_owned());
+        }
+    }
+    settings
+}
+
+/// Adds what `sshd -T` says to the file's change.
+fn shown(mut outcome: Outcome, effective: Effective) -> Outcome {
+    let [change] = outcome.changes_mut() else {
+        return outcome;
+    };
+    let (before, after) = match effective {
+        Err(why) => {
+            if let Some(after) = &mut change.after {
+                after.insert("sshd -T", Attribute::Unknown(why));
+            }
+            return outcome;
+        }
+        Ok(both) => both,
+    };
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let said = |settings: &Settings, name: &String| match settings.get(name) {
+        Some(values) => values.join(", "),
+        None => "(none)".to_owned(),
+    };
+    let differing = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
+    let lines: Vec<String> = differing
+        .map(|name| format!("{name} {} → {}", said(&before, name), said(&after, name)))
+        .collect();
+    if let (Some(attributes), false) = (&mut change.after, lines.is_empty()) {
+        attributes.insert("sshd -T", Attribute::known(lines.join("\n")));
+    }
+    outcome
+}
+
+impl ServerConfig {
+    fn path(&self) -> String {
+        format!("/etc/ssh/sshd_config.d/{}.conf", self.filename)
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        for (name, setting) in &self.settings {
+            for value in setting.values() {
+                let _ = writeln!(text, "{name} {value}");
+            }
+        }
+        text
+    }
+
+    fn inquiry(&self) -> Inquiry {
+        Inquiry::Sshd { text: self.text() }
+    }
+
+    fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
+        let plain = |character: char| character.is_ascii_alphanumeric() || "_.-".contains(character);
+        if self.filename.is_empty()
+            || self.filename.starts_with('.')
+            || matches!(self.filename.rsplit_once('.'), Some((_, "conf")))
+            || !self.filename.chars().all(plain)
+        {
+            let title = format!("`{}` is not a valid name", self.filename);
+            return Err(context
+                .refuse(
+                    "filename",
+                    title,
+                    "use letters, digits, `_`, `.` and `-`; `.conf` is added",
+                )
+                .hint("write a name such as \"10-keys-only\""));
+        }
+        if !self.present {
+            return Ok(());
+        }
+        if self.settings.is_empty() {
+            return Err(context
+                .refuse("filename", "missing `settings`", "the file would be empty")
+                .hint("add `settings = { PasswordAuthentication = false }`, or `present = false`"));
+        }
+        for (name, setting) in &self.settings {
+            let refuse = |title: String, label: &str| context.refuse_entry("settings", name, title, label);
+            if name.is_empty() || !name.chars().all(|one| one.is_ascii_alphanumeric()) {
+                return Err(refuse(
+                    format!("`{name}` is not a setting of sshd"),
+                    "must be one word of letters",
+                ));
+            }
+            if ["match", "include"].contains(&name.to_ascii_lowercase().as_str()) {
+                return Err(refuse(
+                    format!("`{name}` is not supported in `settings`"),
+                    "it changes what other lines mean",
+                )
+                .hint("write such a file with `files.put`, and `validate = [\"sshd\", \"-t\", \"-f\", \"{path}\"]`"));
+            }
+            let values = setting.values();
+            if values.is_empty()
+                || values
+                    .iter()
+                    .any(|value| value.trim().is_empty() || value.contains(char::is_control))
+            {
+                return Err(refuse(
+                    format!("`{name}` has no valid value"),
+                    "must be one line, and not empty",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the host; an earlier operation may make the answer known only later.
+    fn effective(&self, context: &PlanContext<'_>) -> Result<Effective, Stop> {
+        match context.get(InquiryKey(&self.inquiry())) {
+            Ok(InquiryFact::Said(bytes)) => {
+                let said = String::from_utf8_lossy(&bytes).into_owned();
+                let (now, then) = said.split_once("\nthen\n").unwrap_or((&said, &said));
+                Ok(Ok((settings(now), settings(then))))
+            }
+            Ok(InquiryFact::Failed(_)) if context.is_installed_before("openssh-server") => {
+                Ok(Err("an earlier operation installs the SSH server".to_owned()))
+            }
+            Ok(InquiryFact::Failed(why)) => Err(context
+                .refuse(
+                    "settings",
+                    "sshd does not accept these settings",
+                    "the host tried them, and changed nothing",
+                )
+                .because(why)
+                .hint("compare the names and values with `man sshd_config` on the host")),
+            Err(Stop::NotKnown {
+                cause: NotKnown::Since(_, why),
+                ..
+            }) => Ok(Err(why)),
+            Err(stop) => Err(stop),
+        }
+    }
+
+    /// Refuses a file that is there and has no effect: another one comes first.
+    fn unchanged(&self, context: &PlanContext<'_>, effective: Effective) -> Result<Outcome, Stop> {
+        let Ok((now, then)) = effective else {
+            return Ok(Outcome::Unchanged);
+        };
+        let is_other = |name: &&String| {
+            let name = name.to_ascii_lowercase();
+            now.get(&name) != then.get(&name)
+        };
+        let Some(name) = self.settings.keys().find(is_other) else {
+            return Ok(Outcome::Unchanged);
+        };
+        let said = now.get(&name.to_ascii_lowercase()).map(|values| values.join(", "));
+        let label = format!("`sshd -T` says `{}`", said.unwrap_or_default());
+        let title = format!("`{name}` has no effect: another file sets it first");
+        Err(context
+            .refuse_entry("settings", name, title, label)
+            .hint("sshd reads `/etc/ssh/sshd_config.d` by name, and the first value counts: give this file a name before the other's"))
+    }
+}
