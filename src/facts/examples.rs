@@ -110,19 +110,26 @@ fn installation(verb: AptVerb) -> FactKey {
     })
 }
 
-fn inquiries() -> [Inquiry; 3] {
+fn inquiry_examples() -> impl Iterator<Item = (FactKey, Vec<Fact>)> {
     let request = Request {
         method: text("get"),
         ..Request::get("http://db/")
     };
-    [
+    let inquiries = [
         Inquiry::Download(Box::new(request)),
         Inquiry::Sshd { text: text("port 22") },
         Inquiry::HostKeys {
             host: text("db"),
             port: 22,
         },
-    ]
+    ];
+    let facts = vec![
+        Fact::Inquiry(InquiryFact::Said(b"text".to_vec())),
+        Fact::Inquiry(InquiryFact::Failed(text("no answer"))),
+    ];
+    inquiries
+        .into_iter()
+        .map(move |inquiry| (FactKey::Inquiry(inquiry), facts.clone()))
 }
 
 fn checks() -> [Check; 5] {
@@ -377,13 +384,7 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
     examples
         .into_iter()
         .chain(account_examples())
-        .chain(inquiries().map(|inquiry| {
-            let facts = vec![
-                Fact::Inquiry(InquiryFact::Said(b"text".to_vec())),
-                Fact::Inquiry(InquiryFact::Failed(text("no answer"))),
-            ];
-            (FactKey::Inquiry(inquiry), facts)
-        }))
+        .chain(inquiry_examples())
         .chain(checks().map(|check| {
             let facts = vec![
                 Fact::Check(CheckFact::Holds),
