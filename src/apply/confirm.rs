@@ -138,7 +138,7 @@ impl HostApply<'_> {
     }
 
     /// The handlers that guarded changes notified and that have not run to their end.
-    fn not_loaded(&self, guarding: &Guarding) -> Vec<PlannedOperation> {
+    pub(super) fn not_loaded(&self, guarding: &Guarding) -> Vec<PlannedOperation> {
         let done = self.snapshot.done.get(&self.reviewed.host);
         let is_done = |handler: &PlannedOperation| done.is_some_and(|done| done.contains(&handler.id));
         let handlers = self.records.all().filter(|(handler, notifiers)| {

@@ -16,6 +16,7 @@ use crate::facts::session::Session;
 use crate::facts::{Fact, FactKey};
 use crate::plan::{HostPlan, PlannedOperation, Snapshot};
 use crate::project::Selection;
+use crate::remote::LockRequest;
 use crate::secret::DigestKey;
 
 /// A host while its plan is applied.
@@ -46,6 +47,8 @@ pub(super) struct HostApply<'a> {
     pub(super) retried: BTreeMap<OperationId, u8>,
     /// Whether the last failure was a refusal before anything was done, which trying again does not change.
     pub(super) is_refusal: bool,
+    /// How the host's lock was asked for: after a restart it is asked for again.
+    pub(super) lock: Option<LockRequest>,
     /// The handlers that changes of operations notify.
     pub(super) records: Records,
 }

@@ -13,6 +13,7 @@ use super::host::HostApply;
 use super::keeping::Guarding;
 use super::perform::take_away;
 use super::read_back::{is_read_back, to_read_after};
+use super::reboot::reboot_of;
 use super::recovery::may_go_on;
 use super::segment::{Ends, EventSink, KeepFor, SegmentEnd, perform_segment};
 use crate::change::{CheckState, Outcome};
@@ -72,6 +73,7 @@ impl HostApply<'_> {
             }
             let (segment, after) = split_at_barrier(rest, self.one_by_one, self.keeping.guarding());
             let progressed = !segment.is_empty();
+            self.settle_before_reboot(writer, &segment).await?;
             if let Err(halt) = self.perform(writer, &segment).await {
                 rest = match self.go_on(writer, &segment, halt).await {
                     Ok(rest) => rest,
@@ -154,7 +156,10 @@ impl HostApply<'_> {
         let effects: Vec<_> = changes.flat_map(|change| &change.effects).collect();
         facts.forget_affected(&effects);
         let last = segment.last().filter(|last| is_read_back(last));
-        let probes = last.map_or_else(FactProbes::default, |last| FactProbes::of(&to_read_after(last, facts)));
+        let reboot = segment.last().and_then(|last| Some((&last.id, reboot_of(last)?)));
+        // What is read before the host goes down says nothing of it.
+        let read = last.filter(|_| reboot.is_none());
+        let probes = read.map_or_else(FactProbes::default, |last| FactProbes::of(&to_read_after(last, facts)));
         let sink = EventSink {
             host,
             events: self.events,
@@ -171,6 +176,9 @@ impl HostApply<'_> {
         };
         let mut performed = perform_segment(writer, sink, segment, &self.records, &probes.probes, keep, ends).await;
         if matches!(performed.end, SegmentEnd::Through) {
+            if let Some((operation, reboot)) = reboot {
+                self.await_boot(writer, operation, reboot).await?;
+            }
             if let (Some(last), Some(held)) = (last, performed.held.take()) {
                 let facts = self.snapshot.facts.entry(host.clone()).or_default();
                 probes
@@ -251,11 +259,17 @@ fn split_at_barrier(
     guarding: Option<&Guarding>,
 ) -> (Vec<PlannedOperation>, Vec<PlannedOperation>) {
     let ends = |before: &PlannedOperation| {
-        is_read_back(before) || may_go_on(before) || (one_by_one && before.outcome != Outcome::Unchanged)
+        is_read_back(before)
+            || reboot_of(before).is_some()
+            || may_go_on(before)
+            || (one_by_one && before.outcome != Outcome::Unchanged)
     };
     let is_end = |index: &usize| {
         let (before, from) = operations.split_at(*index);
-        has_to_wait(before, &from[0]) || before.last().is_some_and(ends) || ends_guard(guarding, before, &from[0])
+        has_to_wait(before, &from[0])
+            || (!before.is_empty() && reboot_of(&from[0]).is_some())
+            || before.last().is_some_and(ends)
+            || ends_guard(guarding, before, &from[0])
     };
     let end = (0..operations.len()).find(is_end).unwrap_or(operations.len());
     let after = operations.split_off(end);

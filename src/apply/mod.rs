@@ -14,6 +14,7 @@ mod owed;
 mod perform;
 mod put_back;
 mod read_back;
+mod reboot;
 mod recovery;
 mod replan;
 mod result;

@@ -147,6 +147,7 @@ async fn work(host: ReadHost, context: WorkerContext, mut orders: mpsc::Receiver
         is_refusal: false,
         notices: Vec::new(),
         keeping,
+        lock: None,
         records: Records::default(),
     };
     let state_folder = host_apply.session().and_then(|session| {
@@ -212,6 +213,7 @@ async fn obey(
     if let Some(path) = host_apply.lock_path() {
         request.path = path;
     }
+    host_apply.lock = Some(request.clone());
     let mut writer = match connection.lock(&request).await {
         Ok(writer) => writer,
         Err(error) => {

@@ -17,6 +17,11 @@ pub enum ResourceKind {
     Directory,
     File,
     Group,
+    /// A module of the kernel.
+    #[strum(serialize = "kernel module")]
+    KernelModule,
+    /// The host itself, which restarts.
+    Host,
     /// A parameter of the kernel (sysctl).
     #[strum(serialize = "kernel parameter")]
     KernelParameter,
@@ -24,6 +29,8 @@ pub enum ResourceKind {
     Link,
     /// A locale that programs can use.
     Locale,
+    /// A file system that is mounted on a path.
+    Mount,
     /// An operation whose changes are not known yet.
     Operation,
     /// A Debian package.
@@ -34,6 +41,8 @@ pub enum ResourceKind {
     /// Packages that apt changes in addition to the requested ones.
     #[strum(serialize = "packages that come along with")]
     PackagesAlong,
+    /// A swap file.
+    Swap,
     /// A systemd unit.
     Unit,
     User,

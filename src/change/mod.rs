@@ -28,8 +28,8 @@ pub use kind::ResourceKind;
 pub use lockout::{LockoutGuard, NOT_ARMED, boot_files};
 pub use step::{
     Above, Attributes, Claim, Command, DEFAULT_TIMEOUT, End, Expect, Fetch, FileNumber, Kept, Link, MakeDirectory,
-    MovePath, Ownership, Previous, Remove, RemoveDirectory, ResolvedPath, Script, ScriptOptions, SetAttributes, Step,
-    UnitValidator, WriteFile, guard,
+    MovePath, Ownership, Previous, Reboot, Remove, RemoveDirectory, ResolvedPath, Script, ScriptOptions, SetAttributes,
+    Step, UnitValidator, WriteFile, guard,
 };
 
 /// The result of planning an operation.
@@ -183,6 +183,8 @@ pub enum Risk {
     None,
     /// A running service is interrupted.
     Restart,
+    /// The host restarts.
+    Reboot,
     /// Data or a resource is lost.
     Removal,
     /// The user may lose access to the host.

@@ -11,6 +11,7 @@ mod link;
 mod make_directory;
 mod move_path;
 mod previous;
+mod reboot;
 mod remove;
 mod remove_directory;
 mod resolved_path;
@@ -32,6 +33,7 @@ pub use link::Link;
 pub use make_directory::MakeDirectory;
 pub use move_path::MovePath;
 pub use previous::{Kept, Previous};
+pub use reboot::Reboot;
 pub use remove::Remove;
 pub use remove_directory::RemoveDirectory;
 pub use resolved_path::{Above, End, FileNumber, ResolvedPath};
@@ -52,6 +54,7 @@ pub enum Step {
     MovePath(MovePath),
     RemoveDirectory(RemoveDirectory),
     Run(Command),
+    Reboot(Reboot),
 }
 
 /// The parameters that the text of a file comes from.
@@ -68,6 +71,7 @@ impl Step {
             Self::MovePath(step) => step,
             Self::RemoveDirectory(step) => step,
             Self::Run(step) => step,
+            Self::Reboot(step) => step,
         }
     }
 

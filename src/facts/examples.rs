@@ -12,12 +12,15 @@ use super::calendar::CalendarFact;
 use super::check::{CheckFact, FileCheck, HttpCheck, ProgramCheck};
 use super::http::Request;
 use super::inquiry::{Inquiry, InquiryFact};
+use super::module::KernelModule;
+use super::mount::Mount;
 use super::overlay::{Effect, FactScope};
 use super::owed::Owed;
 use super::package::PackageFact;
 use super::path::{ContentFact, Entries, Inode, InodeKind, Metadata, PathFact};
 use super::place::{DiskLocation, Room};
 use super::session::{Account, Session, Unprivileged};
+use super::swap::SwapFact;
 use super::system::{Architecture, Disk, Job, JobState, Machine, OperatingSystem, SystemFacts};
 use super::unit::{Reload, UnitFact, UnitState};
 use super::{AptVerb, Check, Fact, FactKey, Facts, Identity, Installation};
@@ -375,16 +378,12 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
             FactKey::KernelParameter(text("/proc/sys/net/ipv4/ip_forward")),
             vec![Fact::KernelParameter(None), Fact::KernelParameter(Some(text("1")))],
         ),
-        (FactKey::Locales, vec![Fact::Locales(names(&["C", "de_DE.utf8"]))]),
-        (
-            FactKey::LoginKey,
-            vec![Fact::LoginKey(None), Fact::LoginKey(Some(text("SHA256:x")))],
-        ),
     ]);
     examples
         .into_iter()
         .chain(account_examples())
         .chain(inquiry_examples())
+        .chain(kernel_examples())
         .chain(checks().map(|check| {
             let facts = vec![
                 Fact::Check(CheckFact::Holds),
@@ -394,6 +393,47 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
             (FactKey::Check(check), facts)
         }))
         .collect()
+}
+
+fn kernel_examples() -> Vec<(FactKey, Vec<Fact>)> {
+    vec![
+        (
+            FactKey::KernelModule(text("dummy")),
+            vec![
+                Fact::KernelModule(KernelModule::Absent),
+                Fact::KernelModule(KernelModule::Available),
+                Fact::KernelModule(KernelModule::Loaded),
+                Fact::KernelModule(KernelModule::BuiltIn),
+            ],
+        ),
+        (
+            FactKey::Mount(text("/srv")),
+            vec![
+                Fact::Mount(None),
+                Fact::Mount(Some(Mount {
+                    source: text("/dev/sda1"),
+                    fs_type: text("ext4"),
+                    options: names(&["rw", "relatime"]),
+                })),
+            ],
+        ),
+        (
+            FactKey::Swap(text("/swapfile")),
+            vec![
+                Fact::Swap(SwapFact::Absent),
+                Fact::Swap(SwapFact::Other),
+                Fact::Swap(SwapFact::File {
+                    size: 1 << 30,
+                    in_use: true,
+                }),
+            ],
+        ),
+        (FactKey::Locales, vec![Fact::Locales(names(&["C", "de_DE.utf8"]))]),
+        (
+            FactKey::LoginKey,
+            vec![Fact::LoginKey(None), Fact::LoginKey(Some(text("SHA256:x")))],
+        ),
+    ]
 }
 
 fn unit_example() -> (FactKey, Vec<Fact>) {

@@ -63,6 +63,12 @@ macro_rules! every_kind {
             Calendar(event: String) => super::calendar::CalendarKey<'a>, super::calendar::CalendarFact;
             /// The value of a kernel parameter, by its file below `/proc/sys`.
             KernelParameter(path: String) => super::kernel::KernelParameterKey<'a>, #[serde(with = "presence")] Option<String>;
+            /// A module of the kernel.
+            KernelModule(name: String) => super::module::KernelModuleKey<'a>, super::module::KernelModule;
+            /// What is mounted on a path.
+            Mount(path: String) => super::mount::MountKey<'a>, #[serde(with = "presence")] Option<super::mount::Mount>;
+            /// A swap file.
+            Swap(path: String) => super::swap::SwapKey<'a>, super::swap::SwapFact;
             /// The locales that programs can use.
             Locales => super::locale::LocalesKey, std::collections::BTreeSet<String>;
             /// The key that opened this connection.

@@ -22,6 +22,8 @@ pub mod kernel;
 mod key;
 mod kind;
 pub mod locale;
+pub mod module;
+pub mod mount;
 pub mod overlay;
 pub mod owed;
 pub mod package;
@@ -33,6 +35,7 @@ mod questions;
 mod scope;
 pub mod session;
 mod shared;
+pub mod swap;
 pub mod system;
 pub mod unit;
 

@@ -5,9 +5,18 @@ use serde::{Deserialize, Serialize};
 use super::kind::{DependsOn, Key, Subject};
 use crate::value::Known;
 
-/// The directories in which a package may create files.
-const OF_PACKAGES: [&str; 9] = [
-    "/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/sbin", "/usr", "/var",
+/// The directories in which a package may create files, and the file with which it asks for a restart of the host.
+const OF_PACKAGES: [&str; 10] = [
+    "/bin",
+    "/boot",
+    "/etc",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/run/reboot-required",
+    "/sbin",
+    "/usr",
+    "/var",
 ];
 /// What Debian's policy leaves to the host below them.
 const OF_HOST: [&str; 2] = ["/var/local", "/var/tmp"];

@@ -59,6 +59,8 @@ pub enum FactScope {
     Packages,
     /// What is absent now and may come with a package.
     MayComeWithPackages,
+    /// Parameters that the kernel does not have now and that may come with a module.
+    NewKernelParameters,
     /// Files of packages, whichever those are: wherever packages have files, be it named here or not.
     FilesOfPackages,
     /// What is at these paths, and the units among them: files of packages that are known.
@@ -79,6 +81,7 @@ impl FactScope {
             Self::Tree(top) => key.path().is_some_and(|path| is_below(path, top)),
             Self::Packages => key.subject() == Subject::Packages,
             Self::MayComeWithPackages => key.may_come_with_packages(),
+            Self::NewKernelParameters => matches!(key, FactKey::KernelParameter(_)),
             Self::FilesOfPackages => key
                 .path()
                 .is_some_and(|path| PACKAGE_FOLDERS.iter().any(|top| is_below(path, top))),
@@ -97,7 +100,7 @@ impl FactScope {
 
     /// Whether it holds only what is absent when it is forgotten.
     pub(super) fn only_absent(&self) -> bool {
-        matches!(self, Self::MayComeWithPackages)
+        matches!(self, Self::MayComeWithPackages | Self::NewKernelParameters)
     }
 
     /// Whether all of `other` is of this scope.

@@ -11,7 +11,7 @@ use super::reach::limited;
 use super::trigger::{Due, Trigger};
 use super::visible::NOT_READ;
 use super::{Build, PlannedHandler, PlannedOperation};
-use crate::change::{Conduct, NotKnown, Outcome, ResourceChange, Stop};
+use crate::change::{Conduct, NotKnown, Outcome, ResourceChange, Step, Stop};
 use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
 use crate::facts::owed::Owed;
@@ -103,6 +103,7 @@ pub(super) fn plan_operation(
         given.want(key.clone(), build);
     }
     let mut outcome = outcome?;
+    check_reboot(&bound.origin, &mut outcome, given.host.is_local)?;
     check_effects(&bound.id, &bound.origin, &outcome, &touches)?;
     if !waits_for.is_empty() {
         outcome = conditional(outcome, waits_for, &touches);
@@ -114,14 +115,13 @@ pub(super) fn plan_operation(
     };
     let mut outcome = limited(outcome, touches, overlay);
     let guards = Entrance::new(overlay, given.host.is_local).guard(&mut outcome, bound.guard);
-    let parameters = places(&bound.bound);
     let handler = bound.handler.map(|handler| planned_handler(handler, &bound.bound));
     let operation = PlannedOperation {
         id: bound.id,
         stage: bound.position.stage,
         task: bound.task,
         origin: bound.origin,
-        parameters,
+        parameters: places(&bound.bound),
         within: bound.position.within.clone(),
         peers,
         trigger: bound.trigger,
@@ -230,6 +230,19 @@ fn conditional(outcome: Outcome, notifiers: Vec<OperationId>, touches: &[FactSco
         }
         other => other,
     }
+}
+
+/// Errors: the operation restarts the machine that homelab runs on, which would end homelab.
+fn check_reboot(origin: &Origin, outcome: &mut Outcome, is_local: bool) -> Result<(), Diagnostic> {
+    let changes = outcome.changes_mut();
+    let mut steps = changes.iter().flat_map(|change| &change.steps);
+    if !is_local || !steps.any(|step| matches!(step, Step::Reboot(_))) {
+        return Ok(());
+    }
+    let title = "homelab cannot restart the machine that it runs on";
+    Err(Diagnostic::new(title)
+        .at(origin, "would end this run")
+        .hint("restart it by hand, or leave it out with `when = \"not …\"`"))
 }
 
 /// Apply enforces what a deferred operation may change, so that must be complete.

@@ -134,6 +134,14 @@ impl<'a> Writer<'a> {
         self.connection
     }
 
+    /// Goes on through `connection`, after the host has restarted: its lock went with the old connection.
+    pub async fn go_on_with(&mut self, connection: Connection, request: &LockRequest) -> Result<(), RemoteError> {
+        let old = std::mem::replace(&mut *self.connection, connection);
+        old.close().await;
+        self.halted = false;
+        self.connection.lock(request).await.map(|_| ())
+    }
+
     /// Whether another run held the lock first, and may have changed the host meanwhile.
     pub fn has_waited(&self) -> bool {
         self.has_waited

@@ -416,6 +416,7 @@ fn risk_word(risk: Risk) -> &'static str {
     match risk {
         Risk::None => "none",
         Risk::Restart => "restart",
+        Risk::Reboot => "reboot",
         Risk::Removal => "removal",
         Risk::LockOut => "lock_out",
     }

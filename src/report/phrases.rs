@@ -244,6 +244,7 @@ pub(super) fn parts(change: &Change<'_>, unless: &[OperationId], options: &TextO
     let risk = match change.risk {
         Risk::None | Risk::Removal => None,
         Risk::Restart => Some("! interrupts a running service"),
+        Risk::Reboot => Some("! restarts the host"),
         Risk::LockOut => Some("! may lock you out"),
     };
     if change.is_for_running && change.differs.is_empty() {
@@ -402,6 +403,7 @@ pub(super) fn scope(scope: &FactScope) -> String {
         FactScope::Owned(paths) => format!("{} paths of packages", paths.len()),
         FactScope::Units => "any unit".to_owned(),
         FactScope::MayComeWithPackages => "what a package may create".to_owned(),
+        FactScope::NewKernelParameters => "new kernel parameters".to_owned(),
         FactScope::Accounts => "any user or group".to_owned(),
         FactScope::Everything => "anything".to_owned(),
     }

@@ -155,5 +155,6 @@ fn the_example_of_each_operation_can_be_planned() {
     for index in 0..tasks.len() {
         project.write(&format!("templates/etc/motd{index}"), "{{ host.name }}\n");
     }
+    project.write("templates/scripts/setup.sh", "#!/bin/sh\ntrue\n");
     is_accepted(&project, "dev", "all");
 }

@@ -123,14 +123,9 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
     ("locale locale_gen", Own("server.locale")),
     // Kernel, disks and network.
     ("sysctl", Own("server.sysctl")),
-    (
-        "kernel_module modprobe",
-        Do("put a file in `/etc/modules-load.d/` with `files.put`, and run `modprobe NAME` when it changes"),
-    ),
-    (
-        "fstab mount mounted",
-        Do("write the line in `/etc/fstab` with `files.line`, then run `mount PATH` with `server.shell` and `unless`"),
-    ),
+    ("kernel_module modprobe", Own("server.modprobe")),
+    ("fstab mount mounted", Own("server.mount")),
+    ("swap swap_file", Own("server.swap")),
     (
         "limits pam_limits security_limit security_limits",
         Do("put a file in `/etc/security/limits.d/` with `files.put`"),
@@ -150,17 +145,12 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
         "bash cmd cmd.run command exec execute expect raw run shell win_command",
         Own("server.shell"),
     ),
-    (
-        "cmd.script script script_template",
-        Do("put it in place with `files.put`, and run it with `server.shell`"),
-    ),
-    (
-        "reboot shutdown",
-        Do("not in this version: use `homelab exec INVENTORY PATTERN -- reboot`"),
-    ),
+    ("cmd.script script script_template", Own("server.script")),
+    ("reboot", Own("server.reboot")),
+    ("shutdown", Do("use `homelab exec INVENTORY PATTERN -- poweroff`")),
     (
         "alternatives filesystem htpasswd lvg lvol make openssl_certificate openssl_privatekey openssh_keypair parted \
-         selinux seboolean swap_file zfs. mariadb. mysql. postgres. postgresql. mysql_db mysql_user postgresql_db \
+         selinux seboolean zfs. mariadb. mysql. postgres. postgresql. mysql_db mysql_user postgresql_db \
          postgresql_user",
         BY_COMMAND,
     ),
@@ -211,7 +201,8 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
     ("helm. k8s. kubernetes. helm k8s kubectl lxd. lxc. proxmox.", BY_COMMAND),
     // Checks.
     ("get http http_request uri", Own("verify.http")),
-    ("port wait wait_for wait_for_connection", Own("verify.tcp")),
+    ("port wait_for_connection", Own("verify.tcp")),
+    ("wait wait_for", Own("server.wait")),
     ("verify.exec verify.shell", Own("verify.command")),
     (
         "verify.service verify.systemd verify.unit",

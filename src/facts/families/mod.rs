@@ -11,6 +11,8 @@ mod kernel;
 mod locale;
 mod login_key;
 mod metadata;
+mod module;
+mod mount;
 mod package;
 mod path;
 mod path_resolution;
@@ -18,6 +20,7 @@ mod reload;
 mod room;
 mod session;
 pub(super) mod sight;
+mod swap;
 mod system;
 mod unit;
 

@@ -99,6 +99,17 @@ impl Operation for Sysctl {
 }
 
 impl Sysctl {
+    /// A parameter in the usual file.
+    pub(super) fn of(key: &str, value: &str) -> Self {
+        Self {
+            key: key.to_owned(),
+            value: Some(NumberOrText(value.to_owned())),
+            file: usual_file(),
+            persist: true,
+            present: true,
+        }
+    }
+
     fn path(&self) -> String {
         parameter_path(&self.key)
     }

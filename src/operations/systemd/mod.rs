@@ -2,7 +2,7 @@
 
 pub(super) mod daemon_reload;
 mod files;
-mod name;
+pub(super) mod name;
 mod needs;
 mod refusal;
 mod resource;
@@ -10,7 +10,7 @@ mod restart;
 mod script;
 pub(super) mod service;
 mod states;
-mod text;
+pub(super) mod text;
 pub(super) mod timer;
 pub(super) mod tmpfiles;
 pub(super) mod unit;

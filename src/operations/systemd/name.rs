@@ -8,7 +8,7 @@ use crate::operations::PlanContext;
 const LONGEST: usize = 255;
 
 /// The name with its suffix; without one, `.service` is added.
-pub(super) fn full(name: &str) -> String {
+pub(in crate::operations) fn full(name: &str) -> String {
     if SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) {
         name.to_owned()
     } else {
@@ -22,7 +22,7 @@ pub(super) fn template(unit: &str) -> Option<&str> {
 }
 
 /// Refuses what is not the name of a unit, and a template without its instance.
-pub(super) fn check(context: &PlanContext<'_>, argument: &str, written: &str) -> Result<(), Stop> {
+pub(in crate::operations) fn check(context: &PlanContext<'_>, argument: &str, written: &str) -> Result<(), Stop> {
     check_file(context, argument, written)?;
     let unit = full(written);
     let suffix = unit.rsplit_once('.').map_or("service", |(_, suffix)| suffix);

@@ -8,7 +8,7 @@ use crate::value::Known;
 /// The content of a file of the project, or the text of the task. A file whose name ends in `.j2` is rendered.
 ///
 /// `Known::No` if a template uses an unknown value. `argument` is the one that names what has the content.
-pub(super) fn content(
+pub(in crate::operations) fn content(
     context: &PlanContext<'_>,
     argument: &str,
     src: Option<&str>,

@@ -1,0 +1,154 @@
+//! When commands of the user run: one condition, which the host's state decides.
+
+use crate::change::{Action, Stop};
+use crate::facts::check::{CheckFact, CheckKey};
+use crate::facts::overlay::{Effect, FactScope};
+use crate::facts::path::PathFact;
+use crate::facts::{Check, Environment, FactKey, Identity};
+use crate::operations::{PlanContext, Role};
+
+/// The parameters of a condition.
+pub(super) struct Condition<'a> {
+    pub(super) creates: Option<&'a str>,
+    pub(super) removes: Option<&'a str>,
+    pub(super) unless: Option<&'a str>,
+    pub(super) only_if: Option<&'a str>,
+    pub(super) always: bool,
+    /// The parameter that says what runs.
+    pub(super) of: &'static str,
+    /// What runs, in words: `the commands`.
+    pub(super) what: &'static str,
+    /// What it would be without a condition.
+    pub(super) without: &'static str,
+}
+
+impl Condition<'_> {
+    /// The facts that decide.
+    pub(super) fn needs(&self) -> Vec<FactKey> {
+        let paths = [self.creates, self.removes].into_iter().flatten();
+        let commands = [self.unless, self.only_if].into_iter().flatten();
+        let paths = paths.map(|path| FactKey::Path(path.to_owned()));
+        let commands = commands.map(|script| {
+            FactKey::Check(Check::Command {
+                script: script.to_owned(),
+                by: Identity::Own,
+                env: Environment::default(),
+            })
+        });
+        paths.chain(commands).collect()
+    }
+
+    /// What may change, if `touches` are the paths that the user listed.
+    pub(super) fn touches(&self, touches: Option<&[String]>) -> Vec<FactScope> {
+        let Some(paths) = touches else {
+            return vec![FactScope::Everything];
+        };
+        let given = [self.creates, self.removes].into_iter().flatten();
+        let all = paths.iter().map(String::as_str).chain(given);
+        all.map(|path| FactScope::Tree(path.to_owned())).collect()
+    }
+
+    /// The same as effects.
+    pub(super) fn effects(&self, touches: Option<&[String]>) -> Vec<Effect> {
+        let scopes = self.touches(touches).into_iter();
+        scopes
+            .map(|scope| Effect::Forget(scope, "the command may change it".to_owned()))
+            .collect()
+    }
+
+    /// Whether it is time to run.
+    pub(super) fn is_due(&self, context: &PlanContext<'_>) -> Result<bool, Stop> {
+        Ok(if let Some(path) = self.creates {
+            context.path(path)? == PathFact::Absent
+        } else if let Some(path) = self.removes {
+            context.path(path)? != PathFact::Absent
+        } else if let Some(script) = self.unless {
+            !succeeds(context, script)?
+        } else if let Some(script) = self.only_if {
+            succeeds(context, script)?
+        } else {
+            // A handler has run, and there is nothing that it is measured by.
+            context.role() != Role::HandlerThatRan
+        })
+    }
+
+    /// What running is to the host.
+    pub(super) fn action(&self, context: &PlanContext<'_>) -> Action {
+        match context.role() {
+            // Being notified is a change that is pending.
+            Role::Handler if !self.is_of_the_host() => Action::Update,
+            Role::Operation if self.always => Action::RunEachTime,
+            _ => Action::Create,
+        }
+    }
+
+    /// Refuses more than one condition, and none where one is needed.
+    pub(super) fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
+        self.check_number(context)?;
+        for (argument, path) in [("creates", self.creates), ("removes", self.removes)] {
+            if path.is_some_and(|path| !path.starts_with('/')) {
+                return Err(context
+                    .refuse(
+                        argument,
+                        format!("`{argument}` is not an absolute path"),
+                        "must start with `/`",
+                    )
+                    .hint("write an absolute path; commands start in the user's home directory"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_number(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
+        let conditions = [
+            ("creates", self.creates.is_some()),
+            ("removes", self.removes.is_some()),
+            ("unless", self.unless.is_some()),
+            ("only_if", self.only_if.is_some()),
+            ("always", self.always),
+        ];
+        let mut given = conditions
+            .iter()
+            .filter(|(_, is_given)| *is_given)
+            .map(|(name, _)| name);
+        let mistake = match (given.next(), given.next()) {
+            (Some(_), None) => return Ok(()),
+            (Some(first), Some(second)) => context.mistake(
+                second,
+                format!("`{first}` and `{second}` cannot be used together"),
+                "one condition is enough",
+            ),
+            (None, _) if context.role() != Role::Operation => return Ok(()),
+            (None, _) => context.mistake(self.of, format!("missing condition for {}", self.what), self.without),
+        };
+        let hint = "use exactly one of `creates`, `removes`, `unless`, `only_if` and `always = true`";
+        Err(Stop::Refused(Box::new(mistake.hint(hint))))
+    }
+
+    /// Whether the host decides.
+    fn is_of_the_host(&self) -> bool {
+        [self.creates, self.removes, self.unless, self.only_if]
+            .iter()
+            .any(Option::is_some)
+    }
+}
+
+fn succeeds(context: &PlanContext<'_>, script: &str) -> Result<bool, Stop> {
+    let check = Check::Command {
+        script: script.to_owned(),
+        by: context.identity(),
+        env: context.environment(),
+    };
+    Ok(context.get(CheckKey(&check))? == CheckFact::Holds)
+}
+
+/// The user that commands run as, unless it is root.
+pub(super) fn run_as(context: &PlanContext<'_>) -> Option<String> {
+    let session = context.session();
+    match context.identity() {
+        Identity::Root => None,
+        Identity::Own => session.and_then(|session| Some(session.unprivileged?.account.user)),
+        Identity::LoginUser => session.map(|session| session.login.user),
+        Identity::User(user) => Some(user),
+    }
+}
