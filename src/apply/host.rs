@@ -10,7 +10,7 @@ use super::events::{ApplyEvent, OperationResult};
 use super::keeping::Keeping;
 use super::owed::Records;
 use super::stop_all::StopAll;
-use crate::change::Outcome;
+use crate::change::ResourceChange;
 use crate::facts::overlay::OperationId;
 use crate::facts::session::Session;
 use crate::facts::{Fact, FactKey};
@@ -36,8 +36,8 @@ pub(super) struct HostApply<'a> {
     pub(super) planned_since: Option<Vec<PlannedOperation>>,
     /// Deferred operations that became several operations, or one with another name.
     pub(super) replaced: BTreeSet<OperationId>,
-    /// Operations as they were last planned again.
-    pub(super) told: BTreeMap<OperationId, Outcome>,
+    /// What was told of operations that the review did not know.
+    pub(super) told: BTreeMap<OperationId, Vec<Vec<ResourceChange>>>,
     pub(super) notices: Vec<String>,
     pub(super) keeping: Keeping,
     pub(super) stop: &'a StopAll,

@@ -3,7 +3,7 @@
 use super::events::{ApplyEvent, Failure, HostEnd};
 use super::halt::{Halt, gather_failed, outdated, stale};
 use super::host::HostApply;
-use crate::change::Outcome;
+use crate::change::{Outcome, ResourceChange};
 use crate::plan::{PlannedOperation, compare};
 use crate::remote::Writer;
 use crate::rounds::{await_jobs, running_job, settle};
@@ -98,15 +98,25 @@ impl HostApply<'_> {
             self.replaced.insert(shown);
         }
         let is_known = was_open && matches!(now.outcome, Outcome::Change(_) | Outcome::Ensure { .. });
-        // The rest is planned again whenever something has to be read.
-        let told = self.told.insert(now.id.clone(), now.outcome.clone());
-        if is_known && told.as_ref() != Some(&now.outcome) {
+        if is_known && self.is_news(now) {
             self.send(ApplyEvent::Resolved {
                 host: self.reviewed.host.clone(),
                 operation: Box::new(now.clone()),
             });
         }
         Ok(())
+    }
+
+    /// Whether what is known now was not told before: the rest is planned again whenever something has to be read, and what
+    /// was known may be unknown in between.
+    fn is_news(&mut self, now: &PlannedOperation) -> bool {
+        let shown: Vec<ResourceChange> = now.changes().iter().map(ResourceChange::as_shown).collect();
+        let told = self.told.entry(now.id.clone()).or_default();
+        let is_news = !told.contains(&shown);
+        if is_news {
+            told.push(shown);
+        }
+        is_news
     }
 
     /// What the review showed for an operation. If its name depended on something unknown, it is found by its position.

@@ -258,6 +258,16 @@ impl ResourceChange {
         }
     }
 
+    /// Only what a review shows of it.
+    #[must_use]
+    pub fn as_shown(&self) -> Self {
+        let (before, after) = (self.before.clone(), self.after.clone());
+        Self {
+            risk: self.risk,
+            ..Self::new(self.id.clone(), self.action, before, after)
+        }
+    }
+
     /// Whether this is a unit that stays as it is: a handler does not start one that does not run.
     pub fn leaves_unit(&self) -> bool {
         let Before::Present(before) = &self.before else {

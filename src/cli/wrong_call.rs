@@ -9,6 +9,10 @@ use homelab::error::habits;
 pub(super) fn with_tip(mut error: Error) -> Error {
     let tip = match (error.kind(), error.get(ContextKind::InvalidArg)) {
         (ErrorKind::UnknownArgument, Some(ContextValue::String(option))) => habits::option(option),
+        (ErrorKind::InvalidSubcommand, _) => match error.get(ContextKind::InvalidSubcommand) {
+            Some(ContextValue::String(command)) => habits::command(command),
+            _ => None,
+        },
         (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing))) => {
             (missing == &["<COMMAND>..."]).then_some("put '--' before the command")
         }
@@ -18,6 +22,7 @@ pub(super) fn with_tip(mut error: Error) -> Error {
         _ => None,
     };
     if let Some(tip) = tip {
+        error.remove(ContextKind::SuggestedSubcommand);
         error.insert(
             ContextKind::Suggested,
             ContextValue::StyledStrs(vec![StyledStr::from(tip)]),
@@ -43,7 +48,13 @@ mod tests {
     #[test]
     fn habits_of_other_tools_lead_to_the_option() {
         tips("homelab deploy dev site --check", "use '--dry-run'");
+        tips("homelab deploy dev site --dry", "use '--dry-run'");
         tips("homelab deploy dev site -l web", "use '--limit'");
+        tips(
+            "homelab plan dev site",
+            "use 'homelab deploy INVENTORY DEPLOY --dry-run'",
+        );
+        tips("homelab ping dev", "use 'homelab exec INVENTORY PATTERN -- true'");
         tips("homelab exec dev web uptime", "put '--' before the command");
         tips("homelab lab ssh dev web uptime", "put '--' before the command");
         tips(

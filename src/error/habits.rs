@@ -8,7 +8,7 @@ mod operations;
 mod options;
 mod templates;
 
-use answer::Answer::{self, Do, If, Own};
+use answer::Answer::{self, Do, If, Its, Own};
 
 /// What to do about an unknown operation `name`, where `known` are the valid ones. The name may have a collection or a module
 /// before its last part.
@@ -32,7 +32,7 @@ fn operation_answers(name: &str) -> impl Iterator<Item = Answer> {
 pub fn key(key: &str, value: Option<&str>, known: &[&str]) -> Option<String> {
     let by_value = keys::VALUES
         .iter()
-        .filter(|(one, words, _)| *one == key && value.is_some_and(|value| has(words, value)))
+        .filter(|(keys, words, _)| has(keys, key) && value.is_some_and(|value| has(words, value)))
         .map(|(_, _, answer)| *answer);
     by_value
         .chain(find(keys::KEYS, key.to_owned()))
@@ -41,7 +41,7 @@ pub fn key(key: &str, value: Option<&str>, known: &[&str]) -> Option<String> {
 
 /// Whether the unknown key `key` is another word for `own`.
 pub fn is_answered(key: &str, own: &str) -> bool {
-    find(keys::KEYS, key.to_owned()).any(|answer| matches!(answer, Own(word) if word == own))
+    find(keys::KEYS, key.to_owned()).any(|answer| matches!(answer, Own(word) | Its(_, word) if word == own))
 }
 
 /// What to do about a key that is the name of an operation, as modules are keys in Ansible; `operations` are the valid ones.
@@ -60,7 +60,7 @@ pub fn operation_as_key(key: &str, operations: &[&str]) -> Option<String> {
 pub fn name(name: &str) -> Option<String> {
     let answer = find(templates::NAMES, name.to_owned()).next();
     match answer {
-        Some(Own(own)) => Some(format!("did you mean `{own}`?")),
+        Some(Own(own) | Its(_, own)) => Some(format!("did you mean `{own}`?")),
         Some(Do(text) | If(_, text)) => Some(text.to_owned()),
         None if name.starts_with("ansible_") => answer::ABOUT_FACTS.hint(&[]),
         None => None,
@@ -94,6 +94,12 @@ pub fn option(option: &str) -> Option<&'static str> {
     found.map(|(_, text)| *text)
 }
 
+/// What to do about an unknown command, in the words of the command line's messages.
+pub fn command(command: &str) -> Option<&'static str> {
+    let found = options::COMMANDS.iter().find(|(words, _)| has(words, command));
+    found.map(|(_, text)| *text)
+}
+
 /// What to do about a pattern of hosts that matches nothing and is written as for Ansible.
 pub fn pattern(pattern: &str) -> Option<String> {
     let text = pattern.trim_start_matches(['&', '@']);
@@ -123,9 +129,10 @@ fn last_part(name: &str) -> String {
 /// The keys that other keys are answered with.
 #[cfg(test)]
 pub(crate) fn own_keys() -> impl Iterator<Item = &'static str> {
-    keys::KEYS.iter().filter_map(|(_, answer)| match answer {
-        Own(own) | If(own, _) => Some(*own),
-        Do(_) => None,
+    keys::KEYS.iter().flat_map(|(_, answer)| match answer {
+        Own(own) | If(own, _) => own.split_whitespace().chain(None),
+        Its(condition, own) => condition.split_whitespace().chain(Some(*own)),
+        Do(_) => "".split_whitespace().chain(None),
     })
 }
 

@@ -21,6 +21,8 @@ pub(super) trait Define: Operation + DeserializeOwned + JsonSchema + 'static {
     const SUMMARY: &'static str;
     /// The parameter that identifies an operation in a review.
     const MAIN_ARGUMENT: &'static str;
+    /// Parameters that tell operations with the same main argument apart: where they are given, the default name has them.
+    const TOLD_APART_BY: &'static [&'static str] = &[];
     /// A complete entry of a task.
     const EXAMPLE: &'static str;
     /// The parameters that a shell reads: text of hosts must be quoted there.
@@ -39,6 +41,8 @@ pub struct Definition {
     pub summary: &'static str,
     /// The parameter that identifies an operation in a review.
     pub main_argument: &'static str,
+    /// Parameters that the default name has beside it.
+    pub told_apart_by: &'static [&'static str],
     /// A complete entry of a task.
     pub example: &'static str,
     /// The parameters that a shell reads: text of hosts must be quoted there.
@@ -77,6 +81,7 @@ impl Definition {
             name: T::NAME,
             summary: T::SUMMARY,
             main_argument: T::MAIN_ARGUMENT,
+            told_apart_by: T::TOLD_APART_BY,
             example: T::EXAMPLE,
             shell_text: T::SHELL_TEXT,
             run_as: T::RUN_AS,

@@ -1,5 +1,6 @@
 //! What every operation can do.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 
 use super::context::PlanContext;
@@ -13,19 +14,32 @@ pub struct Demand {
     /// The resource.
     pub resource: ResourceId,
     /// The property.
-    pub property: &'static str,
+    pub property: Cow<'static, str>,
     /// The property's value, as text.
     pub value: String,
+    /// What to do where another operation demands otherwise, if that is something special.
+    pub hint: Option<&'static str>,
 }
 
 impl Demand {
-    pub(super) fn new(kind: ResourceKind, name: &str, property: &'static str, value: impl Into<String>) -> Self {
+    pub(super) fn new(
+        kind: ResourceKind,
+        name: &str,
+        property: impl Into<Cow<'static, str>>,
+        value: impl Into<String>,
+    ) -> Self {
         let name = name.to_owned();
         Self {
             resource: ResourceId { kind, name },
-            property,
+            property: property.into(),
             value: value.into(),
+            hint: None,
         }
+    }
+
+    pub(super) fn hint(mut self, hint: &'static str) -> Self {
+        self.hint = Some(hint);
+        self
     }
 
     /// Whether a resource exists.

@@ -160,9 +160,12 @@ pub(super) fn id(
         return OperationId(format!("{path} / {name}{}", bracketed(item)));
     }
     let main = main_text(arguments.get(raw.definition.main_argument));
+    let apart = raw.definition.told_apart_by.iter();
+    let apart = apart.map(|key| main_text(arguments.get(*key)));
+    let apart: Vec<String> = apart.filter(|text| !text.is_empty()).collect();
     // An item that is the main argument is not repeated.
     let item = item.filter(|item| *item != main);
-    let slug = format!("{} {main}", raw.definition.name);
+    let slug = format!("{} {main} {}", raw.definition.name, apart.join(" "));
     OperationId(format!("{path} / {}{}", slug.trim_end(), bracketed(item)))
 }
 
@@ -181,11 +184,19 @@ fn main_text(main: Option<&Entry>) -> String {
 }
 
 /// The mistake of two operations with the same id.
-pub(super) fn duplicate(id: &OperationId, origin: &Origin, first: &Origin) -> Diagnostic {
-    Diagnostic::new(format!("duplicate operation name `{}`", id.slug()))
-        .at(origin, "used again here")
+pub(super) fn duplicate(operation: &BoundOperation, first: &Origin) -> Diagnostic {
+    let own = match &operation.bound {
+        Bound::Ready(ready) => ready.definition.told_apart_by.first(),
+        Bound::Unknown(_) => None,
+    };
+    let hint = match own {
+        Some(key) => format!("give each its own `{key}`; or give one of them a `name`, or each item a unique `name`"),
+        None => "give one of them a `name`, or each item a unique `name`".to_owned(),
+    };
+    Diagnostic::new(format!("duplicate operation name `{}`", operation.id.slug()))
+        .at(&operation.origin, "used again here")
         .at(first, "first used here")
-        .hint("give one of them a `name`, or each item a unique `name`")
+        .hint(hint)
 }
 
 #[cfg(test)]

@@ -36,7 +36,11 @@ pub(super) fn contradictions(planned: &[PlannedOperation], demanded: &[Demanded]
         {
             reported.push(*first);
             let (first, later) = (&planned[*first], &planned[*later]);
-            mistakes.push(mistake(first, later, Some(&demand.resource)));
+            let mistake = mistake(first, later, Some(&demand.resource));
+            mistakes.push(match demand.hint {
+                Some(hint) => mistake.hint(hint),
+                None => mistake,
+            });
         }
     }
     mistakes

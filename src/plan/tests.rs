@@ -257,6 +257,24 @@ fn mistakes_are_found_without_a_host() {
 }
 
 #[test]
+fn a_default_name_has_what_tells_operations_apart() {
+    let unit = "[[operation]]\nop = 'systemd.unit'\nunit = 'counter'\npresent = false\n";
+    let block = "[[operation]]\nop = 'files.block'\npath = '/srv/x'\npresent = false\n";
+    let task = format!("{unit}{unit}drop_in = 'limits'\n{block}{block}marker = '# {{mark}} nas'\n");
+    let (build, _) = settle(&run_of(&task));
+    let names: Vec<&str> = build.plan.hosts[0].operations.iter().map(|one| one.id.slug()).collect();
+    assert_eq!(
+        names,
+        [
+            "systemd.unit counter",
+            "systemd.unit counter limits",
+            "files.block /srv/x",
+            "files.block /srv/x # {mark} nas"
+        ]
+    );
+}
+
+#[test]
 fn what_is_done_is_not_planned_again_and_new_drift_departs_from_the_review() {
     let task = "[[operation]]\nop = 'files.put'\ndest = '/srv'\ncontent = 'x'\n[[operation]]\nop = 'files.put'\ndest = '/opt'\ncontent = 'x'";
     let run = run_of(task);

@@ -427,7 +427,7 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         match self.seen.insert(found.id.clone(), found.origin.clone()) {
-            Some(first) => Err(duplicate(&found.id, &found.origin, &first)),
+            Some(first) => Err(duplicate(found, &first)),
             None => Ok(()),
         }
     }

@@ -11,6 +11,7 @@ pub fn advice(key: &str, expected: &str, found: &Value) -> String {
         Kind::String(text) if is_made(found) => format!(
             "text around `{{{{ … }}}}` makes a string, here `{text}`; `{{{{ … }}}}` alone keeps the type of its value"
         ),
+        Kind::String(text) if is_command(key, expected) => format!("write {}", command(text)),
         Kind::String(text) if expected.contains("list") => format!("write a list: `[{}]`", quoted(text)),
         Kind::String(text) if expected.contains("true") => match text.to_lowercase().as_str() {
             "true" | "yes" | "on" | "1" => "write `true`".to_owned(),
@@ -20,6 +21,7 @@ pub fn advice(key: &str, expected: &str, found: &Value) -> String {
         Kind::String(text) if expected.contains("number") && text.parse::<i64>().is_ok() => {
             format!("write it without quotes: `{text}`")
         }
+        Kind::Integer(seconds) if expected.contains("duration") && *seconds > 0 => format!("write {}", span(*seconds)),
         Kind::Integer(_) | Kind::Float(_) | Kind::Bool(_) if expected.contains("list") => {
             "write a list of strings: `[\"…\"]`".to_owned()
         }
@@ -28,6 +30,33 @@ pub fn advice(key: &str, expected: &str, found: &Value) -> String {
         _ if expected.contains("table") => format!("write `{key} = {{ … }}`, or `[{key}]` above its keys"),
         _ => format!("write {expected}"),
     }
+}
+
+/// Whether the key, as in messages, is a command as a list of words.
+fn is_command(key: &str, expected: &str) -> bool {
+    let key = key.trim_start_matches('`').split('`').next().unwrap_or_default();
+    expected.contains("list of strings") && ["command", "validate"].contains(&key)
+}
+
+/// A command line as a list of words: those of a shell where only a shell understands it.
+fn command(text: &str) -> String {
+    const SHELL: &str = "|&;<>()$`\\\"'*?[]#~\n";
+    let words: Vec<&str> = if text.contains(|sign| SHELL.contains(sign)) {
+        vec!["sh", "-c", text]
+    } else {
+        text.split_whitespace().collect()
+    };
+    let words: Vec<String> = words.into_iter().map(quoted).collect();
+    format!("a list of words: `[{}]`", words.join(", "))
+}
+
+/// A number of seconds as durations are written.
+fn span(seconds: i64) -> String {
+    let shorter = [(3600, "h"), (60, "m")]
+        .into_iter()
+        .find(|(unit, _)| seconds % unit == 0)
+        .map(|(unit, name)| format!(" or `\"{}{name}\"`", seconds / unit));
+    format!("`\"{seconds}s\"`{}", shorter.unwrap_or_default())
 }
 
 /// The word, in quotes, that means what systemd calls `text`, if it is among those `expected`.

@@ -222,10 +222,28 @@ fn told(place: &Origin, message: &str) -> Diagnostic {
                 .at(&Origin::new(&place.file, trimmed(text, &line)), "missing `=`")
                 .hint("write `key = value`, or `[heading]`")
         }
+        "missing escaped value" | "too few unicode value digits" => backslash(place),
         _ => Diagnostic::new("invalid TOML")
             .at(&word, message)
             .hint("check quotes, commas and brackets here and in the line above"),
     }
+}
+
+/// A backslash in double quotes that begins no escape.
+fn backslash(place: &Origin) -> Diagnostic {
+    let text = &place.file.text;
+    let start = place.span.start.min(text.len());
+    let begin = last_open(&text[..start], true).unwrap_or(start);
+    let string = widened(&Origin::new(&place.file, begin..begin));
+    let written = &text[string.span.clone()];
+    let inner = written.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let single = inner.filter(|inner| !inner.contains(['\'', '"', '\n']));
+    Diagnostic::new("invalid escape in a string")
+        .at(&string, "in double quotes, `\\` begins an escape")
+        .hint(match single {
+            Some(inner) => format!("write `'{inner}'`, or `\\\\` for each backslash"),
+            None => "use single quotes, or write `\\\\` for each backslash".to_owned(),
+        })
 }
 
 /// A template, or an expression of several words, that is not in quotes, or in those of a word processor.

@@ -101,21 +101,22 @@ fn accepted(file: &WriteFile, command: &[String]) -> String {
     const STATE: &str = "$(stat -c '%d:%i %u:%g %a' -- \"$t\")";
     let shown = one_line(&command.join(" "));
     let by_systemd = UnitFilePath::of(&file.path).and_then(|unit| Some(UnitValidator::of(command)?.script(&unit)));
-    let (limited, refusal) = match by_systemd {
+    // What the user wrote is shown.
+    let (limited, refusing, shown) = match by_systemd {
         // It starts nothing that could take long.
-        Some(script) => (
-            script,
-            "`systemd-analyze verify` did not accept the new file; the old file stays: it exited with".to_owned(),
-        ),
-        None => (
-            limited(file, command),
-            format!("`validate` did not accept the new file; the old file stays: `{shown}` exited with"),
-        ),
+        Some(script) => (script, "`systemd-analyze verify`", String::new()),
+        None => match own_validator(command) {
+            Some(name) => (limited(file, command), name, String::new()),
+            None => (limited(file, command), "`validate`", format!(": `{shown}`")),
+        },
     };
-    let refusal = quote(&refusal);
-    let changed = quote(&format!(
-        "`validate` changed the new file; the old file stays: `{shown}`"
-    ));
+    let refusal = quote(&format!("{refusing} did not accept the new file; "));
+    let changed = quote(&format!("{refusing} changed the new file; "));
+    let shown = quote(&shown);
+    let stays = format!(
+        "o='the old file stays'; [ -e {path} ] || [ -L {path} ] || o='nothing was written'",
+        path = quote(&file.path)
+    );
     let digest = file.content.sha256();
     let run = if file.validate_env.is_empty() {
         limited
@@ -124,9 +125,18 @@ fn accepted(file: &WriteFile, command: &[String]) -> String {
     };
     format!(
         "s={STATE}\n\
-         {run} </dev/null || {{ code=$?; printf '%s %s\\n' {refusal} \"$code\"; exit \"$code\"; }}\n\
-         [ \"$s $(sha256sum <\"$t\")\" = \"{STATE} {digest}  -\" ] || {{ printf '%s\\n' {changed}; exit 1; }}\n"
+         {run} </dev/null || {{ code=$?; {stays}; printf '%s%s%s\\n' {refusal} \"$o\" {shown}; exit \"$code\"; }}\n\
+         [ \"$s $(sha256sum <\"$t\")\" = \"{STATE} {digest}  -\" ] || {{ {stays}; printf '%s%s%s\\n' {changed} \"$o\" {shown}; exit 1; }}\n"
     )
+}
+
+/// The name of a validator that an operation chose by itself: its words say nothing to people who did not write them.
+fn own_validator(command: &[String]) -> Option<&'static str> {
+    match command.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["systemd-tmpfiles", "--create", "--prefix=/homelab/none", ..] => Some("`systemd-tmpfiles`"),
+        ["sh", "-c", _, "visudo", "{path}"] => Some("`visudo`"),
+        _ => None,
+    }
 }
 
 /// The command as words of the shell, with the time that it may take.

@@ -1,6 +1,6 @@
 //! What is said about a word.
 
-use Answer::{Do, If, Own};
+use Answer::{Do, If, Its, Own};
 
 /// What to do about a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,8 +9,10 @@ pub(super) enum Answer {
     Own(&'static str),
     /// Do this.
     Do(&'static str),
-    /// Do this where the first word is known.
+    /// Do this where one of the first words is known.
     If(&'static str, &'static str),
+    /// Write the second word where the first one is known.
+    Its(&'static str, &'static str),
 }
 
 impl Answer {
@@ -19,7 +21,11 @@ impl Answer {
         match self {
             Own(own) => known.contains(&own).then(|| format!("did you mean `{own}`?")),
             Do(text) => Some(text.to_owned()),
-            If(condition, text) => known.contains(&condition).then(|| text.to_owned()),
+            If(conditions, text) => {
+                let is_known = conditions.split_whitespace().any(|word| known.contains(&word));
+                is_known.then(|| text.to_owned())
+            }
+            Its(condition, own) => known.contains(&condition).then(|| Own(own).hint(known)).flatten(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Keys of playbooks, tasks, modules and inventories, and arguments of pyinfra.
 
-use super::answer::Answer::{self, Do, If, Own};
+use super::answer::Answer::{self, Do, If, Its, Own};
 use super::answer::{NO_RESULT, TO_INCLUDE};
 
 const IN_CONNECTION: Answer = If(
@@ -10,6 +10,11 @@ const IN_CONNECTION: Answer = If(
 const BEFORE_IT: Answer = If("packages", "write an operation `apt.update` before this one");
 const NOT_FOR_USERS: &str = "not in this version: set it on the host with `passwd NAME`, or log in with keys only";
 const KEYS_OF_USER: &str = "use `server.user_authorized_keys` after this operation";
+
+const IN_HANDLER: &str = "write `state = \"restarted\"`, in a `[[handler]]` that is notified";
+const LINE_AT_THE_END: &str =
+    "not in this version: a new line is added at the end; `files.block` has `after` and `before`";
+const SERVICE_AFTER_IT: &str = "write an operation `systemd.service` after this one";
 
 /// Keys with certain values, each with its words: the value decides what is meant.
 pub(super) const VALUES: &[(&str, &str, Answer)] = &[
@@ -33,10 +38,25 @@ pub(super) const VALUES: &[(&str, &str, Answer)] = &[
         "present installed exists true",
         If("dest", "remove it: the file is always written"),
     ),
+    (
+        "state",
+        "directory",
+        If("recursive", "remove it: `files.directory` is about a directory"),
+    ),
     ("state", "directory", If("path", "use `op = \"files.directory\"`")),
+    ("state", "link", If("target", "remove it: `files.link` is about a link")),
     ("state", "link", If("path", "use `op = \"files.link\"`")),
     ("state", "touch", If("touch", "write `touch = true`")),
     ("state", "file", If("path", "remove it: `files.file` is about a file")),
+    ("running started", "true", If("state", "write `state = \"started\"`")),
+    ("running started", "false", If("state", "write `state = \"stopped\"`")),
+    ("restarted", "true", If("state", IN_HANDLER)),
+    (
+        "reloaded",
+        "true",
+        If("state", "write `state = \"reloaded\"`, in a `[[handler]]`"),
+    ),
+    ("force", "false no", If("if_exists", "write `if_exists = \"keep\"`")),
     (
         "latest",
         "true",
@@ -50,6 +70,53 @@ pub(super) const VALUES: &[(&str, &str, Answer)] = &[
 ];
 
 pub(super) const KEYS: &[(&str, Answer)] = &[
+    // Of single operations, each told by a key that only it has.
+    ("block", Its("marker", "content")),
+    ("after before insertafter insertbefore", If("line", LINE_AT_THE_END)),
+    ("insertafter", Own("after")),
+    ("insertbefore", Own("before")),
+    (
+        "backrefs",
+        If("line", "use `files.replace`, where `replace` may hold `$1`"),
+    ),
+    ("text", Its("line", "line")),
+    ("text", Its("flags", "matching")),
+    ("replacement", Own("replace")),
+    (
+        "if_exists",
+        If("line marker flags", "remove it: the rest of the file is always kept"),
+    ),
+    ("checksum", Own("sha256")),
+    ("rc return_code returncode", Own("exit_code")),
+    ("output stdout", Its("exit_code", "contains")),
+    ("argv cmd", Own("command")),
+    ("exec_start ExecStart", Own("command")),
+    (
+        "exec_start ExecStart",
+        If("drop_in", "write it in `content`, as a line of the unit file"),
+    ),
+    (
+        "enabled running restarted started state",
+        If("drop_in", SERVICE_AFTER_IT),
+    ),
+    (
+        "running started state",
+        If("on_calendar", "remove it: an enabled timer is started"),
+    ),
+    ("source src", Its("target", "target")),
+    ("recurse", Own("recursive")),
+    (
+        "vars variables",
+        If("dest", "remove it: a template sees all data, and `vars` of its task"),
+    ),
+    (
+        "create_parents create_remote_dir makedirs",
+        If(
+            "dest line marker",
+            "write an operation `files.directory` before this one",
+        ),
+    ),
+    ("force", If("packages", "remove it: what apt refuses is an error")),
     // Of every task.
     ("_if", Own("when")),
     ("_sudo become_enabled sudo", Own("become")),
@@ -138,7 +205,10 @@ pub(super) const KEYS: &[(&str, Answer)] = &[
     ("chdir cwd", If("commands", "write it in the command: `cd FOLDER && …`")),
     ("executable", If("commands", "write it in the command: `bash -c '…'`")),
     ("cmd command", Own("commands")),
-    ("daemon_reload", If("service", "remove it: changed units are reloaded")),
+    (
+        "daemon_reload",
+        If("service drop_in on_calendar", "remove it: changed units are reloaded"),
+    ),
     ("running restarted reloaded started", Own("state")),
     ("name unit", Own("service")),
     ("name username", Own("user")),
@@ -157,13 +227,6 @@ pub(super) const KEYS: &[(&str, Answer)] = &[
     ("source local_path template", Own("src")),
     ("text", Own("content")),
     ("regexp regex replace", Own("matching")),
-    (
-        "insertafter insertbefore",
-        If(
-            "matching",
-            "not in this version: a new line is added at the end of the file",
-        ),
-    ),
     (
         "recurse recursive",
         If(

@@ -102,7 +102,11 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
     ("augeas xml", Do("write the whole file with `files.template`")),
     ("file.serialize json", Own("files.json")),
     (
-        "find getent slurp stat",
+        "stat",
+        Do("use `verify.file` to check it; `creates` and `removes` of `server.shell` depend on a path"),
+    ),
+    (
+        "find getent slurp",
         Do(
             "remove it: operations read the host by themselves; use `creates` or `removes` of `server.shell` for a path",
         ),
@@ -210,7 +214,7 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
     ),
     (
         "assert",
-        Do("use `required` for data, or `verify.http` and `verify.tcp` for services"),
+        Do("use `required` for data, or `verify.command` and `verify.file` for the host"),
     ),
     (
         "fail raise_exception validate_argument_spec",

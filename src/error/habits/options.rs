@@ -1,4 +1,4 @@
-//! Options of `ansible`, `ansible-playbook` and `pyinfra`.
+//! Options and commands of `ansible`, `ansible-playbook`, `pyinfra` and `terraform`.
 
 pub(super) const OPTIONS: &[(&str, &str)] = &[
     ("--ask-become-pass -K", "use '--ask-become-password'"),
@@ -25,4 +25,19 @@ pub(super) const OPTIONS: &[(&str, &str)] = &[
     ("--user -u", "set 'user' in 'connection' of the inventory"),
     ("-a -m", "use 'homelab exec INVENTORY PATTERN -- COMMAND'"),
     ("-t", "use '--tags' to select operations by tag"),
+];
+
+pub(super) const COMMANDS: &[(&str, &str)] = &[
+    (
+        "diff dry-run plan preview",
+        "use 'homelab deploy INVENTORY DEPLOY --dry-run' to show what would change",
+    ),
+    ("apply play playbook", "use 'homelab deploy INVENTORY DEPLOY'"),
+    (
+        "ping",
+        "use 'homelab exec INVENTORY PATTERN -- true' to try the connection",
+    ),
+    ("run shell", "use 'homelab exec INVENTORY PATTERN -- COMMAND'"),
+    ("lint syntax validate", "use 'homelab check'"),
+    ("gather setup", "use 'homelab facts INVENTORY HOST'"),
 ];

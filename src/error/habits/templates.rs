@@ -5,7 +5,7 @@ use super::answer::SECRET;
 
 /// Filters of Ansible and Jinja.
 pub(super) const FILTERS: &[(&str, Answer)] = &[
-    ("ansible_name shellquote", Do("use `quote`")),
+    ("ansible_name shell_escape shellquote", Do("use `quote`")),
     ("b64 base64 base64encode", Do("use `b64encode`")),
     ("base64decode", Do("use `b64decode`")),
     ("basename", Do("use `split('/') | last`")),

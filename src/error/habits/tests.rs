@@ -119,7 +119,9 @@ fn every_answer_can_be_given() {
                 let before = answered.entry(word).or_default();
                 let is_free = before.iter().all(|one| match one {
                     Do(_) => false,
-                    Own(known) | If(known, _) => !matches!(answer, Own(own) | If(own, _) if own == known),
+                    Own(known) | If(known, _) | Its(known, _) => {
+                        !matches!(answer, Own(own) | If(own, _) | Its(own, _) if own == known)
+                    }
                 });
                 assert!(is_free, "{word}");
                 before.push(*answer);

@@ -18,12 +18,12 @@ use serde::Deserialize;
 use super::parameters::{Mode, check_owner, check_path, check_validate};
 use super::text::{WhenAbsent, expression, line_break, needs, plan_edit, split_end};
 use super::whole_file::{FileWish, WishedContent};
-use crate::change::{Outcome, Stop};
+use crate::change::{Outcome, ResourceKind, Stop};
 use crate::content::Content;
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::operations::conduct::RunsCommands;
-use crate::operations::{Define, Operation, PlanContext};
+use crate::operations::{Define, Demand, Operation, PlanContext};
 
 /// Parameters of `files.block`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -64,6 +64,7 @@ impl Define for Block {
     const NAME: &'static str = "files.block";
     const SUMMARY: &'static str = "Write, change or remove a block of lines in a text file";
     const MAIN_ARGUMENT: &'static str = "path";
+    const TOLD_APART_BY: &'static [&'static str] = &["marker"];
     const RUNS: RunsCommands = RunsCommands::Validate;
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "files.block"
@@ -77,6 +78,7 @@ content = """
 
 const DEFAULT_MARKER: &str = "# {mark} homelab";
 const MARK: &str = "{mark}";
+const OWN_MARKERS: &str = "give each block of a file its own `marker`, such as \"# {mark} nas\"";
 
 /// The lines around the block.
 struct Markers {
@@ -91,6 +93,14 @@ impl Operation for Block {
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
         vec![FactScope::Key(FactKey::Path(self.path.clone()))]
+    }
+
+    /// Two blocks with the same markers are one block.
+    fn demands(&self) -> Vec<Demand> {
+        let lines = self.content.as_deref().filter(|_| self.present);
+        let value = lines.map_or_else(|| "absent".to_owned(), |lines| format!("lines {}", lines.trim_end()));
+        let property = format!("block {}", self.marker.as_deref().unwrap_or(DEFAULT_MARKER));
+        vec![Demand::new(ResourceKind::File, &self.path, property, value).hint(OWN_MARKERS)]
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

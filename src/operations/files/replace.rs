@@ -128,7 +128,7 @@ impl Replace {
             .dot_matches_new_line(flags.contains('s'))
             .ignore_whitespace(flags.contains('x'))
             .build()
-            .map_err(|error| invalid(context, "matching", &error))
+            .map_err(|error| invalid(context, "matching", &self.matching, &error))
     }
 
     /// Refuses groups that the expression does not have: they would silently be empty.

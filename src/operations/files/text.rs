@@ -94,14 +94,18 @@ pub(super) fn text_of(context: &PlanContext<'_>, argument: &'static str, path: &
 ///
 /// Errors: it is not valid.
 pub(super) fn expression(context: &PlanContext<'_>, argument: &str, pattern: &str) -> Result<Regex, Stop> {
-    Regex::new(pattern).map_err(|error| invalid(context, argument, &error))
+    Regex::new(pattern).map_err(|error| invalid(context, argument, pattern, &error))
 }
 
-pub(super) fn invalid(context: &PlanContext<'_>, argument: &str, error: &regex::Error) -> Stop {
+pub(super) fn invalid(context: &PlanContext<'_>, argument: &str, pattern: &str, error: &regex::Error) -> Stop {
     let title = format!("`{argument}` is not a valid regular expression");
     context
         .refuse(argument, title, last_line(&error.to_string()))
-        .hint("write backslashes in a single-quoted string: '\\s'")
+        .hint(if pattern.contains('\\') {
+            "write a backslash before a sign that stands for itself, in single quotes: '\\.'; look-around and `\\1` are not supported"
+        } else {
+            "write a backslash before a sign that stands for itself, in single quotes: '\\('"
+        })
 }
 
 /// The message of an error, without the drawing of the place above it.

@@ -47,6 +47,7 @@ impl Define for Unit {
     const NAME: &'static str = "systemd.unit";
     const SUMMARY: &'static str = "Write, change or remove a systemd unit file or a drop-in";
     const MAIN_ARGUMENT: &'static str = "unit";
+    const TOLD_APART_BY: &'static [&'static str] = &["drop_in"];
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "systemd.unit"
 unit = "hello.service"

@@ -48,7 +48,6 @@ impl Define for Command {
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "verify.command"
 command = ["systemctl", "is-system-running"]
-contains = "running"
 within = "30s"
 "#;
 }

@@ -220,7 +220,7 @@ async fn a_validator_that_writes_or_refuses_leaves_the_old_file() {
             };
             on_path(step, resolved)
         };
-        let cases: [(&[&str], &str); 3] = [
+        let cases: [(&[&str], &str); 4] = [
             (
                 &["sh", "-c", "echo more >>{path}"],
                 "`validate` changed the new file; the old file stays",
@@ -229,7 +229,14 @@ async fn a_validator_that_writes_or_refuses_leaves_the_old_file() {
                 &["chmod", "0777", "{path}"],
                 "`validate` changed the new file; the old file stays",
             ),
-            (&["grep", "-q", "zzz", "{path}"], "`grep -q zzz {path}` exited with 1"),
+            (
+                &["grep", "-q", "zzz", "{path}"],
+                "`validate` did not accept the new file; the old file stays: `grep -q zzz {path}`\n",
+            ),
+            (
+                &["sh", "-c", "false", "visudo", "{path}"],
+                "`visudo` did not accept the new file; the old file stays\n",
+            ),
         ];
         for (command, expected) in cases {
             let answers = folder.perform(&with(command), false).await;
@@ -238,6 +245,11 @@ async fn a_validator_that_writes_or_refuses_leaves_the_old_file() {
             assert_eq!(std::fs::read(folder.path("f")).expect("there"), b"old");
             assert_eq!(folder.listing(), ["f"]);
         }
+        std::fs::remove_file(folder.path("f")).expect("there");
+        let answers = folder.perform(&with(&["false"]), false).await;
+        let nothing = "`validate` did not accept the new file; nothing was written: `false`\n";
+        assert!(said(&answers[0]).contains(nothing), "{}", said(&answers[0]));
+        assert_eq!(folder.listing(), [""; 0]);
         let answers = folder.perform(&with(&["grep", "-q", "new", "{path}"]), false).await;
         assert_eq!(answers[0].end, StepEnd::Done, "{}", said(&answers[0]));
         assert_eq!(std::fs::read(folder.path("f")).expect("there"), b"new");
