@@ -4,11 +4,11 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use super::events::{ApplyEvent, Failure, HostEnd, ResourceEnd};
+use super::events::{ApplyEvent, Failure, HostEnd, OperationResult, ResourceEnd};
 use super::halt::Halt;
 use super::host::HostApply;
 use super::keeping::Guarding;
-use crate::change::NOT_ARMED;
+use crate::change::{NOT_ARMED, UNARMED};
 use crate::facts::overlay::OperationId;
 use crate::facts::{Fact, FactKey};
 use crate::plan::{PlannedOperation, Trigger};
@@ -134,7 +134,9 @@ impl HostApply<'_> {
 
     /// Whether a step of a guarded operation may have begun.
     fn may_be_armed(&self, guarding: &Guarding) -> bool {
-        guarding.operations.iter().any(|own| self.may_have_changed(own))
+        let ends = self.results.iter().chain(&self.under_way);
+        let own = ends.filter(|result| guarding.operations.contains(&result.operation));
+        guarding.operations.iter().any(|own| self.may_have_changed(own)) && !never_armed(own)
     }
 
     /// The handlers that guarded changes notified and that have not run to their end.
@@ -200,6 +202,20 @@ impl HostApply<'_> {
             }
         }
     }
+}
+
+/// Whether the guard of these operations could not be armed, so that none of them changed anything.
+fn never_armed<'r>(guarded: impl Iterator<Item = &'r OperationResult>) -> bool {
+    let mut said = false;
+    for result in guarded {
+        let may_stay = |end| matches!(end, ResourceEnd::Applied | ResourceEnd::Unknown);
+        if result.lines.iter().any(|line| may_stay(line.end)) {
+            return false;
+        }
+        let failure = result.failure.as_ref();
+        said |= failure.is_some_and(|failure| failure.output.contains(UNARMED));
+    }
+    said
 }
 
 /// Whether a task is neither this one nor included by it.
@@ -370,6 +386,45 @@ fn halt(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::apply::events::ResourceResult;
+    use crate::change::{Action, ResourceId, ResourceKind};
+
+    #[test]
+    fn a_guard_that_was_never_armed_has_nothing_to_put_back() {
+        let result = |end, output: &str| OperationResult {
+            operation: OperationId("web / base / ssh".to_owned()),
+            lines: vec![ResourceResult {
+                resource: ResourceId {
+                    kind: ResourceKind::File,
+                    name: "/etc/ssh/sshd_config".to_owned(),
+                },
+                action: Action::Update,
+                end,
+            }],
+            failure: Some(Failure {
+                attempted: "write it".to_owned(),
+                cause: None,
+                outcome: None,
+                place: None,
+                exit_code: Some(1),
+                output: output.to_owned(),
+                hint: None,
+            }),
+            retried: 0,
+            took: Duration::ZERO,
+        };
+        let said = format!("no systemd-run\n{UNARMED}");
+        let unarmed = || result(ResourceEnd::Failed, &said);
+        for (results, expected) in [
+            (vec![unarmed()], true),
+            (vec![result(ResourceEnd::Failed, "no space left")], false),
+            (vec![result(ResourceEnd::Applied, ""), unarmed()], false),
+            (vec![result(ResourceEnd::Unknown, ""), unarmed()], false),
+            (vec![], false),
+        ] {
+            assert_eq!(never_armed(results.iter()), expected, "{results:?}");
+        }
+    }
 
     #[test]
     fn a_guard_lasts_to_the_end_of_its_task() {

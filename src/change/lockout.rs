@@ -22,6 +22,9 @@ use crate::quote::{delimiter, quote};
 /// The exit code of [`LockoutGuard::confirm`] and [`LockoutGuard::give_up`] if it is too late, or nothing is armed.
 pub const NOT_ARMED: i32 = 3;
 
+/// What [`LockoutGuard::arm`] prints if it fails.
+pub const UNARMED: &str = "the lock-out guard cannot be armed, so nothing was changed";
+
 /// The guard of one host for some of its operations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockoutGuard {
@@ -66,7 +69,7 @@ impl LockoutGuard {
         format!(
             "g={folder}\n\
              {END_AT_BOOT}\
-             unarmed() {{ unboot; rm -rf -- \"$g\"; echo 'the lock-out guard cannot be armed, so nothing was changed'; exit 1; }}\n\
+             unarmed() {{ unboot; rm -rf -- \"$g\"; echo '{UNARMED}'; exit 1; }}\n\
              {UNITS}\
              if [ ! -e \"$g/armed\" ]; then\n\
              umask 077\n\

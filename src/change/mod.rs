@@ -25,7 +25,7 @@ pub use access::Access;
 pub use activity::has_stopped;
 pub use conduct::{Conduct, OnError};
 pub use kind::ResourceKind;
-pub use lockout::{LockoutGuard, NOT_ARMED, boot_files};
+pub use lockout::{LockoutGuard, NOT_ARMED, UNARMED, boot_files};
 pub use step::{
     Above, Attributes, Claim, Command, DEFAULT_TIMEOUT, End, Expect, Fetch, FileNumber, Kept, Link, MakeDirectory,
     MovePath, Ownership, Previous, Reboot, Remove, RemoveDirectory, ResolvedPath, Script, ScriptOptions, SetAttributes,

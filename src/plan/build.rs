@@ -90,7 +90,7 @@ fn plan_stages<'a>(
 pub fn plan_next_run(selection: &Selection, snapshot: &Snapshot, digests: &DigestKey) -> Vec<Vec<PlannedOperation>> {
     let (mut aside, nothing) = (Build::default(), Facts::default());
     let planners = plan_stages(selection, (snapshot, &nothing), digests, &mut aside);
-    planners.iter().map(HostPlanner::again).collect()
+    planners.iter().map(|planner| planner.again().operations).collect()
 }
 
 /// Plans one operation of the only host of `selection` again, over the facts of `snapshot` alone. No plan comes with it;

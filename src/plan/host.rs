@@ -10,10 +10,11 @@ use super::operation::plan_operation;
 use super::room::shortages;
 use super::skipped::Skipped;
 use super::trigger::Due;
-use super::undone::undone;
+use super::undone::{NextRun, undone};
 use super::walk::{Peers, Place, Walk};
 use super::{Build, PlannedOperation, Trigger};
 use crate::change::Outcome;
+use crate::error::Diagnostic;
 use crate::facts::overlay::{OperationId, Overlay};
 use crate::facts::unit::UnitFact;
 use crate::facts::{Fact, FactKey};
@@ -26,6 +27,8 @@ pub(super) struct HostPlanner<'a> {
     overlay: Overlay,
     operations: Vec<PlannedOperation>,
     demanded: Vec<Demanded>,
+    /// Operations that were refused, and why, if this is the next run.
+    refused: Vec<(OperationId, Diagnostic)>,
 }
 
 impl<'a> HostPlanner<'a> {
@@ -35,6 +38,7 @@ impl<'a> HostPlanner<'a> {
             overlay: Overlay::new(given.facts),
             operations: Vec::new(),
             demanded: Vec::new(),
+            refused: Vec::new(),
             given,
         }
     }
@@ -124,6 +128,7 @@ impl<'a> HostPlanner<'a> {
             Err(mistake) => match owed {
                 // It need not hold up a deploy that changes nothing of it.
                 Some(owed) => self.walk.refuse_owed(&owed),
+                None if self.given.is_next_run => self.refused.push((id, mistake)),
                 None => self.given.note_mistake(mistake, build),
             },
         }
@@ -185,7 +190,7 @@ impl<'a> HostPlanner<'a> {
     }
 
     /// The operations as the next run would plan them if the host became as this plan says.
-    pub(super) fn again(&self) -> Vec<PlannedOperation> {
+    pub(super) fn again(&self) -> NextRun {
         let mut again = HostPlanner::new(Given {
             is_next_run: true,
             ..self.given.clone()
@@ -195,7 +200,10 @@ impl<'a> HostPlanner<'a> {
         for stage in 0..self.given.selection.stages.len() {
             again.plan_stage(stage, &Arc::clone(&self.walk.peers), &mut aside);
         }
-        again.operations
+        NextRun {
+            operations: again.operations,
+            refused: again.refused,
+        }
     }
 
     /// Asks for the facts that operations after one with a missing fact will need, as if that one changed nothing and

@@ -3,6 +3,8 @@
 //! They are found by planning the next run over the facts that the plan predicts: an operation with something left to do
 //! there was undone. If what undid it is then due again too, the two never end. What only prepares for another operation
 //! has nothing left to do: a link that was removed is gone, whatever takes its place.
+//!
+//! An edit that the next run would refuse, for what a later operation makes of the file, is found in the same way.
 
 use std::collections::BTreeSet;
 
@@ -10,22 +12,29 @@ use super::PlannedOperation;
 use crate::change::{Outcome, ResourceChange, ResourceId, ResourceKind};
 use crate::error::Diagnostic;
 use crate::facts::overlay::{Effect, Lookup, OperationId, Overlay};
-use crate::facts::{DependsOn, FactKey};
+use crate::facts::path::ContentFact;
+use crate::facts::{DependsOn, Fact, FactKey};
 
-/// A mistake for each operation of `planned` that a later one undoes. `end` has the facts that the plan leaves; `again`
+/// The operations as the next run would plan them.
+pub(super) struct NextRun {
+    pub(super) operations: Vec<PlannedOperation>,
+    /// Those that it would refuse, and why.
+    pub(super) refused: Vec<(OperationId, Diagnostic)>,
+}
+
+/// A mistake for each operation of `planned` that a later one undoes, or makes the next run refuse. `end` has the facts that the plan leaves; `again`
 /// plans the next run over them.
-pub(super) fn undone(
-    planned: &[PlannedOperation],
-    end: &Overlay,
-    again: impl FnOnce() -> Vec<PlannedOperation>,
-) -> Vec<Diagnostic> {
+pub(super) fn undone(planned: &[PlannedOperation], end: &Overlay, again: impl FnOnce() -> NextRun) -> Vec<Diagnostic> {
     let changes =
         |operation: &&PlannedOperation| matches!(operation.outcome, Outcome::Change(_) | Outcome::Ensure { .. });
     // One alone undoes nothing.
     if planned.len() < 2 || !planned.iter().any(|operation| changes(&operation)) {
         return Vec::new();
     }
-    let again = again();
+    let NextRun {
+        operations: again,
+        refused,
+    } = again();
     let position = |id: &OperationId| planned.iter().position(|operation| operation.id == *id);
     let mistakes = again.iter().filter_map(|next| {
         let first = position(&next.id)?;
@@ -35,7 +44,30 @@ pub(super) fn undone(
         let resource = next.changes().first().map(|change| &change.id);
         is_due(other).then(|| mistake(&planned[first], &planned[later], resource))
     });
-    mistakes.collect()
+    let spoiled = refused.iter().filter_map(|(id, why)| {
+        let first = position(id)?;
+        let later = spoiled_by(&planned[first], end).and_then(|id| position(&id))?;
+        (later > first).then(|| spoiling(&planned[first], &planned[later], why))
+    });
+    mistakes.chain(spoiled).collect()
+}
+
+/// The operation that sets the last content of the file that `operation` edits.
+fn spoiled_by(operation: &PlannedOperation, end: &Overlay) -> Option<OperationId> {
+    let mut edited = operation.asked.iter().filter(|key| matches!(key, FactKey::Content(_)));
+    edited.find_map(|key| match end.predicted(key)? {
+        (id, Fact::Content(ContentFact::Bytes(_))) => Some(id),
+        _ => None,
+    })
+}
+
+/// `later` writes what `first` refuses to edit in the next run, for the reason `why`.
+fn spoiling(first: &PlannedOperation, later: &PlannedOperation, why: &Diagnostic) -> Diagnostic {
+    let (first_name, later_name) = (first.id.slug(), later.id.slug());
+    Diagnostic::new(format!("the next run would refuse `{first_name}` after `{later_name}`"))
+        .at(&first.origin, why.title.clone())
+        .at(&later.origin, "once this has changed the file")
+        .hint("keep what one of them writes out of what the other one does, such as the lines around a block")
 }
 
 /// The operations that set what `next` would change, as far as that is known.

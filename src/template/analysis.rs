@@ -98,6 +98,14 @@ pub(super) fn optional(text: &str, form: Form) -> BTreeSet<String> {
     analyze(text, form, &Nothing).unwrap_or_default().optional
 }
 
+/// An expression without its braces, and what stands between both.
+fn inside(text: &str) -> &str {
+    let text = text.strip_prefix("{{").unwrap_or(text);
+    let text = text.strip_suffix("}}").unwrap_or(text);
+    let text = text.strip_prefix(['-', '+']).unwrap_or(text);
+    text.strip_suffix(['-', '+']).unwrap_or(text).trim()
+}
+
 fn analyze(source: &str, form: Form, world: &dyn World) -> Option<Analysis> {
     let (tree, comparisons) = tree_of(source, form)?;
     let mut walk = Walk {
@@ -367,8 +375,7 @@ impl Walk<'_> {
             return;
         }
         let place = self.braces(expression);
-        let written = self.source.get(place.clone()).unwrap_or_default();
-        let written = written.trim_matches(['{', '}', '-', '+', ' ', '\t', '\n']).to_owned();
+        let written = inside(self.source.get(place.clone()).unwrap_or_default()).to_owned();
         let is_short = !written.is_empty() && written.len() < 60 && !written.contains(" if ");
         let hint = if is_short {
             format!("write `{{{{ {written} | quote }}}}`")
@@ -401,7 +408,11 @@ impl Walk<'_> {
         let end = rest
             .find("}}")
             .map_or(self.source.len(), |end| at.end.max(at.start) + end + 2);
-        start..end
+        // In a row of braces, the first two are those of the expression, and a brace that closes a table is before its own.
+        let start = before[..start].trim_end_matches('{').len().max(start.saturating_sub(1));
+        let count = |brace| self.source[start..end].matches(brace).count();
+        let is_short = count('{') > count('}') && self.source[end..].starts_with('}');
+        start..end + usize::from(is_short)
     }
 
     fn expression(&mut self, expression: &Expr<'_>) -> Shape {

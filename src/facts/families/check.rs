@@ -18,11 +18,14 @@ use crate::quote::{quote, quote_all};
 /// The time limit of one check, in seconds.
 const TRY_FOR: u32 = 10;
 
-/// How much of an answer is compared, in bytes.
-const LARGEST_BODY: u32 = 1 << 20;
+/// timeout(1) for a command of the user, which may ignore its first signal.
+const TIMEOUT: &str = "timeout -k 2 10";
 
 /// How much of what a command says is looked at, in bytes from its end.
 const LARGEST_OUTPUT: u32 = 64 << 10;
+
+/// From which size on a file with output gives room back, in bytes.
+const LARGEST_FILE: u32 = 8 << 20;
 
 /// The most characters of a command's last line in a message.
 const LONGEST_LINE: u32 = 200;
@@ -70,7 +73,7 @@ fn one(check: &Check) -> String {
 }
 
 fn condition(script: &str, by: &Identity, env: &Environment) -> String {
-    let command = by.run(&format!("timeout {TRY_FOR}"), &format!("{}{script}", env.exports()));
+    let command = by.run(TIMEOUT, &format!("{}{script}", env.exports()));
     let tried = report(&format!("(\n{command}\n)"), "the exit code is not 0");
     unless_impossible(by, tried)
 }
@@ -90,15 +93,16 @@ fn http(check: &HttpCheck) -> String {
         |text| format!("printf \"%s\\n\" \"$answer\" | grep -q -F -e {}", quote(text)),
     );
     let holds = if check.json.is_some() {
-        format!("printf \"body \"; printf %s \"$answer\" | head -c {LARGEST_BODY} | base64 | tr -d \"\\n\"; echo")
+        "if [ -n \"$part\" ]; then printf \"fails the answer is not complete: %s\\n\" \"$part\"\n\
+         else printf \"body \"; printf %s \"$answer\" | base64 | tr -d \"\\n\"; echo; fi"
     } else {
-        "printf \"holds\\n\"".to_owned()
+        "printf \"holds\\n\""
     };
     let status = check.status;
     format!(
-        "{fetch}if [ -z \"$code\" ]; then printf \"fails no answer: %s\\n\" \"$(printf \"%s\\n\" \"$answer\" | tail -n 1)\"\n\
+        "{fetch}if [ -z \"$code\" ]; then printf \"fails no answer: %s\\n\" \"$why\"\n\
          elif [ \"$code\" != {status} ]; then printf \"fails status %s instead of {status}\\n\" \"$code\"\n\
-         elif ! {{ {found}; }}; then printf \"fails the page does not contain the text\\n\"\n\
+         elif ! {{ {found}; }}; then printf \"fails the page does not contain the text%s\\n\" \"${{part:+: only a part was searched: $part}}\"\n\
          else {holds}; fi\n"
     )
 }
@@ -157,21 +161,33 @@ fn file(check: &FileCheck) -> String {
     )
 }
 
-/// The output and the exit code come through one pipe, which keeps the end of a long output only.
+/// A process that the command leaves behind may keep its output open, so the output goes into a file without a name (descriptor 6
+/// writes it, 7 reads it) and not through a pipe, whose end would come with the end of that process. The room that a long output
+/// takes is given back while it grows.
 fn program(check: &ProgramCheck) -> String {
     let words = quote_all(check.words.iter().map(String::as_str));
-    let command = check.by.run(
-        &format!("timeout {TRY_FOR}"),
-        &format!("{}{words}", check.env.exports()),
-    );
+    let command = check.by.run(TIMEOUT, &format!("{}{words}", check.env.exports()));
     let wanted = check.exit_code;
     let found = check.contains.as_ref().map_or_else(
         || "true".to_owned(),
         |text| format!("printf \"%s\\n\" \"$said\" | grep -q -F -e {}", quote(text)),
     );
     let tried = format!(
-        "said=$({{ {{ {command}\n}} 2>&1; echo \"|$?\"; }} | tail -c {LARGEST_OUTPUT} | tr -d \"\\000\\r\")\n\
-         code=${{said##*|}}; said=${{said%|*}}; last=$(printf \"%s\\n\" \"$said\" | grep \"[^[:space:]]\" | tail -n 1 | cut -c 1-{LONGEST_LINE})\n\
+        "no_room='no folder for temporary files has room for its output'\n\
+         for folder in \"${{TMPDIR:-/tmp}}\" /dev/shm /run \"$HOME\"; do\n\
+         file=$(mktemp -p \"$folder\" .homelab-XXXXXXXXXX) || continue\n\
+         exec 6>>\"$file\" 7<\"$file\"\n\
+         printf %{LARGEST_OUTPUT}s x >&6 && : >\"$file\" && no_room=\n\
+         rm -f -- \"$file\"\n\
+         [ -n \"$no_room\" ] || break\n\
+         done 2>/dev/null\n\
+         [ -z \"$no_room\" ] || exec 6>/dev/null 7</dev/null\n\
+         watcher=$(while sleep 1; do size=$(stat -L -c %s /proc/self/fd/6); [ \"$size\" -le {LARGEST_FILE} ] || \
+         fallocate -p -o 0 -l $((size - {LARGEST_OUTPUT})) /proc/self/fd/6; done </dev/null >/dev/null 2>&1 7<&- & echo $!)\n\
+         (\n{command}\n) >&6 2>&1 6>&- 7<&-\n\
+         code=$?; kill $watcher; exec 6>&-\n\
+         said=$(tail -c {LARGEST_OUTPUT} <&7 | tr -d \"\\000\\r\"); exec 7<&-\n\
+         last=$(printf \"%s\\n\" \"$said\" | grep \"[^[:space:]]\" | tail -n 1 | cut -c 1-{LONGEST_LINE}); last=${{no_room:-$last}}\n\
          if [ \"$code\" = 124 ] && [ {wanted} != 124 ]; then printf \"fails it takes longer than {TRY_FOR} s\\n\"\n\
          elif [ \"$code\" != {wanted} ]; then printf \"fails exit code %s instead of {wanted}%s\\n\" \"$code\" \"${{last:+: $last}}\"\n\
          elif ! {{ {found}; }}; then printf \"fails it does not say the text%s\\n\" \"${{last:+: $last}}\"\n\
@@ -198,7 +214,7 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
         .map(|(key, line)| {
             let fact = match line.split_once(' ') {
                 None if line == "holds" => Fact::Check(CheckFact::Holds),
-                Some(("fails", why)) => Fact::Check(CheckFact::Fails(why.to_owned())),
+                Some(("fails", why)) => Fact::Check(CheckFact::Fails(with_hint(key, why))),
                 Some(("denied", why)) => Fact::Denied(why.to_owned()),
                 Some(("body", coded)) => Fact::Check(compared(key, coded)),
                 _ => return Err(UnreadableAnswer::new(format!("{key}: `{line}`"))),
@@ -206,6 +222,18 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
             Ok((key.clone(), fact))
         })
         .collect()
+}
+
+/// Why a check fails, and what may help.
+fn with_hint(key: &FactKey, why: &str) -> String {
+    match key {
+        FactKey::Check(Check::Http(check))
+            if check.request.ca.is_none() && why.starts_with("no answer") && why.contains("certificate") =>
+        {
+            format!("{why}; `ca` can name a file of the host with the certificate to trust")
+        }
+        _ => why.to_owned(),
+    }
 }
 
 /// Whether an answer has the value that is asked for.
@@ -312,7 +340,9 @@ mod tests {
                 json: None,
             }))
         };
-        let few = programs(&["sh", "bash", "timeout", "cat", "sed", "tail", "grep", "tr"]);
+        let few = programs(&[
+            "sh", "bash", "timeout", "cat", "sed", "tail", "grep", "tr", "head", "cut",
+        ]);
         let few = few.path().to_str();
         assert_eq!(try_out(http(200, Some("hello")), few), CheckFact::Holds);
         assert_eq!(
@@ -369,7 +399,9 @@ mod tests {
                 json: Some(json.to_owned()),
             }))
         };
-        let few = programs(&["sh", "bash", "timeout", "cat", "tail", "tr", "head", "base64"]);
+        let few = programs(&[
+            "sh", "bash", "timeout", "cat", "sed", "tail", "grep", "tr", "head", "cut", "base64",
+        ]);
         for path in [few.path().to_str(), None] {
             let all = r#"{"lines": ["X-Key: it's \\ \"$HOME\" `id`"], "method": "OPTIONS", "n": 1}"#;
             assert_eq!(try_out(http("OPTIONS", all), path), CheckFact::Holds, "{path:?}");
@@ -391,6 +423,37 @@ mod tests {
             try_out(no_json, None),
             CheckFact::Fails("the answer is not JSON".to_owned())
         );
+    }
+
+    #[test]
+    fn of_an_endless_answer_a_part_is_searched_whatever_fetches_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().take(6).flatten() {
+                let _ = stream.read(&mut [0; 1024]);
+                let _ = stream.write_all(b"HTTP/1.0 200 OK\r\n\r\nhello\n");
+                while stream.write_all(&[b'x'; 4096]).is_ok() {}
+            }
+        });
+        let all = [
+            "sh", "bash", "timeout", "cat", "sed", "tail", "grep", "tr", "head", "cut", "curl", "wget",
+        ];
+        for all in [&all[..10], &all[..11], &[&all[..10], &all[11..]].concat()] {
+            let programs = programs(all);
+            let found = |text: &str| {
+                let check = Check::Http(Box::new(HttpCheck {
+                    request: Request::get(format!("http://127.0.0.1:{port}/")),
+                    status: 200,
+                    contains: Some(text.to_owned()),
+                    json: None,
+                }));
+                try_out(check, programs.path().to_str())
+            };
+            assert_eq!(found("hello"), CheckFact::Holds, "{all:?}");
+            let part = "the page does not contain the text: only a part was searched: it is larger than 4 MiB";
+            assert_eq!(found("bye"), CheckFact::Fails(part.to_owned()), "{all:?}");
+        }
     }
 
     #[test]
@@ -504,12 +567,24 @@ mod tests {
             (&["false"], 0, None, "exit code 1 instead of 0"),
             (&["echo", "|0"], 0, Some("x"), "it does not say the text: |0"),
             (&["cat"], 0, None, "holds"),
+            // A process that stays behind keeps its output open.
+            (&["sh", "-c", "sleep 20 & echo bg"], 0, Some("bg"), "holds"),
+            (
+                &["sh", "-c", "setsid sleep 20 & echo bg; exit 2"],
+                0,
+                None,
+                "exit code 2 instead of 0: bg",
+            ),
+            // The end of a long output is looked at.
+            (&["sh", "-c", "yes | head -c 30000000; echo x"], 0, Some("x"), "holds"),
         ] {
+            let since = std::time::Instant::now();
             let found = match try_out(check(words, exit_code, contains), None) {
                 CheckFact::Holds => "holds".to_owned(),
                 CheckFact::Fails(why) => why,
             };
             assert_eq!(found, expected, "{words:?}");
+            assert!(since.elapsed().as_secs() < 10, "{words:?}");
         }
         let missing = try_out(check(&["no-such-program"], 0, None), None);
         assert!(

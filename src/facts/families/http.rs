@@ -11,6 +11,12 @@ use crate::quote::{delimiter, quote};
 /// The time limit of one request, in seconds.
 const TRY_FOR: u32 = 10;
 
+/// How much of an answer is read, in bytes.
+const LARGEST_ANSWER: u32 = 4 << 20;
+
+/// The most characters of a message.
+const LONGEST_MESSAGE: u32 = 200;
+
 /// What to read of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::facts) enum Part {
@@ -19,29 +25,53 @@ pub(in crate::facts) enum Part {
     Body,
 }
 
-/// Shell text that makes a request. It sets `$code` to the status, or to nothing, and `$answer` to what came, or to an error.
+/// Shell text that makes a request. It sets `$code` to the status, or to nothing, `$answer` to what came, `$part` to why that is
+/// not all of it, and `$why` to the reason for no answer.
+///
+/// What a program says besides the answer follows it, after a line with a word of its own.
 pub(in crate::facts) fn fetch(request: &Request, part: Part) -> String {
     let config = curl_config(request, part);
+    let end = delimiter(&config);
+    let curl = limited(&format!("curl -K - <<'{end}'"), &format!("{config}{end}\n"));
     let raw = socket_script(request, part);
     let wget = if request.is_plain() && part == Part::All {
         let ca = request
             .ca
             .as_ref()
             .map_or_else(String::new, |file| format!("--ca-certificate={} ", quote(file)));
-        format!(
-            "elif command -v wget >/dev/null; then answer=$(wget -q -S -O - -T {TRY_FOR} --content-on-error {ca}-- {url} 2>&1)\n\
-             code=$(printf \"%s\\n\" \"$answer\" | sed -n \"s/^ *HTTP[^ ]* \\([0-9][0-9]*\\).*/\\1/p\" | tail -n 1)\n",
+        let command = format!(
+            "timeout {TRY_FOR} wget -nv -S -t 1 -O - -T {TRY_FOR} --content-on-error {ca}-- {url}",
             url = quote(&request.url)
+        );
+        format!(
+            "elif command -v wget >/dev/null; then {}\
+             code=$(printf \"%s\\n\" \"$said\" | sed -n \"s/^ *HTTP[^ ]* \\([0-9][0-9]*\\).*/\\1/p\" | tail -n 1)\n\
+             said=$(printf \"%s\\n\" \"$said\" | grep -v \" URL:.* -> \\\"-\\\" \"); answer=\"$said\n$answer\"\n",
+            limited(&command, "")
         )
     } else {
         String::new()
     };
     format!(
         "code=\n\
-         if command -v curl >/dev/null; then answer=$(curl -K - 2>&1 <<'{end}'\n{config}{end}\n)\n\
-         code=${{answer##*\n}}; answer=${{answer%\n*}}; [ \"$code\" != 000 ] || code=\n\
-         {wget}else {raw}fi\n",
-        end = delimiter(&config),
+         if command -v curl >/dev/null; then {curl}\
+         code=$(printf \"%s\\n\" \"$said\" | sed -n \"s/^hl:code //p\"); [ \"$code\" != 000 ] || code=\n\
+         {wget}else {raw}fi\n\
+         part=$(printf \"%s\\n\" \"$said\" | sed -n \"s/^hl:part //p; s/^curl: (28) //p; s/^curl: (18) //p\" | head -n 1)\n\
+         why=$(printf \"%s\\n\" \"$said\" | sed \"s/^hl:part //; /^hl:/d; /^[[:space:]]*$/d\" | head -n 1 | cut -c 1-{LONGEST_MESSAGE})\n"
+    )
+}
+
+/// Shell text that runs `command`, whose first line `rest` continues, and reads the start of its output into `$answer`, and its
+/// errors into `$said`. The errors are collected until both streams have ended, and come last, before a dot that keeps their line
+/// breaks.
+fn limited(command: &str, rest: &str) -> String {
+    let mebibytes = LARGEST_ANSWER >> 20;
+    format!(
+        "answer=$({{ {{ {{ {command} 2>&8\n{rest}[ $? != 124 ] || echo \"hl:part nothing more came within {TRY_FOR} s\" >&8; }} | \
+         {{ head -c {LARGEST_ANSWER}; [ -z \"$(head -c 1 | tr \"\\000\\n\" xx)\" ] || echo \"hl:part it is larger than {mebibytes} MiB\" >&8; }}; }} 8>&1 >&9 | \
+         {{ said=$(tail -c 4096 | tr -d \"\\r\"); printf \"\\nhl:said\\n%s.\" \"$said\"; }}; }} 9>&1 | tr -d \"\\000\")\n\
+         said=${{answer##*\nhl:said\n}}; said=${{said%.}}; answer=${{answer%\nhl:said\n*}}\n"
     )
 }
 
@@ -63,7 +93,9 @@ pub(in crate::facts) fn fetch_file(request: &Request) -> String {
 
 /// The options of curl, as it reads them from a file.
 fn curl_config(request: &Request, part: Part) -> String {
-    let mut text = format!("silent\nshow-error\ngloboff\nmax-time = {TRY_FOR}\nwrite-out = \"\\n%{{http_code}}\"\n");
+    let mut text = format!(
+        "silent\nshow-error\ngloboff\nmax-time = {TRY_FOR}\nwrite-out = \"%{{stderr}}\\nhl:code %{{http_code}}\\n\"\n"
+    );
     if part == Part::All {
         text.push_str("include\n");
     }
@@ -111,7 +143,7 @@ fn word_of_curl(text: &str) -> String {
 /// The request by bash, which opens the connection itself. The status is in the first line of the answer.
 fn socket_script(request: &Request, part: Part) -> String {
     let Some(place) = Place::of(&request.url) else {
-        return "answer=\"https needs curl or wget on the host\"\n".to_owned();
+        return "said=\"https needs curl or wget on the host\"\n".to_owned();
     };
     let mut script = format!(
         "exec 3<>\"/dev/tcp/\"{}/{} || exit\n{{ printf \"%s\\r\\n\" {} {}",
@@ -137,10 +169,14 @@ fn socket_script(request: &Request, part: Part) -> String {
         Part::All => "",
         Part::Body => "gap=$(printf \"\\r\\n\\r\\n.\"); answer=${answer#*\"${gap%.}\"}\n",
     };
+    let end = delimiter(&script);
     format!(
-        "answer=$(timeout {TRY_FOR} bash <<'{end}' 2>&1 | tr -d \"\\000\"\n{script}{end}\n)\n\
+        "{}\
          case $answer in HTTP/*) code=${{answer#* }}; code=${{code%%[!0-9]*}} ;; esac\n{cut}",
-        end = delimiter(&script),
+        limited(
+            &format!("timeout {TRY_FOR} bash <<'{end}'"),
+            &format!("{script}{end}\n")
+        )
     )
 }
 

@@ -165,7 +165,8 @@ impl Block {
         let lines: Vec<&str> = content.lines().collect();
         if let Some(line) = lines
             .iter()
-            .find(|line| **line == markers.begin || **line == markers.end)
+            .map(|line| split_end(line).0)
+            .find(|line| *line == markers.begin || *line == markers.end)
         {
             let title = format!("`content` contains the marker `{line}`");
             return Err(context
@@ -405,6 +406,14 @@ mod tests {
             refused("content = '# END homelab'", ""),
             "`content` contains the marker `# END homelab`"
         );
+        for content in [
+            "x\\n# END homelab\\r",
+            "# BEGIN homelab\\r\\r\\nx",
+            "# END homelab\\r\\n",
+        ] {
+            let title = refused(&format!("content = \"{content}\""), "");
+            assert!(title.starts_with("`content` contains the marker"), "{content}: {title}");
+        }
         assert_eq!(
             refused("content = 'x'\nafter = '^z'", "a\n"),
             "no line of `/f` matches `after`"

@@ -53,6 +53,14 @@ fn values_are_written_as_other_programs_read_them() {
         ),
         ("{{ [[1], ['-a']] | to_yaml }}", "-\n  - 1\n-\n  - \"-a\""),
         ("{{ [{'a': [{'b': 1}]}] | to_yaml }}", "- a:\n    - b: 1"),
+        (
+            "{{ {'k'*1001: 1, 'l'*1001: {'a': [1]}, 'b': 2} | to_yaml | replace('k'*1001, 'K') | replace('l'*1001, 'L') }}",
+            "? K\n: 1\n? L\n:\n  a:\n    - 1\nb: 2",
+        ),
+        (
+            "{{ [{'a b'*400: 1, 'c': 2}] | to_yaml | replace('a b'*400, 'K') }}",
+            "- ? \"K\"\n  : 1\n  c: 2",
+        ),
         ("{{ 'a: b' | to_yaml }}", "\"a: b\""),
         ("{{ 1e20 | to_yaml }} {{ 0.5e-9 | to_yaml }}", "1.0e+20 5.0e-10"),
         (

@@ -6,6 +6,9 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value as Json};
 
+/// The longest key that may stand before its colon: YAML allows 1024 characters.
+const LONGEST_KEY: usize = 1000;
+
 /// Words that a version of YAML takes for no string.
 const NO_STRINGS: &[&str] = &["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
 
@@ -39,9 +42,13 @@ fn block(value: &Json, depth: usize, text: &mut String) {
 
 fn entries(table: &Map<String, Json>, depth: usize, text: &mut String) {
     for (name, value) in table {
-        text.push_str(&"  ".repeat(depth));
-        text.push_str(&string(name));
-        text.push(':');
+        let indent = "  ".repeat(depth);
+        let key = string(name);
+        if key.chars().count() > LONGEST_KEY {
+            let _ = write!(text, "{indent}? {key}\n{indent}:");
+        } else {
+            let _ = write!(text, "{indent}{key}:");
+        }
         block(value, depth + 1, text);
     }
 }
