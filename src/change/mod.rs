@@ -287,7 +287,7 @@ impl ResourceChange {
             (Some(after), Some(promised)) => after.iter().all(|(name, value)| match promised.get(name) {
                 Some(Attribute::Unknown(_)) => true,
                 Some(expected) => expected == value || self.is_kept(name, value),
-                None => self.is_kept(name, value),
+                None => self.is_kept(name, value) || self.only_loads(name, reviewed),
             }),
             _ => false,
         }
@@ -301,6 +301,12 @@ impl ResourceChange {
             || (matches!(reviewed.before, Before::Unknown(_))
                 && self.action != Action::Remove
                 && reviewed.action != Action::Remove)
+    }
+
+    /// Whether this attribute says that systemd reads the files of a unit that the review did not know: the unit can only
+    /// become as wanted with them.
+    fn only_loads(&self, name: &str, reviewed: &Self) -> bool {
+        self.id.kind == ResourceKind::Unit && name == "unit file" && matches!(reviewed.before, Before::Unknown(_))
     }
 
     fn is_kept(&self, name: &str, value: &Attribute) -> bool {
@@ -327,6 +333,38 @@ mod tests {
 
     fn kept_as(active: &str) -> Before {
         Before::Present([("active", Attribute::known(active))].into_iter().collect())
+    }
+
+    #[test]
+    fn a_unit_that_was_not_known_is_restarted_only_if_the_review_says_so() {
+        let active = || ("active", Attribute::known("active"));
+        let of_unit = |before: Before, after: &[(&'static str, Attribute)]| ResourceChange {
+            id: ResourceId::new(ResourceKind::Unit, "x.service"),
+            ..change(before, after)
+        };
+        let unknown = || Before::Unknown("a package may create it".to_owned());
+        let may_restart = [("process", Attribute::Unknown("if it runs".to_owned())), active()];
+        let loaded = ("unit file", Attribute::known("loaded"));
+        let restarted = ("process", Attribute::known("restarted"));
+        for (reviewed, now, is_within) in [
+            (of_unit(unknown(), &[active()]), vec![active()], true),
+            (of_unit(unknown(), &[active()]), vec![loaded.clone(), active()], true),
+            (
+                of_unit(unknown(), &[active()]),
+                vec![restarted.clone(), active()],
+                false,
+            ),
+            (
+                of_unit(unknown(), &may_restart),
+                vec![loaded.clone(), restarted, active()],
+                true,
+            ),
+            (of_unit(unknown(), &may_restart), vec![active()], true),
+            (of_unit(kept_as("inactive"), &[active()]), vec![loaded, active()], false),
+        ] {
+            let now = of_unit(kept_as("active"), &now);
+            assert_eq!(now.is_within(&reviewed), is_within, "{now:?} {reviewed:?}");
+        }
     }
 
     #[test]

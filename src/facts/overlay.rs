@@ -145,6 +145,14 @@ impl Overlay {
         !has_file && view.facts.get(key).is_some_and(|fact| key.is_absent(fact))
     }
 
+    /// Whether an operation changes a file of `unit` after what else happens to the unit.
+    pub fn changes_files_last(&self, unit: &str) -> bool {
+        let view = self.view();
+        let direct = view.newest(&FactKey::Unit(unit.to_owned()), view.end());
+        let file = view.newest_file_change(unit, view.end());
+        file.is_some_and(|(at, _)| direct.is_none_or(|(direct, _)| direct < at))
+    }
+
     /// Whether the thing under `key` is absent, unless one of the packages that operations so far install brings it.
     pub fn is_absent_but_for_packages(&self, key: &FactKey) -> bool {
         let view = self.view();

@@ -143,6 +143,11 @@ impl<'a> PlanContext<'a> {
         self.overlay.borrow().was_absent(key)
     }
 
+    /// Whether an earlier operation changes a file of `unit` after what else happens to the unit.
+    pub fn changes_files_last(&self, unit: &str) -> bool {
+        self.overlay.borrow().changes_files_last(unit)
+    }
+
     /// Whether the thing under `key` is absent, unless a package that an earlier operation installs brings it.
     pub fn is_absent_but_for_packages(&self, key: &FactKey) -> bool {
         self.overlay.borrow().is_absent_but_for_packages(key)

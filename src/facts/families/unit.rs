@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::family::{Family, InTemplates, Readable, no_allowance};
 use crate::facts::key::{Fact, FactKey, Stored as _};
+use crate::facts::unit::files::is_file_of;
 use crate::facts::unit::{Reload, UnitFact, UnitKey, UnitState};
 use crate::quote::quote_all;
 
@@ -41,7 +42,8 @@ const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,UnitFileState,Type,R
 /// One `systemctl show` for all units; it prints a block for each name, in the order asked, also for unknown ones.
 ///
 /// A further block has a line for each thing that systemd does not know: when files below [`OWN_FILES`] were changed, and
-/// what `indirect` units install instead of themselves, which is only in their files.
+/// what `indirect` units install instead of themselves, which is only in their files. If a unit is to be loaded again, all
+/// files there count, since systemd does not know new ones.
 fn probe(names: &[&str]) -> String {
     let names = quote_all(names.iter().copied());
     format!(
@@ -50,8 +52,10 @@ fn probe(names: &[&str]) -> String {
          o=$(TZ=UTC systemctl show -p {PROPERTIES} -- \"$@\" 2>&1); code=$?; printf \"%s\\n\" \"$o\"\n\
          if [ $code != 0 ]; then [ \"$(id -u)\" = 0 ] && exit $code; exit {DENIED}; fi\n\
          set -f; echo\n\
-         case $o in *{OWN_FILES}/*)\n\
-         p=; for w in $o; do w=${{w#*=}}; case $w in {OWN_FILES}/*) p=\"$p $w\";; esac; done\n\
+         d={OWN_FILES} p=\n\
+         case $o in *Reload=yes*) p=$(set +f; printf \"%s \" $d/*.* $d/*.d/*.conf);; esac\n\
+         case $o$p in *$d/*)\n\
+         for w in $o; do w=${{w#*=}}; case $w in $d/*) p=\"$p $w\";; esac; done\n\
          read -r u _ </proc/uptime; echo \"uptime $u\"; stat -L -c \"changed %.6Z %n\" -- /proc/self $p 2>/dev/null;; esac\n\
          case $o in *=indirect*)\n\
          s() {{ systemctl show -p UnitFileState --value -- \"$1\"; }}\n\
@@ -144,7 +148,15 @@ fn unit(name: &str, block: &[String], further: &[String], clock: Option<&Clock>)
             .iter()
             .find_map(|(time, monotonic)| Start::read(time, monotonic))
     {
-        let mut files = drop_ins.split(' ').chain([state.file.as_str()]);
+        let is_folder = |file: &str| matches!(file.rsplit_once('.'), Some((_, "d")));
+        let new = clock
+            .changed
+            .keys()
+            .filter(|file| state.needs_reload && !is_folder(file) && is_file_of(&state.id, file));
+        let mut files = drop_ins
+            .split(' ')
+            .chain([state.file.as_str()])
+            .chain(new.map(String::as_str));
         state.is_outdated = files.any(|file| clock.is_changed_since(file, &start));
     }
     UnitFact::Present(state)
@@ -301,6 +313,37 @@ mod tests {
             "1795852100.000000"
         ));
         assert!(is_outdated("active", later, "1795859400.000000", before));
+    }
+
+    #[test]
+    fn what_was_started_before_a_file_that_is_not_loaded_is_outdated() {
+        let is_outdated = |needs_reload: &str, file: &str, changed: &str| {
+            let answer = format!(
+                "Id=a-b.service\nLoadState=loaded\nActiveState=active\nNeedDaemonReload={needs_reload}\n\
+                 FragmentPath=/usr/lib/systemd/system/a-b.service\nDropInPaths=\n\
+                 ExecMainStartTimestamp=Sat 2026-11-28 08:49:37 UTC\nExecMainStartTimestampMonotonic=100500000\n\n\
+                 uptime 200.00\nchanged 1795855877.000000 /proc/self\nchanged {changed} /etc/systemd/system/{file}\n"
+            );
+            let facts = parse(&keys(&["a-b.service"]), 0, answer.as_bytes()).expect("readable");
+            matches!(&facts[0].1, Fact::Unit(UnitFact::Present(state)) if state.is_outdated)
+        };
+        // Started at 1795855777.5.
+        let (before, after) = ("1795855777.400000", "1795855777.600000");
+        for (file, counts) in [
+            ("a-b.service.d/x.conf", true),
+            ("a-.service.d/x.conf", true),
+            ("service.d/x.conf", true),
+            ("a-b.service", true),
+            ("a-b.service.d", false),
+            ("b.service.d/x.conf", false),
+            ("b.service", false),
+        ] {
+            assert_eq!(is_outdated("yes", file, after), counts, "{file}");
+            assert!(
+                !is_outdated("yes", file, before) && !is_outdated("no", file, after),
+                "{file}"
+            );
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::refusal::refusal;
 use super::resource::{BEHIND_THE_MASK, id, key, mask, settles, shown_activity};
 use super::restart::{self, Verb as Restart};
 use super::script::{daemon_reload, step, step_for_unknown};
-use super::states::{Cell, Verb, activity, enablement, masking};
+use super::states::{Cell, Verb, activity, can_renew, enablement, masking};
 use crate::change::{
     Action, Attribute, Attributed, Before, NotKnown, Outcome, ResourceChange, ResourceKind, Risk, Step, Stop,
 };
@@ -125,7 +125,7 @@ impl Operation for Service {
                 cause: NotKnown::Since(operation, why),
                 ..
             }) if !self.needs_unit() || !context.was_absent(&key(&unit)) => Ok(Outcome::Ensure {
-                changes: vec![self.ensured(&unit, why)],
+                changes: vec![self.ensured(context, &unit, why)],
                 since: vec![operation],
             }),
             Err(stop) => Err(stop),
@@ -329,7 +329,9 @@ impl Service {
     }
 
     /// The whole wanted state of a unit that is not known yet, because of `why`.
-    fn ensured(&self, unit: &str, why: String) -> ResourceChange {
+    ///
+    /// It may run by then, and an earlier operation may have changed its files since it was started.
+    fn ensured(&self, context: &PlanContext<'_>, unit: &str, why: String) -> ResourceChange {
         let due = Due {
             reload: false,
             enablement: self.enabled.map(|on| if on { Verb::Enable } else { Verb::Disable }),
@@ -355,7 +357,9 @@ impl Service {
         } else {
             Attribute::known(&after.enabled)
         };
+        let may_renew = self.wants_active() == Some(true) && can_renew(unit) && context.changes_files_last(unit);
         let attributes = [
+            (may_renew, what_runs(unit), Attribute::Unknown(IF_IT_RUNS.to_owned())),
             (due.activity.is_some(), "active", Attribute::known(&after.active)),
             (
                 due.enablement.or(due.masking).is_some() || is_hidden,
@@ -381,7 +385,11 @@ impl Service {
                 mask_effect(unit, &due).into_iter().chain([forget]).collect()
             },
             steps: steps.collect(),
-            risk: risk(unit, &due),
+            risk: match risk(unit, &due) {
+                // Nobody uses yet what a package starts.
+                Risk::None if may_renew && !context.is_absent_but_for_packages(&key(unit)) => renewal_risk(unit),
+                other => other,
+            },
         }
     }
 }
@@ -441,10 +449,18 @@ pub(super) fn loaded(state: &UnitState) -> ResourceChange {
 
 fn risk(unit: &str, due: &Due) -> Risk {
     match due.activity {
-        // Nothing runs that this could interrupt.
-        Some(Verb::Renew) if what_runs(unit) != PROCESS => Risk::None,
-        Some(Verb::Stop | Verb::Renew) => Risk::Restart,
+        Some(Verb::Renew) => renewal_risk(unit),
+        Some(Verb::Stop) => Risk::Restart,
         _ => Risk::None,
+    }
+}
+
+fn renewal_risk(unit: &str) -> Risk {
+    if what_runs(unit) == PROCESS {
+        Risk::Restart
+    } else {
+        // Nothing runs that this could interrupt.
+        Risk::None
     }
 }
 
@@ -518,6 +534,9 @@ fn mask_absent(unit: &str) -> ResourceChange {
 }
 
 const PROCESS: &str = "process";
+
+/// What happens to a unit that is not known yet and whose files an earlier operation changes.
+const IF_IT_RUNS: &str = "restarted if it runs already";
 
 /// What a unit has that is restarted.
 fn what_runs(unit: &str) -> &'static str {

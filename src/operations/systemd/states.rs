@@ -230,8 +230,12 @@ fn never_active(state: &UnitState) -> Option<Obstacle> {
 
 /// Whether a restart brings a change of its files into use. Other kinds of units may have users that a restart takes along.
 fn is_renewed(state: &UnitState) -> bool {
-    let kind = state.id.rsplit('.').next().unwrap_or_default();
-    state.is_outdated && matches!(kind, "service" | "timer" | "path") && state.can_stop && state.can_start
+    state.is_outdated && can_renew(&state.id) && state.can_stop && state.can_start
+}
+
+/// Whether units of this kind are restarted for a change of their files.
+pub(super) fn can_renew(unit: &str) -> bool {
+    matches!(unit.rsplit('.').next(), Some("service" | "timer" | "path"))
 }
 
 /// What prevents a start.
