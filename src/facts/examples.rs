@@ -568,6 +568,16 @@ fn a_family_is_asked_once_and_its_keys_stand_together() {
 }
 
 #[test]
+fn what_a_unit_is_and_whether_it_can_be_reloaded_are_asked_apart() {
+    let unit = text("a.service");
+    let keys = BTreeSet::from([FactKey::Unit(unit.clone()), FactKey::Reload(unit.clone())]);
+    let asked = super::questions(&keys);
+    assert_eq!(asked.len(), 2);
+    let reload = asked[1].parse(0, b"CanReload=yes\n").expect("readable");
+    assert_eq!(reload, [(FactKey::Reload(unit), Fact::Reload(true))]);
+}
+
+#[test]
 fn templates_find_what_they_ask_for_by_name() {
     for family in super::InTemplates::all() {
         assert_eq!(

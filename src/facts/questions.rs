@@ -78,12 +78,14 @@ impl Question {
 
 /// One probe per family of `keys`.
 pub fn questions(keys: &BTreeSet<FactKey>) -> Vec<Question> {
-    let mut families: IndexMap<&str, Vec<FactKey>> = IndexMap::new();
+    // Two families may have the same subject.
+    let mut families: IndexMap<*const Family, (&'static Family, Vec<FactKey>)> = IndexMap::new();
     for key in keys {
-        families.entry(family_of(key).subject).or_default().push(key.clone());
+        let family = family_of(key);
+        let (_, of_family) = families.entry(family).or_insert((family, Vec::new()));
+        of_family.push(key.clone());
     }
-    let questions = families.into_values().map(|keys| {
-        let family = family_of(&keys[0]);
+    let questions = families.into_values().map(|(family, keys)| {
         let probe = Probe::new(family.subject, (family.probe)(&keys)).with_allowance((family.allowance)(&keys));
         Question { family, keys, probe }
     });

@@ -7,7 +7,7 @@ use crate::facts::unit::ReloadKey;
 use crate::quote::quote_all;
 
 static RELOADS: Family = Family {
-    subject: "units",
+    subject: "reloads of units",
     probe,
     allowance: no_allowance,
     parse,
