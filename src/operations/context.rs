@@ -13,6 +13,7 @@ use crate::error::{Diagnostic, Origin};
 use crate::facts::account::{GroupFact, GroupKey, UserFact, UserKey};
 use crate::facts::apt::ListsFact;
 use crate::facts::overlay::{Effect, FactScope, Lookup, OperationId, Overlay};
+use crate::facts::package::{PackageFact, Want};
 use crate::facts::path::{InodeKind, PathFact, PathKey, Place, follow};
 use crate::facts::session::Session;
 use crate::facts::{Environment, Fact, FactKey, Identity, Stored};
@@ -276,6 +277,13 @@ impl<'a> PlanContext<'a> {
         let key = FactKey::Package(name.to_owned());
         let predicted = self.overlay.borrow().predicted(&key);
         matches!(predicted, Some((_, Fact::Package(fact))) if fact.is_installed())
+    }
+
+    /// Whether an earlier operation lets apt change a package that is held on the host now.
+    pub fn is_released_before(&self, name: &str) -> bool {
+        let key = FactKey::Package(name.to_owned());
+        let predicted = self.overlay.borrow().predicted(&key);
+        matches!(predicted, Some((_, Fact::Package(PackageFact::Listed { status, .. }))) if status.want != Want::Hold)
     }
 
     /// The earlier operation that fetches the package lists, if there is one.

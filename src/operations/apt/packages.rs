@@ -322,9 +322,7 @@ impl Packages {
                 return Err(refusals::not_done(context, name, self.present, simulation));
             }
         }
-        if !simulation.held.is_empty() {
-            return Err(refusals::others_held(context, "packages", &simulation.held));
-        }
+        refusals::check_held(context, "packages", &simulation.held)?;
         let is_meant = |shown: &String| {
             let mut names = work.by_apt.iter().map(|(name, _)| name);
             names.any(|name| name.version.is_some() && name.is_shown_as(shown))

@@ -65,9 +65,7 @@ impl Operation for Upgrade {
         };
         match context.get(InstallationKey(&wish))? {
             InstallationFact::Possible(mut simulation) => {
-                if !simulation.held.is_empty() {
-                    return Err(refusals::others_held(context, "full", &simulation.held));
-                }
+                refusals::check_held(context, "full", &simulation.held)?;
                 // apt simulated the host as it is now, without the packages that earlier operations install.
                 simulation
                     .installs

@@ -24,8 +24,22 @@ pub(super) fn held(context: &PlanContext<'_>, name: &Name) -> Stop {
         ))
 }
 
+/// Refuses what would change held packages. apt simulated the host with the holds that it has now.
+pub(in crate::operations::apt) fn check_held(
+    context: &PlanContext<'_>,
+    argument: &str,
+    held: &[String],
+) -> Result<(), Stop> {
+    let still_held = held.iter().filter(|name| !context.is_released_before(name));
+    let still_held: Vec<String> = still_held.cloned().collect();
+    if still_held.is_empty() {
+        return Ok(());
+    }
+    Err(others_held(context, argument, &still_held))
+}
+
 /// apt would have to change further packages that are held.
-pub(in crate::operations::apt) fn others_held(context: &PlanContext<'_>, argument: &str, held: &[String]) -> Stop {
+fn others_held(context: &PlanContext<'_>, argument: &str, held: &[String]) -> Stop {
     let listed = held.join("`, `");
     let noun = if held.len() == 1 { "package" } else { "packages" };
     let title = format!("apt would have to change held {noun}: `{listed}`");
