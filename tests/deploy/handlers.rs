@@ -382,7 +382,7 @@ fn a_service_that_dies_of_a_change_gets_its_files_back() {
     for words in [
         "app.service is not active after its start: failed",
         "this is bad",
-        "caused by: `/etc/app.conf`, `/etc/app.extra` are as they were before this run, and",
+        "outcome: `/etc/app.conf`, `/etc/app.extra` are as they were before this run, and",
         "2 put back, 1 failed",
     ] {
         assert!(told.contains(words), "{words}:\n{told}");
