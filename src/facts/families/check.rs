@@ -174,7 +174,7 @@ fn program(check: &ProgramCheck) -> String {
     );
     let tried = format!(
         "no_room='no folder for temporary files has room for its output'\n\
-         for folder in \"${{TMPDIR:-/tmp}}\" /dev/shm /run \"$HOME\"; do\n\
+         for folder in /dev/shm \"${{TMPDIR:-/tmp}}\" /run \"$HOME\"; do\n\
          file=$(mktemp -p \"$folder\" .homelab-XXXXXXXXXX) || continue\n\
          exec 6>>\"$file\" 7<\"$file\"\n\
          printf %{LARGEST_OUTPUT}s x >&6 && : >\"$file\" && no_room=\n\
