@@ -39,3 +39,4 @@ pub use wording::{Parameter, schema_of};
 
 #[cfg(test)]
 mod testing;
+mod text;

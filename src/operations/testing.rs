@@ -320,3 +320,15 @@ pub(super) fn refusal(outcome: Result<Outcome, Stop>) -> Diagnostic {
         other => panic!("a refusal expected: {other:?}"),
     }
 }
+
+/// The text that a plan writes to its one file; `None` if there is nothing to do.
+pub(super) fn written(outcome: Result<Outcome, Stop>) -> Option<String> {
+    if outcome == Ok(Outcome::Unchanged) {
+        return None;
+    }
+    let change = change(outcome);
+    let Step::WriteFile(file) = &change.steps[0] else {
+        panic!("{change:?}")
+    };
+    Some(String::from_utf8(file.content.bytes().expect("in memory").to_vec()).expect("text"))
+}

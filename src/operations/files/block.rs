@@ -15,7 +15,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::parameters::{Mode, check_owner, check_path, check_validate};
+use super::parameters::{Mode, check_owners, check_path, check_validate};
 use super::text::{WhenAbsent, expression, line_break, needs, plan_edit, split_end};
 use super::whole_file::{FileWish, WishedContent};
 use crate::change::{Outcome, ResourceKind, Stop};
@@ -105,8 +105,7 @@ impl Operation for Block {
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         check_path(context, "path", &self.path)?;
-        check_owner(context, "user", self.user.as_deref())?;
-        check_owner(context, "group", self.group.as_deref())?;
+        check_owners(context, self.user.as_deref(), self.group.as_deref())?;
         check_validate(context, self.validate.as_deref())?;
         let markers = self.markers(context)?;
         let lines = self.lines(context, &markers)?;
@@ -303,20 +302,11 @@ impl Block {
 mod tests {
     use super::*;
     use crate::change::Step;
-    use crate::operations::testing::{Bench, change, refusal};
+    use crate::operations::testing::{Bench, change, refusal, written};
 
     fn edit(parameters: &str, text: &str) -> Option<String> {
         let bench = Bench::new::<Block>(&format!("path = '/f'\n{parameters}"));
-        match bench.directory("/").file_with_content("/f", text).plan() {
-            Ok(Outcome::Unchanged) => None,
-            outcome => {
-                let change = change(outcome);
-                let Step::WriteFile(file) = &change.steps[0] else {
-                    panic!("{change:?}")
-                };
-                Some(String::from_utf8(file.content.bytes().expect("in memory").to_vec()).expect("text"))
-            }
-        }
+        written(bench.directory("/").file_with_content("/f", text).plan())
     }
 
     #[test]

@@ -11,7 +11,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::parameters::{Mode, check_owner, check_path, check_validate, path_and_ancestors};
+use super::parameters::{Mode, check_owners, check_path, check_validate, path_and_ancestors};
 use super::whole_file::{FileWish, IfExists, WishedContent, is_sensitive, plan_file};
 use crate::change::{NotKnown, Outcome, Stop};
 use crate::facts::FactKey;
@@ -74,8 +74,7 @@ impl Operation for Copy {
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         check_path(context, "src", &self.src)?;
         check_path(context, "dest", &self.dest)?;
-        check_owner(context, "user", self.user.as_deref())?;
-        check_owner(context, "group", self.group.as_deref())?;
+        check_owners(context, self.user.as_deref(), self.group.as_deref())?;
         check_validate(context, self.validate.as_deref())?;
         let src = context.resolve(&self.src)?;
         let inode = match context.path(&src)? {

@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::shown::{attributed, directory_id};
-use super::parameters::{Mode, check_owner, check_path, path_and_ancestors};
+use super::parameters::{Mode, check_owners, check_path, path_and_ancestors};
 use crate::change::{
     Action, Attributes, Before, Expect, MakeDirectory, NotKnown, Outcome, Ownership, ResourceChange, ResourceKind,
     Risk, SetAttributes, Step, Stop,
@@ -106,8 +106,7 @@ impl Operation for Directory {
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         check_path(context, "path", &self.path)?;
-        check_owner(context, "user", self.user.as_deref())?;
-        check_owner(context, "group", self.group.as_deref())?;
+        check_owners(context, self.user.as_deref(), self.group.as_deref())?;
         if !self.present {
             return removal::plan(context, &self.path, self.recursive);
         }

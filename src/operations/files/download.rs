@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::parameters::{Mode, check_owner, check_path, check_sha256, check_validate, path_and_ancestors};
+use super::parameters::{Mode, check_owners, check_path, check_sha256, check_validate, path_and_ancestors};
 use super::whole_file::{FileWish, IfExists, WishedContent, plan_file};
 use crate::change::{Outcome, ResourceKind, Stop};
 use crate::content::Input;
@@ -87,8 +87,7 @@ impl Operation for Download {
         check_url(context, "src", &self.src)?;
         check_path(context, "dest", &self.dest)?;
         check_sha256(context, "sha256", Some(&self.sha256))?;
-        check_owner(context, "user", self.user.as_deref())?;
-        check_owner(context, "group", self.group.as_deref())?;
+        check_owners(context, self.user.as_deref(), self.group.as_deref())?;
         check_validate(context, self.validate.as_deref())?;
         let content = WishedContent::Download {
             url: &self.src,

@@ -10,7 +10,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::parameters::{Mode, check_owner, check_path, path_and_ancestors};
+use super::parameters::{Mode, check_owners, check_path, path_and_ancestors};
 use super::removal::{file_at, plan_absent};
 use super::whole_file::{FileWish, WishedContent, file_id, plan_file, set_attributes, without_content};
 use crate::change::{Action, Attributes, Before, Command, Outcome, ResourceChange, ResourceKind, Risk, Step, Stop};
@@ -71,8 +71,7 @@ impl Operation for File {
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         check_path(context, "path", &self.path)?;
-        check_owner(context, "user", self.user.as_deref())?;
-        check_owner(context, "group", self.group.as_deref())?;
+        check_owners(context, self.user.as_deref(), self.group.as_deref())?;
         if !self.present {
             return plan_absent(context, &self.path);
         }

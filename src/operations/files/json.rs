@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::ser::{PrettyFormatter, Serializer};
 use serde_json::{Map, Value};
 
-use super::parameters::{Mode, check_owner, check_path, check_validate};
+use super::parameters::{Mode, check_owners, check_path, check_validate};
 use super::text::needs;
 use super::whole_file::{FileWish, WishedContent, plan_file};
 use crate::change::{NotKnown, Outcome, Stop};
@@ -87,8 +87,7 @@ impl Operation for Json {
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         check_path(context, "path", &self.path)?;
-        check_owner(context, "user", self.user.as_deref())?;
-        check_owner(context, "group", self.group.as_deref())?;
+        check_owners(context, self.user.as_deref(), self.group.as_deref())?;
         check_validate(context, self.validate.as_deref())?;
         self.check_values(context)?;
         let text = match self.old_text(context) {
@@ -271,8 +270,7 @@ fn merged(old: &mut Map<String, Value>, new: &Map<String, Value>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::Step;
-    use crate::operations::testing::{Bench, change, refusal};
+    use crate::operations::testing::{Bench, refusal, written};
 
     fn bench(parameters: &str, text: &str) -> Bench {
         Bench::new::<Json>(&format!("path = '/f'\n{parameters}"))
@@ -281,16 +279,7 @@ mod tests {
     }
 
     fn edit(parameters: &str, text: &str) -> Option<String> {
-        match bench(parameters, text).plan() {
-            Ok(Outcome::Unchanged) => None,
-            outcome => {
-                let change = change(outcome);
-                let Step::WriteFile(file) = &change.steps[0] else {
-                    panic!("{change:?}")
-                };
-                Some(String::from_utf8(file.content.bytes().expect("in memory").to_vec()).expect("text"))
-            }
-        }
+        written(bench(parameters, text).plan())
     }
 
     #[test]

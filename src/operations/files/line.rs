@@ -12,7 +12,7 @@ use regex::Regex;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::parameters::{Mode, check_owner, check_path, check_validate};
+use super::parameters::{Mode, check_owners, check_path, check_validate};
 use super::text::{WhenAbsent, expression, needs, plan_edit, split_end};
 use super::whole_file::{FileWish, WishedContent};
 use crate::change::{Outcome, Stop};
@@ -77,8 +77,7 @@ impl Operation for Line {
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         check_path(context, "path", &self.path)?;
-        check_owner(context, "user", self.user.as_deref())?;
-        check_owner(context, "group", self.group.as_deref())?;
+        check_owners(context, self.user.as_deref(), self.group.as_deref())?;
         check_validate(context, self.validate.as_deref())?;
         if self.line.contains('\n') {
             return Err(context
@@ -143,21 +142,12 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::{NotKnown, Step};
-    use crate::operations::testing::{Bench, change};
+    use crate::change::NotKnown;
+    use crate::operations::testing::{Bench, written};
 
     fn edit(parameters: &str, text: &str) -> Option<String> {
         let bench = Bench::new::<Line>(&format!("path = '/f'\n{parameters}"));
-        match bench.directory("/").file_with_content("/f", text).plan() {
-            Ok(Outcome::Unchanged) => None,
-            outcome => {
-                let change = change(outcome);
-                let Step::WriteFile(file) = &change.steps[0] else {
-                    panic!("{change:?}")
-                };
-                Some(String::from_utf8(file.content.bytes().expect("in memory").to_vec()).expect("text"))
-            }
-        }
+        written(bench.directory("/").file_with_content("/f", text).plan())
     }
 
     #[test]

@@ -58,12 +58,17 @@ pub(in crate::operations) fn octal(mode: u32) -> String {
     format!("{mode:04o}")
 }
 
-/// Refuses an owner or group that is not a plain name or number.
-pub(in crate::operations) fn check_owner(
+/// Refuses a `user` or `group` that is not a plain name or number.
+pub(in crate::operations) fn check_owners(
     context: &PlanContext<'_>,
-    argument: &str,
-    name: Option<&str>,
+    user: Option<&str>,
+    group: Option<&str>,
 ) -> Result<(), Stop> {
+    check_owner(context, "user", user)?;
+    check_owner(context, "group", group)
+}
+
+fn check_owner(context: &PlanContext<'_>, argument: &str, name: Option<&str>) -> Result<(), Stop> {
     let Some(name) = name else { return Ok(()) };
     let plain = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
     if name.is_empty() || name.starts_with('-') || !name.chars().all(plain) {

@@ -11,7 +11,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::parameters::{Mode, check_owner, check_path, check_validate, path_and_ancestors};
+use super::parameters::{Mode, check_owners, check_path, check_validate, path_and_ancestors};
 use super::whole_file::{FileWish, IfExists, WishedContent, plan_file};
 use crate::change::{Outcome, ResourceKind, Stop};
 use crate::content::{Assets, Content};
@@ -82,8 +82,7 @@ impl Operation for Put {
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         check_path(context, "dest", &self.dest)?;
-        check_owner(context, "user", self.user.as_deref())?;
-        check_owner(context, "group", self.group.as_deref())?;
+        check_owners(context, self.user.as_deref(), self.group.as_deref())?;
         check_validate(context, self.validate.as_deref())?;
         let wish = FileWish {
             owner: self.user.as_deref(),

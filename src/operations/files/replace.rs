@@ -12,7 +12,7 @@ use regex::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::parameters::{Mode, check_owner, check_path, check_validate};
+use super::parameters::{Mode, check_owners, check_path, check_validate};
 use super::text::{WhenAbsent, invalid, needs, plan_edit};
 use super::whole_file::{FileWish, WishedContent};
 use crate::change::{Outcome, Stop};
@@ -86,8 +86,7 @@ impl Operation for Replace {
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         check_path(context, "path", &self.path)?;
-        check_owner(context, "user", self.user.as_deref())?;
-        check_owner(context, "group", self.group.as_deref())?;
+        check_owners(context, self.user.as_deref(), self.group.as_deref())?;
         check_validate(context, self.validate.as_deref())?;
         let expression = self.expression(context)?;
         self.check_groups(context, &expression)?;
@@ -243,8 +242,7 @@ fn parts(replace: &str) -> Vec<Part<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::Step;
-    use crate::operations::testing::{Bench, change, refusal};
+    use crate::operations::testing::{Bench, refusal, written};
 
     fn bench(parameters: &str, text: &str) -> Bench {
         Bench::new::<Replace>(&format!("path = '/f'\n{parameters}"))
@@ -253,16 +251,7 @@ mod tests {
     }
 
     fn edit(parameters: &str, text: &str) -> Option<String> {
-        match bench(parameters, text).plan() {
-            Ok(Outcome::Unchanged) => None,
-            outcome => {
-                let change = change(outcome);
-                let Step::WriteFile(file) = &change.steps[0] else {
-                    panic!("{change:?}")
-                };
-                Some(String::from_utf8(file.content.bytes().expect("in memory").to_vec()).expect("text"))
-            }
-        }
+        written(bench(parameters, text).plan())
     }
 
     #[test]

@@ -1,11 +1,17 @@
 //! When commands of the user run: one condition, which the host's state decides.
 
-use crate::change::{Action, Stop};
+use crate::change::{Action, DEFAULT_TIMEOUT, Stop};
 use crate::facts::check::{CheckFact, CheckKey};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::path::PathFact;
 use crate::facts::{Check, Environment, FactKey, Identity};
+use crate::operations::parameters::Span;
 use crate::operations::{PlanContext, Role};
+
+/// How long what runs may take, unless the task says otherwise.
+pub(super) fn default_within() -> Span {
+    Span(DEFAULT_TIMEOUT)
+}
 
 /// The parameters of a condition.
 pub(super) struct Condition<'a> {

@@ -13,8 +13,7 @@ use serde::Deserialize;
 
 use super::condition::{Condition, run_as};
 use crate::change::{
-    Attribute, Attributed, Before, Command, DEFAULT_TIMEOUT, Outcome, ResourceChange, ResourceId, ResourceKind, Step,
-    Stop,
+    Attribute, Attributed, Before, Command, Outcome, ResourceChange, ResourceId, ResourceKind, Step, Stop,
 };
 use crate::content::{Content, Input};
 use crate::facts::FactKey;
@@ -22,7 +21,7 @@ use crate::facts::overlay::FactScope;
 use crate::operations::conduct::RunsCommands;
 use crate::operations::parameters::Span;
 use crate::operations::run_as::RunAsSupport;
-use crate::operations::systemd::text::content;
+use crate::operations::text::content;
 use crate::operations::{Define, Operation, PlanContext};
 use crate::quote::quote_all;
 use crate::value::Known;
@@ -51,12 +50,8 @@ pub(in crate::operations) struct Script {
     /// Paths that the script may change. By default it may change anything, so that later operations are harder to predict.
     touches: Option<Vec<String>>,
     /// How long the script may take before it is killed.
-    #[serde(default = "default_within")]
+    #[serde(default = "super::condition::default_within")]
     within: Span,
-}
-
-fn default_within() -> Span {
-    Span(DEFAULT_TIMEOUT)
 }
 
 impl Define for Script {

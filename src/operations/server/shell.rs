@@ -13,9 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::condition::{Condition, run_as};
-use crate::change::{
-    Attribute, Before, Command, DEFAULT_TIMEOUT, Outcome, ResourceChange, ResourceId, ResourceKind, Step, Stop,
-};
+use crate::change::{Attribute, Before, Command, Outcome, ResourceChange, ResourceId, ResourceKind, Step, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::operations::conduct::RunsCommands;
@@ -44,12 +42,8 @@ pub(in crate::operations) struct Shell {
     /// predict.
     touches: Option<Vec<String>>,
     /// How long each command may take before it is killed.
-    #[serde(default = "default_within")]
+    #[serde(default = "super::condition::default_within")]
     within: Span,
-}
-
-fn default_within() -> Span {
-    Span(DEFAULT_TIMEOUT)
 }
 
 impl Define for Shell {

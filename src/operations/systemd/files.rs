@@ -16,7 +16,7 @@ use crate::operations::files::whole_file::{FileWish, WishedContent, plan_file};
 use super::name;
 use super::needs::Needs;
 
-pub(super) use crate::operations::work::Work;
+use crate::operations::work::Work;
 
 const FOLDER: &str = "/etc/systemd/system";
 

@@ -10,7 +10,6 @@ mod restart;
 mod script;
 pub(super) mod service;
 mod states;
-pub(super) mod text;
 pub(super) mod timer;
 pub(super) mod tmpfiles;
 pub(super) mod unit;

@@ -52,3 +52,18 @@ pub(super) fn check_file(context: &PlanContext<'_>, argument: &str, written: &st
     }
     Ok(())
 }
+
+/// Refuses what cannot be the name of a file in a folder of systemd; `.conf` is added to it.
+pub(super) fn check_conf(context: &PlanContext<'_>, argument: &str, name: &str) -> Result<(), Stop> {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "_.-@".contains(character);
+    let label = if matches!(name.rsplit_once('.'), Some((_, "conf"))) {
+        "`.conf` is added"
+    } else if name.is_empty() || name.starts_with(['.', '-']) || !name.chars().all(plain) {
+        "use letters, digits, `_`, `.`, `-` and `@`"
+    } else {
+        return Ok(());
+    };
+    Err(context
+        .refuse(argument, format!("`{name}` is not a valid name"), label)
+        .hint("write a name such as \"limits\""))
+}

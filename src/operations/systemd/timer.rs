@@ -14,7 +14,7 @@ use std::fmt::{self, Write as _};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
-use super::files::{UnitFile, Work};
+use super::files::UnitFile;
 use super::name;
 use super::needs::Needs;
 use super::service::Service;
@@ -26,6 +26,7 @@ use crate::facts::overlay::FactScope;
 use crate::facts::unit::{UnitFact, UnitKey};
 use crate::operations::files::whole_file::WishedContent;
 use crate::operations::parameters::{Span, check_account_name};
+use crate::operations::work::Work;
 use crate::operations::{Define, Operation, PlanContext};
 use crate::quote::systemd_word;
 

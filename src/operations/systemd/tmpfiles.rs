@@ -13,8 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::lines::{Line, Made};
-use super::files::Work;
-use super::text;
+use super::name;
 use crate::change::{
     Action, Attribute, Attributed, Before, Command, NotKnown, Outcome, ResourceChange, ResourceId, ResourceKind, Risk,
     Step, Stop,
@@ -26,7 +25,8 @@ use crate::facts::{Fact, FactKey};
 use crate::operations::files::parameters::{octal, path_and_ancestors};
 use crate::operations::files::removal::plan_absent;
 use crate::operations::files::whole_file::{FileWish, WishedContent, plan_file};
-use crate::operations::{Define, Operation, PlanContext};
+use crate::operations::work::Work;
+use crate::operations::{Define, Operation, PlanContext, text};
 use crate::quote::quote;
 use crate::value::Known;
 
@@ -84,7 +84,7 @@ impl Operation for Tmpfiles {
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
-        text::check_name(context, "file", &self.file)?;
+        name::check_conf(context, "file", &self.file)?;
         if !self.present {
             return plan_absent(context, &self.path());
         }

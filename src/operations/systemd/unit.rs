@@ -10,16 +10,17 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::files::{UnitFile, Work};
+use super::files::UnitFile;
+use super::name;
 use super::needs::Needs;
-use super::{name, text};
 use crate::change::{Outcome, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::facts::path::parent;
 use crate::facts::unit::{UnitFact, UnitKey};
 use crate::operations::files::whole_file::WishedContent;
-use crate::operations::{Define, Operation, PlanContext};
+use crate::operations::work::Work;
+use crate::operations::{Define, Operation, PlanContext, text};
 use crate::value::Known;
 
 /// Parameters of `systemd.unit`.
@@ -82,7 +83,7 @@ impl Operation for Unit {
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         name::check_file(context, "unit", &self.unit)?;
         if let Some(name) = &self.drop_in {
-            text::check_name(context, "drop_in", name)?;
+            name::check_conf(context, "drop_in", name)?;
         }
         let unit = name::full(&self.unit);
         let file = self.file(&unit);

@@ -16,7 +16,7 @@ use crate::facts::check::FileCheck;
 use crate::facts::overlay::FactScope;
 use crate::facts::{Check, FactKey};
 use crate::operations::conduct::RunsCommands;
-use crate::operations::files::parameters::{Mode, check_owner, check_path, check_sha256};
+use crate::operations::files::parameters::{Mode, check_owners, check_path, check_sha256};
 use crate::operations::parameters::Span;
 use crate::operations::{Define, Operation, PlanContext};
 
@@ -69,8 +69,7 @@ impl Operation for File {
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         check_path(context, "path", &self.path)?;
         check_contains(context, self.contains.as_deref())?;
-        check_owner(context, "user", self.user.as_deref())?;
-        check_owner(context, "group", self.group.as_deref())?;
+        check_owners(context, self.user.as_deref(), self.group.as_deref())?;
         check_sha256(context, "sha256", self.sha256.as_deref())?;
         let given = [
             ("contains", self.contains.is_some()),

@@ -1,4 +1,4 @@
-//! The text of files that operations on systemd write.
+//! Text that a task gives: a file of the project, or the text itself.
 
 use crate::change::Stop;
 use crate::content::{Assets, Content};
@@ -8,7 +8,7 @@ use crate::value::Known;
 /// The content of a file of the project, or the text of the task. A file whose name ends in `.j2` is rendered.
 ///
 /// `Known::No` if a template uses an unknown value. `argument` is the one that names what has the content.
-pub(in crate::operations) fn content(
+pub(super) fn content(
     context: &PlanContext<'_>,
     argument: &str,
     src: Option<&str>,
@@ -31,19 +31,4 @@ pub(in crate::operations) fn content(
             .refuse(argument, "missing `src` or `content`", "this has no content")
             .hint("add `content = \"…\"`, or `src` with a file below `templates/`")),
     }
-}
-
-/// Refuses what cannot be the name of a file in a folder of systemd; `.conf` is added to it.
-pub(super) fn check_name(context: &PlanContext<'_>, argument: &str, name: &str) -> Result<(), Stop> {
-    let plain = |character: char| character.is_ascii_alphanumeric() || "_.-@".contains(character);
-    let label = if matches!(name.rsplit_once('.'), Some((_, "conf"))) {
-        "`.conf` is added"
-    } else if name.is_empty() || name.starts_with(['.', '-']) || !name.chars().all(plain) {
-        "use letters, digits, `_`, `.`, `-` and `@`"
-    } else {
-        return Ok(());
-    };
-    Err(context
-        .refuse(argument, format!("`{name}` is not a valid name"), label)
-        .hint("write a name such as \"limits\""))
 }
