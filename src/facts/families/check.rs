@@ -90,20 +90,20 @@ fn http(check: &HttpCheck) -> String {
     let fetch = fetch(&check.request, part);
     let found = check.contains.as_ref().map_or_else(
         || "true".to_owned(),
-        |text| format!("printf \"%s\\n\" \"$answer\" | grep -q -F -e {}", quote(text)),
+        |text| format!("case $answer in *{}*) ;; *) false;; esac", quote(text)),
     );
     let holds = if check.json.is_some() {
-        "if [ -n \"$part\" ]; then printf \"fails the answer is not complete: %s\\n\" \"$part\"\n\
+        "hl_reasons; if [ -n \"$part\" ]; then printf \"fails the answer is not complete: %s\\n\" \"$part\"\n\
          else printf \"body \"; printf %s \"$answer\" | base64 | tr -d \"\\n\"; echo; fi"
     } else {
         "printf \"holds\\n\""
     };
     let status = check.status;
     format!(
-        "{fetch}if [ -z \"$code\" ]; then printf \"fails no answer: %s\\n\" \"$why\"\n\
+        "{fetch}if [ \"$code\" = {status} ] && {found}; then {holds}\n\
+         elif hl_reasons; [ -z \"$code\" ]; then printf \"fails no answer: %s\\n\" \"$why\"\n\
          elif [ \"$code\" != {status} ]; then printf \"fails status %s instead of {status}\\n\" \"$code\"\n\
-         elif ! {{ {found}; }}; then printf \"fails the page does not contain the text%s\\n\" \"${{part:+: only a part was searched: $part}}\"\n\
-         else {holds}; fi\n"
+         else printf \"fails the page does not contain the text%s\\n\" \"${{part:+: only a part was searched: $part}}\"; fi\n"
     )
 }
 
@@ -281,13 +281,15 @@ mod tests {
 
     use super::*;
     use crate::facts::http::{Headers, Request};
+    use crate::facts::probe::Probe;
     use crate::secret::Secret;
 
     fn try_out(check: Check, path: Option<&str>) -> CheckFact {
         let key = FactKey::Check(check);
         let mut command = std::process::Command::new("sh");
-        let text = format!("{}{}", super::super::sight::HIDDEN, probe(std::slice::from_ref(&key)));
-        command.arg("-c").arg(text);
+        let probe = Probe::for_test(probe(std::slice::from_ref(&key)));
+        let functions: String = probe.functions().collect();
+        command.arg("-c").arg(functions + probe.text());
         if let Some(path) = path {
             command.env("PATH", path);
         }

@@ -11,11 +11,29 @@ use crate::quote::{delimiter, quote};
 /// The time limit of one request, in seconds.
 const TRY_FOR: u32 = 10;
 
-/// How much of an answer is read, in bytes.
-const LARGEST_ANSWER: u32 = 4 << 20;
+/// Shell text that defines `hl_limited`: it runs its arguments (`timeout SECONDS PROGRAM`, or curl with a limit of its own), and reads the start of their output into `$answer` and their errors
+/// into `$said`. The errors are collected until both streams have ended, and come last, before a dot that keeps their line breaks.
+/// A NUL, which no variable can hold, becomes another byte, so that all count.
+pub(in crate::facts) const LIMITED: &str = r#"hl_limited() {
+answer=$({ { { "$@" 2>&8
+[ $? != 124 ] || echo "hl:part nothing more came within $2 s" >&8; } | head -c 4194305; } 8>&1 >&9 | { said=$(tail -c 4096); printf "\nhl:said\n%s." "$said"; }; } 9>&1 | tr "\000" "\001")
+said=${answer##*
+hl:said
+}; said=${said%.}; answer=${answer%
+hl:said
+*}
+[ ${#answer} -le 4194304 ] || said="hl:part it is larger than 4 MiB
+$said"
+}
+"#;
 
-/// The most characters of a message.
-const LONGEST_MESSAGE: u32 = 200;
+/// Shell text that defines `hl_reasons`: it sets `$part` to why `$answer` is not all of it, and `$why` to the reason for no answer.
+pub(in crate::facts) const REASONS: &str = r#"hl_reasons() {
+said=$(printf "%s\n" "$said" | tr -d "\r")
+part=$(printf "%s\n" "$said" | sed -n "s/^hl:part //p; s/^curl: (28) //p; s/^curl: (18) //p" | head -n 1)
+why=$(printf "%s\n" "$said" | sed "s/^hl:part //; /^hl:/d; /^[[:space:]]*$/d" | head -n 1 | cut -c 1-200)
+}
+"#;
 
 /// What to read of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,53 +43,32 @@ pub(in crate::facts) enum Part {
     Body,
 }
 
-/// Shell text that makes a request. It sets `$code` to the status, or to nothing, `$answer` to what came, `$part` to why that is
-/// not all of it, and `$why` to the reason for no answer.
-///
-/// What a program says besides the answer follows it, after a line with a word of its own.
+/// Shell text that makes a request. It sets `$code` to the status, or to nothing, and `$answer` to what came; `hl_reasons` then
+/// says what is missing and why.
 pub(in crate::facts) fn fetch(request: &Request, part: Part) -> String {
     let config = curl_config(request, part);
     let end = delimiter(&config);
-    let curl = limited(&format!("curl -K - <<'{end}'"), &format!("{config}{end}\n"));
     let raw = socket_script(request, part);
     let wget = if request.is_plain() && part == Part::All {
         let ca = request
             .ca
             .as_ref()
             .map_or_else(String::new, |file| format!("--ca-certificate={} ", quote(file)));
-        let command = format!(
-            "timeout {TRY_FOR} wget -nv -S -t 1 -O - -T {TRY_FOR} --content-on-error {ca}-- {url}",
-            url = quote(&request.url)
-        );
         format!(
-            "elif command -v wget >/dev/null; then {}\
+            "elif command -v wget >/dev/null; then \
+             hl_limited timeout {TRY_FOR} wget -nv -S -t 1 -O - -T {TRY_FOR} --content-on-error {ca}-- {url}\n\
              code=$(printf \"%s\\n\" \"$said\" | sed -n \"s/^ *HTTP[^ ]* \\([0-9][0-9]*\\).*/\\1/p\" | tail -n 1)\n\
-             said=$(printf \"%s\\n\" \"$said\" | grep -v \" URL:.* -> \\\"-\\\" \"); answer=\"$said\n$answer\"\n",
-            limited(&command, "")
+             said=$(printf \"%s\\n\" \"$said\" | grep -v \" URL:.* -> \\\"-\\\"\"); answer=\"$said\n$answer\"\n",
+            url = quote(&request.url)
         )
     } else {
         String::new()
     };
     format!(
         "code=\n\
-         if command -v curl >/dev/null; then {curl}\
-         code=$(printf \"%s\\n\" \"$said\" | sed -n \"s/^hl:code //p\"); [ \"$code\" != 000 ] || code=\n\
-         {wget}else {raw}fi\n\
-         part=$(printf \"%s\\n\" \"$said\" | sed -n \"s/^hl:part //p; s/^curl: (28) //p; s/^curl: (18) //p\" | head -n 1)\n\
-         why=$(printf \"%s\\n\" \"$said\" | sed \"s/^hl:part //; /^hl:/d; /^[[:space:]]*$/d\" | head -n 1 | cut -c 1-{LONGEST_MESSAGE})\n"
-    )
-}
-
-/// Shell text that runs `command`, whose first line `rest` continues, and reads the start of its output into `$answer`, and its
-/// errors into `$said`. The errors are collected until both streams have ended, and come last, before a dot that keeps their line
-/// breaks.
-fn limited(command: &str, rest: &str) -> String {
-    let mebibytes = LARGEST_ANSWER >> 20;
-    format!(
-        "answer=$({{ {{ {{ {command} 2>&8\n{rest}[ $? != 124 ] || echo \"hl:part nothing more came within {TRY_FOR} s\" >&8; }} | \
-         {{ head -c {LARGEST_ANSWER}; [ -z \"$(head -c 1 | tr \"\\000\\n\" xx)\" ] || echo \"hl:part it is larger than {mebibytes} MiB\" >&8; }}; }} 8>&1 >&9 | \
-         {{ said=$(tail -c 4096 | tr -d \"\\r\"); printf \"\\nhl:said\\n%s.\" \"$said\"; }}; }} 9>&1 | tr -d \"\\000\")\n\
-         said=${{answer##*\nhl:said\n}}; said=${{said%.}}; answer=${{answer%\nhl:said\n*}}\n"
+         if command -v curl >/dev/null; then hl_limited curl -K - <<'{end}'\n{config}{end}\n\
+         case $said in *hl:code*) code=${{said##*hl:code }}; code=${{code%%[!0-9]*}};; esac; [ \"$code\" != 000 ] || code=\n\
+         {wget}else {raw}fi\n"
     )
 }
 
@@ -171,12 +168,8 @@ fn socket_script(request: &Request, part: Part) -> String {
     };
     let end = delimiter(&script);
     format!(
-        "{}\
-         case $answer in HTTP/*) code=${{answer#* }}; code=${{code%%[!0-9]*}} ;; esac\n{cut}",
-        limited(
-            &format!("timeout {TRY_FOR} bash <<'{end}'"),
-            &format!("{script}{end}\n")
-        )
+        "hl_limited timeout {TRY_FOR} bash <<'{end}'\n{script}{end}\n\
+         case $answer in HTTP/*) code=${{answer#* }}; code=${{code%%[!0-9]*}} ;; esac\n{cut}"
     )
 }
 

@@ -5,7 +5,7 @@ mod apt;
 mod calendar;
 mod check;
 mod entries;
-mod http;
+pub(super) mod http;
 mod inquiry;
 mod kernel;
 mod locale;
