@@ -11,6 +11,7 @@ pub mod apt;
 pub mod calendar;
 pub mod check;
 mod collection;
+pub mod download;
 mod environment;
 mod families;
 mod family;

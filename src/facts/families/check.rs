@@ -275,7 +275,7 @@ fn shortened(value: &serde_json::Value) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
 
@@ -301,7 +301,7 @@ mod tests {
     }
 
     /// A folder with links to a few programs, so that curl or wget are not found.
-    fn programs(names: &[&str]) -> tempfile::TempDir {
+    pub(in crate::facts::families) fn programs(names: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().expect("a folder");
         for name in names {
             let place = ["/bin", "/usr/bin"].iter().map(|top| format!("{top}/{name}"));

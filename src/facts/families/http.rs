@@ -72,22 +72,6 @@ pub(in crate::facts) fn fetch(request: &Request, part: Part) -> String {
     )
 }
 
-/// Shell text that writes what a URL has to the file `$f`. It sets `$why` to the reason why it could not, or to nothing.
-pub(in crate::facts) fn fetch_file(request: &Request) -> String {
-    let config = format!(
-        "silent\nshow-error\ngloboff\nfail\nlocation\nmax-time = {}\nurl = {}\n",
-        5 * TRY_FOR,
-        word_of_curl(&request.url)
-    );
-    let url = quote(&request.url);
-    format!(
-        "if command -v curl >/dev/null; then why=$(curl -K - -o \"$f\" 2>&1 <<'{end}'\n{config}{end}\n) && why= || why=${{why:-it failed}}\n\
-         elif command -v wget >/dev/null; then why=$(wget -nv -O \"$f\" -T {TRY_FOR} -- {url} 2>&1) && why= || why=${{why:-it failed}}\n\
-         else why=$(/usr/lib/apt/apt-helper download-file {url} \"$f\" 2>&1) && why= || why=${{why:-it failed}}; fi\n",
-        end = delimiter(&config),
-    )
-}
-
 /// The options of curl, as it reads them from a file.
 fn curl_config(request: &Request, part: Part) -> String {
     let mut text = format!(

@@ -5,8 +5,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::http::fetch_file;
 use crate::facts::answer::{UnreadableAnswer, lines};
+use crate::facts::download::Download;
 use crate::facts::family::{Family, InTemplates, Readable};
 use crate::facts::inquiry::{Inquiry, InquiryFact, InquiryKey};
 use crate::facts::key::{Fact, FactKey, Stored as _};
@@ -17,6 +17,9 @@ const LARGEST: u32 = 1 << 20;
 
 /// How long one program may take.
 const ALLOWED: Duration = Duration::from_secs(60);
+
+/// How long a download may take, in seconds.
+const LONGEST_DOWNLOAD: u32 = 50;
 
 static INQUIRIES: Family = Family {
     subject: "what programs say",
@@ -38,16 +41,24 @@ fn probe(keys: &[FactKey]) -> String {
 }
 
 const FUNCTIONS: &str = r#"hl_said() { printf "said "; head -c 1048577 | base64 | tr -d "\n"; echo; }
-hl_failed() { printf "failed %s\n" "$(printf "%s\n" "$1" | grep "[^[:space:]]" | tail -n 1)"; exit; }
+hl_failed() { printf "failed %s\n" "$(printf "%s\n" "$1" | grep "[^[:space:]]" | grep -vx "E: Download Failed" | tail -n 1)"; exit; }
 hl_root() { [ "$(id -u)" = 0 ] || { printf "denied only root can ask %s\n" "$1"; exit; }; }
 "#;
 
 fn one(inquiry: &Inquiry) -> String {
     match inquiry {
+        // A file that is too large is cut off by a limit of the shell, in blocks of 512 or 1,024 bytes.
         Inquiry::Download(request) => format!(
-            "f=$(mktemp) || hl_failed \"there is no room for a file in /tmp\"; trap \"rm -f $f\" EXIT\n{}\
-             [ -z \"$why\" ] || hl_failed \"$why\"; hl_said <\"$f\"",
-            fetch_file(request)
+            "f=$(mktemp) || hl_failed \"there is no room for a file in /tmp\"; trap \"rm -f $f\" EXIT\n\
+             why=$(ulimit -f {blocks}; {download} 2>&1 >\"$f\") && why= || why=${{why:-it failed}}\n\
+             [ -z \"$why\" ] || [ $(wc -c <\"$f\") -gt {LARGEST} ] || hl_failed \"$why\"; hl_said <\"$f\"",
+            blocks = 2 * LARGEST / 512,
+            download = Download {
+                url: &request.url,
+                has_headers: false,
+                limit: &format!("timeout -k 5 {LONGEST_DOWNLOAD}"),
+            }
+            .script()
         ),
         // The new file comes first: Debian's configuration includes the folder in its first line.
         Inquiry::Sshd { text } => format!(
@@ -85,4 +96,60 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
         Ok((key.clone(), fact))
     };
     keys.iter().zip(lines(answer)).map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use super::super::check::tests::programs;
+    use super::*;
+    use crate::facts::http::Request;
+
+    #[test]
+    fn a_download_is_all_of_a_file_or_a_reason_whatever_fetches_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut asked = [0; 1024];
+                let length = stream.read(&mut asked).unwrap_or(0);
+                let asked = String::from_utf8_lossy(&asked[..length]).into_owned();
+                let answer: &[u8] = match asked.split(' ').nth(1) {
+                    Some("/{a,b}[1-2]" | "/%7Ba,b%7D[1-2]") => b"HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\n",
+                    Some("/cut") => b"HTTP/1.0 200 OK\r\nContent-Length: 9\r\n\r\nhello\n",
+                    Some("/away") => b"HTTP/1.0 302 Found\r\nLocation: file:///etc/passwd\r\n\r\n",
+                    Some("/endless") => b"HTTP/1.0 200 OK\r\n\r\n",
+                    _ => b"HTTP/1.0 404 Not Found\r\n\r\n",
+                };
+                let _ = stream.write_all(answer);
+                while asked.contains("/endless") && stream.write_all(&[b'x'; 4096]).is_ok() {}
+            }
+        });
+        let all = ["curl", "wget"];
+        for (name, only) in [("curl", &all[..1]), ("wget", &all[1..])] {
+            let few = [
+                "sh", "timeout", "cat", "grep", "tail", "head", "base64", "tr", "mktemp", "rm", "wc", "sed",
+            ];
+            let programs = programs(&[&few, only].concat());
+            let answer = |path: &str| {
+                let url = format!("http://127.0.0.1:{port}{path}");
+                let key = FactKey::Inquiry(Inquiry::Download(Box::new(Request::get(url))));
+                let mut command = std::process::Command::new("sh");
+                command.arg("-c").arg(probe(std::slice::from_ref(&key)));
+                let output = command.env("PATH", programs.path()).output().expect("sh runs");
+                match parse(&[key], 0, &output.stdout).expect("readable").remove(0).1 {
+                    Fact::Inquiry(fact) => fact,
+                    other => panic!("{other:?}"),
+                }
+            };
+            assert_eq!(answer("/{a,b}[1-2]"), InquiryFact::Said(b"hello\n".to_vec()), "{name}");
+            let large = InquiryFact::Failed("the answer has more than 1 MiB".to_owned());
+            assert_eq!(answer("/endless"), large, "{name}");
+            for path in ["/cut", "/away", "/missing"] {
+                assert!(matches!(answer(path), InquiryFact::Failed(_)), "{name} {path}");
+            }
+        }
+    }
 }
