@@ -8,8 +8,6 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use thiserror::Error;
 
-use crate::secret::sha256_hex;
-
 /// Text that cannot be quoted for a shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the text contains a NUL byte")]
@@ -200,9 +198,13 @@ fn check_characters(text: &str, further: &str) -> Result<(), UnsafeName> {
     }
 }
 
-/// The delimiter of a here-document with `text`. It is made from a digest of the text, so no line of the text equals it.
+/// The delimiter of a here-document with `text`: `end`, or with a number where a line of the text is that.
 pub(crate) fn delimiter(text: &str) -> String {
-    format!("end-{}", &sha256_hex(text.as_bytes())[..32])
+    let numbered = (1..).map(|number: usize| format!("end{number}"));
+    std::iter::once("end".to_owned())
+        .chain(numbered)
+        .find(|word| text.split('\n').all(|line| line != word))
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -216,6 +218,18 @@ mod tests {
     fn echoed_by(shell: &str, quoted: &str) -> Vec<u8> {
         let script = format!("printf %s {quoted}");
         Command::new(shell).arg("-c").arg(script).output().unwrap().stdout
+    }
+
+    #[test]
+    fn a_delimiter_is_no_line_of_its_text() {
+        for (text, word) in [
+            ("", "end"),
+            ("endless\n end\nend \n#end", "end"),
+            ("a\nend", "end1"),
+            ("end\nend1\nb", "end2"),
+        ] {
+            assert_eq!(delimiter(text), word, "{text:?}");
+        }
     }
 
     #[test]

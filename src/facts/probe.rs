@@ -5,11 +5,7 @@ use std::time::Duration;
 use super::families::{http, sight};
 
 /// Shell functions that texts of several families use, each with its name.
-const FUNCTIONS: &[(&str, &str)] = &[
-    ("hl_hidden", sight::HIDDEN),
-    ("hl_limited", http::LIMITED),
-    ("hl_reasons", http::REASONS),
-];
+const FUNCTIONS: &[(&str, &str)] = &[("hl_hidden", sight::HIDDEN), ("hl_limited", http::LIMITED)];
 
 /// Shell text that only reads.
 ///

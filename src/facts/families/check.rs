@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::http::{Part, fetch};
+use super::http::{Part, Said, fetch};
 use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::check::{Check, CheckFact, CheckKey, FileCheck, HttpCheck, ProgramCheck};
 use crate::facts::environment::Environment;
@@ -92,18 +92,15 @@ fn http(check: &HttpCheck) -> String {
         || "true".to_owned(),
         |text| format!("case $answer in *{}*) ;; *) false;; esac", quote(text)),
     );
-    let holds = if check.json.is_some() {
-        "hl_reasons; if [ -n \"$part\" ]; then printf \"fails the answer is not complete: %s\\n\" \"$part\"\n\
-         else printf \"body \"; printf %s \"$answer\" | base64 | tr -d \"\\n\"; echo; fi"
-    } else {
-        "printf \"holds\\n\""
+    let coded = |text: &str| format!("$(printf %s \"{text}\" | base64 | tr -d \"\\n\")");
+    let said = coded("$said");
+    let holds = match check.json {
+        Some(_) => format!("echo \"body {said} {}\"", coded("$answer")),
+        None => "echo holds".to_owned(),
     };
-    let status = check.status;
     format!(
-        "{fetch}if [ \"$code\" = {status} ] && {found}; then {holds}\n\
-         elif hl_reasons; [ -z \"$code\" ]; then printf \"fails no answer: %s\\n\" \"$why\"\n\
-         elif [ \"$code\" != {status} ]; then printf \"fails status %s instead of {status}\\n\" \"$code\"\n\
-         else printf \"fails the page does not contain the text%s\\n\" \"${{part:+: only a part was searched: $part}}\"; fi\n"
+        "{fetch}if [ \"$code\" = {} ] && {found}; then {holds}; else echo \"not $code {said}\"; fi\n",
+        check.status
     )
 }
 
@@ -214,9 +211,12 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
         .map(|(key, line)| {
             let fact = match line.split_once(' ') {
                 None if line == "holds" => Fact::Check(CheckFact::Holds),
-                Some(("fails", why)) => Fact::Check(CheckFact::Fails(with_hint(key, why))),
+                Some(("fails", why)) => Fact::Check(CheckFact::Fails(why.to_owned())),
                 Some(("denied", why)) => Fact::Denied(why.to_owned()),
-                Some(("body", coded)) => Fact::Check(compared(key, coded)),
+                Some((result @ ("body" | "not"), rest)) => match answered(key, result == "body", rest) {
+                    Some(fact) => Fact::Check(fact),
+                    None => return Err(UnreadableAnswer::new(format!("{key}: `{line}`"))),
+                },
                 _ => return Err(UnreadableAnswer::new(format!("{key}: `{line}`"))),
             };
             Ok((key.clone(), fact))
@@ -224,29 +224,42 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
         .collect()
 }
 
-/// Why a check fails, and what may help.
-fn with_hint(key: &FactKey, why: &str) -> String {
-    match key {
-        FactKey::Check(Check::Http(check))
-            if check.request.ca.is_none() && why.starts_with("no answer") && why.contains("certificate") =>
-        {
-            format!("{why}; `ca` can name a file of the host with the certificate to trust")
-        }
-        _ => why.to_owned(),
+/// What an answer says that has the status and text that are asked for (`rest` is what the program said and its body), or has not
+/// (`rest` is the status and what the program said).
+fn answered(key: &FactKey, is_wanted: bool, rest: &str) -> Option<CheckFact> {
+    let FactKey::Check(Check::Http(check)) = key else {
+        return None;
+    };
+    let (first, second) = rest.split_once(' ')?;
+    let decoded = |coded: &str| STANDARD.decode(coded).ok();
+    if is_wanted {
+        let said = Said::new(&decoded(first)?);
+        return Some(match said.why_in_part() {
+            Some(part) => CheckFact::Fails(format!("the answer is not complete: {part}")),
+            None => compared(check.json.as_deref().unwrap_or_default(), &decoded(second)?),
+        });
     }
+    let said = Said::new(&decoded(second)?);
+    Some(CheckFact::Fails(if first.is_empty() {
+        let why = said.why();
+        let hint = if check.request.ca.is_none() && why.contains("certificate") {
+            "; `ca` can name a file of the host with the certificate to trust"
+        } else {
+            ""
+        };
+        format!("no answer: {why}{hint}")
+    } else if first != check.status.to_string() {
+        format!("status {first} instead of {}", check.status)
+    } else {
+        let part = said.why_in_part();
+        let part = part.map_or_else(String::new, |part| format!(": only a part was searched: {part}"));
+        format!("the page does not contain the text{part}")
+    }))
 }
 
 /// Whether an answer has the value that is asked for.
-fn compared(key: &FactKey, coded: &str) -> CheckFact {
-    let wanted = match key {
-        FactKey::Check(Check::Http(check)) => check.json.as_deref().unwrap_or_default(),
-        _ => "",
-    };
-    let found = STANDARD
-        .decode(coded)
-        .ok()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    let (Ok(wanted), Some(found)) = (serde_json::from_str(wanted), found) else {
+fn compared(wanted: &str, found: &[u8]) -> CheckFact {
+    let (Ok(wanted), Ok(found)) = (serde_json::from_str(wanted), serde_json::from_slice(found)) else {
         return CheckFact::Fails("the answer is not JSON".to_owned());
     };
     let all = differences(&wanted, &found);
@@ -343,7 +356,7 @@ pub(super) mod tests {
             }))
         };
         let few = programs(&[
-            "sh", "bash", "timeout", "cat", "sed", "tail", "grep", "tr", "head", "cut",
+            "sh", "bash", "timeout", "cat", "sed", "tail", "grep", "tr", "head", "base64",
         ]);
         let few = few.path().to_str();
         assert_eq!(try_out(http(200, Some("hello")), few), CheckFact::Holds);
@@ -402,7 +415,7 @@ pub(super) mod tests {
             }))
         };
         let few = programs(&[
-            "sh", "bash", "timeout", "cat", "sed", "tail", "grep", "tr", "head", "cut", "base64",
+            "sh", "bash", "timeout", "cat", "sed", "tail", "grep", "tr", "head", "base64",
         ]);
         for path in [few.path().to_str(), None] {
             let all = r#"{"lines": ["X-Key: it's \\ \"$HOME\" `id`"], "method": "OPTIONS", "n": 1}"#;
@@ -439,7 +452,7 @@ pub(super) mod tests {
             }
         });
         let all = [
-            "sh", "bash", "timeout", "cat", "sed", "tail", "grep", "tr", "head", "cut", "curl", "wget",
+            "sh", "bash", "timeout", "cat", "sed", "tail", "grep", "tr", "head", "base64", "curl", "wget",
         ];
         for all in [&all[..10], &all[..11], &[&all[..10], &all[11..]].concat()] {
             let programs = programs(all);

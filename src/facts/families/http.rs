@@ -11,27 +11,28 @@ use crate::quote::{delimiter, quote};
 /// The time limit of one request, in seconds.
 const TRY_FOR: u32 = 10;
 
-/// Shell text that defines `hl_limited`: it runs its arguments (`timeout SECONDS PROGRAM`, or curl with a limit of its own), and reads the start of their output into `$answer` and their errors
+/// How much of an answer is read, in bytes; it stands in [`LIMITED`], too.
+const LARGEST_ANSWER: u32 = 4 << 20;
+
+/// The most characters of a message.
+const LONGEST_MESSAGE: usize = 200;
+
+/// How curl begins the message that an answer has no end, or that time is up.
+const PARTIAL: &[&str] = &["curl: (28) ", "curl: (18) "];
+
+/// Shell text that defines `hl_limited`: it runs its arguments and reads the start of their output into `$answer` and their errors
 /// into `$said`. The errors are collected until both streams have ended, and come last, before a dot that keeps their line breaks.
 /// A NUL, which no variable can hold, becomes another byte, so that all count.
 pub(in crate::facts) const LIMITED: &str = r#"hl_limited() {
 answer=$({ { { "$@" 2>&8
-[ $? != 124 ] || echo "hl:part nothing more came within $2 s" >&8; } | head -c 4194305; } 8>&1 >&9 | { said=$(tail -c 4096); printf "\nhl:said\n%s." "$said"; }; } 9>&1 | tr "\000" "\001")
+[ $? != 124 ] || echo hl:late >&8; } | head -c 4194305; } 8>&1 >&9 | { said=$(tail -c 4096); printf "\nhl:said\n%s." "$said"; }; } 9>&1 | tr "\000" "\001")
 said=${answer##*
 hl:said
 }; said=${said%.}; answer=${answer%
 hl:said
 *}
-[ ${#answer} -le 4194304 ] || said="hl:part it is larger than 4 MiB
+[ ${#answer} -le 4194304 ] || said="hl:large
 $said"
-}
-"#;
-
-/// Shell text that defines `hl_reasons`: it sets `$part` to why `$answer` is not all of it, and `$why` to the reason for no answer.
-pub(in crate::facts) const REASONS: &str = r#"hl_reasons() {
-said=$(printf "%s\n" "$said" | tr -d "\r")
-part=$(printf "%s\n" "$said" | sed -n "s/^hl:part //p; s/^curl: (28) //p; s/^curl: (18) //p" | head -n 1)
-why=$(printf "%s\n" "$said" | sed "s/^hl:part //; /^hl:/d; /^[[:space:]]*$/d" | head -n 1 | cut -c 1-200)
 }
 "#;
 
@@ -43,8 +44,8 @@ pub(in crate::facts) enum Part {
     Body,
 }
 
-/// Shell text that makes a request. It sets `$code` to the status, or to nothing, and `$answer` to what came; `hl_reasons` then
-/// says what is missing and why.
+/// Shell text that makes a request. It sets `$code` to the status, or to nothing, `$answer` to what came, and
+/// `$said` to what [`Said`] reads.
 pub(in crate::facts) fn fetch(request: &Request, part: Part) -> String {
     let config = curl_config(request, part);
     let end = delimiter(&config);
@@ -70,6 +71,37 @@ pub(in crate::facts) fn fetch(request: &Request, part: Part) -> String {
          case $said in *hl:code*) code=${{said##*hl:code }}; code=${{code%%[!0-9]*}};; esac; [ \"$code\" != 000 ] || code=\n\
          {wget}else {raw}fi\n"
     )
+}
+
+/// What a program says besides the answer: where that is cut off, and errors.
+pub(in crate::facts) struct Said(String);
+
+impl Said {
+    pub(in crate::facts) fn new(bytes: &[u8]) -> Self {
+        Self(String::from_utf8_lossy(bytes).replace('\r', ""))
+    }
+
+    /// Why there is no answer, in one line.
+    pub(in crate::facts) fn why(&self) -> String {
+        let line = self.0.lines().find_map(|line| match line {
+            "hl:late" => Some(format!("nothing more came within {TRY_FOR} s")),
+            line if line.starts_with("hl:") || line.trim().is_empty() => None,
+            line => Some(line.chars().take(LONGEST_MESSAGE).collect()),
+        });
+        line.unwrap_or_default()
+    }
+
+    /// Why the answer is only a part, if it is.
+    pub(in crate::facts) fn why_in_part(&self) -> Option<String> {
+        self.0.lines().find_map(|line| match line {
+            "hl:late" => Some(format!("nothing more came within {TRY_FOR} s")),
+            "hl:large" => Some(format!("it is larger than {} MiB", LARGEST_ANSWER >> 20)),
+            line => PARTIAL
+                .iter()
+                .find_map(|code| line.strip_prefix(code))
+                .map(str::to_owned),
+        })
+    }
 }
 
 /// The options of curl, as it reads them from a file.
