@@ -12,8 +12,9 @@ use super::halt::{Halt, lost};
 use super::host::HostApply;
 use super::owed::HAS_STOPPED;
 use crate::change::{ResourceKind, Step, has_stopped};
+use crate::facts::FactKey;
 use crate::facts::overlay::{Effect, FactScope, OperationId};
-use crate::facts::{Fact, FactKey};
+use crate::facts::owed::Owed;
 use crate::plan::PlannedOperation;
 use crate::quote::quote;
 use crate::remote::{StepEnd, StepScript, Writer};
@@ -179,17 +180,11 @@ impl HostApply<'_> {
         let changed = self.snapshot.changed.get(host);
         let is_changed = |id: &&OperationId| changed.is_some_and(|changed| changed.contains(*id));
         let mut others = self.records.notifiers(&handler.id).iter().filter(is_changed);
-        let facts = self
-            .snapshot
-            .facts
-            .get(host)
-            .and_then(|facts| facts.get(&FactKey::System));
-        let was_owed = match (facts, &handler.handler) {
-            (Some(Fact::System(system)), Some(own)) => {
-                system.owed.iter().any(|owed| owed.handler == own.record.handler)
-            }
-            _ => false,
+        let is_own = |owed: &Owed| {
+            let own = handler.handler.as_ref();
+            own.is_some_and(|own| owed.handler == own.record.handler)
         };
+        let was_owed = self.owed().iter().any(is_own);
         was_owed || others.any(|id| !notifiers.contains(id))
     }
 

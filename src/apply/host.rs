@@ -12,6 +12,7 @@ use super::owed::Records;
 use super::stop_all::StopAll;
 use crate::change::ResourceChange;
 use crate::facts::overlay::OperationId;
+use crate::facts::owed::Owed;
 use crate::facts::session::Session;
 use crate::facts::{Fact, FactKey};
 use crate::plan::{HostPlan, PlannedOperation, Snapshot};
@@ -86,6 +87,15 @@ impl HostApply<'_> {
         match self.snapshot.facts.get(&self.reviewed.host)?.get(&FactKey::System)? {
             Fact::System(system) => Some(&system.session),
             _ => None,
+        }
+    }
+
+    /// The handlers that earlier runs owed the host when it was read first.
+    pub(super) fn owed(&self) -> &[Owed] {
+        let facts = self.snapshot.facts.get(&self.reviewed.host);
+        match facts.and_then(|facts| facts.get(&FactKey::System)) {
+            Some(Fact::System(system)) => &system.owed,
+            _ => &[],
         }
     }
 

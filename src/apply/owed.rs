@@ -3,12 +3,13 @@
 //! So whatever ends a run between the change and the handler, the next run finds what is left to do. After the change, the
 //! invocation of the handler's unit is added: a unit with another one was started since, and finds what changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use crate::change::{ResolvedPath, Step, has_stopped};
 use crate::facts::overlay::OperationId;
 use crate::facts::owed::{Owed, STARTS};
-use crate::plan::{PlannedHandler, PlannedOperation, Trigger};
+use crate::plan::{PlannedHandler, PlannedOperation, Trigger, unit_of};
 use crate::quote::{quote, quote_all};
 use crate::remote::StepScript;
 
@@ -21,6 +22,8 @@ pub(super) struct Records {
     /// Where homelab keeps its state without root.
     state_folder: Option<String>,
     handlers: BTreeMap<OperationId, Noted>,
+    /// The handlers of units that earlier runs owed: name and unit.
+    owed: Vec<(String, String)>,
 }
 
 /// The place of a step in its operation.
@@ -39,10 +42,15 @@ struct Noted {
 }
 
 impl Records {
-    pub(super) fn new(state_folder: Option<String>) -> Self {
+    /// For a host to which earlier runs owe the handlers in `owed`.
+    pub(super) fn new(state_folder: Option<String>, owed: &[Owed]) -> Self {
+        let of_units = owed
+            .iter()
+            .filter_map(|owed| Some((owed.handler.clone(), unit_of(owed)?)));
         Self {
             state_folder,
             handlers: BTreeMap::new(),
+            owed: of_units.collect(),
         }
     }
 
@@ -126,12 +134,8 @@ impl Records {
     /// `folders`, the latest first. It prints what came of each, and the activity of the unit before.
     pub(super) fn put_back(&self, unit: &str, folders: &[String]) -> StepScript {
         let mut listed = String::from(":\n");
-        for noted in self.noted_of(unit) {
-            listed.extend([
-                "sed -n 's/^kept //p' ",
-                &quote(&self.path(&noted.handler)),
-                " 2>/dev/null\n",
-            ]);
+        for record in self.records_of(unit) {
+            listed.extend(["sed -n 's/^kept //p' ", &quote(&record), " 2>/dev/null\n"]);
         }
         for folder in folders {
             listed.extend(["echo ", &quote(folder), "\n"]);
@@ -152,7 +156,28 @@ impl Records {
     }
 
     fn path(&self, handler: &PlannedHandler) -> String {
-        Owed::path(&handler.record.handler, self.state_folder.as_deref())
+        self.record(&handler.record.handler)
+    }
+
+    fn record(&self, handler: &str) -> String {
+        Owed::path(handler, self.state_folder.as_deref())
+    }
+
+    /// The records of all handlers of a unit, also of those that are not part of this run.
+    fn records_of(&self, unit: &str) -> BTreeSet<String> {
+        let planned = self.noted_of(unit).map(|noted| noted.handler.record.handler.as_str());
+        let owed = self.owed.iter().filter(|(_, other)| other == unit);
+        let names = planned.chain(owed.map(|(handler, _)| handler.as_str()));
+        names.map(|handler| self.record(handler)).collect()
+    }
+
+    /// The records of the other handlers of a handler's unit, as words of the shell.
+    fn others_of_unit(&self, handler: &PlannedHandler) -> String {
+        let own = self.path(handler);
+        let unit = handler.unit.as_deref();
+        let mut records = unit.map(|unit| self.records_of(unit)).unwrap_or_default();
+        records.remove(&own);
+        quote_all(records.iter().map(String::as_str))
     }
 
     /// Adds to a step of `operation` what concerns records.
@@ -177,15 +202,17 @@ impl Records {
         }
         if let Some(handler) = &operation.handler {
             let path = quote(&self.path(handler));
+            let others = self.others_of_unit(handler);
             let own = step.command().and_then(|command| command.already.clone());
-            let already = own.map(|already| format!("{}{already}", read(&path)));
+            let already = own.map(|already| format!("{}{already}", read(&path, &others)));
             script.already = already.or(script.already.take());
             if let Some(unit) = &handler.unit {
-                script.body = with_mark(handler, unit, &path, &script.body);
+                script.body = with_mark(handler, unit, &path, &others, &script.body);
             }
             if turn.is_last {
-                script.body = with_removal(&script.body, &path);
-                script.already = script.already.as_deref().map(|already| with_removal(already, &path));
+                for text in [Some(&mut script.body), script.already.as_mut()].into_iter().flatten() {
+                    *text = with_removal(text, &path, &others);
+                }
             }
         }
     }
@@ -254,18 +281,25 @@ fn owe() -> String {
 }
 
 /// Shell text that reads a record: the invocation of its unit after the change, if it has that, and whether the unit has to be
-/// started.
-fn read(path: &str) -> String {
-    format!(
+/// started. That may be in the record of another handler of the unit.
+fn read(path: &str, others: &str) -> String {
+    let starts = quote(STARTS);
+    let mut text = format!(
         "noted= invocation= starts=\n\
-         while IFS= read -r w; do case $w in *{starts}) starts=1 ;; '{{'*|'kept '*) ;; *) noted=1 invocation=$w ;; esac; done 2>/dev/null <{path}\n",
-        starts = quote(STARTS)
-    )
+         while IFS= read -r w; do case $w in *{starts}) starts=1 ;; '{{'*|'kept '*) ;; *) noted=1 invocation=$w ;; esac; done 2>/dev/null <{path}\n"
+    );
+    if !others.is_empty() {
+        let _ = writeln!(
+            text,
+            "for o in {others}; do [ ! -f \"$o\" ] || {{ IFS= read -r w <\"$o\"; case $w in *{starts}) starts=1 ;; esac; }}; done"
+        );
+    }
+    text
 }
 
 /// `body`, which may stop `unit`: if the unit runs, the record says before that it has to be started.
-fn with_mark(handler: &PlannedHandler, unit: &str, path: &str, body: &str) -> String {
-    let read = read(path);
+fn with_mark(handler: &PlannedHandler, unit: &str, path: &str, others: &str, body: &str) -> String {
+    let read = read(path, others);
     let line = quote(&handler.record.that_starts().line());
     format!(
         "{read}[ -n \"$starts\" ] || [ ! -f {path} ] || {has_stopped} || {{\n\
@@ -277,8 +311,20 @@ fn with_mark(handler: &PlannedHandler, unit: &str, path: &str, body: &str) -> St
     )
 }
 
-fn with_removal(text: &str, path: &str) -> String {
-    format!("(\n{text}\n) || exit\nrm -f -- {path}")
+/// `text`, after which the record is removed. If the unit was started, no other record says any more that it has to be.
+fn with_removal(text: &str, path: &str, others: &str) -> String {
+    let mut ended = format!("(\n{text}\n) || exit\nrm -f -- {path}");
+    if !others.is_empty() {
+        let _ = write!(
+            ended,
+            "\ne={starts}\n\
+             for o in {others}; do [ -f \"$o\" ] && IFS= read -r w <\"$o\" || continue\n\
+             case $w in *\"$e\") n=${{o%/*}}/.${{o##*/}}; {{ printf '%s}}\\n' \"${{w%\"$e\"}}\" && sed 1d \"$o\"; }} >\"$n\" && mv -f -- \"$n\" \"$o\" ;; esac\n\
+             done",
+            starts = quote(STARTS),
+        );
+    }
+    ended
 }
 
 #[cfg(test)]

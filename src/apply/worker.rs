@@ -154,7 +154,7 @@ async fn work(host: ReadHost, context: WorkerContext, mut orders: mpsc::Receiver
         let unprivileged = session.unprivileged.as_ref()?;
         Some(unprivileged.state_folder.clone())
     });
-    host_apply.records = Records::new(state_folder);
+    host_apply.records = Records::new(state_folder, host_apply.owed());
     host_apply.records.note(&host_apply.reviewed.operations);
     let mut took = Duration::ZERO;
     let mut cancelled = context.cancelled.clone();

@@ -39,6 +39,7 @@ pub use as_now::AsNow;
 pub use build::{build, plan_alone, plan_next_run};
 pub use causes::fold_causes;
 pub use check::{CheckRequest, Checked, Found, check, unmatched};
+pub use owed::unit_of;
 pub use review::{Departure, compare};
 pub use skipped::Skipped;
 pub use trigger::Trigger;

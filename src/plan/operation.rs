@@ -6,6 +6,7 @@ use super::as_now::{AsNow, waits_for_others};
 use super::bind::{Bound, BoundOperation};
 use super::given::Given;
 use super::guarded::Entrance;
+use super::owed::unit_of;
 use super::position::merge;
 use super::reach::limited;
 use super::trigger::{Due, Trigger};
@@ -55,7 +56,7 @@ pub(super) fn plan_operation(
             for key in ready.operation.needs() {
                 given.want(key, build);
             }
-            let owes_start = owes_start(bound.handler.as_deref(), given);
+            let owes_start = owes_start(bound.handler.as_deref(), ready.operation.restarts().as_deref(), given);
             let over = |overlay| {
                 PlanContext::new(
                     overlay,
@@ -151,10 +152,11 @@ fn places(bound: &Bound) -> BTreeMap<String, String> {
     written.collect()
 }
 
-/// Whether an earlier run's restart of the handler's unit may have stopped it.
-fn owes_start(handler: Option<&str>, given: &Given<'_>) -> bool {
-    let mut owed = given.owed().iter();
-    handler.is_some_and(|handler| owed.any(|owed| owed.starts && owed.handler == handler))
+/// Whether an earlier run's restart of a handler's unit may have stopped it, also for another handler.
+fn owes_start(handler: Option<&str>, unit: Option<&str>, given: &Given<'_>) -> bool {
+    let Some(handler) = handler else { return false };
+    let is_of_unit = |owed: &Owed| owed.handler == handler || unit.is_some() && unit_of(owed).as_deref() == unit;
+    given.owed().iter().any(|owed| owed.starts && is_of_unit(owed))
 }
 
 fn planned_handler(handler: String, bound: &Bound) -> PlannedHandler {

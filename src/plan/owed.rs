@@ -11,9 +11,9 @@ use super::position::Position;
 use crate::error::{Origin, SourceFile};
 use crate::facts::overlay::OperationId;
 use crate::facts::owed::Owed;
-use crate::operations::{RunAs, find};
+use crate::operations::{Definition, Operation, RunAs, find};
 use crate::template::Bindings;
-use crate::value::{Kind, Value, from_json};
+use crate::value::{Kind, Table, Value, from_json};
 
 /// Which of the owed handlers have a place in the plan.
 #[derive(Default)]
@@ -79,14 +79,28 @@ impl OwedHandlers {
     }
 }
 
-/// An owed handler as an operation; `None` if its parameters were not known, or do not fit this version.
-fn bound(owed: &Owed, stage: usize, given: &Given<'_>, bindings: Bindings) -> Option<BoundOperation> {
+/// The unit that an owed handler restarts or reloads, if it is known.
+pub fn unit_of(owed: &Owed) -> Option<String> {
+    let (_, operation, ..) = parsed(owed)?;
+    operation.restarts()
+}
+
+type Parsed = (&'static Definition, Box<dyn Operation>, Table, Arc<RunAs>);
+
+/// An owed handler's operation; `None` if its parameters were not known, or do not fit this version.
+fn parsed(owed: &Owed) -> Option<Parsed> {
     let definition = find(&owed.op)?;
     let mut arguments = from_json(owed.parameters.as_ref()?);
     let run_as = Arc::new(RunAs::take(&mut arguments));
     let operation = definition
         .parse(&Value::new(Kind::Table(arguments.clone())), &run_as)
         .ok()?;
+    Some((definition, operation, arguments, run_as))
+}
+
+/// An owed handler with a place in the plan.
+fn bound(owed: &Owed, stage: usize, given: &Given<'_>, bindings: Bindings) -> Option<BoundOperation> {
+    let (definition, operation, arguments, run_as) = parsed(owed)?;
     let position = Position {
         path: "owed".to_owned(),
         in_stage: "owed".to_owned(),

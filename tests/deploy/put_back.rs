@@ -194,6 +194,39 @@ fn what_a_restart_stopped_stays_owed_as_a_start() {
         &["unit app.service failed → started", "owed since an earlier run"],
     );
     assert_eq!(state(&host), "bad\nfailed\n1\n");
+    // Nor does it for another task's handler, which finds it stopped by homelab; what makes it start does.
+    project.write("deploys/other.toml", "hosts = ['*']\ntasks = ['test/other']\n");
+    let other = |word: &str| {
+        let file = format!(
+            "[[operation]]\nop = 'files.put'\ndest = '/srv/other'\ncontent = '{word}'\nnotify = ['use it']\n\n"
+        );
+        project.write("tasks/test/other.toml", format!("{file}{}", handler("restarted")));
+    };
+    let deploy_other = |code| {
+        let ran = project.homelab(&["deploy", "dev", "other", "--yes"]).expect(code);
+        format!("{}{}", ran.stdout, ran.stderr)
+    };
+    other("one");
+    has(&deploy_other(1), &["unit app.service failed → started", "this is bad"]);
+    assert_eq!(state(&host), "bad\nfailed\n2\n");
+    assert!(!host.is("test -e /srv/other"));
+    host.inside("echo mended >/etc/app.conf");
+    has(&deploy_other(0), &["unit app.service failed → started"]);
+    assert_eq!(state(&host), "mended\nactive\n1\n");
+    // Whoever stops it now means it.
+    host.inside("systemctl stop app");
+    other("two");
+    has(&deploy_other(0), &["not running, and a handler does not start it"]);
+    assert_eq!(state(&host), "mended\ninactive\n1\n");
+    host.inside("echo bad >/etc/app.conf; systemctl start app || true");
+    let told = deploy(&project, 0);
+    has(&told, &["not running, and a handler does not start it"]);
+    assert_eq!(state(&host), "bad\nfailed\n0\n");
+
+    host.inside("echo mended >/etc/app.conf; systemctl start app");
+    value(&project, "worse-bad", false);
+    deploy(&project, 1);
+    assert_eq!(state(&host), "worse-bad\nfailed\n1\n");
     value(&project, "better", false);
     let review = project
         .homelab(&["deploy", "dev", "all", "--dry-run", "--detailed-exitcode"])

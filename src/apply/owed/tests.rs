@@ -26,7 +26,7 @@ fn records(folder: &std::path::Path) -> (Records, PlannedOperation) {
         covered_by: None,
     };
     let handler = operation("it's", Some(handler), Trigger::NotifiedBy(vec![id("notifier")]));
-    let mut records = Records::new(Some(folder.to_str().expect("text").to_owned()));
+    let mut records = Records::new(Some(folder.to_str().expect("text").to_owned()), &[]);
     records.note(std::slice::from_ref(&handler));
     (records, handler)
 }
@@ -171,7 +171,7 @@ fn a_record_keeps_what_earlier_runs_say() {
         (format!("{}\n\n", record.line()), "starts  noted 1 invocation "),
     ] {
         std::fs::write(&path, lines).expect("written");
-        let read = read(&quote(&path));
+        let read = read(&quote(&path), "");
         let script = StepScript {
             body: format!("{read}printf '%s' \"starts $starts noted $noted invocation $invocation\""),
             ..StepScript::default()
@@ -220,4 +220,57 @@ fn what_was_kept_goes_back_the_latest_first() {
         "/first",
     ];
     assert_eq!(told, expected);
+}
+
+#[test]
+fn what_another_handler_stopped_is_started() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state_folder = folder.path().to_str().expect("text").to_owned();
+    let parameters = |service: &str| {
+        let all = [("service", service), ("state", "restarted")];
+        Some(
+            all.map(|(key, value)| (key.to_owned(), value.into()))
+                .into_iter()
+                .collect(),
+        )
+    };
+    let record = |handler: &str, service: &str| Owed {
+        handler: handler.to_owned(),
+        op: "systemd.service".to_owned(),
+        parameters: parameters(service),
+        starts: true,
+    };
+    let owed = [record("a / restart", "app"), record("b / restart", "other")];
+    let records = Records::new(Some(state_folder.clone()), &owed);
+    let own = PlannedHandler {
+        record: Owed {
+            starts: false,
+            ..record("c / restart", "app.service")
+        },
+        unit: Some("app.service".to_owned()),
+        covered_by: None,
+    };
+    let handler = operation("restart", Some(own), Trigger::Always);
+    std::fs::create_dir(folder.path().join("owed")).expect("made");
+    let lines = |owed: &Owed| format!("{}\nkept /p/one/0000\n0123abcd\n", owed.line());
+    let path = |owed: &Owed| Owed::path(&owed.handler, Some(&state_folder));
+    for owed in &owed {
+        std::fs::write(path(owed), lines(owed)).expect("written");
+    }
+    let run_handler = |text: &str| {
+        let (change, mut script) = step(text);
+        records.keep(&handler, (&change, None), LAST, &mut script);
+        run(&script)
+    };
+    let read = |owed: &Owed| std::fs::read_to_string(path(owed)).expect("a record");
+    assert_eq!(run_handler("echo $starts; exit 3"), (false, "1\n".to_owned()));
+    assert_eq!(read(&owed[0]), lines(&owed[0]), "it does not run, so it stays");
+    assert_eq!(run_handler("echo $starts"), (true, "1\n".to_owned()));
+    let started = Owed {
+        starts: false,
+        ..owed[0].clone()
+    };
+    assert_eq!(read(&owed[0]), lines(&started));
+    assert_eq!(read(&owed[1]), lines(&owed[1]), "another unit");
+    assert_eq!(run_handler("echo $starts"), (true, "\n".to_owned()));
 }
