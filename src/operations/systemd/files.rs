@@ -258,7 +258,7 @@ mod tests {
                         bench = bench.absent(&format!("{other}/x.{kind}"));
                     }
                 }
-                bench = bench.no_unit("x.service").no_unit("x.timer");
+                bench = bench.no_unit("x.service").no_unit("x.timer").absent(unit);
                 let bench = match at {
                     At::Nothing => bench.absent(path),
                     At::File => bench.file_with_content(path, "text\n"),

@@ -23,6 +23,7 @@ use crate::content::Content;
 use crate::facts::FactKey;
 use crate::facts::calendar::{CalendarFact, CalendarKey};
 use crate::facts::overlay::FactScope;
+use crate::facts::path::{ContentFact, ContentKey, InodeKind, PathFact};
 use crate::facts::unit::{UnitFact, UnitKey};
 use crate::operations::files::whole_file::WishedContent;
 use crate::operations::parameters::{Span, check_account_name};
@@ -52,7 +53,8 @@ pub(in crate::operations) struct Timer {
     /// `false` writes the timer, and keeps it stopped and disabled.
     #[serde(default = "crate::operations::parameters::yes")]
     enabled: bool,
-    /// `false` removes the timer, and with `command` its service. Both are stopped first.
+    /// `false` removes the timer, and the service that it was written with. Both are stopped first. A service that runs something
+    /// else than a `command` stays, unless `command` is given.
     #[serde(default = "crate::operations::parameters::yes")]
     present: bool,
 }
@@ -113,13 +115,14 @@ command = "find /srv/scans -mtime +30 -delete"
 impl Operation for Timer {
     fn needs(&self) -> Vec<FactKey> {
         let names = self.names();
-        let files = self.files(&names);
+        // Of a timer that goes, the service is looked at in any case.
+        let files = self.files(&names, !self.present);
         files.iter().flat_map(|file| file.needs(self.present)).collect()
     }
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
         let names = self.names();
-        let files = self.files(&names);
+        let files = self.files(&names, !self.present);
         let keys = files
             .iter()
             .flat_map(|file| [FactKey::Path(file.path())].into_iter().chain(file.key()));
@@ -134,7 +137,7 @@ impl Operation for Timer {
                 self.write(scratch, &mut work)?;
             } else {
                 let names = self.names();
-                for file in self.files(&names) {
+                for file in self.files(&names, is_of_a_timer(scratch, &names.service)?) {
                     file.remove(scratch, &mut work)?;
                 }
             }
@@ -158,10 +161,11 @@ impl Timer {
         }
     }
 
-    /// The files that it owns, the timer first.
-    fn files<'a>(&self, names: &'a Names) -> Vec<UnitFile<'a>> {
+    /// The files that it owns, the timer first; without `command`, the service is one of them if `owns_service`.
+    fn files<'a>(&self, names: &'a Names, owns_service: bool) -> Vec<UnitFile<'a>> {
         let timer = [names.timer.as_str()].into_iter();
-        let units = timer.chain(self.command.as_ref().map(|_| names.service.as_str()));
+        let owns_service = owns_service || self.command.is_some();
+        let units = timer.chain(owns_service.then_some(names.service.as_str()));
         let files = units.map(|unit| UnitFile {
             unit,
             drop_in: None,
@@ -205,7 +209,7 @@ impl Timer {
 
     fn write(&self, context: &PlanContext<'_>, work: &mut Work) -> Result<(), Stop> {
         let names = self.names();
-        let files = self.files(&names);
+        let files = self.files(&names, false);
         let command = self.command.as_deref();
         let needs = command.map(|command| Needs::of_command(self.user.as_deref(), command));
         // The service first: a timer does not start without it.
@@ -304,11 +308,38 @@ impl Timer {
             .user
             .as_ref()
             .map_or_else(String::new, |user| format!("User={user}\n"));
-        format!(
-            "[Service]\nType=oneshot\n{user}ExecStart=/bin/sh -c {}\n",
-            systemd_word(command)
-        )
+        format!("{SERVICE}{user}{COMMAND}{}\n", systemd_word(command))
     }
+}
+
+/// How the file of a service with a command begins, before its user.
+const SERVICE: &str = "[Service]\nType=oneshot\n";
+/// The start of the line with its command, which is the last one.
+const COMMAND: &str = "ExecStart=/bin/sh -c ";
+
+/// Whether the file of a service is one that a timer was written with.
+fn is_of_a_timer(context: &PlanContext<'_>, service: &str) -> Result<bool, Stop> {
+    let file = UnitFile {
+        unit: service,
+        drop_in: None,
+        argument: "unit",
+    };
+    let path = file.path();
+    let is_file =
+        matches!(context.path(&path)?, PathFact::Present(inode) if matches!(inode.kind, InodeKind::File { .. }));
+    if !is_file {
+        return Ok(false);
+    }
+    let ContentFact::Bytes(bytes) = context.get(ContentKey(&path))? else {
+        return Ok(false);
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let command = text.strip_prefix(SERVICE).and_then(|rest| {
+        let user = rest.strip_prefix("User=").and_then(|rest| rest.split_once('\n'));
+        let rest = user.map_or(rest, |(_, rest)| rest);
+        rest.strip_prefix(COMMAND)?.strip_suffix('\n')
+    });
+    Ok(command.is_some_and(|command| command.starts_with('"') && !command.contains('\n')))
 }
 
 /// Refuses a timer without the service that it starts.
