@@ -81,6 +81,7 @@ impl Connections<'_> {
             privilege: privilege(host),
             local: host.connection.is_local(),
             keep: None,
+            started_by: host.lab.is_some().then(|| format!("homelab lab up {}", self.name)),
             silence: None,
         })
     }

@@ -410,10 +410,7 @@ impl Channel {
         let stderr = without_prompts(&self.stderr.text().await);
         let code = status.and_then(|status| status.code());
         match (&self.address, &self.becoming, self.shell, code) {
-            (Some(address), _, None, Some(255)) => {
-                let key = self.configuration.as_ref().and_then(Configuration::identity_file);
-                diagnose(&self.host, address, key, &stderr)
-            }
+            (Some(address), _, None, Some(255)) => diagnose(&self.host, address, self.configuration.as_ref(), &stderr),
             (_, Some(becoming), None, code @ Some(_)) => {
                 let (refusal, words) = refusal(&stderr, code);
                 self.refused(becoming.clone(), refusal, words)

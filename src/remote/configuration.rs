@@ -41,6 +41,8 @@ pub(super) struct Configuration {
     path: PathBuf,
     /// The key that the project sets for the host.
     identity_file: Option<PathBuf>,
+    /// The command that starts the host.
+    started_by: Option<String>,
 }
 
 impl Configuration {
@@ -52,8 +54,11 @@ impl Configuration {
             path: path.clone(),
             cause,
         })?;
-        let identity_file = target.identity_file.clone();
-        Ok(Self { path, identity_file })
+        Ok(Self {
+            path,
+            identity_file: target.identity_file.clone(),
+            started_by: target.started_by.clone(),
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -62,6 +67,10 @@ impl Configuration {
 
     pub(super) fn identity_file(&self) -> Option<&Path> {
         self.identity_file.as_deref()
+    }
+
+    pub(super) fn started_by(&self) -> Option<&str> {
+        self.started_by.as_deref()
     }
 }
 

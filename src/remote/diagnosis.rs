@@ -2,10 +2,23 @@
 
 use std::path::Path;
 
+use super::configuration::Configuration;
 use super::error::{ChangedKey, Explanation, Obstacle, RemoteError};
 
-/// Why `ssh` exited before the host's shell answered, from its standard error; `key` is the one that the project sets.
-pub(super) fn diagnose(host: &str, address: &str, key: Option<&Path>, stderr: &str) -> RemoteError {
+/// Why `ssh` exited before the host's shell answered, from its standard error.
+pub(super) fn diagnose(host: &str, address: &str, configuration: Option<&Configuration>, stderr: &str) -> RemoteError {
+    let key = configuration.and_then(Configuration::identity_file);
+    let started_by = configuration.and_then(Configuration::started_by);
+    diagnose_with(host, address, (key, started_by), stderr)
+}
+
+/// With the key that the project sets, and the command that starts the host.
+fn diagnose_with(
+    host: &str,
+    address: &str,
+    (key, started_by): (Option<&Path>, Option<&str>),
+    stderr: &str,
+) -> RemoteError {
     let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let host = host.to_owned();
     let address = address.to_owned();
@@ -48,6 +61,7 @@ pub(super) fn diagnose(host: &str, address: &str, key: Option<&Path>, stderr: &s
             host,
             address,
             obstacle,
+            started_by: started_by.map(str::to_owned),
         },
         None => RemoteError::Ssh {
             cause: all_lines(&lines),
@@ -140,7 +154,7 @@ Host key verification failed.\r
 ";
 
     fn diagnosed(stderr: &str) -> RemoteError {
-        diagnose("pi", "pi.lan", Some(Path::new("/keys/pi")), stderr)
+        diagnose_with("pi", "pi.lan", (Some(Path::new("/keys/pi")), None), stderr)
     }
 
     #[test]
@@ -226,6 +240,27 @@ Host key verification failed.\r
                 "{text}: {error:?}"
             );
             assert!(error.hint().is_some() && error.source().is_some());
+        }
+    }
+
+    #[test]
+    fn a_lab_host_that_is_stopped_is_started() {
+        let hint = |text: &str| {
+            let known = (None, Some("homelab lab up dev"));
+            diagnose_with("pi", "172.17.0.9", known, text)
+                .hint()
+                .unwrap_or_default()
+        };
+        for (text, is_named) in [
+            (
+                "ssh: connect to host 172.17.0.9 port 22: Connection timed out\r\n",
+                true,
+            ),
+            ("ssh: connect to host 172.17.0.9 port 22: No route to host\r\n", true),
+            ("ssh: connect to host 172.17.0.9 port 22: Connection refused\r\n", true),
+            ("Connection reset by 172.17.0.9 port 22\r\n", false),
+        ] {
+            assert_eq!(hint(text).contains("run `homelab lab up dev`"), is_named, "{text}");
         }
     }
 

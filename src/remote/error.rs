@@ -170,6 +170,8 @@ pub enum RemoteError {
         host: String,
         address: String,
         obstacle: Obstacle,
+        /// The command that starts the host, if it is a lab host.
+        started_by: Option<String>,
         #[source]
         cause: Explanation,
     },
@@ -307,6 +309,11 @@ impl RemoteError {
                     }
                 ))
             }
+            Self::Unreachable {
+                obstacle: Obstacle::Refused | Obstacle::TimedOut | Obstacle::NoRoute,
+                started_by: Some(command),
+                ..
+            } => Some(format!("the lab host may be stopped: run `{command}`")),
             Self::Unreachable { obstacle, address, .. } => Some(obstacle_hint(*obstacle, address)),
             Self::Ssh { address, .. } => Some(format!("run `{}` to see the error outside homelab", ssh_command(address))),
             Self::NotBecome { refusal, becoming, .. } => refusal_hint(*refusal, becoming),

@@ -39,6 +39,8 @@ pub struct Target {
     pub privilege: Privilege,
     /// Whether the host is this machine: then only the name and the privilege are used.
     pub local: bool,
+    /// The command that starts the host, if it is a lab host.
+    pub started_by: Option<String>,
     /// How long the connection is kept for later runs; `None` does not keep it.
     pub keep: Option<Duration>,
     /// How long the host may send nothing during the login and while it is read; `None` waits forever.

@@ -113,7 +113,7 @@ async fn fetch(target: &Target) -> Result<OfferedKey, RemoteError> {
     let offered = text.lines().find_map(offered);
     offered.ok_or_else(|| {
         let stderr = String::from_utf8_lossy(&output.stderr);
-        diagnose(host, &target.address, configuration.identity_file(), &stderr)
+        diagnose(host, &target.address, Some(&configuration), &stderr)
     })
 }
 
