@@ -20,9 +20,9 @@ export LC_ALL PATH
 hl_tag() { printf '\n%s %s %s %s\n' NONCE "$1" "$2" "$3" >&4; }
 hl_eval() { hl_text=$1; set --; eval "$hl_text"; }
 hl_probe() {
-hl_errors=$( { hl_eval "$2"; } </dev/null 2>&1 >&4 4>&- 5>&- 6<&- 7<&- 8>&- 9>&- )
+hl_told=$( { hl_eval "$2"; } </dev/null 2>&1 >&4 4>&- 5>&- 6<&- 7<&- 8>&- 9>&- )
 hl_tag "$1" answer $?
-printf %s "$hl_errors" >&4
+printf %s "$hl_told" >&4
 hl_tag "$(($1 + 1))" errors 0
 }
 hl_tag 0 ready $$

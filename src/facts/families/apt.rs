@@ -123,7 +123,7 @@ fn question(wish: &Installation) -> String {
     }
     let command = apt_get(wish, "$2 ");
     format!(
-        "simulate() {{ said=$({LANGUAGE} $1 {command} 2>&1); code=$?; }}\n\
+        "simulate() {{ said=$($1 {command} 2>&1); code=$?; }}\n\
          code=1; [ -z \"$nobody\" ] || simulate \"$nobody\" \"{}\"\n\
          [ $code = 0 ] || simulate \"\" \"{}\"\n",
         nobody::OPTION.trim(),
@@ -185,7 +185,7 @@ fn probe(keys: &[FactKey]) -> String {
     }
     script.push_str(INTERRUPTED);
     for wish in keys.iter().filter_map(wish) {
-        script.push_str("if [ -n \"$interrupted\" ]; then printf \"lists interrupted\\nexit 100\\nowned\\n\"\n");
+        script.push_str("if [ -n \"$cut\" ]; then printf \"lists interrupted\\nexit 100\\nowned\\n\"\n");
         if wish.refreshed {
             script.push_str(
                 "elif [ -n \"$failure\" ]; then printf \"lists unrefreshed\\n%s\\nexit 100\\nowned\\n\" \"$failure\"\n",
@@ -228,10 +228,10 @@ fn probe(keys: &[FactKey]) -> String {
     script
 }
 
-/// Sets `$interrupted` if dpkg was interrupted. A simulation says nothing of it. What a dpkg that runs has noted looks the same,
+/// Sets `$cut` if dpkg was interrupted. A simulation says nothing of it. What a dpkg that runs has noted looks the same,
 /// but it, or the apt that started it, holds a lock: /proc/locks ends the number of a file's inode with a blank (proc(5)).
-const INTERRUPTED: &str = "interrupted=; for f in /var/lib/dpkg/updates/[0-9]*; do [ ! -e \"$f\" ] || interrupted=yes; done\n\
-     if [ -n \"$interrupted\" ] && stat -c \":%i \" /var/lib/dpkg/lock* 2>/dev/null | grep -q -F -f - /proc/locks; then interrupted=; fi\n";
+const INTERRUPTED: &str = "cut=; for f in /var/lib/dpkg/updates/[0-9]*; do [ ! -e \"$f\" ] || cut=yes; done\n\
+     if [ -n \"$cut\" ] && stat -c \":%i \" /var/lib/dpkg/lock* 2>/dev/null | grep -q -F -f - /proc/locks; then cut=; fi\n";
 
 /// Prints the packages that were installed automatically, if any package would be installed or upgraded.
 const AUTOMATIC: &str = "case $said in *\"Inst \"*) [ ! -e /var/lib/apt/extended_states ] || \

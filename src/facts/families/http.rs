@@ -57,7 +57,7 @@ pub(in crate::facts) fn fetch(request: &Request, part: Part) -> String {
             .map_or_else(String::new, |file| format!("--ca-certificate={} ", quote(file)));
         format!(
             "elif command -v wget >/dev/null; then \
-             hl_limited timeout {TRY_FOR} wget -nv -S -t 1 -O - -T {TRY_FOR} --content-on-error {ca}-- {url}\n\
+             hl_limited timeout {TRY_FOR} wget -nv -S -t 1 -O - --content-on-error {ca}-- {url}\n\
              code=$(printf \"%s\\n\" \"$said\" | sed -n \"s/^ *HTTP[^ ]* \\([0-9][0-9]*\\).*/\\1/p\" | tail -n 1)\n\
              said=$(printf \"%s\\n\" \"$said\" | grep -v \" URL:.* -> \\\"-\\\"\"); answer=\"$said\n$answer\"\n",
             url = quote(&request.url)
@@ -66,8 +66,7 @@ pub(in crate::facts) fn fetch(request: &Request, part: Part) -> String {
         String::new()
     };
     format!(
-        "code=\n\
-         if command -v curl >/dev/null; then hl_limited curl -K - <<'{end}'\n{config}{end}\n\
+        "code=; if command -v curl >/dev/null; then hl_limited curl -K - <<\\{end}\n{config}{end}\n\
          case $said in *hl:code*) code=${{said##*hl:code }}; code=${{code%%[!0-9]*}};; esac; [ \"$code\" != 000 ] || code=\n\
          {wget}else {raw}fi\n"
     )
@@ -175,8 +174,11 @@ fn socket_script(request: &Request, part: Part) -> String {
             quote(&format!("Content-Length: {}", body.expose().len()))
         );
     }
-    let body = request.body.as_ref().map_or("", |body| body.expose());
-    let _ = writeln!(script, " \"\"; printf \"%s\" {}; }} >&3; cat <&3", quote(body));
+    script.push_str(" \"\"; ");
+    if let Some(body) = &request.body {
+        let _ = write!(script, "printf \"%s\" {}; ", quote(body.expose()));
+    }
+    script.push_str("} >&3; cat <&3\n");
     // A command substitution drops line breaks at its end, so a dot ends the one with the empty line.
     let cut = match part {
         Part::All => "",
@@ -184,7 +186,7 @@ fn socket_script(request: &Request, part: Part) -> String {
     };
     let end = delimiter(&script);
     format!(
-        "hl_limited timeout {TRY_FOR} bash <<'{end}'\n{script}{end}\n\
+        "hl_limited timeout {TRY_FOR} bash <<\\{end}\n{script}{end}\n\
          case $answer in HTTP/*) code=${{answer#* }}; code=${{code%%[!0-9]*}} ;; esac\n{cut}"
     )
 }

@@ -10,8 +10,8 @@ case ${XDG_STATE_HOME-} in /*) state=$XDG_STATE_HOME ;; *) state=$HOME/.local/st
 printf "name=%s\ngroup=%s\ngroups=%s\nstate=%s/homelab\n" "$(id -un)" "$(id -gn)" "$(id -Gn)" "$state"
 [ ! -d /var/lib/homelab ] || [ -x /var/lib/homelab ] || printf "jobs=hidden\n"
 fi
-login=${SUDO_USER:-${DOAS_USER-}}
-[ -z "$login" ] || printf "login=%s\nlogin-group=%s\n" "$login" "$(id -gn "$login")"
+l=${SUDO_USER:-${DOAS_USER-}}
+[ -z "$l" ] || printf "login=%s\nlogin-group=%s\n" "$l" "$(id -gn "$l")"
 "#;
 
 pub(super) fn parse(values: &BTreeMap<String, String>) -> Session {

@@ -28,18 +28,18 @@ impl Readable<'_> for SystemKey {
 /// `key=value` lines; a value that is absent on the host is an empty one. Every run sends it: names are short.
 fn probe() -> String {
     const SYSTEM: &str = r#"( . /etc/os-release; printf "os.id=%s\nos.version=%s\nos.codename=%s\nos.name=%s\n" "$ID" "$VERSION_ID" "$VERSION_CODENAME" "$PRETTY_NAME" )
-uname -nrm | { read -r name release machine; printf "uname=%s\nhostname=%s\nkernel=%s\n" "$machine" "$name" "$release"; }
-user=$(id -u); read -r init </proc/1/comm
-printf "dpkg=%s\ncpus=%s\nuser=%s\ninit=%s\n" "$(dpkg --print-architecture 2>/dev/null)" "$(nproc 2>/dev/null)" "$user" "$init"
+uname -nrm | { read -r n r m; printf "uname=%s\nhostname=%s\nkernel=%s\n" "$m" "$n" "$r"; }
+user=$(id -u); read -r v </proc/1/comm
+printf "dpkg=%s\ncpus=%s\nuser=%s\ninit=%s\n" "$(dpkg --print-architecture 2>/dev/null)" "$(nproc 2>/dev/null)" "$user" "$v"
 while read -r k v _; do [ "$k" = MemTotal: ] && echo "memory=$v" && break; done </proc/meminfo
 for d in /sys/block/*/device; do d=${d%/device}; [ -r "$d/size" ] && read -r v <"$d/size" && printf "disk=%s %s\n" "${d##*/}" "$v"; done
 [ ! -e /run/reboot-required ] || printf "reboot=%s\n" "$(sort -u /run/reboot-required.pkgs 2>/dev/null | tr "\n" " ")"
 for d in /var/lib/homelab/jobs/*/; do
 [ -d "$d" ] || continue
-job=${d%/}; job=${job##*/}; s=; read -r s <"$d/summary"
-if [ -f "$d/status" ]; then read -r v <"$d/status"; printf "job=%s ended %s %s\n" "$job" "$v" "$s"; tail -n 5 "$d/output" | sed s/^/job-output=/
-elif read -r v <"$d/pid" && tr "\0" " " <"/proc/$v/cmdline" | grep -q -F "$job"; then r=running; read -r v <"$d/shell" && [ -e "/proc/$v/fd/9" ] && r=held; printf "job=%s %s 0 %s\n" "$job" $r "$s"
-else printf "job=%s lost 0 %s\n" "$job" "$s"; fi
+j=${d%/}; j=${j##*/}; s=; read -r s <"$d/summary"
+if [ -f "$d/status" ]; then read -r v <"$d/status"; printf "job=%s ended %s %s\n" "$j" "$v" "$s"; tail -n 5 "$d/output" | sed s/^/job-output=/
+elif read -r v <"$d/pid" && tr "\0" " " <"/proc/$v/cmdline" | grep -q -F "$j"; then r=running; read -r v <"$d/shell" && [ -e "/proc/$v/fd/9" ] && r=held; printf "job=%s %s 0 %s\n" "$j" $r "$s"
+else printf "job=%s lost 0 %s\n" "$j" "$s"; fi
 done 2>/dev/null
 ip -o addr 2>/dev/null | while read -r _ i _ v _; do [ "$i" = lo ] || echo "address=${v%/*}"; done
 "#;

@@ -19,8 +19,8 @@ pub(super) fn script() -> String {
         "nobody=\"{AS_NOBODY}\"\n\
          if [ ! -s /var/cache/apt/pkgcache.bin ] || [ -n \"$APT_CONFIG\" ] || ! command -v setpriv >/dev/null ||\n\
          grep -q -s -i -E '{MOVED}' /etc/apt/apt.conf /etc/apt/apt.conf.d/* ||\n\
-         ! unreadable=$($nobody find {READ} \\( -name partial -o -name auxfiles -o -name \"auth.conf*\" -o -name keyrings -o -name \"trusted.gpg*\" \\) -prune -o \\\n\
-         ! -name \"*lock\" ! -readable -print 2>&1) || [ -n \"$unreadable\" ]; then nobody=; fi\n"
+         ! closed=$($nobody find {READ} \\( -name partial -o -name auxfiles -o -name \"auth.conf*\" -o -name keyrings -o -name \"trusted.gpg*\" \\) -prune -o \\\n\
+         ! -name \"*lock\" ! -readable -print 2>&1) || [ -n \"$closed\" ]; then nobody=; fi\n"
     )
 }
 
