@@ -293,8 +293,12 @@ async fn the_shell_outlives_what_steps_do_to_it() {
     }
 }
 
-fn make_executable(path: &Path) {
-    assert!(Command::new("chmod").arg("755").arg(path).status().unwrap().success());
+/// Another process writes it: the kernel runs no program that is open for writing, and a child of another test, which is about to
+/// start, would keep our descriptor open for a moment.
+fn write_program(path: &Path, text: &str) {
+    let write = "printf %s \"$2\" >\"$1\" && chmod 755 \"$1\"";
+    let status = Command::new("sh").args(["-c", write, "-"]).arg(path).arg(text).status();
+    assert!(status.unwrap().success());
 }
 
 #[tokio::test]
@@ -303,8 +307,7 @@ async fn noise_of_a_login_shell_is_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let wrapper = folder.path().join("wrapper");
         let noise = "echo welcome; echo warning >&2; printf 'no newline'";
-        std::fs::write(&wrapper, format!("#!/bin/sh\n{noise}\nexec {}\n", shell.display())).unwrap();
-        make_executable(&wrapper);
+        write_program(&wrapper, &format!("#!/bin/sh\n{noise}\nexec {}\n", shell.display()));
         let mut host = Connection::local(&wrapper).await.unwrap();
         let answers = host.read(&[Probe::for_test("echo fact")]).await.unwrap();
         assert_eq!(text(&answers[0].stdout), "fact\n");

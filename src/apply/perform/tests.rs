@@ -473,8 +473,13 @@ fn what_apt_would_do_must_be_within_what_was_reviewed() {
     let folder = Folder::new();
     let apt = folder.path("apt-get");
     let printed = "Inst libjq1 (1.7 Debian:13.7/stable [amd64]) []\nInst jq [1.6] (1.7 Debian:13.7/stable [amd64])\nConf jq (1.7)\n";
-    std::fs::write(&apt, format!("#!/bin/sh\ncat <<'X'\n{printed}X\n")).expect("write");
-    std::fs::set_permissions(&apt, std::fs::Permissions::from_mode(0o755)).expect("chmod");
+    // Another process writes it: one that is open for writing, be it in a child of another test, cannot be run.
+    let write = "printf %s \"$2\" >\"$1\" && chmod 755 \"$1\"";
+    let text = format!("#!/bin/sh\ncat <<'X'\n{printed}X\n");
+    let written = std::process::Command::new("sh")
+        .args(["-c", write, "-", &apt, &text])
+        .status();
+    assert!(written.expect("sh runs").success());
     let passes = |reviewed: &[&str]| {
         let wish = Installation {
             verb: crate::facts::AptVerb::Install,

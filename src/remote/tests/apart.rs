@@ -234,8 +234,7 @@ async fn a_step_runs_where_no_folder_takes_its_output() {
             "#!/bin/sh\nHOME=/dev/null TMPDIR=/dev/null exec {} \"$@\"\n",
             shell.display()
         );
-        std::fs::write(&wrapper, script).unwrap();
-        make_executable(&wrapper);
+        write_program(&wrapper, &script);
         let mut host = Connection::local(&wrapper).await.unwrap();
         let mut writer = host.lock(&request(folder.path())).await.unwrap();
         let answers = perform(&mut writer, &[step("echo out"), step("exit 3")]).await;

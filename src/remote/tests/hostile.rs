@@ -71,8 +71,7 @@ const INSTEAD_OF_AN_ANSWER: &[(&str, &str)] = &[
 
 fn shell(folder: &Path, script: &str) -> PathBuf {
     let path = folder.join("shell");
-    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    make_executable(&path);
+    write_program(&path, &format!("#!/bin/sh\n{script}\n"));
     path
 }
 

@@ -190,8 +190,7 @@ async fn without_room_for_temporary_files_large_contents_go_in_the_frame() {
         // Commands before the prologue are what a login shell's start-up files are: they set this up.
         let wrapper = folder.path().join("wrapper");
         let script = format!("#!/bin/sh\nTMPDIR=/nonexistent exec {} \"$@\"\n", shell.display());
-        std::fs::write(&wrapper, script).unwrap();
-        make_executable(&wrapper);
+        write_program(&wrapper, &script);
         let mut host = Connection::local(&wrapper).await.unwrap();
         let mut writer = host.lock(&request(folder.path())).await.unwrap();
         let target = folder.path().join("target");
