@@ -76,6 +76,12 @@ impl PlanContext<'_> {
         asked.flatten().unwrap_or_default()
     }
 
+    /// Asks for what a change of the file at a path will need, so that it is read along with other facts.
+    pub(super) fn metadata_with_parent(&self, path: &str) {
+        self.metadata(path);
+        self.metadata(parent(path));
+    }
+
     fn check_metadata(&self, step: &Step, resolved: &ResolvedPath, metadata: &Metadata) -> Result<(), Stop> {
         let path = &resolved.path;
         let argument = self.argument_of(path);

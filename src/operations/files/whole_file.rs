@@ -297,7 +297,7 @@ fn update(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, inode: &In
                 cause: NotKnown::NotGathered,
             });
         };
-        context.metadata(path);
+        context.metadata_with_parent(path);
         let old_content = Attribute::Described(by_digest(digest));
         (with_content(&old, old_content), wish.content.read(context)?)
     } else {
@@ -395,7 +395,7 @@ pub(super) fn before_attributed(
         Known::No(_) => String::new(),
     };
     // In the same round as the content.
-    context.metadata(path);
+    context.metadata_with_parent(path);
     let content = match (sensitive, digest.is_empty()) {
         (true, _) => Attribute::Secret(context.digests().digest(&digest)),
         (false, true) => Attribute::Unknown("cannot read the file".to_owned()),

@@ -35,6 +35,8 @@ pub(in crate::operations) struct Locale {
 /// Which locales `locale-gen` generates, one a line.
 const WISHES: &str = "/etc/locale.gen";
 const DEFAULT: &str = "/etc/default/locale";
+/// What that is a link to since Debian 13.
+const DEFAULT_SINCE_13: &str = "/etc/locale.conf";
 /// The C library has these without any file.
 const BUILT_IN: [&str; 3] = ["c", "c.utf8", "posix"];
 
@@ -57,7 +59,12 @@ impl Operation for Locale {
             let content = FactKey::Content(path.to_owned());
             path_and_ancestors(path).into_iter().chain([content])
         });
-        of_files.chain([FactKey::Locales]).collect()
+        // Asked for along with the link to it, or a run without changes would take a round more.
+        let linked = self
+            .default
+            .as_ref()
+            .map(|_| FactKey::Content(DEFAULT_SINCE_13.to_owned()));
+        of_files.chain(linked).chain([FactKey::Locales]).collect()
     }
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {

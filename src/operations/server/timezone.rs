@@ -120,13 +120,20 @@ impl Timezone {
 
     /// Whether the link leads to the zone, be its target written as absolute or, as systemd does, as relative.
     fn is_linked(&self, context: &PlanContext<'_>) -> bool {
-        let look = |at: &str, _| match context.path(at) {
-            Ok(PathFact::Present(inode)) => Ok(match inode.kind {
-                InodeKind::Link { target } if at == LINK => Place::Link(target),
-                _ => Place::Other,
-            }),
-            Ok(PathFact::Absent) => Ok(Place::Nothing),
-            Err(stop) => Err(stop),
+        let target = match context.path(LINK) {
+            Ok(PathFact::Present(inode)) => match inode.kind {
+                InodeKind::Link { target } => target,
+                _ => return false,
+            },
+            _ => return false,
+        };
+        // What is on the way to another zone is not read: that would be a round for each folder.
+        let look = |at: &str, _| {
+            Ok::<_, Stop>(if at == LINK {
+                Place::Link(target.clone())
+            } else {
+                Place::Other
+            })
         };
         follow(LINK, look).is_ok_and(|led| led.end == Some(self.zone_file()))
     }
