@@ -16,6 +16,9 @@ pub enum ResourceKind {
     Command,
     Directory,
     File,
+    /// The rules of the kernel's packet filter that a file gives.
+    #[strum(serialize = "firewall rules")]
+    FirewallRules,
     Group,
     /// A module of the kernel.
     #[strum(serialize = "kernel module")]

@@ -125,6 +125,10 @@ fn inquiry_examples() -> impl Iterator<Item = (FactKey, Vec<Fact>)> {
             host: text("db"),
             port: 22,
         },
+        Inquiry::Nftables {
+            file: text("/etc/nftables.conf"),
+            text: Some(text("flush ruleset")),
+        },
     ];
     let facts = vec![
         Fact::Inquiry(InquiryFact::Said(b"text".to_vec())),

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::http::Request;
 use super::kind::{DependsOn, Key, Subject};
+use super::path::parent;
 
 /// What a host's program says to this.
 #[derive(Clone, Copy)]
@@ -19,6 +20,7 @@ impl<'a> Key<'a> for InquiryKey<'a> {
             Inquiry::Download(request) => format!("what `{}` has", request.url),
             Inquiry::Sshd { .. } => "the settings of sshd".to_owned(),
             Inquiry::HostKeys { host, port } => format!("the keys of `{host}`, port {port}"),
+            Inquiry::Nftables { file, .. } => format!("the rules that `{file}` gives"),
         }
     }
 
@@ -45,16 +47,29 @@ pub enum Inquiry {
     Sshd { text: String },
     /// The keys of an SSH server, as `ssh-keyscan` prints them.
     HostKeys { host: String, port: u16 },
+    /// The rules of the kernel, those that `text` gives, and those that `file` gives now if it has another text: see
+    /// [`Nftables`](crate::facts::nftables::Nftables).
+    Nftables { file: String, text: Option<String> },
 }
 
 impl Inquiry {
     /// The folder whose files decide about the answer.
-    pub(super) fn folder(&self) -> Option<&'static str> {
+    pub(super) fn folder(&self) -> Option<&str> {
         match self {
             Self::Sshd { .. } => Some("/etc/ssh"),
+            Self::Nftables { text, .. } => included(text.as_deref()?),
             Self::Download(_) | Self::HostKeys { .. } => None,
         }
     }
+}
+
+/// The folder of the first file that rules of nft include.
+fn included(text: &str) -> Option<&str> {
+    let names = text.lines().filter_map(|line| line.trim().strip_prefix("include "));
+    let mut absolute = names
+        .map(|name| name.trim_matches([' ', '"', '\'', ';']))
+        .filter(|name| name.starts_with('/'));
+    absolute.next().map(parent)
 }
 
 /// What a host's program said.

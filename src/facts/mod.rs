@@ -25,6 +25,7 @@ mod kind;
 pub mod locale;
 pub mod module;
 pub mod mount;
+pub mod nftables;
 pub mod overlay;
 pub mod owed;
 pub mod package;

@@ -12,6 +12,7 @@ mod definition;
 mod directed;
 mod files;
 mod links;
+mod nftables;
 mod operation;
 mod ownership;
 mod parameters;

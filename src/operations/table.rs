@@ -1,7 +1,7 @@
 //! The table of operations: a line for each.
 
 use super::definition::Definition;
-use super::{apt, crontab, files, server, ssh, sudo, systemd, verify};
+use super::{apt, crontab, files, nftables, server, ssh, sudo, systemd, verify};
 use crate::error::{habits, suggestion};
 
 /// All operations, sorted by name.
@@ -25,6 +25,7 @@ pub static OPERATIONS: &[Definition] = &[
     Definition::of::<files::put::Put>(),
     Definition::of::<files::replace::Replace>(),
     Definition::of::<files::template::Template>(),
+    Definition::of::<nftables::rules::Rules>(),
     Definition::of::<server::etc_hosts::EtcHosts>(),
     Definition::of::<server::group::Group>(),
     Definition::of::<server::hostname::Hostname>(),

@@ -63,6 +63,7 @@ impl Entrance {
 
     fn of_change(&self, change: &ResourceChange) -> BTreeSet<Access> {
         let found: Vec<Option<Access>> = match change.id.kind {
+            ResourceKind::FirewallRules => vec![Some(Access::Firewall)],
             ResourceKind::Unit => vec![Access::of_unit(&change.id.name)],
             ResourceKind::User => vec![self.is_login(&change.id.name).then_some(Access::Account)],
             ResourceKind::Group => {

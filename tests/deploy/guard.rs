@@ -244,6 +244,40 @@ chain input { type filter hook input priority 0; policy drop; }
 }
 
 #[test]
+fn rules_that_let_nobody_connect_go_back_and_good_ones_stay() {
+    let task = |port: u16| {
+        format!(
+            "[[operation]]\nop = 'nftables.rules'\nfile = '/etc/firewall.nft'\ncontent = '''
+flush ruleset
+table inet filter {{
+chain input {{ type filter hook input priority 0; policy drop; iif lo accept; ct state established accept; tcp dport {port} accept
+}}
+}}
+'''\n"
+        )
+    };
+    let project = Project::with_task(&task(22));
+    let host = project.up("dev", "alpha");
+    host.inside("apt-get -qq update && apt-get -qq install -y nftables >/dev/null 2>&1; nft add table ip mine");
+    let ran = deploy(&project, "20s").expect(0);
+    says(&ran, &[GUARDED, "! may lock you out"]);
+    is_disarmed(&host);
+    says(&deploy(&project, "20s").expect(0), &["nothing to do"]);
+    let rules = host.inside("nft -s list ruleset; cat /etc/firewall.nft");
+    assert!(
+        rules.contains("table ip mine") && rules.contains("tcp dport 22 accept"),
+        "{rules}"
+    );
+
+    // New connections are dropped, and the one that is open goes on.
+    project.write("tasks/test/files.toml", task(23));
+    let ran = deploy(&project, "20s").expect(1);
+    says(&ran, &["put back /etc/firewall.nft", "put back the rules of nft"]);
+    assert_eq!(host.inside("nft -s list ruleset; cat /etc/firewall.nft"), rules);
+    is_disarmed(&host);
+}
+
+#[test]
 fn sudoers_that_let_nobody_become_root_go_back() {
     let put = |rule: &str| {
         format!(

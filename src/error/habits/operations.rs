@@ -136,9 +136,7 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
     ),
     (
         "firewall. firewalld. iptables. nftables. ufw. firewall firewalld iptables nftables ufw",
-        Do(
-            "not in this version: put `/etc/nftables.conf` in place with `files.put`, and enable `nftables` with `systemd.service`",
-        ),
+        Own("nftables.rules"),
     ),
     (
         "interfaces_file netplan network nmcli",

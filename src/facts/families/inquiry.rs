@@ -10,6 +10,7 @@ use crate::facts::download::Download;
 use crate::facts::family::{Family, InTemplates, Readable};
 use crate::facts::inquiry::{Inquiry, InquiryFact, InquiryKey};
 use crate::facts::key::{Fact, FactKey, Stored as _};
+use crate::facts::nftables;
 use crate::quote::{delimiter, quote};
 
 /// How much of an answer is read, in bytes.
@@ -74,6 +75,7 @@ fn one(inquiry: &Inquiry) -> String {
              [ -n \"$k\" ] || hl_failed \"${{f:-no answer}}\"; printf \"%s\\n\" \"$k\" | hl_said",
             host = quote(host)
         ),
+        Inquiry::Nftables { file, text } => nftables::probe(file, text.as_deref()),
     }
 }
 

@@ -1,0 +1,4 @@
+//! The rules of the kernel's packet filter.
+
+mod listing;
+pub(super) mod rules;
