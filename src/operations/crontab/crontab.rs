@@ -72,6 +72,9 @@ const GROUP: &str = "crontab";
 const MODE: u32 = 0o600;
 /// The comment above a line.
 const MARK: &str = "# homelab: ";
+/// How many comments at the start of a table `crontab -l` of Debian leaves out, as if it had written them. Whoever writes its output
+/// back loses them.
+const HEADER_LINES: usize = 3;
 
 impl Define for Crontab {
     const NAME: &'static str = "crontab.crontab";
@@ -277,7 +280,17 @@ impl Crontab {
                 let has_line = lines.get(at + 1).is_some_and(|next| !next.starts_with(MARK));
                 lines.drain(at..=at + usize::from(has_line));
             }
-            (None, true) => lines.extend([mark.as_str(), line]),
+            (None, true) => {
+                let mut at = unmarked(&lines, line).unwrap_or_else(|| {
+                    lines.push(line);
+                    lines.len() - 1
+                });
+                if at < HEADER_LINES && lines[..at].iter().all(|line| line.starts_with('#')) {
+                    lines.insert(at, "");
+                    at += 1;
+                }
+                lines.insert(at, &mark);
+            }
             (None, false) => {}
         }
         let mut edited = String::with_capacity(text.len() + line.len());
@@ -292,6 +305,12 @@ impl Crontab {
         let line = self.entry(text).and_then(|at| text.lines().nth(at + 1));
         line.unwrap_or_default().to_owned()
     }
+}
+
+/// Where `line` stands already without a mark: somebody wrote it, or the mark was lost.
+fn unmarked(lines: &[&str], line: &str) -> Option<usize> {
+    (0..lines.len())
+        .find(|at| lines[*at] == line && !at.checked_sub(1).is_some_and(|above| lines[above].starts_with(MARK)))
 }
 
 #[cfg(test)]
@@ -314,7 +333,20 @@ mod tests {
             present,
         };
         for (text, expected, removed) in [
-            ("", "# homelab: tidy\n@daily x\n", ""),
+            ("", "\n# homelab: tidy\n@daily x\n", ""),
+            ("# mine\n", "# mine\n\n# homelab: tidy\n@daily x\n", "# mine\n"),
+            ("#\n#\n#\n", "#\n#\n#\n# homelab: tidy\n@daily x\n", "#\n#\n#\n"),
+            ("A=b\n@daily x\n", "A=b\n# homelab: tidy\n@daily x\n", "A=b\n@daily x\n"),
+            (
+                "@daily x\n1 * * * * z\n",
+                "\n# homelab: tidy\n@daily x\n1 * * * * z\n",
+                "@daily x\n1 * * * * z\n",
+            ),
+            (
+                "# homelab: b\n@daily x\n",
+                "# homelab: b\n@daily x\n# homelab: tidy\n@daily x\n",
+                "# homelab: b\n@daily x\n",
+            ),
             ("MAILTO=x", "MAILTO=x\n# homelab: tidy\n@daily x\n", "MAILTO=x\n"),
             (
                 "# homelab: tidy\n0 * * * * y\n1 * * * * z\n",
