@@ -29,7 +29,7 @@ pub use lockout::{LockoutGuard, NOT_ARMED, UNARMED, boot_files};
 pub use step::{
     Above, Attributes, Claim, Command, DEFAULT_TIMEOUT, End, Expect, Fetch, FileNumber, Kept, Link, MakeDirectory,
     MovePath, Ownership, Previous, Reboot, Remove, RemoveDirectory, ResolvedPath, Script, ScriptOptions, SetAttributes,
-    Step, UnitValidator, WriteFile, guard,
+    Step, UnitValidator, WriteFile, WriteRecord, guard,
 };
 
 /// The result of planning an operation.

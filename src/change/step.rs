@@ -19,6 +19,7 @@ mod set_attributes;
 mod state;
 mod unit_validator;
 mod write_file;
+mod write_record;
 
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,7 @@ pub use set_attributes::SetAttributes;
 pub use state::{Attributes, Ownership};
 pub use unit_validator::UnitValidator;
 pub use write_file::WriteFile;
+pub use write_record::WriteRecord;
 
 /// One thing that is done to a host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,6 +57,7 @@ pub enum Step {
     RemoveDirectory(RemoveDirectory),
     Run(Command),
     Reboot(Reboot),
+    WriteRecord(WriteRecord),
 }
 
 /// The parameters that the text of a file comes from.
@@ -72,6 +75,7 @@ impl Step {
             Self::RemoveDirectory(step) => step,
             Self::Run(step) => step,
             Self::Reboot(step) => step,
+            Self::WriteRecord(step) => step,
         }
     }
 
@@ -135,6 +139,7 @@ impl Step {
         match self {
             Self::WriteFile(file) => file.stored_content(),
             Self::Run(command) => command.stored_input(),
+            Self::WriteRecord(record) => Some(&mut record.content),
             _ => None,
         }
     }

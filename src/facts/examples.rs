@@ -17,7 +17,7 @@ use super::mount::Mount;
 use super::overlay::{Effect, FactScope};
 use super::owed::Owed;
 use super::package::PackageFact;
-use super::path::{ContentFact, Entries, Inode, InodeKind, Metadata, PathFact};
+use super::path::{ContentFact, Entries, EntryKind, Inode, InodeKind, Listing, Metadata, PathFact};
 use super::place::{DiskLocation, Room};
 use super::session::{Account, Session, Unprivileged};
 use super::swap::SwapFact;
@@ -291,6 +291,16 @@ fn of_paths() -> Vec<(FactKey, Vec<Fact>)> {
                 Fact::Entries(Entries {
                     count: 3,
                     has_mounts: true,
+                }),
+            ],
+        ),
+        (
+            FactKey::Listing(text("/srv/x")),
+            vec![
+                Fact::Listing(Listing::default()),
+                Fact::Listing(Listing {
+                    entries: [(text("a"), EntryKind::Directory), (text("a/b"), EntryKind::File)].into(),
+                    is_complete: false,
                 }),
             ],
         ),

@@ -37,6 +37,8 @@ macro_rules! every_kind {
             Metadata(path: String) => super::path::MetadataKey<'a>, super::path::Metadata;
             /// What is in a directory.
             Entries(path: String) => super::path::EntriesKey<'a>, super::path::Entries;
+            /// The names of what is in a directory, with all that is below.
+            Listing(path: String) => super::path::ListingKey<'a>, super::path::Listing;
             /// The content of a file.
             Content(path: String) => super::path::ContentKey<'a>, super::path::ContentFact;
             /// A Debian package.
@@ -208,7 +210,7 @@ impl FactKey {
     /// The folder whose content decides about it, besides its own changes.
     pub(super) fn folder(&self) -> Option<&str> {
         match self {
-            Self::Entries(path) => Some(path),
+            Self::Entries(path) | Self::Listing(path) => Some(path),
             Self::Inquiry(inquiry) => inquiry.folder(),
             _ => None,
         }

@@ -12,7 +12,7 @@ use crate::secret::sha256_hex;
 /// The folder for records, below homelab's own.
 const FOLDER: &str = "owed";
 /// Where homelab keeps its state as root.
-const STATE_FOLDER: &str = "/var/lib/homelab";
+pub const STATE_FOLDER: &str = "/var/lib/homelab";
 /// How much of a digest is enough for a file's name, in digits.
 const NAME: usize = 16;
 

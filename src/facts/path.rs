@@ -1,5 +1,7 @@
 //! Files, directories and links, and the content of files.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::kind::{DependsOn, Key, Subject};
@@ -31,6 +33,10 @@ pub struct MetadataKey<'a>(pub &'a str);
 /// How much is in the directory at this path. It is read only before the directory is removed.
 #[derive(Clone, Copy)]
 pub struct EntriesKey<'a>(pub &'a str);
+
+/// The names of what is in the directory at this path, with all that is below.
+#[derive(Clone, Copy)]
+pub struct ListingKey<'a>(pub &'a str);
 
 /// What is at this path, without following a last link.
 #[derive(Clone, Copy)]
@@ -112,6 +118,28 @@ impl<'a> Key<'a> for EntriesKey<'a> {
     }
 }
 
+impl<'a> Key<'a> for ListingKey<'a> {
+    type Fact = Listing;
+
+    const DEPENDS_ON: DependsOn = DependsOn::Itself;
+
+    fn describe(self) -> String {
+        format!("the names in `{}`", self.0)
+    }
+
+    fn subject(self) -> Subject<'a> {
+        Subject::Path(self.0)
+    }
+
+    fn absent() -> Option<Listing> {
+        None
+    }
+
+    fn may_come_with_packages(self) -> bool {
+        false
+    }
+}
+
 impl<'a> Key<'a> for MetadataKey<'a> {
     type Fact = Metadata;
 
@@ -160,6 +188,41 @@ pub struct Entries {
 impl Entries {
     /// More than this are not counted.
     pub const MOST: u64 = 10_000;
+}
+
+/// The names of what is in a directory, with all that is below; nothing if there is no directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Listing {
+    /// By their paths below it, without what is mounted there. What is no UTF-8 or has a line break is left out.
+    pub entries: BTreeMap<String, EntryKind>,
+    /// Whether nothing is missing because there is too much.
+    pub is_complete: bool,
+}
+
+impl Default for Listing {
+    fn default() -> Self {
+        Self {
+            entries: BTreeMap::new(),
+            is_complete: true,
+        }
+    }
+}
+
+impl Listing {
+    /// More than this many bytes of names are not read.
+    pub const MOST: usize = 4 << 20;
+}
+
+/// The kind of an entry of a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryKind {
+    File,
+    Directory,
+    Link,
+    /// A socket, a device, a pipe.
+    Other,
 }
 
 /// A path as in the field of a mount point of `proc_pid_mountinfo(5)`.

@@ -239,7 +239,10 @@ impl<'a> PlanContext<'a> {
         // What takes long to ask is asked in the operation's turn only.
         if !matches!(
             (&key, &found),
-            (FactKey::Installation(_) | FactKey::Entries(_), Lookup::Since(..))
+            (
+                FactKey::Installation(_) | FactKey::Entries(_) | FactKey::Listing(_),
+                Lookup::Since(..)
+            )
         ) {
             self.asked.borrow_mut().insert(key.clone());
         }

@@ -24,6 +24,7 @@ pub static OPERATIONS: &[Definition] = &[
     Definition::of::<files::r#move::Move>(),
     Definition::of::<files::put::Put>(),
     Definition::of::<files::replace::Replace>(),
+    Definition::of::<files::sync::Sync>(),
     Definition::of::<files::template::Template>(),
     Definition::of::<nftables::rules::Rules>(),
     Definition::of::<server::etc_hosts::EtcHosts>(),

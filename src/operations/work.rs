@@ -1,7 +1,7 @@
 //! The changes of an operation that does more than one thing, as they are planned one after the other.
 
 use super::context::PlanContext;
-use crate::change::{Outcome, ResourceChange};
+use crate::change::{NotKnown, Outcome, ResourceChange, Stop};
 use crate::facts::overlay::OperationId;
 
 /// What an operation does, as it is planned.
@@ -41,4 +41,26 @@ impl Work {
             }
         }
     }
+}
+
+/// Keeps the first reason why something is not known: the rest is planned too, so that all facts that it needs are read at once.
+///
+/// Errors: a refusal, which ends the planning.
+pub(in crate::operations) fn later(stop: Stop, first: &mut Option<Stop>) -> Result<(), Stop> {
+    if matches!(stop, Stop::Refused(_)) {
+        return Err(stop);
+    }
+    let is_unread = |stop: &Stop| {
+        matches!(
+            stop,
+            Stop::NotKnown {
+                cause: NotKnown::NotGathered,
+                ..
+            }
+        )
+    };
+    if first.as_ref().is_none_or(|first| is_unread(&stop) && !is_unread(first)) {
+        *first = Some(stop);
+    }
+    Ok(())
 }

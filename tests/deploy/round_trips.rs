@@ -109,6 +109,7 @@ fn no_operation_of_any_kind_adds_one() {
         ("inventories/dev.toml", "[hosts.alpha]\nlab = true\n"),
         ("templates/lab.j2", "of {{ host.name }}\n"),
         ("templates/lab.asc", &signing_key()),
+        ("templates/lab/sub/file.j2", "of {{ host.name }}\n"),
         ("templates/lab.sh", "#!/bin/sh\ntouch \"$1\"\n"),
         ("tasks/test/sources.toml", &copies(SOURCES, COPIES)),
         ("deploys/sources.toml", "hosts = ['*']\ntasks = ['test/sources']\n"),

@@ -61,7 +61,7 @@ impl Previous {
             Step::RemoveDirectory(step) => (&step.path, What::Attributes),
             Step::SetAttributes(step) => (&step.path, What::Attributes),
             // What was there before is where it came from.
-            Step::MovePath(_) | Step::Reboot(_) => return None,
+            Step::MovePath(_) | Step::Reboot(_) | Step::WriteRecord(_) => return None,
             Step::Run(command) => (command.sets_attributes_of.as_ref()?, What::Attributes),
         };
         let resolved = resolved.filter(|resolved| resolved.path == *path);

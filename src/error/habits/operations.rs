@@ -67,8 +67,8 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
         Do("write the whole file with `files.template`, single lines with `files.line`, or several with `files.block`"),
     ),
     (
-        "file.recurse recurse remote_directory rsync sync synchronize",
-        Do("copy each file with `files.put` and `for_each`"),
+        "file.recurse files.rsync recurse remote_directory rsync sync synchronize",
+        Own("files.sync"),
     ),
     (
         "file.absent files.absent files.delete files.remove files.unlink",

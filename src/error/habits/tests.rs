@@ -9,6 +9,7 @@ const OPERATIONS: &[&str] = &[
     "files.file",
     "files.line",
     "files.put",
+    "files.sync",
     "server.shell",
     "systemd.service",
     "systemd.timer",
@@ -20,7 +21,7 @@ fn an_operation_is_found_by_its_name_its_family_or_the_end_of_its_name() {
         ("lineinfile", "did you mean `files.line`?"),
         ("ansible.builtin.copy", "did you mean `files.put`?"),
         ("server.packages", "did you mean `apt.packages`?"),
-        ("files.rsync", "copy each file with `files.put` and `for_each`"),
+        ("files.rsync", "did you mean `files.sync`?"),
         ("package::install", "did you mean `apt.packages`?"),
     ] {
         assert_eq!(operation(word, OPERATIONS).as_deref(), Some(answer), "{word}");

@@ -8,6 +8,7 @@ mod entries;
 pub(super) mod http;
 mod inquiry;
 mod kernel;
+mod listing;
 mod locale;
 mod login_key;
 mod metadata;

@@ -74,6 +74,8 @@ const CLOSED: &str = "- ";
 /// Where all is this user's own, files are files. Elsewhere a named pipe may take the place of one at any time, and reading it never ends:
 /// so reading has a limit, and after that each file has one of its own.
 ///
+/// The files are collected in a text: a shell copies all of `$@` whenever it gets longer, which takes most of the time for thousands.
+///
 /// A sign of life is a line that no digest looks like. Processes are what a look at a host costs; `busybox` has a `find` that cannot
 /// print, and so one `readlink` a link. The targets come last and end in NUL: they are text that users of the host choose.
 fn probe(keys: &[FactKey]) -> String {
@@ -86,13 +88,14 @@ fn probe(keys: &[FactKey]) -> String {
          echo hidden\n\
          for p; do hl_hidden \"$p\"; [ -z \"$why\" ] || printf \"%s\\n%s\\n\" \"$p\" \"$why\"; done\n\
          echo digests\n\
-         (o=; for p; do shift; [ -O \"$p\" ] || [ ! -e \"$p\" ] || o=y; [ -L \"$p\" ] || [ ! -f \"$p\" ] || set -- \"$@\" \"$p\"; done\n\
+         (o= f=; for p; do [ -O \"$p\" ] || [ ! -e \"$p\" ] || o=y; [ -L \"$p\" ] || [ ! -f \"$p\" ] || f=$f$n$p; done\n\
+         IFS=$n; set -f; set -- $f\n\
          large=; [ $# = 0 ] || large=$(find \"$@\" -prune -size +{kibibytes}k 2>/dev/null)\n\
-         [ -z \"$large\" ] || for p; do shift; case \"$n$large$n\" in\n\
+         [ -z \"$large\" ] || {{ f=; for p; do case \"$n$large$n\" in\n\
          *\"$n$p$n\"*) {{ d=$(i=0; size=$(stat -c %s -- \"$p\"); while [ $((i * {PIECE})) -lt \"$size\" ]; do\n\
          timeout {LIMIT} dd if=\"$p\" bs=65536 skip=$((i * {blocks})) count={blocks} 2>/dev/null || break; printf \".\\n\" >&4; i=$((i + 1)); done | sha256sum); }} 4>&1\n\
          printf \"%s  %s\\n\" \"${{d%% *}}\" \"$p\" ;;\n\
-         *) set -- \"$@\" \"$p\" ;; esac; done\n\
+         *) f=$f$n$p ;; esac; done; set -- $f; }}\n\
          [ $# = 0 ] && exit; [ -n \"$o\" ] || exec sha256sum -- \"$@\" 2>/dev/null\n\
          timeout {LIMIT} sha256sum -- \"$@\" 2>/dev/null; [ $? != 124 ] || {{ echo; for p; do timeout {LIMIT} sha256sum -- \"$p\" 2>/dev/null; done; }})\n\
          echo links\n\

@@ -17,6 +17,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::shown::{attributed, directory_id};
+
+pub(super) use self::removal::{plan as plan_removal, plan_emptied};
 use super::parameters::{Mode, check_owners, check_path, path_and_ancestors};
 use crate::change::{
     Action, Attributes, Before, Expect, MakeDirectory, NotKnown, Outcome, Ownership, ResourceChange, ResourceKind,
@@ -51,6 +53,18 @@ pub(in crate::operations) struct Directory {
 }
 
 impl Directory {
+    /// A directory in which what is given holds, and all else is kept.
+    pub(super) fn new(path: &str, user: Option<&str>, group: Option<&str>, mode: Option<Mode>) -> Self {
+        Self {
+            path: path.to_owned(),
+            present: true,
+            recursive: false,
+            user: user.map(str::to_owned),
+            group: group.map(str::to_owned),
+            mode,
+        }
+    }
+
     /// A directory that belongs to a user and has this mode.
     pub(in crate::operations) fn of_user(path: &str, user: &str, group: Option<&str>, mode: u32) -> Self {
         Self {

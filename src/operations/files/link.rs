@@ -90,6 +90,15 @@ impl Link {
         }
     }
 
+    /// No link, wherever it leads.
+    pub(super) fn absent(path: String) -> Self {
+        Self {
+            path,
+            target: None,
+            present: false,
+        }
+    }
+
     fn checked_target(&self, context: &PlanContext<'_>) -> Result<&str, Stop> {
         let Some(target) = self.target.as_deref() else {
             return Err(context
@@ -156,7 +165,7 @@ impl Link {
         })
     }
 
-    fn plan_absent(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+    pub(super) fn plan_absent(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         let path = context.resolve_parent(&self.path)?;
         let PathFact::Present(inode) = context.path(&path)? else {
             return Ok(Outcome::Unchanged);

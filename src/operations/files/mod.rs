@@ -14,6 +14,7 @@ pub(super) mod parameters;
 pub(super) mod put;
 pub(super) mod removal;
 pub(super) mod replace;
+pub(super) mod sync;
 pub(super) mod template;
 pub(super) mod text;
 pub(super) mod whole_file;

@@ -30,7 +30,23 @@ const NEEDED: [&str; 17] = [
     "/var/log",
 ];
 
-pub(super) fn plan(context: &PlanContext<'_>, written: &str, recursive: bool) -> Result<Outcome, Stop> {
+/// Plans that an empty directory goes, or one that is empty by then.
+pub(in crate::operations::files) fn plan_emptied(context: &PlanContext<'_>, path: &str) -> Result<Outcome, Stop> {
+    match context.path(path)? {
+        PathFact::Present(inode) if inode.kind == InodeKind::Directory => {
+            context.metadata(path);
+            let change = change(path.to_owned(), &inode, &Entries::default(), false);
+            Ok(Outcome::Change(vec![change]))
+        }
+        _ => Ok(Outcome::Unchanged),
+    }
+}
+
+pub(in crate::operations::files) fn plan(
+    context: &PlanContext<'_>,
+    written: &str,
+    recursive: bool,
+) -> Result<Outcome, Stop> {
     check_needed(context, written)?;
     let path = context.resolve_parent(written)?;
     check_needed(context, &path)?;

@@ -1,0 +1,258 @@
+//! `files.sync`: make a folder of the project a folder of the host.
+//!
+//! ```toml
+//! [[operation]]
+//! op = "files.sync"
+//! src = "grafana/provisioning"                 # below templates/
+//! dest = "/etc/grafana/provisioning"
+//! group = "grafana"
+//! mode = "0640"
+//! ```
+//!
+//! What homelab wrote is recorded on the host, so that what leaves the project also leaves the host, and nothing else does.
+
+mod patterns;
+mod record;
+mod removal;
+mod source;
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use self::patterns::Patterns;
+use self::record::{Record, record_path};
+use self::removal::Removal;
+use self::source::{Source, Text, directories_of};
+use super::directory::{Directory, plan_one};
+use super::parameters::{Mode, check_owners, check_path, check_validate, path_and_ancestors};
+use super::whole_file::{FileWish, WishedContent, plan_file};
+use crate::change::{Outcome, ResourceKind, Stop};
+use crate::facts::FactKey;
+use crate::facts::overlay::FactScope;
+use crate::facts::path::{InodeKind, PathFact, PathKey, ancestors};
+use crate::operations::conduct::RunsCommands;
+use crate::operations::run_as::RunAsSupport;
+use crate::operations::work::{Work, later};
+use crate::operations::{Define, Demand, Operation, PlanContext};
+use crate::value::Known;
+
+/// Parameters of `files.sync`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::operations) struct Sync {
+    /// Folder below `templates/` of the project, with all that is in it.
+    src: String,
+    /// Absolute path of the directory on the host. Missing parent directories are created too.
+    dest: String,
+    /// User who owns the files and directories. By default the owner is kept; what is new belongs to `root`, or to `become_user`.
+    user: Option<String>,
+    /// Group they belong to. By default the group is kept; what is new gets `root`, or the primary group of `become_user`.
+    group: Option<String>,
+    /// Permissions of the files. By default they are kept; a new file gets `"0644"`.
+    mode: Option<Mode>,
+    /// Permissions of the directories, `dest` included. By default they are kept; a new directory gets `"0755"`.
+    dir_mode: Option<Mode>,
+    /// Patterns of what is neither copied nor removed, such as `"*.bak"` or `"cache/**"`. One without `/` stands for a name in any
+    /// directory; a directory stands for all that is in it.
+    #[serde(default)]
+    exclude: Vec<String>,
+    /// What is removed from the host: `"recorded"`, what homelab wrote there and is no longer in `src`; `"all"`, everything that is not
+    /// in `src`; `"no"`, nothing.
+    #[serde(default)]
+    delete: Delete,
+    /// Patterns of what is never removed from the host, as in `exclude`.
+    #[serde(default)]
+    protect: Vec<String>,
+    /// `true` renders files whose names end in `.j2`, and drops that end; `false` copies them as they are.
+    #[serde(default = "crate::operations::parameters::yes")]
+    render: bool,
+    /// Command of the host, as a list of words, that must accept each new file before it replaces the old one; `{path}` stands
+    /// for the new file.
+    validate: Option<Vec<String>>,
+}
+
+/// What is removed from the host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Delete {
+    #[default]
+    Recorded,
+    All,
+    No,
+}
+
+impl Define for Sync {
+    const NAME: &'static str = "files.sync";
+    const SUMMARY: &'static str = "Make a folder of the project a folder of the host";
+    const MAIN_ARGUMENT: &'static str = "dest";
+    const TOLD_APART_BY: &'static [&'static str] = &["src"];
+    const RUNS: RunsCommands = RunsCommands::Validate;
+    const EXAMPLE: &'static str = r#"[[operation]]
+op = "files.sync"
+src = "site"
+dest = "/srv/site"
+mode = "0644"
+dir_mode = "0755"
+exclude = ["*.bak"]
+"#;
+    const RUN_AS: RunAsSupport = RunAsSupport::Owner;
+}
+
+impl Operation for Sync {
+    fn needs(&self) -> Vec<FactKey> {
+        let record = record_path(None, &self.src, &self.dest);
+        let listing = (self.delete == Delete::All).then(|| FactKey::Listing(self.dest.clone()));
+        path_and_ancestors(&self.dest)
+            .into_iter()
+            .chain([FactKey::Path(record.clone()), FactKey::Content(record)])
+            .chain(listing)
+            .collect()
+    }
+
+    fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope> {
+        let ends = [self.dest.clone()].into_iter().chain(context.leads_to(&self.dest));
+        let above: BTreeSet<String> = ends.flat_map(|path| ancestors(&path)).collect();
+        let above = above.into_iter().map(|path| FactScope::Key(FactKey::Path(path)));
+        let session = context.session();
+        let record = record_path(session.as_ref(), &self.src, &self.dest);
+        above
+            .chain([
+                FactScope::Tree(self.dest.clone()),
+                FactScope::Key(FactKey::Path(record)),
+            ])
+            .collect()
+    }
+
+    fn demands(&self) -> Vec<Demand> {
+        vec![Demand::presence(ResourceKind::Directory, &self.dest, true)]
+    }
+
+    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        check_path(context, "dest", &self.dest)?;
+        check_owners(context, self.user.as_deref(), self.group.as_deref())?;
+        check_validate(context, self.validate.as_deref())?;
+        let excluded = Patterns::new(context, "exclude", &self.exclude)?;
+        let protected = Patterns::new(context, "protect", &self.protect)?;
+        let source = Source::new(context, &self.src, self.render, &excluded)?;
+        let texts = source.texts(context)?;
+        let texts = match texts {
+            Known::Yes(texts) => texts,
+            Known::No(why) => return Ok(self.deferred(context, why)),
+        };
+        let record = Record::of(context, &self.src, &self.dest);
+        let old = record.read(context);
+        let top = context.resolve(&self.dest);
+        // All of them in one round.
+        for path in source.paths(&self.dest) {
+            let _ = context.get(PathKey(&path));
+        }
+        let (old, top) = (old?, top?);
+        let stays = |name: &str| excluded.matches(name) || protected.matches(name);
+        let removal = match self.delete {
+            Delete::No => Ok(Removal::default()),
+            Delete::Recorded => Removal::of_recorded(context, &top, &old, &source, stays),
+            Delete::All => Removal::of_all(context, &top, &source, stays),
+        };
+        context.on_scratch(|scratch| {
+            let mut work = Work::default();
+            let mut first = None;
+            self.add_directories(scratch, &top, &source, &mut work)?;
+            for (name, text) in &texts {
+                self.add_file(
+                    scratch,
+                    &format!("{}/{name}", top.trim_end_matches('/')),
+                    text,
+                    &mut work,
+                )
+                .or_else(|stop| later(stop, &mut first))?;
+            }
+            removal
+                .and_then(|removal| removal.add_to(scratch, &mut work))
+                .or_else(|stop| later(stop, &mut first))?;
+            match first {
+                Some(stop) => Err(stop),
+                None => Ok(record.kept_along(&old, &source, &top, stays_recorded(self.delete, &stays), work)),
+            }
+        })
+    }
+}
+
+/// Whether a path that is no longer in the project stays in the record.
+fn stays_recorded(delete: Delete, stays: impl Fn(&str) -> bool) -> impl Fn(&str) -> bool {
+    move |name| delete == Delete::No || stays(name)
+}
+
+impl Sync {
+    fn add_directories(
+        &self,
+        context: &PlanContext<'_>,
+        top: &str,
+        source: &Source<'_>,
+        work: &mut Work,
+    ) -> Result<(), Stop> {
+        for above in ancestors(top).into_iter().skip(1) {
+            Self::add_directory(context, &above, None, work)?;
+        }
+        let wish = Directory::new(top, self.user.as_deref(), self.group.as_deref(), self.dir_mode);
+        Self::add_directory(context, top, Some(&wish), work)?;
+        for name in directories_of(source.names()) {
+            let path = context.resolve(&format!("{}/{name}", top.trim_end_matches('/')))?;
+            Self::add_directory(context, &path, Some(&wish), work)?;
+        }
+        Ok(())
+    }
+
+    fn add_directory(
+        context: &PlanContext<'_>,
+        path: &str,
+        wish: Option<&Directory>,
+        work: &mut Work,
+    ) -> Result<(), Stop> {
+        if let Ok(PathFact::Present(inode)) = context.path(path)
+            && inode.kind != InodeKind::Directory
+        {
+            let label = format!("`{path}` is {} on the host", inode.describe());
+            return Err(context
+                .refuse("dest", format!("`{path}` is not a directory"), label)
+                .hint("move it away first, or choose another `dest`"));
+        }
+        let mut changes = Vec::new();
+        let mut since = Vec::new();
+        plan_one(context, path, wish, &mut changes, &mut since)?;
+        let outcome = if since.is_empty() {
+            Outcome::Change(changes)
+        } else {
+            Outcome::Ensure { changes, since }
+        };
+        work.add(context, outcome);
+        Ok(())
+    }
+
+    fn add_file(&self, context: &PlanContext<'_>, path: &str, text: &Text<'_>, work: &mut Work) -> Result<(), Stop> {
+        let content = match text {
+            Text::Asset(path) => WishedContent::Asset { argument: "src", path },
+            Text::Rendered(content) => WishedContent::Ready(content.clone()),
+        };
+        let wish = FileWish {
+            owner: self.user.as_deref(),
+            group: self.group.as_deref(),
+            mode: self.mode.map(|mode| mode.0),
+            validate: self.validate.clone(),
+            ..FileWish::new(path, "dest", content)
+        };
+        let outcome = plan_file(context, &wish)?;
+        work.add(context, outcome);
+        Ok(())
+    }
+
+    fn deferred(&self, context: &PlanContext<'_>, why: String) -> Outcome {
+        Outcome::Deferred {
+            waits_for: Vec::new(),
+            why,
+            touches: self.touches(context),
+            preview: Vec::new(),
+        }
+    }
+}
