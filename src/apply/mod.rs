@@ -12,6 +12,7 @@ mod keeping;
 mod options;
 mod owed;
 mod perform;
+mod prepared;
 mod put_back;
 mod read_back;
 mod reboot;

@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use crate::change::{Command, Expect, ResolvedPath, ResourceChange, Script, ScriptOptions, Step, boot_files, guard};
+use crate::change::{
+    Command, Expect, OneOfMany, ResolvedPath, ResourceChange, Script, ScriptOptions, Step, boot_files, guard,
+    write_together,
+};
 use crate::facts::system::JOBS;
 use crate::quote::quote_all;
 use crate::remote::{Prints, StepScript};
@@ -62,6 +65,17 @@ pub(super) fn steps_with_paths(change: &ResourceChange) -> impl Iterator<Item = 
         .steps
         .iter()
         .map(move |step| (step, resolved.filter(|resolved| step.path() == Some(&resolved.path))))
+}
+
+/// The script that writes all of `files`, in place of their own.
+pub(super) fn together(files: &[OneOfMany<'_>]) -> StepScript {
+    let Script { body, content, stage } = write_together(files, rand::random());
+    StepScript {
+        body,
+        content,
+        stage,
+        ..StepScript::default()
+    }
 }
 
 fn script(step: &Step, manner: StepOptions, resolved: Option<&ResolvedPath>, around: Option<Around>) -> StepScript {

@@ -1,6 +1,6 @@
 //! A segment of operations: one frame to the host, answers as they come.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,14 +8,14 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::events::{ApplyEvent, Failure, OperationResult, ResourceEnd, ResourceResult};
-use super::keeping::Keeping;
-use super::owed::{Records, Turn};
-use super::perform::{StepOptions, UNTRUE, scripts, steps_with_paths};
-use crate::change::{Outcome, ResolvedPath, Step};
+use super::owed::Records;
+use super::perform::UNTRUE;
+use super::prepared::{KeepFor, Placed, Prepared, prepare};
+use crate::change::Step;
 use crate::facts::Probe;
 use crate::facts::overlay::OperationId;
 use crate::plan::PlannedOperation;
-use crate::remote::{Answer, RemoteError, StepAnswer, StepEnd, StepNews, StepScript, Writer};
+use crate::remote::{Answer, RemoteError, StepAnswer, StepEnd, StepNews, Writer};
 
 /// The exit code of timeout(1) for a command that timed out.
 const TIMED_OUT: i32 = 124;
@@ -55,20 +55,6 @@ pub(super) struct Ends<'a> {
     pub(super) under_way: &'a mut Vec<OperationResult>,
 }
 
-/// What is kept of what a segment replaces.
-pub(super) struct KeepFor<'a> {
-    pub(super) keeping: &'a mut Keeping,
-    /// The operations before which something is kept.
-    pub(super) operations: &'a BTreeSet<OperationId>,
-}
-
-/// A step, with the index of its operation in the segment and of its change in the operation.
-struct Placed<'a> {
-    operation: usize,
-    change: usize,
-    step: &'a Step,
-}
-
 /// Where a segment runs, and where its events go.
 #[derive(Clone, Copy)]
 pub(super) struct EventSink<'a> {
@@ -105,7 +91,7 @@ pub(super) async fn perform_segment(
     keep: KeepFor<'_>,
     ends: Ends<'_>,
 ) -> Performed {
-    let (placed, steps) = prepare(segment, records, sink.live_output.is_some(), keep);
+    let Prepared { placed, steps, groups } = prepare(segment, records, sink.live_output.is_some(), keep);
     if steps.is_empty() {
         return Performed {
             end: SegmentEnd::Through,
@@ -125,7 +111,7 @@ pub(super) async fn perform_segment(
     };
     progress.start(0);
     let performed = writer
-        .perform_and_read(&steps, probes, &mut |_, news| progress.on_news(news))
+        .perform_grouped(&steps, &groups, probes, &mut |_, news| progress.on_news(news))
         .await;
     let (end, read) = match performed {
         Ok((_, read)) => (progress.end(), read),
@@ -137,49 +123,6 @@ pub(super) async fn perform_segment(
     };
     let held = progress.held;
     Performed { end, read, held }
-}
-
-fn prepare<'s>(
-    segment: &'s [PlannedOperation],
-    records: &Records,
-    live: bool,
-    keep: KeepFor<'_>,
-) -> (Vec<Placed<'s>>, Vec<StepScript>) {
-    let KeepFor { keeping, operations } = keep;
-    let mut placed = Vec::new();
-    let mut steps = Vec::new();
-    for (operation_index, operation) in segment.iter().enumerate() {
-        let ensure = matches!(operation.outcome, Outcome::Ensure { .. });
-        let is_kept = operations.contains(&operation.id);
-        let first = steps.len();
-        for (change_index, change) in operation.changes().iter().enumerate() {
-            let mut keep = |step: &Step, resolved: Option<&ResolvedPath>| {
-                keeping.around(operation, change, (step, resolved), is_kept)
-            };
-            let options = StepOptions {
-                ensure,
-                live,
-                timeout: operation.conduct.timeout,
-            };
-            steps.extend(scripts(change, options, &mut keep));
-            placed.extend(change.steps.iter().map(|step| Placed {
-                operation: operation_index,
-                change: change_index,
-                step,
-            }));
-        }
-        let own: Vec<_> = operation.changes().iter().flat_map(steps_with_paths).collect();
-        let kept = keeping.folders(&operation.id);
-        for (index, (step, resolved)) in own.iter().enumerate() {
-            let turn = Turn {
-                is_first: index == 0,
-                is_last: index + 1 == own.len(),
-                kept: &kept,
-            };
-            records.keep(operation, (*step, *resolved), turn, &mut steps[first + index]);
-        }
-    }
-    (placed, steps)
 }
 
 impl Progress<'_> {
@@ -239,6 +182,9 @@ impl Progress<'_> {
 
     /// The connection was lost: the host may have gone on with everything that it was sent.
     fn lost(&mut self) {
+        for result in self.ends.under_way.iter_mut() {
+            mark(result, ResourceEnd::NotReached, ResourceEnd::Unknown);
+        }
         let begun = self.placed.get(self.answers.len());
         let later = begun.map_or(self.segment.len(), |begun| begun.operation + 1);
         for index in later..self.segment.len() {
@@ -264,6 +210,39 @@ impl Progress<'_> {
         *self.ends.under_way = vec![result];
     }
 
+    /// The same after the answer to a step that is not the operation's last: only the lines of this and of the next step differ.
+    fn go_on_under_way(&mut self, answered: usize) {
+        let (operation, change) = (self.placed[answered].operation, self.placed[answered].change);
+        let changes = self.segment[operation].changes();
+        let next = self.placed[answered + 1].change;
+        let first = self.placed[..answered]
+            .iter()
+            .rposition(|placed| (placed.operation, placed.change) != (operation, change));
+        let ends = self.answers[first.map_or(0, |before| before + 1)..=answered]
+            .iter()
+            .map(|answer| answer.end);
+        let after = (next + 1..changes.len()).find(|at| !changes[*at].steps.is_empty());
+        let after = after.unwrap_or(changes.len());
+        let Some(result) = self.ends.under_way.first_mut() else {
+            return;
+        };
+        result.took = self.since.elapsed();
+        result.failure = result.failure.take().or_else(|| {
+            describe(
+                &self.segment[operation],
+                self.placed[answered].step,
+                &self.answers[answered],
+            )
+        });
+        let end = line_end(ends);
+        for line in &mut result.lines[change..next.max(change)] {
+            line.end = end;
+        }
+        for line in &mut result.lines[next..after] {
+            line.end = ResourceEnd::Unknown;
+        }
+    }
+
     fn supervised_under_way(&self) -> Option<String> {
         let command = self.placed.get(self.answers.len())?.step.command()?;
         command.supervised.then(|| command.summary.clone())
@@ -285,7 +264,7 @@ impl Progress<'_> {
         self.answers.push(answer);
         let own = self.placed[index].operation;
         match self.placed.get(index + 1) {
-            Some(next) if next.operation == own => self.keep_under_way(own),
+            Some(next) if next.operation == own => self.go_on_under_way(index),
             next => {
                 let next = next.map(|_| index + 1);
                 self.finish(own);
@@ -341,20 +320,21 @@ impl Progress<'_> {
 
     fn result(&self, index: usize, took: Duration) -> OperationResult {
         let operation = &self.segment[index];
+        let first = self.placed.partition_point(|placed| placed.operation < index);
+        let mut own = self.placed.iter().zip(&self.answers).skip(first).peekable();
         let mut end = ResourceEnd::NotReached;
         let mut failure = None;
         let mut lines = Vec::new();
         for (change_index, change) in operation.changes().iter().enumerate() {
-            let steps = self.placed.iter().zip(&self.answers);
-            let own: Vec<_> = steps
-                .filter(|(placed, _)| placed.operation == index && placed.change == change_index)
-                .collect();
+            let is_own = |(placed, _): &(&Placed<'_>, _)| placed.operation == index && placed.change == change_index;
+            let answered: Vec<_> = std::iter::from_fn(|| own.next_if(is_own)).collect();
             // A change without steps is made by the change before it.
-            if !own.is_empty() {
-                end = line_end(own.iter().map(|(_, answer)| answer.end));
+            if !change.steps.is_empty() {
+                end = line_end(answered.iter().map(|(_, answer)| answer.end));
             }
             failure = failure.or_else(|| {
-                own.iter()
+                answered
+                    .iter()
                     .find_map(|(placed, answer)| describe(operation, placed.step, answer))
             });
             lines.push(ResourceResult::of(change, end));
@@ -390,7 +370,9 @@ fn doing(step: &Step, operation: &PlannedOperation) -> String {
 
 fn line_end(ends: impl Iterator<Item = StepEnd>) -> ResourceEnd {
     let ends: Vec<StepEnd> = ends.collect();
-    if ends.iter().any(|end| matches!(end, StepEnd::Failed { .. })) {
+    if ends.is_empty() {
+        ResourceEnd::NotReached
+    } else if ends.iter().any(|end| matches!(end, StepEnd::Failed { .. })) {
         ResourceEnd::Failed
     } else if ends.iter().any(|end| matches!(end, StepEnd::Stale | StepEnd::Skipped)) {
         ResourceEnd::NotReached

@@ -28,8 +28,8 @@ pub use kind::ResourceKind;
 pub use lockout::{LockoutGuard, NOT_ARMED, UNARMED, boot_files};
 pub use step::{
     Above, Attributes, Claim, Command, DEFAULT_TIMEOUT, End, Expect, Fetch, FileNumber, Kept, Link, MakeDirectory,
-    MovePath, Ownership, Previous, Reboot, Remove, RemoveDirectory, ResolvedPath, Script, ScriptOptions, SetAttributes,
-    Step, UnitValidator, WriteFile, WriteRecord, guard,
+    MovePath, OneOfMany, Ownership, Previous, Reboot, Remove, RemoveDirectory, ResolvedPath, Script, ScriptOptions,
+    SetAttributes, Step, UnitValidator, WriteFile, WriteRecord, groups, guard, write_together,
 };
 
 /// The result of planning an operation.

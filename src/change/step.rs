@@ -20,6 +20,7 @@ mod state;
 mod unit_validator;
 mod write_file;
 mod write_record;
+mod write_together;
 
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,7 @@ pub use state::{Attributes, Ownership};
 pub use unit_validator::UnitValidator;
 pub use write_file::WriteFile;
 pub use write_record::WriteRecord;
+pub use write_together::{OneOfMany, groups, write_together};
 
 /// One thing that is done to a host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! Sets of facts, what a change does to them, and what that makes out of date.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -208,7 +208,23 @@ fn units(paths: &BTreeSet<String>) -> impl Iterator<Item = &str> {
 impl Facts {
     /// Forgets what `effects` may have changed, so that it is read again when it is asked for again.
     pub fn forget_affected(&mut self, effects: &[&Effect]) {
-        let is_affected = |key: &&FactKey| effects.iter().any(|effect| effect.affects(key, self));
+        // Thousands of files do not make it take long: most effects set what is at a path, and affect only what is at that path.
+        let (at_paths, others): (Vec<&Effect>, Vec<&Effect>) = effects
+            .iter()
+            .partition(|effect| matches!(effect, Effect::Set(key, _) if key.path().is_some()));
+        let paths: HashSet<&str> = at_paths
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Set(key, _) => key.path(),
+                Effect::Forget(..) => None,
+            })
+            .collect();
+        let is_affected = |key: &&FactKey| match key.path() {
+            Some(path) if key.depends_on() == DependsOn::Itself && key.folder().is_none() => {
+                paths.contains(path) || others.iter().any(|effect| effect.affects(key, self))
+            }
+            _ => effects.iter().any(|effect| effect.affects(key, self)),
+        };
         let affected: Vec<FactKey> = self.keys().filter(is_affected).cloned().collect();
         for key in &affected {
             self.remove(key);

@@ -1,6 +1,7 @@
 //! A step as it is sent to a host, and the host's answer.
 
 use std::fmt;
+use std::ops::Range;
 use std::time::Duration;
 
 use super::answers::Tagged;
@@ -38,6 +39,15 @@ pub struct StepScript {
     /// Whether the body may call `hl_note`, which sends a line at once. Only for bodies that are homelab's own: descriptor 4 carries
     /// notes, and the body must close it for everything else that it runs (`4>&-`).
     pub notes: bool,
+}
+
+/// Neighboring steps that one script can perform together.
+#[derive(Clone, Debug)]
+pub struct StepGroup {
+    /// The steps, by their places.
+    pub of: Range<usize>,
+    /// Does what they do. If it fails, each of them still can be performed, and its `already` says whether it has to be.
+    pub script: StepScript,
 }
 
 /// What is expected of a step's output. At most the last 64 KiB of it are kept, and sent when the step has ended.

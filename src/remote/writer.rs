@@ -56,7 +56,7 @@ impl FrameContent<'_> {
     }
 }
 
-type OnNews<'f> = &'f mut (dyn FnMut(usize, StepNews<'_>) + Send);
+pub(super) type OnNews<'f> = &'f mut (dyn FnMut(usize, StepNews<'_>) + Send);
 
 impl Connection {
     /// Takes the host's lock, and with it the right to write.

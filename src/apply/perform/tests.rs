@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 mod lockout;
 mod open;
 mod previous;
+mod together;
 
 use super::*;
 use std::time::Duration;

@@ -1,0 +1,103 @@
+//! The scripts of a segment, before they are sent.
+
+use std::collections::BTreeSet;
+
+use super::keeping::Keeping;
+use super::owed::{Records, Turn};
+use super::perform::{StepOptions, scripts, steps_with_paths, together};
+use crate::change::{OneOfMany, Outcome, ResolvedPath, Step, groups};
+use crate::facts::overlay::OperationId;
+use crate::plan::PlannedOperation;
+use crate::remote::{StepGroup, StepScript};
+
+/// What is kept of what a segment replaces.
+pub(super) struct KeepFor<'a> {
+    pub(super) keeping: &'a mut Keeping,
+    /// The operations before which something is kept.
+    pub(super) operations: &'a BTreeSet<OperationId>,
+}
+
+/// A step, with the index of its operation in the segment and of its change in the operation.
+pub(super) struct Placed<'a> {
+    pub(super) operation: usize,
+    pub(super) change: usize,
+    pub(super) step: &'a Step,
+}
+
+/// The steps of a segment, and those of them that one script can perform together.
+pub(super) struct Prepared<'s> {
+    pub(super) placed: Vec<Placed<'s>>,
+    pub(super) steps: Vec<StepScript>,
+    pub(super) groups: Vec<StepGroup>,
+}
+
+pub(super) fn prepare<'s>(
+    segment: &'s [PlannedOperation],
+    records: &Records,
+    live: bool,
+    keep: KeepFor<'_>,
+) -> Prepared<'s> {
+    let KeepFor { keeping, operations } = keep;
+    let mut placed = Vec::new();
+    let mut steps: Vec<StepScript> = Vec::new();
+    let mut files: Vec<Option<OneOfMany<'s>>> = Vec::new();
+    for (operation_index, operation) in segment.iter().enumerate() {
+        let ensure = matches!(operation.outcome, Outcome::Ensure { .. });
+        let is_kept = operations.contains(&operation.id);
+        let can_be_grouped = !ensure && operation.conduct.timeout.is_none();
+        let first = steps.len();
+        for (change_index, change) in operation.changes().iter().enumerate() {
+            let mut is_alone = Vec::new();
+            let mut keep = |step: &Step, resolved: Option<&ResolvedPath>| {
+                let around = keeping.around(operation, change, (step, resolved), is_kept);
+                is_alone.push(around.is_some());
+                around
+            };
+            let options = StepOptions {
+                ensure,
+                live,
+                timeout: operation.conduct.timeout,
+            };
+            steps.extend(scripts(change, options, &mut keep));
+            files.extend(
+                steps_with_paths(change)
+                    .zip(is_alone)
+                    .map(|((step, resolved), is_alone)| {
+                        let file = OneOfMany::of(step, resolved, &change.expect);
+                        file.filter(|_| can_be_grouped && !is_alone)
+                    }),
+            );
+            placed.extend(change.steps.iter().map(|step| Placed {
+                operation: operation_index,
+                change: change_index,
+                step,
+            }));
+        }
+        let own: Vec<_> = operation.changes().iter().flat_map(steps_with_paths).collect();
+        let kept = keeping.folders(&operation.id);
+        for (index, (step, resolved)) in own.iter().enumerate() {
+            let turn = Turn {
+                is_first: index == 0,
+                is_last: index + 1 == own.len(),
+                kept: &kept,
+            };
+            let script = &mut steps[first + index];
+            let length = script.body.len();
+            records.keep(operation, (*step, *resolved), turn, script);
+            files[first + index] = files[first + index].filter(|_| script.body.len() == length);
+        }
+    }
+    let groups = groups(&files).into_iter().map(|of| {
+        let own: Vec<OneOfMany<'_>> = files[of.clone()].iter().flatten().copied().collect();
+        for (placed, step) in placed[of.clone()].iter().zip(&mut steps[of.clone()]) {
+            // Some may be in place already if they are written one by one after all.
+            step.already = placed.step.already();
+        }
+        StepGroup {
+            script: together(&own),
+            of,
+        }
+    });
+    let groups = groups.collect();
+    Prepared { placed, steps, groups }
+}
