@@ -23,6 +23,16 @@ const OF_PACKAGES: [&str; 10] = [
 /// What Debian's policy leaves to the host below them.
 const OF_HOST: [&str; 2] = ["/var/local", "/var/tmp"];
 
+/// The directories that the running system cannot do without.
+const OF_SYSTEM: [&str; 13] = [
+    "/", "/bin", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/run", "/sbin", "/sys", "/usr", "/var",
+];
+
+/// Whether a directory must not be moved away, unmounted or hidden by a mount while the system runs.
+pub fn is_of_system(path: &str) -> bool {
+    OF_SYSTEM.contains(&path)
+}
+
 /// Files above this size are compared by digest and never fetched, in bytes.
 pub const CONTENT_LIMIT: u64 = 1 << 20;
 

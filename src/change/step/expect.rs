@@ -6,6 +6,7 @@ use super::resolved_path::ResolvedPath;
 use super::state::{Attributes, directory_is, file_is, link_is};
 use crate::facts::Installation;
 use crate::facts::apt::line_filter;
+use crate::facts::path::mount_field;
 use crate::facts::simulation_command;
 use crate::quote::quote;
 
@@ -30,6 +31,8 @@ pub enum Expect {
     AbsentOrLink { path: String },
     /// A directory with these attributes is at the path.
     Directory { path: String, attributes: Attributes },
+    /// Something is mounted on the path, or nothing.
+    Mount { path: String, is_mounted: bool },
     /// apt would do nothing that was not reviewed.
     Installation {
         wish: Installation,
@@ -67,6 +70,18 @@ pub fn guard(expect: &[Expect]) -> Option<String> {
                 Expect::AbsentOrLink { path } => (
                     format!("[ -L {path} ] || [ ! -e {path} ]", path = quote(path)),
                     format!("{path} exists now and is not a link"),
+                ),
+                Expect::Mount { path, is_mounted } => (
+                    format!(
+                        "{}p={} awk '$5 == ENVIRON[\"p\"] {{f = 1}} END {{exit !f}}' /proc/self/mountinfo",
+                        if *is_mounted { "" } else { "! " },
+                        quote(&mount_field(path))
+                    ),
+                    if *is_mounted {
+                        format!("nothing is mounted on {path} any more")
+                    } else {
+                        format!("something is mounted on {path} now")
+                    },
                 ),
                 Expect::Installation { wish, reviewed } => (
                     format!(

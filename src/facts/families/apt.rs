@@ -123,9 +123,9 @@ fn question(wish: &Installation) -> String {
     }
     let command = apt_get(wish, "$2 ");
     format!(
-        "simulate() {{ said=$($1 {command} 2>&1); code=$?; }}\n\
-         code=1; [ -z \"$nobody\" ] || simulate \"$nobody\" \"{}\"\n\
-         [ $code = 0 ] || simulate \"\" \"{}\"\n",
+        "sim() {{ said=$($1 {command} 2>&1); code=$?; }}\n\
+         code=1; [ -z \"$nobody\" ] || sim \"$nobody\" \"{}\"\n\
+         [ $code = 0 ] || sim \"\" \"{}\"\n",
         nobody::OPTION.trim(),
         NO_CACHES.trim()
     )

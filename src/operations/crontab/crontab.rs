@@ -75,6 +75,8 @@ const MARK: &str = "# homelab: ";
 /// How many comments at the start of a table `crontab -l` of Debian leaves out, as if it had written them. Whoever writes its output
 /// back loses them.
 const HEADER_LINES: usize = 3;
+/// In bytes, by crontab(5) of Debian.
+const LONGEST_COMMAND: usize = 998;
 
 impl Define for Crontab {
     const NAME: &'static str = "crontab.crontab";
@@ -178,11 +180,14 @@ impl Crontab {
                 .refuse("command", title, "the `%` would be escaped twice")
                 .hint("write `%` alone: it is escaped for cron"));
         }
-        Ok(format!(
-            "{} {}",
-            self.time(context)?,
-            command.trim().replace('%', "\\%")
-        ))
+        let command = command.trim().replace('%', "\\%");
+        if command.len() > LONGEST_COMMAND {
+            let title = format!("`command` is longer than {LONGEST_COMMAND} bytes");
+            return Err(context
+                .refuse("command", title, "cron would ignore the whole table of the user")
+                .hint("put it into a script with `files.put`, and run that"));
+        }
+        Ok(format!("{} {command}", self.time(context)?))
     }
 
     /// When the command runs, as the line says it.

@@ -17,7 +17,7 @@ use crate::change::{
     ResourceKind, Risk, Step, Stop,
 };
 use crate::facts::overlay::{Effect, FactScope};
-use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact, is_below};
+use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact, is_below, is_of_system};
 use crate::facts::{Fact, FactKey};
 use crate::operations::{Define, Operation, PlanContext};
 use crate::value::Known;
@@ -64,6 +64,15 @@ impl Operation for Move {
                 .hint("choose another path"));
         }
         let src = context.resolve_parent(&self.src)?;
+        if is_of_system(&src) {
+            return Err(context
+                .refuse(
+                    "src",
+                    format!("`{src}` cannot be moved"),
+                    "the running system needs it there",
+                )
+                .hint("move what is in it"));
+        }
         let dest = context.resolve_parent(&self.dest)?;
         let (there, wanted) = (context.path(&src), context.path(&dest));
         match (there?, wanted?) {

@@ -17,11 +17,12 @@ use serde::Deserialize;
 use super::fstab::{FSTAB, FstabLine, plan_line};
 use super::names::since;
 use crate::change::{
-    Action, Attribute, Attributed, Before, Command, Outcome, ResourceChange, ResourceId, ResourceKind, Step, Stop,
+    Action, Attribute, Attributed, Before, Command, Expect, Outcome, ResolvedPath, ResourceChange, ResourceId,
+    ResourceKind, Step, Stop,
 };
 use crate::facts::mount::{Mount as Mounted, MountKey};
 use crate::facts::overlay::{Effect, FactScope};
-use crate::facts::path::{InodeKind, PathFact};
+use crate::facts::path::{InodeKind, PathFact, is_of_system};
 use crate::facts::{Fact, FactKey};
 use crate::operations::files::parameters::{check_path, path_and_ancestors};
 use crate::operations::work::Work;
@@ -101,15 +102,10 @@ impl Operation for Mount {
                     None
                 }
             };
-            // A line that is removed is of no use any more to unmount by.
+            // A line of what cannot be mounted could keep the host from starting, so the table comes last.
             let change = self.mount(scratch, now.as_ref(), old.as_ref())?;
-            if self.present {
-                work.add(scratch, table);
-                work.add(scratch, change);
-            } else {
-                work.add(scratch, change);
-                work.add(scratch, table);
-            }
+            work.add(scratch, change);
+            work.add(scratch, table);
             Ok(work.outcome())
         })
     }
@@ -145,8 +141,18 @@ impl Mount {
         Ok(())
     }
 
+    /// Refuses what is no directory, and a place that another user could put something else in.
     fn check_directory(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
-        match since(context.resolve(&self.path).and_then(|path| context.path(&path)))? {
+        let path = context.resolve(&self.path);
+        if let Ok(path) = &path
+            && *path != self.path
+        {
+            let title = format!("`{}` goes through a link", self.path);
+            return Err(context
+                .refuse("path", title, "the kernel and `/etc/fstab` would name it differently")
+                .hint(format!("write where it leads: \"{path}\"")));
+        }
+        match since(path.and_then(|path| context.path(&path)))? {
             Ok(PathFact::Absent) => Err(context
                 .refuse(
                     "path",
@@ -166,6 +172,18 @@ impl Mount {
             }
             Err(_) => Ok(()),
         }
+    }
+
+    /// The way to the mount point, refused where another user could lead the mount elsewhere.
+    fn way(&self, context: &PlanContext<'_>) -> Result<ResolvedPath, Stop> {
+        let way = context.resolved_path(&self.path)?;
+        if !way.is_open {
+            return Ok(way);
+        }
+        let title = format!("other users can change the directory of `{}`", self.path);
+        Err(context
+            .refuse("path", title, "one of them could have the mount end elsewhere")
+            .hint("choose a directory that only root can change, such as one in `/srv` or `/mnt`"))
     }
 
     fn line(&self) -> FstabLine {
@@ -190,29 +208,42 @@ impl Mount {
     ) -> Result<Outcome, Stop> {
         let path = quote(&self.path);
         let wanted = self.present && self.mounted;
+        let line = self.line();
+        let (fs_type, options, device) = (quote(&line.fs_type), quote(&line.options), quote(&line.device));
+        let mount = format!("mount -t {fs_type} -o {options} -- {device} {path}");
+        let mut is_remount = false;
         let (action, command) = match now {
             None if !wanted => return Ok(Outcome::Unchanged),
-            None => (Action::Create, format!("mount -- {path}")),
+            None => (Action::Create, mount),
             Some(_) if !wanted => (Action::Remove, format!("umount -- {path}")),
             Some(now) => {
-                let has_other_options = old.is_some_and(|old| old.options != self.line().options);
+                let has_other_options = old.is_some_and(|old| old.options != line.options);
                 let has_device = self.has_device(context, now)?;
                 if has_device && self.has_options(now) && !has_other_options {
                     return Ok(Outcome::Unchanged);
                 }
-                let command = if has_device && !self.is_bind() {
-                    format!("mount -o remount -- {path}")
+                is_remount = has_device && !self.is_bind();
+                let command = if is_remount {
+                    format!("mount -o {} -- {path}", quote(&format!("remount,{}", line.options)))
+                } else if old.is_some() {
+                    // By the line that is still in the table.
+                    format!("umount -- {path} && {{ {mount} || {{ mount -- {path}; exit 1; }}; }}")
                 } else {
-                    format!("umount -- {path} && mount -- {path}")
+                    format!("umount -- {path} && {mount}")
                 };
                 (Action::Update, command)
             }
         };
+        if is_of_system(&self.path) && !is_remount {
+            let title = format!("nothing can be mounted on or unmounted from `{}`", self.path);
+            return Err(context
+                .refuse("path", title, "the running system needs what is there")
+                .hint("choose another path; such a file system is set up when the host is installed"));
+        }
         let before = now.map_or(Before::Absent, |now| {
             let options = now.options.iter().map(String::as_str).collect::<Vec<_>>();
             Before::Present(attributed(&now.source, &now.fs_type, &options.join(",")))
         });
-        let line = self.line();
         let after = wanted.then(|| attributed(&line.device, &line.fs_type, &line.options));
         let id = ResourceId::new(ResourceKind::Mount, &self.path);
         let mut change = ResourceChange::new(id, action, before, after);
@@ -226,6 +257,13 @@ impl Mount {
             Effect::Forget(FactScope::Tree(self.path.clone()), why),
             Effect::Set(FactKey::Mount(self.path.clone()), Fact::Mount(mounted)),
         ];
+        change.expect = vec![Expect::Mount {
+            path: self.path.clone(),
+            is_mounted: now.is_some(),
+        }];
+        if wanted {
+            change.expect.push(Expect::ResolvedPath(Box::new(self.way(context)?)));
+        }
         change.steps = vec![Step::Run(Command::new(command.clone(), command))];
         Ok(Outcome::Change(vec![change]))
     }
