@@ -106,7 +106,7 @@ impl Job {
         if self.summary == GUARD {
             "the lock-out guard of an earlier run, which ended before a new connection confirmed its changes".to_owned()
         } else {
-            format!("`{}` of an earlier run, which ended before it", self.summary)
+            format!("`{}` of another run, which still goes on or was cut off", self.summary)
         }
     }
 
@@ -159,7 +159,10 @@ impl SystemFacts {
             }
             let what = format!("an earlier run ended during `{}`, which", job.summary);
             match &job.state {
-                JobState::Running | JobState::Held => format!("{what} is still running"),
+                JobState::Running | JobState::Held => format!(
+                    "`{}` is running, of another run that still goes on or was cut off during it",
+                    job.summary
+                ),
                 JobState::Ended { code: 0, .. } => format!("{what} has finished successfully since"),
                 JobState::Ended { code, output } => {
                     format!(

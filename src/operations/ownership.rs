@@ -15,8 +15,8 @@ pub(super) fn ownership(
     owner: Option<&str>,
     group: Option<&str>,
 ) -> Result<Ownership, Stop> {
-    owner.map_or(Ok(()), |owner| check_user(context, owner))?;
-    group.map_or(Ok(()), |group| check_group(context, group))?;
+    owner.map_or(Ok(()), |owner| check_user(context, "user", owner))?;
+    group.map_or(Ok(()), |group| check_group(context, "group", group))?;
     let default = match (owner, group) {
         (Some(owner), Some(group)) => {
             return Ok(Ownership {
@@ -35,31 +35,33 @@ pub(super) fn ownership(
 /// Refuses a new owner or group that does not exist. The current ones are not looked up.
 pub(super) fn check_new_owners(context: &PlanContext<'_>, old: &Attributes, new: &Attributes) -> Result<(), Stop> {
     if new.owner != old.owner {
-        check_user(context, &new.owner)?;
+        check_user(context, "user", &new.owner)?;
     }
     if new.group != old.group {
-        check_group(context, &new.group)?;
+        check_group(context, "group", &new.group)?;
     }
     Ok(())
 }
 
-fn check_user(context: &PlanContext<'_>, user: &str) -> Result<(), Stop> {
+/// Refuses a user who does not exist; `argument` names it.
+pub(super) fn check_user(context: &PlanContext<'_>, argument: &str, user: &str) -> Result<(), Stop> {
     if always_exists(user) {
         return Ok(());
     }
     match context.user(user) {
-        Ok(UserFact::Absent) => Err(unknown(context, "user", "user", user)),
+        Ok(UserFact::Absent) => Err(unknown(context, argument, "user", user)),
         Ok(UserFact::Present(_)) => Ok(()),
         Err(stop) => unless_it_may_come(stop),
     }
 }
 
-fn check_group(context: &PlanContext<'_>, group: &str) -> Result<(), Stop> {
+/// Refuses a group that does not exist; `argument` names it.
+pub(super) fn check_group(context: &PlanContext<'_>, argument: &str, group: &str) -> Result<(), Stop> {
     if always_exists(group) {
         return Ok(());
     }
     match context.group(group) {
-        Ok(GroupFact::Absent) => Err(unknown(context, "group", "group", group)),
+        Ok(GroupFact::Absent) => Err(unknown(context, argument, "group", group)),
         Ok(GroupFact::Present(_)) => Ok(()),
         Err(stop) => unless_it_may_come(stop),
     }

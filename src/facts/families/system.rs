@@ -275,7 +275,7 @@ mod tests {
             facts.notices(),
             [
                 "an earlier run ended during `apt-get upgrade`, which has failed since with exit code 100: E: one E: two",
-                "an earlier run ended during `apt-get install jq`, which is still running",
+                "`apt-get install jq` is running, of another run that still goes on or was cut off during it",
                 "an earlier run ended during `apt-get update`, which has disappeared without an exit code",
                 "a reboot is required (by libc6, linux-image)",
             ]

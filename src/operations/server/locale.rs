@@ -12,9 +12,11 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::names::since;
 use crate::change::{Action, Before, Command, Outcome, ResourceChange, ResourceId, ResourceKind, Step, Stop};
 use crate::facts::locale::LocalesKey;
 use crate::facts::overlay::{Effect, FactScope};
+use crate::facts::path::{ContentFact, ContentKey};
 use crate::facts::{Fact, FactKey};
 use crate::operations::files::edited_file::EditedFile;
 use crate::operations::files::parameters::path_and_ancestors;
@@ -32,6 +34,8 @@ pub(in crate::operations) struct Locale {
     default: Option<String>,
 }
 
+/// The locales that the host can generate, with the character set of each.
+const SUPPORTED: &str = "/usr/share/i18n/SUPPORTED";
 /// Which locales `locale-gen` generates, one a line.
 const WISHES: &str = "/etc/locale.gen";
 const DEFAULT: &str = "/etc/default/locale";
@@ -154,6 +158,9 @@ impl Locale {
                     .hint(format!("write `{name}.UTF-8`")));
             }
         }
+        for name in missing.iter().filter(|name| line_of(&text, name).is_none()) {
+            check_supported(context, name)?;
+        }
         work.add(context, wishes.plan(context, |text| self.listed(text))?);
         let mut all = there.clone();
         all.extend(missing.iter().map(|name| canonical(name)));
@@ -261,6 +268,33 @@ fn with_language(text: &str, default: &str) -> String {
         append_line(&mut edited, &line);
     }
     edited
+}
+
+/// Refuses a locale that the host has no definition of, if it has the list of them.
+fn check_supported(context: &PlanContext<'_>, name: &str) -> Result<(), Stop> {
+    let Ok(ContentFact::Bytes(list)) = since(context.get(ContentKey(SUPPORTED)))? else {
+        return Ok(());
+    };
+    let list = String::from_utf8_lossy(&list);
+    let names_it = |line: &str| {
+        line.split_once(' ').is_some_and(|(own, set)| {
+            [own, &format!("{own}.{set}")]
+                .iter()
+                .any(|own| normal(own) == normal(name))
+        })
+    };
+    if list.lines().any(names_it) {
+        return Ok(());
+    }
+    let title = format!("unknown locale `{name}`");
+    Err(context
+        .refuse_item(
+            "locales",
+            name,
+            title,
+            format!("`{SUPPORTED}` on the host does not list it"),
+        )
+        .hint("correct the name; that file has all names"))
 }
 
 #[cfg(test)]

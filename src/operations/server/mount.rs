@@ -174,6 +174,23 @@ impl Mount {
         }
     }
 
+    /// Refuses a device or directory that is not there, and that no earlier operation creates.
+    fn check_source(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
+        let Some(path) = self.source_path() else {
+            return Ok(());
+        };
+        match since(context.resolve(&path).and_then(|path| context.path(&path)))? {
+            Ok(PathFact::Absent) => Err(context
+                .refuse(
+                    "device",
+                    format!("`{path}` does not exist"),
+                    "nothing to mount on the host",
+                )
+                .hint("correct the path, or see what `lsblk -f` shows on the host")),
+            Ok(PathFact::Present(_)) | Err(_) => Ok(()),
+        }
+    }
+
     /// The way to the mount point, refused where another user could lead the mount elsewhere.
     fn way(&self, context: &PlanContext<'_>) -> Result<ResolvedPath, Stop> {
         let way = context.resolved_path(&self.path)?;
@@ -234,6 +251,9 @@ impl Mount {
                 (Action::Update, command)
             }
         };
+        if wanted && !is_remount {
+            self.check_source(context)?;
+        }
         if is_of_system(&self.path) && !is_remount {
             let title = format!("nothing can be mounted on or unmounted from `{}`", self.path);
             return Err(context

@@ -18,6 +18,7 @@ use crate::facts::overlay::FactScope;
 use crate::facts::path::PathFact;
 use crate::operations::files::edited_file::{EditedFile, Shown};
 use crate::operations::files::parameters::path_and_ancestors;
+use crate::operations::ownership::{check_group, check_user};
 use crate::operations::parameters::check_account_name;
 use crate::operations::{Define, Operation, PlanContext};
 
@@ -82,6 +83,8 @@ impl Operation for Rule {
     fn needs(&self) -> Vec<FactKey> {
         let mut needs = path_and_ancestors(&self.path());
         needs.push(FactKey::Content(self.path()));
+        needs.extend(self.people().map(|user| FactKey::User(user.clone())));
+        needs.extend(self.groups.iter().map(|group| FactKey::Group(group.clone())));
         needs
     }
 
@@ -93,6 +96,9 @@ impl Operation for Rule {
         self.check(context)?;
         if self.present {
             check_sudo(context)?;
+            self.people().try_for_each(|user| check_user(context, "users", user))?;
+            let mut groups = self.groups.iter();
+            groups.try_for_each(|group| check_group(context, "groups", group))?;
         }
         let path = self.path();
         let words = ["sh", "-c", VALIDATE, "visudo", "{path}"];
@@ -118,6 +124,10 @@ impl Rule {
         format!("{FOLDER}/{}", self.rule)
     }
 
+    fn people(&self) -> impl Iterator<Item = &String> {
+        self.users.iter().filter(|user| *user != ALL)
+    }
+
     fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
         let plain = |character: char| character.is_ascii_alphanumeric() || "_-".contains(character);
         if self.rule.is_empty() || !self.rule.chars().all(plain) {
@@ -134,7 +144,7 @@ impl Rule {
                 .refuse("rule", "missing `users` or `groups`", "this rule is for nobody")
                 .hint("write `users = [\"…\"]` or `groups = [\"…\"]`"));
         }
-        for user in self.users.iter().filter(|user| *user != ALL) {
+        for user in self.people() {
             check_account_name(context, "users", user)?;
         }
         for group in &self.groups {
