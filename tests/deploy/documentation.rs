@@ -139,6 +139,28 @@ fn the_keys_said_not_to_be_in_this_version_are_those_that_are_refused() {
 }
 
 #[test]
+fn each_defect_of_pyinfra_has_a_test() {
+    let page = include_str!("../../docs/pyinfra-defects.md");
+    let rows = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.rsplit_once(" | "));
+    let rows: Vec<&str> = rows
+        .map(|(_, tests)| tests)
+        .filter(|tests| tests.contains('`'))
+        .collect();
+    assert_eq!(rows.len(), 15);
+    for tests in rows {
+        for test in tests.trim_end_matches('|').split(';') {
+            let quoted: Vec<&str> = test.split('`').skip(1).step_by(2).collect();
+            let path = format!("{}/{}", env!("CARGO_MANIFEST_DIR"), quoted[0]);
+            let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+            let is_there = |name: &&str| text.contains(&format!("fn {name}("));
+            assert!(quoted[1..].iter().all(is_there), "{test}");
+        }
+    }
+}
+
+#[test]
 fn the_production_example_is_valid_without_a_connection() {
     is_accepted(&Project::of_this_repository(), "prod", "regular");
 }

@@ -1,7 +1,10 @@
 //! Runs steps in this machine's own shells, in a temporary folder, and checks the result with file system calls.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 mod lockout;
 mod open;
@@ -146,6 +149,34 @@ async fn a_file_comes_whole_with_its_mode_in_every_shell() {
         assert_eq!(mode(&folder.path("f x")), 0o640);
         assert_eq!(folder.listing(), ["f x"], "no temporary file is left");
     }
+}
+
+#[tokio::test]
+async fn no_wider_mode_is_ever_seen() {
+    let folder = Folder::new();
+    let (top, is_done) = (folder.folder.path().to_owned(), Arc::new(AtomicBool::new(false)));
+    let seen_until = Arc::clone(&is_done);
+    let watcher = std::thread::spawn(move || {
+        let mut seen = BTreeSet::new();
+        while !seen_until.load(Ordering::Relaxed) {
+            let entries = std::fs::read_dir(&top).expect("readable").flatten();
+            let files = entries.filter(|entry| entry.file_name() != "lock");
+            seen.extend(files.filter_map(|entry| Some(entry.metadata().ok()?.permissions().mode() & 0o777)));
+        }
+        seen
+    });
+    let secret = vec![b'x'; 2 << 20];
+    for number in 0..8 {
+        let name = format!("f{number}");
+        let answers = folder
+            .perform(&change(vec![folder.write(&name, &secret, 0o600)], Vec::new()), false)
+            .await;
+        assert_eq!(answers[0].end, StepEnd::Done, "{}", said(&answers[0]));
+    }
+    is_done.store(true, Ordering::Relaxed);
+    let seen = watcher.join().expect("it watched");
+    assert!(seen.contains(&0o600), "{seen:?}");
+    assert!(seen.iter().all(|mode| [0o400, 0o600, 0o700].contains(mode)), "{seen:?}");
 }
 
 #[tokio::test]
