@@ -1,7 +1,7 @@
-//! Several files that are written together: what takes a process for each file otherwise takes one for all.
+//! Several files that are written together, with new directories for them: what takes a process for each otherwise takes one for all.
 //!
 //! Everything that a single [`WriteFile`] promises holds here too. Whatever does not fit makes the script fail: before it has changed
-//! anything, or with each file either old or new. Then the files are written one by one, which also says what is wrong.
+//! anything, or with each file either old or new. Then the steps run one by one, which also says what is wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Display, Write as _};
@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::resolved_path::{Above, End, ResolvedPath};
 use super::state::{Attributes, is_number};
-use super::{Expect, Script, Step, WriteFile};
+use super::{Expect, MakeDirectory, Script, Step, WriteFile};
 use crate::content::Content;
 use crate::facts::path::parent;
 use crate::quote::{delimiter, quote, quote_all};
@@ -19,10 +19,20 @@ const FEWEST: usize = 3;
 const MOST: usize = 1000;
 const MOST_BYTES: u64 = 8 << 20;
 const MOST_TEXT: usize = 256 * 1024;
+/// Of more files the whole file system is flushed: each file by itself costs a disk a write of its journal.
+const MOST_FLUSHED_ALONE: usize = 64;
+
+/// A step that can run together with others.
+#[derive(Clone, Copy, Debug)]
+pub enum OneOfMany<'a> {
+    File(NewFile<'a>),
+    /// A directory that does not exist.
+    Directory(&'a MakeDirectory, &'a ResolvedPath),
+}
 
 /// A file that can be written together with others.
 #[derive(Clone, Copy, Debug)]
-pub struct OneOfMany<'a> {
+pub struct NewFile<'a> {
     file: &'a WriteFile,
     bytes: &'a [u8],
     resolved: &'a ResolvedPath,
@@ -31,22 +41,26 @@ pub struct OneOfMany<'a> {
 }
 
 impl<'a> OneOfMany<'a> {
-    /// The file of a step, if nothing about it needs a way of its own. `expect` are the conditions of its change.
+    /// The step, if nothing about it needs a way of its own. `expect` are the conditions of its change.
     pub fn of(step: &'a Step, resolved: Option<&'a ResolvedPath>, expect: &'a [Expect]) -> Option<Self> {
-        let (Step::WriteFile(file), Some(resolved)) = (step, resolved) else {
+        let (path, resolved) = (step.path()?, resolved?);
+        let is_simple = !path
+            .chars()
+            .any(|character| character.is_control() || character == '\\');
+        if !is_simple || resolved.is_open || resolved.in_place {
             return None;
-        };
+        }
         let mut old = None;
         let mut is_known = false;
         for expect in expect {
             match expect {
                 Expect::ResolvedPath(_) => {}
-                Expect::Absent { path } if *path == file.path => is_known = true,
+                Expect::Absent { path: absent } if absent == path => is_known = true,
                 Expect::File {
-                    path,
+                    path: present,
                     digest: Some(digest),
                     attributes,
-                } if *path == file.path => {
+                } if present == path => {
                     is_known = true;
                     old = Some((digest.as_str(), attributes));
                 }
@@ -58,34 +72,62 @@ impl<'a> OneOfMany<'a> {
             End::Present { .. } => old.is_some(),
             End::Unknown => false,
         };
-        let is_plain = file.validate.is_none() && file.fetch.is_none() && !file.backup;
-        let is_named = |attributes: &Attributes| !is_number(&attributes.owner) && !is_number(&attributes.group);
-        let are_named = is_named(&file.attributes) && old.is_none_or(|(_, attributes)| is_named(attributes));
-        let is_simple = !file
-            .path
-            .chars()
-            .any(|character| character.is_control() || character == '\\');
-        let is_usual = is_plain && is_known && is_end_as_expected && are_named && is_simple;
-        (is_usual && !resolved.is_open && !resolved.in_place).then_some(())?;
-        Some(Self {
-            file,
-            bytes: file.content.bytes()?,
-            resolved,
-            old,
-        })
+        if !is_known || !is_end_as_expected || old.is_some_and(|(_, old)| !is_named(old)) {
+            return None;
+        }
+        match step {
+            Step::WriteFile(file) if is_named(&file.attributes) && file.is_plain() => Some(Self::File(NewFile {
+                file,
+                bytes: file.content.bytes()?,
+                resolved,
+                old,
+            })),
+            Step::MakeDirectory(directory) if old.is_none() && is_named(&directory.attributes) => {
+                Some(Self::Directory(directory, resolved))
+            }
+            _ => None,
+        }
     }
 
+    fn path(&self) -> &'a str {
+        match self {
+            Self::File(file) => file.path(),
+            Self::Directory(directory, _) => &directory.path,
+        }
+    }
+
+    fn resolved(&self) -> &'a ResolvedPath {
+        match self {
+            Self::File(file) => file.resolved,
+            Self::Directory(_, resolved) => resolved,
+        }
+    }
+}
+
+impl<'a> NewFile<'a> {
     fn path(&self) -> &'a str {
         &self.file.path
     }
 }
 
-/// The ranges of neighbors that are written together.
-pub fn groups(files: &[Option<OneOfMany<'_>>]) -> Vec<Range<usize>> {
+impl WriteFile {
+    /// Whether there is no more to it than content and attributes.
+    fn is_plain(&self) -> bool {
+        self.validate.is_none() && self.fetch.is_none() && !self.backup
+    }
+}
+
+/// Names are compared as `stat` prints them.
+fn is_named(attributes: &Attributes) -> bool {
+    !is_number(&attributes.owner) && !is_number(&attributes.group)
+}
+
+/// The ranges of neighbors that run together.
+pub fn groups(steps: &[Option<OneOfMany<'_>>]) -> Vec<Range<usize>> {
     let mut groups = Vec::new();
     let mut start = 0;
-    while start < files.len() {
-        let end = start + group_at(&files[start..]);
+    while start < steps.len() {
+        let end = start + group_at(&steps[start..]);
         if end - start >= FEWEST {
             groups.push(start..end);
         }
@@ -94,121 +136,225 @@ pub fn groups(files: &[Option<OneOfMany<'_>>]) -> Vec<Range<usize>> {
     groups
 }
 
-/// How many of the first files belong together.
-fn group_at<'a>(files: &[Option<OneOfMany<'a>>]) -> usize {
+/// How many of the first steps belong together. Their files get the same attributes.
+fn group_at<'a>(steps: &[Option<OneOfMany<'a>>]) -> usize {
     let (mut bytes, mut text) = (0, 0);
     let mut paths: BTreeSet<&'a str> = BTreeSet::new();
-    let Some(Some(first)) = files.first() else { return 0 };
-    let fits = |file: &&Option<OneOfMany<'a>>| {
-        let Some(file) = file else { return false };
-        bytes += file.file.content.size();
-        text += file.path().len();
-        file.file.attributes == first.file.attributes
-            && bytes <= MOST_BYTES
-            && text <= MOST_TEXT
-            && paths.insert(file.path())
+    let mut attributes = None;
+    let fits = |step: &&Option<OneOfMany<'a>>| {
+        let Some(step) = step else { return false };
+        if let OneOfMany::File(file) = step {
+            bytes += file.file.content.size();
+            if *attributes.get_or_insert(&file.file.attributes) != &file.file.attributes {
+                return false;
+            }
+        }
+        text += step.path().len();
+        bytes <= MOST_BYTES && text <= MOST_TEXT && paths.insert(step.path())
     };
-    files.iter().take(MOST).take_while(fits).count()
+    steps.iter().take(MOST).take_while(fits).count()
 }
 
-/// The script that writes `files`, which all get the same attributes.
-pub fn write_together(files: &[OneOfMany<'_>], random: u64) -> Script {
-    let Some(first) = files.first() else {
-        return Script::of(":".to_owned());
-    };
-    let stage = format!(".homelab-{random:016x}.d");
-    let staged = |path: &str| {
-        let folder = parent(path).trim_end_matches('/');
-        format!("{folder}/{stage}{}", &path[path.rfind('/').unwrap_or_default()..])
-    };
-    let (old, new): (Vec<&OneOfMany<'_>>, Vec<&OneOfMany<'_>>) = files.iter().partition(|file| file.old.is_some());
-    let all = || new.iter().chain(&old);
-    let folders: BTreeSet<&str> = files.iter().map(|file| parent(file.path())).collect();
-    let stages: Vec<String> = folders
-        .iter()
-        .map(|folder| format!("{}/{stage}", folder.trim_end_matches('/')))
-        .collect();
-    let Attributes { owner, group, mode } = &first.file.attributes;
-    let sums = sums(all().map(|file| (file.file.content.sha256(), staged(file.path()))));
+/// The script that does what `steps` do.
+pub fn write_together(steps: &[OneOfMany<'_>], random: u64) -> Script {
+    let mut files = Vec::new();
+    let mut directories = Vec::new();
+    for step in steps {
+        match step {
+            OneOfMany::File(file) => files.push(*file),
+            OneOfMany::Directory(directory, _) => directories.push(*directory),
+        }
+    }
+    let name = format!(".homelab-{random:016x}.d");
+    let staging = (!files.is_empty()).then(|| Staging::of(&files, &name));
+    let made = quote_all(directories.iter().map(|directory| directory.path.as_str()));
+    let stages = staging.as_ref().map_or("", |staging| &staging.stages);
     let mut body = format!(
-        "set -- {paths}\n\
-         i=0\n\
-         for p; do\n\
-         i=$((i + 1))\n\
-         if [ $i -le {absent} ]; then [ ! -e \"$p\" ] && [ ! -L \"$p\" ]; else [ -f \"$p\" ] && [ ! -L \"$p\" ]; fi || exit\n\
-         done\n\
-         {above} || exit\n\
+        "for p in {made} {absent}; do [ ! -e \"$p\" ] && [ ! -L \"$p\" ] || exit; done\n\
+         for p in {present}; do [ -f \"$p\" ] && [ ! -L \"$p\" ] || exit; done\n\
+         {{ {above}; }} || exit\n\
          {unchanged}\
-         clear() {{ rm -rf -- {stages}; }}\n\
-         staged() {{ find {stages} -mindepth 1 -maxdepth 1 -type f \"$@\"; }}\n\
-         trap clear EXIT; trap 'exit 1' HUP INT TERM PIPE\n\
-         mkdir -m 0700 -- {stages} || exit\n\
-         ! ls -ld -- {stages} | grep -q '^..........+' || exit\n\
-         case $(lsattr -d -- {folders} 2>/dev/null | cut -d ' ' -f 1) in *a*) exit 1 ;; esac\n\
-         tar -x -m --no-same-owner --no-same-permissions -f - -C / || exit\n\
-         sums=$(cat <<'{delimiter}'\n{sums}{delimiter}\n)\n\
-         printf '%s\\n' \"$sums\" | sha256sum -c --strict --status || exit\n\
-         staged -exec chown -h -- {owners} {{}} + || exit\n",
-        paths = quote_all(all().map(|file| file.path())),
-        absent = new.len(),
-        above = above(files),
-        unchanged = unchanged(&old),
-        stages = quote_all(stages.iter().map(String::as_str)),
-        folders = quote_all(folders.iter().copied()),
-        delimiter = delimiter(&sums),
-        owners = quote(&format!("{owner}:{group}")),
+         new=\n\
+         clear() {{ {clear}[ -z \"$new\" ] || rmdir -- {undone}; }}\n\
+         trap clear EXIT; trap 'exit 1' HUP INT TERM PIPE\n",
+        absent = quote_all(paths(&files, false)),
+        present = quote_all(paths(&files, true)),
+        above = above(steps),
+        unchanged = unchanged(&files),
+        clear = if stages.is_empty() {
+            String::new()
+        } else {
+            format!("rm -rf -- {stages}; ")
+        },
+        undone = quote_all(directories.iter().rev().map(|directory| directory.path.as_str())),
     );
-    // What is not set anyway: ACLs, extended attributes and capabilities.
-    for (folder, paths) in by_folder(&old) {
-        let stage = quote(&format!("{}/{stage}", folder.trim_end_matches('/')));
-        let _ = writeln!(
-            body,
-            "cp --attributes-only --preserve=mode,xattr -t {stage} -- {} || exit",
-            quote_all(paths)
-        );
+    if !directories.is_empty() {
+        let _ = writeln!(body, "new=1\nmkdir -- {made} || exit");
+        body.push_str(&attributes_of(&directories));
     }
-    let _ = write!(
-        body,
-        "staged -exec chmod -- {mode:05o} {{}} + || exit\n\
-         [ \"$(staged -printf '%m %u %g\\n' | sort | uniq -c | tr -s ' ')\" = {every} ] || exit\n\
-         staged -exec sync -- {{}} + || exit\n",
-        every = quote(&format!(" {} {mode:o} {owner} {group}", files.len())),
-    );
-    for (folder, stage) in folders.iter().zip(&stages) {
-        let _ = writeln!(
-            body,
-            "find {} -mindepth 1 -maxdepth 1 -type f -exec mv -f -t {} -- {{}} + || exit",
-            quote(stage),
-            quote(folder),
-        );
+    if let Some(staging) = &staging {
+        body.push_str(&staging.text(&files));
     }
-    let _ = write!(
-        body,
-        "printf '%s\\n' \"$sums\" | sed 's,/{stage}/,/,' | sha256sum -c --strict --status || exit\n\
-         [ \"$(stat -c '%a %U %G' -- \"$@\" | sort -u)\" = {same} ]",
-        same = quote(&format!("{mode:o} {owner} {group}")),
-    );
+    body.push_str("new=");
     Script {
-        content: Some(Content::new(archive(files, staged))),
+        content: (!files.is_empty()).then(|| Content::new(archive(&files, &name))),
         ..Script::of(body)
     }
 }
 
+fn paths<'a>(files: &[NewFile<'a>], is_there: bool) -> impl Iterator<Item = &'a str> {
+    files
+        .iter()
+        .filter(move |file| file.old.is_some() == is_there)
+        .map(NewFile::path)
+}
+
+/// Shell text that sets the attributes of new directories and compares them.
+fn attributes_of(directories: &[&MakeDirectory]) -> String {
+    let mut alike: Vec<(&Attributes, Vec<&str>)> = Vec::new();
+    for directory in directories {
+        match alike
+            .iter_mut()
+            .find(|(attributes, _)| **attributes == directory.attributes)
+        {
+            Some((_, paths)) => paths.push(&directory.path),
+            None => alike.push((&directory.attributes, vec![&directory.path])),
+        }
+    }
+    let mut text = String::new();
+    for (Attributes { owner, group, mode }, paths) in alike {
+        let paths = quote_all(paths);
+        let _ = writeln!(
+            text,
+            "chown -h -- {owners} {paths} && chmod -- {mode:05o} {paths} && [ \"$(stat -c '%a %U %G %F' -- {paths} | sort -u)\" = {all} ] || exit",
+            owners = quote(&format!("{owner}:{group}")),
+            all = quote(&format!("{mode:o} {owner} {group} directory")),
+        );
+    }
+    text
+}
+
+/// Where files are until they are renamed: a folder in each directory that gets some.
+struct Staging<'a> {
+    name: &'a str,
+    folders: Vec<&'a str>,
+    /// One for each directory, quoted.
+    stages: String,
+}
+
+/// Where a file is until it is renamed.
+fn staged(path: &str, name: &str) -> String {
+    let (folder, file) = path.split_at(path.rfind('/').unwrap_or_default());
+    format!("{folder}/{name}{file}")
+}
+
+impl<'a> Staging<'a> {
+    fn of(files: &[NewFile<'a>], name: &'a str) -> Self {
+        let folders: BTreeSet<&str> = files.iter().map(|file| parent(file.path())).collect();
+        let stages: Vec<String> = folders.iter().map(|folder| Self::stage(folder, name)).collect();
+        Self {
+            name,
+            folders: folders.into_iter().collect(),
+            stages: quote_all(stages.iter().map(String::as_str)),
+        }
+    }
+
+    fn stage(folder: &str, name: &str) -> String {
+        format!("{}/{name}", folder.trim_end_matches('/'))
+    }
+
+    /// Shell text that takes the archive from its standard input, and leaves its files in their places.
+    fn text(&self, files: &[NewFile<'_>]) -> String {
+        let Self { name, folders, stages } = self;
+        let Attributes { owner, group, mode } = &files[0].file.attributes;
+        let sums = sums(
+            files
+                .iter()
+                .map(|file| (file.file.content.sha256(), staged(file.path(), name))),
+        );
+        let mut text = format!(
+            "staged() {{ find {stages} -mindepth 1 -maxdepth 1 -type f \"$@\"; }}\n\
+             mkdir -m 0700 -- {stages} || exit\n\
+             ! ls -ld -- {stages} | grep -q '^..........+' || exit\n\
+             case $(lsattr -d -- {folders} 2>/dev/null | cut -d ' ' -f 1) in *a*) exit 1 ;; esac\n\
+             tar -x -m --no-same-owner --no-same-permissions -f - -C / || exit\n\
+             sums=$(cat <<'{delimiter}'\n{sums}{delimiter}\n)\n\
+             printf '%s\\n' \"$sums\" | sha256sum -c --strict --status || exit\n\
+             staged -exec chown -h -- {owners} {{}} + || exit\n",
+            folders = quote_all(folders.iter().copied()),
+            delimiter = delimiter(&sums),
+            owners = quote(&format!("{owner}:{group}")),
+        );
+        // What is not set anyway: ACLs, extended attributes and capabilities.
+        for (folder, paths) in by_folder(files) {
+            let stage = quote(&Self::stage(folder, name));
+            let _ = writeln!(
+                text,
+                "cp --attributes-only --preserve=mode,xattr -t {stage} -- {} || exit",
+                quote_all(paths)
+            );
+        }
+        let flush = if files.len() > MOST_FLUSHED_ALONE {
+            format!("sync -f -- {stages}")
+        } else {
+            "staged -exec sync -- {} +".to_owned()
+        };
+        let _ = write!(
+            text,
+            "staged -exec chmod -- {mode:05o} {{}} + || exit\n\
+             [ \"$(staged -printf '%m %u %g\\n' | sort | uniq -c | tr -s ' ')\" = {every} ] || exit\n\
+             {flush} || exit\n\
+             new=\n",
+            every = quote(&format!(" {} {mode:o} {owner} {group}", files.len())),
+        );
+        for folder in folders {
+            let _ = writeln!(
+                text,
+                "find {} -mindepth 1 -maxdepth 1 -type f -exec mv -f -t {} -- {{}} + || exit",
+                quote(&Self::stage(folder, name)),
+                quote(folder),
+            );
+        }
+        let _ = writeln!(
+            text,
+            "printf '%s\\n' \"$sums\" | sed 's,/{name}/,/,' | sha256sum -c --strict --status || exit\n\
+             [ \"$(stat -c '%a %U %G' -- {paths} | sort -u)\" = {all} ] || exit",
+            paths = quote_all(files.iter().map(NewFile::path)),
+            all = quote(&format!("{mode:o} {owner} {group}")),
+        );
+        text
+    }
+}
+
 /// Shell text that exits 0 if the directories above are as reviewed.
-fn above(files: &[OneOfMany<'_>]) -> String {
-    let mut above: Vec<Above> = files.iter().flat_map(|file| file.resolved.above.clone()).collect();
+fn above(steps: &[OneOfMany<'_>]) -> String {
+    let Some(first) = steps.first() else {
+        return ":".to_owned();
+    };
+    // What a step of the group makes is looked at when it is made.
+    let made: BTreeSet<&str> = steps
+        .iter()
+        .filter(|step| matches!(step, OneOfMany::Directory(..)))
+        .map(OneOfMany::path)
+        .collect();
+    let mut above: Vec<Above> = steps
+        .iter()
+        .flat_map(|step| &step.resolved().above)
+        .filter(|above| !made.contains(above.path.as_str()))
+        .cloned()
+        .collect();
     above.sort_by(|one, other| one.path.cmp(&other.path));
     above.dedup();
     let all = ResolvedPath {
         above,
-        ..files[0].resolved.clone()
+        ..first.resolved().clone()
     };
-    format!("{{ {}; }}", all.is_as_reviewed())
+    all.is_as_reviewed()
 }
 
 /// Shell text that ends with an error if a file that is replaced is not as reviewed.
-fn unchanged(old: &[&OneOfMany<'_>]) -> String {
-    let known: Vec<_> = old
+fn unchanged(files: &[NewFile<'_>]) -> String {
+    let known: Vec<_> = files
         .iter()
         .filter_map(|file| file.old.map(|old| (file.path(), old)))
         .collect();
@@ -238,25 +384,26 @@ fn sums<'a>(files: impl Iterator<Item = (&'a str, impl Display)>) -> String {
     sums
 }
 
-fn by_folder<'a>(files: &[&OneOfMany<'a>]) -> BTreeMap<&'a str, Vec<&'a str>> {
+/// The files that are replaced, by their directories.
+fn by_folder<'a>(files: &[NewFile<'a>]) -> BTreeMap<&'a str, Vec<&'a str>> {
     let mut folders: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for file in files {
-        folders.entry(parent(file.path())).or_default().push(file.path());
+    for path in paths(files, true) {
+        folders.entry(parent(path)).or_default().push(path);
     }
     folders
 }
 
 /// The files as an archive of tar(1), with the names that they have until they are renamed.
-fn archive(files: &[OneOfMany<'_>], name: impl Fn(&str) -> String) -> Vec<u8> {
+fn archive(files: &[NewFile<'_>], name: &str) -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     for file in files {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(tar::EntryType::Regular);
         header.set_size(file.bytes.len() as u64);
         header.set_mode(0o600);
-        let name = name(file.path());
-        // In memory; a name that does not fit would make the script fail, and the files be written one by one.
-        let _ = archive.append_data(&mut header, name.trim_start_matches('/'), file.bytes);
+        let path = staged(file.path(), name);
+        // In memory; a name that does not fit makes the script fail, and the files are written one by one.
+        let _ = archive.append_data(&mut header, path.trim_start_matches('/'), file.bytes);
     }
     archive.into_inner().unwrap_or_default()
 }

@@ -142,6 +142,63 @@ async fn all_of_them_are_written_and_replaced() {
 }
 
 #[tokio::test]
+async fn new_directories_come_along() {
+    use StepEnd::{Done, Skipped, Stale};
+    let within = |folder: &Folder| {
+        let directory = |name: &str, mode: u32| {
+            let step = Step::MakeDirectory(MakeDirectory {
+                path: folder.path(name),
+                attributes: attributes(mode),
+            });
+            let absent = Expect::Absent {
+                path: folder.path(name),
+            };
+            change(vec![step], vec![folder.resolved(name), absent])
+        };
+        vec![
+            directory("d", 0o755),
+            directory("d/e f", 0o2750),
+            folder.planned("d/a", "x", 0o644),
+            folder.planned("d/e f/b", "x", 0o644),
+        ]
+    };
+    let folder = Folder::new();
+    let (round_trips, ends) = folder.perform_together(&within(&folder)).await;
+    assert_eq!((round_trips, ends), (2, vec![Done; 4]));
+    assert_eq!(
+        (super::mode(&folder.path("d")), super::mode(&folder.path("d/e f"))),
+        (0o755, 0o2750)
+    );
+    assert_eq!(std::fs::read_to_string(folder.path("d/e f/b")).expect("there"), "x");
+
+    // Something else is there now: nothing of the group is left when they run one by one.
+    let folder = Folder::new();
+    let changes = within(&folder);
+    std::fs::create_dir(folder.path("d")).expect("made");
+    std::fs::set_permissions(folder.path("d"), std::fs::Permissions::from_mode(0o755)).expect("set");
+    std::fs::write(folder.path("d/a"), "other").expect("written");
+    let (_, ends) = folder.perform_together(&changes).await;
+    assert_eq!(ends, [Done, Done, Stale, Skipped]);
+    assert_eq!(std::fs::read_to_string(folder.path("d/a")).expect("there"), "other");
+
+    // Directories alone.
+    let folder = Folder::new();
+    let mut changes = within(&folder);
+    changes.truncate(2);
+    changes.extend(within(&folder).into_iter().take(1).map(|mut change| {
+        let path = folder.path("d/g");
+        change.steps = vec![Step::MakeDirectory(MakeDirectory {
+            path: path.clone(),
+            attributes: attributes(0o700),
+        })];
+        change.expect = vec![folder.resolved("d/g"), Expect::Absent { path }];
+        change
+    }));
+    assert_eq!(folder.perform_together(&changes).await, (2, vec![Done; 3]));
+    assert_eq!(super::mode(&folder.path("d/g")), 0o700);
+}
+
+#[tokio::test]
 async fn a_group_is_one_script() {
     let folder = Folder::new();
     let changes = |content: &str| ["a", "b", "c"].map(|name| folder.planned(name, content, 0o644));
