@@ -109,10 +109,10 @@ impl<'a> HostPlanner<'a> {
     fn plan(&mut self, bound: BoundOperation, role: Role, build: &mut Build) {
         let id = bound.id.clone();
         let owed = bound.handler.clone().filter(|_| bound.trigger == Trigger::Owed);
-        let due = bound.trigger.due(&self.operations, self.given.changed());
+        let due = bound.trigger.due(&self.operations, self.given.changed(), &self.overlay);
         let notifiers = match &due {
             Due::IfChanged(notifiers) => notifiers.clone(),
-            Due::Yes | Due::No => Vec::new(),
+            Due::Yes | Due::No | Due::Unless(_) => Vec::new(),
         };
         match plan_operation(bound, due, role, &self.given, &self.overlay, build) {
             Ok(Some(mut planned)) => {
@@ -139,7 +139,7 @@ impl<'a> HostPlanner<'a> {
         let PlannedOperation {
             handler: Some(handler),
             trigger: Trigger::NotifiedBy(notifiers),
-            outcome: Outcome::Change(_),
+            outcome: Outcome::Change(_) | Outcome::Ensure { .. },
             ..
         } = handler
         else {

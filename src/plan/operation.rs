@@ -38,11 +38,9 @@ pub(super) fn plan_operation(
     overlay: &Overlay,
     build: &mut Build,
 ) -> Result<Option<Planned>, Diagnostic> {
-    let waits_for = match due {
-        Due::No => return Ok(None),
-        Due::Yes => Vec::new(),
-        Due::IfChanged(notifiers) => notifiers,
-    };
+    if due == Due::No {
+        return Ok(None);
+    }
     let mut asked = bound.asked;
     let mut peers = bound.peers;
     let mut touches = Vec::new();
@@ -106,9 +104,11 @@ pub(super) fn plan_operation(
     let mut outcome = outcome?;
     check_reboot(&bound.origin, &mut outcome, given.host.is_local)?;
     check_effects(&bound.id, &bound.origin, &outcome, &touches)?;
-    if !waits_for.is_empty() {
-        outcome = conditional(outcome, waits_for, &touches);
-    }
+    outcome = match due {
+        Due::IfChanged(notifiers) => conditional(outcome, notifiers, &touches),
+        Due::Unless(since) => likely(outcome, since),
+        Due::Yes | Due::No => outcome,
+    };
     let effects = if !as_now.is_no() || (is_unread && given.assumes_true) {
         Vec::new()
     } else {
@@ -222,14 +222,23 @@ fn stays(since: Vec<OperationId>, touches: &[FactScope]) -> Outcome {
 fn conditional(outcome: Outcome, notifiers: Vec<OperationId>, touches: &[FactScope]) -> Outcome {
     match outcome {
         Outcome::Change(preview) | Outcome::Ensure { changes: preview, .. } => {
-            let names: Vec<String> = notifiers.iter().map(|id| format!("`{}`", id.slug())).collect();
+            // They are named beside it, as what it waits for.
+            let who = if notifiers.len() == 1 { "this" } else { "one of these" };
             Outcome::Deferred {
-                why: format!("runs only if {} changes something", names.join(" or ")),
+                why: format!("runs only if {who} changes something"),
                 waits_for: notifiers,
                 touches: touches.to_vec(),
                 preview,
             }
         }
+        other => other,
+    }
+}
+
+/// The outcome of a handler that runs unless `since` leave nothing to do for what notifies it.
+fn likely(outcome: Outcome, since: Vec<OperationId>) -> Outcome {
+    match outcome {
+        Outcome::Change(changes) => Outcome::Ensure { changes, since },
         other => other,
     }
 }

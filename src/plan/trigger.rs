@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::PlannedOperation;
-use crate::change::Outcome;
-use crate::facts::overlay::OperationId;
+use crate::change::{Outcome, ResourceChange, Step};
+use crate::facts::overlay::{OperationId, Overlay};
+use crate::facts::path::PathFact;
+use crate::facts::{Fact, FactKey};
 
 /// What makes an operation run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,11 +30,30 @@ pub(super) enum Due {
     No,
     /// It runs if one of these operations turns out to change something.
     IfChanged(Vec<OperationId>),
+    /// It runs unless these operations already write the same files as those that notify it.
+    Unless(Vec<OperationId>),
+}
+
+/// Whether a change writes a file that the host does not have: that something else writes just the same before is unlikely.
+fn writes_anew(change: &ResourceChange, overlay: &Overlay) -> bool {
+    let is_absent = |path: &str| {
+        let gathered = overlay.gathered(&FactKey::Path(path.to_owned()));
+        matches!(gathered, Some(Fact::Path(PathFact::Absent)))
+    };
+    change
+        .steps
+        .iter()
+        .any(|step| matches!(step, Step::WriteFile(_)) && step.path().is_some_and(is_absent))
 }
 
 impl Trigger {
     /// Whether the operation runs, given the operations `planned` before it and those that already `changed` something.
-    pub(super) fn due(&self, planned: &[PlannedOperation], changed: Option<&BTreeSet<OperationId>>) -> Due {
+    pub(super) fn due(
+        &self,
+        planned: &[PlannedOperation],
+        changed: Option<&BTreeSet<OperationId>>,
+        overlay: &Overlay,
+    ) -> Due {
         let Self::NotifiedBy(notifiers) = self else {
             return Due::Yes;
         };
@@ -43,14 +64,20 @@ impl Trigger {
             return Due::Yes;
         }
         let mut uncertain = Vec::new();
+        let mut writes_since = BTreeSet::new();
         for operation in planned.iter().filter(|operation| notifiers.contains(&operation.id)) {
             match &operation.outcome {
                 Outcome::Change(changes) if !changes.is_empty() => return Due::Yes,
+                Outcome::Ensure { changes, since } if changes.iter().any(|change| writes_anew(change, overlay)) => {
+                    writes_since.extend(since.iter().cloned());
+                }
                 Outcome::Ensure { .. } | Outcome::Deferred { .. } => uncertain.push(operation.id.clone()),
                 Outcome::Change(_) | Outcome::Unchanged | Outcome::Check { .. } => {}
             }
         }
-        if uncertain.is_empty() {
+        if !writes_since.is_empty() {
+            Due::Unless(writes_since.into_iter().collect())
+        } else if uncertain.is_empty() {
             Due::No
         } else {
             Due::IfChanged(uncertain)

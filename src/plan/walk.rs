@@ -346,7 +346,7 @@ impl<'a> Walk<'a> {
         }
         let name = format!("{} / {}", turn.position.in_stage, turn.handler.name.name);
         let notified = Trigger::NotifiedBy(self.handlers.take(turn));
-        let due = notified.due(place.planned, given.changed());
+        let due = notified.due(place.planned, given.changed(), place.overlay);
         // Without a host every handler is tried, to find its mistakes.
         if due == Due::No && !is_owed(&name, given) && !given.snapshot.is_offline {
             return Ok(Vec::new());
@@ -356,7 +356,7 @@ impl<'a> Walk<'a> {
             let name = record_name(bound, given.host_name());
             let is_owed = self.owed.take(&name, given);
             bound.trigger = match due {
-                Due::No | Due::IfChanged(_) if is_owed => Trigger::Owed,
+                Due::No | Due::IfChanged(_) | Due::Unless(_) if is_owed => Trigger::Owed,
                 _ => notified.clone(),
             };
             bound.handler = Some(name);

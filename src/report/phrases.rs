@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 
 use super::TextOptions;
 use super::review::{
-    AlongNames, Block, Change, Entry, Kept, LeftOut, Note, Skipped, SkippedEntry, StepNote, Tally, Trigger, Value,
+    AlongNames, Block, Change, Entry, EntryState, Kept, LeftOut, Note, Skipped, SkippedEntry, StepNote, Tally, Trigger,
+    Value,
 };
 use super::sanitize::one_line;
 use super::style::{Tone, counted, grouped, width};
@@ -326,7 +327,15 @@ pub(super) fn aside(entry: &Entry<'_>) -> Phrase {
     } else {
         Phrase::default()
     };
-    let all = [unless, trigger(&entry.trigger), guarded];
+    // What a handler waits for is named above it.
+    let is_named = matches!((&entry.state, &entry.trigger), (EntryState::Deferred { waits_for, .. }, Trigger::NotifiedBy(by))
+        if waits_for.len() == by.len() && by.iter().all(|id| waits_for.contains(id)));
+    let trigger = if is_named {
+        Phrase::default()
+    } else {
+        trigger(&entry.trigger)
+    };
+    let all = [unless, trigger, guarded];
     joined(all.into_iter().filter(|phrase| !phrase.0.is_empty()), "; ")
 }
 

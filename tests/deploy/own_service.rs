@@ -107,7 +107,8 @@ fn is_deployed_in_one_go_and_follows_its_unit_file() {
     data(&project, "evening", "exec sleep infinity");
     let changed = review(&project);
     assert_eq!(signs(&changed), ['~', '~'], "{changed}");
-    let unit = "~ unit worker.service   unit file changed → loaded, process older than its unit file → restarted";
+    let unit =
+        "~ unit worker.service   unit file changed → loaded, process started before its unit file changed → restarted";
     assert!(
         changed.contains(unit) && changed.contains("! interrupts a running service"),
         "{changed}"
@@ -125,7 +126,7 @@ fn is_deployed_in_one_go_and_follows_its_unit_file() {
     host.inside("systemctl daemon-reload");
     let drifted = deploy(&project);
     assert!(
-        drifted.contains("process older than its unit file → restarted"),
+        drifted.contains("process started before its unit file changed → restarted"),
         "{drifted}"
     );
     assert_eq!(environment(&host), "GREETING=bye\n");

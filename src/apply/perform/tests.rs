@@ -238,6 +238,7 @@ async fn ensured_steps_find_that_it_is_so_already() {
         Step::MakeDirectory(MakeDirectory {
             path: folder.path("d"),
             attributes: attributes(0o750),
+            keeps: false,
         }),
         folder.write("d/f", b"x", 0o600),
         Step::SetAttributes(SetAttributes {
@@ -259,6 +260,26 @@ async fn ensured_steps_find_that_it_is_so_already() {
     assert_eq!(ends(folder.perform(&change, true).await), [StepEnd::Already; 4]);
     assert_eq!(mode(&folder.path("d")), 0o750);
     assert_eq!(std::fs::read_link(folder.path("l")).expect("a link"), Path::new("d/f"));
+}
+
+#[tokio::test]
+async fn a_directory_that_is_there_by_then_stays_as_it_is() {
+    let folder = Folder::new();
+    let make = |keeps| {
+        let step = Step::MakeDirectory(MakeDirectory {
+            path: folder.path("d"),
+            attributes: attributes(0o750),
+            keeps,
+        });
+        change(vec![step], Vec::new())
+    };
+    assert_eq!(folder.perform(&make(true), true).await[0].end, StepEnd::Done);
+    assert_eq!(mode(&folder.path("d")), 0o750, "a new one is as it should be");
+    std::fs::set_permissions(folder.path("d"), std::fs::Permissions::from_mode(0o700)).expect("changed");
+    assert_eq!(folder.perform(&make(true), true).await[0].end, StepEnd::Already);
+    assert_eq!(mode(&folder.path("d")), 0o700);
+    assert_eq!(folder.perform(&make(false), true).await[0].end, StepEnd::Done);
+    assert_eq!(mode(&folder.path("d")), 0o750);
 }
 
 #[tokio::test]
@@ -429,6 +450,7 @@ async fn a_large_file_is_staged_beside_its_target_and_leaves_nothing_else() {
             Step::MakeDirectory(MakeDirectory {
                 path: folder.path("d"),
                 attributes: attributes(0o700),
+                keeps: false,
             }),
             large_file(&folder, "d/b", content.clone()),
             folder.write("small", b"x", 0o600),
@@ -579,6 +601,7 @@ async fn each_kind_of_step_but_a_command_proves_what_it_did() {
         Step::MakeDirectory(MakeDirectory {
             path: target.clone(),
             attributes: own.clone(),
+            keeps: false,
         }),
         folder.write("f", b"x", 0o640),
         Step::SetAttributes(SetAttributes {

@@ -13,6 +13,9 @@ use crate::quote::quote;
 pub struct MakeDirectory {
     pub path: String,
     pub attributes: Attributes,
+    /// Whether a directory that is there by then stays as it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keeps: bool,
 }
 
 impl StepKind for MakeDirectory {
@@ -31,10 +34,12 @@ impl StepKind for MakeDirectory {
             ));
         }
         let path = quote(&self.path);
-        Script::of(format!(
-            "[ -d {path} ] || mkdir -- {path} || exit\n{}",
-            set_attributes(&path, &self.attributes)
-        ))
+        let set = set_attributes(&path, &self.attributes);
+        Script::of(if self.keeps {
+            format!("[ ! -d {path} ] || exit 0\nmkdir -- {path} || exit\n{set}")
+        } else {
+            format!("[ -d {path} ] || mkdir -- {path} || exit\n{set}")
+        })
     }
 
     fn path(&self) -> Option<&str> {
@@ -42,7 +47,11 @@ impl StepKind for MakeDirectory {
     }
 
     fn already(&self) -> Option<String> {
-        Some(directory_is(&self.path, &self.attributes))
+        Some(if self.keeps {
+            format!("[ -d {} ]", quote(&self.path))
+        } else {
+            directory_is(&self.path, &self.attributes)
+        })
     }
 
     fn claims(&self) -> Vec<Claim<'_>> {

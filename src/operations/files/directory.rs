@@ -110,8 +110,12 @@ impl Operation for Directory {
             .chain(context.leads_to(&self.path))
             .flat_map(|path| ancestors(&path).into_iter().chain([path]))
             .collect();
-        let scopes = paths.into_iter().map(|path| FactScope::Key(FactKey::Path(path)));
-        scopes.collect()
+        let is_there = |path: &String| match context.path(path) {
+            Ok(PathFact::Present(inode)) => *path != self.path && inode.kind == InodeKind::Directory,
+            _ => path == "/",
+        };
+        let paths = paths.into_iter().filter(|path| !is_there(path));
+        paths.map(|path| FactScope::Key(FactKey::Path(path))).collect()
     }
 
     fn demands(&self) -> Vec<Demand> {
@@ -130,7 +134,14 @@ impl Operation for Directory {
                 .refuse("recursive", title, "it removes what is in a directory")
                 .hint("remove it, or add `present = false` to remove the directory with everything in it"));
         }
-        let path = context.resolve(&self.path)?;
+        let path = match context.resolve(&self.path) {
+            // What an earlier operation creates on the way is taken for a directory: nothing is done to it then.
+            Err(Stop::NotKnown {
+                cause: NotKnown::Since(..),
+                ..
+            }) => self.path.clone(),
+            resolved => resolved?,
+        };
         let mut changes = Vec::new();
         let mut since = Vec::new();
         for above in ancestors(&path).into_iter().skip(1) {
@@ -194,6 +205,9 @@ fn create(
         group,
         mode: wish.and_then(|wish| wish.mode).map_or(DEFAULT_MODE, |mode| mode.0),
     };
+    let is_given = wish.is_some_and(|wish| wish.user.is_some() || wish.group.is_some() || wish.mode.is_some());
+    // One that an earlier operation creates stays as that leaves it.
+    let keeps = !is_given && before != Before::Absent;
     let expect = match before {
         Before::Absent => vec![Expect::Absent { path: path.to_owned() }],
         _ => Vec::new(),
@@ -208,6 +222,7 @@ fn create(
         steps: vec![Step::MakeDirectory(MakeDirectory {
             path: path.to_owned(),
             attributes,
+            keeps,
         })],
         risk: Risk::None,
     })

@@ -84,6 +84,7 @@ impl NewHome<'_> {
             steps: vec![Step::MakeDirectory(MakeDirectory {
                 path: self.path.clone(),
                 attributes: self.attributes.clone(),
+                keeps: false,
             })],
             risk: Risk::None,
         }

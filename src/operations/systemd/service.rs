@@ -264,7 +264,7 @@ impl Service {
         let attributes = |unit: &UnitState, is_after: bool| -> Attributed {
             let file = if unit.needs_reload { "changed" } else { "loaded" };
             let process = if unit.is_outdated {
-                "older than its unit file"
+                "started before its unit file changed"
             } else {
                 "restarted"
             };

@@ -118,7 +118,7 @@ fn it_is_decided_later_where_only_running_shows_whether_something_changes() {
         panic!("{operations:?}");
     };
     assert_eq!(*waits_for, [id("notifier")]);
-    assert_eq!(why, "runs only if `notifier` changes something");
+    assert_eq!(why, "runs only if this changes something");
     assert_eq!((touches.len(), preview.len()), (1, 1));
 }
 

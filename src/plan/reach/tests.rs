@@ -86,6 +86,7 @@ fn make(path: &str, owner: &str) -> ResourceChange {
     let step = Step::MakeDirectory(MakeDirectory {
         path: path.to_owned(),
         attributes,
+        keeps: false,
     });
     change(step, vec![Effect::Set(key(path), directory(owner, 0o755))])
 }

@@ -91,17 +91,15 @@ fn a_handler_that_may_not_run_says_what_decides_it() {
             "systemd.service app",
             Outcome::Deferred {
                 waits_for: vec![notifier],
-                why: "runs only if `files.line /etc/app/c` changes something".to_owned(),
+                why: "runs only if this changes something".to_owned(),
                 touches: vec![crate::facts::overlay::FactScope::Units],
                 preview: Vec::new(),
             },
         )
     };
     assert_snapshot!(reviewed(deferred), @"
-    ? systemd.service app   known after `files.line /etc/app/c`:
-        runs only if `files.line /etc/app/c` changes something
+    ? systemd.service app   known after `files.line /etc/app/c`: runs only if this changes something
         may change any unit
-        notified by `files.line /etc/app/c`
     ");
 }
 

@@ -56,6 +56,7 @@ fn directory(path: String, mode: u32) -> Step {
     Step::MakeDirectory(MakeDirectory {
         path,
         attributes: attributes(mode),
+        keeps: false,
     })
 }
 

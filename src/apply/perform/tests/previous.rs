@@ -74,6 +74,7 @@ fn steps(folder: &Folder) -> Vec<Step> {
         Step::MakeDirectory(MakeDirectory {
             path: at(name),
             attributes: attributes(0o750),
+            keeps: false,
         })
     };
     let set = |name: &str| {
