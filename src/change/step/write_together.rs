@@ -82,7 +82,7 @@ impl<'a> OneOfMany<'a> {
                 resolved,
                 old,
             })),
-            Step::MakeDirectory(directory) if old.is_none() && is_named(&directory.attributes) => {
+            Step::MakeDirectory(directory) if old.is_none() && !directory.keeps && is_named(&directory.attributes) => {
                 Some(Self::Directory(directory, resolved))
             }
             _ => None,

@@ -149,6 +149,7 @@ async fn new_directories_come_along() {
             let step = Step::MakeDirectory(MakeDirectory {
                 path: folder.path(name),
                 attributes: attributes(mode),
+                keeps: false,
             });
             let absent = Expect::Absent {
                 path: folder.path(name),
@@ -190,6 +191,7 @@ async fn new_directories_come_along() {
         change.steps = vec![Step::MakeDirectory(MakeDirectory {
             path: path.clone(),
             attributes: attributes(0o700),
+            keeps: false,
         })];
         change.expect = vec![folder.resolved("d/g"), Expect::Absent { path }];
         change
