@@ -10,6 +10,9 @@ use strum::{Display, EnumString, IntoStaticStr};
 #[serde(into = "&'static str", try_from = "String")]
 #[strum(serialize_all = "lowercase")]
 pub enum ResourceKind {
+    /// The files of an archive, by the folder that they are in.
+    #[strum(serialize = "archive in")]
+    Archive,
     /// A check that runs after the changes.
     Check,
     /// A command that the user wrote.

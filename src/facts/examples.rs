@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::account::{AccountDefaults, Group, GroupFact, SkeletonEntry, SkeletonKind, User, UserFact};
 use super::apt::{InstallationFact, ListsFact, SimulatedInstall, SimulatedRemoval, Simulation};
+use super::archive::Archive;
 use super::calendar::CalendarFact;
 use super::check::{CheckFact, FileCheck, HttpCheck, ProgramCheck};
 use super::http::Request;
@@ -129,6 +130,14 @@ fn inquiry_examples() -> impl Iterator<Item = (FactKey, Vec<Fact>)> {
             file: text("/etc/nftables.conf"),
             text: Some(text("flush ruleset")),
         },
+        Inquiry::Archive(Box::new(Archive {
+            src: text("/srv/a.tar"),
+            digest: text("00ff"),
+            dest: text("/srv/a"),
+            strip: 1,
+            exclude: vec![text("*.md")],
+        })),
+        Inquiry::Extracted { dest: text("/srv/a") },
     ];
     let facts = vec![
         Fact::Inquiry(InquiryFact::Said(b"text".to_vec())),

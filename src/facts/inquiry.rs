@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::archive::Archive;
 use super::http::Request;
 use super::kind::{DependsOn, Key, Subject};
 use super::path::parent;
@@ -21,6 +22,8 @@ impl<'a> Key<'a> for InquiryKey<'a> {
             Inquiry::Sshd { .. } => "the settings of sshd".to_owned(),
             Inquiry::HostKeys { host, port } => format!("the keys of `{host}`, port {port}"),
             Inquiry::Nftables { file, .. } => format!("the rules that `{file}` gives"),
+            Inquiry::Archive(archive) => format!("what the archive `{}` has", archive.src),
+            Inquiry::Extracted { dest } => format!("what `{dest}` has from an archive"),
         }
     }
 
@@ -34,6 +37,13 @@ impl<'a> Key<'a> for InquiryKey<'a> {
 
     fn may_come_with_packages(self) -> bool {
         false
+    }
+
+    /// A package may have the program that an archive needs.
+    fn is_outdated_by(self, known: &InquiryFact, changed: Subject<'_>) -> bool {
+        matches!(self.0, Inquiry::Archive(_))
+            && matches!(known, InquiryFact::Said(text) if text.starts_with(b"needs "))
+            && changed == Subject::Packages
     }
 }
 
@@ -50,6 +60,10 @@ pub enum Inquiry {
     /// The rules of the kernel, those that `text` gives, and those that `file` gives now if it has another text: see
     /// [`Nftables`](crate::facts::nftables::Nftables).
     Nftables { file: String, text: Option<String> },
+    /// What extracting an archive would do.
+    Archive(Box<Archive>),
+    /// What was extracted to `dest`, and whether it is still there.
+    Extracted { dest: String },
 }
 
 impl Inquiry {
@@ -58,6 +72,8 @@ impl Inquiry {
         match self {
             Self::Sshd { .. } => Some("/etc/ssh"),
             Self::Nftables { text, .. } => included(text.as_deref()?),
+            Self::Archive(archive) => Some(&archive.dest),
+            Self::Extracted { dest } => Some(dest),
             Self::Download(_) | Self::HostKeys { .. } => None,
         }
     }

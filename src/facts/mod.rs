@@ -8,6 +8,7 @@
 pub mod account;
 mod answer;
 pub mod apt;
+pub mod archive;
 pub mod calendar;
 pub mod check;
 mod collection;

@@ -138,6 +138,14 @@ impl<'a> PlanContext<'a> {
         self.overlay.borrow().predicted(key).map(|(operation, _)| operation)
     }
 
+    /// The fact under `key` at this position of the plan, if it is known. Requests no new facts.
+    pub fn known_fact(&self, key: &FactKey) -> Option<Fact> {
+        match self.overlay.borrow().get(key) {
+            Lookup::Known(fact) => Some(fact),
+            Lookup::NotGathered | Lookup::Since(..) => None,
+        }
+    }
+
     /// Whether the thing under `key` was absent before the operations that make it unknown, and none of them is known to
     /// create such things, as packages are.
     pub fn was_absent(&self, key: &FactKey) -> bool {

@@ -26,6 +26,7 @@ pub static OPERATIONS: &[Definition] = &[
     Definition::of::<files::replace::Replace>(),
     Definition::of::<files::sync::Sync>(),
     Definition::of::<files::template::Template>(),
+    Definition::of::<files::unarchive::Unarchive>(),
     Definition::of::<nftables::rules::Rules>(),
     Definition::of::<server::etc_hosts::EtcHosts>(),
     Definition::of::<server::group::Group>(),

@@ -84,7 +84,7 @@ fn round_trips(ran: &Ran) -> u32 {
 fn make_ready(host: &Host<'_>) {
     host.inside(&format!(
         "apt-get -qq update && apt-get -qq install -y --no-install-recommends cron nftables >/dev/null && \
-         for copy in $(seq {COPIES}); do mkdir /srv/lab-mount-$copy && touch /srv/lab-old-$copy && echo 'color = red' >/etc/lab-$copy.ini || exit; done && \
+         for copy in $(seq {COPIES}); do mkdir /srv/lab-mount-$copy /srv/lab-archive-$copy && touch /srv/lab-old-$copy && tar -cf /srv/lab-$copy.tar -C /etc hostname && echo 'color = red' >/etc/lab-$copy.ini || exit; done && \
          mkdir -p -m 0700 /root/.ssh && \
          echo 'PerSourcePenaltyExemptList 127.0.0.0/8' >/etc/ssh/sshd_config.d/00-keyscan.conf && systemctl reload ssh",
     ));

@@ -88,7 +88,7 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
     ),
     (
         "archive.extracted extracted unarchive unpack untar unzip",
-        Do("not in this version: run `tar -xf FILE -C FOLDER` with `server.shell` and `creates`"),
+        Own("files.unarchive"),
     ),
     ("curl download get_url remote_file wget", Own("files.download")),
     (

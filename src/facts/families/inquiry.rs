@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::facts::answer::{UnreadableAnswer, lines};
+use crate::facts::archive::{previewed, recorded};
 use crate::facts::download::Download;
 use crate::facts::family::{Family, InTemplates, Readable};
 use crate::facts::inquiry::{Inquiry, InquiryFact, InquiryKey};
@@ -76,6 +77,10 @@ fn one(inquiry: &Inquiry) -> String {
             host = quote(host)
         ),
         Inquiry::Nftables { file, text } => nftables::probe(file, text.as_deref()),
+        Inquiry::Archive(archive) => format!("(\n{}\n) | hl_said", previewed(archive)),
+        Inquiry::Extracted { dest } => {
+            format!("hl_root \"for what was extracted\"\n(\n{}\n) | hl_said", recorded(dest))
+        }
     }
 }
 

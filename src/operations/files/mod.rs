@@ -17,4 +17,5 @@ pub(super) mod replace;
 pub(super) mod sync;
 pub(super) mod template;
 pub(super) mod text;
+pub(super) mod unarchive;
 pub(super) mod whole_file;
