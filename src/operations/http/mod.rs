@@ -1,0 +1,4 @@
+//! What web APIs hold.
+
+mod place;
+pub(super) mod resource;
