@@ -311,8 +311,10 @@ fn keep_old(old: &str, name: &str, links: bool, copies: bool) -> String {
         .into_iter()
         .filter_map(|(is_used, way)| is_used.then_some(way))
         .collect();
+    // Operations of one second keep a file each.
     format!(
-        "b={name}.$(date -u +%Y%m%dT%H%M%SZ)~\n\
+        "k={name}.$(date -u +%Y%m%dT%H%M%SZ); b=$k~; j=1\n\
+         while [ $j -lt 100 ] && {{ [ -e \"$b\" ] || [ -L \"$b\" ]; }}; do j=$((j + 1)); b=$k.$j~; done\n\
          [ ! -e \"$b\" ] && [ ! -L \"$b\" ] && {{ {ways}; }} \
          || {{ printf 'the old file cannot be kept as %s\\n' \"$b\"; exit 1; }}\n",
         ways = ways.join(" || "),

@@ -200,6 +200,40 @@ async fn attributes_are_set_only_of_what_was_reviewed() {
 }
 
 #[tokio::test]
+async fn old_files_of_one_second_are_all_kept() {
+    for is_open in [false, true] {
+        let folder = Folder::new();
+        std::fs::write(folder.path("f"), "0").expect("write");
+        for text in ["1", "2", "3", "4"] {
+            let step = Step::WriteFile(WriteFile {
+                path: folder.path("f"),
+                content: Content::new(text.as_bytes()),
+                attributes: attributes(0o644),
+                validate: None,
+                validate_within: None,
+                validate_env: crate::facts::Environment::default(),
+                backup: true,
+                fetch: None,
+            });
+            let resolved = ResolvedPath {
+                is_open,
+                ..resolve(&folder.path("f"))
+            };
+            let answers = folder.perform(&on_path(step, resolved), false).await;
+            assert_eq!(answers[0].end, StepEnd::Done, "{}", said(&answers[0]));
+        }
+        let names = folder.listing();
+        let mut kept: Vec<Vec<u8>> = names
+            .iter()
+            .filter(|name| name.ends_with('~'))
+            .map(|name| std::fs::read(folder.path(name)).expect("there"))
+            .collect();
+        kept.sort();
+        assert_eq!(kept, ["0", "1", "2", "3"].map(Vec::from), "{names:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_validator_that_writes_or_refuses_leaves_the_old_file() {
     for is_open in [false, true] {
         let folder = Folder::new();
