@@ -20,6 +20,9 @@ pub enum Fetch {
     },
 }
 
+/// What limits a copy by default: a step that takes longer is given up anyway.
+const COPY_LIMIT: &str = "timeout -k 5 120";
+
 /// How long a download may take by default, in seconds.
 const LONGEST: u64 = 25 * 60;
 
@@ -37,7 +40,13 @@ impl Fetch {
     /// Shell text that prints the content, in at most `limit`.
     pub(super) fn script(&self, limit: Option<&str>) -> String {
         match self {
-            Self::Copy { path } => format!("cat <{}", quote(path)),
+            // A pipe in its place could keep the host waiting, and a device has no end: only a file is read.
+            Self::Copy { path } => format!(
+                "{} sh -c '[ -f \"$1\" ] && [ ! -L \"$1\" ] && exec <\"$1\" && [ -f /proc/self/fd/0 ] && cat' sh {} || {{ printf '%s\\n' {} >&2; exit 1; }}",
+                limit.unwrap_or(COPY_LIMIT),
+                quote(path),
+                quote(&self.other_digest()),
+            ),
             Self::Download { url, headers } => {
                 let default = format!("timeout -k 5 {LONGEST}");
                 let download = Download {
