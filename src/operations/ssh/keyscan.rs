@@ -87,9 +87,9 @@ impl Operation for Keyscan {
         let path = self.path(context)?;
         let resolved = context.resolve(&path)?;
         let old = match context.path(&resolved)? {
-            PathFact::Absent => String::new(),
+            PathFact::Absent => Vec::new(),
             PathFact::Present(_) => match context.get(ContentKey(&resolved))? {
-                ContentFact::Bytes(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+                ContentFact::Bytes(bytes) => bytes,
                 ContentFact::Absent | ContentFact::TooLarge => {
                     let title = format!("`{resolved}` cannot be edited");
                     return Err(context.refuse("user", title, "it is no file, or has more than 1 MiB"));
@@ -97,13 +97,18 @@ impl Operation for Keyscan {
             },
         };
         let place = self.place();
-        let is_known =
-            |line: &str| is_for(line, &place) && fingerprint(line).as_deref() == Some(self.fingerprint.as_str());
-        if old.lines().any(is_known) {
+        let known = lines(&old).find(|line| {
+            let line = String::from_utf8_lossy(line);
+            is_for(&line, &place) && fingerprint(&line).as_deref() == Some(self.fingerprint.as_str())
+        });
+        let text = match known {
+            Some(line) => without_others(&old, &place, line),
+            None => with(&old, &place, &self.found(context)?),
+        };
+        if text == old {
             return Ok(Outcome::Unchanged);
         }
-        let found = self.found(context)?;
-        let content = Content::new(with(&old, &place, &found).into_bytes());
+        let content = Content::new(text);
         let (owner, mode) = (Some(self.user.as_str()), old.is_empty().then_some(0o644));
         plan_file(
             context,
@@ -116,16 +121,52 @@ impl Operation for Keyscan {
     }
 }
 
-/// The file with a line for `key` of `place`, without other keys of this type for it alone.
-fn with(old: &str, place: &str, key: &str) -> String {
-    let kind = key.split(' ').next();
-    let is_outdated = |line: &str| {
-        let mut words = line.split_whitespace();
-        words.next() == Some(place) && words.next() == kind
+/// The lines with their ends: they may be in any encoding, and stay as they are.
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split_inclusive(|byte| *byte == b'\n')
+}
+
+/// The file with a line for `key` of `place`, and without other keys of this type for it.
+fn with(old: &[u8], place: &str, key: &str) -> Vec<u8> {
+    let line = format!("{place} {key}\n").into_bytes();
+    let mut text = without_others(old, place, &line);
+    if text.last().is_some_and(|last| *last != b'\n') {
+        text.push(b'\n');
+    }
+    text.extend(line);
+    text
+}
+
+/// The file without keys for `place` that are of the type of the one in `line`, and not that one. A line for several servers stays for
+/// the others.
+fn without_others(old: &[u8], place: &str, line: &[u8]) -> Vec<u8> {
+    let key = |line: &[u8]| {
+        let line = String::from_utf8_lossy(line);
+        let mut words = line.split_whitespace().skip(1).map(str::to_owned);
+        (words.next(), words.next())
     };
-    let kept = old.lines().filter(|line| !is_outdated(line));
-    let mut text: String = kept.flat_map(|line| [line, "\n"]).collect();
-    text.extend([place, " ", key, "\n"]);
+    let (kind, wanted) = key(line);
+    let mut text = Vec::new();
+    for line in lines(old) {
+        let (own, other) = key(line);
+        let start = line.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        let end = start
+            + line[start..]
+                .iter()
+                .take_while(|byte| !byte.is_ascii_whitespace())
+                .count();
+        let names = String::from_utf8_lossy(&line[start..end]);
+        if own != kind || other == wanted || !names.split(',').any(|name| is_name_of(name, place)) {
+            text.extend(line);
+            continue;
+        }
+        let others: Vec<&str> = names.split(',').filter(|name| !is_name_of(name, place)).collect();
+        if !others.is_empty() {
+            text.extend(&line[..start]);
+            text.extend(others.join(",").as_bytes());
+            text.extend(&line[end..]);
+        }
+    }
     text
 }
 
@@ -134,17 +175,23 @@ fn is_for(line: &str, place: &str) -> bool {
     let Some(names) = line.split_whitespace().next() else {
         return false;
     };
-    names.split(',').any(|name| match name.strip_prefix("|1|") {
-        None => name == place,
+    names.split(',').any(|name| is_name_of(name, place))
+}
+
+/// Whether a name in a line, hashed or not, is that of this server.
+fn is_name_of(name: &str, place: &str) -> bool {
+    match name.strip_prefix("|1|") {
+        None => name.eq_ignore_ascii_case(place),
         Some(hashed) => is_hash_of(hashed, place).unwrap_or(false),
-    })
+    }
 }
 
 fn is_hash_of(hashed: &str, place: &str) -> Option<bool> {
     let (salt, digest) = hashed.split_once('|')?;
     let salt = STANDARD.decode(salt).ok()?;
     let mut mac = Hmac::<Sha1>::new_from_slice(&salt).ok()?;
-    mac.update(place.as_bytes());
+    // As ssh does.
+    mac.update(place.to_ascii_lowercase().as_bytes());
     Some(STANDARD.decode(digest).ok()? == mac.finalize().into_bytes().as_slice())
 }
 
@@ -275,9 +322,42 @@ mod tests {
 
     #[test]
     fn only_another_key_of_the_same_type_is_replaced() {
-        let old = "a ssh-ed25519 OLD\na ssh-rsa RSA\na,b ssh-ed25519 OTHER\n# note\n";
-        let expected = format!("a ssh-rsa RSA\na,b ssh-ed25519 OTHER\n# note\na {KEY}\n");
-        assert_eq!(with(old, "a", KEY), expected);
-        assert_eq!(with("x", "a", KEY), format!("x\na {KEY}\n"));
+        let hashed = "|1|c2FsdA==|";
+        let mut mac = Hmac::<Sha1>::new_from_slice(b"salt").expect("any length");
+        mac.update(b"a");
+        let hashed = format!(
+            "{hashed}{} ssh-ed25519 OLD\n",
+            STANDARD.encode(mac.finalize().into_bytes())
+        );
+        let new = format!("a {KEY}\n");
+        for (old, expected) in [
+            (
+                b"a ssh-ed25519 OLD\na ssh-rsa RSA\na,b ssh-ed25519 OTHER\n# note\n".to_vec(),
+                [b"a ssh-rsa RSA\nb ssh-ed25519 OTHER\n# note\n", new.as_bytes()].concat(),
+            ),
+            (b"x".to_vec(), [b"x\n", new.as_bytes()].concat()),
+            // Other lines stay byte for byte, in whatever encoding and with whatever ends.
+            (
+                b"b ssh-rsa \xffx\r\n\n  # c\xfc\r\na ssh-ed25519 OLD\r\nlast".to_vec(),
+                [b"b ssh-rsa \xffx\r\n\n  # c\xfc\r\nlast\n", new.as_bytes()].concat(),
+            ),
+            (
+                [hashed.as_bytes(), b"|1|c2FsdA==|AAAA ssh-ed25519 OTHER\n"].concat(),
+                [b"|1|c2FsdA==|AAAA ssh-ed25519 OTHER\n", new.as_bytes()].concat(),
+            ),
+            (
+                b"@revoked a ssh-ed25519 OLD\n".to_vec(),
+                [b"@revoked a ssh-ed25519 OLD\n", new.as_bytes()].concat(),
+            ),
+        ] {
+            assert_eq!(with(&old, "a", KEY), expected, "{}", String::from_utf8_lossy(&old));
+            let known = without_others(&expected, "a", new.as_bytes());
+            assert_eq!(known, expected);
+        }
+        let both = format!("a {KEY} comment\n{hashed}");
+        assert_eq!(
+            without_others(both.as_bytes(), "A", new.as_bytes()),
+            format!("a {KEY} comment\n").into_bytes()
+        );
     }
 }
