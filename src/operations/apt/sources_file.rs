@@ -21,7 +21,7 @@ use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::facts::path::{PathFact, PathKey};
 use crate::operations::files::parameters::{check_path, path_and_ancestors};
-use crate::operations::files::removal::plan_absent;
+use crate::operations::files::removal::plan_unread;
 use crate::operations::files::whole_file::{FileWish, WishedContent, plan_file};
 use crate::operations::{Define, Demand, Operation, PlanContext};
 
@@ -100,7 +100,7 @@ impl Operation for SourcesFile {
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         check_filename(context, &self.filename)?;
         if !self.present {
-            return plan_absent(context, &self.path());
+            return plan_unread(context, Self::MAIN_ARGUMENT, &self.path());
         }
         self.check(context)?;
         self.check_keys(context)?;

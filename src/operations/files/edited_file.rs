@@ -1,6 +1,6 @@
 //! A text file in which an operation owns some lines: it is read, edited, and written as a whole like any file.
 
-use super::removal::plan_absent;
+use super::removal::plan_unread;
 use super::text::text_of;
 use super::whole_file::{FileWish, WishedContent, plan_file};
 use crate::change::{Attribute, Before, NotKnown, Outcome, ResourceKind, Stop};
@@ -91,7 +91,7 @@ impl<'a> EditedFile<'a> {
             return Ok(Outcome::Unchanged);
         }
         let mut outcome = if is_empty && self.goes_when_empty {
-            plan_absent(context, self.path)?
+            plan_unread(context, self.argument, self.path)?
         } else {
             let content = WishedContent::Ready(Content::new(new.as_bytes()));
             let wish = FileWish {

@@ -34,6 +34,25 @@ pub(in crate::operations) fn plan_absent(context: &PlanContext<'_>, path: &str) 
     }]))
 }
 
+/// Plans the same of a file that a program reads: a link in its place would still count, so it is refused.
+pub(in crate::operations) fn plan_unread(
+    context: &PlanContext<'_>,
+    argument: &str,
+    path: &str,
+) -> Result<Outcome, Stop> {
+    let there = context.resolve_parent(path)?;
+    match context.path(&there)? {
+        PathFact::Present(inode) if matches!(inode.kind, InodeKind::Link { .. }) => {
+            let title = format!("`{there}` is not a file");
+            let label = format!("this is {} on the host, and what it leads to counts", inode.describe());
+            Err(context.refuse(argument, title, label).hint(format!(
+                "remove it: `op = \"files.link\"`, `path = \"{there}\"`, `present = false`"
+            )))
+        }
+        _ => plan_absent(context, path),
+    }
+}
+
 pub(super) fn file_at<'a>(
     context: &PlanContext<'_>,
     path: &str,
