@@ -12,6 +12,7 @@ use super::host::HostApply;
 use super::segment::found_nothing;
 use crate::change::{Outcome, ResourceChange, ResourceId, ResourceKind};
 use crate::error::Diagnostic;
+use crate::facts::inquiry::Inquiry;
 use crate::facts::{DependsOn, FactKey, Facts};
 use crate::gather::gather;
 use crate::plan::{PlannedOperation, plan_alone};
@@ -23,10 +24,19 @@ pub(super) fn is_read_back(operation: &PlannedOperation) -> bool {
     let (Outcome::Change(changes) | Outcome::Ensure { changes, .. }) = &operation.outcome else {
         return false;
     };
-    let pending = changes.iter().filter(|change| change.action.is_pending());
-    pending
-        .flat_map(|change| &change.steps)
-        .any(|step| step.proof().is_none())
+    let mut pending = changes.iter().filter(|change| change.action.is_pending()).peekable();
+    if pending.peek().is_none() {
+        return false;
+    }
+    operation.asked.iter().any(is_read_by_a_program)
+        || pending
+            .flat_map(|change| &change.steps)
+            .any(|step| step.proof().is_none())
+}
+
+/// Whether a program of the host says what it makes of files: that they are written does not prove that it heeds them.
+fn is_read_by_a_program(key: &FactKey) -> bool {
+    matches!(key, FactKey::Inquiry(Inquiry::Sshd { .. } | Inquiry::Nftables { .. }))
 }
 
 /// The facts to read after an operation: those that it was planned from and that are not known any more.

@@ -138,7 +138,10 @@ fn inquiry_examples() -> impl Iterator<Item = (FactKey, Vec<Fact>)> {
     };
     let inquiries = [
         Inquiry::Download(Box::new(request)),
-        Inquiry::Sshd { text: text("port 22") },
+        Inquiry::Sshd {
+            file: text("/etc/ssh/sshd_config.d/a.conf"),
+            text: text("port 22"),
+        },
         Inquiry::HostKeys {
             host: text("db"),
             port: 22,

@@ -53,8 +53,8 @@ impl<'a> Key<'a> for InquiryKey<'a> {
 pub enum Inquiry {
     /// The file at a URL.
     Download(Box<Request>),
-    /// What `sshd -T` says, and after a line `then`, what it would say with `text` in front of its configuration.
-    Sshd { text: String },
+    /// What `sshd -T` says, and what it would say if `file` had `text`: see [`Sshd`](crate::facts::sshd::Sshd).
+    Sshd { file: String, text: String },
     /// The keys of an SSH server, as `ssh-keyscan` prints them.
     HostKeys { host: String, port: u16 },
     /// The rules of the kernel, those that `text` gives, and those that `file` gives now if it has another text: see

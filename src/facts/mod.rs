@@ -38,6 +38,7 @@ mod questions;
 mod scope;
 pub mod session;
 mod shared;
+pub mod sshd;
 pub mod swap;
 pub mod system;
 pub mod unit;

@@ -16,6 +16,9 @@ const ACTIVE: &str = "active";
 /// Whether a resource exists.
 const PRESENT: &str = "present";
 
+/// How the name of a property begins that is a setting of a program.
+const SETTING: &str = "setting ";
+
 /// A demand, and the position of its operation in the plan.
 pub(super) type Demanded = (usize, Demand);
 
@@ -36,7 +39,9 @@ pub(super) fn contradictions(planned: &[PlannedOperation], demanded: &[Demanded]
         {
             reported.push(*first);
             let (first, later) = (&planned[*first], &planned[*later]);
-            let mistake = mistake(first, later, Some(&demand.resource));
+            // A setting is in several files.
+            let resource = Some(&demand.resource).filter(|_| !demand.property.starts_with(SETTING));
+            let mistake = mistake(first, later, resource);
             mistakes.push(match demand.hint {
                 Some(hint) => mistake.hint(hint),
                 None => mistake,

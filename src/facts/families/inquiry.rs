@@ -11,8 +11,8 @@ use crate::facts::download::Download;
 use crate::facts::family::{Family, InTemplates, Readable};
 use crate::facts::inquiry::{Inquiry, InquiryFact, InquiryKey};
 use crate::facts::key::{Fact, FactKey, Stored as _};
-use crate::facts::nftables;
-use crate::quote::{delimiter, quote};
+use crate::facts::{nftables, sshd};
+use crate::quote::quote;
 
 /// How much of an answer is read, in bytes.
 const LARGEST: u32 = 1 << 20;
@@ -62,14 +62,7 @@ fn one(inquiry: &Inquiry) -> String {
             }
             .script()
         ),
-        // The new file comes first: Debian's configuration includes the folder in its first line.
-        Inquiry::Sshd { text } => format!(
-            "s=$(command -v sshd || echo /usr/sbin/sshd); [ -x \"$s\" ] || hl_failed \"sshd is not on the host\"; hl_root sshd\n\
-             now=$(\"$s\" -T 2>&1) || hl_failed \"$now\"\n\
-             then=$({{ cat <<'{end}'\n{text}\n{end}\ncat /etc/ssh/sshd_config; }} | \"$s\" -T -f /dev/stdin 2>&1) || hl_failed \"$then\"\n\
-             printf \"%s\\nthen\\n%s\\n\" \"$now\" \"$then\" | hl_said",
-            end = delimiter(text)
-        ),
+        Inquiry::Sshd { file, text } => sshd::probe(file, text),
         Inquiry::HostKeys { host, port } => format!(
             "command -v ssh-keyscan >/dev/null || hl_failed \"ssh-keyscan is not on the host\"\n\
              f=$(ssh-keyscan -T 10 -p {port} -- {host} 2>&1); k=$(printf \"%s\\n\" \"$f\" | grep -v \"^#\" | grep \" ssh-\\| ecdsa-\\| sk-\")\n\

@@ -20,8 +20,9 @@ use crate::content::Content;
 use crate::facts::FactKey;
 use crate::facts::inquiry::{Inquiry, InquiryFact, InquiryKey};
 use crate::facts::overlay::FactScope;
+use crate::facts::sshd::{Settings, Sshd};
 use crate::operations::files::parameters::path_and_ancestors;
-use crate::operations::files::removal::plan_absent;
+use crate::operations::files::removal::plan_unread;
 use crate::operations::files::whole_file::{FileWish, WishedContent, plan_file};
 use crate::operations::{Define, Demand, Operation, PlanContext};
 
@@ -85,13 +86,25 @@ impl Operation for ServerConfig {
     }
 
     fn demands(&self) -> Vec<Demand> {
-        vec![Demand::presence(ResourceKind::File, &self.path(), self.present)]
+        let presence = Demand::presence(ResourceKind::File, &self.path(), self.present);
+        let settings = self
+            .settings
+            .iter()
+            .filter(|_| self.present)
+            .filter_map(|(name, setting)| {
+                let name = name.to_ascii_lowercase();
+                let demand = |value: String| {
+                    Demand::new(ResourceKind::File, SSHD, format!("setting {name}"), value).hint(ONE_VALUE)
+                };
+                (!LISTS.contains(&name.as_str())).then(|| demand(setting.values().join("\n")))
+            });
+        [presence].into_iter().chain(settings).collect()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         self.check(context)?;
         if !self.present {
-            return plan_absent(context, &self.path());
+            return plan_unread(context, "filename", &self.path());
         }
         let effective = self.effective(context);
         let path = self.path();
@@ -108,36 +121,40 @@ impl Operation for ServerConfig {
         };
         let outcome = plan_file(context, &wish)?;
         let effective = effective?;
-        if outcome == Outcome::Unchanged {
-            return self.unchanged(context, effective);
+        if let Ok(sshd) = &effective {
+            self.check_effect(context, sshd, outcome == Outcome::Unchanged)?;
         }
         Ok(shown(outcome, effective))
     }
 }
 
 /// What `sshd -T` says: before and after, or why it is known only later.
-type Effective = Result<(Settings, Settings), String>;
+type Effective = Result<Sshd, String>;
 
-/// Lines of `sshd -T`, by their first word.
-type Settings = BTreeMap<String, Vec<String>>;
+/// Where sshd's settings are, whichever file sets them.
+const SSHD: &str = "/etc/ssh/sshd_config";
+
+const ONE_VALUE: &str =
+    "of two files that set this for sshd, the one whose name comes first counts: set it in one of them";
+
+/// Settings of which every line counts, wherever it is (`sshd_config(5)`).
+const LISTS: [&str; 10] = [
+    "acceptenv",
+    "allowgroups",
+    "allowusers",
+    "denygroups",
+    "denyusers",
+    "hostcertificate",
+    "hostkey",
+    "listenaddress",
+    "port",
+    "subsystem",
+];
 
 /// Accepts the new file in front of the whole configuration, as sshd will read it.
 fn validator() -> Vec<String> {
     let script = "cat -- \"$1\" /etc/ssh/sshd_config | \"$(command -v sshd || echo /usr/sbin/sshd)\" -t -f /dev/stdin";
     ["sh", "-c", script, "sshd", "{path}"].map(str::to_owned).to_vec()
-}
-
-fn settings(said: &str) -> Settings {
-    let mut settings = Settings::new();
-    for line in said.lines() {
-        let (name, value) = line.split_once(' ').unwrap_or((line, ""));
-        // A list whose file is there already is in it twice.
-        let values = settings.entry(name.to_owned()).or_default();
-        if !values.iter().any(|known| known == value.trim()) {
-            values.push(value.trim().to_owned());
-        }
-    }
-    settings
 }
 
 /// Adds what `sshd -T` says to the file's change.
@@ -152,7 +169,7 @@ fn shown(mut outcome: Outcome, effective: Effective) -> Outcome {
             }
             return outcome;
         }
-        Ok(both) => both,
+        Ok(sshd) => (sshd.now, sshd.then),
     };
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let said = |settings: &Settings, name: &String| match settings.get(name) {
@@ -185,7 +202,10 @@ impl ServerConfig {
     }
 
     fn inquiry(&self) -> Inquiry {
-        Inquiry::Sshd { text: self.text() }
+        Inquiry::Sshd {
+            file: self.path(),
+            text: self.text(),
+        }
     }
 
     fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
@@ -245,11 +265,7 @@ impl ServerConfig {
     /// Asks the host; an earlier operation may make the answer known only later.
     fn effective(&self, context: &PlanContext<'_>) -> Result<Effective, Stop> {
         match context.get(InquiryKey(&self.inquiry())) {
-            Ok(InquiryFact::Said(bytes)) => {
-                let said = String::from_utf8_lossy(&bytes).into_owned();
-                let (now, then) = said.split_once("\nthen\n").unwrap_or((&said, &said));
-                Ok(Ok((settings(now), settings(then))))
-            }
+            Ok(InquiryFact::Said(bytes)) => Ok(Ok(Sshd::read(&bytes))),
             Ok(InquiryFact::Failed(_)) if context.is_installed_before("openssh-server") => {
                 Ok(Err("an earlier operation installs the SSH server".to_owned()))
             }
@@ -269,23 +285,49 @@ impl ServerConfig {
         }
     }
 
-    /// Refuses a file that is there and has no effect: another one comes first.
-    fn unchanged(&self, context: &PlanContext<'_>, effective: Effective) -> Result<Outcome, Stop> {
-        let Ok((now, then)) = effective else {
-            return Ok(Outcome::Unchanged);
+    /// Refuses a file without effect: sshd does not read it, or something else comes first.
+    fn check_effect(&self, context: &PlanContext<'_>, sshd: &Sshd, is_there: bool) -> Result<(), Stop> {
+        // An `Include` of a file that is included itself may lead to it.
+        let settings = if is_there && !sshd.is_included {
+            &sshd.now
+        } else {
+            &sshd.then
         };
-        let is_other = |name: &&String| {
-            let name = name.to_ascii_lowercase();
-            now.get(&name) != then.get(&name)
+        let overridden = sshd.overridden(settings);
+        let Some(other) = overridden.first() else {
+            return Ok(());
         };
-        let Some(name) = self.settings.keys().find(is_other) else {
-            return Ok(Outcome::Unchanged);
-        };
-        let said = now.get(&name.to_ascii_lowercase()).map(|values| values.join(", "));
-        let label = format!("`sshd -T` says `{}`", said.unwrap_or_default());
+        if !sshd.is_included {
+            let title = format!("sshd does not read `{}`", self.path());
+            return Err(context
+                .refuse("filename", title, "no `Include` in `/etc/ssh/sshd_config` names it")
+                .hint("add the line `Include /etc/ssh/sshd_config.d/*.conf` at its beginning"));
+        }
+        let own = self
+            .settings
+            .keys()
+            .find(|name| overridden.contains(name.to_ascii_lowercase().as_str()));
+        let name = own.map_or(*other, String::as_str);
+        let place = sshd.before.iter().find_map(|line| {
+            let mut parts = line.splitn(3, ':');
+            let (path, number, text) = (parts.next()?, parts.next()?, parts.next()?.trim());
+            let word = text.split(|one: char| one.is_whitespace() || one == '=').next()?;
+            word.eq_ignore_ascii_case(name)
+                .then(|| (path, format!("`{path}:{number}` says `{text}`")))
+        });
         let title = format!("`{name}` has no effect: another file sets it first");
-        Err(context
-            .refuse_entry("settings", name, title, label)
-            .hint("sshd reads `/etc/ssh/sshd_config.d` by name, and the first value counts: give this file a name before the other's"))
+        let (path, label) = place.unwrap_or_else(|| {
+            let said = settings.get(&name.to_ascii_lowercase()).map(|values| values.join(", "));
+            ("", format!("`sshd -T` says `{}`", said.unwrap_or_default()))
+        });
+        let refused = match own {
+            Some(name) => context.refuse_entry("settings", name, title, label),
+            None => context.refuse("settings", title, label),
+        };
+        Err(refused.hint(if path == "/etc/ssh/sshd_config" {
+            "the first value counts: remove that line, or have `Include` come before it"
+        } else {
+            "sshd reads `/etc/ssh/sshd_config.d` by name, and the first value counts: give this file a name before the other's"
+        }))
     }
 }
