@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 mod lockout;
+mod moved;
 mod open;
 mod previous;
 mod together;
