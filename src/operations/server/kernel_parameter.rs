@@ -62,7 +62,9 @@ impl WishedParameter<'_> {
             Fact::KernelParameter(Some(self.value.to_owned())),
         )];
         let value = quote(self.value);
-        let write = format!("printf \"%s\\n\" {value} >{file}");
+        let refused = quote(&format!("the kernel does not accept `{}` for `{name}`", self.value));
+        let write =
+            format!("printf \"%s\\n\" {value} 2>/dev/null >{file} || {{ printf \"%s\\n\" {refused}; exit 1; }}");
         let command = match self.program {
             None => Command::new(format!("echo {value} >{file}"), write),
             Some(program) => Command::new(
