@@ -57,6 +57,16 @@ impl JsonSchema for Span {
     }
 }
 
+/// Whether a value has `inf` or `nan` in it, for which JSON has nothing: they became null, which TOML has not.
+pub(super) fn has_infinite(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::Null => true,
+        serde_json::Value::Array(items) => items.iter().any(has_infinite),
+        serde_json::Value::Object(table) => table.values().any(has_infinite),
+        _ => false,
+    }
+}
+
 /// A value that may be written as a string or as a whole number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NumberOrText(pub(super) String);

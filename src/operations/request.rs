@@ -4,18 +4,27 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use super::context::PlanContext;
-use super::parameters::check_path;
+use super::parameters::{check_path, has_infinite};
 use crate::change::Stop;
 use crate::facts::http::Headers;
 use crate::secret::Secret;
 
 /// A value that is compared with an answer, or sent.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct JsonValue(pub(super) serde_json::Value);
+
+impl<'de> Deserialize<'de> for JsonValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        if has_infinite(&value) {
+            return Err(de::Error::custom("JSON has no `inf` and no `nan`"));
+        }
+        Ok(Self(value))
+    }
+}
 
 impl JsonSchema for JsonValue {
     fn schema_name() -> Cow<'static, str> {

@@ -22,6 +22,7 @@ use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::facts::path::{ContentFact, ContentKey, PathFact};
 use crate::operations::conduct::RunsCommands;
+use crate::operations::parameters::has_infinite;
 use crate::operations::{Define, Operation, PlanContext};
 
 mod exact;
@@ -154,6 +155,18 @@ impl Json {
                     "this file has no content",
                 )
                 .hint("add `value = { … }` for the whole file, or `merge = { … }` for a part of it"));
+        }
+        let has_infinite_values = |table: &Map<String, Value>| table.values().any(has_infinite);
+        for (argument, is_infinite) in [
+            ("value", self.value.as_ref().is_some_and(has_infinite)),
+            ("merge", self.merge.as_ref().is_some_and(has_infinite_values)),
+        ] {
+            if is_infinite {
+                let title = format!("`{argument}` has `inf` or `nan` in it");
+                return Err(context
+                    .refuse(argument, title, "JSON has no such numbers")
+                    .hint("write it as a string, if the program reads that"));
+            }
         }
         if self.indent > 8 {
             return Err(context
