@@ -281,9 +281,12 @@ impl Mount {
             path: self.path.clone(),
             is_mounted: now.is_some(),
         }];
-        if wanted {
-            change.expect.push(Expect::ResolvedPath(Box::new(self.way(context)?)));
-        }
+        let way = if wanted {
+            self.way(context)?
+        } else {
+            context.resolved_path(&self.path)?
+        };
+        change.expect.push(Expect::ResolvedPath(Box::new(way)));
         change.steps = vec![Step::Run(Command::new(command.clone(), command))];
         Ok(Outcome::Change(vec![change]))
     }
