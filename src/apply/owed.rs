@@ -206,6 +206,11 @@ impl Records {
             let own = step.command().and_then(|command| command.already.clone());
             let already = own.map(|already| format!("{}{already}", read(&path, &others)));
             script.already = already.or(script.already.take());
+            if operation.trigger == Trigger::Owed {
+                // The run that owed it may have come to it after this one had read the record.
+                let already = script.already.take().unwrap_or_else(|| "exit 1".to_owned());
+                script.already = Some(format!("[ -f {path} ] || exit 0\n{already}"));
+            }
             if let Some(unit) = &handler.unit {
                 script.body = with_mark(handler, unit, &path, &others, &script.body);
             }

@@ -88,7 +88,7 @@ fn a_cut_link_is_told_and_the_next_run_waits_for_the_work() {
     }
 
     let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
-    let waited = "alpha: waiting for `apt-get install slow` of an earlier run";
+    let waited = "alpha: waiting for `apt-get install slow` of another run";
     assert!(ran.stderr.contains(waited), "{}", ran.stderr);
     let outcome = "an earlier run ended during `apt-get install slow`, which has finished successfully since";
     assert!(ran.stdout.contains(outcome), "{}", ran.stdout);

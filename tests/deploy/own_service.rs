@@ -107,8 +107,7 @@ fn is_deployed_in_one_go_and_follows_its_unit_file() {
     data(&project, "evening", "exec sleep infinity");
     let changed = review(&project);
     assert_eq!(signs(&changed), ['~', '~'], "{changed}");
-    let unit =
-        "~ unit worker.service   unit file changed → loaded, process started before its unit file changed → restarted";
+    let unit = "~ unit worker.service\n        unit file changed → loaded, process started before its unit file changed → restarted\n";
     assert!(
         changed.contains(unit) && changed.contains("! interrupts a running service"),
         "{changed}"

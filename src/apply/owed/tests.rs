@@ -274,3 +274,29 @@ fn what_another_handler_stopped_is_started() {
     assert_eq!(read(&owed[1]), lines(&owed[1]), "another unit");
     assert_eq!(run_handler("echo $starts"), (true, "\n".to_owned()));
 }
+
+#[test]
+fn what_another_run_came_to_meanwhile_is_not_run_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (records, mut handler) = records(folder.path());
+    let (change, written) = step("echo ran");
+    let own = &handler.handler.as_ref().expect("a handler").record;
+    let path = Owed::path(&own.handler, folder.path().to_str());
+    let line = own.line();
+    let mut is_already = |trigger| {
+        handler.trigger = trigger;
+        let mut script = written.clone();
+        records.keep(&handler, (&change, None), LAST, &mut script);
+        let already = script.already.map(|already| StepScript {
+            body: already,
+            ..StepScript::default()
+        });
+        already.is_some_and(|already| run(&already).0)
+    };
+    std::fs::create_dir(folder.path().join("owed")).expect("made");
+    std::fs::write(&path, format!("{line}\n")).expect("written");
+    assert!(!is_already(Trigger::Owed));
+    std::fs::remove_file(&path).expect("removed");
+    assert!(is_already(Trigger::Owed));
+    assert!(!is_already(Trigger::NotifiedBy(vec![id("notifier")])));
+}
