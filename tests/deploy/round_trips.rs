@@ -11,6 +11,7 @@ use crate::support::snapshot;
 const COPIES: usize = 2;
 
 const SERVER: &str = r#"use IO::Socket::INET;
+$SIG{PIPE} = 'IGNORE';
 my $server = IO::Socket::INET->new(LocalPort => $ARGV[0], Listen => 9, ReuseAddr => 1) or die;
 while (my $client = $server->accept) {
     my ($line, $length) = (scalar <$client>, 0);

@@ -22,7 +22,7 @@ use crate::change::{
 };
 use crate::facts::mount::{Mount as Mounted, MountKey};
 use crate::facts::overlay::{Effect, FactScope};
-use crate::facts::path::{InodeKind, PathFact, is_of_system};
+use crate::facts::path::{InodeKind, PathFact, ancestors, is_of_system};
 use crate::facts::{Fact, FactKey};
 use crate::operations::files::parameters::{check_path, path_and_ancestors};
 use crate::operations::work::Work;
@@ -196,6 +196,10 @@ impl Mount {
         let way = context.resolved_path(&self.path)?;
         if !way.is_open {
             return Ok(way);
+        }
+        // What an earlier operation may change is known after it.
+        for above in ancestors(&self.path) {
+            context.path(&above)?;
         }
         let title = format!("other users can change the directory of `{}`", self.path);
         Err(context
