@@ -297,11 +297,6 @@ impl<'a> PlanContext<'a> {
         matches!(predicted, Some((_, Fact::Package(PackageFact::Listed { status, .. }))) if status.want != Want::Hold)
     }
 
-    /// The latest earlier operation that changes anything, if there is one.
-    pub fn last_change(&self) -> Option<OperationId> {
-        self.overlay.borrow().last_change()
-    }
-
     /// The earlier operation that fetches the package lists, if there is one.
     pub fn lists_refresh(&self) -> Option<OperationId> {
         match self.overlay.borrow().predicted(&FactKey::PackageLists) {

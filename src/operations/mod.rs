@@ -11,7 +11,6 @@ mod crontab;
 mod definition;
 mod directed;
 mod files;
-mod http;
 mod links;
 mod nftables;
 mod operation;

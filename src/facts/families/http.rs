@@ -4,7 +4,6 @@
 //! lists.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use crate::facts::http::Request;
 use crate::quote::{delimiter, quote};
@@ -70,30 +69,6 @@ pub(in crate::facts) fn fetch(request: &Request, part: Part) -> String {
         "code=; if command -v curl >/dev/null; then hl_limited curl -K - <<\\{end}\n{config}{end}\n\
          case $said in *hl:code*) code=${{said##*hl:code }}; code=${{code%%[!0-9]*}};; esac; [ \"$code\" != 000 ] || code=\n\
          {wget}else {raw}fi\n"
-    )
-}
-
-/// A script that waits until `question` is answered, makes `request` once, and fails with what was answered unless its status says
-/// that it was done. With `unless_there` it makes none if the answer is that there is such a resource.
-pub fn sending(question: &Request, request: &Request, patience: Duration, unless_there: bool) -> String {
-    let there = if unless_there {
-        "case $code in 2??) exit 0;; esac\n"
-    } else {
-        ""
-    };
-    format!(
-        "{LIMITED}read -r up rest </proc/uptime; end=$((${{up%%.*}} + {patience}))\n\
-         while :; do\n{ask}[ -z \"$code\" ] || break\n\
-         read -r up rest </proc/uptime; [ \"${{up%%.*}}\" -lt $end ] || {{ printf \"nothing answers: %s\\n\" \"$said\"; exit 1; }}\n\
-         sleep 1; done\n\
-         {there}{send}case $code in\n\
-         2??) exit 0;;\n\
-         '') printf \"no answer: %s\\n\" \"$said\";;\n\
-         *) printf \"the server answers with status %s\\n%.1000s\\n\" \"$code\" \"$answer\";;\n\
-         esac\nexit 1\n",
-        patience = patience.as_secs(),
-        ask = fetch(question, Part::Body),
-        send = fetch(request, Part::Body),
     )
 }
 

@@ -1,4 +1,0 @@
-//! What web APIs hold.
-
-mod place;
-pub(super) mod resource;
