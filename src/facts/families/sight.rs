@@ -11,11 +11,11 @@ if [ -f "$1" ] && [ ! -L "$1" ]; then
 return
 fi
 if [ -e "$1" ] || [ -L "$1" ]; then return; fi
-case $1 in /*) above=${1%/*} ;; *) return ;; esac
-while [ -n "$above" ] && [ ! -e "$above" ] && [ ! -L "$above" ]; do above=${above%/*}; done
-above=${above:-/}
-if [ -d "$above" ] && [ ! -x "$above" ]; then why="\`${hl_me=$(id -un)}\` cannot look into $above"
-elif [ ! -e "$above" ] && [ "$(id -u)" != 0 ]; then why="\`${hl_me=$(id -un)}\` cannot follow the link $above"; fi
+case $1 in /*) up=${1%/*} ;; *) return ;; esac
+while [ -n "$up" ] && [ ! -e "$up" ] && [ ! -L "$up" ]; do up=${up%/*}; done
+up=${up:-/}
+if [ -d "$up" ] && [ ! -x "$up" ]; then why="\`${hl_me=$(id -un)}\` cannot look into $up"
+elif [ ! -e "$up" ] && [ "$(id -u)" != 0 ]; then why="\`${hl_me=$(id -un)}\` cannot follow the link $up"; fi
 }
 "#;
 
