@@ -67,6 +67,15 @@ pub fn name(name: &str) -> Option<String> {
     }
 }
 
+/// What to do about `groups['web']`, which are the hosts of a group for Ansible.
+pub fn hosts_of_group(group: &str) -> String {
+    let key = group.replace(|one: char| !one.is_ascii_alphanumeric(), "_");
+    format!(
+        "`'{group}' in groups` asks whether this host is in the group; to go over some hosts, mark them in the inventory: \
+         `data = {{ {key} = true }}`, and `{{% for name in hosts if hosts[name].data.{key} is defined %}}`"
+    )
+}
+
 /// What to do about an unknown filter, which may have a collection before its name.
 pub fn filter(name: &str) -> Option<String> {
     find(templates::FILTERS, last_part(name)).find_map(|answer| answer.hint(&[]))

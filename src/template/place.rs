@@ -39,11 +39,14 @@ pub(super) fn slip_error(slip: &Slip, offset: usize, source: &str, origin: Optio
 }
 
 /// The place of an attribute may begin at its dot or bracket; the name before it is included.
+///
+/// It may end with the blanks before the next word, which are left out.
 pub(super) fn whole_name(text: &str, span: Range<usize>) -> Range<usize> {
-    let is_inner = text
-        .get(span.clone())
-        .is_some_and(|excerpt| excerpt.starts_with(['.', '[']));
-    if !is_inner {
+    let Some(excerpt) = text.get(span.clone()) else {
+        return span;
+    };
+    let span = span.start..span.start + excerpt.trim_end().len().max(span.len().min(1));
+    if !excerpt.starts_with(['.', '[']) {
         return span;
     }
     let mut depth = 0_usize;

@@ -5,6 +5,7 @@ use std::ops::Range;
 use minijinja::machinery::{Span, ast};
 
 use super::mistake::{Word, unknown};
+use super::place::whole_name;
 use super::slip::Slip;
 use super::sorts::sign_of_test;
 use crate::error::habits;
@@ -21,6 +22,9 @@ const KEYWORDS: &[&str] = &["and", "or", "not", "in", "is", "if", "else", "elif"
 /// Tests that take a value behind them, as in `name is startingwith 'x'`; so do those that compare.
 const WITH_VALUE: &[&str] = &["divisibleby", "startingwith", "endingwith", "sameas"];
 
+/// The list of a host's groups, which is a table of their hosts in Ansible.
+const GROUPS: &str = "groups";
+
 /// Objects of minijinja that have methods.
 const WITH_METHODS: &[&str] = &["loop", "self"];
 
@@ -29,13 +33,18 @@ const WITH_METHODS: &[&str] = &["loop", "self"];
 /// Errors: the first mistake.
 pub(super) fn check(source: &str, tree: &Tree<'_>) -> Result<(), Slip> {
     let mut modules = Vec::new();
+    let mut has_own_groups = false;
     if let Tree::Text(statement) = tree {
         imported(statement, &mut modules);
+        has_own_groups = binds(statement, GROUPS);
     }
     let mut slip: Option<Slip> = None;
     let mut one = |expression: &ast::Expr<'_>| {
         if slip.is_none() {
             slip = mistake(source, expression, &modules);
+        }
+        if slip.is_none() && !has_own_groups {
+            slip = group_by_name(source, expression);
         }
     };
     match tree {
@@ -112,6 +121,55 @@ fn mistake(source: &str, expression: &ast::Expr<'_>, modules: &[&str]) -> Option
         },
         _ => None,
     }
+}
+
+/// `groups.web` and `groups['web']`, also where an undefined value would do.
+fn group_by_name(source: &str, expression: &ast::Expr<'_>) -> Option<Slip> {
+    let is_groups = |expression: &ast::Expr<'_>| matches!(expression, ast::Expr::Var(name) if name.id == GROUPS);
+    let (name, span) = match expression {
+        ast::Expr::GetAttr(attribute) if is_groups(&attribute.expr) => {
+            let is_method = habits::method(attribute.name).is_some();
+            (!is_method).then(|| (attribute.name.to_owned(), attribute.span()))?
+        }
+        ast::Expr::GetItem(item) if is_groups(&item.expr) => match &item.subscript_expr {
+            ast::Expr::Const(name) => (name.value.as_str()?.to_owned(), item.span()),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let place = whole_name(source, range(span));
+    let written = source.get(place.clone()).unwrap_or(GROUPS);
+    Some(Slip::new(
+        place.clone(),
+        format!("`{written}` is undefined"),
+        "`groups` is a list: the names of the groups of this host",
+        habits::hosts_of_group(&name),
+    ))
+}
+
+/// Whether a template binds `name` itself.
+fn binds(statement: &ast::Stmt<'_>, name: &str) -> bool {
+    let targets: Vec<&ast::Expr<'_>> = match statement {
+        ast::Stmt::ForLoop(each) => vec![&each.target],
+        ast::Stmt::Set(set) => vec![&set.target],
+        ast::Stmt::SetBlock(set) => vec![&set.target],
+        ast::Stmt::WithBlock(with) => with.assignments.iter().map(|(target, _)| target).collect(),
+        ast::Stmt::Macro(one) => one.args.iter().collect(),
+        ast::Stmt::CallBlock(call) => call.macro_decl.args.iter().collect(),
+        ast::Stmt::Import(import) => vec![&import.name],
+        ast::Stmt::FromImport(import) => {
+            let names = import.names.iter();
+            names.map(|(one, other)| other.as_ref().unwrap_or(one)).collect()
+        }
+        _ => Vec::new(),
+    };
+    let mut is_bound = false;
+    for target in targets {
+        each(target, &mut |part| {
+            is_bound |= matches!(part, ast::Expr::Var(one) if one.id == name);
+        });
+    }
+    is_bound || bodies(statement).into_iter().flatten().any(|inner| binds(inner, name))
 }
 
 /// Names that `{% import %}` binds, whose macros are called like methods.

@@ -185,6 +185,12 @@ pub(super) const METHODS: &[(&str, Answer)] = &[
     ("extend", Do("join lists: `{% set a = a + b %}`")),
     ("find", Do("use `in`: `part in whole`")),
     ("format", Do("use the filter: `'%s' | format(name)`")),
+    (
+        "get_group get_host",
+        Do(
+            "`hosts` has all hosts of the inventory, such as `hosts['dns'].address`; `groups` are the groups of this host",
+        ),
+    ),
     ("get", Do("use `name['key'] | default('…')`")),
     ("index", Do("use `loop.index0`")),
     ("items values", Do("use the filter: `name | items`")),
@@ -222,7 +228,16 @@ pub(super) const NAMES: &[(&str, Answer)] = &[
         Do("set data of your own: the login user is not known to templates"),
     ),
     ("group_names", Own("groups")),
-    ("hostvars", Own("hosts")),
+    (
+        "hostvars",
+        Do(
+            "use `hosts[name]`: `.address`, `.data.KEY` for what the inventory sets for that host, and `.facts`, such as `.facts.hostname`",
+        ),
+    ),
+    (
+        "ansible_play_batch ansible_play_hosts ansible_play_hosts_all play_hosts",
+        Do("`hosts` has all hosts of the inventory: `{% for name in hosts %}`"),
+    ),
     (
         "lookup query",
         Do("write the value in `group_data/`, pass it with `--data`, or include a file of `templates/`"),

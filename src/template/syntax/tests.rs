@@ -157,6 +157,29 @@ fn what_is_an_expression_is_accepted() {
 }
 
 #[test]
+fn a_group_is_no_key_of_groups() {
+    for (source, place) in [
+        ("{{ groups['web'] }}", "groups['web']"),
+        ("{% for one in groups.web | default([]) %}{% endfor %}", "groups.web"),
+        ("{% if x in groups [ 'a-b' ] %}{% endif %}", "groups [ 'a-b' ]"),
+    ] {
+        let slip = read(source, Form::Text).expect_err(source);
+        assert_eq!(&source[slip.place], place);
+        assert!(slip.hint.contains(" in groups` asks"), "{}", slip.hint);
+    }
+    for source in [
+        "{{ 'web' in groups }}{{ groups[0] }}{{ groups[x] }}{{ groups[1:] }}{{ x.groups.web }}",
+        "{% for groups in x %}{{ groups.web }}{% endfor %}",
+        "{% set groups = {'web': 1} %}{{ groups['web'] }}",
+        "{% with groups = x %}{{ groups.web }}{% endwith %}",
+        "{% macro m(groups) %}{{ groups.web }}{% endmacro %}",
+        "{% import 'x' as groups %}{{ groups.web }}",
+    ] {
+        assert_eq!(read(source, Form::Text).err(), None, "{source}");
+    }
+}
+
+#[test]
 fn a_length_in_a_shell_is_not_the_start_of_a_comment() {
     let slip = read("echo ${#a} ${b#}", Form::Text).expect_err("refused");
     assert_eq!(
