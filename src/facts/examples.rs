@@ -355,6 +355,10 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
             ],
         ),
         (
+            FactKey::Misspelling(text("ngnix")),
+            vec![Fact::Misspelling(Vec::new()), Fact::Misspelling(vec![text("nginx")])],
+        ),
+        (
             installation(AptVerb::Install),
             vec![
                 Fact::Installation(InstallationFact::Possible(Simulation {

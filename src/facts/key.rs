@@ -43,6 +43,8 @@ macro_rules! every_kind {
             Content(path: String) => super::path::ContentKey<'a>, super::path::ContentFact;
             /// A Debian package.
             Package(name: String) => super::package::PackageKey<'a>, super::package::PackageFact;
+            /// Installed packages that a name may mean, if no package has this name.
+            Misspelling(name: String) => super::package::MisspellingKey<'a>, Vec<String>;
             /// A systemd unit, with its suffix.
             Unit(name: String) => super::unit::UnitKey<'a>, super::unit::UnitFact;
             /// Whether a systemd unit can be reloaded.

@@ -42,6 +42,33 @@ impl<'a> Key<'a> for PackageKey<'a> {
     }
 }
 
+/// The installed packages that this name is almost the name of. Empty if apt's lists have a package of this very name.
+#[derive(Clone, Copy)]
+pub struct MisspellingKey<'a>(pub &'a str);
+
+impl<'a> Key<'a> for MisspellingKey<'a> {
+    type Fact = Vec<String>;
+
+    const DEPENDS_ON: DependsOn = DependsOn::Itself;
+
+    fn describe(self) -> String {
+        format!("packages with a name like `{}`", self.0)
+    }
+
+    /// What is installed meanwhile makes no other name right.
+    fn subject(self) -> Subject<'a> {
+        Subject::Other
+    }
+
+    fn absent() -> Option<Vec<String>> {
+        Some(Vec::new())
+    }
+
+    fn may_come_with_packages(self) -> bool {
+        false
+    }
+}
+
 /// A Debian package on a host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

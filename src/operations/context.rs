@@ -46,6 +46,7 @@ pub struct PlanContext<'a> {
     environment: RefCell<Environment>,
     role: Role,
     owes_start: bool,
+    notices: RefCell<Vec<String>>,
 }
 
 impl<'a> PlanContext<'a> {
@@ -71,6 +72,7 @@ impl<'a> PlanContext<'a> {
             environment: RefCell::default(),
             role: Role::default(),
             owes_start: false,
+            notices: RefCell::default(),
         }
     }
 
@@ -101,6 +103,19 @@ impl<'a> PlanContext<'a> {
     /// The facts that were used so far.
     pub fn asked(&self) -> BTreeSet<FactKey> {
         self.asked.borrow().clone()
+    }
+
+    /// What the review says beside the changes.
+    pub fn notices(&self) -> Vec<String> {
+        self.notices.borrow().clone()
+    }
+
+    /// Adds a notice to the review, about an item of a list.
+    pub fn notice(&self, argument: &str, item: &str, text: &str) {
+        let place = self
+            .item_place(argument, item)
+            .unwrap_or_else(|| self.origin_of(argument));
+        self.notices.borrow_mut().push(format!("{text} ({place})"));
     }
 
     /// The user that the operation runs as.
@@ -175,13 +190,18 @@ impl<'a> PlanContext<'a> {
     /// A refusal that points at one item of a list.
     pub fn refuse_item(&self, argument: &str, item: &str, title: impl Into<String>, label: impl Into<String>) -> Stop {
         let mut mistake = self.mistake(argument, title, label);
-        if let Some(Kind::List(items)) = self.arguments.get(argument).map(|entry| &entry.value.kind)
-            && let Some(found) = items.iter().find(|one| one.as_str() == Some(item))
-            && let Some(origin) = &found.origin
-        {
+        if let Some(origin) = self.item_place(argument, item) {
             mistake = mistake.placed(origin);
         }
         Stop::Refused(Box::new(mistake))
+    }
+
+    /// Where one item of a list is written.
+    fn item_place(&self, argument: &str, item: &str) -> Option<&Origin> {
+        match &self.arguments.get(argument)?.value.kind {
+            Kind::List(items) => items.iter().find(|one| one.as_str() == Some(item))?.origin.as_ref(),
+            _ => None,
+        }
     }
 
     /// A refusal that points at the name of an argument.
@@ -226,6 +246,7 @@ impl<'a> PlanContext<'a> {
             overlay: RefCell::new(self.overlay.borrow().clone()),
             asked: RefCell::default(),
             environment: self.environment.clone(),
+            notices: RefCell::default(),
             ..*self
         };
         let found = then(&scratch);

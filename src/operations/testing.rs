@@ -98,7 +98,8 @@ impl Bench {
     }
 
     pub(super) fn no_package(self, name: &str) -> Self {
-        self.fact(FactKey::Package(name.to_owned()), Fact::Package(PackageFact::Absent))
+        self.fact(FactKey::Misspelling(name.to_owned()), Fact::Misspelling(Vec::new()))
+            .fact(FactKey::Package(name.to_owned()), Fact::Package(PackageFact::Absent))
     }
 
     pub(super) fn unit(self, name: &str, active: &str, enabled: &str, load: &str) -> Self {

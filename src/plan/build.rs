@@ -25,6 +25,7 @@ pub fn build(selection: &Selection, snapshot: &Snapshot, digests: &DigestKey) ->
         let name = planner.name().to_owned();
         let facts = snapshot.facts.get(&name).unwrap_or(&nothing);
         let owed = planner.owed_elsewhere();
+        let said = planner.notices().to_vec();
         let skipped = planner.skipped().to_vec();
         let operations = planner.end(&mut build);
         let (mut notices, mut has_leftovers) = match facts.get(&FactKey::System) {
@@ -35,6 +36,7 @@ pub fn build(selection: &Selection, snapshot: &Snapshot, digests: &DigestKey) ->
             _ => (Vec::new(), false),
         };
         notices.extend(owed);
+        notices.extend(said);
         let is_settled = |operation: &PlannedOperation| operation.handler.is_some() && operation.changes().is_empty();
         has_leftovers |= operations.iter().any(is_settled);
         build.plan.hosts.push(HostPlan {

@@ -27,6 +27,7 @@ pub(super) struct HostPlanner<'a> {
     overlay: Overlay,
     operations: Vec<PlannedOperation>,
     demanded: Vec<Demanded>,
+    notices: Vec<String>,
     /// Operations that were refused, and why, if this is the next run.
     refused: Vec<(OperationId, Diagnostic)>,
 }
@@ -38,6 +39,7 @@ impl<'a> HostPlanner<'a> {
             overlay: Overlay::new(given.facts),
             operations: Vec::new(),
             demanded: Vec::new(),
+            notices: Vec::new(),
             refused: Vec::new(),
             given,
         }
@@ -122,6 +124,11 @@ impl<'a> HostPlanner<'a> {
                 let position = self.operations.len();
                 let demanded = planned.demands.into_iter().map(|demand| (position, demand));
                 self.demanded.extend(demanded);
+                for notice in planned.notices {
+                    if !self.notices.contains(&notice) {
+                        self.notices.push(notice);
+                    }
+                }
                 self.operations.push(planned.operation);
             }
             Ok(None) => {}
@@ -154,6 +161,11 @@ impl<'a> HostPlanner<'a> {
         {
             handler.covered_by = Some(starter);
         }
+    }
+
+    /// What operations say in the review beside their changes.
+    pub(super) fn notices(&self) -> &[String] {
+        &self.notices
     }
 
     /// What is said of owed handlers that this plan does not run.

@@ -25,6 +25,8 @@ pub(super) struct Planned {
     pub(super) effects: Vec<Effect>,
     /// What its parameters say, if it runs in its turn.
     pub(super) demands: Vec<Demand>,
+    /// What the review says beside its changes.
+    pub(super) notices: Vec<String>,
 }
 
 /// Plans an operation over `overlay`; missing facts are noted in `build`. `None` if nothing makes it run.
@@ -41,13 +43,11 @@ pub(super) fn plan_operation(
     if due == Due::No {
         return Ok(None);
     }
-    let mut asked = bound.asked;
-    let mut peers = bound.peers;
-    let mut touches = Vec::new();
-    let mut conduct = Conduct::default();
+    let (mut asked, mut peers) = (bound.asked, bound.peers);
+    let (mut touches, mut conduct) = (Vec::new(), Conduct::default());
     let mut is_unread = false;
     let mut as_now = AsNow::No;
-    let mut demands = Vec::new();
+    let (mut demands, mut notices) = (Vec::new(), Vec::new());
     let outcome = match &bound.bound {
         Bound::Unknown(why) => Ok(deferred(Vec::new(), why.clone(), vec![FactScope::Everything])),
         Bound::Ready(ready) => {
@@ -78,6 +78,7 @@ pub(super) fn plan_operation(
                 demands = ready.operation.demands();
             }
             asked.extend(context.asked());
+            notices = context.notices();
             let mut outcome = outcome(planned, &touches);
             if let Ok(planned) = &outcome
                 && !waits_for_others(planned).is_empty()
@@ -137,6 +138,7 @@ pub(super) fn plan_operation(
         operation,
         effects,
         demands,
+        notices,
     }))
 }
 

@@ -118,7 +118,7 @@ impl<'a> Answers<'a> {
             "group" => self.usual_group(name),
             "content" => self.content_of(name),
             "disk_location" => Some(json!("absent")),
-            "path_resolution" => Some(json!([])),
+            "misspelling" | "path_resolution" => Some(json!([])),
             "user_number" => Some(self.holder("user", "uid", name)),
             "group_number" => Some(self.holder("group", "gid", name)),
             "account_defaults" => Some(account_defaults()),

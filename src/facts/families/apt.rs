@@ -1,6 +1,6 @@
 //! Asks apt what it would do: its own simulation, without its lock and without writing its caches.
 
-mod near;
+pub(super) mod near;
 mod nobody;
 mod refresh;
 

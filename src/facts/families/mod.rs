@@ -12,6 +12,7 @@ mod listing;
 mod locale;
 mod login_key;
 mod metadata;
+mod misspelling;
 mod module;
 mod mount;
 mod package;

@@ -24,7 +24,7 @@ use super::status::{Absent, Present, absent, present};
 use crate::change::{NotKnown, Outcome, ResourceKind, Stop};
 use crate::facts::apt::{InstallationFact, InstallationKey, PackageListsKey, Simulation};
 use crate::facts::overlay::FactScope;
-use crate::facts::package::{PackageFact, PackageKey};
+use crate::facts::package::{MisspellingKey, PackageFact, PackageKey};
 use crate::facts::{AptVerb, FactKey, Installation};
 use crate::operations::conduct::RunsCommands;
 use crate::operations::{Define, Demand, Operation, PlanContext};
@@ -65,7 +65,12 @@ no_recommends = true
 impl Operation for Packages {
     fn needs(&self) -> Vec<FactKey> {
         let names = self.packages.iter().filter_map(|text| Name::parse(text).ok());
-        names.map(|name| FactKey::Package(name.key())).collect()
+        let keys = names.flat_map(|name| {
+            let package = FactKey::Package(name.key());
+            let misspelling = (!self.present).then_some(FactKey::Misspelling(name.name));
+            [Some(package), misspelling].into_iter().flatten()
+        });
+        keys.collect()
     }
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
@@ -205,7 +210,14 @@ impl Packages {
 
     fn add_absent(context: &PlanContext<'_>, name: Name, fact: PackageFact, work: &mut Work) -> Result<(), Stop> {
         match &fact {
-            PackageFact::Absent => Ok(()),
+            PackageFact::Absent => {
+                let near = context.get(MisspellingKey(&name.name))?;
+                if !near.is_empty() {
+                    let said = refusals::perhaps_meant(&name, &near);
+                    context.notice(refusals::PACKAGES, &name.argument(), &said);
+                }
+                Ok(())
+            }
             PackageFact::Provided { by } => Err(refusals::only_provided(context, &name, by.keys())),
             PackageFact::Listed { status, .. } => match absent(*status) {
                 Absent::Holds => Ok(()),

@@ -255,3 +255,26 @@ fn handlers_run_before_the_checks_at_the_end_of_their_task() {
         assert_eq!(names, *order, "{}", task.concat());
     }
 }
+
+#[test]
+fn a_name_to_be_removed_that_is_no_package_is_noticed() {
+    let task = "[[operation]]\nop = 'apt.packages'\npackages = ['ngnix', 'snapd']\npresent = false\n";
+    let mut snapshot = host_with(None);
+    let facts = snapshot.facts.get_mut("web").expect("facts");
+    for (name, near) in [("ngnix", vec!["nginx".to_owned()]), ("snapd", Vec::new())] {
+        facts.insert(
+            FactKey::Package(name.to_owned()),
+            Fact::Package(crate::facts::package::PackageFact::Absent),
+        );
+        facts.insert(FactKey::Misspelling(name.to_owned()), Fact::Misspelling(near));
+    }
+    let selection = selection(task);
+    let build = crate::plan::build(&selection, &snapshot, &DigestKey::random());
+    assert_eq!(build.mistakes, []);
+    let host = &build.plan.hosts[0];
+    assert_eq!(host.operations[0].outcome, Outcome::Unchanged);
+    assert_eq!(
+        host.notices,
+        ["nothing to remove: no package is called `ngnix`; did you mean `nginx`? (tasks/t/t.toml:3:13)"]
+    );
+}

@@ -9,9 +9,9 @@ pub(super) fn script(apt_cache: &str) -> String {
     )
 }
 
-/// Without single quotes. A slip is a letter too many, too few, a wrong one, or two that are swapped: one of them is allowed in a short
+/// Without single quotes. Compares the names in `$wanted` with those that it reads. A slip is a letter too many, too few, a wrong one, or two that are swapped: one of them is allowed in a short
 /// name, two in a longer one. Prints at most three names, those with the fewest slips.
-const SCRIPT: &str = r#"function slips(a,b,most, x,y,i,j,v,least){x=length(a);y=length(b)
+pub(in crate::facts::families) const SCRIPT: &str = r#"function slips(a,b,most, x,y,i,j,v,least){x=length(a);y=length(b)
 for(j=0;j<=y;j++)d[0,j]=j
 for(i=1;i<=x;i++){least=d[i,0]=i
 for(j=1;j<=y;j++){v=d[i-1,j-1]+(substr(a,i,1)!=substr(b,j,1))

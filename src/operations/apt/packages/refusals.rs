@@ -11,7 +11,7 @@ use crate::operations::parameters::readable;
 /// Names that are spelled almost like those that apt does not know.
 type Near = BTreeMap<String, Vec<String>>;
 
-const PACKAGES: &str = "packages";
+pub(super) const PACKAGES: &str = "packages";
 
 /// A package is held.
 pub(super) fn held(context: &PlanContext<'_>, name: &Name) -> Stop {
@@ -212,6 +212,15 @@ fn meant(name: &Name, near: &Near) -> String {
         .iter()
         .map(|(unknown, candidates)| format!("for `{unknown}` {}", quoted(candidates)));
     format!("did you mean, {}?", each.collect::<Vec<_>>().join(", "))
+}
+
+/// What is said of a name to be removed that is no package, as in a list that somebody mistyped.
+pub(super) fn perhaps_meant(name: &Name, near: &[String]) -> String {
+    format!(
+        "nothing to remove: no package is called `{}`; did you mean {}?",
+        name.name,
+        quoted(near)
+    )
 }
 
 fn quoted(names: &[String]) -> String {
