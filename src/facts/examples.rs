@@ -290,6 +290,7 @@ fn of_paths() -> Vec<(FactKey, Vec<Fact>)> {
             vec![
                 Fact::Metadata(Metadata::default()),
                 Fact::Metadata(Metadata {
+                    without_flags: false,
                     flags: text("i"),
                     is_mount: true,
                     read_only: Some(text("/etc")),

@@ -176,8 +176,11 @@ impl<'a> Key<'a> for MetadataKey<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Metadata {
-    /// The letters of lsattr(1), without those that a file system sets by itself; empty also if the host has no `lsattr`.
+    /// The letters of lsattr(1), without those that a file system sets by itself.
     pub flags: String,
+    /// Whether the flags are not known, since the host has no `lsattr`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub without_flags: bool,
     /// Whether something is mounted there.
     pub is_mount: bool,
     /// Where the file system is mounted that it is on, if nothing on that can be changed.

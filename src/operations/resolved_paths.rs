@@ -83,25 +83,29 @@ impl PlanContext<'_> {
     }
 
     fn check_metadata(&self, step: &Step, resolved: &ResolvedPath, metadata: &Metadata) -> Result<(), Stop> {
-        let path = &resolved.path;
-        let argument = self.argument_of(path);
-        for (flag, word) in [('i', "immutable"), ('a', "append-only")] {
-            if metadata.flags.contains(flag) {
-                let label = format!("`lsattr` shows the flag `{flag}`, with which nobody can change it");
-                return Err(self
-                    .refuse(&argument, format!("`{path}` is {word}"), label)
-                    .hint(format!("remove the flag first: `chattr -{flag} {path}`")));
-            }
-        }
         let is_replaced = match step {
             Step::WriteFile(_) => resolved.is_open,
             Step::Link(_) | Step::Remove(_) | Step::RemoveDirectory(_) => true,
             _ => false,
         };
+        let path = &resolved.path;
+        self.check_own(&self.argument_of(path), path, metadata, is_replaced)
+    }
+
+    /// Refuses what the file or directory itself does not allow.
+    fn check_own(&self, argument: &str, path: &str, metadata: &Metadata, is_replaced: bool) -> Result<(), Stop> {
+        for (flag, word) in [('i', "immutable"), ('a', "append-only")] {
+            if metadata.flags.contains(flag) {
+                let label = format!("`lsattr` shows the flag `{flag}`, with which nobody can change it");
+                return Err(self
+                    .refuse(argument, format!("`{path}` is {word}"), label)
+                    .hint(format!("remove the flag first: `chattr -{flag} {path}`")));
+            }
+        }
         if metadata.is_mount && is_replaced {
             let label = "something is mounted there, so it cannot be removed or replaced";
             return Err(self
-                .refuse(&argument, format!("`{path}` is a mount point"), label)
+                .refuse(argument, format!("`{path}` is a mount point"), label)
                 .hint(format!("unmount it first: `umount {path}`")));
         }
         Ok(())
@@ -115,53 +119,87 @@ impl PlanContext<'_> {
             Step::WriteFile(_) => own.is_mount && !resolved.is_open,
             _ => false,
         };
+        let argument = self.argument_of(path);
+        if is_kept {
+            return self.check_is_mounted_writable(&argument, path, own);
+        }
         let parent = parent(path);
         // For what is there it is read along with its own. What is created needs no further round, unless root may not create it.
-        let is_closed = self.acts_as_root() && self.location(parent).is_some_and(|location| location.is_closed);
         let above = match resolved.end {
-            End::Absent | End::Unknown if !is_closed => Metadata::default(),
+            End::Absent | End::Unknown if !self.is_closed(parent) => Metadata::default(),
             _ => self.metadata(parent),
         };
-        let read_only = if is_kept { &own.read_only } else { &above.read_only };
-        if let Some(mount) = read_only {
-            let title = format!("`{path}` is on a read-only file system");
-            return Err(self
-                .refuse(
-                    &self.argument_of(path),
-                    title,
-                    format!("`{mount}` is mounted read-only"),
-                )
-                .hint(format!("remount it first: `mount -o remount,rw {mount}`")));
-        }
         let is_only_added = matches!(step, Step::MakeDirectory(_)) && !resolved.is_open;
+        self.check_is_mounted_writable(&argument, path, &above)?;
+        self.check_above(&argument, parent, &above, is_only_added)
+    }
+
+    /// Refuses the directory that a program of the host is to create at a path, if nothing can be created there, not even by root.
+    /// The program tries it out first, so that an append-only directory above is no place for it.
+    pub(super) fn check_can_create(&self, argument: &str, path: &str) -> Result<(), Stop> {
+        let parent = parent(path);
+        let above = self.metadata(parent);
+        self.check_is_mounted_writable(argument, path, &above)?;
+        self.check_above(argument, parent, &above, false)
+    }
+
+    /// Refuses the directory that a program of the host is to remove, if it cannot be removed, not even by root.
+    pub(super) fn check_can_remove(&self, argument: &str, path: &str) -> Result<(), Stop> {
+        self.check_own(argument, path, &self.metadata(path), true)?;
+        self.check_can_create(argument, path)
+    }
+
+    /// Whether not even root may write to a directory.
+    fn is_closed(&self, directory: &str) -> bool {
+        self.acts_as_root() && self.location(directory).is_some_and(|location| location.is_closed)
+    }
+
+    fn check_is_mounted_writable(&self, argument: &str, path: &str, metadata: &Metadata) -> Result<(), Stop> {
+        let Some(mount) = &metadata.read_only else {
+            return Ok(());
+        };
+        let title = format!("`{path}` is on a read-only file system");
+        Err(self
+            .refuse(argument, title, format!("`{mount}` is mounted read-only"))
+            .hint(format!("remount it first: `mount -o remount,rw {mount}`")))
+    }
+
+    /// Refuses what the directory above does not allow.
+    fn check_above(&self, argument: &str, parent: &str, above: &Metadata, is_only_added: bool) -> Result<(), Stop> {
         for (flag, word, consequence, holds) in [
             (
                 'i',
                 "immutable",
                 "nothing in it can be created, replaced or removed",
-                !is_kept,
+                true,
             ),
             (
                 'a',
                 "append-only",
                 "nothing in it can be replaced or removed",
-                !is_kept && !is_only_added,
+                !is_only_added,
             ),
         ] {
             if holds && above.flags.contains(flag) {
                 let title = format!("`{parent}` is {word}: {consequence}");
                 let label = format!("`lsattr -d {parent}` shows the flag `{flag}`");
                 return Err(self
-                    .refuse(&self.argument_of(path), title, label)
+                    .refuse(argument, title, label)
                     .hint(format!("remove the flag first: `chattr -{flag} {parent}`")));
             }
         }
-        if is_closed && !is_kept && above.read_only.is_none() && self.is_read(parent) {
+        if self.is_closed(parent) && self.is_read(parent) {
             let title = format!("nothing in `{parent}` can be created, replaced or removed");
             let label = "not even root may write to this directory";
-            return Err(self.refuse(&self.argument_of(path), title, label).hint(format!(
-                "see `lsattr -d {parent}` and `findmnt -T {parent}` on the host"
-            )));
+            let hint = if above.without_flags {
+                format!(
+                    "it may be immutable, which only `lsattr` shows: install `e2fsprogs`, then see `lsattr -d {parent}`; or see \
+                     `findmnt -T {parent}`"
+                )
+            } else {
+                format!("see `lsattr -d {parent}` and `findmnt -T {parent}` on the host")
+            };
+            return Err(self.refuse(argument, title, label).hint(hint));
         }
         Ok(())
     }

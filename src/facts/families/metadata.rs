@@ -24,13 +24,16 @@ impl<'a> Readable<'a> for MetadataKey<'a> {
 /// Flags that file systems set by themselves, in the letters of lsattr(1).
 const BY_ITSELF: &str = "-eEINV";
 
+/// What is printed in the place of flags if the host has no `lsattr`.
+const WITHOUT_LSATTR: &str = "without";
+
 /// A mount point is compared, never looked at: a dead server of NFS does not answer. Of each mount point at or above a path, its options
 /// and those of its file system are printed.
 fn probe(keys: &[FactKey]) -> String {
     let paths: Vec<&str> = keys.iter().filter_map(FactKey::path).collect();
     let escaped: Vec<String> = paths.iter().map(|path| mount_field(path)).collect();
     format!(
-        "lsattr -d -- {} 2>/dev/null\n\
+        "lsattr -d -- {} 2>/dev/null; [ $? != 127 ] || echo {WITHOUT_LSATTR}\n\
          printf \"mounts\\n\"\n\
          set -- {}\n\
          while read -r i i i i p o i; do for k; do case $k/ in \"${{p%/}}\"/*) printf \"%s,%s %s\\n\" \"$o\" \"${{i##* }}\" \"$p\"; break ;; esac; done; done </proc/self/mountinfo 2>/dev/null\n\
@@ -55,9 +58,11 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
         .iter()
         .filter_map(|line| line.split_once(' '))
         .collect();
+    let without_flags = lines[..mounts_at] == [WITHOUT_LSATTR];
     let facts = keys.iter().filter_map(|key| {
         let path = key.path()?;
         let metadata = Metadata {
+            without_flags,
             flags: flags
                 .get(path)
                 .map(|flags| flags.replace(|flag| BY_ITSELF.contains(flag), ""))
@@ -117,6 +122,22 @@ mod tests {
     }
 
     #[test]
+    fn a_host_without_lsattr_says_so() {
+        let keys = [FactKey::Metadata("/proc".to_owned())];
+        let output = std::process::Command::new("/bin/sh")
+            .arg("-c")
+            .arg(probe(&keys))
+            .env("PATH", "/nowhere")
+            .output()
+            .expect("it runs");
+        let facts = parse(&keys, 0, &output.stdout).expect("readable");
+        assert!(
+            matches!(&facts[0].1, Fact::Metadata(metadata) if metadata.without_flags && metadata.is_mount),
+            "{output:?}"
+        );
+    }
+
+    #[test]
     fn the_probe_prints_the_mount_points_among_the_paths() {
         let keys = ["/proc", "/no such"].map(|path| FactKey::Metadata(path.to_owned()));
         for shell in ["dash", "bash"] {
@@ -127,7 +148,7 @@ mod tests {
                 .expect("it runs");
             let facts = parse(&keys, 0, &output.stdout).expect("readable");
             assert!(
-                matches!(&facts[0].1, Fact::Metadata(metadata) if metadata.is_mount),
+                matches!(&facts[0].1, Fact::Metadata(metadata) if metadata.is_mount && !metadata.without_flags),
                 "{output:?}"
             );
             assert!(

@@ -30,6 +30,7 @@ pub(super) fn missing_home(context: &PlanContext<'_>, home: &str) -> Result<Opti
     match context.path(&path)? {
         PathFact::Absent => {
             check_parent(context, "home", &path)?;
+            context.check_can_create("home", &path)?;
             Ok(Some(path))
         }
         PathFact::Present(inode) if inode.kind == InodeKind::Directory => Ok(None),
@@ -149,6 +150,7 @@ pub(super) fn removed_home(context: &PlanContext<'_>, user: &str, home: &str) ->
             "`userdel` removes only a directory that the user owns: remove `remove_home`",
         ))));
     }
+    context.check_can_remove("remove_home", &path)?;
     let attributes = Attributes {
         owner: inode.owner,
         group: inode.group,
