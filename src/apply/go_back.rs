@@ -1,8 +1,8 @@
 //! Going back after a restart whose unit did not stay active: the files that it was restarted for become what they were, and it
 //! is started on them. What was only reloaded, and still runs, is reloaded again.
 //!
-//! These are the files that notified a handler of the unit, and the unit's own. A handler's record says what was kept, also by an
-//! earlier run that was cut off. The next deploy writes the files and notifies the handler again, so nothing stays owed then.
+//! These are the files that notified a handler of the unit, and the unit's own. The records of its handlers and of the unit say
+//! what was kept, also by an earlier run that was cut off. The next deploy writes the files and notifies the handler again, so nothing stays owed then.
 //! Otherwise the record stays, and with it that the unit has to be started.
 
 use std::collections::BTreeSet;
@@ -26,13 +26,15 @@ struct Ways {
     back: BTreeSet<String>,
     /// Whether some are as they were before an earlier run.
     is_older: bool,
+    /// What that run did not come to.
+    awaited: &'static str,
     /// Whether the unit did not run any more.
     has_stopped: bool,
     /// What could not be done, with the reason.
     left: Vec<String>,
 }
 
-/// A restart that failed, of a unit that ran before.
+/// A restart that failed, or the start of a unit that an earlier run may have stopped.
 struct Restart {
     operation: PlannedOperation,
     unit: String,
@@ -42,7 +44,7 @@ struct Restart {
 }
 
 impl HostApply<'_> {
-    /// The restart that a segment failed with: that of a handler, or of a unit whose files had changed.
+    /// The restart that a segment failed with: that of a handler, or of a unit whose files may have changed.
     fn failed_restart(&self, segment: &[PlannedOperation]) -> Option<Restart> {
         let failed = self.results.iter().rev().find(|result| result.failure.is_some())?;
         if failed.lines.iter().any(|line| line.end == ResourceEnd::Ignored) {
@@ -124,8 +126,10 @@ impl HostApply<'_> {
             verb,
             causes,
         } = &restart;
-        let writers = self.keeping.writers_of(unit);
-        let folders: Vec<String> = writers.iter().flat_map(|writer| self.keeping.folders(writer)).collect();
+        // For what no handler restarts, the unit's record tells whether it ran before.
+        let writers = operation.handler.as_ref().map(|_| self.keeping.writers_of(unit));
+        let writers = writers.into_iter().flatten();
+        let folders: Vec<String> = writers.flat_map(|writer| self.keeping.folders(&writer)).collect();
         let put_back = self.records.put_back(unit, &folders);
         let mut ways = match self.attempt(writer, put_back).await? {
             Ok(said) => self.ways(&said),
@@ -133,6 +137,11 @@ impl HostApply<'_> {
                 left: vec![format!("what changed cannot be put back: {why}")],
                 ..Ways::default()
             },
+        };
+        ways.awaited = if operation.handler.is_some() {
+            "handler"
+        } else {
+            "restart"
         };
         if ways.back.is_empty() && ways.left.is_empty() {
             let is_told = ways.has_stopped && operation.handler.is_some();
@@ -170,6 +179,7 @@ impl HostApply<'_> {
             for handler in &of_unit {
                 self.forget(writer, handler).await?;
             }
+            self.attempt(writer, self.records.removal_of_unit(unit)).await?.ok();
         }
         Ok(Some(written(operation, told(unit, *verb, &ways, runs))))
     }
@@ -306,7 +316,7 @@ impl HostApply<'_> {
     }
 }
 
-/// The unit that an operation restarts because its files changed.
+/// The unit that an operation starts or restarts.
 fn renewed(operation: &PlannedOperation) -> Option<&str> {
     let mut changes = operation
         .changes()
@@ -358,7 +368,7 @@ fn told(unit: &str, verb: Verb, ways: &Ways, runs: bool) -> Failure {
             "are as they were"
         };
         let since = if ways.is_older {
-            "an earlier run, which ended before the handler"
+            &format!("an earlier run, which ended before the {}", ways.awaited)
         } else {
             "this run"
         };

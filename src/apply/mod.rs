@@ -1,5 +1,6 @@
 //! Applies a plan: runs its steps on hosts and sends what happens as events.
 
+mod changed_units;
 mod checks;
 mod confirm;
 mod differences;

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use super::changed_units;
 use crate::change::{ResolvedPath, Step, has_stopped};
 use crate::facts::overlay::OperationId;
 use crate::facts::owed::{Owed, STARTS};
@@ -33,6 +34,10 @@ pub(super) struct Turn<'a> {
     pub(super) is_last: bool,
     /// The folders of what is kept before the operation's steps.
     pub(super) kept: &'a [String],
+    /// The units of which the operation changes files.
+    pub(super) changed: &'a [String],
+    /// The unit that the step starts or restarts, if it is no handler's.
+    pub(super) starts: Option<&'a str>,
 }
 
 struct Noted {
@@ -130,11 +135,21 @@ impl Records {
         })
     }
 
-    /// Puts back what was kept before the changes that handlers of `unit` are recorded for, also by earlier runs, and what is in
-    /// `folders`, the latest first. It prints what came of each, and the activity of the unit before.
+    /// Removes the record of a unit whose files changed.
+    pub(super) fn removal_of_unit(&self, unit: &str) -> StepScript {
+        let record = changed_units::record(unit, self.state_folder.as_deref());
+        StepScript {
+            body: format!("rm -f -- {}", quote(&record)),
+            ..StepScript::default()
+        }
+    }
+
+    /// Puts back what was kept before the changes that `unit` and its handlers are recorded for, also by earlier runs, and what is
+    /// in `folders`, the latest first. It prints what came of each, and the activity of the unit before.
     pub(super) fn put_back(&self, unit: &str, folders: &[String]) -> StepScript {
         let mut listed = String::from(":\n");
-        for record in self.records_of(unit) {
+        let of_files = changed_units::record(unit, self.state_folder.as_deref());
+        for record in self.records_of(unit).into_iter().chain([of_files]) {
             listed.extend(["sed -n 's/^kept //p' ", &quote(&record), " 2>/dev/null\n"]);
         }
         for folder in folders {
@@ -200,6 +215,13 @@ impl Records {
             let kept = if turn.is_first { turn.kept } else { &[] };
             script.body = self.recorded(&notified, kept, &script.body, can_revert);
         }
+        let state_folder = self.state_folder.as_deref();
+        if turn.is_first && !turn.changed.is_empty() {
+            script.body = changed_units::with_record(turn.changed, turn.kept, state_folder, &script.body);
+        }
+        if let Some(unit) = turn.starts {
+            script.body = changed_units::with_removal(unit, state_folder, &script.body);
+        }
         if let Some(handler) = &operation.handler {
             let path = quote(&self.path(handler));
             let others = self.others_of_unit(handler);
@@ -213,6 +235,9 @@ impl Records {
             }
             if let Some(unit) = &handler.unit {
                 script.body = with_mark(handler, unit, &path, &others, &script.body);
+            }
+            if let Some(unit) = handler.unit.as_deref().filter(|_| turn.is_last && !is_reload(handler)) {
+                script.body = changed_units::with_removal(unit, state_folder, &script.body);
             }
             if turn.is_last {
                 for text in [Some(&mut script.body), script.already.as_mut()].into_iter().flatten() {
@@ -267,6 +292,12 @@ impl Records {
             ..StepScript::default()
         })
     }
+}
+
+/// Whether it has its unit read its configuration, which says nothing of the files of the unit.
+fn is_reload(handler: &PlannedHandler) -> bool {
+    let parameters = handler.record.parameters.as_ref();
+    parameters.is_some_and(|all| all.get("state").is_some_and(|state| state == "reloaded"))
 }
 
 /// Shell text that defines `owe`, which writes a record. What an earlier one says stays: what was kept, and whether the unit has

@@ -1,11 +1,11 @@
 //! The scripts of a segment, before they are sent.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::keeping::Keeping;
 use super::owed::{Records, Turn};
 use super::perform::{StepOptions, scripts, steps_with_paths, together};
-use crate::change::{OneOfMany, Outcome, ResolvedPath, Step, groups};
+use crate::change::{OneOfMany, Outcome, ResolvedPath, ResourceChange, ResourceKind, Step, groups};
 use crate::facts::overlay::OperationId;
 use crate::plan::PlannedOperation;
 use crate::remote::{StepGroup, StepScript};
@@ -13,8 +13,8 @@ use crate::remote::{StepGroup, StepScript};
 /// What is kept of what a segment replaces.
 pub(super) struct KeepFor<'a> {
     pub(super) keeping: &'a mut Keeping,
-    /// The operations before which something is kept.
-    pub(super) operations: &'a BTreeSet<OperationId>,
+    /// The operations before which something is kept, each with the units of which it changes files.
+    pub(super) operations: &'a BTreeMap<OperationId, Vec<String>>,
 }
 
 /// A step, with the index of its operation in the segment and of its change in the operation.
@@ -31,6 +31,14 @@ pub(super) struct Prepared<'s> {
     pub(super) groups: Vec<StepGroup>,
 }
 
+/// The unit that a step starts or restarts, if it is no handler's.
+fn started<'a>(operation: &'a PlannedOperation, step: &Step) -> Option<&'a str> {
+    let recovers = step.command().is_some_and(|command| command.recovery.is_some());
+    let is_own = |change: &&ResourceChange| change.id.kind == ResourceKind::Unit && change.steps.contains(step);
+    let change = operation.changes().iter().find(is_own)?;
+    (recovers && operation.handler.is_none()).then_some(change.id.name.as_str())
+}
+
 pub(super) fn prepare<'s>(
     segment: &'s [PlannedOperation],
     records: &Records,
@@ -43,7 +51,8 @@ pub(super) fn prepare<'s>(
     let mut files: Vec<Option<OneOfMany<'s>>> = Vec::new();
     for (operation_index, operation) in segment.iter().enumerate() {
         let ensure = matches!(operation.outcome, Outcome::Ensure { .. });
-        let is_kept = operations.contains(&operation.id);
+        let kept_for = operations.get(&operation.id);
+        let is_kept = kept_for.is_some();
         let can_be_grouped = !ensure && operation.conduct.timeout.is_none();
         let first = steps.len();
         for (change_index, change) in operation.changes().iter().enumerate() {
@@ -80,6 +89,8 @@ pub(super) fn prepare<'s>(
                 is_first: index == 0,
                 is_last: index + 1 == own.len(),
                 kept: &kept,
+                changed: kept_for.map_or(&[], Vec::as_slice),
+                starts: started(operation, step),
             };
             let script = &mut steps[first + index];
             let length = script.body.len();

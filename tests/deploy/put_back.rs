@@ -361,6 +361,94 @@ fn files_of_a_unit_that_does_not_start_with_them_go_back() {
     host.is_left_in_order();
 }
 
+/// A service that takes its time to start, and does not start if it is not `OK`.
+const SLOW: &str = r#"
+[[operation]]
+op = "files.put"
+dest = "/etc/systemd/system/app.service"
+content = """
+[Service]
+ExecStartPre=/bin/sh -c 'sleep 1; test "$OK" = yes || { echo not ok >&2; exit 3; }'
+ExecStart=/bin/sleep infinity
+SETTING
+"""
+"#;
+
+const ENVIRONMENT: &str = "Environment=OK={{ value }}";
+
+const RESTARTED: &str = r#"
+[[operation]]
+op = "server.shell"
+commands = ["sleep 4"]
+always = true
+when = "waits"
+
+[[operation]]
+op = "systemd.service"
+service = "app"
+state = "started"
+"#;
+
+#[test]
+fn files_of_a_unit_go_back_whatever_ends_a_run_before_its_restart() {
+    let unit = [&SLOW.replace("SETTING", ENVIRONMENT), RESTARTED].concat();
+    let slow = SLOW.replace("SETTING", "");
+    let drop_in = [&slow, "\n[[operation]]\n", FILES[0].1, "\n", RESTARTED].concat();
+    let project = project(&[&unit]);
+    let host = project.up("dev", "alpha");
+    for (task, path, points) in [
+        (&unit, "/etc/systemd/system/app.service", 2),
+        (&drop_in, "/etc/systemd/system/app.service.d/ok.conf", 1),
+    ] {
+        project.write("tasks/test/files.toml", task);
+        value(&project, "yes", false);
+        deploy(&project, 0);
+        let file = || {
+            host.inside(&format!(
+                "cat {path}; systemctl is-active app; ls -A /var/lib/homelab/units || true"
+            ))
+        };
+        let before = file();
+        assert!(before.ends_with("\nactive\n"), "{before}");
+        for (point, waits) in [
+            // Between the file and the restart.
+            (format!("grep -q OK=no {path} && pgrep -f '^sleep 4'"), true),
+            // While it restarts, which the host goes on with.
+            ("! systemctl is-active --quiet app".to_owned(), false),
+        ]
+        .iter()
+        .take(points)
+        {
+            value(&project, "no", *waits);
+            let mut command = project.command(&["deploy", "dev", "all", "--yes"]);
+            let mut run = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            host.wait_until(point, Duration::from_secs(30));
+            run.kill().unwrap();
+            run.wait().unwrap();
+            host.wait_until(
+                "systemctl show -p ActiveState --value app | grep -v ing",
+                Duration::from_secs(20),
+            );
+            value(&project, "no", false);
+            let next = ["deploy", "dev", "all", "--yes", "--lock-wait", "60s"];
+            let ran = project.homelab(&next).expect(1);
+            let told = format!("{}{}", ran.stdout, ran.stderr);
+            let back = format!(
+                "`{path}` is as it was before an earlier run, which ended before the restart, and `app.service` runs again"
+            );
+            has(&told, &[&back]);
+            assert_eq!(file(), before, "{point}\n{told}");
+        }
+        // The next deploy makes the change again, and it goes back again; a good one stays.
+        let told = deploy(&project, 1);
+        has(&told, &["is as it was before this run, and `app.service` runs again"]);
+        assert_eq!(file(), before, "{told}");
+        value(&project, "yes", false);
+        assert!(deploy(&project, 0).starts_with("nothing to do"));
+    }
+    host.is_left_in_order();
+}
+
 /// Two more services, of which the second is stopped by hand.
 const OTHERS: &str = r#"
 [[operation]]

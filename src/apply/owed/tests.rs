@@ -35,6 +35,8 @@ const FIRST: Turn<'_> = Turn {
     is_first: true,
     is_last: false,
     kept: &[],
+    changed: &[],
+    starts: None,
 };
 const LAST: Turn<'_> = Turn { is_last: true, ..FIRST };
 

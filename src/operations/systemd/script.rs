@@ -31,8 +31,7 @@ pub(super) fn stop_instances(template: &str) -> Step {
 /// The step for `verb`; `settles` watches the unit for a moment after it was started.
 pub(super) fn step(verb: Verb, unit: &str, settles: bool) -> Step {
     Step::Run(Command {
-        // It ran before, so it has to run again if its files go back.
-        recovery: (verb == Verb::Renew).then(|| again_after(Again::TryRestart, unit, settles)),
+        recovery: verb.starts().then(|| again_after(Again::TryRestart, unit, settles)),
         ..Command::new(summary(verb, unit), script(verb, &quote(unit), settles)).asked_by(verb.parameter())
     })
 }

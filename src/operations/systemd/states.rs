@@ -30,6 +30,11 @@ pub(super) enum Verb {
 }
 
 impl Verb {
+    /// Whether the unit runs afterwards.
+    pub(super) fn starts(self) -> bool {
+        matches!(self, Self::Start | Self::StartAfresh | Self::Restart | Self::Renew)
+    }
+
     /// The parameter that asks for it.
     pub(super) fn parameter(self) -> &'static str {
         match self {
