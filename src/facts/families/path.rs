@@ -71,8 +71,11 @@ const CLOSED: &str = "- ";
 /// One `stat` for all paths and one for the file systems of directories, what may not be seen, one `sha256sum` for those that are
 /// files, and one for each large one, then the links' targets.
 ///
-/// Where all is this user's own, files are files. Elsewhere a named pipe may take the place of one at any time, and reading it never ends:
-/// so reading has a limit, and after that each file has one of its own.
+/// The first digit of a mode in hexadecimal is the type (inode(7)): 8 is a file, 4 a directory, a a link. Where nothing else is among the
+/// paths, `sha256sum` gets them all and says nothing of directories: a loop of the shell over thousands takes longer than their digests.
+///
+/// Where all is there and this user's own, files are files. Elsewhere a named pipe may take the place of one at any time, and reading it
+/// never ends: so reading has a limit, and after that each file has one of its own.
 ///
 /// The files are collected in a text: a shell copies all of `$@` whenever it gets longer, which takes most of the time for thousands.
 ///
@@ -81,26 +84,27 @@ const CLOSED: &str = "- ";
 fn probe(keys: &[FactKey]) -> String {
     format!(
         "{}\
-         stat -c \"%f %U:%u %G:%g %d %i %h %b %n\" -- \"$@\" 2>/dev/null\n\
+         s=$(stat -c \"%f %U:%u %G:%g %d %i %h %b %n\" -- \"$@\" 2>/dev/null); [ -z \"$s\" ] || printf \"%s\\n\" \"$s\"\n\
          echo rooms\n\
-         (for p; do shift; [ -L \"$p\" ] || [ ! -d \"$p\" ] || {{ set -- \"$@\" \"$p\"; [ -w \"$p\" ] || echo \"- $p\"; }}; done\n\
+         (for p; do shift; [ ! -d \"$p\" ] || [ -L \"$p\" ] || {{ set -- \"$@\" \"$p\"; [ -w \"$p\" ] || echo \"- $p\"; }}; done\n\
          [ $# = 0 ] || exec stat -f -c \"{room}\" -- \"$@\" 2>/dev/null)\n\
          echo hidden\n\
-         for p; do hl_hidden \"$p\"; [ -z \"$why\" ] || printf \"%s\\n%s\\n\" \"$p\" \"$why\"; done\n\
+         for p; do [ ! -r \"$p\" ] || continue; hl_hidden \"$p\"; [ -z \"$why\" ] || printf \"%s\\n%s\\n\" \"$p\" \"$why\"; done\n\
          echo digests\n\
-         (o= f=; for p; do [ -O \"$p\" ] || [ ! -e \"$p\" ] || o=y; [ -L \"$p\" ] || [ ! -f \"$p\" ] || f=$f$n$p; done\n\
-         IFS=$n; set -f; set -- $f\n\
-         large=; [ $# = 0 ] || large=$(find \"$@\" -prune -size +{kibibytes}k 2>/dev/null)\n\
+         (case $n$s in *${{n}}8*) ;; *) exit; esac\n\
+         case $n$s in *$n[!48]*) f=; for p; do [ -L \"$p\" ] || [ ! -f \"$p\" ] || f=$f$n$p; done; IFS=$n; set -f; set -- $f; esac\n\
+         o=; for p; do [ -O \"$p\" ] || {{ o=y; break; }}; done\n\
+         large=$(find \"$@\" -prune -type f -size +{kibibytes}k 2>/dev/null)\n\
          [ -z \"$large\" ] || {{ f=; for p; do case \"$n$large$n\" in\n\
          *\"$n$p$n\"*) {{ d=$(i=0; size=$(stat -c %s -- \"$p\"); while [ $((i * {PIECE})) -lt \"$size\" ]; do\n\
          timeout {LIMIT} dd if=\"$p\" bs=65536 skip=$((i * {blocks})) count={blocks} 2>/dev/null || break; printf \".\\n\" >&4; i=$((i + 1)); done | sha256sum); }} 4>&1\n\
          printf \"%s  %s\\n\" \"${{d%% *}}\" \"$p\" ;;\n\
-         *) f=$f$n$p ;; esac; done; set -- $f; }}\n\
-         [ $# = 0 ] && exit; [ -n \"$o\" ] || exec sha256sum -- \"$@\" 2>/dev/null\n\
-         timeout {LIMIT} sha256sum -- \"$@\" 2>/dev/null; [ $? != 124 ] || {{ echo; for p; do timeout {LIMIT} sha256sum -- \"$p\" 2>/dev/null; done; }})\n\
+         *) f=$f$n$p ;; esac; done; IFS=$n; set -f; set -- $f; }}\n\
+         [ $# != 0 ] || exit; [ -n \"$o\" ] || exec sha256sum -- \"$@\" 2>/dev/null\n\
+         timeout {LIMIT} sha256sum -- \"$@\" 2>/dev/null; [ $? != 124 ] || {{ echo; for p; do [ ! -f \"$p\" ] || timeout {LIMIT} sha256sum -- \"$p\" 2>/dev/null; done; }})\n\
          echo links\n\
-         for p; do shift; [ ! -L \"$p\" ] || set -- \"$@\" \"$p\"; done\n\
-         [ $# = 0 ] || find \"$@\" -prune -printf \"%p\\0%l\\0\" 2>/dev/null || for p; do t=$(readlink -n -- \"$p\"; echo /); printf \"%s\\0\" \"$p\" \"${{t%/}}\"; done\n\
+         case $n$s in *${{n}}a*) for p; do shift; [ ! -L \"$p\" ] || set -- \"$@\" \"$p\"; done\n\
+         find \"$@\" -prune -printf \"%p\\0%l\\0\" 2>/dev/null || for p; do t=$(readlink -n -- \"$p\"; echo /); printf \"%s\\0\" \"$p\" \"${{t%/}}\"; done; esac\n\
          true",
         set_paths(keys),
         room = room::FORMAT,
