@@ -1,5 +1,5 @@
 //! Two thousand files of 4 KiB on one lab host, beside the least that any tool could do over SSH: `tar c | ssh HOST tar x` to write
-//! them, and `ssh HOST sha256sum` to find that nothing has changed.
+//! them, and `ssh HOST sha256sum` to find that nothing has changed. And five hundred operations beside fifty.
 //!
 //! `cargo bench --bench bulk -- [TURNS]` prints the figures, and fails if homelab takes more than its aims. It needs the lab and a
 //! machine that does nothing else.
@@ -29,6 +29,8 @@ const TURNS: usize = 5;
 /// How much more than the least it may take.
 const FIRST_APPLY: f64 = 4.0;
 const NO_CHANGE: f64 = 1.2;
+/// How much longer five hundred operations with nothing to do may take than fifty.
+const TEN_TIMES: f64 = 1.4;
 /// How long two thousand operations may take, in seconds.
 const SINGLE_FILES: f64 = 6.0;
 
@@ -46,14 +48,15 @@ fn main() {
         project: &project,
         host,
     };
-    let [sync, none, single] = bench.measure(turns.unwrap_or(TURNS));
+    let [sync, none, single, many] = bench.measure(turns.unwrap_or(TURNS));
     println!("| | least, s | homelab, s | ratio | aim |\n|---|---|---|---|---|");
     let first = sync.tell("files.sync, first apply", FIRST_APPLY);
     let unchanged = none.tell("files.sync, no change", NO_CHANGE);
+    let ten_times = many.tell("500 operations of five kinds beside 50, no change", TEN_TIMES);
     let seconds = median(single.ours.clone());
     println!("| {FILES} files.put, first apply | | {seconds:.2} | | {SINGLE_FILES} s |");
     assert!(
-        first <= FIRST_APPLY && unchanged <= NO_CHANGE && seconds <= SINGLE_FILES,
+        first <= FIRST_APPLY && unchanged <= NO_CHANGE && ten_times <= TEN_TIMES && seconds <= SINGLE_FILES,
         "slower than its aims"
     );
 }
@@ -78,11 +81,29 @@ fn project() -> Project {
         ("deploys/puts.toml", "hosts = ['*']\ntasks = ['bulk/puts']\n"),
         ("tasks/bulk/sync.toml", sync),
         ("tasks/bulk/puts.toml", &puts),
+        ("deploys/fifty.toml", "hosts = ['*']\ntasks = ['bulk/fifty']\n"),
+        ("deploys/many.toml", "hosts = ['*']\ntasks = ['bulk/many']\n"),
+        ("tasks/bulk/fifty.toml", &mixed(50)),
+        ("tasks/bulk/many.toml", &mixed(500)),
     ]);
     for (path, text) in files {
         project.write(&path, text);
     }
     project
+}
+
+/// This many operations: directories, files, lines, links and groups, as many of each.
+fn mixed(count: usize) -> String {
+    let five = |number: usize| {
+        format!(
+            "[[operation]]\nop = 'files.directory'\npath = '/srv/m{number}'\n\
+             [[operation]]\nop = 'files.put'\ncontent = 'file {number}'\ndest = '/srv/m{number}/f'\n\
+             [[operation]]\nop = 'files.line'\npath = '/srv/m{number}/lines'\nline = 'line {number}'\ncreate = true\n\
+             [[operation]]\nop = 'files.link'\npath = '/srv/m{number}/link'\ntarget = 'f'\n\
+             [[operation]]\nop = 'server.group'\ngroup = 'm{number}'\n"
+        )
+    };
+    (0..count / 5).map(five).collect()
 }
 
 /// What a shell of this machine runs to reach the host.
@@ -103,15 +124,14 @@ struct Bench<'a> {
     host: Host<'a>,
 }
 
-#[derive(Default)]
 struct Times {
     least: Vec<f64>,
     ours: Vec<f64>,
 }
 
 impl Bench<'_> {
-    fn measure(&self, turns: usize) -> [Times; 3] {
-        let [mut sync, mut none, mut single] = [Times::default(), Times::default(), Times::default()];
+    fn measure(&self, turns: usize) -> [Times; 4] {
+        let [mut sync, mut none, mut single, mut many] = [const { Times::new() }; 4];
         for _ in 0..turns {
             self.host.on("rm -rf /srv/* /var/lib/homelab; mkdir /srv/tar /srv/puts");
             sync.least
@@ -123,8 +143,13 @@ impl Bench<'_> {
             )));
             none.ours.push(self.deploy("sync"));
             single.ours.push(self.deploy("puts"));
+            for deploy in ["fifty", "many"] {
+                self.deploy(deploy);
+            }
+            many.least.push(self.deploy("fifty"));
+            many.ours.push(self.deploy("many"));
         }
-        [sync, none, single]
+        [sync, none, single, many]
     }
 
     fn here(&self, line: &str) -> f64 {
@@ -146,6 +171,13 @@ impl Bench<'_> {
 }
 
 impl Times {
+    const fn new() -> Self {
+        Self {
+            least: Vec::new(),
+            ours: Vec::new(),
+        }
+    }
+
     /// Prints a line of the table; returns the ratio of the medians.
     fn tell(&self, what: &str, aim: f64) -> f64 {
         let (least, ours) = (median(self.least.clone()), median(self.ours.clone()));
