@@ -11,6 +11,9 @@ use crate::plan::Mistake;
 
 const WIDTH: usize = 120;
 
+/// How many mistakes with one reason are shown.
+const SHOWN_PER_REASON: usize = 10;
+
 /// One mistake: what is wrong, where, why, and what to do.
 pub fn diagnostic(diagnostic: &Diagnostic) -> String {
     rendered(diagnostic, &[])
@@ -48,14 +51,42 @@ pub fn mistakes(all: &[Mistake]) -> String {
     together(&shown)
 }
 
+/// The mistakes with their number. Of many with one reason, the first ones are enough to mend it.
 pub(super) fn together(all: &[(&Diagnostic, Vec<&str>)]) -> String {
-    let blocks: Vec<String> = all.iter().map(|(one, hosts)| rendered(one, hosts)).collect();
+    let mut blocks: Vec<String> = Vec::new();
+    let mut reasons: Vec<(&Diagnostic, usize)> = Vec::new();
+    for (one, hosts) in all {
+        let known = reasons.iter().position(|(known, _)| same_reason(known, one));
+        let at = known.unwrap_or_else(|| {
+            reasons.push((one, 0));
+            reasons.len() - 1
+        });
+        reasons[at].1 += 1;
+        if reasons[at].1 <= SHOWN_PER_REASON {
+            blocks.push(rendered(one, hosts));
+        }
+    }
     let mut text = blocks.join("\n");
     if all.len() > 1 {
         let count = paint(Tone::Heading, &counted(all.len(), "mistake"));
-        let _ = writeln!(text, "\nfound {count}");
+        let _ = write!(text, "\nfound {count}");
+        let left_out = all.len() - blocks.len();
+        if left_out > 0 {
+            let left_out = super::style::grouped(left_out);
+            let _ = write!(
+                text,
+                ", of which {left_out} with the same reasons are not shown: `--format json` has all"
+            );
+        }
+        text.push('\n');
     }
     text
+}
+
+/// Whether the same is said beside the excerpt and below it.
+fn same_reason(one: &Diagnostic, other: &Diagnostic) -> bool {
+    let said = |diagnostic: &Diagnostic| Some(diagnostic.labels.first()?.text.clone()).filter(|text| !text.is_empty());
+    said(one).is_some() && said(one) == said(other) && one.hint == other.hint && one.causes == other.causes
 }
 
 fn rendered(diagnostic: &Diagnostic, hosts: &[&str]) -> String {

@@ -87,6 +87,34 @@ fn the_same_mistake_on_several_hosts_is_shown_once() {
 }
 
 #[test]
+fn of_many_with_one_reason_the_first_ones_are_shown() {
+    let file = SourceFile::new("tasks/a/b.toml", "dest = '/srv/none/file'\n");
+    let one = |number: usize, why: &str| {
+        Diagnostic::new(format!("the directory of `{number}` does not exist"))
+            .at(&place(&file, "'/srv/none/file'"), why)
+            .hint("create it first")
+    };
+    let mut all: Vec<Diagnostic> = (0..1300)
+        .map(|number| one(number, "`/srv/none` is missing on the host"))
+        .collect();
+    all.push(one(9999, "`/srv/else` is missing on the host"));
+    let text = plain(&diagnostics(&all));
+    assert_eq!(text.matches("error: ").count(), 11, "{text}");
+    assert!(text.contains("error: the directory of `9999`"), "{text}");
+    assert!(
+        text.ends_with(
+            "\nfound 1,301 mistakes, of which 1,290 with the same reasons are not shown: `--format json` has all\n"
+        ),
+        "{text}"
+    );
+    // Nothing beside the excerpt: each is its own reason.
+    let bare: Vec<Diagnostic> = (0..30)
+        .map(|number| Diagnostic::new(format!("no {number}")).at(&place(&file, "dest"), ""))
+        .collect();
+    assert_eq!(plain(&diagnostics(&bare)).matches("error: ").count(), 30);
+}
+
+#[test]
 fn files_and_words_cannot_drive_the_terminal() {
     let file = SourceFile::new(
         "a\x1b[2J.toml",
