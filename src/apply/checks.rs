@@ -49,15 +49,11 @@ impl HostApply<'_> {
                 doing: format!("waiting for {}", check.what),
             });
         }
-        while let Some(FailingCheck {
-            id,
-            what,
-            why,
-            within,
-            asked,
-        }) = failing_check(&rest)
-        {
-            if since.elapsed() >= within {
+        while let Some(check) = failing_check(&rest) {
+            if since.elapsed() >= check.within {
+                let FailingCheck {
+                    id, what, why, within, ..
+                } = check;
                 let waiting = self.waiting_handlers();
                 let mut reviewed = self.reviewed.operations.iter();
                 let check = reviewed.find(|operation| operation.id == id);
@@ -83,15 +79,21 @@ impl HostApply<'_> {
                     failure: None,
                 });
             }
-            tokio::time::sleep(CHECK_PAUSE).await;
-            if let Some(facts) = self.snapshot.facts.get_mut(&self.reviewed.host) {
-                for key in asked.iter().filter(|key| matches!(key, FactKey::Check(_))) {
-                    facts.remove(key);
-                }
-            }
+            self.pause_before_next_try(&check).await;
             rest = self.plan_again(writer).await?;
         }
         Ok(rest)
+    }
+
+    /// Waits a moment, and forgets what the check was planned from.
+    pub(super) async fn pause_before_next_try(&mut self, check: &FailingCheck) {
+        tokio::time::sleep(CHECK_PAUSE).await;
+        if let Some(facts) = self.snapshot.facts.get_mut(&self.reviewed.host) {
+            let is_tried = |key: &&FactKey| matches!(key, FactKey::Check(_) | FactKey::Answer(_));
+            for key in check.asked.iter().filter(is_tried) {
+                facts.remove(key);
+            }
+        }
     }
 
     /// The handlers that have to run and come after this point.
@@ -121,28 +123,33 @@ fn not_run(handlers: &[String]) -> String {
 }
 
 /// A check that does not pass yet.
-struct FailingCheck {
+pub(super) struct FailingCheck {
     id: OperationId,
-    what: String,
-    why: String,
-    within: Duration,
+    pub(super) what: String,
+    pub(super) why: String,
+    pub(super) within: Duration,
     asked: BTreeSet<FactKey>,
 }
 
-fn failing_check(rest: &[PlannedOperation]) -> Option<FailingCheck> {
-    let first = rest.first()?;
-    match &first.outcome {
-        Outcome::Check {
-            what,
-            state: CheckState::Fails(why),
-            within,
-        } => Some(FailingCheck {
-            id: first.id.clone(),
-            what: what.clone(),
-            why: why.clone(),
-            within: *within,
-            asked: first.asked.clone(),
-        }),
-        _ => None,
+impl FailingCheck {
+    pub(super) fn of(operation: &PlannedOperation) -> Option<Self> {
+        match &operation.outcome {
+            Outcome::Check {
+                what,
+                state: CheckState::Fails(why),
+                within,
+            } => Some(Self {
+                id: operation.id.clone(),
+                what: what.clone(),
+                why: why.clone(),
+                within: *within,
+                asked: operation.asked.clone(),
+            }),
+            _ => None,
+        }
     }
+}
+
+fn failing_check(rest: &[PlannedOperation]) -> Option<FailingCheck> {
+    FailingCheck::of(rest.first()?)
 }

@@ -4,7 +4,9 @@
 //! that the operation was planned from are read again, and planned over them it must have nothing left to do.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
+use super::checks::FailingCheck;
 use super::differences::{differences, predicted_paths, refused, unlike_predicted};
 use super::events::{Failure, HostEnd, OperationResult, ResourceEnd};
 use super::halt::{Halt, gather_failed};
@@ -120,6 +122,7 @@ impl HostApply<'_> {
     async fn plan_now(&mut self, writer: &mut Writer<'_>, operation: &PlannedOperation) -> Result<Now, Halt> {
         let host = self.reviewed.host.clone();
         let mut rounds = Rounds::default();
+        let since = Instant::now();
         loop {
             let (build, now) = plan_alone(self.selection, &self.snapshot, self.digests, operation);
             if now.as_ref().is_some_and(|now| now.outcome == Outcome::Unchanged) {
@@ -131,6 +134,15 @@ impl HostApply<'_> {
             }
             if let Some(mistake) = build.mistakes.into_iter().next() {
                 return Ok(Now::Refused(Box::new(mistake.diagnostic)));
+            }
+            if let Some(check) = now.as_ref().and_then(FailingCheck::of) {
+                if since.elapsed() >= check.within {
+                    let title = format!("{}: {} (tried for {} s)", check.what, check.why, check.within.as_secs());
+                    return Ok(Now::Refused(Box::new(Diagnostic::new(title))));
+                }
+                self.pause_before_next_try(&check).await;
+                rounds = Rounds::default();
+                continue;
             }
             // An operation that is no longer wanted, or that the host does not let anyone see, says nothing against it.
             let mut changes = match now.map(|now| now.outcome) {

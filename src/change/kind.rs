@@ -23,6 +23,9 @@ pub enum ResourceKind {
     #[strum(serialize = "firewall rules")]
     FirewallRules,
     Group,
+    /// What a web API holds.
+    #[strum(serialize = "http resource")]
+    HttpResource,
     /// A module of the kernel.
     #[strum(serialize = "kernel module")]
     KernelModule,

@@ -298,6 +298,9 @@ impl ResourceChange {
         self.action == reviewed.action
             || (self.id.kind == ResourceKind::Unit
                 && (reviewed.action, self.action) == (Action::Create, Action::Update))
+            // The request is the same, and what it would have changed may be gone.
+            || (self.id.kind == ResourceKind::HttpResource
+                && (reviewed.action, self.action) == (Action::Update, Action::Create))
             || (matches!(reviewed.before, Before::Unknown(_))
                 && self.action != Action::Remove
                 && reviewed.action != Action::Remove)

@@ -11,7 +11,7 @@ use super::apt::{InstallationFact, ListsFact, SimulatedInstall, SimulatedRemoval
 use super::archive::Archive;
 use super::calendar::CalendarFact;
 use super::check::{CheckFact, FileCheck, HttpCheck, ProgramCheck};
-use super::http::Request;
+use super::http::{Answer, Question, Request};
 use super::inquiry::{Inquiry, InquiryFact};
 use super::module::KernelModule;
 use super::mount::Mount;
@@ -112,6 +112,23 @@ fn installation(verb: AptVerb) -> FactKey {
         without: vec![text("apache2")],
         manual: [text("openssl")].into(),
     })
+}
+
+fn answer_examples() -> impl Iterator<Item = (FactKey, Vec<Fact>)> {
+    let answers = [
+        Answer::Came {
+            status: 200,
+            body: b"{}".to_vec(),
+        },
+        Answer::Part(text("it is larger than 4 MiB")),
+        Answer::None(text("no connection")),
+    ];
+    let request = Request {
+        method: text("get"),
+        ..Request::get("http://db/")
+    };
+    let key = FactKey::Answer(Question(Box::new(request)));
+    [(key, answers.map(Fact::Answer).to_vec())].into_iter()
 }
 
 fn inquiry_examples() -> impl Iterator<Item = (FactKey, Vec<Fact>)> {
@@ -414,6 +431,7 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
         .into_iter()
         .chain(account_examples())
         .chain(inquiry_examples())
+        .chain(answer_examples())
         .chain(kernel_examples())
         .chain(checks().map(|check| {
             let facts = vec![

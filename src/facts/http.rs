@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::kind::{DependsOn, Key, Subject};
 use crate::secret::Secret;
 
 /// A request that a host makes.
@@ -54,6 +55,11 @@ impl Headers {
         self.0.is_empty()
     }
 
+    /// Names and values.
+    pub fn into_lines(self) -> Vec<(String, Secret)> {
+        self.0.into_vec()
+    }
+
     /// Whether there is one of this name.
     pub fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
@@ -74,6 +80,51 @@ impl From<Vec<String>> for Headers {
 impl From<Headers> for Vec<String> {
     fn from(headers: Headers) -> Self {
         headers.0.into_iter().map(|(name, _)| name).collect()
+    }
+}
+
+/// A request whose answer is compared.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Question(pub Box<Request>);
+
+/// What a web API answers to a question.
+#[derive(Clone, Copy)]
+pub struct AnswerKey<'a>(pub &'a Question);
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    Came {
+        status: u16,
+        #[serde(with = "crate::value::bytes")]
+        body: Vec<u8>,
+    },
+    /// It is cut off, for this reason.
+    Part(String),
+    /// Nothing answers, for this reason.
+    None(String),
+}
+
+impl<'a> Key<'a> for AnswerKey<'a> {
+    type Fact = Answer;
+
+    const DEPENDS_ON: DependsOn = DependsOn::Others;
+
+    fn describe(self) -> String {
+        format!("the answer of `{}` to a request", self.0.0.url)
+    }
+
+    fn subject(self) -> Subject<'a> {
+        Subject::Other
+    }
+
+    fn absent() -> Option<Answer> {
+        None
+    }
+
+    fn may_come_with_packages(self) -> bool {
+        false
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::apt::Installation;
 use super::check::Check;
+use super::http::Question;
 use super::inquiry::Inquiry;
 use super::kind::{DependsOn, Key, Subject};
 use super::presence;
@@ -79,6 +80,8 @@ macro_rules! every_kind {
             LoginKey => super::session::LoginKeyKey, #[serde(with = "presence")] Option<String>;
             /// What a program of the host says to this.
             Inquiry(inquiry: Inquiry) => super::inquiry::InquiryKey<'a>, super::inquiry::InquiryFact;
+            /// What a web API answers.
+            Answer(question: Question) => super::http::AnswerKey<'a>, super::http::Answer;
             /// Whether a check passes now.
             Check(check: Check) => super::check::CheckKey<'a>, super::check::CheckFact;
         }

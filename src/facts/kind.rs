@@ -20,6 +20,9 @@ pub enum DependsOn {
     Packages,
     /// Any change. Within a plan the fact is unknown too, once something changes.
     Anything,
+    /// Any change but one that sets the fact itself. Within a plan it is unknown once something else changes, and as it was
+    /// read for whoever asks how things are now.
+    Others,
 }
 
 /// The key of one kind of fact.

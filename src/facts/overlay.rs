@@ -66,12 +66,16 @@ impl Overlay {
         }
     }
 
-    /// The same as if nothing came of operations that may change anything; `None` if there are none.
-    pub fn as_now(&self) -> Option<Self> {
+    /// The same as if nothing came of operations that may change anything, and of none for those of `asked` that depend on
+    /// others; `None` if that makes no difference.
+    pub fn as_now(&self, asked: &BTreeSet<FactKey>) -> Option<Self> {
         let has_any = {
             let view = self.view();
             let mut entries = view.log.entries(view.seen).iter().chain(view.own.entries(usize::MAX));
             entries.any(Entry::may_change_anything)
+                || asked
+                    .iter()
+                    .any(|key| key.depends_on() == DependsOn::Others && view.last_but(key).is_some())
         };
         has_any.then(|| Self {
             as_now: true,
@@ -100,10 +104,15 @@ impl Overlay {
     /// The value of `key` after all operations so far.
     pub fn get(&self, key: &FactKey) -> Lookup {
         let view = self.view();
-        if key.depends_on() == DependsOn::Anything
-            && let Some(entry) = view.last()
-        {
-            return Lookup::Since(entry.operation.clone(), "it is tried after that".to_owned());
+        let since = match key.depends_on() {
+            DependsOn::Anything => view.last().map(|entry| (entry, "it is tried after that")),
+            DependsOn::Others if !self.as_now => {
+                view.last_but(key).map(|entry| (entry, "it is asked again after that"))
+            }
+            _ => None,
+        };
+        if let Some((entry, why)) = since {
+            return Lookup::Since(entry.operation.clone(), why.to_owned());
         }
         let known = view.get_before(key, view.end());
         match key {
@@ -241,6 +250,18 @@ impl View<'_> {
         own.or_else(|| self.log.entries(self.seen).iter().rfind(counts))
     }
 
+    /// The latest entry, unless that sets `key`. What is done to an answer is named only if nothing else is done.
+    fn last_but(&self, key: &FactKey) -> Option<&Entry> {
+        let last = self.last()?;
+        if matches!(&last.effect, Effect::Set(set, _) if set == key) {
+            return None;
+        }
+        let is_else = |entry: &&Entry| !matches!(entry.effect, Effect::Set(FactKey::Answer(_), _));
+        let own = self.own.entries(usize::MAX).iter().rfind(is_else);
+        own.or_else(|| self.log.entries(self.seen).iter().rfind(is_else))
+            .or(Some(last))
+    }
+
     /// What is in a directory, `known` without operations that change something below it.
     fn after_entries_change(&self, top: &str, known: Lookup) -> Lookup {
         let entries = self.log.entries(self.seen).iter().chain(self.own.entries(usize::MAX));
@@ -330,6 +351,7 @@ mod reference;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::http::{Answer, Question, Request};
     use crate::facts::path::{Inode, InodeKind, PathFact};
 
     fn path(path: &str) -> FactKey {
@@ -370,6 +392,37 @@ mod tests {
         assert_eq!(overlay.get(&path("/etc/gone")), since);
         assert_eq!(overlay.get(&path("/etc/there")), since);
         assert_eq!(overlay.get(&path("/etcetera")), Lookup::NotGathered);
+    }
+
+    #[test]
+    fn an_answer_is_unknown_after_any_change_but_its_own() {
+        let question = |url: &str| FactKey::Answer(Question(Box::new(Request::get(url))));
+        let (anna, otto) = (question("http://db/anna"), question("http://db/otto"));
+        let answer = |status| {
+            Fact::Answer(Answer::Came {
+                status,
+                body: Vec::new(),
+            })
+        };
+        let mut facts = facts();
+        facts.insert(anna.clone(), answer(404));
+        facts.insert(otto.clone(), answer(404));
+        let mut overlay = Overlay::new(&facts);
+        let asked = BTreeSet::from([anna.clone()]);
+        assert_eq!(overlay.get(&anna), Lookup::Known(answer(404)));
+        assert!(overlay.as_now(&asked).is_none());
+        overlay.commit(&id("file"), [Effect::Set(path("/etc/gone"), directory())]);
+        let since = |name| Lookup::Since(id(name), "it is asked again after that".to_owned());
+        assert_eq!(overlay.get(&anna), since("file"));
+        let now = overlay.as_now(&asked).expect("another answer");
+        assert_eq!(now.get(&anna), Lookup::Known(answer(404)));
+        assert_eq!(now.get(&path("/etc/gone")), Lookup::Known(directory()));
+        overlay.commit(&id("anna"), [Effect::Set(anna.clone(), answer(200))]);
+        assert_eq!(overlay.get(&anna), Lookup::Known(answer(200)));
+        assert_eq!(overlay.get(&otto), since("file"));
+        assert!(overlay.as_now(&BTreeSet::from([path("/etc/gone")])).is_none());
+        facts.forget_affected(&[&Effect::Set(anna.clone(), answer(200))]);
+        assert!(facts.get(&anna).is_none() && facts.get(&otto).is_none());
     }
 
     #[test]

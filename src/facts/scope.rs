@@ -175,7 +175,7 @@ impl Effect {
     /// Whether it makes what was read under `key` out of date.
     fn affects(&self, key: &FactKey, facts: &Facts) -> bool {
         match (key.depends_on(), self) {
-            (DependsOn::Anything, _) => true,
+            (DependsOn::Anything | DependsOn::Others, _) => true,
             (DependsOn::Packages, Self::Set(set, _)) if set.subject() == Subject::Packages => true,
             (_, Self::Set(set, _))
                 if facts

@@ -47,6 +47,7 @@ pub struct PlanContext<'a> {
     role: Role,
     owes_start: bool,
     notices: RefCell<Vec<String>>,
+    is_amid_changes: bool,
 }
 
 impl<'a> PlanContext<'a> {
@@ -73,6 +74,7 @@ impl<'a> PlanContext<'a> {
             role: Role::default(),
             owes_start: false,
             notices: RefCell::default(),
+            is_amid_changes: false,
         }
     }
 
@@ -93,6 +95,18 @@ impl<'a> PlanContext<'a> {
     /// Whether an earlier run may have stopped the unit of this handler, so that it has to be started.
     pub fn owes_start(&self) -> bool {
         self.owes_start
+    }
+
+    /// The same in a run that has changed something on the host.
+    #[must_use]
+    pub fn amid_changes(mut self, is_amid_changes: bool) -> Self {
+        self.is_amid_changes = is_amid_changes;
+        self
+    }
+
+    /// Whether this run has changed something on the host, so that a service may be about to start.
+    pub fn is_amid_changes(&self) -> bool {
+        self.is_amid_changes
     }
 
     /// What the operation is planned as.
@@ -316,6 +330,11 @@ impl<'a> PlanContext<'a> {
         let key = FactKey::Package(name.to_owned());
         let predicted = self.overlay.borrow().predicted(&key);
         matches!(predicted, Some((_, Fact::Package(PackageFact::Listed { status, .. }))) if status.want != Want::Hold)
+    }
+
+    /// The fact under `key` as it was read, whatever earlier operations change.
+    pub fn now<'k, K: Stored<'k>>(&self, key: K) -> Option<K::Fact> {
+        K::fact(self.overlay.borrow().gathered(&key.stored())?.clone())
     }
 
     /// The earlier operation that fetches the package lists, if there is one.

@@ -11,6 +11,7 @@ mod crontab;
 mod definition;
 mod directed;
 mod files;
+mod http;
 mod links;
 mod nftables;
 mod operation;

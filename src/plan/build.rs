@@ -72,6 +72,7 @@ fn plan_stages<'a>(
                 asked: asked.clone(),
                 assumes_true: false,
                 is_next_run: false,
+                is_read_back: false,
             })
         })
         .collect();
@@ -118,6 +119,7 @@ pub fn plan_alone(
         asked: asked.clone(),
         assumes_true: false,
         is_next_run: false,
+        is_read_back: true,
     });
     planner.begin(&mut build);
     let mut planners = [planner];

@@ -24,6 +24,8 @@ pub(super) struct Given<'a> {
     pub(super) assumes_true: bool,
     /// Whether the run after this one is planned, to which nothing is owed.
     pub(super) is_next_run: bool,
+    /// Whether an operation that has just run is planned again.
+    pub(super) is_read_back: bool,
 }
 
 /// The facts that templates used.
@@ -86,6 +88,11 @@ impl Given<'_> {
     /// The operations that already changed something.
     pub(super) fn changed(&self) -> Option<&BTreeSet<OperationId>> {
         self.snapshot.changed.get(&self.host.name)
+    }
+
+    /// Whether this run has changed something on the host.
+    pub(super) fn is_amid_changes(&self) -> bool {
+        self.is_read_back || self.changed().is_some_and(|changed| !changed.is_empty())
     }
 
     /// The handlers that an earlier run owed the host.

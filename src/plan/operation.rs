@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::as_now::{AsNow, waits_for_others};
-use super::bind::{Bound, BoundOperation};
+use super::bind::{Bound, BoundOperation, Ready};
 use super::given::Given;
 use super::guarded::Entrance;
 use super::owed::unit_of;
@@ -56,17 +56,9 @@ pub(super) fn plan_operation(
             }
             let owes_start = owes_start(bound.handler.as_deref(), ready.operation.restarts().as_deref(), given);
             let over = |overlay| {
-                PlanContext::new(
-                    overlay,
-                    &ready.arguments,
-                    &bound.origin,
-                    &given.selection.assets,
-                    given.digests,
-                    &ready.bindings,
-                    &ready.run_as,
-                )
-                .with_role(role)
-                .owing_start(owes_start)
+                context(overlay, ready, &bound.origin, given)
+                    .with_role(role)
+                    .owing_start(owes_start)
             };
             let context = over(overlay.clone());
             conduct = ready.operation.conduct();
@@ -82,7 +74,7 @@ pub(super) fn plan_operation(
             let mut outcome = outcome(planned, &touches);
             if let Ok(planned) = &outcome
                 && !waits_for_others(planned).is_empty()
-                && let Some(overlay) = overlay.as_now()
+                && let Some(overlay) = overlay.as_now(&asked)
             {
                 let context = over(overlay);
                 let now = ready.operation.plan(&context);
@@ -140,6 +132,19 @@ pub(super) fn plan_operation(
         demands,
         notices,
     }))
+}
+
+fn context<'a>(overlay: Overlay, ready: &'a Ready, origin: &'a Origin, given: &'a Given<'_>) -> PlanContext<'a> {
+    PlanContext::new(
+        overlay,
+        &ready.arguments,
+        origin,
+        &given.selection.assets,
+        given.digests,
+        &ready.bindings,
+        &ready.run_as,
+    )
+    .amid_changes(given.is_amid_changes())
 }
 
 /// Where the parameters are written.

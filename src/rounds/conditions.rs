@@ -31,7 +31,7 @@ pub(super) fn to_read(
     let (skipped, rest): (BTreeSet<_>, BTreeSet<_>) = missing
         .iter()
         .cloned()
-        .partition(|key| matches!(key, FactKey::Check(_)));
+        .partition(|key| matches!(key, FactKey::Check(_) | FactKey::Answer(_)));
     let facts = snapshot.facts.entry(host.to_owned()).or_default();
     for key in skipped {
         facts.insert(key, Fact::Denied(SKIPPED.to_owned()));

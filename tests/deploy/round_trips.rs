@@ -14,8 +14,11 @@ const SERVER: &str = r#"use IO::Socket::INET;
 $SIG{PIPE} = 'IGNORE';
 my $server = IO::Socket::INET->new(LocalPort => $ARGV[0], Listen => 9, ReuseAddr => 1) or die;
 while (my $client = $server->accept) {
-    while (<$client>) { last if /^\r?$/ }
-    print $client "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nfine\n";
+    my ($line, $length) = (scalar <$client>, 0);
+    while (<$client>) { last if /^\r?$/; $length = $1 if /^content-length: (\d+)/i }
+    read $client, my $sent, $length;
+    my $body = $line =~ m{/json } ? "{}" : "fine\n";
+    print $client "HTTP/1.0 200 OK\r\nContent-Length: ", length $body, "\r\n\r\n", $body;
     close $client;
 }"#;
 

@@ -314,8 +314,9 @@ impl Batch<'_> {
 
     /// All cases in one deploy, but for those that look whether something holds: that is unknown once others changed the host.
     fn phase(&mut self, what: &str, cases: &[&Case], phase: Phase) {
-        let (one_by_one, together): (Vec<&Case>, Vec<&Case>) =
-            cases.iter().partition(|case| case.facts.contains_key("check"));
+        let (one_by_one, together): (Vec<&Case>, Vec<&Case>) = cases
+            .iter()
+            .partition(|case| case.facts.contains_key("check") || case.facts.contains_key("answer"));
         self.deploy(what, &together, phase);
         for case in one_by_one {
             self.deploy(what, &[case], phase);

@@ -50,7 +50,7 @@ pub(in crate::facts) fn fetch(request: &Request, part: Part) -> String {
     let config = curl_config(request, part);
     let end = delimiter(&config);
     let raw = socket_script(request, part);
-    let wget = if request.is_plain() && part == Part::All {
+    let wget = if is_for_wget(request, part) {
         let ca = request
             .ca
             .as_ref()
@@ -69,6 +69,28 @@ pub(in crate::facts) fn fetch(request: &Request, part: Part) -> String {
         "code=; if command -v curl >/dev/null; then hl_limited curl -K - <<\\{end}\n{config}{end}\n\
          case $said in *hl:code*) code=${{said##*hl:code }}; code=${{code%%[!0-9]*}};; esac; [ \"$code\" != 000 ] || code=\n\
          {wget}else {raw}fi\n"
+    )
+}
+
+/// Whether wget can make it, too.
+fn is_for_wget(request: &Request, part: Part) -> bool {
+    request.is_plain() && part == Part::All
+}
+
+/// A script that makes `request`, and fails with what was answered unless its status says that it was done. It makes none if
+/// `question` is answered with a status that says that there is such a resource.
+pub fn sending(request: &Request, question: Option<&Request>) -> String {
+    let asked = question.map_or_else(String::new, |question| {
+        format!("{}case $code in 2??) exit 0;; esac\n", fetch(question, Part::Body))
+    });
+    format!(
+        "{LIMITED}{asked}{send}case $code in\n\
+         2??) exit 0;;\n\
+         '') said=$(printf \"%s\\n\" \"$said\" | sed \"s/^hl:late\\$/nothing more came within {TRY_FOR} s/; /^hl:/d; /./!d\")\n\
+         printf \"no answer: %s\\n\" \"$said\";;\n\
+         *) printf \"the server answers with status %s\\n%.1000s\\n\" \"$code\" \"$answer\";;\n\
+         esac\nexit 1\n",
+        send = fetch(request, Part::Body),
     )
 }
 
@@ -155,7 +177,12 @@ fn word_of_curl(text: &str) -> String {
 /// The request by bash, which opens the connection itself. The status is in the first line of the answer.
 fn socket_script(request: &Request, part: Part) -> String {
     let Some(place) = Place::of(&request.url) else {
-        return "said=\"https needs curl or wget on the host\"\n".to_owned();
+        let programs = if is_for_wget(request, part) {
+            "curl or wget"
+        } else {
+            "curl"
+        };
+        return format!("said=\"https needs {programs} on the host\"\n");
     };
     let mut script = format!(
         "exec 3<>\"/dev/tcp/\"{}/{} || exit\n{{ printf \"%s\\r\\n\" {} {}",

@@ -25,5 +25,7 @@ pub(super) mod sight;
 mod swap;
 mod system;
 mod unit;
+mod web_answer;
 
 pub use apt::simulation_command;
+pub use http::sending;

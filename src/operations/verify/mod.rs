@@ -14,7 +14,7 @@ use crate::facts::Check;
 use crate::facts::check::{CheckFact, CheckKey};
 
 /// How long a service may take to start by default.
-fn default_within() -> Span {
+pub(super) fn default_within() -> Span {
     Span(Duration::from_secs(30))
 }
 

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 
 use crate::apply::{Failure, HostEnd, HostResult, OperationResult};
 use crate::change::{CheckState, Outcome, ResourceChange};
-use crate::facts::overlay::{FactScope, OperationId};
+use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::plan::{self, HostPlan, Plan, PlannedOperation};
 use crate::project::Selection;
 use mask::masked;
@@ -241,7 +241,11 @@ fn unbounded(plan: &Plan) -> Vec<(&str, usize)> {
             let Outcome::Deferred { waits_for, .. } = &operation.outcome else {
                 continue;
             };
-            for slug in waits_for.iter().map(OperationId::slug) {
+            let commands = waits_for.iter().filter(|id| {
+                let mut all = host.operations.iter();
+                all.any(|one| one.id == **id && may_change_anything(one))
+            });
+            for slug in commands.map(OperationId::slug) {
                 match of_host.iter_mut().find(|(name, _)| *name == slug) {
                     Some((_, count)) => *count += 1,
                     None => of_host.push((slug, 1)),
@@ -256,6 +260,14 @@ fn unbounded(plan: &Plan) -> Vec<(&str, usize)> {
         }
     }
     most
+}
+
+fn may_change_anything(operation: &PlannedOperation) -> bool {
+    let mut effects = operation.changes().iter().flat_map(|change| &change.effects);
+    match &operation.outcome {
+        Outcome::Deferred { touches, .. } => touches.contains(&FactScope::Everything),
+        _ => effects.any(|effect| matches!(effect, Effect::Forget(FactScope::Everything, _))),
+    }
 }
 
 /// Hosts with the same review.

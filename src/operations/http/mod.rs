@@ -1,0 +1,5 @@
+//! What web APIs hold.
+
+mod place;
+pub(super) mod resource;
+mod values;
