@@ -321,6 +321,7 @@ fn of_paths() -> Vec<(FactKey, Vec<Fact>)> {
                 Fact::Entries(Entries {
                     count: 3,
                     has_mounts: true,
+                    digest: None,
                 }),
             ],
         ),
@@ -329,6 +330,7 @@ fn of_paths() -> Vec<(FactKey, Vec<Fact>)> {
             vec![
                 Fact::Listing(Listing::default()),
                 Fact::Listing(Listing {
+                    unusable: ["x\ny"].map(str::to_owned).into(),
                     entries: [(text("a"), EntryKind::Directory), (text("a/b"), EntryKind::File)].into(),
                     is_complete: false,
                 }),

@@ -1,10 +1,11 @@
 //! Files, directories and links, and the content of files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::kind::{DependsOn, Key, Subject};
+use crate::quote::quote;
 use crate::value::Known;
 
 /// The directories in which a package may create files, and the file with which it asks for a restart of the host.
@@ -196,6 +197,9 @@ pub struct Entries {
     pub count: u64,
     /// Whether something is mounted below.
     pub has_mounts: bool,
+    /// SHA-256 in hex of their kinds and names, so that what comes or goes later is noticed; `None` if there are too many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
 }
 
 impl Entries {
@@ -207,8 +211,11 @@ impl Entries {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Listing {
-    /// By their paths below it, without what is mounted there. What is no UTF-8 or has a line break is left out.
+    /// By their paths below it, without what is mounted there.
     pub entries: BTreeMap<String, EntryKind>,
+    /// Paths that cannot be in `entries`, since they are no UTF-8 or have control characters, as they can be shown.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub unusable: BTreeSet<String>,
     /// Whether nothing is missing because there is too much.
     pub is_complete: bool,
 }
@@ -217,6 +224,7 @@ impl Default for Listing {
     fn default() -> Self {
         Self {
             entries: BTreeMap::new(),
+            unusable: BTreeSet::new(),
             is_complete: true,
         }
     }
@@ -236,6 +244,12 @@ pub enum EntryKind {
     Link,
     /// A socket, a device, a pipe.
     Other,
+}
+
+/// Shell text that prints the SHA-256 in hex of the kinds and names of all that is below a directory, without what is mounted there.
+pub fn names_digest(path: &str) -> String {
+    let path = quote(path);
+    format!("find {path} -xdev -mindepth 1 -printf \"%y%P\\0\" 2>/dev/null | sort -z | sha256sum | cut -c 1-64")
 }
 
 /// A path as in the field of a mount point of `proc_pid_mountinfo(5)`.

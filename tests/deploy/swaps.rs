@@ -219,3 +219,28 @@ fn a_directory_that_is_swapped_after_the_review_gets_nothing() {
     }
     assert_eq!(host.inside(look), before);
 }
+
+/// What was not in the review is not removed, also where a whole directory goes.
+#[test]
+fn what_comes_into_a_directory_after_the_review_stays() {
+    let comes = "[[operation]]\nop = 'server.shell'\ncommands = ['echo precious >/srv/kept/gone/precious.db']\n\
+                 always = true\ntouches = ['/srv/other']\n\n";
+    let removals = [
+        "op = 'files.directory'\npath = '/srv/kept/gone'\npresent = false\nrecursive = true\n",
+        "op = 'files.sync'\nsrc = 'kept'\ndest = '/srv/kept'\ndelete = 'all'\nprotect = ['*.db']\n",
+    ];
+    let project = project();
+    project.write("templates/kept/a", "a");
+    project.write("deploys/removal.toml", "hosts = ['*']\ntasks = ['removal']\n");
+    let host = project.up("thirteen", "alpha");
+    for removal in removals {
+        host.inside("rm -rf /srv/kept; mkdir -p /srv/kept/gone; echo reviewed >/srv/kept/gone/a");
+        project.write("tasks/removal.toml", format!("{comes}[[operation]]\n{removal}"));
+        let ran = project.homelab(&["deploy", "thirteen", "removal", "--yes"]);
+        let told = format!("{}{}", ran.stdout, ran.stderr);
+        assert_eq!(ran.code, Some(6), "{told}");
+        assert!(told.contains("what is in /srv/kept/gone has changed"), "{told}");
+        let left = host.inside("cat /srv/kept/gone/a /srv/kept/gone/precious.db");
+        assert_eq!(left, "reviewed\nprecious\n");
+    }
+}

@@ -6,7 +6,7 @@ use super::resolved_path::ResolvedPath;
 use super::state::{Attributes, directory_is, file_is, link_is};
 use crate::facts::Installation;
 use crate::facts::apt::line_filter;
-use crate::facts::path::mount_field;
+use crate::facts::path::{mount_field, names_digest};
 use crate::facts::simulation_command;
 use crate::quote::quote;
 
@@ -31,6 +31,8 @@ pub enum Expect {
     AbsentOrLink { path: String },
     /// A directory with these attributes is at the path.
     Directory { path: String, attributes: Attributes },
+    /// What is in a directory has these names, see [`crate::facts::path::Entries::digest`].
+    Names { path: String, digest: String },
     /// Something is mounted on the path, or nothing.
     Mount { path: String, is_mounted: bool },
     /// apt would do nothing that was not reviewed.
@@ -66,6 +68,10 @@ pub fn guard(expect: &[Expect]) -> Option<String> {
                 Expect::Directory { path, attributes } => {
                     (directory_is(path, attributes), format!("{path} has changed"))
                 }
+                Expect::Names { path, digest } => (
+                    format!("[ \"$({})\" = {digest} ]", names_digest(path)),
+                    format!("what is in {path} has changed"),
+                ),
                 Expect::Link { path, target } => (link_is(path, target), format!("{path} has changed")),
                 Expect::AbsentOrLink { path } => (
                     format!("[ -L {path} ] || [ ! -e {path} ]", path = quote(path)),

@@ -3,7 +3,7 @@
 use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::family::{Family, InTemplates, Readable, no_allowance};
 use crate::facts::key::{Fact, FactKey};
-use crate::facts::path::{Entries, EntriesKey, mount_field};
+use crate::facts::path::{Entries, EntriesKey, mount_field, names_digest};
 use crate::quote::quote;
 
 static ENTRIES: Family = Family {
@@ -18,14 +18,18 @@ impl<'a> Readable<'a> for EntriesKey<'a> {
     const IN_TEMPLATES: Option<&'static InTemplates> = None;
 }
 
-/// Prints two numbers for each path: how many entries are below, without what is mounted there, and how many mount points.
+/// Prints for each path how many entries are below, without what is mounted there, how many mount points, and the digest of the names
+/// if there are not too many.
 fn probe(keys: &[FactKey]) -> String {
     let counts = keys.iter().filter_map(FactKey::path).map(|path| {
         let (quoted, mounted) = (quote(path), quote(&mount_field(path)));
         format!(
             "m=0; while read -r i i i i p i; do case $p in {mounted}/*) m=$((m+1)) ;; esac; done 2>/dev/null </proc/self/mountinfo\n\
-             printf \"%s %s\\n\" \"$(find {quoted} -xdev -mindepth 1 -printf x 2>/dev/null | head -c {} | wc -c)\" $m\n",
-            Entries::MOST
+             c=$(find {quoted} -xdev -mindepth 1 -printf x 2>/dev/null | head -c {most} | wc -c)\n\
+             [ \"$c\" -lt {most} ] && d=$({}) || d=\n\
+             printf \"%s %s %s\\n\" \"$c\" $m \"$d\"\n",
+            names_digest(path),
+            most = Entries::MOST,
         )
     });
     counts.collect()
@@ -34,10 +38,11 @@ fn probe(keys: &[FactKey]) -> String {
 fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
     let lines = lines(answer);
     let read = |line: &String| -> Option<Entries> {
-        let (count, mounts) = line.trim().split_once(' ')?;
+        let mut fields = line.split_whitespace();
         Some(Entries {
-            count: count.parse().ok()?,
-            has_mounts: mounts != "0",
+            count: fields.next()?.parse().ok()?,
+            has_mounts: fields.next()? != "0",
+            digest: fields.next().map(str::to_owned),
         })
     };
     let facts = keys.iter().enumerate().map(|(at, key)| {
@@ -51,6 +56,7 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::sha256_hex;
 
     #[test]
     fn entries_and_mount_points_below_are_counted() {
@@ -65,13 +71,15 @@ mod tests {
                 .arg(probe(&keys[..2]))
                 .output();
             let facts = parse(&keys[..2], 0, &output.expect("it runs").stdout).expect("readable");
-            let of = |count| {
+            let of = |count, names: &[u8]| {
                 Fact::Entries(Entries {
                     count,
                     has_mounts: false,
+                    digest: Some(sha256_hex(names)),
                 })
             };
-            assert_eq!((&facts[0].1, &facts[1].1), (&of(2), &of(0)));
+            let expected = (&of(2, b"da b\0fa b/c\nd\0"), &of(0, b""));
+            assert_eq!((&facts[0].1, &facts[1].1), expected);
         }
         assert!(parse(&keys, 0, b"1 0\n").is_err());
         let facts = parse(&keys[..1], 0, b"10000 2\n").expect("readable");

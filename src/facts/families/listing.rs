@@ -1,7 +1,5 @@
 //! The names of what is in a directory: to remove what the project does not have.
 
-use std::collections::BTreeMap;
-
 use crate::facts::answer::UnreadableAnswer;
 use crate::facts::family::{Family, InTemplates, Readable, no_allowance};
 use crate::facts::key::{Fact, FactKey};
@@ -38,8 +36,8 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
     let mut facts = Vec::with_capacity(keys.len());
     for key in keys {
         let mut listing = Listing {
-            entries: BTreeMap::new(),
             is_complete: false,
+            ..Listing::default()
         };
         loop {
             let field = fields
@@ -50,9 +48,11 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
                 b"+" => listing.is_complete = true,
                 [] => {}
                 [kind, name @ ..] => {
-                    let name = std::str::from_utf8(name).ok();
-                    if let Some(name) = name.filter(|name| !name.chars().any(char::is_control)) {
-                        listing.entries.insert(name.to_owned(), kind_of(*kind));
+                    let text = String::from_utf8_lossy(name);
+                    if std::str::from_utf8(name).is_ok() && !text.chars().any(char::is_control) {
+                        listing.entries.insert(text.into_owned(), kind_of(*kind));
+                    } else {
+                        listing.unusable.insert(text.into_owned());
                     }
                 }
             }
@@ -90,6 +90,11 @@ mod tests {
             let listing = |entries: &[(&str, EntryKind)]| {
                 Fact::Listing(Listing {
                     entries: entries.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect(),
+                    unusable: ["a b/x\ny"]
+                        .map(str::to_owned)
+                        .into_iter()
+                        .filter(|_| !entries.is_empty())
+                        .collect(),
                     is_complete: true,
                 })
             };

@@ -134,11 +134,15 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
         .into_iter()
         .map(|line| room::parse(line))
         .collect::<Result<_, _>>()?;
-    let hidden = pairs(&lines[hidden_at + 1..digests_at]);
+    let mut hidden = pairs(&lines[hidden_at + 1..digests_at]);
     let digests: BTreeMap<String, &str> = lines[digests_at + 1..].iter().filter_map(|line| digest(line)).collect();
     let mut present = BTreeMap::new();
     for line in &lines[..rooms_at] {
         let (path, mut inode, mut place) = parse_stat(line, &links, &digests)?;
+        if matches!(inode.kind, InodeKind::Link { .. }) && !links.contains_key(path) {
+            hidden.insert(path, "it changed while it was read");
+            continue;
+        }
         if let (
             InodeKind::File {
                 digest: digest @ Known::No(_),

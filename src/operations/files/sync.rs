@@ -150,14 +150,22 @@ impl Operation for Sync {
         }
         let (old, top) = (old?, top?);
         let stays = |name: &str| excluded.matches(name) || protected.matches(name);
-        let removal = match self.delete {
+        let mut removal = match self.delete {
             Delete::No => Ok(Removal::default()),
             Delete::Recorded => Removal::of_recorded(context, &top, &old, &source, stays),
             Delete::All => Removal::of_all(context, &top, &source, stays),
         };
+        let left = removal.as_ref().map(|removal| removal.left.clone()).unwrap_or_default();
+        let in_the_way = match &mut removal {
+            Ok(removal) => removal.take_in_the_way(&top, &source),
+            Err(_) => Removal::default(),
+        };
         context.on_scratch(|scratch| {
             let mut work = Work::default();
             let mut first = None;
+            in_the_way
+                .add_to(scratch, &mut work)
+                .or_else(|stop| later(stop, &mut first))?;
             self.add_directories(scratch, &top, &source, &mut work)?;
             for (name, text) in &texts {
                 self.add_file(
@@ -171,10 +179,11 @@ impl Operation for Sync {
             removal
                 .and_then(|removal| removal.add_to(scratch, &mut work))
                 .or_else(|stop| later(stop, &mut first))?;
-            match first {
-                Some(stop) => Err(stop),
-                None => Ok(record.kept_along(&old, &source, &top, stays_recorded(self.delete, &stays), work)),
+            if let Some(stop) = first {
+                return Err(stop);
             }
+            let stays = |name: &str| left.contains(name) || stays_recorded(self.delete, &stays)(name);
+            Ok(record.kept_along(&old, &source, &top, stays, work))
         })
     }
 }

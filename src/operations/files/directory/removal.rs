@@ -82,15 +82,23 @@ fn change(path: String, inode: &Inode, entries: &Entries, recursive: bool) -> Re
     if entries.count > 0 {
         before.insert("contains", Attribute::known(counted(entries)));
     }
+    let names = entries.digest.as_ref().filter(|_| recursive);
+    let expect = [Expect::Directory {
+        path: path.clone(),
+        attributes,
+    }]
+    .into_iter()
+    .chain(names.map(|digest| Expect::Names {
+        path: path.clone(),
+        digest: digest.clone(),
+    }))
+    .collect();
     ResourceChange {
         id: directory_id(&path),
         action: Action::Remove,
         before: Before::Present(before),
         after: None,
-        expect: vec![Expect::Directory {
-            path: path.clone(),
-            attributes,
-        }],
+        expect,
         effects: vec![
             Effect::Forget(FactScope::Tree(path.clone()), "its directory is removed".to_owned()),
             Effect::Set(FactKey::Path(path.clone()), Fact::Path(PathFact::Absent)),

@@ -17,7 +17,9 @@ pub(super) struct Removal {
     files: Vec<String>,
     links: Vec<String>,
     /// Planned before the rest: what is in them is known only until then.
-    directories: Vec<Outcome>,
+    directories: Vec<(String, Outcome)>,
+    /// Recorded directories that stay because of what others put there: they leave once that has gone.
+    pub(super) left: BTreeSet<String>,
 }
 
 impl Removal {
@@ -72,7 +74,10 @@ impl Removal {
             let entries = context.get(EntriesKey(&path))?;
             if !entries.has_mounts && entries.count == gone.get(name).copied().unwrap_or_default() {
                 count(&mut gone, name);
-                removal.directories.push(directory::plan_emptied(context, &path)?);
+                let outcome = directory::plan_emptied(context, &path)?;
+                removal.directories.push((path, outcome));
+            } else {
+                removal.left.insert(format!("{name}/"));
             }
         }
         Ok(removal)
@@ -95,17 +100,39 @@ impl Removal {
                 .refuse("delete", title, "more files and directories than homelab lists")
                 .hint("use `delete = \"recorded\"`, or sync a directory that contains less"));
         }
-        // A directory with something that stays is left, and so are those above it.
-        let staying = listing.entries.keys().filter(|name| stays(name)).map(String::as_str);
-        let names: Vec<&str> = source.names().chain(staying).collect();
-        let mut kept = directories_of(names.iter().copied());
-        kept.extend(names.into_iter().map(str::to_owned));
+        if let Some(name) = listing.unusable.iter().find(|name| !stays(name)) {
+            let title = format!("`{top}` contains names that homelab does not remove");
+            let label = format!("`{}` is not UTF-8 or has a control character", name.escape_debug());
+            return Err(context
+                .refuse("delete", title, label)
+                .hint("rename or remove it on the host, or leave it out with `exclude` or `protect`"));
+        }
+        // A directory with something that stays is left, and so are those above it. Sockets, pipes and devices are used by the program
+        // that made them.
+        let staying = listing
+            .entries
+            .iter()
+            .filter(|(name, kind)| **kind == EntryKind::Other || stays(name))
+            .map(|(name, _)| name.as_str())
+            .chain(listing.unusable.iter().map(String::as_str));
+        let staying: BTreeSet<String> = staying.map(str::to_owned).collect();
+        let above_staying = directories_of(staying.iter().map(String::as_str));
+        let directories = directories_of(source.names());
+        let is_kept = |name: &str, kind: EntryKind| {
+            staying.contains(name)
+                || above_staying.contains(name)
+                || if source.contains(name) {
+                    kind != EntryKind::Directory
+                } else {
+                    directories.contains(name) && kind != EntryKind::File
+                }
+        };
         let mut removal = Self::default();
         let mut whole: BTreeSet<&str> = BTreeSet::new();
         let mut paths = Vec::new();
         for (name, kind) in &listing.entries {
             let is_in_whole = name.match_indices('/').any(|(at, _)| whole.contains(&name[..at]));
-            if kept.contains(name) || is_in_whole {
+            if is_kept(name, *kind) || is_in_whole {
                 continue;
             }
             match kind {
@@ -114,7 +141,6 @@ impl Removal {
                 }
                 EntryKind::File => removal.files.push(below(name)),
                 EntryKind::Link => removal.links.push(below(name)),
-                // A program made it, and uses it.
                 EntryKind::Other => continue,
             }
             paths.push(below(name));
@@ -128,11 +154,31 @@ impl Removal {
         }
         for name in whole {
             match directory::plan_removal(context, &below(name), true) {
-                Ok(outcome) => removal.directories.push(outcome),
+                Ok(outcome) => removal.directories.push((below(name), outcome)),
                 Err(stop) => later(stop, &mut first)?,
             }
         }
         first.map_or(Ok(removal), Err)
+    }
+
+    /// Takes out what has to leave first: files where the project has directories, and directories where it has files.
+    pub(super) fn take_in_the_way(&mut self, top: &str, source: &Source<'_>) -> Self {
+        let directories = directories_of(source.names());
+        let name_of = |path: &str| path[top.trim_end_matches('/').len() + 1..].to_owned();
+        let is_or_is_in_file = |path: &str| {
+            let name = name_of(path);
+            source.contains(&name) || name.match_indices('/').any(|(at, _)| source.contains(&name[..at]))
+        };
+        let is_in_the_way = |path: &str| is_or_is_in_file(path) || directories.contains(&name_of(path));
+        Self {
+            files: self.files.extract_if(.., |path| is_in_the_way(path)).collect(),
+            links: self.links.extract_if(.., |path| is_or_is_in_file(path)).collect(),
+            directories: self
+                .directories
+                .extract_if(.., |(path, _)| is_or_is_in_file(path))
+                .collect(),
+            left: BTreeSet::new(),
+        }
     }
 
     /// Adds what is removed to the work of the operation.
@@ -152,7 +198,7 @@ impl Removal {
                 Err(stop) => later(stop, &mut first)?,
             }
         }
-        for outcome in self.directories {
+        for (_, outcome) in self.directories {
             work.add(context, outcome);
         }
         first.map_or(Ok(()), Err)
