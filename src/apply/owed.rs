@@ -49,14 +49,16 @@ struct Noted {
 impl Records {
     /// For a host to which earlier runs owe the handlers in `owed`.
     pub(super) fn new(state_folder: Option<String>, owed: &[Owed]) -> Self {
-        let of_units = owed
-            .iter()
-            .filter_map(|owed| Some((owed.handler.clone(), unit_of(owed)?)));
         Self {
             state_folder,
             handlers: BTreeMap::new(),
-            owed: of_units.collect(),
+            owed: of_units(owed),
         }
+    }
+
+    /// Notes that earlier runs owe the host `owed`, as it was read again.
+    pub(super) fn owe(&mut self, owed: &[Owed]) {
+        self.owed = of_units(owed);
     }
 
     /// Notes the handlers among `operations`.
@@ -292,6 +294,12 @@ impl Records {
             ..StepScript::default()
         })
     }
+}
+
+/// Those of units, with the unit of each.
+fn of_units(owed: &[Owed]) -> Vec<(String, String)> {
+    let of_unit = |owed: &Owed| Some((owed.handler.clone(), unit_of(owed)?));
+    owed.iter().filter_map(of_unit).collect()
 }
 
 /// Whether it has its unit read its configuration, which says nothing of the files of the unit.

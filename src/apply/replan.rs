@@ -61,6 +61,8 @@ impl HostApply<'_> {
         let host = self.reviewed.host.clone();
         self.snapshot.facts.remove(&host);
         let mut operations = self.plan_rest(writer).await?;
+        let owed = self.owed().to_vec();
+        self.records.owe(&owed);
         // That run may have been killed, and its guard is about to go back.
         if let Some(words) = running_job(&self.snapshot, &host) {
             self.send(ApplyEvent::Waits {

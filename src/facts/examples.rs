@@ -85,6 +85,7 @@ fn system() -> SystemFacts {
             parameters: Some([("service".to_owned(), "proxy".into())].into_iter().collect()),
             starts: true,
         }],
+        locked_by: Some(text("anna@desk since 2026-11-28T08:00:00Z")),
         jobs: [
             JobState::Running,
             JobState::Lost,

@@ -49,6 +49,9 @@ pub struct SystemFacts {
     /// Handlers that an earlier run owed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub owed: Vec<Owed>,
+    /// The other run that holds the lock of the host, and since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locked_by: Option<String>,
 }
 
 /// What `facts.…` offers to templates.
@@ -102,11 +105,16 @@ pub struct Job {
 
 impl Job {
     /// What a run waits for that found it running.
-    pub fn waited_for(&self) -> String {
+    fn waited_for(&self, is_locked: bool) -> String {
         if self.summary == GUARD {
             "the lock-out guard of an earlier run, which ended before a new connection confirmed its changes".to_owned()
         } else {
-            format!("`{}` of another run, which still goes on or was cut off", self.summary)
+            let run = if is_locked {
+                "which is changing this host"
+            } else {
+                "which still goes on or was cut off"
+            };
+            format!("`{}` of another run, {run}", self.summary)
         }
     }
 
@@ -159,6 +167,9 @@ impl SystemFacts {
             }
             let what = format!("an earlier run ended during `{}`, which", job.summary);
             match &job.state {
+                JobState::Running | JobState::Held if self.locked_by.is_some() => {
+                    format!("`{}` of that run is running", job.summary)
+                }
                 JobState::Running | JobState::Held => format!(
                     "`{}` is running, of another run that still goes on or was cut off during it",
                     job.summary
@@ -174,7 +185,12 @@ impl SystemFacts {
             }
         });
         let session = self.session.notice();
-        session.into_iter().chain(jobs).chain(self.reboot_notice()).collect()
+        session
+            .into_iter()
+            .chain(self.lock_notice())
+            .chain(jobs)
+            .chain(self.reboot_notice())
+            .collect()
     }
 
     /// The same without the record that `user` was not created completely; `None` if there is no such record.
@@ -188,14 +204,29 @@ impl SystemFacts {
         })
     }
 
+    /// A notice that another run is changing the host, unless its lock-out guard says so.
+    pub fn lock_notice(&self) -> Option<String> {
+        let is_told = self.jobs.iter().any(|job| job.state == JobState::Held);
+        let holder = self.locked_by.as_ref().filter(|_| !is_told)?;
+        Some(format!(
+            "another run is changing this host ({holder}): what is read here may change"
+        ))
+    }
+
     /// A job of an earlier run that is still running.
     pub fn running_job(&self) -> Option<&Job> {
         self.jobs.iter().find(|job| job.state == JobState::Running)
     }
 
-    /// Whether another run is changing the host, as far as its lock-out guard tells.
+    /// What has to end before the host is at rest, in words.
+    pub fn awaited(&self) -> Option<String> {
+        let job = self.running_job()?;
+        Some(job.waited_for(self.locked_by.is_some()))
+    }
+
+    /// Whether another run is changing the host.
     pub fn is_changed_by_another_run(&self) -> bool {
-        self.jobs.iter().any(|job| job.state == JobState::Held)
+        self.locked_by.is_some() || self.jobs.iter().any(|job| job.state == JobState::Held)
     }
 }
 

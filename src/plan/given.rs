@@ -95,10 +95,10 @@ impl Given<'_> {
         self.is_read_back || self.changed().is_some_and(|changed| !changed.is_empty())
     }
 
-    /// The handlers that an earlier run owed the host.
+    /// The handlers that an earlier run owed the host. What is recorded while another run is changing it is that run's own.
     pub(super) fn owed(&self) -> &[Owed] {
         match self.facts.get(&FactKey::System) {
-            Some(Fact::System(system)) if !self.is_next_run => &system.owed,
+            Some(Fact::System(system)) if !self.is_next_run && system.locked_by.is_none() => &system.owed,
             _ => &[],
         }
     }

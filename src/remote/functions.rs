@@ -195,7 +195,7 @@ if ( exec 9>>"$2" ) 2>&4; then exec 9>>"$2"; else hl_tag "$1" unavailable 1; ret
 flock -n 9 2>&4
 hl_status=$?
 case $hl_status in
-0) : >"$2"; printf '%s\n%s\n' "$3" "$(date -u +%Y-%m-%dT%H:%M:%SZ 9>&-)" >&9; hl_tag "$1" locked 0 ;;
+0) : >"$2"; printf '%s\n%s\n%s\n' "$3" "$(date -u +%Y-%m-%dT%H:%M:%SZ 9>&-)" $$ >&9; hl_tag "$1" locked 0 ;;
 1) cat "$2" >&4; exec 9>&-; hl_tag "$1" held 1 ;;
 *) exec 9>&-; hl_tag "$1" unavailable "$hl_status" ;;
 esac

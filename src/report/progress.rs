@@ -112,6 +112,7 @@ impl Progress {
             ReadingEvent::Started { host } => self.begin(host, Work::Phase("connecting"), now),
             ReadingEvent::Connected { host } => self.begin(host, Work::Phase("reading"), now),
             ReadingEvent::Waiting { host, words } => self.begin(host, Work::waiting(words), now),
+            ReadingEvent::Locked { .. } => {}
             ReadingEvent::Conditions { host, .. } => self.begin(host, Work::Phase("running conditions"), now),
             ReadingEvent::Finished { host } => self.finish(host),
         }

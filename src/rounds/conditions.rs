@@ -1,4 +1,5 @@
-//! Conditions and checks of a project: commands that run on a host while it is read, before anyone agreed to anything.
+//! What is told while a host is read: conditions and checks of a project, which run before anyone agreed to anything, and
+//! another run.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,21 +11,29 @@ use crate::plan::Snapshot;
 /// Why a fact is not known if conditions do not run.
 const SKIPPED: &str = "not run because of `--no-conditions`";
 
-/// Called with the commands of conditions before they run.
-pub type OnConditions<'a> = &'a (dyn Fn(Vec<String>) + Send + Sync);
+/// Something to tell before a host was read.
+pub enum News {
+    /// The commands of conditions, before they run.
+    Conditions(Vec<String>),
+    /// Another run is changing the host.
+    Locked(String),
+}
+
+/// Called with news of a host that is being read.
+pub type OnNews<'a> = &'a (dyn Fn(News) + Send + Sync);
 
 /// The facts of `host` to read now. Conditions that are not to run are known to be skipped from now on; those that will
-/// run are given to `on_conditions`.
+/// run are given to `on_news`.
 pub(super) fn to_read(
     host: &str,
     missing: &BTreeSet<FactKey>,
     snapshot: &mut Snapshot,
-    on_conditions: OnConditions<'_>,
+    on_news: OnNews<'_>,
 ) -> BTreeSet<FactKey> {
     if !snapshot.skips_conditions {
         let commands: Vec<String> = missing.iter().filter_map(command).collect();
         if !commands.is_empty() {
-            on_conditions(commands);
+            on_news(News::Conditions(commands));
         }
         return missing.clone();
     }
@@ -39,13 +48,14 @@ pub(super) fn to_read(
     rest
 }
 
-/// Sends conditions of a host as events.
-pub(super) fn noted(host: &str, on_event: &OnEvent) -> impl Fn(Vec<String>) + Send + Sync {
+/// Sends news of a host as events.
+pub(super) fn noted(host: &str, on_event: &OnEvent) -> impl Fn(News) + Send + Sync {
     let (host, on_event) = (host.to_owned(), Arc::clone(on_event));
-    move |commands| {
-        on_event(ReadingEvent::Conditions {
-            host: host.clone(),
-            commands,
+    move |news| {
+        let host = host.clone();
+        on_event(match news {
+            News::Conditions(commands) => ReadingEvent::Conditions { host, commands },
+            News::Locked(words) => ReadingEvent::Locked { host, words },
         });
     }
 }
@@ -77,7 +87,11 @@ mod tests {
         });
         let missing = BTreeSet::from([FactKey::System, condition.clone(), port.clone()]);
         let named = Mutex::new(Vec::new());
-        let note = |commands: Vec<String>| named.lock().expect("whole").extend(commands);
+        let note = |news: News| {
+            if let News::Conditions(commands) = news {
+                named.lock().expect("whole").extend(commands);
+            }
+        };
         let mut snapshot = Snapshot::default();
         assert_eq!(to_read("a", &missing, &mut snapshot, &note), missing);
         assert_eq!(*named.lock().expect("whole"), ["test -e /x"]);

@@ -15,6 +15,8 @@ pub enum ReadingEvent {
         /// What it waits for.
         words: String,
     },
+    /// Another run is changing a host.
+    Locked { host: String, words: String },
     /// Conditions of the project are about to run on a host.
     Conditions { host: String, commands: Vec<String> },
     /// A host was read, or could not be.

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
-use crate::facts::system::Job;
 use crate::facts::{Fact, FactKey};
 use crate::gather::{GatherError, Reader, gather, in_turn};
 use crate::plan::{Build, Snapshot, build};
@@ -22,7 +21,7 @@ use crate::secret::DigestKey;
 
 use conditions::{noted, to_read};
 
-pub use conditions::OnConditions;
+pub use conditions::{News, OnNews};
 pub use events::{OnEvent, ReadingEvent};
 pub use late::{LateHosts, Readings};
 pub use reading::{HostReading, ReadHost, ReadOptions, Rounds};
@@ -38,7 +37,7 @@ pub async fn settle(
     selection: &Selection,
     snapshot: &mut Snapshot,
     digests: &DigestKey,
-    on_conditions: OnConditions<'_>,
+    on_news: OnNews<'_>,
 ) -> Result<Build, GatherError> {
     let mut rounds = Rounds::default();
     loop {
@@ -49,9 +48,15 @@ pub async fn settle(
         let Some(missing) = build.missing.get(host).filter(|_| rounds.begin()) else {
             return Ok(build);
         };
-        let keys = to_read(host, missing, snapshot, on_conditions);
+        let keys = to_read(host, missing, snapshot, on_news);
         let facts = snapshot.facts.entry(host.clone()).or_default();
         gather(reader, host, &keys, facts).await?;
+        if keys.contains(&FactKey::System)
+            && let Some(Fact::System(system)) = facts.get(&FactKey::System)
+            && let Some(words) = system.lock_notice()
+        {
+            on_news(News::Locked(words));
+        }
     }
 }
 
@@ -151,7 +156,7 @@ async fn settle_at_rest(
 /// What has to end before the host is at rest, in words.
 pub fn running_job(snapshot: &Snapshot, host: &str) -> Option<String> {
     match snapshot.facts.get(host)?.get(&FactKey::System)? {
-        Fact::System(system) => system.running_job().map(Job::waited_for),
+        Fact::System(system) => system.awaited(),
         _ => None,
     }
 }

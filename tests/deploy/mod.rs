@@ -45,6 +45,7 @@ mod refused;
 mod repository;
 mod review;
 mod round_trips;
+mod side_by_side;
 mod silent;
 mod stages;
 mod sudo;

@@ -43,11 +43,15 @@ else printf "job=%s lost 0 %s\n" "$j" "$s"; fi
 done 2>/dev/null
 ip -o addr 2>/dev/null | while read -r _ i _ v _; do [ "$i" = lo ] || echo "address=${v%/*}"; done
 "#;
-    format!("{SYSTEM}{}{OWED}true", session::PROBE)
+    format!("{SYSTEM}{}{OWED}{LOCK}true", session::PROBE)
 }
 
 /// The records of handlers that are owed, which are lines of a shell's `read`; `$state` is that of a user without root.
 const OWED: &str = r#"for f in /var/lib/homelab/owed/* "$state"/homelab/owed/*;do [ -f "$f" ]&&read -r w<"$f"&&printf "owed=%s %s\n" "${f##*/}" "$w";done
+"#;
+
+/// Who holds the lock of the host: the file has the holder, the time and the shell, and its end is no reason to change the file.
+const LOCK: &str = r#"for f in /run/homelab.lock "$state"/homelab/lock;do { read -r w&&read -r v&&read -r k;}<"$f"&&[ "$k" != $$ ]&&[ "/proc/$k/fd/9" -ef "$f" ]&&printf "lock=%s since %s\n" "$w" "$v";done 2>/dev/null
 "#;
 
 fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
@@ -56,6 +60,7 @@ fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey,
     let mut disks = Vec::new();
     let mut jobs: Vec<Job> = Vec::new();
     let mut owed = Vec::new();
+    let mut locked_by = None;
     for line in lines(answer) {
         let Some((key, value)) = line.split_once('=') else {
             continue;
@@ -79,7 +84,9 @@ fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey,
             owed.push(Owed::read(value));
             continue;
         }
-        if key == "address" {
+        if key == "lock" {
+            locked_by = Some(value.to_owned());
+        } else if key == "address" {
             addresses.push(value.to_owned());
         } else if key == "disk" {
             disks.extend(disk(value));
@@ -120,6 +127,7 @@ fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey,
         session,
         jobs,
         owed,
+        locked_by,
         ..SystemFacts::default()
     };
     remove_invalid(&mut facts);
@@ -290,6 +298,59 @@ mod tests {
         };
         assert_eq!(facts.jobs[0].unfinished_user(), Some("ann"));
         assert!(facts.notices()[0].starts_with("user `ann` was not created completely"));
+    }
+
+    #[test]
+    fn a_run_that_holds_the_lock_is_told_of_before_all_else() {
+        let told = |answer: &str| {
+            let facts = parse(&[FactKey::System], 0, format!("user=0\n{answer}").as_bytes()).expect("readable");
+            match &facts[0].1 {
+                Fact::System(facts) => (facts.notices(), facts.awaited()),
+                other => panic!("{other:?}"),
+            }
+        };
+        let lock = "lock=anna@desk since 2026-11-28T08:00:00Z\n";
+        let run =
+            "another run is changing this host (anna@desk since 2026-11-28T08:00:00Z): what is read here may change";
+        assert_eq!(told(lock), (vec![run.to_owned()], None));
+        let (notices, awaited) = told(&format!("job=0b running 0 apt-get install jq\n{lock}"));
+        assert_eq!(notices, [run, "`apt-get install jq` of that run is running"]);
+        let expected = "`apt-get install jq` of another run, which is changing this host";
+        assert_eq!(awaited.as_deref(), Some(expected));
+        // Its guard says it already.
+        let (notices, awaited) = told(&format!("job=0c held 0 lock-out-guard\n{lock}"));
+        assert!(
+            notices.len() == 1 && notices[0].starts_with("another run is changing this host, and its lock-out guard")
+        );
+        assert_eq!(awaited, None);
+    }
+
+    #[test]
+    fn the_holder_of_the_lock_is_known_by_its_shell() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("homelab.lock");
+        let path = path.to_str().expect("text");
+        let look = format!("state=/nowhere; {}", super::LOCK.replace("/run/homelab.lock", path));
+        for (script, expected) in [
+            (
+                r#"exec 9>>"$1"; printf 'me\nnow\n%s\n' $$ >&9; sh -c "$2""#,
+                "lock=me since now\n",
+            ),
+            // Its own.
+            (r#"exec 9>>"$1"; printf 'me\nnow\n%s\n' $$ >&9; eval "$2""#, ""),
+            // A shell that has ended, and one of an earlier version.
+            (
+                r#"sh -c 'exec 9>>"$1"; printf "me\nnow\n%s\n" $$ >&9' sh "$1"; sh -c "$2""#,
+                "",
+            ),
+            (r#"exec 9>>"$1"; printf 'me\nnow\n' >&9; sh -c "$2""#, ""),
+            (r#"sh -c "$2""#, ""),
+        ] {
+            let _ = std::fs::remove_file(path);
+            let mut shell = std::process::Command::new("sh");
+            let output = shell.args(["-c", script, "sh", path, &look]).output().expect("sh runs");
+            assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{script}");
+        }
     }
 
     #[test]

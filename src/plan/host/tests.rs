@@ -183,6 +183,20 @@ fn what_an_earlier_run_owes_runs_whatever_changes() {
     assert!(matches!(host.operations[2].outcome, Outcome::Change(_)));
     let next = crate::plan::plan_next_run(&selection, &snapshot, &DigestKey::random());
     assert_eq!(next[0].len(), 1, "nothing is owed to the run after it");
+    // While another run is changing the host, its records are its own.
+    for facts in snapshot.facts.values_mut() {
+        if let Some(Fact::System(system)) = facts.get(&FactKey::System) {
+            let mut system = system.clone();
+            system.locked_by = Some("anna@desk".to_owned());
+            facts.insert(FactKey::System, Fact::System(system));
+        }
+    }
+    let build = crate::plan::build(&selection, &snapshot, &DigestKey::random());
+    let host = &build.plan.hosts[0];
+    assert_eq!(host.operations.len(), 1);
+    assert!(
+        matches!(&host.notices[..], [notice] if notice.starts_with("another run is changing this host (anna@desk)"))
+    );
 }
 
 #[test]
