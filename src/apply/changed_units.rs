@@ -1,21 +1,20 @@
 //! Units whose files changed while they ran, and that were not restarted since: a record on the host says what was kept of the files.
 //!
-//! Nothing owes such a restart: the next run finds that the process is older than its files. But if that run restarts the unit and
-//! it does not stay active, the old files may be those of this run, which was killed in between.
+//! Nothing owes such a restart: the next run finds that the process is older than its files, and by the record that it is older than
+//! a change that left no file. But if that run restarts the unit and it does not stay active, the old files may be those of this
+//! run, which was killed in between.
 //!
 //! The first line of a record is the invocation of the unit before its files changed. Each line `kept FOLDER` after it is as in
 //! the record of a handler. A unit that runs with another invocation was started since, and is satisfied with its files: then the
 //! record is out of date.
 
-use crate::facts::owed::STATE_FOLDER;
+use crate::facts::owed::CHANGED_UNITS;
 use crate::quote::{quote, quote_all};
-
-/// The folder for records, below homelab's own.
-const FOLDER: &str = "units";
 
 /// The file with the record of a unit; `state_folder` is that of a user without root.
 pub(super) fn record(unit: &str, state_folder: Option<&str>) -> String {
-    format!("{}/{FOLDER}/{unit}", state_folder.unwrap_or(STATE_FOLDER))
+    let folder = state_folder.map_or_else(|| CHANGED_UNITS.to_owned(), |folder| format!("{folder}/units"));
+    format!("{folder}/{unit}")
 }
 
 /// Shell functions: `settle` removes a record that is out of date and sets `$i` to the unit's invocation if it runs; `note` adds

@@ -13,6 +13,9 @@ use crate::secret::sha256_hex;
 const FOLDER: &str = "owed";
 /// Where homelab keeps its state as root.
 pub const STATE_FOLDER: &str = "/var/lib/homelab";
+/// Where it is recorded as root what units ran with before their files changed. The first line of a record is the unit's
+/// invocation then.
+pub const CHANGED_UNITS: &str = "/var/lib/homelab/units";
 /// How much of a digest is enough for a file's name, in digits.
 const NAME: usize = 16;
 

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::family::{Family, InTemplates, Readable, no_allowance};
 use crate::facts::key::{Fact, FactKey, Stored as _};
+use crate::facts::owed::CHANGED_UNITS;
 use crate::facts::unit::files::is_file_of;
 use crate::facts::unit::{Reload, UnitFact, UnitKey, UnitState};
 use crate::quote::quote_all;
@@ -36,12 +37,13 @@ const DENIED: i32 = 126;
 const OWN_FILES: &str = "/etc/systemd/system";
 
 const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,UnitFileState,Type,RemainAfterExit,NRestarts,CanStart,\
-                          CanStop,NeedDaemonReload,SourcePath,FragmentPath,DropInPaths,ExecMainStartTimestamp,\
+                          CanStop,NeedDaemonReload,InvocationID,SourcePath,FragmentPath,DropInPaths,ExecMainStartTimestamp,\
                           ExecMainStartTimestampMonotonic,ActiveEnterTimestamp,ActiveEnterTimestampMonotonic";
 
 /// One `systemctl show` for all units; it prints a block for each name, in the order asked, also for unknown ones.
 ///
 /// A further block has a line for each thing that systemd does not know: when files below [`OWN_FILES`] were changed, and
+/// which invocation of a unit was running when homelab changed its files, and
 /// what `indirect` units install instead of themselves, which is only in their files. If a unit is to be loaded again, all
 /// files there count, since systemd does not know new ones.
 fn probe(names: &[&str]) -> String {
@@ -57,6 +59,7 @@ fn probe(names: &[&str]) -> String {
          case $o$p in *$d/*)\n\
          for w in $o; do w=${{w#*=}}; case $w in $d/*) p=\"$p $w\";; esac; done\n\
          read -r u _ </proc/uptime; echo \"uptime $u\"; stat -L -c \"changed %.6Z %n\" -- /proc/self $p 2>/dev/null;; esac\n\
+         for u; do [ -f {CHANGED_UNITS}/\"$u\" ] && read -r i <{CHANGED_UNITS}/\"$u\" && echo \"noted $u $i\"; done\n\
          case $o in *=indirect*)\n\
          s() {{ systemctl show -p UnitFileState --value -- \"$1\"; }}\n\
          for u; do\n\
@@ -117,6 +120,7 @@ fn unit(name: &str, block: &[String], further: &[String], clock: Option<&Clock>)
         (take("ActiveEnterTimestamp"), take("ActiveEnterTimestampMonotonic")),
     ];
     let drop_ins = take("DropInPaths");
+    let invocation = take("InvocationID");
     let mut state = UnitState {
         id: take("Id"),
         load: take("LoadState"),
@@ -142,8 +146,11 @@ fn unit(name: &str, block: &[String], further: &[String], clock: Option<&Clock>)
     if state.load == "not-found" && matches!(state.active.as_str(), "inactive" | "failed") {
         return UnitFact::Absent;
     }
+    let runs = matches!(state.active.as_str(), "active" | "reloading" | "refreshing");
+    // A file that is gone has no time.
+    state.is_outdated = runs && !invocation.is_empty() && further.contains(&format!("noted {} {invocation}", state.id));
     if let Some(clock) = clock
-        && matches!(state.active.as_str(), "active" | "reloading" | "refreshing")
+        && runs
         && let Some(start) = started
             .iter()
             .find_map(|(time, monotonic)| Start::read(time, monotonic))
@@ -157,7 +164,7 @@ fn unit(name: &str, block: &[String], further: &[String], clock: Option<&Clock>)
             .split(' ')
             .chain([state.file.as_str()])
             .chain(new.map(String::as_str));
-        state.is_outdated = files.any(|file| clock.is_changed_since(file, &start));
+        state.is_outdated |= files.any(|file| clock.is_changed_since(file, &start));
     }
     UnitFact::Present(state)
 }
@@ -343,6 +350,25 @@ mod tests {
                 !is_outdated("yes", file, before) && !is_outdated("no", file, after),
                 "{file}"
             );
+        }
+    }
+
+    #[test]
+    fn what_ran_when_its_files_changed_is_outdated_until_it_was_started() {
+        for (active, invocation, noted, is_outdated) in [
+            ("active", "aa", "noted a.service aa", true),
+            ("active", "bb", "noted a.service aa", false),
+            ("active", "aa", "noted b.service aa", false),
+            ("active", "", "noted a.service ", false),
+            ("failed", "aa", "noted a.service aa", false),
+        ] {
+            let answer =
+                format!("Id=a.service\nLoadState=loaded\nActiveState={active}\nInvocationID={invocation}\n\n{noted}\n");
+            let facts = parse(&keys(&["a.service"]), 0, answer.as_bytes()).expect("readable");
+            let Fact::Unit(UnitFact::Present(state)) = &facts[0].1 else {
+                panic!("{facts:?}")
+            };
+            assert_eq!(state.is_outdated, is_outdated, "{answer}");
         }
     }
 
