@@ -67,25 +67,18 @@ pub(super) async fn read(
     let (events, received) = mpsc::unbounded_channel();
     let local = hosts.local();
     let mut named = BTreeSet::new();
-    let mut told = BTreeSet::new();
     let text_of = |progress: &mut Progress, event: ReadingEvent| {
         progress.on_reading(&event, Instant::now());
         match event {
             ReadingEvent::Waiting { host, words } => EventText::line(Some(format!("{host}: waiting for {words}\n"))),
-            ReadingEvent::Locked { host, words } if told.insert(host.clone()) => {
-                EventText::line(Some(format!("{host}: {words}\n")))
-            }
+            ReadingEvent::Locked { host, words } => EventText::line(Some(format!("{host}: {words}\n"))),
             ReadingEvent::Conditions { host, mut commands } if reading.names_conditions => {
                 let is_local = local.contains(&host);
                 // Most conditions are the same on many hosts.
                 commands.retain(|command| named.insert((is_local, command.clone())));
                 EventText::line(Some(report::conditions(&commands, is_local)))
             }
-            ReadingEvent::Started { .. }
-            | ReadingEvent::Locked { .. }
-            | ReadingEvent::Connected { .. }
-            | ReadingEvent::Conditions { .. }
-            | ReadingEvent::Finished { .. } => EventText::default(),
+            _ => EventText::default(),
         }
     };
     let showing = display.follow(received, text_of, std::future::pending());

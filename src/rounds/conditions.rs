@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::events::{OnEvent, ReadingEvent};
 use crate::facts::{Fact, FactKey};
@@ -51,12 +52,17 @@ pub(super) fn to_read(
 /// Sends news of a host as events.
 pub(super) fn noted(host: &str, on_event: &OnEvent) -> impl Fn(News) + Send + Sync {
     let (host, on_event) = (host.to_owned(), Arc::clone(on_event));
+    let is_told = AtomicBool::new(false);
     move |news| {
         let host = host.clone();
-        on_event(match news {
-            News::Conditions(commands) => ReadingEvent::Conditions { host, commands },
-            News::Locked(words) => ReadingEvent::Locked { host, words },
-        });
+        match news {
+            News::Conditions(commands) => on_event(ReadingEvent::Conditions { host, commands }),
+            // The host may be read again.
+            News::Locked(words) if !is_told.swap(true, Ordering::Relaxed) => {
+                on_event(ReadingEvent::Locked { host, words });
+            }
+            News::Locked(_) => {}
+        }
     }
 }
 
