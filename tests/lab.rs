@@ -281,6 +281,13 @@ fn a_host_boots_again_at_a_reboot_stays_off_at_a_power_off_and_owns_its_files() 
     }
     thread::sleep(Duration::from_secs(3));
     assert_eq!(state().trim(), "exited 130");
+    let silent = project.homelab(&["lab", "ssh", "alpha", "--", "true"]);
+    assert_eq!(silent.status.code(), Some(3));
+    let told = text(&silent.stderr);
+    assert!(
+        told.contains("alpha: the lab host does not answer") && told.contains("homelab lab up"),
+        "{told}"
+    );
     project.stderr(&["lab", "up", "dev", "one"]);
     assert_eq!(state().trim(), "exited 130", "not a host of the deploy");
     project.stderr(&["lab", "up", "dev"]);

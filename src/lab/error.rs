@@ -114,6 +114,13 @@ pub enum LabError {
         /// Lab hosts that are up.
         known: Vec<String>,
     },
+    /// A host that was started and does not answer.
+    #[error("{host}: the lab host does not answer")]
+    Silent {
+        host: String,
+        #[source]
+        source: io::Error,
+    },
     /// A host name that several inventories have.
     #[error("{host}: several labs have a host of this name: {}", inventories.join(", "))]
     Ambiguous { host: String, inventories: Vec<String> },
@@ -169,6 +176,9 @@ impl LabError {
                 Some("run `homelab lab down` and `homelab lab up` to recreate the host".to_owned())
             }
             Self::NotUp { host, inventory, known } => Some(not_up_hint(host, inventory.as_deref(), known)),
+            Self::Silent { .. } => {
+                Some("`homelab lab status` shows whether it runs; `homelab lab up` and the name of its inventory starts it".to_owned())
+            }
             Self::Ambiguous { .. } => Some("name the inventory before the host".to_owned()),
             Self::Engine {
                 source: bollard::errors::Error::RequestTimeoutError,

@@ -30,7 +30,9 @@ mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::Path;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 
@@ -345,6 +347,25 @@ pub fn find_address(root: &Path, inventory: Option<&str>, host: &str) -> Result<
         known,
     };
     found.pop().map(|(_, address)| address).ok_or_else(not_up)
+}
+
+/// Finds out whether a lab host answers, before `ssh` takes over this process: it may have been stopped since it was started.
+///
+/// Errors: nothing answers at its address.
+pub fn check_answers(address: &LabAddress) -> Result<(), LabError> {
+    /// A host that is booting accepts connections late.
+    const PATIENCE: Duration = Duration::from_secs(3);
+    let silent = |source| LabError::Silent {
+        host: address.host.clone(),
+        source,
+    };
+    let ip: IpAddr = match address.address.parse() {
+        Ok(ip) => ip,
+        // Only `ssh` knows what it is.
+        Err(_) => return Ok(()),
+    };
+    TcpStream::connect_timeout(&SocketAddr::new(ip, address.port), PATIENCE).map_err(silent)?;
+    Ok(())
 }
 
 #[cfg(test)]

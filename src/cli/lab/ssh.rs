@@ -41,6 +41,7 @@ pub(super) fn run(root: &Path, arguments: &SshArguments) -> anyhow::Result<ExitC
         }
         found => found?,
     };
+    lab::check_answers(&address)?;
     let failure = Command::new("ssh")
         .args(lab::ssh_arguments(&address, &arguments.command))
         .env_remove(PASSWORD_VARIABLE)
