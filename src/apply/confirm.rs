@@ -69,10 +69,13 @@ impl HostApply<'_> {
         }
         if let Some(halt) = halt {
             let not_loaded = self.not_loaded(&guarding);
-            if !not_loaded.is_empty() {
+            if !not_loaded.is_empty() && !self.ends_unchanged(connection, &guarding).await {
                 let reason = Reason::NotLoaded(told_unloaded(&not_loaded, halt));
                 return Err(self.take_back(connection, &guarding, reason, halt.end).await);
             }
+        }
+        if self.keeping.guarding().is_none() {
+            return Ok(());
         }
         if let Some(last) = guarding.operations.last() {
             self.send(ApplyEvent::Started {
@@ -101,6 +104,31 @@ impl HostApply<'_> {
         };
         let reason = Reason::NoConnection(error);
         Err(self.take_back(connection, &guarding, reason, HostEnd::Failed).await)
+    }
+
+    /// Whether none of the guarded operations changed anything, such as a file that was refused: then the guard has ended.
+    async fn ends_unchanged(&mut self, connection: &mut Connection, guarding: &Guarding) -> bool {
+        let ends = self.results.iter().chain(&self.under_way);
+        let mut own = ends.filter(|result| guarding.operations.contains(&result.operation));
+        let may_stay = |end| matches!(end, ResourceEnd::Applied | ResourceEnd::Unknown);
+        if own.any(|result| result.lines.iter().any(|line| may_stay(line.end))) || self.runs_commands(guarding) {
+            return false;
+        }
+        let ended = connection.perform_beside(&step(guarding.guard.end_unchanged())).await;
+        let is_over = ended.is_ok_and(|answer| answer.end == StepEnd::Done);
+        if is_over {
+            self.keeping.end_guard();
+        }
+        is_over
+    }
+
+    /// Whether any of the guarded operations runs commands, which may change what nothing is kept of.
+    fn runs_commands(&self, guarding: &Guarding) -> bool {
+        let planned = self.planned_since.iter().flatten();
+        let all = self.reviewed.operations.iter().chain(planned);
+        let guarded = all.filter(|operation| guarding.operations.contains(&operation.id));
+        let mut steps = guarded.flat_map(|operation| operation.changes().iter().flat_map(|change| &change.steps));
+        steps.any(|step| step.command().is_some())
     }
 
     /// Has the host take back what is guarded. `end` is how the run ends without that.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 pub use self::boot::boot_files;
 use self::boot::{END_AT_BOOT, at_boot};
-use self::scripts::{BACK, BEGIN, RULES, RULES_BACK, UNITS, WATCH};
+use self::scripts::{BACK, BEGIN, RULES, RULES_BACK, UNCHANGED, UNITS, WATCH};
 use super::Kept;
 use super::access::Access;
 use crate::facts::system::{GUARD, JOBS};
@@ -81,7 +81,7 @@ impl LockoutGuard {
              echo $$ >\"$g/shell\" && : >\"$g/armed\" || unarmed\n\
              if [ -d /run/systemd/system ] && [ \"$(id -u)\" = 0 ]; then\n\
              {at_boot}\
-             systemd-run --quiet --collect --unit=homelab-guard-{id} sh \"$g/watch\" </dev/null || unarmed\n\
+             systemd-run --quiet --collect --property=Restart=on-abnormal --unit=homelab-guard-{id} sh \"$g/watch\" </dev/null || unarmed\n\
              else setsid sh \"$g/watch\" </dev/null >/dev/null 2>&1 & fi\n\
              n=0\n\
              while [ ! -s \"$g/pid\" ]; do n=$((n + 1)); [ $n -le 50 ] || unarmed; sleep 0.1; done\n\
@@ -151,11 +151,16 @@ impl LockoutGuard {
              mkdir -- \"$g/decided\" 2>/dev/null || exit {NOT_ARMED}\n\
              rm -f -- \"$g/armed\"\n\
              unboot\n\
-             read -r p <\"$g/pid\" && kill \"$p\"\n\
+             {{ read -r p <\"$g/pid\" && kill \"$p\"; }} 2>/dev/null\n\
              [ ! -f \"$g/unkept\" ] || cat -- \"$g/unkept\"\n\
              rm -rf -- \"$g\"",
             quote(&self.folder)
         )
+    }
+
+    /// The same if what is guarded is as it was before: then there is nothing to find out. Otherwise it does nothing, and fails.
+    pub fn end_unchanged(&self) -> String {
+        format!("g={}\n{UNITS}{UNCHANGED}{}", quote(&self.folder), self.confirm())
     }
 
     /// The same as [`LockoutGuard::give_up`], where the connection that armed it is dead: its shell still holds the host's lock, and

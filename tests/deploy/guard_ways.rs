@@ -120,6 +120,40 @@ fn rules_of_ufw_that_cut_ssh_go_back_with_its_files() {
     is_as(&host, &before);
 }
 
+#[test]
+fn a_guarded_file_that_is_refused_is_told_of_once() {
+    let project = Project::with_task("");
+    let host = project.up("dev", "alpha");
+    host.inside(&format!("printf 'Banner none\\n' >{DROP_IN}"));
+    let refused = put(DROP_IN, "0644", "ClientAliveInterval often")
+        + "validate = ['sshd', '-t', '-f', '{path}']\nnotify = ['restart ssh']\n";
+    // What an earlier operation of the guard changed goes back as before.
+    let other = put("/etc/ssh/sshd_config.d/20-other.conf", "0644", "PrintMotd yes");
+    for (task, goes_back) in [
+        (format!("{refused}{RESTART}"), false),
+        (format!("{other}{refused}{RESTART}"), true),
+    ] {
+        project.write("tasks/test/files.toml", &task);
+        let ran = deploy(&project, "20s").expect(1);
+        says(&ran, &["`validate` did not accept the new file; the old file stays"]);
+        let told = ran.stdout.contains("put back /etc/ssh") || ran.stdout.contains("guarded changes loaded");
+        assert_eq!(told, goes_back, "{}", ran.stdout);
+        is_disarmed(&host);
+        assert_eq!(
+            host.inside(&format!("cat {DROP_IN}; ls -A /var/lib/homelab/owed")),
+            "Banner none\n"
+        );
+        assert!(!host.is("test -e /etc/ssh/sshd_config.d/20-other.conf"));
+    }
+    project.write("tasks/test/files.toml", put(DROP_IN, "0644", "PrintMotd no"));
+    let ran = deploy(&project, "20s").expect(0);
+    assert!(
+        !format!("{}{}", ran.stdout, ran.stderr).contains("No such process"),
+        "{}",
+        ran.stdout
+    );
+}
+
 /// A guarded change, and a command that takes a while before the new connection.
 fn slow(banner: &str, seconds: u32) -> String {
     format!(

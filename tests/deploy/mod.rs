@@ -40,6 +40,7 @@ mod own_service;
 mod package_states;
 mod people;
 mod put_back;
+mod put_back_chaos;
 mod read_back;
 mod refused;
 mod repository;

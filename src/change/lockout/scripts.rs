@@ -40,6 +40,29 @@ if printf '%s\n' "$(cat -- "$g/$c")" "$new" | $c-restore; then say "put back the
 done
 "#;
 
+/// Exits with 1 unless all that was kept is as it was, and no guarded command has begun.
+pub(super) const UNCHANGED: &str = r#"[ -d "$g" ] && [ -z "$(ls "$g/commands")" ] || exit 1
+for f in "$g"/units/*; do
+[ ! -f "$f" ] || [ "$(state "${f##*/}")" = "$(cat -- "$f")" ] || exit 1
+done
+shown() { stat -c '%u:%g 0%a %F' -- "$1"; }
+same() {
+[ "$(shown "$1")" = "$(shown "$2")" ] || return
+if [ -L "$1" ]; then [ "$(readlink -- "$1")" = "$(readlink -- "$2")" ]
+else [ -f "$1" ] && cmp -s -- "$1" "$2"; fi
+}
+while IFS= read -r e; do
+p=$(cat -- "$e/path")
+case $(cat -- "$e/was") in
+absent) [ ! -e "$p" ] && [ ! -L "$p" ] ;;
+kept) same "$e/old" "$p" ;;
+linked) [ "$e/old" -ef "$p" ] && [ ! -L "$p" ] ;;
+attributes) [ "$(stat -c '%u:%g 0%a' -- "$p")" = "$(cat -- "$e/old")" ] ;;
+*) false ;;
+esac || exit 1
+done <"$g/entries"
+"#;
+
 /// Waits for its time, which steps put off, and goes back. It ends by itself when the guard is confirmed.
 pub(super) const WATCH: &str = r#"echo $$ >"$g/pid"
 while [ -e "$g/armed" ]; do
@@ -62,7 +85,8 @@ boot)
 mkdir -- "$g/decided" 2>/dev/null
 : >"$g/output" ;;
 booted) ;;
-*) mkdir -- "$g/decided" 2>/dev/null || exit 0 ;;
+# One that was killed on the way goes on.
+*) ln -s -T back "$g/decided" 2>/dev/null || [ "$(readlink -- "$g/decided")" = back ] || exit 0 ;;
 esac
 exec >>"$g/output" 2>/dev/null </dev/null
 end=0
