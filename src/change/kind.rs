@@ -22,6 +22,9 @@ pub enum ResourceKind {
     /// The rules of the kernel's packet filter that a file gives.
     #[strum(serialize = "firewall rules")]
     FirewallRules,
+    /// A working tree of git, by its folder.
+    #[strum(serialize = "git repository")]
+    GitRepository,
     Group,
     /// What a web API holds.
     #[strum(serialize = "http resource")]

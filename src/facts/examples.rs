@@ -11,6 +11,7 @@ use super::apt::{InstallationFact, ListsFact, SimulatedInstall, SimulatedRemoval
 use super::archive::Archive;
 use super::calendar::CalendarFact;
 use super::check::{CheckFact, FileCheck, HttpCheck, ProgramCheck};
+use super::git::{Target, WorkingTree};
 use super::http::{Answer, Question, Request};
 use super::inquiry::{Inquiry, InquiryFact};
 use super::module::KernelModule;
@@ -159,6 +160,13 @@ fn inquiry_examples() -> impl Iterator<Item = (FactKey, Vec<Fact>)> {
             exclude: vec![text("*.md")],
         })),
         Inquiry::Extracted { dest: text("/srv/a") },
+        Inquiry::WorkingTree(Box::new(WorkingTree {
+            src: text("/srv/a.git"),
+            dest: text("/srv/a"),
+            user: Some(text("anna")),
+            target: Target::Tag(text("v1")),
+            submodules: true,
+        })),
     ];
     let facts = vec![
         Fact::Inquiry(InquiryFact::Said(b"text".to_vec())),

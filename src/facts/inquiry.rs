@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::archive::Archive;
+use super::git::WorkingTree;
 use super::http::Request;
 use super::kind::{DependsOn, Key, Subject};
 use super::path::parent;
@@ -24,6 +25,7 @@ impl<'a> Key<'a> for InquiryKey<'a> {
             Inquiry::Nftables { file, .. } => format!("the rules that `{file}` gives"),
             Inquiry::Archive(archive) => format!("what the archive `{}` has", archive.src),
             Inquiry::Extracted { dest } => format!("what `{dest}` has from an archive"),
+            Inquiry::WorkingTree(tree) => format!("the repository in `{}` and its source", tree.dest),
         }
     }
 
@@ -39,11 +41,19 @@ impl<'a> Key<'a> for InquiryKey<'a> {
         false
     }
 
-    /// A package may have the program that an archive needs.
+    /// A package may have the program that is missing. What keeps a host from the source of a repository may be anything.
     fn is_outdated_by(self, known: &InquiryFact, changed: Subject<'_>) -> bool {
-        matches!(self.0, Inquiry::Archive(_))
-            && matches!(known, InquiryFact::Said(text) if text.starts_with(b"needs "))
-            && changed == Subject::Packages
+        let InquiryFact::Said(text) = known else { return false };
+        match self.0 {
+            Inquiry::Archive(_) => text.starts_with(b"needs ") && changed == Subject::Packages,
+            Inquiry::WorkingTree(tree) => {
+                let text = String::from_utf8_lossy(text);
+                let has = |word: &str| text.lines().any(|line| line.starts_with(word));
+                changed == Subject::Path(&tree.dest)
+                    || !(has("remote ") || has("missing") && changed != Subject::Packages)
+            }
+            _ => false,
+        }
     }
 }
 
@@ -64,6 +74,8 @@ pub enum Inquiry {
     Archive(Box<Archive>),
     /// What was extracted to `dest`, and whether it is still there.
     Extracted { dest: String },
+    /// A repository that is checked out, and what its source has now.
+    WorkingTree(Box<WorkingTree>),
 }
 
 impl Inquiry {
@@ -74,6 +86,7 @@ impl Inquiry {
             Self::Nftables { text, .. } => included(text.as_deref()?),
             Self::Archive(archive) => Some(&archive.dest),
             Self::Extracted { dest } => Some(dest),
+            Self::WorkingTree(tree) => Some(&tree.dest),
             Self::Download(_) | Self::HostKeys { .. } => None,
         }
     }

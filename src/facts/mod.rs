@@ -16,6 +16,7 @@ pub mod download;
 mod environment;
 mod families;
 mod family;
+pub mod git;
 mod grammar;
 pub mod http;
 mod identity;

@@ -125,6 +125,11 @@ impl Overlay {
         }
     }
 
+    /// The latest operation that changes anything, if there is one.
+    pub fn last_change(&self) -> Option<OperationId> {
+        self.view().last().map(|entry| entry.operation.clone())
+    }
+
     /// The value that an earlier operation gives `key`, and which operation; `None` if none does.
     pub fn predicted(&self, key: &FactKey) -> Option<(OperationId, Fact)> {
         let view = self.view();

@@ -337,6 +337,11 @@ impl<'a> PlanContext<'a> {
         K::fact(self.overlay.borrow().gathered(&key.stored())?.clone())
     }
 
+    /// The latest earlier operation that changes anything, if there is one.
+    pub fn last_change(&self) -> Option<OperationId> {
+        self.overlay.borrow().last_change()
+    }
+
     /// The earlier operation that fetches the package lists, if there is one.
     pub fn lists_refresh(&self) -> Option<OperationId> {
         match self.overlay.borrow().predicted(&FactKey::PackageLists) {

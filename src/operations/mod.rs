@@ -11,6 +11,7 @@ mod crontab;
 mod definition;
 mod directed;
 mod files;
+mod git;
 mod http;
 mod links;
 mod nftables;

@@ -1,7 +1,7 @@
 //! The table of operations: a line for each.
 
 use super::definition::Definition;
-use super::{apt, crontab, files, http, nftables, server, ssh, sudo, systemd, verify};
+use super::{apt, crontab, files, git, http, nftables, server, ssh, sudo, systemd, verify};
 use crate::error::{habits, suggestion};
 
 /// All operations, sorted by name.
@@ -27,6 +27,7 @@ pub static OPERATIONS: &[Definition] = &[
     Definition::of::<files::sync::Sync>(),
     Definition::of::<files::template::Template>(),
     Definition::of::<files::unarchive::Unarchive>(),
+    Definition::of::<git::repo::Repo>(),
     Definition::of::<http::resource::Resource>(),
     Definition::of::<nftables::rules::Rules>(),
     Definition::of::<server::etc_hosts::EtcHosts>(),

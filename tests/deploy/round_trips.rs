@@ -87,8 +87,8 @@ fn round_trips(ran: &Ran) -> u32 {
 /// What the task needs on a host beside packages. sshd would soon refuse whoever asks for its keys that often.
 fn make_ready(host: &Host<'_>) {
     host.inside(&format!(
-        "apt-get -qq update && apt-get -qq install -y --no-install-recommends cron nftables >/dev/null && \
-         for copy in $(seq {COPIES}); do mkdir /srv/lab-mount-$copy /srv/lab-archive-$copy && touch /srv/lab-old-$copy && tar -cf /srv/lab-$copy.tar -C /etc hostname && echo 'color = red' >/etc/lab-$copy.ini || exit; done && \
+        "apt-get -qq update && apt-get -qq install -y --no-install-recommends cron git nftables >/dev/null && \
+         for copy in $(seq {COPIES}); do mkdir /srv/lab-mount-$copy /srv/lab-archive-$copy && touch /srv/lab-old-$copy && tar -cf /srv/lab-$copy.tar -C /etc hostname && git init -q -b main /srv/lab-source-$copy && git -C /srv/lab-source-$copy -c user.name=lab -c user.email=lab@lab commit -q --allow-empty -m lab && echo 'color = red' >/etc/lab-$copy.ini || exit; done && \
          mkdir -p -m 0700 /root/.ssh && \
          echo 'PerSourcePenaltyExemptList 127.0.0.0/8' >/etc/ssh/sshd_config.d/00-keyscan.conf && systemctl reload ssh",
     ));

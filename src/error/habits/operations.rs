@@ -196,10 +196,8 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
         "git.config git_config",
         Do("not in this version: put the user's `.gitconfig` or `/etc/gitconfig` in place with `files.put`"),
     ),
-    (
-        "git. git hg subversion vcsrepo",
-        Do("not in this version: run `git clone URL FOLDER` with `server.shell` and `creates = \"FOLDER\"`"),
-    ),
+    ("git. hg subversion vcsrepo", BY_COMMAND),
+    ("git git.clone git.pull git_clone", Own("git.repo")),
     ("helm. k8s. kubernetes. helm k8s kubectl lxd. lxc. proxmox.", BY_COMMAND),
     // Checks.
     ("get http http_request uri", Own("verify.http")),

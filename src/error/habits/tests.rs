@@ -10,6 +10,7 @@ const OPERATIONS: &[&str] = &[
     "files.line",
     "files.put",
     "files.sync",
+    "git.repo",
     "server.shell",
     "systemd.service",
     "systemd.timer",
@@ -23,13 +24,14 @@ fn an_operation_is_found_by_its_name_its_family_or_the_end_of_its_name() {
         ("server.packages", "did you mean `apt.packages`?"),
         ("files.rsync", "did you mean `files.sync`?"),
         ("package::install", "did you mean `apt.packages`?"),
+        ("ansible.builtin.git", "did you mean `git.repo`?"),
     ] {
         assert_eq!(operation(word, OPERATIONS).as_deref(), Some(answer), "{word}");
     }
     for (word, part) in [
         ("server.cron", "crontab"),
         ("apt.repo", "apt.sources_file"),
-        ("git.repo", "git clone"),
+        ("git.worktree", "server.shell"),
         ("docker.anything", "docker compose"),
         ("community.docker.docker_compose_v2", "docker compose"),
         ("pip.packages", "installer"),

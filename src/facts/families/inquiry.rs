@@ -74,6 +74,15 @@ fn one(inquiry: &Inquiry) -> String {
         Inquiry::Extracted { dest } => {
             format!("hl_root \"for what was extracted\"\n(\n{}\n) | hl_said", recorded(dest))
         }
+        Inquiry::WorkingTree(tree) => {
+            let may = match tree.by().obstacle() {
+                Some(obstacle) => {
+                    format!("o=$({obstacle}); [ -z \"$o\" ] || {{ printf \"denied %s\\n\" \"$o\"; exit; }}")
+                }
+                None => "hl_root git".to_owned(),
+            };
+            format!("{may}\n(\n{}\n) | hl_said", tree.probe())
+        }
     }
 }
 

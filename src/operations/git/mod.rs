@@ -1,0 +1,5 @@
+//! Working trees of git.
+
+pub(super) mod repo;
+mod seen;
+mod source;
