@@ -43,14 +43,17 @@ impl<'a> Key<'a> for InquiryKey<'a> {
 
     /// A package may have the program that is missing. What keeps a host from the source of a repository may be anything.
     fn is_outdated_by(self, known: &InquiryFact, changed: Subject<'_>) -> bool {
-        let InquiryFact::Said(text) = known else { return false };
+        let by_packages = changed == Subject::Packages;
+        let InquiryFact::Said(text) = known else {
+            return by_packages;
+        };
         match self.0 {
-            Inquiry::Archive(_) => text.starts_with(b"needs ") && changed == Subject::Packages,
+            Inquiry::Archive(_) => text.starts_with(b"needs ") && by_packages,
+            Inquiry::Nftables { .. } => text.starts_with(b"missing") && by_packages,
             Inquiry::WorkingTree(tree) => {
                 let text = String::from_utf8_lossy(text);
                 let has = |word: &str| text.lines().any(|line| line.starts_with(word));
-                changed == Subject::Path(&tree.dest)
-                    || !(has("remote ") || has("missing") && changed != Subject::Packages)
+                changed == Subject::Path(&tree.dest) || !(has("remote ") || has("missing") && !by_packages)
             }
             _ => false,
         }

@@ -149,6 +149,7 @@ impl Operation for Sync {
             let _ = context.get(PathKey(&path));
         }
         let (old, top) = (old?, top?);
+        check_links(context, &top, &source)?;
         let stays = |name: &str| excluded.matches(name) || protected.matches(name);
         let mut removal = match self.delete {
             Delete::No => Ok(Removal::default()),
@@ -186,6 +187,25 @@ impl Operation for Sync {
             Ok(record.kept_along(&old, &source, &top, stays, work))
         })
     }
+}
+
+/// Refuses links where the project has files and directories: what they lead to is not what the operation says that it changes.
+fn check_links(context: &PlanContext<'_>, top: &str, source: &Source<'_>) -> Result<(), Stop> {
+    for path in source.paths(top) {
+        if let Ok(PathFact::Present(inode)) = context.path(&path)
+            && matches!(inode.kind, InodeKind::Link { .. })
+        {
+            let title = format!("`{path}` is a link on the host");
+            let label = format!(
+                "it is {}, and `files.sync` follows links only up to `dest`",
+                inode.describe()
+            );
+            return Err(context.refuse("dest", title, label).hint(format!(
+                "remove it: `op = \"files.link\"`, `path = \"{path}\"`, `present = false`, or leave it out with `exclude`"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a path that is no longer in the project stays in the record.

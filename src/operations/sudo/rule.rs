@@ -64,7 +64,7 @@ const MODE: u32 = 0o440;
 
 /// Reads all of the rules that there are, and then the new file: what does not go together is found too.
 const VALIDATE: &str = "file=$(mktemp) || exit; printf '@include /etc/sudoers\\n@include %s\\n' \"$1\" >\"$file\"; \
-     visudo -c -q -f \"$file\"; code=$?; rm -f \"$file\"; exit $code";
+     said=$(visudo -c -f \"$file\" 2>&1); code=$?; rm -f \"$file\"; [ $code = 0 ] || printf '%s\\n' \"$said\"; exit $code";
 
 impl Define for Rule {
     const NAME: &'static str = "sudo.rule";
@@ -83,8 +83,11 @@ impl Operation for Rule {
     fn needs(&self) -> Vec<FactKey> {
         let mut needs = path_and_ancestors(&self.path());
         needs.push(FactKey::Content(self.path()));
-        needs.extend(self.people().map(|user| FactKey::User(user.clone())));
-        needs.extend(self.groups.iter().map(|group| FactKey::Group(group.clone())));
+        let [users, groups] = self.run_as();
+        let people = self.people().map(String::as_str).chain(users);
+        needs.extend(people.map(|user| FactKey::User(user.to_owned())));
+        let groups = self.groups.iter().map(String::as_str).chain(groups);
+        needs.extend(groups.map(|group| FactKey::Group(group.to_owned())));
         needs
     }
 
@@ -99,6 +102,11 @@ impl Operation for Rule {
             self.people().try_for_each(|user| check_user(context, "users", user))?;
             let mut groups = self.groups.iter();
             groups.try_for_each(|group| check_group(context, "groups", group))?;
+            let [users, groups] = self.run_as();
+            users.iter().try_for_each(|user| check_user(context, "run_as", user))?;
+            groups
+                .iter()
+                .try_for_each(|group| check_group(context, "run_as", group))?;
         }
         let path = self.path();
         let words = ["sh", "-c", VALIDATE, "visudo", "{path}"];
@@ -126,6 +134,12 @@ impl Rule {
 
     fn people(&self) -> impl Iterator<Item = &String> {
         self.users.iter().filter(|user| *user != ALL)
+    }
+
+    /// The users and the groups that commands run as, without `ALL`, and without `root`, who is always there.
+    fn run_as(&self) -> [Vec<&str>; 2] {
+        let (users, groups) = self.run_as.split_once(':').unwrap_or((&self.run_as, ALL));
+        [users, groups].map(|names| names.split(',').filter(|name| ![ALL, "root"].contains(name)).collect())
     }
 
     fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
