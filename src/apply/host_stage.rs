@@ -307,8 +307,7 @@ fn is_barrier(operation: &PlannedOperation) -> bool {
         Outcome::Check { state, .. } => *state != CheckState::Holds,
         Outcome::Ensure { changes, .. } => changes
             .iter()
-            .flat_map(|change| &change.steps)
-            .any(|step| step.already().is_none()),
+            .any(|change| change.is_open() || change.steps.iter().any(|step| step.already().is_none())),
         Outcome::Deferred { .. } => true,
     }
 }

@@ -4,7 +4,7 @@ use super::events::{ApplyEvent, Failure, HostEnd};
 use super::halt::{Halt, gather_failed, outdated, stale};
 use super::host::HostApply;
 use crate::change::{Outcome, ResourceChange};
-use crate::plan::{PlannedOperation, compare};
+use crate::plan::{PlannedOperation, Trigger, compare};
 use crate::remote::Writer;
 use crate::rounds::{await_jobs, running_job, settle};
 
@@ -94,7 +94,15 @@ impl HostApply<'_> {
             return Err(stale(&not_reviewed(now)));
         };
         compare(reviewed, now).map_err(|departure| stale(&departure.to_string()))?;
-        let was_open = matches!(reviewed.outcome, Outcome::Deferred { .. });
+        let was_shown = || {
+            let mut changes = now.changes().iter();
+            changes.all(|change| reviewed.changes().iter().any(|shown| change.is_as_reviewed(shown)))
+        };
+        let was_open = match &reviewed.outcome {
+            Outcome::Deferred { .. } => reviewed.trigger != Trigger::Always || !was_shown(),
+            Outcome::Ensure { .. } => !was_shown(),
+            _ => false,
+        };
         if reviewed.id != now.id {
             let shown = reviewed.id.clone();
             self.replaced.insert(shown);

@@ -276,9 +276,36 @@ impl ResourceChange {
         self.id.kind == ResourceKind::Unit && self.after.as_ref() == Some(before)
     }
 
+    /// Whether it is planned for something absent that earlier operations may bring: then it is planned again for what is there.
+    pub fn is_open(&self) -> bool {
+        let is_absent = |expect: &Expect| match expect {
+            Expect::Absent { .. } => true,
+            Expect::ResolvedPath(resolved) => matches!(resolved.end, End::Absent),
+            _ => false,
+        };
+        matches!(self.before, Before::Unknown(_)) && self.expect.iter().any(is_absent)
+    }
+
     /// Whether this change does no more than the `reviewed` one: the same resource, action and attributes. An attribute that
-    /// the review showed as known after apply may have any value.
+    /// the review showed as known after apply may have any value. One that [is open](Self::is_open) may become any change of
+    /// the same resource.
     pub fn is_within(&self, reviewed: &Self) -> bool {
+        self.is_as_reviewed(reviewed) || (reviewed.is_open() && self.is_of_same(reviewed))
+    }
+
+    fn is_of_same(&self, reviewed: &Self) -> bool {
+        let keys = reviewed.effects.iter().filter_map(|effect| match effect {
+            Effect::Set(key, _) => Some(FactScope::Key(key.clone())),
+            Effect::Forget(..) => None,
+        });
+        let scopes: Vec<FactScope> = keys.collect();
+        self.id == reviewed.id
+            && self.action != Action::Remove
+            && self.effects.iter().all(|effect| effect.is_within(&scopes))
+    }
+
+    /// The same without the exception for what is open.
+    pub fn is_as_reviewed(&self, reviewed: &Self) -> bool {
         if self.id != reviewed.id || !self.is_action_within(reviewed) {
             return false;
         }
@@ -287,7 +314,7 @@ impl ResourceChange {
             (Some(after), Some(promised)) => after.iter().all(|(name, value)| match promised.get(name) {
                 Some(Attribute::Unknown(_)) => true,
                 Some(expected) => expected == value || self.is_kept(name, value),
-                None => self.is_kept(name, value) || self.only_loads(name, reviewed),
+                None => self.is_kept(name, value) || self.only_loads(name, reviewed) || self.is_not_decided(value),
             }),
             _ => false,
         }
@@ -306,10 +333,17 @@ impl ResourceChange {
                 && reviewed.action != Action::Remove)
     }
 
-    /// Whether this attribute says that systemd reads the files of a unit that the review did not know: the unit can only
-    /// become as wanted with them.
+    /// Whether this attribute says that systemd reads the files of a unit that the review did not know, or what a new unit has
+    /// by its files: the unit can only become as wanted with them.
     fn only_loads(&self, name: &str, reviewed: &Self) -> bool {
-        self.id.kind == ResourceKind::Unit && name == "unit file" && matches!(reviewed.before, Before::Unknown(_))
+        self.id.kind == ResourceKind::Unit
+            && (name == "unit file" || self.before == Before::Absent)
+            && matches!(reviewed.before, Before::Unknown(_))
+    }
+
+    /// Whether the value is known only in the turn of this change, in which it is compared again.
+    fn is_not_decided(&self, value: &Attribute) -> bool {
+        matches!((&self.before, value), (Before::Unknown(_), Attribute::Unknown(_)))
     }
 
     fn is_kept(&self, name: &str, value: &Attribute) -> bool {
@@ -392,8 +426,51 @@ mod tests {
         let mut removal = same.clone();
         removal.action = Action::Remove;
         assert!(!removal.is_within(&reviewed));
+        let mut unknown = unit.clone();
+        unknown.before = Before::Unknown("a package may create it".to_owned());
+        let mut new = change(
+            Before::Absent,
+            &[
+                ("active", Attribute::known("active")),
+                ("enabled", Attribute::known("static")),
+            ],
+        );
+        new.id.kind = ResourceKind::Unit;
+        assert!(new.is_within(&unknown) && !new.is_within(&unit));
         let restarted = change(kept_as("active"), &[("active", Attribute::known("restarted"))]);
         let stopped = change(kept_as("inactive"), &[("active", Attribute::known("inactive"))]);
         assert!(stopped.is_within(&restarted) && !restarted.is_within(&stopped));
+    }
+
+    #[test]
+    fn what_is_open_may_become_any_change_of_the_same_file() {
+        let content = |text: &str| ("content", Attribute::known(text));
+        let set = |path: &str| {
+            let key = FactKey::Path(path.to_owned());
+            let absent = key.absent().expect("may be absent");
+            Effect::Set(key, absent)
+        };
+        let reviewed = ResourceChange {
+            expect: vec![Expect::Absent {
+                path: "/etc/x".to_owned(),
+            }],
+            effects: vec![set("/etc/x")],
+            ..change(Before::Unknown("a package may create it".to_owned()), &[content("a\n")])
+        };
+        let other = ResourceChange {
+            effects: vec![set("/etc/x")],
+            ..change(kept_as("x"), &[content("b\na\n")])
+        };
+        assert!(other.is_within(&reviewed) && !other.is_as_reviewed(&reviewed));
+        let elsewhere = ResourceChange {
+            effects: vec![set("/etc/y")],
+            ..other.clone()
+        };
+        assert!(!elsewhere.is_within(&reviewed));
+        let removal = ResourceChange {
+            action: Action::Remove,
+            ..other
+        };
+        assert!(!removal.is_within(&reviewed));
     }
 }

@@ -38,7 +38,7 @@ pub struct Overlay {
     seen: Option<usize>,
     /// What was committed to a clone, after what it sees of the log.
     own: Log,
-    /// Whether it leaves out that operations may change anything.
+    /// Whether it leaves out what operations may change.
     as_now: bool,
 }
 
@@ -66,21 +66,13 @@ impl Overlay {
         }
     }
 
-    /// The same as if nothing came of operations that may change anything, and of none for those of `asked` that depend on
-    /// others; `None` if that makes no difference.
-    pub fn as_now(&self, asked: &BTreeSet<FactKey>) -> Option<Self> {
-        let has_any = {
-            let view = self.view();
-            let mut entries = view.log.entries(view.seen).iter().chain(view.own.entries(usize::MAX));
-            entries.any(Entry::may_change_anything)
-                || asked
-                    .iter()
-                    .any(|key| key.depends_on() == DependsOn::Others && view.last_but(key).is_some())
-        };
-        has_any.then(|| Self {
+    /// The same as if operations changed only what is certain: what they may change is as it is now.
+    #[must_use]
+    pub fn as_now(&self) -> Self {
+        Self {
             as_now: true,
             ..self.clone()
-        })
+        }
     }
 
     /// Adds the effects of an operation.
@@ -159,6 +151,15 @@ impl Overlay {
         !has_file && view.facts.get(key).is_some_and(|fact| key.is_absent(fact))
     }
 
+    /// Whether an operation says nothing about what it may change.
+    pub fn is_unbounded(&self, operation: &OperationId) -> bool {
+        let view = self.view();
+        let mut entries = view.log.entries(view.seen).iter().chain(view.own.entries(usize::MAX));
+        entries.any(|entry| {
+            entry.operation == *operation && matches!(entry.effect, Effect::Forget(FactScope::Everything, _))
+        })
+    }
+
     /// Whether an operation changes a file of `unit` after what else happens to the unit.
     pub fn changes_files_last(&self, unit: &str) -> bool {
         let view = self.view();
@@ -174,7 +175,7 @@ impl Overlay {
         while let Some((at, entry)) = view.newest(key, end) {
             match &entry.effect {
                 Effect::Set(_, fact) => return key.is_absent(fact),
-                Effect::Forget(scope, _) if scope.only_absent() => end = at,
+                Effect::Forget(scope, _) if scope.is_of_packages() => end = at,
                 Effect::Forget(..) => return false,
             }
         }
@@ -249,10 +250,13 @@ impl View<'_> {
         self.seen + self.own.len()
     }
 
+    /// The latest entry, after which conditions are tried again.
     fn last(&self) -> Option<&Entry> {
-        let counts = |entry: &&Entry| !(self.as_now && entry.may_change_anything());
-        let own = self.own.entries(usize::MAX).iter().rfind(counts);
-        own.or_else(|| self.log.entries(self.seen).iter().rfind(counts))
+        if self.as_now {
+            return None;
+        }
+        let own = self.own.entries(usize::MAX).last();
+        own.or_else(|| self.log.entries(self.seen).last())
     }
 
     /// The latest entry, unless that sets `key`. What is done to an answer is named only if nothing else is done.
@@ -270,7 +274,8 @@ impl View<'_> {
     /// What is in a directory, `known` without operations that change something below it.
     fn after_entries_change(&self, top: &str, known: Lookup) -> Lookup {
         let entries = self.log.entries(self.seen).iter().chain(self.own.entries(usize::MAX));
-        match entries.rev().find(|entry| entry.effect.is_below(top)) {
+        let counts = |entry: &&Entry| !(self.as_now && matches!(entry.effect, Effect::Forget(..)));
+        match entries.rev().filter(counts).find(|entry| entry.effect.is_below(top)) {
             Some(entry) => Lookup::Since(entry.operation.clone(), "it changes what is in it".to_owned()),
             None => known,
         }
@@ -285,9 +290,11 @@ impl View<'_> {
 
     /// The latest entry before the position `end` that changes a file of `unit`, with its position.
     fn newest_file_change(&self, unit: &str, end: usize) -> Option<(usize, &Entry)> {
-        let own = self.own.newest_file_change(unit, end.saturating_sub(self.seen));
+        let own = self
+            .own
+            .newest_file_change(unit, end.saturating_sub(self.seen), self.as_now);
         own.map(|(at, entry)| (at + self.seen, entry))
-            .or_else(|| self.log.newest_file_change(unit, end.min(self.seen)))
+            .or_else(|| self.log.newest_file_change(unit, end.min(self.seen), self.as_now))
     }
 
     fn get_before(&self, key: &FactKey, mut end: usize) -> Lookup {
@@ -413,19 +420,18 @@ mod tests {
         facts.insert(anna.clone(), answer(404));
         facts.insert(otto.clone(), answer(404));
         let mut overlay = Overlay::new(&facts);
-        let asked = BTreeSet::from([anna.clone()]);
         assert_eq!(overlay.get(&anna), Lookup::Known(answer(404)));
-        assert!(overlay.as_now(&asked).is_none());
+        assert_eq!(overlay.as_now().get(&anna), Lookup::Known(answer(404)));
         overlay.commit(&id("file"), [Effect::Set(path("/etc/gone"), directory())]);
         let since = |name| Lookup::Since(id(name), "it is asked again after that".to_owned());
         assert_eq!(overlay.get(&anna), since("file"));
-        let now = overlay.as_now(&asked).expect("another answer");
+        let now = overlay.as_now();
         assert_eq!(now.get(&anna), Lookup::Known(answer(404)));
         assert_eq!(now.get(&path("/etc/gone")), Lookup::Known(directory()));
         overlay.commit(&id("anna"), [Effect::Set(anna.clone(), answer(200))]);
         assert_eq!(overlay.get(&anna), Lookup::Known(answer(200)));
         assert_eq!(overlay.get(&otto), since("file"));
-        assert!(overlay.as_now(&BTreeSet::from([path("/etc/gone")])).is_none());
+        assert_eq!(overlay.as_now().get(&anna), Lookup::Known(answer(200)));
         facts.forget_affected(&[&Effect::Set(anna.clone(), answer(200))]);
         assert!(facts.get(&anna).is_none() && facts.get(&otto).is_none());
     }

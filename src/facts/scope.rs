@@ -103,6 +103,11 @@ impl FactScope {
         matches!(self, Self::MayComeWithPackages | Self::NewKernelParameters)
     }
 
+    /// Whether it holds what packages bring or change.
+    pub(super) fn is_of_packages(&self) -> bool {
+        self.only_absent() || matches!(self, Self::FilesOfPackages | Self::Owned(_))
+    }
+
     /// Whether all of `other` is of this scope.
     fn includes(&self, other: &Self) -> bool {
         match (self, other) {

@@ -1,15 +1,16 @@
-//! Operations with nothing to do as the host is now, after commands that may change anything.
+//! Operations that depend on what earlier ones may change, as the host is now.
 //!
-//! What such commands leave is known only after they ran. Until then the review says that these operations stay as they
-//! are unless the commands change that, and each is planned again in its turn.
+//! What those leave is known only after they ran, so each operation is planned again in its turn. Until then the review says
+//! what it would do as things are now, or that it stays as it is unless the earlier ones change that.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use super::PlannedOperation;
-use crate::change::Outcome;
-use crate::facts::overlay::OperationId;
+use crate::change::{Action, Before, NotKnown, Outcome, ResourceChange, Stop};
+use crate::facts::DependsOn;
+use crate::facts::overlay::{OperationId, Overlay};
 
 /// Whether there is nothing to do as the host is now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -65,4 +66,101 @@ pub(super) fn waits_for_others(outcome: &Outcome) -> Vec<OperationId> {
         Outcome::Unchanged | Outcome::Change(_) | Outcome::Check { .. } => BTreeSet::new(),
     };
     since.into_iter().cloned().collect()
+}
+
+/// What keeps an operation from being planned now.
+pub(super) enum Open {
+    /// A condition, which any change may affect.
+    Condition,
+    /// Something absent, which packages may bring.
+    MayComeWithPackages(OperationId, String),
+    /// Something else that an earlier operation may change.
+    Other,
+    /// The operation has reasons of its own.
+    Own,
+}
+
+impl Open {
+    pub(super) fn of(planned: &Result<Outcome, Stop>, overlay: &Overlay) -> Self {
+        match planned {
+            Err(Stop::NotKnown { key, .. }) if key.depends_on() == DependsOn::Anything => Self::Condition,
+            Err(Stop::NotKnown {
+                key,
+                cause: NotKnown::Since(operation, why),
+            }) if overlay.is_absent_but_for_packages(key) => Self::MayComeWithPackages(operation.clone(), why.clone()),
+            Ok(Outcome::Deferred { waits_for, .. }) if !waits_for.iter().any(|id| overlay.is_unbounded(id)) => {
+                Self::Own
+            }
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The outcome of an operation that waits for others, given the one `now`, as if those changed nothing of what it depends on.
+pub(super) fn as_things_are(planned: Outcome, open: Open, now: Result<Outcome, Stop>) -> (Outcome, AsNow) {
+    match (planned, now) {
+        (planned @ Outcome::Deferred { .. }, Ok(Outcome::Unchanged)) if matches!(open, Open::Own) => {
+            (planned, AsNow::No)
+        }
+        (planned @ (Outcome::Deferred { .. } | Outcome::Ensure { .. }), Ok(Outcome::Unchanged)) => {
+            (stays(waits_for_others(&planned), &open), AsNow::UnlessDue)
+        }
+        (
+            Outcome::Deferred {
+                waits_for,
+                why,
+                touches,
+                ..
+            },
+            Ok(Outcome::Change(changes) | Outcome::Ensure { changes, .. }),
+        ) => {
+            let outcome = match open {
+                Open::MayComeWithPackages(since, why) if changes.iter().all(is_created) => {
+                    created(changes, since, &why)
+                }
+                _ => Outcome::Deferred {
+                    waits_for,
+                    why,
+                    touches,
+                    preview: changes,
+                },
+            };
+            (outcome, AsNow::No)
+        }
+        (planned, _) => (planned, AsNow::No),
+    }
+}
+
+/// Changes that create something, unless `since` does.
+fn created(changes: Vec<ResourceChange>, since: OperationId, why: &str) -> Outcome {
+    let changes = changes.into_iter().map(|change| ResourceChange {
+        before: Before::Unknown(why.to_owned()),
+        ..change
+    });
+    Outcome::Ensure {
+        changes: changes.collect(),
+        since: vec![since],
+    }
+}
+
+fn is_created(change: &ResourceChange) -> bool {
+    change.action == Action::Create && change.before == Before::Absent
+}
+
+/// The outcome of an operation with nothing to do unless `since` change that. What it may change is added later.
+fn stays(since: Vec<OperationId>, open: &Open) -> Outcome {
+    let names: Vec<String> = since.iter().map(|id| format!("`{}`", id.slug())).collect();
+    let names = names.join(" or ");
+    let why = match open {
+        Open::Condition => "as now, unless an earlier change affects its condition".to_owned(),
+        Open::MayComeWithPackages(..) => format!("nothing to do, unless {names} creates what it removes or changes"),
+        Open::Other | Open::Own if since.len() == 1 => format!("as now, unless {names} changes it"),
+        Open::Other | Open::Own => format!("as now, unless {names} change it"),
+    };
+    Outcome::Deferred {
+        why,
+        waits_for: since,
+        touches: Vec::new(),
+        preview: Vec::new(),
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::as_now::AsNow;
+use super::as_now::{AsNow, waits_for_others};
 use super::bind::BoundOperation;
 use super::demands::{Demanded, contradictions, kept_directories};
 use super::given::Given;
@@ -121,6 +121,12 @@ impl<'a> HostPlanner<'a> {
                 self.cover(&mut planned.operation);
                 planned.operation.as_now = AsNow::of(&planned.operation, &notifiers, &self.operations);
                 self.overlay.commit(&id, planned.effects);
+                if let Some(mistake) = planned.refused_now.take()
+                    && !self.given.is_next_run
+                    && self.waits_for_new_packages(&planned.operation)
+                {
+                    self.given.note_mistake(mistake, build);
+                }
                 let position = self.operations.len();
                 let demanded = planned.demands.into_iter().map(|demand| (position, demand));
                 self.demanded.extend(demanded);
@@ -139,6 +145,19 @@ impl<'a> HostPlanner<'a> {
                 None => self.given.note_mistake(mistake, build),
             },
         }
+    }
+
+    /// Whether an operation waits only for packages that the host does not have: those leave the files that are there as they are.
+    fn waits_for_new_packages(&self, operation: &PlannedOperation) -> bool {
+        let brings_new = |id: &OperationId| {
+            let packages = self.operations.iter().find(|operation| operation.id == *id);
+            let asked = packages.iter().flat_map(|packages| &packages.asked);
+            let mut packages = asked.filter(|key| matches!(key, FactKey::Package(_))).peekable();
+            let is_new = |key: &FactKey| self.overlay.gathered(key).is_some_and(|fact| key.is_absent(fact));
+            packages.peek().is_some() && packages.all(is_new)
+        };
+        let waits_for = waits_for_others(&operation.outcome);
+        !waits_for.is_empty() && waits_for.iter().all(brings_new)
     }
 
     /// Notes for a handler that restarts a unit whether an earlier operation starts that unit after all that notify it.

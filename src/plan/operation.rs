@@ -1,8 +1,8 @@
 //! Plans one bound operation over the facts that earlier operations leave.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::as_now::{AsNow, waits_for_others};
+use super::as_now::{AsNow, Open, as_things_are, waits_for_others};
 use super::bind::{Bound, BoundOperation, Ready};
 use super::given::Given;
 use super::guarded::Entrance;
@@ -16,6 +16,7 @@ use crate::change::{Conduct, NotKnown, Outcome, ResourceChange, Step, Stop};
 use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
 use crate::facts::owed::Owed;
+use crate::facts::{DependsOn, FactKey};
 use crate::operations::{Demand, PlanContext, Role};
 use crate::value::to_json;
 
@@ -27,13 +28,15 @@ pub(super) struct Planned {
     pub(super) demands: Vec<Demand>,
     /// What the review says beside its changes.
     pub(super) notices: Vec<String>,
+    /// Why it is refused as things are now, for what is there already.
+    pub(super) refused_now: Option<Diagnostic>,
 }
 
 /// Plans an operation over `overlay`; missing facts are noted in `build`. `None` if nothing makes it run.
 ///
 /// Errors: the operation does not fit this host.
 pub(super) fn plan_operation(
-    bound: BoundOperation,
+    mut bound: BoundOperation,
     due: Due,
     role: Role,
     given: &Given<'_>,
@@ -43,51 +46,27 @@ pub(super) fn plan_operation(
     if due == Due::No {
         return Ok(None);
     }
-    let (mut asked, mut peers) = (bound.asked, bound.peers);
-    let (mut touches, mut conduct) = (Vec::new(), Conduct::default());
-    let mut is_unread = false;
-    let mut as_now = AsNow::No;
-    let (mut demands, mut notices) = (Vec::new(), Vec::new());
-    let outcome = match &bound.bound {
-        Bound::Unknown(why) => Ok(deferred(Vec::new(), why.clone(), vec![FactScope::Everything])),
-        Bound::Ready(ready) => {
-            for key in ready.operation.needs() {
-                given.want(key, build);
-            }
-            let owes_start = owes_start(bound.handler.as_deref(), ready.operation.restarts().as_deref(), given);
-            let over = |overlay| {
-                context(overlay, ready, &bound.origin, given)
-                    .with_role(role)
-                    .owing_start(owes_start)
-            };
-            let context = over(overlay.clone());
-            conduct = ready.operation.conduct();
-            let planned = ready.operation.plan(&context);
-            touches = context.with_links_followed(ready.operation.touches(&context));
-            let planned = context.with_resolved_paths(planned);
-            is_unread = is_not_gathered(&planned);
-            if bound.trigger == Trigger::Always {
-                demands = ready.operation.demands();
-            }
-            asked.extend(context.asked());
-            notices = context.notices();
-            let mut outcome = outcome(planned, &touches);
-            if let Ok(planned) = &outcome
-                && !waits_for_others(planned).is_empty()
-                && let Some(overlay) = overlay.as_now(&asked)
-            {
-                let context = over(overlay);
-                let now = ready.operation.plan(&context);
-                asked.extend(context.asked());
-                if now == Ok(Outcome::Unchanged) {
-                    touches = context.with_links_followed(ready.operation.touches(&context));
-                    outcome = Ok(stays(waits_for_others(planned), &touches));
-                    as_now = AsNow::UnlessDue;
-                }
-            }
-            outcome
+    let mut asked = std::mem::take(&mut bound.asked);
+    let mut peers = std::mem::take(&mut bound.peers);
+    let (outcome, found) = match &bound.bound {
+        Bound::Unknown(why) => {
+            let outcome = deferred(Vec::new(), why.clone(), vec![FactScope::Everything]);
+            (Ok(outcome), Found::default())
         }
+        Bound::Ready(ready) => plan_ready(ready, &bound, role, given, overlay, build),
     };
+    let Found {
+        touches,
+        conduct,
+        is_unread,
+        as_now,
+        is_as_now,
+        refused_now,
+        demands,
+        notices,
+        asked: own,
+    } = found;
+    asked.extend(own);
     let by_templates = given.take_asked(build);
     asked.extend(by_templates.own);
     merge(&mut peers, &by_templates.peers);
@@ -105,7 +84,7 @@ pub(super) fn plan_operation(
     let effects = if !as_now.is_no() || (is_unread && given.assumes_true) {
         Vec::new()
     } else {
-        effects(&bound.id, &outcome)
+        effects(&bound.id, &outcome, is_as_now)
     };
     let mut outcome = limited(outcome, touches, overlay);
     let guards = Entrance::new(overlay, given.host.is_local).guard(&mut outcome, bound.guard);
@@ -131,7 +110,99 @@ pub(super) fn plan_operation(
         effects,
         demands,
         notices,
+        refused_now,
     }))
+}
+
+/// Why an operation is refused as things are now, unless something that it looked at is missing, or is asked again after any change:
+/// that may be there in its turn.
+fn refused(now: &Result<Outcome, Stop>, context: &PlanContext<'_>) -> Option<Diagnostic> {
+    let Err(Stop::Refused(why)) = now else { return None };
+    let is_there = |key: &FactKey| {
+        matches!(key.depends_on(), DependsOn::Itself | DependsOn::Packages)
+            && context.known_fact(key).is_some_and(|fact| !key.is_absent(&fact))
+    };
+    context.asked().iter().all(is_there).then(|| (**why).clone())
+}
+
+fn with_reason(mut outcome: Outcome, refused_now: Option<&Diagnostic>) -> Outcome {
+    if let (Outcome::Deferred { why, .. }, Some(refused)) = (&mut outcome, refused_now) {
+        *why = format!("{why}; as things are now it fails: {}", refused.title);
+    }
+    outcome
+}
+
+/// What was found while an operation was planned.
+#[derive(Default)]
+struct Found {
+    touches: Vec<FactScope>,
+    conduct: Conduct,
+    /// Whether a fact is missing that has not been read yet.
+    is_unread: bool,
+    as_now: AsNow,
+    /// Whether the outcome is the one as things are now.
+    is_as_now: bool,
+    refused_now: Option<Diagnostic>,
+    demands: Vec<Demand>,
+    notices: Vec<String>,
+    asked: BTreeSet<FactKey>,
+}
+
+fn plan_ready(
+    ready: &Ready,
+    bound: &BoundOperation,
+    role: Role,
+    given: &Given<'_>,
+    overlay: &Overlay,
+    build: &mut Build,
+) -> (Result<Outcome, Diagnostic>, Found) {
+    let operation = &ready.operation;
+    for key in operation.needs() {
+        given.want(key, build);
+    }
+    let owes_start = owes_start(bound.handler.as_deref(), operation.restarts().as_deref(), given);
+    let over = |overlay| {
+        context(overlay, ready, &bound.origin, given)
+            .with_role(role)
+            .owing_start(owes_start)
+    };
+    let context = over(overlay.clone());
+    let planned = operation.plan(&context);
+    let mut found = Found {
+        touches: context.with_links_followed(operation.touches(&context)),
+        conduct: operation.conduct(),
+        ..Found::default()
+    };
+    let planned = context.with_resolved_paths(planned);
+    found.is_unread = is_not_gathered(&planned);
+    if bound.trigger == Trigger::Always {
+        found.demands = operation.demands();
+    }
+    found.asked = context.asked();
+    found.notices = context.notices();
+    let open = Open::of(&planned, overlay);
+    let outcome = match outcome(planned, &found.touches) {
+        Ok(planned) if !waits_for_others(&planned).is_empty() => planned,
+        other => return (other, found),
+    };
+    let context = over(overlay.as_now());
+    let now = context.with_resolved_paths(operation.plan(&context));
+    // While a plan is applied, nothing is read for what is shown only in the review.
+    if given.changed().is_none() {
+        found.asked.extend(context.asked());
+        found.is_unread |= is_not_gathered(&now);
+    }
+    found.refused_now = refused(&now, &context);
+    found.is_as_now = true;
+    for scope in context.with_links_followed(operation.touches(&context)) {
+        if !found.touches.contains(&scope) {
+            found.touches.push(scope);
+        }
+    }
+    let (outcome, as_now) = as_things_are(outcome, open, now);
+    found.as_now = as_now;
+    let outcome = with_reason(with_touches(outcome, &found.touches), found.refused_now.as_ref());
+    (Ok(outcome), found)
 }
 
 fn context<'a>(overlay: Overlay, ready: &'a Ready, origin: &'a Origin, given: &'a Given<'_>) -> PlanContext<'a> {
@@ -195,33 +266,23 @@ fn is_not_gathered(planned: &Result<Outcome, Stop>) -> bool {
     matches!(cause, Some(NotKnown::NotGathered))
 }
 
+/// With all that it may change, including where symbolic links lead.
+fn with_touches(mut outcome: Outcome, touches: &[FactScope]) -> Outcome {
+    if let Outcome::Deferred { touches: named, .. } = &mut outcome {
+        *named = touches.to_vec();
+    }
+    outcome
+}
+
 fn outcome(planned: Result<Outcome, Stop>, touches: &[FactScope]) -> Result<Outcome, Diagnostic> {
     match planned {
-        Ok(mut outcome) => {
-            // Including where symbolic links lead.
-            if let Outcome::Deferred { touches: named, .. } = &mut outcome {
-                *named = touches.to_vec();
-            }
-            Ok(outcome)
-        }
+        Ok(outcome) => Ok(with_touches(outcome, touches)),
         Err(Stop::Refused(diagnostic)) => Err(*diagnostic),
         Err(Stop::NotKnown { key, cause }) => Ok(match cause {
             NotKnown::NotGathered => deferred(Vec::new(), NOT_READ.to_owned(), touches.to_vec()),
             NotKnown::Denied(why) => deferred(Vec::new(), format!("{key}: {why}"), touches.to_vec()),
             NotKnown::Since(since, why) => deferred(vec![since], format!("{key}: {why}"), touches.to_vec()),
         }),
-    }
-}
-
-/// The outcome of an operation with nothing to do unless `since` change that.
-fn stays(since: Vec<OperationId>, touches: &[FactScope]) -> Outcome {
-    let names: Vec<String> = since.iter().map(|id| format!("`{}`", id.slug())).collect();
-    let verb = if names.len() == 1 { "changes" } else { "change" };
-    Outcome::Deferred {
-        why: format!("as now, unless {} {verb} it", names.join(" or ")),
-        waits_for: since,
-        touches: touches.to_vec(),
-        preview: Vec::new(),
     }
 }
 
@@ -301,16 +362,31 @@ fn deferred(waits_for: Vec<OperationId>, why: String, touches: Vec<FactScope>) -
     }
 }
 
-/// The facts that later operations may count on after this one.
-fn effects(id: &OperationId, outcome: &Outcome) -> Vec<Effect> {
+/// The facts that later operations may count on after this one. With `is_as_now`, its preview is what it does as things are
+/// now, which later operations see in the same way.
+fn effects(id: &OperationId, outcome: &Outcome, is_as_now: bool) -> Vec<Effect> {
     let of = |changes: &[ResourceChange]| changes.iter().flat_map(|change| change.effects.clone()).collect();
+    let may_change = |scope: FactScope| Effect::Forget(scope, format!("`{}` may change it", id.slug()));
     match outcome {
         Outcome::Unchanged | Outcome::Check { .. } => Vec::new(),
-        Outcome::Change(changes) | Outcome::Ensure { changes, .. } => of(changes),
-        Outcome::Deferred { touches, .. } => touches
-            .iter()
-            .map(|scope| Effect::Forget(scope.clone(), format!("`{}` may change it", id.slug())))
-            .collect(),
+        Outcome::Change(changes) => of(changes),
+        Outcome::Ensure { changes, .. } => {
+            let mut effects: Vec<Effect> = of(changes);
+            for change in changes.iter().filter(|change| change.is_open()) {
+                let keys = change.effects.iter().filter_map(|effect| match effect {
+                    Effect::Set(key @ FactKey::Path(_), _) => Some(FactScope::Key(key.clone())),
+                    _ => None,
+                });
+                effects.extend(keys.map(may_change));
+            }
+            effects
+        }
+        Outcome::Deferred { touches, preview, .. } => {
+            let mut effects: Vec<Effect> = if is_as_now { of(preview) } else { Vec::new() };
+            effects.retain(|effect| matches!(effect, Effect::Set(key, _) if key.path().is_some()));
+            effects.extend(touches.iter().cloned().map(may_change));
+            effects
+        }
     }
 }
 
@@ -319,7 +395,6 @@ mod tests {
     use super::*;
     use crate::change::{Action, Before, ResourceId, ResourceKind, Risk};
     use crate::error::SourceFile;
-    use crate::facts::FactKey;
 
     #[test]
     fn an_operation_that_changes_more_than_it_says_is_a_mistake() {

@@ -14,13 +14,6 @@ pub(super) struct Entry {
     pub(super) effect: Effect,
 }
 
-impl Entry {
-    /// Whether it says nothing about what it changes.
-    pub(super) fn may_change_anything(&self) -> bool {
-        matches!(self.effect, Effect::Forget(FactScope::Everything, _))
-    }
-}
-
 /// Effects in order. The positions in each list are ascending.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Log {
@@ -67,33 +60,36 @@ impl Log {
         latest(self.set.get(key), end).map(|at| &self.entries[at])
     }
 
-    /// The latest of the first `end` entries that affects `key`, with its position. `as_now` leaves out those that may
-    /// change anything.
+    /// The latest of the first `end` entries that affects `key`, with its position. `as_now` leaves out what may change.
     pub(super) fn newest(&self, key: &FactKey, end: usize, as_now: bool) -> Option<(usize, &Entry)> {
         if self.entries.is_empty() || end == 0 {
             return None;
         }
         let set = latest(self.set.get(key), end);
+        if as_now {
+            return set.map(|at| (at, &self.entries[at]));
+        }
         let forgotten = latest(self.forgotten.get(&place_of(key)), end);
         let tree = self.newest_tree(key, end);
         let known = set.max(forgotten).max(tree);
         let wide = &self.wide[..self.wide.partition_point(|at| *at < end)];
         let newer = wide.iter().rev().take_while(|at| Some(**at) > known);
         let wide = newer.copied().find(|at| match &self.entries[*at].effect {
-            Effect::Forget(scope, _) => !(as_now && self.entries[*at].may_change_anything()) && scope.covers(key),
+            Effect::Forget(scope, _) => scope.covers(key),
             Effect::Set(..) => false,
         });
         let at = wide.or(known)?;
         Some((at, &self.entries[at]))
     }
 
-    /// The latest of the first `end` entries that changes a file of `unit`, with its position.
-    pub(super) fn newest_file_change(&self, unit: &str, end: usize) -> Option<(usize, &Entry)> {
+    /// The latest of the first `end` entries that changes a file of `unit`, with its position. `as_now` leaves out what may
+    /// change.
+    pub(super) fn newest_file_change(&self, unit: &str, end: usize, as_now: bool) -> Option<(usize, &Entry)> {
         let before = &self.unit_files[..self.unit_files.partition_point(|at| *at < end)];
-        let found = before
-            .iter()
-            .rev()
-            .find(|at| self.entries[**at].effect.file_change(unit).is_some())?;
+        let found = before.iter().rev().find(|at| {
+            let effect = &self.entries[**at].effect;
+            !(as_now && matches!(effect, Effect::Forget(..))) && effect.file_change(unit).is_some()
+        })?;
         Some((*found, &self.entries[*found]))
     }
 

@@ -5,8 +5,8 @@ use super::text::text_of;
 use super::whole_file::{FileWish, WishedContent, plan_file};
 use crate::change::{Attribute, Before, NotKnown, Outcome, ResourceKind, Stop};
 use crate::content::Content;
-use crate::facts::FactKey;
-use crate::facts::path::PathFact;
+use crate::facts::path::{ContentFact, PathFact};
+use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
 
 /// A file to edit.
@@ -58,16 +58,25 @@ impl<'a> EditedFile<'a> {
     /// Errors: it is not known, or no text.
     pub(in crate::operations) fn text(&self, context: &PlanContext<'_>) -> Result<Option<String>, Stop> {
         match self.text_there(context) {
-            Err(Stop::NotKnown {
-                cause: NotKnown::Since(..),
-                ..
-            }) if self.is_surely_absent(context) => Ok(None),
+            Err(
+                stop @ Stop::NotKnown {
+                    cause: NotKnown::Since(..),
+                    ..
+                },
+            ) if self.comes_with_no_package => self.text_without_packages(context, stop),
             known => known,
         }
     }
 
-    fn is_surely_absent(&self, context: &PlanContext<'_>) -> bool {
-        self.comes_with_no_package && context.is_absent_but_for_packages(&FactKey::Path(self.path.to_owned()))
+    /// Its text if nothing but earlier operations writes it: packages may bring its directory, and not the file.
+    fn text_without_packages(&self, context: &PlanContext<'_>, stop: Stop) -> Result<Option<String>, Stop> {
+        if context.is_absent_but_for_packages(&FactKey::Path(self.path.to_owned())) {
+            return Ok(None);
+        }
+        match context.known_fact(&FactKey::Content(self.path.to_owned())) {
+            Some(Fact::Content(ContentFact::Bytes(bytes))) => String::from_utf8(bytes).map(Some).map_err(|_| stop),
+            _ => Err(stop),
+        }
     }
 
     fn text_there(&self, context: &PlanContext<'_>) -> Result<Option<String>, Stop> {

@@ -86,7 +86,7 @@ impl UnitFile<'_> {
             plan_directory(context, parent(&path), None, &mut changes, &mut since)?;
             work.since.append(&mut since);
             work.add(context, Outcome::Change(changes));
-        } else if is_mask(&context.path(&path)?) {
+        } else if is_masked(context, &path)? {
             let title = format!("`{}` is masked on the host", self.unit);
             return Err(context
                 .refuse(self.argument, title, format!("`{path}` is a link to `/dev/null`"))
@@ -208,6 +208,18 @@ impl UnitFile<'_> {
             }
         }
         Ok(false)
+    }
+}
+
+/// Whether a link masks the unit. Packages mask none that they bring.
+fn is_masked(context: &PlanContext<'_>, path: &str) -> Result<bool, Stop> {
+    match context.path(path) {
+        Ok(fact) => Ok(is_mask(&fact)),
+        Err(Stop::NotKnown {
+            cause: NotKnown::Since(..),
+            ..
+        }) if context.is_absent_but_for_packages(&FactKey::Path(path.to_owned())) => Ok(false),
+        Err(stop) => Err(stop),
     }
 }
 

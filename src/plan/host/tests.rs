@@ -107,7 +107,8 @@ fn it_is_not_in_the_plan_after_one_that_changes_nothing() {
 #[test]
 fn it_is_decided_later_where_only_running_shows_whether_something_changes() {
     let operations = plan(&[COMMAND, NOTIFIER, NOTIFIED].concat(), &host_with(Some("x")));
-    assert!(matches!(outcome(&operations, "notifier"), Some(Outcome::Ensure { .. })));
+    assert_eq!(operations[1].id, id("notifier"));
+    assert_eq!(operations[1].as_now, crate::plan::AsNow::UnlessEachTime);
     let Some(Outcome::Deferred {
         waits_for,
         why,
