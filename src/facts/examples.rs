@@ -474,6 +474,7 @@ fn kernel_examples() -> Vec<(FactKey, Vec<Fact>)> {
                     source: text("/dev/sda1"),
                     fs_type: text("ext4"),
                     options: names(&["rw", "relatime"]),
+                    below: vec![text("tmpfs")],
                 })),
             ],
         ),

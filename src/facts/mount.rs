@@ -41,4 +41,7 @@ pub struct Mount {
     pub fs_type: String,
     /// Those of the mount point and those of the file system.
     pub options: BTreeSet<String>,
+    /// The sources of what is mounted on the same path below it, and seen once it is gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub below: Vec<String>,
 }

@@ -33,8 +33,8 @@ pub enum Expect {
     Directory { path: String, attributes: Attributes },
     /// What is in a directory has these names, see [`crate::facts::path::Entries::digest`].
     Names { path: String, digest: String },
-    /// Something is mounted on the path, or nothing.
-    Mount { path: String, is_mounted: bool },
+    /// So many file systems are mounted on the path, one upon the other.
+    Mount { path: String, count: usize },
     /// apt would do nothing that was not reviewed.
     Installation {
         wish: Installation,
@@ -77,16 +77,14 @@ pub fn guard(expect: &[Expect]) -> Option<String> {
                     format!("[ -L {path} ] || [ ! -e {path} ]", path = quote(path)),
                     format!("{path} exists now and is not a link"),
                 ),
-                Expect::Mount { path, is_mounted } => (
+                Expect::Mount { path, count } => (
                     format!(
-                        "{}p={} awk '$5 == ENVIRON[\"p\"] {{f = 1}} END {{exit !f}}' /proc/self/mountinfo",
-                        if *is_mounted { "" } else { "! " },
+                        "p={} awk '$5 == ENVIRON[\"p\"] {{n++}} END {{exit (n != {count})}}' /proc/self/mountinfo",
                         quote(&mount_field(path))
                     ),
-                    if *is_mounted {
-                        format!("nothing is mounted on {path} any more")
-                    } else {
-                        format!("something is mounted on {path} now")
+                    match count {
+                        0 => format!("something is mounted on {path} now"),
+                        _ => format!("what is mounted on {path} changed"),
                     },
                 ),
                 Expect::Installation { wish, reviewed } => (

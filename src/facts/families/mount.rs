@@ -26,8 +26,13 @@ fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, F
     let facts = keys.iter().filter_map(|key| {
         let path = MountKey::of(key)?.0;
         // Of several that are mounted on a path, the last is seen.
-        let top = mounts.iter().rev().find(|(on, _)| on == path);
-        Some((key.clone(), Fact::Mount(top.map(|(_, mount)| mount.clone()))))
+        let mut on_path = mounts.iter().rev().filter(|(on, _)| on == path).map(|(_, mount)| mount);
+        let top = on_path.next().cloned();
+        let top = top.map(|top| Mount {
+            below: on_path.map(|mount| mount.source.clone()).collect(),
+            ..top
+        });
+        Some((key.clone(), Fact::Mount(top)))
     });
     Ok(facts.collect())
 }
@@ -45,6 +50,7 @@ fn mount(line: &str) -> Option<(String, Mount)> {
         source: unescaped(source),
         fs_type: fs_type.to_owned(),
         options: options.split(',').chain(more.split(',')).map(unescaped).collect(),
+        below: Vec::new(),
     };
     Some((unescaped(path), mount))
 }
@@ -81,6 +87,7 @@ mod tests {
             panic!("{facts:?}")
         };
         assert_eq!((srv.source.as_str(), srv.fs_type.as_str()), ("tmp", "tmpfs"));
+        assert_eq!(srv.below, ["/dev/sda1"]);
         assert!(srv.options.contains("ro") && srv.options.contains("size=65536k"));
         assert!(matches!(&facts[1].1, Fact::Mount(Some(mount)) if mount.source == "/dev/sda1"));
         assert_eq!(facts[2].1, Fact::Mount(None));

@@ -236,7 +236,11 @@ impl Mount {
         let (action, command) = match now {
             None if !wanted => return Ok(Outcome::Unchanged),
             None => (Action::Create, mount),
-            Some(_) if !wanted => (Action::Remove, format!("umount -- {path}")),
+            // Each that is mounted there hides the one below it.
+            Some(now) if !wanted => {
+                let all = vec![format!("umount -- {path}"); now.below.len() + 1];
+                (Action::Remove, all.join(" && "))
+            }
             Some(now) => {
                 let has_other_options = old.is_some_and(|old| old.options != line.options);
                 let has_device = self.has_device(context, now)?;
@@ -266,7 +270,11 @@ impl Mount {
         }
         let before = now.map_or(Before::Absent, |now| {
             let options = now.options.iter().map(String::as_str).collect::<Vec<_>>();
-            Before::Present(attributed(&now.source, &now.fs_type, &options.join(",")))
+            let mut before = attributed(&now.source, &now.fs_type, &options.join(","));
+            if !now.below.is_empty() {
+                before.insert("below it", Attribute::known(now.below.join(", ")));
+            }
+            Before::Present(before)
         });
         let after = wanted.then(|| attributed(&line.device, &line.fs_type, &line.options));
         let id = ResourceId::new(ResourceKind::Mount, &self.path);
@@ -275,6 +283,7 @@ impl Mount {
             source: line.device,
             fs_type: line.fs_type,
             options: self.options.iter().cloned().collect(),
+            below: now.map(|now| now.below.clone()).unwrap_or_default(),
         });
         let why = format!("something else is mounted on `{}` then", self.path);
         change.effects = vec![
@@ -283,7 +292,7 @@ impl Mount {
         ];
         change.expect = vec![Expect::Mount {
             path: self.path.clone(),
-            is_mounted: now.is_some(),
+            count: now.map_or(0, |now| now.below.len() + 1),
         }];
         let way = if wanted {
             self.way(context)?

@@ -142,6 +142,7 @@ mod tests {
                 source: "tmpfs".to_owned(),
                 fs_type: "tmpfs".to_owned(),
                 options: shown.iter().map(|option| (*option).to_owned()).collect(),
+                below: Vec::new(),
             };
             assert_eq!(mount("tmpfs", wanted).has_options(&now), agrees, "{wanted:?} {shown:?}");
         }
