@@ -57,7 +57,14 @@ pub(super) fn plan_edit(
         }
         (PathFact::Present(_), _) => text_of(context, "path", &path)?,
     };
-    let content = WishedContent::Ready(Content::new(edit(&text)?.into_bytes()));
+    let edited = edit(&text)?;
+    if edited.contains('\0') && !text.contains('\0') {
+        let title = format!("a NUL byte would be added to `{path}`");
+        return Err(context
+            .refuse("path", title, "programs take such a file for binary")
+            .hint("remove `\\u0000` from the text of this operation; `files.put` writes any bytes"));
+    }
+    let content = WishedContent::Ready(Content::new(edited.into_bytes()));
     plan_file(
         context,
         &FileWish {

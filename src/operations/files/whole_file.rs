@@ -312,6 +312,7 @@ fn update(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, inode: &In
         describe_source(wish, &mut after);
     }
     if wish.backup && !same_content {
+        check_backup(context, path)?;
         after.insert("backup", backup(path));
     }
     Ok(Outcome::Change(vec![ResourceChange {
@@ -331,6 +332,20 @@ fn update(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, inode: &In
         }],
         risk: Risk::None,
     }]))
+}
+
+/// Refuses a name that is too long for one more with the time in it.
+fn check_backup(context: &PlanContext<'_>, path: &str) -> Result<(), Stop> {
+    // With a number, where several are kept in a second.
+    const TIME: usize = ".20260101T000000Z.9~".len();
+    const LONGEST: usize = 255;
+    let name = path.rsplit('/').next().unwrap_or_default();
+    if name.len() + TIME <= LONGEST {
+        return Ok(());
+    }
+    let title = format!("the name of `{path}` is too long for a backup beside it");
+    let label = format!("the time is added to it, and a name has at most {LONGEST} bytes");
+    Err(context.refuse("backup", title, label).hint("remove `backup`"))
 }
 
 /// Where the old file stays. The host adds the time.

@@ -15,7 +15,7 @@ use crate::change::{NotKnown, Outcome, Stop};
 use crate::facts::FactKey;
 use crate::facts::account::{User, UserFact};
 use crate::facts::overlay::FactScope;
-use crate::facts::path::parent;
+use crate::facts::path::{PathFact, parent};
 use crate::facts::session::LoginKeyKey;
 use crate::operations::files::directory::{Directory, plan_one as plan_directory};
 use crate::operations::files::edited_file::{EditedFile, Shown};
@@ -189,6 +189,7 @@ impl UserAuthorizedKeys {
             let folder = context
                 .resolve(parent(path))
                 .unwrap_or_else(|_| parent(path).to_owned());
+            self.check_home(context, parent(&folder))?;
             let wish = Directory::of_user(&folder, &self.user, group, FOLDER_MODE);
             let mut changes = Vec::new();
             plan_directory(context, &folder, Some(&wish), &mut changes, &mut work.since)?;
@@ -202,6 +203,16 @@ impl UserAuthorizedKeys {
             work.add(context, file.plan(context, |_| edited)?);
         }
         Ok(work.outcome())
+    }
+
+    fn check_home(&self, context: &PlanContext<'_>, home: &str) -> Result<(), Stop> {
+        if !matches!(context.path(home), Ok(PathFact::Absent)) {
+            return Ok(());
+        }
+        let title = format!("the home directory of `{}` does not exist", self.user);
+        Err(context
+            .refuse("user", title, format!("`{home}` is missing on the host"))
+            .hint("create it first with `files.directory`, or give the `file` that sshd reads for this user"))
     }
 
     /// The text of the file with the keys in it.
