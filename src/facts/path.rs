@@ -266,6 +266,30 @@ pub fn mount_field(path: &str) -> String {
     escaped
 }
 
+/// Which mount points are meant, by their place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MountPoints {
+    /// At the path itself.
+    At,
+    /// Below it.
+    Below,
+    /// At it, or below.
+    AtOrBelow,
+}
+
+/// Shell text that runs `then` for each of these mount points of a path, with its field of `proc_pid_mountinfo(5)` in `$p`.
+///
+/// They are compared, never looked at: a dead server of NFS does not answer.
+pub fn for_each_mount(path: &str, which: MountPoints, then: &str) -> String {
+    let at = quote(&mount_field(path));
+    let pattern = match which {
+        MountPoints::At => at,
+        MountPoints::Below => format!("{at}/*"),
+        MountPoints::AtOrBelow => format!("{at}|{at}/*"),
+    };
+    format!("while read -r i i i i p i; do case $p in {pattern}) {then} ;; esac; done </proc/self/mountinfo")
+}
+
 /// The path in such a field.
 pub fn unescaped(field: &str) -> String {
     let with_blanks = field.replace("\\040", " ").replace("\\011", "\t");

@@ -237,6 +237,21 @@ impl PlanContext<'_> {
         matches!(self.path(path), Ok(PathFact::Present(inode)) if inode.kind == InodeKind::Directory)
     }
 
+    /// The way to a path, refused where another user could have what is done there, the `work`, end elsewhere.
+    pub(super) fn closed_path(&self, argument: &str, path: &str, work: &str, hint: &str) -> Result<ResolvedPath, Stop> {
+        let way = self.resolved_path(path)?;
+        if !way.is_open {
+            return Ok(way);
+        }
+        // What an earlier operation may change is known after it.
+        for above in ancestors(path) {
+            self.path(&above)?;
+        }
+        let title = format!("other users can change the directory of `{path}`");
+        let label = format!("one of them could have the {work} end elsewhere");
+        Err(self.refuse(argument, title, label).hint(hint))
+    }
+
     pub(super) fn resolved_path(&self, path: &str) -> Result<ResolvedPath, Stop> {
         let mut above = Vec::new();
         let mut is_open = false;

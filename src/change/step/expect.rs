@@ -6,7 +6,7 @@ use super::resolved_path::ResolvedPath;
 use super::state::{Attributes, directory_is, file_is, link_is};
 use crate::facts::Installation;
 use crate::facts::apt::line_filter;
-use crate::facts::path::{mount_field, names_digest};
+use crate::facts::path::{MountPoints, for_each_mount, names_digest};
 use crate::facts::simulation_command;
 use crate::quote::quote;
 
@@ -79,8 +79,8 @@ pub fn guard(expect: &[Expect]) -> Option<String> {
                 ),
                 Expect::Mount { path, count } => (
                     format!(
-                        "p={} awk '$5 == ENVIRON[\"p\"] {{n++}} END {{exit (n != {count})}}' /proc/self/mountinfo",
-                        quote(&mount_field(path))
+                        "n=0; {}; [ $n = {count} ]",
+                        for_each_mount(path, MountPoints::At, "n=$((n + 1))"),
                     ),
                     match count {
                         0 => format!("something is mounted on {path} now"),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kind::{Claim, Script, ScriptOptions, StepKind};
 use super::remove::is_gone;
-use crate::facts::path::mount_field;
+use crate::facts::path::{MountPoints, for_each_mount};
 use crate::quote::quote;
 
 /// Moves what is at a path to another one, where nothing is. It is not used where other users could change either of them.
@@ -17,6 +17,9 @@ pub struct MovePath {
     pub group: String,
 }
 
+const MOUNTED: &str =
+    "printf '%s\\n' \"something is mounted at $p, and it would have to be copied to another file system\"; exit 1";
+
 impl StepKind for MovePath {
     fn attempt(&self) -> String {
         format!("move `{}` to `{}`", self.from, self.path)
@@ -24,14 +27,13 @@ impl StepKind for MovePath {
 
     /// With `-n`, what came there meanwhile stays; then the proof fails.
     ///
-    /// To another file system it is copied beside its new place, so that no part of it is seen there, and what is mounted below it is
+    /// To another file system it is copied beside its new place, so that no part of it is seen there, and what is mounted there is
     /// not taken for its own.
     fn script(&self, options: &ScriptOptions<'_>) -> Script {
         Script::of(format!(
             "from={from} to={to}\n\
              if [ \"$(stat -c %d -- \"$from\")\" = \"$(stat -L -c %d -- \"${{to%/*}}/\")\" ]; then mv -n -T -- \"$from\" \"$to\"; exit; fi\n\
-             ! p={below} awk 'index($5, ENVIRON[\"p\"]) == 1 {{f = 1}} END {{exit !f}}' /proc/self/mountinfo \
-             || {{ echo 'something is mounted below it, and it would have to be copied to another file system'; exit 1; }}\n\
+             {refused}\n\
              new=${{to%/*}}/.homelab-{random:016x} old=${{from%/*}}/.homelab-{random:016x}\n\
              trap 'rm -rf -- \"$new\"' EXIT; trap 'exit 1' HUP INT TERM PIPE\n\
              cp -a -T -- \"$from\" \"$new\" || exit\n\
@@ -39,7 +41,7 @@ impl StepKind for MovePath {
              mv -n -T -- \"$from\" \"$old\" && rm -rf -- \"$old\"",
             from = quote(&self.from),
             to = quote(&self.path),
-            below = quote(&format!("{}/", mount_field(&self.from))),
+            refused = for_each_mount(&self.from, MountPoints::AtOrBelow, MOUNTED),
             random = options.random,
         ))
     }

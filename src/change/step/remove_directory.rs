@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::kind::{Claim, Script, ScriptOptions, StepKind};
 use super::remove::is_gone;
 use super::resolved_path::enter;
-use crate::facts::path::mount_field;
+use crate::facts::path::{MountPoints, for_each_mount};
 use crate::quote::quote;
 
 /// Removes a directory that is empty, or with what is in it. What is mounted in it stays, and so does the directory then.
@@ -30,9 +30,10 @@ impl StepKind for RemoveDirectory {
         if !self.recursive {
             return Script::of(format!("{entered}rmdir -- {path}"));
         }
-        let mounted = quote(&mount_field(&self.path));
+        let then = "printf '%s\\n' \"something is mounted at $p\"; exit 1";
+        let refused = for_each_mount(&self.path, MountPoints::AtOrBelow, then);
         Script::of(format!(
-            "while read -r i i i i p i; do case $p in {mounted}|{mounted}/*) printf '%s\\n' \"something is mounted at $p\"; exit 1 ;; esac; done </proc/self/mountinfo\n\
+            "{refused}\n\
              {entered}rm -rf --one-file-system -- {path}"
         ))
     }

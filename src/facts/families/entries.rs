@@ -3,7 +3,7 @@
 use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::family::{Family, InTemplates, Readable, no_allowance};
 use crate::facts::key::{Fact, FactKey};
-use crate::facts::path::{Entries, EntriesKey, mount_field, names_digest};
+use crate::facts::path::{Entries, EntriesKey, MountPoints, for_each_mount, names_digest};
 use crate::quote::quote;
 
 static ENTRIES: Family = Family {
@@ -22,9 +22,10 @@ impl<'a> Readable<'a> for EntriesKey<'a> {
 /// if there are not too many.
 fn probe(keys: &[FactKey]) -> String {
     let counts = keys.iter().filter_map(FactKey::path).map(|path| {
-        let (quoted, mounted) = (quote(path), quote(&mount_field(path)));
+        let quoted = quote(path);
+        let count = for_each_mount(path, MountPoints::Below, "m=$((m+1))");
         format!(
-            "m=0; while read -r i i i i p i; do case $p in {mounted}/*) m=$((m+1)) ;; esac; done 2>/dev/null </proc/self/mountinfo\n\
+            "m=0; {{ {count}; }} 2>/dev/null\n\
              c=$(find {quoted} -xdev -mindepth 1 -printf x 2>/dev/null | head -c {most} | wc -c)\n\
              [ \"$c\" -lt {most} ] && d=$({}) || d=\n\
              printf \"%s %s %s\\n\" \"$c\" $m \"$d\"\n",

@@ -17,10 +17,13 @@ use crate::change::{
     ResourceKind, Risk, Step, Stop,
 };
 use crate::facts::overlay::{Effect, FactScope};
-use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact, is_below, is_of_system};
+use crate::facts::path::{ContentFact, EntriesKey, Inode, InodeKind, PathFact, is_below, is_of_system, parent};
+use crate::facts::place::DiskLocationKey;
 use crate::facts::{Fact, FactKey};
 use crate::operations::{Define, Operation, PlanContext};
 use crate::value::Known;
+
+const CLOSED: &str = "move it by hand, or copy it with `files.copy` and remove the old one with `files.file`";
 
 /// Parameters of `files.move`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -93,23 +96,46 @@ impl Operation for Move {
                 .hint("remove one of them on the host")),
             (PathFact::Present(inode), PathFact::Absent) => {
                 check_parent(context, "dest", &dest)?;
-                let ways = [closed_way(context, "src", &src)?, closed_way(context, "dest", &dest)?];
+                check_mounts(context, &src, &dest, &inode)?;
+                let closed = |argument, path| context.closed_path(argument, path, "move", CLOSED);
+                let ways = [closed("src", &src)?, closed("dest", &dest)?];
                 Ok(Outcome::Change(vec![change(src, dest, &inode, ways)]))
             }
         }
     }
 }
 
-/// The way to a path, refused where another user could lead the move elsewhere.
-fn closed_way(context: &PlanContext<'_>, argument: &str, path: &str) -> Result<ResolvedPath, Stop> {
-    let way = context.resolved_path(path)?;
-    if !way.is_open {
-        return Ok(way);
+/// Refuses what is mounted, and what would take along what is mounted in it: it cannot be renamed to another file system.
+fn check_mounts(context: &PlanContext<'_>, src: &str, dest: &str, inode: &Inode) -> Result<(), Stop> {
+    let metadata = context.metadata(src);
+    let refused = |title: String, label: &str, hint: String| Err(context.refuse("src", title, label).hint(hint));
+    if metadata.is_mount {
+        let title = format!("something is mounted on `{src}`");
+        let hint = "mount it elsewhere with `server.mount`, or move what is in it".to_owned();
+        return refused(title, "a mount point cannot be moved", hint);
     }
-    let title = format!("other users can change the directory of `{path}`");
-    Err(context
-        .refuse(argument, title, "one of them could have the move end elsewhere")
-        .hint("move it by hand, or copy it with `files.copy` and remove the old one with `files.file`"))
+    if inode.kind != InodeKind::Directory || !leads_to_other_disk(context, src, parent(dest)) {
+        return Ok(());
+    }
+    if context.get(EntriesKey(src))?.has_mounts {
+        let title = format!("something is mounted below `{src}`");
+        let hint = format!("unmount it first: `findmnt -R {src}` lists what is mounted");
+        return refused(
+            title,
+            "`dest` is on another file system, so it would have to be copied",
+            hint,
+        );
+    }
+    Ok(())
+}
+
+/// Whether two paths that are there are on different file systems.
+fn leads_to_other_disk(context: &PlanContext<'_>, one: &str, other: &str) -> bool {
+    let device = |path: &str| match context.get(DiskLocationKey(path)) {
+        Ok(Some(location)) => Some(location.device),
+        _ => None,
+    };
+    matches!((device(one), device(other)), (Some(one), Some(other)) if one != other)
 }
 
 fn change(src: String, dest: String, inode: &Inode, ways: [ResolvedPath; 2]) -> ResourceChange {

@@ -17,17 +17,19 @@ use serde::Deserialize;
 use super::fstab::{FSTAB, FstabLine, plan_line};
 use super::names::since;
 use crate::change::{
-    Action, Attribute, Attributed, Before, Command, Expect, Outcome, ResolvedPath, ResourceChange, ResourceId,
-    ResourceKind, Step, Stop,
+    Action, Attribute, Attributed, Before, Command, Expect, Outcome, ResourceChange, ResourceId, ResourceKind, Step,
+    Stop,
 };
 use crate::facts::mount::{Mount as Mounted, MountKey};
 use crate::facts::overlay::{Effect, FactScope};
-use crate::facts::path::{InodeKind, PathFact, ancestors, is_of_system};
+use crate::facts::path::{InodeKind, PathFact, is_of_system};
 use crate::facts::{Fact, FactKey};
 use crate::operations::files::parameters::{check_path, path_and_ancestors};
 use crate::operations::work::Work;
 use crate::operations::{Define, Operation, PlanContext};
 use crate::quote::quote;
+
+const CLOSED: &str = "choose a directory that only root can change, such as one in `/srv` or `/mnt`";
 
 /// Parameters of `server.mount`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -191,22 +193,6 @@ impl Mount {
         }
     }
 
-    /// The way to the mount point, refused where another user could lead the mount elsewhere.
-    fn way(&self, context: &PlanContext<'_>) -> Result<ResolvedPath, Stop> {
-        let way = context.resolved_path(&self.path)?;
-        if !way.is_open {
-            return Ok(way);
-        }
-        // What an earlier operation may change is known after it.
-        for above in ancestors(&self.path) {
-            context.path(&above)?;
-        }
-        let title = format!("other users can change the directory of `{}`", self.path);
-        Err(context
-            .refuse("path", title, "one of them could have the mount end elsewhere")
-            .hint("choose a directory that only root can change, such as one in `/srv` or `/mnt`"))
-    }
-
     fn line(&self) -> FstabLine {
         FstabLine {
             device: self.device.clone().unwrap_or_default(),
@@ -276,12 +262,15 @@ impl Mount {
             }
             Before::Present(before)
         });
-        let after = wanted.then(|| attributed(&line.device, &line.fs_type, &line.options));
+        // A remount changes the options alone: of `tmpfs` and the like the device is any word.
+        let kept = now.filter(|_| is_remount);
+        let (device, fs_type) = kept.map_or((&line.device, &line.fs_type), |now| (&now.source, &now.fs_type));
+        let after = wanted.then(|| attributed(device, fs_type, &line.options));
         let id = ResourceId::new(ResourceKind::Mount, &self.path);
         let mut change = ResourceChange::new(id, action, before, after);
         let mounted = wanted.then(|| Mounted {
-            source: line.device,
-            fs_type: line.fs_type,
+            source: device.clone(),
+            fs_type: fs_type.clone(),
             options: self.options.iter().cloned().collect(),
             below: now.map(|now| now.below.clone()).unwrap_or_default(),
         });
@@ -295,7 +284,7 @@ impl Mount {
             count: now.map_or(0, |now| now.below.len() + 1),
         }];
         let way = if wanted {
-            self.way(context)?
+            context.closed_path("path", &self.path, "mount", CLOSED)?
         } else {
             context.resolved_path(&self.path)?
         };
