@@ -1,7 +1,8 @@
 //! Text that a task gives: a file of the project, or the text itself.
 
-use crate::change::Stop;
+use crate::change::{Outcome, Stop};
 use crate::content::{Assets, Content};
+use crate::facts::overlay::FactScope;
 use crate::operations::PlanContext;
 use crate::value::Known;
 
@@ -30,5 +31,35 @@ pub(super) fn content(
         (None, None) => Err(context
             .refuse(argument, "missing `src` or `content`", "this has no content")
             .hint("add `content = \"…\"`, or `src` with a file below `templates/`")),
+    }
+}
+
+/// The same, or the outcome of an operation that waits for it and may change what `touches` says.
+pub(super) fn content_or_later(
+    context: &PlanContext<'_>,
+    argument: &str,
+    (src, text): (Option<&str>, Option<&str>),
+    touches: impl FnOnce() -> Vec<FactScope>,
+) -> Result<Result<Content, Outcome>, Stop> {
+    Ok(match content(context, argument, src, text)? {
+        Known::Yes(content) => Ok(content),
+        Known::No(why) => Err(Outcome::Deferred {
+            waits_for: Vec::new(),
+            why,
+            touches: touches(),
+            preview: Vec::new(),
+        }),
+    })
+}
+
+/// Its text, if it is known and valid.
+pub(super) fn known_text(
+    context: &PlanContext<'_>,
+    argument: &str,
+    (src, text): (Option<&str>, Option<&str>),
+) -> Option<String> {
+    match content(context, argument, src, text) {
+        Ok(Known::Yes(content)) => String::from_utf8(content.bytes()?.to_vec()).ok(),
+        _ => None,
     }
 }

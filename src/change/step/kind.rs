@@ -1,6 +1,7 @@
 //! The interface of every kind of step.
 
 use super::resolved_path::ResolvedPath;
+use super::state::Attributes;
 use crate::content::Content;
 use crate::facts::overlay::FactScope;
 use crate::facts::{FactKey, Identity};
@@ -95,6 +96,18 @@ pub enum Claim<'a> {
         /// Whether homelab wrote the command, so that its effects are bounded.
         is_known: bool,
     },
+}
+
+impl<'a> Claim<'a> {
+    /// A file of this content is at a path.
+    pub(super) fn file(path: &'a str, attributes: &'a Attributes, content: &Content) -> Self {
+        Self::Place {
+            path,
+            owner: &attributes.owner,
+            group: &attributes.group,
+            size: content.size(),
+        }
+    }
 }
 
 impl Claim<'_> {

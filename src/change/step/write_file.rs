@@ -87,12 +87,7 @@ impl StepKind for WriteFile {
     }
 
     fn claims(&self) -> Vec<Claim<'_>> {
-        vec![Claim::Place {
-            path: &self.path,
-            owner: &self.attributes.owner,
-            group: &self.attributes.group,
-            size: self.content.size(),
-        }]
+        vec![Claim::file(&self.path, &self.attributes, &self.content)]
     }
 }
 

@@ -1,4 +1,7 @@
 //! A text file in which an operation owns some lines: it is read, edited, and written as a whole like any file.
+//!
+//! `text::plan_edit` stays beside it: there the user gives the path, so what is missing is refused and all parameters of a
+//! file apply. Here a missing file is an empty one, and the operation decides what is shown. They share how a text is read.
 
 use super::removal::plan_unread;
 use super::text::text_of;

@@ -35,7 +35,6 @@ use crate::operations::files::removal::plan_absent;
 use crate::operations::files::whole_file::{FileWish, WishedContent, plan_file};
 use crate::operations::work::Work;
 use crate::operations::{Define, Demand, Operation, PlanContext, text};
-use crate::value::Known;
 
 /// Parameters of `nftables.rules`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -102,10 +101,7 @@ impl Operation for Rules {
 
     fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope> {
         let file = FactScope::Key(FactKey::Path(self.file.clone()));
-        let text = match text::content(context, "file", self.src.as_deref(), self.content.as_deref()) {
-            Ok(Known::Yes(content)) => content.bytes().map(|bytes| String::from_utf8_lossy(bytes).into_owned()),
-            _ => None,
-        };
+        let text = text::known_text(context, "file", self.written());
         let rules = FactScope::Key(FactKey::Inquiry(self.inquiry(text.as_deref())));
         vec![file, rules]
     }
@@ -120,16 +116,9 @@ impl Operation for Rules {
         if !self.present {
             return context.on_scratch(|scratch| self.remove(scratch));
         }
-        let content = match text::content(context, "file", self.src.as_deref(), self.content.as_deref())? {
-            Known::Yes(content) => content,
-            Known::No(why) => {
-                return Ok(Outcome::Deferred {
-                    waits_for: Vec::new(),
-                    why,
-                    touches: self.touches(context),
-                    preview: Vec::new(),
-                });
-            }
+        let content = match text::content_or_later(context, "file", self.written(), || self.touches(context))? {
+            Ok(content) => content,
+            Err(later) => return Ok(later),
         };
         let Some(text) = content.bytes().and_then(|bytes| std::str::from_utf8(bytes).ok()) else {
             return Err(context.refuse(self.argument(), "this is not text", "`nft -f` reads text"));
@@ -150,6 +139,11 @@ enum Rated {
 }
 
 impl Rules {
+    /// `src` and `content`.
+    fn written(&self) -> (Option<&str>, Option<&str>) {
+        (self.src.as_deref(), self.content.as_deref())
+    }
+
     fn argument(&self) -> &'static str {
         match (&self.src, &self.content) {
             (Some(_), _) => "src",

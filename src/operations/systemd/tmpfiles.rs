@@ -28,7 +28,6 @@ use crate::operations::files::whole_file::{FileWish, WishedContent, plan_file};
 use crate::operations::work::Work;
 use crate::operations::{Define, Operation, PlanContext, text};
 use crate::quote::quote;
-use crate::value::Known;
 
 /// Parameters of `systemd.tmpfiles`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -68,14 +67,9 @@ impl Operation for Tmpfiles {
         if !self.present {
             return vec![path];
         }
-        let content = text::content(context, "file", self.src.as_deref(), self.content.as_deref());
-        let text = match &content {
-            Ok(Known::Yes(content)) => content.bytes().and_then(|bytes| std::str::from_utf8(bytes).ok()),
-            _ => None,
-        };
-        match text {
-            Some(text) if !lines::of(text).iter().any(Line::is_open) => {
-                let made = made_by(text).into_iter();
+        match text::known_text(context, "file", self.written()) {
+            Some(text) if !lines::of(&text).iter().any(Line::is_open) => {
+                let made = made_by(&text).into_iter();
                 let made = made.map(|made| FactScope::Key(FactKey::Path(made.path)));
                 [path].into_iter().chain(made).collect()
             }
@@ -88,22 +82,20 @@ impl Operation for Tmpfiles {
         if !self.present {
             return plan_absent(context, &self.path());
         }
-        let content = match text::content(context, "file", self.src.as_deref(), self.content.as_deref())? {
-            Known::Yes(content) => content,
-            Known::No(why) => {
-                return Ok(Outcome::Deferred {
-                    waits_for: Vec::new(),
-                    why,
-                    touches: self.touches(context),
-                    preview: Vec::new(),
-                });
-            }
+        let content = match text::content_or_later(context, "file", self.written(), || self.touches(context))? {
+            Ok(content) => content,
+            Err(later) => return Ok(later),
         };
         context.on_scratch(|scratch| self.write(scratch, &content))
     }
 }
 
 impl Tmpfiles {
+    /// `src` and `content`.
+    fn written(&self) -> (Option<&str>, Option<&str>) {
+        (self.src.as_deref(), self.content.as_deref())
+    }
+
     fn path(&self) -> String {
         format!("/etc/tmpfiles.d/{}.conf", self.file)
     }
