@@ -119,6 +119,9 @@ impl Operation for Json {
                     text.to_owned()
                 } else {
                     exact::check(text).map_err(|number| self.inexact(context, number))?;
+                    if old.is_some() {
+                        exact::check_keys(text).map_err(|error| self.ambiguous(context, &error))?;
+                    }
                     self.written(&new)
                 }
             }
@@ -246,6 +249,13 @@ impl Json {
         Ok(Some(old))
     }
 
+    fn ambiguous(&self, context: &PlanContext<'_>, error: &serde_json::Error) -> Stop {
+        let title = format!("`{}` has a key twice, and one of them would be lost", self.path);
+        context
+            .refuse("path", title, error.to_string())
+            .hint("remove one of the two on the host, or write the whole file with `value`")
+    }
+
     fn inexact(&self, context: &PlanContext<'_>, number: &str) -> Stop {
         let title = format!("`{}` has the number {number}, which would lose digits", self.path);
         context
@@ -342,6 +352,10 @@ mod tests {
         assert_eq!(
             refused("merge = { a = 2 }", "{\"n\":12345678901234567890123}"),
             "`/f` has the number 12345678901234567890123, which would lose digits"
+        );
+        assert_eq!(
+            refused("merge = { a = 2 }", "{\"x\":{\"b\":1,\"b\":2}}"),
+            "`/f` has a key twice, and one of them would be lost"
         );
     }
 }

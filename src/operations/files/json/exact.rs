@@ -1,4 +1,10 @@
-//! Numbers of a JSON text that would not be written again as they are.
+//! What of a JSON text would not be written again as it is: long numbers, and a key that stands twice in a table.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 /// No number of this many digits loses any.
 const DIGITS: usize = 17;
@@ -25,6 +31,71 @@ pub(super) fn check(text: &str) -> Result<(), &str> {
     Ok(())
 }
 
+/// Errors: the first key that stands twice in a table, and where.
+pub(super) fn check_keys(text: &str) -> Result<(), serde_json::Error> {
+    serde_json::from_str::<UniqueKeys>(text).map(drop)
+}
+
+/// A value in which no table has a key twice.
+struct UniqueKeys;
+
+impl<'de> Deserialize<'de> for UniqueKeys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UniqueKeysVisitor)
+    }
+}
+
+struct UniqueKeysVisitor;
+
+impl<'de> Visitor<'de> for UniqueKeysVisitor {
+    type Value = UniqueKeys;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a value")
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<UniqueKeys, E> {
+        Ok(UniqueKeys)
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<UniqueKeys, E> {
+        Ok(UniqueKeys)
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<UniqueKeys, E> {
+        Ok(UniqueKeys)
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<UniqueKeys, E> {
+        Ok(UniqueKeys)
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<UniqueKeys, E> {
+        Ok(UniqueKeys)
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<UniqueKeys, E> {
+        Ok(UniqueKeys)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<UniqueKeys, A::Error> {
+        while items.next_element::<UniqueKeys>()?.is_some() {}
+        Ok(UniqueKeys)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<UniqueKeys, A::Error> {
+        let mut keys = HashSet::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            if keys.contains(&key) {
+                return Err(A::Error::custom(format!("the key `{key}` is in its table twice")));
+            }
+            keys.insert(key);
+            entries.next_value::<UniqueKeys>()?;
+        }
+        Ok(UniqueKeys)
+    }
+}
+
 /// Where a string ends, after its first quote.
 fn string_end(inner: &str) -> usize {
     let mut is_escaped = false;
@@ -41,7 +112,23 @@ fn string_end(inner: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::check;
+    use super::{check, check_keys};
+
+    #[test]
+    fn a_key_that_stands_twice_is_found() {
+        for text in [
+            "{\"a\": {\"a\": [1, null, true, 1.5]}, \"b\": {\"a\": \"\"}}",
+            "[]",
+            "-1",
+        ] {
+            assert!(check_keys(text).is_ok(), "{text}");
+        }
+        let found = check_keys("{\"x\": [{\"a\": 1,\n\"b\": 2, \"a\": 3}]}").map_err(|error| error.to_string());
+        assert_eq!(
+            found,
+            Err("the key `a` is in its table twice at line 2 column 11".to_owned())
+        );
+    }
 
     #[test]
     fn long_numbers_are_found_outside_of_strings() {
