@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::change::{Action, Before, Command, NotKnown, Outcome, ResourceChange, ResourceId, ResourceKind, Step, Stop};
 use crate::facts::check::{CheckFact, CheckKey};
-use crate::facts::overlay::FactScope;
+use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::path::PathFact;
 use crate::facts::unit::{UnitFact, UnitKey};
 use crate::facts::{Check, FactKey};
@@ -77,7 +77,7 @@ impl Operation for Wait {
     }
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
-        Vec::new()
+        self.path.iter().map(|path| FactScope::Tree(path.clone())).collect()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
@@ -108,6 +108,14 @@ impl Operation for Wait {
                     "nothing can be awaited in no time",
                 )
                 .hint("write a duration such as `\"1m\"`"));
+        }
+        if let Awaited::Unit(unit) = &awaited
+            && context.get(UnitKey(unit)) == Ok(UnitFact::Absent)
+        {
+            let title = format!("unknown unit `{unit}`");
+            return Err(context
+                .refuse("unit", title, "not on the host, and no earlier operation creates it")
+                .hint("correct the name, or wait for the `path` or `port` of what starts it"));
         }
         let is_so = match &awaited {
             Awaited::Port(port) => context
@@ -178,6 +186,10 @@ impl Wait {
             Before::Absent,
             Some(std::iter::empty().collect()),
         );
+        if let Awaited::Path(path) = awaited {
+            let why = "it is there then".to_owned();
+            change.effects = vec![Effect::Forget(FactScope::Tree((*path).to_owned()), why)];
+        }
         change.steps = vec![Step::Run(Command {
             timeout: self.within.0,
             ..Command::new(name, format!("until {{ {test}; }} >/dev/null 2>&1; do sleep 1; done"))
