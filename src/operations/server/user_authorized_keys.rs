@@ -196,6 +196,7 @@ impl UserAuthorizedKeys {
             work.add(context, Outcome::Change(changes));
         }
         let text = text?.unwrap_or_default();
+        self.check_is_for_keys(context, path, &text)?;
         let edited = self.edited(&text, wanted);
         self.check_own_key(context, &text, &edited)?;
         let is_needed = !wanted.is_empty() || edited != text;
@@ -213,6 +214,28 @@ impl UserAuthorizedKeys {
         Err(context
             .refuse("user", title, format!("`{home}` is missing on the host"))
             .hint("create it first with `files.directory`, or give the `file` that sshd reads for this user"))
+    }
+
+    /// Refuses a file of another user that has lines without keys, as `/etc/passwd` does: it has another purpose.
+    fn check_is_for_keys(&self, context: &PlanContext<'_>, path: &str, text: &str) -> Result<(), Stop> {
+        let is_other = |line: &str| {
+            let line = line.trim();
+            !line.is_empty() && !line.starts_with('#') && PublicKey::on_line(line).is_none()
+        };
+        if self.file.is_none() || !text.lines().any(is_other) {
+            return Ok(());
+        }
+        match context.path(&context.resolve(path)?)? {
+            PathFact::Present(inode) if inode.owner != self.user => {
+                let title = format!("`{path}` is not a file of public keys");
+                let label = format!("it belongs to `{}`, and has lines without a key", inode.owner);
+                Err(context.refuse("file", title, label).hint(format!(
+                    "choose another path, such as `/etc/ssh/authorized_keys/{}`",
+                    self.user
+                )))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The text of the file with the keys in it.
