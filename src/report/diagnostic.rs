@@ -94,7 +94,7 @@ fn rendered(diagnostic: &Diagnostic, hosts: &[&str]) -> String {
     if diagnostic.labels.is_empty() {
         return without_excerpt(diagnostic, &notes);
     }
-    let mut group = Group::with_title(Level::ERROR.primary_title(sanitize::lines(&diagnostic.title)));
+    let mut group = Group::with_title(Level::ERROR.primary_title(sanitize::one_line(&diagnostic.title)));
     for labels in by_file(&diagnostic.labels) {
         group = group.element(excerpt(&labels, &diagnostic.labels[0]));
     }
@@ -119,7 +119,7 @@ fn notes(diagnostic: &Diagnostic, hosts: &[&str]) -> Vec<(&'static str, String)>
 }
 
 fn without_excerpt(diagnostic: &Diagnostic, notes: &[(&'static str, String)]) -> String {
-    let title = sanitize::lines(&diagnostic.title);
+    let title = sanitize::one_line(&diagnostic.title);
     let mut text = format!("{}: {title}\n", paint(Tone::Removed, "error"));
     for (name, note) in notes {
         let note = note

@@ -169,6 +169,8 @@ fn program(check: &ProgramCheck) -> String {
         || "true".to_owned(),
         |text| format!("printf \"%s\\n\" \"$said\" | grep -q -F -e {}", quote(text)),
     );
+    let lacking = format!("its output lacks `{}`", check.contains.as_deref().unwrap_or_default());
+    let lacking = quote(&lacking);
     let tried = format!(
         "no_room='no folder for temporary files has room for its output'\n\
          for folder in /dev/shm \"${{TMPDIR:-/tmp}}\" /run \"$HOME\"; do\n\
@@ -187,7 +189,7 @@ fn program(check: &ProgramCheck) -> String {
          last=$(printf \"%s\\n\" \"$said\" | grep \"[^[:space:]]\" | tail -n 1 | cut -c 1-{LONGEST_LINE}); last=${{no_room:-$last}}\n\
          if [ \"$code\" = 124 ] && [ {wanted} != 124 ]; then printf \"fails it takes longer than {TRY_FOR} s\\n\"\n\
          elif [ \"$code\" != {wanted} ]; then printf \"fails exit code %s instead of {wanted}%s\\n\" \"$code\" \"${{last:+: $last}}\"\n\
-         elif ! {{ {found}; }}; then printf \"fails it does not say the text%s\\n\" \"${{last:+: $last}}\"\n\
+         elif ! {{ {found}; }}; then printf \"fails %s%s\\n\" {lacking} \"${{last:+; its last line: $last}}\"\n\
          else echo holds; fi\n"
     );
     unless_impossible(&check.by, tried)
@@ -582,7 +584,7 @@ pub(super) mod tests {
                 "exit code 3 instead of 0: it is so",
             ),
             (&["false"], 0, None, "exit code 1 instead of 0"),
-            (&["echo", "|0"], 0, Some("x"), "it does not say the text: |0"),
+            (&["echo", "|0"], 0, Some("x"), "its output lacks `x`; its last line: |0"),
             (&["cat"], 0, None, "holds"),
             // A process that stays behind keeps its output open.
             (

@@ -264,7 +264,11 @@ impl<'a> Change<'a> {
         }
     }
 
-    fn add_block(&mut self, name: &'static str, lines: Vec<DiffLine>) {
+    fn add_block(&mut self, name: &'static str, mut lines: Vec<DiffLine>) {
+        // Only of a file it matters how its last line ends.
+        if name != CONTENT {
+            lines.retain(|line| *line != DiffLine::NoNewline);
+        }
         self.blocks.push(Block {
             name: (name != CONTENT).then_some(name),
             lines,
