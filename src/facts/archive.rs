@@ -84,9 +84,15 @@ hl_list() {
 { case $kind in
 tar) tar -P --numeric-owner --quoting-style=c -tvf "$1" ;;
 zip) unzip -Z1 "$1" >/dev/null 2>&1 && unzip -Zs "$1" | sed -n "/^[-?dlbcps][^ ]\{6,9\} \{1,\}[0-9.]\{3,\} /p" ;;
-esac; echo "end $?"; } | awk -v kind=$kind '
+esac; end=$? why=; [ $end = 0 ] || why=$(case $kind in
+tar) tar -tf "$1" ;;
+zip) unzip -Z1 "$1" ;;
+esac 2>&1 >/dev/null | grep "[^[:space:]]" | grep -v "^\[" | head -n 1); printf "end %s %s\n" $end "$why"; } | awk -v kind=$kind '
 function bad(why) { print "bad " why ": " name }
-$1 == "end" && NF == 2 { if ($2 != 0) print "bad it cannot be read as an archive"; ended = 1; next }
+$1 == "end" {
+if ($2 != 0) { sub(/^end [0-9]+ */, ""); gsub(/[[:cntrl:]]/, " "); print "bad it cannot be read as an archive" (/./ ? ": " $0 : "") }
+ended = 1; next
+}
 {
 type = substr($0, 1, 1); target = ""
 if (kind == "tar") {
@@ -140,12 +146,12 @@ const RECORDED: &str = r#"export LC_ALL=C.UTF-8
 if ! [ -f $r/names ]; then echo absent
 elif ! [ -f $r/of ]; then echo unfinished
 else cat $r/of; if cd -- "$dest" 2>/dev/null; then
-{ STATE; } <$r/names | awk 'NR == FNR { have[$0] = 1; next } !($0 in have)' - $r/state | sed 's/^[^ ]* [^ ]* [^ ]* [^ ]* [^ ]* \.\//changed /; s/\t.*//' | head -n 50
+{ STATE; } <$r/names | awk '!old { have[$0] = 1; next } !($0 in have)' - old=1 $r/state | sed 's/^[^ ]* [^ ]* [^ ]* [^ ]* [^ ]* \.\//changed /; s/\t.*//' | head -n 50
 else echo "changed $dest"; fi
 fi"#;
 
 /// Shell text that prints what extracting `src` to `dest` would do: `needs PACKAGE`; or `bad WHY: PATH`; or `files COUNT BYTES`, and
-/// `top NAME` for each name in `dest`, `removes PATH`, `replaces PATH` for files that are not of the record, and `blocked PATH`
+/// `state DIGEST` of what all files are like that it may write or remove, `top NAME` for each name in `dest`, `removes PATH`, `replaces PATH` for files that are not of the record, and `blocked PATH`
 /// where a file is in the way of a folder or the other way round.
 pub fn previewed(archive: &Archive) -> String {
     let selection = Selection {
@@ -153,11 +159,20 @@ pub fn previewed(archive: &Archive) -> String {
         exclude: &archive.exclude,
     };
     format!(
-        "{}r={} src={} dest={}\n{PREVIEWED}",
+        "{}r={} src={} dest={}\n{}",
         functions(selection),
         record(&archive.dest),
         quote(&archive.src),
-        quote(&archive.dest)
+        quote(&archive.dest),
+        PREVIEWED.replace("STATE", STATE)
+    )
+}
+
+/// Shell text that succeeds if what extracting `archive` would do still has this digest.
+pub fn is_as_previewed(archive: &Archive, digest: &str) -> String {
+    format!(
+        "(\n{}\n) 2>/dev/null | sha256sum | grep -q -x '{digest}  -'",
+        previewed(archive)
     )
 }
 
@@ -168,12 +183,23 @@ const PREVIEWED: &str = r#"hl_kind "$src"
 if [ -n "$needs" ]; then echo "needs $needs"; exit; fi
 l=$(hl_list "$src" 2>/dev/null)
 if printf '%s\n' "$l" | grep '^bad ' | head -n 1 | grep .; then exit; fi
-printf '%s\n' "$l" | awk '$2 == "f" { count++; bytes += $3 } END { printf "files %d %.0f\n", count, bytes }'
+printf '%s\n' "$l" | awk '$2 == "f" { size = $3; sub(/^entry f [0-9]* /, ""); last[$0] = size }
+END { for (path in last) { count++; bytes += last[path] } printf "files %d %.0f\n", count, bytes }'
 n=$(printf '%s\n' "$l" | sed -n 's/^entry [df] [0-9]* //p' | awk '{ do print; while (sub("/[^/]*$", "")) }' | sort -u)
 printf '%s\n' "$n" | sed -n 's/^\([^/][^/]*\).*/top \1/p' | sort -u | head -n 1000
-[ ! -f $r/names ] || { printf '%s\n' "$n"; echo /; sed 's/^\.\///' $r/names; } | awk '
-$0 == "/" { old = 1; next } !old { new[$0] = 1; next } !($0 in new) { print "removes " $0 }' | head -n 50
-cd -- "$dest" 2>/dev/null || exit 0
+hl_named() { { printf '%s\n' "$n" | sed 's/^/.\//'; [ ! -f $r/names ] || cat $r/names; } | sort -u; }
+cd -- "$dest" 2>/dev/null || { echo "state $(sha256sum </dev/null)"; exit; }
+echo "state $(hl_named | STATE | sha256sum)"
+[ ! -f $r/names ] || { printf '%s\n' "$n" | sed 's/^/.\//'; echo /; cat $r/names; } | awk '
+$0 == "/" { old = 1; next } !old { new[$0] = 1; next } !($0 in new)' | tr '\n' '\0' | xargs -0 -r sh -c '
+printf -- "- %s\0" "$@"; exec find "$@" -printf "+ %p\0"' sh 2>/dev/null | tr '\n\0' '?\n' | awk '
+{ path = substr($0, 3) }
+/^-/ { gone[path] = 1; next }
+{ there[path] = 1 }
+END {
+for (path in there) if (!(path in gone)) { up = path; while (sub("/[^/]*$", "", up)) kept[up] = 1 }
+for (path in there) if (path in gone && !(path in kept)) print "removes " substr(path, 3)
+}' | sort | head -n 50
 { printf '%s\n' "$l"; echo /; [ ! -f $r/names ] || cat $r/names; echo /
 printf '%s\n' "$n" | sed 's/^/.\//' | tr '\n' '\0' | xargs -0 -r sh -c 'exec find "$@" -maxdepth 0 -printf "%y %p\n"' sh 2>/dev/null; } | awk '
 $0 == "/" { at++; next }
@@ -393,6 +419,113 @@ mod tests {
         assert_eq!(listed(&all, 0, &[]).len(), 7);
     }
 
+    fn run(script: &str) -> String {
+        let mut command = std::process::Command::new("sh");
+        let output = command.arg("-c").arg(script).output().expect("sh runs");
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    /// A folder with an archive, what was extracted from it (`dest`), and its record.
+    fn extracted() -> tempfile::TempDir {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        run(&format!(
+            "cd {}; mkdir dest record; cd dest; mkdir bin etc; echo one >bin/run; echo a >etc/conf
+             tar -cf ../app.tar bin; find . -mindepth 1 | sort >../record/names; {{ {STATE}; }} <../record/names >../record/state
+             printf 'strip 0\n' >../record/of",
+            folder.path().display()
+        ));
+        folder
+    }
+
+    /// What `script` prints for them after `change` in `dest`.
+    fn after(folder: &tempfile::TempDir, change: &str, script: &str) -> Vec<String> {
+        let path = folder.path().display();
+        let text = run(&format!(
+            "(cd {path}/dest; {change}); r={path}/record src={path}/app.tar dest={path}/dest\n{}",
+            script.replace("STATE", STATE)
+        ));
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn files_are_missed_also_where_none_is_left() {
+        let (kept, run, conf) = ("strip 0", "changed bin/run", "changed etc/conf");
+        let (bin, etc) = ("changed bin", "changed etc");
+        for (change, expected) in [
+            ("", &[kept][..]),
+            ("rm bin/run", &[kept, run]),
+            ("echo mine >etc/conf", &[kept, conf]),
+            ("rm -r bin", &[kept, bin, run]),
+            ("rm -r *", &[kept, bin, run, etc, conf]),
+            ("rm -r *; echo mine >other", &[kept, bin, run, etc, conf]),
+        ] {
+            let mut found = after(&extracted(), change, RECORDED);
+            found.sort_unstable_by_key(|line| (line != kept, line.clone()));
+            let mut expected = expected.to_vec();
+            expected.sort_unstable_by_key(|line| (*line != kept, *line));
+            assert_eq!(found, expected, "{change}");
+        }
+    }
+
+    #[test]
+    fn only_what_goes_is_named() {
+        let script = format!("{}{PREVIEWED}", functions(Selection { strip: 0, exclude: &[] }));
+        for (change, expected) in [
+            ("", &["removes etc", "removes etc/conf"][..]),
+            ("echo mine >etc/own", &["removes etc/conf"]),
+            ("rm etc/conf", &["removes etc"]),
+            ("rm -r etc", &[]),
+            ("mkdir etc/a; touch \"$(printf 'etc/a/b\nc')\"", &["removes etc/conf"]),
+        ] {
+            let mut found = after(&extracted(), change, &script);
+            found.retain(|line| line.starts_with("removes "));
+            assert_eq!(found, expected, "{change}");
+        }
+    }
+
+    #[test]
+    fn another_file_in_a_place_of_the_archive_gives_another_state() {
+        let script = format!("{}{PREVIEWED}", functions(Selection { strip: 0, exclude: &[] }));
+        let folder = extracted();
+        let state = |change: &str| -> String {
+            let lines = after(&folder, change, &script);
+            lines
+                .into_iter()
+                .find(|line| line.starts_with("state "))
+                .expect("a state")
+        };
+        let first = state("");
+        assert_eq!(state("echo mine >other"), first);
+        let gone = state("rm bin/run");
+        assert_ne!(gone, first);
+        assert_ne!(state("echo MINE >bin/run"), gone);
+        assert_eq!(state("rm -r bin; mkdir bin"), gone);
+        // A folder that an earlier operation creates is empty.
+        let empty = state("rm -r *");
+        assert_eq!(state("rmdir ../dest"), empty);
+    }
+
+    #[test]
+    fn a_name_that_comes_twice_is_one_file() {
+        let folder = extracted();
+        let script = format!("{}{PREVIEWED}", functions(Selection { strip: 0, exclude: &[] }));
+        let found = after(&folder, "echo longer >bin/run; tar -rf ../app.tar bin", &script);
+        assert_eq!(found[0], "files 1 7");
+    }
+
+    #[test]
+    fn the_words_of_the_program_say_why_an_archive_cannot_be_read() {
+        let script = format!("{}{PREVIEWED}", functions(Selection { strip: 0, exclude: &[] }));
+        let bad = "bad it cannot be read as an archive: ";
+        for (cut, why) in [
+            ("gzip <../app.tar | head -c 60", "gzip: stdin: unexpected end of file"),
+            ("head -c 1100 ../app.tar", "tar: Unexpected EOF in archive"),
+        ] {
+            let change = format!("{cut} >../cut && mv ../cut ../app.tar");
+            assert_eq!(after(&extracted(), &change, &script), [format!("{bad}{why}")]);
+        }
+    }
+
     #[test]
     fn a_file_that_is_no_archive_is_no_empty_archive() {
         let file = tempfile::NamedTempFile::new().expect("a file");
@@ -403,7 +536,7 @@ mod tests {
         let output = command.arg("-c").arg(script).arg("sh").arg(file.path()).output();
         assert_eq!(
             output.expect("sh runs").stdout,
-            b"bad it cannot be read as an archive\n"
+            b"bad it cannot be read as an archive: tar: This does not look like a tar archive\n"
         );
     }
 }

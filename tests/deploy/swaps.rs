@@ -191,6 +191,56 @@ fn nothing_outside_of_her_directory_changes() {
     }
 }
 
+/// What an archive would write over, and the archive itself, are as they were reviewed, or nothing is extracted.
+#[test]
+fn what_comes_in_the_way_of_an_archive_after_the_review_stays() {
+    let extracts = "[[operation]]\nop = 'files.unarchive'\nsrc = '/srv/app.tar'\ndest = '/srv/app'\n";
+    let makes = "rm -rf /srv/app /srv/src; mkdir -p /srv/app /srv/src/bin; cd /srv/src; echo one >bin/run; tar -cf ../app.tar bin";
+    let project = Project::of(&[("inventories/thirteen.toml", "[hosts.alpha]\nlab = true\n")]);
+    project.write("deploys/extract.toml", "hosts = ['*']\ntasks = ['extract']\n");
+    let host = project.up("thirteen", "alpha");
+    let deploy = |first: &str| {
+        project.write("tasks/extract.toml", format!("{first}{extracts}"));
+        project.homelab(&["deploy", "thirteen", "extract", "--yes"])
+    };
+    let mine = "mkdir -p /srv/app/bin && echo MINE >/srv/app/bin/run";
+    for (before, comes, told, left) in [
+        ("", mine, "what is in /srv/app has changed", "MINE\n"),
+        ("rm -r /srv/app/bin", mine, "what is in /srv/app has changed", "MINE\n"),
+        (
+            "echo other >/srv/app/bin/run",
+            mine,
+            "what is in /srv/app has changed",
+            "MINE\n",
+        ),
+        (
+            "rm /srv/app/bin/run",
+            "echo x >>/srv/app.tar",
+            "/srv/app.tar has changed",
+            "",
+        ),
+    ] {
+        host.inside(makes);
+        if !before.is_empty() {
+            deploy("").expect(0);
+            host.inside(before);
+        }
+        let first = format!(
+            "[[operation]]\nop = 'server.shell'\ncommands = ['{comes}']\nalways = true\ntouches = ['/srv/other']\n\n"
+        );
+        let ran = deploy(&first);
+        let all = format!("{}{}", ran.stdout, ran.stderr);
+        assert_eq!(ran.code, Some(6), "{before}, {comes}: {all}");
+        assert!(all.contains(told), "{before}, {comes}: {all}");
+        assert_eq!(
+            host.inside("cat /srv/app/bin/run 2>/dev/null || :"),
+            left,
+            "{before}, {comes}"
+        );
+        host.inside("rm -rf /var/lib/homelab/archives");
+    }
+}
+
 /// A first operation does what a user could do while the review is read.
 #[test]
 fn a_directory_that_is_swapped_after_the_review_gets_nothing() {

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::resolved_path::ResolvedPath;
-use super::state::{Attributes, directory_is, file_is, link_is};
+use super::state::{Attributes, content_is, directory_is, file_is, link_is};
 use crate::facts::Installation;
 use crate::facts::apt::line_filter;
+use crate::facts::archive::{Archive, is_as_previewed};
 use crate::facts::path::{MountPoints, for_each_mount, names_digest};
 use crate::facts::simulation_command;
 use crate::quote::quote;
@@ -33,6 +34,10 @@ pub enum Expect {
     Directory { path: String, attributes: Attributes },
     /// What is in a directory has these names, see [`crate::facts::path::Entries::digest`].
     Names { path: String, digest: String },
+    /// The file at the path has this content.
+    Content { path: String, digest: String },
+    /// Extracting an archive would still do what was reviewed: what the host says of it has this digest.
+    Archive { archive: Box<Archive>, digest: String },
     /// So many file systems are mounted on the path, one upon the other.
     Mount { path: String, count: usize },
     /// apt would do nothing that was not reviewed.
@@ -76,6 +81,11 @@ pub fn guard(expect: &[Expect]) -> Option<String> {
                 Expect::AbsentOrLink { path } => (
                     format!("[ -L {path} ] || [ ! -e {path} ]", path = quote(path)),
                     format!("{path} exists now and is not a link"),
+                ),
+                Expect::Content { path, digest } => (content_is(path, digest), format!("{path} has changed")),
+                Expect::Archive { archive, digest } => (
+                    is_as_previewed(archive, digest),
+                    format!("what is in {} has changed", archive.dest),
                 ),
                 Expect::Mount { path, count } => (
                     format!(

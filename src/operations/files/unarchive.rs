@@ -16,8 +16,8 @@ use serde::Deserialize;
 
 use super::parameters::{check_owners, check_path, path_and_ancestors};
 use crate::change::{
-    Action, Attribute, Attributed, Before, Command, NotKnown, Outcome, ResourceChange, ResourceId, ResourceKind, Risk,
-    Step, Stop,
+    Action, Attribute, Attributed, Before, Command, Expect, NotKnown, Outcome, ResourceChange, ResourceId,
+    ResourceKind, Risk, Step, Stop,
 };
 use crate::facts::archive::{Archive, Extraction, MOST, Selection};
 use crate::facts::inquiry::{Inquiry, InquiryFact, InquiryKey};
@@ -26,6 +26,7 @@ use crate::facts::path::{InodeKind, PathFact};
 use crate::facts::{Fact, FactKey};
 use crate::operations::ownership::ownership;
 use crate::operations::{Define, Demand, Operation, PlanContext};
+use crate::secret::sha256_hex;
 use crate::value::Known;
 
 /// Parameters of `files.unarchive`.
@@ -191,6 +192,8 @@ struct Preview {
     top: Vec<String>,
     removes: Vec<String>,
     replaces: Vec<String>,
+    /// It must still be so right before the archive is extracted.
+    expect: Option<Expect>,
 }
 
 impl Unarchive {
@@ -287,14 +290,22 @@ impl Unarchive {
         {
             return Ok(Preview::default());
         }
-        let inquiry = Inquiry::Archive(Box::new(Archive {
+        let archive = Box::new(Archive {
             src: extraction.src.to_owned(),
             digest: extraction.digest.to_owned(),
             dest: extraction.dest.to_owned(),
             strip: self.strip,
             exclude: self.exclude.clone(),
-        }));
-        let text = said(context.get(InquiryKey(&inquiry))?);
+        });
+        let answer = context.get(InquiryKey(&Inquiry::Archive(archive.clone())))?;
+        let expect = match &answer {
+            InquiryFact::Said(bytes) => Some(Expect::Archive {
+                archive,
+                digest: sha256_hex(bytes),
+            }),
+            InquiryFact::Failed(_) => None,
+        };
+        let text = said(answer);
         let all = |word: &str| -> Vec<String> {
             let found = text.lines().filter_map(|line| line.strip_prefix(word));
             found.map(str::to_owned).collect()
@@ -348,6 +359,7 @@ impl Unarchive {
             top: all("top "),
             removes: all("removes "),
             replaces: all("replaces "),
+            expect,
         })
     }
 
@@ -403,6 +415,13 @@ impl Unarchive {
         if !preview.removes.is_empty() || !preview.replaces.is_empty() {
             change.risk = Risk::Removal;
         }
+        change.expect = [Expect::Content {
+            path: extraction.src.to_owned(),
+            digest: extraction.digest.to_owned(),
+        }]
+        .into_iter()
+        .chain(preview.expect.clone())
+        .collect();
         let names = preview.top.iter().chain(&preview.removes);
         let mut trees: Vec<String> = match preview.files {
             Some(_) if preview.removes.len() < MOST && preview.top.len() < 1000 => names
