@@ -53,6 +53,9 @@ pub(in crate::operations) struct Unarchive {
     group: Option<String>,
 }
 
+/// What was extracted is recorded for its `dest`: another archive there would take the place of the first one.
+const ONE_ARCHIVE: &str = "give each archive a `dest` of its own, and link or copy from there";
+
 impl Define for Unarchive {
     const NAME: &'static str = "files.unarchive";
     const SUMMARY: &'static str = "Extract an archive of the host";
@@ -86,7 +89,14 @@ impl Operation for Unarchive {
     }
 
     fn demands(&self) -> Vec<Demand> {
-        vec![Demand::presence(ResourceKind::Archive, &self.dest, self.present)]
+        let source = self
+            .present
+            .then(|| Demand::new(ResourceKind::Archive, &self.dest, "src", &self.src));
+        let source = source.map(|demand| demand.hint(ONE_ARCHIVE));
+        [Demand::presence(ResourceKind::Archive, &self.dest, self.present)]
+            .into_iter()
+            .chain(source)
+            .collect()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
