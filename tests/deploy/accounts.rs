@@ -272,20 +272,33 @@ pub(crate) fn accounts(host: &Host<'_>) -> String {
 
 #[test]
 fn a_user_whose_home_cannot_be_made_is_made_by_the_next_run() {
-    let project = project("[[operation]]\nop = 'server.user'\nuser = 'ro'\nhome = '/srv/ro/ro'\n");
+    let project = project(
+        "[[operation]]\nop = 'server.shell'\ncommands = ['mount -o remount,ro /srv/ro', 'rm /srv/later']\nonly_if = 'test -e /srv/later'\n\
+         touches = ['/srv/other']\n\n[[operation]]\nop = 'server.user'\nuser = 'ro'\nhome = '/srv/ro/ro'\n",
+    );
     let hosts = both(&project);
+    let nothing_is_made = || {
+        for host in &hosts {
+            assert!(
+                !host.is("getent passwd ro || getent group ro"),
+                "nothing is made by halves"
+            );
+            host.inside("mount -o remount,rw /srv/ro");
+        }
+    };
     for host in &hosts {
         host.inside("mkdir /srv/ro && mount -t tmpfs -o ro none /srv/ro");
     }
-    let refused = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(1);
-    assert!(refused.stdout.contains("Read-only file system"), "{}", refused.stdout);
+    let refused = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(3);
+    assert!(refused.stderr.contains("read-only"), "{}", refused.stderr);
+    nothing_is_made();
+    // And if that comes about after the review.
     for host in &hosts {
-        assert!(
-            !host.is("getent passwd ro || getent group ro"),
-            "nothing is made by halves"
-        );
-        host.inside("mount -o remount,rw /srv/ro");
+        host.inside("touch /srv/later");
     }
+    let failed = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(1);
+    assert!(failed.stdout.contains("Read-only file system"), "{}", failed.stdout);
+    nothing_is_made();
     project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
     for host in &hosts {
         assert_eq!(host.inside("stat -c '%U:%G' /srv/ro/ro/.profile"), "ro:ro\n");
