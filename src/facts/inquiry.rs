@@ -112,3 +112,32 @@ pub enum InquiryFact {
     /// It failed, for this reason.
     Failed(String),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_was_missing_is_asked_for_again_after_a_change_of_packages() {
+        let nftables = Inquiry::Nftables {
+            file: "/etc/nftables.conf".to_owned(),
+            text: None,
+        };
+        let keys = Inquiry::HostKeys {
+            host: "nas".to_owned(),
+            port: 22,
+        };
+        let said = |text: &str| InquiryFact::Said(text.as_bytes().to_vec());
+        let cases = [
+            (&nftables, said("missing\0"), true),
+            (&nftables, said("rules\0"), false),
+            (&keys, InquiryFact::Failed("`ssh-keyscan` is missing".to_owned()), true),
+            (&keys, said("nas ssh-ed25519 AAAA"), false),
+        ];
+        for (inquiry, known, is_outdated) in &cases {
+            let by = |changed| InquiryKey(inquiry).is_outdated_by(known, changed);
+            assert_eq!(by(Subject::Packages), *is_outdated, "{inquiry:?}");
+            assert!(!by(Subject::Unit("x.service")), "{inquiry:?}");
+        }
+    }
+}
