@@ -2,7 +2,8 @@
 //! is started on them. What was only reloaded, and still runs, is reloaded again.
 //!
 //! These are the files that notified a handler of the unit, and the unit's own. The records of its handlers and of the unit say
-//! what was kept, also by an earlier run that was cut off. The next deploy writes the files and notifies the handler again, so nothing stays owed then.
+//! what was kept, also by an earlier run that was cut off. The next deploy writes the files and notifies the handler again, so
+//! nothing stays owed then.
 //! Otherwise the record stays, and with it that the unit has to be started.
 
 use std::collections::BTreeSet;

@@ -77,7 +77,8 @@ const CLOSED: &str = "- ";
 /// Where all is there and this user's own, files are files. Elsewhere a named pipe may take the place of one at any time, and reading it
 /// never ends: so reading has a limit, and after that each file has one of its own.
 ///
-/// The files are collected in a text: a shell copies all of `$@` whenever it gets longer, which takes most of the time for thousands.
+/// Where there is something else, the files are collected in a text: a shell copies all of `$@` whenever it gets
+/// longer, which takes most of the time for thousands.
 ///
 /// A sign of life is a line that no digest looks like. Processes are what a look at a host costs; `busybox` has a `find` that cannot
 /// print, and so one `readlink` a link. The targets come last and end in NUL: they are text that users of the host choose.
