@@ -14,7 +14,7 @@ use crate::change::ResourceChange;
 use crate::facts::overlay::OperationId;
 use crate::facts::owed::Owed;
 use crate::facts::session::Session;
-use crate::facts::{Fact, FactKey};
+use crate::facts::{Fact, FactKey, Facts};
 use crate::plan::{HostPlan, PlannedOperation, Snapshot};
 use crate::project::Selection;
 use crate::remote::LockRequest;
@@ -102,10 +102,7 @@ impl HostApply<'_> {
     /// Whether another run was changing the host when it was read.
     pub(super) fn was_changed_by_another_run(&self) -> bool {
         let facts = self.snapshot.facts.get(&self.reviewed.host);
-        match facts.and_then(|facts| facts.get(&FactKey::System)) {
-            Some(Fact::System(system)) => system.is_changed_by_another_run(),
-            _ => false,
-        }
+        facts.is_some_and(Facts::is_changed_by_another_run)
     }
 
     /// The path of the lock, if not the usual one: without root it is in a folder of the login user.

@@ -33,6 +33,7 @@ impl Deploying<'_> {
                 parallel: self.arguments.parallel(),
                 skips_conditions: self.arguments.no_conditions,
                 waits_for_all: self.waits_for_all(),
+                lock_wait: self.arguments.lock_wait,
             },
             verbose: self.arguments.verbose,
             names_conditions: self.arguments.dry_run || !self.arguments.yes,

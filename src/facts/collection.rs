@@ -31,6 +31,14 @@ impl Facts {
         Arc::make_mut(&mut self.known).remove(key);
     }
 
+    /// Whether another run was changing the host when it was read.
+    pub fn is_changed_by_another_run(&self) -> bool {
+        match self.get(&FactKey::System) {
+            Some(Fact::System(system)) => system.is_changed_by_another_run(),
+            _ => false,
+        }
+    }
+
     /// The keys of the facts that were read.
     pub fn keys(&self) -> impl Iterator<Item = &FactKey> {
         self.known.keys()

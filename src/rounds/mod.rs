@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
-use crate::facts::{Fact, FactKey};
+use crate::facts::{Fact, FactKey, Facts};
 use crate::gather::{GatherError, Reader, gather, in_turn};
 use crate::plan::{Build, Snapshot, build};
 use crate::project::Selection;
@@ -126,31 +126,46 @@ async fn read_in_turn(
 }
 
 /// As [`settle`], after jobs of earlier runs have finished on the host, since they may change anything.
+///
+/// If there is nothing to do while another run changes the host, that run is waited for too, at most for `lock_wait`: what it
+/// leaves, such as a handler that it owes, is not known before.
 async fn settle_at_rest(
     connection: &mut Connection,
     target: &str,
     selection: &Selection,
     snapshot: &mut Snapshot,
     digests: &DigestKey,
-    on_event: &OnEvent,
+    (lock_wait, on_event): (Duration, &OnEvent),
 ) -> Result<Build, GatherError> {
     let noted = noted(target, on_event);
     let mut build = settle(connection, selection, snapshot, digests, &noted).await?;
     let Some(host) = selection.hosts.first().map(|host| host.name.clone()) else {
         return Ok(build);
     };
+    let since = Instant::now();
     let mut is_told = false;
-    while let Some(words) = running_job(snapshot, &host) {
-        if !std::mem::replace(&mut is_told, true) {
-            on_event(ReadingEvent::Waiting {
-                host: host.clone(),
-                words,
-            });
+    loop {
+        if let Some(words) = running_job(snapshot, &host) {
+            if !std::mem::replace(&mut is_told, true) {
+                on_event(ReadingEvent::Waiting {
+                    host: host.clone(),
+                    words,
+                });
+            }
+            await_jobs(connection, &host, snapshot).await?;
+        } else if build.plan.is_idle() && since.elapsed() < lock_wait && is_changed(snapshot, &host) {
+            tokio::time::sleep(WORK_PAUSE.min(lock_wait)).await;
+            snapshot.facts.remove(&host);
+        } else {
+            return Ok(build);
         }
-        await_jobs(connection, &host, snapshot).await?;
         build = settle(connection, selection, snapshot, digests, &noted).await?;
     }
-    Ok(build)
+}
+
+/// Whether another run was changing the host when it was read.
+fn is_changed(snapshot: &Snapshot, host: &str) -> bool {
+    snapshot.facts.get(host).is_some_and(Facts::is_changed_by_another_run)
 }
 
 /// What has to end before the host is at rest, in words.
@@ -195,7 +210,7 @@ async fn read_host(
         &selection,
         &mut snapshot,
         digests,
-        on_event,
+        (options.lock_wait, on_event),
     )
     .await
     {

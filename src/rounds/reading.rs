@@ -57,6 +57,8 @@ pub struct ReadOptions {
     pub skips_conditions: bool,
     /// Whether hosts that take much longer than the others are waited for.
     pub waits_for_all: bool,
+    /// How long another run is waited for that changes a host where there is nothing else to do.
+    pub lock_wait: Duration,
 }
 
 /// A host that was read.
