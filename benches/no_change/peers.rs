@@ -13,6 +13,8 @@ use crate::{Lab, Workload, median, ratios, timed};
 
 const PACKAGES: [&str; 5] = ["tree", "bc", "jq", "lsof", "file"];
 const WORKLOAD: &str = "peers";
+/// What Ansible needs on a host; the others need nothing.
+const PREPARE: &str = "apt-get -qq update; DEBIAN_FRONTEND=noninteractive apt-get -qq install -y python3 python3-apt";
 /// Takes back what the workload does, so that it can be done again.
 const UNDO: &str = "systemctl disable -q --now peers1 peers2 peers3 peers4 peers5; rm -f /etc/systemd/system/peers*.service; \
     systemctl daemon-reload; for n in 1 2 3 4 5; do userdel -r peers$n; done; rm -rf /opt/peers*; \
@@ -69,6 +71,8 @@ impl<'a> Peers<'a> {
         project.write("peers/deploy.py", deploy_of_pyinfra());
         project.write("peers/inventory.yml", inventory_of_ansible(lab));
         project.write("peers/site.yml", playbook());
+        let prepare = format!("({PREPARE}) >/dev/null 2>&1");
+        project.homelab(&["exec", "far", "*", "--", &prepare]).expect(0);
         project.homelab(&["deploy", "far", WORKLOAD, "--yes"]).expect(0);
         let python = "import ansible_mitogen, os; print(os.path.dirname(ansible_mitogen.__file__))";
         let found = Command::new(tools.join("python"))

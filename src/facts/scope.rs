@@ -156,12 +156,19 @@ impl Effect {
         }
     }
 
+    /// The one path that it is about.
+    fn path(&self) -> Option<&str> {
+        match self {
+            Self::Set(key, _) | Self::Forget(FactScope::Key(key), _) => key.path(),
+            Self::Forget(..) => None,
+        }
+    }
+
     /// Whether it is about a path below a directory.
     pub(super) fn is_below(&self, top: &str) -> bool {
         let path = match self {
-            Self::Set(key, _) | Self::Forget(FactScope::Key(key), _) => key.path(),
             Self::Forget(FactScope::Tree(path), _) => Some(path.as_str()),
-            Self::Forget(..) => None,
+            _ => self.path(),
         };
         path.is_some_and(|path| is_below(path, top) && path.trim_end_matches('/') != top)
     }
@@ -213,17 +220,10 @@ fn units(paths: &BTreeSet<String>) -> impl Iterator<Item = &str> {
 impl Facts {
     /// Forgets what `effects` may have changed, so that it is read again when it is asked for again.
     pub fn forget_affected(&mut self, effects: &[&Effect]) {
-        // Thousands of files do not make it take long: most effects set what is at a path, and affect only what is at that path.
-        let (at_paths, others): (Vec<&Effect>, Vec<&Effect>) = effects
-            .iter()
-            .partition(|effect| matches!(effect, Effect::Set(key, _) if key.path().is_some()));
-        let paths: HashSet<&str> = at_paths
-            .iter()
-            .filter_map(|effect| match effect {
-                Effect::Set(key, _) => key.path(),
-                Effect::Forget(..) => None,
-            })
-            .collect();
+        // Thousands of files do not make it take long: most effects are about a path, and affect only what is at that path.
+        let (at_paths, others): (Vec<&Effect>, Vec<&Effect>) =
+            effects.iter().partition(|effect| effect.path().is_some());
+        let paths: HashSet<&str> = at_paths.iter().filter_map(|effect| effect.path()).collect();
         let is_affected = |key: &&FactKey| match key.path() {
             Some(path) if key.depends_on() == DependsOn::Itself && key.folder().is_none() => {
                 paths.contains(path) || others.iter().any(|effect| effect.affects(key, self))
