@@ -29,7 +29,8 @@ pub use lockout::{LockoutGuard, NOT_ARMED, UNARMED, boot_files};
 pub use step::{
     Above, Attributes, Claim, Command, DEFAULT_TIMEOUT, End, Expect, Fetch, FileNumber, Kept, Link, MakeDirectory,
     MovePath, OneOfMany, Ownership, Previous, Reboot, Remove, RemoveDirectory, ResolvedPath, Script, ScriptOptions,
-    SetAttributes, Step, UnitValidator, WriteFile, WriteRecord, groups, guard, write_together,
+    SetAttributes, StagedPart, Step, UnitValidator, ValidatorAnswer, ValidatorName, Verdict, WriteFile, WriteRecord,
+    groups, guard, staged, staged_limit, verdicts, write_together,
 };
 
 /// The result of planning an operation.
@@ -71,6 +72,29 @@ impl Outcome {
         match self {
             Self::Change(changes) | Self::Ensure { changes, .. } | Self::Deferred { preview: changes, .. } => changes,
             Self::Unchanged | Self::Check { .. } => &mut [],
+        }
+    }
+
+    /// Leaves a validator that names no file to the last file: it looks at all of them.
+    pub fn validate_once(&mut self) {
+        let mut seen: Vec<Vec<String>> = Vec::new();
+        let steps = self
+            .changes_mut()
+            .iter_mut()
+            .rev()
+            .flat_map(|change| change.steps.iter_mut().rev());
+        for step in steps {
+            let names_path = step.validator_name().is_none_or(|name| name.names_path);
+            let Step::WriteFile(file) = step else { continue };
+            if names_path {
+                continue;
+            }
+            let command = file.validate.clone().unwrap_or_default();
+            if seen.contains(&command) {
+                file.validate = None;
+            } else {
+                seen.push(command);
+            }
         }
     }
 

@@ -16,8 +16,10 @@ mod remove;
 mod remove_directory;
 mod resolved_path;
 mod set_attributes;
+mod staged;
 mod state;
 mod unit_validator;
+mod validator;
 mod write_file;
 mod write_record;
 mod write_together;
@@ -40,8 +42,10 @@ pub use remove::Remove;
 pub use remove_directory::RemoveDirectory;
 pub use resolved_path::{Above, End, FileNumber, ResolvedPath};
 pub use set_attributes::SetAttributes;
+pub use staged::{StagedPart, ValidatorAnswer, Verdict, staged, staged_limit, verdicts};
 pub use state::{Attributes, Ownership};
 pub use unit_validator::UnitValidator;
+pub use validator::ValidatorName;
 pub use write_file::WriteFile;
 pub use write_record::WriteRecord;
 pub use write_together::{OneOfMany, groups, write_together};
@@ -132,6 +136,14 @@ impl Step {
     pub fn validator(&self) -> Option<&[String]> {
         match self {
             Self::WriteFile(file) => file.validate.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// What people call the command that must accept a new file, and whether they wrote it.
+    pub fn validator_name(&self) -> Option<ValidatorName> {
+        match self {
+            Self::WriteFile(file) => file.validator().map(|validator| ValidatorName::of(&validator)),
             _ => None,
         }
     }

@@ -24,7 +24,7 @@ pub(crate) struct DeployArguments {
     /// Show the diff and change nothing
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// With `--dry-run`: run no `unless`, `only_if` or `verify.*`; operations that depend on them are marked `?`
+    /// With `--dry-run`: run no `unless`, `only_if`, `validate` or `verify.*`; operations that depend on them are marked `?`
     #[arg(long, requires = "dry_run")]
     pub(super) no_conditions: bool,
     /// Apply without asking for confirmation; a dry run stays one

@@ -72,11 +72,15 @@ pub(super) async fn read(
         match event {
             ReadingEvent::Waiting { host, words } => EventText::line(Some(format!("{host}: waiting for {words}\n"))),
             ReadingEvent::Locked { host, words } => EventText::line(Some(format!("{host}: {words}\n"))),
-            ReadingEvent::Conditions { host, mut commands } if reading.names_conditions => {
+            ReadingEvent::Commands {
+                host,
+                purpose,
+                mut commands,
+            } if reading.names_conditions => {
                 let is_local = local.contains(&host);
-                // Most conditions are the same on many hosts.
+                // Most commands are the same on many hosts.
                 commands.retain(|command| named.insert((is_local, command.clone())));
-                EventText::line(Some(report::conditions(&commands, is_local)))
+                EventText::line(Some(report::commands(purpose, &commands, is_local)))
             }
             _ => EventText::default(),
         }
@@ -112,16 +116,10 @@ fn sorted(readings: Readings, verbose: bool) -> Hosts {
         match reading.result {
             Ok(host) => {
                 if verbose {
-                    eprint_line(format_args!(
-                        "{}: read in {:.1} s",
-                        reading.host,
-                        reading.took.as_secs_f64()
-                    ));
-                    eprint_line(format_args!(
-                        "{}: round trips: {}",
-                        reading.host,
-                        host.connection.round_trips()
-                    ));
+                    let (name, took) = (&reading.host, reading.took.as_secs_f64());
+                    let round_trips = host.connection.round_trips();
+                    eprint_line(format_args!("{name}: read in {took:.1} s"));
+                    eprint_line(format_args!("{name}: round trips: {round_trips}"));
                 }
                 hosts.read.push(host);
             }

@@ -24,6 +24,7 @@ pub mod inquiry;
 pub mod kernel;
 mod key;
 mod kind;
+pub mod layers;
 pub mod locale;
 pub mod module;
 pub mod mount;

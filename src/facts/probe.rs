@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use super::families::{http, sight};
+use super::layers::in_layers;
 
 /// Shell functions that texts of several families use, each with its name.
 const FUNCTIONS: &[(&str, &str)] = &[("hl_hidden", sight::HIDDEN), ("hl_limited", http::LIMITED)];
 
 /// Shell text that only reads.
 ///
-/// Only the families of facts can create one. A dry run sends nothing but probes, so it cannot change a host.
+/// Only the families of facts can create one from shell text; any other text runs in throw-away layers. A dry run sends nothing but
+/// probes, so it cannot change a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
     text: String,
@@ -25,6 +27,11 @@ impl Probe {
             subject,
             allowance: Duration::ZERO,
         }
+    }
+
+    /// A probe that runs `text` where everything that it writes is thrown away ([`in_layers`]), at most for `limit`.
+    pub fn in_layers(subject: &'static str, text: &str, limit: Duration) -> Self {
+        Self::new(subject, in_layers(text, limit)).with_allowance(limit)
     }
 
     /// The same probe, which may be silent for this much longer than others.

@@ -19,6 +19,7 @@ mod reach;
 mod review;
 mod room;
 mod skipped;
+mod staging;
 mod trigger;
 mod undone;
 mod visible;
@@ -42,6 +43,7 @@ pub use check::{CheckRequest, Checked, Found, check, unmatched};
 pub use owed::unit_of;
 pub use review::{Departure, compare};
 pub use skipped::Skipped;
+pub use staging::Staging;
 pub use trigger::Trigger;
 pub use visible::visible_tree;
 

@@ -74,6 +74,7 @@ pub(super) fn plan_operation(
         given.want(key.clone(), build);
     }
     let mut outcome = outcome?;
+    outcome.validate_once();
     check_reboot(&bound.origin, &mut outcome, given.host.is_local)?;
     check_effects(&bound.id, &bound.origin, &outcome, &touches)?;
     outcome = match due {

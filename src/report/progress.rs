@@ -10,7 +10,7 @@ use crate::apply;
 use crate::change::Outcome;
 use crate::gather;
 use crate::plan::Plan;
-use crate::rounds::ReadingEvent;
+use crate::rounds::{Purpose, ReadingEvent};
 
 /// How often a log gets a line of progress.
 const BEAT: Duration = Duration::from_secs(30);
@@ -113,7 +113,13 @@ impl Progress {
             ReadingEvent::Connected { host } => self.begin(host, Work::Phase("reading"), now),
             ReadingEvent::Waiting { host, words } => self.begin(host, Work::waiting(words), now),
             ReadingEvent::Locked { .. } => {}
-            ReadingEvent::Conditions { host, .. } => self.begin(host, Work::Phase("running conditions"), now),
+            ReadingEvent::Commands { host, purpose, .. } => {
+                let doing = match purpose {
+                    Purpose::Condition => "running conditions",
+                    Purpose::Validator => "validating new files",
+                };
+                self.begin(host, Work::Phase(doing), now);
+            }
             ReadingEvent::Finished { host } => self.finish(host),
         }
     }

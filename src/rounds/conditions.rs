@@ -12,10 +12,19 @@ use crate::plan::Snapshot;
 /// Why a fact is not known if conditions do not run.
 const SKIPPED: &str = "not run because of `--no-conditions`";
 
+/// What a command of the project runs for before anyone agreed to anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// It is a condition or a check.
+    Condition,
+    /// It validates new files, where nothing that it writes is kept.
+    Validator,
+}
+
 /// Something to tell before a host was read.
 pub enum News {
-    /// The commands of conditions, before they run.
-    Conditions(Vec<String>),
+    /// Commands of the project, before they run.
+    Commands(Purpose, Vec<String>),
     /// Another run is changing the host.
     Locked(String),
 }
@@ -34,7 +43,7 @@ pub(super) fn to_read(
     if !snapshot.skips_conditions {
         let commands: Vec<String> = missing.iter().filter_map(command).collect();
         if !commands.is_empty() {
-            on_news(News::Conditions(commands));
+            on_news(News::Commands(Purpose::Condition, commands));
         }
         return missing.clone();
     }
@@ -56,7 +65,11 @@ pub(super) fn noted(host: &str, on_event: &OnEvent) -> impl Fn(News) + Send + Sy
     move |news| {
         let host = host.clone();
         match news {
-            News::Conditions(commands) => on_event(ReadingEvent::Conditions { host, commands }),
+            News::Commands(purpose, commands) => on_event(ReadingEvent::Commands {
+                host,
+                purpose,
+                commands,
+            }),
             // The host may be read again.
             News::Locked(words) if !is_told.swap(true, Ordering::Relaxed) => {
                 on_event(ReadingEvent::Locked { host, words });
@@ -94,7 +107,7 @@ mod tests {
         let missing = BTreeSet::from([FactKey::System, condition.clone(), port.clone()]);
         let named = Mutex::new(Vec::new());
         let note = |news: News| {
-            if let News::Conditions(commands) = news {
+            if let News::Commands(_, commands) = news {
                 named.lock().expect("whole").extend(commands);
             }
         };

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::conditions::Purpose;
+
 /// Something that happened while hosts were read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadingEvent {
@@ -17,8 +19,12 @@ pub enum ReadingEvent {
     },
     /// Another run is changing a host.
     Locked { host: String, words: String },
-    /// Conditions of the project are about to run on a host.
-    Conditions { host: String, commands: Vec<String> },
+    /// Commands of the project are about to run on a host.
+    Commands {
+        host: String,
+        purpose: Purpose,
+        commands: Vec<String>,
+    },
     /// A host was read, or could not be.
     Finished { host: String },
 }

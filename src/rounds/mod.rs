@@ -4,6 +4,7 @@ mod conditions;
 mod events;
 mod late;
 mod reading;
+mod staged;
 mod together;
 
 use std::collections::BTreeSet;
@@ -21,7 +22,7 @@ use crate::secret::DigestKey;
 
 use conditions::{noted, to_read};
 
-pub use conditions::{News, OnNews};
+pub use conditions::{News, OnNews, Purpose};
 pub use events::{OnEvent, ReadingEvent};
 pub use late::{LateHosts, Readings};
 pub use reading::{HostReading, ReadHost, ReadOptions, Rounds};
@@ -204,25 +205,33 @@ async fn read_host(
         skips_conditions: options.skips_conditions,
         ..Snapshot::default()
     };
-    match settle_at_rest(
+    let settled = settle_at_rest(
         &mut connection,
         &target.name,
         &selection,
         &mut snapshot,
         digests,
         (options.lock_wait, on_event),
-    )
-    .await
-    {
-        Ok(build) => Ok(ReadHost {
-            selection,
-            connection,
-            snapshot,
-            build,
-        }),
+    );
+    let build = match settled.await {
+        Ok(build) => build,
         Err(error) => {
             connection.close().await;
-            Err(error)
+            return Err(error);
         }
+    };
+    let mut host = ReadHost {
+        selection,
+        connection,
+        snapshot,
+        build,
+    };
+    // Otherwise the plan is not whole yet.
+    if !host.build.missing.keys().any(|name| *name != target.name)
+        && let Err(error) = staged::validate(&mut host, &noted(&target.name, on_event)).await
+    {
+        host.connection.close().await;
+        return Err(error);
     }
+    Ok(host)
 }

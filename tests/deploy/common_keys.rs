@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::deploy::staged::ANY_COMMAND;
 use crate::support::host::Host;
 use crate::support::project::{Project, Ran};
 
@@ -47,11 +48,12 @@ fn a_command_is_killed_after_its_time(project: &Project, host: &Host<'_>) {
     );
     assert!(!host.is("pgrep -f 'slee[p] 97'") && !host.is("test -e /opt/after"));
     // A validator that takes too long did not accept the file.
-    project.write(
-        "tasks/test/files.toml",
-        "[[operation]]\nop = 'files.put'\ndest = '/opt/slow'\ncontent = 'x'\ntimeout = '1s'\n\
-         validate = ['sh', '-c', 'sleep 97; test -e $1', '-', '{path}']\n",
-    );
+    let slow = "[[operation]]\nop = 'files.put'\ndest = '/opt/slow'\ncontent = 'x'\ntimeout = '1s'\n\
+                validate = ['sh', '-c', 'sleep 97; test -e $1', '-', '{path}']\n";
+    project.write("tasks/test/files.toml", slow);
+    let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(3);
+    assert!(ran.stderr.contains("it did not end in time"), "{}", ran.stderr);
+    project.write("tasks/test/files.toml", ANY_COMMAND.to_owned() + slow);
     shows(&deploy(project, 1), &["exit code 124"]);
     assert!(!host.is("test -e /opt/slow") && !host.is("pgrep -f 'slee[p] 97'"));
 }

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use crate::support::project::{Project, text};
 
-/// A file whose validation takes its time; the folder above it is there on every Debian.
+/// A file whose validation takes its time at apply, where the new file is beside its place; the folder above it is there on every
+/// Debian.
 const SLOW: &str = "[[operation]]
 op = 'files.put'
 dest = '/opt/slow'
 content = 'x'
-validate = ['sh', '-c', 'sleep 6', '{path}']
+validate = ['sh', '-c', 'ls /opt/.homelab* || exit 0; sleep 6', '{path}']
 ";
 
 #[test]

@@ -3,6 +3,7 @@
 use std::process::{Child, Output, Stdio};
 use std::time::Duration;
 
+use crate::deploy::staged::ANY_COMMAND;
 use crate::support::host::Host;
 use crate::support::project::{Project, text};
 
@@ -34,7 +35,9 @@ fn ended(child: Child, code: i32) -> String {
 #[test]
 fn a_file_that_its_validator_refuses_stays_as_it_was() {
     let refusing = put("/opt/checked", "bad", "echo this line is wrong; exit 3");
-    let project = Project::with_task(&(put("/opt/first", "1", "") + &refusing + &put("/opt/last", "3", "")));
+    // What is refused after a command is decided at apply.
+    let task = ANY_COMMAND.to_owned() + &put("/opt/first", "1", "") + &refusing + &put("/opt/last", "3", "");
+    let project = Project::with_task(&task);
     let host = project.up("dev", "alpha");
     host.inside("echo good >/opt/checked");
     let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(1);

@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 
 use crate::deploy::guard::{DROP_IN, LISTENS, PATIENCE, RESTART, deploy, is_disarmed, says};
 use crate::deploy::people::{PASSWORD, settle};
+use crate::deploy::staged::ANY_COMMAND;
 use crate::support::host::Host;
 use crate::support::project::{Project, Ran, text};
 
@@ -133,7 +134,8 @@ fn a_guarded_file_that_is_refused_is_told_of_once() {
         (format!("{refused}{RESTART}"), false),
         (format!("{other}{refused}{RESTART}"), true),
     ] {
-        project.write("tasks/test/files.toml", &task);
+        // What is refused after a command is decided at apply.
+        project.write("tasks/test/files.toml", ANY_COMMAND.to_owned() + &task);
         let ran = deploy(&project, "20s").expect(1);
         says(&ran, &["`validate` did not accept the new file; the old file stays"]);
         let told = ran.stdout.contains("put back /etc/ssh") || ran.stdout.contains("guarded changes loaded");

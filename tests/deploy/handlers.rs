@@ -4,6 +4,7 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use crate::deploy::staged::ANY_COMMAND;
 use crate::support::docker::docker;
 use crate::support::host::Host;
 use crate::support::project::Project;
@@ -266,7 +267,7 @@ fn a_handler_that_failed_stays_owed_until_it_has_run() {
 #[test]
 fn a_file_that_is_refused_leaves_nothing_owed() {
     let task = FAILING.replace("notify =", "validate = ['grep', '-q', 'good', '{path}']\nnotify =");
-    let project = Project::with_task(&task);
+    let project = Project::with_task(&(ANY_COMMAND.to_owned() + &task));
     let host = project.up("dev", "alpha");
     project.write("group_data/all.toml", "value = 'bad'\n");
     project.homelab(&["deploy", "dev", "all", "--yes"]).expect(1);

@@ -48,6 +48,7 @@ mod review;
 mod round_trips;
 mod side_by_side;
 mod silent;
+mod staged;
 mod stages;
 mod sudo;
 mod swaps;

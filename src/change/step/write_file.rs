@@ -9,11 +9,10 @@ use super::fetch::Fetch;
 use super::kind::{Claim, Script, ScriptOptions, StepKind};
 use super::resolved_path::{End, ResolvedPath, carry_over, enter_stage, hold_old, refuse_append_only, temporary_name};
 use super::state::{Attributes, content_is, file_is, set_attributes, set_mode, set_owner};
-use super::unit_validator::UnitValidator;
+use super::validator::{Swap, Validator};
 use crate::content::{Content, Input};
 use crate::facts::Environment;
 use crate::facts::path::parent;
-use crate::facts::unit::UnitFilePath;
 use crate::quote::quote;
 
 /// Writes a file atomically: content, owner and mode together, or nothing.
@@ -24,7 +23,8 @@ pub struct WriteFile {
     pub path: String,
     pub content: Content,
     pub attributes: Attributes,
-    /// A command that must accept the new file before it replaces the old one; `{path}` is the new file.
+    /// A command that must accept the new file before it replaces the old one; `{path}` is the new file, in its place where the
+    /// host can show that without doing it.
     pub validate: Option<Vec<String>>,
     /// How long that command may take; by default as long as it wants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,19 +92,13 @@ impl StepKind for WriteFile {
 }
 
 /// Runs the command on the new file, and compares the file with `digest` and what it was before: the command may write to it.
-fn accepted(file: &WriteFile, command: &[String]) -> String {
+fn accepted(file: &WriteFile, validator: &Validator<'_>, swap: Option<&Swap>) -> String {
     const STATE: &str = "$(stat -c '%d:%i %u:%g %a' -- \"$t\")";
-    let shown = one_line(&command.join(" "));
-    let by_systemd = UnitFilePath::of(&file.path).and_then(|unit| Some(UnitValidator::of(command)?.script(&unit)));
+    let refusing = validator.name();
     // What the user wrote is shown.
-    let (limited, refusing, shown) = match by_systemd {
-        // It starts nothing that could take long.
-        Some(script) => (script, "`systemd-analyze verify`", String::new()),
-        None => match own_validator(command) {
-            Some(name) => (limited(file, command), name, String::new()),
-            None => (limited(file, command), "`validate`", format!(": `{shown}`")),
-        },
-    };
+    let shown = validator
+        .written()
+        .map_or_else(String::new, |command| format!(": `{command}`"));
     let refusal = quote(&format!("{refusing} did not accept the new file; "));
     let changed = quote(&format!("{refusing} changed the new file; "));
     let shown = quote(&shown);
@@ -113,45 +107,14 @@ fn accepted(file: &WriteFile, command: &[String]) -> String {
         path = quote(&file.path)
     );
     let digest = file.content.sha256();
-    let run = if file.validate_env.is_empty() {
-        limited
-    } else {
-        format!("( {}{limited} )", file.validate_env.exports())
-    };
     format!(
         "s={STATE}\n\
-         {run} </dev/null || {{ code=$?; {stays}; printf '%s%s%s\\n' {refusal} \"$o\" {shown}; exit \"$code\"; }}\n\
-         [ \"$s $(sha256sum <\"$t\")\" = \"{STATE} {digest}  -\" ] || {{ {stays}; printf '%s%s%s\\n' {changed} \"$o\" {shown}; exit 1; }}\n"
+         {run}\
+         [ $code = 0 ] || [ $code = {wrote} ] || {{ {stays}; printf '%s%s%s\\n' {refusal} \"$o\" {shown}; exit \"$code\"; }}\n\
+         [ $code = 0 ] && [ \"$s $(sha256sum <\"$t\")\" = \"{STATE} {digest}  -\" ] || {{ {stays}; printf '%s%s%s\\n' {changed} \"$o\" {shown}; exit 1; }}\n",
+        run = validator.script(swap),
+        wrote = Validator::CHANGED,
     )
-}
-
-/// The name of a validator that an operation chose by itself: its words say nothing to people who did not write them.
-fn own_validator(command: &[String]) -> Option<&'static str> {
-    match command.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["systemd-tmpfiles", "--create", "--prefix=/homelab/none", ..] => Some("`systemd-tmpfiles`"),
-        ["sh", "-c", _, "visudo", "{path}"] => Some("`visudo`"),
-        _ => None,
-    }
-}
-
-/// The command as words of the shell, with the time that it may take.
-fn limited(file: &WriteFile, command: &[String]) -> String {
-    let words: Vec<String> = command
-        .iter()
-        .map(|word| {
-            // `"$v"` must stay outside the quoted parts.
-            word.split("{path}").map(quote_part).collect::<Vec<_>>().join("\"$v\"")
-        })
-        .collect();
-    let words = words.join(" ");
-    match file.validate_within {
-        None => words,
-        Some(limit) => format!("{} {words}", timeout(limit)),
-    }
-}
-
-fn one_line(text: &str) -> String {
-    text.replace(['\n', '\r'], " ")
 }
 
 impl WriteFile {
@@ -187,6 +150,11 @@ impl WriteFile {
         } else {
             String::new()
         };
+        // What cannot be replaced cannot be swapped.
+        let swap = (!in_place).then_some(Swap {
+            place: "\"$p\"",
+            kept: "\"$t.old\"",
+        });
         let look = if is_there || in_place {
             String::new()
         } else {
@@ -202,7 +170,7 @@ impl WriteFile {
             take = self.take(),
             path = quote(&self.path),
             temporary = quote(temporary),
-            finish = self.finish(&carry) + &keep,
+            finish = self.finish(&carry, swap.as_ref()) + &keep,
         )
     }
 
@@ -213,6 +181,10 @@ impl WriteFile {
             (None, _) => "",
             (Some(_), true) => "v=/proc/$(exec sh -c 'echo $PPID')/cwd/new\n",
             (Some(_), false) => "v=${d%/}/$w/new\n",
+        };
+        let swap = Swap {
+            place: "\"../$n\"",
+            kept: "./swapped",
         };
         let carry = match resolved.end {
             End::Absent => String::new(),
@@ -238,8 +210,15 @@ impl WriteFile {
              {finish}sync -- ./new && mv -f -T -- ./new \"../$n\"",
             enter = enter_stage(resolved, options.random),
             take = self.take(),
-            finish = self.finish(&carry) + &keep,
+            finish = self.finish(&carry, Some(&swap)) + &keep,
         )
+    }
+
+    /// The command that must accept it, if there is one.
+    pub(super) fn validator(&self) -> Option<Validator<'_>> {
+        let command = self.validate.as_deref()?;
+        let validator = Validator::new(&self.path, &self.attributes, command, &self.validate_env);
+        Some(validator.within(self.validate_within))
     }
 
     /// Writes the content to `$t`, which must be new.
@@ -268,7 +247,7 @@ impl WriteFile {
     }
 
     /// From the content in `$t` to a file that is complete and accepted; `$v` is its path for the command that validates it.
-    fn finish(&self, carry: &str) -> String {
+    fn finish(&self, carry: &str, swap: Option<&Swap>) -> String {
         let attributes = &self.attributes;
         format!(
             "[ \"$(sha256sum <\"$t\")\" = '{digest}  -' ] || {{ printf '%s\\n' {incomplete}; exit 1; }}\n\
@@ -286,9 +265,8 @@ impl WriteFile {
             owner = set_owner("\"$t\"", &attributes.owner, &attributes.group),
             mode = set_mode("\"$t\"", attributes.mode),
             accepted = self
-                .validate
-                .as_deref()
-                .map_or_else(String::new, |command| accepted(self, command)),
+                .validator()
+                .map_or_else(String::new, |validator| accepted(self, &validator, swap)),
         )
     }
 }
@@ -314,8 +292,4 @@ fn keep_old(old: &str, name: &str, links: bool, copies: bool) -> String {
          || {{ printf 'the old file cannot be kept as %s\\n' \"$b\"; exit 1; }}\n",
         ways = ways.join(" || "),
     )
-}
-
-fn quote_part(part: &str) -> String {
-    if part.is_empty() { String::new() } else { quote(part) }
 }

@@ -98,16 +98,12 @@ pub(in crate::operations) fn check_sha256(
     }
 }
 
-/// Refuses a `validate` command that does not contain the path of the new file.
+/// Refuses a `validate` without a command.
 pub(super) fn check_validate(context: &PlanContext<'_>, validate: Option<&[String]>) -> Result<(), Stop> {
     match validate {
-        Some(words) if !words.iter().any(|word| word.contains("{path}")) => Err(context
-            .refuse(
-                "validate",
-                "missing `{path}` in `validate`",
-                "does not check the new file",
-            )
-            .hint("write `{path}` where the command expects the path of the file")),
+        Some([]) => Err(context
+            .refuse("validate", "`validate` is empty", "must be a command and its arguments")
+            .hint("write a command such as `[\"nginx\", \"-t\"]`, or remove it")),
         _ => Ok(()),
     }
 }

@@ -68,8 +68,9 @@ pub(in crate::operations) struct Sync {
     /// `true` renders files whose names end in `.j2`, and drops that end; `false` copies them as they are.
     #[serde(default = "crate::operations::parameters::yes")]
     render: bool,
-    /// Command of the host, as a list of words, that must accept each new file before it replaces the old one; `{path}` stands
-    /// for the new file.
+    /// Command of the host, as a list of words, that must accept each new file before it replaces the old one, such as
+    /// `["nginx", "-t"]`; `{path}` stands for the path of the new file. It is tried before the review, where nothing that it
+    /// writes is kept.
     validate: Option<Vec<String>>,
 }
 

@@ -40,8 +40,9 @@ pub(in crate::operations) struct Template {
     group: Option<String>,
     /// Permissions. By default they are kept; a new file gets `"0644"`.
     mode: Option<Mode>,
-    /// Command of the host, as a list of words, that must accept the new file before it replaces the old one; `{path}` stands
-    /// for the new file.
+    /// Command of the host, as a list of words, that must accept the new file before it replaces the old one, such as
+    /// `["nginx", "-t"]`; `{path}` stands for the path of the new file. It is tried before the review, where nothing that it
+    /// writes is kept.
     validate: Option<Vec<String>>,
     /// `"keep"` leaves the content of a file that is there, as for one that a program writes to; owner and mode still apply.
     #[serde(default)]

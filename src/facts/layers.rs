@@ -1,0 +1,82 @@
+//! A view of a host in which everything that is written is thrown away, so that its own programs may look at files that are not
+//! there yet.
+//!
+//! It is a mount namespace with a root of its own: an overlay over each writable file system of the host, with its changes in a
+//! tmpfs that nothing else can reach. The host's root is detached from it. Kernel settings, devices and control groups are mounted
+//! read-only or not at all. A process namespace gives it a `/proc` of its own, and ends whatever a program leaves running. An
+//! overlay does not lead to sockets, so programs cannot tell running daemons to do something. The network is the host's.
+//!
+//! All of it ends with its processes, also with `kill -9`: there is nothing to clean up.
+
+use std::time::Duration;
+
+use crate::quote::quote;
+
+/// The exit codes of [`in_layers`] if the host allows no such view.
+pub const NO_ROOT: i32 = 111;
+/// The host lacks a program for it.
+pub const NO_PROGRAM: i32 = 112;
+/// The host does not allow the mounts.
+pub const NO_MOUNTS: i32 = 113;
+
+/// Makes the view. What could be shown in part only sets `lost`.
+const MAKE: &str = r#"exec 3>&1 >/dev/null 2>&1
+info=$(cat /proc/self/mountinfo)
+lost=
+for T in /mnt /media /srv /opt /home /boot ''; do
+case $info in *" $T "*|*" $T/"*) ;; *) [ ! -d "$T" ] || [ -L "$T" ] || break ;; esac
+done
+[ -n "$T" ] && mount -t tmpfs -o mode=0700,size=256m homelab "$T" && mkdir "$T/n" || exit 113
+i=0
+layer() {
+i=$((i + 1))
+mkdir "$T/u$i" "$T/w$i" || return
+set -- "$1" $(stat -c '%a %u:%g' -- "$1")
+chown "$3" "$T/u$i" && chmod "$2" "$T/u$i" || return
+( cd -- "$1" && mount -t overlay -o "lowerdir=.,upperdir=$T/u$i,workdir=$T/w$i" homelab "$T/n$1" )
+}
+fixed() { mount --bind -- "$1" "$T/n$1" && mount -o remount,bind,ro -- "$T/n$1"; }
+layer / || exit 113
+printf '%s\n' "$info" | {
+seen=' / '
+while read -r _ _ _ _ at _ rest; do
+case $seen in *" $at "*) continue ;; esac
+seen="$seen$at "
+kind=${rest#*- } kind=${kind%% *}
+case $at in
+*\\*) : >"$T/lost"; continue ;;
+/dev|/dev/pts|/sys) fixed "$at" || exit 113; continue ;;
+/proc|/proc/*|/sys/*|/run/credentials/*|/var/lib/docker/*|/var/lib/containers/*|/var/lib/kubelet/*) continue ;;
+esac
+case $kind in
+autofs|mqueue|hugetlbfs|nsfs|devtmpfs|devpts|cgroup*|fusectl|proc|sysfs|securityfs|debugfs|tracefs|bpf|pstore|configfs) continue ;;
+nfs*|cifs|smb*|fuse*|9p|ceph|glusterfs) : >"$T/lost"; continue ;;
+esac
+if [ -d "$T/n$at" ]; then layer "$at" || fixed "$at" || : >"$T/lost"
+elif [ -f "$at" ] && [ -f "$T/n$at" ]; then cp -p -- "$at" "$T/n$at" || : >"$T/lost"; fi
+done
+} || exit 113
+[ ! -e "$T/lost" ] || lost=1
+mount -t proc -o ro,nosuid,nodev,noexec proc "$T/n/proc" || exit 113
+old=.homelab-$$
+cd "$T/n" && mkdir "$old" && pivot_root . "$old" && cd / && umount -l "/$old" && rmdir "/$old" || exit 113
+exec >&3 2>&1 3>&-
+"#;
+
+/// Shell text that runs `inner` as root in a throw-away view of the host, at most for `limit`, and ends with its exit code.
+///
+/// Content may be part of `inner`: it reaches the shell there by standard input. `$lost` is set there if a part of the host is
+/// not to be seen.
+pub fn in_layers(inner: &str, limit: Duration) -> String {
+    format!(
+        "(\n\
+         [ \"$(id -u)\" = 0 ] || exit {NO_ROOT}\n\
+         for need in unshare pivot_root mount umount timeout; do command -v $need >/dev/null || exit {NO_PROGRAM}; done\n\
+         kill=--kill-child; unshare $kill true >/dev/null 2>&1 || kill=\n\
+         unshare -m -p -f $kill true >/dev/null 2>&1 || exit {NO_MOUNTS}\n\
+         printf '%s\\n' {text} | timeout -k 5 {seconds} unshare -m -p -f $kill sh\n\
+         )",
+        text = quote(&format!("{MAKE}{inner}")),
+        seconds = limit.as_secs().max(1),
+    )
+}

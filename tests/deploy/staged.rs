@@ -1,0 +1,239 @@
+//! The host's own programs validate new files before the review, where all files of the plan are in place and nothing is kept.
+
+use crate::support::host::Host;
+use crate::support::project::{Project, Ran};
+use crate::support::snapshot::{self, LoginPaths};
+
+const DRY_RUN: &[&str] = &["deploy", "dev", "all", "--dry-run", "-v"];
+const DEPLOY: &[&str] = &["deploy", "dev", "all", "--yes", "-v"];
+
+/// After it, what is refused may still become whole, so only apply decides.
+pub(super) const ANY_COMMAND: &str = "[[operation]]
+op = 'server.shell'
+commands = ['true']
+always = true
+touches = ['/opt/none']
+
+";
+
+fn put(dest: &str, content: &str, validate: &str) -> String {
+    format!("[[operation]]\nop = 'files.put'\ndest = '{dest}'\ncontent = '''\n{content}\n'''\n{validate}\n\n")
+}
+
+/// Each kind of file with something that only its own program finds, what that program says, and the same mended.
+fn kinds() -> Vec<(&'static str, String, String, &'static str)> {
+    let sshd = |value| {
+        put(
+            "/etc/ssh/sshd_config.d/20-lab.conf",
+            &format!("PermitRootLogin {value}"),
+            "validate = ['sshd', '-t']",
+        )
+    };
+    // The vhost includes a file that comes before it, and a certificate that a link leads to.
+    let nginx = |directive| {
+        let vhost = format!(
+            "server {{\n  listen 8443 ssl;\n  include /etc/nginx/lab/part.conf;\n  {directive}\n  ssl_certificate /etc/nginx/lab/current;\n  ssl_certificate_key /etc/nginx/lab/key;\n}}"
+        );
+        put("/etc/nginx/lab/part.conf", "server_name lab;", "")
+            + "[[operation]]\nop = 'files.copy'\nsrc = '/root/lab.crt'\ndest = '/etc/nginx/lab/cert'\n\n"
+            + "[[operation]]\nop = 'files.copy'\nsrc = '/root/lab.key'\ndest = '/etc/nginx/lab/key'\n\n"
+            + "[[operation]]\nop = 'files.link'\npath = '/etc/nginx/lab/current'\ntarget = 'cert'\n\n"
+            + "[[operation]]\nop = 'files.link'\npath = '/etc/nginx/sites-enabled/default'\npresent = false\n\n"
+            + &put("/etc/nginx/sites-enabled/lab", &vhost, "validate = ['nginx', '-t']")
+    };
+    let sudoers = |rule| put("/etc/sudoers.d/lab", rule, "mode = '0440'\nvalidate = ['visudo', '-c']");
+    let nftables = |rule: &str| {
+        put(
+            "/etc/nftables.conf",
+            &format!("table inet lab {{\n  chain input {{ type filter hook input priority 0; {rule} }}\n}}"),
+            "validate = ['nft', '-c', '-f', '{path}']",
+        )
+    };
+    let unit = |restart| {
+        put(
+            "/etc/systemd/system/lab.service",
+            &format!("[Service]\nExecStart=/usr/local/bin/lab-tool\nRestart={restart}"),
+            "validate = ['systemd-analyze', 'verify', '{path}']",
+        )
+    };
+    let tool = put("/usr/local/bin/lab-tool", "#!/bin/sh", "mode = '0755'");
+    vec![
+        (
+            "sshd -t",
+            sshd("perhaps"),
+            sshd("no"),
+            "line 1: unsupported option \"perhaps\"",
+        ),
+        (
+            "nginx -t",
+            nginx("listn 80;"),
+            nginx("root /srv;"),
+            "unknown directive \"listn\" in /etc/nginx/sites-enabled/lab:4",
+        ),
+        (
+            "visudo -c",
+            sudoers("nobody ALL=(ALL"),
+            sudoers("nobody ALL=(ALL) /bin/true"),
+            "/etc/sudoers.d/lab:1",
+        ),
+        (
+            "nft -c -f {path}",
+            nftables("drp;"),
+            nftables("accept;"),
+            "/etc/nftables.conf:2:",
+        ),
+        (
+            "systemd-analyze verify",
+            tool.clone() + &unit("sometimes"),
+            tool + &unit("always"),
+            "Failed to parse",
+        ),
+    ]
+}
+
+#[track_caller]
+fn round_trips(ran: &Ran) -> u32 {
+    let told = ran
+        .stderr
+        .lines()
+        .find_map(|line| line.strip_prefix("alpha: round trips: "));
+    told.unwrap_or_else(|| panic!("{}{}", ran.stdout, ran.stderr))
+        .parse()
+        .unwrap()
+}
+
+/// Programs, and what they refer to.
+fn prepare(host: &Host<'_>) {
+    host.inside(
+        "apt-get -qq update && apt-get -qq install -y --no-install-recommends nginx-light nftables openssl sudo >/dev/null && \
+         openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=lab -keyout /root/lab.key -out /root/lab.crt 2>/dev/null && \
+         systemctl stop nginx && rm -rf /var/lib/nginx/* && mkdir -p /etc/nginx/lab && systemctl daemon-reload",
+    );
+    // What a login leaves.
+    host.on("true");
+}
+
+#[test]
+fn a_broken_file_is_refused_in_the_review_and_the_host_is_as_it_was() {
+    let project = Project::with_task("");
+    let host = project.up("dev", "alpha");
+    prepare(&host);
+    let (mut all, of_login) = (String::new(), LoginPaths::committed());
+    for (command, broken, mended, said) in kinds() {
+        project.write("tasks/test/files.toml", broken);
+        let before = snapshot::files(&host);
+        let ran = project.homelab(DRY_RUN).expect(3);
+        let after = snapshot::files(&host);
+        for part in [
+            command,
+            said,
+            "validated before anything changes",
+            "tasks/test/files.toml:",
+            "on: alpha",
+        ] {
+            assert!(
+                ran.stderr.contains(part),
+                "no `{part}` in:\n{}{}",
+                ran.stdout,
+                ran.stderr
+            );
+        }
+        let paths = snapshot::changed(&before, &after);
+        assert_eq!(of_login.unexplained(paths), Vec::<String>::new(), "{command}");
+        // A run that was agreed to ends the same way.
+        project.homelab(DEPLOY).expect(3);
+        all += &mended;
+    }
+    assert!(!host.is("grep ' overlay homelab ' /proc/[0-9]*/mountinfo"));
+    assert!(!host.is("pgrep -x unshare"));
+
+    project.write("tasks/test/files.toml", all);
+    let looked = project.homelab(DRY_RUN).expect(0);
+    assert!(!looked.stdout.contains("only at apply"), "{}", looked.stdout);
+    assert!(looked.stderr.contains("validator: nginx -t\n"), "{}", looked.stderr);
+    let deployed = project.homelab(DEPLOY).expect(0);
+    assert_eq!(round_trips(&deployed), round_trips(&looked));
+    host.inside(
+        "sshd -t && nginx -t && visudo -c && nft -c -f /etc/nftables.conf && systemd-analyze verify lab.service",
+    );
+    let again = project.homelab(DEPLOY).expect(0);
+    assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);
+    assert_eq!(round_trips(&again), 1);
+}
+
+/// Where a validator cannot be asked before, the review says so and apply asks it.
+#[test]
+fn what_only_later_changes_show_is_validated_at_apply() {
+    let project = Project::with_task("");
+    let host = project.up("dev", "alpha");
+    let file = put(
+        "/etc/nginx/conf.d/lab.conf",
+        "server { listen 8080; }",
+        "validate = ['nginx', '-t']",
+    );
+    host.inside("mkdir -p /etc/nginx/conf.d");
+    project.write("tasks/test/files.toml", &file);
+    let ran = project.homelab(DRY_RUN).expect(3);
+    assert!(
+        ran.stderr.contains("`nginx` is not on the host, so it cannot validate"),
+        "{}",
+        ran.stderr
+    );
+
+    project.write(
+        "tasks/test/files.toml",
+        "[[operation]]\nop = 'apt.packages'\npackages = ['nginx-light']\n\n".to_owned() + &file,
+    );
+    let ran = project.homelab(DRY_RUN).expect(0);
+    let notice = "/etc/nginx/conf.d/lab.conf: validated only at apply: `nginx` is not on the host yet";
+    assert!(ran.stdout.contains(notice), "{}", ran.stdout);
+    project.homelab(DEPLOY).expect(0);
+    host.inside("nginx -t && systemctl is-active nginx");
+
+    // Nobody wants commands of the project to run before.
+    let broken = file.replace("8080", "eighty");
+    project.write("tasks/test/files.toml", &broken);
+    let ran = project.homelab(&[DRY_RUN, &["--no-conditions"]].concat()).expect(0);
+    assert!(
+        ran.stdout.contains("not run because of `--no-conditions`"),
+        "{}",
+        ran.stdout
+    );
+    assert!(!ran.stderr.contains("validator:"), "{}", ran.stderr);
+
+    project.write("tasks/test/files.toml", ANY_COMMAND.to_owned() + &broken);
+    let ran = project.homelab(DEPLOY).expect(1);
+    for part in [
+        "it needs what earlier operations do",
+        "`validate` did not accept the new file; the old file stays",
+        "eighty",
+    ] {
+        assert!(ran.stdout.contains(part), "no `{part}` in:\n{}", ran.stdout);
+    }
+    assert_eq!(
+        host.inside("cat /etc/nginx/conf.d/lab.conf"),
+        "server { listen 8080; }\n"
+    );
+
+    // Without mounts of its own, a host has the file in place for a moment.
+    host.inside("mv /usr/bin/unshare /usr/bin/unshare.away");
+    project.write("tasks/test/files.toml", &broken);
+    let ran = project.homelab(DEPLOY).expect(1);
+    for part in [
+        "checking it before needs `unshare` on the host",
+        "the old file stays",
+        "eighty",
+    ] {
+        assert!(ran.stdout.contains(part), "no `{part}` in:\n{}", ran.stdout);
+    }
+    assert_eq!(
+        host.inside("cat /etc/nginx/conf.d/lab.conf; ls -A /etc/nginx/conf.d"),
+        "server { listen 8080; }\nlab.conf\n"
+    );
+    project.write("tasks/test/files.toml", file.replace("8080", "8081"));
+    project.homelab(DEPLOY).expect(0);
+    assert_eq!(
+        host.inside("cat /etc/nginx/conf.d/lab.conf; ls -A /etc/nginx/conf.d"),
+        "server { listen 8081; }\nlab.conf\n"
+    );
+}
