@@ -127,8 +127,36 @@ pub(super) fn as_things_are(planned: Outcome, open: Open, now: Result<Outcome, S
             };
             (outcome, AsNow::No)
         }
+        (Outcome::Ensure { changes, since }, Ok(Outcome::Change(now) | Outcome::Ensure { changes: now, .. })) => {
+            (ensured(changes, since, now), AsNow::No)
+        }
         (planned, _) => (planned, AsNow::No),
     }
+}
+
+/// What is planned for things that are not known, beside what is to be done `now`. A thing that is there is not shown as created,
+/// and one with nothing to do is not shown: what the operation does then waits for `since`.
+fn ensured(mut changes: Vec<ResourceChange>, since: Vec<OperationId>, now: Vec<ResourceChange>) -> Outcome {
+    let is_created_now = |change: &ResourceChange| now.iter().any(|now| now.id == change.id && is_created(now));
+    let is_due_now = |change: &ResourceChange| now.iter().any(|now| now.id == change.id);
+    let is_as_shown =
+        |change: &ResourceChange| is_created_now(change) || (is_due_now(change) && change.action != Action::Create);
+    if let Some(open) = changes.iter().find(|change| !is_as_shown(change)) {
+        let why = match &open.before {
+            Before::Unknown(why) => format!("{} `{}`: {why}", open.id.kind, open.id.name),
+            Before::Absent | Before::Present(_) => format!("{} `{}`", open.id.kind, open.id.name),
+        };
+        return Outcome::Deferred {
+            waits_for: since,
+            why,
+            touches: Vec::new(),
+            preview: now,
+        };
+    }
+    for change in changes.iter_mut().filter(|change| is_created_now(change)) {
+        change.action = Action::Create;
+    }
+    Outcome::Ensure { changes, since }
 }
 
 /// Changes that create something, unless `since` does.
