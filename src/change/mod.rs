@@ -223,6 +223,8 @@ pub enum Attribute {
     Known(String),
     /// Known, and described in a few words, since it cannot be shown: it is no text, or too large.
     Described(String),
+    /// Known, with what is already on the host. That is no part of the change: a review that did not know it yet is as true.
+    Noted { value: String, note: String },
     /// Known after apply, for the reason given.
     Unknown(String),
     /// Known but hidden; only a keyed digest is kept, to compare it.
@@ -233,6 +235,15 @@ impl Attribute {
     /// A value that is known and can be shown.
     pub fn known(text: impl Into<String>) -> Self {
         Self::Known(text.into())
+    }
+
+    /// Whether a change to this value is one to `other`.
+    fn is_same_change(&self, other: &Self) -> bool {
+        let value = |attribute: &'_ Self| match attribute {
+            Self::Known(value) | Self::Noted { value, .. } => Some(value.clone()),
+            _ => None,
+        };
+        self == other || value(self).is_some_and(|own| value(other) == Some(own))
     }
 }
 
@@ -337,7 +348,7 @@ impl ResourceChange {
             (None, None) => true,
             (Some(after), Some(promised)) => after.iter().all(|(name, value)| match promised.get(name) {
                 Some(Attribute::Unknown(_)) => true,
-                Some(expected) => expected == value || self.is_kept(name, value),
+                Some(expected) => expected.is_same_change(value) || self.is_kept(name, value),
                 None => self.is_kept(name, value) || self.only_loads(name, reviewed) || self.is_not_decided(value),
             }),
             _ => false,
@@ -437,6 +448,12 @@ mod tests {
         );
         let same = change(Before::Absent, &[mode("0644"), ("content", Attribute::known("text"))]);
         assert!(same.is_within(&reviewed));
+        let noted = |value: &str| Attribute::Noted {
+            value: value.to_owned(),
+            note: "exists".to_owned(),
+        };
+        assert!(change(Before::Absent, &[("mode", noted("0644"))]).is_within(&reviewed));
+        assert!(!change(Before::Absent, &[("mode", noted("0600"))]).is_within(&reviewed));
         assert!(!change(Before::Absent, &[mode("0600")]).is_within(&reviewed));
         assert!(!change(Before::Absent, &[("owner", Attribute::known("root"))]).is_within(&reviewed));
         let kept: Attributed = [("owner", Attribute::known("root"))].into_iter().collect();

@@ -103,10 +103,9 @@ pub(super) fn databases_change() -> impl Iterator<Item = Effect> {
     })
 }
 
-/// What any operation on users or groups may change.
+/// The files that any operation on users or groups may change.
 pub(super) fn databases_touched() -> impl Iterator<Item = FactScope> {
-    let files = DATABASES
+    DATABASES
         .iter()
-        .map(|path| FactScope::Key(FactKey::Path((*path).to_owned())));
-    files.chain([FactScope::Accounts])
+        .map(|path| FactScope::Key(FactKey::Path((*path).to_owned())))
 }

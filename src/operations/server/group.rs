@@ -56,7 +56,7 @@ impl Operation for Group {
     }
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
-        databases_touched().collect()
+        databases_touched().chain([FactScope::Accounts]).collect()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

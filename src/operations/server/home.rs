@@ -57,7 +57,10 @@ pub(super) fn found_home(
         return Ok(None);
     };
     let is_own = inode.owner == user || matches!(uid, Known::Yes(uid) if inode.owner == uid.to_string());
-    Ok((!is_own).then(|| Attribute::Described(format!("{home} (exists, owned by {})", inode.owner))))
+    Ok((!is_own).then(|| Attribute::Noted {
+        value: home.to_owned(),
+        note: format!("exists, owned by {}", inode.owner),
+    }))
 }
 
 impl NewHome<'_> {

@@ -100,7 +100,8 @@ impl Operation for User {
         let record = context
             .without_record_of(&self.user)
             .map(|_| FactScope::Key(FactKey::System));
-        databases_touched().chain(homes).chain(record).collect()
+        let accounts = self.accounts(context).unwrap_or_else(|| vec![FactScope::Accounts]);
+        databases_touched().chain(accounts).chain(homes).chain(record).collect()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
@@ -160,6 +161,38 @@ impl User {
             }),
         };
         old.into_iter().chain(new).collect()
+    }
+
+    /// What it may change of users and groups, if the user is known: others stay as they are. `None` if that may be any of them.
+    fn accounts(&self, context: &PlanContext<'_>) -> Option<Vec<FactScope>> {
+        if !self.present {
+            return None;
+        }
+        let mut groups: BTreeSet<String> = self.named_groups().map(|(_, group)| group.to_owned()).collect();
+        groups.insert(self.user.clone());
+        let mut keys = vec![FactKey::User(self.user.clone())];
+        keys.extend(self.uid.map(FactKey::UserNumber));
+        match context.user(&self.user).ok()? {
+            UserFact::Present(old) => {
+                let Known::Yes(group) = old.group else { return None };
+                keys.extend(group.parse().ok().map(FactKey::GroupNumber));
+                if let Known::Yes(uid) = old.uid {
+                    keys.push(FactKey::UserNumber(uid));
+                }
+                groups.insert(group);
+                groups.extend(old.groups);
+            }
+            UserFact::Absent => {
+                groups.extend(
+                    context
+                        .get(AccountDefaultsKey)
+                        .ok()
+                        .map(|defaults| defaults.group.clone()),
+                );
+            }
+        }
+        keys.extend(groups.into_iter().map(FactKey::Group));
+        Some(keys.into_iter().map(FactScope::Key).collect())
     }
 
     fn usual_home(&self) -> String {

@@ -209,6 +209,7 @@ impl<'a> Change<'a> {
                 value: match value {
                     Attribute::Known(text) if is_block(name, text) => None,
                     Attribute::Known(text) | Attribute::Described(text) => Some(masked(text)),
+                    Attribute::Noted { value, note } => Some(noted(value, note)),
                     Attribute::Unknown(_) | Attribute::Secret(_) => None,
                 },
             }),
@@ -292,10 +293,15 @@ impl<'a> Value<'a> {
     fn of(value: &'a Attribute) -> Self {
         match value {
             Attribute::Known(text) | Attribute::Described(text) => Self::Known(masked(text)),
+            Attribute::Noted { value, note } => Self::Known(noted(value, note)),
             Attribute::Unknown(why) => Self::Unknown(masked(why)),
             Attribute::Secret(_) => Self::Hidden,
         }
     }
+}
+
+fn noted<'a>(value: &str, note: &str) -> Cow<'a, str> {
+    Cow::Owned(masked(&format!("{value} ({note})")).into_owned())
 }
 
 fn values(attributes: &Attributed) -> Attributes<'_> {
