@@ -44,8 +44,8 @@ const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,UnitFileState,Type,R
 ///
 /// A further block has a line for each thing that systemd does not know: when files below [`OWN_FILES`] were changed, and
 /// which invocation of a unit was running when homelab changed its files, and
-/// what `indirect` units install instead of themselves, which is only in their files. If a unit is to be loaded again, all
-/// files there count, since systemd does not know new ones.
+/// what `indirect` units install instead of themselves, which is only in their files. All drop-ins there count: systemd 252 does not
+/// notice one in a new folder. If a unit is to be loaded again, so do all files, since systemd does not know new ones.
 fn probe(names: &[&str]) -> String {
     let names = quote_all(names.iter().copied());
     format!(
@@ -53,9 +53,10 @@ fn probe(names: &[&str]) -> String {
          set -- {names}\n\
          o=$(TZ=UTC systemctl show -p {PROPERTIES} -- \"$@\" 2>&1); code=$?; printf \"%s\\n\" \"$o\"\n\
          if [ $code != 0 ]; then [ \"$(id -u)\" = 0 ] && exit $code; exit {DENIED}; fi\n\
-         set -f; echo\n\
          d={OWN_FILES} p=\n\
-         case $o in *Reload=yes*) p=$(set +f; printf \"%s \" $d/*.* $d/*.d/*.conf);; esac\n\
+         for w in $d/*.d/*.conf; do [ ! -s \"$w\" ] || p=\"$p $w\"; done\n\
+         case $o in *Reload=yes*) p=\"$p $(printf \"%s \" $d/*.*)\";; esac\n\
+         set -f; echo\n\
          case $o$p in *$d/*)\n\
          for w in $o; do w=${{w#*=}}; case $w in $d/*) p=\"$p $w\";; esac; done\n\
          read -r u _ </proc/uptime; echo \"uptime $u\"; stat -L -c \"changed %.6Z %n\" -- /proc/self $p 2>/dev/null;; esac\n\
@@ -120,6 +121,7 @@ fn unit(name: &str, block: &[String], further: &[String], clock: Option<&Clock>)
         (take("ActiveEnterTimestamp"), take("ActiveEnterTimestampMonotonic")),
     ];
     let drop_ins = take("DropInPaths");
+    let drop_ins: Vec<&str> = drop_ins.split_whitespace().collect();
     let invocation = take("InvocationID");
     let mut state = UnitState {
         id: take("Id"),
@@ -148,6 +150,7 @@ fn unit(name: &str, block: &[String], further: &[String], clock: Option<&Clock>)
     }
     let runs = matches!(state.active.as_str(), "active" | "reloading" | "refreshing");
     // A file that is gone has no time.
+    state.needs_reload |= state.load == "loaded" && clock.is_some_and(|clock| clock.has_unknown(&state.id, &drop_ins));
     state.is_outdated = runs && !invocation.is_empty() && further.contains(&format!("noted {} {invocation}", state.id));
     if let Some(clock) = clock
         && runs
@@ -161,7 +164,8 @@ fn unit(name: &str, block: &[String], further: &[String], clock: Option<&Clock>)
             .keys()
             .filter(|file| state.needs_reload && !is_folder(file) && is_file_of(&state.id, file));
         let mut files = drop_ins
-            .split(' ')
+            .iter()
+            .copied()
             .chain([state.file.as_str()])
             .chain(new.map(String::as_str));
         state.is_outdated |= files.any(|file| clock.is_changed_since(file, &start));
@@ -213,6 +217,16 @@ impl Clock {
             boot: changed.get("/proc/self")? - uptime,
             changed,
         })
+    }
+
+    /// Whether there is a drop-in of `unit` that systemd has not loaded: neither it nor another of its name, which may come first.
+    fn has_unknown(&self, unit: &str, loaded: &[&str]) -> bool {
+        let is_loaded = |name: &str| loaded.iter().any(|path| path.rsplit('/').next() == Some(name));
+        let mut drop_ins = self.changed.keys().filter_map(|path| {
+            let (folder, name) = path.rsplit_once('/')?;
+            (folder.ends_with(".d") && name.ends_with(".conf") && is_file_of(unit, path)).then_some(name)
+        });
+        drop_ins.any(|name| !is_loaded(name))
     }
 
     /// Whether a file was changed after `start`. Either clock alone may be wrong: one was set since then, the other stands
@@ -336,20 +350,58 @@ mod tests {
         };
         // Started at 1795855777.5.
         let (before, after) = ("1795855777.400000", "1795855777.600000");
-        for (file, counts) in [
-            ("a-b.service.d/x.conf", true),
-            ("a-.service.d/x.conf", true),
-            ("service.d/x.conf", true),
-            ("a-b.service", true),
-            ("a-b.service.d", false),
-            ("b.service.d/x.conf", false),
-            ("b.service", false),
+        // systemd 252 does not notice a drop-in in a new folder.
+        for (file, counts, counts_unnoticed) in [
+            ("a-b.service.d/x.conf", true, true),
+            ("a-.service.d/x.conf", true, true),
+            ("service.d/x.conf", true, true),
+            ("a-b.service", true, false),
+            ("a-b.service.d", false, false),
+            ("b.service.d/x.conf", false, false),
+            ("b.service", false, false),
         ] {
             assert_eq!(is_outdated("yes", file, after), counts, "{file}");
-            assert!(
-                !is_outdated("yes", file, before) && !is_outdated("no", file, after),
-                "{file}"
+            assert_eq!(is_outdated("no", file, after), counts_unnoticed, "{file}");
+            assert!(!is_outdated("yes", file, before), "{file}");
+        }
+    }
+
+    #[test]
+    fn a_drop_in_that_systemd_does_not_know_has_to_be_loaded() {
+        for (load, loaded, file, needs_reload) in [
+            ("loaded", "", "a.service.d/x.conf", true),
+            (
+                "loaded",
+                "/etc/systemd/system/a.service.d/x.conf",
+                "a.service.d/x.conf",
+                false,
+            ),
+            // One of the same name that comes first.
+            (
+                "loaded",
+                "/run/systemd/system.control/a.service.d/x.conf",
+                "a.service.d/x.conf",
+                false,
+            ),
+            (
+                "loaded",
+                "/etc/systemd/system/a.service.d/y.conf",
+                "a.service.d/x.conf",
+                true,
+            ),
+            ("loaded", "", "b.service.d/x.conf", false),
+            ("loaded", "", "a.service", false),
+            // systemd reads no drop-ins of these.
+            ("masked", "", "a.service.d/x.conf", false),
+            ("bad-setting", "", "a.service.d/x.conf", false),
+        ] {
+            let answer = format!(
+                "Id=a.service\nLoadState={load}\nActiveState=inactive\nNeedDaemonReload=no\nDropInPaths={loaded}\n\n\
+                 uptime 200.00\nchanged 1795855877.0 /proc/self\nchanged 1795855877.0 /etc/systemd/system/{file}\n"
             );
+            let facts = parse(&keys(&["a.service"]), 0, answer.as_bytes()).expect("readable");
+            let found = matches!(&facts[0].1, Fact::Unit(UnitFact::Present(state)) if state.needs_reload);
+            assert_eq!(found, needs_reload, "{answer}");
         }
     }
 
