@@ -53,14 +53,7 @@ impl LockoutGuard {
 
     /// Shell text that arms it, unless it is armed. It prints why it cannot, and fails.
     pub fn arm(&self, accesses: &BTreeSet<Access>) -> String {
-        let mut records: String = Access::units(accesses).iter().fold(String::new(), |mut text, unit| {
-            let _ = writeln!(text, "record {}", quote(unit));
-            text
-        });
-        if accesses.contains(&Access::Firewall) || accesses.contains(&Access::Marked) {
-            records.push_str(RULES);
-        }
-        let watch = format!("{BEGIN}g={}\n{WATCH}", quote(&self.folder));
+        let watch = format!("{BEGIN}g={} w={}\n{WATCH}", quote(&self.folder), seconds(self.within));
         let back = format!(
             "{BEGIN}g={}\n{UNITS}{END_AT_BOOT}rules() {{\n{RULES_BACK}}}\n{BACK}",
             quote(&self.folder)
@@ -76,7 +69,6 @@ impl LockoutGuard {
              mkdir -p -- \"$g/units\" \"$g/commands\" && printf '%s\\n' {GUARD} >\"$g/summary\" && : >\"$g/output\" && : >\"$g/entries\" || unarmed\n\
              cat >\"$g/watch\" <<'{end}'\n{watch}\n{end}\n\
              cat >\"$g/back\" <<'{end}'\n{back}\n{end}\n\
-             {records}\
              {put_off}\
              echo $$ >\"$g/shell\" && : >\"$g/armed\" || unarmed\n\
              if [ -d /run/systemd/system ] && [ \"$(id -u)\" = 0 ]; then\n\
@@ -85,8 +77,10 @@ impl LockoutGuard {
              else setsid sh \"$g/watch\" </dev/null >/dev/null 2>&1 & fi\n\
              n=0\n\
              while [ ! -s \"$g/pid\" ]; do n=$((n + 1)); [ $n -le 50 ] || unarmed; sleep 0.1; done\n\
-             fi\n",
+             fi\n\
+             {records}",
             folder = quote(&self.folder),
+            records = records(accesses),
             id = self.id,
             at_boot = at_boot(),
             put_off = put_off(self.within),
@@ -198,8 +192,27 @@ impl LockoutGuard {
     }
 }
 
+/// Shell text that keeps what belongs to these ways in, once for each: a later operation may go through another one.
+fn records(accesses: &BTreeSet<Access>) -> String {
+    accesses.iter().fold(String::new(), |mut text, access| {
+        let _ = writeln!(text, "if [ ! -e \"$g/kept-{access:?}\" ]; then");
+        for unit in Access::units(&BTreeSet::from([*access])) {
+            let _ = writeln!(text, "record {}", quote(&unit));
+        }
+        if matches!(access, Access::Firewall | Access::Marked) {
+            text.push_str(RULES);
+        }
+        let _ = writeln!(text, ": >\"$g/kept-{access:?}\"\nfi");
+        text
+    })
+}
+
+fn seconds(length: Duration) -> u64 {
+    length.as_secs().max(1)
+}
+
 /// By the time since boot: a deploy may set the clock.
 fn put_off(length: Duration) -> String {
-    let seconds = length.as_secs().max(1);
+    let seconds = seconds(length);
     format!("read -r up _ </proc/uptime; echo $((${{up%%.*}} + {seconds})) >\"$g/until\"\n")
 }

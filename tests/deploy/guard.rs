@@ -177,6 +177,26 @@ fn a_run_that_ends_before_the_handler_leaves_nothing_to_load_later() {
 }
 
 #[test]
+fn the_guard_of_a_killed_run_waits_no_longer_than_its_time() {
+    // Once the change is made, the condition keeps homelab reading until it is let go.
+    let reads = format!("[ ! -e {DROP_IN} ] || {{ : >/run/reads; until [ -e /run/go ]; do sleep 0.1; done; }}; false");
+    let task = notifying("true").replace("always = true", &format!("unless = '{reads}'\ntouches = ['/srv/x']"));
+    let project = Project::with_task(&task);
+    let host = project.up("dev", "alpha");
+    let mut command = project.command(&["deploy", "dev", "all", "--yes", "--guard-within", "6s"]);
+    let mut run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    host.wait_until("[ -e /run/reads ]", PATIENCE);
+    run.kill().unwrap();
+    run.wait().unwrap();
+    assert!(host.is(&format!("[ -e {DROP_IN} ]")));
+    host.inside(": >/run/go");
+    host.wait_until(&format!("[ ! -e {DROP_IN} ]"), PATIENCE);
+    let ran = project.homelab(&["deploy", "dev", "all", "--dry-run"]).expect(0);
+    says(&ran, &["the lock-out guard of an earlier run went back"]);
+    assert!(host.is(LISTENS));
+}
+
+#[test]
 fn a_handler_that_is_owed_for_an_unknown_change_locks_nobody_out() {
     let project = Project::with_task(&notifying("true"));
     let host = project.up("dev", "alpha");

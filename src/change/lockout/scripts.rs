@@ -17,10 +17,13 @@ i=$(value "$s" Id)
 "#;
 
 /// Keeps the rules of the firewall that are in force, also that there are none. Counters do not belong to them.
-pub(super) const RULES: &str = r#"nft -s list ruleset >"$g/nft" 2>/dev/null </dev/null || rm -f -- "$g/nft"
+pub(super) const RULES: &str = r#"if [ ! -e "$g/rules" ]; then
+nft -s list ruleset >"$g/nft" 2>/dev/null </dev/null || rm -f -- "$g/nft"
 for c in iptables ip6tables; do
 ! s=$($c-save 2>/dev/null </dev/null) || printf '%s\n' "$s" | sed '/^#/d; s/\[[0-9]*:[0-9]*\]/[0:0]/' >"$g/$c"
 done
+: >"$g/rules"
+fi
 "#;
 
 /// Puts back the rules of the firewall. `nft` cannot read all that `iptables` writes (`xt match`): such tables are left to
@@ -64,12 +67,20 @@ done <"$g/entries"
 "#;
 
 /// Waits for its time, which steps put off, and goes back. It ends by itself when the guard is confirmed.
+///
+/// If the shell that armed it has ended, so has the run: nothing is changed or read any more, and `$w`, the time for a new connection,
+/// counts from then on, however long it was put off.
 pub(super) const WATCH: &str = r#"echo $$ >"$g/pid"
+s= last=
+read -r s <"$g/shell"
 while [ -e "$g/armed" ]; do
 until=
 read -r until <"$g/until"
 read -r up _ </proc/uptime
-[ -z "$until" ] || [ "${up%%.*}" -lt "$until" ] || exec sh "$g/back"
+up=${up%%.*}
+[ -n "$last" ] || [ -e "/proc/$s" ] || last=$((up + w))
+[ -z "$until" ] || [ "$up" -lt "$until" ] || exec sh "$g/back"
+[ -z "$last" ] || [ "$up" -lt "$last" ] || exec sh "$g/back"
 sleep 1
 done
 "#;
