@@ -201,6 +201,11 @@ impl Keeping {
                 all.push(if is_named { kept.or_fail() } else { kept });
             }
         }
+        if is_guarded && is_first {
+            for path in parameters(change) {
+                all.push(self.previous.of_parameter(path, self.next + all.len()).or_fail());
+            }
+        }
         self.next += all.len();
         all
     }
@@ -261,6 +266,14 @@ impl Keeping {
         }
         text
     }
+}
+
+/// The kernel parameters that a change sets, by their files.
+fn parameters(change: &ResourceChange) -> impl Iterator<Item = &str> {
+    change.effects.iter().filter_map(|effect| match effect {
+        Effect::Set(FactKey::KernelParameter(path), _) => Some(path.as_str()),
+        _ => None,
+    })
 }
 
 /// The paths that a change says its commands write.

@@ -75,6 +75,8 @@ const PATHS: &[(&str, Access)] = &[
     ("/etc/dhcpcd.conf", Access::Network),
     ("/etc/dhcp", Access::Network),
     ("/etc/wireguard", Access::Network),
+    // The parameters of the running kernel.
+    ("/proc/sys/net", Access::Network),
     ("/etc/resolv.conf", Access::Resolver),
     ("/etc/resolvconf", Access::Resolver),
     ("/etc/resolvconf.conf", Access::Resolver),
@@ -238,6 +240,8 @@ mod tests {
                 "/etc/systemd/system/systemd-networkd.service.d/x.conf",
                 Some(Access::Network),
             ),
+            ("/proc/sys/net/ipv4/ip_forward", Some(Access::Network)),
+            ("/proc/sys/vm/swappiness", None),
             ("/etc/resolv.conf", Some(Access::Resolver)),
             ("/etc/resolvconf/resolv.conf.d/base", Some(Access::Resolver)),
             ("/etc/systemd/resolved.conf", Some(Access::Resolver)),

@@ -74,6 +74,13 @@ impl Entrance {
                 let paths = change.steps.iter().filter_map(Step::path).chain(written(change));
                 paths.map(|path| self.of_path(path)).collect()
             }
+            ResourceKind::KernelParameter => {
+                let parameters = change.effects.iter().filter_map(|effect| match effect {
+                    Effect::Set(FactKey::KernelParameter(path), _) => Some(path),
+                    _ => None,
+                });
+                parameters.map(|path| Access::of_path(path)).collect()
+            }
             ResourceKind::Command => {
                 let scopes = change.effects.iter().filter_map(|effect| match effect {
                     Effect::Forget(scope, _) => Some(scope),
@@ -94,6 +101,7 @@ impl Entrance {
         let access = match scope {
             FactScope::Key(FactKey::Path(path)) | FactScope::Tree(path) => self.of_path(path),
             FactScope::Key(FactKey::Unit(unit)) => Access::of_unit(unit),
+            FactScope::Key(FactKey::KernelParameter(path)) => Access::of_path(path),
             _ => None,
         };
         access.filter(|access| self.comes_by(*access))

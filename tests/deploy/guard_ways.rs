@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use crate::deploy::guard::{DROP_IN, LISTENS, PATIENCE, RESTART, deploy, is_disarmed, says};
+use crate::deploy::guard::{DROP_IN, GUARDED, LISTENS, PATIENCE, RESTART, deploy, is_disarmed, says, sshd};
 use crate::deploy::people::{PASSWORD, settle};
 use crate::deploy::staged::ANY_COMMAND;
 use crate::support::host::Host;
@@ -73,6 +73,28 @@ fn drop_ins_that_are_new_changed_or_gone_go_back() {
     assert!(host.is(&format!(
         "[ ! -e {GONE} ] && [ ! -e /etc/sudoers.d/anna ] && sshd -T | grep -qi 'printmotd yes'"
     )));
+}
+
+#[test]
+fn parameters_of_the_network_go_back_with_their_file() {
+    const PARAMETER: &str = "/proc/sys/net/ipv4/conf/all/log_martians";
+    const FILE: &str = "/etc/sysctl.d/60-homelab.conf";
+    let task = "[[operation]]\nop = 'server.sysctl'\nkey = 'net.ipv4.conf.all.log_martians'\nvalue = 1\n";
+    let project = Project::with_task(&format!("{task}\n{}", sshd("Port 2222\n")));
+    let host = project.up("dev", "alpha");
+    let before = host.inside(&format!("echo 0 >{PARAMETER}; cat {PARAMETER}"));
+    let ran = deploy(&project, "20s").expect(1);
+    let [parameter, file] = [PARAMETER, FILE].map(|path| format!("put back {path}"));
+    says(&ran, &[GUARDED, &parameter, &file, "restarted ssh.service"]);
+    assert_eq!(host.inside(&format!("cat {PARAMETER}")), before);
+    assert!(host.is(&format!("[ ! -e {FILE} ]")));
+    is_disarmed(&host);
+
+    project.write("tasks/test/files.toml", task);
+    says(&deploy(&project, "60s").expect(0), &[GUARDED, "! may lock you out"]);
+    assert_eq!(host.inside(&format!("cat {PARAMETER}")), "1\n");
+    says(&deploy(&project, "60s").expect(0), &["nothing to do"]);
+    is_disarmed(&host);
 }
 
 /// `ufw` with these rules, unless it is on.

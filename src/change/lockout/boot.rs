@@ -29,7 +29,7 @@ ConditionPathExists=$g/armed
 After=local-fs.target
 Wants=network-pre.target
 Conflicts=shutdown.target
-Before=sysinit.target network-pre.target shutdown.target nftables.service ufw.service netfilter-persistent.service iptables.service firewalld.service networking.service systemd-networkd.service systemd-resolved.service NetworkManager.service
+Before=sysinit.target network-pre.target shutdown.target systemd-sysctl.service nftables.service ufw.service netfilter-persistent.service iptables.service firewalld.service networking.service systemd-networkd.service systemd-resolved.service NetworkManager.service
 
 [Service]
 Type=oneshot

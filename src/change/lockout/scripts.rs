@@ -59,6 +59,7 @@ p=$(cat -- "$e/path")
 case $(cat -- "$e/was") in
 absent) [ ! -e "$p" ] && [ ! -L "$p" ] ;;
 kept) same "$e/old" "$p" ;;
+value) cmp -s -- "$e/old" "$p" ;;
 linked) [ "$e/old" -ef "$p" ] && [ ! -L "$p" ] ;;
 attributes) [ "$(stat -c '%u:%g 0%a' -- "$p")" = "$(cat -- "$e/old")" ] ;;
 *) false ;;
@@ -111,7 +112,7 @@ network=
 for e in $(sort -r -u -- "$g/entries"); do
 p=$(cat -- "$e/path") w=$(cat -- "$e/was")
 if o=$(sh "$e/back" 2>&1); then say "put back $p"; else wrong "could not put back $p: $o"; fi
-case $w in absent|kept) printf '%s\n' "$w" >"$e/again" ;; esac
+case $w in absent|kept|value) printf '%s\n' "$w" >"$e/again" ;; esac
 case $p in /etc/netplan|/etc/netplan/*) network=1 ;; esac
 done
 [ -n "$network" ] && command -v netplan >/dev/null || return 0

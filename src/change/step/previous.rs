@@ -5,8 +5,8 @@
 //! | File | Content |
 //! |---|---|
 //! | `path` | the path |
-//! | `was` | what was there, in a word (`absent`, `kept`, `linked`, `attributes`), or `not kept: ` and the reason |
-//! | `old` | the file, link or small directory itself |
+//! | `was` | what was there, in a word (`absent`, `kept`, `linked`, `attributes`, `value`), or `not kept: ` and the reason |
+//! | `old` | the file, link or small directory itself, or the value of a kernel parameter |
 //! | `back` | a script that puts it back: `sh FOLDER/back` needs to know nothing else |
 //!
 //! So a later run, or a timer of the host, can put back what this run kept.
@@ -73,6 +73,11 @@ impl Previous {
         self.entry(path, None, What::Whole, number)
     }
 
+    /// A kernel parameter that a command is about to set, by its file below `/proc/sys`.
+    pub fn of_parameter(&self, path: &str, number: usize) -> Kept {
+        self.entry(path, None, What::Value, number)
+    }
+
     fn entry(&self, path: &str, resolved: Option<&ResolvedPath>, what: What, number: usize) -> Kept {
         Kept {
             path: path.to_owned(),
@@ -107,6 +112,8 @@ enum What {
     Whole,
     /// Owner, group and mode, or whether it exists at all.
     Attributes,
+    /// What the kernel says is in it.
+    Value,
 }
 
 impl Kept {
@@ -146,6 +153,7 @@ impl Kept {
             What::Attributes => {
                 "stat -c '%u:%g 0%a' -- \"$at\" >\"$k/old\" || lost 'it cannot be read'\nwas attributes".to_owned()
             }
+            What::Value => "cat -- \"$at\" >\"$k/old\" || lost 'it cannot be read'\nwas value".to_owned(),
         };
         format!(
             "k={folder} p={path}\n\
@@ -187,6 +195,7 @@ impl Kept {
             (Some(resolved), What::Attributes) => attributes_on_open_path(resolved),
             (None, What::Whole) => self.whole(),
             (None, What::Attributes) => ATTRIBUTES.to_owned(),
+            (_, What::Value) => VALUE.to_owned(),
         };
         format!(
             "umask 077\n\
@@ -255,6 +264,10 @@ const LOAD: &str = "\n[ ! -d /run/systemd/system ] || systemctl daemon-reload </
 const ATTRIBUTES: &str = r#"if [ "$was" = absent ]; then gone "$p"; else
 read -r owner mode <"$k/old" && chown -h -- "$owner" "$p" && chmod -- "$mode" "$p" || exit
 fi
+"#;
+
+/// The kernel gives a parameter the value that it had.
+const VALUE: &str = r#"[ "$was" = absent ] || cat -- "$k/old" >"$p" || exit
 "#;
 
 fn whole_on_open_path(resolved: &ResolvedPath) -> String {
