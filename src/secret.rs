@@ -48,6 +48,19 @@ impl DigestKey {
         Self(rand::random())
     }
 
+    /// The key itself in lower-case hex, for whoever may read what was digested.
+    pub fn hex(&self) -> String {
+        hex(&self.0)
+    }
+
+    /// The key that [`hex`](Self::hex) gave; `None` if it is no key.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let digits = text.as_bytes().chunks(2);
+        let bytes = digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+        let bytes: Option<Vec<u8>> = bytes.collect();
+        bytes?.try_into().ok().map(Self)
+    }
+
     /// The keyed digest of content with the SHA-256 `sha256` (hex).
     pub fn digest(&self, sha256: &str) -> KeyedDigest {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");

@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::events::{ApplyEvent, OperationResult};
+use super::journal::Journal;
 use super::keeping::Keeping;
 use super::owed::Records;
 use super::stop_all::StopAll;
@@ -52,6 +53,9 @@ pub(super) struct HostApply<'a> {
     pub(super) lock: Option<LockRequest>,
     /// The handlers that changes of operations notify.
     pub(super) records: Records,
+    pub(super) journal: Journal,
+    /// Whether the stage under way is the host's last one.
+    pub(super) is_last_stage: bool,
 }
 
 impl HostApply<'_> {

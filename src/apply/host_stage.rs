@@ -12,17 +12,16 @@ use super::halt::{Halt, gather_failed, lost, lost_at_work};
 use super::host::HostApply;
 use super::keeping::Guarding;
 use super::perform::take_away;
-use super::prepared::KeepFor;
 use super::read_back::{is_read_back, to_read_after};
 use super::reboot::reboot_of;
 use super::recovery::may_go_on;
-use super::segment::{Ends, EventSink, SegmentEnd, perform_segment};
+use super::segment::{Ends, EventSink, KeepFor, SegmentEnd, perform_segment};
 use crate::change::{CheckState, Outcome};
 use crate::facts::overlay::OperationId;
 use crate::facts::{Fact, FactKey, Facts};
 use crate::gather::{FactProbes, gather};
 use crate::plan::PlannedOperation;
-use crate::remote::{StepScript, Writer};
+use crate::remote::{Connection, StepScript, Writer};
 
 /// How long reading the host may take while a guard is armed.
 const READING: Duration = Duration::from_secs(300);
@@ -75,7 +74,7 @@ impl HostApply<'_> {
             let (segment, after) = split_at_barrier(rest, self.one_by_one, self.keeping.guarding());
             let progressed = !segment.is_empty();
             self.settle_before_reboot(writer, &segment).await?;
-            if let Err(halt) = self.perform(writer, &segment).await {
+            if let Err(halt) = self.perform(writer, &segment, &after).await {
                 rest = match self.go_on(writer, &segment, halt).await {
                     Ok(rest) => rest,
                     Err(halt) => return Err(self.go_back(writer, &segment, halt).await),
@@ -120,6 +119,18 @@ impl HostApply<'_> {
         Ok(())
     }
 
+    /// Tells the journal how the run ended, if it does not say so yet and the host can be told.
+    pub(super) async fn close_journal(&mut self, connection: &mut Connection, halt: Option<&Halt>) {
+        let end = halt.map_or(HostEnd::Converged, |halt| halt.end);
+        let results: Vec<OperationResult> = self.results.iter().chain(&self.under_way).cloned().collect();
+        let due = self.records.due(|id| self.is_done(id), |id| self.has_changed(id));
+        let owed = due.into_iter().map(|(_, handler)| handler.to_owned());
+        if let Some(closing) = self.journal.closing(end, &results, owed.filter(|_| halt.is_some())) {
+            // Without it, the run counts as cut off.
+            let _ = connection.perform_beside(&closing).await;
+        }
+    }
+
     /// Gives homelab time to read the host while a guard is armed.
     async fn put_off_guard(&mut self, writer: &mut Writer<'_>) -> Result<(), Halt> {
         if let Some(body) = self.keeping.put_off(READING) {
@@ -135,9 +146,15 @@ impl HostApply<'_> {
         Ok(())
     }
 
-    async fn perform(&mut self, writer: &mut Writer<'_>, segment: &[PlannedOperation]) -> Result<(), Halt> {
+    async fn perform(
+        &mut self,
+        writer: &mut Writer<'_>,
+        segment: &[PlannedOperation],
+        after: &[PlannedOperation],
+    ) -> Result<(), Halt> {
         let first = self.results.len();
-        let end = self.perform_and_read_back(writer, segment).await;
+        let is_last = self.is_last_stage && after.iter().all(|one| one.outcome == Outcome::Unchanged);
+        let end = self.perform_and_read_back(writer, segment, is_last).await;
         // The end of an operation that is read back is known only now.
         let changed = self.snapshot.changed.entry(self.reviewed.host.clone()).or_default();
         changed.extend(changed_by(&self.results[first..]));
@@ -148,6 +165,7 @@ impl HostApply<'_> {
         &mut self,
         writer: &mut Writer<'_>,
         segment: &[PlannedOperation],
+        is_last: bool,
     ) -> Result<(), Halt> {
         let host = &self.reviewed.host.clone();
         let kept_for = self.kept_for(segment);
@@ -174,6 +192,8 @@ impl HostApply<'_> {
         let keep = KeepFor {
             keeping: &mut self.keeping,
             operations: &kept_for,
+            journal: &mut self.journal,
+            is_last,
         };
         let mut performed = perform_segment(writer, sink, segment, &self.records, &probes.probes, keep, ends).await;
         if matches!(performed.end, SegmentEnd::Through) {

@@ -1,9 +1,9 @@
 //! What this run keeps of what it replaces on a host, and the guard that may put it back.
 //!
-//! Something is kept only where somebody may need it: before operations that notify a handler, and before guarded ones. Other
-//! deploys do not get slower.
+//! Before operations that notify a handler, and before guarded ones, it is kept so that the host can put it back by itself. Before
+//! others, a file or link gets a second name, for a rollback: that makes no deploy slower.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ use indexmap::IndexMap;
 
 use super::options::ApplyOptions;
 use super::perform::Around;
-use crate::change::{Access, Kept, LockoutGuard, Previous, ResolvedPath, ResourceChange, ResourceKind, Step};
+use crate::change::{Access, Before, Kept, LockoutGuard, Previous, ResolvedPath, ResourceChange, ResourceKind, Step};
+use crate::facts::journal::note_absent;
 use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::owed::Owed;
 use crate::facts::unit::is_file_of;
@@ -33,6 +34,10 @@ pub(super) struct Keeping {
     previous: Previous,
     entries: IndexMap<OperationId, Vec<Kept>>,
     next: usize,
+    /// The second names of what was replaced, by path.
+    places: BTreeMap<String, String>,
+    /// The number of the next change in the journal.
+    number: u32,
     within: Duration,
     guarding: Option<Guarding>,
 }
@@ -47,8 +52,8 @@ pub(super) struct Guarding {
 }
 
 impl Keeping {
-    /// Nothing so far, on a host with these facts.
-    pub(super) fn new(facts: Option<&Facts>, options: &ApplyOptions) -> Self {
+    /// Nothing so far, on a host with these facts. `run` names the run.
+    pub(super) fn new(facts: Option<&Facts>, run: &str, options: &ApplyOptions) -> Self {
         let state_folder = match facts.and_then(|facts| facts.get(&FactKey::System)) {
             Some(Fact::System(system)) => system
                 .session
@@ -57,13 +62,13 @@ impl Keeping {
                 .map(|user| user.state_folder.clone()),
             _ => None,
         };
-        let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
-        let run = format!("{now}-{:08x}", rand::random::<u32>());
         Self {
-            previous: Previous::new(state_folder.as_deref().unwrap_or(STATE_FOLDER), &run),
+            previous: Previous::new(state_folder.as_deref().unwrap_or(STATE_FOLDER), run),
             state_folder,
             entries: IndexMap::new(),
             next: 0,
+            places: BTreeMap::new(),
+            number: 0,
             within: options.guard_within,
             guarding: None,
         }
@@ -106,7 +111,53 @@ impl Keeping {
         if is_guarded {
             text.push_str(&self.consequences(operation, change, step));
         }
-        (!text.is_empty()).then_some(Around { before: text, after })
+        if text.is_empty() && change.before != Before::Absent {
+            return self.lightly(operation, change, (step, resolved));
+        }
+        (!text.is_empty()).then_some(Around {
+            before: text,
+            after,
+            is_light: false,
+        })
+    }
+
+    /// Keeps what a step replaces or removes for a later rollback.
+    fn lightly(
+        &mut self,
+        operation: &PlannedOperation,
+        change: &ResourceChange,
+        (step, resolved): (&Step, Option<&ResolvedPath>),
+    ) -> Option<Around> {
+        let is_open = resolved.is_some_and(|resolved| resolved.is_open);
+        let before = if is_open && matches!(step, Step::WriteFile(_) | Step::Link(_) | Step::Remove(_)) {
+            let kept = self.previous.before(step, resolved, self.next)?;
+            self.next += 1;
+            let text = format!("(\n{}\n) || exit\n", kept.script());
+            self.entries.entry(operation.id.clone()).or_default().push(kept);
+            text
+        } else {
+            let is_unknown = matches!(change.before, Before::Unknown(_));
+            let absent = is_unknown.then(|| note_absent(self.number));
+            let text = self.previous.keep(step, resolved, absent.as_deref())?;
+            let path = step.path()?;
+            self.places.insert(path.to_owned(), self.previous.place(path));
+            text
+        };
+        Some(Around {
+            before,
+            after: String::new(),
+            is_light: !is_open,
+        })
+    }
+
+    /// Says which number the journal gives to the change that comes next.
+    pub(super) fn number(&mut self, number: u32) {
+        self.number = number;
+    }
+
+    /// Where this run keeps what it replaces.
+    pub(super) fn previous(&self) -> &Previous {
+        &self.previous
     }
 
     /// Shell text that puts off an armed guard while homelab reads the host.
@@ -143,6 +194,20 @@ impl Keeping {
         let of_unit = |kept: &Kept| is_file_of(unit, &kept.path);
         let writers = self.entries.iter().filter(|(_, kept)| kept.iter().any(of_unit));
         writers.map(|(operation, _)| operation.clone()).collect()
+    }
+
+    /// Where the previous version of what a change is about is kept.
+    pub(super) fn place_of(&self, operation: &OperationId, change: &ResourceChange) -> Option<String> {
+        let path = change.steps.iter().find_map(Step::path)?;
+        let mut entries = self.entries.get(operation).into_iter().flatten();
+        let kept = entries.find(|kept| kept.path == path && kept.is_whole());
+        kept.map(|kept| format!("{}/old", kept.folder))
+            .or_else(|| self.places.get(path).cloned())
+    }
+
+    /// Where homelab keeps its state on the host.
+    pub(super) fn state_folder(&self) -> &str {
+        self.state_folder.as_deref().unwrap_or(STATE_FOLDER)
     }
 
     /// Whether a folder of something kept is one of this run.

@@ -9,6 +9,7 @@ mod go_back;
 mod halt;
 mod host;
 mod host_stage;
+mod journal;
 mod keeping;
 mod options;
 mod owed;

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct ApplyOptions {
     /// The user and machine that apply it, shown to other runs that find the host locked.
     pub who: String,
+    /// The run that this one takes back, if it is a rollback.
+    pub rollback_of: Option<String>,
     /// How long to wait for another run that holds a host's lock.
     pub lock_wait: Duration,
     /// The most hosts that are changed at once.

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use super::changed_units;
 use crate::change::{ResolvedPath, Step, has_stopped};
+use crate::facts::journal::HandlerRecord;
 use crate::facts::overlay::OperationId;
 use crate::facts::owed::{Owed, STARTS};
 use crate::plan::{PlannedHandler, PlannedOperation, Trigger, unit_of};
@@ -88,6 +89,19 @@ impl Records {
     /// The operations that notify a handler.
     pub(super) fn notifiers(&self, handler: &OperationId) -> &[OperationId] {
         self.handlers.get(handler).map_or(&[], |noted| &noted.notifiers)
+    }
+
+    /// The handlers that an operation notifies, as a journal names them.
+    pub(super) fn notified_by(&self, operation: &OperationId) -> Vec<HandlerRecord> {
+        let notified = self
+            .handlers
+            .values()
+            .filter(|noted| noted.notifiers.contains(operation));
+        let named = notified.map(|noted| HandlerRecord {
+            handler: noted.handler.record.handler.clone(),
+            unit: noted.handler.unit.clone(),
+        });
+        named.collect()
     }
 
     /// The handlers of a unit.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::change::{
-    Command, Expect, OneOfMany, ResolvedPath, ResourceChange, Script, ScriptOptions, Step, boot_files, guard,
+    Command, Expect, OneOfMany, Previous, ResolvedPath, ResourceChange, Script, ScriptOptions, Step, boot_files, guard,
     write_together,
 };
 use crate::facts::system::JOBS;
@@ -31,6 +31,8 @@ pub(super) struct StepOptions {
 pub(super) struct Around {
     pub(super) before: String,
     pub(super) after: String,
+    /// Whether a script of several steps may do what `before` does in its own way.
+    pub(super) is_light: bool,
 }
 
 /// What to run around a step, if anything.
@@ -67,9 +69,9 @@ pub(super) fn steps_with_paths(change: &ResourceChange) -> impl Iterator<Item = 
         .map(move |step| (step, resolved.filter(|resolved| step.path() == Some(&resolved.path))))
 }
 
-/// The script that writes all of `files`, in place of their own.
-pub(super) fn together(files: &[OneOfMany<'_>]) -> StepScript {
-    let Script { body, content, stage } = write_together(files, rand::random());
+/// The script that writes all of `files`, in place of their own. What they replace is kept in `previous`.
+pub(super) fn together(files: &[OneOfMany<'_>], previous: Option<&Previous>) -> StepScript {
+    let Script { body, content, stage } = write_together(files, rand::random(), previous);
     StepScript {
         body,
         content,
@@ -83,8 +85,8 @@ fn script(step: &Step, manner: StepOptions, resolved: Option<&ResolvedPath>, aro
     let random = rand::random();
     let Script { body, content, stage } = step.script(&ScriptOptions { live, random, resolved });
     let body = match around {
-        Some(Around { before, after }) if after.is_empty() => format!("(\n{before}\n) </dev/null || exit\n{body}"),
-        Some(Around { before, after }) => {
+        Some(Around { before, after, .. }) if after.is_empty() => format!("(\n{before}\n) </dev/null || exit\n{body}"),
+        Some(Around { before, after, .. }) => {
             format!("(\n{before}\n) </dev/null || exit\n(\n{body}\n)\ncode=$?\n{after}exit $code")
         }
         None => body,

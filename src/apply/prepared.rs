@@ -11,10 +11,11 @@ use crate::plan::PlannedOperation;
 use crate::remote::{StepGroup, StepScript};
 
 /// What is kept of what a segment replaces.
-pub(super) struct KeepFor<'a> {
+pub(super) struct Kept<'a> {
     pub(super) keeping: &'a mut Keeping,
-    /// The operations before which something is kept, each with the units of which it changes files.
     pub(super) operations: &'a BTreeMap<OperationId, Vec<String>>,
+    /// The number of the first change in the journal.
+    pub(super) first: u32,
 }
 
 /// A step, with the index of its operation in the segment and of its change in the operation.
@@ -43,9 +44,14 @@ pub(super) fn prepare<'s>(
     segment: &'s [PlannedOperation],
     records: &Records,
     live: bool,
-    keep: KeepFor<'_>,
+    keep: Kept<'_>,
 ) -> Prepared<'s> {
-    let KeepFor { keeping, operations } = keep;
+    let Kept {
+        keeping,
+        operations,
+        first: first_number,
+    } = keep;
+    let mut next = first_number;
     let mut placed = Vec::new();
     let mut steps: Vec<StepScript> = Vec::new();
     let mut files: Vec<Option<OneOfMany<'s>>> = Vec::new();
@@ -56,10 +62,13 @@ pub(super) fn prepare<'s>(
         let can_be_grouped = !ensure && operation.conduct.timeout.is_none();
         let first = steps.len();
         for (change_index, change) in operation.changes().iter().enumerate() {
+            let number = next;
+            next += 1;
             let mut is_alone = Vec::new();
             let mut keep = |step: &Step, resolved: Option<&ResolvedPath>| {
+                keeping.number(number);
                 let around = keeping.around(operation, change, (step, resolved), is_kept);
-                is_alone.push(around.is_some());
+                is_alone.push(around.as_ref().is_some_and(|around| !around.is_light));
                 around
             };
             let options = StepOptions {
@@ -105,7 +114,7 @@ pub(super) fn prepare<'s>(
             step.already = placed.step.already();
         }
         StepGroup {
-            script: together(&own),
+            script: together(&own, Some(keeping.previous())),
             of,
         }
     });

@@ -8,9 +8,11 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::events::{ApplyEvent, Failure, OperationResult, ResourceEnd, ResourceResult};
+use super::journal::{Around, Journal};
+use super::keeping::Keeping;
 use super::owed::Records;
 use super::perform::UNTRUE;
-use super::prepared::{KeepFor, Placed, Prepared, prepare};
+use super::prepared::{Kept, Placed, Prepared, prepare};
 use crate::change::Step;
 use crate::facts::Probe;
 use crate::facts::overlay::OperationId;
@@ -55,6 +57,16 @@ pub(super) struct Ends<'a> {
     pub(super) under_way: &'a mut Vec<OperationResult>,
 }
 
+/// What is kept of what a segment replaces, and what the journal says of it.
+pub(super) struct KeepFor<'a> {
+    pub(super) keeping: &'a mut Keeping,
+    /// The operations before which something is kept, each with the units of which it changes files.
+    pub(super) operations: &'a BTreeMap<OperationId, Vec<String>>,
+    pub(super) journal: &'a mut Journal,
+    /// Whether no other step of the run comes after the segment.
+    pub(super) is_last: bool,
+}
+
 /// Where a segment runs, and where its events go.
 #[derive(Clone, Copy)]
 pub(super) struct EventSink<'a> {
@@ -91,7 +103,22 @@ pub(super) async fn perform_segment(
     keep: KeepFor<'_>,
     ends: Ends<'_>,
 ) -> Performed {
-    let Prepared { placed, steps, groups } = prepare(segment, records, sink.live_output.is_some(), keep);
+    let KeepFor {
+        keeping,
+        operations,
+        journal,
+        is_last,
+    } = keep;
+    let keep = Kept {
+        keeping: &mut *keeping,
+        operations,
+        first: journal.next(),
+    };
+    let Prepared {
+        placed,
+        mut steps,
+        mut groups,
+    } = prepare(segment, records, sink.live_output.is_some(), keep);
     if steps.is_empty() {
         return Performed {
             end: SegmentEnd::Through,
@@ -99,6 +126,12 @@ pub(super) async fn perform_segment(
             held: None,
         };
     }
+    let around = Around {
+        keeping,
+        records,
+        is_last,
+    };
+    journal.record(segment, &placed, (&mut steps, &mut groups), &around);
     let mut progress = Progress {
         sink,
         segment,
@@ -122,6 +155,9 @@ pub(super) async fn perform_segment(
         }
     };
     let held = progress.held;
+    if !matches!(end, SegmentEnd::Through) {
+        journal.has_failed();
+    }
     Performed { end, read, held }
 }
 

@@ -11,10 +11,12 @@ use tokio::task::JoinHandle;
 use super::events::{ApplyEvent, HostEnd, HostResult};
 use super::halt::{Halt, held_back, interrupted, lost};
 use super::host::HostApply;
+use super::journal::Journal;
 use super::keeping::Keeping;
 use super::options::ApplyOptions;
 use super::owed::Records;
 use super::stop_all::StopAll;
+use crate::facts::journal::RunRecord;
 use crate::facts::{FactKey, Facts};
 use crate::plan::HostPlan;
 use crate::remote::{Connection, LockRequest, Writer};
@@ -127,7 +129,24 @@ async fn work(host: ReadHost, context: WorkerContext, mut orders: mpsc::Receiver
         snapshot,
         build,
     } = host;
-    let keeping = Keeping::new(snapshot.facts.get(&build.plan.hosts[0].host), &context.options);
+    let now = jiff::Timestamp::now();
+    let run = format!("{}-{:08x}", now.strftime("%Y%m%dT%H%M%SZ"), rand::random::<u32>());
+    let keeping = Keeping::new(snapshot.facts.get(&build.plan.hosts[0].host), &run, &context.options);
+    let journal = Journal::new(
+        keeping.state_folder(),
+        &keeping.previous().clear(),
+        RunRecord {
+            run,
+            at: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            who: context.options.who.clone(),
+            inventory: selection.inventory.clone(),
+            deploy: selection.deploy.clone(),
+            filters: selection.filters.clone(),
+            rollback_of: context.options.rollback_of.clone(),
+            plan: String::new(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        },
+    );
     let mut host_apply = HostApply {
         selection: &selection,
         reviewed: &build.plan.hosts[0],
@@ -149,6 +168,8 @@ async fn work(host: ReadHost, context: WorkerContext, mut orders: mpsc::Receiver
         keeping,
         lock: None,
         records: Records::default(),
+        journal,
+        is_last_stage: false,
     };
     let state_folder = host_apply.session().and_then(|session| {
         let unprivileged = session.unprivileged.as_ref()?;
@@ -167,6 +188,7 @@ async fn work(host: ReadHost, context: WorkerContext, mut orders: mpsc::Receiver
         Ok(()) => halt,
         Err(back) => Some(both(halt.as_ref(), back)),
     };
+    host_apply.close_journal(&mut connection, halt.as_ref()).await;
     let round_trips = connection.round_trips();
     connection.close().await;
     let result = host_apply.result(halt, round_trips, took);
@@ -253,6 +275,7 @@ async fn follow(host_apply: &mut HostApply<'_>, writer: &mut Writer<'_>, order: 
             is_last,
             done,
         } => {
+            host_apply.is_last_stage = is_last;
             host_apply.apply_stage(writer, number, peers).await?;
             if is_last {
                 host_apply.read_notices(writer).await?;

@@ -40,6 +40,7 @@ impl Applying<'_> {
         let (cancel, cancelled) = watch::channel(false);
         let apply_options = ApplyOptions {
             who: lock_holder(),
+            rollback_of: None,
             lock_wait: self.lock_wait,
             guard_within: self.guard_within,
             parallel: self.parallel,

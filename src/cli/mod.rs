@@ -19,9 +19,11 @@ mod exec;
 mod facts;
 mod filter;
 mod format;
+mod history;
 mod init;
 mod interruption;
 mod inventory;
+mod journals;
 mod lab;
 mod man;
 mod operations;
@@ -37,6 +39,7 @@ mod runtime;
 mod schema;
 mod several;
 mod showing;
+mod status;
 mod table;
 mod targets;
 mod terminal;
@@ -77,6 +80,10 @@ enum CliCommand {
     Exec(exec::ExecArguments),
     /// Show the facts of a host, as templates see them
     Facts(facts::FactsArguments),
+    /// Show what earlier runs changed on hosts, from the journals that the hosts keep
+    History(history::HistoryArguments),
+    /// Show what earlier runs left on hosts: owed restarts, interrupted runs, jobs, lock-out guards
+    Status(status::StatusArguments),
     /// List all operations, or show the parameters of one with an example
     Operations(operations::OperationsArguments),
     /// Write JSON Schemas, so that editors complete and check project files
@@ -116,6 +123,8 @@ pub(crate) fn main() -> ExitCode {
         CliCommand::Trust(arguments) => trust::run(arguments),
         CliCommand::Exec(arguments) => exec::run(arguments),
         CliCommand::Facts(arguments) => facts::run(arguments),
+        CliCommand::History(arguments) => history::run(arguments),
+        CliCommand::Status(arguments) => status::run(arguments),
         CliCommand::Operations(arguments) => operations::run(arguments),
         CliCommand::Schema(arguments) => schema::run(arguments),
         CliCommand::Completions(arguments) => completions::run(arguments),

@@ -21,6 +21,7 @@ mod grammar;
 pub mod http;
 mod identity;
 pub mod inquiry;
+pub mod journal;
 pub mod kernel;
 mod key;
 mod kind;

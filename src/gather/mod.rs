@@ -1,6 +1,7 @@
 //! Reads facts of one host in one script, and runs the user's commands on hosts. The caller decides which facts.
 
 mod command;
+mod journal;
 mod turns;
 
 use std::collections::BTreeSet;
@@ -10,6 +11,7 @@ use crate::facts::{FactKey, Facts, Probe, Question, UnreadableAnswer, questions}
 use crate::remote::{Answer, Connection, RemoteError, Target, Writer};
 
 pub use self::command::{CommandEvent, CommandOutput, Ran, run_command};
+pub use self::journal::{HostJournal, read_journal, read_journals};
 pub(crate) use self::turns::in_turn;
 pub use crate::remote::Stream;
 

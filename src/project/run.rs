@@ -30,6 +30,19 @@ pub struct Filter {
     pub owed: bool,
 }
 
+impl Filter {
+    /// The options, without values of data.
+    fn words(&self) -> Vec<String> {
+        let given = [("--limit", &self.limit), ("--only", &self.only), ("--tags", &self.tags)];
+        let given = given.into_iter().filter(|(_, values)| !values.is_empty());
+        let mut words: Vec<String> = given
+            .map(|(option, values)| format!("{option} {}", values.join(",")))
+            .collect();
+        words.extend(self.data.keys().map(|key| format!("--data {key}=…")));
+        words
+    }
+}
+
 /// Hosts with their data, and the tasks for them, in order.
 #[derive(Clone, Debug)]
 pub struct Selection {
@@ -51,6 +64,8 @@ pub struct Selection {
     pub tasks_left_out: Vec<String>,
     /// Tasks of which the filters select only some items.
     pub items_left_out_of: Vec<String>,
+    /// The options that select a part of the deploy, or change its data, without values of data.
+    pub filters: Vec<String>,
     /// Whether handlers run that an earlier run owed and that are not part of the deploy.
     pub runs_owed: bool,
     pub assets: Arc<Assets>,
@@ -192,6 +207,7 @@ pub fn select(
         hosts_left_out,
         tasks_left_out,
         items_left_out_of,
+        filters: filter.words(),
         runs_owed: filter.owed,
         assets: Arc::clone(&project.assets),
         catalogue: Arc::clone(&project.catalogue),

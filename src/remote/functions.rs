@@ -54,9 +54,19 @@ hl_mark "$1" ended "$hl_status" >&4
 ///
 /// If content arrives short, a further block shows why the host takes no more, such as a full disk.
 ///
+/// `hl_record` writes lines to the journal before a step, `hl_answer` adds the step's end, and `hl_close` the end of the run.
+///
 /// The scripts of a step run outside of `if` and `&&`, where `set -e` would have no effect.
 pub(super) const CHANGING: &str = r#"hl_halt=
 hl_file=
+hl_journal=
+hl_entry=
+hl_record() {
+hl_journal=$1
+[ -z "$2" ] || ( hl_eval "$2" ) 4>&- 9>&-
+cat >>"$1" 4>&- 9>&- || hl_journal=
+}
+hl_close() { [ -z "$hl_journal" ] || [ -n "$hl_halt" ] || printf '%s\n' "$1" >>"$hl_journal"; }
 trap hl_unstage EXIT
 hl_alive() { hl_tag "$hl_number" alive 0; }
 hl_note() { printf %s "$1" >&4; hl_tag "$hl_number" note 0; }
@@ -124,12 +134,14 @@ wait "$hl_watcher" || hl_watcher=
 fi
 [ -n "$hl_watcher" ] || hl_pass end
 exec 3>&-
+[ -z "$hl_journal" ] || [ -z "$hl_entry" ] || printf '{"step":%s,"end":"%s","status":%s}\n' "$hl_entry" "$1" "$2" >>"$hl_journal"
+hl_entry=
 [ -z "$hl_lost" ] || echo 'what it printed was not kept: no folder for temporary files has room' >&4
 hl_tag "$hl_number" "$1" "$2"
 }
 hl_begin() {
 hl_go= hl_number=$1 hl_sent=0 hl_room=0 hl_freed=0 hl_watcher= hl_lost=
-if [ -n "$hl_halt" ]; then hl_tag "$1" skipped 0; return 0; fi
+if [ -n "$hl_halt" ]; then hl_entry=; hl_tag "$1" skipped 0; return 0; fi
 hl_open "$2"
 if [ -n "$3" ]; then
 hl_body "$3" </dev/null

@@ -119,6 +119,8 @@ impl<'a> Frame<'a> {
         let already = quoted_or_nothing(step.already.as_deref())?;
         let guard = quoted_or_nothing(step.guard.as_deref())?;
         let body = quoted_script(&step.body)?;
+        // The lines before a large step were written when its file was opened.
+        self.record(step, !step.is_large())?;
         let number = self.number();
         // For staged content, `hl_stage` has run `already` before.
         let already = match delivery {
@@ -141,6 +143,24 @@ impl<'a> Frame<'a> {
                 self.line(format_args!("{head} inline <<'{nonce}'\n{encoded}\n{nonce}"));
             }
         }
+        if let Some(closing) = step.record.as_ref().and_then(|record| record.closing.as_deref()) {
+            let closing = try_quote(closing)?;
+            self.line(format_args!("hl_close {closing}"));
+        }
+        Ok(())
+    }
+
+    /// What the journal says of `step` before it; with `opens`, also the lines that come first.
+    fn record(&mut self, step: &StepScript, opens: bool) -> Result<(), Unquotable> {
+        let Some(record) = &step.record else { return Ok(()) };
+        if let Some(opening) = record.opening.as_ref().filter(|_| opens) {
+            let begin = quoted_or_nothing(opening.begin.as_deref())?;
+            let path = try_quote(&opening.path)?;
+            let (nonce, lines) = (self.nonce.as_str(), &opening.lines);
+            self.line(format_args!("hl_record {path} {begin} <<'{nonce}'\n{lines}{nonce}"));
+        }
+        let entry = try_quote(&record.entry)?;
+        self.line(format_args!("hl_entry={entry}"));
         Ok(())
     }
 
@@ -150,6 +170,7 @@ impl<'a> Frame<'a> {
         let already = quoted_or_nothing(step.already.as_deref())?;
         let guard = quoted_or_nothing(step.guard.as_deref())?;
         let path = quoted_or_nothing(step.stage.as_deref())?;
+        self.record(step, true)?;
         let number = self.number();
         let name = random_name();
         self.line(format_args!("hl_stage {number} {name} {already} {guard} {path}"));

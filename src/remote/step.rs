@@ -39,6 +39,30 @@ pub struct StepScript {
     /// Whether the body may call `hl_note`, which sends a line at once. Only for bodies that are homelab's own: descriptor 4 carries
     /// notes, and the body must close it for everything else that it runs (`4>&-`).
     pub notes: bool,
+    /// What the journal of the host says of it.
+    pub record: Option<StepRecord>,
+}
+
+/// What the journal of the host says of a step. The host writes it along with the step.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StepRecord {
+    /// What is written before the step.
+    pub opening: Option<Opening>,
+    /// What the line with the step's end names: a value of JSON.
+    pub entry: String,
+    /// The line that is written after the step if no step failed.
+    pub closing: Option<String>,
+}
+
+/// Lines for the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// The journal's path.
+    pub path: String,
+    /// Shell text that makes its folder; only for the first lines of a run.
+    pub begin: Option<String>,
+    /// Whole lines.
+    pub lines: String,
 }
 
 /// Neighboring steps that one script can perform together.
@@ -95,6 +119,7 @@ impl fmt::Debug for StepScript {
             .field("prints", &self.prints)
             .field("limit", &self.limit)
             .field("notes", &self.notes)
+            .field("record", &self.record)
             .finish()
     }
 }

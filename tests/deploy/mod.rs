@@ -23,6 +23,7 @@ mod guard_boot;
 mod guard_ways;
 mod handlers;
 mod held_back;
+mod journal;
 mod jump;
 mod kept;
 mod language;

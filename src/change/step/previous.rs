@@ -10,13 +10,16 @@
 //! | `back` | a script that puts it back: `sh FOLDER/back` needs to know nothing else |
 //!
 //! So a later run, or a timer of the host, can put back what this run kept.
+//!
+//! Where nobody has to put it back by itself, a file or link gets a second name below `tree`, under its own path, which copies
+//! nothing: what replaces it is a new file. A file that is written in place is copied.
 
 use serde::{Deserialize, Serialize};
 
 use super::Step;
 use super::resolved_path::{ResolvedPath, enter, enter_by_path, number_of_end, stage_named};
 use crate::facts::path::{is_below, parent};
-use crate::quote::{delimiter, quote};
+use crate::quote::{delimiter, quote, quote_all};
 
 /// The folder for previous files, below homelab's own.
 const FOLDER: &str = "previous";
@@ -26,6 +29,9 @@ const MOST_RUNS: u32 = 31;
 const MOST_KEPT: u32 = 256 * 1024;
 /// What is larger is not copied, in bytes: a file gets a second name instead, a directory is not kept.
 const LARGEST_COPY: u32 = 16 << 20;
+
+/// The folder below a run's for what gets a second name.
+const TREE: &str = "tree";
 
 /// The folder of one run on a host, for what the run replaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +53,58 @@ impl Previous {
     /// The run's name.
     pub fn run(&self) -> &str {
         &self.run
+    }
+
+    /// Where the file or link at `path` gets its second name.
+    pub fn place(&self, path: &str) -> String {
+        format!("{}{path}", self.tree())
+    }
+
+    fn tree(&self) -> String {
+        format!("{}/{}/{TREE}", self.folder, self.run)
+    }
+
+    /// Shell text that removes what the oldest runs kept.
+    pub fn clear(&self) -> String {
+        clear(&self.folder)
+    }
+
+    /// Shell text that gives the files and links at `paths` a second name, or copies them if they are written in place. It never
+    /// fails: what cannot be kept is missed only by a rollback.
+    pub fn keep_all<'a>(&self, paths: impl IntoIterator<Item = &'a str>, in_place: bool) -> String {
+        let paths = quote_all(paths);
+        let tree = quote(&self.tree());
+        let copy = format!(
+            "find {paths} -maxdepth 0 ! -type d -size -{}k -exec cp -a -n --parents -t {tree} -- {{}} +",
+            LARGEST_COPY / 1024 + 1
+        );
+        let keep = if in_place {
+            copy
+        } else {
+            format!("cp -al --parents -t {tree} -- {paths} || {copy}")
+        };
+        format!("{{ mkdir -p -- {tree} && {{ {keep}; }}; }} </dev/null >/dev/null 2>&1 || :\n")
+    }
+
+    /// The same before `step` alone; `None` if it replaces and removes nothing, or only after a look at who may change the
+    /// directories above. `absent` runs if nothing is there.
+    pub fn keep(&self, step: &Step, resolved: Option<&ResolvedPath>, absent: Option<&str>) -> Option<String> {
+        let path = match step {
+            Step::WriteFile(step) => &step.path,
+            Step::Link(step) => &step.path,
+            Step::Remove(step) => &step.path,
+            _ => return None,
+        };
+        if resolved.is_some_and(|resolved| resolved.is_open) {
+            return None;
+        }
+        let in_place = resolved.is_some_and(|resolved| resolved.in_place);
+        let place = quote(path);
+        Some(format!(
+            "if [ -L {place} ] || [ -f {place} ]; then\n{keep}{otherwise}fi\n",
+            keep = self.keep_all([path.as_str()], in_place),
+            otherwise = absent.map_or_else(String::new, |absent| format!("elif [ ! -e {place} ]; then {absent}\n")),
+        ))
     }
 
     /// What `step` is about to change, as its entry `number` in this folder; `None` if it changes no path of its own. The entry
@@ -122,6 +180,11 @@ impl Kept {
     pub fn or_fail(mut self) -> Self {
         self.must = true;
         self
+    }
+
+    /// Whether the file, link or directory itself is kept, and not only its attributes.
+    pub fn is_whole(&self) -> bool {
+        self.what == What::Whole
     }
 
     /// Shell text that keeps what is there now. It runs right before the step, in a subshell of its own.

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::resolved_path::{Above, End, ResolvedPath};
 use super::state::{Attributes, is_number};
-use super::{Expect, MakeDirectory, Script, Step, WriteFile};
+use super::{Expect, MakeDirectory, Previous, Script, Step, WriteFile};
 use crate::content::Content;
 use crate::facts::path::parent;
 use crate::quote::{delimiter, quote, quote_all};
@@ -155,8 +155,8 @@ fn group_at<'a>(steps: &[Option<OneOfMany<'a>>]) -> usize {
     steps.iter().take(MOST).take_while(fits).count()
 }
 
-/// The script that does what `steps` do.
-pub fn write_together(steps: &[OneOfMany<'_>], random: u64) -> Script {
+/// The script that does what `steps` do. What they replace is kept in `previous`.
+pub fn write_together(steps: &[OneOfMany<'_>], random: u64, previous: Option<&Previous>) -> Script {
     let mut files = Vec::new();
     let mut directories = Vec::new();
     for step in steps {
@@ -173,7 +173,7 @@ pub fn write_together(steps: &[OneOfMany<'_>], random: u64) -> Script {
         "for p in {made} {absent}; do [ ! -e \"$p\" ] && [ ! -L \"$p\" ] || exit; done\n\
          for p in {present}; do [ -f \"$p\" ] && [ ! -L \"$p\" ] || exit; done\n\
          {{ {above}; }} || exit\n\
-         {unchanged}\
+         {unchanged}{keep}\
          new=\n\
          clear() {{ {clear}[ -z \"$new\" ] || rmdir -- {undone}; }}\n\
          trap clear EXIT; trap 'exit 1' HUP INT TERM PIPE\n",
@@ -181,6 +181,9 @@ pub fn write_together(steps: &[OneOfMany<'_>], random: u64) -> Script {
         present = quote_all(paths(&files, true)),
         above = above(steps),
         unchanged = unchanged(&files),
+        keep = previous
+            .filter(|_| files.iter().any(|file| file.old.is_some()))
+            .map_or_else(String::new, |previous| previous.keep_all(paths(&files, true), false)),
         clear = if stages.is_empty() {
             String::new()
         } else {

@@ -62,7 +62,7 @@ impl Folder {
         let groups: Vec<StepGroup> = groups(&files)
             .into_iter()
             .map(|of| StepGroup {
-                script: together(&files[of.clone()].iter().flatten().copied().collect::<Vec<_>>()),
+                script: together(&files[of.clone()].iter().flatten().copied().collect::<Vec<_>>(), None),
                 of,
             })
             .collect();

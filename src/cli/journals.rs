@@ -1,0 +1,74 @@
+//! Reads the journals of an inventory's hosts.
+
+use homelab::apply::{HostEnd, not_read};
+use homelab::error::{Diagnostic, suggestion};
+use homelab::facts::journal::{Wanted, is_run};
+use homelab::gather::{HostJournal, read_journals};
+use homelab::project::Project;
+
+use super::connection_arguments::{ConnectionArguments, PARALLEL};
+use super::interruption::Interruption;
+use super::output::eprint_line;
+use super::{errors, project, runtime, targets};
+
+/// The run that a command line names.
+///
+/// Errors: it cannot be the name of a run.
+pub(super) fn wanted(run: &str) -> Result<Wanted<'_>, Diagnostic> {
+    if run == "last" {
+        return Ok(Wanted::Last(1));
+    }
+    if is_run(run) {
+        return Ok(Wanted::Run(run));
+    }
+    Err(Diagnostic::new(format!("`{run}` is not the name of a run"))
+        .hint("names are like `20260102T030405Z-0a1b2c3d`; the beginning is enough, and `last` is the latest run"))
+}
+
+/// The hosts that were read, and how the others ended; `None` if the user stopped it.
+pub(super) fn read(
+    inventory: &str,
+    host: Option<&str>,
+    connection: &ConnectionArguments,
+    wanted: Wanted<'_>,
+) -> anyhow::Result<Option<(Vec<HostJournal>, Vec<HostEnd>)>> {
+    let project = project::with_inventory(Some(inventory))?;
+    let names = match host {
+        Some(host) => vec![known(&project, inventory, host)?],
+        None => project.inventory(inventory)?.hosts.keys().map(String::as_str).collect(),
+    };
+    let targets = targets::of_hosts(&project, inventory, names.into_iter())?;
+    let targets = connection.complete(targets)?;
+    let runtime = runtime::all_threads()?;
+    let read = runtime.block_on(async {
+        let mut interruption = Interruption::listen()?;
+        let reading = read_journals(&targets, wanted, usize::from(PARALLEL));
+        anyhow::Ok(interruption.or(reading).await)
+    })?;
+    let Some(read) = read else {
+        eprint_line("interrupted");
+        return Ok(None);
+    };
+    let (mut hosts, mut ends) = (Vec::new(), Vec::new());
+    for (name, read) in read {
+        match read {
+            Ok(host) => hosts.push(host),
+            Err(error) => {
+                errors::show_reading(&error);
+                ends.push(not_read(&name, &error).end);
+            }
+        }
+    }
+    Ok(Some((hosts, ends)))
+}
+
+/// The name of a host of the inventory.
+pub(super) fn known<'a>(project: &Project, inventory: &str, host: &'a str) -> anyhow::Result<&'a str> {
+    let hosts = &project.inventory(inventory)?.hosts;
+    if hosts.contains_key(host) {
+        return Ok(host);
+    }
+    let mistake = Diagnostic::new(format!("unknown host `{host}` in inventory `{inventory}`"));
+    let names = hosts.keys().map(String::as_str);
+    Err(mistake.hint_maybe(suggestion(host, names)).into())
+}

@@ -1,0 +1,46 @@
+//! `homelab status`
+
+use std::process::ExitCode;
+
+use clap::Args;
+use homelab::apply::{HostEnd, exit_code};
+use homelab::facts::journal::Wanted;
+use homelab::report;
+
+use super::connection_arguments::ConnectionArguments;
+use super::format::Format;
+use super::output::print;
+use super::{completion, journals};
+
+/// How many runs are looked at.
+const RUNS: u32 = 50;
+
+/// Arguments of `homelab status`.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
+    /// Name of an inventory, such as `prod` for `inventories/prod.toml`
+    #[arg(add = completion::inventories())]
+    inventory: String,
+    /// Name of a host of the inventory; all of them if omitted
+    #[arg(add = completion::hosts())]
+    host: Option<String>,
+    #[command(flatten)]
+    connection: ConnectionArguments,
+    /// Output format; docs/journal.md describes `json`
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+pub(super) fn run(arguments: &StatusArguments) -> anyhow::Result<ExitCode> {
+    let (inventory, host) = (&arguments.inventory, arguments.host.as_deref());
+    let read = journals::read(inventory, host, &arguments.connection, Wanted::Last(RUNS))?;
+    let Some((hosts, mut ends)) = read else {
+        return Ok(ExitCode::from(exit_code([HostEnd::Interrupted])));
+    };
+    print(&match arguments.format {
+        Format::Text => report::status(&hosts, jiff::Timestamp::now()),
+        Format::Json => report::status_json(&hosts),
+    })?;
+    ends.push(HostEnd::Converged);
+    Ok(ExitCode::from(exit_code(ends)))
+}

@@ -1,0 +1,101 @@
+use super::*;
+
+const HEADER: &str = r#"{"run":"20260101T000000Z-0","at":"2026-01-01T00:00:00Z","who":"a@b","inventory":"dev","deploy":"all","plan":"x","version":"0"}"#;
+
+fn change(number: u32, steps: usize) -> String {
+    format!(
+        r#"{{"change":{number},"operation":"t / x","kind":"file","name":"/etc/{number}","action":"create","steps":{steps},"was":"unknown"}}"#
+    )
+}
+
+fn ends(lines: &[String]) -> (Vec<ChangeEnd>, RunEnd) {
+    let text = format!("journal k\n{HEADER}\n{}\n", lines.join("\n"));
+    let (run, key) = parse(&text).remove(0);
+    assert_eq!(key.as_deref(), Some("k"));
+    (run.changes.iter().map(|change| change.end).collect(), run.end)
+}
+
+fn step(step: &str, end: &str) -> String {
+    format!(r#"{{"step":{step},"end":"{end}","status":0}}"#)
+}
+
+#[test]
+fn each_change_has_the_end_of_its_steps() {
+    use ChangeEnd::{AlreadySo, Applied, Failed, NotReached, PutBack, Unknown};
+    let all = || vec![change(0, 1), change(1, 2), change(2, 0), change(3, 1)];
+    let with = |more: &[&str]| {
+        let more = more.iter().map(|line| (*line).to_owned());
+        ends(&all().into_iter().chain(more).collect::<Vec<_>>())
+    };
+    let done = |number: &str| step(number, "done");
+    let (zero, one, three) = (done("0"), done("1"), done("3"));
+    assert_eq!(with(&[]).0, [Unknown, NotReached, NotReached, NotReached]);
+    assert_eq!(with(&[&zero, &one]).0, [Applied, Unknown, Unknown, NotReached]);
+    assert_eq!(with(&[&zero]).0, [Applied, Unknown, Unknown, NotReached]);
+    assert_eq!(with(&[&zero, &one, &one]).0, [Applied, Applied, Applied, Unknown]);
+    let end = r#"{"ended":"converged"}"#;
+    let whole = with(&[&zero, &one, &one, &step("3", "already"), end]);
+    assert_eq!(
+        whole,
+        (
+            vec![Applied, Applied, Applied, AlreadySo],
+            RunEnd::Ended("converged".to_owned())
+        )
+    );
+    let failed = with(&[
+        &zero,
+        &step("1", "failed"),
+        r#"{"ended":"failed","ends":[[0,"put_back"]]}"#,
+    ]);
+    assert_eq!(failed.0, [PutBack, Failed, Failed, NotReached]);
+    // A group that failed, and its steps one by one.
+    assert_eq!(with(&[&step("[0,3]", "done"), end]).0, [Applied; 4]);
+    let singly = with(&[&step("[0,3]", "failed"), &zero, &one, &one, &three, end]);
+    assert_eq!(singly.0, [Applied; 4]);
+    // The run went on after what it thought to be its end.
+    assert_eq!(with(&[&zero, &one, &one, end, &three]).1, RunEnd::Interrupted);
+}
+
+#[test]
+fn a_torn_line_and_a_file_without_a_beginning_are_tolerated() {
+    let text = format!(
+        "journal \n{{\"run\":\"2026\njournal \n{HEADER}\n{}\n{{\"step\":0,\"en\n",
+        change(0, 1)
+    );
+    let runs = parse(&text);
+    assert_eq!(runs.len(), 1);
+    let (run, key) = &runs[0];
+    assert_eq!((run.unreadable, &run.end, key), (1, &RunEnd::Interrupted, &None));
+    assert_eq!(run.changes[0].end, ChangeEnd::Unknown);
+}
+
+#[test]
+fn what_was_not_known_may_turn_out_to_be_absent() {
+    let text = format!("journal \n{HEADER}\n{}\n{{\"absent\":0}}\n", change(0, 1));
+    assert_eq!(parse(&text)[0].0.changes[0].record.was, Was::Absent);
+}
+
+#[test]
+fn the_oldest_journals_are_removed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path().to_str().expect("a path");
+    let journals = folder.path().join(FOLDER);
+    std::fs::create_dir(&journals).expect("made");
+    for number in 0..205 {
+        std::fs::write(journals.join(format!("20260101T000000Z-{number:04}.jsonl")), "x").expect("written");
+    }
+    std::fs::write(journals.join("20260101T000000Z-0000.key"), "x").expect("written");
+    let run = std::process::Command::new("sh")
+        .args(["-c", &begin(state)])
+        .output()
+        .expect("sh runs");
+    assert!(run.status.success() && run.stderr.is_empty(), "{run:?}");
+    let mut left: Vec<_> = std::fs::read_dir(&journals)
+        .expect("there")
+        .flatten()
+        .map(|one| one.file_name())
+        .collect();
+    left.sort();
+    assert_eq!(left.len(), MOST_RUNS as usize);
+    assert_eq!(left[0], "20260101T000000Z-0006.jsonl");
+}

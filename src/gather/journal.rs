@@ -1,0 +1,59 @@
+//! Reads the journals of hosts.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+use tokio::sync::Semaphore;
+
+use super::{FactProbes, GatherError, Reader, in_turn};
+use crate::facts::journal::{Run, Wanted, parse, probe};
+use crate::facts::{FactKey, Facts};
+use crate::remote::{Connection, Target};
+
+/// What a host tells of its earlier runs.
+#[derive(Debug)]
+pub struct HostJournal {
+    pub host: String,
+    /// What the system says, such as what is owed and which jobs run.
+    pub facts: Facts,
+    /// The runs, the latest first, each with the key of its digests if it was asked for.
+    pub runs: Vec<(Run, Option<String>)>,
+}
+
+/// Reads the journal of each target, at most `parallel` at once, in the order of `targets`.
+pub async fn read_journals(
+    targets: &[Target],
+    wanted: Wanted<'_>,
+    parallel: usize,
+) -> Vec<(String, Result<HostJournal, GatherError>)> {
+    let turns = Semaphore::new(parallel);
+    let reading = targets.iter().map(|target| async {
+        let read = Box::pin(in_turn(&turns, || {}, read_journal(target, wanted))).await;
+        (target.name.clone(), read)
+    });
+    join_all(reading).await
+}
+
+/// Reads the journal of one host in one script.
+pub async fn read_journal(target: &Target, wanted: Wanted<'_>) -> Result<HostJournal, GatherError> {
+    let mut connection = Connection::open(target).await?;
+    let read = read(&mut connection, &target.name, wanted).await;
+    connection.close().await;
+    read
+}
+
+/// The same through a connection that is there.
+async fn read(reader: &mut impl Reader, host: &str, wanted: Wanted<'_>) -> Result<HostJournal, GatherError> {
+    let system = FactProbes::of(&BTreeSet::from([FactKey::System]));
+    let mut probes = system.probes.clone();
+    probes.push(probe(wanted));
+    let mut answers = reader.ask(&probes).await?;
+    let journal = answers.pop().map(|answer| answer.stdout).unwrap_or_default();
+    let mut facts = Facts::default();
+    system.keep(host, answers, &mut facts)?;
+    Ok(HostJournal {
+        host: host.to_owned(),
+        facts,
+        runs: parse(&String::from_utf8_lossy(&journal)),
+    })
+}

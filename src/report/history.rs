@@ -1,0 +1,303 @@
+//! What earlier runs did on hosts, from their journals.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use serde_json::{Value as Json, json};
+
+use super::layout::joined;
+use super::sanitize::one_line;
+use super::style::{Tone, counted, paint, width};
+use crate::facts::journal::{ChangeEnd, Run, RunEnd, Taken};
+use crate::facts::{Fact, FactKey};
+use crate::gather::HostJournal;
+
+/// The version of the JSON documents about earlier runs.
+const FORMAT_VERSION: u32 = 1;
+/// The ends of changes that are counted, in order.
+const COUNTED: [(ChangeEnd, &str); 6] = [
+    (ChangeEnd::Applied, "applied"),
+    (ChangeEnd::PutBack, "put back"),
+    (ChangeEnd::Ignored, "ignored"),
+    (ChangeEnd::Failed, "failed"),
+    (ChangeEnd::Unknown, "not known"),
+    (ChangeEnd::NotReached, "not reached"),
+];
+
+/// The runs of hosts, the latest first.
+pub fn history(hosts: &[HostJournal]) -> String {
+    let mut lines = Vec::new();
+    for host in hosts {
+        lines.push(format!(
+            "{} ({})",
+            paint(Tone::Heading, &one_line(&host.host)),
+            counted(host.runs.len(), "run")
+        ));
+        let rows: Vec<[String; 4]> = host.runs.iter().map(|(run, _)| row(run)).collect();
+        for (row, (run, _)) in rows.iter().zip(&host.runs) {
+            let mut line = String::from(" ");
+            for (column, text) in row.iter().enumerate() {
+                let widest = rows.iter().map(|row| width(&row[column])).max().unwrap_or_default();
+                let padding = " ".repeat(widest.saturating_sub(width(text)));
+                let tone = if column == 3 { tone(&run.end) } else { Tone::Plain };
+                let _ = write!(line, " {}{padding} ", paint(tone, text));
+            }
+            lines.push(format!("{line} {}", paint(Tone::Faint, &one_line(&run.record.who))));
+        }
+    }
+    joined(&lines)
+}
+
+fn row(run: &Run) -> [String; 4] {
+    let record = &run.record;
+    [
+        one_line(&record.run),
+        one_line(&called(run)),
+        counts(run),
+        one_line(run.end.word()),
+    ]
+}
+
+/// What ran, as it was called.
+fn called(run: &Run) -> String {
+    let record = &run.record;
+    if let Some(of) = &record.rollback_of {
+        return format!("rollback of {of}");
+    }
+    let words = [&record.inventory, &record.deploy].into_iter().chain(&record.filters);
+    words.map(String::as_str).collect::<Vec<_>>().join(" ")
+}
+
+fn tone(end: &RunEnd) -> Tone {
+    if end.is_good() { Tone::Plain } else { Tone::Removed }
+}
+
+fn counts(run: &Run) -> String {
+    let counts = COUNTED.iter().map(|(end, word)| (run.count(*end), word));
+    let told: Vec<String> = counts
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    if told.is_empty() {
+        "nothing changed".to_owned()
+    } else {
+        told.join(", ")
+    }
+}
+
+/// A run with its changes.
+pub fn run(host: &str, run: &Run) -> String {
+    let record = &run.record;
+    let mut lines = vec![
+        format!("{} on {}", paint(Tone::Heading, &one_line(&record.run)), one_line(host)),
+        format!("  {} by {}", one_line(&called(run)), one_line(&record.who)),
+        format!(
+            "  began {}, ended {}: {}",
+            one_line(&record.at),
+            paint(tone(&run.end), &one_line(run.end.word())),
+            counts(run)
+        ),
+    ];
+    let mut operation = "";
+    for change in &run.changes {
+        if change.record.operation != operation {
+            operation = &change.record.operation;
+            lines.push(format!("  {}", one_line(operation)));
+        }
+        lines.push(change_line(change));
+    }
+    lines.extend(run.owed.iter().map(|owed| format!("  owes `{}`", one_line(owed))));
+    if run.unreadable > 0 {
+        lines.push(format!(
+            "  {} of the journal cannot be read",
+            counted(run.unreadable, "line")
+        ));
+    }
+    joined(&lines)
+}
+
+fn change_line(change: &Taken) -> String {
+    let record = &change.record;
+    let (sign, tone) = match record.action.as_str() {
+        "create" => ("+", Tone::Added),
+        "remove" => ("-", Tone::Removed),
+        "update" => ("~", Tone::Changed),
+        _ => ("↻", Tone::EachTime),
+    };
+    let differences = record
+        .after
+        .iter()
+        .filter(|(name, after)| record.before.get(*name) != Some(after));
+    let differences: Vec<String> = differences
+        .map(|(name, after)| match record.before.get(name) {
+            Some(before) => format!("{name} {before} → {after}"),
+            None => format!("{name} {after}"),
+        })
+        .collect();
+    let end = match change.end {
+        ChangeEnd::Applied => String::new(),
+        ChangeEnd::AlreadySo => "   already so".to_owned(),
+        other => {
+            let word = COUNTED
+                .iter()
+                .find(|(end, _)| *end == other)
+                .map_or("", |(_, word)| word);
+            format!("   {}", paint(Tone::Removed, word))
+        }
+    };
+    format!(
+        "    {} {} {}{}{end}",
+        paint(tone, sign),
+        one_line(&record.kind),
+        one_line(&record.name),
+        if differences.is_empty() {
+            String::new()
+        } else {
+            paint(Tone::Faint, &one_line(&format!("   {}", differences.join(", "))))
+        },
+    )
+}
+
+/// The runs of hosts as JSON, with their changes if `with_changes`.
+pub fn history_json(hosts: &[HostJournal], with_changes: bool) -> String {
+    let hosts: Vec<Json> = hosts
+        .iter()
+        .map(|host| {
+            let runs: Vec<Json> = host.runs.iter().map(|(run, _)| run_json(run, with_changes)).collect();
+            json!({"host": host.host, "runs": runs})
+        })
+        .collect();
+    document(&hosts)
+}
+
+fn run_json(run: &Run, with_changes: bool) -> Json {
+    let record = &run.record;
+    let counts: serde_json::Map<String, Json> = COUNTED
+        .iter()
+        .map(|(end, word)| (word.replace(' ', "_"), run.count(*end).into()))
+        .collect();
+    let mut json = json!({
+        "run": record.run,
+        "at": record.at,
+        "who": record.who,
+        "inventory": record.inventory,
+        "deploy": record.deploy,
+        "filters": record.filters,
+        "rollback_of": record.rollback_of,
+        "plan": record.plan,
+        "version": record.version,
+        "end": run.end.word(),
+        "counts": counts,
+        "owed": run.owed,
+    });
+    if with_changes {
+        let changes: Vec<Json> = run.changes.iter().map(change_json).collect();
+        json["changes"] = changes.into();
+    }
+    json
+}
+
+fn change_json(change: &Taken) -> Json {
+    let record = &change.record;
+    json!({
+        "operation": record.operation,
+        "kind": record.kind,
+        "name": record.name,
+        "action": record.action,
+        "before": record.before,
+        "after": record.after,
+        "end": change.end,
+        "previous": record.kept,
+        "notifies": record.notifies,
+    })
+}
+
+fn document(hosts: &[Json]) -> String {
+    let document = json!({"format_version": FORMAT_VERSION, "hosts": hosts});
+    serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+}
+
+/// A word for what is told, and what it is.
+type Told = (&'static str, String);
+
+/// What is left of earlier runs on hosts, at this time.
+pub fn status(hosts: &[HostJournal], now: Timestamp) -> String {
+    let mut lines = Vec::new();
+    for host in hosts {
+        lines.push(paint(Tone::Heading, &one_line(&host.host)));
+        let told = told(host, now);
+        let widest = told.iter().map(|(word, _)| word.len()).max().unwrap_or_default();
+        lines.extend(
+            told.iter()
+                .map(|(word, text)| format!("  {word:widest$}  {}", one_line(text))),
+        );
+    }
+    joined(&lines)
+}
+
+fn told(host: &HostJournal, now: Timestamp) -> Vec<Told> {
+    let mut told: Vec<Told> = vec![(
+        "last run",
+        match host.runs.first() {
+            Some((run, _)) => format!("{}, {}, {}", called(run), age(&run.record.at, now), run.end.word()),
+            None => "none that changed anything".to_owned(),
+        },
+    )];
+    told.extend(unfinished(host).map(|run| ("interrupted", format!("{} ({})", run.record.run, called(run)))));
+    if let Some(Fact::System(system)) = host.facts.get(&FactKey::System) {
+        told.extend(system.owed.iter().map(|owed| ("owed", owed.handler.clone())));
+        told.extend(system.notices().into_iter().map(|notice| ("notice", notice)));
+    }
+    told
+}
+
+/// The last run of each deploy, if it was cut off.
+fn unfinished(host: &HostJournal) -> impl Iterator<Item = &Run> {
+    let mut seen = Vec::new();
+    let last = host.runs.iter().filter(move |(run, _)| {
+        let of = (&run.record.inventory, &run.record.deploy);
+        let is_last = !seen.contains(&of);
+        seen.push(of);
+        is_last
+    });
+    last.map(|(run, _)| run)
+        .filter(|run| matches!(run.end, RunEnd::Interrupted) || run.end.word() == "interrupted")
+}
+
+/// How long ago that was.
+fn age(at: &str, now: Timestamp) -> String {
+    let Ok(at) = at.parse::<Timestamp>() else {
+        return "at an unknown time".to_owned();
+    };
+    let seconds = now.as_second().saturating_sub(at.as_second()).max(0);
+    match usize::try_from(seconds).unwrap_or_default() {
+        seconds @ 0..120 => format!("{} ago", counted(seconds, "second")),
+        seconds @ 120..7200 => format!("{} ago", counted(seconds / 60, "minute")),
+        seconds @ 7200..172_800 => format!("{} ago", counted(seconds / 3600, "hour")),
+        seconds => format!("{} ago", counted(seconds / 86_400, "day")),
+    }
+}
+
+/// The same as JSON; without the age, since the same host gives the same bytes.
+pub fn status_json(hosts: &[HostJournal]) -> String {
+    let hosts: Vec<Json> = hosts
+        .iter()
+        .map(|host| {
+            let system = match host.facts.get(&FactKey::System) {
+                Some(Fact::System(system)) => Some(system),
+                _ => None,
+            };
+            json!({
+                "host": host.host,
+                "last_run": host.runs.first().map(|(run, _)| run_json(run, false)),
+                "interrupted": unfinished(host).map(|run| run.record.run.clone()).collect::<Vec<_>>(),
+                "owed": system.map(|system| system.owed.iter().map(|owed| owed.handler.clone()).collect::<Vec<_>>()),
+                "notices": system.map(|system| system.notices()),
+            })
+        })
+        .collect();
+    document(&hosts)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+use super::*;
+use crate::facts::Facts;
+use crate::facts::journal::parse;
+
+const JOURNAL: &str = r#"journal 
+{"run":"20260102T000000Z-1","at":"2026-01-02T00:00:00Z","who":"anna@desk","inventory":"dev","deploy":"site","filters":["--tags web"],"plan":"x","version":"0"}
+{"change":0,"operation":"web / files.put /etc/motd","kind":"file","name":"/etc/motd","action":"update","steps":1,"was":"present","before":{"content":"[text]","mode":"0600"},"after":{"content":"[text]","mode":"0644"}}
+{"change":1,"operation":"web / files.put /etc/new","kind":"file","name":"/etc/new","action":"create","steps":1,"was":"absent","after":{"mode":"0644"}}
+{"step":0,"end":"done","status":0}
+{"step":1,"end":"failed","status":1}
+{"ended":"failed","owed":["web / restart"]}
+
+journal 
+{"run":"20260101T000000Z-0","at":"2026-01-01T00:00:00Z","who":"anna@desk","inventory":"dev","deploy":"all","plan":"x","version":"0"}
+{"change":0,"operation":"a / b","kind":"link","name":"/a","action":"remove","steps":1,"was":"present"}
+"#;
+
+fn host() -> HostJournal {
+    HostJournal {
+        host: "alpha".to_owned(),
+        facts: Facts::default(),
+        runs: parse(JOURNAL),
+    }
+}
+
+fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}
+
+#[test]
+fn runs_are_told_in_lines_and_one_with_its_changes() {
+    let host = host();
+    assert_eq!(
+        plain(&history(std::slice::from_ref(&host))),
+        "alpha (2 runs)\n  \
+         20260102T000000Z-1  dev site --tags web  1 applied, 1 failed  failed       anna@desk\n  \
+         20260101T000000Z-0  dev all              1 not known          interrupted  anna@desk\n"
+    );
+    assert_eq!(
+        plain(&run("alpha", &host.runs[0].0)),
+        "20260102T000000Z-1 on alpha\n  dev site --tags web by anna@desk\n  \
+         began 2026-01-02T00:00:00Z, ended failed: 1 applied, 1 failed\n  \
+         web / files.put /etc/motd\n    ~ file /etc/motd   mode 0600 → 0644\n  \
+         web / files.put /etc/new\n    + file /etc/new   mode 0644   failed\n  owes `web / restart`\n"
+    );
+}
+
+#[test]
+fn status_says_what_is_left_of_earlier_runs() {
+    let now = "2026-01-02T00:03:10Z".parse().expect("a time");
+    assert_eq!(
+        plain(&status(&[host()], now)),
+        "alpha\n  last run     dev site --tags web, 3 minutes ago, failed\n  interrupted  20260101T000000Z-0 (dev all)\n"
+    );
+}
+
+#[test]
+fn json_has_counts_and_no_key() {
+    let json: Json = serde_json::from_str(&history_json(&[host()], true)).expect("JSON");
+    let run = &json["hosts"][0]["runs"][0];
+    assert_eq!((&run["counts"]["applied"], &run["end"]), (&json!(1), &json!("failed")));
+    assert_eq!(run["changes"][1]["end"], "failed");
+    let json: Json = serde_json::from_str(&status_json(&[host()])).expect("JSON");
+    assert_eq!(json["hosts"][0]["interrupted"], json!(["20260101T000000Z-0"]));
+}

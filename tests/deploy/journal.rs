@@ -1,0 +1,146 @@
+//! The journal that runs keep on a host, and the commands that read it.
+
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+use crate::support::host::Host;
+use crate::support::project::Project;
+
+const CANARY: &str = "correct-horse-7f3a";
+
+const TASK: &str = r#"
+[[operation]]
+op = "files.put"
+dest = "/etc/app.conf"
+content = "value = {{ value }}\n"
+
+[[operation]]
+op = "files.put"
+dest = "/etc/app.secret"
+content = "correct-horse-7f3a {{ value }}\n"
+mode = "0600"
+
+[[operation]]
+op = "files.link"
+path = "/etc/app.link"
+target = "app.conf"
+
+[[operation]]
+op = "server.shell"
+commands = ["{{ last }}"]
+creates = "/srv/{{ value }}"
+"#;
+
+fn data(project: &Project, value: &str, last: &str) {
+    project.write("group_data/all.toml", format!("value = '{value}'\nlast = '{last}'\n"));
+}
+
+fn history(project: &Project, more: &[&str]) -> Json {
+    let arguments = [&["history", "dev"], more, &["--format", "json"]].concat();
+    serde_json::from_str(&project.homelab(&arguments).expect(0).stdout).unwrap()
+}
+
+fn files(host: &Host<'_>) -> String {
+    host.inside("ls /var/lib/homelab/journal 2>/dev/null || true")
+}
+
+#[test]
+fn what_a_run_changes_is_in_the_journal_of_the_host() {
+    let project = Project::with_task(TASK);
+    let host = project.up("dev", "alpha");
+    data(&project, "one", "touch /srv/one");
+    project.homelab(&["deploy", "dev", "all", "--dry-run"]).expect(0);
+    assert!(!host.is("test -e /var/lib/homelab"));
+    project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
+    let modes = host.inside("cd /var/lib/homelab && stat -c '%U %a' . journal journal/*");
+    assert_eq!(modes, "root 700\nroot 700\nroot 600\nroot 600\n");
+    let before = files(&host);
+    // Nothing to do is nothing to tell.
+    let again = project
+        .homelab(&["deploy", "dev", "all", "--yes", "--verbose"])
+        .expect(0);
+    assert!(again.stdout.contains("\nnothing to do"), "{}", again.stdout);
+    assert!(again.stderr.contains("alpha: round trips: 1\n"), "{}", again.stderr);
+    project.homelab(&["deploy", "dev", "all", "--dry-run"]).expect(0);
+    assert_eq!(files(&host), before);
+
+    let told = project.homelab(&["history", "dev", "alpha"]).expect(0).stdout;
+    assert!(told.contains("dev all  4 applied  converged  tester@"), "{told}");
+    data(&project, "two", "exit 3");
+    project
+        .homelab(&["deploy", "dev", "all", "--yes", "--limit", "alpha"])
+        .expect(1);
+    let runs = history(&project, &["alpha"]);
+    let last = &runs["hosts"][0]["runs"][0];
+    assert_eq!(last["end"], "failed");
+    assert_eq!(last["filters"][0], "--limit alpha");
+    let counts = &last["counts"];
+    assert_eq!(
+        (&counts["applied"], &counts["failed"], &counts["not_reached"]),
+        (&2.into(), &1.into(), &0.into())
+    );
+    let whole = history(&project, &["alpha", "last"]);
+    let changes = whole["hosts"][0]["runs"][0]["changes"].as_array().unwrap();
+    let names: Vec<&str> = changes.iter().map(|change| change["name"].as_str().unwrap()).collect();
+    assert_eq!(names[..2], ["/etc/app.conf", "/etc/app.secret"]);
+    // What was replaced is kept.
+    let previous = changes[0]["previous"].as_str().unwrap();
+    assert_eq!(host.inside(&format!("cat {previous}")), "value = one\n");
+    let text = project.homelab(&["history", "dev", "alpha", "last"]).expect(0).stdout;
+    assert!(
+        text.contains("    ~ file /etc/app.conf") && text.contains("   failed\n"),
+        "{text}"
+    );
+    for said in [&told, &text, &whole.to_string()] {
+        assert!(!said.contains(CANARY), "{said}");
+    }
+    assert!(!host.is(&format!("grep -r {CANARY} /var/lib/homelab/journal")));
+    project.homelab(&["history", "dev", "alpha", "2001"]).expect(3);
+    project.homelab(&["history", "dev", "alpha", "../x"]).expect(3);
+    host.is_left_in_order();
+}
+
+#[test]
+fn a_run_that_was_cut_off_counts_as_interrupted_until_the_next_one() {
+    let project = Project::with_task(TASK);
+    let host = project.up("dev", "alpha");
+    data(&project, "one", "touch /srv/begun; sleep 4; touch /srv/one");
+    let mut command: Command = project.command(&["deploy", "dev", "all", "--yes"]);
+    let mut run = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    host.wait_until("test -e /srv/begun", Duration::from_secs(60));
+    kill_group(run.id());
+    run.wait().unwrap();
+    let status = project.homelab(&["status", "dev", "alpha"]).expect(0).stdout;
+    assert!(status.contains("interrupted"), "{status}");
+    let last = history(&project, &["alpha", "last"]);
+    let last = &last["hosts"][0]["runs"][0];
+    assert_eq!(last["end"], "interrupted");
+    assert_eq!(last["counts"]["applied"], 3);
+    assert_eq!(last["changes"][3]["end"], "unknown");
+    // A line that was torn by a loss of power.
+    host.inside("cd /var/lib/homelab/journal && for f in *.jsonl; do printf '{\"step\":3,\"en' >>$f; done");
+    host.is_left_in_order();
+    data(&project, "one", "touch /srv/one");
+    project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
+    let status = project.homelab(&["status", "dev"]).expect(0).stdout;
+    assert!(!status.contains("interrupted"), "{status}");
+    let runs = history(&project, &[]);
+    assert!(runs["hosts"][0]["runs"].as_array().unwrap().len() <= 2, "{runs}");
+}
+
+/// Kills a process and those of its group at once.
+fn kill_group(process: u32) {
+    let ended = Command::new("kill")
+        .args(["-9", "--", &format!("-{process}")])
+        .status()
+        .unwrap();
+    assert!(ended.success());
+}
