@@ -19,6 +19,7 @@ pub(super) struct Applying<'a> {
     pub(super) run: &'a Selection,
     pub(super) plan: &'a Plan,
     pub(super) unread: &'a [HostResult],
+    pub(super) rollback_of: Option<String>,
     pub(super) lock_wait: Duration,
     pub(super) guard_within: Duration,
     pub(super) parallel: usize,
@@ -40,7 +41,7 @@ impl Applying<'_> {
         let (cancel, cancelled) = watch::channel(false);
         let apply_options = ApplyOptions {
             who: lock_holder(),
-            rollback_of: None,
+            rollback_of: self.rollback_of,
             lock_wait: self.lock_wait,
             guard_within: self.guard_within,
             parallel: self.parallel,

@@ -13,7 +13,7 @@ use super::deploy_arguments::DeployArguments;
 use super::deploying::Deploying;
 use super::documents::Documents;
 use super::output::{eprint, print};
-use super::{errors, project, prompt, runtime, targets};
+use super::{errors, project, targets};
 
 /// What a run works on, known to have no mistake that is found without a connection.
 struct Prepared {
@@ -52,13 +52,13 @@ fn refuse(arguments: &DeployArguments, refused: Refused) -> anyhow::Result<ExitC
     let refusal = Refusal {
         inventory: arguments.inventory.clone(),
         deploy: arguments.deploy.clone(),
-        is_dry_run: arguments.dry_run,
+        is_dry_run: arguments.run.dry_run,
         mistakes,
     };
-    if let Some(format) = arguments.format.document() {
+    if let Some(format) = arguments.run.format.document() {
         print(&format.render_refusal(&refusal))?;
     }
-    Documents::create(&arguments.format_into)?.write_refusal(&refusal)?;
+    Documents::create(&arguments.run.format_into)?.write_refusal(&refusal)?;
     match refused {
         Refused::Error(error) => Err(error),
         Refused::Mistakes(mistakes) => {
@@ -120,26 +120,13 @@ fn prepared(arguments: &DeployArguments) -> Result<Prepared, Refused> {
 }
 
 fn deploy(arguments: &DeployArguments, prepared: Prepared) -> anyhow::Result<ExitCode> {
-    let Prepared {
-        project,
-        run,
-        digests,
-        uses_peers,
-    } = prepared;
-    if !arguments.dry_run && !arguments.yes {
-        prompt::check_terminal()?;
-    }
-    let targets = arguments.connection.complete(targets::targets(&project, &run)?)?;
-    let documents = Documents::create(&arguments.format_into)?;
-    let runtime = runtime::all_threads()?;
+    let targets = || targets::targets(&prepared.project, &prepared.run);
     let deploying = Deploying {
-        arguments,
-        run: &run,
-        digests,
-        uses_peers,
+        arguments: &arguments.run,
+        run: &prepared.run,
+        digests: prepared.digests.clone(),
+        uses_peers: prepared.uses_peers,
+        rollback_of: None,
     };
-    let ended = runtime.block_on(deploying.deploy(targets, documents));
-    // Reading a file that hangs, as on a network mount, does not keep an interrupted run from ending.
-    runtime.shutdown_background();
-    ended
+    deploying.carry_out(targets)
 }

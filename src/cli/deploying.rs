@@ -1,31 +1,50 @@
 //! The input of a deploy, and what follows from it.
 
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use homelab::apply::{HostEnd, HostResult};
 use homelab::plan::Plan;
 use homelab::project::Selection;
+use homelab::remote::Target;
 use homelab::report::TextOptions;
 use homelab::rounds::ReadOptions;
 use homelab::secret::DigestKey;
 
-use super::deploy_arguments::DeployArguments;
+use super::documents::Documents;
 use super::format::DocumentFormat;
 use super::interruption::Interruption;
 use super::output::eprint;
 use super::reading::Reading;
-use super::{prompt, showing, terminal};
+use super::run_arguments::RunArguments;
+use super::{prompt, runtime, showing, terminal};
 
 /// The input of a deploy.
 pub(super) struct Deploying<'a> {
-    pub(super) arguments: &'a DeployArguments,
+    pub(super) arguments: &'a RunArguments,
     pub(super) run: &'a Selection,
     pub(super) digests: Arc<DigestKey>,
     /// Whether any host uses facts of another, as far as that is known before they are read.
     pub(super) uses_peers: bool,
+    /// The run that this one takes back.
+    pub(super) rollback_of: Option<String>,
 }
 
 impl Deploying<'_> {
+    /// Reads the hosts, shows the review, asks, applies, and sums up.
+    pub(super) fn carry_out(&self, targets: impl FnOnce() -> anyhow::Result<Vec<Target>>) -> anyhow::Result<ExitCode> {
+        if !self.arguments.dry_run && !self.arguments.yes {
+            prompt::check_terminal()?;
+        }
+        let targets = self.arguments.connection.complete(targets()?)?;
+        let documents = Documents::create(&self.arguments.format_into)?;
+        let runtime = runtime::all_threads()?;
+        let ended = runtime.block_on(self.deploy(targets, documents));
+        // Reading a file that hangs, as on a network mount, does not keep an interrupted run from ending.
+        runtime.shutdown_background();
+        ended
+    }
+
     /// How hosts are read: without `--yes`, the user has not agreed to the project's conditions yet.
     pub(super) fn reading(&self) -> Reading {
         Reading {

@@ -35,6 +35,8 @@ mod progress;
 mod project;
 mod prompt;
 mod reading;
+mod rollback;
+mod run_arguments;
 mod runtime;
 mod schema;
 mod several;
@@ -82,6 +84,8 @@ enum CliCommand {
     Facts(facts::FactsArguments),
     /// Show what earlier runs changed on hosts, from the journals that the hosts keep
     History(history::HistoryArguments),
+    /// Take back what a run changed on a host: show the diff, ask, then apply it
+    Rollback(rollback::RollbackArguments),
     /// Show what earlier runs left on hosts: owed restarts, interrupted runs, jobs, lock-out guards
     Status(status::StatusArguments),
     /// List all operations, or show the parameters of one with an example
@@ -124,6 +128,7 @@ pub(crate) fn main() -> ExitCode {
         CliCommand::Exec(arguments) => exec::run(arguments),
         CliCommand::Facts(arguments) => facts::run(arguments),
         CliCommand::History(arguments) => history::run(arguments),
+        CliCommand::Rollback(arguments) => rollback::run(arguments),
         CliCommand::Status(arguments) => status::run(arguments),
         CliCommand::Operations(arguments) => operations::run(arguments),
         CliCommand::Schema(arguments) => schema::run(arguments),

@@ -97,6 +97,7 @@ impl Deploying<'_> {
             run,
             plan,
             unread: &unread,
+            rollback_of: self.rollback_of.clone(),
             lock_wait: self.arguments.lock_wait,
             guard_within: self.arguments.guard_within,
             parallel: self.arguments.parallel(),

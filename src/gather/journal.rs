@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 
-use super::{FactProbes, GatherError, Reader, in_turn};
+use super::{FactProbes, GatherError, Reader, gather, in_turn};
 use crate::facts::journal::{Run, Wanted, parse, probe};
 use crate::facts::{FactKey, Facts};
 use crate::remote::{Connection, Target};
@@ -32,6 +32,34 @@ pub async fn read_journals(
         (target.name.clone(), read)
     });
     join_all(reading).await
+}
+
+/// Reads one run of a host's journal, and the facts that `keys` names for it, in at most two scripts.
+pub async fn read_run(
+    target: &Target,
+    wanted: Wanted<'_>,
+    keys: impl Fn(&Run) -> BTreeSet<FactKey>,
+) -> Result<HostJournal, GatherError> {
+    let mut connection = Connection::open(target).await?;
+    let read = Box::pin(read_with(&mut connection, &target.name, wanted, keys)).await;
+    connection.close().await;
+    read
+}
+
+async fn read_with(
+    connection: &mut Connection,
+    host: &str,
+    wanted: Wanted<'_>,
+    keys: impl Fn(&Run) -> BTreeSet<FactKey>,
+) -> Result<HostJournal, GatherError> {
+    let mut journal = read(connection, host, wanted).await?;
+    if let [(run, _)] = journal.runs.as_slice() {
+        let keys = keys(run);
+        if !keys.is_empty() {
+            gather(connection, host, &keys, &mut journal.facts).await?;
+        }
+    }
+    Ok(journal)
 }
 
 /// Reads the journal of one host in one script.

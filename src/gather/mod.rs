@@ -11,7 +11,7 @@ use crate::facts::{FactKey, Facts, Probe, Question, UnreadableAnswer, questions}
 use crate::remote::{Answer, Connection, RemoteError, Target, Writer};
 
 pub use self::command::{CommandEvent, CommandOutput, Ran, run_command};
-pub use self::journal::{HostJournal, read_journal, read_journals};
+pub use self::journal::{HostJournal, read_journal, read_journals, read_run};
 pub(crate) use self::turns::in_turn;
 pub use crate::remote::Stream;
 

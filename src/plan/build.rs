@@ -37,6 +37,7 @@ pub fn build(selection: &Selection, snapshot: &Snapshot, digests: &DigestKey) ->
         };
         notices.extend(owed);
         notices.extend(said);
+        notices.extend(selection.notices.iter().cloned());
         let is_settled = |operation: &PlannedOperation| operation.handler.is_some() && operation.changes().is_empty();
         has_leftovers |= operations.iter().any(is_settled);
         build.plan.hosts.push(HostPlan {

@@ -17,6 +17,7 @@ mod lint;
 mod model;
 mod operation;
 mod outline;
+mod own;
 mod pattern;
 mod reader;
 mod run;
@@ -42,6 +43,7 @@ pub use lint::is_name;
 pub use model::Project;
 pub use operation::RawOperation;
 pub use outline::{DeployOutline, InventoryOutline, Outline, outline};
+pub use own::own_deploy;
 pub use run::{
     Filter, Only, SelectedHost, SelectedStage, Selection, Wanted, hosts, hosts_of_deploy, matches_nothing, select,
 };

@@ -66,6 +66,8 @@ pub struct Selection {
     pub items_left_out_of: Vec<String>,
     /// The options that select a part of the deploy, or change its data, without values of data.
     pub filters: Vec<String>,
+    /// What the review says besides.
+    pub notices: Vec<String>,
     /// Whether handlers run that an earlier run owed and that are not part of the deploy.
     pub runs_owed: bool,
     pub assets: Arc<Assets>,
@@ -208,6 +210,7 @@ pub fn select(
         tasks_left_out,
         items_left_out_of,
         filters: filter.words(),
+        notices: Vec::new(),
         runs_owed: filter.owed,
         assets: Arc::clone(&project.assets),
         catalogue: Arc::clone(&project.catalogue),

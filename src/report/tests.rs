@@ -38,6 +38,7 @@ fn selection() -> Selection {
         hosts_left_out: vec!["nas".to_owned()],
         tasks_left_out: Vec::new(),
         filters: Vec::new(),
+        notices: Vec::new(),
         runs_owed: false,
         items_left_out_of: vec!["services/folder".to_owned()],
         assets: Arc::new(Assets::default()),

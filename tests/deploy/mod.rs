@@ -46,6 +46,7 @@ mod read_back;
 mod refused;
 mod repository;
 mod review;
+mod rollback;
 mod round_trips;
 mod side_by_side;
 mod silent;

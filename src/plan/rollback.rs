@@ -1,0 +1,476 @@
+//! Taking back what a run did: a task of homelab's own that makes of the host what it was before, as far as that is possible.
+//!
+//! It is planned, reviewed and applied like any other task. What cannot go back is told, with the reason.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use indexmap::IndexMap;
+use toml::{Table, Value};
+
+use crate::facts::apt::{AptVerb, Installation, InstallationFact};
+use crate::facts::journal::{ChangeEnd, ChangeRecord, Run, Was};
+use crate::facts::path::{EntryKind, InodeKind, PathFact, is_below};
+use crate::facts::unit::{UnitFact, UnitFilePath};
+use crate::facts::{Fact, FactKey, Facts};
+use crate::secret::DigestKey;
+use crate::value::Known;
+
+/// A task that takes back a run.
+#[derive(Debug, Default)]
+pub struct Rollback {
+    /// The text of the task; `None` if there is nothing to take back.
+    pub task: Option<String>,
+    /// What stays as it is, and why.
+    pub stays: Vec<String>,
+}
+
+/// A resource that the run changed, and its first and last change.
+struct Thing<'a> {
+    first: &'a ChangeRecord,
+    last: &'a ChangeRecord,
+    /// The digest of the content that the run left.
+    digest: Option<&'a str>,
+    /// Its attributes before its first change, and after its last one.
+    before: BTreeMap<&'a str, &'a str>,
+    after: BTreeMap<&'a str, &'a str>,
+    /// Where its previous version is kept.
+    kept: Option<&'a str>,
+    /// The units of handlers that were notified.
+    units: BTreeSet<&'a str>,
+}
+
+/// The resources that the run changed, in the order of their first change.
+fn things(run: &Run) -> Vec<Thing<'_>> {
+    let mut things: IndexMap<(&str, &str), Thing<'_>> = IndexMap::new();
+    let made = run.changes.iter().filter(|change| {
+        matches!(change.end, ChangeEnd::Applied | ChangeEnd::Unknown)
+            && matches!(change.record.action.as_str(), "create" | "update" | "remove")
+    });
+    for change in made {
+        let record = &change.record;
+        let thing = things.entry((&record.kind, &record.name)).or_insert_with(|| Thing {
+            first: record,
+            last: record,
+            digest: None,
+            before: BTreeMap::new(),
+            after: BTreeMap::new(),
+            kept: record.kept.as_deref(),
+            units: BTreeSet::new(),
+        });
+        thing.last = record;
+        for (name, value) in &record.before {
+            thing.before.entry(name).or_insert(value);
+        }
+        thing
+            .after
+            .extend(record.after.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        if record.digest.is_some() || record.action == "remove" {
+            thing.digest = record.digest.as_deref();
+        }
+        thing
+            .units
+            .extend(record.notifies.iter().filter_map(|handler| handler.unit.as_deref()));
+    }
+    things.into_values().collect()
+}
+
+/// The facts that [`rollback`] needs.
+pub fn rollback_keys(run: &Run) -> BTreeSet<FactKey> {
+    let mut keys = BTreeSet::new();
+    for thing in things(run) {
+        let name = thing.first.name.clone();
+        match thing.first.kind.as_str() {
+            "file" | "link" => {
+                keys.extend(UnitFilePath::of(&thing.first.name).map(|file| FactKey::Unit(file.unit.to_owned())));
+                keys.extend(thing.kept.map(|kept| FactKey::Path(kept.to_owned())));
+                keys.insert(FactKey::Path(name));
+            }
+            "directory" => keys.extend([FactKey::Path(name.clone()), FactKey::Listing(name)]),
+            "package" => keys.extend(earlier_version(&thing).map(FactKey::Installation)),
+            _ => {}
+        }
+    }
+    keys
+}
+
+/// What apt is asked to install for a package to become what it was, if it was installed.
+fn earlier_version(thing: &Thing<'_>) -> Option<Installation> {
+    let version = thing.before.get("version")?;
+    Some(Installation {
+        verb: AptVerb::Install,
+        packages: vec![format!("{}={version}", thing.first.name)],
+        recommends: true,
+        auto_remove: false,
+        refreshed: false,
+        without: Vec::new(),
+        manual: Box::default(),
+    })
+}
+
+/// The task that takes back `run`. `key` is that of its digests; paths in `overwritten` go back although they were changed since.
+pub fn rollback(run: &Run, key: Option<&DigestKey>, facts: &Facts, overwritten: &[String]) -> Rollback {
+    let things = things(run);
+    let mut back = Back {
+        facts,
+        key,
+        overwritten,
+        removed: BTreeSet::new(),
+        gone_units: BTreeSet::new(),
+        restarts: BTreeSet::new(),
+        operations: Vec::new(),
+        states: Vec::new(),
+        packages: Vec::new(),
+        stays: Vec::new(),
+    };
+    for thing in things.iter().rev() {
+        match thing.first.kind.as_str() {
+            "file" => back.file(thing),
+            "link" => back.link(thing),
+            "directory" => back.directory(thing),
+            "package" => back.package(thing),
+            "unit" => {}
+            kind => back.stay(thing, reason(kind)),
+        }
+    }
+    for thing in things.iter().filter(|thing| thing.first.kind == "unit") {
+        back.unit(thing);
+    }
+    back.end()
+}
+
+/// Why homelab takes nothing back of this kind.
+fn reason(kind: &str) -> &'static str {
+    match kind {
+        "command" => "what a command did is not known",
+        "user" | "group" => "accounts stay, since files may belong to them",
+        "packages that come along with" => "packages that came along stay",
+        "archive in" | "git repository" => "its files are not kept",
+        "host" => "a restart cannot be taken back",
+        _ => "this is not taken back",
+    }
+}
+
+/// What is taken back so far.
+struct Back<'a> {
+    facts: &'a Facts,
+    key: Option<&'a DigestKey>,
+    overwritten: &'a [String],
+    /// Paths that go.
+    removed: BTreeSet<&'a str>,
+    gone_units: BTreeSet<&'a str>,
+    /// Units that read what goes back.
+    restarts: BTreeSet<&'a str>,
+    operations: Vec<Table>,
+    states: Vec<Table>,
+    packages: Vec<Table>,
+    stays: Vec<String>,
+}
+
+impl<'a> Back<'a> {
+    fn stay(&mut self, thing: &Thing<'_>, why: &str) {
+        self.stays
+            .push(format!("{} {} stays: {why}", thing.first.kind, thing.first.name));
+    }
+
+    fn path(&self, path: &str) -> Option<&'a PathFact> {
+        match self.facts.get(&FactKey::Path(path.to_owned()))? {
+            Fact::Path(fact) => Some(fact),
+            _ => None,
+        }
+    }
+
+    /// Whether the path is as the run left it; says so if it is not, unless it is to go back anyway.
+    fn is_as_left(&mut self, thing: &Thing<'_>) -> bool {
+        let now = self.path(&thing.first.name);
+        let is_so = match (thing.last.action.as_str(), now) {
+            ("remove", Some(PathFact::Absent)) => true,
+            (action, Some(PathFact::Present(inode))) if action != "remove" => match (&inode.kind, thing.digest) {
+                (
+                    InodeKind::File {
+                        digest: Known::Yes(now),
+                    },
+                    Some(left),
+                ) => self.key.is_some_and(|key| key.digest(now).0 == left),
+                (InodeKind::Link { target }, None) => thing.after.get("target").is_none_or(|left| *left == *target),
+                (InodeKind::File { .. }, None) => thing.last.kind == "file",
+                _ => false,
+            },
+            // It is gone: that is a change too, but there is nothing to lose.
+            (_, Some(PathFact::Absent)) => thing.first.was == Was::Absent,
+            _ => false,
+        };
+        let is_meant = is_so || self.overwritten.contains(&thing.first.name);
+        if !is_meant {
+            self.stay(
+                thing,
+                &format!(
+                    "it was changed since; `--overwrite {}` takes it back anyway",
+                    thing.first.name
+                ),
+            );
+        }
+        is_meant
+    }
+
+    fn add(&mut self, thing: &Thing<'a>, mut operation: Table) {
+        let units = thing.units.iter().filter(|unit| !self.gone_units.contains(*unit));
+        let notify: Vec<Value> = units.map(|unit| Value::from(literal(unit))).collect();
+        self.restarts.extend(thing.units.iter());
+        if !notify.is_empty() {
+            operation.insert("notify".to_owned(), notify.into());
+        }
+        self.operations.push(operation);
+    }
+
+    fn file(&mut self, thing: &Thing<'a>) {
+        let path = thing.first.name.as_str();
+        if !self.is_as_left(thing) {
+            return;
+        }
+        let kept = thing.kept.and_then(|kept| Some((kept, self.path(kept)?)));
+        match (thing.first.was, kept) {
+            (_, Some((kept, PathFact::Present(inode)))) if matches!(inode.kind, InodeKind::File { .. }) => {
+                let mut copy = operation("files.copy", &[("src", kept), ("dest", path)]);
+                copy.insert("user".to_owned(), literal(&inode.owner).into());
+                copy.insert("group".to_owned(), literal(&inode.group).into());
+                copy.insert("mode".to_owned(), format!("{:04o}", inode.mode).into());
+                self.add(thing, copy);
+                self.reload(path);
+            }
+            (Was::Absent, _) => {
+                self.removed.insert(path);
+                match UnitFilePath::of(path).filter(|_| path.starts_with("/etc/systemd/system/")) {
+                    Some(file) => self.unit_file_goes(file),
+                    None => self.add(thing, absent(operation("files.file", &[("path", path)]))),
+                }
+            }
+            (Was::Present, None) if thing.digest.is_none() && thing.last.action == "update" => {
+                let attributes = attributes("files.file", thing);
+                self.add(thing, attributes);
+            }
+            (Was::Unknown, None | Some((_, PathFact::Absent))) => {
+                self.stay(thing, "what was there before is not known");
+            }
+            _ => self.stay(thing, "its previous version is not kept"),
+        }
+    }
+
+    fn unit_file_goes(&mut self, file: UnitFilePath<'a>) {
+        let mut table = absent(operation("systemd.unit", &[("unit", file.unit)]));
+        match file.drop_in {
+            Some(drop_in) => {
+                let name = drop_in.trim_end_matches(".conf");
+                table.insert("drop_in".to_owned(), literal(name).into());
+                self.reload_unit(file.unit);
+            }
+            None => {
+                self.gone_units.insert(file.unit);
+            }
+        }
+        self.operations.push(table);
+    }
+
+    /// A file of a unit goes back: what runs is restarted with it.
+    fn reload(&mut self, path: &'a str) {
+        if let Some(file) = UnitFilePath::of(path) {
+            self.reload_unit(file.unit);
+        }
+    }
+
+    fn reload_unit(&mut self, unit: &str) {
+        let Some(Fact::Unit(UnitFact::Present(state))) = self.facts.get(&FactKey::Unit(unit.to_owned())) else {
+            return;
+        };
+        let mut service = operation("systemd.service", &[("service", unit)]);
+        let runs = !state.has_stopped();
+        service.insert("state".to_owned(), if runs { "started" } else { "stopped" }.into());
+        self.states.push(service);
+    }
+
+    fn link(&mut self, thing: &Thing<'a>) {
+        let path = thing.first.name.as_str();
+        if !self.is_as_left(thing) {
+            return;
+        }
+        let kept = thing.kept.and_then(|kept| self.path(kept));
+        match (thing.first.was, kept) {
+            (_, Some(PathFact::Present(inode))) => match &inode.kind {
+                InodeKind::Link { target } => {
+                    self.add(thing, operation("files.link", &[("path", path), ("target", target)]));
+                }
+                _ => self.stay(thing, "it was no link before"),
+            },
+            (Was::Absent, _) => {
+                self.removed.insert(path);
+                self.add(thing, absent(operation("files.link", &[("path", path)])));
+            }
+            _ => self.stay(thing, "its previous version is not kept"),
+        }
+    }
+
+    fn directory(&mut self, thing: &Thing<'a>) {
+        let path = thing.first.name.as_str();
+        match (thing.first.was, thing.last.action.as_str()) {
+            (_, "remove") => self.stay(thing, "what is in directories is not kept"),
+            (Was::Absent, _) => {
+                let Some(Fact::Listing(listing)) = self.facts.get(&FactKey::Listing(path.to_owned())) else {
+                    return self.stay(thing, "it cannot be read");
+                };
+                let below = |name: &str| format!("{}/{name}", path.trim_end_matches('/'));
+                let other = listing.entries.iter().find(|(name, kind)| {
+                    let own = below(name);
+                    let is_way = **kind == EntryKind::Directory && self.removed.iter().any(|path| is_below(path, &own));
+                    !self.removed.contains(own.as_str()) && !is_way
+                });
+                if let Some((name, _)) = other {
+                    let why = format!("`{}` is in it, which stays", below(name));
+                    return self.stay(thing, &why);
+                }
+                if !listing.is_complete || !listing.unusable.is_empty() {
+                    return self.stay(thing, "there is more in it than can be listed");
+                }
+                self.removed.insert(path);
+                self.add(thing, absent(operation("files.directory", &[("path", path)])));
+            }
+            (Was::Present, _) => {
+                let attributes = attributes("files.directory", thing);
+                self.add(thing, attributes);
+            }
+            (Was::Unknown, _) => self.stay(thing, "what was there before is not known"),
+        }
+    }
+
+    fn package(&mut self, thing: &Thing<'a>) {
+        let name = thing.first.name.as_str();
+        let packages = |name: &str| {
+            let mut table = operation("apt.packages", &[]);
+            table.insert("packages".to_owned(), vec![Value::from(literal(name))].into());
+            table
+        };
+        let Some(installation) = earlier_version(thing) else {
+            if thing.first.was == Was::Absent {
+                self.packages.push(absent(packages(name)));
+            } else {
+                self.stay(thing, "its version before is not known");
+            }
+            return;
+        };
+        if thing.before.get("version") == thing.after.get("version") {
+            return self.stay(thing, "only how it was installed has changed");
+        }
+        let versioned = installation.packages.concat();
+        match self.facts.get(&FactKey::Installation(installation)) {
+            Some(Fact::Installation(InstallationFact::Possible(_))) => self.packages.insert(0, packages(&versioned)),
+            _ => self.stay(thing, &format!("apt cannot install `{versioned}` any more")),
+        }
+    }
+
+    fn unit(&mut self, thing: &Thing<'a>) {
+        let (unit, before, after) = (thing.first.name.as_str(), &thing.before, &thing.after);
+        if self.gone_units.contains(unit) {
+            return;
+        }
+        if thing.first.was != Was::Present {
+            return self.stay(thing, "it goes only with its unit file or package");
+        }
+        let mut service = operation("systemd.service", &[("service", unit)]);
+        let runs = |word: &str| word.starts_with("active") || word.starts_with("activating") || word == "reloading";
+        if let (Some(before), Some(after)) = (before.get("active"), after.get("active")) {
+            let is_running = !matches!(*after, "inactive" | "stopped" | "failed");
+            if runs(before) != is_running {
+                let state = if runs(before) { "started" } else { "stopped" };
+                service.insert("state".to_owned(), state.into());
+            }
+        }
+        if let (Some(before), Some(after)) = (before.get("enabled"), after.get("enabled"))
+            && before != after
+            && matches!(*before, "enabled" | "disabled")
+        {
+            service.insert("enabled".to_owned(), (*before == "enabled").into());
+        }
+        if service.len() > 2 {
+            let is_other = |table: &Table| table.get("service") != service.get("service");
+            self.states.retain(is_other);
+            self.states.push(service);
+        }
+    }
+
+    fn end(mut self) -> Rollback {
+        let gone: Vec<&str> = self.gone_units.iter().copied().collect();
+        for operation in &mut self.operations {
+            if let Some(Value::Array(notify)) = operation.get_mut("notify") {
+                notify.retain(|unit| !gone.iter().any(|gone| unit.as_str() == Some(gone)));
+            }
+        }
+        // Names of operations are told apart by their main argument.
+        let mut seen = BTreeSet::new();
+        self.states
+            .retain(|table| seen.insert(table.get("service").and_then(Value::as_str).map(str::to_owned)));
+        // What removes packages comes last, what brings old versions comes first.
+        let (removals, versions): (Vec<Table>, Vec<Table>) = self
+            .packages
+            .into_iter()
+            .partition(|table| table.contains_key("present"));
+        let operations: Vec<Table> = [versions, self.operations, self.states, removals].concat();
+        let handlers = self
+            .restarts
+            .into_iter()
+            .filter(|unit| !gone.contains(unit))
+            .map(|unit| {
+                let mut handler = operation("systemd.service", &[("service", unit)]);
+                handler.insert("name".to_owned(), literal(unit).into());
+                handler.insert("state".to_owned(), "restarted".into());
+                handler
+            });
+        let mut task = Table::new();
+        let is_empty = operations.is_empty();
+        task.insert("operation".to_owned(), tables(operations));
+        let handlers: Vec<Table> = handlers.collect();
+        if !handlers.is_empty() {
+            task.insert("handler".to_owned(), tables(handlers));
+        }
+        Rollback {
+            task: toml::to_string(&task).ok().filter(|_| !is_empty),
+            stays: self.stays,
+        }
+    }
+}
+
+fn tables(tables: Vec<Table>) -> Value {
+    tables.into_iter().map(Value::Table).collect::<Vec<_>>().into()
+}
+
+fn operation(op: &str, arguments: &[(&str, &str)]) -> Table {
+    let arguments = arguments.iter().map(|(name, value)| (*name, literal(value)));
+    let all = std::iter::once(("op", op.to_owned())).chain(arguments);
+    all.map(|(name, value)| (name.to_owned(), value.into())).collect()
+}
+
+fn absent(mut operation: Table) -> Table {
+    operation.insert("present".to_owned(), false.into());
+    operation
+}
+
+/// Owner, group and mode as they were.
+fn attributes(op: &str, thing: &Thing<'_>) -> Table {
+    let mut table = operation(op, &[("path", thing.first.name.as_str())]);
+    let parameters = BTreeMap::from([("owner", "user"), ("group", "group"), ("mode", "mode")]);
+    for (attribute, parameter) in parameters {
+        if let Some(value) = thing.before.get(attribute) {
+            table.insert(parameter.to_owned(), literal(value).into());
+        }
+    }
+    table
+}
+
+/// `text` as the text of a parameter, which is a template.
+fn literal(text: &str) -> String {
+    if ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark)) {
+        format!("{{% raw %}}{text}{{% endraw %}}")
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! A run is taken back: what it changed is as it was, and then it is made again.
+
+use crate::support::host::Host;
+use crate::support::project::Project;
+
+const TASK: &str = r#"
+[[operation]]
+op = "files.put"
+dest = "/etc/app.conf"
+content = "value = {{ value }}\n"
+notify = ["restart app"]
+
+[[operation]]
+op = "files.put"
+dest = "/etc/app.plain"
+content = "plain {{ value }}\n"
+user = "www-data"
+mode = "{{ mode }}"
+
+[[operation]]
+op = "files.link"
+path = "/etc/app.link"
+target = "app.{{ value }}"
+
+[[operation]]
+op = "files.put"
+dest = "/etc/systemd/system/app.service"
+content = """
+[Service]
+ExecStart=/bin/sleep infinity
+[Install]
+WantedBy=multi-user.target
+"""
+
+[[operation]]
+op = "systemd.service"
+service = "app"
+state = "started"
+enabled = "{{ enabled }}"
+
+[[operation]]
+op = "files.directory"
+path = "/srv/new"
+when = "more"
+
+[[operation]]
+op = "files.put"
+dest = "/srv/new/file"
+content = "new\n"
+when = "more"
+
+[[operation]]
+op = "files.put"
+dest = "/etc/systemd/system/more.service"
+content = "[Service]\nExecStart=/bin/sleep infinity\n"
+when = "more"
+
+[[operation]]
+op = "systemd.service"
+service = "more"
+state = "started"
+when = "more"
+
+[[operation]]
+op = "apt.packages"
+packages = ["hello"]
+when = "more"
+
+[[operation]]
+op = "files.file"
+path = "/etc/gone"
+present = false
+when = "more"
+
+[[operation]]
+op = "server.shell"
+commands = ["touch /srv/command"]
+creates = "/srv/command"
+when = "more"
+
+[[handler]]
+name = "restart app"
+op = "systemd.service"
+service = "app"
+state = "restarted"
+"#;
+
+/// What a rollback has to leave as it was, but for what it says that it cannot.
+const STATE: &str = "cat /etc/app.conf /etc/app.plain; stat -c '%U %a' /etc/app.plain; readlink /etc/app.link; cat /etc/gone; \
+     stat -c '%U %a' /etc/gone; systemctl is-enabled app; systemctl is-active app; systemctl is-active more; ls /etc/systemd/system; \
+     ls -R /srv/new 2>&1; dpkg -s hello 2>&1 | grep -i ^status; true";
+
+fn data(project: &Project, value: &str, more: bool) {
+    let mode = if more { "0600" } else { "0644" };
+    let text = format!(
+        "value = '{value}'\nmode = '{mode}'\nenabled = {}\nmore = {more}\n",
+        !more
+    );
+    project.write("group_data/all.toml", text);
+}
+
+fn deploy(project: &Project) -> String {
+    project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0).stdout
+}
+
+fn there_and_back(project: &Project, host: &Host<'_>) {
+    host.inside("echo kept >/etc/gone; chmod 600 /etc/gone; chown www-data /etc/gone");
+    data(project, "one", false);
+    deploy(project);
+    let before = host.inside(STATE);
+    data(project, "two", true);
+    deploy(project);
+    let after = host.inside(STATE);
+    assert_ne!(before, after);
+
+    let starts = "systemctl show -p InvocationID --value app";
+    let invocation = host.inside(starts);
+    let back = &["rollback", "dev", "alpha", "last"];
+    let review = project.homelab(&[&back[..], &["--dry-run"]].concat()).expect(0).stdout;
+    for said in [
+        "- value = two",
+        "+ value = one",
+        "- file /srv/new/file",
+        "- package hello",
+        "disabled → enabled",
+        "command touch /srv/command stays: what a command did is not known",
+    ] {
+        assert!(review.contains(said), "{said}: {review}");
+    }
+    assert_eq!(host.inside(STATE), after);
+    project.homelab(&[&back[..], &["--yes"]].concat()).expect(0);
+    assert_eq!(host.inside(STATE), before);
+    assert_ne!(host.inside(starts), invocation, "it was restarted for its file");
+    assert_eq!(host.inside("ls -A /var/lib/homelab/owed"), "");
+    let history = project.homelab(&["history", "dev", "alpha"]).expect(0).stdout;
+    assert!(history.contains("rollback of 2"), "{history}");
+
+    // Forward again, and then all is as after the first time.
+    deploy(project);
+    assert_eq!(host.inside(STATE), after);
+    assert!(deploy(project).starts_with("nothing to do"));
+}
+
+#[test]
+fn a_run_is_taken_back_and_made_again_on_debian_13() {
+    let project = Project::with_task(TASK);
+    let host = project.up("dev", "alpha");
+    there_and_back(&project, &host);
+
+    // What was changed since stays, unless it is named.
+    data(&project, "three", true);
+    deploy(&project);
+    host.inside("echo by hand >>/etc/app.plain");
+    let back = &["rollback", "dev", "alpha", "last", "--yes"];
+    let told = project.homelab(back).expect(0).stdout;
+    assert!(
+        told.contains("`--overwrite /etc/app.plain` takes it back anyway"),
+        "{told}"
+    );
+    assert_eq!(host.inside("cat /etc/app.conf"), "value = two\n");
+    assert_eq!(host.inside("cat /etc/app.plain"), "plain three\nby hand\n");
+    host.is_left_in_order();
+}
+
+#[test]
+fn a_run_is_taken_back_and_made_again_on_debian_12() {
+    let project = Project::with_task(TASK);
+    project.write("inventories/dev.toml", "[hosts.alpha]\nlab = { image = 'debian:12' }\n");
+    let host = project.up("dev", "alpha");
+    there_and_back(&project, &host);
+}
