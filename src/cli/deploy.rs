@@ -12,6 +12,7 @@ use homelab::secret::DigestKey;
 use super::deploy_arguments::DeployArguments;
 use super::deploying::Deploying;
 use super::documents::Documents;
+use super::only_failed::only_failed;
 use super::output::{eprint, print};
 use super::{errors, project, targets};
 
@@ -119,7 +120,15 @@ fn prepared(arguments: &DeployArguments) -> Result<Prepared, Refused> {
     })
 }
 
-fn deploy(arguments: &DeployArguments, prepared: Prepared) -> anyhow::Result<ExitCode> {
+fn deploy(arguments: &DeployArguments, mut prepared: Prepared) -> anyhow::Result<ExitCode> {
+    if arguments.only_failed {
+        let targets = targets::targets(&prepared.project, &prepared.run)?;
+        let targets = arguments.run.connection.complete(targets)?;
+        let Some(run) = only_failed(&prepared.run, &targets)? else {
+            return Ok(ExitCode::SUCCESS);
+        };
+        prepared.run = run;
+    }
     let targets = || targets::targets(&prepared.project, &prepared.run);
     let deploying = Deploying {
         arguments: &arguments.run,

@@ -20,6 +20,9 @@ pub(crate) struct DeployArguments {
     /// Also run handlers that an earlier run owed a host and that are not part of this deploy
     #[arg(long)]
     pub(super) owed: bool,
+    /// Go on only with hosts whose last run of this deploy failed or was interrupted, as their journals say
+    #[arg(long)]
+    pub(super) only_failed: bool,
     #[command(flatten)]
     pub(super) run: RunArguments,
 }

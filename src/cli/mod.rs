@@ -26,6 +26,7 @@ mod inventory;
 mod journals;
 mod lab;
 mod man;
+mod only_failed;
 mod operations;
 mod output;
 mod pass;

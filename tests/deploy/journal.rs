@@ -144,3 +144,46 @@ fn kill_group(process: u32) {
         .unwrap();
     assert!(ended.success());
 }
+
+#[test]
+fn a_deploy_goes_on_only_with_the_hosts_on_which_it_failed() {
+    let project = Project::with_task(TASK);
+    project.write(
+        "inventories/dev.toml",
+        "[hosts.alpha]\nlab = true\n[hosts.beta]\nlab = true\n[hosts.gamma]\nlab = true\n",
+    );
+    project.write("deploys/all.toml", "hosts = ['*']\ntasks = ['test/files']\n");
+    let host = project.up("dev", "alpha");
+    project.write(
+        "group_data/all.toml",
+        "value = 'one'\nlast = \"{{ 'touch /srv/one' if host.name == 'alpha' else 'exit 3' }}\"\n",
+    );
+    let failed = ["deploy", "dev", "all", "--yes", "--only-failed"];
+    let none = project.homelab(&failed).expect(0);
+    assert!(
+        none.stderr
+            .contains("nothing to do: no host has a run of deploy `all` that failed"),
+        "{}",
+        none.stderr
+    );
+    assert!(!host.is("test -e /etc/app.conf"));
+    project.homelab(&["deploy", "dev", "all", "--yes"]).expect(1);
+    let before = files(&host);
+    let again = project.homelab(&failed).expect(1);
+    assert!(
+        again.stderr.contains("beta: the last run of `all` ended so: failed"),
+        "{}",
+        again.stderr
+    );
+    assert!(again.stderr.contains("gamma: "), "{}", again.stderr);
+    assert!(
+        !again.stderr.contains("alpha") && !again.stdout.contains("alpha"),
+        "{}",
+        again.stdout
+    );
+    assert_eq!(files(&host), before);
+    data(&project, "one", "touch /srv/one");
+    project.homelab(&failed).expect(0);
+    let none = project.homelab(&failed).expect(0);
+    assert!(none.stderr.contains("nothing to do: no host"), "{}", none.stderr);
+}
