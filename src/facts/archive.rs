@@ -81,6 +81,7 @@ esac
 command -v $tool >/dev/null || needs=$package
 }
 hl_list() {
+export hl_zip="$1"
 { case $kind in
 tar) tar -P --numeric-owner --quoting-style=c -tvf "$1" ;;
 zip) unzip -Z1 "$1" >/dev/null 2>&1 && unzip -Zs "$1" | sed -n "/^[-?dlbcps][^ ]\{6,9\} \{1,\}[0-9.]\{3,\} /p" ;;
@@ -106,6 +107,12 @@ gsub(/\\"/, "\"", name); gsub(/\\\\/, "\\", name); gsub(/\\"/, "\"", target); gs
 mode = $1; size = $4; name = $0; sub(/^[^ ]+ +[^ ]+ +[^ ]+ +[^ ]+ +[^ ]+ +[^ ]+ +[^ ]+ +[^ ]+ /, "", name)
 if (name ~ /\/$/) type = "d"
 if (name ~ /\^[A-Z]/ || name ~ /\\/) { bad("a control character or a backslash in a name"); next }
+if (type == "l") {
+pattern = name; gsub(/[][*?]/, "\\\\&", pattern); gsub(/\047/, "\047\\\047\047", pattern)
+command = "unzip -p \"$hl_zip\" \047" pattern "\047 2>/dev/null"
+while ((command | getline line) > 0) target = target line
+close(command)
+}
 }
 if (type !~ /^[-?dlh]$/) { bad("a device, pipe or socket"); next }
 if (mode ~ /[sS]/) { bad("a file with a set-id bit"); next }
@@ -151,7 +158,7 @@ else echo "changed $dest"; fi
 fi"#;
 
 /// Shell text that prints what extracting `src` to `dest` would do: `needs PACKAGE`; or `bad WHY: PATH`; or `files COUNT BYTES`, and
-/// `state DIGEST` of what all files are like that it may write or remove, `top NAME` for each name in `dest`, `removes PATH`, `replaces PATH` for files that are not of the record, and `blocked PATH`
+/// `state DIGEST` of what all files are like that it may write or remove, `top NAME` for each name in `dest`, `has PATH` for files of the archive, `removes PATH`, `replaces PATH` for files that are not of the record, and `blocked PATH`
 /// where a file is in the way of a folder or the other way round.
 pub fn previewed(archive: &Archive) -> String {
     let selection = Selection {
@@ -187,6 +194,7 @@ printf '%s\n' "$l" | awk '$2 == "f" { size = $3; sub(/^entry f [0-9]* /, ""); la
 END { for (path in last) { count++; bytes += last[path] } printf "files %d %.0f\n", count, bytes }'
 n=$(printf '%s\n' "$l" | sed -n 's/^entry [df] [0-9]* //p' | awk '{ do print; while (sub("/[^/]*$", "")) }' | sort -u)
 printf '%s\n' "$n" | sed -n 's/^\([^/][^/]*\).*/top \1/p' | sort -u | head -n 1000
+printf '%s\n' "$l" | sed -n 's/^entry f [0-9]* /has /p' | head -n 4000
 hl_named() { { printf '%s\n' "$n" | sed 's/^/.\//'; [ ! -f $r/names ] || cat $r/names; } | sort -u; }
 cd -- "$dest" 2>/dev/null || { echo "state $(sha256sum </dev/null)"; exit; }
 echo "state $(hl_named | STATE | sha256sum)"

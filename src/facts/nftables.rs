@@ -3,7 +3,9 @@
 //! What a file gives is known only to `nft`. So the host loads it into a network namespace that it makes for that, and lists what is
 //! there then.
 
+use super::owed::STATE_FOLDER;
 use crate::quote::{delimiter, quote};
+use crate::secret::sha256_hex;
 
 /// Shell functions. `hl_apart` lists what the rules on standard input give; `hl_transaction` prints what replaces their tables, and
 /// removes those of a second listing, as one transaction.
@@ -88,11 +90,19 @@ pub(super) fn probe(file: &str, text: Option<&str>) -> String {
          wanted=$(printf \"%s\\n\" \"$text\" | hl_apart) || case $wanted in unshare:*) hl_tell closed \"$wanted\" ;; *) hl_tell refused \"$wanted\" ;; esac\n\
          old=\n\
          if [ -f {file} ] && [ \"$(cat {file})\" != \"$text\" ]; then old=$(hl_apart <{file}) || old=; fi\n\
+         old=\"$(cat {record} 2>/dev/null)\n$old\"\n\
          [ \"$now\" = \"$wanted\" ] || tried=$(hl_transaction \"$wanted\" \"$old\" | LC_ALL=C \"$nft\" -c -f - 2>&1) || hl_tell refused \"$tried\"\n\
          hl_tell rules \"$now\" \"$wanted\" \"$old\"",
         end = delimiter(wanted),
         file = quote(file),
+        record = record(file),
     )
+}
+
+/// Where the host keeps the names of the tables that were loaded from `file`: a file that it includes may be gone later, and its
+/// tables are to go as well.
+fn record(file: &str) -> String {
+    format!("{STATE_FOLDER}/nftables/{}", &sha256_hex(file.as_bytes())[..16])
 }
 
 /// Shell text that makes the kernel have the rules that `text` gives, and removes the tables that the file gives beside them. It does
@@ -104,8 +114,16 @@ pub fn load(file: &str, text: Option<&str>) -> String {
          wanted=$(printf \"%s\\n\" \"$text\" | hl_apart) || {{ code=$?; printf \"%s\\n\" \"$wanted\"; exit $code; }}\n\
          old=\n\
          if [ -f {file} ] && [ \"$(cat {file})\" != \"$text\" ]; then old=$(hl_apart <{file}) || old=; fi\n\
-         hl_transaction \"$wanted\" \"$old\" | \"$nft\" -f -",
+         r={record}; old=\"$(cat $r 2>/dev/null)\n$old\"\n\
+         hl_transaction \"$wanted\" \"$old\" | \"$nft\" -f - || exit\n\
+         mkdir -p {STATE_FOLDER} && chmod 0700 {STATE_FOLDER} && mkdir -p ${{r%/*}} || exit\n\
+         {keep}",
         end = delimiter(wanted),
         file = quote(file),
+        record = record(file),
+        keep = match text {
+            Some(_) => "printf \"%s\\n\" \"$wanted\" | sed -n \"s/^table .* {$/&\\n}/p\" >$r",
+            None => "rm -f $r",
+        }
     )
 }

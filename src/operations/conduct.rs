@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
 use super::context::PlanContext;
-use super::operation::Operation;
+use super::operation::{Demand, Operation, Tree};
 use super::parameters::Span;
 use crate::change::{Attribute, Conduct, OnError, Outcome, ResourceChange, ResourceKind, Step, Stop};
 use crate::facts::overlay::FactScope;
@@ -178,6 +178,14 @@ impl Operation for Conducted {
 
     fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope> {
         self.operation.touches(context)
+    }
+
+    fn demands(&self, context: &PlanContext<'_>) -> Vec<Demand> {
+        self.operation.demands(context)
+    }
+
+    fn trees(&self, context: &PlanContext<'_>) -> Vec<Tree> {
+        self.operation.trees(context)
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

@@ -1,7 +1,7 @@
 //! Operations that run as the user that `become` and `become_user` name.
 
 use super::context::PlanContext;
-use super::operation::Operation;
+use super::operation::{Demand, Operation, Tree};
 use super::ownership::no_such_user;
 use super::parameters::check_account_name;
 use super::run_as::{BECOME, BECOME_USER, RunAs, RunAsSupport, Wish};
@@ -56,6 +56,14 @@ impl Operation for Directed {
 
     fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope> {
         self.operation.touches(context)
+    }
+
+    fn demands(&self, context: &PlanContext<'_>) -> Vec<Demand> {
+        self.operation.demands(context)
+    }
+
+    fn trees(&self, context: &PlanContext<'_>) -> Vec<Tree> {
+        self.operation.trees(context)
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

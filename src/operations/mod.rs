@@ -35,7 +35,7 @@ use definition::Define;
 pub use conduct::{CONDUCT_KEYS, ConductKeys};
 pub use context::{PlanContext, Role};
 pub use definition::Definition;
-pub use operation::{Demand, Operation};
+pub use operation::{Demand, Operation, Stays, Tree};
 pub use run_as::{BECOME_KEYS, RunAs};
 pub use table::{OPERATIONS, family, find, operation_as_key, operation_suggestion};
 pub use wording::{Parameter, schema_of};

@@ -48,6 +48,20 @@ impl Demand {
     }
 }
 
+/// Says whether a path below a directory, from there, stays where it is.
+pub type Stays = Box<dyn Fn(&str) -> bool>;
+
+/// A directory that an operation has files of its own in.
+pub struct Tree {
+    pub path: String,
+    /// Its files, by their paths from there; `None` if only the host knows them.
+    pub files: Option<Vec<String>>,
+    /// What stays if it removes everything else there; `None` if it does not.
+    pub stays: Option<Stays>,
+    /// Files, by their paths from there, that it writes again whenever something else has changed them, as far as they are known.
+    pub restores: Vec<String>,
+}
+
 /// An operation with its parameters, ready to be planned.
 pub trait Operation: Debug + Send + Sync {
     /// Facts that planning is known to need, so that one round is enough. The list does not have to be complete.
@@ -56,8 +70,14 @@ pub trait Operation: Debug + Send + Sync {
     /// Everything that it may change, whatever the facts are. Links in paths do not have to be followed.
     fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope>;
 
-    /// What its parameters alone say about resources. No two operations of a deploy may demand different things.
-    fn demands(&self) -> Vec<Demand> {
+    /// What its parameters, and the files of the project that they name, say about resources. No two operations of a deploy may demand
+    /// different things.
+    fn demands(&self, _context: &PlanContext<'_>) -> Vec<Demand> {
+        Vec::new()
+    }
+
+    /// The directories that it has files of its own in. No other operation of a deploy may write what it removes or writes again.
+    fn trees(&self, _context: &PlanContext<'_>) -> Vec<Tree> {
         Vec::new()
     }
 

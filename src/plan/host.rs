@@ -9,6 +9,7 @@ use super::given::Given;
 use super::operation::plan_operation;
 use super::room::shortages;
 use super::skipped::Skipped;
+use super::trees::{Occupied, shared_trees};
 use super::trigger::Due;
 use super::undone::{NextRun, undone};
 use super::walk::{Peers, Place, Walk};
@@ -27,6 +28,7 @@ pub(super) struct HostPlanner<'a> {
     overlay: Overlay,
     operations: Vec<PlannedOperation>,
     demanded: Vec<Demanded>,
+    occupied: Vec<Occupied>,
     notices: Vec<String>,
     /// Operations that were refused, and why, if this is the next run.
     refused: Vec<(OperationId, Diagnostic)>,
@@ -39,6 +41,7 @@ impl<'a> HostPlanner<'a> {
             overlay: Overlay::new(given.facts),
             operations: Vec::new(),
             demanded: Vec::new(),
+            occupied: Vec::new(),
             notices: Vec::new(),
             refused: Vec::new(),
             given,
@@ -128,6 +131,11 @@ impl<'a> HostPlanner<'a> {
                     self.given.note_mistake(mistake, build);
                 }
                 let position = self.operations.len();
+                self.occupied.push(Occupied {
+                    position,
+                    trees: planned.trees,
+                    touches: planned.touches,
+                });
                 let demanded = planned.demands.into_iter().map(|demand| (position, demand));
                 self.demanded.extend(demanded);
                 for notice in planned.notices {
@@ -201,6 +209,9 @@ impl<'a> HostPlanner<'a> {
     /// The plan's operations, in order.
     pub(super) fn end(self, build: &mut Build) -> Vec<PlannedOperation> {
         let snapshot = self.given.snapshot;
+        for mistake in shared_trees(&self.operations, &self.occupied, &self.demanded) {
+            self.given.note_mistake(mistake, build);
+        }
         if build.missing.contains_key(self.name()) {
             for mistake in contradictions(&self.operations, &self.demanded) {
                 self.given.note_mistake(mistake, build);

@@ -21,6 +21,7 @@ mod rollback;
 mod room;
 mod skipped;
 mod staging;
+mod trees;
 mod trigger;
 mod undone;
 mod visible;

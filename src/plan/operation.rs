@@ -17,7 +17,7 @@ use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
 use crate::facts::owed::Owed;
 use crate::facts::{DependsOn, FactKey};
-use crate::operations::{Demand, PlanContext, Role};
+use crate::operations::{Demand, PlanContext, Role, Tree};
 use crate::value::to_json;
 
 /// A planned operation, and the facts that later ones may count on.
@@ -26,6 +26,9 @@ pub(super) struct Planned {
     pub(super) effects: Vec<Effect>,
     /// What its parameters say, if it runs in its turn.
     pub(super) demands: Vec<Demand>,
+    pub(super) trees: Vec<Tree>,
+    /// Everything that it may change.
+    pub(super) touches: Vec<FactScope>,
     /// What the review says beside its changes.
     pub(super) notices: Vec<String>,
     /// Why it is refused as things are now, for what is there already.
@@ -63,9 +66,11 @@ pub(super) fn plan_operation(
         is_as_now,
         refused_now,
         demands,
+        trees,
         notices,
         asked: own,
     } = found;
+    let may_touch = touches.clone();
     asked.extend(own);
     let by_templates = given.take_asked(build);
     asked.extend(by_templates.own);
@@ -110,6 +115,8 @@ pub(super) fn plan_operation(
         operation,
         effects,
         demands,
+        trees,
+        touches: may_touch,
         notices,
         refused_now,
     }))
@@ -145,6 +152,7 @@ struct Found {
     is_as_now: bool,
     refused_now: Option<Diagnostic>,
     demands: Vec<Demand>,
+    trees: Vec<Tree>,
     notices: Vec<String>,
     asked: BTreeSet<FactKey>,
 }
@@ -174,10 +182,13 @@ fn plan_ready(
         conduct: operation.conduct(),
         ..Found::default()
     };
+    // Before the context takes the effects for granted.
+    let trees = operation.trees(&context);
     let planned = context.with_resolved_paths(planned);
     found.is_unread = is_not_gathered(&planned);
     if bound.trigger == Trigger::Always {
-        found.demands = operation.demands();
+        found.demands = operation.demands(&context);
+        found.trees = trees;
     }
     found.asked = context.asked();
     found.notices = context.notices();

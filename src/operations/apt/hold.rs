@@ -55,7 +55,7 @@ impl Operation for Hold {
         self.needs().into_iter().map(FactScope::Key).collect()
     }
 
-    fn demands(&self) -> Vec<Demand> {
+    fn demands(&self, _context: &PlanContext<'_>) -> Vec<Demand> {
         let held = if self.present { "held" } else { "not held" };
         let demand = |text: &String| Demand::new(ResourceKind::Package, text, "hold", held);
         self.packages.iter().map(demand).collect()

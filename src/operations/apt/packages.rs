@@ -77,7 +77,7 @@ impl Operation for Packages {
         touched()
     }
 
-    fn demands(&self) -> Vec<Demand> {
+    fn demands(&self, _context: &PlanContext<'_>) -> Vec<Demand> {
         let names = self.packages.iter().filter_map(|text| Name::parse(text).ok());
         let demands = names.flat_map(|name| {
             let key = name.key();

@@ -93,7 +93,7 @@ impl Operation for SourcesFile {
         vec![FactScope::Key(FactKey::Path(self.path()))]
     }
 
-    fn demands(&self) -> Vec<Demand> {
+    fn demands(&self, _context: &PlanContext<'_>) -> Vec<Demand> {
         vec![Demand::presence(ResourceKind::File, &self.path(), self.present)]
     }
 

@@ -97,7 +97,7 @@ impl Operation for Block {
     }
 
     /// Two blocks with the same markers are one block.
-    fn demands(&self) -> Vec<Demand> {
+    fn demands(&self, _context: &PlanContext<'_>) -> Vec<Demand> {
         let lines = self.content.as_deref().filter(|_| self.present);
         let value = lines.map_or_else(|| "absent".to_owned(), |lines| format!("lines {}", lines.trim_end()));
         let property = format!("block {}", self.marker.as_deref().unwrap_or(DEFAULT_MARKER));

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::parameters::{Mode, check_owners, check_path, check_validate, path_and_ancestors};
 use super::whole_file::{FileWish, IfExists, WishedContent, is_sensitive, plan_file};
-use crate::change::{NotKnown, Outcome, Stop};
+use crate::change::{Expect, NotKnown, Outcome, Step, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::facts::path::{InodeKind, PathFact};
@@ -104,7 +104,7 @@ impl Operation for Copy {
         };
         let content = WishedContent::Copy {
             src: &src,
-            digest,
+            digest: digest.clone(),
             is_sensitive: is_sensitive(inode.mode),
         };
         let wish = FileWish {
@@ -117,6 +117,15 @@ impl Operation for Copy {
             if_exists: self.if_exists,
             ..FileWish::new(&self.dest, "dest", content)
         };
-        plan_file(context, &wish)
+        let mut outcome = plan_file(context, &wish)?;
+        for change in outcome.changes_mut() {
+            if change.steps.iter().any(|step| matches!(step, Step::WriteFile(_))) {
+                change.expect.push(Expect::Content {
+                    path: src.clone(),
+                    digest: digest.clone(),
+                });
+            }
+        }
+        Ok(outcome)
     }
 }

@@ -118,7 +118,7 @@ impl Operation for Directory {
         paths.map(|path| FactScope::Key(FactKey::Path(path))).collect()
     }
 
-    fn demands(&self) -> Vec<Demand> {
+    fn demands(&self, _context: &PlanContext<'_>) -> Vec<Demand> {
         vec![Demand::presence(ResourceKind::Directory, &self.path, self.present)]
     }
 

@@ -65,7 +65,7 @@ impl Operation for File {
         vec![FactScope::Key(FactKey::Path(self.path.clone()))]
     }
 
-    fn demands(&self) -> Vec<Demand> {
+    fn demands(&self, _context: &PlanContext<'_>) -> Vec<Demand> {
         vec![Demand::presence(ResourceKind::File, &self.path, self.present)]
     }
 

@@ -57,7 +57,7 @@ impl Operation for Link {
         vec![FactScope::Key(FactKey::Path(self.path.clone()))]
     }
 
-    fn demands(&self) -> Vec<Demand> {
+    fn demands(&self, _context: &PlanContext<'_>) -> Vec<Demand> {
         let target = self.target.as_ref().filter(|_| self.present);
         let target = target.map(|target| Demand::new(ResourceKind::Link, &self.path, "target", target));
         let presence = Demand::presence(ResourceKind::Link, &self.path, self.present);

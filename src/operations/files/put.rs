@@ -73,7 +73,7 @@ impl Operation for Put {
         vec![FactScope::Key(FactKey::Path(self.dest.clone()))]
     }
 
-    fn demands(&self) -> Vec<Demand> {
+    fn demands(&self, _context: &PlanContext<'_>) -> Vec<Demand> {
         let presence = Demand::presence(ResourceKind::File, &self.dest, true);
         // What is kept may be anything.
         let content = self.content.as_ref().filter(|_| self.if_exists == IfExists::Replace);

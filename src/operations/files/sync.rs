@@ -31,11 +31,11 @@ use super::whole_file::{FileWish, WishedContent, plan_file};
 use crate::change::{Outcome, ResourceKind, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
-use crate::facts::path::{InodeKind, PathFact, PathKey, ancestors};
+use crate::facts::path::{InodeKind, PathFact, PathKey, ancestors, parent};
 use crate::operations::conduct::RunsCommands;
 use crate::operations::run_as::RunAsSupport;
 use crate::operations::work::{Work, later};
-use crate::operations::{Define, Demand, Operation, PlanContext};
+use crate::operations::{Define, Demand, Operation, PlanContext, Stays, Tree};
 use crate::value::Known;
 
 /// Parameters of `files.sync`.
@@ -126,12 +126,37 @@ impl Operation for Sync {
             .collect()
     }
 
-    fn demands(&self) -> Vec<Demand> {
+    fn demands(&self, _context: &PlanContext<'_>) -> Vec<Demand> {
         vec![Demand::presence(ResourceKind::Directory, &self.dest, true)]
+    }
+
+    fn trees(&self, context: &PlanContext<'_>) -> Vec<Tree> {
+        let patterns = |argument: &str, patterns| Patterns::new(context, argument, patterns).ok();
+        let (Some(excluded), Some(protected)) =
+            (patterns("exclude", &self.exclude), patterns("protect", &self.protect))
+        else {
+            return Vec::new();
+        };
+        let Ok(source) = Source::new(context, &self.src, self.render, &excluded) else {
+            return Vec::new();
+        };
+        let files: Vec<String> = source.names().map(str::to_owned).collect();
+        let own: BTreeSet<String> = directories_of(source.names())
+            .into_iter()
+            .chain(files.clone())
+            .collect();
+        let stays = move |name: &str| own.contains(name) || excluded.matches(name) || protected.matches(name);
+        vec![Tree {
+            path: self.dest.clone(),
+            files: Some(files),
+            stays: (self.delete == Delete::All).then(|| Box::new(stays) as Stays),
+            restores: Vec::new(),
+        }]
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         check_path(context, "dest", &self.dest)?;
+        self.check_emptied(context, &self.dest)?;
         check_owners(context, self.user.as_deref(), self.group.as_deref())?;
         check_validate(context, self.validate.as_deref())?;
         let excluded = Patterns::new(context, "exclude", &self.exclude)?;
@@ -150,6 +175,7 @@ impl Operation for Sync {
             let _ = context.get(PathKey(&path));
         }
         let (old, top) = (old?, top?);
+        self.check_emptied(context, &top)?;
         check_links(context, &top, &source)?;
         let stays = |name: &str| excluded.matches(name) || protected.matches(name);
         let mut removal = match self.delete {
@@ -214,7 +240,72 @@ fn stays_recorded(delete: Delete, stays: impl Fn(&str) -> bool) -> impl Fn(&str)
     move |name| delete == Delete::No || stays(name)
 }
 
+/// Directories that many programs have files in: `delete = "all"` would remove most of a system, or what all of a user's data is.
+const SHARED: [&str; 43] = [
+    "/",
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/etc/pam.d",
+    "/etc/security",
+    "/etc/ssh",
+    "/etc/ssl",
+    "/etc/ssl/certs",
+    "/etc/systemd",
+    "/etc/systemd/system",
+    "/home",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/media",
+    "/mnt",
+    "/opt",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/srv",
+    "/sys",
+    "/tmp",
+    "/usr",
+    "/usr/local/bin",
+    "/usr/local/lib",
+    "/usr/local/sbin",
+    "/usr/local/share",
+    "/var",
+    "/var/backups",
+    "/var/cache",
+    "/var/lib",
+    "/var/lib/apt",
+    "/var/lib/dpkg",
+    "/var/lib/homelab",
+    "/var/log",
+    "/var/mail",
+    "/var/spool",
+    "/var/tmp",
+];
+
+/// Directories whose every directory is such a one, or a user's home.
+const ABOVE_SHARED: [&str; 2] = ["/home", "/usr"];
+
 impl Sync {
+    /// Refuses to empty a directory that is not for one purpose alone.
+    fn check_emptied(&self, context: &PlanContext<'_>, dest: &str) -> Result<(), Stop> {
+        let path = match dest.trim_end_matches('/') {
+            "" => "/",
+            path => path,
+        };
+        if self.delete != Delete::All || !(SHARED.contains(&path) || ABOVE_SHARED.contains(&parent(path))) {
+            return Ok(());
+        }
+        let title = format!("`delete = \"all\"` cannot empty `{path}`");
+        Err(context
+            .refuse("delete", title, "programs and users have files of their own there")
+            .hint("use `delete = \"recorded\"`, which removes only what homelab wrote; or sync a directory below it"))
+    }
+
     fn add_directories(
         &self,
         context: &PlanContext<'_>,

@@ -75,7 +75,7 @@ impl Operation for Template {
         vec![FactScope::Key(FactKey::Path(self.dest.clone()))]
     }
 
-    fn demands(&self) -> Vec<Demand> {
+    fn demands(&self, _context: &PlanContext<'_>) -> Vec<Demand> {
         vec![Demand::presence(ResourceKind::File, &self.dest, true)]
     }
 

@@ -25,7 +25,7 @@ use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::path::{InodeKind, PathFact};
 use crate::facts::{Fact, FactKey};
 use crate::operations::ownership::ownership;
-use crate::operations::{Define, Demand, Operation, PlanContext};
+use crate::operations::{Define, Demand, Operation, PlanContext, Tree};
 use crate::secret::sha256_hex;
 use crate::value::Known;
 
@@ -88,7 +88,7 @@ impl Operation for Unarchive {
             .collect()
     }
 
-    fn demands(&self) -> Vec<Demand> {
+    fn demands(&self, _context: &PlanContext<'_>) -> Vec<Demand> {
         let source = self
             .present
             .then(|| Demand::new(ResourceKind::Archive, &self.dest, "src", &self.src));
@@ -97,6 +97,35 @@ impl Operation for Unarchive {
             .into_iter()
             .chain(source)
             .collect()
+    }
+
+    /// What is extracted is known once the archive is on the host.
+    fn trees(&self, context: &PlanContext<'_>) -> Vec<Tree> {
+        if !self.present {
+            return Vec::new();
+        }
+        let dest = context.resolve(&self.dest).unwrap_or_else(|_| self.dest.clone());
+        let lines = |text: &str, word: &str| -> Vec<String> {
+            let found = text.lines().filter_map(|line| line.strip_prefix(word));
+            found.map(str::to_owned).collect()
+        };
+        let recorded = match context.known_fact(&FactKey::Inquiry(extracted(&dest))) {
+            Some(Fact::Inquiry(fact)) => lines(&said(fact), "changed "),
+            _ => Vec::new(),
+        };
+        let keys = context.asked().into_iter();
+        let previewed = keys.filter(|key| matches!(key, FactKey::Inquiry(Inquiry::Archive(_))));
+        let previewed = previewed.filter_map(|key| match context.known_fact(&key) {
+            Some(Fact::Inquiry(fact)) => Some(lines(&said(fact), "has ")),
+            _ => None,
+        });
+        let restores = previewed.flatten().chain(recorded).collect();
+        vec![Tree {
+            path: self.dest.clone(),
+            files: None,
+            stays: None,
+            restores,
+        }]
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

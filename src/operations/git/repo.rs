@@ -86,7 +86,7 @@ impl Operation for Repo {
             .collect()
     }
 
-    fn demands(&self) -> Vec<Demand> {
+    fn demands(&self, _context: &PlanContext<'_>) -> Vec<Demand> {
         let demand = |property, value: &str| Demand::new(ResourceKind::GitRepository, &self.dest, property, value);
         let target = self.branch.as_ref().or(self.revision.as_ref());
         let target = target.map_or("the default branch", String::as_str);

@@ -17,6 +17,8 @@
 //!
 //! Only the tables of the file count: those that other programs made, as Docker does, stay as they are.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -68,6 +70,9 @@ fn usual_file() -> String {
     "/etc/nftables.conf".to_owned()
 }
 
+/// A table is loaded as a whole.
+const ONE_FILE: &str = "write all rules of a table in one file, or give the tables different names";
+
 /// The package with `nft`.
 const PACKAGE: &str = "nftables";
 
@@ -106,8 +111,20 @@ impl Operation for Rules {
         vec![file, rules]
     }
 
-    fn demands(&self) -> Vec<Demand> {
-        vec![Demand::presence(ResourceKind::File, &self.file, self.present)]
+    fn demands(&self, context: &PlanContext<'_>) -> Vec<Demand> {
+        let presence = Demand::presence(ResourceKind::File, &self.file, self.present);
+        let text = text::known_text(context, "file", self.written()).filter(|_| self.present && self.load);
+        let tables = text.map(|text| tables(&text)).unwrap_or_default().into_iter();
+        let demand = |table: String| {
+            Demand::new(
+                ResourceKind::FirewallRules,
+                &format!("table {table}"),
+                "file",
+                &self.file,
+            )
+            .hint(ONE_FILE)
+        };
+        [presence].into_iter().chain(tables.map(demand)).collect()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
@@ -327,18 +344,59 @@ impl Rules {
     }
 }
 
-/// The first error that nft names, with its line.
+/// The first error that nft names, with its line, and its file if that is an included one.
 fn reason(said: &str) -> String {
     let Some((at, error)) = said.lines().find_map(|line| line.split_once("Error: ")) else {
         return said.trim().to_owned();
     };
-    let line = at
-        .trim_start_matches("/dev/stdin:")
-        .split(':')
-        .next()
-        .unwrap_or_default();
+    let mut parts = at.split(':');
+    let (file, line) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     match line.parse::<u32>() {
-        Ok(line) => format!("line {line}: {error}"),
+        Ok(line) if file == "/dev/stdin" => format!("line {line}: {error}"),
+        Ok(line) => format!("`{file}`, line {line}: {error}"),
         Err(_) => error.to_owned(),
+    }
+}
+
+/// The tables that rules name, as `nft` lists them: `inet filter`.
+fn tables(text: &str) -> BTreeSet<String> {
+    let families = ["ip", "ip6", "inet", "arp", "bridge", "netdev"];
+    let named = text.lines().filter_map(|line| {
+        let mut words = line.trim().strip_suffix('{')?.split_whitespace();
+        let names = (words.next()?, words.next()?, words.next(), words.next());
+        match names {
+            ("table", family, Some(name), None) if families.contains(&family) => Some(format!("{family} {name}")),
+            ("table", name, None, None) => Some(format!("ip {name}")),
+            _ => None,
+        }
+    });
+    named.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_named_as_nft_lists_them() {
+        let text = "#!/usr/sbin/nft -f\nflush ruleset\ntable inet filter {\n  chain x {\n  }\n}\n  table nat {\n}\ntable $a b c {\ndelete table ip6 x\n";
+        assert_eq!(
+            tables(text),
+            BTreeSet::from(["inet filter".to_owned(), "ip nat".to_owned()])
+        );
+    }
+
+    #[test]
+    fn an_error_of_an_included_file_names_it() {
+        for (said, expected) in [
+            ("/dev/stdin:3:5-9: Error: syntax error\nx\n", "line 3: syntax error"),
+            (
+                "In file included from /dev/stdin:1:1-30:\n/etc/nftables.d/a.nft:2:3-5: Error: No such file\n",
+                "`/etc/nftables.d/a.nft`, line 2: No such file",
+            ),
+            ("unshare: no\n", "unshare: no"),
+        ] {
+            assert_eq!(reason(said), expected);
+        }
     }
 }

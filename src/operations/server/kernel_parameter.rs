@@ -26,7 +26,7 @@ impl WishedParameter<'_> {
     /// Plans that the kernel has this value; `None` if it has it.
     pub(super) fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         match context.get(KernelParameterKey(self.path)) {
-            Ok(Some(value)) if value == self.value => Ok(Outcome::Unchanged),
+            Ok(Some(value)) if are_same(&value, self.value) => Ok(Outcome::Unchanged),
             Ok(Some(value)) => {
                 let before = Before::Present(attributed(&value));
                 Ok(Outcome::Change(vec![self.change(before)]))
@@ -77,6 +77,46 @@ impl WishedParameter<'_> {
     }
 }
 
+/// Whether the kernel means the same by both: it reads `0x1f` and `037`, and answers `31`.
+fn are_same(answer: &str, wanted: &str) -> bool {
+    let decimal = |word: &str| -> String {
+        let (sign, digits) = word.strip_prefix('-').map_or(("", word), |digits| ("-", digits));
+        let number = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+            Some(digits) => u64::from_str_radix(digits, 16).ok(),
+            None => digits
+                .strip_prefix('0')
+                .and_then(|digits| u64::from_str_radix(digits, 8).ok()),
+        };
+        number.map_or_else(|| word.to_owned(), |number| format!("{sign}{number}"))
+    };
+    answer == wanted || wanted.split(' ').map(decimal).eq(answer.split(' ').map(str::to_owned))
+}
+
 fn attributed(value: &str) -> Attributed {
     [("value", Attribute::known(value))].into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_answers_in_decimal() {
+        for (answer, wanted, same) in [
+            ("1", "1", true),
+            ("1", "0x1", true),
+            ("31", "0X1f", true),
+            ("31", "037", true),
+            ("-1", "-0x1", true),
+            ("4096 131072 16", "0x1000 131072 0x10", true),
+            ("0", "0", true),
+            ("0", "00", true),
+            ("1", "0x2", false),
+            ("8", "08", false),
+            ("1 2", "1", false),
+            ("x", "0x", false),
+        ] {
+            assert_eq!(are_same(answer, wanted), same, "{answer} {wanted}");
+        }
+    }
 }

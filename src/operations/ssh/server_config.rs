@@ -85,7 +85,7 @@ impl Operation for ServerConfig {
         vec![FactScope::Key(FactKey::Path(self.path()))]
     }
 
-    fn demands(&self) -> Vec<Demand> {
+    fn demands(&self, _context: &PlanContext<'_>) -> Vec<Demand> {
         let presence = Demand::presence(ResourceKind::File, &self.path(), self.present);
         let settings = self
             .settings
@@ -246,6 +246,14 @@ impl ServerConfig {
                     "it changes what other lines mean",
                 )
                 .hint("write such a file with `files.put`, and `validate = [\"sshd\", \"-t\", \"-f\", \"{path}\"]`"));
+            }
+            let is_same = |other: &&String| *other != name && other.eq_ignore_ascii_case(name);
+            if let Some(other) = self.settings.keys().find(is_same) {
+                return Err(refuse(
+                    format!("`{name}` and `{other}` are one setting"),
+                    "sshd does not tell capitals apart, and only the first value counts",
+                )
+                .hint("remove one of the two; a list gives several values"));
             }
             let values = setting.values();
             if values.is_empty()

@@ -89,7 +89,7 @@ impl Operation for Service {
         keys.map(FactScope::Key).collect()
     }
 
-    fn demands(&self) -> Vec<Demand> {
+    fn demands(&self, _context: &PlanContext<'_>) -> Vec<Demand> {
         let unit = self.unit();
         let demand = |property, value: bool| Demand::new(ResourceKind::Unit, &unit, property, value.to_string());
         let active = self.state.and_then(|state| match state {

@@ -149,14 +149,15 @@ fn missing(context: &PlanContext<'_>, src: &str) -> Stop {
     let hint = if folders.contains(bare) {
         format!("paths start below `templates/`: write `{bare}`")
     } else {
-        suggestion(name, folders.iter().map(String::as_str))
-            .unwrap_or_else(|| "create the folder and put files into it; an empty folder does not count".to_owned())
+        suggestion(name, folders.iter().map(String::as_str)).unwrap_or_else(|| {
+            "put files into that folder; git keeps no folder without files, so it does not count".to_owned()
+        })
     };
     context
         .refuse(
             "src",
-            format!("`templates/{name}` does not exist"),
-            "no such folder in the project",
+            format!("`templates/{name}` does not exist, or has no files"),
+            "no files of the project are there",
         )
         .hint(hint)
 }
