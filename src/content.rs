@@ -1,6 +1,7 @@
 //! Bytes that are sent to hosts. Small ones are in memory; a large file of the project is read when it is sent, and a plan holds
 //! its name, size and digest alone.
 
+mod deb;
 mod files;
 mod folder;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::secret::{DigestKey, KeyedDigest, sha256_hex};
 
+pub use deb::NoControl;
 pub use files::{Assets, LargeFile, open_lock, open_regular, special_file, special_key_file};
 pub use folder::{Found, ProjectFolder, Refused, open_in_place, read_in_place};
 

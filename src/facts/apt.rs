@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::deb::Control;
 use super::kind::{DependsOn, Key, Subject};
 
 /// A request to apt, which it simulates.
@@ -26,6 +27,9 @@ pub struct Installation {
     /// Packages to treat as wanted, sorted: earlier operations mark them so.
     #[serde(default)]
     pub manual: Box<[String]>,
+    /// What the only package says of itself, if it comes from a file.
+    #[serde(default)]
+    pub deb: Option<Control>,
 }
 
 /// The command of apt-get.
@@ -128,7 +132,7 @@ pub enum InstallationFact {
     Interrupted,
     /// apt would fail.
     Impossible {
-        /// The last lines that apt printed, or all from the packages on that provide a virtual one.
+        /// The last lines that apt printed, or all from the packages on that provide a virtual one or need what is not there.
         output: String,
         /// For names that apt does not know: those that are spelled almost like them.
         #[serde(default)]

@@ -113,6 +113,7 @@ fn installation(verb: AptVerb) -> FactKey {
         refreshed: true,
         without: vec![text("apache2")],
         manual: [text("openssl")].into(),
+        deb: None,
     })
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::archive::Archive;
+use super::deb::RemoteDeb;
 use super::git::WorkingTree;
 use super::http::Request;
 use super::kind::{DependsOn, Key, Subject};
@@ -26,6 +27,7 @@ impl<'a> Key<'a> for InquiryKey<'a> {
             Inquiry::Archive(archive) => format!("what the archive `{}` has", archive.src),
             Inquiry::Extracted { dest } => format!("what `{dest}` has from an archive"),
             Inquiry::WorkingTree(tree) => format!("the repository in `{}` and its source", tree.dest),
+            Inquiry::Deb(deb) => format!("what the package at `{}` says", deb.url),
         }
     }
 
@@ -79,6 +81,8 @@ pub enum Inquiry {
     Extracted { dest: String },
     /// A repository that is checked out, and what its source has now.
     WorkingTree(Box<WorkingTree>),
+    /// What a package that the host downloads says of itself.
+    Deb(Box<RemoteDeb>),
 }
 
 impl Inquiry {
@@ -90,7 +94,7 @@ impl Inquiry {
             Self::Archive(archive) => Some(&archive.dest),
             Self::Extracted { dest } => Some(dest),
             Self::WorkingTree(tree) => Some(&tree.dest),
-            Self::Download(_) | Self::HostKeys { .. } => None,
+            Self::Download(_) | Self::HostKeys { .. } | Self::Deb(_) => None,
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod archive;
 pub mod calendar;
 pub mod check;
 mod collection;
+pub mod deb;
 pub mod download;
 mod environment;
 mod families;

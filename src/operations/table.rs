@@ -6,6 +6,7 @@ use crate::error::{habits, suggestion};
 
 /// All operations, sorted by name.
 pub static OPERATIONS: &[Definition] = &[
+    Definition::of::<apt::deb::AptDeb>(),
     Definition::of::<apt::hold::Hold>(),
     Definition::of::<apt::key::AptKey>(),
     Definition::of::<apt::packages::Packages>(),

@@ -104,6 +104,7 @@ fn earlier_version(thing: &Thing<'_>) -> Option<Installation> {
         refreshed: false,
         without: Vec::new(),
         manual: Box::default(),
+        deb: None,
     })
 }
 

@@ -29,6 +29,7 @@ fn script(verb: AptVerb, packages: &[&str]) -> String {
         refreshed: false,
         without: Vec::new(),
         manual: Box::default(),
+        deb: None,
     };
     let keys = BTreeSet::from([FactKey::Installation(wish)]);
     questions(&keys)[0].probe().text().to_owned()

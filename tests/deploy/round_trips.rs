@@ -3,6 +3,7 @@
 use homelab::operations::OPERATIONS;
 
 use crate::deploy::repository::{Package, install_only, publish};
+use crate::support::deb;
 use crate::support::host::Host;
 use crate::support::project::{Project, Ran};
 use crate::support::snapshot;
@@ -120,6 +121,12 @@ fn no_operation_of_any_kind_adds_one() {
         ("deploys/few.toml", "hosts = ['*']\ntasks = ['test/few']\n"),
         ("deploys/many.toml", "hosts = ['*']\ntasks = ['test/many']\n"),
     ]);
+    for copy in 1..=COPIES {
+        let control = format!(
+            "Package: lab-deb-{copy}\nVersion: 1\nArchitecture: all\nMaintainer: lab\nDescription: of the lab\n"
+        );
+        project.write(&format!("templates/lab-deb-{copy}.deb"), deb::package(&control));
+    }
     let host = project.up("dev", "alpha");
     make_ready(&host);
     prepare(&host);

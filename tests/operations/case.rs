@@ -9,6 +9,8 @@ use libtest_mimic::Failed;
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use crate::support::deb;
+
 /// What stands between what people write and what `HOMELAB_WRITE_TEXTS=1` writes.
 const EXPECT: &str = "\n[expect]\n";
 
@@ -28,7 +30,7 @@ pub(crate) struct Case {
     pub(crate) handler: Vec<Table>,
     /// Further files of the project, such as `templates/motd`.
     #[serde(default)]
-    pub(crate) files: BTreeMap<String, String>,
+    pub(crate) files: BTreeMap<String, ProjectFile>,
     /// The host's data.
     #[serde(default)]
     pub(crate) data: Table,
@@ -42,6 +44,26 @@ pub(crate) struct Case {
     pub(crate) undo: Vec<Table>,
     #[serde(default)]
     pub(crate) expect: Expect,
+}
+
+/// A file of a case's project.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum ProjectFile {
+    Text(String),
+    /// A Debian package without files, whose control file has these lines.
+    Deb {
+        deb: String,
+    },
+}
+
+impl ProjectFile {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Text(text) => text.clone().into_bytes(),
+            Self::Deb { deb } => deb::package(&format!("{deb}Maintainer: nobody\nDescription: for tests\n")),
+        }
+    }
 }
 
 /// Steps on a lab host, and what its own commands must print afterwards.
@@ -77,6 +99,11 @@ pub(crate) struct Expect {
 }
 
 impl OnHost {
+    /// Whether it runs on this Debian release.
+    pub(crate) fn runs_on(&self, release: &str) -> bool {
+        self.releases.is_empty() || self.releases.iter().any(|one| one == release)
+    }
+
     const NOTHING: Self = Self {
         before: None,
         shows: BTreeMap::new(),

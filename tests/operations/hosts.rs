@@ -9,14 +9,14 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value as Json;
 use toml::Table;
 
-use super::case::Case;
+use super::case::{Case, ProjectFile};
 use super::planned::section;
 use crate::support::host::Host;
 use crate::support::project::{Project, text};
 use crate::support::snapshot::{self, LoginPaths, changed};
 
 /// Debian releases, which are tests of their own: `[debian-13] files.put::absent`.
-const RELEASES: &[&str] = &["12", "13"];
+pub(super) const RELEASES: [&str; 2] = ["12", "13"];
 
 /// Failures by the name of the case.
 type Failures = BTreeMap<String, Vec<String>>;
@@ -53,7 +53,7 @@ pub(super) fn trials(cases: Vec<Case>, arguments: &Arguments) -> Vec<Trial> {
     let mut pairs = Vec::new();
     for case in cases.into_iter().map(Arc::new) {
         let on_host = case.host.as_ref().expect("a case for hosts");
-        let fits = |release: &&&str| on_host.releases.is_empty() || on_host.releases.iter().any(|one| one == **release);
+        let fits = |release: &&&str| on_host.runs_on(release);
         pairs.extend(
             RELEASES
                 .iter()
@@ -221,14 +221,14 @@ impl Batch<'_> {
 
     /// Files and data of all cases; none may take another's for its own.
     fn write_files(&mut self, cases: &[&Case]) {
-        let mut files: BTreeMap<&String, &String> = BTreeMap::new();
+        let mut files: BTreeMap<&String, &ProjectFile> = BTreeMap::new();
         let mut data = Table::new();
         for case in cases {
-            for (path, text) in &case.files {
-                if files.insert(path, text).is_some_and(|other| other != text) {
+            for (path, file) in &case.files {
+                if files.insert(path, file).is_some_and(|other| other != file) {
                     self.fail(case, format!("another case has another `{path}`: choose another name"));
                 }
-                self.project.write(path, text);
+                self.project.write(path, file.bytes());
             }
             for (key, value) in &case.data {
                 if data

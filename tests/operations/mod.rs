@@ -9,6 +9,7 @@ mod facts;
 mod hostile;
 mod hosts;
 mod planned;
+mod table;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -24,10 +25,14 @@ pub(crate) fn trials() -> Vec<Trial> {
         let paths = paths.clone();
         move || every_operation_has_its_cases(&paths)
     });
+    let counted = Trial::test("operations::tested_operations", {
+        let paths = paths.clone();
+        move || table::is_current(&paths)
+    });
     let cases = paths
         .into_iter()
         .map(|path| Trial::test(case::name_of(&path), move || planned::check(&Case::read(&path)?)));
-    [complete].into_iter().chain(cases).collect()
+    [complete, counted].into_iter().chain(cases).collect()
 }
 
 /// A test for each case and Debian release on lab hosts, which run only when ignored tests are asked for.

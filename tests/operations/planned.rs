@@ -137,7 +137,12 @@ fn write(root: &Path, case: &Case) -> Result<(), Failed> {
         ),
         ("group_data/all.toml".to_owned(), toml::to_string(&case.data)?),
     ];
-    for (path, text) in files.iter().map(|(path, text)| (path, text)).chain(&case.files) {
+    let own = case.files.iter().map(|(path, file)| (path, file.bytes()));
+    let all = files
+        .iter()
+        .map(|(path, text)| (path, text.clone().into_bytes()))
+        .chain(own);
+    for (path, text) in all {
         let path = root.join(path);
         fs::create_dir_all(path.parent().unwrap())?;
         fs::write(path, text)?;

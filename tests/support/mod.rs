@@ -1,5 +1,6 @@
 //! What tests on lab hosts share: projects in folders of their own, hosts, and what is on them.
 
+pub(crate) mod deb;
 pub(crate) mod docker;
 pub(crate) mod host;
 pub(crate) mod leftovers;

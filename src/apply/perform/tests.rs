@@ -544,6 +544,7 @@ fn what_apt_would_do_must_be_within_what_was_reviewed() {
             refreshed: false,
             without: Vec::new(),
             manual: Box::default(),
+            deb: None,
         };
         let reviewed = reviewed.iter().map(|line| (*line).to_owned()).collect();
         let guard = guard(&[Expect::Installation { wish, reviewed }]).expect("a guard");

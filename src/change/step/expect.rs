@@ -7,6 +7,7 @@ use super::state::{Attributes, content_is, directory_is, file_is, link_is};
 use crate::facts::Installation;
 use crate::facts::apt::line_filter;
 use crate::facts::archive::{Archive, is_as_previewed};
+use crate::facts::deb::Control;
 use crate::facts::path::{MountPoints, for_each_mount, names_digest};
 use crate::facts::simulation_command;
 use crate::quote::quote;
@@ -46,6 +47,11 @@ pub enum Expect {
         /// The reviewed changes, see [`crate::facts::apt::Simulation::lines`].
         reviewed: Vec<String>,
     },
+}
+
+/// A package that stands for the one that is not on the host yet, until the shell that checks exits.
+fn stand_in(control: &Control) -> String {
+    format!("trap 'rm -rf -- \"$deb\"' EXIT; {}", control.stand_in())
 }
 
 /// Shell text that prints the first condition that is not true and fails; `None` without conditions.
@@ -99,7 +105,8 @@ pub fn guard(expect: &[Expect]) -> Option<String> {
                 ),
                 Expect::Installation { wish, reviewed } => (
                     format!(
-                        "! {} 2>/dev/null </dev/null | sed -n {} | grep -v -x -F -e {}",
+                        "{}! {} 2>/dev/null </dev/null | sed -n {} | grep -v -x -F -e {}",
+                        wish.deb.as_ref().map(stand_in).unwrap_or_default(),
                         simulation_command(wish),
                         quote(line_filter()),
                         quote(&reviewed.join("\n"))

@@ -44,8 +44,7 @@ impl Readable<'_> for PackageListsKey {
 }
 
 /// Removes the probe's temporary files, however the probe ends.
-const CLEAN_UP: &str =
-    "aside= status= marks=\ntrap 'rm -rf \"$aside\" \"$status\" \"$marks\"' EXIT\ntrap 'exit 1' HUP INT PIPE TERM\n";
+const CLEAN_UP: &str = "aside= status= marks= deb=\ntrap 'rm -rf \"$aside\" \"$status\" \"$marks\" \"$deb\"' EXIT\ntrap 'exit 1' HUP INT PIPE TERM\n";
 
 /// The option that makes apt-get use the file of [`status_script`].
 const STATUS_OPTION: &str = "-o Dir::State::status=\"$status\" ";
@@ -72,7 +71,7 @@ fn marks_script(manual: &[String]) -> String {
 }
 
 /// The command line that simulates `wish`. Without cache files apt keeps its caches in memory; as root it would write them even
-/// in a simulation.
+/// in a simulation. A package from a file needs its [stand-in](crate::facts::deb::Control::stand_in).
 pub fn simulation_command(wish: &Installation) -> String {
     let command = apt_get(wish, NO_CACHES);
     format!("{LANGUAGE} {command}")
@@ -84,13 +83,16 @@ const NO_CACHES: &str = "-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= ";
 const LANGUAGE: &str = "DEBIAN_FRONTEND=noninteractive LC_ALL=C";
 
 fn apt_get(wish: &Installation, further: &str) -> String {
+    let packages = match &wish.deb {
+        Some(_) => "\"$deb/local.deb\"".to_owned(),
+        None => quote_all(wish.packages.iter().map(String::as_str)),
+    };
     format!(
-        "apt-get {}-s -q {further}-o Dir::Log::Planner=/dev/null -o APT::Install-Recommends={} {}{} -- {}",
+        "apt-get {}-s -q {further}-o Dir::Log::Planner=/dev/null -o APT::Install-Recommends={} {}{} -- {packages}",
         other_files(wish),
         wish.recommends,
         if wish.auto_remove { "--auto-remove " } else { "" },
         wish.verb.word(),
-        quote_all(wish.packages.iter().map(String::as_str))
     )
 }
 
@@ -133,7 +135,7 @@ fn question(wish: &Installation) -> String {
 
 /// The packages that apt must know by these very names before it reads them.
 fn looked_up(wish: &Installation) -> Vec<&str> {
-    if !matches!(wish.verb, AptVerb::Install | AptVerb::Reinstall) {
+    if wish.deb.is_some() || !matches!(wish.verb, AptVerb::Install | AptVerb::Reinstall) {
         return Vec::new();
     }
     let keys = wish.packages.iter().filter_map(|package| package.split('=').next());
@@ -169,7 +171,7 @@ fn careful_question(wish: &Installation) -> String {
 
 /// Whether the simulation uses only files of the host.
 fn is_plain(wish: &Installation) -> bool {
-    !wish.refreshed && wish.without.is_empty() && wish.manual.is_empty()
+    !wish.refreshed && wish.without.is_empty() && wish.manual.is_empty() && wish.deb.is_none()
 }
 
 fn probe(keys: &[FactKey]) -> String {
@@ -203,6 +205,9 @@ fn probe(keys: &[FactKey]) -> String {
         if !wish.manual.is_empty() {
             script.push_str(&marks_script(&wish.manual));
         }
+        if let Some(control) = &wish.deb {
+            script.push_str(&control.stand_in());
+        }
         // A pattern without a match stays as it is, and `-e` then fails.
         let _ = writeln!(
             script,
@@ -223,6 +228,9 @@ fn probe(keys: &[FactKey]) -> String {
         if !wish.manual.is_empty() {
             script.push_str("rm -f \"$marks\"\n");
         }
+        if wish.deb.is_some() {
+            script.push_str("rm -rf \"$deb\"\n");
+        }
         script.push_str("fi\n");
     }
     script
@@ -240,7 +248,7 @@ const AUTOMATIC: &str = "case $said in *\"Inst \"*) [ ! -e /var/lib/apt/extended
 /// Prints what provides the requested packages that apt would not install under their own name. apt-cache may take a name for a
 /// pattern and print several packages: only the one of that very name counts.
 fn providers_script(wish: &Installation) -> String {
-    if !matches!(wish.verb, AptVerb::Install | AptVerb::Reinstall) {
+    if wish.deb.is_some() || !matches!(wish.verb, AptVerb::Install | AptVerb::Reinstall) {
         return String::new();
     }
     let names = wish
@@ -343,6 +351,9 @@ fn named(lines: &[String], what: &str) -> BTreeMap<String, Vec<String>> {
     named
 }
 
+/// The heading of apt for what packages need and cannot get.
+const UNMET: &str = "The following packages have unmet dependencies:";
+
 fn installation(key: &FactKey, lines: &[String], end: &str) -> InstallationFact {
     let lists = lines.first().map_or("", String::as_str);
     if lists == "lists interrupted" {
@@ -365,7 +376,8 @@ fn installation(key: &FactKey, lines: &[String], end: &str) -> InstallationFact 
     let virtual_at = said
         .iter()
         .position(|line| line.ends_with(" is a virtual package provided by:"));
-    let last = &said[virtual_at.unwrap_or(said.len().saturating_sub(5))..];
+    let unmet_at = said.iter().position(|line| *line == UNMET);
+    let last = &said[virtual_at.or(unmet_at).unwrap_or(said.len().saturating_sub(5))..];
     if lists == "lists unrefreshed" {
         let output = errors(&said).unwrap_or_else(|| last.join(" "));
         InstallationFact::Unrefreshed { output }
@@ -486,6 +498,7 @@ mod tests {
             refreshed: false,
             without: Vec::new(),
             manual: Box::default(),
+            deb: None,
         })
     }
 

@@ -11,7 +11,7 @@ use crate::facts::download::Download;
 use crate::facts::family::{Family, InTemplates, Readable};
 use crate::facts::inquiry::{Inquiry, InquiryFact, InquiryKey};
 use crate::facts::key::{Fact, FactKey, Stored as _};
-use crate::facts::{nftables, sshd};
+use crate::facts::{deb, nftables, sshd};
 use crate::quote::quote;
 
 /// How much of an answer is read, in bytes.
@@ -23,10 +23,17 @@ const ALLOWED: Duration = Duration::from_secs(60);
 /// How long a download may take, in seconds.
 const LONGEST_DOWNLOAD: u32 = 50;
 
+fn allowed(inquiry: &Inquiry) -> Duration {
+    match inquiry {
+        Inquiry::Deb(_) => ALLOWED + Duration::from_secs(u64::from(deb::LONGEST)),
+        _ => ALLOWED,
+    }
+}
+
 static INQUIRIES: Family = Family {
     subject: "what programs say",
     probe,
-    allowance: |keys| ALLOWED * u32::try_from(keys.len()).unwrap_or(u32::MAX),
+    allowance: |keys| keys.iter().filter_map(InquiryKey::of).map(|key| allowed(key.0)).sum(),
     parse,
 };
 
@@ -74,6 +81,7 @@ fn one(inquiry: &Inquiry) -> String {
         Inquiry::Extracted { dest } => {
             format!("hl_root \"for what was extracted\"\n(\n{}\n) | hl_said", recorded(dest))
         }
+        Inquiry::Deb(deb) => format!("hl_root \"for a package\"\n{}", deb.probe()),
         Inquiry::WorkingTree(tree) => {
             let may = match tree.by().obstacle() {
                 Some(obstacle) => {

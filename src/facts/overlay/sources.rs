@@ -208,6 +208,7 @@ mod tests {
             refreshed: false,
             without: Vec::new(),
             manual: Box::default(),
+            deb: None,
         })
     }
 

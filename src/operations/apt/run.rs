@@ -6,6 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::from_file::FromFile;
 use crate::change::{Command, Expect, Step};
 use crate::facts::apt::Simulation;
 use crate::facts::overlay::{Effect, FactScope};
@@ -66,6 +67,8 @@ pub(super) struct AptRun<'a> {
     pub(super) checked: Vec<String>,
     /// Packages to mark as wanted afterwards.
     pub(super) marks: Vec<String>,
+    /// The file that the package comes from.
+    pub(super) deb: Option<&'a FromFile>,
 }
 
 impl<'a> AptRun<'a> {
@@ -77,14 +80,21 @@ impl<'a> AptRun<'a> {
             downgrades: false,
             checked: Vec::new(),
             marks: Vec::new(),
+            deb: None,
         }
     }
 
     pub(super) fn step(&self) -> Step {
         let wish = self.wish;
         let summary = format!("apt-get {} {}", wish.verb.word(), wish.packages.join(" "));
-        let names = quote_all(wish.packages.iter().map(String::as_str));
+        let names = match self.deb {
+            Some(_) => "\"$deb\"".to_owned(),
+            None => quote_all(wish.packages.iter().map(String::as_str)),
+        };
         let mut script = String::from(ENVIRONMENT);
+        if let Some(deb) = self.deb {
+            script.push_str(&deb.fetch);
+        }
         if self.refresh {
             script.push_str(&update(self.lock));
         }
@@ -105,7 +115,11 @@ impl<'a> AptRun<'a> {
             wish.verb.word(),
             then_mark(&self.marks)
         );
-        supervised(summary.trim_end(), script, self.lock)
+        let input = self.deb.and_then(|deb| deb.input.clone());
+        match supervised(summary.trim_end(), script, self.lock) {
+            Step::Run(command) => Step::Run(Command { input, ..command }),
+            other => other,
+        }
     }
 }
 

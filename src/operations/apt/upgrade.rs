@@ -9,7 +9,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::packages::refusals;
+use super::request::refusals;
 use super::run::{AptRun, LockTimeout, forgotten, known, no_more_than, touched};
 use crate::change::{
     Action, Attribute, Attributed, Before, Outcome, ResourceChange, ResourceId, ResourceKind, Risk, Stop,
@@ -120,6 +120,7 @@ impl Upgrade {
             refreshed: false,
             without: Vec::new(),
             manual: Box::default(),
+            deb: None,
         }
     }
 }
@@ -186,6 +187,7 @@ mod tests {
             refreshed,
             without: Vec::new(),
             manual: Box::default(),
+            deb: None,
         };
         Bench::new::<Upgrade>("auto_remove = true").fact(FactKey::Installation(wish), Fact::Installation(fact))
     }

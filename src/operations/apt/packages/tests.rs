@@ -1,8 +1,9 @@
 use super::*;
 use crate::change::{Attribute, Command, Expect, ResourceChange, Risk, Step};
-use crate::facts::Fact;
-use crate::facts::apt::{ListsFact, SimulatedInstall, SimulatedRemoval};
+use crate::facts::apt::{InstallationFact, ListsFact, SimulatedInstall, SimulatedRemoval, Simulation};
 use crate::facts::overlay::Effect;
+use crate::facts::package::PackageFact;
+use crate::facts::{AptVerb, Fact, Installation};
 use crate::operations::testing::Bench;
 
 fn wish(packages: &[&str]) -> Installation {
@@ -14,6 +15,7 @@ fn wish(packages: &[&str]) -> Installation {
         refreshed: false,
         without: Vec::new(),
         manual: Box::default(),
+        deb: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::from_file::FromFile;
 use super::super::name::Name;
 use crate::change::Stop;
 use crate::facts::apt::{ListsFact, PackageListsKey, Simulation};
@@ -11,13 +12,27 @@ use crate::operations::parameters::readable;
 /// Names that are spelled almost like those that apt does not know.
 type Near = BTreeMap<String, Vec<String>>;
 
-pub(super) const PACKAGES: &str = "packages";
+const PACKAGES: &str = "packages";
+
+/// The parameter that names the packages.
+pub(super) fn parameter(context: &PlanContext<'_>) -> &'static str {
+    if context.arguments.contains_key(PACKAGES) {
+        PACKAGES
+    } else {
+        "package"
+    }
+}
 
 /// A package is held.
 pub(super) fn held(context: &PlanContext<'_>, name: &Name) -> Stop {
     let title = format!("package `{}` is held", name.key());
     context
-        .refuse_item(PACKAGES, &name.argument(), title, "apt does not change a held package")
+        .refuse_item(
+            parameter(context),
+            &name.argument(),
+            title,
+            "apt does not change a held package",
+        )
         .hint(format!(
             "run `apt-mark unhold {}` on the host, or remove it from the list",
             name.key()
@@ -57,7 +72,7 @@ pub(super) fn needs_reinstallation(context: &PlanContext<'_>, name: &Name) -> St
     let title = format!("package `{key}` is damaged: dpkg cannot remove it");
     context
         .refuse_item(
-            PACKAGES,
+            parameter(context),
             &name.argument(),
             title,
             "dpkg wants it to be installed again first",
@@ -73,7 +88,7 @@ pub(super) fn only_provided<'a>(context: &PlanContext<'_>, name: &Name, by: impl
     let title = format!("`{}` is a virtual package", name.key());
     let label = format!("provided by `{}`", providers.join("`, `"));
     context
-        .refuse_item(PACKAGES, &name.argument(), title, label)
+        .refuse_item(parameter(context), &name.argument(), title, label)
         .hint("name the packages to remove")
 }
 
@@ -95,7 +110,7 @@ pub(super) fn not_done(context: &PlanContext<'_>, name: &Name, present: bool, si
         let title = format!("apt would not remove package `{}`", name.key());
         let label = "apt does not find it by this name";
         return context
-            .refuse_item(PACKAGES, &argument, title, label)
+            .refuse_item(parameter(context), &argument, title, label)
             .hint("write the name as `dpkg -l` shows it, with its architecture");
     }
     let providers = simulation
@@ -111,7 +126,7 @@ pub(super) fn not_done(context: &PlanContext<'_>, name: &Name, present: bool, si
     let title = format!("apt cannot install package `{}`", name.key());
     let label = "apt would leave it as it is";
     context
-        .refuse_item(PACKAGES, &argument, title, label)
+        .refuse_item(parameter(context), &argument, title, label)
         .hint(format!("run `apt-get install {argument}` on the host to see why"))
 }
 
@@ -119,16 +134,22 @@ fn virtual_package(context: &PlanContext<'_>, argument: &str, providers: &[Strin
     let title = format!("`{argument}` is a virtual package");
     let label = format!("provided by `{}`", providers.join("`, `"));
     context
-        .refuse_item(PACKAGES, argument, title, label)
+        .refuse_item(parameter(context), argument, title, label)
         .hint("name one of them")
 }
 
 /// apt would install an older version that nothing asked for.
-pub(super) fn downgrade(context: &PlanContext<'_>, shown: &str) -> Stop {
+pub(super) fn downgrade(context: &PlanContext<'_>, shown: &str, deb: Option<&FromFile>) -> Stop {
     let title = format!("apt would downgrade package `{shown}`");
+    if let Some(deb) = deb.filter(|deb| deb.control.package() == shown) {
+        let label = format!("the file has {}, the host a newer version", deb.control.version());
+        return context
+            .refuse(parameter(context), title, label)
+            .hint("take a newer file, or add `allow_downgrade = true`");
+    }
     context
         .refuse(
-            PACKAGES,
+            parameter(context),
             title,
             "apt does not downgrade a package unless its version is given",
         )
@@ -144,7 +165,14 @@ pub(super) fn is_unknown(output: &str) -> bool {
 }
 
 /// apt would fail.
-pub(super) fn impossible(context: &PlanContext<'_>, present: bool, names: &[&Name], output: &str, near: &Near) -> Stop {
+pub(super) fn impossible(
+    context: &PlanContext<'_>,
+    present: bool,
+    deb: Option<&FromFile>,
+    names: &[&Name],
+    output: &str,
+    near: &Near,
+) -> Stop {
     let find = |start: &str| output.lines().find_map(|line| line.strip_prefix(start));
     let stop = if let Some((name, providers)) = virtual_in(output) {
         return virtual_package(context, &name, &providers);
@@ -158,7 +186,7 @@ pub(super) fn impossible(context: &PlanContext<'_>, present: bool, names: &[&Nam
             stop
         } else {
             let title = format!("unknown package `{name}`");
-            context.refuse(PACKAGES, title, "not in the host's package lists")
+            context.refuse(parameter(context), title, "not in the host's package lists")
         }
     } else if let Some((version, name)) = find("E: Version '")
         .and_then(|rest| rest.strip_suffix("' was not found"))
@@ -167,16 +195,19 @@ pub(super) fn impossible(context: &PlanContext<'_>, present: bool, names: &[&Nam
         let title = format!("unknown version `{version}` of package `{name}`");
         context
             .refuse_item(
-                PACKAGES,
+                parameter(context),
                 &format!("{name}={version}"),
                 title,
                 "not in the host's package lists",
             )
             .hint(format!("run `apt-cache policy {name}` on the host to see its versions"))
+    } else if let Some(deb) = deb {
+        let title = format!("apt cannot install package `{}` from this file", deb.control.package());
+        context.refuse(parameter(context), title, "fails with the host's package lists")
     } else {
         let verb = if present { "install" } else { "remove" };
         let title = format!("apt cannot {verb} these packages");
-        context.refuse(PACKAGES, title, "fails with the host's package lists")
+        context.refuse(parameter(context), title, "fails with the host's package lists")
     };
     stop.because(errors_of(output))
 }
@@ -200,7 +231,9 @@ fn unknown(context: &PlanContext<'_>, name: &Name, near: &Near) -> Stop {
             None => "check the name, and that the host has the repository that contains it".to_owned(),
         },
     };
-    context.refuse_item(PACKAGES, &name.argument(), title, label).hint(hint)
+    context
+        .refuse_item(parameter(context), &name.argument(), title, label)
+        .hint(hint)
 }
 
 /// What `name` may have meant, and each other unknown name.
@@ -253,9 +286,11 @@ fn virtual_in(output: &str) -> Option<(String, Vec<String>)> {
     Some((name.to_owned(), providers.map(str::to_owned).collect()))
 }
 
-/// The errors in the output of apt, or all of it if none is marked.
+/// The errors in the output of apt, with the dependencies that are unmet, or all of it if none is marked.
 fn errors_of(output: &str) -> String {
-    let errors: Vec<&str> = output.lines().filter(|line| line.starts_with("E: ")).collect();
+    let is_unmet = output.starts_with("The following packages have unmet dependencies:");
+    let is_error = |line: &&str| line.starts_with("E: ") || is_unmet && line.starts_with(' ');
+    let errors: Vec<&str> = output.lines().filter(is_error).map(str::trim).collect();
     if errors.is_empty() {
         return output.to_owned();
     }

@@ -1,5 +1,6 @@
 //! The changes of packages, from what apt would do.
 
+use super::super::from_file::FromFile;
 use super::super::name::Name;
 use super::super::run::{AptRun, LockTimeout, dpkg_run, forgotten, known, mark_run, no_more_than};
 use super::super::status::{Present, present};
@@ -70,12 +71,12 @@ impl Work {
         self.configures.extend(unpacked);
     }
 
-    pub(super) fn changes(self, lock: LockTimeout) -> Vec<ResourceChange> {
+    pub(super) fn changes(self, lock: LockTimeout, deb: Option<&FromFile>) -> Vec<ResourceChange> {
         let marks = self.marks.into_iter().map(|(name, version)| mark(&name, version));
         let configures = self.configures.iter().map(|(name, fact)| configure(name, fact, lock));
         let mut changes: Vec<ResourceChange> = configures.collect();
         if let Some(apt) = &self.apt {
-            changes.extend(apt.changes(&self.by_apt, lock));
+            changes.extend(apt.changes(&self.by_apt, lock, deb));
         }
         changes.extend(marks);
         changes
@@ -83,18 +84,24 @@ impl Work {
 }
 
 impl Apt {
-    fn changes(&self, packages: &[(Name, PackageFact)], lock: LockTimeout) -> Vec<ResourceChange> {
+    fn changes(
+        &self,
+        packages: &[(Name, PackageFact)],
+        lock: LockTimeout,
+        deb: Option<&FromFile>,
+    ) -> Vec<ResourceChange> {
         let is_removal = self.wish.verb == AptVerb::Remove;
         let mut changes: Vec<ResourceChange> = packages
             .iter()
             .map(|(name, fact)| {
-                let after = (!is_removal).then(|| self.after(name, fact));
+                let after = (!is_removal).then(|| self.after(name, fact, deb));
                 requested(self.shown(name), fact, after)
             })
             .collect();
         changes.extend(self.along(packages));
         let first = &mut changes[0];
         let mut run = AptRun::new(&self.wish, lock);
+        run.deb = deb;
         // apt keeps the mark of a package that is installed.
         run.marks = packages
             .iter()
@@ -110,9 +117,10 @@ impl Apt {
             }
             Outlook::Unknown { refresh, .. } => {
                 run.refresh = *refresh;
+                run.downgrades = deb.is_some_and(|deb| deb.allow_downgrade);
                 run.checked = packages
                     .iter()
-                    .filter(|(name, _)| name.misread_as().is_some())
+                    .filter(|(name, _)| deb.is_none() && name.misread_as().is_some())
                     .map(|(name, _)| name.name.clone())
                     .collect();
                 first.effects.extend(forgotten(&self.wish, &Simulation::default()));
@@ -169,7 +177,7 @@ impl Apt {
         }
     }
 
-    fn after(&self, name: &Name, fact: &PackageFact) -> Attributed {
+    fn after(&self, name: &Name, fact: &PackageFact, deb: Option<&FromFile>) -> Attributed {
         let version = match self.version(name, fact) {
             Known::Yes(version) => Attribute::known(version),
             Known::No(why) => Attribute::Unknown(why),
@@ -177,6 +185,9 @@ impl Apt {
         let mut after: Attributed = [("version", version)].into_iter().collect();
         if !name.is_shown_as(&self.shown(name)) {
             after.insert("provides", Attribute::known(name.key()));
+        }
+        if let Some(deb) = deb {
+            after.insert("from", Attribute::known(&deb.from));
         }
         complete(&mut after, fact);
         after
