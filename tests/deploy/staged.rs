@@ -1,5 +1,8 @@
 //! The host's own programs validate new files before the review, where all files of the plan are in place and nothing is kept.
 
+use std::process::Stdio;
+use std::time::Duration;
+
 use crate::support::host::Host;
 use crate::support::project::{Project, Ran};
 use crate::support::snapshot::{self, LoginPaths};
@@ -236,4 +239,41 @@ fn what_only_later_changes_show_is_validated_at_apply() {
         host.inside("cat /etc/nginx/conf.d/lab.conf; ls -A /etc/nginx/conf.d"),
         "server { listen 8081; }\nlab.conf\n"
     );
+}
+
+/// Nobody is left to clean up then: the view ends with its processes, and those at the latest after their time.
+#[test]
+fn a_run_that_is_killed_while_it_validates_leaves_nothing() {
+    let slow = "timeout = '5s'\nvalidate = ['sh', '-c', 'touch /opt/trace /run/trace; sleep 61 & sleep 61']";
+    let project = Project::of(&[
+        ("inventories/dev.toml", "[hosts.alpha]\nlab = { image = 'debian:12' }\n"),
+        ("deploys/all.toml", "hosts = ['alpha']\ntasks = ['test/files']\n"),
+        ("tasks/test/files.toml", &put("/opt/slow", "x", slow)),
+    ]);
+    let host = project.up("dev", "alpha");
+    host.on("true");
+    let before = snapshot::files(&host);
+    let mut tool = project
+        .command(DRY_RUN)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    host.wait_until("pgrep -f 'slee[p] 61'", Duration::from_secs(60));
+    tool.kill().unwrap();
+    tool.wait().unwrap();
+    host.wait_until("! pgrep -x unshare && ! pgrep -f 'slee[p] 61'", Duration::from_secs(60));
+    assert!(!host.is("grep ' overlay homelab ' /proc/[0-9]*/mountinfo"));
+    host.is_left_in_order();
+    let paths = snapshot::changed(&before, &snapshot::files(&host));
+    assert_eq!(LoginPaths::committed().unexplained(paths), Vec::<String>::new());
+
+    let broken = put(
+        "/etc/ssh/sshd_config.d/20-lab.conf",
+        "PermitRootLogin perhaps",
+        "validate = ['sshd', '-t']",
+    );
+    project.write("tasks/test/files.toml", broken);
+    let ran = project.homelab(DRY_RUN).expect(3);
+    assert!(ran.stderr.contains("unsupported option \"perhaps\""), "{}", ran.stderr);
 }
