@@ -5,6 +5,7 @@
 
 mod apt;
 mod assets;
+mod capture;
 mod conduct;
 mod context;
 mod crontab;
@@ -31,6 +32,9 @@ mod wording;
 mod work;
 
 use definition::Define;
+
+/// What an entry with `capture` is: it has no `op`.
+pub static CAPTURE: Definition = Definition::of::<capture::Capture>();
 
 pub use conduct::{CONDUCT_KEYS, ConductKeys};
 pub use context::{PlanContext, Role};

@@ -4,6 +4,7 @@
 mod as_now;
 mod bind;
 mod build;
+mod captured;
 mod causes;
 mod check;
 mod demands;

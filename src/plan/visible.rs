@@ -28,7 +28,7 @@ pub(super) struct Asked {
 const SHORTEST: usize = 3;
 
 impl Asked {
-    fn note(&self, host: &str, key: FactKey) {
+    pub(super) fn note(&self, host: &str, key: FactKey) {
         let mut asked = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         asked.insert((host.to_owned(), key));
     }

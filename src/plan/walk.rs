@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::bind::{Bound, BoundOperation, bind, bracketed, duplicate, id};
+use super::captured::Captures;
 use super::expand::{Answer, Expanded, Instance, condition, expand};
 use super::given::Given;
 use super::handlers::{Handlers, Turn, checks_at_end, is_notified_by_others};
@@ -39,6 +40,7 @@ pub(super) struct Walk<'a> {
     entered: BTreeSet<String>,
     handlers: Handlers<'a>,
     owed: OwedHandlers,
+    captures: Captures,
     /// What `when` skipped so far.
     pub(super) skipped: Vec<Skipped>,
     /// The stage, and whether it is the last one of the host.
@@ -87,6 +89,7 @@ impl<'a> Walk<'a> {
             entered: BTreeSet::new(),
             handlers: Handlers::default(),
             owed: OwedHandlers::default(),
+            captures: Captures::of(selection),
             skipped: Vec::new(),
             stage: (0, false),
         }
@@ -162,6 +165,7 @@ impl<'a> Walk<'a> {
             facts: Arc::new(VisibleFacts::new(given.host_name(), overlay, &given.asked)),
             peers: Arc::clone(&self.peers),
             catalogue: Arc::clone(&self.catalogue),
+            captured: self.captures.visible(given.host_name(), overlay, &given.asked),
         };
         Bindings::new(data).with_vars(Arc::clone(vars))
     }
@@ -377,6 +381,7 @@ impl<'a> Walk<'a> {
             return Ok(Vec::new());
         }
         let bound = self.bind_each(raw, position, given, overlay, build)?;
+        self.captures.reach(raw, &bound);
         for found in &bound {
             self.handlers
                 .notify(&found.id, raw, position, given.selection, given.host_name())?;

@@ -1,17 +1,29 @@
-//! Captures: read and checked completely. They are not supported yet, which is reported once everything else about them is
-//! correct.
+//! Captures: entries with `capture` instead of `op`.
 
-use super::entry::definition;
+use super::entry::{EntrySettings, definition};
 use super::fields::Fields;
+use super::operation::RawOperation;
 use crate::error::{Diagnostic, Origin};
+use crate::operations::CAPTURE;
 use crate::value::{Kind, Table};
 
-const CAPTURE_KEYS: &[&str] = &["capture", "file", "secret", "select", "create", "when"];
+/// The keys of a capture.
+pub(super) const CAPTURE_KEYS: &[&str] = &[
+    "capture", "file", "select", "user", "group", "mode", "create", "when", "tags", "notify",
+];
+/// Those that the operation reads.
+const OWN_KEYS: &[&str] = &["capture", "file", "select", "user", "group", "mode", "create"];
+/// Keys that this version does not act on.
+pub(super) const NOT_YET: &[&str] = &["secret"];
 
-/// Checks a capture, and refuses it as not supported if it has no other mistake.
-pub(super) fn read(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) {
+/// A capture, unless it has mistakes.
+pub(super) fn read(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Option<RawOperation> {
     let before = mistakes.len();
-    let written = table.get("capture").and_then(|entry| entry.key.clone());
+    let written = table.get("capture").and_then(|entry| entry.value.origin.clone());
+    let arguments: Table = OWN_KEYS
+        .iter()
+        .filter_map(|key| Some(((*key).to_owned(), table.get(*key)?.clone())))
+        .collect();
     let mut fields = Fields::new(table, place, mistakes);
     if let Some(name) = fields.text("capture").filter(|name| !is_name(&name.name)) {
         let mistake = Diagnostic::new(format!("`{}` is not a valid name for a captured value", name.name));
@@ -43,8 +55,16 @@ pub(super) fn read(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>)
             );
         }
     }
-    fields.truth("secret");
-    fields.condition("when");
+    fields.not_yet(NOT_YET);
+    let settings = EntrySettings {
+        when: fields.condition("when"),
+        tags: fields.names("tags"),
+        ..EntrySettings::default()
+    };
+    let notify = fields.names("notify");
+    for key in ["user", "group", "mode"] {
+        fields.text(key);
+    }
     if let Some(pointer) = fields.text("select").filter(|pointer| !pointer.name.starts_with('/')) {
         let mistake = Diagnostic::new("`select` must be a JSON pointer");
         fields.mistake(
@@ -71,13 +91,14 @@ pub(super) fn read(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>)
             ),
         }
     }
-    if mistakes.len() == before {
-        mistakes.push(
-            Diagnostic::new("`capture` is not supported yet")
-                .at_maybe(written.as_ref(), "this would have no effect")
-                .hint("remove it"),
-        );
-    }
+    (mistakes.len() == before).then(|| RawOperation {
+        definition: &CAPTURE,
+        settings,
+        arguments,
+        notify,
+        guard: None,
+        origin: written.unwrap_or_else(|| place.clone()),
+    })
 }
 
 fn is_name(name: &str) -> bool {

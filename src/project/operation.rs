@@ -3,7 +3,7 @@
 use super::entry::EntrySettings;
 use super::fields::Named;
 use crate::error::Origin;
-use crate::operations::Definition;
+use crate::operations::{CAPTURE, Definition};
 use crate::value::Table;
 
 pub(super) const NOT_YET: &[&str] = &["sensitive"];
@@ -20,6 +20,14 @@ pub struct RawOperation {
     pub guard: Option<bool>,
     /// Where its `op` is written.
     pub origin: Origin,
+}
+
+impl RawOperation {
+    /// The name of the value that it captures, if it captures one.
+    pub fn captures(&self) -> Option<&str> {
+        let is_capture = self.definition.name == CAPTURE.name;
+        self.arguments.get("capture")?.value.as_str().filter(|_| is_capture)
+    }
 }
 
 impl std::fmt::Debug for RawOperation {

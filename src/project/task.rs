@@ -178,8 +178,7 @@ fn entry(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Option
         return include(table, place, mistakes).map(|include| TaskEntry::Include(Box::new(include)));
     }
     if table.contains_key("capture") {
-        capture::read(table, place, mistakes);
-        return None;
+        return capture::read(table, place, mistakes).map(|capture| TaskEntry::Operation(Box::new(capture)));
     }
     let mut fields = Fields::new(table, place, mistakes);
     fields.not_yet(NOT_YET);

@@ -63,6 +63,18 @@ pub(super) struct HandlerKeys {
     conduct: ConductKeys,
 }
 
+/// The keys of a captured value, beside its own.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct CaptureKeys {
+    /// Condition, as an expression without braces: the value is not captured where it is false.
+    when: Option<Condition>,
+    /// Labels for `--tags`.
+    tags: Option<Vec<String>>,
+    /// Handlers that run if the value is made: names of handlers of this task, or `folder/task:handler`.
+    notify: Option<Vec<String>>,
+}
+
 /// When a handler runs.
 #[derive(JsonSchema)]
 #[schemars(rename_all = "lowercase")]

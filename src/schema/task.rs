@@ -7,8 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value as Json, json};
 
 use super::data::Variables;
-use super::entry::{Condition, HandlerKeys, Include, OperationKeys};
-use crate::operations::{CONDUCT_KEYS, Definition, OPERATIONS, schema_of};
+use super::entry::{CaptureKeys, Condition, HandlerKeys, Include, OperationKeys};
+use crate::operations::{CAPTURE, CONDUCT_KEYS, Definition, OPERATIONS, schema_of};
 
 /// An ordered list of operations.
 #[derive(JsonSchema)]
@@ -51,6 +51,7 @@ impl JsonSchema for Entry {
         let mut ways: Vec<Json> = in_turn.map(|definition| operation(definition, &common)).collect();
         ways.iter_mut().for_each(without_restarts);
         ways.push(schema_of::<Include>().to_value());
+        ways.push(capture());
         let rules: Vec<Json> = ways.iter_mut().map(without_rule).collect();
         json_schema!({ "type": "object", "additionalProperties": true, "oneOf": ways, "allOf": rules })
     }
@@ -116,6 +117,21 @@ fn operation(definition: &Definition, common: &Schema) -> Json {
         "type": "object",
         "properties": properties,
         "required": required,
+    })
+}
+
+/// A captured value, which `capture` decides on.
+fn capture() -> Json {
+    let schema = CAPTURE.schema();
+    let own = properties(&schema).into_iter();
+    let mut all: Map<String, Json> = own.map(|(name, schema)| (name, or_template(schema))).collect();
+    all.extend(properties(&schema_of::<CaptureKeys>()));
+    json!({
+        "title": CAPTURE.name,
+        "description": CAPTURE.summary,
+        "type": "object",
+        "properties": all,
+        "required": ["capture", "file"],
     })
 }
 

@@ -240,6 +240,24 @@ fn keys_that_have_no_effect_yet_are_refused() {
 }
 
 #[test]
+fn a_captured_value_has_its_own_keys() {
+    let capture = "[[operation]]\ncapture = 'token'\nfile = '/etc/token'\n";
+    accepts(FileKind::Task, capture);
+    let create = "[operation.create]\nop = 'server.shell'\ncommands = ['true']\n";
+    accepts(
+        FileKind::Task,
+        &format!("{capture}select = '/a'\nmode = '0640'\nwhen = true\n{create}"),
+    );
+    for wrong in [
+        capture.replace("file = '/etc/token'\n", ""),
+        format!("{capture}secret = true\n"),
+        format!("{capture}{create}crates = '/x'\n"),
+    ] {
+        refuses(FileKind::Task, &wrong);
+    }
+}
+
+#[test]
 fn a_handler_has_its_own_keys() {
     let handler = "[[handler]]\nname = 'x'\nop = 'systemd.service'\nservice = 'y'\nstate = 'restarted'\n";
     accepts(FileKind::Task, handler);

@@ -4,6 +4,7 @@
 //! uses a value that is not known yet, its whole result is unknown, because it may branch on it.
 
 mod analysis;
+mod captured;
 mod compare;
 mod compiled;
 mod convert;
@@ -24,6 +25,7 @@ use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value, escape_formatter};
 
 pub use analysis::{Analysis, Shape, Sort, World, analyze_expression, analyze_file, analyze_string};
+pub use captured::{Captured, CapturedSource, NoCaptures};
 pub use facts::{Attribute, FactSource, NamedFact, NoValue};
 pub use inspect::{Names, inspect_expression, inspect_file, inspect_string};
 pub use mistake::FUNCTIONS;

@@ -10,6 +10,7 @@ use minijinja::value::{Enumerator, Object};
 
 pub use file::{STACKS, stack_of};
 
+use super::captured::{self, CapturedSource, NoCaptures};
 use super::compiled::{Failure, Written};
 use super::facts::{self, FactSource};
 use super::mistake::mistake;
@@ -30,6 +31,8 @@ pub struct TemplateData {
     pub peers: Arc<BTreeMap<String, Arc<dyn FactSource>>>,
     /// The values in `catalogue`, by stack.
     pub catalogue: Arc<Table>,
+    /// The values in `captured`.
+    pub captured: Arc<dyn CapturedSource>,
 }
 
 impl TemplateData {
@@ -40,6 +43,7 @@ impl TemplateData {
             facts: Arc::new(facts),
             peers: Arc::default(),
             catalogue: Arc::default(),
+            captured: Arc::new(NoCaptures),
         }
     }
 }
@@ -268,6 +272,7 @@ impl Bindings {
         let last = path.rsplit('.').next().unwrap_or(&path).to_owned();
         let label = match path.as_str() {
             "item" => "no `for_each` here",
+            _ if path.starts_with("captured.") => "no task captures it",
             "stack" => "only templates in the folder of a stack have `stack`",
             _ if path.starts_with("facts.") || path.contains(".facts.") => "no such fact",
             _ if path.starts_with("item.") => "this item has no such key",
@@ -473,6 +478,7 @@ impl Object for Root {
             }
             "vars" => return Some(self.scope.provide_table("vars", &self.local.vars, Rendering::Plain)),
             "facts" => return Some(facts::node(&self.scope.watch, &bindings.facts)),
+            "captured" => return Some(captured::node(&self.scope.watch, &bindings.captured)),
             "catalogue" => {
                 return Some(
                     self.scope

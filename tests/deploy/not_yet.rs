@@ -22,8 +22,8 @@ pub(crate) const PLACES: &[Place] = &[
     },
     Place {
         path: "tasks/test/files.toml",
-        around: "[[operation]]\nfile = '/etc/token'\n@\n",
-        keys: &[("capture", "'token'")],
+        around: "[[operation]]\ncapture = 'token'\nfile = '/etc/token'\n@\n",
+        keys: &[("secret", "true")],
     },
     Place {
         path: "inventories/dev.toml",

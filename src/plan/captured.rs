@@ -1,0 +1,212 @@
+//! The captured values that templates see at one place in the plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::bind::{Bound, BoundOperation};
+use super::visible::Asked;
+use crate::error::{Diagnostic, Origin};
+use crate::facts::overlay::{Lookup, Overlay};
+use crate::facts::path::ContentFact;
+use crate::facts::{Fact, FactKey};
+use crate::project::{RawOperation, Selection, Task, TaskEntry};
+use crate::template::{Captured, CapturedSource, is_template};
+use crate::value::Table;
+
+/// The captures of a project, and those that a host's plan has come to.
+#[derive(Clone, Default)]
+pub(super) struct Captures {
+    all: Arc<BTreeMap<String, Written>>,
+    /// Without a file where it is not known yet whether an entry is wanted.
+    reached: BTreeMap<String, Option<File>>,
+}
+
+/// A capture as it is written.
+struct Written {
+    task: String,
+    origin: Origin,
+    /// `None` if the path depends on the host.
+    file: Option<File>,
+    /// Whether the run makes it, if nothing does before.
+    is_of_run: bool,
+}
+
+/// Where a captured value is.
+#[derive(Clone, Debug)]
+struct File {
+    path: String,
+    select: Option<String>,
+}
+
+impl File {
+    fn of(arguments: &Table) -> Option<Self> {
+        let text = |key: &str| arguments.get(key).and_then(|entry| entry.value.as_str());
+        let path = text("file")?;
+        (!is_template(path)).then(|| Self {
+            path: path.to_owned(),
+            select: text("select").map(str::to_owned),
+        })
+    }
+}
+
+impl Captures {
+    pub(super) fn of(selection: &Selection) -> Self {
+        let is_filtered = !selection.only.is_empty() || !selection.tags.is_empty();
+        let of_run = if is_filtered {
+            BTreeSet::new()
+        } else {
+            tasks_of(selection)
+        };
+        let of_task = |task: &Arc<Task>| {
+            let found = task.operations().filter_map(|raw| {
+                let name = raw.captures()?;
+                let written = Written {
+                    task: task.name.clone(),
+                    origin: raw.origin.clone(),
+                    file: File::of(&raw.arguments),
+                    is_of_run: of_run.contains(&task.name),
+                };
+                Some((name.to_owned(), written))
+            });
+            found.collect::<Vec<_>>()
+        };
+        Self {
+            all: Arc::new(selection.tasks.values().flat_map(of_task).collect()),
+            reached: BTreeMap::new(),
+        }
+    }
+
+    /// Notes that the plan has come to a capture: later templates see its value. What is skipped is read.
+    pub(super) fn reach(&mut self, raw: &RawOperation, bound: &[BoundOperation]) {
+        let Some(name) = raw.captures() else { return };
+        let file = match bound.first().map(|found| &found.bound) {
+            Some(Bound::Ready(ready)) => File::of(&ready.arguments),
+            Some(Bound::Unknown(_)) => None,
+            None => File::of(&raw.arguments),
+        };
+        self.reached.insert(name.to_owned(), file);
+    }
+
+    /// What templates see at a place of the plan.
+    pub(super) fn visible(&self, host: &str, overlay: &Overlay, asked: &Asked) -> Arc<dyn CapturedSource> {
+        Arc::new(Visible {
+            captures: self.clone(),
+            host: host.to_owned(),
+            overlay: overlay.clone(),
+            asked: asked.clone(),
+        })
+    }
+}
+
+/// The tasks of a run, with those that they include.
+fn tasks_of(selection: &Selection) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let uses = selection.stages.iter().flat_map(|stage| &stage.tasks);
+    let mut ahead: Vec<&str> = uses.map(|task_use| task_use.task.name.as_str()).collect();
+    while let Some(name) = ahead.pop() {
+        let Some(task) = selection.tasks.get(name) else {
+            continue;
+        };
+        if found.insert(name.to_owned()) {
+            ahead.extend(task.entries.iter().filter_map(|entry| match entry {
+                TaskEntry::Include(include) => Some(include.task.name.as_str()),
+                TaskEntry::Operation(_) => None,
+            }));
+        }
+    }
+    found
+}
+
+struct Visible {
+    captures: Captures,
+    host: String,
+    overlay: Overlay,
+    asked: Asked,
+}
+
+impl CapturedSource for Visible {
+    fn names(&self) -> Vec<String> {
+        self.captures.all.keys().cloned().collect()
+    }
+
+    fn captured(&self, name: &str) -> Captured {
+        let Some(written) = self.captures.all.get(name) else {
+            return Captured::Undefined;
+        };
+        let mistake = |title: String, label: &str, hint: String| {
+            Captured::Mistake(Box::new(Diagnostic::new(title).at(&written.origin, label).hint(hint)))
+        };
+        let file = match (self.captures.reached.get(name), &written.file) {
+            (Some(Some(file)), _) => file,
+            (Some(None), _) => return Captured::Unknown(format!("`captured.{name}` is decided later")),
+            (None, _) if written.is_of_run => {
+                return mistake(
+                    format!("`captured.{name}` is used before it is there"),
+                    "this makes it",
+                    "move the operation that uses it after this one".to_owned(),
+                );
+            }
+            (None, Some(file)) => file,
+            (None, None) => {
+                return mistake(
+                    format!("`captured.{name}` is not part of this run"),
+                    "its `file` depends on the host",
+                    format!(
+                        "deploy the task `{}` too, or write its `file` without a template",
+                        written.task
+                    ),
+                );
+            }
+        };
+        let key = FactKey::Content(file.path.clone());
+        let found = self.overlay.get(&key);
+        self.asked.note(&self.host, key);
+        match found {
+            Lookup::Known(Fact::Content(ContentFact::Bytes(bytes))) => match value(&bytes, file) {
+                Ok(value) => {
+                    if let Some(text) = value.as_str() {
+                        self.asked.note_text(text);
+                    }
+                    Captured::Known(value)
+                }
+                Err(why) => mistake(
+                    format!("`{}` on host `{}` holds no `captured.{name}`", file.path, self.host),
+                    &why,
+                    "delete the file, so that the next deploy makes it again, or correct `select`".to_owned(),
+                ),
+            },
+            Lookup::Known(Fact::Content(ContentFact::TooLarge)) => mistake(
+                format!("`{}` on host `{}` is too large for a value", file.path, self.host),
+                "read here",
+                "capture less".to_owned(),
+            ),
+            Lookup::Known(Fact::Content(ContentFact::Absent)) => mistake(
+                format!(
+                    "`captured.{name}` is not on host `{}`: `{}` does not exist",
+                    self.host, file.path
+                ),
+                "this makes it",
+                format!("deploy the task `{}` first", written.task),
+            ),
+            Lookup::Known(Fact::Denied(why)) => Captured::Unknown(why),
+            Lookup::Known(_) | Lookup::NotGathered => Captured::Unknown("not read from the host yet".to_owned()),
+            Lookup::Since(..) => Captured::Unknown(format!("`captured.{name}` is known after apply")),
+        }
+    }
+}
+
+/// The value in a file.
+///
+/// Errors: why there is none.
+fn value(bytes: &[u8], file: &File) -> Result<minijinja::Value, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "it is not text".to_owned())?;
+    let Some(pointer) = &file.select else {
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        return Ok(text.strip_suffix('\r').unwrap_or(text).into());
+    };
+    let whole: serde_json::Value = serde_json::from_str(text).map_err(|_| "it is not JSON".to_owned())?;
+    match whole.pointer(pointer) {
+        None | Some(serde_json::Value::Null) => Err(format!("it has no `{pointer}`")),
+        Some(value) => Ok(minijinja::Value::from(minijinja::value::Serde(value))),
+    }
+}
