@@ -39,6 +39,8 @@ const WHOLE: &[(&str, &str)] = &[
     (
         "tasks/a/c.toml",
         "[vars]\nz = ''\n[[operation]]\nop = 'files.put'\ndest = '/etc/motd'\ncontent = '{{ vars.z }}'\n\
+         [[operation]]\ncapture = 'v'\nfile = '/etc/v'\nselect = '/a'\nuser = 'root'\ngroup = 'root'\nmode = '0600'\nwhen = true\n\
+         tags = ['w']\nnotify = ['i']\n[operation.create]\nop = 'server.shell'\ncommands = ['true']\nwithin = '1m'\n\
          [[handler]]\nop = 'systemd.daemon_reload'\nname = 'i'\n",
     ),
     (
