@@ -95,7 +95,7 @@ impl User {
             after.insert("groups", Attribute::Unknown(why.to_owned()));
         }
         let unknown = || Before::Unknown(why.to_owned());
-        let primary = self.group.clone().map_or(Primary::Private, Primary::Existing);
+        let primary = self.primary(context, &defaults)?;
         let mut change = self.change(Action::Create, unknown(), Some(after));
         change.steps = vec![self.useradd(&primary, None)];
         change.effects = self.effects(user);
@@ -104,7 +104,7 @@ impl User {
             .effects
             .push(Effect::Forget(FactScope::Tree(home.clone()), why.to_owned()));
         let mut along = Vec::new();
-        if self.group.is_none() {
+        if matches!(primary, Primary::Private) {
             let mut group = self.private_group(None);
             // Its members are not known either.
             group.effects = vec![Effect::Forget(
@@ -113,7 +113,9 @@ impl User {
             )];
             along.push(group);
         }
-        if self.makes_home() {
+        // A home directory that is there stays as it is.
+        let is_there = matches!(since(missing_home(context, &home)), Ok(Ok(None)));
+        if self.makes_home() && !is_there {
             let mut new_home = self.new_home(home, &primary, &defaults).with_user();
             if let Some(after) = new_home.after.as_mut().filter(|_| self.group.is_none()) {
                 after.insert("group", Attribute::Unknown(why.to_owned()));
