@@ -13,6 +13,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::secret::{DigestKey, KeyedDigest, sha256_hex};
+use crate::value::Text;
 
 pub use deb::NoControl;
 pub use files::{Assets, LargeFile, open_lock, open_regular, special_file, special_key_file};
@@ -28,6 +29,9 @@ pub struct Content {
     size: u64,
     #[serde(skip)]
     source: Source,
+    /// The text, if any of it came from a secret.
+    #[serde(skip)]
+    secret: Option<Arc<Text>>,
 }
 
 /// Where the bytes are.
@@ -48,7 +52,21 @@ impl Content {
             sha256: sha256_hex(&bytes),
             size: bytes.len() as u64,
             source: Source::Memory(bytes),
+            secret: None,
         }
+    }
+
+    /// Text, of which parts may come from secrets.
+    pub fn of_text(text: &Text) -> Self {
+        Self {
+            secret: text.is_secret().then(|| Arc::new(text.clone())),
+            ..Self::new(text.expose().as_bytes())
+        }
+    }
+
+    /// The text, if any of it came from a secret.
+    pub fn secret_text(&self) -> Option<&Text> {
+        self.secret.as_deref()
     }
 
     /// A file that is read when it is sent; it is read through once for its digest, however many hosts get it.
@@ -60,6 +78,7 @@ impl Content {
             sha256,
             size,
             source: Source::File(Arc::clone(file)),
+            secret: None,
         })
     }
 
@@ -76,6 +95,7 @@ impl Content {
             sha256: String::new(),
             size: 0,
             source: Source::Apart,
+            secret: None,
         }
     }
 

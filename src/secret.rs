@@ -1,5 +1,9 @@
 //! Secret text, and digests that show whether it changed without revealing it.
 
+mod known;
+mod mask;
+mod value;
+
 use std::fmt;
 use std::io::{self, Read};
 
@@ -7,36 +11,12 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use known::{Redactor, redacted, remember};
+pub use mask::MASK;
+pub use value::{Secret, Sort, World};
+
 /// The environment variable with the password for `sudo`. It is removed from the environment of every child process.
 pub const PASSWORD_VARIABLE: &str = "HOMELAB_BECOME_PASSWORD";
-
-/// Text that prints as `[secret]`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Secret(String);
-
-impl Secret {
-    /// A secret with this text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself, to send it to a host.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("[secret]")
-    }
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("[secret]")
-    }
-}
 
 /// The random key of one run for digests of secret content, so that they can be printed.
 #[derive(Clone)]
@@ -134,12 +114,6 @@ pub fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn prints_as_a_mask() {
-        let secret = Secret::new("hunter2");
-        assert_eq!(format!("{secret} {secret:?}"), "[secret] [secret]");
-    }
 
     #[test]
     fn digest_is_that_of_sha256sum_and_keyed_ones_differ_by_key() {

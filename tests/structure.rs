@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// Modules from the bottom up; one may name itself and what stands before it, in the same line or a line above.
 const LAYERS: &[&[&str]] = &[
     &["error", "quote", "secret"],
-    &["content", "value"],
+    &["value", "content"],
     &["template"],
     &["facts", "change"],
     &["operations"],

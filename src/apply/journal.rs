@@ -16,7 +16,7 @@ use crate::facts::overlay::OperationId;
 use crate::plan::PlannedOperation;
 use crate::quote::quote;
 use crate::remote::{Opening, StepGroup, StepRecord, StepScript};
-use crate::secret::{DigestKey, sha256_hex};
+use crate::secret::{DigestKey, redacted, sha256_hex};
 
 /// Longer words are cut, in characters.
 const LONGEST: usize = 200;
@@ -258,7 +258,8 @@ fn lines_of(records: &[ChangeRecord]) -> String {
 
 fn line(record: &impl serde::Serialize) -> String {
     // They have no map with keys that are no strings.
-    let mut text = serde_json::to_string(record).unwrap_or_default();
+    let text = serde_json::to_string(record).unwrap_or_default();
+    let mut text = redacted(&text).into_owned();
     let _ = writeln!(text);
     text
 }
@@ -267,12 +268,15 @@ fn line(record: &impl serde::Serialize) -> String {
 fn shown(attributes: &Attributed) -> BTreeMap<String, String> {
     let all = attributes.iter().map(|(name, attribute)| {
         let text = match attribute {
-            Attribute::Known(text) | Attribute::Noted { value: text, .. }
+            Attribute::Known(text) | Attribute::Noted { value: text, .. } | Attribute::Masked { text, .. }
                 if text.contains('\n') || *name == "content" =>
             {
                 "[text]".to_owned()
             }
-            Attribute::Known(text) | Attribute::Described(text) | Attribute::Noted { value: text, .. } => cut(text),
+            Attribute::Known(text)
+            | Attribute::Described(text)
+            | Attribute::Masked { text, .. }
+            | Attribute::Noted { value: text, .. } => cut(text),
             Attribute::Unknown(_) => "(known after apply)".to_owned(),
             Attribute::Secret(_) => "[secret]".to_owned(),
         };

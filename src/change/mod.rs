@@ -229,9 +229,19 @@ pub enum Attribute {
     Unknown(String),
     /// Known but hidden; only a keyed digest is kept, to compare it.
     Secret(KeyedDigest),
+    /// Known, with words in place of what is not shown. The keyed digest is that of all of it.
+    Masked { text: String, digest: KeyedDigest },
 }
 
 impl Attribute {
+    /// The text that is shown, if there is one.
+    pub fn shown(&self) -> Option<&str> {
+        match self {
+            Self::Known(text) | Self::Masked { text, .. } => Some(text),
+            Self::Described(_) | Self::Noted { .. } | Self::Unknown(_) | Self::Secret(_) => None,
+        }
+    }
+
     /// A value that is known and can be shown.
     pub fn known(text: impl Into<String>) -> Self {
         Self::Known(text.into())

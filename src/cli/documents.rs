@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use homelab::error::Diagnostic;
 use homelab::report::Refusal;
 use homelab::report::review::Review;
+use homelab::secret::redacted;
 use tempfile::{Builder, NamedTempFile};
 
 use super::document_path::DocumentPath;
@@ -101,7 +102,7 @@ impl Document {
 
     fn write(mut self, render: impl FnOnce(DocumentFormat) -> String) -> Result<(), Diagnostic> {
         let text = render(self.format);
-        let written = self.file.write_all(text.as_bytes());
+        let written = self.file.write_all(redacted(&text).as_bytes());
         let placed = written.and_then(|()| Ok(self.file.persist(&self.path)?));
         placed.map(drop).map_err(|error| failed(&self.path, &error))
     }

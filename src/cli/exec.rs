@@ -89,10 +89,12 @@ async fn alone(mut events: UnboundedReceiver<CommandEvent>) -> anyhow::Result<Ex
             CommandEvent::Started { .. } => {}
             CommandEvent::Output(written) => output.forward(written.stream, &written.bytes).await?,
             CommandEvent::Finished(Ran { result: Ok(status), .. }) => {
+                output.finish().await?;
                 return Ok(ExitCode::from(u8::try_from(status).unwrap_or(1)));
             }
             CommandEvent::Finished(Ran { result: Err(error), .. }) => errors::show_plain(&error),
         }
     }
+    output.finish().await?;
     Ok(ExitCode::from(exit_code([HostEnd::Unreachable])))
 }

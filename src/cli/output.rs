@@ -1,10 +1,11 @@
-//! Standard output and standard error. If a reader such as `head` closes the pipe, the run continues and its exit code
+//! Standard output and standard error, without the secrets that are known. If a reader such as `head` closes the pipe, the run continues and its exit code
 //! stays that of the run.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 
 use homelab::gather::Stream;
+use homelab::secret::{Redactor, redacted};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 /// Standard output cannot be written to.
@@ -30,12 +31,12 @@ impl Unprinted {
 ///
 /// Errors: it cannot be written to, for another reason than a closed pipe.
 pub(super) fn print(text: &str) -> io::Result<()> {
-    unless_closed(write(&mut anstream::stdout(), text)).map_err(Unprinted::error)
+    unless_closed(write(&mut anstream::stdout(), &redacted(text))).map_err(Unprinted::error)
 }
 
 /// Writes to standard error. Errors are ignored, because there is nowhere to report them.
 pub(super) fn eprint(text: &str) {
-    let _ = write(&mut anstream::stderr(), text);
+    let _ = write(&mut anstream::stderr(), &redacted(text));
 }
 
 /// Writes a line to standard error.
@@ -43,17 +44,36 @@ pub(super) fn eprint_line(line: impl Display) {
     eprint(&format!("{line}\n"));
 }
 
-/// Forwards the output of a host unchanged, including colors.
+/// Forwards the output of a host unchanged but for secrets, including colors.
 #[derive(Debug, Default)]
 pub(super) struct Forwarding {
     /// The streams whose reader is gone.
     closed: Vec<Stream>,
+    output: Redactor,
+    errors: Redactor,
 }
 
 impl Forwarding {
     /// Errors: as [`print`].
     pub(super) async fn forward(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
-        if self.closed.contains(&stream) {
+        let ready = match stream {
+            Stream::Output => self.output.push(bytes),
+            Stream::Errors => self.errors.push(bytes),
+        };
+        self.write(stream, &ready).await
+    }
+
+    /// Forwards what may have been the start of a secret.
+    ///
+    /// Errors: as [`print`].
+    pub(super) async fn finish(&mut self) -> io::Result<()> {
+        let (output, errors) = (self.output.finish(), self.errors.finish());
+        self.write(Stream::Output, &output).await?;
+        self.write(Stream::Errors, &errors).await
+    }
+
+    async fn write(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        if self.closed.contains(&stream) || bytes.is_empty() {
             return Ok(());
         }
         let written = match stream {

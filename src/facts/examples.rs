@@ -480,6 +480,10 @@ fn kernel_examples() -> Vec<(FactKey, Vec<Fact>)> {
             ],
         ),
         (
+            FactKey::Password(text("anna")),
+            vec![Fact::Password(None), Fact::Password(Some("9f86d081884c7d65".repeat(4)))],
+        ),
+        (
             FactKey::Swap(text("/swapfile")),
             vec![
                 Fact::Swap(SwapFact::Absent),

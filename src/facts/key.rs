@@ -62,6 +62,8 @@ macro_rules! every_kind {
             GroupNumber(number: u32) => super::account::GroupNumberKey<'a>, #[serde(with = "presence")] Option<String>;
             /// The defaults for a new user.
             AccountDefaults => super::account::AccountDefaultsKey, Box<super::account::AccountDefaults>;
+            /// The password of a user, as a digest.
+            Password(user: String) => super::password::PasswordKey<'a>, #[serde(with = "presence")] Option<String>;
             /// What apt would do.
             Installation(wish: Installation) => super::apt::InstallationKey<'a>, super::apt::InstallationFact;
             /// A calendar event of a timer.

@@ -34,6 +34,7 @@ pub mod nftables;
 pub mod overlay;
 pub mod owed;
 pub mod package;
+pub mod password;
 pub mod path;
 pub mod place;
 mod presence;

@@ -4,7 +4,7 @@ use super::context::PlanContext;
 use crate::change::Stop;
 use crate::content::Content;
 use crate::error::{Diagnostic, suggestion};
-use crate::value::Known;
+use crate::value::{Known, Text};
 
 impl PlanContext<'_> {
     /// The paths of the files of the project's `templates` folder.
@@ -49,7 +49,7 @@ impl PlanContext<'_> {
     ///
     /// `Known::No` if the template uses an unknown value. Errors: the template is not valid; the mistake names the place in the
     /// template and the argument.
-    pub fn render_asset(&self, argument: &str, path: &str) -> Result<Known<String>, Stop> {
+    pub fn render_asset(&self, argument: &str, path: &str) -> Result<Known<Text>, Stop> {
         self.require_asset(argument, path)?;
         let at_argument =
             |mistake: Diagnostic| Stop::Refused(Box::new(mistake.at(self.origin_of(argument), "rendered here")));

@@ -1,4 +1,4 @@
-//! `timeout`, `retries`, `on_error` and `env`: how an operation is carried out.
+//! `timeout`, `retries`, `on_error`, `env` and `sensitive`: how an operation is carried out.
 //!
 //! ```toml
 //! [[operation]]
@@ -23,15 +23,16 @@ use super::parameters::Span;
 use crate::change::{Attribute, Conduct, OnError, Outcome, ResourceChange, ResourceKind, Step, Stop};
 use crate::facts::overlay::FactScope;
 use crate::facts::{Environment, FactKey};
-use crate::value::{Kind, Table, Value, ValueError, deserialize};
+use crate::value::{Kind, Table, Value, ValueError, Varied, deserialize};
 
 /// The keys that say how an operation is carried out. No operation has a parameter of such a name.
-pub const CONDUCT_KEYS: &[&str] = &[TIMEOUT, RETRIES, ON_ERROR, ENV];
+pub const CONDUCT_KEYS: &[&str] = &[TIMEOUT, RETRIES, ON_ERROR, ENV, SENSITIVE];
 
 const TIMEOUT: &str = "timeout";
 const RETRIES: &str = "retries";
 const ON_ERROR: &str = "on_error";
 const ENV: &str = "env";
+const SENSITIVE: &str = "sensitive";
 /// The parameter that limits the commands of an operation as `timeout` does.
 const WITHIN: &str = "within";
 const VALIDATE: &str = "validate";
@@ -78,6 +79,7 @@ pub(super) fn expected(key: &str) -> Option<&'static str> {
         RETRIES => Some("a whole number from 0 to 255"),
         ON_ERROR => Some("\"ignore\", \"stop_host\" or \"stop_all\""),
         ENV => Some("a table of strings"),
+        SENSITIVE => Some("true or false"),
         _ => None,
     }
 }
@@ -98,11 +100,13 @@ pub struct ConductKeys {
     /// Variables for the commands that it runs, such as `{ http_proxy = "http://proxy:3128" }`.
     #[serde(default)]
     #[schemars(with = "Option<BTreeMap<String, String>>")]
-    env: BTreeMap<String, Text>,
+    env: BTreeMap<String, Varied<Text>>,
+    /// `true` hides the texts of files in reviews. `false` shows the old lines of a file that not every user of the host may read.
+    sensitive: Option<bool>,
 }
 
 /// The value of a variable. A lone template that gives a number is as good as the number's text.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Text(String);
 
 impl<'de> Deserialize<'de> for Text {
@@ -156,7 +160,10 @@ pub(super) fn conduct(
         .partition(|(key, _)| CONDUCT_KEYS.contains(&key.as_str()));
     let wish: ConductKeys = deserialize(&Value::new(Kind::Table(keys)))?;
     let operation = read(&Value::new(Kind::Table(own)).at(parameters.origin.as_ref()))?;
-    let env = wish.env.iter().map(|(name, value)| (name.clone(), value.0.clone()));
+    let env = wish.env.iter().map(|(name, value)| {
+        let text = value.text(|text| text.0.clone());
+        (name.clone(), text)
+    });
     Ok(Box::new(Conducted {
         operation,
         runs,
@@ -192,6 +199,7 @@ impl Operation for Conducted {
         self.check_timeout(context)?;
         self.check_env(context)?;
         context.set_environment(self.env.clone());
+        context.set_sensitive(self.wish.sensitive);
         let mut outcome = self.operation.plan(context)?;
         for change in outcome.changes_mut() {
             self.apply(change);
@@ -297,7 +305,7 @@ impl Conducted {
                 )
                 .hint("remove it; write apt's own settings to a file in `/etc/apt/apt.conf.d`"));
             }
-            if value.0.contains('\0') {
+            if value.expose().0.contains('\0') {
                 let title = format!("`{name}` contains a NUL byte");
                 return Err(refuse(title, "no variable can contain one").hint("remove it"));
             }

@@ -1,14 +1,14 @@
 //! What an operation can use while it is planned: the facts at its position in the plan, the project's files and the places
 //! of its arguments.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use super::run_as::RunAs;
-use crate::change::{NotKnown, Stop};
-use crate::content::Assets;
+use crate::change::{Attribute, NotKnown, Stop};
+use crate::content::{Assets, Input};
 use crate::error::{Diagnostic, Origin};
 use crate::facts::account::{GroupFact, GroupKey, UserFact, UserKey};
 use crate::facts::apt::ListsFact;
@@ -17,9 +17,9 @@ use crate::facts::package::{PackageFact, Want};
 use crate::facts::path::{InodeKind, PathFact, PathKey, Place, follow};
 use crate::facts::session::Session;
 use crate::facts::{Environment, Fact, FactKey, Identity, Stored};
-use crate::secret::DigestKey;
+use crate::secret::{DigestKey, sha256_hex};
 use crate::template::Bindings;
-use crate::value::{Entry, Kind, Table};
+use crate::value::{Entry, Kind, Table, Text};
 
 /// What an operation is planned as.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +44,7 @@ pub struct PlanContext<'a> {
     asked: RefCell<BTreeSet<FactKey>>,
     run_as: &'a RunAs,
     environment: RefCell<Environment>,
+    sensitive: Cell<Option<bool>>,
     role: Role,
     owes_start: bool,
     notices: RefCell<Vec<String>>,
@@ -71,6 +72,7 @@ impl<'a> PlanContext<'a> {
             asked: RefCell::default(),
             run_as,
             environment: RefCell::default(),
+            sensitive: Cell::default(),
             role: Role::default(),
             owes_start: false,
             notices: RefCell::default(),
@@ -146,6 +148,15 @@ impl<'a> PlanContext<'a> {
         *self.environment.borrow_mut() = environment;
     }
 
+    /// Whether the user says that the texts of the operation are to be hidden, or are not.
+    pub fn sensitive(&self) -> Option<bool> {
+        self.sensitive.get()
+    }
+
+    pub(super) fn set_sensitive(&self, sensitive: Option<bool>) {
+        self.sensitive.set(sensitive);
+    }
+
     /// The users that homelab logs in and runs as, if already read. No operation changes them.
     pub fn session(&self) -> Option<Session> {
         match self.overlay.borrow().gathered(&FactKey::System) {
@@ -194,6 +205,27 @@ impl<'a> PlanContext<'a> {
     /// The key for digests of sensitive content.
     pub fn digests(&self) -> &DigestKey {
         self.digests
+    }
+
+    /// A text as reviews show it.
+    pub(super) fn attribute_of(&self, text: &Text) -> Attribute {
+        if !text.is_secret() {
+            return Attribute::known(text.expose());
+        }
+        Attribute::Masked {
+            text: text.masked().into_owned(),
+            digest: self.digests.digest(&sha256_hex(text.expose().as_bytes())),
+        }
+    }
+
+    /// A text as what a command reads.
+    pub(super) fn input_of(&self, text: &Text) -> Input {
+        let bytes = text.expose().as_bytes();
+        if text.is_secret() {
+            Input::secret(bytes, self.digests)
+        } else {
+            Input::open(bytes)
+        }
     }
 
     /// A refusal that points at an argument.
@@ -260,6 +292,7 @@ impl<'a> PlanContext<'a> {
             overlay: RefCell::new(self.overlay.borrow().clone()),
             asked: RefCell::default(),
             environment: self.environment.clone(),
+            sensitive: self.sensitive.clone(),
             notices: RefCell::default(),
             ..*self
         };

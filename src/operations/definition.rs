@@ -119,6 +119,9 @@ impl Definition {
 
     /// A mistake for parameters that cannot be read: `arguments` and `run_as` as written, `place` is the operation's position.
     pub fn misfit(&self, error: ValueError, arguments: &Table, run_as: &RunAs, place: &Origin) -> Diagnostic {
+        if error.is_secret {
+            return self.secret_refused(error, place);
+        }
         let title = format!("invalid parameters of `{}`", self.name);
         let written = |key| arguments.get_key_value(key).or_else(|| run_as.entry(key));
         let Some((key, entry)) = error.key().and_then(written) else {
@@ -132,6 +135,23 @@ impl Definition {
         let title_of_key = format!("`{key}` of `{}`", self.name);
         let misfit = error.misfit(&title_of_key, &expected, entry.key_apart());
         misfit.unwrap_or_else(|| error.into_diagnostic(title, Some(place)))
+    }
+
+    /// The mistake of a secret where others could read it.
+    fn secret_refused(&self, error: ValueError, place: &Origin) -> Diagnostic {
+        let title = match error.key() {
+            Some(key) => format!("`{key}` of `{}` cannot be a secret", self.name),
+            None => format!("a secret cannot be used here in `{}`", self.name),
+        };
+        let hint = match self.runs {
+            RunsCommands::Own | RunsCommands::TriesOwn => {
+                "other users of the host can see it: set `env = { NAME = … }` and write `\"$NAME\"`, or pass it in `input`"
+            }
+            _ => {
+                "reviews and other users can see it: use secrets in the content of files, in `env`, headers and bodies"
+            }
+        };
+        error.into_diagnostic(title, Some(place)).hint(hint)
     }
 
     fn kind_of(&self, key: &str) -> String {

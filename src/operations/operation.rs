@@ -7,6 +7,8 @@ use super::context::PlanContext;
 use crate::change::{Conduct, Outcome, ResourceId, ResourceKind, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
+use crate::secret::sha256_hex;
+use crate::value::Text;
 
 /// How one property of a resource has to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +37,21 @@ impl Demand {
             value: value.into(),
             hint: None,
         }
+    }
+
+    /// The same for a text that may be secret: of such a one only the digest is compared.
+    pub(super) fn of_text(
+        kind: ResourceKind,
+        name: &str,
+        property: impl Into<Cow<'static, str>>,
+        value: &Text,
+    ) -> Self {
+        let value = if value.is_secret() {
+            sha256_hex(value.expose().as_bytes())
+        } else {
+            value.expose().clone()
+        };
+        Self::new(kind, name, property, value)
     }
 
     pub(super) fn hint(mut self, hint: &'static str) -> Self {

@@ -11,6 +11,7 @@ use super::parameters::{check_path, has_infinite};
 use crate::change::Stop;
 use crate::facts::http::Headers;
 use crate::secret::Secret;
+use crate::value::Text;
 
 /// A value that is compared with an answer, or sent.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,13 +58,13 @@ pub(super) fn check_url(context: &PlanContext<'_>, argument: &str, url: &str) ->
 /// The headers of a request.
 ///
 /// Errors: a name or a value that no header can have.
-pub(super) fn headers(context: &PlanContext<'_>, written: &BTreeMap<String, String>) -> Result<Headers, Stop> {
+pub(super) fn headers(context: &PlanContext<'_>, written: &BTreeMap<String, Text>) -> Result<Headers, Stop> {
     for (name, value) in written {
         // RFC 9110 5.1
         let is_name = |character: char| character.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(character);
         let label = if name.is_empty() || !name.chars().all(is_name) {
             "use letters, digits and `-`"
-        } else if value.contains(char::is_control) {
+        } else if value.expose().contains(char::is_control) {
             "the value must be one line"
         } else {
             continue;
@@ -71,8 +72,13 @@ pub(super) fn headers(context: &PlanContext<'_>, written: &BTreeMap<String, Stri
         let title = format!("`{name}` is not a valid header");
         return Err(context.refuse_entry("headers", name, title, label));
     }
-    let headers = written.iter().map(|(name, value)| (name.clone(), Secret::new(value)));
-    Ok(Headers::new(headers))
+    Ok(unchecked(written))
+}
+
+/// The same without the check.
+pub(super) fn unchecked(written: &BTreeMap<String, Text>) -> Headers {
+    let headers = written.iter();
+    Headers::new(headers.map(|(name, value)| (name.clone(), Secret::new(value.expose()))))
 }
 
 /// Refuses a `ca` that is no path, or that nothing would use.

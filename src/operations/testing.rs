@@ -15,7 +15,7 @@ use crate::facts::unit::{UnitFact, UnitState};
 use crate::facts::{Fact, FactKey, Facts};
 use crate::secret::{DigestKey, sha256_hex};
 use crate::template;
-use crate::value::{Kind, Known, Table, Value, parse_toml};
+use crate::value::{Entry, Kind, Known, Table, Value, parse_toml};
 
 pub(super) struct Bench {
     operation: Box<dyn Operation>,
@@ -33,14 +33,26 @@ impl Bench {
         Self::of(&Definition::of::<T>(), parameters)
     }
 
+    /// An operation with further parameters that no file has.
+    pub(super) fn with<T: Define>(parameters: &str, more: impl IntoIterator<Item = (&'static str, Value)>) -> Self {
+        let more = more.into_iter();
+        let more = more.map(|(key, value)| (key.to_owned(), Entry { key: None, value }));
+        Self::with_all(&Definition::of::<T>(), parameters, more.collect())
+    }
+
     /// An operation by its name, as tasks have it.
     pub(super) fn named(op: &str, parameters: &str) -> Self {
         Self::of(super::find(op).expect("an operation"), parameters)
     }
 
     fn of(definition: &Definition, parameters: &str) -> Self {
+        Self::with_all(definition, parameters, Table::new())
+    }
+
+    fn with_all(definition: &Definition, parameters: &str, more: Table) -> Self {
         let file = SourceFile::new("t.toml", parameters);
         let mut arguments = parse_toml(&file).expect("valid TOML");
+        arguments.extend(more);
         let run_as = RunAs::take(&mut arguments);
         let value = Value::new(Kind::Table(arguments.clone()));
         Self {
@@ -76,6 +88,13 @@ impl Bench {
     pub(super) fn file(self, path: &str, content: &str, mode: u32) -> Self {
         let digest = Known::Yes(sha256_hex(content.as_bytes()));
         self.inode(path, InodeKind::File { digest }, mode)
+    }
+
+    /// A file that only root may read.
+    pub(super) fn private(self, path: &str, content: &str) -> Self {
+        let bytes = ContentFact::Bytes(content.as_bytes().to_vec());
+        self.file(path, content, 0o600)
+            .fact(FactKey::Content(path.to_owned()), Fact::Content(bytes))
     }
 
     pub(super) fn file_with_content(self, path: &str, content: &str) -> Self {

@@ -17,7 +17,7 @@ pub(super) fn content(
 ) -> Result<Known<Content>, Stop> {
     match (src, content) {
         (Some(src), None) if src.ends_with(Assets::TEMPLATE_SUFFIX) => Ok(match context.render_asset("src", src)? {
-            Known::Yes(text) => Known::Yes(Content::new(text.into_bytes())),
+            Known::Yes(text) => Known::Yes(Content::of_text(&text)),
             Known::No(why) => Known::No(format!("`templates/{src}` uses an unknown value: {why}")),
         }),
         (Some(src), None) => Ok(Known::Yes(context.asset("src", src)?)),

@@ -91,6 +91,11 @@ pub(super) fn bind(
         .as_ref()
         .map(|name| bindings.render(name))
         .transpose()?;
+    if let Some(name) = name.as_ref().filter(|name| name.holds_secret()) {
+        return Err(Diagnostic::new("the name of an operation cannot be a secret")
+            .at_maybe(name.origin.as_ref(), "reviews show it")
+            .hint("choose a name without it"));
+    }
     let id = id(raw, &path, name.as_ref(), &arguments, item);
     let value = Value::new(Kind::Table(arguments.clone())).at(Some(&raw.origin));
     match raw.definition.parse(&value, &run_as) {

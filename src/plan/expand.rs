@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::error::{Diagnostic, Origin};
 use crate::project::EntrySettings;
+use crate::secret::World;
 use crate::template::Bindings;
 use crate::value::{Kind, Value};
 
@@ -110,6 +111,8 @@ pub(super) fn condition(when: Option<&Value>, bindings: &Bindings) -> Result<Ans
         Kind::String(expression) => bindings.evaluate(expression, when.origin.as_ref())?,
         _ => when.clone(),
     };
+    // That the entry is there or not says that much about a secret, as its author wrote it.
+    let value = value.in_world(World::Real);
     match value.kind {
         Kind::Bool(true) => Ok(Answer::Yes),
         Kind::Bool(false) => Ok(Answer::No),
@@ -189,6 +192,15 @@ fn item_key(item: &Value, origin: Option<&Origin>) -> Result<String, Diagnostic>
         Kind::Table(table) => table.get("name").and_then(|entry| entry.value.as_str()),
         _ => item.as_str(),
     };
+    let is_secret = match &item.kind {
+        Kind::Table(table) => table.get("name").is_some_and(|entry| entry.value.holds_secret()),
+        _ => matches!(item.kind, Kind::Secret(_)),
+    };
+    if is_secret {
+        return Err(Diagnostic::new("the name of an item of `for_each` cannot be a secret")
+            .at_maybe(origin, "reviews show the names of items")
+            .hint("use tables with a `name`, and secrets in their other values"));
+    }
     named.map(str::to_owned).ok_or_else(|| {
         Diagnostic::new("an item of `for_each` has no name")
             .at_maybe(origin, format!("this is {}", item.describe()))

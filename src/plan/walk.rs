@@ -166,6 +166,7 @@ impl<'a> Walk<'a> {
             peers: Arc::clone(&self.peers),
             catalogue: Arc::clone(&self.catalogue),
             captured: self.captures.visible(given.host_name(), overlay, &given.asked),
+            variables: Arc::clone(&given.selection.variables),
         };
         Bindings::new(data).with_vars(Arc::clone(vars))
     }

@@ -8,6 +8,7 @@ use super::group::{ALL, check_reserved};
 use super::host::{Host, Inventory};
 use super::model::Project;
 use crate::error::{Diagnostic, SourceFile, closest, suggestion};
+use crate::secret::Secret;
 use crate::value::{Entry, Kind, Table, Value, merge, parse_toml};
 
 /// Group files without hosts, and groups without a file.
@@ -176,11 +177,13 @@ pub(super) fn data_of(
 fn described(host: &Host) -> Value {
     let mut table = Table::new();
     bind(&mut table, "name", Value::string(&host.name));
-    bind(
-        &mut table,
-        "address",
-        Value::string(host.address.as_ref().unwrap_or(&host.name)),
-    );
+    let address = host.address.as_ref().unwrap_or(&host.name);
+    let address = if host.hides_address {
+        Value::new(Kind::Secret(Secret::new(address)))
+    } else {
+        Value::string(address)
+    };
+    bind(&mut table, "address", address);
     bind(&mut table, "data", Value::new(Kind::Table(host.data.clone())));
     Value::new(Kind::Table(table))
 }

@@ -97,16 +97,17 @@ pub fn explain(
     }
     places.reverse();
     Ok(Explanation {
-        rendered: rendered(data, &written),
+        rendered: rendered(project, data, &written),
         written,
         places,
     })
 }
 
-fn rendered(data: Table, written: &Value) -> Result<Value, String> {
+fn rendered(project: &Project, data: Table, written: &Value) -> Result<Value, String> {
     let facts = Err("depends on facts of the host".to_owned());
     let scope = Bindings::new(TemplateData {
         data: Arc::new(data),
+        variables: Arc::clone(&project.variables),
         ..TemplateData::new(Table::new(), facts)
     });
     let value = scope.render(written).map_err(|mistake| mistake.to_string())?;

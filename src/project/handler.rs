@@ -2,7 +2,7 @@
 
 use super::entry::{definition, settings};
 use super::fields::{Fields, Named};
-use super::operation::{NOT_YET, RawOperation};
+use super::operation::RawOperation;
 use crate::error::{Diagnostic, Origin};
 use crate::template::is_template;
 use crate::value::{Table, Value};
@@ -48,7 +48,6 @@ pub(super) fn read(tables: Vec<(Table, Origin)>, mistakes: &mut Vec<Diagnostic>)
 /// `None` if it cannot be read far enough; its mistakes are reported then.
 fn handler(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Option<Handler> {
     let mut fields = Fields::new(table, place, mistakes);
-    fields.not_yet(NOT_YET);
     let op = fields.entry("op");
     let flush = flush(&mut fields);
     if let Some(notify) = fields.entry("notify") {

@@ -28,6 +28,8 @@ pub struct Host {
     pub name: String,
     /// The address for ssh; by default the name, so that aliases of `~/.ssh/config` work.
     pub address: Option<String>,
+    /// Whether reviews do not show the address.
+    pub hides_address: bool,
     /// Groups, lowest precedence first.
     pub groups: Vec<Named>,
     /// The host's own data.

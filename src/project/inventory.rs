@@ -1,5 +1,8 @@
 //! `inventories/<name>.toml`: hosts, their addresses and groups.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 
 use super::fields::{Fields, refuse_not_yet};
@@ -9,6 +12,8 @@ use super::jumps::{check_jumps, wrong_connections};
 use super::reader::{Source, read_struct, take_table};
 use crate::error::{Diagnostic, Origin};
 use crate::quote::{UnsafeName, check_address, check_label};
+use crate::secret::World;
+use crate::template::{Bindings, TemplateData, Variables, is_template};
 use crate::value::{Entry, Kind, Table};
 
 /// Where the connection settings of a host are written: in the host, or for all hosts.
@@ -45,10 +50,11 @@ const KEYS: &[&str] = &["groups", "connection", "lab", "hosts"];
 const HOST_KEYS: &[&str] = &["address", "groups", "data", "connection", "lab"];
 const CONNECTION_NOT_YET: &[&str] = &["keep", "known_hosts"];
 
-pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<Inventory> {
+pub(super) fn read(source: Source, variables: &Arc<Variables>, mistakes: &mut Vec<Diagnostic>) -> Option<Inventory> {
     let start = source.start();
     let before = mistakes.len();
     let mut table = source.table;
+    let secret_addresses = render_given(&mut table, variables, mistakes);
     let default_settings = written(&table);
     let defaults = connection(&mut table, &ConnectionSettings::default(), None, mistakes);
     let lab = lab_defaults(&mut table, mistakes);
@@ -73,7 +79,8 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<Inv
             ),
             mistakes,
         ) {
-            inventory.hosts.insert(name, host);
+            let hides_address = secret_addresses.contains(&name);
+            inventory.hosts.insert(name, Host { hides_address, ..host });
         }
     }
     if inventory.hosts.is_empty() && mistakes.len() == before {
@@ -88,6 +95,48 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<Inv
     }
     // With a host left out, much would seem to be missing.
     (mistakes.len() == before).then_some(inventory)
+}
+
+/// Replaces `env('NAME')` in addresses and users, and returns the hosts whose address is secret.
+fn render_given(table: &mut Table, variables: &Arc<Variables>, mistakes: &mut Vec<Diagnostic>) -> BTreeSet<String> {
+    let mut secret = BTreeSet::new();
+    let mut render = |table: &mut Table, key: &str| {
+        let Some(entry) = table
+            .get_mut(key)
+            .filter(|entry| entry.value.as_str().is_some_and(is_template))
+        else {
+            return false;
+        };
+        let bindings = Bindings::new(TemplateData {
+            variables: Arc::clone(variables),
+            ..TemplateData::new(Table::new(), Err("an inventory has no facts".to_owned()))
+        });
+        match bindings.render(&entry.value) {
+            Ok(value) => {
+                let is_secret = value.holds_secret();
+                entry.value = value.in_world(World::Real);
+                is_secret
+            }
+            Err(mistake) => {
+                mistakes.push(mistake);
+                table.shift_remove(key);
+                false
+            }
+        }
+    };
+    if let Some(connection) = table.get_mut("connection").and_then(Entry::table_mut) {
+        render(connection, "user");
+    }
+    for (name, host) in table.get_mut("hosts").and_then(Entry::table_mut).into_iter().flatten() {
+        let Some(host) = host.table_mut() else { continue };
+        if render(host, "address") {
+            secret.insert(name.clone());
+        }
+        if let Some(connection) = host.get_mut("connection").and_then(Entry::table_mut) {
+            render(connection, "user");
+        }
+    }
+    secret
 }
 
 fn collect<T>(result: Result<T, Diagnostic>, mistakes: &mut Vec<Diagnostic>) -> Option<T> {
@@ -201,6 +250,7 @@ fn read_host(
     Ok(Host {
         name: name.to_owned(),
         address: address.map(|address| address.name),
+        hides_address: false,
         groups,
         data,
         connection,

@@ -22,6 +22,7 @@ mod pattern;
 mod reader;
 mod run;
 mod task;
+mod variables;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -70,16 +71,20 @@ pub fn find_root(from: &Path) -> Option<PathBuf> {
 pub fn read(root: &Path) -> LoadedProject {
     let mut reader = reader::Reader::new(root);
     let assets = reader.assets();
+    let variables = Arc::new(variables::read(root, &mut reader.mistakes));
     let stacks = reader.folder(reader::STACKS, reader::stack_name, whole(catalogue::read));
     let tasks = reader.folder("tasks", reader::any_name, whole(task::read));
     let mut project = Project {
         root: root.to_path_buf(),
-        inventories: reader.folder("inventories", reader::any_name, inventory::read),
+        inventories: reader.folder("inventories", reader::any_name, |source, mistakes| {
+            inventory::read(source, &variables, mistakes)
+        }),
         group_data: reader.folder("group_data", reader::any_name, whole(group::read)),
         tasks: Arc::new(tasks.into_iter().map(|(name, task)| (name, Arc::new(task))).collect()),
         deploys: reader.folder("deploys", reader::any_name, deploy::read),
         catalogue: Arc::new(catalogue::complete(stacks, &assets)),
         assets: Arc::new(assets),
+        variables,
         merged: Mutex::default(),
         used: None,
     };

@@ -11,6 +11,7 @@ use super::host::Inventory;
 use super::task::Task;
 use crate::content::Assets;
 use crate::error::{Diagnostic, suggestion};
+use crate::template::Variables;
 use crate::value::Table;
 
 /// A project, as read from disk.
@@ -30,6 +31,8 @@ pub struct Project {
     pub assets: Arc<Assets>,
     /// `templates/services/<stack>/`.
     pub catalogue: Arc<Catalogue>,
+    /// The values of `env('NAME')`.
+    pub variables: Arc<Variables>,
     /// The merged data of hosts, by inventory and host, shared by all deploys.
     pub(super) merged: Mutex<HashMap<(String, String), Arc<Table>>>,
     /// The dotted names of all templates; `None` if they are not all known.

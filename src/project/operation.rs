@@ -6,8 +6,6 @@ use crate::error::Origin;
 use crate::operations::{CAPTURE, Definition};
 use crate::value::Table;
 
-pub(super) const NOT_YET: &[&str] = &["sensitive"];
-
 /// An operation as written, with templates not rendered.
 pub struct RawOperation {
     pub definition: &'static Definition,

@@ -13,6 +13,7 @@ use super::task::TaskUse;
 use super::{Deploy, Host, Inventory, Project, Stage, Task};
 use crate::content::Assets;
 use crate::error::{Diagnostic, suggestion};
+use crate::template::Variables;
 use crate::value::Table;
 
 /// The filters of a command.
@@ -72,6 +73,8 @@ pub struct Selection {
     pub runs_owed: bool,
     pub assets: Arc<Assets>,
     pub catalogue: Arc<Catalogue>,
+    /// The values of `env('NAME')`.
+    pub variables: Arc<Variables>,
 }
 
 /// A selected host.
@@ -214,6 +217,7 @@ pub fn select(
         runs_owed: filter.owed,
         assets: Arc::clone(&project.assets),
         catalogue: Arc::clone(&project.catalogue),
+        variables: Arc::clone(&project.variables),
     })
 }
 

@@ -4,7 +4,7 @@ use super::capture;
 use super::entry::{EntrySettings, become_keys, definition, missing_op, settings, settings_of_use};
 use super::fields::{Fields, Named};
 use super::handler::{self, Handler};
-use super::operation::{NOT_YET, RawOperation};
+use super::operation::RawOperation;
 use super::reader::Source;
 use crate::error::{Diagnostic, Origin};
 use crate::value::{Table, Value};
@@ -181,7 +181,6 @@ fn entry(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Option
         return capture::read(table, place, mistakes).map(|capture| TaskEntry::Operation(Box::new(capture)));
     }
     let mut fields = Fields::new(table, place, mistakes);
-    fields.not_yet(NOT_YET);
     let op = fields.entry("op");
     let notify = fields.names("notify");
     let settings = settings(&mut fields);

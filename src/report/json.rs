@@ -141,10 +141,14 @@ struct JsonChange<'a> {
     before_unknown: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     before_hidden: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    before_masked: Vec<&'a str>,
     after: Option<IndexMap<&'a str, &'a str>>,
     after_unknown: IndexMap<&'a str, &'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     after_hidden: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    after_masked: Vec<&'a str>,
     differs: &'a [&'static str],
     runs: Vec<&'a str>,
 }
@@ -333,9 +337,11 @@ impl<'a> JsonChange<'a> {
             before: before.map(known),
             before_unknown,
             before_hidden: before.map(hidden).unwrap_or_default(),
+            before_masked: before.map(partly_masked).unwrap_or_default(),
             after: after.map(known),
             after_unknown: after.map(unknown).unwrap_or_default(),
             after_hidden: after.map(hidden).unwrap_or_default(),
+            after_masked: after.map(partly_masked).unwrap_or_default(),
             differs: &change.differs,
             runs: change.steps.iter().filter_map(command).collect(),
         }
@@ -344,7 +350,7 @@ impl<'a> JsonChange<'a> {
 
 fn known<'a>(attributes: &'a Attributes<'a>) -> IndexMap<&'a str, &'a str> {
     let known = attributes.iter().filter_map(|(name, value)| match value {
-        Value::Known(text) => Some((*name, text.as_ref())),
+        Value::Known(text) | Value::Masked(text) => Some((*name, text.as_ref())),
         _ => None,
     });
     known.collect()
@@ -361,6 +367,11 @@ fn unknown<'a>(attributes: &'a Attributes<'a>) -> IndexMap<&'a str, &'a str> {
 fn hidden<'a>(attributes: &Attributes<'a>) -> Vec<&'a str> {
     let hidden = attributes.iter().filter(|(_, value)| **value == Value::Hidden);
     hidden.map(|(name, _)| *name).collect()
+}
+
+fn partly_masked<'a>(attributes: &Attributes<'a>) -> Vec<&'a str> {
+    let masked = attributes.iter().filter(|(_, value)| matches!(value, Value::Masked(_)));
+    masked.map(|(name, _)| *name).collect()
 }
 
 fn command<'a>(step: &'a StepNote<'a>) -> Option<&'a str> {

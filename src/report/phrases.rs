@@ -199,7 +199,7 @@ fn label(name: &'static str, stands_alone: bool) -> Phrase {
 fn value(name: &str, value: &Value<'_>, options: &TextOptions) -> Phrase {
     match value {
         Value::Known(text) if text.is_empty() => Phrase::words("none"),
-        Value::Known(text) => Phrase::default().value(short(&one_line(text), options)),
+        Value::Known(text) | Value::Masked(text) => Phrase::default().value(short(&one_line(text), options)),
         Value::Unknown(why) => known_after_apply(why, options),
         Value::Hidden => Phrase::words(hidden(name)),
     }

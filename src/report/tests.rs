@@ -35,6 +35,7 @@ fn selection() -> Selection {
         only: Vec::new(),
         tags: Vec::new(),
         catalogue: Arc::default(),
+        variables: Arc::default(),
         hosts_left_out: vec!["nas".to_owned()],
         tasks_left_out: Vec::new(),
         filters: Vec::new(),

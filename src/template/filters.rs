@@ -1,6 +1,7 @@
 //! Filters that minijinja does not have: text for shells and for files of other programs, Base64, and regular expressions.
 
 mod env_file;
+pub(super) mod password;
 mod taken;
 mod yaml;
 
@@ -27,6 +28,7 @@ pub(super) fn add_to(environment: &mut Environment<'_>) {
     environment.add_filter("to_yaml", to_yaml);
     environment.add_filter("to_toml", to_toml);
     environment.add_filter("regex_replace", regex_replace);
+    environment.add_filter("password_hash", password::password_hash);
 }
 
 /// What `word` makes of a value, or of each item of a list, joined by blanks.

@@ -39,6 +39,7 @@ const FILTERS: &[&str] = &[
     "map",
     "max",
     "min",
+    "password_hash",
     "pprint",
     "quote",
     "regex_replace",
@@ -97,8 +98,8 @@ const TESTS: &[&str] = &[
 ];
 /// Other names of the same tests.
 const OTHER_TESTS: &[&str] = &["int", "safe", "escaped"];
-/// minijinja's own functions.
-pub const FUNCTIONS: &[&str] = &["range", "dict", "namespace", "debug", "loop", "self", "super"];
+/// The functions that exist.
+pub const FUNCTIONS: &[&str] = &["env", "range", "dict", "namespace", "debug", "loop", "self", "super"];
 
 const LISTS: &str = "see the list of filters, tests and functions at https://docs.rs/minijinja/latest/minijinja/";
 const SYNTAX: &str = "the syntax is described at https://docs.rs/minijinja/latest/minijinja/syntax/";

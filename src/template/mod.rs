@@ -19,6 +19,7 @@ mod sorts;
 mod syntax;
 mod tokens;
 mod tree;
+mod variables;
 mod watch;
 
 use minijinja::value::ValueKind;
@@ -30,6 +31,7 @@ pub use facts::{Attribute, FactSource, NamedFact, NoValue};
 pub use inspect::{Names, inspect_expression, inspect_file, inspect_string};
 pub use mistake::FUNCTIONS;
 pub use scope::{Bindings, STACKS, TemplateData, stack_of};
+pub use variables::Variables;
 
 use crate::error::{Diagnostic, Origin};
 

@@ -1,6 +1,7 @@
 //! The names that a template sees: a host's data, rendered only as far as it is used, `facts`, `item` and others.
 
 mod file;
+mod worlds;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,11 +14,14 @@ pub use file::{STACKS, stack_of};
 use super::captured::{self, CapturedSource, NoCaptures};
 use super::compiled::{Failure, Written};
 use super::facts::{self, FactSource};
+use super::filters::password::{LAB_KEY, LAB_KEY_VARIABLE};
 use super::mistake::mistake;
 use super::place::{narrow, slip_error, whole_name};
+use super::variables::Variables;
 use super::watch::Watch;
 use super::{bare_wanted, compiled, convert, is_template, lone_expression};
 use crate::error::{Diagnostic, Origin, suggestion};
+use crate::secret::Secret;
 use crate::value::{Entry, Kind, Table, Value};
 
 /// What templates can see of a host and of the selection.
@@ -33,6 +37,8 @@ pub struct TemplateData {
     pub catalogue: Arc<Table>,
     /// The values in `captured`.
     pub captured: Arc<dyn CapturedSource>,
+    /// The values of `env('NAME')`.
+    pub variables: Arc<Variables>,
 }
 
 impl TemplateData {
@@ -44,6 +50,7 @@ impl TemplateData {
             peers: Arc::default(),
             catalogue: Arc::default(),
             captured: Arc::new(NoCaptures),
+            variables: Arc::default(),
         }
     }
 }
@@ -167,9 +174,17 @@ impl Bindings {
         };
         self.begin();
         let rendered = compiled::render(&reading, self.context());
-        self.finish(rendered, 0, text, origin)
-            .map(|kind| kind.map_or_else(|unknown| unknown, Kind::String))
-            .map(|kind| Value::new(kind).at(origin))
+        let real = match self.finish(rendered, 0, text, origin)? {
+            Ok(rendered) => Value::string(rendered).at(origin),
+            Err(unknown) => return Ok(Value::new(unknown).at(origin)),
+        };
+        if !self.inner.watch.seen().has_secret {
+            return Ok(real);
+        }
+        self.in_all_worlds(real, origin, || {
+            let rendered = compiled::render(&reading, self.context());
+            rendered.ok().map(Value::string)
+        })
     }
 
     fn evaluate_bare(
@@ -192,7 +207,13 @@ impl Bindings {
         if let Some(why) = self.inner.watch.seen().unknown.take() {
             return Ok(Value::new(Kind::Unknown(why)).at(origin));
         }
-        let value = converted.map_err(|what| self.undefined(&what, origin, offset, expression))?;
+        let mut value = converted.map_err(|what| self.undefined(&what, origin, offset, expression))?;
+        if self.inner.watch.seen().has_secret {
+            value = self.in_all_worlds(value, origin, || {
+                let result = compiled.evaluate(self.context()).ok()?;
+                convert::from_template(&result, origin).ok()
+            })?;
+        }
         Ok(match written {
             Some(written) => convert::written_at(value, &written),
             None => value,
@@ -206,6 +227,7 @@ impl Bindings {
         seen.missed = None;
         seen.absent = None;
         seen.last = None;
+        seen.has_secret = false;
     }
 
     /// The outcome of a template: its result, unknown, or a mistake.
@@ -236,7 +258,7 @@ impl Bindings {
             return Err(self.undefined_at(exact.as_ref()));
         }
         let exact = origin.map(|origin| narrow(origin, source, offset, place));
-        Err(mistake(&error, exact.as_ref()))
+        Err(self.without_secrets(mistake(&error, exact.as_ref())))
     }
 
     fn undefined(&self, what: &str, origin: Option<&Origin>, offset: usize, source: &str) -> Diagnostic {
@@ -338,10 +360,7 @@ impl Inner {
                 .into(),
             Kind::Table(table) => self.provide_table(path, table, Rendering::Lazy),
             Kind::Unknown(why) => self.watch.unknown(why),
-            Kind::Secret(_) => {
-                let mistake = Diagnostic::new("secrets in templates are not supported yet");
-                self.watch.fail(mistake.at_maybe(value.origin.as_ref(), ""))
-            }
+            Kind::Secret(secret) => self.provide_secret(secret),
         }
     }
 
@@ -351,6 +370,10 @@ impl Inner {
         if let Some(done) = seen.rendered.get(path) {
             return done.clone();
         }
+        if let Some(done) = seen.rendered_secrets.get(path).cloned() {
+            drop(seen);
+            return self.provide_plain(path, &done);
+        }
         if let Some(start) = seen.rendering.iter().position(|(open, _)| open == path) {
             let ring: Vec<_> = seen.rendering[start..].to_vec();
             drop(seen);
@@ -359,6 +382,7 @@ impl Inner {
         seen.rendering.push((path.to_owned(), value.origin.clone()));
         // The nested rendering uses the same record, so what was recorded so far is kept aside.
         let (unknown, missed, last) = (seen.unknown.take(), seen.missed.take(), seen.last.take());
+        let (world, has_secret) = (std::mem::take(&mut seen.world), seen.has_secret);
         drop(seen);
 
         let scope = Bindings {
@@ -372,8 +396,14 @@ impl Inner {
         seen.unknown = unknown;
         seen.missed = missed;
         seen.last = last;
+        (seen.world, seen.has_secret) = (world, has_secret);
         drop(seen);
         let provided = match rendered {
+            Ok(rendered) if rendered.holds_secret() => {
+                let provided = self.provide_plain(path, &rendered);
+                self.watch.seen().rendered_secrets.insert(path.to_owned(), rendered);
+                return provided;
+            }
             Ok(rendered) => self.provide_plain(path, &rendered),
             Err(mistake) => return self.watch.fail(mistake),
         };
@@ -495,6 +525,13 @@ impl Object for Root {
                 if let Some(entry) = bindings.data.get(name) {
                     self.scope.looked_at(&entry.value);
                     return Some(self.scope.provide(name, &entry.value));
+                }
+                if name == LAB_KEY {
+                    let key = bindings.variables.get(LAB_KEY_VARIABLE)?;
+                    return Some(self.scope.provide_secret(&Secret::new(key)));
+                }
+                if name == "env" {
+                    return Some(self.scope.env());
                 }
             }
         }

@@ -1,12 +1,13 @@
 //! Records what the result of a template does not show: which values it used, and why it failed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use minijinja::ErrorKind;
 use minijinja::value::{Object, ObjectRepr};
 
 use crate::error::{Diagnostic, Origin};
+use crate::secret::World;
 use crate::value::Value;
 
 /// Shared by the values that one scope hands to templates.
@@ -17,6 +18,8 @@ pub(super) struct Watch(Mutex<Seen>);
 #[derive(Default)]
 pub(super) struct Seen {
     pub(super) rendered: HashMap<String, minijinja::Value>,
+    /// Data that is a template and holds secrets, rendered.
+    pub(super) rendered_secrets: HashMap<String, Value>,
     pub(super) rendering: Vec<(String, Option<Origin>)>,
     pub(super) unknown: Option<String>,
     pub(super) mistake: Option<Diagnostic>,
@@ -25,6 +28,12 @@ pub(super) struct Seen {
     pub(super) absent: Option<(&'static str, String, String)>,
     /// The last value that was used, as written.
     pub(super) last: Option<Value>,
+    /// What secrets are replaced by.
+    pub(super) world: World,
+    /// Whether a secret was reached.
+    pub(super) has_secret: bool,
+    /// The secrets that were reached so far.
+    pub(super) secrets: BTreeSet<String>,
 }
 
 impl Watch {

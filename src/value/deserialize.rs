@@ -5,8 +5,10 @@ use std::fmt;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::worlds::VARIED;
 use super::{Entry, Kind, Table, Value, advice};
 use crate::error::{Diagnostic, Origin, suggestion};
+use crate::secret::World;
 
 /// The name under which [`Known`] asks the deserializer whether a value is known.
 const KNOWN: &str = "$homelab::value::Known";
@@ -85,6 +87,8 @@ pub struct ValueError {
     misfit: Box<Misfit>,
     /// Set when the only trouble is that the value is not known yet.
     pub unknown: Option<String>,
+    /// Whether a secret stands where none may.
+    pub is_secret: bool,
 }
 
 /// What is known of a value that does not fit.
@@ -161,6 +165,7 @@ impl de::Error for ValueError {
             hint: None,
             misfit: Box::default(),
             unknown: None,
+            is_secret: false,
         }
     }
 
@@ -206,7 +211,11 @@ impl ValueDeserializer<'_> {
                 error.unknown = Some(why.clone());
                 error
             }
-            Kind::Secret(_) => de::Error::custom("a secret is not allowed here"),
+            Kind::Secret(_) => {
+                let mut error: ValueError = de::Error::custom("this is a secret");
+                error.is_secret = true;
+                error
+            }
             _ => return Ok(()),
         };
         error.origin.clone_from(&self.value.origin);
@@ -247,6 +256,8 @@ impl<'de> de::Deserializer<'de> for ValueDeserializer<'_> {
         match &self.value.kind {
             Kind::Unknown(why) if name == KNOWN => visitor.visit_str(why),
             _ if name == KNOWN => visitor.visit_some(self),
+            _ if name == VARIED && self.value.holds_secret() => visitor.visit_seq(Worlds::of(self.value)),
+            _ if name == VARIED => visitor.visit_some(self),
             _ => visitor.visit_newtype_struct(self),
         }
     }
@@ -294,6 +305,43 @@ fn refuse_unknown_keys(table: &Table, fields: &'static [&'static str]) -> Result
     let mut error: ValueError = de::Error::custom(format_args!("unknown key `{key}`"));
     error.hint = suggestion(key, fields.iter().copied());
     Err(error.at(entry.key.as_ref()))
+}
+
+/// A value in each world.
+struct Worlds<'a> {
+    value: &'a Value,
+    rest: std::array::IntoIter<Value, 3>,
+}
+
+impl<'a> Worlds<'a> {
+    fn of(value: &'a Value) -> Self {
+        let worlds = World::ALL.map(|world| value.in_world(world));
+        Self {
+            value,
+            rest: worlds.into_iter(),
+        }
+    }
+}
+
+impl<'de> de::SeqAccess<'de> for Worlds<'_> {
+    type Error = ValueError;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, ValueError> {
+        let Some(value) = self.rest.next() else {
+            return Ok(None);
+        };
+        // The error would show what was found.
+        let read = seed.deserialize(ValueDeserializer { value: &value });
+        read.map(Some).map_err(|error| Self::misfit(&error, self.value))
+    }
+}
+
+impl Worlds<'_> {
+    fn misfit(error: &ValueError, value: &Value) -> ValueError {
+        let mut misfit: ValueError = de::Error::custom("this secret is of another type");
+        misfit.unknown.clone_from(&error.unknown);
+        misfit.at(value.origin.as_ref())
+    }
 }
 
 struct Items<'a> {

@@ -8,6 +8,7 @@ mod json;
 mod keys;
 mod parse;
 mod syntax;
+mod worlds;
 
 use indexmap::IndexMap;
 
@@ -19,6 +20,7 @@ pub use deserialize::{Known, ValueError, deserialize};
 pub use json::{from_json, to_json};
 pub use keys::keys_of;
 pub use parse::parse_toml;
+pub use worlds::{DecidedKeys, Text, Varied};
 
 /// A value and where it was written.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,6 +125,14 @@ impl Value {
 }
 
 impl Entry {
+    /// The table that is its value, where it is one.
+    pub fn table_mut(&mut self) -> Option<&mut Table> {
+        match &mut self.value.kind {
+            Kind::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
     /// Where its key is, if its value is written elsewhere: in another file, or on another line.
     pub fn key_apart(&self) -> Option<&Origin> {
         let (key, value) = (self.key.as_ref()?, self.value.origin.as_ref()?);

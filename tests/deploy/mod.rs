@@ -49,6 +49,7 @@ mod repository;
 mod review;
 mod rollback;
 mod round_trips;
+mod secrets;
 mod side_by_side;
 mod silent;
 mod staged;

@@ -249,7 +249,7 @@ fn nothing_is_left(project: &Project, host: &Host<'_>) {
 
 #[test]
 fn programs_get_one_document_that_is_the_same_each_time_and_holds_no_secret() {
-    let private = "[[operation]]\nop = 'files.put'\ndest = '/opt/private'\ncontent = 'new-secret'\nmode = '0600'\n";
+    let private = "[[operation]]\nop = 'files.put'\ndest = '/opt/private'\ncontent = 'new-secret'\nmode = '0600'\nsensitive = true\n";
     let project = Project::with_task(&(put("/opt/x") + private));
     let host = project.up("dev", "alpha");
     host.inside("echo old-secret >/opt/private; chmod 600 /opt/private");

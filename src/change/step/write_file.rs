@@ -234,9 +234,10 @@ impl WriteFile {
         )
     }
 
-    /// The bytes that it sends, which are stored separately from a plan.
+    /// The bytes that it sends, which are stored separately from a plan. Secret ones are never stored.
     pub(super) fn stored_content(&mut self) -> Option<&mut Content> {
         match &mut self.fetch {
+            None if self.content.secret_text().is_some() => None,
             None => Some(&mut self.content),
             Some(Fetch::Download {
                 headers: Some(Input::Open(content)),

@@ -8,7 +8,7 @@ const IN_CONNECTION: Answer = If(
     "write it in `connection`: `user`, `port`, `identity_file`, `become` and `become_user`",
 );
 const BEFORE_IT: Answer = If("packages", "write an operation `apt.update` before this one");
-const NOT_FOR_USERS: &str = "not in this version: set it on the host with `passwd NAME`, or log in with keys only";
+const HASH_OF_USER: &str = "write `password` with a hash, as the filter `password_hash` makes it";
 const KEYS_OF_USER: &str = "use `server.user_authorized_keys` after this operation";
 
 const IN_HANDLER: &str = "write `state = \"restarted\"`, in a `[[handler]]` that is notified";
@@ -214,7 +214,7 @@ pub(super) const KEYS: &[(&str, Answer)] = &[
     ("name username", Own("user")),
     ("name groupname", Own("group")),
     ("authorized_keys public_keys ssh_keys", If("create_home", KEYS_OF_USER)),
-    ("password password_hash passwd", If("create_home", NOT_FOR_USERS)),
+    ("password_hash passwd", If("create_home", HASH_OF_USER)),
     ("createhome ensure_home", Own("create_home")),
     ("gecos", Own("comment")),
     ("remove", Own("remove_home")),

@@ -69,10 +69,6 @@ pub(super) const FILTERS: &[(&str, Answer)] = &[
     ("ltrim rtrim strip", Do("use `trim`")),
     ("mandatory", Do("leave it out: an undefined name is an error anyway")),
     ("normpath realpath", Do("write the path in its shortest form")),
-    (
-        "password_hash",
-        Do("there is no such filter: write the hash that `mkpasswd` prints into the data"),
-    ),
     ("path_join", Do("use `join('/')`")),
     ("pow", Do("use `**`, such as `2 ** 10`")),
     (

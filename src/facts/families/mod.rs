@@ -16,6 +16,7 @@ mod misspelling;
 mod module;
 mod mount;
 mod package;
+mod password;
 mod path;
 mod path_resolution;
 mod reload;

@@ -24,6 +24,8 @@ use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::operations::conduct::RunsCommands;
 use crate::operations::{Define, Demand, Operation, PlanContext};
+use crate::secret::World;
+use crate::value::Text;
 
 /// Parameters of `files.block`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -32,7 +34,7 @@ pub(in crate::operations) struct Block {
     /// Absolute path on the host.
     path: String,
     /// The lines of the block. Needed unless `present = false`.
-    content: Option<String>,
+    content: Option<Text>,
     /// The line before and after the block: `{mark}` becomes `BEGIN` and `END`. Blocks of one file need markers of their own. By
     /// default `# {mark} homelab`.
     marker: Option<String>,
@@ -98,10 +100,13 @@ impl Operation for Block {
 
     /// Two blocks with the same markers are one block.
     fn demands(&self, _context: &PlanContext<'_>) -> Vec<Demand> {
-        let lines = self.content.as_deref().filter(|_| self.present);
-        let value = lines.map_or_else(|| "absent".to_owned(), |lines| format!("lines {}", lines.trim_end()));
+        let lines = self.content.as_ref().filter(|_| self.present);
+        let value = lines.map_or_else(
+            || Text::open("absent".to_owned()),
+            |lines| lines.text(|lines| format!("lines {}", lines.trim_end())),
+        );
         let property = format!("block {}", self.marker.as_deref().unwrap_or(DEFAULT_MARKER));
-        vec![Demand::new(ResourceKind::File, &self.path, property, value).hint(OWN_MARKERS)]
+        vec![Demand::of_text(ResourceKind::File, &self.path, property, &value).hint(OWN_MARKERS)]
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
@@ -109,7 +114,7 @@ impl Operation for Block {
         check_owners(context, self.user.as_deref(), self.group.as_deref())?;
         check_validate(context, self.validate.as_deref())?;
         let markers = self.markers(context)?;
-        let lines = self.lines(context, &markers)?;
+        self.lines(context, &markers, World::Real)?;
         let wish = FileWish {
             owner: self.user.as_deref(),
             group: self.group.as_deref(),
@@ -119,7 +124,10 @@ impl Operation for Block {
             ..FileWish::new(&self.path, "path", WishedContent::Ready(Content::new([])))
         };
         let place = self.place(context)?;
-        plan_edit(context, wish, WhenAbsent::of(self.present, self.create), |text| {
+        let has_secret = self.content.as_ref().is_some_and(Text::is_secret);
+        let when_absent = WhenAbsent::of(self.present, self.create);
+        plan_edit(context, wish, when_absent, has_secret, |text, world| {
+            let lines = self.lines(context, &markers, world)?;
             self.edited(context, text, &markers, &lines, place.as_ref())
         })
     }
@@ -153,8 +161,8 @@ impl Block {
     }
 
     /// The lines of the block, without line breaks.
-    fn lines(&self, context: &PlanContext<'_>, markers: &Markers) -> Result<Vec<&str>, Stop> {
-        let Some(content) = self.content.as_deref().filter(|_| self.present) else {
+    fn lines(&self, context: &PlanContext<'_>, markers: &Markers, world: World) -> Result<Vec<&str>, Stop> {
+        let Some(content) = self.content.as_ref().filter(|_| self.present) else {
             if !self.present {
                 return Ok(Vec::new());
             }
@@ -162,7 +170,7 @@ impl Block {
                 .refuse("path", "missing `content`", "this block has no lines")
                 .hint("add `content = \"…\"`, or `present = false` to remove the block"));
         };
-        let lines: Vec<&str> = content.lines().collect();
+        let lines: Vec<&str> = content.in_world(world).lines().collect();
         if let Some(line) = lines
             .iter()
             .map(|line| split_end(line).0)
@@ -213,7 +221,7 @@ impl Block {
             Some((begin, end)) => (&pieces[..begin], &pieces[end + 1..]),
             None => pieces.split_at(self.position(context, &pieces, place)?),
         };
-        let content = self.content.as_deref().unwrap_or_default();
+        let content = self.content.as_ref().map_or("", |content| content.expose());
         let line_break = line_break(if text.is_empty() { content } else { text });
         let mut edited = before.concat();
         if !edited.is_empty() && !edited.ends_with('\n') {

@@ -25,6 +25,7 @@ use crate::facts::overlay::FactScope;
 use crate::operations::conduct::RunsCommands;
 use crate::operations::request::{check_url, headers};
 use crate::operations::{Define, Demand, Operation, PlanContext};
+use crate::value::Text;
 
 /// Parameters of `files.download`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -38,7 +39,7 @@ pub(in crate::operations) struct Download {
     sha256: String,
     /// Headers of the request, such as `{ Authorization = "Bearer …" }`. They are hidden. The host needs curl or wget for them.
     #[serde(default)]
-    headers: BTreeMap<String, String>,
+    headers: BTreeMap<String, Text>,
     /// User who owns the file. By default the owner is kept; a new file belongs to `root`.
     user: Option<String>,
     /// Group that the file belongs to. By default the group is kept; a new file gets `root`.

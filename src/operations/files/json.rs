@@ -14,7 +14,7 @@ use serde_json::ser::{PrettyFormatter, Serializer};
 use serde_json::{Map, Value};
 
 use super::parameters::{Mode, check_owners, check_path, check_validate};
-use super::text::needs;
+use super::text::{in_all_worlds, needs};
 use super::whole_file::{FileWish, WishedContent, plan_file};
 use crate::change::{NotKnown, Outcome, Stop};
 use crate::content::Content;
@@ -24,6 +24,8 @@ use crate::facts::path::{ContentFact, ContentKey, PathFact};
 use crate::operations::conduct::RunsCommands;
 use crate::operations::parameters::has_infinite;
 use crate::operations::{Define, Operation, PlanContext};
+use crate::secret::World;
+use crate::value::{Text, Varied};
 
 mod exact;
 mod shown;
@@ -36,9 +38,9 @@ pub(in crate::operations) struct Json {
     path: String,
     /// The whole value of the file. Give `value`, or `merge` and `remove`.
     #[schemars(extend("title" = "a table, a list, a string, a number, or true or false"))]
-    value: Option<Value>,
+    value: Option<Varied<Value>>,
     /// Values that are added or replaced; in tables, what is not named stays.
-    merge: Option<Map<String, Value>>,
+    merge: Option<Varied<Map<String, Value>>>,
     /// JSON pointers, such as `"/log-opts/max-size"`, of values that are removed.
     #[serde(default)]
     remove: Vec<String>,
@@ -100,34 +102,13 @@ impl Operation for Json {
             }) if self.value.is_some() => None,
             text => text?,
         };
-        let new = match (&self.value, &text) {
-            (Some(value), None) => self.written(value),
-            (Some(value), Some(text)) => match serde_json::from_str::<Value>(text) {
-                Ok(old) if old == *value => text.clone(),
-                _ => self.written(value),
-            },
-            (None, text) => {
-                let text = text.as_deref().unwrap_or_default();
-                let old = self.old_value(context, text)?;
-                let mut new = old.clone().unwrap_or_else(|| Value::Object(Map::default()));
-                if let (Value::Object(new), Some(merge)) = (&mut new, &self.merge) {
-                    merged(new, merge);
-                }
-                for pointer in &self.remove {
-                    self.remove_from(context, &mut new, pointer)?;
-                }
-                if old.as_ref() == Some(&new) {
-                    text.to_owned()
-                } else {
-                    exact::check(text).map_err(|number| self.inexact(context, number))?;
-                    if old.is_some() {
-                        exact::check_keys(text).map_err(|error| self.ambiguous(context, &error))?;
-                    }
-                    self.written(&new)
-                }
-            }
+        let real = self.new_text(context, text.as_deref(), World::Real)?;
+        let new = if self.has_secret() {
+            in_all_worlds(real, |world| self.new_text(context, text.as_deref(), world))
+        } else {
+            Text::open(real)
         };
-        let content = WishedContent::Ready(Content::new(new.into_bytes()));
+        let content = WishedContent::Ready(Content::of_text(&new));
         let wish = FileWish {
             owner: self.user.as_deref(),
             group: self.group.as_deref(),
@@ -135,6 +116,7 @@ impl Operation for Json {
             validate: self.validate.clone(),
             backup: self.backup,
             shown: Some(shown::by_paths),
+            is_edit: self.value.is_none(),
             ..FileWish::new(&self.path, "path", content)
         };
         plan_file(context, &wish)
@@ -142,6 +124,39 @@ impl Operation for Json {
 }
 
 impl Json {
+    fn has_secret(&self) -> bool {
+        self.value.as_ref().is_some_and(Varied::is_secret) || self.merge.as_ref().is_some_and(Varied::is_secret)
+    }
+
+    /// What the file gets where it has `text` now.
+    fn new_text(&self, context: &PlanContext<'_>, text: Option<&str>, world: World) -> Result<String, Stop> {
+        if let Some(value) = &self.value {
+            let value = value.in_world(world);
+            let old = text.and_then(|text| Some((text, serde_json::from_str::<Value>(text).ok()?)));
+            return Ok(match old {
+                Some((text, old)) if old == *value => text.to_owned(),
+                _ => self.written(value),
+            });
+        }
+        let text = text.unwrap_or_default();
+        let old = self.old_value(context, text)?;
+        let mut new = old.clone().unwrap_or_else(|| Value::Object(Map::default()));
+        if let (Value::Object(new), Some(merge)) = (&mut new, &self.merge) {
+            merged(new, merge.in_world(world));
+        }
+        for pointer in &self.remove {
+            self.remove_from(context, &mut new, pointer)?;
+        }
+        if old.as_ref() == Some(&new) {
+            return Ok(text.to_owned());
+        }
+        exact::check(text).map_err(|number| self.inexact(context, number))?;
+        if old.is_some() {
+            exact::check_keys(text).map_err(|error| self.ambiguous(context, &error))?;
+        }
+        Ok(self.written(&new))
+    }
+
     fn check_values(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
         let is_partial = self.merge.is_some() || !self.remove.is_empty();
         if self.value.is_some() && is_partial {
@@ -162,8 +177,14 @@ impl Json {
         }
         let has_infinite_values = |table: &Map<String, Value>| table.values().any(has_infinite);
         for (argument, is_infinite) in [
-            ("value", self.value.as_ref().is_some_and(has_infinite)),
-            ("merge", self.merge.as_ref().is_some_and(has_infinite_values)),
+            (
+                "value",
+                self.value.as_ref().map(Varied::expose).is_some_and(has_infinite),
+            ),
+            (
+                "merge",
+                self.merge.as_ref().map(Varied::expose).is_some_and(has_infinite_values),
+            ),
         ] {
             if is_infinite {
                 let title = format!("`{argument}` has `inf` or `nan` in it");

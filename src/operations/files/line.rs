@@ -21,6 +21,7 @@ use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::operations::conduct::RunsCommands;
 use crate::operations::{Define, Operation, PlanContext};
+use crate::value::Text;
 
 /// Parameters of `files.line`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -29,7 +30,7 @@ pub(in crate::operations) struct Line {
     /// Absolute path on the host.
     path: String,
     /// The whole line, without a line break.
-    line: String,
+    line: Text,
     /// Regular expression for the line to replace. Further matches are removed; if nothing matches, `line` is added at the end.
     matching: Option<String>,
     /// `false` removes `line`, and every line that `matching` finds.
@@ -80,7 +81,7 @@ impl Operation for Line {
         check_path(context, "path", &self.path)?;
         check_owners(context, self.user.as_deref(), self.group.as_deref())?;
         check_validate(context, self.validate.as_deref())?;
-        if self.line.contains('\n') {
+        if self.line.expose().contains('\n') {
             return Err(context
                 .refuse("line", "`line` contains a line break", "must be one line")
                 .hint("write one operation per line, or use `for_each`"));
@@ -94,8 +95,9 @@ impl Operation for Line {
             backup: self.backup,
             ..FileWish::new(&self.path, "path", WishedContent::Ready(Content::new([])))
         };
-        plan_edit(context, wish, WhenAbsent::of(self.present, self.create), |text| {
-            Ok(self.edited(text, matching.as_ref()))
+        let when_absent = WhenAbsent::of(self.present, self.create);
+        plan_edit(context, wish, when_absent, self.line.is_secret(), |text, world| {
+            Ok(self.edited(text, self.line.in_world(world), matching.as_ref()))
         })
     }
 }
@@ -106,7 +108,7 @@ impl Line {
             return Ok(None);
         };
         let expression = expression(context, "matching", pattern)?;
-        if self.present && !expression.is_match(&self.line) {
+        if self.present && !expression.is_match(self.line.expose()) {
             let label = "does not match `line`, so every deploy would add it again";
             return Err(context
                 .refuse("matching", "`matching` must match `line` too", label)
@@ -115,16 +117,16 @@ impl Line {
         Ok(Some(expression))
     }
 
-    fn edited(&self, text: &str, matching: Option<&Regex>) -> String {
-        let found = |line: &str| line == self.line || matching.is_some_and(|expression| expression.is_match(line));
-        let mut edited = String::with_capacity(text.len() + self.line.len() + 1);
+    fn edited(&self, text: &str, wanted: &str, matching: Option<&Regex>) -> String {
+        let found = |line: &str| line == wanted || matching.is_some_and(|expression| expression.is_match(line));
+        let mut edited = String::with_capacity(text.len() + wanted.len() + 1);
         let mut placed = !self.present;
         for piece in text.split_inclusive('\n') {
             let (line, end) = split_end(piece);
             if !found(line) {
                 edited.push_str(piece);
             } else if !placed {
-                edited.push_str(&self.line);
+                edited.push_str(wanted);
                 edited.push_str(end);
                 placed = true;
             }
@@ -133,7 +135,7 @@ impl Line {
             if !edited.is_empty() && !edited.ends_with('\n') {
                 edited.push('\n');
             }
-            edited.push_str(&self.line);
+            edited.push_str(wanted);
             edited.push('\n');
         }
         edited

@@ -20,6 +20,7 @@ use crate::facts::overlay::FactScope;
 use crate::operations::conduct::RunsCommands;
 use crate::operations::run_as::RunAsSupport;
 use crate::operations::{Define, Demand, Operation, PlanContext};
+use crate::value::Text;
 
 /// Parameters of `files.put`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -29,7 +30,7 @@ pub(in crate::operations) struct Put {
     /// `.j2`, are for `files.template`; one is copied only to a `dest` with that end.
     src: Option<String>,
     /// The text to write. Give `src` or `content`.
-    content: Option<String>,
+    content: Option<Text>,
     /// Absolute path on the host.
     dest: String,
     /// User who owns it. By default the owner is kept; a new file belongs to `root`, or to `become_user`.
@@ -77,7 +78,7 @@ impl Operation for Put {
         let presence = Demand::presence(ResourceKind::File, &self.dest, true);
         // What is kept may be anything.
         let content = self.content.as_ref().filter(|_| self.if_exists == IfExists::Replace);
-        let content = content.map(|content| Demand::new(ResourceKind::File, &self.dest, "content", content));
+        let content = content.map(|content| Demand::of_text(ResourceKind::File, &self.dest, "content", content));
         content.into_iter().chain([presence]).collect()
     }
 
@@ -124,7 +125,7 @@ impl Put {
                     path: src,
                 })
             }
-            (None, Some(content)) => Ok(WishedContent::Ready(Content::new(content.as_bytes()))),
+            (None, Some(content)) => Ok(WishedContent::Ready(Content::of_text(content))),
             (Some(_), Some(_)) => Err(context
                 .refuse(
                     "content",
@@ -146,6 +147,8 @@ mod tests {
     use crate::facts::Fact;
     use crate::facts::path::ContentFact;
     use crate::operations::testing::{Bench, change};
+    use crate::secret::Secret;
+    use crate::value::{Kind, Value};
 
     const PUT: &str = "dest = '/etc/motd'\ncontent = \"hello\\n\"\nmode = '0644'";
 
@@ -180,11 +183,38 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_world_readable_is_hidden() {
-        let text = "dest = '/etc/motd'\ncontent = 'hello'\nmode = '0600'";
-        let change = change(bench(text).file("/etc/motd", "bye", 0o600).plan());
-        let after = change.after.expect("stays");
-        assert!(matches!(after["content"], Attribute::Secret(_)));
+    fn of_a_file_that_is_not_world_readable_old_lines_are_hidden() {
+        let text = "dest = '/etc/motd'\ncontent = \"a\\nb\\n\"\nmode = '0600'";
+        let change = change(bench(text).private("/etc/motd", "a\nold\n").plan());
+        let Before::Present(before) = change.before else {
+            panic!("a change")
+        };
+        assert_eq!(before["content"].shown(), Some("a\n[hidden]\n"));
+        assert_eq!(change.after.expect("stays")["content"], Attribute::known("a\nb\n"));
+    }
+
+    #[test]
+    fn a_secret_is_masked_and_its_file_is_for_its_owner_alone() {
+        let secret = Value::new(Kind::Secret(Secret::new("hunter2")));
+        let bench = |file: &str| {
+            let bench = Bench::with::<Put>("dest = '/etc/motd'", [("content", secret.clone())]);
+            let bench = bench.directory("/").directory("/etc");
+            match file {
+                "" => bench.absent("/etc/motd"),
+                text => bench.private("/etc/motd", text),
+            }
+        };
+        let created = change(bench("").plan());
+        let after = created.after.expect("created");
+        assert_eq!(after["content"].shown(), Some("[secret]"));
+        assert_eq!(after["mode"], Attribute::known("0600"));
+        let updated = change(bench("old").plan());
+        assert!(!format!("{updated:?}").contains("hunter2"), "{updated:?}");
+        let Before::Present(before) = updated.before else {
+            panic!("a change")
+        };
+        assert_eq!(before["content"].shown(), Some("[hidden]"));
+        assert_eq!(bench("hunter2").plan(), Ok(Outcome::Unchanged));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::operations::conduct::RunsCommands;
 use crate::operations::{Define, Operation, PlanContext};
+use crate::value::Text;
 
 /// Parameters of `files.replace`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -31,7 +32,7 @@ pub(in crate::operations) struct Replace {
     /// Regular expression for what is replaced, wherever it matches. `^` and `$` match at each line.
     matching: String,
     /// What takes its place. `$1` or `${name}` stands for what a group matched, `$$` for a dollar sign.
-    replace: String,
+    replace: Text,
     /// Letters for the expression: `i` ignores case, `s` has `.` match line breaks too, `x` ignores white space in the expression.
     flags: Option<String>,
     /// `"some"` refuses a file with neither a match nor the replacement; `"any"` accepts it.
@@ -99,9 +100,14 @@ impl Operation for Replace {
             backup: self.backup,
             ..FileWish::new(&self.path, "path", WishedContent::Ready(Content::new([])))
         };
-        plan_edit(context, wish, WhenAbsent::Refuse(CREATE_FIRST), |text| {
-            self.edited(context, text, &expression)
-        })
+        let has_secret = self.replace.is_secret();
+        plan_edit(
+            context,
+            wish,
+            WhenAbsent::Refuse(CREATE_FIRST),
+            has_secret,
+            |text, world| self.edited(context, text, &expression, self.replace.in_world(world)),
+        )
     }
 }
 
@@ -137,7 +143,7 @@ impl Replace {
             Ok(number) => number < expression.captures_len(),
             Err(_) => expression.capture_names().flatten().any(|known| known == name),
         };
-        let unknown = parts(&self.replace).into_iter().find_map(|part| match part {
+        let unknown = parts(self.replace.expose()).into_iter().find_map(|part| match part {
             Part::Group(name) if !has(name) => Some(name),
             _ => None,
         });
@@ -152,7 +158,7 @@ impl Replace {
                 .to_digit(10)
                 .is_some_and(|digit| digit > 0 && has(&digit.to_string()))
         };
-        let mut pairs = self.replace.chars().zip(self.replace.chars().skip(1));
+        let mut pairs = self.replace.expose().chars().zip(self.replace.expose().chars().skip(1));
         if let Some((_, digit)) = pairs.find(|(first, second)| *first == '\\' && has_own(*second)) {
             let title = format!("`\\{digit}` in `replace` is no group");
             return Err(context
@@ -162,8 +168,8 @@ impl Replace {
         Ok(())
     }
 
-    fn edited(&self, context: &PlanContext<'_>, text: &str, expression: &Regex) -> Result<String, Stop> {
-        if self.expect == Expected::Some && !expression.is_match(text) && !self.has_replacement(text) {
+    fn edited(&self, context: &PlanContext<'_>, text: &str, expression: &Regex, replace: &str) -> Result<String, Stop> {
+        if self.expect == Expected::Some && !expression.is_match(text) && !has_replacement(replace, text) {
             let title = format!("nothing in `{}` matches `matching`", self.path);
             return Err(context
                 .refuse(
@@ -173,8 +179,8 @@ impl Replace {
                 )
                 .hint("correct the expression; if there may be nothing to replace, add `expect = \"any\"`"));
         }
-        let edited = expression.replace_all(text, &self.replace);
-        if expression.replace_all(&edited, &self.replace) != edited {
+        let edited = expression.replace_all(text, replace);
+        if expression.replace_all(&edited, replace) != edited {
             let title = "`matching` matches what `replace` writes";
             return Err(context
                 .refuse("replace", title, "so every deploy would change it again")
@@ -182,25 +188,25 @@ impl Replace {
         }
         Ok(edited.into_owned())
     }
+}
 
-    /// Whether an earlier run may have replaced something. What is removed leaves nothing to find.
-    fn has_replacement(&self, text: &str) -> bool {
-        let parts = parts(&self.replace);
-        let is_fixed = parts
-            .iter()
-            .any(|part| matches!(part, Part::Text(text) if !text.trim().is_empty()));
-        if !is_fixed {
-            return true;
-        }
-        let pattern: String = parts
-            .iter()
-            .map(|part| match part {
-                Part::Text(text) => regex::escape(text),
-                Part::Group(_) => "(?s:.*?)".to_owned(),
-            })
-            .collect();
-        Regex::new(&pattern).is_ok_and(|expression| expression.is_match(text))
+/// Whether an earlier run may have replaced something. What is removed leaves nothing to find.
+fn has_replacement(replace: &str, text: &str) -> bool {
+    let parts = parts(replace);
+    let is_fixed = parts
+        .iter()
+        .any(|part| matches!(part, Part::Text(text) if !text.trim().is_empty()));
+    if !is_fixed {
+        return true;
     }
+    let pattern: String = parts
+        .iter()
+        .map(|part| match part {
+            Part::Text(text) => regex::escape(text),
+            Part::Group(_) => "(?s:.*?)".to_owned(),
+        })
+        .collect();
+    Regex::new(&pattern).is_ok_and(|expression| expression.is_match(text))
 }
 
 /// The parts of a replacement, as [`regex::Captures::expand`] reads it.

@@ -94,11 +94,7 @@ impl Operation for Template {
             validate: self.validate.clone(),
             backup: self.backup,
             if_exists: self.if_exists,
-            ..FileWish::new(
-                &self.dest,
-                "dest",
-                WishedContent::Ready(Content::new(text.into_bytes())),
-            )
+            ..FileWish::new(&self.dest, "dest", WishedContent::Ready(Content::of_text(&text)))
         };
         plan_file(context, &wish)
     }

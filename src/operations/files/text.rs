@@ -8,6 +8,8 @@ use crate::content::Content;
 use crate::facts::FactKey;
 use crate::facts::path::{ContentFact, ContentKey, PathFact};
 use crate::operations::PlanContext;
+use crate::secret::{Secret, Sort, World};
+use crate::value::Text;
 
 use super::parameters::path_and_ancestors;
 
@@ -40,12 +42,14 @@ pub(super) fn needs(path: &str) -> Vec<FactKey> {
     needs
 }
 
-/// Plans the file of `wish` with what `edit` makes of its text. A new file has the text that `edit` makes of nothing.
+/// Plans the file of `wish` with what `edit` makes of its text. A new file has the text that `edit` makes of nothing. With a
+/// secret, it is edited in each world.
 pub(super) fn plan_edit(
     context: &PlanContext<'_>,
     wish: FileWish<'_>,
     when_absent: WhenAbsent,
-    edit: impl FnOnce(&str) -> Result<String, Stop>,
+    has_secret: bool,
+    edit: impl Fn(&str, World) -> Result<String, Stop>,
 ) -> Result<Outcome, Stop> {
     let path = context.resolve(wish.path)?;
     let text = match (context.path(&path)?, when_absent) {
@@ -57,22 +61,36 @@ pub(super) fn plan_edit(
         }
         (PathFact::Present(_), _) => text_of(context, "path", &path)?,
     };
-    let edited = edit(&text)?;
+    let edited = edit(&text, World::Real)?;
     if edited.contains('\0') && !text.contains('\0') {
         let title = format!("a NUL byte would be added to `{path}`");
         return Err(context
             .refuse("path", title, "programs take such a file for binary")
             .hint("remove `\\u0000` from the text of this operation; `files.put` writes any bytes"));
     }
-    let content = WishedContent::Ready(Content::new(edited.into_bytes()));
+    let edited = if has_secret {
+        in_all_worlds(edited, |world| edit(&text, world))
+    } else {
+        Text::open(edited)
+    };
+    let content = WishedContent::Ready(Content::of_text(&edited));
     plan_file(
         context,
         &FileWish {
             path: &path,
             content,
+            is_edit: true,
             ..wish
         },
     )
+}
+
+/// A text that was made of a secret, as `made` makes it of decoys.
+pub(super) fn in_all_worlds<E>(real: String, made: impl Fn(World) -> Result<String, E>) -> Text {
+    match (made(World::First), made(World::Second)) {
+        (Ok(first), Ok(second)) => Secret::of_worlds([real, first, second], Sort::Text).into(),
+        _ => Secret::new(real).into(),
+    }
 }
 
 /// The text of a file that exists.

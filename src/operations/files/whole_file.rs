@@ -1,5 +1,7 @@
 //! Planning of a whole file, shared by the operations that write content.
 
+use std::collections::HashMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +42,8 @@ pub(in crate::operations) struct FileWish<'a> {
     pub(in crate::operations) if_exists: IfExists,
     /// What reviews show in place of the text.
     pub(in crate::operations) shown: Option<fn(&str) -> String>,
+    /// Whether most of the text is what the host had before.
+    pub(in crate::operations) is_edit: bool,
 }
 
 /// What happens to the content of a file that is there already.
@@ -64,6 +68,7 @@ impl<'a> FileWish<'a> {
             new_mode: 0o644,
             validate: None,
             shown: None,
+            is_edit: false,
             backup: false,
             if_exists: IfExists::Replace,
         }
@@ -232,14 +237,16 @@ pub(in crate::operations) fn check_parent(context: &PlanContext<'_>, argument: &
 
 fn create(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str) -> Result<ResourceChange, Stop> {
     let Ownership { owner, group } = ownership(context, wish.owner, wish.group)?;
+    let content = wish.content.read(context)?;
     let attributes = Attributes {
         owner,
         group,
-        mode: wish.mode.unwrap_or(wish.new_mode),
+        mode: wish
+            .mode
+            .unwrap_or(secret_mode(wish, &content).unwrap_or(wish.new_mode)),
     };
-    let content = wish.content.read(context)?;
-    let sensitive = is_sensitive(attributes.mode) || wish.content.is_sensitive();
-    let mut after = attributed(context, wish, &attributes, &content, sensitive);
+    let shows = Shows::of(context, wish, &content, &[attributes.mode]);
+    let mut after = with_content(&attributes, new_content(context, wish, &content, shows));
     describe_source(wish, &mut after);
     Ok(ResourceChange {
         id: file_id(path),
@@ -263,10 +270,14 @@ fn update(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, inode: &In
         group: inode.group.clone(),
         mode: inode.mode,
     };
+    let mode_of_secret = match &wish.content {
+        WishedContent::Ready(content) if wish.if_exists == IfExists::Replace => secret_mode(wish, content),
+        _ => None,
+    };
     let new = Attributes {
         owner: wish.owner.unwrap_or(&old.owner).to_owned(),
         group: wish.group.unwrap_or(&old.group).to_owned(),
-        mode: wish.mode.unwrap_or(old.mode),
+        mode: wish.mode.or(mode_of_secret).unwrap_or(old.mode),
     };
     check_new_owners(context, &old, &new)?;
     if wish.if_exists == IfExists::Keep {
@@ -287,10 +298,10 @@ fn update(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, inode: &In
     if same_content && old == new {
         return Ok(Outcome::Unchanged);
     }
-    let sensitive = is_sensitive(old.mode) || is_sensitive(new.mode) || wish.content.is_sensitive();
+    let shows = Shows::of(context, wish, &content, &[old.mode, new.mode]);
     let (before, content) = if same_content {
-        (attributed(context, wish, &old, &content, sensitive), content)
-    } else if !sensitive && wish.content.is_digest(context)? {
+        (with_content(&old, new_content(context, wish, &content, shows)), content)
+    } else if shows == Shows::All && wish.content.is_digest(context)? {
         let Known::Yes(digest) = old_digest else {
             return Err(Stop::NotKnown {
                 key: FactKey::Path(path.to_owned()),
@@ -301,13 +312,15 @@ fn update(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, inode: &In
         let old_content = Attribute::Described(by_digest(digest));
         (with_content(&old, old_content), wish.content.read(context)?)
     } else {
-        let mut before = before_attributed(context, path, &old, old_digest, sensitive)?;
-        if let (Some(shown), Some(Attribute::Known(text))) = (wish.shown, before.get_mut("content")) {
-            *text = shown(text);
+        let content = wish.content.read(context)?;
+        let is_hidden = shows == Shows::Nothing;
+        let mut before = before_attributed(context, path, &old, old_digest, is_hidden)?;
+        if let Some(old_content) = before.get_mut("content") {
+            *old_content = shown_beside(context, wish, old_content, &content, shows);
         }
-        (before, wish.content.read(context)?)
+        (before, content)
     };
-    let mut after = attributed(context, wish, &new, &content, sensitive);
+    let mut after = with_content(&new, new_content(context, wish, &content, shows));
     if !same_content {
         describe_source(wish, &mut after);
     }
@@ -424,22 +437,115 @@ pub(super) fn before_attributed(
     Ok(with_content(old, content))
 }
 
-fn attributed(
+/// How much of the text of a file a review shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shows {
+    All,
+    /// What came from a secret is masked, old lines are shown.
+    OpenParts,
+    /// What came from a secret is masked, and old lines are shown only where they stay.
+    NewParts,
+    Nothing,
+}
+
+impl Shows {
+    /// `modes` are those of the file before and after.
+    fn of(context: &PlanContext<'_>, wish: &FileWish<'_>, content: &Content, modes: &[u32]) -> Self {
+        let has_secret = content.secret_text().is_some();
+        let is_private = modes.iter().any(|mode| is_sensitive(*mode));
+        match context.sensitive() {
+            _ if wish.content.is_sensitive() || is_private_key(content) => Self::Nothing,
+            Some(true) => Self::Nothing,
+            Some(false) if has_secret => Self::OpenParts,
+            // Lines that stay are the host's own.
+            None if is_private && wish.is_edit => Self::Nothing,
+            None if has_secret || is_private => Self::NewParts,
+            Some(false) | None => Self::All,
+        }
+    }
+}
+
+/// Nobody wants to see one in a review, wherever it comes from.
+fn is_private_key(content: &Content) -> bool {
+    const END: &[u8] = b" PRIVATE KEY-----";
+    let bytes = content.bytes().unwrap_or_default();
+    bytes.starts_with(b"-----BEGIN ") && bytes.windows(END.len()).any(|part| part == END)
+}
+
+/// The mode of a file with a secret in it, if none is given: nobody else may read it. One that is edited keeps its own.
+fn secret_mode(wish: &FileWish<'_>, content: &Content) -> Option<u32> {
+    let has_secret = content.secret_text().is_some();
+    (has_secret && !wish.is_edit).then_some(wish.new_mode & 0o700)
+}
+
+/// The new content as it is shown.
+fn new_content(context: &PlanContext<'_>, wish: &FileWish<'_>, content: &Content, shows: Shows) -> Attribute {
+    let digest = || context.digests().digest(content.sha256());
+    if shows == Shows::Nothing {
+        return Attribute::Secret(digest());
+    }
+    if let Some(text) = content.secret_text() {
+        let shown = text.text(|text| wish.shown.map_or_else(|| text.to_owned(), |shown| shown(text)));
+        return Attribute::Masked {
+            text: shown.masked().into_owned(),
+            digest: digest(),
+        };
+    }
+    match (wish.shown, readable(content)) {
+        (Some(shown), Attribute::Known(text)) => Attribute::known(shown(&text)),
+        // The digest of what is hidden may help to guess it.
+        (_, Attribute::Described(_)) if shows == Shows::NewParts => Attribute::Secret(digest()),
+        (_, content) => content,
+    }
+}
+
+/// The old content beside the new one.
+fn shown_beside(
     context: &PlanContext<'_>,
     wish: &FileWish<'_>,
-    attributes: &Attributes,
+    old: &Attribute,
     content: &Content,
-    sensitive: bool,
-) -> Attributed {
-    let content = if sensitive {
-        Attribute::Secret(context.digests().digest(content.sha256()))
-    } else {
-        match (wish.shown, readable(content)) {
-            (Some(shown), Attribute::Known(text)) => Attribute::known(shown(&text)),
-            (_, content) => content,
-        }
+    shows: Shows,
+) -> Attribute {
+    let Attribute::Known(text) = old else {
+        return match old {
+            Attribute::Described(what) if shows == Shows::NewParts => {
+                Attribute::Secret(context.digests().digest(&sha256_hex(what.as_bytes())))
+            }
+            other => other.clone(),
+        };
     };
-    with_content(attributes, content)
+    let digest = context.digests().digest(&sha256_hex(text.as_bytes()));
+    let made = |text: &str| wish.shown.map_or_else(|| text.to_owned(), |shown| shown(text));
+    let old = made(text);
+    if shows != Shows::NewParts {
+        return Attribute::known(old);
+    }
+    let new = content.bytes().and_then(|bytes| std::str::from_utf8(bytes).ok());
+    let real = made(new.unwrap_or_default());
+    let masked = content
+        .secret_text()
+        .map(|text| text.text(|text| made(text)).masked().into_owned());
+    Attribute::Masked {
+        text: old_lines(&old, &real, masked.as_deref().unwrap_or(&real)),
+        digest,
+    }
+}
+
+/// The lines of an old text that are in the new one, as that is shown; others are hidden.
+fn old_lines(old: &str, real: &str, masked: &str) -> String {
+    const HIDDEN: &str = "[hidden]";
+    let mut shown: HashMap<&str, &str> = masked.lines().map(|line| (line, line)).collect();
+    // With other lines, all of it is hidden.
+    if real.lines().count() == masked.lines().count() {
+        shown.extend(real.lines().zip(masked.lines()));
+    }
+    let lines = old.split_inclusive('\n').map(|line| {
+        let text = line.strip_suffix('\n').unwrap_or(line);
+        let end = &line[text.len()..];
+        format!("{}{end}", shown.get(text).unwrap_or(&HIDDEN))
+    });
+    lines.collect()
 }
 
 fn with_content(attributes: &Attributes, content: Attribute) -> Attributed {

@@ -27,10 +27,11 @@ use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::{Fact, FactKey, Identity, sending};
 use crate::operations::conduct::RunsCommands;
 use crate::operations::parameters::Span;
-use crate::operations::request::{JsonValue, check_ca, check_url, headers};
+use crate::operations::request::{JsonValue, check_ca, check_url, headers, unchecked};
 use crate::operations::verify::default_within;
 use crate::operations::{Define, Operation, PlanContext};
 use crate::secret::Secret;
+use crate::value::{Text, Varied};
 
 /// Parameters of `http.resource`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -48,10 +49,10 @@ pub(in crate::operations) struct Resource {
     #[serde(default)]
     method: Method,
     /// What the request sends, as JSON. By default `want`.
-    body: Option<JsonValue>,
+    body: Option<Varied<JsonValue>>,
     /// Headers of all requests, such as `{ Authorization = "Bearer …" }`. Their values are never shown.
     #[serde(default)]
-    headers: BTreeMap<String, String>,
+    headers: BTreeMap<String, Text>,
     /// Status codes of an answer that mean that there is no such resource yet.
     #[serde(default = "not_found")]
     absent: Vec<u16>,
@@ -208,8 +209,7 @@ impl Resource {
     }
 
     fn given_headers(&self) -> Headers {
-        let given = self.headers.iter();
-        Headers::new(given.map(|(name, value)| (name.clone(), Secret::new(value))))
+        unchecked(&self.headers)
     }
 
     fn question(&self, headers: Headers) -> Question {
@@ -221,7 +221,7 @@ impl Resource {
     }
 
     fn body(&self) -> &Json {
-        &self.body.as_ref().unwrap_or(&self.want).0
+        &self.body.as_ref().map_or(&self.want, Varied::expose).0
     }
 
     fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
@@ -286,7 +286,10 @@ impl Resource {
         let method = <&str>::from(self.method);
         let with = match &self.body {
             None => method.to_owned(),
-            Some(body) => format!("{method} {}", without_other_texts(&body.0, want)),
+            Some(body) => {
+                let shown = body.text(|body| without_other_texts(&body.0, want).to_string());
+                format!("{method} {}", shown.masked())
+            }
         };
         after.insert("request", Attribute::known(with));
         let id = ResourceId::new(ResourceKind::HttpResource, &self.id());

@@ -90,7 +90,7 @@ impl Operation for Script {
             return Ok(Outcome::Unchanged);
         }
         Ok(match content(context, "src", Some(&self.src), None)? {
-            Known::Yes(script) => Outcome::Change(vec![self.change(context, script)?]),
+            Known::Yes(script) => Outcome::Change(vec![self.change(context, &script)?]),
             Known::No(why) => Outcome::Deferred {
                 waits_for: Vec::new(),
                 why,
@@ -115,7 +115,7 @@ impl Script {
         }
     }
 
-    fn change(&self, context: &PlanContext<'_>, script: Content) -> Result<ResourceChange, Stop> {
+    fn change(&self, context: &PlanContext<'_>, script: &Content) -> Result<ResourceChange, Stop> {
         let Some(bytes) = script.bytes() else {
             let title = format!("`templates/{}` is too large for a script", self.src);
             return Err(context
@@ -124,10 +124,15 @@ impl Script {
         };
         let text = String::from_utf8_lossy(bytes);
         let interpreter = interpreter(text.lines().next().unwrap_or_default());
-        let digest = script.sha256().to_owned();
+        let is_secret = script.secret_text().is_some();
+        let digest = if is_secret {
+            Attribute::Secret(context.digests().digest(script.sha256()))
+        } else {
+            Attribute::known(script.sha256())
+        };
         let words = [self.src.as_str()].into_iter();
         let name = quote_all(words.chain(self.arguments.iter().map(String::as_str)));
-        let mut after: Attributed = [("sha256", Attribute::known(digest))].into_iter().collect();
+        let mut after: Attributed = [("sha256", digest)].into_iter().collect();
         after.extend(run_as(context).map(|user| ("as", Attribute::known(user))));
         let mut change = ResourceChange::new(
             ResourceId::new(ResourceKind::Command, &name),
@@ -139,7 +144,11 @@ impl Script {
         change.steps = vec![Step::Run(Command {
             timeout: self.within.0,
             by: context.identity(),
-            input: Some(Input::Open(script)),
+            input: Some(if is_secret {
+                Input::secret(bytes, context.digests())
+            } else {
+                Input::Open(script.clone())
+            }),
             ..Command::new(&name, self.text(&interpreter))
         })];
         Ok(change)

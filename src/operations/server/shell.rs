@@ -20,6 +20,7 @@ use crate::operations::conduct::RunsCommands;
 use crate::operations::parameters::Span;
 use crate::operations::run_as::RunAsSupport;
 use crate::operations::{Define, Operation, PlanContext};
+use crate::value::Text;
 
 /// Parameters of `server.shell`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -41,6 +42,8 @@ pub(in crate::operations) struct Shell {
     /// Paths that the commands may change. By default they may change anything, so that later operations are harder to
     /// predict.
     touches: Option<Vec<String>>,
+    /// Text that each command reads on its standard input. It may be a secret.
+    input: Option<Text>,
     /// How long each command may take before it is killed.
     #[serde(default = "super::condition::default_within")]
     within: Span,
@@ -102,11 +105,12 @@ impl Shell {
     fn change(&self, context: &PlanContext<'_>) -> ResourceChange {
         // The name already shows the commands.
         let user = run_as(context).map(|user| ("as", Attribute::known(user)));
+        let input = self.input.as_ref().map(|input| ("input", context.attribute_of(input)));
         let mut change = ResourceChange::new(
             ResourceId::new(ResourceKind::Command, &self.commands.join("; ")),
             self.condition().action(context),
             Before::Absent,
-            Some(user.into_iter().collect()),
+            Some(user.into_iter().chain(input).collect()),
         );
         change.effects = self.condition().effects(self.touches.as_deref());
         change.steps = self
@@ -116,6 +120,7 @@ impl Shell {
                 Step::Run(Command {
                     timeout: self.within.0,
                     by: context.identity(),
+                    input: self.input.as_ref().map(|input| context.input_of(input)),
                     ..Command::new(command, command)
                 })
             })

@@ -10,6 +10,7 @@
 //! ```
 
 mod create;
+mod password;
 mod remove;
 mod unfinished;
 mod update;
@@ -30,7 +31,7 @@ use crate::facts::overlay::{FactScope, OperationId};
 use crate::operations::files::parameters::{check_path, path_and_ancestors};
 use crate::operations::parameters::check_account_name;
 use crate::operations::{Define, Operation, PlanContext};
-use crate::value::Known;
+use crate::value::{Known, Text};
 
 /// Parameters of `server.user`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -63,6 +64,9 @@ pub(in crate::operations) struct User {
     uid: Option<u32>,
     /// Comment field, usually the full name.
     comment: Option<String>,
+    /// The hash of the password, as the filter `password_hash('sha512', salt='anna')` makes it. By default it is kept; a new user
+    /// has none, and cannot log in with one. It is never shown.
+    password: Option<Text>,
     /// With `present = false`: `true` removes the home directory too.
     #[serde(default)]
     remove_home: bool,
@@ -92,6 +96,7 @@ impl Operation for User {
         needs.push(FactKey::AccountDefaults);
         needs.extend(self.named_groups().map(|(_, group)| FactKey::Group(group.to_owned())));
         needs.extend(self.uid.map(FactKey::UserNumber));
+        needs.extend(self.password.iter().map(|_| FactKey::Password(self.user.clone())));
         needs
     }
 
@@ -101,7 +106,13 @@ impl Operation for User {
             .without_record_of(&self.user)
             .map(|_| FactScope::Key(FactKey::System));
         let accounts = self.accounts(context).unwrap_or_else(|| vec![FactScope::Accounts]);
-        databases_touched().chain(accounts).chain(homes).chain(record).collect()
+        let password = FactScope::Key(FactKey::Password(self.user.clone()));
+        databases_touched()
+            .chain(accounts)
+            .chain(homes)
+            .chain(record)
+            .chain([password])
+            .collect()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
@@ -112,7 +123,7 @@ impl Operation for User {
         let mut after = Vec::new();
         self.check_groups(context, &mut after)?;
         self.check_number(context)?;
-        let changes = match since(context.user(&self.user))? {
+        let mut changes = match since(context.user(&self.user))? {
             Ok(UserFact::Present(user)) => self.update(context, &user, &mut after)?,
             Ok(UserFact::Absent) => {
                 check_new_name(context, "user", &self.user)?;
@@ -123,6 +134,7 @@ impl Operation for User {
                 self.take_over(context, &why)?
             }
         };
+        self.set_password(context, &mut changes, &mut after)?;
         Ok(if changes.is_empty() {
             Outcome::Unchanged
         } else if after.is_empty() {
@@ -213,6 +225,7 @@ impl User {
 
     fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
         check_account_name(context, "user", &self.user)?;
+        self.check_password(context)?;
         for (argument, group) in self.named_groups() {
             check_account_name(context, argument, group)?;
         }

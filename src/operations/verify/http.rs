@@ -20,9 +20,9 @@ use crate::facts::overlay::FactScope;
 use crate::facts::{Check, FactKey};
 use crate::operations::conduct::RunsCommands;
 use crate::operations::parameters::Span;
-use crate::operations::request::{JsonValue, check_ca, check_url, headers};
+use crate::operations::request::{JsonValue, check_ca, check_url, headers, unchecked};
 use crate::operations::{Define, Operation, PlanContext};
-use crate::secret::Secret;
+use crate::value::Text;
 
 /// Parameters of `verify.http`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -45,7 +45,7 @@ pub(in crate::operations) struct Http {
     /// Headers of the request, such as `{ Authorization = "Bearer …" }`. Their values are never shown. With `https` they
     /// need curl on the host.
     #[serde(default)]
-    headers: BTreeMap<String, String>,
+    headers: BTreeMap<String, Text>,
     /// File of the host with the certificates that the server's must be signed by; default: those of the system.
     ca: Option<String>,
     /// How long to keep trying after a change.
@@ -85,11 +85,7 @@ within = "30s"
 
 impl Operation for Http {
     fn needs(&self) -> Vec<FactKey> {
-        let given = self
-            .headers
-            .iter()
-            .map(|(name, value)| (name.clone(), Secret::new(value)));
-        vec![FactKey::Check(self.check(Headers::new(given)))]
+        vec![FactKey::Check(self.check(unchecked(&self.headers)))]
     }
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {

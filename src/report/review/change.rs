@@ -56,6 +56,8 @@ pub type Attributes<'a> = IndexMap<&'static str, Value<'a>>;
 pub enum Value<'a> {
     /// Known, in readable form.
     Known(Cow<'a, str>),
+    /// Known, with words in place of what is not shown.
+    Masked(Cow<'a, str>),
     /// Known after apply, for this reason.
     Unknown(Cow<'a, str>),
     /// Known and never shown, not even as a digest, since its key differs in each run.
@@ -182,7 +184,7 @@ impl<'a> Change<'a> {
         });
         let noted = noted.flatten().filter_map(|value| match value {
             Value::Unknown(why) => Some(why),
-            Value::Known(_) | Value::Hidden => None,
+            Value::Known(_) | Value::Masked(_) | Value::Hidden => None,
         });
         noted.chain(along)
     }
@@ -207,8 +209,10 @@ impl<'a> Change<'a> {
             Side::Same(value) => self.kept.push(Kept {
                 name,
                 value: match value {
-                    Attribute::Known(text) if is_block(name, text) => None,
-                    Attribute::Known(text) | Attribute::Described(text) => Some(masked(text)),
+                    Attribute::Known(text) | Attribute::Masked { text, .. } if is_block(name, text) => None,
+                    Attribute::Known(text) | Attribute::Masked { text, .. } | Attribute::Described(text) => {
+                        Some(masked(text))
+                    }
                     Attribute::Noted { value, note } => Some(noted(value, note)),
                     Attribute::Unknown(_) | Attribute::Secret(_) => None,
                 },
@@ -222,7 +226,7 @@ impl<'a> Change<'a> {
     fn add_one_side(&mut self, name: &'static str, value: &'a Attribute, sign: LineSign, whole: bool) {
         let was = sign == LineSign::Removed && self.after.is_some();
         match value {
-            Attribute::Known(text) if is_block(name, text) => {
+            Attribute::Known(text) | Attribute::Masked { text, .. } if is_block(name, text) => {
                 if text.is_empty() {
                     self.notes.push(Note::Empty { was });
                 }
@@ -238,15 +242,19 @@ impl<'a> Change<'a> {
     }
 
     fn add_both_sides(&mut self, name: &'static str, old: &'a Attribute, new: &'a Attribute, whole: bool) {
-        match (old, new) {
-            (Attribute::Secret(_), _) | (_, Attribute::Secret(_)) => self.notes.push(Note::ChangesHidden { name }),
-            (Attribute::Known(old), Attribute::Known(new)) if is_block(name, old) && is_block(name, new) => {
+        let texts = old.shown().zip(new.shown());
+        let texts = texts.filter(|(old, new)| is_block(name, old) && is_block(name, new));
+        match (old, new, texts) {
+            (Attribute::Secret(_), ..) | (_, Attribute::Secret(_), _) => {
+                self.notes.push(Note::ChangesHidden { name });
+            }
+            (_, _, Some((old, new))) => {
                 self.add_block(name, diff::compared(&masked(old), &masked(new), whole));
             }
             _ => {
-                let [shown_old, shown_new] = [old, new].map(|value| match value {
-                    Attribute::Known(text) if is_block(name, text) => None,
-                    other => Some(Value::of(other)),
+                let [shown_old, shown_new] = [old, new].map(|value| match value.shown() {
+                    Some(text) if is_block(name, text) => None,
+                    _ => Some(Value::of(value)),
                 });
                 self.notes.push(Note::Changes {
                     name,
@@ -255,7 +263,7 @@ impl<'a> Change<'a> {
                     new: shown_new,
                 });
                 for (value, sign) in [(old, LineSign::Removed), (new, LineSign::Added)] {
-                    if let Attribute::Known(text) = value
+                    if let Some(text) = value.shown()
                         && is_block(name, text)
                     {
                         self.add_block(name, diff::listed(&masked(text), sign, whole));
@@ -294,6 +302,7 @@ impl<'a> Value<'a> {
         match value {
             Attribute::Known(text) | Attribute::Described(text) => Self::Known(masked(text)),
             Attribute::Noted { value, note } => Self::Known(noted(value, note)),
+            Attribute::Masked { text, .. } => Self::Masked(masked(text)),
             Attribute::Unknown(why) => Self::Unknown(masked(why)),
             Attribute::Secret(_) => Self::Hidden,
         }

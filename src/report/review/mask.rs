@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-/// `text` with all secret values replaced by `[secret]`. There are no secret values yet: this is where they will go.
+use crate::secret::redacted;
+
+/// `text` with `[secret]` in place of all secret values that it was not meant to hold.
 pub(super) fn masked(text: &str) -> Cow<'_, str> {
-    Cow::Borrowed(text)
+    redacted(text)
 }

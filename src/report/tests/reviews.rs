@@ -23,7 +23,7 @@ op = 'files.put'
 dest = '/etc/default/exporter'
 content = \"ARGS=''\\n\"
 mode = '0640'
-
+sensitive = true
 [[operation]]
 op = 'files.put'
 dest = '/etc/motd'

@@ -32,7 +32,7 @@ const WHOLE: &[(&str, &str)] = &[
          [[operation]]\ninclude = 'a/c'\nname = 'more'\nwhen = 'users'\nfor_each = ['y']\nvars = { z = '{{ item }}' }\ntags = ['v']\nbecome = false\n@\n\
          [[operation]]\nop = 'apt.packages'\nname = 'p {{ item }}'\nwhen = 'users'\nfor_each = [{ name = 'tree', more = 1 }]\n\
          tags = ['w']\npackages = ['{{ item.name }}', '{{ vars.size }}']\nbecome = true\nbecome_user = 'x'\nguard = true\nnotify = ['h', 'a/c:i']\n\
-         timeout = '5m'\nretries = 2\non_error = 'ignore'\nenv = { A = '{{ item.name }}' }\n@\n\
+         timeout = '5m'\nretries = 2\non_error = 'ignore'\nsensitive = false\nenv = { A = '{{ item.name }}' }\n@\n\
          [[handler]]\nop = 'systemd.service'\nname = 'h'\nflush = 'stage'\nwhen = 'users'\nfor_each = ['y']\ntags = ['w']\n\
          service = '{{ item }}'\nstate = 'restarted'\n@\n",
     ),

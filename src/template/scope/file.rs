@@ -16,7 +16,7 @@ use crate::template::place::whole_name;
 use crate::template::slip::Form;
 use crate::template::slip::Slip;
 use crate::template::syntax;
-use crate::value::Known;
+use crate::value::{Kind, Known, Text, Value};
 
 /// The folder that file names are relative to.
 const FOLDER: &str = "templates";
@@ -39,14 +39,15 @@ impl Bindings {
     ///
     /// Unknown if it uses something unknown. Errors: a file that does not parse, uses something undefined, includes a
     /// missing file, or fails, at its position in the file.
-    pub fn render_file(&self, files: &Arc<Assets>, name: &str) -> Result<Known<String>, Diagnostic> {
+    pub fn render_file(&self, files: &Arc<Assets>, name: &str) -> Result<Known<Text>, Diagnostic> {
         let compiled = Compiled::of(files);
         take(&compiled.trouble);
         self.begin();
-        let rendered = compiled
-            .environment
-            .get_template(name)
-            .and_then(|template| template.render(self.with_stack(stack_of(name)).context()));
+        let render = || {
+            let template = compiled.environment.get_template(name)?;
+            template.render(self.with_stack(stack_of(name)).context())
+        };
+        let rendered = render();
         let error = rendered.as_ref().err().map(innermost);
         let place = error.and_then(|error| place_of(error, files));
         let mut seen = self.inner.watch.seen();
@@ -56,11 +57,21 @@ impl Bindings {
         if let Some(why) = seen.unknown.take() {
             return Ok(Known::No(why));
         }
+        let has_secret = seen.has_secret;
         drop(seen);
-        match error {
-            Some(error) => Err(self.file_error(error, place.as_ref(), files, &compiled.trouble)),
-            None => rendered.map(Known::Yes).map_err(|error| mistake(&error, None)),
+        if let Some(error) = error {
+            return Err(self.without_secrets(self.file_error(error, place.as_ref(), files, &compiled.trouble)));
         }
+        let rendered = rendered.map_err(|error| mistake(&error, None))?;
+        if !has_secret {
+            return Ok(Known::Yes(Text::open(rendered)));
+        }
+        let value = self.in_all_worlds(Value::string(rendered), None, || render().ok().map(Value::string))?;
+        Ok(Known::Yes(match value.kind {
+            Kind::Secret(secret) => secret.into(),
+            Kind::String(text) => Text::open(text),
+            _ => Text::open(String::new()),
+        }))
     }
 
     fn file_error(&self, error: &Error, place: Option<&Origin>, files: &Assets, trouble: &Trouble) -> Diagnostic {

@@ -139,7 +139,7 @@ fn files(files: &[(&str, &str)]) -> std::sync::Arc<crate::content::Assets> {
     std::sync::Arc::new(assets)
 }
 
-fn render_file(list: &[(&str, &str)]) -> Result<crate::value::Known<String>, Diagnostic> {
+fn render_file(list: &[(&str, &str)]) -> Result<crate::value::Known<crate::value::Text>, Diagnostic> {
     let facts = Ok(minijinja::context! { os => minijinja::context! { id => "debian" } });
     scope("port = 80\nname = 'a'\nroot = '{{ bas }}'\nlist = ['x', 'y']", facts).render_file(&files(list), list[0].0)
 }
@@ -155,7 +155,7 @@ fn a_file_keeps_its_white_space_and_its_last_line_break() {
     let rendered = render_file(&[("a", text)]).expect("renders");
     assert_eq!(
         rendered,
-        crate::value::Known::Yes("listen 80\nx\ny\n\nend\n".to_owned())
+        crate::value::Known::Yes(crate::value::Text::open("listen 80\nx\ny\n\nend\n".to_owned()))
     );
     assert_eq!(render("n = 3", "\"a {{ n }}\\n\"").unwrap(), text_of("a 3\n"));
 }
@@ -170,7 +170,12 @@ fn files_include_one_another_and_json_is_not_escaped() {
         ("x.yaml", "{% include 'd/part' %}!\n"),
         ("d/part", "{{ name }} {{ facts.os.id }}"),
     ]);
-    assert_eq!(rendered, Ok(crate::value::Known::Yes("a debian!\n".to_owned())));
+    assert_eq!(
+        rendered,
+        Ok(crate::value::Known::Yes(crate::value::Text::open(
+            "a debian!\n".to_owned()
+        )))
+    );
 }
 
 #[test]

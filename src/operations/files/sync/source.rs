@@ -112,7 +112,7 @@ impl<'a> Source<'a> {
         for (name, file) in &self.files {
             let text = if file.is_rendered {
                 match context.render_asset("src", file.asset)? {
-                    Known::Yes(text) => Text::Rendered(Content::new(text.into_bytes())),
+                    Known::Yes(text) => Text::Rendered(Content::of_text(&text)),
                     Known::No(why) => {
                         unknown.get_or_insert(format!("`templates/{}` uses an unknown value: {why}", file.asset));
                         continue;
