@@ -23,13 +23,13 @@ pub struct Installation {
     /// Whether apt uses the current lists of the mirrors instead of the host's.
     pub refreshed: bool,
     /// Packages to treat as removed, sorted: earlier operations remove them.
-    pub without: Vec<String>,
+    pub without: Box<[String]>,
     /// Packages to treat as wanted, sorted: earlier operations mark them so.
     #[serde(default)]
     pub manual: Box<[String]>,
     /// What the only package says of itself, if it comes from a file.
     #[serde(default)]
-    pub deb: Option<Control>,
+    pub deb: Option<Box<Control>>,
 }
 
 /// The command of apt-get.

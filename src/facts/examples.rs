@@ -111,7 +111,7 @@ fn installation(verb: AptVerb) -> FactKey {
         recommends: true,
         auto_remove: false,
         refreshed: true,
-        without: vec![text("apache2")],
+        without: [text("apache2")].into(),
         manual: [text("openssl")].into(),
         deb: None,
     })

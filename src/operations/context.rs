@@ -389,7 +389,7 @@ impl<'a> PlanContext<'a> {
     }
 
     /// Packages that earlier operations remove, sorted.
-    pub fn removed_packages(&self) -> Vec<String> {
+    pub fn removed_packages(&self) -> Box<[String]> {
         self.overlay.borrow().removed_packages().into_iter().collect()
     }
 

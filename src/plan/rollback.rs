@@ -102,7 +102,7 @@ fn earlier_version(thing: &Thing<'_>) -> Option<Installation> {
         recommends: true,
         auto_remove: false,
         refreshed: false,
-        without: Vec::new(),
+        without: Box::default(),
         manual: Box::default(),
         deb: None,
     })

@@ -27,7 +27,7 @@ fn script(verb: AptVerb, packages: &[&str]) -> String {
         recommends: true,
         auto_remove: true,
         refreshed: false,
-        without: Vec::new(),
+        without: Box::default(),
         manual: Box::default(),
         deb: None,
     };

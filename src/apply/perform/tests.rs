@@ -542,7 +542,7 @@ fn what_apt_would_do_must_be_within_what_was_reviewed() {
             recommends: true,
             auto_remove: false,
             refreshed: false,
-            without: Vec::new(),
+            without: Box::default(),
             manual: Box::default(),
             deb: None,
         };

@@ -106,7 +106,7 @@ pub fn guard(expect: &[Expect]) -> Option<String> {
                 Expect::Installation { wish, reviewed } => (
                     format!(
                         "{}! {} 2>/dev/null </dev/null | sed -n {} | grep -v -x -F -e {}",
-                        wish.deb.as_ref().map(stand_in).unwrap_or_default(),
+                        wish.deb.as_deref().map(stand_in).unwrap_or_default(),
                         simulation_command(wish),
                         quote(line_filter()),
                         quote(&reviewed.join("\n"))

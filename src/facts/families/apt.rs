@@ -496,7 +496,7 @@ mod tests {
             recommends: true,
             auto_remove: false,
             refreshed: false,
-            without: Vec::new(),
+            without: Box::default(),
             manual: Box::default(),
             deb: None,
         })

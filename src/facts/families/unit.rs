@@ -224,7 +224,8 @@ impl Clock {
         let is_loaded = |name: &str| loaded.iter().any(|path| path.rsplit('/').next() == Some(name));
         let mut drop_ins = self.changed.keys().filter_map(|path| {
             let (folder, name) = path.rsplit_once('/')?;
-            (folder.ends_with(".d") && name.ends_with(".conf") && is_file_of(unit, path)).then_some(name)
+            let is_drop_in = folder.strip_suffix(".d").is_some() && name.strip_suffix(".conf").is_some();
+            (is_drop_in && is_file_of(unit, path)).then_some(name)
         });
         drop_ins.any(|name| !is_loaded(name))
     }

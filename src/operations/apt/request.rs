@@ -143,7 +143,7 @@ impl Request<'_> {
                 }
                 // A file may have another version than what is unpacked.
                 Present::Configure if self.deb.is_some() && !is_version(&name, version) => {
-                    work.by_apt.push((name, fact))
+                    work.by_apt.push((name, fact));
                 }
                 Present::Configure => work.configures.push((name, fact)),
                 Present::Holds => match (&name.version, version) {
@@ -230,7 +230,7 @@ impl Request<'_> {
             refreshed: context.lists_refresh().is_some(),
             without: context.removed_packages(),
             manual: context.marked_packages(),
-            deb: self.deb.map(|deb| deb.control.clone()),
+            deb: self.deb.map(|deb| Box::new(deb.control.clone())),
         }
     }
 

@@ -214,7 +214,7 @@ pub(super) fn no_more_than(wish: &Installation, simulation: &Simulation) -> Expe
     Expect::Installation {
         wish: Installation {
             refreshed: false,
-            without: Vec::new(),
+            without: Box::default(),
             manual: Box::default(),
             ..wish.clone()
         },

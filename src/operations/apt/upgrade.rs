@@ -118,7 +118,7 @@ impl Upgrade {
             recommends: true,
             auto_remove: self.auto_remove,
             refreshed: false,
-            without: Vec::new(),
+            without: Box::default(),
             manual: Box::default(),
             deb: None,
         }
@@ -185,7 +185,7 @@ mod tests {
             recommends: true,
             auto_remove: true,
             refreshed,
-            without: Vec::new(),
+            without: Box::default(),
             manual: Box::default(),
             deb: None,
         };

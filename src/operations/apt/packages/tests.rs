@@ -13,7 +13,7 @@ fn wish(packages: &[&str]) -> Installation {
         recommends: true,
         auto_remove: false,
         refreshed: false,
-        without: Vec::new(),
+        without: Box::default(),
         manual: Box::default(),
         deb: None,
     }
@@ -94,7 +94,7 @@ fn apt_simulates_without_packages_that_earlier_operations_remove() {
         Fact::Package(PackageFact::Absent),
     );
     let bench = bench(InstallationFact::NoLists).after(removal);
-    assert!(matches!(&bench.missing()[..], [FactKey::Installation(wish)] if wish.without == ["libjq1"]));
+    assert!(matches!(&bench.missing()[..], [FactKey::Installation(wish)] if *wish.without == ["libjq1"]));
 }
 
 #[test]
