@@ -19,6 +19,7 @@ pub mod report;
 pub mod rounds;
 pub mod schema;
 pub mod secret;
+pub mod secrets;
 pub mod starter;
 pub mod template;
 pub mod value;

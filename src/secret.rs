@@ -15,8 +15,33 @@ pub use known::{Redactor, redacted, remember};
 pub use mask::MASK;
 pub use value::{Secret, Sort, World};
 
-/// The environment variable with the password for `sudo`. It is removed from the environment of every child process.
+/// The environment variable with the password for `sudo`.
 pub const PASSWORD_VARIABLE: &str = "HOMELAB_BECOME_PASSWORD";
+/// Environment variables with private keys of age.
+pub const KEY_VARIABLES: &[&str] = &["HOMELAB_AGE_KEY", "SOPS_AGE_KEY"];
+/// Every environment variable with a secret. They are removed from the environment of every child process.
+pub const SECRET_VARIABLES: &[&str] = &[PASSWORD_VARIABLE, KEY_VARIABLES[0], KEY_VARIABLES[1]];
+
+/// A command that gets no secret of this program by its environment.
+pub trait WithoutSecrets {
+    /// Removes [`SECRET_VARIABLES`] from its environment.
+    fn without_secrets(&mut self) -> &mut Self;
+}
+
+impl WithoutSecrets for std::process::Command {
+    fn without_secrets(&mut self) -> &mut Self {
+        SECRET_VARIABLES
+            .iter()
+            .fold(self, |command, variable| command.env_remove(variable))
+    }
+}
+
+impl WithoutSecrets for tokio::process::Command {
+    fn without_secrets(&mut self) -> &mut Self {
+        self.as_std_mut().without_secrets();
+        self
+    }
+}
 
 /// The random key of one run for digests of secret content, so that they can be printed.
 #[derive(Clone)]

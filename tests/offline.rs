@@ -1,4 +1,4 @@
-//! Tests that need neither a host nor the tool's binary.
+//! Tests that need no host.
 #![expect(
     clippy::unwrap_used,
     reason = "a test may end at the first thing that is not as it should be"
@@ -7,3 +7,4 @@
 mod hostile;
 mod mutations;
 mod properties;
+mod secrets;

@@ -12,6 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["template"],
     &["facts", "change"],
     &["operations"],
+    &["secrets"],
     &["project"],
     &["plan", "schema", "starter"],
     &["remote", "lab"],

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use homelab::plan::{CheckRequest, check};
-use homelab::project::read;
+use homelab::project::read_with;
 use homelab::report;
+use homelab::secrets::Access;
 
 use super::filter::FilterArguments;
 use super::output::{eprint, print};
@@ -35,7 +36,7 @@ enum CheckFormat {
 }
 
 pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
-    let reading = read(&project::root()?);
+    let reading = read_with(&project::root()?, Access::IfPossible);
     let scope = CheckRequest {
         inventory: arguments.inventory.clone(),
         deploy: arguments.deploy.clone(),

@@ -8,6 +8,7 @@ use homelab::facts::{Fact, FactKey, Facts};
 use homelab::operations::OPERATIONS;
 use homelab::plan::visible_tree;
 use homelab::report;
+use homelab::secrets::data_files as data_files_of;
 
 use super::typed::Typed;
 
@@ -100,6 +101,16 @@ pub(super) fn tasks() -> ArgValueCandidates {
 /// Tags of tasks and operations.
 pub(super) fn tags() -> ArgValueCandidates {
     candidates(|typed| typed.project.tags.iter().map(Candidate::new).collect())
+}
+
+/// Files with data of hosts.
+pub(super) fn data_files() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let files = super::project::root()
+            .map(|root| data_files_of(&root))
+            .unwrap_or_default();
+        files.into_iter().map(Candidate::new).collect::<Vec<_>>()
+    })
 }
 
 /// Names of operations.

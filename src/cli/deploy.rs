@@ -8,6 +8,7 @@ use homelab::plan::{Found, Mistake, Snapshot, build, fold_causes, unmatched};
 use homelab::project::{Filter, Project, Selection, select};
 use homelab::report::{self, Refusal};
 use homelab::secret::DigestKey;
+use homelab::secrets::Access;
 
 use super::deploy_arguments::DeployArguments;
 use super::deploying::Deploying;
@@ -88,7 +89,7 @@ fn found(mistakes: &[Mistake]) -> Vec<Found> {
 
 fn prepared(arguments: &DeployArguments) -> Result<Prepared, Refused> {
     let selected = || {
-        let project = project::project()?;
+        let project = project::project(Access::Required)?;
         let filter = Filter {
             owed: arguments.owed,
             ..arguments.filter.read()?
@@ -97,6 +98,9 @@ fn prepared(arguments: &DeployArguments) -> Result<Prepared, Refused> {
         Ok((project, run))
     };
     let (project, run) = selected().map_err(Refused::Error)?;
+    if !run.closed.is_empty() {
+        return Err(Refused::Error(Diagnostics(run.closed).into()));
+    }
     let digests = Arc::new(DigestKey::random());
     // Plan without any facts, to report mistakes in the project before connecting.
     let unread = Snapshot {

@@ -40,6 +40,7 @@ mod rollback;
 mod run_arguments;
 mod runtime;
 mod schema;
+mod secrets;
 mod several;
 mod showing;
 mod status;
@@ -77,6 +78,9 @@ enum CliCommand {
     /// Show hosts, their groups and data, and where each value comes from
     #[command(subcommand)]
     Inventory(inventory::InventoryCommand),
+    /// Encrypt passwords and keys in the project's files, and manage who can decrypt them
+    #[command(subcommand)]
+    Secrets(secrets::SecretsCommand),
     /// Show unknown host keys, ask, and add them to `inventories/known_hosts`
     Trust(trust::TrustArguments),
     /// Run a command on hosts; exits with its code, or 1 if any of several hosts failed
@@ -125,6 +129,7 @@ pub(crate) fn main() -> ExitCode {
         CliCommand::Deploy(arguments) => deploy::run(arguments),
         CliCommand::Check(arguments) => check::run(arguments),
         CliCommand::Inventory(command) => inventory::run(command),
+        CliCommand::Secrets(command) => secrets::run(command),
         CliCommand::Trust(arguments) => trust::run(arguments),
         CliCommand::Exec(arguments) => exec::run(arguments),
         CliCommand::Facts(arguments) => facts::run(arguments),

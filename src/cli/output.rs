@@ -34,6 +34,13 @@ pub(super) fn print(text: &str) -> io::Result<()> {
     unless_closed(write(&mut anstream::stdout(), &redacted(text))).map_err(Unprinted::error)
 }
 
+/// Writes text to standard output as it is, with whatever looks like colors in it.
+///
+/// Errors: as [`print`].
+pub(super) fn print_exactly(text: &str) -> io::Result<()> {
+    unless_closed(write(&mut io::stdout(), text)).map_err(Unprinted::error)
+}
+
 /// Writes to standard error. Errors are ignored, because there is nowhere to report them.
 pub(super) fn eprint(text: &str) {
     let _ = write(&mut anstream::stderr(), &redacted(text));

@@ -21,6 +21,13 @@ pub(super) fn ask(question: &str) -> anyhow::Result<Secret> {
     }
 }
 
+/// Asks on the terminal of this process, and hides the input; `None` if the user cancels.
+pub(super) fn ask_unseen(question: &str) -> anyhow::Result<Option<Secret>> {
+    let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty");
+    let typed = terminal.and_then(|terminal| ask_on(&terminal, question));
+    Ok(typed.context("cannot ask on the terminal")?.map(Secret::new))
+}
+
 /// The text typed on `terminal`; `None` if the user cancels.
 fn ask_on(mut terminal: &File, question: &str) -> io::Result<Option<String>> {
     // Turn echo off before asking, so that an immediate answer is hidden too.

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use homelab::error::Diagnostic;
-use homelab::project::{Project, find_root, load, read};
+use homelab::project::{Project, find_root, load_with, read};
 use homelab::report;
+use homelab::secrets::Access;
 
 use super::output::eprint_line;
 
@@ -50,7 +51,7 @@ fn with(needed: impl Fn(&str) -> bool) -> anyhow::Result<Project> {
     Ok(project)
 }
 
-/// The project that the current folder is in.
-pub(super) fn project() -> anyhow::Result<Project> {
-    Ok(load(&root()?)?)
+/// The project that the current folder is in; `access` is what to do about its encrypted values.
+pub(super) fn project(access: Access) -> anyhow::Result<Project> {
+    Ok(load_with(&root()?, access)?)
 }

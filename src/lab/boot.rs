@@ -14,7 +14,7 @@ use super::keys::{self, Access};
 use super::spec::{LabAddress, LabHost, LabSpec};
 use super::state::Folder;
 use super::{container, login, naming};
-use crate::secret::PASSWORD_VARIABLE;
+use crate::secret::WithoutSecrets as _;
 
 const BOOT_SECONDS: u64 = 120;
 const LOGIN_SECONDS: u64 = 20;
@@ -261,7 +261,7 @@ async fn try_login(address: &LabAddress) -> Result<Result<(), String>, LabError>
     let mut command = Command::new("ssh");
     command
         .args(login::ssh_arguments(address, &["true".to_owned()]))
-        .env_remove(PASSWORD_VARIABLE)
+        .without_secrets()
         .stdin(Stdio::null())
         .kill_on_drop(true);
     let output = command.output().await.map_err(|source| LabError::ToolMissing {

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use tokio::process::Command;
 
 use super::error::{LabError, LastLines};
-use crate::secret::PASSWORD_VARIABLE;
+use crate::secret::WithoutSecrets as _;
 
 /// A program and its purpose, for error messages.
 #[derive(Clone, Copy)]
@@ -19,10 +19,7 @@ impl Program {
     ///
     /// Errors: the program is missing, or it failed; then the error has its last lines.
     pub(super) async fn run(self, subject: &str, mut command: Command) -> Result<(), LabError> {
-        command
-            .env_remove(PASSWORD_VARIABLE)
-            .stdin(Stdio::null())
-            .kill_on_drop(true);
+        command.without_secrets().stdin(Stdio::null()).kill_on_drop(true);
         let output = command.output().await.map_err(|source| LabError::ToolMissing {
             subject: subject.to_owned(),
             program: self.name,

@@ -23,6 +23,8 @@ pub struct Checked {
     pub mistakes: Vec<Found>,
     /// The hosts that were planned, as `inventory/host`.
     pub hosts: BTreeSet<String>,
+    /// How many secrets were not decrypted because no key is there for them.
+    pub closed_secrets: usize,
 }
 
 /// A mistake and the hosts that it was found on, as `inventory/host`.
@@ -60,6 +62,9 @@ pub fn check(loaded: &LoadedProject, request: &CheckRequest) -> Result<Checked, 
             match select(project, inventory, deploy, &request.filter) {
                 Ok(selection) => {
                     is_matched = true;
+                    for mistake in &selection.closed {
+                        checked.add(mistake, None);
+                    }
                     if is_planned {
                         selections.push(selection);
                     }
@@ -82,6 +87,7 @@ pub fn check(loaded: &LoadedProject, request: &CheckRequest) -> Result<Checked, 
     for mistake in only.unmatched(&request.filter.only) {
         checked.add(&mistake, None);
     }
+    checked.closed_secrets = project.keyring.unopened();
     checked.mistakes.sort_by_cached_key(|found| {
         let origin = found.diagnostic.origin();
         origin.map(|origin| (origin.file.path.clone(), origin.span.start))

@@ -6,9 +6,10 @@ use std::sync::{Arc, PoisonError};
 use super::fields::Named;
 use super::group::{ALL, check_reserved};
 use super::host::{Host, Inventory};
-use super::model::Project;
+use super::model::{HostData, Project};
 use crate::error::{Diagnostic, SourceFile, closest, suggestion};
 use crate::secret::Secret;
+use crate::secrets::open_data;
 use crate::value::{Entry, Kind, Table, Value, merge, parse_toml};
 
 /// Group files without hosts, and groups without a file.
@@ -137,19 +138,38 @@ pub(super) fn shared_data_of(
     inventory: &Inventory,
     host: &Host,
     extra: &Table,
-) -> Arc<Table> {
-    let merge = || Arc::new(data_of(project, inventory_name, inventory, host, extra));
+) -> HostData {
+    let merge = || {
+        let (data, closed) = data_of(project, inventory_name, inventory, host, extra);
+        HostData {
+            data: Arc::new(data),
+            closed: Arc::new(closed),
+        }
+    };
     if !extra.is_empty() {
         return merge();
     }
     let key = (inventory_name.to_owned(), host.name.clone());
     let mut merged = project.merged.lock().unwrap_or_else(PoisonError::into_inner);
-    Arc::clone(merged.entry(key).or_insert_with(merge))
+    merged.entry(key).or_insert_with(merge).clone()
+}
+
+/// As [`written_data_of`], with encrypted values opened, and why some were not.
+pub(super) fn data_of(
+    project: &Project,
+    inventory_name: &str,
+    inventory: &Inventory,
+    host: &Host,
+    extra: &Table,
+) -> (Table, Vec<Diagnostic>) {
+    let mut data = written_data_of(project, inventory_name, inventory, host, extra);
+    let closed = open_data(&mut data, &project.keyring);
+    (data, closed)
 }
 
 /// All data of a host: `all`, the inventory's groups, the host's groups, its own data, then `extra`; with the names
-/// that homelab itself defines.
-pub(super) fn data_of(
+/// that homelab itself defines. Encrypted values are as they were written.
+pub(super) fn written_data_of(
     project: &Project,
     inventory_name: &str,
     inventory: &Inventory,

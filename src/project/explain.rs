@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::data::data_of;
+use super::data::{data_of, written_data_of};
 use super::{Host, Inventory, Project, layers};
 use crate::error::{Diagnostic, Origin, suggestion};
 use crate::template::{Bindings, TemplateData};
@@ -69,7 +69,7 @@ pub fn find_host<'a>(
 
 /// All data of a host, as written.
 pub fn host_data(project: &Project, inventory_name: &str, inventory: &Inventory, host: &Host) -> Table {
-    data_of(project, inventory_name, inventory, host, &Table::new())
+    written_data_of(project, inventory_name, inventory, host, &Table::new())
 }
 
 /// Where the value of `key`, a dotted name, comes from.
@@ -96,9 +96,14 @@ pub fn explain(
         }
     }
     places.reverse();
+    let (opened, _) = data_of(project, inventory_name, inventory, host, &Table::new());
+    let rendered = match lookup(&opened, key).cloned() {
+        Some(value) => rendered(project, opened, &value),
+        None => Ok(written.clone()),
+    };
     Ok(Explanation {
-        rendered: rendered(project, data, &written),
         written,
+        rendered,
         places,
     })
 }

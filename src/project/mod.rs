@@ -29,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use crate::error::{Diagnostic, Diagnostics};
+use crate::secrets::{Access, Keyring};
 
 pub use catalogue::{Catalogue, Stack, check_names, described, missing_stacks};
 pub use data::{given_data, layers};
@@ -67,8 +68,14 @@ pub fn find_root(from: &Path) -> Option<PathBuf> {
         .map(Path::to_path_buf)
 }
 
-/// Reads the project at `root` as far as it can be read, with every mistake that needs no host's data.
+/// Reads the project at `root` as far as it can be read, with every mistake that needs no host's data. No encrypted value is
+/// opened.
 pub fn read(root: &Path) -> LoadedProject {
+    read_with(root, Access::Withheld)
+}
+
+/// As [`read`]; encrypted values are opened when the data of a host is used.
+pub fn read_with(root: &Path, access: Access) -> LoadedProject {
     let mut reader = reader::Reader::new(root);
     let assets = reader.assets();
     let variables = Arc::new(variables::read(root, &mut reader.mistakes));
@@ -85,6 +92,7 @@ pub fn read(root: &Path) -> LoadedProject {
         catalogue: Arc::new(catalogue::complete(stacks, &assets)),
         assets: Arc::new(assets),
         variables,
+        keyring: Keyring::new(root, access),
         merged: Mutex::default(),
         used: None,
     };
@@ -144,7 +152,12 @@ impl LoadedProject {
 ///
 /// Errors: every mistake that can be found without a host, in the order of files.
 pub fn load(root: &Path) -> Result<Project, Diagnostics> {
-    let LoadedProject { project, mistakes, .. } = read(root);
+    load_with(root, Access::Withheld)
+}
+
+/// As [`load`]; encrypted values are opened when the data of a host is used.
+pub fn load_with(root: &Path, access: Access) -> Result<Project, Diagnostics> {
+    let LoadedProject { project, mistakes, .. } = read_with(root, access);
     if mistakes.is_empty() {
         Ok(project)
     } else {

@@ -11,6 +11,7 @@ use super::host::Inventory;
 use super::task::Task;
 use crate::content::Assets;
 use crate::error::{Diagnostic, suggestion};
+use crate::secrets::Keyring;
 use crate::template::Variables;
 use crate::value::Table;
 
@@ -33,10 +34,20 @@ pub struct Project {
     pub catalogue: Arc<Catalogue>,
     /// The values of `env('NAME')`.
     pub variables: Arc<Variables>,
+    /// What opens encrypted values.
+    pub keyring: Keyring,
     /// The merged data of hosts, by inventory and host, shared by all deploys.
-    pub(super) merged: Mutex<HashMap<(String, String), Arc<Table>>>,
+    pub(super) merged: Mutex<HashMap<(String, String), HostData>>,
     /// The dotted names of all templates; `None` if they are not all known.
     pub(super) used: Option<BTreeSet<String>>,
+}
+
+/// All data of a host, with encrypted values opened.
+#[derive(Clone, Debug)]
+pub(super) struct HostData {
+    pub(super) data: Arc<Table>,
+    /// Why encrypted values could not be opened.
+    pub(super) closed: Arc<Vec<Diagnostic>>,
 }
 
 impl Project {

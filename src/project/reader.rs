@@ -11,6 +11,7 @@ use super::fields::unknown_key;
 use crate::content::{Assets, ProjectFolder, Refused, read_in_place};
 use crate::error::{Diagnostic, Origin, SourceFile, not_text};
 use crate::operations::{Parameter, schema_of};
+use crate::secrets::check_places;
 use crate::value::{Entry, Kind, Table, Value, advice, deserialize, keys_of, parse_toml};
 
 const TEMPLATES: &str = "templates";
@@ -89,6 +90,9 @@ impl Reader {
             let source = read_source(file.place, name.clone(), &shown)
                 .map_err(|more| self.mistakes.extend(more))
                 .ok();
+            if let Some(source) = &source {
+                self.mistakes.extend(check_places(&shown, &source.table));
+            }
             match source.and_then(|source| read(source, &mut self.mistakes)) {
                 Some(value) => {
                     found.insert(name, value);

@@ -71,6 +71,8 @@ pub struct Selection {
     pub notices: Vec<String>,
     /// Whether handlers run that an earlier run owed and that are not part of the deploy.
     pub runs_owed: bool,
+    /// Why encrypted values of these hosts could not be opened. They are unknown then.
+    pub closed: Vec<Diagnostic>,
     pub assets: Arc<Assets>,
     pub catalogue: Arc<Catalogue>,
     /// The values of `env('NAME')`.
@@ -191,6 +193,21 @@ pub fn select(
     let tasks_left_out = names_of(deploy, &only, Wanted::Not);
     let items_left_out_of = names_of(deploy, &only, Wanted::Item);
     check_tags(project, deploy, &filter.tags)?;
+    let mut closed: Vec<Diagnostic> = Vec::new();
+    let hosts = kept.iter().map(|host| {
+        let of_host = shared_data_of(project, inventory_name, inventory, host, &filter.data);
+        for mistake in of_host.closed.iter() {
+            if !closed.contains(mistake) {
+                closed.push(mistake.clone());
+            }
+        }
+        SelectedHost {
+            name: host.name.clone(),
+            data: of_host.data,
+            is_local: host.connection.is_local(),
+        }
+    });
+    let hosts = hosts.collect();
     Ok(Selection {
         inventory: inventory_name.to_owned(),
         deploy: deploy_name.to_owned(),
@@ -198,14 +215,7 @@ pub fn select(
             .into_iter()
             .map(|(stage, hosts)| run_stage(stage, &hosts, &kept))
             .collect(),
-        hosts: kept
-            .into_iter()
-            .map(|host| SelectedHost {
-                name: host.name.clone(),
-                data: shared_data_of(project, inventory_name, inventory, host, &filter.data),
-                is_local: host.connection.is_local(),
-            })
-            .collect(),
+        hosts,
         tasks: Arc::clone(&project.tasks),
         only,
         tags: filter.tags.clone(),
@@ -215,6 +225,7 @@ pub fn select(
         filters: filter.words(),
         notices: Vec::new(),
         runs_owed: filter.owed,
+        closed,
         assets: Arc::clone(&project.assets),
         catalogue: Arc::clone(&project.catalogue),
         variables: Arc::clone(&project.variables),

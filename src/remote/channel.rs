@@ -20,7 +20,7 @@ use super::privilege::{Dialogue, NoEntry, refusal, without_prompts};
 use super::script::{Frame, FrameText, GAP, LEAD, NOTE, READY, prologue};
 use super::stderr::StandardError;
 use super::watchdog::Watchdog;
-use crate::secret::PASSWORD_VARIABLE;
+use crate::secret::WithoutSecrets as _;
 
 /// How long a child may take to exit after the pipe has closed.
 const LAST_MOMENTS: Duration = Duration::from_secs(2);
@@ -107,7 +107,7 @@ impl Channel {
             login,
         } = destination;
         command
-            .env_remove(PASSWORD_VARIABLE)
+            .without_secrets()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

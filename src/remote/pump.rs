@@ -18,7 +18,7 @@ use super::limits::Limits;
 use super::privilege::{Dialogue, Privilege};
 use super::stderr::StandardError;
 use super::upload::{Unusable, Upload};
-use crate::secret::PASSWORD_VARIABLE;
+use crate::secret::WithoutSecrets as _;
 
 /// The size of the pieces that are read and sent.
 const LARGEST_PIECE: usize = 256 * 1024;
@@ -116,7 +116,7 @@ async fn pump_through_shell(
     let spawned = Command::new(shell)
         .arg("-c")
         .arg(line)
-        .env_remove(PASSWORD_VARIABLE)
+        .without_secrets()
         .stdin(Stdio::piped())
         .stdout(answering())
         .stderr(answering())

@@ -19,7 +19,7 @@ use super::error::RemoteError;
 use super::privilege::Privilege;
 use super::target::Target;
 use crate::content::open_regular;
-use crate::secret::PASSWORD_VARIABLE;
+use crate::secret::WithoutSecrets as _;
 
 /// Whether a host's key is known.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ async fn fetch(target: &Target) -> Result<OfferedKey, RemoteError> {
     }
     command
         .args(target.arguments(control.path(), configuration.path(), "exit")?)
-        .env_remove(PASSWORD_VARIABLE)
+        .without_secrets()
         .stdin(Stdio::null())
         .process_group(0)
         .kill_on_drop(true);

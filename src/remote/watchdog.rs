@@ -10,7 +10,7 @@ use std::process::Stdio;
 
 use tokio::process::{Child, Command};
 
-use crate::secret::PASSWORD_VARIABLE;
+use crate::secret::WithoutSecrets as _;
 
 /// The waiting shell and the pipe to it.
 pub(super) struct Watchdog {
@@ -30,7 +30,7 @@ impl Watchdog {
             ])
             .arg(process.to_string())
             .arg(leftover.unwrap_or(Path::new("")))
-            .env_remove(PASSWORD_VARIABLE)
+            .without_secrets()
             .stdin(end)
             .stdout(Stdio::null())
             .stderr(Stdio::null())

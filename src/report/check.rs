@@ -14,10 +14,13 @@ const FORMAT_VERSION: u32 = 1;
 
 /// The line without problems, with how much was checked.
 pub fn nothing_wrong(checked: &Checked) -> String {
-    format!(
-        "no problems found ({} checked without connecting)\n",
-        counted(checked.hosts.len(), "host")
-    )
+    let hosts = counted(checked.hosts.len(), "host");
+    let closed = match checked.closed_secrets {
+        0 => String::new(),
+        1 => "1 secret was not decrypted: what depends on it was not checked\n".to_owned(),
+        count => format!("{count} secrets were not decrypted: what depends on them was not checked\n"),
+    };
+    format!("no problems found ({hosts} checked without connecting)\n{closed}")
 }
 
 /// All mistakes and their number.

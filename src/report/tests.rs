@@ -41,6 +41,7 @@ fn selection() -> Selection {
         filters: Vec::new(),
         notices: Vec::new(),
         runs_owed: false,
+        closed: Vec::new(),
         items_left_out_of: vec!["services/folder".to_owned()],
         assets: Arc::new(Assets::default()),
     }

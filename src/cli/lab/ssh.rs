@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 use homelab::error::Diagnostic;
 use homelab::lab;
-use homelab::secret::PASSWORD_VARIABLE;
+use homelab::secret::WithoutSecrets as _;
 
 use crate::cli::completion;
 
@@ -44,7 +44,7 @@ pub(super) fn run(root: &Path, arguments: &SshArguments) -> anyhow::Result<ExitC
     lab::check_answers(&address)?;
     let failure = Command::new("ssh")
         .args(lab::ssh_arguments(&address, &arguments.command))
-        .env_remove(PASSWORD_VARIABLE)
+        .without_secrets()
         .exec();
     Err(failure).with_context(|| format!("{host}: cannot run `ssh` to log in"))
 }

@@ -1,0 +1,115 @@
+//! `homelab secrets edit`
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Args;
+use homelab::error::{Diagnostic, Diagnostics};
+use homelab::report;
+use homelab::secret::{Secret, WithoutSecrets as _};
+use homelab::secrets::{Edited, Editing};
+use tokio::process::Command;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::private_folder::PrivateFolder;
+use crate::cli::output::{eprint, print};
+use crate::cli::{completion, prompt, runtime};
+
+/// The exit code of a command that a signal ended.
+const INTERRUPTED: u8 = 130;
+
+/// Arguments of `homelab secrets edit`.
+#[derive(Debug, Args)]
+pub(crate) struct EditArguments {
+    /// File with data, such as `group_data/services.toml`
+    #[arg(add = completion::data_files())]
+    file: PathBuf,
+}
+
+pub(super) fn run(root: &Path, arguments: &EditArguments) -> anyhow::Result<ExitCode> {
+    let here = std::env::current_dir()?;
+    let editing = Editing::begin(root, &here, &arguments.file.to_string_lossy())?;
+    let name = Path::new(editing.shown())
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
+    let folder = PrivateFolder::create().context("cannot make a private folder for the clear text")?;
+    let path = folder.write(&name, editing.clear());
+    let path = path.context("cannot write the clear text to a private folder")?;
+    runtime::one_thread()?.block_on(async {
+        loop {
+            if !edit(&path, &folder).await? {
+                return Ok(ExitCode::from(INTERRUPTED));
+            }
+            let text = std::fs::read_to_string(&path).context("cannot read what the editor saved")?;
+            let text = Secret::new(text);
+            if text.expose() == editing.clear() {
+                print("nothing was changed\n")?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            match editing.finish(text.expose()) {
+                Ok(edited) => {
+                    print(&told(editing.shown(), &edited))?;
+                    return Ok(ExitCode::SUCCESS);
+                }
+                Err(mistakes) => refused(mistakes).await?,
+            }
+        }
+    })
+}
+
+/// Shows what is wrong with the text and asks whether to edit it again.
+///
+/// Errors: the mistakes, if the answer is no or there is no terminal.
+async fn refused(mistakes: Diagnostics) -> anyhow::Result<()> {
+    if !std::io::stdin().is_terminal() {
+        return Err(mistakes.into());
+    }
+    eprint(&report::diagnostics(&mistakes.0));
+    if prompt::confirm("edit again? otherwise your changes are lost").await? {
+        return Ok(());
+    }
+    Err(Diagnostic::new("nothing was changed").into())
+}
+
+/// Opens the user's editor; false if a signal ended the wait.
+async fn edit(path: &Path, folder: &PrivateFolder) -> anyhow::Result<bool> {
+    let set = |name: &str| std::env::var(name).ok().filter(|text| !text.trim().is_empty());
+    let editor = set("VISUAL")
+        .or_else(|| set("EDITOR"))
+        .unwrap_or_else(|| "vi".to_owned());
+    // Ctrl-C is for the editor.
+    let _interrupt = signal(SignalKind::interrupt())?;
+    let (mut terminate, mut hangup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+    let mut command = Command::new("sh");
+    // The variable may have arguments, as in `code --wait`.
+    command.args(["-c", &format!("exec {editor} \"$1\""), "sh"]).arg(path);
+    command.env("TMPDIR", folder.path()).kill_on_drop(true);
+    command.without_secrets();
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("cannot run the editor `{editor}`"))?;
+    let ended = tokio::select! {
+        ended = child.wait() => ended?,
+        _ = terminate.recv() => return Ok(false),
+        _ = hangup.recv() => return Ok(false),
+    };
+    if ended.success() {
+        return Ok(true);
+    }
+    Err(
+        Diagnostic::new(format!("the editor `{editor}` failed ({ended}); nothing was changed"))
+            .hint("set `EDITOR` to another one, such as `EDITOR=nano`")
+            .into(),
+    )
+}
+
+fn told(shown: &str, edited: &Edited) -> String {
+    match (edited.is_changed, edited.encrypted.as_slice()) {
+        (false, _) => "nothing was changed\n".to_owned(),
+        (true, []) => format!("wrote {shown}; no secret was changed\n"),
+        (true, names) => format!("wrote {shown}; encrypted {}\n", names.join(", ")),
+    }
+}

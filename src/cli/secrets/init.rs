@@ -1,0 +1,43 @@
+//! `homelab secrets init`
+
+use std::path::Path;
+
+use clap::Args;
+use homelab::secrets::{RECIPIENTS_FILE, begin};
+
+use crate::cli::output::print;
+
+/// Arguments of `homelab secrets init`.
+#[derive(Debug, Args)]
+pub(crate) struct InitArguments {
+    /// What to call you among the recipients; by default your user name
+    #[arg(long, env = "USER", hide_env = true, default_value = "me")]
+    name: String,
+}
+
+pub(super) fn run(root: &Path, arguments: &InitArguments) -> anyhow::Result<()> {
+    let begun = begin(root, &arguments.name)?;
+    let mut text = String::new();
+    if begun.is_new_key {
+        text += &format!(
+            "created your private key: {}\nkeep a copy in a safe place: without it nobody can decrypt your secrets\n",
+            begun.identity.display()
+        );
+    }
+    text += &format!("your public key: {}\n", begun.public_key);
+    text += &if begun.is_first {
+        format!(
+            "created {RECIPIENTS_FILE}; commit it\nnext: homelab secrets set group_data/all.toml NAME   # encrypt a value\n"
+        )
+    } else if begun.is_recipient {
+        format!("you can decrypt the secrets of this project: your key is in {RECIPIENTS_FILE}\n")
+    } else {
+        format!(
+            "you cannot decrypt the secrets of this project yet; ask someone who can to run\n  homelab secrets \
+             recipients add {} {}\n",
+            homelab::quote::quote(&arguments.name),
+            begun.public_key
+        )
+    };
+    Ok(print(&text)?)
+}

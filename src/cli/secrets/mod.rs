@@ -1,0 +1,60 @@
+//! `homelab secrets`
+
+mod edit;
+mod init;
+mod private_folder;
+mod recipients;
+mod value;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use super::{completion, project};
+
+/// Subcommands of `homelab secrets`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecretsCommand {
+    /// Create your private key, and make it the project's first recipient
+    Init(init::InitArguments),
+    /// Encrypt a value, read from standard input or typed unseen, and write it to a file
+    Set(ValueArguments),
+    /// Print a decrypted value
+    Get(ValueArguments),
+    /// Encrypt a new random value, and write it to a file
+    Generate(value::GenerateArguments),
+    /// Open a file in your editor with its secrets in clear text, and encrypt what you changed
+    Edit(edit::EditArguments),
+    /// Encrypt all secrets again for the recipients in `.age-recipients`
+    Rekey,
+    /// List who can decrypt; add or remove someone and encrypt all secrets again
+    Recipients {
+        #[command(subcommand)]
+        command: Option<recipients::RecipientsCommand>,
+    },
+}
+
+/// A value of a file.
+#[derive(Debug, Args)]
+pub(crate) struct ValueArguments {
+    /// File with data, such as `group_data/services.toml`
+    #[arg(add = completion::data_files())]
+    file: PathBuf,
+    /// Dotted name of the value, such as `grafana.admin_password`; in an inventory, `hosts.NAME.data.…`
+    key: String,
+}
+
+pub(super) fn run(command: &SecretsCommand) -> anyhow::Result<ExitCode> {
+    let root = project::root()?;
+    match command {
+        SecretsCommand::Init(arguments) => init::run(&root, arguments)?,
+        SecretsCommand::Set(arguments) => value::set(&root, arguments)?,
+        SecretsCommand::Get(arguments) => value::get(&root, arguments)?,
+        SecretsCommand::Generate(arguments) => value::generate(&root, arguments)?,
+        SecretsCommand::Edit(arguments) => return edit::run(&root, arguments),
+        SecretsCommand::Rekey => recipients::rekey_all(&root)?,
+        SecretsCommand::Recipients { command } => recipients::run(&root, command.as_ref())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,102 @@
+//! `homelab secrets set`, `get` and `generate`
+
+use std::io::{IsTerminal as _, Read as _};
+use std::path::Path;
+
+use anyhow::Context as _;
+use clap::Args;
+use homelab::error::Diagnostic;
+use homelab::secret::Secret;
+use homelab::secrets::{Place, generate as random_text};
+
+use super::ValueArguments;
+use crate::cli::output::{print, print_exactly};
+use crate::cli::password;
+
+/// Arguments of `homelab secrets generate`.
+#[derive(Debug, Args)]
+pub(crate) struct GenerateArguments {
+    #[command(flatten)]
+    value: ValueArguments,
+    /// Number of letters and digits
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u16).range(8..=4096))]
+    length: u16,
+    /// Replace a value that is there already
+    #[arg(long)]
+    replace: bool,
+}
+
+pub(super) fn set(root: &Path, arguments: &ValueArguments) -> anyhow::Result<()> {
+    let place = find(root, arguments)?;
+    let told = told(&place);
+    let text = if std::io::stdin().is_terminal() {
+        typed(&arguments.key)?
+    } else {
+        piped()?
+    };
+    place.set(&text)?;
+    Ok(print(&format!("encrypted {told}\n"))?)
+}
+
+pub(super) fn get(root: &Path, arguments: &ValueArguments) -> anyhow::Result<()> {
+    let secret = find(root, arguments)?.get()?;
+    print_exactly(secret.expose())?;
+    if std::io::stdout().is_terminal() {
+        print("\n")?;
+    }
+    Ok(())
+}
+
+pub(super) fn generate(root: &Path, arguments: &GenerateArguments) -> anyhow::Result<()> {
+    let place = find(root, &arguments.value)?;
+    let (file, name) = place.shown();
+    if place.is_there() && !arguments.replace {
+        return Err(Diagnostic::new(format!("`{file}` has a value for `{name}` already"))
+            .hint("use `--replace` to make a new one; what uses the old one needs the new one then")
+            .into());
+    }
+    let told = told(&place);
+    place.set(&random_text(usize::from(arguments.length)))?;
+    Ok(print(&format!("encrypted a random value as {told}\n"))?)
+}
+
+fn find(root: &Path, arguments: &ValueArguments) -> anyhow::Result<Place> {
+    let here = std::env::current_dir()?;
+    let file = arguments.file.to_string_lossy();
+    Ok(Place::find(root, &here, &file, &arguments.key)?)
+}
+
+fn told(place: &Place) -> String {
+    let (file, name) = place.shown();
+    format!("{name} in {file}")
+}
+
+/// A value that is typed twice, unseen.
+fn typed(key: &str) -> anyhow::Result<Secret> {
+    let none = || Diagnostic::new("no value given; nothing was changed");
+    let first = password::ask_unseen(&format!("Value of {key}: "))?.filter(|text| !text.expose().is_empty());
+    let first = first.ok_or_else(none)?;
+    let again = password::ask_unseen("The same again: ")?.ok_or_else(none)?;
+    if first != again {
+        return Err(Diagnostic::new("the two values differ; nothing was changed").into());
+    }
+    Ok(first)
+}
+
+/// What is on standard input, without one line break at its end.
+fn piped() -> anyhow::Result<Secret> {
+    let mut text = String::new();
+    let read = std::io::stdin().read_to_string(&mut text);
+    read.context("cannot read the value from standard input")?;
+    let text = Secret::new(text);
+    let value = text.expose();
+    let value = value
+        .strip_suffix('\n')
+        .map_or(value, |value| value.strip_suffix('\r').unwrap_or(value));
+    if value.is_empty() {
+        return Err(Diagnostic::new("standard input is empty; nothing was changed")
+            .hint("pipe the value in, such as `pass show lab/grafana | homelab secrets set FILE KEY`")
+            .into());
+    }
+    Ok(Secret::new(value))
+}

@@ -1,0 +1,160 @@
+//! The files of a project that may have encrypted values, read and written whole.
+
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::document::Document;
+use crate::content::{ProjectFolder, Refused, read_in_place};
+use crate::error::{Diagnostic, Diagnostics, not_text, suggestion};
+
+/// The folders with files that may have encrypted values.
+const FOLDERS: &[&str] = &["group_data", "inventories"];
+/// A larger file is not read, in bytes.
+const LARGEST: u64 = 16 * 1024 * 1024;
+
+/// A file with data: where it is, and what it says.
+#[derive(Clone, Debug)]
+pub(super) struct DataFile {
+    /// Its path in the project.
+    pub(super) shown: String,
+    place: PathBuf,
+    pub(super) document: Document,
+    /// As it was read.
+    before: Vec<u8>,
+}
+
+impl DataFile {
+    /// The file that someone calls `given`: a path from the folder `here`, or from the root of the project.
+    ///
+    /// Errors: there is none, it has no data of hosts, it cannot be read, or is no TOML.
+    pub(super) fn find(root: &Path, here: &Path, given: &str) -> Result<Self, Diagnostics> {
+        let folder = ProjectFolder::new(root);
+        let root = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
+        let from_here = here.join(given).canonicalize().ok();
+        let from_here = from_here.and_then(|path| path.strip_prefix(&root).ok().map(Path::to_path_buf));
+        let shown = from_here.unwrap_or_else(|| PathBuf::from(given));
+        let shown = shown.to_string_lossy().into_owned();
+        let place = folder
+            .find(Path::new(&shown))
+            .map_err(|refused| unreadable(&shown, &refused))?;
+        let known = all(&folder);
+        let Some(place) = place.filter(|_| known.contains(&shown)) else {
+            return Err(not_data(&shown, &known).into());
+        };
+        Self::read(shown, place)
+    }
+
+    /// Every file that may have encrypted values.
+    ///
+    /// Errors: one of them cannot be read, or is no TOML.
+    pub(super) fn all(root: &Path) -> Result<Vec<Self>, Diagnostics> {
+        let folder = ProjectFolder::new(root);
+        let mut files = Vec::new();
+        for top in FOLDERS {
+            for found in folder.list(top).into_iter().filter(|found| is_toml(&found.shown)) {
+                let shown = found.shown.to_string_lossy().into_owned();
+                let place = found.place.map_err(|refused| unreadable(&shown, &refused))?;
+                files.push(Self::read(shown, place)?);
+            }
+        }
+        Ok(files)
+    }
+
+    fn read(shown: String, place: PathBuf) -> Result<Self, Diagnostics> {
+        let before = read_in_place(&place, LARGEST).map_err(|refused| unreadable(&shown, &refused))?;
+        let text = std::str::from_utf8(&before).map_err(|_| not_text(&shown, &before))?;
+        let document = Document::parse(&shown, text)?;
+        Ok(Self {
+            shown,
+            place,
+            document,
+            before,
+        })
+    }
+
+    /// Replaces the file by what it says now, if that differs; returns whether it does.
+    ///
+    /// Errors: it cannot be written, or someone else changed it since it was read.
+    pub(super) fn write(&self) -> Result<bool, Diagnostic> {
+        let text = self.document.text();
+        if text.as_bytes() == self.before {
+            return Ok(false);
+        }
+        let now = read_in_place(&self.place, LARGEST).map_err(|refused| unreadable(&self.shown, &refused))?;
+        if now != self.before {
+            return Err(Diagnostic::new(format!("`{}` was changed meanwhile", self.shown))
+                .hint("run the command again; nothing was written to it"));
+        }
+        replace(&self.place, text.as_bytes(), None)
+            .map_err(|error| unwritten(&self.shown, &error))
+            .map(|()| true)
+    }
+}
+
+/// The mistake of a file that cannot be written.
+pub(super) fn unwritten(shown: &str, error: &std::io::Error) -> Diagnostic {
+    Diagnostic::new(format!("cannot write `{shown}`")).because(error.to_string())
+}
+
+/// Replaces a file at once: whoever reads it sees the old or the new one. Without `mode` it keeps its own, or gets that of a
+/// new file.
+pub(super) fn replace(place: &Path, bytes: &[u8], mode: Option<u32>) -> std::io::Result<()> {
+    let folder = place.parent().unwrap_or(Path::new("."));
+    let kept = place
+        .metadata()
+        .ok()
+        .map(|metadata| metadata.permissions().mode() & 0o7777);
+    let permissions = std::fs::Permissions::from_mode(mode.or(kept).unwrap_or(0o666));
+    let mut file = tempfile::Builder::new()
+        .permissions(permissions.clone())
+        .tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    if kept.is_some() && mode.is_none() {
+        // A new file loses what the umask takes away.
+        file.as_file().set_permissions(permissions)?;
+    }
+    file.as_file().sync_all()?;
+    file.persist(place)?;
+    Ok(())
+}
+
+/// The files of the project at `root` that may have encrypted values.
+pub fn data_files(root: &Path) -> Vec<String> {
+    all(&ProjectFolder::new(root))
+}
+
+fn all(folder: &ProjectFolder) -> Vec<String> {
+    let found = FOLDERS.iter().flat_map(|top| folder.list(top));
+    found
+        .filter(|found| is_toml(&found.shown))
+        .map(|found| found.shown.to_string_lossy().into_owned())
+        .collect()
+}
+
+fn is_toml(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "toml")
+}
+
+fn not_data(shown: &str, known: &[String]) -> Diagnostic {
+    let bare = shown.strip_suffix(".toml").unwrap_or(shown);
+    let same_name = |path: &&String| {
+        let name = path.split_once('/').map_or(path.as_str(), |(_, name)| name);
+        name.strip_suffix(".toml") == Some(bare.rsplit('/').next().unwrap_or(bare))
+    };
+    let hint = match known.iter().find(same_name) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => suggestion(shown, known.iter().map(String::as_str))
+            .unwrap_or_else(|| "name a file of `group_data/` or `inventories/`".to_owned()),
+    };
+    let title = if FOLDERS.iter().any(|top| shown.starts_with(&format!("{top}/"))) {
+        format!("`{shown}` does not exist")
+    } else {
+        format!("`{shown}` is not a file with data of hosts")
+    };
+    Diagnostic::new(title).hint(hint)
+}
+
+fn unreadable(shown: &str, refused: &Refused) -> Diagnostic {
+    Diagnostic::new(format!("cannot read `{shown}`")).because(refused.to_string())
+}

@@ -1,0 +1,137 @@
+//! The format of one encrypted value: `ENC[age,BASE64]`.
+
+use std::io::Read as _;
+
+use age::{DecryptError, Decryptor, Encryptor};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use super::{Identities, Recipients};
+use crate::secret::Secret;
+
+const START: &str = "ENC[age,";
+const END: &str = "]";
+/// The text is filled up to a multiple of this, so that the file does not show how long a password is. In bytes.
+const PADDING: usize = 64;
+/// A longer value belongs into a file of its own, in bytes.
+const LONGEST: u64 = 1024 * 1024;
+
+/// What is encrypted: the text, and the dotted name of the data that it belongs to.
+#[derive(Serialize, Deserialize)]
+struct Bound {
+    key: String,
+    value: String,
+}
+
+/// An encrypted value, as it is in a file.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Encrypted(Vec<u8>);
+
+/// Why an encrypted value cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Unreadable {
+    /// The text is not of this format, or was cut or changed.
+    #[error("the encrypted text is not whole: {0}")]
+    Broken(&'static str),
+    /// It is encrypted for other keys.
+    #[error("it is encrypted for other keys")]
+    OtherKeys,
+    /// It was encrypted for data of another name.
+    #[error("it was encrypted for `{0}`")]
+    OtherName(String),
+}
+
+/// Whether a string is meant as an encrypted value of age, whole or not.
+pub fn is_encrypted(text: &str) -> bool {
+    text.trim_start().starts_with(START)
+}
+
+impl Encrypted {
+    /// Reads `ENC[age,…]`. Line breaks and spaces within are ignored.
+    ///
+    /// Errors: it is not of that format.
+    pub fn parse(text: &str) -> Result<Self, Unreadable> {
+        let inner = text.trim().strip_prefix(START);
+        let inner = inner.ok_or(Unreadable::Broken("it does not begin with `ENC[age,`"))?;
+        let inner = inner.strip_suffix(END);
+        let inner = inner.ok_or(Unreadable::Broken("it does not end with `]`"))?;
+        let packed: String = inner.split_whitespace().collect();
+        let bytes = STANDARD.decode(packed);
+        let bytes = bytes.map_err(|_| Unreadable::Broken("what is in the brackets is not base64"))?;
+        if Decryptor::new_buffered(bytes.as_slice()).is_err() {
+            return Err(Unreadable::Broken("what is in the brackets was not made by age"));
+        }
+        Ok(Self(bytes))
+    }
+
+    /// The text, which belongs to the data called `key`.
+    ///
+    /// Errors: no key opens it, it was changed, or it belongs to other data.
+    pub fn open(&self, key: &str, identities: &Identities) -> Result<Secret, Unreadable> {
+        let bytes = decrypt(&self.0, identities)?;
+        let bound: Bound = serde_json::from_slice(&bytes)
+            .map_err(|_| Unreadable::Broken("age opens it, but it was not written by homelab"))?;
+        if bound.key != key {
+            return Err(Unreadable::OtherName(bound.key));
+        }
+        Ok(Secret::new(bound.value))
+    }
+}
+
+/// `text` as the value of the data called `key`, for all `recipients`.
+pub fn encrypt(key: &str, text: &Secret, recipients: &Recipients) -> String {
+    let bound = Bound {
+        key: key.to_owned(),
+        value: text.expose().to_owned(),
+    };
+    // Nothing here can fail: all of it is text.
+    let mut bytes = Zeroizing::new(serde_json::to_vec(&bound).unwrap_or_default());
+    drop(Zeroizing::new(bound.value));
+    let padded = bytes.len().next_multiple_of(PADDING);
+    bytes.resize(padded, b' ');
+    format!("{START}{}{END}", STANDARD.encode(encrypt_bytes(&bytes, recipients)))
+}
+
+/// Bytes for all `recipients`, in age's binary format.
+pub(super) fn encrypt_bytes(bytes: &[u8], recipients: &Recipients) -> Vec<u8> {
+    let keys = recipients.keys().map(|key| key as &dyn age::Recipient);
+    let encrypted = Encryptor::with_recipients(keys).map(|encryptor| {
+        let mut encrypted = Vec::with_capacity(bytes.len() + 512);
+        let written = encryptor.wrap_output(&mut encrypted).and_then(|mut writer| {
+            std::io::Write::write_all(&mut writer, bytes)?;
+            writer.finish().map(drop)
+        });
+        written.map(|()| encrypted)
+    });
+    match encrypted {
+        Ok(Ok(encrypted)) => encrypted,
+        // `Recipients` are never none, and memory takes everything.
+        _ => unreachable!("recipients of one kind, and a writer to memory"),
+    }
+}
+
+/// The bytes of a file in one of age's formats.
+///
+/// Errors: as [`Encrypted::open`].
+pub(super) fn decrypt(bytes: &[u8], identities: &Identities) -> Result<Zeroizing<Vec<u8>>, Unreadable> {
+    let decryptor = Decryptor::new_buffered(age::armor::ArmoredReader::new(bytes));
+    let decryptor = decryptor.map_err(|_| Unreadable::Broken("it was not made by age"))?;
+    if decryptor.is_scrypt() {
+        return Err(Unreadable::Broken("it is encrypted with a passphrase, not for keys"));
+    }
+    let keys = identities.keys().map(|key| key as &dyn age::Identity);
+    let reader = decryptor.decrypt(keys).map_err(|error| match error {
+        DecryptError::NoMatchingKeys => Unreadable::OtherKeys,
+        _ => Unreadable::Broken("it was cut or changed"),
+    })?;
+    let mut opened = Zeroizing::new(Vec::new());
+    let read = reader.take(LONGEST + 1).read_to_end(&mut opened);
+    match read {
+        Ok(size) if size as u64 <= LONGEST => Ok(opened),
+        Ok(_) => Err(Unreadable::Broken("it is larger than 1 MiB")),
+        Err(_) => Err(Unreadable::Broken("it was cut or changed")),
+    }
+}

@@ -1,0 +1,169 @@
+//! Opens encrypted values while a project is read, each once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use super::providers::{Named, Providers};
+use super::{DataPath, Encrypted, Identities, Unreadable};
+use crate::error::{Diagnostic, Origin};
+use crate::secret::Secret;
+
+/// What to do about encrypted values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Open them all; what cannot be opened is a mistake.
+    Required,
+    /// Open those that a key is there for.
+    IfPossible,
+    /// Open none.
+    Withheld,
+}
+
+/// Opens encrypted values with the keys of this person, which are looked for when the first value needs them.
+pub struct Keyring {
+    root: PathBuf,
+    access: Access,
+    identities: OnceLock<Result<Identities, Diagnostic>>,
+    opened: Mutex<HashMap<(String, String), Result<Secret, Unreadable>>>,
+    providers: OnceLock<Result<Providers, Diagnostic>>,
+    /// What providers said, each asked once.
+    asked: Mutex<HashMap<Named, Result<Secret, Diagnostic>>>,
+    /// Where values are that were not opened, each with its name.
+    unopened: Mutex<BTreeMap<(String, usize), String>>,
+}
+
+/// Why a value was not opened.
+#[derive(Clone, Debug)]
+pub enum Closed {
+    /// There is no key for it, and that is no mistake.
+    Withheld,
+    /// There is no private key at all.
+    NoKey,
+    /// A mistake.
+    Mistake(Box<Diagnostic>),
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Keyring({:?})", self.access)
+    }
+}
+
+impl Keyring {
+    /// The keys for the project at `root`.
+    pub fn new(root: &Path, access: Access) -> Self {
+        Self {
+            root: root.to_path_buf(),
+            access,
+            identities: OnceLock::new(),
+            opened: Mutex::default(),
+            providers: OnceLock::new(),
+            asked: Mutex::default(),
+            unopened: Mutex::default(),
+        }
+    }
+
+    /// How many values were not opened because no key is there for them.
+    pub fn unopened(&self) -> usize {
+        self.unopened.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// The text of the encrypted value `text` of the data at `path`.
+    ///
+    /// Errors: [`Closed`].
+    pub fn open(&self, text: &str, path: &DataPath, origin: Option<&Origin>) -> Result<Secret, Closed> {
+        let withheld = || self.withheld(path, origin);
+        if self.access == Access::Withheld {
+            return withheld();
+        }
+        let identities = match self.identities.get_or_init(|| Identities::find(&self.root)) {
+            Ok(identities) if !identities.is_empty() => identities,
+            Ok(_) if self.access == Access::IfPossible => return withheld(),
+            Ok(_) => return Err(Closed::NoKey),
+            Err(mistake) => return Err(Closed::Mistake(Box::new(mistake.clone()))),
+        };
+        match self.opened(text, &path.name(), identities) {
+            Ok(secret) => Ok(secret),
+            Err(Unreadable::OtherKeys) if self.access == Access::IfPossible => withheld(),
+            Err(why) => Err(Closed::Mistake(Box::new(mistake(&why, path, origin, identities)))),
+        }
+    }
+
+    /// The secret that `text`, the value of the data at `path`, names. Its provider is asked only if secrets are required.
+    ///
+    /// Errors: [`Closed`].
+    pub fn ask(&self, text: &str, path: &DataPath, origin: Option<&Origin>) -> Result<Secret, Closed> {
+        if self.access != Access::Required {
+            return self.withheld(path, origin);
+        }
+        let failed = |mistake: Diagnostic| {
+            let place = format!("the value of `{}`", path.exact());
+            Err(Closed::Mistake(Box::new(mistake.at_maybe(origin, place))))
+        };
+        let Ok(named) = Named::parse(text) else {
+            // A mistake of the project, which is reported without a run.
+            return Err(Closed::Withheld);
+        };
+        let providers = match self.providers.get_or_init(Providers::find) {
+            Ok(providers) => providers,
+            Err(mistake) => return Err(Closed::Mistake(Box::new(mistake.clone()))),
+        };
+        // Held while the command runs, so that it runs once.
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = asked.entry(named).or_insert_with_key(|named| providers.ask(named));
+        answer.clone().or_else(failed)
+    }
+
+    fn withheld(&self, path: &DataPath, origin: Option<&Origin>) -> Result<Secret, Closed> {
+        let place = origin.map_or_else(Default::default, |origin| (origin.file.path.clone(), origin.span.start));
+        let mut unopened = self.unopened.lock().unwrap_or_else(PoisonError::into_inner);
+        unopened.insert(place, path.exact());
+        Err(Closed::Withheld)
+    }
+
+    fn opened(&self, text: &str, name: &str, identities: &Identities) -> Result<Secret, Unreadable> {
+        let place = (text.to_owned(), name.to_owned());
+        let known = || self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(opened) = known().get(&place) {
+            return opened.clone();
+        }
+        let opened = Encrypted::parse(text).and_then(|encrypted| encrypted.open(name, identities));
+        known().insert(place, opened.clone());
+        opened
+    }
+}
+
+fn mistake(why: &Unreadable, path: &DataPath, origin: Option<&Origin>, identities: &Identities) -> Diagnostic {
+    let name = path.exact();
+    let again = match origin {
+        Some(origin) if origin.file.path.starts_with("group_data/") => {
+            format!("homelab secrets set {} {name}", origin.file.path)
+        }
+        Some(origin) => format!("homelab secrets set {} KEY", origin.file.path),
+        None => "homelab secrets set FILE KEY".to_owned(),
+    };
+    match why {
+        Unreadable::OtherKeys => {
+            let key = identities.public_keys().next().map(|key| key.to_string());
+            Diagnostic::new(format!("your private key does not open `{name}`"))
+                .at_maybe(origin, "encrypted for other keys")
+                .hint(format!(
+                    "ask someone who can decrypt it to run `homelab secrets recipients add NAME {}`",
+                    key.unwrap_or_default()
+                ))
+        }
+        Unreadable::OtherName(other) => {
+            let other = other.escape_debug();
+            Diagnostic::new(format!("`{name}` has the encrypted value of `{other}`"))
+                .at_maybe(origin, format!("encrypted for `{other}`"))
+                .hint(format!(
+                    "an encrypted value belongs to one name: encrypt it for this one with `{again}`"
+                ))
+        }
+        Unreadable::Broken(why) => Diagnostic::new(format!("cannot decrypt `{name}`"))
+            .at_maybe(origin, *why)
+            .hint(format!("restore the line from git, or set the value again: `{again}`")),
+    }
+}

@@ -1,0 +1,47 @@
+//! Secrets in the files of a project: values that are encrypted with age one by one, the keys that open them, and the people
+//! they are encrypted for.
+//!
+//! An encrypted value is the string `ENC[age,…]`. What is encrypted is the text together with the dotted name of the data
+//! that it belongs to. So whoever can write to the project but has no key cannot move a secret to a name that is printed.
+
+mod change;
+mod document;
+mod edit;
+mod files;
+mod format;
+mod git;
+mod identities;
+mod keyring;
+mod paths;
+mod providers;
+mod recipients;
+mod rekey;
+mod table;
+
+use std::path::PathBuf;
+
+use etcetera::BaseStrategy as _;
+
+use crate::error::Diagnostic;
+
+pub use change::{Begun, Place, begin, generate};
+pub use edit::{Edited, Editing};
+pub use files::data_files;
+pub use format::{Encrypted, Unreadable, encrypt, is_encrypted};
+pub use identities::{IDENTITY_VARIABLE, Identities, identity_path};
+pub use keyring::{Access, Closed, Keyring};
+pub use paths::{DataPath, Step};
+pub use providers::is_named;
+pub use recipients::{RECIPIENTS_FILE, Recipient, Recipients};
+pub use rekey::{Rekeyed, rekey};
+pub use table::{check_places, open_data};
+
+/// The folder of a person's own configuration: `~/.config/homelab`.
+fn config_folder() -> Result<PathBuf, Diagnostic> {
+    let strategy = etcetera::choose_base_strategy().map_err(|error| {
+        Diagnostic::new("cannot find your home directory")
+            .because(error.to_string())
+            .hint("set `HOME`")
+    })?;
+    Ok(strategy.config_dir().join("homelab"))
+}

@@ -1,0 +1,66 @@
+//! All secrets of a project, encrypted again for other recipients.
+
+use std::path::Path;
+
+use super::change::{needed_identities, unopened, write_recipients};
+use super::files::DataFile;
+use super::{Encrypted, RECIPIENTS_FILE, Recipients, encrypt, is_encrypted};
+use crate::error::{Diagnostic, Diagnostics};
+
+/// What was encrypted again.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Rekeyed {
+    pub values: usize,
+    /// The paths of the files that were written.
+    pub files: Vec<String>,
+}
+
+/// Encrypts every secret of the project at `root` again, for `recipients`, and makes these the recipients of the project.
+/// Nothing is written unless all secrets can be decrypted; each file is replaced at once.
+///
+/// Errors: a value that no key opens, a file that cannot be read or written, or recipients who do not include this person.
+pub fn rekey(root: &Path, recipients: &Recipients) -> Result<Rekeyed, Diagnostics> {
+    let mut files = DataFile::all(root)?;
+    let identities = needed_identities(root)?;
+    if !recipients.include(&identities) {
+        let title = format!("none of your private keys would open the secrets: you are not in `{RECIPIENTS_FILE}`");
+        return Err(Diagnostic::new(title)
+            .hint("let someone who stays a recipient do this")
+            .into());
+    }
+    let mut rekeyed = Rekeyed::default();
+    let mut mistakes = Vec::new();
+    for file in &mut files {
+        let (shown, names) = (file.shown.clone(), file.document.clone());
+        let replaced = file.document.replace(|path, text| {
+            if !is_encrypted(text) {
+                return Ok(None);
+            }
+            let name = names.name_of(path)?;
+            match Encrypted::parse(text).and_then(|encrypted| encrypted.open(&name, &identities)) {
+                Ok(secret) => {
+                    rekeyed.values += 1;
+                    Ok(Some(encrypt(&name, &secret, recipients)))
+                }
+                Err(why) => {
+                    mistakes.push(unopened(&shown, &path.exact(), &why, &identities));
+                    Ok(None)
+                }
+            }
+        });
+        if let Err(mistake) = replaced {
+            mistakes.push(mistake);
+        }
+    }
+    if !mistakes.is_empty() {
+        return Err(Diagnostics(mistakes));
+    }
+    // First: if this is interrupted, `homelab secrets rekey` does the rest.
+    write_recipients(root, recipients)?;
+    for file in &files {
+        if file.write()? {
+            rekeyed.files.push(file.shown.clone());
+        }
+    }
+    Ok(rekeyed)
+}

@@ -1,0 +1,79 @@
+//! Teams: people who are added and removed.
+
+use super::{CANARY, Lab, Person, changed_lines};
+
+/// The public key that `init` prints.
+fn public_key(person: &Person, lab: &Lab) -> String {
+    let told = person.run(lab, &["secrets", "init"]).expect(0).out;
+    let line = told.lines().find_map(|line| line.strip_prefix("your public key: "));
+    line.unwrap().to_owned()
+}
+
+#[test]
+fn a_second_person_is_added_and_removed() {
+    let lab = Lab::new();
+    let anna = Person::who_begins("anna", &lab);
+    anna.set(&lab, "grafana.password", CANARY);
+    let bela = Person::new("bela");
+    let key = public_key(&bela, &lab);
+    bela.get(&lab, "grafana.password").expect(3).says(&key);
+    anna.run(&lab, &["secrets", "recipients", "add", "bela", &key])
+        .expect(0)
+        .says("`bela` can decrypt from now on; encrypted 1 secret again in group_data/all.toml");
+    assert_eq!(bela.get(&lab, "grafana.password").expect(0).out, CANARY);
+    assert!(
+        bela.run(&lab, &["secrets", "init"])
+            .expect(0)
+            .out
+            .contains("you can decrypt")
+    );
+    let listed = bela.run(&lab, &["secrets", "recipients"]).expect(0).out;
+    assert!(
+        listed.contains("  anna\n") && listed.contains(&format!("{key}  bela\n")),
+        "{listed}"
+    );
+
+    let old = lab.read("group_data/all.toml");
+    let recipients = lab.read(".age-recipients");
+    anna.run(&lab, &["secrets", "recipients", "remove", "bela"])
+        .expect(0)
+        .says("git's history");
+    bela.get(&lab, "grafana.password").expect(3).says("for other keys");
+    assert_eq!(anna.get(&lab, "grafana.password").expect(0).out, CANARY);
+    assert_eq!(changed_lines(&recipients, &lab.read(".age-recipients")), (2, 0));
+    // What is in git's history still opens, as the message says.
+    lab.write("group_data/all.toml", &old);
+    assert_eq!(bela.get(&lab, "grafana.password").expect(0).out, CANARY);
+}
+
+#[test]
+fn nothing_is_written_unless_all_secrets_can_be_encrypted_again() {
+    let lab = Lab::new();
+    let anna = Person::who_begins("anna", &lab);
+    anna.set(&lab, "grafana.password", CANARY);
+    anna.set(&lab, "grafana.token", CANARY);
+    lab.change("token = ", "other = ");
+    let files = || (lab.read("group_data/all.toml"), lab.read(".age-recipients"));
+    let before = files();
+    let bela = Person::new("bela");
+    let key = public_key(&bela, &lab);
+    anna.run(&lab, &["secrets", "recipients", "add", "bela", &key])
+        .expect(3)
+        .says("cannot decrypt `grafana.other`");
+    anna.run(&lab, &["secrets", "recipients", "remove", "anna"])
+        .expect(3)
+        .says("last recipient");
+    // Nobody locks themselves out, or lets in who cannot prove a key.
+    bela.run(&lab, &["secrets", "rekey"])
+        .expect(3)
+        .says("you are not in `.age-recipients`");
+    let private = std::fs::read_to_string(bela.identity()).unwrap();
+    let private = private.lines().last().unwrap();
+    anna.run(&lab, &["secrets", "recipients", "add", "bela", private])
+        .expect(3)
+        .says("this is a private key");
+    anna.run(&lab, &["secrets", "recipients", "add", "bela", &key[..key.len() - 1]])
+        .expect(3)
+        .says("a character is missing or wrong");
+    assert_eq!(files(), before);
+}
