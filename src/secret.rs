@@ -17,10 +17,12 @@ pub use value::{Secret, Sort, World};
 
 /// The environment variable with the password for `sudo`.
 pub const PASSWORD_VARIABLE: &str = "HOMELAB_BECOME_PASSWORD";
+/// The environment variable with the key of the lab, which `password_hash` uses.
+pub const LAB_KEY_VARIABLE: &str = "HOMELAB_LAB_KEY";
 /// Environment variables with private keys of age.
 pub const KEY_VARIABLES: &[&str] = &["HOMELAB_AGE_KEY", "SOPS_AGE_KEY"];
 /// Every environment variable with a secret. They are removed from the environment of every child process.
-pub const SECRET_VARIABLES: &[&str] = &[PASSWORD_VARIABLE, KEY_VARIABLES[0], KEY_VARIABLES[1]];
+pub const SECRET_VARIABLES: &[&str] = &[PASSWORD_VARIABLE, LAB_KEY_VARIABLE, KEY_VARIABLES[0], KEY_VARIABLES[1]];
 
 /// A command that gets no secret of this program by its environment.
 pub trait WithoutSecrets {

@@ -8,7 +8,6 @@ use homelab::plan::{Found, Mistake, Snapshot, build, fold_causes, unmatched};
 use homelab::project::{Filter, Project, Selection, select};
 use homelab::report::{self, Refusal};
 use homelab::secret::DigestKey;
-use homelab::secrets::Access;
 
 use super::deploy_arguments::DeployArguments;
 use super::deploying::Deploying;
@@ -89,7 +88,7 @@ fn found(mistakes: &[Mistake]) -> Vec<Found> {
 
 fn prepared(arguments: &DeployArguments) -> Result<Prepared, Refused> {
     let selected = || {
-        let project = project::project(Access::Required)?;
+        let project = project::project(arguments.access())?;
         let filter = Filter {
             owed: arguments.owed,
             ..arguments.filter.read()?
@@ -125,6 +124,7 @@ fn prepared(arguments: &DeployArguments) -> Result<Prepared, Refused> {
 }
 
 fn deploy(arguments: &DeployArguments, mut prepared: Prepared) -> anyhow::Result<ExitCode> {
+    eprint(&report::not_decrypted(prepared.project.keyring.unopened()));
     if arguments.only_failed {
         let targets = targets::targets(&prepared.project, &prepared.run)?;
         let targets = arguments.run.connection.complete(targets)?;

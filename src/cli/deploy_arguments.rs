@@ -1,6 +1,7 @@
 //! The arguments of `homelab deploy`.
 
 use clap::Args;
+use homelab::secrets::Access;
 
 use super::completion;
 use super::filter::FilterArguments;
@@ -23,6 +24,20 @@ pub(crate) struct DeployArguments {
     /// Go on only with hosts whose last run of this deploy failed or was interrupted, as their journals say
     #[arg(long)]
     pub(super) only_failed: bool,
+    /// With `--dry-run`: decrypt no secret and ask no provider; operations that depend on one are marked `?`
+    #[arg(long, requires = "dry_run")]
+    pub(super) without_secrets: bool,
     #[command(flatten)]
     pub(super) run: RunArguments,
+}
+
+impl DeployArguments {
+    /// What to do about encrypted values.
+    pub(super) fn access(&self) -> Access {
+        if self.without_secrets {
+            Access::Withheld
+        } else {
+            Access::Required
+        }
+    }
 }

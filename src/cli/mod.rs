@@ -4,9 +4,11 @@
 
 mod applying;
 mod check;
+mod commands;
 mod completion;
 mod completions;
 mod connection_arguments;
+pub(crate) mod core_dumps;
 mod deploy;
 mod deploy_arguments;
 mod deploying;
@@ -54,57 +56,10 @@ mod wrong_call;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, Parser as _};
 use homelab::project::hosts_of_deploy;
 
-/// Deploy your home lab over SSH, and see a diff of every change first
-#[derive(Debug, Parser)]
-#[command(name = "homelab", version, arg_required_else_help = true)]
-struct Cli {
-    #[command(flatten)]
-    color: colorchoice_clap::Color,
-    #[command(subcommand)]
-    command: CliCommand,
-}
-
-#[derive(Debug, Subcommand)]
-enum CliCommand {
-    /// Create a new project with a throw-away host to deploy to
-    Init(init::InitArguments),
-    /// Show a diff of what would change on the hosts, ask, then apply it
-    Deploy(deploy_arguments::DeployArguments),
-    /// Find mistakes in the project without connecting to any host
-    Check(check::CheckArguments),
-    /// Show hosts, their groups and data, and where each value comes from
-    #[command(subcommand)]
-    Inventory(inventory::InventoryCommand),
-    /// Encrypt passwords and keys in the project's files, and manage who can decrypt them
-    #[command(subcommand)]
-    Secrets(secrets::SecretsCommand),
-    /// Show unknown host keys, ask, and add them to `inventories/known_hosts`
-    Trust(trust::TrustArguments),
-    /// Run a command on hosts; exits with its code, or 1 if any of several hosts failed
-    Exec(exec::ExecArguments),
-    /// Show the facts of a host, as templates see them
-    Facts(facts::FactsArguments),
-    /// Show what earlier runs changed on hosts, from the journals that the hosts keep
-    History(history::HistoryArguments),
-    /// Take back what a run changed on a host: show the diff, ask, then apply it
-    Rollback(rollback::RollbackArguments),
-    /// Show what earlier runs left on hosts: owed restarts, interrupted runs, jobs, lock-out guards
-    Status(status::StatusArguments),
-    /// List all operations, or show the parameters of one with an example
-    Operations(operations::OperationsArguments),
-    /// Write JSON Schemas, so that editors complete and check project files
-    Schema(schema::SchemaArguments),
-    /// Print the line that enables completion in your shell
-    Completions(completions::CompletionsArguments),
-    /// Write man pages
-    Man(man::ManArguments),
-    /// Create, reset and remove throw-away hosts to test deploys on
-    #[command(subcommand)]
-    Lab(lab::LabCommand),
-}
+use commands::{Cli, CliCommand};
 
 /// Runs the command line. Exit codes: docs/output.md.
 pub(crate) fn main() -> ExitCode {

@@ -11,6 +11,7 @@ use homelab::gather::{HostJournal, read_run};
 use homelab::plan::{Rollback, rollback, rollback_keys};
 use homelab::project::own_deploy;
 use homelab::secret::DigestKey;
+use homelab::secrets::Access;
 
 use super::deploying::Deploying;
 use super::history::one_of;
@@ -40,7 +41,7 @@ pub(crate) struct RollbackArguments {
 pub(super) fn run(arguments: &RollbackArguments) -> anyhow::Result<ExitCode> {
     let (inventory, host) = (arguments.inventory.as_str(), arguments.host.as_str());
     let wanted = journals::wanted(&arguments.run)?;
-    let project = project::project()?;
+    let project = project::project(Access::Withheld)?;
     let name = journals::known(&project, inventory, host)?;
     let targets = targets::of_hosts(&project, inventory, std::iter::once(name))?;
     let completed = arguments.options.connection.complete(targets.clone())?;

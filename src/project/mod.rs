@@ -86,7 +86,7 @@ pub fn read_with(root: &Path, access: Access) -> LoadedProject {
         inventories: reader.folder("inventories", reader::any_name, |source, mistakes| {
             inventory::read(source, &variables, mistakes)
         }),
-        group_data: reader.folder("group_data", reader::any_name, whole(group::read)),
+        group_data: reader.folder(reader::GROUP_DATA, reader::any_name, whole(group::read)),
         tasks: Arc::new(tasks.into_iter().map(|(name, task)| (name, Arc::new(task))).collect()),
         deploys: reader.folder("deploys", reader::any_name, deploy::read),
         catalogue: Arc::new(catalogue::complete(stacks, &assets)),
@@ -96,6 +96,8 @@ pub fn read_with(root: &Path, access: Access) -> LoadedProject {
         merged: Mutex::default(),
         used: None,
     };
+    let encrypted = reader.sops();
+    group::add_sops(&mut project.group_data, encrypted, &mut reader.mistakes);
     let reader::Reader {
         mut mistakes, broken, ..
     } = reader;

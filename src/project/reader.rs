@@ -11,10 +11,12 @@ use super::fields::unknown_key;
 use crate::content::{Assets, ProjectFolder, Refused, read_in_place};
 use crate::error::{Diagnostic, Origin, SourceFile, not_text};
 use crate::operations::{Parameter, schema_of};
-use crate::secrets::check_places;
+use crate::secrets::{check_places, read_sops, sops_name};
 use crate::value::{Entry, Kind, Table, Value, advice, deserialize, keys_of, parse_toml};
 
 const TEMPLATES: &str = "templates";
+/// The folder of groups.
+pub(super) const GROUP_DATA: &str = "group_data";
 /// The folder of stacks, which may contain files of any format.
 pub(super) const STACKS: &str = "templates/services";
 /// A larger file is not parsed or rendered, in bytes.
@@ -73,6 +75,9 @@ impl Reader {
         let mut found = BTreeMap::new();
         for file in self.files.list(folder) {
             let shown = file.shown.to_string_lossy().into_owned();
+            if folder == GROUP_DATA && sops_name(&shown).is_some() {
+                continue;
+            }
             let Some(name) = name(below(&shown, folder)) else {
                 if let Err(refused) = file.place
                     && file.is_folder
@@ -98,6 +103,30 @@ impl Reader {
                     found.insert(name, value);
                 }
                 None => {
+                    self.broken.insert(shown);
+                }
+            }
+        }
+        found
+    }
+
+    /// Reads the files of groups that `sops` encrypted.
+    pub(super) fn sops(&mut self) -> Vec<Source> {
+        let mut found = Vec::new();
+        for file in self.files.list(GROUP_DATA) {
+            let shown = file.shown.to_string_lossy().into_owned();
+            let Some(name) = sops_name(below(&shown, GROUP_DATA)).map(str::to_owned) else {
+                continue;
+            };
+            let read = read_text(file.place, &shown).and_then(|text| {
+                let file = SourceFile::new(&shown, text);
+                let table = read_sops(&file)?;
+                Ok(Source { name, file, table })
+            });
+            match read {
+                Ok(source) => found.push(source),
+                Err(mistake) => {
+                    self.mistakes.push(mistake);
                     self.broken.insert(shown);
                 }
             }
@@ -155,13 +184,17 @@ fn read_asset(name: &str, place: &Path, assets: &mut Assets) -> Result<(), Refus
 }
 
 fn read_source(place: Result<PathBuf, Refused>, name: String, shown: &str) -> Result<Source, Vec<Diagnostic>> {
-    let bytes = place
-        .and_then(|place| read_in_place(&place, LARGEST_TEXT))
-        .map_err(|refused| vec![unreadable(shown, &refused)])?;
-    let text = String::from_utf8(bytes).map_err(|error| vec![not_text(shown, error.as_bytes())])?;
+    let text = read_text(place, shown).map_err(|mistake| vec![mistake])?;
     let file = SourceFile::new(shown, text);
     let table = parse_toml(&file)?;
     Ok(Source { name, file, table })
+}
+
+fn read_text(place: Result<PathBuf, Refused>, shown: &str) -> Result<String, Diagnostic> {
+    let bytes = place
+        .and_then(|place| read_in_place(&place, LARGEST_TEXT))
+        .map_err(|refused| unreadable(shown, &refused))?;
+    String::from_utf8(bytes).map_err(|error| not_text(shown, error.as_bytes()))
 }
 
 /// The mistake of a file that cannot be read.

@@ -15,12 +15,16 @@ const FORMAT_VERSION: u32 = 1;
 /// The line without problems, with how much was checked.
 pub fn nothing_wrong(checked: &Checked) -> String {
     let hosts = counted(checked.hosts.len(), "host");
-    let closed = match checked.closed_secrets {
+    format!("no problems found ({hosts} checked without connecting)\n") + &not_decrypted(checked.closed_secrets)
+}
+
+/// The line about secrets that were not decrypted; empty if there are none.
+pub fn not_decrypted(count: usize) -> String {
+    match count {
         0 => String::new(),
-        1 => "1 secret was not decrypted: what depends on it was not checked\n".to_owned(),
-        count => format!("{count} secrets were not decrypted: what depends on them was not checked\n"),
-    };
-    format!("no problems found ({hosts} checked without connecting)\n{closed}")
+        1 => "1 secret was not decrypted: what depends on it is not known here\n".to_owned(),
+        count => format!("{count} secrets were not decrypted: what depends on them is not known here\n"),
+    }
 }
 
 /// All mistakes and their number.

@@ -4,7 +4,7 @@ use super::layout::joined;
 use super::sanitize::one_line;
 use super::style::{Tone, counted, paint, width};
 use crate::project::{Explanation, Host, Inventory};
-use crate::secrets::{is_encrypted, is_named};
+use crate::secrets::{is_encrypted, is_encrypted_by_sops, is_named};
 use crate::value::{Kind, Table, Value};
 
 /// An inventory's hosts, a line each.
@@ -129,7 +129,9 @@ fn literal(value: &Value) -> String {
         Kind::Bool(truth) => truth.to_string(),
         Kind::Integer(number) => number.to_string(),
         Kind::Float(number) => format!("{number:?}"),
-        Kind::String(text) if is_encrypted(text) || is_named(text) => "[secret]".to_owned(),
+        Kind::String(text) if is_encrypted(text) || is_named(text) || is_encrypted_by_sops(text) => {
+            "[secret]".to_owned()
+        }
         Kind::String(text) => serde_json::Value::from(text.as_str()).to_string(),
         Kind::List(items) => format!("[{}]", items.iter().map(literal).collect::<Vec<_>>().join(", ")),
         Kind::Table(table) => {

@@ -32,7 +32,7 @@ mod style;
 mod summary;
 mod text;
 
-pub use check::{found, found_github, found_json, nothing_wrong};
+pub use check::{found, found_github, found_json, not_decrypted, nothing_wrong};
 pub use conditions::commands;
 pub use diagnostic::{diagnostic, diagnostics, mistakes, warning_of_mistakes};
 pub use events::event;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::providers::{Named, Providers};
+use super::sops;
 use super::{DataPath, Encrypted, Identities, Unreadable};
 use crate::error::{Diagnostic, Origin};
 use crate::secret::Secret;
@@ -27,6 +28,8 @@ pub struct Keyring {
     access: Access,
     identities: OnceLock<Result<Identities, Diagnostic>>,
     opened: Mutex<HashMap<(String, String), Result<Secret, Unreadable>>>,
+    /// Files of `sops`, by path.
+    files: Mutex<HashMap<String, Result<sops::Opened, Unreadable>>>,
     providers: OnceLock<Result<Providers, Diagnostic>>,
     /// What providers said, each asked once.
     asked: Mutex<HashMap<Named, Result<Secret, Diagnostic>>>,
@@ -59,6 +62,7 @@ impl Keyring {
             access,
             identities: OnceLock::new(),
             opened: Mutex::default(),
+            files: Mutex::default(),
             providers: OnceLock::new(),
             asked: Mutex::default(),
             unopened: Mutex::default(),
@@ -74,19 +78,42 @@ impl Keyring {
     ///
     /// Errors: [`Closed`].
     pub fn open(&self, text: &str, path: &DataPath, origin: Option<&Origin>) -> Result<Secret, Closed> {
-        let withheld = || self.withheld(path, origin);
+        self.open_with(path, origin, |identities| self.opened(text, &path.name(), identities))
+    }
+
+    /// The text of a value that `sops` encrypted at `origin`, the data at `path`.
+    ///
+    /// Errors: [`Closed`].
+    pub fn open_sops(&self, path: &DataPath, origin: &Origin) -> Result<Secret, Closed> {
+        self.open_with(path, Some(origin), |identities| {
+            let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+            let file = files
+                .entry(origin.file.path.clone())
+                .or_insert_with(|| sops::open(&origin.file, identities));
+            let opened = file.as_ref().map_err(Clone::clone)?;
+            let secret = opened.get(&origin.span.start).cloned();
+            secret.ok_or(Unreadable::Broken("it is not a value of sops"))
+        })
+    }
+
+    fn open_with(
+        &self,
+        path: &DataPath,
+        origin: Option<&Origin>,
+        open: impl FnOnce(&Identities) -> Result<Secret, Unreadable>,
+    ) -> Result<Secret, Closed> {
         if self.access == Access::Withheld {
-            return withheld();
+            return self.withheld(path, origin);
         }
         let identities = match self.identities.get_or_init(|| Identities::find(&self.root)) {
             Ok(identities) if !identities.is_empty() => identities,
-            Ok(_) if self.access == Access::IfPossible => return withheld(),
+            Ok(_) if self.access == Access::IfPossible => return self.withheld(path, origin),
             Ok(_) => return Err(Closed::NoKey),
             Err(mistake) => return Err(Closed::Mistake(Box::new(mistake.clone()))),
         };
-        match self.opened(text, &path.name(), identities) {
+        match open(identities) {
             Ok(secret) => Ok(secret),
-            Err(Unreadable::OtherKeys) if self.access == Access::IfPossible => withheld(),
+            Err(Unreadable::OtherKeys) if self.access == Access::IfPossible => self.withheld(path, origin),
             Err(why) => Err(Closed::Mistake(Box::new(mistake(&why, path, origin, identities)))),
         }
     }
@@ -137,6 +164,9 @@ impl Keyring {
 
 fn mistake(why: &Unreadable, path: &DataPath, origin: Option<&Origin>, identities: &Identities) -> Diagnostic {
     let name = path.exact();
+    if let Some(origin) = origin.filter(|origin| sops::sops_name(&origin.file.path).is_some()) {
+        return mistake_of_sops(why, origin, identities);
+    }
     let again = match origin {
         Some(origin) if origin.file.path.starts_with("group_data/") => {
             format!("homelab secrets set {} {name}", origin.file.path)
@@ -165,5 +195,23 @@ fn mistake(why: &Unreadable, path: &DataPath, origin: Option<&Origin>, identitie
         Unreadable::Broken(why) => Diagnostic::new(format!("cannot decrypt `{name}`"))
             .at_maybe(origin, *why)
             .hint(format!("restore the line from git, or set the value again: `{again}`")),
+    }
+}
+
+/// The mistake of a file of `sops`, which is opened as a whole.
+fn mistake_of_sops(why: &Unreadable, origin: &Origin, identities: &Identities) -> Diagnostic {
+    let file = &origin.file.path;
+    let mistake = Diagnostic::new(format!("cannot decrypt `{file}`")).because(why.to_string());
+    // Where the file is alone: its values have one mistake.
+    let mistake = mistake.at(&Origin::new(&origin.file, 0..0), "encrypted by sops");
+    match why {
+        Unreadable::OtherKeys => {
+            let key = identities.public_keys().next().map(|key| key.to_string());
+            let key = key.unwrap_or_default();
+            mistake.hint(format!(
+                "ask someone who can decrypt it to run `sops rotate --in-place --add-age {key} {file}`"
+            ))
+        }
+        _ => mistake.hint("restore the file from git, and change it only with `sops`"),
     }
 }

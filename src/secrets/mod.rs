@@ -16,6 +16,7 @@ mod paths;
 mod providers;
 mod recipients;
 mod rekey;
+mod sops;
 mod table;
 
 use std::path::PathBuf;
@@ -34,6 +35,7 @@ pub use paths::{DataPath, Step};
 pub use providers::is_named;
 pub use recipients::{RECIPIENTS_FILE, Recipient, Recipients};
 pub use rekey::{Rekeyed, rekey};
+pub use sops::{is_encrypted_by_sops, read_sops, sops_name};
 pub use table::{check_places, open_data};
 
 /// The folder of a person's own configuration: `~/.config/homelab`.

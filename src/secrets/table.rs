@@ -1,6 +1,7 @@
 //! Encrypted values in the tables of files: where they may be, and their texts in their places.
 
 use super::providers::Named;
+use super::sops::is_encrypted_by_sops;
 use super::{Closed, DataPath, Encrypted, Keyring, Step, Unreadable, is_encrypted, is_named};
 use crate::error::{Diagnostic, Origin};
 use crate::value::{Entry, Kind, Table, Value};
@@ -63,12 +64,12 @@ impl Opening<'_> {
 
     fn value(&mut self, path: &DataPath, value: &mut Value) {
         match &mut value.kind {
-            Kind::String(text) if is_encrypted(text) || is_named(text) => {
+            Kind::String(text) if is_encrypted(text) || is_named(text) || is_encrypted_by_sops(text) => {
                 let origin = value.origin.as_ref();
-                let opened = if is_named(text) {
-                    self.keyring.ask(text, path, origin)
-                } else {
-                    self.keyring.open(text, path, origin)
+                let opened = match origin {
+                    Some(origin) if is_encrypted_by_sops(text) => self.keyring.open_sops(path, origin),
+                    _ if is_named(text) => self.keyring.ask(text, path, origin),
+                    _ => self.keyring.open(text, path, origin),
                 };
                 let unknown = || Kind::Unknown(NEEDS_KEY.to_owned());
                 value.kind = match opened {
@@ -114,7 +115,7 @@ impl Opening<'_> {
                     .at_maybe(origin.as_ref(), "encrypted with age")
                     .hint(
                         "write your key to `~/.config/homelab/identity.txt`, or set `HOMELAB_AGE_IDENTITY` to its \
-                         path; `homelab secrets init` makes one",
+                         path; `--dry-run --without-secrets` reviews the rest",
                     ),
             );
         }

@@ -14,14 +14,14 @@ pub use file::{STACKS, stack_of};
 use super::captured::{self, CapturedSource, NoCaptures};
 use super::compiled::{Failure, Written};
 use super::facts::{self, FactSource};
-use super::filters::password::{LAB_KEY, LAB_KEY_VARIABLE};
+use super::filters::password::LAB_KEY;
 use super::mistake::mistake;
 use super::place::{narrow, slip_error, whole_name};
 use super::variables::Variables;
 use super::watch::Watch;
 use super::{bare_wanted, compiled, convert, is_template, lone_expression};
 use crate::error::{Diagnostic, Origin, suggestion};
-use crate::secret::Secret;
+use crate::secret::{LAB_KEY_VARIABLE, Secret};
 use crate::value::{Entry, Kind, Table, Value};
 
 /// What templates can see of a host and of the selection.

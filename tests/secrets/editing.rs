@@ -78,6 +78,21 @@ fn what_is_no_toml_is_refused_without_being_shown() {
 }
 
 #[test]
+fn a_crash_writes_no_memory_to_disk() {
+    let lab = Lab::new();
+    let anna = Person::who_begins("anna", &lab);
+    let seen = anna.home.path().join("limits");
+    let look = format!("cat /proc/$PPID/limits >{}", seen.display());
+    Told::of(anna.editing(&lab, &look).output().unwrap()).expect(0);
+    let limits = fs::read_to_string(seen).unwrap();
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"))
+        .unwrap();
+    assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+}
+
+#[test]
 fn a_killed_edit_leaves_no_clear_text() {
     let lab = Lab::new();
     let anna = Person::who_begins("anna", &lab);

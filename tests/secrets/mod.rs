@@ -4,6 +4,7 @@ mod editing;
 mod people;
 mod places;
 mod providers;
+mod sops;
 
 use std::fs;
 use std::io::Write as _;

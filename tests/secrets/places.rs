@@ -21,7 +21,7 @@ fn wrong_files_and_names_are_answered_with_what_was_meant() {
     let before = lab.read("group_data/all.toml");
     set("grafana").expect(3).says("cannot set `grafana`");
     set("admin.x").expect(3).says("`admin` is a string there");
-    set("users[0].password").expect(3).says("has no `users[0]`");
+    set("users[0].password").expect(3).says("has no `users`");
     assert_eq!(lab.read("group_data/all.toml"), before);
 }
 

@@ -6,12 +6,11 @@ mod private_folder;
 mod recipients;
 mod value;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
-use super::{completion, project};
+use super::project;
 
 /// Subcommands of `homelab secrets`.
 #[derive(Debug, Subcommand)]
@@ -19,9 +18,9 @@ pub(crate) enum SecretsCommand {
     /// Create your private key, and make it the project's first recipient
     Init(init::InitArguments),
     /// Encrypt a value, read from standard input or typed unseen, and write it to a file
-    Set(ValueArguments),
+    Set(value::ValueArguments),
     /// Print a decrypted value
-    Get(ValueArguments),
+    Get(value::ValueArguments),
     /// Encrypt a new random value, and write it to a file
     Generate(value::GenerateArguments),
     /// Open a file in your editor with its secrets in clear text, and encrypt what you changed
@@ -33,16 +32,6 @@ pub(crate) enum SecretsCommand {
         #[command(subcommand)]
         command: Option<recipients::RecipientsCommand>,
     },
-}
-
-/// A value of a file.
-#[derive(Debug, Args)]
-pub(crate) struct ValueArguments {
-    /// File with data, such as `group_data/services.toml`
-    #[arg(add = completion::data_files())]
-    file: PathBuf,
-    /// Dotted name of the value, such as `grafana.admin_password`; in an inventory, `hosts.NAME.data.…`
-    key: String,
 }
 
 pub(super) fn run(command: &SecretsCommand) -> anyhow::Result<ExitCode> {

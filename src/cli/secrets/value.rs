@@ -1,7 +1,7 @@
 //! `homelab secrets set`, `get` and `generate`
 
 use std::io::{IsTerminal as _, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -9,9 +9,18 @@ use homelab::error::Diagnostic;
 use homelab::secret::Secret;
 use homelab::secrets::{Place, generate as random_text};
 
-use super::ValueArguments;
 use crate::cli::output::{print, print_exactly};
-use crate::cli::password;
+use crate::cli::{completion, password};
+
+/// A value of a file.
+#[derive(Debug, Args)]
+pub(crate) struct ValueArguments {
+    /// File with data, such as `group_data/services.toml`
+    #[arg(add = completion::data_files())]
+    file: PathBuf,
+    /// Dotted name of the value, such as `grafana.admin_password`; in an inventory, `hosts.NAME.data.…`
+    key: String,
+}
 
 /// Arguments of `homelab secrets generate`.
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ use super::parts::{data_tables, uses_of};
 use crate::project::Project;
 use crate::project::entry::EntrySettings;
 use crate::project::task::{Task, TaskUse};
+use crate::secrets::is_encrypted_by_sops;
 use crate::template::{Shape, Sort, World, analyze_expression, analyze_string};
 use crate::value::{Kind, Table, Value};
 
@@ -113,6 +114,8 @@ impl<'a> Shapes<'a> {
     /// A value as it is written at `place`.
     fn value(&self, value: &Value, place: &dyn World) -> Shape {
         match &value.kind {
+            // Its type is encrypted too.
+            Kind::String(text) if is_encrypted_by_sops(text) => Shape::default(),
             Kind::String(text) => match analyze_string(text, place) {
                 Some(analysis) => analysis.result,
                 None => Shape::of(Some(Sort::Text)),

@@ -14,13 +14,11 @@ use sha_crypt::{PasswordHasher, ShaCrypt};
 use sha2::{Sha256, Sha512};
 
 use super::taken::{text, wrong};
+use crate::secret::LAB_KEY_VARIABLE;
 use crate::template::watch::is_unknown;
 
 /// The name under which templates find the lab's key. No template can write it.
 pub(crate) const LAB_KEY: &str = "\0lab key";
-
-/// The variable with the lab's key.
-pub(crate) const LAB_KEY_VARIABLE: &str = "HOMELAB_LAB_KEY";
 
 /// The work of bcrypt, as a power of two.
 const COST: u32 = 10;
