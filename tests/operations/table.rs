@@ -55,8 +55,8 @@ fn counts(files: &[PathBuf]) -> Result<BTreeMap<String, Counts>, Failed> {
 }
 
 fn row(operation: &str, counts: &Counts) -> String {
-    let cells: String = counts.iter().map(|count| format!(" {count} |")).collect();
-    format!("| `{operation}` |{cells}\n")
+    let cells: Vec<String> = counts.iter().map(usize::to_string).collect();
+    format!("| `{operation}` | {} |\n", cells.join(" | "))
 }
 
 fn read(row: &str) -> Option<(String, Counts)> {
