@@ -17,15 +17,15 @@ pub(crate) struct InitArguments {
 
 pub(super) fn run(root: &Path, arguments: &InitArguments) -> anyhow::Result<()> {
     let begun = begin(root, &arguments.name)?;
-    let mut text = String::new();
-    if begun.is_new_key {
-        text += &format!(
+    let made = if begun.is_new_key {
+        format!(
             "created your private key: {}\nkeep a copy in a safe place: without it nobody can decrypt your secrets\n",
             begun.identity.display()
-        );
-    }
-    text += &format!("your public key: {}\n", begun.public_key);
-    text += &if begun.is_first {
+        )
+    } else {
+        String::new()
+    };
+    let next = if begun.is_first {
         format!(
             "created {RECIPIENTS_FILE}; commit it\nnext: homelab secrets set group_data/all.toml NAME   # encrypt a value\n"
         )
@@ -39,5 +39,5 @@ pub(super) fn run(root: &Path, arguments: &InitArguments) -> anyhow::Result<()> 
             begun.public_key
         )
     };
-    Ok(print(&text)?)
+    Ok(print(&format!("{made}your public key: {}\n{next}", begun.public_key))?)
 }

@@ -66,7 +66,7 @@ fn parent() -> PathBuf {
     let is_own = |path: &PathBuf| {
         let user = rustix::process::geteuid().as_raw();
         let metadata = path.metadata();
-        metadata.is_ok_and(|folder| folder.is_dir() && folder.uid() == user && folder.mode() & 0o077 == 0)
+        metadata.is_ok_and(|folder| folder.is_dir() && folder.uid() == user && folder.mode() & 0o7777 == 0o700)
     };
     let memory = PathBuf::from("/dev/shm");
     let has_memory = || memory.is_dir().then(|| memory.clone());

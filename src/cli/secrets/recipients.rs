@@ -37,7 +37,10 @@ pub(super) fn run(root: &Path, command: Option<&RecipientsCommand>) -> anyhow::R
         (_, None) => Recipients::of_project(root)?,
     };
     let text = match command {
-        None => now.iter().map(|one| format!("{}  {}\n", one.key, one.name)).collect(),
+        None => {
+            let lines: Vec<String> = now.iter().map(|one| format!("{}  {}", one.key, one.name)).collect();
+            lines.join("\n") + "\n"
+        }
         Some(RecipientsCommand::Add { name, key }) => {
             let rekeyed = rekey(root, &now.with(name, key)?)?;
             format!("`{name}` can decrypt from now on{}\n", told(&rekeyed))
