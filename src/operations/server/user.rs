@@ -106,12 +106,13 @@ impl Operation for User {
             .without_record_of(&self.user)
             .map(|_| FactScope::Key(FactKey::System));
         let accounts = self.accounts(context).unwrap_or_else(|| vec![FactScope::Accounts]);
-        let password = FactScope::Key(FactKey::Password(self.user.clone()));
+        let password = self.password.iter();
+        let password = password.map(|_| FactScope::Key(FactKey::Password(self.user.clone())));
         databases_touched()
             .chain(accounts)
             .chain(homes)
             .chain(record)
-            .chain([password])
+            .chain(password)
             .collect()
     }
 
