@@ -100,7 +100,7 @@ impl Control {
         let text = format!("{}Maintainer: homelab\nDescription: homelab\n", self.text());
         format!(
             "deb=$({TEMPORARY}) && (umask 022; mkdir -p \"$deb/of/DEBIAN\" && printf \"%s\" {} >\"$deb/of/DEBIAN/control\" \
-             && dpkg-deb -b \"$deb/of\" \"$deb/local.deb\") >/dev/null 2>&1 || exit\n",
+             && dpkg-deb -b \"$deb/of\" \"$deb/local.deb\" && chmod 0755 \"$deb\") >/dev/null 2>&1 || exit\n",
             quote(&text)
         )
     }

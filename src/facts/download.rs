@@ -30,7 +30,7 @@ impl Download<'_> {
             format!(
                 "f=$(mktemp -d) || exit; trap \"rm -rf -- $f\" EXIT; trap \"exit 1\" HUP INT TERM PIPE\n\
                  chmod 0755 \"$f\"; chown _apt \"$f\" 2>/dev/null\n\
-                 {limit} /usr/lib/apt/apt-helper download-file {url} \"$f/file\" >&2 && cat <\"$f/file\""
+                 TMPDIR=$f {limit} /usr/lib/apt/apt-helper download-file {url} \"$f/file\" >&2 && cat <\"$f/file\""
             )
         };
         format!(

@@ -111,10 +111,14 @@ fn other_files(wish: &Installation) -> String {
 /// The time limit of one simulation, for a small machine with a slow disk.
 const SIMULATION: Duration = Duration::from_secs(120);
 
+/// What each further one adds: they run one after the other.
+const FURTHER: Duration = Duration::from_secs(20);
+
 /// apt prints nothing until a simulation is finished; the same is true while lists are fetched.
 fn allowance(keys: &[FactKey]) -> Duration {
     let refreshes = keys.iter().filter_map(wish).any(|wish| wish.refreshed);
-    SIMULATION + if refreshes { refresh::PATIENCE } else { Duration::ZERO }
+    let further = u32::try_from(keys.len().saturating_sub(1)).unwrap_or(u32::MAX);
+    SIMULATION + FURTHER * further + if refreshes { refresh::PATIENCE } else { Duration::ZERO }
 }
 
 /// Runs the simulation: sets `$said` to its output and `$code` to its exit code. If it fails as `nobody`, it runs again as root,
@@ -171,12 +175,16 @@ fn careful_question(wish: &Installation) -> String {
 
 /// Whether the simulation uses only files of the host.
 fn is_plain(wish: &Installation) -> bool {
-    !wish.refreshed && wish.without.is_empty() && wish.manual.is_empty() && wish.deb.is_none()
+    !wish.refreshed && wish.without.is_empty() && wish.manual.is_empty()
 }
 
 fn probe(keys: &[FactKey]) -> String {
     let mut script = String::from("command -v apt-get >/dev/null || exit 127\n");
-    if keys.iter().filter_map(wish).any(|wish| !is_plain(wish)) {
+    if keys
+        .iter()
+        .filter_map(wish)
+        .any(|wish| !is_plain(wish) || wish.deb.is_some())
+    {
         script.push_str(CLEAN_UP);
     }
     if keys.iter().filter_map(wish).any(is_plain) {
