@@ -33,15 +33,12 @@ mod work;
 
 use definition::Define;
 
-/// What an entry with `capture` is: it has no `op`.
-pub static CAPTURE: Definition = Definition::of::<capture::Capture>();
-
 pub use conduct::{CONDUCT_KEYS, ConductKeys};
 pub use context::{PlanContext, Role};
 pub use definition::Definition;
 pub use operation::{Demand, Operation, Stays, Tree};
 pub use run_as::{BECOME_KEYS, RunAs};
-pub use table::{OPERATIONS, family, find, operation_as_key, operation_suggestion};
+pub use table::{CAPTURE, OPERATIONS, family, find, operation_as_key, operation_suggestion};
 pub use wording::{Parameter, schema_of};
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! The table of operations: a line for each.
 
 use super::definition::Definition;
-use super::{apt, crontab, files, git, http, nftables, server, ssh, sudo, systemd, verify};
+use super::{apt, capture, crontab, files, git, http, nftables, server, ssh, sudo, systemd, verify};
 use crate::error::{habits, suggestion};
+
+/// What an entry with `capture` is: it has no `op`.
+pub static CAPTURE: Definition = Definition::of::<capture::Capture>();
 
 /// All operations, sorted by name.
 pub static OPERATIONS: &[Definition] = &[

@@ -137,7 +137,6 @@ impl CapturedSource for Visible {
             Captured::Mistake(Box::new(Diagnostic::new(title).at(&written.origin, label).hint(hint)))
         };
         let file = match (self.captures.reached.get(name), &written.file) {
-            (Some(Some(file)), _) => file,
             (Some(None), _) => return Captured::Unknown(format!("`captured.{name}` is decided later")),
             (None, _) if written.is_of_run => {
                 return mistake(
@@ -146,7 +145,7 @@ impl CapturedSource for Visible {
                     "move the operation that uses it after this one".to_owned(),
                 );
             }
-            (None, Some(file)) => file,
+            (Some(Some(file)), _) | (None, Some(file)) => file,
             (None, None) => {
                 return mistake(
                     format!("`captured.{name}` is not part of this run"),

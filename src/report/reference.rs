@@ -139,7 +139,7 @@ mod tests {
     fn operations_are_listed_by_family() {
         let text = plain(&operations(OPERATIONS));
         assert!(
-            text.starts_with("apt\n  apt.hold                     Keep installed packages in their version\n"),
+            text.starts_with("apt\n  apt.deb                      Install a Debian package from a file\n"),
             "{text:.200}"
         );
         assert_eq!(text.matches("\nfiles\n").count(), 1);

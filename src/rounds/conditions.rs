@@ -5,21 +5,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::events::{OnEvent, ReadingEvent};
+use super::events::{OnEvent, Purpose, ReadingEvent};
 use crate::facts::{Fact, FactKey};
 use crate::plan::Snapshot;
 
 /// Why a fact is not known if conditions do not run.
 const SKIPPED: &str = "not run because of `--no-conditions`";
-
-/// What a command of the project runs for before anyone agreed to anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// It is a condition or a check.
-    Condition,
-    /// It validates new files, where nothing that it writes is kept.
-    Validator,
-}
 
 /// Something to tell before a host was read.
 pub enum News {

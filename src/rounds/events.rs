@@ -2,7 +2,14 @@
 
 use std::sync::Arc;
 
-use super::conditions::Purpose;
+/// What a command of the project runs for before anyone agreed to anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// It is a condition or a check.
+    Condition,
+    /// It validates new files, where nothing that it writes is kept.
+    Validator,
+}
 
 /// Something that happened while hosts were read.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -22,8 +22,8 @@ use crate::secret::DigestKey;
 
 use conditions::{noted, to_read};
 
-pub use conditions::{News, OnNews, Purpose};
-pub use events::{OnEvent, ReadingEvent};
+pub use conditions::{News, OnNews};
+pub use events::{OnEvent, Purpose, ReadingEvent};
 pub use late::{LateHosts, Readings};
 pub use reading::{HostReading, ReadHost, ReadOptions, Rounds};
 

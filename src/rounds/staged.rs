@@ -2,8 +2,9 @@
 
 use futures_util::future::join_all;
 
-use super::conditions::{News, OnNews, Purpose, noted};
+use super::conditions::{News, OnNews, noted};
 use super::events::OnEvent;
+use super::events::Purpose;
 use super::reading::{HostReading, ReadHost};
 use crate::gather::{GatherError, Reader as _};
 

@@ -167,7 +167,7 @@ fn an_ignored_failure_stops_nothing(project: &Project, host: &Host<'_>) {
 fn what_follows_is_planned_against_what_is_there(project: &Project, host: &Host<'_>) {
     project.write(
         "tasks/test/files.toml",
-        "[[operation]]\nop = 'files.put'\nname = 'refused'\ndest = '/opt/first'\ncontent = 'new'\nvalidate = ['false', '{path}']\n\
+        "[[operation]]\nop = 'files.put'\nname = 'refused'\ndest = '/opt/first'\ncontent = 'new'\nvalidate = ['sh', '-c', 'ls /opt/.homelab* && exit 1; exit 0', '{path}']\n\
          on_error = 'ignore'\n\n\
          [[operation]]\nop = 'files.file'\npath = '/opt/first'\nmode = '0600'\n",
     );

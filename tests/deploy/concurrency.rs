@@ -17,18 +17,22 @@ validate = ['sh', '-c', 'ls /opt/.homelab* || exit 0; sleep 6', '{path}']
 #[test]
 fn the_second_of_two_runs_is_told_who_was_first() {
     let project = Project::with_task(SLOW);
+    // Without a validator: in a review, that would run as long as the one of the first.
+    let other = "[[operation]]\nop = 'files.put'\ndest = '/opt/other'\ncontent = 'x'\n";
+    project.write("tasks/test/other.toml", other);
+    project.write("deploys/other.toml", "hosts = ['alpha']\ntasks = ['test/other']\n");
     let host = project.up("dev", "alpha");
     let mut first = project.command(&["deploy", "dev", "all", "--yes"]);
     let first = first.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     host.wait_until("ls /opt/.homelab*", Duration::from_secs(30));
     let holder = host.inside("head -n 1 /run/homelab.lock");
 
-    let second = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(5);
+    let second = project.homelab(&["deploy", "dev", "other", "--yes"]).expect(5);
     let said = format!("{}{}", second.stdout, second.stderr);
     assert!(holder.contains('@') && said.contains(holder.trim()), "{said}");
     assert!(said.contains("alpha") && said.contains("/run/homelab.lock"), "{said}");
     // Whoever only looks is in nobody's way.
-    project.homelab(&["deploy", "dev", "all", "--dry-run"]).expect(0);
+    project.homelab(&["deploy", "dev", "other", "--dry-run"]).expect(0);
 
     let first = first.wait_with_output().unwrap();
     assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
