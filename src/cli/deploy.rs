@@ -128,10 +128,10 @@ fn deploy(arguments: &DeployArguments, mut prepared: Prepared) -> anyhow::Result
     if arguments.only_failed {
         let targets = targets::targets(&prepared.project, &prepared.run)?;
         let targets = arguments.run.connection.complete(targets)?;
-        let Some(run) = only_failed(&prepared.run, &targets)? else {
-            return Ok(ExitCode::SUCCESS);
+        prepared.run = match only_failed(&prepared.run, &targets)? {
+            Ok(run) => run,
+            Err(code) => return Ok(code),
         };
-        prepared.run = run;
     }
     let targets = || targets::targets(&prepared.project, &prepared.run);
     let deploying = Deploying {

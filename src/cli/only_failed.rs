@@ -1,5 +1,8 @@
 //! `--only-failed`: the hosts whose last run of a deploy did not come to its end.
 
+use std::process::ExitCode;
+
+use homelab::apply::{HostEnd, exit_code, not_read};
 use homelab::facts::journal::{Run, Wanted};
 use homelab::gather::read_journals;
 use homelab::project::Selection;
@@ -13,9 +16,9 @@ use super::{errors, runtime};
 /// How many runs of a host are looked at.
 const RUNS: u32 = 50;
 
-/// The part of `run` for those hosts; `None` if there are none, which is told, or if the user stopped it. A host that cannot be read
-/// is one of them.
-pub(super) fn only_failed(run: &Selection, targets: &[Target]) -> anyhow::Result<Option<Selection>> {
+/// The part of `run` for those hosts; otherwise the exit code if there are none, if one cannot be read, so that its last run is
+/// not known, or if the user stopped it. The reason is told.
+pub(super) fn only_failed(run: &Selection, targets: &[Target]) -> anyhow::Result<Result<Selection, ExitCode>> {
     let runtime = runtime::all_threads()?;
     let read = runtime.block_on(async {
         let mut interruption = Interruption::listen()?;
@@ -24,9 +27,10 @@ pub(super) fn only_failed(run: &Selection, targets: &[Target]) -> anyhow::Result
     })?;
     let Some(read) = read else {
         eprint_line("interrupted: nothing was changed");
-        return Ok(None);
+        return Ok(Err(ExitCode::from(exit_code([HostEnd::Interrupted]))));
     };
     let mut names = Vec::new();
+    let mut unread = Vec::new();
     for (name, read) in read {
         match read {
             Ok(journal) => {
@@ -38,20 +42,24 @@ pub(super) fn only_failed(run: &Selection, targets: &[Target]) -> anyhow::Result
             }
             Err(error) => {
                 errors::show_reading(&error);
-                names.push(name);
+                unread.push(not_read(&name, &error).end);
             }
         }
+    }
+    if !unread.is_empty() {
+        eprint_line("nothing was changed: how the last run ended is not known of all hosts; `--limit` leaves some out");
+        return Ok(Err(ExitCode::from(exit_code(unread))));
     }
     if names.is_empty() {
         eprint_line(format_args!(
             "nothing to do: no host has a run of deploy `{}` that failed or was interrupted",
             run.deploy
         ));
-        return Ok(None);
+        return Ok(Err(ExitCode::SUCCESS));
     }
     let mut some = run.only_hosts(|host| names.iter().any(|name| name == host));
     some.filters.push("--only-failed".to_owned());
-    Ok(Some(some))
+    Ok(Ok(some))
 }
 
 /// How the last run of this deploy ended, if it did not come to its end.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
+use crate::support::docker::docker;
 use crate::support::host::Host;
 use crate::support::project::Project;
 
@@ -107,7 +108,11 @@ fn what_a_run_changes_is_in_the_journal_of_the_host() {
 fn a_run_that_was_cut_off_counts_as_interrupted_until_the_next_one() {
     let project = Project::with_task(TASK);
     let host = project.up("dev", "alpha");
-    data(&project, "one", "touch /srv/begun; sleep 4; touch /srv/one");
+    data(
+        &project,
+        "one",
+        "touch /srv/begun; until test -e /srv/go; do sleep 0.1; done; touch /srv/one",
+    );
     let mut command: Command = project.command(&["deploy", "dev", "all", "--yes"]);
     let mut run = command
         .stdout(Stdio::null())
@@ -125,6 +130,7 @@ fn a_run_that_was_cut_off_counts_as_interrupted_until_the_next_one() {
     assert_eq!(last["end"], "interrupted");
     assert_eq!(last["counts"]["applied"], 3);
     assert_eq!(last["changes"][3]["end"], "unknown");
+    host.inside("touch /srv/go");
     // A line that was torn by a loss of power.
     host.inside("cd /var/lib/homelab/journal && for f in *.jsonl; do printf '{\"step\":3,\"en' >>$f; done");
     host.is_left_in_order();
@@ -183,6 +189,15 @@ fn a_deploy_goes_on_only_with_the_hosts_on_which_it_failed() {
         again.stdout
     );
     assert_eq!(files(&host), before);
+    docker(&["pause", host.container()]);
+    let unread = project.homelab(&failed);
+    docker(&["unpause", host.container()]);
+    assert!(
+        unread
+            .expect(4)
+            .stderr
+            .contains("nothing was changed: how the last run ended is not known")
+    );
     data(&project, "one", "touch /srv/one");
     project.homelab(&failed).expect(0);
     let none = project.homelab(&failed).expect(0);

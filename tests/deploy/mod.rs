@@ -50,6 +50,7 @@ mod review;
 mod rollback;
 mod round_trips;
 mod secrets;
+mod shown;
 mod side_by_side;
 mod silent;
 mod staged;
