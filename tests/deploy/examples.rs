@@ -224,7 +224,10 @@ fn is_as_the_page_says(large: &Host<'_>, small: &Host<'_>) {
         assert_eq!(host.inside("cat /etc/greeter.conf"), "unattended monitored\n");
         let token = host.inside("cat /etc/demo-token");
         assert_eq!(token.trim_end().len(), 32);
-        assert_eq!(host.inside("cat /etc/demo.conf"), format!("token = {}\n", token.trim_end()));
+        assert_eq!(
+            host.inside("cat /etc/demo.conf"),
+            format!("token = {}\n", token.trim_end())
+        );
     }
     let motd = "box-dev keeps 3 backups, and is unattended, monitored.\n";
     assert_eq!(large.inside("cat /etc/motd"), motd);

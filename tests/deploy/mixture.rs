@@ -187,8 +187,8 @@ fn an_empty_host_leaves_open_what_only_the_package_can_tell() {
     }
     assert_eq!(
         Review(&review).content("/home/keeper/notes"),
-        "",
-        "nobody else may read it"
+        "of alpha on Debian 13\n",
+        "nobody else may read the old one, but no secret reached the new one"
     );
     assert!(changed(&before, &snapshot::packages(&host)).is_empty() && !host.is("id keeper"));
 
