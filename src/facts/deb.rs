@@ -95,11 +95,13 @@ impl Control {
     }
 
     /// Shell text that makes a package with nothing in it that says the same of itself: its path is `$deb/local.deb`, and `$deb` is to
-    /// be removed. apt simulates with it what it would do with the real one.
+    /// be removed. apt simulates with it what it would do with the real one. Whoever reads it needs a folder for temporary files
+    /// (`TMPDIR`), as dpkg-deb does: it is a folder there, so that a review leaves `/tmp` as it is.
     pub fn stand_in(&self) -> String {
         let text = format!("{}Maintainer: homelab\nDescription: homelab\n", self.text());
         format!(
-            "deb=$({TEMPORARY}) && (umask 022; mkdir -p \"$deb/of/DEBIAN\" && printf \"%s\" {} >\"$deb/of/DEBIAN/control\" \
+            "deb=$({TEMPORARY}) && export TMPDIR=\"$deb/tmp\" && (umask 022; mkdir -m 1777 \"$TMPDIR\" \
+             && mkdir -p \"$deb/of/DEBIAN\" && printf \"%s\" {} >\"$deb/of/DEBIAN/control\" \
              && dpkg-deb -b \"$deb/of\" \"$deb/local.deb\" && chmod 0755 \"$deb\") >/dev/null 2>&1 || exit\n",
             quote(&text)
         )

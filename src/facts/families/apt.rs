@@ -237,7 +237,7 @@ fn probe(keys: &[FactKey]) -> String {
             script.push_str("rm -f \"$marks\"\n");
         }
         if wish.deb.is_some() {
-            script.push_str("rm -rf \"$deb\"\n");
+            script.push_str("rm -rf \"$deb\"; unset TMPDIR\n");
         }
         script.push_str("fi\n");
     }
