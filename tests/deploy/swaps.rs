@@ -166,11 +166,14 @@ fn nothing_outside_of_her_directory_changes() {
         let tricks = host.inside("cat /home/anna/tricks");
         println!("{name}: {tricks} tricks in {round} rounds; applied operations and refused deploys: {counts:?}");
         let touched = snapshot::changed(&before, &snapshot::files(&host));
-        // An upload is staged in `/home`, where she cannot write; the lock is written, and a step's output is kept in `/tmp`.
+        // An upload is staged in `/home`, where she cannot write; the lock is written, and a step's output is kept in `/tmp`. The
+        // journal and what was replaced are in a folder for root alone.
         let own = |path: &String| {
-            let directories = ["/home", "/tmp", "/run/homelab.lock"];
-            path.starts_with("/home/anna") || directories.contains(&path.as_str())
+            let directories = ["/home", "/tmp", "/run/homelab.lock", "/var/lib"];
+            let folders = ["/home/anna", "/var/lib/homelab"];
+            folders.iter().any(|folder| path.starts_with(folder)) || directories.contains(&path.as_str())
         };
+        assert_eq!(host.inside("stat -c '%a %U' /var/lib/homelab"), "700 root\n");
         let outside = touched.into_iter().filter(|path| !own(path));
         assert_eq!(logins.unexplained(outside), Vec::<String>::new(), "{name}");
         // The attack was one, and the work went on.
