@@ -57,6 +57,8 @@ hl_mark "$1" ended "$hl_status" >&4
 /// `hl_record` writes lines to the journal before a step, `hl_answer` adds the step's end, and `hl_close` the end of the run.
 ///
 /// The scripts of a step run outside of `if` and `&&`, where `set -e` would have no effect.
+///
+/// An answer that nobody reads any more ends the shell by a signal, and `EXIT` is only called after one that is caught.
 pub(super) const CHANGING: &str = r#"hl_halt=
 hl_file=
 hl_journal=
@@ -68,6 +70,7 @@ cat >>"$1" 4>&- 9>&- || hl_journal=
 }
 hl_close() { [ -z "$hl_journal" ] || [ -n "$hl_halt" ] || printf '%s\n' "$1" >>"$hl_journal"; }
 trap hl_unstage EXIT
+trap 'exit 1' HUP INT TERM PIPE
 hl_alive() { hl_tag "$hl_number" alive 0; }
 hl_note() { printf %s "$1" >&4; hl_tag "$hl_number" note 0; }
 hl_open() {

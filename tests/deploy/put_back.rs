@@ -269,11 +269,12 @@ fn whatever_follows_a_failed_restart_the_files_go_back() {
             let told = deploy(&project, code);
             let back = "`/etc/app.conf` is as it was before this run, and `app.service` runs again";
             has(&told, &[back, end]);
-            // Also what the attempts before the last one printed.
-            assert_eq!(
-                told.matches("this is bad").count(),
-                2 - usize::from(code == 0),
-                "{told}"
+            // Also what the attempts before the last one printed, and maybe those that systemd makes by itself.
+            let attempts = 2 - usize::from(code == 0);
+            let printed = told.matches("this is bad").count();
+            assert!(
+                printed == attempts || printed > attempts && unit != UNIT,
+                "{printed} of {attempts}: {told}"
             );
             assert_eq!(state(&host), "good\nactive\n0\n", "{told}");
         }
