@@ -5,6 +5,8 @@ mod events;
 mod late;
 mod reading;
 mod staged;
+#[cfg(test)]
+mod tests;
 mod together;
 
 use std::collections::BTreeSet;
@@ -131,7 +133,7 @@ async fn read_in_turn(
 /// If there is nothing to do while another run changes the host, that run is waited for too, at most for `lock_wait`: what it
 /// leaves, such as a handler that it owes, is not known before.
 async fn settle_at_rest(
-    connection: &mut Connection,
+    connection: &mut impl Reader,
     target: &str,
     selection: &Selection,
     snapshot: &mut Snapshot,
@@ -155,8 +157,8 @@ async fn settle_at_rest(
             }
             await_jobs(connection, &host, snapshot).await?;
         } else if build.plan.is_idle() && since.elapsed() < lock_wait && is_changed(snapshot, &host) {
-            tokio::time::sleep(WORK_PAUSE.min(lock_wait)).await;
-            snapshot.facts.remove(&host);
+            let deadline = since + lock_wait;
+            await_release(connection, &host, snapshot, deadline).await?;
         } else {
             return Ok(build);
         }
@@ -182,12 +184,40 @@ pub fn running_job(snapshot: &Snapshot, host: &str) -> Option<String> {
 /// Errors: the connection.
 pub async fn await_jobs(reader: &mut impl Reader, host: &str, snapshot: &mut Snapshot) -> Result<(), GatherError> {
     while running_job(snapshot, host).is_some() {
-        tokio::time::sleep(WORK_PAUSE).await;
-        let facts = snapshot.facts.entry(host.to_owned()).or_default();
-        gather(reader, host, &BTreeSet::from([FactKey::System]), facts).await?;
+        look_again(reader, host, snapshot, WORK_PAUSE).await?;
     }
     snapshot.facts.remove(host);
     Ok(())
+}
+
+/// Waits until no other run changes the host, or until `deadline`, and forgets what was read of it before.
+async fn await_release(
+    reader: &mut impl Reader,
+    host: &str,
+    snapshot: &mut Snapshot,
+    deadline: Instant,
+) -> Result<(), GatherError> {
+    while is_changed(snapshot, host) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        look_again(reader, host, snapshot, WORK_PAUSE.min(left)).await?;
+    }
+    snapshot.facts.remove(host);
+    Ok(())
+}
+
+/// Reads after a pause what jobs, the lock and other runs do on the host, and nothing else.
+async fn look_again(
+    reader: &mut impl Reader,
+    host: &str,
+    snapshot: &mut Snapshot,
+    pause: Duration,
+) -> Result<(), GatherError> {
+    tokio::time::sleep(pause).await;
+    let facts = snapshot.facts.entry(host.to_owned()).or_default();
+    gather(reader, host, &BTreeSet::from([FactKey::System]), facts).await
 }
 
 async fn read_host(
