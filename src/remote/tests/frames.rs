@@ -1,7 +1,9 @@
 //! What reaches a shell in part, and what it is sent at all.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use super::super::functions::Functions;
 use super::super::nonce::Nonce;
@@ -127,4 +129,88 @@ fn a_function_of_two_probes_is_defined_once() {
     let text = frame.finish().text;
     assert_eq!(text.matches("hl_hidden() {").count(), 1, "{text}");
     assert_eq!(text.matches("hl_probe ").count(), 2, "{text}");
+}
+
+/// A shell that has opened a file for an upload, and the file.
+fn staging(shell: &Path, folder: &Path) -> (Child, Nonce, PathBuf) {
+    let staged = folder.join(".homelab-0123456789abcdef");
+    let nonce = Nonce::random();
+    let mut frame = Frame::new(&nonce, 1, Functions::default());
+    let upload = StepScript {
+        stage: Some(staged.to_str().unwrap().to_owned()),
+        content: Some(Content::new(vec![b'x'; 200_000])),
+        ..step("cat")
+    };
+    frame.stage(&upload).unwrap();
+    let mut child = Command::new(shell)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let text = prologue(&nonce) + &frame.finish().text;
+    child.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
+    wait_until(|| staged.exists());
+    (child, nonce, staged)
+}
+
+#[track_caller]
+fn wait_until(mut is_so: impl FnMut() -> bool) {
+    for _ in 0..400 {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    panic!("not so after 10 s");
+}
+
+/// The text of a frame that a channel with all functions sends next.
+fn next_frame(nonce: &Nonce, bodies: &[&str]) -> String {
+    let functions = Functions {
+        changing: true,
+        ..Functions::default()
+    };
+    let mut frame = Frame::new(nonce, 2, functions);
+    for body in bodies {
+        frame.step(&step(*body), Delivery::Inline).unwrap();
+    }
+    frame.finish().text
+}
+
+#[test]
+fn a_shell_whose_answers_nobody_reads_ends_and_leaves_no_file() {
+    for shell in Shells::all().paths {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut child, nonce, staged) = staging(&shell, folder.path());
+        drop(child.stdout.take());
+        let noted = folder.path().join("noted");
+        let note = format!("echo ran >>{}", quote(noted.to_str().unwrap()));
+        let text = next_frame(&nonce, &["true", &note]);
+        // Its input stays open: only the answer tells it that homelab is gone.
+        child.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
+        wait_until(|| child.try_wait().unwrap().is_some());
+        assert!(!staged.exists(), "{shell:?}");
+        assert!(
+            !noted.exists(),
+            "{shell:?}: a step began after the answer that nobody read"
+        );
+    }
+}
+
+#[test]
+fn a_shell_that_ends_by_a_signal_during_a_step_leaves_no_file() {
+    for shell in Shells::all().paths {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut child, nonce, staged) = staging(&shell, folder.path());
+        let begun = folder.path().join("begun");
+        let body = format!("echo >{}; sleep 1", quote(begun.to_str().unwrap()));
+        let text = next_frame(&nonce, &[&body]);
+        child.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
+        wait_until(|| begun.exists());
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        wait_until(|| child.try_wait().unwrap().is_some());
+        assert!(!staged.exists(), "{shell:?}");
+    }
 }
