@@ -13,7 +13,7 @@ use std::time::Duration;
 
 pub use self::boot::boot_files;
 use self::boot::{END_AT_BOOT, at_boot};
-use self::scripts::{BACK, BEGIN, RULES, RULES_BACK, UNCHANGED, UNITS, WATCH};
+use self::scripts::{BACK, BEGIN, END_SHELL, RULES, RULES_BACK, UNCHANGED, UNITS, WATCH};
 use super::Kept;
 use super::access::Access;
 use crate::facts::system::{GUARD, JOBS};
@@ -161,9 +161,7 @@ impl LockoutGuard {
     /// the host does not know that nobody listens any more.
     pub fn collect(&self) -> String {
         format!(
-            "read -r s <{}/shell\n\
-             case $(readlink \"/proc/$s/fd/9\") in */homelab.lock|*/lock) kill \"$s\" ;; esac 2>/dev/null\n\
-             {}",
+            "read -r s <{}/shell\n{END_SHELL}{}",
             quote(&self.folder),
             self.give_up()
         )

@@ -2,13 +2,16 @@
 
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::Mutex;
 use tokio::sync::mpsc::Sender;
 
 use super::answers::{Answers, Interruption, Keep, Piece, Tagged};
+use super::beat::Beat;
 use super::command::{self, Stream, Written};
 use super::configuration::Configuration;
 use super::diagnosis::{diagnose, last_line};
@@ -81,7 +84,9 @@ pub(super) struct Channel {
     /// Before `child`, so that it is dropped first.
     watchdog: Option<Watchdog>,
     child: Child,
-    stdin: Option<ChildStdin>,
+    /// Shared with signs of life.
+    stdin: Option<Arc<Mutex<ChildStdin>>>,
+    beat: Option<Beat>,
     answers: Answers<ChildStdout>,
     stderr: StandardError,
     /// The process id of the host's shell, once it is ready.
@@ -144,7 +149,8 @@ impl Channel {
             configuration,
             answers,
             stderr: StandardError::drain(stderr),
-            stdin: Some(stdin),
+            stdin: Some(Arc::new(Mutex::new(stdin))),
+            beat: None,
             watchdog,
             child,
             shell: None,
@@ -162,10 +168,16 @@ impl Channel {
 
     async fn send_prologue(&mut self) {
         let text = prologue(&self.nonce);
-        if let Some(stdin) = &mut self.stdin {
+        if let Some(stdin) = &self.stdin {
             // It fits the pipe's buffer. If the child has exited already, reading the first answer reports why.
-            let _ = stdin.write_all(text.as_bytes()).await;
+            let _ = stdin.lock().await.write_all(text.as_bytes()).await;
         }
+    }
+
+    /// Sends signs of life after each `pause` from now on, or none.
+    pub(super) fn show_life(&mut self, pause: Option<Duration>) {
+        let stdin = self.stdin.as_ref();
+        self.beat = pause.zip(stdin).map(|(pause, stdin)| Beat::of(stdin, pause));
     }
 
     /// Holds the dialogue with `sudo`, if there is one.
@@ -173,8 +185,13 @@ impl Channel {
         let Some(dialogue) = self.dialogue.take() else {
             return Ok(());
         };
-        let outcome = match &mut self.stdin {
-            Some(stdin) => dialogue.authenticate(&mut self.answers, stdin, &self.stderr).await,
+        let outcome = match &self.stdin {
+            Some(stdin) => {
+                let mut stdin = stdin.lock().await;
+                dialogue
+                    .authenticate(&mut self.answers, &mut *stdin, &self.stderr)
+                    .await
+            }
             None => Err(NoEntry::Interrupted(Interruption::Ended)),
         };
         let refusal = match outcome {
@@ -296,7 +313,7 @@ impl Channel {
                 Ok(())
             };
             // Sent while the answers are read: a host that blocks on its output does not read its input.
-            while_sending(stdin.as_mut(), text.as_bytes(), read).await
+            while_sending(stdin.as_deref(), text.as_bytes(), read).await
         };
         match outcome {
             Ok(()) => {
@@ -339,7 +356,7 @@ impl Channel {
                 while !matches!(errors.piece().await?, Piece::Tag(_)) {}
                 command::pass_on(&mut errors, Stream::Errors, written).await
             };
-            while_sending(stdin.as_mut(), text.as_bytes(), with_the_rest_of(aside, output)).await
+            while_sending(stdin.as_deref(), text.as_bytes(), with_the_rest_of(aside, output)).await
         };
         match outcome {
             Ok(status) => {
@@ -436,6 +453,7 @@ impl Channel {
 
     async fn reap(&mut self) -> Option<ExitStatus> {
         drop(self.watchdog.take());
+        drop(self.beat.take());
         drop(self.stdin.take());
         if let Ok(status) = tokio::time::timeout(LAST_MOMENTS, self.child.wait()).await {
             return status.ok();
@@ -488,9 +506,10 @@ async fn with_the_rest_of<T, U>(aside: impl Future<Output = U>, work: impl Futur
 }
 
 /// Runs `read` while `text` is being sent; if sending fails, `read` reports it.
-async fn while_sending<T>(stdin: Option<&mut ChildStdin>, text: &[u8], read: impl Future<Output = T>) -> T {
+async fn while_sending<T>(stdin: Option<&Mutex<ChildStdin>>, text: &[u8], read: impl Future<Output = T>) -> T {
     let send = async {
         if let Some(stdin) = stdin {
+            let mut stdin = stdin.lock().await;
             let _ = stdin.write_all(text).await;
             let _ = stdin.flush().await;
         }

@@ -56,6 +56,9 @@ hl_mark "$1" ended "$hl_status" >&4
 ///
 /// `hl_record` writes lines to the journal before a step, `hl_answer` adds the step's end, and `hl_close` the end of the run.
 ///
+/// `hl_mind` looks whether the link is lost: homelab sends line breaks now and then (`beat`), so a shell that has no child at work
+/// and has not run at all for several looks hears nobody. It is killed, since `dash` looks at no trap while it reads.
+///
 /// The scripts of a step run outside of `if` and `&&`, where `set -e` would have no effect.
 ///
 /// An answer that nobody reads any more ends the shell by a signal, and `EXIT` is only called after one that is caught.
@@ -63,13 +66,14 @@ pub(super) const CHANGING: &str = r#"hl_halt=
 hl_file=
 hl_journal=
 hl_entry=
+hl_minder=
 hl_record() {
 hl_journal=$1
 [ -z "$2" ] || ( hl_eval "$2" ) 4>&- 9>&-
 cat >>"$1" 4>&- 9>&- || hl_journal=
 }
 hl_close() { [ -z "$hl_journal" ] || [ -n "$hl_halt" ] || printf '%s\n' "$1" >>"$hl_journal"; }
-trap hl_unstage EXIT
+trap 'hl_unmind; hl_unstage' EXIT
 trap 'exit 1' HUP INT TERM PIPE
 hl_alive() { hl_tag "$hl_number" alive 0; }
 hl_note() { printf %s "$1" >&4; hl_tag "$hl_number" note 0; }
@@ -210,12 +214,39 @@ if ( exec 9>>"$2" ) 2>&4; then exec 9>>"$2"; else hl_tag "$1" unavailable 1; ret
 flock -n 9 2>&4
 hl_status=$?
 case $hl_status in
-0) : >"$2"; printf '%s\n%s\n%s\n' "$3" "$(date -u +%Y-%m-%dT%H:%M:%SZ 9>&-)" $$ >&9; hl_tag "$1" locked 0 ;;
+0) hl_mind "$4" "$2"; : >"$2"; printf '%s\n%s\n%s\n' "$3" "$(date -u +%Y-%m-%dT%H:%M:%SZ 9>&-)" $$ >&9; hl_tag "$1" locked 0 ;;
 1) cat "$2" >&4; exec 9>&-; hl_tag "$1" held 1 ;;
 *) exec 9>&-; hl_tag "$1" unavailable "$hl_status" ;;
 esac
 }
-hl_unlock() { exec 9>&-; hl_tag "$1" unlocked 0; }
+hl_mind() {
+(
+trap 'kill $!; exit' TERM
+hl_still=0
+while :; do
+sleep "$1" &
+wait $!
+[ "/proc/$$/fd/9" -ef "$2" ] || exit
+hl_new= hl_children=
+while read -r hl_key hl_value; do case $hl_key in *ctxt*) hl_new="$hl_new $hl_value" ;; esac; done <"/proc/$$/status"
+read -r hl_children <"/proc/$$/task/$$/children"
+[ ! -e "/proc/$$/fd/8" ] || hl_new="$hl_new $(stat -Lc %s "/proc/$$/fd/8")"
+case $hl_children in
+*' '*[0-9]*|'') hl_still=0 ;;
+*) if [ "$hl_new" = "$hl_old" ]; then hl_still=$((hl_still + 1)); else hl_still=0; fi ;;
+esac
+hl_old=$hl_new
+[ "$hl_still" -ge 3 ] || continue
+hl_file=$(readlink "/proc/$$/fd/8")
+kill -KILL $$
+case $hl_file in */.homelab-*) rm -f -- "$hl_file" ;; esac
+exit
+done
+) </dev/null 4>&- 5>&- 6<&- 7<&- 8>&- 9>&- &
+hl_minder=$!
+}
+hl_unmind() { [ -z "$hl_minder" ] || { kill "$hl_minder"; wait "$hl_minder"; }; hl_minder=; }
+hl_unlock() { hl_unmind; exec 9>&-; hl_tag "$1" unlocked 0; }
 hl_resume() { hl_halt=; hl_tag "$1" resumed 0; }
 "#;
 

@@ -6,6 +6,13 @@ use std::time::Duration;
 /// The default path of the lock on a host.
 pub const LOCK_PATH: &str = "/run/homelab.lock";
 
+/// A host that hears nothing of a run for this long takes its link for lost. Its `ssh` has given up long before.
+const LOST_AFTER: Duration = Duration::from_secs(60);
+/// The host looks this often in that time.
+const LOOKS: u32 = 3;
+/// How many signs of life are sent between two looks.
+const SIGNS: u32 = 2;
+
 /// A request for the lock of a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockRequest {
@@ -14,6 +21,8 @@ pub struct LockRequest {
     pub who: String,
     /// How long to wait for another run; zero fails at once.
     pub wait: Duration,
+    /// How long the host hears nothing of this run before it frees the lock, whole seconds.
+    pub lost_after: Duration,
 }
 
 impl LockRequest {
@@ -23,7 +32,20 @@ impl LockRequest {
             path: LOCK_PATH.to_owned(),
             who: who.into(),
             wait: Duration::ZERO,
+            lost_after: LOST_AFTER,
         }
+    }
+}
+
+impl LockRequest {
+    /// How many seconds the host lets pass between two looks.
+    pub(super) fn seconds_between_looks(&self) -> u64 {
+        (self.lost_after / LOOKS).as_secs().max(1)
+    }
+
+    /// The time between two signs of life.
+    pub(super) fn pause_between_signs(&self) -> Duration {
+        Duration::from_secs(self.seconds_between_looks()) / SIGNS
     }
 }
 

@@ -5,6 +5,7 @@
 //! [`Connection::lock`] gives a [`Writer`], which performs steps while it holds the host's lock.
 
 mod answers;
+mod beat;
 mod channel;
 mod command;
 mod configuration;

@@ -185,12 +185,12 @@ impl<'a> Frame<'a> {
         self.line(format_args!("hl_append {number} <<'{nonce}'\n{encoded}\n{nonce}"));
     }
 
-    /// Takes the lock at `path` for `who`.
-    pub(super) fn lock(&mut self, path: &str, who: &str) -> Result<(), Unquotable> {
+    /// Takes the lock at `path` for `who`. The host looks after so many `seconds`, again and again, whether the link is lost.
+    pub(super) fn lock(&mut self, path: &str, who: &str, seconds: u64) -> Result<(), Unquotable> {
         self.needed.changing = true;
         let (path, who) = (try_quote(path)?, try_quote(who)?);
         let number = self.number();
-        self.line(format_args!("hl_lock {number} {path} {who}"));
+        self.line(format_args!("hl_lock {number} {path} {who} {seconds}"));
         Ok(())
     }
 

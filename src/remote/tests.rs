@@ -3,6 +3,7 @@
 mod apart;
 mod frames;
 mod hostile;
+mod lost;
 mod uploads;
 
 use std::os::unix::fs::symlink;

@@ -95,14 +95,17 @@ impl Connection {
     async fn try_lock(&mut self, request: &LockRequest) -> Result<(), RemoteError> {
         const DURING: &str = "locking";
         let mut frame = self.channel.frame();
-        let written = frame.lock(&request.path, &printable(&request.who));
+        let written = frame.lock(&request.path, &printable(&request.who), request.seconds_between_looks());
         let frame = frame.finish();
         written.map_err(|cause| self.unsendable("the lock request", cause))?;
         let tagged = self.ask(frame, DURING).await?;
         let host = self.channel.host().to_owned();
         let path = request.path.clone();
         match tagged.outcome.as_str() {
-            "locked" => Ok(()),
+            "locked" => {
+                self.channel.show_life(Some(request.pause_between_signs()));
+                Ok(())
+            }
             "held" => Err(RemoteError::Locked {
                 holder: Holder::parse(&tagged.output),
                 host,
@@ -215,6 +218,7 @@ impl<'a> Writer<'a> {
         frame.unlock();
         let frame = frame.finish();
         self.connection.ask(frame, "releasing the lock").await?;
+        self.connection.channel.show_life(None);
         Ok(())
     }
 

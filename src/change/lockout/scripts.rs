@@ -67,6 +67,18 @@ esac || exit 1
 done <"$g/entries"
 "#;
 
+/// Ends the shell `$s` if it holds the lock: after a moment by force, since `dash` looks at no trap while it reads. A file that it was
+/// being sent goes with it.
+pub(super) const END_SHELL: &str = r#"case $(readlink "/proc/$s/fd/9") in */homelab.lock|*/lock)
+kill "$s"
+n=0
+while [ -e "/proc/$s/fd/9" ] && [ $n -lt 10 ]; do n=$((n + 1)); sleep 0.1; done
+o=$(readlink "/proc/$s/fd/8")
+kill -KILL "$s"
+case $o in */.homelab-*) rm -f -- "$o" ;; esac ;;
+esac 2>/dev/null
+"#;
+
 /// Waits for its time, which steps put off, and goes back. It ends by itself when the guard is confirmed.
 ///
 /// If the shell that armed it has ended, so has the run: nothing is changed or read any more, and `$w`, the time for a new connection,
