@@ -15,6 +15,7 @@ mod completion;
 mod concurrency;
 mod conditions;
 mod convergence;
+mod cuts;
 mod documentation;
 mod ends;
 mod examples;

@@ -5,4 +5,5 @@ pub(crate) mod docker;
 pub(crate) mod host;
 pub(crate) mod leftovers;
 pub(crate) mod project;
+pub(crate) mod proxy;
 pub(crate) mod snapshot;
