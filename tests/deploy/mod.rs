@@ -25,6 +25,7 @@ mod guard_boot;
 mod guard_ways;
 mod handlers;
 mod held_back;
+mod interrupted;
 mod journal;
 mod jump;
 mod kept;
