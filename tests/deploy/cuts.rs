@@ -346,6 +346,7 @@ enum How {
     Close,
     Silence,
     Kill,
+    Interrupt,
 }
 
 impl How {
@@ -354,6 +355,7 @@ impl How {
             Self::Close => "closed",
             Self::Silence => "silent",
             Self::Kill => "killed",
+            Self::Interrupt => "Ctrl-C",
         }
     }
 }
@@ -498,9 +500,10 @@ impl<'a> Cuts<'a> {
         let fault = match how {
             How::Close => Fault::Close,
             How::Silence => Fault::Silence(SILENCE),
-            How::Kill => {
+            How::Kill | How::Interrupt => {
                 let process = Arc::clone(&process);
-                Fault::Call(Box::new(move || kill(process.load(Ordering::SeqCst))))
+                let name = if how == How::Kill { "-KILL" } else { "-INT" };
+                Fault::Call(Box::new(move || signal(name, process.load(Ordering::SeqCst))))
             }
         };
         self.proxy.begin(Some((place, fault)));
@@ -592,8 +595,8 @@ fn shown(ran: &Ran) -> String {
     format!("exit {:?}\n…{end}\n{}", ran.code, ran.stderr)
 }
 
-fn kill(process: u32) {
-    let _ = Command::new("kill").args(["-KILL", &process.to_string()]).status();
+fn signal(name: &str, process: u32) {
+    let _ = Command::new("kill").args([name, &process.to_string()]).status();
 }
 
 /// The moments within these bursts: at each answer of the host, of which `answers` came before, and within what is sent either way.
@@ -640,7 +643,7 @@ fn a_deploy_that_is_cut_anywhere_is_finished_by_the_next_run() {
         } else {
             late.next()
         };
-        let how = [How::Close, How::Silence, How::Close, How::Kill][round % 4];
+        let how = [How::Close, How::Silence, How::Interrupt, How::Kill][round % 4];
         state.round(*place.unwrap(), how, random.random_bool(0.7));
     }
     let noted = state.host.inside("sort -u /srv/noted | wc -l");
@@ -660,7 +663,7 @@ fn a_restart_is_made_once_wherever_the_stream_is_cut_before_it() {
     let [_, mut late] = state.record();
     late.shuffle(&mut random);
     for (round, place) in late.iter().cycle().take(cuts).enumerate() {
-        let how = [How::Kill, How::Close, How::Silence][round % 3];
+        let how = [How::Kill, How::Close, How::Interrupt, How::Silence][round % 4];
         state.round(*place, how, random.random_bool(0.5));
     }
     state.report();
