@@ -160,6 +160,11 @@ impl Overlay {
         })
     }
 
+    /// Whether an operation that says nothing about what it may change is the last one that may change this.
+    pub fn is_open(&self, key: &FactKey) -> bool {
+        matches!(self.get(key), Lookup::Since(operation, _) if self.is_unbounded(&operation))
+    }
+
     /// Whether an operation changes a file of `unit` after what else happens to the unit.
     pub fn changes_files_last(&self, unit: &str) -> bool {
         let view = self.view();

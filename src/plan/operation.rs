@@ -90,7 +90,7 @@ pub(super) fn plan_operation(
     let effects = if !as_now.is_no() || (is_unread && given.assumes_true) {
         Vec::new()
     } else {
-        effects(&bound.id, &outcome, is_as_now)
+        effects(&bound.id, &outcome, is_as_now, overlay)
     };
     let mut outcome = limited(outcome, touches, overlay);
     let guards = Entrance::new(overlay, given.host.is_local).guard(&mut outcome, bound.guard);
@@ -376,7 +376,7 @@ fn deferred(waits_for: Vec<OperationId>, why: String, touches: Vec<FactScope>) -
 
 /// The facts that later operations may count on after this one. With `is_as_now`, its preview is what it does as things are
 /// now, which later operations see in the same way.
-fn effects(id: &OperationId, outcome: &Outcome, is_as_now: bool) -> Vec<Effect> {
+fn effects(id: &OperationId, outcome: &Outcome, is_as_now: bool, overlay: &Overlay) -> Vec<Effect> {
     let of = |changes: &[ResourceChange]| changes.iter().flat_map(|change| change.effects.clone()).collect();
     let may_change = |scope: FactScope| Effect::Forget(scope, format!("`{}` may change it", id.slug()));
     match outcome {
@@ -396,7 +396,9 @@ fn effects(id: &OperationId, outcome: &Outcome, is_as_now: bool) -> Vec<Effect> 
         Outcome::Deferred { touches, preview, .. } => {
             let mut effects: Vec<Effect> = if is_as_now { of(preview) } else { Vec::new() };
             effects.retain(|effect| matches!(effect, Effect::Set(key, _) if key.path().is_some()));
-            effects.extend(touches.iter().cloned().map(may_change));
+            // What a command before it may change anyway waits for that.
+            let is_open = |scope: &&FactScope| matches!(scope, FactScope::Key(key) if overlay.is_open(key));
+            effects.extend(touches.iter().filter(|scope| !is_open(scope)).cloned().map(may_change));
             effects
         }
     }

@@ -150,9 +150,10 @@ impl User {
     /// The home directories whose files may change: the current one and the new one.
     fn homes(&self, context: &PlanContext<'_>) -> Vec<String> {
         const ANYWHERE: &str = "/";
+        // What an earlier operation may change: the home as it is now is added from the user as they are now.
         let unknown = |stop: &Stop| match stop {
             Stop::NotKnown {
-                cause: NotKnown::NotGathered,
+                cause: NotKnown::NotGathered | NotKnown::Since(..),
                 ..
             } => self.usual_home(),
             _ => ANYWHERE.to_owned(),
@@ -185,8 +186,8 @@ impl User {
         groups.insert(self.user.clone());
         let mut keys = vec![FactKey::User(self.user.clone())];
         keys.extend(self.uid.map(FactKey::UserNumber));
-        match context.user(&self.user).ok()? {
-            UserFact::Present(old) => {
+        match context.user(&self.user) {
+            Ok(UserFact::Present(old)) => {
                 let Known::Yes(group) = old.group else { return None };
                 keys.extend(group.parse().ok().map(FactKey::GroupNumber));
                 if let Known::Yes(uid) = old.uid {
@@ -195,7 +196,11 @@ impl User {
                 groups.insert(group);
                 groups.extend(old.groups);
             }
-            UserFact::Absent => {
+            Ok(UserFact::Absent)
+            | Err(Stop::NotKnown {
+                cause: NotKnown::Since(..),
+                ..
+            }) => {
                 groups.extend(
                     context
                         .get(AccountDefaultsKey)
@@ -203,6 +208,7 @@ impl User {
                         .map(|defaults| defaults.group.clone()),
                 );
             }
+            Err(_) => return None,
         }
         keys.extend(groups.into_iter().map(FactKey::Group));
         Some(keys.into_iter().map(FactScope::Key).collect())

@@ -473,7 +473,10 @@ impl<'a> Entry<'a> {
             id: &operation.id,
             written_at: operation.origin.to_string(),
             trigger: Trigger::of(&operation.trigger),
-            is_guarded: !operation.guards.is_empty() && !changes_nothing(&operation.outcome),
+            // What stays as it is cannot lock anybody out.
+            is_guarded: !operation.guards.is_empty()
+                && operation.as_now.is_no()
+                && !changes_nothing(&operation.outcome),
             stays: !operation.as_now.is_no(),
             state,
         }
