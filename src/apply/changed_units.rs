@@ -10,6 +10,7 @@
 
 use crate::facts::owed::CHANGED_UNITS;
 use crate::quote::{quote, quote_all};
+use crate::remote::StepScript;
 
 /// The file with the record of a unit; `state_folder` is that of a user without root.
 pub(super) fn record(unit: &str, state_folder: Option<&str>) -> String {
@@ -55,14 +56,13 @@ pub(super) fn with_record(units: &[String], kept: &[String], state_folder: Optio
     )
 }
 
-/// `body`, which starts or restarts `unit`, and then the record is removed.
-pub(super) fn with_removal(unit: &str, state_folder: Option<&str>, body: &str) -> String {
+/// Has a step that starts or restarts `unit` remove the record once it has ended well. One that is out of date goes before it.
+pub(super) fn until_it_runs(unit: &str, state_folder: Option<&str>, script: &mut StepScript) {
     let record = record(unit, state_folder);
-    format!(
-        "{FUNCTIONS}settle {record} {unit}\n(\n{body}\n) || exit\nrm -f -- {record}",
-        record = quote(&record),
-        unit = quote(unit)
-    )
+    let (record, unit) = (quote(&record), quote(unit));
+    script.body = format!("{FUNCTIONS}settle {record} {unit}\n{}", script.body);
+    let ended = script.ending();
+    *ended = format!("(\n{ended}\n) || exit\nrm -f -- {record}");
 }
 
 #[cfg(test)]
@@ -110,7 +110,14 @@ mod tests {
             let expected = (Some(0), after_second.to_owned());
             assert_eq!(run(folder.path(), second, &change("/k/2", ":")), expected, "{told}");
             // A restart that fails leaves it, one that succeeds does not.
-            let restart = |body| with_removal("a.service", state_folder, body);
+            let restart = |body: &str| {
+                let mut script = StepScript {
+                    body: body.to_owned(),
+                    ..StepScript::default()
+                };
+                until_it_runs("a.service", state_folder, &mut script);
+                script.body
+            };
             let expected = (Some(4), after_second.to_owned());
             assert_eq!(run(folder.path(), second, &restart("exit 4")), expected, "{told}");
             let expected = (Some(0), String::new());

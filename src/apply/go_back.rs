@@ -8,6 +8,8 @@
 
 use std::collections::BTreeSet;
 
+use indexmap::IndexSet;
+
 use super::events::{Failure, HostEnd, OperationResult, ResourceEnd};
 use super::halt::{Halt, lost};
 use super::host::HostApply;
@@ -45,13 +47,17 @@ struct Restart {
 }
 
 impl HostApply<'_> {
-    /// The restart that a segment failed with: that of a handler, or of a unit whose files may have changed.
-    fn failed_restart(&self, segment: &[PlannedOperation]) -> Option<Restart> {
-        let failed = self.results.iter().rev().find(|result| result.failure.is_some())?;
-        if failed.lines.iter().any(|line| line.end == ResourceEnd::Ignored) {
-            return None;
-        }
-        let operation = segment.iter().find(|operation| operation.id == failed.operation)?;
+    /// The restarts that a segment failed with: those of handlers, or of units whose files may have changed.
+    fn failed_restarts(&self, segment: &[PlannedOperation]) -> Vec<Restart> {
+        let restarts = segment.iter().filter_map(|operation| {
+            let result = self.results.iter().rfind(|result| result.operation == operation.id)?;
+            let is_ignored = result.lines.iter().any(|line| line.end == ResourceEnd::Ignored);
+            (result.failure.is_some() && !is_ignored).then_some(operation)
+        });
+        restarts.filter_map(|operation| self.restart_by(operation)).collect()
+    }
+
+    fn restart_by(&self, operation: &PlannedOperation) -> Option<Restart> {
         let (operation, unit) = match &operation.handler {
             Some(handler) => (operation, handler.unit.clone()?),
             // After a first attempt, the unit does not run any more.
@@ -118,15 +124,32 @@ impl HostApply<'_> {
         writer: &mut Writer<'_>,
         segment: &[PlannedOperation],
     ) -> Result<Option<Failure>, Halt> {
-        let Some(restart) = self.failed_restart(segment) else {
-            return Ok(None);
-        };
-        let Restart {
-            operation,
-            unit,
-            verb,
-            causes,
-        } = &restart;
+        let mut restarts = Vec::new();
+        for restart in self.failed_restarts(segment) {
+            let ways = self.put_back(writer, &restart).await?;
+            restarts.push((restart, ways));
+        }
+        // All files first: what one unit is started with may have gone back because of another one.
+        self.share(&mut restarts);
+        let mut seen: BTreeSet<OperationId> = restarts.iter().map(|(one, _)| one.operation.id.clone()).collect();
+        for (restart, ways) in &restarts {
+            self.mark_put_back(&restart.causes, &ways.back, &restart.unit);
+        }
+        let mut told = Vec::new();
+        for (restart, mut ways) in restarts {
+            if !ways.back.is_empty() || !ways.left.is_empty() {
+                let runs = self.run_on_old_files(writer, &restart, &mut ways, &mut seen).await?;
+                told.push((restart.operation, tell(&restart.unit, restart.verb, &ways, runs)));
+            } else if ways.has_stopped && restart.operation.handler.is_some() {
+                told.push((restart.operation, stays_stopped(restart.unit, restart.verb)));
+            }
+        }
+        Ok(failure(&told))
+    }
+
+    /// Puts back what a unit was restarted for.
+    async fn put_back(&self, writer: &mut Writer<'_>, restart: &Restart) -> Result<Ways, Halt> {
+        let Restart { operation, unit, .. } = restart;
         // For what no handler restarts, the unit's record tells whether it ran before.
         let writers = operation.handler.as_ref().map(|_| self.keeping.writers_of(unit));
         let writers = writers.into_iter().flatten();
@@ -144,12 +167,37 @@ impl HostApply<'_> {
         } else {
             "restart"
         };
-        if ways.back.is_empty() && ways.left.is_empty() {
-            let is_told = ways.has_stopped && operation.handler.is_some();
-            return Ok(is_told.then(|| written(operation, stays_stopped(unit, *verb))));
+        Ok(ways)
+    }
+
+    /// A file goes back once, but for all units that were restarted for it.
+    fn share(&self, restarts: &mut [(Restart, Ways)]) {
+        let back: BTreeSet<String> = restarts.iter().flat_map(|(_, ways)| &ways.back).cloned().collect();
+        for (restart, ways) in restarts {
+            let own = self
+                .results
+                .iter()
+                .filter(|result| restart.causes.contains(&result.operation));
+            let names = own.flat_map(|result| &result.lines).map(|line| &line.resource.name);
+            ways.back.extend(names.filter(|name| back.contains(*name)).cloned());
         }
-        let others = self.records.others(&operation.id, causes);
-        self.mark_put_back(causes, &ways.back, unit);
+    }
+
+    /// Has a unit run with the files that went back, and whatever else was run for them; whether the unit runs. `seen` are the
+    /// operations that have their turn by themselves, or had it.
+    async fn run_on_old_files(
+        &mut self,
+        writer: &mut Writer<'_>,
+        restart: &Restart,
+        ways: &mut Ways,
+        seen: &mut BTreeSet<OperationId>,
+    ) -> Result<bool, Halt> {
+        let Restart {
+            operation,
+            unit,
+            verb,
+            causes,
+        } = restart;
         let started = self.start_again(writer, operation).await?;
         let runs = started.is_ok();
         if let Err(why) = started {
@@ -159,7 +207,10 @@ impl HostApply<'_> {
             ));
         }
         let mut of_unit = vec![operation.clone()];
-        for other in others {
+        for other in self.records.others(&operation.id, causes) {
+            if !seen.insert(other.id.clone()) {
+                continue;
+            }
             let is_of_unit = other
                 .handler
                 .as_ref()
@@ -182,7 +233,7 @@ impl HostApply<'_> {
             }
             self.attempt(writer, self.records.removal_of_unit(unit)).await?.ok();
         }
-        Ok(Some(written(operation, told(unit, *verb, &ways, runs))))
+        Ok(runs)
     }
 
     /// Whether a handler is owed for another reason than a change by `notifiers`.
@@ -355,11 +406,20 @@ impl Verb {
     }
 
     fn attempted(self, unit: &str) -> String {
-        format!("use what changed: `{unit}` {} with it", self.without_success())
+        format!("`{unit}` {} with it", self.without_success())
     }
 }
 
-fn told(unit: &str, verb: Verb, ways: &Ways, runs: bool) -> Failure {
+/// What there is to say of a unit that did not stay active.
+struct Told {
+    unit: String,
+    attempted: String,
+    outcome: String,
+    /// What the next deploy does.
+    next: String,
+}
+
+fn tell(unit: &str, verb: Verb, ways: &Ways, runs: bool) -> Told {
     let paths: Vec<String> = ways.back.iter().map(|path| format!("`{path}`")).collect();
     let mut outcomes = Vec::new();
     if !paths.is_empty() {
@@ -386,43 +446,45 @@ fn told(unit: &str, verb: Verb, ways: &Ways, runs: bool) -> Failure {
     } else {
         ", and starts it"
     };
-    let hint = format!("{}: the next deploy makes the changes again{starts}", next_step(unit));
-    Failure {
+    Told {
+        unit: unit.to_owned(),
         attempted: verb.attempted(unit),
-        cause: None,
-        outcome: Some(outcomes.join("\n")),
-        place: None,
-        exit_code: None,
-        output: String::new(),
-        hint: Some(hint),
+        outcome: outcomes.join("\n"),
+        next: format!("makes the changes again{starts}"),
     }
-}
-
-/// The failure with the place of the restart.
-fn written(operation: &PlannedOperation, failure: Failure) -> Failure {
-    let mut steps = operation.changes().iter().flat_map(|change| &change.steps);
-    let restart = steps.find(|step| step.command().is_some_and(|command| command.recovery.is_some()));
-    Failure {
-        place: Some(operation.written_at(restart)),
-        ..failure
-    }
-}
-
-fn next_step(unit: &str) -> String {
-    format!("fix the cause, which `journalctl -u {unit}` on the host may show, and rerun")
 }
 
 /// Nothing could be put back.
-fn stays_stopped(unit: &str, verb: Verb) -> Failure {
-    Failure {
-        attempted: verb.attempted(unit),
+fn stays_stopped(unit: String, verb: Verb) -> Told {
+    Told {
+        attempted: verb.attempted(&unit),
+        outcome: format!("nothing is kept of what notified the handler, so `{unit}` stays stopped"),
+        next: "starts it".to_owned(),
+        unit,
+    }
+}
+
+/// The failure of restarts, at the place of the first one.
+fn failure(told: &[(PlannedOperation, Told)]) -> Option<Failure> {
+    let (first, _) = told.first()?;
+    let mut steps = first.changes().iter().flat_map(|change| &change.steps);
+    let restart = steps.find(|step| step.command().is_some_and(|command| command.recovery.is_some()));
+    let place = Some(first.written_at(restart));
+    let joined = |of: fn(&Told) -> &str, between: &str| {
+        let all: IndexSet<&str> = told.iter().map(|(_, told)| of(told)).collect();
+        all.into_iter().collect::<Vec<_>>().join(between)
+    };
+    Some(Failure {
+        attempted: format!("use what changed: {}", joined(|told| &told.attempted, "; ")),
         cause: None,
-        outcome: Some(format!(
-            "nothing is kept of what notified the handler, so `{unit}` stays stopped"
-        )),
-        place: None,
+        outcome: Some(joined(|told| &told.outcome, "\n")),
+        place,
         exit_code: None,
         output: String::new(),
-        hint: Some(format!("{}: the next deploy starts it", next_step(unit))),
-    }
+        hint: Some(format!(
+            "fix the cause, which `journalctl -u {}` on the host may show, and rerun: the next deploy {}",
+            joined(|told| &told.unit, " -u "),
+            joined(|told| &told.next, ", or ")
+        )),
+    })
 }

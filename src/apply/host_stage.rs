@@ -15,7 +15,8 @@ use super::perform::take_away;
 use super::read_back::{is_read_back, to_read_after};
 use super::reboot::reboot_of;
 use super::recovery::may_go_on;
-use super::segment::{Ends, EventSink, KeepFor, SegmentEnd, perform_segment};
+use super::segment::{Ends, EventSink, KeepFor, ReadAfter, SegmentEnd, perform_segment};
+use super::together::go_on_together;
 use crate::change::{CheckState, Outcome};
 use crate::facts::overlay::OperationId;
 use crate::facts::{Fact, FactKey, Facts};
@@ -174,11 +175,17 @@ impl HostApply<'_> {
         let changes = segment.iter().flat_map(PlannedOperation::changes);
         let effects: Vec<_> = changes.flat_map(|change| &change.effects).collect();
         facts.forget_affected(&effects);
-        let last = segment.last().filter(|last| is_read_back(last));
         let reboot = segment.last().and_then(|last| Some((&last.id, reboot_of(last)?)));
         // What is read before the host goes down says nothing of it.
-        let read = last.filter(|_| reboot.is_none());
-        let probes = read.map_or_else(FactProbes::default, |last| FactProbes::of(&to_read_after(last, facts)));
+        let judged = segment.iter().filter(|one| is_read_back(one) && reboot.is_none());
+        let judged: Vec<&PlannedOperation> = judged.collect();
+        let keys = judged.iter().flat_map(|operation| to_read_after(operation, facts));
+        let probes = FactProbes::of(&keys.collect());
+        let judged: Vec<OperationId> = judged.into_iter().map(|operation| operation.id.clone()).collect();
+        let read_after = ReadAfter {
+            probes: &probes.probes,
+            judged: &judged,
+        };
         let sink = EventSink {
             host,
             events: self.events,
@@ -195,18 +202,20 @@ impl HostApply<'_> {
             journal: &mut self.journal,
             is_last,
         };
-        let mut performed = perform_segment(writer, sink, segment, &self.records, &probes.probes, keep, ends).await;
-        if matches!(performed.end, SegmentEnd::Through) {
-            if let Some((operation, reboot)) = reboot {
-                self.await_boot(writer, operation, reboot).await?;
-            }
-            if let (Some(last), Some(held)) = (last, performed.held.take()) {
-                let facts = self.snapshot.facts.entry(host.clone()).or_default();
-                probes
-                    .keep(host, performed.read, facts)
-                    .map_err(|error| gather_failed(&error))?;
-                self.read_back(writer, last, held).await?;
-            }
+        let mut performed = perform_segment(writer, sink, segment, &self.records, read_after, keep, ends).await;
+        let is_through = matches!(performed.end, SegmentEnd::Through);
+        if let Some((operation, reboot)) = reboot.filter(|_| is_through) {
+            self.await_boot(writer, operation, reboot).await?;
+        }
+        if (is_through || matches!(performed.end, SegmentEnd::Failed)) && !performed.held.is_empty() {
+            let facts = self.snapshot.facts.entry(host.clone()).or_default();
+            probes
+                .keep(host, std::mem::take(&mut performed.read), facts)
+                .map_err(|error| gather_failed(&error))?;
+            let held = std::mem::take(&mut performed.held);
+            self.read_back_all(writer, segment, held).await?;
+        }
+        if is_through {
             let done = self.snapshot.done.entry(host.clone()).or_default();
             done.extend(segment.iter().map(|operation| operation.id.clone()));
             self.tell_checks(segment);
@@ -215,8 +224,10 @@ impl HostApply<'_> {
         match performed.end {
             SegmentEnd::Through => Ok(()),
             SegmentEnd::Untrue(index) => {
-                if let Some(held) = performed.held {
-                    self.explain(writer, &segment[index], held).await?;
+                let operation = &segment[index];
+                let mut held = performed.held.into_iter();
+                if let Some(held) = held.find(|held| held.operation == operation.id) {
+                    self.explain(writer, operation, held).await?;
                 }
                 Err(Halt {
                     end: HostEnd::Failed,
@@ -271,7 +282,8 @@ impl HostApply<'_> {
     }
 }
 
-/// The operations that can be sent now, and the rest. What comes after an operation that is read back waits for that.
+/// The operations that can be sent now, and the rest. What comes after an operation that is read back waits for that, unless both
+/// are restarts that run together.
 ///
 /// So does what comes after one whose failure may be ignored or tried again. `one_by_one` ends after each operation.
 fn split_at_barrier(
@@ -280,21 +292,25 @@ fn split_at_barrier(
     guarding: Option<&Guarding>,
 ) -> (Vec<PlannedOperation>, Vec<PlannedOperation>) {
     let ends = |before: &PlannedOperation| {
-        is_read_back(before)
-            || reboot_of(before).is_some()
-            || may_go_on(before)
-            || (one_by_one && before.outcome != Outcome::Unchanged)
+        reboot_of(before).is_some() || may_go_on(before) || (one_by_one && before.outcome != Outcome::Unchanged)
     };
     let is_end = |index: &usize| {
         let (before, from) = operations.split_at(*index);
         has_to_wait(before, &from[0])
             || (!before.is_empty() && reboot_of(&from[0]).is_some())
             || before.last().is_some_and(ends)
+            || (is_read_back_last(before) && !go_on_together(before, from))
             || ends_guard(guarding, before, &from[0])
     };
     let end = (0..operations.len()).find(is_end).unwrap_or(operations.len());
     let after = operations.split_off(end);
     (operations, after)
+}
+
+/// Whether the last operation that does something is read back.
+fn is_read_back_last(operations: &[PlannedOperation]) -> bool {
+    let mut pending = operations.iter().rev().filter(|one| one.outcome != Outcome::Unchanged);
+    pending.next().is_some_and(is_read_back)
 }
 
 /// Whether a guard that is armed, or that one of `before` arms, is confirmed before `next` runs.

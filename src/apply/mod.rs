@@ -24,6 +24,7 @@ mod result;
 mod segment;
 mod stages;
 mod stop_all;
+mod together;
 mod worker;
 
 use std::sync::Arc;

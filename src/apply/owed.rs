@@ -236,7 +236,7 @@ impl Records {
             script.body = changed_units::with_record(turn.changed, turn.kept, state_folder, &script.body);
         }
         if let Some(unit) = turn.starts {
-            script.body = changed_units::with_removal(unit, state_folder, &script.body);
+            changed_units::until_it_runs(unit, state_folder, script);
         }
         if let Some(handler) = &operation.handler {
             let path = quote(&self.path(handler));
@@ -253,12 +253,14 @@ impl Records {
                 script.body = with_mark(handler, unit, &path, &others, &script.body);
             }
             if let Some(unit) = handler.unit.as_deref().filter(|_| turn.is_last && !is_reload(handler)) {
-                script.body = changed_units::with_removal(unit, state_folder, &script.body);
+                changed_units::until_it_runs(unit, state_folder, script);
             }
             if turn.is_last {
-                for text in [Some(&mut script.body), script.already.as_mut()].into_iter().flatten() {
-                    *text = with_removal(text, &path, &others);
+                if let Some(already) = &mut script.already {
+                    *already = with_removal(already, &path, &others);
                 }
+                let ended = script.ending();
+                *ended = with_removal(ended, &path, &others);
             }
         }
     }

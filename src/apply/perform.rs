@@ -9,7 +9,7 @@ use crate::change::{
 };
 use crate::facts::system::JOBS;
 use crate::quote::quote_all;
-use crate::remote::{Prints, StepScript};
+use crate::remote::{Prints, StepScript, Together};
 
 /// The exit code of a step that ran to its end and left something else than it should have. No command of a step that
 /// is checked this way can end with it.
@@ -71,7 +71,9 @@ pub(super) fn steps_with_paths(change: &ResourceChange) -> impl Iterator<Item = 
 
 /// The script that writes all of `files`, in place of their own. What they replace is kept in `previous`.
 pub(super) fn together(files: &[OneOfMany<'_>], previous: Option<&Previous>) -> StepScript {
-    let Script { body, content, stage } = write_together(files, rand::random(), previous);
+    let Script {
+        body, content, stage, ..
+    } = write_together(files, rand::random(), previous);
     StepScript {
         body,
         content,
@@ -83,7 +85,12 @@ pub(super) fn together(files: &[OneOfMany<'_>], previous: Option<&Previous>) -> 
 fn script(step: &Step, manner: StepOptions, resolved: Option<&ResolvedPath>, around: Option<Around>) -> StepScript {
     let live = manner.live;
     let random = rand::random();
-    let Script { body, content, stage } = step.script(&ScriptOptions { live, random, resolved });
+    let Script {
+        body,
+        settle,
+        content,
+        stage,
+    } = step.script(&ScriptOptions { live, random, resolved });
     let body = match around {
         Some(Around { before, after, .. }) if after.is_empty() => format!("(\n{before}\n) </dev/null || exit\n{body}"),
         Some(Around { before, after, .. }) => {
@@ -106,6 +113,10 @@ fn script(step: &Step, manner: StepOptions, resolved: Option<&ResolvedPath>, aro
         },
         limit: command.map(Command::limit).or(manner.timeout),
         notes: command.is_some_and(|command| command.supervised),
+        together: settle.map(|settle| Together {
+            settle: Some(settle),
+            ..Together::default()
+        }),
         ..StepScript::default()
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::keeping::Keeping;
 use super::owed::{Records, Turn};
-use super::perform::{StepOptions, scripts, steps_with_paths, together};
+use super::perform::{StepOptions, scripts, steps_with_paths, together as in_one_script};
+use super::together::together;
 use crate::change::{OneOfMany, Outcome, ResolvedPath, ResourceChange, ResourceKind, Step, groups};
 use crate::facts::overlay::OperationId;
 use crate::plan::PlannedOperation;
@@ -51,6 +52,7 @@ pub(super) fn prepare<'s>(
         operations,
         first: first_number,
     } = keep;
+    let together = together(segment);
     let mut next = first_number;
     let mut placed = Vec::new();
     let mut steps: Vec<StepScript> = Vec::new();
@@ -104,6 +106,12 @@ pub(super) fn prepare<'s>(
             let script = &mut steps[first + index];
             let length = script.body.len();
             records.keep(operation, (*step, *resolved), turn, script);
+            if together.contains(&operation_index) {
+                script.together.get_or_insert_default();
+            }
+            if let Some(together) = &mut script.together {
+                together.part = operation_index;
+            }
             files[first + index] = files[first + index].filter(|_| script.body.len() == length);
         }
     }
@@ -114,7 +122,7 @@ pub(super) fn prepare<'s>(
             step.already = placed.step.already();
         }
         StepGroup {
-            script: together(&own, Some(keeping.previous())),
+            script: in_one_script(&own, Some(keeping.previous())),
             of,
         }
     });

@@ -62,6 +62,32 @@ enum Now {
 }
 
 impl HostApply<'_> {
+    /// Ends the operations of a segment whose steps all ran without an error, and whose facts were read after them.
+    ///
+    /// Errors: the host is not as one of them says.
+    pub(super) async fn read_back_all(
+        &mut self,
+        writer: &mut Writer<'_>,
+        segment: &[PlannedOperation],
+        held: Vec<OperationResult>,
+    ) -> Result<(), Halt> {
+        let mut first = Ok(());
+        for result in held {
+            let Some(operation) = segment.iter().find(|operation| operation.id == result.operation) else {
+                continue;
+            };
+            match self.read_back(writer, operation, result).await {
+                Ok(()) => {
+                    let done = self.snapshot.done.entry(self.reviewed.host.clone()).or_default();
+                    done.insert(operation.id.clone());
+                }
+                Err(halt) if halt.end == HostEnd::Failed => first = first.and(Err(halt)),
+                Err(halt) => return Err(halt),
+            }
+        }
+        first
+    }
+
     /// Ends an operation whose steps all ran without an error, and whose facts were read after it.
     ///
     /// Errors: the host is not as the operation says.
@@ -169,7 +195,7 @@ impl HostApply<'_> {
     }
 
     fn end(&mut self, operation: &PlannedOperation, result: OperationResult) {
-        self.under_way.clear();
+        self.under_way.retain(|one| one.operation != operation.id);
         if found_nothing(operation, &result) {
             return;
         }

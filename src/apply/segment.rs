@@ -46,8 +46,16 @@ pub(super) struct Performed {
     pub(super) end: SegmentEnd,
     /// The answers to its probes, if the end is not `Lost`.
     pub(super) read: Vec<Answer>,
-    /// The end of an operation as its steps tell it: whether it is true has to be found out.
-    pub(super) held: Option<OperationResult>,
+    /// The ends of operations as their steps tell them: whether they are true has to be found out.
+    pub(super) held: Vec<OperationResult>,
+}
+
+/// What is read after the last step of a segment.
+#[derive(Clone, Copy)]
+pub(super) struct ReadAfter<'a> {
+    pub(super) probes: &'a [Probe],
+    /// The operations whose end the caller tells, by what was read.
+    pub(super) judged: &'a [OperationId],
 }
 
 /// The ends of operations, kept by the caller: they are needed even if the performing is stopped halfway.
@@ -85,21 +93,21 @@ struct Progress<'a> {
     placed: Vec<Placed<'a>>,
     answers: Vec<StepAnswer>,
     ends: Ends<'a>,
-    /// Whether the last operation is read back before it is told.
-    holds_last: bool,
-    held: Option<OperationResult>,
+    /// The operations that are read back before they are told.
+    judged: &'a [OperationId],
+    held: Vec<OperationResult>,
     since: Instant,
 }
 
 /// Runs `segment`, sends an event at the start and end of each operation, and keeps their ends.
 ///
-/// With `probes`, which are run after the last step, the caller tells the end of the last operation.
+/// With probes, which are run after the last step, the caller tells the ends of the operations that they judge.
 pub(super) async fn perform_segment(
     writer: &mut Writer<'_>,
     sink: EventSink<'_>,
     segment: &[PlannedOperation],
     records: &Records,
-    probes: &[Probe],
+    read_after: ReadAfter<'_>,
     keep: KeepFor<'_>,
     ends: Ends<'_>,
 ) -> Performed {
@@ -123,9 +131,10 @@ pub(super) async fn perform_segment(
         return Performed {
             end: SegmentEnd::Through,
             read: Vec::new(),
-            held: None,
+            held: Vec::new(),
         };
     }
+    let ReadAfter { probes, judged } = read_after;
     let around = Around {
         keeping,
         records,
@@ -138,8 +147,8 @@ pub(super) async fn perform_segment(
         placed,
         answers: Vec::new(),
         ends,
-        holds_last: !probes.is_empty(),
-        held: None,
+        judged: if probes.is_empty() { &[] } else { judged },
+        held: Vec::new(),
         since: Instant::now(),
     };
     progress.start(0);
@@ -243,7 +252,17 @@ impl Progress<'_> {
                 line.end = ResourceEnd::Unknown;
             }
         }
-        *self.ends.under_way = vec![result];
+        self.has_no_end_yet([result]);
+    }
+
+    /// Keeps as under way what is read back, and `others`.
+    fn has_no_end_yet(&mut self, others: impl IntoIterator<Item = OperationResult>) {
+        let mut unread = self.held.clone();
+        for result in &mut unread {
+            mark(result, ResourceEnd::Applied, ResourceEnd::Unknown);
+        }
+        unread.extend(others);
+        *self.ends.under_way = unread;
     }
 
     /// The same after the answer to a step that is not the operation's last: only the lines of this and of the next step differ.
@@ -259,7 +278,7 @@ impl Progress<'_> {
             .map(|answer| answer.end);
         let after = (next + 1..changes.len()).find(|at| !changes[*at].steps.is_empty());
         let after = after.unwrap_or(changes.len());
-        let Some(result) = self.ends.under_way.first_mut() else {
+        let Some(result) = self.ends.under_way.last_mut() else {
             return;
         };
         result.took = self.since.elapsed();
@@ -325,12 +344,10 @@ impl Progress<'_> {
 
     fn finish(&mut self, operation: usize) {
         let result = self.result(operation, self.since.elapsed());
-        self.ends.under_way.clear();
-        if self.is_held(operation, &result) {
-            let mut unread = result.clone();
-            mark(&mut unread, ResourceEnd::Applied, ResourceEnd::Unknown);
-            self.ends.under_way.push(unread);
-            self.held = Some(result);
+        let is_held = self.is_held(operation, &result);
+        self.held.extend(is_held.then(|| result.clone()));
+        self.has_no_end_yet([]);
+        if is_held {
             return;
         }
         if found_nothing(&self.segment[operation], &result) {
@@ -349,9 +366,9 @@ impl Progress<'_> {
         let is_untrue = own
             .filter(|(placed, _)| placed.operation == operation)
             .any(|(placed, answer)| is_untrue(placed.step, answer.end));
-        let is_last = self.holds_last && operation + 1 == self.segment.len();
+        let is_judged = self.judged.contains(&self.segment[operation].id);
         let is_fine = |line: &ResourceResult| matches!(line.end, ResourceEnd::Applied | ResourceEnd::AlreadySo);
-        is_untrue || is_last && result.lines.iter().all(is_fine)
+        is_untrue || is_judged && result.lines.iter().all(is_fine)
     }
 
     fn result(&self, index: usize, took: Duration) -> OperationResult {

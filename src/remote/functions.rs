@@ -59,10 +59,13 @@ hl_mark "$1" ended "$hl_status" >&4
 /// `hl_mind` looks whether the link is lost: homelab sends line breaks now and then (`beat`), so a shell that has no child at work
 /// and has not run at all for several looks hears nobody. It is killed, since `dash` looks at no trap while it reads.
 ///
+/// Steps that run together: `hl_early` keeps how each one ended, `hl_late` watches and answers. What it prints is kept as text.
+///
 /// The scripts of a step run outside of `if` and `&&`, where `set -e` would have no effect.
 ///
 /// An answer that nobody reads any more ends the shell by a signal, and `EXIT` is only called after one that is caught.
 pub(super) const CHANGING: &str = r#"hl_halt=
+hl_later=
 hl_file=
 hl_journal=
 hl_entry=
@@ -132,9 +135,18 @@ hl_pass end
 ) 5>&- 9>&- &
 hl_watcher=$!
 }
+hl_first() { hl_go= hl_number=$1 hl_sent=0 hl_room=0 hl_freed=0 hl_watcher= hl_lost=; }
 hl_body() { ( hl_eval "$1" ) >&3 2>&1 3>&- 4>&- 5>&- 6<&- 7<&- 8>&- 9>&-; }
 hl_noting() { ( hl_eval "$1" ) >&3 2>&1 3>&- 5>&- 6<&- 7<&- 8>&- 9>&-; }
 hl_answer() {
+if [ -n "$hl_later" ]; then
+hl_said=$(tail -c 65536 "/proc/$$/fd/3")
+exec 3>&-
+eval "hl_end_$hl_number=\$1 hl_status_$hl_number=\$2 hl_said_$hl_number=\$hl_said"
+case $1 in failed|stale) hl_failed="$hl_failed $hl_part" ;; esac
+return 0
+fi
+case $1 in failed|stale) hl_halt=1 ;; esac
 if [ -n "$hl_watcher" ]; then
 kill "$hl_watcher"
 wait "$hl_watcher" || hl_watcher=
@@ -147,7 +159,7 @@ hl_entry=
 hl_tag "$hl_number" "$1" "$2"
 }
 hl_begin() {
-hl_go= hl_number=$1 hl_sent=0 hl_room=0 hl_freed=0 hl_watcher= hl_lost=
+hl_first "$1"
 if [ -n "$hl_halt" ]; then hl_entry=; hl_tag "$1" skipped 0; return 0; fi
 hl_open "$2"
 if [ -n "$3" ]; then
@@ -157,7 +169,7 @@ fi
 if [ -n "$4" ]; then
 hl_body "$4" </dev/null
 hl_status=$?
-if [ "$hl_status" != 0 ]; then hl_unstage; hl_halt=1; hl_answer stale "$hl_status"; return 0; fi
+if [ "$hl_status" != 0 ]; then hl_unstage; hl_answer stale "$hl_status"; return 0; fi
 fi
 hl_go=1
 }
@@ -183,7 +195,33 @@ elif [ -n "$hl_file" ]; then staged=$hl_file; $hl_do "$6" </dev/null; hl_status=
 else $hl_do "$6" <&7; hl_status=$?; fi
 hl_unstage ;;
 esac
-if [ "$hl_status" = 0 ]; then hl_answer done 0; else hl_halt=1; hl_answer failed "$hl_status"; fi
+if [ "$hl_status" = 0 ]; then hl_answer done 0; else hl_answer failed "$hl_status"; fi
+}
+hl_early() {
+hl_part=$3
+case " $hl_failed " in *" $3 "*) eval "hl_end_$1=skipped"; return 0 ;; esac
+hl_later=1
+hl_step "$1" "$2" '' "$4" "$5" "$6" nothing
+hl_later=
+}
+hl_late() {
+eval "hl_end=\$hl_end_$1 hl_status=\$hl_status_$1 hl_said=\$hl_said_$1; unset hl_end_$1 hl_status_$1 hl_said_$1"
+case $hl_end in
+'') return 0 ;;
+skipped) hl_tag "$1" skipped 0; return 0 ;;
+esac
+hl_first "$1"
+hl_entry=$4
+hl_open "$2"
+if [ "$hl_end" = done ] && [ -n "$5" ]; then
+hl_watch "$3"
+printf '%s\n' "$hl_said" | hl_body "watched=$hl_watched; export watched
+$5"
+hl_status=$?
+if [ "$hl_status" = 0 ]; then hl_watched=1; else hl_end=failed; fi
+elif [ -n "$hl_said" ]; then printf '%s\n' "$hl_said" >&3
+fi
+hl_answer "$hl_end" "$hl_status"
 }
 hl_stage() {
 hl_begin "$1" "$2" "$3" "$4"
@@ -197,7 +235,7 @@ fi
 find "${5%/*}/" -maxdepth 1 -type f -name '.homelab-????????????????' -mmin +60 -exec rm -f -- {} +
 set -C
 if { command exec 8>"$5"; } 2>&3; then hl_file=$5; set +C; exec 3>&-; hl_tag "$1" staged 0
-else set +C; hl_halt=1; hl_answer failed 1; fi
+else set +C; hl_answer failed 1; fi
 }
 hl_append() {
 if [ -z "$hl_halt" ]; then base64 -d >&8 4>&- 5>&- 6<&- 7<&- 9>&-; fi

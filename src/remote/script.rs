@@ -5,7 +5,6 @@
 //! of a frame answers with a tag: a line with the connection's random nonce, the part's number, its outcome and a status.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::ops::Range;
 
 use base64::Engine as _;
@@ -13,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::functions::{Functions, READING};
 use super::nonce::Nonce;
-use super::step::{Prints, StepScript};
+use super::step::{Prints, StepScript, Together};
 use crate::facts::Probe;
 use crate::quote::{Unquotable, quoted_script, try_quote};
 
@@ -71,6 +70,10 @@ pub(super) struct Frame<'a> {
     /// Functions of probes that the frame defines.
     shared: Vec<&'static str>,
     text: String,
+    /// What comes after the steps that run together: a line for each of them.
+    late: Vec<String>,
+    /// The numbers of their parts, each with that of its first step.
+    parts: Vec<(usize, u32)>,
     first: u32,
     next: u32,
 }
@@ -84,6 +87,8 @@ impl<'a> Frame<'a> {
             needed: Functions::default(),
             shared: Vec::new(),
             text: String::new(),
+            late: Vec::new(),
+            parts: Vec::new(),
             first,
             next: first,
         }
@@ -122,6 +127,9 @@ impl<'a> Frame<'a> {
         // The lines before a large step were written when its file was opened.
         self.record(step, !step.is_large())?;
         let number = self.number();
+        if let Some(together) = step.runs_together() {
+            return self.early(number, step, together, &format!("{already} {guard} {body}"));
+        }
         // For staged content, `hl_stage` has run `already` before.
         let already = match delivery {
             Delivery::Staged => Cow::Borrowed("''"),
@@ -143,10 +151,32 @@ impl<'a> Frame<'a> {
                 self.line(format_args!("{head} inline <<'{nonce}'\n{encoded}\n{nonce}"));
             }
         }
-        if let Some(closing) = step.record.as_ref().and_then(|record| record.closing.as_deref()) {
-            let closing = try_quote(closing)?;
-            self.line(format_args!("hl_close {closing}"));
+        if let Some(closing) = closing(step)? {
+            self.line(format_args!("{closing}"));
         }
+        Ok(())
+    }
+
+    /// Performs a step that runs together with its neighbors; `scripts` are three words of the shell.
+    fn early(&mut self, number: u32, step: &StepScript, together: &Together, scripts: &str) -> Result<(), Unquotable> {
+        let settle = quoted_or_nothing(together.settle.as_deref())?;
+        let entry = step.record.as_ref().map_or("", |record| &record.entry);
+        let entry = try_quote(entry)?;
+        let manner = manner(step);
+        let mut late = format!("hl_late {number} {} {manner} {entry} {settle}", random_name());
+        if let Some(closing) = closing(step)? {
+            late = format!("{late}\n{closing}");
+        }
+        if self.late.is_empty() {
+            self.push("hl_failed= hl_watched=");
+        }
+        let known = self.parts.iter().find(|(part, _)| *part == together.part);
+        let part = known.map_or(number, |(_, first)| *first);
+        if known.is_none() {
+            self.parts.push((together.part, part));
+        }
+        self.push(&format!("hl_early {number} {} {part} {scripts}", random_name()));
+        self.late.push(late);
         Ok(())
     }
 
@@ -159,8 +189,10 @@ impl<'a> Frame<'a> {
             let (nonce, lines) = (self.nonce.as_str(), &opening.lines);
             self.line(format_args!("hl_record {path} {begin} <<'{nonce}'\n{lines}{nonce}"));
         }
-        let entry = try_quote(&record.entry)?;
-        self.line(format_args!("hl_entry={entry}"));
+        if step.runs_together().is_none() {
+            let entry = try_quote(&record.entry)?;
+            self.line(format_args!("hl_entry={entry}"));
+        }
         Ok(())
     }
 
@@ -209,7 +241,8 @@ impl<'a> Frame<'a> {
     }
 
     /// The complete text. A frame needs at least one part: an empty group is a syntax error.
-    pub(super) fn finish(self) -> FrameText {
+    pub(super) fn finish(mut self) -> FrameText {
+        self.end_together();
         let mut text = String::from("{\n");
         for functions in self.needed.missing_from(self.defined) {
             text.push_str(&functions.replace("NONCE", self.nonce.as_str()));
@@ -230,9 +263,30 @@ impl<'a> Frame<'a> {
     }
 
     fn line(&mut self, arguments: std::fmt::Arguments<'_>) {
-        // Writing to a string cannot fail.
-        let _ = writeln!(self.text, "{arguments}");
+        self.end_together();
+        self.push(&arguments.to_string());
     }
+
+    /// The steps that run together are over.
+    fn end_together(&mut self) {
+        for line in std::mem::take(&mut self.late) {
+            self.push(&line);
+        }
+        self.parts.clear();
+    }
+
+    fn push(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+}
+
+/// The line that ends the journal of a run after `step`, if that is its last one.
+fn closing(step: &StepScript) -> Result<Option<String>, Unquotable> {
+    let closing = step.record.as_ref().and_then(|record| record.closing.as_deref());
+    closing
+        .map(|closing| Ok(format!("hl_close {}", try_quote(closing)?)))
+        .transpose()
 }
 
 /// The name of a file for what a step prints, which nobody can guess.

@@ -41,6 +41,21 @@ pub struct StepScript {
     pub notes: bool,
     /// What the journal of the host says of it.
     pub record: Option<StepRecord>,
+    /// Whether it runs along with its neighbors.
+    pub together: Option<Together>,
+}
+
+/// How a step runs along with its neighbors that have this too: first the bodies of all of them, one after the other, and then what
+/// watches them, so that all are watched at the same time. Only for steps without content.
+///
+/// If one fails, the later steps of its own part are skipped, but those of other parts are not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Together {
+    /// The same number for steps that need each other.
+    pub part: usize,
+    /// Fails if what the body did does not last. Its standard input is what the body printed, and `$watched` is not empty if this
+    /// text of a neighbor has ended with success since all bodies have run.
+    pub settle: Option<String>,
 }
 
 /// What the journal of the host says of a step. The host writes it along with the step.
@@ -87,6 +102,12 @@ pub enum Prints {
 }
 
 impl StepScript {
+    /// The text that runs last, and whose end is that of the step: what watches the body, if anything does.
+    pub fn ending(&mut self) -> &mut String {
+        let settle = self.together.as_mut().and_then(|together| together.settle.as_mut());
+        settle.unwrap_or(&mut self.body)
+    }
+
     /// The limits of its answer.
     pub(super) fn limits(&self) -> Limits {
         let content = self.content.as_ref().map_or(0, Content::size);
@@ -96,6 +117,11 @@ impl StepScript {
             total: Some(total),
             bytes: MOST_SENT,
         }
+    }
+
+    /// How it runs together with its neighbors, if it does.
+    pub(super) fn runs_together(&self) -> Option<&Together> {
+        self.together.as_ref().filter(|_| self.content.is_none())
     }
 
     /// Whether the content is too large for the frame.
@@ -120,6 +146,7 @@ impl fmt::Debug for StepScript {
             .field("limit", &self.limit)
             .field("notes", &self.notes)
             .field("record", &self.record)
+            .field("together", &self.together)
             .finish()
     }
 }
@@ -133,7 +160,7 @@ pub enum StepEnd {
     Already,
     /// The host has changed since the review. Nothing was done; later steps are skipped.
     Stale,
-    /// The body failed; later steps are skipped.
+    /// The body failed; later steps are skipped, but for those that run together with it.
     Failed { status: i32 },
     /// An earlier step failed or was stale.
     Skipped,

@@ -4,6 +4,7 @@ mod apart;
 mod frames;
 mod hostile;
 mod lost;
+mod together;
 mod uploads;
 
 use std::os::unix::fs::symlink;

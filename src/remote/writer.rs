@@ -50,6 +50,21 @@ struct Filled {
 }
 
 impl FrameContent<'_> {
+    /// The limits of the answer after this many answers: a step that runs together with others is answered after all of them ran.
+    fn limits(&self, answered: usize) -> Option<Limits> {
+        let Some(step) = self.steps.get(answered) else {
+            return self.stage_next.map(StepScript::limits);
+        };
+        let mut limits = step.limits();
+        let others = self.steps[answered + 1..].iter();
+        if step.runs_together().is_some() {
+            for other in others.take_while(|other| other.runs_together().is_some()) {
+                limits.total = limits.total.zip(other.limits().total).map(|(one, other)| one + other);
+            }
+        }
+        Some(limits)
+    }
+
     /// The probe that is answered after this many answers; `None` if a step is.
     fn probe(&self, answered: usize) -> Option<&Probe> {
         self.probes.get(answered.checked_sub(self.steps.len())? / 2)
@@ -295,9 +310,8 @@ impl<'a> Writer<'a> {
             // A step may be silent for long.
             limits_of: &|answered| {
                 let probe = content.probe(answered);
-                let step = content.steps.get(answered).or(content.stage_next);
                 let reading = probe.map(|probe| Limits::of_reading(silence, probe.allowance(), MOST_READ));
-                reading.or(step.map(StepScript::limits)).unwrap_or(Limits::NONE)
+                reading.or_else(|| content.limits(answered)).unwrap_or(Limits::NONE)
             },
             during: &|answered| match content.probe(answered) {
                 Some(probe) => format!("reading {} after the last step", probe.subject()),

@@ -59,6 +59,7 @@ mod staged;
 mod stages;
 mod sudo;
 mod swaps;
+mod together;
 mod trust;
 mod upgrades;
 mod without_root;

@@ -242,7 +242,8 @@ fn shell_texts(build: &Build) -> Vec<String> {
                     random: 7,
                     resolved,
                 };
-                scripts.push(step.script(&options).body);
+                let script = step.script(&options);
+                scripts.extend([Some(script.body), script.settle].into_iter().flatten());
             }
         }
     }

@@ -252,5 +252,6 @@ fn shown(step: &Step) -> String {
         Identity::LoginUser => " as the login user".to_owned(),
         _ => String::new(),
     };
-    format!("run{by}: {}", command.script.trim_end())
+    let settle = command.settle.as_ref().map(|settle| format!("\nwatch: {settle}"));
+    format!("run{by}: {}{}", command.script.trim_end(), settle.unwrap_or_default())
 }

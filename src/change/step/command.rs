@@ -26,6 +26,10 @@ pub struct Command {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_by: Option<String>,
     pub script: String,
+    /// Shell text that watches for a moment what the script did; what that printed is its standard input. See
+    /// [`Script::settle`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settle: Option<String>,
     /// Its standard input; `None` is empty.
     pub input: Option<Input>,
     /// How long it may take, once it has its locks.
@@ -56,6 +60,7 @@ impl Command {
             summary: summary.into(),
             asked_by: None,
             script: script.into(),
+            settle: None,
             input: None,
             timeout: DEFAULT_TIMEOUT,
             lock_wait: Duration::ZERO,
@@ -113,15 +118,16 @@ impl StepKind for Command {
             let timeout = timeout(self.limit());
             match &self.input {
                 None => self.by.run(&timeout, &self.text()),
-                // The shell reads the script from its standard input, so the command's input is on another descriptor.
-                Some(_) => format!(
-                    "{{\n{}\n}} 3<&0",
-                    self.by.run_reading(&timeout, &self.text(), "<&3 3<&-")
-                ),
+                Some(_) => reading(&self.by, &timeout, &self.text()),
             }
         };
+        let settle = self.settle.as_ref().map(|settle| {
+            let text = format!("{}{settle}", self.env.exports());
+            reading(&self.by, &timeout(self.limit()), &text)
+        });
         Script {
             body,
+            settle,
             content: self.input.as_ref().map(Input::content),
             stage: None,
         }
@@ -138,6 +144,11 @@ impl StepKind for Command {
         };
         [run].into_iter().chain(attributes).collect()
     }
+}
+
+/// Runs `text` with the standard input of this shell. The shell of `by` reads the text from its own, so it is on another descriptor.
+fn reading(by: &Identity, timeout: &str, text: &str) -> String {
+    format!("{{\n{}\n}} 3<&0", by.run_reading(timeout, text, "<&3 3<&-"))
 }
 
 /// Reports which process apt waits for, once per process. It ends by itself with the job, since its parent may be killed.

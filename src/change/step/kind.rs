@@ -56,6 +56,9 @@ impl<'a> ScriptOptions<'a> {
 pub struct Script {
     /// It reads `content` from its standard input, if there is any.
     pub body: String,
+    /// Watches what the body did, and fails if that did not last. What the body printed is its standard input. Neighboring steps
+    /// may be watched at the same time, after all of them have run: `$watched` is not empty if one of them was watched before with success.
+    pub settle: Option<String>,
     pub content: Option<Content>,
     /// A path for large content, which may be uploaded before the text runs. `$staged` then has this path.
     pub stage: Option<String>,

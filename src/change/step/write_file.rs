@@ -56,14 +56,13 @@ impl StepKind for WriteFile {
         };
         match &self.fetch {
             None => Script {
-                body,
                 content: Some(self.content.clone()),
                 stage,
+                ..Script::of(body)
             },
             Some(fetch) => Script {
-                body,
                 content: fetch.input(),
-                stage: None,
+                ..Script::of(body)
             },
         }
     }

@@ -4,7 +4,7 @@
 //! was started since the change: each start has an invocation of its own. But what a restart of an earlier run stopped is started.
 
 use super::resource::{effects, id, key, settles, shown_activity};
-use super::script::{Again, again as again_unit, again_after};
+use super::script::{Again, Text, again as again_unit, again_after};
 use crate::change::{
     Action, Attribute, Attributed, Before, Command, NotKnown, Outcome, ResourceChange, Risk, Step, Stop, has_stopped,
 };
@@ -179,10 +179,12 @@ fn step(unit: &str, verb: Verb, settles: bool) -> Step {
         Verb::Restart => Again::TryRestart,
         Verb::Reload => Again::Reload,
     };
+    let Text { script, settle } = again_unit(again, unit, settles);
     Step::Run(Command {
+        settle,
         already: Some(is_settled(unit)),
         recovery: Some(again_after(again, unit, settles)),
-        ..Command::new(format!("systemctl {word} {unit}"), again_unit(again, unit, settles)).asked_by("state")
+        ..Command::new(format!("systemctl {word} {unit}"), script).asked_by("state")
     })
 }
 

@@ -7,6 +7,16 @@ use crate::quote::quote;
 /// How often a unit is looked at after its start, twice a second.
 const LOOKS: u32 = 4;
 
+/// Looks at the unit `$u` now, and `$n` times more: it must be active, and systemd must not have restarted it more often than the
+/// `$r` times before.
+const LOOK: &str = r#"while :; do
+s=$(systemctl show -p ActiveState,SubState,NRestarts -- "$u")
+case $s in *ActiveState=active*|*ActiveState=reloading*|*ActiveState=refreshing*) ;; *) failed "$u is not active after its $a" ;; esac
+case "$s " in *NRestarts="$r"[!0-9]*) ;; *NRestarts=*) failed "$u ended and was restarted right after its $a" ;; esac
+[ $n -gt 0 ] || exit 0
+n=$((n-1)); sleep 0.5
+done"#;
+
 /// How much of a unit's log a failed start shows.
 const LOG_LINES: u32 = 12;
 
@@ -28,11 +38,34 @@ pub(super) fn stop_instances(template: &str) -> Step {
     Step::Run(Command::new(summary, script))
 }
 
+/// Shell text that changes a unit, and what watches the unit for a moment afterwards.
+pub(super) struct Text {
+    pub(super) script: String,
+    pub(super) settle: Option<String>,
+}
+
+impl Text {
+    /// Of a change after which nothing may end.
+    fn of(script: String) -> Self {
+        Self { script, settle: None }
+    }
+
+    /// The same after `first`, which sets what the unit's word needs.
+    fn after(self, first: &str) -> Self {
+        Self {
+            script: format!("{first}{}", self.script),
+            settle: self.settle.map(|settle| format!("{first}{settle}")),
+        }
+    }
+}
+
 /// The step for `verb`; `settles` watches the unit for a moment after it was started.
 pub(super) fn step(verb: Verb, unit: &str, settles: bool) -> Step {
+    let Text { script, settle } = text(verb, &quote(unit), settles);
     Step::Run(Command {
+        settle,
         recovery: verb.starts().then(|| again_after(Again::TryRestart, unit, settles)),
-        ..Command::new(summary(verb, unit), script(verb, &quote(unit), settles)).asked_by(verb.parameter())
+        ..Command::new(summary(verb, unit), script).asked_by(verb.parameter())
     })
 }
 
@@ -40,15 +73,19 @@ pub(super) fn step(verb: Verb, unit: &str, settles: bool) -> Step {
 pub(super) fn step_for_unknown(verb: Verb, unit: &str, settles: bool) -> Step {
     let quoted = quote(unit);
     let name = "\"$unit\"";
-    let text = match verb {
-        Verb::Stop => format!("{} || {}", script(verb, name, settles), has_no_file(name)),
-        _ => script(verb, name, settles),
-    };
-    let text = format!(
-        "[ \"$(systemctl show -p NeedDaemonReload --value -- {quoted})\" != yes ] || systemctl daemon-reload\n\
-         unit=$(systemctl show -p Id --value -- {quoted}) || exit\n{text}"
-    );
-    Step::Run(Command::new(summary(verb, unit), text).asked_by(verb.parameter()))
+    let mut text = text(verb, name, settles);
+    if verb == Verb::Stop {
+        text.script = format!("{} || {}", text.script, has_no_file(name));
+    }
+    let named = text.after(&format!("unit=$(systemctl show -p Id --value -- {quoted}) || exit\n"));
+    Step::Run(Command {
+        settle: named.settle,
+        ..Command::new(
+            summary(verb, unit),
+            format!("{}{}", read_changed(&quoted), named.script),
+        )
+        .asked_by(verb.parameter())
+    })
 }
 
 fn summary(verb: Verb, unit: &str) -> String {
@@ -65,20 +102,20 @@ fn summary(verb: Verb, unit: &str) -> String {
 }
 
 /// `unit` is a word of the shell.
-fn script(verb: Verb, unit: &str, settles: bool) -> String {
+fn text(verb: Verb, unit: &str, settles: bool) -> Text {
+    let started = |first: &str, verb: &str| watched(&format!("{first}v={verb} a=start r=0"), unit, settles);
     match verb {
-        Verb::Enable => format!("systemctl enable -- {unit}"),
-        Verb::Disable => disable(unit),
-        Verb::Start => started("start", unit, settles),
-        Verb::StartAfresh => format!(
-            "systemctl reset-failed -- {unit} 2>/dev/null\n{}",
-            started("start", unit, settles)
-        ),
-        Verb::Restart | Verb::Renew => started("restart", unit, settles),
-        Verb::Stop => format!("systemctl stop -- {unit}"),
-        Verb::Mask => format!("systemctl mask -- {unit}"),
+        Verb::Enable => Text::of(format!("systemctl enable -- {unit}")),
+        Verb::Disable => Text::of(disable(unit)),
+        Verb::Start => started("", "start"),
+        Verb::StartAfresh => started(&format!("{}\n", reset(unit)), "start"),
+        Verb::Restart | Verb::Renew => started("", "restart"),
+        Verb::Stop => Text::of(format!("systemctl stop -- {unit}")),
+        Verb::Mask => Text::of(format!("systemctl mask -- {unit}")),
         // A unit may be masked until the next boot and for good at once.
-        Verb::Unmask => format!("systemctl unmask -- {unit} && systemctl unmask --runtime -- {unit}"),
+        Verb::Unmask => Text::of(format!(
+            "systemctl unmask -- {unit} && systemctl unmask --runtime -- {unit}"
+        )),
     }
 }
 
@@ -107,22 +144,22 @@ pub(super) enum Again {
     Reload,
 }
 
-/// The script of a handler for a unit that runs: systemd reads a changed unit file first. With `$starts`, it starts a unit that
+/// The text of a handler for a unit that runs: systemd reads a changed unit file first. With `$starts`, it starts a unit that
 /// does not run.
-pub(super) fn again(verb: Again, unit: &str, settles: bool) -> String {
+pub(super) fn again(verb: Again, unit: &str, settles: bool) -> Text {
     let name = quote(unit);
     let usual = match verb {
         Again::TryRestart => "v=try-restart a=start r=0".to_owned(),
         Again::Reload => format!("{}\n{}", reload(&name), can_reload(unit)),
     };
-    format!(
+    let first = format!(
         "{}{usual}\n\
-         [ -n \"$starts\" ] && {} && {{ {} v=start a=start r=0; }}\n{}",
+         [ -n \"$starts\" ] && {} && {{ {} v=start a=start r=0; }}",
         read_changed(&name),
         has_stopped(&name),
         reset(&name),
-        watched("$v", "$a", &name, settles),
-    )
+    );
+    watched(&first, &name, settles)
 }
 
 /// The script that has a unit work with the files that were put back. What runs and was only reloaded is not stopped; a unit
@@ -140,11 +177,8 @@ pub(super) fn again_after(verb: Again, unit: &str, settles: bool) -> String {
             has_reload(&name)
         ),
     };
-    format!(
-        "{}{usual}\n{}",
-        read_changed(&name),
-        watched("$v", "$a", &name, settles)
-    )
+    let looks = if settles { LOOKS } else { 0 };
+    format!("{}{}{}", read_changed(&name), changed(&usual, &name), watch(looks))
 }
 
 /// It may have been restarted by itself at any time before.
@@ -180,27 +214,138 @@ fn read_changed(unit: &str) -> String {
     format!("[ \"$(systemctl show -p NeedDaemonReload --value -- {unit})\" != yes ] || systemctl daemon-reload\n")
 }
 
-fn started(verb: &str, unit: &str, settles: bool) -> String {
-    format!("r=0\n{}", watched(verb, "start", unit, settles))
+/// `first` sets `$v`, what systemctl does to the unit, `$a`, what that is called, and `$r`, how often systemd restarted it before.
+///
+/// systemd reports a start as soon as the process exists. So the unit must stay active for a moment.
+fn watched(first: &str, unit: &str, settles: bool) -> Text {
+    let script = changed(first, unit);
+    if !settles {
+        return Text::of(format!("{script}{}", watch(0)));
+    }
+    Text {
+        script: format!("{script}echo \"settles $a $r $t\""),
+        settle: Some(format!(
+            "u={unit}\n\
+             while IFS= read -r l; do case $l in 'settles '*) set -- $l; a=$2 r=$3 t=$4 ;; *) printf '%s\\n' \"$l\" ;; esac; done\n\
+             {}n={LOOKS}; [ -z \"$watched\" ] || n=0\n{LOOK}",
+            failed()
+        )),
+    }
 }
 
-/// systemd reports a start as soon as the process exists. So the unit must stay active for a moment, in which systemd restarts
-/// it no more often than the `$r` times before.
-fn watched(verb: &str, after: &str, unit: &str, settles: bool) -> String {
-    let looks = if settles { LOOKS } else { 0 };
+/// Defines `failed`, which ends the script: why the unit `$u` does not run, with its log since `$t`.
+fn failed() -> String {
     format!(
-        "u={unit} t=$(date +%s.%N)\n\
-         failed() {{\n\
+        "failed() {{\n\
          echo \"$1: $(systemctl show -p ActiveState --value -- \"$u\") ($(systemctl show -p SubState --value -- \"$u\"))\"\n\
          timeout 5 journalctl --sync; journalctl --quiet --no-pager --since \"@$t\" --lines {LOG_LINES} --unit \"$u\"; exit 1\n\
-         }}\n\
-         systemctl {verb} -- \"$u\" || failed \"$u did not {after}\"\n\
-         n={looks}; while :; do\n\
-         s=$(systemctl show -p ActiveState,SubState,NRestarts -- \"$u\")\n\
-         case $s in *ActiveState=active*|*ActiveState=reloading*|*ActiveState=refreshing*) ;; \
-         *) failed \"$u is not active after its {after}\";; esac\n\
-         case \"$s \" in *NRestarts=\"$r\"[!0-9]*) ;; *NRestarts=*) failed \"$u ended and was restarted right after its {after}\";; esac\n\
-         [ $n -gt 0 ] || exit 0; n=$((n-1)); sleep 0.5\n\
-         done"
+         }}\n"
     )
+}
+
+fn changed(first: &str, unit: &str) -> String {
+    format!(
+        "{first}\n\
+         u={unit} t=$(date +%s.%N)\n\
+         {}\
+         systemctl $v -- \"$u\" || failed \"$u did not $a\"\n",
+        failed()
+    )
+}
+
+fn watch(looks: u32) -> String {
+    format!("n={looks}\n{LOOK}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command as Process;
+
+    use super::*;
+
+    /// What a host does: `a` dies of its restart, systemd restarts `b` by itself, all others run. Looks and pauses are counted.
+    const HOST: &str = r#"count() { echo "$1" >>"$log"; }
+sleep() { count sleep; }
+journalctl() { :; }
+timeout() { :; }
+systemctl() {
+case $* in
+*NeedDaemonReload*) echo no ;;
+*ActiveState,*) count look
+case $* in *"-- dies") s=failed r=0 ;; *"-- again") s=active r=1 ;; *) s=active r=0 ;; esac
+echo "ActiveState=$s"; echo "SubState=x"; echo "NRestarts=$r" ;;
+*NRestarts*) echo 0 ;;
+*ActiveState*) echo active ;;
+restart*|try-restart*|reload*) count "$1 $3" ;;
+esac
+}
+"#;
+
+    /// Runs the texts as the host does with steps that run together: the exit codes, and what happened.
+    fn together(texts: &[Text]) -> (Vec<i32>, Vec<String>) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = folder.path().join("log");
+        let run = |text: &str, input: &str| {
+            let text = format!("{HOST}{text}");
+            let mut process = Process::new("sh");
+            process
+                .arg("-c")
+                .arg(&text)
+                .env("log", &log)
+                .stdin(std::process::Stdio::piped());
+            let mut child = process.stdout(std::process::Stdio::piped()).spawn().expect("sh runs");
+            std::io::Write::write_all(&mut child.stdin.take().expect("input"), input.as_bytes()).expect("written");
+            child.wait_with_output().expect("an end")
+        };
+        let said: Vec<_> = texts.iter().map(|text| run(&text.script, "")).collect();
+        let mut watched = "";
+        let mut codes = Vec::new();
+        for (text, said) in texts.iter().zip(said) {
+            let mut end = said.status.code().unwrap_or(-1);
+            if let Some(settle) = text.settle.as_ref().filter(|_| end == 0) {
+                let input = String::from_utf8_lossy(&said.stdout).into_owned();
+                let ended = run(&format!("watched={watched}\n{settle}"), &input);
+                end = ended.status.code().unwrap_or(-1);
+                watched = if end == 0 { "1" } else { watched };
+            }
+            codes.push(end);
+        }
+        let log = std::fs::read_to_string(&log).unwrap_or_default();
+        (codes, log.lines().map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn any_number_of_units_takes_the_time_of_one() {
+        for (units, codes, pauses, looks) in [
+            (&["one"][..], &[0][..], 4, 5),
+            (&["one", "two"], &[0, 0], 4, 6),
+            (&["one", "two", "three", "four"], &[0; 4], 4, 8),
+            // What dies at once is not watched, so the next one has all of its time.
+            (&["dies", "two", "three"], &[1, 0, 0], 4, 7),
+            (&["one", "dies", "again", "four"], &[0, 1, 1, 0], 4, 8),
+            (&["dies", "again"], &[1, 1], 0, 2),
+        ] {
+            for (verb, word) in [(Again::TryRestart, "try-restart"), (Again::Reload, "reload")] {
+                let texts: Vec<Text> = units.iter().map(|unit| again(verb, unit, true)).collect();
+                let (ended, log) = together(&texts);
+                assert_eq!(ended, codes, "{units:?} {log:?}");
+                let count = |what: &str| log.iter().filter(|line| *line == what).count();
+                assert_eq!((count("sleep"), count("look")), (pauses, looks), "{units:?} {log:?}");
+                let restarts: Vec<String> = units.iter().map(|unit| format!("{word} {unit}")).collect();
+                assert_eq!(log[..units.len()], restarts, "first all of them");
+            }
+        }
+    }
+
+    #[test]
+    fn a_unit_that_needs_no_watching_is_looked_at_once() {
+        let texts = [
+            again(Again::TryRestart, "a.timer", false),
+            again(Again::TryRestart, "dies", false),
+        ];
+        assert!(texts.iter().all(|text| text.settle.is_none()));
+        let (ended, log) = together(&texts);
+        assert_eq!(ended, [0, 1]);
+        assert_eq!(log, ["try-restart a.timer", "look", "try-restart dies", "look"]);
+    }
 }
