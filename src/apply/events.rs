@@ -1,5 +1,6 @@
 //! Events of applying a plan, and the results. Nothing here prints.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,6 +82,21 @@ pub struct OperationResult {
     /// How often it was tried again after a failure.
     pub retried: u8,
     pub took: Duration,
+}
+
+impl OperationResult {
+    /// Leaves out directories that are made only for another one of `changes`, its changes, unless they failed.
+    pub(super) fn without_parts(mut self, changes: &[ResourceChange]) -> Self {
+        let parts = changes.iter().enumerate().filter_map(|(place, change)| {
+            let is_part = change.part_of(&changes[place + 1..]).is_some();
+            is_part.then_some(&change.id)
+        });
+        let parts: BTreeSet<&ResourceId> = parts.collect();
+        let has_failed = |line: &ResourceResult| matches!(line.end, ResourceEnd::Failed | ResourceEnd::Unknown);
+        self.lines
+            .retain(|line| has_failed(line) || !parts.contains(&line.resource));
+        self
+    }
 }
 
 /// A reviewed change and its end.
@@ -214,6 +230,51 @@ pub fn exit_code(ends: impl IntoIterator<Item = HostEnd>) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::change::{Attributes, Before, MakeDirectory, Step};
+
+    #[test]
+    fn a_part_of_another_change_has_no_line_unless_it_failed() {
+        let make = |path: &str| ResourceChange {
+            steps: vec![Step::MakeDirectory(MakeDirectory {
+                path: path.to_owned(),
+                attributes: Attributes {
+                    owner: "root".to_owned(),
+                    group: "root".to_owned(),
+                    mode: 0o755,
+                },
+                keeps: true,
+            })],
+            ..ResourceChange::new(
+                ResourceId::new(ResourceKind::Directory, path),
+                Action::Create,
+                Before::Absent,
+                None,
+            )
+        };
+        let changes = [make("/a"), make("/a/b")];
+        for (ends, told) in [
+            ([ResourceEnd::AlreadySo, ResourceEnd::Applied], &["/a/b"][..]),
+            ([ResourceEnd::Applied, ResourceEnd::Applied], &["/a/b"]),
+            ([ResourceEnd::NotReached, ResourceEnd::NotReached], &["/a/b"]),
+            ([ResourceEnd::Failed, ResourceEnd::NotReached], &["/a", "/a/b"]),
+            ([ResourceEnd::Unknown, ResourceEnd::NotReached], &["/a", "/a/b"]),
+        ] {
+            let lines = changes
+                .iter()
+                .zip(ends)
+                .map(|(change, end)| ResourceResult::of(change, end));
+            let result = OperationResult {
+                operation: OperationId("web / t / files.directory /a/b".to_owned()),
+                lines: lines.collect(),
+                failure: None,
+                retried: 0,
+                took: Duration::ZERO,
+            };
+            let result = result.without_parts(&changes);
+            let names: Vec<&str> = result.lines.iter().map(|line| &*line.resource.name).collect();
+            assert_eq!(names, told, "{ends:?}");
+        }
+    }
 
     #[test]
     fn the_worst_end_decides() {

@@ -38,6 +38,7 @@ impl HostApply<'_> {
                 retried: self.retried.get(&operation.id).copied().unwrap_or_default(),
                 took: Duration::ZERO,
             };
+            let result = result.without_parts(operation.changes());
             // The files that notified it went back.
             let is_dropped = operation.handler.is_some() && !done.contains(&operation.id);
             if halt.is_none() && is_dropped && matches!(operation.outcome, Outcome::Change(_) | Outcome::Ensure { .. })

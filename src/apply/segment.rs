@@ -163,6 +163,7 @@ pub(super) async fn perform_segment(
             (SegmentEnd::Lost { error, goes_on }, Vec::new())
         }
     };
+    progress.leave_out_parts();
     let held = progress.held;
     if !matches!(end, SegmentEnd::Through) {
         journal.has_failed();
@@ -265,6 +266,15 @@ impl Progress<'_> {
         *self.ends.under_way = unread;
     }
 
+    /// What is left under way is told without what is a part of other changes.
+    fn leave_out_parts(&mut self) {
+        for result in std::mem::take(self.ends.under_way) {
+            let operation = self.segment.iter().find(|operation| operation.id == result.operation);
+            let changes = operation.map_or(&[][..], PlannedOperation::changes);
+            self.ends.under_way.push(result.without_parts(changes));
+        }
+    }
+
     /// The same after the answer to a step that is not the operation's last: only the lines of this and of the next step differ.
     fn go_on_under_way(&mut self, answered: usize) {
         let (operation, change) = (self.placed[answered].operation, self.placed[answered].change);
@@ -345,6 +355,7 @@ impl Progress<'_> {
     fn finish(&mut self, operation: usize) {
         let result = self.result(operation, self.since.elapsed());
         let is_held = self.is_held(operation, &result);
+        let result = result.without_parts(self.segment[operation].changes());
         self.held.extend(is_held.then(|| result.clone()));
         self.has_no_end_yet([]);
         if is_held {

@@ -19,6 +19,7 @@ use crate::content::Content;
 use crate::error::Diagnostic;
 use crate::facts::FactKey;
 use crate::facts::overlay::{Effect, FactScope, OperationId};
+use crate::facts::path::is_below;
 use crate::secret::KeyedDigest;
 
 pub use access::Access;
@@ -321,6 +322,19 @@ impl ResourceChange {
         self.id.kind == ResourceKind::Unit && self.after.as_ref() == Some(before)
     }
 
+    /// Which of the later changes of its operation, `rest`, it is a part of: a directory that is made only for what comes into it,
+    /// unless it is there by then.
+    pub fn part_of(&self, rest: &[Self]) -> Option<usize> {
+        let directory = match &self.steps[..] {
+            [Step::MakeDirectory(directory)] if directory.keeps => &directory.path,
+            _ => return None,
+        };
+        let is_in_it = |change: &Self| change.id.name != *directory && is_below(&change.id.name, directory);
+        let first = rest.iter().position(is_in_it)?;
+        let further = rest[first].part_of(&rest[first + 1..]);
+        Some(further.map_or(first, |further| first + 1 + further))
+    }
+
     /// Whether it is planned for something absent that earlier operations may bring: then it is planned again for what is there.
     pub fn is_open(&self) -> bool {
         let is_absent = |expect: &Expect| match expect {
@@ -446,6 +460,48 @@ mod tests {
         ] {
             let now = of_unit(kept_as("active"), &now);
             assert_eq!(now.is_within(&reviewed), is_within, "{now:?} {reviewed:?}");
+        }
+    }
+
+    #[test]
+    fn a_directory_that_may_be_there_is_a_part_of_what_comes_into_it() {
+        let make = |path: &str, keeps: bool| ResourceChange {
+            id: ResourceId::new(ResourceKind::Directory, path),
+            steps: vec![Step::MakeDirectory(MakeDirectory {
+                path: path.to_owned(),
+                attributes: Attributes {
+                    owner: "root".to_owned(),
+                    group: "root".to_owned(),
+                    mode: 0o755,
+                },
+                keeps,
+            })],
+            ..change(Before::Absent, &[])
+        };
+        let file = |path: &str| ResourceChange {
+            id: ResourceId::new(ResourceKind::File, path),
+            ..change(Before::Absent, &[])
+        };
+        for (changes, parts) in [
+            (vec![make("/a", true), make("/a/b", true)], vec![Some(0), None]),
+            (vec![make("/a", false), make("/a/b", true)], vec![None, None]),
+            (vec![make("/a", true), make("/ab", true)], vec![None, None]),
+            (vec![make("/a", true), make("/a", true)], vec![None, None]),
+            (
+                vec![make("/a", true), make("/a/b", true), file("/a/b/c"), file("/a/d")],
+                vec![Some(1), Some(0), None, None],
+            ),
+            (
+                vec![make("/a", true), file("/x"), make("/a/b", true), file("/a/c")],
+                vec![Some(1), None, None, None],
+            ),
+        ] {
+            let found: Vec<Option<usize>> = changes
+                .iter()
+                .enumerate()
+                .map(|(place, change)| change.part_of(&changes[place + 1..]))
+                .collect();
+            assert_eq!(found, parts, "{changes:?}");
         }
     }
 

@@ -143,6 +143,8 @@ struct JsonChange<'a> {
     before_hidden: Vec<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     before_masked: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    above: Vec<&'a str>,
     after: Option<IndexMap<&'a str, &'a str>>,
     after_unknown: IndexMap<&'a str, &'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -338,6 +340,7 @@ impl<'a> JsonChange<'a> {
             before_unknown,
             before_hidden: before.map(hidden).unwrap_or_default(),
             before_masked: before.map(partly_masked).unwrap_or_default(),
+            above: change.above.iter().map(AsRef::as_ref).collect(),
             after: after.map(known),
             after_unknown: after.map(unknown).unwrap_or_default(),
             after_hidden: after.map(hidden).unwrap_or_default(),

@@ -242,6 +242,16 @@ pub(super) fn parts(change: &Change<'_>, unless: &[OperationId], options: &TextO
     if !notes.0.is_empty() {
         parts.push((Tone::Plain, notes));
     }
+    if !change.above.is_empty() {
+        let named = joined(
+            change.above.iter().map(|path| Phrase::default().name(one_line(path))),
+            " and ",
+        );
+        parts.push((
+            Tone::Faint,
+            Phrase::words("creates ").then(named).word(" too, if missing"),
+        ));
+    }
     let risk = match change.risk {
         Risk::None | Risk::Removal => None,
         Risk::Restart => Some("! interrupts a running service"),

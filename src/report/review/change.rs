@@ -27,6 +27,8 @@ pub struct Change<'a> {
     pub after: Option<Attributes<'a>>,
     /// Names of attributes that differ or may differ.
     pub differs: Vec<&'static str>,
+    /// Directories above it that are made along with it, unless they are there by then.
+    pub above: Vec<Cow<'a, str>>,
     pub notes: Vec<Note<'a>>,
     pub kept: Vec<Kept<'a>>,
     pub blocks: Vec<Block>,
@@ -136,6 +138,22 @@ enum Side<'a> {
 }
 
 impl<'a> Change<'a> {
+    /// The reviews of an operation's changes. A directory that is made only for one of the others is a part of that.
+    pub(super) fn all(changes: &'a [ResourceChange], whole: bool) -> Vec<Self> {
+        let mut all: Vec<Self> = changes.iter().map(|change| Self::new(change, whole)).collect();
+        let mut is_part = vec![false; all.len()];
+        for (place, change) in changes.iter().enumerate() {
+            if let Some(further) = change.part_of(&changes[place + 1..]) {
+                let name = all[place].name.clone();
+                all[place + 1 + further].above.push(name);
+                is_part[place] = true;
+            }
+        }
+        let mut parts = is_part.into_iter();
+        all.retain(|_| !parts.next().unwrap_or_default());
+        all
+    }
+
     /// The review of `change`; `whole` shows all content, however long.
     pub(super) fn new(change: &'a ResourceChange, whole: bool) -> Self {
         let (before, old) = match &change.before {
@@ -152,6 +170,7 @@ impl<'a> Change<'a> {
             before,
             after: new.map(values),
             differs: Vec::new(),
+            above: Vec::new(),
             notes: Vec::new(),
             kept: Vec::new(),
             blocks: Vec::new(),

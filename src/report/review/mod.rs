@@ -438,7 +438,7 @@ impl<'a> Entry<'a> {
     /// The review of one operation; `whole` shows all content, however long.
     pub fn new(operation: &'a PlannedOperation, whole: bool) -> Self {
         let all = |changes: &'a [ResourceChange]| {
-            let mut all: Vec<Change<'a>> = changes.iter().map(|change| Change::new(change, whole)).collect();
+            let mut all = Change::all(changes, whole);
             say_once(&mut all);
             all
         };
