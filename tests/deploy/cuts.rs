@@ -28,7 +28,7 @@ use crate::support::proxy::{Burst, Fault, Place, Proxy, Way};
 /// How many cuts a test run makes.
 const CUTS: usize = 8;
 /// By when a run has ended that lost its connection.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 /// How long nothing passes before both ends see that the connection is closed.
 const SILENCE: Duration = Duration::from_secs(1);
 /// Of so many cuts, one comes before anything is changed.

@@ -9,6 +9,9 @@ use crate::support::docker::docker;
 use crate::support::host::Host;
 use crate::support::project::Project;
 
+/// On a busy machine, a run takes long.
+const PATIENCE: Duration = Duration::from_secs(90);
+
 /// A service that notes each start, two files that it reads, and a handler.
 const SERVICE: &str = r#"
 [[operation]]
@@ -136,7 +139,7 @@ touches = ["/srv/held-{{ value }}"]
 /// Waits until no session is left of a run that was killed: its shell may still be at its last step.
 fn wait_for_the_end_of_the_session(host: &Host<'_>) {
     let session = "pgrep -f '^sshd(-session)?: root@notty'";
-    host.wait_until(&format!("! {session}"), Duration::from_secs(20));
+    host.wait_until(&format!("! {session}"), PATIENCE);
 }
 
 fn start(project: &Project) -> Child {
@@ -164,7 +167,7 @@ fn whatever_ends_a_run_between_change_and_restart_there_is_one_restart() {
         let mut run = start(&project);
         if is_held {
             let changed = format!("grep -q value-{round} /etc/app.extra");
-            host.wait_until(&changed, Duration::from_secs(20));
+            host.wait_until(&changed, PATIENCE);
         } else {
             thread::sleep(STEP * (round % STEPS));
         }
@@ -178,7 +181,7 @@ fn whatever_ends_a_run_between_change_and_restart_there_is_one_restart() {
             wait_for_the_end_of_the_session(&host);
             host.inside("rm /srv/hold");
         }
-        let next = ["deploy", "dev", "all", "--yes", "--lock-wait", "30s"];
+        let next = ["deploy", "dev", "all", "--yes", "--lock-wait", "90s"];
         let told = project.homelab(&next).expect(0).stdout;
         let is_owed = told.contains("owed since an earlier run");
         assert!(is_owed || !is_held, "round {round}:\n{told}");
@@ -190,7 +193,7 @@ fn whatever_ends_a_run_between_change_and_restart_there_is_one_restart() {
             "round {round}:\n{told}"
         );
         // The shell of the run that ended may still see its last restart settle, which the next review says.
-        host.wait_until("flock -n /run/homelab.lock true", Duration::from_secs(30));
+        host.wait_until("flock -n /run/homelab.lock true", PATIENCE);
         is_quiet(&project, &host);
     }
     println!("{owed} of {} rounds left a handler owed", STEPS * 2);
@@ -198,7 +201,7 @@ fn whatever_ends_a_run_between_change_and_restart_there_is_one_restart() {
     data(&project, "power", "first", true);
     host.inside("touch /srv/hold");
     let mut run = start(&project);
-    host.wait_until("grep -q power /etc/app.extra", Duration::from_secs(10));
+    host.wait_until("grep -q power /etc/app.extra", PATIENCE);
     docker(&["kill", host.container()]);
     run.wait().unwrap();
     project.homelab(&["lab", "up", "dev"]).expect(0);
