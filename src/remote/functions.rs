@@ -58,6 +58,8 @@ hl_mark "$1" ended "$hl_status" >&4
 ///
 /// `hl_mind` looks whether the link is lost: homelab sends line breaks now and then (`beat`), so a shell that has no child at work
 /// and has not run at all for several looks hears nobody. It is killed, since `dash` looks at no trap while it reads.
+/// `hl_unmind` kills that process too. `dash` loses a caught signal that comes between a fork and the reset of traps in the child, so
+/// `hl_watch` forks while `TERM` is not caught.
 ///
 /// Steps that run together: `hl_early` keeps how each one ended, `hl_late` watches and answers. What it prints is kept as text.
 ///
@@ -123,6 +125,7 @@ case $1 in
 *w*) hl_pause=1 ;;
 *) return 0 ;;
 esac
+trap - TERM
 (
 hl_over=
 trap hl_over=1 TERM
@@ -134,6 +137,7 @@ done
 hl_pass end
 ) 5>&- 9>&- &
 hl_watcher=$!
+trap 'exit 1' TERM
 }
 hl_first() { hl_go= hl_number=$1 hl_sent=0 hl_room=0 hl_freed=0 hl_watcher= hl_lost=; }
 hl_body() { ( hl_eval "$1" ) >&3 2>&1 3>&- 4>&- 5>&- 6<&- 7<&- 8>&- 9>&-; }
@@ -259,11 +263,9 @@ esac
 }
 hl_mind() {
 (
-trap 'kill $!; exit' TERM
 hl_still=0
 while :; do
-sleep "$1" &
-wait $!
+sleep "$1"
 [ "/proc/$$/fd/9" -ef "$2" ] || exit
 hl_new= hl_children=
 while read -r hl_key hl_value; do case $hl_key in *ctxt*) hl_new="$hl_new $hl_value" ;; esac; done <"/proc/$$/status"
@@ -283,7 +285,15 @@ done
 ) </dev/null 4>&- 5>&- 6<&- 7<&- 8>&- 9>&- &
 hl_minder=$!
 }
-hl_unmind() { [ -z "$hl_minder" ] || { kill "$hl_minder"; wait "$hl_minder"; }; hl_minder=; }
+hl_unmind() {
+[ -n "$hl_minder" ] || return 0
+hl_sleep=
+kill -STOP "$hl_minder"
+read -r hl_sleep <"/proc/$hl_minder/task/$hl_minder/children"
+kill -KILL "$hl_minder" $hl_sleep
+wait "$hl_minder"
+hl_minder=
+}
 hl_unlock() { hl_unmind; exec 9>&-; hl_tag "$1" unlocked 0; }
 hl_resume() { hl_halt=; hl_tag "$1" resumed 0; }
 "#;
