@@ -186,6 +186,32 @@ async fn live_output_comes_while_the_step_runs_and_once() {
 }
 
 #[tokio::test]
+async fn live_steps_that_end_at_once_are_not_waited_for() {
+    // Each has a process that watches its output, which is told to end when it has hardly begun.
+    let steps = vec![
+        StepScript {
+            prints: Prints::Live,
+            ..step(":")
+        };
+        150
+    ];
+    let shells = Shells::all();
+    join_all(shells.paths.iter().map(|shell| {
+        let steps = &steps;
+        async move {
+            let folder = tempfile::tempdir().unwrap();
+            let mut host = Connection::local(shell).await.unwrap();
+            let mut writer = host.lock(&request(folder.path())).await.unwrap();
+            let performed = tokio::time::timeout(Duration::from_secs(120), perform(&mut writer, steps)).await;
+            let answers = performed.unwrap_or_else(|_| panic!("{shell:?}: a step is waited for"));
+            assert!(answers.iter().all(|answer| answer.end == StepEnd::Done), "{shell:?}");
+            host.close().await;
+        }
+    }))
+    .await;
+}
+
+#[tokio::test]
 async fn long_output_is_cut_with_an_exact_count() {
     const ALL: u64 = 50_000_000;
     let folder = tempfile::tempdir().unwrap();
