@@ -2,6 +2,7 @@
 //! its name, size and digest alone.
 
 mod deb;
+mod encrypted;
 mod files;
 mod folder;
 
@@ -12,10 +13,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::secret::{DigestKey, KeyedDigest, sha256_hex};
+use crate::secret::{DigestKey, KeyedDigest, Secret, sha256_hex};
 use crate::value::Text;
 
 pub use deb::NoControl;
+pub use encrypted::{Decrypt, EncryptedFile, Undecrypted};
 pub use files::{Assets, LargeFile, open_lock, open_regular, special_file, special_key_file};
 pub use folder::{Found, ProjectFolder, Refused, open_in_place, read_in_place};
 
@@ -29,9 +31,18 @@ pub struct Content {
     size: u64,
     #[serde(skip)]
     source: Source,
-    /// The text, if any of it came from a secret.
+    /// What reviews do not show of it.
     #[serde(skip)]
-    secret: Option<Arc<Text>>,
+    covered: Option<Covered>,
+}
+
+/// What of the bytes is not shown.
+#[derive(Clone)]
+enum Covered {
+    /// What of this text came from a secret, or is known only later.
+    Text(Arc<Text>),
+    /// All of it: it is a secret, and no text.
+    Whole,
 }
 
 /// Where the bytes are.
@@ -52,21 +63,49 @@ impl Content {
             sha256: sha256_hex(&bytes),
             size: bytes.len() as u64,
             source: Source::Memory(bytes),
-            secret: None,
+            covered: None,
         }
     }
 
     /// Text, of which parts may come from secrets.
     pub fn of_text(text: &Text) -> Self {
         Self {
-            secret: text.is_secret().then(|| Arc::new(text.clone())),
+            covered: text.is_covered().then(|| Covered::Text(Arc::new(text.clone()))),
             ..Self::new(text.expose().as_bytes())
         }
     }
 
-    /// The text, if any of it came from a secret.
-    pub fn secret_text(&self) -> Option<&Text> {
-        self.secret.as_deref()
+    /// Bytes that are a secret as a whole.
+    pub fn of_secret(bytes: &Arc<[u8]>) -> Self {
+        match std::str::from_utf8(bytes) {
+            Ok(text) if !text.contains('\0') => Self::of_text(&Secret::new(text).into()),
+            _ => Self {
+                covered: Some(Covered::Whole),
+                ..Self::new(Arc::clone(bytes))
+            },
+        }
+    }
+
+    /// Whether any of it came from a secret.
+    pub fn is_secret(&self) -> bool {
+        match &self.covered {
+            Some(Covered::Text(text)) => text.is_secret(),
+            Some(Covered::Whole) => true,
+            None => false,
+        }
+    }
+
+    /// Whether it is a secret and no text.
+    pub fn is_secret_binary(&self) -> bool {
+        matches!(self.covered, Some(Covered::Whole))
+    }
+
+    /// The text, if any of it is not shown: it came from a secret, or is known only later.
+    pub fn covered_text(&self) -> Option<&Text> {
+        match &self.covered {
+            Some(Covered::Text(text)) => Some(text),
+            Some(Covered::Whole) | None => None,
+        }
     }
 
     /// A file that is read when it is sent; it is read through once for its digest, however many hosts get it.
@@ -78,7 +117,7 @@ impl Content {
             sha256,
             size,
             source: Source::File(Arc::clone(file)),
-            secret: None,
+            covered: None,
         })
     }
 
@@ -95,7 +134,7 @@ impl Content {
             sha256: String::new(),
             size: 0,
             source: Source::Apart,
-            secret: None,
+            covered: None,
         }
     }
 

@@ -11,9 +11,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-pub use known::{Redactor, redacted, remember};
-pub use mask::MASK;
-pub use value::{Secret, Sort, World};
+pub use known::{Redactor, redacted, remember, remember_file};
+pub use mask::{LATER, MASK};
+pub use value::{Cover, Secret, Sort, World};
 
 /// The environment variable with the password for `sudo`.
 pub const PASSWORD_VARIABLE: &str = "HOMELAB_BECOME_PASSWORD";

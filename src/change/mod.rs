@@ -76,6 +76,16 @@ impl Outcome {
         }
     }
 
+    /// What a review shows of its changes, without what it does.
+    pub fn into_preview(self) -> Vec<ResourceChange> {
+        match self {
+            Self::Change(changes) | Self::Ensure { changes, .. } | Self::Deferred { preview: changes, .. } => {
+                changes.iter().map(ResourceChange::as_shown).collect()
+            }
+            Self::Unchanged | Self::Check { .. } => Vec::new(),
+        }
+    }
+
     /// Leaves a validator that names no file to the last file: it looks at all of them.
     pub fn validate_once(&mut self) {
         let mut seen: Vec<Vec<String>> = Vec::new();
@@ -128,6 +138,8 @@ pub enum Stop {
     },
     /// The operation is not possible on this host, or is not valid.
     Refused(Box<Diagnostic>),
+    /// Only a private key that is not there could decrypt what it needs.
+    NeedsKey,
 }
 
 impl Stop {
@@ -136,7 +148,7 @@ impl Stop {
     pub fn hint(self, hint: impl Into<String>) -> Self {
         match self {
             Self::Refused(mistake) => Self::Refused(Box::new(mistake.hint(hint))),
-            other @ Self::NotKnown { .. } => other,
+            other @ (Self::NotKnown { .. } | Self::NeedsKey) => other,
         }
     }
 
@@ -145,7 +157,7 @@ impl Stop {
     pub fn because(self, cause: impl Into<String>) -> Self {
         match self {
             Self::Refused(mistake) => Self::Refused(Box::new(mistake.because(cause))),
-            other @ Self::NotKnown { .. } => other,
+            other @ (Self::NotKnown { .. } | Self::NeedsKey) => other,
         }
     }
 }

@@ -8,7 +8,7 @@ use homelab::facts::{Fact, FactKey, Facts};
 use homelab::operations::OPERATIONS;
 use homelab::plan::visible_tree;
 use homelab::report;
-use homelab::secrets::data_files as data_files_of;
+use homelab::secrets::{data_files as data_files_of, secret_files};
 
 use super::typed::Typed;
 
@@ -107,7 +107,7 @@ pub(super) fn tags() -> ArgValueCandidates {
 pub(super) fn data_files() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
         let files = super::project::root()
-            .map(|root| data_files_of(&root))
+            .map(|root| [data_files_of(&root), secret_files(&root)].concat())
             .unwrap_or_default();
         files.into_iter().map(Candidate::new).collect::<Vec<_>>()
     })

@@ -1,11 +1,14 @@
-//! Standard output and standard error, without the secrets that are known. If a reader such as `head` closes the pipe, the run continues and its exit code
-//! stays that of the run.
+//! The only way out for text: standard output, standard error, the window and documents, without the secrets that are known. A
+//! test keeps other files of the command line from writing.
+//!
+//! If a reader such as `head` closes the pipe, the run continues and its exit code stays that of the run.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 
 use homelab::gather::Stream;
 use homelab::secret::{Redactor, redacted};
+use indicatif::ProgressBar;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 /// Standard output cannot be written to.
@@ -41,6 +44,14 @@ pub(super) fn print_exactly(text: &str) -> io::Result<()> {
     unless_closed(write(&mut io::stdout(), text)).map_err(Unprinted::error)
 }
 
+/// Writes bytes to standard output as they are, for a user who asks for a secret.
+///
+/// Errors: as [`print`].
+pub(super) fn print_bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut stream = io::stdout();
+    unless_closed(stream.write_all(bytes).and_then(|()| stream.flush())).map_err(Unprinted::error)
+}
+
 /// Writes to standard error. Errors are ignored, because there is nowhere to report them.
 pub(super) fn eprint(text: &str) {
     let _ = write(&mut anstream::stderr(), &redacted(text));
@@ -49,6 +60,18 @@ pub(super) fn eprint(text: &str) {
 /// Writes a line to standard error.
 pub(super) fn eprint_line(line: impl Display) {
     eprint(&format!("{line}\n"));
+}
+
+/// Shows text beside a progress bar.
+pub(super) fn show_beside(bar: &ProgressBar, text: &str) {
+    bar.set_message(redacted(text).into_owned());
+}
+
+/// Writes a document to its file.
+///
+/// Errors: it cannot be written to.
+pub(super) fn write_document(file: &mut impl Write, text: &str) -> io::Result<()> {
+    file.write_all(redacted(text).as_bytes())
 }
 
 /// Forwards the output of a host unchanged but for secrets, including colors.

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use homelab::apply::{HostEnd, exit_code};
+use homelab::error::Diagnostic;
 use homelab::plan::{Mistake, Plan};
 use homelab::project::Selection;
 use homelab::report;
@@ -75,6 +76,12 @@ impl Deploying<'_> {
             return Ok(PassEnd::Over(ExitCode::from(code)));
         }
         drop(review);
+        if plan.needs_key() {
+            reading::close(read).await;
+            return Err(Diagnostic::new("a plan that lacks secrets cannot be applied")
+                .hint("deploy with your private key, without `--without-secrets`")
+                .into());
+        }
         if !self.has_consent(&plan, interruption).await? {
             reading::close(read).await;
             showing::interrupted(earlier.is_empty());

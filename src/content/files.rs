@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustix::fs::OFlags;
 
+use super::encrypted::EncryptedFile;
 use super::folder::{Refused, open_in_place, special};
 use crate::secret::sha256_hex_of;
 
@@ -17,6 +18,7 @@ use crate::secret::sha256_hex_of;
 pub struct Assets {
     small: BTreeMap<String, Arc<[u8]>>,
     large: BTreeMap<String, Arc<LargeFile>>,
+    encrypted: BTreeMap<String, Arc<EncryptedFile>>,
 }
 
 impl Assets {
@@ -37,6 +39,16 @@ impl Assets {
         self.large.insert(name, Arc::new(file));
     }
 
+    /// Adds a file that is encrypted in the project, by the name of its content.
+    pub fn insert_encrypted(&mut self, name: impl Into<String>, file: EncryptedFile) {
+        self.encrypted.insert(name.into(), Arc::new(file));
+    }
+
+    /// A file that is encrypted in the project, by the name of its content.
+    pub fn encrypted(&self, name: &str) -> Option<&EncryptedFile> {
+        self.encrypted.get(name).map(AsRef::as_ref)
+    }
+
     /// The bytes of a file that is in memory.
     pub fn get(&self, name: &str) -> Option<&Arc<[u8]>> {
         self.small.get(name)
@@ -49,15 +61,26 @@ impl Assets {
 
     /// Whether there is such a file.
     pub fn contains(&self, name: &str) -> bool {
+        self.is_open(name) || self.encrypted.contains_key(name)
+    }
+
+    /// Whether there is such a file that is not encrypted.
+    pub fn is_open(&self, name: &str) -> bool {
         self.small.contains_key(name) || self.large.contains_key(name)
     }
 
     /// The paths of all files.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.small.keys().chain(self.large.keys()).map(String::as_str)
+        let all = self.small.keys().chain(self.large.keys()).chain(self.encrypted.keys());
+        all.map(String::as_str)
     }
 
-    /// The files in memory.
+    /// The encrypted files, by the names of their contents.
+    pub fn all_encrypted(&self) -> impl Iterator<Item = (&str, &EncryptedFile)> {
+        self.encrypted.iter().map(|(name, file)| (name.as_str(), &**file))
+    }
+
+    /// The files in memory, but for encrypted ones.
     pub fn in_memory(&self) -> impl Iterator<Item = (&String, &Arc<[u8]>)> {
         self.small.iter()
     }

@@ -1,10 +1,13 @@
 //! How operations read the files of the project's `templates` folder.
 
+use std::sync::Arc;
+
 use super::context::PlanContext;
-use crate::change::Stop;
-use crate::content::Content;
+use crate::change::{Outcome, Stop};
+use crate::content::{Content, EncryptedFile, Undecrypted};
 use crate::error::{Diagnostic, suggestion};
-use crate::value::{Known, Text};
+use crate::facts::overlay::{FactScope, OperationId};
+use crate::value::{Known, Text, Why};
 
 impl PlanContext<'_> {
     /// The paths of the files of the project's `templates` folder.
@@ -12,14 +15,23 @@ impl PlanContext<'_> {
         self.assets.names()
     }
 
-    /// Refuses a path that is not in the project's `templates` folder.
+    /// Refuses a path that is not in the project's `templates` folder, and an encrypted file that cannot be decrypted.
     pub fn require_asset(&self, argument: &str, path: &str) -> Result<(), Stop> {
+        if let Some(file) = self.assets.encrypted(path) {
+            return self.decrypted(argument, file).map(drop);
+        }
         if self.assets.contains(path) {
             return Ok(());
         }
         let title = format!("`templates/{path}` does not exist");
-        let mistake = self.mistake(argument, title, "no such file in the project");
         let bare = path.trim_start_matches("templates/");
+        let without_end = bare.strip_suffix(EncryptedFile::SUFFIX);
+        if let Some(name) = without_end.filter(|name| self.assets.encrypted(name).is_some()) {
+            let title = format!("`{path}` is the encrypted file");
+            let mistake = self.mistake(argument, title, "operations use what is in it");
+            return Err(Stop::Refused(Box::new(mistake.hint(format!("write `{name}`")))));
+        }
+        let mistake = self.mistake(argument, title, "no such file in the project");
         let hint = if self.assets.contains(bare) {
             Some(format!("paths start below `templates/`: write `{bare}`"))
         } else {
@@ -30,10 +42,23 @@ impl PlanContext<'_> {
         )))
     }
 
-    /// The content of a file in the project's `templates` folder. Of a large file it computes only the digest.
+    /// Whether the file is encrypted in the project.
+    pub fn is_encrypted_asset(&self, path: &str) -> bool {
+        self.assets.encrypted(path).is_some()
+    }
+
+    /// The content of a file in the project's `templates` folder, which anyone may see. Of a large file it computes only the
+    /// digest.
     ///
-    /// Errors: the file does not exist or cannot be read.
+    /// Errors: the file does not exist, cannot be read, or is encrypted.
     pub fn asset(&self, argument: &str, path: &str) -> Result<Content, Stop> {
+        if let Some(file) = self.assets.encrypted(path) {
+            let title = format!("`{argument}` of this operation cannot be an encrypted file");
+            let label = format!("`{}` is encrypted", file.name());
+            return Err(self
+                .refuse(argument, title, label)
+                .hint("use a file that is not a secret; `files.put` copies secret files"));
+        }
         self.require_asset(argument, path)?;
         match (self.assets.get(path), self.assets.large(path)) {
             (Some(bytes), _) => Ok(Content::new(bytes.clone())),
@@ -45,6 +70,26 @@ impl PlanContext<'_> {
         }
     }
 
+    /// The same for an operation that shows no secret.
+    ///
+    /// Errors: the file does not exist, cannot be read, or cannot be decrypted.
+    pub fn asset_or_secret(&self, argument: &str, path: &str) -> Result<Content, Stop> {
+        match self.assets.encrypted(path) {
+            Some(file) => self.decrypted(argument, file).map(Content::of_secret),
+            None => self.asset(argument, path),
+        }
+    }
+
+    fn decrypted<'f>(&self, argument: &str, file: &'f EncryptedFile) -> Result<&'f Arc<[u8]>, Stop> {
+        file.content().map_err(|why| match why {
+            Undecrypted::NeedsKey => Stop::NeedsKey,
+            Undecrypted::Mistake(mistake) => {
+                let place = self.origin_of(argument);
+                Stop::Refused(Box::new((**mistake).clone().at(place, "used here")))
+            }
+        })
+    }
+
     /// Renders a template of the project's `templates` folder with the host's data.
     ///
     /// `Known::No` if the template uses an unknown value. Errors: the template is not valid; the mistake names the place in the
@@ -53,6 +98,37 @@ impl PlanContext<'_> {
         self.require_asset(argument, path)?;
         let at_argument =
             |mistake: Diagnostic| Stop::Refused(Box::new(mistake.at(self.origin_of(argument), "rendered here")));
-        self.scope.render_file(self.assets, path).map_err(at_argument)
+        match self.scope.render_file(self.assets, path).map_err(at_argument)? {
+            Ok(text) => Ok(Known::Yes(text)),
+            Err(Why::NeedsKey) => Err(Stop::NeedsKey),
+            Err(why) => {
+                if let Why::After(after) = &why {
+                    self.await_operation(OperationId(after.operation.clone()));
+                }
+                Ok(Known::No(why.to_string()))
+            }
+        }
+    }
+
+    /// The outcome of an operation that waits for a value which the template at `path` uses: what `plan` makes of the text is a
+    /// preview, with `(known after apply)` in place of what comes of the value.
+    pub(super) fn after_template(
+        &self,
+        path: &str,
+        why: String,
+        touches: Vec<FactScope>,
+        plan: impl FnOnce(Content) -> Result<Outcome, Stop>,
+    ) -> Outcome {
+        let rendered = self.scope.standing_in().render_file(self.assets, path);
+        let planned = match rendered {
+            Ok(Ok(text)) => plan(Content::of_text(&text)).ok(),
+            Ok(Err(_)) | Err(_) => None,
+        };
+        Outcome::Deferred {
+            waits_for: Vec::new(),
+            why,
+            touches,
+            preview: planned.map(Outcome::into_preview).unwrap_or_default(),
+        }
     }
 }

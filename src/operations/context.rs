@@ -48,6 +48,7 @@ pub struct PlanContext<'a> {
     role: Role,
     owes_start: bool,
     notices: RefCell<Vec<String>>,
+    awaited: RefCell<Vec<OperationId>>,
     is_amid_changes: bool,
 }
 
@@ -76,6 +77,7 @@ impl<'a> PlanContext<'a> {
             role: Role::default(),
             owes_start: false,
             notices: RefCell::default(),
+            awaited: RefCell::default(),
             is_amid_changes: false,
         }
     }
@@ -124,6 +126,18 @@ impl<'a> PlanContext<'a> {
     /// What the review says beside the changes.
     pub fn notices(&self) -> Vec<String> {
         self.notices.borrow().clone()
+    }
+
+    /// The operations that make values which templates of this operation use.
+    pub fn awaited(&self) -> Vec<OperationId> {
+        self.awaited.borrow().clone()
+    }
+
+    pub(super) fn await_operation(&self, operation: OperationId) {
+        let mut awaited = self.awaited.borrow_mut();
+        if !awaited.contains(&operation) {
+            awaited.push(operation);
+        }
     }
 
     /// Adds a notice to the review, about an item of a list.
@@ -209,7 +223,7 @@ impl<'a> PlanContext<'a> {
 
     /// A text as reviews show it.
     pub(super) fn attribute_of(&self, text: &Text) -> Attribute {
-        if !text.is_secret() {
+        if !text.is_covered() {
             return Attribute::known(text.expose());
         }
         Attribute::Masked {
@@ -294,6 +308,7 @@ impl<'a> PlanContext<'a> {
             environment: self.environment.clone(),
             sensitive: self.sensitive.clone(),
             notices: RefCell::default(),
+            awaited: self.awaited.clone(),
             ..*self
         };
         let found = then(&scratch);

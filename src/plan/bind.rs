@@ -13,7 +13,7 @@ use crate::facts::overlay::OperationId;
 use crate::operations::{Definition, Operation, RunAs};
 use crate::project::RawOperation;
 use crate::template::Bindings;
-use crate::value::{Entry, Kind, Table, Value};
+use crate::value::{Entry, Kind, Table, Value, Why};
 
 /// An operation bound to a host: everything that planning needs except the facts at its place in the plan.
 pub(super) struct BoundOperation {
@@ -39,7 +39,10 @@ pub(super) struct BoundOperation {
 pub(super) enum Bound {
     Ready(Box<Ready>),
     /// A condition or a parameter is not known yet, for this reason.
-    Unknown(String),
+    Unknown(Why),
+    /// A parameter is not known yet, for this reason. Something stands in for it, which says what the operation may change, and
+    /// what of that is known.
+    Partly(Box<Ready>, Why),
 }
 
 /// An operation with its parameters, and what planning uses besides facts.
@@ -110,9 +113,45 @@ pub(super) fn bind(
             })),
         )),
         Err(error) => match &error.unknown {
-            Some(why) => Ok(of(id, Bound::Unknown(why.clone()))),
+            Some(why) => {
+                let why = needs_key(&value).unwrap_or(why.clone());
+                let found = partly(raw, &bindings, &run_as);
+                Ok(of(
+                    id,
+                    match found {
+                        Some(ready) => Bound::Partly(Box::new(ready), why),
+                        None => Bound::Unknown(why),
+                    },
+                ))
+            }
             None => Err(raw.definition.misfit(error, &arguments, &run_as, &raw.origin)),
         },
+    }
+}
+
+/// The operation with something in place of parameters that are not known yet; `None` if it takes nothing for them.
+fn partly(raw: &RawOperation, bindings: &Bindings, run_as: &Arc<RunAs>) -> Option<Ready> {
+    let bindings = bindings.standing_in();
+    let mut arguments = bindings.render_table(&raw.arguments).ok()?;
+    RunAs::take(&mut arguments);
+    let value = Value::new(Kind::Table(arguments.clone())).at(Some(&raw.origin));
+    let operation = raw.definition.parse(&value, run_as).ok()?;
+    Some(Ready {
+        definition: raw.definition,
+        operation,
+        arguments,
+        run_as: Arc::clone(run_as),
+        bindings,
+    })
+}
+
+/// The reason of a value in `value` that only a private key could decrypt, if there is one.
+fn needs_key(value: &Value) -> Option<Why> {
+    match &value.kind {
+        Kind::Unknown(why @ Why::NeedsKey) => Some(why.clone()),
+        Kind::List(items) => items.iter().find_map(needs_key),
+        Kind::Table(table) => table.values().find_map(|entry| needs_key(&entry.value)),
+        _ => None,
     }
 }
 
@@ -191,7 +230,7 @@ fn main_text(main: Option<&Entry>) -> String {
 /// The mistake of two operations with the same id.
 pub(super) fn duplicate(operation: &BoundOperation, first: &Origin) -> Diagnostic {
     let own = match &operation.bound {
-        Bound::Ready(ready) => ready.definition.told_apart_by.first(),
+        Bound::Ready(ready) | Bound::Partly(ready, _) => ready.definition.told_apart_by.first(),
         Bound::Unknown(_) => None,
     };
     let hint = match own {

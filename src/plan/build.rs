@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::captured::Captures;
 use super::given::Given;
 use super::host::HostPlanner;
 use super::visible::{Asked, VisibleFacts};
@@ -12,7 +13,7 @@ use crate::facts::overlay::Overlay;
 use crate::facts::{Fact, FactKey, Facts};
 use crate::project::Selection;
 use crate::secret::DigestKey;
-use crate::template::FactSource;
+use crate::template::Peer;
 
 /// Plans `selection` from the facts that were read.
 ///
@@ -129,21 +130,25 @@ pub fn plan_alone(
     (build, now)
 }
 
-/// The facts of every selected host, whether it is planned here or not.
+/// What templates see of every selected host, whether it is planned here or not.
 fn peers(selection: &Selection, snapshot: &Snapshot, planners: &[HostPlanner<'_>], asked: &Asked) -> Peers {
-    let mut peers: BTreeMap<String, Arc<dyn FactSource>> = BTreeMap::new();
+    let mut peers: BTreeMap<String, Peer> = BTreeMap::new();
     let nothing = Facts::default();
     for name in selection.stages.iter().flat_map(|stage| &stage.hosts) {
         if peers.contains_key(name) {
             continue;
         }
-        let visible = if let Some(planner) = planners.iter().find(|planner| planner.name() == name) {
-            VisibleFacts::new(name, planner.overlay(), asked)
+        let of = |overlay: &Overlay, captures: &Captures| Peer {
+            facts: Arc::new(VisibleFacts::new(name, overlay, asked)),
+            captured: captures.visible_elsewhere(name, overlay, asked),
+        };
+        let peer = if let Some(planner) = planners.iter().find(|planner| planner.name() == name) {
+            of(planner.overlay(), planner.captures())
         } else {
             let facts = snapshot.facts.get(name).unwrap_or(&nothing);
-            VisibleFacts::new(name, &Overlay::new(facts), asked)
+            of(&Overlay::new(facts), &Captures::of(selection))
         };
-        peers.insert(name.clone(), Arc::new(visible));
+        peers.insert(name.clone(), peer);
     }
     Arc::new(peers)
 }

@@ -3,15 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use minijinja::value::ValueKind;
+
 use super::bind::{Bound, BoundOperation};
-use super::visible::Asked;
+use super::visible::{Asked, NOT_READ};
 use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::{Lookup, Overlay};
 use crate::facts::path::ContentFact;
 use crate::facts::{Fact, FactKey};
 use crate::project::{RawOperation, Selection, Task, TaskEntry};
+use crate::secret::{Secret, Sort};
 use crate::template::{Captured, CapturedSource, is_template};
-use crate::value::Table;
+use crate::value::{After, Kind, Table, Why};
 
 /// The captures of a project, and those that a host's plan has come to.
 #[derive(Clone, Default)]
@@ -36,6 +39,7 @@ struct Written {
 struct File {
     path: String,
     select: Option<String>,
+    is_secret: bool,
 }
 
 impl File {
@@ -45,6 +49,9 @@ impl File {
         (!is_template(path)).then(|| Self {
             path: path.to_owned(),
             select: text("select").map(str::to_owned),
+            is_secret: arguments
+                .get("secret")
+                .is_some_and(|entry| entry.value.kind == Kind::Bool(true)),
         })
     }
 }
@@ -81,7 +88,7 @@ impl Captures {
         let Some(name) = raw.captures() else { return };
         let file = match bound.first().map(|found| &found.bound) {
             Some(Bound::Ready(ready)) => File::of(&ready.arguments),
-            Some(Bound::Unknown(_)) => None,
+            Some(Bound::Unknown(_) | Bound::Partly(..)) => None,
             None => File::of(&raw.arguments),
         };
         self.reached.insert(name.to_owned(), file);
@@ -92,6 +99,18 @@ impl Captures {
         Arc::new(Visible {
             captures: self.clone(),
             host: host.to_owned(),
+            is_other: false,
+            overlay: overlay.clone(),
+            asked: asked.clone(),
+        })
+    }
+
+    /// What templates of other hosts see: the values as they are there when a stage begins.
+    pub(super) fn visible_elsewhere(&self, host: &str, overlay: &Overlay, asked: &Asked) -> Arc<dyn CapturedSource> {
+        Arc::new(Visible {
+            captures: self.clone(),
+            host: host.to_owned(),
+            is_other: true,
             overlay: overlay.clone(),
             asked: asked.clone(),
         })
@@ -120,6 +139,8 @@ fn tasks_of(selection: &Selection) -> BTreeSet<String> {
 struct Visible {
     captures: Captures,
     host: String,
+    /// Whether templates of another host look at it.
+    is_other: bool,
     overlay: Overlay,
     asked: Asked,
 }
@@ -137,8 +158,8 @@ impl CapturedSource for Visible {
             Captured::Mistake(Box::new(Diagnostic::new(title).at(&written.origin, label).hint(hint)))
         };
         let file = match (self.captures.reached.get(name), &written.file) {
-            (Some(None), _) => return Captured::Unknown(format!("`captured.{name}` is decided later")),
-            (None, _) if written.is_of_run => {
+            (Some(None), _) => return Captured::Unknown(format!("`captured.{name}` is decided later").into()),
+            (None, _) if written.is_of_run && !self.is_other => {
                 return mistake(
                     format!("`captured.{name}` is used before it is there"),
                     "this makes it",
@@ -162,6 +183,16 @@ impl CapturedSource for Visible {
         self.asked.note(&self.host, key);
         match found {
             Lookup::Known(Fact::Content(ContentFact::Bytes(bytes))) => match value(&bytes, file) {
+                Ok(value) if file.is_secret => secret(&value).map_or_else(
+                    || {
+                        mistake(
+                            format!("`captured.{name}` is a secret, and no string or number"),
+                            "a whole table or list is not hidden",
+                            "add `select` with a JSON pointer to one value".to_owned(),
+                        )
+                    },
+                    Captured::Secret,
+                ),
                 Ok(value) => {
                     if let Some(text) = value.as_str() {
                         self.asked.note_text(text);
@@ -185,13 +216,35 @@ impl CapturedSource for Visible {
                     self.host, file.path
                 ),
                 "this makes it",
-                format!("deploy the task `{}` first", written.task),
+                if self.is_other {
+                    format!("deploy the task `{}` first, in an earlier stage", written.task)
+                } else {
+                    format!("deploy the task `{}` first", written.task)
+                },
             ),
-            Lookup::Known(Fact::Denied(why)) => Captured::Unknown(why),
-            Lookup::Known(_) | Lookup::NotGathered => Captured::Unknown("not read from the host yet".to_owned()),
-            Lookup::Since(..) => Captured::Unknown(format!("`captured.{name}` is known after apply")),
+            Lookup::Known(Fact::Denied(why)) => Captured::Unknown(why.into()),
+            Lookup::Known(_) | Lookup::NotGathered => Captured::Unknown(NOT_READ.into()),
+            Lookup::Since(since, _) => {
+                let why = format!("`captured.{name}` is known after apply");
+                Captured::Unknown(Why::After(Box::new(After {
+                    operation: since.0,
+                    why,
+                })))
+            }
         }
     }
+}
+
+/// A captured value as a secret; `None` if it is a table or a list.
+fn secret(value: &minijinja::Value) -> Option<Secret> {
+    let sort = match value.kind() {
+        ValueKind::String => Sort::Text,
+        ValueKind::Bool => Sort::Bool,
+        ValueKind::Number if value.is_integer() => Sort::Integer,
+        ValueKind::Number => Sort::Float,
+        _ => return None,
+    };
+    Some(Secret::whole(value.to_string(), sort))
 }
 
 /// The value in a file.

@@ -6,14 +6,14 @@ use crate::error::{Diagnostic, Origin};
 use crate::project::EntrySettings;
 use crate::secret::World;
 use crate::template::Bindings;
-use crate::value::{Kind, Value};
+use crate::value::{Kind, Value, Why};
 
 /// Whether an entry is wanted.
 pub(super) enum Answer {
     Yes,
     No,
     /// Not known, for this reason.
-    Unknown(String),
+    Unknown(Why),
 }
 
 /// One instance of an entry.
@@ -23,7 +23,7 @@ pub(super) struct Instance {
     /// What its templates see, including the item.
     pub(super) bindings: Bindings,
     /// Set if it is not known whether it is wanted.
-    pub(super) unknown: Option<String>,
+    pub(super) unknown: Option<Why>,
 }
 
 /// What an entry comes to on a host.
@@ -35,7 +35,7 @@ pub(super) struct Expanded {
 }
 
 impl Expanded {
-    fn once(bindings: &Bindings, unknown: Option<String>) -> Self {
+    fn once(bindings: &Bindings, unknown: Option<Why>) -> Self {
         let instance = Instance {
             item: None,
             bindings: bindings.clone(),
@@ -146,7 +146,7 @@ fn comes_to(title: &str, written: &Value, value: &Value) -> Diagnostic {
     mistake.at_maybe(elsewhere, "the value is set here")
 }
 
-fn items(list: &Value, bindings: &Bindings) -> Result<Result<Vec<Value>, String>, Diagnostic> {
+fn items(list: &Value, bindings: &Bindings) -> Result<Result<Vec<Value>, Why>, Diagnostic> {
     let value = match &list.kind {
         Kind::String(expression) => bindings.evaluate(expression, list.origin.as_ref())?,
         _ => bindings.render(list)?,

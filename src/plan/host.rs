@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::as_now::{AsNow, waits_for_others};
 use super::bind::BoundOperation;
+use super::captured::Captures;
 use super::demands::{Demanded, contradictions, kept_directories};
 use super::given::Given;
 use super::operation::plan_operation;
@@ -55,6 +56,11 @@ impl<'a> HostPlanner<'a> {
     /// The facts as the operations so far leave them.
     pub(super) fn overlay(&self) -> &Overlay {
         &self.overlay
+    }
+
+    /// The captures of the host, as far as the plan has come.
+    pub(super) fn captures(&self) -> &Captures {
+        self.walk.captures()
     }
 
     /// Asks for the system facts, and checks the names of stacks in the host's data.

@@ -147,6 +147,9 @@ pub struct PlannedOperation {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub guards: BTreeSet<Access>,
     pub outcome: Outcome,
+    /// Whether it is not compared because a private key is not there. Such a plan cannot be applied.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub needs_key: bool,
     /// The facts it was planned from.
     pub asked: BTreeSet<FactKey>,
 }
@@ -189,6 +192,7 @@ impl PlannedOperation {
             handler: None,
             guards: BTreeSet::new(),
             outcome,
+            needs_key: false,
             asked: BTreeSet::new(),
         }
     }
@@ -259,6 +263,8 @@ pub struct Totals {
     pub deferred: usize,
     /// Those that no earlier operation can decide, such as those that need root.
     pub open: usize,
+    /// Operations that are not compared because a private key is not there.
+    pub needs_key: usize,
     /// Operations with nothing to do.
     pub unchanged: usize,
     /// Checks that fail, or are tried after the changes.
@@ -282,6 +288,7 @@ impl Totals {
                 ..
             } => self.holding += 1,
             Outcome::Check { .. } => self.checks += 1,
+            Outcome::Deferred { .. } if operation.needs_key => self.needs_key += 1,
             Outcome::Deferred { waits_for, .. } => {
                 self.deferred += 1;
                 self.open += usize::from(waits_for.is_empty());
@@ -339,6 +346,12 @@ impl Plan {
     /// Whether applying would do nothing at all on any host.
     pub fn is_idle(&self) -> bool {
         self.hosts.iter().all(HostPlan::is_idle)
+    }
+
+    /// Whether an operation is not compared because a private key is not there: the plan cannot be applied.
+    pub fn needs_key(&self) -> bool {
+        let mut operations = self.hosts.iter().flat_map(|host| &host.operations);
+        operations.any(|operation| operation.needs_key)
     }
 
     /// Whether any operation uses facts of another host.

@@ -18,7 +18,10 @@ use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
 use crate::facts::owed::Owed;
 use crate::facts::{DependsOn, FactKey};
 use crate::operations::{Demand, PlanContext, Role, Tree};
-use crate::value::to_json;
+use crate::value::{Why, to_json};
+
+/// Why an operation is not planned that needs a private key.
+const NOT_COMPARED: &str = "not compared: needs a key";
 
 /// A planned operation, and the facts that later ones may count on.
 pub(super) struct Planned {
@@ -53,9 +56,14 @@ pub(super) fn plan_operation(
     let mut peers = std::mem::take(&mut bound.peers);
     let (outcome, found) = match &bound.bound {
         Bound::Unknown(why) => {
-            let outcome = deferred(Vec::new(), why.clone(), vec![FactScope::Everything]);
-            (Ok(outcome), Found::default())
+            let outcome = deferred(after(why), reason(why), vec![FactScope::Everything]);
+            let found = Found {
+                needs_key: *why == Why::NeedsKey,
+                ..Found::default()
+            };
+            (Ok(outcome), found)
         }
+        Bound::Partly(ready, why) => plan_partly(ready, why, &bound.origin, given, overlay, build),
         Bound::Ready(ready) => plan_ready(ready, &bound, role, given, overlay, build),
     };
     let Found {
@@ -68,6 +76,7 @@ pub(super) fn plan_operation(
         demands,
         trees,
         notices,
+        needs_key,
         asked: own,
     } = found;
     let may_touch = touches.clone();
@@ -109,6 +118,7 @@ pub(super) fn plan_operation(
         handler,
         guards,
         outcome,
+        needs_key,
         asked,
     };
     Ok(Some(Planned {
@@ -154,6 +164,8 @@ struct Found {
     demands: Vec<Demand>,
     trees: Vec<Tree>,
     notices: Vec<String>,
+    /// Whether it is not compared because a private key is not there.
+    needs_key: bool,
     asked: BTreeSet<FactKey>,
 }
 
@@ -184,8 +196,14 @@ fn plan_ready(
     };
     // Before the context takes the effects for granted.
     let trees = operation.trees(&context);
-    let planned = context.with_resolved_paths(planned);
+    let mut planned = context.with_resolved_paths(planned);
+    if let Ok(Outcome::Deferred { waits_for, .. }) = &mut planned
+        && waits_for.is_empty()
+    {
+        *waits_for = context.awaited();
+    }
     found.is_unread = is_not_gathered(&planned);
+    found.needs_key = matches!(planned, Err(Stop::NeedsKey));
     if bound.trigger == Trigger::Always {
         found.demands = operation.demands(&context);
         found.trees = trees;
@@ -217,6 +235,60 @@ fn plan_ready(
     (Ok(outcome), found)
 }
 
+/// Plans an operation whose parameters are not all known: what it may change, and what is known of its changes.
+fn plan_partly(
+    ready: &Ready,
+    why: &Why,
+    origin: &Origin,
+    given: &Given<'_>,
+    overlay: &Overlay,
+    build: &mut Build,
+) -> (Result<Outcome, Diagnostic>, Found) {
+    let context = context(overlay.clone(), ready, origin, given);
+    let needs_key = *why == Why::NeedsKey;
+    let planned = (!needs_key && why.as_str() != NOT_READ).then(|| {
+        for key in ready.operation.needs() {
+            given.want(key, build);
+        }
+        let planned = ready.operation.plan(&context);
+        context.with_resolved_paths(planned)
+    });
+    let preview = match planned {
+        Some(Ok(outcome)) => outcome.into_preview(),
+        Some(Err(_)) | None => Vec::new(),
+    };
+    let touches = context.with_links_followed(ready.operation.touches(&context));
+    let outcome = Outcome::Deferred {
+        waits_for: after(why),
+        why: reason(why),
+        touches: touches.clone(),
+        preview,
+    };
+    let found = Found {
+        touches,
+        conduct: ready.operation.conduct(),
+        needs_key,
+        asked: context.asked(),
+        ..Found::default()
+    };
+    (Ok(outcome), found)
+}
+
+fn reason(why: &Why) -> String {
+    match why {
+        Why::Later(_) | Why::After(_) => why.to_string(),
+        Why::NeedsKey => NOT_COMPARED.to_owned(),
+    }
+}
+
+/// The operation that makes what is not known.
+fn after(why: &Why) -> Vec<OperationId> {
+    match why {
+        Why::After(after) => vec![OperationId(after.operation.clone())],
+        Why::Later(_) | Why::NeedsKey => Vec::new(),
+    }
+}
+
 fn context<'a>(overlay: Overlay, ready: &'a Ready, origin: &'a Origin, given: &'a Given<'_>) -> PlanContext<'a> {
     PlanContext::new(
         overlay,
@@ -232,7 +304,7 @@ fn context<'a>(overlay: Overlay, ready: &'a Ready, origin: &'a Origin, given: &'
 
 /// Where the parameters are written.
 fn places(bound: &Bound) -> BTreeMap<String, String> {
-    let Bound::Ready(ready) = bound else {
+    let (Bound::Ready(ready) | Bound::Partly(ready, _)) = bound else {
         return BTreeMap::new();
     };
     let written = ready.arguments.iter().filter_map(|(name, entry)| {
@@ -256,7 +328,7 @@ fn planned_handler(handler: String, bound: &Bound) -> PlannedHandler {
             let all = run_as.into_iter().chain(ready.arguments.clone()).collect();
             (ready.definition.name, to_json(&all), ready.operation.restarts())
         }
-        Bound::Unknown(_) => ("", None, None),
+        Bound::Unknown(_) | Bound::Partly(..) => ("", None, None),
     };
     PlannedHandler {
         record: Owed {
@@ -290,6 +362,7 @@ fn outcome(planned: Result<Outcome, Stop>, touches: &[FactScope]) -> Result<Outc
     match planned {
         Ok(outcome) => Ok(with_touches(outcome, touches)),
         Err(Stop::Refused(diagnostic)) => Err(*diagnostic),
+        Err(Stop::NeedsKey) => Ok(deferred(Vec::new(), NOT_COMPARED.to_owned(), touches.to_vec())),
         Err(Stop::NotKnown { key, cause }) => Ok(match cause {
             NotKnown::NotGathered => deferred(Vec::new(), NOT_READ.to_owned(), touches.to_vec()),
             NotKnown::Denied(why) => deferred(Vec::new(), format!("{key}: {why}"), touches.to_vec()),

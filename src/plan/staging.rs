@@ -130,7 +130,11 @@ impl Validation {
                 Judged::Later(format!("`{}` is not on the host yet", self.program()))
             }
             ValidatorAnswer::Refused if verdict.is_partial => {
-                Judged::Later("it needs what earlier operations do".to_owned())
+                let said = verdict.said.lines().map(str::trim).find(|line| !line.is_empty());
+                Judged::Later(match said {
+                    Some(said) => format!("it needs what earlier operations do; without that, it says: {said}"),
+                    None => "it needs what earlier operations do".to_owned(),
+                })
             }
             ValidatorAnswer::Missing => {
                 let title = format!(
@@ -354,7 +358,12 @@ mod tests {
             assert_eq!(judge(0, answer), (title.to_owned(), String::new()));
         }
         for (status, answer, why) in [
-            (0, "3 1\0why\0", "it needs what earlier operations do"),
+            (0, "3 1\0\0", "it needs what earlier operations do"),
+            (
+                0,
+                "3 1\0\n why\nmore\0",
+                "it needs what earlier operations do; without that, it says: why",
+            ),
             (0, "missing 1\0\0", "`nginx` is not on the host yet"),
             (0, "long 0\0\0", "its check takes long"),
             (0, "unmade 0\0\0", "only the host can make it"),

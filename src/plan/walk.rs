@@ -24,11 +24,11 @@ use crate::operations::RunAs;
 use crate::project::{
     Named, RawOperation, SelectedHost, Selection, Task, TaskEntry, TaskUse, Wanted, described, is_name, missing_stacks,
 };
-use crate::template::{Bindings, FactSource, TemplateData};
-use crate::value::{Entry, Kind, Table, Value};
+use crate::template::{Bindings, Peer, TemplateData};
+use crate::value::{Entry, Kind, Table, Value, Why};
 
-/// The facts of other hosts, as templates see them.
-pub(super) type Peers = Arc<BTreeMap<String, Arc<dyn FactSource>>>;
+/// Other hosts, as templates see them.
+pub(super) type Peers = Arc<BTreeMap<String, Peer>>;
 
 pub(super) struct Walk<'a> {
     host: String,
@@ -156,6 +156,11 @@ impl<'a> Walk<'a> {
     /// Notes that an owed handler does not fit the host: it is listed with those that nothing here runs.
     pub(super) fn refuse_owed(&self, name: &str) {
         self.owed.refuse(name);
+    }
+
+    /// The captures of the host, as far as the plan has come.
+    pub(super) fn captures(&self) -> &Captures {
+        &self.captures
     }
 
     /// What templates see at this point of the plan.
@@ -306,7 +311,7 @@ impl<'a> Walk<'a> {
         task: &'a Task,
         label: String,
         position: Position,
-        why: String,
+        why: Why,
         given: &Given<'a>,
     ) -> Result<Vec<Ahead<'a>>, Diagnostic> {
         if position.is_skipped {
@@ -468,7 +473,7 @@ fn has_tag(task: &Task, task_use: &TaskUse, above: &[String], given: &Given<'_>)
     given.has_tag(above, own.chain(of_operations))
 }
 
-fn deferred(task: &Task, label: String, position: Position, why: String, given: &Given<'_>) -> Option<BoundOperation> {
+fn deferred(task: &Task, label: String, position: Position, why: Why, given: &Given<'_>) -> Option<BoundOperation> {
     let own_tags = task.operations().flat_map(|operation| &operation.settings.tags);
     if !given.has_tag(&position.tags, own_tags) {
         return None;
@@ -504,7 +509,7 @@ fn catalogue(selection: &Selection, host: &SelectedHost) -> Table {
     };
     // Unknown stacks in the list are reported elsewhere, once.
     let missing = missing_stacks(&selection.catalogue, &host.data)
-        .map(|name| (name.to_owned(), entry(Kind::Unknown("no such stack".to_owned()))));
+        .map(|name| (name.to_owned(), entry(Kind::Unknown("no such stack".into()))));
     selection
         .catalogue
         .iter()

@@ -9,12 +9,10 @@ use crate::value::{Kind, Table};
 
 /// The keys of a capture.
 pub(super) const CAPTURE_KEYS: &[&str] = &[
-    "capture", "file", "select", "user", "group", "mode", "create", "when", "tags", "notify",
+    "capture", "file", "select", "secret", "user", "group", "mode", "create", "when", "tags", "notify",
 ];
 /// Those that the operation reads.
-const OWN_KEYS: &[&str] = &["capture", "file", "select", "user", "group", "mode", "create"];
-/// Keys that this version does not act on.
-pub(super) const NOT_YET: &[&str] = &["secret"];
+const OWN_KEYS: &[&str] = &["capture", "file", "select", "secret", "user", "group", "mode", "create"];
 
 /// A capture, unless it has mistakes.
 pub(super) fn read(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Option<RawOperation> {
@@ -55,7 +53,6 @@ pub(super) fn read(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>)
             );
         }
     }
-    fields.not_yet(NOT_YET);
     let settings = EntrySettings {
         when: fields.condition("when"),
         tags: fields.names("tags"),
@@ -65,6 +62,7 @@ pub(super) fn read(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>)
     for key in ["user", "group", "mode"] {
         fields.text(key);
     }
+    fields.truth("secret");
     if let Some(pointer) = fields.text("select").filter(|pointer| !pointer.name.starts_with('/')) {
         let mistake = Diagnostic::new("`select` must be a JSON pointer");
         fields.mistake(

@@ -33,7 +33,7 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Stack {
         // Reported below, once, and not at every use.
         site.entry("upstream".to_owned()).or_insert_with(|| Entry {
             key: None,
-            value: Value::new(Kind::Unknown("the site has no `upstream`".to_owned())),
+            value: Value::new(Kind::Unknown("the site has no `upstream`".into())),
         });
     }
     let backup = source.table.get("backup").cloned();

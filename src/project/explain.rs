@@ -117,7 +117,7 @@ fn rendered(project: &Project, data: Table, written: &Value) -> Result<Value, St
     });
     let value = scope.render(written).map_err(|mistake| mistake.to_string())?;
     match value.kind {
-        Kind::Unknown(why) => Err(why),
+        Kind::Unknown(why) => Err(why.to_string()),
         _ => Ok(value),
     }
 }

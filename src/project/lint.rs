@@ -20,8 +20,8 @@ use crate::error::{Diagnostic, Origin, suggestion};
 
 /// Finds every such mistake, except in `broken` files, which the reader reported.
 ///
-/// With it, the dotted names of all templates.
-pub(super) fn check(project: &Project, broken: &BTreeSet<String>) -> (Vec<Diagnostic>, BTreeSet<String>) {
+/// With it, the dotted names of all templates; `None` if they are not all known.
+pub(super) fn check(project: &Project, broken: &BTreeSet<String>) -> (Vec<Diagnostic>, Option<BTreeSet<String>>) {
     let mut mistakes = Vec::new();
     for deploy in project.deploys.values() {
         for stage in &deploy.stages {
@@ -46,11 +46,12 @@ pub(super) fn check(project: &Project, broken: &BTreeSet<String>) -> (Vec<Diagno
     let mut used = BTreeSet::new();
     mistakes.extend(names::check(project, is_complete, &mut used));
     mistakes.extend(files::check(project, is_complete, &mut used));
-    if broken.is_empty() && mistakes.is_empty() {
+    let is_known = broken.is_empty() && files::are_read(project);
+    if is_known && mistakes.is_empty() {
         mistakes.extend(unused::check(project, &used));
         mistakes.extend(unused::check_settings(project));
     }
-    (mistakes, used)
+    (mistakes, is_known.then_some(used))
 }
 
 pub(super) use unused::check_given;

@@ -77,8 +77,11 @@ pub fn read(root: &Path) -> LoadedProject {
 /// As [`read`]; encrypted values are opened when the data of a host is used.
 pub fn read_with(root: &Path, access: Access) -> LoadedProject {
     let mut reader = reader::Reader::new(root);
-    let assets = reader.assets();
-    let variables = Arc::new(variables::read(root, &mut reader.mistakes));
+    let keyring = Arc::new(Keyring::new(root, access));
+    let assets = reader.assets(&keyring);
+    let of_lab = Arc::clone(&keyring);
+    let variables = variables::read(root, &mut reader.mistakes).with_lab_key(Arc::new(move || of_lab.lab_key()));
+    let variables = Arc::new(variables);
     let stacks = reader.folder(reader::STACKS, reader::stack_name, whole(catalogue::read));
     let tasks = reader.folder("tasks", reader::any_name, whole(task::read));
     let mut project = Project {
@@ -92,7 +95,7 @@ pub fn read_with(root: &Path, access: Access) -> LoadedProject {
         catalogue: Arc::new(catalogue::complete(stacks, &assets)),
         assets: Arc::new(assets),
         variables,
-        keyring: Keyring::new(root, access),
+        keyring,
         merged: Mutex::default(),
         used: None,
     };
@@ -105,7 +108,7 @@ pub fn read_with(root: &Path, access: Access) -> LoadedProject {
     mistakes.extend(data::check_groups(&project, &broken));
     let (found, used) = lint::check(&project, &broken);
     mistakes.extend(found);
-    project.used = Some(used).filter(|_| broken.is_empty());
+    project.used = used;
     sort(&mut mistakes);
     LoadedProject {
         project,

@@ -35,7 +35,7 @@ pub struct Project {
     /// The values of `env('NAME')`.
     pub variables: Arc<Variables>,
     /// What opens encrypted values.
-    pub keyring: Keyring,
+    pub keyring: Arc<Keyring>,
     /// The merged data of hosts, by inventory and host, shared by all deploys.
     pub(super) merged: Mutex<HashMap<(String, String), HostData>>,
     /// The dotted names of all templates; `None` if they are not all known.

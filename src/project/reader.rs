@@ -8,10 +8,10 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::fields::unknown_key;
-use crate::content::{Assets, ProjectFolder, Refused, read_in_place};
+use crate::content::{Assets, EncryptedFile, ProjectFolder, Refused, read_in_place};
 use crate::error::{Diagnostic, Origin, SourceFile, not_text};
 use crate::operations::{Parameter, schema_of};
-use crate::secrets::{check_places, read_sops, sops_name};
+use crate::secrets::{Keyring, check_places, is_made_by_age, read_sops, sops_name};
 use crate::value::{Entry, Kind, Table, Value, advice, deserialize, keys_of, parse_toml};
 
 const TEMPLATES: &str = "templates";
@@ -134,11 +134,16 @@ impl Reader {
         found
     }
 
-    /// Reads every file below `templates/`.
-    pub(super) fn assets(&mut self) -> Assets {
+    /// Reads every file below `templates/`. `keyring` decrypts those that are encrypted.
+    pub(super) fn assets(&mut self, keyring: &Arc<Keyring>) -> Assets {
         let mut assets = Assets::default();
         for file in self.files.list(TEMPLATES) {
             let shown = file.shown.to_string_lossy().into_owned();
+            if let Some(name) = content_name(below(&shown, TEMPLATES)) {
+                let read = file.place.and_then(|place| read_in_place(&place, LARGEST_TEXT));
+                self.add_encrypted(&mut assets, &shown, name, read, keyring);
+                continue;
+            }
             let read = file
                 .place
                 .and_then(|place| read_asset(below(&shown, TEMPLATES), &place, &mut assets));
@@ -149,8 +154,49 @@ impl Reader {
                 self.broken.insert(shown);
             }
         }
+        let twice = assets.all_encrypted().filter(|(name, _)| assets.is_open(name));
+        let mistakes = twice.map(|(name, file)| {
+            let title = format!("`{TEMPLATES}/{name}` and `{}` are one file for operations", file.name());
+            Diagnostic::new(title)
+                .hint("delete the one that is not encrypted; if it was committed, change the secret itself")
+        });
+        self.mistakes.extend(mistakes);
         assets
     }
+
+    fn add_encrypted(
+        &mut self,
+        assets: &mut Assets,
+        shown: &str,
+        name: &str,
+        read: Result<Vec<u8>, Refused>,
+        keyring: &Arc<Keyring>,
+    ) {
+        let mistake = match &read {
+            Ok(bytes) if is_made_by_age(bytes) => None,
+            Ok(_) => Some(
+                Diagnostic::new(format!("`{shown}` was not made by age"))
+                    .hint(format!("encrypt it with `homelab secrets set {shown}`, or rename it")),
+            ),
+            Err(refused) => Some(unreadable(shown, refused)),
+        };
+        if let Some(mistake) = mistake {
+            // Empty in its place, so that its uses are no further mistakes.
+            assets.insert(name, Vec::new());
+            self.mistakes.push(mistake);
+            self.broken.insert(shown.to_owned());
+            return;
+        }
+        let keyring = Arc::clone(keyring);
+        let decrypt = Arc::new(move |path: &str, bytes: &[u8]| keyring.open_file(path, bytes));
+        assets.insert_encrypted(name, EncryptedFile::new(shown, read.unwrap_or_default(), decrypt));
+    }
+}
+
+/// The name of the content of an encrypted file; `None` if it is not one by its name.
+fn content_name(path: &str) -> Option<&str> {
+    let name = path.strip_suffix(EncryptedFile::SUFFIX)?;
+    (!name.is_empty() && !name.ends_with('/')).then_some(name)
 }
 
 /// The mistake of a file in a format of other tools, and the path of the file that has its place.

@@ -72,6 +72,7 @@ struct JsonTotals {
     update: usize,
     remove: usize,
     known_later: usize,
+    needs_key: usize,
     each_time: usize,
     refresh: usize,
     unchanged: usize,
@@ -119,6 +120,8 @@ enum JsonOutcome<'a> {
         why: &'a str,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         as_now: bool,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        needs_key: bool,
         may_change: Vec<String>,
         preview: Vec<JsonChange<'a>>,
     },
@@ -241,6 +244,7 @@ impl JsonTotals {
             update: totals.update,
             remove: totals.remove,
             known_later: totals.deferred,
+            needs_key: totals.needs_key,
             each_time: totals.each_time,
             refresh: totals.refresh,
             unchanged: totals.unchanged,
@@ -298,6 +302,7 @@ impl<'a> JsonOutcome<'a> {
                 waits_for: ids(*waits_for),
                 why,
                 as_now: entry.stays,
+                needs_key: entry.needs_key,
                 may_change: touches.iter().map(phrases::scope).collect(),
                 preview: all_changes(preview),
             },

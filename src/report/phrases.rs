@@ -522,12 +522,23 @@ pub(super) fn pending(tally: &Tally) -> Vec<(Tone, String)> {
     if totals.open > 0 {
         parts.push(operations(totals.open, "cannot be planned", Tone::Later));
     }
+    parts.extend(not_compared(totals).map(|text| (Tone::Later, text)));
     parts.extend(checks(
         tally.failing_checks,
         ["check fails", "checks fail"],
         Tone::Removed,
     ));
     parts
+}
+
+/// The count of operations that are not compared because a private key is not there; `None` if there are none.
+fn not_compared(totals: &Totals) -> Option<String> {
+    let need = if totals.needs_key == 1 {
+        "needs a key"
+    } else {
+        "need a key"
+    };
+    (totals.needs_key > 0).then(|| format!("{} not compared: {need}", counted(totals.needs_key, "operation")))
 }
 
 /// A count of checks; `None` if there are none.
@@ -608,6 +619,9 @@ pub(super) fn idle_counts(totals: &Totals) -> String {
     }
     if totals.deferred > 0 {
         let _ = write!(text, ", {} known later", counted(totals.deferred, "operation"));
+    }
+    if let Some(not_compared) = not_compared(totals) {
+        let _ = write!(text, ", {not_compared}");
     }
     if totals.skipped > 0 {
         let _ = write!(text, ", {} {SKIPPED_BY_WHEN}", grouped(totals.skipped));

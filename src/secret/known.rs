@@ -1,9 +1,9 @@
 //! The secrets of this process, and their removal from text that nobody made of them on purpose: what commands and hosts say.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
@@ -16,6 +16,8 @@ use super::mask::MASK;
 const SHORTEST: usize = 6;
 
 static KNOWN: RwLock<Option<Arc<Known>>> = RwLock::new(None);
+/// Held while secrets are added. Others read meanwhile, also what prints a panic.
+static ADDING: Mutex<()> = Mutex::new(());
 
 /// Secrets and where to find them in a text.
 struct Known {
@@ -29,19 +31,41 @@ struct Known {
 /// Has `secret` replaced wherever a foreign text is shown, also in the usual encodings. Of several lines each is replaced.
 /// Those with fewer than six characters are not.
 pub fn remember(secret: &str) {
-    let lines = secret.lines().map(str::trim);
+    remember_all(lines(secret));
+}
+
+/// The same for the content of a file: of each line also what it sets, as in `password = "…"`. Nobody prints what is no text by
+/// chance.
+pub fn remember_file(content: &[u8]) {
+    let Ok(text) = std::str::from_utf8(content) else {
+        return;
+    };
+    let set = lines(text).filter_map(|line| {
+        let (_, value) = line.split_once(['=', ':'])?;
+        let value = value.trim().trim_end_matches([',', ';']);
+        Some(value.trim_matches(['"', '\'']))
+    });
+    remember_all(lines(text).chain(set));
+}
+
+fn lines(secret: &str) -> impl Iterator<Item = &str> {
     // The first and last line of a key say only what it is.
-    let lines = lines.filter(|line| line.chars().count() >= SHORTEST && !line.starts_with("-----"));
-    for line in lines {
-        if known().is_some_and(|known| known.secrets.contains(line)) {
-            continue;
-        }
-        let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
-        let secrets = known.as_ref().map(|known| known.secrets.clone());
-        let mut secrets = secrets.unwrap_or_default();
-        secrets.insert(line.to_owned());
-        *known = Known::of(secrets).map(Arc::new);
+    let lines = secret.lines().map(str::trim);
+    lines.filter(|line| !line.starts_with("-----"))
+}
+
+fn remember_all<'a>(texts: impl Iterator<Item = &'a str>) {
+    let texts: BTreeSet<&str> = texts.filter(|text| text.chars().count() >= SHORTEST).collect();
+    let is_known = |known: &Arc<Known>| texts.iter().all(|text| known.secrets.contains(*text));
+    if texts.is_empty() || known().as_ref().is_some_and(is_known) {
+        return;
     }
+    let _one_at_a_time = ADDING.lock().unwrap_or_else(PoisonError::into_inner);
+    let secrets = known().map(|known| known.secrets.clone());
+    let mut secrets = secrets.unwrap_or_default();
+    secrets.extend(texts.into_iter().map(str::to_owned));
+    let more = Known::of(secrets).map(Arc::new);
+    *KNOWN.write().unwrap_or_else(PoisonError::into_inner) = more;
 }
 
 /// `text` with `[secret]` in place of every remembered secret.
@@ -91,11 +115,12 @@ impl Known {
     fn of(secrets: BTreeSet<String>) -> Option<Self> {
         let mut patterns: Vec<String> = Vec::new();
         let mut is_part: Vec<bool> = Vec::new();
+        let mut seen: HashSet<String> = HashSet::new();
         for secret in &secrets {
             let parts = encoded(secret).into_iter().map(|form| (form, true));
             let whole = spelled(secret).into_iter().map(|form| (form, false));
             for (form, part) in whole.chain(parts) {
-                if !patterns.contains(&form) {
+                if seen.insert(form.clone()) {
                     patterns.push(form);
                     is_part.push(part);
                 }

@@ -2,21 +2,23 @@
 
 /// What is shown in place of a secret.
 pub const MASK: &str = "[secret]";
+/// What is shown in place of what is known later.
+pub const LATER: &str = "(known after apply)";
 
-/// The first of three texts with [`MASK`] in place of what differs, up to the ends of the words. If the texts do not have the
+/// The first of three texts with `cover` in place of what differs, up to the ends of the words. If the texts do not have the
 /// same lines, all of it is hidden.
-pub(super) fn mask(worlds: [&str; 3]) -> String {
+pub(super) fn mask(worlds: [&str; 3], cover: &str) -> String {
     let lines = worlds.map(|text| text.split('\n').collect::<Vec<_>>());
     let [real, first, second] = &lines;
     if real.len() != first.len() || real.len() != second.len() {
         let end = if worlds[0].ends_with('\n') { "\n" } else { "" };
-        return format!("{MASK}{end}");
+        return format!("{cover}{end}");
     }
-    let masked = (0..real.len()).map(|at| mask_line([real[at], first[at], second[at]]));
+    let masked = (0..real.len()).map(|at| mask_line([real[at], first[at], second[at]], cover));
     masked.collect::<Vec<_>>().join("\n")
 }
 
-fn mask_line(worlds: [&str; 3]) -> String {
+fn mask_line(worlds: [&str; 3], cover: &str) -> String {
     if worlds[0] == worlds[1] && worlds[0] == worlds[2] {
         return worlds[0].to_owned();
     }
@@ -42,11 +44,11 @@ fn mask_line(worlds: [&str; 3]) -> String {
         while at < real.len() && (is_hidden[at] || (real[at] == ' ' && is_hidden.get(at + 1) == Some(&true))) {
             at += 1;
         }
-        masked.push_str(MASK);
+        masked.push_str(cover);
     }
     // Where the real text lacks what a decoy has, there is no character to hide.
-    if !masked.contains(MASK) {
-        masked.push_str(MASK);
+    if !masked.contains(cover) {
+        masked.push_str(cover);
     }
     masked
 }
@@ -125,7 +127,7 @@ mod tests {
             (["a\nb\n", "a\nc\n", "a\nd\n"], "a\n[secret]\n"),
             (["a\nb\n", "a\n", "a\n"], "[secret]\n"),
         ] {
-            assert_eq!(mask(worlds), expected, "{worlds:?}");
+            assert_eq!(mask(worlds, MASK), expected, "{worlds:?}");
         }
     }
 }

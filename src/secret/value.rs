@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::mask::{MASK, mask};
+use super::mask::{LATER, MASK, mask};
 
 /// What a secret is replaced by while something is evaluated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,6 +34,26 @@ pub enum Sort {
     Bool,
 }
 
+/// What the worlds of a text stand for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cover {
+    /// A value that is known only after something was applied. No world is the real one then.
+    Later,
+    /// A secret.
+    #[default]
+    Secret,
+}
+
+impl Cover {
+    /// What is shown in place of it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Later => LATER,
+            Self::Secret => MASK,
+        }
+    }
+}
+
 /// Text that came from a secret, whole or in part. It prints with `[secret]` in place of what came from it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Secret {
@@ -42,6 +62,7 @@ pub struct Secret {
     sort: Sort,
     /// Whether all of it is hidden, also its layout.
     is_whole: bool,
+    cover: Cover,
 }
 
 impl Secret {
@@ -59,6 +80,7 @@ impl Secret {
             texts: Box::new([text, first, second]),
             sort,
             is_whole: true,
+            cover: Cover::Secret,
         }
     }
 
@@ -70,7 +92,20 @@ impl Secret {
             texts: Box::new(texts),
             sort,
             is_whole,
+            cover: Cover::Secret,
         }
+    }
+
+    /// The same text, whose worlds stand for what `cover` says.
+    #[must_use]
+    pub fn covered_by(mut self, cover: Cover) -> Self {
+        self.cover = cover;
+        self
+    }
+
+    /// What its worlds stand for.
+    pub fn cover(&self) -> Cover {
+        self.cover
     }
 
     /// The text itself, to send it to a host.
@@ -96,10 +131,10 @@ impl Secret {
     /// The text with `[secret]` in place of what came from a secret.
     pub fn masked(&self) -> String {
         if self.is_whole {
-            return MASK.to_owned();
+            return self.cover.as_str().to_owned();
         }
         let [real, first, second] = &*self.texts;
-        mask([real, first, second])
+        mask([real, first, second], self.cover.as_str())
     }
 }
 
@@ -112,6 +147,13 @@ impl fmt::Debug for Secret {
 impl fmt::Display for Secret {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.masked())
+    }
+}
+
+/// Nothing of it stays in memory that is free for others.
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.texts.iter_mut().for_each(zeroize::Zeroize::zeroize);
     }
 }
 

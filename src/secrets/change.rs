@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use rand::distr::{Alphanumeric, SampleString as _};
 
 use super::files::{DataFile, replace, unwritten};
+use super::identities::needed_identities;
+use super::lab_key::make_lab_key;
 use super::{
     DataPath, Encrypted, Identities, RECIPIENTS_FILE, Recipients, Unreadable, encrypt, identity_path, is_encrypted,
 };
@@ -82,6 +84,17 @@ pub fn generate(length: usize) -> Secret {
     Secret::new(Alphanumeric.sample_string(&mut rand::rng(), length))
 }
 
+/// What a person can decrypt in a project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The project has recipients from now on: this person.
+    First,
+    /// All of it.
+    Recipient,
+    /// Nothing before a recipient adds the public key.
+    NotYet,
+}
+
 /// What `homelab secrets init` did.
 #[derive(Debug)]
 pub struct Begun {
@@ -90,10 +103,9 @@ pub struct Begun {
     /// Whether the key is new.
     pub is_new_key: bool,
     pub public_key: String,
-    /// Whether the project has recipients from now on.
-    pub is_first: bool,
-    /// Whether the key opens what is encrypted for the recipients.
-    pub is_recipient: bool,
+    pub standing: Standing,
+    /// Whether the lab has a key from now on, which `password_hash` needs.
+    pub is_new_lab_key: bool,
 }
 
 /// Makes a private key for this person unless there is one, and makes it the first recipient of the project at `root` unless
@@ -115,16 +127,28 @@ pub fn begin(root: &Path, name: &str) -> Result<Begun, Diagnostic> {
     let public_key = identities.public_keys().next().map(|key| key.to_string());
     let public_key = public_key.unwrap_or_default();
     let known = Recipients::find(root)?;
-    let is_recipient = known.as_ref().is_none_or(|known| known.include(&identities));
-    if known.is_none() {
-        write_recipients(root, &Recipients::first(name, &public_key)?)?;
-    }
+    let (recipients, standing) = if let Some(known) = known {
+        let is_recipient = known.include(&identities);
+        (
+            known,
+            if is_recipient {
+                Standing::Recipient
+            } else {
+                Standing::NotYet
+            },
+        )
+    } else {
+        let first = Recipients::first(name, &public_key)?;
+        write_recipients(root, &first)?;
+        (first, Standing::First)
+    };
+    let is_new_lab_key = standing != Standing::NotYet && make_lab_key(root, &recipients)?;
     Ok(Begun {
         identity,
         is_new_key,
         public_key,
-        is_first: known.is_none(),
-        is_recipient,
+        standing,
+        is_new_lab_key,
     })
 }
 
@@ -138,20 +162,6 @@ fn private_folder(folder: &Path) -> std::io::Result<()> {
 pub(super) fn write_recipients(root: &Path, recipients: &Recipients) -> Result<(), Diagnostic> {
     replace(&root.join(RECIPIENTS_FILE), recipients.text().as_bytes(), None)
         .map_err(|error| unwritten(RECIPIENTS_FILE, &error))
-}
-
-/// The private keys of this person.
-///
-/// Errors: there are none.
-pub(super) fn needed_identities(root: &Path) -> Result<Identities, Diagnostic> {
-    let identities = Identities::find(root)?;
-    if identities.is_empty() {
-        return Err(Diagnostic::new("no private key to decrypt with").hint(
-            "write your key to `~/.config/homelab/identity.txt`, or set `HOMELAB_AGE_IDENTITY` to its path; `homelab \
-             secrets init` makes one",
-        ));
-    }
-    Ok(identities)
 }
 
 /// The mistake of a value that no key opens.

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::change::{needed_identities, unopened};
+use super::change::unopened;
 use super::document::Document;
 use super::files::DataFile;
+use super::identities::needed_identities;
 use super::{Encrypted, Identities, Recipients, encrypt, is_encrypted};
 use crate::error::{Diagnostic, Diagnostics};
 use crate::secret::Secret;

@@ -155,6 +155,7 @@ fn not_data(shown: &str, known: &[String]) -> Diagnostic {
     Diagnostic::new(title).hint(hint)
 }
 
-fn unreadable(shown: &str, refused: &Refused) -> Diagnostic {
+/// The mistake of a file that cannot be read.
+pub(super) fn unreadable(shown: &str, refused: &Refused) -> Diagnostic {
     Diagnostic::new(format!("cannot read `{shown}`")).because(refused.to_string())
 }

@@ -1,7 +1,8 @@
 //! The format of one encrypted value: `ENC[age,BASE64]`.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 
+use age::armor::ArmoredWriter;
 use age::{DecryptError, Decryptor, Encryptor};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,6 +19,8 @@ const END: &str = "]";
 const PADDING: usize = 64;
 /// A longer value belongs into a file of its own, in bytes.
 const LONGEST: u64 = 1024 * 1024;
+/// A larger file is not decrypted in memory, in bytes.
+pub const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 
 /// What is encrypted: the text, and the dotted name of the data that it belongs to.
 #[derive(Serialize, Deserialize)]
@@ -101,7 +104,7 @@ pub(super) fn encrypt_bytes(bytes: &[u8], recipients: &Recipients) -> Vec<u8> {
     let encrypted = Encryptor::with_recipients(keys).map(|encryptor| {
         let mut encrypted = Vec::with_capacity(bytes.len() + 512);
         let written = encryptor.wrap_output(&mut encrypted).and_then(|mut writer| {
-            std::io::Write::write_all(&mut writer, bytes)?;
+            writer.write_all(bytes)?;
             writer.finish().map(drop)
         });
         written.map(|()| encrypted)
@@ -113,10 +116,41 @@ pub(super) fn encrypt_bytes(bytes: &[u8], recipients: &Recipients) -> Vec<u8> {
     }
 }
 
+/// The text of a file with `content` for all `recipients`.
+pub(super) fn encrypt_file(content: &[u8], recipients: &Recipients) -> Vec<u8> {
+    let mut text = Vec::new();
+    let bytes = encrypt_bytes(content, recipients);
+    let written = ArmoredWriter::wrap_output(&mut text, age::armor::Format::AsciiArmor).and_then(|mut writer| {
+        writer.write_all(&bytes)?;
+        writer.finish().map(drop)
+    });
+    // Memory takes everything.
+    if written.is_err() {
+        unreachable!("a writer to memory");
+    }
+    text
+}
+
 /// The bytes of a file in one of age's formats.
 ///
 /// Errors: as [`Encrypted::open`].
 pub(super) fn decrypt(bytes: &[u8], identities: &Identities) -> Result<Zeroizing<Vec<u8>>, Unreadable> {
+    decrypt_up_to(bytes, identities, LONGEST)
+}
+
+/// The content of a file that age encrypted.
+///
+/// Errors: as [`Encrypted::open`].
+pub(super) fn decrypt_file(bytes: &[u8], identities: &Identities) -> Result<Zeroizing<Vec<u8>>, Unreadable> {
+    decrypt_up_to(bytes, identities, LARGEST_FILE)
+}
+
+/// Whether a file was made by age.
+pub fn is_made_by_age(bytes: &[u8]) -> bool {
+    Decryptor::new_buffered(age::armor::ArmoredReader::new(bytes)).is_ok()
+}
+
+fn decrypt_up_to(bytes: &[u8], identities: &Identities, most: u64) -> Result<Zeroizing<Vec<u8>>, Unreadable> {
     let decryptor = Decryptor::new_buffered(age::armor::ArmoredReader::new(bytes));
     let decryptor = decryptor.map_err(|_| Unreadable::Broken("it was not made by age"))?;
     if decryptor.is_scrypt() {
@@ -128,9 +162,10 @@ pub(super) fn decrypt(bytes: &[u8], identities: &Identities) -> Result<Zeroizing
         _ => Unreadable::Broken("it was cut or changed"),
     })?;
     let mut opened = Zeroizing::new(Vec::new());
-    let read = reader.take(LONGEST + 1).read_to_end(&mut opened);
+    let read = reader.take(most + 1).read_to_end(&mut opened);
     match read {
-        Ok(size) if size as u64 <= LONGEST => Ok(opened),
+        Ok(size) if size as u64 <= most => Ok(opened),
+        Ok(_) if most == LARGEST_FILE => Err(Unreadable::Broken("it is larger than 16 MiB")),
         Ok(_) => Err(Unreadable::Broken("it is larger than 1 MiB")),
         Err(_) => Err(Unreadable::Broken("it was cut or changed")),
     }

@@ -152,6 +152,20 @@ impl Identities {
     }
 }
 
+/// The private keys of this person.
+///
+/// Errors: there are none.
+pub(super) fn needed_identities(root: &Path) -> Result<Identities, Diagnostic> {
+    let identities = Identities::find(root)?;
+    if identities.is_empty() {
+        return Err(Diagnostic::new("no private key to decrypt with").hint(
+            "write your key to `~/.config/homelab/identity.txt`, or set `HOMELAB_AGE_IDENTITY` to its path; `homelab \
+             secrets init` makes one",
+        ));
+    }
+    Ok(identities)
+}
+
 /// A line that is no private key of age. The line itself is not shown.
 fn wrong_key(line: &str, place: &str) -> Diagnostic {
     let hint = if line.starts_with("age1") {

@@ -5,11 +5,23 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use zeroize::Zeroizing;
+
+use super::format::decrypt_file;
 use super::providers::{Named, Providers};
 use super::sops;
 use super::{DataPath, Encrypted, Identities, Unreadable};
+use crate::content::{ProjectFolder, Refused, Undecrypted, read_in_place};
 use crate::error::{Diagnostic, Origin};
 use crate::secret::Secret;
+
+/// The file with the lab's key, at the root of the project.
+pub const LAB_KEY_FILE: &str = ".lab-key.age";
+/// A larger file is no key, in bytes.
+const LARGEST_LAB_KEY: u64 = 1024 * 1024;
+/// What to do without a private key.
+pub(super) const NO_KEY_HINT: &str = "write your key to `~/.config/homelab/identity.txt`, or set `HOMELAB_AGE_IDENTITY` to \
+                                      its path; `--dry-run --without-secrets` reviews the rest";
 
 /// What to do about encrypted values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +45,7 @@ pub struct Keyring {
     providers: OnceLock<Result<Providers, Diagnostic>>,
     /// What providers said, each asked once.
     asked: Mutex<HashMap<Named, Result<Secret, Diagnostic>>>,
+    lab_key: OnceLock<Result<Option<Secret>, Undecrypted>>,
     /// Where values are that were not opened, each with its name.
     unopened: Mutex<BTreeMap<(String, usize), String>>,
 }
@@ -65,6 +78,7 @@ impl Keyring {
             files: Mutex::default(),
             providers: OnceLock::new(),
             asked: Mutex::default(),
+            lab_key: OnceLock::new(),
             unopened: Mutex::default(),
         }
     }
@@ -94,6 +108,62 @@ impl Keyring {
             let secret = opened.get(&origin.span.start).cloned();
             secret.ok_or(Unreadable::Broken("it is not a value of sops"))
         })
+    }
+
+    /// The lab's key; `None` if the project has none.
+    ///
+    /// Errors: there is no private key for it, or it cannot be decrypted.
+    pub fn lab_key(&self) -> Result<Option<Secret>, Undecrypted> {
+        self.lab_key.get_or_init(|| self.open_lab_key()).clone()
+    }
+
+    fn open_lab_key(&self) -> Result<Option<Secret>, Undecrypted> {
+        let mistake = |mistake: Diagnostic| Undecrypted::Mistake(Box::new(mistake));
+        let unreadable = |refused: Refused| {
+            mistake(Diagnostic::new(format!("cannot read `{LAB_KEY_FILE}`")).because(refused.to_string()))
+        };
+        let found = ProjectFolder::new(&self.root).find(Path::new(LAB_KEY_FILE));
+        let Some(place) = found.map_err(unreadable)? else {
+            return Ok(None);
+        };
+        let bytes = read_in_place(&place, LARGEST_LAB_KEY).map_err(unreadable)?;
+        let content = Zeroizing::new(self.open_file(LAB_KEY_FILE, &bytes)?);
+        match std::str::from_utf8(&content) {
+            Ok(text) if !text.trim().is_empty() => Ok(Some(Secret::new(text.trim()))),
+            _ => Err(mistake(
+                Diagnostic::new(format!("`{LAB_KEY_FILE}` contains no key"))
+                    .hint("restore it from git; a new key changes every salt that was made with the old one"),
+            )),
+        }
+    }
+
+    /// The content of the encrypted file at `path` in the project.
+    ///
+    /// Errors: there is no key for it, or it cannot be decrypted.
+    pub fn open_file(&self, path: &str, bytes: &[u8]) -> Result<Vec<u8>, Undecrypted> {
+        let needs_key = || {
+            let mut unopened = self.unopened.lock().unwrap_or_else(PoisonError::into_inner);
+            unopened.insert((path.to_owned(), 0), path.to_owned());
+            Err(Undecrypted::NeedsKey)
+        };
+        let refused = |mistake: Diagnostic| Err(Undecrypted::Mistake(Box::new(mistake)));
+        if self.access == Access::Withheld {
+            return needs_key();
+        }
+        let identities = match self.identities.get_or_init(|| Identities::find(&self.root)) {
+            Ok(identities) if !identities.is_empty() => identities,
+            Ok(_) if self.access == Access::IfPossible => return needs_key(),
+            Ok(_) => {
+                let title = format!("no private key to decrypt `{path}`");
+                return refused(Diagnostic::new(title).hint(NO_KEY_HINT));
+            }
+            Err(mistake) => return refused(mistake.clone()),
+        };
+        match decrypt_file(bytes, identities) {
+            Ok(mut content) => Ok(std::mem::take(&mut *content)),
+            Err(Unreadable::OtherKeys) if self.access == Access::IfPossible => needs_key(),
+            Err(why) => refused(unopened_file(path, &why, identities)),
+        }
     }
 
     fn open_with(
@@ -196,6 +266,19 @@ fn mistake(why: &Unreadable, path: &DataPath, origin: Option<&Origin>, identitie
             .at_maybe(origin, *why)
             .hint(format!("restore the line from git, or set the value again: `{again}`")),
     }
+}
+
+/// The mistake of an encrypted file that cannot be decrypted.
+pub(super) fn unopened_file(path: &str, why: &Unreadable, identities: &Identities) -> Diagnostic {
+    let mistake = Diagnostic::new(format!("cannot decrypt `{path}`")).because(why.to_string());
+    mistake.hint(match why {
+        Unreadable::OtherKeys => {
+            let key = identities.public_keys().next().map(|key| key.to_string());
+            let key = key.unwrap_or_default();
+            format!("ask someone who can decrypt it to run `homelab secrets recipients add NAME {key}`")
+        }
+        _ => format!("restore the file from git, or write it again with `homelab secrets set {path}`"),
+    })
 }
 
 /// The mistake of a file of `sops`, which is opened as a whole.

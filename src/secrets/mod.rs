@@ -12,10 +12,12 @@ mod format;
 mod git;
 mod identities;
 mod keyring;
+mod lab_key;
 mod paths;
 mod providers;
 mod recipients;
 mod rekey;
+mod secret_file;
 mod sops;
 mod table;
 
@@ -25,16 +27,17 @@ use etcetera::BaseStrategy as _;
 
 use crate::error::Diagnostic;
 
-pub use change::{Begun, Place, begin, generate};
+pub use change::{Begun, Place, Standing, begin, generate};
 pub use edit::{Edited, Editing};
 pub use files::data_files;
-pub use format::{Encrypted, Unreadable, encrypt, is_encrypted};
+pub use format::{Encrypted, LARGEST_FILE, Unreadable, encrypt, is_encrypted, is_made_by_age};
 pub use identities::{IDENTITY_VARIABLE, Identities, identity_path};
-pub use keyring::{Access, Closed, Keyring};
+pub use keyring::{Access, Closed, Keyring, LAB_KEY_FILE};
 pub use paths::{DataPath, Step};
 pub use providers::is_named;
 pub use recipients::{RECIPIENTS_FILE, Recipient, Recipients};
 pub use rekey::{Rekeyed, rekey};
+pub use secret_file::{SecretFile, secret_files};
 pub use sops::{is_encrypted_by_sops, read_sops, sops_name};
 pub use table::{check_places, open_data};
 

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use super::change::{needed_identities, unopened, write_recipients};
+use super::change::{unopened, write_recipients};
 use super::files::DataFile;
+use super::identities::needed_identities;
+use super::secret_file::SecretFile;
 use super::{Encrypted, RECIPIENTS_FILE, Recipients, encrypt, is_encrypted};
 use crate::error::{Diagnostic, Diagnostics};
 
@@ -52,6 +54,13 @@ pub fn rekey(root: &Path, recipients: &Recipients) -> Result<Rekeyed, Diagnostic
             mistakes.push(mistake);
         }
     }
+    let mut secret_files = Vec::new();
+    for file in SecretFile::all(root)? {
+        match file.decrypted(&identities) {
+            Ok(content) => secret_files.push((file, content)),
+            Err(mistake) => mistakes.push(mistake),
+        }
+    }
     if !mistakes.is_empty() {
         return Err(Diagnostics(mistakes));
     }
@@ -61,6 +70,11 @@ pub fn rekey(root: &Path, recipients: &Recipients) -> Result<Rekeyed, Diagnostic
         if file.write()? {
             rekeyed.files.push(file.shown.clone());
         }
+    }
+    for (file, content) in secret_files {
+        file.write(&content, recipients)?;
+        rekeyed.values += 1;
+        rekeyed.files.push(file.shown);
     }
     Ok(rekeyed)
 }

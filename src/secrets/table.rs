@@ -1,13 +1,11 @@
 //! Encrypted values in the tables of files: where they may be, and their texts in their places.
 
+use super::keyring::NO_KEY_HINT;
 use super::providers::Named;
 use super::sops::is_encrypted_by_sops;
 use super::{Closed, DataPath, Encrypted, Keyring, Step, Unreadable, is_encrypted, is_named};
 use crate::error::{Diagnostic, Origin};
-use crate::value::{Entry, Kind, Table, Value};
-
-/// What the reason of a value is that only a key could open.
-const NEEDS_KEY: &str = "needs a key";
+use crate::value::{Entry, Kind, Table, Value, Why};
 
 /// Opens every encrypted value in the data of a host. One that stays closed is unknown.
 ///
@@ -71,7 +69,7 @@ impl Opening<'_> {
                     _ if is_named(text) => self.keyring.ask(text, path, origin),
                     _ => self.keyring.open(text, path, origin),
                 };
-                let unknown = || Kind::Unknown(NEEDS_KEY.to_owned());
+                let unknown = || Kind::Unknown(Why::NeedsKey);
                 value.kind = match opened {
                     Ok(secret) => Kind::Secret(secret),
                     Err(Closed::Withheld) => unknown(),
@@ -113,10 +111,7 @@ impl Opening<'_> {
             self.mistakes.push(
                 Diagnostic::new(format!("no private key to decrypt `{name}`{more}"))
                     .at_maybe(origin.as_ref(), "encrypted with age")
-                    .hint(
-                        "write your key to `~/.config/homelab/identity.txt`, or set `HOMELAB_AGE_IDENTITY` to its \
-                         path; `--dry-run --without-secrets` reviews the rest",
-                    ),
+                    .hint(NO_KEY_HINT),
             );
         }
         self.mistakes

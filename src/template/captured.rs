@@ -6,6 +6,8 @@ use minijinja::value::{Enumerator, Object};
 
 use super::watch::Watch;
 use crate::error::Diagnostic;
+use crate::secret::Secret;
+use crate::value::Why;
 
 /// The captured values of a host at one point of a plan.
 pub trait CapturedSource: Send + Sync {
@@ -20,8 +22,10 @@ pub trait CapturedSource: Send + Sync {
 #[derive(Clone, Debug)]
 pub enum Captured {
     Known(minijinja::Value),
+    /// Known, and hidden wherever it is used.
+    Secret(Secret),
     /// Not known yet, for this reason.
-    Unknown(String),
+    Unknown(Why),
     /// It cannot be used here.
     Mistake(Box<Diagnostic>),
     /// Nothing of the project captures it.
@@ -65,7 +69,8 @@ impl Object for Node {
         let name = key.as_str()?;
         match self.source.captured(name) {
             Captured::Known(value) => Some(value),
-            Captured::Unknown(why) => Some(self.watch.unknown(&why)),
+            Captured::Secret(secret) => Some(self.watch.secret(&secret)),
+            Captured::Unknown(why) => Some(self.watch.unknown(why)),
             Captured::Mistake(mistake) => Some(self.watch.fail(*mistake)),
             Captured::Undefined => {
                 self.watch.missed(format!("captured.{name}"), self.source.names());

@@ -30,7 +30,7 @@ pub use captured::{Captured, CapturedSource, NoCaptures};
 pub use facts::{Attribute, FactSource, NamedFact, NoValue};
 pub use inspect::{Names, inspect_expression, inspect_file, inspect_string};
 pub use mistake::FUNCTIONS;
-pub use scope::{Bindings, STACKS, TemplateData, stack_of};
+pub use scope::{Bindings, Peer, STACKS, TemplateData, stack_of};
 pub use variables::Variables;
 
 use crate::error::{Diagnostic, Origin};

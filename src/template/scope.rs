@@ -20,9 +20,9 @@ use super::place::{narrow, slip_error, whole_name};
 use super::variables::Variables;
 use super::watch::Watch;
 use super::{bare_wanted, compiled, convert, is_template, lone_expression};
+use crate::content::Undecrypted;
 use crate::error::{Diagnostic, Origin, suggestion};
-use crate::secret::{LAB_KEY_VARIABLE, Secret};
-use crate::value::{Entry, Kind, Table, Value};
+use crate::value::{Entry, Kind, Table, Value, Why};
 
 /// What templates can see of a host and of the selection.
 #[derive(Clone)]
@@ -31,14 +31,23 @@ pub struct TemplateData {
     pub data: Arc<Table>,
     /// The facts in `facts`.
     pub facts: Arc<dyn FactSource>,
-    /// The facts in `hosts.NAME.facts`, for hosts of this run.
-    pub peers: Arc<BTreeMap<String, Arc<dyn FactSource>>>,
+    /// What is in `hosts.NAME`, for hosts of this run.
+    pub peers: Arc<BTreeMap<String, Peer>>,
     /// The values in `catalogue`, by stack.
     pub catalogue: Arc<Table>,
     /// The values in `captured`.
     pub captured: Arc<dyn CapturedSource>,
     /// The values of `env('NAME')`.
     pub variables: Arc<Variables>,
+}
+
+/// What templates see of another host.
+#[derive(Clone)]
+pub struct Peer {
+    /// The facts in `facts`.
+    pub facts: Arc<dyn FactSource>,
+    /// The values in `captured`.
+    pub captured: Arc<dyn CapturedSource>,
 }
 
 impl TemplateData {
@@ -121,6 +130,20 @@ impl Bindings {
         scope
     }
 
+    /// The same scope with texts in place of all values that are not known yet. What came of them is covered
+    /// ([`Cover::Later`](crate::secret::Cover)), as what came of a secret is. Nothing of it may reach a host.
+    #[must_use]
+    pub fn standing_in(&self) -> Self {
+        let inner = Inner {
+            bindings: self.inner.bindings.clone(),
+            watch: Arc::new(Watch::standing_in()),
+        };
+        Self {
+            inner: Arc::new(inner),
+            local: self.local.clone(),
+        }
+    }
+
     /// Renders every template in `value`, including those in lists and tables.
     ///
     /// Errors: a template that does not parse, that uses something undefined, or that fails, at its position.
@@ -178,7 +201,7 @@ impl Bindings {
             Ok(rendered) => Value::string(rendered).at(origin),
             Err(unknown) => return Ok(Value::new(unknown).at(origin)),
         };
-        if !self.inner.watch.seen().has_secret {
+        if self.inner.watch.seen().cover.is_none() {
             return Ok(real);
         }
         self.in_all_worlds(real, origin, || {
@@ -208,7 +231,7 @@ impl Bindings {
             return Ok(Value::new(Kind::Unknown(why)).at(origin));
         }
         let mut value = converted.map_err(|what| self.undefined(&what, origin, offset, expression))?;
-        if self.inner.watch.seen().has_secret {
+        if self.inner.watch.seen().cover.is_some() {
             value = self.in_all_worlds(value, origin, || {
                 let result = compiled.evaluate(self.context()).ok()?;
                 convert::from_template(&result, origin).ok()
@@ -227,7 +250,7 @@ impl Bindings {
         seen.missed = None;
         seen.absent = None;
         seen.last = None;
-        seen.has_secret = false;
+        seen.cover = None;
     }
 
     /// The outcome of a template: its result, unknown, or a mistake.
@@ -359,8 +382,8 @@ impl Inner {
                 .collect::<Vec<_>>()
                 .into(),
             Kind::Table(table) => self.provide_table(path, table, Rendering::Lazy),
-            Kind::Unknown(why) => self.watch.unknown(why),
-            Kind::Secret(secret) => self.provide_secret(secret),
+            Kind::Unknown(why) => self.watch.unknown(why.clone()),
+            Kind::Secret(secret) => self.watch.secret(secret),
         }
     }
 
@@ -382,7 +405,7 @@ impl Inner {
         seen.rendering.push((path.to_owned(), value.origin.clone()));
         // The nested rendering uses the same record, so what was recorded so far is kept aside.
         let (unknown, missed, last) = (seen.unknown.take(), seen.missed.take(), seen.last.take());
-        let (world, has_secret) = (std::mem::take(&mut seen.world), seen.has_secret);
+        let (world, cover) = (std::mem::take(&mut seen.world), seen.cover);
         drop(seen);
 
         let scope = Bindings {
@@ -396,7 +419,7 @@ impl Inner {
         seen.unknown = unknown;
         seen.missed = missed;
         seen.last = last;
-        (seen.world, seen.has_secret) = (world, has_secret);
+        (seen.world, seen.cover) = (world, cover);
         drop(seen);
         let provided = match rendered {
             Ok(rendered) if rendered.holds_secret() => {
@@ -527,8 +550,11 @@ impl Object for Root {
                     return Some(self.scope.provide(name, &entry.value));
                 }
                 if name == LAB_KEY {
-                    let key = bindings.variables.get(LAB_KEY_VARIABLE)?;
-                    return Some(self.scope.provide_secret(&Secret::new(key)));
+                    return match bindings.variables.lab_key() {
+                        Ok(key) => key.map(|key| self.scope.watch.secret(&key)),
+                        Err(Undecrypted::NeedsKey) => Some(self.scope.watch.unknown(Why::NeedsKey)),
+                        Err(Undecrypted::Mistake(mistake)) => Some(self.scope.watch.fail(*mistake)),
+                    };
                 }
                 if name == "env" {
                     return Some(self.scope.env());
@@ -593,13 +619,14 @@ impl LazyTable {
     fn bound_later(&self, name: &str) -> Option<minijinja::Value> {
         if let Some(host) = self.path.strip_prefix("hosts.")
             && self.table.contains_key("address")
-            && name == "facts"
+            && ["facts", "captured"].contains(&name)
         {
             return Some(match self.scope.bindings.peers.get(host) {
-                Some(facts) => facts::node(&self.scope.watch, facts),
+                Some(peer) if name == "facts" => facts::node(&self.scope.watch, &peer.facts),
+                Some(peer) => captured::node(&self.scope.watch, &peer.captured),
                 None => self.scope.watch.fail(
                     Diagnostic::new(format!("host `{host}` is not part of this run"))
-                        .hint("include it: only hosts of the same run have facts"),
+                        .hint("include it: only hosts of the same run are read"),
                 ),
             });
         }

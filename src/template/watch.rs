@@ -7,8 +7,11 @@ use minijinja::ErrorKind;
 use minijinja::value::{Object, ObjectRepr};
 
 use crate::error::{Diagnostic, Origin};
-use crate::secret::World;
-use crate::value::Value;
+use crate::secret::{Cover, Secret, Sort, World, remember};
+use crate::value::{Value, Why};
+
+/// What stands in for a value that is known later, in each world. One is empty, so that a condition shows that it is one.
+const STAND_INS: [&str; 3] = ["KnownAfterApply", "", "knownafterapply2"];
 
 /// Shared by the values that one scope hands to templates.
 #[derive(Default)]
@@ -21,7 +24,7 @@ pub(super) struct Seen {
     /// Data that is a template and holds secrets, rendered.
     pub(super) rendered_secrets: HashMap<String, Value>,
     pub(super) rendering: Vec<(String, Option<Origin>)>,
-    pub(super) unknown: Option<String>,
+    pub(super) unknown: Option<Why>,
     pub(super) mistake: Option<Diagnostic>,
     pub(super) missed: Option<(String, Vec<String>)>,
     /// The last fact that is absent on its host: its family, its name and the host.
@@ -30,8 +33,10 @@ pub(super) struct Seen {
     pub(super) last: Option<Value>,
     /// What secrets are replaced by.
     pub(super) world: World,
-    /// Whether a secret was reached.
-    pub(super) has_secret: bool,
+    /// Set if a secret was reached, or something that stands in for what is known later.
+    pub(super) cover: Option<Cover>,
+    /// Whether texts stand in for values that are not known yet.
+    pub(super) stands_in: bool,
     /// The secrets that were reached so far.
     pub(super) secrets: BTreeSet<String>,
 }
@@ -41,12 +46,44 @@ impl Watch {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A record of templates in which texts stand in for values that are not known yet.
+    pub(super) fn standing_in() -> Self {
+        let watch = Self::default();
+        watch.seen().stands_in = true;
+        watch
+    }
+
     /// A value that is not known yet, for this reason.
-    pub(super) fn unknown(self: &Arc<Self>, why: &str) -> minijinja::Value {
+    pub(super) fn unknown(self: &Arc<Self>, why: impl Into<Why>) -> minijinja::Value {
+        let mut seen = self.seen();
+        if seen.stands_in {
+            seen.cover = seen.cover.max(Some(Cover::Later));
+            return STAND_INS[seen.world as usize].into();
+        }
+        drop(seen);
         minijinja::Value::from_object(Unknown {
             watch: Arc::clone(self),
-            why: why.to_owned(),
+            why: why.into(),
         })
+    }
+
+    /// A secret as templates see it in the world that is set: real text, since filters would take a mark for the text.
+    pub(super) fn secret(&self, secret: &Secret) -> minijinja::Value {
+        let mut seen = self.seen();
+        seen.cover = seen.cover.max(Some(secret.cover()));
+        let is_secret = secret.is_whole() && secret.cover() == Cover::Secret && !secret.expose().is_empty();
+        if is_secret && !seen.secrets.contains(secret.expose()) {
+            remember(secret.expose());
+            seen.secrets.insert(secret.expose().to_owned());
+        }
+        let text = secret.in_world(seen.world);
+        let read = match secret.sort() {
+            Sort::Text => None,
+            Sort::Integer => text.parse::<i64>().ok().map(Into::into),
+            Sort::Float => text.parse::<f64>().ok().map(Into::into),
+            Sort::Bool => text.parse::<bool>().ok().map(Into::into),
+        };
+        read.unwrap_or_else(|| text.into())
     }
 
     /// Notes a mistake, which ends the template.
@@ -79,7 +116,7 @@ pub(super) fn is_unknown(value: &minijinja::Value) -> bool {
 /// An unknown value: every use is noted, and makes the result unknown too.
 struct Unknown {
     watch: Arc<Watch>,
-    why: String,
+    why: Why,
 }
 
 impl Unknown {
@@ -103,7 +140,7 @@ impl Object for Unknown {
 
     fn get_value(self: &Arc<Self>, _key: &minijinja::Value) -> Option<minijinja::Value> {
         self.note();
-        Some(self.watch.unknown(&self.why))
+        Some(self.watch.unknown(self.why.clone()))
     }
 
     fn is_true(self: &Arc<Self>) -> bool {

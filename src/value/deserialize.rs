@@ -6,9 +6,9 @@ use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, Visit
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::worlds::VARIED;
-use super::{Entry, Kind, Table, Value, advice};
+use super::{Entry, Kind, Table, Value, Why, advice};
 use crate::error::{Diagnostic, Origin, suggestion};
-use crate::secret::World;
+use crate::secret::{Cover, World};
 
 /// The name under which [`Known`] asks the deserializer whether a value is known.
 const KNOWN: &str = "$homelab::value::Known";
@@ -86,7 +86,7 @@ pub struct ValueError {
     hint: Option<String>,
     misfit: Box<Misfit>,
     /// Set when the only trouble is that the value is not known yet.
-    pub unknown: Option<String>,
+    pub unknown: Option<Why>,
     /// Whether a secret stands where none may.
     pub is_secret: bool,
 }
@@ -254,7 +254,7 @@ impl<'de> de::Deserializer<'de> for ValueDeserializer<'_> {
         visitor: V,
     ) -> Result<V::Value, ValueError> {
         match &self.value.kind {
-            Kind::Unknown(why) if name == KNOWN => visitor.visit_str(why),
+            Kind::Unknown(why) if name == KNOWN => visitor.visit_str(why.as_str()),
             _ if name == KNOWN => visitor.visit_some(self),
             _ if name == VARIED && self.value.holds_secret() => visitor.visit_seq(Worlds::of(self.value)),
             _ if name == VARIED => visitor.visit_some(self),
@@ -307,18 +307,19 @@ fn refuse_unknown_keys(table: &Table, fields: &'static [&'static str]) -> Result
     Err(error.at(entry.key.as_ref()))
 }
 
-/// A value in each world.
+/// A value in each world, and whether the worlds stand for a value that is known later.
 struct Worlds<'a> {
     value: &'a Value,
-    rest: std::array::IntoIter<Value, 3>,
+    rest: std::array::IntoIter<Value, 4>,
 }
 
 impl<'a> Worlds<'a> {
     fn of(value: &'a Value) -> Self {
-        let worlds = World::ALL.map(|world| value.in_world(world));
+        let [real, first, second] = World::ALL.map(|world| value.in_world(world));
+        let is_later = Value::new(Kind::Bool(value.cover() == Some(Cover::Later)));
         Self {
             value,
-            rest: worlds.into_iter(),
+            rest: [real, first, second, is_later].into_iter(),
         }
     }
 }
@@ -489,7 +490,7 @@ mod tests {
             "content".to_owned(),
             Entry {
                 key: None,
-                value: Value::new(Kind::Unknown("made by `x`".to_owned())),
+                value: Value::new(Kind::Unknown("made by `x`".into())),
             },
         );
         let half: Half = deserialize(&Value::new(Kind::Table(table.clone()))).expect("fits");
@@ -498,6 +499,6 @@ mod tests {
         table.insert("path".to_owned(), table.get("content").expect("there").clone());
         table.shift_remove("content");
         let error = deserialize::<Parameters>(&Value::new(Kind::Table(table))).expect_err("not known");
-        assert_eq!(error.unknown.as_deref(), Some("made by `x`"));
+        assert_eq!(error.unknown, Some("made by `x`".into()));
     }
 }

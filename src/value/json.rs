@@ -65,7 +65,7 @@ mod tests {
             "e".to_owned(),
             Entry {
                 key: None,
-                value: Value::new(Kind::Unknown("why".to_owned())),
+                value: Value::new(Kind::Unknown("why".into())),
             },
         );
         assert_eq!(to_json(&unknown), None);

@@ -8,6 +8,7 @@ mod json;
 mod keys;
 mod parse;
 mod syntax;
+mod why;
 mod worlds;
 
 use indexmap::IndexMap;
@@ -20,6 +21,7 @@ pub use deserialize::{Known, ValueError, deserialize};
 pub use json::{from_json, to_json};
 pub use keys::keys_of;
 pub use parse::parse_toml;
+pub use why::{After, Why};
 pub use worlds::{DecidedKeys, Text, Varied};
 
 /// A value and where it was written.
@@ -48,8 +50,8 @@ pub enum Kind {
     Table(Table),
     /// Text that is never shown.
     Secret(Secret),
-    /// Not known before something else was applied; the reason is in words.
-    Unknown(String),
+    /// Not known, for this reason.
+    Unknown(Why),
 }
 
 /// The keys and values of a table, in the order written.

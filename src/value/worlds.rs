@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{self, Visitor};
 
 use super::{Entry, Kind, Table, Value};
-use crate::secret::{Secret, Sort, World};
+use crate::secret::{Cover, Secret, Sort, World};
 
 /// The name under which [`Varied`] asks the deserializer for all worlds of a value.
 pub(super) const VARIED: &str = "$homelab::value::Varied";
@@ -22,6 +22,16 @@ impl Value {
             Kind::List(items) => items.iter().any(Self::holds_secret),
             Kind::Table(table) => table.values().any(|entry| entry.value.holds_secret()),
             _ => false,
+        }
+    }
+
+    /// What the worlds of it stand for, if it has any: a secret, wherever there is one.
+    pub fn cover(&self) -> Option<Cover> {
+        match &self.kind {
+            Kind::Secret(secret) => Some(secret.cover()),
+            Kind::List(items) => items.iter().filter_map(Self::cover).max(),
+            Kind::Table(table) => table.values().filter_map(|entry| entry.value.cover()).max(),
+            _ => None,
         }
     }
 
@@ -51,12 +61,12 @@ impl Value {
         }
     }
 
-    /// The value whose kinds in each world are given, `None` where it has none. What differs is secret.
+    /// The value whose kinds in each world are given, `None` where it has none. What differs came from what `cover` says.
     ///
     /// Errors: the keys of a table differ, which cannot be hidden.
-    pub fn of_worlds(real: Self, decoys: [Option<&Self>; 2]) -> Result<Self, DecidedKeys> {
+    pub fn of_worlds(real: Self, decoys: [Option<&Self>; 2], cover: Cover) -> Result<Self, DecidedKeys> {
         let origin = real.origin;
-        let kind = kind_of_worlds(real.kind, decoys.map(|decoy| decoy.map(|decoy| &decoy.kind)))?;
+        let kind = kind_of_worlds(real.kind, decoys.map(|decoy| decoy.map(|decoy| &decoy.kind)), cover)?;
         Ok(Self { kind, origin })
     }
 }
@@ -88,7 +98,7 @@ fn text_of(kind: &Kind) -> Option<(String, Sort)> {
     }
 }
 
-fn kind_of_worlds(real: Kind, decoys: [Option<&Kind>; 2]) -> Result<Kind, DecidedKeys> {
+fn kind_of_worlds(real: Kind, decoys: [Option<&Kind>; 2], cover: Cover) -> Result<Kind, DecidedKeys> {
     if decoys == [Some(&real), Some(&real)] {
         return Ok(real);
     }
@@ -100,7 +110,7 @@ fn kind_of_worlds(real: Kind, decoys: [Option<&Kind>; 2]) -> Result<Kind, Decide
             });
             let items = items.into_iter().enumerate().map(|(at, item)| {
                 let decoys = others.map(|others| others.and_then(|others| others.get(at)));
-                Value::of_worlds(item, decoys)
+                Value::of_worlds(item, decoys, cover)
             });
             Ok(Kind::List(items.collect::<Result<_, _>>()?))
         }
@@ -114,7 +124,7 @@ fn kind_of_worlds(real: Kind, decoys: [Option<&Kind>; 2]) -> Result<Kind, Decide
                     };
                     *other = Some(&decoy.get(&key).ok_or(DecidedKeys)?.value);
                 }
-                let value = Value::of_worlds(entry.value, others)?;
+                let value = Value::of_worlds(entry.value, others, cover)?;
                 decided.insert(key, Entry { key: entry.key, value });
             }
             Ok(Kind::Table(decided))
@@ -125,12 +135,13 @@ fn kind_of_worlds(real: Kind, decoys: [Option<&Kind>; 2]) -> Result<Kind, Decide
                 return Ok(real);
             };
             let others = decoys.map(|decoy| decoy.and_then(text_of));
-            Ok(Kind::Secret(match others {
+            let secret = match others {
                 [Some((first, one)), Some((second, other))] if one == sort && other == sort => {
                     Secret::of_worlds([text, first, second], sort)
                 }
                 _ => Secret::whole(text, sort),
-            }))
+            };
+            Ok(Kind::Secret(secret.covered_by(cover)))
         }
     }
 }
@@ -139,8 +150,9 @@ fn kind_of_worlds(real: Kind, decoys: [Option<&Kind>; 2]) -> Result<Kind, Decide
 #[derive(Clone, PartialEq, Eq)]
 pub struct Varied<T> {
     real: T,
-    /// `None` if nothing in it came from a secret.
+    /// `None` if nothing in it came from a secret, or is known only later.
     decoys: Option<Box<[T; 2]>>,
+    cover: Cover,
 }
 
 /// Text that may come from secrets, whole or in part.
@@ -149,7 +161,11 @@ pub type Text = Varied<String>;
 impl<T> Varied<T> {
     /// A value without secrets.
     pub fn open(real: T) -> Self {
-        Self { real, decoys: None }
+        Self {
+            real,
+            decoys: None,
+            cover: Cover::default(),
+        }
     }
 
     /// The value itself.
@@ -168,6 +184,11 @@ impl<T> Varied<T> {
 
     /// Whether anything in it came from a secret.
     pub fn is_secret(&self) -> bool {
+        self.is_covered() && self.cover == Cover::Secret
+    }
+
+    /// Whether anything in it is not shown: it came from a secret, or is known only later.
+    pub fn is_covered(&self) -> bool {
         self.decoys.is_some()
     }
 
@@ -184,14 +205,16 @@ impl<T> Varied<T> {
             return Ok(Text::open(real));
         };
         Ok(match (made(&decoys[0]), made(&decoys[1])) {
-            (Ok(first), Ok(second)) => Secret::of_worlds([real, first, second], Sort::Text).into(),
-            _ => Secret::new(real).into(),
+            (Ok(first), Ok(second)) => Secret::of_worlds([real, first, second], Sort::Text)
+                .covered_by(self.cover)
+                .into(),
+            _ => Secret::new(real).covered_by(self.cover).into(),
         })
     }
 }
 
 impl Text {
-    /// The text with `[secret]` in place of what came from a secret.
+    /// The text with `[secret]` in place of what came from a secret, or `(known after apply)`.
     pub fn masked(&self) -> Cow<'_, str> {
         match self.secret() {
             Some(secret) => Cow::Owned(secret.masked()),
@@ -199,11 +222,11 @@ impl Text {
         }
     }
 
-    /// The text as a secret, if any of it is one.
+    /// The text as a secret, if any of it is not shown.
     pub fn secret(&self) -> Option<Secret> {
         let [first, second] = &**self.decoys.as_ref()?;
         let texts = [self.real.clone(), first.clone(), second.clone()];
-        Some(Secret::of_worlds(texts, Sort::Text))
+        Some(Secret::of_worlds(texts, Sort::Text).covered_by(self.cover))
     }
 }
 
@@ -213,13 +236,14 @@ impl From<Secret> for Text {
         Self {
             real,
             decoys: Some(Box::new([first, second])),
+            cover: secret.cover(),
         }
     }
 }
 
 impl<T: fmt::Debug> fmt::Debug for Varied<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_secret() {
+        if self.is_covered() {
             return formatter.write_str(crate::secret::MASK);
         }
         self.real.fmt(formatter)
@@ -251,9 +275,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Varied<T> {
                 let real: T = worlds.next_element()?.ok_or_else(missing)?;
                 let first = worlds.next_element()?.ok_or_else(missing)?;
                 let second = worlds.next_element()?.ok_or_else(missing)?;
+                let is_later: bool = worlds.next_element()?.ok_or_else(missing)?;
                 Ok(Varied {
                     real,
                     decoys: Some(Box::new([first, second])),
+                    cover: if is_later { Cover::Later } else { Cover::Secret },
                 })
             }
         }
@@ -294,6 +320,7 @@ mod tests {
         let value = Value::of_worlds(
             list(&["a", "x1"]),
             [Some(&list(&["a", "y1"])), Some(&list(&["a", "z1"]))],
+            Cover::Secret,
         );
         let Kind::List(items) = value.expect("no keys").kind else {
             panic!("a list")
@@ -301,7 +328,7 @@ mod tests {
         assert_eq!(items[0].kind, Kind::String("a".to_owned()));
         assert!(matches!(&items[1].kind, Kind::Secret(secret) if secret.expose() == "x1"));
         // Another number of items hides them all.
-        let value = Value::of_worlds(list(&["a", "b"]), [Some(&list(&["a"])), None]).expect("no keys");
+        let value = Value::of_worlds(list(&["a", "b"]), [Some(&list(&["a"])), None], Cover::Secret).expect("no keys");
         assert!(matches!(&value.kind, Kind::List(items) if items.iter().all(Value::holds_secret)));
     }
 

@@ -149,7 +149,7 @@ fn value() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Kind::Integer),
         any::<f64>().prop_map(Kind::Float),
         "[a-z0-9/~.: -]{0,8}".prop_map(Kind::String),
-        Just(Kind::Unknown("not yet".to_owned())),
+        Just(Kind::Unknown("not yet".into())),
     ];
     let kind = leaf.prop_recursive(2, 8, 3, |inner| {
         let value = inner.prop_map(Value::new);

@@ -4,6 +4,7 @@ mod editing;
 mod people;
 mod places;
 mod providers;
+mod secret_files;
 mod sops;
 
 use std::fs;

@@ -19,7 +19,7 @@ fn a_second_person_is_added_and_removed() {
     bela.get(&lab, "grafana.password").expect(3).says(&key);
     anna.run(&lab, &["secrets", "recipients", "add", "bela", &key])
         .expect(0)
-        .says("`bela` can decrypt from now on; encrypted 1 secret again in group_data/all.toml");
+        .says("`bela` can decrypt from now on; encrypted 2 secrets again in group_data/all.toml, .lab-key.age");
     assert_eq!(bela.get(&lab, "grafana.password").expect(0).out, CANARY);
     assert!(
         bela.run(&lab, &["secrets", "init"])

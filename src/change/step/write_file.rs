@@ -236,7 +236,7 @@ impl WriteFile {
     /// The bytes that it sends, which are stored separately from a plan. Secret ones are never stored.
     pub(super) fn stored_content(&mut self) -> Option<&mut Content> {
         match &mut self.fetch {
-            None if self.content.secret_text().is_some() => None,
+            None if self.content.is_secret() => None,
             None => Some(&mut self.content),
             Some(Fetch::Download {
                 headers: Some(Input::Open(content)),

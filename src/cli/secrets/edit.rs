@@ -8,29 +8,30 @@ use anyhow::Context as _;
 use clap::Args;
 use homelab::error::{Diagnostic, Diagnostics};
 use homelab::report;
-use homelab::secret::{Secret, WithoutSecrets as _};
-use homelab::secrets::{Edited, Editing};
-use tokio::process::Command;
-use tokio::signal::unix::{SignalKind, signal};
+use homelab::secret::Secret;
+use homelab::secrets::{Edited, Editing, SecretFile};
 
+use super::edit_file;
+use super::editor::{INTERRUPTED, edit};
 use super::private_folder::PrivateFolder;
 use crate::cli::output::{eprint, print};
 use crate::cli::{completion, prompt, runtime};
 
-/// The exit code of a command that a signal ended.
-const INTERRUPTED: u8 = 130;
-
 /// Arguments of `homelab secrets edit`.
 #[derive(Debug, Args)]
 pub(crate) struct EditArguments {
-    /// File with data, such as `group_data/services.toml`
+    /// File with data, such as `group_data/services.toml`; or an encrypted file, such as `templates/app.env.j2.age`
     #[arg(add = completion::data_files())]
     file: PathBuf,
 }
 
 pub(super) fn run(root: &Path, arguments: &EditArguments) -> anyhow::Result<ExitCode> {
     let here = std::env::current_dir()?;
-    let editing = Editing::begin(root, &here, &arguments.file.to_string_lossy())?;
+    let given = arguments.file.to_string_lossy();
+    if let Some(file) = SecretFile::find(root, &here, &given)? {
+        return edit_file::run(&file);
+    }
+    let editing = Editing::begin(root, &here, &given)?;
     let name = Path::new(editing.shown())
         .file_name()
         .unwrap_or_default()
@@ -72,38 +73,6 @@ async fn refused(mistakes: Diagnostics) -> anyhow::Result<()> {
         return Ok(());
     }
     Err(Diagnostic::new("nothing was changed").into())
-}
-
-/// Opens the user's editor; false if a signal ended the wait.
-async fn edit(path: &Path, folder: &PrivateFolder) -> anyhow::Result<bool> {
-    let set = |name: &str| std::env::var(name).ok().filter(|text| !text.trim().is_empty());
-    let editor = set("VISUAL")
-        .or_else(|| set("EDITOR"))
-        .unwrap_or_else(|| "vi".to_owned());
-    // Ctrl-C is for the editor.
-    let _interrupt = signal(SignalKind::interrupt())?;
-    let (mut terminate, mut hangup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
-    let mut command = Command::new("sh");
-    // The variable may have arguments, as in `code --wait`.
-    command.args(["-c", &format!("exec {editor} \"$1\""), "sh"]).arg(path);
-    command.env("TMPDIR", folder.path()).kill_on_drop(true);
-    command.without_secrets();
-    let mut child = command
-        .spawn()
-        .with_context(|| format!("cannot run the editor `{editor}`"))?;
-    let ended = tokio::select! {
-        ended = child.wait() => ended?,
-        _ = terminate.recv() => return Ok(false),
-        _ = hangup.recv() => return Ok(false),
-    };
-    if ended.success() {
-        return Ok(true);
-    }
-    Err(
-        Diagnostic::new(format!("the editor `{editor}` failed ({ended}); nothing was changed"))
-            .hint("set `EDITOR` to another one, such as `EDITOR=nano`")
-            .into(),
-    )
 }
 
 fn told(shown: &str, edited: &Edited) -> String {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
-use homelab::secrets::{RECIPIENTS_FILE, begin};
+use homelab::secrets::{LAB_KEY_FILE, RECIPIENTS_FILE, Standing, begin};
 
 use crate::cli::output::print;
 
@@ -25,19 +25,27 @@ pub(super) fn run(root: &Path, arguments: &InitArguments) -> anyhow::Result<()> 
     } else {
         String::new()
     };
-    let next = if begun.is_first {
-        format!(
-            "created {RECIPIENTS_FILE}; commit it\nnext: homelab secrets set group_data/all.toml NAME   # encrypt a value\n"
-        )
-    } else if begun.is_recipient {
-        format!("you can decrypt the secrets of this project: your key is in {RECIPIENTS_FILE}\n")
+    let lab_key = if begun.is_new_lab_key {
+        format!("created {LAB_KEY_FILE}, which `password_hash` makes salts with; commit it\n")
     } else {
-        format!(
+        String::new()
+    };
+    let next = match begun.standing {
+        Standing::First => format!(
+            "created {RECIPIENTS_FILE}; commit it\nnext: homelab secrets set group_data/all.toml NAME   # encrypt a value\n"
+        ),
+        Standing::Recipient => {
+            format!("you can decrypt the secrets of this project: your key is in {RECIPIENTS_FILE}\n")
+        }
+        Standing::NotYet => format!(
             "you cannot decrypt the secrets of this project yet; ask someone who can to run\n  homelab secrets \
              recipients add {} {}\n",
             homelab::quote::quote(&arguments.name),
             begun.public_key
-        )
+        ),
     };
-    Ok(print(&format!("{made}your public key: {}\n{next}", begun.public_key))?)
+    Ok(print(&format!(
+        "{made}your public key: {}\n{lab_key}{next}",
+        begun.public_key
+    ))?)
 }

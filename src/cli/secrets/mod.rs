@@ -1,10 +1,13 @@
 //! `homelab secrets`
 
 mod edit;
+mod edit_file;
+mod editor;
 mod init;
 mod private_folder;
 mod recipients;
 mod value;
+mod whole_file;
 
 use std::process::ExitCode;
 
@@ -17,9 +20,9 @@ use super::project;
 pub(crate) enum SecretsCommand {
     /// Create your private key, and make it the project's first recipient
     Init(init::InitArguments),
-    /// Encrypt a value, read from standard input or typed unseen, and write it to a file
+    /// Encrypt a value or a file, read from standard input or typed unseen, and write it to a file
     Set(value::ValueArguments),
-    /// Print a decrypted value
+    /// Print a decrypted value or file
     Get(value::ValueArguments),
     /// Encrypt a new random value, and write it to a file
     Generate(value::GenerateArguments),

@@ -7,19 +7,20 @@ use anyhow::Context as _;
 use clap::Args;
 use homelab::error::Diagnostic;
 use homelab::secret::Secret;
-use homelab::secrets::{Place, generate as random_text};
+use homelab::secrets::{Place, SecretFile, generate as random_text};
 
-use crate::cli::output::{print, print_exactly};
+use super::whole_file::{secret_file, set_file};
+use crate::cli::output::{print, print_bytes, print_exactly};
 use crate::cli::{completion, password};
 
 /// A value of a file.
 #[derive(Debug, Args)]
 pub(crate) struct ValueArguments {
-    /// File with data, such as `group_data/services.toml`
+    /// File with data, such as `group_data/services.toml`; or an encrypted file, such as `templates/tls/server.key.age`
     #[arg(add = completion::data_files())]
     file: PathBuf,
-    /// Dotted name of the value, such as `grafana.admin_password`; in an inventory, `hosts.NAME.data.…`
-    key: String,
+    /// Dotted name of the value, such as `grafana.admin_password`; in an inventory, `hosts.NAME.data.…`; an encrypted file has none
+    key: Option<String>,
 }
 
 /// Arguments of `homelab secrets generate`.
@@ -35,11 +36,20 @@ pub(crate) struct GenerateArguments {
     replace: bool,
 }
 
+impl ValueArguments {
+    fn secret_file(&self, root: &Path) -> anyhow::Result<Option<SecretFile>> {
+        secret_file(root, &self.file, self.key.as_deref())
+    }
+}
+
 pub(super) fn set(root: &Path, arguments: &ValueArguments) -> anyhow::Result<()> {
+    if let Some(file) = arguments.secret_file(root)? {
+        return set_file(&file);
+    }
     let place = find(root, arguments)?;
     let told = told(&place);
     let text = if std::io::stdin().is_terminal() {
-        typed(&arguments.key)?
+        typed(arguments.key.as_deref().unwrap_or_default())?
     } else {
         piped()?
     };
@@ -48,6 +58,9 @@ pub(super) fn set(root: &Path, arguments: &ValueArguments) -> anyhow::Result<()>
 }
 
 pub(super) fn get(root: &Path, arguments: &ValueArguments) -> anyhow::Result<()> {
+    if let Some(file) = arguments.secret_file(root)? {
+        return Ok(print_bytes(&file.get()?)?);
+    }
     let secret = find(root, arguments)?.get()?;
     print_exactly(secret.expose())?;
     if std::io::stdout().is_terminal() {
@@ -57,22 +70,38 @@ pub(super) fn get(root: &Path, arguments: &ValueArguments) -> anyhow::Result<()>
 }
 
 pub(super) fn generate(root: &Path, arguments: &GenerateArguments) -> anyhow::Result<()> {
+    if let Some(file) = arguments.value.secret_file(root)? {
+        if file.is_there() && !arguments.replace {
+            return Err(there_already(&format!("`{}` exists already", file.shown)));
+        }
+        file.set(random_text(usize::from(arguments.length)).expose().as_bytes())?;
+        return Ok(print(&format!("encrypted a random value as {}\n", file.shown))?);
+    }
     let place = find(root, &arguments.value)?;
     let (file, name) = place.shown();
     if place.is_there() && !arguments.replace {
-        return Err(Diagnostic::new(format!("`{file}` has a value for `{name}` already"))
-            .hint("use `--replace` to make a new one; what uses the old one needs the new one then")
-            .into());
+        return Err(there_already(&format!("`{file}` has a value for `{name}` already")));
     }
     let told = told(&place);
     place.set(&random_text(usize::from(arguments.length)))?;
     Ok(print(&format!("encrypted a random value as {told}\n"))?)
 }
 
+fn there_already(title: &str) -> anyhow::Error {
+    Diagnostic::new(title)
+        .hint("use `--replace` to make a new one; what uses the old one needs the new one then")
+        .into()
+}
+
 fn find(root: &Path, arguments: &ValueArguments) -> anyhow::Result<Place> {
     let here = std::env::current_dir()?;
     let file = arguments.file.to_string_lossy();
-    Ok(Place::find(root, &here, &file, &arguments.key)?)
+    let Some(key) = &arguments.key else {
+        return Err(Diagnostic::new(format!("which value of `{file}`?"))
+            .hint("add its dotted name, such as `grafana.admin_password`")
+            .into());
+    };
+    Ok(Place::find(root, &here, &file, key)?)
 }
 
 fn told(place: &Place) -> String {

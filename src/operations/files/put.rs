@@ -120,6 +120,9 @@ impl Put {
             (Some(src), None) => {
                 context.require_asset("src", src)?;
                 self.check_suffix(context, src)?;
+                if context.is_encrypted_asset(src) {
+                    return Ok(WishedContent::Ready(context.asset_or_secret("src", src)?));
+                }
                 Ok(WishedContent::Asset {
                     argument: "src",
                     path: src,

@@ -85,28 +85,26 @@ impl Operation for Template {
         check_validate(context, self.validate.as_deref())?;
         let text = match context.render_asset("src", &self.src)? {
             Known::Yes(text) => text,
-            Known::No(why) => return Ok(self.deferred(context, &why)),
+            Known::No(why) => {
+                let why = format!("`templates/{}` uses an unknown value: {why}", self.src);
+                let plan = |content| plan_file(context, &self.wish(content));
+                return Ok(context.after_template(&self.src, why, self.touches(context), plan));
+            }
         };
-        let wish = FileWish {
+        plan_file(context, &self.wish(Content::of_text(&text)))
+    }
+}
+
+impl Template {
+    fn wish(&self, content: Content) -> FileWish<'_> {
+        FileWish {
             owner: self.user.as_deref(),
             group: self.group.as_deref(),
             mode: self.mode.map(|mode| mode.0),
             validate: self.validate.clone(),
             backup: self.backup,
             if_exists: self.if_exists,
-            ..FileWish::new(&self.dest, "dest", WishedContent::Ready(Content::of_text(&text)))
-        };
-        plan_file(context, &wish)
-    }
-}
-
-impl Template {
-    fn deferred(&self, context: &PlanContext<'_>, why: &str) -> Outcome {
-        Outcome::Deferred {
-            waits_for: Vec::new(),
-            why: format!("`templates/{}` uses an unknown value: {why}", self.src),
-            touches: self.touches(context),
-            preview: Vec::new(),
+            ..FileWish::new(&self.dest, "dest", WishedContent::Ready(content))
         }
     }
 }

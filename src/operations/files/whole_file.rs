@@ -16,7 +16,7 @@ use crate::facts::unit::UnitFilePath;
 use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
 use crate::operations::ownership::{check_new_owners, ownership};
-use crate::secret::sha256_hex;
+use crate::secret::{MASK, sha256_hex};
 use crate::value::Known;
 
 use super::parameters::octal;
@@ -270,8 +270,11 @@ fn update(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, inode: &In
         group: inode.group.clone(),
         mode: inode.mode,
     };
+    // One that is edited keeps its own.
     let mode_of_secret = match &wish.content {
-        WishedContent::Ready(content) if wish.if_exists == IfExists::Replace => secret_mode(wish, content),
+        WishedContent::Ready(content) if wish.if_exists == IfExists::Replace => {
+            secret_mode(wish, content).filter(|_| !wish.is_edit)
+        }
         _ => None,
     };
     let new = Attributes {
@@ -451,7 +454,7 @@ enum Shows {
 impl Shows {
     /// `modes` are those of the file before and after.
     fn of(context: &PlanContext<'_>, wish: &FileWish<'_>, content: &Content, modes: &[u32]) -> Self {
-        let has_secret = content.secret_text().is_some();
+        let has_secret = content.is_secret();
         let is_private = modes.iter().any(|mode| is_sensitive(*mode));
         match context.sensitive() {
             _ if wish.content.is_sensitive() || is_private_key(content) => Self::Nothing,
@@ -472,10 +475,9 @@ fn is_private_key(content: &Content) -> bool {
     bytes.starts_with(b"-----BEGIN ") && bytes.windows(END.len()).any(|part| part == END)
 }
 
-/// The mode of a file with a secret in it, if none is given: nobody else may read it. One that is edited keeps its own.
+/// The mode of a file with a secret in it, if none is given: nobody else may read it.
 fn secret_mode(wish: &FileWish<'_>, content: &Content) -> Option<u32> {
-    let has_secret = content.secret_text().is_some();
-    (has_secret && !wish.is_edit).then_some(wish.new_mode & 0o700)
+    content.is_secret().then_some(wish.new_mode & 0o700)
 }
 
 /// The new content as it is shown.
@@ -484,7 +486,13 @@ fn new_content(context: &PlanContext<'_>, wish: &FileWish<'_>, content: &Content
     if shows == Shows::Nothing {
         return Attribute::Secret(digest());
     }
-    if let Some(text) = content.secret_text() {
+    if content.is_secret_binary() {
+        return Attribute::Masked {
+            text: MASK.to_owned(),
+            digest: digest(),
+        };
+    }
+    if let Some(text) = content.covered_text() {
         let shown = text.text(|text| wish.shown.map_or_else(|| text.to_owned(), |shown| shown(text)));
         return Attribute::Masked {
             text: shown.masked().into_owned(),
@@ -524,7 +532,7 @@ fn shown_beside(
     let new = content.bytes().and_then(|bytes| std::str::from_utf8(bytes).ok());
     let real = made(new.unwrap_or_default());
     let masked = content
-        .secret_text()
+        .covered_text()
         .map(|text| text.text(|text| made(text)).masked().into_owned());
     Attribute::Masked {
         text: old_lines(&old, &real, masked.as_deref().unwrap_or(&real)),

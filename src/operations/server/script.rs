@@ -124,7 +124,7 @@ impl Script {
         };
         let text = String::from_utf8_lossy(bytes);
         let interpreter = interpreter(text.lines().next().unwrap_or_default());
-        let is_secret = script.secret_text().is_some();
+        let is_secret = script.is_secret();
         let digest = if is_secret {
             Attribute::Secret(context.digests().digest(script.sha256()))
         } else {

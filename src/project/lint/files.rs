@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::known::Vocabulary;
 use super::names::{compares, undefined};
 use super::shapes::{Place, Shapes};
-use crate::content::Assets;
+use crate::content::{Assets, EncryptedFile};
 use crate::error::{Diagnostic, SourceFile, not_text};
 use crate::project::Project;
 use crate::template::{Names, analyze_file, inspect_file};
@@ -19,6 +19,13 @@ pub(super) fn check(project: &Project, is_complete: bool, used: &mut BTreeSet<St
         .assets
         .in_memory()
         .filter(|(path, _)| path.ends_with(Assets::TEMPLATE_SUFFIX));
+    // Names that only they use are used.
+    let texts = encrypted(project).filter_map(|file| Some((file, file.text()?)));
+    for (file, text) in texts {
+        if let Ok(names) = inspect_file(file.name(), text) {
+            used.extend(names.used.iter().cloned());
+        }
+    }
     for (path, bytes) in files {
         let path = format!("templates/{path}");
         match std::str::from_utf8(bytes).map(|text| (text, inspect_file(&path, text))) {
@@ -42,6 +49,17 @@ pub(super) fn check(project: &Project, is_complete: bool, used: &mut BTreeSet<St
         }
     }
     mistakes
+}
+
+/// Whether all templates could be read: without a key, nobody knows which names an encrypted one uses.
+pub(super) fn are_read(project: &Project) -> bool {
+    encrypted(project).all(|file| file.text().is_some())
+}
+
+fn encrypted(project: &Project) -> impl Iterator<Item = &EncryptedFile> {
+    let all = project.assets.all_encrypted();
+    all.filter(|(name, _)| name.ends_with(Assets::TEMPLATE_SUFFIX))
+        .map(|(_, file)| file)
 }
 
 fn unknown_names(names: &Names, known: &Vocabulary<'_>, bound: &BTreeSet<&str>) -> Vec<Diagnostic> {

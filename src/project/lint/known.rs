@@ -19,7 +19,7 @@ static FACTS: LazyLock<Json> = LazyLock::new(|| serde_json::to_value(Machine::de
 /// The attributes of `host`.
 const OF_HOST: &[&str] = &["name", "address", "data"];
 /// The attributes of another host in `hosts`.
-const OF_OTHER_HOST: &[&str] = &["name", "address", "data", "facts"];
+const OF_OTHER_HOST: &[&str] = &["name", "address", "data", "facts", "captured"];
 
 /// All names that can exist.
 pub(super) struct Vocabulary<'a> {

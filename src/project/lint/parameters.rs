@@ -105,7 +105,7 @@ fn check_type(operation: &RawOperation, key: &str, entry: &Entry) -> Option<Diag
 
 fn without_templates(value: &Value) -> Value {
     let kind = match &value.kind {
-        Kind::String(text) if is_template(text) => Kind::Unknown("a template".to_owned()),
+        Kind::String(text) if is_template(text) => Kind::Unknown("a template".into()),
         Kind::List(items) => Kind::List(items.iter().map(without_templates).collect()),
         Kind::Table(table) => Kind::Table(
             table

@@ -106,6 +106,8 @@ pub struct Entry<'a> {
     pub is_guarded: bool,
     /// Whether there is nothing to do as the host is now; then the state is `Deferred` with that reason.
     pub stays: bool,
+    /// Whether it is not compared because a private key is not there; then the state is `Deferred`.
+    pub needs_key: bool,
     pub state: EntryState<'a>,
 }
 
@@ -478,6 +480,7 @@ impl<'a> Entry<'a> {
                 && operation.as_now.is_no()
                 && !changes_nothing(&operation.outcome),
             stays: !operation.as_now.is_no(),
+            needs_key: operation.needs_key,
             state,
         }
     }

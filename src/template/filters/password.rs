@@ -51,11 +51,15 @@ pub(super) fn password_hash(
             "write any text that differs for each user, such as `password_hash('sha512', salt='anna')`",
         ));
     };
-    let Some(key) = state.lookup(LAB_KEY).and_then(|key| key.as_str().map(str::to_owned)) else {
+    let key = state.lookup(LAB_KEY);
+    if let Some(unknown) = key.as_ref().filter(|key| is_unknown(key)) {
+        return Ok(unknown.clone());
+    }
+    let Some(key) = key.and_then(|key| key.as_str().map(str::to_owned)) else {
         return Err(wrong(
-            format!("`password_hash` needs the lab's key, and `{LAB_KEY_VARIABLE}` is not set"),
+            format!("`password_hash` needs the lab's key: there is no `.lab-key.age`, and no `{LAB_KEY_VARIABLE}`"),
             "salts are made with it",
-            "write `HOMELAB_LAB_KEY=…` into `.env`, with what `openssl rand -hex 32` prints, and keep it",
+            "run `homelab secrets init`, which makes one for everyone who can decrypt; commit `.lab-key.age`",
         ));
     };
     let salt = mac(key.as_bytes(), &[kind.as_bytes(), salt.as_bytes()]);

@@ -8,15 +8,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use minijinja::{Environment, Error, ErrorKind};
 
 use super::Bindings;
-use crate::content::Assets;
+use crate::content::{Assets, EncryptedFile};
 use crate::error::{Diagnostic, Origin, SourceFile, not_text, suggestion};
+use crate::secret::Secret;
 use crate::template::environment;
 use crate::template::mistake::mistake;
 use crate::template::place::whole_name;
 use crate::template::slip::Form;
 use crate::template::slip::Slip;
 use crate::template::syntax;
-use crate::value::{Kind, Known, Text, Value};
+use crate::value::{Kind, Text, Value, Why};
 
 /// The folder that file names are relative to.
 const FOLDER: &str = "templates";
@@ -39,13 +40,21 @@ impl Bindings {
     ///
     /// Unknown if it uses something unknown. Errors: a file that does not parse, uses something undefined, includes a
     /// missing file, or fails, at its position in the file.
-    pub fn render_file(&self, files: &Arc<Assets>, name: &str) -> Result<Known<Text>, Diagnostic> {
+    pub fn render_file(&self, files: &Arc<Assets>, name: &str) -> Result<Result<Text, Why>, Diagnostic> {
         let compiled = Compiled::of(files);
         take(&compiled.trouble);
         self.begin();
+        let encrypted = files.encrypted(name);
+        let decrypted = encrypted.map(|file| code_of_encrypted(file, name)).transpose()?;
         let render = || {
-            let template = compiled.environment.get_template(name)?;
-            template.render(self.with_stack(stack_of(name)).context())
+            let scope = self.with_stack(stack_of(name));
+            match &decrypted {
+                Some(code) => {
+                    let template = compiled.environment.template_from_named_str(name, code)?;
+                    template.render(scope.context())
+                }
+                None => compiled.environment.get_template(name)?.render(scope.context()),
+            }
         };
         let rendered = render();
         let error = rendered.as_ref().err().map(innermost);
@@ -55,19 +64,29 @@ impl Bindings {
             return Err(mistake.at_maybe(place.as_ref(), "used here"));
         }
         if let Some(why) = seen.unknown.take() {
-            return Ok(Known::No(why));
+            return Ok(Err(why));
         }
-        let has_secret = seen.has_secret;
+        let is_open = seen.cover.is_none();
         drop(seen);
         if let Some(error) = error {
-            return Err(self.without_secrets(self.file_error(error, place.as_ref(), files, &compiled.trouble)));
+            let mistake = self.file_error(error, place.as_ref(), files, &compiled.trouble);
+            let is_in_encrypted = encrypted.is_some() && error.name() == Some(name);
+            return Err(if is_in_encrypted && error.kind() != ErrorKind::UndefinedError {
+                // Its words may be of the file.
+                cannot_render(name).at_maybe(place.as_ref(), "fails here")
+            } else {
+                self.without_secrets(mistake)
+            });
         }
         let rendered = rendered.map_err(|error| mistake(&error, None))?;
-        if !has_secret {
-            return Ok(Known::Yes(Text::open(rendered)));
+        if encrypted.is_some() {
+            return Ok(Ok(Secret::new(rendered).into()));
+        }
+        if is_open {
+            return Ok(Ok(Text::open(rendered)));
         }
         let value = self.in_all_worlds(Value::string(rendered), None, || render().ok().map(Value::string))?;
-        Ok(Known::Yes(match value.kind {
+        Ok(Ok(match value.kind {
             Kind::Secret(secret) => secret.into(),
             Kind::String(text) => Text::open(text),
             _ => Text::open(String::new()),
@@ -92,6 +111,11 @@ impl Bindings {
             ErrorKind::TemplateNotFound => {
                 let name = name.unwrap_or_default();
                 let place = place.map(|place| part(place, &name));
+                if let Some(file) = files.encrypted(&name) {
+                    return Diagnostic::new(format!("`{}` is encrypted and cannot be included", file.name()))
+                        .at_maybe(place.as_ref(), "the rest of the file would not be a secret")
+                        .hint("encrypt the including template too, or use the secret as a value of `group_data/`");
+                }
                 if let Some(file) = files.large(&name) {
                     return Diagnostic::new(format!("`{}` is too large to be rendered", file.name()))
                         .at_maybe(place.as_ref(), "a template this large has a name that ends in `.j2`")
@@ -113,6 +137,10 @@ impl Bindings {
         let Some(excerpt) = place.and_then(|place| place.file.text.get(place.span.clone())) else {
             return;
         };
+        // That of an encrypted file does not show what it is about.
+        if excerpt.bytes().all(|byte| byte == b'.') {
+            return;
+        }
         let mut seen = self.inner.watch.seen();
         let is_here = |path: &str| excerpt.contains(path.rsplit('.').next().unwrap_or(path));
         if !seen.missed.as_ref().is_some_and(|(path, _)| is_here(path)) {
@@ -215,11 +243,50 @@ fn innermost(error: &Error) -> &Error {
 
 fn place_of(error: &Error, files: &Assets) -> Option<Origin> {
     let name = error.name()?;
-    let text = std::str::from_utf8(files.get(name)?).ok()?;
+    let encrypted = files.encrypted(name);
+    let text = match encrypted {
+        Some(file) => file.text()?,
+        None => std::str::from_utf8(files.get(name)?).ok()?,
+    };
     let reading = syntax::read(text, Form::Text).ok()?;
     let span = reading.place(error).or_else(|| line_span(text, error.line()?))?;
-    let file = SourceFile::new(format!("{FOLDER}/{name}"), text);
+    let file = match encrypted {
+        Some(file) => without_text(file, text),
+        None => SourceFile::new(format!("{FOLDER}/{name}"), text),
+    };
     Some(Origin::new(&file, whole_name(text, span)))
+}
+
+/// The code of a template that is encrypted in the project.
+///
+/// Errors: it does not parse. Nothing of it is shown but the line.
+fn code_of_encrypted(file: &EncryptedFile, name: &str) -> Result<String, Diagnostic> {
+    let Some(text) = file.text() else {
+        return Err(
+            Diagnostic::new(format!("`{}` is not UTF-8 text", file.name())).hint("copy it as it is with `files.put`")
+        );
+    };
+    let reading = syntax::read(text, Form::Text).map_err(|slip| {
+        let origin = Origin::new(&without_text(file, text), slip.place.clone());
+        cannot_render(name).at(&origin, "invalid template")
+    })?;
+    Ok(reading.code)
+}
+
+fn cannot_render(name: &str) -> Diagnostic {
+    Diagnostic::new(format!("cannot render the encrypted template `{name}`")).hint(format!(
+        "look at that line: `homelab secrets edit {FOLDER}/{name}{}`",
+        EncryptedFile::SUFFIX
+    ))
+}
+
+/// An encrypted file for excerpts: its lines, with dots in place of what is in them.
+fn without_text(file: &EncryptedFile, text: &str) -> Arc<SourceFile> {
+    let hidden: String = text
+        .bytes()
+        .map(|byte| if byte == b'\n' { '\n' } else { '.' })
+        .collect();
+    SourceFile::new(file.name(), hidden)
 }
 
 fn line_span(text: &str, number: usize) -> Option<Range<usize>> {

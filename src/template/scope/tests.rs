@@ -99,13 +99,13 @@ fn what_touches_an_unknown_fact_is_unknown() {
     ] {
         assert_eq!(
             render_in(&unread, value).unwrap(),
-            Kind::Unknown("not read yet".to_owned()),
+            Kind::Unknown("not read yet".into()),
             "{value}"
         );
     }
     assert_eq!(render("", "'{{ facts.os.id }}'").unwrap(), text("debian"));
     let lone = unread.evaluate("facts.init", None).unwrap().kind;
-    assert_eq!(lone, Kind::Unknown("not read yet".to_owned()));
+    assert_eq!(lone, Kind::Unknown("not read yet".into()));
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn files(files: &[(&str, &str)]) -> std::sync::Arc<crate::content::Assets> {
     std::sync::Arc::new(assets)
 }
 
-fn render_file(list: &[(&str, &str)]) -> Result<crate::value::Known<crate::value::Text>, Diagnostic> {
+fn render_file(list: &[(&str, &str)]) -> Result<Result<crate::value::Text, crate::value::Why>, Diagnostic> {
     let facts = Ok(minijinja::context! { os => minijinja::context! { id => "debian" } });
     scope("port = 80\nname = 'a'\nroot = '{{ bas }}'\nlist = ['x', 'y']", facts).render_file(&files(list), list[0].0)
 }
@@ -155,7 +155,7 @@ fn a_file_keeps_its_white_space_and_its_last_line_break() {
     let rendered = render_file(&[("a", text)]).expect("renders");
     assert_eq!(
         rendered,
-        crate::value::Known::Yes(crate::value::Text::open("listen 80\nx\ny\n\nend\n".to_owned()))
+        Ok(crate::value::Text::open("listen 80\nx\ny\n\nend\n".to_owned()))
     );
     assert_eq!(render("n = 3", "\"a {{ n }}\\n\"").unwrap(), text_of("a 3\n"));
 }
@@ -170,12 +170,7 @@ fn files_include_one_another_and_json_is_not_escaped() {
         ("x.yaml", "{% include 'd/part' %}!\n"),
         ("d/part", "{{ name }} {{ facts.os.id }}"),
     ]);
-    assert_eq!(
-        rendered,
-        Ok(crate::value::Known::Yes(crate::value::Text::open(
-            "a debian!\n".to_owned()
-        )))
-    );
+    assert_eq!(rendered, Ok(Ok(crate::value::Text::open("a debian!\n".to_owned()))));
 }
 
 #[test]
@@ -216,7 +211,7 @@ fn mistakes_in_files_name_their_line_and_column() {
 fn a_file_that_looks_at_an_unknown_fact_is_unknown() {
     let unread = scope("", Err("not read yet".to_owned()));
     let rendered = unread.render_file(&files(&[("a", "x {% if facts.os.id == 'debian' %}y{% endif %}")]), "a");
-    assert_eq!(rendered, Ok(crate::value::Known::No("not read yet".to_owned())));
+    assert_eq!(rendered, Ok(Err("not read yet".into())));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use minijinja::{Error, ErrorKind, State};
 
 use super::{Bindings, Inner};
 use crate::error::{Diagnostic, Origin};
-use crate::secret::{MASK, Secret, Sort, World, remember};
+use crate::secret::{MASK, Secret, World};
 use crate::template::sorts::Misfit;
 use crate::value::{DecidedKeys, Value};
 
@@ -23,6 +23,7 @@ impl Bindings {
         evaluate: impl Fn() -> Option<Value>,
     ) -> Result<Value, Diagnostic> {
         let watch = &self.inner.watch;
+        let cover = watch.seen().cover.unwrap_or_default();
         let decoys = [World::First, World::Second].map(|world| {
             self.begin();
             watch.seen().world = world;
@@ -34,7 +35,7 @@ impl Bindings {
         });
         self.begin();
         let [first, second] = &decoys;
-        Value::of_worlds(real, [first.as_ref(), second.as_ref()]).map_err(|DecidedKeys| {
+        Value::of_worlds(real, [first.as_ref(), second.as_ref()], cover).map_err(|DecidedKeys| {
             Diagnostic::new("a secret decides which keys a table has")
                 .at_maybe(origin, "only values can be hidden")
                 .hint("write the keys out, and use secrets in their values")
@@ -64,24 +65,6 @@ impl Inner {
     pub(super) fn env(self: &Arc<Self>) -> minijinja::Value {
         minijinja::Value::from_object(Env(Arc::clone(self)))
     }
-
-    /// A secret as templates see it in the world that is set: real text, since filters would take a mark for the text.
-    pub(super) fn provide_secret(&self, secret: &Secret) -> minijinja::Value {
-        let mut seen = self.watch.seen();
-        seen.has_secret = true;
-        if secret.is_whole() && !secret.expose().is_empty() && !seen.secrets.contains(secret.expose()) {
-            remember(secret.expose());
-            seen.secrets.insert(secret.expose().to_owned());
-        }
-        let text = secret.in_world(seen.world);
-        let read = match secret.sort() {
-            Sort::Text => None,
-            Sort::Integer => text.parse::<i64>().ok().map(Into::into),
-            Sort::Float => text.parse::<f64>().ok().map(Into::into),
-            Sort::Bool => text.parse::<bool>().ok().map(Into::into),
-        };
-        read.unwrap_or_else(|| text.into())
-    }
 }
 
 /// The function `env`.
@@ -101,7 +84,7 @@ impl Object for Env {
     ) -> Result<minijinja::Value, Error> {
         let (name,): (&str,) = from_args(arguments)?;
         if let Some(text) = self.0.bindings.variables.get(name) {
-            return Ok(self.0.provide_secret(&Secret::new(text)));
+            return Ok(self.0.watch.secret(&Secret::new(text)));
         }
         let title = format!("environment variable `{name}` is not set");
         Err(

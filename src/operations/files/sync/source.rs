@@ -118,6 +118,8 @@ impl<'a> Source<'a> {
                         continue;
                     }
                 }
+            } else if context.is_encrypted_asset(file.asset) {
+                Text::Rendered(context.asset_or_secret("src", file.asset)?)
             } else {
                 Text::Asset(file.asset)
             };

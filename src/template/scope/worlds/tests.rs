@@ -3,8 +3,9 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::content::Assets;
 use crate::error::SourceFile;
+use crate::secret::Sort;
 use crate::template::{TemplateData, Variables};
-use crate::value::{Kind, Known, parse_toml};
+use crate::value::{Kind, parse_toml};
 
 const SECRET: &str = "hunter-2";
 
@@ -131,7 +132,7 @@ fn files_are_masked_in_place() {
         b"user = {{ user }}\npw = \"{{ env('PW') }}\"\n{% include 'b' %}\n".to_vec(),
     );
     files.insert("b", b"{{ env('PW') | b64encode }}".to_vec());
-    let Ok(Known::Yes(text)) = bindings("user = 'anna'").render_file(&Arc::new(files), "a.j2") else {
+    let Ok(Ok(text)) = bindings("user = 'anna'").render_file(&Arc::new(files), "a.j2") else {
         panic!("a text")
     };
     assert_eq!(text.masked(), "user = anna\npw = \"[secret]\"\n[secret]\n");
