@@ -12,6 +12,7 @@
 //! What the commands print becomes the file on the host itself: it does not pass through homelab, so a token that was issued
 //! is not lost with a connection.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use schemars::JsonSchema;
@@ -21,22 +22,26 @@ use super::files::parameters::{Mode, check_owners, check_path, octal, path_and_a
 use super::files::whole_file::{FileWish, IfExists, WishedContent, check_parent, plan_file};
 use super::ownership::ownership;
 use super::parameters::Span;
+use super::request::{JsonValue, check_url, headers, unchecked};
 use super::{Define, Operation, PlanContext};
 use crate::change::{
     Action, Attribute, Before, Command, Expect, Outcome, Ownership, ResourceChange, ResourceId, ResourceKind, Step,
     Stop,
 };
-use crate::content::Content;
+use crate::content::{Content, Input};
+use crate::facts::http::{Headers, Request};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::path::{Inode, InodeKind, PathFact, parent};
-use crate::facts::{Fact, FactKey};
+use crate::facts::{Fact, FactKey, receiving};
 use crate::quote::quote;
-use crate::value::Known;
+use crate::secret::Secret;
+use crate::value::{Known, Text, Varied};
 
 /// Why the value is not known yet.
 const LATER: &str = "known after apply";
-/// The only operation that makes a value.
-const MAKER: &str = "server.shell";
+/// The operations that make a value.
+const SHELL: &str = "server.shell";
+const REQUEST: &str = "http.resource";
 
 /// Parameters of a `capture`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -51,6 +56,10 @@ pub(super) struct Capture {
     /// end.
     #[expect(dead_code, reason = "the entry as written has it for templates")]
     select: Option<String>,
+    /// `true` hides the value wherever it is used, as a secret.
+    #[serde(default)]
+    #[expect(dead_code, reason = "the entry as written has it for templates")]
+    secret: bool,
     /// User who owns the file. By default the owner is kept; a new file belongs to `root`.
     user: Option<String>,
     /// Group that the file belongs to. By default the group is kept; a new file gets `root`.
@@ -65,12 +74,32 @@ pub(super) struct Capture {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Create {
-    /// `"server.shell"`.
+    /// `"server.shell"`, or `"http.resource"` for what a web API answers.
     op: String,
-    /// Commands for `sh`, run in order until one fails. What they print becomes the file.
-    commands: Vec<String>,
-    /// How long to try: the commands run again after a pause until they succeed. By default they run once.
+    /// Of `server.shell`: commands for `sh`, run in order until one fails. What they print becomes the file.
+    commands: Option<Vec<String>>,
+    /// Of `http.resource`: URL of the request, as the host reaches it. The answer becomes the file. `https` needs curl on the host.
+    url: Option<String>,
+    /// Of `http.resource`: method of the request.
+    #[serde(default)]
+    method: Method,
+    /// Of `http.resource`: what the request sends, as JSON.
+    body: Option<Varied<JsonValue>>,
+    /// Of `http.resource`: headers of the request, such as `{ Authorization = "Bearer …" }`. Their values are never shown.
+    headers: Option<BTreeMap<String, Text>>,
+    /// How long to try: it is made again after a pause until it succeeds. By default it is tried once.
     within: Option<Span>,
+}
+
+/// A method of a request that makes a value.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, strum::IntoStaticStr)]
+#[serde(rename_all = "UPPERCASE")]
+#[strum(serialize_all = "UPPERCASE")]
+enum Method {
+    #[default]
+    Post,
+    Put,
+    Get,
 }
 
 impl Define for Capture {
@@ -126,13 +155,38 @@ impl Operation for Capture {
 impl Capture {
     fn check_create(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
         let Some(create) = &self.create else { return Ok(()) };
-        if create.op != MAKER {
-            let title = format!("`{}` cannot make a captured value", create.op);
+        let of_request = [
+            ("url", create.url.is_some()),
+            ("body", create.body.is_some()),
+            ("headers", create.headers.is_some()),
+        ];
+        let foreign = match create.op.as_str() {
+            SHELL => of_request.into_iter().find(|(_, is_given)| *is_given),
+            REQUEST => Some(("commands", create.commands.is_some())).filter(|(_, is_given)| *is_given),
+            other => {
+                let title = format!("`{other}` cannot make a captured value");
+                return Err(context
+                    .refuse_entry("create", "op", title, "not possible here")
+                    .hint(format!("use `op = \"{SHELL}\"` or `op = \"{REQUEST}\"`")));
+            }
+        };
+        if let Some((key, _)) = foreign {
+            let title = format!("`{key}` is not for `{}` in `create`", create.op);
             return Err(context
-                .refuse_entry("create", "op", title, "not possible here")
-                .hint(format!("use `op = \"{MAKER}\"`")));
+                .refuse_entry("create", key, title, "this would have no effect")
+                .hint("remove it"));
         }
-        if create.commands.iter().all(|command| command.trim().is_empty()) {
+        if create.op == REQUEST {
+            let Some(url) = &create.url else {
+                return Err(context
+                    .refuse_entry("create", "op", "missing `url` in `create`", "nothing to ask")
+                    .hint("write `url = \"http://…\"`"));
+            };
+            check_url(context, "create", url)?;
+            return headers(context, create.headers()).map(drop);
+        }
+        let commands = create.commands.as_deref().unwrap_or_default();
+        if commands.iter().all(|command| command.trim().is_empty()) {
             return Err(context
                 .refuse_entry("create", "commands", "`commands` is empty", "nothing to run")
                 .hint("write `commands = [\"…\"]`"));
@@ -143,7 +197,7 @@ impl Capture {
     fn change(&self, context: &PlanContext<'_>, create: &Create) -> Result<ResourceChange, Stop> {
         let Ownership { owner, group } = ownership(context, self.user.as_deref(), self.group.as_deref())?;
         let mode = self.mode.map_or(0o600, |mode| mode.0);
-        let summary = create.commands.join("; ");
+        let (summary, make) = create.summary_and_script();
         let after = [
             ("content", Attribute::Unknown(LATER.to_owned())),
             ("mode", Attribute::known(octal(mode))),
@@ -172,7 +226,17 @@ impl Capture {
             Effect::Set(FactKey::Path(self.file.clone()), Fact::Path(PathFact::Present(inode))),
             Effect::Forget(FactScope::Key(FactKey::Content(self.file.clone())), LATER.to_owned()),
         ];
-        let mut command = Command::new(summary, self.script(create, &format!("{owner}:{group}"), mode));
+        let script = self.script(&make, create.within.is_some(), &format!("{owner}:{group}"), mode);
+        let mut command = if create.op == REQUEST {
+            // A shell reads it from standard input: it has the values of the headers.
+            let input = Input::secret(script.into_bytes(), context.digests());
+            Command {
+                input: Some(input),
+                ..Command::new(summary, "sh")
+            }
+        } else {
+            Command::new(summary, script)
+        };
         if let Some(within) = create.within {
             command.timeout = within.0;
         }
@@ -181,14 +245,11 @@ impl Capture {
     }
 
     /// The file gets its place only when it is whole.
-    fn script(&self, create: &Create, owner: &str, mode: u32) -> String {
-        let mut make = String::new();
-        for command in &create.commands {
-            let _ = write!(make, "( eval {}\n) || exit\n", quote(command));
-        }
-        let again = match create.within {
-            Some(_) => "until make; do sleep 2; done",
-            None => "make || exit",
+    fn script(&self, make: &str, tries_again: bool, owner: &str, mode: u32) -> String {
+        let again = if tries_again {
+            "until make; do sleep 2; done"
+        } else {
+            "make || exit"
         };
         format!(
             "umask 077\n\
@@ -202,5 +263,36 @@ impl Capture {
             folder = quote(parent(&self.file).trim_end_matches('/')),
             owner = quote(owner),
         )
+    }
+}
+
+impl Create {
+    fn headers(&self) -> &BTreeMap<String, Text> {
+        static NONE: BTreeMap<String, Text> = BTreeMap::new();
+        self.headers.as_ref().unwrap_or(&NONE)
+    }
+
+    /// What is shown of it, and what makes the value.
+    fn summary_and_script(&self) -> (String, String) {
+        let Some(url) = &self.url else {
+            let commands = self.commands.as_deref().unwrap_or_default();
+            let mut make = String::new();
+            for command in commands {
+                let _ = write!(make, "( eval {}\n) || exit\n", quote(command));
+            }
+            return (commands.join("; "), make);
+        };
+        let method = <&str>::from(self.method);
+        let mut lines = unchecked(self.headers()).into_lines();
+        if self.body.is_some() && !unchecked(self.headers()).has("content-type") {
+            lines.push(("Content-Type".to_owned(), Secret::new("application/json")));
+        }
+        let request = Request {
+            method: method.to_owned(),
+            headers: Headers::new(lines),
+            body: self.body.as_ref().map(|body| Secret::new(body.expose().0.to_string())),
+            ..Request::get(url)
+        };
+        (format!("{method} {url}"), receiving(&request))
     }
 }

@@ -244,11 +244,11 @@ fn a_captured_value_has_its_own_keys() {
     let create = "[operation.create]\nop = 'server.shell'\ncommands = ['true']\n";
     accepts(
         FileKind::Task,
-        &format!("{capture}select = '/a'\nmode = '0640'\nwhen = true\n{create}"),
+        &format!("{capture}select = '/a'\nsecret = true\nmode = '0640'\nwhen = true\n{create}"),
     );
     for wrong in [
         capture.replace("file = '/etc/token'\n", ""),
-        format!("{capture}secret = true\n"),
+        format!("{capture}secret = 'x'\n"),
         format!("{capture}{create}crates = '/x'\n"),
     ] {
         refuses(FileKind::Task, &wrong);

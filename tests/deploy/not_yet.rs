@@ -16,11 +16,6 @@ pub(crate) struct Place {
 
 pub(crate) const PLACES: &[Place] = &[
     Place {
-        path: "tasks/test/files.toml",
-        around: "[[operation]]\ncapture = 'token'\nfile = '/etc/token'\n@\n",
-        keys: &[("secret", "true")],
-    },
-    Place {
         path: "inventories/dev.toml",
         around: "[hosts.alpha]\naddress = '127.0.0.1'\n[connection]\n@\n",
         keys: &[("keep", "'5m'"), ("known_hosts", "'known_hosts'")],

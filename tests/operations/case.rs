@@ -142,7 +142,9 @@ impl Case {
         case.name = name_of(path).replace("::", "/");
         path.clone_into(&mut case.path);
         let operation = operation_of(path);
-        let is_about_it = |table: &Table| table.get("op").and_then(Value::as_str) == Some(&operation);
+        let is_about_it = |table: &Table| {
+            table.get("op").and_then(Value::as_str) == Some(&operation) || table.contains_key(&operation)
+        };
         if !case.operation.iter().chain(&case.handler).any(is_about_it) {
             return Err(format!(
                 "{}: no `[[operation]]` or `[[handler]]` has op = \"{operation}\"",

@@ -83,12 +83,25 @@ pub fn sending(request: &Request, question: Option<&Request>) -> String {
     let asked = question.map_or_else(String::new, |question| {
         format!("{}case $code in 2??) exit 0;; esac\n", fetch(question, Part::Body))
     });
+    format!("{LIMITED}{asked}{}", sent(request, "exit 0", ""))
+}
+
+/// A script that makes `request` and prints the answer. It fails, with the reason on standard error, unless the status of the answer
+/// says that it was done.
+pub fn receiving(request: &Request) -> String {
     format!(
-        "{LIMITED}{asked}{send}case $code in\n\
-         2??) exit 0;;\n\
+        "{LIMITED}{}",
+        sent(request, "printf \"%s\\n\" \"$answer\"; exit 0", " >&2")
+    )
+}
+
+fn sent(request: &Request, done: &str, errors: &str) -> String {
+    format!(
+        "{send}case $code in\n\
+         2??) {done};;\n\
          '') said=$(printf \"%s\\n\" \"$said\" | sed \"s/^hl:late\\$/nothing more came within {TRY_FOR} s/; /^hl:/d; /./!d\")\n\
-         printf \"no answer: %s\\n\" \"$said\";;\n\
-         *) printf \"the server answers with status %s\\n%.1000s\\n\" \"$code\" \"$answer\";;\n\
+         printf \"no answer: %s\\n\" \"$said\"{errors};;\n\
+         *) printf \"the server answers with status %s\\n%.1000s\\n\" \"$code\" \"$answer\"{errors};;\n\
          esac\nexit 1\n",
         send = fetch(request, Part::Body),
     )

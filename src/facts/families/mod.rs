@@ -29,4 +29,4 @@ mod unit;
 mod web_answer;
 
 pub use apt::simulation_command;
-pub use http::sending;
+pub use http::{receiving, sending};
