@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::place::{Place, check_pointer};
-use super::values::{in_places_of, lines, without_other_texts};
+use super::values::{in_places_of, lines, old_lines, without_other_texts};
 use crate::change::{
     Action, Attribute, Attributed, Before, CheckState, Command, NotKnown, Outcome, ResourceChange, ResourceId,
     ResourceKind, Step, Stop,
@@ -30,7 +30,7 @@ use crate::operations::parameters::Span;
 use crate::operations::request::{JsonValue, check_ca, check_url, headers, unchecked};
 use crate::operations::verify::default_within;
 use crate::operations::{Define, Operation, PlanContext};
-use crate::secret::Secret;
+use crate::secret::{Secret, sha256_hex};
 use crate::value::{Text, Varied};
 
 /// Parameters of `http.resource`.
@@ -41,7 +41,7 @@ pub(in crate::operations) struct Resource {
     url: String,
     /// Value that must be in the answer, which has to be JSON. Of a table, only the keys given here are compared; a list must
     /// have the same length.
-    want: JsonValue,
+    want: Varied<JsonValue>,
     /// JSON pointer, such as `"/data"`, to the part of the answer that is compared. By default the whole answer.
     #[serde(default)]
     read: String,
@@ -171,7 +171,7 @@ impl Resource {
                 .refuse("url", title, "asked from the host, with `GET`")
                 .hint("check the URL: many services answer with a page where there is no API"));
         };
-        let found = match self.place().find(&whole, &self.want.0) {
+        let found = match self.place().find(&whole, self.want()) {
             Ok(found) => found,
             Err(why) => {
                 let argument = if self.list_key.is_some() { "list_key" } else { "read" };
@@ -179,7 +179,7 @@ impl Resource {
             }
         };
         match found {
-            Some(found) if differences(&self.want.0, found).is_empty() => Ok(Outcome::Unchanged),
+            Some(found) if differences(self.want(), found).is_empty() => Ok(Outcome::Unchanged),
             Some(_) if self.adds_to_a_list() => {
                 let title = format!("`POST` would add a second item like `{}`", self.id());
                 Err(context
@@ -220,8 +220,12 @@ impl Resource {
         }))
     }
 
+    fn want(&self) -> &Json {
+        &self.want.expose().0
+    }
+
     fn body(&self) -> &Json {
-        &self.body.as_ref().map_or(&self.want, Varied::expose).0
+        &self.body.as_ref().unwrap_or(&self.want).expose().0
     }
 
     fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
@@ -239,7 +243,17 @@ impl Resource {
             return Err(context.refuse_item("absent", &status.to_string(), title, "must be from 100 to 599"));
         }
         match &self.list_key {
-            Some(key) if self.want.0.get(key).is_none() => {
+            Some(key) if self.want.is_covered() && self.want.text(|want| of_key(want, key)).is_covered() => {
+                Err(context
+                    .refuse_entry(
+                        "want",
+                        key,
+                        format!("`{key}` cannot be a secret"),
+                        "reviews show it: the item is found by it",
+                    )
+                    .hint("choose another `list_key`"))
+            }
+            Some(key) if self.want().get(key).is_none() => {
                 let title = format!("`want` has no `{key}`");
                 Err(context
                     .refuse("list_key", title, "the item is found by it")
@@ -274,15 +288,12 @@ impl Resource {
         found: Option<&Json>,
         whole: &Json,
     ) -> ResourceChange {
-        let want = &self.want.0;
-        let values = |value: &Json| -> Attributed {
-            let all = [("values", Attribute::known(lines(value)))];
-            all.into_iter().collect()
-        };
+        let want = self.want();
+        let values = |value: Attribute| -> Attributed { [("values", value)].into_iter().collect() };
         let before = found.map_or(Before::Absent, |found| {
-            Before::Present(values(&in_places_of(want, found)))
+            Before::Present(values(self.found(context, &in_places_of(want, found))))
         });
-        let mut after = values(want);
+        let mut after = values(context.attribute_of(&self.want.text(|want| lines(&want.0))));
         let method = <&str>::from(self.method);
         let with = match &self.body {
             None => method.to_owned(),
@@ -312,12 +323,25 @@ impl Resource {
         change
     }
 
+    /// What is found, without old values where a secret is wanted.
+    fn found(&self, context: &PlanContext<'_>, found: &Json) -> Attribute {
+        let old = lines(found);
+        if !self.want.is_covered() {
+            return Attribute::known(old);
+        }
+        let new = self.want.text(|want| lines(&want.0));
+        Attribute::Masked {
+            text: old_lines(&old, new.expose(), &new.masked()),
+            digest: context.digests().digest(&sha256_hex(old.as_bytes())),
+        }
+    }
+
     fn id(&self) -> String {
         match &self.list_key {
             None if self.read.is_empty() => self.url.clone(),
             None => format!("{} {}", self.url, self.read),
             Some(key) => {
-                let value = self.want.0.get(key).cloned().unwrap_or_default();
+                let value = self.want().get(key).cloned().unwrap_or_default();
                 let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                 format!("{} {key}={value}", self.url)
             }
@@ -341,7 +365,7 @@ impl Resource {
         };
         let asked = unless_there.then_some(&*question.0);
         let script = sending(&request, asked).into_bytes();
-        let input = if self.headers.is_empty() && self.body.is_none() {
+        let input = if self.headers.is_empty() && self.body.is_none() && !self.want.is_secret() {
             Input::open(script)
         } else {
             Input::secret(script, context.digests())
@@ -352,6 +376,11 @@ impl Resource {
             ..Command::new(format!("{method} {}", self.url), "sh")
         }
     }
+}
+
+/// The value of a key.
+fn of_key(want: &JsonValue, key: &str) -> String {
+    want.0.get(key).map(Json::to_string).unwrap_or_default()
 }
 
 /// Whether there is something before the name of the host, as in `http://user:password@host/`.

@@ -36,6 +36,22 @@ fn write(text: &mut String, path: &str, value: &Json) {
     }
 }
 
+/// The lines of what is found, where new values are `real` and shown as `masked`: a value is hidden where the new one is.
+pub(super) fn old_lines(found: &str, real: &str, masked: &str) -> String {
+    let place = |line: &str| line.split_once(" = ").map_or("", |(path, _)| path).to_owned();
+    let new: Vec<(&str, &str)> = real.lines().zip(masked.lines()).collect();
+    let is_whole = real.lines().count() == masked.lines().count();
+    let shown = found.lines().map(|line| {
+        let same = new.iter().find(|(real, _)| place(real) == place(line));
+        match same.filter(|_| is_whole) {
+            Some((real, masked)) if *real == line => (*masked).to_owned(),
+            Some((real, masked)) if real == masked => line.to_owned(),
+            _ => format!("{} = [hidden]", place(line)),
+        }
+    });
+    shown.map(|line| line + "\n").collect()
+}
+
 /// What is found in the places of `want`; where that is as wanted, in the words of `want`.
 pub(super) fn in_places_of(want: &Json, found: &Json) -> Json {
     if differences(want, found).is_empty() {

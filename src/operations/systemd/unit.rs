@@ -21,7 +21,7 @@ use crate::facts::unit::{UnitFact, UnitKey};
 use crate::operations::files::whole_file::WishedContent;
 use crate::operations::work::Work;
 use crate::operations::{Define, Operation, PlanContext, text};
-use crate::value::Known;
+use crate::value::{Known, Text};
 
 /// Parameters of `systemd.unit`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -30,7 +30,7 @@ pub(in crate::operations) struct Unit {
     /// Name of the unit, or of a template such as `backup@.service`; without a suffix, `.service` is added.
     unit: String,
     /// The text to write. Give `content` or `src`.
-    content: Option<String>,
+    content: Option<Text>,
     /// File below `templates/` of the project; a template is rendered if its name ends in `.j2`. Give `content` or `src`.
     src: Option<String>,
     /// Name of a drop-in, without `.conf`: settings that are added to those of the unit file. By default the unit file itself
@@ -120,7 +120,7 @@ impl Unit {
     }
 
     fn content(&self, context: &PlanContext<'_>) -> Result<Known<WishedContent<'_>>, Stop> {
-        let content = match text::content(context, "unit", self.src.as_deref(), self.content.as_deref())? {
+        let content = match text::content(context, "unit", self.src.as_deref(), self.content.as_ref())? {
             Known::Yes(content) => content,
             Known::No(why) => return Ok(Known::No(why)),
         };
