@@ -6,5 +6,6 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     cli::core_dumps::prevent();
+    cli::panics::redact();
     cli::main()
 }

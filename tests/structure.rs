@@ -127,6 +127,52 @@ fn files_stay_small_and_whole() {
     }
 }
 
+/// What writes text, and the files of the command line that may name it: the one place that removes secrets, and two that write
+/// what is none of a run.
+const WRITERS: &[&str] = &[
+    "print!",
+    "println!",
+    "set_message(",
+    "write_all(",
+    "fs::write",
+    "writeln!",
+    "write!(",
+    "anstream::",
+];
+const MAY_WRITE: &[&str] = &["cli/output.rs", "cli/password.rs", "cli/secrets/private_folder.rs"];
+
+#[test]
+fn text_leaves_the_program_by_one_place() {
+    let sources = sources().into_iter().map(|path| path.to_string_lossy().into_owned());
+    let of_cli = sources.filter(|path| path.contains("/src/cli/") || path.ends_with("/src/main.rs"));
+    let mut wrong = Vec::new();
+    for path in of_cli.filter(|path| !MAY_WRITE.iter().any(|may| path.ends_with(may))) {
+        let text = std::fs::read_to_string(&path).expect("readable");
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let named = WRITERS.iter().filter(|writer| text.contains(**writer));
+        wrong.extend(named.map(|writer| format!("{path} names `{writer}`")));
+    }
+    wrong.retain(|line| !line.contains("/tests.rs"));
+    assert!(
+        wrong.is_empty(),
+        "write by `cli::output`, which removes secrets:\n{}",
+        wrong.join("\n")
+    );
+    let output =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli/output.rs")).expect("readable");
+    // Each function that writes text removes secrets, or says that it writes it exactly.
+    for function in output.split("\npub(super) ").skip(1) {
+        let head = function.lines().next().unwrap_or_default();
+        let writes =
+            function.contains("write(&mut") || function.contains(".write_all(") || function.contains("set_message(");
+        let is_exact = ["fn print_exactly", "fn print_bytes"]
+            .iter()
+            .any(|exact| head.starts_with(exact));
+        let removes = function.contains("redacted(") || function.contains("Redactor");
+        assert!(!writes || is_exact || removes, "{head}");
+    }
+}
+
 #[test]
 fn every_public_function_and_type_is_documented() {
     let mut items = 0;

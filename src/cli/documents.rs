@@ -1,18 +1,18 @@
 //! Files that the review of a run is written to, in addition to the terminal.
 
 use std::fs::Permissions;
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use homelab::error::Diagnostic;
 use homelab::report::Refusal;
 use homelab::report::review::Review;
-use homelab::secret::redacted;
 use tempfile::{Builder, NamedTempFile};
 
 use super::document_path::DocumentPath;
 use super::format::DocumentFormat;
+use super::output::write_document;
 
 /// Files being written. Each replaces the old file as a whole at the end, or not at all.
 #[derive(Debug, Default)]
@@ -102,7 +102,7 @@ impl Document {
 
     fn write(mut self, render: impl FnOnce(DocumentFormat) -> String) -> Result<(), Diagnostic> {
         let text = render(self.format);
-        let written = self.file.write_all(redacted(&text).as_bytes());
+        let written = write_document(&mut self.file, &text);
         let placed = written.and_then(|()| Ok(self.file.persist(&self.path)?));
         placed.map(drop).map_err(|error| failed(&self.path, &error))
     }

@@ -31,6 +31,7 @@ mod man;
 mod only_failed;
 mod operations;
 mod output;
+pub(crate) mod panics;
 mod pass;
 mod passes;
 mod password;

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use homelab::report::WindowContent;
-use homelab::secret::redacted;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::output::show_beside;
 use super::terminal;
 
 /// Work that finishes sooner shows no window.
@@ -58,7 +58,7 @@ impl Window {
         }
         self.summary.set_length(frame.length);
         self.summary.set_position(frame.position);
-        self.summary.set_message(redacted(&frame.summary).into_owned());
+        show_beside(&self.summary, &frame.summary);
         while self.hosts.len() > frame.hosts.len() {
             self.take_away();
         }
@@ -67,7 +67,7 @@ impl Window {
             self.hosts.push(bar);
         }
         for (bar, line) in self.hosts.iter().zip(&frame.hosts) {
-            bar.set_message(redacted(line).into_owned());
+            show_beside(bar, line);
         }
     }
 
