@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use homelab::error::Diagnostic;
-use homelab::project::{Project, find_root, load_with, read};
+use homelab::project::{Project, find_root, load_with, read, read_with};
 use homelab::report;
 use homelab::secrets::Access;
 
@@ -22,7 +22,14 @@ pub(super) fn root() -> anyhow::Result<PathBuf> {
 /// The project for a command that needs nothing but the inventory `name`, or all of them, and works in an emergency: a
 /// warning counts mistakes elsewhere.
 pub(super) fn with_inventory(name: Option<&str>) -> anyhow::Result<Project> {
+    remember_secrets()?;
     with(|path| is_inventory(path, name))
+}
+
+/// Has the secrets of the project that this person can decrypt removed from what hosts say.
+pub(super) fn remember_secrets() -> anyhow::Result<()> {
+    read_with(&root()?, Access::IfPossible).project.remember_secrets();
+    Ok(())
 }
 
 /// As [`with_inventory`], for a command that also needs the data of groups.

@@ -41,6 +41,7 @@ pub(crate) struct RollbackArguments {
 pub(super) fn run(arguments: &RollbackArguments) -> anyhow::Result<ExitCode> {
     let (inventory, host) = (arguments.inventory.as_str(), arguments.host.as_str());
     let wanted = journals::wanted(&arguments.run)?;
+    project::remember_secrets()?;
     let project = project::project(Access::Withheld)?;
     let name = journals::known(&project, inventory, host)?;
     let targets = targets::of_hosts(&project, inventory, std::iter::once(name))?;

@@ -8,7 +8,7 @@ use super::group::{ALL, check_reserved};
 use super::host::{Host, Inventory};
 use super::model::{HostData, Project};
 use crate::error::{Diagnostic, SourceFile, closest, suggestion};
-use crate::secret::Secret;
+use crate::secret::{Secret, remember};
 use crate::secrets::open_data;
 use crate::value::{Entry, Kind, Table, Value, merge, parse_toml};
 
@@ -152,6 +152,31 @@ pub(super) fn shared_data_of(
     let key = (inventory_name.to_owned(), host.name.clone());
     let mut merged = project.merged.lock().unwrap_or_else(PoisonError::into_inner);
     merged.entry(key).or_insert_with(merge).clone()
+}
+
+impl Project {
+    /// Has every secret that a key is there for removed from output, for commands that show what hosts say and plan nothing.
+    pub fn remember_secrets(&self) {
+        for (name, inventory) in &self.inventories {
+            for host in inventory.hosts.values() {
+                let of_host = shared_data_of(self, name, inventory, host, &Table::new());
+                of_host.data.values().for_each(|entry| remember_all(&entry.value));
+            }
+        }
+        for (_, file) in self.assets.all_encrypted() {
+            // What is in it is remembered when it is decrypted.
+            let _ = file.content();
+        }
+    }
+}
+
+fn remember_all(value: &Value) {
+    match &value.kind {
+        Kind::Secret(secret) => remember(secret.expose()),
+        Kind::List(items) => items.iter().for_each(remember_all),
+        Kind::Table(table) => table.values().for_each(|entry| remember_all(&entry.value)),
+        _ => {}
+    }
 }
 
 /// As [`written_data_of`], with encrypted values opened, and why some were not.
