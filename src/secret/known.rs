@@ -117,7 +117,12 @@ impl Known {
         let mut is_part: Vec<bool> = Vec::new();
         let mut seen: HashSet<String> = HashSet::new();
         for secret in &secrets {
-            let parts = encoded(secret).into_iter().map(|form| (form, true));
+            // A file of JSON is often encoded as a whole.
+            let inner = Some(in_json(secret)).filter(|inner| inner != secret);
+            let parts = encoded(secret)
+                .into_iter()
+                .chain(inner.iter().flat_map(|inner| encoded(inner)));
+            let parts = parts.map(|form| (form, true));
             let whole = spelled(secret).into_iter().map(|form| (form, false));
             for (form, part) in whole.chain(parts) {
                 if seen.insert(form.clone()) {
@@ -206,11 +211,16 @@ impl Known {
     }
 }
 
+/// A secret as it is written between the quotes of JSON.
+fn in_json(secret: &str) -> String {
+    let json = serde_json::to_string(secret).unwrap_or_default();
+    let inner = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
+    inner.unwrap_or_default().to_owned()
+}
+
 /// A secret as it is, and as it is written in JSON, HTML, URLs and for shells.
 fn spelled(secret: &str) -> Vec<String> {
-    let json = serde_json::to_string(secret).unwrap_or_default();
-    let json = json.trim_start_matches('"');
-    let json = json.strip_suffix('"').unwrap_or(json).to_owned();
+    let json = in_json(secret);
     let ascii = json.chars().fold(String::new(), |mut text, one| {
         if one.is_ascii() {
             text.push(one);
@@ -301,6 +311,7 @@ mod tests {
                 whole.clone(),
                 STANDARD.encode(&whole),
                 URL_SAFE.encode(&whole),
+                STANDARD.encode(serde_json::to_string(&whole).expect("JSON")),
                 hex(whole.as_bytes()),
                 hex(whole.as_bytes()).to_uppercase(),
                 serde_json::to_string(&whole).expect("JSON"),
