@@ -101,9 +101,12 @@ impl Keeping {
         {
             text.push_str(&guarding.guard.record(&[&change.id.name]));
         }
+        let is_bare = text.is_empty();
+        let mut is_kept_whole = is_guarded;
         if is_guarded || is_kept {
             for kept in self.kept(operation, change, (step, resolved), is_guarded) {
                 let _ = writeln!(text, "(\n{}\n) || exit", kept.script());
+                is_kept_whole = true;
                 text.push_str(&self.added(&kept, is_guarded));
                 self.entries.entry(operation.id.clone()).or_default().push(kept);
             }
@@ -111,8 +114,15 @@ impl Keeping {
         if is_guarded {
             text.push_str(&self.consequences(operation, change, step));
         }
-        if text.is_empty() && change.before != Before::Absent {
-            return self.lightly(operation, change, (step, resolved));
+        if !is_kept_whole
+            && change.before != Before::Absent
+            && let Some(light) = self.lightly(operation, change, (step, resolved))
+        {
+            return Some(Around {
+                before: format!("{text}{}", light.before),
+                after,
+                is_light: is_bare && light.is_light,
+            });
         }
         (!text.is_empty()).then_some(Around {
             before: text,

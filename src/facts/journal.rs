@@ -128,6 +128,11 @@ pub enum ChangeEnd {
     NotReached,
 }
 
+/// The attribute with the text of a file.
+pub const CONTENT: &str = "content";
+/// What stands for what a review does not show.
+pub const SECRET: &str = "[secret]";
+
 /// The name of the deploy of a rollback.
 pub const ROLLBACK: &str = "rollback";
 

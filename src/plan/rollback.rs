@@ -8,12 +8,16 @@ use indexmap::IndexMap;
 use toml::{Table, Value};
 
 use crate::facts::apt::{AptVerb, Installation, InstallationFact};
-use crate::facts::journal::{ChangeEnd, ChangeRecord, Run, Was};
+use crate::facts::journal::{CONTENT, ChangeEnd, ChangeRecord, Run, SECRET, Was};
+use crate::facts::kernel::parameter_path;
 use crate::facts::path::{EntryKind, InodeKind, PathFact, is_below};
 use crate::facts::unit::{UnitFact, UnitFilePath};
 use crate::facts::{Fact, FactKey, Facts};
 use crate::secret::DigestKey;
 use crate::value::Known;
+
+/// The table of file systems.
+const FSTAB: &str = "/etc/fstab";
 
 /// A task that takes back a run.
 #[derive(Debug, Default)]
@@ -37,6 +41,15 @@ struct Thing<'a> {
     kept: Option<&'a str>,
     /// The units of handlers that were notified.
     units: BTreeSet<&'a str>,
+}
+
+impl Thing<'_> {
+    /// Whether the run's review did not show its text, or that before.
+    fn is_secret(&self) -> bool {
+        [&self.before, &self.after]
+            .iter()
+            .any(|attributes| attributes.get(CONTENT) == Some(&SECRET))
+    }
 }
 
 /// The resources that the run changed, in the order of their first change.
@@ -87,6 +100,8 @@ pub fn rollback_keys(run: &Run) -> BTreeSet<FactKey> {
             }
             "directory" => keys.extend([FactKey::Path(name.clone()), FactKey::Listing(name)]),
             "package" => keys.extend(earlier_version(&thing).map(FactKey::Installation)),
+            "kernel parameter" => keys.extend([FactKey::KernelParameter(parameter_path(&name))]),
+            "mount" => keys.extend([FactKey::Mount(name)]),
             _ => {}
         }
     }
@@ -129,9 +144,17 @@ pub fn rollback(run: &Run, key: Option<&DigestKey>, facts: &Facts, overwritten: 
             "link" => back.link(thing),
             "directory" => back.directory(thing),
             "package" => back.package(thing),
-            "unit" => {}
+            "kernel parameter" => back.kernel_parameter(thing),
+            // After the table of file systems, which goes back as a file.
+            "mount" | "unit" => {}
             kind => back.stay(thing, reason(kind)),
         }
+    }
+    let table = things
+        .iter()
+        .find(|thing| (thing.first.kind.as_str(), thing.first.name.as_str()) == ("file", FSTAB));
+    for thing in things.iter().filter(|thing| thing.first.kind == "mount") {
+        back.mount(thing, table);
     }
     for thing in things.iter().filter(|thing| thing.first.kind == "unit") {
         back.unit(thing);
@@ -147,6 +170,10 @@ fn reason(kind: &str) -> &'static str {
         "packages that come along with" => "packages that came along stay",
         "archive in" | "git repository" => "its files are not kept",
         "host" => "a restart cannot be taken back",
+        "kernel module" => "a module stays loaded until the next boot",
+        "firewall rules" => "rules that are loaded stay until their file is loaded again, with `nft -f`",
+        "swap" => "a swap file stays in use until it is removed with `server.swap`",
+        "http resource" => "what a web API held before is not kept",
         _ => "this is not taken back",
     }
 }
@@ -214,6 +241,9 @@ impl<'a> Back<'a> {
     }
 
     fn add(&mut self, thing: &Thing<'a>, mut operation: Table) {
+        if thing.is_secret() {
+            operation.insert("sensitive".to_owned(), true.into());
+        }
         let units = thing.units.iter().filter(|unit| !self.gone_units.contains(*unit));
         let notify: Vec<Value> = units.map(|unit| Value::from(literal(unit))).collect();
         self.restarts.extend(thing.units.iter());
@@ -241,7 +271,7 @@ impl<'a> Back<'a> {
             (Was::Absent, _) => {
                 self.removed.insert(path);
                 match UnitFilePath::of(path).filter(|_| path.starts_with("/etc/systemd/system/")) {
-                    Some(file) => self.unit_file_goes(file),
+                    Some(file) => self.unit_file_goes(file, thing.is_secret()),
                     None => self.add(thing, absent(operation("files.file", &[("path", path)]))),
                 }
             }
@@ -256,8 +286,11 @@ impl<'a> Back<'a> {
         }
     }
 
-    fn unit_file_goes(&mut self, file: UnitFilePath<'a>) {
+    fn unit_file_goes(&mut self, file: UnitFilePath<'a>, is_secret: bool) {
         let mut table = absent(operation("systemd.unit", &[("unit", file.unit)]));
+        if is_secret {
+            table.insert("sensitive".to_owned(), true.into());
+        }
         match file.drop_in {
             Some(drop_in) => {
                 let name = drop_in.trim_end_matches(".conf");
@@ -312,6 +345,11 @@ impl<'a> Back<'a> {
     fn directory(&mut self, thing: &Thing<'a>) {
         let path = thing.first.name.as_str();
         match (thing.first.was, thing.last.action.as_str()) {
+            // It was empty.
+            (Was::Present, "remove") if !thing.before.is_empty() && !thing.before.contains_key("contains") => {
+                let attributes = attributes("files.directory", thing);
+                self.add(thing, attributes);
+            }
             (_, "remove") => self.stay(thing, "what is in directories is not kept"),
             (Was::Absent, _) => {
                 let Some(Fact::Listing(listing)) = self.facts.get(&FactKey::Listing(path.to_owned())) else {
@@ -338,6 +376,47 @@ impl<'a> Back<'a> {
                 self.add(thing, attributes);
             }
             (Was::Unknown, _) => self.stay(thing, "what was there before is not known"),
+        }
+    }
+
+    fn kernel_parameter(&mut self, thing: &Thing<'a>) {
+        let name = thing.first.name.as_str();
+        let (Some(before), Some(after)) = (thing.before.get("value"), thing.after.get("value")) else {
+            return self.stay(thing, "its value before is not known");
+        };
+        let key = FactKey::KernelParameter(parameter_path(name));
+        match self.facts.get(&key) {
+            Some(Fact::KernelParameter(Some(now)))
+                if now == after || self.overwritten.iter().any(|one| one == name) =>
+            {
+                let mut table = operation("server.sysctl", &[("key", name), ("value", before)]);
+                // The file with the value for the next boot goes back by itself.
+                table.insert("persist".to_owned(), false.into());
+                self.add(thing, table);
+            }
+            _ => self.stay(
+                thing,
+                &format!("it was changed since; `--overwrite {name}` takes it back anyway"),
+            ),
+        }
+    }
+
+    /// `table` is what the run did to the table of file systems.
+    fn mount(&mut self, thing: &Thing<'a>, table: Option<&Thing<'_>>) {
+        let path = thing.first.name.as_str();
+        let is_mounted = matches!(
+            self.facts.get(&FactKey::Mount(path.to_owned())),
+            Some(Fact::Mount(Some(_)))
+        );
+        match (thing.first.was, table) {
+            (Was::Absent, _) if !is_mounted => {}
+            // Without its line, which goes back with the table, what is mounted is nothing but what the run mounted.
+            (Was::Absent, Some(_)) => self.add(thing, absent(operation("server.mount", &[("path", path)]))),
+            (Was::Absent, None) => self.stay(
+                thing,
+                &format!("its line in {FSTAB} was there before; `umount {path}` unmounts it"),
+            ),
+            _ => self.stay(thing, "what was mounted there before is not kept"),
         }
     }
 
@@ -465,7 +544,7 @@ fn attributes(op: &str, thing: &Thing<'_>) -> Table {
 }
 
 /// `text` as the text of a parameter, which is a template.
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     if ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark)) {
         format!("{{% raw %}}{text}{{% endraw %}}")
     } else {

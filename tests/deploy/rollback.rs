@@ -78,6 +78,36 @@ commands = ["touch /srv/command"]
 creates = "/srv/command"
 when = "more"
 
+[[operation]]
+op = "crontab.crontab"
+cron_name = "tidy"
+command = "echo {{ value }}"
+
+[[operation]]
+op = "server.sysctl"
+key = "net.ipv4.ip_default_ttl"
+value = "{{ ttl }}"
+
+[[operation]]
+op = "server.mount"
+path = "/mnt"
+device = "tmpfs"
+fs_type = "tmpfs"
+when = "more"
+
+[[operation]]
+op = "files.put"
+dest = "/etc/app.secret"
+content = "password = {{ password }}\n"
+mode = "0644"
+
+[[operation]]
+op = "files.put"
+dest = "/etc/new.secret"
+content = "password = {{ password }}\n"
+mode = "0644"
+when = "more"
+
 [[handler]]
 name = "restart app"
 op = "systemd.service"
@@ -85,17 +115,23 @@ service = "app"
 state = "restarted"
 "#;
 
+/// The beginning of all secrets.
+const CANARY: &str = "correct-horse-7f3a";
+
 /// What a rollback has to leave as it was, but for what it says that it cannot.
 const STATE: &str = "cat /etc/app.conf /etc/app.plain; stat -c '%U %a' /etc/app.plain; readlink /etc/app.link; cat /etc/gone; \
      stat -c '%U %a' /etc/gone; systemctl is-enabled app; systemctl is-active app; systemctl is-active more; ls /etc/systemd/system; \
-     ls -R /srv/new 2>&1; dpkg -s hello 2>&1 | grep -i ^status; true";
+     crontab -l; cat /proc/sys/net/ipv4/ip_default_ttl /etc/sysctl.d/60-homelab.conf; cat /etc/fstab; findmnt -n -o FSTYPE /mnt; \
+     cat /etc/app.secret; ls /etc/new.secret 2>&1; ls -R /srv/new 2>&1; dpkg -s hello 2>&1 | grep -i ^status; true";
 
 fn data(project: &Project, value: &str, more: bool) {
     let mode = if more { "0600" } else { "0644" };
+    let ttl = if more { 65 } else { 66 };
     let text = format!(
-        "value = '{value}'\nmode = '{mode}'\nenabled = {}\nmore = {more}\n",
+        "value = '{value}'\nmode = '{mode}'\nenabled = {}\nmore = {more}\nttl = {ttl}\npassword = \"{{{{ env('PASSWORD') }}}}\"\n",
         !more
     );
+    project.write(".env", format!("PASSWORD={CANARY}-{value}\n"));
     project.write("group_data/all.toml", text);
 }
 
@@ -104,6 +140,7 @@ fn deploy(project: &Project) -> String {
 }
 
 fn there_and_back(project: &Project, host: &Host<'_>) {
+    host.inside("apt-get -qq update && apt-get -qq install -y --no-install-recommends cron >/dev/null");
     host.inside("echo kept >/etc/gone; chmod 600 /etc/gone; chown www-data /etc/gone");
     data(project, "one", false);
     deploy(project);
@@ -128,7 +165,26 @@ fn there_and_back(project: &Project, host: &Host<'_>) {
         assert!(review.contains(said), "{said}: {review}");
     }
     assert_eq!(host.inside(STATE), after);
-    project.homelab(&[&back[..], &["--yes"]].concat()).expect(0);
+    // Neither the secret of now nor the one before, in any form.
+    for format in ["text", "json", "markdown", "html"] {
+        let more = ["--dry-run", "--format", format, "--verbose"];
+        let review = project.homelab(&[&back[..], &more].concat()).expect(0);
+        for said in [&review.stdout, &review.stderr] {
+            assert!(!said.contains(CANARY), "{format}: {said}");
+        }
+        assert!(review.stdout.contains("/etc/app.secret") && review.stdout.contains("/etc/new.secret"));
+    }
+    let applied = project
+        .homelab(&[&back[..], &["--yes", "--verbose"]].concat())
+        .expect(0);
+    assert!(
+        !applied.stdout.contains(CANARY) && !applied.stderr.contains(CANARY),
+        "{}",
+        applied.stdout
+    );
+    assert!(!host.is(&format!(
+        "grep -r {CANARY} /var/lib/homelab/journal /var/lib/homelab/made"
+    )));
     assert_eq!(host.inside(STATE), before);
     assert_ne!(host.inside(starts), invocation, "it was restarted for its file");
     assert_eq!(host.inside("ls -A /var/lib/homelab/owed"), "");

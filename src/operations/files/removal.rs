@@ -18,7 +18,8 @@ pub(in crate::operations) fn plan_absent(context: &PlanContext<'_>, path: &str) 
         return Ok(Outcome::Unchanged);
     }
     let (old, digest) = file_at(context, &path, &inode)?;
-    let before = before_attributed(context, &path, &old, digest, is_sensitive(old.mode))?;
+    let is_hidden = is_sensitive(old.mode) || context.sensitive() == Some(true);
+    let before = before_attributed(context, &path, &old, digest, is_hidden)?;
     Ok(Outcome::Change(vec![ResourceChange {
         id: file_id(&path),
         action: Action::Remove,

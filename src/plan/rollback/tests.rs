@@ -176,3 +176,46 @@ fn a_package_is_removed_or_gets_the_version_that_apt_still_has() {
     );
     assert_eq!(back.stays, ["package curl stays: apt cannot install `curl=1` any more"]);
 }
+
+#[test]
+fn what_reviews_hid_stays_hidden() {
+    for (before, after, hides) in [
+        ("[secret]", "[text]", true),
+        ("[text]", "[secret]", true),
+        ("[text]", "[text]", false),
+    ] {
+        let case = Case::new([(path("/etc/x"), file("new")), (path("/kept/etc/x"), file("old"))]);
+        let content = format!(r#""before":{{"content":"{before}"}},"after":{{"content":"{after}"}}"#);
+        let change = format!(
+            r#""kind":"file","name":"/etc/x","action":"update","was":"present","digest":"{}","kept":"/kept/etc/x",{content}"#,
+            case.digest("new")
+        );
+        let task = case.back(&[change], &[]).task.expect("a task");
+        assert_eq!(task.contains("sensitive = true"), hides, "{task}");
+    }
+}
+
+#[test]
+fn the_kernel_and_what_is_mounted_go_back() {
+    let parameter = || FactKey::KernelParameter("/proc/sys/vm/swappiness".to_owned());
+    let changes = [
+        r#""kind":"kernel parameter","name":"vm.swappiness","action":"update","was":"present","before":{"value":"60"},"after":{"value":"10"}"#.to_owned(),
+        r#""kind":"mount","name":"/mnt","action":"create","was":"absent""#.to_owned(),
+    ];
+    let value = |value: &str| Fact::KernelParameter(Some(value.to_owned()));
+    let mounted = || (FactKey::Mount("/mnt".to_owned()), Fact::Mount(None));
+    let case = Case::new([(parameter(), value("10")), mounted()]);
+    let back = case.back(&changes, &[]);
+    assert_eq!(
+        back.task.as_deref(),
+        Some("[[operation]]\nop = \"server.sysctl\"\nkey = \"vm.swappiness\"\nvalue = \"60\"\npersist = false\n")
+    );
+    let case = Case::new([(parameter(), value("30")), mounted()]);
+    let back = case.back(&changes, &[]);
+    assert_eq!(
+        back.stays,
+        [
+            "kernel parameter vm.swappiness stays: it was changed since; `--overwrite vm.swappiness` takes it back anyway"
+        ]
+    );
+}
