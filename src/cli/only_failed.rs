@@ -13,16 +13,13 @@ use super::interruption::Interruption;
 use super::output::eprint_line;
 use super::{errors, runtime};
 
-/// How many runs of a host are looked at.
-const RUNS: u32 = 50;
-
 /// The part of `run` for those hosts; otherwise the exit code if there are none, if one cannot be read, so that its last run is
 /// not known, or if the user stopped it. The reason is told.
 pub(super) fn only_failed(run: &Selection, targets: &[Target]) -> anyhow::Result<Result<Selection, ExitCode>> {
     let runtime = runtime::all_threads()?;
     let read = runtime.block_on(async {
         let mut interruption = Interruption::listen()?;
-        let reading = read_journals(targets, Wanted::Last(RUNS), usize::from(PARALLEL));
+        let reading = read_journals(targets, Wanted::LastOfEach, usize::from(PARALLEL));
         anyhow::Ok(interruption.or(reading).await)
     })?;
     let Some(read) = read else {

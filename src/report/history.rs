@@ -129,9 +129,17 @@ fn change_line(change: &Taken) -> String {
         .iter()
         .filter(|(name, after)| record.before.get(*name) != Some(after));
     let differences: Vec<String> = differences
-        .map(|(name, after)| match record.before.get(name) {
-            Some(before) => format!("{name} {before} → {after}"),
-            None => format!("{name} {after}"),
+        .map(|(name, after)| {
+            let change = match record.before.get(name) {
+                Some(before) => format!("{before} → {after}"),
+                None => after.clone(),
+            };
+            // `active` is a value of this attribute too.
+            if name == "active" {
+                change
+            } else {
+                format!("{name} {change}")
+            }
         })
         .collect();
     let end = match change.end {
@@ -248,6 +256,7 @@ fn told(host: &HostJournal, now: Timestamp) -> Vec<Told> {
         told.extend(system.owed.iter().map(|owed| ("owed", owed.handler.clone())));
         told.extend(system.notices().into_iter().map(|notice| ("notice", notice)));
     }
+    told.extend(host.orphans.iter().map(|orphan| ("notice", orphan.clone())));
     told
 }
 
@@ -293,6 +302,7 @@ pub fn status_json(hosts: &[HostJournal]) -> String {
                 "interrupted": unfinished(host).map(|run| run.record.run.clone()).collect::<Vec<_>>(),
                 "owed": system.map(|system| system.owed.iter().map(|owed| owed.handler.clone()).collect::<Vec<_>>()),
                 "notices": system.map(|system| system.notices()),
+                "orphans": host.orphans,
             })
         })
         .collect();

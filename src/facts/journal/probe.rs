@@ -8,6 +8,8 @@ use crate::quote::quote;
 pub enum Wanted<'a> {
     /// Those of the last runs, the latest first, each with the key of its digests.
     Last(u32),
+    /// The last one of each deploy, the latest first, in the same form.
+    LastOfEach,
     /// The same of the runs with this name, or the beginning of it.
     Run(&'a str),
 }
@@ -23,6 +25,14 @@ pub fn probe(wanted: Wanted<'_>) -> Probe {
     let text = match wanted {
         Wanted::Last(runs) => format!(
             "{STATE}ls -r | sed -n 's/[.]jsonl$//p' | head -n {runs} | while read -r r; do k=; read -r k <\"$r.key\"; echo \"journal $k\"; cat -- \"$r.jsonl\"; echo; done"
+        ),
+        Wanted::LastOfEach => format!(
+            "{STATE}seen=\nls -r | sed -n 's/[.]jsonl$//p' | while read -r r; do\n\
+             l=; read -r l <\"$r.jsonl\"; d=${{l#*\\\"inventory\\\":}}; [ \"$d\" != \"$l\" ] || continue\n\
+             for k in filters rollback_of plan; do d=${{d%%,\\\"$k\\\":*}}; done\n\
+             case $seen in *\"<$d>\"*) continue ;; esac\n\
+             seen=\"$seen<$d>\" k=; read -r k <\"$r.key\"; echo \"journal $k\"; cat -- \"$r.jsonl\"; echo\n\
+             done"
         ),
         Wanted::Run(run) => format!(
             "{STATE}ls -r | sed -n 's/[.]jsonl$//p' | while read -r r; do case $r in {run}*)\n\

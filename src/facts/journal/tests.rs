@@ -99,3 +99,37 @@ fn the_oldest_journals_are_removed() {
     assert_eq!(left.len(), MOST_RUNS as usize);
     assert_eq!(left[0], "20260101T000000Z-0006.jsonl");
 }
+
+#[test]
+fn the_last_run_of_each_deploy_is_found_however_many_there_are() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let journals = folder.path().join("homelab").join(FOLDER);
+    std::fs::create_dir_all(&journals).expect("made");
+    let write = |number: u32, of: &str| {
+        let text = format!(
+            "{{\"run\":\"{number}\",\"at\":\"x\",\"who\":\"\\\"inventory\\\":@b\",{of},\"plan\":\"x\",\"version\":\"0\"}}\n{}\n",
+            change(number, 1)
+        );
+        std::fs::write(journals.join(format!("20260101T000000Z-{number:04}.jsonl")), text).expect("written");
+    };
+    let site = r#""inventory":"dev","deploy":"site""#;
+    write(0, site);
+    write(1, &format!("{site},\"filters\":[\"--only a\"]"));
+    for number in 2..150 {
+        write(number, r#""inventory":"dev","deploy":"all""#);
+    }
+    std::fs::write(journals.join("20260101T000000Z-9999.jsonl"), "{\"run\":\"20").expect("written");
+    // As a user without root, whose folder can be another one.
+    let text = probe(Wanted::LastOfEach).text().replace("$(id -u)", "1");
+    let ran = std::process::Command::new("sh")
+        .args(["-c", &text])
+        .env("XDG_STATE_HOME", folder.path())
+        .output()
+        .expect("sh runs");
+    let runs = parse(&String::from_utf8_lossy(&ran.stdout));
+    let found: Vec<(&str, usize)> = runs
+        .iter()
+        .map(|(run, _)| (run.record.run.as_str(), run.changes.len()))
+        .collect();
+    assert_eq!(found, [("149", 1), ("1", 1)]);
+}

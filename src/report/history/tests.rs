@@ -6,7 +6,9 @@ const JOURNAL: &str = r#"journal
 {"run":"20260102T000000Z-1","at":"2026-01-02T00:00:00Z","who":"anna@desk","inventory":"dev","deploy":"site","filters":["--tags web"],"plan":"x","version":"0"}
 {"change":0,"operation":"web / files.put /etc/motd","kind":"file","name":"/etc/motd","action":"update","steps":1,"was":"present","before":{"content":"[text]","mode":"0600"},"after":{"content":"[text]","mode":"0644"}}
 {"change":1,"operation":"web / files.put /etc/new","kind":"file","name":"/etc/new","action":"create","steps":1,"was":"absent","after":{"mode":"0644"}}
+{"change":2,"operation":"web / reload","kind":"unit","name":"web.service","action":"update","steps":1,"was":"present","before":{"active":"active"},"after":{"active":"reloaded"}}
 {"step":0,"end":"done","status":0}
+{"step":2,"end":"done","status":0}
 {"step":1,"end":"failed","status":1}
 {"ended":"failed","owed":["web / restart"]}
 
@@ -20,6 +22,7 @@ fn host() -> HostJournal {
         host: "alpha".to_owned(),
         facts: Facts::default(),
         runs: parse(JOURNAL),
+        orphans: vec!["orphan: file /etc/old is no longer in the configuration".to_owned()],
     }
 }
 
@@ -33,15 +36,16 @@ fn runs_are_told_in_lines_and_one_with_its_changes() {
     assert_eq!(
         plain(&history(std::slice::from_ref(&host))),
         "alpha (2 runs)\n  \
-         20260102T000000Z-1  dev site --tags web  1 applied, 1 failed  failed       anna@desk\n  \
+         20260102T000000Z-1  dev site --tags web  2 applied, 1 failed  failed       anna@desk\n  \
          20260101T000000Z-0  dev all              1 not known          interrupted  anna@desk\n"
     );
     assert_eq!(
         plain(&run("alpha", &host.runs[0].0)),
         "20260102T000000Z-1 on alpha\n  dev site --tags web by anna@desk\n  \
-         began 2026-01-02T00:00:00Z, ended failed: 1 applied, 1 failed\n  \
+         began 2026-01-02T00:00:00Z, ended failed: 2 applied, 1 failed\n  \
          web / files.put /etc/motd\n    ~ file /etc/motd   mode 0600 → 0644\n  \
-         web / files.put /etc/new\n    + file /etc/new   mode 0644   failed\n  owes `web / restart`\n"
+         web / files.put /etc/new\n    + file /etc/new   mode 0644   failed\n  \
+         web / reload\n    ~ unit web.service   active → reloaded\n  owes `web / restart`\n"
     );
 }
 
@@ -50,7 +54,8 @@ fn status_says_what_is_left_of_earlier_runs() {
     let now = "2026-01-02T00:03:10Z".parse().expect("a time");
     assert_eq!(
         plain(&status(&[host()], now)),
-        "alpha\n  last run     dev site --tags web, 3 minutes ago, failed\n  interrupted  20260101T000000Z-0 (dev all)\n"
+        "alpha\n  last run     dev site --tags web, 3 minutes ago, failed\n  interrupted  20260101T000000Z-0 (dev all)\n  \
+         notice       orphan: file /etc/old is no longer in the configuration\n"
     );
 }
 
@@ -58,7 +63,7 @@ fn status_says_what_is_left_of_earlier_runs() {
 fn json_has_counts_and_no_key() {
     let json: Json = serde_json::from_str(&history_json(&[host()], true)).expect("JSON");
     let run = &json["hosts"][0]["runs"][0];
-    assert_eq!((&run["counts"]["applied"], &run["end"]), (&json!(1), &json!("failed")));
+    assert_eq!((&run["counts"]["applied"], &run["end"]), (&json!(2), &json!("failed")));
     assert_eq!(run["changes"][1]["end"], "failed");
     let json: Json = serde_json::from_str(&status_json(&[host()])).expect("JSON");
     assert_eq!(json["hosts"][0]["interrupted"], json!(["20260101T000000Z-0"]));
