@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::creations::Creations;
 use super::events::{HostEnd, OperationResult, ResourceEnd};
 use super::keeping::Keeping;
 use super::owed::Records;
 use super::prepared::Placed;
 use crate::change::{Attribute, Attributed, Before, ResourceChange, ResourceId, Step};
-use crate::facts::journal::{self, ChangeEnd, ChangeRecord, EndRecord, RunRecord, Was};
+use crate::facts::journal::{self, CONTENT, ChangeEnd, ChangeRecord, EndRecord, RunRecord, SECRET, Was};
 use crate::facts::overlay::OperationId;
 use crate::plan::PlannedOperation;
 use crate::quote::quote;
@@ -20,6 +21,8 @@ use crate::secret::{DigestKey, redacted, sha256_hex};
 
 /// Longer words are cut, in characters.
 const LONGEST: usize = 200;
+/// The same for names, which may be paths.
+const LONGEST_NAME: usize = 4096;
 
 /// The journal of a run on one host.
 pub(super) struct Journal {
@@ -29,6 +32,7 @@ pub(super) struct Journal {
     first: Option<First>,
     next: u32,
     numbers: BTreeMap<(OperationId, ResourceId), u32>,
+    creations: Creations,
     /// The end that the host has written, or will have.
     told: Option<HostEnd>,
 }
@@ -51,7 +55,7 @@ pub(super) struct Around<'a> {
 
 impl Journal {
     /// A journal below `state_folder` that begins with the first change. `clear` is shell text that runs along with that.
-    pub(super) fn new(state_folder: &str, clear: &str, record: RunRecord) -> Self {
+    pub(super) fn new(state_folder: &str, clear: &str, record: RunRecord, creations: Creations) -> Self {
         let path = journal::path(state_folder, &record.run);
         let key = DigestKey::random();
         let key_file = path.trim_end_matches("jsonl").to_owned() + "key";
@@ -64,6 +68,7 @@ impl Journal {
         Self {
             path,
             key,
+            creations,
             first: Some(First { record, begin }),
             next: 0,
             numbers: BTreeMap::new(),
@@ -97,6 +102,10 @@ impl Journal {
             begin
         });
         lines.push_str(&lines_of(&told));
+        let begin = [begin, self.creations.of(segment, &self.key)]
+            .into_iter()
+            .flatten()
+            .reduce(|one, other| one + "\n" + &other);
         for (placed, step) in placed.iter().zip(&mut *steps) {
             let number = numbers.get(&(placed.operation, placed.change)).copied();
             step.record = Some(StepRecord {
@@ -167,7 +176,8 @@ impl Journal {
             change: number,
             operation: without_host(&operation.id).to_owned(),
             kind: change.id.kind.as_str().to_owned(),
-            name: cut(&change.id.name),
+            // A rollback finds it by that.
+            name: change.id.name.chars().take(LONGEST_NAME).collect(),
             action: serde_json::to_value(change.action)
                 .ok()
                 .and_then(|word| word.as_str().map(str::to_owned))
@@ -268,8 +278,10 @@ fn line(record: &impl serde::Serialize) -> String {
 fn shown(attributes: &Attributed) -> BTreeMap<String, String> {
     let all = attributes.iter().map(|(name, attribute)| {
         let text = match attribute {
+            // A rollback does not show it either.
+            Attribute::Masked { .. } if *name == CONTENT => SECRET.to_owned(),
             Attribute::Known(text) | Attribute::Noted { value: text, .. } | Attribute::Masked { text, .. }
-                if text.contains('\n') || *name == "content" =>
+                if text.contains('\n') || *name == CONTENT =>
             {
                 "[text]".to_owned()
             }
@@ -278,7 +290,7 @@ fn shown(attributes: &Attributed) -> BTreeMap<String, String> {
             | Attribute::Masked { text, .. }
             | Attribute::Noted { value: text, .. } => cut(text),
             Attribute::Unknown(_) => "(known after apply)".to_owned(),
-            Attribute::Secret(_) => "[secret]".to_owned(),
+            Attribute::Secret(_) => SECRET.to_owned(),
         };
         ((*name).to_owned(), text)
     });

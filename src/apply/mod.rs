@@ -3,6 +3,7 @@
 mod changed_units;
 mod checks;
 mod confirm;
+mod creations;
 mod differences;
 mod events;
 mod go_back;

@@ -8,6 +8,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use super::creations::Creations;
 use super::events::{ApplyEvent, HostEnd, HostResult};
 use super::halt::{Halt, held_back, interrupted, lost};
 use super::host::HostApply;
@@ -132,6 +133,15 @@ async fn work(host: ReadHost, context: WorkerContext, mut orders: mpsc::Receiver
     let now = jiff::Timestamp::now();
     let run = format!("{}-{:08x}", now.strftime("%Y%m%dT%H%M%SZ"), rand::random::<u32>());
     let keeping = Keeping::new(snapshot.facts.get(&build.plan.hosts[0].host), &run, &context.options);
+    let name = &build.plan.hosts[0].host;
+    let creations = Creations::new(
+        keeping.state_folder(),
+        selection
+            .memory
+            .as_ref()
+            .map(|memory| (memory.file(name), &memory.absent)),
+        snapshot.facts.get(name),
+    );
     let journal = Journal::new(
         keeping.state_folder(),
         &keeping.previous().clear(),
@@ -146,6 +156,7 @@ async fn work(host: ReadHost, context: WorkerContext, mut orders: mpsc::Receiver
             plan: String::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         },
+        creations,
     );
     let mut host_apply = HostApply {
         selection: &selection,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use homelab::error::Diagnostics;
 use homelab::plan::{Found, Mistake, Snapshot, build, fold_causes, unmatched};
-use homelab::project::{Filter, Project, Selection, select};
+use homelab::project::{Filter, Memory, Project, Selection, select};
 use homelab::report::{self, Refusal};
 use homelab::secret::DigestKey;
 
@@ -18,7 +18,7 @@ use super::{errors, project, targets};
 
 /// What a run works on, known to have no mistake that is found without a connection.
 struct Prepared {
-    project: Project,
+    project: Arc<Project>,
     run: Selection,
     digests: Arc<DigestKey>,
     /// Whether any host uses facts of another.
@@ -88,12 +88,14 @@ fn found(mistakes: &[Mistake]) -> Vec<Found> {
 
 fn prepared(arguments: &DeployArguments) -> Result<Prepared, Refused> {
     let selected = || {
-        let project = project::project(arguments.access())?;
+        let project = Arc::new(project::project(arguments.access())?);
         let filter = Filter {
-            owed: arguments.owed,
+            owed: arguments.earlier.owed,
             ..arguments.filter.read()?
         };
-        let run = select(&project, &arguments.inventory, &arguments.deploy, &filter)?;
+        let mut run = select(&project, &arguments.inventory, &arguments.deploy, &filter)?;
+        let names = (arguments.inventory.as_str(), arguments.deploy.as_str());
+        run.memory = Memory::of_run(&project, names, &filter, arguments.earlier.prune);
         Ok((project, run))
     };
     let (project, run) = selected().map_err(Refused::Error)?;
@@ -125,7 +127,7 @@ fn prepared(arguments: &DeployArguments) -> Result<Prepared, Refused> {
 
 fn deploy(arguments: &DeployArguments, mut prepared: Prepared) -> anyhow::Result<ExitCode> {
     eprint(&report::not_decrypted(prepared.project.keyring.unopened()));
-    if arguments.only_failed {
+    if arguments.earlier.only_failed {
         let targets = targets::targets(&prepared.project, &prepared.run)?;
         let targets = arguments.run.connection.complete(targets)?;
         prepared.run = match only_failed(&prepared.run, &targets)? {

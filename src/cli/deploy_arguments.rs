@@ -18,17 +18,27 @@ pub(crate) struct DeployArguments {
     pub(super) deploy: String,
     #[command(flatten)]
     pub(super) filter: FilterArguments,
-    /// Also run handlers that an earlier run owed a host and that are not part of this deploy
-    #[arg(long)]
-    pub(super) owed: bool,
-    /// Go on only with hosts whose last run of this deploy failed or was interrupted, as their journals say
-    #[arg(long)]
-    pub(super) only_failed: bool,
+    #[command(flatten)]
+    pub(super) earlier: EarlierArguments,
     /// With `--dry-run`: decrypt no secret and ask no provider; operations that depend on one are marked `?`
     #[arg(long, requires = "dry_run")]
     pub(super) without_secrets: bool,
     #[command(flatten)]
     pub(super) run: RunArguments,
+}
+
+/// What to do about earlier runs.
+#[derive(Debug, Args)]
+pub(crate) struct EarlierArguments {
+    /// Also run handlers that an earlier run owed a host and that are not part of this deploy
+    #[arg(long)]
+    pub(super) owed: bool,
+    /// Remove files, links, units, timers and cron entries that earlier runs created and that left the configuration
+    #[arg(long, conflicts_with_all = ["only", "tags", "data"])]
+    pub(super) prune: bool,
+    /// Go on only with hosts whose last run of this deploy failed or was interrupted, as their journals say
+    #[arg(long)]
+    pub(super) only_failed: bool,
 }
 
 impl DeployArguments {

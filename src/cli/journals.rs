@@ -1,10 +1,14 @@
 //! Reads the journals of an inventory's hosts.
 
+use std::sync::Arc;
+
 use homelab::apply::{HostEnd, not_read};
 use homelab::error::{Diagnostic, suggestion};
 use homelab::facts::journal::{Wanted, is_run};
 use homelab::gather::{HostJournal, read_journals};
-use homelab::project::Project;
+use homelab::project::{Memory, Project};
+use homelab::rounds::orphans;
+use homelab::secrets::Access;
 
 use super::connection_arguments::{ConnectionArguments, PARALLEL};
 use super::interruption::Interruption;
@@ -57,6 +61,33 @@ pub(super) fn read(
                 errors::show_reading(&error);
                 ends.push(not_read(&name, &error).end);
             }
+        }
+    }
+    Ok(Some((hosts, ends)))
+}
+
+/// The last run of each deploy on the hosts, and what they have that left the configuration; otherwise as [`read`].
+pub(super) fn read_with_orphans(
+    inventory: &str,
+    host: Option<&str>,
+    connection: &ConnectionArguments,
+) -> anyhow::Result<Option<(Vec<HostJournal>, Vec<HostEnd>)>> {
+    let Some((mut hosts, ends)) = read(inventory, host, connection, Wanted::LastOfEach)? else {
+        return Ok(None);
+    };
+    // What a broken file would say is not known.
+    let Ok(project) = project::project(Access::Withheld) else {
+        return Ok(Some((hosts, ends)));
+    };
+    let project = Arc::new(project);
+    let memory = Memory::new(Arc::clone(&project), inventory, None);
+    let targets = targets::of_hosts(&project, inventory, hosts.iter().map(|host| host.host.as_str()))?;
+    let targets = connection.complete(targets)?;
+    let runtime = runtime::all_threads()?;
+    for (host, target) in hosts.iter_mut().zip(&targets) {
+        match runtime.block_on(orphans(target, &host.facts, &memory)) {
+            Ok(orphans) => host.orphans = orphans,
+            Err(error) => errors::show_reading(&error),
         }
     }
     Ok(Some((hosts, ends)))

@@ -4,16 +4,12 @@ use std::process::ExitCode;
 
 use clap::Args;
 use homelab::apply::{HostEnd, exit_code};
-use homelab::facts::journal::Wanted;
 use homelab::report;
 
 use super::connection_arguments::ConnectionArguments;
 use super::format::Format;
 use super::output::print;
 use super::{completion, journals};
-
-/// How many runs are looked at.
-const RUNS: u32 = 50;
 
 /// Arguments of `homelab status`.
 #[derive(Debug, Args)]
@@ -33,7 +29,7 @@ pub(crate) struct StatusArguments {
 
 pub(super) fn run(arguments: &StatusArguments) -> anyhow::Result<ExitCode> {
     let (inventory, host) = (&arguments.inventory, arguments.host.as_deref());
-    let read = journals::read(inventory, host, &arguments.connection, Wanted::Last(RUNS))?;
+    let read = journals::read_with_orphans(inventory, host, &arguments.connection)?;
     let Some((hosts, mut ends)) = read else {
         return Ok(ExitCode::from(exit_code([HostEnd::Interrupted])));
     };

@@ -46,6 +46,7 @@ fn account(name: &str) -> Account {
 
 fn system() -> SystemFacts {
     SystemFacts {
+        made: Vec::new(),
         machine: Machine {
             os: OperatingSystem {
                 id: text("debian"),

@@ -86,6 +86,16 @@ pub enum Inquiry {
 }
 
 impl Inquiry {
+    /// The folder that the asking operation has files of its own in.
+    pub fn tree(&self) -> Option<&str> {
+        match self {
+            Self::Archive(archive) => Some(&archive.dest),
+            Self::Extracted { dest } => Some(dest),
+            Self::WorkingTree(tree) => Some(&tree.dest),
+            _ => None,
+        }
+    }
+
     /// The folder whose files decide about the answer.
     pub(super) fn folder(&self) -> Option<&str> {
         match self {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::kind::{DependsOn, Key, Subject};
+use super::made::Made;
 use super::owed::Owed;
 use super::session::Session;
 
@@ -49,6 +50,9 @@ pub struct SystemFacts {
     /// Handlers that an earlier run owed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub owed: Vec<Owed>,
+    /// What deploys created.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub made: Vec<Made>,
     /// The other run that holds the lock of the host, and since when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locked_by: Option<String>,

@@ -18,6 +18,8 @@ pub struct HostJournal {
     pub facts: Facts,
     /// The runs, the latest first, each with the key of its digests if it was asked for.
     pub runs: Vec<(Run, Option<String>)>,
+    /// What it has that left the configuration, if that was looked for.
+    pub orphans: Vec<String>,
 }
 
 /// Reads the journal of each target, at most `parallel` at once, in the order of `targets`.
@@ -83,5 +85,6 @@ async fn read(reader: &mut impl Reader, host: &str, wanted: Wanted<'_>) -> Resul
         host: host.to_owned(),
         facts,
         runs: parse(&String::from_utf8_lossy(&journal)),
+        orphans: Vec::new(),
     })
 }

@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
 use super::context::PlanContext;
-use super::operation::{Demand, Operation, Tree};
+use super::operation::{CronEntry, Demand, Operation, Tree};
 use super::parameters::Span;
 use crate::change::{Attribute, Conduct, OnError, Outcome, ResourceChange, ResourceKind, Step, Stop};
 use crate::facts::overlay::FactScope;
@@ -193,6 +193,10 @@ impl Operation for Conducted {
 
     fn trees(&self, context: &PlanContext<'_>) -> Vec<Tree> {
         self.operation.trees(context)
+    }
+
+    fn cron_entry(&self) -> Option<CronEntry> {
+        self.operation.cron_entry()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

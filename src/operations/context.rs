@@ -216,6 +216,11 @@ impl<'a> PlanContext<'a> {
         self.overlay.borrow().is_absent_but_for_packages(key)
     }
 
+    /// A fact as it was read, whatever earlier operations change.
+    pub fn gathered(&self, key: &FactKey) -> Option<Fact> {
+        self.overlay.borrow().gathered(key).cloned()
+    }
+
     /// The key for digests of sensitive content.
     pub fn digests(&self) -> &DigestKey {
         self.digests

@@ -1,7 +1,7 @@
 //! Operations that run as the user that `become` and `become_user` name.
 
 use super::context::PlanContext;
-use super::operation::{Demand, Operation, Tree};
+use super::operation::{CronEntry, Demand, Operation, Tree};
 use super::ownership::no_such_user;
 use super::parameters::check_account_name;
 use super::run_as::{BECOME, BECOME_USER, RunAs, RunAsSupport, Wish};
@@ -64,6 +64,10 @@ impl Operation for Directed {
 
     fn trees(&self, context: &PlanContext<'_>) -> Vec<Tree> {
         self.operation.trees(context)
+    }
+
+    fn cron_entry(&self) -> Option<CronEntry> {
+        self.operation.cron_entry()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {

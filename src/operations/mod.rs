@@ -36,7 +36,7 @@ use definition::Define;
 pub use conduct::{CONDUCT_KEYS, ConductKeys};
 pub use context::{PlanContext, Role};
 pub use definition::Definition;
-pub use operation::{Demand, Operation, Stays, Tree};
+pub use operation::{CronEntry, Demand, Operation, Stays, Tree};
 pub use run_as::{BECOME_KEYS, RunAs};
 pub use table::{CAPTURE, OPERATIONS, family, find, operation_as_key, operation_suggestion};
 pub use wording::{Parameter, schema_of};

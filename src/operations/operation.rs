@@ -79,6 +79,14 @@ pub struct Tree {
     pub restores: Vec<String>,
 }
 
+/// An entry of a user's table of cron.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CronEntry {
+    pub user: String,
+    /// The name by which it is found again.
+    pub name: String,
+}
+
 /// An operation with its parameters, ready to be planned.
 pub trait Operation: Debug + Send + Sync {
     /// Facts that planning is known to need, so that one round is enough. The list does not have to be complete.
@@ -96,6 +104,11 @@ pub trait Operation: Debug + Send + Sync {
     /// The directories that it has files of its own in. No other operation of a deploy may write what it removes or writes again.
     fn trees(&self, _context: &PlanContext<'_>) -> Vec<Tree> {
         Vec::new()
+    }
+
+    /// The entry of a table of cron that it is about.
+    fn cron_entry(&self) -> Option<CronEntry> {
+        None
     }
 
     /// What it would change.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::captured::Captures;
+use super::expand::Assume;
 use super::given::Given;
 use super::host::HostPlanner;
 use super::visible::{Asked, VisibleFacts};
 use super::walk::Peers;
-use super::{Build, HostPlan, PlannedOperation, Snapshot};
+use super::{Build, HostPlan, PlannedOperation, Snapshot, Survey};
 use crate::facts::overlay::Overlay;
 use crate::facts::{Fact, FactKey, Facts};
 use crate::project::Selection;
@@ -21,7 +22,7 @@ use crate::template::Peer;
 pub fn build(selection: &Selection, snapshot: &Snapshot, digests: &DigestKey) -> Build {
     let mut build = Build::default();
     let nothing = Facts::default();
-    let planners = plan_stages(selection, (snapshot, &nothing), digests, &mut build);
+    let planners = plan_stages(selection, (snapshot, &nothing), digests, Assume::Nothing, &mut build);
     for planner in planners {
         let name = planner.name().to_owned();
         let facts = snapshot.facts.get(&name).unwrap_or(&nothing);
@@ -57,6 +58,7 @@ fn plan_stages<'a>(
     selection: &'a Selection,
     (snapshot, nothing): (&'a Snapshot, &'a Facts),
     digests: &'a DigestKey,
+    assume: Assume,
     build: &mut Build,
 ) -> Vec<HostPlanner<'a>> {
     let asked = Asked::default();
@@ -72,7 +74,7 @@ fn plan_stages<'a>(
                 snapshot,
                 digests,
                 asked: asked.clone(),
-                assumes_true: false,
+                assume,
                 is_next_run: false,
                 is_read_back: false,
             })
@@ -91,10 +93,29 @@ fn plan_stages<'a>(
     planners
 }
 
+/// What the operations of `selection` are about on its only host, whatever their conditions and handlers say.
+pub fn survey(selection: &Selection, snapshot: &Snapshot, digests: &DigestKey) -> Survey {
+    let (mut build, nothing) = (Build::default(), Facts::default());
+    // Entries that have no name yet without any assumption.
+    plan_stages(selection, (snapshot, &nothing), digests, Assume::Nothing, &mut build);
+    let unbound = build.survey.unknown.take();
+    plan_stages(selection, (snapshot, &nothing), digests, Assume::All, &mut build);
+    let Build {
+        mut survey, missing, ..
+    } = build;
+    survey.unknown = survey.unknown.or(unbound);
+    let host = selection.hosts.first();
+    survey.missing = host
+        .and_then(|host| missing.get(&host.name))
+        .cloned()
+        .unwrap_or_default();
+    survey
+}
+
 /// The operations that the next run would plan, by host, if each host became as the plan says.
 pub fn plan_next_run(selection: &Selection, snapshot: &Snapshot, digests: &DigestKey) -> Vec<Vec<PlannedOperation>> {
     let (mut aside, nothing) = (Build::default(), Facts::default());
-    let planners = plan_stages(selection, (snapshot, &nothing), digests, &mut aside);
+    let planners = plan_stages(selection, (snapshot, &nothing), digests, Assume::Nothing, &mut aside);
     planners.iter().map(|planner| planner.again().operations).collect()
 }
 
@@ -119,7 +140,7 @@ pub fn plan_alone(
         snapshot,
         digests,
         asked: asked.clone(),
-        assumes_true: false,
+        assume: Assume::Nothing,
         is_next_run: false,
         is_read_back: true,
     });

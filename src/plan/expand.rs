@@ -55,22 +55,41 @@ impl Expanded {
     }
 }
 
+/// The conditions that count as true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Assume {
+    Nothing,
+    /// Those that are not known yet.
+    Unknown,
+    /// All of them.
+    All,
+}
+
+impl Answer {
+    /// The answer if so much counts as true.
+    pub(super) fn assuming(self, assume: Assume) -> Self {
+        match (self, assume) {
+            (Self::Unknown(_), Assume::Unknown) | (_, Assume::All) => Self::Yes,
+            (answer, _) => answer,
+        }
+    }
+}
+
 /// All instances of an entry: none if `when` is false, one per item of `for_each`.
-///
-/// With `assumes`, a condition that is not known yet counts as true.
-pub(super) fn expand(settings: &EntrySettings, bindings: &Bindings, assumes: bool) -> Result<Expanded, Diagnostic> {
+pub(super) fn expand(settings: &EntrySettings, bindings: &Bindings, assume: Assume) -> Result<Expanded, Diagnostic> {
+    let condition = |bindings: &Bindings| Ok(condition(settings.when.as_ref(), bindings)?.assuming(assume));
     let Some(list) = &settings.for_each else {
-        return Ok(match condition(settings.when.as_ref(), bindings)? {
+        return Ok(match condition(bindings)? {
             Answer::No => Expanded::nothing(),
-            Answer::Unknown(why) if !assumes => Expanded::once(bindings, Some(why)),
-            Answer::Unknown(_) | Answer::Yes => Expanded::once(bindings, None),
+            Answer::Unknown(why) => Expanded::once(bindings, Some(why)),
+            Answer::Yes => Expanded::once(bindings, None),
         });
     };
     if !settings.is_asked_for_items {
-        match condition(settings.when.as_ref(), bindings)? {
+        match condition(bindings)? {
             Answer::No => return Ok(Expanded::nothing()),
-            Answer::Unknown(why) if !assumes => return Ok(Expanded::once(bindings, Some(why))),
-            Answer::Unknown(_) | Answer::Yes => {}
+            Answer::Unknown(why) => return Ok(Expanded::once(bindings, Some(why))),
+            Answer::Yes => {}
         }
     }
     let items = match items(list, bindings)? {
@@ -81,7 +100,7 @@ pub(super) fn expand(settings: &EntrySettings, bindings: &Bindings, assumes: boo
     for (key, item) in keyed(items, list)? {
         let bindings = bindings.with_item(item);
         let answer = if settings.is_asked_for_items {
-            condition(settings.when.as_ref(), &bindings)?
+            condition(&bindings)?
         } else {
             Answer::Yes
         };
@@ -90,8 +109,8 @@ pub(super) fn expand(settings: &EntrySettings, bindings: &Bindings, assumes: boo
                 expanded.skipped.push(Some(key));
                 continue;
             }
-            Answer::Unknown(why) if !assumes => Some(why),
-            Answer::Unknown(_) | Answer::Yes => None,
+            Answer::Unknown(why) => Some(why),
+            Answer::Yes => None,
         };
         expanded.wanted.push(Instance {
             item: Some(key),

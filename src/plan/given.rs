@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::expand::Assume;
 use super::visible::Asked;
 use super::{Build, Mistake, PeerKeys, Snapshot};
 use crate::error::Diagnostic;
@@ -20,8 +21,8 @@ pub(super) struct Given<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) digests: &'a DigestKey,
     pub(super) asked: Asked,
-    /// Whether unknown conditions count as true: nothing is planned then, only facts are asked for.
-    pub(super) assumes_true: bool,
+    /// The conditions that count as true. Unless it is none, nothing is planned: only facts are asked for.
+    pub(super) assume: Assume,
     /// Whether the run after this one is planned, to which nothing is owed.
     pub(super) is_next_run: bool,
     /// Whether an operation that has just run is planned again.
@@ -83,6 +84,11 @@ impl Given<'_> {
     /// Whether nothing was read from the host so far, although it will be.
     pub(super) fn is_unread(&self) -> bool {
         !self.snapshot.is_offline && self.facts.get(&FactKey::System).is_none()
+    }
+
+    /// Whether all that is wanted to know is what operations are about, whatever their conditions say.
+    pub(super) fn is_survey(&self) -> bool {
+        self.assume == Assume::All
     }
 
     /// The operations that already changed something.

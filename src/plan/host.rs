@@ -6,6 +6,7 @@ use super::as_now::{AsNow, waits_for_others};
 use super::bind::BoundOperation;
 use super::captured::Captures;
 use super::demands::{Demanded, contradictions, kept_directories};
+use super::expand::Assume;
 use super::given::Given;
 use super::operation::plan_operation;
 use super::room::shortages;
@@ -259,7 +260,7 @@ impl<'a> HostPlanner<'a> {
     /// reported.
     fn look_ahead(&self, build: &mut Build) {
         let mut ahead = HostPlanner::new(Given {
-            assumes_true: true,
+            assume: Assume::Unknown,
             ..self.given.clone()
         });
         let mut aside = Build::default();

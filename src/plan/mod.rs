@@ -14,6 +14,7 @@ mod guarded;
 mod handlers;
 mod host;
 mod operation;
+mod orphans;
 mod owed;
 mod position;
 mod reach;
@@ -22,6 +23,7 @@ mod rollback;
 mod room;
 mod skipped;
 mod staging;
+mod survey;
 mod trees;
 mod trigger;
 mod undone;
@@ -38,16 +40,19 @@ use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::OperationId;
 use crate::facts::owed::Owed;
 use crate::facts::{FactKey, Facts};
+use crate::operations::CronEntry;
 
 pub use as_now::AsNow;
-pub use build::{build, plan_alone, plan_next_run};
+pub use build::{build, plan_alone, plan_next_run, survey};
 pub use causes::fold_causes;
 pub use check::{CheckRequest, Checked, Found, check, unmatched};
+pub use orphans::{Judged, Orphan, is_claimed, judged, left, orphan_keys, removals};
 pub use owed::unit_of;
 pub use review::{Departure, compare};
 pub use rollback::{Rollback, rollback, rollback_keys};
 pub use skipped::Skipped;
 pub use staging::Staging;
+pub use survey::Survey;
 pub use trigger::Trigger;
 pub use visible::visible_tree;
 
@@ -82,6 +87,8 @@ pub struct Build {
     pub selected: BTreeSet<String>,
     /// Items of the deploy's entries that `--only` could have meant.
     pub items: BTreeSet<String>,
+    /// What operations are about, if that was asked for.
+    pub survey: Survey,
 }
 
 /// A mistake, with the host that it was found on.
@@ -152,6 +159,17 @@ pub struct PlannedOperation {
     pub needs_key: bool,
     /// The facts it was planned from.
     pub asked: BTreeSet<FactKey>,
+    /// What it is about beyond that.
+    #[serde(skip)]
+    pub holds: Holds,
+}
+
+/// What an operation is about that is no fact of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holds {
+    /// The directories that it has files of its own in.
+    pub trees: Vec<String>,
+    pub cron_entry: Option<CronEntry>,
 }
 
 /// Where the project asks for something.
@@ -194,6 +212,7 @@ impl PlannedOperation {
             outcome,
             needs_key: false,
             asked: BTreeSet::new(),
+            holds: Holds::default(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::as_now::{AsNow, Open, as_things_are, waits_for_others};
 use super::bind::{Bound, BoundOperation, Ready};
+use super::expand::Assume;
 use super::given::Given;
 use super::guarded::Entrance;
 use super::owed::unit_of;
@@ -11,13 +12,13 @@ use super::position::merge;
 use super::reach::limited;
 use super::trigger::{Due, Trigger};
 use super::visible::NOT_READ;
-use super::{Build, PlannedHandler, PlannedOperation};
+use super::{Build, Holds, PlannedHandler, PlannedOperation};
 use crate::change::{Conduct, NotKnown, Outcome, ResourceChange, Step, Stop};
 use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
 use crate::facts::owed::Owed;
 use crate::facts::{DependsOn, FactKey};
-use crate::operations::{Demand, PlanContext, Role, Tree};
+use crate::operations::{CronEntry, Demand, PlanContext, Role, Tree};
 use crate::value::{Why, to_json};
 
 /// Why an operation is not planned that needs a private key.
@@ -56,6 +57,10 @@ pub(super) fn plan_operation(
     let mut peers = std::mem::take(&mut bound.peers);
     let (outcome, found) = match &bound.bound {
         Bound::Unknown(why) => {
+            build
+                .survey
+                .unknown
+                .get_or_insert_with(|| format!("`{}`: {why}", bound.id.slug()));
             let outcome = deferred(after(why), reason(why), vec![FactScope::Everything]);
             let found = Found {
                 needs_key: *why == Why::NeedsKey,
@@ -63,7 +68,13 @@ pub(super) fn plan_operation(
             };
             (Ok(outcome), found)
         }
-        Bound::Partly(ready, why) => plan_partly(ready, why, &bound.origin, given, overlay, build),
+        Bound::Partly(ready, why) => {
+            build
+                .survey
+                .unknown
+                .get_or_insert_with(|| format!("`{}`: {why}", bound.id.slug()));
+            plan_partly(ready, why, &bound.origin, given, overlay, build)
+        }
         Bound::Ready(ready) => plan_ready(ready, &bound, role, given, overlay, build),
     };
     let Found {
@@ -87,6 +98,13 @@ pub(super) fn plan_operation(
     for key in &asked {
         given.want(key.clone(), build);
     }
+    let holds = Holds {
+        trees: trees.iter().map(|tree| tree.path.clone()).collect(),
+        cron_entry: cron_entry(&bound.bound),
+    };
+    if given.is_survey() {
+        build.survey.add(&asked, &holds);
+    }
     let mut outcome = outcome?;
     outcome.validate_once();
     check_reboot(&bound.origin, &mut outcome, given.host.is_local)?;
@@ -96,7 +114,7 @@ pub(super) fn plan_operation(
         Due::Unless(since) => likely(outcome, since),
         Due::Yes | Due::No => outcome,
     };
-    let effects = if !as_now.is_no() || (is_unread && given.assumes_true) {
+    let effects = if !as_now.is_no() || (is_unread && given.assume != Assume::Nothing) {
         Vec::new()
     } else {
         effects(&bound.id, &outcome, is_as_now, overlay)
@@ -120,6 +138,7 @@ pub(super) fn plan_operation(
         outcome,
         needs_key,
         asked,
+        holds,
     };
     Ok(Some(Planned {
         operation,
@@ -286,6 +305,13 @@ fn after(why: &Why) -> Vec<OperationId> {
     match why {
         Why::After(after) => vec![OperationId(after.operation.clone())],
         Why::Later(_) | Why::NeedsKey => Vec::new(),
+    }
+}
+
+fn cron_entry(bound: &Bound) -> Option<CronEntry> {
+    match bound {
+        Bound::Ready(ready) => ready.operation.cron_entry(),
+        Bound::Unknown(_) | Bound::Partly(..) => None,
     }
 }
 

@@ -125,7 +125,12 @@ impl<'a> Walk<'a> {
             };
             match reached {
                 Ok(reached) => self.ahead.extend(reached.into_iter().rev()),
-                Err(mistake) => given.note_mistake(mistake, build),
+                Err(mistake) => {
+                    if !given.is_survey() {
+                        build.survey.unknown.get_or_insert_with(|| mistake.title.clone());
+                    }
+                    given.note_mistake(mistake, build);
+                }
             }
         }
         None
@@ -188,7 +193,7 @@ impl<'a> Walk<'a> {
             return Ok(Vec::new());
         };
         let bindings = self.bindings(&position.vars, given, overlay);
-        let expanded = expand(&task_use.settings, &bindings, given.assumes_true);
+        let expanded = expand(&task_use.settings, &bindings, given.assume);
         let mut above = position.clone();
         above.add_peers(&given.take_asked(build).peers);
         let above = Arc::new(above);
@@ -271,7 +276,7 @@ impl<'a> Walk<'a> {
         position.set_run_as(RunAs::new(bindings.render_table(&task.become_keys)?));
         let answer = condition(task.when.as_ref(), &bindings);
         position.add_peers(&given.take_asked(build).peers);
-        match answer? {
+        match answer?.assuming(given.assume) {
             Answer::Yes => {}
             Answer::No => {
                 if !position.is_skipped && has_tag(task, task_use, &position.tags, given) {
@@ -280,7 +285,6 @@ impl<'a> Walk<'a> {
                 }
                 return Ok(Vec::new());
             }
-            Answer::Unknown(_) if given.assumes_true => {}
             Answer::Unknown(why) => return self.defer(task, label, position, why, given),
         }
         if lacks_vars(task, &position.vars) {
@@ -358,6 +362,10 @@ impl<'a> Walk<'a> {
         let notified = Trigger::NotifiedBy(self.handlers.take(turn));
         let due = notified.due(place.planned, given.changed(), place.overlay);
         // Without a host every handler is tried, to find its mistakes.
+        if given.is_survey() {
+            let found = self.bind_each(raw, &turn.position, given, place.overlay, build)?;
+            return Ok(found.into_iter().map(|found| Ahead::Found(Box::new(found))).collect());
+        }
         if due == Due::No && !is_owed(&name, given) && !given.snapshot.is_offline {
             return Ok(Vec::new());
         }
@@ -405,7 +413,7 @@ impl<'a> Walk<'a> {
         build: &mut Build,
     ) -> Result<Vec<BoundOperation>, Diagnostic> {
         let bindings = self.bindings(&position.vars, given, overlay);
-        let expanded = expand(&raw.settings, &bindings, given.assumes_true);
+        let expanded = expand(&raw.settings, &bindings, given.assume);
         let bound = expanded.and_then(|Expanded { wanted, skipped }| {
             self.skipped.extend(skipped.iter().map(|item| {
                 let settings = &raw.settings;

@@ -14,6 +14,7 @@ mod inventory;
 mod jumps;
 mod key_files;
 mod lint;
+mod memory;
 mod model;
 mod operation;
 mod outline;
@@ -42,12 +43,14 @@ pub use handler::{Flush, Handler};
 pub use host::{Become, ConnectionSettings, Host, Inventory, LAB_IMAGES, LabSettings};
 pub use jumps::Jump;
 pub use lint::is_name;
+pub use memory::Managing;
 pub use model::Project;
 pub use operation::RawOperation;
 pub use outline::{DeployOutline, InventoryOutline, Outline, outline};
 pub use own::own_deploy;
 pub use run::{
-    Filter, Only, SelectedHost, SelectedStage, Selection, Wanted, hosts, hosts_of_deploy, matches_nothing, select,
+    Filter, Memory, Only, SelectedHost, SelectedStage, Selection, Wanted, hosts, hosts_of_deploy, matches_nothing,
+    select,
 };
 pub use task::{COMMON_KEYS, Notified, Task, TaskEntry, TaskUse};
 

@@ -38,6 +38,52 @@ pub fn own_deploy(
     Ok(selection)
 }
 
+impl Selection {
+    /// The same selection with one more task, `name`, of the text `text`, after all others of the host.
+    ///
+    /// Errors: mistakes in the text.
+    pub fn with_own_task(&self, host: &str, name: &str, text: &str) -> Result<Self, Diagnostics> {
+        let task_name = format!("homelab/{name}");
+        let mut mistakes = Vec::new();
+        let task = task::read(source(&task_name, &task_name, text)?, &mut mistakes);
+        let patterns = toml::Table::from_iter([
+            ("hosts".to_owned(), vec![toml::Value::from(host)].into()),
+            ("tasks".to_owned(), vec![toml::Value::from(task_name.as_str())].into()),
+        ]);
+        let deploy = deploy::read(source(name, &task_name, &patterns.to_string())?, &mut mistakes);
+        let uses = deploy
+            .into_iter()
+            .flat_map(|deploy| deploy.stages)
+            .flat_map(|stage| stage.tasks);
+        let uses: Vec<_> = uses.collect();
+        let mut more = self.clone();
+        let is_of_host = |stage: &&mut super::SelectedStage| stage.hosts.iter().any(|name| name == host);
+        let Some(stage) = more
+            .stages
+            .iter_mut()
+            .rev()
+            .find(is_of_host)
+            .filter(|_| mistakes.is_empty())
+        else {
+            return Err(Diagnostics(mistakes));
+        };
+        stage.tasks.extend(uses);
+        Arc::make_mut(&mut more.tasks).insert(task_name, Arc::new(task));
+        Ok(more)
+    }
+
+    /// The same selection without all tasks but homelab's own `name`: its operations have the same ids.
+    #[must_use]
+    pub fn only_own_task(&self, name: &str) -> Self {
+        let task_name = format!("homelab/{name}");
+        let mut less = self.clone();
+        for stage in &mut less.stages {
+            stage.tasks.retain(|task_use| task_use.task.name == task_name);
+        }
+        less
+    }
+}
+
 fn one(mistake: Diagnostic) -> Diagnostics {
     Diagnostics(vec![mistake])
 }

@@ -1,6 +1,7 @@
 //! The hosts and tasks that a deploy and the filters select.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use globset::GlobMatcher;
@@ -29,6 +30,33 @@ pub struct Filter {
     pub data: Table,
     /// Whether handlers run that an earlier run owed and that are not part of the deploy.
     pub owed: bool,
+}
+
+/// How hosts remember what a deploy creates.
+#[derive(Clone)]
+pub struct Memory {
+    pub(super) project: Arc<Project>,
+    /// The project's name, which is that of its folder.
+    pub(super) name: String,
+    pub(super) inventory: String,
+    /// `None` if it is asked for all deploys.
+    pub(super) deploy: Option<String>,
+    /// Whether the run looks for what left the configuration: one of only a part of the tasks does not.
+    pub looks: bool,
+    /// Whether it removes that.
+    pub prunes: bool,
+    /// The digests of what was created and is not there any more.
+    pub absent: BTreeSet<String>,
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Memory")
+            .field("inventory", &self.inventory)
+            .field("deploy", &self.deploy)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Filter {
@@ -67,6 +95,8 @@ pub struct Selection {
     pub items_left_out_of: Vec<String>,
     /// The options that select a part of the deploy, or change its data, without values of data.
     pub filters: Vec<String>,
+    /// How hosts remember what the run creates; `None` for one that creates nothing that is part of the configuration.
+    pub memory: Option<Memory>,
     /// What the review says besides.
     pub notices: Vec<String>,
     /// Whether handlers run that an earlier run owed and that are not part of the deploy.
@@ -223,6 +253,7 @@ pub fn select(
         tasks_left_out,
         items_left_out_of,
         filters: filter.words(),
+        memory: None,
         notices: Vec::new(),
         runs_owed: filter.owed,
         closed,

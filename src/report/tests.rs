@@ -39,6 +39,7 @@ fn selection() -> Selection {
         hosts_left_out: vec!["nas".to_owned()],
         tasks_left_out: Vec::new(),
         filters: Vec::new(),
+        memory: None,
         notices: Vec::new(),
         runs_owed: false,
         closed: Vec::new(),

@@ -1,9 +1,12 @@
 //! Reads hosts and plans them in turns until the plan lacks nothing, or no rounds are left.
 
+mod complete;
 mod conditions;
 mod events;
 mod late;
+mod orphans;
 mod reading;
+mod settle;
 mod staged;
 #[cfg(test)]
 mod tests;
@@ -17,51 +20,23 @@ use tokio::sync::Semaphore;
 
 use crate::facts::{Fact, FactKey, Facts};
 use crate::gather::{GatherError, Reader, gather, in_turn};
-use crate::plan::{Build, Snapshot, build};
+use crate::plan::{Build, Snapshot};
 use crate::project::Selection;
 use crate::remote::{Connection, Target};
 use crate::secret::DigestKey;
 
-use conditions::{noted, to_read};
+use complete::complete;
+use conditions::noted;
 
 pub use conditions::{News, OnNews};
 pub use events::{OnEvent, Purpose, ReadingEvent};
 pub use late::{LateHosts, Readings};
+pub use orphans::orphans;
 pub use reading::{HostReading, ReadHost, ReadOptions, Rounds};
+pub use settle::settle;
 
 /// How long to wait before checking a running job again.
 const WORK_PAUSE: Duration = Duration::from_secs(1);
-
-/// Plans one host and reads what the plan lacks, in turns, until nothing is missing or no rounds are left.
-///
-/// `selection` has only that host. It continues after mistakes, so that all are found.
-pub async fn settle(
-    reader: &mut impl Reader,
-    selection: &Selection,
-    snapshot: &mut Snapshot,
-    digests: &DigestKey,
-    on_news: OnNews<'_>,
-) -> Result<Build, GatherError> {
-    let mut rounds = Rounds::default();
-    loop {
-        let build = build(selection, snapshot, digests);
-        let Some(host) = selection.hosts.first().map(|host| &host.name) else {
-            return Ok(build);
-        };
-        let Some(missing) = build.missing.get(host).filter(|_| rounds.begin()) else {
-            return Ok(build);
-        };
-        let keys = to_read(host, missing, snapshot, on_news);
-        let facts = snapshot.facts.entry(host.clone()).or_default();
-        gather(reader, host, &keys, facts).await?;
-        if keys.contains(&FactKey::System)
-            && let Some(Fact::System(system)) = facts.get(&FactKey::System)
-            && let Some(words) = system.lock_notice()
-        {
-            on_news(News::Locked(words));
-        }
-    }
-}
 
 /// Connects to all `targets`, at most `options.parallel` at once of those that answer, and plans each host of `selection` from
 /// its facts. Readings are in the order of `targets`. Dropping the future stops all work.
@@ -256,10 +231,7 @@ async fn read_host(
         snapshot,
         build,
     };
-    // Otherwise the plan is not whole yet.
-    if !host.build.missing.keys().any(|name| *name != target.name)
-        && let Err(error) = staged::validate(&mut host, &noted(&target.name, on_event)).await
-    {
+    if let Err(error) = complete(&mut host, &target.name, digests, on_event).await {
         host.connection.close().await;
         return Err(error);
     }

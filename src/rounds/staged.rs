@@ -1,11 +1,8 @@
 //! The validators of new files, which run before anyone is asked: one more round trip, only where a new file has one.
 
-use futures_util::future::join_all;
-
-use super::conditions::{News, OnNews, noted};
-use super::events::OnEvent;
+use super::conditions::{News, OnNews};
 use super::events::Purpose;
-use super::reading::{HostReading, ReadHost};
+use super::reading::ReadHost;
 use crate::gather::{GatherError, Reader as _};
 
 /// Has the host validate the new files of its plan, and keeps what it says in the plan and in its mistakes.
@@ -29,21 +26,4 @@ pub(super) async fn validate(host: &mut ReadHost, on_news: OnNews<'_>) -> Result
         }
     }
     Ok(())
-}
-
-/// The same for hosts whose plans were made together.
-pub(super) async fn validate_each(readings: Vec<HostReading>, on_event: &OnEvent) -> Vec<HostReading> {
-    let validated = readings.into_iter().map(async |mut reading| {
-        let ended = match &mut reading.result {
-            Ok(host) => validate(host, &noted(&reading.host, on_event)).await,
-            Err(_) => Ok(()),
-        };
-        if let Err(error) = ended
-            && let Ok(host) = std::mem::replace(&mut reading.result, Err(error))
-        {
-            host.connection.close().await;
-        }
-        reading
-    });
-    join_all(validated).await
 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 
+use super::complete::complete_each;
 use super::conditions::{noted, to_read};
 use super::events::OnEvent;
 use super::reading::{HostReading, ReadHost, ReadOptions, Rounds};
-use super::staged::validate_each;
 use crate::facts::{FactKey, Facts};
 use crate::gather::{GatherError, gather};
 use crate::plan::{Build, Plan, Snapshot, build};
@@ -49,7 +49,7 @@ pub(super) async fn settle(
         let whole = build(&together, &snapshot, digests);
         let is_open = |reading: &HostReading| reading.result.is_ok() && whole.missing.contains_key(&reading.host);
         if !readings.iter().any(is_open) || !rounds.begin() {
-            return validate_each(apart(readings, &whole, &snapshot), on_event).await;
+            return complete_each(apart(readings, &whole, &snapshot), digests, on_event).await;
         }
         let lost = read(&mut readings, &whole.missing, &mut snapshot, on_event).await;
         together.hosts.retain(|host| !lost.contains(&host.name));

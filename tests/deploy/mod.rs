@@ -40,6 +40,7 @@ mod new_project;
 mod not_yet;
 mod notifiers;
 mod odd_hosts;
+mod orphans;
 mod output;
 mod own_service;
 mod package_states;

@@ -7,6 +7,7 @@ use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::family::{Family, InTemplates, Readable, no_allowance};
 use crate::facts::grammar::Grammar;
 use crate::facts::key::{Fact, FactKey};
+use crate::facts::made::Made;
 use crate::facts::owed::Owed;
 use crate::facts::system::{
     Architecture, Disk, Job, JobState, Machine, OperatingSystem, SystemFacts, SystemKey, user_record,
@@ -46,8 +47,9 @@ ip -o addr 2>/dev/null | while read -r _ i _ v _; do [ "$i" = lo ] || echo "addr
     format!("{SYSTEM}{}{OWED}{LOCK}true", session::PROBE)
 }
 
-/// The records of handlers that are owed, which are lines of a shell's `read`; `$state` is that of a user without root.
-const OWED: &str = r#"for f in /var/lib/homelab/owed/* "$state"/homelab/owed/*;do [ -f "$f" ]&&read -r w<"$f"&&printf "owed=%s %s\n" "${f##*/}" "$w";done
+/// The records of handlers that are owed (`owed`), and what deploys created (`made`): the first line of each file. `$state` is that
+/// of a user without root.
+const OWED: &str = r#"for f in /var/lib/homelab/[mo]*/* "$state"/homelab/[mo]*/*;do [ -f "$f" ]&&read -r w<"$f"&&printf "owed=%s %s\n" "${f##*/}" "$w";done
 "#;
 
 /// Who holds the lock of the host: the file has the holder, the time and the shell, and its end is no reason to change the file.
@@ -60,6 +62,7 @@ fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey,
     let mut disks = Vec::new();
     let mut jobs: Vec<Job> = Vec::new();
     let mut owed = Vec::new();
+    let mut made = Vec::new();
     let mut locked_by = None;
     for line in lines(answer) {
         let Some((key, value)) = line.split_once('=') else {
@@ -81,7 +84,10 @@ fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey,
             continue;
         }
         if key == "owed" {
-            owed.push(Owed::read(value));
+            match Made::read(value) {
+                Some(file) => made.push(file),
+                None => owed.push(Owed::read(value)),
+            }
             continue;
         }
         if key == "lock" {
@@ -127,6 +133,7 @@ fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey,
         session,
         jobs,
         owed,
+        made,
         locked_by,
         ..SystemFacts::default()
     };

@@ -22,7 +22,7 @@ use crate::operations::files::edited_file::{EditedFile, Shown};
 use crate::operations::files::parameters::path_and_ancestors;
 use crate::operations::files::text::append_line;
 use crate::operations::parameters::{NumberOrText, check_account_name};
-use crate::operations::{Define, Operation, PlanContext};
+use crate::operations::{CronEntry, Define, Operation, PlanContext};
 
 /// Parameters of `crontab.crontab`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -104,6 +104,13 @@ impl Operation for Crontab {
         vec![FactScope::Key(FactKey::Path(self.path()))]
     }
 
+    fn cron_entry(&self) -> Option<CronEntry> {
+        Some(CronEntry {
+            user: self.user.clone(),
+            name: self.cron_name.trim().to_owned(),
+        })
+    }
+
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         let line = self.checked(context)?;
         if self.present {
@@ -126,6 +133,21 @@ impl Operation for Crontab {
             return Ok(Outcome::Unchanged);
         }
         file.plan(context, |text| self.edited(text, &line))
+    }
+}
+
+impl CronEntry {
+    /// The table that it is in.
+    pub fn table(&self) -> String {
+        format!("{FOLDER}/{}", self.user)
+    }
+
+    /// Its line in the text of the table; `None` if the table has no such entry.
+    pub fn line<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let lines = text.lines();
+        let mut rest = lines.skip_while(|line| line.strip_prefix(MARK).map(str::trim_end) != Some(&self.name));
+        rest.next()?;
+        Some(rest.next().unwrap_or_default())
     }
 }
 

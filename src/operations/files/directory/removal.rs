@@ -2,10 +2,10 @@
 
 use super::shown::{attributed, directory_id};
 use crate::change::{
-    Action, Attribute, Attributes, Before, Expect, Outcome, RemoveDirectory, ResourceChange, Risk, Step, Stop,
+    Action, Attribute, Attributes, Before, Expect, NotKnown, Outcome, RemoveDirectory, ResourceChange, Risk, Step, Stop,
 };
 use crate::facts::overlay::{Effect, FactScope};
-use crate::facts::path::{Entries, EntriesKey, Inode, InodeKind, PathFact, parent};
+use crate::facts::path::{Entries, EntriesKey, Inode, InodeKind, PathFact, ancestors, is_below, parent};
 use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
 
@@ -55,7 +55,13 @@ pub(in crate::operations::files) fn plan(
         _ => return Ok(Outcome::Unchanged),
     };
     let metadata = context.metadata(&path);
-    let entries = context.get(EntriesKey(&path))?;
+    let entries = match context.get(EntriesKey(&path)) {
+        Err(Stop::NotKnown {
+            cause: NotKnown::Since(..),
+            ..
+        }) if !recursive && !metadata.is_mount && is_emptied(context, &path) => return plan_emptied(context, &path),
+        entries => entries?,
+    };
     if metadata.is_mount || entries.has_mounts {
         let title = format!("something is mounted at `{path}` or below");
         return Err(context
@@ -70,6 +76,28 @@ pub(in crate::operations::files) fn plan(
             .hint("add `recursive = true` to remove it with everything in it"));
     }
     Ok(Outcome::Change(vec![change(path, &inode, &entries, recursive)]))
+}
+
+/// Whether earlier operations remove all that is listed in a directory. It is listed only where somebody has asked for that.
+fn is_emptied(context: &PlanContext<'_>, path: &str) -> bool {
+    let Some(Fact::Listing(listing)) = context.gathered(&FactKey::Listing(path.to_owned())) else {
+        return false;
+    };
+    let is_absent =
+        |path: &str| context.known_fact(&FactKey::Path(path.to_owned())) == Some(Fact::Path(PathFact::Absent));
+    let is_gone = |name: &String| {
+        let own = format!("{}/{name}", path.trim_end_matches('/'));
+        let above = ancestors(&own);
+        is_absent(&own)
+            || above
+                .iter()
+                .any(|way| is_below(way, path) && way != path && is_absent(way))
+    };
+    let has_mounts = match context.gathered(&FactKey::Entries(path.to_owned())) {
+        Some(Fact::Entries(entries)) => entries.has_mounts,
+        _ => true,
+    };
+    !has_mounts && listing.is_complete && listing.unusable.is_empty() && listing.entries.keys().all(is_gone)
 }
 
 fn change(path: String, inode: &Inode, entries: &Entries, recursive: bool) -> ResourceChange {

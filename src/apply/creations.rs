@@ -1,0 +1,188 @@
+//! What a run creates on a host, so that the host remembers it: what leaves the configuration later is found by that.
+
+use std::collections::BTreeSet;
+
+use crate::change::{Action, Attribute, Before, ResourceChange, ResourceKind, Step};
+use crate::facts::made::{Creation, Kind, Subject, digest};
+use crate::facts::remembered::Update;
+use crate::facts::{Fact, FactKey, Facts};
+use crate::plan::PlannedOperation;
+use crate::secret::{DigestKey, sha256_hex};
+
+/// What is remembered on one host.
+pub(super) struct Creations {
+    state_folder: String,
+    /// The file of the deploy, unless what it creates is no part of a configuration.
+    file: Option<String>,
+    /// The digests of what the deploy created so far.
+    own: BTreeSet<String>,
+    /// The same for all deploys.
+    all: BTreeSet<String>,
+    /// What is not there any more.
+    absent: BTreeSet<String>,
+}
+
+/// What is remembered of a change.
+enum Remembered {
+    Made(Creation),
+    /// It is new only if nothing was there.
+    Perhaps(Creation),
+    /// It is known already, and written anew.
+    Renewed(Creation),
+    Gone(String),
+}
+
+impl Creations {
+    /// What the host remembers, by its facts. `of_deploy` is the file of the deploy, and what is known to be gone.
+    pub(super) fn new(
+        state_folder: &str,
+        of_deploy: Option<(String, &BTreeSet<String>)>,
+        facts: Option<&Facts>,
+    ) -> Self {
+        let made = match facts.and_then(|facts| facts.get(&FactKey::System)) {
+            Some(Fact::System(system)) => system.made.as_slice(),
+            _ => &[],
+        };
+        let (file, absent) = of_deploy.unzip();
+        let own = made.iter().filter(|made| Some(&made.file) == file.as_ref());
+        Self {
+            state_folder: state_folder.to_owned(),
+            own: own.flat_map(|made| made.digests.clone()).collect(),
+            all: made.iter().flat_map(|made| made.digests.clone()).collect(),
+            absent: absent.cloned().unwrap_or_default(),
+            file,
+        }
+    }
+
+    /// Shell text that remembers what the operations create, and forgets what they remove; `None` if that is nothing.
+    pub(super) fn of(&mut self, operations: &[PlannedOperation], key: &DigestKey) -> Option<String> {
+        let mut update = Update {
+            gone: std::mem::take(&mut self.absent),
+            ..Update::default()
+        };
+        for operation in operations {
+            for change in operation.changes() {
+                for remembered in remembered(operation, change, key) {
+                    self.add(remembered, operation, &mut update);
+                }
+            }
+        }
+        let made = update.made.iter().chain(&update.perhaps);
+        let made: BTreeSet<String> = made.map(|one| digest(&one.subject())).collect();
+        update.gone.retain(|gone| !made.contains(gone));
+        (!update.is_empty()).then(|| update.script(&self.state_folder, self.file.as_deref().unwrap_or_default(), key))
+    }
+
+    fn add(&mut self, remembered: Remembered, operation: &PlannedOperation, update: &mut Update) {
+        // A handler runs only after changes: that it is not planned does not mean that it left the configuration.
+        let is_own = self.file.is_some() && operation.handler.is_none();
+        match remembered {
+            Remembered::Gone(digest) => {
+                self.own.remove(&digest);
+                if self.all.remove(&digest) {
+                    update.gone.insert(digest);
+                }
+            }
+            Remembered::Renewed(creation) => {
+                if is_own && self.own.contains(&digest(&creation.subject())) {
+                    update.made.push(creation);
+                }
+            }
+            Remembered::Made(creation) | Remembered::Perhaps(creation) if !is_own => drop(creation),
+            Remembered::Made(creation) => {
+                self.know(&creation);
+                update.made.push(creation);
+            }
+            Remembered::Perhaps(creation) => {
+                self.know(&creation);
+                update.perhaps.push(creation);
+            }
+        }
+    }
+
+    fn know(&mut self, creation: &Creation) {
+        let digest = digest(&creation.subject());
+        self.own.insert(digest.clone());
+        self.all.insert(digest);
+    }
+}
+
+/// What a change creates, renews or removes.
+fn remembered(operation: &PlannedOperation, change: &ResourceChange, key: &DigestKey) -> Vec<Remembered> {
+    let name = change.id.name.as_str();
+    let keyed = |text: &str| Some(key.digest(&sha256_hex(text.as_bytes())).0);
+    let (kind, written) = match change.id.kind {
+        ResourceKind::File => (Kind::File, content(change, key)),
+        ResourceKind::Link => (Kind::Link, shown(change, "target").and_then(keyed)),
+        ResourceKind::Directory => (Kind::Directory, None),
+        ResourceKind::Package => (Kind::Package, None),
+        ResourceKind::User => (Kind::User, None),
+        ResourceKind::Group => (Kind::Group, None),
+        _ => return Vec::new(),
+    };
+    let creation = |kind, name: &str, written| Creation::new(kind, name, written);
+    let mut all = Vec::new();
+    if let Some(entry) = &operation.holds.cron_entry
+        && kind == Kind::File
+    {
+        if change.after.is_some() && shown(change, "line").is_none() {
+            return all;
+        }
+        let named = creation(
+            Kind::Cron,
+            &format!("{} {}", entry.user, entry.name),
+            shown(change, "line").and_then(keyed),
+        );
+        let has_line = shown(change, "line").is_some_and(|line| !line.is_empty());
+        let had_line = match &change.before {
+            Before::Present(before) => !matches!(before.get("line"), Some(Attribute::Known(line)) if line.is_empty()),
+            _ => false,
+        };
+        let subject = Subject::CronEntry(entry.user.clone(), entry.name.clone());
+        match (had_line, has_line) {
+            (false, true) => all.extend(named.map(Remembered::Made)),
+            (true, true) => all.extend(named.map(Remembered::Renewed)),
+            (_, false) => all.push(Remembered::Gone(digest(&subject))),
+        }
+        // The table itself is everybody's.
+        return all;
+    }
+    let subject_of = |creation: &Creation| digest(&creation.subject());
+    let Some(creation) = creation(kind, name, written) else {
+        return all;
+    };
+    match change.action {
+        Action::Remove => all.push(Remembered::Gone(subject_of(&creation))),
+        Action::Create | Action::Update if is_made_here(change) => all.push(match &change.before {
+            Before::Absent => Remembered::Made(creation),
+            Before::Unknown(_) if creation.path().is_some() => Remembered::Perhaps(creation),
+            Before::Unknown(_) | Before::Present(_) => Remembered::Renewed(creation),
+        }),
+        _ => {}
+    }
+    all
+}
+
+/// Whether what is there then comes from the project, and not from elsewhere on the host. Packages and accounts have no such steps.
+fn is_made_here(change: &ResourceChange) -> bool {
+    let makes = |step: &Step| matches!(step, Step::WriteFile(_) | Step::Link(_) | Step::MakeDirectory(_));
+    match change.id.kind {
+        ResourceKind::File | ResourceKind::Link | ResourceKind::Directory => change.steps.iter().any(makes),
+        _ => true,
+    }
+}
+
+fn content(change: &ResourceChange, key: &DigestKey) -> Option<String> {
+    change.steps.iter().find_map(|step| match step {
+        Step::WriteFile(file) => Some(key.digest(file.content.sha256()).0),
+        _ => None,
+    })
+}
+
+/// An attribute afterwards, as it is shown.
+fn shown<'c>(change: &'c ResourceChange, name: &str) -> Option<&'c str> {
+    change.after.as_ref()?.get(name)?.shown()
+}
+
+#[cfg(test)]
+mod tests;

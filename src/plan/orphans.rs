@@ -1,0 +1,313 @@
+//! Orphans: what earlier runs created on a host, and what no operation of the project is about any more.
+//!
+//! They are told in each review. `--prune` removes files, links, units, timers, entries of cron, and directories with nothing else in
+//! them; packages and accounts are only told.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use toml::{Table, Value};
+
+use super::Survey;
+use super::rollback::literal;
+use crate::facts::account::{GroupFact, UserFact};
+use crate::facts::made::{Creation, Kind, Subject, digest};
+use crate::facts::package::PackageFact;
+use crate::facts::path::{ContentFact, EntryKind, InodeKind, PathFact, is_below};
+use crate::facts::remembered::Found;
+use crate::facts::unit::{UnitFact, UnitFilePath};
+use crate::facts::{Fact, FactKey, Facts};
+use crate::operations::CronEntry;
+use crate::secret::sha256_hex;
+use crate::value::Known;
+
+/// Where homelab's operations put unit files.
+const UNITS: &str = "/etc/systemd/system/";
+
+/// Something that left the configuration and is still there.
+#[derive(Debug)]
+pub struct Orphan {
+    pub creation: Creation,
+    /// Whether it is not as homelab left it.
+    pub is_changed: bool,
+    /// Why homelab does not remove it.
+    pub stays: Option<String>,
+}
+
+/// What is there of what runs created.
+#[derive(Debug, Default)]
+pub struct Judged {
+    /// In the order in which they can be removed.
+    pub orphans: Vec<Orphan>,
+    /// The digests of what is not there any more.
+    pub absent: BTreeSet<String>,
+}
+
+impl fmt::Display for Orphan {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, name) = match self.creation.subject() {
+            Subject::CronEntry(user, name) => ("cron entry", format!("{name} of {user}")),
+            _ => (self.creation.kind.into(), self.creation.name.clone()),
+        };
+        write!(formatter, "{kind} {name}")
+    }
+}
+
+impl Orphan {
+    /// What a review says of it.
+    pub fn notice(&self, prunes: bool) -> Option<String> {
+        match (&self.stays, self.is_changed, prunes) {
+            (Some(why), ..) => Some(format!("orphan: {self} is no longer in the configuration; {why}")),
+            (None, true, true) => Some(format!(
+                "{self} was changed since homelab wrote it; it is removed as shown"
+            )),
+            (None, false, true) => None,
+            (None, true, false) => Some(format!(
+                "orphan: {self} is no longer in the configuration, and was changed since homelab wrote it; `--prune` removes it"
+            )),
+            (None, false, false) => Some(format!(
+                "orphan: {self} is no longer in the configuration; `--prune` removes it"
+            )),
+        }
+    }
+}
+
+/// The digests among `made` of what no operation of any survey is about.
+pub fn left<'a>(made: impl IntoIterator<Item = &'a String>, surveys: &[Survey]) -> BTreeSet<String> {
+    let is_left = |digest: &&String| !surveys.iter().any(|survey| survey.has(digest));
+    made.into_iter().filter(is_left).cloned().collect()
+}
+
+/// Whether an operation has what was created among files of its own.
+pub fn is_claimed(creation: &Creation, surveys: &[Survey]) -> bool {
+    let path = creation.path();
+    surveys
+        .iter()
+        .any(|survey| survey.has(&digest(&creation.subject())) || path.is_some_and(|path| survey.has_in_tree(path)))
+}
+
+/// The facts that [`judged`] needs.
+pub fn orphan_keys(found: &[Found]) -> BTreeSet<FactKey> {
+    let mut keys = BTreeSet::new();
+    for one in found {
+        let subject = one.creation.subject();
+        keys.extend(fact_of(&subject));
+        match (one.creation.kind, &subject) {
+            (Kind::Directory, Subject::Path(path)) => {
+                keys.insert(FactKey::Listing(path.clone()));
+            }
+            (Kind::File, Subject::Path(path)) => {
+                keys.extend(unit_file(path).map(|file| FactKey::Unit(file.unit.to_owned())));
+            }
+            (_, Subject::CronEntry(user, name)) => {
+                let table = entry(user, name).table();
+                keys.extend([FactKey::Path(table.clone()), FactKey::Content(table)]);
+            }
+            _ => {}
+        }
+    }
+    keys
+}
+
+/// The fact that shows what is there of a creation; `None` if its path has to be looked at otherwise.
+fn fact_of(subject: &Subject) -> Option<FactKey> {
+    match subject {
+        Subject::Path(path) => Some(FactKey::Path(path.clone())),
+        Subject::Package(name) => Some(FactKey::Package(name.clone())),
+        Subject::User(name) => Some(FactKey::User(name.clone())),
+        Subject::Group(name) => Some(FactKey::Group(name.clone())),
+        Subject::CronEntry(..) => None,
+    }
+}
+
+fn entry(user: &str, name: &str) -> CronEntry {
+    CronEntry {
+        user: user.to_owned(),
+        name: name.to_owned(),
+    }
+}
+
+fn unit_file(path: &str) -> Option<UnitFilePath<'_>> {
+    UnitFilePath::of(path).filter(|_| path.starts_with(UNITS))
+}
+
+/// Judges what was found by what is on the host now.
+pub fn judged(found: &[Found], facts: &Facts) -> Judged {
+    let mut judged = Judged::default();
+    let mut found: Vec<&Found> = found.iter().collect();
+    // What starts a unit goes before the unit, and what is in a directory before the directory.
+    found.sort_by_cached_key(|one| {
+        let name = &one.creation.name;
+        let is_starter = [".timer", ".socket", ".path"]
+            .iter()
+            .any(|suffix| name.ends_with(suffix));
+        let depth = if one.creation.kind == Kind::Directory {
+            name.matches('/').count()
+        } else {
+            0
+        };
+        (one.creation.kind, !is_starter, usize::MAX - depth, name.clone())
+    });
+    let mut going: BTreeSet<String> = BTreeSet::new();
+    for one in found {
+        match state(one, facts, &going) {
+            State::Absent => {
+                judged.absent.insert(digest(&one.creation.subject()));
+            }
+            State::There { is_changed, stays } => {
+                if stays.is_none() {
+                    going.extend(one.creation.path().map(str::to_owned));
+                }
+                judged.orphans.push(Orphan {
+                    creation: one.creation.clone(),
+                    is_changed,
+                    stays,
+                });
+            }
+        }
+    }
+    judged
+}
+
+enum State {
+    Absent,
+    There { is_changed: bool, stays: Option<String> },
+}
+
+impl State {
+    const OWN: Self = Self::There {
+        is_changed: false,
+        stays: None,
+    };
+
+    fn changed(is_changed: bool) -> Self {
+        Self::There {
+            is_changed,
+            stays: None,
+        }
+    }
+
+    fn stays(why: &str) -> Self {
+        Self::There {
+            is_changed: false,
+            stays: Some(why.to_owned()),
+        }
+    }
+}
+
+/// What is there of it; `going` are the paths that can be removed before.
+fn state(found: &Found, facts: &Facts, going: &BTreeSet<String>) -> State {
+    let creation = &found.creation;
+    let subject = creation.subject();
+    if let Subject::CronEntry(user, name) = &subject {
+        let entry = entry(user, name);
+        return match facts.get(&FactKey::Content(entry.table())) {
+            Some(Fact::Content(ContentFact::Bytes(bytes))) => match entry.line(&String::from_utf8_lossy(bytes)) {
+                Some(line) => State::changed(!found.is_as_written(&sha256_hex(line.as_bytes()))),
+                None => State::Absent,
+            },
+            Some(Fact::Content(ContentFact::Absent)) => State::Absent,
+            _ => State::stays("its table cannot be read"),
+        };
+    }
+    match fact_of(&subject).and_then(|key| facts.get(&key)) {
+        Some(Fact::Path(PathFact::Present(inode))) => match (&inode.kind, creation.kind) {
+            (InodeKind::Directory, Kind::Directory) => directory(&creation.name, facts, going),
+            (InodeKind::Link { target }, Kind::Link) => {
+                State::changed(!found.is_as_written(&sha256_hex(target.as_bytes())))
+            }
+            (
+                InodeKind::File {
+                    digest: Known::Yes(now),
+                },
+                Kind::File,
+            ) => State::changed(!found.is_as_written(now)),
+            (InodeKind::File { .. }, Kind::File) => State::changed(true),
+            _ => State::stays("something else is in its place now"),
+        },
+        Some(Fact::Package(package @ PackageFact::Listed { .. })) if package.is_installed() => {
+            State::stays("homelab removes no packages by itself")
+        }
+        Some(Fact::User(UserFact::Present(_)) | Fact::Group(GroupFact::Present(_))) => {
+            State::stays("homelab removes no accounts by itself")
+        }
+        Some(Fact::Denied(_)) => State::stays("it cannot be read without root"),
+        _ => State::Absent,
+    }
+}
+
+fn directory(path: &str, facts: &Facts, going: &BTreeSet<String>) -> State {
+    let Some(Fact::Listing(listing)) = facts.get(&FactKey::Listing(path.to_owned())) else {
+        return State::stays("it cannot be read");
+    };
+    let below = |name: &str| format!("{}/{name}", path.trim_end_matches('/'));
+    let other = listing.entries.iter().find(|(name, kind)| {
+        let own = below(name);
+        let is_way = **kind == EntryKind::Directory && going.iter().any(|path| is_below(path, &own));
+        !going.contains(&own) && !is_way
+    });
+    match other {
+        Some((name, _)) => State::stays(&format!("it stays, since `{}` is in it", below(name))),
+        None if !listing.is_complete || !listing.unusable.is_empty() => {
+            State::stays("there is more in it than can be listed")
+        }
+        None => State::OWN,
+    }
+}
+
+/// The task that removes orphans; each operation has the name of its orphan.
+pub fn removals<'a>(orphans: impl IntoIterator<Item = &'a Orphan>, facts: &Facts) -> Option<String> {
+    let mut operations: Vec<Value> = Vec::new();
+    let mut outdated: BTreeSet<String> = BTreeSet::new();
+    for orphan in orphans {
+        let name = orphan.creation.name.as_str();
+        let mut table = match orphan.creation.subject() {
+            Subject::CronEntry(user, name) => table("crontab.crontab", &[("cron_name", &name), ("user", &user)]),
+            _ => match (orphan.creation.kind, unit_file(name)) {
+                (Kind::Link, _) => table("files.link", &[("path", name)]),
+                (Kind::Directory, _) => table("files.directory", &[("path", name)]),
+                (_, Some(UnitFilePath { unit, drop_in: None })) => table("systemd.unit", &[("unit", unit)]),
+                (
+                    _,
+                    Some(UnitFilePath {
+                        unit,
+                        drop_in: Some(drop_in),
+                    }),
+                ) => {
+                    outdated.insert(unit.to_owned());
+                    let name = drop_in.strip_suffix(".conf").unwrap_or(drop_in);
+                    table("systemd.unit", &[("unit", unit), ("drop_in", name)])
+                }
+                _ => table("files.file", &[("path", name)]),
+            },
+        };
+        table.insert("name".to_owned(), literal(&orphan.to_string()).into());
+        table.insert("present".to_owned(), false.into());
+        operations.push(table.into());
+    }
+    let is_gone = |unit: &String| {
+        operations
+            .iter()
+            .any(|table| table.get("unit").and_then(Value::as_str) == Some(unit) && table.get("drop_in").is_none())
+    };
+    outdated.retain(|unit| !is_gone(unit));
+    // What runs with settings that go is restarted without them.
+    for unit in outdated {
+        if let Some(Fact::Unit(UnitFact::Present(state))) = facts.get(&FactKey::Unit(unit.clone()))
+            && !state.has_stopped()
+        {
+            operations.push(table("systemd.service", &[("service", &unit), ("state", "started")]).into());
+        }
+    }
+    let task = Table::from_iter([("operation".to_owned(), operations.clone().into())]);
+    toml::to_string(&task).ok().filter(|_| !operations.is_empty())
+}
+
+fn table(op: &str, arguments: &[(&str, &str)]) -> Table {
+    let arguments = arguments.iter().map(|(name, value)| (*name, literal(value)));
+    let all = std::iter::once(("op", op.to_owned())).chain(arguments);
+    all.map(|(name, value)| (name.to_owned(), value.into())).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+use super::*;
+use crate::facts::path::{Inode, Listing};
+use crate::secret::DigestKey;
+
+fn found(kind: Kind, name: &str, written: &str) -> Found {
+    let key = DigestKey::random();
+    let digest = key.digest(&sha256_hex(written.as_bytes())).0;
+    Found {
+        creation: Creation::new(kind, name, Some(digest)).expect("a name"),
+        key: Some(key),
+        is_there: true,
+    }
+}
+
+fn at(kind: InodeKind) -> Fact {
+    Fact::Path(PathFact::Present(Inode {
+        kind,
+        owner: "root".to_owned(),
+        group: "root".to_owned(),
+        mode: 0o644,
+    }))
+}
+
+fn file(text: &str) -> Fact {
+    at(InodeKind::File {
+        digest: Known::Yes(sha256_hex(text.as_bytes())),
+    })
+}
+
+fn facts(all: &[(&str, Fact)]) -> Facts {
+    let mut facts = Facts::default();
+    for (path, fact) in all {
+        facts.insert(FactKey::Path((*path).to_owned()), fact.clone());
+    }
+    facts
+}
+
+fn listing(facts: &mut Facts, path: &str, entries: &[(&str, EntryKind)]) {
+    let entries = entries.iter().map(|(name, kind)| ((*name).to_owned(), *kind));
+    let listing = Listing {
+        entries: entries.collect(),
+        ..Listing::default()
+    };
+    facts.insert(FactKey::Listing(path.to_owned()), Fact::Listing(listing));
+}
+
+fn told(found: &[Found], facts: &Facts) -> Vec<String> {
+    let judged = judged(found, facts);
+    judged
+        .orphans
+        .iter()
+        .filter_map(|orphan| orphan.notice(false))
+        .collect()
+}
+
+#[test]
+fn what_was_changed_since_is_told() {
+    let all = [
+        found(Kind::File, "/etc/own", "a"),
+        found(Kind::File, "/etc/changed", "a"),
+        found(Kind::Link, "/etc/link", "own"),
+        found(Kind::File, "/etc/gone", "a"),
+        found(Kind::File, "/etc/other", "a"),
+    ];
+    let facts = facts(&[
+        ("/etc/own", file("a")),
+        ("/etc/changed", file("b")),
+        (
+            "/etc/link",
+            at(InodeKind::Link {
+                target: "else".to_owned(),
+            }),
+        ),
+        ("/etc/gone", Fact::Path(PathFact::Absent)),
+        ("/etc/other", at(InodeKind::Directory)),
+    ]);
+    assert_eq!(
+        told(&all, &facts),
+        [
+            "orphan: link /etc/link is no longer in the configuration, and was changed since homelab wrote it; `--prune` removes it",
+            "orphan: file /etc/changed is no longer in the configuration, and was changed since homelab wrote it; `--prune` removes it",
+            "orphan: file /etc/other is no longer in the configuration; something else is in its place now",
+            "orphan: file /etc/own is no longer in the configuration; `--prune` removes it",
+        ]
+    );
+    assert_eq!(judged(&all, &facts).absent.len(), 1);
+}
+
+#[test]
+fn a_directory_goes_if_only_orphans_are_in_it() {
+    let all = [
+        found(Kind::Directory, "/srv/a", ""),
+        found(Kind::Directory, "/srv/a/b", ""),
+        found(Kind::File, "/srv/a/b/c", "x"),
+        found(Kind::Directory, "/srv/d", ""),
+    ];
+    let directory = || at(InodeKind::Directory);
+    let mut facts = facts(&[
+        ("/srv/a", directory()),
+        ("/srv/a/b", directory()),
+        ("/srv/a/b/c", file("x")),
+        ("/srv/d", directory()),
+    ]);
+    listing(
+        &mut facts,
+        "/srv/a",
+        &[("b", EntryKind::Directory), ("b/c", EntryKind::File)],
+    );
+    listing(&mut facts, "/srv/a/b", &[("c", EntryKind::File)]);
+    listing(&mut facts, "/srv/d", &[("mine", EntryKind::File)]);
+    let judged = judged(&all, &facts);
+    let order: Vec<String> = judged.orphans.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        order,
+        [
+            "file /srv/a/b/c",
+            "directory /srv/a/b",
+            "directory /srv/a",
+            "directory /srv/d"
+        ]
+    );
+    let stays = judged.orphans.last().and_then(|orphan| orphan.stays.clone());
+    assert_eq!(stays.as_deref(), Some("it stays, since `/srv/d/mine` is in it"));
+}
+
+#[test]
+fn units_go_by_their_own_operation_and_timers_first() {
+    let all = [
+        found(Kind::File, "/etc/systemd/system/old.service", "a"),
+        found(Kind::File, "/etc/systemd/system/old.timer", "a"),
+        found(Kind::File, "/etc/systemd/system/ssh.service.d/10-old.conf", "a"),
+        found(Kind::Cron, "ann tidy up", "* * * * * true"),
+    ];
+    let mut facts = facts(&[
+        ("/etc/systemd/system/old.service", file("a")),
+        ("/etc/systemd/system/old.timer", file("a")),
+        ("/etc/systemd/system/ssh.service.d/10-old.conf", file("a")),
+    ]);
+    facts.insert(
+        FactKey::Content("/var/spool/cron/crontabs/ann".to_owned()),
+        Fact::Content(ContentFact::Bytes(b"# homelab: tidy up\n* * * * * true\n".to_vec())),
+    );
+    let judged = judged(&all, &facts);
+    let task = removals(&judged.orphans, &facts).expect("a task");
+    let task: Table = task.parse().expect("TOML");
+    let lines: Vec<String> = task["operation"]
+        .as_array()
+        .expect("operations")
+        .iter()
+        .map(|one| {
+            let text = |key: &str| one.get(key).and_then(Value::as_str).unwrap_or_default();
+            format!(
+                "{} {}{}{}",
+                text("op"),
+                text("unit"),
+                text("drop_in"),
+                text("cron_name")
+            )
+        })
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "crontab.crontab tidy up",
+            "systemd.unit old.timer",
+            "systemd.unit old.service",
+            "systemd.unit ssh.service10-old",
+        ]
+    );
+}

@@ -1,0 +1,79 @@
+//! What operations are about, so that something that none is about is known to have left the configuration.
+
+use std::collections::BTreeSet;
+
+use super::{Holds, PlannedOperation};
+use crate::facts::FactKey;
+use crate::facts::made::{Subject, digest};
+use crate::facts::path::is_below;
+
+/// What operations of one host are about.
+#[derive(Clone, Debug, Default)]
+pub struct Survey {
+    /// The digests of the names of what they look at.
+    names: BTreeSet<String>,
+    /// Directories that they have files of their own in.
+    trees: BTreeSet<String>,
+    /// What may be about anything, since it is known only later.
+    pub unknown: Option<String>,
+    /// The facts that would show more.
+    pub missing: BTreeSet<FactKey>,
+}
+
+impl Survey {
+    /// What the operations of a plan are about.
+    pub fn of(operations: &[PlannedOperation]) -> Self {
+        let mut survey = Self::default();
+        for operation in operations {
+            survey.add(&operation.asked, &operation.holds);
+        }
+        survey
+    }
+
+    pub(super) fn add(&mut self, asked: &BTreeSet<FactKey>, holds: &Holds) {
+        self.names.extend(asked.iter().flat_map(names));
+        if let Some(entry) = &holds.cron_entry {
+            self.names
+                .insert(digest(&Subject::CronEntry(entry.user.clone(), entry.name.clone())));
+        }
+        let inquiries = asked.iter().filter_map(|key| match key {
+            FactKey::Inquiry(inquiry) => inquiry.tree(),
+            _ => None,
+        });
+        self.trees.extend(inquiries.map(str::to_owned));
+        self.trees.extend(holds.trees.iter().cloned());
+    }
+
+    /// Whether an operation looks at what has this digest.
+    pub fn has(&self, digest: &str) -> bool {
+        self.names.contains(digest) || self.missing.iter().flat_map(names).any(|name| name == digest)
+    }
+
+    /// Whether an operation has `path` among files of its own.
+    pub fn has_in_tree(&self, path: &str) -> bool {
+        self.trees.iter().any(|tree| is_below(path, tree))
+    }
+}
+
+/// The digests of what a fact is about. Whoever needs a unit needs its file.
+fn names(key: &FactKey) -> Vec<String> {
+    let subjects = match key {
+        FactKey::Package(name) => vec![Subject::Package(name.clone())],
+        FactKey::User(name) => vec![Subject::User(name.clone())],
+        FactKey::Group(name) => vec![Subject::Group(name.clone())],
+        FactKey::Unit(name) => {
+            let path = |name: &str| Subject::Path(format!("/etc/systemd/system/{name}"));
+            let template = name.split_once('@').and_then(|(stem, rest)| {
+                let suffix = rest.rsplit_once('.')?.1;
+                Some(path(&format!("{stem}@.{suffix}")))
+            });
+            [path(name)].into_iter().chain(template).collect()
+        }
+        other => other
+            .path()
+            .map(|path| Subject::Path(path.to_owned()))
+            .into_iter()
+            .collect(),
+    };
+    subjects.iter().map(digest).collect()
+}

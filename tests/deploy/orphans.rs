@@ -1,0 +1,319 @@
+//! What left the configuration is told, and removed only if that is asked for.
+
+use crate::support::host::Host;
+use crate::support::project::{Project, Ran};
+use crate::support::snapshot;
+
+/// What stays in the configuration in all cases.
+const TASK: &str = r#"
+[[operation]]
+op = "files.put"
+dest = "/etc/stays"
+content = "stays\n"
+"#;
+
+/// One of each kind that a run can create.
+const OLD: &str = r#"
+[[operation]]
+op = "files.put"
+dest = "/etc/old"
+content = "old\n"
+
+[[operation]]
+op = "files.put"
+dest = "/etc/by-hand"
+content = "old\n"
+
+[[operation]]
+op = "files.link"
+path = "/etc/old.link"
+target = "old"
+
+[[operation]]
+op = "files.directory"
+path = "/srv/old/below"
+
+[[operation]]
+op = "files.put"
+dest = "/srv/old/below/file"
+content = "old\n"
+
+[[operation]]
+op = "files.directory"
+path = "/srv/used"
+
+[[operation]]
+op = "systemd.unit"
+unit = "old.service"
+content = """
+[Service]
+ExecStart=/bin/sleep infinity
+[Install]
+WantedBy=multi-user.target
+"""
+
+[[operation]]
+op = "systemd.service"
+service = "old"
+state = "started"
+enabled = true
+
+[[operation]]
+op = "systemd.timer"
+unit = "tidy"
+command = "true"
+on_calendar = "daily"
+
+[[operation]]
+op = "crontab.crontab"
+cron_name = "old entry"
+command = "true"
+
+[[operation]]
+op = "server.group"
+group = "old"
+"#;
+
+const CRON: &str = "
+[[operation]]
+op = 'crontab.crontab'
+cron_name = 'new entry'
+command = 'false'
+";
+
+fn review(project: &Project, more: &[&str]) -> String {
+    let ran = project.homelab(&[&["deploy", "dev", "all", "--dry-run"], more].concat());
+    ran.expect(0).stdout
+}
+
+fn deploy(project: &Project, more: &[&str]) -> Ran {
+    project
+        .homelab(&[&["deploy", "dev", "all", "--yes", "--verbose"], more].concat())
+        .expect(0)
+}
+
+fn state(host: &Host<'_>) -> String {
+    host.inside("cat /var/lib/homelab/made/* 2>/dev/null; ls /var/lib/homelab/journal")
+}
+
+/// A run has nothing to do, tells of nothing, asks once and writes nothing.
+#[track_caller]
+fn is_quiet(project: &Project, host: &Host<'_>, more: &[&str]) {
+    let before = state(host);
+    let again = deploy(project, more);
+    assert!(
+        again.stdout.contains("nothing to do") && !again.stdout.contains("orphan"),
+        "{}",
+        again.stdout
+    );
+    assert!(again.stderr.contains("alpha: round trips: 1\n"), "{}", again.stderr);
+    assert_eq!(state(host), before);
+}
+
+#[track_caller]
+fn has_none(project: &Project, more: &[&str]) {
+    let told = review(project, more);
+    assert!(!told.contains("orphan"), "{told}");
+}
+
+fn is_there(host: &Host<'_>, path: &str) -> bool {
+    host.is(&format!("test -e {path} || test -L {path}"))
+}
+
+#[test]
+fn what_left_the_configuration_is_told_and_pruned() {
+    let project = Project::with_task(&[TASK, OLD, CRON].concat());
+    let host = project.up("dev", "alpha");
+    host.inside("apt-get -qq update && apt-get -qq install -y --no-install-recommends cron >/dev/null");
+    deploy(&project, &[]);
+    is_quiet(&project, &host, &[]);
+    is_quiet(&project, &host, &["--prune"]);
+
+    project.write("tasks/test/files.toml", [TASK, CRON].concat());
+    host.inside("echo more >>/etc/by-hand; touch /srv/used/mine");
+    let orphans = [
+        "file /etc/old",
+        "link /etc/old.link",
+        "directory /srv/old/below",
+        "directory /srv/old",
+        "file /srv/old/below/file",
+        "file /etc/systemd/system/old.service",
+        "file /etc/systemd/system/tidy.timer",
+        "cron entry old entry of root",
+    ];
+    let before = snapshot::etc(&host);
+    let told = review(&project, &[]);
+    for orphan in orphans {
+        let line = format!("! orphan: {orphan} is no longer in the configuration; `--prune` removes it\n");
+        assert!(told.contains(&line), "{line}: {told}");
+    }
+    for line in [
+        "orphan: file /etc/by-hand is no longer in the configuration, and was changed since homelab wrote it; `--prune`",
+        "orphan: group old is no longer in the configuration; homelab removes no accounts by itself",
+        "orphan: directory /srv/used is no longer in the configuration; it stays, since `/srv/used/mine` is in it",
+    ] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    for none in ["/etc/stays", "new entry", "file /var/spool"] {
+        assert!(!told.contains(none), "{none}: {told}");
+    }
+    let status = project.homelab(&["status", "dev"]).expect(0).stdout;
+    assert!(status.contains("orphan: file /etc/old is"), "{status}");
+    // Without `--prune` they stay, and the host is as it was.
+    deploy(&project, &[]);
+    let shown = review(&project, &["--prune"]);
+    assert!(snapshot::changed(&before, &snapshot::etc(&host)).is_empty());
+    for line in [
+        "    - file /etc/old   0644 root:root\n        - old\n",
+        "        - more\n",
+        "    - link /etc/old.link",
+        "    - directory /srv/old/below",
+        "    - directory /srv/old   ",
+        "  ! file /etc/by-hand was changed since homelab wrote it; it is removed as shown",
+    ] {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+
+    let pruned = deploy(&project, &["--prune"]).stdout;
+    for gone in [
+        "/etc/old",
+        "/etc/old.link",
+        "/etc/by-hand",
+        "/srv/old",
+        "/etc/systemd/system/old.service",
+        "/etc/systemd/system/multi-user.target.wants/old.service",
+        "/etc/systemd/system/tidy.timer",
+        "/etc/systemd/system/tidy.service",
+    ] {
+        assert!(!is_there(&host, gone), "{gone}: {pruned}");
+    }
+    assert!(!host.is("systemctl is-active old tidy.timer"));
+    let crontab = host.inside("crontab -l");
+    assert!(
+        crontab.contains("new entry") && !crontab.contains("old entry"),
+        "{crontab}"
+    );
+    assert!(host.is("test -e /srv/used/mine && getent group old"));
+    assert_eq!(
+        host.inside("systemctl --failed --no-legend | grep -c old || true")
+            .trim(),
+        "0"
+    );
+
+    // What homelab does not remove is told until it is gone.
+    host.inside("rm -r /srv/used; groupdel old");
+    has_none(&project, &[]);
+    host.is_left_in_order();
+
+    // What was removed can come back.
+    project
+        .homelab(&["rollback", "dev", "alpha", "last", "--yes"])
+        .expect(0);
+    assert_eq!(host.inside("cat /etc/old /etc/by-hand"), "old\nold\nmore\n");
+    assert_eq!(host.inside("readlink /etc/old.link"), "old\n");
+    host.inside("test -e /etc/systemd/system/old.service && crontab -l | grep 'old entry'");
+}
+
+/// What looks as if it had left the configuration, and has not.
+#[test]
+fn nothing_that_is_still_managed_is_an_orphan() {
+    let sync = "\n[[operation]]\nop = 'files.sync'\nsrc = 'site'\ndest = '/srv/site'\n";
+    let extra = r#"
+[[operation]]
+op = "files.put"
+dest = "/etc/extra"
+content = "extra\n"
+when = "extra"
+notify = ["mark"]
+
+[[operation]]
+op = "files.put"
+dest = "/etc/listed-{{ item }}"
+content = "listed\n"
+for_each = "listed"
+tags = ["list"]
+
+[[operation]]
+op = "files.put"
+dest = "/run/../etc/odd"
+content = "odd\n"
+when = false
+
+[[handler]]
+name = "mark"
+op = "files.put"
+dest = "/etc/marked"
+content = "marked\n"
+"#;
+    let moved = "\n[[operation]]\nop = 'files.put'\ndest = '/etc/moved'\ncontent = \"moved\\n\"\n";
+    let linked = "\n[[operation]]\nop = 'files.put'\ndest = '/srv/way/linked'\ncontent = 'x'\n";
+    let extra = extra.replace("dest = \"/run/../etc/odd\"", "dest = \"/etc/odd\"");
+    let project = Project::with_task(&[TASK, &extra, moved, linked, sync].concat());
+    project.write("templates/site/index.html", "site\n");
+    project.write("templates/site/old.html", "old\n");
+    let data = |extra: bool, listed: &str| {
+        project.write("group_data/all.toml", format!("extra = {extra}\nlisted = {listed}\n"));
+    };
+    data(true, "['a', 'b']");
+    let host = project.up("dev", "alpha");
+    host.inside("mkdir /srv/real && ln -s real /srv/way");
+    deploy(&project, &[]);
+    is_quiet(&project, &host, &[]);
+
+    // Another order, another task, another name of it.
+    let file = |name: &str| format!("tasks/test/{name}.toml");
+    project.write(&file("renamed"), [linked, sync, moved, &extra, TASK].concat());
+    project.write("deploys/all.toml", "hosts = ['alpha']\ntasks = ['test/renamed']\n");
+    is_quiet(&project, &host, &[]);
+
+    // Conditions that do not hold, and lists that have less: only the latter left.
+    data(false, "['a']");
+    let told = review(&project, &[]);
+    assert_eq!(told.matches("orphan").count(), 1, "{told}");
+    assert!(told.contains("orphan: file /etc/listed-b is"), "{told}");
+    for filter in [["--only", "test/renamed"], ["--tags", "list"], ["--data", "extra=true"]] {
+        has_none(&project, &filter);
+    }
+    assert!(review(&project, &["--limit", "alpha"]).contains("orphan"));
+    data(true, "['a', 'b']");
+
+    // A list of which the items are known only later.
+    let later = extra.replace("for_each = \"listed\"", "for_each = \"captured.list.splitlines()\"");
+    let capture = "[[operation]]\ncapture = 'list'\ncommand = ['cat', '/etc/list']\n";
+    let later = later.replacen("[[operation]]", &format!("{capture}\n[[operation]]"), 1);
+    project.write(&file("renamed"), [linked, sync, moved, &later, TASK].concat());
+    let ran = project.homelab(&["deploy", "dev", "all", "--dry-run"]);
+    assert!(!ran.stdout.contains("orphan: "), "{}{}", ran.stdout, ran.stderr);
+
+    // Another deploy has it, another inventory, a rendered folder, or a link leads there.
+    project.write(&file("moved"), moved);
+    project.write(&file("linked"), linked.replace("/srv/way", "/srv/real"));
+    project.write("deploys/other.toml", "hosts = ['alpha']\ntasks = ['test/moved']\n");
+    project.write("templates/site/moved.html", "moved\n");
+    project.write("deploys/more.toml", "hosts = ['alpha']\ntasks = ['test/linked']\n");
+    project.write(&file("renamed"), [sync, &extra, TASK].concat());
+    has_none(&project, &[]);
+    let way = linked.replace("/srv/way", "/srv/real");
+    project.write(&file("linked"), &way);
+    has_none(&project, &[]);
+    std::fs::remove_file(project.root().join("templates/site/moved.html")).unwrap();
+
+    // It is said to be absent; another operation has the folder; a unit is still needed.
+    let absent = "\n[[operation]]\nop = 'files.file'\npath = '/etc/moved'\npresent = false\n";
+    project.write(&file("moved"), absent);
+    has_none(&project, &["--prune"]);
+    host.inside("test -e /etc/moved");
+
+    // A deploy that the project has no more.
+    std::fs::remove_file(project.root().join("deploys/other.toml")).unwrap();
+    let told = review(&project, &[]);
+    assert!(told.contains("orphan: file /etc/moved is"), "{told}");
+    project.write("deploys/site.toml", "hosts = ['alpha']\ntasks = ['test/renamed']\n");
+    std::fs::remove_file(project.root().join("deploys/all.toml")).unwrap();
+    let told = project
+        .homelab(&["deploy", "dev", "site", "--dry-run"])
+        .expect(0)
+        .stdout;
+    assert!(told.contains("orphan: file /etc/moved is"), "{told}");
+    host.is_left_in_order();
+}
