@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::change::{Action, Attribute, Before, ResourceChange, ResourceKind, Step};
+use crate::facts::journal::CONTENT;
 use crate::facts::made::{Creation, Kind, Subject, digest};
 use crate::facts::remembered::Update;
 use crate::facts::{Fact, FactKey, Facts};
@@ -150,6 +151,11 @@ fn remembered(operation: &PlannedOperation, change: &ResourceChange, key: &Diges
     let subject_of = |creation: &Creation| digest(&creation.subject());
     let Some(creation) = creation(kind, name, written) else {
         return all;
+    };
+    let content = change.after.as_ref().and_then(|after| after.get(CONTENT));
+    let creation = Creation {
+        is_secret: matches!(content, Some(Attribute::Masked { .. } | Attribute::Secret(_))),
+        ..creation
     };
     match change.action {
         Action::Remove => all.push(Remembered::Gone(subject_of(&creation))),

@@ -61,6 +61,8 @@ pub struct Creation {
     pub name: String,
     /// The keyed digest of what was written, if it was a text or the target of a link.
     pub digest: Option<String>,
+    /// Whether reviews do not show what was written.
+    pub is_secret: bool,
 }
 
 impl Creation {
@@ -73,6 +75,7 @@ impl Creation {
             kind,
             name: name.to_owned(),
             digest,
+            is_secret: false,
         })
     }
 

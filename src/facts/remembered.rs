@@ -11,6 +11,8 @@ use crate::secret::DigestKey;
 const FOLDER: &str = "made";
 /// What stands for no digest of content.
 const NONE: &str = "-";
+/// What stands before a digest of what reviews do not show.
+const SECRET: char = '*';
 
 /// What a host says of something that was created.
 #[derive(Clone, Debug)]
@@ -33,8 +35,17 @@ impl Found {
 /// The line of a creation, without the key.
 fn line(creation: &Creation) -> String {
     let kind: &str = creation.kind.into();
+    let secret = if creation.is_secret {
+        SECRET.to_string()
+    } else {
+        String::new()
+    };
     let written = creation.digest.as_deref().unwrap_or(NONE);
-    format!("{} {kind} {written} {}", digest(&creation.subject()), creation.name)
+    format!(
+        "{} {kind} {secret}{written} {}",
+        digest(&creation.subject()),
+        creation.name
+    )
 }
 
 /// Prints the lines of such files that begin with one of these digests, behind `+` if something is at their path, else `-`.
@@ -66,6 +77,9 @@ pub fn parse(answer: &str) -> Vec<Found> {
         else {
             continue;
         };
+        let (is_secret, written) = written
+            .strip_prefix(SECRET)
+            .map_or((false, written), |rest| (true, rest));
         let Some(creation) = kind
             .parse()
             .ok()
@@ -76,7 +90,7 @@ pub fn parse(answer: &str) -> Vec<Found> {
         let is_there = there == "+" || creation.path().is_none();
         if !all.iter().any(|one| one.creation.subject() == creation.subject()) {
             all.push(Found {
-                creation,
+                creation: Creation { is_secret, ..creation },
                 key: DigestKey::from_hex(key),
                 is_there,
             });

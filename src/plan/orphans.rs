@@ -283,6 +283,9 @@ pub fn removals<'a>(orphans: impl IntoIterator<Item = &'a Orphan>, facts: &Facts
         };
         table.insert("name".to_owned(), literal(&orphan.to_string()).into());
         table.insert("present".to_owned(), false.into());
+        if orphan.creation.is_secret {
+            table.insert("sensitive".to_owned(), true.into());
+        }
         operations.push(table.into());
     }
     let is_gone = |unit: &String| {

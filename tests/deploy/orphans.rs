@@ -25,6 +25,12 @@ dest = "/etc/by-hand"
 content = "old\n"
 
 [[operation]]
+op = "files.put"
+dest = "/etc/old.secret"
+content = "{{ env('PASSWORD') }}\n"
+mode = "0644"
+
+[[operation]]
 op = "files.link"
 path = "/etc/old.link"
 target = "old"
@@ -123,6 +129,7 @@ fn is_there(host: &Host<'_>, path: &str) -> bool {
 #[test]
 fn what_left_the_configuration_is_told_and_pruned() {
     let project = Project::with_task(&[TASK, OLD, CRON].concat());
+    project.write(".env", "PASSWORD=correct-horse-7f3a\n");
     let host = project.up("dev", "alpha");
     host.inside("apt-get -qq update && apt-get -qq install -y --no-install-recommends cron >/dev/null");
     deploy(&project, &[]);
@@ -161,7 +168,13 @@ fn what_left_the_configuration_is_told_and_pruned() {
     assert!(status.contains("orphan: file /etc/old is"), "{status}");
     // Without `--prune` they stay, and the host is as it was.
     deploy(&project, &[]);
+    // The project does not know it any more.
+    project.write(".env", "");
     let shown = review(&project, &["--prune"]);
+    assert!(
+        !shown.contains("correct-horse") && shown.contains("- file /etc/old.secret"),
+        "{shown}"
+    );
     assert!(snapshot::changed(&before, &snapshot::etc(&host)).is_empty());
     for line in [
         "    - file /etc/old   0644 root:root\n        - old\n",

@@ -45,7 +45,10 @@ fn what_is_created_is_remembered_until_it_is_removed() {
         assert_eq!(digests, expected);
         found
     };
-    let odd = creation(Kind::File, "/etc/it's a \\ \"name\" $x", None);
+    let odd = Creation {
+        is_secret: true,
+        ..creation(Kind::File, "/etc/it's a \\ \"name\" $x", None)
+    };
     let entry = creation(Kind::Cron, "root tidy  up", Some("x"));
     assert_eq!(change(&[&odd], &[], &[]), std::slice::from_ref(&odd));
     assert_eq!(change(&[&entry], &[], &[]), [entry.clone(), odd.clone()]);
