@@ -13,7 +13,7 @@ use super::keeping::Keeping;
 use super::owed::Records;
 use super::perform::UNTRUE;
 use super::prepared::{Kept, Placed, Prepared, prepare};
-use crate::change::Step;
+use crate::change::{NOT_REVIEWED, Step};
 use crate::facts::Probe;
 use crate::facts::overlay::OperationId;
 use crate::plan::PlannedOperation;
@@ -324,8 +324,13 @@ impl Progress<'_> {
         });
     }
 
-    fn answered(&mut self, answer: StepAnswer) {
+    fn answered(&mut self, mut answer: StepAnswer) {
         let index = self.answers.len();
+        let command = self.placed[index].step.command();
+        if answer.end == (StepEnd::Failed { status: NOT_REVIEWED }) && command.is_some_and(|command| command.supervised)
+        {
+            answer.end = StepEnd::Stale;
+        }
         self.answers.push(answer);
         let own = self.placed[index].operation;
         match self.placed.get(index + 1) {

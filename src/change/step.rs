@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use crate::content::Content;
 use kind::StepKind;
 
-pub use command::{Command, DEFAULT_TIMEOUT};
+pub use command::{Command, DEFAULT_TIMEOUT, NOT_REVIEWED};
 pub use expect::{Expect, guard};
 pub use fetch::Fetch;
 pub use kind::{Claim, Script, ScriptOptions};

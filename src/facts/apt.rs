@@ -165,7 +165,7 @@ pub struct Simulation {
 }
 
 impl Simulation {
-    /// One line per package, in the form that [`line_filter`] prints on the host.
+    /// One line per package: `Inst` with name and version, or `Remv` with the name.
     pub fn lines(&self) -> Vec<String> {
         let installs = self
             .installs
@@ -174,11 +174,6 @@ impl Simulation {
         let removals = self.removals.iter().map(|removal| format!("Remv {}", removal.name));
         installs.chain(removals).collect()
     }
-}
-
-/// The `sed` script that brings apt's simulation into the form of [`Simulation::lines`].
-pub fn line_filter() -> &'static str {
-    r"s/^Inst \([^ ]*\) [^(]*(\([^ ]*\) .*/Inst \1 \2/p;s/^Remv \([^ ]*\).*/Remv \1/p"
 }
 
 /// A package that apt would install or upgrade.

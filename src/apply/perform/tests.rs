@@ -20,7 +20,7 @@ use crate::change::{
     SetAttributes, WriteFile,
 };
 use crate::content::{Content, Input};
-use crate::facts::{Identity, Installation, Probe};
+use crate::facts::{Identity, Probe};
 use crate::remote::{Connection, LockRequest, StepAnswer, StepEnd, StepNews};
 use crate::secret::{DigestKey, sha256_hex};
 
@@ -521,47 +521,6 @@ async fn what_is_removed_is_gone_with_all_below() {
     let answers = folder.perform(&change(vec![remove], Vec::new()), false).await;
     assert_eq!(answers[0].end, StepEnd::Done);
     assert_eq!(folder.listing(), Vec::<String>::new());
-}
-
-#[test]
-fn what_apt_would_do_must_be_within_what_was_reviewed() {
-    let folder = Folder::new();
-    let apt = folder.path("apt-get");
-    let printed = "Inst libjq1 (1.7 Debian:13.7/stable [amd64]) []\nInst jq [1.6] (1.7 Debian:13.7/stable [amd64])\nConf jq (1.7)\n";
-    // Another process writes it: one that is open for writing, be it in a child of another test, cannot be run.
-    let write = "printf %s \"$2\" >\"$1\" && chmod 755 \"$1\"";
-    let text = format!("#!/bin/sh\ncat <<'X'\n{printed}X\n");
-    let written = std::process::Command::new("sh")
-        .args(["-c", write, "-", &apt, &text])
-        .status();
-    assert!(written.expect("sh runs").success());
-    let passes = |reviewed: &[&str]| {
-        let wish = Installation {
-            verb: crate::facts::AptVerb::Install,
-            packages: vec!["jq".to_owned()],
-            recommends: true,
-            auto_remove: false,
-            refreshed: false,
-            without: Box::default(),
-            manual: Box::default(),
-            deb: None,
-        };
-        let reviewed = reviewed.iter().map(|line| (*line).to_owned()).collect();
-        let guard = guard(&[Expect::Installation { wish, reviewed }]).expect("a guard");
-        let output = std::process::Command::new("sh")
-            .arg("-c")
-            .arg(format!("PATH={}:$PATH; {guard}", crate::quote::quote(&folder.path(""))))
-            .output()
-            .expect("sh runs");
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        (output.status.success(), said)
-    };
-    assert_eq!(passes(&["Inst libjq1 1.7", "Inst jq 1.7"]), (true, String::new()));
-    assert!(passes(&["Inst libjq1 1.7", "Inst jq 1.7", "Inst extra 1"]).0);
-    let (passed, said) = passes(&["Inst jq 1.7"]);
-    assert!(!passed);
-    assert!(said.starts_with("Inst libjq1 1.7\n"), "{said}");
-    assert!(!passes(&["Inst libjq1 1.7", "Inst jq 1.8"]).0);
 }
 
 #[tokio::test]

@@ -13,6 +13,9 @@ use crate::quote::{delimiter, quote};
 /// How long a command may take by default.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
 
+/// The exit code of a supervised command that found, before it changed anything, that it would do something that was not reviewed.
+pub const NOT_REVIEWED: i32 = 114;
+
 /// Seconds until a command that ignores SIGTERM is killed.
 const KILL_AFTER: u32 = 5;
 

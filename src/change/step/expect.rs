@@ -4,12 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::resolved_path::ResolvedPath;
 use super::state::{Attributes, content_is, directory_is, file_is, link_is};
-use crate::facts::Installation;
-use crate::facts::apt::line_filter;
 use crate::facts::archive::{Archive, is_as_previewed};
-use crate::facts::deb::Control;
 use crate::facts::path::{MountPoints, for_each_mount, names_digest};
-use crate::facts::simulation_command;
 use crate::quote::quote;
 
 /// A condition that must still be true on the host right before a change's first step.
@@ -41,17 +37,6 @@ pub enum Expect {
     Archive { archive: Box<Archive>, digest: String },
     /// So many file systems are mounted on the path, one upon the other.
     Mount { path: String, count: usize },
-    /// apt would do nothing that was not reviewed.
-    Installation {
-        wish: Installation,
-        /// The reviewed changes, see [`crate::facts::apt::Simulation::lines`].
-        reviewed: Vec<String>,
-    },
-}
-
-/// A package that stands for the one that is not on the host yet, until the shell that checks exits.
-fn stand_in(control: &Control) -> String {
-    format!("trap 'rm -rf -- \"$deb\"' EXIT; {}", control.stand_in())
 }
 
 /// Shell text that prints the first condition that is not true and fails; `None` without conditions.
@@ -102,16 +87,6 @@ pub fn guard(expect: &[Expect]) -> Option<String> {
                         0 => format!("something is mounted on {path} now"),
                         _ => format!("what is mounted on {path} changed"),
                     },
-                ),
-                Expect::Installation { wish, reviewed } => (
-                    format!(
-                        "{}! {} 2>/dev/null </dev/null | sed -n {} | grep -v -x -F -e {}",
-                        wish.deb.as_deref().map(stand_in).unwrap_or_default(),
-                        simulation_command(wish),
-                        quote(line_filter()),
-                        quote(&reviewed.join("\n"))
-                    ),
-                    "apt would now do this, which was not reviewed".to_owned(),
                 ),
             };
             format!("{{ {check}; }} || {{ printf '%s\\n' {}; exit 1; }}", quote(&message))

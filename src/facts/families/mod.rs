@@ -28,5 +28,4 @@ mod system;
 mod unit;
 mod web_answer;
 
-pub use apt::simulation_command;
 pub use http::{receiving, sending};

@@ -6,8 +6,8 @@
 //! packages = ["prometheus-node-exporter", "unattended-upgrades"]
 //! ```
 //!
-//! The plan contains everything that apt would change, from apt's own simulation. Right before the change apt simulates again,
-//! and the deploy stops if apt would do more than what was reviewed.
+//! The plan contains everything that apt would change, from apt's own simulation. Right before dpkg starts, apt says what it is about
+//! to do, and the deploy stops if that is more than what was reviewed.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

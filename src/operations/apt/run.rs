@@ -7,13 +7,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::from_file::FromFile;
-use crate::change::{Command, Expect, Step};
+use crate::change::{Command, NOT_REVIEWED, Step};
 use crate::facts::apt::Simulation;
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::package::{PackageFact, Status};
 use crate::facts::{AptVerb, Fact, FactKey, Installation};
 use crate::operations::parameters::Span;
-use crate::quote::{quote, quote_all};
+use crate::quote::{delimiter, quote, quote_all};
 use crate::value::Known;
 
 /// How long apt may take once it has its locks, including downloads.
@@ -69,6 +69,8 @@ pub(super) struct AptRun<'a> {
     pub(super) marks: Vec<String>,
     /// The file that the package comes from.
     pub(super) deb: Option<&'a FromFile>,
+    /// What apt may do at most.
+    pub(super) reviewed: Option<&'a Simulation>,
 }
 
 impl<'a> AptRun<'a> {
@@ -81,6 +83,7 @@ impl<'a> AptRun<'a> {
             checked: Vec::new(),
             marks: Vec::new(),
             deb: None,
+            reviewed: None,
         }
     }
 
@@ -104,10 +107,17 @@ impl<'a> AptRun<'a> {
                 "apt-cache pkgnames {name} | grep -q -x -F {name} || {{ printf 'E: Unable to locate package %s\\n' {name}; exit 100; }}"
             );
         }
+        if let Some(simulation) = self.reviewed {
+            script.push_str(&at_most(simulation));
+        }
+        let (checked, stop) = match self.reviewed {
+            Some(_) => (CHECKED, " || not_reviewed"),
+            None => ("", ""),
+        };
         let _ = write!(
             script,
             "apt-get -y -q -o DPkg::Lock::Timeout={} -o Dpkg::Options::=--force-confdef \
-             -o Dpkg::Options::=--force-confold -o APT::Install-Recommends={} {}{}{} -- {names}{}",
+             -o Dpkg::Options::=--force-confold {checked}-o APT::Install-Recommends={} {}{}{} -- {names}{stop}{}",
             self.lock.seconds(),
             wish.recommends,
             if self.downgrades { "--allow-downgrades " } else { "" },
@@ -121,6 +131,40 @@ impl<'a> AptRun<'a> {
             other => other,
         }
     }
+}
+
+/// The options that have apt show what it is about to do to the program in `$homelab_check`, right before dpkg starts: on its standard
+/// input, in the third form of apt.conf(5). If the program fails, apt ends without a change. A simulation before the run would cost a
+/// second of a processor, and the lists could change in between. The name of the form's option is the command's first word, which no
+/// other command has.
+const CHECKED: &str = "-o 'DPkg::Pre-Install-Pkgs::=eval \"$homelab_check\"' -o DPkg::Tools::Options::eval::Version=3 ";
+
+/// The program of [`CHECKED`]: prints what is not in the file `$homelab_reviewed`, and fails if there is such a thing. Until an empty
+/// line there are settings. Then a line has a package, its old version, architecture and kind, a sign, the same of the new one, and what
+/// is done. What is only configured is unpacked, and was installed by somebody else.
+const CHECK: &str = r#"awk -v own="$(dpkg --print-architecture)" '
+FILENAME != "-" { reviewed[$0] = 1; next }
+!begun { begun = NF == 0; next }
+$NF == "**CONFIGURE**" { next }
+{
+architecture = $NF == "**REMOVE**" ? $3 : $7
+name = $1 (architecture == own || architecture == "all" ? "" : ":" architecture)
+line = $NF == "**REMOVE**" ? "Remv " name : "Inst " name " " $6
+if (!(line in reviewed)) { print line; other = 1 }
+}
+END { exit other }' "$homelab_reviewed" - >"$homelab_reviewed.not" && rm -f "$homelab_reviewed.not""#;
+
+/// Shell text that allows apt no more than `simulation`. Its files are in the folder of the script, which is that of the job.
+fn at_most(simulation: &Simulation) -> String {
+    let lines = simulation.lines().join("\n");
+    format!(
+        "export homelab_reviewed=\"${{0%/*}}/reviewed\" homelab_check={}\n\
+         cat >\"$homelab_reviewed\" <<'{end}'\n{lines}\n{end}\n\
+         not_reviewed() {{ code=$?; [ -e \"$homelab_reviewed.not\" ] || exit $code; cat \"$homelab_reviewed.not\"; \
+         echo 'apt would now do this, which was not reviewed'; exit {NOT_REVIEWED}; }}\n",
+        quote(CHECK),
+        end = delimiter(&lines),
+    )
 }
 
 /// Shell text that marks packages as wanted, after something that succeeded.
@@ -208,20 +252,6 @@ pub(super) fn forgotten(wish: &Installation, simulation: &Simulation) -> Vec<Eff
     effects
 }
 
-/// The condition that apt still does no more than the simulation. By then the host has the new lists, and earlier operations
-/// have removed and marked their packages.
-pub(super) fn no_more_than(wish: &Installation, simulation: &Simulation) -> Expect {
-    Expect::Installation {
-        wish: Installation {
-            refreshed: false,
-            without: Box::default(),
-            manual: Box::default(),
-            ..wish.clone()
-        },
-        reviewed: simulation.lines(),
-    }
-}
-
 /// The facts about packages after a simulated run. apt marks what it installs along with the requested packages.
 pub(super) fn known(wish: &Installation, simulation: &Simulation) -> Vec<Effect> {
     let installs = simulation.installs.iter().map(|install| {
@@ -248,3 +278,6 @@ pub(super) fn known(wish: &Installation, simulation: &Simulation) -> Vec<Effect>
         .map(|(name, fact)| Effect::Set(FactKey::Package(name), Fact::Package(fact)))
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use super::super::from_file::FromFile;
 use super::super::name::Name;
-use super::super::run::{AptRun, LockTimeout, dpkg_run, forgotten, known, mark_run, no_more_than};
+use super::super::run::{AptRun, LockTimeout, dpkg_run, forgotten, known, mark_run};
 use super::super::status::{Present, present};
 use crate::change::{Action, Attribute, Attributed, Before, ResourceChange, ResourceId, ResourceKind, Risk};
 use crate::facts::apt::{SimulatedInstall, Simulation};
@@ -111,7 +111,7 @@ impl Apt {
         match &self.outlook {
             Outlook::Simulated(simulation) => {
                 run.downgrades = !simulation.downgrades.is_empty();
-                first.expect.push(no_more_than(&self.wish, simulation));
+                run.reviewed = Some(simulation);
                 first.effects.extend(forgotten(&self.wish, simulation));
                 first.effects.extend(known(&self.wish, simulation));
             }
