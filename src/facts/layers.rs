@@ -2,8 +2,9 @@
 //! there yet.
 //!
 //! It is a mount namespace with a root of its own: an overlay over each writable file system of the host, with its changes in a
-//! tmpfs that nothing else can reach. The host's root is detached from it. Kernel settings, devices and control groups are mounted
-//! read-only or not at all. A process namespace gives it a `/proc` of its own, and ends whatever a program leaves running. An
+//! tmpfs that nothing else can reach. The host's root is detached from it. Kernel settings and control groups are mounted
+//! read-only or not at all. Of the devices there are only those that keep nothing, and no file system lets others be opened: a user of
+//! the host may have put a link to a disk where a program writes. A process namespace gives it a `/proc` of its own, and ends whatever a program leaves running. An
 //! overlay does not lead to sockets, so programs cannot tell running daemons to do something. The network is the host's.
 //!
 //! All of it ends with its processes, also with `kill -9`: there is nothing to clean up.
@@ -33,10 +34,18 @@ i=$((i + 1))
 mkdir "$T/u$i" "$T/w$i" || return
 set -- "$1" $(stat -c '%a %u:%g' -- "$1")
 chown "$3" "$T/u$i" && chmod "$2" "$T/u$i" || return
-( cd -- "$1" && mount -t overlay -o "lowerdir=.,upperdir=$T/u$i,workdir=$T/w$i" homelab "$T/n$1" )
+( cd -- "$1" && mount -t overlay -o "nodev,lowerdir=.,upperdir=$T/u$i,workdir=$T/w$i" homelab "$T/n$1" )
 }
-fixed() { mount --bind -- "$1" "$T/n$1" && mount -o remount,bind,ro -- "$T/n$1"; }
-layer / || exit 113
+fixed() { mount --bind -- "$1" "$T/n$1" && mount -o remount,bind,ro,nodev -- "$T/n$1"; }
+devices() {
+mount -t tmpfs -o mode=0755,size=64m homelab "$T/n/dev" || return
+for d in null zero full random urandom; do
+: >"$T/n/dev/$d"; [ ! -c "/dev/$d" ] || mount --bind "/dev/$d" "$T/n/dev/$d" || return
+done
+ln -s /proc/self/fd "$T/n/dev/fd" && ln -s fd/0 "$T/n/dev/stdin" && ln -s fd/1 "$T/n/dev/stdout" && ln -s fd/2 "$T/n/dev/stderr" &&
+mkdir -m 1777 "$T/n/dev/shm"
+}
+layer / && devices || exit 113
 printf '%s\n' "$info" | {
 seen=' / '
 while read -r _ _ _ _ at _ rest; do
@@ -45,8 +54,8 @@ seen="$seen$at "
 kind=${rest#*- } kind=${kind%% *}
 case $at in
 *\\*) : >"$T/lost"; continue ;;
-/dev|/dev/pts|/sys) fixed "$at" || exit 113; continue ;;
-/proc|/proc/*|/sys/*|/run/credentials/*|/var/lib/docker/*|/var/lib/containers/*|/var/lib/kubelet/*) continue ;;
+/sys) fixed "$at" || exit 113; continue ;;
+/dev|/dev/*|/proc|/proc/*|/sys/*|/run/credentials/*|/var/lib/docker/*|/var/lib/containers/*|/var/lib/kubelet/*) continue ;;
 esac
 case $kind in
 autofs|mqueue|hugetlbfs|nsfs|devtmpfs|devpts|cgroup*|fusectl|proc|sysfs|securityfs|debugfs|tracefs|bpf|pstore|configfs) continue ;;

@@ -228,6 +228,8 @@ impl Facts {
             Some(path) if key.depends_on() == DependsOn::Itself && key.folder().is_none() => {
                 paths.contains(path) || others.iter().any(|effect| effect.affects(key, self))
             }
+            // What is at a path does not say on which disk that is.
+            None if matches!(key, FactKey::DiskLocation(_)) => others.iter().any(|effect| effect.affects(key, self)),
             _ => effects.iter().any(|effect| effect.affects(key, self)),
         };
         let affected: Vec<FactKey> = self.keys().filter(is_affected).cloned().collect();

@@ -162,6 +162,18 @@ fn a_broken_file_is_refused_in_the_review_and_the_host_is_as_it_was() {
     let again = project.homelab(DEPLOY).expect(0);
     assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);
     assert_eq!(round_trips(&again), 1);
+
+    // Whatever a user of the host leaves in the way, no program gets at a device that keeps something.
+    host.inside(
+        "useradd bob && install -d -o bob /srv/bob && ln -s /dev/pts/0 /srv/bob/.homelab-1 && mknod /srv/device c 1 5",
+    );
+    let look = "validate = ['sh', '-c', 'echo /dev/*; cat /srv/bob/conf; head -c 1 /srv/device; exit 1']";
+    project.write("tasks/test/files.toml", put("/srv/bob/conf", "new content", look));
+    let refused = project.homelab(DRY_RUN).expect(3).stderr;
+    let told = refused.split_whitespace().collect::<Vec<_>>().join(" ");
+    let devices = "/dev/fd /dev/full /dev/null /dev/random /dev/shm /dev/stderr /dev/stdin /dev/stdout /dev/urandom /dev/zero \
+                   new content head: cannot open '/srv/device' for reading: Permission denied";
+    assert!(told.contains(devices), "{refused}");
 }
 
 /// Where a validator cannot be asked before, the review says so and apply asks it.

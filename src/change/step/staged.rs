@@ -55,10 +55,9 @@ pub enum ValidatorAnswer {
     Unmade,
 }
 
-/// Makes files, and validates them.
+/// Makes files, and validates them. Users of the host may own the folder: the name is new and cannot be guessed.
 const FUNCTIONS: &str = r#"lay() {
-t=${1%/*}/.homelab-$$
-cat >"$t" && chown -h -- "$2" "$t" && chmod -- "$3" "$t" && mv -f -T -- "$t" "$1"
+t=$(mktemp -- "${1%/*}/.homelab-XXXXXXXXXX") && cat >"$t" && chown -h -- "$2" "$t" && chmod -- "$3" "$t" && mv -f -T -- "$t" "$1"
 }
 made() { stat -c '%d:%i %u:%g %a' -- "$v"; sha256sum <"$v"; }
 tell() { printf '%s %s\0%s\0' "$1" "${lost:-0}" "$2"; }

@@ -156,9 +156,9 @@ impl<'a> Validator<'a> {
     fn view(&self, run: &str) -> String {
         let Attributes { owner, group, mode } = self.attributes;
         format!(
-            "v={path} t=${{v%/*}}/.homelab-$$\n\
+            "v={path}\n\
              state() {{ stat -c '%d:%i %u:%g %a' -- \"$v\"; sha256sum <\"$v\"; }}\n\
-             {{ cat <&8 >\"$t\" && chown -h -- {owner} \"$t\" && chmod -- {mode:05o} \"$t\" && mv -f -T -- \"$t\" \"$v\"; }} 2>/dev/null || exit {NO_MOUNTS}\n\
+             {{ t=$(mktemp -- \"${{v%/*}}/.homelab-XXXXXXXXXX\") && cat <&8 >\"$t\" && chown -h -- {owner} \"$t\" && chmod -- {mode:05o} \"$t\" && mv -f -T -- \"$t\" \"$v\"; }} 2>/dev/null || exit {NO_MOUNTS}\n\
              exec 8<&-\n\
              s=$(state)\n\
              {{ {run}\n}} </dev/null; code=$?\n\
