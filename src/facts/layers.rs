@@ -5,7 +5,8 @@
 //! tmpfs that nothing else can reach. The host's root is detached from it. Kernel settings and control groups are mounted
 //! read-only or not at all. Of the devices there are only those that keep nothing, and no file system lets others be opened: a user of
 //! the host may have put a link to a disk where a program writes. A process namespace gives it a `/proc` of its own, and ends whatever a program leaves running. An
-//! overlay does not lead to sockets, so programs cannot tell running daemons to do something. The network is the host's.
+//! overlay does not lead to sockets, so programs cannot tell running daemons to do something. What a local user has mounted with FUSE is
+//! not for root. The network is the host's: a server's configuration may name hosts that have to be found.
 //!
 //! All of it ends with its processes, also with `kill -9`: there is nothing to clean up.
 
@@ -47,19 +48,22 @@ mkdir -m 1777 "$T/n/dev/shm"
 }
 layer / && devices || exit 113
 printf '%s\n' "$info" | {
-seen=' / '
+n='
+'
+seen="$n/$n"
 while read -r _ _ _ _ at _ rest; do
-case $seen in *" $at "*) continue ;; esac
-seen="$seen$at "
+case $at in *\\*) at=$(printf '%s/' "$at" | sed 's/%/%%/g'); at=$(printf "$at"); at=${at%/} ;; esac
+case $seen in *"$n$at$n"*) continue ;; esac
+seen="$seen$at$n"
 kind=${rest#*- } kind=${kind%% *}
 case $at in
-*\\*) : >"$T/lost"; continue ;;
 /sys) fixed "$at" || exit 113; continue ;;
 /dev|/dev/*|/proc|/proc/*|/sys/*|/run/credentials/*|/var/lib/docker/*|/var/lib/containers/*|/var/lib/kubelet/*) continue ;;
 esac
 case $kind in
 autofs|mqueue|hugetlbfs|nsfs|devtmpfs|devpts|cgroup*|fusectl|proc|sysfs|securityfs|debugfs|tracefs|bpf|pstore|configfs) continue ;;
-nfs*|cifs|smb*|fuse*|9p|ceph|glusterfs) : >"$T/lost"; continue ;;
+fuse*) case $rest in *user_id=[1-9]*) continue ;; esac; : >"$T/lost"; continue ;;
+nfs*|cifs|smb*|9p|ceph|glusterfs) : >"$T/lost"; continue ;;
 esac
 if [ -d "$T/n$at" ]; then layer "$at" || fixed "$at" || : >"$T/lost"
 elif [ -f "$at" ] && [ -f "$T/n$at" ]; then cp -p -- "$at" "$T/n$at" || : >"$T/lost"; fi
@@ -82,8 +86,8 @@ pub fn in_layers(inner: &str, limit: Duration) -> String {
          [ \"$(id -u)\" = 0 ] || exit {NO_ROOT}\n\
          for need in unshare pivot_root mount umount timeout; do command -v $need >/dev/null || exit {NO_PROGRAM}; done\n\
          kill=--kill-child; unshare $kill true >/dev/null 2>&1 || kill=\n\
-         unshare -m -p -f $kill true >/dev/null 2>&1 || exit {NO_MOUNTS}\n\
-         printf '%s\\n' {text} | timeout -k 5 {seconds} unshare -m -p -f $kill sh\n\
+         unshare -m -p -u -i -f $kill true >/dev/null 2>&1 || exit {NO_MOUNTS}\n\
+         printf '%s\\n' {text} | timeout -k 5 {seconds} unshare -m -p -u -i -f $kill sh\n\
          )",
         text = quote(&format!("{MAKE}{inner}")),
         seconds = limit.as_secs().max(1),

@@ -13,7 +13,7 @@ use crate::quote::quote;
 /// The word that stands for the path of the new file.
 const PATH: &str = "{path}";
 /// How long the view of a host may last where the command has no limit.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST: Duration = Duration::from_secs(30 * 60);
 /// The exit code in a view of the host if the command wrote to the new file.
 const CHANGED: i32 = 114;
 

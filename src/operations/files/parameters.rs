@@ -98,14 +98,41 @@ pub(in crate::operations) fn check_sha256(
     }
 }
 
-/// Refuses a `validate` without a command.
+/// Programs that change the host's network by what they read, unless one of these options says otherwise. The view in which a
+/// validator runs has the host's network.
+const LOADERS: [(&str, [&str; 2]); 3] = [
+    ("nft", ["-c", "--check"]),
+    ("iptables-restore", ["-t", "--test"]),
+    ("ip6tables-restore", ["-t", "--test"]),
+];
+
+/// Refuses a `validate` without a command, and one that does more than validate.
 pub(super) fn check_validate(context: &PlanContext<'_>, validate: Option<&[String]>) -> Result<(), Stop> {
-    match validate {
-        Some([]) => Err(context
-            .refuse("validate", "`validate` is empty", "must be a command and its arguments")
-            .hint("write a command such as `[\"nginx\", \"-t\"]`, or remove it")),
+    let Some([program, arguments @ ..]) = validate else {
+        return match validate {
+            Some(_) => Err(context
+                .refuse("validate", "`validate` is empty", "must be a command and its arguments")
+                .hint("write a command such as `[\"nginx\", \"-t\"]`, or remove it")),
+            None => Ok(()),
+        };
+    };
+    let name = program.rsplit('/').next().unwrap_or(program);
+    match LOADERS.iter().find(|(loader, _)| *loader == name) {
+        Some((_, options)) if !arguments.iter().any(|argument| is_given(argument, *options)) => Err(context
+            .refuse(
+                "validate",
+                format!("`{name}` would load the file instead of validating it"),
+                "loads what it reads, also in a dry run",
+            )
+            .hint(format!("add `{}`", options[0]))),
         _ => Ok(()),
     }
+}
+
+/// Whether an argument is the option, by its long name or among short ones.
+fn is_given(argument: &str, [short, long]: [&str; 2]) -> bool {
+    let letters = argument.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
+    argument == long || letters.is_some_and(|letters| letters.contains(&short[1..]))
 }
 
 /// The facts that say what is at `path` and above it, and where links lead.
