@@ -21,9 +21,10 @@ pub const NO_PROGRAM: i32 = 112;
 /// The host does not allow the mounts.
 pub const NO_MOUNTS: i32 = 113;
 
-/// Makes the view. What could be shown in part only sets `lost`.
+/// Makes the view. What could be shown in part only sets `lost`. Of what is mounted on one place, the last is seen. A part of a file
+/// system that is mounted a second time is the same there too.
 const MAKE: &str = r#"exec 3>&1 >/dev/null 2>&1
-info=$(cat /proc/self/mountinfo)
+info=$(awk '{ last[$5] = NR; line[NR] = $0 } END { for (i = 1; i <= NR; i++) { split(line[i], f, " "); if (last[f[5]] == i) print line[i] } }' /proc/self/mountinfo)
 lost=
 for T in /mnt /media /srv /opt /home /boot ''; do
 case $info in *" $T "*|*" $T/"*) ;; *) [ ! -d "$T" ] || [ -L "$T" ] || break ;; esac
@@ -46,17 +47,22 @@ done
 ln -s /proc/self/fd "$T/n/dev/fd" && ln -s fd/0 "$T/n/dev/stdin" && ln -s fd/1 "$T/n/dev/stdout" && ln -s fd/2 "$T/n/dev/stderr" &&
 mkdir -m 1777 "$T/n/dev/shm"
 }
-layer / && devices || exit 113
-printf '%s\n' "$info" | {
 n='
 '
-seen="$n/$n"
-while read -r _ _ _ _ at _ rest; do
-case $at in *\\*) at=$(printf '%s/' "$at" | sed 's/%/%%/g'); at=$(printf "$at"); at=${at%/} ;; esac
-case $seen in *"$n$at$n"*) continue ;; esac
-seen="$seen$at$n"
+plain() { case $1 in *\\*) printf "$(printf %s "$1" | sed 's/%/%%/g')" ;; *) printf %s "$1" ;; esac; }
+twin() {
+printf %s "$known" | while IFS='|' read -r of place; do
+case "$device $top/" in "$of"/*) shown=$T/n${place%/}${top#"${of#* }"}; [ ! -e "$shown" ] || { printf %s "$shown"; break; } ;; esac
+done
+}
+layer / && devices || exit 113
+printf '%s\n' "$info" | {
+known=
+while read -r _ _ device top at _ rest; do
+top=$(plain "$top/") top=${top%/} top=${top%/} at=$(plain "$at/") at=${at%/} at=${at%/}
 kind=${rest#*- } kind=${kind%% *}
 case $at in
+'') known="$device $top|/$n"; continue ;;
 /sys) fixed "$at" || exit 113; continue ;;
 /dev|/dev/*|/proc|/proc/*|/sys/*|/run/credentials/*|/var/lib/docker/*|/var/lib/containers/*|/var/lib/kubelet/*) continue ;;
 esac
@@ -65,7 +71,10 @@ autofs|mqueue|hugetlbfs|nsfs|devtmpfs|devpts|cgroup*|fusectl|proc|sysfs|security
 fuse*) case $rest in *user_id=[1-9]*) continue ;; esac; : >"$T/lost"; continue ;;
 nfs*|cifs|smb*|9p|ceph|glusterfs) : >"$T/lost"; continue ;;
 esac
-if [ -d "$T/n$at" ]; then layer "$at" || fixed "$at" || : >"$T/lost"
+shown=$(twin)
+known="$known$device $top|$at$n"
+if [ -n "$shown" ]; then mount --bind -- "$shown" "$T/n$at" || : >"$T/lost"
+elif [ -d "$T/n$at" ]; then layer "$at" || fixed "$at" || : >"$T/lost"
 elif [ -f "$at" ] && [ -f "$T/n$at" ]; then cp -p -- "$at" "$T/n$at" || : >"$T/lost"; fi
 done
 } || exit 113

@@ -174,6 +174,17 @@ fn a_broken_file_is_refused_in_the_review_and_the_host_is_as_it_was() {
     let devices = "/dev/fd /dev/full /dev/null /dev/random /dev/shm /dev/stderr /dev/stdin /dev/stdout /dev/urandom /dev/zero \
                    new content head: cannot open '/srv/device' for reading: Permission denied";
     assert!(told.contains(devices), "{refused}");
+
+    // What is mounted a second time is the same file, a name may have blanks, and the host keeps its own name.
+    host.inside(
+        "mkdir -p /srv/real /srv/twin '/srv/a b' && mount --bind /srv/real /srv/twin && mount -t tmpfs tmpfs '/srv/a b'",
+    );
+    let look = "validate = ['sh', '-c', 'hostname other; cat /srv/twin/part; exit 1']";
+    let both = put("/srv/real/part", "a part", "") + &put("/etc/lab.conf", "x", look);
+    project.write("tasks/test/files.toml", both);
+    let refused = project.homelab(DRY_RUN).expect(3).stderr;
+    assert!(refused.contains("a part"), "{refused}");
+    assert_eq!(host.inside("hostname; ls -A /srv/real"), "alpha\n");
 }
 
 /// Where a validator cannot be asked before, the review says so and apply asks it.
