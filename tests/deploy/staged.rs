@@ -179,7 +179,8 @@ fn a_broken_file_is_refused_in_the_review_and_the_host_is_as_it_was() {
     host.inside(
         "mkdir -p /srv/real /srv/twin '/srv/a b' && mount --bind /srv/real /srv/twin && mount -t tmpfs tmpfs '/srv/a b'",
     );
-    let look = "validate = ['sh', '-c', 'hostname other; cat /srv/twin/part; exit 1']";
+    // Nor does it matter that a process is left behind with the output open.
+    let look = "validate = ['sh', '-c', 'sleep 600 & hostname other; cat /srv/twin/part; exit 1']";
     let both = put("/srv/real/part", "a part", "") + &put("/etc/lab.conf", "x", look);
     project.write("tasks/test/files.toml", both);
     let refused = project.homelab(DRY_RUN).expect(3).stderr;
