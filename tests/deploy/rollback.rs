@@ -145,8 +145,11 @@ fn there_and_back(project: &Project, host: &Host<'_>) {
     data(project, "one", false);
     deploy(project);
     let before = host.inside(STATE);
+    // A file with another name may be written by that later.
+    host.inside("ln /etc/app.conf /srv/second");
     data(project, "two", true);
     deploy(project);
+    host.inside("echo later >>/srv/second");
     let after = host.inside(STATE);
     assert_ne!(before, after);
 

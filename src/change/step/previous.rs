@@ -69,19 +69,20 @@ impl Previous {
         clear(&self.folder)
     }
 
-    /// Shell text that gives the files and links at `paths` a second name, or copies them if they are written in place. It never
-    /// fails: what cannot be kept is missed only by a rollback.
+    /// Shell text that gives the files and links at `paths` a second name, or copies them if they are written in place, or have other
+    /// names by which they may be written later. It never fails: what cannot be kept is missed only by a rollback.
     pub fn keep_all<'a>(&self, paths: impl IntoIterator<Item = &'a str>, in_place: bool) -> String {
         let paths = quote_all(paths);
         let tree = quote(&self.tree());
+        let each = format!("find {paths} -maxdepth 0 ! -type d");
         let copy = format!(
-            "find {paths} -maxdepth 0 ! -type d -size -{}k -exec cp -a -n --parents -t {tree} -- {{}} +",
+            "-size -{}k -exec cp -a -n --parents -t {tree} -- {{}} +",
             LARGEST_COPY / 1024 + 1
         );
         let keep = if in_place {
-            copy
+            format!("{each} {copy}")
         } else {
-            format!("cp -al --parents -t {tree} -- {paths} || {copy}")
+            format!("{each} \\( -links 1 -exec cp -al --parents -t {tree} -- {{}} + -o {copy} \\) || {each} {copy}")
         };
         format!("{{ mkdir -p -- {tree} && {{ {keep}; }}; }} </dev/null >/dev/null 2>&1 || :\n")
     }
