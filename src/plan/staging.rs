@@ -44,9 +44,16 @@ impl HostPlan {
                 parts.push(StagedPart::Unseen);
                 continue;
             };
+            let mut own = Vec::new();
             for change in changes {
-                parts.extend(change.steps.iter().filter_map(|step| part(change, step)));
+                own.extend(change.steps.iter().filter_map(|step| part(change, step)));
             }
+            // No file needs what its own operation does after it, such as to load it.
+            let files = own
+                .iter()
+                .rposition(|part: &StagedPart<'_>| matches!(part, StagedPart::Step(_)));
+            let (made, after) = own.split_at(files.map_or(0, |last| last + 1));
+            parts.extend(made);
             for (file, name) in to_validate(changes) {
                 parts.push(StagedPart::Validate(file));
                 validations.push(Validation {
@@ -55,6 +62,7 @@ impl HostPlan {
                     name,
                 });
             }
+            parts.extend(after);
         }
         // Nobody looks at what comes after the last one.
         let last = parts.iter().rposition(|part| matches!(part, StagedPart::Validate(_)))?;
