@@ -1,9 +1,10 @@
-//! Restarts that follow each other run together: first all of them, in order, and then all units are watched at the same time.
+//! Starts and restarts that follow each other run together: first all of them, in order, and then all units are watched at the same
+//! time.
 //!
 //! So any number of services takes the time of one. One that does not stay active does not keep the others from what changed: it
 //! alone goes back.
 
-use crate::change::{Command, OnError, Outcome, ResourceChange, ResourceKind, Risk, Step};
+use crate::change::{Command, OnError, Outcome, ResourceChange, ResourceKind, Step};
 use crate::plan::PlannedOperation;
 
 /// Whether `from` goes on with a restart that runs together with the last ones of `before`.
@@ -34,7 +35,7 @@ fn is_pending(operation: &PlannedOperation) -> bool {
     operation.outcome != Outcome::Unchanged
 }
 
-/// The unit that an operation restarts or reloads, if it does nothing else, and nothing depends on how that ends.
+/// The unit that an operation starts, restarts or reloads, if it does nothing else, and nothing depends on how that ends.
 fn plain_restart(operation: &PlannedOperation) -> Option<&str> {
     let Outcome::Change(changes) = &operation.outcome else {
         return None;
@@ -42,8 +43,7 @@ fn plain_restart(operation: &PlannedOperation) -> Option<&str> {
     let [change] = &changes[..] else { return None };
     let stops_host = !operation.conduct.may_go_on() && operation.conduct.on_error == OnError::StopHost;
     let is_plain = stops_host && operation.guards.is_empty() && change.id.kind == ResourceKind::Unit;
-    let is_restart = operation.handler.is_some() || change.risk == Risk::Restart;
-    (is_plain && is_restart && ends_with_restart(change)).then_some(change.id.name.as_str())
+    (is_plain && ends_with_restart(change)).then_some(change.id.name.as_str())
 }
 
 fn ends_with_restart(change: &ResourceChange) -> bool {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::change::{Access, Action, Attributed, Before, Command, Conduct, ResourceId};
+use crate::change::{Access, Action, Attributed, Before, Command, Conduct, ResourceId, Risk};
 use crate::facts::overlay::OperationId;
 use crate::facts::owed::Owed;
 use crate::plan::PlannedHandler;
@@ -83,7 +83,7 @@ fn restart(unit: &str, but: But) -> PlannedOperation {
 }
 
 #[test]
-fn only_plain_restarts_of_different_units_run_together() {
+fn only_plain_starts_and_restarts_of_different_units_run_together() {
     use But::*;
     for (but, joins) in [
         (Nothing, true),
@@ -97,7 +97,7 @@ fn only_plain_restarts_of_different_units_run_together() {
         (File, false),
         (TwoChanges, false),
         (Supervised, false),
-        (Starts, false),
+        (Starts, true),
     ] {
         let one = [restart("a.service", but)];
         let other = [restart("b.service", Nothing)];
