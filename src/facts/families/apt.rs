@@ -3,6 +3,8 @@
 mod joint;
 pub(super) mod near;
 mod nobody;
+mod printed;
+mod question;
 mod refresh;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,10 +13,11 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::printed::simulation;
+use self::question::{NO_CACHES, careful_question, is_plain, other_files, wish};
 use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::apt::{
-    AptVerb, Installation, InstallationFact, InstallationKey, ListsFact, PackageListsKey, SimulatedInstall,
-    SimulatedRemoval, Simulation, may_be_misread,
+    AptVerb, Installation, InstallationFact, InstallationKey, ListsFact, PackageListsKey, Simulation,
 };
 use crate::facts::family::{Family, InTemplates, Readable, no_allowance};
 use crate::facts::key::{Fact, FactKey};
@@ -47,9 +50,6 @@ impl Readable<'_> for PackageListsKey {
 /// Removes the probe's temporary files, however the probe ends.
 const CLEAN_UP: &str = "aside= status= marks= deb=\ntrap 'rm -rf \"$aside\" \"$status\" \"$marks\" \"$deb\"' EXIT\ntrap 'exit 1' HUP INT PIPE TERM\n";
 
-/// The option that makes apt-get use the file of [`status_script`].
-const STATUS_OPTION: &str = "-o Dir::State::status=\"$status\" ";
-
 /// dpkg's status file without the packages that will be removed: one paragraph per package, the name in its first line.
 fn status_script(without: &[String]) -> String {
     format!(
@@ -59,9 +59,6 @@ fn status_script(without: &[String]) -> String {
     )
 }
 
-/// The option that makes apt-get use the file of [`marks_script`].
-const MARKS_OPTION: &str = "-o Dir::State::extended_states=\"$marks\" ";
-
 /// apt's list of packages that were installed automatically, without those that will be marked as wanted.
 fn marks_script(manual: &[String]) -> String {
     format!(
@@ -69,44 +66,6 @@ fn marks_script(manual: &[String]) -> String {
          '!index(manual, \" \" $2 \" \")' /var/lib/apt/extended_states > \"$marks\" || exit\n",
         quote(&format!(" {} ", manual.join(" ")))
     )
-}
-
-/// The command line that simulates `wish`. Without cache files apt keeps its caches in memory; as root it would write them even
-/// in a simulation. A package from a file needs its [stand-in](crate::facts::deb::Control::stand_in).
-fn simulation_command(wish: &Installation) -> String {
-    let command = apt_get(wish, NO_CACHES);
-    format!("{LANGUAGE} {command}")
-}
-
-const NO_CACHES: &str = "-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= ";
-
-/// No questions, and messages in English.
-const LANGUAGE: &str = "DEBIAN_FRONTEND=noninteractive LC_ALL=C";
-
-fn apt_get(wish: &Installation, further: &str) -> String {
-    let packages = match &wish.deb {
-        Some(_) => "\"$deb/local.deb\"".to_owned(),
-        None => quote_all(wish.packages.iter().map(String::as_str)),
-    };
-    format!(
-        "apt-get {}-s -q {further}-o Dir::Log::Planner=/dev/null -o APT::Install-Recommends={} {}{} -- {packages}",
-        other_files(wish),
-        wish.recommends,
-        if wish.auto_remove { "--auto-remove " } else { "" },
-        wish.verb.word(),
-    )
-}
-
-/// The options that make apt use other files than those of the host.
-fn other_files(wish: &Installation) -> String {
-    [
-        (wish.refreshed, refresh::OPTION),
-        (!wish.without.is_empty(), STATUS_OPTION),
-        (!wish.manual.is_empty(), MARKS_OPTION),
-    ]
-    .iter()
-    .filter_map(|(is_set, option)| is_set.then_some(*option))
-    .collect()
 }
 
 /// The time limit of one simulation, for a small machine with a slow disk.
@@ -120,63 +79,6 @@ fn allowance(keys: &[FactKey]) -> Duration {
     let refreshes = keys.iter().filter_map(wish).any(|wish| wish.refreshed);
     let further = u32::try_from(keys.len().saturating_sub(1)).unwrap_or(u32::MAX);
     SIMULATION + FURTHER * further + if refreshes { refresh::PATIENCE } else { Duration::ZERO }
-}
-
-/// Runs the simulation: sets `$said` to its output and `$code` to its exit code. If it fails as `nobody`, it runs again as root,
-/// and that result counts.
-fn question(wish: &Installation) -> String {
-    if !is_plain(wish) {
-        return format!("said=$({} 2>&1)\ncode=$?\n", simulation_command(wish));
-    }
-    let command = apt_get(wish, "$2 ");
-    format!(
-        "sim() {{ said=$($1 {command} 2>&1); code=$?; }}\n\
-         code=1; [ -z \"$nobody\" ] || sim \"$nobody\" \"{}\"\n\
-         [ $code = 0 ] || sim \"\" \"{}\"\n",
-        nobody::OPTION.trim(),
-        NO_CACHES.trim()
-    )
-}
-
-/// The packages that apt must know by these very names before it reads them.
-fn looked_up(wish: &Installation) -> Vec<&str> {
-    if wish.deb.is_some() || !matches!(wish.verb, AptVerb::Install | AptVerb::Reinstall) {
-        return Vec::new();
-    }
-    let keys = wish.packages.iter().filter_map(|package| package.split('=').next());
-    keys.filter(|key| key.split(':').next().is_some_and(may_be_misread))
-        .collect()
-}
-
-/// As [`question`], but apt gets no name that it would read as something else: that fails as for any unknown name.
-fn careful_question(wish: &Installation) -> String {
-    let keys = looked_up(wish);
-    if keys.is_empty() {
-        return question(wish);
-    }
-    let look_up = |apt_cache: &str| {
-        let names = keys.iter().filter_map(|key| key.split(':').next());
-        let names: Vec<&str> = names.flat_map(|name| ["-e", name]).collect();
-        format!(
-            "known=$(LC_ALL=C {apt_cache}pkgnames --all-names 2>/dev/null | grep -x -F {})\nsaid=\n\
-             for key in {}; do case \"\n$known\n\" in *\"\n${{key%%:*}}\n\"*) ;; *) said=\"${{said}}E: Unable to locate package $key\n\";; esac; done\n",
-            quote_all(names),
-            quote_all(keys.iter().copied())
-        )
-    };
-    let as_root = look_up(&format!("apt-cache {}{NO_CACHES}", other_files(wish)));
-    let looked_up = if is_plain(wish) {
-        let as_nobody = look_up("$nobody apt-cache ");
-        format!("said=unread\nif [ -n \"$nobody\" ]; then {as_nobody}fi\nif [ -n \"$said\" ]; then {as_root}fi\n")
-    } else {
-        as_root
-    };
-    format!("{looked_up}code=100\nif [ -z \"$said\" ]; then {}fi\n", question(wish))
-}
-
-/// Whether the simulation uses only files of the host.
-fn is_plain(wish: &Installation) -> bool {
-    !wish.refreshed && wish.without.is_empty() && wish.manual.is_empty()
 }
 
 fn probe(keys: &[FactKey]) -> String {
@@ -285,13 +187,6 @@ fn near_script(wish: &Installation) -> String {
             near::script(&format!("LC_ALL=C apt-cache {}{NO_CACHES}", other_files(wish)))
         }
         AptVerb::Remove | AptVerb::Upgrade | AptVerb::FullUpgrade => String::new(),
-    }
-}
-
-fn wish(key: &FactKey) -> Option<&Installation> {
-    match key {
-        FactKey::Installation(wish) => Some(wish),
-        _ => None,
     }
 }
 
@@ -412,43 +307,6 @@ fn errors(said: &[&str]) -> Option<String> {
     (!errors.is_empty()).then(|| errors.join(" "))
 }
 
-fn simulation(lines: &[String]) -> Simulation {
-    let mut simulation = Simulation::default();
-    for line in lines {
-        if let Some(rest) = line.strip_prefix("Inst ") {
-            simulation.installs.extend(simulated_install(rest));
-        } else if let Some(rest) = line.strip_prefix("Remv ") {
-            simulation.removals.extend(simulated_removal(rest));
-        } else if let Some((name, _)) = line.strip_prefix("Conf ").and_then(|rest| rest.split_once(' ')) {
-            simulation.configures.push(name.to_owned());
-        }
-    }
-    let Simulation {
-        installs, configures, ..
-    } = &mut simulation;
-    configures.retain(|name| !installs.iter().any(|install| install.name == *name));
-    simulation.held = listed_below(lines, "The following held packages will be changed:");
-    simulation.downgrades = listed_below(lines, "The following packages will be DOWNGRADED:");
-    simulation
-}
-
-/// The names that apt lists below a heading.
-fn listed_below(lines: &[String], heading: &str) -> Vec<String> {
-    let below = lines.iter().skip_while(|line| *line != heading).skip(1);
-    let names = below.map_while(|line| line.strip_prefix("  "));
-    names.flat_map(str::split_whitespace).map(str::to_owned).collect()
-}
-
-/// `name [old]`, followed by the packages that need it.
-fn simulated_removal(line: &str) -> Option<SimulatedRemoval> {
-    let (name, rest) = line.split_once(' ')?;
-    let old = rest.strip_prefix('[')?.split(']').next()?;
-    Some(SimulatedRemoval {
-        name: name.to_owned(),
-        old: old.to_owned(),
-    })
-}
-
 /// apt-get(8) writes files in `partial` at each update, even if nothing is new. The date of a directory tells of files that were
 /// removed or moved there, whatever their own dates are; `s*` are the sources. An empty file is none: unattended-upgrade makes one.
 fn lists_probe() -> String {
@@ -480,25 +338,11 @@ fn parse_lists(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(Fact
         .collect())
 }
 
-/// `name [old] (new origin [arch]) []`, the old version only for an upgrade.
-fn simulated_install(line: &str) -> Option<SimulatedInstall> {
-    let (name, rest) = line.split_once(' ')?;
-    let (before, after) = rest.split_once('(')?;
-    Some(SimulatedInstall {
-        name: name.to_owned(),
-        old: before
-            .trim()
-            .strip_prefix('[')
-            .and_then(|old| old.strip_suffix(']'))
-            .map(str::to_owned),
-        automatic: false,
-        new: after.split(' ').next()?.to_owned(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::question::simulation_command;
     use super::*;
+    use crate::facts::apt::SimulatedRemoval;
 
     fn key(name: &str) -> FactKey {
         FactKey::Installation(Installation {

@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{NO_CACHES, careful_question, is_plain, looked_up, simulation, wish};
+use super::printed::simulation;
+use super::question::{NO_CACHES, careful_question, is_plain, looked_up, wish};
 use crate::facts::apt::{AptVerb, Installation, InstallationFact, Simulation};
 use crate::facts::key::{Fact, FactKey};
 use crate::quote::quote_all;
