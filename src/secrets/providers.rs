@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -231,12 +231,12 @@ fn run(program: &str, arguments: &[String]) -> Result<Secret, Failure> {
         .stderr(Stdio::null())
         .spawn()
         .map_err(Failure::Start)?;
-    let printed = printed(&mut child);
+    let printed = printed(&mut child).and_then(|bytes| Ok((bytes, ended(&mut child)?)));
     if printed.is_err() {
         let _ = child.kill();
+        let _ = child.wait();
     }
-    let status = child.wait().map_err(Failure::Start)?;
-    let bytes = printed?;
+    let (bytes, status) = printed?;
     if !status.success() {
         return Err(Failure::Failed(status));
     }
@@ -248,6 +248,18 @@ fn run(program: &str, arguments: &[String]) -> Result<Secret, Failure> {
         return Err(Failure::Nothing);
     }
     Ok(Secret::new(text))
+}
+
+/// How a command ended that prints nothing more. It may go on without its output.
+fn ended(child: &mut Child) -> Result<ExitStatus, Failure> {
+    const PAUSE: Duration = Duration::from_millis(20);
+    for _ in 0..LONGEST.as_millis() / PAUSE.as_millis() {
+        if let Some(status) = child.try_wait().map_err(Failure::Start)? {
+            return Ok(status);
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Err(Failure::Late)
 }
 
 fn printed(child: &mut Child) -> Result<Zeroizing<Vec<u8>>, Failure> {
@@ -320,6 +332,12 @@ mod tests {
             failing.contains("exit status: 3") && !failing.contains("hunter2"),
             "{failing}"
         );
+        // Its own output may end before it does.
+        let going_on = providers(
+            "[secret_providers.p]\ncommand = ['sh', '-c', 'echo secret; exec >&-; sleep 0.2; exit 4', '{name}']",
+        );
+        let failing = format!("{:?}", going_on.ask(&named("p", "lab/x")).expect_err("refused"));
+        assert!(failing.contains("exit status: 4"), "{failing}");
         assert!(told(r#"["true", "{name}"]"#, "lab/x").contains("printed nothing"));
         assert!(told(r#"["/nowhere/pass", "{name}"]"#, "lab/x").contains("cannot run it"));
         assert!(told(r#"["true"]"#, "lab/x").contains("has no `{name}`"));
