@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use minijinja::{Environment, Error, Value};
+use minijinja::{Environment, Error, ErrorKind, Value};
 
 use super::compare::Reading;
 use super::slip::{Form, Slip};
 use super::syntax;
-use super::{environment, lone_expression};
+use super::{LARGEST_TEXT, environment, lone_expression, rendered};
 
 /// The prefix of the name of a template whose name is its text, so that no `include` can refer to it.
 const OWN_TEXT: char = '\0';
@@ -70,7 +70,7 @@ pub(super) fn written(text: &str) -> Result<Written<'_>, Slip> {
 pub(super) fn render(reading: &Reading, context: Value) -> Result<String, Failure> {
     TEMPLATES
         .get_template(&format!("{OWN_TEXT}{}", reading.code))
-        .and_then(|template| template.render(context))
+        .and_then(|template| rendered(&template, context))
         .map_err(|error| failure(error, reading))
 }
 
@@ -102,9 +102,11 @@ impl Expression {
     }
 
     pub(super) fn evaluate(&self, context: Value) -> Result<Value, Failure> {
-        self.compiled
-            .eval(context)
-            .map_err(|error| failure(error, &self.reading))
+        let value = self.compiled.eval(context).and_then(|value| match value.as_str() {
+            Some(text) if text.len() > LARGEST_TEXT => Err(ErrorKind::WriteFailure.into()),
+            _ => Ok(value),
+        });
+        value.map_err(|error| failure(error, &self.reading))
     }
 }
 

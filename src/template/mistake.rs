@@ -115,6 +115,18 @@ pub(super) fn mistake(error: &Error, origin: Option<&Origin>) -> Diagnostic {
             .hint(misfit.hint);
     }
     let kind = match error.kind() {
+        ErrorKind::OutOfFuel => {
+            let label = format!("takes more than {} million steps", super::MOST_STEPS / 1_000_000);
+            return Diagnostic::new("this template does not end in time")
+                .at_maybe(origin, label)
+                .hint("loop over less");
+        }
+        ErrorKind::WriteFailure => {
+            let label = format!("makes more than {} MiB of text", super::LARGEST_TEXT >> 20);
+            return Diagnostic::new("this template makes too much text")
+                .at_maybe(origin, label)
+                .hint("use large files as they are, with `files.put` and `src`");
+        }
         ErrorKind::UnknownFilter => Word::Filter,
         ErrorKind::UnknownTest => Word::Test,
         ErrorKind::UnknownFunction => Word::Function,

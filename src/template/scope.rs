@@ -393,6 +393,10 @@ impl Inner {
         if let Some(done) = seen.rendered.get(path) {
             return done.clone();
         }
+        if let Some(mistake) = &seen.mistake {
+            // The template ends with it anyway: data that use each other twice would take for ever.
+            return minijinja::Error::new(ErrorKind::InvalidOperation, mistake.title.clone()).into();
+        }
         if let Some(done) = seen.rendered_secrets.get(path).cloned() {
             drop(seen);
             return self.provide_plain(path, &done);

@@ -11,12 +11,12 @@ use super::Bindings;
 use crate::content::{Assets, EncryptedFile};
 use crate::error::{Diagnostic, Origin, SourceFile, not_text, suggestion};
 use crate::secret::Secret;
-use crate::template::environment;
 use crate::template::mistake::mistake;
 use crate::template::place::whole_name;
 use crate::template::slip::Form;
 use crate::template::slip::Slip;
 use crate::template::syntax;
+use crate::template::{environment, rendered};
 use crate::value::{Kind, Text, Value, Why};
 
 /// The folder that file names are relative to.
@@ -51,9 +51,9 @@ impl Bindings {
             match &decrypted {
                 Some(code) => {
                     let template = compiled.environment.template_from_named_str(name, code)?;
-                    template.render(scope.context())
+                    rendered(&template, scope.context())
                 }
-                None => compiled.environment.get_template(name)?.render(scope.context()),
+                None => rendered(&compiled.environment.get_template(name)?, scope.context()),
             }
         };
         let rendered = render();

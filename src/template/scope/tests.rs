@@ -52,6 +52,21 @@ fn data_is_rendered_when_used_and_tables_are_lazy() {
 }
 
 #[test]
+fn a_template_has_an_end() {
+    let loops = "'''{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}'''";
+    let (message, hint) = mistake("", loops);
+    assert!(message.contains("this template does not end in time"), "{message}");
+    assert_eq!(hint.as_deref(), Some("loop over less"));
+    for twice in ["{{ x }}{{ x }}", "{{ x ~ x }}"] {
+        let mut data = vec![format!("x0 = '{}'", "a".repeat(1000))];
+        data.extend((1..30).map(|number| format!("x{number} = '{}'", twice.replace('x', &format!("x{}", number - 1)))));
+        let data = data.join("\n");
+        let (message, _) = mistake(&data, "'{{ x29 }}'");
+        assert!(message.contains("this template makes too much text"), "{message}");
+    }
+}
+
+#[test]
 fn a_ring_of_data_is_told_with_its_members() {
     let (message, _) = mistake("a = '{{ b }}'\nb = '{{ c }}'\nc = '{{ a }}'", "'{{ a }}'");
     assert_eq!(
