@@ -7,9 +7,10 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use minijinja::{Environment, Error, ErrorKind, Value};
 
 use super::compare::Reading;
+use super::limits::{LARGEST_TEXT, rendered};
 use super::slip::{Form, Slip};
 use super::syntax;
-use super::{LARGEST_TEXT, environment, lone_expression, rendered};
+use super::{environment, lone_expression};
 
 /// The prefix of the name of a template whose name is its text, so that no `include` can refer to it.
 const OWN_TEXT: char = '\0';

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use minijinja::{Error, ErrorKind};
 
+use super::limits::{LARGEST_TEXT, MOST_STEPS};
 use super::slip::{Form, Slip};
 use super::sorts::{Misfit, sign_of_test};
 use crate::error::{Diagnostic, Origin, habits, suggestion};
@@ -116,13 +117,13 @@ pub(super) fn mistake(error: &Error, origin: Option<&Origin>) -> Diagnostic {
     }
     let kind = match error.kind() {
         ErrorKind::OutOfFuel => {
-            let label = format!("takes more than {} million steps", super::MOST_STEPS / 1_000_000);
+            let label = format!("takes more than {} million steps", MOST_STEPS / 1_000_000);
             return Diagnostic::new("this template does not end in time")
                 .at_maybe(origin, label)
                 .hint("loop over less");
         }
         ErrorKind::WriteFailure => {
-            let label = format!("makes more than {} MiB of text", super::LARGEST_TEXT >> 20);
+            let label = format!("makes more than {} MiB of text", LARGEST_TEXT >> 20);
             return Diagnostic::new("this template makes too much text")
                 .at_maybe(origin, label)
                 .hint("use large files as they are, with `files.put` and `src`");

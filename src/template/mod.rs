@@ -11,6 +11,7 @@ mod convert;
 mod facts;
 mod filters;
 mod inspect;
+mod limits;
 mod mistake;
 mod place;
 mod scope;
@@ -22,10 +23,8 @@ mod tree;
 mod variables;
 mod watch;
 
-use std::io::{self, Write};
-
 use minijinja::value::ValueKind;
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, Template, UndefinedBehavior, Value, escape_formatter};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value, escape_formatter};
 
 pub use analysis::{Analysis, Shape, Sort, World, analyze_expression, analyze_file, analyze_string};
 pub use captured::{Captured, CapturedSource, NoCaptures};
@@ -37,17 +36,11 @@ pub use variables::Variables;
 
 use crate::error::{Diagnostic, Origin};
 
-/// How many instructions of minijinja one evaluation may take: some seconds of a processor, and far more than any file of a host needs.
-const MOST_STEPS: u64 = 20_000_000;
-
-/// How long the text of one template may get, in bytes: data that use each other twice would else take all memory.
-const LARGEST_TEXT: usize = 4 << 20;
-
 /// The minijinja environment that every template of a run shares.
 pub(crate) fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_fuel(Some(MOST_STEPS));
+    environment.set_fuel(Some(limits::MOST_STEPS));
     // Escaping by file name would quote every value of a `.yaml` or `.json` template.
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_syntax(tokens::config());
@@ -60,32 +53,6 @@ pub(crate) fn environment() -> Environment<'static> {
         escape_formatter(out, state, value)
     });
     environment
-}
-
-/// The text of a template.
-///
-/// Errors: it fails, or gets too long.
-fn rendered(template: &Template<'_, '_>, context: Value) -> Result<String, Error> {
-    let mut text = Vec::new();
-    template.render_captured_to(context, Bounded(&mut text))?;
-    String::from_utf8(text).map_err(|error| Error::new(ErrorKind::WriteFailure, error.to_string()))
-}
-
-/// Text that may get no longer than [`LARGEST_TEXT`].
-struct Bounded<'a>(&'a mut Vec<u8>);
-
-impl Write for Bounded<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > LARGEST_TEXT {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// minijinja's strict mode allows undefined values inside a list or a table.

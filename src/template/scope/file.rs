@@ -11,12 +11,13 @@ use super::Bindings;
 use crate::content::{Assets, EncryptedFile};
 use crate::error::{Diagnostic, Origin, SourceFile, not_text, suggestion};
 use crate::secret::Secret;
+use crate::template::environment;
+use crate::template::limits::rendered;
 use crate::template::mistake::mistake;
 use crate::template::place::whole_name;
 use crate::template::slip::Form;
 use crate::template::slip::Slip;
 use crate::template::syntax;
-use crate::template::{environment, rendered};
 use crate::value::{Kind, Text, Value, Why};
 
 /// The folder that file names are relative to.
