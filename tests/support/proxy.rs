@@ -183,23 +183,22 @@ impl Shared {
 
     /// Returns whether the connection goes on.
     fn inject(&self, fault: Option<Fault>) -> bool {
-        let goes_on = match fault {
-            Some(Fault::Call(call)) => {
-                call();
-                true
-            }
-            Some(Fault::Silence(time)) => {
-                thread::sleep(time);
-                false
-            }
-            Some(Fault::Close) | None => false,
+        let goes_on = matches!(fault, Some(Fault::Call(_)));
+        // Those of now: the next run may have begun when a silence ends.
+        let sockets = if goes_on {
+            Vec::new()
+        } else {
+            std::mem::take(&mut self.lock().sockets)
         };
-        let mut state = self.lock();
-        if !goes_on {
-            for socket in state.sockets.drain(..) {
-                let _ = socket.shutdown(Shutdown::Both);
-            }
+        match fault {
+            Some(Fault::Call(call)) => call(),
+            Some(Fault::Silence(time)) => thread::sleep(time),
+            Some(Fault::Close) | None => {}
         }
+        for socket in sockets {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+        let mut state = self.lock();
         state.is_held = false;
         self.flows.notify_all();
         goes_on
