@@ -7,7 +7,7 @@ use crate::facts::journal::CONTENT;
 use crate::facts::made::{Creation, Kind, Subject, digest};
 use crate::facts::remembered::Update;
 use crate::facts::{Fact, FactKey, Facts};
-use crate::plan::PlannedOperation;
+use crate::plan::{PlannedOperation, Survey, is_claimed};
 use crate::secret::{DigestKey, sha256_hex};
 
 /// What is remembered on one host.
@@ -31,6 +31,15 @@ enum Remembered {
     /// It is known already, and written anew.
     Renewed(Creation),
     Gone(String),
+}
+
+impl Remembered {
+    fn creation(&self) -> Option<&Creation> {
+        match self {
+            Self::Made(creation) | Self::Perhaps(creation) | Self::Renewed(creation) => Some(creation),
+            Self::Gone(_) => None,
+        }
+    }
 }
 
 impl Creations {
@@ -62,9 +71,13 @@ impl Creations {
             ..Update::default()
         };
         for operation in operations {
+            let own = [Survey::of(std::slice::from_ref(operation))];
             for change in operation.changes() {
                 for remembered in remembered(operation, change, key) {
-                    self.add(remembered, operation, &mut update);
+                    // What comes along with something else is nothing that an operation could lose.
+                    if remembered.creation().is_none_or(|creation| is_claimed(creation, &own)) {
+                        self.add(remembered, operation, &mut update);
+                    }
                 }
             }
         }
@@ -169,11 +182,13 @@ fn remembered(operation: &PlannedOperation, change: &ResourceChange, key: &Diges
     all
 }
 
-/// Whether what is there then comes from the project, and not from elsewhere on the host. Packages and accounts have no such steps.
+/// Whether what is there then comes from the project, and not from elsewhere on the host. A group that a user brings has no step of its
+/// own.
 fn is_made_here(change: &ResourceChange) -> bool {
     let makes = |step: &Step| matches!(step, Step::WriteFile(_) | Step::Link(_) | Step::MakeDirectory(_));
     match change.id.kind {
         ResourceKind::File | ResourceKind::Link | ResourceKind::Directory => change.steps.iter().any(makes),
+        ResourceKind::Group => !change.steps.is_empty(),
         _ => true,
     }
 }

@@ -244,7 +244,8 @@ impl Capture {
         Ok(change)
     }
 
-    /// The file gets its place only when it is whole.
+    /// The file gets its place only when it is whole. Until then it is in a new folder that only this user can enter: others may own
+    /// the one around it. From there, `..` is that one, whatever is renamed.
     fn script(&self, make: &str, tries_again: bool, owner: &str, mode: u32) -> String {
         let again = if tries_again {
             "until make; do sleep 2; done"
@@ -253,14 +254,16 @@ impl Capture {
         };
         format!(
             "umask 077\n\
-             p={path} t={folder}/.homelab-capture-$$\n\
-             trap 'rm -f -- \"$t\"' EXIT; trap 'exit 1' HUP INT TERM PIPE\n\
-             make() {{ (\n{make}) </dev/null >\"$t\"; }}\n\
+             from=$PWD\n\
+             cd -P -- {folder} && folder=$(pwd -P) && new=$(mktemp -d ./.homelab-XXXXXXXXXX) || exit\n\
+             trap 'cd -- \"$folder\" && rm -rf -- \"$new\"' EXIT; trap 'exit 1' HUP INT TERM PIPE\n\
+             cd -P -- \"$new\" && [ \"$(pwd -P)\" = \"${{folder%/}}/${{new#./}}\" ] && [ -O . ] || {{ echo 'its folder has changed'; exit 1; }}\n\
+             make() {{ ( cd -- \"$from\"\n{make}) </dev/null >./value; }}\n\
              {again}\n\
-             [ -s \"$t\" ] || {{ echo 'the command printed nothing'; exit 1; }}\n\
-             chown -- {owner} \"$t\" && chmod -- {mode:05o} \"$t\" && sync -- \"$t\" && ln -T -- \"$t\" \"$p\"",
-            path = quote(&self.file),
-            folder = quote(parent(&self.file).trim_end_matches('/')),
+             [ -s ./value ] || {{ echo 'the command printed nothing'; exit 1; }}\n\
+             chown -- {owner} ./value && chmod -- {mode:05o} ./value && sync -- ./value && ln -T -- ./value ../{name}",
+            folder = quote(parent(&self.file)),
+            name = quote(&self.file[self.file.rfind('/').map_or(0, |at| at + 1)..]),
             owner = quote(owner),
         )
     }

@@ -227,6 +227,15 @@ impl<'a> Back<'a> {
             (_, Some(PathFact::Absent)) => thing.first.was == Was::Absent,
             _ => false,
         };
+        // A file that goes back must not be written where a link leads that stands in its place now.
+        if let Some(PathFact::Present(inode)) = now
+            && let InodeKind::Link { target } = &inode.kind
+            && thing.last.kind == "file"
+        {
+            let why = format!("a link to `{target}` is there now; remove it first");
+            self.stay(thing, &why);
+            return false;
+        }
         let is_meant = is_so || self.overwritten.contains(&thing.first.name);
         if !is_meant {
             self.stay(

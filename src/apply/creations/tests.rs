@@ -42,3 +42,47 @@ fn of_a_table_of_cron_the_entry_is_remembered() {
         assert!(matches!(all.as_slice(), [Remembered::Gone(gone)] if *gone == digest(&subject)));
     }
 }
+
+#[test]
+fn what_comes_along_with_something_else_is_not_remembered() {
+    let change = |kind, name: &str, steps: &[&str]| ResourceChange {
+        steps: steps
+            .iter()
+            .map(|step| Step::Run(crate::change::Command::new(*step, *step)))
+            .collect(),
+        ..ResourceChange::new(
+            ResourceId::new(kind, name),
+            Action::Create,
+            Before::Absent,
+            Some(Attributed::new()),
+        )
+    };
+    let changes = vec![
+        change(ResourceKind::User, "ann", &["useradd"]),
+        change(ResourceKind::Group, "ann", &[]),
+        change(ResourceKind::Group, "crew", &["groupadd"]),
+        change(ResourceKind::Package, "jq", &["apt-get"]),
+        // An upgrade of another package needs it.
+        change(ResourceKind::Package, "libjq1", &[]),
+    ];
+    let asked = [
+        FactKey::User("ann".to_owned()),
+        FactKey::Group("ann".to_owned()),
+        FactKey::Group("crew".to_owned()),
+        FactKey::Package("jq".to_owned()),
+    ];
+    let operation = PlannedOperation {
+        asked: asked.into_iter().collect(),
+        trigger: Trigger::Always,
+        ..PlannedOperation::for_test(OperationId("alpha / t / x".to_owned()), Outcome::Change(changes))
+    };
+    let nothing = BTreeSet::new();
+    let mut creations = Creations::new("/var/lib/homelab", Some(("made-x".to_owned(), &nothing)), None);
+    assert!(creations.of(&[operation], &DigestKey::random()).is_some());
+    let expected = [
+        Subject::User("ann".to_owned()),
+        Subject::Group("crew".to_owned()),
+        Subject::Package("jq".to_owned()),
+    ];
+    assert_eq!(creations.own, expected.iter().map(digest).collect());
+}

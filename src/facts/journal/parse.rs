@@ -108,7 +108,9 @@ fn run(lines: &[&str]) -> Option<Run> {
                     Numbers::One(number) => (number..=number, false),
                     Numbers::Range(first, last) => (first..=last, true),
                 };
-                for number in numbers {
+                // A line that a host made up names no more changes than there are.
+                let most = changes.iter().map(|one| one.record.change).max();
+                for number in numbers.take_while(|number| Some(*number) <= most) {
                     let own = answers.entry(number).or_default();
                     if !of_group {
                         own.retain(|(of_group, _)| !of_group);

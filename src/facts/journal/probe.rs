@@ -6,7 +6,7 @@ use crate::quote::quote;
 /// The journals to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted<'a> {
-    /// Those of the last runs, the latest first, each with the key of its digests.
+    /// Those of the last runs, the latest first, each with the key of its digests. One that was cut off in its first line is none.
     Last(u32),
     /// The last one of each deploy, the latest first, in the same form.
     LastOfEach,
@@ -24,7 +24,7 @@ cd -- "$state/journal" 2>/dev/null || exit 0
 pub fn probe(wanted: Wanted<'_>) -> Probe {
     let text = match wanted {
         Wanted::Last(runs) => format!(
-            "{STATE}ls -r | sed -n 's/[.]jsonl$//p' | head -n {runs} | while read -r r; do k=; read -r k <\"$r.key\"; echo \"journal $k\"; cat -- \"$r.jsonl\"; echo; done"
+            "{STATE}ls -r | sed -n 's/[.]jsonl$//p' | while read -r r; do read -r l <\"$r.jsonl\" && echo \"$r\"; done | head -n {runs} | while read -r r; do k=; read -r k <\"$r.key\"; echo \"journal $k\"; cat -- \"$r.jsonl\"; echo; done"
         ),
         Wanted::LastOfEach => format!(
             "{STATE}seen=\nls -r | sed -n 's/[.]jsonl$//p' | while read -r r; do\n\
