@@ -35,4 +35,4 @@ pub(super) const NO_RESULT: Answer = Do("remove it: the result of an operation i
 pub(super) const ABOUT_FACTS: Answer =
     Do("use `facts.…`: `homelab facts` with the names of an inventory and a host lists them");
 pub(super) const SECRET: Answer =
-    Do("secrets are not in this version: keep the value in a file of the host, or pass it with `--data KEY=VALUE`");
+    Do("encrypt the value with `homelab secrets set FILE KEY`, and use it as any other data: see docs/secrets.md");

@@ -35,10 +35,7 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
         "apt.autoremove apt.clean",
         Do("not in this version: use `homelab exec INVENTORY PATTERN -- apt-get -y autoremove`"),
     ),
-    (
-        "deb",
-        Do("not in this version: run `apt-get install ./FILE.deb` with `server.shell` and `unless`"),
-    ),
+    ("deb", Own("apt.deb")),
     (
         "debconf",
         Do("not in this version: run `debconf-set-selections` with `server.shell` and `unless`"),
