@@ -42,6 +42,14 @@ impl Document {
     /// Errors: it is no data.
     pub(super) fn name_of(&self, path: &DataPath) -> Result<String, Diagnostic> {
         if let Some(name) = data_path(&self.shown, path) {
+            // A value for a host that is not there would make one.
+            if let [Step::Key(_), Step::Key(host), ..] = path.0.as_slice()
+                && name.0.len() < path.0.len()
+                && !self.has(&DataPath(path.0[..2].to_vec()))
+            {
+                let title = format!("`{}` has no host `{host}`", self.shown);
+                return Err(Diagnostic::new(title).hint("correct the name, or write the host first"));
+            }
             return Ok(name.name());
         }
         let exact = path.exact();

@@ -98,7 +98,17 @@ impl Watch {
 
     /// Notes a name that `path` does not have, and the names that it has.
     pub(super) fn missed(&self, path: String, known: Vec<String>) {
-        self.seen().missed = Some((path, known));
+        let mut seen = self.seen();
+        // A secret may be what was looked up, also one that is too short to be searched for in messages.
+        let is_last = |secret: &&String| {
+            path.strip_suffix(secret.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        };
+        let path = match seen.secrets.iter().find(is_last) {
+            Some(secret) => format!("{}…", &path[..path.len() - secret.len()]),
+            None => path,
+        };
+        seen.missed = Some((path, known));
     }
 
     /// Notes that a host has nothing of this name.

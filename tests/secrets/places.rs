@@ -36,6 +36,11 @@ fn a_host_has_secrets_of_its_own_and_lists_can_be_sorted() {
         "hosts.nas.data.grafana.password",
     ];
     anna.pipe(&lab, &set, CANARY).expect(0);
+    let mut unknown = set;
+    unknown[3] = "hosts.nass.data.grafana.password";
+    anna.pipe(&lab, &unknown, CANARY)
+        .expect(3)
+        .says("`inventories/dev.toml` has no host `nass`");
     let value = lab.read("inventories/dev.toml");
     let value = value
         .split('"')

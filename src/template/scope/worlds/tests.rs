@@ -138,3 +138,20 @@ fn files_are_masked_in_place() {
     assert_eq!(text.masked(), "user = anna\npw = \"[secret]\"\n[secret]\n");
     assert_eq!(text.expose(), "user = anna\npw = \"hunter-2\"\naHVudGVyLTI=\n");
 }
+
+#[test]
+fn a_secret_that_was_looked_up_is_in_no_message() {
+    for text in [
+        "'{{ vars[one] }}'",
+        "'{{ vars.t[one] }}'",
+        "'{{ t[one] }}'",
+        "'{{ hosts[one] }}'",
+    ] {
+        let mistake = render("one = \"{{ env('ONE') }}\"\n[t]\na = 1", text).expect_err("a mistake");
+        let told = format!("{mistake} {:?}", mistake.hint);
+        assert!(
+            told.contains('…') && !told.contains(".x`") && !told.contains("`x`"),
+            "{text}: {told}"
+        );
+    }
+}
