@@ -528,7 +528,11 @@ fn list(value: &Json) -> Vec<Json> {
 }
 
 fn changes(operation: &Json) -> BTreeSet<String> {
-    list(&operation["changes"]).iter().map(change).collect()
+    let changes = list(&operation["changes"]);
+    // Once it is known that they are missing, they are changes of their own.
+    let above = changes.iter().flat_map(|change| list(&change["above"]));
+    let above = above.filter_map(|path| Some(format!("create directory {}", path.as_str()?)));
+    changes.iter().map(change).chain(above).collect()
 }
 
 /// Kind, name and action of a change.
