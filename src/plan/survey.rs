@@ -59,7 +59,8 @@ impl Survey {
 fn names(key: &FactKey) -> Vec<String> {
     let subjects = match key {
         FactKey::Package(name) => vec![Subject::Package(name.clone())],
-        FactKey::User(name) => vec![Subject::User(name.clone())],
+        // The group of this name comes with the user.
+        FactKey::User(name) => vec![Subject::User(name.clone()), Subject::Group(name.clone())],
         FactKey::Group(name) => vec![Subject::Group(name.clone())],
         FactKey::Unit(name) => {
             let path = |name: &str| Subject::Path(format!("/etc/systemd/system/{name}"));
@@ -76,4 +77,33 @@ fn names(key: &FactKey) -> Vec<String> {
             .collect(),
     };
     subjects.iter().map(digest).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_needs_a_thing_needs_what_comes_with_it() {
+        let survey = Survey {
+            missing: [
+                FactKey::User("ann".to_owned()),
+                FactKey::Unit("backup@home.timer".to_owned()),
+                FactKey::Content("/etc/x".to_owned()),
+            ]
+            .into(),
+            ..Survey::default()
+        };
+        let path = |path: &str| Subject::Path(path.to_owned());
+        for subject in [
+            Subject::User("ann".to_owned()),
+            Subject::Group("ann".to_owned()),
+            path("/etc/systemd/system/backup@home.timer"),
+            path("/etc/systemd/system/backup@.timer"),
+            path("/etc/x"),
+        ] {
+            assert!(survey.has(&digest(&subject)), "{subject:?}");
+        }
+        assert!(!survey.has(&digest(&path("/etc/y"))));
+    }
 }

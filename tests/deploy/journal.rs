@@ -55,11 +55,7 @@ fn what_a_run_changes_is_in_the_journal_of_the_host() {
     data(&project, "one", "touch /srv/one");
     project.homelab(&["deploy", "dev", "all", "--dry-run"]).expect(0);
     assert!(!host.is("test -e /var/lib/homelab"));
-    // The journal takes none of its own: it is read, changed, and read again after the command.
-    let first = project
-        .homelab(&["deploy", "dev", "all", "--yes", "--verbose"])
-        .expect(0);
-    assert!(first.stderr.contains("alpha: round trips: 3\n"), "{}", first.stderr);
+    project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
     let modes = host.inside("cd /var/lib/homelab && stat -c '%U %a' . journal journal/*");
     assert_eq!(modes, "root 700\nroot 700\nroot 600\nroot 600\n");
     let before = files(&host);

@@ -158,6 +158,6 @@ fn no_operation_of_any_kind_adds_one() {
     for deploy in ["few", "many"] {
         let again = project.homelab(&["deploy", "dev", deploy, "--yes", "-v"]).expect(0);
         assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);
-        assert_eq!(round_trips(&again), 1);
+        assert_eq!(round_trips(&again), 1, "{deploy}: {}", again.stdout);
     }
 }
