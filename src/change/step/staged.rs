@@ -55,8 +55,10 @@ pub enum ValidatorAnswer {
     Unmade,
 }
 
-/// Makes files, and validates them. Users of the host may own the folder: the name is new and cannot be guessed.
-const FUNCTIONS: &str = r#"lay() {
+/// Makes files, and validates them. Users of the host may own the folder: the name is new and cannot be guessed. What a validator prints
+/// goes into a file without a name (descriptor 6): a process that it leaves behind would keep a pipe open.
+const FUNCTIONS: &str = r#"exec 6>>/dev/shm/said && rm -f /dev/shm/said
+lay() {
 t=$(mktemp -- "${1%/*}/.homelab-XXXXXXXXXX") && cat >"$t" && chown -h -- "$2" "$t" && chmod -- "$3" "$t" && mv -f -T -- "$t" "$1"
 }
 made() { stat -c '%d:%i %u:%g %a' -- "$v"; sha256sum <"$v"; }
@@ -180,8 +182,9 @@ fn validated(file: &WriteFile) -> String {
          elif {program}; then tell missing ''\n\
          else\n\
          m=$(made)\n\
-         (\n{run}\n) </dev/null >/dev/shm/said 2>&1; code=$?\n\
-         said=$(tail -c {MOST_SAID} /dev/shm/said)\n\
+         : >/proc/$$/fd/6\n\
+         (\n{run}\n) </dev/null >&6 2>&1 6>&-; code=$?\n\
+         said=$(tail -c {MOST_SAID} /proc/$$/fd/6)\n\
          case $code in 124|137) {too_long} ;; 0) [ \"$m\" = \"$(made)\" ] || code=changed ;; esac\n\
          tell \"$code\" \"$said\"\n\
          fi\n",
