@@ -156,13 +156,13 @@ fn staging(shell: &Path, folder: &Path) -> (Child, Nonce, PathBuf) {
 
 #[track_caller]
 fn wait_until(mut is_so: impl FnMut() -> bool) {
-    for _ in 0..400 {
+    for _ in 0..2400 {
         if is_so() {
             return;
         }
         std::thread::sleep(Duration::from_millis(25));
     }
-    panic!("not so after 10 s");
+    panic!("not so after 60 s");
 }
 
 /// The text of a frame that a channel with all functions sends next.
