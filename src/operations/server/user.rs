@@ -196,11 +196,7 @@ impl User {
                 groups.insert(group);
                 groups.extend(old.groups);
             }
-            Ok(UserFact::Absent)
-            | Err(Stop::NotKnown {
-                cause: NotKnown::Since(..),
-                ..
-            }) => {
+            Ok(UserFact::Absent) => {
                 groups.extend(
                     context
                         .get(AccountDefaultsKey)
