@@ -55,12 +55,12 @@ pub(super) fn plan_operation(
     }
     let mut asked = std::mem::take(&mut bound.asked);
     let mut peers = std::mem::take(&mut bound.peers);
+    if let Bound::Unknown(why) | Bound::Partly(_, why) = &bound.bound {
+        let unknown = &mut build.survey.unknown;
+        unknown.get_or_insert_with(|| format!("`{}`: {why}", bound.id.slug()));
+    }
     let (outcome, found) = match &bound.bound {
         Bound::Unknown(why) => {
-            build
-                .survey
-                .unknown
-                .get_or_insert_with(|| format!("`{}`: {why}", bound.id.slug()));
             let outcome = deferred(after(why), reason(why), vec![FactScope::Everything]);
             let found = Found {
                 needs_key: *why == Why::NeedsKey,
@@ -68,13 +68,7 @@ pub(super) fn plan_operation(
             };
             (Ok(outcome), found)
         }
-        Bound::Partly(ready, why) => {
-            build
-                .survey
-                .unknown
-                .get_or_insert_with(|| format!("`{}`: {why}", bound.id.slug()));
-            plan_partly(ready, why, &bound.origin, given, overlay, build)
-        }
+        Bound::Partly(ready, why) => plan_partly(ready, why, &bound.origin, given, overlay, build),
         Bound::Ready(ready) => plan_ready(ready, &bound, role, given, overlay, build),
     };
     let Found {

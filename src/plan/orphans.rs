@@ -9,7 +9,7 @@ use std::fmt;
 use toml::{Table, Value};
 
 use super::Survey;
-use super::rollback::literal;
+use super::rollback::{literal, operation};
 use crate::facts::account::{GroupFact, UserFact};
 use crate::facts::made::{Creation, Kind, Subject, digest};
 use crate::facts::package::PackageFact;
@@ -262,11 +262,11 @@ pub fn removals<'a>(orphans: impl IntoIterator<Item = &'a Orphan>, facts: &Facts
     for orphan in orphans {
         let name = orphan.creation.name.as_str();
         let mut table = match orphan.creation.subject() {
-            Subject::CronEntry(user, name) => table("crontab.crontab", &[("cron_name", &name), ("user", &user)]),
+            Subject::CronEntry(user, name) => operation("crontab.crontab", &[("cron_name", &name), ("user", &user)]),
             _ => match (orphan.creation.kind, unit_file(name)) {
-                (Kind::Link, _) => table("files.link", &[("path", name)]),
-                (Kind::Directory, _) => table("files.directory", &[("path", name)]),
-                (_, Some(UnitFilePath { unit, drop_in: None })) => table("systemd.unit", &[("unit", unit)]),
+                (Kind::Link, _) => operation("files.link", &[("path", name)]),
+                (Kind::Directory, _) => operation("files.directory", &[("path", name)]),
+                (_, Some(UnitFilePath { unit, drop_in: None })) => operation("systemd.unit", &[("unit", unit)]),
                 (
                     _,
                     Some(UnitFilePath {
@@ -276,9 +276,9 @@ pub fn removals<'a>(orphans: impl IntoIterator<Item = &'a Orphan>, facts: &Facts
                 ) => {
                     outdated.insert(unit.to_owned());
                     let name = drop_in.strip_suffix(".conf").unwrap_or(drop_in);
-                    table("systemd.unit", &[("unit", unit), ("drop_in", name)])
+                    operation("systemd.unit", &[("unit", unit), ("drop_in", name)])
                 }
-                _ => table("files.file", &[("path", name)]),
+                _ => operation("files.file", &[("path", name)]),
             },
         };
         table.insert("name".to_owned(), literal(&orphan.to_string()).into());
@@ -299,17 +299,11 @@ pub fn removals<'a>(orphans: impl IntoIterator<Item = &'a Orphan>, facts: &Facts
         if let Some(Fact::Unit(UnitFact::Present(state))) = facts.get(&FactKey::Unit(unit.clone()))
             && !state.has_stopped()
         {
-            operations.push(table("systemd.service", &[("service", &unit), ("state", "started")]).into());
+            operations.push(operation("systemd.service", &[("service", &unit), ("state", "started")]).into());
         }
     }
     let task = Table::from_iter([("operation".to_owned(), operations.clone().into())]);
     toml::to_string(&task).ok().filter(|_| !operations.is_empty())
-}
-
-fn table(op: &str, arguments: &[(&str, &str)]) -> Table {
-    let arguments = arguments.iter().map(|(name, value)| (*name, literal(value)));
-    let all = std::iter::once(("op", op.to_owned())).chain(arguments);
-    all.map(|(name, value)| (name.to_owned(), value.into())).collect()
 }
 
 #[cfg(test)]

@@ -529,7 +529,7 @@ fn tables(tables: Vec<Table>) -> Value {
     tables.into_iter().map(Value::Table).collect::<Vec<_>>().into()
 }
 
-fn operation(op: &str, arguments: &[(&str, &str)]) -> Table {
+pub(super) fn operation(op: &str, arguments: &[(&str, &str)]) -> Table {
     let arguments = arguments.iter().map(|(name, value)| (*name, literal(value)));
     let all = std::iter::once(("op", op.to_owned())).chain(arguments);
     all.map(|(name, value)| (name.to_owned(), value.into())).collect()
