@@ -10,6 +10,7 @@ use super::http::Question;
 use super::inquiry::Inquiry;
 use super::kind::{DependsOn, Key, Subject};
 use super::presence;
+use super::unit::template;
 
 /// How a [`FactKey`] and its [`Fact`] are stored.
 pub trait Stored<'a>: Key<'a> {
@@ -117,6 +118,11 @@ macro_rules! storage {
         }
 
         impl FactKey {
+    /// The fact of a unit; `None` for a template, which systemd cannot show.
+    pub fn of_unit(unit: &str) -> Option<Self> {
+        template(unit).is_none().then(|| Self::Unit(unit.to_owned()))
+    }
+
             /// The names of all kinds.
             #[cfg(test)]
             pub(super) const KINDS: &'static [&'static str] = &[$(stringify!($variant)),*];
@@ -226,5 +232,18 @@ impl FactKey {
     /// Whether `fact` means that the thing does not exist.
     pub fn is_absent(&self, fact: &Fact) -> bool {
         self.absent().as_ref() == Some(fact)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_has_no_fact() {
+        for (unit, expected) in [("a.service", true), ("a@b.service", true), ("a@.service", false)] {
+            let expected = expected.then(|| FactKey::Unit(unit.to_owned()));
+            assert_eq!(FactKey::of_unit(unit), expected, "{unit}");
+        }
     }
 }

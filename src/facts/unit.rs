@@ -1,6 +1,7 @@
 //! systemd units.
 
 pub(super) mod files;
+mod name;
 mod reload;
 mod settings;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::kind::{DependsOn, Key, Subject};
 
 pub use files::{UnitFilePath, is_file_of};
+pub use name::{is_unit_name, template};
 pub use reload::{Reload, ReloadKey};
 pub use settings::settings_of;
 

@@ -97,7 +97,7 @@ pub fn orphan_keys(found: &[Found]) -> BTreeSet<FactKey> {
                 keys.insert(FactKey::Listing(path.clone()));
             }
             (Kind::File, Subject::Path(path)) => {
-                keys.extend(unit_file(path).map(|file| FactKey::Unit(file.unit.to_owned())));
+                keys.extend(unit_file(path).and_then(|file| FactKey::of_unit(file.unit)));
             }
             (_, Subject::CronEntry(user, name)) => {
                 let table = entry(user, name).table();

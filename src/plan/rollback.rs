@@ -94,7 +94,7 @@ pub fn rollback_keys(run: &Run) -> BTreeSet<FactKey> {
         let name = thing.first.name.clone();
         match thing.first.kind.as_str() {
             "file" | "link" => {
-                keys.extend(UnitFilePath::of(&thing.first.name).map(|file| FactKey::Unit(file.unit.to_owned())));
+                keys.extend(UnitFilePath::of(&thing.first.name).and_then(|file| FactKey::of_unit(file.unit)));
                 keys.extend(thing.kept.map(|kept| FactKey::Path(kept.to_owned())));
                 keys.insert(FactKey::Path(name));
             }

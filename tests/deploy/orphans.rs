@@ -65,6 +65,33 @@ state = "started"
 enabled = true
 
 [[operation]]
+op = "systemd.unit"
+unit = "old-of@.service"
+content = """
+[Service]
+ExecStart=/bin/sleep infinity
+"""
+
+[[operation]]
+op = "systemd.unit"
+unit = "old-of@.service"
+drop_in = "nice"
+content = """
+[Service]
+Nice=5
+"""
+
+[[operation]]
+op = "systemd.service"
+service = "old-of@one"
+state = "started"
+
+[[operation]]
+op = "files.put"
+dest = "/etc/systemd/system/no unit.service"
+content = "old\n"
+
+[[operation]]
 op = "systemd.timer"
 unit = "tidy"
 command = "true"
@@ -146,6 +173,9 @@ fn what_left_the_configuration_is_told_and_pruned() {
         "file /srv/old/below/file",
         "file /etc/systemd/system/old.service",
         "file /etc/systemd/system/tidy.timer",
+        "file /etc/systemd/system/old-of@.service",
+        "file /etc/systemd/system/old-of@.service.d/nice.conf",
+        "file /etc/systemd/system/no unit.service",
         "cron entry old entry of root",
     ];
     let before = snapshot::etc(&host);
@@ -197,10 +227,13 @@ fn what_left_the_configuration_is_told_and_pruned() {
         "/etc/systemd/system/multi-user.target.wants/old.service",
         "/etc/systemd/system/tidy.timer",
         "/etc/systemd/system/tidy.service",
+        "/etc/systemd/system/old-of@.service",
+        "/etc/systemd/system/old-of@.service.d",
+        "'/etc/systemd/system/no unit.service'",
     ] {
         assert!(!is_there(&host, gone), "{gone}: {pruned}");
     }
-    assert!(!host.is("systemctl is-active old tidy.timer"));
+    assert!(!host.is("systemctl is-active old old-of@one tidy.timer"));
     let crontab = host.inside("crontab -l");
     assert!(
         crontab.contains("new entry") && !crontab.contains("old entry"),

@@ -80,7 +80,10 @@ fn parse(keys: &[FactKey], status: i32, answer: &[u8]) -> Result<Vec<(FactKey, F
         return Ok(keys.iter().map(|key| (key.clone(), fact.clone())).collect());
     }
     if status != 0 {
-        let said = lines.last().cloned().unwrap_or_default();
+        // What systemd says about one name is among the properties of the others.
+        let is_property = |line: &str| PROPERTIES.split(',').any(|name| line.split('=').next() == Some(name));
+        let said = lines.iter().rfind(|line| !line.is_empty() && !is_property(line));
+        let said = said.map_or("no message", String::as_str);
         return Err(UnreadableAnswer::new(match status {
             127 => "`systemctl` not found: this host has no systemd".to_owned(),
             _ => format!("`systemctl show` exited with {status}: {said}"),
@@ -289,6 +292,17 @@ mod tests {
         let facts = parse(&keys(&["sshd.service", "nope.service"]), 0, ANSWER).expect("readable");
         assert_eq!(facts[0].1, Fact::Unit(UnitFact::Present(ssh())));
         assert_eq!(facts[1].1, Fact::Unit(UnitFact::Absent));
+    }
+
+    #[test]
+    fn what_systemd_says_about_one_name_is_told() {
+        let answer =
+            "Id=a.service\nLoadState=loaded\n\nFailed to get properties: no such name\nId=b.service\nInvocationID=1\n";
+        let error = parse(&keys(&["a.service", "b@.service"]), 1, answer.as_bytes()).expect_err("not readable");
+        assert_eq!(
+            error.to_string(),
+            "`systemctl show` exited with 1: Failed to get properties: no such name"
+        );
     }
 
     #[test]

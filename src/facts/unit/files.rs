@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::name::is_unit_name;
 use super::settings::Settings;
-use super::{Reload, SUFFIXES, UnitFact, UnitState};
+use super::{Reload, UnitFact, UnitState};
 use crate::facts::path::{InodeKind, PathFact, is_below};
 
 /// Where systemd looks for the files of units, the most important first.
@@ -36,10 +37,7 @@ impl<'a> UnitFilePath<'a> {
         };
         let is_read =
             drop_in.is_none_or(|name| matches!(name.rsplit_once('.'), Some((_, "conf"))) && !name.contains('/'));
-        let is_unit = SUFFIXES
-            .iter()
-            .any(|suffix| unit.strip_suffix(suffix).is_some_and(|stem| !stem.is_empty()));
-        (is_read && is_unit).then_some(Self { unit, drop_in })
+        (is_read && is_unit_name(unit)).then_some(Self { unit, drop_in })
     }
 }
 
@@ -324,6 +322,8 @@ mod tests {
             ("/run/systemd/system/a.socket".to_owned(), Some(("a.socket", None))),
             (etc("service.d/x.conf"), None),
             (etc(".service"), None),
+            (etc("a b.service"), None),
+            (etc("a b.service.d/x.conf"), None),
             (etc("a.service.d/x.txt"), None),
             (etc("a.service.d/x/y.conf"), None),
             (etc("multi-user.target.wants/a.service"), None),

@@ -5,7 +5,7 @@ use super::service::{ended, loaded};
 use crate::change::{Attribute, NotKnown, Outcome, Stop, UnitValidator};
 use crate::facts::overlay::Effect;
 use crate::facts::path::{InodeKind, PathFact, PathKey, parent};
-use crate::facts::unit::{UnitFact, UnitKey, UnitState};
+use crate::facts::unit::{UnitFact, UnitKey, UnitState, template};
 use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
 use crate::operations::files::directory::plan_one as plan_directory;
@@ -13,7 +13,6 @@ use crate::operations::files::parameters::path_and_ancestors;
 use crate::operations::files::removal::plan_absent;
 use crate::operations::files::whole_file::{FileWish, WishedContent, plan_file};
 
-use super::name;
 use super::needs::Needs;
 
 use crate::operations::work::Work;
@@ -53,8 +52,7 @@ impl UnitFile<'_> {
     }
 
     pub(super) fn key(&self) -> Option<FactKey> {
-        let is_template = name::template(self.unit).is_some();
-        (!is_template).then(|| FactKey::Unit(self.unit.to_owned()))
+        FactKey::of_unit(self.unit)
     }
 
     fn state(&self, context: &PlanContext<'_>) -> Result<Option<UnitState>, Stop> {
@@ -183,7 +181,7 @@ impl UnitFile<'_> {
         if let Some(removal) = removal {
             work.add(context, removal?);
             if let Some(change) = work.changes.last_mut() {
-                if name::template(self.unit).is_some() {
+                if template(self.unit).is_some() {
                     change.steps.insert(0, stop_instances(self.unit));
                 }
                 change.steps.push(daemon_reload());

@@ -1,11 +1,8 @@
 //! Names of units, as in systemd.unit(5).
 
 use crate::change::Stop;
-use crate::facts::unit::SUFFIXES;
+use crate::facts::unit::{SUFFIXES, is_unit_name, template};
 use crate::operations::PlanContext;
-
-/// In bytes.
-const LONGEST: usize = 255;
 
 /// The name with its suffix; without one, `.service` is added.
 pub(in crate::operations) fn full(name: &str) -> String {
@@ -14,11 +11,6 @@ pub(in crate::operations) fn full(name: &str) -> String {
     } else {
         format!("{name}.service")
     }
-}
-
-/// The template that a name is, without its instance: `a` of `a@.service`.
-pub(super) fn template(unit: &str) -> Option<&str> {
-    unit.rsplit_once('.')?.0.strip_suffix('@')
 }
 
 /// Refuses what is not the name of a unit, and a template without its instance.
@@ -38,13 +30,7 @@ pub(in crate::operations) fn check(context: &PlanContext<'_>, argument: &str, wr
 
 /// Refuses what is not the name of a unit or of a template.
 pub(super) fn check_file(context: &PlanContext<'_>, argument: &str, written: &str) -> Result<(), Stop> {
-    let unit = full(written);
-    let (stem, _) = unit.rsplit_once('.').unwrap_or((&unit, "service"));
-    let plain = |character: char| character.is_ascii_alphanumeric() || ":-_.\\@".contains(character);
-    let is_valid = !stem.is_empty() && !stem.starts_with(['-', '@']) && unit.len() <= LONGEST;
-    // The one name with a leading `-`: the root file system, and its slice.
-    let is_root = matches!(unit.as_str(), "-.mount" | "-.slice");
-    if !(is_root || is_valid && unit.chars().all(plain)) {
+    if !is_unit_name(&full(written)) {
         let title = format!("`{written}` is not a valid unit name");
         return Err(context
             .refuse(argument, title, "use letters, digits and `:-_.\\@`")

@@ -17,7 +17,7 @@ use crate::change::{Outcome, Stop};
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::facts::path::parent;
-use crate::facts::unit::{UnitFact, UnitKey};
+use crate::facts::unit::{UnitFact, UnitKey, template};
 use crate::operations::files::whole_file::WishedContent;
 use crate::operations::work::Work;
 use crate::operations::{Define, Operation, PlanContext, text};
@@ -148,7 +148,7 @@ impl Unit {
 
     /// Refuses a service without a command, which systemd would refuse.
     fn check_command(&self, context: &PlanContext<'_>, unit: &str) -> Result<(), Stop> {
-        if !self.validate || self.drop_in.is_some() || name::template(unit).is_some() {
+        if !self.validate || self.drop_in.is_some() || template(unit).is_some() {
             return Ok(());
         }
         match context.get(UnitKey(unit)) {
