@@ -39,16 +39,14 @@ fn main() {
     if !arguments.iter().any(|argument| argument == "--bench") {
         return;
     }
-    let pairs = arguments
-        .iter()
-        .find_map(|argument| argument.parse().ok())
-        .unwrap_or(PAIRS);
+    let numbers: Vec<usize> = arguments.iter().filter_map(|argument| argument.parse().ok()).collect();
+    let pairs = numbers.first().copied().unwrap_or(PAIRS);
     let value = |option: &str| arguments.iter().skip_while(|argument| *argument != option).nth(1);
     if let Some(other) = value("--against") {
         return against::compare(Path::new(other), pairs);
     }
     if let Some(tools) = value("--peers") {
-        return peers::compare(Path::new(tools), pairs);
+        return peers::compare(Path::new(tools), pairs, numbers.get(1..).unwrap_or_default());
     }
     println!(
         "| workload | hosts | floor, s | homelab, s | ratio min | median | max | kept: ratio min | median | max |"
@@ -133,9 +131,12 @@ impl Lab {
             let address = &addresses[name];
             let proxy = Proxy::to(&address.address, address.port, DELAY);
             let keys = std::fs::read_to_string(&address.known_hosts).unwrap();
-            for key in keys.lines().filter_map(|line| line.split_once(' ')) {
-                let _ = writeln!(known_hosts, "[127.0.0.1]:{} {}", proxy.port(), key.1);
-            }
+            // One file has the keys of all lab hosts.
+            let own = [name.clone(), format!("[{name}]:{}", address.port)];
+            let is_own = |names: &str| names.split(',').any(|label| own.iter().any(|own| own == label));
+            let mut keys = keys.lines().filter_map(|line| line.split_once(' '));
+            let (_, key) = keys.find(|(names, _)| is_own(names)).unwrap();
+            let _ = writeln!(known_hosts, "[127.0.0.1]:{} {key}", proxy.port());
             let _ = write!(
                 proxied,
                 "[hosts.{name}]\naddress = '127.0.0.1'\n[hosts.{name}.connection]\nuser = 'root'\nport = {}\nidentity_file = '{}'\n",

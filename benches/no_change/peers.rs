@@ -20,11 +20,11 @@ const UNDO: &str = "systemctl disable -q --now peers1 peers2 peers3 peers4 peers
     systemctl daemon-reload; for n in 1 2 3 4 5; do userdel -r peers$n; done; rm -rf /opt/peers*; \
     apt-get -qq purge -y tree bc jq lsof file; apt-get -qq autoremove -y --purge";
 
-/// Prints the table. `tools` is the folder of `pyinfra` and `ansible-playbook`.
-pub(crate) fn compare(tools: &Path, turns: usize) {
+/// Prints the table, for 1 and 10 hosts if `hosts` is empty. `tools` is the folder of `pyinfra` and `ansible-playbook`.
+pub(crate) fn compare(tools: &Path, turns: usize, hosts: &[usize]) {
     println!("| hosts | run | minimum, s | tool | s | ratio min | median | max |");
     println!("|---|---|---|---|---|---|---|---|");
-    for hosts in [1, 10] {
+    for &hosts in if hosts.is_empty() { &[1, 10] } else { hosts } {
         let lab = Lab::up(hosts, &[workload()]);
         let peers = Peers::new(&lab, tools);
         for turn in [Turn::First, Turn::DryRun, Turn::NoChange] {
