@@ -32,6 +32,22 @@ pub struct Installation {
     pub deb: Option<Box<Control>>,
 }
 
+impl Installation {
+    /// The request with nothing further: apt's own defaults, on the host as it is.
+    pub fn new(verb: AptVerb, packages: &[&str]) -> Self {
+        Self {
+            verb,
+            packages: packages.iter().map(|name| (*name).to_owned()).collect(),
+            recommends: true,
+            auto_remove: false,
+            refreshed: false,
+            without: Box::default(),
+            manual: Box::default(),
+            deb: None,
+        }
+    }
+}
+
 /// The command of apt-get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -111,16 +111,8 @@ pub fn rollback_keys(run: &Run) -> BTreeSet<FactKey> {
 /// What apt is asked to install for a package to become what it was, if it was installed.
 fn earlier_version(thing: &Thing<'_>) -> Option<Installation> {
     let version = thing.before.get("version")?;
-    Some(Installation {
-        verb: AptVerb::Install,
-        packages: vec![format!("{}={version}", thing.first.name)],
-        recommends: true,
-        auto_remove: false,
-        refreshed: false,
-        without: Box::default(),
-        manual: Box::default(),
-        deb: None,
-    })
+    let package = format!("{}={version}", thing.first.name);
+    Some(Installation::new(AptVerb::Install, &[&package]))
 }
 
 /// The task that takes back `run`. `key` is that of its digests; paths in `overwritten` go back although they were changed since.

@@ -345,16 +345,7 @@ mod tests {
     use crate::facts::apt::SimulatedRemoval;
 
     fn key(name: &str) -> FactKey {
-        FactKey::Installation(Installation {
-            verb: AptVerb::Install,
-            packages: vec![name.to_owned()],
-            recommends: true,
-            auto_remove: false,
-            refreshed: false,
-            without: Box::default(),
-            manual: Box::default(),
-            deb: None,
-        })
+        FactKey::Installation(Installation::new(AptVerb::Install, &[name]))
     }
 
     #[test]

@@ -200,16 +200,7 @@ mod tests {
     }
 
     fn wish(verb: AptVerb) -> FactKey {
-        FactKey::Installation(Installation {
-            verb,
-            packages: vec!["jq".to_owned()],
-            recommends: true,
-            auto_remove: false,
-            refreshed: false,
-            without: Box::default(),
-            manual: Box::default(),
-            deb: None,
-        })
+        FactKey::Installation(Installation::new(verb, &["jq"]))
     }
 
     /// What is known of the lists, of an installation and of a removal after operations.

@@ -108,19 +108,14 @@ impl Operation for Upgrade {
 
 impl Upgrade {
     fn wish(&self) -> Installation {
+        let verb = if self.full {
+            AptVerb::FullUpgrade
+        } else {
+            AptVerb::Upgrade
+        };
         Installation {
-            verb: if self.full {
-                AptVerb::FullUpgrade
-            } else {
-                AptVerb::Upgrade
-            },
-            packages: Vec::new(),
-            recommends: true,
             auto_remove: self.auto_remove,
-            refreshed: false,
-            without: Box::default(),
-            manual: Box::default(),
-            deb: None,
+            ..Installation::new(verb, &[])
         }
     }
 }
@@ -181,14 +176,9 @@ mod tests {
 
     fn bench(fact: InstallationFact, refreshed: bool) -> Bench {
         let wish = Installation {
-            verb: AptVerb::Upgrade,
-            packages: Vec::new(),
-            recommends: true,
             auto_remove: true,
             refreshed,
-            without: Box::default(),
-            manual: Box::default(),
-            deb: None,
+            ..Installation::new(AptVerb::Upgrade, &[])
         };
         Bench::new::<Upgrade>("auto_remove = true").fact(FactKey::Installation(wish), Fact::Installation(fact))
     }

@@ -7,16 +7,7 @@ use crate::facts::{AptVerb, Fact, Installation};
 use crate::operations::testing::Bench;
 
 fn wish(packages: &[&str]) -> Installation {
-    Installation {
-        verb: AptVerb::Install,
-        packages: packages.iter().map(|name| (*name).to_owned()).collect(),
-        recommends: true,
-        auto_remove: false,
-        refreshed: false,
-        without: Box::default(),
-        manual: Box::default(),
-        deb: None,
-    }
+    Installation::new(AptVerb::Install, packages)
 }
 
 fn install(name: &str, old: Option<&str>) -> SimulatedInstall {

@@ -42,16 +42,7 @@ fn simulation(installs: &[(&str, &str)], removals: &[&str]) -> Simulation {
 
 #[test]
 fn apt_does_no_more_than_what_was_reviewed() {
-    let wish = Installation {
-        verb: AptVerb::Install,
-        packages: vec!["jq".to_owned()],
-        recommends: true,
-        auto_remove: false,
-        refreshed: false,
-        without: Box::default(),
-        manual: Box::default(),
-        deb: None,
-    };
+    let wish = Installation::new(AptVerb::Install, &["jq"]);
     let all = [("libjq1", "1.7"), ("jq", "1.7"), ("docs", "2"), ("wine:i386", "8")];
     let newer = [("libjq1", "1.7"), ("jq", "1.8"), ("docs", "2"), ("wine:i386", "8")];
     let own = [("libjq1", "1.7"), ("jq", "1.7"), ("docs", "2"), ("wine", "8")];

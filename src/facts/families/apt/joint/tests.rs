@@ -4,16 +4,7 @@ use super::*;
 use crate::facts::families::apt::parse as parse_all;
 
 fn key(packages: &[&str]) -> FactKey {
-    FactKey::Installation(Installation {
-        verb: AptVerb::Install,
-        packages: packages.iter().map(|name| (*name).to_owned()).collect(),
-        recommends: true,
-        auto_remove: false,
-        refreshed: false,
-        without: Box::default(),
-        manual: Box::default(),
-        deb: None,
-    })
+    FactKey::Installation(Installation::new(AptVerb::Install, packages))
 }
 
 const SAID: &str = "Reading package lists...\nThe following NEW packages will be installed:\n  jq libjq1 libonig5 lsof\n\
