@@ -21,6 +21,7 @@ use crate::facts::FactKey;
 use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::path::is_below;
 use crate::secret::KeyedDigest;
+use crate::value::Withheld;
 
 pub use access::Access;
 pub use activity::has_stopped;
@@ -138,8 +139,8 @@ pub enum Stop {
     },
     /// The operation is not possible on this host, or is not valid.
     Refused(Box<Diagnostic>),
-    /// Only a private key that is not there could decrypt what it needs.
-    NeedsKey,
+    /// It needs a secret that is not there.
+    Withheld(Withheld),
 }
 
 impl Stop {
@@ -148,7 +149,7 @@ impl Stop {
     pub fn hint(self, hint: impl Into<String>) -> Self {
         match self {
             Self::Refused(mistake) => Self::Refused(Box::new(mistake.hint(hint))),
-            other @ (Self::NotKnown { .. } | Self::NeedsKey) => other,
+            other @ (Self::NotKnown { .. } | Self::Withheld(_)) => other,
         }
     }
 
@@ -157,7 +158,7 @@ impl Stop {
     pub fn because(self, cause: impl Into<String>) -> Self {
         match self {
             Self::Refused(mistake) => Self::Refused(Box::new(mistake.because(cause))),
-            other @ (Self::NotKnown { .. } | Self::NeedsKey) => other,
+            other @ (Self::NotKnown { .. } | Self::Withheld(_)) => other,
         }
     }
 }

@@ -127,6 +127,7 @@ fn prepared(arguments: &DeployArguments) -> Result<Prepared, Refused> {
 
 fn deploy(arguments: &DeployArguments, mut prepared: Prepared) -> anyhow::Result<ExitCode> {
     eprint(&report::not_decrypted(prepared.project.keyring.unopened()));
+    eprint(&report::not_set(&prepared.project.variables.unset()));
     if arguments.earlier.only_failed {
         let targets = targets::targets(&prepared.project, &prepared.run)?;
         let targets = arguments.run.connection.complete(targets)?;

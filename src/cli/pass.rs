@@ -76,7 +76,7 @@ impl Deploying<'_> {
             return Ok(PassEnd::Over(ExitCode::from(code)));
         }
         drop(review);
-        if plan.needs_key() {
+        if plan.lacks_secrets() {
             reading::close(read).await;
             return Err(Diagnostic::new("a plan that lacks secrets cannot be applied")
                 .hint("deploy with your private key, without `--without-secrets`")

@@ -7,7 +7,7 @@ use crate::change::{Outcome, Stop};
 use crate::content::{Content, EncryptedFile, Undecrypted};
 use crate::error::{Diagnostic, suggestion};
 use crate::facts::overlay::{FactScope, OperationId};
-use crate::value::{Known, Text, Why};
+use crate::value::{Known, Text, Why, Withheld};
 
 impl PlanContext<'_> {
     /// The paths of the files of the project's `templates` folder.
@@ -82,7 +82,7 @@ impl PlanContext<'_> {
 
     fn decrypted<'f>(&self, argument: &str, file: &'f EncryptedFile) -> Result<&'f Arc<[u8]>, Stop> {
         file.content().map_err(|why| match why {
-            Undecrypted::NeedsKey => Stop::NeedsKey,
+            Undecrypted::NeedsKey => Stop::Withheld(Withheld::Key),
             Undecrypted::Mistake(mistake) => {
                 let place = self.origin_of(argument);
                 Stop::Refused(Box::new((**mistake).clone().at(place, "used here")))
@@ -100,7 +100,7 @@ impl PlanContext<'_> {
             |mistake: Diagnostic| Stop::Refused(Box::new(mistake.at(self.origin_of(argument), "rendered here")));
         match self.scope.render_file(self.assets, path).map_err(at_argument)? {
             Ok(text) => Ok(Known::Yes(text)),
-            Err(Why::NeedsKey) => Err(Stop::NeedsKey),
+            Err(Why::Withheld(withheld)) => Err(Stop::Withheld(withheld)),
             Err(why) => {
                 if let Why::After(after) = &why {
                     self.await_operation(OperationId(after.operation.clone()));

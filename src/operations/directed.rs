@@ -115,7 +115,7 @@ impl Directed {
         match context.user(user) {
             Ok(UserFact::Absent) => Err(no_such_user(context, user)),
             Err(refused @ Stop::Refused(_)) => Err(refused),
-            Ok(UserFact::Present(_)) | Err(Stop::NotKnown { .. } | Stop::NeedsKey) => Ok(()),
+            Ok(UserFact::Present(_)) | Err(Stop::NotKnown { .. } | Stop::Withheld(_)) => Ok(()),
         }
     }
 }

@@ -114,7 +114,7 @@ pub(super) fn bind(
         )),
         Err(error) => match &error.unknown {
             Some(why) => {
-                let why = needs_key(&value).unwrap_or(why.clone());
+                let why = withheld(&value).unwrap_or(why.clone());
                 let found = partly(raw, &bindings, &run_as);
                 Ok(of(
                     id,
@@ -145,12 +145,12 @@ fn partly(raw: &RawOperation, bindings: &Bindings, run_as: &Arc<RunAs>) -> Optio
     })
 }
 
-/// The reason of a value in `value` that only a private key could decrypt, if there is one.
-fn needs_key(value: &Value) -> Option<Why> {
+/// The reason of a value in `value` that is a secret which is not there, if there is one.
+fn withheld(value: &Value) -> Option<Why> {
     match &value.kind {
-        Kind::Unknown(why @ Why::NeedsKey) => Some(why.clone()),
-        Kind::List(items) => items.iter().find_map(needs_key),
-        Kind::Table(table) => table.values().find_map(|entry| needs_key(&entry.value)),
+        Kind::Unknown(why @ Why::Withheld(_)) => Some(why.clone()),
+        Kind::List(items) => items.iter().find_map(withheld),
+        Kind::Table(table) => table.values().find_map(|entry| withheld(&entry.value)),
         _ => None,
     }
 }

@@ -25,6 +25,8 @@ pub struct Checked {
     pub hosts: BTreeSet<String>,
     /// How many secrets were not decrypted because no key is there for them.
     pub closed_secrets: usize,
+    /// The variables that templates use and that are not set here.
+    pub unset_variables: BTreeSet<String>,
 }
 
 /// A mistake and the hosts that it was found on, as `inventory/host`.
@@ -88,6 +90,7 @@ pub fn check(loaded: &LoadedProject, request: &CheckRequest) -> Result<Checked, 
         checked.add(&mistake, None);
     }
     checked.closed_secrets = project.keyring.unopened();
+    checked.unset_variables = project.variables.unset();
     checked.mistakes.sort_by_cached_key(|found| {
         let origin = found.diagnostic.origin();
         origin.map(|origin| (origin.file.path.clone(), origin.span.start))

@@ -154,9 +154,12 @@ pub struct PlannedOperation {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub guards: BTreeSet<Access>,
     pub outcome: Outcome,
-    /// Whether it is not compared because a private key is not there. Such a plan cannot be applied.
+    /// Whether it is not compared because a secret is not there. Such a plan cannot be applied.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub needs_key: bool,
+    pub lacks_secret: bool,
+    /// Whether its parameter `touches` can say what it changes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub takes_touches: bool,
     /// The facts it was planned from.
     pub asked: BTreeSet<FactKey>,
     /// What it is about beyond that.
@@ -210,7 +213,8 @@ impl PlannedOperation {
             handler: None,
             guards: BTreeSet::new(),
             outcome,
-            needs_key: false,
+            lacks_secret: false,
+            takes_touches: false,
             asked: BTreeSet::new(),
             holds: Holds::default(),
         }
@@ -282,8 +286,8 @@ pub struct Totals {
     pub deferred: usize,
     /// Those that no earlier operation can decide, such as those that need root.
     pub open: usize,
-    /// Operations that are not compared because a private key is not there.
-    pub needs_key: usize,
+    /// Operations that are not compared because a secret is not there.
+    pub lack_secrets: usize,
     /// Operations with nothing to do.
     pub unchanged: usize,
     /// Checks that fail, or are tried after the changes.
@@ -307,7 +311,7 @@ impl Totals {
                 ..
             } => self.holding += 1,
             Outcome::Check { .. } => self.checks += 1,
-            Outcome::Deferred { .. } if operation.needs_key => self.needs_key += 1,
+            Outcome::Deferred { .. } if operation.lacks_secret => self.lack_secrets += 1,
             Outcome::Deferred { waits_for, .. } => {
                 self.deferred += 1;
                 self.open += usize::from(waits_for.is_empty());
@@ -367,10 +371,10 @@ impl Plan {
         self.hosts.iter().all(HostPlan::is_idle)
     }
 
-    /// Whether an operation is not compared because a private key is not there: the plan cannot be applied.
-    pub fn needs_key(&self) -> bool {
+    /// Whether an operation is not compared because a secret is not there: the plan cannot be applied.
+    pub fn lacks_secrets(&self) -> bool {
         let mut operations = self.hosts.iter().flat_map(|host| &host.operations);
-        operations.any(|operation| operation.needs_key)
+        operations.any(|operation| operation.lacks_secret)
     }
 
     /// Whether any operation uses facts of another host.

@@ -19,10 +19,7 @@ use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
 use crate::facts::owed::Owed;
 use crate::facts::{DependsOn, FactKey};
 use crate::operations::{CronEntry, Demand, PlanContext, Role, Tree};
-use crate::value::{Why, to_json};
-
-/// Why an operation is not planned that needs a private key.
-const NOT_COMPARED: &str = "not compared: needs a key";
+use crate::value::{Why, Withheld, to_json};
 
 /// A planned operation, and the facts that later ones may count on.
 pub(super) struct Planned {
@@ -63,7 +60,7 @@ pub(super) fn plan_operation(
         Bound::Unknown(why) => {
             let outcome = deferred(after(why), reason(why), vec![FactScope::Everything]);
             let found = Found {
-                needs_key: *why == Why::NeedsKey,
+                lacks_secret: matches!(why, Why::Withheld(_)),
                 ..Found::default()
             };
             (Ok(outcome), found)
@@ -81,7 +78,7 @@ pub(super) fn plan_operation(
         demands,
         trees,
         notices,
-        needs_key,
+        lacks_secret,
         asked: own,
     } = found;
     let may_touch = touches.clone();
@@ -116,6 +113,7 @@ pub(super) fn plan_operation(
     let mut outcome = limited(outcome, touches, overlay);
     let guards = Entrance::new(overlay, given.host.is_local).guard(&mut outcome, bound.guard);
     let handler = bound.handler.map(|handler| planned_handler(handler, &bound.bound));
+    let takes_touches = takes_touches(&bound.bound);
     let operation = PlannedOperation {
         id: bound.id,
         stage: bound.position.stage,
@@ -130,7 +128,8 @@ pub(super) fn plan_operation(
         handler,
         guards,
         outcome,
-        needs_key,
+        lacks_secret,
+        takes_touches,
         asked,
         holds,
     };
@@ -177,8 +176,8 @@ struct Found {
     demands: Vec<Demand>,
     trees: Vec<Tree>,
     notices: Vec<String>,
-    /// Whether it is not compared because a private key is not there.
-    needs_key: bool,
+    /// Whether it is not compared because a secret is not there.
+    lacks_secret: bool,
     asked: BTreeSet<FactKey>,
 }
 
@@ -216,7 +215,7 @@ fn plan_ready(
         *waits_for = context.awaited();
     }
     found.is_unread = is_not_gathered(&planned);
-    found.needs_key = matches!(planned, Err(Stop::NeedsKey));
+    found.lacks_secret = matches!(planned, Err(Stop::Withheld(_)));
     if bound.trigger == Trigger::Always {
         found.demands = operation.demands(&context);
         found.trees = trees;
@@ -258,8 +257,8 @@ fn plan_partly(
     build: &mut Build,
 ) -> (Result<Outcome, Diagnostic>, Found) {
     let context = context(overlay.clone(), ready, origin, given);
-    let needs_key = *why == Why::NeedsKey;
-    let planned = (!needs_key && why.as_str() != NOT_READ).then(|| {
+    let lacks_secret = matches!(why, Why::Withheld(_));
+    let planned = (!lacks_secret && !why.is_later(NOT_READ)).then(|| {
         for key in ready.operation.needs() {
             given.want(key, build);
         }
@@ -280,7 +279,7 @@ fn plan_partly(
     let found = Found {
         touches,
         conduct: ready.operation.conduct(),
-        needs_key,
+        lacks_secret,
         asked: context.asked(),
         ..Found::default()
     };
@@ -290,15 +289,27 @@ fn plan_partly(
 fn reason(why: &Why) -> String {
     match why {
         Why::Later(_) | Why::After(_) => why.to_string(),
-        Why::NeedsKey => NOT_COMPARED.to_owned(),
+        Why::Withheld(withheld) => not_compared(withheld),
     }
+}
+
+/// Why an operation is not planned that needs a secret which is not there.
+fn not_compared(withheld: &Withheld) -> String {
+    format!("not compared: {withheld}")
 }
 
 /// The operation that makes what is not known.
 fn after(why: &Why) -> Vec<OperationId> {
     match why {
         Why::After(after) => vec![OperationId(after.operation.clone())],
-        Why::Later(_) | Why::NeedsKey => Vec::new(),
+        Why::Later(_) | Why::Withheld(_) => Vec::new(),
+    }
+}
+
+fn takes_touches(bound: &Bound) -> bool {
+    match bound {
+        Bound::Ready(ready) | Bound::Partly(ready, _) => ready.definition.keys().contains(&"touches"),
+        Bound::Unknown(_) => false,
     }
 }
 
@@ -382,7 +393,7 @@ fn outcome(planned: Result<Outcome, Stop>, touches: &[FactScope]) -> Result<Outc
     match planned {
         Ok(outcome) => Ok(with_touches(outcome, touches)),
         Err(Stop::Refused(diagnostic)) => Err(*diagnostic),
-        Err(Stop::NeedsKey) => Ok(deferred(Vec::new(), NOT_COMPARED.to_owned(), touches.to_vec())),
+        Err(Stop::Withheld(withheld)) => Ok(deferred(Vec::new(), not_compared(&withheld), touches.to_vec())),
         Err(Stop::NotKnown { key, cause }) => Ok(match cause {
             NotKnown::NotGathered => deferred(Vec::new(), NOT_READ.to_owned(), touches.to_vec()),
             NotKnown::Denied(why) => deferred(Vec::new(), format!("{key}: {why}"), touches.to_vec()),

@@ -112,6 +112,10 @@ fn render_given(table: &mut Table, variables: &Arc<Variables>, mistakes: &mut Ve
             ..TemplateData::new(Table::new(), Err("an inventory has no facts".to_owned()))
         });
         match bindings.render(&entry.value) {
+            Ok(value) if matches!(value.kind, Kind::Unknown(_)) => {
+                table.shift_remove(key);
+                true
+            }
             Ok(value) => {
                 let is_secret = value.holds_secret();
                 entry.value = value.in_world(World::Real);

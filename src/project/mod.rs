@@ -23,6 +23,7 @@ mod pattern;
 mod reader;
 mod run;
 mod task;
+mod unread;
 mod variables;
 
 use std::collections::BTreeSet;
@@ -38,7 +39,7 @@ pub use deploy::{Deploy, Stage};
 pub use entry::EntrySettings;
 pub use explain::{Explanation, Given, explain, find_host, host_data};
 pub use fields::Named;
-pub use group::{GroupData, RESERVED};
+pub use group::GroupData;
 pub use handler::{Flush, Handler};
 pub use host::{Become, ConnectionSettings, Host, Inventory, LAB_IMAGES, LabSettings};
 pub use jumps::Jump;
@@ -84,13 +85,21 @@ pub fn read_with(root: &Path, access: Access) -> LoadedProject {
     let assets = reader.assets(&keyring);
     let of_lab = Arc::clone(&keyring);
     let variables = variables::read(root, &mut reader.mistakes).with_lab_key(Arc::new(move || of_lab.lab_key()));
-    let variables = Arc::new(variables);
+    let of_connections = variables.clone().for_connections();
+    let variables = Arc::new(match access {
+        Access::Required => variables,
+        Access::IfPossible | Access::Withheld => variables.withheld(),
+    });
+    let of_inventories = match access {
+        Access::IfPossible => Arc::clone(&variables),
+        Access::Required | Access::Withheld => Arc::new(of_connections),
+    };
     let stacks = reader.folder(reader::STACKS, reader::stack_name, whole(catalogue::read));
     let tasks = reader.folder("tasks", reader::any_name, whole(task::read));
     let mut project = Project {
         root: root.to_path_buf(),
         inventories: reader.folder("inventories", reader::any_name, |source, mistakes| {
-            inventory::read(source, &variables, mistakes)
+            inventory::read(source, &of_inventories, mistakes)
         }),
         group_data: reader.folder(reader::GROUP_DATA, reader::any_name, whole(group::read)),
         tasks: Arc::new(tasks.into_iter().map(|(name, task)| (name, Arc::new(task))).collect()),
@@ -100,6 +109,7 @@ pub fn read_with(root: &Path, access: Access) -> LoadedProject {
         variables,
         keyring,
         merged: Mutex::default(),
+        has_unread_tasks: false,
         used: None,
     };
     let encrypted = reader.sops();
@@ -112,6 +122,7 @@ pub fn read_with(root: &Path, access: Access) -> LoadedProject {
     let (found, used) = lint::check(&project, &broken);
     mistakes.extend(found);
     project.used = used;
+    project.has_unread_tasks = broken.iter().any(|path| path.starts_with("tasks/"));
     sort(&mut mistakes);
     LoadedProject {
         project,

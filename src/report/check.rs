@@ -1,5 +1,6 @@
 //! The result of a check: for people, for programs, and as annotations of GitHub's workflows.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -15,7 +16,8 @@ const FORMAT_VERSION: u32 = 1;
 /// The line without problems, with how much was checked.
 pub fn nothing_wrong(checked: &Checked) -> String {
     let hosts = counted(checked.hosts.len(), "host");
-    format!("no problems found ({hosts} checked without connecting)\n") + &not_decrypted(checked.closed_secrets)
+    let found = format!("no problems found ({hosts} checked without connecting)\n");
+    found + &not_decrypted(checked.closed_secrets) + &not_set(&checked.unset_variables)
 }
 
 /// The line about secrets that were not decrypted; empty if there are none.
@@ -25,6 +27,41 @@ pub fn not_decrypted(count: usize) -> String {
         1 => "1 secret was not decrypted: what depends on it is not known here\n".to_owned(),
         count => format!("{count} secrets were not decrypted: what depends on them is not known here\n"),
     }
+}
+
+/// The line about secrets that are encrypted for others than the recipients of the project; empty if there are none.
+pub fn not_for_recipients(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => "1 secret is not encrypted for the recipients of today: run `homelab secrets rekey`\n".to_owned(),
+        count => {
+            format!("{count} secrets are not encrypted for the recipients of today: run `homelab secrets rekey`\n")
+        }
+    }
+}
+
+/// A line for each private key that is not on this machine, with the hosts whose connections set it.
+pub fn missing_keys(keys: &BTreeMap<String, Vec<String>>) -> String {
+    let lines = keys.iter().map(|(path, hosts)| {
+        let (path, hosts) = (sanitize::one_line(path), sanitize::one_line(&hosts.join(", ")));
+        format!("`{path}`, the `identity_file` of {hosts}, does not exist on this machine\n")
+    });
+    lines.collect()
+}
+
+/// The line about environment variables that are not set; empty if there are none.
+pub fn not_set(names: &BTreeSet<String>) -> String {
+    let Some(last) = names.last() else {
+        return String::new();
+    };
+    if names.len() == 1 {
+        return format!("variable `{last}` is not set: what depends on it is not known here\n");
+    }
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    format!(
+        "variables {} are not set: what depends on them is not known here\n",
+        names.join(", ")
+    )
 }
 
 /// All mistakes and their number.

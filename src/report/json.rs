@@ -41,6 +41,7 @@ struct Document<'a> {
 #[derive(Serialize)]
 struct LeftOut<'a> {
     hosts: &'a [String],
+    not_failed: &'a [String],
     tasks: &'a [String],
     items_of: &'a [String],
     not_tagged: &'a [String],
@@ -201,6 +202,7 @@ impl<'a> Document<'a> {
             pending: review.is_pending,
             left_out: LeftOut {
                 hosts: review.skipped.hosts,
+                not_failed: review.skipped.not_failed,
                 tasks: review.skipped.tasks,
                 items_of: review.skipped.items_of,
                 not_tagged: review.skipped.not_tagged,
@@ -244,7 +246,7 @@ impl JsonTotals {
             update: totals.update,
             remove: totals.remove,
             known_later: totals.deferred,
-            needs_key: totals.needs_key,
+            needs_key: totals.lack_secrets,
             each_time: totals.each_time,
             refresh: totals.refresh,
             unchanged: totals.unchanged,
@@ -302,7 +304,7 @@ impl<'a> JsonOutcome<'a> {
                 waits_for: ids(*waits_for),
                 why,
                 as_now: entry.stays,
-                needs_key: entry.needs_key,
+                needs_key: entry.lacks_secret,
                 may_change: touches.iter().map(phrases::scope).collect(),
                 preview: all_changes(preview),
             },

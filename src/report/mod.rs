@@ -32,9 +32,11 @@ mod style;
 mod summary;
 mod text;
 
-pub use check::{found, found_github, found_json, not_decrypted, nothing_wrong};
+pub use check::{
+    found, found_github, found_json, missing_keys, not_decrypted, not_for_recipients, not_set, nothing_wrong,
+};
 pub use conditions::commands;
-pub use diagnostic::{diagnostic, diagnostics, mistakes, warning_of_mistakes};
+pub use diagnostic::{diagnostic, diagnostics, mistakes, warning_of_mistakes, warning_of_outsider};
 pub use events::event;
 pub use facts::{fact_names, facts, facts_json};
 pub use history::{history, history_json, run, status, status_json};

@@ -531,14 +531,14 @@ pub(super) fn pending(tally: &Tally) -> Vec<(Tone, String)> {
     parts
 }
 
-/// The count of operations that are not compared because a private key is not there; `None` if there are none.
+/// The count of operations that are not compared because a secret is not there; `None` if there are none.
 fn not_compared(totals: &Totals) -> Option<String> {
-    let need = if totals.needs_key == 1 {
-        "needs a key"
+    let need = if totals.lack_secrets == 1 {
+        "needs a secret"
     } else {
-        "need a key"
+        "need secrets"
     };
-    (totals.needs_key > 0).then(|| format!("{} not compared: {need}", counted(totals.needs_key, "operation")))
+    (totals.lack_secrets > 0).then(|| format!("{} not compared: {need}", counted(totals.lack_secrets, "operation")))
 }
 
 /// A count of checks; `None` if there are none.
@@ -651,7 +651,11 @@ pub(super) fn unbounded(slug: &str, count: usize) -> Phrase {
 /// What filters skipped, each with its option.
 pub(super) fn skipped(skipped: &Skipped<'_>) -> Vec<Phrase> {
     let mut parts = Vec::new();
-    for (what, names, flag) in [("task", skipped.tasks, "--only"), ("host", skipped.hosts, "--limit")] {
+    for (what, names, flag) in [
+        ("task", skipped.tasks, "--only"),
+        ("host", skipped.hosts, "--limit"),
+        ("host", skipped.not_failed, "--only-failed"),
+    ] {
         if names.is_empty() {
             continue;
         }

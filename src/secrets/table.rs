@@ -5,7 +5,7 @@ use super::providers::Named;
 use super::sops::is_encrypted_by_sops;
 use super::{Closed, DataPath, Encrypted, Keyring, Step, Unreadable, is_encrypted, is_named};
 use crate::error::{Diagnostic, Origin};
-use crate::value::{Entry, Kind, Table, Value, Why};
+use crate::value::{Entry, Kind, Table, Value, Why, Withheld};
 
 /// Opens every encrypted value in the data of a host. One that stays closed is unknown.
 ///
@@ -69,7 +69,7 @@ impl Opening<'_> {
                     _ if is_named(text) => self.keyring.ask(text, path, origin),
                     _ => self.keyring.open(text, path, origin),
                 };
-                let unknown = || Kind::Unknown(Why::NeedsKey);
+                let unknown = || Kind::Unknown(Why::Withheld(Withheld::Key));
                 value.kind = match opened {
                     Ok(secret) => Kind::Secret(secret),
                     Err(Closed::Withheld) => unknown(),

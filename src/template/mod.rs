@@ -32,9 +32,29 @@ pub use facts::{Attribute, FactSource, NamedFact, NoValue};
 pub use inspect::{Names, inspect_expression, inspect_file, inspect_string};
 pub use mistake::FUNCTIONS;
 pub use scope::{Bindings, Peer, STACKS, TemplateData, stack_of};
-pub use variables::Variables;
+pub use variables::{Unset, Variables};
 
 use crate::error::{Diagnostic, Origin};
+
+/// Names that homelab itself defines for templates.
+pub const RESERVED: &[&str] = &[
+    "host",
+    "hosts",
+    "groups",
+    "inventory",
+    "facts",
+    "item",
+    "vars",
+    "captured",
+    "catalogue",
+    "stack",
+];
+
+/// The mistake of data with a name that homelab itself defines.
+pub(crate) fn reserved(name: &str) -> Diagnostic {
+    Diagnostic::new(format!("`{name}` is a reserved name"))
+        .hint(format!("choose another name; reserved: {}", RESERVED.join(", ")))
+}
 
 /// The minijinja environment that every template of a run shares.
 pub(crate) fn environment() -> Environment<'static> {

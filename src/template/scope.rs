@@ -22,7 +22,7 @@ use super::watch::Watch;
 use super::{bare_wanted, compiled, convert, is_template, lone_expression};
 use crate::content::Undecrypted;
 use crate::error::{Diagnostic, Origin, suggestion};
-use crate::value::{Entry, Kind, Table, Value, Why};
+use crate::value::{Entry, Kind, Table, Value, Why, Withheld};
 
 /// What templates can see of a host and of the selection.
 #[derive(Clone)]
@@ -556,7 +556,7 @@ impl Object for Root {
                 if name == LAB_KEY {
                     return match bindings.variables.lab_key() {
                         Ok(key) => key.map(|key| self.scope.watch.secret(&key)),
-                        Err(Undecrypted::NeedsKey) => Some(self.scope.watch.unknown(Why::NeedsKey)),
+                        Err(Undecrypted::NeedsKey) => Some(self.scope.watch.unknown(Why::Withheld(Withheld::Key))),
                         Err(Undecrypted::Mistake(mistake)) => Some(self.scope.watch.fail(*mistake)),
                     };
                 }

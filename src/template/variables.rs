@@ -1,7 +1,7 @@
 //! The variables of `env('NAME')`.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::content::Undecrypted;
 use crate::secret::{LAB_KEY_VARIABLE, Secret};
@@ -15,6 +15,20 @@ pub struct Variables {
     own: BTreeMap<String, String>,
     file: BTreeMap<String, String>,
     lab_key: Option<Arc<LabKey>>,
+    /// The names that templates asked for in vain, if that is no mistake.
+    unset: Option<Arc<Mutex<BTreeSet<String>>>>,
+    is_for_connections: bool,
+}
+
+/// A variable that is not set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unset {
+    /// What depends on it is not known.
+    Withheld,
+    /// A mistake, and a review without secrets can do without it.
+    Secret,
+    /// A mistake: no host is reached without it.
+    Connection,
 }
 
 impl Variables {
@@ -24,6 +38,8 @@ impl Variables {
             own,
             file,
             lab_key: None,
+            unset: None,
+            is_for_connections: false,
         }
     }
 
@@ -32,6 +48,44 @@ impl Variables {
     pub fn with_lab_key(mut self, key: Arc<LabKey>) -> Self {
         self.lab_key = Some(key);
         self
+    }
+
+    /// The same, for a command that does not need all secrets: what depends on a variable that is not set is not known.
+    #[must_use]
+    pub fn withheld(mut self) -> Self {
+        self.unset = Some(Arc::default());
+        self
+    }
+
+    /// The same, for what a connection needs.
+    #[must_use]
+    pub fn for_connections(mut self) -> Self {
+        self.is_for_connections = true;
+        self
+    }
+
+    /// The variables that templates asked for, and that are not set though that is no mistake.
+    pub fn unset(&self) -> BTreeSet<String> {
+        let names = self.unset.as_ref();
+        names.map_or_else(BTreeSet::new, |names| {
+            names.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        })
+    }
+
+    /// The value of the variable `name`, for a template.
+    ///
+    /// Errors: it is not set.
+    pub fn ask(&self, name: &str) -> Result<&str, Unset> {
+        match (self.get(name), &self.unset) {
+            (Some(text), _) => Ok(text),
+            (None, Some(unset)) => {
+                let mut unset = unset.lock().unwrap_or_else(PoisonError::into_inner);
+                unset.insert(name.to_owned());
+                Err(Unset::Withheld)
+            }
+            (None, None) if self.is_for_connections => Err(Unset::Connection),
+            (None, None) => Err(Unset::Secret),
+        }
     }
 
     /// The key of the lab: the variable's, or else the project's. `None` if there is none.

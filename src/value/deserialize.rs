@@ -254,7 +254,7 @@ impl<'de> de::Deserializer<'de> for ValueDeserializer<'_> {
         visitor: V,
     ) -> Result<V::Value, ValueError> {
         match &self.value.kind {
-            Kind::Unknown(why) if name == KNOWN => visitor.visit_str(why.as_str()),
+            Kind::Unknown(why) if name == KNOWN => visitor.visit_str(&why.to_string()),
             _ if name == KNOWN => visitor.visit_some(self),
             _ if name == VARIED && self.value.holds_secret() => visitor.visit_seq(Worlds::of(self.value)),
             _ if name == VARIED => visitor.visit_some(self),

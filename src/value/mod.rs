@@ -21,7 +21,7 @@ pub use deserialize::{Known, ValueError, deserialize};
 pub use json::{from_json, to_json};
 pub use keys::keys_of;
 pub use parse::parse_toml;
-pub use why::{After, Why};
+pub use why::{After, Why, Withheld};
 pub use worlds::{DecidedKeys, Text, Varied};
 
 /// A value and where it was written.

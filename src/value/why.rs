@@ -9,8 +9,17 @@ pub enum Why {
     Later(String),
     /// It is known after an operation.
     After(Box<After>),
-    /// It is encrypted, and no private key is there to decrypt it.
-    NeedsKey,
+    /// It is a secret that is not there.
+    Withheld(Withheld),
+}
+
+/// What a secret lacks to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Withheld {
+    /// A private key that decrypts it.
+    Key,
+    /// The environment variable of this name.
+    Variable(String),
 }
 
 /// What makes a value, which is not known before.
@@ -23,19 +32,28 @@ pub struct After {
 }
 
 impl Why {
-    /// The reason in words.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Later(why) => why,
-            Self::After(after) => &after.why,
-            Self::NeedsKey => "needs a key",
-        }
+    /// Whether it is known later for the reason `words`.
+    pub fn is_later(&self, words: &str) -> bool {
+        matches!(self, Self::Later(why) if why == words)
     }
 }
 
 impl fmt::Display for Why {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
+        match self {
+            Self::Later(why) => formatter.write_str(why),
+            Self::After(after) => formatter.write_str(&after.why),
+            Self::Withheld(withheld) => write!(formatter, "{withheld}"),
+        }
+    }
+}
+
+impl fmt::Display for Withheld {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key => formatter.write_str("needs a key"),
+            Self::Variable(name) => write!(formatter, "needs the variable `{name}`"),
+        }
     }
 }
 

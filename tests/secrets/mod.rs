@@ -6,6 +6,7 @@ mod places;
 mod providers;
 mod secret_files;
 mod sops;
+mod variables;
 
 use std::fs;
 use std::io::Write as _;

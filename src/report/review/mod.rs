@@ -50,6 +50,8 @@ pub struct Review<'a> {
 pub struct Skipped<'a> {
     /// Hosts, by `--limit`.
     pub hosts: &'a [String],
+    /// Hosts, by `--only-failed`.
+    pub not_failed: &'a [String],
     /// Tasks, by `--only`.
     pub tasks: &'a [String],
     /// Tasks of which `--only` selects some items only.
@@ -106,8 +108,8 @@ pub struct Entry<'a> {
     pub is_guarded: bool,
     /// Whether there is nothing to do as the host is now; then the state is `Deferred` with that reason.
     pub stays: bool,
-    /// Whether it is not compared because a private key is not there; then the state is `Deferred`.
-    pub needs_key: bool,
+    /// Whether it is not compared because a secret is not there; then the state is `Deferred`.
+    pub lacks_secret: bool,
     pub state: EntryState<'a>,
 }
 
@@ -186,6 +188,7 @@ impl<'a> Review<'a> {
             unbounded: unbounded(plan),
             skipped: Skipped {
                 hosts: &selection.hosts_left_out,
+                not_failed: &selection.hosts_not_failed,
                 tasks: &selection.tasks_left_out,
                 items_of: &selection.items_left_out_of,
                 not_tagged: &selection.tags,
@@ -245,7 +248,7 @@ fn unbounded(plan: &Plan) -> Vec<(&str, usize)> {
             };
             let commands = waits_for.iter().filter(|id| {
                 let mut all = host.operations.iter();
-                all.any(|one| one.id == **id && may_change_anything(one))
+                all.any(|one| one.id == **id && one.takes_touches && may_change_anything(one))
             });
             for slug in commands.map(OperationId::slug) {
                 match of_host.iter_mut().find(|(name, _)| *name == slug) {
@@ -480,7 +483,7 @@ impl<'a> Entry<'a> {
                 && operation.as_now.is_no()
                 && !changes_nothing(&operation.outcome),
             stays: !operation.as_now.is_no(),
-            needs_key: operation.needs_key,
+            lacks_secret: operation.lacks_secret,
             state,
         }
     }

@@ -47,7 +47,7 @@ impl Tally {
         self.totals.refresh += other.totals.refresh;
         self.totals.deferred += other.totals.deferred;
         self.totals.open += other.totals.open;
-        self.totals.needs_key += other.totals.needs_key;
+        self.totals.lack_secrets += other.totals.lack_secrets;
         self.totals.unchanged += other.totals.unchanged;
         self.totals.checks += other.totals.checks;
         self.totals.holding += other.totals.holding;

@@ -9,7 +9,8 @@ use super::{Bindings, Inner};
 use crate::error::{Diagnostic, Origin};
 use crate::secret::{MASK, Secret, World};
 use crate::template::sorts::Misfit;
-use crate::value::{DecidedKeys, Value};
+use crate::template::variables::Unset;
+use crate::value::{DecidedKeys, Value, Why, Withheld};
 
 impl Bindings {
     /// `real`, a result that reached a secret, with what differs in the other worlds made secret. `evaluate` gives the result in
@@ -83,15 +84,23 @@ impl Object for Env {
         arguments: &[minijinja::Value],
     ) -> Result<minijinja::Value, Error> {
         let (name,): (&str,) = from_args(arguments)?;
-        if let Some(text) = self.0.bindings.variables.get(name) {
-            return Ok(self.0.watch.secret(&Secret::new(text)));
-        }
+        let hint = match self.0.bindings.variables.ask(name) {
+            Ok(text) => return Ok(self.0.watch.secret(&Secret::new(text))),
+            Err(Unset::Withheld) => {
+                return Ok(self.0.watch.unknown(Why::Withheld(Withheld::Variable(name.to_owned()))));
+            }
+            Err(Unset::Secret) => {
+                "set it where you run homelab, or write it into `.env` in the project's folder; \
+                 `--dry-run --without-secrets` reviews the rest"
+            }
+            Err(Unset::Connection) => "set it where you run homelab, or write it into `.env` in the project's folder",
+        };
         let title = format!("environment variable `{name}` is not set");
         Err(
             Error::new(ErrorKind::InvalidOperation, title.clone()).with_source(Misfit {
                 title,
                 label: "neither the environment nor `.env` has it".to_owned(),
-                hint: "set it where you run homelab, or write it into `.env` in the project's folder",
+                hint,
             }),
         )
     }
