@@ -21,11 +21,10 @@ pub const NO_PROGRAM: i32 = 112;
 /// The host does not allow the mounts.
 pub const NO_MOUNTS: i32 = 113;
 
-/// Makes the view. What could be shown in part only sets `lost`. Of what is mounted on one place, the last is seen. A part of a file
+/// Makes the view. `hidden` has the places of what could not be shown. Of what is mounted on one place, the last is seen. A part of a file
 /// system that is mounted a second time is the same there too.
 const MAKE: &str = r#"exec 3>&1 >/dev/null 2>&1
 info=$(awk '{ last[$5] = NR; line[NR] = $0 } END { for (i = 1; i <= NR; i++) { split(line[i], f, " "); if (last[f[5]] == i) print line[i] } }' /proc/self/mountinfo)
-lost=
 for T in /mnt /media /srv /opt /home /boot ''; do
 case $info in *" $T "*|*" $T/"*) ;; *) [ ! -d "$T" ] || [ -L "$T" ] || break ;; esac
 done
@@ -38,6 +37,7 @@ set -- "$1" $(stat -c '%a %u:%g' -- "$1")
 chown "$3" "$T/u$i" && chmod "$2" "$T/u$i" || return
 ( cd -- "$1" && mount -t overlay -o "nodev,lowerdir=.,upperdir=$T/u$i,workdir=$T/w$i" homelab "$T/n$1" )
 }
+gone() { printf '%s\n' "$at" >>"$T/hidden"; }
 fixed() { mount --bind -- "$1" "$T/n$1" && mount -o remount,bind,ro,nodev -- "$T/n$1"; }
 devices() {
 mount -t tmpfs -o mode=0755,size=64m homelab "$T/n/dev" || return
@@ -68,17 +68,17 @@ case $at in
 esac
 case $kind in
 autofs|mqueue|hugetlbfs|nsfs|devtmpfs|devpts|cgroup*|fusectl|proc|sysfs|securityfs|debugfs|tracefs|bpf|pstore|configfs) continue ;;
-fuse*) case $rest in *user_id=[1-9]*) continue ;; esac; : >"$T/lost"; continue ;;
-nfs*|cifs|smb*|9p|ceph|glusterfs) : >"$T/lost"; continue ;;
+fuse*) case $rest in *user_id=[1-9]*) continue ;; esac; gone; continue ;;
+nfs*|cifs|smb*|9p|ceph|glusterfs) gone; continue ;;
 esac
 shown=$(twin)
 known="$known$device $top|$at$n"
-if [ -n "$shown" ]; then mount --bind -- "$shown" "$T/n$at" || : >"$T/lost"
-elif [ -d "$T/n$at" ]; then layer "$at" || fixed "$at" || : >"$T/lost"
-elif [ -f "$at" ] && [ -f "$T/n$at" ]; then cp -p -- "$at" "$T/n$at" || : >"$T/lost"; fi
+if [ -n "$shown" ]; then mount --bind -- "$shown" "$T/n$at" || gone
+elif [ -d "$T/n$at" ]; then layer "$at" || fixed "$at" || gone
+elif [ -f "$at" ] && [ -f "$T/n$at" ]; then cp -p -- "$at" "$T/n$at" || gone; fi
 done
 } || exit 113
-[ ! -e "$T/lost" ] || lost=1
+hidden=$([ ! -e "$T/hidden" ] || head -n 8 "$T/hidden")
 mount -t proc -o ro,nosuid,nodev,noexec proc "$T/n/proc" || exit 113
 old=.homelab-$$
 cd "$T/n" && mkdir "$old" && pivot_root . "$old" && cd / && umount -l "/$old" && rmdir "/$old" || exit 113
@@ -87,8 +87,8 @@ exec >&3 2>&1 3>&-
 
 /// Shell text that runs `inner` as root in a throw-away view of the host, at most for `limit`, and ends with its exit code.
 ///
-/// Content may be part of `inner`: it reaches the shell there by standard input. `$lost` is set there if a part of the host is
-/// not to be seen.
+/// Content may be part of `inner`: it reaches the shell there by standard input. `$hidden` has a line there for each
+/// mounted file system that is not to be seen.
 pub fn in_layers(inner: &str, limit: Duration) -> String {
     format!(
         "(\n\

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use super::{HostPlan, Mistake, PlannedOperation};
 use crate::change::{
-    Action, Attribute, Before, Outcome, ResourceChange, ResourceKind, StagedPart, Step, ValidatorAnswer, ValidatorName,
-    Verdict, WriteFile, staged, staged_limit, verdicts,
+    Action, Attribute, Before, Fetch, Outcome, ResourceChange, ResourceKind, StagedPart, Step, ValidatorAnswer,
+    ValidatorName, Verdict, WriteFile, staged, staged_limit, verdicts,
 };
 use crate::error::{Diagnostic, Origin};
 use crate::facts::layers::{NO_MOUNTS, NO_PROGRAM, NO_ROOT};
 use crate::facts::overlay::Effect;
+use crate::facts::path::{is_below, parent};
 use crate::facts::{FactKey, Probe};
 
 /// The validators of a host's plan, to be run where the files of the plan are in place in a view of the host.
@@ -26,6 +27,12 @@ struct Validation {
     origin: Origin,
     path: String,
     name: ValidatorName,
+    /// Where its text is written, with the text, if that is in the task.
+    written: Option<(Origin, String)>,
+    /// The earlier operations of which something cannot be seen before it has happened.
+    earlier: Vec<String>,
+    /// Why its content does not come to the host before apply, if it does not.
+    unsent: Option<&'static str>,
 }
 
 /// Why a validator runs only at apply.
@@ -36,12 +43,14 @@ impl HostPlan {
     pub fn staging(&self) -> Option<Staging> {
         let mut parts = Vec::new();
         let mut validations = Vec::new();
+        let mut earlier: Vec<String> = Vec::new();
         for operation in &self.operations {
             if !may_change(operation) {
                 continue;
             }
             let (Outcome::Change(changes) | Outcome::Ensure { changes, .. }) = &operation.outcome else {
                 parts.push(StagedPart::Unseen);
+                earlier.push(operation.id.slug().to_owned());
                 continue;
             };
             let mut own = Vec::new();
@@ -60,9 +69,15 @@ impl HostPlan {
                     origin: operation.origin.clone(),
                     path: file.path.clone(),
                     name,
+                    written: written(operation, file),
+                    earlier: earlier.clone(),
+                    unsent: unsent(file),
                 });
             }
             parts.extend(after);
+            if own.iter().any(is_unseen) {
+                earlier.push(operation.id.slug().to_owned());
+            }
         }
         // Nobody looks at what comes after the last one.
         let last = parts.iter().rposition(|part| matches!(part, StagedPart::Validate(_)))?;
@@ -133,15 +148,21 @@ impl Validation {
         match verdict.answer {
             ValidatorAnswer::Accepted => Judged::Accepted,
             ValidatorAnswer::TooLong => Judged::Later("its check takes long".to_owned()),
-            ValidatorAnswer::Unmade => Judged::Later("only the host can make it".to_owned()),
+            ValidatorAnswer::NoFolder | ValidatorAnswer::Unmade => Judged::Later(self.unmade(verdict)),
             ValidatorAnswer::Missing if verdict.is_partial => {
                 Judged::Later(format!("`{}` is not on the host yet", self.program()))
             }
-            ValidatorAnswer::Refused if verdict.is_partial => {
+            ValidatorAnswer::Missing if !verdict.hidden.is_empty() => Judged::Later(format!(
+                "`{}` is not on the host, unless it is on {}",
+                self.program(),
+                hidden(verdict)
+            )),
+            ValidatorAnswer::Refused if verdict.is_partial || !verdict.hidden.is_empty() => {
+                let why = self.refused_in_part(verdict);
                 let said = verdict.said.lines().map(str::trim).find(|line| !line.is_empty());
                 Judged::Later(match said {
-                    Some(said) => format!("it needs what earlier operations do; without that, it says: {said}"),
-                    None => "it needs what earlier operations do".to_owned(),
+                    Some(said) => format!("{why}; without that, it says: {said}"),
+                    None => why,
                 })
             }
             ValidatorAnswer::Missing => {
@@ -167,9 +188,11 @@ impl Validation {
                 } else {
                     verdict.said.trim()
                 };
+                let line = self.line_at_fault(said);
                 Judged::Refused(Box::new(
                     Diagnostic::new(format!("{name} does not accept the new `{}`", self.path))
                         .at(&self.origin, "validated before anything changes")
+                        .at_maybe(line.as_ref(), "this line of it")
                         .because(said)
                         .hint("correct the file, or what it refers to; the host is as it was"),
                 ))
@@ -177,8 +200,99 @@ impl Validation {
         }
     }
 
+    /// Where the first line of the new file is written that the validator names.
+    fn line_at_fault(&self, said: &str) -> Option<Origin> {
+        let (origin, text) = self.written.as_ref()?;
+        origin.line_of(text, named_line(said, &self.path)?)
+    }
+
+    /// Why the new file could not be made before apply.
+    fn unmade(&self, verdict: &Verdict) -> String {
+        let is_below = |place: &&String| is_below(&self.path, place);
+        if let Some(place) = verdict.hidden.iter().find(is_below) {
+            return format!("`{place}`, a part of the host, cannot be shown in advance");
+        }
+        if let Some(why) = self.unsent {
+            return why.to_owned();
+        }
+        let what = match verdict.answer {
+            ValidatorAnswer::NoFolder => format!("`{}` is not there", parent(&self.path)),
+            _ => "it cannot be made".to_owned(),
+        };
+        match self.earlier.as_slice() {
+            [] => format!("{what} in advance"),
+            [one] => format!("{what} before `{one}` has run"),
+            [first, ..] => format!("{what} before earlier operations have run, such as `{first}`"),
+        }
+    }
+
+    /// Why a refusal does not count.
+    fn refused_in_part(&self, verdict: &Verdict) -> String {
+        match (self.earlier.is_empty(), verdict.hidden.is_empty()) {
+            (false, true) => "it needs what earlier operations do".to_owned(),
+            (false, false) => format!("it needs what earlier operations do, or {}", hidden(verdict)),
+            (true, false) => format!("it may need {}", hidden(verdict)),
+            (true, true) => "not everything before it can be done in advance".to_owned(),
+        }
+    }
+
     fn program(&self) -> &str {
         self.name.program.as_deref().unwrap_or_default()
+    }
+}
+
+/// Where the text of a new file is written, with the text, if that is in the task of its operation.
+fn written(operation: &PlannedOperation, file: &WriteFile) -> Option<(Origin, String)> {
+    let text = std::str::from_utf8(file.content.bytes()?).ok()?;
+    let source = &operation.origin.file;
+    let place = operation.parameters.get("content")?.strip_prefix(&source.path)?;
+    let line: usize = place.strip_prefix(':')?.split(':').next()?.parse().ok()?;
+    let lines = source.text.split_inclusive('\n').take(line.checked_sub(1)?);
+    let start = lines.map(str::len).sum();
+    Some((Origin::new(source, start..start), text.to_owned()))
+}
+
+/// The first line of the file at `path` that a validator names, as in `PATH:4` or `PATH line 4`.
+fn named_line(said: &str, path: &str) -> Option<usize> {
+    said.match_indices(path).find_map(|(at, _)| {
+        let rest = &said[at + path.len()..];
+        let number = [":", " line ", ", line ", ": line "]
+            .iter()
+            .filter_map(|sign| rest.strip_prefix(sign))
+            .find(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))?;
+        let end = number.find(|next: char| !next.is_ascii_digit()).unwrap_or(number.len());
+        number[..end].parse().ok()
+    })
+}
+
+/// The mounted file systems that the view of the host lacks.
+fn hidden(verdict: &Verdict) -> String {
+    let places: Vec<String> = verdict.hidden.iter().map(|place| format!("`{place}`")).collect();
+    format!(
+        "a part of the host that cannot be shown in advance ({})",
+        places.join(", ")
+    )
+}
+
+/// Why the content of a file does not come to the host before apply, if it does not.
+fn unsent(file: &WriteFile) -> Option<&'static str> {
+    match &file.fetch {
+        Some(Fetch::Download { .. }) => Some("it is downloaded only then"),
+        Some(Fetch::Copy { .. }) => None,
+        None => file
+            .content
+            .bytes()
+            .is_none()
+            .then_some("it is too large to be sent in advance"),
+    }
+}
+
+/// Whether a part of an operation can only be seen once it has happened.
+fn is_unseen(part: &StagedPart<'_>) -> bool {
+    match part {
+        StagedPart::Unseen => true,
+        StagedPart::Step(Step::WriteFile(file)) => unsent(file).is_some(),
+        StagedPart::Step(_) | StagedPart::Validate(_) => false,
     }
 }
 
@@ -342,6 +456,56 @@ mod tests {
     }
 
     #[test]
+    fn the_line_that_a_validator_names_is_found() {
+        for (said, line) in [
+            ("unknown directive \"listn\" in /etc/x:4", Some(4)),
+            ("/etc/x line 1: unsupported option", Some(1)),
+            ("In file included from /etc/x.d:3:1, then /etc/x: line 12", Some(12)),
+            ("/etc/x: no such thing", None),
+        ] {
+            assert_eq!(named_line(said, "/etc/x"), line, "{said}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_made_before_names_what_has_to_run_first() {
+        let verdict = |answer, hidden: &[&str]| Verdict {
+            answer,
+            is_partial: true,
+            hidden: hidden.iter().map(|place| (*place).to_owned()).collect(),
+            said: String::new(),
+        };
+        let later = |validation: &Validation, verdict: &Verdict| match validation.judged(verdict) {
+            Judged::Later(why) => why,
+            Judged::Accepted | Judged::Refused(_) => panic!("not later"),
+        };
+        let mut first = plan(vec![command(ResourceKind::Package, Before::Absent)]);
+        let second = plan(vec![file("/etc/nginx/site", &["nginx", "-t"])]);
+        first.operations.extend(second.operations);
+        let staging = first.staging().expect("to validate");
+        let mut validation = staging.validations.into_iter().next().expect("one");
+        let no_folder = verdict(ValidatorAnswer::NoFolder, &[]);
+        assert_eq!(
+            later(&validation, &no_folder),
+            "`/etc/nginx` is not there before `x` has run"
+        );
+        let refused = verdict(ValidatorAnswer::Refused, &[]);
+        assert_eq!(later(&validation, &refused), "it needs what earlier operations do");
+        let refused = verdict(ValidatorAnswer::Refused, &["/mnt"]);
+        assert_eq!(
+            later(&validation, &refused),
+            "it needs what earlier operations do, or a part of the host that cannot be shown in advance (`/mnt`)"
+        );
+        validation.earlier.push("y".to_owned());
+        assert_eq!(
+            later(&validation, &no_folder),
+            "`/etc/nginx` is not there before earlier operations have run, such as `x`"
+        );
+        validation.unsent = Some("it is downloaded only then");
+        assert_eq!(later(&validation, &no_folder), "it is downloaded only then");
+    }
+
+    #[test]
     fn an_answer_is_a_mistake_or_a_notice_or_nothing() {
         let judge = |status: i32, answer: &str| {
             let mut plan = plan(vec![file("/a", &["nginx", "-t"])]);
@@ -352,29 +516,45 @@ mod tests {
             (titles.join("; "), plan.notices.join("; "))
         };
         let accepted = (String::new(), String::new());
-        assert_eq!(judge(0, "0 0\0\0"), accepted);
-        assert_eq!(judge(0, "0 1\0said\0"), accepted);
+        assert_eq!(judge(0, "0 0\0\0\0"), accepted);
+        assert_eq!(judge(0, "0 1\0/mnt\0said\0"), accepted);
         for (answer, title) in [
-            ("3 0\0why\0", "`nginx -t` does not accept the new `/a`"),
-            ("124 0\0\0", "`nginx -t` does not accept the new `/a`"),
-            ("changed 1\0\0", "`nginx -t` changes the new `/a`"),
+            ("3 0\0\0why\0", "`nginx -t` does not accept the new `/a`"),
+            ("124 0\0\0\0", "`nginx -t` does not accept the new `/a`"),
+            ("changed 1\0\0\0", "`nginx -t` changes the new `/a`"),
             (
-                "missing 0\0\0",
+                "missing 0\0\0\0",
                 "`nginx` is not on the host, so it cannot validate `/a`",
             ),
         ] {
             assert_eq!(judge(0, answer), (title.to_owned(), String::new()));
         }
         for (status, answer, why) in [
-            (0, "3 1\0\0", "it needs what earlier operations do"),
+            (0, "3 1\0\0\0", "not everything before it can be done in advance"),
             (
                 0,
-                "3 1\0\n why\nmore\0",
-                "it needs what earlier operations do; without that, it says: why",
+                "3 1\0\0\n why\nmore\0",
+                "not everything before it can be done in advance; without that, it says: why",
             ),
-            (0, "missing 1\0\0", "`nginx` is not on the host yet"),
-            (0, "long 0\0\0", "its check takes long"),
-            (0, "unmade 0\0\0", "only the host can make it"),
+            (
+                0,
+                "3 0\0/mnt/nas\n/mnt/b\0why\0",
+                "it may need a part of the host that cannot be shown in advance (`/mnt/nas`, `/mnt/b`); without that, it says: why",
+            ),
+            (0, "missing 1\0\0\0", "`nginx` is not on the host yet"),
+            (
+                0,
+                "missing 0\0/mnt/nas\0\0",
+                "`nginx` is not on the host, unless it is on a part of the host that cannot be shown in advance (`/mnt/nas`)",
+            ),
+            (0, "long 0\0\0\0", "its check takes long"),
+            (0, "unmade 0\0\0\0", "it cannot be made in advance"),
+            (0, "nofolder 0\0\0\0", "`/` is not there in advance"),
+            (
+                0,
+                "unmade 0\0/a\0\0",
+                "`/a`, a part of the host, cannot be shown in advance",
+            ),
             (NO_ROOT, "", "checking it before needs root"),
             (NO_PROGRAM, "", "checking it before needs `unshare` on the host"),
             (NO_MOUNTS, "", "the host allows no private mounts"),

@@ -220,6 +220,20 @@ fn what_only_later_changes_show_is_validated_at_apply() {
     let ran = project.homelab(DRY_RUN).expect(0);
     let notice = "/etc/nginx/conf.d/lab.conf: validated only at apply: `nginx` is not on the host yet";
     assert!(ran.stdout.contains(notice), "{}", ran.stdout);
+    // A folder that comes with a package.
+    project.write(
+        "tasks/test/files.toml",
+        "[[operation]]\nop = 'apt.packages'\npackages = ['nginx-light']\n\n".to_owned()
+            + &file.replace("conf.d", "sites-available"),
+    );
+    let ran = project.homelab(DRY_RUN).expect(0);
+    let notice = "/etc/nginx/sites-available/lab.conf: validated only at apply: `/etc/nginx/sites-available` is not there before \
+                  `apt.packages nginx-light` has run";
+    assert!(ran.stdout.contains(notice), "{}", ran.stdout);
+    project.write(
+        "tasks/test/files.toml",
+        "[[operation]]\nop = 'apt.packages'\npackages = ['nginx-light']\n\n".to_owned() + &file,
+    );
     project.homelab(DEPLOY).expect(0);
     host.inside("nginx -t && systemctl is-active nginx");
 
@@ -305,4 +319,33 @@ fn a_run_that_is_killed_while_it_validates_leaves_nothing() {
     project.write("tasks/test/files.toml", broken);
     let ran = project.homelab(DRY_RUN).expect(3);
     assert!(ran.stderr.contains("unsupported option \"perhaps\""), "{}", ran.stderr);
+}
+
+/// A file system of the network cannot be in the view. The one here has lost its server.
+#[test]
+fn a_part_of_the_host_that_cannot_be_shown_is_named_and_a_refusal_without_it_does_not_count() {
+    let project = Project::with_task("");
+    let host = project.up("dev", "alpha");
+    host.inside(
+        "[ -e /dev/fuse ] || mknod /dev/fuse c 10 229; mkdir -p /mnt/nas && exec 3<>/dev/fuse && \
+         mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 homelab /mnt/nas",
+    );
+    // It is there at apply alone.
+    let look = "validate = ['sh', '-c', 'grep -q /mnt/na[s] /proc/self/mountinfo || { echo no-such-thing; exit 3; }']";
+    project.write("tasks/test/files.toml", put("/etc/lab.conf", "x", look));
+    let notice = "/etc/lab.conf: validated only at apply: it may need a part of the host that cannot be shown in advance \
+                  (`/mnt/nas`); without that, it says: no-such-thing";
+    let looked = project.homelab(DRY_RUN).expect(0);
+    assert!(looked.stdout.contains(notice), "{}", looked.stdout);
+    project.homelab(DEPLOY).expect(0);
+    assert_eq!(host.inside("cat /etc/lab.conf"), "x\n");
+
+    let refuses = "validate = ['sh', '-c', 'echo no-such-thing; exit 3']";
+    project.write("tasks/test/files.toml", put("/etc/lab.conf", "y", refuses));
+    let ran = project.homelab(DEPLOY).expect(1);
+    assert!(ran.stdout.contains("the old file stays"), "{}", ran.stdout);
+    assert_eq!(host.inside("cat /etc/lab.conf"), "x\n");
+    host.inside("umount -l /mnt/nas");
+    let refused = project.homelab(DRY_RUN).expect(3).stderr;
+    assert!(refused.contains("no-such-thing"), "{refused}");
 }

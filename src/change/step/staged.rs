@@ -36,6 +36,8 @@ pub struct Verdict {
     pub answer: ValidatorAnswer,
     /// Whether something is not to be seen that an earlier part does.
     pub is_partial: bool,
+    /// Mounted file systems of the host that are not to be seen.
+    pub hidden: Vec<String>,
     /// What it printed.
     pub said: String,
 }
@@ -51,6 +53,8 @@ pub enum ValidatorAnswer {
     TooLong,
     /// Its program is not on the host.
     Missing,
+    /// The folder of the new file is not there.
+    NoFolder,
     /// The new file could not be made.
     Unmade,
 }
@@ -62,7 +66,8 @@ lay() {
 t=$(mktemp -- "${1%/*}/.homelab-XXXXXXXXXX") && cat >"$t" && chown -h -- "$2" "$t" && chmod -- "$3" "$t" && mv -f -T -- "$t" "$1"
 }
 made() { stat -c '%d:%i %u:%g %a' -- "$v"; sha256sum <"$v"; }
-tell() { printf '%s %s\0%s\0' "$1" "${lost:-0}" "$2"; }
+lost=0
+tell() { printf '%s %s\0%s\0%s\0' "$1" "$lost" "$hidden" "$2"; }
 "#;
 
 /// Shell text for a view of the host that makes what `parts` do. It answers each [`StagedPart::Validate`], in order.
@@ -97,11 +102,13 @@ pub fn staged_limit(parts: &[StagedPart<'_>]) -> Duration {
 /// The verdicts in an answer, as far as it goes.
 pub fn verdicts(answer: &[u8]) -> Vec<Verdict> {
     let fields: Vec<&[u8]> = answer.split(|byte| *byte == 0).collect();
-    let pairs = fields.chunks_exact(2);
-    pairs.map_while(|pair| verdict(pair[0], pair[1])).collect()
+    let answers = fields.chunks_exact(3);
+    answers
+        .map_while(|fields| verdict(fields[0], fields[1], fields[2]))
+        .collect()
 }
 
-fn verdict(head: &[u8], said: &[u8]) -> Option<Verdict> {
+fn verdict(head: &[u8], hidden: &[u8], said: &[u8]) -> Option<Verdict> {
     let (word, lost) = std::str::from_utf8(head).ok()?.split_once(' ')?;
     Some(Verdict {
         answer: match word {
@@ -109,10 +116,12 @@ fn verdict(head: &[u8], said: &[u8]) -> Option<Verdict> {
             "changed" => ValidatorAnswer::Changed,
             "long" => ValidatorAnswer::TooLong,
             "missing" => ValidatorAnswer::Missing,
+            "nofolder" => ValidatorAnswer::NoFolder,
             "unmade" => ValidatorAnswer::Unmade,
             _ => ValidatorAnswer::Refused,
         },
         is_partial: lost != "0",
+        hidden: String::from_utf8_lossy(hidden).lines().map(str::to_owned).collect(),
         said: String::from_utf8_lossy(said).trim_end().to_owned(),
     })
 }
@@ -178,7 +187,8 @@ fn validated(file: &WriteFile) -> String {
     };
     format!(
         "v={path}\n\
-         if ! {{ {is_there} && {is_whole}; }}; then tell unmade ''\n\
+         if [ ! -d \"${{v%/*}}/\" ]; then tell nofolder ''\n\
+         elif ! {{ {is_there} && {is_whole}; }}; then tell unmade ''\n\
          elif {program}; then tell missing ''\n\
          else\n\
          m=$(made)\n\

@@ -152,7 +152,8 @@ impl<'a> Validator<'a> {
         )
     }
 
-    /// The new file comes by descriptor 8: its folder may be one that only this shell finds.
+    /// The new file comes by descriptor 8: its folder may be one that only this shell finds. Where a part of the host is hidden, a
+    /// refusal does not count.
     fn view(&self, run: &str) -> String {
         let Attributes { owner, group, mode } = self.attributes;
         format!(
@@ -166,6 +167,7 @@ impl<'a> Validator<'a> {
              0) [ \"$s\" = \"$(state)\" ] || code={CHANGED} ;;\n\
              {NO_ROOT}|{NO_PROGRAM}|{NO_MOUNTS}|{CHANGED}) code=1 ;;\n\
              esac\n\
+             case $code in 0|{CHANGED}) ;; *) [ -z \"$hidden\" ] || code={NO_MOUNTS} ;; esac\n\
              exit $code\n",
             path = quote(self.path),
             owner = quote(&format!("{owner}:{group}")),

@@ -33,7 +33,7 @@ use crate::facts::nftables::{Nftables, load};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::{Fact, FactKey};
 use crate::operations::files::parameters::{Mode, check_owners, check_path, path_and_ancestors};
-use crate::operations::files::removal::plan_absent;
+use crate::operations::files::removal::{note_other_kind, plan_absent};
 use crate::operations::files::whole_file::{FileWish, WishedContent, plan_file};
 use crate::operations::work::Work;
 use crate::operations::{Define, Demand, Operation, PlanContext, text};
@@ -201,6 +201,7 @@ impl Rules {
 
     fn remove(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         let rated = self.load.then(|| self.rated(context, None));
+        note_other_kind(context, "file", &self.file, "a file");
         let file = plan_absent(context, &self.file)?;
         let mut work = Work::default();
         if file == Outcome::Unchanged {
@@ -251,14 +252,22 @@ impl Rules {
             Some(Nftables::Missing) => Err(context
                 .refuse(self.argument(), "`nft` is not installed", "the host cannot load these rules")
                 .hint(format!("install the package `{PACKAGE}` first, with `apt.packages`"))),
-            Some(Nftables::Refused(why)) => Err(context
-                .refuse(
+            Some(Nftables::Refused(why)) => {
+                let mistake = context.mistake(
                     self.argument(),
                     "nft does not accept these rules",
                     "the host tried them, and changed nothing",
-                )
-                .because(reason(&why))
-                .hint("correct the rules; `man nft` describes them")),
+                );
+                let line = text
+                    .zip(line_at_fault(&why))
+                    .and_then(|(text, line)| context.origin_of(self.argument()).line_of(text, line));
+                let mistake = match line {
+                    Some(line) => mistake.placed(&line),
+                    None => mistake,
+                };
+                let mistake = mistake.because(reason(&why));
+                Err(Stop::Refused(Box::new(mistake.hint("correct the rules; `man nft` describes them"))))
+            }
             Some(Nftables::Closed(why)) => Err(context
                 .refuse(self.argument(), "the host cannot try these rules", "nothing was changed")
                 .because(reason(&why))
@@ -356,6 +365,13 @@ fn reason(said: &str) -> String {
         Ok(line) => format!("`{file}`, line {line}: {error}"),
         Err(_) => error.to_owned(),
     }
+}
+
+/// The line of the rules, counted from 1, at which the first error is that nft names; `None` if that is in an included file.
+fn line_at_fault(said: &str) -> Option<usize> {
+    let (at, _) = said.lines().find_map(|line| line.split_once("Error: "))?;
+    let line = at.strip_prefix("/dev/stdin:")?.split(':').next()?;
+    line.parse().ok()
 }
 
 /// The tables that rules name, as `nft` lists them: `inet filter`.
