@@ -148,6 +148,12 @@ impl<'a> PlanContext<'a> {
         self.notices.borrow_mut().push(format!("{text} ({place})"));
     }
 
+    /// Adds a notice to the review, about a parameter.
+    pub fn notice_of(&self, argument: &str, text: &str) {
+        let place = self.origin_of(argument);
+        self.notices.borrow_mut().push(format!("{text} ({place})"));
+    }
+
     /// The user that the operation runs as.
     pub fn identity(&self) -> Identity {
         self.run_as.identity()
@@ -318,6 +324,7 @@ impl<'a> PlanContext<'a> {
         };
         let found = then(&scratch);
         self.asked.borrow_mut().extend(scratch.asked.into_inner());
+        self.notices.borrow_mut().extend(scratch.notices.into_inner());
         found
     }
 

@@ -247,15 +247,20 @@ impl Bench {
     }
 
     pub(super) fn plan(&self) -> Result<Outcome, Stop> {
-        self.planned(false)
+        self.planned(false).0
     }
 
     /// As the planner does, with what each change relies on besides its own path.
     pub(super) fn plan_with_resolved_paths(&self) -> Result<Outcome, Stop> {
-        self.planned(true)
+        self.planned(true).0
     }
 
-    fn planned(&self, with_resolved_paths: bool) -> Result<Outcome, Stop> {
+    /// What the review says beside the changes.
+    pub(super) fn notices(&self) -> Vec<String> {
+        self.planned(false).1
+    }
+
+    fn planned(&self, with_resolved_paths: bool) -> (Result<Outcome, Stop>, Vec<String>) {
         let mut overlay = Overlay::new(&self.facts);
         overlay.commit(&OperationId("before".to_owned()), self.before.clone());
         let key = DigestKey::random();
@@ -288,7 +293,7 @@ impl Bench {
             let stored = serde_json::to_string(outcome).expect("a plan can be stored");
             assert_eq!(serde_json::from_str::<Outcome>(&stored).expect("and read"), *outcome);
         }
-        planned
+        (planned, context.notices())
     }
 
     /// The facts that planning still needs.

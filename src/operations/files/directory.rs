@@ -20,6 +20,7 @@ use self::shown::{attributed, directory_id};
 
 pub(super) use self::removal::{plan as plan_removal, plan_emptied};
 use super::parameters::{Mode, check_owners, check_path, path_and_ancestors};
+use super::removal::note_other_kind;
 use crate::change::{
     Action, Attributes, Before, Expect, MakeDirectory, NotKnown, Outcome, Ownership, ResourceChange, ResourceKind,
     Risk, SetAttributes, Step, Stop,
@@ -126,6 +127,7 @@ impl Operation for Directory {
         check_path(context, "path", &self.path)?;
         check_owners(context, self.user.as_deref(), self.group.as_deref())?;
         if !self.present {
+            note_other_kind(context, "path", &self.path, "a directory");
             return removal::plan(context, &self.path, self.recursive);
         }
         if self.recursive {

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::parameters::{Mode, check_owners, check_path, path_and_ancestors};
-use super::removal::{file_at, plan_absent};
+use super::removal::{file_at, note_other_kind, plan_absent};
 use super::whole_file::{FileWish, WishedContent, file_id, plan_file, set_attributes, without_content};
 use crate::change::{Action, Attributes, Before, Command, Outcome, ResourceChange, ResourceKind, Risk, Step, Stop};
 use crate::content::Content;
@@ -29,7 +29,7 @@ use crate::quote::quote;
 pub(in crate::operations) struct File {
     /// Absolute path on the host.
     path: String,
-    /// `false` removes the file. A link at the path is no file, and stays; a directory is refused. `true` creates an empty file if there is none, and keeps the content
+    /// `false` removes the file; a link or a directory at the path stays, and the review says so. `true` creates an empty file if there is none, and keeps the content
     /// of an existing one.
     #[serde(default = "crate::operations::parameters::yes")]
     present: bool,
@@ -73,6 +73,7 @@ impl Operation for File {
         check_path(context, "path", &self.path)?;
         check_owners(context, self.user.as_deref(), self.group.as_deref())?;
         if !self.present {
+            note_other_kind(context, "path", &self.path, "a file");
             return plan_absent(context, &self.path);
         }
         let path = context.resolve(&self.path)?;
@@ -208,15 +209,30 @@ mod tests {
     }
 
     #[test]
+    fn what_else_is_there_stays_and_is_named() {
+        let bench = || bench("path = '/etc/x'\npresent = false");
+        for (bench, what, operation) in [
+            (bench().directory("/etc/x"), "a directory", "files.directory"),
+            (bench().link("/etc/x", "y"), "a link", "files.link"),
+        ] {
+            assert_eq!(bench.plan(), Ok(Outcome::Unchanged));
+            let notice = format!(
+                "`/etc/x` stays: it is {what}, not a file; `{operation}` with `present = false` removes it (t.toml:1:8)"
+            );
+            assert_eq!(bench.notices(), [notice]);
+        }
+        for bench in [bench().absent("/etc/x"), bench().file_with_content("/etc/x", "old\n")] {
+            assert_eq!(bench.notices(), Vec::<String>::new());
+        }
+    }
+
+    #[test]
     fn refusals_name_what_is_wrong() {
         let refused = |bench: Bench| refusal(bench.plan()).to_string();
-        let absent = "path = '/etc/x'\npresent = false";
         assert_eq!(
             refused(bench("path = '/etc/x'").directory("/etc/x")),
             "t.toml:1:8: `/etc/x` is not a file"
         );
-        assert_eq!(bench(absent).directory("/etc/x").plan(), Ok(Outcome::Unchanged));
-        assert_eq!(bench(absent).link("/etc/x", "y").plan(), Ok(Outcome::Unchanged));
         let nowhere = bench("path = '/no/x'").absent("/no").absent("/no/x");
         assert_eq!(refused(nowhere), "t.toml:1:8: the directory of `/no/x` does not exist");
     }

@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::parameters::{check_path, link_and_ancestors};
+use super::removal::note_other_kind;
 use super::whole_file::check_parent;
 use crate::change::{
     Action, Attribute, Attributed, Before, Expect, NotKnown, Outcome, Ownership, Remove, ResourceChange, ResourceId,
@@ -67,6 +68,7 @@ impl Operation for Link {
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         check_path(context, "path", &self.path)?;
         if !self.present {
+            note_other_kind(context, "path", &self.path, "a link");
             return self.plan_absent(context);
         }
         let target = self.checked_target(context)?;
@@ -334,6 +336,9 @@ mod tests {
         assert_eq!(refused(bench(LINK).directory("/etc/l")), not_a_link);
         let file = bench("path = '/etc/l'\npresent = false").file("/etc/l", "", 0o644);
         assert_eq!(file.plan(), Ok(Outcome::Unchanged));
+        let notice =
+            "`/etc/l` stays: it is a file, not a link; `files.file` with `present = false` removes it (t.toml:1:8)";
+        assert_eq!(file.notices(), [notice]);
         assert_eq!(refused(bench("path = '/etc/l'")), "t.toml:1:8: missing `target`");
         assert_eq!(
             refused(bench("path = '/etc/l'\ntarget = ''")),

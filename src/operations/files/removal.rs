@@ -35,6 +35,29 @@ pub(in crate::operations) fn plan_absent(context: &PlanContext<'_>, path: &str) 
     }]))
 }
 
+/// Notes in the review what is at `path` if it is not the kind of thing that the operation removes, and how it is removed.
+pub(in crate::operations) fn note_other_kind(context: &PlanContext<'_>, argument: &str, path: &str, removes: &str) {
+    let Ok(path) = context.resolve_parent(path) else { return };
+    let Ok(PathFact::Present(inode)) = context.path(&path) else {
+        return;
+    };
+    let (operation, is_removed) = match inode.kind {
+        InodeKind::File { .. } => ("files.file", removes == "a file"),
+        InodeKind::Directory => ("files.directory", removes == "a directory"),
+        InodeKind::Link { .. } => ("files.link", removes == "a link"),
+        InodeKind::Other => ("", false),
+    };
+    if is_removed {
+        return;
+    }
+    let what = inode.describe();
+    let how = match operation {
+        "" => "homelab removes no such thing".to_owned(),
+        operation => format!("`{operation}` with `present = false` removes it"),
+    };
+    context.notice_of(argument, &format!("`{path}` stays: it is {what}, not {removes}; {how}"));
+}
+
 /// Plans the same of a file that a program reads: a link in its place would still count, so it is refused.
 pub(in crate::operations) fn plan_unread(
     context: &PlanContext<'_>,

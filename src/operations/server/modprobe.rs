@@ -18,7 +18,7 @@ use crate::facts::module::{KernelModule, KernelModuleKey};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::{Fact, FactKey};
 use crate::operations::files::parameters::path_and_ancestors;
-use crate::operations::files::removal::plan_absent;
+use crate::operations::files::removal::{note_other_kind, plan_absent};
 use crate::operations::files::whole_file::{FileWish, WishedContent, plan_file};
 use crate::operations::work::Work;
 use crate::operations::{Define, Operation, PlanContext};
@@ -78,7 +78,10 @@ impl Operation for Modprobe {
                         let content = WishedContent::Ready(Content::new(text.into_bytes()));
                         plan_file(scratch, &FileWish::new(&path, "module", content))
                     }
-                    None => plan_absent(scratch, &path),
+                    None => {
+                        note_other_kind(scratch, "module", &path, "a file");
+                        plan_absent(scratch, &path)
+                    }
                 })
                 .collect();
             for file in files {

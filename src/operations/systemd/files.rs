@@ -10,7 +10,7 @@ use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
 use crate::operations::files::directory::plan_one as plan_directory;
 use crate::operations::files::parameters::path_and_ancestors;
-use crate::operations::files::removal::plan_absent;
+use crate::operations::files::removal::{note_other_kind, plan_absent};
 use crate::operations::files::whole_file::{FileWish, WishedContent, plan_file};
 
 use super::needs::Needs;
@@ -158,7 +158,12 @@ impl UnitFile<'_> {
         let is_file = match context.path(&path)? {
             PathFact::Present(inode) if matches!(inode.kind, InodeKind::File { .. }) => true,
             // A link that masks the unit, or leads to its file elsewhere, is no file of this operation, and its unit stays.
-            PathFact::Present(_) => return Ok(()),
+            PathFact::Present(inode) => {
+                if !matches!(&inode.kind, InodeKind::Link { target } if target == "/dev/null") {
+                    note_other_kind(context, self.argument, &path, "a file");
+                }
+                return Ok(());
+            }
             PathFact::Absent => false,
         };
         // Asked for in the same round as the facts below.

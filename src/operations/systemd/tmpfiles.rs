@@ -23,7 +23,7 @@ use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::path::{Inode, InodeKind, PathFact};
 use crate::facts::{Fact, FactKey};
 use crate::operations::files::parameters::{octal, path_and_ancestors};
-use crate::operations::files::removal::plan_absent;
+use crate::operations::files::removal::{note_other_kind, plan_absent};
 use crate::operations::files::whole_file::{FileWish, WishedContent, plan_file};
 use crate::operations::work::Work;
 use crate::operations::{Define, Operation, PlanContext, text};
@@ -80,6 +80,7 @@ impl Operation for Tmpfiles {
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         name::check_conf(context, "file", &self.file)?;
         if !self.present {
+            note_other_kind(context, "file", &self.path(), "a file");
             return plan_absent(context, &self.path());
         }
         let content = match text::content_or_later(context, "file", self.written(), || self.touches(context))? {
