@@ -20,6 +20,10 @@ use crate::value::{After, Kind, Table, Why};
 #[derive(Clone, Default)]
 pub(super) struct Captures {
     all: Arc<BTreeMap<String, Written>>,
+    /// The names of captures with mistakes.
+    unread: Arc<BTreeSet<String>>,
+    /// Whether there may be captures that are not known, in a file of a task that is not read.
+    has_others: bool,
     /// Without a file where it is not known yet whether an entry is wanted.
     reached: BTreeMap<String, Option<File>>,
 }
@@ -77,9 +81,29 @@ impl Captures {
             });
             found.collect::<Vec<_>>()
         };
+        let unread = selection.tasks.values().flat_map(|task| &task.unread.captures);
         Self {
             all: Arc::new(selection.tasks.values().flat_map(of_task).collect()),
+            unread: Arc::new(unread.cloned().collect()),
+            has_others: selection.has_unread_tasks,
             reached: BTreeMap::new(),
+        }
+    }
+
+    /// Notes that a capture has a mistake, which is reported: its value is not known.
+    pub(super) fn fail(&mut self, raw: &RawOperation) {
+        if let Some(name) = raw.captures() {
+            self.reached.insert(name.to_owned(), None);
+        }
+    }
+
+    /// Notes that the plan has passed tasks without looking at what is in them. What is skipped is read; `is_open` if it is not known
+    /// what becomes of them.
+    pub(super) fn pass(&mut self, tasks: &[&Task], is_open: bool) {
+        for raw in tasks.iter().flat_map(|task| task.operations()) {
+            let Some(name) = raw.captures() else { continue };
+            let file = || File::of(&raw.arguments).filter(|_| !is_open);
+            self.reached.entry(name.to_owned()).or_insert_with(file);
         }
     }
 
@@ -152,7 +176,12 @@ impl CapturedSource for Visible {
 
     fn captured(&self, name: &str) -> Captured {
         let Some(written) = self.captures.all.get(name) else {
-            return Captured::Undefined;
+            let captures = &self.captures;
+            return if captures.has_others || captures.unread.contains(name) {
+                Captured::Unknown(format!("`captured.{name}` cannot be read").into())
+            } else {
+                Captured::Undefined
+            };
         };
         let mistake = |title: String, label: &str, hint: String| {
             Captured::Mistake(Box::new(Diagnostic::new(title).at(&written.origin, label).hint(hint)))

@@ -312,7 +312,7 @@ fn add_ways(task: &str, task_use: &TaskUse, way: Way, selection: &Selection, dep
 }
 
 /// A task and all that it includes.
-fn with_includes<'a>(selection: &'a Selection, task: &'a Task) -> Vec<&'a Task> {
+pub(super) fn with_includes<'a>(selection: &'a Selection, task: &'a Task) -> Vec<&'a Task> {
     let mut seen: BTreeSet<&str> = BTreeSet::new();
     let mut found = Vec::new();
     let mut waiting = vec![task];

@@ -374,3 +374,35 @@ fn a_stored_plan_is_read_as_it_was_and_its_files_lie_beside_it() {
         "{sizes:?}"
     );
 }
+
+#[test]
+fn only_a_capture_that_comes_later_is_used_before_it_is_there() {
+    let user = "[[operation]]\nop = 'files.put'\ndest = '/etc/x'\ncontent = '{{ captured.token }}'\n";
+    let capture = "[[operation]]\ncapture = 'token'\nfile = '/etc/token'\n";
+    let too_early = "`captured.token` is used before it is there";
+    let titles = |tasks: &str, maker: &str| -> Vec<String> {
+        let deploy = format!("hosts = ['*']\ntasks = [{tasks}]");
+        let run = run_with(user, &[("deploys/site.toml", &deploy), ("tasks/t/made.toml", maker)]);
+        let (build, _) = settle(&run);
+        build
+            .mistakes
+            .into_iter()
+            .map(|mistake| mistake.diagnostic.title)
+            .collect()
+    };
+    assert_eq!(titles("'t/t', 't/made'", capture), [too_early]);
+    let skipped = format!("when = 'not on'\n{capture}");
+    let by_use = "{ task = 't/made', when = 'not on' }, 't/t'";
+    for (tasks, maker) in [
+        ("'t/made', 't/t'", capture),
+        ("'t/made', 't/t'", &skipped),
+        (by_use, capture),
+    ] {
+        let found = titles(tasks, maker);
+        assert!(!found.iter().any(|title| title == too_early), "{tasks}: {found:?}");
+    }
+    // One mistake, and none that follows from it.
+    let lacking = format!("required = ['nothing']\n{capture}");
+    let found = titles("'t/made', 't/t'", &lacking);
+    assert_eq!(found, ["task `t/made` requires `nothing`"]);
+}

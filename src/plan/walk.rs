@@ -10,7 +10,7 @@ use super::bind::{Bound, BoundOperation, bind, bracketed, duplicate, id};
 use super::captured::Captures;
 use super::expand::{Answer, Expanded, Instance, condition, expand};
 use super::given::Given;
-use super::handlers::{Handlers, Turn, checks_at_end, is_notified_by_others};
+use super::handlers::{Handlers, Turn, checks_at_end, is_notified_by_others, with_includes};
 use super::owed::{OwedHandlers, is_owed};
 use super::position::{DEEPEST, Position, merge};
 use super::skipped::{self, Skipped};
@@ -68,6 +68,27 @@ enum Ahead<'a> {
     Found(Box<BoundOperation>),
 }
 
+/// What a part of a stage enters.
+enum Entered<'a> {
+    Task(&'a Task),
+    Operation(&'a RawOperation),
+    Other,
+}
+
+impl<'a> Entered<'a> {
+    fn of(ahead: &Ahead<'a>, selection: &'a Selection) -> Self {
+        match ahead {
+            Ahead::Use(task_use, _) => match selection.tasks.get(&task_use.task.name) {
+                Some(task) => Self::Task(task.as_ref()),
+                None => Self::Other,
+            },
+            Ahead::Task(instance) => Self::Task(instance.task),
+            Ahead::Operation(raw, _) => Self::Operation(raw),
+            Ahead::Flush(..) | Ahead::Handler(_) | Ahead::Found(_) => Self::Other,
+        }
+    }
+}
+
 /// One instance of a task.
 struct TaskInstance<'a> {
     task: &'a Task,
@@ -111,6 +132,7 @@ impl<'a> Walk<'a> {
     pub(super) fn next(&mut self, given: &Given<'a>, place: Place<'_>, build: &mut Build) -> Option<BoundOperation> {
         let overlay = place.overlay;
         while let Some(ahead) = self.ahead.pop().or_else(|| self.at_end_of_stage(given, overlay, build)) {
+            let entry = Entered::of(&ahead, given.selection);
             let reached = match ahead {
                 Ahead::Use(task_use, position) => self.expand_use(task_use, &position, given, overlay, build),
                 Ahead::Task(task) => self.enter(*task, given, overlay, build),
@@ -130,10 +152,20 @@ impl<'a> Walk<'a> {
                         build.survey.unknown.get_or_insert_with(|| mistake.title.clone());
                     }
                     given.note_mistake(mistake, build);
+                    match entry {
+                        Entered::Task(task) => self.pass(task, true, given.selection),
+                        Entered::Operation(raw) => self.captures.fail(raw),
+                        Entered::Other => {}
+                    }
                 }
             }
         }
         None
+    }
+
+    /// Notes that nothing in `task` is looked at. `is_open` if it is not known what becomes of it.
+    fn pass(&mut self, task: &Task, is_open: bool, selection: &Selection) {
+        self.captures.pass(&with_includes(selection, task), is_open);
     }
 
     /// What is left to do when all entries of the stage are through.
@@ -211,6 +243,9 @@ impl<'a> Walk<'a> {
             let found = counted.map(|item| Skipped::task(position, name, item, &task_use.origin));
             self.skipped.extend(found);
         }
+        if instances.is_empty() {
+            self.pass(task, false, given.selection);
+        }
         for instance in instances {
             let is_skipped = is_entry && !is_selected(given.selection, task_use, &instance, build);
             if is_skipped && !is_notified_by_others(given.selection, &task_use.task.name) {
@@ -283,11 +318,13 @@ impl<'a> Walk<'a> {
                     self.skipped
                         .push(Skipped::operation(position.path.clone(), &task_use.origin));
                 }
+                self.pass(task, false, given.selection);
                 return Ok(Vec::new());
             }
             Answer::Unknown(why) => return self.defer(task, label, position, why, given),
         }
         if lacks_vars(task, &position.vars) {
+            self.pass(task, true, given.selection);
             return Ok(Vec::new());
         }
         let lacking = lacking(task, task_use, &bindings);
@@ -295,6 +332,7 @@ impl<'a> Walk<'a> {
             for mistake in lacking {
                 given.note_mistake(mistake, build);
             }
+            self.pass(task, true, given.selection);
             return Ok(Vec::new());
         }
         let position = Arc::new(position);
@@ -318,6 +356,7 @@ impl<'a> Walk<'a> {
         why: Why,
         given: &Given<'a>,
     ) -> Result<Vec<Ahead<'a>>, Diagnostic> {
+        self.pass(task, true, given.selection);
         if position.is_skipped {
             return Ok(Vec::new());
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::reader::Source;
 use crate::error::{Diagnostic, Origin};
+use crate::template::{RESERVED, reserved};
 use crate::value::{Kind, Table, merge};
 
 /// The data of a group.
@@ -13,20 +14,6 @@ pub struct GroupData {
     /// The start of the file.
     pub origin: Origin,
 }
-
-/// Names that homelab itself defines for templates.
-pub const RESERVED: &[&str] = &[
-    "host",
-    "hosts",
-    "groups",
-    "inventory",
-    "facts",
-    "item",
-    "vars",
-    "captured",
-    "catalogue",
-    "stack",
-];
 
 /// The group of every host.
 pub(super) const ALL: &str = "all";
@@ -42,11 +29,7 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> GroupData 
 /// Refuses data with a name that homelab itself defines.
 pub(super) fn check_reserved(data: &Table, mistakes: &mut Vec<Diagnostic>) {
     for (key, entry) in data.iter().filter(|(key, _)| RESERVED.contains(&key.as_str())) {
-        mistakes.push(
-            Diagnostic::new(format!("`{key}` is a reserved name"))
-                .at_maybe(entry.key.as_ref(), "data cannot use this name")
-                .hint(format!("choose another name; reserved: {}", RESERVED.join(", "))),
-        );
+        mistakes.push(reserved(key).at_maybe(entry.key.as_ref(), "data cannot use this name"));
     }
 }
 

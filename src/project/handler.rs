@@ -3,6 +3,7 @@
 use super::entry::{definition, settings};
 use super::fields::{Fields, Named};
 use super::operation::RawOperation;
+use super::unread::Unread;
 use crate::error::{Diagnostic, Origin};
 use crate::template::is_template;
 use crate::value::{Table, Value};
@@ -25,10 +26,17 @@ pub enum Flush {
     Stage,
 }
 
-pub(super) fn read(tables: Vec<(Table, Origin)>, mistakes: &mut Vec<Diagnostic>) -> Vec<Handler> {
+/// The handlers of a task; what their mistakes leave out is noted in `unread`.
+pub(super) fn read(tables: Vec<(Table, Origin)>, unread: &mut Unread, mistakes: &mut Vec<Diagnostic>) -> Vec<Handler> {
     let mut handlers: Vec<Handler> = Vec::new();
     for (table, place) in tables {
+        let written = table.get("name").and_then(|entry| entry.value.as_str());
+        let written = written.filter(|name| !is_template(name)).map(str::to_owned);
         let Some(handler) = handler(table, &place, mistakes) else {
+            match written {
+                Some(name) => drop(unread.handlers.insert(name)),
+                None => unread.has_unnamed_handlers = true,
+            }
             continue;
         };
         if let Some(first) = handlers.iter().find(|one| one.name.name == handler.name.name) {

@@ -1,5 +1,7 @@
 //! Files of keys, which `ssh` reads: private keys of users, and the public keys of hosts.
 
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::host::Host;
@@ -44,6 +46,29 @@ impl Project {
         };
         let place = host.key_place.as_ref().or(host.origin.as_ref());
         Err(mistake.at_maybe(place, why.to_string()))
+    }
+}
+
+impl Project {
+    /// The private keys that connections set and that are not on this machine, each with its hosts, as `inventory/host`.
+    pub fn missing_keys(&self) -> BTreeMap<String, Vec<String>> {
+        let mut missing: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (inventory, hosts) in &self.inventories {
+            for host in hosts.hosts.values() {
+                let Some(written) = &host.connection.identity_file else {
+                    continue;
+                };
+                let is_missing = self.root.join(written).symlink_metadata();
+                if is_missing.is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+                    let shown = written.display().to_string();
+                    missing
+                        .entry(shown)
+                        .or_default()
+                        .push(format!("{inventory}/{}", host.name));
+                }
+            }
+        }
+        missing
     }
 }
 

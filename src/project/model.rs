@@ -38,6 +38,8 @@ pub struct Project {
     pub keyring: Arc<Keyring>,
     /// The merged data of hosts, by inventory and host, shared by all deploys.
     pub(super) merged: Mutex<HashMap<(String, String), HostData>>,
+    /// Whether the file of a task is not read, so that it is not known what the task has.
+    pub(super) has_unread_tasks: bool,
     /// The dotted names of all templates; `None` if they are not all known.
     pub(super) used: Option<BTreeSet<String>>,
 }

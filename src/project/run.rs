@@ -89,6 +89,8 @@ pub struct Selection {
     pub tags: Vec<String>,
     /// Hosts of the deploy that the filters skip.
     pub hosts_left_out: Vec<String>,
+    /// Hosts that `--only-failed` skips: their last run came to its end.
+    pub hosts_not_failed: Vec<String>,
     /// Tasks of the deploy that the filters skip.
     pub tasks_left_out: Vec<String>,
     /// Tasks of which the filters select only some items.
@@ -103,6 +105,8 @@ pub struct Selection {
     pub runs_owed: bool,
     /// Why encrypted values of these hosts could not be opened. They are unknown then.
     pub closed: Vec<Diagnostic>,
+    /// Whether the file of a task is not read, so that it is not known what the task has.
+    pub has_unread_tasks: bool,
     pub assets: Arc<Assets>,
     pub catalogue: Arc<Catalogue>,
     /// The values of `env('NAME')`.
@@ -250,6 +254,7 @@ pub fn select(
         only,
         tags: filter.tags.clone(),
         hosts_left_out,
+        hosts_not_failed: Vec::new(),
         tasks_left_out,
         items_left_out_of,
         filters: filter.words(),
@@ -257,6 +262,7 @@ pub fn select(
         notices: Vec::new(),
         runs_owed: filter.owed,
         closed,
+        has_unread_tasks: project.has_unread_tasks,
         assets: Arc::clone(&project.assets),
         catalogue: Arc::clone(&project.catalogue),
         variables: Arc::clone(&project.variables),

@@ -6,6 +6,7 @@ use super::fields::{Fields, Named};
 use super::handler::{self, Handler};
 use super::operation::RawOperation;
 use super::reader::Source;
+use super::unread::Unread;
 use crate::error::{Diagnostic, Origin};
 use crate::value::{Table, Value};
 
@@ -29,6 +30,8 @@ pub struct Task {
     pub entries: Vec<TaskEntry>,
     /// Its handlers, in order.
     pub handlers: Vec<Handler>,
+    /// What its mistakes leave out.
+    pub unread: Unread,
     /// The start of the file.
     pub origin: Origin,
 }
@@ -154,10 +157,11 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Task {
     let operations = fields.tables("operation");
     let handlers = fields.tables("handler");
     fields.end("a task", TASK_KEYS);
-    let handlers = handler::read(handlers, mistakes);
+    let mut unread = Unread::default();
+    let handlers = handler::read(handlers, &mut unread, mistakes);
     let entries = operations
         .into_iter()
-        .filter_map(|(table, place)| entry(table, &place, mistakes))
+        .filter_map(|(table, place)| entry(table, &place, &mut unread, mistakes))
         .collect();
     Task {
         name: source.name,
@@ -169,16 +173,22 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Task {
         vars,
         entries,
         handlers,
+        unread,
         origin: place,
     }
 }
 
-fn entry(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Option<TaskEntry> {
+fn entry(table: Table, place: &Origin, unread: &mut Unread, mistakes: &mut Vec<Diagnostic>) -> Option<TaskEntry> {
     if table.contains_key("include") {
         return include(table, place, mistakes).map(|include| TaskEntry::Include(Box::new(include)));
     }
-    if table.contains_key("capture") {
-        return capture::read(table, place, mistakes).map(|capture| TaskEntry::Operation(Box::new(capture)));
+    if let Some(name) = table.get("capture") {
+        let name = name.value.as_str().unwrap_or_default().to_owned();
+        let capture = capture::read(table, place, mistakes);
+        if capture.is_none() {
+            unread.captures.insert(name);
+        }
+        return capture.map(|capture| TaskEntry::Operation(Box::new(capture)));
     }
     let mut fields = Fields::new(table, place, mistakes);
     let op = fields.entry("op");

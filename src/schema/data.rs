@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use crate::project::RESERVED;
+use crate::template::RESERVED;
 
 /// Any data, under names that homelab does not use itself.
 pub(super) struct Data;

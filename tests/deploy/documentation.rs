@@ -6,9 +6,9 @@ use std::fs;
 
 use homelab::facts::system::Machine;
 use homelab::operations::OPERATIONS;
-use homelab::project::RESERVED;
 use homelab::report::operation_markdown;
 use homelab::schema::FileKind;
+use homelab::template::RESERVED;
 use serde_json::Value;
 
 use crate::support::project::Project;

@@ -30,7 +30,8 @@ pub(super) fn check(project: &Project, broken: &BTreeSet<String>, task: &Task) -
 /// The mistake that `task` has no handler of this name; `written` is the `notify` of a task.
 fn missing(task: &Task, handler: &str, written: &Named, writer: &Task) -> Option<Diagnostic> {
     let names = || task.handlers.iter().map(|one| one.name.name.as_str());
-    if names().any(|name| name == handler) {
+    let unread = &task.unread;
+    if names().any(|name| name == handler) || unread.handlers.contains(handler) || unread.has_unnamed_handlers {
         return None;
     }
     let is_own = task.name == writer.name;

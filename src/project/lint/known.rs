@@ -9,7 +9,8 @@ use super::parts::data_tables;
 use crate::error::closest;
 use crate::facts::system::Machine;
 use crate::facts::{InTemplates, is_harmless};
-use crate::project::{Project, RESERVED};
+use crate::project::Project;
+use crate::template::RESERVED;
 use crate::template::{FUNCTIONS, Shape, Sort};
 use crate::value::{Kind, Table};
 

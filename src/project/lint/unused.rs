@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use super::parts::data_tables;
 use crate::error::{Diagnostic, closest, suggestion};
-use crate::project::{Project, RESERVED};
+use crate::project::Project;
+use crate::template::RESERVED;
 use crate::value::{Kind, Table, Value};
 
 /// The data that homelab itself reads.
