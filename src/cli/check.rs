@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use homelab::plan::{CheckRequest, check};
 use homelab::project::read_with;
 use homelab::report;
-use homelab::secrets::Access;
+use homelab::secrets::{Access, stale};
 
 use super::filter::FilterArguments;
 use super::output::{eprint, print};
@@ -36,7 +36,8 @@ enum CheckFormat {
 }
 
 pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
-    let reading = read_with(&project::root()?, Access::IfPossible);
+    let root = project::root()?;
+    let reading = read_with(&root, Access::IfPossible);
     let scope = CheckRequest {
         inventory: arguments.inventory.clone(),
         deploy: arguments.deploy.clone(),
@@ -44,7 +45,11 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     };
     let checked = check(&reading, &scope)?;
     match arguments.format {
-        CheckFormat::Text if checked.mistakes.is_empty() => print(&report::nothing_wrong(&checked))?,
+        CheckFormat::Text if checked.mistakes.is_empty() => {
+            let stale = report::not_for_recipients(stale(&root));
+            let missing = report::missing_keys(&reading.project.missing_keys());
+            print(&(report::nothing_wrong(&checked) + &stale + &missing))?;
+        }
         CheckFormat::Text => {
             eprint(&report::found(&checked));
             errors::eprint_root(checked.mistakes.iter().map(|found| &found.diagnostic));

@@ -30,6 +30,15 @@ pub fn diagnostics(all: &[Diagnostic]) -> String {
     together(&shown)
 }
 
+/// The line for someone who encrypted a secret that they cannot decrypt.
+pub fn warning_of_outsider() -> String {
+    let warning = paint(Tone::Changed, "warning");
+    format!(
+        "{warning}: you cannot decrypt it yourself: none of your keys is among the recipients; `homelab secrets init` says how to \
+         become one"
+    )
+}
+
 /// The line of a command that works despite mistakes in files that it does not need.
 pub fn warning_of_mistakes(number: usize) -> String {
     let warning = paint(Tone::Changed, "warning");

@@ -104,6 +104,8 @@ pub struct Begun {
     pub is_new_key: bool,
     pub public_key: String,
     pub standing: Standing,
+    /// Whether another recipient has the name.
+    pub is_name_taken: bool,
     /// Whether the lab has a key from now on, which `password_hash` needs.
     pub is_new_lab_key: bool,
 }
@@ -142,12 +144,14 @@ pub fn begin(root: &Path, name: &str) -> Result<Begun, Diagnostic> {
         write_recipients(root, &first)?;
         (first, Standing::First)
     };
+    let is_name_taken = standing == Standing::NotYet && recipients.iter().any(|known| known.name == name);
     let is_new_lab_key = standing != Standing::NotYet && make_lab_key(root, &recipients)?;
     Ok(Begun {
         identity,
         is_new_key,
         public_key,
         standing,
+        is_name_taken,
         is_new_lab_key,
     })
 }

@@ -7,6 +7,7 @@ use toml_edit::{DocumentMut, InlineTable, Item, Table, Value};
 use super::table::data_path;
 use super::{DataPath, Step, is_encrypted};
 use crate::error::{Diagnostic, Diagnostics, SourceFile, suggestion};
+use crate::template::{RESERVED, reserved};
 use crate::value::parse_toml;
 
 /// A TOML file of a project: its path there, and what it says.
@@ -49,6 +50,11 @@ impl Document {
             {
                 let title = format!("`{}` has no host `{host}`", self.shown);
                 return Err(Diagnostic::new(title).hint("correct the name, or write the host first"));
+            }
+            if let Some(Step::Key(first)) = name.0.first()
+                && RESERVED.contains(&first.as_str())
+            {
+                return Err(reserved(first));
             }
             return Ok(name.name());
         }

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::document::Document;
 use crate::content::{ProjectFolder, Refused, read_in_place};
@@ -33,6 +33,16 @@ impl DataFile {
         let root = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
         let from_here = here.join(given).canonicalize().ok();
         let from_here = from_here.and_then(|path| path.strip_prefix(&root).ok().map(Path::to_path_buf));
+        let is_inside = |from: &Path| lexically(&from.join(given)).starts_with(&root);
+        let here = here.canonicalize().unwrap_or_else(|_| here.to_path_buf());
+        if from_here.is_none() && !is_inside(&here) && !is_inside(&root) {
+            let title = format!("`{given}` is not in this project");
+            let hint = format!(
+                "the project is `{}`: change to the folder of the other project, or name a file of `group_data/` or `inventories/`",
+                root.display()
+            );
+            return Err(Diagnostic::new(title).hint(hint).into());
+        }
         let shown = from_here.unwrap_or_else(|| PathBuf::from(given));
         let shown = shown.to_string_lossy().into_owned();
         let place = folder
@@ -90,6 +100,19 @@ impl DataFile {
             .map_err(|error| unwritten(&self.shown, &error))
             .map(|()| true)
     }
+}
+
+/// A path without `.` and `..`, links not followed.
+fn lexically(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(plain.pop()),
+            Component::CurDir => {}
+            other => plain.push(other),
+        }
+    }
+    plain
 }
 
 /// The mistake of a file that cannot be written.

@@ -70,6 +70,11 @@ impl Encrypted {
         Ok(Self(bytes))
     }
 
+    /// How many public keys it is encrypted for.
+    pub fn recipients(&self) -> usize {
+        stanzas(&self.0)
+    }
+
     /// The text, which belongs to the data called `key`.
     ///
     /// Errors: no key opens it, it was changed, or it belongs to other data.
@@ -143,6 +148,21 @@ pub(super) fn decrypt(bytes: &[u8], identities: &Identities) -> Result<Zeroizing
 /// Errors: as [`Encrypted::open`].
 pub(super) fn decrypt_file(bytes: &[u8], identities: &Identities) -> Result<Zeroizing<Vec<u8>>, Unreadable> {
     decrypt_up_to(bytes, identities, LARGEST_FILE)
+}
+
+/// How many public keys something in age's binary format is encrypted for: its header has a stanza for each.
+fn stanzas(bytes: &[u8]) -> usize {
+    let lines = bytes.split(|byte| *byte == b'\n');
+    let header = lines.take_while(|line| !line.starts_with(b"---"));
+    header.filter(|line| line.starts_with(b"-> X25519 ")).count()
+}
+
+/// The same of a file in one of age's formats. `None` if it was not made by age.
+pub(super) fn recipients_of_file(bytes: &[u8]) -> Option<usize> {
+    let mut plain = Vec::new();
+    let mut reader = age::armor::ArmoredReader::new(bytes).take(2 * LARGEST_FILE);
+    reader.read_to_end(&mut plain).ok()?;
+    is_made_by_age(&plain).then(|| stanzas(&plain))
 }
 
 /// Whether a file was made by age.

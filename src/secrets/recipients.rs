@@ -188,6 +188,13 @@ impl Recipients {
     }
 }
 
+/// Whether this person can decrypt what is encrypted for the recipients of the project at `root`.
+///
+/// Errors: the recipients or the private keys cannot be read.
+pub fn is_recipient(root: &Path) -> Result<bool, Diagnostic> {
+    Ok(Recipients::of_project(root)?.include(&Identities::find(root)?))
+}
+
 impl Recipient {
     /// What people call it: the name, or else the key.
     pub fn called(&self) -> String {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::change::{unopened, write_recipients};
 use super::files::DataFile;
+use super::format::recipients_of_file;
 use super::identities::needed_identities;
 use super::secret_file::SecretFile;
 use super::{Encrypted, RECIPIENTS_FILE, Recipients, encrypt, is_encrypted};
@@ -77,4 +78,24 @@ pub fn rekey(root: &Path, recipients: &Recipients) -> Result<Rekeyed, Diagnostic
         rekeyed.files.push(file.shown);
     }
     Ok(rekeyed)
+}
+
+/// How many secrets of the project at `root` are not encrypted for as many keys as it has recipients. That is so after a command that
+/// encrypts them again was cut off, or after `.age-recipients` was edited. Files that cannot be read are not counted.
+pub fn stale(root: &Path) -> usize {
+    let Ok(Some(recipients)) = Recipients::find(root) else {
+        return 0;
+    };
+    let wanted = recipients.iter().count();
+    let mut count = 0;
+    for file in DataFile::all(root).unwrap_or_default() {
+        file.document.visit(|_, text| {
+            let encrypted = is_encrypted(text).then(|| Encrypted::parse(text).ok()).flatten();
+            count += usize::from(encrypted.is_some_and(|encrypted| encrypted.recipients() != wanted));
+        });
+    }
+    let files = SecretFile::all(root).unwrap_or_default();
+    let bytes = files.iter().filter_map(|file| file.bytes().ok().flatten());
+    let of_files = bytes.filter_map(|bytes| recipients_of_file(&bytes));
+    count + of_files.filter(|number| *number != wanted).count()
 }

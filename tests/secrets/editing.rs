@@ -74,7 +74,8 @@ fn what_is_no_toml_is_refused_without_being_shown() {
     let failing = Told::of(anna.editing(&lab, "echo x >>\"$1\"; exit 1").output().unwrap());
     failing.expect(3).says("nothing was changed");
     assert_eq!(lab.read("group_data/all.toml"), before);
-    assert_eq!(below(&anna.runtime()), Vec::<String>::new());
+    // The first text, and not that of the editor that failed.
+    assert_eq!(below(&anna.runtime()).len(), 1);
 }
 
 #[test]
@@ -122,5 +123,50 @@ fn a_killed_edit_leaves_no_clear_text() {
         }
         assert_eq!(below(&anna.runtime()), Vec::<String>::new(), "{signal}");
         assert_eq!(below(lab.root()), before, "{signal}");
+    }
+}
+
+#[test]
+fn an_edited_text_that_nobody_can_be_asked_about_is_kept() {
+    let lab = Lab::new();
+    let anna = Person::who_begins("anna", &lab);
+    anna.set(&lab, "grafana.password", CANARY);
+    let before = lab.read("group_data/all.toml");
+    let told = Told::of(anna.editing(&lab, "echo 'new = [' >>\"$1\"").output().unwrap())
+        .expect(3)
+        .says("the edited text is kept in");
+    assert!(!told.err.contains(CANARY), "{}", told.err);
+    assert_eq!(lab.read("group_data/all.toml"), before);
+    let kept = below(&anna.runtime());
+    let [path] = kept.as_slice() else { panic!("{kept:?}") };
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains(CANARY) && text.ends_with("new = [\n"), "{text}");
+    // As the hint says.
+    assert!(
+        told.err
+            .contains(&format!("EDITOR='cp {path}' homelab secrets edit group_data/all.toml")),
+        "{}",
+        told.err
+    );
+    fs::write(path, text.replace("new = [", "new = \"DEC[age,other]\"")).unwrap();
+    let mut again = anna.command(&lab, &["secrets", "edit", "group_data/all.toml"]);
+    again
+        .env("EDITOR", format!("cp {path}"))
+        .env("XDG_RUNTIME_DIR", anna.runtime());
+    Told::of(again.output().unwrap()).expect(0).says("encrypted");
+    assert!(!lab.read("group_data/all.toml").contains("other"));
+}
+
+#[test]
+fn without_a_terminal_and_an_editor_nothing_is_decrypted() {
+    let lab = Lab::new();
+    let anna = Person::who_begins("anna", &lab);
+    anna.set(&lab, "grafana.password", CANARY);
+    anna.pipe(&lab, &["secrets", "set", "templates/x.age"], CANARY)
+        .expect(0);
+    for file in ["group_data/all.toml", "templates/x.age"] {
+        let told = anna.run(&lab, &["secrets", "edit", file]).expect(3);
+        let told = told.says("no terminal for an editor");
+        assert!(!told.out.contains(CANARY) && !told.err.contains(CANARY));
     }
 }

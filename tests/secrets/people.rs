@@ -77,3 +77,57 @@ fn nothing_is_written_unless_all_secrets_can_be_encrypted_again() {
         .says("a character is missing or wrong");
     assert_eq!(files(), before);
 }
+
+#[test]
+fn who_is_no_recipient_is_told_so() {
+    let lab = Lab::new();
+    let anna = Person::who_begins("me", &lab);
+    let bela = Person::new("me");
+    // The name of the first recipient is not suggested again.
+    let told = bela.run(&lab, &["secrets", "init"]).expect(0).out;
+    assert!(told.contains("recipients add YOUR_NAME age1"), "{told}");
+    let warning = "you cannot decrypt it yourself";
+    for arguments in [
+        &["secrets", "set", "group_data/all.toml", "token"][..],
+        &["secrets", "generate", "group_data/all.toml", "other"],
+        &["secrets", "set", "templates/x.age"],
+    ] {
+        bela.pipe(&lab, arguments, CANARY).expect(0).says(warning);
+        let by_anna = match arguments[1] {
+            "generate" => [arguments, &["--replace"]].concat(),
+            _ => arguments.to_vec(),
+        };
+        let told = anna.pipe(&lab, &by_anna, CANARY).expect(0);
+        assert!(!told.err.contains(warning), "{}", told.err);
+    }
+}
+
+#[test]
+fn secrets_for_the_recipients_of_another_day_are_counted() {
+    let lab = Lab::new();
+    let anna = Person::who_begins("anna", &lab);
+    anna.set(&lab, "grafana.password", CANARY);
+    anna.pipe(&lab, &["secrets", "set", "templates/x.age"], CANARY)
+        .expect(0);
+    let key = public_key(&Person::new("bela"), &lab);
+    anna.run(&lab, &["secrets", "recipients", "add", "bela", &key])
+        .expect(0);
+    let checked = anna.run(&lab, &["check"]).expect(0);
+    assert!(!checked.out.contains("recipients"), "{}", checked.out);
+    // As `remove` leaves it when it is killed: the recipients come first.
+    let old = lab.read("group_data/all.toml");
+    let (file, lab_key) = (lab.read("templates/x.age"), lab.read(".lab-key.age"));
+    anna.run(&lab, &["secrets", "recipients", "remove", "bela"]).expect(0);
+    lab.write("templates/x.age", &file);
+    anna.run(&lab, &["check"])
+        .expect(0)
+        .says("1 secret is not encrypted for the recipients of today: run `homelab secrets rekey`");
+    lab.write("group_data/all.toml", &old);
+    lab.write(".lab-key.age", &lab_key);
+    anna.run(&lab, &["check"])
+        .expect(0)
+        .says("3 secrets are not encrypted for the recipients of today");
+    anna.run(&lab, &["secrets", "rekey"]).expect(0);
+    let checked = anna.run(&lab, &["check"]).expect(0);
+    assert!(!checked.out.contains("recipients"), "{}", checked.out);
+}

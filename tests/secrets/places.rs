@@ -11,7 +11,10 @@ fn wrong_files_and_names_are_answered_with_what_was_meant() {
     get("all", "grafana.password").says("did you mean `group_data/all.toml`?");
     get("group_data/al.toml", "grafana.password").says("did you mean `group_data/all.toml`?");
     get("deploys/site.toml", "hosts").says("is not a file with data of hosts");
-    get("../elsewhere.toml", "x").says("is not a file with data of hosts");
+    get("../elsewhere.toml", "x").says("`../elsewhere.toml` is not in this project");
+    let other = Lab::new();
+    let file = other.root().join("group_data/all.toml");
+    get(&file.to_string_lossy(), "admin").says("is not in this project");
     get("group_data/all.toml", "grafana.pasword").says("did you mean `grafana.password`?");
     get("group_data/all.toml", "admin").says("`admin` of `group_data/all.toml` is not encrypted");
     get("group_data/all.toml", "grafana").says("is not a string");
@@ -22,7 +25,15 @@ fn wrong_files_and_names_are_answered_with_what_was_meant() {
     set("grafana").expect(3).says("cannot set `grafana`");
     set("admin.x").expect(3).says("`admin` is a string there");
     set("users[0].password").expect(3).says("has no `users`");
+    for name in ["host", "facts.x", "vars", "\"item\""] {
+        set(name).expect(3).says("is a reserved name");
+    }
     assert_eq!(lab.read("group_data/all.toml"), before);
+    let of_host = ["secrets", "set", "inventories/dev.toml", "hosts.nas.data.stack"];
+    anna.pipe(&lab, &of_host, "x")
+        .expect(3)
+        .says("`stack` is a reserved name");
+    anna.run(&lab, &["check"]).expect(0);
 }
 
 #[test]

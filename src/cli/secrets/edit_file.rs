@@ -5,16 +5,17 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use homelab::content::EncryptedFile;
-use homelab::error::Diagnostic;
+use homelab::error::{Diagnostic, Diagnostics};
 use homelab::secrets::SecretFile;
 use zeroize::Zeroizing;
 
-use super::editor::{INTERRUPTED, edit};
-use super::private_folder::PrivateFolder;
+use super::editor::{INTERRUPTED, check_editor, edit};
+use super::outsider::warn_outsider;
+use super::private_folder::{PrivateFolder, kept};
 use crate::cli::output::print;
 use crate::cli::runtime;
 
-pub(super) fn run(file: &SecretFile) -> anyhow::Result<ExitCode> {
+pub(super) fn run(root: &Path, file: &SecretFile) -> anyhow::Result<ExitCode> {
     let before = if file.is_there() {
         file.get()?
     } else {
@@ -29,20 +30,24 @@ pub(super) fn run(file: &SecretFile) -> anyhow::Result<ExitCode> {
             .into());
     };
     let name = Path::new(&file.shown).file_name().unwrap_or_default().to_string_lossy();
+    check_editor()?;
     let folder = PrivateFolder::create().context("cannot make a private folder for the clear text")?;
     let path = folder.write(name.trim_end_matches(EncryptedFile::SUFFIX), clear);
     let path = path.context("cannot write the clear text to a private folder")?;
-    runtime::one_thread()?.block_on(async {
-        if !edit(&path, &folder).await? {
-            return Ok(ExitCode::from(INTERRUPTED));
-        }
-        let after = Zeroizing::new(std::fs::read(&path).context("cannot read what the editor saved")?);
-        if after == before {
-            print("nothing was changed\n")?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        file.set(&after)?;
-        print(&format!("encrypted {}\n", file.shown))?;
-        Ok(ExitCode::SUCCESS)
-    })
+    let is_edited = runtime::one_thread()?.block_on(edit(&path, &folder))?;
+    if !is_edited {
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    let after = Zeroizing::new(std::fs::read(&path).context("cannot read what the editor saved")?);
+    if after == before {
+        print("nothing was changed\n")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Err(mistake) = file.set(&after) {
+        let kept = kept(folder, &path, &file.shown)?;
+        return Err(Diagnostics(vec![mistake, kept]).into());
+    }
+    print(&format!("encrypted {}\n", file.shown))?;
+    warn_outsider(root);
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
 //! The user's editor
 
+use std::io::IsTerminal as _;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -13,12 +14,25 @@ use super::private_folder::PrivateFolder;
 /// The exit code of a command that a signal ended.
 pub(super) const INTERRUPTED: u8 = 130;
 
+/// The user's editor, if a variable names one.
+fn named_editor() -> Option<String> {
+    let set = |name: &str| std::env::var(name).ok().filter(|text| !text.trim().is_empty());
+    set("VISUAL").or_else(|| set("EDITOR"))
+}
+
+/// Errors: there is no terminal for the editor that is used without a variable.
+pub(super) fn check_editor() -> anyhow::Result<()> {
+    if named_editor().is_some() || std::io::stdin().is_terminal() {
+        return Ok(());
+    }
+    Err(Diagnostic::new("no terminal for an editor")
+        .hint("set one value with `homelab secrets set`, or set `EDITOR` to a command that needs no terminal")
+        .into())
+}
+
 /// Opens the user's editor; false if a signal ended the wait.
 pub(super) async fn edit(path: &Path, folder: &PrivateFolder) -> anyhow::Result<bool> {
-    let set = |name: &str| std::env::var(name).ok().filter(|text| !text.trim().is_empty());
-    let editor = set("VISUAL")
-        .or_else(|| set("EDITOR"))
-        .unwrap_or_else(|| "vi".to_owned());
+    let editor = named_editor().unwrap_or_else(|| "vi".to_owned());
     // Ctrl-C is for the editor.
     let _interrupt = signal(SignalKind::interrupt())?;
     let (mut terminate, mut hangup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);

@@ -40,7 +40,11 @@ pub(super) fn run(root: &Path, arguments: &InitArguments) -> anyhow::Result<()> 
         Standing::NotYet => format!(
             "you cannot decrypt the secrets of this project yet; ask someone who can to run\n  homelab secrets \
              recipients add {} {}\n",
-            homelab::quote::quote(&arguments.name),
+            if begun.is_name_taken {
+                "YOUR_NAME".to_owned()
+            } else {
+                homelab::quote::quote(&arguments.name)
+            },
             begun.public_key
         ),
     };

@@ -4,6 +4,7 @@ mod edit;
 mod edit_file;
 mod editor;
 mod init;
+mod outsider;
 mod private_folder;
 mod recipients;
 mod value;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use self::outsider::warn_outsider;
 use super::project;
 
 /// Subcommands of `homelab secrets`.
@@ -41,9 +43,15 @@ pub(super) fn run(command: &SecretsCommand) -> anyhow::Result<ExitCode> {
     let root = project::root()?;
     match command {
         SecretsCommand::Init(arguments) => init::run(&root, arguments)?,
-        SecretsCommand::Set(arguments) => value::set(&root, arguments)?,
+        SecretsCommand::Set(arguments) => {
+            value::set(&root, arguments)?;
+            warn_outsider(&root);
+        }
         SecretsCommand::Get(arguments) => value::get(&root, arguments)?,
-        SecretsCommand::Generate(arguments) => value::generate(&root, arguments)?,
+        SecretsCommand::Generate(arguments) => {
+            value::generate(&root, arguments)?;
+            warn_outsider(&root);
+        }
         SecretsCommand::Edit(arguments) => return edit::run(&root, arguments),
         SecretsCommand::Rekey => recipients::rekey_all(&root)?,
         SecretsCommand::Recipients { command } => recipients::run(&root, command.as_ref())?,

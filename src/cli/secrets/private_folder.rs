@@ -7,10 +7,13 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use anyhow::Context as _;
+use homelab::error::Diagnostic;
+use homelab::quote::quote;
 use homelab::secret::WithoutSecrets as _;
 
-/// Waits until homelab has ended, even by SIGKILL, and then removes the folder.
-const WATCH: &str = r#"trap "" INT TERM HUP; read -r line; rm -rf -- "$1""#;
+/// Waits until homelab has ended, even by SIGKILL, and then removes the folder, unless it was told to keep it.
+const WATCH: &str = r#"trap "" INT TERM HUP; read -r line; [ "$line" = keep ] || rm -rf -- "$1""#;
 
 /// The folder, in memory where the system has a place for that.
 pub(super) struct PrivateFolder {
@@ -40,6 +43,14 @@ impl PrivateFolder {
         &self.path
     }
 
+    /// Has the folder stay.
+    pub(super) fn keep(mut self) -> io::Result<PathBuf> {
+        if let Some(input) = &mut self.watcher.stdin {
+            input.write_all(b"keep\n")?;
+        }
+        Ok(self.path.clone())
+    }
+
     /// Makes a file that only this user can read.
     pub(super) fn write(&self, name: &str, text: &str) -> io::Result<PathBuf> {
         let path = self.path.join(name);
@@ -58,6 +69,21 @@ impl Drop for PrivateFolder {
         drop(self.watcher.stdin.take());
         let _ = self.watcher.wait();
     }
+}
+
+/// Keeps an edited text that was not written, and says where.
+pub(super) fn kept(folder: PrivateFolder, path: &Path, shown: &str) -> anyhow::Result<Diagnostic> {
+    let folder = folder.keep().context("cannot keep the edited text")?;
+    let title = format!(
+        "`{shown}` stays as it was; the edited text is kept in `{}`",
+        path.display()
+    );
+    let editor = quote(&format!("cp {}", quote(&path.to_string_lossy())));
+    Ok(Diagnostic::new(title).hint(format!(
+        "it has your secrets in clear text: correct it, run `EDITOR={editor} homelab secrets edit {}`, then `rm -r {}`",
+        quote(shown),
+        quote(&folder.to_string_lossy())
+    )))
 }
 
 /// The user's own folder in memory, memory for everyone, or the folder for temporary files.
