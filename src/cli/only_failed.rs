@@ -55,6 +55,9 @@ pub(super) fn only_failed(run: &Selection, targets: &[Target]) -> anyhow::Result
         return Ok(Err(ExitCode::SUCCESS));
     }
     let mut some = run.only_hosts(|host| names.iter().any(|name| name == host));
+    let is_left_out = |name: &String| !names.contains(name);
+    let all = run.hosts.iter().map(|host| host.name.clone());
+    some.hosts_not_failed = all.filter(is_left_out).collect();
     some.filters.push("--only-failed".to_owned());
     Ok(Ok(some))
 }

@@ -8,7 +8,8 @@ use serde_json::{Value as Json, json};
 use super::layout::joined;
 use super::sanitize::one_line;
 use super::style::{Tone, counted, paint, width};
-use crate::facts::journal::{ChangeEnd, Run, RunEnd, Taken};
+use crate::change::ResourceKind;
+use crate::facts::journal::{ChangeEnd, ChangeRecord, Run, RunEnd, Taken};
 use crate::facts::{Fact, FactKey};
 use crate::gather::HostJournal;
 
@@ -73,7 +74,7 @@ fn tone(end: &RunEnd) -> Tone {
 }
 
 fn counts(run: &Run) -> String {
-    let counts = COUNTED.iter().map(|(end, word)| (run.count(*end), word));
+    let counts = COUNTED.iter().map(|(end, word)| (count(run, *end), word));
     let told: Vec<String> = counts
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}"))
@@ -83,6 +84,20 @@ fn counts(run: &Run) -> String {
     } else {
         told.join(", ")
     }
+}
+
+/// How many of a run's changes ended so. Additional packages end like the requested ones, which are counted, as in the summary of a
+/// deploy.
+fn count(run: &Run, end: ChangeEnd) -> usize {
+    let ended = || run.changes.iter().filter(|change| change.end == end);
+    let is_along = |record: &ChangeRecord| record.kind == ResourceKind::PackagesAlong.as_str();
+    let is_represented = |record: &ChangeRecord| {
+        let mut others = ended().filter(|other| other.record.operation == record.operation);
+        others.any(|other| !is_along(&other.record))
+    };
+    ended()
+        .filter(|change| !is_along(&change.record) || !is_represented(&change.record))
+        .count()
 }
 
 /// A run with its changes.
@@ -182,7 +197,7 @@ fn run_json(run: &Run, with_changes: bool) -> Json {
     let record = &run.record;
     let counts: serde_json::Map<String, Json> = COUNTED
         .iter()
-        .map(|(end, word)| (word.replace(' ', "_"), run.count(*end).into()))
+        .map(|(end, word)| (word.replace(' ', "_"), count(run, *end).into()))
         .collect();
     let mut json = json!({
         "run": record.run,

@@ -31,7 +31,9 @@ impl Answer {
 }
 
 pub(super) const TO_INCLUDE: Answer = Do("write an entry with `include = \"folder/name\"`");
-pub(super) const NO_RESULT: Answer = Do("remove it: the result of an operation is not available to later ones");
+pub(super) const NO_RESULT: Answer = Do(
+    "remove it: later operations do not see results; a value that a command makes on the host can be a capture: see docs/language.md",
+);
 pub(super) const ABOUT_FACTS: Answer =
     Do("use `facts.…`: `homelab facts` with the names of an inventory and a host lists them");
 pub(super) const SECRET: Answer =

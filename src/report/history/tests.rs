@@ -50,6 +50,28 @@ fn runs_are_told_in_lines_and_one_with_its_changes() {
 }
 
 #[test]
+fn packages_that_come_along_are_counted_as_in_a_summary() {
+    let change = |number: u32, kind: &str, name: &str| {
+        format!(
+            r#"{{"change":{number},"operation":"a / apt.packages","kind":"{kind}","name":"{name}","action":"create","steps":{},"was":"absent"}}"#,
+            u8::from(number == 0)
+        )
+    };
+    let along = ResourceKind::PackagesAlong.as_str();
+    let journal = format!(
+        "{}\n{}\n{}\n{{\"step\":0,\"end\":\"done\",\"status\":0}}\n{{\"ended\":\"converged\"}}\n",
+        JOURNAL.lines().take(2).collect::<Vec<_>>().join("\n"),
+        change(0, "package", "nginx"),
+        change(1, along, "nginx"),
+    );
+    let runs = parse(&journal);
+    assert_eq!(counts(&runs[0].0), "1 applied");
+    // Nothing represents them where only they have to be installed.
+    let alone = journal.replace(r#""kind":"package""#, &format!(r#""kind":"{along}""#));
+    assert_eq!(counts(&parse(&alone)[0].0), "2 applied");
+}
+
+#[test]
 fn status_says_what_is_left_of_earlier_runs() {
     let now = "2026-01-02T00:03:10Z".parse().expect("a time");
     assert_eq!(

@@ -54,7 +54,7 @@ fn a_change_has_both_sides_and_no_secret() {
     assert_eq!(document["pending"], true);
     assert_eq!(
         document["left_out"],
-        json!({"hosts": ["nas"], "tasks": [], "items_of": ["services/folder"], "not_tagged": []})
+        json!({"hosts": ["nas"], "not_failed": [], "tasks": [], "items_of": ["services/folder"], "not_tagged": []})
     );
     assert_eq!(document["ends"], json!({"pending": 1}));
     let operation = &document["hosts"][0]["operations"][0];
