@@ -56,6 +56,18 @@ fn loads_selects_and_merges() {
 }
 
 #[test]
+fn keys_that_are_not_here_are_named_with_their_hosts() {
+    let inventory = "[connection]\nidentity_file = 'keys/none'\n[hosts.web]\ngroups = ['development', 'services']\n[hosts.db]\n\
+        [hosts.nas]\nconnection = { identity_file = 'group_data/all.toml' }\n";
+    let root = project(&[("inventories/dev.toml", inventory)]);
+    let missing = read(root.path()).project.missing_keys();
+    assert_eq!(
+        missing.into_iter().collect::<Vec<_>>(),
+        [("keys/none".to_owned(), vec!["dev/web".to_owned(), "dev/db".to_owned()])]
+    );
+}
+
+#[test]
 fn filters_say_what_they_leave_out() {
     let root = project(&[]);
     let project = load(root.path()).expect("valid");

@@ -316,6 +316,30 @@ fn nothing_to_do_is_said_and_what_was_left_out_too() {
 }
 
 #[test]
+fn the_hint_to_set_touches_names_only_what_takes_it() {
+    let task = "[[operation]]\nop = 'server.shell'\ncommands = ['true']\nalways = true\n\
+        [[operation]]\nop = 'files.directory'\npath = '/etc'";
+    let run = run_of(task, "[hosts.a]", &Filter::default());
+    let mut reviewed = settle(&run, |_, key| fresh(key));
+    let hint = |reviewed| {
+        plain(&plan(&run, reviewed, &TextOptions::default())).contains("list the paths that it changes in touches")
+    };
+    assert!(hint(&reviewed));
+    reviewed.hosts[0].operations[0].takes_touches = false;
+    assert!(!hint(&reviewed));
+}
+
+#[test]
+fn hosts_that_did_not_fail_are_named() {
+    let task = "[[operation]]\nop = 'files.directory'\npath = '/etc'";
+    let mut run = run_of(task, "[hosts.a]", &Filter::default());
+    run.hosts_not_failed = vec!["b".to_owned(), "c".to_owned()];
+    let reviewed = settle(&run, |_, key| fresh(key));
+    let text = plain(&plan(&run, &reviewed, &TextOptions::default()));
+    assert!(text.contains("skipped: hosts b, c (--only-failed)"), "{text}");
+}
+
+#[test]
 fn what_items_and_tags_left_out_is_said() {
     let task = "[[operation]]\nop = 'files.directory'\npath = '/etc'\ntags = ['slow', 'etc']";
     let filter = Filter {
