@@ -73,15 +73,13 @@ impl Operation for Modprobe {
             let files: Vec<Result<Outcome, Stop>> = self
                 .files()
                 .into_iter()
-                .map(|(path, text)| match text {
-                    Some(text) => {
-                        let content = WishedContent::Ready(Content::new(text.into_bytes()));
-                        plan_file(scratch, &FileWish::new(&path, "module", content))
-                    }
-                    None => {
+                .map(|(path, text)| {
+                    let Some(text) = text else {
                         note_other_kind(scratch, "module", &path, "a file");
-                        plan_absent(scratch, &path)
-                    }
+                        return plan_absent(scratch, &path);
+                    };
+                    let content = WishedContent::Ready(Content::new(text.into_bytes()));
+                    plan_file(scratch, &FileWish::new(&path, "module", content))
                 })
                 .collect();
             for file in files {
