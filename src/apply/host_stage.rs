@@ -10,7 +10,9 @@ use super::confirm::is_outside;
 use super::events::{HostEnd, OperationResult, ResourceEnd};
 use super::halt::{Halt, gather_failed, lost, lost_at_work};
 use super::host::HostApply;
+use super::joined::go_on_joined;
 use super::keeping::Guarding;
+use super::owed::Records;
 use super::perform::take_away;
 use super::read_back::{is_read_back, to_read_after};
 use super::reboot::reboot_of;
@@ -72,7 +74,7 @@ impl HostApply<'_> {
             if self.is_guard_due(&rest) {
                 self.settle_guard(writer.connection(), None).await?;
             }
-            let (segment, after) = split_at_barrier(rest, self.one_by_one, self.keeping.guarding());
+            let (segment, after) = split_at_barrier(rest, self.one_by_one, self.keeping.guarding(), &self.records);
             let progressed = !segment.is_empty();
             self.settle_before_reboot(writer, &segment).await?;
             if let Err(halt) = self.perform(writer, &segment, &after).await {
@@ -283,23 +285,27 @@ impl HostApply<'_> {
 }
 
 /// The operations that can be sent now, and the rest. What comes after an operation that is read back waits for that, unless both
-/// are restarts that run together.
+/// are restarts that run together, or one command does both.
 ///
 /// So does what comes after one whose failure may be ignored or tried again. `one_by_one` ends after each operation.
 fn split_at_barrier(
     mut operations: Vec<PlannedOperation>,
     one_by_one: bool,
     guarding: Option<&Guarding>,
+    records: &Records,
 ) -> (Vec<PlannedOperation>, Vec<PlannedOperation>) {
     let ends = |before: &PlannedOperation| {
         reboot_of(before).is_some() || may_go_on(before) || (one_by_one && before.outcome != Outcome::Unchanged)
+    };
+    let go_on = |before: &[PlannedOperation], from: &[PlannedOperation]| {
+        go_on_together(before, from) || (guarding.is_none() && go_on_joined(before, from, records))
     };
     let is_end = |index: &usize| {
         let (before, from) = operations.split_at(*index);
         has_to_wait(before, &from[0])
             || (!before.is_empty() && reboot_of(&from[0]).is_some())
             || before.last().is_some_and(ends)
-            || (is_read_back_last(before) && !go_on_together(before, from))
+            || (is_read_back_last(before) && !go_on(before, from))
             || ends_guard(guarding, before, &from[0])
     };
     let end = (0..operations.len()).find(is_end).unwrap_or(operations.len());

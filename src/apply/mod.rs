@@ -10,6 +10,7 @@ mod go_back;
 mod halt;
 mod host;
 mod host_stage;
+mod joined;
 mod journal;
 mod keeping;
 mod options;

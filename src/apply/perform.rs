@@ -82,6 +82,15 @@ pub(super) fn together(files: &[OneOfMany<'_>], previous: Option<&Previous>) -> 
     }
 }
 
+/// The script of a command that is run in place of several.
+pub(super) fn in_place(command: Command, live: bool) -> StepScript {
+    let manner = StepOptions {
+        live,
+        ..StepOptions::default()
+    };
+    script(&Step::Run(command), manner, None, None)
+}
+
 fn script(step: &Step, manner: StepOptions, resolved: Option<&ResolvedPath>, around: Option<Around>) -> StepScript {
     let live = manner.live;
     let random = rand::random();

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::joined::joined;
 use super::keeping::Keeping;
 use super::owed::{Records, Turn};
-use super::perform::{StepOptions, scripts, steps_with_paths, together as in_one_script};
+use super::perform::{StepOptions, in_place, scripts, steps_with_paths, together as in_one_script};
 use super::together::together;
-use crate::change::{OneOfMany, Outcome, ResolvedPath, ResourceChange, ResourceKind, Step, groups};
+use crate::change::{Command, NOT_BEGUN, OneOfMany, Outcome, ResolvedPath, ResourceChange, ResourceKind, Step, groups};
 use crate::facts::overlay::OperationId;
 use crate::plan::PlannedOperation;
 use crate::remote::{StepGroup, StepScript};
@@ -24,6 +25,22 @@ pub(super) struct Placed<'a> {
     pub(super) operation: usize,
     pub(super) change: usize,
     pub(super) step: &'a Step,
+    /// The summary of the command that does this step and the next ones.
+    pub(super) joined: Option<String>,
+}
+
+impl Placed<'_> {
+    /// The command that the step runs, alone or with its neighbors, as it is shown.
+    pub(super) fn command(&self) -> Option<&str> {
+        let own = self.step.command().map(|command| command.summary.as_str());
+        self.joined.as_deref().or(own)
+    }
+
+    /// A phrase for what it waits for.
+    pub(super) fn attempt(&self) -> String {
+        let joined = self.joined.as_ref().map(|summary| format!("run `{summary}`"));
+        joined.unwrap_or_else(|| self.step.attempt())
+    }
 }
 
 /// The steps of a segment, and those of them that one script can perform together.
@@ -57,6 +74,7 @@ pub(super) fn prepare<'s>(
     let mut placed = Vec::new();
     let mut steps: Vec<StepScript> = Vec::new();
     let mut files: Vec<Option<OneOfMany<'s>>> = Vec::new();
+    let mut commands: Vec<Option<&Command>> = Vec::new();
     for (operation_index, operation) in segment.iter().enumerate() {
         let ensure = matches!(operation.outcome, Outcome::Ensure { .. });
         let kept_for = operations.get(&operation.id);
@@ -67,9 +85,11 @@ pub(super) fn prepare<'s>(
             let number = next;
             next += 1;
             let mut is_alone = Vec::new();
+            let mut is_bare = Vec::new();
             let mut keep = |step: &Step, resolved: Option<&ResolvedPath>| {
                 keeping.number(number);
                 let around = keeping.around(operation, change, (step, resolved), is_kept);
+                is_bare.push(around.is_none());
                 is_alone.push(around.as_ref().is_some_and(|around| !around.is_light));
                 around
             };
@@ -87,10 +107,16 @@ pub(super) fn prepare<'s>(
                         file.filter(|_| can_be_grouped && !is_alone)
                     }),
             );
+            let is_joint = can_be_grouped && change.expect.is_empty();
+            commands.extend(change.steps.iter().zip(is_bare).map(|(step, is_bare)| {
+                step.command()
+                    .filter(|command| is_joint && is_bare && command.joint.is_some())
+            }));
             placed.extend(change.steps.iter().map(|step| Placed {
                 operation: operation_index,
                 change: change_index,
                 step,
+                joined: None,
             }));
         }
         let own: Vec<_> = operation.changes().iter().flat_map(steps_with_paths).collect();
@@ -112,10 +138,12 @@ pub(super) fn prepare<'s>(
             if let Some(together) = &mut script.together {
                 together.part = operation_index;
             }
-            files[first + index] = files[first + index].filter(|_| script.body.len() == length);
+            let is_plain = script.body.len() == length;
+            files[first + index] = files[first + index].filter(|_| is_plain);
+            commands[first + index] = commands[first + index].filter(|_| is_plain);
         }
     }
-    let groups = groups(&files).into_iter().map(|of| {
+    let of_files = groups(&files).into_iter().map(|of| {
         let own: Vec<OneOfMany<'_>> = files[of.clone()].iter().flatten().copied().collect();
         for (placed, step) in placed[of.clone()].iter().zip(&mut steps[of.clone()]) {
             // Some may be in place already if they are written one by one after all.
@@ -124,8 +152,23 @@ pub(super) fn prepare<'s>(
         StepGroup {
             script: in_one_script(&own, Some(keeping.previous())),
             of,
+            not_begun: None,
         }
     });
-    let groups = groups.collect();
+    let mut groups: Vec<StepGroup> = of_files.collect();
+    for (of, command) in joined(&commands) {
+        for (placed, step) in placed[of.clone()].iter().zip(&mut steps[of.clone()]) {
+            let joint = placed.step.command().and_then(|command| command.joint.as_ref());
+            step.already = joint.map(|joint| joint.done.clone());
+        }
+        placed[of.start].joined = Some(command.summary.clone());
+        let script = in_place(command, live);
+        groups.push(StepGroup {
+            of,
+            script,
+            not_begun: Some(NOT_BEGUN),
+        });
+    }
+    groups.sort_by_key(|group| group.of.start);
     Prepared { placed, steps, groups }
 }

@@ -13,7 +13,7 @@ use super::keeping::Keeping;
 use super::owed::Records;
 use super::perform::UNTRUE;
 use super::prepared::{Kept, Placed, Prepared, prepare};
-use crate::change::{NOT_REVIEWED, Step};
+use crate::change::{NOT_BEGUN, NOT_REVIEWED, Step};
 use crate::facts::Probe;
 use crate::facts::overlay::OperationId;
 use crate::plan::PlannedOperation;
@@ -309,8 +309,9 @@ impl Progress<'_> {
     }
 
     fn supervised_under_way(&self) -> Option<String> {
-        let command = self.placed.get(self.answers.len())?.step.command()?;
-        command.supervised.then(|| command.summary.clone())
+        let placed = self.placed.get(self.answers.len())?;
+        let is_supervised = placed.step.command().is_some_and(|command| command.supervised);
+        placed.command().filter(|_| is_supervised).map(str::to_owned)
     }
 
     fn waits(&self, words: &str) {
@@ -319,7 +320,7 @@ impl Progress<'_> {
         };
         let _ = self.sink.events.send(ApplyEvent::Waits {
             host: self.sink.host.to_owned(),
-            attempt: placed.step.attempt(),
+            attempt: placed.attempt(),
             words: words.to_owned(),
         });
     }
@@ -352,7 +353,7 @@ impl Progress<'_> {
         let _ = self.sink.events.send(ApplyEvent::Started {
             host: self.sink.host.to_owned(),
             operation: operation.id.clone(),
-            doing: doing(self.placed[step].step, operation),
+            doing: doing(&self.placed[step], operation),
         });
         self.keep_under_way(self.placed[step].operation);
     }
@@ -430,11 +431,8 @@ fn mark(result: &mut OperationResult, from: ResourceEnd, to: ResourceEnd) {
 }
 
 /// A command is shown as its own text, any other step as the name of its operation.
-fn doing(step: &Step, operation: &PlannedOperation) -> String {
-    match step.command() {
-        Some(command) => command.summary.clone(),
-        None => operation.id.slug().to_owned(),
-    }
+fn doing(placed: &Placed<'_>, operation: &PlannedOperation) -> String {
+    placed.command().unwrap_or(operation.id.slug()).to_owned()
 }
 
 fn line_end(ends: impl Iterator<Item = StepEnd>) -> ResourceEnd {
@@ -494,7 +492,7 @@ fn describe(operation: &PlannedOperation, step: &Step, answer: &StepAnswer) -> O
             attempted,
             outcome: None,
             place: place(),
-            exit_code: Some(status),
+            exit_code: Some(status).filter(|status| *status != NOT_BEGUN),
             output,
             hint: None,
         }),

@@ -6,6 +6,7 @@
 mod command;
 mod expect;
 mod fetch;
+mod joint;
 mod kind;
 mod link;
 mod make_directory;
@@ -29,9 +30,10 @@ use serde::{Deserialize, Serialize};
 use crate::content::Content;
 use kind::StepKind;
 
-pub use command::{Command, DEFAULT_TIMEOUT, NOT_REVIEWED};
+pub use command::{Command, DEFAULT_TIMEOUT, NOT_BEGUN, NOT_REVIEWED};
 pub use expect::{Expect, guard};
 pub use fetch::Fetch;
+pub use joint::{Joint, reviewed_file};
 pub use kind::{Claim, Script, ScriptOptions};
 pub use link::Link;
 pub use make_directory::MakeDirectory;

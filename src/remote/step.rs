@@ -87,6 +87,9 @@ pub struct StepGroup {
     pub of: Range<usize>,
     /// Does what they do. If it fails, each of them still can be performed, and its `already` says whether it has to be.
     pub script: StepScript,
+    /// The exit code with which it fails if its first step would fail in the same way: then that step has failed, and nothing is tried
+    /// again.
+    pub not_begun: Option<i32>,
 }
 
 /// What is expected of a step's output. At most the last 64 KiB of it are kept, and sent when the step has ended.

@@ -9,7 +9,7 @@ use super::sanitize::one_line;
 use super::style::{Tone, counted, grouped, paint, width};
 use crate::apply::{HostEnd, HostResult, ResourceEnd};
 
-/// How the run ended; with verbose options also the duration of each operation.
+/// How the run ended; with verbose options also the duration of each operation and the round trips.
 pub fn summary(results: &[HostResult], options: &TextOptions) -> String {
     let mut lines = Vec::new();
     for (hosts, trouble) in troubles(results) {
@@ -34,7 +34,7 @@ pub fn summary(results: &[HostResult], options: &TextOptions) -> String {
     joined(&lines)
 }
 
-/// Durations of operations, the longest first.
+/// Durations of operations, the longest first, and how often the host was asked.
 fn timings(result: &HostResult) -> Vec<String> {
     let mut operations: Vec<_> = result.operations.iter().collect();
     operations.sort_by_key(|operation| std::cmp::Reverse(operation.took));
@@ -42,7 +42,8 @@ fn timings(result: &HostResult) -> Vec<String> {
         let took = taken(operation.took)?;
         Some(format!("  {took:>10}  {}", one_line(operation.operation.slug())))
     });
-    timed.collect()
+    let asked = format!("  {:>10}  round trips", result.round_trips);
+    timed.chain([asked]).collect()
 }
 
 fn is_idle(result: &HostResult) -> bool {

@@ -127,14 +127,18 @@ fn the_lists_lock_is_waited_for_and_its_holder_named() {
     assert!(failure.contains(&held), "{}", ran.stdout);
 }
 
-/// Takes the lists' lock as apt does, with fcntl; the holder's number.
 fn hold_lists(host: &Host<'_>, seconds: u32) -> String {
-    let lock = "open my $lock, '+<', '/var/lib/apt/lists/lock' or die; \
+    hold(host, "/var/lib/apt/lists/lock", seconds)
+}
+
+/// Takes a lock as apt does, with fcntl; the holder's number.
+pub(crate) fn hold(host: &Host<'_>, path: &str, seconds: u32) -> String {
+    let lock = "open my $lock, '+<', 'PATH' or die; \
                 my $wish = pack('s s x4 q q l x4', F_WRLCK, 0, 0, 0, 0); fcntl($lock, F_SETLK, $wish) or die";
     host.inside("rm -f /tmp/holder");
     host.start(&format!(
         "exec perl -MFcntl -e \"{}; open my \\$told, '>', '/tmp/holder'; print \\$told \\$\\$; close \\$told; sleep {seconds}\"",
-        lock.replace('$', "\\$")
+        lock.replace("PATH", path).replace('$', "\\$")
     ));
     host.wait_until("[ -s /tmp/holder ]", Duration::from_secs(10));
     host.inside("cat /tmp/holder")

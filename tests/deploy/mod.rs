@@ -27,6 +27,7 @@ mod guard_ways;
 mod handlers;
 mod held_back;
 mod interrupted;
+mod joined;
 mod journal;
 mod jump;
 mod kept;

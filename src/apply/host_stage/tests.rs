@@ -32,7 +32,7 @@ fn names(operations: &[PlannedOperation]) -> Vec<&str> {
 /// The operations that can be sent now, and the rest.
 fn split_names(operations: &[PlannedOperation]) -> (Vec<String>, Vec<String>) {
     let owned = |operations: Vec<PlannedOperation>| names(&operations).into_iter().map(str::to_owned).collect();
-    let (now, after) = split_at_barrier(operations.to_vec(), false, None);
+    let (now, after) = split_at_barrier(operations.to_vec(), false, None, &Records::default());
     (owned(now), owned(after))
 }
 
@@ -75,7 +75,7 @@ fn nothing_follows_in_a_segment_what_may_fail_and_be_gone_on_from() {
         let both = [always("a"), conducted("b", retries, on_error), always("c")];
         assert_eq!(split_names(&both).1.is_empty(), follows, "{retries} {on_error:?}");
     }
-    let (now, _) = split_at_barrier(vec![always("a"), always("b")], true, None);
+    let (now, _) = split_at_barrier(vec![always("a"), always("b")], true, None, &Records::default());
     assert_eq!(names(&now), ["a"], "others may stop this host before each");
 }
 

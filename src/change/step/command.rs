@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::joint::Joint;
 use super::kind::{Claim, Script, ScriptOptions, StepKind};
 use crate::content::{Content, Input};
 use crate::facts::system::JOBS;
@@ -15,6 +16,10 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// The exit code of a supervised command that found, before it changed anything, that it would do something that was not reviewed.
 pub const NOT_REVIEWED: i32 = 114;
+
+/// The exit code of a command that does what several do, if each of them alone would not have begun either: another process holds a
+/// lock.
+pub const NOT_BEGUN: i32 = 115;
 
 /// Seconds until a command that ignores SIGTERM is killed.
 const KILL_AFTER: u32 = 5;
@@ -52,6 +57,9 @@ pub struct Command {
     /// Shell text that runs instead after files that it was notified by were put back, if that differs.
     #[serde(default)]
     pub recovery: Option<String>,
+    /// Set if neighbors of its kind can run with it as one command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joint: Option<Joint>,
     /// Set if all it does is to set attributes of this path, which needs only its owner's rights.
     pub sets_attributes_of: Option<String>,
 }
@@ -72,6 +80,7 @@ impl Command {
             by: Identity::Root,
             already: None,
             recovery: None,
+            joint: None,
             sets_attributes_of: None,
         }
     }
@@ -88,9 +97,10 @@ impl Command {
         self.timeout + self.lock_wait
     }
 
-    /// The script with its variables set.
-    fn text(&self) -> String {
-        format!("{}{}", self.env.exports(), self.script)
+    /// The script with its variables and parameters set.
+    pub fn text(&self) -> String {
+        let own = self.joint.as_ref().map(Joint::text).unwrap_or_default();
+        format!("{}{own}{}", self.env.exports(), self.script)
     }
 
     /// Shell text that has it work with files that were put back.

@@ -112,10 +112,15 @@ fn run(lines: &[&str]) -> Option<Run> {
                 let most = changes.iter().map(|one| one.record.change).max();
                 for number in numbers.take_while(|number| Some(*number) <= most) {
                     let own = answers.entry(number).or_default();
-                    if !of_group {
+                    let mut end = step.end.clone();
+                    if !of_group && own.iter().any(|(of_group, _)| *of_group) {
                         own.retain(|(of_group, _)| !of_group);
+                        // It was not so before the run: the script of the group did it before it failed.
+                        if end == "already" {
+                            "done".clone_into(&mut end);
+                        }
                     }
-                    own.push((of_group, step.end.clone()));
+                    own.push((of_group, end));
                 }
             }
             Ok(Line::Absent(note)) => {
@@ -167,11 +172,15 @@ fn settle(changes: &mut [Taken], answers: &Answers, ended: Option<&EndRecord>) {
 /// How a change with so many steps ended by the answers to them; `None` if some are missing.
 fn of_steps(steps: usize, answers: &[(bool, String)]) -> Option<ChangeEnd> {
     let is = |word: &str| answers.iter().any(|(_, end)| end == word);
-    if is("failed") {
+    let is_of_group = answers.iter().any(|(of_group, _)| *of_group);
+    if is_of_group && (is("failed") || is("stale")) {
+        // Then each step has an answer of its own, unless it was skipped.
+        None
+    } else if is("failed") {
         Some(ChangeEnd::Failed)
     } else if is("stale") {
         Some(ChangeEnd::NotReached)
-    } else if answers.len() < steps && !answers.iter().any(|(of_group, _)| *of_group) {
+    } else if answers.len() < steps && !is_of_group {
         None
     } else if is("done") {
         Some(ChangeEnd::Applied)

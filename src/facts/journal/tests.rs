@@ -52,6 +52,16 @@ fn each_change_has_the_end_of_its_steps() {
     assert_eq!(with(&[&step("[0,3]", "done"), end]).0, [Applied; 4]);
     let singly = with(&[&step("[0,3]", "failed"), &zero, &one, &one, &three, end]);
     assert_eq!(singly.0, [Applied; 4]);
+    // It did the first of them before it failed; after one that fails, the rest is skipped.
+    let group = step("[0,3]", "failed");
+    let halted = with(&[
+        &group,
+        &step("0", "already"),
+        &step("1", "failed"),
+        r#"{"ended":"failed"}"#,
+    ]);
+    assert_eq!(halted.0, [Applied, Failed, Failed, NotReached]);
+    assert_eq!(with(&[&group]).0, [Unknown; 4]);
     // The run went on after what it thought to be its end.
     assert_eq!(with(&[&zero, &one, &one, end, &three]).1, RunEnd::Interrupted);
 }

@@ -7,13 +7,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::from_file::FromFile;
-use crate::change::{Command, NOT_REVIEWED, Step};
-use crate::facts::apt::Simulation;
+use crate::change::{Command, Joint, NOT_BEGUN, NOT_REVIEWED, Step, reviewed_file};
+use crate::facts::apt::{SimulatedInstall, Simulation};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::package::{PackageFact, Status};
 use crate::facts::{AptVerb, Fact, FactKey, Installation};
 use crate::operations::parameters::Span;
-use crate::quote::{delimiter, quote, quote_all};
+use crate::quote::{quote, quote_all};
 use crate::value::Known;
 
 /// How long apt may take once it has its locks, including downloads.
@@ -87,12 +87,32 @@ impl<'a> AptRun<'a> {
         }
     }
 
+    /// What it has of its own, if it only installs: then neighbors can do the same in one run.
+    fn joint(&self) -> Option<Joint> {
+        let simulation = self.reviewed?;
+        let only_installs = self.wish.verb == AptVerb::Install
+            && self.deb.is_none()
+            && self.marks.is_empty()
+            && simulation.removals.is_empty()
+            && simulation.configures.is_empty()
+            && simulation.downgrades.is_empty()
+            // A name with an architecture is another one for dpkg.
+            && !simulation.installs.iter().any(|install| install.name.contains(':'));
+        (only_installs && !simulation.installs.is_empty()).then(|| Joint {
+            words: self.wish.packages.clone(),
+            reviewed: simulation.lines(),
+            done: are_installed(&simulation.installs),
+        })
+    }
+
     pub(super) fn step(&self) -> Step {
         let wish = self.wish;
         let summary = format!("apt-get {} {}", wish.verb.word(), wish.packages.join(" "));
-        let names = match self.deb {
-            Some(_) => "\"$deb\"".to_owned(),
-            None => quote_all(wish.packages.iter().map(String::as_str)),
+        let joint = self.joint();
+        let names = match (self.deb, &joint) {
+            (Some(_), _) => "\"$deb\"".to_owned(),
+            (None, Some(_)) => "\"$@\"".to_owned(),
+            (None, None) => quote_all(wish.packages.iter().map(String::as_str)),
         };
         let mut script = String::from(ENVIRONMENT);
         if let Some(deb) = self.deb {
@@ -108,7 +128,10 @@ impl<'a> AptRun<'a> {
             );
         }
         if let Some(simulation) = self.reviewed {
-            script.push_str(&at_most(simulation));
+            if joint.is_none() {
+                script.push_str(&reviewed_file(&simulation.lines()));
+            }
+            script.push_str(&at_most());
         }
         let (checked, stop) = match self.reviewed {
             Some(_) => (CHECKED, " || not_reviewed"),
@@ -127,10 +150,28 @@ impl<'a> AptRun<'a> {
         );
         let input = self.deb.and_then(|deb| deb.input.clone());
         match supervised(summary.trim_end(), script, self.lock) {
-            Step::Run(command) => Step::Run(Command { input, ..command }),
+            Step::Run(command) => Step::Run(Command {
+                input,
+                joint,
+                ..command
+            }),
             other => other,
         }
     }
+}
+
+/// Shell text that exits 0 if these packages are installed in these versions.
+fn are_installed(installs: &[SimulatedInstall]) -> String {
+    let mut lines: Vec<String> = installs
+        .iter()
+        .map(|install| format!("{} {} installed", install.name, install.new))
+        .collect();
+    lines.sort_unstable();
+    format!(
+        "[ \"$(dpkg-query -W -f '${{Package}} ${{Version}} ${{db:Status-Status}}\\n' -- {} | sort)\" = {} ]",
+        quote_all(installs.iter().map(|install| install.name.as_str())),
+        quote(&lines.join("\n"))
+    )
 }
 
 /// The options that have apt show what it is about to do to the program in `$homelab_check`, right before dpkg starts: on its standard
@@ -141,8 +182,9 @@ const CHECKED: &str = "-o 'DPkg::Pre-Install-Pkgs::=eval \"$homelab_check\"' -o 
 
 /// The program of [`CHECKED`]: prints what is not in the file `$homelab_reviewed`, and fails if there is such a thing. Until an empty
 /// line there are settings. Then a line has a package, its old version, architecture and kind, a sign, the same of the new one, and what
-/// is done. What is only configured is unpacked, and was installed by somebody else.
-const CHECK: &str = r#"awk -v own="$(dpkg --print-architecture)" '
+/// is done. What is only configured is unpacked, and was installed by somebody else. With `$homelab_exactly`, it also fails if something in
+/// the file is not to be done.
+const CHECK: &str = r#"awk -v own="$(dpkg --print-architecture)" -v exactly="$homelab_exactly" '
 FILENAME != "-" { reviewed[$0] = 1; next }
 !begun { begun = NF == 0; next }
 $NF == "**CONFIGURE**" { next }
@@ -150,20 +192,23 @@ $NF == "**CONFIGURE**" { next }
 architecture = $NF == "**REMOVE**" ? $3 : $7
 name = $1 (architecture == own || architecture == "all" ? "" : ":" architecture)
 line = $NF == "**REMOVE**" ? "Remv " name : "Inst " name " " $6
+seen[line]
 if (!(line in reviewed)) { print line; other = 1 }
 }
-END { exit other }' "$homelab_reviewed" - >"$homelab_reviewed.not" && rm -f "$homelab_reviewed.not""#;
+END {
+if (exactly) for (line in reviewed) if (!(line in seen)) { print "not: " line; other = 1 }
+exit other
+}' "$homelab_reviewed" - >"$homelab_reviewed.not" && rm -f "$homelab_reviewed.not""#;
 
-/// Shell text that allows apt no more than `simulation`. Its files are in the folder of the script, which is that of the job.
-fn at_most(simulation: &Simulation) -> String {
-    let lines = simulation.lines().join("\n");
+/// Shell text that allows apt no more than what is in the file `$homelab_reviewed`.
+fn at_most() -> String {
     format!(
-        "export homelab_reviewed=\"${{0%/*}}/reviewed\" homelab_check={}\n\
-         cat >\"$homelab_reviewed\" <<'{end}'\n{lines}\n{end}\n\
-         not_reviewed() {{ code=$?; [ -e \"$homelab_reviewed.not\" ] || exit $code; cat \"$homelab_reviewed.not\"; \
+        "export homelab_check={}\n\
+         not_reviewed() {{ code=$?\n\
+         [ -z \"$homelab_exactly\" ] || ! grep -qs '^E: Could not get lock\\|^E: Unable to acquire the dpkg' \"${{0%/*}}/output\" || exit {NOT_BEGUN}\n\
+         [ -e \"$homelab_reviewed.not\" ] || exit $code; cat \"$homelab_reviewed.not\"; \
          echo 'apt would now do this, which was not reviewed'; exit {NOT_REVIEWED}; }}\n",
         quote(CHECK),
-        end = delimiter(&lines),
     )
 }
 

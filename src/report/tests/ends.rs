@@ -329,7 +329,14 @@ fn times_are_printed_by_host_and_on_request_by_operation() {
     assert_snapshot!(plain(&summary(&results, &TextOptions::default())), @"web  converged    2 applied in 1 min 36 s");
     let text = plain(&summary(&results, &verbose()));
     let times: Vec<&str> = text.lines().skip(1).collect();
-    assert_eq!(times, ["  1 min 35 s  apt.upgrade", "       0.7 s  files.put /etc/x"]);
+    assert_eq!(
+        times,
+        [
+            "  1 min 35 s  apt.upgrade",
+            "       0.7 s  files.put /etc/x",
+            "           3  round trips"
+        ]
+    );
 }
 
 #[test]

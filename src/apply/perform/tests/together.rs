@@ -64,6 +64,7 @@ impl Folder {
             .map(|of| StepGroup {
                 script: together(&files[of.clone()].iter().flatten().copied().collect::<Vec<_>>(), None),
                 of,
+                not_begun: None,
             })
             .collect();
         let mut connection = Connection::local(Path::new("/bin/sh")).await.expect("a shell");
