@@ -156,19 +156,30 @@ pub(super) fn prepare<'s>(
         }
     });
     let mut groups: Vec<StepGroup> = of_files.collect();
-    for (of, command) in joined(&commands) {
+    groups.extend(groups_of_commands(&mut placed, &mut steps, &commands, live));
+    groups.sort_by_key(|group| group.of.start);
+    Prepared { placed, steps, groups }
+}
+
+/// The groups of steps that one command does.
+fn groups_of_commands(
+    placed: &mut [Placed<'_>],
+    steps: &mut [StepScript],
+    commands: &[Option<&Command>],
+    live: bool,
+) -> Vec<StepGroup> {
+    let mut groups = Vec::new();
+    for (of, command) in joined(commands) {
         for (placed, step) in placed[of.clone()].iter().zip(&mut steps[of.clone()]) {
             let joint = placed.step.command().and_then(|command| command.joint.as_ref());
             step.already = joint.map(|joint| joint.done.clone());
         }
         placed[of.start].joined = Some(command.summary.clone());
-        let script = in_place(command, live);
         groups.push(StepGroup {
             of,
-            script,
+            script: in_place(command, live),
             not_begun: Some(NOT_BEGUN),
         });
     }
-    groups.sort_by_key(|group| group.of.start);
-    Prepared { placed, steps, groups }
+    groups
 }

@@ -175,7 +175,8 @@ fn a_lock_that_is_held_is_waited_for_once() {
         task(&["tool-a", "tool-b"], "lock_timeout = '4s'\n"),
     );
     let holder = hold(&host, "/var/lib/dpkg/lock-frontend", 3600);
-    let ran = deploy(&project, 1);
+    // A verbose run shows what apt prints instead.
+    let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(1);
     let waits = ran.stdout.lines().filter(|line| line.contains("  waiting  "));
     let waits: Vec<&str> = waits
         .filter(|line| line.contains(&format!("is held by process {holder}")))

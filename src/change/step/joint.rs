@@ -5,7 +5,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Command;
 use crate::quote::{delimiter, quote_all};
 
 /// What a command has of its own, if others have all the rest of it.
@@ -35,35 +34,4 @@ pub fn reviewed_file(lines: &[String]) -> String {
         "export homelab_reviewed=\"${{0%/*}}/reviewed\"\ncat >\"$homelab_reviewed\" <<'{end}'\n{lines}\n{end}\n",
         end = delimiter(&lines),
     )
-}
-
-impl Command {
-    /// Whether one command can do what this and `other` do.
-    pub fn joins(&self, other: &Self) -> bool {
-        self.joint.is_some() && other.joint.is_some() && self.shared() == other.shared()
-    }
-
-    /// The command that does what all of `commands` do, which join each other; `None` if there are fewer than two.
-    pub fn joined(commands: &[&Self]) -> Option<Self> {
-        let [first, _, ..] = commands else { return None };
-        let mut all = (*first).clone();
-        let own = all.joint.as_mut()?;
-        for joint in commands[1..].iter().filter_map(|command| command.joint.as_ref()) {
-            all.summary = format!("{} {}", all.summary, joint.words.join(" "));
-            own.words.extend(joint.words.iter().cloned());
-            own.reviewed.extend(joint.reviewed.iter().cloned());
-        }
-        all.timeout = commands.iter().map(|command| command.timeout).sum();
-        all.script = format!("export homelab_exactly=1\n{}", all.script);
-        Some(all)
-    }
-
-    /// It without what is its own.
-    fn shared(&self) -> Self {
-        Self {
-            summary: String::new(),
-            joint: None,
-            ..self.clone()
-        }
-    }
 }
