@@ -321,7 +321,7 @@ fn the_hint_to_set_touches_names_only_what_takes_it() {
         [[operation]]\nop = 'files.directory'\npath = '/etc'";
     let run = run_of(task, "[hosts.a]", &Filter::default());
     let mut reviewed = settle(&run, |_, key| fresh(key));
-    let hint = |reviewed| {
+    let hint = |reviewed: &Plan| {
         plain(&plan(&run, reviewed, &TextOptions::default())).contains("list the paths that it changes in touches")
     };
     assert!(hint(&reviewed));
