@@ -42,10 +42,9 @@ fn make_ready(host: &Host<'_>, depends: &[(&str, &str)]) {
 
 /// An operation for each package; `more` are further parameters of each.
 fn task(packages: &[&str], more: &str) -> String {
-    packages
-        .iter()
-        .map(|name| format!("[[operation]]\nop = 'apt.packages'\npackages = ['{name}']\n{more}"))
-        .collect()
+    let one = |name: &&str| format!("[[operation]]\nop = 'apt.packages'\npackages = ['{name}']\n{more}");
+    let all: Vec<String> = packages.iter().map(one).collect();
+    all.concat()
 }
 
 fn wants(project: &Project, packages: &[&str]) {

@@ -253,5 +253,10 @@ fn shown(step: &Step) -> String {
         _ => String::new(),
     };
     let settle = command.settle.as_ref().map(|settle| format!("\nwatch: {settle}"));
-    format!("run{by}: {}{}", command.script.trim_end(), settle.unwrap_or_default())
+    // What is its own, such as packages, is handed to a script that others have too.
+    let text = match &command.joint {
+        Some(_) => command.text(),
+        None => command.script.clone(),
+    };
+    format!("run{by}: {}{}", text.trim_end(), settle.unwrap_or_default())
 }
