@@ -20,6 +20,7 @@ mod cuts;
 mod documentation;
 mod ends;
 mod examples;
+mod failed_units;
 mod faults;
 mod guard;
 mod guard_boot;

@@ -169,7 +169,8 @@ active|reloading|activating)
 systemctl reset-failed -- "$u"
 if systemctl restart -- "$u"; then say "restarted $u"; else wrong "could not restart $u"; fi ;;
 *) case $(value "$new" ActiveState) in
-active|reloading|activating) systemctl stop -- "$u" && say "stopped $u" ;;
+active|reloading|activating) systemctl stop -- "$u" && say "stopped $u"
+[ "$(value "$(systemctl show -p LoadState -- "$u")" LoadState)" != not-found ] || systemctl reset-failed -- "$u" ;;
 esac ;;
 esac
 done

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::Step;
 use super::resolved_path::{ResolvedPath, enter, enter_by_path, number_of_end, stage_named};
 use crate::facts::path::{is_below, parent};
+use crate::facts::unit::UnitFilePath;
 use crate::quote::{delimiter, quote, quote_all};
 
 /// The folder for previous files, below homelab's own.
@@ -281,7 +282,7 @@ impl Kept {
              [ \"$was\" != linked ] || rm -f -- \"$k/old\"{load}",
             folder = quote(&self.folder),
             path = quote(&self.path),
-            load = if is_of_unit(&self.path) { LOAD } else { "" },
+            load = loaded(&self.path),
         )
     }
 
@@ -320,6 +321,29 @@ const UNIT_FOLDERS: &[&str] = &[
     "/run/systemd/system",
     "/usr/local/lib/systemd/system",
 ];
+
+/// Shell text that has systemd load its files, if this is one of them.
+fn loaded(path: &str) -> String {
+    if !is_of_unit(path) {
+        return String::new();
+    }
+    match UnitFilePath::of(path) {
+        Some(UnitFilePath { unit, drop_in: None }) => format!("{LOAD}{}", forgotten(unit)),
+        _ => LOAD.to_owned(),
+    }
+}
+
+/// Shell text after which systemd does not list a unit, or those of a template, as failed of which the file was new and is gone.
+/// One that is started again and again is stopped first.
+fn forgotten(unit: &str) -> String {
+    let unit = quote(&unit.replacen("@.", "@*.", 1));
+    format!(
+        "\n[ \"$was\" != absent ] || for u in $(systemctl list-units --plain --no-legend --state=failed,activating -- {unit} 2>/dev/null </dev/null | cut -d ' ' -f 1); do\n\
+         [ \"$(systemctl show -p LoadState --value -- \"$u\")\" = not-found ] || continue\n\
+         systemctl stop -- \"$u\"; systemctl reset-failed -- \"$u\"\n\
+         done </dev/null >/dev/null 2>&1 || :"
+    )
+}
 
 /// Units are restarted with the files that systemd has loaded.
 const LOAD: &str = "\n[ ! -d /run/systemd/system ] || systemctl daemon-reload </dev/null >/dev/null 2>&1 || echo 'systemd could not load its files'";

@@ -5,6 +5,7 @@ use crate::facts::path::mount_field;
 use crate::operations::PlanContext;
 use crate::operations::files::edited_file::EditedFile;
 use crate::operations::files::text::append_line;
+use crate::quote::quote;
 
 pub(super) const FSTAB: &str = "/etc/fstab";
 
@@ -50,6 +51,19 @@ impl FstabLine {
         format!("{} {} {}", fields.join(" "), self.dump, self.passno)
     }
 
+    /// Shell text after which systemd does not list its unit as failed for ever.
+    fn forgotten(&self) -> String {
+        let (suffix, place) = if self.path == "none" {
+            ("swap", &self.device)
+        } else {
+            ("mount", &self.path)
+        };
+        format!(
+            "u=$(systemd-escape --path --suffix={suffix} -- {}) && systemctl is-failed --quiet -- \"$u\" && systemctl reset-failed -- \"$u\"\n",
+            quote(place)
+        )
+    }
+
     /// Whether both are about the same: a mount point, or a swap file.
     fn is_about(&self, other: &Self) -> bool {
         if self.path == "none" {
@@ -74,7 +88,10 @@ pub(super) fn plan_line(
     let mut outcome = file.plan(context, |text| edited(text, line, present))?;
     if let Some(last) = outcome.changes_mut().last_mut() {
         // Without systemd there is nothing to tell.
-        let script = "[ ! -d /run/systemd/system ] || systemctl daemon-reload";
+        let script = format!(
+            "[ -d /run/systemd/system ] || exit 0\n{}systemctl daemon-reload",
+            if present { String::new() } else { line.forgotten() }
+        );
         last.steps
             .push(Step::Run(Command::new("systemctl daemon-reload", script)));
     }

@@ -1,6 +1,6 @@
 //! Files of units: written, validated and loaded, or removed.
 
-use super::script::{daemon_reload, stop_instances};
+use super::script::{daemon_reload, forget_failure, stop_instances};
 use super::service::{ended, loaded};
 use crate::change::{Attribute, NotKnown, Outcome, Stop, UnitValidator};
 use crate::facts::overlay::Effect;
@@ -176,10 +176,12 @@ impl UnitFile<'_> {
             return Ok(());
         }
         let state = state?.filter(|state| state.load == "not-found" || state.file == path);
-        let state = match state {
-            Some(state) if !self.has_another_file(context)? => Some(state),
-            _ => None,
+        let stays = match (self.has_another_file(context), &state) {
+            (Ok(stays), _) => stays,
+            (Err(stop), Some(_)) => return Err(stop),
+            (Err(_), None) => true,
         };
+        let state = state.filter(|_| !stays);
         if let Some(state) = &state {
             work.changes.extend(ended(context, self.argument, state)?);
         }
@@ -189,12 +191,16 @@ impl UnitFile<'_> {
                 if template(self.unit).is_some() {
                     change.steps.insert(0, stop_instances(self.unit));
                 }
+                // While systemd still has the file: a run that is cut off after that has nothing to forget.
+                change.steps.extend((!stays).then(|| forget_failure(self.unit)));
                 change.steps.push(daemon_reload());
             }
         } else if let Some(state) = &state
             && state.needs_reload
         {
-            work.changes.push(loaded(state));
+            let mut change = loaded(state);
+            change.steps.insert(0, forget_failure(self.unit));
+            work.changes.push(change);
         }
         if let (Some(_), Some(last)) = (state, work.changes.last_mut()) {
             let absent = Effect::Set(FactKey::Unit(self.unit.to_owned()), Fact::Unit(UnitFact::Absent));

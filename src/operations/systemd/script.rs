@@ -26,6 +26,18 @@ pub(super) fn daemon_reload() -> Step {
     Step::Run(Command::new(command, command))
 }
 
+/// systemd forgets that a unit failed, or units of a template, of which the file is gone: it would list it as failed for ever.
+pub(super) fn forget_failure(unit: &str) -> Step {
+    let pattern = unit.replacen("@.", "@*.", 1);
+    let summary = format!("systemctl reset-failed {pattern}");
+    Step::Run(Command::new(summary, forgotten(&quote(&pattern))))
+}
+
+/// Does nothing to what has not failed, or is not there any more.
+fn forgotten(unit: &str) -> String {
+    format!("! systemctl is-failed --quiet -- {unit} || systemctl reset-failed -- {unit}")
+}
+
 /// Stops and disables whatever runs of a template.
 pub(super) fn stop_instances(template: &str) -> Step {
     let pattern = template.replacen('@', "@*", 1);
@@ -75,7 +87,12 @@ pub(super) fn step_for_unknown(verb: Verb, unit: &str, settles: bool) -> Step {
     let name = "\"$unit\"";
     let mut text = text(verb, name, settles);
     if verb == Verb::Stop {
-        text.script = format!("{} || {}", text.script, has_no_file(name));
+        let is_gone = has_no_file(name);
+        text.script = format!(
+            "{} || {is_gone} || exit\n! {is_gone} || {}",
+            text.script,
+            forgotten(name)
+        );
     }
     let named = text.after(&format!("unit=$(systemctl show -p Id --value -- {quoted}) || exit\n"));
     Step::Run(Command {

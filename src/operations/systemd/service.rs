@@ -17,7 +17,7 @@ use super::name;
 use super::refusal::refusal;
 use super::resource::{BEHIND_THE_MASK, id, key, mask, settles, shown_activity};
 use super::restart::{self, Verb as Restart};
-use super::script::{daemon_reload, step, step_for_unknown};
+use super::script::{daemon_reload, forget_failure, step, step_for_unknown};
 use super::states::{Cell, Verb, activity, can_renew, enablement, masking};
 use crate::change::{
     Action, Attribute, Attributed, Before, NotKnown, Outcome, ResourceChange, ResourceKind, Risk, Step, Stop,
@@ -285,6 +285,7 @@ impl Service {
                 .chain(rest)
                 .collect()
         };
+        let forgets = due.activity == Some(Verb::Stop) && state.load == "not-found";
         let (action, before) = if state.is_new {
             (Action::Create, Before::Absent)
         } else {
@@ -297,7 +298,10 @@ impl Service {
             after: Some(attributes(&after, true)),
             expect: Vec::new(),
             effects: effects(asked, &after, due),
-            steps: steps(&state.id, due, settles(state)),
+            steps: steps(&state.id, due, settles(state))
+                .into_iter()
+                .chain(forgets.then(|| forget_failure(&state.id)))
+                .collect(),
             risk: risk(&state.id, due),
         }
     }
