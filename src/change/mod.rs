@@ -336,6 +336,13 @@ impl ResourceChange {
         self.id.kind == ResourceKind::Unit && self.after.as_ref() == Some(before)
     }
 
+    /// Whether this is a directory that earlier operations may bring: then only its turn shows whether it is created.
+    pub fn may_be_there(&self) -> bool {
+        self.id.kind == ResourceKind::Directory
+            && self.action == Action::Create
+            && matches!(self.before, Before::Unknown(_))
+    }
+
     /// Which of the later changes of its operation, `rest`, it is a part of: a directory that is made only for what comes into it,
     /// unless it is there by then.
     pub fn part_of(&self, rest: &[Self]) -> Option<usize> {

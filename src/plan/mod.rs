@@ -316,6 +316,7 @@ impl Totals {
                 self.deferred += 1;
                 self.open += usize::from(waits_for.is_empty());
             }
+            Outcome::Ensure { changes, .. } if changes.iter().all(ResourceChange::may_be_there) => self.deferred += 1,
             Outcome::Change(changes) | Outcome::Ensure { changes, .. } => {
                 self.unchanged += usize::from(changes.iter().all(ResourceChange::leaves_unit));
                 for change in changes.iter().filter(|change| !change.leaves_unit()) {

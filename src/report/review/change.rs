@@ -22,6 +22,8 @@ pub struct Change<'a> {
     pub name: Cow<'a, str>,
     pub action: Action,
     pub risk: Risk,
+    /// Whether it is a directory that earlier operations may bring.
+    pub may_be_there: bool,
     pub before: Before<'a>,
     /// `None` if it is removed.
     pub after: Option<Attributes<'a>>,
@@ -167,6 +169,7 @@ impl<'a> Change<'a> {
             name: masked(&change.id.name),
             action: change.action,
             risk: change.risk,
+            may_be_there: change.may_be_there(),
             before,
             after: new.map(values),
             differs: Vec::new(),
@@ -210,7 +213,11 @@ impl<'a> Change<'a> {
 
     /// The sign before the change.
     pub fn sign(&self) -> Sign {
-        self.action.into()
+        if self.may_be_there {
+            Sign::Later
+        } else {
+            self.action.into()
+        }
     }
 
     fn describe(&mut self, sides: &[(&'static str, Side<'a>)], ownership: Option<&Note<'a>>, whole: bool) {
