@@ -30,8 +30,8 @@ pub(crate) struct DeployArguments {
 /// What to do about earlier runs.
 #[derive(Debug, Args)]
 pub(crate) struct EarlierArguments {
-    /// Also run handlers that an earlier run owed a host and that are not part of this deploy
-    #[arg(long)]
+    /// Run only the handlers that earlier runs owe the hosts, also those of other deploys
+    #[arg(long, conflicts_with_all = ["only", "tags", "prune"])]
     pub(super) owed: bool,
     /// Remove files, links, units, timers and cron entries that earlier runs created and that left the configuration
     #[arg(long, conflicts_with_all = ["only", "tags", "data"])]

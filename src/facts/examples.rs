@@ -162,6 +162,10 @@ fn inquiry_examples() -> impl Iterator<Item = (FactKey, Vec<Fact>)> {
             exclude: vec![text("*.md")],
         })),
         Inquiry::Extracted { dest: text("/srv/a") },
+        Inquiry::OwedFor {
+            unit: text("app.service"),
+            record: text("/var/lib/homelab/owed/0123456789abcdef"),
+        },
         Inquiry::WorkingTree(Box::new(WorkingTree {
             src: text("/srv/a.git"),
             dest: text("/srv/a"),

@@ -28,6 +28,7 @@ impl<'a> Key<'a> for InquiryKey<'a> {
             Inquiry::Extracted { dest } => format!("what `{dest}` has from an archive"),
             Inquiry::WorkingTree(tree) => format!("the repository in `{}` and its source", tree.dest),
             Inquiry::Deb(deb) => format!("what the package at `{}` says", deb.url),
+            Inquiry::OwedFor { unit, .. } => format!("whether unit `{unit}` was started since"),
         }
     }
 
@@ -57,6 +58,7 @@ impl<'a> Key<'a> for InquiryKey<'a> {
                 let has = |word: &str| text.lines().any(|line| line.starts_with(word));
                 changed == Subject::Path(&tree.dest) || !(has("remote ") || has("missing") && !by_packages)
             }
+            Inquiry::OwedFor { unit, .. } => changed == Subject::Unit(unit),
             _ => false,
         }
     }
@@ -83,6 +85,9 @@ pub enum Inquiry {
     WorkingTree(Box<WorkingTree>),
     /// What a package that the host downloads says of itself.
     Deb(Box<RemoteDeb>),
+    /// What the `record` of an owed handler says of its unit, and what the unit is now: see
+    /// [`owed`](crate::facts::owed::was_started_since).
+    OwedFor { unit: String, record: String },
 }
 
 impl Inquiry {
@@ -104,7 +109,7 @@ impl Inquiry {
             Self::Archive(archive) => Some(&archive.dest),
             Self::Extracted { dest } => Some(dest),
             Self::WorkingTree(tree) => Some(&tree.dest),
-            Self::Download(_) | Self::HostKeys { .. } | Self::Deb(_) => None,
+            Self::Download(_) | Self::HostKeys { .. } | Self::Deb(_) | Self::OwedFor { .. } => None,
         }
     }
 }

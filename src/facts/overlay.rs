@@ -270,7 +270,12 @@ impl View<'_> {
         if matches!(&last.effect, Effect::Set(set, _) if set == key) {
             return None;
         }
-        let is_else = |entry: &&Entry| !matches!(entry.effect, Effect::Set(FactKey::Answer(_), _));
+        let is_else = |entry: &&Entry| {
+            !matches!(
+                entry.effect,
+                Effect::Set(FactKey::Answer(_), _) | Effect::Forget(FactScope::Key(FactKey::Answer(_)), _)
+            )
+        };
         let own = self.own.entries(usize::MAX).iter().rfind(is_else);
         own.or_else(|| self.log.entries(self.seen).iter().rfind(is_else))
             .or(Some(last))

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
+use crate::quote::quote;
 use crate::secret::sha256_hex;
 
 /// The folder for records, below homelab's own.
@@ -83,6 +84,35 @@ impl Owed {
     }
 }
 
+/// Shell text that prints the invocation of a unit after the last change that a record is about, if the record has that, and what the
+/// unit is now.
+pub(super) fn probe(unit: &str, record: &str) -> String {
+    format!(
+        "{{ while read -r w; do case $w in \"{{\"*|\"kept \"*) ;; *) echo \"noted=$w\" ;; esac; done <{record}\n\
+         systemctl show -p ActiveState,InvocationID,NRestarts -- {unit}; }} 2>/dev/null",
+        record = quote(record),
+        unit = quote(unit),
+    )
+}
+
+/// Whether a unit that runs was started after the last change that notified its handler, by what [`probe`] prints. One that systemd
+/// started by itself says nothing: it may end again and again because of the change.
+pub fn was_started_since(said: &[u8]) -> bool {
+    let said = String::from_utf8_lossy(said);
+    let last = |name: &str| {
+        let mut values = said
+            .lines()
+            .filter_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        values.next_back()
+    };
+    let runs = matches!(last("ActiveState"), Some("active" | "reloading" | "refreshing"));
+    let is_by_itself = !matches!(last("NRestarts"), None | Some("" | "0"));
+    match (last("noted"), last("InvocationID")) {
+        (Some(noted), Some(now)) => runs && !is_by_itself && !now.is_empty() && now != noted,
+        _ => false,
+    }
+}
+
 fn name(handler: &str) -> String {
     let mut name = sha256_hex(handler.as_bytes());
     name.truncate(NAME);
@@ -109,6 +139,56 @@ mod tests {
         let starts = owed.that_starts();
         assert!(starts.line().ends_with(STARTS));
         assert_eq!(Owed::read(&format!("{file} {}", starts.line())), starts);
+    }
+
+    #[test]
+    fn a_unit_has_nothing_to_do_if_it_was_started_after_the_change() {
+        for (said, expected) in [
+            ("noted=a1\nActiveState=active\nInvocationID=b2\nNRestarts=0\n", true),
+            ("noted=a1\nInvocationID=b2\nActiveState=reloading\n", true),
+            // It did not run when the file changed.
+            ("noted=\nActiveState=active\nInvocationID=b2\nNRestarts=0\n", true),
+            // The last change counts.
+            (
+                "noted=a1\nnoted=b2\nActiveState=active\nInvocationID=b2\nNRestarts=0\n",
+                false,
+            ),
+            ("noted=a1\nActiveState=active\nInvocationID=a1\nNRestarts=0\n", false),
+            // The run was cut off at the change.
+            ("ActiveState=active\nInvocationID=b2\nNRestarts=0\n", false),
+            ("noted=a1\nActiveState=active\nInvocationID=b2\nNRestarts=3\n", false),
+            (
+                "noted=a1\nActiveState=activating\nInvocationID=b2\nNRestarts=0\n",
+                false,
+            ),
+            ("noted=a1\nActiveState=failed\nInvocationID=b2\nNRestarts=0\n", false),
+            ("noted=a1\nActiveState=active\nInvocationID=\nNRestarts=0\n", false),
+            ("noted=a1\n", false),
+            ("", false),
+        ] {
+            assert_eq!(was_started_since(said.as_bytes()), expected, "{said}");
+        }
+    }
+
+    #[test]
+    fn the_host_says_what_a_record_says() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let record = folder.path().join("a record");
+        let said = |text: &str| {
+            std::fs::write(&record, text).expect("written");
+            let text = format!(
+                "systemctl() {{ echo InvocationID=b2; }}\n{}",
+                probe("x.service", record.to_str().expect("a path"))
+            );
+            let output = std::process::Command::new("sh").arg("-c").arg(text).output();
+            String::from_utf8(output.expect("sh runs").stdout).expect("text")
+        };
+        assert_eq!(said("{\"handler\":\"x\"}\nkept /a b\n"), "InvocationID=b2\n");
+        assert_eq!(said("{}\nkept /a b\na1\n\n"), "noted=a1\nnoted=\nInvocationID=b2\n");
+        std::fs::remove_file(&record).expect("removed");
+        let text = format!("systemctl() {{ echo InvocationID=b2; }}\n{}", probe("x", "/nowhere"));
+        let output = std::process::Command::new("sh").arg("-c").arg(text).output();
+        assert_eq!(output.expect("sh runs").stdout, b"InvocationID=b2\n");
     }
 
     #[test]

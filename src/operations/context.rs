@@ -33,6 +33,15 @@ pub enum Role {
     HandlerThatRan,
 }
 
+/// What an earlier run recorded of a handler that it owes.
+#[derive(Clone, Debug)]
+pub struct OwedRecord {
+    /// The handler, with its task.
+    pub handler: String,
+    /// The file of the record on the host.
+    pub path: String,
+}
+
 /// The facts, files and arguments for planning one operation.
 pub struct PlanContext<'a> {
     pub(super) overlay: RefCell<Overlay>,
@@ -47,6 +56,7 @@ pub struct PlanContext<'a> {
     sensitive: Cell<Option<bool>>,
     role: Role,
     owes_start: bool,
+    owed: Option<OwedRecord>,
     notices: RefCell<Vec<String>>,
     awaited: RefCell<Vec<OperationId>>,
     is_amid_changes: bool,
@@ -76,6 +86,7 @@ impl<'a> PlanContext<'a> {
             sensitive: Cell::default(),
             role: Role::default(),
             owes_start: false,
+            owed: None,
             notices: RefCell::default(),
             awaited: RefCell::default(),
             is_amid_changes: false,
@@ -94,6 +105,18 @@ impl<'a> PlanContext<'a> {
     pub fn owing_start(mut self, owes_start: bool) -> Self {
         self.owes_start = owes_start;
         self
+    }
+
+    /// The same for a handler that runs only because an earlier run owes it.
+    #[must_use]
+    pub fn owed(mut self, owed: Option<OwedRecord>) -> Self {
+        self.owed = owed;
+        self
+    }
+
+    /// What an earlier run recorded of this handler, if it runs only because of that.
+    pub fn owed_record(&self) -> Option<&OwedRecord> {
+        self.owed.as_ref()
     }
 
     /// Whether an earlier run may have stopped the unit of this handler, so that it has to be started.
@@ -152,6 +175,11 @@ impl<'a> PlanContext<'a> {
     pub fn notice_of(&self, argument: &str, text: &str) {
         let place = self.origin_of(argument);
         self.notices.borrow_mut().push(format!("{text} ({place})"));
+    }
+
+    /// Adds a notice to the review.
+    pub(super) fn tell(&self, text: String) {
+        self.notices.borrow_mut().push(text);
     }
 
     /// The user that the operation runs as.
@@ -320,6 +348,7 @@ impl<'a> PlanContext<'a> {
             sensitive: self.sensitive.clone(),
             notices: RefCell::default(),
             awaited: self.awaited.clone(),
+            owed: self.owed.clone(),
             ..*self
         };
         let found = then(&scratch);

@@ -76,6 +76,11 @@ impl Definition {
         self.name.starts_with("verify.")
     }
 
+    /// Whether it asks what services do: at the end of a task, it comes after the handlers.
+    pub fn asks_services(&self) -> bool {
+        self.is_check() || self.name == "http.resource"
+    }
+
     pub(super) const fn of<T: Define>() -> Self {
         Self {
             name: T::NAME,

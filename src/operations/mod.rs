@@ -34,7 +34,7 @@ mod work;
 use definition::Define;
 
 pub use conduct::{CONDUCT_KEYS, ConductKeys};
-pub use context::{PlanContext, Role};
+pub use context::{OwedRecord, PlanContext, Role};
 pub use definition::Definition;
 pub use operation::{CronEntry, Demand, Operation, Stays, Tree};
 pub use run_as::{BECOME_KEYS, RunAs};

@@ -30,9 +30,18 @@ pub(super) struct BoundOperation {
     pub(super) trigger: Trigger,
     /// Of a handler: its id without the host and the stage.
     pub(super) handler: Option<String>,
+    /// Of a handler: whether nothing in this run notifies it, so that only an earlier run owes it.
+    pub(super) is_only_owed: bool,
     /// Whether the project says that it is guarded, or is not.
     pub(super) guard: Option<bool>,
     pub(super) bound: Bound,
+}
+
+impl BoundOperation {
+    /// Whether it asks what services do.
+    pub(super) fn asks_services(&self) -> bool {
+        matches!(&self.bound, Bound::Ready(ready) | Bound::Partly(ready, _) if ready.definition.asks_services())
+    }
 }
 
 /// The result of binding.
@@ -77,6 +86,7 @@ pub(super) fn bind(
         peers: position.peers.clone(),
         trigger: Trigger::Always,
         handler: None,
+        is_only_owed: false,
         guard: raw.guard,
         bound,
     };

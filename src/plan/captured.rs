@@ -62,7 +62,7 @@ impl File {
 
 impl Captures {
     pub(super) fn of(selection: &Selection) -> Self {
-        let is_filtered = !selection.only.is_empty() || !selection.tags.is_empty();
+        let is_filtered = !selection.only.is_empty() || !selection.tags.is_empty() || selection.runs_owed;
         let of_run = if is_filtered {
             BTreeSet::new()
         } else {

@@ -109,17 +109,18 @@ impl Given<'_> {
         }
     }
 
-    /// What is said of an owed handler that this plan does not run.
-    pub(super) fn owed_notice(&self, owed: &Owed) -> String {
-        let state_folder = match self.facts.get(&FactKey::System) {
-            Some(Fact::System(system)) => system
-                .session
-                .unprivileged
-                .as_ref()
-                .map(|own| own.state_folder.as_str()),
+    /// The file on the host with the record of a handler.
+    pub(super) fn record_of(&self, handler: &str) -> String {
+        let own = match self.facts.get(&FactKey::System) {
+            Some(Fact::System(system)) => system.session.unprivileged.as_ref(),
             _ => None,
         };
-        let path = Owed::path(&owed.handler, state_folder);
+        Owed::path(handler, own.map(|own| own.state_folder.as_str()))
+    }
+
+    /// What is said of an owed handler that this plan does not run.
+    pub(super) fn owed_notice(&self, owed: &Owed) -> String {
+        let path = self.record_of(&owed.handler);
         let what = if owed.is_readable() {
             format!("handler `{}`", owed.handler)
         } else {

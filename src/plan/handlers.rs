@@ -2,7 +2,7 @@
 //!
 //! The handlers of all tasks of a deploy's entry have their turn when the entry ends: first those of included tasks, in the
 //! order of the file. A handler that is notified after its turn, from another entry, has a further turn when that one ends.
-//! Checks at the end of a task look at what its handlers leave: they come after them.
+//! What asks services at the end of a task, such as its checks, looks at what its handlers leave: it comes after them.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -16,6 +16,8 @@ use crate::project::{Flush, Handler, Named, Notified, RawOperation, Selection, T
 #[derive(Default)]
 pub(super) struct Handlers<'a> {
     notices: Vec<Notice<'a>>,
+    /// The instances of tasks whose handlers had no turn yet, the outermost first.
+    open: Vec<(&'a Task, Arc<Position>)>,
     /// Handlers of the current entry, in the order of their turns.
     of_entry: Vec<Turn<'a>>,
     of_stage: VecDeque<Turn<'a>>,
@@ -105,8 +107,36 @@ impl<'a> Handlers<'a> {
         });
     }
 
+    /// The start of a task's instance.
+    pub(super) fn enter(&mut self, task: &'a Task, position: &Arc<Position>) {
+        self.open.push((task, Arc::clone(position)));
+    }
+
+    /// The handlers that have their turn only after an operation at `position`: those of the tasks around it, and of tasks before it.
+    pub(super) fn after(&self, position: &Position) -> Vec<Turn<'a>> {
+        let is_around =
+            |open: &Position| position.path == open.path || position.path.starts_with(&format!("{} / ", open.path));
+        let around = self.open.iter().filter(|(_, open)| is_around(open)).rev();
+        let around = around.flat_map(|(task, open)| {
+            task.handlers.iter().map(|handler| Turn {
+                task: &task.name,
+                handler,
+                position: Arc::clone(open),
+            })
+        });
+        let left = self.of_stage.iter().chain(&self.of_entry).cloned();
+        left.chain(around).collect()
+    }
+
+    /// The handlers that these operations notify and that have no turn yet.
+    pub(super) fn notified_by(&self, is_meant: impl Fn(&OperationId) -> bool) -> BTreeSet<&'a str> {
+        let notices = self.notices.iter().filter(|notice| is_meant(&notice.by));
+        notices.map(|notice| notice.handler).collect()
+    }
+
     /// The end of a task's instance, but for its last checks: its handlers have their turn with those of the entry, or of the stage.
     pub(super) fn leave(&mut self, task: &'a Task, position: &Arc<Position>) {
+        self.open.retain(|(_, open)| open.path != position.path);
         for handler in &task.handlers {
             self.add(Turn {
                 task: &task.name,
@@ -162,12 +192,17 @@ impl<'a> Handlers<'a> {
         self.of_stage.pop_front()
     }
 
-    /// What notified a handler whose turn it is.
-    pub(super) fn take(&mut self, turn: &Turn<'a>) -> Vec<OperationId> {
+    /// What has notified a handler so far.
+    pub(super) fn take_notices(&mut self, turn: &Turn<'a>) -> Vec<OperationId> {
         let (own, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.notices)
             .into_iter()
             .partition(|notice| notice.is_for(turn));
         self.notices = rest;
+        own.into_iter().map(|notice| notice.by).collect()
+    }
+
+    /// What notified a handler whose turn it is.
+    pub(super) fn take(&mut self, turn: &Turn<'a>) -> Vec<OperationId> {
         let is_first = !self.past.iter().any(|past| {
             past.task == turn.task
                 && past.handler.name.name == turn.handler.name.name
@@ -176,7 +211,7 @@ impl<'a> Handlers<'a> {
         if is_first {
             self.past.push(turn.clone());
         }
-        own.into_iter().map(|notice| notice.by).collect()
+        self.take_notices(turn)
     }
 
     /// Mistakes at the end of the last stage: a handler for an item that its task does not have.
@@ -326,14 +361,33 @@ pub(super) fn with_includes<'a>(selection: &'a Selection, task: &'a Task) -> Vec
     found
 }
 
-/// The number of entries at the end of a task that are checks, or tasks of nothing but checks.
+impl Turn<'_> {
+    /// The handler's id without the host, the stage and an item.
+    pub(super) fn name(&self) -> String {
+        format!("{} / {}", self.position.in_stage, self.handler.name.name)
+    }
+
+    /// The same as a further turn of a handler that had one before its time.
+    pub(super) fn again(&self) -> Self {
+        let position = Position {
+            path: format!("{} / again", self.position.path),
+            ..(*self.position).clone()
+        };
+        Self {
+            position: Arc::new(position),
+            ..self.clone()
+        }
+    }
+}
+
+/// The number of entries at the end of a task that ask services and notify nothing, or are tasks of nothing else.
 pub(super) fn checks_at_end(selection: &Selection, task: &Task) -> usize {
     checks_at_end_of(selection, task, 0)
 }
 
 fn checks_at_end_of(selection: &Selection, task: &Task, depth: usize) -> usize {
     let is_check = |entry: &&TaskEntry| match entry {
-        TaskEntry::Operation(operation) => operation.definition.is_check(),
+        TaskEntry::Operation(operation) => operation.definition.asks_services() && operation.notify.is_empty(),
         // Tasks that include each other are reported elsewhere.
         TaskEntry::Include(include) => selection.tasks.get(&include.task.name).is_some_and(|task| {
             depth < DEEPEST

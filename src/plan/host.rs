@@ -120,6 +120,7 @@ impl<'a> HostPlanner<'a> {
 
     fn plan(&mut self, bound: BoundOperation, role: Role, build: &mut Build) {
         let id = bound.id.clone();
+        let asks_services = bound.asks_services();
         let owed = bound.handler.clone().filter(|_| bound.trigger == Trigger::Owed);
         let due = bound.trigger.due(&self.operations, self.given.changed(), &self.overlay);
         let notifiers = match &due {
@@ -130,7 +131,10 @@ impl<'a> HostPlanner<'a> {
             Ok(Some(mut planned)) => {
                 self.cover(&mut planned.operation);
                 planned.operation.as_now = AsNow::of(&planned.operation, &notifiers, &self.operations);
-                self.overlay.commit(&id, planned.effects);
+                // A handler that finds nothing to do is not shown, so nothing waits for it.
+                if !planned.operation.is_covered() {
+                    self.overlay.commit(&id, planned.effects);
+                }
                 if let Some(mistake) = planned.refused_now.take()
                     && !self.given.is_next_run
                     && self.waits_for_new_packages(&planned.operation)
@@ -157,9 +161,24 @@ impl<'a> HostPlanner<'a> {
                 // It need not hold up a deploy that changes nothing of it.
                 Some(owed) => self.walk.refuse_owed(&owed),
                 None if self.given.is_next_run => self.refused.push((id, mistake)),
+                None if asks_services => self.given.note_mistake(self.with_handlers(mistake), build),
                 None => self.given.note_mistake(mistake, build),
             },
         }
+    }
+
+    /// The mistake of an operation that asks services, with the handlers that may have to run first.
+    fn with_handlers(&self, mistake: Diagnostic) -> Diagnostic {
+        let place = Place {
+            overlay: &self.overlay,
+            planned: &self.operations,
+        };
+        let first = self.walk.handlers_to_run_first(&self.given, place);
+        let hint = match (&mistake.hint, first) {
+            (Some(hint), Some(first)) => Some(format!("{first}; or {hint}")),
+            (_, first) => first,
+        };
+        mistake.hint_maybe(hint)
     }
 
     /// Whether an operation waits only for packages that the host does not have: those leave the files that are there as they are.

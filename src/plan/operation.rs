@@ -18,7 +18,7 @@ use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
 use crate::facts::owed::Owed;
 use crate::facts::{DependsOn, FactKey};
-use crate::operations::{CronEntry, Demand, PlanContext, Role, Tree};
+use crate::operations::{CronEntry, Demand, OwedRecord, PlanContext, Role, Tree};
 use crate::value::{Why, Withheld, to_json};
 
 /// A planned operation, and the facts that later ones may count on.
@@ -194,10 +194,16 @@ fn plan_ready(
         given.want(key, build);
     }
     let owes_start = owes_start(bound.handler.as_deref(), operation.restarts().as_deref(), given);
+    let owed = bound.handler.as_ref().filter(|_| bound.is_only_owed);
+    let owed = owed.map(|handler| OwedRecord {
+        handler: handler.clone(),
+        path: given.record_of(handler),
+    });
     let over = |overlay| {
         context(overlay, ready, &bound.origin, given)
             .with_role(role)
             .owing_start(owes_start)
+            .owed(owed.clone())
     };
     let context = over(overlay.clone());
     let planned = operation.plan(&context);
@@ -228,7 +234,10 @@ fn plan_ready(
         other => return (other, found),
     };
     let context = over(overlay.as_now());
-    let now = context.with_resolved_paths(operation.plan(&context));
+    let now = operation.plan(&context);
+    // Before the context takes the effects for granted, after which what they leave behind is not seen any more.
+    let touches_now = context.with_links_followed(operation.touches(&context));
+    let now = context.with_resolved_paths(now);
     // While a plan is applied, nothing is read for what is shown only in the review.
     if given.changed().is_none() {
         found.asked.extend(context.asked());
@@ -236,7 +245,7 @@ fn plan_ready(
     }
     found.refused_now = refused(&now, &context);
     found.is_as_now = true;
-    for scope in context.with_links_followed(operation.touches(&context)) {
+    for scope in touches_now {
         if !found.touches.contains(&scope) {
             found.touches.push(scope);
         }

@@ -33,13 +33,15 @@ pub(super) fn is_owed(name: &str, given: &Given<'_>) -> bool {
 }
 
 impl OwedHandlers {
-    /// Whether exactly this handler is owed; it has its place then.
+    /// Whether exactly this handler is owed and has no place yet; it has its place then.
     pub(super) fn take(&self, name: &str, given: &Given<'_>) -> bool {
         let is_owed = given.owed().iter().any(|owed| owed.handler == name);
-        if is_owed {
-            self.placed.borrow_mut().insert(name.to_owned());
-        }
-        is_owed
+        is_owed && self.placed.borrow_mut().insert(name.to_owned())
+    }
+
+    /// Those that have no place so far.
+    pub(super) fn waiting<'o>(&'o self, given: &'o Given<'_>) -> impl Iterator<Item = &'o Owed> {
+        given.owed().iter().filter(|owed| !self.has_place(owed))
     }
 
     /// Notes that a handler does not fit the host any more, such as one of a unit that is gone.
@@ -77,6 +79,28 @@ impl OwedHandlers {
             Some(bound)
         })
     }
+}
+
+/// What to do about handlers that are owed since an earlier run, and about those that were notified and come later.
+pub(super) fn first(owed: &[&str], notified: &BTreeSet<&str>) -> Option<String> {
+    let named = |names: Vec<String>| match &names[..] {
+        [one] => format!("handler {one}"),
+        several => format!("handlers {}", several.join(" and ")),
+    };
+    let quoted = |name: &&str| format!("`{name}`");
+    if !owed.is_empty() {
+        let it = if owed.len() == 1 { "it" } else { "them" };
+        return Some(format!(
+            "run {} first with `--owed`: an earlier run owes {it}, which may be why",
+            named(owed.iter().map(quoted).collect())
+        ));
+    }
+    (!notified.is_empty()).then(|| {
+        format!(
+            "move this operation to the end of the task if it needs {}, which comes after it",
+            named(notified.iter().map(quoted).collect())
+        )
+    })
 }
 
 /// The unit that an owed handler restarts or reloads, if it is known.
@@ -117,6 +141,7 @@ fn bound(owed: &Owed, stage: usize, given: &Given<'_>, bindings: Bindings) -> Op
         peers: super::PeerKeys::new(),
         trigger: Trigger::Owed,
         handler: Some(owed.handler.clone()),
+        is_only_owed: true,
         guard: None,
         bound: Bound::Ready(Box::new(Ready {
             definition,

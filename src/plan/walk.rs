@@ -11,7 +11,7 @@ use super::captured::Captures;
 use super::expand::{Answer, Expanded, Instance, condition, expand};
 use super::given::Given;
 use super::handlers::{Handlers, Turn, checks_at_end, is_notified_by_others, with_includes};
-use super::owed::{OwedHandlers, is_owed};
+use super::owed::{OwedHandlers, first, is_owed};
 use super::position::{DEEPEST, Position, merge};
 use super::skipped::{self, Skipped};
 use super::trigger::Due;
@@ -40,6 +40,8 @@ pub(super) struct Walk<'a> {
     entered: BTreeSet<String>,
     handlers: Handlers<'a>,
     owed: OwedHandlers,
+    /// The handlers that had a turn before their time.
+    early: BTreeSet<String>,
     captures: Captures,
     /// What `when` skipped so far.
     pub(super) skipped: Vec<Skipped>,
@@ -64,6 +66,8 @@ enum Ahead<'a> {
     /// The point of a task's instance from which only checks are left, if anything.
     Flush(&'a Task, Arc<Position>),
     Handler(Box<Turn<'a>>),
+    /// A handler that an earlier run owes, before something that asks services.
+    Owed(Box<Turn<'a>>),
     /// An operation, or a whole task that is decided later.
     Found(Box<BoundOperation>),
 }
@@ -84,7 +88,7 @@ impl<'a> Entered<'a> {
             },
             Ahead::Task(instance) => Self::Task(instance.task),
             Ahead::Operation(raw, _) => Self::Operation(raw),
-            Ahead::Flush(..) | Ahead::Handler(_) | Ahead::Found(_) => Self::Other,
+            Ahead::Flush(..) | Ahead::Handler(_) | Ahead::Owed(_) | Ahead::Found(_) => Self::Other,
         }
     }
 }
@@ -110,6 +114,7 @@ impl<'a> Walk<'a> {
             entered: BTreeSet::new(),
             handlers: Handlers::default(),
             owed: OwedHandlers::default(),
+            early: BTreeSet::new(),
             captures: Captures::of(selection),
             skipped: Vec::new(),
             stage: (0, false),
@@ -136,8 +141,12 @@ impl<'a> Walk<'a> {
             let reached = match ahead {
                 Ahead::Use(task_use, position) => self.expand_use(task_use, &position, given, overlay, build),
                 Ahead::Task(task) => self.enter(*task, given, overlay, build),
-                Ahead::Operation(raw, position) => self.bind_all(raw, &position, given, overlay, build),
+                Ahead::Operation(raw, position) => match self.owed_before(raw, &position, given) {
+                    turns if turns.is_empty() => self.bind_all(raw, &position, given, overlay, build),
+                    turns => Ok(turns.into_iter().chain([Ahead::Operation(raw, position)]).collect()),
+                },
                 Ahead::Flush(task, position) => Ok(self.flush(task, &position, given.selection)),
+                Ahead::Owed(turn) => self.bind_owed(&turn, given, place, build),
                 Ahead::Handler(turn) => self.bind_handler(&turn, given, place, build),
                 Ahead::Found(found) => match self.check_name(&found) {
                     Ok(()) if given.is_done(&found.id) => Ok(Vec::new()),
@@ -188,6 +197,17 @@ impl<'a> Walk<'a> {
     /// Handlers that are owed and of no task in this plan, which nothing here runs.
     pub(super) fn owed_elsewhere(&self, given: &Given<'_>) -> Vec<Owed> {
         self.owed.elsewhere(given)
+    }
+
+    /// What to do about an operation that asks services and is refused: handlers that come after it, or do not come at all, may be why.
+    pub(super) fn handlers_to_run_first(&self, given: &Given<'_>, place: Place<'_>) -> Option<String> {
+        let owed = self.owed.waiting(given).map(|owed| owed.handler.as_str());
+        let owed: Vec<&str> = owed.collect();
+        let changes = |id: &OperationId| {
+            let is_due = Trigger::NotifiedBy(vec![id.clone()]).due(place.planned, given.changed(), place.overlay);
+            is_due == Due::Yes
+        };
+        first(&owed, &self.handlers.notified_by(changes))
     }
 
     /// Notes that an owed handler does not fit the host: it is listed with those that nothing here runs.
@@ -247,8 +267,9 @@ impl<'a> Walk<'a> {
             self.pass(task, false, given.selection);
         }
         for instance in instances {
-            let is_skipped = is_entry && !is_selected(given.selection, task_use, &instance, build);
-            if is_skipped && !is_notified_by_others(given.selection, &task_use.task.name) {
+            let runs_owed = given.selection.runs_owed;
+            let is_skipped = is_entry && (!is_selected(given.selection, task_use, &instance, build) || runs_owed);
+            if is_skipped && !runs_owed && !is_notified_by_others(given.selection, &task_use.task.name) {
                 continue;
             }
             if depth < DEEPEST {
@@ -336,6 +357,7 @@ impl<'a> Walk<'a> {
             return Ok(Vec::new());
         }
         let position = Arc::new(position);
+        self.handlers.enter(task, &position);
         let entries = task.entries.iter().map(|entry| match entry {
             TaskEntry::Operation(raw) => Ahead::Operation(raw, Arc::clone(&position)),
             TaskEntry::Include(include) => Ahead::Use(include, Arc::clone(&position)),
@@ -384,6 +406,30 @@ impl<'a> Walk<'a> {
         turns.map(|turn| Ahead::Handler(Box::new(turn))).collect()
     }
 
+    /// The owed handlers that have their turn only after an operation that asks services and acts on that: what it asks may need them,
+    /// and then no run would ever come to their turn. A check says so by itself.
+    fn owed_before(&mut self, raw: &RawOperation, position: &Position, given: &Given<'_>) -> Vec<Ahead<'a>> {
+        let acts = raw.definition.asks_services() && !raw.definition.is_check();
+        let is_asking = acts && given.has_tag(&position.tags, &raw.settings.tags);
+        if !is_asking || given.owed().is_empty() {
+            return Vec::new();
+        }
+        let mut turns = self.handlers.after(position);
+        turns.retain(|turn| is_owed(&turn.name(), given) && self.early.insert(turn.name()));
+        turns.into_iter().map(|turn| Ahead::Owed(Box::new(turn))).collect()
+    }
+
+    fn bind_owed(
+        &mut self,
+        turn: &Turn<'a>,
+        given: &Given<'a>,
+        place: Place<'_>,
+        build: &mut Build,
+    ) -> Result<Vec<Ahead<'a>>, Diagnostic> {
+        let notified = self.handlers.take_notices(turn);
+        self.bind_turn(turn, notified, given, place, build)
+    }
+
     /// A handler in its turn, if anything makes it run.
     fn bind_handler(
         &mut self,
@@ -392,13 +438,28 @@ impl<'a> Walk<'a> {
         place: Place<'_>,
         build: &mut Build,
     ) -> Result<Vec<Ahead<'a>>, Diagnostic> {
-        let raw = &turn.handler.operation;
         // Before a host is read, everything seems to change, and all facts for its handlers would be asked for.
         if given.is_unread() {
             return Ok(Vec::new());
         }
-        let name = format!("{} / {}", turn.position.in_stage, turn.handler.name.name);
-        let notified = Trigger::NotifiedBy(self.handlers.take(turn));
+        let notified = self.handlers.take(turn);
+        if self.early.contains(&turn.name()) {
+            return self.bind_turn(&turn.again(), notified, given, place, build);
+        }
+        self.bind_turn(turn, notified, given, place, build)
+    }
+
+    fn bind_turn(
+        &mut self,
+        turn: &Turn<'a>,
+        notified: Vec<OperationId>,
+        given: &Given<'a>,
+        place: Place<'_>,
+        build: &mut Build,
+    ) -> Result<Vec<Ahead<'a>>, Diagnostic> {
+        let raw = &turn.handler.operation;
+        let name = turn.name();
+        let notified = Trigger::NotifiedBy(notified);
         let due = notified.due(place.planned, given.changed(), place.overlay);
         // Without a host every handler is tried, to find its mistakes.
         if given.is_survey() {
@@ -416,6 +477,7 @@ impl<'a> Walk<'a> {
                 Due::No | Due::IfChanged(_) | Due::Unless(_) if is_owed => Trigger::Owed,
                 _ => notified.clone(),
             };
+            bound.is_only_owed = due == Due::No && is_owed;
             bound.handler = Some(name);
         }
         found.retain(|bound| due != Due::No || bound.trigger == Trigger::Owed || given.snapshot.is_offline);
@@ -536,6 +598,7 @@ fn deferred(task: &Task, label: String, position: Position, why: Why, given: &Gi
         asked: BTreeSet::new(),
         trigger: Trigger::Always,
         handler: None,
+        is_only_owed: false,
         guard: None,
         bound: Bound::Unknown(why),
     })

@@ -40,7 +40,7 @@ impl Memory {
         prunes: bool,
     ) -> Option<Self> {
         filter.data.is_empty().then(|| Self {
-            looks: filter.only.is_empty() && filter.tags.is_empty(),
+            looks: filter.only.is_empty() && filter.tags.is_empty() && !filter.owed,
             prunes,
             ..Self::new(Arc::clone(project), inventory, Some(deploy))
         })

@@ -28,7 +28,7 @@ pub struct Filter {
     pub tags: Vec<String>,
     /// Data that overrides all other data.
     pub data: Table,
-    /// Whether handlers run that an earlier run owed and that are not part of the deploy.
+    /// Whether nothing runs but handlers that an earlier run owed, also those that are not part of the deploy.
     pub owed: bool,
 }
 
@@ -68,6 +68,7 @@ impl Filter {
             .map(|(option, values)| format!("{option} {}", values.join(",")))
             .collect();
         words.extend(self.data.keys().map(|key| format!("--data {key}=…")));
+        words.extend(self.owed.then(|| "--owed".to_owned()));
         words
     }
 }
@@ -101,7 +102,7 @@ pub struct Selection {
     pub memory: Option<Memory>,
     /// What the review says besides.
     pub notices: Vec<String>,
-    /// Whether handlers run that an earlier run owed and that are not part of the deploy.
+    /// Whether nothing runs but handlers that an earlier run owed, also those that are not part of the deploy.
     pub runs_owed: bool,
     /// Why encrypted values of these hosts could not be opened. They are unknown then.
     pub closed: Vec<Diagnostic>,

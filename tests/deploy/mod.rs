@@ -44,6 +44,7 @@ mod notifiers;
 mod odd_hosts;
 mod orphans;
 mod output;
+mod owed;
 mod own_service;
 mod package_states;
 mod people;

@@ -11,7 +11,7 @@ use crate::facts::download::Download;
 use crate::facts::family::{Family, InTemplates, Readable};
 use crate::facts::inquiry::{Inquiry, InquiryFact, InquiryKey};
 use crate::facts::key::{Fact, FactKey, Stored as _};
-use crate::facts::{deb, nftables, sshd};
+use crate::facts::{deb, nftables, owed, sshd};
 use crate::quote::quote;
 
 /// How much of an answer is read, in bytes.
@@ -81,6 +81,7 @@ fn one(inquiry: &Inquiry) -> String {
         Inquiry::Extracted { dest } => {
             format!("hl_root \"for what was extracted\"\n(\n{}\n) | hl_said", recorded(dest))
         }
+        Inquiry::OwedFor { unit, record } => format!("{} | hl_said", owed::probe(unit, record)),
         Inquiry::Deb(deb) => format!("hl_root \"for a package\"\n{}", deb.probe()),
         Inquiry::WorkingTree(tree) => {
             let may = match tree.by().obstacle() {

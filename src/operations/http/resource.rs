@@ -109,9 +109,9 @@ impl Operation for Resource {
         match context.get(AnswerKey(&question)) {
             Ok(answer) => self.plan_after(context, &question, answer),
             Err(Stop::NotKnown {
+                key,
                 cause: NotKnown::Since(operation, why),
-                ..
-            }) if self.is_certain() => Ok(self.ensured(context, &question, operation, &why)),
+            }) => self.later(context, &question, key, operation, why),
             Err(stop) => Err(stop),
         }
     }
@@ -203,11 +203,6 @@ impl Resource {
         }
     }
 
-    /// Whether the request can be made without another look: `POST` might create a second item of a list.
-    fn is_certain(&self) -> bool {
-        self.method != Method::Post || (self.list_key.is_none() && self.read.is_empty())
-    }
-
     fn given_headers(&self) -> Headers {
         unchecked(&self.headers)
     }
@@ -263,22 +258,30 @@ impl Resource {
         }
     }
 
-    /// The change after an operation that may change what is answered: shown as things are now, and planned again in its turn.
-    fn ensured(&self, context: &PlanContext<'_>, question: &Question, since: OperationId, why: &str) -> Outcome {
+    /// After an operation that may change what is answered, the service is asked again. If it says nothing of the resource as things
+    /// are now, what is wanted is all that there is to show.
+    fn later(
+        &self,
+        context: &PlanContext<'_>,
+        question: &Question,
+        key: FactKey,
+        since: OperationId,
+        why: String,
+    ) -> Result<Outcome, Stop> {
         let now = context.now(AnswerKey(question));
-        let mut changes = match now.map(|answer| self.plan_after(context, question, answer)) {
-            Some(Ok(Outcome::Change(changes))) => changes,
-            _ => vec![self.change(context, question, None, &Json::Null)],
+        let now = now.map(|answer| self.plan_after(context, question, answer));
+        let Some(Err(Stop::Refused(refused))) = now else {
+            let cause = NotKnown::Since(since, why);
+            return Err(Stop::NotKnown { key, cause });
         };
-        for change in &mut changes {
-            if change.before == Before::Absent {
-                change.before = Before::Unknown(why.to_owned());
-            }
-        }
-        Outcome::Ensure {
-            changes,
-            since: vec![since],
-        }
+        let mut wanted = self.change(context, question, None, &Json::Null);
+        wanted.before = Before::Unknown(refused.title.clone());
+        Ok(Outcome::Deferred {
+            waits_for: vec![since],
+            why: format!("{key}: {why}; as things are now, {}", refused.title),
+            touches: Vec::new(),
+            preview: vec![wanted],
+        })
     }
 
     fn change(

@@ -8,7 +8,9 @@ use super::script::{Again, Text, again as again_unit, again_after};
 use crate::change::{
     Action, Attribute, Attributed, Before, Command, NotKnown, Outcome, ResourceChange, Risk, Step, Stop, has_stopped,
 };
+use crate::facts::inquiry::{Inquiry, InquiryFact, InquiryKey};
 use crate::facts::overlay::{Effect, FactScope};
+use crate::facts::owed::was_started_since;
 use crate::facts::unit::{Reload, ReloadKey, UnitFact, UnitKey, UnitState};
 use crate::operations::{PlanContext, Role};
 use crate::quote::quote;
@@ -62,6 +64,7 @@ pub(super) fn check(context: &PlanContext<'_>, verb: Verb, others: &[(&str, Opti
 pub(super) fn plan(context: &PlanContext<'_>, unit: &str, verb: Verb) -> Result<Outcome, Stop> {
     match context.get(UnitKey(unit)) {
         Ok(_) if context.role() == Role::HandlerThatRan => Ok(Outcome::Unchanged),
+        Ok(UnitFact::Present(state)) if !state.has_stopped() && owes_nothing(context, unit)? => Ok(Outcome::Unchanged),
         Ok(UnitFact::Present(state)) if verb == Verb::Reload && !can_reload(context, unit, &state)? => {
             let title = format!("`{unit}` cannot be reloaded");
             Err(context
@@ -83,6 +86,34 @@ pub(super) fn plan(context: &PlanContext<'_>, unit: &str, verb: Verb) -> Result<
             since: vec![operation],
         }),
         Err(stop) => Err(stop),
+    }
+}
+
+/// Whether a handler runs only because an earlier run owes it, and its unit was started since; the review says so then. What is not
+/// known counts as no.
+fn owes_nothing(context: &PlanContext<'_>, unit: &str) -> Result<bool, Stop> {
+    let Some(owed) = context.owed_record().filter(|_| !context.owes_start()) else {
+        return Ok(false);
+    };
+    let inquiry = Inquiry::OwedFor {
+        unit: unit.to_owned(),
+        record: owed.path.clone(),
+    };
+    match context.get(InquiryKey(&inquiry)) {
+        Ok(InquiryFact::Said(said)) if was_started_since(&said) => {
+            context.tell(format!(
+                "owed since an earlier run: handler `{}`; `{unit}` was started since, so it has nothing to do",
+                owed.handler
+            ));
+            Ok(true)
+        }
+        Err(
+            stop @ Stop::NotKnown {
+                cause: NotKnown::NotGathered,
+                ..
+            },
+        ) => Err(stop),
+        _ => Ok(false),
     }
 }
 

@@ -180,10 +180,20 @@ fn what_an_earlier_run_owes_runs_whatever_changes() {
     selection.runs_owed = true;
     let host = planned(&selection);
     assert_eq!(host.notices, [] as [String; 0]);
-    assert_eq!(host.operations[2].id.0, "web / owed / t/other / gone");
-    assert!(matches!(host.operations[2].outcome, Outcome::Change(_)));
+    let ids: Vec<&str> = host.operations.iter().map(|one| one.id.0.as_str()).collect();
+    assert_eq!(
+        ids,
+        ["web / t/t / notified", "web / owed / t/other / gone"],
+        "nothing else"
+    );
+    assert!(
+        host.operations
+            .iter()
+            .all(|one| matches!(one.outcome, Outcome::Change(_)))
+    );
     let next = crate::plan::plan_next_run(&selection, &snapshot, &DigestKey::random());
-    assert_eq!(next[0].len(), 1, "nothing is owed to the run after it");
+    assert_eq!(next[0].len(), 0, "nothing is owed to the run after it");
+    selection.runs_owed = false;
     // While another run is changing the host, its records are its own.
     for facts in snapshot.facts.values_mut() {
         if let Some(Fact::System(system)) = facts.get(&FactKey::System) {
@@ -292,4 +302,57 @@ fn a_name_to_be_removed_that_is_no_package_is_noticed() {
         host.notices,
         ["nothing to remove: no package is called `ngnix`; did you mean `nginx`? (tasks/t/t.toml:3:13)"]
     );
+}
+
+#[test]
+fn what_asks_a_service_comes_after_handlers_where_it_can() {
+    const ASK: &str = "[[operation]]\nname = 'ask'\nop = 'http.resource'\nurl = 'http://a/'\nwant = 1\n";
+    let telling = |entry: &str| format!("{entry}notify = ['notified']\n");
+    let asking = telling(ASK);
+    let later = telling(LATER);
+    // The task, whether an earlier run owes the handler and its notifier changes nothing now, and the order.
+    let cases: &[(&[&str], bool, &[&str])] = &[
+        (&[NOTIFIER, ASK, NOTIFIED], false, &["notifier", "notified", "ask"]),
+        (&[NOTIFIER, &asking, NOTIFIED], false, &["notifier", "ask", "notified"]),
+        (
+            &[NOTIFIER, ASK, LATER, NOTIFIED],
+            false,
+            &["notifier", "ask", "later", "notified"],
+        ),
+        (&[NOTIFIER, ASK, NOTIFIED], true, &["notifier", "notified", "ask"]),
+        (&[NOTIFIER, LATER, NOTIFIED], true, &["notifier", "later", "notified"]),
+        (
+            &[NOTIFIER, ASK, LATER, NOTIFIED],
+            true,
+            &["notifier", "notified", "ask", "later"],
+        ),
+        (
+            &[NOTIFIER, ASK, &later, NOTIFIED],
+            true,
+            &["notifier", "notified", "ask", "later", "again / notified"],
+        ),
+    ];
+    for (task, is_owed, expected) in cases {
+        let mut snapshot = host_with(is_owed.then_some("x"));
+        if *is_owed {
+            let owed = Owed {
+                handler: "t/t / notified".to_owned(),
+                op: "server.shell".to_owned(),
+                parameters: None,
+                starts: false,
+            };
+            let system = SystemFacts {
+                owed: vec![owed],
+                ..SystemFacts::default()
+            };
+            let facts = snapshot.facts.get_mut("web").expect("facts");
+            facts.insert(FactKey::System, Fact::System(Box::new(system)));
+        }
+        let operations = plan(&task.concat(), &snapshot);
+        let names = operations.iter().map(|one| one.id.0.trim_start_matches("web / t/t / "));
+        assert_eq!(names.collect::<Vec<_>>(), *expected, "{task:?}");
+        for handler in operations.iter().filter_map(|one| one.handler.as_ref()) {
+            assert_eq!(handler.record.handler, "t/t / notified");
+        }
+    }
 }
