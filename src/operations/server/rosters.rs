@@ -14,7 +14,8 @@ use super::names::since;
 /// Groups as they are after the change.
 pub(super) struct Rosters<'a, 'b> {
     context: &'a PlanContext<'b>,
-    edited: BTreeMap<String, Group>,
+    /// Each as it was and as it is.
+    edited: BTreeMap<String, (Group, Group)>,
 }
 
 impl<'a, 'b> Rosters<'a, 'b> {
@@ -35,10 +36,10 @@ impl<'a, 'b> Rosters<'a, 'b> {
         if let Some(user) = after {
             rosters.join(name, user)?;
         }
-        Ok(rosters
-            .edited
-            .into_iter()
-            .map(|(group, roster)| Effect::Set(FactKey::Group(group), Fact::Group(GroupFact::Present(roster))))
+        let edited = rosters.edited.into_iter();
+        let changed = edited.filter(|(_, (before, after))| before != after);
+        Ok(changed
+            .map(|(group, (_, after))| Effect::Set(FactKey::Group(group), Fact::Group(GroupFact::Present(after))))
             .collect())
     }
 
@@ -76,9 +77,9 @@ impl<'a, 'b> Rosters<'a, 'b> {
             let Ok(GroupFact::Present(roster)) = since(self.context.group(group))? else {
                 return Ok(());
             };
-            self.edited.insert(group.to_owned(), roster);
+            self.edited.insert(group.to_owned(), (roster.clone(), roster));
         }
-        if let Some(roster) = self.edited.get_mut(group) {
+        if let Some((_, roster)) = self.edited.get_mut(group) {
             change(roster);
         }
         Ok(())

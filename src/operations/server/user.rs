@@ -196,7 +196,14 @@ impl User {
                 groups.insert(group);
                 groups.extend(old.groups);
             }
-            Ok(UserFact::Absent) => {
+            found @ (Ok(UserFact::Absent)
+            | Err(Stop::NotKnown {
+                cause: NotKnown::Since(..),
+                ..
+            })) => {
+                if found.is_err() && !self.leaves_other_groups() {
+                    return None;
+                }
                 groups.extend(
                     context
                         .get(AccountDefaultsKey)
@@ -208,6 +215,11 @@ impl User {
         }
         keys.extend(groups.into_iter().map(FactKey::Group));
         Some(keys.into_iter().map(FactScope::Key).collect())
+    }
+
+    /// Whether it changes no number and no group that its parameters do not name, whatever groups the user is in.
+    fn leaves_other_groups(&self) -> bool {
+        self.uid.is_none() && self.group.is_none() && (self.groups.is_none() || self.append)
     }
 
     fn usual_home(&self) -> String {
