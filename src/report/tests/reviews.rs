@@ -318,11 +318,11 @@ fn nothing_to_do_is_said_and_what_was_left_out_too() {
 #[test]
 fn the_hint_to_set_touches_names_only_what_takes_it() {
     let task = "[[operation]]\nop = 'server.shell'\ncommands = ['true']\nalways = true\n\
-        [[operation]]\nop = 'files.directory'\npath = '/etc'";
+        [[operation]]\nop = 'files.line'\npath = '/etc/motd'\nline = 'hello'";
     let run = run_of(task, "[hosts.a]", &Filter::default());
     let mut reviewed = settle(&run, |_, key| fresh(key));
     let hint = |reviewed: &Plan| {
-        plain(&plan(&run, reviewed, &TextOptions::default())).contains("list the paths that it changes in touches")
+        plain(&plan(&run, reviewed, &TextOptions::default())).contains("hint: `server.shell true` may change anything")
     };
     assert!(hint(&reviewed));
     reviewed.hosts[0].operations[0].takes_touches = false;
