@@ -56,6 +56,11 @@ const SITE: &str = r#"
 op = "apt.packages"
 packages = ["nginx-light"]
 
+# The package brings it, which nobody knows before.
+[[operation]]
+op = "files.directory"
+path = "/var/www/html"
+
 [[operation]]
 op = "files.directory"
 path = "/var/www/site"
@@ -169,11 +174,21 @@ fn ones_own_service_on_two_hosts_is_restarted_once_for_each_change() {
 fn a_web_server_and_its_site_come_in_one_deploy() {
     let project = Project::with_task(SITE);
     let host = project.up("dev", "alpha");
+    let review = project.homelab(&["deploy", "dev", "all", "--dry-run"]).expect(0).stdout;
+    for open in ["? directory /var/www/html ", "? directory /var/www/site "] {
+        assert!(review.contains(open), "{review}");
+    }
+    let is_promised = |name: &str| {
+        let mut lines = review.lines().map(str::trim_start);
+        lines.any(|line| line.starts_with("+ ") && line.split(' ').any(|word| word == name))
+    };
     let document = deploy(&project);
     let ends = ends(&document);
+    let kept = |name: &str| ends.iter().any(|(_, one, end)| one == name && end == "already_so");
+    assert!(kept("/var/www/html") && !kept("/var/www/site"), "{document:#}");
     let untrue = ends
         .iter()
-        .filter(|(action, _, end)| action == "create" && end == "already_so");
+        .filter(|(action, name, end)| action == "create" && end == "already_so" && is_promised(name));
     let untrue: Vec<&str> = untrue.map(|(_, name, _)| name.as_str()).collect();
     assert_eq!(untrue, [""; 0], "{document:#}");
     // A reload returns before the new workers listen.
