@@ -166,6 +166,9 @@ fn inquiry_examples() -> impl Iterator<Item = (FactKey, Vec<Fact>)> {
             unit: text("app.service"),
             record: text("/var/lib/homelab/owed/0123456789abcdef"),
         },
+        Inquiry::Instances {
+            template: text("worker@.service"),
+        },
         Inquiry::WorkingTree(Box::new(WorkingTree {
             src: text("/srv/a.git"),
             dest: text("/srv/a"),

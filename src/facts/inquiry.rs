@@ -8,6 +8,7 @@ use super::git::WorkingTree;
 use super::http::Request;
 use super::kind::{DependsOn, Key, Subject};
 use super::path::parent;
+use super::unit::template_of;
 
 /// What a host's program says to this.
 #[derive(Clone, Copy)]
@@ -29,6 +30,7 @@ impl<'a> Key<'a> for InquiryKey<'a> {
             Inquiry::WorkingTree(tree) => format!("the repository in `{}` and its source", tree.dest),
             Inquiry::Deb(deb) => format!("what the package at `{}` says", deb.url),
             Inquiry::OwedFor { unit, .. } => format!("whether unit `{unit}` was started since"),
+            Inquiry::Instances { template } => format!("which instances `{template}` has"),
         }
     }
 
@@ -59,6 +61,9 @@ impl<'a> Key<'a> for InquiryKey<'a> {
                 changed == Subject::Path(&tree.dest) || !(has("remote ") || has("missing") && !by_packages)
             }
             Inquiry::OwedFor { unit, .. } => changed == Subject::Unit(unit),
+            Inquiry::Instances { template } => {
+                matches!(changed, Subject::Unit(unit) if template_of(unit).is_some_and(|of| of == *template))
+            }
             _ => false,
         }
     }
@@ -88,6 +93,8 @@ pub enum Inquiry {
     /// What the `record` of an owed handler says of its unit, and what the unit is now: see
     /// [`owed`](crate::facts::owed::was_started_since).
     OwedFor { unit: String, record: String },
+    /// The instances that a template of units has: see [`instances`](crate::facts::unit::instances).
+    Instances { template: String },
 }
 
 impl Inquiry {
@@ -109,7 +116,11 @@ impl Inquiry {
             Self::Archive(archive) => Some(&archive.dest),
             Self::Extracted { dest } => Some(dest),
             Self::WorkingTree(tree) => Some(&tree.dest),
-            Self::Download(_) | Self::HostKeys { .. } | Self::Deb(_) | Self::OwedFor { .. } => None,
+            Self::Download(_)
+            | Self::HostKeys { .. }
+            | Self::Deb(_)
+            | Self::OwedFor { .. }
+            | Self::Instances { .. } => None,
         }
     }
 }

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::kind::{DependsOn, Key, Subject};
 
 pub use files::{UnitFilePath, is_file_of};
-pub use name::{is_unit_name, template};
+pub(super) use name::instances_probe;
+pub use name::{instances, is_unit_name, template, template_of};
 pub use reload::{Reload, ReloadKey};
 pub use settings::settings_of;
 

@@ -11,7 +11,7 @@ use crate::facts::apt::{AptVerb, Installation, InstallationFact};
 use crate::facts::journal::{CONTENT, ChangeEnd, ChangeRecord, Run, SECRET, Was};
 use crate::facts::kernel::parameter_path;
 use crate::facts::path::{EntryKind, InodeKind, PathFact, is_below};
-use crate::facts::unit::{UnitFact, UnitFilePath};
+use crate::facts::unit::{UnitFact, UnitFilePath, template_of};
 use crate::facts::{Fact, FactKey, Facts};
 use crate::secret::DigestKey;
 use crate::value::Known;
@@ -448,7 +448,8 @@ impl<'a> Back<'a> {
 
     fn unit(&mut self, thing: &Thing<'a>) {
         let (unit, before, after) = (thing.first.name.as_str(), &thing.before, &thing.after);
-        if self.gone_units.contains(unit) {
+        let template = template_of(unit);
+        if self.gone_units.contains(unit) || template.is_some_and(|of| self.gone_units.contains(of.as_str())) {
             return;
         }
         if thing.first.was != Was::Present {

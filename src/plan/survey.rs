@@ -6,6 +6,7 @@ use super::{Holds, PlannedOperation};
 use crate::facts::FactKey;
 use crate::facts::made::{Subject, digest};
 use crate::facts::path::is_below;
+use crate::facts::unit::template_of;
 
 /// What operations of one host are about.
 #[derive(Clone, Debug, Default)]
@@ -64,10 +65,7 @@ fn names(key: &FactKey) -> Vec<String> {
         FactKey::Group(name) => vec![Subject::Group(name.clone())],
         FactKey::Unit(name) => {
             let path = |name: &str| Subject::Path(format!("/etc/systemd/system/{name}"));
-            let template = name.split_once('@').and_then(|(stem, rest)| {
-                let suffix = rest.rsplit_once('.')?.1;
-                Some(path(&format!("{stem}@.{suffix}")))
-            });
+            let template = template_of(name).map(|template| path(&template));
             [path(name)].into_iter().chain(template).collect()
         }
         other => other

@@ -11,6 +11,7 @@ use crate::facts::download::Download;
 use crate::facts::family::{Family, InTemplates, Readable};
 use crate::facts::inquiry::{Inquiry, InquiryFact, InquiryKey};
 use crate::facts::key::{Fact, FactKey, Stored as _};
+use crate::facts::unit::instances_probe;
 use crate::facts::{deb, nftables, owed, sshd};
 use crate::quote::quote;
 
@@ -82,6 +83,7 @@ fn one(inquiry: &Inquiry) -> String {
             format!("hl_root \"for what was extracted\"\n(\n{}\n) | hl_said", recorded(dest))
         }
         Inquiry::OwedFor { unit, record } => format!("{} | hl_said", owed::probe(unit, record)),
+        Inquiry::Instances { template } => format!("{} | hl_said", instances_probe(template)),
         Inquiry::Deb(deb) => format!("hl_root \"for a package\"\n{}", deb.probe()),
         Inquiry::WorkingTree(tree) => {
             let may = match tree.by().obstacle() {

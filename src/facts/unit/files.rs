@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::name::is_unit_name;
+use super::name::{is_unit_name, template_of};
 use super::settings::Settings;
 use super::{Reload, UnitFact, UnitState};
 use crate::facts::path::{InodeKind, PathFact, is_below};
@@ -221,11 +221,7 @@ fn part(unit: &str, path: &str) -> Option<Part> {
 
 /// The names of a unit's files: its own, and that of the template that it is an instance of.
 fn names(unit: &str) -> BTreeSet<String> {
-    let template = unit.rsplit_once('.').and_then(|(stem, suffix)| {
-        let (template, _) = stem.split_once('@')?;
-        Some(format!("{template}@.{suffix}"))
-    });
-    [unit.to_owned()].into_iter().chain(template).collect()
+    [unit.to_owned()].into_iter().chain(template_of(unit)).collect()
 }
 
 /// The further names that folders of drop-ins may have: `a-.service` for `a-b.service`, and the type of the unit.

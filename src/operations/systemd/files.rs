@@ -1,11 +1,12 @@
 //! Files of units: written, validated and loaded, or removed.
 
-use super::script::{daemon_reload, forget_failure, stop_instances};
+use super::script::{daemon_reload, forget_failure};
 use super::service::{ended, loaded};
 use crate::change::{Attribute, NotKnown, Outcome, Stop, UnitValidator};
-use crate::facts::overlay::Effect;
+use crate::facts::inquiry::{Inquiry, InquiryFact, InquiryKey};
+use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::path::{InodeKind, PathFact, PathKey, parent};
-use crate::facts::unit::{UnitFact, UnitKey, UnitState, template};
+use crate::facts::unit::{UnitFact, UnitKey, UnitState, instances, template};
 use crate::facts::{Fact, FactKey};
 use crate::operations::PlanContext;
 use crate::operations::files::directory::plan_one as plan_directory;
@@ -185,14 +186,23 @@ impl UnitFile<'_> {
         if let Some(state) = &state {
             work.changes.extend(ended(context, self.argument, state)?);
         }
+        let instances = if is_file && !stays {
+            self.instances(context)?
+        } else {
+            Vec::new()
+        };
+        for instance in &instances {
+            work.changes.extend(ended(context, self.argument, instance)?);
+        }
         if let Some(removal) = removal {
             work.add(context, removal?);
             if let Some(change) = work.changes.last_mut() {
-                if template(self.unit).is_some() {
-                    change.steps.insert(0, stop_instances(self.unit));
-                }
                 // While systemd still has the file: a run that is cut off after that has nothing to forget.
-                change.steps.extend((!stays).then(|| forget_failure(self.unit)));
+                let own = self.key().filter(|_| !stays).map(|_| self.unit);
+                let gone = own
+                    .into_iter()
+                    .chain(instances.iter().map(|instance| instance.id.as_str()));
+                change.steps.extend(gone.map(forget_failure));
                 change.steps.push(daemon_reload());
             }
         } else if let Some(state) = &state
@@ -207,6 +217,45 @@ impl UnitFile<'_> {
             last.effects.push(absent);
         }
         Ok(())
+    }
+
+    /// The units that end with a template: its instances, or all units while those are not known.
+    pub(super) fn touched_instances(&self, context: &PlanContext<'_>) -> Vec<FactScope> {
+        match self.names_of_instances(context) {
+            Ok(units) => units
+                .into_iter()
+                .map(|unit| FactScope::Key(FactKey::Unit(unit)))
+                .collect(),
+            Err(_) => vec![FactScope::Units],
+        }
+    }
+
+    fn names_of_instances(&self, context: &PlanContext<'_>) -> Result<Vec<String>, Stop> {
+        if template(self.unit).is_none() {
+            return Ok(Vec::new());
+        }
+        let inquiry = Inquiry::Instances {
+            template: self.unit.to_owned(),
+        };
+        Ok(match context.get(InquiryKey(&inquiry))? {
+            InquiryFact::Said(said) => instances(self.unit, &said),
+            InquiryFact::Failed(_) => Vec::new(),
+        })
+    }
+
+    /// The instances of a template that have no file of their own.
+    fn instances(&self, context: &PlanContext<'_>) -> Result<Vec<UnitState>, Stop> {
+        let units = self.names_of_instances(context)?;
+        // All are asked for in one round trip.
+        let states: Vec<_> = units.iter().map(|unit| context.get(UnitKey(unit))).collect();
+        let mut found = Vec::new();
+        for state in states {
+            match state? {
+                UnitFact::Present(state) if state.file == self.path() => found.push(state),
+                UnitFact::Present(_) | UnitFact::Absent => {}
+            }
+        }
+        Ok(found)
     }
 
     fn has_another_file(&self, context: &PlanContext<'_>) -> Result<bool, Stop> {

@@ -30,7 +30,10 @@ pub(in crate::operations) fn check(context: &PlanContext<'_>, argument: &str, wr
 
 /// Refuses what is not the name of a unit or of a template.
 pub(super) fn check_file(context: &PlanContext<'_>, argument: &str, written: &str) -> Result<(), Stop> {
-    if !is_unit_name(&full(written)) {
+    let unit = full(written);
+    // The one name with a leading `-` that nobody takes for an option: the root file system, and its slice.
+    let is_option = unit.starts_with('-') && !matches!(unit.as_str(), "-.mount" | "-.slice");
+    if is_option || !is_unit_name(&unit) {
         let title = format!("`{written}` is not a valid unit name");
         return Err(context
             .refuse(argument, title, "use letters, digits and `:-_.\\@`")

@@ -26,28 +26,15 @@ pub(super) fn daemon_reload() -> Step {
     Step::Run(Command::new(command, command))
 }
 
-/// systemd forgets that a unit failed, or units of a template, of which the file is gone: it would list it as failed for ever.
+/// systemd forgets that a unit failed of which the file is gone: it would list it as failed for ever.
 pub(super) fn forget_failure(unit: &str) -> Step {
-    let pattern = unit.replacen("@.", "@*.", 1);
-    let summary = format!("systemctl reset-failed {pattern}");
-    Step::Run(Command::new(summary, forgotten(&quote(&pattern))))
+    let summary = format!("systemctl reset-failed {unit}");
+    Step::Run(Command::new(summary, forgotten(&quote(unit))))
 }
 
 /// Does nothing to what has not failed, or is not there any more.
 fn forgotten(unit: &str) -> String {
     format!("! systemctl is-failed --quiet -- {unit} || systemctl reset-failed -- {unit}")
-}
-
-/// Stops and disables whatever runs of a template.
-pub(super) fn stop_instances(template: &str) -> Step {
-    let pattern = template.replacen('@', "@*", 1);
-    let summary = format!("stop and disable all instances of {template}");
-    let script = format!(
-        "systemctl stop -- {} && {{ systemctl disable --runtime -- {template}; systemctl disable -- {template}; }}",
-        quote(&pattern),
-        template = quote(template)
-    );
-    Step::Run(Command::new(summary, script))
 }
 
 /// Shell text that changes a unit, and what watches the unit for a moment afterwards.

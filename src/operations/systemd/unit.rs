@@ -68,7 +68,7 @@ impl Operation for Unit {
         self.file(&unit).needs(self.present)
     }
 
-    fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
+    fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope> {
         let unit = name::full(&self.unit);
         let file = self.file(&unit);
         let path = file.path();
@@ -77,7 +77,11 @@ impl Operation for Unit {
             .into_iter()
             .chain(folder)
             .chain(file.key());
-        keys.map(FactScope::Key).collect()
+        let mut scopes: Vec<FactScope> = keys.map(FactScope::Key).collect();
+        if !self.present && self.drop_in.is_none() {
+            scopes.extend(file.touched_instances(context));
+        }
+        scopes
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
