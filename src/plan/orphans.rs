@@ -13,7 +13,7 @@ use super::rollback::{literal, operation};
 use crate::facts::account::{GroupFact, UserFact};
 use crate::facts::made::{Creation, Kind, Subject, digest};
 use crate::facts::package::PackageFact;
-use crate::facts::path::{ContentFact, EntryKind, InodeKind, PathFact, is_below};
+use crate::facts::path::{ContentFact, EntryKind, InodeKind, PathFact, ancestors, is_below, parent};
 use crate::facts::remembered::Found;
 use crate::facts::unit::{UnitFact, UnitFilePath};
 use crate::facts::{Fact, FactKey, Facts};
@@ -92,6 +92,9 @@ pub fn orphan_keys(found: &[Found]) -> BTreeSet<FactKey> {
     for one in found {
         let subject = one.creation.subject();
         keys.extend(fact_of(&subject));
+        if let Subject::Path(path) = &subject {
+            keys.insert(FactKey::PathResolution(parent(path).to_owned()));
+        }
         match (one.creation.kind, &subject) {
             (Kind::Directory, Subject::Path(path)) => {
                 keys.insert(FactKey::Listing(path.clone()));
@@ -210,7 +213,12 @@ fn state(found: &Found, facts: &Facts, going: &BTreeSet<String>) -> State {
             _ => State::stays("its table cannot be read"),
         };
     }
-    match fact_of(&subject).and_then(|key| facts.get(&key)) {
+    let fact = fact_of(&subject).and_then(|key| facts.get(&key));
+    if let (Some(Fact::Path(PathFact::Present(_))), Some(link)) = (fact, link_above(&creation.name, facts)) {
+        // It was written without one: what is behind it now is something else.
+        return State::stays(&format!("a link is on the way to it now: `{link}`"));
+    }
+    match fact {
         Some(Fact::Path(PathFact::Present(inode))) => match (&inode.kind, creation.kind) {
             (InodeKind::Directory, Kind::Directory) => directory(&creation.name, facts, going),
             (InodeKind::Link { target }, Kind::Link) => {
@@ -234,6 +242,15 @@ fn state(found: &Found, facts: &Facts, going: &BTreeSet<String>) -> State {
         Some(Fact::Denied(_)) => State::stays("it cannot be read without root"),
         _ => State::Absent,
     }
+}
+
+/// The first link among the directories above a path.
+fn link_above(path: &str, facts: &Facts) -> Option<String> {
+    let is_link = |path: &String| {
+        let fact = facts.get(&FactKey::Path(path.clone()));
+        matches!(fact, Some(Fact::Path(PathFact::Present(inode))) if matches!(inode.kind, InodeKind::Link { .. }))
+    };
+    ancestors(path).into_iter().find(is_link)
 }
 
 fn directory(path: &str, facts: &Facts, going: &BTreeSet<String>) -> State {

@@ -87,6 +87,33 @@ fn what_was_changed_since_is_told() {
 }
 
 #[test]
+fn what_is_behind_a_link_now_stays() {
+    let all = [
+        found(Kind::File, "/srv/a/b/c", "x"),
+        found(Kind::Directory, "/srv/a/b", ""),
+        found(Kind::Link, "/srv/a", "/srv/victim"),
+    ];
+    let link = at(InodeKind::Link {
+        target: "/srv/victim".to_owned(),
+    });
+    let facts = facts(&[
+        ("/srv", at(InodeKind::Directory)),
+        ("/srv/a", link),
+        ("/srv/a/b", at(InodeKind::Directory)),
+        ("/srv/a/b/c", file("x")),
+    ]);
+    assert_eq!(
+        told(&all, &facts),
+        [
+            "orphan: link /srv/a is no longer in the configuration; `--prune` removes it",
+            "orphan: file /srv/a/b/c is no longer in the configuration; a link is on the way to it now: `/srv/a`",
+            "orphan: directory /srv/a/b is no longer in the configuration; a link is on the way to it now: `/srv/a`",
+        ]
+    );
+    assert!(orphan_keys(&all).contains(&FactKey::PathResolution("/srv/a/b".to_owned())));
+}
+
+#[test]
 fn a_directory_goes_if_only_orphans_are_in_it() {
     let all = [
         found(Kind::Directory, "/srv/a", ""),
