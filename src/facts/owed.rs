@@ -89,14 +89,15 @@ impl Owed {
 pub(super) fn probe(unit: &str, record: &str) -> String {
     format!(
         "{{ while read -r w; do case $w in \"{{\"*|\"kept \"*) ;; *) echo \"noted=$w\" ;; esac; done <{record}\n\
-         systemctl show -p ActiveState,InvocationID,NRestarts -- {unit}; }} 2>/dev/null",
+         systemctl show -p ActiveState,InvocationID,NRestarts,NeedDaemonReload -- {unit}; }} 2>/dev/null",
         record = quote(record),
         unit = quote(unit),
     )
 }
 
 /// Whether a unit that runs was started after the last change that notified its handler, by what [`probe`] prints. One that systemd
-/// started by itself says nothing: it may end again and again because of the change.
+/// started by itself says nothing: it may end again and again because of the change. One that has files which systemd did not load was
+/// started without them.
 pub fn was_started_since(said: &[u8]) -> bool {
     let said = String::from_utf8_lossy(said);
     let last = |name: &str| {
@@ -107,8 +108,9 @@ pub fn was_started_since(said: &[u8]) -> bool {
     };
     let runs = matches!(last("ActiveState"), Some("active" | "reloading" | "refreshing"));
     let is_by_itself = !matches!(last("NRestarts"), None | Some("" | "0"));
+    let is_loaded = last("NeedDaemonReload") != Some("yes");
     match (last("noted"), last("InvocationID")) {
-        (Some(noted), Some(now)) => runs && !is_by_itself && !now.is_empty() && now != noted,
+        (Some(noted), Some(now)) => runs && is_loaded && !is_by_itself && !now.is_empty() && now != noted,
         _ => false,
     }
 }
@@ -159,6 +161,10 @@ mod tests {
             ("noted=a1\nActiveState=active\nInvocationID=b2\nNRestarts=3\n", false),
             (
                 "noted=a1\nActiveState=activating\nInvocationID=b2\nNRestarts=0\n",
+                false,
+            ),
+            (
+                "noted=a1\nActiveState=active\nInvocationID=b2\nNRestarts=0\nNeedDaemonReload=yes\n",
                 false,
             ),
             ("noted=a1\nActiveState=failed\nInvocationID=b2\nNRestarts=0\n", false),

@@ -64,7 +64,7 @@ pub(super) fn check(context: &PlanContext<'_>, verb: Verb, others: &[(&str, Opti
 pub(super) fn plan(context: &PlanContext<'_>, unit: &str, verb: Verb) -> Result<Outcome, Stop> {
     match context.get(UnitKey(unit)) {
         Ok(_) if context.role() == Role::HandlerThatRan => Ok(Outcome::Unchanged),
-        Ok(UnitFact::Present(state)) if !state.has_stopped() && owes_nothing(context, unit)? => Ok(Outcome::Unchanged),
+        Ok(UnitFact::Present(state)) if is_up_to_date(&state) && owes_nothing(context, unit)? => Ok(Outcome::Unchanged),
         Ok(UnitFact::Present(state)) if verb == Verb::Reload && !can_reload(context, unit, &state)? => {
             let title = format!("`{unit}` cannot be reloaded");
             Err(context
@@ -72,6 +72,7 @@ pub(super) fn plan(context: &PlanContext<'_>, unit: &str, verb: Verb) -> Result<
                 .hint("write `state = \"restarted\"`, or add `ExecReload=` to the unit file"))
         }
         Ok(UnitFact::Present(state)) => Ok(Outcome::Change(vec![change(unit, &state, verb, context.owes_start())])),
+        Ok(UnitFact::Absent) if is_forgotten(context, unit) => Ok(Outcome::Unchanged),
         Ok(UnitFact::Absent) => {
             let mistake = context.mistake("service", format!("unknown unit `{unit}`"), "no such unit on the host");
             Err(Stop::Refused(Box::new(mistake.hint(
@@ -87,6 +88,11 @@ pub(super) fn plan(context: &PlanContext<'_>, unit: &str, verb: Verb) -> Result<
         }),
         Err(stop) => Err(stop),
     }
+}
+
+/// Whether a unit runs with the files that it has now.
+fn is_up_to_date(state: &UnitState) -> bool {
+    !state.has_stopped() && !state.needs_reload && !state.is_outdated
 }
 
 /// Whether a handler runs only because an earlier run owes it, and its unit was started since; the review says so then. What is not
@@ -115,6 +121,18 @@ fn owes_nothing(context: &PlanContext<'_>, unit: &str) -> Result<bool, Stop> {
         ) => Err(stop),
         _ => Ok(false),
     }
+}
+
+/// Whether a handler runs only because an earlier run owes it, and its unit is gone; the review says so then.
+fn is_forgotten(context: &PlanContext<'_>, unit: &str) -> bool {
+    let owed = context.owed_record();
+    if let Some(owed) = owed {
+        context.tell(format!(
+            "owed since an earlier run: handler `{}`; `{unit}` is gone, so it has nothing to do",
+            owed.handler
+        ));
+    }
+    owed.is_some()
 }
 
 /// What is not known counts as yes.
@@ -222,12 +240,16 @@ fn step(unit: &str, verb: Verb, settles: bool) -> Step {
 /// Shell text that succeeds if the unit does not run, or was started after the change: `$noted` is set if `$invocation` is that
 /// of the unit after the last change that notified the handler. `$starts` is set if the unit has to be started in any case.
 ///
-/// A unit that systemd started by itself says nothing: it may end again and again because of the change.
+/// A unit that systemd started by itself says nothing: it may end again and again because of the change. One that has files which
+/// systemd did not load was started without them; systemd 252 does not notice a drop-in in a new folder.
 fn is_settled(unit: &str) -> String {
     format!(
         "{stopped} && {{ [ -z \"$starts\" ]; exit; }}\n\
-         s=$(systemctl show -p ActiveState,InvocationID,NRestarts -- {unit}) || exit 1\n\
-         case $s in *ActiveState=activating*|*NRestarts=[1-9]*) exit 1 ;; esac\n\
+         s=$(systemctl show -p ActiveState,InvocationID,NRestarts,NeedDaemonReload,DropInPaths -- {unit}) || exit 1\n\
+         case $s in *ActiveState=activating*|*NRestarts=[1-9]*|*NeedDaemonReload=yes*) exit 1 ;; esac\n\
+         for f in /etc/systemd/system/{unit}.d/*.conf; do\n\
+         [ ! -s \"$f\" ] || case $s in *\"/${{f##*/}}\"*) ;; *) exit 1 ;; esac\n\
+         done\n\
          [ -n \"$noted\" ] || exit 1\n\
          case $s in *InvocationID=*) ;; *) exit 1 ;; esac\n\
          s=${{s#*InvocationID=}}\n\
