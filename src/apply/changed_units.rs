@@ -8,6 +8,7 @@
 //! the record of a handler. A unit that runs with another invocation was started since, and is satisfied with its files: then the
 //! record is out of date.
 
+use crate::change::has_stopped;
 use crate::facts::owed::CHANGED_UNITS;
 use crate::quote::{quote, quote_all};
 use crate::remote::StepScript;
@@ -65,6 +66,16 @@ pub(super) fn until_it_runs(unit: &str, state_folder: Option<&str>, script: &mut
     *ended = format!("(\n{ended}\n) || exit\nrm -f -- {record}");
 }
 
+/// Has the last step that removes the file of `unit` remove the record too: if the unit has ended, nothing goes back for it.
+pub(super) fn unless_it_runs(unit: &str, state_folder: Option<&str>, script: &mut StepScript) {
+    let record = quote(&record(unit, state_folder));
+    let ended = script.ending();
+    *ended = format!(
+        "(\n{ended}\n) || exit\n{} && rm -f -- {record}\n:",
+        has_stopped(&quote(unit))
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +94,28 @@ mod tests {
     const AGAIN: &str = "NRestarts=2 InvocationID=bb ActiveState=active";
     const CRASHES: &str = "NRestarts=2 InvocationID=bb ActiveState=activating";
     const FAILED: &str = "NRestarts=0 InvocationID=aa ActiveState=failed";
+
+    #[test]
+    fn the_record_of_a_unit_goes_with_its_file_once_it_has_ended() {
+        for (said, body, code, is_left) in [
+            ("inactive", ":", Some(0), false),
+            ("failed", ":", Some(0), false),
+            ("active", ":", Some(0), true),
+            ("inactive", "exit 3", Some(3), true),
+        ] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let record = folder.path().join("units/a.service");
+            std::fs::create_dir(folder.path().join("units")).expect("made");
+            std::fs::write(&record, "aa\nkept /k/1\n").expect("written");
+            let mut script = StepScript {
+                body: body.to_owned(),
+                ..StepScript::default()
+            };
+            unless_it_runs("a.service", folder.path().to_str(), &mut script);
+            let end = run(folder.path(), said, &script.body);
+            assert_eq!((end.0, record.exists()), (code, is_left), "{said}, {body}");
+        }
+    }
 
     #[test]
     fn what_a_unit_ran_with_is_known_until_it_runs_with_something_else() {

@@ -11,6 +11,7 @@ use crate::change::{ResolvedPath, Step, has_stopped};
 use crate::facts::journal::HandlerRecord;
 use crate::facts::overlay::OperationId;
 use crate::facts::owed::{Owed, STARTS};
+use crate::facts::unit::UnitFilePath;
 use crate::plan::{PlannedHandler, PlannedOperation, Trigger, unit_of};
 use crate::quote::{quote, quote_all};
 use crate::remote::StepScript;
@@ -26,6 +27,17 @@ pub(super) struct Records {
     handlers: BTreeMap<OperationId, Noted>,
     /// The handlers of units that earlier runs owed: name and unit.
     owed: Vec<(String, String)>,
+}
+
+/// The units of which an operation removes the file.
+fn units_without_file(operation: &PlannedOperation) -> impl Iterator<Item = &str> {
+    let steps = operation.changes().iter().flat_map(|change| &change.steps);
+    steps.filter_map(|step| match step {
+        Step::Remove(remove) => UnitFilePath::of(&remove.path)
+            .filter(|file| file.drop_in.is_none())
+            .map(|file| file.unit),
+        _ => None,
+    })
 }
 
 /// The place of a step in its operation.
@@ -237,6 +249,11 @@ impl Records {
         }
         if let Some(unit) = turn.starts {
             changed_units::until_it_runs(unit, state_folder, script);
+        }
+        if turn.is_last && !turn.changed.is_empty() {
+            for unit in units_without_file(operation) {
+                changed_units::unless_it_runs(unit, state_folder, script);
+            }
         }
         if let Some(handler) = &operation.handler {
             let path = quote(&self.path(handler));

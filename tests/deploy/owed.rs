@@ -264,6 +264,62 @@ fn a_unit_that_was_started_since_is_not_shown_as_restarted(image: &str) {
     is_quiet(&project, &host, 4);
 }
 
+/// A drop-in with a value, and an operation that fails while `/srv/broken` is there.
+const DROP_IN: &str = r#"
+[[operation]]
+op = "files.directory"
+path = "/etc/systemd/system/api.service.d"
+
+[[operation]]
+op = "files.put"
+dest = "/etc/systemd/system/api.service.d/nice.conf"
+content = "[Service]\nNice={{ nice }}\n"
+notify = ["restart api"]
+
+[[operation]]
+op = "server.shell"
+commands = ["test ! -e /srv/broken"]
+unless = "test ! -e /srv/broken"
+touches = ["/srv/x"]
+"#;
+
+/// What a unit was started with counts, and a unit that is gone owes nothing.
+fn a_start_without_the_new_files_does_not_count(image: &str) {
+    let project = project(&[SERVICE, DROP_IN, HANDLER].concat(), image);
+    let host = up(&project);
+    let nice = |nice: u8| {
+        project.write(
+            "group_data/all.toml",
+            format!("token = 't-one'\ntitle = 'first'\nnice = {nice}\n"),
+        );
+    };
+    nice(3);
+    deploy(&project, 0);
+    nice(5);
+    host.inside("touch /srv/broken");
+    deploy(&project, 1);
+    host.inside("rm /srv/broken; systemctl restart api 2>/dev/null");
+    has(&review(&project, &[], 0), "~ unit api.service active → restarted");
+    deploy(&project, 0);
+    let running = "cat /proc/$(systemctl show -P MainPID api)/stat | cut -d ' ' -f 19";
+    assert_eq!(host.inside(running), "5\n");
+    assert!(review(&project, &[], 0).contains("nothing to do"));
+
+    nice(7);
+    host.inside("touch /srv/broken");
+    deploy(&project, 1);
+    host.inside("systemctl stop api; rm -r /etc/systemd/system/api.service*; systemctl daemon-reload");
+    project.write("tasks/test/files.toml", LATER);
+    let planned = review(&project, &["--owed"], 0);
+    has(
+        &planned,
+        "! owed since an earlier run: handler `test/files / restart api`; `api.service` is gone, so it has nothing to do",
+    );
+    let ran = project.homelab(&["deploy", "dev", "all", "--yes", "--owed"]);
+    ran.expect(0);
+    assert_eq!(host.inside("ls -A /var/lib/homelab/owed | wc -l"), "0\n");
+}
+
 #[test]
 fn a_new_token_is_used_before_the_api_is_asked_on_debian_13() {
     a_new_token_is_used_before_the_api_is_asked("debian:13");
@@ -292,4 +348,37 @@ fn a_unit_that_was_started_since_is_not_shown_as_restarted_on_debian_13() {
 #[test]
 fn a_unit_that_was_started_since_is_not_shown_as_restarted_on_debian_12() {
     a_unit_that_was_started_since_is_not_shown_as_restarted("debian:12");
+}
+
+/// What goes back for a unit that does not start is what this run replaced, and nothing that an earlier one removed.
+#[test]
+fn a_unit_that_was_removed_does_not_come_back() {
+    let task = |text: &str| format!("[[operation]]\nop = 'systemd.unit'\nunit = 'gone'\n{text}\n");
+    let runs = |program: &str| {
+        let content = format!("[Service]\\nExecStart={program}\\n[Install]\\nWantedBy=multi-user.target\\n");
+        let service = "[[operation]]\nop = 'systemd.service'\nservice = 'gone'\nstate = 'started'\nenabled = true";
+        task(&format!("content = \"{content}\"\n{service}"))
+    };
+    let project = Project::with_task(&runs("/bin/sleep infinity"));
+    let host = project.up("dev", "alpha");
+    deploy(&project, 0);
+    project.write("tasks/test/files.toml", task("present = false"));
+    deploy(&project, 0);
+    project.write("tasks/test/files.toml", runs("/bin/false"));
+    let failed = deploy(&project, 1);
+    assert!(!failed.contains("earlier run"), "{failed}");
+    assert!(
+        !host.is("grep -q sleep /etc/systemd/system/gone.service || systemctl is-active gone"),
+        "{failed}"
+    );
+}
+
+#[test]
+fn a_start_without_the_new_files_does_not_count_on_debian_13() {
+    a_start_without_the_new_files_does_not_count("debian:13");
+}
+
+#[test]
+fn a_start_without_the_new_files_does_not_count_on_debian_12() {
+    a_start_without_the_new_files_does_not_count("debian:12");
 }
