@@ -209,7 +209,8 @@ impl HostApply<'_> {
         if let Some((operation, reboot)) = reboot.filter(|_| is_through) {
             self.await_boot(writer, operation, reboot).await?;
         }
-        if (is_through || matches!(performed.end, SegmentEnd::Failed)) && !performed.held.is_empty() {
+        let is_known = is_through || matches!(performed.end, SegmentEnd::Failed | SegmentEnd::Stale);
+        if is_known && !performed.held.is_empty() {
             let facts = self.snapshot.facts.entry(host.clone()).or_default();
             probes
                 .keep(host, std::mem::take(&mut performed.read), facts)

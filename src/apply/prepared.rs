@@ -25,20 +25,20 @@ pub(super) struct Placed<'a> {
     pub(super) operation: usize,
     pub(super) change: usize,
     pub(super) step: &'a Step,
-    /// The summary of the command that does this step and the next ones.
-    pub(super) joined: Option<String>,
+    /// The summary of the command that does this step and the next ones, and how many steps those are.
+    pub(super) joined: Option<(String, usize)>,
 }
 
 impl Placed<'_> {
     /// The command that the step runs, alone or with its neighbors, as it is shown.
     pub(super) fn command(&self) -> Option<&str> {
         let own = self.step.command().map(|command| command.summary.as_str());
-        self.joined.as_deref().or(own)
+        self.joined.as_ref().map(|(summary, _)| summary.as_str()).or(own)
     }
 
     /// A phrase for what it waits for.
     pub(super) fn attempt(&self) -> String {
-        let joined = self.joined.as_ref().map(|summary| format!("run `{summary}`"));
+        let joined = self.joined.as_ref().map(|(summary, _)| format!("run `{summary}`"));
         joined.unwrap_or_else(|| self.step.attempt())
     }
 }
@@ -174,7 +174,7 @@ fn groups_of_commands(
             let joint = placed.step.command().and_then(|command| command.joint.as_ref());
             step.already = joint.map(|joint| joint.done.clone());
         }
-        placed[of.start].joined = Some(command.summary.clone());
+        placed[of.start].joined = Some((command.summary.clone(), of.len()));
         groups.push(StepGroup {
             of,
             script: in_place(command, live),

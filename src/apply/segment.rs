@@ -253,7 +253,20 @@ impl Progress<'_> {
                 line.end = ResourceEnd::Unknown;
             }
         }
-        self.has_no_end_yet([result]);
+        // A command may have done any of the next steps too.
+        let (step, joined) = (self.answers.len(), self.placed.get(self.answers.len()));
+        let steps = joined
+            .and_then(|placed| placed.joined.as_ref())
+            .map_or(1, |(_, steps)| *steps);
+        let next = self.placed.iter().skip(step + 1).take(steps - 1);
+        let next: Vec<usize> = next.map(|placed| placed.operation).collect();
+        let next = next.into_iter().map(|operation| {
+            let mut result = self.result(operation, Duration::ZERO);
+            mark(&mut result, ResourceEnd::NotReached, ResourceEnd::Unknown);
+            result
+        });
+        let under_way: Vec<OperationResult> = [result].into_iter().chain(next).collect();
+        self.has_no_end_yet(under_way);
     }
 
     /// Keeps as under way what is read back, and `others`.
