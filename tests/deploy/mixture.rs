@@ -172,7 +172,11 @@ fn an_empty_host_leaves_open_what_only_the_package_can_tell() {
     let review = project.homelab(&arguments).expect(2).stdout;
     let resources = Review(&review).resources();
     let open: Vec<&String> = resources.iter().filter(|resource| resource.starts_with('?')).collect();
-    assert_eq!(open, ["? files.line /etc/lab-web.conf"], "{review}");
+    assert_eq!(
+        open,
+        ["? directory /home/keeper", "? files.line /etc/lab-web.conf"],
+        "{review}"
+    );
     for resource in [
         "+ package lab-web",
         "+ user keeper",
