@@ -123,6 +123,17 @@ pub(super) fn start(host: ReadHost, context: WorkerContext) -> Worker {
     }
 }
 
+/// The name of a run that starts now. Names are sorted to find the last run, also among those of one second: the digits after it are
+/// the microsecond, and chance.
+fn run_name(now: jiff::Timestamp, chance: u16) -> String {
+    let microsecond = now.subsec_nanosecond().unsigned_abs() / 1_000;
+    format!(
+        "{}-{microsecond:05x}{:03x}",
+        now.strftime("%Y%m%dT%H%M%SZ"),
+        chance % 0x1000
+    )
+}
+
 async fn work(host: ReadHost, context: WorkerContext, mut orders: mpsc::Receiver<Order>) -> HostResult {
     let ReadHost {
         selection,
@@ -131,7 +142,7 @@ async fn work(host: ReadHost, context: WorkerContext, mut orders: mpsc::Receiver
         build,
     } = host;
     let now = jiff::Timestamp::now();
-    let run = format!("{}-{:08x}", now.strftime("%Y%m%dT%H%M%SZ"), rand::random::<u32>());
+    let run = run_name(now, rand::random());
     let keeping = Keeping::new(snapshot.facts.get(&build.plan.hosts[0].host), &run, &context.options);
     let name = &build.plan.hosts[0].host;
     let creations = Creations::new(
@@ -308,5 +319,20 @@ async fn cancellation(cancelled: &mut watch::Receiver<bool>) {
     // A dropped sender cannot cancel any more.
     if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
         std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_runs_are_sorted_by_time() {
+        let at = |nanosecond: i32, chance| {
+            run_name(jiff::Timestamp::new(1_800_000_000, nanosecond).expect("a time"), chance)
+        };
+        assert_eq!(at(0, 0xffff), "20270115T080000Z-00000fff");
+        assert_eq!(at(999_999_999, 1), "20270115T080000Z-f423f001");
+        assert!(at(1_000, 0) > at(999, u16::MAX) && at(2_000_000, 0) > at(1_999_000, u16::MAX));
     }
 }
