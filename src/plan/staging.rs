@@ -109,7 +109,7 @@ impl Staging {
     /// Keeps the host's answer: mistakes for what was refused, and a notice for what runs only at apply.
     pub fn keep(&self, status: i32, answer: &[u8], plan: &mut HostPlan, mistakes: &mut Vec<Mistake>) {
         let verdicts = verdicts(answer);
-        let mut later: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        let mut noted: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for (index, validation) in self.validations.iter().enumerate() {
             let judged = match verdicts.get(index) {
                 Some(verdict) => validation.judged(verdict),
@@ -121,22 +121,28 @@ impl Staging {
                     host: plan.host.clone(),
                     diagnostic: *diagnostic,
                 }),
-                Judged::Later(why) => later.entry(why).or_default().push(&validation.path),
+                Judged::AcceptedWithout(part) => {
+                    noted.entry(accepted_without(&part)).or_default().push(&validation.path);
+                }
+                Judged::Later(why) => noted.entry(only_at_apply(&why)).or_default().push(&validation.path),
             }
         }
-        plan.notices.extend(later.iter().map(|(why, paths)| notice(paths, why)));
+        plan.notices
+            .extend(noted.iter().map(|(what, paths)| notice(paths, what)));
     }
 
     /// Notes that its commands do not run before apply, since the user wants none to run.
     pub fn skip(&self, plan: &mut HostPlan) {
         let paths: Vec<&str> = self.validations.iter().map(|one| one.path.as_str()).collect();
-        plan.notices.push(notice(&paths, SKIPPED));
+        plan.notices.push(notice(&paths, &only_at_apply(SKIPPED)));
     }
 }
 
 /// What follows from a verdict.
 enum Judged {
     Accepted,
+    /// It accepts the file, but has not seen this part of the host.
+    AcceptedWithout(String),
     Refused(Box<Diagnostic>),
     /// It is decided at apply, for this reason.
     Later(String),
@@ -146,6 +152,7 @@ impl Validation {
     fn judged(&self, verdict: &Verdict) -> Judged {
         let name = &self.name.words;
         match verdict.answer {
+            ValidatorAnswer::Accepted if !verdict.hidden.is_empty() => Judged::AcceptedWithout(hidden(verdict)),
             ValidatorAnswer::Accepted => Judged::Accepted,
             ValidatorAnswer::TooLong => Judged::Later("its check takes long".to_owned()),
             ValidatorAnswer::NoFolder | ValidatorAnswer::Unmade => Judged::Later(self.unmade(verdict)),
@@ -306,7 +313,16 @@ fn unanswered(status: i32) -> &'static str {
     }
 }
 
-fn notice(paths: &[&str], why: &str) -> String {
+fn only_at_apply(why: &str) -> String {
+    format!("validated only at apply: {why}")
+}
+
+fn accepted_without(part: &str) -> String {
+    format!("accepted without {part}; apply validates again, with that part")
+}
+
+/// What holds for the files at `paths`.
+fn notice(paths: &[&str], what: &str) -> String {
     const NAMED: usize = 3;
     let mut unique: Vec<&str> = Vec::new();
     for path in paths {
@@ -320,7 +336,7 @@ fn notice(paths: &[&str], why: &str) -> String {
     if more > 0 {
         named = format!("{named} and {more} more");
     }
-    format!("{named}: validated only at apply: {why}")
+    format!("{named}: {what}")
 }
 
 /// Whether it does something before later operations that they may see.
@@ -477,7 +493,7 @@ mod tests {
         };
         let later = |validation: &Validation, verdict: &Verdict| match validation.judged(verdict) {
             Judged::Later(why) => why,
-            Judged::Accepted | Judged::Refused(_) => panic!("not later"),
+            _ => panic!("not later"),
         };
         let mut first = plan(vec![command(ResourceKind::Package, Before::Absent)]);
         let second = plan(vec![file("/etc/nginx/site", &["nginx", "-t"])]);
@@ -517,7 +533,10 @@ mod tests {
         };
         let accepted = (String::new(), String::new());
         assert_eq!(judge(0, "0 0\0\0\0"), accepted);
-        assert_eq!(judge(0, "0 1\0/mnt\0said\0"), accepted);
+        assert_eq!(judge(0, "0 1\0\0said\0"), accepted);
+        let without = "/a: accepted without a part of the host that cannot be shown in advance (`/mnt`); apply validates again, with \
+                       that part";
+        assert_eq!(judge(0, "0 0\0/mnt\0said\0"), (String::new(), without.to_owned()));
         for (answer, title) in [
             ("3 0\0\0why\0", "`nginx -t` does not accept the new `/a`"),
             ("124 0\0\0\0", "`nginx -t` does not accept the new `/a`"),

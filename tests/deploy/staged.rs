@@ -321,9 +321,17 @@ fn a_run_that_is_killed_while_it_validates_leaves_nothing() {
     assert!(ran.stderr.contains("unsupported option \"perhaps\""), "{}", ran.stderr);
 }
 
+/// A validator that accepts a file where `/mnt/nas` is mounted, or where it is not.
+fn where_mounted(is_needed: bool) -> String {
+    let sign = if is_needed { "" } else { "! " };
+    format!(
+        "validate = ['sh', '-c', '{sign}grep -q /mnt/na[s] /proc/self/mountinfo || {{ echo no-such-thing; exit 3; }}']"
+    )
+}
+
 /// A file system of the network cannot be in the view. The one here has lost its server.
 #[test]
-fn a_part_of_the_host_that_cannot_be_shown_is_named_and_a_refusal_without_it_does_not_count() {
+fn what_is_said_without_a_part_of_the_host_that_cannot_be_shown_does_not_count() {
     let project = Project::with_task("");
     let host = project.up("dev", "alpha");
     host.inside(
@@ -331,14 +339,24 @@ fn a_part_of_the_host_that_cannot_be_shown_is_named_and_a_refusal_without_it_doe
          mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 homelab /mnt/nas",
     );
     // It is there at apply alone.
-    let look = "validate = ['sh', '-c', 'grep -q /mnt/na[s] /proc/self/mountinfo || { echo no-such-thing; exit 3; }']";
-    project.write("tasks/test/files.toml", put("/etc/lab.conf", "x", look));
+    project.write("tasks/test/files.toml", put("/etc/lab.conf", "x", &where_mounted(true)));
     let notice = "/etc/lab.conf: validated only at apply: it may need a part of the host that cannot be shown in advance \
                   (`/mnt/nas`); without that, it says: no-such-thing";
     let looked = project.homelab(DRY_RUN).expect(0);
     assert!(looked.stdout.contains(notice), "{}", looked.stdout);
     project.homelab(DEPLOY).expect(0);
     assert_eq!(host.inside("cat /etc/lab.conf"), "x\n");
+
+    // Accepted without it, refused with it.
+    let both = put("/etc/lab.conf", "y", &where_mounted(false)) + &put("/etc/other.conf", "y", "validate = ['true']");
+    project.write("tasks/test/files.toml", both);
+    let notice = "/etc/lab.conf, /etc/other.conf: accepted without a part of the host that cannot be shown in advance (`/mnt/nas`); \
+                  apply validates again, with that part";
+    let looked = project.homelab(DRY_RUN).expect(0);
+    assert!(looked.stdout.contains(notice), "{}", looked.stdout);
+    let ran = project.homelab(DEPLOY).expect(1);
+    assert!(ran.stdout.contains("the old file stays"), "{}", ran.stdout);
+    assert_eq!(host.inside("cat /etc/lab.conf; ls -d /etc/.homelab* || true"), "x\n");
 
     let refuses = "validate = ['sh', '-c', 'echo no-such-thing; exit 3']";
     project.write("tasks/test/files.toml", put("/etc/lab.conf", "y", refuses));

@@ -152,8 +152,8 @@ impl<'a> Validator<'a> {
         )
     }
 
-    /// The new file comes by descriptor 8: its folder may be one that only this shell finds. Where a part of the host is hidden, a
-    /// refusal does not count.
+    /// The new file comes by descriptor 8: its folder may be one that only this shell finds. Where a part of the host is hidden, neither
+    /// an answer counts nor what is printed, as it may be another one with that part; only that it wrote to the file does.
     fn view(&self, run: &str) -> String {
         let Attributes { owner, group, mode } = self.attributes;
         format!(
@@ -161,13 +161,14 @@ impl<'a> Validator<'a> {
              state() {{ stat -c '%d:%i %u:%g %a' -- \"$v\"; sha256sum <\"$v\"; }}\n\
              {{ t=$(mktemp -- \"${{v%/*}}/.homelab-XXXXXXXXXX\") && cat <&8 >\"$t\" && chown -h -- {owner} \"$t\" && chmod -- {mode:05o} \"$t\" && mv -f -T -- \"$t\" \"$v\"; }} 2>/dev/null || exit {NO_MOUNTS}\n\
              exec 8<&-\n\
+             [ -z \"$hidden\" ] || exec >/dev/null 2>&1\n\
              s=$(state)\n\
              {{ {run}\n}} </dev/null; code=$?\n\
              case $code in\n\
              0) [ \"$s\" = \"$(state)\" ] || code={CHANGED} ;;\n\
              {NO_ROOT}|{NO_PROGRAM}|{NO_MOUNTS}|{CHANGED}) code=1 ;;\n\
              esac\n\
-             case $code in 0|{CHANGED}) ;; *) [ -z \"$hidden\" ] || code={NO_MOUNTS} ;; esac\n\
+             [ -z \"$hidden\" ] || [ $code = {CHANGED} ] || code={NO_MOUNTS}\n\
              exit $code\n",
             path = quote(self.path),
             owner = quote(&format!("{owner}:{group}")),
