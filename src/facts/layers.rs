@@ -5,8 +5,12 @@
 //! tmpfs that nothing else can reach. The host's root is detached from it. Kernel settings and control groups are mounted
 //! read-only or not at all. Of the devices there are only those that keep nothing, and no file system lets others be opened: a user of
 //! the host may have put a link to a disk where a program writes. A process namespace gives it a `/proc` of its own, and ends whatever a program leaves running. An
-//! overlay does not lead to sockets, so programs cannot tell running daemons to do something. What a local user has mounted with FUSE is
-//! not for root. The network is the host's: a server's configuration may name hosts that have to be found.
+//! overlay does not lead to sockets, so programs cannot tell running daemons to do something. The network is the host's: a server's
+//! configuration may name hosts that have to be found.
+//!
+//! What is mounted on the host and is not in the view is listed as hidden. Not listed are what the view has of its own (`/dev`, `/proc`,
+//! parts of `/sys`), what has no files that a program could want (namespaces, the roots of containers, credentials of services), and what
+//! root cannot read on the host either: a user's FUSE without `allow_other`.
 //!
 //! All of it ends with its processes, also with `kill -9`: there is nothing to clean up.
 
@@ -64,12 +68,15 @@ kind=${rest#*- } kind=${kind%% *}
 case $at in
 '') known="$device $top|/$n"; continue ;;
 /sys) fixed "$at" || exit 113; continue ;;
+/var/lib/docker/volumes/*|/var/lib/containers/storage/volumes/*) ;;
 /dev|/dev/*|/proc|/proc/*|/sys/*|/run/credentials/*|/var/lib/docker/*|/var/lib/containers/*|/var/lib/kubelet/*) continue ;;
 esac
 case $kind in
-autofs|mqueue|hugetlbfs|nsfs|devtmpfs|devpts|cgroup*|fusectl|proc|sysfs|securityfs|debugfs|tracefs|bpf|pstore|configfs) continue ;;
-fuse*) case $rest in *user_id=[1-9]*) continue ;; esac; gone; continue ;;
-nfs*|cifs|smb*|9p|ceph|glusterfs) gone; continue ;;
+nsfs|fuse.lxcfs) continue ;;
+fuse|fuse.*|fuseblk) case ${rest##* } in *,allow_other*|*,user_id=0,*) gone ;; esac; continue ;;
+cgroup*) fixed "$at" || gone; continue ;;
+autofs|nfs*|cifs|smb*|9p|ceph|glusterfs) gone; continue ;;
+mqueue|hugetlbfs|devtmpfs|devpts|fusectl|proc|sysfs|securityfs|debugfs|tracefs|bpf|pstore|configfs) gone; continue ;;
 esac
 shown=$(twin)
 known="$known$device $top|$at$n"

@@ -329,6 +329,34 @@ fn where_mounted(is_needed: bool) -> String {
     )
 }
 
+/// Mounts, by their places, that root can read on a host and that cannot be in the view. Those here have lost what answers for them.
+const HIDDEN: &[(&str, &str)] = &[
+    (
+        "/mnt/user",
+        "exec 3<>/dev/fuse && mount -i -t fuse -o fd=3,rootmode=40000,user_id=1000,group_id=1000,allow_other lab /mnt/user",
+    ),
+    (
+        "/mnt/later",
+        "mkfifo /run/told && { sleep 5 </run/told & exec 3>/run/told; rm /run/told; } && \
+         mount -i -t autofs -o fd=3,pgrp=$$,minproto=5,maxproto=5,direct lab /mnt/later",
+    ),
+    ("/mnt/jail", "mount -t proc proc /mnt/jail"),
+    (
+        "/var/lib/docker/volumes/lab/_data",
+        "exec 3<>/dev/fuse && mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 lab /var/lib/docker/volumes/lab/_data",
+    ),
+];
+
+/// Root can read nothing of these, or they are shown.
+const NOT_HIDDEN: &[(&str, &str)] = &[
+    (
+        "/mnt/own",
+        "exec 3<>/dev/fuse && LIBMOUNT_FORCE_MOUNT2=always mount -i -t fuse -o \
+         fd=3,rootmode=40000,user_id=1000,group_id=1000 ,allow_other, /mnt/own",
+    ),
+    ("/mnt/groups", "mount -t cgroup2 lab /mnt/groups"),
+];
+
 /// A file system of the network cannot be in the view. The one here has lost its server.
 #[test]
 fn what_is_said_without_a_part_of_the_host_that_cannot_be_shown_does_not_count() {
@@ -364,6 +392,24 @@ fn what_is_said_without_a_part_of_the_host_that_cannot_be_shown_does_not_count()
     assert!(ran.stdout.contains("the old file stays"), "{}", ran.stdout);
     assert_eq!(host.inside("cat /etc/lab.conf"), "x\n");
     host.inside("umount -l /mnt/nas");
+    for (place, mount) in NOT_HIDDEN {
+        host.inside(&format!("mkdir -p {place} && {mount}"));
+    }
     let refused = project.homelab(DRY_RUN).expect(3).stderr;
     assert!(refused.contains("no-such-thing"), "{refused}");
+
+    for (place, mount) in HIDDEN {
+        host.inside(&format!("mkdir -p {place} && {mount}"));
+    }
+    let looked = project.homelab(DRY_RUN).expect(0);
+    for (place, _) in HIDDEN {
+        assert!(
+            looked.stdout.contains(&format!("`{place}`")),
+            "no `{place}` in:\n{}",
+            looked.stdout
+        );
+    }
+    for (place, _) in NOT_HIDDEN {
+        assert!(!looked.stdout.contains(place), "{}", looked.stdout);
+    }
 }
