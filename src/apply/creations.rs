@@ -1,10 +1,12 @@
 //! What a run creates on a host, so that the host remembers it: what leaves the configuration later is found by that.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::change::{Action, Attribute, Before, ResourceChange, ResourceKind, Step};
+use super::events::{OperationResult, ResourceEnd};
+use crate::change::{Action, Attribute, Before, ResourceChange, ResourceId, ResourceKind, Step};
 use crate::facts::journal::CONTENT;
 use crate::facts::made::{Creation, Kind, Subject, digest};
+use crate::facts::overlay::OperationId;
 use crate::facts::remembered::Update;
 use crate::facts::{Fact, FactKey, Facts};
 use crate::plan::{PlannedOperation, Survey, is_claimed};
@@ -21,6 +23,8 @@ pub(super) struct Creations {
     all: BTreeSet<String>,
     /// What is not there any more.
     absent: BTreeSet<String>,
+    /// What this run is to create, and nobody created before.
+    begun: BTreeMap<(OperationId, ResourceId), String>,
 }
 
 /// What is remembered of a change.
@@ -60,6 +64,7 @@ impl Creations {
             own: own.flat_map(|made| made.digests.clone()).collect(),
             all: made.iter().flat_map(|made| made.digests.clone()).collect(),
             absent: absent.cloned().unwrap_or_default(),
+            begun: BTreeMap::new(),
             file,
         }
     }
@@ -76,6 +81,7 @@ impl Creations {
                 for remembered in remembered(operation, change, key) {
                     // What comes along with something else is nothing that an operation could lose.
                     if remembered.creation().is_none_or(|creation| is_claimed(creation, &own)) {
+                        self.begin(&remembered, operation, change);
                         self.add(remembered, operation, &mut update);
                     }
                 }
@@ -87,9 +93,30 @@ impl Creations {
         (!update.is_empty()).then(|| update.script(&self.state_folder, self.file.as_deref().unwrap_or_default(), key))
     }
 
+    /// Shell text that forgets what was not reached: whoever makes it later, it is not this run. `None` if that is nothing.
+    pub(super) fn not_reached(&self, results: &[OperationResult], key: &DigestKey) -> Option<String> {
+        let ends = results.iter().flat_map(|result| {
+            let lines = result.lines.iter().filter(|line| line.end == ResourceEnd::NotReached);
+            lines.map(|line| (result.operation.clone(), line.resource.clone()))
+        });
+        let update = Update {
+            gone: ends.filter_map(|end| self.begun.get(&end).cloned()).collect(),
+            ..Update::default()
+        };
+        (!update.is_empty()).then(|| update.script(&self.state_folder, self.file.as_deref().unwrap_or_default(), key))
+    }
+
+    fn begin(&mut self, remembered: &Remembered, operation: &PlannedOperation, change: &ResourceChange) {
+        if let Remembered::Made(creation) | Remembered::Perhaps(creation) = remembered {
+            let digest = digest(&creation.subject());
+            if self.is_own(operation) && !self.all.contains(&digest) {
+                self.begun.insert((operation.id.clone(), change.id.clone()), digest);
+            }
+        }
+    }
+
     fn add(&mut self, remembered: Remembered, operation: &PlannedOperation, update: &mut Update) {
-        // A handler runs only after changes: that it is not planned does not mean that it left the configuration.
-        let is_own = self.file.is_some() && operation.handler.is_none();
+        let is_own = self.is_own(operation);
         match remembered {
             Remembered::Gone(digest) => {
                 self.own.remove(&digest);
@@ -112,6 +139,12 @@ impl Creations {
                 update.perhaps.push(creation);
             }
         }
+    }
+
+    /// Whether what an operation creates is a part of the configuration. A handler runs only after changes: that it is not planned does not
+    /// mean that it left the configuration.
+    fn is_own(&self, operation: &PlannedOperation) -> bool {
+        self.file.is_some() && operation.handler.is_none()
     }
 
     fn know(&mut self, creation: &Creation) {

@@ -215,7 +215,8 @@ impl Journal {
                 ends.extend(number.copied().zip(unlike_its_steps(line.end)));
             }
         }
-        if self.told == Some(end) && ends.is_empty() {
+        let not_reached = self.creations.not_reached(results, &self.key).unwrap_or_default();
+        if self.told == Some(end) && ends.is_empty() && not_reached.is_empty() {
             return None;
         }
         let record = EndRecord {
@@ -225,7 +226,7 @@ impl Journal {
         };
         Some(StepScript {
             body: format!(
-                "printf '%s\\n' {} >>{}",
+                "{not_reached}\nprintf '%s\\n' {} >>{}",
                 quote(line(&record).trim_end()),
                 quote(&self.path)
             ),

@@ -363,3 +363,25 @@ content = "marked\n"
     assert!(told.contains("orphan: file /etc/moved is"), "{told}");
     host.is_left_in_order();
 }
+
+/// What a failed run did not come to is not homelab's, whoever makes it later.
+#[test]
+fn what_was_not_reached_is_no_orphan_later() {
+    let put = |path: &str| format!("[[operation]]\nop = 'files.put'\ndest = '{path}'\ncontent = 'x'\n");
+    let fails =
+        "[[operation]]\nop = 'server.shell'\ncommands = ['exit 3']\nunless = 'false'\ntouches = ['/srv/none']\n";
+    let directory = "[[operation]]\nop = 'files.directory'\npath = '/srv/hands'\n";
+    let project = Project::with_task(&[&put("/srv/first"), fails, &put("/srv/hand"), directory].concat());
+    let host = project.up("dev", "alpha");
+    project.homelab(&["deploy", "dev", "all", "--yes"]).expect(1);
+    assert!(is_there(&host, "/srv/first") && !is_there(&host, "/srv/hand"));
+    host.inside("echo mine >/srv/hand; mkdir /srv/hands");
+    project.write("tasks/test/files.toml", TASK);
+    let told = review(&project, &[]);
+    assert!(
+        told.contains("orphan: file /srv/first ") && !told.contains("/srv/hand"),
+        "{told}"
+    );
+    deploy(&project, &["--prune"]);
+    assert!(!is_there(&host, "/srv/first") && is_there(&host, "/srv/hand") && is_there(&host, "/srv/hands"));
+}
