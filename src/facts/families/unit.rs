@@ -155,25 +155,24 @@ fn unit(name: &str, block: &[String], further: &[String], clock: Option<&Clock>)
     // A file that is gone has no time.
     state.needs_reload |= state.load == "loaded" && clock.is_some_and(|clock| clock.has_unknown(&state.id, &drop_ins));
     state.is_outdated = runs && !invocation.is_empty() && further.contains(&format!("noted {} {invocation}", state.id));
+    // Whoever started it since its files changed had it run without those that systemd has not loaded.
+    let has_own = |clock: &Clock| clock.changed.keys().any(|file| is_own_file(&state.id, file));
+    state.is_outdated |= runs && state.needs_reload && clock.is_some_and(has_own);
     if let Some(clock) = clock
         && runs
         && let Some(start) = started
             .iter()
             .find_map(|(time, monotonic)| Start::read(time, monotonic))
     {
-        let is_folder = |file: &str| matches!(file.rsplit_once('.'), Some((_, "d")));
-        let new = clock
-            .changed
-            .keys()
-            .filter(|file| state.needs_reload && !is_folder(file) && is_file_of(&state.id, file));
-        let mut files = drop_ins
-            .iter()
-            .copied()
-            .chain([state.file.as_str()])
-            .chain(new.map(String::as_str));
+        let mut files = drop_ins.iter().copied().chain([state.file.as_str()]);
         state.is_outdated |= files.any(|file| clock.is_changed_since(file, &start));
     }
     UnitFact::Present(state)
+}
+
+/// Whether this is a unit file or a drop-in of a unit, and no folder of drop-ins.
+fn is_own_file(unit: &str, file: &str) -> bool {
+    !matches!(file.rsplit_once('.'), Some((_, "d"))) && is_file_of(unit, file)
 }
 
 /// When something was started: by the host's clock of that moment, and in seconds since it booted.
@@ -352,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_started_before_a_file_that_is_not_loaded_is_outdated() {
+    fn what_runs_without_a_file_that_is_not_loaded_is_outdated_whenever_it_was_started() {
         let is_outdated = |needs_reload: &str, file: &str, changed: &str| {
             let answer = format!(
                 "Id=a-b.service\nLoadState=loaded\nActiveState=active\nNeedDaemonReload={needs_reload}\n\
@@ -375,9 +374,10 @@ mod tests {
             ("b.service.d/x.conf", false, false),
             ("b.service", false, false),
         ] {
-            assert_eq!(is_outdated("yes", file, after), counts, "{file}");
-            assert_eq!(is_outdated("no", file, after), counts_unnoticed, "{file}");
-            assert!(!is_outdated("yes", file, before), "{file}");
+            for changed in [before, after] {
+                assert_eq!(is_outdated("yes", file, changed), counts, "{file} {changed}");
+                assert_eq!(is_outdated("no", file, changed), counts_unnoticed, "{file} {changed}");
+            }
         }
     }
 
