@@ -220,6 +220,14 @@ impl FactKey {
         }
     }
 
+    /// The URL of the web API's resource that it is about.
+    pub(super) fn url(&self) -> Option<&str> {
+        match self {
+            Self::Answer(question) => Some(&question.0.url),
+            _ => None,
+        }
+    }
+
     /// The folder whose content decides about it, besides its own changes.
     pub(super) fn folder(&self) -> Option<&str> {
         match self {

@@ -77,7 +77,12 @@ impl FactScope {
     /// Whether `key` is of this scope, leaving aside whether it is absent now.
     pub fn covers(&self, key: &FactKey) -> bool {
         match self {
-            Self::Key(own) => own == key || own.path().is_some_and(|path| key.path() == Some(path)),
+            Self::Key(own) => {
+                // What it is about counts: headers may be known only later, and are not stored.
+                own == key
+                    || own.path().is_some_and(|path| key.path() == Some(path))
+                    || own.url().is_some_and(|url| key.url() == Some(url))
+            }
             Self::Tree(top) => key.path().is_some_and(|path| is_below(path, top)),
             Self::Packages => key.subject() == Subject::Packages,
             Self::MayComeWithPackages => key.may_come_with_packages(),
@@ -251,8 +256,10 @@ impl Facts {
 
 #[cfg(test)]
 mod tests {
+    use super::super::http::{Answer, Headers, Question, Request};
     use super::super::package::PackageFact;
     use super::*;
+    use crate::secret::Secret;
 
     fn path(path: &str) -> FactKey {
         FactKey::Path(path.to_owned())
@@ -269,6 +276,21 @@ mod tests {
 
     fn forget(scope: FactScope) -> Effect {
         Effect::Forget(scope, "why".to_owned())
+    }
+
+    #[test]
+    fn a_resource_of_a_web_api_is_the_same_with_other_headers() {
+        let key = |url: &str, token: &str| {
+            let headers = Headers::new([("Authorization".to_owned(), Secret::new(token))]);
+            FactKey::Answer(Question(Box::new(Request {
+                headers,
+                ..Request::get(url)
+            })))
+        };
+        let may_change = [FactScope::Key(key("http://a/", "known later"))];
+        let set = |url: &str| Effect::Set(key(url, "t-1"), Fact::Answer(Answer::None(String::new())));
+        assert!(set("http://a/").is_within(&may_change));
+        assert!(!set("http://a/b").is_within(&may_change));
     }
 
     fn owned(paths: &[&str]) -> FactScope {

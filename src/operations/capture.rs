@@ -199,7 +199,7 @@ impl Capture {
         let mode = self.mode.map_or(0o600, |mode| mode.0);
         let (summary, make) = create.summary_and_script();
         let after = [
-            ("content", Attribute::Unknown(LATER.to_owned())),
+            ("content", Attribute::Unknown(String::new())),
             ("mode", Attribute::known(octal(mode))),
             ("owner", Attribute::known(&owner)),
             ("group", Attribute::known(&group)),

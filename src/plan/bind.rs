@@ -35,6 +35,9 @@ pub(super) struct BoundOperation {
     /// Whether the project says that it is guarded, or is not.
     pub(super) guard: Option<bool>,
     pub(super) bound: Bound,
+    /// If a parameter is not known yet: the operation with one text and with another in place of it. What both are about does not
+    /// depend on it.
+    pub(super) stand_ins: Option<Box<[Ready; 2]>>,
 }
 
 impl BoundOperation {
@@ -89,6 +92,7 @@ pub(super) fn bind(
         is_only_owed: false,
         guard: raw.guard,
         bound,
+        stand_ins: None,
     };
     if let Some(why) = instance.unknown {
         let id = id(raw, &path, raw.settings.name.as_ref(), &raw.arguments, item);
@@ -125,14 +129,14 @@ pub(super) fn bind(
         Err(error) => match &error.unknown {
             Some(why) => {
                 let why = withheld(&value).unwrap_or(why.clone());
-                let found = partly(raw, &bindings, &run_as);
-                Ok(of(
-                    id,
-                    match found {
-                        Some(ready) => Bound::Partly(Box::new(ready), why),
-                        None => Bound::Unknown(why),
-                    },
-                ))
+                let bound = match partly(raw, &bindings, &run_as) {
+                    Some(ready) => Bound::Partly(Box::new(ready), why),
+                    None => Bound::Unknown(why),
+                };
+                Ok(BoundOperation {
+                    stand_ins: stand_ins(raw, &value, &bindings, &run_as),
+                    ..of(id, bound)
+                })
             }
             None => Err(raw.definition.misfit(error, &arguments, &run_as, &raw.origin)),
         },
@@ -153,6 +157,48 @@ fn partly(raw: &RawOperation, bindings: &Bindings, run_as: &Arc<RunAs>) -> Optio
         run_as: Arc::clone(run_as),
         bindings,
     })
+}
+
+/// The operation with one text and with another in place of each value that is not known yet; `None` if it takes none of them there.
+fn stand_ins(raw: &RawOperation, value: &Value, bindings: &Bindings, run_as: &Arc<RunAs>) -> Option<Box<[Ready; 2]>> {
+    let with = |text: &str| {
+        let value = with_text(value, text);
+        let operation = raw.definition.parse(&value, run_as).ok()?;
+        let Kind::Table(arguments) = value.kind else {
+            return None;
+        };
+        Some(Ready {
+            definition: raw.definition,
+            operation,
+            arguments,
+            run_as: Arc::clone(run_as),
+            bindings: bindings.clone(),
+        })
+    };
+    Some(Box::new([with("known-later")?, with("known-after-that")?]))
+}
+
+/// `value` with a text in place of each value in it that is not known yet.
+fn with_text(value: &Value, text: &str) -> Value {
+    let kind = match &value.kind {
+        Kind::Unknown(_) => Kind::String(text.to_owned()),
+        Kind::List(items) => Kind::List(items.iter().map(|item| with_text(item, text)).collect()),
+        Kind::Table(table) => {
+            let entries = table.iter().map(|(name, entry)| {
+                let entry = Entry {
+                    key: entry.key.clone(),
+                    value: with_text(&entry.value, text),
+                };
+                (name.clone(), entry)
+            });
+            Kind::Table(entries.collect())
+        }
+        other => other.clone(),
+    };
+    Value {
+        kind,
+        origin: value.origin.clone(),
+    }
 }
 
 /// The reason of a value in `value` that is a secret which is not there, if there is one.

@@ -258,6 +258,7 @@ impl CapturedSource for Visible {
                 Captured::Unknown(Why::After(Box::new(After {
                     operation: since.0,
                     why,
+                    is_secret: file.is_secret,
                 })))
             }
         }

@@ -12,7 +12,7 @@ use super::position::merge;
 use super::reach::limited;
 use super::trigger::{Due, Trigger};
 use super::visible::NOT_READ;
-use super::{Build, Holds, PlannedHandler, PlannedOperation};
+use super::{Build, Holds, PlannedHandler, PlannedOperation, Survey};
 use crate::change::{Conduct, NotKnown, Outcome, ResourceChange, Step, Stop};
 use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
@@ -52,10 +52,7 @@ pub(super) fn plan_operation(
     }
     let mut asked = std::mem::take(&mut bound.asked);
     let mut peers = std::mem::take(&mut bound.peers);
-    if let Bound::Unknown(why) | Bound::Partly(_, why) = &bound.bound {
-        let unknown = &mut build.survey.unknown;
-        unknown.get_or_insert_with(|| format!("`{}`: {why}", bound.id.slug()));
-    }
+    survey_unknown(&bound, given, overlay, build);
     let (outcome, found) = match &bound.bound {
         Bound::Unknown(why) => {
             let outcome = deferred(after(why), reason(why), vec![FactScope::Everything]);
@@ -256,6 +253,62 @@ fn plan_ready(
     (Ok(outcome), found)
 }
 
+/// Notes an operation of which it is not known what it is about.
+fn survey_unknown(bound: &BoundOperation, given: &Given<'_>, overlay: &Overlay, build: &mut Build) {
+    let (Bound::Unknown(why) | Bound::Partly(_, why)) = &bound.bound else {
+        return;
+    };
+    if !is_surveyed(bound, given, overlay, build) {
+        let unknown = &mut build.survey.unknown;
+        unknown.get_or_insert_with(|| format!("`{}`: {why}", bound.id.slug()));
+    }
+}
+
+/// Whether it is known what an operation is about, whatever the parameters are that are known only later. A survey gets to know it.
+fn is_surveyed(bound: &BoundOperation, given: &Given<'_>, overlay: &Overlay, build: &mut Build) -> bool {
+    let Some(stand_ins) = &bound.stand_ins else {
+        return false;
+    };
+    if !given.is_survey() {
+        return true;
+    }
+    let overlay = overlay.as_now();
+    let found = stand_ins.each_ref().map(|ready| {
+        let context = context(overlay.clone(), ready, &bound.origin, given);
+        let planned = ready.operation.plan(&context);
+        // What it would look at next is not known.
+        if let Err(Stop::Refused(_)) = context.with_resolved_paths(planned) {
+            return None;
+        }
+        let mut asked = context.asked();
+        asked.extend(ready.operation.needs());
+        let trees = ready.operation.trees(&context).into_iter().map(|tree| tree.path);
+        let holds = Holds {
+            trees: trees.collect(),
+            cron_entry: ready.operation.cron_entry(),
+        };
+        let mut survey = Survey::default();
+        survey.add(&asked, &holds);
+        Some((survey, asked, holds))
+    });
+    let [Some((one, asked, holds)), Some((other, ..))] = found else {
+        return false;
+    };
+    if !one.is_about_the_same(&other) {
+        return false;
+    }
+    for key in &asked {
+        given.want(key.clone(), build);
+    }
+    build.survey.add(&asked, &holds);
+    true
+}
+
+/// Whether a fact is of the host alone: no program or service is given what stands in for a parameter.
+fn is_of_host(key: &FactKey) -> bool {
+    !matches!(key, FactKey::Inquiry(_)) && matches!(key.depends_on(), DependsOn::Itself | DependsOn::Packages)
+}
+
 /// Plans an operation whose parameters are not all known: what it may change, and what is known of its changes.
 fn plan_partly(
     ready: &Ready,
@@ -265,20 +318,34 @@ fn plan_partly(
     overlay: &Overlay,
     build: &mut Build,
 ) -> (Result<Outcome, Diagnostic>, Found) {
-    let context = context(overlay.clone(), ready, origin, given);
     let lacks_secret = matches!(why, Why::Withheld(_));
-    let planned = (!lacks_secret && !why.is_later(NOT_READ)).then(|| {
-        for key in ready.operation.needs() {
+    let in_turn = context(overlay.clone(), ready, origin, given);
+    let as_now = context(overlay.as_now(), ready, origin, given);
+    let mut preview = Vec::new();
+    if !lacks_secret && !why.is_later(NOT_READ) {
+        for key in ready.operation.needs().into_iter().filter(is_of_host) {
             given.want(key, build);
         }
-        let planned = ready.operation.plan(&context);
-        context.with_resolved_paths(planned)
-    });
-    let preview = match planned {
-        Some(Ok(outcome)) => outcome.into_preview(),
-        Some(Err(_)) | None => Vec::new(),
-    };
-    let touches = context.with_links_followed(ready.operation.touches(&context));
+        // What the operation that it waits for may change, too, is shown as it is now.
+        let planned = [&as_now, &in_turn].map(|context| context.with_resolved_paths(ready.operation.plan(context)));
+        preview = planned
+            .into_iter()
+            .find_map(Result::ok)
+            .map(Outcome::into_preview)
+            .unwrap_or_default();
+    }
+    let mut touches = in_turn.with_links_followed(ready.operation.touches(&in_turn));
+    for scope in as_now.with_links_followed(ready.operation.touches(&as_now)) {
+        if !touches.contains(&scope) {
+            touches.push(scope);
+        }
+    }
+    let mut asked = in_turn.asked();
+    // While a plan is applied, nothing is read for what is shown only in the review.
+    if given.changed().is_none() {
+        asked.extend(as_now.asked());
+    }
+    asked.retain(is_of_host);
     let outcome = Outcome::Deferred {
         waits_for: after(why),
         why: reason(why),
@@ -289,7 +356,7 @@ fn plan_partly(
         touches,
         conduct: ready.operation.conduct(),
         lacks_secret,
-        asked: context.asked(),
+        asked,
         ..Found::default()
     };
     (Ok(outcome), found)

@@ -143,6 +143,7 @@ fn bound(owed: &Owed, stage: usize, given: &Given<'_>, bindings: Bindings) -> Op
         handler: Some(owed.handler.clone()),
         is_only_owed: true,
         guard: None,
+        stand_ins: None,
         bound: Bound::Ready(Box::new(Ready {
             definition,
             operation,

@@ -45,6 +45,11 @@ impl Survey {
         self.trees.extend(holds.trees.iter().cloned());
     }
 
+    /// Whether both are about the same.
+    pub(super) fn is_about_the_same(&self, other: &Self) -> bool {
+        self.names == other.names && self.trees == other.trees
+    }
+
     /// Whether an operation looks at what has this digest.
     pub fn has(&self, digest: &str) -> bool {
         self.names.contains(digest) || self.missing.iter().flat_map(names).any(|name| name == digest)
@@ -80,6 +85,61 @@ fn names(key: &FactKey) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::{Snapshot, survey};
+    use crate::project::{Filter, load, select};
+    use crate::secret::DigestKey;
+
+    /// What operations are about after a capture whose value is known only later.
+    fn after_a_capture(operation: &str) -> Survey {
+        let capture = "[[operation]]\ncapture = 'token'\nfile = '/srv/token'\n\
+                       create = { op = 'server.shell', commands = ['date'] }\n";
+        let root = tempfile::tempdir().expect("a folder");
+        for (path, text) in [
+            ("inventories/dev.toml", "[hosts.web]"),
+            ("deploys/site.toml", "hosts = ['*']\ntasks = ['t/t']"),
+            ("tasks/t/t.toml", &format!("{capture}[[operation]]\n{operation}\n")),
+        ] {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("mkdir");
+            std::fs::write(path, text).expect("write");
+        }
+        let project = load(root.path()).expect("valid");
+        let selection = select(&project, "dev", "site", &Filter::default()).expect("a host and a task");
+        survey(&selection, &Snapshot::default(), &DigestKey::random())
+    }
+
+    #[test]
+    fn what_an_operation_is_about_is_known_before_its_content() {
+        let file = |path: &str| digest(&Subject::Path(path.to_owned()));
+        let cron = digest(&Subject::CronEntry("root".to_owned(), "x".to_owned()));
+        for (operation, name) in [
+            (
+                "op = 'files.put'\ndest = '/etc/x'\ncontent = '{{ captured.token }}'",
+                file("/etc/x"),
+            ),
+            (
+                "op = 'systemd.unit'\nunit = 'x.service'\ncontent = '{{ captured.token }}'",
+                file("/etc/systemd/system/x.service"),
+            ),
+            (
+                "op = 'crontab.crontab'\ncron_name = 'x'\ncommand = 'to {{ captured.token | quote }}'",
+                cron,
+            ),
+        ] {
+            let survey = after_a_capture(operation);
+            assert_eq!(survey.unknown, None, "{operation}");
+            assert!(survey.has(&name), "{operation}");
+        }
+        for operation in [
+            "op = 'files.put'\ndest = '/etc/{{ captured.token }}'\ncontent = 'x'",
+            "op = 'files.put'\ndest = \"/etc/{{ 'a' if captured.token == 'x' else 'b' }}\"\ncontent = 'x'",
+            "op = 'files.put'\nfor_each = 'captured.token'\ndest = '/etc/{{ item }}'\ncontent = 'x'",
+            "op = 'systemd.unit'\nunit = 'x.service'\ndrop_in = '{{ captured.token }}'\ncontent = 'x'",
+            "op = 'crontab.crontab'\ncron_name = 'x{{ captured.token }}'\ncommand = 'x'",
+        ] {
+            assert!(after_a_capture(operation).unknown.is_some(), "{operation}");
+        }
+    }
 
     #[test]
     fn who_needs_a_thing_needs_what_comes_with_it() {

@@ -600,6 +600,7 @@ fn deferred(task: &Task, label: String, position: Position, why: Why, given: &Gi
         handler: None,
         is_only_owed: false,
         guard: None,
+        stand_ins: None,
         bound: Bound::Unknown(why),
     })
 }

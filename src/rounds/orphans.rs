@@ -72,6 +72,9 @@ pub(super) async fn look(
     let orphans = found.judged.orphans;
     let mut notices: Vec<String> = found.unclear.into_iter().collect();
     if memory.prunes {
+        for unclear in &mut notices {
+            *unclear = format!("`--prune` removes nothing: {unclear}");
+        }
         notices.extend(Box::pin(prune(host, name, &orphans, digests, on_news)).await?);
     } else {
         notices.extend(orphans.iter().filter_map(|orphan| orphan.notice(false)));

@@ -35,20 +35,31 @@ pub enum Sort {
 }
 
 /// What the worlds of a text stand for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize, strum::IntoStaticStr,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Cover {
     /// A value that is known only after something was applied. No world is the real one then.
     Later,
+    /// The same of a secret.
+    LaterSecret,
     /// A secret.
     #[default]
     Secret,
 }
 
 impl Cover {
+    /// Whether something stands in for the real value.
+    pub fn is_later(self) -> bool {
+        self != Self::Secret
+    }
+
     /// What is shown in place of it.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Later => LATER,
+            Self::Later | Self::LaterSecret => LATER,
             Self::Secret => MASK,
         }
     }

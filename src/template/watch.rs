@@ -55,15 +55,21 @@ impl Watch {
 
     /// A value that is not known yet, for this reason.
     pub(super) fn unknown(self: &Arc<Self>, why: impl Into<Why>) -> minijinja::Value {
+        let why = why.into();
         let mut seen = self.seen();
         if seen.stands_in {
-            seen.cover = seen.cover.max(Some(Cover::Later));
+            let cover = match &why {
+                Why::After(after) if after.is_secret => Cover::LaterSecret,
+                Why::Withheld(_) => Cover::LaterSecret,
+                _ => Cover::Later,
+            };
+            seen.cover = seen.cover.max(Some(cover));
             return STAND_INS[seen.world as usize].into();
         }
         drop(seen);
         minijinja::Value::from_object(Unknown {
             watch: Arc::clone(self),
-            why: why.into(),
+            why,
         })
     }
 

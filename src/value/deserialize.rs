@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::worlds::VARIED;
 use super::{Entry, Kind, Table, Value, Why, advice};
 use crate::error::{Diagnostic, Origin, suggestion};
-use crate::secret::{Cover, World};
+use crate::secret::World;
 
 /// The name under which [`Known`] asks the deserializer whether a value is known.
 const KNOWN: &str = "$homelab::value::Known";
@@ -307,7 +307,7 @@ fn refuse_unknown_keys(table: &Table, fields: &'static [&'static str]) -> Result
     Err(error.at(entry.key.as_ref()))
 }
 
-/// A value in each world, and whether the worlds stand for a value that is known later.
+/// A value in each world, and what the worlds stand for.
 struct Worlds<'a> {
     value: &'a Value,
     rest: std::array::IntoIter<Value, 4>,
@@ -316,10 +316,10 @@ struct Worlds<'a> {
 impl<'a> Worlds<'a> {
     fn of(value: &'a Value) -> Self {
         let [real, first, second] = World::ALL.map(|world| value.in_world(world));
-        let is_later = Value::new(Kind::Bool(value.cover() == Some(Cover::Later)));
+        let cover: &str = value.cover().unwrap_or_default().into();
         Self {
             value,
-            rest: [real, first, second, is_later].into_iter(),
+            rest: [real, first, second, Value::string(cover)].into_iter(),
         }
     }
 }

@@ -29,6 +29,8 @@ pub struct After {
     pub operation: String,
     /// The reason in words.
     pub why: String,
+    /// Whether the value is a secret.
+    pub is_secret: bool,
 }
 
 impl Why {

@@ -184,7 +184,12 @@ impl<T> Varied<T> {
 
     /// Whether anything in it came from a secret.
     pub fn is_secret(&self) -> bool {
-        self.is_covered() && self.cover == Cover::Secret
+        self.is_covered() && self.cover != Cover::Later
+    }
+
+    /// Whether anything in it is known only later.
+    pub fn is_later(&self) -> bool {
+        self.is_covered() && self.cover.is_later()
     }
 
     /// Whether anything in it is not shown: it came from a secret, or is known only later.
@@ -275,11 +280,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Varied<T> {
                 let real: T = worlds.next_element()?.ok_or_else(missing)?;
                 let first = worlds.next_element()?.ok_or_else(missing)?;
                 let second = worlds.next_element()?.ok_or_else(missing)?;
-                let is_later: bool = worlds.next_element()?.ok_or_else(missing)?;
+                let cover: Cover = worlds.next_element()?.ok_or_else(missing)?;
                 Ok(Varied {
                     real,
                     decoys: Some(Box::new([first, second])),
-                    cover: if is_later { Cover::Later } else { Cover::Secret },
+                    cover,
                 })
             }
         }

@@ -81,3 +81,102 @@ fn a_value_is_made_once_and_used_in_the_same_deploy() {
     let ran = project.homelab(DEPLOY).expect(3);
     assert!(ran.stderr.contains("it has no `/auth/token`"), "{}", ran.stderr);
 }
+
+/// A web API that accepts only requests with the token of its file.
+const API: &str = r#"
+use IO::Socket::INET;
+open my $conf, "<", "/etc/api.conf" or die; my ($token) = <$conf> =~ /= (.*)/;
+my $all = IO::Socket::INET->new(LocalAddr => "127.0.0.1:8365", Listen => 5, ReuseAddr => 1) or die;
+while (my $one = $all->accept) {
+    my ($method) = split / /, scalar <$one>;
+    my ($length, $given) = (0, "");
+    while (<$one>) {
+        last if /^\r?$/;
+        $length = $1 if /^content-length: (\d+)/i;
+        $given = $1 if /^authorization: Bearer (\S+)/i;
+    }
+    if ($given ne $token) {
+        open my $out, ">>", "/srv/refused"; print $out "$given\n"; close $out;
+        print $one "HTTP/1.0 401 Unauthorized\r\n\r\n";
+    } elsif ($method eq "PUT") {
+        read $one, my $body, $length;
+        open my $out, ">", "/srv/api.json"; print $out $body; close $out;
+        print $one "HTTP/1.0 204 No Content\r\n\r\n";
+    } elsif (open my $in, "<", "/srv/api.json") {
+        local $/; print $one "HTTP/1.0 200 OK\r\n\r\n" . <$in>;
+    } else { print $one "HTTP/1.0 404 Not Found\r\n\r\n" }
+    close $one;
+}
+"#;
+const API_TASK: &str = r#"
+[[operation]]
+capture = "api_token"
+file = "/etc/api.token"
+secret = true
+create = { op = "server.shell", commands = ["cat /proc/sys/kernel/random/uuid"] }
+
+[[operation]]
+op = "files.put"
+dest = "/etc/api.conf"
+content = "token = {{ captured.api_token }}\n"
+notify = ["restart api"]
+
+[[operation]]
+op = "files.put"
+src = "api.pl"
+dest = "/srv/api.pl"
+
+[[operation]]
+op = "systemd.unit"
+unit = "api.service"
+content = "[Service]\nExecStart=/usr/bin/perl /srv/api.pl\n"
+
+[[operation]]
+op = "systemd.service"
+service = "api"
+state = "started"
+
+[[operation]]
+op = "http.resource"
+url = "http://127.0.0.1:8365/users/anna"
+want = { name = "anna", level = 1 }
+headers = { Authorization = "Bearer {{ captured.api_token }}" }
+
+[[handler]]
+name = "restart api"
+op = "systemd.service"
+service = "api"
+state = "restarted"
+"#;
+
+#[test]
+fn a_request_with_a_captured_header_is_made_in_the_same_deploy() {
+    let project = Project::with_task(API_TASK);
+    project.write("templates/api.pl", API);
+    let host = project.up("dev", "alpha");
+    let looked = project.homelab(&["deploy", "dev", "all", "--dry-run"]).expect(0).stdout;
+    for part in [
+        "? http.resource http://127.0.0.1:8365/users/anna   known after `capture api_token`",
+        "+ http resource http://127.0.0.1:8365/users/anna   request PUT",
+        "+ file /etc/api.conf   0600 root:root",
+    ] {
+        assert!(looked.contains(part), "no `{part}` in:\n{looked}");
+    }
+    project.homelab(DEPLOY).expect(0);
+    assert_eq!(host.inside("cat /srv/api.json"), r#"{"name":"anna","level":1}"#);
+    assert_eq!(host.inside("stat -c %a /etc/api.conf"), "600\n");
+    let again = project.homelab(DEPLOY).expect(0);
+    assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);
+
+    // A new token, and another value.
+    host.inside("rm /etc/api.token");
+    project.write("tasks/test/files.toml", API_TASK.replace("level = 1", "level = 2"));
+    let looked = project.homelab(&["deploy", "dev", "all", "--dry-run"]).expect(0).stdout;
+    assert!(looked.contains("~ file /etc/api.conf"), "{looked}");
+    project.homelab(DEPLOY).expect(0);
+    assert_eq!(host.inside("cat /srv/api.json"), r#"{"name":"anna","level":2}"#);
+    // Nobody asks with what stands in for the token.
+    assert_eq!(host.inside("cat /srv/refused 2>/dev/null || true"), "");
+    let again = project.homelab(DEPLOY).expect(0);
+    assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);
+}

@@ -385,3 +385,38 @@ fn what_was_not_reached_is_no_orphan_later() {
     deploy(&project, &["--prune"]);
     assert!(!is_there(&host, "/srv/first") && is_there(&host, "/srv/hand") && is_there(&host, "/srv/hands"));
 }
+
+#[test]
+fn what_is_known_later_is_not_about_everything() {
+    let gone = "[[operation]]\nop = 'files.put'\ndest = '/etc/gone.conf'\ncontent = 'x'\n";
+    let capture = "[[operation]]\ncapture = 'token'\nfile = '/etc/token'\n\
+                   create = { op = 'server.shell', commands = ['date'] }\n";
+    let put = |dest: &str| {
+        format!("[[operation]]\nop = 'files.put'\ndest = '{dest}'\ncontent = '{{{{ captured.token }}}}'\n")
+    };
+    let project = Project::with_task(&[gone, TASK].concat());
+    project.write("deploys/other.toml", "hosts = ['alpha']\ntasks = ['test/other']\n");
+    let other = "tasks/test/other.toml";
+    project.write(other, [capture, &put("/etc/other.conf")].concat());
+    let host = project.up("dev", "alpha");
+    project.homelab(&["deploy", "dev", "other", "--yes"]).expect(0);
+    deploy(&project, &[]);
+    host.inside("rm /etc/token");
+    project.write("tasks/test/files.toml", TASK);
+
+    // The path may be any.
+    project.write(other, [capture, &put("/etc/{{ captured.token }}.conf")].concat());
+    let told = review(&project, &["--prune"]);
+    for part in [
+        "`--prune` removes nothing: what left the configuration is not known",
+        "`captured.token`",
+    ] {
+        assert!(told.contains(part), "no `{part}` in:\n{told}");
+    }
+    project.write(other, [capture, &put("/etc/other.conf")].concat());
+    let told = review(&project, &[]);
+    assert!(told.contains("orphan: file /etc/gone.conf is no longer"), "{told}");
+    deploy(&project, &["--prune"]);
+    assert!(!is_there(&host, "/etc/gone.conf") && is_there(&host, "/etc/other.conf"));
+    is_quiet(&project, &host, &["--prune"]);
+}

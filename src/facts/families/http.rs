@@ -17,6 +17,10 @@ const LARGEST_ANSWER: u32 = 4 << 20;
 /// The most characters of a message.
 const LONGEST_MESSAGE: usize = 200;
 
+/// What `cat`, which reads an answer without curl, says before why the connection ended, and what is said in its place.
+const CUT_OFF: &str = "cat: -: ";
+const ENDED: &str = "the connection ended: ";
+
 /// How curl begins the message that an answer has no end, or that time is up.
 const PARTIAL: &[&str] = &["curl: (28) ", "curl: (18) "];
 
@@ -99,7 +103,7 @@ fn sent(request: &Request, done: &str, errors: &str) -> String {
     format!(
         "{send}case $code in\n\
          2??) {done};;\n\
-         '') said=$(printf \"%s\\n\" \"$said\" | sed \"s/^hl:late\\$/nothing more came within {TRY_FOR} s/; /^hl:/d; /./!d\")\n\
+         '') said=$(printf \"%s\\n\" \"$said\" | sed \"s/^hl:late\\$/nothing more came within {TRY_FOR} s/; s/^{CUT_OFF}/{ENDED}/; /^hl:/d; /./!d\")\n\
          printf \"no answer: %s\\n\" \"$said\"{errors};;\n\
          *) printf \"the server answers with status %s\\n%.1000s\\n\" \"$code\" \"$answer\"{errors};;\n\
          esac\nexit 1\n",
@@ -120,7 +124,10 @@ impl Said {
         let line = self.0.lines().find_map(|line| match line {
             "hl:late" => Some(format!("nothing more came within {TRY_FOR} s")),
             line if line.starts_with("hl:") || line.trim().is_empty() => None,
-            line => Some(line.chars().take(LONGEST_MESSAGE).collect()),
+            line => {
+                let (said, why) = line.strip_prefix(CUT_OFF).map_or(("", line), |why| (ENDED, why));
+                Some(said.chars().chain(why.chars()).take(LONGEST_MESSAGE).collect())
+            }
         });
         line.unwrap_or_default()
     }
@@ -282,5 +289,18 @@ mod tests {
             );
         }
         assert!(Place::of("https://a/").is_none());
+    }
+
+    #[test]
+    fn a_connection_that_ends_is_told_in_words() {
+        for (said, why) in [
+            (
+                "hl:code 000\ncat: -: Connection reset by peer\n",
+                "the connection ended: Connection reset by peer",
+            ),
+            ("curl: (56) Recv failure\n", "curl: (56) Recv failure"),
+        ] {
+            assert_eq!(Said::new(said.as_bytes()).why(), why);
+        }
     }
 }

@@ -96,16 +96,23 @@ want = { name = "anna", admin = false }
 
 impl Operation for Resource {
     fn needs(&self) -> Vec<FactKey> {
-        vec![FactKey::Answer(self.question(self.given_headers()))]
+        vec![self.key()]
     }
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
-        self.needs().into_iter().map(FactScope::Key).collect()
+        vec![FactScope::Key(self.key())]
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         self.check(context)?;
         let question = self.question(headers(context, &self.headers)?);
+        if self.awaits_headers() {
+            return Ok(Outcome::Change(vec![self.wanted(
+                context,
+                &question,
+                "it is asked with `headers`, which are known after apply",
+            )]));
+        }
         match context.get(AnswerKey(&question)) {
             Ok(answer) => self.plan_after(context, &question, answer),
             Err(Stop::NotKnown {
@@ -207,6 +214,15 @@ impl Resource {
         unchecked(&self.headers)
     }
 
+    /// Whether a header is known only later.
+    fn awaits_headers(&self) -> bool {
+        self.headers.values().any(Text::is_later)
+    }
+
+    fn key(&self) -> FactKey {
+        FactKey::Answer(self.question(self.given_headers()))
+    }
+
     fn question(&self, headers: Headers) -> Question {
         Question(Box::new(Request {
             headers,
@@ -274,14 +290,20 @@ impl Resource {
             let cause = NotKnown::Since(since, why);
             return Err(Stop::NotKnown { key, cause });
         };
-        let mut wanted = self.change(context, question, None, &Json::Null);
-        wanted.before = Before::Unknown(refused.title.clone());
+        let wanted = self.wanted(context, question, &refused.title);
         Ok(Outcome::Deferred {
             waits_for: vec![since],
             why: format!("{key}: {why}; as things are now, {}", refused.title),
             touches: Vec::new(),
             preview: vec![wanted],
         })
+    }
+
+    /// What is wanted, if it is not known what is there.
+    fn wanted(&self, context: &PlanContext<'_>, question: &Question, why: &str) -> ResourceChange {
+        let mut wanted = self.change(context, question, None, &Json::Null);
+        wanted.before = Before::Unknown(why.to_owned());
+        wanted
     }
 
     fn change(
