@@ -180,7 +180,6 @@ fn an_empty_host_leaves_open_what_only_the_package_can_tell() {
     for resource in [
         "+ package lab-web",
         "+ user keeper",
-        "+ directory /home/keeper",
         "+ link /etc/lab-notes",
         "+ file /home/keeper/notes",
     ] {
