@@ -3,7 +3,7 @@
 //!
 //! A run that ends otherwise tells that once more, if its connection still works. A run without an end was cut off.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::creations::Creations;
@@ -87,13 +87,23 @@ impl Journal {
         let mut lines = String::new();
         let mut numbers = BTreeMap::new();
         let mut told = Vec::new();
+        // The steps of files that are written together tell their ends one by one.
+        let of_commands = groups.iter().filter(|group| group.not_begun.is_some());
+        let joined: BTreeSet<(usize, usize)> = of_commands
+            .flat_map(|group| &placed[group.of.clone()][1..])
+            .map(|placed| (placed.operation, placed.change))
+            .collect();
         for (index, operation) in segment.iter().enumerate() {
             for (place, change) in operation.changes().iter().enumerate() {
                 let number = self.next;
                 self.next += 1;
                 numbers.insert((index, place), number);
                 self.numbers.insert((operation.id.clone(), change.id.clone()), number);
-                told.push(self.change(number, operation, change, around));
+                let record = self.change(number, operation, change, around);
+                told.push(ChangeRecord {
+                    joined: joined.contains(&(index, place)),
+                    ..record
+                });
             }
         }
         let begin = self.first.take().map(|First { mut record, begin }| {
@@ -190,6 +200,7 @@ impl Journal {
             kept: around.keeping.place_of(&operation.id, change),
             notifies: around.records.notified_by(&operation.id),
             by_handler: operation.handler.is_some(),
+            joined: false,
         }
     }
 

@@ -77,6 +77,9 @@ pub struct ChangeRecord {
     /// Whether it is a handler's own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_handler: bool,
+    /// Whether the command of the change before it does it too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub joined: bool,
 }
 
 /// What was there before a change.

@@ -152,13 +152,16 @@ fn settle(changes: &mut [Taken], answers: &Answers, ended: Option<&EndRecord>) {
             .unwrap_or_default();
         let told = ended.into_iter().flat_map(|end| &end.ends);
         let told = told.rev().find(|(number, _)| *number == change.record.change);
+        let is_begun = change.record.joined && before == ChangeEnd::Unknown;
         let end = match told {
             Some((_, end)) => *end,
             None if change.record.steps == 0 => before,
             None => match of_steps(change.record.steps, own) {
                 Some(end) => end,
                 // The first one without an answer was under way, unless the run says that it ended.
-                None if ended.is_none() && (std::mem::take(&mut is_under_way) || !own.is_empty()) => ChangeEnd::Unknown,
+                None if ended.is_none() && (std::mem::take(&mut is_under_way) || is_begun || !own.is_empty()) => {
+                    ChangeEnd::Unknown
+                }
                 None => ChangeEnd::NotReached,
             },
         };

@@ -67,6 +67,22 @@ fn each_change_has_the_end_of_its_steps() {
 }
 
 #[test]
+fn what_one_command_does_for_several_is_under_way_for_all_of_them() {
+    use ChangeEnd::{Applied, NotReached, Unknown};
+    let joined = |number| change(number, 1).replace("\"was\"", "\"joined\":true,\"was\"");
+    let all = [change(0, 1), change(1, 1), joined(2), joined(3), change(4, 1)];
+    let with = |more: &[String]| ends(&[&all, more].concat()).0;
+    let zero = step("0", "done");
+    assert_eq!(with(&[]), [Unknown, NotReached, NotReached, NotReached, NotReached]);
+    assert_eq!(
+        with(std::slice::from_ref(&zero)),
+        [Applied, Unknown, Unknown, Unknown, NotReached]
+    );
+    let group = step("[1,3]", "done");
+    assert_eq!(with(&[zero, group]), [Applied, Applied, Applied, Applied, Unknown]);
+}
+
+#[test]
 fn a_torn_line_and_a_file_without_a_beginning_are_tolerated() {
     let text = format!(
         "journal \n{{\"run\":\"2026\njournal \n{HEADER}\n{}\n{{\"step\":0,\"en\n",
