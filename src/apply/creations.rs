@@ -81,8 +81,7 @@ impl Creations {
                 for remembered in remembered(operation, change, key) {
                     // What comes along with something else is nothing that an operation could lose.
                     if remembered.creation().is_none_or(|creation| is_claimed(creation, &own)) {
-                        self.begin(&remembered, operation, change);
-                        self.add(remembered, operation, &mut update);
+                        self.add(remembered, (operation, change), &mut update);
                     }
                 }
             }
@@ -90,7 +89,7 @@ impl Creations {
         let made = update.made.iter().chain(&update.perhaps);
         let made: BTreeSet<String> = made.map(|one| digest(&one.subject())).collect();
         update.gone.retain(|gone| !made.contains(gone));
-        (!update.is_empty()).then(|| update.script(&self.state_folder, self.file.as_deref().unwrap_or_default(), key))
+        self.script(&update, key)
     }
 
     /// Shell text that forgets what was not reached: whoever makes it later, it is not this run. `None` if that is nothing.
@@ -103,19 +102,20 @@ impl Creations {
             gone: ends.filter_map(|end| self.begun.get(&end).cloned()).collect(),
             ..Update::default()
         };
-        (!update.is_empty()).then(|| update.script(&self.state_folder, self.file.as_deref().unwrap_or_default(), key))
+        self.script(&update, key)
     }
 
-    fn begin(&mut self, remembered: &Remembered, operation: &PlannedOperation, change: &ResourceChange) {
-        if let Remembered::Made(creation) | Remembered::Perhaps(creation) = remembered {
-            let digest = digest(&creation.subject());
-            if self.is_own(operation) && !self.all.contains(&digest) {
-                self.begun.insert((operation.id.clone(), change.id.clone()), digest);
-            }
-        }
+    fn script(&self, update: &Update, key: &DigestKey) -> Option<String> {
+        let file = self.file.as_deref().unwrap_or_default();
+        (!update.is_empty()).then(|| update.script(&self.state_folder, file, key))
     }
 
-    fn add(&mut self, remembered: Remembered, operation: &PlannedOperation, update: &mut Update) {
+    fn add(
+        &mut self,
+        remembered: Remembered,
+        (operation, change): (&PlannedOperation, &ResourceChange),
+        update: &mut Update,
+    ) {
         let is_own = self.is_own(operation);
         match remembered {
             Remembered::Gone(digest) => {
@@ -131,11 +131,11 @@ impl Creations {
             }
             Remembered::Made(creation) | Remembered::Perhaps(creation) if !is_own => drop(creation),
             Remembered::Made(creation) => {
-                self.know(&creation);
+                self.know(&creation, operation, change);
                 update.made.push(creation);
             }
             Remembered::Perhaps(creation) => {
-                self.know(&creation);
+                self.know(&creation, operation, change);
                 update.perhaps.push(creation);
             }
         }
@@ -147,10 +147,12 @@ impl Creations {
         self.file.is_some() && operation.handler.is_none()
     }
 
-    fn know(&mut self, creation: &Creation) {
+    fn know(&mut self, creation: &Creation, operation: &PlannedOperation, change: &ResourceChange) {
         let digest = digest(&creation.subject());
         self.own.insert(digest.clone());
-        self.all.insert(digest);
+        if self.all.insert(digest.clone()) {
+            self.begun.insert((operation.id.clone(), change.id.clone()), digest);
+        }
     }
 }
 

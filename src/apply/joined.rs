@@ -6,14 +6,15 @@
 use std::ops::Range;
 
 use super::owed::Records;
+use super::together::is_pending;
 use crate::change::{Command, Outcome};
 use crate::plan::{PlannedOperation, Trigger};
 
 /// Whether `from` goes on with an operation that one command carries out together with the last ones of `before`.
 pub(super) fn go_on_joined(before: &[PlannedOperation], from: &[PlannedOperation], records: &Records) -> bool {
-    let mut pending = before.iter().rev().filter(|one| one.outcome != Outcome::Unchanged);
+    let mut pending = before.iter().rev().filter(|one| is_pending(one));
     let last = pending.next().and_then(|last| joint(last, records));
-    let next = from.iter().find(|one| one.outcome != Outcome::Unchanged);
+    let next = from.iter().find(|one| is_pending(one));
     let next = next.and_then(|next| joint(next, records));
     last.zip(next).is_some_and(|(last, next)| last.joins(next)) && before.iter().all(|one| one.guards.is_empty())
 }

@@ -31,7 +31,7 @@ fn last_restarts(operations: &[PlannedOperation]) -> impl Iterator<Item = (usize
         .map_while(|(place, operation)| Some((place, plain_restart(operation)?)))
 }
 
-fn is_pending(operation: &PlannedOperation) -> bool {
+pub(super) fn is_pending(operation: &PlannedOperation) -> bool {
     operation.outcome != Outcome::Unchanged
 }
 

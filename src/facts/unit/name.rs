@@ -28,7 +28,7 @@ pub fn template_of(unit: &str) -> Option<String> {
 
 /// Shell text that prints the instances of a template that systemd has loaded or enabled, a line for each.
 pub(in crate::facts) fn instances_probe(template: &str) -> String {
-    let pattern = quote(&template.replacen("@.", "@*.", 1)).replace("\\*", "*");
+    let pattern = quote(&template.replacen("@.", "@*.", 1));
     let (before, after) = template.split_once("@.").unwrap_or((template, "service"));
     format!(
         "{{ systemctl list-units --all --plain --no-legend --no-pager -- {pattern} | while read -r u _; do printf \"%s\\n\" \"$u\"; done\n\
