@@ -54,6 +54,9 @@ pub(super) async fn look(
     let mut managing = memory.others(name);
     let mut made = system.made.clone();
     made.retain(|made| !is_all_seen(made) && memory.compares(&made.file, name, &managing));
+    if made.is_empty() {
+        return Ok(());
+    }
     managing.push(Managing {
         selection: host.selection.host_alone(name),
         host: name.to_owned(),

@@ -83,19 +83,23 @@ const CLOSED: &str = "- ";
 /// A sign of life is a line that no digest looks like. Processes are what a look at a host costs; `busybox` has a `find` that cannot
 /// print, and so one `readlink` a link. The targets come last and end in NUL: they are text that users of the host choose.
 fn probe(keys: &[FactKey]) -> String {
+    let (names, named) = if keys.len() < MANY { (EACH, "") } else { (ONCE, NAMED) };
     format!(
         "{}\
-         s=$(stat -c \"%f %U:%u %G:%g %d %i %h %b %n\" -- \"$@\" 2>/dev/null); [ -z \"$s\" ] || printf \"%s\\n\" \"$s\"\n\
+         {}\n\
+         s=$(stat -c \"%f $w %d %i %h %b s%s %n\" -- \"$@\" 2>/dev/null); [ -z \"$s\" ] || printf \"%s\\n\" \"$s\"\n\
+         {named}\
          echo rooms\n\
-         (for p; do shift; [ ! -d \"$p\" ] || [ -L \"$p\" ] || {{ set -- \"$@\" \"$p\"; [ -w \"$p\" ] || echo \"- $p\"; }}; done\n\
-         [ $# = 0 ] || exec stat -f -c \"{room}\" -- \"$@\" 2>/dev/null)\n\
+         (f=; for p; do [ ! -d \"$p\" ] || [ -L \"$p\" ] || {{ f=$f$n$p; [ -w \"$p\" ] || echo \"- $p\"; }}; done\n\
+         [ -z \"$f\" ] || {{ IFS=$n; set -f; exec stat -f -c \"{room}\" -- $f 2>/dev/null; }})\n\
          echo hidden\n\
          for p; do [ ! -r \"$p\" ] || continue; hl_hidden \"$p\"; [ -z \"$why\" ] || printf \"%s\\n%s\\n\" \"$p\" \"$why\"; done\n\
          echo digests\n\
          (case $n$s in *${{n}}8*) ;; *) exit; esac\n\
          case $n$s in *$n[!48]*) f=; for p; do [ -L \"$p\" ] || [ ! -f \"$p\" ] || f=$f$n$p; done; IFS=$n; set -f; set -- $f; esac\n\
-         o=; for p; do [ -O \"$p\" ] || {{ o=y; break; }}; done\n\
-         large=$(find \"$@\" -prune -type f -size +{kibibytes}k 2>/dev/null)\n\
+         {}\n\
+         d=[0-9][0-9][0-9][0-9] large=\n\
+         case $s in *\" s\"$d$d*) large=$(find \"$@\" -prune -type f -size +{kibibytes}k 2>/dev/null);; esac\n\
          [ -z \"$large\" ] || {{ f=; for p; do case \"$n$large$n\" in\n\
          *\"$n$p$n\"*) {{ d=$(i=0; size=$(stat -c %s -- \"$p\"); while [ $((i * {PIECE})) -lt \"$size\" ]; do\n\
          timeout {LIMIT} dd if=\"$p\" bs=65536 skip=$((i * {blocks})) count={blocks} 2>/dev/null || break; printf \".\\n\" >&4; i=$((i + 1)); done | sha256sum); }} 4>&1\n\
@@ -108,11 +112,38 @@ fn probe(keys: &[FactKey]) -> String {
          find \"$@\" -prune -printf \"%p\\0%l\\0\" 2>/dev/null || for p; do t=$(readlink -n -- \"$p\"; echo /); printf \"%s\\0\" \"$p\" \"${{t%/}}\"; done; esac\n\
          true",
         set_paths(keys),
+        names.asked,
+        names.others,
         room = room::FORMAT,
         kibibytes = PIECE >> 10,
         blocks = PIECE >> 16
     )
 }
+
+/// How the names of owners and groups are asked for.
+struct Names {
+    /// What `stat` prints of owner and group, and what further it takes.
+    asked: &'static str,
+    /// Sets `o` if any path may belong to someone else.
+    others: &'static str,
+}
+
+/// `stat` looks up two names for each path, and opens the accounts each time.
+const EACH: Names = Names {
+    asked: "w=\"%U:%u %G:%g\"",
+    others: "o=; for p; do [ -O \"$p\" ] || { o=y; break; }; done",
+};
+
+/// From this number of paths, a name is looked up once: that takes some processes more.
+const MANY: usize = 100;
+const ONCE: Names = Names {
+    asked: "w=\"%u %g\"",
+    others: "o=y; [ \"$u\" != \"$(id -u)\" ] || o=",
+};
+
+/// After the lines of `stat`: the names of their owners and groups.
+const NAMED: &str = "ids() { printf \"%s\\n\" \"$s\" | cut -d \" \" -f \"$1\" | sort -u; }\n\
+    u=$(ids 2); echo owners; getent passwd $u; echo groups; getent group $(ids 3)\n";
 
 fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
     const LINKS: &[u8] = b"\nlinks\n";
@@ -124,6 +155,10 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
     let lines = answer_lines(lines);
     let section = |name: &str| lines.iter().position(|line| line == name).ok_or_else(|| missing(name));
     let (rooms_at, hidden_at, digests_at) = (section("rooms")?, section("hidden")?, section("digests")?);
+    let (stats, names) = match section("owners") {
+        Ok(at) => (&lines[..at], AccountNames::read(&lines[at + 1..rooms_at])),
+        Err(_) => (&lines[..rooms_at], AccountNames::default()),
+    };
     let (closed, rooms): (Vec<&String>, Vec<&String>) = lines[rooms_at + 1..hidden_at]
         .iter()
         .partition(|line| line.starts_with(CLOSED));
@@ -138,8 +173,9 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
     let mut hidden = pairs(&lines[hidden_at + 1..digests_at]);
     let digests: BTreeMap<String, &str> = lines[digests_at + 1..].iter().filter_map(|line| digest(line)).collect();
     let mut present = BTreeMap::new();
-    for line in &lines[..rooms_at] {
+    for line in stats {
         let (path, mut inode, mut place) = parse_stat(line, &links, &digests)?;
+        names.put(&mut inode);
         if matches!(inode.kind, InodeKind::Link { .. }) && !links.contains_key(path) {
             hidden.insert(path, "it changed while it was read");
             continue;
@@ -191,6 +227,43 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
     Ok(facts.collect())
 }
 
+/// The names of accounts by their numbers, where they come apart from the paths.
+#[derive(Default)]
+struct AccountNames<'a> {
+    owners: BTreeMap<&'a str, &'a str>,
+    groups: BTreeMap<&'a str, &'a str>,
+}
+
+impl<'a> AccountNames<'a> {
+    /// Lines of passwd(5), `groups`, and lines of group(5): a name, a password and a number come first in both.
+    fn read(lines: &'a [String]) -> Self {
+        let entries = |lines: &'a [String]| {
+            let mut names = BTreeMap::new();
+            for line in lines {
+                let mut fields = line.split(':');
+                if let (Some(name), Some(number)) = (fields.next(), fields.nth(1)) {
+                    names.entry(number).or_insert(name);
+                }
+            }
+            names
+        };
+        let at = lines.iter().position(|line| line == "groups").unwrap_or(lines.len());
+        Self {
+            owners: entries(&lines[..at]),
+            groups: entries(&lines[at..]),
+        }
+    }
+
+    /// Puts names in the place of numbers that have one.
+    fn put(&self, inode: &mut Inode) {
+        for (number, names) in [(&mut inode.owner, &self.owners), (&mut inode.group, &self.groups)] {
+            if let Some(name) = names.get(number.as_str()) {
+                (*name).clone_into(number);
+            }
+        }
+    }
+}
+
 /// Pairs of a link and its target, each of which ends in NUL.
 fn targets_of(text: &[u8]) -> BTreeMap<String, String> {
     let fields: Vec<String> = text
@@ -224,10 +297,10 @@ fn parse_stat<'a>(
     digests: &BTreeMap<String, &str>,
 ) -> Result<(&'a str, Inode, DiskLocation), UnreadableAnswer> {
     let unreadable = || UnreadableAnswer::new(format!("`stat` printed `{line}`"));
-    let mut fields = line.splitn(8, ' ');
+    let mut fields = line.splitn(9, ' ');
     let mut next = || fields.next().ok_or_else(unreadable);
     let (raw, owner, group) = (next()?, next()?, next()?);
-    let (device, inode, links_to_it, blocks, path) = (next()?, next()?, next()?, next()?, next()?);
+    let (device, inode, links_to_it, blocks, _size, path) = (next()?, next()?, next()?, next()?, next()?, next()?);
     let raw = u32::from_str_radix(raw, 16).map_err(|_| unreadable())?;
     // The file type is in the upper bits of `st_mode` (inode(7)).
     let kind = match raw & 0o170_000 {
@@ -270,26 +343,22 @@ fn name_or_number(field: &str) -> String {
     }
 }
 
-/// One `find` for files that are too large, and one `cat` for all files, after their sizes: starting processes is what makes reading a
-/// host slow. Files of the kernel have no size and are sent encoded.
+/// One `cat` for all files, after their sizes: starting processes is what makes reading a host slow. Files of the kernel have no size
+/// and are sent encoded.
 fn content_probe(paths: &[&str]) -> String {
     format!(
         "set -- {}\n\
-         n=\"\n\"\n\
-         large=$(find \"$@\" -prune -type f -size +{}k 2>/dev/null)\n\
          for p; do shift\n\
          hl_hidden \"$p\"; if [ -n \"$why\" ]; then printf \"denied %s\\n\" \"$why\"; continue; fi\n\
          if [ -f \"$p\" ] && [ ! -L \"$p\" ]; then\n\
-         case \"$n$large$n\" in *\"$n$p$n\"*) echo large; continue ;; esac\n\
          case $p in /proc/*|/sys/*) printf \"inline \"; base64 <\"$p\" | tr -d \"\\n\"; printf \"\\n\" ;;\n\
          *) echo file; set -- \"$@\" \"$p\" ;; esac\n\
          else echo absent; fi\n\
          done\n\
-         [ $# = 0 ] || stat -c %s -- \"$@\"\n\
+         [ $# = 0 ] || for s in $(stat -c %s -- \"$@\"); do echo $s; p=$1; shift; [ $s -gt {CONTENT_LIMIT} ] || set -- \"$@\" \"$p\"; done\n\
          echo contents\n\
          [ $# = 0 ] || exec timeout {LIMIT} cat -- \"$@\"",
         quote_all(paths.iter().copied()),
-        CONTENT_LIMIT >> 10
     )
 }
 
@@ -316,13 +385,16 @@ fn parse_content(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(F
             ),
             Some(("denied", why)) => return Ok((key.clone(), Fact::Denied(why.to_owned()))),
             None if state == "absent" => ContentFact::Absent,
-            None if state == "large" => ContentFact::TooLarge,
             None if state == "file" => {
                 let changed = || UnreadableAnswer::new(format!("{key} changed while it was read"));
                 let size = sizes
                     .next()
-                    .and_then(|size| size.parse::<usize>().ok())
+                    .and_then(|size| size.parse::<u64>().ok())
                     .ok_or_else(changed)?;
+                if size > CONTENT_LIMIT {
+                    return Ok((key.clone(), Fact::Content(ContentFact::TooLarge)));
+                }
+                let size = usize::try_from(size).map_err(|_| changed())?;
                 let (content, rest) = contents.split_at_checked(size).ok_or_else(changed)?;
                 contents = rest;
                 ContentFact::Bytes(content.to_vec())
@@ -409,6 +481,24 @@ mod tests {
     }
 
     #[test]
+    fn many_paths_have_the_same_owners_as_few() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let paths: Vec<String> = (0..MANY)
+            .map(|number| folder.path().join(number.to_string()).to_string_lossy().into_owned())
+            .collect();
+        for (number, path) in paths.iter().enumerate() {
+            std::fs::write(path, path).expect("write");
+            // Where tests run as root: a name, and a number that no account has.
+            let (owner, group) = [(None, None), (Some(1), Some(2)), (Some(98_765), Some(98_765))][number % 3];
+            let _ = std::os::unix::fs::chown(path, owner, group);
+        }
+        let few = paths.chunks(MANY / 2).flat_map(look);
+        let many = look(&paths);
+        assert!(many.iter().all(|fact| matches!(fact, PathFact::Present(inode) if matches!(inode.kind, InodeKind::File { digest: Known::Yes(_) }))));
+        assert_eq!(many, few.collect::<Vec<_>>());
+    }
+
+    #[test]
     fn sees_the_room_of_directories() {
         let folder = tempfile::tempdir().expect("a folder");
         let top = folder.path().to_string_lossy().into_owned();
@@ -436,7 +526,7 @@ mod tests {
     #[test]
     fn a_directory_that_nobody_may_write_to_is_marked() {
         let keys = ["/srv/x", "/srv"].map(|path| FactKey::DiskLocation(path.to_owned()));
-        let answer = b"41ed root:0 root:0 1 2 3 8 /srv/x\n41ed root:0 root:0 1 1 3 8 /srv\nrooms\n- /srv/x\n\
+        let answer = b"41ed root:0 root:0 1 2 3 8 s9 /srv/x\n41ed root:0 root:0 1 1 3 8 s9 /srv\nrooms\n- /srv/x\n\
             tmpfs 4096 200 100 256 990 1000 /srv/x\ntmpfs 4096 200 100 256 990 1000 /srv\nhidden\ndigests\nlinks\n";
         let facts = parse(&keys, 0, answer).expect("readable");
         let closed: Vec<_> = facts
@@ -551,7 +641,7 @@ mod tests {
 
     #[test]
     fn an_owner_without_a_name_is_a_number() {
-        let line = "81a4 UNKNOWN:1234 root:0 42 7 2 8 /x";
+        let line = "81a4 UNKNOWN:1234 root:0 42 7 2 8 s4096 /x";
         let (_, inode, place) = parse_stat(line, &BTreeMap::new(), &BTreeMap::new()).expect("readable");
         assert_eq!(
             (place.device, place.inode, place.links, place.allocated),
