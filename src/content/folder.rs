@@ -2,11 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
+use rustix::io::Errno;
 
 /// A folder with more entries, or one nested deeper, is a mistake, such as links that multiply each other.
 const MOST_ENTRIES: usize = 50_000;
@@ -199,24 +201,34 @@ pub(super) fn special(kind: std::fs::FileType) -> &'static str {
 ///
 /// Errors: it cannot be opened, or is not a regular file.
 pub fn open_in_place(place: &Path) -> Result<File, Refused> {
-    let above = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     // A named pipe is opened without a writer, to be refused below.
-    let last = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let mut folder = openat(CWD, "/", above, Mode::empty()).map_err(io::Error::from)?;
+    let how = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let opened = openat2(CWD, place, how, Mode::empty(), ResolveFlags::NO_SYMLINKS).or_else(|error| match error {
+        // A kernel before 5.6, or a container that does not let this call through.
+        Errno::NOSYS | Errno::PERM => open_by_steps(place, how),
+        error => Err(error),
+    });
+    let file = File::from(opened.map_err(io::Error::from)?);
+    let kind = file.metadata()?.file_type();
+    if kind.is_file() {
+        return Ok(file);
+    }
+    Err(Refused::Special(special(kind)))
+}
+
+/// Opens a file from one folder to the next.
+fn open_by_steps(place: &Path, how: OFlags) -> rustix::io::Result<OwnedFd> {
+    let above = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut folder = openat(CWD, "/", above, Mode::empty())?;
     let mut names = place.components().filter_map(|component| match component {
         Component::Normal(name) => Some(name),
         _ => None,
     });
     let name = names.next_back().unwrap_or_default();
     for name in names {
-        folder = openat(&folder, name, above, Mode::empty()).map_err(io::Error::from)?;
+        folder = openat(&folder, name, above, Mode::empty())?;
     }
-    let file = File::from(openat(&folder, name, last, Mode::empty()).map_err(io::Error::from)?);
-    let kind = file.metadata()?.file_type();
-    if kind.is_file() {
-        return Ok(file);
-    }
-    Err(Refused::Special(special(kind)))
+    openat(&folder, name, how, Mode::empty())
 }
 
 /// The bytes of a file that was found, if there are at most `most`.
@@ -309,6 +321,31 @@ mod tests {
         ];
         let expected = expected.map(|(path, why)| (format!("templates/{path}"), why));
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn a_file_is_opened_in_one_step_as_in_many() {
+        let folder = tempfile::tempdir().expect("made");
+        let root = folder.path().canonicalize().expect("there");
+        std::fs::write(make(&root, "real").join("file"), "text").expect("written");
+        symlink("real", root.join("linked")).expect("linked");
+        symlink("real/file", root.join("link")).expect("linked");
+        pipe(&root.join("pipe"));
+        let how = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        for (path, opens) in [
+            ("real/file", true),
+            ("linked/file", false),
+            ("link", false),
+            ("none", false),
+            ("pipe", false),
+            ("real", false),
+        ] {
+            let path = root.join(path);
+            assert_eq!(open_in_place(&path).is_ok(), opens, "{}", path.display());
+            let by_steps = open_by_steps(&path, how).map(File::from);
+            let is_file = by_steps.is_ok_and(|file| file.metadata().is_ok_and(|of_file| of_file.is_file()));
+            assert_eq!(is_file, opens, "{}", path.display());
+        }
     }
 
     #[test]

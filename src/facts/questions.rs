@@ -65,11 +65,8 @@ impl Question {
     /// Errors: the output is not what the probe prints.
     pub fn parse(&self, status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
         let facts = (self.family.parse)(&self.keys, status, answer)?;
-        if let Some(key) = self
-            .keys
-            .iter()
-            .find(|key| !facts.iter().any(|(known, _)| known == *key))
-        {
+        let answered: BTreeSet<&FactKey> = facts.iter().map(|(key, _)| key).collect();
+        if let Some(key) = self.keys.iter().find(|key| !answered.contains(key)) {
             return Err(UnreadableAnswer::new(format!("no answer for {key}")));
         }
         Ok(facts)
