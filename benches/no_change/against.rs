@@ -1,5 +1,5 @@
-//! Two builds of homelab in one run, on the same host and in turns: that the one under test needs no more round trips, bytes
-//! and processes is asserted, its time is printed.
+//! Two builds of homelab in one run, on the same host and in turns: that the one under test needs no more round trips and
+//! processes is asserted. Its time and its bytes, which grow with what is looked at, are printed.
 
 use std::path::Path;
 use std::process::Output;
@@ -16,13 +16,13 @@ pub(crate) fn compare(other: &Path, pairs: usize) {
     let own = Path::new(env!("CARGO_BIN_EXE_homelab"));
     let lab = Lab::up(1, &no_change_workloads());
     println!(
-        "| workload | round trips | bytes | processes on the host | other, s | own, s | ratio min | median | max |"
+        "| workload | round trips | processes on the host | bytes | other, s | own, s | ratio min | median | max |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
     for workload in ["regular", "fifty"] {
         let costs = [other, own].map(|binary| lab.cost(binary, workload));
         let named = |pick: fn(&Cost) -> u64| format!("{} → {}", pick(&costs[0]), pick(&costs[1]));
-        let figures: [fn(&Cost) -> u64; 3] = [|cost| cost.round_trips, |cost| cost.bytes, |cost| cost.processes];
+        let figures: [fn(&Cost) -> u64; 3] = [|cost| cost.round_trips, |cost| cost.processes, |cost| cost.bytes];
         let columns = figures.map(named);
         let mut measured = [Vec::new(), Vec::new()];
         for _ in 0..pairs {
@@ -38,8 +38,8 @@ pub(crate) fn compare(other: &Path, pairs: usize) {
             median(ours.clone()),
             ratios(&ours, &theirs)
         );
-        for figure in figures {
-            assert!(figure(&costs[1]) <= figure(&costs[0]), "{}", named(figure));
+        for figure in &figures[..2] {
+            assert!(figure(&costs[1]) <= figure(&costs[0]), "{}", named(*figure));
         }
     }
     let start = |binary: &Path| timed(|| drop(lab.project.command_of(binary, &["--version"]).output().unwrap()));
