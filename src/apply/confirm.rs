@@ -306,7 +306,8 @@ async fn works_again(connection: &Connection) -> Result<(), RemoteError> {
     }
 }
 
-async fn through_another(connection: &Connection, body: String) -> Result<StepAnswer, RemoteError> {
+/// Runs shell text through a new connection.
+pub(super) async fn through_another(connection: &Connection, body: String) -> Result<StepAnswer, RemoteError> {
     let mut another = connection.another().await?;
     let end = another.perform_beside(&step(body)).await;
     another.close().await;

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::confirm::is_outside;
+use super::confirm::{is_outside, through_another};
 use super::events::{HostEnd, OperationResult, ResourceEnd};
 use super::halt::{Halt, gather_failed, lost, lost_at_work};
 use super::host::HostApply;
@@ -129,8 +129,11 @@ impl HostApply<'_> {
         let due = self.records.due(|id| self.is_done(id), |id| self.has_changed(id));
         let owed = due.into_iter().map(|(_, handler)| handler.to_owned());
         if let Some(closing) = self.journal.closing(end, &results, owed.filter(|_| halt.is_some())) {
-            // Without it, the run counts as cut off.
-            let _ = connection.perform_beside(&closing).await;
+            // Without it, the run counts as cut off. What was confirmed may have ended the connection that is open.
+            let told = connection.perform_beside(&closing).await;
+            if told.is_err() && halt.is_none() {
+                let _ = through_another(connection, closing.body).await;
+            }
         }
     }
 
@@ -156,7 +159,12 @@ impl HostApply<'_> {
         after: &[PlannedOperation],
     ) -> Result<(), Halt> {
         let first = self.results.len();
-        let is_last = self.is_last_stage && after.iter().all(|one| one.outcome == Outcome::Unchanged);
+        // What is guarded has ended only when a new connection has confirmed it.
+        let is_guarded = |one: &PlannedOperation| !one.guards.is_empty() && !one.changes().is_empty();
+        let is_last = self.is_last_stage
+            && after.iter().all(|one| one.outcome == Outcome::Unchanged)
+            && self.keeping.guarding().is_none()
+            && !segment.iter().any(is_guarded);
         let end = self.perform_and_read_back(writer, segment, is_last).await;
         // The end of an operation that is read back is known only now.
         let changed = self.snapshot.changed.entry(self.reviewed.host.clone()).or_default();

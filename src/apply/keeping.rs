@@ -84,6 +84,7 @@ impl Keeping {
         is_kept: bool,
     ) -> Option<Around> {
         let is_guarded = !operation.guards.is_empty();
+        let number = self.number;
         let mut text = String::new();
         let mut after = String::new();
         if is_guarded {
@@ -91,6 +92,7 @@ impl Keeping {
             let guarding = self.guarding_for(operation);
             text.push_str(&guarding.guard.arm(&operation.guards));
             text.push_str(&guarding.guard.put_off(Duration::ZERO));
+            text.push_str(&guarding.guard.note(number));
         } else if let Some(guarding) = &self.guarding {
             let length = step.command().map_or(USUAL_STEP, |command| command.timeout);
             text.push_str(&guarding.guard.put_off(length));

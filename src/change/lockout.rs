@@ -97,7 +97,16 @@ impl LockoutGuard {
         )
     }
 
-    /// The same for folders of what was kept, which a word of the shell stands for, one in a line.
+    /// Shell text that makes it note in the journal of the run that the change `number` went back, if it does. It comes after
+    /// [`LockoutGuard::arm`].
+    pub fn note(&self, number: u32) -> String {
+        let folder = quote(&self.folder);
+        format!(
+            "[ -z \"${{hl_journal-}}\" ] || printf '%s %s\\n' {number} \"$hl_journal\" >>{folder}/changes || exit\n"
+        )
+    }
+
+    /// The same as [`LockoutGuard::add`] for folders of what was kept, which a word of the shell stands for, one in a line.
     pub fn add_listed(&self, folders: &str) -> String {
         let folder = quote(&self.folder);
         format!("[ -z \"{folders}\" ] || printf '%s\\n' \"{folders}\" >>{folder}/entries || exit\n")

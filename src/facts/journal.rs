@@ -159,6 +159,12 @@ struct AbsentRecord {
     absent: u32,
 }
 
+/// The host took a change back by itself, since no new connection confirmed it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct PutBackRecord {
+    put_back: u32,
+}
+
 /// A line of a journal.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
@@ -167,6 +173,7 @@ enum Line {
     Change(Box<ChangeRecord>),
     Step(StepRecord),
     Absent(AbsentRecord),
+    PutBack(PutBackRecord),
     End(EndRecord),
 }
 

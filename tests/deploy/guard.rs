@@ -104,11 +104,26 @@ fn a_run_that_is_killed_before_the_new_connection_locks_nobody_out() {
             &format!("put back {DROP_IN}, restarted ssh.service"),
         ],
     );
+    went_back(&project, &host, 1);
     project.write("tasks/test/files.toml", sshd("Banner none\n"));
     deploy(&project, "60s").expect(0);
     let ran = deploy(&project, "60s").expect(0);
     assert!(!ran.stdout.contains("earlier run"), "{}", ran.stdout);
     is_disarmed(&host);
+}
+
+/// The journal says that a run was cut off and that the host took back what it changed, and `--only-failed` goes on from there.
+#[track_caller]
+pub(super) fn went_back(project: &Project, host: &Host<'_>, changes: usize) {
+    host.wait_until("! ls /var/lib/homelab/jobs/*/armed", PATIENCE);
+    let told = project.homelab(&["history", "dev", "alpha", "last"]).expect(0).stdout;
+    assert!(
+        told.contains(": interrupted") || told.contains("ended interrupted"),
+        "{told}"
+    );
+    assert_eq!(told.matches("   put back").count(), changes, "{told}");
+    let again = ["deploy", "dev", "all", "--dry-run", "--only-failed"];
+    assert!(project.homelab(&again).expect(0).stdout.contains(DROP_IN));
 }
 
 /// A drop-in for sshd that closes its port, a command, and then the restart of sshd by a handler.

@@ -2,7 +2,7 @@
 
 use std::process::{Child, Stdio};
 
-use crate::deploy::guard::{DROP_IN, PATIENCE, RESTART, deploy, is_disarmed, says};
+use crate::deploy::guard::{DROP_IN, PATIENCE, RESTART, deploy, is_disarmed, says, went_back};
 use crate::support::docker::docker;
 use crate::support::host::Host;
 use crate::support::project::Project;
@@ -65,6 +65,7 @@ fn a_host_that_goes_down_meanwhile_takes_the_change_back_at_its_boot() {
     docker(&["kill", host.container()]);
     project.homelab(&["lab", "up", "dev"]).expect(0);
     is_back(&host, &firewall);
+    went_back(&project, &host, 6);
     let ran = project.homelab(&["deploy", "dev", "all", "--dry-run"]).expect(0);
     let put_back = format!("put back {DROP_IN}");
     says(

@@ -175,7 +175,16 @@ esac ;;
 esac
 done
 }
+# homelab may not be there any more to do it. The last line may be torn.
+noted() {
+[ $end = 0 ] && [ -f "$g/changes" ] || return 0
+sort -u -- "$g/changes" | while IFS=' ' read -r c j; do
+[ ! -f "$j" ] || printf '\n{"put_back":%s}\n' "$c" >>"$j"
+done
+rm -f -- "$g/changes"
+}
 ended() {
+noted
 echo $end >"$g/end" && mv -f -- "$g/end" "$g/status"
 rm -f -- "$g/armed"
 }

@@ -1,6 +1,6 @@
 //! Reads journals as a host prints them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ChangeEnd, ChangeRecord, EndRecord, Line, Numbers, RunRecord, Was};
 
@@ -90,6 +90,7 @@ fn run(lines: &[&str]) -> Option<Run> {
     };
     let mut changes: Vec<Taken> = Vec::new();
     let mut answers = Answers::new();
+    let mut back = BTreeSet::new();
     let mut ended: Option<EndRecord> = None;
     let mut unreadable = 0;
     for line in lines {
@@ -128,11 +129,14 @@ fn run(lines: &[&str]) -> Option<Run> {
                     change.record.was = Was::Absent;
                 }
             }
+            Ok(Line::PutBack(note)) => {
+                back.insert(note.put_back);
+            }
             Ok(Line::End(end)) => ended = Some(end),
             Ok(Line::Run(_)) | Err(_) => unreadable += 1,
         }
     }
-    settle(&mut changes, &answers, ended.as_ref());
+    settle(&mut changes, &answers, &back, ended.as_ref());
     Some(Run {
         record,
         changes,
@@ -142,7 +146,7 @@ fn run(lines: &[&str]) -> Option<Run> {
     })
 }
 
-fn settle(changes: &mut [Taken], answers: &Answers, ended: Option<&EndRecord>) {
+fn settle(changes: &mut [Taken], answers: &Answers, back: &BTreeSet<u32>, ended: Option<&EndRecord>) {
     let mut is_under_way = ended.is_none();
     let mut before = ChangeEnd::NotReached;
     for change in changes {
@@ -155,6 +159,11 @@ fn settle(changes: &mut [Taken], answers: &Answers, ended: Option<&EndRecord>) {
         let is_begun = change.record.joined && before == ChangeEnd::Unknown;
         let end = match told {
             Some((_, end)) => *end,
+            None if back.contains(&change.record.change) => {
+                // If it has no answer, it was the one under way.
+                is_under_way &= of_steps(change.record.steps, own).is_some();
+                ChangeEnd::PutBack
+            }
             None if change.record.steps == 0 => before,
             None => match of_steps(change.record.steps, own) {
                 Some(end) => end,

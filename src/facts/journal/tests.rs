@@ -48,6 +48,20 @@ fn each_change_has_the_end_of_its_steps() {
         r#"{"ended":"failed","ends":[[0,"put_back"]]}"#,
     ]);
     assert_eq!(failed.0, [PutBack, Failed, Failed, NotReached]);
+    // The host took it back by itself: homelab was killed, also in the middle of it.
+    let back = r#"{"put_back":1}"#;
+    let killed = with(&[&zero, &one, &one, &three, "", back, back]);
+    assert_eq!(killed, (vec![Applied, PutBack, PutBack, Applied], RunEnd::Interrupted));
+    assert_eq!(with(&[&zero, &one, back]).0, [Applied, PutBack, PutBack, NotReached]);
+    let told = with(&[
+        &zero,
+        &one,
+        &one,
+        &three,
+        back,
+        r#"{"ended":"failed","ends":[[1,"put_back"]]}"#,
+    ]);
+    assert_eq!(told.1, RunEnd::Ended("failed".to_owned()));
     // A group that failed, and its steps one by one.
     assert_eq!(with(&[&step("[0,3]", "done"), end]).0, [Applied; 4]);
     let singly = with(&[&step("[0,3]", "failed"), &zero, &one, &one, &three, end]);

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::change::{Access, LockoutGuard, NOT_ARMED, Previous};
+use crate::quote::quote;
 
 /// How long the guards of these tests wait.
 const WITHIN: Duration = Duration::from_secs(600);
@@ -172,6 +173,26 @@ async fn commands_run_again_after_the_files_went_back() {
     let answer = armed.run("sh", armed.guard.give_up()).await;
     assert!(said(&answer).ends_with("ran again: load it\n"), "{}", said(&answer));
     assert_eq!(armed.read("log"), "changedold");
+}
+
+#[tokio::test]
+async fn the_journal_of_the_run_says_what_went_back() {
+    for shell in ["dash", "bash"] {
+        let armed = Armed::over_two_files(shell).await;
+        std::fs::write(armed.folder.path("a journal"), "{\"torn").expect("write");
+        let notes: String = [4, 4, 7].map(|number| armed.guard.note(number)).concat();
+        let with_journal = format!("hl_journal={}\n{notes}", quote(&armed.folder.path("a journal")));
+        // Without root, there may be none.
+        let without = format!("hl_journal=\n{}", armed.guard.note(9));
+        for body in [with_journal, without] {
+            assert_eq!(armed.run(shell, body).await.end, StepEnd::Done);
+        }
+        assert_eq!(armed.run(shell, armed.guard.give_up()).await.end, StepEnd::Done);
+        assert_eq!(
+            armed.read("a journal"),
+            "{\"torn\n{\"put_back\":4}\n\n{\"put_back\":7}\n"
+        );
+    }
 }
 
 #[tokio::test]
