@@ -230,6 +230,10 @@ impl HostApply<'_> {
             }
         }
     }
+        // What went back notifies nothing any more.
+        if let Some(changed) = self.snapshot.changed.get_mut(&self.reviewed.host).filter(|_| is_back) {
+            changed.retain(|operation| !guarding.operations.contains(operation));
+        }
 }
 
 /// Whether the guard of these operations could not be armed, so that none of them changed anything.

@@ -145,6 +145,10 @@ fn a_run_that_ends_before_the_handler_leaves_nothing_to_load_later() {
         assert!(host.is(&format!("[ ! -e {DROP_IN} ] && {LISTENS}")));
         assert_eq!(host.inside("ls -A /var/lib/homelab/owed"), "");
     };
+    let owes_nothing = |project: &Project| {
+        let told = project.homelab(&["history", "dev", "alpha", "last"]).expect(0).stdout;
+        assert!(told.contains("put back") && !told.contains("owes"), "{told}");
+    };
     let project = Project::with_task(&notifying("false"));
     let host = project.up("dev", "alpha");
     let ran = deploy(&project, "20s").expect(1);
@@ -157,6 +161,7 @@ fn a_run_that_ends_before_the_handler_leaves_nothing_to_load_later() {
     ];
     says(&ran, &told);
     is_as_before(&host);
+    owes_nothing(&project);
 
     project.write("tasks/test/files.toml", notifying("sleep 20"));
     let mut command = project.command(&["deploy", "dev", "all", "--yes", "--guard-within", "60s"]);
@@ -172,6 +177,7 @@ fn a_run_that_ends_before_the_handler_leaves_nothing_to_load_later() {
         "{said}"
     );
     is_as_before(&host);
+    owes_nothing(&project);
 
     // The next run makes the change again, and knows its file.
     project.write("tasks/test/files.toml", notifying("true"));
