@@ -10,6 +10,7 @@ use super::host::HostApply;
 use super::keeping::Guarding;
 use crate::change::{NOT_ARMED, UNARMED};
 use crate::facts::overlay::OperationId;
+use crate::facts::owed::Owed;
 use crate::facts::{Fact, FactKey};
 use crate::plan::{PlannedOperation, Trigger};
 use crate::quote::quote_all;
@@ -186,18 +187,18 @@ impl HostApply<'_> {
     /// The records of handlers that are owed for guarded changes alone.
     fn records_only_of(&self, guarding: &Guarding) -> Vec<String> {
         let system = self.snapshot.facts.get(&self.reviewed.host);
-        let was_owed = |name: &str| match system.and_then(|facts| facts.get(&FactKey::System)) {
-            Some(Fact::System(system)) => system.owed.iter().any(|owed| owed.handler == name),
+        let was_owed = |record: &Owed| match system.and_then(|facts| facts.get(&FactKey::System)) {
+            Some(Fact::System(system)) => system.owed.iter().any(|owed| owed.file == record.file),
             _ => false,
         };
         let handlers = self.records.all().filter(|(_, notifiers)| {
             let mut changed = notifiers.iter().filter(|one| self.may_have_changed(one)).peekable();
             changed.peek().is_some() && changed.all(|one| guarding.operations.contains(one))
         });
-        let names = handlers.filter_map(|(handler, _)| Some(&handler.handler.as_ref()?.record.handler));
-        names
-            .filter(|name| !was_owed(name))
-            .map(|name| self.keeping.record(name))
+        let records = handlers.filter_map(|(handler, _)| Some(&handler.handler.as_ref()?.record));
+        records
+            .filter(|record| !was_owed(record))
+            .map(|record| self.keeping.record(record))
             .collect()
     }
 
@@ -229,11 +230,11 @@ impl HostApply<'_> {
                 line.end = end;
             }
         }
-    }
         // What went back notifies nothing any more.
         if let Some(changed) = self.snapshot.changed.get_mut(&self.reviewed.host).filter(|_| is_back) {
             changed.retain(|operation| !guarding.operations.contains(operation));
         }
+    }
 }
 
 /// Whether the guard of these operations could not be armed, so that none of them changed anything.

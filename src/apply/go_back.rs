@@ -244,7 +244,7 @@ impl HostApply<'_> {
         let mut others = self.records.notifiers(&handler.id).iter().filter(is_changed);
         let is_own = |owed: &Owed| {
             let own = handler.handler.as_ref();
-            own.is_some_and(|own| owed.handler == own.record.handler)
+            own.is_some_and(|own| owed.file == own.record.file)
         };
         let was_owed = self.owed().iter().any(is_own);
         was_owed || others.any(|id| !notifiers.contains(id))

@@ -288,8 +288,8 @@ impl Keeping {
     }
 
     /// The path of a handler's record.
-    pub(super) fn record(&self, handler: &str) -> String {
-        Owed::path(handler, self.state_folder.as_deref())
+    pub(super) fn record(&self, handler: &Owed) -> String {
+        handler.path(self.state_folder.as_deref())
     }
 
     /// Shell text that fails before a guarded handler which an earlier run owes, unless its record says what was kept of what
@@ -302,13 +302,13 @@ impl Keeping {
             "{}known=1\n\
              for k in $kept; do [ -f \"$k/back\" ] || known=; done\n\
              [ -n \"$kept\" ] && [ -n \"$known\" ] || {{ printf '%s\\n' {}; exit 1; }}\n",
-            self.read_kept(&handler.record.handler),
+            self.read_kept(&handler.record),
             quote(UNKNOWN)
         )
     }
 
     /// Shell text that sets `$kept` to what was kept before the changes that a handler is recorded for.
-    fn read_kept(&self, handler: &str) -> String {
+    fn read_kept(&self, handler: &Owed) -> String {
         format!(
             "kept=$(sed -n 's/^kept //p' {} 2>/dev/null)\n",
             quote(&self.record(handler))
@@ -322,7 +322,7 @@ impl Keeping {
         };
         let mut text = String::new();
         if let Some(handler) = &operation.handler {
-            text.push_str(&self.read_kept(&handler.record.handler));
+            text.push_str(&self.read_kept(&handler.record));
             text.push_str(&guarding.guard.add_listed("$kept"));
         }
         if let Trigger::NotifiedBy(notifiers) = &operation.trigger {

@@ -25,8 +25,8 @@ pub(super) struct Records {
     /// Where homelab keeps its state without root.
     state_folder: Option<String>,
     handlers: BTreeMap<OperationId, Noted>,
-    /// The handlers of units that earlier runs owed: name and unit.
-    owed: Vec<(String, String)>,
+    /// The handlers of units that earlier runs owed, each with its unit.
+    owed: Vec<(Owed, String)>,
 }
 
 /// The units of which an operation removes the file.
@@ -69,9 +69,21 @@ impl Records {
         }
     }
 
-    /// Notes that earlier runs owe the host `owed`, as it was read again.
-    pub(super) fn owe(&mut self, owed: &[Owed]) {
+    /// Begins anew with a host that was read again: it is owed `owed`, and only the handlers among `operations` are left.
+    pub(super) fn begin_again(&mut self, owed: &[Owed], operations: &[PlannedOperation]) {
         self.owed = of_units(owed);
+        self.handlers.clear();
+        self.note(operations);
+    }
+
+    /// Has handlers keep the files of their records, also if only now it is known what they are about.
+    pub(super) fn keep_files(&self, operations: &mut [PlannedOperation]) {
+        for operation in operations {
+            let known = self.handlers.get(&operation.id);
+            if let (Some(known), Some(now)) = (known, &mut operation.handler) {
+                now.record.file.clone_from(&known.handler.record.file);
+            }
+        }
     }
 
     /// Notes the handlers among `operations`.
@@ -199,19 +211,19 @@ impl Records {
     }
 
     fn path(&self, handler: &PlannedHandler) -> String {
-        self.record(&handler.record.handler)
+        self.record(&handler.record)
     }
 
-    fn record(&self, handler: &str) -> String {
-        Owed::path(handler, self.state_folder.as_deref())
+    fn record(&self, handler: &Owed) -> String {
+        handler.path(self.state_folder.as_deref())
     }
 
     /// The records of all handlers of a unit, also of those that are not part of this run.
     fn records_of(&self, unit: &str) -> BTreeSet<String> {
-        let planned = self.noted_of(unit).map(|noted| noted.handler.record.handler.as_str());
+        let planned = self.noted_of(unit).map(|noted| &noted.handler.record);
         let owed = self.owed.iter().filter(|(_, other)| other == unit);
-        let names = planned.chain(owed.map(|(handler, _)| handler.as_str()));
-        names.map(|handler| self.record(handler)).collect()
+        let all = planned.chain(owed.map(|(handler, _)| handler));
+        all.map(|handler| self.record(handler)).collect()
     }
 
     /// The records of the other handlers of a handler's unit, as words of the shell.
@@ -330,8 +342,8 @@ impl Records {
 }
 
 /// Those of units, with the unit of each.
-fn of_units(owed: &[Owed]) -> Vec<(String, String)> {
-    let of_unit = |owed: &Owed| Some((owed.handler.clone(), unit_of(owed)?));
+fn of_units(owed: &[Owed]) -> Vec<(Owed, String)> {
+    let of_unit = |owed: &Owed| Some((owed.clone(), unit_of(owed)?));
     owed.iter().filter_map(of_unit).collect()
 }
 

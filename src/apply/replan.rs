@@ -49,7 +49,8 @@ impl HostApply<'_> {
             });
         }
         let plan = build.plan.hosts.into_iter().next();
-        let operations = plan.map(|plan| plan.operations).unwrap_or_default();
+        let mut operations = plan.map(|plan| plan.operations).unwrap_or_default();
+        self.records.keep_files(&mut operations);
         self.records.note(&operations);
         Ok(operations)
     }
@@ -61,8 +62,6 @@ impl HostApply<'_> {
         let host = self.reviewed.host.clone();
         self.snapshot.facts.remove(&host);
         let mut operations = self.plan_rest(writer).await?;
-        let owed = self.owed().to_vec();
-        self.records.owe(&owed);
         // That run may have been killed, and its guard is about to go back.
         if let Some(words) = running_job(&self.snapshot, &host) {
             self.send(ApplyEvent::Waits {
@@ -75,6 +74,8 @@ impl HostApply<'_> {
                 .map_err(|error| gather_failed(&error))?;
             operations = self.plan_rest(writer).await?;
         }
+        let owed = self.owed().to_vec();
+        self.records.begin_again(&owed, &operations);
         let departures: Vec<String> = operations
             .iter()
             .filter_map(|now| match self.reviewed_as(now) {

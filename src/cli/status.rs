@@ -4,12 +4,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 use homelab::apply::{HostEnd, exit_code};
+use homelab::project::name_of;
 use homelab::report;
 
 use super::connection_arguments::ConnectionArguments;
 use super::format::Format;
 use super::output::print;
-use super::{completion, journals};
+use super::{completion, journals, project};
 
 /// Arguments of `homelab status`.
 #[derive(Debug, Args)]
@@ -34,7 +35,7 @@ pub(super) fn run(arguments: &StatusArguments) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(exit_code([HostEnd::Interrupted])));
     };
     print(&match arguments.format {
-        Format::Text => report::status(&hosts, jiff::Timestamp::now()),
+        Format::Text => report::status(&hosts, &name_of(&project::root()?), jiff::Timestamp::now()),
         Format::Json => report::status_json(&hosts),
     })?;
     ends.push(HostEnd::Converged);

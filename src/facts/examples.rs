@@ -82,9 +82,12 @@ fn system() -> SystemFacts {
             }),
         },
         owed: vec![Owed {
+            file: text("0123456789abcdef"),
+            project: Some(text("lab")),
             handler: text("web/proxy / restart it"),
             op: text("systemd.service"),
             parameters: Some([("service".to_owned(), "proxy".into())].into_iter().collect()),
+            unit: Some(text("proxy.service")),
             starts: true,
         }],
         locked_by: Some(text("anna@desk since 2026-11-28T08:00:00Z")),

@@ -3,6 +3,8 @@
 //! Before a change that notifies a handler, the handler is recorded in a file of its own on the host. The file goes when the
 //! handler has run. Its first line is a JSON object. Each line `kept FOLDER` after it names what was kept of something before it
 //! was changed. Any other line is the unit's invocation after the change.
+//!
+//! Several projects may manage a host, and a handler may become another one while it is owed. So a record says what it is about.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -21,38 +23,86 @@ pub const CHANGED_UNITS: &str = "/var/lib/homelab/units";
 const NAME: usize = 16;
 
 /// A handler that is owed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Owed {
+    /// The name of the file with its record.
+    pub file: String,
+    /// The name of the project that notified it; `None` if a version recorded it that did not say so.
+    pub project: Option<String>,
     /// Its id without the host and the stage: `task / handler`.
     pub handler: String,
-    /// The name of the operation.
+    /// The name of the operation; empty if it was not known when it was notified.
     pub op: String,
     /// Its parameters, rendered; `None` if they were not known when it was notified.
     pub parameters: Option<Map<String, Json>>,
-    /// Whether its unit ran before a restart or reload that may have stopped it: then the handler starts the unit. The last field,
-    /// which shell text looks for.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    /// The unit that it restarts or reloads.
+    pub unit: Option<String>,
+    /// Whether its unit ran before a restart or reload that may have stopped it: then the handler starts the unit.
     pub starts: bool,
+}
+
+/// The first line of a record.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    project: Option<String>,
+    handler: String,
+    op: String,
+    parameters: Option<Map<String, Json>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unit: Option<String>,
+    /// The last field, which shell text looks for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    starts: bool,
 }
 
 /// How the line of a record ends whose handler starts its unit.
 pub const STARTS: &str = ",\"starts\":true}";
 
 impl Owed {
-    /// The file with the record of a handler; `state_folder` is that of a user without root.
-    pub fn path(handler: &str, state_folder: Option<&str>) -> String {
+    /// With the file that it has unless the host has a record of it already. Two handlers share a file only if both have the same
+    /// name and the same unit: then a restart for one is a restart for the other. Others share it within a project.
+    #[must_use]
+    pub fn in_its_file(self) -> Self {
+        let of = match (&self.unit, &self.project) {
+            (Some(unit), _) => format!("{}\nunit {unit}", self.handler),
+            (None, Some(project)) => format!("{}\nproject {project}", self.handler),
+            (None, None) => self.handler.clone(),
+        };
+        let mut file = sha256_hex(of.as_bytes());
+        file.truncate(NAME);
+        Self { file, ..self }
+    }
+
+    /// The path of its record; `state_folder` is that of a user without root.
+    pub fn path(&self, state_folder: Option<&str>) -> String {
         let folder = state_folder.unwrap_or(STATE_FOLDER);
-        let is_name = handler.len() == NAME && handler.bytes().all(|byte| byte.is_ascii_hexdigit());
-        // A record that could not be read has its file's name.
-        let name = if is_name { handler.to_owned() } else { name(handler) };
-        format!("{folder}/{FOLDER}/{name}")
+        format!("{folder}/{FOLDER}/{}", self.file)
     }
 
     /// The record as one line.
     pub fn line(&self) -> String {
+        let Self {
+            project,
+            handler,
+            op,
+            parameters,
+            unit,
+            starts,
+            ..
+        } = self.clone();
+        let line = Line {
+            project,
+            handler,
+            op,
+            parameters,
+            unit,
+            starts,
+        };
         // It has no map with keys that are no strings.
-        serde_json::to_string(self).unwrap_or_default()
+        serde_json::to_string(&line).unwrap_or_default()
     }
 
     /// The same for a handler that starts its unit.
@@ -67,20 +117,44 @@ impl Owed {
     /// Reads what the host says: a file's name, and its first line.
     pub fn read(said: &str) -> Self {
         let (file, line) = said.split_once(' ').unwrap_or((said, ""));
-        let record = serde_json::from_str::<Self>(line).ok();
-        record
-            .filter(|record| name(&record.handler) == file)
-            .unwrap_or_else(|| Self {
-                handler: file.to_owned(),
-                op: String::new(),
-                parameters: None,
-                starts: false,
-            })
+        let is_name = file.len() == NAME && file.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let line = serde_json::from_str::<Line>(line).ok().filter(|_| is_name);
+        let Some(line) = line else {
+            return Self {
+                file: file.to_owned(),
+                ..Self::default()
+            };
+        };
+        Self {
+            file: file.to_owned(),
+            project: line.project,
+            handler: line.handler,
+            op: line.op,
+            parameters: line.parameters,
+            unit: line.unit,
+            starts: line.starts,
+        }
     }
 
     /// Whether it could be read.
     pub fn is_readable(&self) -> bool {
-        !self.op.is_empty()
+        !self.handler.is_empty()
+    }
+
+    /// Whether it is known to restart a unit, and not to reload it.
+    pub fn is_restart(&self) -> bool {
+        let state = self.parameters.as_ref().and_then(|all| all.get("state"));
+        state.is_some_and(|state| state == "restarted")
+    }
+
+    /// Whether a project of this name recorded it, as far as it says that.
+    pub fn may_be_of(&self, project: &str) -> bool {
+        self.project.as_deref().is_none_or(|own| own == project)
+    }
+
+    /// What it is called: its name, or that of its file.
+    pub fn name(&self) -> &str {
+        if self.is_readable() { &self.handler } else { &self.file }
     }
 }
 
@@ -115,12 +189,6 @@ pub fn was_started_since(said: &[u8]) -> bool {
     }
 }
 
-fn name(handler: &str) -> String {
-    let mut name = sha256_hex(handler.as_bytes());
-    name.truncate(NAME);
-    name
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,12 +196,15 @@ mod tests {
     #[test]
     fn a_record_is_read_as_it_was_written() {
         let owed = Owed {
+            project: Some("my lab".to_owned()),
             handler: "web/proxy / restart 'it'".to_owned(),
             op: "systemd.service".to_owned(),
             parameters: Some(Map::from_iter([("service".to_owned(), "proxy".into())])),
-            starts: false,
-        };
-        let path = Owed::path(&owed.handler, None);
+            unit: Some("proxy.service".to_owned()),
+            ..Owed::default()
+        }
+        .in_its_file();
+        let path = owed.path(None);
         let file = path.strip_prefix("/var/lib/homelab/owed/").expect("below it");
         assert_eq!((file.len(), owed.line().lines().count()), (16, 1));
         assert_eq!(Owed::read(&format!("{file} {}", owed.line())), owed);
@@ -141,6 +212,43 @@ mod tests {
         let starts = owed.that_starts();
         assert!(starts.line().ends_with(STARTS));
         assert_eq!(Owed::read(&format!("{file} {}", starts.line())), starts);
+    }
+
+    #[test]
+    fn a_record_of_an_earlier_version_is_read() {
+        let line = r#"{"handler":"t / x","op":"systemd.service","parameters":{"service":"a"},"starts":true}"#;
+        let owed = Owed::read(&format!("0123456789abcdef {line}"));
+        assert_eq!((owed.project.as_deref(), owed.unit.as_deref()), (None, None));
+        assert_eq!(
+            (owed.handler.as_str(), owed.file.as_str()),
+            ("t / x", "0123456789abcdef")
+        );
+        assert!(owed.starts && owed.may_be_of("any"));
+        assert_eq!(owed.line(), line);
+    }
+
+    #[test]
+    fn handlers_that_are_different_things_have_files_of_their_own() {
+        let file = |project: &str, handler: &str, unit: Option<&str>| {
+            let owed = Owed {
+                project: Some(project.to_owned()),
+                handler: handler.to_owned(),
+                unit: unit.map(str::to_owned),
+                ..Owed::default()
+            };
+            owed.in_its_file().file
+        };
+        let one = file("p", "t / x", Some("a.service"));
+        assert_eq!(file("q", "t / x", Some("a.service")), one, "the same restart");
+        let all = [
+            one,
+            file("p", "t / x", Some("b.service")),
+            file("p", "t / y", Some("a.service")),
+            file("p", "t / x", None),
+            file("q", "t / x", None),
+        ];
+        let different: std::collections::BTreeSet<&String> = all.iter().collect();
+        assert_eq!(different.len(), all.len(), "{all:?}");
     }
 
     #[test]
@@ -203,9 +311,10 @@ mod tests {
             "abc {}",
             "abc",
             "abc {\"handler\":\"t / x\",\"op\":\"y\",\"parameters\":null}",
+            "0123456789abcde/ {\"handler\":\"t / x\",\"op\":\"y\",\"parameters\":null}",
         ] {
             let owed = Owed::read(said);
-            assert_eq!((owed.handler.as_str(), owed.is_readable()), ("abc", false), "{said}");
+            assert!(said.starts_with(owed.name()) && !owed.is_readable(), "{said}");
         }
     }
 }

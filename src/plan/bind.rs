@@ -10,6 +10,7 @@ use super::{PeerKeys, Trigger};
 use crate::error::{Diagnostic, Origin};
 use crate::facts::FactKey;
 use crate::facts::overlay::OperationId;
+use crate::facts::owed::Owed;
 use crate::operations::{Definition, Operation, RunAs};
 use crate::project::RawOperation;
 use crate::template::Bindings;
@@ -28,8 +29,8 @@ pub(super) struct BoundOperation {
     /// The facts of other hosts that it was bound from.
     pub(super) peers: PeerKeys,
     pub(super) trigger: Trigger,
-    /// Of a handler: its id without the host and the stage.
-    pub(super) handler: Option<String>,
+    /// Of a handler: how it is recorded on the host.
+    pub(super) handler: Option<Owed>,
     /// Of a handler: whether nothing in this run notifies it, so that only an earlier run owes it.
     pub(super) is_only_owed: bool,
     /// Whether the project says that it is guarded, or is not.

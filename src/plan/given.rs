@@ -8,6 +8,7 @@ use super::{Build, Mistake, PeerKeys, Snapshot};
 use crate::error::Diagnostic;
 use crate::facts::overlay::OperationId;
 use crate::facts::owed::Owed;
+use crate::facts::system::SystemFacts;
 use crate::facts::{Fact, FactKey, Facts};
 use crate::project::{Named, SelectedHost, Selection};
 use crate::secret::DigestKey;
@@ -101,39 +102,49 @@ impl Given<'_> {
         self.is_read_back || self.changed().is_some_and(|changed| !changed.is_empty())
     }
 
-    /// The handlers that an earlier run owed the host. What is recorded while another run is changing it is that run's own.
+    /// The handlers that an earlier run owed the host, of this project and of others. What is recorded while another run is changing it
+    /// is that run's own.
     pub(super) fn owed(&self) -> &[Owed] {
-        match self.facts.get(&FactKey::System) {
-            Some(Fact::System(system)) if !self.is_next_run && system.locked_by.is_none() => &system.owed,
+        match self.system() {
+            Some(system) if !self.is_next_run && system.locked_by.is_none() => &system.owed,
             _ => &[],
         }
     }
 
-    /// The file on the host with the record of a handler.
-    pub(super) fn record_of(&self, handler: &str) -> String {
-        let own = match self.facts.get(&FactKey::System) {
-            Some(Fact::System(system)) => system.session.unprivileged.as_ref(),
+    fn system(&self) -> Option<&SystemFacts> {
+        match self.facts.get(&FactKey::System) {
+            Some(Fact::System(system)) => Some(system),
             _ => None,
-        };
-        Owed::path(handler, own.map(|own| own.state_folder.as_str()))
+        }
     }
 
-    /// What is said of an owed handler that this plan does not run.
-    pub(super) fn owed_notice(&self, owed: &Owed) -> String {
-        let path = self.record_of(&owed.handler);
-        let what = if owed.is_readable() {
-            format!("handler `{}`", owed.handler)
-        } else {
-            "a handler whose record cannot be read".to_owned()
+    /// The path of the record of a handler on the host.
+    pub(super) fn record_of(&self, handler: &Owed) -> String {
+        let own = self.system().and_then(|system| system.session.unprivileged.as_ref());
+        handler.path(own.map(|own| own.state_folder.as_str()))
+    }
+
+    /// What is said of an owed handler that this plan does not run. `is_other` if the plan has one of this name, which is another one.
+    pub(super) fn owed_notice(&self, owed: &Owed, is_other: bool) -> String {
+        let path = self.record_of(owed);
+        let what = match &owed.unit {
+            _ if !owed.is_readable() => "a handler whose record cannot be read".to_owned(),
+            Some(unit) => format!("handler `{}` of `{unit}`", owed.handler),
+            None => format!("handler `{}`", owed.handler),
         };
-        let way = if owed.parameters.is_some() && !self.selection.runs_owed {
-            "`--owed` runs it"
-        } else {
-            "deploy its task to run it"
+        let project = owed.project.as_deref().filter(|own| *own != self.selection.project);
+        let which = match project {
+            Some(project) => format!("of project `{project}`"),
+            None if is_other => "which is another one by now".to_owned(),
+            None => "which is not part of this one".to_owned(),
         };
-        format!(
-            "owed since an earlier run: {what}, which is not part of this one; {way}, `rm {path}` on the host forgets it"
-        )
+        let way = match project {
+            Some(_) => "deploy it from there, ",
+            None if owed.parameters.is_some() && !self.selection.runs_owed => "`--owed` runs it, ",
+            None if is_other => "",
+            None => "deploy its task to run it, ",
+        };
+        format!("owed since an earlier run: {what}, {which}; {way}`rm {path}` on the host forgets it")
     }
 
     /// Whether `--tags` selects these tags, including those of the tasks above.

@@ -223,8 +223,7 @@ impl<'a> HostPlanner<'a> {
 
     /// What is said of owed handlers that this plan does not run.
     pub(super) fn owed_elsewhere(&self) -> Vec<String> {
-        let owed = self.walk.owed_elsewhere(&self.given);
-        owed.iter().map(|owed| self.given.owed_notice(owed)).collect()
+        self.walk.owed_elsewhere(&self.given)
     }
 
     /// What `when` skips.

@@ -19,7 +19,7 @@ use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
 use crate::facts::owed::Owed;
 use crate::facts::{DependsOn, FactKey};
 use crate::operations::{CronEntry, Demand, OwedRecord, PlanContext, Role, Tree};
-use crate::value::{Why, Withheld, to_json};
+use crate::value::{Why, Withheld};
 
 /// A planned operation, and the facts that later ones may count on.
 pub(super) struct Planned {
@@ -109,7 +109,7 @@ pub(super) fn plan_operation(
     };
     let mut outcome = limited(outcome, touches, overlay);
     let guards = Entrance::new(overlay, given.host.is_local).guard(&mut outcome, bound.guard);
-    let handler = bound.handler.map(|handler| planned_handler(handler, &bound.bound));
+    let handler = bound.handler.map(|record| planned_handler(record, given));
     let takes_touches = takes_touches(&bound.bound);
     let operation = PlannedOperation {
         id: bound.id,
@@ -190,10 +190,10 @@ fn plan_ready(
     for key in operation.needs() {
         given.want(key, build);
     }
-    let owes_start = owes_start(bound.handler.as_deref(), operation.restarts().as_deref(), given);
+    let owes_start = owes_start(bound.handler.as_ref(), given);
     let owed = bound.handler.as_ref().filter(|_| bound.is_only_owed);
     let owed = owed.map(|handler| OwedRecord {
-        handler: handler.clone(),
+        handler: handler.handler.clone(),
         path: given.record_of(handler),
     });
     let over = |overlay| {
@@ -422,29 +422,19 @@ fn places(bound: &Bound) -> BTreeMap<String, String> {
 }
 
 /// Whether an earlier run's restart of a handler's unit may have stopped it, also for another handler.
-fn owes_start(handler: Option<&str>, unit: Option<&str>, given: &Given<'_>) -> bool {
+fn owes_start(handler: Option<&Owed>, given: &Given<'_>) -> bool {
     let Some(handler) = handler else { return false };
-    let is_of_unit = |owed: &Owed| owed.handler == handler || unit.is_some() && unit_of(owed).as_deref() == unit;
+    let is_of_unit = |owed: &Owed| owed.file == handler.file || handler.unit.is_some() && unit_of(owed) == handler.unit;
     given.owed().iter().any(|owed| owed.starts && is_of_unit(owed))
 }
 
-fn planned_handler(handler: String, bound: &Bound) -> PlannedHandler {
-    let (op, parameters, unit) = match bound {
-        Bound::Ready(ready) => {
-            let run_as = ready.run_as.written().clone();
-            let all = run_as.into_iter().chain(ready.arguments.clone()).collect();
-            (ready.definition.name, to_json(&all), ready.operation.restarts())
-        }
-        Bound::Unknown(_) | Bound::Partly(..) => ("", None, None),
-    };
+fn planned_handler(record: Owed, given: &Given<'_>) -> PlannedHandler {
     PlannedHandler {
+        unit: record.unit.clone(),
         record: Owed {
-            handler,
-            op: op.to_owned(),
-            parameters,
             starts: false,
+            ..record
         },
-        unit,
         covered_by: None,
     }
 }

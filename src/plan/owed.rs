@@ -13,18 +13,21 @@ use crate::facts::overlay::OperationId;
 use crate::facts::owed::Owed;
 use crate::operations::{Definition, Operation, RunAs, find};
 use crate::template::Bindings;
-use crate::value::{Kind, Table, Value, from_json};
+use crate::value::{Kind, Table, Value, from_json, to_json};
 
 /// Which of the owed handlers have a place in the plan.
 #[derive(Default)]
 pub(super) struct OwedHandlers {
+    /// The files of their records.
     placed: RefCell<BTreeSet<String>>,
     /// Those of them that do not fit the host any more.
     refused: RefCell<BTreeSet<String>>,
+    /// The names of handlers that the plan came to.
+    seen: RefCell<BTreeSet<String>>,
 }
 
-/// Whether a handler is owed, under this name or for an item.
-pub(super) fn is_owed(name: &str, given: &Given<'_>) -> bool {
+/// Whether a handler may be owed, under this name or for an item. Only its parameters show whether it is the same one.
+pub(super) fn may_be_owed(name: &str, given: &Given<'_>) -> bool {
     let with_item = format!("{name}[");
     given
         .owed()
@@ -32,38 +35,90 @@ pub(super) fn is_owed(name: &str, given: &Given<'_>) -> bool {
         .any(|owed| owed.handler == name || owed.handler.starts_with(&with_item))
 }
 
+/// A handler as it is recorded on the host. What the host has of it already is in its file.
+pub(super) fn record(handler: String, bound: &Bound, given: &Given<'_>) -> Owed {
+    let (op, parameters, unit) = match bound {
+        Bound::Ready(ready) => {
+            let run_as = ready.run_as.written().clone();
+            let all = run_as.into_iter().chain(ready.arguments.clone()).collect();
+            (ready.definition.name, to_json(&all), ready.operation.restarts())
+        }
+        Bound::Partly(ready, _) => (ready.definition.name, None, None),
+        Bound::Unknown(_) => ("", None, None),
+    };
+    let record = Owed {
+        project: Some(given.selection.project.clone()),
+        handler,
+        op: op.to_owned(),
+        parameters,
+        unit,
+        ..Owed::default()
+    };
+    let known = given.owed().iter().find(|owed| is_of(owed, &record));
+    match known {
+        Some(known) => Owed {
+            file: known.file.clone(),
+            ..record
+        },
+        None => record.in_its_file(),
+    }
+}
+
+/// Whether a record on the host is one of `handler`: both have the same name and do the same. A restart of the same unit is the same,
+/// whichever project recorded it. Other operations are the same in the project that recorded them, where their parameters may have
+/// been corrected since, or with the same parameters: its folder may have got another name.
+fn is_of(record: &Owed, handler: &Owed) -> bool {
+    let is_same_operation = record.op == handler.op || record.op.is_empty() || handler.op.is_empty();
+    if record.handler != handler.handler || !is_same_operation {
+        return false;
+    }
+    if let (Some(recorded), Some(unit)) = (unit_of(record), &handler.unit) {
+        return recorded == *unit;
+    }
+    let is_of_project = handler.project.as_deref().is_some_and(|own| record.may_be_of(own));
+    is_of_project || record.parameters.is_some() && record.parameters == handler.parameters
+}
+
 impl OwedHandlers {
     /// Whether exactly this handler is owed and has no place yet; it has its place then.
-    pub(super) fn take(&self, name: &str, given: &Given<'_>) -> bool {
-        let is_owed = given.owed().iter().any(|owed| owed.handler == name);
-        is_owed && self.placed.borrow_mut().insert(name.to_owned())
+    pub(super) fn take(&self, handler: &Owed, given: &Given<'_>) -> bool {
+        self.seen.borrow_mut().insert(handler.handler.clone());
+        let is_owed = given.owed().iter().any(|owed| owed.file == handler.file);
+        is_owed && self.placed.borrow_mut().insert(handler.file.clone())
     }
 
-    /// Those that have no place so far.
+    /// Those that have no place so far, and that `--owed` runs.
     pub(super) fn waiting<'o>(&'o self, given: &'o Given<'_>) -> impl Iterator<Item = &'o Owed> {
-        given.owed().iter().filter(|owed| !self.has_place(owed))
+        given
+            .owed()
+            .iter()
+            .filter(|owed| !self.has_place(owed) && owed.may_be_of(&given.selection.project))
     }
 
     /// Notes that a handler does not fit the host any more, such as one of a unit that is gone.
-    pub(super) fn refuse(&self, name: &str) {
-        self.refused.borrow_mut().insert(name.to_owned());
+    pub(super) fn refuse(&self, owed: &Owed) {
+        self.refused.borrow_mut().insert(owed.file.clone());
     }
 
-    /// Those that nothing in the plan runs.
-    pub(super) fn elsewhere(&self, given: &Given<'_>) -> Vec<Owed> {
-        let refused = self.refused.borrow();
+    /// What is said of those that nothing in the plan runs.
+    pub(super) fn elsewhere(&self, given: &Given<'_>) -> Vec<String> {
+        let (refused, seen) = (self.refused.borrow(), self.seen.borrow());
         let others = given
             .owed()
             .iter()
-            .filter(|owed| !self.has_place(owed) || refused.contains(&owed.handler));
-        others.cloned().collect()
+            .filter(|owed| !self.has_place(owed) || refused.contains(&owed.file));
+        let told = others.map(|owed| {
+            let is_other = seen.contains(&owed.handler) && !self.has_place(owed);
+            given.owed_notice(owed, is_other)
+        });
+        told.collect()
     }
 
     fn has_place(&self, owed: &Owed) -> bool {
-        self.placed.borrow().contains(&owed.handler)
+        self.placed.borrow().contains(&owed.file)
     }
 
-    /// The next of those that have no place in the plan, if the run is to run them (`--owed`).
+    /// The next of those of the project that have no place in the plan, if the run is to run them (`--owed`).
     pub(super) fn next_of_others(
         &self,
         stage: usize,
@@ -73,11 +128,13 @@ impl OwedHandlers {
         if !given.selection.runs_owed {
             return None;
         }
-        given.owed().iter().find_map(|owed| {
-            let bound = (!self.has_place(owed)).then(|| bound(owed, stage, given, bindings()))??;
-            self.placed.borrow_mut().insert(owed.handler.clone());
-            Some(bound)
-        })
+        let bound = self
+            .waiting(given)
+            .find_map(|owed| bound(owed, stage, given, bindings()))?;
+        if let Some(owed) = &bound.handler {
+            self.placed.borrow_mut().insert(owed.file.clone());
+        }
+        Some(bound)
     }
 }
 
@@ -105,8 +162,10 @@ pub(super) fn first(owed: &[&str], notified: &BTreeSet<&str>) -> Option<String> 
 
 /// The unit that an owed handler restarts or reloads, if it is known.
 pub fn unit_of(owed: &Owed) -> Option<String> {
-    let (_, operation, ..) = parsed(owed)?;
-    operation.restarts()
+    owed.unit.clone().or_else(|| {
+        let (_, operation, ..) = parsed(owed)?;
+        operation.restarts()
+    })
 }
 
 type Parsed = (&'static Definition, Box<dyn Operation>, Table, Arc<RunAs>);
@@ -130,7 +189,7 @@ fn bound(owed: &Owed, stage: usize, given: &Given<'_>, bindings: Bindings) -> Op
         in_stage: "owed".to_owned(),
         ..Position::of_stage(stage, None)
     };
-    let record = SourceFile::new(Owed::path(&owed.handler, None), owed.line());
+    let record = SourceFile::new(owed.path(None), owed.line());
     Some(BoundOperation {
         id: OperationId(format!("{} / owed / {}", given.host_name(), owed.handler)),
         is_whole_task: false,
@@ -140,7 +199,10 @@ fn bound(owed: &Owed, stage: usize, given: &Given<'_>, bindings: Bindings) -> Op
         asked: BTreeSet::new(),
         peers: super::PeerKeys::new(),
         trigger: Trigger::Owed,
-        handler: Some(owed.handler.clone()),
+        handler: Some(Owed {
+            unit: operation.restarts(),
+            ..owed.clone()
+        }),
         is_only_owed: true,
         guard: None,
         stand_ins: None,

@@ -11,7 +11,7 @@ use super::captured::Captures;
 use super::expand::{Answer, Expanded, Instance, condition, expand};
 use super::given::Given;
 use super::handlers::{Handlers, Turn, checks_at_end, is_notified_by_others, with_includes};
-use super::owed::{OwedHandlers, first, is_owed};
+use super::owed::{OwedHandlers, first, may_be_owed, record};
 use super::position::{DEEPEST, Position, merge};
 use super::skipped::{self, Skipped};
 use super::trigger::Due;
@@ -194,14 +194,14 @@ impl<'a> Walk<'a> {
         Some(Ahead::Found(Box::new(bound)))
     }
 
-    /// Handlers that are owed and of no task in this plan, which nothing here runs.
-    pub(super) fn owed_elsewhere(&self, given: &Given<'_>) -> Vec<Owed> {
+    /// What is said of handlers that are owed, and that nothing here runs.
+    pub(super) fn owed_elsewhere(&self, given: &Given<'_>) -> Vec<String> {
         self.owed.elsewhere(given)
     }
 
     /// What to do about an operation that asks services and is refused: handlers that come after it, or do not come at all, may be why.
     pub(super) fn handlers_to_run_first(&self, given: &Given<'_>, place: Place<'_>) -> Option<String> {
-        let owed = self.owed.waiting(given).map(|owed| owed.handler.as_str());
+        let owed = self.owed.waiting(given).map(Owed::name);
         let owed: Vec<&str> = owed.collect();
         let changes = |id: &OperationId| {
             let is_due = Trigger::NotifiedBy(vec![id.clone()]).due(place.planned, given.changed(), place.overlay);
@@ -211,8 +211,8 @@ impl<'a> Walk<'a> {
     }
 
     /// Notes that an owed handler does not fit the host: it is listed with those that nothing here runs.
-    pub(super) fn refuse_owed(&self, name: &str) {
-        self.owed.refuse(name);
+    pub(super) fn refuse_owed(&self, owed: &Owed) {
+        self.owed.refuse(owed);
     }
 
     /// The captures of the host, as far as the plan has come.
@@ -415,7 +415,7 @@ impl<'a> Walk<'a> {
             return Vec::new();
         }
         let mut turns = self.handlers.after(position);
-        turns.retain(|turn| is_owed(&turn.name(), given) && self.early.insert(turn.name()));
+        turns.retain(|turn| may_be_owed(&turn.name(), given) && self.early.insert(turn.name()));
         turns.into_iter().map(|turn| Ahead::Owed(Box::new(turn))).collect()
     }
 
@@ -466,19 +466,20 @@ impl<'a> Walk<'a> {
             let found = self.bind_each(raw, &turn.position, given, place.overlay, build)?;
             return Ok(found.into_iter().map(|found| Ahead::Found(Box::new(found))).collect());
         }
-        if due == Due::No && !is_owed(&name, given) && !given.snapshot.is_offline {
+        if due == Due::No && !may_be_owed(&name, given) && !given.snapshot.is_offline {
             return Ok(Vec::new());
         }
         let mut found = self.bind_each(raw, &turn.position, given, place.overlay, build)?;
         for bound in &mut found {
             let name = record_name(bound, given.host_name());
-            let is_owed = self.owed.take(&name, given);
+            let record = record(name, &bound.bound, given);
+            let is_owed = self.owed.take(&record, given);
             bound.trigger = match due {
                 Due::No | Due::IfChanged(_) | Due::Unless(_) if is_owed => Trigger::Owed,
                 _ => notified.clone(),
             };
             bound.is_only_owed = due == Due::No && is_owed;
-            bound.handler = Some(name);
+            bound.handler = Some(record);
         }
         found.retain(|bound| due != Due::No || bound.trigger == Trigger::Owed || given.snapshot.is_offline);
         Ok(found.into_iter().map(|found| Ahead::Found(Box::new(found))).collect())

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Filter, Host, Memory, Project, Selection, select};
+use super::{Filter, Host, Memory, Project, Selection, name_of, select};
 use crate::facts::made::{file_of, prefix_of};
 
 /// A deploy that manages a machine.
@@ -19,11 +19,9 @@ pub struct Managing {
 impl Memory {
     /// That of a deploy, or of all deploys, on the hosts of an inventory.
     pub fn new(project: Arc<Project>, inventory: &str, deploy: Option<&str>) -> Self {
-        let root = std::fs::canonicalize(&project.root).unwrap_or_else(|_| project.root.clone());
-        let name = root.file_name().map(|name| name.to_string_lossy().into_owned());
         Self {
+            name: name_of(&project.root),
             project,
-            name: name.unwrap_or_default(),
             inventory: inventory.to_owned(),
             deploy: deploy.map(str::to_owned),
             looks: true,

@@ -45,7 +45,7 @@ pub use host::{Become, ConnectionSettings, Host, Inventory, LAB_IMAGES, LabSetti
 pub use jumps::Jump;
 pub use lint::is_name;
 pub use memory::Managing;
-pub use model::Project;
+pub use model::{Project, name_of};
 pub use operation::RawOperation;
 pub use outline::{DeployOutline, InventoryOutline, Outline, outline};
 pub use own::own_deploy;

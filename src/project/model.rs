@@ -1,7 +1,7 @@
 //! A project in memory.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use super::catalogue::Catalogue;
@@ -50,6 +50,13 @@ pub(super) struct HostData {
     pub(super) data: Arc<Table>,
     /// Why encrypted values could not be opened.
     pub(super) closed: Arc<Vec<Diagnostic>>,
+}
+
+/// The name by which hosts know the project at `root`: that of its folder.
+pub fn name_of(root: &Path) -> String {
+    let whole = std::fs::canonicalize(root);
+    let name = whole.as_deref().unwrap_or(root).file_name();
+    name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 impl Project {

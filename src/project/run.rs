@@ -11,7 +11,7 @@ use super::data::shared_data_of;
 use super::lint::check_given;
 use super::pattern::{glob, known, pattern_suggestion, select as select_hosts, unplaced};
 use super::task::TaskUse;
-use super::{Deploy, Host, Inventory, Project, Stage, Task};
+use super::{Deploy, Host, Inventory, Project, Stage, Task, name_of};
 use crate::content::Assets;
 use crate::error::{Diagnostic, suggestion};
 use crate::template::Variables;
@@ -76,6 +76,8 @@ impl Filter {
 /// Hosts with their data, and the tasks for them, in order.
 #[derive(Clone, Debug)]
 pub struct Selection {
+    /// The name by which hosts know the project.
+    pub project: String,
     pub inventory: String,
     pub deploy: String,
     /// Hosts, in the inventory's order.
@@ -244,6 +246,7 @@ pub fn select(
     });
     let hosts = hosts.collect();
     Ok(Selection {
+        project: name_of(&project.root),
         inventory: inventory_name.to_owned(),
         deploy: deploy_name.to_owned(),
         stages: stages

@@ -10,6 +10,7 @@ use super::sanitize::one_line;
 use super::style::{Tone, counted, paint, width};
 use crate::change::ResourceKind;
 use crate::facts::journal::{ChangeEnd, ChangeRecord, Run, RunEnd, Taken};
+use crate::facts::owed::Owed;
 use crate::facts::{Fact, FactKey};
 use crate::gather::HostJournal;
 
@@ -243,12 +244,12 @@ fn document(hosts: &[Json]) -> String {
 /// A word for what is told, and what it is.
 type Told = (&'static str, String);
 
-/// What is left of earlier runs on hosts, at this time.
-pub fn status(hosts: &[HostJournal], now: Timestamp) -> String {
+/// What is left of earlier runs on hosts, at this time. `project` is the name by which hosts know the project.
+pub fn status(hosts: &[HostJournal], project: &str, now: Timestamp) -> String {
     let mut lines = Vec::new();
     for host in hosts {
         lines.push(paint(Tone::Heading, &one_line(&host.host)));
-        let told = told(host, now);
+        let told = told(host, project, now);
         let widest = told.iter().map(|(word, _)| word.len()).max().unwrap_or_default();
         lines.extend(
             told.iter()
@@ -258,7 +259,7 @@ pub fn status(hosts: &[HostJournal], now: Timestamp) -> String {
     joined(&lines)
 }
 
-fn told(host: &HostJournal, now: Timestamp) -> Vec<Told> {
+fn told(host: &HostJournal, project: &str, now: Timestamp) -> Vec<Told> {
     let mut told: Vec<Told> = vec![(
         "last run",
         match host.runs.first() {
@@ -268,11 +269,18 @@ fn told(host: &HostJournal, now: Timestamp) -> Vec<Told> {
     )];
     told.extend(unfinished(host).map(|run| ("interrupted", format!("{} ({})", run.record.run, called(run)))));
     if let Some(Fact::System(system)) = host.facts.get(&FactKey::System) {
-        told.extend(system.owed.iter().map(|owed| ("owed", owed.handler.clone())));
+        told.extend(system.owed.iter().map(|owed| ("owed", told_owed(owed, project))));
         told.extend(system.notices().into_iter().map(|notice| ("notice", notice)));
     }
     told.extend(host.orphans.iter().map(|orphan| ("notice", orphan.clone())));
     told
+}
+
+fn told_owed(owed: &Owed, project: &str) -> String {
+    let unit = owed.unit.as_deref().map(|unit| format!(" ({unit})"));
+    let of = owed.project.as_deref().filter(|own| *own != project);
+    let of = of.map(|project| format!(", of project `{project}`"));
+    [Some(owed.name().to_owned()), unit, of].into_iter().flatten().collect()
 }
 
 /// The last run of each deploy, if it was cut off.
@@ -315,7 +323,7 @@ pub fn status_json(hosts: &[HostJournal]) -> String {
                 "host": host.host,
                 "last_run": host.runs.first().map(|(run, _)| run_json(run, false)),
                 "interrupted": unfinished(host).map(|run| run.record.run.clone()).collect::<Vec<_>>(),
-                "owed": system.map(|system| system.owed.iter().map(|owed| owed.handler.clone()).collect::<Vec<_>>()),
+                "owed": system.map(|system| system.owed.iter().map(Owed::name).collect::<Vec<_>>()),
                 "notices": system.map(|system| system.notices()),
                 "orphans": host.orphans,
             })

@@ -27,6 +27,7 @@ use crate::project::Selection;
 
 fn selection() -> Selection {
     Selection {
+        project: "lab".to_owned(),
         inventory: "dev".to_owned(),
         deploy: "regular".to_owned(),
         hosts: Vec::new(),

@@ -66,5 +66,6 @@ mod sudo;
 mod swaps;
 mod together;
 mod trust;
+mod two_projects;
 mod upgrades;
 mod without_root;

@@ -19,9 +19,9 @@ fn records(folder: &std::path::Path) -> (Records, PlannedOperation) {
         record: Owed {
             handler: "t / it's".to_owned(),
             op: "server.shell".to_owned(),
-            parameters: None,
-            starts: false,
-        },
+            ..Owed::default()
+        }
+        .in_its_file(),
         unit: None,
         covered_by: None,
     };
@@ -157,7 +157,7 @@ fn a_record_keeps_what_earlier_runs_say() {
     let kept = "kept /p/one/0000\nkept /p/it's/0001\n";
     assert_eq!(recorded(folder.path()), [format!("{}\n{kept}", record.line())]);
     // A restart began, and was noted.
-    let path = Owed::path(&record.handler, folder.path().to_str());
+    let path = record.path(folder.path().to_str());
     let starts = record.that_starts().line();
     std::fs::write(&path, format!("{starts}\n{kept}0123abcd\n")).expect("written");
     write(&["/p/two/0000"]);
@@ -209,7 +209,7 @@ fn what_was_kept_goes_back_the_latest_first() {
     }
     lines.push_str("kept /nowhere\n0123abcd\n");
     std::fs::create_dir(at("owed")).expect("made");
-    std::fs::write(Owed::path(&record.handler, folder.path().to_str()), lines).expect("written");
+    std::fs::write(record.path(folder.path().to_str()), lines).expect("written");
     let (_, said) = run(&records.put_back("app.service", &[]));
     let told: Vec<&str> = said.lines().skip(1).collect();
     let (first, last) = (at("first"), at("last"));
@@ -236,11 +236,15 @@ fn what_another_handler_stopped_is_started() {
                 .collect(),
         )
     };
-    let record = |handler: &str, service: &str| Owed {
-        handler: handler.to_owned(),
-        op: "systemd.service".to_owned(),
-        parameters: parameters(service),
-        starts: true,
+    let record = |handler: &str, service: &str| {
+        let owed = Owed {
+            handler: handler.to_owned(),
+            op: "systemd.service".to_owned(),
+            parameters: parameters(service),
+            starts: true,
+            ..Owed::default()
+        };
+        owed.in_its_file()
     };
     let owed = [record("a / restart", "app"), record("b / restart", "other")];
     let records = Records::new(Some(state_folder.clone()), &owed);
@@ -255,7 +259,7 @@ fn what_another_handler_stopped_is_started() {
     let handler = operation("restart", Some(own), Trigger::Always);
     std::fs::create_dir(folder.path().join("owed")).expect("made");
     let lines = |owed: &Owed| format!("{}\nkept /p/one/0000\n0123abcd\n", owed.line());
-    let path = |owed: &Owed| Owed::path(&owed.handler, Some(&state_folder));
+    let path = |owed: &Owed| owed.path(Some(&state_folder));
     for owed in &owed {
         std::fs::write(path(owed), lines(owed)).expect("written");
     }
@@ -283,7 +287,7 @@ fn what_another_run_came_to_meanwhile_is_not_run_again() {
     let (records, mut handler) = records(folder.path());
     let (change, written) = step("echo ran");
     let own = &handler.handler.as_ref().expect("a handler").record;
-    let path = Owed::path(&own.handler, folder.path().to_str());
+    let path = own.path(folder.path().to_str());
     let line = own.line();
     let mut is_already = |trigger| {
         handler.trigger = trigger;

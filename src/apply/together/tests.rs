@@ -60,8 +60,7 @@ fn restart(unit: &str, but: But) -> PlannedOperation {
         record: Owed {
             handler: unit.to_owned(),
             op: "systemd.service".to_owned(),
-            parameters: None,
-            starts: false,
+            ..Owed::default()
         },
         unit: Some(unit.to_owned()),
         covered_by: None,

@@ -6,6 +6,7 @@ use crate::facts::overlay::OperationId;
 use crate::facts::owed::Owed;
 use crate::facts::path::{Inode, InodeKind, PathFact};
 use crate::facts::system::SystemFacts;
+use crate::facts::unit::{UnitFact, UnitState};
 use crate::facts::{Fact, Facts};
 use crate::plan::{Snapshot, Trigger};
 use crate::project::{Filter, Selection, load, select};
@@ -149,18 +150,8 @@ fn one_of_several_that_changes_something_is_enough() {
 #[test]
 fn what_an_earlier_run_owes_runs_whatever_changes() {
     let mut snapshot = host_with(Some("x"));
-    let owed = |handler: &str| Owed {
-        handler: handler.to_owned(),
-        op: "server.shell".to_owned(),
-        parameters: serde_json::from_str(r#"{"commands":["true"],"touches":["/b"]}"#).ok(),
-        starts: false,
-    };
-    let system = SystemFacts {
-        owed: vec![owed("t/t / notified"), owed("t/other / gone")],
-        ..SystemFacts::default()
-    };
-    let facts = snapshot.facts.get_mut("web").expect("facts");
-    facts.insert(FactKey::System, Fact::System(Box::new(system)));
+    let owed = |handler: &str| recorded(handler, "server.shell", r#"{"commands":["true"],"touches":["/b"]}"#);
+    owe(&mut snapshot, vec![owed("t/t / notified"), owed("t/other / gone")]);
     let mut selection = selection(&[NOTIFIER, NOTIFIED].concat());
     let planned = |selection: &Selection| {
         let mut build = crate::plan::build(selection, &snapshot, &DigestKey::random());
@@ -208,6 +199,132 @@ fn what_an_earlier_run_owes_runs_whatever_changes() {
     assert!(
         matches!(&host.notices[..], [notice] if notice.starts_with("another run is changing this host (anna@desk)"))
     );
+}
+
+/// A record of a version that named neither project nor unit.
+fn recorded(handler: &str, op: &str, parameters: &str) -> Owed {
+    let owed = Owed {
+        handler: handler.to_owned(),
+        op: op.to_owned(),
+        parameters: serde_json::from_str(parameters).ok(),
+        ..Owed::default()
+    };
+    owed.in_its_file()
+}
+
+fn owe(snapshot: &mut Snapshot, owed: Vec<Owed>) {
+    let system = SystemFacts {
+        owed,
+        ..SystemFacts::default()
+    };
+    let facts = snapshot.facts.get_mut("web").expect("facts");
+    facts.insert(FactKey::System, Fact::System(Box::new(system)));
+}
+
+const SAME: &str = r#"{"commands":["true"],"touches":["/b"]}"#;
+const CORRECTED: &str = r#"{"commands":["false"]}"#;
+const OF_A: &str = r#"{"service":"a","state":"restarted"}"#;
+const OF_B: &str = r#"{"service":"b","state":"restarted"}"#;
+const SHELL: &str = "server.shell";
+const SERVICE: &str = "systemd.service";
+/// What is said of records that are not a handler's own.
+const STRANGE: &str = "of project `other`; deploy it from there";
+const BEFORE: &str = "which is another one by now; `--owed` runs it";
+
+/// The operation and parameters that are recorded, the project, and what is said if it is not the handler's own.
+type Recorded = (&'static str, &'static str, Option<&'static str>, &'static str);
+
+/// What is recorded under the name of a handler may be owed by another project, or by what the handler was then.
+#[test]
+fn a_record_is_a_handlers_own_if_it_says_the_same() {
+    let restart = NOTIFIED.replace("'server.shell'", "'systemd.service'").replace(
+        "commands = ['true']\ntouches = ['/b']",
+        "service = 'a'\nstate = 'restarted'",
+    );
+    let (own, other) = (Some("own"), Some("other"));
+    let of_command: &[Recorded] = &[
+        (SHELL, SAME, own, ""),
+        (SHELL, SAME, other, ""),
+        (SHELL, CORRECTED, own, ""),
+        (SHELL, CORRECTED, None, ""),
+        (SHELL, CORRECTED, other, STRANGE),
+        // It has secrets.
+        (SHELL, "null", own, ""),
+        (SHELL, "null", other, STRANGE),
+        (SERVICE, OF_A, own, BEFORE),
+    ];
+    let of_restart: &[Recorded] = &[
+        (SERVICE, OF_A, own, ""),
+        (SERVICE, OF_A, other, ""),
+        (SERVICE, OF_A, None, ""),
+        (SERVICE, OF_B, own, BEFORE),
+        (SERVICE, OF_B, None, BEFORE),
+        (SERVICE, OF_B, other, STRANGE),
+        (SHELL, SAME, own, BEFORE),
+    ];
+    for (handler, cases) in [(NOTIFIED, of_command), (&restart, of_restart)] {
+        for recorded in cases {
+            is_told_apart(handler, *recorded);
+        }
+    }
+}
+
+/// A host with two services that run, which is owed `record`.
+fn owing(record: &Owed) -> Snapshot {
+    let mut snapshot = host_with(Some("x"));
+    owe(&mut snapshot, vec![record.clone()]);
+    let facts = snapshot.facts.get_mut("web").expect("facts");
+    for name in ["a.service", "b.service"] {
+        let state = UnitState {
+            id: name.to_owned(),
+            load: "loaded".to_owned(),
+            active: "active".to_owned(),
+            sub: "running".to_owned(),
+            ..UnitState::default()
+        };
+        facts.insert(FactKey::Unit(name.to_owned()), Fact::Unit(UnitFact::Present(state)));
+    }
+    snapshot
+}
+
+fn is_told_apart(handler: &str, (op, parameters, project, expected): Recorded) {
+    let record = Owed {
+        project: project.map(str::to_owned),
+        ..recorded("t/t / notified", op, parameters)
+    };
+    let mut snapshot = owing(&record);
+    let mut selection = selection(&[NOTIFIER, handler].concat());
+    "own".clone_into(&mut selection.project);
+    let host = |selection: &Selection, snapshot: &Snapshot| {
+        let mut build = crate::plan::build(selection, snapshot, &DigestKey::random());
+        assert_eq!(build.mistakes, []);
+        build.plan.hosts.remove(0)
+    };
+    let planned = host(&selection, &snapshot);
+    let case = format!("{op} {parameters} of {project:?} for {handler}: {:?}", planned.notices);
+    let runs = planned.operations.iter().find(|one| one.trigger == Trigger::Owed);
+    assert_eq!(runs.is_some(), expected.is_empty(), "{case}");
+    if let Some(handler) = runs.and_then(|one| one.handler.as_ref()) {
+        assert_eq!(handler.record.file, record.file, "{case}");
+        return;
+    }
+    let way = format!("`rm {}`", record.path(None));
+    assert!(
+        matches!(&planned.notices[..], [notice] if notice.contains(expected) && notice.contains(&way)),
+        "{case}"
+    );
+    // Nobody but its own project runs it from its record.
+    selection.runs_owed = true;
+    let operations = host(&selection, &snapshot).operations;
+    let runs = operations.iter().any(|one| one.id.0.contains("/ owed /"));
+    assert_eq!(runs, project != Some("other"), "{case}");
+    // And a change that notifies the handler has a record of its own.
+    selection.runs_owed = false;
+    let facts = snapshot.facts.get_mut("web").expect("facts");
+    facts.insert(FactKey::Path("/a".to_owned()), Fact::Path(PathFact::Absent));
+    let operations = host(&selection, &snapshot).operations;
+    let mut handlers = operations.iter().filter_map(|one| one.handler.as_ref());
+    assert!(handlers.all(|handler| handler.record.file != record.file), "{case}");
 }
 
 #[test]
@@ -335,18 +452,7 @@ fn what_asks_a_service_comes_after_handlers_where_it_can() {
     for (task, is_owed, expected) in cases {
         let mut snapshot = host_with(is_owed.then_some("x"));
         if *is_owed {
-            let owed = Owed {
-                handler: "t/t / notified".to_owned(),
-                op: "server.shell".to_owned(),
-                parameters: None,
-                starts: false,
-            };
-            let system = SystemFacts {
-                owed: vec![owed],
-                ..SystemFacts::default()
-            };
-            let facts = snapshot.facts.get_mut("web").expect("facts");
-            facts.insert(FactKey::System, Fact::System(Box::new(system)));
+            owe(&mut snapshot, vec![recorded("t/t / notified", "server.shell", "null")]);
         }
         let operations = plan(&task.concat(), &snapshot);
         let names = operations.iter().map(|one| one.id.0.trim_start_matches("web / t/t / "));

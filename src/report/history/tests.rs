@@ -75,10 +75,27 @@ fn packages_that_come_along_are_counted_as_in_a_summary() {
 fn status_says_what_is_left_of_earlier_runs() {
     let now = "2026-01-02T00:03:10Z".parse().expect("a time");
     assert_eq!(
-        plain(&status(&[host()], now)),
+        plain(&status(&[host()], "lab", now)),
         "alpha\n  last run     dev site --tags web, 3 minutes ago, failed\n  interrupted  20260101T000000Z-0 (dev all)\n  \
          notice       orphan: file /etc/old is no longer in the configuration\n"
     );
+}
+
+#[test]
+fn status_says_which_project_owes_a_handler() {
+    let owed = |project: Option<&str>, unit: Option<&str>| Owed {
+        project: project.map(str::to_owned),
+        handler: "t/t / restart".to_owned(),
+        unit: unit.map(str::to_owned),
+        ..Owed::default()
+    };
+    for (project, unit, expected) in [
+        (Some("lab"), Some("a.service"), "t/t / restart (a.service)"),
+        (Some("other"), None, "t/t / restart, of project `other`"),
+        (None, None, "t/t / restart"),
+    ] {
+        assert_eq!(told_owed(&owed(project, unit), "lab"), expected);
+    }
 }
 
 #[test]
