@@ -102,13 +102,17 @@ impl Given<'_> {
         self.is_read_back || self.changed().is_some_and(|changed| !changed.is_empty())
     }
 
-    /// The handlers that an earlier run owed the host, of this project and of others. What is recorded while another run is changing it
-    /// is that run's own.
+    /// The handlers that an earlier run owed the host, of this project and of others.
     pub(super) fn owed(&self) -> &[Owed] {
         match self.system() {
-            Some(system) if !self.is_next_run && system.locked_by.is_none() => &system.owed,
+            Some(system) if !self.is_next_run => &system.owed,
             _ => &[],
         }
+    }
+
+    /// Whether a run was changing the host when it was read: what it has recorded, it may still come to.
+    pub(super) fn is_beside_another_run(&self) -> bool {
+        self.system().is_some_and(|system| system.locked_by.is_some())
     }
 
     fn system(&self) -> Option<&SystemFacts> {

@@ -436,6 +436,7 @@ fn planned_handler(record: Owed, given: &Given<'_>) -> PlannedHandler {
             ..record
         },
         covered_by: None,
+        is_beside_another_run: given.is_beside_another_run(),
     }
 }
 

@@ -100,8 +100,11 @@ impl OwedHandlers {
         self.refused.borrow_mut().insert(owed.file.clone());
     }
 
-    /// What is said of those that nothing in the plan runs.
+    /// What is said of those that nothing in the plan runs. What a run that is still going has recorded is its own.
     pub(super) fn elsewhere(&self, given: &Given<'_>) -> Vec<String> {
+        if given.is_beside_another_run() {
+            return Vec::new();
+        }
         let (refused, seen) = (self.refused.borrow(), self.seen.borrow());
         let others = given
             .owed()

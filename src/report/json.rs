@@ -269,7 +269,7 @@ impl<'a> JsonOperation<'a> {
             let (trigger, notified_by) = match &entry.trigger {
                 Trigger::Always => ("always", Vec::new()),
                 Trigger::NotifiedBy(notifiers) => ("notified", ids(notifiers.iter().copied())),
-                Trigger::Owed => ("owed", Vec::new()),
+                Trigger::Owed | Trigger::OwedByRunBeside => ("owed", Vec::new()),
             };
             Self {
                 id: &entry.id.0,

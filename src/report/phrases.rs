@@ -320,6 +320,7 @@ pub(super) fn trigger(trigger: &Trigger<'_>) -> Phrase {
         Trigger::Always => Phrase::default(),
         Trigger::NotifiedBy(notifiers) => Phrase::words("notified by ").then(named(notifiers.iter().copied(), " and ")),
         Trigger::Owed => Phrase::words("owed since an earlier run, which ended before it"),
+        Trigger::OwedByRunBeside => Phrase::words("unless the run that is changing the host now comes to it"),
     }
 }
 

@@ -63,6 +63,19 @@ fn what_another_run_has_recorded_is_its_own() {
     host.wait_until("pgrep -x sleep -a | grep -q 'sleep 12'", Duration::from_secs(30));
     run.kill().unwrap();
     run.wait().unwrap();
+    // The command that was under way keeps the lock. What that run came to no more is in the review, and nobody misses it.
+    let all = |more: &[&str], code| {
+        let ran = project
+            .homelab(&[&["deploy", "dev", "all"], more].concat())
+            .expect(code);
+        ran.stdout
+    };
+    let planned = all(&["--dry-run"], 0);
+    assert!(
+        planned.contains("unless the run that is changing the host now comes to it") && planned.contains("/srv/noted"),
+        "{planned}"
+    );
+    all(&["--owed", "--yes"], 5);
     host.inside("pkill -x sleep; while pgrep -x sleep; do :; done");
     host.wait_until("flock -n /run/homelab.lock true", Duration::from_secs(30));
     let after = project.homelab(&["deploy", "dev", "other", "--dry-run"]).expect(0);
@@ -72,4 +85,21 @@ fn what_another_run_has_recorded_is_its_own() {
         after.stdout
     );
     assert!(!after.stdout.contains("another run"), "{}", after.stdout);
+}
+
+/// A run waits for a command of one that was killed, and does then what that one owes.
+#[test]
+fn what_a_run_owes_whose_last_command_still_runs_is_done_after_it() {
+    for more in [&["--owed"][..], &[]] {
+        let project = Project::with_task(TASK);
+        let host = project.up("dev", "alpha");
+        let mut run = project.command(&["deploy", "dev", "all", "--yes"]);
+        let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        host.wait_until("pgrep -x sleep -a | grep -q 'sleep 12'", Duration::from_secs(30));
+        run.kill().unwrap();
+        run.wait().unwrap();
+        let waiting = ["deploy", "dev", "all", "--yes", "--lock-wait", "1m"];
+        project.homelab(&[&waiting, more].concat()).expect(0);
+        assert_eq!(host.inside("cat /srv/noted; ls -A /var/lib/homelab/owed"), "new\n");
+    }
 }

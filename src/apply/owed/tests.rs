@@ -24,6 +24,7 @@ fn records(folder: &std::path::Path) -> (Records, PlannedOperation) {
         .in_its_file(),
         unit: None,
         covered_by: None,
+        is_beside_another_run: false,
     };
     let handler = operation("it's", Some(handler), Trigger::NotifiedBy(vec![id("notifier")]));
     let mut records = Records::new(Some(folder.to_str().expect("text").to_owned()), &[]);
@@ -255,6 +256,7 @@ fn what_another_handler_stopped_is_started() {
         },
         unit: Some("app.service".to_owned()),
         covered_by: None,
+        is_beside_another_run: false,
     };
     let handler = operation("restart", Some(own), Trigger::Always);
     std::fs::create_dir(folder.path().join("owed")).expect("made");

@@ -185,7 +185,7 @@ fn what_an_earlier_run_owes_runs_whatever_changes() {
     let next = crate::plan::plan_next_run(&selection, &snapshot, &DigestKey::random());
     assert_eq!(next[0].len(), 0, "nothing is owed to the run after it");
     selection.runs_owed = false;
-    // While another run is changing the host, its records are its own.
+    // Another run that is changing the host may still come to it; it has to say what of the rest it owes.
     for facts in snapshot.facts.values_mut() {
         if let Some(Fact::System(system)) = facts.get(&FactKey::System) {
             let mut system = system.clone();
@@ -195,7 +195,9 @@ fn what_an_earlier_run_owes_runs_whatever_changes() {
     }
     let build = crate::plan::build(&selection, &snapshot, &DigestKey::random());
     let host = &build.plan.hosts[0];
-    assert_eq!(host.operations.len(), 1);
+    assert_eq!(host.operations.len(), 2);
+    let handler = host.operations[1].handler.as_ref();
+    assert!(handler.is_some_and(|handler| handler.is_beside_another_run));
     assert!(
         matches!(&host.notices[..], [notice] if notice.starts_with("another run is changing this host (anna@desk)"))
     );

@@ -120,8 +120,10 @@ pub enum Trigger<'a> {
     Always,
     /// A handler, because of changes by these operations.
     NotifiedBy(Vec<&'a OperationId>),
-    /// A handler that an earlier deploy should have run.
+    /// A handler that an earlier run should have run.
     Owed,
+    /// The same of a run that was changing the host when it was read, and may still come to it.
+    OwedByRunBeside,
 }
 
 /// What an operation would do.
@@ -422,10 +424,12 @@ fn changes_nothing(outcome: &Outcome) -> bool {
 }
 
 impl<'a> Trigger<'a> {
-    fn of(trigger: &'a plan::Trigger) -> Self {
-        match trigger {
+    fn of(operation: &'a PlannedOperation) -> Self {
+        let handler = operation.handler.as_ref();
+        match &operation.trigger {
             plan::Trigger::Always => Self::Always,
             plan::Trigger::NotifiedBy(notifiers) => Self::NotifiedBy(notifiers.iter().collect()),
+            plan::Trigger::Owed if handler.is_some_and(|own| own.is_beside_another_run) => Self::OwedByRunBeside,
             plan::Trigger::Owed => Self::Owed,
         }
     }
@@ -477,7 +481,7 @@ impl<'a> Entry<'a> {
         Self {
             id: &operation.id,
             written_at: operation.origin.to_string(),
-            trigger: Trigger::of(&operation.trigger),
+            trigger: Trigger::of(operation),
             // What stays as it is cannot lock anybody out.
             is_guarded: !operation.guards.is_empty()
                 && operation.as_now.is_no()

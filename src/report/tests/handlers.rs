@@ -4,7 +4,8 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::plan::{HostPlan, Plan};
+use crate::facts::owed::Owed;
+use crate::plan::{HostPlan, Plan, PlannedHandler};
 use crate::report::review::Review;
 use crate::report::{html, json as json_text, markdown, text};
 
@@ -77,6 +78,20 @@ fn a_handler_says_what_it_restarts_and_why() {
     assert_snapshot!(reviewed(restart(Trigger::Owed)), @"
     ~ unit app.service   active → restarted   ! interrupts a running service
         owed since an earlier run, which ended before it
+    ");
+    let handler = PlannedHandler {
+        record: Owed::default(),
+        unit: None,
+        covered_by: None,
+        is_beside_another_run: true,
+    };
+    let beside = PlannedOperation {
+        handler: Some(handler),
+        ..restart(Trigger::Owed)
+    };
+    assert_snapshot!(reviewed(beside), @"
+    ~ unit app.service   active → restarted   ! interrupts a running service
+        unless the run that is changing the host now comes to it
     ");
 }
 
