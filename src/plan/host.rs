@@ -16,7 +16,7 @@ use super::trigger::Due;
 use super::undone::{NextRun, undone};
 use super::walk::{Peers, Place, Walk};
 use super::{Build, PlannedOperation, Trigger};
-use crate::change::Outcome;
+use crate::change::{Action, Outcome, ResourceChange, ResourceKind};
 use crate::error::Diagnostic;
 use crate::facts::overlay::{OperationId, Overlay};
 use crate::facts::unit::UnitFact;
@@ -194,7 +194,8 @@ impl<'a> HostPlanner<'a> {
         !waits_for.is_empty() && waits_for.iter().all(brings_new)
     }
 
-    /// Notes for a handler that restarts a unit whether an earlier operation starts that unit after all that notify it.
+    /// Notes for a handler that restarts or reloads a unit whether an earlier operation starts that unit, or restarts it, after all that
+    /// notify it.
     fn cover(&self, handler: &mut PlannedOperation) {
         let PlannedOperation {
             handler: Some(handler),
@@ -206,14 +207,52 @@ impl<'a> HostPlanner<'a> {
             return;
         };
         let Some(unit) = &handler.unit else { return };
-        let position = |id: &OperationId| self.operations.iter().position(|operation| operation.id == *id);
+        let last = self.last_of(notifiers);
         if let Some((starter, Fact::Unit(UnitFact::Present(state)))) =
             self.overlay.predicted(&FactKey::Unit(unit.clone()))
             && state.is_started()
-            && position(&starter) > notifiers.iter().filter_map(position).max()
+            && self.last_of(std::slice::from_ref(&starter)) > last
+            && !self.may_be_started_before(unit, last.unwrap_or_default())
         {
             handler.covered_by = Some(starter);
+        } else {
+            handler.covered_by = self.restarted_after(unit, last);
         }
+    }
+
+    /// The position of the last of these operations.
+    fn last_of(&self, ids: &[OperationId]) -> Option<usize> {
+        self.operations
+            .iter()
+            .rposition(|operation| ids.contains(&operation.id))
+    }
+
+    /// The handler that restarts a unit after the operation `last`, unless the unit was started since then.
+    fn restarted_after(&self, unit: &str, last: Option<usize>) -> Option<OperationId> {
+        let restarts = self.operations.iter().filter(|operation| {
+            let handler = operation.handler.as_ref();
+            let is_certain = matches!(operation.outcome, Outcome::Change(_)) && !operation.is_covered();
+            is_certain && handler.is_some_and(|own| own.unit.as_deref() == Some(unit) && own.record.is_restart())
+        });
+        let mut after = restarts.filter(|restart| match &restart.trigger {
+            Trigger::NotifiedBy(notifiers) => self.last_of(notifiers) >= last,
+            Trigger::Always | Trigger::Owed => false,
+        });
+        after.next().map(|restart| restart.id.clone())
+    }
+
+    /// Whether a package may start a unit before the operation `position`: packages start units that the host has of other packages,
+    /// such as those of common files. They leave units of the project alone.
+    fn may_be_started_before(&self, unit: &str, position: usize) -> bool {
+        let gathered = self.overlay.gathered(&FactKey::Unit(unit.to_owned()));
+        let is_of_package = matches!(gathered, Some(Fact::Unit(UnitFact::Present(state)))
+            if !state.file.is_empty() && !state.file.starts_with("/etc/"));
+        let mut changes = self.operations[..position].iter().flat_map(PlannedOperation::changes);
+        let is_installation = |change: &ResourceChange| {
+            matches!(change.id.kind, ResourceKind::Package | ResourceKind::PackagesAlong)
+                && change.action != Action::Remove
+        };
+        is_of_package && changes.any(is_installation)
     }
 
     /// What operations say in the review beside their changes.

@@ -62,6 +62,7 @@ mod side_by_side;
 mod silent;
 mod staged;
 mod stages;
+mod started_along;
 mod sudo;
 mod swaps;
 mod together;
