@@ -33,6 +33,7 @@ struct Account<'a> {
 /// operation that may do anything, such as a command of the user.
 pub(super) fn shortages(operations: &[PlannedOperation], facts: &Facts) -> Vec<Diagnostic> {
     let mut accounts = BTreeMap::new();
+    let mut sizes = BTreeMap::new();
     'plan: for operation in operations {
         if matches!(operation.outcome, Outcome::Deferred { .. }) {
             break;
@@ -42,7 +43,7 @@ pub(super) fn shortages(operations: &[PlannedOperation], facts: &Facts) -> Vec<D
                 break 'plan;
             }
             for claim in change.steps.iter().flat_map(Step::claims) {
-                count(&mut accounts, claim, &operation.origin, facts);
+                count(&mut accounts, &mut sizes, claim, &operation.origin, facts);
             }
         }
     }
@@ -68,9 +69,24 @@ fn may_make_room(change: &ResourceChange) -> bool {
     goes || (is_free && forgets)
 }
 
-fn count<'a>(accounts: &mut BTreeMap<u64, Account<'a>>, claim: Claim<'a>, origin: &'a Origin, facts: &Facts) {
+/// `sizes` are those of the files that the plan has written so far.
+fn count<'a>(
+    accounts: &mut BTreeMap<u64, Account<'a>>,
+    sizes: &mut BTreeMap<&'a str, u64>,
+    claim: Claim<'a>,
+    origin: &'a Origin,
+    facts: &Facts,
+) {
     let (path, length) = match claim {
-        Claim::Place { path, size, .. } => (path, Some(size)),
+        Claim::Place { path, size, copies, .. } => {
+            let of_file = |copied| {
+                let written = sizes.get(copied).copied();
+                written.or_else(|| location(copied, facts).map(|location| location.allocated))
+            };
+            let size = copies.and_then(of_file).unwrap_or(size);
+            sizes.insert(path, size);
+            (path, Some(size))
+        }
         Claim::Remove { path } => (path, None),
         Claim::Attributes { .. } | Claim::Run { .. } => return,
     };

@@ -168,3 +168,35 @@ fn a_host_that_takes_connections_and_says_nothing_is_given_up() {
     assert!(ran.stderr.contains("hint"), "{}", ran.stderr);
     assert!((9..20).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
 }
+
+/// A rollback writes what was kept back beside what is there now.
+#[test]
+fn a_disk_without_room_for_what_was_kept_is_known_before_anything_is_done() {
+    let task = "[[operation]]\nop = 'files.put'\ndest = '/srv/small/f'\nsrc = 'data'\n
+[[operation]]\nop = 'files.put'\ndest = '/srv/small/g'\ncontent = '{{ value }}'\n";
+    let project = Project::with_task(task);
+    project.write("group_data/all.toml", "value = 'old'\n");
+    project.write("templates/data", vec![b'x'; 1_500_000]);
+    let host = project.up("dev", "alpha");
+    host.inside("mkdir /srv/small && mount -t tmpfs -o size=4m small /srv/small");
+    project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
+    project.write("group_data/all.toml", "value = 'new'\n");
+    project.write("templates/data", "small");
+    project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
+    host.inside("head -c 4000000 /dev/zero >/srv/small/other || :");
+    for way in ["--dry-run", "--yes"] {
+        let ran = project.homelab(&["rollback", "dev", "alpha", "last", way]).expect(3);
+        for part in [
+            "not enough space on `/srv/small`: 1.4 MiB needed",
+            "`/srv/small/f` needs 1.4 MiB",
+        ] {
+            assert!(ran.stderr.contains(part), "no `{part}` in {}", ran.stderr);
+        }
+        assert_eq!(host.inside("cat /srv/small/f /srv/small/g"), "smallnew");
+    }
+    host.inside("rm /srv/small/other");
+    project
+        .homelab(&["rollback", "dev", "alpha", "last", "--yes"])
+        .expect(0);
+    assert_eq!(host.inside("stat -c %s /srv/small/f; cat /srv/small/g"), "1500000\nold");
+}

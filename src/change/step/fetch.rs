@@ -23,10 +23,21 @@ pub enum Fetch {
 /// What limits a copy by default: a step that takes longer is given up anyway.
 const COPY_LIMIT: &str = "timeout -k 5 120";
 
+/// The exit code if the file is there and `cat` fails, such as for want of space: it has said why.
+const NOT_COPIED: u8 = 4;
+
 /// How long a download may take by default, in seconds.
 const LONGEST: u64 = 25 * 60;
 
 impl Fetch {
+    /// The file of the host that is copied, if it is one.
+    pub(super) fn copied(&self) -> Option<&str> {
+        match self {
+            Self::Copy { path } => Some(path),
+            Self::Download { .. } => None,
+        }
+    }
+
     /// What its shell text reads on its standard input.
     pub(super) fn input(&self) -> Option<Content> {
         match self {
@@ -42,9 +53,12 @@ impl Fetch {
         match self {
             // A pipe in its place could keep the host waiting, and a device has no end: only a file is read.
             Self::Copy { path } => format!(
-                "{} sh -c '[ -f \"$1\" ] && [ ! -L \"$1\" ] && exec <\"$1\" && [ -f /proc/self/fd/0 ] && cat' sh {} || {{ printf '%s\\n' {} >&2; exit 1; }}",
+                "{} sh -c '[ -f \"$1\" ] && [ ! -L \"$1\" ] && exec <\"$1\" && [ -f /proc/self/fd/0 ] || exit 1; cat || exit {NOT_COPIED}' sh {} || \
+                 {{ case $? in {NOT_COPIED}) printf '%s\\n' {} ;; 124|137) printf '%s\\n' {} ;; *) printf '%s\\n' {} ;; esac >&2; exit 1; }}",
                 limit.unwrap_or(COPY_LIMIT),
                 quote(path),
+                quote(&format!("{path} could not be copied; nothing was replaced")),
+                quote(&format!("copying {path} took too long; nothing was replaced")),
                 quote(&self.other_digest()),
             ),
             Self::Download { url, headers } => {
@@ -65,5 +79,44 @@ impl Fetch {
             Self::Copy { path } => format!("{path} changed since the review; nothing was replaced"),
             Self::Download { url, .. } => format!("what {url} gave has another sha256; nothing was replaced"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn a_copy_that_fails_says_why() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("kept");
+        let copied = |to: Stdio| {
+            let fetch = Fetch::Copy {
+                path: path.to_string_lossy().into_owned(),
+            };
+            let mut command = Command::new("sh");
+            command.args(["-c", &format!("( {} ) || exit", fetch.script(None))]);
+            let ran = command.stdin(Stdio::null()).stdout(to).output().expect("sh runs");
+            let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+            (
+                ran.status.success(),
+                String::from_utf8_lossy(&ran.stdout).into_owned(),
+                said,
+            )
+        };
+        let (is_copied, _, said) = copied(Stdio::piped());
+        assert!(!is_copied && said.contains("changed since the review"), "{said}");
+        std::fs::write(&path, "kept").expect("written");
+        assert_eq!(copied(Stdio::piped()), (true, "kept".to_owned(), String::new()));
+        let full = File::options().write(true).open("/dev/full").expect("a full disk");
+        let (is_copied, _, said) = copied(full.into());
+        assert!(
+            !is_copied && said.contains("No space left on device") && said.contains("could not be copied"),
+            "{said}"
+        );
+        assert!(!said.contains("changed"), "{said}");
     }
 }

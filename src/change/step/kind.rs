@@ -81,8 +81,10 @@ pub enum Claim<'a> {
         path: &'a str,
         owner: &'a str,
         group: &'a str,
-        /// In bytes.
+        /// In bytes; 0 if only the host knows.
         size: u64,
+        /// The path of the file that is as large, if it is a copy of one.
+        copies: Option<&'a str>,
     },
     /// Attributes of a path are set, which needs only its owner's rights.
     Attributes {
@@ -102,13 +104,14 @@ pub enum Claim<'a> {
 }
 
 impl<'a> Claim<'a> {
-    /// A file of this content is at a path.
-    pub(super) fn file(path: &'a str, attributes: &'a Attributes, content: &Content) -> Self {
+    /// A file of this content is at a path. `copies` is the file of the host that the content comes from, if it is one.
+    pub(super) fn file(path: &'a str, attributes: &'a Attributes, content: &Content, copies: Option<&'a str>) -> Self {
         Self::Place {
             path,
             owner: &attributes.owner,
             group: &attributes.group,
             size: content.size(),
+            copies,
         }
     }
 }

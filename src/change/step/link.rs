@@ -62,6 +62,7 @@ impl StepKind for Link {
             owner: &self.owner.owner,
             group: &self.owner.group,
             size: 0,
+            copies: None,
         }]
     }
 }

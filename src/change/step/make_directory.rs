@@ -60,6 +60,7 @@ impl StepKind for MakeDirectory {
             owner: &self.attributes.owner,
             group: &self.attributes.group,
             size: 0,
+            copies: None,
         }]
     }
 }

@@ -65,6 +65,7 @@ impl StepKind for MovePath {
                 owner: &self.owner,
                 group: &self.group,
                 size: 0,
+                copies: None,
             },
             Claim::Remove { path: &self.from },
         ]

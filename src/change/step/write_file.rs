@@ -86,7 +86,8 @@ impl StepKind for WriteFile {
     }
 
     fn claims(&self) -> Vec<Claim<'_>> {
-        vec![Claim::file(&self.path, &self.attributes, &self.content)]
+        let copies = self.fetch.as_ref().and_then(Fetch::copied);
+        vec![Claim::file(&self.path, &self.attributes, &self.content, copies)]
     }
 }
 

@@ -43,6 +43,6 @@ impl StepKind for WriteRecord {
     }
 
     fn claims(&self) -> Vec<Claim<'_>> {
-        vec![Claim::file(&self.path, &self.attributes, &self.content)]
+        vec![Claim::file(&self.path, &self.attributes, &self.content, None)]
     }
 }

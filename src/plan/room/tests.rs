@@ -1,7 +1,7 @@
 //! Plans of files on disks of a few bytes.
 
 use super::*;
-use crate::change::{Attributes, Before, Command, Remove, ResourceId, ResourceKind, Risk, WriteFile};
+use crate::change::{Attributes, Before, Command, Fetch, Remove, ResourceId, ResourceKind, Risk, WriteFile};
 use crate::content::Content;
 use crate::facts::overlay::{FactScope, OperationId};
 
@@ -106,6 +106,25 @@ fn what_goes_before_makes_room_and_what_goes_after_does_not() {
     assert_eq!(lacking(vec![write("/small/old", 1), new()], &facts(3, 9)), [""; 0]);
     assert_eq!(lacking(vec![new(), write("/small/old", 1)], &facts(5, 9)).len(), 1);
     assert_eq!(lacking(vec![write("/other", 5000), new()], &facts(5, 9)), [""; 0]);
+}
+
+#[test]
+fn a_copy_is_as_large_as_the_file_that_it_is_of() {
+    let copy = |from: &str, to: &str| match write(to, 0) {
+        Step::WriteFile(file) => Step::WriteFile(WriteFile {
+            fetch: Some(Fetch::Copy { path: from.to_owned() }),
+            ..file
+        }),
+        other => other,
+    };
+    let of_old = || copy("/small/old", "/small/new");
+    assert_eq!(lacking(vec![of_old()], &facts(3, 9)), [""; 0]);
+    let found = lacking(vec![of_old()], &facts(2, 9));
+    assert_eq!(found, ["not enough space on `/small`: 2.9 KiB needed, 1.9 KiB free"]);
+    // One that the plan has written before.
+    let of_new = || vec![write("/other", 2500), copy("/other", "/small/new")];
+    assert_eq!(lacking(of_new(), &facts(3, 9)), [""; 0]);
+    assert_eq!(lacking(of_new(), &facts(2, 9)).len(), 1);
 }
 
 #[test]
