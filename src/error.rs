@@ -18,6 +18,8 @@ pub struct SourceFile {
     pub path: String,
     /// The whole text.
     pub text: String,
+    /// Whether homelab wrote the text: then `path` says what it is, and there is no file to open at a line.
+    pub is_own: bool,
 }
 
 impl SourceFile {
@@ -26,6 +28,16 @@ impl SourceFile {
         Arc::new(Self {
             path: path.into(),
             text: text.into(),
+            is_own: false,
+        })
+    }
+
+    /// A text of homelab's own, which `name` says.
+    pub fn own(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
+        Arc::new(Self {
+            path: name.into(),
+            text: text.into(),
+            is_own: true,
         })
     }
 }
@@ -48,11 +60,18 @@ struct StoredOrigin {
     text: String,
     start: usize,
     end: usize,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_own: bool,
 }
 
 impl From<StoredOrigin> for Origin {
     fn from(stored: StoredOrigin) -> Self {
-        Self::new(&SourceFile::new(stored.path, stored.text), stored.start..stored.end)
+        let file = Arc::new(SourceFile {
+            path: stored.path,
+            text: stored.text,
+            is_own: stored.is_own,
+        });
+        Self::new(&file, stored.start..stored.end)
     }
 }
 
@@ -63,6 +82,7 @@ impl From<Origin> for StoredOrigin {
             text: origin.file.text.clone(),
             start: origin.span.start,
             end: origin.span.end,
+            is_own: origin.file.is_own,
         }
     }
 }
@@ -123,6 +143,9 @@ impl Origin {
 
 impl fmt::Display for Origin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.file.is_own {
+            return formatter.write_str(&self.file.path);
+        }
         let (line, column) = self.line_column();
         write!(formatter, "{}:{line}:{column}", self.file.path)
     }
@@ -320,6 +343,10 @@ mod tests {
         let at = "ä = 1\nöö = ".len();
         assert_eq!(Origin::new(&file, at..at + 1).line_column(), (2, 6));
         assert_eq!(Origin::new(&file, 0..1).to_string(), "a.toml:1:1");
+        let own = Origin::new(&SourceFile::own("rollback of x", "a = 1\n"), 0..1);
+        assert_eq!(own.to_string(), "rollback of x");
+        let stored = serde_json::to_string(&own).expect("text");
+        assert_eq!(serde_json::from_str::<Origin>(&stored).expect("a place"), own);
     }
 
     #[test]

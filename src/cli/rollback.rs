@@ -70,12 +70,12 @@ pub(super) fn run(arguments: &RollbackArguments) -> anyhow::Result<ExitCode> {
     let HostJournal { runs, facts, .. } = &journal;
     let (run, key) = &runs[0];
     let key = key.as_deref().and_then(DigestKey::from_hex);
-    let Rollback { task, stays } = rollback(run, key.as_ref(), facts, &arguments.overwrite);
-    let Some(task) = task else {
+    let Rollback { tasks, stays } = rollback(run, key.as_ref(), facts, &arguments.overwrite);
+    if tasks.is_empty() {
         return nothing(run, &stays);
-    };
+    }
     let shown = format!("rollback of {}", run.record.run);
-    let own = own_deploy(project, (inventory, host), (ROLLBACK, &shown), &task, stays)?;
+    let own = own_deploy(project, (inventory, host), (ROLLBACK, &shown), &tasks, stays)?;
     let deploying = Deploying {
         arguments: &arguments.options,
         run: &own,

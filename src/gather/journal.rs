@@ -10,6 +10,9 @@ use crate::facts::journal::{Run, Wanted, parse, probe};
 use crate::facts::{FactKey, Facts};
 use crate::remote::{Connection, Target};
 
+/// How often what was read may say what else to read.
+const MOST_ROUNDS: usize = 3;
+
 /// What a host tells of its earlier runs.
 #[derive(Debug)]
 pub struct HostJournal {
@@ -36,11 +39,11 @@ pub async fn read_journals(
     join_all(reading).await
 }
 
-/// Reads one run of a host's journal, and the facts that `keys` names for it, in at most two scripts.
+/// Reads one run of a host's journal, and the facts that `keys` names for it and for what is known so far.
 pub async fn read_run(
     target: &Target,
     wanted: Wanted<'_>,
-    keys: impl Fn(&Run) -> BTreeSet<FactKey>,
+    keys: impl Fn(&Run, &Facts) -> BTreeSet<FactKey>,
 ) -> Result<HostJournal, GatherError> {
     let mut connection = Connection::open(target).await?;
     let read = Box::pin(read_with(&mut connection, &target.name, wanted, keys)).await;
@@ -52,12 +55,17 @@ async fn read_with(
     connection: &mut Connection,
     host: &str,
     wanted: Wanted<'_>,
-    keys: impl Fn(&Run) -> BTreeSet<FactKey>,
+    keys: impl Fn(&Run, &Facts) -> BTreeSet<FactKey>,
 ) -> Result<HostJournal, GatherError> {
     let mut journal = read(connection, host, wanted).await?;
     if let [(run, _)] = journal.runs.as_slice() {
-        let keys = keys(run);
-        if !keys.is_empty() {
+        // What was read says what else there is to read.
+        for _ in 0..MOST_ROUNDS {
+            let mut keys = keys(run, &journal.facts);
+            keys.retain(|key| journal.facts.get(key).is_none());
+            if keys.is_empty() {
+                break;
+            }
             gather(connection, host, &keys, &mut journal.facts).await?;
         }
     }

@@ -38,6 +38,7 @@ pub use context::{OwedRecord, PlanContext, Role};
 pub use definition::Definition;
 pub use operation::{CronEntry, Demand, Operation, Stays, Tree};
 pub use run_as::{BECOME_KEYS, RunAs};
+pub use systemd::Needs as UnitNeeds;
 pub use table::{CAPTURE, OPERATIONS, family, find, operation_as_key, operation_suggestion};
 pub use wording::{Parameter, schema_of};
 

@@ -2,15 +2,19 @@
 //!
 //! It is planned, reviewed and applied like any other task. What cannot go back is told, with the reason.
 
+mod things;
+mod units;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use indexmap::IndexMap;
+use things::{Thing, earlier_version, things};
 use toml::{Table, Value};
+use units::Units;
 
-use crate::facts::apt::{AptVerb, Installation, InstallationFact};
-use crate::facts::journal::{CONTENT, ChangeEnd, ChangeRecord, Run, SECRET, Was};
+use crate::facts::apt::InstallationFact;
+use crate::facts::journal::{Run, Was};
 use crate::facts::kernel::parameter_path;
-use crate::facts::path::{EntryKind, InodeKind, PathFact, is_below};
+use crate::facts::path::{ContentFact, EntryKind, Inode, InodeKind, PathFact, is_below};
 use crate::facts::unit::{UnitFact, UnitFilePath, template_of};
 use crate::facts::{Fact, FactKey, Facts};
 use crate::secret::DigestKey;
@@ -18,88 +22,36 @@ use crate::value::Known;
 
 /// The table of file systems.
 const FSTAB: &str = "/etc/fstab";
+/// The kind of packages that apt brought besides one that was asked for.
+const PACKAGES_ALONG: &str = "packages that come along with";
+/// The kind of the packet filter's rules, of which the name is their file.
+const FIREWALL_RULES: &str = "firewall rules";
 
-/// A task that takes back a run.
+/// What takes back a run.
 #[derive(Debug, Default)]
 pub struct Rollback {
-    /// The text of the task; `None` if there is nothing to take back.
-    pub task: Option<String>,
+    /// The texts of tasks, in their order: each one's handlers run before the next one. None if there is nothing to take back.
+    pub tasks: Vec<String>,
     /// What stays as it is, and why.
     pub stays: Vec<String>,
 }
 
-/// A resource that the run changed, and its first and last change.
-struct Thing<'a> {
-    first: &'a ChangeRecord,
-    last: &'a ChangeRecord,
-    /// The digest of the content that the run left.
-    digest: Option<&'a str>,
-    /// Its attributes before its first change, and after its last one.
-    before: BTreeMap<&'a str, &'a str>,
-    after: BTreeMap<&'a str, &'a str>,
-    /// Where its previous version is kept.
-    kept: Option<&'a str>,
-    /// The units of handlers that were notified.
-    units: BTreeSet<&'a str>,
-}
-
-impl Thing<'_> {
-    /// Whether the run's review did not show its text, or that before.
-    fn is_secret(&self) -> bool {
-        [&self.before, &self.after]
-            .iter()
-            .any(|attributes| attributes.get(CONTENT) == Some(&SECRET))
-    }
-}
-
-/// The resources that the run changed, in the order of their first change.
-fn things(run: &Run) -> Vec<Thing<'_>> {
-    let mut things: IndexMap<(&str, &str), Thing<'_>> = IndexMap::new();
-    let made = run.changes.iter().filter(|change| {
-        matches!(change.end, ChangeEnd::Applied | ChangeEnd::Unknown)
-            && matches!(change.record.action.as_str(), "create" | "update" | "remove")
-    });
-    for change in made {
-        let record = &change.record;
-        let thing = things.entry((&record.kind, &record.name)).or_insert_with(|| Thing {
-            first: record,
-            last: record,
-            digest: None,
-            before: BTreeMap::new(),
-            after: BTreeMap::new(),
-            kept: record.kept.as_deref(),
-            units: BTreeSet::new(),
-        });
-        thing.last = record;
-        for (name, value) in &record.before {
-            thing.before.entry(name).or_insert(value);
-        }
-        thing
-            .after
-            .extend(record.after.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        if record.digest.is_some() || record.action == "remove" {
-            thing.digest = record.digest.as_deref();
-        }
-        thing
-            .units
-            .extend(record.notifies.iter().filter_map(|handler| handler.unit.as_deref()));
-    }
-    things.into_values().collect()
-}
-
-/// The facts that [`rollback`] needs.
-pub fn rollback_keys(run: &Run) -> BTreeSet<FactKey> {
-    let mut keys = BTreeSet::new();
-    for thing in things(run) {
+/// The facts that [`rollback`] needs, as far as `facts` say which. With those read, there may be more.
+pub fn rollback_keys(run: &Run, facts: &Facts) -> BTreeSet<FactKey> {
+    let things = things(run);
+    let mut keys = units::keys(&things, facts);
+    for thing in &things {
         let name = thing.first.name.clone();
         match thing.first.kind.as_str() {
             "file" | "link" => {
+                let rules = loads_rules(thing, &things).then_some(thing.kept).flatten();
+                keys.extend(rules.map(|kept| FactKey::Content(kept.to_owned())));
                 keys.extend(UnitFilePath::of(&thing.first.name).and_then(|file| FactKey::of_unit(file.unit)));
                 keys.extend(thing.kept.map(|kept| FactKey::Path(kept.to_owned())));
                 keys.insert(FactKey::Path(name));
             }
             "directory" => keys.extend([FactKey::Path(name.clone()), FactKey::Listing(name)]),
-            "package" => keys.extend(earlier_version(&thing).map(FactKey::Installation)),
+            "package" => keys.extend(earlier_version(thing).map(FactKey::Installation)),
             "kernel parameter" => keys.extend([FactKey::KernelParameter(parameter_path(&name))]),
             "mount" => keys.extend([FactKey::Mount(name)]),
             _ => {}
@@ -108,20 +60,21 @@ pub fn rollback_keys(run: &Run) -> BTreeSet<FactKey> {
     keys
 }
 
-/// What apt is asked to install for a package to become what it was, if it was installed.
-fn earlier_version(thing: &Thing<'_>) -> Option<Installation> {
-    let version = thing.before.get("version")?;
-    let package = format!("{}={version}", thing.first.name);
-    Some(Installation::new(AptVerb::Install, &[&package]))
+/// Whether the run loaded the packet filter's rules of this file.
+fn loads_rules(thing: &Thing<'_>, things: &[Thing<'_>]) -> bool {
+    let is_loaded = |other: &Thing<'_>| other.first.kind == FIREWALL_RULES && other.first.name == thing.first.name;
+    thing.first.kind == "file" && things.iter().any(is_loaded)
 }
 
-/// The task that takes back `run`. `key` is that of its digests; paths in `overwritten` go back although they were changed since.
+/// What takes back `run`. `key` is that of its digests; paths in `overwritten` go back although they were changed since.
 pub fn rollback(run: &Run, key: Option<&DigestKey>, facts: &Facts, overwritten: &[String]) -> Rollback {
     let things = things(run);
     let mut back = Back {
         facts,
         key,
         overwritten,
+        units: Units::of(&things, facts),
+        rules: BTreeSet::new(),
         removed: BTreeSet::new(),
         gone_units: BTreeSet::new(),
         restarts: BTreeSet::new(),
@@ -132,14 +85,15 @@ pub fn rollback(run: &Run, key: Option<&DigestKey>, facts: &Facts, overwritten: 
     };
     for thing in things.iter().rev() {
         match thing.first.kind.as_str() {
+            "file" if loads_rules(thing, &things) => back.rules(thing),
             "file" => back.file(thing),
             "link" => back.link(thing),
             "directory" => back.directory(thing),
             "package" => back.package(thing),
             "kernel parameter" => back.kernel_parameter(thing),
-            // After the table of file systems, which goes back as a file.
-            "mount" | "unit" => {}
-            kind => back.stay(thing, reason(kind)),
+            // After the table of file systems and the files of rules.
+            "mount" | "unit" | FIREWALL_RULES => {}
+            _ => back.stay(thing, reason(thing)),
         }
     }
     let table = things
@@ -148,6 +102,11 @@ pub fn rollback(run: &Run, key: Option<&DigestKey>, facts: &Facts, overwritten: 
     for thing in things.iter().filter(|thing| thing.first.kind == "mount") {
         back.mount(thing, table);
     }
+    for thing in things.iter().filter(|thing| thing.first.kind == FIREWALL_RULES) {
+        if !back.rules.contains(thing.first.name.as_str()) {
+            back.stay(thing, reason(thing));
+        }
+    }
     for thing in things.iter().filter(|thing| thing.first.kind == "unit") {
         back.unit(thing);
     }
@@ -155,15 +114,17 @@ pub fn rollback(run: &Run, key: Option<&DigestKey>, facts: &Facts, overwritten: 
 }
 
 /// Why homelab takes nothing back of this kind.
-fn reason(kind: &str) -> &'static str {
-    match kind {
+fn reason(thing: &Thing<'_>) -> &'static str {
+    let is_gone = thing.last.action == "remove";
+    match thing.first.kind.as_str() {
         "command" => "what a command did is not known",
+        "user" | "group" if is_gone => "accounts do not come back: create it with a task, or by hand",
         "user" | "group" => "accounts stay, since files may belong to them",
-        "packages that come along with" => "packages that came along stay",
+        PACKAGES_ALONG => "`apt-get autoremove` removes those that nothing needs any more",
         "archive in" | "git repository" => "its files are not kept",
         "host" => "a restart cannot be taken back",
         "kernel module" => "a module stays loaded until the next boot",
-        "firewall rules" => "rules that are loaded stay until their file is loaded again, with `nft -f`",
+        FIREWALL_RULES => "they stay loaded until their file is loaded again, with `nft -f`",
         "swap" => "a swap file stays in use until it is removed with `server.swap`",
         "http resource" => "what a web API held before is not kept",
         _ => "this is not taken back",
@@ -175,6 +136,9 @@ struct Back<'a> {
     facts: &'a Facts,
     key: Option<&'a DigestKey>,
     overwritten: &'a [String],
+    units: Units,
+    /// Files of rules that are loaded again.
+    rules: BTreeSet<&'a str>,
     /// Paths that go.
     removed: BTreeSet<&'a str>,
     gone_units: BTreeSet<&'a str>,
@@ -188,8 +152,16 @@ struct Back<'a> {
 
 impl<'a> Back<'a> {
     fn stay(&mut self, thing: &Thing<'_>, why: &str) {
-        self.stays
-            .push(format!("{} {} stays: {why}", thing.first.kind, thing.first.name));
+        let (kind, name) = (thing.first.kind.as_str(), thing.first.name.as_str());
+        let is_gone = thing.last.action == "remove";
+        let told = match kind {
+            PACKAGES_ALONG if !is_gone => format!("packages that came along with {name} stay"),
+            PACKAGES_ALONG => format!("packages that went along with {name} do not come back"),
+            FIREWALL_RULES => format!("{kind} of {name} stay as they are"),
+            _ if is_gone => format!("{kind} {name} stays removed"),
+            _ => format!("{kind} {name} stays"),
+        };
+        self.stays.push(format!("{told}: {why}"));
     }
 
     fn path(&self, path: &str) -> Option<&'a PathFact> {
@@ -245,13 +217,24 @@ impl<'a> Back<'a> {
         if thing.is_secret() {
             operation.insert("sensitive".to_owned(), true.into());
         }
-        let units = thing.units.iter().filter(|unit| !self.gone_units.contains(*unit));
-        let notify: Vec<Value> = units.map(|unit| Value::from(literal(unit))).collect();
-        self.restarts.extend(thing.units.iter());
+        let units: Vec<&str> = thing
+            .units
+            .iter()
+            .copied()
+            .filter(|unit| self.is_restarted(unit))
+            .collect();
+        let notify: Vec<Value> = units.iter().map(|unit| Value::from(literal(unit))).collect();
+        self.restarts.extend(units);
         if !notify.is_empty() {
             operation.insert("notify".to_owned(), notify.into());
         }
         self.operations.push(operation);
+    }
+
+    /// Whether a unit that what goes back is for is still there afterwards.
+    fn is_restarted(&self, unit: &str) -> bool {
+        let is_gone = |unit: &str| self.gone_units.contains(unit);
+        !is_gone(unit) && !template_of(unit).is_some_and(|of| is_gone(&of)) && self.units.is_there(unit)
     }
 
     fn file(&mut self, thing: &Thing<'a>) {
@@ -259,13 +242,13 @@ impl<'a> Back<'a> {
         if !self.is_as_left(thing) {
             return;
         }
-        let kept = thing.kept.and_then(|kept| Some((kept, self.path(kept)?)));
-        match (thing.first.was, kept) {
-            (_, Some((kept, PathFact::Present(inode)))) if matches!(inode.kind, InodeKind::File { .. }) => {
-                let mut copy = operation("files.copy", &[("src", kept), ("dest", path)]);
-                copy.insert("user".to_owned(), literal(&inode.owner).into());
-                copy.insert("group".to_owned(), literal(&inode.group).into());
-                copy.insert("mode".to_owned(), format!("{:04o}", inode.mode).into());
+        match (thing.first.was, self.kept_file(thing)) {
+            (_, Some((kept, inode))) => {
+                let lack = UnitFilePath::of(path).and_then(|file| self.units.lack(file.unit));
+                if let Some(why) = lack.map(str::to_owned) {
+                    return self.stay(thing, &why);
+                }
+                let copy = owned(operation("files.copy", &[("src", kept), ("dest", path)]), inode);
                 self.add(thing, copy);
                 self.reload(path);
             }
@@ -280,10 +263,46 @@ impl<'a> Back<'a> {
                 let attributes = attributes("files.file", thing);
                 self.add(thing, attributes);
             }
-            (Was::Unknown, None | Some((_, PathFact::Absent))) => {
-                self.stay(thing, "what was there before is not known");
-            }
+            (Was::Unknown, None) => self.stay(thing, "what was there before is not known"),
             _ => self.stay(thing, "its previous version is not kept"),
+        }
+    }
+
+    /// The previous version of a file, if it is kept.
+    fn kept_file(&self, thing: &Thing<'a>) -> Option<(&'a str, &'a Inode)> {
+        let kept = thing.kept?;
+        match self.path(kept)? {
+            PathFact::Present(inode) if matches!(inode.kind, InodeKind::File { .. }) => Some((kept, inode)),
+            _ => None,
+        }
+    }
+
+    /// A file with rules of the packet filter, which are loaded again.
+    fn rules(&mut self, thing: &Thing<'a>) {
+        let path = thing.first.name.as_str();
+        let rules = operation("nftables.rules", &[("file", path)]);
+        let rules = match (thing.first.was, self.kept_file(thing)) {
+            (_, Some((kept, inode))) => {
+                let Some(Fact::Content(ContentFact::Bytes(bytes))) = self.facts.get(&FactKey::Content(kept.to_owned()))
+                else {
+                    return self.file(thing);
+                };
+                let Ok(text) = std::str::from_utf8(bytes) else {
+                    return self.file(thing);
+                };
+                let mut rules = owned(rules, inode);
+                rules.insert("content".to_owned(), literal(text).into());
+                rules
+            }
+            (Was::Absent, None) => absent(rules),
+            _ => return self.file(thing),
+        };
+        if self.is_as_left(thing) {
+            if thing.first.was == Was::Absent {
+                self.removed.insert(path);
+            }
+            self.rules.insert(path);
+            self.add(thing, rules);
         }
     }
 
@@ -316,6 +335,9 @@ impl<'a> Back<'a> {
         let Some(Fact::Unit(UnitFact::Present(state))) = self.facts.get(&FactKey::Unit(unit.to_owned())) else {
             return;
         };
+        if self.units.leaves(unit) {
+            return;
+        }
         let mut service = operation("systemd.service", &[("service", unit)]);
         let runs = !state.has_stopped();
         service.insert("state".to_owned(), if runs { "started" } else { "stopped" }.into());
@@ -449,8 +471,12 @@ impl<'a> Back<'a> {
     fn unit(&mut self, thing: &Thing<'a>) {
         let (unit, before, after) = (thing.first.name.as_str(), &thing.before, &thing.after);
         let template = template_of(unit);
-        if self.gone_units.contains(unit) || template.is_some_and(|of| self.gone_units.contains(of.as_str())) {
+        let goes = self.gone_units.contains(unit) || template.is_some_and(|of| self.gone_units.contains(of.as_str()));
+        if goes || self.units.leaves(unit) {
             return;
+        }
+        if let Some(why) = self.units.lack(unit).map(str::to_owned) {
+            return self.stay(thing, &why);
         }
         if thing.first.was != Was::Present {
             return self.stay(thing, "it goes only with its unit file or package");
@@ -478,22 +504,23 @@ impl<'a> Back<'a> {
     }
 
     fn end(mut self) -> Rollback {
-        let gone: Vec<&str> = self.gone_units.iter().copied().collect();
+        let is_gone = |unit: &str| !self.is_restarted(unit);
+        let gone: BTreeSet<&str> = self.restarts.iter().copied().filter(|unit| is_gone(unit)).collect();
         for operation in &mut self.operations {
             if let Some(Value::Array(notify)) = operation.get_mut("notify") {
-                notify.retain(|unit| !gone.iter().any(|gone| unit.as_str() == Some(gone)));
+                notify.retain(|unit| unit.as_str().is_none_or(|unit| !gone.contains(unit)));
             }
         }
         // Names of operations are told apart by their main argument.
         let mut seen = BTreeSet::new();
         self.states
             .retain(|table| seen.insert(table.get("service").and_then(Value::as_str).map(str::to_owned)));
-        // What removes packages comes last, what brings old versions comes first.
+        // What brings old versions comes first. What removes packages comes last, after restarts.
         let (removals, versions): (Vec<Table>, Vec<Table>) = self
             .packages
             .into_iter()
             .partition(|table| table.contains_key("present"));
-        let operations: Vec<Table> = [versions, self.operations, self.states, removals].concat();
+        let operations: Vec<Table> = [versions, self.operations, self.states].concat();
         let handlers = self
             .restarts
             .into_iter()
@@ -504,18 +531,28 @@ impl<'a> Back<'a> {
                 handler.insert("state".to_owned(), "restarted".into());
                 handler
             });
-        let mut task = Table::new();
-        let is_empty = operations.is_empty();
-        task.insert("operation".to_owned(), tables(operations));
-        let handlers: Vec<Table> = handlers.collect();
-        if !handlers.is_empty() {
-            task.insert("handler".to_owned(), tables(handlers));
-        }
+        let tasks = [(operations, handlers.collect()), (removals, Vec::new())];
         Rollback {
-            task: toml::to_string(&task).ok().filter(|_| !is_empty),
+            tasks: tasks
+                .into_iter()
+                .filter_map(|(operations, handlers)| task(operations, handlers))
+                .collect(),
             stays: self.stays,
         }
     }
+}
+
+/// The text of a task; `None` without operations.
+fn task(operations: Vec<Table>, handlers: Vec<Table>) -> Option<String> {
+    if operations.is_empty() {
+        return None;
+    }
+    let mut task = Table::new();
+    task.insert("operation".to_owned(), tables(operations));
+    if !handlers.is_empty() {
+        task.insert("handler".to_owned(), tables(handlers));
+    }
+    toml::to_string(&task).ok()
 }
 
 fn tables(tables: Vec<Table>) -> Value {
@@ -530,6 +567,14 @@ pub(super) fn operation(op: &str, arguments: &[(&str, &str)]) -> Table {
 
 fn absent(mut operation: Table) -> Table {
     operation.insert("present".to_owned(), false.into());
+    operation
+}
+
+/// With owner, group and mode of what is kept.
+fn owned(mut operation: Table, inode: &Inode) -> Table {
+    operation.insert("user".to_owned(), literal(&inode.owner).into());
+    operation.insert("group".to_owned(), literal(&inode.group).into());
+    operation.insert("mode".to_owned(), format!("{:04o}", inode.mode).into());
     operation
 }
 

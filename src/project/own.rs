@@ -7,31 +7,38 @@ use super::{Filter, Project, Selection, deploy, select, task};
 use crate::error::{Diagnostic, Diagnostics, SourceFile};
 use crate::value::parse_toml;
 
-/// The selection of a deploy called `name` with one task, of the text `text`, for one host. `shown` is how places in it are
-/// named. `notices` are told in the review.
+/// The selection of a deploy called `name` with tasks of these `texts`, in their order, for one host. `shown` is how places in them
+/// are named. `notices` are told in the review.
 ///
 /// Errors: mistakes in the text.
 pub fn own_deploy(
     mut project: Project,
     (inventory, host): (&str, &str),
     (name, shown): (&str, &str),
-    text: &str,
+    texts: &[String],
     notices: Vec<String>,
 ) -> Result<Selection, Diagnostics> {
-    let task_name = format!("homelab/{name}");
     let mut mistakes = Vec::new();
-    let of_task = source(&task_name, shown, text)?;
-    let task = task::read(of_task, &mut mistakes);
+    let mut names = Vec::new();
+    let tasks = Arc::make_mut(&mut project.tasks);
+    for (number, text) in texts.iter().enumerate() {
+        let task_name = match number {
+            0 => format!("homelab/{name}"),
+            _ => format!("homelab/{name}-{}", number + 1),
+        };
+        let task = task::read(source(&task_name, shown, text)?, &mut mistakes);
+        names.push(toml::Value::from(task_name.as_str()));
+        tasks.insert(task_name, Arc::new(task));
+    }
     let patterns = toml::Table::from_iter([
         ("hosts".to_owned(), vec![toml::Value::from(host)].into()),
-        ("tasks".to_owned(), vec![toml::Value::from(task_name.as_str())].into()),
+        ("tasks".to_owned(), names.into()),
     ]);
     let of_deploy = source(name, shown, &patterns.to_string())?;
     let deploy = deploy::read(of_deploy, &mut mistakes);
     let Some(deploy) = deploy.filter(|_| mistakes.is_empty()) else {
         return Err(Diagnostics(mistakes));
     };
-    Arc::make_mut(&mut project.tasks).insert(task_name, Arc::new(task));
     project.deploys.insert(name.to_owned(), deploy);
     let mut selection = select(&project, inventory, name, &Filter::default()).map_err(one)?;
     selection.notices = notices;
@@ -89,7 +96,7 @@ fn one(mistake: Diagnostic) -> Diagnostics {
 }
 
 fn source(name: &str, shown: &str, text: &str) -> Result<Source, Diagnostics> {
-    let file = SourceFile::new(shown, text);
+    let file = SourceFile::own(shown, text);
     let table = parse_toml(&file).map_err(Diagnostics)?;
     Ok(Source {
         name: name.to_owned(),

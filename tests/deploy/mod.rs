@@ -55,6 +55,7 @@ mod refused;
 mod repository;
 mod review;
 mod rollback;
+mod rollback_units;
 mod round_trips;
 mod secrets;
 mod shown;

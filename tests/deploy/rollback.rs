@@ -228,3 +228,47 @@ fn a_run_is_taken_back_and_made_again_on_debian_12() {
     let host = project.up("dev", "alpha");
     there_and_back(&project, &host);
 }
+
+/// The rules of the kernel go back with their file, and the host is guarded meanwhile.
+#[test]
+fn rules_of_the_packet_filter_are_loaded_again() {
+    let rules = |port: &str| {
+        format!(
+            "[[operation]]\nop = 'nftables.rules'\ncontent = \"\"\"\ntable inet homelab {{\n  chain input {{\n    type filter hook input priority 0; \
+             policy accept;\n    tcp dport {port} accept\n  }}\n}}\n\"\"\"\n"
+        )
+    };
+    let project = Project::with_task(&rules("80"));
+    let host = project.up("dev", "alpha");
+    host.inside("apt-get -qq update && apt-get -qq install -y --no-install-recommends nftables >/dev/null");
+    host.inside("rm /etc/nftables.conf");
+    let loaded = || {
+        host.inside("nft list tables; nft list table inet homelab 2>/dev/null || :; cat /etc/nftables.conf 2>&1 || :")
+    };
+    let none = loaded();
+    deploy(&project);
+    let first = loaded();
+    project.write("tasks/test/files.toml", rules("443"));
+    deploy(&project);
+    assert_ne!(loaded(), first);
+    let back = |run: &str| {
+        project
+            .homelab(&["rollback", "dev", "alpha", run, "--yes"])
+            .expect(0)
+            .stdout
+    };
+    let told = back("last");
+    assert!(
+        told.contains("firewall rules /etc/nftables.conf") && !told.contains("stay as they are"),
+        "{told}"
+    );
+    assert_eq!(loaded(), first);
+    let history = project.homelab(&["history", "dev", "alpha"]).expect(0).stdout;
+    let of_first = history
+        .lines()
+        .nth(3)
+        .and_then(|line| line.split_whitespace().next())
+        .expect("a run");
+    back(of_first);
+    assert_eq!(loaded(), none);
+}

@@ -13,3 +13,5 @@ mod states;
 pub(super) mod timer;
 pub(super) mod tmpfiles;
 pub(super) mod unit;
+
+pub use needs::Needs;

@@ -29,17 +29,17 @@ const BUILTINS: &[&str] = &[
     "unalias", "unset", "until", "wait", "while",
 ];
 
-/// What is not known in advance, such as a name with specifiers, is left out.
+/// What a service needs on the host before it can run. What is not known in advance, such as a name with specifiers, is left out.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Needs {
+pub struct Needs {
     user: Option<String>,
     group: Option<String>,
     program: Option<String>,
 }
 
 impl Needs {
-    /// Those of a service with this text.
-    pub(super) fn of_unit(text: &str) -> Self {
+    /// Those of a service with this text of a unit file.
+    pub fn of_unit(text: &str) -> Self {
         let mut needs = Self::default();
         let (mut is_elsewhere, mut is_dynamic) = (false, false);
         for (section, key, value) in settings_of(text) {
@@ -72,6 +72,21 @@ impl Needs {
             group: None,
             program: word.filter(|word| !BUILTINS.contains(&word.as_str())),
         }
+    }
+
+    /// Its user, unless that is root.
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// Its group, if one is named that is not root's.
+    pub fn group(&self) -> Option<&str> {
+        self.group.as_deref()
+    }
+
+    /// Its program, and the paths of which one must exist.
+    pub fn program(&self) -> Option<(&str, Vec<String>)> {
+        self.program.as_deref().map(|program| (program, places(program)))
     }
 
     /// Refuses what is not on the host and what no earlier operation brings. `user_argument` and `argument` are those that name
