@@ -255,6 +255,13 @@ impl<'a> PlanContext<'a> {
         self.overlay.borrow().gathered(key).cloned()
     }
 
+    /// The same, and asks for it if it was not read.
+    pub(super) fn ask(&self, key: FactKey) -> Option<Fact> {
+        let found = self.gathered(&key);
+        self.asked.borrow_mut().insert(key);
+        found
+    }
+
     /// The key for digests of sensitive content.
     pub fn digests(&self) -> &DigestKey {
         self.digests

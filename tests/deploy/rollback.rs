@@ -161,6 +161,7 @@ fn there_and_back(project: &Project, host: &Host<'_>) {
         "- value = two",
         "+ value = one",
         "- file /srv/new/file",
+        "- directory /srv/new",
         "- package hello",
         "disabled → enabled",
         "command touch /srv/command stays: what a command did is not known",

@@ -78,9 +78,9 @@ pub(in crate::operations::files) fn plan(
     Ok(Outcome::Change(vec![change(path, &inode, &entries, recursive)]))
 }
 
-/// Whether earlier operations remove all that is listed in a directory. It is listed only where somebody has asked for that.
+/// Whether earlier operations remove all that is in a directory.
 fn is_emptied(context: &PlanContext<'_>, path: &str) -> bool {
-    let Some(Fact::Listing(listing)) = context.gathered(&FactKey::Listing(path.to_owned())) else {
+    let Some(Fact::Listing(listing)) = context.ask(FactKey::Listing(path.to_owned())) else {
         return false;
     };
     let is_absent =
