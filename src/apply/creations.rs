@@ -7,7 +7,7 @@ use crate::change::{Action, Attribute, Before, ResourceChange, ResourceId, Resou
 use crate::facts::journal::CONTENT;
 use crate::facts::made::{Creation, Kind, Subject, digest};
 use crate::facts::overlay::OperationId;
-use crate::facts::remembered::Update;
+use crate::facts::remembered::{Remembering, Returning, Update};
 use crate::facts::{Fact, FactKey, Facts};
 use crate::plan::{PlannedOperation, Survey, is_claimed};
 use crate::secret::{DigestKey, sha256_hex};
@@ -15,9 +15,13 @@ use crate::secret::{DigestKey, sha256_hex};
 /// What is remembered on one host.
 pub(super) struct Creations {
     state_folder: String,
+    /// The run's name.
+    run: String,
+    /// The run that this one takes back.
+    rollback_of: Option<String>,
     /// The file of the deploy, unless what it creates is no part of a configuration.
     file: Option<String>,
-    /// The digests of what the deploy created so far.
+    /// The digests of what the deploy, or another one of the project's inventory, created so far.
     own: BTreeSet<String>,
     /// The same for all deploys.
     all: BTreeSet<String>,
@@ -25,7 +29,12 @@ pub(super) struct Creations {
     absent: BTreeSet<String>,
     /// What this run is to create, and nobody created before.
     begun: BTreeMap<(OperationId, ResourceId), String>,
+    /// What this run says that it makes or writes anew.
+    said: BTreeMap<(OperationId, ResourceId), String>,
 }
+
+/// The folder of the tables of cron.
+const CRON_TABLES: &str = "/var/spool/cron/crontabs/";
 
 /// What is remembered of a change.
 enum Remembered {
@@ -47,9 +56,11 @@ impl Remembered {
 }
 
 impl Creations {
-    /// What the host remembers, by its facts. `of_deploy` is the file of the deploy, and what is known to be gone.
+    /// What the host remembers, by its facts. `of_run` are the names of the run and of the one that it takes back. `of_deploy` is the file
+    /// of the deploy, and what is known to be gone.
     pub(super) fn new(
         state_folder: &str,
+        (run, rollback_of): (&str, Option<&str>),
         of_deploy: Option<(String, &BTreeSet<String>)>,
         facts: Option<&Facts>,
     ) -> Self {
@@ -58,13 +69,20 @@ impl Creations {
             _ => &[],
         };
         let (file, absent) = of_deploy.unzip();
-        let own = made.iter().filter(|made| Some(&made.file) == file.as_ref());
+        let of_project = |file: &str| file.rsplit_once('-').map(|(project, _)| project.to_owned());
+        let project = file.as_deref().and_then(of_project);
+        let own = made
+            .iter()
+            .filter(|made| project.is_some() && of_project(&made.file) == project);
         Self {
             state_folder: state_folder.to_owned(),
+            run: run.to_owned(),
+            rollback_of: rollback_of.map(str::to_owned),
             own: own.flat_map(|made| made.digests.clone()).collect(),
             all: made.iter().flat_map(|made| made.digests.clone()).collect(),
             absent: absent.cloned().unwrap_or_default(),
             begun: BTreeMap::new(),
+            said: BTreeMap::new(),
             file,
         }
     }
@@ -73,11 +91,18 @@ impl Creations {
     pub(super) fn of(&mut self, operations: &[PlannedOperation], key: &DigestKey) -> Option<String> {
         let mut update = Update {
             gone: std::mem::take(&mut self.absent),
+            returning: self.rollback_of.as_ref().map(|run| Returning {
+                run: run.clone(),
+                ..Returning::default()
+            }),
             ..Update::default()
         };
         for operation in operations {
             let own = [Survey::of(std::slice::from_ref(operation))];
             for change in operation.changes() {
+                if let (Some(returning), Some(user)) = (&mut update.returning, cron_user(change)) {
+                    returning.cron_users.insert(user.to_owned());
+                }
                 for remembered in remembered(operation, change, key) {
                     // What comes along with something else is nothing that an operation could lose.
                     if remembered.creation().is_none_or(|creation| is_claimed(creation, &own)) {
@@ -92,22 +117,38 @@ impl Creations {
         self.script(&update, key)
     }
 
-    /// Shell text that forgets what was not reached: whoever makes it later, it is not this run. `None` if that is nothing.
-    pub(super) fn not_reached(&self, results: &[OperationResult], key: &DigestKey) -> Option<String> {
-        let ends = results.iter().flat_map(|result| {
-            let lines = result.lines.iter().filter(|line| line.end == ResourceEnd::NotReached);
-            lines.map(|line| (result.operation.clone(), line.resource.clone()))
-        });
-        let update = Update {
-            gone: ends.filter_map(|end| self.begun.get(&end).cloned()).collect(),
-            ..Update::default()
-        };
+    /// Shell text that forgets what was not reached: whoever makes it later, it is not this run. Of what was put back, only what was
+    /// there before is remembered. `None` if that is nothing.
+    pub(super) fn undone(&self, results: &[OperationResult], key: &DigestKey) -> Option<String> {
+        let (mut update, mut stays) = (Update::default(), BTreeSet::new());
+        for result in results {
+            for line in &result.lines {
+                let end = (result.operation.clone(), line.resource.clone());
+                let is_put_back = line.end == ResourceEnd::PutBack;
+                if !is_put_back && line.end != ResourceEnd::NotReached {
+                    stays.extend(self.said.get(&end).cloned());
+                    continue;
+                }
+                update.undone.extend(self.said.get(&end).cloned());
+                update
+                    .gone
+                    .extend(self.begun.get(&end).filter(|_| !is_put_back).cloned());
+            }
+        }
+        update
+            .undone
+            .retain(|digest| !stays.contains(digest) && !update.gone.contains(digest));
         self.script(&update, key)
     }
 
     fn script(&self, update: &Update, key: &DigestKey) -> Option<String> {
-        let file = self.file.as_deref().unwrap_or_default();
-        (!update.is_empty()).then(|| update.script(&self.state_folder, file, key))
+        let at = Remembering {
+            state_folder: &self.state_folder,
+            file: self.file.as_deref().unwrap_or_default(),
+            run: &self.run,
+            key,
+        };
+        (!update.is_empty()).then(|| update.script(&at))
     }
 
     fn add(
@@ -125,11 +166,18 @@ impl Creations {
                 }
             }
             Remembered::Renewed(creation) => {
-                if is_own && self.own.contains(&digest(&creation.subject())) {
+                let digest = digest(&creation.subject());
+                if is_own && self.own.contains(&digest) {
+                    self.said.insert((operation.id.clone(), change.id.clone()), digest);
                     update.made.push(creation);
                 }
             }
-            Remembered::Made(creation) | Remembered::Perhaps(creation) if !is_own => drop(creation),
+            Remembered::Made(creation) | Remembered::Perhaps(creation) if !is_own => {
+                if let Some(returning) = &mut update.returning {
+                    returning.digests.insert(digest(&creation.subject()));
+                    self.know(&creation, operation, change);
+                }
+            }
             Remembered::Made(creation) => {
                 self.know(&creation, operation, change);
                 update.made.push(creation);
@@ -149,11 +197,19 @@ impl Creations {
 
     fn know(&mut self, creation: &Creation, operation: &PlannedOperation, change: &ResourceChange) {
         let digest = digest(&creation.subject());
+        let of_change = || (operation.id.clone(), change.id.clone());
         self.own.insert(digest.clone());
+        self.said.insert(of_change(), digest.clone());
         if self.all.insert(digest.clone()) {
-            self.begun.insert((operation.id.clone(), change.id.clone()), digest);
+            self.begun.insert(of_change(), digest);
         }
     }
+}
+
+/// The user whose table of cron a change writes.
+fn cron_user(change: &ResourceChange) -> Option<&str> {
+    let is_written = change.id.kind == ResourceKind::File && change.action != Action::Remove;
+    change.id.name.strip_prefix(CRON_TABLES).filter(|_| is_written)
 }
 
 /// What a change creates, renews or removes.

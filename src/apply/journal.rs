@@ -226,8 +226,8 @@ impl Journal {
                 ends.extend(number.copied().zip(unlike_its_steps(line.end)));
             }
         }
-        let not_reached = self.creations.not_reached(results, &self.key).unwrap_or_default();
-        if self.told == Some(end) && ends.is_empty() && not_reached.is_empty() {
+        let undone = self.creations.undone(results, &self.key).unwrap_or_default();
+        if self.told == Some(end) && ends.is_empty() && undone.is_empty() {
             return None;
         }
         let record = EndRecord {
@@ -237,7 +237,7 @@ impl Journal {
         };
         Some(StepScript {
             body: format!(
-                "{not_reached}\nprintf '%s\\n' {} >>{}",
+                "{undone}\nprintf '%s\\n' {} >>{}",
                 quote(line(&record).trim_end()),
                 quote(&self.path)
             ),

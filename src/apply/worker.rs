@@ -147,6 +147,7 @@ async fn work(host: ReadHost, context: WorkerContext, mut orders: mpsc::Receiver
     let name = &build.plan.hosts[0].host;
     let creations = Creations::new(
         keeping.state_folder(),
+        (run.as_str(), context.options.rollback_of.as_deref()),
         selection
             .memory
             .as_ref()

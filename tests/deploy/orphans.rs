@@ -251,13 +251,71 @@ fn what_left_the_configuration_is_told_and_pruned() {
     has_none(&project, &[]);
     host.is_left_in_order();
 
-    // What was removed can come back.
+    comes_back(&project, &host, &orphans);
+}
+
+/// What the last run removed comes back, and can go again.
+fn comes_back(project: &Project, host: &Host<'_>, orphans: &[&str]) {
     project
         .homelab(&["rollback", "dev", "alpha", "last", "--yes"])
         .expect(0);
     assert_eq!(host.inside("cat /etc/old /etc/by-hand"), "old\nold\nmore\n");
     assert_eq!(host.inside("readlink /etc/old.link"), "old\n");
     host.inside("test -e /etc/systemd/system/old.service && crontab -l | grep 'old entry'");
+
+    // And it is remembered as before, with what was changed by hand.
+    let told = review(project, &[]);
+    for orphan in orphans {
+        let line = format!("! orphan: {orphan} is no longer in the configuration; `--prune` removes it\n");
+        assert!(told.contains(&line), "{line}: {told}");
+    }
+    assert!(
+        told.contains("orphan: file /etc/by-hand is no longer in the configuration, and was changed since"),
+        "{told}"
+    );
+    deploy(project, &["--prune"]);
+    assert!(!is_there(host, "/etc/old") && !host.is("crontab -l | grep 'old entry'"));
+    has_none(project, &[]);
+}
+
+/// A file that a run wrote anew is put back, or never written.
+#[test]
+fn what_was_put_back_was_not_changed_by_hand() {
+    let task = |value: &str| {
+        format!(
+            "[[operation]]\nop = 'files.put'\ndest = '/etc/app.conf'\ncontent = '{value}'\nnotify = ['restart app']\n\
+             [[operation]]\nop = 'files.put'\ndest = '/etc/new-{value}.conf'\ncontent = '{value}'\nnotify = ['restart app']\n\
+             [[operation]]\nop = 'systemd.unit'\nunit = 'app'\ncontent = \"[Service]\\nExecStartPre=/bin/sh -c '! grep bad /etc/app.conf'\\nExecStart=/bin/sleep infinity\\n\"\n\
+             [[operation]]\nop = 'systemd.service'\nservice = 'app'\nstate = 'started'\n\
+             [[handler]]\nname = 'restart app'\nop = 'systemd.service'\nservice = 'app'\nstate = 'restarted'\n"
+        )
+    };
+    let project = Project::with_task(&task("good"));
+    let host = project.up("dev", "alpha");
+    deploy(&project, &[]);
+    for bad in ["bad", "worse-bad"] {
+        project.write("tasks/test/files.toml", task(bad));
+        project.homelab(&["deploy", "dev", "all", "--yes"]).expect(1);
+        assert_eq!(
+            host.inside("cat /etc/app.conf; systemctl is-active app"),
+            "goodactive\n"
+        );
+    }
+    project.write("tasks/test/files.toml", TASK);
+    let told = review(&project, &[]);
+    for orphan in ["/etc/app.conf", "/etc/new-good.conf", "/etc/systemd/system/app.service"] {
+        let line = format!("! orphan: file {orphan} is no longer in the configuration; `--prune` removes it\n");
+        assert!(told.contains(&line), "{line}: {told}");
+    }
+    assert_eq!(told.matches("orphan").count(), 3, "{told}");
+    host.inside("echo more >>/etc/app.conf");
+    let told = review(&project, &[]);
+    assert!(
+        told.contains("orphan: file /etc/app.conf is no longer in the configuration, and was changed since"),
+        "{told}"
+    );
+    deploy(&project, &["--prune"]);
+    assert!(!is_there(&host, "/etc/app.conf") && !host.is("systemctl is-active app"));
 }
 
 /// What looks as if it had left the configuration, and has not.

@@ -77,7 +77,12 @@ fn what_comes_along_with_something_else_is_not_remembered() {
         ..PlannedOperation::for_test(OperationId("alpha / t / x".to_owned()), Outcome::Change(changes))
     };
     let nothing = BTreeSet::new();
-    let mut creations = Creations::new("/var/lib/homelab", Some(("made-x".to_owned(), &nothing)), None);
+    let mut creations = Creations::new(
+        "/var/lib/homelab",
+        ("20260101T000000Z-0", None),
+        Some(("made-x".to_owned(), &nothing)),
+        None,
+    );
     assert!(creations.of(&[operation], &DigestKey::random()).is_some());
     let expected = [
         Subject::User("ann".to_owned()),

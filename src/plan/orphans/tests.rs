@@ -6,8 +6,8 @@ fn found(kind: Kind, name: &str, written: &str) -> Found {
     let key = DigestKey::random();
     let digest = key.digest(&sha256_hex(written.as_bytes())).0;
     Found {
-        creation: Creation::new(kind, name, Some(digest)).expect("a name"),
-        key: Some(key),
+        creation: Creation::new(kind, name, Some(digest.clone())).expect("a name"),
+        written: vec![(key, digest)],
         is_there: true,
     }
 }
