@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::expand::Instance;
+use super::expand::{Assume, Instance};
 use super::position::Position;
 use super::visible::Asked;
 use super::{PeerKeys, Trigger};
@@ -74,7 +74,7 @@ pub(super) struct Ready {
 pub(super) fn bind(
     raw: &RawOperation,
     instance: Instance,
-    host: &str,
+    (host, assume): (&str, Assume),
     position: &Arc<Position>,
     asked: &Asked,
 ) -> Result<BoundOperation, Diagnostic> {
@@ -100,14 +100,14 @@ pub(super) fn bind(
         return Ok(of(id, Bound::Unknown(why)));
     }
     let bindings = instance.bindings;
-    let mut arguments = bindings.render_table(&raw.arguments)?;
+    let mut arguments = rendered(&raw.arguments, &bindings, assume)?;
     check_shell_text(raw, &arguments, asked)?;
     let run_as = nearest(RunAs::take(&mut arguments), position, raw);
     let name = raw
         .settings
         .name
         .as_ref()
-        .map(|name| bindings.render(name))
+        .map(|name| assume.value(bindings.render(name), name))
         .transpose()?;
     if let Some(name) = name.as_ref().filter(|name| name.holds_secret()) {
         return Err(Diagnostic::new("the name of an operation cannot be a secret")
@@ -142,6 +142,20 @@ pub(super) fn bind(
             None => Err(raw.definition.misfit(error, &arguments, &run_as, &raw.origin)),
         },
     }
+}
+
+/// The values of `table`, rendered. In a survey, those with a mistake are not known.
+///
+/// Errors: a mistake, if this is no survey.
+pub(super) fn rendered(table: &Table, bindings: &Bindings, assume: Assume) -> Result<Table, Diagnostic> {
+    let entries = table.iter().map(|(name, entry)| {
+        let entry = Entry {
+            key: entry.key.clone(),
+            value: assume.value(bindings.render(&entry.value), &entry.value)?,
+        };
+        Ok((name.clone(), entry))
+    });
+    entries.collect()
 }
 
 /// The operation with something in place of parameters that are not known yet; `None` if it takes nothing for them.

@@ -96,8 +96,8 @@ fn plan_stages<'a>(
 /// What the operations of `selection` are about on its only host, whatever their conditions and handlers say.
 pub fn survey(selection: &Selection, snapshot: &Snapshot, digests: &DigestKey) -> Survey {
     let (mut build, nothing) = (Build::default(), Facts::default());
-    // Entries that have no name yet without any assumption.
-    plan_stages(selection, (snapshot, &nothing), digests, Assume::Nothing, &mut build);
+    // What an entry is about of which the items have a mistake, unless its condition is false.
+    plan_stages(selection, (snapshot, &nothing), digests, Assume::NotKnown, &mut build);
     let unbound = build.survey.unknown.take();
     plan_stages(selection, (snapshot, &nothing), digests, Assume::All, &mut build);
     let Build {

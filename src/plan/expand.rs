@@ -61,23 +61,47 @@ pub(super) enum Assume {
     Nothing,
     /// Those that are not known yet.
     Unknown,
-    /// All of them.
+    /// Those that are not known, in a survey: all that it wants to know is what operations are about, so what a mistake is in is
+    /// not known.
+    NotKnown,
+    /// All of them, in a survey.
     All,
 }
 
-impl Answer {
-    /// The answer if so much counts as true.
-    pub(super) fn assuming(self, assume: Assume) -> Self {
-        match (self, assume) {
-            (Self::Unknown(_), Assume::Unknown) | (_, Assume::All) => Self::Yes,
-            (answer, _) => answer,
+impl Assume {
+    /// Whether only a survey is made.
+    pub(super) fn is_survey(self) -> bool {
+        matches!(self, Self::NotKnown | Self::All)
+    }
+
+    /// The answer of a condition if so much counts as true.
+    ///
+    /// Errors: the condition has a mistake, and this is no survey.
+    pub(super) fn answer(self, answer: Result<Answer, Diagnostic>) -> Result<Answer, Diagnostic> {
+        Ok(match (answer, self) {
+            (Err(mistake), _) if !self.is_survey() => return Err(mistake),
+            (Ok(Answer::Unknown(_)), Self::Unknown | Self::NotKnown) | (_, Self::All) | (Err(_), _) => Answer::Yes,
+            (Ok(answer), _) => answer,
+        })
+    }
+
+    /// A rendered value. In a survey, one with a mistake is not known.
+    ///
+    /// Errors: the value has a mistake, and this is no survey.
+    pub(super) fn value(self, rendered: Result<Value, Diagnostic>, written: &Value) -> Result<Value, Diagnostic> {
+        match rendered {
+            Err(mistake) if self.is_survey() => {
+                let unknown = Value::new(Kind::Unknown(mistake.title.as_str().into()));
+                Ok(unknown.at(written.origin.as_ref()))
+            }
+            rendered => rendered,
         }
     }
 }
 
 /// All instances of an entry: none if `when` is false, one per item of `for_each`.
 pub(super) fn expand(settings: &EntrySettings, bindings: &Bindings, assume: Assume) -> Result<Expanded, Diagnostic> {
-    let condition = |bindings: &Bindings| Ok(condition(settings.when.as_ref(), bindings)?.assuming(assume));
+    let condition = |bindings: &Bindings| assume.answer(condition(settings.when.as_ref(), bindings));
     let Some(list) = &settings.for_each else {
         return Ok(match condition(bindings)? {
             Answer::No => Expanded::nothing(),

@@ -258,6 +258,9 @@ fn survey_unknown(bound: &BoundOperation, given: &Given<'_>, overlay: &Overlay, 
     let (Bound::Unknown(why) | Bound::Partly(_, why)) = &bound.bound else {
         return;
     };
+    if !given.is_survey() {
+        return;
+    }
     if !is_surveyed(bound, given, overlay, build) {
         let unknown = &mut build.survey.unknown;
         unknown.get_or_insert_with(|| format!("`{}`: {why}", bound.id.slug()));
@@ -269,9 +272,6 @@ fn is_surveyed(bound: &BoundOperation, given: &Given<'_>, overlay: &Overlay, bui
     let Some(stand_ins) = &bound.stand_ins else {
         return false;
     };
-    if !given.is_survey() {
-        return true;
-    }
     let overlay = overlay.as_now();
     let found = stand_ins.each_ref().map(|ready| {
         let context = context(overlay.clone(), ready, &bound.origin, given);

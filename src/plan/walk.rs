@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::bind::{Bound, BoundOperation, bind, bracketed, duplicate, id};
+use super::bind::{Bound, BoundOperation, bind, bracketed, duplicate, id, rendered};
 use super::captured::Captures;
-use super::expand::{Answer, Expanded, Instance, condition, expand};
+use super::expand::{Answer, Assume, Expanded, Instance, condition, expand};
 use super::given::Given;
 use super::handlers::{Handlers, Turn, checks_at_end, is_notified_by_others, with_includes};
 use super::owed::{OwedHandlers, first, may_be_owed, record};
@@ -323,7 +323,7 @@ impl<'a> Walk<'a> {
             return self.defer(task, label, position, why, given);
         }
         let defaults = self.bindings(&Arc::default(), given, overlay);
-        let vars = vars(task, task_use, &instance.bindings, &defaults);
+        let vars = vars((task, task_use), &instance.bindings, &defaults, given.assume);
         let become_keys = instance.bindings.render_table(&task_use.become_keys);
         position.add_peers(&given.take_asked(build).peers);
         position.vars = Arc::new(vars?);
@@ -332,7 +332,7 @@ impl<'a> Walk<'a> {
         position.set_run_as(RunAs::new(bindings.render_table(&task.become_keys)?));
         let answer = condition(task.when.as_ref(), &bindings);
         position.add_peers(&given.take_asked(build).peers);
-        match answer?.assuming(given.assume) {
+        match given.assume.answer(answer)? {
             Answer::Yes => {}
             Answer::No => {
                 if !position.is_skipped && has_tag(task, task_use, &position.tags, given) {
@@ -530,7 +530,7 @@ impl<'a> Walk<'a> {
             }));
             let bound = wanted
                 .into_iter()
-                .map(|instance| bind(raw, instance, given.host_name(), position, &given.asked));
+                .map(|instance| bind(raw, instance, (given.host_name(), given.assume), position, &given.asked));
             bound.collect::<Result<Vec<_>, _>>()
         });
         let asked = given.take_asked(build);
@@ -634,18 +634,16 @@ fn catalogue(selection: &Selection, host: &SelectedHost) -> Table {
 }
 
 /// The task's `vars`: the given values, rendered where the task is used, and defaults for the rest.
-fn vars(task: &Task, task_use: &TaskUse, bindings: &Bindings, defaults: &Bindings) -> Result<Table, Diagnostic> {
-    let mut vars = Table::new();
-    for (name, entry) in &task.vars {
-        if !task_use.vars.contains_key(name) {
-            let entry = Entry {
-                key: entry.key.clone(),
-                value: defaults.render(&entry.value)?,
-            };
-            vars.insert(name.clone(), entry);
-        }
-    }
-    vars.extend(bindings.render_table(&task_use.vars)?);
+fn vars(
+    (task, task_use): (&Task, &TaskUse),
+    bindings: &Bindings,
+    defaults: &Bindings,
+    assume: Assume,
+) -> Result<Table, Diagnostic> {
+    let mut defaulted = task.vars.clone();
+    defaulted.retain(|name, _| !task_use.vars.contains_key(name));
+    let mut vars = rendered(&defaulted, defaults, assume)?;
+    vars.extend(rendered(&task_use.vars, bindings, assume)?);
     Ok(vars)
 }
 

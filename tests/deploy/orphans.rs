@@ -318,6 +318,41 @@ fn what_was_put_back_was_not_changed_by_hand() {
     assert!(!is_there(&host, "/etc/app.conf") && !host.is("systemctl is-active app"));
 }
 
+/// What nobody can know without a secret, or before another deploy, is the content alone.
+#[test]
+fn values_that_are_not_there_hide_no_orphan() {
+    let gone = "[[operation]]\nop = 'files.put'\ndest = '/etc/gone.conf'\ncontent = 'x'\n";
+    let secret = "[[operation]]\nop = 'files.put'\ndest = '/etc/secret.conf'\ncontent = \"{{ env('PASSWORD') }}\"\n";
+    let other = "[[operation]]\ncapture = 'token'\nfile = '/etc/token'\n\
+                 [[operation]]\nop = 'files.put'\ndest = '/etc/other.conf'\ncontent = '{{ captured.token }}'\n\
+                 [[operation]]\nop = 'files.put'\ndest = '/etc/when.conf'\ncontent = 'x'\nwhen = \"captured.token == 'x'\"\n";
+    let project = Project::with_task(&[gone, secret].concat());
+    project.write(".env", "PASSWORD=correct-horse-7f3a\n");
+    project.write("deploys/other.toml", "hosts = ['alpha']\ntasks = ['test/other']\n");
+    project.write("tasks/test/other.toml", other);
+    let host = project.up("dev", "alpha");
+    host.inside("echo x >/etc/token");
+    deploy(&project, &[]);
+    project.homelab(&["deploy", "dev", "other", "--yes"]).expect(0);
+    host.inside("rm /etc/token");
+    project.write("tasks/test/files.toml", secret);
+    let orphan = "orphan: file /etc/gone.conf is no longer in the configuration; `--prune` removes it";
+    let has_one = |told: &str| assert!(told.contains(orphan) && told.matches("orphan").count() == 1, "{told}");
+    has_one(&review(&project, &[]));
+    has_one(&review(&project, &["--without-secrets"]));
+    has_one(&project.homelab(&["status", "dev"]).expect(0).stdout);
+    project.write(".env", "");
+    has_one(&project.homelab(&["status", "dev"]).expect(0).stdout);
+    has_one(&review(&project, &["--without-secrets"]));
+    // A path that is not known may be any.
+    project.write(
+        "tasks/test/other.toml",
+        other.replace("/etc/other.conf", "/etc/{{ captured.token }}.conf"),
+    );
+    let told = project.homelab(&["status", "dev"]).expect(0).stdout;
+    assert!(told.contains("what left the configuration is not known"), "{told}");
+}
+
 /// What looks as if it had left the configuration, and has not.
 #[test]
 fn nothing_that_is_still_managed_is_an_orphan() {
