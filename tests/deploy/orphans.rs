@@ -353,6 +353,22 @@ fn values_that_are_not_there_hide_no_orphan() {
     assert!(told.contains("what left the configuration is not known"), "{told}");
 }
 
+/// systemd takes it for a unit, though no operation would write one with this name.
+#[test]
+fn a_unit_that_looks_like_an_option_is_stopped_before_it_goes() {
+    let unit = "[[operation]]\nop = 'files.put'\ndest = '/etc/systemd/system/-dash.service'\ncontent = \"[Service]\\nExecStart=/bin/sleep infinity\\n\"\n";
+    let project = Project::with_task(&[unit, TASK].concat());
+    let host = project.up("dev", "alpha");
+    deploy(&project, &[]);
+    host.inside("systemctl daemon-reload && systemctl start -- -dash.service");
+    project.write("tasks/test/files.toml", TASK);
+    deploy(&project, &["--prune"]);
+    assert!(!is_there(&host, "/etc/systemd/system/-dash.service"));
+    assert!(!host.is("systemctl is-active -- -dash.service"));
+    has_none(&project, &[]);
+    is_quiet(&project, &host, &[]);
+}
+
 /// What looks as if it had left the configuration, and has not.
 #[test]
 fn nothing_that_is_still_managed_is_an_orphan() {

@@ -33,7 +33,16 @@ pub(super) fn check_file(context: &PlanContext<'_>, argument: &str, written: &st
     let unit = full(written);
     // The one name with a leading `-` that nobody takes for an option: the root file system, and its slice.
     let is_option = unit.starts_with('-') && !matches!(unit.as_str(), "-.mount" | "-.slice");
-    if is_option || !is_unit_name(&unit) {
+    check_name(context, argument, written, !is_option)
+}
+
+/// The same for a unit that goes. One that looks like an option may be there, and has to be stopped first.
+pub(super) fn check_removed(context: &PlanContext<'_>, argument: &str, written: &str) -> Result<(), Stop> {
+    check_name(context, argument, written, true)
+}
+
+fn check_name(context: &PlanContext<'_>, argument: &str, written: &str, is_fine: bool) -> Result<(), Stop> {
+    if !is_fine || !is_unit_name(&full(written)) {
         let title = format!("`{written}` is not a valid unit name");
         return Err(context
             .refuse(argument, title, "use letters, digits and `:-_.\\@`")

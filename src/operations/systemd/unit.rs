@@ -85,7 +85,11 @@ impl Operation for Unit {
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
-        name::check_file(context, "unit", &self.unit)?;
+        if self.present {
+            name::check_file(context, "unit", &self.unit)?;
+        } else {
+            name::check_removed(context, "unit", &self.unit)?;
+        }
         if let Some(name) = &self.drop_in {
             name::check_conf(context, "drop_in", name)?;
         }
