@@ -54,7 +54,8 @@ hl_mark "$1" ended "$hl_status" >&4
 ///
 /// If content arrives short, a further block shows why the host takes no more, such as a full disk.
 ///
-/// `hl_record` writes lines to the journal before a step, `hl_answer` adds the step's end, and `hl_close` the end of the run.
+/// `hl_record` writes lines to the journal before a step, `hl_answer` adds the step's end, and `hl_close` the end of the run. If there is
+/// no room for the first lines of a run, all steps fail: what a run changes must be known, and kept in the same place.
 ///
 /// `hl_mind` looks whether the link is lost: homelab sends line breaks now and then (`beat`), so a shell that has no child at work
 /// and has not run at all for several looks hears nobody. It is killed, since `dash` looks at no trap while it reads.
@@ -72,10 +73,16 @@ hl_file=
 hl_journal=
 hl_entry=
 hl_minder=
+hl_full=
 hl_record() {
 hl_journal=$1
-[ -z "$2" ] || ( hl_eval "$2" ) 4>&- 9>&-
-cat >>"$1" 4>&- 9>&- || hl_journal=
+if hl_said=$( { [ -z "$2" ] || ( hl_eval "$2" ); cat >>"$1"; } 2>&1 >/dev/null 4>&- 9>&- ); then hl_full=no; return 0; fi
+hl_journal=
+case $hl_full$hl_said in
+no*) ;;
+*'No space'*|*'quota exceeded'*) hl_full="there is no room in ${1%/*}, where homelab notes what it changes, so nothing was changed
+free space there: \`df ${1%/*}\` and \`df -i ${1%/*}\` show how much is left" ;;
+esac
 }
 hl_close() { [ -z "$hl_journal" ] || [ -n "$hl_halt" ] || printf '%s\n' "$1" >>"$hl_journal"; }
 trap 'hl_unmind; hl_unstage' EXIT
@@ -166,6 +173,7 @@ hl_begin() {
 hl_first "$1"
 if [ -n "$hl_halt" ]; then hl_entry=; hl_tag "$1" skipped 0; return 0; fi
 hl_open "$2"
+if [ "${hl_full:-no}" != no ]; then hl_unstage; printf '%s\n' "$hl_full" >&3; hl_answer failed 1; return 0; fi
 if [ -n "$3" ]; then
 hl_body "$3" </dev/null
 if [ $? = 0 ]; then hl_unstage; hl_answer already 0; return 0; fi

@@ -200,3 +200,28 @@ fn a_disk_without_room_for_what_was_kept_is_known_before_anything_is_done() {
         .expect(0);
     assert_eq!(host.inside("stat -c %s /srv/small/f; cat /srv/small/g"), "1500000\nold");
 }
+
+/// Nothing is changed that homelab cannot note.
+#[test]
+fn a_full_folder_of_homelab_itself_is_named_before_anything_is_changed() {
+    let put = |name: &str| format!("[[operation]]\nop = 'files.put'\ndest = '/srv/{name}'\ncontent = 'x'\n");
+    let directory = "[[operation]]\nop = 'files.directory'\npath = '/srv/folder'\n";
+    let project = Project::with_task(&[directory, &put("one"), &put("two")].concat());
+    let host = project.up("dev", "alpha");
+    host.inside("mkdir -p /var/lib/homelab && mount -t tmpfs -o size=64k full /var/lib/homelab && mkdir /var/lib/homelab/journal");
+    host.inside("head -c 90000 /dev/zero >/var/lib/homelab/other || :");
+    let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(1);
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    for part in [
+        "there is no room in /var/lib/homelab/journal, where homelab notes what it changes, so nothing was changed",
+        "`df /var/lib/homelab/journal`",
+    ] {
+        assert!(said.contains(part), "no `{part}` in {said}");
+    }
+    assert!(!host.is("test -e /srv/folder || test -e /srv/one"), "{said}");
+    host.inside("rm /var/lib/homelab/other");
+    project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
+    assert_eq!(host.inside("cat /srv/one /srv/two"), "xx");
+    let history = project.homelab(&["history", "dev", "alpha"]).expect(0).stdout;
+    assert!(history.contains("converged"), "{history}");
+}

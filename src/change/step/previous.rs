@@ -224,11 +224,12 @@ impl Kept {
             "k={folder} p={path}\n\
              {clear}\
              umask 077\n\
-             mkdir -p -- \"${{k%/*}}\" && mkdir -- \"$k\" || exit\n\
-             printf %s \"$p\" >\"$k/path\" || exit\n\
+             full() {{ printf '%s was not changed: homelab could not write to %s, where it keeps what it replaces; see `df %s`\\n' \"$p\" \"$k\" \"${{k%/*/*}}\"; exit 1; }}\n\
+             mkdir -p -- \"${{k%/*}}\" && mkdir -- \"$k\" || full\n\
+             {{ printf %s \"$p\" >\"$k/path\"; }} 2>/dev/null || full\n\
              cat >\"$k/back\" <<'{delimiter}'\n{back}\n{delimiter}\n\
-             [ $? = 0 ] || exit\n\
-             was() {{ printf '%s\\n' \"$1\" >\"$k/was.new\" && mv -f -- \"$k/was.new\" \"$k/was\" || exit; }}\n\
+             [ $? = 0 ] || full\n\
+             was() {{ {{ printf '%s\\n' \"$1\" >\"$k/was.new\" && mv -f -- \"$k/was.new\" \"$k/was\"; }} 2>/dev/null || full; }}\n\
              lost() {{ {lost}; }}\n\
              copy() {{ cp -a -- \"$at\" \"$k/old\" 2>/dev/null || {{ rm -rf -- \"$k/old\"; lost 'there is no room for a copy'; }}; }}\n\
              {place}\

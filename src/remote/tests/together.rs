@@ -164,3 +164,55 @@ async fn each_step_is_answered_with_its_own_output() {
     }))
     .await;
 }
+
+/// Nothing runs that the journal would not tell of, for want of room; other reasons do not matter.
+#[tokio::test]
+async fn without_room_for_the_first_lines_of_the_journal_nothing_runs() {
+    let shells = Shells::all();
+    join_all(shells.paths.iter().map(|shell| async move {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let mut host = Connection::local(shell).await.unwrap();
+        let mut writer = host.lock(&request(folder.path())).await.unwrap();
+        let opened = |path: &str, begin: Option<&str>| {
+            let mut first = step(format!("echo ran >>{}", quote(log.to_str().unwrap())));
+            first.record = Some(StepRecord {
+                entry: "0".to_owned(),
+                closing: None,
+                opening: Some(super::super::step::Opening {
+                    path: path.to_owned(),
+                    begin: begin.map(str::to_owned),
+                    lines: "opened\n".to_owned(),
+                }),
+            });
+            first
+        };
+        let answers = perform(&mut writer, &[opened("/no such/journal", Some(":"))]).await;
+        assert_eq!(ends(&answers), [DONE], "{shell:?}");
+        let answers = perform(&mut writer, &[opened("/dev/full", Some(":")), step("echo more")]).await;
+        assert_eq!(ends(&answers), [failed(1), SKIPPED], "{shell:?}");
+        let said = text(&answers[0].output);
+        assert!(
+            said.starts_with("there is no room in /dev, where homelab notes"),
+            "{shell:?}: {said}"
+        );
+        writer.resume().await.unwrap();
+        assert_eq!(
+            ends(&perform(&mut writer, &[step("echo more")]).await),
+            [failed(1)],
+            "{shell:?}"
+        );
+        assert_eq!(std::fs::read_to_string(&log).unwrap(), "ran\n", "{shell:?}");
+        host.close().await;
+
+        // A run that is noted goes on.
+        let mut host = Connection::local(shell).await.unwrap();
+        let mut writer = host.lock(&request(folder.path())).await.unwrap();
+        let journal = folder.path().join("journal");
+        let first = opened(journal.to_str().unwrap(), Some(":"));
+        let answers = perform(&mut writer, &[first, opened("/dev/full", None)]).await;
+        assert_eq!(ends(&answers), [DONE; 2], "{shell:?}");
+        host.close().await;
+    }))
+    .await;
+}
