@@ -51,7 +51,9 @@ impl Entrance {
             accesses.extend(found);
         }
         if changes.is_empty() {
-            accesses.extend(touches.iter().filter_map(|scope| self.of_scope(scope)));
+            let spares = self.spares_login(touches);
+            let found = touches.iter().filter_map(|scope| self.of_scope(scope));
+            accesses.extend(found.filter(|access| *access != Access::Account || !spares));
         }
         match marked {
             Some(false) => accesses.clear(),
@@ -95,6 +97,18 @@ impl Entrance {
             .flatten()
             .filter(|access| self.comes_by(*access))
             .collect()
+    }
+
+    /// Whether of all users and groups only some are touched which are nobody's way in, although the files of all of them are written.
+    fn spares_login(&self, touches: &[FactScope]) -> bool {
+        let is_other = |scope: &FactScope| match scope {
+            FactScope::Accounts | FactScope::Everything => false,
+            FactScope::Key(FactKey::User(user)) => self.session.is_some() && !self.is_login(user),
+            FactScope::Key(FactKey::Group(group)) => !GROUPS.contains(&group.as_str()),
+            _ => true,
+        };
+        let names_user = |scope: &FactScope| matches!(scope, FactScope::Key(FactKey::User(_)));
+        touches.iter().any(names_user) && touches.iter().all(is_other)
     }
 
     fn of_scope(&self, scope: &FactScope) -> Option<Access> {
@@ -160,4 +174,47 @@ fn home(overlay: &Overlay, user: &str) -> String {
         "root" => "/root".to_owned(),
         user => format!("/home/{user}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::session::Account;
+
+    #[test]
+    fn of_an_operation_that_is_not_compared_the_users_count_that_it_is_about() {
+        let entrance = Entrance {
+            session: Some(Session {
+                login: Account {
+                    user: "admin".to_owned(),
+                    group: "admin".to_owned(),
+                },
+                unprivileged: None,
+            }),
+            home: "/home/admin".to_owned(),
+            is_local: false,
+        };
+        let passwd = || FactScope::Key(FactKey::Path("/etc/passwd".to_owned()));
+        let user = |name: &str| FactScope::Key(FactKey::User(name.to_owned()));
+        let group = |name: &str| FactScope::Key(FactKey::Group(name.to_owned()));
+        for (touches, is_guarded) in [
+            (vec![passwd(), user("ann"), group("ann")], false),
+            (vec![passwd(), user("admin")], true),
+            (vec![passwd(), user("ann"), group("sudo")], true),
+            (vec![passwd(), user("ann"), FactScope::Accounts], true),
+            (vec![passwd()], true),
+        ] {
+            let mut outcome = Outcome::Deferred {
+                waits_for: Vec::new(),
+                why: "not compared".to_owned(),
+                touches: touches.clone(),
+                preview: Vec::new(),
+            };
+            assert_eq!(
+                !entrance.guard(&mut outcome, None).is_empty(),
+                is_guarded,
+                "{touches:?}"
+            );
+        }
+    }
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::layout::joined;
+use super::review::stands_alone;
 use super::sanitize::one_line;
 use super::style::{Tone, counted, paint, width};
 use crate::change::ResourceKind;
@@ -140,22 +141,21 @@ fn change_line(change: &Taken) -> String {
         "update" => ("~", Tone::Changed),
         _ => ("↻", Tone::EachTime),
     };
-    let differences = record
+    let kind = record.kind.parse::<ResourceKind>().ok();
+    let differences: Vec<String> = record
         .after
         .iter()
-        .filter(|(name, after)| record.before.get(*name) != Some(after));
-    let differences: Vec<String> = differences
-        .map(|(name, after)| {
-            let change = match record.before.get(name) {
+        .filter_map(|(name, after)| {
+            let before = record.before.get(name).filter(|before| !before.is_empty());
+            let change = match before {
+                Some(before) if before == after => return None,
+                Some(before) if after.is_empty() => format!("{before} → none"),
                 Some(before) => format!("{before} → {after}"),
+                None if after.is_empty() => return None,
                 None => after.clone(),
             };
-            // `active` is a value of this attribute too.
-            if name == "active" {
-                change
-            } else {
-                format!("{name} {change}")
-            }
+            let is_clear = kind.is_some_and(|kind| stands_alone(kind, name));
+            Some(if is_clear { change } else { format!("{name} {change}") })
         })
         .collect();
     let end = match change.end {

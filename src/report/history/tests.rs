@@ -50,6 +50,36 @@ fn runs_are_told_in_lines_and_one_with_its_changes() {
 }
 
 #[test]
+fn a_change_is_told_as_its_review_told_it() {
+    let record = |kind: &str, before: &str, after: &str| {
+        let change = format!(
+            r#"{{"change":0,"operation":"a / b","kind":"{kind}","name":"x","action":"update","steps":1,"was":"present","before":{{{before}}},"after":{{{after}}}}}"#
+        );
+        let head = JOURNAL.lines().take(2).collect::<Vec<_>>().join("\n");
+        let journal =
+            format!("{head}\n{change}\n{{\"step\":0,\"end\":\"done\",\"status\":0}}\n{{\"ended\":\"converged\"}}\n");
+        let told = plain(&run("alpha", &parse(&journal)[0].0));
+        told.lines().last().unwrap_or_default().trim().to_owned()
+    };
+    assert_eq!(
+        record("unit", "", r#""active":"active","enabled":"enabled""#),
+        "~ unit x   active, enabled"
+    );
+    assert_eq!(
+        record("user", "", r#""comment":"","group":"x","groups":"""#),
+        "~ user x   group x"
+    );
+    assert_eq!(
+        record("user", r#""comment":"","groups":"a""#, r#""comment":"","groups":"""#),
+        "~ user x   groups a → none"
+    );
+    assert_eq!(
+        record("package", r#""version":"1""#, r#""version":"2""#),
+        "~ package x   1 → 2"
+    );
+}
+
+#[test]
 fn packages_that_come_along_are_counted_as_in_a_summary() {
     let change = |number: u32, kind: &str, name: &str| {
         format!(

@@ -311,13 +311,18 @@ impl<'a> Change<'a> {
     }
 
     fn stands_alone(&self, name: &str) -> bool {
-        matches!(
-            (self.kind, name),
-            (ResourceKind::Unit, "active" | "enabled")
-                | (ResourceKind::Package, "version" | "mark")
-                | (ResourceKind::PackageLists, "age")
-        )
+        stands_alone(self.kind, name)
     }
+}
+
+/// Whether a value of this attribute says by itself what it is of.
+pub(in crate::report) fn stands_alone(kind: ResourceKind, name: &str) -> bool {
+    matches!(
+        (kind, name),
+        (ResourceKind::Unit, "active" | "enabled")
+            | (ResourceKind::Package, "version" | "mark")
+            | (ResourceKind::PackageLists, "age")
+    )
 }
 
 /// The attribute with the content of a file.

@@ -20,6 +20,7 @@ use crate::plan::{self, HostPlan, Plan, PlannedOperation};
 use crate::project::Selection;
 use mask::masked;
 
+pub(super) use change::stands_alone;
 pub use change::{Attributes, Before, Block, Change, Kept, Note, StepNote, Value};
 pub use line::{DiffLine, LeftOut, LineSign, Span, SpanText};
 pub(super) use packages::come_along;
