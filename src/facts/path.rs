@@ -287,7 +287,12 @@ pub fn for_each_mount(path: &str, which: MountPoints, then: &str) -> String {
         MountPoints::Below => format!("{at}/*"),
         MountPoints::AtOrBelow => format!("{at}|{at}/*"),
     };
-    format!("while read -r i i i i p i; do case $p in {pattern}) {then} ;; esac; done </proc/self/mountinfo")
+    each_mount("i", &format!("case $p in {pattern}) {then} ;; esac"))
+}
+
+/// Shell text that runs `then` for each mount point of the host, with its field in `$p`. `rest` are variables for the fields after that.
+pub fn each_mount(rest: &str, then: &str) -> String {
+    format!("while read -r i i i i p {rest}; do {then}; done </proc/self/mountinfo")
 }
 
 /// The path in such a field.

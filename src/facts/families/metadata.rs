@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::family::{Family, InTemplates, Readable, no_allowance};
 use crate::facts::key::{Fact, FactKey};
-use crate::facts::path::{Metadata, MetadataKey, mount_field, unescaped};
+use crate::facts::path::{Metadata, MetadataKey, each_mount, mount_field, unescaped};
 use crate::quote::quote_all;
 
 static METADATA: Family = Family {
@@ -36,10 +36,14 @@ fn probe(keys: &[FactKey]) -> String {
         "lsattr -d -- {} 2>/dev/null; [ $? != 127 ] || echo {WITHOUT_LSATTR}\n\
          printf \"mounts\\n\"\n\
          set -- {}\n\
-         while read -r i i i i p o i; do for k; do case $k/ in \"${{p%/}}\"/*) printf \"%s,%s %s\\n\" \"$o\" \"${{i##* }}\" \"$p\"; break ;; esac; done; done </proc/self/mountinfo 2>/dev/null\n\
+         {each} 2>/dev/null\n\
          true",
         quote_all(paths),
         quote_all(escaped.iter().map(String::as_str)),
+        each = each_mount(
+            "o i",
+            "for k; do case $k/ in \"${p%/}\"/*) printf \"%s,%s %s\\n\" \"$o\" \"${i##* }\" \"$p\"; break ;; esac; done"
+        ),
     )
 }
 
