@@ -242,3 +242,25 @@ async fn only_the_latest_runs_keep_what_they_replaced() {
     assert_eq!(left.len(), 31 + 1 + 1, "{left:?}");
     assert_eq!(left[0], "20260110T000000Z-00000000");
 }
+
+/// The message names homelab's own folder, not the file that was about to change.
+#[test]
+fn what_cannot_be_kept_names_the_folder_for_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path().join("state");
+    // Nothing can be made below a file, as on a full disk.
+    std::fs::write(&state, "").expect("write");
+    let previous = Previous::new(&state.to_string_lossy(), "20260101T000000Z-00000000");
+    let script = previous.of_file("/etc/hostname", 1).script();
+    let ran = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .output()
+        .expect("sh runs");
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert!(!ran.status.success());
+    assert!(
+        said.contains("/etc/hostname was not changed: homelab could not write to"),
+        "{said}"
+    );
+    assert!(said.contains(&format!("df {}/previous", state.display())), "{said}");
+}
