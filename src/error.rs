@@ -112,33 +112,6 @@ impl Origin {
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         (line, before[line_start..].chars().count() + 1)
     }
-
-    /// The place of line `number` of `text`, counted from 1, if `text` is written as it is in the string that begins here.
-    pub fn line_of(&self, text: &str, number: usize) -> Option<Self> {
-        let wanted = text.lines().nth(number.checked_sub(1)?)?.trim();
-        let (first, _) = self.line_column();
-        let mut lines = self.file.text.split_inclusive('\n').skip(first - 1);
-        // A line break after three quotes is no part of the string.
-        let opening = lines.clone().next()?.trim_end();
-        let is_below = opening.ends_with("\"\"\"") || opening.ends_with("'''");
-        let index = number - usize::from(!is_below);
-        let start: usize = self
-            .file
-            .text
-            .split_inclusive('\n')
-            .take(first - 1 + index)
-            .map(str::len)
-            .sum();
-        let written = lines.nth(index)?;
-        let at = written.find(wanted).filter(|_| !wanted.is_empty())?;
-        let [before, after] = [&written[..at], &written[at + wanted.len()..]];
-        let is_whole = index == 0 || before.trim().is_empty();
-        let is_end = after
-            .trim()
-            .chars()
-            .all(|character| character == '"' || character == '\'');
-        (is_whole && is_end).then(|| Self::new(&self.file, start + at..start + at + wanted.len()))
-    }
 }
 
 impl fmt::Display for Origin {
@@ -347,26 +320,6 @@ mod tests {
         assert_eq!(own.to_string(), "rollback of x");
         let stored = serde_json::to_string(&own).expect("text");
         assert_eq!(serde_json::from_str::<Origin>(&stored).expect("a place"), own);
-    }
-
-    #[test]
-    fn a_line_of_a_string_is_found_where_it_is_written_alike() {
-        let place = |written: &str, text: &str, number: usize| {
-            let file = SourceFile::new("a.toml", format!("op = 'x'\ncontent = {written}\nb = 1\n"));
-            let at = Origin::new(&file, 19..20).line_of(text, number)?;
-            Some((at.line_column(), file.text[at.span].to_owned()))
-        };
-        let found = |line, column, text: &str| Some(((line, column), text.to_owned()));
-        let long = "\"\"\"\none\n  two\n  two\n\"\"\"";
-        assert_eq!(place(long, "one\n  two\n  two\n", 1), found(3, 1, "one"));
-        assert_eq!(place(long, "one\n  two\n  two\n", 3), found(5, 3, "two"));
-        assert_eq!(place("'''one\ntwo'''", "one\ntwo", 1), found(2, 14, "one"));
-        assert_eq!(place("'''one\ntwo'''", "one\ntwo", 2), found(3, 1, "two"));
-        assert_eq!(place("\"one\"", "one", 1), found(2, 12, "one"));
-        // Another text, and one with line breaks that are written as signs.
-        assert_eq!(place(long, "one\n  three\n", 2), None);
-        assert_eq!(place("\"one\\ntwo\"", "one\ntwo", 2), None);
-        assert_eq!(place(long, "one\n", 9), None);
     }
 
     #[test]

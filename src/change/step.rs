@@ -134,6 +134,16 @@ impl Step {
         }
     }
 
+    /// The parameter that is to blame if it ends with this exit code, where one certainly is.
+    pub fn blames(&self, status: i32) -> Option<&'static str> {
+        match self {
+            Self::WriteFile(file) if status == fetch::OTHER_DIGEST => {
+                matches!(file.fetch, Some(Fetch::Download { .. })).then_some("sha256")
+            }
+            _ => None,
+        }
+    }
+
     /// The command that must accept a new file, if there is one.
     pub fn validator(&self) -> Option<&[String]> {
         match self {

@@ -1,6 +1,7 @@
 //! systemd units.
 
 pub(super) mod files;
+mod lines;
 mod name;
 mod reload;
 mod settings;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::kind::{DependsOn, Key, Subject};
 
 pub use files::{UnitFilePath, is_file_of};
+pub use lines::{Misread, misread};
 pub(super) use name::instances_probe;
 pub use name::{instances, is_unit_name, template, template_of};
 pub use reload::{Reload, ReloadKey};

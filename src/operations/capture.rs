@@ -38,10 +38,11 @@ use crate::secret::Secret;
 use crate::value::{Known, Text, Varied};
 
 /// Why the value is not known yet.
-const LATER: &str = "known after apply";
-/// The operations that make a value.
+const LATER: &str = "the capture makes it";
 const SHELL: &str = "server.shell";
 const REQUEST: &str = "http.resource";
+/// The operations that make a value.
+pub const MAKES_VALUES: [&str; 2] = [SHELL, REQUEST];
 
 /// Parameters of a `capture`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -89,6 +90,9 @@ struct Create {
     headers: Option<BTreeMap<String, Text>>,
     /// How long to try: it is made again after a pause until it succeeds. By default it is tried once.
     within: Option<Span>,
+    /// Paths that this may change beside the file, such as `[]` for none. By default it may change anything, so that later
+    /// operations are harder to predict.
+    touches: Option<Vec<String>>,
 }
 
 /// A method of a request that makes a value.
@@ -121,10 +125,9 @@ impl Operation for Capture {
     }
 
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
-        match &self.create {
-            Some(_) => vec![FactScope::Everything],
-            None => vec![FactScope::Key(FactKey::Path(self.file.clone()))],
-        }
+        let file = [FactKey::Path(self.file.clone()), FactKey::Content(self.file.clone())].map(FactScope::Key);
+        let others = self.create.as_ref().map(Create::may_change);
+        others.into_iter().flatten().chain(file).collect()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
@@ -160,21 +163,24 @@ impl Capture {
             ("body", create.body.is_some()),
             ("headers", create.headers.is_some()),
         ];
-        let foreign = match create.op.as_str() {
-            SHELL => of_request.into_iter().find(|(_, is_given)| *is_given),
-            REQUEST => Some(("commands", create.commands.is_some())).filter(|(_, is_given)| *is_given),
-            other => {
-                let title = format!("`{other}` cannot make a captured value");
-                return Err(context
-                    .refuse_entry("create", "op", title, "not possible here")
-                    .hint(format!("use `op = \"{SHELL}\"` or `op = \"{REQUEST}\"`")));
-            }
+        // The project has no other operation here.
+        let foreign = if create.op == REQUEST {
+            Some(("commands", create.commands.is_some())).filter(|(_, is_given)| *is_given)
+        } else {
+            of_request.into_iter().find(|(_, is_given)| *is_given)
         };
         if let Some((key, _)) = foreign {
             let title = format!("`{key}` is not for `{}` in `create`", create.op);
             return Err(context
                 .refuse_entry("create", key, title, "this would have no effect")
                 .hint("remove it"));
+        }
+        let mut touched = create.touches.iter().flatten();
+        if let Some(path) = touched.find(|path| !path.starts_with('/')) {
+            let title = format!("`{path}` in `touches` is not a valid path");
+            return Err(context
+                .refuse_entry("create", "touches", title, "must start with `/`")
+                .hint("write an absolute path of the host"));
         }
         if create.op == REQUEST {
             let Some(url) = &create.url else {
@@ -221,11 +227,15 @@ impl Capture {
             group: group.clone(),
             mode,
         };
-        change.effects = vec![
-            Effect::Forget(FactScope::Everything, "the command may change it".to_owned()),
-            Effect::Set(FactKey::Path(self.file.clone()), Fact::Path(PathFact::Present(inode))),
-            Effect::Forget(FactScope::Key(FactKey::Content(self.file.clone())), LATER.to_owned()),
-        ];
+        let others = create.may_change().into_iter();
+        let forget = |scope| Effect::Forget(scope, "the command may change it".to_owned());
+        change.effects = others
+            .map(forget)
+            .chain([
+                Effect::Set(FactKey::Path(self.file.clone()), Fact::Path(PathFact::Present(inode))),
+                Effect::Forget(FactScope::Key(FactKey::Content(self.file.clone())), LATER.to_owned()),
+            ])
+            .collect();
         let script = self.script(&make, create.within.is_some(), &format!("{owner}:{group}"), mode);
         let mut command = if create.op == REQUEST {
             // A shell reads it from standard input: it has the values of the headers.
@@ -240,6 +250,12 @@ impl Capture {
         if let Some(within) = create.within {
             command.timeout = within.0;
         }
+        let asking = if create.op == REQUEST {
+            "create.url"
+        } else {
+            "create.commands"
+        };
+        command = command.asked_by(asking);
         change.steps = vec![Step::Run(command)];
         Ok(change)
     }
@@ -270,6 +286,14 @@ impl Capture {
 }
 
 impl Create {
+    /// What it may change beside the file.
+    fn may_change(&self) -> Vec<FactScope> {
+        match &self.touches {
+            Some(paths) => paths.iter().cloned().map(FactScope::Tree).collect(),
+            None => vec![FactScope::Everything],
+        }
+    }
+
     fn headers(&self) -> &BTreeMap<String, Text> {
         static NONE: BTreeMap<String, Text> = BTreeMap::new();
         self.headers.as_ref().unwrap_or(&NONE)

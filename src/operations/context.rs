@@ -60,6 +60,7 @@ pub struct PlanContext<'a> {
     notices: RefCell<Vec<String>>,
     awaited: RefCell<Vec<OperationId>>,
     is_amid_changes: bool,
+    has_stand_ins: bool,
 }
 
 impl<'a> PlanContext<'a> {
@@ -90,7 +91,20 @@ impl<'a> PlanContext<'a> {
             notices: RefCell::default(),
             awaited: RefCell::default(),
             is_amid_changes: false,
+            has_stand_ins: false,
         }
+    }
+
+    /// The same for an operation in which something stands in for values that are known only later.
+    #[must_use]
+    pub fn with_stand_ins(mut self) -> Self {
+        self.has_stand_ins = true;
+        self
+    }
+
+    /// Whether something stands in for values that are known only later, so that no text is what it will be.
+    pub(super) fn has_stand_ins(&self) -> bool {
+        self.has_stand_ins
     }
 
     /// The same for an operation that is planned as a handler.
@@ -318,9 +332,7 @@ impl<'a> PlanContext<'a> {
 
     /// A refusal that points at the name of an entry of a table.
     pub fn refuse_entry(&self, argument: &str, name: &str, title: impl Into<String>, label: impl Into<String>) -> Stop {
-        let table = self.arguments.get(argument).and_then(|entry| entry.value.as_table());
-        let entry = table.and_then(|table| table.get(name));
-        let key = entry.and_then(|entry| entry.key.as_ref());
+        let key = self.entry_of(argument, name).and_then(|entry| entry.key.as_ref());
         let place = key.unwrap_or_else(|| self.origin_of(argument));
         Stop::Refused(Box::new(Diagnostic::new(title).at(place, label)))
     }
@@ -331,6 +343,11 @@ impl<'a> PlanContext<'a> {
         let mistake = Diagnostic::new(title).at(written, label);
         let entry = self.entry(argument);
         mistake.at_maybe(entry.and_then(Entry::key_apart), "used here")
+    }
+
+    /// An entry of a table.
+    pub(super) fn entry_of(&self, argument: &str, name: &str) -> Option<&Entry> {
+        self.arguments.get(argument)?.value.as_table()?.get(name)
     }
 
     fn entry(&self, argument: &str) -> Option<&Entry> {

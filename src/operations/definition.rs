@@ -5,13 +5,14 @@
 use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
 
-use super::conduct::{RunsCommands, conduct, expected};
+use super::conduct::{ConductKeys, RunsCommands, conduct, expected};
 use super::directed::direct;
 use super::operation::Operation;
 use super::run_as::{RunAs, RunAsSupport};
-use super::wording::{Parameter, schema_of};
+use super::wording::{Parameter, keys_below, schema_of, value_at};
 use crate::error::{Diagnostic, Origin};
-use crate::value::{Kind, Table, Value, ValueError, deserialize, keys_of};
+use crate::template::is_template;
+use crate::value::{Kind, Part, Table, Value, ValueError, deserialize, keys_of};
 
 /// An operation as a type.
 pub(super) trait Define: Operation + DeserializeOwned + JsonSchema + 'static {
@@ -27,6 +28,8 @@ pub(super) trait Define: Operation + DeserializeOwned + JsonSchema + 'static {
     const EXAMPLE: &'static str;
     /// The parameters that a shell reads: text of hosts must be quoted there.
     const SHELL_TEXT: &'static [&'static str] = &[];
+    /// What to do where a secret is refused, if that is something else than for most operations.
+    const INSTEAD_OF_SECRETS: Option<&'static str> = None;
     /// Whether it supports `become_user`, and how.
     const RUN_AS: RunAsSupport = RunAsSupport::None;
     /// Which commands it runs, for `env` and `timeout`.
@@ -47,6 +50,7 @@ pub struct Definition {
     pub example: &'static str,
     /// The parameters that a shell reads: text of hosts must be quoted there.
     shell_text: &'static [&'static str],
+    instead_of_secrets: Option<&'static str>,
     run_as: RunAsSupport,
     runs: RunsCommands,
     parse: fn(&Value) -> Result<Box<dyn Operation>, ValueError>,
@@ -70,6 +74,37 @@ fn scripts(words: &[Value]) -> impl Iterator<Item = &Value> {
         .map(|three| &three[2])
 }
 
+/// The template that the misfit comes from, if one stands where the misfit is not written itself.
+fn error_template<'a>(error: &ValueError, written: &'a Table) -> Option<&'a Value> {
+    let mut at = &written.get(error.key()?)?.value;
+    for part in &error.path()[1..] {
+        let inner = match (&at.kind, part) {
+            (Kind::Table(table), Part::Key(key)) => table.get(key).map(|entry| &entry.value),
+            (Kind::List(items), Part::Item(index)) => items.get(*index),
+            _ => None,
+        };
+        let Some(inner) = inner else { break };
+        at = inner;
+    }
+    at.as_str().is_some_and(is_template).then_some(at)
+}
+
+/// How a template that gives a number or a truth value has to be written where a string is wanted.
+fn as_string(error: &ValueError, expected: &str, template: &Value) -> Option<String> {
+    let is_plain = matches!(error.found()?.kind, Kind::Integer(_) | Kind::Float(_) | Kind::Bool(_));
+    let expression = template.as_str()?.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+    let expression = expression.trim_matches('-').trim();
+    if !is_plain || !expected.contains("a string") || expression.contains("{{") {
+        return None;
+    }
+    let is_name = |sign: char| sign.is_alphanumeric() || "_.[]\"'".contains(sign);
+    Some(if expression.chars().all(is_name) {
+        format!("write `{{{{ {expression} | string }}}}`")
+    } else {
+        format!("write `{{{{ ({expression}) | string }}}}`")
+    })
+}
+
 impl Definition {
     /// Whether it is a check, which changes nothing.
     pub fn is_check(&self) -> bool {
@@ -89,6 +124,7 @@ impl Definition {
             told_apart_by: T::TOLD_APART_BY,
             example: T::EXAMPLE,
             shell_text: T::SHELL_TEXT,
+            instead_of_secrets: T::INSTEAD_OF_SECRETS,
             run_as: T::RUN_AS,
             runs: T::RUNS,
             parse: |parameters| deserialize::<T>(parameters).map(|operation| Box::new(operation) as Box<dyn Operation>),
@@ -122,24 +158,52 @@ impl Definition {
         self.run_as != RunAsSupport::None
     }
 
-    /// A mistake for parameters that cannot be read: `arguments` and `run_as` as written, `place` is the operation's position.
-    pub fn misfit(&self, error: ValueError, arguments: &Table, run_as: &RunAs, place: &Origin) -> Diagnostic {
+    /// A mistake for parameters that cannot be read: `arguments` and `run_as` with the values of templates, `written` as they are
+    /// written, `place` is the operation's position.
+    pub fn misfit(
+        &self,
+        error: ValueError,
+        [arguments, written]: [&Table; 2],
+        run_as: &RunAs,
+        place: &Origin,
+    ) -> Diagnostic {
         if error.is_secret {
             return self.secret_refused(error, place);
         }
         let title = format!("invalid parameters of `{}`", self.name);
-        let written = |key| arguments.get_key_value(key).or_else(|| run_as.entry(key));
-        let Some((key, entry)) = error.key().and_then(written) else {
+        let given = |key| arguments.get_key_value(key).or_else(|| run_as.entry(key));
+        let Some((key, entry)) = error.key().and_then(given) else {
             return error.into_diagnostic(title, Some(place));
         };
-        let expected = match key.as_str() {
-            "become" => "true or false".to_owned(),
-            "become_user" => "a string".to_owned(),
-            key => expected(key).map_or_else(|| self.kind_of(key), str::to_owned),
+        let Some((name, expected)) = self.value_at(key, error.path()) else {
+            return error.into_diagnostic(title, Some(place));
         };
-        let title_of_key = format!("`{key}` of `{}`", self.name);
-        let misfit = error.misfit(&title_of_key, &expected, entry.key_apart());
-        misfit.unwrap_or_else(|| error.into_diagnostic(title, Some(place)))
+        let template = error_template(&error, written);
+        let used = entry.key_apart().or_else(|| template?.origin.as_ref());
+        let title_of_value = format!("{name} of `{}`", self.name);
+        match error.misfit(&title_of_value, &expected, used) {
+            Some(misfit) => misfit.hint_maybe(template.and_then(|template| as_string(&error, &expected, template))),
+            None => error.into_diagnostic(format!("invalid {title_of_value}"), Some(place)),
+        }
+    }
+
+    /// The name of the value at the end of `path`, below its parameter `key`, and its type in words.
+    fn value_at(&self, key: &str, path: &[Part]) -> Option<(String, String)> {
+        let own_words = match key {
+            "become" => Some("true or false"),
+            "become_user" => Some("a string"),
+            key => expected(key),
+        };
+        match own_words {
+            Some(words) if path.len() == 1 => Some((format!("`{key}`"), words.to_owned())),
+            Some(_) => value_at(&schema_of::<ConductKeys>(), path),
+            None => value_at(&self.schema(), path),
+        }
+    }
+
+    /// The keys of the table that the parameter `key` is, if it has only those.
+    pub fn keys_below(&self, key: &str) -> Option<Vec<String>> {
+        keys_below(&self.schema(), key)
     }
 
     /// The mistake of a secret where others could read it.
@@ -148,7 +212,7 @@ impl Definition {
             Some(key) => format!("`{key}` of `{}` cannot be a secret", self.name),
             None => format!("a secret cannot be used here in `{}`", self.name),
         };
-        let hint = match self.runs {
+        let usual = match self.runs {
             RunsCommands::Own | RunsCommands::TriesOwn => {
                 "other users of the host can see it: set `env = { NAME = … }` and write `\"$NAME\"`, or pass it in `input`"
             }
@@ -156,13 +220,8 @@ impl Definition {
                 "reviews and other users can see it: use secrets in the content of files, in `env`, headers and bodies"
             }
         };
+        let hint = self.instead_of_secrets.unwrap_or(usual);
         error.into_diagnostic(title, Some(place)).hint(hint)
-    }
-
-    fn kind_of(&self, key: &str) -> String {
-        let parameters = self.parameters();
-        let parameter = parameters.into_iter().find(|parameter| parameter.name == *key);
-        parameter.map_or_else(|| "something else".to_owned(), |parameter| parameter.kind)
     }
 
     /// The operation with `parameters`, a table, running as `run_as` says.

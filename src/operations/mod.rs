@@ -30,9 +30,11 @@ mod table;
 mod verify;
 mod wording;
 mod work;
+mod written;
 
 use definition::Define;
 
+pub use capture::MAKES_VALUES;
 pub use conduct::{CONDUCT_KEYS, ConductKeys};
 pub use context::{OwedRecord, PlanContext, Role};
 pub use definition::Definition;
@@ -40,7 +42,8 @@ pub use operation::{CronEntry, Demand, Operation, Stays, Tree};
 pub use run_as::{BECOME_KEYS, RunAs};
 pub use systemd::Needs as UnitNeeds;
 pub use table::{CAPTURE, OPERATIONS, family, find, operation_as_key, operation_suggestion};
-pub use wording::{Parameter, schema_of};
+pub use wording::{Parameter, schema_of, value_at};
+pub use written::WrittenText;
 
 #[cfg(test)]
 mod testing;

@@ -5,6 +5,8 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value as Json};
 
+use crate::value::Part;
+
 /// The documentation of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameter {
@@ -33,6 +35,47 @@ impl Parameter {
         properties.into_iter().flatten().map(parameter).collect()
     }
 }
+
+/// The value at the end of `path` in a table that `schema` describes: its name, and its type in words. `None` where the schema leaves
+/// it open.
+pub fn value_at(schema: &Schema, path: &[Part]) -> Option<(String, String)> {
+    let mut at = schema.as_value();
+    let mut name = String::new();
+    for part in path {
+        at = inner(at, part)?;
+        name = match part {
+            Part::Key(key) if name.is_empty() => format!("`{key}`"),
+            Part::Key(key) => format!("`{key}` in {name}"),
+            Part::Item(index) => format!("item {} of {name}", index + 1),
+        };
+    }
+    let kind = kind(at);
+    (kind != ANY).then_some((name, kind))
+}
+
+/// The keys of the table that is the value of `key` in what `schema` describes, if it has only those.
+pub(super) fn keys_below(schema: &Schema, key: &str) -> Option<Vec<String>> {
+    let below = inner(schema.as_value(), &Part::Key(key.to_owned()))?;
+    let is_closed = below.get("additionalProperties") == Some(&Json::Bool(false));
+    let properties = below["properties"].as_object().filter(|_| is_closed)?;
+    Some(properties.keys().cloned().collect())
+}
+
+/// The schema of a part of a value; `None` where it is open.
+fn inner<'a>(schema: &'a Json, part: &Part) -> Option<&'a Json> {
+    let found = match part {
+        Part::Key(key) => schema["properties"].get(key).or(schema.get("additionalProperties")),
+        Part::Item(_) => schema.get("items"),
+    };
+    let is_schema = |found: &&Json| found.as_object().is_some_and(|keys| !keys.is_empty());
+    found.filter(is_schema).or_else(|| {
+        let options = ["anyOf", "oneOf"].iter().filter_map(|key| schema[*key].as_array());
+        options.flatten().find_map(|option| inner(option, part))
+    })
+}
+
+/// The words for a value whose type is open.
+const ANY: &str = "any value";
 
 /// A JSON Schema (draft 7) of `T`, without references.
 pub fn schema_of<T: JsonSchema>() -> Schema {
@@ -117,7 +160,7 @@ fn kind(schema: &Json) -> String {
             other => format!("a list, each {other}"),
         },
         "object" => "a table".to_owned(),
-        _ => "any value".to_owned(),
+        _ => ANY.to_owned(),
     }
 }
 

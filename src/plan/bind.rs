@@ -11,7 +11,7 @@ use crate::error::{Diagnostic, Origin};
 use crate::facts::FactKey;
 use crate::facts::overlay::OperationId;
 use crate::facts::owed::Owed;
-use crate::operations::{Definition, Operation, RunAs};
+use crate::operations::{CAPTURE, Definition, Operation, RunAs};
 use crate::project::RawOperation;
 use crate::template::Bindings;
 use crate::value::{Entry, Kind, Table, Value, Why};
@@ -42,6 +42,16 @@ pub(super) struct BoundOperation {
 }
 
 impl BoundOperation {
+    /// The name of the value that it captures, if it is a capture.
+    pub(super) fn captures(&self) -> Option<&str> {
+        let (Bound::Ready(ready) | Bound::Partly(ready, _)) = &self.bound else {
+            return None;
+        };
+        let is_capture = ready.definition.name == CAPTURE.name;
+        let name = ready.arguments.get(CAPTURE.main_argument).filter(|_| is_capture)?;
+        name.value.as_str()
+    }
+
     /// Whether it asks what services do.
     pub(super) fn asks_services(&self) -> bool {
         matches!(&self.bound, Bound::Ready(ready) | Bound::Partly(ready, _) if ready.definition.asks_services())
@@ -139,7 +149,9 @@ pub(super) fn bind(
                     ..of(id, bound)
                 })
             }
-            None => Err(raw.definition.misfit(error, &arguments, &run_as, &raw.origin)),
+            None => Err(raw
+                .definition
+                .misfit(error, [&arguments, &raw.arguments], &run_as, &raw.origin)),
         },
     }
 }

@@ -91,10 +91,8 @@ impl Captures {
     }
 
     /// Notes that a capture has a mistake, which is reported: its value is not known.
-    pub(super) fn fail(&mut self, raw: &RawOperation) {
-        if let Some(name) = raw.captures() {
-            self.reached.insert(name.to_owned(), None);
-        }
+    pub(super) fn fail(&mut self, name: &str) {
+        self.reached.insert(name.to_owned(), None);
     }
 
     /// Notes that the plan has passed tasks without looking at what is in them. What is skipped is read; `is_open` if it is not known

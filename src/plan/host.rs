@@ -18,7 +18,7 @@ use super::walk::{Peers, Place, Walk};
 use super::{Build, PlannedOperation, Trigger};
 use crate::change::{Action, Outcome, ResourceChange, ResourceKind};
 use crate::error::Diagnostic;
-use crate::facts::overlay::{OperationId, Overlay};
+use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
 use crate::facts::unit::UnitFact;
 use crate::facts::{Fact, FactKey};
 use crate::operations::Role;
@@ -121,6 +121,7 @@ impl<'a> HostPlanner<'a> {
     fn plan(&mut self, bound: BoundOperation, role: Role, build: &mut Build) {
         let id = bound.id.clone();
         let asks_services = bound.asks_services();
+        let capture = bound.captures().map(str::to_owned);
         let owed = bound.handler.clone().filter(|_| bound.trigger == Trigger::Owed);
         let due = bound.trigger.due(&self.operations, self.given.changed(), &self.overlay);
         let notifiers = match &due {
@@ -157,12 +158,22 @@ impl<'a> HostPlanner<'a> {
                 self.operations.push(planned.operation);
             }
             Ok(None) => {}
-            Err(mistake) => match owed {
+            Err(unfit) => match owed {
                 // It need not hold up a deploy that changes nothing of it.
                 Some(owed) => self.walk.refuse_owed(&owed),
-                None if self.given.is_next_run => self.refused.push((id, mistake)),
-                None if asks_services => self.given.note_mistake(self.with_handlers(mistake), build),
-                None => self.given.note_mistake(mistake, build),
+                None if self.given.is_next_run => self.refused.push((id, unfit.mistake)),
+                None => {
+                    if let Some(capture) = capture {
+                        self.walk.fail_capture(&capture);
+                    }
+                    let mistake = if asks_services {
+                        self.with_handlers(unfit.mistake)
+                    } else {
+                        unfit.mistake
+                    };
+                    self.given.note_mistake(mistake, build);
+                    self.overlay.commit(&id, never_made(unfit.touches));
+                }
             },
         }
     }
@@ -328,6 +339,17 @@ impl<'a> HostPlanner<'a> {
             build.missing.entry(host).or_default().extend(keys);
         }
     }
+}
+
+/// What is not known because an operation has a mistake: what is at its paths, and its units. What else it may change stays as it is, so
+/// that mistakes which do not follow from this one are reported too.
+fn never_made(touches: Vec<FactScope>) -> Vec<Effect> {
+    let named = touches
+        .into_iter()
+        .filter(|scope| matches!(scope, FactScope::Key(FactKey::Path(_) | FactKey::Unit(_))));
+    named
+        .map(|scope| Effect::Forget(scope, "what makes it has a mistake".to_owned()))
+        .collect()
 }
 
 fn role(bound: &BoundOperation) -> Role {

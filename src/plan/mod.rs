@@ -40,7 +40,7 @@ use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::OperationId;
 use crate::facts::owed::Owed;
 use crate::facts::{FactKey, Facts};
-use crate::operations::CronEntry;
+use crate::operations::{CronEntry, WrittenText};
 
 pub use as_now::AsNow;
 pub use build::{build, plan_alone, plan_next_run, survey};
@@ -173,6 +173,8 @@ pub struct Holds {
     /// The directories that it has files of its own in.
     pub trees: Vec<String>,
     pub cron_entry: Option<CronEntry>,
+    /// The texts of the project that become files of the host which are validated, by the paths of those.
+    pub texts: BTreeMap<String, WrittenText>,
 }
 
 /// Where the project asks for something.
@@ -237,11 +239,23 @@ impl PlannedOperation {
 
     /// Where the parameter is written that asks for `step`, or the whole operation.
     pub fn written_at(&self, step: Option<&Step>) -> Box<Place> {
-        let parameters = step.map(Step::asked_by).unwrap_or_default();
+        Box::new(self.place_of(&step.map(Step::asked_by).unwrap_or_default()))
+    }
+
+    /// Where the parameter is written that is to blame for the end of `step` with the exit code `status`.
+    pub fn blamed_at(&self, step: &Step, status: i32) -> Box<Place> {
+        match step.blames(status) {
+            Some(parameter) => Box::new(self.place_of(&[parameter])),
+            None => self.written_at(Some(step)),
+        }
+    }
+
+    /// Where the first of these parameters is written that it has, or the whole operation.
+    fn place_of(&self, parameters: &[&str]) -> Place {
         let found = parameters
             .iter()
             .find_map(|parameter| Some((parameter, self.parameters.get(*parameter)?)));
-        Box::new(match found {
+        match found {
             Some((parameter, place)) => Place {
                 written_at: place.clone(),
                 parameter: Some((*parameter).to_owned()),
@@ -250,7 +264,7 @@ impl PlannedOperation {
                 written_at: self.origin.to_string(),
                 parameter: None,
             },
-        })
+        }
     }
 
     /// The changes that the review shows for it.

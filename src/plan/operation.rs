@@ -14,12 +14,13 @@ use super::trigger::{Due, Trigger};
 use super::visible::NOT_READ;
 use super::{Build, Holds, PlannedHandler, PlannedOperation, Survey};
 use crate::change::{Conduct, NotKnown, Outcome, ResourceChange, Step, Stop};
+use crate::content::Assets;
 use crate::error::{Diagnostic, Origin};
 use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
 use crate::facts::owed::Owed;
 use crate::facts::{DependsOn, FactKey};
-use crate::operations::{CronEntry, Demand, OwedRecord, PlanContext, Role, Tree};
-use crate::value::{Why, Withheld};
+use crate::operations::{CronEntry, Demand, OwedRecord, PlanContext, Role, Tree, WrittenText};
+use crate::value::{Entry, Why, Withheld};
 
 /// A planned operation, and the facts that later ones may count on.
 pub(super) struct Planned {
@@ -36,6 +37,13 @@ pub(super) struct Planned {
     pub(super) refused_now: Option<Diagnostic>,
 }
 
+/// An operation that does not fit the host.
+pub(super) struct Unfit {
+    pub(super) mistake: Diagnostic,
+    /// What it would have changed: a mistake of what looks at that would only follow from this one.
+    pub(super) touches: Vec<FactScope>,
+}
+
 /// Plans an operation over `overlay`; missing facts are noted in `build`. `None` if nothing makes it run.
 ///
 /// Errors: the operation does not fit this host.
@@ -46,7 +54,7 @@ pub(super) fn plan_operation(
     given: &Given<'_>,
     overlay: &Overlay,
     build: &mut Build,
-) -> Result<Option<Planned>, Diagnostic> {
+) -> Result<Option<Planned>, Box<Unfit>> {
     if due == Due::No {
         return Ok(None);
     }
@@ -89,14 +97,15 @@ pub(super) fn plan_operation(
     let holds = Holds {
         trees: trees.iter().map(|tree| tree.path.clone()).collect(),
         cron_entry: cron_entry(&bound.bound),
+        texts: BTreeMap::new(),
     };
     if given.is_survey() {
         build.survey.add(&asked, &holds);
     }
-    let mut outcome = outcome?;
-    outcome.validate_once();
-    check_reboot(&bound.origin, &mut outcome, given.host.is_local)?;
-    check_effects(&bound.id, &bound.origin, &outcome, &touches)?;
+    let mut outcome = match outcome.and_then(|outcome| checked(outcome, &bound, &touches, given)) {
+        Ok(outcome) => outcome,
+        Err(mistake) => return Err(Box::new(Unfit { mistake, touches })),
+    };
     outcome = match due {
         Due::IfChanged(notifiers) => conditional(outcome, notifiers, &touches),
         Due::Unless(since) => likely(outcome, since),
@@ -111,6 +120,10 @@ pub(super) fn plan_operation(
     let guards = Entrance::new(overlay, given.host.is_local).guard(&mut outcome, bound.guard);
     let handler = bound.handler.map(|record| planned_handler(record, given));
     let takes_touches = takes_touches(&bound.bound);
+    let holds = Holds {
+        texts: texts(&bound.bound, &outcome, &given.selection.assets),
+        ..holds
+    };
     let operation = PlannedOperation {
         id: bound.id,
         stage: bound.position.stage,
@@ -139,6 +152,19 @@ pub(super) fn plan_operation(
         notices,
         refused_now,
     }))
+}
+
+/// Errors: the outcome is one that the operation must not have.
+fn checked(
+    mut outcome: Outcome,
+    bound: &BoundOperation,
+    touches: &[FactScope],
+    given: &Given<'_>,
+) -> Result<Outcome, Diagnostic> {
+    outcome.validate_once();
+    check_reboot(&bound.origin, &mut outcome, given.host.is_local)?;
+    check_effects(&bound.id, &bound.origin, &outcome, touches)?;
+    Ok(outcome)
 }
 
 /// Why an operation is refused as things are now, unless something that it looked at is missing, or is asked again after any change:
@@ -274,7 +300,7 @@ fn is_surveyed(bound: &BoundOperation, given: &Given<'_>, overlay: &Overlay, bui
     };
     let overlay = overlay.as_now();
     let found = stand_ins.each_ref().map(|ready| {
-        let context = context(overlay.clone(), ready, &bound.origin, given);
+        let context = context(overlay.clone(), ready, &bound.origin, given).with_stand_ins();
         let planned = ready.operation.plan(&context);
         // What it would look at next is not known.
         if let Err(Stop::Refused(_)) = context.with_resolved_paths(planned) {
@@ -286,6 +312,7 @@ fn is_surveyed(bound: &BoundOperation, given: &Given<'_>, overlay: &Overlay, bui
         let holds = Holds {
             trees: trees.collect(),
             cron_entry: ready.operation.cron_entry(),
+            texts: BTreeMap::new(),
         };
         let mut survey = Survey::default();
         survey.add(&asked, &holds);
@@ -319,8 +346,8 @@ fn plan_partly(
     build: &mut Build,
 ) -> (Result<Outcome, Diagnostic>, Found) {
     let lacks_secret = matches!(why, Why::Withheld(_));
-    let in_turn = context(overlay.clone(), ready, origin, given);
-    let as_now = context(overlay.as_now(), ready, origin, given);
+    let in_turn = context(overlay.clone(), ready, origin, given).with_stand_ins();
+    let as_now = context(overlay.as_now(), ready, origin, given).with_stand_ins();
     let mut preview = Vec::new();
     if !lacks_secret && !why.is_later(NOT_READ) {
         for key in ready.operation.needs().into_iter().filter(is_of_host) {
@@ -384,7 +411,10 @@ fn after(why: &Why) -> Vec<OperationId> {
 
 fn takes_touches(bound: &Bound) -> bool {
     match bound {
-        Bound::Ready(ready) | Bound::Partly(ready, _) => ready.definition.keys().contains(&"touches"),
+        Bound::Ready(ready) | Bound::Partly(ready, _) => {
+            let below = ready.definition.keys_below("create").unwrap_or_default();
+            ready.definition.keys().contains(&"touches") || below.iter().any(|key| key == "touches")
+        }
         Bound::Unknown(_) => false,
     }
 }
@@ -414,11 +444,34 @@ fn places(bound: &Bound) -> BTreeMap<String, String> {
     let (Bound::Ready(ready) | Bound::Partly(ready, _)) = bound else {
         return BTreeMap::new();
     };
-    let written = ready.arguments.iter().filter_map(|(name, entry)| {
+    let place = |name: String, entry: &Entry| {
         let origin = entry.value.origin.as_ref().or(entry.key.as_ref())?;
-        Some((name.clone(), origin.to_string()))
+        Some((name, origin.to_string()))
+    };
+    let mut written = BTreeMap::new();
+    for (name, entry) in &ready.arguments {
+        written.extend(place(name.clone(), entry));
+        // Data may be tables too; what runs commands is in tables with keys of their own.
+        let inner = entry.value.as_table().filter(|_| name == "create");
+        let inner = inner.into_iter().flatten();
+        written.extend(inner.filter_map(|(key, entry)| place(format!("{name}.{key}"), entry)));
+    }
+    written
+}
+
+/// Where the texts of the new files that are validated are written.
+fn texts(bound: &Bound, outcome: &Outcome, assets: &Assets) -> BTreeMap<String, WrittenText> {
+    let (Bound::Ready(ready), Outcome::Change(changes) | Outcome::Ensure { changes, .. }) = (bound, outcome) else {
+        return BTreeMap::new();
+    };
+    let steps = changes.iter().flat_map(|change| &change.steps);
+    let files = steps.filter_map(|step| match step {
+        Step::WriteFile(file) if file.validate.is_some() => Some(&file.path),
+        _ => None,
     });
-    written.collect()
+    files
+        .filter_map(|path| Some((path.clone(), WrittenText::of(&ready.arguments, assets, path)?)))
+        .collect()
 }
 
 /// Whether an earlier run's restart of a handler's unit may have stopped it, also for another handler.

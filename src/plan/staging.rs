@@ -12,7 +12,9 @@ use crate::error::{Diagnostic, Origin};
 use crate::facts::layers::{NO_MOUNTS, NO_PROGRAM, NO_ROOT};
 use crate::facts::overlay::Effect;
 use crate::facts::path::{is_below, parent};
+use crate::facts::unit::UnitFilePath;
 use crate::facts::{FactKey, Probe};
+use crate::operations::WrittenText;
 
 /// The validators of a host's plan, to be run where the files of the plan are in place in a view of the host.
 #[derive(Debug)]
@@ -27,8 +29,8 @@ struct Validation {
     origin: Origin,
     path: String,
     name: ValidatorName,
-    /// Where its text is written, with the text, if that is in the task.
-    written: Option<(Origin, String)>,
+    /// Where its text is written, with the text, if that is in the project.
+    written: Option<(WrittenText, String)>,
     /// The earlier operations of which something cannot be seen before it has happened.
     earlier: Vec<String>,
     /// Why its content does not come to the host before apply, if it does not.
@@ -195,22 +197,28 @@ impl Validation {
                 } else {
                     verdict.said.trim()
                 };
-                let line = self.line_at_fault(said);
-                Judged::Refused(Box::new(
-                    Diagnostic::new(format!("{name} does not accept the new `{}`", self.path))
-                        .at(&self.origin, "validated before anything changes")
-                        .at_maybe(line.as_ref(), "this line of it")
-                        .because(said)
-                        .hint("correct the file, or what it refers to; the host is as it was"),
-                ))
+                Judged::Refused(Box::new(self.refused(said)))
             }
         }
     }
 
-    /// Where the first line of the new file is written that the validator names.
-    fn line_at_fault(&self, said: &str) -> Option<Origin> {
-        let (origin, text) = self.written.as_ref()?;
-        origin.line_of(text, named_line(said, &self.path)?)
+    /// The mistake in the new file, at the lines that the validator names.
+    fn refused(&self, said: &str) -> Diagnostic {
+        let mut mistake = Diagnostic::new(format!("{} does not accept the new `{}`", self.name.words, self.path));
+        let mut used = None;
+        if let Some((written, text)) = &self.written {
+            for named in named_lines(said, &self.path) {
+                if let Some(place) = written.line(text, named.number) {
+                    mistake = mistake.at(&place, named.what.unwrap_or_else(|| "this line of it".to_owned()));
+                    used = written.used.as_ref();
+                }
+            }
+        }
+        mistake
+            .at_maybe(used, "used here")
+            .at(&self.origin, "validated before anything changes")
+            .because(said)
+            .hint("correct the file, or what it refers to; the host is as it was")
     }
 
     /// Why the new file could not be made before apply.
@@ -248,27 +256,63 @@ impl Validation {
     }
 }
 
-/// Where the text of a new file is written, with the text, if that is in the task of its operation.
-fn written(operation: &PlannedOperation, file: &WriteFile) -> Option<(Origin, String)> {
+/// Where the text of a new file is written, with the text, if that is in the project.
+fn written(operation: &PlannedOperation, file: &WriteFile) -> Option<(WrittenText, String)> {
     let text = std::str::from_utf8(file.content.bytes()?).ok()?;
-    let source = &operation.origin.file;
-    let place = operation.parameters.get("content")?.strip_prefix(&source.path)?;
-    let line: usize = place.strip_prefix(':')?.split(':').next()?.parse().ok()?;
-    let lines = source.text.split_inclusive('\n').take(line.checked_sub(1)?);
-    let start = lines.map(str::len).sum();
-    Some((Origin::new(source, start..start), text.to_owned()))
+    Some((operation.holds.texts.get(&file.path)?.clone(), text.to_owned()))
 }
 
-/// The first line of the file at `path` that a validator names, as in `PATH:4` or `PATH line 4`.
-fn named_line(said: &str, path: &str) -> Option<usize> {
-    said.match_indices(path).find_map(|(at, _)| {
-        let rest = &said[at + path.len()..];
+/// A line of a new file that its validator names.
+#[derive(Debug, PartialEq, Eq)]
+struct NamedLine {
+    /// Counted from 1.
+    number: usize,
+    /// What is said of it, if the line of the answer begins with its place.
+    what: Option<String>,
+}
+
+/// The lines of the file at `path` that a validator names, as in `PATH:4` or `PATH line 4`, each once. systemd names its files
+/// without their folder.
+fn named_lines(said: &str, path: &str) -> Vec<NamedLine> {
+    let of_unit = UnitFilePath::of(path).and_then(|unit| {
+        let folder = match unit.drop_in {
+            None => parent(path),
+            Some(_) => parent(parent(path)),
+        };
+        path.strip_prefix(folder)?.strip_prefix('/')
+    });
+    let mut found: Vec<NamedLine> = Vec::new();
+    for line in said.lines() {
+        let names = [Some(path), of_unit.filter(|unit| line.starts_with(unit))];
+        let Some(named) = names.into_iter().flatten().find_map(|name| named_line(line, name)) else {
+            continue;
+        };
+        if found.iter().all(|one| one.number != named.number) {
+            found.push(named);
+        }
+    }
+    found.truncate(MOST_LINES);
+    found
+}
+
+/// How many lines of a file are shown of those that its validator names.
+const MOST_LINES: usize = 10;
+
+fn named_line(line: &str, name: &str) -> Option<NamedLine> {
+    line.match_indices(name).find_map(|(at, _)| {
+        let rest = &line[at + name.len()..];
         let number = [":", " line ", ", line ", ": line "]
             .iter()
             .filter_map(|sign| rest.strip_prefix(sign))
             .find(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))?;
         let end = number.find(|next: char| !next.is_ascii_digit()).unwrap_or(number.len());
-        number[..end].parse().ok()
+        let said = number[end..]
+            .strip_prefix(": ")
+            .filter(|said| at == 0 && !said.is_empty());
+        Some(NamedLine {
+            number: number[..end].parse().ok()?,
+            what: said.map(str::to_owned),
+        })
     })
 }
 
@@ -472,15 +516,38 @@ mod tests {
     }
 
     #[test]
-    fn the_line_that_a_validator_names_is_found() {
-        for (said, line) in [
+    fn the_lines_that_a_validator_names_are_found() {
+        let found = |said: &str, path: &str| -> Vec<(usize, Option<String>)> {
+            let named = named_lines(said, path).into_iter();
+            named.map(|one| (one.number, one.what)).collect()
+        };
+        for (said, number) in [
             ("unknown directive \"listn\" in /etc/x:4", Some(4)),
             ("/etc/x line 1: unsupported option", Some(1)),
             ("In file included from /etc/x.d:3:1, then /etc/x: line 12", Some(12)),
             ("/etc/x: no such thing", None),
+            ("x:3: no such thing", None),
         ] {
-            assert_eq!(named_line(said, "/etc/x"), line, "{said}");
+            let numbers: Vec<usize> = found(said, "/etc/x").into_iter().map(|(number, _)| number).collect();
+            assert_eq!(numbers, Vec::from_iter(number), "{said}");
         }
+        let said = "a.service:3: Unknown key, ignoring.\na.service: no command\nb.a.service:4: x\na.service:7: other\na.service:3: again";
+        let lines = [
+            (3, Some("Unknown key, ignoring.".to_owned())),
+            (7, Some("other".to_owned())),
+        ];
+        assert_eq!(found(said, "/etc/systemd/system/a.service"), lines);
+        assert_eq!(
+            found(
+                "a.service.d/x.conf:2: Missing '='",
+                "/etc/systemd/system/a.service.d/x.conf"
+            ),
+            [(2, Some("Missing '='".to_owned()))]
+        );
+        assert_eq!(
+            found("/etc/x:5: syntax error", "/etc/x"),
+            [(5, Some("syntax error".to_owned()))]
+        );
     }
 
     #[test]

@@ -213,7 +213,7 @@ fn mistakes_are_found_without_a_host() {
     let cases = [
         (
             "[[operation]]\nop = 'files.directory'\npath = '/x'\n[[operation]]\nop = 'apt.packages'\npackages = ['a', 3]",
-            "tasks/t/t.toml:6:18: `packages` of `apt.packages` must be a list of strings",
+            "tasks/t/t.toml:6:18: item 2 of `packages` of `apt.packages` must be a string",
         ),
         (
             "[[operation]]\nop = 'files.directory'\npth = '/x'",

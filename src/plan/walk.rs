@@ -163,7 +163,7 @@ impl<'a> Walk<'a> {
                     given.note_mistake(mistake, build);
                     match entry {
                         Entered::Task(task) => self.pass(task, true, given.selection),
-                        Entered::Operation(raw) => self.captures.fail(raw),
+                        Entered::Operation(raw) => raw.captures().into_iter().for_each(|name| self.captures.fail(name)),
                         Entered::Other => {}
                     }
                 }
@@ -213,6 +213,11 @@ impl<'a> Walk<'a> {
     /// Notes that an owed handler does not fit the host: it is listed with those that nothing here runs.
     pub(super) fn refuse_owed(&self, owed: &Owed) {
         self.owed.refuse(owed);
+    }
+
+    /// Notes that a capture has a mistake: its value is not known.
+    pub(super) fn fail_capture(&mut self, name: &str) {
+        self.captures.fail(name);
     }
 
     /// The captures of the host, as far as the plan has come.

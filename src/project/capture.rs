@@ -4,8 +4,8 @@ use super::entry::{EntrySettings, definition};
 use super::fields::Fields;
 use super::operation::RawOperation;
 use crate::error::{Diagnostic, Origin};
-use crate::operations::CAPTURE;
-use crate::value::{Kind, Table};
+use crate::operations::{CAPTURE, MAKES_VALUES};
+use crate::value::{Kind, Table, Value};
 
 /// The keys of a capture.
 pub(super) const CAPTURE_KEYS: &[&str] = &[
@@ -34,6 +34,7 @@ pub(super) fn read(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>)
                 .hint("choose another name; templates use it as `captured.NAME`"),
         );
     }
+    let has_file = fields.has("file");
     match fields.text("file") {
         Some(file) if !file.name.starts_with('/') && !file.name.starts_with("{{") => {
             let mistake = Diagnostic::new(format!("`{}` is not a valid path", file.name));
@@ -44,6 +45,8 @@ pub(super) fn read(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>)
             );
         }
         Some(_) => {}
+        // What was meant is reported as an unknown key.
+        None if has_file || fields.has_meant("file", CAPTURE_KEYS) => {}
         None => {
             let mistake = Diagnostic::new("missing `file` for `capture`");
             fields.mistake(
@@ -77,7 +80,7 @@ pub(super) fn read(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>)
         match create.value.kind {
             Kind::Table(table) => {
                 let op = table.get("op").map(|entry| &entry.value);
-                mistakes.extend(definition(op, create.key.as_ref().unwrap_or(place)).err());
+                mistakes.extend(maker(op, create.key.as_ref().unwrap_or(place)).err());
             }
             _ => mistakes.push(
                 Diagnostic::new("`create` must be a table")
@@ -97,6 +100,20 @@ pub(super) fn read(table: Table, place: &Origin, mistakes: &mut Vec<Diagnostic>)
         guard: None,
         origin: written.unwrap_or_else(|| place.clone()),
     })
+}
+
+/// Checks the operation that makes a value. Where it is another one, its parameters are no mistakes of their own.
+fn maker(op: Option<&Value>, place: &Origin) -> Result<(), Diagnostic> {
+    let (definition, origin) = definition(op, place)?;
+    if MAKES_VALUES.contains(&definition.name) {
+        return Ok(());
+    }
+    let words = MAKES_VALUES.map(|name| format!("`op = \"{name}\"`")).join(" or ");
+    Err(
+        Diagnostic::new(format!("`{}` cannot make a captured value", definition.name))
+            .at(&origin, "not possible in `create`")
+            .hint(format!("use {words}")),
+    )
 }
 
 fn is_name(name: &str) -> bool {

@@ -50,6 +50,12 @@ impl<'a> Fields<'a> {
         self.table.keys().any(is_near)
     }
 
+    /// Whether there is a key, not in `known`, that was probably meant to be `own`.
+    pub(super) fn has_meant(&self, own: &str, known: &[&str]) -> bool {
+        let mut unknown = self.table.keys().filter(|key| !known.contains(&key.as_str()));
+        unknown.any(|key| is_meant(key, own))
+    }
+
     /// Whether there is a key that is not in `known`.
     pub(super) fn has_unknown(&self, known: &[&str]) -> bool {
         self.table.keys().any(|key| !known.contains(&key.as_str()))
@@ -117,14 +123,14 @@ impl<'a> Fields<'a> {
             return Vec::new();
         };
         let mut names = Vec::new();
-        for item in items {
+        for (index, item) in items.iter().enumerate() {
             match &item.kind {
                 Kind::String(name) => names.push(Named {
                     name: name.clone(),
                     origin: item.origin.clone(),
                 }),
                 _ => {
-                    self.misfit::<()>(key, "a list of strings", item);
+                    self.misfit_of::<()>(&format!("item {} of `{key}`", index + 1), key, "a string", item);
                 }
             }
         }
@@ -163,12 +169,12 @@ impl<'a> Fields<'a> {
             return Vec::new();
         };
         let mut tables = Vec::new();
-        for item in items {
+        for (index, item) in items.into_iter().enumerate() {
             let place = item.origin.clone().unwrap_or_else(|| self.place.clone());
             match item.kind {
                 Kind::Table(table) => tables.push((table, place)),
                 _ => {
-                    self.misfit::<()>(key, "a list of tables", &item);
+                    self.misfit_of::<()>(&format!("item {} of `{key}`", index + 1), key, "a table", &item);
                 }
             }
         }
@@ -242,8 +248,13 @@ impl<'a> Fields<'a> {
 
     /// Reports a value of the wrong type.
     pub(super) fn misfit<T>(&mut self, key: &str, expected: &str, found: &Value) -> Option<T> {
+        self.misfit_of(&format!("`{key}`"), key, expected, found)
+    }
+
+    /// Reports a value of the wrong type in the value of `key`.
+    fn misfit_of<T>(&mut self, name: &str, key: &str, expected: &str, found: &Value) -> Option<T> {
         let place = found.origin.clone().unwrap_or_else(|| self.place.clone());
-        let mistake = Diagnostic::new(format!("`{key}` must be {expected}"));
+        let mistake = Diagnostic::new(format!("{name} must be {expected}"));
         self.mistake(
             mistake
                 .at(&place, format!("this is {}", found.shown()))
@@ -251,6 +262,11 @@ impl<'a> Fields<'a> {
         );
         None
     }
+}
+
+/// Whether the unknown key `key` was probably meant to be `own`.
+pub(super) fn is_meant(key: &str, own: &str) -> bool {
+    closest(key, [own]).is_some() || habits::is_answered(key, own)
 }
 
 /// What to do about the unknown `key` of this value: the key or the operation that was probably meant, or the list of

@@ -163,8 +163,7 @@ fn connection(
         return inherited();
     }
     mistakes.extend(wrong_connections(&inner));
-    let own = read_struct::<ConnectionSettings>(inner, entry.key.as_ref(), "`connection`");
-    let own = collect(own, mistakes).unwrap_or_default();
+    let own: ConnectionSettings = read_struct(inner, entry.key.as_ref(), "`connection`", mistakes);
     own.or(defaults, name)
 }
 
@@ -173,7 +172,7 @@ fn lab_defaults(table: &mut Table, mistakes: &mut Vec<Diagnostic>) -> LabSetting
         return LabSettings::default();
     };
     let image = check_image(&inner);
-    let settings = collect(read_struct(inner, entry.key.as_ref(), "`lab`"), mistakes).unwrap_or_default();
+    let settings = read_struct(inner, entry.key.as_ref(), "`lab`", mistakes);
     collect(image, mistakes);
     settings
 }
@@ -223,7 +222,7 @@ fn read_host(
     };
     let connection = connection(&mut table, defaults, Some(name), mistakes);
     let lab_key = table.get("lab").and_then(|entry| entry.key.clone());
-    let lab = lab(&mut table, lab_defaults)?;
+    let lab = lab(&mut table, lab_defaults, mistakes)?;
     if lab.is_some() && connection.is_local() {
         let title = format!("host `{name}` cannot use `lab` and `local` together");
         let local_key = written.entry("local").and_then(|entry| entry.key.as_ref());
@@ -265,7 +264,11 @@ fn read_host(
     })
 }
 
-fn lab(table: &mut Table, defaults: &LabSettings) -> Result<Option<LabSettings>, Diagnostic> {
+fn lab(
+    table: &mut Table,
+    defaults: &LabSettings,
+    mistakes: &mut Vec<Diagnostic>,
+) -> Result<Option<LabSettings>, Diagnostic> {
     let Some(entry) = table.shift_remove("lab") else {
         return Ok(None);
     };
@@ -273,7 +276,7 @@ fn lab(table: &mut Table, defaults: &LabSettings) -> Result<Option<LabSettings>,
         Kind::Bool(wanted) => Ok(wanted.then(|| defaults.clone())),
         Kind::Table(inner) => {
             let named_image = inner.contains_key("image");
-            let mut settings: LabSettings = read_struct(inner.clone(), entry.key.as_ref(), "`lab`")?;
+            let mut settings: LabSettings = read_struct(inner.clone(), entry.key.as_ref(), "`lab`", mistakes);
             check_image(inner)?;
             if !named_image {
                 settings.image.clone_from(&defaults.image);

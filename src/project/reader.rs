@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::fields::unknown_key;
 use crate::content::{Assets, EncryptedFile, ProjectFolder, Refused, read_in_place};
 use crate::error::{Diagnostic, Origin, SourceFile, not_text};
-use crate::operations::{Parameter, schema_of};
+use crate::operations::{schema_of, value_at};
 use crate::secrets::{Keyring, check_places, is_made_by_age, read_sops, sops_name};
 use crate::value::{Entry, Kind, Table, Value, advice, deserialize, keys_of, parse_toml};
 
@@ -271,22 +271,28 @@ fn below<'a>(shown: &'a str, folder: &str) -> &'a str {
     shown.strip_prefix(folder).unwrap_or(shown).trim_start_matches('/')
 }
 
-/// Reads a table as a struct; the title of the error names what was read.
-pub(super) fn read_struct<T: DeserializeOwned + JsonSchema>(
-    table: Table,
+/// Reads a table as a struct of which nothing is required. `what` names it in mistakes; what has one is left out.
+pub(super) fn read_struct<T: DeserializeOwned + JsonSchema + Default>(
+    mut table: Table,
     origin: Option<&Origin>,
     what: &str,
-) -> Result<T, Diagnostic> {
-    if let Some((key, entry)) = table.iter().find(|(key, _)| !keys_of::<T>().contains(&key.as_str())) {
-        return Err(unknown_key(what, key, entry, keys_of::<T>()));
-    }
-    let value = Value::new(Kind::Table(table)).at(origin);
-    deserialize(&value).map_err(|error| {
-        let parameters = Parameter::all_of(&schema_of::<T>());
-        let wrong = parameters.iter().find(|parameter| error.key() == Some(&parameter.name));
-        let misfit = wrong.and_then(|one| error.misfit(&format!("`{}`", one.name), &one.kind, None));
-        misfit.unwrap_or_else(|| error.into_diagnostic(format!("invalid {what}"), origin))
-    })
+    mistakes: &mut Vec<Diagnostic>,
+) -> T {
+    let read = |table: Table| deserialize::<T>(&Value::new(Kind::Table(table)).at(origin));
+    table.retain(|key, entry| {
+        if !keys_of::<T>().contains(&key.as_str()) {
+            mistakes.push(unknown_key(what, key, entry, keys_of::<T>()));
+            return false;
+        }
+        let Err(error) = read(Table::from_iter([(key.clone(), entry.clone())])) else {
+            return true;
+        };
+        let wrong = value_at(&schema_of::<T>(), error.path());
+        let misfit = wrong.and_then(|(name, kind)| error.misfit(&name, &kind, None));
+        mistakes.push(misfit.unwrap_or_else(|| error.into_diagnostic(format!("invalid {what}"), origin)));
+        false
+    });
+    read(table).unwrap_or_default()
 }
 
 /// Takes a table out of a table; an error if the key has a value that is not a table.

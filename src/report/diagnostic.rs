@@ -46,11 +46,12 @@ pub fn warning_of_mistakes(number: usize) -> String {
     format!("{warning}: {count} in the project, none in what this command needs; see `homelab check`")
 }
 
-/// Mistakes found on hosts; the same mistake on several hosts is shown once with their names.
+/// Mistakes found on hosts; the same mistake on several hosts is shown once with their names. Numbers in what a program prints, such
+/// as the time and its process id, do not make another mistake of it.
 pub fn mistakes(all: &[Mistake]) -> String {
     let mut shown: Vec<(&Diagnostic, Vec<&str>)> = Vec::new();
     for mistake in all {
-        match shown.iter_mut().find(|(known, _)| **known == mistake.diagnostic) {
+        match shown.iter_mut().find(|(known, _)| is_same(known, &mistake.diagnostic)) {
             // An operation that is planned again may find it again.
             Some((_, hosts)) if hosts.contains(&mistake.host.as_str()) => {}
             Some((_, hosts)) => hosts.push(&mistake.host),
@@ -58,6 +59,16 @@ pub fn mistakes(all: &[Mistake]) -> String {
         }
     }
     together(&shown)
+}
+
+/// Whether both say the same at the same place, but for numbers in their causes.
+fn is_same(one: &Diagnostic, other: &Diagnostic) -> bool {
+    let words = |cause: &String| cause.replace(|sign: char| sign.is_ascii_digit(), "");
+    one == other
+        || (one.title == other.title
+            && one.labels == other.labels
+            && one.hint == other.hint
+            && one.causes.iter().map(words).eq(other.causes.iter().map(words)))
 }
 
 /// The mistakes with their number. Of many with one reason, the first ones are enough to mend it.

@@ -95,8 +95,19 @@ pub struct ValueError {
 #[derive(Clone, Debug, Default)]
 struct Misfit {
     found: Option<Value>,
-    /// The key of the outermost table that it is in.
-    key: Option<String>,
+    /// The way to it, from the outermost table.
+    path: Vec<Part>,
+    /// Whether a key is not there, rather than wrong.
+    is_missing: bool,
+}
+
+/// A step of the way to a value within another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Below this key of a table.
+    Key(String),
+    /// In a list, at this place, counted from 0.
+    Item(usize),
 }
 
 impl ValueError {
@@ -114,9 +125,37 @@ impl ValueError {
         self.at(value.origin.as_ref())
     }
 
+    fn within(mut self, part: Part) -> Self {
+        self.misfit.path.insert(0, part);
+        self
+    }
+
+    /// The way to what does not fit, from the outermost table.
+    pub fn path(&self) -> &[Part] {
+        &self.misfit.path
+    }
+
     /// The key of the outermost table that does not fit.
     pub fn key(&self) -> Option<&str> {
-        self.misfit.key.as_deref()
+        match self.misfit.path.first()? {
+            Part::Key(key) => Some(key),
+            Part::Item(_) => None,
+        }
+    }
+
+    /// Whether a key is not there that has to be.
+    pub fn is_missing(&self) -> bool {
+        self.misfit.is_missing
+    }
+
+    /// The value that does not fit, unless it is about a key.
+    pub fn found(&self) -> Option<&Value> {
+        self.misfit.found.as_ref()
+    }
+
+    /// Where the misfit is written.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
     }
 
     /// Whether it is known where the misfit is written.
@@ -132,10 +171,15 @@ impl ValueError {
         diagnostic.at_maybe(elsewhere, "used here").hint_maybe(self.hint)
     }
 
-    /// The error as a mistake in the value of a key that must be `expected`, in words; `used` is the key's place, if the
-    /// value is written elsewhere. `None` where it is not about a value.
+    /// The error as a mistake in the value that `title` names and that must be `expected`, in words; `used` is where it is used, if
+    /// it is written elsewhere. `None` where it is not about a value.
     pub fn misfit(&self, title: &str, expected: &str, used: Option<&Origin>) -> Option<Diagnostic> {
-        let (found, key) = (self.misfit.found.as_ref()?, self.misfit.key.as_ref()?);
+        let found = self.misfit.found.as_ref()?;
+        let mut keys = self.misfit.path.iter().rev();
+        let key = keys.find_map(|part| match part {
+            Part::Key(key) => Some(key),
+            Part::Item(_) => None,
+        })?;
         let title = format!("{title} must be {expected}");
         let elsewhere = used.filter(|used| self.origin.as_ref() != Some(*used));
         // The kind lists what there is already.
@@ -175,6 +219,12 @@ impl de::Error for ValueError {
 
     fn invalid_value(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
         Self::invalid_type(unexpected, expected)
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        let mut error = Self::custom(format_args!("missing `{field}`"));
+        error.misfit.is_missing = true;
+        error
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
@@ -233,7 +283,9 @@ impl<'de> de::Deserializer<'de> for ValueDeserializer<'_> {
             Kind::Integer(number) => visitor.visit_i64(*number),
             Kind::Float(number) => visitor.visit_f64(*number),
             Kind::String(text) => visitor.visit_str(text),
-            Kind::List(items) => visitor.visit_seq(Items { items: items.iter() }),
+            Kind::List(items) => visitor.visit_seq(Items {
+                items: items.iter().enumerate(),
+            }),
             Kind::Table(table) => visitor.visit_map(Entries {
                 entries: table.iter(),
                 value: None,
@@ -346,7 +398,7 @@ impl Worlds<'_> {
 }
 
 struct Items<'a> {
-    items: std::slice::Iter<'a, Value>,
+    items: std::iter::Enumerate<std::slice::Iter<'a, Value>>,
 }
 
 impl<'de> de::SeqAccess<'de> for Items<'_> {
@@ -355,9 +407,9 @@ impl<'de> de::SeqAccess<'de> for Items<'_> {
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, ValueError> {
         self.items
             .next()
-            .map(|value| {
+            .map(|(index, value)| {
                 seed.deserialize(ValueDeserializer { value })
-                    .map_err(|error| error.of(value))
+                    .map_err(|error| error.of(value).within(Part::Item(index)))
             })
             .transpose()
     }
@@ -393,10 +445,11 @@ impl<'de> de::MapAccess<'de> for Entries<'_> {
             .take()
             .ok_or_else(|| <ValueError as de::Error>::custom("a value was asked for before its key"))?;
         seed.deserialize(ValueDeserializer { value }).map_err(|error| {
-            let mut error = error.of(value);
-            // What is further out comes later.
-            error.misfit.key = self.key.map(str::to_owned);
-            error
+            let error = error.of(value);
+            match self.key {
+                Some(key) => error.within(Part::Key(key.to_owned())),
+                None => error,
+            }
         })
     }
 }

@@ -17,7 +17,7 @@ use crate::error::Origin;
 use crate::secret::Secret;
 
 pub use advice::advice;
-pub use deserialize::{Known, ValueError, deserialize};
+pub use deserialize::{Known, Part, ValueError, deserialize};
 pub use json::{from_json, to_json};
 pub use keys::keys_of;
 pub use parse::parse_toml;

@@ -188,10 +188,19 @@ fn a_broken_file_is_refused_in_the_review_and_the_host_is_as_it_was() {
     assert_eq!(host.inside("hostname; ls -A /srv/real"), "alpha\n");
 
     // That its operation loads a unit afterwards says nothing for a line that systemd would ignore.
-    let unit = "[[operation]]\nop = 'systemd.unit'\nunit = 'probe'\ncontent = '''\n[Service]\nExecStart=/bin/true\nRestartSecs=1\n'''\n";
+    let unit = "[[operation]]\nop = 'systemd.unit'\nunit = 'probe'\ncontent = '''\n[Service]\nExecStart=/bin/true\nRestartSecs=1\nNise=5\n'''\n";
     project.write("tasks/test/files.toml", unit);
     let refused = project.homelab(DRY_RUN).expect(3).stderr;
-    assert!(refused.contains("Unknown key"), "{refused}");
+    // Both lines are shown, with what systemd says of each.
+    for part in [
+        "tasks/test/files.toml:7:1",
+        "7 | RestartSecs=1",
+        "8 | Nise=5",
+        "Unknown key",
+        "'Nise'",
+    ] {
+        assert!(refused.contains(part), "no `{part}` in:\n{refused}");
+    }
 }
 
 /// Where a validator cannot be asked before, the review says so and apply asks it.

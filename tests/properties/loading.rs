@@ -235,7 +235,7 @@ proptest! {
         let place = homelab::error::Origin::new(&file, 5..8);
         let run_as = RunAs::take(&mut arguments);
         if let Err(error) = definition.parse(&Value::new(Kind::Table(arguments.clone())), &run_as) {
-            let mistake = definition.misfit(error, &arguments, &run_as, &place);
+            let mistake = definition.misfit(error, [&arguments, &arguments], &run_as, &place);
             prop_assert!(points_well(&mistake) && !mistake.title.is_empty());
         }
     }

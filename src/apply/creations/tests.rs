@@ -20,6 +20,7 @@ fn entry_change(before: Option<&'static str>, after: Option<&'static str>) -> Ve
                 user: "ann".to_owned(),
                 name: "tidy up".to_owned(),
             }),
+            ..Holds::default()
         },
         ..PlannedOperation::for_test(OperationId("alpha / t / x".to_owned()), Outcome::Unchanged)
     };

@@ -20,6 +20,9 @@ pub enum Fetch {
     },
 }
 
+/// The exit code of a step whose download has another digest.
+pub(super) const OTHER_DIGEST: i32 = 121;
+
 /// What limits a copy by default: a step that takes longer is given up anyway.
 const COPY_LIMIT: &str = "timeout -k 5 120";
 
@@ -73,8 +76,19 @@ impl Fetch {
         }
     }
 
+    /// Shell text that says what the content of `$t` means, which has another digest, and ends the step.
+    pub(super) fn refuse_digest(&self) -> String {
+        match self {
+            Self::Copy { .. } => format!("printf '%s\\n' {}; exit 1", quote(&self.other_digest())),
+            Self::Download { url, .. } => format!(
+                "s=$(sha256sum <\"$t\"); printf '%s has sha256 %s; nothing was replaced\\n' {} \"${{s%% *}}\"; exit {OTHER_DIGEST}",
+                quote(&format!("what {url} gave")),
+            ),
+        }
+    }
+
     /// What a content with another digest means.
-    pub(super) fn other_digest(&self) -> String {
+    fn other_digest(&self) -> String {
         match self {
             Self::Copy { path } => format!("{path} changed since the review; nothing was replaced"),
             Self::Download { url, .. } => format!("what {url} gave has another sha256; nothing was replaced"),
@@ -118,5 +132,24 @@ mod tests {
             "{said}"
         );
         assert!(!said.contains("changed"), "{said}");
+    }
+
+    #[test]
+    fn a_download_with_another_digest_says_which_one_came() {
+        let fetch = Fetch::Download {
+            url: "http://a/b%20c".to_owned(),
+            headers: None,
+        };
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("new");
+        std::fs::write(&file, "x").expect("written");
+        let script = format!("t={}\n{}", quote(&file.to_string_lossy()), fetch.refuse_digest());
+        let ran = Command::new("sh").args(["-c", &script]).output().expect("sh runs");
+        assert_eq!(ran.status.code(), Some(OTHER_DIGEST));
+        assert_eq!(
+            String::from_utf8_lossy(&ran.stdout),
+            "what http://a/b%20c gave has sha256 2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881; nothing \
+             was replaced\n"
+        );
     }
 }

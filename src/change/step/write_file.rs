@@ -251,17 +251,15 @@ impl WriteFile {
     fn finish(&self, carry: &str, swap: Option<&Swap>) -> String {
         let attributes = &self.attributes;
         format!(
-            "[ \"$(sha256sum <\"$t\")\" = '{digest}  -' ] || {{ printf '%s\\n' {incomplete}; exit 1; }}\n\
+            "[ \"$(sha256sum <\"$t\")\" = '{digest}  -' ] || {{ {refuse}; }}\n\
              {owner} || exit\n\
              {carry}\
              {mode} || exit\n\
              {accepted}",
             digest = self.content.sha256(),
-            incomplete = quote(
-                &self
-                    .fetch
-                    .as_ref()
-                    .map_or_else(|| "the content arrived incomplete".to_owned(), Fetch::other_digest)
+            refuse = self.fetch.as_ref().map_or_else(
+                || "printf '%s\\n' 'the content arrived incomplete'; exit 1".to_owned(),
+                Fetch::refuse_digest
             ),
             owner = set_owner("\"$t\"", &attributes.owner, &attributes.group),
             mode = set_mode("\"$t\"", attributes.mode),

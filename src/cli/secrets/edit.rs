@@ -67,9 +67,8 @@ pub(super) fn run(root: &Path, arguments: &EditArguments) -> anyhow::Result<Exit
                 warn_outsider(root);
             }
         }
-        Ended::Refused(Diagnostics(mut mistakes)) => {
-            mistakes.push(kept(folder, &path, editing.shown())?);
-            return Err(Diagnostics(mistakes).into());
+        Ended::Refused(Diagnostics(mistakes)) => {
+            return Err(kept(folder, &path, editing.shown(), &mistakes)?.into());
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use homelab::content::EncryptedFile;
-use homelab::error::{Diagnostic, Diagnostics};
+use homelab::error::Diagnostic;
 use homelab::secrets::SecretFile;
 use zeroize::Zeroizing;
 
@@ -44,8 +44,7 @@ pub(super) fn run(root: &Path, file: &SecretFile) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if let Err(mistake) = file.set(&after) {
-        let kept = kept(folder, &path, &file.shown)?;
-        return Err(Diagnostics(vec![mistake, kept]).into());
+        return Err(kept(folder, &path, &file.shown, &[mistake])?.into());
     }
     print(&format!("encrypted {}\n", file.shown))?;
     warn_outsider(root);

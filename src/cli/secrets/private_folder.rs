@@ -71,15 +71,24 @@ impl Drop for PrivateFolder {
     }
 }
 
-/// Keeps an edited text that was not written, and says where.
-pub(super) fn kept(folder: PrivateFolder, path: &Path, shown: &str) -> anyhow::Result<Diagnostic> {
+/// Keeps an edited text that was not written because of `mistakes`, and says where.
+pub(super) fn kept(
+    folder: PrivateFolder,
+    path: &Path,
+    shown: &str,
+    mistakes: &[Diagnostic],
+) -> anyhow::Result<Diagnostic> {
     let folder = folder.keep().context("cannot keep the edited text")?;
     let title = format!(
         "`{shown}` stays as it was; the edited text is kept in `{}`",
         path.display()
     );
     let editor = quote(&format!("cp {}", quote(&path.to_string_lossy())));
-    Ok(Diagnostic::new(title).hint(format!(
+    let causes = mistakes
+        .iter()
+        .flat_map(|mistake| [&mistake.title].into_iter().chain(&mistake.causes));
+    let kept = causes.fold(Diagnostic::new(title), |kept, cause| kept.because(cause.clone()));
+    Ok(kept.hint(format!(
         "it has your secrets in clear text: correct it, run `EDITOR={editor} homelab secrets edit {}`, then `rm -r {}`",
         quote(shown),
         quote(&folder.to_string_lossy())

@@ -182,19 +182,19 @@ impl AptDeb {
             "deb={}; mkdir -p -- \"${{deb%/*}}\" || exit; trap 'rm -f -- \"$deb\"' EXIT\n",
             quote(&path)
         );
-        let is_right = |sha256: &str, other: &str| {
+        let is_right = |sha256: &str, what: &str| {
             format!(
-                "[ \"$(sha256sum <\"$deb\")\" = \"{sha256}  -\" ] || {{ printf '%s\\n' {}; exit 1; }}\n",
-                quote(other)
+                "s=$(sha256sum <\"$deb\"); s=${{s%% *}}\n[ \"$s\" = {sha256} ] || {{ printf '%s has sha256 %s; nothing was installed\\n' {} \"$s\"; exit 1; }}\n",
+                quote(what)
             )
         };
         if let Some(remote) = self.remote(context) {
             let (control, is_recorded) = self.downloaded(context, &remote)?;
-            let other = format!("what {} gave has another sha256; nothing was installed", remote.url);
+            let what = format!("what {} gave", remote.url);
             let fetch = format!(
                 "{start}{} >\"$deb\" || exit\n{}",
                 remote.download(LONGEST_DOWNLOAD),
-                is_right(&remote.sha256, &other)
+                is_right(&remote.sha256, &what)
             );
             let deb = FromFile {
                 control,
@@ -213,10 +213,10 @@ impl AptDeb {
                 .refuse("src", title, why.to_string())
                 .hint(format!("look at it with `dpkg-deb --info templates/{src}`"))
         })?;
-        let other = "the file did not arrive as it was sent; nothing was installed";
+        let what = "the file that arrived";
         let deb = FromFile {
             control: Control::read(&text).ok_or_else(|| self.nameless(context, "src"))?,
-            fetch: format!("{start}cat >\"$deb\" || exit\n{}", is_right(content.sha256(), other)),
+            fetch: format!("{start}cat >\"$deb\" || exit\n{}", is_right(content.sha256(), what)),
             input: Some(Input::Open(content)),
             from: format!("templates/{src}"),
             allow_downgrade: self.allow_downgrade,

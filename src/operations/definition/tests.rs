@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::error::SourceFile;
-use crate::operations::{OPERATIONS, find};
-use crate::value::{Kind, Table, parse_toml};
+use crate::operations::{CAPTURE, OPERATIONS, find};
+use crate::secret::Secret;
+use crate::value::{Entry, Kind, Table, parse_toml};
 
 /// The parameters in an operation's example.
 fn example(definition: &Definition) -> Table {
@@ -143,4 +144,112 @@ fn types_and_defaults_are_documented_in_words() {
     assert_eq!(documented("verify.http", "status").2, some("200"));
     assert_eq!(documented("verify.http", "within").2, some("\"30s\""));
     assert_eq!(documented("server.shell", "within").2, some("\"10m\""));
+}
+
+/// The names of all parameters, those within tables with keys of their own too, as keys of TOML.
+fn all_keys(definition: &Definition) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    for key in definition.keys() {
+        found.push(vec![(*key).to_owned()]);
+        let below = definition.keys_below(key).unwrap_or_default();
+        found.extend(below.into_iter().map(|inner| vec![(*key).to_owned(), inner]));
+    }
+    found
+}
+
+#[test]
+fn a_value_of_a_wrong_type_is_named_and_shown_whatever_parameter_it_is_in() {
+    let mut told = 0;
+    for definition in OPERATIONS.iter().chain([&CAPTURE]) {
+        for keys in all_keys(definition) {
+            let name = keys.last().expect("a key");
+            let mut is_refused = false;
+            for wrong in ["7", "true", "'?'", "[7]", "[['x']]", "{ x = 7 }", "{ x = [7] }"] {
+                let text = format!("{} = {wrong}", keys.join("."));
+                let given = parse_toml(&SourceFile::new("wrong.toml", text.clone())).expect("valid TOML");
+                let table: Table = match keys.as_slice() {
+                    [_] if definition.name != CAPTURE.name => example(definition).into_iter().chain(given).collect(),
+                    _ => given,
+                };
+                let parsed = definition.parse(&Value::new(Kind::Table(table.clone())), &RunAs::default());
+                let Err(error) = parsed else { continue };
+                if error.is_missing() {
+                    continue;
+                }
+                let place = Origin::new(&SourceFile::new("task.toml", "op"), 0..2);
+                let mistake = definition.misfit(error, [&table, &table], &RunAs::default(), &place);
+                let told_so = format!("{} {text}: {} {:?}", definition.name, mistake.title, mistake.labels);
+                assert!(mistake.title.contains(&format!("`{name}`")), "{told_so}");
+                let at = mistake.origin().expect("a place");
+                let value = text.find(wrong).expect("written");
+                assert!(at.file.path == "wrong.toml" && at.span.start >= value, "{told_so}");
+                assert!(!mistake.title.contains("any value"), "{told_so}");
+                is_refused = true;
+                told += 1;
+            }
+            let is_open = ["want", "body", "value", "json"].contains(&name.as_str());
+            assert!(is_refused || is_open, "{} takes anything in {keys:?}", definition.name);
+        }
+    }
+    assert!(told > 500, "{told}");
+}
+
+#[test]
+fn a_template_that_gives_a_number_is_written_with_a_filter() {
+    let definition = find("verify.command").expect("known");
+    let table = |text: &str| parse_toml(&SourceFile::new("t.toml", text)).expect("valid TOML");
+    let hint = |template: &str, found: &str| {
+        let written = table(&format!("command = ['redis-cli', '-p', '{template}']"));
+        let rendered = table(&format!("# data\ncommand = ['redis-cli', '-p', {found}]"));
+        let value = Value::new(Kind::Table(rendered.clone()));
+        let error = definition.parse(&value, &RunAs::default()).expect_err("a number");
+        let place = Origin::new(&SourceFile::new("task.toml", "op"), 0..2);
+        let mistake = definition.misfit(error, [&rendered, &written], &RunAs::default(), &place);
+        assert_eq!(
+            mistake.title,
+            "item 3 of `command` of `verify.command` must be a string"
+        );
+        assert_eq!(mistake.labels[0].text, format!("this is the integer `{found}`"));
+        assert_eq!(mistake.labels[1].text, "used here");
+        mistake.hint.expect("a hint")
+    };
+    assert_eq!(hint("{{ port }}", "6379"), "write `{{ port | string }}`");
+    assert_eq!(hint("{{ ports[0].tcp }}", "1"), "write `{{ ports[0].tcp | string }}`");
+    assert_eq!(hint("{{ port + 1 }}", "2"), "write `{{ (port + 1) | string }}`");
+}
+
+#[test]
+fn where_a_secret_is_refused_another_way_is_named() {
+    for (name, key, way) in [
+        ("nftables.rules", "content", "write the file with `files.put`"),
+        ("sudo.rule", "run_as", "write the file with `files.put`"),
+        ("ssh.server_config", "filename", "write one with `files.put`"),
+        ("systemd.timer", "command", "have `command` read it there"),
+        ("systemd.tmpfiles", "file", "write the secret to a file of its own"),
+        ("server.shell", "unless", "set `env = { NAME = … }`"),
+        ("files.directory", "user", "use secrets in the content of files"),
+    ] {
+        let definition = find(name).expect("known");
+        let secret = Entry {
+            key: None,
+            value: Value::new(Kind::Secret(Secret::new("x"))),
+        };
+        let table: Table = example(definition)
+            .into_iter()
+            .chain([(key.to_owned(), secret)])
+            .collect();
+        let parsed = definition.parse(&Value::new(Kind::Table(table.clone())), &RunAs::default());
+        let place = Origin::new(&SourceFile::new("task.toml", "op"), 0..2);
+        let mistake = definition.misfit(
+            parsed.expect_err("refused"),
+            [&table, &table],
+            &RunAs::default(),
+            &place,
+        );
+        assert_eq!(mistake.title, format!("`{key}` of `{name}` cannot be a secret"));
+        assert!(
+            mistake.hint.as_ref().is_some_and(|hint| hint.contains(way)),
+            "{mistake:?}"
+        );
+    }
 }

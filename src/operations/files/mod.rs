@@ -18,4 +18,5 @@ pub(super) mod sync;
 pub(super) mod template;
 pub(super) mod text;
 pub(super) mod unarchive;
+pub(super) mod unit_lines;
 pub(super) mod whole_file;

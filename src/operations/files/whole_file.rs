@@ -20,6 +20,7 @@ use crate::secret::{MASK, sha256_hex};
 use crate::value::Known;
 
 use super::parameters::octal;
+use super::unit_lines::check_unit_text;
 
 /// The wanted state of a file.
 pub(in crate::operations) struct FileWish<'a> {
@@ -160,6 +161,7 @@ impl WishedContent<'_> {
 
 /// Plans a whole file.
 pub(in crate::operations) fn plan_file(context: &PlanContext<'_>, wish: &FileWish<'_>) -> Result<Outcome, Stop> {
+    check_wish(context, wish)?;
     let path = match context.resolve(wish.path) {
         Ok(path) => path,
         Err(stop) => return ensure_or_stop(context, wish, wish.path, stop),
@@ -171,6 +173,22 @@ pub(in crate::operations) fn plan_file(context: &PlanContext<'_>, wish: &FileWis
         },
         Ok(PathFact::Present(inode)) => update(context, wish, &path, &inode),
         Err(stop) => ensure_or_stop(context, wish, &path, stop),
+    }
+}
+
+/// Refuses a new unit file that systemd would not read as it is written, unless another program validates it. What is edited on the host
+/// may have such lines of others.
+fn check_wish(context: &PlanContext<'_>, wish: &FileWish<'_>) -> Result<(), Stop> {
+    let by_systemd = [UnitValidator::Unit, UnitValidator::Lines].map(UnitValidator::command);
+    let is_by_systemd = wish
+        .validate
+        .as_ref()
+        .is_none_or(|command| by_systemd.contains(command));
+    match &wish.content {
+        WishedContent::Ready(content) if is_by_systemd && !wish.is_edit => {
+            check_unit_text(context, wish.path_argument, wish.path, content)
+        }
+        _ => Ok(()),
     }
 }
 

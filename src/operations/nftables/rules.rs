@@ -80,6 +80,10 @@ impl Define for Rules {
     const NAME: &'static str = "nftables.rules";
     const SUMMARY: &'static str = "Write the rules of the packet filter, and load them";
     const MAIN_ARGUMENT: &'static str = "file";
+    const INSTEAD_OF_SECRETS: Option<&'static str> = Some(
+        "reviews show these rules: write the file with `files.put`, which hides secrets, with `validate = [\"nft\", \"-c\", \"-f\", \
+         \"{path}\"]`, and notify a handler that restarts `nftables.service`, with `guard = true`",
+    );
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "nftables.rules"
 content = """
@@ -258,11 +262,15 @@ impl Rules {
                     "nft does not accept these rules",
                     "the host tried them, and changed nothing",
                 );
+                let written = context.written_text(&self.file);
                 let line = text
                     .zip(line_at_fault(&why))
-                    .and_then(|(text, line)| context.origin_of(self.argument()).line_of(text, line));
+                    .and_then(|(text, line)| written.as_ref()?.line(text, line));
                 let mistake = match line {
-                    Some(line) => mistake.placed(&line),
+                    Some(line) => {
+                        let used = written.and_then(|written| written.used);
+                        mistake.placed(&line).at_maybe(used.as_ref(), "used here")
+                    }
                     None => mistake,
                 };
                 let mistake = mistake.because(reason(&why));

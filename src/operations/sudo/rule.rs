@@ -70,6 +70,10 @@ impl Define for Rule {
     const NAME: &'static str = "sudo.rule";
     const SUMMARY: &'static str = "Set what users may run as others, with sudo";
     const MAIN_ARGUMENT: &'static str = "rule";
+    const INSTEAD_OF_SECRETS: Option<&'static str> = Some(
+        "reviews show the rule: write the file with `files.put`, which hides secrets, with `mode = \"0440\"` and `validate = \
+         [\"visudo\", \"-cf\", \"{path}\"]`",
+    );
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "sudo.rule"
 rule = "backup"

@@ -5,8 +5,8 @@ use crate::facts::FactKey;
 use crate::facts::account::{GroupFact, UserFact};
 use crate::facts::path::{PathFact, parent};
 use crate::facts::unit::settings_of;
-use crate::operations::PlanContext;
 use crate::operations::ownership::unknown;
+use crate::operations::{PlanContext, WrittenText};
 
 /// Where systemd looks for a program without a path.
 const FOLDERS: [&str; 6] = [
@@ -35,6 +35,8 @@ pub struct Needs {
     user: Option<String>,
     group: Option<String>,
     program: Option<String>,
+    /// Where the text is written that says so, with the text.
+    written: Option<(WrittenText, String)>,
 }
 
 impl Needs {
@@ -64,6 +66,32 @@ impl Needs {
         needs
     }
 
+    /// The same, of a `text` that is written there.
+    pub(super) fn written(self, written: Option<WrittenText>, text: &str) -> Self {
+        Self {
+            written: written.map(|written| (written, text.to_owned())),
+            ..self
+        }
+    }
+
+    /// The refusal at the line with this setting.
+    fn at_setting(&self, refusal: Stop, key: &str, value: &str) -> Stop {
+        let place = self.written.as_ref().and_then(|(written, text)| {
+            let is_it = |line: &str| {
+                let (name, said) = line.split_once('=')?;
+                (name.trim() == key && said.contains(value)).then_some(())
+            };
+            let index = text.lines().position(|line| is_it(line).is_some())?;
+            Some((written.line(text, index + 1)?, written.used.as_ref()))
+        });
+        match (refusal, place) {
+            (Stop::Refused(mistake), Some((place, used))) => {
+                Stop::Refused(Box::new(mistake.placed(&place).at_maybe(used, "used here")))
+            }
+            (refusal, _) => refusal,
+        }
+    }
+
     /// Those of a command line for `sh`.
     pub(super) fn of_command(user: Option<&str>, command: &str) -> Self {
         let word = first_word(command, " \t\n;|&<>");
@@ -71,6 +99,7 @@ impl Needs {
             user: user.and_then(account),
             group: None,
             program: word.filter(|word| !BUILTINS.contains(&word.as_str())),
+            written: None,
         }
     }
 
@@ -106,12 +135,14 @@ impl Needs {
         if let Some((user, fact)) = user
             && known(fact)? == Some(UserFact::Absent)
         {
-            return Err(unknown(context, user_argument, "user", user));
+            let refusal = unknown(context, user_argument, "user", user);
+            return Err(self.at_setting(refusal, "User", user));
         }
         if let Some((group, fact)) = group
             && known(fact)? == Some(GroupFact::Absent)
         {
-            return Err(unknown(context, user_argument, "group", group));
+            let refusal = unknown(context, user_argument, "group", group);
+            return Err(self.at_setting(refusal, "Group", group));
         }
         let Some(program) = &self.program else { return Ok(()) };
         for (path, fact) in programs {
@@ -121,9 +152,10 @@ impl Needs {
         }
         let title = format!("unknown program `{program}`");
         let label = "not on the host, and no earlier operation creates it";
-        Err(context
+        let refusal = context
             .refuse(argument, title, label)
-            .hint("install its package or write it in an earlier operation, or correct its name"))
+            .hint("install its package or write it in an earlier operation, or correct its name");
+        Err(self.at_setting(refusal, "ExecStart", program))
     }
 }
 
@@ -196,6 +228,7 @@ mod tests {
             user: given(user),
             group: given(group),
             program: given(program),
+            written: None,
         }
     }
 

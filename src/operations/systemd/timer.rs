@@ -20,6 +20,7 @@ use super::needs::Needs;
 use super::service::Service;
 use crate::change::{Attribute, NotKnown, Outcome, Stop};
 use crate::content::Content;
+use crate::error::Diagnostic;
 use crate::facts::FactKey;
 use crate::facts::calendar::{CalendarFact, CalendarKey};
 use crate::facts::overlay::FactScope;
@@ -104,6 +105,10 @@ impl Define for Timer {
     const SUMMARY: &'static str = "Run a command or a service at given times";
     const MAIN_ARGUMENT: &'static str = "unit";
     const SHELL_TEXT: &'static [&'static str] = &["command"];
+    const INSTEAD_OF_SECRETS: Option<&'static str> = Some(
+        "every user of the host can read this unit: write the secret to a file that only `user` can read, with `files.put`, and \
+         have `command` read it there",
+    );
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "systemd.timer"
 unit = "tidy"
@@ -253,31 +258,41 @@ impl Timer {
             .iter()
             .map(|time| (time, context.get(CalendarKey(time))))
             .collect();
+        let mut wrong: Option<Diagnostic> = None;
         for (time, fact) in facts {
-            match fact? {
-                CalendarFact::Wrong(why) => {
-                    return Err(context
-                        .refuse_item(
-                            "on_calendar",
-                            time,
-                            format!("`{time}` is not a valid time"),
-                            "systemd does not understand it",
-                        )
-                        .because(why)
-                        .hint("write a time as in systemd.time(7), such as \"daily\" or \"Mon *-*-* 01:30\""));
+            let refusal = match fact? {
+                CalendarFact::Next(when) if when != "never" => {
+                    next.push(when);
+                    continue;
                 }
-                CalendarFact::Next(when) if when == "never" => {
-                    return Err(context
-                        .refuse_item(
-                            "on_calendar",
-                            time,
-                            format!("`{time}` is past"),
-                            "the timer would never run again",
-                        )
-                        .hint("write a time that comes again, such as \"daily\""));
-                }
-                CalendarFact::Next(when) => next.push(when),
-            }
+                CalendarFact::Next(_) => context
+                    .refuse_item(
+                        "on_calendar",
+                        time,
+                        format!("`{time}` is past"),
+                        "the timer would never run again",
+                    )
+                    .hint("write a time that comes again, such as \"daily\""),
+                CalendarFact::Wrong(why) => context
+                    .refuse_item(
+                        "on_calendar",
+                        time,
+                        format!("`{time}` is not a valid time"),
+                        "systemd does not understand it",
+                    )
+                    .because(why)
+                    .hint("write a time as in systemd.time(7), such as \"daily\" or \"Mon *-*-* 01:30\""),
+            };
+            let Stop::Refused(mistake) = refusal else {
+                return Err(refusal);
+            };
+            wrong = Some(match (wrong, mistake.origin()) {
+                (Some(first), Some(place)) => first.at(place, mistake.title.clone()),
+                _ => *mistake,
+            });
+        }
+        if let Some(wrong) = wrong {
+            return Err(Stop::Refused(Box::new(wrong)));
         }
         // After the day of the week, times are in order of their text.
         let when = |next: &String| next.split_once(' ').map(|(_, when)| when.to_owned());

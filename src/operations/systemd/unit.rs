@@ -14,10 +14,12 @@ use super::files::UnitFile;
 use super::name;
 use super::needs::Needs;
 use crate::change::{Outcome, Stop};
+use crate::error::closest;
 use crate::facts::FactKey;
 use crate::facts::overlay::FactScope;
 use crate::facts::path::parent;
 use crate::facts::unit::{UnitFact, UnitKey, template};
+use crate::operations::files::unit_lines::check_unit_text;
 use crate::operations::files::whole_file::WishedContent;
 use crate::operations::work::Work;
 use crate::operations::{Define, Operation, PlanContext, text};
@@ -106,13 +108,19 @@ impl Operation for Unit {
             Known::Yes(content) => content,
             Known::No(why) => return Ok(self.deferred(context, &why)),
         };
-        let needs = self.needs_of(&content, &unit);
+        if let WishedContent::Ready(content) = &content
+            && self.validate
+        {
+            check_unit_text(context, self.content_argument(), &file.path(), content)?;
+        }
+        let needs = self.needs_of(context, &content, &unit);
+        let text = text_of(&content).map(str::to_owned);
         context.on_scratch(|scratch| {
             let mut work = Work::default();
             let argument = self.content_argument();
             let needs = needs.as_ref().map(|needs| (needs, [argument, argument]));
             file.write(scratch, content, self.validate, needs, &mut work)?;
-            self.check_command(scratch, &unit)?;
+            self.check_command(scratch, &unit, text.as_deref())?;
             Ok(work.outcome())
         })
     }
@@ -146,29 +154,32 @@ impl Unit {
     }
 
     /// What the service needs on the host.
-    fn needs_of(&self, content: &WishedContent<'_>, unit: &str) -> Option<Needs> {
-        let WishedContent::Ready(content) = content else {
-            return None;
-        };
-        let text = content.bytes().and_then(|bytes| std::str::from_utf8(bytes).ok())?;
-        (self.validate && unit.ends_with(".service")).then(|| Needs::of_unit(text))
+    fn needs_of(&self, context: &PlanContext<'_>, content: &WishedContent<'_>, unit: &str) -> Option<Needs> {
+        let text = text_of(content).filter(|_| self.validate && unit.ends_with(".service"))?;
+        Some(Needs::of_unit(text).written(context.written_text(&self.file(unit).path()), text))
     }
 
-    /// Refuses a service without a command, which systemd would refuse.
-    fn check_command(&self, context: &PlanContext<'_>, unit: &str) -> Result<(), Stop> {
+    /// Refuses a service without a command, which systemd would refuse. Where a setting was meant to be it, that one is shown.
+    fn check_command(&self, context: &PlanContext<'_>, unit: &str, text: Option<&str>) -> Result<(), Stop> {
         if !self.validate || self.drop_in.is_some() || template(unit).is_some() {
             return Ok(());
         }
         match context.get(UnitKey(unit)) {
             Ok(UnitFact::Present(state)) if state.lacks_command => {
-                let argument = if self.src.is_some() { "src" } else { "content" };
-                Err(context
-                    .refuse(
-                        argument,
-                        format!("`{unit}` has no `ExecStart=`"),
-                        "systemd refuses a service without a command",
-                    )
-                    .hint("add `ExecStart=` to the section `[Service]`"))
+                let mistake = context.mistake(
+                    self.content_argument(),
+                    format!("`{unit}` has no `ExecStart=`"),
+                    "systemd refuses a service without a command",
+                );
+                let written = context.written_text(&self.file(unit).path());
+                let meant = text
+                    .zip(written)
+                    .and_then(|(text, written)| written.line(text, line_of_command(text)?));
+                let mistake = match meant {
+                    Some(line) => mistake.placed(&line).hint("did you mean `ExecStart=`?"),
+                    None => mistake.hint("add `ExecStart=` to the section `[Service]`"),
+                };
+                Err(Stop::Refused(Box::new(mistake)))
             }
             _ => Ok(()),
         }
@@ -182,4 +193,28 @@ impl Unit {
             preview: Vec::new(),
         }
     }
+}
+
+fn text_of<'a>(content: &'a WishedContent<'_>) -> Option<&'a str> {
+    let WishedContent::Ready(content) = content else {
+        return None;
+    };
+    std::str::from_utf8(content.bytes()?).ok()
+}
+
+/// The line, counted from 1, with the setting that was probably meant to be the command.
+fn line_of_command(text: &str) -> Option<usize> {
+    let others = [
+        "ExecStartPre",
+        "ExecStartPost",
+        "ExecStop",
+        "ExecStopPost",
+        "ExecReload",
+    ];
+    let is_meant = |line: &str| {
+        let name = line.split_once('=').map(|(name, _)| name.trim());
+        name.filter(|name| !others.contains(name))
+            .is_some_and(|name| name == "Exec" || closest(name, ["ExecStart"]).is_some())
+    };
+    text.lines().position(is_meant).map(|index| index + 1)
 }

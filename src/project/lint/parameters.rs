@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use crate::error::{Diagnostic, closest, habits};
+use crate::error::Diagnostic;
 use crate::operations::{BECOME_KEYS, CONDUCT_KEYS, OPERATIONS, Parameter, RunAs};
 use crate::project::RawOperation;
-use crate::project::fields::key_suggestion;
+use crate::project::fields::{is_meant, key_suggestion, unknown_key};
 use crate::project::task::COMMON_KEYS;
 use crate::template::is_template;
 use crate::value::{Entry, Kind, Table, Value};
@@ -27,7 +27,7 @@ pub(super) fn check(operation: &RawOperation) -> Vec<Diagnostic> {
             .iter()
             .any(|keys| keys.contains(&key.as_str()))
         {
-            mistakes.extend(check_type(operation, key, entry));
+            mistakes.extend(check_value(operation, key, entry));
         } else {
             mistakes.push(unknown(operation, key, entry, known));
             unknown_keys.push(key.as_str());
@@ -41,10 +41,8 @@ pub(super) fn check(operation: &RawOperation) -> Vec<Diagnostic> {
 fn missing(operation: &RawOperation, unknown: &[&str]) -> Vec<Diagnostic> {
     let name = operation.definition.name;
     let parameters = PARAMETERS.get(name).into_iter().flatten();
-    let is_missing = |key: &str| {
-        let stands_for_it = |unknown: &&str| closest(unknown, [key]).is_some() || habits::is_answered(unknown, key);
-        !operation.arguments.contains_key(key) && !unknown.iter().any(stands_for_it)
-    };
+    let is_missing =
+        |key: &str| !operation.arguments.contains_key(key) && !unknown.iter().any(|unknown| is_meant(unknown, key));
     let missing = parameters.filter(|one| one.required && is_missing(&one.name));
     missing
         .map(|parameter| {
@@ -79,27 +77,49 @@ fn unknown(operation: &RawOperation, key: &str, entry: &Entry, known: &[&str]) -
         .hint(hint)
 }
 
-/// The value with all templates as unknown: a mistake in it is a mistake on every host.
-fn check_type(operation: &RawOperation, key: &str, entry: &Entry) -> Option<Diagnostic> {
-    let mut alone = Table::new();
-    alone.insert(
-        key.to_owned(),
-        Entry {
+/// The mistakes of a value; those of a table with keys of its own, one by one.
+fn check_value(operation: &RawOperation, key: &str, entry: &Entry) -> Vec<Diagnostic> {
+    let whole = |value: Value| {
+        let entry = Entry {
             key: entry.key.clone(),
-            value: without_templates(&entry.value),
-        },
-    );
+            value,
+        };
+        check_type(operation, key, entry)
+    };
+    let table = entry.value.as_table();
+    let Some((table, known)) = table.zip(operation.definition.keys_below(key)) else {
+        return whole(entry.value.clone()).into_iter().collect();
+    };
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let what = format!("`{key}` of `{}`", operation.definition.name);
+    let mut mistakes = Vec::new();
+    for (inner, one) in table {
+        if known.contains(&inner.as_str()) {
+            let alone = Table::from_iter([(inner.clone(), one.clone())]);
+            mistakes.extend(whole(Value::new(Kind::Table(alone)).at(entry.value.origin.as_ref())));
+        } else {
+            mistakes.push(unknown_key(&what, inner, one, &known));
+        }
+    }
+    mistakes
+}
+
+/// The value with all templates as unknown: a mistake in it is a mistake on every host. What is missing is none here.
+fn check_type(operation: &RawOperation, key: &str, entry: Entry) -> Option<Diagnostic> {
+    let value = without_templates(&entry.value);
+    let mut alone = Table::from_iter([(key.to_owned(), Entry { value, ..entry })]);
     let run_as = RunAs::take(&mut alone);
     let parsed = operation.definition.parse(&Value::new(Kind::Table(alone)), &run_as);
     let error = parsed.err()?;
     // A mistake without a place is about parameters that are left out here.
-    if error.unknown.is_some() || !error.has_place() {
+    if error.unknown.is_some() || error.is_missing() || !error.has_place() {
         return None;
     }
+    let arguments = &operation.arguments;
     Some(
         operation
             .definition
-            .misfit(error, &operation.arguments, &run_as, &operation.origin),
+            .misfit(error, [arguments, arguments], &run_as, &operation.origin),
     )
 }
 

@@ -148,3 +148,27 @@ fn any_span_can_be_shown() {
         }
     }
 }
+
+#[test]
+fn numbers_in_what_a_program_says_do_not_make_another_mistake() {
+    let mistake = |host: &str, said: &str| Mistake {
+        host: host.to_owned(),
+        diagnostic: Diagnostic::new("`nginx -t` does not accept the new `/etc/x`").because(said),
+    };
+    let all = [
+        mistake("nas", "2025/11/29 10:00:00 [emerg] 12#12: unknown directive \"a\""),
+        mistake("web", "2025/11/29 10:00:01 [emerg] 345#345: unknown directive \"a\""),
+        mistake("pi", "2025/11/29 10:00:01 [emerg] 345#345: unknown directive \"b\""),
+    ];
+    assert_snapshot!(plain(&mistakes(&all)), @r#"
+    error: `nginx -t` does not accept the new `/etc/x`
+      caused by: 2025/11/29 10:00:00 [emerg] 12#12: unknown directive "a"
+      on: nas, web
+
+    error: `nginx -t` does not accept the new `/etc/x`
+      caused by: 2025/11/29 10:00:01 [emerg] 345#345: unknown directive "b"
+      on: pi
+
+    found 2 mistakes
+    "#);
+}

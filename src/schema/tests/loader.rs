@@ -40,7 +40,7 @@ const WHOLE: &[(&str, &str)] = &[
         "tasks/a/c.toml",
         "[vars]\nz = ''\n[[operation]]\nop = 'files.put'\ndest = '/etc/motd'\ncontent = '{{ vars.z }}'\n\
          [[operation]]\ncapture = 'v'\nfile = '/etc/v'\nselect = '/a'\nuser = 'root'\ngroup = 'root'\nmode = '0600'\nwhen = true\n\
-         tags = ['w']\nnotify = ['i']\n[operation.create]\nop = 'server.shell'\ncommands = ['true']\nwithin = '1m'\n\
+         tags = ['w']\nnotify = ['i']\n[operation.create]\nop = 'server.shell'\ncommands = ['true']\nwithin = '1m'\ntouches = ['/x']\n\
          [[operation]]\ncapture = 'w'\nfile = '/etc/w'\nsecret = true\n[operation.create]\nop = 'http.resource'\nurl = 'http://x/'\n\
          method = 'POST'\nbody = { a = 1 }\nheaders = { A = 'b' }\n\
          [[handler]]\nop = 'systemd.daemon_reload'\nname = 'i'\n",

@@ -1,0 +1,172 @@
+//! The lines of a unit file that systemd ignores, or refuses the whole file for (systemd.syntax(7)).
+
+use super::SUFFIXES;
+use crate::error::suggestion;
+
+/// A line that systemd does not understand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misread {
+    /// Counted from 1.
+    pub line: usize,
+    /// What is wrong, as a title.
+    pub title: String,
+    /// What systemd does about it.
+    pub effect: &'static str,
+    pub hint: Option<String>,
+}
+
+/// The lines of the file of `unit`, or of a drop-in of it, whose form or section is wrong. Which settings there are depends on the
+/// host's version of systemd.
+pub fn misread(unit: &str, text: &str) -> Vec<Misread> {
+    let sections = sections(unit);
+    let mut found = Vec::new();
+    let mut within = Within::Nothing;
+    let mut is_continued = false;
+    for (index, raw) in text.lines().enumerate() {
+        let line = raw.trim();
+        // A comment does not end the line that it stands in.
+        if line.starts_with(['#', ';']) || line.is_empty() && !is_continued {
+            continue;
+        }
+        let continues = std::mem::replace(&mut is_continued, goes_on(raw));
+        if continues || line.is_empty() {
+            continue;
+        }
+        let mut note = |title: String, effect, hint: Option<String>| {
+            found.push(Misread {
+                line: index + 1,
+                title,
+                effect,
+                hint,
+            });
+        };
+        if let Some(rest) = line.strip_prefix('[') {
+            within = Within::Section;
+            match rest.strip_suffix(']') {
+                None => note(
+                    format!("line {} of `{unit}` is not the name of a section", index + 1),
+                    "systemd refuses a file with this line",
+                    Some("end it with `]`, and write nothing after that".to_owned()),
+                ),
+                Some(name) if name.starts_with("X-") => within = Within::Ignored,
+                Some(name) if sections.iter().any(|one| one == name) => {}
+                Some(name) => {
+                    within = Within::Ignored;
+                    note(
+                        format!("unknown section `[{name}]` in `{unit}`"),
+                        "systemd ignores it, and all settings in it",
+                        suggestion(&format!("[{name}]"), bracketed(&sections).iter().map(String::as_str)),
+                    );
+                }
+            }
+        } else if within == Within::Ignored {
+            // What it is in is reported, or meant for other programs.
+        } else if line.strip_prefix('=').is_some() || !line.contains('=') {
+            note(
+                format!("line {} of `{unit}` is not a setting", index + 1),
+                "systemd ignores it",
+                Some("write `Name=value`, a section such as `[Unit]`, or a comment with `#`".to_owned()),
+            );
+        } else if within == Within::Nothing {
+            note(
+                format!("line {} of `{unit}` is in no section", index + 1),
+                "systemd ignores it",
+                Some(format!("write a section above it: {}", listed(&sections))),
+            );
+        }
+    }
+    found
+}
+
+/// Whether a line ends with a backslash that no other one escapes.
+fn goes_on(line: &str) -> bool {
+    let backslashes = line.len() - line.trim_end_matches('\\').len();
+    backslashes % 2 == 1
+}
+
+/// Where a line is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Within {
+    Nothing,
+    Section,
+    /// In a section that systemd does not read.
+    Ignored,
+}
+
+/// The sections of a unit of this kind.
+fn sections(unit: &str) -> Vec<String> {
+    let kind = SUFFIXES.iter().find_map(|suffix| {
+        let kind = suffix.strip_prefix('.').filter(|_| unit.ends_with(suffix))?;
+        let (first, rest) = kind.split_at_checked(1)?;
+        Some(format!("{}{rest}", first.to_uppercase()))
+    });
+    let [before, after] = ["Unit", "Install"].map(|name| Some(name.to_owned()));
+    [before, kind, after].into_iter().flatten().collect()
+}
+
+fn bracketed(sections: &[String]) -> Vec<String> {
+    sections.iter().map(|name| format!("[{name}]")).collect()
+}
+
+fn listed(sections: &[String]) -> String {
+    let names: Vec<String> = bracketed(sections).iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(unit: &str, text: &str) -> Vec<(usize, String)> {
+        let found = misread(unit, text).into_iter();
+        found.map(|one| (one.line, one.title)).collect()
+    }
+
+    #[test]
+    fn what_systemd_reads_is_no_mistake() {
+        for (unit, text) in [
+            ("a.service", ""),
+            (
+                "a.service",
+                "# x\n[Unit]\nDescription=a\n\n[Service]\nExecStart=/bin/a \\\n# comment\n  b c \\\n\n[Install]\nAlso=\n",
+            ),
+            ("a@.service", " [Service] \n Type = simple\n;x\n"),
+            ("a.timer", "[Timer]\nOnCalendar=daily\n"),
+            ("a.automount", "[Automount]\nWhere=/x\n"),
+            ("a.service", "[X-Own]\nanything\n[Service]\nX-Own=1\n"),
+        ] {
+            assert_eq!(lines(unit, text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn every_line_that_systemd_does_not_read_is_found() {
+        let found = |line: usize, title: &str| (line, title.to_owned());
+        assert_eq!(
+            lines(
+                "a.service",
+                "Description=x\n[Unit]\nAfter b\n[Servce]\nExec\n[Timer]\n[Install\n=x\n"
+            ),
+            [
+                found(1, "line 1 of `a.service` is in no section"),
+                found(3, "line 3 of `a.service` is not a setting"),
+                found(4, "unknown section `[Servce]` in `a.service`"),
+                found(6, "unknown section `[Timer]` in `a.service`"),
+                found(7, "line 7 of `a.service` is not the name of a section"),
+                found(8, "line 8 of `a.service` is not a setting"),
+            ]
+        );
+        let hint = |text: &str| misread("a.service", text)[0].hint.clone();
+        assert_eq!(hint("[Servce]\n").as_deref(), Some("did you mean `[Service]`?"));
+        assert_eq!(
+            hint("[Timer]\n").as_deref(),
+            Some("available: `[Unit]`, `[Service]`, `[Install]`")
+        );
+    }
+
+    #[test]
+    fn a_line_that_goes_on_is_one_line() {
+        assert_eq!(lines("a.service", "[Service]\nExecStart=/bin/a \\\n  [x \\\n  b\n"), []);
+        assert_eq!(lines("a.service", "[Service]\nExecStart=/bin/a \\\n\n[x]\n").len(), 1);
+    }
+}

@@ -1,0 +1,168 @@
+//! Where the lines of a text are written that an operation puts on the host.
+
+use super::context::PlanContext;
+use crate::content::Assets;
+use crate::error::{Origin, SourceFile};
+use crate::value::{Kind, Table};
+
+/// The folder of assets, as people see it.
+const FOLDER: &str = "templates";
+
+/// A text of the project that becomes a file of the host: a string of a task or of data, or a whole file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrittenText {
+    place: Origin,
+    /// Where the file is named, if it is one.
+    pub used: Option<Origin>,
+}
+
+impl WrittenText {
+    /// The text that an operation with `arguments` puts at `path` of the host; `None` if it is not in the project as text.
+    pub fn of(arguments: &Table, assets: &Assets, path: &str) -> Option<Self> {
+        let written = |key: &str| {
+            let value = &arguments.get(key)?.value;
+            Some((value, value.as_str()?))
+        };
+        if let Some(content) = arguments.get("content") {
+            let is_text = matches!(content.value.kind, Kind::String(_) | Kind::Secret(_));
+            let place = content.value.origin.clone().filter(|_| is_text)?;
+            return Some(Self { place, used: None });
+        }
+        let (value, src) = written("src")?;
+        let below = written("dest").and_then(|(_, dest)| path.strip_prefix(dest)?.strip_prefix('/'));
+        let inside = below.map(|below| format!("{}/{below}", src.trim_end_matches('/')));
+        let rendered = inside.as_ref().map(|name| format!("{name}{}", Assets::TEMPLATE_SUFFIX));
+        let names = [Some(src.to_owned()), inside, rendered];
+        let (name, bytes) = names
+            .into_iter()
+            .flatten()
+            .find_map(|name| Some((name.clone(), assets.get(&name)?)))?;
+        let text = std::str::from_utf8(bytes).ok()?;
+        let file = SourceFile::new(format!("{FOLDER}/{name}"), text);
+        Some(Self {
+            place: Origin::new(&file, 0..text.len()),
+            used: value.origin.clone(),
+        })
+    }
+
+    /// The place of line `number` of `text`, counted from 1, which was made from it; `None` if that is not clear.
+    pub fn line(&self, text: &str, number: usize) -> Option<Origin> {
+        let wanted = text.lines().nth(number.checked_sub(1)?)?.trim();
+        let source = self.place.file.text.get(self.place.span.clone())?;
+        let start = match self.used {
+            Some(_) => 0,
+            None => begin(source)?,
+        };
+        let lines: Vec<&str> = source[start..].split_inclusive('\n').collect();
+        let found = line_in(&lines, wanted, number - 1, text.lines().count())?;
+        let before: usize = lines[..found].iter().map(|line| line.len()).sum();
+        let line = lines[found];
+        let blank = line.len() - line.trim_start().len();
+        let at = self.place.span.start + start + before + blank;
+        let end = line.trim().trim_end_matches(['"', '\'']).len();
+        let is_last = found + 1 == lines.len() && self.used.is_none();
+        Some(Origin::new(
+            &self.place.file,
+            at..at + if is_last { end } else { line.trim().len() },
+        ))
+    }
+}
+
+impl PlanContext<'_> {
+    /// The text of the project that this operation puts at `path` of the host.
+    pub(super) fn written_text(&self, path: &str) -> Option<WrittenText> {
+        WrittenText::of(self.arguments, self.assets, path)
+    }
+}
+
+/// Where the text of a TOML string begins within what is written of it; `None` if it is written in another way.
+fn begin(literal: &str) -> Option<usize> {
+    for quotes in ["\"\"\"", "'''"] {
+        if let Some(rest) = literal.strip_prefix(quotes) {
+            let line_end = ["\r\n", "\n"].iter().find(|end| rest.starts_with(**end));
+            return Some(quotes.len() + line_end.map_or(0, |end| end.len()));
+        }
+    }
+    literal.starts_with(['"', '\'']).then_some(1)
+}
+
+/// The index of the line that became `wanted`, line `index` of `count`: the one in its place, or the only one that reads alike.
+fn line_in(lines: &[&str], wanted: &str, index: usize, count: usize) -> Option<usize> {
+    let is_last = |at: usize| at + 1 == lines.len();
+    let is_alike = |at: usize| {
+        let line = lines[at].trim();
+        line == wanted || is_last(at) && line.trim_end_matches(['"', '\'']) == wanted
+    };
+    let has_blocks = || lines.iter().any(|line| line.contains("{%"));
+    if let Some(line) = lines.get(index)
+        && (is_alike(index) || line.contains("{{") && !has_blocks() && lines.len().abs_diff(count) <= 1)
+    {
+        return Some(index);
+    }
+    let mut alike = (0..lines.len()).filter(|at| !wanted.is_empty() && is_alike(*at));
+    alike.next().filter(|_| alike.next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::parse_toml;
+
+    fn place(written: &str, text: &str, number: usize) -> Option<(String, String)> {
+        let file = SourceFile::new("t.toml", format!("op = 'x'\ncontent = {written}\nb = 1\n"));
+        let arguments = parse_toml(&file).expect("valid TOML");
+        let at = WrittenText::of(&arguments, &Assets::default(), "/etc/x")?.line(text, number)?;
+        Some((at.to_string(), at.file.text[at.span].to_owned()))
+    }
+
+    fn asset(src: &str, name: &str, written: &str, text: &str, number: usize) -> Option<(String, String)> {
+        let file = SourceFile::new("t.toml", format!("src = '{src}'\ndest = '/etc/d'\n"));
+        let arguments = parse_toml(&file).expect("valid TOML");
+        let mut assets = Assets::default();
+        assets.insert(name, written.as_bytes().to_vec());
+        let at = WrittenText::of(&arguments, &assets, "/etc/d/a/b")?.line(text, number)?;
+        Some((at.to_string(), at.file.text[at.span].to_owned()))
+    }
+
+    fn found(place: &str, text: &str) -> Option<(String, String)> {
+        Some((place.to_owned(), text.to_owned()))
+    }
+
+    #[test]
+    fn a_line_of_a_string_is_found_where_it_is_written() {
+        let long = "\"\"\"\none\n  two\n  two\n\"\"\"";
+        let text = "one\n  two\n  two\n";
+        assert_eq!(place(long, text, 1), found("t.toml:3:1", "one"));
+        assert_eq!(place(long, text, 3), found("t.toml:5:3", "two"));
+        assert_eq!(place("'''one\ntwo'''", "one\ntwo", 1), found("t.toml:2:14", "one"));
+        assert_eq!(place("'''one\ntwo'''", "one\ntwo", 2), found("t.toml:3:1", "two"));
+        assert_eq!(place("\"one\"", "one", 1), found("t.toml:2:12", "one"));
+        // Line breaks that are written as signs, another text, and a line that it does not have.
+        assert_eq!(place("\"one\\ntwo\"", "one\ntwo", 2), None);
+        assert_eq!(place(long, "one\nthree\n", 2), None);
+        assert_eq!(place(long, "one\n", 9), None);
+    }
+
+    #[test]
+    fn a_line_of_a_template_is_the_one_in_its_place_or_the_only_one_alike() {
+        let template = "\"\"\"\na\nb {{ x }}\nc\n\"\"\"";
+        assert_eq!(place(template, "a\nb 1\nc\n", 2), found("t.toml:4:1", "b {{ x }}"));
+        let blocks = "\"\"\"\n{% for x in y %}\nb {{ x }}\n{% endfor %}\nc\nd\nd\n\"\"\"";
+        assert_eq!(place(blocks, "b 1\nb 2\nc\nd\nd\n", 3), found("t.toml:6:1", "c"));
+        assert_eq!(place(blocks, "b 1\nb 2\nc\nd\nd\n", 2), None);
+        assert_eq!(place(blocks, "b 1\nc\nd\nd\n", 4), None);
+    }
+
+    #[test]
+    fn a_line_of_a_file_is_found_in_it() {
+        let text = "one\ntwo\n";
+        assert_eq!(asset("x", "x", text, text, 2), found("templates/x:2:1", "two"));
+        assert_eq!(asset("s", "s/a/b", text, text, 2), found("templates/s/a/b:2:1", "two"));
+        let template = "one\n{{ y }}\n";
+        assert_eq!(
+            asset("s/", "s/a/b.j2", template, text, 2),
+            found("templates/s/a/b.j2:2:1", "{{ y }}")
+        );
+        assert_eq!(asset("s", "x", text, text, 2), None);
+    }
+}
