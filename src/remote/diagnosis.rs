@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::configuration::Configuration;
-use super::error::{ChangedKey, Explanation, Obstacle, RemoteError};
+use super::error::{ChangedKey, Explanation, Obstacle, RemoteError, UnusedKey};
 
 /// Why `ssh` exited before the host's shell answered, from its standard error.
 pub(super) fn diagnose(host: &str, address: &str, configuration: Option<&Configuration>, stderr: &str) -> RemoteError {
@@ -46,7 +46,8 @@ fn diagnose_with(
         let jump = jump_host(&lines, line);
         return RemoteError::AuthenticationFailed {
             host,
-            key: key.filter(|_| jump.is_none()).map(Path::to_owned),
+            key: key.filter(|_| jump.is_none()).map(Box::from),
+            unused: unused_key(&lines).filter(|_| jump.is_none()).map(Box::new),
             address: jump.unwrap_or(address),
             user,
             cause,
@@ -69,6 +70,22 @@ fn diagnose_with(
             address,
         },
     }
+}
+
+/// The key that `ssh` says it did not use.
+fn unused_key(lines: &[&str]) -> Option<UnusedKey> {
+    let missing = |line: &str| {
+        let rest = line.trim_end_matches('.').strip_suffix(": No such file or directory")?;
+        let named = between(&format!("{rest}\n"), "no such identity: ", "\n");
+        named
+            .or_else(|| between(rest, "Identity file ", " not accessible"))
+            .map(UnusedKey::Missing)
+    };
+    let open = |line: &str| between(line, " for '", "' are too open").map(UnusedKey::Open);
+    let unreadable = |line: &str| between(line, "Load key \"", "\": ").map(UnusedKey::Unreadable);
+    let first = |of: &dyn Fn(&str) -> Option<UnusedKey>| lines.iter().find_map(|line| of(line));
+    // What is too open is also said not to load.
+    first(&open).or_else(|| first(&missing)).or_else(|| first(&unreadable))
 }
 
 /// The jump host that `line` is about: the `ssh` to it printed first, then the one behind it.
@@ -121,8 +138,10 @@ fn between(line: &str, before: &str, after: &str) -> Option<String> {
 /// All that `ssh` and the commands on the way said; only the end of what is very long, such as a banner.
 fn all_lines(lines: &[&str]) -> Explanation {
     const MOST: usize = 20;
-    let last = &lines[lines.len().saturating_sub(MOST)..];
-    match last {
+    // Rows of a frame, and the words in it, are there to be seen on a terminal.
+    let is_frame = |line: &&&str| line.starts_with('@') && line.ends_with('@');
+    let lines: Vec<&str> = lines.iter().filter(|line| !is_frame(line)).copied().collect();
+    match &lines[lines.len().saturating_sub(MOST)..] {
         [] => Explanation("ssh exited without a message".to_owned()),
         lines => Explanation(lines.join("; ")),
     }
@@ -201,7 +220,42 @@ Host key verification failed.\r
         assert!(cause.contains("Permission denied (publickey"), "{cause}");
         assert!(cause.contains("Identity file nonesuch"), "{cause}");
         let hint = error.hint().unwrap();
+        assert!(hint.starts_with("correct `identity_file`, or create the key"), "{hint}");
+        let error = diagnosed("root@127.0.0.1: Permission denied (publickey).\r\n");
+        let hint = error.hint().unwrap();
         assert!(hint.starts_with("`ssh -i /keys/pi root@pi.lan` must log in"), "{hint}");
+    }
+
+    #[test]
+    fn a_key_that_is_not_used_is_named_with_what_to_do() {
+        let refused = "root@127.0.0.1: Permission denied (publickey).\r\n";
+        for (said, hint) in [
+            (
+                "no such identity: /keys/a b: No such file or directory\r\n",
+                "`ssh-keygen -t ed25519 -f '/keys/a b'`",
+            ),
+            (
+                "Warning: Identity file /keys/pi not accessible: No such file or directory.\n",
+                "`ssh-keygen -t ed25519 -f /keys/pi`",
+            ),
+            (
+                "@@@@@@@@@@@@@@@@@@@@\r\n@  WARNING: UNPROTECTED PRIVATE KEY FILE!  @\r\n@@@@@@@@@@@@@@@@@@@@\r\n\
+                 Permissions 0644 for '/keys/pi' are too open.\r\n\
+                 It is required that your private key files are NOT accessible by others.\r\n\
+                 This private key will be ignored.\r\nLoad key \"/keys/pi\": bad permissions\r\n",
+                "`chmod 600 /keys/pi`",
+            ),
+            (
+                "Load key \"/keys/pi.pub\": error in libcrypto\r\n",
+                "`ssh-keygen -y -f /keys/pi.pub`",
+            ),
+        ] {
+            let error = diagnosed(&format!("{said}{refused}"));
+            let told = error.hint().unwrap();
+            assert!(told.contains(hint), "{told}");
+            let cause = error.source().unwrap().to_string();
+            assert!(!cause.contains("@@") && cause.contains("Permission denied"), "{cause}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::lock::Holder;
-use crate::quote::{Unquotable, UnsafeName};
+use crate::quote::{Unquotable, UnsafeName, quote};
 
 /// What `ssh`, or the host's shell, printed about a failure: the cause of an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,7 +161,9 @@ pub enum RemoteError {
         /// The user that `ssh` logged in as, if it said so.
         user: Option<String>,
         /// The key that the project sets for the host.
-        key: Option<PathBuf>,
+        key: Option<Box<Path>>,
+        /// Why `ssh` did not use a key, if it said so.
+        unused: Option<Box<UnusedKey>>,
         #[source]
         cause: Explanation,
     },
@@ -299,6 +301,9 @@ impl RemoteError {
                     .into(),
             ),
             Self::HostKeyChanged { keys, .. } => Some(changed_key_hint(keys)),
+            Self::AuthenticationFailed {
+                unused: Some(unused), ..
+            } => Some(unused.hint()),
             Self::AuthenticationFailed { address, user, key, .. } => {
                 Some(format!(
                     "`{}` must log in without asking: {}, or set the host's `user` and `identity_file`",
@@ -350,6 +355,37 @@ impl RemoteError {
 /// The command that tries the same connection by hand; `address` may be `[host]:port`, as `ssh` writes it.
 fn ssh_command(address: &str) -> String {
     login_command(None, None, address)
+}
+
+/// A key that `ssh` did not use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UnusedKey {
+    Missing(String),
+    /// Other users of this machine can read it.
+    Open(String),
+    /// It is no private key, or one that `ssh` does not know.
+    Unreadable(String),
+}
+
+impl UnusedKey {
+    fn hint(&self) -> String {
+        match self {
+            Self::Missing(path) => format!(
+                "correct `identity_file`, or create the key: `ssh-keygen -t ed25519 -f {0}`, and add `{1}` to the user's \
+                 `authorized_keys` on the host",
+                quote(path),
+                format_args!("{path}.pub")
+            ),
+            Self::Open(path) => format!(
+                "`chmod 600 {}`: ssh uses no private key that other users can read",
+                quote(path)
+            ),
+            Self::Unreadable(path) => format!(
+                "`identity_file` must be a private key, such as `~/.ssh/id_ed25519`; `ssh-keygen -y -f {}` says what is wrong with it",
+                quote(path)
+            ),
+        }
+    }
 }
 
 fn login_command(user: Option<&str>, key: Option<&Path>, address: &str) -> String {

@@ -33,7 +33,7 @@ mod writer;
 
 pub use command::{Stream, Written};
 pub use connection::{Answer, Connection};
-pub use error::{Becoming, ChangedKey, Explanation, Obstacle, Refusal, RemoteError};
+pub use error::{Becoming, ChangedKey, Explanation, Obstacle, Refusal, RemoteError, UnusedKey};
 pub use lock::{Holder, LOCK_PATH, LockRequest};
 pub use privilege::Privilege;
 pub use step::{Opening, Prints, StepAnswer, StepEnd, StepGroup, StepNews, StepRecord, StepScript, Together};
