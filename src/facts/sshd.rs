@@ -123,7 +123,10 @@ fn probe_in(folder: &str, file: &str, text: &str) -> String {
          {FUNCTIONS}e={folder} o={file}\n\
          x=$(cat <<'{end}'\n{text}\n{end}\n)\n\
          now=$(\"$s\" -T 2>&1) || hl_failed \"$now\"\n\
-         m=then; then=$(hl_sshd | \"$s\" -T -f /dev/stdin 2>&1) || hl_failed \"$then\"\n\
+         m=then; then=$(hl_sshd | \"$s\" -T -f /dev/stdin 2>&1) || {{\n\
+         alone=$(printf \"%s\\n\" \"$x\" | \"$s\" -t -f /dev/stdin 2>&1) && alone=$(printf \"%s\\n\" \"$then\" | sed \"s:^/dev/stdin:the whole configuration:\")\n\
+         hl_failed \"$(printf \"%s\\n\" \"$alone\" | grep -v \": terminating, \" | tr \"\\n\" \"\\t\" | sed \"s/\\t*\\$//\")\"\n\
+         }}\n\
          m=first; first=$({{ printf \"%s\\n\" \"$x\"; hl_sshd; }} | \"$s\" -T -f /dev/stdin 2>&1) || first=$then\n\
          m=before; before=$(hl_sshd)\n\
          if printf \"%s\\n\" \"$before\" | grep -qx here; then before=$(printf \"%s\\n\" \"$before\" | sed \"/^here\\$/,\\$d\" | grep -iE {names}); else before=nowhere; fi\n\

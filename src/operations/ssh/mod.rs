@@ -2,3 +2,4 @@
 
 pub(super) mod keyscan;
 pub(super) mod server_config;
+mod server_refusal;

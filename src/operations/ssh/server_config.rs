@@ -15,6 +15,7 @@ use std::fmt::Write as _;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::server_refusal::refusal;
 use crate::change::{Attribute, NotKnown, Outcome, ResourceKind, Stop};
 use crate::content::Content;
 use crate::facts::FactKey;
@@ -65,6 +66,10 @@ impl Define for ServerConfig {
     const NAME: &'static str = "ssh.server_config";
     const SUMMARY: &'static str = "Set options of the SSH server, in a file of their own";
     const MAIN_ARGUMENT: &'static str = "filename";
+    const INSTEAD_OF_SECRETS: Option<&'static str> = Some(
+        "every user of the host can read this file: write one with `files.put`, `mode = \"0600\"` and `validate = [\"sshd\", \"-t\", \
+         \"-f\", \"{path}\"]`",
+    );
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "ssh.server_config"
 filename = "10-keys-only"
@@ -277,14 +282,13 @@ impl ServerConfig {
             Ok(InquiryFact::Failed(_)) if context.is_installed_before("openssh-server") => {
                 Ok(Err("an earlier operation installs the SSH server".to_owned()))
             }
-            Ok(InquiryFact::Failed(why)) => Err(context
-                .refuse(
-                    "settings",
-                    "sshd does not accept these settings",
-                    "the host tried them, and changed nothing",
-                )
-                .because(why)
-                .hint("compare the names and values with `man sshd_config` on the host")),
+            Ok(InquiryFact::Failed(why)) => {
+                let lines = self.settings.iter();
+                let names: Vec<&str> = lines
+                    .flat_map(|(name, setting)| setting.values().into_iter().map(|_| name.as_str()))
+                    .collect();
+                Err(refusal(context, &why, &names))
+            }
             Err(Stop::NotKnown {
                 cause: NotKnown::Since(_, why),
                 ..
