@@ -19,7 +19,7 @@ use crate::value::Text;
 pub use deb::NoControl;
 pub use encrypted::{Decrypt, EncryptedFile, Undecrypted};
 pub use files::{Assets, LargeFile, open_lock, open_regular, special_file, special_key_file};
-pub use folder::{Found, ProjectFolder, Refused, open_in_place, read_in_place};
+pub use folder::{Found, ProjectFolder, Refused, UNFINISHED, open_in_place, read_in_place};
 
 /// Bytes that are sent to a host. Equal where size and digest are.
 ///

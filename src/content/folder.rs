@@ -14,6 +14,9 @@ use rustix::io::Errno;
 const MOST_ENTRIES: usize = 50_000;
 const DEEPEST: usize = 40;
 
+/// What the names of files begin with until they are written whole and get their place.
+pub const UNFINISHED: &str = ".homelab-unfinished-";
+
 /// Why a file of a project is not read.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
@@ -80,8 +83,18 @@ impl ProjectFolder {
         Err(Refused::Special(special(kind)))
     }
 
+    /// The files that commands left in the project's root and in and below `folders` when they were killed while they wrote.
+    pub fn unfinished(&self, folders: &[&str]) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        unfinished_in(&self.root, 0, &mut found);
+        for folder in folders {
+            unfinished_in(&self.root.join(folder), DEEPEST, &mut found);
+        }
+        found
+    }
+
     /// The files below the folder `shown`, sorted; none if it does not exist. Lock files of Emacs (`.#name`) are left out:
-    /// they are links that lead nowhere.
+    /// they are links that lead nowhere. So are files that are not written whole.
     pub fn list(&self, shown: &str) -> Vec<Found> {
         let mut listing = Listing::default();
         let top = self.root.join(shown);
@@ -175,12 +188,28 @@ fn names_in(folder: &Path) -> Result<Vec<std::ffi::OsString>, Refused> {
             return Err(Refused::TooMany);
         }
         let name = entry.file_name();
-        if !name.as_bytes().starts_with(b".#") {
+        if !name.as_bytes().starts_with(b".#") && !is_unfinished(&name) {
             names.push(name);
         }
     }
     names.sort();
     Ok(names)
+}
+
+/// Adds those in a folder, and in those below it, at most `depth` deep. Links are not followed.
+fn unfinished_in(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
+    for entry in folder.read_dir().into_iter().flatten().flatten() {
+        let Ok(kind) = entry.file_type() else { continue };
+        if kind.is_dir() && depth > 0 {
+            unfinished_in(&entry.path(), depth - 1, found);
+        } else if kind.is_file() && is_unfinished(&entry.file_name()) {
+            found.push(entry.path());
+        }
+    }
+}
+
+fn is_unfinished(name: &std::ffi::OsStr) -> bool {
+    name.as_bytes().starts_with(UNFINISHED.as_bytes())
 }
 
 /// What something is that is not a regular file.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::reader::Source;
 use crate::error::{Diagnostic, Origin};
-use crate::template::{RESERVED, reserved};
+use crate::template::{RESERVED, WORDS, reserved, unreadable_name};
 use crate::value::{Kind, Table, merge};
 
 /// The data of a group.
@@ -26,10 +26,17 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> GroupData 
     GroupData { data, origin }
 }
 
-/// Refuses data with a name that homelab itself defines.
+/// Refuses data with a name that homelab itself defines, or that templates do not read as a name.
 pub(super) fn check_reserved(data: &Table, mistakes: &mut Vec<Diagnostic>) {
-    for (key, entry) in data.iter().filter(|(key, _)| RESERVED.contains(&key.as_str())) {
-        mistakes.push(reserved(key).at_maybe(entry.key.as_ref(), "data cannot use this name"));
+    for (key, entry) in data {
+        let mistake = if RESERVED.contains(&key.as_str()) {
+            reserved(key)
+        } else if WORDS.contains(&key.as_str()) {
+            unreadable_name(key)
+        } else {
+            continue;
+        };
+        mistakes.push(mistake.at_maybe(entry.key.as_ref(), "data cannot use this name"));
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::error::{Diagnostic, Diagnostics};
 use crate::secret::Secret;
+use crate::template::{FUNCTIONS, WORDS, unreadable_name};
 
 /// A value of a file with data.
 pub struct Place {
@@ -66,6 +67,16 @@ impl Place {
         let identities = needed_identities(&self.root)?;
         let opened = Encrypted::parse(text).and_then(|encrypted| encrypted.open(&self.name, &identities));
         opened.map_err(|why| unopened(file, &name, &why, &identities))
+    }
+
+    /// Refuses a new value that templates could not read by its name.
+    pub fn check_name(&self) -> Result<(), Diagnostic> {
+        let first = self.name.split(['.', '[']).next().unwrap_or_default();
+        let means_another = [WORDS, FUNCTIONS].iter().any(|words| words.contains(&first));
+        if means_another && !self.is_there() {
+            return Err(unreadable_name(first));
+        }
+        Ok(())
     }
 
     /// Writes `text` there, encrypted for all recipients of the project. The rest of the file stays as it is.

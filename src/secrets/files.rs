@@ -5,11 +5,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use super::document::Document;
-use crate::content::{ProjectFolder, Refused, read_in_place};
+use crate::content::{ProjectFolder, Refused, UNFINISHED, read_in_place};
 use crate::error::{Diagnostic, Diagnostics, not_text, suggestion};
 
 /// The folders with files that may have encrypted values.
 const FOLDERS: &[&str] = &["group_data", "inventories"];
+/// The folder with files that may be encrypted as a whole.
+const TEMPLATES: &str = "templates";
 /// A larger file is not read, in bytes.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
@@ -120,6 +122,18 @@ pub(super) fn unwritten(shown: &str, error: &std::io::Error) -> Diagnostic {
     Diagnostic::new(format!("cannot write `{shown}`")).because(error.to_string())
 }
 
+/// Removes the files that commands left which were killed while they wrote. What another one writes right now stays.
+pub fn remove_unfinished(root: &Path) {
+    let folders = [FOLDERS, &[TEMPLATES]].concat();
+    for place in ProjectFolder::new(root).unfinished(&folders) {
+        let is_left = std::fs::File::open(&place).is_ok_and(|file| file.try_lock().is_ok());
+        if is_left {
+            // Otherwise the next command tries again.
+            let _ = std::fs::remove_file(place);
+        }
+    }
+}
+
 /// Replaces a file at once: whoever reads it sees the old or the new one. Without `mode` it keeps its own, or gets that of a
 /// new file.
 pub(super) fn replace(place: &Path, bytes: &[u8], mode: Option<u32>) -> std::io::Result<()> {
@@ -130,8 +144,11 @@ pub(super) fn replace(place: &Path, bytes: &[u8], mode: Option<u32>) -> std::io:
         .map(|metadata| metadata.permissions().mode() & 0o7777);
     let permissions = std::fs::Permissions::from_mode(mode.or(kept).unwrap_or(0o666));
     let mut file = tempfile::Builder::new()
+        .prefix(UNFINISHED)
         .permissions(permissions.clone())
         .tempfile_in(folder)?;
+    // Until the file has its place, or this process ends. Where there are no locks, another command may remove it, and this one fails.
+    let _ = file.as_file().lock();
     file.write_all(bytes)?;
     if kept.is_some() && mode.is_none() {
         // A new file loses what the umask takes away.

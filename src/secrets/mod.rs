@@ -29,7 +29,7 @@ use crate::error::Diagnostic;
 
 pub use change::{Begun, Place, Standing, begin, generate};
 pub use edit::{Edited, Editing};
-pub use files::data_files;
+pub use files::{data_files, remove_unfinished};
 pub use format::{Encrypted, LARGEST_FILE, Unreadable, encrypt, is_encrypted, is_made_by_age};
 pub use identities::{IDENTITY_VARIABLE, Identities, identity_path};
 pub use keyring::{Access, Closed, Keyring, LAB_KEY_FILE};

@@ -56,6 +56,19 @@ pub(crate) fn reserved(name: &str) -> Diagnostic {
         .hint(format!("choose another name; reserved: {}", RESERVED.join(", ")))
 }
 
+/// Words of the language of templates: in their place it reads no data.
+pub const WORDS: &[&str] = &[
+    "true", "True", "false", "False", "none", "None", "and", "or", "not", "is", "in", "if", "else",
+];
+
+/// The mistake of data with a name that templates do not read as data.
+pub(crate) fn unreadable_name(name: &str) -> Diagnostic {
+    let what = if WORDS.contains(&name) { "a word" } else { "a function" };
+    Diagnostic::new(format!("`{name}` cannot be the name of data"))
+        .because(format!("it is {what} of templates"))
+        .hint("choose another name")
+}
+
 /// The minijinja environment that every template of a run shares.
 pub(crate) fn environment() -> Environment<'static> {
     let mut environment = Environment::new();

@@ -131,3 +131,28 @@ fn secrets_for_the_recipients_of_another_day_are_counted() {
     let checked = anna.run(&lab, &["check"]).expect(0);
     assert!(!checked.out.contains("recipients"), "{}", checked.out);
 }
+
+#[test]
+fn what_a_killed_command_left_is_no_file_of_the_project_and_is_removed() {
+    let lab = Lab::new();
+    let anna = Person::who_begins("anna", &lab);
+    anna.set(&lab, "grafana.password", CANARY);
+    // As a command leaves them that is killed while it writes: half of a file, in the folder of the whole one.
+    let left = [".homelab-unfinished-a1", "templates/.homelab-unfinished-b2"];
+    let in_use = "group_data/.homelab-unfinished-c3";
+    for name in left.iter().chain([&in_use]) {
+        lab.write(name, "half");
+    }
+    let held = std::fs::File::open(lab.root().join(in_use)).unwrap();
+    held.lock().unwrap();
+    anna.run(&lab, &["check"]).expect(0);
+    anna.run(&lab, &["secrets", "rekey"]).expect(0);
+    for name in left {
+        assert!(!lab.root().join(name).exists(), "{name}");
+    }
+    // Another command writes it right now.
+    assert!(lab.root().join(in_use).exists());
+    drop(held);
+    anna.get(&lab, "grafana.password").expect(0);
+    assert!(!lab.root().join(in_use).exists());
+}

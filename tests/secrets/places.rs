@@ -28,6 +28,9 @@ fn wrong_files_and_names_are_answered_with_what_was_meant() {
     for name in ["host", "facts.x", "vars", "\"item\""] {
         set(name).expect(3).says("is a reserved name");
     }
+    for name in ["true", "none", "in", "env", "range.x", "loop", "self"] {
+        set(name).expect(3).says("cannot be the name of data");
+    }
     assert_eq!(lab.read("group_data/all.toml"), before);
     let of_host = ["secrets", "set", "inventories/dev.toml", "hosts.nas.data.stack"];
     anna.pipe(&lab, &of_host, "x")

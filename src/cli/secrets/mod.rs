@@ -13,6 +13,7 @@ mod whole_file;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use homelab::secrets::remove_unfinished;
 
 use self::outsider::warn_outsider;
 use super::project;
@@ -41,6 +42,7 @@ pub(crate) enum SecretsCommand {
 
 pub(super) fn run(command: &SecretsCommand) -> anyhow::Result<ExitCode> {
     let root = project::root()?;
+    remove_unfinished(&root);
     match command {
         SecretsCommand::Init(arguments) => init::run(&root, arguments)?,
         SecretsCommand::Set(arguments) => {

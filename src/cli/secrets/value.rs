@@ -47,6 +47,7 @@ pub(super) fn set(root: &Path, arguments: &ValueArguments) -> anyhow::Result<()>
         return set_file(&file);
     }
     let place = find(root, arguments)?;
+    place.check_name()?;
     let told = told(&place);
     let text = if std::io::stdin().is_terminal() {
         typed(arguments.key.as_deref().unwrap_or_default())?
@@ -82,6 +83,7 @@ pub(super) fn generate(root: &Path, arguments: &GenerateArguments) -> anyhow::Re
     if place.is_there() && !arguments.replace {
         return Err(there_already(&format!("`{file}` has a value for `{name}` already")));
     }
+    place.check_name()?;
     let told = told(&place);
     place.set(&random_text(usize::from(arguments.length)))?;
     Ok(print(&format!("encrypted a random value as {told}\n"))?)
