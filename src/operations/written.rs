@@ -124,12 +124,9 @@ mod tests {
         Some((at.to_string(), at.file.text[at.span].to_owned()))
     }
 
-    fn found(place: &str, text: &str) -> Option<(String, String)> {
-        Some((place.to_owned(), text.to_owned()))
-    }
-
     #[test]
     fn a_line_of_a_string_is_found_where_it_is_written() {
+        let found = |place: &str, text: &str| Some((place.to_owned(), text.to_owned()));
         let long = "\"\"\"\none\n  two\n  two\n\"\"\"";
         let text = "one\n  two\n  two\n";
         assert_eq!(place(long, text, 1), found("t.toml:3:1", "one"));
@@ -145,6 +142,7 @@ mod tests {
 
     #[test]
     fn a_line_of_a_template_is_the_one_in_its_place_or_the_only_one_alike() {
+        let found = |place: &str, text: &str| Some((place.to_owned(), text.to_owned()));
         let template = "\"\"\"\na\nb {{ x }}\nc\n\"\"\"";
         assert_eq!(place(template, "a\nb 1\nc\n", 2), found("t.toml:4:1", "b {{ x }}"));
         let blocks = "\"\"\"\n{% for x in y %}\nb {{ x }}\n{% endfor %}\nc\nd\nd\n\"\"\"";
@@ -155,6 +153,7 @@ mod tests {
 
     #[test]
     fn a_line_of_a_file_is_found_in_it() {
+        let found = |place: &str, text: &str| Some((place.to_owned(), text.to_owned()));
         let text = "one\ntwo\n";
         assert_eq!(asset("x", "x", text, text, 2), found("templates/x:2:1", "two"));
         assert_eq!(asset("s", "s/a/b", text, text, 2), found("templates/s/a/b:2:1", "two"));
