@@ -338,8 +338,15 @@ impl<'de> de::Deserializer<'de> for ValueDeserializer<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ValueError> {
-        if let Kind::Table(table) = &self.value.kind {
-            refuse_unknown_keys(table, fields)?;
+        match &self.value.kind {
+            Kind::Table(table) => refuse_unknown_keys(table, fields)?,
+            Kind::Secret(_) | Kind::Unknown(_) => {}
+            // Without this, a list would be read as the values of the fields.
+            _ => {
+                let found = self.value.describe();
+                let error: ValueError = de::Error::custom(format_args!("expected a table, found {found}"));
+                return Err(error.of(self.value));
+            }
         }
         self.deserialize_any(visitor)
     }
