@@ -143,7 +143,7 @@ const ONCE: Names = Names {
 
 /// After the lines of `stat`: the names of their owners and groups.
 const NAMED: &str = "ids() { printf \"%s\\n\" \"$s\" | cut -d \" \" -f \"$1\" | sort -u; }\n\
-    u=$(ids 2); echo owners; getent passwd $u; echo groups; getent group $(ids 3)\n";
+    u=$(ids 2); echo owners; [ -z \"$u\" ] || { getent passwd $u; echo groups; getent group $(ids 3); }\n";
 
 fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
     const LINKS: &[u8] = b"\nlinks\n";

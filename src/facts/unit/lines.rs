@@ -16,8 +16,8 @@ pub struct Misread {
 }
 
 /// The lines of the file of `unit`, or of a drop-in of it, whose form or section is wrong. Which settings there are depends on the
-/// host's version of systemd.
-pub fn misread(unit: &str, text: &str) -> Vec<Misread> {
+/// host's version of systemd. Nothing of the text itself is told if it `is_secret`.
+pub fn misread(unit: &str, text: &str, is_secret: bool) -> Vec<Misread> {
     let sections = sections(unit);
     let mut found = Vec::new();
     let mut within = Within::Nothing;
@@ -52,8 +52,13 @@ pub fn misread(unit: &str, text: &str) -> Vec<Misread> {
                 Some(name) if sections.iter().any(|one| one == name) => {}
                 Some(name) => {
                     within = Within::Ignored;
+                    let title = if is_secret {
+                        format!("line {} of `{unit}` names an unknown section", index + 1)
+                    } else {
+                        format!("unknown section `[{name}]` in `{unit}`")
+                    };
                     note(
-                        format!("unknown section `[{name}]` in `{unit}`"),
+                        title,
                         "systemd ignores it, and all settings in it",
                         suggestion(&format!("[{name}]"), bracketed(&sections).iter().map(String::as_str)),
                     );
@@ -118,7 +123,7 @@ mod tests {
     use super::*;
 
     fn lines(unit: &str, text: &str) -> Vec<(usize, String)> {
-        let found = misread(unit, text).into_iter();
+        let found = misread(unit, text, false).into_iter();
         found.map(|one| (one.line, one.title)).collect()
     }
 
@@ -156,12 +161,20 @@ mod tests {
                 found(8, "line 8 of `a.service` is not a setting"),
             ]
         );
-        let hint = |text: &str| misread("a.service", text)[0].hint.clone();
+        let hint = |text: &str| misread("a.service", text, false)[0].hint.clone();
         assert_eq!(hint("[Servce]\n").as_deref(), Some("did you mean `[Service]`?"));
         assert_eq!(
             hint("[Timer]\n").as_deref(),
             Some("available: `[Unit]`, `[Service]`, `[Install]`")
         );
+    }
+
+    #[test]
+    fn nothing_of_a_secret_text_is_told() {
+        for text in ["[hunter2]\nhunter2=1\n", "hunter2\n", "[hunter2\n", "hunter2=1\n"] {
+            let found = misread("a.service", text, true);
+            assert!(!found.is_empty() && !format!("{found:?}").contains("hunter2"), "{found:?}");
+        }
     }
 
     #[test]

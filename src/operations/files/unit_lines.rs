@@ -19,7 +19,7 @@ pub(in crate::operations) fn check_unit_text(
     let (Some(unit), Some(text)) = (UnitFilePath::of(path), text) else {
         return Ok(());
     };
-    let found = misread(unit.unit, text);
+    let found = misread(unit.unit, text, content.is_secret());
     let Some(first) = found.first() else { return Ok(()) };
     let written = context.written_text(path);
     let place = |one: &Misread| written.as_ref()?.line(text, one.line);
