@@ -145,7 +145,7 @@ fn refused(said: &str) -> Option<Refused<'_>> {
     let line = line.parse().ok().filter(|line| *line > 0)?;
     Some(Refused {
         line,
-        what: what.trim_end_matches('.'),
+        what: what.trim_end().trim_end_matches('.'),
     })
 }
 
@@ -169,7 +169,7 @@ mod tests {
     fn what_sshd_says_has_a_line() {
         let found = |said| refused(said).map(|refused| (refused.line, refused.what));
         assert_eq!(
-            found("/dev/stdin: line 2: Bad configuration option: MaxAuthTrys"),
+            found("/dev/stdin: line 2: Bad configuration option: MaxAuthTrys\r"),
             Some((2, "Bad configuration option: MaxAuthTrys"))
         );
         assert_eq!(
