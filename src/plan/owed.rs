@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::Trigger;
 use super::bind::{Bound, BoundOperation, Ready};
 use super::given::Given;
 use super::position::Position;
+use super::{Plan, PlannedOperation, Trigger};
 use crate::error::{Origin, SourceFile};
 use crate::facts::overlay::OperationId;
 use crate::facts::owed::Owed;
@@ -138,6 +138,18 @@ impl OwedHandlers {
             self.placed.borrow_mut().insert(owed.file.clone());
         }
         Some(bound)
+    }
+}
+
+impl Plan {
+    /// Whether applying would do nothing at all but what a run that is changing the host may still come to.
+    pub fn is_idle_beside_another_run(&self) -> bool {
+        let is_of_other = |operation: &PlannedOperation| {
+            let handler = operation.handler.as_ref();
+            operation.trigger == Trigger::Owed && handler.is_some_and(|own| own.is_beside_another_run)
+        };
+        let mut operations = self.hosts.iter().flat_map(|host| &host.operations);
+        operations.all(|one| is_of_other(one) || (!one.is_pending() && one.changes().is_empty()))
     }
 }
 

@@ -131,7 +131,8 @@ async fn settle_at_rest(
                 });
             }
             await_jobs(connection, &host, snapshot).await?;
-        } else if build.plan.is_idle() && since.elapsed() < lock_wait && is_changed(snapshot, &host) {
+        } else if build.plan.is_idle_beside_another_run() && since.elapsed() < lock_wait && is_changed(snapshot, &host)
+        {
             let deadline = since + lock_wait;
             await_release(connection, &host, snapshot, deadline).await?;
         } else {
