@@ -63,11 +63,12 @@ pub const STARTS: &str = ",\"starts\":true}";
 
 impl Owed {
     /// With the file that it has unless the host has a record of it already. Two handlers share a file only if both have the same
-    /// name and the same unit: then a restart for one is a restart for the other. Others share it within a project.
+    /// name and do the same to the same unit: then a restart for one is a restart for the other. Others share it within a project.
     #[must_use]
     pub fn in_its_file(self) -> Self {
         let of = match (&self.unit, &self.project) {
-            (Some(unit), _) => format!("{}\nunit {unit}", self.handler),
+            (Some(unit), _) if self.is_restart() => format!("{}\nunit {unit}", self.handler),
+            (Some(unit), _) => format!("{}\nreload {unit}", self.handler),
             (None, Some(project)) => format!("{}\nproject {project}", self.handler),
             (None, None) => self.handler.clone(),
         };
@@ -236,7 +237,16 @@ mod tests {
                 unit: unit.map(str::to_owned),
                 ..Owed::default()
             };
-            owed.in_its_file().file
+            let [restarted, reloaded] = ["restarted", "reloaded"].map(|state| {
+                let parameters = Some(Map::from_iter([("state".to_owned(), state.into())]));
+                let owed = Owed {
+                    parameters,
+                    ..owed.clone()
+                };
+                owed.in_its_file().file
+            });
+            assert_eq!(restarted == reloaded, unit.is_none(), "a reload is no restart");
+            restarted
         };
         let one = file("p", "t / x", Some("a.service"));
         assert_eq!(file("q", "t / x", Some("a.service")), one, "the same restart");

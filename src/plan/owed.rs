@@ -65,7 +65,7 @@ pub(super) fn record(handler: String, bound: &Bound, given: &Given<'_>) -> Owed 
 }
 
 /// Whether a record on the host is one of `handler`: both have the same name and do the same. A restart of the same unit is the same,
-/// whichever project recorded it. Other operations are the same in the project that recorded them, where their parameters may have
+/// whichever project recorded it; a reload is not enough where a restart is owed. Other operations are the same in the project that recorded them, where their parameters may have
 /// been corrected since, or with the same parameters: its folder may have got another name.
 fn is_of(record: &Owed, handler: &Owed) -> bool {
     let is_same_operation = record.op == handler.op || record.op.is_empty() || handler.op.is_empty();
@@ -73,7 +73,8 @@ fn is_of(record: &Owed, handler: &Owed) -> bool {
         return false;
     }
     if let (Some(recorded), Some(unit)) = (unit_of(record), &handler.unit) {
-        return recorded == *unit;
+        let is_enough = !record.is_restart() || handler.parameters.is_none() || handler.is_restart();
+        return recorded == *unit && is_enough;
     }
     let is_of_project = handler.project.as_deref().is_some_and(|own| record.may_be_of(own));
     is_of_project || record.parameters.is_some() && record.parameters == handler.parameters
@@ -229,4 +230,39 @@ fn bound(owed: &Owed, stage: usize, given: &Given<'_>, bindings: Bindings) -> Op
             bindings,
         })),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_one_of_the_handler_that_does_the_same() {
+        let handler = |project: &str, unit: Option<&str>, state: Option<&str>| Owed {
+            project: Some(project.to_owned()),
+            handler: "t / x".to_owned(),
+            op: "systemd.service".to_owned(),
+            parameters: state.map(|state| serde_json::Map::from_iter([("state".to_owned(), state.into())])),
+            unit: unit.map(str::to_owned),
+            ..Owed::default()
+        };
+        let (restarted, reloaded) = (Some("restarted"), Some("reloaded"));
+        let record = handler("p", Some("a"), restarted);
+        for (other, expected) in [
+            (handler("q", Some("a"), restarted), true),
+            (handler("q", Some("b"), restarted), false),
+            (handler("p", Some("a"), reloaded), false),
+            (handler("p", Some("a"), None), true),
+        ] {
+            assert_eq!(is_of(&record, &other), expected, "{other:?}");
+        }
+        // A restart does what a reload would do.
+        assert!(is_of(
+            &handler("p", Some("a"), reloaded),
+            &handler("q", Some("a"), restarted)
+        ));
+        let command = handler("p", None, restarted);
+        assert!(is_of(&command, &handler("p", None, reloaded)) && is_of(&command, &handler("q", None, restarted)));
+        assert!(!is_of(&command, &handler("q", None, reloaded)));
+    }
 }

@@ -513,8 +513,11 @@ impl<'a> Back<'a> {
         }
         // Names of operations are told apart by their main argument.
         let mut seen = BTreeSet::new();
-        self.states
-            .retain(|table| seen.insert(table.get("service").and_then(Value::as_str).map(str::to_owned)));
+        self.states.retain(|table| {
+            let unit = table.get("service").and_then(Value::as_str);
+            let goes = unit.is_some_and(|unit| self.gone_units.contains(unit));
+            !goes && seen.insert(unit.map(str::to_owned))
+        });
         // What brings old versions comes first. What removes packages comes last, after restarts.
         let (removals, versions): (Vec<Table>, Vec<Table>) = self
             .packages

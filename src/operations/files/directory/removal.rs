@@ -121,6 +121,12 @@ fn change(path: String, inode: &Inode, entries: &Entries, recursive: bool) -> Re
         digest: digest.clone(),
     }))
     .collect();
+    // What is below one that is empty does not change, such as the units that would have drop-ins there.
+    let emptied = if recursive {
+        FactScope::Tree(path.clone())
+    } else {
+        FactScope::Key(FactKey::Listing(path.clone()))
+    };
     ResourceChange {
         id: directory_id(&path),
         action: Action::Remove,
@@ -128,7 +134,7 @@ fn change(path: String, inode: &Inode, entries: &Entries, recursive: bool) -> Re
         after: None,
         expect,
         effects: vec![
-            Effect::Forget(FactScope::Tree(path.clone()), "its directory is removed".to_owned()),
+            Effect::Forget(emptied, "its directory is removed".to_owned()),
             Effect::Set(FactKey::Path(path.clone()), Fact::Path(PathFact::Absent)),
         ],
         steps: vec![Step::RemoveDirectory(RemoveDirectory { path, recursive })],
