@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kind::{DependsOn, Key, Subject};
 
-pub use files::{UnitFilePath, is_file_of};
+pub use files::{UnitFilePath, is_drop_in_folder, is_file_of};
 pub use lines::{Misread, misread};
 pub(super) use name::instances_probe;
 pub use name::{instances, is_unit_name, template, template_of};

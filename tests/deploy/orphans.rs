@@ -367,6 +367,11 @@ fn a_unit_that_looks_like_an_option_is_stopped_before_it_goes() {
     assert!(!host.is("systemctl is-active -- -dash.service"));
     has_none(&project, &[]);
     is_quiet(&project, &host, &[]);
+    // Its file goes back. Starting it is left to people.
+    project
+        .homelab(&["rollback", "dev", "alpha", "last", "--yes"])
+        .expect(0);
+    assert!(is_there(&host, "/etc/systemd/system/-dash.service"));
 }
 
 /// What looks as if it had left the configuration, and has not.

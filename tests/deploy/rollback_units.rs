@@ -163,6 +163,54 @@ fn is_running(host: &Host<'_>) {
 }
 
 #[test]
+fn a_unit_goes_with_its_directory_of_drop_ins() {
+    let project = Project::with_task(
+        r#"
+[[operation]]
+op = "systemd.unit"
+unit = "own"
+content = "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"
+
+[[operation]]
+op = "files.directory"
+path = "/etc/systemd/system/own.service.d"
+
+[[operation]]
+op = "files.put"
+dest = "/etc/systemd/system/own.service.d/nice.conf"
+content = "[Service]\nNice=5\n"
+notify = ["restart own"]
+
+[[operation]]
+op = "systemd.service"
+service = "own"
+state = "started"
+enabled = true
+
+[[handler]]
+name = "restart own"
+op = "systemd.service"
+service = "own"
+state = "restarted"
+"#,
+    );
+    let host = project.up("dev", "alpha");
+    deploy(&project);
+    is_quiet(&project);
+    let shown = back(&project, "last", &["--dry-run"]).stdout;
+    assert!(!shown.contains("? "), "{shown}");
+    assert_eq!(shown.matches("unit own.service").count(), 1, "{shown}");
+    back(&project, "last", &["--yes"]);
+    assert_eq!(
+        host.inside("ls -d /etc/systemd/system/own* 2>&1 | grep -c 'No such'; pgrep -c sleep; ls -A /var/lib/homelab/owed; systemctl is-system-running"),
+        "1\n0\nrunning\n"
+    );
+    deploy(&project);
+    is_running(&host);
+    is_quiet(&project);
+}
+
+#[test]
 fn a_unit_whose_user_is_gone_stays_out() {
     let project = Project::with_task(&webby(true));
     let host = project.up("dev", "alpha");

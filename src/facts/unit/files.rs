@@ -61,7 +61,8 @@ pub(in crate::facts) struct FileChange<'a> {
 impl<'a> FileChange<'a> {
     /// The change of `unit` if `fact` is at `path` now.
     pub(in crate::facts) fn at(unit: &str, path: &'a str, fact: &'a PathFact) -> Option<Self> {
-        if is_directory(fact) {
+        // A folder that goes is empty, or what is below it is forgotten, too.
+        if is_directory(fact) || *fact == PathFact::Absent && is_drop_in_folder(path) {
             return None;
         }
         Some(Self {
@@ -136,6 +137,14 @@ impl<'a> FileChange<'a> {
 /// Whether `path` is that of a file of `unit`, or of a folder of its drop-ins.
 pub fn is_file_of(unit: &str, path: &str) -> bool {
     part(unit, path).is_some()
+}
+
+/// Whether `path` is that of a folder of drop-ins.
+pub fn is_drop_in_folder(path: &str) -> bool {
+    let name = FOLDERS
+        .iter()
+        .find_map(|folder| path.strip_prefix(folder)?.strip_prefix('/'));
+    name.is_some_and(|name| !name.contains('/') && matches!(name.rsplit_once('.'), Some((_, "d"))))
 }
 
 /// Whether a file at `path` may be one of some unit.
@@ -329,6 +338,14 @@ mod tests {
             let found = UnitFilePath::of(&path).map(|of| (of.unit, of.drop_in));
             assert_eq!(found, expected, "{path}");
         }
+    }
+
+    #[test]
+    fn a_folder_of_drop_ins_that_goes_is_no_change() {
+        let absent = PathFact::Absent;
+        let changes = |path: &str| FileChange::at("a.service", path, &absent).is_some();
+        assert!(!changes("/etc/systemd/system/a.service.d") && !changes("/run/systemd/system/service.d"));
+        assert!(changes("/etc/systemd/system/a.service.d/x.conf") && changes("/etc/systemd/system/a.service"));
     }
 
     #[test]

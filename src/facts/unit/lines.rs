@@ -173,7 +173,10 @@ mod tests {
     fn nothing_of_a_secret_text_is_told() {
         for text in ["[hunter2]\nhunter2=1\n", "hunter2\n", "[hunter2\n", "hunter2=1\n"] {
             let found = misread("a.service", text, true);
-            assert!(!found.is_empty() && !format!("{found:?}").contains("hunter2"), "{found:?}");
+            assert!(
+                !found.is_empty() && !format!("{found:?}").contains("hunter2"),
+                "{found:?}"
+            );
         }
     }
 

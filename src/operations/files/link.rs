@@ -19,6 +19,7 @@ use crate::change::{
 };
 use crate::facts::overlay::{Effect, FactScope, OperationId};
 use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
+use crate::facts::unit::is_drop_in_folder;
 use crate::facts::{Fact, FactKey};
 use crate::operations::ownership::ownership;
 use crate::operations::run_as::RunAsSupport;
@@ -176,6 +177,13 @@ impl Link {
         let InodeKind::Link { target: old } = inode.kind else {
             return Ok(Outcome::Unchanged);
         };
+        // The drop-ins behind it are none any more.
+        let drop_ins = is_drop_in_folder(&path)
+            .then(|| Effect::Forget(FactScope::Tree(path.clone()), "its link is removed".to_owned()));
+        let absent = [
+            Effect::Set(FactKey::Path(path.clone()), Fact::Path(PathFact::Absent)),
+            Effect::Set(FactKey::Content(path.clone()), Fact::Content(ContentFact::Absent)),
+        ];
         Ok(Outcome::Change(vec![ResourceChange {
             id: link_id(&path),
             action: Action::Remove,
@@ -185,10 +193,7 @@ impl Link {
                 path: path.clone(),
                 target: old,
             }],
-            effects: vec![
-                Effect::Set(FactKey::Path(path.clone()), Fact::Path(PathFact::Absent)),
-                Effect::Set(FactKey::Content(path.clone()), Fact::Content(ContentFact::Absent)),
-            ],
+            effects: drop_ins.into_iter().chain(absent).collect(),
             steps: vec![Step::Remove(Remove { path })],
             risk: Risk::Removal,
         }]))
