@@ -165,7 +165,7 @@ impl Update {
     pub fn script(&self, at: &Remembering<'_>) -> String {
         let mut text = format!(
             "( umask 077; cd -- {folder} 2>/dev/null || {{ mkdir -p -- {folder} && cd -- {folder}; }} || exit\n\
-             put() {{ if [ -s .lines ]; then {{ awk '!s[$1]++{{printf \"%s\",$1}} END{{print \"\"}}' .lines; cat .lines; }} >.new && mv -f -- .new \"$1\"; else rm -f -- \"$1\"; fi; }}\n",
+             put() {{ if [ -s .lines ]; then {{ awk '!s[$1]++{{printf \"%s\",$1}} END{{print \"\"}}' .lines && cat .lines; }} >.new && mv -f -- .new \"$1\"; else rm -f -- \"$1\"; fi; }}\n",
             folder = quote(&format!("{}/{FOLDER}", at.state_folder)),
         );
         if !self.undone.is_empty() {
@@ -234,7 +234,7 @@ impl Returning {
             "{listed}\
              [ ! -f {forgotten} ] || awk 'FILENAME==ARGV[1]{{b[$1];next}} ($2 in b)||($4==\"cron\"&&(\"cron:\" $6) in b)' .gone {forgotten} | while read -r f l; do\n\
              case $f in */*|.*|'') continue ;; esac\n\
-             printf '%s\\n' \"$l\" >.lines; [ ! -f \"$f\" ] || sed 1d \"$f\" >>.lines; put \"$f\"\n\
+             {{ printf '%s\\n' \"$l\" && {{ [ ! -f \"$f\" ] || sed 1d \"$f\"; }}; }} >.lines && put \"$f\"\n\
              done\n",
             listed = listed(&wanted),
             forgotten = quote(&format!("../{PREVIOUS}/{}/{FORGOTTEN}", self.run)),
