@@ -83,6 +83,7 @@ fn system() -> SystemFacts {
         },
         owed: vec![Owed {
             file: text("0123456789abcdef"),
+            place: Some("site".to_owned()),
             project: Some(text("lab")),
             handler: text("web/proxy / restart it"),
             op: text("systemd.service"),

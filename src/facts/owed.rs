@@ -30,6 +30,8 @@ pub struct Owed {
     pub file: String,
     /// The name of the project that notified it; `None` if a version recorded it that did not say so.
     pub project: Option<String>,
+    /// The deploy that notified it, and the stage; `None` if a version recorded it that did not say so.
+    pub place: Option<String>,
     /// Its id without the host and the stage: `task / handler`.
     pub handler: String,
     /// The name of the operation; empty if it was not known when it was notified.
@@ -48,6 +50,8 @@ pub struct Owed {
 struct Line {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     project: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    place: Option<String>,
     handler: String,
     op: String,
     parameters: Option<Map<String, Json>>,
@@ -63,13 +67,16 @@ pub const STARTS: &str = ",\"starts\":true}";
 
 impl Owed {
     /// With the file that it has unless the host has a record of it already. Two handlers share a file only if both have the same
-    /// name and do the same to the same unit: then a restart for one is a restart for the other. Others share it within a project.
+    /// name and do the same to the same unit: then a restart for one is a restart for the other. Others share it within a stage.
     #[must_use]
     pub fn in_its_file(self) -> Self {
         let of = match (&self.unit, &self.project) {
             (Some(unit), _) if self.is_restart() => format!("{}\nunit {unit}", self.handler),
             (Some(unit), _) => format!("{}\nreload {unit}", self.handler),
-            (None, Some(project)) => format!("{}\nproject {project}", self.handler),
+            (None, Some(project)) => {
+                let place = self.place.as_deref().unwrap_or_default();
+                format!("{}\nproject {project}\n{place}", self.handler)
+            }
             (None, None) => self.handler.clone(),
         };
         let mut file = sha256_hex(of.as_bytes());
@@ -87,6 +94,7 @@ impl Owed {
     pub fn line(&self) -> String {
         let Self {
             project,
+            place,
             handler,
             op,
             parameters,
@@ -96,6 +104,7 @@ impl Owed {
         } = self.clone();
         let line = Line {
             project,
+            place,
             handler,
             op,
             parameters,
@@ -129,6 +138,7 @@ impl Owed {
         Self {
             file: file.to_owned(),
             project: line.project,
+            place: line.place,
             handler: line.handler,
             op: line.op,
             parameters: line.parameters,
@@ -198,6 +208,7 @@ mod tests {
     fn a_record_is_read_as_it_was_written() {
         let owed = Owed {
             project: Some("my lab".to_owned()),
+            place: Some("site / web".to_owned()),
             handler: "web/proxy / restart 'it'".to_owned(),
             op: "systemd.service".to_owned(),
             parameters: Some(Map::from_iter([("service".to_owned(), "proxy".into())])),

@@ -137,10 +137,21 @@ impl Given<'_> {
             None => format!("handler `{}`", owed.handler),
         };
         let project = owed.project.as_deref().filter(|own| *own != self.selection.project);
-        let which = match project {
-            Some(project) => format!("of project `{project}`"),
-            None if is_other => "which is another one by now".to_owned(),
-            None => "which is not part of this one".to_owned(),
+        let own = self
+            .selection
+            .stages
+            .iter()
+            .enumerate()
+            .map(|(stage, _)| self.place_of(stage));
+        let place = owed
+            .place
+            .as_ref()
+            .filter(|place| !own.into_iter().any(|own| own == **place));
+        let which = match (project, place) {
+            (Some(project), _) => format!("of project `{project}`"),
+            (None, Some(place)) => format!("of deploy `{place}`"),
+            (None, None) if is_other => "which is another one by now".to_owned(),
+            (None, None) => "which is not part of this one".to_owned(),
         };
         let way = match project {
             Some(_) => "deploy it from there, ",
@@ -149,6 +160,13 @@ impl Given<'_> {
             None => "deploy its task to run it, ",
         };
         format!("owed since an earlier run: {what}, {which}; {way}`rm {path}` on the host forgets it")
+    }
+
+    /// How a handler's record calls a stage of the deploy.
+    pub(super) fn place_of(&self, stage: usize) -> String {
+        let deploy = &self.selection.deploy;
+        let name = self.selection.stages.get(stage).and_then(|stage| stage.name.as_ref());
+        name.map_or_else(|| deploy.clone(), |name| format!("{deploy} / {name}"))
     }
 
     /// Whether `--tags` selects these tags, including those of the tasks above.

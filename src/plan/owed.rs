@@ -36,7 +36,7 @@ pub(super) fn may_be_owed(name: &str, given: &Given<'_>) -> bool {
 }
 
 /// A handler as it is recorded on the host. What the host has of it already is in its file.
-pub(super) fn record(handler: String, bound: &Bound, given: &Given<'_>) -> Owed {
+pub(super) fn record(handler: String, stage: usize, bound: &Bound, given: &Given<'_>) -> Owed {
     let (op, parameters, unit) = match bound {
         Bound::Ready(ready) => {
             let run_as = ready.run_as.written().clone();
@@ -48,6 +48,7 @@ pub(super) fn record(handler: String, bound: &Bound, given: &Given<'_>) -> Owed 
     };
     let record = Owed {
         project: Some(given.selection.project.clone()),
+        place: Some(given.place_of(stage)),
         handler,
         op: op.to_owned(),
         parameters,
@@ -65,8 +66,9 @@ pub(super) fn record(handler: String, bound: &Bound, given: &Given<'_>) -> Owed 
 }
 
 /// Whether a record on the host is one of `handler`: both have the same name and do the same. A restart of the same unit is the same,
-/// whichever project recorded it; a reload is not enough where a restart is owed. Other operations are the same in the project that recorded them, where their parameters may have
-/// been corrected since, or with the same parameters: its folder may have got another name.
+/// whichever project recorded it; a reload is not enough where a restart is owed. Other operations are the same with the same
+/// parameters, since the project's folder may have got another name, and in the stage that recorded them: their parameters may have been
+/// corrected since. A task that is used twice with other data has a handler for each.
 fn is_of(record: &Owed, handler: &Owed) -> bool {
     let is_same_operation = record.op == handler.op || record.op.is_empty() || handler.op.is_empty();
     if record.handler != handler.handler || !is_same_operation {
@@ -77,7 +79,8 @@ fn is_of(record: &Owed, handler: &Owed) -> bool {
         return recorded == *unit && is_enough;
     }
     let is_of_project = handler.project.as_deref().is_some_and(|own| record.may_be_of(own));
-    is_of_project || record.parameters.is_some() && record.parameters == handler.parameters
+    let is_in_place = record.place.is_none() || record.place == handler.place;
+    is_of_project && is_in_place || record.parameters.is_some() && record.parameters == handler.parameters
 }
 
 impl OwedHandlers {
@@ -240,6 +243,7 @@ mod tests {
     fn a_record_is_one_of_the_handler_that_does_the_same() {
         let handler = |project: &str, unit: Option<&str>, state: Option<&str>| Owed {
             project: Some(project.to_owned()),
+            place: Some("site".to_owned()),
             handler: "t / x".to_owned(),
             op: "systemd.service".to_owned(),
             parameters: state.map(|state| serde_json::Map::from_iter([("state".to_owned(), state.into())])),
@@ -264,5 +268,11 @@ mod tests {
         let command = handler("p", None, restarted);
         assert!(is_of(&command, &handler("p", None, reloaded)) && is_of(&command, &handler("q", None, restarted)));
         assert!(!is_of(&command, &handler("q", None, reloaded)));
+        // In another stage, other parameters are no correction.
+        let elsewhere = |state| Owed {
+            place: Some("site / second".to_owned()),
+            ..handler("p", None, state)
+        };
+        assert!(is_of(&command, &elsewhere(restarted)) && !is_of(&command, &elsewhere(reloaded)));
     }
 }

@@ -477,7 +477,7 @@ impl<'a> Walk<'a> {
         let mut found = self.bind_each(raw, &turn.position, given, place.overlay, build)?;
         for bound in &mut found {
             let name = record_name(bound, given.host_name());
-            let record = record(name, &bound.bound, given);
+            let record = record(name, bound.position.stage, &bound.bound, given);
             let is_owed = self.owed.take(&record, given);
             bound.trigger = match due {
                 Due::No | Due::IfChanged(_) | Due::Unless(_) if is_owed => Trigger::Owed,

@@ -261,3 +261,49 @@ fn a_handler_that_became_another_one_does_not_take_what_it_owed() {
     assert_eq!(records(&host), 0);
     is_quiet(&moved);
 }
+
+/// A task that a deploy uses twice with other data has a handler of one name for each.
+#[test]
+fn a_command_that_is_owed_for_one_use_of_a_task_is_not_run_for_another() {
+    let put = "[[operation]]\nop = 'files.put'\ndest = '/etc/{{ vars.app }}.conf'\ncontent = \"{{ text }}\\n\"\nnotify = ['refresh']\n\n";
+    let broken = BROKEN.replace("/srv/broken", "/srv/broken-{{ vars.app }}");
+    let task = [
+        "required = ['vars.app']\n",
+        put,
+        &broken,
+        &shell("echo {{ vars.app }} >>/srv/noted"),
+    ]
+    .concat();
+    let project = Project::with_task(&task);
+    let stage = |name: &str| {
+        format!(
+            "[[stage]]\nname = '{name}'\nhosts = ['*']\ntasks = [{{ task = 'test/files', vars = {{ app = '{name}' }} }}]\n"
+        )
+    };
+    project.write("deploys/all.toml", [stage("a"), stage("b")].concat());
+    project.write("deploys/other.toml", stage("a"));
+    write(&project, &task, "text = 'one'\n");
+    let host = project.up("dev", "alpha");
+    deploy(&project, 0);
+    assert_eq!(host.inside("cat /srv/noted"), "a\nb\n");
+    host.inside("touch /srv/broken-b");
+    project.write("group_data/all.toml", "text = 'two'\n");
+    deploy(&project, 1);
+    assert_eq!(
+        (host.inside("cat /srv/noted").as_str(), records(&host)),
+        ("a\nb\na\n", 1)
+    );
+    host.inside("rm /srv/broken-b");
+    let other = project.homelab(&["deploy", "dev", "other", "--yes"]).expect(0).stdout;
+    has(&other, "handler `test/files / refresh`, of deploy `all / b`");
+    assert_eq!(
+        (host.inside("cat /srv/noted").as_str(), records(&host)),
+        ("a\nb\na\n", 1)
+    );
+    deploy(&project, 0);
+    assert_eq!(
+        (host.inside("cat /srv/noted").as_str(), records(&host)),
+        ("a\nb\na\nb\n", 0)
+    );
+    is_quiet(&project);
+}
