@@ -7,7 +7,7 @@ mod units;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use things::{Thing, earlier_version, things};
+use things::{Thing, earlier_version, noted, things_on};
 use toml::{Table, Value};
 use units::Units;
 
@@ -38,9 +38,10 @@ pub struct Rollback {
 
 /// The facts that [`rollback`] needs, as far as `facts` say which. With those read, there may be more.
 pub fn rollback_keys(run: &Run, facts: &Facts) -> BTreeSet<FactKey> {
-    let things = things(run);
+    let things = things_on(run, facts);
     let mut keys = units::keys(&things, facts);
     for thing in &things {
+        keys.extend(noted(thing));
         let name = thing.first.name.clone();
         match thing.first.kind.as_str() {
             "file" | "link" => {
@@ -68,7 +69,7 @@ fn loads_rules(thing: &Thing<'_>, things: &[Thing<'_>]) -> bool {
 
 /// What takes back `run`. `key` is that of its digests; paths in `overwritten` go back although they were changed since.
 pub fn rollback(run: &Run, key: Option<&DigestKey>, facts: &Facts, overwritten: &[String]) -> Rollback {
-    let things = things(run);
+    let things = things_on(run, facts);
     let mut back = Back {
         facts,
         key,
@@ -188,7 +189,7 @@ impl<'a> Back<'a> {
                 _ => false,
             },
             // It is gone: that is a change too, but there is nothing to lose.
-            (_, Some(PathFact::Absent)) => thing.first.was == Was::Absent,
+            (_, Some(PathFact::Absent)) => thing.was == Was::Absent,
             _ => false,
         };
         // A file that goes back must not be written where a link leads that stands in its place now.
@@ -243,7 +244,7 @@ impl<'a> Back<'a> {
         if !self.is_as_left(thing) {
             return;
         }
-        match (thing.first.was, self.kept_file(thing)) {
+        match (thing.was, self.kept_file(thing)) {
             (_, Some((kept, inode))) => {
                 let lack = UnitFilePath::of(path).and_then(|file| self.units.lack(file.unit));
                 if let Some(why) = lack.map(str::to_owned) {
@@ -282,7 +283,7 @@ impl<'a> Back<'a> {
     fn rules(&mut self, thing: &Thing<'a>) {
         let path = thing.first.name.as_str();
         let rules = operation("nftables.rules", &[("file", path)]);
-        let rules = match (thing.first.was, self.kept_file(thing)) {
+        let rules = match (thing.was, self.kept_file(thing)) {
             (_, Some((kept, inode))) => {
                 let Some(Fact::Content(ContentFact::Bytes(bytes))) = self.facts.get(&FactKey::Content(kept.to_owned()))
                 else {
@@ -299,7 +300,7 @@ impl<'a> Back<'a> {
             _ => return self.file(thing),
         };
         if self.is_as_left(thing) {
-            if thing.first.was == Was::Absent {
+            if thing.was == Was::Absent {
                 self.removed.insert(path);
             }
             self.rules.insert(path);
@@ -351,7 +352,7 @@ impl<'a> Back<'a> {
             return;
         }
         let kept = thing.kept.and_then(|kept| self.path(kept));
-        match (thing.first.was, kept) {
+        match (thing.was, kept) {
             (_, Some(PathFact::Present(inode))) => match &inode.kind {
                 InodeKind::Link { target } => {
                     self.add(thing, operation("files.link", &[("path", path), ("target", target)]));
@@ -368,7 +369,7 @@ impl<'a> Back<'a> {
 
     fn directory(&mut self, thing: &Thing<'a>) {
         let path = thing.first.name.as_str();
-        match (thing.first.was, thing.last.action.as_str()) {
+        match (thing.was, thing.last.action.as_str()) {
             // It was empty.
             (Was::Present, "remove") if !thing.before.is_empty() && !thing.before.contains_key("contains") => {
                 let attributes = attributes("files.directory", thing);
@@ -432,7 +433,7 @@ impl<'a> Back<'a> {
             self.facts.get(&FactKey::Mount(path.to_owned())),
             Some(Fact::Mount(Some(_)))
         );
-        match (thing.first.was, table) {
+        match (thing.was, table) {
             (Was::Absent, _) if !is_mounted => {}
             // Without its line, which goes back with the table, what is mounted is nothing but what the run mounted.
             (Was::Absent, Some(_)) => self.add(thing, absent(operation("server.mount", &[("path", path)]))),
@@ -452,7 +453,7 @@ impl<'a> Back<'a> {
             table
         };
         let Some(installation) = earlier_version(thing) else {
-            if thing.first.was == Was::Absent {
+            if thing.was == Was::Absent {
                 self.packages.push(absent(packages(name)));
             } else {
                 self.stay(thing, "its version before is not known");
@@ -479,7 +480,7 @@ impl<'a> Back<'a> {
         if let Some(why) = self.units.lack(unit).map(str::to_owned) {
             return self.stay(thing, &why);
         }
-        if thing.first.was != Was::Present {
+        if thing.was != Was::Present {
             return self.stay(thing, "it goes only with its unit file or package");
         }
         if is_option(unit) {

@@ -41,6 +41,11 @@ line = '# mine'
 notify = ["restart cron"]
 
 [[operation]]
+op = "files.put"
+dest = "/etc/cron.d/mine"
+content = "MINE=1\n"
+
+[[operation]]
 op = "systemd.unit"
 unit = "cron"
 drop_in = "nice"
@@ -93,6 +98,11 @@ fn a_service_goes_with_its_package(image: &str) {
     assert_eq!(unit, None, "{shown}");
     let done = back(&project, "last", &["--yes"]);
     assert!(!host.is("systemctl cat cron.service"), "{}", done.stdout);
+    assert!(
+        !host.is("test -e /etc/cron.d/mine"),
+        "new with the package: {}",
+        done.stdout
+    );
     assert_ne!(invocation(), before, "what stays is restarted with the file that went");
     assert_eq!(
         host.inside("ls -A /var/lib/homelab/owed; systemctl is-system-running"),
@@ -182,6 +192,28 @@ content = "[Service]\nNice=5\n"
 notify = ["restart own"]
 
 [[operation]]
+op = "systemd.unit"
+unit = "own"
+drop_in = "memory"
+content = "[Service]\nMemoryMax=64M\n"
+
+[[operation]]
+op = "systemd.unit"
+unit = "own-too"
+content = "[Service]\nExecStart=/bin/sleep infinity\n"
+
+[[operation]]
+op = "systemd.unit"
+unit = "own-too"
+drop_in = "nice"
+content = "[Service]\nNice=5\n"
+
+[[operation]]
+op = "systemd.service"
+service = "own-too"
+state = "started"
+
+[[operation]]
 op = "systemd.service"
 service = "own"
 state = "started"
@@ -202,8 +234,8 @@ state = "restarted"
     assert_eq!(shown.matches("unit own.service").count(), 1, "{shown}");
     back(&project, "last", &["--yes"]);
     assert_eq!(
-        host.inside("ls -d /etc/systemd/system/own* 2>&1 | grep -c 'No such'; pgrep -c sleep; ls -A /var/lib/homelab/owed; systemctl is-system-running"),
-        "1\n0\nrunning\n"
+        host.inside("ls -d /etc/systemd/system/own* 2>&1 | grep -c 'No such'; systemctl is-active own; ls -A /var/lib/homelab/owed; systemctl is-system-running"),
+        "1\ninactive\nrunning\n"
     );
     deploy(&project);
     is_running(&host);

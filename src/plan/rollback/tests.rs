@@ -295,6 +295,7 @@ fn a_unit_that_goes_with_its_package_is_not_restarted() {
         let case = Case::new([
             (path("/etc/db.conf"), file("new")),
             (path("/kept/etc/db.conf"), file("old")),
+            content("/kept/etc/was", "kept\n"),
             (path(drop_in), file("more")),
             (FactKey::Unit("db.service".to_owned()), fact),
             unit("other.service"),
@@ -440,4 +441,23 @@ fn what_is_said_fits_what_happened() {
             "user bob stays: accounts stay, since files may belong to them",
         ]
     );
+}
+
+/// A package might have brought the file. The host knew whether it was there.
+#[test]
+fn what_only_the_host_knew_to_be_absent_goes() {
+    for (noted, goes) in [("absent\n", true), ("not kept: it is large\n", false)] {
+        let case = Case::new([
+            (path("/etc/x"), file("new")),
+            (path("/kept/1/old"), Fact::Path(PathFact::Absent)),
+            content("/kept/1/was", noted),
+        ]);
+        let change = format!(
+            r#""kind":"file","name":"/etc/x","action":"create","was":"unknown","digest":"{}","kept":"/kept/1/old""#,
+            case.digest("new")
+        );
+        let back = case.back(&[change], &[]);
+        assert_eq!(back.tasks.len(), usize::from(goes), "{:?}", back.tasks);
+        assert_eq!(back.stays.is_empty(), goes, "{:?}", back.stays);
+    }
 }

@@ -5,12 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use indexmap::IndexMap;
 
 use crate::facts::apt::{AptVerb, Installation};
-use crate::facts::journal::{CONTENT, ChangeEnd, ChangeRecord, Run, SECRET};
+use crate::facts::journal::{CONTENT, ChangeEnd, ChangeRecord, Run, SECRET, Was};
+use crate::facts::path::{ContentFact, parent};
+use crate::facts::{Fact, FactKey, Facts};
 
 /// A resource that the run changed, and its first and last change.
 pub(super) struct Thing<'a> {
     pub(super) first: &'a ChangeRecord,
     pub(super) last: &'a ChangeRecord,
+    /// What was there before the first change.
+    pub(super) was: Was,
     /// The digest of the content that the run left.
     pub(super) digest: Option<&'a str>,
     /// Its attributes before its first change, and after its last one.
@@ -31,6 +35,24 @@ impl Thing<'_> {
     }
 }
 
+/// The same, with what the host noted where it alone knew what was there.
+pub(super) fn things_on<'a>(run: &'a Run, facts: &Facts) -> Vec<Thing<'a>> {
+    let mut things = things(run);
+    for thing in &mut things {
+        let noted = noted(thing).and_then(|key| facts.get(&key));
+        if matches!(noted, Some(Fact::Content(ContentFact::Bytes(bytes))) if bytes == b"absent\n") {
+            thing.was = Was::Absent;
+        }
+    }
+    things
+}
+
+/// Where the host noted what was there, if it alone knew that: beside the previous version.
+pub(super) fn noted(thing: &Thing<'_>) -> Option<FactKey> {
+    let kept = thing.kept.filter(|_| thing.was == Was::Unknown)?;
+    Some(FactKey::Content(format!("{}/was", parent(kept))))
+}
+
 /// The resources that the run changed, in the order of their first change.
 pub(super) fn things(run: &Run) -> Vec<Thing<'_>> {
     let mut things: IndexMap<(&str, &str), Thing<'_>> = IndexMap::new();
@@ -43,6 +65,7 @@ pub(super) fn things(run: &Run) -> Vec<Thing<'_>> {
         let thing = things.entry((&record.kind, &record.name)).or_insert_with(|| Thing {
             first: record,
             last: record,
+            was: record.was,
             digest: None,
             before: BTreeMap::new(),
             after: BTreeMap::new(),

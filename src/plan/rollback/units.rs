@@ -135,7 +135,7 @@ pub(super) fn keys(things: &[Thing<'_>], facts: &Facts) -> BTreeSet<FactKey> {
 
 /// Whether it is a package that goes.
 fn goes(thing: &Thing<'_>) -> bool {
-    thing.first.kind == "package" && thing.first.was == Was::Absent && earlier_version(thing).is_none()
+    thing.first.kind == "package" && thing.was == Was::Absent && earlier_version(thing).is_none()
 }
 
 /// Whether it is a package that may come back, or in another version.
