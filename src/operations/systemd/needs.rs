@@ -77,11 +77,8 @@ impl Needs {
     /// The refusal at the line with this setting.
     fn at_setting(&self, refusal: Stop, key: &str, value: &str) -> Stop {
         let place = self.written.as_ref().and_then(|(written, text)| {
-            let is_it = |line: &str| {
-                let (name, said) = line.split_once('=')?;
-                (name.trim() == key && said.contains(value)).then_some(())
-            };
-            let index = text.lines().position(|line| is_it(line).is_some())?;
+            let is_it = |(name, said): (&str, &str)| name.trim() == key && said.contains(value);
+            let index = text.lines().position(|line| line.split_once('=').is_some_and(is_it))?;
             Some((written.line(text, index + 1)?, written.used.as_ref()))
         });
         match (refusal, place) {
