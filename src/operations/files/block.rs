@@ -114,13 +114,15 @@ impl Operation for Block {
         check_owners(context, self.user.as_deref(), self.group.as_deref())?;
         check_validate(context, self.validate.as_deref())?;
         let markers = self.markers(context)?;
-        self.lines(context, &markers, World::Real)?;
+        let lines = self.lines(context, &markers, World::Real)?.into_iter();
+        let own_lines = [&*markers.begin, &*markers.end].into_iter().chain(lines);
         let wish = FileWish {
             owner: self.user.as_deref(),
             group: self.group.as_deref(),
             mode: self.mode.map(|mode| mode.0),
             validate: self.validate.clone(),
             backup: self.backup,
+            own_lines: Some(own_lines.map(str::to_owned).collect()),
             ..FileWish::new(&self.path, "path", WishedContent::Ready(Content::new([])))
         };
         let place = self.place(context)?;

@@ -116,7 +116,7 @@ impl Operation for Json {
             validate: self.validate.clone(),
             backup: self.backup,
             shown: Some(shown::by_paths),
-            is_edit: self.value.is_none(),
+            own_lines: self.own_lines(),
             ..FileWish::new(&self.path, "path", content)
         };
         plan_file(context, &wish)
@@ -126,6 +126,15 @@ impl Operation for Json {
 impl Json {
     fn has_secret(&self) -> bool {
         self.value.as_ref().is_some_and(Varied::is_secret) || self.merge.as_ref().is_some_and(Varied::is_secret)
+    }
+
+    /// The lines of a review that come from `merge`; `None` if the whole value is given.
+    fn own_lines(&self) -> Option<Vec<String>> {
+        if self.value.is_some() {
+            return None;
+        }
+        let merge = Value::Object(self.merge.as_ref().map(Varied::expose).cloned().unwrap_or_default());
+        Some(shown::by_paths(&merge.to_string()).lines().map(str::to_owned).collect())
     }
 
     /// What the file gets where it has `text` now.

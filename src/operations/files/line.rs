@@ -93,6 +93,7 @@ impl Operation for Line {
             mode: self.mode.map(|mode| mode.0),
             validate: self.validate.clone(),
             backup: self.backup,
+            own_lines: Some(vec![self.line.expose().to_owned()]),
             ..FileWish::new(&self.path, "path", WishedContent::Ready(Content::new([])))
         };
         let when_absent = WhenAbsent::of(self.present, self.create);

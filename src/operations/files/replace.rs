@@ -98,6 +98,7 @@ impl Operation for Replace {
             mode: self.mode.map(|mode| mode.0),
             validate: self.validate.clone(),
             backup: self.backup,
+            own_lines: Some(self.own_lines()),
             ..FileWish::new(&self.path, "path", WishedContent::Ready(Content::new([])))
         };
         let has_secret = self.replace.is_secret();
@@ -119,6 +120,14 @@ enum Part<'a> {
 }
 
 impl Replace {
+    /// The lines of a replacement that takes nothing over from the host.
+    fn own_lines(&self) -> Vec<String> {
+        match parts(self.replace.expose())[..] {
+            [Part::Text(text)] => text.lines().map(str::to_owned).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     fn expression(&self, context: &PlanContext<'_>) -> Result<Regex, Stop> {
         let flags = self.flags.as_deref().unwrap_or_default();
         if let Some(other) = flags.chars().find(|flag| !"isx".contains(*flag)) {

@@ -79,7 +79,7 @@ pub(super) fn plan_edit(
         &FileWish {
             path: &path,
             content,
-            is_edit: true,
+            own_lines: wish.own_lines.or(Some(Vec::new())),
             ..wish
         },
     )

@@ -43,8 +43,9 @@ pub(in crate::operations) struct FileWish<'a> {
     pub(in crate::operations) if_exists: IfExists,
     /// What reviews show in place of the text.
     pub(in crate::operations) shown: Option<fn(&str) -> String>,
-    /// Whether most of the text is what the host had before.
-    pub(in crate::operations) is_edit: bool,
+    /// The lines that an edit gives, as reviews show them: all others are what the host had before. `None` if the whole text is
+    /// given.
+    pub(in crate::operations) own_lines: Option<Vec<String>>,
 }
 
 /// What happens to the content of a file that is there already.
@@ -69,7 +70,7 @@ impl<'a> FileWish<'a> {
             new_mode: 0o644,
             validate: None,
             shown: None,
-            is_edit: false,
+            own_lines: None,
             backup: false,
             if_exists: IfExists::Replace,
         }
@@ -185,7 +186,7 @@ fn check_wish(context: &PlanContext<'_>, wish: &FileWish<'_>) -> Result<(), Stop
         .as_ref()
         .is_none_or(|command| by_systemd.contains(command));
     match &wish.content {
-        WishedContent::Ready(content) if is_by_systemd && !wish.is_edit => {
+        WishedContent::Ready(content) if is_by_systemd && wish.own_lines.is_none() => {
             check_unit_text(context, wish.path_argument, wish.path, content)
         }
         _ => Ok(()),
@@ -263,7 +264,8 @@ fn create(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str) -> Result<
             .mode
             .unwrap_or(secret_mode(wish, &content).unwrap_or(wish.new_mode)),
     };
-    let shows = Shows::of(context, wish, &content, &[attributes.mode]);
+    // What an edit makes of nothing is all given.
+    let shows = Shows::of(context, wish, &content, &[attributes.mode], false);
     let mut after = with_content(&attributes, new_content(context, wish, &content, shows));
     describe_source(wish, &mut after);
     Ok(ResourceChange {
@@ -291,7 +293,7 @@ fn update(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, inode: &In
     // One that is edited keeps its own.
     let mode_of_secret = match &wish.content {
         WishedContent::Ready(content) if wish.if_exists == IfExists::Replace => {
-            secret_mode(wish, content).filter(|_| !wish.is_edit)
+            secret_mode(wish, content).filter(|_| wish.own_lines.is_none())
         }
         _ => None,
     };
@@ -319,8 +321,9 @@ fn update(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, inode: &In
     if same_content && old == new {
         return Ok(Outcome::Unchanged);
     }
-    let shows = Shows::of(context, wish, &content, &[old.mode, new.mode]);
-    let (before, content) = if same_content {
+    let is_edit = wish.own_lines.is_some();
+    let shows = Shows::of(context, wish, &content, &[old.mode, new.mode], is_edit);
+    let (mut before, content) = if same_content {
         (with_content(&old, new_content(context, wish, &content, shows)), content)
     } else if shows == Shows::All && wish.content.is_digest(context)? {
         let Known::Yes(digest) = old_digest else {
@@ -344,6 +347,7 @@ fn update(context: &PlanContext<'_>, wish: &FileWish<'_>, path: &str, inode: &In
     let mut after = with_content(&new, new_content(context, wish, &content, shows));
     if !same_content {
         describe_source(wish, &mut after);
+        hide_alike([&mut before, &mut after]);
     }
     if wish.backup && !same_content {
         check_backup(context, path)?;
@@ -466,12 +470,14 @@ enum Shows {
     OpenParts,
     /// What came from a secret is masked, and old lines are shown only where they stay.
     NewParts,
+    /// Only the lines that an edit gives are shown.
+    OwnLines,
     Nothing,
 }
 
 impl Shows {
     /// `modes` are those of the file before and after.
-    fn of(context: &PlanContext<'_>, wish: &FileWish<'_>, content: &Content, modes: &[u32]) -> Self {
+    fn of(context: &PlanContext<'_>, wish: &FileWish<'_>, content: &Content, modes: &[u32], is_edit: bool) -> Self {
         let has_secret = content.is_secret();
         let is_private = modes.iter().any(|mode| is_sensitive(*mode));
         match context.sensitive() {
@@ -479,7 +485,8 @@ impl Shows {
             Some(true) => Self::Nothing,
             Some(false) if has_secret => Self::OpenParts,
             // Lines that stay are the host's own.
-            None if is_private && wish.is_edit => Self::Nothing,
+            None if is_private && is_edit && has_secret => Self::Nothing,
+            None if is_private && is_edit => Self::OwnLines,
             None if has_secret || is_private => Self::NewParts,
             Some(false) | None => Self::All,
         }
@@ -518,9 +525,15 @@ fn new_content(context: &PlanContext<'_>, wish: &FileWish<'_>, content: &Content
         };
     }
     match (wish.shown, readable(content)) {
+        (shown, Attribute::Known(text)) if shows == Shows::OwnLines => Attribute::Masked {
+            text: own_lines(wish, &shown.map_or_else(|| text.clone(), |shown| shown(&text))),
+            digest: digest(),
+        },
         (Some(shown), Attribute::Known(text)) => Attribute::known(shown(&text)),
         // The digest of what is hidden may help to guess it.
-        (_, Attribute::Described(_)) if shows == Shows::NewParts => Attribute::Secret(digest()),
+        (_, Attribute::Described(_)) if matches!(shows, Shows::NewParts | Shows::OwnLines) => {
+            Attribute::Secret(digest())
+        }
         (_, content) => content,
     }
 }
@@ -535,7 +548,7 @@ fn shown_beside(
 ) -> Attribute {
     let Attribute::Known(text) = old else {
         return match old {
-            Attribute::Described(what) if shows == Shows::NewParts => {
+            Attribute::Described(what) if matches!(shows, Shows::NewParts | Shows::OwnLines) => {
                 Attribute::Secret(context.digests().digest(&sha256_hex(what.as_bytes())))
             }
             other => other.clone(),
@@ -544,8 +557,15 @@ fn shown_beside(
     let digest = context.digests().digest(&sha256_hex(text.as_bytes()));
     let made = |text: &str| wish.shown.map_or_else(|| text.to_owned(), |shown| shown(text));
     let old = made(text);
-    if shows != Shows::NewParts {
-        return Attribute::known(old);
+    match shows {
+        Shows::NewParts => {}
+        Shows::OwnLines => {
+            return Attribute::Masked {
+                text: own_lines(wish, &old),
+                digest,
+            };
+        }
+        Shows::All | Shows::OpenParts | Shows::Nothing => return Attribute::known(old),
     }
     let new = content.bytes().and_then(|bytes| std::str::from_utf8(bytes).ok());
     let real = made(new.unwrap_or_default());
@@ -558,15 +578,38 @@ fn shown_beside(
     }
 }
 
+/// Hides contents that look alike because the lines that differ are hidden: a review shows no difference between them.
+fn hide_alike(contents: [&mut Attributed; 2]) {
+    let [before, after] = contents.map(|attributes| attributes.get_mut("content"));
+    if let (Some(before), Some(after)) = (before, after)
+        && let (Attribute::Masked { text: old, digest: was }, Attribute::Masked { text: new, digest: is }) =
+            (&*before, &*after)
+        && old == new
+    {
+        (*before, *after) = (Attribute::Secret(was.clone()), Attribute::Secret(is.clone()));
+    }
+}
+
+/// A text in which only lines that the edit gives are shown.
+fn own_lines(wish: &FileWish<'_>, text: &str) -> String {
+    let own = wish.own_lines.iter().flatten();
+    with_lines(text, &own.map(|line| (&**line, &**line)).collect())
+}
+
 /// The lines of an old text that are in the new one, as that is shown; others are hidden.
 fn old_lines(old: &str, real: &str, masked: &str) -> String {
-    const HIDDEN: &str = "[hidden]";
     let mut shown: HashMap<&str, &str> = masked.lines().map(|line| (line, line)).collect();
     // With other lines, all of it is hidden.
     if real.lines().count() == masked.lines().count() {
         shown.extend(real.lines().zip(masked.lines()));
     }
-    let lines = old.split_inclusive('\n').map(|line| {
+    with_lines(old, &shown)
+}
+
+/// A text with each line as `shown` says; others are hidden.
+fn with_lines(text: &str, shown: &HashMap<&str, &str>) -> String {
+    const HIDDEN: &str = "[hidden]";
+    let lines = text.split_inclusive('\n').map(|line| {
         let text = line.strip_suffix('\n').unwrap_or(line);
         let end = &line[text.len()..];
         format!("{}{end}", shown.get(text).unwrap_or(&HIDDEN))
