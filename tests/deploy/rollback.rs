@@ -89,6 +89,19 @@ key = "net.ipv4.ip_default_ttl"
 value = "{{ ttl }}"
 
 [[operation]]
+op = "server.hostname"
+hostname = "box-{{ value }}"
+
+[[operation]]
+op = "server.timezone"
+timezone = "{{ zone }}"
+
+[[operation]]
+op = "server.etc_hosts"
+address = "192.0.2.7"
+names = ["nas-{{ value }}"]
+
+[[operation]]
 op = "server.mount"
 path = "/mnt"
 device = "tmpfs"
@@ -121,14 +134,14 @@ const CANARY: &str = "correct-horse-7f3a";
 /// What a rollback has to leave as it was, but for what it says that it cannot.
 const STATE: &str = "cat /etc/app.conf /etc/app.plain; stat -c '%U %a' /etc/app.plain; readlink /etc/app.link; cat /etc/gone; \
      stat -c '%U %a' /etc/gone; systemctl is-enabled app; systemctl is-active app; systemctl is-active more; ls /etc/systemd/system; \
-     crontab -l; cat /proc/sys/net/ipv4/ip_default_ttl /etc/sysctl.d/60-homelab.conf; cat /etc/fstab; findmnt -n -o FSTYPE /mnt; \
+     crontab -l; hostname; cat /etc/hostname /etc/hosts /etc/timezone; readlink /etc/localtime; cat /proc/sys/net/ipv4/ip_default_ttl /etc/sysctl.d/60-homelab.conf; cat /etc/fstab; findmnt -n -o FSTYPE /mnt; \
      cat /etc/app.secret; ls /etc/new.secret 2>&1; ls -R /srv/new 2>&1; dpkg -s hello 2>&1 | grep -i ^status; true";
 
 fn data(project: &Project, value: &str, more: bool) {
     let mode = if more { "0600" } else { "0644" };
-    let ttl = if more { 65 } else { 66 };
+    let (ttl, zone) = if more { (65, "Europe/Berlin") } else { (66, "Etc/UTC") };
     let text = format!(
-        "value = '{value}'\nmode = '{mode}'\nenabled = {}\nmore = {more}\nttl = {ttl}\npassword = \"{{{{ env('PASSWORD') }}}}\"\n",
+        "value = '{value}'\nmode = '{mode}'\nenabled = {}\nmore = {more}\nttl = {ttl}\nzone = '{zone}'\npassword = \"{{{{ env('PASSWORD') }}}}\"\n",
         !more
     );
     project.write(".env", format!("PASSWORD={CANARY}-{value}\n"));

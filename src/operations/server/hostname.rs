@@ -9,7 +9,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::kernel_parameter::WishedParameter;
+use super::kernel_parameter::{HOSTNAME, WishedParameter};
 use crate::change::{Outcome, Stop};
 use crate::content::Content;
 use crate::facts::overlay::{Effect, FactScope};
@@ -30,8 +30,6 @@ pub(in crate::operations) struct Hostname {
 
 /// Where the name for the next boot is.
 const FILE: &str = "/etc/hostname";
-/// The name that the running kernel has.
-const KERNEL: &str = "/proc/sys/kernel/hostname";
 /// The kernel's limit.
 const LONGEST: usize = 64;
 /// The limit of one part of a name, in DNS.
@@ -50,7 +48,7 @@ hostname = "nas"
 impl Operation for Hostname {
     fn needs(&self) -> Vec<FactKey> {
         let mut needs = path_and_ancestors(FILE);
-        needs.push(FactKey::KernelParameter(KERNEL.to_owned()));
+        needs.push(FactKey::KernelParameter(HOSTNAME.to_owned()));
         needs.push(FactKey::System);
         needs
     }
@@ -58,7 +56,7 @@ impl Operation for Hostname {
     fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
         let keys = [
             FactKey::Path(FILE.to_owned()),
-            FactKey::KernelParameter(KERNEL.to_owned()),
+            FactKey::KernelParameter(HOSTNAME.to_owned()),
             FactKey::System,
         ];
         keys.into_iter().map(FactScope::Key).collect()
@@ -73,10 +71,9 @@ impl Operation for Hostname {
             // In the same round.
             let file = plan_file(scratch, &wish);
             let kernel = WishedParameter {
-                path: KERNEL,
+                path: HOSTNAME,
                 value: &self.hostname,
                 argument: "hostname",
-                program: Some("hostname"),
             };
             let mut kernel = kernel.plan(scratch)?;
             if let Some(change) = kernel.changes_mut().first_mut() {

@@ -18,8 +18,6 @@ pub(super) struct WishedParameter<'a> {
     pub(super) value: &'a str,
     /// The argument that names it, for refusals.
     pub(super) argument: &'static str,
-    /// A program that sets it, where the file may not be writable.
-    pub(super) program: Option<&'static str>,
 }
 
 impl WishedParameter<'_> {
@@ -65,7 +63,7 @@ impl WishedParameter<'_> {
         let refused = quote(&format!("the kernel does not accept `{}` for `{name}`", self.value));
         let write =
             format!("printf \"%s\\n\" {value} 2>/dev/null >{file} || {{ printf \"%s\\n\" {refused}; exit 1; }}");
-        let command = match self.program {
+        let command = match program_for(self.path) {
             None => Command::new(format!("echo {value} >{file}"), write),
             Some(program) => Command::new(
                 format!("{program} {value}"),
@@ -75,6 +73,14 @@ impl WishedParameter<'_> {
         change.steps = vec![Step::Run(command)];
         change
     }
+}
+
+/// The name that the running kernel has.
+pub(super) const HOSTNAME: &str = "/proc/sys/kernel/hostname";
+
+/// A program that sets a parameter, where its file may not be writable: in a container, it belongs to the host.
+fn program_for(path: &str) -> Option<&'static str> {
+    (path == HOSTNAME).then_some("hostname")
 }
 
 /// Whether the kernel means the same by both: it reads `0x1f` and `037`, and answers `31`.

@@ -88,7 +88,6 @@ impl Operation for Sysctl {
                     path: &path,
                     value: &value,
                     argument: "key",
-                    program: None,
                 };
                 work.add(scratch, kernel.plan(scratch)?);
             }
