@@ -497,9 +497,14 @@ impl<'a> Back<'a> {
         }
         if let (Some(before), Some(after)) = (before.get("enabled"), after.get("enabled"))
             && before != after
-            && matches!(*before, "enabled" | "disabled")
         {
-            service.insert("enabled".to_owned(), (*before == "enabled").into());
+            let was_masked = before.starts_with("masked");
+            if was_masked || after.starts_with("masked") {
+                service.insert("masked".to_owned(), was_masked.into());
+            }
+            if matches!(*before, "enabled" | "disabled") {
+                service.insert("enabled".to_owned(), (*before == "enabled").into());
+            }
         }
         if service.len() > 2 {
             let is_other = |table: &Table| table.get("service") != service.get("service");

@@ -89,6 +89,11 @@ key = "net.ipv4.ip_default_ttl"
 value = "{{ ttl }}"
 
 [[operation]]
+op = "systemd.service"
+service = "fstrim.timer"
+masked = "{{ more }}"
+
+[[operation]]
 op = "server.hostname"
 hostname = "box-{{ value }}"
 
@@ -133,7 +138,7 @@ const CANARY: &str = "correct-horse-7f3a";
 
 /// What a rollback has to leave as it was, but for what it says that it cannot.
 const STATE: &str = "cat /etc/app.conf /etc/app.plain; stat -c '%U %a' /etc/app.plain; readlink /etc/app.link; cat /etc/gone; \
-     stat -c '%U %a' /etc/gone; systemctl is-enabled app; systemctl is-active app; systemctl is-active more; ls /etc/systemd/system; \
+     stat -c '%U %a' /etc/gone; systemctl is-enabled app; systemctl is-active app; systemctl is-active more; systemctl is-enabled fstrim.timer; ls /etc/systemd/system; \
      crontab -l; hostname; cat /etc/hostname /etc/hosts /etc/timezone; readlink /etc/localtime; cat /proc/sys/net/ipv4/ip_default_ttl /etc/sysctl.d/60-homelab.conf; cat /etc/fstab; findmnt -n -o FSTYPE /mnt; \
      cat /etc/app.secret; ls /etc/new.secret 2>&1; ls -R /srv/new 2>&1; dpkg -s hello 2>&1 | grep -i ^status; true";
 

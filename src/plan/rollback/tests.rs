@@ -203,6 +203,24 @@ fn units_get_their_states_and_new_ones_go() {
 }
 
 #[test]
+fn a_unit_is_masked_again_or_unmasked() {
+    for (before, after, lines) in [
+        ("enabled", "masked", "masked = false\nenabled = true\n"),
+        ("disabled", "masked", "masked = false\nenabled = false\n"),
+        ("static", "masked", "masked = false\n"),
+        ("masked", "disabled", "masked = true\n"),
+        ("masked-runtime", "enabled", "masked = true\n"),
+    ] {
+        let change = format!(
+            r#""kind":"unit","name":"cron.service","action":"update","was":"present","before":{{"active":"inactive","enabled":"{before}"}},"after":{{"active":"inactive","enabled":"{after}"}}"#
+        );
+        let task = rollback(&run(&[change]), None, &Facts::default(), &[]).tasks.concat();
+        let expected = format!("[[operation]]\nop = \"systemd.service\"\nservice = \"cron.service\"\n{lines}");
+        assert_eq!(task, expected, "{before} {after}");
+    }
+}
+
+#[test]
 fn a_package_is_removed_or_gets_the_version_that_apt_still_has() {
     let changes = [
         r#""kind":"package","name":"jq","action":"create","was":"absent","after":{"version":"1.7"}"#.to_owned(),
