@@ -120,6 +120,7 @@ fn reason(thing: &Thing<'_>) -> &'static str {
     match thing.first.kind.as_str() {
         "command" => "what a command did is not known",
         "user" | "group" if is_gone => "accounts do not come back: create it with a task, or by hand",
+        "user" | "group" if thing.was == Was::Present => "changes of accounts are not taken back",
         "user" | "group" => "accounts stay, since files may belong to them",
         PACKAGES_ALONG => "`apt-get autoremove` removes those that nothing needs any more",
         "archive in" | "git repository" => "its files are not kept",
@@ -452,6 +453,15 @@ impl<'a> Back<'a> {
             table.insert("packages".to_owned(), vec![Value::from(literal(name))].into());
             table
         };
+        if let (Some(before), Some(_)) = (thing.before.get("hold"), thing.after.get("hold")) {
+            let mut hold = operation("apt.hold", &[]);
+            hold.insert("packages".to_owned(), vec![Value::from(literal(name))].into());
+            hold.insert("present".to_owned(), (*before == "held").into());
+            self.add(thing, hold);
+            if !thing.before.contains_key("version") {
+                return;
+            }
+        }
         let Some(installation) = earlier_version(thing) else {
             if thing.was == Was::Absent {
                 self.packages.push(absent(packages(name)));

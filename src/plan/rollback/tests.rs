@@ -203,6 +203,18 @@ fn units_get_their_states_and_new_ones_go() {
 }
 
 #[test]
+fn a_package_is_held_again_or_let_go() {
+    for (before, after, present) in [("held", "not held", true), ("not held", "held", false)] {
+        let change = format!(
+            r#""kind":"package","name":"jq","action":"update","was":"present","before":{{"hold":"{before}"}},"after":{{"hold":"{after}"}}"#
+        );
+        let back = rollback(&run(&[change]), None, &Facts::default(), &[]);
+        let expected = format!("[[operation]]\nop = \"apt.hold\"\npackages = [\"jq\"]\npresent = {present}\n");
+        assert_eq!((back.tasks, back.stays), (vec![expected], Vec::new()));
+    }
+}
+
+#[test]
 fn a_unit_is_masked_again_or_unmasked() {
     for (before, after, lines) in [
         ("enabled", "masked", "masked = false\nenabled = true\n"),
@@ -447,6 +459,7 @@ fn what_is_said_fits_what_happened() {
     let changes = [
         r#""kind":"user","name":"ann","action":"remove","was":"present""#.to_owned(),
         r#""kind":"user","name":"bob","action":"create","was":"absent""#.to_owned(),
+        r#""kind":"user","name":"cyd","action":"update","was":"present""#.to_owned(),
         r#""kind":"packages that come along with","name":"nginx","action":"create","was":"absent""#.to_owned(),
     ];
     let mut stays = rollback(&run(&changes), None, &Facts::default(), &[]).stays;
@@ -457,6 +470,7 @@ fn what_is_said_fits_what_happened() {
             "packages that came along with nginx stay: `apt-get autoremove` removes those that nothing needs any more",
             "user ann stays removed: accounts do not come back: create it with a task, or by hand",
             "user bob stays: accounts stay, since files may belong to them",
+            "user cyd stays: changes of accounts are not taken back",
         ]
     );
 }
