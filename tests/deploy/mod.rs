@@ -27,6 +27,7 @@ mod guard_boot;
 mod guard_ways;
 mod handlers;
 mod held_back;
+mod host_keys;
 mod interrupted;
 mod joined;
 mod journal;

@@ -18,13 +18,15 @@ use sha2::{Digest as _, Sha256};
 use crate::change::{Outcome, Stop};
 use crate::content::Content;
 use crate::facts::FactKey;
-use crate::facts::account::UserFact;
+use crate::facts::account::{User, UserFact};
 use crate::facts::inquiry::{Inquiry, InquiryFact, InquiryKey};
 use crate::facts::overlay::FactScope;
-use crate::facts::path::{ContentFact, ContentKey, PathFact};
+use crate::facts::path::{ContentFact, ContentKey, PathFact, parent};
+use crate::operations::files::directory::{Directory, plan_one as plan_directory};
 use crate::operations::files::parameters::path_and_ancestors;
 use crate::operations::files::whole_file::{FileWish, WishedContent, plan_file};
 use crate::operations::parameters::check_account_name;
+use crate::operations::work::Work;
 use crate::operations::{Define, Operation, PlanContext};
 use crate::quote::check_address;
 use crate::value::Known;
@@ -40,10 +42,13 @@ pub(in crate::operations) struct Keyscan {
     /// Port of the server.
     #[serde(default = "ssh_port")]
     port: u16,
-    /// User of the host who gets the key in `~/.ssh/known_hosts`.
+    /// User of the host who gets the key in `~/.ssh/known_hosts`, which is created if needed.
     #[serde(default = "root")]
     user: String,
 }
+
+/// The mode that ssh gives to `~/.ssh`.
+const FOLDER_MODE: u32 = 0o700;
 
 fn ssh_port() -> u16 {
     22
@@ -78,13 +83,18 @@ impl Operation for Keyscan {
     }
 
     fn touches(&self, context: &PlanContext<'_>) -> Vec<FactScope> {
-        let path = self.path(context).unwrap_or_else(|_| format!("/home/{}", self.user));
-        vec![FactScope::Key(FactKey::Path(path))]
+        let Ok(user) = self.known_user(context) else {
+            return vec![FactScope::Tree(format!("/home/{}", self.user))];
+        };
+        let file = self.path(&user);
+        let paths = [parent(&file).to_owned(), file];
+        paths.map(|path| FactScope::Key(FactKey::Path(path))).to_vec()
     }
 
     fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
         self.check(context)?;
-        let path = self.path(context)?;
+        let user = self.known_user(context)?;
+        let path = self.path(&user);
         let resolved = context.resolve(&path)?;
         let old = match context.path(&resolved)? {
             PathFact::Absent => Vec::new(),
@@ -108,16 +118,7 @@ impl Operation for Keyscan {
         if text == old {
             return Ok(Outcome::Unchanged);
         }
-        let content = Content::new(text);
-        let (owner, mode) = (Some(self.user.as_str()), old.is_empty().then_some(0o644));
-        plan_file(
-            context,
-            &FileWish {
-                owner,
-                mode,
-                ..FileWish::new(&path, "user", WishedContent::Ready(content))
-            },
-        )
+        context.on_scratch(|scratch| self.write(scratch, &path, &user, text, old.is_empty()))
     }
 }
 
@@ -221,12 +222,9 @@ impl Keyscan {
             .hint("write what `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the server"))
     }
 
-    fn path(&self, context: &PlanContext<'_>) -> Result<String, Stop> {
+    fn known_user(&self, context: &PlanContext<'_>) -> Result<User, Stop> {
         match context.user(&self.user)? {
-            UserFact::Present(user) => match user.home {
-                Known::Yes(home) => Ok(format!("{}/.ssh/known_hosts", home.trim_end_matches('/'))),
-                Known::No(_) => Ok(format!("/home/{}/.ssh/known_hosts", self.user)),
-            },
+            UserFact::Present(user) => Ok(user),
             UserFact::Absent => Err(context
                 .refuse(
                     "user",
@@ -238,6 +236,45 @@ impl Keyscan {
                     self.user
                 ))),
         }
+    }
+
+    fn path(&self, user: &User) -> String {
+        match &user.home {
+            Known::Yes(home) => format!("{}/.ssh/known_hosts", home.trim_end_matches('/')),
+            Known::No(_) => format!("/home/{}/.ssh/known_hosts", self.user),
+        }
+    }
+
+    /// Writes the file, and creates the folder that ssh would create, unless the home directory is missing too.
+    fn write(
+        &self,
+        context: &PlanContext<'_>,
+        path: &str,
+        user: &User,
+        text: Vec<u8>,
+        is_new: bool,
+    ) -> Result<Outcome, Stop> {
+        let group = match &user.group {
+            Known::Yes(group) => Some(group.as_str()),
+            Known::No(_) => None,
+        };
+        let mut work = Work::default();
+        let folder = context.resolve(parent(path))?;
+        let is_absent = |path: &str| Ok::<bool, Stop>(context.path(path)? == PathFact::Absent);
+        if is_absent(&folder)? && !is_absent(parent(&folder))? {
+            let wish = Directory::of_user(&folder, &self.user, group, FOLDER_MODE);
+            let mut changes = Vec::new();
+            plan_directory(context, &folder, Some(&wish), &mut changes, &mut work.since)?;
+            work.add(context, Outcome::Change(changes));
+        }
+        let wish = FileWish {
+            owner: Some(self.user.as_str()),
+            group: group.filter(|_| is_new),
+            mode: is_new.then_some(0o644),
+            ..FileWish::new(path, "user", WishedContent::Ready(Content::new(text)))
+        };
+        work.add(context, plan_file(context, &wish)?);
+        Ok(work.outcome())
     }
 
     /// The server, as a line of `known_hosts` begins.
