@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use super::conditions::OnNews;
 use super::reading::{ReadHost, Rounds};
 use super::settle::settle;
+use crate::change;
 use crate::facts::made::{Made, digest};
 use crate::facts::owed::STATE_FOLDER;
 use crate::facts::remembered::{Found, parse, probe};
@@ -280,9 +281,15 @@ async fn prune(
             }
             return Ok(notices);
         }
-        let why = build.mistakes.first().map(|mistake| mistake.diagnostic.title.clone());
+        let mistake = build.mistakes.first().map(|mistake| mistake.diagnostic.title.clone());
         notices.extend(refused.iter().map(|orphan| {
-            let why = why.as_deref().unwrap_or("there is nothing of it");
+            let named = format!(" / {orphan}");
+            let operation = operations.iter().find(|one| one.id.0.ends_with(&named));
+            let why = match (operation.map(|one| &one.outcome), &mistake) {
+                (Some(change::Outcome::Deferred { why, .. }), _) => why,
+                (_, Some(mistake)) => mistake,
+                _ => "it is not there any more",
+            };
             format!("orphan: {orphan} stays: {why}")
         }));
         going = planned;

@@ -534,3 +534,23 @@ fn what_is_known_later_is_not_about_everything() {
     assert!(!is_there(&host, "/etc/gone.conf") && is_there(&host, "/etc/other.conf"));
     is_quiet(&project, &host, &["--prune"]);
 }
+
+#[test]
+fn a_directory_of_another_user_goes_with_what_is_in_it() {
+    const USER: &str = "[[operation]]\nop = 'server.user'\nuser = 'anna'\n\n";
+    const KEYS: &str = "[[operation]]\nop = 'server.user_authorized_keys'\nuser = 'anna'\n\
+        public_keys = ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl anna@desk']\n\n\
+        [[operation]]\nop = 'files.directory'\npath = '/home/anna/.config/app'\nuser = 'anna'\n\n\
+        [[operation]]\nop = 'files.put'\ndest = '/home/anna/.config/app/conf'\ncontent = 'x'\nuser = 'anna'\n";
+    let task = |text: &str| format!("{TASK}\n{text}");
+    let project = Project::with_task(&task(&[USER, KEYS].concat()));
+    let host = project.up("dev", "alpha");
+    deploy(&project, &[]);
+    project.write("tasks/test/files.toml", task(USER));
+    let pruned = deploy(&project, &["--prune"]).stdout;
+    assert!(!pruned.contains(" stays: "), "{pruned}");
+    for path in ["/home/anna/.ssh", "/home/anna/.config/app"] {
+        assert!(!is_there(&host, path), "{path}: {pruned}");
+    }
+    is_quiet(&project, &host, &["--prune"]);
+}

@@ -93,7 +93,7 @@ fn is_emptied(context: &PlanContext<'_>, path: &str) -> bool {
                 .iter()
                 .any(|way| is_below(way, path) && way != path && is_absent(way))
     };
-    let has_mounts = match context.gathered(&FactKey::Entries(path.to_owned())) {
+    let has_mounts = match context.ask(FactKey::Entries(path.to_owned())) {
         Some(Fact::Entries(entries)) => entries.has_mounts,
         _ => true,
     };
