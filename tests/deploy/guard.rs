@@ -372,3 +372,52 @@ fn sudoers_that_let_nobody_become_root_go_back() {
     assert!(!ran.stdout.contains(GUARDED), "{}", ran.stdout);
     deploy().expect(4);
 }
+
+/// What `check` says to do about rules with a secret loads them, now and after each change.
+#[test]
+fn rules_with_a_secret_are_loaded_as_the_hint_says() {
+    let rules = "flush ruleset
+table inet filter {
+chain input { type filter hook input priority 0; policy accept; tcp dport {{ env('KNOCK') }} accept; }
+}
+";
+    let refused = format!("[[operation]]\nop = 'nftables.rules'\ncontent = \"\"\"\n{rules}\"\"\"\n");
+    let project = Project::with_task(&refused);
+    project.write(".env", "KNOCK=47110\n");
+    let said = project.homelab(&["check"]).expect(3).stderr;
+    for part in [
+        "`files.put`",
+        "`validate = [\"nft\", \"-c\", \"-f\", \"{path}\"]`",
+        "`guard = true`",
+        "`service = \"nftables\"`",
+        "`state = \"started\"`",
+    ] {
+        assert!(said.contains(part), "no {part} in {said}");
+    }
+    project.write(
+        "tasks/test/files.toml",
+        format!(
+            "[[operation]]\nop = 'files.put'\ndest = '/etc/nftables.conf'\ncontent = \"\"\"\n{rules}\"\"\"\n\
+             validate = ['nft', '-c', '-f', '{{path}}']\nnotify = ['load the rules']\n\n\
+             [[operation]]\nop = 'systemd.service'\nservice = 'nftables'\nstate = 'started'\nenabled = true\n\n\
+             [[handler]]\nname = 'load the rules'\nop = 'systemd.service'\nservice = 'nftables'\nstate = 'restarted'\nguard = true\n"
+        ),
+    );
+    let host = project.up("dev", "alpha");
+    host.inside(
+        "apt-get -qq update && apt-get -qq install -y nftables >/dev/null 2>&1; systemctl disable --now nftables",
+    );
+    for port in ["47110", "47111"] {
+        project.write(".env", format!("KNOCK={port}\n"));
+        let ran = deploy(&project, "20s").expect(0);
+        assert!(!ran.stdout.contains(port), "{}", ran.stdout);
+        let loaded = host.inside("nft list ruleset");
+        assert!(
+            loaded.contains(&format!("tcp dport {port} accept")),
+            "{loaded}\n{}",
+            ran.stdout
+        );
+        is_disarmed(&host);
+        says(&deploy(&project, "20s").expect(0), &["nothing to do"]);
+    }
+}

@@ -82,7 +82,8 @@ impl Define for Rules {
     const MAIN_ARGUMENT: &'static str = "file";
     const INSTEAD_OF_SECRETS: Option<&'static str> = Some(
         "reviews show these rules: write the file with `files.put`, which hides secrets, with `validate = [\"nft\", \"-c\", \"-f\", \
-         \"{path}\"]`, and notify a handler that restarts `nftables.service`, with `guard = true`; start that unit with `systemd.service`",
+         \"{path}\"]`, and notify a handler that restarts `nftables.service`, with `guard = true`; then `systemd.service` with `service = \"nftables\"`, \
+         `state = \"started\"` and `enabled = true` loads them",
     );
     const EXAMPLE: &'static str = r#"[[operation]]
 op = "nftables.rules"
