@@ -85,7 +85,7 @@ impl Keeping {
     ) -> Option<Around> {
         let is_guarded = !operation.guards.is_empty();
         let number = self.number;
-        let mut text = String::new();
+        let mut text = new_directory(change, step, number);
         let mut after = String::new();
         if is_guarded {
             text.push_str(&self.known_or_refused(operation));
@@ -343,6 +343,15 @@ impl Keeping {
         }
         text
     }
+}
+
+/// Shell text that notes that a directory is new, where only the host knows what is there.
+fn new_directory(change: &ResourceChange, step: &Step, number: u32) -> String {
+    let (Step::MakeDirectory(directory), Before::Unknown(_)) = (step, &change.before) else {
+        return String::new();
+    };
+    let path = quote(&directory.path);
+    format!("[ -e {path} ] || [ -L {path} ] || {{ {}; }}\n", note_absent(number))
 }
 
 /// The kernel parameters that a change sets, by their files.

@@ -46,6 +46,15 @@ dest = "/etc/cron.d/mine"
 content = "MINE=1\n"
 
 [[operation]]
+op = "files.directory"
+path = "/etc/cron.d/parts"
+
+[[operation]]
+op = "files.directory"
+path = "/etc/cron.d/more"
+notify = ["restart cron"]
+
+[[operation]]
 op = "systemd.unit"
 unit = "cron"
 drop_in = "nice"
@@ -99,7 +108,7 @@ fn a_service_goes_with_its_package(image: &str) {
     let done = back(&project, "last", &["--yes"]);
     assert!(!host.is("systemctl cat cron.service"), "{}", done.stdout);
     assert!(
-        !host.is("test -e /etc/cron.d/mine"),
+        !host.is("ls -d /etc/cron.d/mine /etc/cron.d/parts /etc/cron.d/more 2>/dev/null | grep ."),
         "new with the package: {}",
         done.stdout
     );

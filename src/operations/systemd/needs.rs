@@ -40,8 +40,24 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// Those of a service with this text of a unit file.
+    /// Those of a service with this text of a unit file. A program that may fail need not be there.
     pub fn of_unit(text: &str) -> Self {
+        Self::of_text(text, false)
+    }
+
+    /// The same of a unit that ran, which it can only do with its program. `instance` is that of a template.
+    pub fn of_unit_that_ran(text: &str, instance: Option<&str>) -> Self {
+        match instance {
+            // Others stand for a text that is escaped in the unit's name.
+            Some(instance) if !instance.contains(['-', '\\']) => {
+                Self::of_text(&text.replace("%i", instance).replace("%I", instance), true)
+            }
+            Some(instance) => Self::of_text(&text.replace("%i", instance), true),
+            None => Self::of_text(text, true),
+        }
+    }
+
+    fn of_text(text: &str, needs_any_program: bool) -> Self {
         let mut needs = Self::default();
         let (mut is_elsewhere, mut is_dynamic) = (false, false);
         for (section, key, value) in settings_of(text) {
@@ -53,7 +69,9 @@ impl Needs {
                     is_elsewhere = true;
                 }
                 ("Service", "ExecStart") if value.is_empty() => needs.program = None,
-                ("Service", "ExecStart") if needs.program.is_none() => needs.program = program_of_unit(&value),
+                ("Service", "ExecStart") if needs.program.is_none() => {
+                    needs.program = program_of_unit(&value, needs_any_program);
+                }
                 _ => {}
             }
         }
@@ -198,9 +216,16 @@ fn account(name: &str) -> Option<String> {
 }
 
 /// The program of a command line (systemd.service(5)), if it has to exist.
-fn program_of_unit(line: &str) -> Option<String> {
-    let command = line.trim_start_matches(['@', ':', '+', '!', '|']);
-    first_word(command, " \t")
+fn program_of_unit(line: &str, may_fail_too: bool) -> Option<String> {
+    let is_prefix = |character: char| "@:+!|".contains(character) || (may_fail_too && character == '-');
+    let command = line.trim_start_matches(is_prefix);
+    let quoted = command.strip_prefix('"').and_then(|rest| rest.split_once('"'));
+    let quoted = quoted.or_else(|| command.strip_prefix('\'')?.split_once('\''));
+    match quoted {
+        Some((word, _)) if !word.contains([' ', '\t']) => first_word(word, " \t"),
+        Some(_) => None,
+        None => first_word(command, " \t"),
+    }
 }
 
 /// The first word, if nothing in it stands for something else.
@@ -242,6 +267,9 @@ mod tests {
             ("User=%i\nExecStart=/opt/%i/run", needs("", "", "")),
             ("User=1000\nExecStart=-/opt/may/fail", needs("", "", "")),
             ("User=root\nExecStart=\"/opt/a b\" c", needs("", "", "")),
+            ("ExecStart=\"/opt/a\" \"b c\"", needs("", "", "/opt/a")),
+            ("ExecStart=@'/opt/a' b", needs("", "", "/opt/a")),
+            ("ExecStart=\"/opt/$A\"", needs("", "", "")),
             (
                 "ExecStart=/bin/a\nExecStart=\nExecStart=/bin/b",
                 needs("", "", "/bin/b"),
@@ -252,6 +280,28 @@ mod tests {
             assert_eq!(Needs::of_unit(&format!("[Service]\n{text}\n")), wanted, "{text}");
         }
         assert_eq!(Needs::of_unit("[Unit]\nUser=app\n"), Needs::default());
+    }
+
+    #[test]
+    fn a_unit_that_ran_needs_its_program_and_what_its_instance_names() {
+        for (text, instance, wanted) in [
+            ("ExecStart=-/opt/a", None, needs("", "", "/opt/a")),
+            ("ExecStart=@-\"/opt/a\" a", None, needs("", "", "/opt/a")),
+            ("User=%i\nExecStart=/opt/%i/a", None, needs("", "", "")),
+            (
+                "User=%i\nExecStart=/opt/%i/a",
+                Some("svc"),
+                needs("svc", "", "/opt/svc/a"),
+            ),
+            (
+                "User=%I\nGroup=%i\nExecStart=/a",
+                Some("one-two"),
+                needs("", "one-two", "/a"),
+            ),
+        ] {
+            let found = Needs::of_unit_that_ran(&format!("[Service]\n{text}\n"), instance);
+            assert_eq!(found, wanted, "{text}");
+        }
     }
 
     #[test]

@@ -408,6 +408,35 @@ fn a_unit_that_lacks_what_it_needs_does_not_come_back() {
     }
 }
 
+/// The file of a template goes back; what it needs for an instance is said of that.
+#[test]
+fn an_instance_that_lacks_what_it_needs_is_not_started() {
+    let file_name = "/etc/systemd/system/inst@.service";
+    let removed =
+        format!(r#""kind":"file","name":"{file_name}","action":"remove","was":"present","kept":"/kept{file_name}""#);
+    let state = r#""kind":"unit","name":"inst@svc.service","action":"update","was":"present","before":{"active":"active"},"after":{"active":"inactive"}"#;
+    let facts = vec![
+        (path(file_name), Fact::Path(PathFact::Absent)),
+        (path(&format!("/kept{file_name}")), file("unit")),
+        content(
+            &format!("/kept{file_name}"),
+            "[Service]\nUser=%i\nExecStart=-\"/bin/sh\" -c x\n",
+        ),
+        (path("/bin/sh"), file("program")),
+        (path("/usr/bin/sh"), file("program")),
+        (FactKey::User("svc".to_owned()), Fact::User(UserFact::Absent)),
+        no_unit("inst@svc.service"),
+    ];
+    let back = Case::new(facts).back(&[state.to_owned(), removed], &[]);
+    let task = back.tasks.concat();
+    assert!(task.contains(file_name) && !task.contains("inst@svc"), "{task}");
+    let told = back.stays.join("\n");
+    assert!(
+        told.contains("unit inst@svc.service stays: its user `svc` is not on the host"),
+        "{told}"
+    );
+}
+
 #[test]
 fn rules_that_were_loaded_are_loaded_again() {
     let conf = "/etc/nftables.conf";

@@ -56,9 +56,9 @@ impl Units {
                 .map(|(file, _)| file.unit.to_owned()),
         );
         if !units.has_packages {
-            for (file, text) in &texts {
-                if let Some(why) = lack(&UnitNeeds::of_unit(text), things, facts) {
-                    units.lacking.insert(file.unit.to_owned(), why);
+            for (unit, needs) in texts.iter().flat_map(|(file, text)| needs(file.unit, text, things)) {
+                if let Some(why) = lack(&needs, things, facts) {
+                    units.lacking.insert(unit, why);
                 }
             }
         }
@@ -116,21 +116,41 @@ pub(super) fn keys(things: &[Thing<'_>], facts: &Facts) -> BTreeSet<FactKey> {
                 .and(thing.kept)
                 .map(|kept| FactKey::Content(kept.to_owned())),
         );
-        let Some((_, text)) = returning(thing, facts) else {
+        let Some((file, text)) = returning(thing, facts) else {
             continue;
         };
-        let needs = UnitNeeds::of_unit(text);
-        keys.extend(needs.user().map(|user| FactKey::User(user.to_owned())));
-        keys.extend(needs.group().map(|group| FactKey::Group(group.to_owned())));
-        keys.extend(
-            needs
-                .program()
-                .into_iter()
-                .flat_map(|(_, places)| places)
-                .map(FactKey::Path),
-        );
+        for (_, needs) in needs(file.unit, text, things) {
+            keys.extend(needs.user().map(|user| FactKey::User(user.to_owned())));
+            keys.extend(needs.group().map(|group| FactKey::Group(group.to_owned())));
+            keys.extend(
+                needs
+                    .program()
+                    .into_iter()
+                    .flat_map(|(_, places)| places)
+                    .map(FactKey::Path),
+            );
+        }
     }
     keys
+}
+
+/// What the unit of a file with this text needs; of a template, also what each instance needs that the run started or stopped, or that
+/// it notified.
+fn needs(unit: &str, text: &str, things: &[Thing<'_>]) -> Vec<(String, UnitNeeds)> {
+    let states = things.iter().filter(|thing| thing.first.kind == "unit");
+    let states = states.map(|thing| thing.first.name.as_str());
+    let notified = things.iter().flat_map(|thing| thing.units.iter().copied());
+    let instances: BTreeSet<&str> = states
+        .chain(notified)
+        .filter(|name| template_of(name).as_deref() == Some(unit))
+        .collect();
+    let own = (unit.to_owned(), UnitNeeds::of_unit_that_ran(text, None));
+    let of_instances = instances.into_iter().map(|name| {
+        let (_, rest) = name.split_once('@').unwrap_or_default();
+        let instance = rest.rsplit_once('.').map_or(rest, |(instance, _)| instance);
+        (name.to_owned(), UnitNeeds::of_unit_that_ran(text, Some(instance)))
+    });
+    std::iter::once(own).chain(of_instances).collect()
 }
 
 /// Whether it is a package that goes.
