@@ -1,9 +1,9 @@
-//! `--only-failed`: the hosts whose last run of a deploy did not come to its end.
+//! `--only-failed`: the hosts on which a run of a deploy did not come to its end, and no later one did the same.
 
 use std::process::ExitCode;
 
 use homelab::apply::{HostEnd, exit_code, not_read};
-use homelab::facts::journal::{Run, Wanted};
+use homelab::facts::journal::{Run, Wanted, standing};
 use homelab::gather::read_journals;
 use homelab::project::Selection;
 use homelab::remote::Target;
@@ -32,8 +32,9 @@ pub(super) fn only_failed(run: &Selection, targets: &[Target]) -> anyhow::Result
         match read {
             Ok(journal) => {
                 let runs = journal.runs.iter().map(|(run, _)| run);
-                if let Some(end) = unfinished(runs, run) {
-                    eprint_line(format_args!("{name}: the last run of `{}` ended so: {end}", run.deploy));
+                if let Some(last) = unfinished(runs, run) {
+                    let (record, end) = (&last.record, last.end.word());
+                    eprint_line(format_args!("{name}: run {} ({}): {end}", record.run, record.called()));
                     names.push(name);
                 }
             }
@@ -62,9 +63,8 @@ pub(super) fn only_failed(run: &Selection, targets: &[Target]) -> anyhow::Result
     Ok(Ok(some))
 }
 
-/// How the last run of this deploy ended, if it did not come to its end.
-fn unfinished<'r>(mut runs: impl Iterator<Item = &'r Run>, of: &Selection) -> Option<&'r str> {
+/// The last run of this deploy that did not come to its end and whose end still counts.
+fn unfinished<'r>(runs: impl Iterator<Item = &'r Run>, of: &Selection) -> Option<&'r Run> {
     let is_of = |run: &&Run| run.record.inventory == of.inventory && run.record.deploy == of.deploy;
-    let last = runs.find(is_of)?;
-    (!last.end.is_good()).then(|| last.end.word())
+    standing(runs.filter(is_of)).into_iter().find(|run| !run.end.is_good())
 }

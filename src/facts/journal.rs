@@ -9,13 +9,15 @@
 
 mod parse;
 mod probe;
+mod standing;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 pub use parse::{Run, RunEnd, Taken, parse};
-pub use probe::{Wanted, probe};
+pub use probe::{CONNECTED, Wanted, probe};
+pub use standing::standing;
 
 /// The folder of journals, below homelab's own.
 pub const FOLDER: &str = "journal";
@@ -23,6 +25,8 @@ pub const FOLDER: &str = "journal";
 const MOST_RUNS: u32 = 199;
 /// How much the journals of earlier runs may take up, in bytes.
 const MOST_BYTES: u32 = 32 << 20;
+/// The room that a run needs besides what it keeps, in bytes.
+const RESERVED: u32 = 256 << 10;
 
 /// The first line of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +49,17 @@ pub struct RunRecord {
     pub plan: String,
     /// The version of homelab.
     pub version: String,
+}
+
+impl RunRecord {
+    /// What ran, as it was called.
+    pub fn called(&self) -> String {
+        if let Some(of) = &self.rollback_of {
+            return format!("rollback of {of}");
+        }
+        let words = [&self.inventory, &self.deploy].into_iter().chain(&self.filters);
+        words.map(String::as_str).collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// A change of a resource, written before its first step.
@@ -196,6 +211,12 @@ pub fn begin(state_folder: &str) -> String {
          [ $n -le {MOST_RUNS} ] && [ $sum -le {MOST_BYTES} ] || rm -f -- \"$run\" \"${{run%.jsonl}}.key\"\n\
          done )\n"
     )
+}
+
+/// Shell text that fails unless there is room for a run: what it notes later must not fail for that.
+pub fn reserve(state_folder: &str) -> String {
+    let file = crate::quote::quote(&format!("{state_folder}/{FOLDER}/.room"));
+    format!("head -c {RESERVED} /dev/zero >{file}; hl_room=$?; rm -f -- {file}; [ $hl_room = 0 ] || exit\n")
 }
 
 /// Shell text that adds, in the body of a step, that nothing is where the change `number` did not know what is there.

@@ -6,8 +6,8 @@ use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 
 use super::{FactProbes, GatherError, Reader, gather, in_turn};
-use crate::facts::journal::{Run, Wanted, parse, probe};
-use crate::facts::{FactKey, Facts};
+use crate::facts::journal::{CONNECTED, Run, RunEnd, Wanted, parse, probe};
+use crate::facts::{Fact, FactKey, Facts};
 use crate::remote::{Connection, Target};
 
 /// How often what was read may say what else to read.
@@ -89,10 +89,65 @@ async fn read(reader: &mut impl Reader, host: &str, wanted: Wanted<'_>) -> Resul
     let journal = answers.pop().map(|answer| answer.stdout).unwrap_or_default();
     let mut facts = Facts::default();
     system.keep(host, answers, &mut facts)?;
+    let journal = String::from_utf8_lossy(&journal);
+    let mut runs = parse(&journal);
+    if journal.lines().next() == Some(CONNECTED) {
+        mark_running(&mut runs, &facts);
+    }
     Ok(HostJournal {
         host: host.to_owned(),
         facts,
-        runs: parse(&String::from_utf8_lossy(&journal)),
+        runs,
         orphans: Vec::new(),
     })
+}
+
+/// The latest run has no end yet if whoever began it holds the lock of the host, and is connected.
+fn mark_running(runs: &mut [(Run, Option<String>)], facts: &Facts) {
+    let (Some((run, _)), Some(Fact::System(system))) = (runs.first_mut(), facts.get(&FactKey::System)) else {
+        return;
+    };
+    let holder = system
+        .locked_by
+        .as_ref()
+        .and_then(|holder| holder.strip_prefix(&run.record.who));
+    if run.end == RunEnd::Interrupted && holder.is_some_and(|rest| rest.starts_with(" since ")) {
+        run.end = RunEnd::Running;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::system::SystemFacts;
+
+    #[test]
+    fn a_run_that_holds_the_lock_is_not_interrupted() {
+        let journal = |end: &str| {
+            parse(&format!(
+                "journal \n{{\"run\":\"1\",\"at\":\"\",\"who\":\"anna@desk\",\"inventory\":\"dev\",\"deploy\":\"all\",\"plan\":\"\",\"version\":\"\"}}\n{end}\n"
+            ))
+        };
+        let good = RunEnd::Ended("converged".to_owned());
+        for (end, locked_by, expected) in [
+            ("", Some("anna@desk since 2026-01-01T00:00:00Z"), RunEnd::Running),
+            ("", Some("anna@desk2 since 2026-01-01T00:00:00Z"), RunEnd::Interrupted),
+            ("", None, RunEnd::Interrupted),
+            (
+                "{\"ended\":\"converged\"}",
+                Some("anna@desk since 2026-01-01T00:00:00Z"),
+                good,
+            ),
+        ] {
+            let mut runs = journal(end);
+            let mut facts = Facts::default();
+            let system = SystemFacts {
+                locked_by: locked_by.map(str::to_owned),
+                ..SystemFacts::default()
+            };
+            facts.insert(FactKey::System, Fact::System(Box::new(system)));
+            mark_running(&mut runs, &facts);
+            assert_eq!(runs[0].0.end, expected, "{end} {locked_by:?}");
+        }
+    }
 }

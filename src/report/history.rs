@@ -10,7 +10,7 @@ use super::review::stands_alone;
 use super::sanitize::one_line;
 use super::style::{Tone, counted, paint, width};
 use crate::change::ResourceKind;
-use crate::facts::journal::{ChangeEnd, ChangeRecord, Run, RunEnd, Taken};
+use crate::facts::journal::{ChangeEnd, ChangeRecord, Run, RunEnd, Taken, standing};
 use crate::facts::owed::Owed;
 use crate::facts::{Fact, FactKey};
 use crate::gather::HostJournal;
@@ -55,24 +55,18 @@ fn row(run: &Run) -> [String; 4] {
     let record = &run.record;
     [
         one_line(&record.run),
-        one_line(&called(run)),
+        one_line(&run.record.called()),
         counts(run),
         one_line(run.end.word()),
     ]
 }
 
-/// What ran, as it was called.
-fn called(run: &Run) -> String {
-    let record = &run.record;
-    if let Some(of) = &record.rollback_of {
-        return format!("rollback of {of}");
-    }
-    let words = [&record.inventory, &record.deploy].into_iter().chain(&record.filters);
-    words.map(String::as_str).collect::<Vec<_>>().join(" ")
-}
-
 fn tone(end: &RunEnd) -> Tone {
-    if end.is_good() { Tone::Plain } else { Tone::Removed }
+    if end.is_good() || *end == RunEnd::Running {
+        Tone::Plain
+    } else {
+        Tone::Removed
+    }
 }
 
 fn counts(run: &Run) -> String {
@@ -107,7 +101,7 @@ pub fn run(host: &str, run: &Run) -> String {
     let record = &run.record;
     let mut lines = vec![
         format!("{} on {}", paint(Tone::Heading, &one_line(&record.run)), one_line(host)),
-        format!("  {} by {}", one_line(&called(run)), one_line(&record.who)),
+        format!("  {} by {}", one_line(&run.record.called()), one_line(&record.who)),
         format!(
             "  began {}, ended {}: {}",
             one_line(&record.at),
@@ -242,7 +236,7 @@ fn document(hosts: &[Json]) -> String {
 }
 
 /// A word for what is told, and what it is.
-type Told = (&'static str, String);
+type Told<'a> = (&'a str, String);
 
 /// What is left of earlier runs on hosts, at this time. `project` is the name by which hosts know the project.
 pub fn status(hosts: &[HostJournal], project: &str, now: Timestamp) -> String {
@@ -250,24 +244,33 @@ pub fn status(hosts: &[HostJournal], project: &str, now: Timestamp) -> String {
     for host in hosts {
         lines.push(paint(Tone::Heading, &one_line(&host.host)));
         let told = told(host, project, now);
+        let told: Vec<(String, String)> = told
+            .iter()
+            .map(|(word, text)| (one_line(word), one_line(text)))
+            .collect();
         let widest = told.iter().map(|(word, _)| word.len()).max().unwrap_or_default();
-        lines.extend(
-            told.iter()
-                .map(|(word, text)| format!("  {word:widest$}  {}", one_line(text))),
-        );
+        lines.extend(told.iter().map(|(word, text)| format!("  {word:widest$}  {text}")));
     }
     joined(&lines)
 }
 
-fn told(host: &HostJournal, project: &str, now: Timestamp) -> Vec<Told> {
-    let mut told: Vec<Told> = vec![(
+fn told<'a>(host: &'a HostJournal, project: &str, now: Timestamp) -> Vec<Told<'a>> {
+    let mut told: Vec<Told<'_>> = vec![(
         "last run",
         match host.runs.first() {
-            Some((run, _)) => format!("{}, {}, {}", called(run), age(&run.record.at, now), run.end.word()),
+            Some((run, _)) => format!(
+                "{}, {}, {}",
+                run.record.called(),
+                age(&run.record.at, now),
+                run.end.word()
+            ),
             None => "none that changed anything".to_owned(),
         },
     )];
-    told.extend(unfinished(host).map(|run| ("interrupted", format!("{} ({})", run.record.run, called(run)))));
+    let last = host.runs.first().map(|(run, _)| run.record.run.as_str());
+    // How the last run ended is told; of one that was cut off, its name too.
+    let unfinished = unfinished(host).filter(|run| is_interrupted(run) || Some(run.record.run.as_str()) != last);
+    told.extend(unfinished.map(|run| (run.end.word(), format!("{} ({})", run.record.run, run.record.called()))));
     if let Some(Fact::System(system)) = host.facts.get(&FactKey::System) {
         told.extend(system.owed.iter().map(|owed| ("owed", told_owed(owed, project))));
         told.extend(system.notices().into_iter().map(|notice| ("notice", notice)));
@@ -283,17 +286,16 @@ fn told_owed(owed: &Owed, project: &str) -> String {
     [Some(owed.name().to_owned()), unit, of].into_iter().flatten().collect()
 }
 
-/// The last run of each deploy, if it was cut off.
+/// The runs that did not come to their end, and whose end still counts.
 fn unfinished(host: &HostJournal) -> impl Iterator<Item = &Run> {
-    let mut seen = Vec::new();
-    let last = host.runs.iter().filter(move |(run, _)| {
-        let of = (&run.record.inventory, &run.record.deploy);
-        let is_last = !seen.contains(&of);
-        seen.push(of);
-        is_last
-    });
-    last.map(|(run, _)| run)
-        .filter(|run| matches!(run.end, RunEnd::Interrupted) || run.end.word() == "interrupted")
+    let standing = standing(host.runs.iter().map(|(run, _)| run));
+    standing
+        .into_iter()
+        .filter(|run| !run.end.is_good() && run.end != RunEnd::Running)
+}
+
+fn is_interrupted(run: &Run) -> bool {
+    run.end.word() == RunEnd::Interrupted.word()
 }
 
 /// How long ago that was.
@@ -310,6 +312,12 @@ fn age(at: &str, now: Timestamp) -> String {
     }
 }
 
+/// The names of those of the unfinished runs that are meant.
+fn names(host: &HostJournal, is_meant: impl Fn(&Run) -> bool) -> Vec<&str> {
+    let meant = unfinished(host).filter(|run| is_meant(run));
+    meant.map(|run| run.record.run.as_str()).collect()
+}
+
 /// The same as JSON; without the age, since the same host gives the same bytes.
 pub fn status_json(hosts: &[HostJournal]) -> String {
     let hosts: Vec<Json> = hosts
@@ -322,7 +330,8 @@ pub fn status_json(hosts: &[HostJournal]) -> String {
             json!({
                 "host": host.host,
                 "last_run": host.runs.first().map(|(run, _)| run_json(run, false)),
-                "interrupted": unfinished(host).map(|run| run.record.run.clone()).collect::<Vec<_>>(),
+                "interrupted": names(host, is_interrupted),
+                "failed": names(host, |run| !is_interrupted(run)),
                 "owed": system.map(|system| system.owed.iter().map(Owed::name).collect::<Vec<_>>()),
                 "notices": system.map(|system| system.notices()),
                 "orphans": host.orphans,

@@ -121,6 +121,10 @@ fn a_run_that_was_cut_off_counts_as_interrupted_until_the_next_one() {
         .spawn()
         .unwrap();
     host.wait_until("test -e /srv/begun", Duration::from_secs(60));
+    let status = project.homelab(&["status", "dev", "alpha"]).expect(0).stdout;
+    let last = status.lines().find(|line| line.contains("last run"));
+    assert!(last.is_some_and(|last| last.ends_with(", running")), "{status}");
+    assert!(!status.contains("interrupted"), "{status}");
     kill_group(run.id());
     run.wait().unwrap();
     let status = project.homelab(&["status", "dev", "alpha"]).expect(0).stdout;
@@ -178,7 +182,7 @@ fn a_deploy_goes_on_only_with_the_hosts_on_which_it_failed() {
     let before = files(&host);
     let again = project.homelab(&failed).expect(1);
     assert!(
-        again.stderr.contains("beta: the last run of `all` ended so: failed"),
+        again.stderr.contains("beta: run 2") && again.stderr.contains(" (dev all): failed\n"),
         "{}",
         again.stderr
     );
@@ -205,4 +209,56 @@ fn a_deploy_goes_on_only_with_the_hosts_on_which_it_failed() {
     project.homelab(&failed).expect(0);
     let none = project.homelab(&failed).expect(0);
     assert!(none.stderr.contains("nothing to do: no host"), "{}", none.stderr);
+}
+
+/// A handler that is owed, and a command that fails.
+const FAILING: &str = r#"
+[[operation]]
+op = "files.put"
+dest = "/etc/app.conf"
+content = "one\n"
+notify = ["later"]
+
+[[operation]]
+op = "server.shell"
+commands = ["{{ last }}"]
+creates = "/srv/{{ value }}"
+
+[[handler]]
+name = "later"
+op = "server.shell"
+commands = ["touch /srv/handled"]
+"#;
+
+#[test]
+fn what_a_part_of_a_deploy_did_hides_no_failure() {
+    let project = Project::with_task(FAILING);
+    let host = project.up("dev", "alpha");
+    let only_failed = ["deploy", "dev", "all", "--yes", "--only-failed"];
+    let failed = || {
+        let status = project.homelab(&["status", "dev", "--format", "json"]).expect(0).stdout;
+        let status: Json = serde_json::from_str(&status).unwrap();
+        status["hosts"][0]["failed"].as_array().unwrap().len()
+    };
+    data(&project, "one", "exit 7");
+    project.homelab(&["deploy", "dev", "all", "--yes"]).expect(1);
+    project.homelab(&["deploy", "dev", "all", "--yes", "--owed"]).expect(0);
+    assert!(host.is("test -e /srv/handled"));
+    let status = project.homelab(&["status", "dev"]).expect(0).stdout;
+    let last = status.lines().find(|line| line.contains("last run"));
+    assert!(last.is_some_and(|last| last.contains("dev all --owed")), "{status}");
+    assert!(
+        status
+            .lines()
+            .any(|line| line.starts_with("  failed ") && line.ends_with(" (dev all)")),
+        "{status}"
+    );
+    assert_eq!(failed(), 1);
+    let again = project.homelab(&only_failed).expect(1);
+    assert!(again.stderr.contains(" (dev all): failed\n"), "{}", again.stderr);
+    data(&project, "one", "touch /srv/one");
+    project.homelab(&only_failed).expect(0);
+    assert_eq!(failed(), 0);
+    let none = project.homelab(&only_failed).expect(0).stderr;
+    assert!(none.contains("nothing to do: no host"), "{none}");
 }

@@ -31,6 +31,8 @@ pub enum RunEnd {
     Ended(String),
     /// It was cut off.
     Interrupted,
+    /// It has not ended yet.
+    Running,
 }
 
 impl RunEnd {
@@ -39,6 +41,7 @@ impl RunEnd {
         match self {
             Self::Ended(word) => word,
             Self::Interrupted => "interrupted",
+            Self::Running => "running",
         }
     }
 

@@ -154,8 +154,13 @@ fn the_last_run_of_each_deploy_is_found_however_many_there_are() {
     };
     let site = r#""inventory":"dev","deploy":"site""#;
     write(0, site);
-    write(1, &format!("{site},\"filters\":[\"--only a\"]"));
-    for number in 2..150 {
+    let only = |task: &str| format!("{site},\"filters\":[\"--only {task}\"]");
+    write(1, &only("a"));
+    write(2, site);
+    for (number, task) in [(3, "a"), (4, "b"), (5, "a")] {
+        write(number, &only(task));
+    }
+    for number in 6..150 {
         write(number, r#""inventory":"dev","deploy":"all""#);
     }
     std::fs::write(journals.join("20260101T000000Z-9999.jsonl"), "{\"run\":\"20").expect("written");
@@ -171,5 +176,6 @@ fn the_last_run_of_each_deploy_is_found_however_many_there_are() {
         .iter()
         .map(|(run, _)| (run.record.run.as_str(), run.changes.len()))
         .collect();
-    assert_eq!(found, [("149", 1), ("1", 1)]);
+    // What a part of the deploy did says nothing of the rest; what was before the last whole run does not count any more.
+    assert_eq!(found, [("149", 1), ("5", 1), ("4", 1), ("2", 1)]);
 }
