@@ -91,6 +91,7 @@ fn system() -> SystemFacts {
             unit: Some(text("proxy.service")),
             starts: true,
         }],
+        unreadable_files: Vec::new(),
         locked_by: Some(text("anna@desk since 2026-11-28T08:00:00Z")),
         jobs: [
             JobState::Running,

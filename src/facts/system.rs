@@ -8,6 +8,7 @@ use super::kind::{DependsOn, Key, Subject};
 use super::made::Made;
 use super::owed::Owed;
 use super::session::Session;
+use crate::quote::quote;
 
 /// The operating system and the machine.
 #[derive(Clone, Copy)]
@@ -53,6 +54,9 @@ pub struct SystemFacts {
     /// What deploys created.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub made: Vec<Made>,
+    /// The paths of files beside those in which nothing can be read, or not all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreadable_files: Vec<String>,
     /// The other run that holds the lock of the host, and since when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locked_by: Option<String>,
@@ -193,6 +197,7 @@ impl SystemFacts {
             .into_iter()
             .chain(self.lock_notice())
             .chain(jobs)
+            .chain(self.unreadable_files.iter().map(|path| unreadable_notice(path)))
             .chain(self.reboot_notice())
             .collect()
     }
@@ -232,6 +237,14 @@ impl SystemFacts {
     pub fn is_changed_by_another_run(&self) -> bool {
         self.locked_by.is_some() || self.jobs.iter().any(|job| job.state == JobState::Held)
     }
+}
+
+/// What is said of a file that should say what a deploy created.
+fn unreadable_notice(path: &str) -> String {
+    format!(
+        "`{path}` cannot be read, so what a deploy created may not be known; `rm {}` on the host forgets it",
+        quote(path)
+    )
 }
 
 fn listed(output: &str) -> String {

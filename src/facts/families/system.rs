@@ -47,10 +47,13 @@ ip -o addr 2>/dev/null | while read -r _ i _ v _; do [ "$i" = lo ] || echo "addr
     format!("{SYSTEM}{}{OWED}{LOCK}true", session::PROBE)
 }
 
-/// The records of handlers that are owed (`owed`), and what deploys created (`made`): the first line of each file. `$state` is that
-/// of a user without root.
-const OWED: &str = r#"for f in /var/lib/homelab/[mo]*/* "$state"/homelab/[mo]*/*;do [ -f "$f" ]&&read -r w<"$f"&&printf "owed=%s %s\n" "${f##*/}" "$w";done
+/// The records of handlers that are owed (`owed`), and what deploys created (`made`): the first line of each file, with [`TORN`] behind
+/// one that has no end. `$state` is that of a user without root.
+const OWED: &str = r#"for f in /var/lib/homelab/[mo]*/* "$state"/homelab/[mo]*/*;do w=;[ -f "$f" ]&&{ read -r w<"$f"||w=$w~;}&&printf "owed=%s\t%s\n" "$f" "$w";done
 "#;
+
+/// What stands behind a line without an end.
+const TORN: char = '~';
 
 /// Who holds the lock of the host: the file has the holder, the time and the shell, and its end is no reason to change the file.
 const LOCK: &str = r#"for f in /run/homelab.lock "$state"/homelab/lock;do { read -r w&&read -r v&&read -r k;}<"$f"&&[ "$k" != $$ ]&&[ "/proc/$k/fd/9" -ef "$f" ]&&printf "lock=%s since %s\n" "$w" "$v";done 2>/dev/null
@@ -63,6 +66,7 @@ fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey,
     let mut jobs: Vec<Job> = Vec::new();
     let mut owed = Vec::new();
     let mut made = Vec::new();
+    let mut unreadable = Vec::new();
     let mut locked_by = None;
     for line in lines(answer) {
         let Some((key, value)) = line.split_once('=') else {
@@ -84,9 +88,18 @@ fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey,
             continue;
         }
         if key == "owed" {
-            match Made::read(value) {
-                Some(file) => made.push(file),
-                None => owed.push(Owed::read(value)),
+            let (path, line) = value.split_once('\t').unwrap_or((value, ""));
+            let (folder, name) = path.rsplit_once('/').unwrap_or_default();
+            let of_folder = |name: &str| folder.ends_with(&format!("/{name}"));
+            if of_folder("owed") {
+                owed.push(Owed::read(&format!("{name} {line}")));
+            } else if of_folder("made") {
+                let whole = line.trim_end_matches(TORN);
+                let file = Made::read(&format!("{name} {whole}"));
+                if file.is_none() || whole != line {
+                    unreadable.push(path.to_owned());
+                }
+                made.extend(file);
             }
             continue;
         }
@@ -134,6 +147,7 @@ fn parse(_keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey,
         jobs,
         owed,
         made,
+        unreadable_files: unreadable,
         locked_by,
         ..SystemFacts::default()
     };
@@ -358,6 +372,55 @@ mod tests {
             let output = shell.args(["-c", script, "sh", path, &look]).output().expect("sh runs");
             assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{script}");
         }
+    }
+
+    #[test]
+    fn files_that_cannot_be_read_are_told_by_their_path() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        let made = "made-0123456789ab-0123456789ab";
+        for (name, text) in [
+            ("owed/0123456789abcdef", "{\"handler\":\"t / x\",\"op\":\"y\"}\n"),
+            ("owed/0123456789abcde0", "{\"handler\":\"t / x\",\"op\":\"y\"}"),
+            ("owed/0123456789abcde1", ""),
+            (&format!("made/{made}"), "abcde12345\nmore"),
+            ("made/made-0123456789ab-0123456789ac", "abcde123"),
+            ("made/made-1 x", "abcde\n"),
+            ("more/any", "x\n"),
+        ] {
+            std::fs::create_dir_all(path(name).parent().expect("a folder")).expect("made");
+            std::fs::write(path(name), text).expect("written");
+        }
+        let at = folder.path().to_str().expect("text");
+        let look = format!("state=/nowhere\n{}", super::OWED.replace("/var/lib/homelab", at));
+        let output = std::process::Command::new("sh")
+            .args(["-c", &look])
+            .output()
+            .expect("sh runs");
+        let answer = [&b"user=0\n"[..], &output.stdout].concat();
+        let facts = parse(&[FactKey::System], 0, &answer).expect("readable");
+        let Fact::System(facts) = &facts[0].1 else {
+            panic!("system facts")
+        };
+        let owed: Vec<(&str, bool)> = facts
+            .owed
+            .iter()
+            .map(|one| (one.file.as_str(), one.is_readable()))
+            .collect();
+        let expected = [
+            ("0123456789abcde0", false),
+            ("0123456789abcde1", false),
+            ("0123456789abcdef", true),
+        ];
+        assert_eq!(owed, expected);
+        let digests: Vec<usize> = facts.made.iter().map(|one| one.digests.len()).collect();
+        assert_eq!(digests, [2, 1]);
+        let torn = path("made/made-0123456789ab-0123456789ac").display().to_string();
+        let odd = path("made/made-1 x").display().to_string();
+        let notices = facts.notices();
+        assert_eq!(notices.len(), 2);
+        assert!(notices[0].contains(&format!("`{torn}` cannot be read")), "{notices:?}");
+        assert!(notices[1].contains(&format!("`rm '{odd}'` on the host")), "{notices:?}");
     }
 
     #[test]
