@@ -37,10 +37,13 @@ note() {
 settle "$1" "$2"
 o=$1; shift 2
 [ -f "$o" ] || { [ -n "$i" ] || return 0; made="$made $o"; }
-[ -d "${o%/*}" ] || mkdir -p -- "${o%/*}" || exit
-n=${o%/*}/.${o##*/}
-{ if [ -f "$o" ]; then cat -- "$o"; else printf '%s\n' "$i"; fi && printf 'kept %s\n' "$@"; } >"$n" && sync -- "$n" && mv -f -- "$n" "$o" || {
-echo 'the unit of this file cannot be recorded'; exit 1; }
+f=${o%/*}
+n=$f/.${o##*/}
+{ { [ -d "$f" ] || mkdir -p -- "$f"; } && { if [ -f "$o" ]; then cat -- "$o"; else printf '%s\n' "$i"; fi && printf 'kept %s\n' "$@"; } >"$n" && sync -- "$n" && mv -f -- "$n" "$o"; } 2>/dev/null || {
+rm -f -- "$n"
+echo "homelab could not write to $f, where it notes what units ran with, so this was not begun"
+echo "free space there: \`df $f\` and \`df -i $f\` show how much is left"
+exit 116; }
 }
 "#;
 

@@ -51,8 +51,10 @@ impl HostApply<'_> {
     fn failed_restarts(&self, segment: &[PlannedOperation]) -> Vec<Restart> {
         let restarts = segment.iter().filter_map(|operation| {
             let result = self.results.iter().rfind(|result| result.operation == operation.id)?;
-            let is_ignored = result.lines.iter().any(|line| line.end == ResourceEnd::Ignored);
-            (result.failure.is_some() && !is_ignored).then_some(operation)
+            let is = |end: ResourceEnd| result.lines.iter().any(|line| line.end == end);
+            // One that was not begun says nothing of the files.
+            let is_tried = is(ResourceEnd::Failed) || !is(ResourceEnd::NotReached);
+            (result.failure.is_some() && is_tried && !is(ResourceEnd::Ignored)).then_some(operation)
         });
         restarts.filter_map(|operation| self.restart_by(operation)).collect()
     }

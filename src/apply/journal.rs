@@ -60,8 +60,9 @@ impl Journal {
         let key = DigestKey::random();
         let key_file = path.trim_end_matches("jsonl").to_owned() + "key";
         let begin = format!(
-            "{}{clear}printf '%s\\n' {} >{}",
+            "{}{clear}{}printf '%s\\n' {} >{} || exit",
             journal::begin(state_folder),
+            journal::reserve(state_folder),
             key.hex(),
             quote(&key_file)
         );
@@ -237,7 +238,7 @@ impl Journal {
         };
         Some(StepScript {
             body: format!(
-                "{undone}\nprintf '%s\\n' {} >>{}",
+                "{undone}\nlost=$?\nprintf '%s\\n' {} >>{} && exit $lost",
                 quote(line(&record).trim_end()),
                 quote(&self.path)
             ),

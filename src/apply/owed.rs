@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::changed_units;
-use crate::change::{ResolvedPath, Step, has_stopped};
+use crate::change::{NOT_NOTED, ResolvedPath, Step, has_stopped};
 use crate::facts::journal::HandlerRecord;
 use crate::facts::overlay::OperationId;
 use crate::facts::owed::{Owed, STARTS};
@@ -235,6 +235,19 @@ impl Records {
         quote_all(records.iter().map(String::as_str))
     }
 
+    /// The records of handlers that are not part of this run and that a handler of their unit settles: a restart does for any, a
+    /// reload for a reload.
+    fn settled_by(&self, handler: &PlannedHandler) -> BTreeSet<String> {
+        let unit = handler.unit.as_deref();
+        let planned = unit.into_iter().flat_map(|unit| self.noted_of(unit));
+        let planned: BTreeSet<String> = planned.map(|noted| self.path(&noted.handler)).collect();
+        let is_settled = |owed: &Owed| handler.record.is_restart() || (is_reload(handler) && owed.is_reload());
+        let owed = self.owed.iter().filter(|(_, of)| Some(of.as_str()) == unit);
+        let settled = owed.filter(|(owed, _)| is_settled(owed));
+        let paths: BTreeSet<String> = settled.map(|(owed, _)| self.record(owed)).collect();
+        paths.difference(&planned).cloned().collect()
+    }
+
     /// Adds to a step of `operation` what concerns records.
     pub(super) fn keep(
         &self,
@@ -290,6 +303,9 @@ impl Records {
                 }
                 let ended = script.ending();
                 *ended = with_removal(ended, &path, &others);
+                for settled in self.settled_by(handler) {
+                    let _ = write!(ended, "\nrm -f -- {}", quote(&settled));
+                }
             }
         }
     }
@@ -307,9 +323,9 @@ impl Records {
                 after.extend([
                     "i=$(systemctl show -p InvocationID --value -- ",
                     &quote(unit),
-                    " 2>/dev/null </dev/null) && printf '%s\\n' \"$i\" >>",
+                    " 2>/dev/null </dev/null) && { printf '%s\\n' \"$i\" >>",
                     &path,
-                    "\n",
+                    "; } 2>/dev/null\n",
                 ]);
             }
         }
@@ -349,8 +365,7 @@ fn of_units(owed: &[Owed]) -> Vec<(Owed, String)> {
 
 /// Whether it has its unit read its configuration, which says nothing of the files of the unit.
 fn is_reload(handler: &PlannedHandler) -> bool {
-    let parameters = handler.record.parameters.as_ref();
-    parameters.is_some_and(|all| all.get("state").is_some_and(|state| state == "reloaded"))
+    handler.record.is_reload()
 }
 
 /// Shell text that defines `owe`, which writes a record. What an earlier one says stays: what was kept, and whether the unit has
@@ -362,10 +377,10 @@ fn owe() -> String {
          owe() {{ o=$1 l=$2 p=; shift 2\n\
          if [ -e \"$o\" ]; then IFS= read -r p <\"$o\"; else fresh=\"$fresh $o\"; fi\n\
          case $p in *{starts}) l=${{l%?}}{starts} ;; esac\n\
-         [ -d \"${{o%/*}}\" ] || mkdir -p -- \"${{o%/*}}\" || exit\n\
          n=${{o%/*}}/.${{o##*/}}\n\
-         {{ printf '%s\\n' \"$l\" && {{ [ -z \"$p\" ] || sed -n '/^kept /p' \"$o\"; }} && {{ [ $# = 0 ] || printf 'kept %s\\n' \"$@\"; }}; }} >\"$n\" && \
-         sync -- \"$n\" && mv -f -- \"$n\" \"$o\" || {{ echo 'the handler cannot be recorded'; exit 1; }}; }}\n"
+         {{ {{ [ -d \"${{o%/*}}\" ] || mkdir -p -- \"${{o%/*}}\"; }} && {{ printf '%s\\n' \"$l\" && {{ [ -z \"$p\" ] || sed -n '/^kept /p' \"$o\"; }} && {{ [ $# = 0 ] || printf 'kept %s\\n' \"$@\"; }}; }} >\"$n\" && \
+         sync -- \"$n\" && mv -f -- \"$n\" \"$o\"; }} 2>/dev/null || {unnoted}; }}\n",
+        unnoted = unnoted()
     )
 }
 
@@ -393,10 +408,19 @@ fn with_mark(handler: &PlannedHandler, unit: &str, path: &str, others: &str, bod
     format!(
         "{read}[ -n \"$starts\" ] || [ ! -f {path} ] || {has_stopped} || {{\n\
          o={path}; n=${{o%/*}}/.${{o##*/}}\n\
-         {{ printf '%s\\n' {line} && sed 1d \"$o\"; }} >\"$n\" && sync -- \"$n\" && mv -f -- \"$n\" \"$o\" || {{ echo 'the handler cannot be recorded'; exit 1; }}\n\
+         {{ {{ printf '%s\\n' {line} && sed 1d \"$o\"; }} >\"$n\" && sync -- \"$n\" && mv -f -- \"$n\" \"$o\"; }} 2>/dev/null || {unnoted}\n\
          }}\n\
          export starts\n{body}",
         has_stopped = has_stopped(&quote(unit)),
+        unnoted = unnoted(),
+    )
+}
+
+/// Shell text that ends a step since its record, the file `$o`, cannot be written by way of `$n`.
+fn unnoted() -> String {
+    format!(
+        "{{ rm -f -- \"$n\"; f=${{o%/*}}; echo \"homelab could not write to $f, where it notes which handlers are owed, so this was not begun\"; \
+         echo \"free space there: \\`df $f\\` and \\`df -i $f\\` show how much is left\"; exit {NOT_NOTED}; }}"
     )
 }
 
@@ -408,7 +432,7 @@ fn with_removal(text: &str, path: &str, others: &str) -> String {
             ended,
             "\ne={starts}\n\
              for o in {others}; do [ -f \"$o\" ] && IFS= read -r w <\"$o\" || continue\n\
-             case $w in *\"$e\") n=${{o%/*}}/.${{o##*/}}; {{ printf '%s}}\\n' \"${{w%\"$e\"}}\" && sed 1d \"$o\"; }} >\"$n\" && mv -f -- \"$n\" \"$o\" ;; esac\n\
+             case $w in *\"$e\") n=${{o%/*}}/.${{o##*/}}; {{ {{ printf '%s}}\\n' \"${{w%\"$e\"}}\" && sed 1d \"$o\"; }} >\"$n\" && mv -f -- \"$n\" \"$o\"; }} 2>/dev/null || rm -f -- \"$n\" ;; esac\n\
              done",
             starts = quote(STARTS),
         );

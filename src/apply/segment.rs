@@ -13,7 +13,7 @@ use super::keeping::Keeping;
 use super::owed::Records;
 use super::perform::UNTRUE;
 use super::prepared::{Kept, Placed, Prepared, prepare};
-use crate::change::{NOT_BEGUN, NOT_REVIEWED, Step};
+use crate::change::{NOT_BEGUN, NOT_NOTED, NOT_REVIEWED, Step};
 use crate::facts::Probe;
 use crate::facts::overlay::OperationId;
 use crate::plan::PlannedOperation;
@@ -450,7 +450,9 @@ fn doing(placed: &Placed<'_>, operation: &PlannedOperation) -> String {
 
 fn line_end(ends: impl Iterator<Item = StepEnd>) -> ResourceEnd {
     let ends: Vec<StepEnd> = ends.collect();
-    if ends.is_empty() {
+    // A step that was not begun is no failure of what it is about.
+    let is_unbegun = |end: &StepEnd| *end == StepEnd::Failed { status: NOT_NOTED };
+    if ends.is_empty() || (ends.iter().any(is_unbegun) && !ends.contains(&StepEnd::Done)) {
         ResourceEnd::NotReached
     } else if ends.iter().any(|end| matches!(end, StepEnd::Failed { .. })) {
         ResourceEnd::Failed
@@ -494,6 +496,15 @@ fn describe(operation: &PlannedOperation, step: &Step, answer: &StepAnswer) -> O
             exit_code: None,
             output,
             hint: Some("nothing was replaced; rerun the deploy and review the new diff".to_owned()),
+        }),
+        StepEnd::Failed { status: NOT_NOTED } => Some(Failure {
+            attempted,
+            cause: Some("homelab could not note it on the host first".to_owned()),
+            outcome: None,
+            place: None,
+            exit_code: None,
+            output,
+            hint: Some("make room there, then rerun: what was not done yet is done then".to_owned()),
         }),
         StepEnd::Failed { status } => Some(Failure {
             cause: match step.command() {

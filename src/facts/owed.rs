@@ -154,8 +154,17 @@ impl Owed {
 
     /// Whether it is known to restart a unit, and not to reload it.
     pub fn is_restart(&self) -> bool {
+        self.has_state("restarted")
+    }
+
+    /// Whether it is known to reload a unit.
+    pub fn is_reload(&self) -> bool {
+        self.has_state("reloaded")
+    }
+
+    fn has_state(&self, wanted: &str) -> bool {
         let state = self.parameters.as_ref().and_then(|all| all.get("state"));
-        state.is_some_and(|state| state == "restarted")
+        state.is_some_and(|state| state == wanted)
     }
 
     /// Whether a project of this name recorded it, as far as it says that.

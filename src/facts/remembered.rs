@@ -92,6 +92,10 @@ pub fn parse(answer: &str) -> Vec<Found> {
         else {
             continue;
         };
+        // No operation writes such a path, so none can remove it.
+        if creation.path().is_some_and(|path| !is_plain(path)) {
+            continue;
+        }
         let is_there = there == "+" || creation.path().is_none();
         let written = DigestKey::from_hex(key).zip(creation.digest.clone());
         match all.iter_mut().find(|one| one.creation.subject() == creation.subject()) {
@@ -107,6 +111,12 @@ pub fn parse(answer: &str) -> Vec<Found> {
         }
     }
     all
+}
+
+/// Whether a path has no part that leads elsewhere.
+fn is_plain(path: &str) -> bool {
+    let rest = path.strip_prefix('/');
+    rest.is_some_and(|rest| rest.split('/').all(|part| !matches!(part, "" | "." | "..")))
 }
 
 /// A change of what is remembered.
@@ -165,6 +175,7 @@ impl Update {
     pub fn script(&self, at: &Remembering<'_>) -> String {
         let mut text = format!(
             "( umask 077; cd -- {folder} 2>/dev/null || {{ mkdir -p -- {folder} && cd -- {folder}; }} || exit\n\
+             lost=\n\
              put() {{ if [ -s .lines ]; then {{ awk '!s[$1]++{{printf \"%s\",$1}} END{{print \"\"}}' .lines && cat .lines; }} >.new && mv -f -- .new \"$1\"; else rm -f -- \"$1\"; fi; }}\n",
             folder = quote(&format!("{}/{FOLDER}", at.state_folder)),
         );
@@ -180,13 +191,13 @@ impl Update {
         if !self.made.is_empty() || !self.perhaps.is_empty() {
             text.push_str(&self.add(at));
         }
-        text + "rm -f .more .gone .left .lines )"
+        text + "rm -f .more .gone .left .lines .new; [ -z \"$lost\" ] )"
     }
 
     fn undo(&self, at: &Remembering<'_>) -> String {
         format!(
             "{listed}\
-             [ ! -f {file} ] || {{ awk -v k={key} 'FILENAME==ARGV[1]{{u[$1];next}} FNR>1&&!(($1 in u)&&$2==k)' .gone {file} >.lines && put {file}; }}\n",
+             [ ! -f {file} ] || {{ awk -v k={key} 'FILENAME==ARGV[1]{{u[$1];next}} FNR>1&&!(($1 in u)&&$2==k)' .gone {file} >.lines && put {file} || lost=1; }}\n",
             listed = listed(&self.undone),
             file = quote(at.file),
             key = at.key.hex(),
@@ -197,8 +208,8 @@ impl Update {
         let kept = quote(&format!("../{PREVIOUS}/{}", at.run));
         format!(
             "rm -f .left\n{listed}\
-             for f in {PREFIX}*; do [ ! -f \"$f\" ] || {{ awk -v f=\"$f\" 'FILENAME==ARGV[1]{{g[$1];next}} FNR>1{{if($1 in g)print f,$0>>\".left\";else print}}' .gone \"$f\" >.lines && put \"$f\"; }}; done\n\
-             [ ! -s .left ] || {{ mkdir -p -- {kept} && cat .left >>{kept}/{FORGOTTEN}; }}\n",
+             for f in {PREFIX}*; do [ ! -f \"$f\" ] || {{ awk -v f=\"$f\" 'FILENAME==ARGV[1]{{g[$1];next}} FNR>1{{if($1 in g)print f,$0>>\".left\";else print}}' .gone \"$f\" >.lines && put \"$f\" || lost=1; }}; done\n\
+             [ ! -s .left ] || {{ mkdir -p -- {kept} && cat .left >>{kept}/{FORGOTTEN}; }} || lost=1\n",
             listed = listed(&self.gone),
         )
     }
@@ -210,13 +221,13 @@ impl Update {
             .iter()
             .map(|one| {
                 let (path, line) = (quote(&one.name), quote(&line(one)));
-                format!("[ -e {path} ] || [ -L {path} ] || printf '%s\\n' {line}\n")
+                format!("[ -e {path} ] || [ -L {path} ] || printf '%s\\n' {line} || lost=1\n")
             })
             .collect();
         format!(
-            "{{ cat <<'{delimiter}'\n{lines}{delimiter}\n{perhaps}}} >.more\n\
+            "{{ cat <<'{delimiter}'\n{lines}{delimiter}\n[ $? = 0 ] || lost=1\n{perhaps}}} >.more\n\
              [ ! -s .more ] || {{ [ -f {file} ] || : >{file}\n\
-             awk -v k={key} 'FILENAME==ARGV[1]{{d=$1;sub(/^[^ ]* /,\"\");m[d];print d,k,$0;next}} FNR>1&&(!($1 in m)||$2!=k&&!o[$1]++)' .more {file} >.lines && put {file}; }}\n",
+             awk -v k={key} 'FILENAME==ARGV[1]{{d=$1;sub(/^[^ ]* /,\"\");m[d];print d,k,$0;next}} FNR>1&&(!($1 in m)||$2!=k&&!o[$1]++)' .more {file} >.lines && put {file} || {{ lost=1; [ -s {file} ] || rm -f -- {file}; }}; }}\n",
             perhaps = perhaps.concat(),
             file = quote(at.file),
             key = at.key.hex(),
@@ -234,8 +245,8 @@ impl Returning {
             "{listed}\
              [ ! -f {forgotten} ] || awk 'FILENAME==ARGV[1]{{b[$1];next}} ($2 in b)||($4==\"cron\"&&(\"cron:\" $6) in b)' .gone {forgotten} | while read -r f l; do\n\
              case $f in */*|.*|'') continue ;; esac\n\
-             {{ printf '%s\\n' \"$l\" && {{ [ ! -f \"$f\" ] || sed 1d \"$f\"; }}; }} >.lines && put \"$f\"\n\
-             done\n",
+             {{ printf '%s\\n' \"$l\" && {{ [ ! -f \"$f\" ] || sed 1d \"$f\"; }}; }} >.lines && put \"$f\" || exit\n\
+             done || lost=1\n",
             listed = listed(&wanted),
             forgotten = quote(&format!("../{PREVIOUS}/{}/{FORGOTTEN}", self.run)),
         )
@@ -245,7 +256,7 @@ impl Returning {
 /// Shell text that writes words into `.gone`, one a line.
 fn listed(words: &BTreeSet<String>) -> String {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    format!("printf '%s\\n' {} >.gone\n", quote_all(words))
+    format!("printf '%s\\n' {} >.gone || lost=1\n", quote_all(words))
 }
 
 #[cfg(test)]

@@ -55,7 +55,8 @@ hl_mark "$1" ended "$hl_status" >&4
 /// If content arrives short, a further block shows why the host takes no more, such as a full disk.
 ///
 /// `hl_record` writes lines to the journal before a step, `hl_answer` adds the step's end, and `hl_close` the end of the run. If there is
-/// no room for the first lines of a run, all steps fail: what a run changes must be known, and kept in the same place.
+/// no room for the first lines of a run, all steps fail: what a run changes must be known, and kept in the same place. If there is none
+/// for later ones (`hl_short`), the steps after that are not begun.
 ///
 /// `hl_mind` looks whether the link is lost: homelab sends line breaks now and then (`beat`), so a shell that has no child at work
 /// and has not run at all for several looks hears nobody. It is killed, since `dash` looks at no trap while it reads.
@@ -74,17 +75,25 @@ hl_journal=
 hl_entry=
 hl_minder=
 hl_full=
+hl_short=
 hl_record() {
 hl_journal=$1
-if hl_said=$( { [ -z "$2" ] || ( hl_eval "$2" ); cat >>"$1"; } 2>&1 >/dev/null 4>&- 9>&- ); then hl_full=no; return 0; fi
-hl_journal=
+hl_df="free space there: \`df ${1%/*}\` and \`df -i ${1%/*}\` show how much is left"
+if hl_said=$( { hl_begun=0; [ -z "$2" ] || ( hl_eval "$2" ) || hl_begun=1; cat >>"$1" && [ "$hl_begun" = 0 ]; } 2>&1 >/dev/null 4>&- 9>&- ); then hl_full=no; return 0; fi
 case $hl_full$hl_said in
-no*) ;;
-*'No space'*|*'quota exceeded'*) hl_full="there is no room in ${1%/*}, where homelab notes what it changes, so nothing was changed
-free space there: \`df ${1%/*}\` and \`df -i ${1%/*}\` show how much is left" ;;
+no*) hl_lack ;;
+*'No space'*|*'quota exceeded'*) [ ! -f "$1" ] || rm -f -- "$1" "${1%.jsonl}.key"
+hl_journal= hl_full="there is no room in ${1%/*}, where homelab notes what it changes, so nothing was changed
+$hl_df" ;;
+*) if [ -s "$1" ]; then hl_full=no; else hl_journal=; fi ;;
 esac
 }
-hl_close() { [ -z "$hl_journal" ] || [ -n "$hl_halt" ] || printf '%s\n' "$1" >>"$hl_journal"; }
+hl_lack() {
+hl_short="homelab could not write to ${hl_journal%/*}, where it notes what it changes, so this was not begun
+$hl_df"
+}
+hl_add() { { printf '%s\n' "$1" >>"$hl_journal"; } 2>/dev/null || hl_lack; }
+hl_close() { [ -z "$hl_journal" ] || [ -n "$hl_halt" ] || hl_add "$1"; }
 trap 'hl_unmind; hl_unstage' EXIT
 trap 'exit 1' HUP INT TERM PIPE
 hl_alive() { hl_tag "$hl_number" alive 0; }
@@ -164,7 +173,7 @@ wait "$hl_watcher" || hl_watcher=
 fi
 [ -n "$hl_watcher" ] || hl_pass end
 exec 3>&-
-[ -z "$hl_journal" ] || [ -z "$hl_entry" ] || printf '{"step":%s,"end":"%s","status":%s}\n' "$hl_entry" "$1" "$2" >>"$hl_journal"
+[ -z "$hl_journal" ] || [ -z "$hl_entry" ] || hl_add "{\"step\":$hl_entry,\"end\":\"$1\",\"status\":$2}"
 hl_entry=
 [ -z "$hl_lost" ] || echo 'what it printed was not kept: no folder for temporary files has room' >&4
 hl_tag "$hl_number" "$1" "$2"
@@ -173,7 +182,8 @@ hl_begin() {
 hl_first "$1"
 if [ -n "$hl_halt" ]; then hl_entry=; hl_tag "$1" skipped 0; return 0; fi
 hl_open "$2"
-if [ "${hl_full:-no}" != no ]; then hl_unstage; printf '%s\n' "$hl_full" >&3; hl_answer failed 1; return 0; fi
+if [ "${hl_full:-no}" != no ]; then hl_unstage; printf '%s\n' "$hl_full" >&3; hl_answer failed 116; return 0; fi
+if [ -n "$hl_short" ] && [ -n "$hl_entry$hl_later" ]; then hl_unstage; printf '%s\n' "$hl_short" >&3; hl_answer failed 116; return 0; fi
 if [ -n "$3" ]; then
 hl_body "$3" </dev/null
 if [ $? = 0 ]; then hl_unstage; hl_answer already 0; return 0; fi

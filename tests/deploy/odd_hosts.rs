@@ -201,6 +201,67 @@ fn a_disk_without_room_for_what_was_kept_is_known_before_anything_is_done() {
     assert_eq!(host.inside("stat -c %s /srv/small/f; cat /srv/small/g"), "1500000\nold");
 }
 
+/// The room runs out between a change and the handler that it notifies.
+#[test]
+fn a_handler_that_cannot_be_noted_is_not_begun_and_nothing_goes_back() {
+    let project = Project::with_task(
+        r#"
+[[operation]]
+op = "systemd.unit"
+unit = "app.service"
+content = """
+[Service]
+ExecStart=/bin/sleep infinity
+"""
+
+[[operation]]
+op = "systemd.service"
+service = "app"
+state = "started"
+
+[[operation]]
+op = "files.put"
+dest = "/etc/app.conf"
+content = "{{ value }}\n"
+notify = ["restart app"]
+
+[[operation]]
+op = "server.shell"
+name = "fill"
+commands = ["[ ! -e /srv/fill ] || head -c 2000000 /dev/zero >/var/lib/homelab/other || :", "touch /srv/{{ value }}"]
+creates = "/srv/{{ value }}"
+
+[[handler]]
+name = "restart app"
+op = "systemd.service"
+service = "app"
+state = "restarted"
+"#,
+    );
+    let host = project.up("dev", "alpha");
+    host.inside("mkdir -p /var/lib/homelab && mount -t tmpfs -o size=1m full /var/lib/homelab");
+    let started = || host.inside("systemctl show -p InvocationID app");
+    project.write("group_data/all.toml", "value = 'one'\n");
+    project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
+    let before = started();
+    host.inside("touch /srv/fill");
+    project.write("group_data/all.toml", "value = 'two'\n");
+    let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(1);
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(said.contains("homelab could not write to /var/lib/homelab/"), "{said}");
+    assert!(said.contains("`df /var/lib/homelab/"), "{said}");
+    for untrue in ["does not run", "stays as it is", "as it was", "I/O error"] {
+        assert!(!said.contains(untrue), "`{untrue}` in {said}");
+    }
+    assert_eq!(host.inside("cat /etc/app.conf"), "two\n", "{said}");
+    assert_eq!(started(), before, "{said}");
+    host.inside("rm /var/lib/homelab/other /srv/fill");
+    project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
+    assert_ne!(started(), before);
+    let quiet = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0).stdout;
+    assert!(quiet.starts_with("nothing to do"), "{quiet}");
+}
+
 /// Nothing is changed that homelab cannot note.
 #[test]
 fn a_full_folder_of_homelab_itself_is_named_before_anything_is_changed() {
@@ -208,17 +269,22 @@ fn a_full_folder_of_homelab_itself_is_named_before_anything_is_changed() {
     let directory = "[[operation]]\nop = 'files.directory'\npath = '/srv/folder'\n";
     let project = Project::with_task(&[directory, &put("one"), &put("two")].concat());
     let host = project.up("dev", "alpha");
-    host.inside("mkdir -p /var/lib/homelab && mount -t tmpfs -o size=64k full /var/lib/homelab && mkdir /var/lib/homelab/journal");
-    host.inside("head -c 90000 /dev/zero >/var/lib/homelab/other || :");
-    let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(1);
-    let said = format!("{}{}", ran.stdout, ran.stderr);
-    for part in [
-        "there is no room in /var/lib/homelab/journal, where homelab notes what it changes, so nothing was changed",
-        "`df /var/lib/homelab/journal`",
-    ] {
-        assert!(said.contains(part), "no `{part}` in {said}");
+    host.inside("mkdir -p /var/lib/homelab && mount -t tmpfs -o size=1m full /var/lib/homelab && mkdir /var/lib/homelab/journal");
+    // Full, and with too little for a run: 8 and 100 KiB.
+    for filled in [2 << 20, (1 << 20) - (8 << 10), (1 << 20) - (100 << 10)] {
+        host.inside(&format!("head -c {filled} /dev/zero >/var/lib/homelab/other || :"));
+        let ran = project.homelab(&["deploy", "dev", "all", "--yes"]).expect(1);
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        for part in [
+            "there is no room in /var/lib/homelab/journal, where homelab notes what it changes, so nothing was changed",
+            "`df /var/lib/homelab/journal`",
+        ] {
+            assert!(said.contains(part), "no `{part}` in {said}");
+        }
+        assert!(!host.is("test -e /srv/folder || test -e /srv/one"), "{said}");
+        let left = host.inside("cd /var/lib/homelab && find . -type f ! -name other");
+        assert_eq!(left, "", "{said}");
     }
-    assert!(!host.is("test -e /srv/folder || test -e /srv/one"), "{said}");
     host.inside("rm /var/lib/homelab/other");
     project.homelab(&["deploy", "dev", "all", "--yes"]).expect(0);
     assert_eq!(host.inside("cat /srv/one /srv/two"), "xx");

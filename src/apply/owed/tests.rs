@@ -274,13 +274,55 @@ fn what_another_handler_stopped_is_started() {
     assert_eq!(run_handler("echo $starts; exit 3"), (false, "1\n".to_owned()));
     assert_eq!(read(&owed[0]), lines(&owed[0]), "it does not run, so it stays");
     assert_eq!(run_handler("echo $starts"), (true, "1\n".to_owned()));
-    let started = Owed {
-        starts: false,
-        ..owed[0].clone()
-    };
-    assert_eq!(read(&owed[0]), lines(&started));
+    assert!(
+        !std::path::Path::new(&path(&owed[0])).exists(),
+        "a restart does what it is about"
+    );
     assert_eq!(read(&owed[1]), lines(&owed[1]), "another unit");
     assert_eq!(run_handler("echo $starts"), (true, "\n".to_owned()));
+}
+
+/// Which record of the same unit, of a handler that is no part of the run, a handler settles.
+#[test]
+fn a_restart_settles_what_is_owed_for_its_unit_and_a_reload_only_reloads() {
+    let with_state = |name: &str, state: &str| {
+        let parameters = [("service", "app"), ("state", state)];
+        let parameters = parameters.map(|(key, value)| (key.to_owned(), value.into()));
+        let owed = Owed {
+            handler: name.to_owned(),
+            op: "systemd.service".to_owned(),
+            parameters: Some(parameters.into_iter().collect()),
+            unit: Some("app.service".to_owned()),
+            ..Owed::default()
+        };
+        owed.in_its_file()
+    };
+    for (own, other, code, is_left) in [
+        ("restarted", "restarted", 0, false),
+        ("restarted", "reloaded", 0, false),
+        ("reloaded", "reloaded", 0, false),
+        ("reloaded", "restarted", 0, true),
+        ("restarted", "restarted", 3, true),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let state_folder = folder.path().to_str().expect("text").to_owned();
+        let owed = with_state("a / other", other);
+        let records = Records::new(Some(state_folder.clone()), std::slice::from_ref(&owed));
+        let own_record = PlannedHandler {
+            record: with_state("b / own", own),
+            unit: Some("app.service".to_owned()),
+            covered_by: None,
+            is_beside_another_run: false,
+        };
+        let handler = operation("own", Some(own_record), Trigger::Always);
+        let path = owed.path(Some(&state_folder));
+        std::fs::create_dir(folder.path().join("owed")).expect("made");
+        std::fs::write(&path, format!("{}\n0123abcd\n", owed.line())).expect("written");
+        let (change, mut script) = step(&format!("exit {code}"));
+        records.keep(&handler, (&change, None), LAST, &mut script);
+        run(&script);
+        assert_eq!(std::path::Path::new(&path).exists(), is_left, "{own}, {other}, {code}");
+    }
 }
 
 #[test]

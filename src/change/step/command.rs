@@ -21,6 +21,9 @@ pub const NOT_REVIEWED: i32 = 114;
 /// lock.
 pub const NOT_BEGUN: i32 = 115;
 
+/// The exit code of a step that was not begun, since homelab could not write on the host what it has to note before. It says so.
+pub const NOT_NOTED: i32 = 116;
+
 /// Seconds until a command that ignores SIGTERM is killed.
 const KILL_AFTER: u32 = 5;
 

@@ -279,8 +279,7 @@ impl Kept {
              copied() {{ case $was in linked) ln -- \"$k/old\" \"$1\" ;; *) cp -a -- \"$k/old\" \"$1\" && {{ [ -L \"$1\" ] || [ -d \"$1\" ] || sync -- \"$1\"; }} ;; esac; }}\n\
              alike() {{ [ ! -f \"$k/old\" ] || [ -L \"$k/old\" ] || cmp -s -- \"$k/old\" \"$1\" || {{ printf '%s is not as it was, although it was put back\\n' \"$p\"; exit 1; }}; }}\n\
              {steps}\
-             echo 'put back' >\"$k/was.new\" && mv -f -- \"$k/was.new\" \"$k/was\" || exit\n\
-             [ \"$was\" != linked ] || rm -f -- \"$k/old\"{load}",
+             if {{ echo 'put back' >\"$k/was.new\" && mv -f -- \"$k/was.new\" \"$k/was\"; }} 2>/dev/null; then [ \"$was\" != linked ] || rm -f -- \"$k/old\"; fi{load}",
             folder = quote(&self.folder),
             path = quote(&self.path),
             load = loaded(&self.path),

@@ -190,7 +190,7 @@ async fn without_room_for_the_first_lines_of_the_journal_nothing_runs() {
         let answers = perform(&mut writer, &[opened("/no such/journal", Some(":"))]).await;
         assert_eq!(ends(&answers), [DONE], "{shell:?}");
         let answers = perform(&mut writer, &[opened("/dev/full", Some(":")), step("echo more")]).await;
-        assert_eq!(ends(&answers), [failed(1), SKIPPED], "{shell:?}");
+        assert_eq!(ends(&answers), [failed(116), SKIPPED], "{shell:?}");
         let said = text(&answers[0].output);
         assert!(
             said.starts_with("there is no room in /dev, where homelab notes"),
@@ -199,19 +199,26 @@ async fn without_room_for_the_first_lines_of_the_journal_nothing_runs() {
         writer.resume().await.unwrap();
         assert_eq!(
             ends(&perform(&mut writer, &[step("echo more")]).await),
-            [failed(1)],
+            [failed(116)],
             "{shell:?}"
         );
         assert_eq!(std::fs::read_to_string(&log).unwrap(), "ran\n", "{shell:?}");
         host.close().await;
 
-        // A run that is noted goes on.
+        // What a run has noted is done, and nothing after that. What homelab does for itself is in no journal.
         let mut host = Connection::local(shell).await.unwrap();
         let mut writer = host.lock(&request(folder.path())).await.unwrap();
         let journal = folder.path().join("journal");
         let first = opened(journal.to_str().unwrap(), Some(":"));
-        let answers = perform(&mut writer, &[first, opened("/dev/full", None)]).await;
-        assert_eq!(ends(&answers), [DONE; 2], "{shell:?}");
+        let answers = perform(&mut writer, &[first, opened("/dev/full", None), step("echo more")]).await;
+        assert_eq!(ends(&answers), [DONE, failed(116), SKIPPED], "{shell:?}");
+        let said = text(&answers[1].output);
+        let words = "homelab could not write to /dev, where it notes what it changes, so this was not begun\nfree space there: `df /dev`";
+        assert!(said.starts_with(words), "{shell:?}: {said}");
+        writer.resume().await.unwrap();
+        let again = [step("echo more"), opened("/dev/full", None)];
+        assert_eq!(ends(&perform(&mut writer, &again).await), [DONE, failed(116)], "{shell:?}");
+        assert_eq!(std::fs::read_to_string(&log).unwrap(), "ran\nran\n", "{shell:?}");
         host.close().await;
     }))
     .await;
