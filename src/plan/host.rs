@@ -9,6 +9,7 @@ use super::demands::{Demanded, contradictions, kept_directories};
 use super::expand::Assume;
 use super::given::Given;
 use super::operation::plan_operation;
+use super::owed::unit_of;
 use super::room::shortages;
 use super::skipped::Skipped;
 use super::trees::{Occupied, shared_trees};
@@ -19,6 +20,7 @@ use super::{Build, PlannedOperation, Trigger};
 use crate::change::{Action, Outcome, ResourceChange, ResourceKind};
 use crate::error::Diagnostic;
 use crate::facts::overlay::{Effect, FactScope, OperationId, Overlay};
+use crate::facts::owed::Owed;
 use crate::facts::unit::UnitFact;
 use crate::facts::{Fact, FactKey};
 use crate::operations::Role;
@@ -123,7 +125,7 @@ impl<'a> HostPlanner<'a> {
         let asks_services = bound.asks_services();
         let capture = bound.captures().map(str::to_owned);
         let owed = bound.handler.clone().filter(|_| bound.trigger == Trigger::Owed);
-        let due = bound.trigger.due(&self.operations, self.given.changed(), &self.overlay);
+        let due = self.due(&bound);
         let notifiers = match &due {
             Due::IfChanged(notifiers) => notifiers.clone(),
             Due::Yes | Due::No | Due::Unless(_) => Vec::new(),
@@ -218,24 +220,52 @@ impl<'a> HostPlanner<'a> {
             return;
         };
         let Some(unit) = &handler.unit else { return };
-        let last = self.last_of(notifiers);
-        if let Some((starter, Fact::Unit(UnitFact::Present(state)))) =
-            self.overlay.predicted(&FactKey::Unit(unit.clone()))
-            && state.is_started()
-            && self.last_of(std::slice::from_ref(&starter)) > last
-            && !self.may_be_started_before(unit, last.unwrap_or_default())
-        {
-            handler.covered_by = Some(starter);
-        } else {
-            handler.covered_by = self.restarted_after(unit, last);
+        let last = self.last_change_of(notifiers);
+        let start = self.start_after_change(unit, notifiers);
+        handler.covered_by = match start.filter(|start| Some(*start) > last) {
+            Some(start) => Some(self.operations[start].id.clone()),
+            None => self.restarted_after(unit, last),
+        };
+    }
+
+    /// What makes an operation run. Of those that notify a handler, only what comes after the start of its unit counts.
+    fn due(&self, bound: &BoundOperation) -> Due {
+        let changed = self.given.changed();
+        let due = bound.trigger.due(&self.operations, changed, &self.overlay);
+        let unit = bound.handler.as_ref().and_then(|handler| handler.unit.as_deref());
+        let (Trigger::NotifiedBy(notifiers), Some(unit), None) = (&bound.trigger, unit, changed) else {
+            return due;
+        };
+        let Some(start) = self.start_after_change(unit, notifiers) else {
+            return due;
+        };
+        let later = self.operations[start..].iter().map(|operation| &operation.id);
+        let later: Vec<OperationId> = later.filter(|id| notifiers.contains(id)).cloned().collect();
+        match Trigger::NotifiedBy(later).due(&self.operations, None, &self.overlay) {
+            // It is planned all the same, and found to have nothing to do.
+            Due::No => due,
+            of_later => of_later,
         }
     }
 
-    /// The position of the last of these operations.
-    fn last_of(&self, ids: &[OperationId]) -> Option<usize> {
-        self.operations
-            .iter()
-            .rposition(|operation| ids.contains(&operation.id))
+    /// The position of the last of these operations that may change anything.
+    fn last_change_of(&self, ids: &[OperationId]) -> Option<usize> {
+        last_change(&self.operations, ids)
+    }
+
+    /// The position of the operation that certainly starts a unit, or restarts it, after changes by those of `notifiers` that come
+    /// before it.
+    fn start_after_change(&self, unit: &str, notifiers: &[OperationId]) -> Option<usize> {
+        let starts = |effect: &Effect| {
+            matches!(effect, Effect::Set(FactKey::Unit(name), Fact::Unit(UnitFact::Present(state)))
+                if name == unit && state.is_started())
+        };
+        let start = self.operations.iter().rposition(|operation| {
+            let mut effects = operation.changes().iter().flat_map(|change| &change.effects);
+            matches!(operation.outcome, Outcome::Change(_)) && effects.any(starts)
+        })?;
+        let last = last_change(&self.operations[..start], notifiers);
+        (!self.may_be_started_before(unit, last.unwrap_or_default())).then_some(start)
     }
 
     /// The handler that restarts a unit after the operation `last`, unless the unit was started since then.
@@ -246,7 +276,7 @@ impl<'a> HostPlanner<'a> {
             is_certain && handler.is_some_and(|own| own.unit.as_deref() == Some(unit) && own.record.is_restart())
         });
         let mut after = restarts.filter(|restart| match &restart.trigger {
-            Trigger::NotifiedBy(notifiers) => self.last_of(notifiers) >= last,
+            Trigger::NotifiedBy(notifiers) => self.last_change_of(notifiers) >= last,
             Trigger::Always | Trigger::Owed => false,
         });
         after.next().map(|restart| restart.id.clone())
@@ -271,9 +301,19 @@ impl<'a> HostPlanner<'a> {
         &self.notices
     }
 
-    /// What is said of owed handlers that this plan does not run.
+    /// What is said of owed handlers that this plan does not run. A restart of their unit by another handler does for them.
     pub(super) fn owed_elsewhere(&self) -> Vec<String> {
-        self.walk.owed_elsewhere(&self.given)
+        let certain = self
+            .operations
+            .iter()
+            .filter(|operation| matches!(operation.outcome, Outcome::Change(_)) && !operation.is_covered());
+        let handlers = certain.filter_map(|operation| operation.handler.as_ref());
+        let restarts: Vec<&str> = handlers
+            .filter(|handler| handler.record.is_restart())
+            .filter_map(|handler| handler.unit.as_deref())
+            .collect();
+        let is_restarted = |owed: &Owed| unit_of(owed).is_some_and(|unit| restarts.contains(&unit.as_str()));
+        self.walk.owed_elsewhere(&self.given, is_restarted)
     }
 
     /// What `when` skips.
@@ -350,6 +390,18 @@ fn never_made(touches: Vec<FactScope>) -> Vec<Effect> {
     named
         .map(|scope| Effect::Forget(scope, "what makes it has a mistake".to_owned()))
         .collect()
+}
+
+/// The position of the last of the operations `ids` that may change anything.
+fn last_change(operations: &[PlannedOperation], ids: &[OperationId]) -> Option<usize> {
+    operations.iter().rposition(|operation| {
+        let is_idle = match &operation.outcome {
+            Outcome::Change(changes) => changes.is_empty(),
+            Outcome::Unchanged | Outcome::Check { .. } => true,
+            Outcome::Ensure { .. } | Outcome::Deferred { .. } => false,
+        };
+        !is_idle && ids.contains(&operation.id)
+    })
 }
 
 fn role(bound: &BoundOperation) -> Role {

@@ -104,8 +104,8 @@ impl OwedHandlers {
         self.refused.borrow_mut().insert(owed.file.clone());
     }
 
-    /// What is said of those that nothing in the plan runs. What a run that is still going has recorded is its own.
-    pub(super) fn elsewhere(&self, given: &Given<'_>) -> Vec<String> {
+    /// What is said of those that nothing in the plan runs or settles. What a run that is still going has recorded is its own.
+    pub(super) fn elsewhere(&self, given: &Given<'_>, is_settled: impl Fn(&Owed) -> bool) -> Vec<String> {
         if given.is_beside_another_run() {
             return Vec::new();
         }
@@ -113,7 +113,8 @@ impl OwedHandlers {
         let others = given
             .owed()
             .iter()
-            .filter(|owed| !self.has_place(owed) || refused.contains(&owed.file));
+            .filter(|owed| !self.has_place(owed) || refused.contains(&owed.file))
+            .filter(|owed| !is_settled(owed));
         let told = others.map(|owed| {
             let is_other = seen.contains(&owed.handler) && !self.has_place(owed);
             given.owed_notice(owed, is_other)

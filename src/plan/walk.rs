@@ -195,8 +195,8 @@ impl<'a> Walk<'a> {
     }
 
     /// What is said of handlers that are owed, and that nothing here runs.
-    pub(super) fn owed_elsewhere(&self, given: &Given<'_>) -> Vec<String> {
-        self.owed.elsewhere(given)
+    pub(super) fn owed_elsewhere(&self, given: &Given<'_>, is_settled: impl Fn(&Owed) -> bool) -> Vec<String> {
+        self.owed.elsewhere(given, is_settled)
     }
 
     /// What to do about an operation that asks services and is refused: handlers that come after it, or do not come at all, may be why.

@@ -15,10 +15,16 @@ WantedBy=multi-user.target
 
 const PACKAGE: &str = "[[operation]]\nop = 'apt.packages'\npackages = ['web']\n\n";
 const STARTED: &str = "[[operation]]\nop = 'systemd.service'\nservice = 'web'\nstate = 'started'\nenabled = true\n\n";
-const ENABLED: &str = "[[operation]]\nop = 'systemd.service'\nservice = 'web'\nenabled = true\n\n";
+const ENABLED: &str = "[[operation]]\nname = 'enabled'\nop = 'systemd.service'\nservice = 'web'\nenabled = true\n\n";
+
+const UNCHANGED: &str = "[[operation]]\nop = 'files.directory'\npath = '/srv'\nnotify = ['restarted']\n\n";
 
 fn file(notify: &str) -> String {
     format!("[[operation]]\nop = 'files.put'\ndest = '/etc/web.conf'\ncontent = 'x'\nnotify = [{notify}]\n\n")
+}
+
+fn later(notify: &str) -> String {
+    file(notify).replace("web.conf", "web.later")
 }
 
 fn handler(state: &str) -> String {
@@ -28,7 +34,7 @@ fn handler(state: &str) -> String {
 /// The host as it was before.
 fn reset(host: &Host<'_>, runs: bool) {
     host.inside(
-        "systemctl disable --now web 2>/dev/null; rm -f /srv/did /etc/web.conf; dpkg --purge web 2>/dev/null; systemctl reset-failed",
+        "systemctl disable --now web 2>/dev/null; rm -f /srv/did /etc/web.*; dpkg --purge web 2>/dev/null; systemctl reset-failed",
     );
     if runs {
         host.inside("systemctl start web; rm /srv/did");
@@ -115,6 +121,34 @@ fn cases() -> Vec<Case> {
         case(
             "a package starts it after the change",
             &[to_reload, PACKAGE, STARTED, reload],
+            false,
+            &[],
+            "start",
+        ),
+        case(
+            "what notifies it after the start changes nothing",
+            &[to_restart, STARTED, UNCHANGED, restart],
+            false,
+            &[],
+            "start",
+        ),
+        case(
+            "what changes after the start notifies the other one",
+            &[to_restart, STARTED, &later("'reloaded'"), reload, restart],
+            false,
+            &["reloaded"],
+            "start reload",
+        ),
+        case(
+            "the same in the other order",
+            &[to_restart, STARTED, &later("'reloaded'"), restart, reload],
+            false,
+            &["reloaded"],
+            "start reload",
+        ),
+        case(
+            "enabled after the start",
+            &[to_restart, &STARTED.replace("enabled = true\n", ""), ENABLED, restart],
             false,
             &[],
             "start",

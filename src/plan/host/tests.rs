@@ -329,6 +329,61 @@ fn is_told_apart(handler: &str, (op, parameters, project, expected): Recorded) {
     assert!(handlers.all(|handler| handler.record.file != record.file), "{case}");
 }
 
+/// What notifies a handler before the start of its unit does not matter; what may do so after it decides.
+#[test]
+fn a_handler_of_a_unit_that_is_started_runs_only_for_what_changes_after_the_start() {
+    let put = |path: &str, notify: &str| {
+        format!(
+            "[[operation]]\nname = '{path}'\nop = 'files.put'\ndest = '{path}'\ncontent = 'x'\nnotify = ['{notify}']\n"
+        )
+    };
+    let (anew, as_it_is) = (&*put("/b", "restarted"), &*put("/a", "restarted"));
+    let other = &*put("/a", "reloaded");
+    let start = "[[operation]]\nname = 'start'\nop = 'systemd.service'\nservice = 'c'\nstate = 'started'\n";
+    let handlers = ["reloaded", "restarted"]
+        .map(|state| {
+            format!("[[handler]]\nname = '{state}'\nop = 'systemd.service'\nservice = 'c'\nstate = '{state}'\n")
+        })
+        .concat();
+    // The task, and what becomes of the handler that restarts.
+    for (task, expected) in [
+        (&[anew, as_it_is][..], "runs"),
+        (&[anew, start, as_it_is], "covered"),
+        (&[anew, start, COMMAND, as_it_is], "depends on /a"),
+        (&[anew, COMMAND, as_it_is, start], "covered"),
+        (&[anew, start, COMMAND, other], "covered"),
+        (&[start, anew, COMMAND, as_it_is], "runs"),
+        (&[COMMAND, as_it_is, start], "depends on /a"),
+    ] {
+        let mut snapshot = owing(&Owed::default());
+        owe(&mut snapshot, Vec::new());
+        let facts = snapshot.facts.get_mut("web").expect("facts");
+        let stopped = UnitState {
+            id: "c.service".to_owned(),
+            load: "loaded".to_owned(),
+            active: "inactive".to_owned(),
+            sub: "dead".to_owned(),
+            can_start: true,
+            ..UnitState::default()
+        };
+        facts.insert(
+            FactKey::Unit("c.service".to_owned()),
+            Fact::Unit(UnitFact::Present(stopped)),
+        );
+        let operations = plan(&[&task.concat(), &*handlers].concat(), &snapshot);
+        let restart = operations
+            .iter()
+            .find(|one| one.id == id("restarted"))
+            .expect("planned");
+        let found = match &restart.outcome {
+            _ if restart.is_covered() => "covered".to_owned(),
+            Outcome::Deferred { waits_for, .. } => format!("depends on {}", waits_for[0].slug()),
+            _ => "runs".to_owned(),
+        };
+        assert_eq!(found, expected, "{task:?}");
+    }
+}
+
 #[test]
 fn facts_of_a_handler_that_does_not_run_are_not_asked_for() {
     let file = "[[handler]]\nname = 'notified'\nop = 'files.line'\npath = '/c'\nline = 'x'\n";
