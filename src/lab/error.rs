@@ -165,7 +165,7 @@ impl LabError {
                 "install it with `scripts/docker-engine`; the lab needs it if no image registry can be reached".to_owned(),
             ),
             Self::ToolMissing { .. } => Some("install the package `openssh-client`".to_owned()),
-            Self::UnknownImage { .. } => Some("use `debian:13` or `debian:12`".to_owned()),
+            Self::UnknownImage { .. } => Some("use `debian:13`, `debian:12` or `debian:13-docker`".to_owned()),
             Self::BadName { .. } => Some("use 1 to 63 letters, digits and hyphens, without a hyphen at either end".to_owned()),
             Self::Linked { .. } => Some("remove the link; the lab keeps its keys in folders of its own".to_owned()),
             Self::NameTaken { container, .. } => Some(format!(

@@ -30,6 +30,8 @@ const RECIPE: &str = include_str!("provision.sh");
 const START_SCRIPT: &str = include_str!("start.sh");
 /// What PID 1 becomes when systemd has shut down.
 const SHUTDOWN_SCRIPT: &str = include_str!("shutdown.sh");
+/// What the script of a server continues with where it has Docker.
+const DOCKER_RECIPE: &str = include_str!("docker.sh");
 /// The script that installs the apt cache on a minimal Debian.
 const APT_CACHE_RECIPE: &str = include_str!("apt_cache.sh");
 /// The repository of server images.
@@ -57,14 +59,26 @@ const RELEASES: [Release; 2] = [
     },
 ];
 
-/// The release that a host asks for.
-pub(super) fn release_of(host: &LabHost) -> Result<Release, LabError> {
-    let wanted = host.image.strip_prefix("debian:");
-    let found = RELEASES.into_iter().find(|release| Some(release.number) == wanted);
-    found.ok_or_else(|| LabError::UnknownImage {
+/// A server with a Docker engine: the release whose packages have all that it needs.
+const WITH_DOCKER: &str = "debian:13-docker";
+
+/// The recipe of the image that a host asks for.
+pub(super) fn recipe_for(host: &LabHost) -> Result<Recipe, LabError> {
+    let mirror = || sources::machine_mirror(Path::new("/etc/apt"));
+    recipe_of(&host.image, mirror).ok_or_else(|| LabError::UnknownImage {
         host: host.name.clone(),
         image: host.image.clone(),
     })
+}
+
+fn recipe_of(image: &str, mirror: impl FnOnce() -> Mirror) -> Option<Recipe> {
+    let [newest, ..] = RELEASES;
+    if image == WITH_DOCKER {
+        return Some(Recipe::with_docker(newest, mirror()));
+    }
+    let wanted = image.strip_prefix("debian:")?;
+    let release = RELEASES.into_iter().find(|release| release.number == wanted)?;
+    Some(Recipe::with_mirror(release, mirror()))
 }
 
 /// How to build an image. Its name contains a digest of the script, so a changed recipe is a new image.
@@ -79,11 +93,6 @@ pub(super) struct Recipe {
 }
 
 impl Recipe {
-    /// The recipe for `release` on this machine.
-    pub(super) fn new(release: Release) -> Self {
-        Self::with_mirror(release, sources::machine_mirror(Path::new("/etc/apt")))
-    }
-
     /// The recipe for the apt cache; `None` if the mirror uses https, which cannot be cached.
     pub(super) fn apt_cache() -> Option<Self> {
         Self::apt_cache_of(sources::machine_mirror(Path::new("/etc/apt")))
@@ -97,6 +106,10 @@ impl Recipe {
 
     fn with_mirror(release: Release, mirror: Mirror) -> Self {
         Self::of(release, mirror, SERVER, &server_recipe())
+    }
+
+    fn with_docker(release: Release, mirror: Mirror) -> Self {
+        Self::of(release, mirror, SERVER, &format!("{}{DOCKER_RECIPE}", server_recipe()))
     }
 
     fn of(release: Release, mirror: Mirror, repository: &str, recipe: &str) -> Self {
@@ -367,12 +380,25 @@ mod tests {
 
     #[test]
     fn only_tested_releases_are_supported() {
-        assert_eq!(release_of(&host("debian:13")).unwrap().suite, "trixie");
-        assert_eq!(release_of(&host("debian:12")).unwrap().suite, "bookworm");
-        for other in ["debian:11", "debian", "ubuntu:24.04", "13"] {
-            let error = release_of(&host(other)).unwrap_err();
+        let suite = |image: &str| recipe_for(&host(image)).unwrap().release.suite;
+        assert_eq!(suite("debian:13"), "trixie");
+        assert_eq!(suite("debian:12"), "bookworm");
+        assert_eq!(suite("debian:13-docker"), "trixie");
+        for other in ["debian:11", "debian", "ubuntu:24.04", "13", "debian:12-docker"] {
+            let error = recipe_for(&host(other)).err().unwrap();
             assert_eq!(error.to_string(), format!("alpha: unknown lab image `{other}`"));
         }
+    }
+
+    #[test]
+    fn a_server_with_docker_is_another_image_that_installs_it() {
+        let plain = recipe_of("debian:13", Mirror::default).unwrap();
+        let docker = recipe_of("debian:13-docker", Mirror::default).unwrap();
+        assert!(docker.image.starts_with("homelab-lab/debian:13-"), "{}", docker.image);
+        assert_ne!(docker.image, plain.image);
+        assert!(docker.makes_server);
+        let more = docker.script.strip_prefix(&plain.script).unwrap();
+        assert!(more.contains("install docker.io"), "{more}");
     }
 
     #[test]

@@ -308,7 +308,7 @@ fn recipes(spec: &LabSpec) -> Result<BTreeMap<&str, Recipe>, LabError> {
     let made = spec
         .hosts
         .iter()
-        .map(|host| Ok((host.image.as_str(), Recipe::new(image::release_of(host)?))));
+        .map(|host| Ok((host.image.as_str(), image::recipe_for(host)?)));
     made.collect()
 }
 

@@ -26,7 +26,7 @@ impl LabSpec {
 pub struct LabHost {
     /// Also its host name.
     pub name: String,
-    /// `debian:13` or `debian:12`.
+    /// `debian:13`, `debian:12` or `debian:13-docker`.
     pub image: String,
     /// The memory limit in bytes.
     pub memory: Option<u64>,

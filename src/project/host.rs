@@ -110,7 +110,7 @@ impl ConnectionSettings {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LabSettings {
-    /// Image: `debian:13` or `debian:12`.
+    /// Image: `debian:13`, `debian:12`, or `debian:13-docker`, which has a Docker engine.
     #[serde(default = "default_image")]
     pub image: String,
     /// Memory limit in MiB.
@@ -118,7 +118,7 @@ pub struct LabSettings {
 }
 
 /// The images that the lab can build.
-pub const LAB_IMAGES: &[&str] = &["debian:13", "debian:12"];
+pub const LAB_IMAGES: &[&str] = &["debian:13", "debian:12", "debian:13-docker"];
 
 fn default_image() -> String {
     LAB_IMAGES[0].to_owned()

@@ -188,7 +188,7 @@ fn check_image(lab: &Table) -> Result<(), Diagnostic> {
     }
     Err(Diagnostic::new(format!("unknown lab image `{image}`"))
         .at_maybe(value.origin.as_ref(), "no such image")
-        .hint(format!("use `{}`", LAB_IMAGES.join("` or `"))))
+        .hint(format!("use one of `{}`", LAB_IMAGES.join("`, `"))))
 }
 
 fn read_host(

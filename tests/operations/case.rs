@@ -66,6 +66,9 @@ impl ProjectFile {
     }
 }
 
+/// The release whose hosts can have a Docker engine.
+const RELEASE_OF_DOCKER: &str = "13";
+
 /// Steps on a lab host, and what its own commands must print afterwards.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -82,6 +85,8 @@ pub(crate) struct OnHost {
     pub(crate) review_differs: Option<String>,
     /// The Debian releases that it runs on; all if not given.
     pub(crate) releases: Vec<String>,
+    /// Whether its host has a Docker engine.
+    pub(crate) docker: bool,
     /// Whether it gets its own host, because it changes what other cases depend on.
     pub(crate) alone: bool,
 }
@@ -101,7 +106,8 @@ pub(crate) struct Expect {
 impl OnHost {
     /// Whether it runs on this Debian release.
     pub(crate) fn runs_on(&self, release: &str) -> bool {
-        self.releases.is_empty() || self.releases.iter().any(|one| one == release)
+        let is_named = self.releases.is_empty() || self.releases.iter().any(|one| one == release);
+        is_named && (!self.docker || release == RELEASE_OF_DOCKER)
     }
 
     const NOTHING: Self = Self {
@@ -111,6 +117,7 @@ impl OnHost {
         gone: BTreeMap::new(),
         review_differs: None,
         releases: Vec::new(),
+        docker: false,
         alone: false,
     };
 }

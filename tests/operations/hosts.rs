@@ -121,8 +121,9 @@ impl Run {
 fn on_release(release: &str, cases: &[Arc<Case>]) -> Failures {
     let is_alone = |case: &&Case| case.host.as_ref().is_some_and(|host| host.alone);
     let (alone, together): (Vec<&Case>, Vec<&Case>) = cases.iter().map(Arc::as_ref).partition(is_alone);
+    let (docker, plain): (Vec<&Case>, Vec<&Case>) = together.into_iter().partition(|case| has_docker(case));
     let mut failures = Failures::new();
-    if !together.is_empty() {
+    for together in [plain, docker].into_iter().filter(|cases| !cases.is_empty()) {
         failures.extend(on_host(release, &together));
     }
     for case in alone {
@@ -131,9 +132,18 @@ fn on_release(release: &str, cases: &[Arc<Case>]) -> Failures {
     failures
 }
 
+fn has_docker(case: &Case) -> bool {
+    case.host.as_ref().is_some_and(|host| host.docker)
+}
+
 /// Runs cases on a host of their own.
 fn on_host(release: &str, cases: &[&Case]) -> Failures {
-    let inventory = format!("[hosts.host]\nlab = {{ image = 'debian:{release}' }}\n");
+    let variant = if cases.iter().any(|case| has_docker(case)) {
+        "-docker"
+    } else {
+        ""
+    };
+    let inventory = format!("[hosts.host]\nlab = {{ image = 'debian:{release}{variant}' }}\n");
     let project = Project::of(&[("inventories/test.toml", &inventory)]);
     let host = project.up("test", "host");
     let mut batch = Batch {
