@@ -11,6 +11,7 @@ use super::apt::{InstallationFact, ListsFact, SimulatedInstall, SimulatedRemoval
 use super::archive::Archive;
 use super::calendar::CalendarFact;
 use super::check::{CheckFact, FileCheck, HttpCheck, ProgramCheck};
+use super::docker::{Engine, Network, Subnet, Volume};
 use super::git::{Target, WorkingTree};
 use super::http::{Answer, Question, Request};
 use super::inquiry::{Inquiry, InquiryFact};
@@ -41,6 +42,25 @@ fn account(name: &str) -> Account {
     Account {
         user: text(name),
         group: text(name),
+    }
+}
+
+fn docker_network() -> Network {
+    Network {
+        id: Known::Yes(text("74f8")),
+        driver: text("bridge"),
+        subnets: Known::Yes(vec![Subnet {
+            subnet: text("10.99.0.0/24"),
+            gateway: Some(text("10.99.0.1")),
+            ip_range: None,
+            aux_addresses: [(text("x"), text("10.99.0.5"))].into(),
+        }]),
+        options: [(text("com.docker.network.bridge.name"), text("lan0"))].into(),
+        labels: [(text("a"), text("b"))].into(),
+        internal: true,
+        attachable: false,
+        ipv6: false,
+        containers: vec![text("web")],
     }
 }
 
@@ -495,6 +515,37 @@ fn kernel_examples() -> Vec<(FactKey, Vec<Fact>)> {
         (
             FactKey::Password(text("anna")),
             vec![Fact::Password(None), Fact::Password(Some("9f86d081884c7d65".repeat(4)))],
+        ),
+        (
+            FactKey::DockerEngine,
+            vec![
+                Fact::DockerEngine(Engine::Absent {
+                    data_root: text("/var/lib/docker"),
+                    has_state: true,
+                }),
+                Fact::DockerEngine(Engine::WithoutCommand),
+                Fact::DockerEngine(Engine::Stopped(text("it failed"))),
+                Fact::DockerEngine(Engine::Running),
+            ],
+        ),
+        (
+            FactKey::DockerNetwork(text("lan")),
+            vec![
+                Fact::DockerNetwork(Vec::new()),
+                Fact::DockerNetwork(vec![docker_network()]),
+            ],
+        ),
+        (
+            FactKey::DockerVolume(text("media")),
+            vec![
+                Fact::DockerVolume(None),
+                Fact::DockerVolume(Some(Volume {
+                    driver: text("local"),
+                    options: [(text("type"), text("nfs"))].into(),
+                    labels: [(text("a"), text("b"))].into(),
+                    containers: vec![text("web")],
+                })),
+            ],
         ),
         (
             FactKey::Swap(text("/swapfile")),

@@ -77,6 +77,12 @@ macro_rules! every_kind {
             Mount(path: String) => super::mount::MountKey<'a>, #[serde(with = "presence")] Option<super::mount::Mount>;
             /// A swap file.
             Swap(path: String) => super::swap::SwapKey<'a>, super::swap::SwapFact;
+            /// The Docker engine.
+            DockerEngine => super::docker::EngineKey, super::docker::Engine;
+            /// The networks of the Docker engine with this name.
+            DockerNetwork(name: String) => super::docker::NetworkKey<'a>, Vec<super::docker::Network>;
+            /// A volume of the Docker engine.
+            DockerVolume(name: String) => super::docker::VolumeKey<'a>, #[serde(with = "presence")] Option<super::docker::Volume>;
             /// The locales that programs can use.
             Locales => super::locale::LocalesKey, std::collections::BTreeSet<String>;
             /// The key that opened this connection.

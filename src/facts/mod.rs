@@ -13,6 +13,7 @@ pub mod calendar;
 pub mod check;
 mod collection;
 pub mod deb;
+pub mod docker;
 pub mod download;
 mod environment;
 mod families;

@@ -1,6 +1,7 @@
 //! The facts as earlier operations of the plan would leave them: a log of effects on top of the facts that were read. The latest
 //! match wins.
 
+mod docker;
 mod log;
 mod sources;
 
@@ -110,6 +111,8 @@ impl Overlay {
         match key {
             FactKey::Installation(wish) if wish.verb != AptVerb::Remove => view.after_sources(known),
             FactKey::PackageLists => view.lists_after_sources(known),
+            FactKey::DockerEngine => view.engine(),
+            FactKey::DockerNetwork(_) | FactKey::DockerVolume(_) => view.after_earlier_engine(key, known),
             key => match key.folder() {
                 Some(top) => view.after_entries_change(top, known),
                 None => known,

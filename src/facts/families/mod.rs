@@ -4,6 +4,7 @@ mod account;
 mod apt;
 mod calendar;
 mod check;
+mod docker;
 mod entries;
 pub(super) mod http;
 mod inquiry;

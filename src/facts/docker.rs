@@ -1,0 +1,245 @@
+//! The Docker engine of a host, and what it has: networks and volumes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::kind::{DependsOn, Key, Subject};
+use crate::value::Known;
+
+/// How the host's own `docker` is called: whatever the user's variables say, it talks to the engine of this host.
+pub const DOCKER: &str = "DOCKER_HOST= DOCKER_CONTEXT=default docker";
+
+/// The settings of the engine.
+pub const SETTINGS: &str = "/etc/docker/daemon.json";
+
+/// Where an engine keeps its data, unless its settings say otherwise.
+pub const DATA_ROOT: &str = "/var/lib/docker";
+
+/// What every engine leaves in its data root when it first starts, from there.
+pub(super) const STATE: &str = "network/files/local-kv.db";
+
+/// Packages that bring an engine: those of Debian, of Docker and of Microsoft.
+pub(super) const PACKAGES: [&str; 3] = ["docker.io", "docker-ce", "moby-engine"];
+
+/// Units without which the engine does not run, or by which it is started.
+const UNITS: [&str; 3] = ["docker.service", "docker.socket", "containerd.service"];
+
+/// Networks that every engine has.
+pub const BUILT_IN_NETWORKS: [&str; 3] = ["bridge", "host", "none"];
+
+/// The engine.
+#[derive(Clone, Copy)]
+pub struct EngineKey;
+
+/// The state of the engine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Engine {
+    Absent {
+        /// The data root, where an engine would find what an earlier one had.
+        data_root: String,
+        /// Whether an earlier engine left anything there.
+        has_state: bool,
+    },
+    /// There is an engine, but not the `docker` command.
+    WithoutCommand,
+    /// It does not run, for this reason.
+    Stopped(String),
+    Running,
+}
+
+impl Key<'_> for EngineKey {
+    type Fact = Engine;
+
+    const DEPENDS_ON: DependsOn = DependsOn::Packages;
+
+    fn describe(self) -> String {
+        "the Docker engine".to_owned()
+    }
+
+    fn subject(self) -> Subject<'static> {
+        Subject::Other
+    }
+
+    fn absent() -> Option<Engine> {
+        None
+    }
+
+    /// Which packages bring one is known: see [`PACKAGES`].
+    fn may_come_with_packages(self) -> bool {
+        false
+    }
+
+    fn is_outdated_by(self, _known: &Engine, changed: Subject<'_>) -> bool {
+        is_about_engine(changed)
+    }
+}
+
+/// The networks of this name. An engine may have several.
+#[derive(Clone, Copy)]
+pub struct NetworkKey<'a>(pub &'a str);
+
+/// A network. Where no engine runs there is none: [`Engine`] says whether one does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    /// Not known of one that is created only by the plan.
+    pub id: Known<String>,
+    pub driver: String,
+    /// Not known if the engine chooses them.
+    pub subnets: Known<Vec<Subnet>>,
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    #[serde(default)]
+    pub internal: bool,
+    #[serde(default)]
+    pub attachable: bool,
+    #[serde(default)]
+    pub ipv6: bool,
+    /// The containers that are connected to it, also those that do not run.
+    #[serde(default)]
+    pub containers: Vec<String>,
+}
+
+/// A range of addresses of a network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subnet {
+    /// Such as `10.20.0.0/24`.
+    pub subnet: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip_range: Option<String>,
+    #[serde(default)]
+    pub aux_addresses: BTreeMap<String, String>,
+}
+
+impl<'a> Key<'a> for NetworkKey<'a> {
+    type Fact = Vec<Network>;
+
+    const DEPENDS_ON: DependsOn = DependsOn::Packages;
+
+    fn describe(self) -> String {
+        format!("Docker network `{}`", self.0)
+    }
+
+    fn subject(self) -> Subject<'a> {
+        Subject::Other
+    }
+
+    fn absent() -> Option<Vec<Network>> {
+        Some(Vec::new())
+    }
+
+    fn may_come_with_packages(self) -> bool {
+        false
+    }
+
+    fn is_outdated_by(self, _known: &Vec<Network>, changed: Subject<'_>) -> bool {
+        is_about_engine(changed)
+    }
+}
+
+/// The volume of this name.
+#[derive(Clone, Copy)]
+pub struct VolumeKey<'a>(pub &'a str);
+
+/// A volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    pub driver: String,
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// The containers that use it, also those that do not run.
+    #[serde(default)]
+    pub containers: Vec<String>,
+}
+
+impl<'a> Key<'a> for VolumeKey<'a> {
+    type Fact = Option<Volume>;
+
+    const DEPENDS_ON: DependsOn = DependsOn::Packages;
+
+    fn describe(self) -> String {
+        format!("Docker volume `{}`", self.0)
+    }
+
+    fn subject(self) -> Subject<'a> {
+        Subject::Other
+    }
+
+    fn absent() -> Option<Option<Volume>> {
+        Some(None)
+    }
+
+    fn may_come_with_packages(self) -> bool {
+        false
+    }
+
+    fn is_outdated_by(self, _known: &Option<Volume>, changed: Subject<'_>) -> bool {
+        is_about_engine(changed)
+    }
+}
+
+fn is_about_engine(changed: Subject<'_>) -> bool {
+    match changed {
+        Subject::Packages => true,
+        Subject::Unit(unit) => is_unit(unit),
+        _ => false,
+    }
+}
+
+/// Whether the engine depends on this unit.
+pub(super) fn is_unit(unit: &str) -> bool {
+    UNITS.contains(&unit)
+}
+
+/// Whether this package brings an engine.
+pub(super) fn is_package(name: &str) -> bool {
+    let name = name.split([':', '=']).next().unwrap_or(name);
+    PACKAGES.contains(&name)
+}
+
+/// The file that shows whether an engine left anything in this data root.
+pub fn state_file(data_root: &str) -> String {
+    format!("{data_root}/{STATE}")
+}
+
+/// The data root that these settings of the engine name; `None` if they name none.
+pub fn data_root(settings: &[u8]) -> Option<String> {
+    let settings: serde_json::Value = serde_json::from_slice(settings).ok()?;
+    let named = ["data-root", "graph"].iter().find_map(|name| settings.get(*name));
+    named?.as_str().map(|path| path.trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_that_bring_an_engine_are_known_by_name() {
+        for (name, expected) in [
+            ("docker.io", true),
+            ("docker-ce:amd64", true),
+            ("docker-cli", false),
+            ("docker", false),
+        ] {
+            assert_eq!(is_package(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn settings_name_the_data_root() {
+        let root = |text: &str| data_root(text.as_bytes());
+        assert_eq!(
+            root(r#"{ "data-root": "/mnt/docker/" }"#).as_deref(),
+            Some("/mnt/docker")
+        );
+        assert_eq!(root(r#"{ "live-restore": true }"#), None);
+        assert_eq!(root("no JSON"), None);
+    }
+}

@@ -1,0 +1,294 @@
+//! Asks the host's own `docker` about the engine, its networks and its volumes.
+//!
+//! An engine that systemd would start at the first question is not asked: a review starts nothing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::facts::answer::{UnreadableAnswer, lines};
+use crate::facts::docker::{
+    DATA_ROOT, DOCKER, Engine, EngineKey, Network, NetworkKey, SETTINGS, STATE, Subnet, Volume, VolumeKey,
+};
+use crate::facts::family::{Family, InTemplates, Readable};
+use crate::facts::key::{Fact, FactKey, Stored as _};
+use crate::quote::quote;
+use crate::value::Known;
+
+/// How long one command may take, in seconds.
+const LONGEST: u64 = 20;
+
+static DOCKER_FAMILY: Family = Family {
+    subject: "what Docker has",
+    probe,
+    // Five commands at the most.
+    allowance: |_| Duration::from_secs(5 * LONGEST),
+    parse,
+};
+
+impl Readable<'_> for EngineKey {
+    const FAMILY: &'static Family = &DOCKER_FAMILY;
+    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+}
+
+impl<'a> Readable<'a> for NetworkKey<'a> {
+    const FAMILY: &'static Family = &DOCKER_FAMILY;
+    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+}
+
+impl<'a> Readable<'a> for VolumeKey<'a> {
+    const FAMILY: &'static Family = &DOCKER_FAMILY;
+    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+}
+
+/// Lines that begin with a word: `engine` and its state first; then, if it runs, `container` for each, `network` and `volume` for each
+/// that is asked for, or `failed` and the reason; `end` last.
+fn probe(keys: &[FactKey]) -> String {
+    let networks: Vec<&str> = keys.iter().filter_map(NetworkKey::of).map(|key| key.0).collect();
+    let volumes: Vec<&str> = keys.iter().filter_map(VolumeKey::of).map(|key| key.0).collect();
+    let networks = listed("network", "{{.ID}} {{.Name}}", &networks);
+    let volumes = listed("volume", "{{.Name}} {{.Name}}", &volumes);
+    format!(
+        "(\n\
+         PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin\n\
+         d() {{ {environment} timeout {LONGEST} docker \"$@\" </dev/null 2>&1; }}\n\
+         why() {{ [ \"$1\" != 124 ] || set -- 0 \"Docker does not answer within {LONGEST} s\"; printf \"%s\" \"$2\" | tr -s \"\\n\\t\" \"  \" | cut -c 1-300; echo; }}\n\
+         none() {{\n\
+         r=$(sed -n \"s/.*\\\"data-root\\\"[[:space:]]*:[[:space:]]*\\\"\\([^\\\"]*\\)\\\".*/\\1/p\" {SETTINGS} 2>/dev/null); r=${{r:-{DATA_ROOT}}}\n\
+         if [ -e \"$r/{STATE}\" ]; then echo \"engine state $r\"; else echo \"engine absent $r\"; fi; exit\n\
+         }}\n\
+         e=$(command -v dockerd)\n\
+         if ! command -v docker >/dev/null; then [ -n \"$e\" ] || none; echo engine command; exit; fi\n\
+         if [ -d /run/systemd/system ] && ! systemctl -q is-active docker.service && systemctl -q is-active docker.socket; then\n\
+         echo engine stopped docker.service is not active; exit\n\
+         fi\n\
+         a=$(d ps -a --no-trunc --format \"container {{{{.Names}}}}\t{{{{.Networks}}}}\t{{{{.Mounts}}}}\"); s=$?\n\
+         case $s:$a in\n\
+         0:*) echo engine running; printf \"%s\\n\" \"$a\";;\n\
+         *ermission\\ denied*) echo engine denied \"$(why $s \"$a\")\"; exit;;\n\
+         124:*) echo engine denied \"$(why $s)\"; exit;;\n\
+         *) [ -n \"$e\" ] || none; echo engine stopped \"$(why $s \"$a\")\"; exit;;\n\
+         esac\n\
+         {networks}{volumes}\
+         echo end\n\
+         )",
+        environment = DOCKER.trim_end_matches("docker").trim_end(),
+    )
+}
+
+/// Prints everything of this kind that has one of `names`. A name may be one of several, so it is looked for in the list.
+fn listed(kind: &str, format: &str, names: &[&str]) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    let patterns: Vec<String> = names.iter().map(|name| quote(name)).collect();
+    let untruncated = if kind == "network" { " --no-trunc" } else { "" };
+    format!(
+        "a=$(d {kind} ls{untruncated} --format \"{format}\"); s=$?\n\
+         [ $s = 0 ] || {{ echo failed \"$(why $s \"$a\")\"; exit; }}\n\
+         a=$(printf \"%s\\n\" \"$a\" | while read -r i n; do case $n in ({}) printf \"%s \" \"$i\";; esac; done)\n\
+         if [ -n \"$a\" ]; then\n\
+         a=$(d {kind} inspect --format \"{kind} {{{{json .}}}}\" $a); s=$?\n\
+         [ $s = 0 ] || {{ echo failed \"$(why $s \"$a\")\"; exit; }}\n\
+         printf \"%s\\n\" \"$a\"\n\
+         fi\n",
+        patterns.join("|")
+    )
+}
+
+/// A network as `docker network inspect` prints it. Older engines say `null` for what is empty.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InspectedNetwork {
+    name: String,
+    id: String,
+    driver: String,
+    #[serde(rename = "EnableIPv6", default)]
+    ipv6: bool,
+    #[serde(default)]
+    internal: bool,
+    #[serde(default)]
+    attachable: bool,
+    #[serde(rename = "IPAM")]
+    addresses: Option<Addresses>,
+    options: Option<BTreeMap<String, String>>,
+    labels: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Addresses {
+    config: Option<Vec<InspectedSubnet>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InspectedSubnet {
+    subnet: Option<String>,
+    gateway: Option<String>,
+    #[serde(rename = "IPRange")]
+    ip_range: Option<String>,
+    auxiliary_addresses: Option<BTreeMap<String, String>>,
+}
+
+/// A volume as `docker volume inspect` prints it.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InspectedVolume {
+    name: String,
+    driver: String,
+    options: Option<BTreeMap<String, String>>,
+    labels: Option<BTreeMap<String, String>>,
+}
+
+/// A container, and the names of what it uses.
+struct Container {
+    name: String,
+    networks: Vec<String>,
+    mounts: Vec<String>,
+}
+
+fn container(line: &str) -> Container {
+    let mut parts = line.split('\t').map(str::to_owned);
+    let mut part = || parts.next().unwrap_or_default();
+    let (name, networks, mounts) = (part(), part(), part());
+    let words = |list: String| list.split(',').map(str::to_owned).collect();
+    // A container that others link to has further names.
+    let own = name.split(',').find(|name| !name.contains('/')).unwrap_or(&name);
+    Container {
+        name: own.to_owned(),
+        networks: words(networks),
+        mounts: words(mounts),
+    }
+}
+
+/// What Docker says, by kind.
+#[derive(Default)]
+struct Said {
+    engine: Option<Fact>,
+    containers: Vec<Container>,
+    networks: Vec<InspectedNetwork>,
+    volumes: Vec<InspectedVolume>,
+    failed: Option<String>,
+}
+
+impl Said {
+    fn read(answer: &[u8]) -> Result<Self, UnreadableAnswer> {
+        let mut said = Self::default();
+        for line in lines(answer) {
+            let unreadable = |why: &dyn std::fmt::Display| {
+                UnreadableAnswer::new(format!("`{}`: {why}", line.chars().take(200).collect::<String>()))
+            };
+            let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
+            match word {
+                "engine" => said.engine = Some(engine(rest).ok_or_else(|| unreadable(&"unknown state"))?),
+                "container" => said.containers.push(container(rest)),
+                "network" => said
+                    .networks
+                    .push(serde_json::from_str(rest).map_err(|error| unreadable(&error))?),
+                "volume" => said
+                    .volumes
+                    .push(serde_json::from_str(rest).map_err(|error| unreadable(&error))?),
+                "failed" => said.failed = Some(rest.to_owned()),
+                // A warning of the command.
+                _ => {}
+            }
+        }
+        Ok(said)
+    }
+
+    fn network(&self, name: &str) -> Fact {
+        let of_name = self.networks.iter().filter(|network| network.name == name);
+        let networks = of_name.map(|network| {
+            let uses = |container: &&Container| container.networks.iter().any(|used| used == name);
+            Network {
+                id: Known::Yes(network.id.clone()),
+                driver: network.driver.clone(),
+                subnets: Known::Yes(network.addresses.as_ref().map(subnets).unwrap_or_default()),
+                options: network.options.clone().unwrap_or_default(),
+                labels: network.labels.clone().unwrap_or_default(),
+                internal: network.internal,
+                attachable: network.attachable,
+                ipv6: network.ipv6,
+                containers: self.using(uses),
+            }
+        });
+        Fact::DockerNetwork(networks.collect())
+    }
+
+    fn volume(&self, name: &str) -> Fact {
+        let found = self.volumes.iter().find(|volume| volume.name == name);
+        Fact::DockerVolume(found.map(|volume| {
+            let uses = |container: &&Container| container.mounts.iter().any(|used| used == name);
+            Volume {
+                driver: volume.driver.clone(),
+                options: volume.options.clone().unwrap_or_default(),
+                labels: volume.labels.clone().unwrap_or_default(),
+                containers: self.using(uses),
+            }
+        }))
+    }
+
+    fn using(&self, uses: impl Fn(&&Container) -> bool) -> Vec<String> {
+        let mut names: Vec<String> = self
+            .containers
+            .iter()
+            .filter(uses)
+            .map(|one| one.name.clone())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+fn engine(state: &str) -> Option<Fact> {
+    let (word, rest) = state.split_once(' ').unwrap_or((state, ""));
+    let absent = |has_state| Engine::Absent {
+        data_root: rest.to_owned(),
+        has_state,
+    };
+    Some(Fact::DockerEngine(match word {
+        "running" => Engine::Running,
+        "absent" => absent(false),
+        "state" => absent(true),
+        "command" => Engine::WithoutCommand,
+        "stopped" => Engine::Stopped(rest.to_owned()),
+        "denied" => return Some(Fact::Denied(rest.to_owned())),
+        _ => return None,
+    }))
+}
+
+fn subnets(addresses: &Addresses) -> Vec<Subnet> {
+    let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let all = addresses.config.iter().flatten();
+    let subnets = all.map(|one| Subnet {
+        subnet: text(&one.subnet).unwrap_or_default(),
+        gateway: text(&one.gateway),
+        ip_range: text(&one.ip_range),
+        aux_addresses: one.auxiliary_addresses.clone().unwrap_or_default(),
+    });
+    subnets.collect()
+}
+
+fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, Fact)>, UnreadableAnswer> {
+    let said = Said::read(answer)?;
+    let engine = said
+        .engine
+        .clone()
+        .ok_or_else(|| UnreadableAnswer::new("nothing about the Docker engine"))?;
+    let facts = keys.iter().map(|key| {
+        let fact = match (key, &said.failed, &engine) {
+            (FactKey::DockerEngine, ..) => engine.clone(),
+            (_, Some(why), _) | (_, None, Fact::Denied(why)) => Fact::Denied(why.clone()),
+            (FactKey::DockerNetwork(name), ..) => said.network(name),
+            (FactKey::DockerVolume(name), ..) => said.volume(name),
+            _ => return Err(UnreadableAnswer::new(format!("Docker is not asked for {key}"))),
+        };
+        Ok((key.clone(), fact))
+    });
+    facts.collect()
+}
+
+#[cfg(test)]
+mod tests;

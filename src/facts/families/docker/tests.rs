@@ -1,0 +1,181 @@
+use super::*;
+
+fn network(name: &str) -> FactKey {
+    FactKey::DockerNetwork(name.to_owned())
+}
+
+fn volume(name: &str) -> FactKey {
+    FactKey::DockerVolume(name.to_owned())
+}
+
+/// What Docker 26.1 of Debian 13 said.
+const ANSWER: &str = r#"engine running
+container web	lan	media,/srv
+container old,web/alias	bridge	
+network {"Name":"lan","Id":"74f8","Created":"2026-11-29T19:36:48.154836452Z","Scope":"local","Driver":"bridge","EnableIPv6":false,"IPAM":{"Driver":"default","Options":{},"Config":[{"Subnet":"10.99.0.0/24","AuxiliaryAddresses":{"x":"10.99.0.5"}}]},"Internal":false,"Attachable":false,"Ingress":false,"ConfigFrom":{"Network":""},"ConfigOnly":false,"Containers":{},"Options":{"com.docker.network.bridge.name":"hltry0"},"Labels":{"a":"b"}}
+network {"Name":"plain","Id":"6ff4","Created":"2026-11-29T19:36:48.400088927Z","Scope":"local","Driver":"bridge","EnableIPv6":false,"IPAM":{"Driver":"default","Options":{},"Config":[{"Subnet":"172.19.0.0/16","Gateway":"172.19.0.1"}]},"Internal":false,"Attachable":false,"Ingress":false,"ConfigFrom":{"Network":""},"ConfigOnly":false,"Containers":{},"Options":{},"Labels":{}}
+volume {"CreatedAt":"2026-11-29T19:36:48Z","Driver":"local","Labels":{"x":"y"},"Mountpoint":"/var/lib/docker/volumes/media/_data","Name":"media","Options":{"device":"tmpfs","type":"tmpfs"},"Scope":"local"}
+end
+"#;
+
+fn texts<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
+#[test]
+fn networks_and_volumes_are_read_with_who_uses_them() {
+    let keys = [
+        FactKey::DockerEngine,
+        network("lan"),
+        network("plain"),
+        network("gone"),
+        volume("media"),
+        volume("gone"),
+    ];
+    let facts = parse(&keys, 0, ANSWER.as_bytes()).expect("readable");
+    let lan = Network {
+        id: Known::Yes("74f8".to_owned()),
+        driver: "bridge".to_owned(),
+        subnets: Known::Yes(vec![Subnet {
+            subnet: "10.99.0.0/24".to_owned(),
+            aux_addresses: texts([("x", "10.99.0.5")]),
+            ..Subnet::default()
+        }]),
+        options: texts([("com.docker.network.bridge.name", "hltry0")]),
+        labels: texts([("a", "b")]),
+        internal: false,
+        attachable: false,
+        ipv6: false,
+        containers: vec!["web".to_owned()],
+    };
+    let media = Volume {
+        driver: "local".to_owned(),
+        options: texts([("device", "tmpfs"), ("type", "tmpfs")]),
+        labels: texts([("x", "y")]),
+        containers: vec!["web".to_owned()],
+    };
+    assert_eq!(facts[0].1, Fact::DockerEngine(Engine::Running));
+    assert_eq!(facts[1].1, Fact::DockerNetwork(vec![lan]));
+    let Fact::DockerNetwork(plain) = &facts[2].1 else {
+        panic!("{facts:?}")
+    };
+    let subnets = Known::Yes(vec![Subnet {
+        subnet: "172.19.0.0/16".to_owned(),
+        gateway: Some("172.19.0.1".to_owned()),
+        ..Subnet::default()
+    }]);
+    assert_eq!((&plain[0].subnets, plain[0].containers.len()), (&subnets, 0));
+    assert_eq!(facts[3].1, Fact::DockerNetwork(Vec::new()));
+    assert_eq!(facts[4].1, Fact::DockerVolume(Some(media)));
+    assert_eq!(facts[5].1, Fact::DockerVolume(None));
+}
+
+#[test]
+fn two_networks_of_one_name_are_both_read_and_null_is_empty() {
+    let answer = r#"engine running
+network {"Name":"lan","Id":"1","Driver":"bridge","IPAM":{"Config":null},"Options":null,"Labels":null}
+network {"Name":"lan","Id":"2","Driver":"bridge","IPAM":null}
+volume {"Name":"data","Driver":"local","Labels":null,"Options":null}
+end
+"#;
+    let facts = parse(&[network("lan"), volume("data")], 0, answer.as_bytes()).expect("readable");
+    assert!(matches!(&facts[0].1, Fact::DockerNetwork(networks) if networks.len() == 2));
+    assert!(matches!(&facts[1].1, Fact::DockerVolume(Some(volume)) if volume.options.is_empty()));
+}
+
+#[test]
+fn each_state_of_the_engine_is_read() {
+    let absent = |has_state| {
+        Fact::DockerEngine(Engine::Absent {
+            data_root: "/srv/docker".to_owned(),
+            has_state,
+        })
+    };
+    for (answer, expected) in [
+        ("engine absent /srv/docker", absent(false)),
+        ("engine state /srv/docker", absent(true)),
+        ("engine command", Fact::DockerEngine(Engine::WithoutCommand)),
+        (
+            "engine stopped it died",
+            Fact::DockerEngine(Engine::Stopped("it died".to_owned())),
+        ),
+        ("engine denied no", Fact::Denied("no".to_owned())),
+    ] {
+        let facts = parse(&[FactKey::DockerEngine], 0, answer.as_bytes()).expect("readable");
+        assert_eq!(facts[0].1, expected, "{answer}");
+    }
+    let facts = parse(&[network("lan")], 0, b"engine running\nfailed why\n").expect("readable");
+    assert_eq!(facts[0].1, Fact::Denied("why".to_owned()));
+    assert!(parse(&[FactKey::DockerEngine], 0, b"engine what\n").is_err());
+    assert!(parse(&[FactKey::DockerEngine], 0, b"").is_err());
+}
+
+/// Runs the probe with a `docker` of these lines of shell.
+fn asked(keys: &[FactKey], docker: Option<&str>, dockerd: bool) -> Vec<Fact> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).expect("written");
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    };
+    if let Some(text) = docker {
+        write("docker", text);
+    }
+    if dockerd {
+        write("dockerd", "exit 1");
+    }
+    let text = probe(keys).replace("PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin\n", "");
+    let programs = super::super::check::tests::programs(&["sh", "timeout", "tr", "cut", "sed", "cat"]);
+    let path = format!("{}:{}", folder.path().display(), programs.path().display());
+    let output = std::process::Command::new("sh")
+        .args(["-c", &text])
+        .env("PATH", path)
+        .output()
+        .expect("sh runs");
+    let facts = parse(keys, 0, &output.stdout).unwrap_or_else(|error| {
+        panic!("{error}: {output:?}");
+    });
+    facts.into_iter().map(|(_, fact)| fact).collect()
+}
+
+#[test]
+fn only_what_is_asked_for_is_inspected() {
+    let docker = r#"case "$*" in
+"ps "*) printf 'container web\tlan\t\n';;
+"network ls "*) printf '%s\n' '1 lan' '2 lan2' '3 lan';;
+"network inspect --format network {{json .}} 1 3") for i in 1 3; do printf 'network {"Name":"lan","Id":"%s","Driver":"bridge"}\n' $i; done;;
+"volume ls "*) echo 'other other';;
+*) echo "unexpected $*"; exit 1;;
+esac"#;
+    let facts = asked(
+        &[FactKey::DockerEngine, network("lan"), volume("data")],
+        Some(docker),
+        true,
+    );
+    assert_eq!(facts[0], Fact::DockerEngine(Engine::Running));
+    assert!(
+        matches!(&facts[1], Fact::DockerNetwork(networks) if networks.len() == 2),
+        "{facts:?}"
+    );
+    assert_eq!(facts[2], Fact::DockerVolume(None));
+}
+
+#[test]
+fn an_engine_that_does_not_answer_is_told_from_one_that_is_not_there() {
+    let state = |docker, dockerd| asked(&[FactKey::DockerEngine], docker, dockerd).remove(0);
+    let silent = "echo 'Cannot connect to the Docker daemon'; exit 1";
+    let stopped = Fact::DockerEngine(Engine::Stopped("Cannot connect to the Docker daemon".to_owned()));
+    assert_eq!(state(Some(silent), true), stopped);
+    assert!(matches!(
+        state(Some(silent), false),
+        Fact::DockerEngine(Engine::Absent { .. })
+    ));
+    assert!(matches!(state(None, false), Fact::DockerEngine(Engine::Absent { .. })));
+    assert_eq!(state(None, true), Fact::DockerEngine(Engine::WithoutCommand));
+    let denied = "echo 'permission denied while trying to connect'; exit 1";
+    assert!(matches!(state(Some(denied), true), Fact::Denied(_)));
+    let failing = r#"case "$*" in "ps "*) exit 0;; *) echo broken; exit 1;; esac"#;
+    let facts = asked(&[FactKey::DockerEngine, network("lan")], Some(failing), true);
+    assert_eq!(facts[1], Fact::Denied("broken".to_owned()));
+}
