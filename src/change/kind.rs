@@ -18,6 +18,12 @@ pub enum ResourceKind {
     /// A command that the user wrote.
     Command,
     Directory,
+    /// A network of the Docker engine.
+    #[strum(serialize = "docker network")]
+    DockerNetwork,
+    /// A volume of the Docker engine.
+    #[strum(serialize = "docker volume")]
+    DockerVolume,
     File,
     /// The rules of the kernel's packet filter that a file gives.
     #[strum(serialize = "firewall rules")]

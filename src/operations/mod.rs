@@ -11,6 +11,7 @@ mod context;
 mod crontab;
 mod definition;
 mod directed;
+mod docker;
 mod files;
 mod git;
 mod http;

@@ -1,7 +1,7 @@
 //! The table of operations: a line for each.
 
 use super::definition::Definition;
-use super::{apt, capture, crontab, files, git, http, nftables, server, ssh, sudo, systemd, verify};
+use super::{apt, capture, crontab, docker, files, git, http, nftables, server, ssh, sudo, systemd, verify};
 use crate::error::{habits, suggestion};
 
 /// What an entry with `capture` is: it has no `op`.
@@ -17,6 +17,8 @@ pub static OPERATIONS: &[Definition] = &[
     Definition::of::<apt::update::Update>(),
     Definition::of::<apt::upgrade::Upgrade>(),
     Definition::of::<crontab::crontab::Crontab>(),
+    Definition::of::<docker::network::Network>(),
+    Definition::of::<docker::volume::Volume>(),
     Definition::of::<files::block::Block>(),
     Definition::of::<files::copy::Copy>(),
     Definition::of::<files::directory::Directory>(),

@@ -183,12 +183,15 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
     ("tmpfiles", Own("systemd.tmpfiles")),
     // Containers and repositories.
     (
-        "compose. container. docker. podman. compose container docker docker_compose docker_compose_v2 docker_container \
-         docker_image docker_login docker_network docker_prune docker_stack docker_volume podman podman_container",
+        "compose. container. podman. docker.compose docker.container docker.exec docker.image docker.login docker.plugin \
+         docker.prune docker.stack compose container docker docker_compose docker_compose_v2 docker_container \
+         docker_image docker_login docker_prune docker_stack podman podman_container",
         Do(
             "not in this version: put `compose.yaml` in place with `files.template`, and run `docker compose up -d --wait` with `server.shell` when it changes",
         ),
     ),
+    ("docker_network", Own("docker.network")),
+    ("docker_volume", Own("docker.volume")),
     (
         "git.config git_config",
         Do("not in this version: put the user's `.gitconfig` or `/etc/gitconfig` in place with `files.put`"),

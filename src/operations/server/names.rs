@@ -46,7 +46,7 @@ pub(super) fn check_is_local(
 }
 
 /// Separates a fact that is known only after another operation from other stops.
-pub(super) fn since<T>(result: Result<T, Stop>) -> Result<Result<T, (OperationId, String)>, Stop> {
+pub(in crate::operations) fn since<T>(result: Result<T, Stop>) -> Result<Result<T, (OperationId, String)>, Stop> {
     match result {
         Ok(known) => Ok(Ok(known)),
         Err(Stop::NotKnown {

@@ -1,0 +1,7 @@
+//! What the Docker engine of the host has. Everything is done by the host's own `docker`.
+
+mod command;
+mod engine;
+pub(super) mod network;
+mod resource;
+pub(super) mod volume;

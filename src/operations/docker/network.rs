@@ -1,0 +1,499 @@
+//! `docker.network`: a network of the Docker engine.
+//!
+//! ```toml
+//! [[operation]]
+//! op = "docker.network"
+//! network = "proxy"
+//! subnet = "10.20.0.0/24"
+//! ```
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::command::Docker;
+use super::engine;
+use super::resource::{Pairs, check_name, check_pairs, differences, merged, named, show_pairs};
+use crate::change::{
+    Action, Attribute, Attributed, Before, Command, NotKnown, Outcome, ResourceChange, ResourceId, ResourceKind, Risk,
+    Step, Stop,
+};
+use crate::facts::docker::{self, BUILT_IN_NETWORKS, NetworkKey, Subnet};
+use crate::facts::overlay::{Effect, FactScope};
+use crate::facts::{Fact, FactKey};
+use crate::operations::operation::Demand;
+use crate::operations::server::names::since;
+use crate::operations::{Define, Operation, PlanContext};
+use crate::quote::quote;
+use crate::value::Known;
+
+/// What Docker takes without being told.
+const DRIVER: &str = "bridge";
+
+/// Parameters of `docker.network`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::operations) struct Network {
+    /// Name of the network, such as `"proxy"`.
+    network: String,
+    /// Its driver, such as `"macvlan"`; a new network is `"bridge"`.
+    driver: Option<String>,
+    /// Its addresses, such as `"10.20.0.0/24"`; of a new network Docker chooses them.
+    subnet: Option<String>,
+    /// Address of the host in it, such as `"10.20.0.1"`; needs `subnet`.
+    gateway: Option<String>,
+    /// The part of `subnet` that containers get addresses from, such as `"10.20.0.128/25"`; needs `subnet`.
+    ip_range: Option<String>,
+    /// Addresses that no container gets, by name, such as `{ router = "10.20.0.2" }`; needs `subnet`.
+    aux_addresses: Option<BTreeMap<String, String>>,
+    /// Options of the driver, such as `{ "com.docker.network.bridge.name" = "proxy0" }`. Others stay.
+    opts: Option<Pairs>,
+    /// Labels. Others stay.
+    labels: Option<Pairs>,
+    /// `true` gives containers no way out of the network.
+    internal: Option<bool>,
+    /// `true` lets containers that are no services of a swarm join, which only overlay networks need.
+    attachable: Option<bool>,
+    /// `true` gives containers IPv6 addresses too.
+    ipv6: Option<bool>,
+    /// `true` removes a network that differs, and creates it again. Its containers are disconnected.
+    #[serde(default)]
+    recreate: bool,
+    /// `false` removes the network.
+    #[serde(default = "crate::operations::parameters::yes")]
+    present: bool,
+}
+
+impl Define for Network {
+    const NAME: &'static str = "docker.network";
+    const SUMMARY: &'static str = "Create or remove a network of the Docker engine";
+    const MAIN_ARGUMENT: &'static str = "network";
+    const EXAMPLE: &'static str = r#"[[operation]]
+op = "docker.network"
+network = "proxy"
+subnet = "10.20.0.0/24"
+gateway = "10.20.0.1"
+"#;
+}
+
+impl Operation for Network {
+    fn needs(&self) -> Vec<FactKey> {
+        vec![FactKey::DockerEngine, self.key()]
+    }
+
+    fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
+        vec![FactScope::Key(self.key())]
+    }
+
+    fn demands(&self, _context: &PlanContext<'_>) -> Vec<Demand> {
+        let demand = |property: &'static str, value: String| {
+            Demand::new(ResourceKind::DockerNetwork, &self.network, property, value)
+        };
+        let texts = [
+            ("driver", &self.driver),
+            ("subnet", &self.subnet),
+            ("gateway", &self.gateway),
+            ("ip_range", &self.ip_range),
+        ];
+        let texts = texts
+            .into_iter()
+            .filter_map(|(name, value)| Some(demand(name, value.clone()?)));
+        let flags = [
+            ("internal", self.internal),
+            ("attachable", self.attachable),
+            ("ipv6", self.ipv6),
+        ];
+        let flags = flags
+            .into_iter()
+            .filter_map(|(name, value)| Some(demand(name, value?.to_string())));
+        let presence = Demand::presence(ResourceKind::DockerNetwork, &self.network, self.present);
+        [presence].into_iter().chain(texts).chain(flags).collect()
+    }
+
+    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        self.check(context)?;
+        if !engine::runs(context, "network", self.present)? {
+            return Ok(Outcome::Unchanged);
+        }
+        let found = match since(context.get(NetworkKey(&self.network)))? {
+            Ok(found) => found,
+            Err((operation, why)) if self.present => {
+                return Ok(Outcome::Ensure {
+                    changes: vec![self.create(Before::Unknown(why))],
+                    since: vec![operation],
+                });
+            }
+            Err((operation, why)) => {
+                return Err(Stop::NotKnown {
+                    key: self.key(),
+                    cause: NotKnown::Since(operation, why),
+                });
+            }
+        };
+        match (&found[..], self.present) {
+            ([], false) => Ok(Outcome::Unchanged),
+            ([], true) => Ok(Outcome::Change(vec![self.create(Before::Absent)])),
+            ([one], false) => self.remove(context, one),
+            ([one], true) => self.update(context, one),
+            (several, _) => Err(self.ambiguous(context, several)),
+        }
+    }
+}
+
+impl Network {
+    fn key(&self) -> FactKey {
+        FactKey::DockerNetwork(self.network.clone())
+    }
+
+    fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
+        check_name(context, "network", &self.network, 1)?;
+        if BUILT_IN_NETWORKS.contains(&self.network.as_str()) {
+            let title = format!("`{}` is a network of Docker itself", self.network);
+            return Err(context
+                .refuse("network", title, "cannot be changed")
+                .hint("choose another name"));
+        }
+        check_pairs(context, "opts", self.opts.as_ref())?;
+        check_pairs(context, "labels", self.labels.as_ref())?;
+        let Some(subnet) = &self.subnet else {
+            let needing = [
+                ("gateway", self.gateway.is_some()),
+                ("ip_range", self.ip_range.is_some()),
+                ("aux_addresses", self.aux_addresses.is_some()),
+            ];
+            return match needing.into_iter().find(|(_, is_given)| *is_given) {
+                None => Ok(()),
+                Some((name, _)) => Err(context
+                    .refuse_key(name, "missing `subnet`", format!("`{name}` is a part of a subnet"))
+                    .hint("write `subnet = \"10.20.0.0/24\"`")),
+            };
+        };
+        let whole = check_range(context, "subnet", subnet)?;
+        if let Some(range) = &self.ip_range {
+            let range = check_range(context, "ip_range", range)?;
+            if !whole.contains(&range) {
+                let title = format!("`{range}` is not in the subnet `{whole}`");
+                return Err(context
+                    .refuse("ip_range", title, "must be a part of `subnet`")
+                    .hint(format!("write a part of `{whole}`")));
+            }
+        }
+        let within = |address: &str| address.parse::<IpAddr>().is_ok_and(|address| whole.contains(&address));
+        let outside = |address: &str| format!("`{address}` is not an address in the subnet `{whole}`");
+        if let Some(gateway) = self.gateway.as_deref().filter(|gateway| !within(gateway)) {
+            return Err(context
+                .refuse("gateway", outside(gateway), "must be in `subnet`")
+                .hint(format!("write an address of `{whole}`")));
+        }
+        let auxiliary = self.aux_addresses.iter().flatten();
+        match auxiliary.into_iter().find(|(_, address)| !within(address)) {
+            None => Ok(()),
+            Some((name, address)) => Err(context
+                .refuse_entry("aux_addresses", name, outside(address), "must be in `subnet`")
+                .hint(format!("write an address of `{whole}`"))),
+        }
+    }
+
+    fn ambiguous(&self, context: &PlanContext<'_>, several: &[docker::Network]) -> Stop {
+        let ids: Vec<String> = several.iter().map(|network| short_id(&network.id)).collect();
+        let title = format!(
+            "the host has {} Docker networks named `{}`",
+            several.len(),
+            self.network
+        );
+        let label = format!("their ids are {}", ids.join(" and "));
+        context
+            .refuse("network", title, label)
+            .hint("remove all but one: `docker network rm ID`")
+    }
+
+    /// The network as it has to be, where `found` is what is there.
+    fn wished(&self, found: &docker::Network) -> docker::Network {
+        docker::Network {
+            driver: self.driver.clone().unwrap_or_else(|| found.driver.clone()),
+            subnets: self.wished_subnets(&found.subnets),
+            options: merged(&found.options, self.opts.as_ref()),
+            labels: merged(&found.labels, self.labels.as_ref()),
+            internal: self.internal.unwrap_or(found.internal),
+            attachable: self.attachable.unwrap_or(found.attachable),
+            ipv6: self.ipv6.unwrap_or(found.ipv6),
+            ..found.clone()
+        }
+    }
+
+    fn wished_subnets(&self, found: &Known<Vec<Subnet>>) -> Known<Vec<Subnet>> {
+        let Some(subnet) = &self.subnet else {
+            return found.clone();
+        };
+        let mut subnets = match found {
+            Known::Yes(subnets) => subnets.clone(),
+            Known::No(_) => Vec::new(),
+        };
+        let is_ipv6 = |subnet: &str| subnet.contains(':');
+        let at = subnets.iter().position(|one| is_ipv6(&one.subnet) == is_ipv6(subnet));
+        let at = at.unwrap_or_else(|| {
+            subnets.push(Subnet::default());
+            subnets.len() - 1
+        });
+        let one = &mut subnets[at];
+        if !is_same_range(&one.subnet, subnet) {
+            // What it had belongs to the other addresses.
+            *one = Subnet {
+                subnet: subnet.clone(),
+                gateway: self.gateway.clone(),
+                ..Subnet::default()
+            };
+        }
+        if let Some(gateway) = self.gateway.as_ref().filter(|gateway| !is_gateway(one, gateway)) {
+            one.gateway = Some(gateway.clone());
+        }
+        if let Some(range) = &self.ip_range
+            && one.ip_range.as_ref().is_none_or(|found| !is_same_range(found, range))
+        {
+            one.ip_range = Some(range.clone());
+        }
+        let auxiliary = self.aux_addresses.clone().into_iter().flatten();
+        one.aux_addresses.extend(auxiliary);
+        Known::Yes(subnets)
+    }
+
+    fn new_network(&self) -> docker::Network {
+        let blank = docker::Network {
+            id: Known::No("Docker chooses it".to_owned()),
+            driver: DRIVER.to_owned(),
+            subnets: Known::No("Docker chooses it".to_owned()),
+            options: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            internal: false,
+            attachable: false,
+            ipv6: false,
+            containers: Vec::new(),
+        };
+        self.wished(&blank)
+    }
+
+    fn change(&self, action: Action, before: Before, after: Option<&docker::Network>) -> ResourceChange {
+        let id = ResourceId::new(ResourceKind::DockerNetwork, &self.network);
+        let mut change = ResourceChange::new(id, action, before, after.map(attributed));
+        let left = after.map(|network| docker::Network {
+            id: Known::No("Docker chooses it".to_owned()),
+            containers: Vec::new(),
+            ..network.clone()
+        });
+        change.effects = vec![Effect::Set(self.key(), Fact::DockerNetwork(left.into_iter().collect()))];
+        change
+    }
+
+    fn step(&self, verb: &str, script: String) -> Vec<Step> {
+        let summary = format!("docker network {verb} {}", self.network);
+        vec![Step::Run(Command::new(summary, script))]
+    }
+
+    fn create(&self, before: Before) -> ResourceChange {
+        let network = self.new_network();
+        let mut change = self.change(Action::Create, before, Some(&network));
+        change.steps = self.step("create", creation(&self.network, &network));
+        change
+    }
+
+    fn remove(&self, context: &PlanContext<'_>, found: &docker::Network) -> Result<Outcome, Stop> {
+        if !found.containers.is_empty() {
+            let title = format!("Docker network `{}` is in use", self.network);
+            let label = format!("containers: {}", named(&found.containers));
+            return Err(context
+                .refuse("network", title, label)
+                .hint("remove these containers first, or disconnect them: `docker network disconnect`"));
+        }
+        let before = Before::Present(attributed(found));
+        let mut change = self.change(Action::Remove, before, None);
+        change.risk = Risk::Removal;
+        change.steps = self.step("rm", Docker::new(&["network", "rm"]).on(self.id_of(found)));
+        Ok(Outcome::Change(vec![change]))
+    }
+
+    fn update(&self, context: &PlanContext<'_>, found: &docker::Network) -> Result<Outcome, Stop> {
+        if let (Known::No(why), Some(_)) = (&found.subnets, &self.subnet)
+            && let Some(operation) = context.predicted_by(&self.key())
+        {
+            return Err(Stop::NotKnown {
+                key: self.key(),
+                cause: NotKnown::Since(operation, why.clone()),
+            });
+        }
+        let wished = self.wished(found);
+        if wished == *found {
+            return Ok(Outcome::Unchanged);
+        }
+        let (before, mut after) = (attributed(found), attributed(&wished));
+        if !self.recreate {
+            return Err(self.refuse_recreation(context, found, &differences(&before, &after)));
+        }
+        if !found.containers.is_empty() {
+            after.insert("disconnects", Attribute::known(found.containers.join(", ")));
+        }
+        let mut change = self.change(Action::Update, Before::Present(before), Some(&wished));
+        change.after = Some(after);
+        change.risk = if found.containers.is_empty() {
+            Risk::None
+        } else {
+            Risk::Restart
+        };
+        change.steps = self.step("create", self.recreation(found, &wished));
+        Ok(Outcome::Change(vec![change]))
+    }
+
+    fn refuse_recreation(&self, context: &PlanContext<'_>, found: &docker::Network, differences: &str) -> Stop {
+        let title = format!("Docker network `{}` differs, and Docker cannot change it", self.network);
+        let stop = context.refuse("network", title, differences);
+        if found.containers.is_empty() {
+            return stop.hint("write `recreate = true` to have it removed and created again: no container uses it");
+        }
+        let users = named(&found.containers);
+        stop.hint(format!(
+            "write `recreate = true` to have it removed and created again: that disconnects {users}"
+        ))
+    }
+
+    /// By its id, a network that someone made anew since the review is left alone.
+    fn id_of<'a>(&'a self, found: &'a docker::Network) -> &'a str {
+        match &found.id {
+            Known::Yes(id) => id,
+            Known::No(_) => &self.network,
+        }
+    }
+
+    /// If the new network cannot be created, the old one comes back with its containers.
+    fn recreation(&self, found: &docker::Network, wished: &docker::Network) -> String {
+        let id = self.id_of(found);
+        let connect = |network: &str| -> String {
+            let commands = found.containers.iter().map(|container| {
+                let connect = Docker::new(&["network", "connect", network]).on(container);
+                format!("{connect} 2>&1; ")
+            });
+            commands.collect()
+        };
+        let disconnects = found.containers.iter().map(|container| {
+            // One that does not run may not be connected any more. Whether all are gone, `rm` says.
+            let disconnect = Docker::new(&["network", "disconnect", "-f", id]).on(container);
+            format!("{disconnect} 2>&1; ")
+        });
+        format!(
+            "{disconnects}{remove} || {{ s=$?; {connect_again}exit $s; }}\n\
+             {create} || {{ s=$?; {create_again}; {connect_back}exit $s; }}",
+            disconnects = disconnects.collect::<String>(),
+            remove = Docker::new(&["network", "rm"]).on(id),
+            connect_again = connect(id),
+            create = creation(&self.network, wished),
+            create_again = creation(&self.network, found),
+            connect_back = connect(&self.network),
+        )
+    }
+}
+
+fn creation(name: &str, network: &docker::Network) -> String {
+    let subnets = match &network.subnets {
+        Known::Yes(subnets) => &subnets[..],
+        Known::No(_) => &[],
+    };
+    let mut command = Docker::new(&["network", "create"]).option("--driver", Some(&network.driver));
+    for subnet in subnets {
+        command = command
+            .option("--subnet", Some(&subnet.subnet))
+            .option("--gateway", subnet.gateway.as_deref())
+            .option("--ip-range", subnet.ip_range.as_deref())
+            .pairs("--aux-address", &subnet.aux_addresses);
+    }
+    command
+        .flag("--internal", network.internal)
+        .flag("--attachable", network.attachable)
+        .flag("--ipv6", network.ipv6)
+        .pairs("--opt", &network.options)
+        .pairs("--label", &network.labels)
+        .on(name)
+}
+
+/// Refuses what is not a range of addresses in its shortest form, which Docker would take for another one.
+fn check_range(context: &PlanContext<'_>, argument: &str, text: &str) -> Result<IpNet, Stop> {
+    let refuse = |label: String| {
+        let title = format!("`{text}` is not a valid range of addresses");
+        context.refuse(argument, title, label)
+    };
+    let range: IpNet = text.parse().map_err(|_| {
+        refuse("write an address, `/` and the number of its bits that all have in common".to_owned())
+            .hint("write it like \"10.20.0.0/24\"")
+    })?;
+    let first = range.trunc();
+    if first == range {
+        Ok(range)
+    } else {
+        Err(refuse("this is not the first address of its range".to_owned()).hint(format!("write \"{first}\"")))
+    }
+}
+
+fn is_same_range(one: &str, other: &str) -> bool {
+    let range = |text: &str| text.parse::<IpNet>().ok().map(|range| range.trunc());
+    one == other || range(one).is_some_and(|one| range(other) == Some(one))
+}
+
+/// Whether this is the gateway. Docker does not name the one that it chose itself: the first address, or that of the range that
+/// containers get theirs from.
+fn is_gateway(subnet: &Subnet, gateway: &str) -> bool {
+    let Ok(gateway) = gateway.parse::<IpAddr>() else {
+        return false;
+    };
+    match &subnet.gateway {
+        Some(found) => found.split('/').next().and_then(|found| found.parse().ok()) == Some(gateway),
+        None if subnet.ip_range.is_some() => false,
+        None => subnet
+            .subnet
+            .parse::<IpNet>()
+            .is_ok_and(|range| range.hosts().next() == Some(gateway)),
+    }
+}
+
+fn short_id(id: &Known<String>) -> String {
+    match id {
+        Known::Yes(id) => quote(id.get(..12).unwrap_or(id)),
+        Known::No(why) => why.clone(),
+    }
+}
+
+fn attributed(network: &docker::Network) -> Attributed {
+    let mut attributed = Attributed::new();
+    attributed.insert("driver", Attribute::known(&network.driver));
+    match &network.subnets {
+        Known::No(why) => drop(attributed.insert("subnet", Attribute::Unknown(why.clone()))),
+        Known::Yes(subnets) => show_subnets(&mut attributed, subnets),
+    }
+    let flags = [
+        ("internal", network.internal),
+        ("attachable", network.attachable),
+        ("IPv6", network.ipv6),
+    ];
+    for (name, _) in flags.into_iter().filter(|(_, is_set)| *is_set) {
+        attributed.insert(name, Attribute::known("yes"));
+    }
+    show_pairs(&mut attributed, "options", &network.options);
+    show_pairs(&mut attributed, "labels", &network.labels);
+    attributed
+}
+
+fn show_subnets(attributed: &mut Attributed, subnets: &[Subnet]) {
+    let mut show = |name: &'static str, of: &dyn Fn(&Subnet) -> Option<String>| {
+        let texts: Vec<String> = subnets.iter().filter_map(of).collect();
+        if !texts.is_empty() {
+            attributed.insert(name, Attribute::known(texts.join(", ")));
+        }
+    };
+    show("subnet", &|subnet| Some(subnet.subnet.clone()));
+    show("gateway", &|subnet| subnet.gateway.clone());
+    show("ip range", &|subnet| subnet.ip_range.clone());
+    let mut auxiliary = BTreeMap::new();
+    for subnet in subnets {
+        auxiliary.extend(subnet.aux_addresses.clone());
+    }
+    show_pairs(attributed, "reserved", &auxiliary);
+}

@@ -1,0 +1,76 @@
+//! What networks and volumes have in common.
+
+use std::collections::BTreeMap;
+
+use crate::change::{Attribute, Attributed, Stop};
+use crate::operations::PlanContext;
+use crate::operations::parameters::NumberOrText;
+
+/// Names with values, as they are written.
+pub(super) type Pairs = BTreeMap<String, NumberOrText>;
+
+/// Refuses a name that Docker does not take.
+pub(super) fn check_name(context: &PlanContext<'_>, argument: &str, name: &str, least: usize) -> Result<(), Stop> {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "_.-".contains(character);
+    if name.len() >= least && name.starts_with(|first: char| first.is_ascii_alphanumeric()) && name.chars().all(plain) {
+        return Ok(());
+    }
+    let title = format!("`{name}` is not a valid name for a Docker {argument}");
+    let label = match least {
+        1 => "use letters, digits, `_`, `.` and `-`, starting with a letter or digit",
+        _ => "use at least two letters, digits, `_`, `.` and `-`, starting with a letter or digit",
+    };
+    Err(context.refuse(argument, title, label).hint("choose another name"))
+}
+
+/// Refuses names of options and labels that a command line cannot hold.
+pub(super) fn check_pairs(context: &PlanContext<'_>, argument: &str, pairs: Option<&Pairs>) -> Result<(), Stop> {
+    let is_wrong = |name: &&String| name.is_empty() || name.contains(['=', '\n', '\0']);
+    match pairs.iter().flat_map(|pairs| pairs.keys()).find(is_wrong) {
+        None => Ok(()),
+        Some(name) => Err(context
+            .refuse_entry(
+                argument,
+                name,
+                format!("`{name}` is not a valid name in `{argument}`"),
+                "no `=` and no line break",
+            )
+            .hint("write `NAME = \"VALUE\"`")),
+    }
+}
+
+/// `found` with what is given.
+pub(super) fn merged(found: &BTreeMap<String, String>, given: Option<&Pairs>) -> BTreeMap<String, String> {
+    let given = given
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| (name.clone(), value.0.clone()));
+    found.clone().into_iter().chain(given).collect()
+}
+
+/// Adds names with values to what a review shows, a line for each.
+pub(super) fn show_pairs(attributed: &mut Attributed, name: &'static str, pairs: &BTreeMap<String, String>) {
+    let lines: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    if !lines.is_empty() {
+        attributed.insert(name, Attribute::known(lines.join(", ")));
+    }
+}
+
+/// What differs, in words: `driver bridge → macvlan`.
+pub(super) fn differences(before: &Attributed, after: &Attributed) -> String {
+    let mut names: Vec<&'static str> = before.keys().copied().collect();
+    names.extend(after.keys().copied().filter(|name| !before.contains_key(name)));
+    let shown = |attributed: &Attributed, name: &str| match attributed.get(name) {
+        Some(attribute) => attribute.shown().unwrap_or("another one").to_owned(),
+        None => "none".to_owned(),
+    };
+    let differing = names.into_iter().filter(|name| before.get(name) != after.get(name));
+    let words = differing.map(|name| format!("{name} {} → {}", shown(before, name), shown(after, name)));
+    words.collect::<Vec<_>>().join("; ")
+}
+
+/// Containers by name, in a sentence.
+pub(super) fn named(containers: &[String]) -> String {
+    let names: Vec<String> = containers.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
