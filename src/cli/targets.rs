@@ -141,6 +141,7 @@ pub(super) fn lab_spec(project: &Project, inventory: &str) -> anyhow::Result<Lab
                     name: host.name.clone(),
                     image: lab.image.clone(),
                     memory: lab.memory.map(|memory| memory * MEBIBYTE),
+                    registry: lab.registry.unwrap_or_default(),
                 })
             })
             .collect(),

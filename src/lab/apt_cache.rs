@@ -7,25 +7,20 @@ use std::env;
 use std::error::Error as _;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
 
-use bollard::models::{
-    ContainerCreateBody, ContainerStateStatusEnum as Status, HostConfig, HostConfigLogConfig, Mount, MountType,
-    MountVolumeOptions,
-};
+use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, MountVolumeOptions};
 use futures_util::future::try_join_all;
-use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
 
 use super::boot::Running;
 use super::engine::{Container, Engine};
-use super::error::{LabError, LastLines};
+use super::error::LabError;
 use super::events::{Events, LabEvent};
-use super::image::{self, Recipe};
-use super::naming;
+use super::image::Recipe;
+use super::shared::{self, Shared};
 use super::spec::{AptCacheStatus, LabState};
 
 const NAME: &str = "homelab-lab-apt-cache";
+const TITLE: &str = "apt cache";
 /// The environment variable that names another cache, or `off`.
 const VARIABLE: &str = "HOMELAB_LAB_APT_CACHE";
 const OFF: &str = "off";
@@ -35,10 +30,6 @@ const LABEL: &str = "homelab.lab.apt-cache";
 const PORT: u16 = 3142;
 /// The file in a host with the address of the cache.
 const ADDRESS_FILE: &str = "/etc/homelab-lab/apt-cache";
-/// Another run may start or remove the same cache at the same time; then it is tried again.
-const ATTEMPTS: usize = 4;
-const START_PATIENCE: Duration = Duration::from_secs(10);
-const POLL: Duration = Duration::from_millis(50);
 
 /// Starts the cache if needed and returns its address; `None` if it is turned off or cannot be started.
 pub(super) async fn ensure(engine: &Engine, events: &Events<'_>) -> Option<SocketAddr> {
@@ -66,7 +57,7 @@ pub(super) async fn status(engine: &Engine) -> Result<Option<AptCacheStatus>, La
     let Some(name) = name() else {
         return Ok(None);
     };
-    let found = find(engine, &name).await?;
+    let found = shared::find(engine, TITLE, &name, LABEL).await?;
     let state = match &found {
         None => LabState::Absent,
         Some(container) if container.runs() => LabState::Running,
@@ -91,64 +82,15 @@ fn with_causes(error: &LabError) -> String {
 }
 
 async fn start(engine: &Engine, recipe: &Recipe, name: &str, events: &Events<'_>) -> Result<SocketAddr, LabError> {
-    naming::check("apt cache", name)?;
-    let mut attempt = 1;
-    loop {
-        match try_start(engine, recipe, name, events).await {
-            // Another run is starting the same cache, or has just removed an old one.
-            Err(LabError::Engine { .. } | LabError::NameTaken { .. }) if attempt < ATTEMPTS => {
-                sleep(POLL * 4).await;
-                attempt += 1;
-            }
-            other => return other,
-        }
-    }
-}
-
-async fn try_start(engine: &Engine, recipe: &Recipe, name: &str, events: &Events<'_>) -> Result<SocketAddr, LabError> {
-    let found = find(engine, name).await?;
-    let id = match found {
-        // Other labs may be using it: keep it, even if its image is outdated.
-        Some(container) if container.status == Status::RUNNING => container.id,
-        Some(container) if container.status == Status::PAUSED => {
-            engine.unpause(name, &container.id).await?;
-            container.id
-        }
-        Some(container) if can_start(container.status) && container.image_tag.as_ref() == Some(&recipe.image) => {
-            engine.start(name, &container.id).await?;
-            container.id
-        }
-        // Half removed, or from an older image. Its packages are safe in the volume.
-        old => {
-            image::ensure(engine, recipe, events).await?;
-            if let Some(container) = old {
-                engine.remove(name, &container.id).await?;
-            }
-            let id = engine.create(name, name, body(name, &recipe.image)).await?;
-            engine.start(name, &id).await?;
-            id
-        }
+    let shared = Shared {
+        title: TITLE,
+        name,
+        label: LABEL,
+        port: PORT,
+        recipe,
+        body: &|| body(name, &recipe.image),
     };
-    wait_listening(engine, name, &id).await
-}
-
-/// Whether the container can be started. One that another run has just created is started twice, which is harmless.
-fn can_start(status: Status) -> bool {
-    matches!(status, Status::CREATED | Status::EXITED)
-}
-
-/// The cache's container. Errors: another container has its name.
-async fn find(engine: &Engine, name: &str) -> Result<Option<Container>, LabError> {
-    let Some(container) = engine.inspect(name, name).await? else {
-        return Ok(None);
-    };
-    if container.labels.contains_key(LABEL) {
-        return Ok(Some(container));
-    }
-    Err(LabError::NameTaken {
-        host: "apt cache".to_owned(),
-        container: name.to_owned(),
-    })
+    shared.start(engine, events).await
 }
 
 fn body(name: &str, image: &str) -> ContainerCreateBody {
@@ -178,34 +120,6 @@ fn body(name: &str, image: &str) -> ContainerCreateBody {
             ..HostConfig::default()
         }),
         ..ContainerCreateBody::default()
-    }
-}
-
-async fn wait_listening(engine: &Engine, name: &str, id: &str) -> Result<SocketAddr, LabError> {
-    let deadline = Instant::now() + START_PATIENCE;
-    loop {
-        let container = engine.inspect(name, id).await?;
-        let Some(container) = container.filter(Container::runs) else {
-            return Err(LabError::Ended {
-                host: name.to_owned(),
-                source: engine.last_lines(id).await,
-            });
-        };
-        let address = container.address.and_then(|address| address.parse().ok());
-        if let Some(address) = address.map(|address| SocketAddr::new(address, PORT))
-            && matches!(timeout(POLL * 10, TcpStream::connect(address)).await, Ok(Ok(_)))
-        {
-            return Ok(address);
-        }
-        if Instant::now() > deadline {
-            return Err(LabError::TooSlow {
-                host: name.to_owned(),
-                waited_for: "starting",
-                seconds: START_PATIENCE.as_secs(),
-                source: LastLines::of("it does not accept connections"),
-            });
-        }
-        sleep(POLL).await;
     }
 }
 

@@ -110,6 +110,7 @@ mod tests {
             name: "alpha".into(),
             image: "debian:13".into(),
             memory: Some(512 << 20),
+            registry: false,
         };
         let spec = LabSpec {
             project: "p".into(),

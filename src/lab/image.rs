@@ -34,6 +34,8 @@ const SHUTDOWN_SCRIPT: &str = include_str!("shutdown.sh");
 const DOCKER_RECIPE: &str = include_str!("docker.sh");
 /// The script that installs the apt cache on a minimal Debian.
 const APT_CACHE_RECIPE: &str = include_str!("apt_cache.sh");
+/// The script that installs the registry, and its images, on a minimal Debian.
+const REGISTRY_RECIPE: &str = include_str!("registry.sh");
 /// The repository of server images.
 const SERVER: &str = "debian";
 /// Label of the containers in which images are built.
@@ -86,7 +88,7 @@ pub(super) struct Recipe {
     release: Release,
     mirror: Mirror,
     script: String,
-    /// Whether it makes a server; if not, the apt cache.
+    /// Whether it makes a server; if not, the apt cache or the registry.
     makes_server: bool,
     /// The image's name and tag.
     pub(super) image: String,
@@ -102,6 +104,17 @@ impl Recipe {
         let [release, ..] = RELEASES;
         let cached = mirror.archive.starts_with("http://");
         cached.then(|| Self::of(release, mirror, "apt-cache", APT_CACHE_RECIPE))
+    }
+
+    /// The recipe for the registry.
+    pub(super) fn registry() -> Self {
+        let [release, ..] = RELEASES;
+        Self::of(
+            release,
+            sources::machine_mirror(Path::new("/etc/apt")),
+            "registry",
+            REGISTRY_RECIPE,
+        )
     }
 
     fn with_mirror(release: Release, mirror: Mirror) -> Self {
@@ -375,6 +388,7 @@ mod tests {
             name: "alpha".into(),
             image: image.into(),
             memory: None,
+            registry: false,
         }
     }
 

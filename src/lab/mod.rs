@@ -8,6 +8,9 @@
 //! change are always fetched from the mirror, and so is everything from a mirror with https. A host tries the cache before
 //! every apt run and uses the mirror if the cache does not answer within a second.
 //!
+//! Hosts with `registry = true` share a registry too, the container `homelab-lab-registry-…`: it has a few images, most of them
+//! stand-ins, under their real names.
+//!
 //! - `HOMELAB_LAB_APT_CACHE` names another cache; `off` turns it off.
 //! - `apt-get -o Acquire::http::No-Cache=true install …` replaces a broken file in the cache.
 //! - `docker rm -f homelab-lab-apt-cache && docker volume rm homelab-lab-apt-cache` removes the cache.
@@ -24,6 +27,8 @@ mod lock;
 mod login;
 mod naming;
 mod program;
+mod registry;
+mod shared;
 mod sources;
 mod spec;
 mod state;
@@ -76,9 +81,17 @@ impl Lab {
             image::ensure(&self.engine, recipe, &events).await?;
         }
         let cache = apt_cache::ensure(&self.engine, &events).await;
+        let registry = if spec.hosts.iter().any(|host| host.registry) {
+            Some(registry::ensure(&self.engine, &events).await?)
+        } else {
+            None
+        };
         let found = self.engine.containers(spec).await?;
         let running = self.start_all(spec, &recipes, &found, &events).await?;
         apt_cache::write_address(&self.engine, cache.as_ref(), &running).await?;
+        if let Some(registry) = &registry {
+            registry::write(&self.engine, spec, registry, &running).await?;
+        }
         self.wait_all(spec, &running, &events).await
     }
 

@@ -30,6 +30,8 @@ pub struct LabHost {
     pub image: String,
     /// The memory limit in bytes.
     pub memory: Option<u64>,
+    /// Whether it pulls images from the registry of the lab.
+    pub registry: bool,
 }
 
 /// How to reach a lab host that is up.

@@ -115,6 +115,8 @@ pub struct LabSettings {
     pub image: String,
     /// Memory limit in MiB.
     pub memory: Option<u64>,
+    /// `true` has it pull images from the registry of the lab instead of those of the world.
+    pub registry: Option<bool>,
 }
 
 /// The images that the lab can build.
@@ -129,6 +131,7 @@ impl Default for LabSettings {
         Self {
             image: default_image(),
             memory: None,
+            registry: None,
         }
     }
 }

@@ -282,6 +282,7 @@ fn lab(
                 settings.image.clone_from(&defaults.image);
             }
             settings.memory = settings.memory.or(defaults.memory);
+            settings.registry = settings.registry.or(defaults.registry);
             Ok(Some(settings))
         }
         _ => Err(Diagnostic::new("`lab` must be `true` or a table")
