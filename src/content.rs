@@ -5,6 +5,7 @@ mod deb;
 mod encrypted;
 mod files;
 mod folder;
+mod image_archive;
 
 use std::fmt;
 use std::io;
@@ -20,6 +21,7 @@ pub use deb::NoControl;
 pub use encrypted::{Decrypt, EncryptedFile, Undecrypted};
 pub use files::{Assets, LargeFile, open_lock, open_regular, special_file, special_key_file};
 pub use folder::{Found, ProjectFolder, Refused, UNFINISHED, open_in_place, read_in_place};
+pub use image_archive::{ArchivedImage, NoImage};
 
 /// Bytes that are sent to a host. Equal where size and digest are.
 ///

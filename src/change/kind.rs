@@ -18,6 +18,9 @@ pub enum ResourceKind {
     /// A command that the user wrote.
     Command,
     Directory,
+    /// An image of the Docker engine.
+    #[strum(serialize = "docker image")]
+    DockerImage,
     /// A network of the Docker engine.
     #[strum(serialize = "docker network")]
     DockerNetwork,

@@ -1,11 +1,16 @@
-//! The Docker engine of a host, and what it has: networks and volumes.
+//! The Docker engine of a host, and what it has: networks, volumes, images and containers.
+
+mod reference;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::kind::{DependsOn, Key, Subject};
+use super::system::OperatingSystem;
 use crate::value::Known;
+
+pub use reference::Reference;
 
 /// How the host's own `docker` is called: whatever the user's variables say, it talks to the engine of this host.
 pub const DOCKER: &str = "DOCKER_HOST= DOCKER_CONTEXT=default docker";
@@ -21,6 +26,9 @@ pub(super) const STATE: &str = "network/files/local-kv.db";
 
 /// Packages that bring an engine: those of Debian, of Docker and of Microsoft.
 pub(super) const PACKAGES: [&str; 3] = ["docker.io", "docker-ce", "moby-engine"];
+
+/// Packages that bring the `docker` command to an engine that comes without it.
+const COMMAND_PACKAGES: [&str; 3] = ["docker-cli", "docker-ce-cli", "moby-cli"];
 
 /// Units without which the engine does not run, or by which it is started.
 const UNITS: [&str; 3] = ["docker.service", "docker.socket", "containerd.service"];
@@ -41,6 +49,9 @@ pub enum Engine {
         data_root: String,
         /// Whether an earlier engine left anything there.
         has_state: bool,
+        /// Whether the `docker` command is there all the same.
+        #[serde(default)]
+        has_command: bool,
     },
     /// There is an engine, but not the `docker` command.
     WithoutCommand,
@@ -52,7 +63,7 @@ pub enum Engine {
 impl Key<'_> for EngineKey {
     type Fact = Engine;
 
-    const DEPENDS_ON: DependsOn = DependsOn::Packages;
+    const DEPENDS_ON: DependsOn = DependsOn::Itself;
 
     fn describe(self) -> String {
         "the Docker engine".to_owned()
@@ -119,7 +130,7 @@ pub struct Subnet {
 impl<'a> Key<'a> for NetworkKey<'a> {
     type Fact = Vec<Network>;
 
-    const DEPENDS_ON: DependsOn = DependsOn::Packages;
+    const DEPENDS_ON: DependsOn = DependsOn::Itself;
 
     fn describe(self) -> String {
         format!("Docker network `{}`", self.0)
@@ -162,7 +173,7 @@ pub struct Volume {
 impl<'a> Key<'a> for VolumeKey<'a> {
     type Fact = Option<Volume>;
 
-    const DEPENDS_ON: DependsOn = DependsOn::Packages;
+    const DEPENDS_ON: DependsOn = DependsOn::Itself;
 
     fn describe(self) -> String {
         format!("Docker volume `{}`", self.0)
@@ -185,6 +196,89 @@ impl<'a> Key<'a> for VolumeKey<'a> {
     }
 }
 
+/// The image of this name, as [`Reference::found_as`] writes it.
+#[derive(Clone, Copy)]
+pub struct ImageKey<'a>(pub &'a str);
+
+/// An image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// `sha256:…`. Not known of one that the plan only gets.
+    pub id: Known<String>,
+    /// The digests under which registries have it, `sha256:…`.
+    pub digests: Known<Vec<String>>,
+    /// The containers that were created from it, also those that do not run.
+    #[serde(default)]
+    pub containers: Vec<String>,
+}
+
+impl<'a> Key<'a> for ImageKey<'a> {
+    type Fact = Option<Image>;
+
+    const DEPENDS_ON: DependsOn = DependsOn::Itself;
+
+    fn describe(self) -> String {
+        format!("Docker image `{}`", self.0)
+    }
+
+    fn subject(self) -> Subject<'a> {
+        Subject::Other
+    }
+
+    fn absent() -> Option<Option<Image>> {
+        Some(None)
+    }
+
+    fn may_come_with_packages(self) -> bool {
+        false
+    }
+
+    fn is_outdated_by(self, _known: &Option<Image>, changed: Subject<'_>) -> bool {
+        is_about_engine(changed)
+    }
+}
+
+/// The container of this name, or the first of a service of a compose project: `PROJECT/SERVICE`.
+#[derive(Clone, Copy)]
+pub struct ContainerKey<'a>(pub &'a str);
+
+/// A container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Container {
+    pub name: String,
+    /// What Docker says of it: `running`, `paused`, `restarting`, `exited`, `created` or `dead`.
+    pub state: String,
+}
+
+impl<'a> Key<'a> for ContainerKey<'a> {
+    type Fact = Option<Container>;
+
+    const DEPENDS_ON: DependsOn = DependsOn::Itself;
+
+    fn describe(self) -> String {
+        match self.0.split_once('/') {
+            Some((project, service)) => format!("service `{service}` of compose project `{project}`"),
+            None => format!("Docker container `{}`", self.0),
+        }
+    }
+
+    fn subject(self) -> Subject<'a> {
+        Subject::Other
+    }
+
+    fn absent() -> Option<Option<Container>> {
+        Some(None)
+    }
+
+    fn may_come_with_packages(self) -> bool {
+        false
+    }
+
+    fn is_outdated_by(self, _known: &Option<Container>, changed: Subject<'_>) -> bool {
+        is_about_engine(changed)
+    }
+}
+
 fn is_about_engine(changed: Subject<'_>) -> bool {
     match changed {
         Subject::Packages => true,
@@ -200,8 +294,24 @@ pub(super) fn is_unit(unit: &str) -> bool {
 
 /// Whether this package brings an engine.
 pub(super) fn is_package(name: &str) -> bool {
-    let name = name.split([':', '=']).next().unwrap_or(name);
-    PACKAGES.contains(&name)
+    PACKAGES.contains(&bare(name))
+}
+
+/// Whether this package brings the `docker` command alone.
+pub(super) fn is_command_package(name: &str) -> bool {
+    COMMAND_PACKAGES.contains(&bare(name))
+}
+
+/// Whether this package, which brings an engine, brings the `docker` command too. `docker.io` does so before Debian 13.
+pub(super) fn brings_command(name: &str, system: &OperatingSystem) -> bool {
+    let release: Option<u32> = system.version.split('.').next().and_then(|number| number.parse().ok());
+    let is_apart = system.id == "debian" && release.is_some_and(|release| release >= 13);
+    bare(name) == "docker-ce" || bare(name) == "docker.io" && !is_apart
+}
+
+/// The name of a package without architecture and version.
+fn bare(name: &str) -> &str {
+    name.split([':', '=']).next().unwrap_or(name)
 }
 
 /// The file that shows whether an engine left anything in this data root.
@@ -230,6 +340,31 @@ mod tests {
         ] {
             assert_eq!(is_package(name), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn the_command_comes_with_the_engine_or_apart() {
+        let system = |id: &str, version: &str| OperatingSystem {
+            id: id.to_owned(),
+            version: version.to_owned(),
+            ..OperatingSystem::default()
+        };
+        for (name, id, version, expected) in [
+            ("docker.io", "debian", "12", true),
+            ("docker.io", "debian", "13", false),
+            ("docker.io=26.1.5", "debian", "14", false),
+            ("docker.io", "ubuntu", "24.04", true),
+            // What apt installs along with it brings the command.
+            ("docker-ce", "debian", "13", true),
+            ("moby-engine", "ubuntu", "24.04", false),
+        ] {
+            assert_eq!(
+                brings_command(name, &system(id, version)),
+                expected,
+                "{name} {id} {version}"
+            );
+        }
+        assert!(is_command_package("docker-cli") && !is_command_package("docker.io"));
     }
 
     #[test]

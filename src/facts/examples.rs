@@ -11,7 +11,7 @@ use super::apt::{InstallationFact, ListsFact, SimulatedInstall, SimulatedRemoval
 use super::archive::Archive;
 use super::calendar::CalendarFact;
 use super::check::{CheckFact, FileCheck, HttpCheck, ProgramCheck};
-use super::docker::{Engine, Network, Subnet, Volume};
+use super::docker::{Container, Engine, Image, Network, Subnet, Volume};
 use super::git::{Target, WorkingTree};
 use super::http::{Answer, Question, Request};
 use super::inquiry::{Inquiry, InquiryFact};
@@ -522,6 +522,7 @@ fn kernel_examples() -> Vec<(FactKey, Vec<Fact>)> {
                 Fact::DockerEngine(Engine::Absent {
                     data_root: text("/var/lib/docker"),
                     has_state: true,
+                    has_command: false,
                 }),
                 Fact::DockerEngine(Engine::WithoutCommand),
                 Fact::DockerEngine(Engine::Stopped(text("it failed"))),
@@ -544,6 +545,27 @@ fn kernel_examples() -> Vec<(FactKey, Vec<Fact>)> {
                     options: [(text("type"), text("nfs"))].into(),
                     labels: [(text("a"), text("b"))].into(),
                     containers: vec![text("web")],
+                })),
+            ],
+        ),
+        (
+            FactKey::DockerImage(text("caddy:2.10")),
+            vec![
+                Fact::DockerImage(None),
+                Fact::DockerImage(Some(Image {
+                    id: Known::Yes(text("sha256:74f8")),
+                    digests: Known::Yes(vec![text("sha256:9a0b")]),
+                    containers: vec![text("web")],
+                })),
+            ],
+        ),
+        (
+            FactKey::DockerContainer(text("web")),
+            vec![
+                Fact::DockerContainer(None),
+                Fact::DockerContainer(Some(Container {
+                    name: text("web"),
+                    state: text("running"),
                 })),
             ],
         ),

@@ -83,6 +83,10 @@ macro_rules! every_kind {
             DockerNetwork(name: String) => super::docker::NetworkKey<'a>, Vec<super::docker::Network>;
             /// A volume of the Docker engine.
             DockerVolume(name: String) => super::docker::VolumeKey<'a>, #[serde(with = "presence")] Option<super::docker::Volume>;
+            /// An image of the Docker engine.
+            DockerImage(name: String) => super::docker::ImageKey<'a>, #[serde(with = "presence")] Option<super::docker::Image>;
+            /// A container of the Docker engine, or the first of a service: `PROJECT/SERVICE`.
+            DockerContainer(name: String) => super::docker::ContainerKey<'a>, #[serde(with = "presence")] Option<super::docker::Container>;
             /// The locales that programs can use.
             Locales => super::locale::LocalesKey, std::collections::BTreeSet<String>;
             /// The key that opened this connection.

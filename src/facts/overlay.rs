@@ -112,7 +112,10 @@ impl Overlay {
             FactKey::Installation(wish) if wish.verb != AptVerb::Remove => view.after_sources(known),
             FactKey::PackageLists => view.lists_after_sources(known),
             FactKey::DockerEngine => view.engine(),
-            FactKey::DockerNetwork(_) | FactKey::DockerVolume(_) => view.after_earlier_engine(key, known),
+            FactKey::DockerNetwork(_)
+            | FactKey::DockerVolume(_)
+            | FactKey::DockerImage(_)
+            | FactKey::DockerContainer(_) => view.after_earlier_engine(key, known),
             key => match key.folder() {
                 Some(top) => view.after_entries_change(top, known),
                 None => known,

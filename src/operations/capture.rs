@@ -18,6 +18,7 @@ use std::fmt::Write as _;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::docker::exec::Place;
 use super::files::parameters::{Mode, check_owners, check_path, octal, path_and_ancestors};
 use super::files::whole_file::{FileWish, IfExists, WishedContent, check_parent, plan_file};
 use super::ownership::ownership;
@@ -32,8 +33,8 @@ use crate::content::{Content, Input};
 use crate::facts::http::{Headers, Request};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::path::{Inode, InodeKind, PathFact, parent};
-use crate::facts::{Fact, FactKey, receiving};
-use crate::quote::quote;
+use crate::facts::{Environment, Fact, FactKey, receiving};
+use crate::quote::{quote, quote_all};
 use crate::secret::Secret;
 use crate::value::{Known, Text, Varied};
 
@@ -41,8 +42,9 @@ use crate::value::{Known, Text, Varied};
 const LATER: &str = "the capture makes it";
 const SHELL: &str = "server.shell";
 const REQUEST: &str = "http.resource";
+const EXEC: &str = "docker.exec";
 /// The operations that make a value.
-pub const MAKES_VALUES: [&str; 2] = [SHELL, REQUEST];
+pub const MAKES_VALUES: [&str; 3] = [SHELL, REQUEST, EXEC];
 
 /// Parameters of a `capture`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -75,7 +77,8 @@ pub(super) struct Capture {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Create {
-    /// `"server.shell"`, or `"http.resource"` for what a web API answers.
+    /// `"server.shell"`, `"http.resource"` for what a web API answers, or `"docker.exec"` for what a command in a container
+    /// prints.
     op: String,
     /// Of `server.shell`: commands for `sh`, run in order until one fails. What they print becomes the file.
     commands: Option<Vec<String>>,
@@ -88,6 +91,16 @@ struct Create {
     body: Option<Varied<JsonValue>>,
     /// Of `http.resource`: headers of the request, such as `{ Authorization = "Bearer …" }`. Their values are never shown.
     headers: Option<BTreeMap<String, Text>>,
+    /// Of `docker.exec`: the command, as a list of words. What it prints becomes the file.
+    command: Option<Vec<String>>,
+    /// Of `docker.exec`: name of the container. Give this, or `project` and `service`.
+    container: Option<String>,
+    /// Of `docker.exec`: name of the compose project that the service belongs to.
+    project: Option<String>,
+    /// Of `docker.exec`: service of `project`.
+    service: Option<String>,
+    /// Of `docker.exec`: user of the container that the command runs as.
+    user: Option<String>,
     /// How long to try: it is made again after a pause until it succeeds. By default it is tried once.
     within: Option<Span>,
     /// Paths that this may change beside the file, such as `[]` for none. By default it may change anything, so that later
@@ -158,18 +171,7 @@ impl Operation for Capture {
 impl Capture {
     fn check_create(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
         let Some(create) = &self.create else { return Ok(()) };
-        let of_request = [
-            ("url", create.url.is_some()),
-            ("body", create.body.is_some()),
-            ("headers", create.headers.is_some()),
-        ];
-        // The project has no other operation here.
-        let foreign = if create.op == REQUEST {
-            Some(("commands", create.commands.is_some())).filter(|(_, is_given)| *is_given)
-        } else {
-            of_request.into_iter().find(|(_, is_given)| *is_given)
-        };
-        if let Some((key, _)) = foreign {
+        if let Some(key) = create.foreign() {
             let title = format!("`{key}` is not for `{}` in `create`", create.op);
             return Err(context
                 .refuse_entry("create", key, title, "this would have no effect")
@@ -181,6 +183,9 @@ impl Capture {
             return Err(context
                 .refuse_entry("create", "touches", title, "must start with `/`")
                 .hint("write an absolute path of the host"));
+        }
+        if create.op == EXEC {
+            return create.check_exec(context);
         }
         if create.op == REQUEST {
             let Some(url) = &create.url else {
@@ -250,10 +255,10 @@ impl Capture {
         if let Some(within) = create.within {
             command.timeout = within.0;
         }
-        let asking = if create.op == REQUEST {
-            "create.url"
-        } else {
-            "create.commands"
+        let asking = match create.op.as_str() {
+            REQUEST => "create.url",
+            EXEC => "create.command",
+            _ => "create.commands",
         };
         command = command.asked_by(asking);
         change.steps = vec![Step::Run(command)];
@@ -299,8 +304,60 @@ impl Create {
         self.headers.as_ref().unwrap_or(&NONE)
     }
 
+    /// A parameter that belongs to another operation. The project has none but those of [`MAKES_VALUES`] here.
+    fn foreign(&self) -> Option<&'static str> {
+        let given = [
+            (SHELL, "commands", self.commands.is_some()),
+            (REQUEST, "url", self.url.is_some()),
+            (REQUEST, "body", self.body.is_some()),
+            (REQUEST, "headers", self.headers.is_some()),
+            (EXEC, "command", self.command.is_some()),
+            (EXEC, "container", self.container.is_some()),
+            (EXEC, "project", self.project.is_some()),
+            (EXEC, "service", self.service.is_some()),
+            (EXEC, "user", self.user.is_some()),
+        ];
+        let mut foreign = given
+            .into_iter()
+            .filter(|(op, _, is_given)| *is_given && *op != self.op);
+        foreign.next().map(|(_, key, _)| key)
+    }
+
+    /// Where the command of `docker.exec` runs.
+    fn place(&self) -> Place<'_> {
+        Place {
+            container: self.container.as_deref(),
+            project: self.project.as_deref(),
+            service: self.service.as_deref(),
+            user: self.user.as_deref(),
+            workdir: None,
+        }
+    }
+
+    /// Refuses a command in a container that is not given as it must be.
+    fn check_exec(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
+        self.place().check(context, "create")?;
+        let command = self.command.as_deref().unwrap_or_default();
+        match command.first().filter(|program| !program.trim().is_empty()) {
+            Some(_) => Ok(()),
+            None => Err(context
+                .refuse_entry("create", "command", "missing `command` in `create`", "nothing to run")
+                .hint("write `command = [\"PROGRAM\", \"ARGUMENT\"]`")),
+        }
+    }
+
     /// What is shown of it, and what makes the value.
     fn summary_and_script(&self) -> (String, String) {
+        if self.op == EXEC {
+            let command = self.command.as_deref().unwrap_or_default();
+            let place = self.place();
+            let run = place.run(&Environment::default(), false, command);
+            let words = quote_all(command.iter().map(String::as_str));
+            return (
+                format!("docker exec {} {words}", place.shown()),
+                format!("{run} || exit\n"),
+            );
+        }
         let Some(url) = &self.url else {
             let commands = self.commands.as_deref().unwrap_or_default();
             let mut make = String::new();

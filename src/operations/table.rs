@@ -17,6 +17,8 @@ pub static OPERATIONS: &[Definition] = &[
     Definition::of::<apt::update::Update>(),
     Definition::of::<apt::upgrade::Upgrade>(),
     Definition::of::<crontab::crontab::Crontab>(),
+    Definition::of::<docker::exec::Exec>(),
+    Definition::of::<docker::image::Image>(),
     Definition::of::<docker::network::Network>(),
     Definition::of::<docker::volume::Volume>(),
     Definition::of::<files::block::Block>(),

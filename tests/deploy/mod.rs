@@ -17,6 +17,7 @@ mod concurrency;
 mod conditions;
 mod convergence;
 mod cuts;
+mod docker;
 mod documentation;
 mod ends;
 mod examples;

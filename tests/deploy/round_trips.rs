@@ -91,7 +91,8 @@ fn make_ready(host: &Host<'_>) {
         "apt-get -qq update && apt-get -qq install -y --no-install-recommends cron git nftables >/dev/null && \
          for copy in $(seq {COPIES}); do mkdir /srv/lab-mount-$copy /srv/lab-archive-$copy && touch /srv/lab-old-$copy && tar -cf /srv/lab-$copy.tar -C /etc hostname && git init -q -b main /srv/lab-source-$copy && git -C /srv/lab-source-$copy -c user.name=lab -c user.email=lab@lab commit -q --allow-empty -m lab && echo 'color = red' >/etc/lab-$copy.ini || exit; done && \
          mkdir -p -m 0700 /root/.ssh && \
-         echo 'PerSourcePenaltyExemptList 127.0.0.0/8' >/etc/ssh/sshd_config.d/00-keyscan.conf && systemctl reload ssh",
+         echo 'PerSourcePenaltyExemptList 127.0.0.0/8' >/etc/ssh/sshd_config.d/00-keyscan.conf && systemctl reload ssh && \
+         docker run -d --name lab-box busybox:1.37 sleep infinity",
     ));
 }
 
@@ -111,7 +112,10 @@ fn no_operation_of_any_kind_adds_one() {
         assert!(names.contains(&line), "add `{}` to every_kind.toml", definition.name);
     }
     let project = Project::of(&[
-        ("inventories/dev.toml", "[hosts.alpha]\nlab = true\n"),
+        (
+            "inventories/dev.toml",
+            "[hosts.alpha]\nlab = { image = 'debian:13-docker', registry = true }\n",
+        ),
         ("templates/lab.j2", "of {{ host.name }}\n"),
         ("templates/lab.asc", &signing_key()),
         ("templates/lab/sub/file.j2", "of {{ host.name }}\n"),

@@ -9,6 +9,7 @@ use libtest_mimic::Failed;
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use super::docker_image;
 use crate::support::deb;
 
 /// What stands between what people write and what `HOMELAB_WRITE_TEXTS=1` writes.
@@ -55,12 +56,18 @@ pub(crate) enum ProjectFile {
     Deb {
         deb: String,
     },
+    /// An archive of a Docker image of this name, with one file that has this text.
+    Image {
+        image: String,
+        text: String,
+    },
 }
 
 impl ProjectFile {
     pub(crate) fn bytes(&self) -> Vec<u8> {
         match self {
             Self::Text(text) => text.clone().into_bytes(),
+            Self::Image { image, text } => docker_image::archive(image, text),
             Self::Deb { deb } => deb::package(&format!("{deb}Maintainer: nobody\nDescription: for tests\n")),
         }
     }

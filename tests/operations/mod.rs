@@ -5,6 +5,7 @@
 //! there: read what was written before you commit it.
 
 mod case;
+mod docker_image;
 mod facts;
 mod hostile;
 mod hosts;

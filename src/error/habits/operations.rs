@@ -183,13 +183,15 @@ pub(super) const OPERATIONS: &[(&str, Answer)] = &[
     ("tmpfiles", Own("systemd.tmpfiles")),
     // Containers and repositories.
     (
-        "compose. container. podman. docker.compose docker.container docker.exec docker.image docker.login docker.plugin \
+        "compose. container. podman. docker.compose docker.container docker.login docker.plugin \
          docker.prune docker.stack compose container docker docker_compose docker_compose_v2 docker_container \
-         docker_image docker_login docker_prune docker_stack podman podman_container",
+         docker_login docker_prune docker_stack podman podman_container",
         Do(
             "not in this version: put `compose.yaml` in place with `files.template`, and run `docker compose up -d --wait` with `server.shell` when it changes",
         ),
     ),
+    ("docker_image", Own("docker.image")),
+    ("docker_container_exec", Own("docker.exec")),
     ("docker_network", Own("docker.network")),
     ("docker_volume", Own("docker.volume")),
     (

@@ -1,4 +1,4 @@
-//! Asks the host's own `docker` about the engine, its networks and its volumes.
+//! Asks the host's own `docker` about the engine and what it has.
 //!
 //! An engine that systemd would start at the first question is not asked: a review starts nothing.
 
@@ -9,7 +9,8 @@ use serde::Deserialize;
 
 use crate::facts::answer::{UnreadableAnswer, lines};
 use crate::facts::docker::{
-    DATA_ROOT, DOCKER, Engine, EngineKey, Network, NetworkKey, SETTINGS, STATE, Subnet, Volume, VolumeKey,
+    self, ContainerKey, DATA_ROOT, DOCKER, Engine, EngineKey, Image, ImageKey, Network, NetworkKey, Reference,
+    SETTINGS, STATE, Subnet, Volume, VolumeKey,
 };
 use crate::facts::family::{Family, InTemplates, Readable};
 use crate::facts::key::{Fact, FactKey, Stored as _};
@@ -22,8 +23,8 @@ const LONGEST: u64 = 20;
 static DOCKER_FAMILY: Family = Family {
     subject: "what Docker has",
     probe,
-    // Five commands at the most.
-    allowance: |_| Duration::from_secs(5 * LONGEST),
+    // Six commands at the most.
+    allowance: |_| Duration::from_secs(6 * LONGEST),
     parse,
 };
 
@@ -42,19 +43,48 @@ impl<'a> Readable<'a> for VolumeKey<'a> {
     const IN_TEMPLATES: Option<&'static InTemplates> = None;
 }
 
-/// Lines that begin with a word: `engine` and its state first; then, if it runs, `container` for each, `network` and `volume` for each
-/// that is asked for, or `failed` and the reason; `end` last.
+impl<'a> Readable<'a> for ImageKey<'a> {
+    const FAMILY: &'static Family = &DOCKER_FAMILY;
+    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+}
+
+impl<'a> Readable<'a> for ContainerKey<'a> {
+    const FAMILY: &'static Family = &DOCKER_FAMILY;
+    const IN_TEMPLATES: Option<&'static InTemplates> = None;
+}
+
+/// What is read of each container, in the order of [`container`].
+const OF_CONTAINER: [&str; 8] = [
+    "{{.Names}}",
+    "{{.Networks}}",
+    "{{.Mounts}}",
+    "{{.State}}",
+    "{{.Image}}",
+    "{{.Label \\\"com.docker.compose.project\\\"}}",
+    "{{.Label \\\"com.docker.compose.service\\\"}}",
+    // A container of `docker compose run` is not of the service.
+    "{{.Label \\\"com.docker.compose.oneoff\\\"}}",
+];
+
+/// Lines that begin with a word: `command` if there is no engine but its command; `engine` and its state; then, if it runs, `container` for each, `image` for each
+/// of its names and digests if any is asked for, `network` and `volume` for each that is asked for, or `failed` and the reason; `end` last.
 fn probe(keys: &[FactKey]) -> String {
     let networks: Vec<&str> = keys.iter().filter_map(NetworkKey::of).map(|key| key.0).collect();
     let volumes: Vec<&str> = keys.iter().filter_map(VolumeKey::of).map(|key| key.0).collect();
     let networks = listed("network", "{{.ID}} {{.Name}}", &networks);
     let volumes = listed("volume", "{{.Name}} {{.Name}}", &volumes);
+    let images = if keys.iter().any(|key| ImageKey::of(key).is_some()) {
+        IMAGES
+    } else {
+        ""
+    };
     format!(
         "(\n\
          PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin\n\
          d() {{ {environment} timeout {LONGEST} docker \"$@\" </dev/null 2>&1; }}\n\
          why() {{ [ \"$1\" != 124 ] || set -- 0 \"Docker does not answer within {LONGEST} s\"; printf \"%s\" \"$2\" | tr -s \"\\n\\t\" \"  \" | cut -c 1-300; echo; }}\n\
          none() {{\n\
+         command -v docker >/dev/null && echo command\n\
          r=$(sed -n \"s/.*\\\"data-root\\\"[[:space:]]*:[[:space:]]*\\\"\\([^\\\"]*\\)\\\".*/\\1/p\" {SETTINGS} 2>/dev/null); r=${{r:-{DATA_ROOT}}}\n\
          if [ -e \"$r/{STATE}\" ]; then echo \"engine state $r\"; else echo \"engine absent $r\"; fi; exit\n\
          }}\n\
@@ -63,19 +93,25 @@ fn probe(keys: &[FactKey]) -> String {
          if [ -d /run/systemd/system ] && ! systemctl -q is-active docker.service && systemctl -q is-active docker.socket; then\n\
          echo engine stopped docker.service is not active; exit\n\
          fi\n\
-         a=$(d ps -a --no-trunc --format \"container {{{{.Names}}}}\t{{{{.Networks}}}}\t{{{{.Mounts}}}}\"); s=$?\n\
+         a=$(d ps -a --no-trunc --format \"container {container}\"); s=$?\n\
          case $s:$a in\n\
          0:*) echo engine running; printf \"%s\\n\" \"$a\";;\n\
          *ermission\\ denied*) echo engine denied \"$(why $s \"$a\")\"; exit;;\n\
          124:*) echo engine denied \"$(why $s)\"; exit;;\n\
          *) [ -n \"$e\" ] || none; echo engine stopped \"$(why $s \"$a\")\"; exit;;\n\
          esac\n\
-         {networks}{volumes}\
+         {images}{networks}{volumes}\
          echo end\n\
          )",
+        container = OF_CONTAINER.join("\t"),
         environment = DOCKER.trim_end_matches("docker").trim_end(),
     )
 }
+
+/// Prints all images: one command, however many are asked for.
+const IMAGES: &str = "a=$(d image ls --no-trunc --digests --format \"image {{.Repository}} {{.Tag}} {{.Digest}} {{.ID}}\"); s=$?\n\
+    [ $s = 0 ] || { echo failed \"$(why $s \"$a\")\"; exit; }\n\
+    printf \"%s\\n\" \"$a\"\n";
 
 /// Prints everything of this kind that has one of `names`. A name may be one of several, so it is looked for in the list.
 fn listed(kind: &str, format: &str, names: &[&str]) -> String {
@@ -147,12 +183,18 @@ struct Container {
     name: String,
     networks: Vec<String>,
     mounts: Vec<String>,
+    state: String,
+    /// The name of its image, or the id if no name means that image any more.
+    image: String,
+    /// Its service of a compose project: `PROJECT/SERVICE`.
+    service: Option<String>,
 }
 
 fn container(line: &str) -> Container {
     let mut parts = line.split('\t').map(str::to_owned);
     let mut part = || parts.next().unwrap_or_default();
-    let (name, networks, mounts) = (part(), part(), part());
+    let (name, networks, mounts, state, image) = (part(), part(), part(), part(), part());
+    let (project, service, is_one_off) = (part(), part(), part().eq_ignore_ascii_case("true"));
     let words = |list: String| list.split(',').map(str::to_owned).collect();
     // A container that others link to has further names.
     let own = name.split(',').find(|name| !name.contains('/')).unwrap_or(&name);
@@ -160,14 +202,38 @@ fn container(line: &str) -> Container {
         name: own.to_owned(),
         networks: words(networks),
         mounts: words(mounts),
+        state,
+        image,
+        service: (!service.is_empty() && !is_one_off).then(|| format!("{project}/{service}")),
     }
+}
+
+/// One name or digest of an image.
+struct ImageLine {
+    repository: String,
+    tag: String,
+    digest: String,
+    id: String,
+}
+
+fn image_line(line: &str) -> Option<ImageLine> {
+    let mut words = line.split(' ').map(str::to_owned);
+    Some(ImageLine {
+        repository: words.next()?,
+        tag: words.next()?,
+        digest: words.next()?,
+        id: words.next()?,
+    })
 }
 
 /// What Docker says, by kind.
 #[derive(Default)]
 struct Said {
+    /// Whether there is the command without an engine.
+    has_command: bool,
     engine: Option<Fact>,
     containers: Vec<Container>,
+    images: Vec<ImageLine>,
     networks: Vec<InspectedNetwork>,
     volumes: Vec<InspectedVolume>,
     failed: Option<String>,
@@ -182,8 +248,15 @@ impl Said {
             };
             let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
             match word {
-                "engine" => said.engine = Some(engine(rest).ok_or_else(|| unreadable(&"unknown state"))?),
+                "command" => said.has_command = true,
+                "engine" => {
+                    let engine = engine(rest, said.has_command);
+                    said.engine = Some(engine.ok_or_else(|| unreadable(&"unknown state"))?);
+                }
                 "container" => said.containers.push(container(rest)),
+                "image" => said
+                    .images
+                    .push(image_line(rest).ok_or_else(|| unreadable(&"four words were expected"))?),
                 "network" => said
                     .networks
                     .push(serde_json::from_str(rest).map_err(|error| unreadable(&error))?),
@@ -230,6 +303,55 @@ impl Said {
         }))
     }
 
+    fn image(&self, name: &str) -> Fact {
+        let Ok(wanted) = Reference::parse(name) else {
+            return Fact::DockerImage(None);
+        };
+        let is_wanted = |line: &&ImageLine| match (&wanted.tag, &wanted.digest) {
+            (Some(tag), _) => line.tag == *tag,
+            (None, digest) => digest.as_ref() == Some(&line.digest),
+        };
+        let mut own = self.images.iter().filter(|line| line.repository == wanted.repository);
+        let Some(id) = own.find(is_wanted).map(|line| &line.id) else {
+            return Fact::DockerImage(None);
+        };
+        let is_digest = |line: &&ImageLine| line.id == *id && line.digest.contains(':');
+        let mut digests: Vec<String> = self
+            .images
+            .iter()
+            .filter(is_digest)
+            .map(|line| line.digest.clone())
+            .collect();
+        digests.sort();
+        digests.dedup();
+        let uses = |container: &&Container| {
+            container.image == *id
+                || Reference::parse(&container.image).is_ok_and(|image| image.found_as() == wanted.found_as())
+        };
+        Fact::DockerImage(Some(Image {
+            id: Known::Yes(id.clone()),
+            digests: Known::Yes(digests),
+            containers: self.using(uses),
+        }))
+    }
+
+    /// The container of this name; of several of a service one that runs, the first by name.
+    fn container(&self, name: &str) -> Fact {
+        let is_meant = |container: &&Container| {
+            if name.contains('/') {
+                container.service.as_deref() == Some(name)
+            } else {
+                container.name == name
+            }
+        };
+        let all = self.containers.iter().filter(is_meant);
+        let first = all.min_by_key(|container| (container.state != "running", container.name.len(), &container.name));
+        Fact::DockerContainer(first.map(|container| docker::Container {
+            name: container.name.clone(),
+            state: container.state.clone(),
+        }))
+    }
+
     fn using(&self, uses: impl Fn(&&Container) -> bool) -> Vec<String> {
         let mut names: Vec<String> = self
             .containers
@@ -242,11 +364,12 @@ impl Said {
     }
 }
 
-fn engine(state: &str) -> Option<Fact> {
+fn engine(state: &str, has_command: bool) -> Option<Fact> {
     let (word, rest) = state.split_once(' ').unwrap_or((state, ""));
     let absent = |has_state| Engine::Absent {
         data_root: rest.to_owned(),
         has_state,
+        has_command,
     };
     Some(Fact::DockerEngine(match word {
         "running" => Engine::Running,
@@ -283,6 +406,8 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
             (_, Some(why), _) | (_, None, Fact::Denied(why)) => Fact::Denied(why.clone()),
             (FactKey::DockerNetwork(name), ..) => said.network(name),
             (FactKey::DockerVolume(name), ..) => said.volume(name),
+            (FactKey::DockerImage(name), ..) => said.image(name),
+            (FactKey::DockerContainer(name), ..) => said.container(name),
             _ => return Err(UnreadableAnswer::new(format!("Docker is not asked for {key}"))),
         };
         Ok((key.clone(), fact))

@@ -2,7 +2,9 @@
 //! of an earlier one has nothing but what every engine has, so all that is created in it is known before.
 
 use super::{Lookup, View};
-use crate::facts::docker::{DATA_ROOT, Engine, SETTINGS, data_root, is_package, is_unit, state_file};
+use crate::facts::docker::{
+    DATA_ROOT, Engine, SETTINGS, brings_command, data_root, is_command_package, is_package, is_unit, state_file,
+};
 use crate::facts::package::PackageFact;
 use crate::facts::path::{ContentFact, PathFact};
 use crate::facts::scope::{Effect, FactScope, OperationId};
@@ -17,6 +19,8 @@ struct Course<'a> {
     doubt: Option<(&'a OperationId, String)>,
     /// Whether that is only whether a package brings one.
     is_about_packages: bool,
+    /// Whether operations install the engine.
+    is_new: bool,
     /// The operation that installed the engine where an earlier one left something.
     found_state: Option<(&'a OperationId, String)>,
 }
@@ -53,13 +57,17 @@ impl View<'_> {
             engine,
             doubt: None,
             is_about_packages: false,
+            is_new: false,
             found_state: None,
         };
         let entries = self.log.entries(self.seen).iter().chain(self.own.entries(usize::MAX));
         for entry in entries {
             match &entry.effect {
                 Effect::Set(FactKey::Package(name), Fact::Package(fact)) if is_package(name) => {
-                    self.with_package(&mut course, &entry.operation, fact.is_installed());
+                    self.with_package(&mut course, &entry.operation, name, fact);
+                }
+                Effect::Set(FactKey::Package(name), Fact::Package(fact)) if is_command_package(name) => {
+                    with_command(&mut course, &entry.operation, fact);
                 }
                 Effect::Set(FactKey::Package(_), Fact::Package(fact)) => {
                     with_other_package(&mut course, &entry.operation, fact);
@@ -74,28 +82,50 @@ impl View<'_> {
         course
     }
 
-    fn with_package<'a>(&self, course: &mut Course<'a>, operation: &'a OperationId, is_installed: bool) {
+    fn with_package<'a>(&self, course: &mut Course<'a>, operation: &'a OperationId, name: &str, package: &PackageFact) {
         if course.doubt.is_some() && !course.is_about_packages {
             return;
         }
         course.doubt = None;
-        match (&course.engine, is_installed) {
-            (Engine::Absent { data_root, has_state }, true) => {
+        match (&course.engine, package.is_installed()) {
+            (
+                Engine::Absent {
+                    data_root,
+                    has_state,
+                    has_command,
+                },
+                true,
+            ) => {
+                let has_command = *has_command || !lists_what_comes_along(package) || self.brings_command(name);
                 let root = self.predicted_root().unwrap_or_else(|| data_root.clone());
                 if self.has_state(&root, data_root, *has_state) {
                     let why = format!("an earlier Docker engine left what it had in `{root}`");
                     course.found_state = Some((operation, why));
                 }
-                course.engine = Engine::Running;
+                course.is_new = true;
+                course.engine = if has_command {
+                    Engine::Running
+                } else {
+                    Engine::WithoutCommand
+                };
             }
             (Engine::Stopped(_), true) => course.doubt = Some((operation, "its package may start it".to_owned())),
             (Engine::WithoutCommand | Engine::Running, true) | (Engine::Absent { .. }, false) => {}
-            (_, false) => {
+            (engine, false) => {
                 course.engine = Engine::Absent {
                     data_root: DATA_ROOT.to_owned(),
                     has_state: true,
+                    has_command: !matches!(engine, Engine::WithoutCommand) && !self.brings_command(name),
                 };
             }
+        }
+    }
+
+    /// Whether a package that brings an engine also brings its command, on this system.
+    fn brings_command(&self, name: &str) -> bool {
+        match self.facts.get(&FactKey::System) {
+            Some(Fact::System(system)) => brings_command(name, &system.machine.os),
+            _ => true,
         }
     }
 
@@ -119,6 +149,32 @@ impl View<'_> {
         }
         let file = self.facts.get(&FactKey::Path(state_file(root)));
         file != Some(&Fact::Path(PathFact::Absent))
+    }
+}
+
+/// Whether the plan knows which packages are installed along with this one.
+fn lists_what_comes_along(package: &PackageFact) -> bool {
+    matches!(
+        package,
+        PackageFact::Listed {
+            version: Known::Yes(_),
+            ..
+        }
+    )
+}
+
+/// The command comes to an engine that has none. Whether that engine runs is known only if operations install it.
+fn with_command<'a>(course: &mut Course<'a>, operation: &'a OperationId, package: &PackageFact) {
+    let is_installed = package.is_installed();
+    match &mut course.engine {
+        Engine::Absent { has_command, .. } => *has_command = is_installed,
+        Engine::WithoutCommand if is_installed && course.is_new => course.engine = Engine::Running,
+        Engine::WithoutCommand if is_installed => {
+            course.doubt = Some((operation, "its command is installed".to_owned()));
+            course.is_about_packages = false;
+        }
+        Engine::Running if !is_installed => course.engine = Engine::WithoutCommand,
+        _ => {}
     }
 }
 
@@ -175,6 +231,7 @@ mod tests {
     use crate::facts::overlay::{Effect, FactScope, Lookup, OperationId, Overlay};
     use crate::facts::package::PackageFact;
     use crate::facts::path::{ContentFact, Inode, InodeKind, PathFact};
+    use crate::facts::system::SystemFacts;
     use crate::facts::unit::{UnitFact, UnitState};
     use crate::facts::{Fact, FactKey, Facts};
     use crate::secret::sha256_hex;
@@ -235,13 +292,23 @@ mod tests {
         Engine::Absent {
             data_root: "/var/lib/docker".to_owned(),
             has_state,
+            has_command: false,
         }
     }
 
     /// What is known of the engine and of a network that none has, after operations.
     fn after(engine: &Engine, operations: &[Vec<Effect>]) -> (&'static str, &'static str) {
+        after_on("12", engine, operations)
+    }
+
+    /// The same on a release of Debian.
+    fn after_on(release: &str, engine: &Engine, operations: &[Vec<Effect>]) -> (&'static str, &'static str) {
+        let mut system = SystemFacts::default();
+        system.machine.os.id = "debian".to_owned();
+        system.machine.os.version = release.to_owned();
         let network = FactKey::DockerNetwork("lan".to_owned());
         let mut facts = Facts::default();
+        facts.insert(FactKey::System, Fact::System(Box::new(system)));
         facts.insert(FactKey::DockerEngine, Fact::DockerEngine(engine.clone()));
         facts.insert(network.clone(), Fact::DockerNetwork(Vec::new()));
         let state = "/new/network/files/local-kv.db".to_owned();
@@ -254,6 +321,7 @@ mod tests {
             Lookup::Known(Fact::DockerEngine(Engine::Running)) => "running",
             Lookup::Known(Fact::DockerEngine(Engine::Stopped(_))) => "stopped",
             Lookup::Known(Fact::DockerEngine(Engine::Absent { .. })) => "absent",
+            Lookup::Known(Fact::DockerEngine(Engine::WithoutCommand)) => "without its command",
             Lookup::Known(_) => "other",
             Lookup::Since(..) => "later",
             Lookup::NotGathered => "unread",
@@ -323,6 +391,50 @@ mod tests {
             ),
         ] {
             assert_eq!(after(&engine, &operations), expected, "{engine:?} {operations:?}");
+        }
+    }
+
+    #[test]
+    fn the_command_may_be_a_package_of_its_own() {
+        let both = || [installed("docker.io"), installed("docker-cli")].concat();
+        let there = Engine::Absent {
+            data_root: "/var/lib/docker".to_owned(),
+            has_state: false,
+            has_command: true,
+        };
+        for (release, engine, operations, expected) in [
+            ("13", absent(false), vec![installed("docker.io")], "without its command"),
+            ("12", absent(false), vec![installed("docker.io")], "running"),
+            ("13", absent(false), vec![installed("docker-ce")], "running"),
+            ("13", there, vec![installed("docker.io")], "running"),
+            ("13", absent(false), vec![both()], "running"),
+            (
+                "13",
+                absent(false),
+                vec![installed("docker-cli"), installed("docker.io")],
+                "running",
+            ),
+            // What comes along is not known yet.
+            ("13", absent(false), vec![installed_later("docker.io")], "running"),
+            ("13", Engine::WithoutCommand, vec![installed("docker-cli")], "later"),
+            (
+                "13",
+                Engine::Running,
+                vec![vec![removed("docker-cli")]],
+                "without its command",
+            ),
+            (
+                "13",
+                Engine::Running,
+                vec![vec![removed("docker.io")], installed("docker.io")],
+                "running",
+            ),
+        ] {
+            assert_eq!(
+                after_on(release, &engine, &operations).0,
+                expected,
+                "{release} {engine:?} {operations:?}"
+            );
         }
     }
 

@@ -38,6 +38,16 @@ impl Docker {
         self
     }
 
+    /// As it is.
+    pub(super) fn text(self) -> String {
+        self.0
+    }
+
+    /// With the names of what it is about; what it prints counts.
+    pub(super) fn of<'a>(self, names: impl IntoIterator<Item = &'a str>) -> String {
+        format!("{} {}", self.0, quote_all(names))
+    }
+
     /// With the name of what it is about. Docker prints that name or an id, which says nothing.
     pub(super) fn on(self, name: &str) -> String {
         format!("{} {} >/dev/null", self.0, quote(name))

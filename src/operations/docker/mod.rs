@@ -2,6 +2,8 @@
 
 mod command;
 mod engine;
+pub(super) mod exec;
+pub(super) mod image;
 pub(super) mod network;
 mod resource;
 pub(super) mod volume;

@@ -21,7 +21,7 @@ use crate::change::{
     Action, Attribute, Attributed, Before, Command, NotKnown, Outcome, ResourceChange, ResourceId, ResourceKind, Risk,
     Step, Stop,
 };
-use crate::facts::docker::{self, BUILT_IN_NETWORKS, NetworkKey, Subnet};
+use crate::facts::docker::{self, BUILT_IN_NETWORKS, DOCKER, NetworkKey, Subnet};
 use crate::facts::overlay::{Effect, FactScope};
 use crate::facts::{Fact, FactKey};
 use crate::operations::operation::Demand;
@@ -59,7 +59,7 @@ pub(in crate::operations) struct Network {
     attachable: Option<bool>,
     /// `true` gives containers IPv6 addresses too.
     ipv6: Option<bool>,
-    /// `true` removes a network that differs, and creates it again. Its containers are disconnected.
+    /// `true` removes a network that differs, and creates it again. Its containers leave it and join the new one.
     #[serde(default)]
     recreate: bool,
     /// `false` removes the network.
@@ -280,7 +280,6 @@ impl Network {
         let mut change = ResourceChange::new(id, action, before, after.map(attributed));
         let left = after.map(|network| docker::Network {
             id: Known::No("Docker chooses it".to_owned()),
-            containers: Vec::new(),
             ..network.clone()
         });
         change.effects = vec![Effect::Set(self.key(), Fact::DockerNetwork(left.into_iter().collect()))];
@@ -332,7 +331,7 @@ impl Network {
             return Err(self.refuse_recreation(context, found, &differences(&before, &after)));
         }
         if !found.containers.is_empty() {
-            after.insert("disconnects", Attribute::known(found.containers.join(", ")));
+            after.insert("reconnects", Attribute::known(found.containers.join(", ")));
         }
         let mut change = self.change(Action::Update, Before::Present(before), Some(&wished));
         change.after = Some(after);
@@ -353,7 +352,7 @@ impl Network {
         }
         let users = named(&found.containers);
         stop.hint(format!(
-            "write `recreate = true` to have it removed and created again: that disconnects {users}"
+            "write `recreate = true` to have it removed and created again: that interrupts {users}"
         ))
     }
 
@@ -365,30 +364,46 @@ impl Network {
         }
     }
 
-    /// If the new network cannot be created, the old one comes back with its containers.
+    /// If the new network cannot be created, or a container cannot join it, the old one comes back with its containers.
     fn recreation(&self, found: &docker::Network, wished: &docker::Network) -> String {
-        let id = self.id_of(found);
-        let connect = |network: &str| -> String {
-            let commands = found.containers.iter().map(|container| {
-                let connect = Docker::new(&["network", "connect", network]).on(container);
-                format!("{connect} 2>&1; ")
-            });
-            commands.collect()
-        };
-        let disconnects = found.containers.iter().map(|container| {
-            // One that does not run may not be connected any more. Whether all are gone, `rm` says.
-            let disconnect = Docker::new(&["network", "disconnect", "-f", id]).on(container);
-            format!("{disconnect} 2>&1; ")
-        });
+        let remove = Docker::new(&["network", "rm"]).on(self.id_of(found));
+        let create = creation(&self.network, wished);
+        let create_again = creation(&self.network, found);
+        if found.containers.is_empty() {
+            return format!("{remove} && {{ {create} || {{ s=$?; {create_again}; exit $s; }}; }}");
+        }
         format!(
-            "{disconnects}{remove} || {{ s=$?; {connect_again}exit $s; }}\n\
-             {create} || {{ s=$?; {create_again}; {connect_back}exit $s; }}",
-            disconnects = disconnects.collect::<String>(),
-            remove = Docker::new(&["network", "rm"]).on(id),
-            connect_again = connect(id),
-            create = creation(&self.network, wished),
-            create_again = creation(&self.network, found),
-            connect_back = connect(&self.network),
+            "{ends}\n\
+             leave {id}\n\
+             {remove} || {{ s=$?; join {id}; exit $s; }}\n\
+             {create} && join {name} && exit\n\
+             s=$?; leave {name}; {remove_new} 2>&1; {create_again}; join {name}; exit $s",
+            ends = self.ends(found),
+            id = quote(self.id_of(found)),
+            name = quote(&self.network),
+            remove_new = Docker::new(&["network", "rm"]).on(&self.network),
+        )
+    }
+
+    /// Shell text that reads how containers are connected, and has them `leave` and `join` a network. Each joins with its aliases, and
+    /// with its fixed addresses if the network has these.
+    fn ends(&self, found: &docker::Network) -> String {
+        let addresses = "{{with .IPAMConfig}}{{with .IPv4Address}} --ip {{.}}{{end}}{{with .IPv6Address}} --ip6 {{.}}{{end}}{{end}}";
+        let format = format!(
+            "{{{{.ID}}}}{{{{with index .NetworkSettings.Networks \"{}\"}}}}{addresses}{{{{range .Aliases}}}} --alias {{{{.}}}}{{{{end}}}}{{{{end}}}}",
+            self.network
+        );
+        let words = ["inspect", "--type", "container", "--format", &format];
+        let inspect = Docker::new(&words).of(found.containers.iter().map(String::as_str));
+        format!(
+            "set -f\n\
+             ends=$({inspect}) || exit\n\
+             each() {{ printf '%s\\n' \"$ends\" | {{ s=0; while read -r container options; do \"$@\" </dev/null || s=1; done; exit $s; }}; }}\n\
+             left() {{ {DOCKER} network disconnect -f \"$1\" \"$container\" >/dev/null 2>&1; }}\n\
+             joined() {{ {DOCKER} network connect $options \"$1\" \"$container\" 2>/dev/null || \
+             {DOCKER} network connect $(printf '%s' \"$options\" | sed 's/--ip6* [^ ]*//g') \"$1\" \"$container\"; }}\n\
+             leave() {{ each left \"$1\"; }}\n\
+             join() {{ each joined \"$1\"; }}"
         )
     }
 }

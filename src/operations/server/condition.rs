@@ -9,28 +9,28 @@ use crate::operations::parameters::Span;
 use crate::operations::{PlanContext, Role};
 
 /// How long what runs may take, unless the task says otherwise.
-pub(super) fn default_within() -> Span {
+pub(in crate::operations) fn default_within() -> Span {
     Span(DEFAULT_TIMEOUT)
 }
 
 /// The parameters of a condition.
-pub(super) struct Condition<'a> {
-    pub(super) creates: Option<&'a str>,
-    pub(super) removes: Option<&'a str>,
-    pub(super) unless: Option<&'a str>,
-    pub(super) only_if: Option<&'a str>,
-    pub(super) always: bool,
+pub(in crate::operations) struct Condition<'a> {
+    pub(in crate::operations) creates: Option<&'a str>,
+    pub(in crate::operations) removes: Option<&'a str>,
+    pub(in crate::operations) unless: Option<&'a str>,
+    pub(in crate::operations) only_if: Option<&'a str>,
+    pub(in crate::operations) always: bool,
     /// The parameter that says what runs.
-    pub(super) of: &'static str,
+    pub(in crate::operations) of: &'static str,
     /// What runs, in words: `the commands`.
-    pub(super) what: &'static str,
+    pub(in crate::operations) what: &'static str,
     /// What it would be without a condition.
-    pub(super) without: &'static str,
+    pub(in crate::operations) without: &'static str,
 }
 
 impl Condition<'_> {
     /// The facts that decide.
-    pub(super) fn needs(&self) -> Vec<FactKey> {
+    pub(in crate::operations) fn needs(&self) -> Vec<FactKey> {
         let paths = [self.creates, self.removes].into_iter().flatten();
         let commands = [self.unless, self.only_if].into_iter().flatten();
         let paths = paths.map(|path| FactKey::Path(path.to_owned()));
@@ -45,7 +45,7 @@ impl Condition<'_> {
     }
 
     /// What may change, if `touches` are the paths that the user listed.
-    pub(super) fn touches(&self, touches: Option<&[String]>) -> Vec<FactScope> {
+    pub(in crate::operations) fn touches(&self, touches: Option<&[String]>) -> Vec<FactScope> {
         let Some(paths) = touches else {
             return vec![FactScope::Everything];
         };
@@ -55,7 +55,7 @@ impl Condition<'_> {
     }
 
     /// The same as effects.
-    pub(super) fn effects(&self, touches: Option<&[String]>) -> Vec<Effect> {
+    pub(in crate::operations) fn effects(&self, touches: Option<&[String]>) -> Vec<Effect> {
         let scopes = self.touches(touches).into_iter();
         scopes
             .map(|scope| Effect::Forget(scope, "the command may change it".to_owned()))
@@ -63,7 +63,7 @@ impl Condition<'_> {
     }
 
     /// Whether it is time to run.
-    pub(super) fn is_due(&self, context: &PlanContext<'_>) -> Result<bool, Stop> {
+    pub(in crate::operations) fn is_due(&self, context: &PlanContext<'_>) -> Result<bool, Stop> {
         Ok(if let Some(path) = self.creates {
             context.path(path)? == PathFact::Absent
         } else if let Some(path) = self.removes {
@@ -79,7 +79,7 @@ impl Condition<'_> {
     }
 
     /// What running is to the host.
-    pub(super) fn action(&self, context: &PlanContext<'_>) -> Action {
+    pub(in crate::operations) fn action(&self, context: &PlanContext<'_>) -> Action {
         match context.role() {
             // Being notified is a change that is pending.
             Role::Handler if !self.is_of_the_host() => Action::Update,
@@ -89,7 +89,7 @@ impl Condition<'_> {
     }
 
     /// Refuses more than one condition, and none where one is needed.
-    pub(super) fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
+    pub(in crate::operations) fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
         self.check_number(context)?;
         for (argument, path) in [("creates", self.creates), ("removes", self.removes)] {
             if path.is_some_and(|path| !path.starts_with('/')) {
@@ -149,7 +149,7 @@ fn succeeds(context: &PlanContext<'_>, script: &str) -> Result<bool, Stop> {
 }
 
 /// The user that commands run as, unless it is root.
-pub(super) fn run_as(context: &PlanContext<'_>) -> Option<String> {
+pub(in crate::operations) fn run_as(context: &PlanContext<'_>) -> Option<String> {
     let session = context.session();
     match context.identity() {
         Identity::Root => None,

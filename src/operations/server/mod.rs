@@ -1,7 +1,7 @@
 //! The system itself: users, groups and commands.
 
 mod command;
-mod condition;
+pub(super) mod condition;
 pub(super) mod etc_hosts;
 mod fstab;
 pub(super) mod group;

@@ -43,6 +43,9 @@ const WHOLE: &[(&str, &str)] = &[
          tags = ['w']\nnotify = ['i']\n[operation.create]\nop = 'server.shell'\ncommands = ['true']\nwithin = '1m'\ntouches = ['/x']\n\
          [[operation]]\ncapture = 'w'\nfile = '/etc/w'\nsecret = true\n[operation.create]\nop = 'http.resource'\nurl = 'http://x/'\n\
          method = 'POST'\nbody = { a = 1 }\nheaders = { A = 'b' }\n\
+         [[operation]]\ncapture = 'x'\nfile = '/etc/x'\n[operation.create]\nop = 'docker.exec'\ncontainer = 'c'\n\
+         command = ['x']\nuser = 'u'\n[[operation]]\ncapture = 'y'\nfile = '/etc/y'\n[operation.create]\nop = 'docker.exec'\n\
+         project = 'p'\nservice = 's'\ncommand = ['x']\n\
          [[handler]]\nop = 'systemd.daemon_reload'\nname = 'i'\n",
     ),
     (

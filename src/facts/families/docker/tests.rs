@@ -85,15 +85,17 @@ end
 
 #[test]
 fn each_state_of_the_engine_is_read() {
-    let absent = |has_state| {
+    let absent = |has_state, has_command| {
         Fact::DockerEngine(Engine::Absent {
             data_root: "/srv/docker".to_owned(),
             has_state,
+            has_command,
         })
     };
     for (answer, expected) in [
-        ("engine absent /srv/docker", absent(false)),
-        ("engine state /srv/docker", absent(true)),
+        ("engine absent /srv/docker", absent(false, false)),
+        ("command\nengine absent /srv/docker", absent(false, true)),
+        ("engine state /srv/docker", absent(true, false)),
         ("engine command", Fact::DockerEngine(Engine::WithoutCommand)),
         (
             "engine stopped it died",
@@ -108,6 +110,60 @@ fn each_state_of_the_engine_is_read() {
     assert_eq!(facts[0].1, Fact::Denied("why".to_owned()));
     assert!(parse(&[FactKey::DockerEngine], 0, b"engine what\n").is_err());
     assert!(parse(&[FactKey::DockerEngine], 0, b"").is_err());
+}
+
+#[test]
+fn images_are_found_by_tag_and_by_digest_with_the_containers_of_each() {
+    let digest = |digit: &str| format!("sha256:{}", digit.repeat(64));
+    let (old, new, pinned) = (digest("1"), digest("2"), format!("app@{}", digest("d")));
+    let container = |name: &str, image: &str| format!("container {name}\tlan\t\trunning\t{image}\t\t\t");
+    let answer = [
+        "engine running".to_owned(),
+        container("by-name", "docker.io/library/app:1"),
+        container("by-id", &new),
+        container("of-old", &old),
+        format!("image app 1 <none> {new}"),
+        format!("image app 1 {} {new}", digest("d")),
+        format!("image ghcr.io/x/app 1 {} {new}", digest("e")),
+        format!("image <none> <none> <none> {old}"),
+        "end".to_owned(),
+    ]
+    .join("\n");
+    let keys = ["app:1", &pinned, "app:2", "other:1"].map(|name| FactKey::DockerImage(name.to_owned()));
+    let facts = parse(&keys, 0, answer.as_bytes()).expect("readable");
+    let image = |containers: &[&str]| {
+        Fact::DockerImage(Some(Image {
+            id: Known::Yes(new.clone()),
+            digests: Known::Yes(vec![digest("d"), digest("e")]),
+            containers: containers.iter().map(|name| (*name).to_owned()).collect(),
+        }))
+    };
+    assert_eq!(facts[0].1, image(&["by-id", "by-name"]));
+    assert_eq!(facts[1].1, image(&["by-id"]));
+    assert_eq!(facts[2].1, Fact::DockerImage(None));
+    assert_eq!(facts[3].1, Fact::DockerImage(None));
+}
+
+#[test]
+fn a_container_is_found_by_name_and_by_its_service() {
+    let answer = "engine running\n\
+        container shop-web-10\tlan\t\trunning\tapp:1\tshop\tweb\tFalse\n\
+        container shop-web-2\tlan\t\trunning\tapp:1\tshop\tweb\tFalse\n\
+        container shop-web-1\tlan\t\texited\tapp:1\tshop\tweb\tFalse\n\
+        container shop-job-run-1\tlan\t\trunning\tapp:1\tshop\tjob\tTrue\n\
+        end\n";
+    let keys = ["shop-web-1", "shop/web", "shop/job", "web"].map(|name| FactKey::DockerContainer(name.to_owned()));
+    let facts = parse(&keys, 0, answer.as_bytes()).expect("readable");
+    let found = |name: &str, state: &str| {
+        Fact::DockerContainer(Some(docker::Container {
+            name: name.to_owned(),
+            state: state.to_owned(),
+        }))
+    };
+    assert_eq!(facts[0].1, found("shop-web-1", "exited"));
+    assert_eq!(facts[1].1, found("shop-web-2", "running"));
+    assert_eq!(facts[2].1, Fact::DockerContainer(None));
+    assert_eq!(facts[3].1, Fact::DockerContainer(None));
 }
 
 /// Runs the probe with a `docker` of these lines of shell.
@@ -169,9 +225,12 @@ fn an_engine_that_does_not_answer_is_told_from_one_that_is_not_there() {
     assert_eq!(state(Some(silent), true), stopped);
     assert!(matches!(
         state(Some(silent), false),
-        Fact::DockerEngine(Engine::Absent { .. })
+        Fact::DockerEngine(Engine::Absent { has_command: true, .. })
     ));
-    assert!(matches!(state(None, false), Fact::DockerEngine(Engine::Absent { .. })));
+    assert!(matches!(
+        state(None, false),
+        Fact::DockerEngine(Engine::Absent { has_command: false, .. })
+    ));
     assert_eq!(state(None, true), Fact::DockerEngine(Engine::WithoutCommand));
     let denied = "echo 'permission denied while trying to connect'; exit 1";
     assert!(matches!(state(Some(denied), true), Fact::Denied(_)));

@@ -1,0 +1,351 @@
+//! `docker.exec`: run a command in a container when a condition requires it.
+//!
+//! ```toml
+//! [[operation]]
+//! op = "docker.exec"
+//! container = "db"
+//! command = ["createuser", "app"]
+//! unless = ["sh", "-c", "psql -tc '\\du' | grep -qw app"]
+//! ```
+//!
+//! `unless` and `only_if` run in a dry run too, so they must not change anything.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::command::Docker;
+use super::engine;
+use super::resource::{check_name, named};
+use crate::change::{Attribute, Before, Command, Outcome, ResourceChange, ResourceId, ResourceKind, Step, Stop};
+use crate::facts::docker::ContainerKey;
+use crate::facts::overlay::{Effect, FactScope};
+use crate::facts::{Environment, FactKey};
+use crate::operations::conduct::RunsCommands;
+use crate::operations::parameters::Span;
+use crate::operations::server::condition::{Condition, default_within};
+use crate::operations::{Define, Operation, PlanContext, Role};
+use crate::quote::{quote, quote_all};
+use crate::value::Text;
+
+/// The state of a container in which it runs commands.
+const RUNS: &str = "running";
+
+/// Parameters of `docker.exec`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::operations) struct Exec {
+    /// The command, as a list of words. No shell reads it: for one, write `["sh", "-c", "…"]`.
+    command: Vec<String>,
+    /// Name of the container. Give this, or `project` and `service`.
+    container: Option<String>,
+    /// Name of the compose project that the service belongs to.
+    project: Option<String>,
+    /// Service of `project`: the command runs in its first container.
+    service: Option<String>,
+    /// User of the container that it runs as; by default that of its image.
+    user: Option<String>,
+    /// Folder of the container that it runs in; by default that of its image.
+    workdir: Option<String>,
+    /// Text that the command reads on its standard input. It may be a secret.
+    input: Option<Text>,
+    /// Path in the container that the command creates: it runs only if it does not exist.
+    creates: Option<String>,
+    /// Path in the container that the command removes: it runs only if it exists.
+    removes: Option<String>,
+    /// Command in the container that checks and changes nothing: the command runs only if it fails. It runs in a dry run too.
+    unless: Option<Vec<String>>,
+    /// Command in the container that checks and changes nothing: the command runs only if it succeeds. It runs in a dry run too.
+    only_if: Option<Vec<String>>,
+    /// `true` runs the command each time. This does not count as a pending change.
+    #[serde(default)]
+    always: bool,
+    /// Paths of the host that the command may change, through what is mounted into the container.
+    #[serde(default)]
+    touches: Vec<String>,
+    /// How long the command may take before it is killed.
+    #[serde(default = "default_within")]
+    within: Span,
+}
+
+impl Define for Exec {
+    const NAME: &'static str = "docker.exec";
+    const SUMMARY: &'static str = "Run a command in a container when a condition requires it";
+    const MAIN_ARGUMENT: &'static str = "command";
+    const EXAMPLE: &'static str = r#"[[operation]]
+op = "docker.exec"
+container = "db"
+command = ["createuser", "app"]
+unless = ["sh", "-c", "psql -tc '\\du' | grep -qw app"]
+user = "postgres"
+"#;
+    const RUNS: RunsCommands = RunsCommands::Own;
+}
+
+impl Operation for Exec {
+    fn needs(&self) -> Vec<FactKey> {
+        let conditions = self.conditions();
+        let container = self.place().key().map(FactKey::DockerContainer);
+        [FactKey::DockerEngine]
+            .into_iter()
+            .chain(container)
+            .chain(conditions.needs())
+            .collect()
+    }
+
+    fn touches(&self, _context: &PlanContext<'_>) -> Vec<FactScope> {
+        let container = self
+            .place()
+            .key()
+            .map(|key| FactScope::Key(FactKey::DockerContainer(key)));
+        let paths = self.touches.iter().cloned().map(FactScope::Tree);
+        container.into_iter().chain(paths).collect()
+    }
+
+    fn plan(&self, context: &PlanContext<'_>) -> Result<Outcome, Stop> {
+        self.check(context)?;
+        engine::runs(context, "command", true)?;
+        // The container of a handler may be created by what notifies it.
+        if context.role() == Role::Operation {
+            self.place().check_runs(context)?;
+        }
+        let conditions = self.conditions();
+        Ok(if conditions.condition(self.always).is_due(context)? {
+            Outcome::Change(vec![self.change(context, &conditions)])
+        } else {
+            Outcome::Unchanged
+        })
+    }
+}
+
+/// The commands on the host that decide whether it runs.
+#[derive(Default)]
+struct Conditions {
+    unless: Option<String>,
+    only_if: Option<String>,
+}
+
+impl Conditions {
+    fn needs(&self) -> Vec<FactKey> {
+        self.condition(false).needs()
+    }
+
+    fn condition(&self, always: bool) -> Condition<'_> {
+        Condition {
+            creates: None,
+            removes: None,
+            unless: self.unless.as_deref(),
+            only_if: self.only_if.as_deref(),
+            always,
+            of: "command",
+            what: "the command",
+            without: "this would run each time",
+        }
+    }
+}
+
+impl Exec {
+    /// Refuses what needs no facts to be wrong.
+    fn check(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
+        let lists = [
+            ("command", Some(&self.command)),
+            ("unless", self.unless.as_ref()),
+            ("only_if", self.only_if.as_ref()),
+        ];
+        let is_empty = |words: &Vec<String>| words.first().is_none_or(|word| word.trim().is_empty());
+        if let Some((name, _)) = lists.iter().find(|(_, words)| words.is_some_and(is_empty)) {
+            return Err(context
+                .refuse(name, format!("`{name}` is empty"), "nothing to run")
+                .hint(format!("write `{name} = [\"PROGRAM\", \"ARGUMENT\"]`")));
+        }
+        if let Some(path) = self.touches.iter().find(|path| !path.starts_with('/')) {
+            let title = format!("`{path}` in `touches` is not a valid path");
+            return Err(context
+                .refuse_item("touches", path, title, "must start with `/`")
+                .hint("write an absolute path of the host"));
+        }
+        self.place().check(context, "command")?;
+        let given = Condition {
+            creates: self.creates.as_deref(),
+            removes: self.removes.as_deref(),
+            unless: self.unless.as_ref().map(|_| ""),
+            only_if: self.only_if.as_ref().map(|_| ""),
+            ..Conditions::default().condition(self.always)
+        };
+        given.check(context)
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place {
+            container: self.container.as_deref(),
+            project: self.project.as_deref(),
+            service: self.service.as_deref(),
+            user: self.user.as_deref(),
+            workdir: self.workdir.as_deref(),
+        }
+    }
+
+    fn conditions(&self) -> Conditions {
+        let nothing = Environment::default();
+        let run = |words: &[String]| self.place().run(&nothing, false, words);
+        let test = |path: &String| run(&["test", "-e", path].map(str::to_owned));
+        let unless = self.unless.as_ref().map(|words| run(words));
+        let only_if = self.only_if.as_ref().map(|words| run(words));
+        Conditions {
+            unless: unless.or_else(|| self.creates.as_ref().map(test)),
+            only_if: only_if.or_else(|| self.removes.as_ref().map(test)),
+        }
+    }
+
+    fn change(&self, context: &PlanContext<'_>, conditions: &Conditions) -> ResourceChange {
+        let shown = quote_all(self.command.iter().map(String::as_str));
+        let input = self.input.as_ref().map(|input| ("input", context.attribute_of(input)));
+        let place = [("in", Attribute::known(self.place().shown()))];
+        let user = self.user.as_ref().map(|user| ("as", Attribute::known(user)));
+        let mut change = ResourceChange::new(
+            ResourceId::new(ResourceKind::Command, &shown),
+            conditions.condition(self.always).action(context),
+            Before::Absent,
+            Some(place.into_iter().chain(user).chain(input).collect()),
+        );
+        change.effects = self
+            .touches(context)
+            .into_iter()
+            .map(|scope| Effect::Forget(scope, "the command may change it".to_owned()))
+            .collect();
+        let script = self
+            .place()
+            .run(&context.environment(), self.input.is_some(), &self.command);
+        let command = Command {
+            timeout: self.within.0,
+            input: self.input.as_ref().map(|input| context.input_of(input)),
+            ..Command::new(format!("docker exec {} {shown}", self.place().shown()), script)
+        };
+        change.steps = vec![Step::Run(command)];
+        change
+    }
+}
+
+/// Where a command runs.
+#[derive(Clone, Copy, Default)]
+pub(in crate::operations) struct Place<'a> {
+    pub(in crate::operations) container: Option<&'a str>,
+    pub(in crate::operations) project: Option<&'a str>,
+    pub(in crate::operations) service: Option<&'a str>,
+    pub(in crate::operations) user: Option<&'a str>,
+    pub(in crate::operations) workdir: Option<&'a str>,
+}
+
+impl Place<'_> {
+    /// The key of its container; `None` if it is not given as it must be.
+    fn key(&self) -> Option<String> {
+        match (self.container, self.project, self.service) {
+            (Some(container), None, None) => Some(container.to_owned()),
+            (None, Some(project), Some(service)) => Some(format!("{project}/{service}")),
+            _ => None,
+        }
+    }
+
+    /// The container in words: `db`, or `shop/db` for a service.
+    pub(in crate::operations) fn shown(&self) -> String {
+        self.key().unwrap_or_default()
+    }
+
+    /// The parameter that says which container it is.
+    fn argument(&self) -> &'static str {
+        if self.container.is_some() {
+            "container"
+        } else {
+            "service"
+        }
+    }
+
+    /// Refuses a container that is not given as it must be.
+    pub(in crate::operations) fn check(&self, context: &PlanContext<'_>, argument: &str) -> Result<(), Stop> {
+        let parts = [
+            ("container", self.container),
+            ("project", self.project),
+            ("service", self.service),
+        ];
+        if self.key().is_none() {
+            let given: Vec<String> = parts
+                .iter()
+                .filter(|(_, value)| value.is_some())
+                .map(|(name, _)| (*name).to_owned())
+                .collect();
+            let label = if given.is_empty() {
+                "in no container".to_owned()
+            } else {
+                format!("given: {}", named(&given))
+            };
+            return Err(context
+                .refuse(argument, "it is not clear in which container this runs", label)
+                .hint("write `container`, or `project` and `service`"));
+        }
+        for (name, value) in parts {
+            if let Some(value) = value {
+                check_name(context, name, value, 1)?;
+            }
+        }
+        match self.workdir.filter(|path| !path.starts_with('/')) {
+            None => Ok(()),
+            Some(path) => {
+                let title = format!("`{path}` is not an absolute path");
+                Err(context
+                    .refuse("workdir", title, "must start with `/`")
+                    .hint("write an absolute path of the container"))
+            }
+        }
+    }
+
+    /// Refuses a container that does not run although nothing before it starts it.
+    fn check_runs(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
+        let key = self.key().unwrap_or_default();
+        let found = context.get(ContainerKey(&key))?;
+        if found.as_ref().is_some_and(|container| container.state == RUNS) {
+            return Ok(());
+        }
+        let what = FactKey::DockerContainer(key).to_string();
+        let (title, label) = match &found {
+            None => (format!("there is no {what}"), "not on the host".to_owned()),
+            Some(container) => (format!("{what} does not run"), format!("it is {}", container.state)),
+        };
+        Err(context
+            .refuse(self.argument(), title, label)
+            .hint("start it first, in an earlier operation"))
+    }
+
+    /// Shell text that runs a command in the container, with these variables of the shell.
+    pub(in crate::operations) fn run(
+        &self,
+        environment: &Environment,
+        reads_input: bool,
+        command: &[String],
+    ) -> String {
+        let mut docker = Docker::new(&["exec"])
+            .flag("--interactive", reads_input)
+            .option("--user", self.user)
+            .option("--workdir", self.workdir);
+        // Their values are not on the command line, which every user of the host can read.
+        for name in environment.names() {
+            docker = docker.option("--env", Some(name));
+        }
+        let words = quote_all(command.iter().map(String::as_str));
+        let (Some(project), Some(service)) = (self.project, self.service) else {
+            let container = quote(self.container.unwrap_or_default());
+            return format!("{} {container} {words}", docker.text());
+        };
+        let label = |name: &str, value: &str| format!("label=com.docker.compose.{name}={value}");
+        let list = Docker::new(&["ps", "--format", "{{.Names}}"])
+            .option("--filter", Some(&label("project", project)))
+            .option("--filter", Some(&label("service", service)))
+            .option("--filter", Some(&label("oneoff", "False")));
+        format!(
+            "container=$({} | sort -V | head -n 1)\n\
+             [ -n \"$container\" ] || {{ echo {} >&2; exit 1; }}\n\
+             {} \"$container\" {words}",
+            list.text(),
+            quote(&format!("no container of service {service} of project {project} runs")),
+            docker.text(),
+        )
+    }
+}

@@ -1,0 +1,60 @@
+//! What Docker refuses while a deploy runs, on a host with an engine.
+
+use crate::support::project::Project;
+
+const INVENTORY: &str = "[hosts.box]\nlab = { image = 'debian:13-docker', registry = true }\n";
+
+fn project(task: &str) -> Project {
+    Project::of(&[
+        ("inventories/dev.toml", INVENTORY),
+        ("deploys/site.toml", "hosts = ['*']\ntasks = ['all']\n"),
+        ("tasks/all.toml", task),
+    ])
+}
+
+#[test]
+fn a_network_that_cannot_be_created_again_comes_back_with_its_containers() {
+    let project = project(
+        "[[operation]]\nop = 'docker.network'\nnetwork = 'lan'\nsubnet = '10.62.0.0/24'\nlabels = { of = 'us' }\nrecreate = true\n",
+    );
+    let host = project.up("dev", "box");
+    host.inside(
+        "docker network create --subnet 10.61.0.0/24 --opt com.docker.network.driver.mtu=1400 lan && \
+         docker network create --subnet 10.62.0.0/24 taken && \
+         docker run -d --name runs --network lan --network-alias db --ip 10.61.0.9 busybox:1.37 sleep infinity && \
+         docker create --name stands --network lan --network-alias web busybox:1.37 true",
+    );
+    let state = "docker network inspect -f '{{(index .IPAM.Config 0).Subnet}} {{.Options}} {{.Labels}}' lan; \
+        docker inspect -f '{{.Name}} {{.State.Running}}{{with .NetworkSettings.Networks.lan}} {{.IPAddress}} {{index .Aliases 0}}{{end}}' runs stands; \
+        docker exec runs ping -c 1 -W 2 db >/dev/null && echo 'finds itself'";
+    let before = host.inside(state);
+    assert!(before.contains("10.61.0.9 db"), "{before}");
+    let failed = project.homelab(&["deploy", "dev", "site", "--yes"]).expect(1);
+    let told = format!("{}{}", failed.stdout, failed.stderr);
+    assert!(told.contains("Pool overlaps with other one"), "{told}");
+    assert_eq!(host.inside(state), before);
+
+    // Where nothing is in its way, the new one has them too.
+    host.inside("docker network rm taken");
+    project.homelab(&["deploy", "dev", "site", "--yes"]).expect(0);
+    let after = host.inside(state);
+    let expected = "10.62.0.0/24 map[com.docker.network.driver.mtu:1400] map[of:us]\n/runs true 10.62.0.2 db\n/stands false  web\nfinds itself";
+    assert_eq!(after.trim_end(), expected);
+}
+
+#[test]
+fn an_image_that_the_registry_does_not_have_fails_and_nothing_else_runs() {
+    let project = project(
+        "[[operation]]\nop = 'docker.image'\nimage = 'busybox:0.1'\n\n\
+         [[operation]]\nop = 'docker.network'\nnetwork = 'after'\n",
+    );
+    let host = project.up("dev", "box");
+    let failed = project.homelab(&["deploy", "dev", "site", "--yes"]).expect(1);
+    let told = format!("{}{}", failed.stdout, failed.stderr);
+    assert!(told.contains("docker image pull busybox:0.1"), "{told}");
+    assert!(told.contains("manifest unknown"), "{told}");
+    assert_eq!(
+        host.inside("docker network ls -q --filter name=after; docker image ls -q"),
+        ""
+    );
+}
