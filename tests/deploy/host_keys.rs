@@ -16,7 +16,7 @@ fn a_user_knows_a_server_for_the_first_time() {
     // Another server's fingerprint: nothing is written.
     project.write(
         "tasks/test/files.toml",
-        &operation(&format!("SHA256:{}", "A".repeat(43))),
+        operation(&format!("SHA256:{}", "A".repeat(43))),
     );
     let deploy = || project.homelab(&["deploy", "dev", "all", "--yes"]);
     let refused = deploy().expect(3);
@@ -27,7 +27,7 @@ fn a_user_knows_a_server_for_the_first_time() {
     );
     assert!(!host.is("test -e /home/anna/.ssh"));
 
-    project.write("tasks/test/files.toml", &operation(fingerprint.trim()));
+    project.write("tasks/test/files.toml", operation(fingerprint.trim()));
     deploy().expect(0);
     assert_eq!(
         host.inside("stat -c '%U:%G %a %n' /home/anna/.ssh /home/anna/.ssh/*"),
