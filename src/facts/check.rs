@@ -155,4 +155,6 @@ impl fmt::Display for Check {
 pub enum CheckFact {
     Holds,
     Fails(String),
+    /// The host's shell cannot run the command of a condition, for this reason: that says nothing about the condition.
+    Impossible(String),
 }

@@ -482,6 +482,7 @@ fn examples() -> Vec<(FactKey, Vec<Fact>)> {
             let facts = vec![
                 Fact::Check(CheckFact::Holds),
                 Fact::Check(CheckFact::Fails(text("no answer"))),
+                Fact::Check(CheckFact::Impossible(text("tesst: not found"))),
                 Fact::Denied(text("`anna` may not work as `web`")),
             ];
             (FactKey::Check(check), facts)

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use super::families::{http, sight};
+use super::families::{check, http, sight};
 use super::layers::in_layers;
 
 /// Shell functions that texts of several families use, each with its name.
-const FUNCTIONS: &[(&str, &str)] = &[("hl_hidden", sight::HIDDEN), ("hl_limited", http::LIMITED)];
+const FUNCTIONS: &[(&str, &str)] = &[
+    ("hl_condition", check::CONDITION),
+    ("hl_hidden", sight::HIDDEN),
+    ("hl_limited", http::LIMITED),
+];
 
 /// Shell text that only reads.
 ///

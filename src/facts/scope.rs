@@ -132,6 +132,8 @@ impl Effect {
         let includes = |other: &FactScope| scopes.iter().any(|scope| scope.includes(other));
         match self {
             Self::Set(key, _) => covers(key),
+            // What is tried depends on anything, so trying it again is beyond nothing.
+            Self::Forget(FactScope::Key(key), _) if key.depends_on() == DependsOn::Anything => true,
             Self::Forget(owned @ FactScope::Owned(paths), _) => {
                 let are_covered = || paths.iter().all(|path| covers(&FactKey::Path(path.clone())));
                 (includes(owned) || are_covered()) && units(paths).all(|unit| covers(&FactKey::Unit(unit.to_owned())))

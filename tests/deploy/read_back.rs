@@ -148,6 +148,16 @@ const LIES: &[(&Lie, &str, &str)] = &[
         "op = 'server.shell'\ncommands = ['true']\nonly_if = 'test -e /srv/there'",
         "the commands succeeded but are still due: `test -e /srv/there` still succeeds",
     ),
+    (
+        &NONE,
+        "op = 'server.shell'\ncommands = ['true']\nunless = 'test -e /srv/made'\nenv = { A = '1' }\ntouches = []",
+        "the commands succeeded but are still due: `test -e /srv/made` still fails",
+    ),
+    (
+        &NONE,
+        "op = 'server.shell'\ncommands = ['true']\nonly_if = 'test -e /srv/there'\nbecome_user = 'daemon'\ntouches = []",
+        "the commands succeeded but are still due: `test -e /srv/there` still succeeds",
+    ),
 ];
 
 #[test]

@@ -33,6 +33,22 @@ const LONGEST_LINE: u32 = 200;
 /// The most characters of a value in a message.
 const LONGEST_VALUE: usize = 60;
 
+/// Shell text that defines `hl_condition`: it runs `hl_tried` and prints whether that holds, fails or cannot run.
+///
+/// A shell says that a program is not there with an exit code that programs have too, and with words. `command -v` has the code and
+/// is silent: what it finds out is an answer. Only for such a code, the command is run a second time to hear the words. What it leaves
+/// behind may keep its output open, which nobody waits for.
+pub(in crate::facts) const CONDITION: &str = r#"hl_condition() {
+hl_tried >/dev/null 2>&1; code=$?
+case $code in 0) echo holds; return;; 2|126|127) ;; *) echo "fails exit code $code"; return;; esac
+why=$({ hl_tried 2>&1 >/dev/null; printf "\nhl_end\n"; } | sed -n "/^hl_end\$/q;p" | tail -c 4096 | tr -d "\000\r" | grep "[^[:space:]]" | tail -n 1 | cut -c 1-200)
+case $code:$why in
+*:) echo "fails exit code $code";;
+126:*|127:*|2:*sh*:*[Ss]"yntax error"*|2:*sh*:*"ad substitution"*) printf "impossible %s\n" "$why";;
+*) echo "fails exit code $code";; esac
+}
+"#;
+
 static CHECKS: Family = Family {
     subject: "checks",
     probe,
@@ -74,8 +90,7 @@ fn one(check: &Check) -> String {
 
 fn condition(script: &str, by: &Identity, env: &Environment) -> String {
     let command = by.run(TIMEOUT, &format!("{}{script}", env.exports()));
-    let tried = report(&format!("(\n{command}\n)"), "the exit code is not 0");
-    unless_impossible(by, tried)
+    unless_impossible(by, format!("hl_tried() {{ (\n{command}\n)\n}}\nhl_condition\n"))
 }
 
 fn report(command: &str, otherwise: &str) -> String {
@@ -214,6 +229,7 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
             let fact = match line.split_once(' ') {
                 None if line == "holds" => Fact::Check(CheckFact::Holds),
                 Some(("fails", why)) => Fact::Check(CheckFact::Fails(why.to_owned())),
+                Some(("impossible", why)) => Fact::Check(CheckFact::Impossible(without_shell(why).to_owned())),
                 Some(("denied", why)) => Fact::Denied(why.to_owned()),
                 Some((result @ ("body" | "not"), rest)) => match answered(key, result == "body", rest) {
                     Some(fact) => Fact::Check(fact),
@@ -224,6 +240,20 @@ fn parse(keys: &[FactKey], _status: i32, answer: &[u8]) -> Result<Vec<(FactKey, 
             Ok((key.clone(), fact))
         })
         .collect()
+}
+
+/// The words of a shell without its name and line, which are those of a text that homelab wrote around the command.
+fn without_shell(words: &str) -> &str {
+    let rest = || {
+        let (shell, rest) = words.split_once(": ")?;
+        let (line, rest) = rest.split_once(": ")?;
+        let is_line = line
+            .trim_start_matches("line ")
+            .bytes()
+            .all(|byte| byte.is_ascii_digit());
+        (shell.ends_with("sh") && is_line).then_some(rest)
+    };
+    rest().unwrap_or(words)
 }
 
 /// What an answer says that has the status and text that are asked for (`rest` is what the program said and its body), or has not
@@ -609,7 +639,7 @@ pub(super) mod tests {
         ] {
             let found = match try_out(check(words, exit_code, contains), None) {
                 CheckFact::Holds => "holds".to_owned(),
-                CheckFact::Fails(why) => why,
+                CheckFact::Fails(why) | CheckFact::Impossible(why) => why,
             };
             assert_eq!(found, expected, "{words:?}");
             assert!(!std::path::Path::new(&ended).exists(), "waited for: {words:?}");
@@ -655,6 +685,45 @@ pub(super) mod tests {
             try_out(command("echo holds; exit 3"), None),
             CheckFact::Fails(_)
         ));
-        assert!(matches!(try_out(command("if"), None), CheckFact::Fails(_)));
+        for answered in [
+            "command -v no-such-program",
+            "grep x /no/such/file",
+            "exit 127",
+            "cat </no/such/file",
+        ] {
+            assert!(
+                matches!(try_out(command(answered), None), CheckFact::Fails(_)),
+                "{answered}"
+            );
+        }
+        assert_eq!(try_out(command("! command -v no-such-program"), None), CheckFact::Holds);
+    }
+
+    #[test]
+    fn a_condition_that_the_shell_cannot_run_has_no_answer() {
+        for (script, words) in [
+            ("no-such-program -e /x", "no-such-program: "),
+            ("true\nexec no-such-program", "no-such-program: "),
+            ("env no-such-program", "no-such-program"),
+            ("[[ -e /x ]]", "[[: "),
+            ("/etc/passwd", "/etc/passwd: "),
+            ("test -e '/x", "nterminated quoted string"),
+            ("if", "yntax error"),
+            ("(sleep 20 &) ; no-such-program", "no-such-program: "),
+        ] {
+            let found = try_out(
+                Check::Command {
+                    script: script.to_owned(),
+                    by: Identity::Own,
+                    env: Environment::default(),
+                },
+                None,
+            );
+            let is_told = |why: &str| why.contains(words) && !why.starts_with("sh: ");
+            assert!(
+                matches!(&found, CheckFact::Impossible(why) if is_told(why)),
+                "{script}: {found:?}"
+            );
+        }
     }
 }

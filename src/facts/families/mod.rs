@@ -3,7 +3,7 @@
 mod account;
 mod apt;
 mod calendar;
-mod check;
+pub(super) mod check;
 mod docker;
 mod entries;
 pub(super) mod http;

@@ -54,9 +54,14 @@ impl Condition<'_> {
         all.map(|path| FactScope::Tree(path.to_owned())).collect()
     }
 
-    /// The same as effects.
-    pub(in crate::operations) fn effects(&self, touches: Option<&[String]>) -> Vec<Effect> {
-        let scopes = self.touches(touches).into_iter();
+    /// The same as effects. The condition is tested again also if no path may change.
+    pub(in crate::operations) fn effects(&self, context: &PlanContext<'_>, touches: Option<&[String]>) -> Vec<Effect> {
+        let mut scopes = self.touches(touches);
+        if scopes.is_empty() {
+            let commands = [self.unless, self.only_if].into_iter().flatten();
+            scopes.extend(commands.map(|script| FactScope::Key(FactKey::Check(check(context, script)))));
+        }
+        let scopes = scopes.into_iter();
         scopes
             .map(|scope| Effect::Forget(scope, "the command may change it".to_owned()))
             .collect()
@@ -69,9 +74,9 @@ impl Condition<'_> {
         } else if let Some(path) = self.removes {
             context.path(path)? != PathFact::Absent
         } else if let Some(script) = self.unless {
-            !succeeds(context, script)?
+            !succeeds(context, "unless", script)?
         } else if let Some(script) = self.only_if {
-            succeeds(context, script)?
+            succeeds(context, "only_if", script)?
         } else {
             // A handler has run, and there is nothing that it is measured by.
             context.role() != Role::HandlerThatRan
@@ -139,13 +144,38 @@ impl Condition<'_> {
     }
 }
 
-fn succeeds(context: &PlanContext<'_>, script: &str) -> Result<bool, Stop> {
-    let check = Check::Command {
+/// Errors: the host's shell cannot run it, which is not an answer.
+fn succeeds(context: &PlanContext<'_>, argument: &str, script: &str) -> Result<bool, Stop> {
+    match context.get(CheckKey(&check(context, script)))? {
+        CheckFact::Holds => Ok(true),
+        CheckFact::Fails(_) => Ok(false),
+        CheckFact::Impossible(why) => {
+            let hint = to_run(script, &why);
+            Err(context
+                .refuse(argument, format!("`{argument}` cannot run on the host"), why)
+                .hint(hint))
+        }
+    }
+}
+
+fn check(context: &PlanContext<'_>, script: &str) -> Check {
+    Check::Command {
         script: script.to_owned(),
         by: context.identity(),
         env: context.environment(),
-    };
-    Ok(context.get(CheckKey(&check))? == CheckFact::Holds)
+    }
+}
+
+/// What to do about a condition of which the shell said `why`.
+fn to_run(script: &str, why: &str) -> String {
+    let is_missing = |program: &&str| why.starts_with(&format!("{program}: "));
+    match script.split_whitespace().find(is_missing) {
+        Some("[[") => "conditions run in `sh`: write `[ … ]`, or `bash -c '…'`".to_owned(),
+        Some(program) => {
+            format!("correct it; if `{program}` may be missing, write `command -v {program} >/dev/null && …` before it")
+        }
+        None => "correct it: the commands of a condition run in `sh`".to_owned(),
+    }
 }
 
 /// The user that commands run as, unless it is root.

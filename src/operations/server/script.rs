@@ -140,7 +140,7 @@ impl Script {
             Before::Absent,
             Some(after),
         );
-        change.effects = self.condition().effects(self.touches.as_deref());
+        change.effects = self.condition().effects(context, self.touches.as_deref());
         change.steps = vec![Step::Run(Command {
             timeout: self.within.0,
             by: context.identity(),

@@ -112,7 +112,7 @@ impl Shell {
             Before::Absent,
             Some(user.into_iter().chain(input).collect()),
         );
-        change.effects = self.condition().effects(self.touches.as_deref());
+        change.effects = self.condition().effects(context, self.touches.as_deref());
         change.steps = self
             .commands
             .iter()

@@ -31,7 +31,7 @@ fn check_contains(context: &PlanContext<'_>, text: Option<&str>) -> Result<(), S
 fn plan_check(context: &PlanContext<'_>, check: &Check, within: Span) -> Result<Outcome, Stop> {
     let state = match context.get(CheckKey(check)) {
         Ok(CheckFact::Holds) => CheckState::Holds,
-        Ok(CheckFact::Fails(why)) => CheckState::Fails(why),
+        Ok(CheckFact::Fails(why) | CheckFact::Impossible(why)) => CheckState::Fails(why),
         Err(Stop::NotKnown {
             cause: NotKnown::Since(..),
             ..
