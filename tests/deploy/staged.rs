@@ -201,6 +201,15 @@ fn a_broken_file_is_refused_in_the_review_and_the_host_is_as_it_was() {
     ] {
         assert!(refused.contains(part), "no `{part}` in:\n{refused}");
     }
+    // Nor is a line left out that systemd refuses the whole unit for.
+    project.write(
+        "tasks/test/files.toml",
+        unit.replace("/bin/true\nRestartSecs=1\nNise=5", "./run.sh"),
+    );
+    let refused = project.homelab(DRY_RUN).expect(3).stderr;
+    for part in ["tasks/test/files.toml:6:1", "6 | ExecStart=./run.sh", "absolute path"] {
+        assert!(refused.contains(part), "no `{part}` in:\n{refused}");
+    }
 }
 
 /// Where a validator cannot be asked before, the review says so and apply asks it.

@@ -71,6 +71,7 @@ impl UnitValidator {
              while IFS= read -r line; do\n\
              case $line in\n\
              \"$s\"/*[Ii]gnoring*) bad=1; line=${{line#\"$s\"/}};;\n\
+             \"$s\"/*) [ $code != 0 ] || continue; line=${{line#\"$s\"/}};;\n\
              {own}:*'not loaded, socket cannot be started'*|{own}:*'Failed to create '*) continue;;\n\
              {own}:*|\"Unit \"{own}\" \"*) {of_unit};;\n\
              *) continue;;\n\

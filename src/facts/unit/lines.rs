@@ -21,6 +21,7 @@ pub fn misread(unit: &str, text: &str, is_secret: bool) -> Vec<Misread> {
     let sections = sections(unit);
     let mut found = Vec::new();
     let mut within = Within::Nothing;
+    let mut section = "";
     let mut is_continued = false;
     for (index, raw) in text.lines().enumerate() {
         let line = raw.trim();
@@ -42,6 +43,7 @@ pub fn misread(unit: &str, text: &str, is_secret: bool) -> Vec<Misread> {
         };
         if let Some(rest) = line.strip_prefix('[') {
             within = Within::Section;
+            section = rest.trim_end_matches(']');
             match rest.strip_suffix(']') {
                 None => note(
                     format!("line {} of `{unit}` is not the name of a section", index + 1),
@@ -78,9 +80,66 @@ pub fn misread(unit: &str, text: &str, is_secret: bool) -> Vec<Misread> {
                 "systemd ignores it",
                 Some(format!("write a section above it: {}", listed(&sections))),
             );
+        } else if let Some((key, home)) = misplaced(line, section, &sections) {
+            note(
+                format!("`{key}=` is a setting of `[{home}]`"),
+                "systemd ignores it in this section",
+                Some(format!("move it below `[{home}]`")),
+            );
         }
     }
     found
+}
+
+/// Settings that people know, with their section. Other sections may have those of `[Service]` and `[Timer]` too, but for `[Unit]` and
+/// `[Install]`, which all units have.
+const HOMES: [(&str, &[&str]); 4] = [
+    (
+        "Unit",
+        &[
+            "After",
+            "Before",
+            "BindsTo",
+            "Conflicts",
+            "Description",
+            "Documentation",
+            "OnFailure",
+            "PartOf",
+            "Requires",
+            "Requisite",
+            "Wants",
+        ],
+    ),
+    ("Install", &["Alias", "Also", "RequiredBy", "WantedBy"]),
+    (
+        "Service",
+        &[
+            "Environment",
+            "EnvironmentFile",
+            "ExecReload",
+            "ExecStart",
+            "ExecStartPost",
+            "ExecStartPre",
+            "ExecStop",
+            "Group",
+            "Restart",
+            "RestartSec",
+            "RemainAfterExit",
+            "Type",
+            "User",
+            "WorkingDirectory",
+        ],
+    ),
+    ("Timer", &["OnBootSec", "OnCalendar", "OnUnitActiveSec", "Persistent"]),
+];
+
+/// The setting of a line that systemd ignores in its section, and the section of the unit where it belongs.
+fn misplaced<'a>(line: &'a str, section: &str, sections: &[String]) -> Option<(&'a str, &'static str)> {
+    let key = line.split_once('=')?.0.trim_end();
+    let (home, _) = HOMES.iter().find(|(_, keys)| keys.contains(&key))?;
+    let is_common = |name: &str| matches!(name, "Unit" | "Install");
+    let is_there = sections.iter().any(|one| one == home);
+    (is_there && *home != section && (is_common(home) || is_common(section))).then_some((key, *home))
 }
 
 /// Whether a line ends with a backslash that no other one escapes.
@@ -139,6 +198,8 @@ mod tests {
             ("a.timer", "[Timer]\nOnCalendar=daily\n"),
             ("a.automount", "[Automount]\nWhere=/x\n"),
             ("a.service", "[X-Own]\nanything\n[Service]\nX-Own=1\n"),
+            ("a.mount", "[Unit]\nAfter=b\n[Mount]\nType=nfs\n[Install]\nWantedBy=b\n"),
+            ("a.socket", "[Socket]\nExecStartPre=/bin/a\nUser=a\n"),
         ] {
             assert_eq!(lines(unit, text), [], "{text}");
         }
@@ -167,6 +228,26 @@ mod tests {
             hint("[Timer]\n").as_deref(),
             Some("available: `[Unit]`, `[Service]`, `[Install]`")
         );
+    }
+
+    #[test]
+    fn a_setting_in_the_section_of_another_is_found() {
+        let found = misread(
+            "a.service",
+            "[Unit]\nExecStart=/bin/a\n[Service]\nExecStart=/bin/b\nWantedBy = b.target\nAfter=b\n[Install]\nUser=a\n",
+            false,
+        );
+        let told: Vec<_> = found.iter().map(|one| (one.line, one.title.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                (2, "`ExecStart=` is a setting of `[Service]`"),
+                (5, "`WantedBy=` is a setting of `[Install]`"),
+                (6, "`After=` is a setting of `[Unit]`"),
+                (8, "`User=` is a setting of `[Service]`"),
+            ]
+        );
+        assert_eq!(found[0].hint.as_deref(), Some("move it below `[Service]`"));
     }
 
     #[test]
