@@ -16,13 +16,16 @@ const DIRECTORIES: &[&str] = &[
 ];
 
 /// Programs of every Debian.
-const PROGRAMS: [&str; 6] = [
+const PROGRAMS: [&str; 9] = [
+    "/bin/bash",
     "/bin/sleep",
     "/bin/true",
     "/bin/sh",
+    "/usr/bin/bash",
     "/usr/bin/sleep",
     "/usr/bin/true",
     "/usr/bin/sh",
+    "/usr/sbin/nologin",
 ];
 
 /// Where homelab records what it wrote.

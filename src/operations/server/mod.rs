@@ -8,6 +8,7 @@ pub(super) mod group;
 mod home;
 pub(super) mod hostname;
 mod kernel_parameter;
+mod key_options;
 pub(super) mod locale;
 pub(super) mod modprobe;
 pub(super) mod mount;

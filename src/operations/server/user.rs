@@ -30,6 +30,7 @@ use crate::facts::account::{self, AccountDefaultsKey, GroupFact, UserFact, UserN
 use crate::facts::overlay::{FactScope, OperationId};
 use crate::operations::files::parameters::{check_path, path_and_ancestors};
 use crate::operations::parameters::check_account_name;
+use crate::operations::systemd::Needs;
 use crate::operations::{Define, Operation, PlanContext};
 use crate::value::{Known, Text};
 
@@ -135,6 +136,7 @@ impl Operation for User {
                 self.take_over(context, &why)?
             }
         };
+        self.check_shell(context)?;
         self.set_password(context, &mut changes, &mut after)?;
         Ok(if changes.is_empty() {
             Outcome::Unchanged
@@ -287,6 +289,18 @@ impl User {
         match since(context.group(group))? {
             Ok(GroupFact::Present(found)) => check_is_local(context, "groups", group, found.elsewhere.as_deref()),
             _ => Ok(()),
+        }
+    }
+
+    /// Refuses a new shell that is not on the host: nobody could log in with it.
+    fn check_shell(&self, context: &PlanContext<'_>) -> Result<(), Stop> {
+        let Some(shell) = self.shell.as_ref().filter(|_| !context.has_stand_ins()) else {
+            return Ok(());
+        };
+        let has_it = |user: &account::User| matches!(&user.shell, Known::Yes(own) if own == shell);
+        match context.user(&self.user) {
+            Ok(UserFact::Present(user)) if has_it(&user) => Ok(()),
+            _ => Needs::of_program(shell).check(context, "shell", "shell"),
         }
     }
 

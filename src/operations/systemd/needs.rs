@@ -118,6 +118,14 @@ impl Needs {
         }
     }
 
+    /// A program that has to exist.
+    pub fn of_program(path: &str) -> Self {
+        Self {
+            program: Some(path.to_owned()),
+            ..Self::default()
+        }
+    }
+
     /// Its user, unless that is root.
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
@@ -135,7 +143,12 @@ impl Needs {
 
     /// Refuses what is not on the host and what no earlier operation brings. `user_argument` and `argument` are those that name
     /// the user and the program.
-    pub(super) fn check(&self, context: &PlanContext<'_>, user_argument: &str, argument: &str) -> Result<(), Stop> {
+    pub(in crate::operations) fn check(
+        &self,
+        context: &PlanContext<'_>,
+        user_argument: &str,
+        argument: &str,
+    ) -> Result<(), Stop> {
         // All of it is asked for in one round.
         let user = self.user.as_deref().map(|user| (user, context.user(user)));
         let group = self.group.as_deref().map(|group| (group, context.group(group)));

@@ -16,6 +16,8 @@ fn without_ann(text: &str) -> Bench {
         .directory("/")
         .directory("/home")
         .absent("/home/ann")
+        .file("/bin/bash", "", 0o755)
+        .file("/usr/bin/bash", "", 0o755)
 }
 
 /// A host with the user Ann in the groups `ann` and `adm`.
@@ -29,6 +31,8 @@ fn ann(text: &str) -> Bench {
         .directory("/")
         .directory("/home")
         .directory("/home/ann")
+        .file("/bin/bash", "", 0o755)
+        .file("/usr/bin/bash", "", 0o755)
 }
 
 fn changes(outcome: Result<Outcome, Stop>) -> Vec<ResourceChange> {
@@ -142,6 +146,19 @@ fn a_user_as_wanted_is_unchanged() {
     let text = "user = 'ann'\nuid = 1000\ngroup = 'ann'\ngroups = ['adm']\nhome = '/home/ann'\nshell = '/bin/sh'";
     assert_eq!(ann(text).plan(), Ok(Outcome::Unchanged));
     assert_eq!(ann("user = 'ann'\ncreate_home = true").plan(), Ok(Outcome::Unchanged));
+}
+
+#[test]
+fn a_new_shell_has_to_be_there() {
+    const ZSH: &str = "user = 'ann'\nshell = '/usr/bin/zsh'";
+    for bench in [without_ann(ZSH), ann(ZSH)] {
+        let mistake = refusal(bench.absent("/usr/bin/zsh").plan());
+        assert_eq!(mistake.title, "unknown program `/usr/bin/zsh`");
+    }
+    let changed = change(ann(ZSH).absent("/usr/bin/zsh").package_may_create().plan());
+    assert_eq!(script(&changed), "usermod -s /usr/bin/zsh -- ann");
+    // Who has it already keeps it.
+    assert_eq!(ann("user = 'ann'\nshell = '/bin/sh'").plan(), Ok(Outcome::Unchanged));
 }
 
 #[test]
