@@ -75,18 +75,24 @@ fn scripts(words: &[Value]) -> impl Iterator<Item = &Value> {
 }
 
 /// The template that the misfit comes from, if one stands where the misfit is not written itself.
-fn error_template<'a>(error: &ValueError, written: &'a Table) -> Option<&'a Value> {
+///
+/// Also whether it is the misfit itself that it gives, and not something that the misfit is in.
+fn error_template<'a>(error: &ValueError, written: &'a Table) -> Option<(&'a Value, bool)> {
     let mut at = &written.get(error.key()?)?.value;
+    let mut is_whole = true;
     for part in &error.path()[1..] {
         let inner = match (&at.kind, part) {
             (Kind::Table(table), Part::Key(key)) => table.get(key).map(|entry| &entry.value),
             (Kind::List(items), Part::Item(index)) => items.get(*index),
             _ => None,
         };
-        let Some(inner) = inner else { break };
+        let Some(inner) = inner else {
+            is_whole = false;
+            break;
+        };
         at = inner;
     }
-    at.as_str().is_some_and(is_template).then_some(at)
+    at.as_str().is_some_and(is_template).then_some((at, is_whole))
 }
 
 /// How a template that gives a number or a truth value has to be written where a string is wanted.
@@ -179,10 +185,13 @@ impl Definition {
             return error.into_diagnostic(title, Some(place));
         };
         let template = error_template(&error, written);
-        let used = entry.key_apart().or_else(|| template?.origin.as_ref());
+        let used = entry.key_apart().or_else(|| template?.0.origin.as_ref());
         let title_of_value = format!("{name} of `{}`", self.name);
         match error.misfit(&title_of_value, &expected, used) {
-            Some(misfit) => misfit.hint_maybe(template.and_then(|template| as_string(&error, &expected, template))),
+            Some(misfit) => {
+                let whole = template.filter(|(_, is_whole)| *is_whole);
+                misfit.hint_maybe(whole.and_then(|(template, _)| as_string(&error, &expected, template)))
+            }
             None => error.into_diagnostic(format!("invalid {title_of_value}"), Some(place)),
         }
     }
@@ -191,7 +200,7 @@ impl Definition {
     fn value_at(&self, key: &str, path: &[Part]) -> Option<(String, String)> {
         let own_words = match key {
             "become" => Some("true or false"),
-            "become_user" => Some("a string"),
+            "become_user" => Some("the name of a user"),
             key => expected(key),
         };
         match own_words {
@@ -213,8 +222,18 @@ impl Definition {
             None => format!("a secret cannot be used here in `{}`", self.name),
         };
         let usual = match self.runs {
-            RunsCommands::Own | RunsCommands::TriesOwn => {
+            RunsCommands::Own if self.keys().contains(&"input") => {
                 "other users of the host can see it: set `env = { NAME = … }` and write `\"$NAME\"`, or pass it in `input`"
+            }
+            RunsCommands::Own if self.keys().contains(&"headers") => {
+                "other users of the host can see it: pass it in `headers`, such as `{ Authorization = \"Bearer …\" }`"
+            }
+            RunsCommands::Own => {
+                "other users of the host can see it: set `env = { NAME = … }`, and read `\"$NAME\"` in the script"
+            }
+            RunsCommands::TriesOwn => {
+                "other users of the host can see it: set `env = { NAME = … }`, and write a command that reads it, such as \
+                 `[\"sh\", \"-c\", \"… \\\"$NAME\\\"\"]`"
             }
             _ => {
                 "reviews and other users can see it: use secrets in the content of files, in `env`, headers and bodies"

@@ -312,11 +312,15 @@ fn main_text(main: Option<&Entry>) -> String {
 
 /// The mistake of two operations with the same id.
 pub(super) fn duplicate(operation: &BoundOperation, first: &Origin) -> Diagnostic {
-    let own = match &operation.bound {
-        Bound::Ready(ready) | Bound::Partly(ready, _) => ready.definition.told_apart_by.first(),
-        Bound::Unknown(_) => None,
+    let (own, is_capture) = match &operation.bound {
+        Bound::Ready(ready) | Bound::Partly(ready, _) => {
+            let definition = ready.definition;
+            (definition.told_apart_by.first(), definition.name == CAPTURE.name)
+        }
+        Bound::Unknown(_) => (None, false),
     };
     let hint = match own {
+        _ if is_capture => "write another name in one of them, and use that after `captured.`".to_owned(),
         Some(key) => format!("give each its own `{key}`; or give one of them a `name`, or each item a unique `name`"),
         None => "give one of them a `name`, or each item a unique `name`".to_owned(),
     };

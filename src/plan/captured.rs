@@ -44,6 +44,8 @@ struct File {
     path: String,
     select: Option<String>,
     is_secret: bool,
+    /// Whether the capture makes it where it is missing.
+    is_made: bool,
 }
 
 impl File {
@@ -53,6 +55,7 @@ impl File {
         (!is_template(path)).then(|| Self {
             path: path.to_owned(),
             select: text("select").map(str::to_owned),
+            is_made: arguments.contains_key("create"),
             is_secret: arguments
                 .get("secret")
                 .is_some_and(|entry| entry.value.kind == Kind::Bool(true)),
@@ -229,7 +232,11 @@ impl CapturedSource for Visible {
                 Err(why) => mistake(
                     format!("`{}` on host `{}` holds no `captured.{name}`", file.path, self.host),
                     &why,
-                    "delete the file, so that the next deploy makes it again, or correct `select`".to_owned(),
+                    if file.is_made {
+                        "delete the file, so that the next deploy makes it again, or correct `select`".to_owned()
+                    } else {
+                        "correct `file` or `select`: the capture has no `create`, so it only reads the file".to_owned()
+                    },
                 ),
             },
             Lookup::Known(Fact::Content(ContentFact::TooLarge)) => mistake(
@@ -243,7 +250,9 @@ impl CapturedSource for Visible {
                     self.host, file.path
                 ),
                 "this makes it",
-                if self.is_other {
+                if !file.is_made {
+                    "write the file in an earlier operation, or add `create` to the capture".to_owned()
+                } else if self.is_other {
                     format!("deploy the task `{}` first, in an earlier stage", written.task)
                 } else {
                     format!("deploy the task `{}` first", written.task)

@@ -6,8 +6,8 @@ use super::fields::Fields;
 use super::reader::Source;
 use crate::content::Assets;
 use crate::error::{Diagnostic, Origin, suggestion};
-use crate::template::{STACKS, stack_of};
-use crate::value::{Entry, Kind, Table, Value, merge};
+use crate::template::{STACKS, is_template, stack_of};
+use crate::value::{Entry, Kind, Table, Value, advice, merge};
 
 /// Every stack by name.
 pub type Catalogue = BTreeMap<String, Stack>;
@@ -145,6 +145,59 @@ fn listed(data: &Table) -> &[Value] {
         Some(Kind::List(items)) => items.as_slice(),
         _ => &[],
     }
+}
+
+/// Values in `stacks` and `stack_settings` of a table of data that are of another type than these have. From here on they are not
+/// known: nothing that only follows from them is a mistake too.
+pub(super) fn take_misfits(data: &mut Table) -> Vec<Diagnostic> {
+    // What a template gives is known only when it is used.
+    let is_open = |value: &Value| match &value.kind {
+        Kind::String(text) => is_template(text),
+        Kind::Unknown(_) | Kind::Secret(_) => true,
+        _ => false,
+    };
+    let misfit = |name: &str, key: &str, expected: &str, value: &Value| {
+        let hint = match expected {
+            "a string" => "write the name of a stack, in quotes".to_owned(),
+            _ => advice(key, expected, value),
+        };
+        Diagnostic::new(format!("{name} must be {expected}"))
+            .at_maybe(value.origin.as_ref(), format!("this is {}", value.shown()))
+            .hint(hint)
+    };
+    let mut found = Vec::new();
+    let mut take = |key: &str, of: &dyn Fn(&Value) -> Vec<Diagnostic>| {
+        let Some(entry) = data.get_mut(key).filter(|entry| !is_open(&entry.value)) else {
+            return;
+        };
+        let wrong = of(&entry.value);
+        if !wrong.is_empty() {
+            entry.value.kind = Kind::Unknown(format!("`{key}` has a mistake").into());
+        }
+        found.extend(wrong);
+    };
+    take("stacks", &|value| match &value.kind {
+        Kind::List(items) => {
+            let items = items.iter().enumerate();
+            let wrong = items.filter(|(_, item)| item.as_str().is_none() && !is_open(item));
+            let name = |at: usize| format!("item {} of `stacks`", at + 1);
+            wrong
+                .map(|(at, item)| misfit(&name(at), "stacks", "a string", item))
+                .collect()
+        }
+        _ => vec![misfit("`stacks`", "stacks", "a list of strings", value)],
+    });
+    take("stack_settings", &|value| match value.as_table() {
+        Some(settings) => {
+            let wrong = settings.iter().map(|(name, entry)| (name, &entry.value));
+            let wrong = wrong.filter(|(_, value)| value.as_table().is_none() && !is_open(value));
+            wrong
+                .map(|(name, value)| misfit(&format!("`{name}` in `stack_settings`"), name, "a table", value))
+                .collect()
+        }
+        None => vec![misfit("`stack_settings`", "stack_settings", "a table", value)],
+    });
+    found
 }
 
 /// Names in a host's `stacks` and `stack_settings` without a folder.

@@ -5,7 +5,7 @@ use super::fields::{Fields, Named};
 use super::reader::Source;
 use super::task::TaskUse;
 use crate::error::{Diagnostic, Origin};
-use crate::value::{Kind, Table, Value, advice};
+use crate::value::{Entry, Kind, Table, Value, advice};
 
 /// An ordered list of tasks for some hosts.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<Dep
                 }
             }
             fields.end("a deploy", KEYS);
-            stages_of(entry.value, &place, mistakes)
+            stages_of(entry, &place, mistakes)
         }
     };
     let is_whole = stages.iter().all(|stage| !stage.hosts.is_empty());
@@ -81,9 +81,8 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Option<Dep
     })
 }
 
-fn stages_of(value: Value, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Vec<Stage> {
+fn stages_of(entry: Entry, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Vec<Stage> {
     let mut holder = Table::new();
-    let entry = crate::value::Entry { key: None, value };
     holder.insert("stage".to_owned(), entry);
     let mut fields = Fields::new(holder, place, mistakes);
     if fields.empty_list("stage").is_some() {
@@ -95,12 +94,13 @@ fn stages_of(value: Value, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Ve
     let mut stages: Vec<Stage> = Vec::new();
     for (table, place) in tables {
         let mut fields = Fields::new(table, &place, mistakes);
+        let has_name = fields.has("name") || fields.has_near(&["name"]);
         let name = fields.text("name");
-        if name.is_none() {
+        if !has_name {
             let mistake = Diagnostic::new("missing `name` in a stage").at(&place, "needs a `name`");
             fields.mistake(mistake.hint("add `name = \"…\"`, for reviews and errors"));
         }
-        let stage = stage(&mut fields, name.as_ref(), &place);
+        let stage = stage(&mut fields, Some(name.as_ref()), &place);
         fields.end("a stage", STAGE_KEYS);
         if let Some(first) = stages.iter().find(|one| one.name == stage.name && one.name.is_some()) {
             let title = format!("duplicate stage name `{}`", stage.name.as_deref().unwrap_or_default());
@@ -116,7 +116,8 @@ fn stages_of(value: Value, place: &Origin, mistakes: &mut Vec<Diagnostic>) -> Ve
     stages
 }
 
-fn stage(fields: &mut Fields<'_>, name: Option<&Named>, place: &Origin) -> Stage {
+/// `name` is `None` if the deploy has no stages.
+fn stage(fields: &mut Fields<'_>, name: Option<Option<&Named>>, place: &Origin) -> Stage {
     require(fields, "hosts", "which hosts to deploy to");
     refuse_nobody(fields);
     let hosts = fields.names("hosts");
@@ -131,6 +132,7 @@ fn stage(fields: &mut Fields<'_>, name: Option<&Named>, place: &Origin) -> Stage
         refuse_outside_stages(fields);
         (None, 0)
     };
+    let name = name.flatten();
     Stage {
         name: name.map(|name| name.name.clone()),
         hosts,

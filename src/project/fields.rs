@@ -130,7 +130,10 @@ impl<'a> Fields<'a> {
                     origin: item.origin.clone(),
                 }),
                 _ => {
-                    self.misfit_of::<()>(&format!("item {} of `{key}`", index + 1), key, "a string", item);
+                    let place = item.origin.clone().unwrap_or_else(|| self.place.clone());
+                    let mistake = Diagnostic::new(format!("item {} of `{key}` must be a string", index + 1));
+                    let mistake = mistake.at(&place, format!("this is {}", item.shown()));
+                    self.mistake(mistake.hint("write a name, in quotes"));
                 }
             }
         }
@@ -174,11 +177,31 @@ impl<'a> Fields<'a> {
             match item.kind {
                 Kind::Table(table) => tables.push((table, place)),
                 _ => {
-                    self.misfit_of::<()>(&format!("item {} of `{key}`", index + 1), key, "a table", &item);
+                    let mistake = Diagnostic::new(format!("item {} of `{key}` must be a table", index + 1));
+                    self.mistake(
+                        mistake
+                            .at(&place, format!("this is {}", Value::new(item.kind).shown()))
+                            .hint(format!("write `[[{key}]]`, with two brackets, and its keys below")),
+                    );
                 }
             }
         }
         tables
+    }
+
+    /// Takes all tables but those of `known` keys.
+    pub(super) fn tables_but(&mut self, known: &[&str]) -> Vec<(String, Entry)> {
+        let is_wanted = |key: &str, entry: &Entry| entry.value.as_table().is_some() && !known.contains(&key);
+        let keys = self.table.iter().filter(|(key, entry)| is_wanted(key, entry));
+        let keys: Vec<String> = keys.map(|(key, _)| key.clone()).collect();
+        keys.into_iter()
+            .filter_map(|key| self.table.shift_remove_entry(&key))
+            .collect()
+    }
+
+    /// Gives back what was taken.
+    pub(super) fn put_back(&mut self, key: String, entry: Entry) {
+        self.table.insert(key, entry);
     }
 
     /// Takes a condition: a bare expression or a boolean.

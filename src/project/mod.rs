@@ -117,6 +117,15 @@ pub fn read_with(root: &Path, access: Access) -> LoadedProject {
     let reader::Reader {
         mut mistakes, broken, ..
     } = reader;
+    if !project.catalogue.is_empty() {
+        let groups = project.group_data.values_mut().map(|group| &mut group.data);
+        let hosts = project
+            .inventories
+            .values_mut()
+            .flat_map(|inventory| inventory.hosts.values_mut());
+        let tables = groups.chain(hosts.map(|host| &mut host.data));
+        mistakes.extend(tables.flat_map(catalogue::take_misfits));
+    }
     mistakes.extend(key_files::check(&project));
     mistakes.extend(data::check_groups(&project, &broken));
     let (found, used) = lint::check(&project, &broken);

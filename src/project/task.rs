@@ -8,6 +8,7 @@ use super::operation::RawOperation;
 use super::reader::Source;
 use super::unread::Unread;
 use crate::error::{Diagnostic, Origin};
+use crate::operations::find;
 use crate::value::{Table, Value};
 
 /// A task file.
@@ -154,8 +155,12 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Task {
     let tags = fields.names("tags");
     let become_keys = become_keys(&mut fields);
     let vars = fields.table("vars");
-    let operations = fields.tables("operation");
-    let handlers = fields.tables("handler");
+    let mut operations = fields.tables("operation");
+    let mut handlers = fields.tables("handler");
+    move_into_entries(
+        &mut fields,
+        [("operation", &mut operations), ("handler", &mut handlers)],
+    );
     fields.end("a task", TASK_KEYS);
     let mut unread = Unread::default();
     let handlers = handler::read(handlers, &mut unread, mistakes);
@@ -176,6 +181,41 @@ pub(super) fn read(source: Source, mistakes: &mut Vec<Diagnostic>) -> Task {
         unread,
         origin: place,
     }
+}
+
+/// Moves a table such as `[settings]` into the entry that it was meant for, the last one above it, and reports it.
+fn move_into_entries(fields: &mut Fields<'_>, mut lists: [(&str, &mut Vec<(Table, Origin)>); 2]) {
+    for (key, entry) in fields.tables_but(TASK_KEYS) {
+        let Some(place) = entry.key.clone() else { continue };
+        let above = lists.iter_mut().flat_map(|(name, entries)| {
+            let entries = entries.iter_mut();
+            entries.map(|(table, origin)| (*name, table, origin.span.start))
+        });
+        let above = above.filter(|(.., start)| *start < place.span.start);
+        let nearest = above.max_by_key(|(.., start)| *start);
+        let meant = nearest.filter(|(_, table, _)| !table.contains_key(&key) && takes(table, &key));
+        let Some((name, table, _)) = meant else {
+            fields.put_back(key, entry);
+            continue;
+        };
+        let mistake = Diagnostic::new(format!("`[{key}]` is outside of the `[[{name}]]` above it"))
+            .at(&place, "begins a table of the whole task")
+            .hint(format!("write `[{name}.{key}]`"));
+        fields.mistake(mistake);
+        table.insert(key, entry);
+    }
+}
+
+/// Whether an entry of a task has this key.
+fn takes(table: &Table, key: &str) -> bool {
+    if table.contains_key("include") {
+        return INCLUDE_KEYS.contains(&key);
+    }
+    if table.contains_key("capture") {
+        return capture::CAPTURE_KEYS.contains(&key);
+    }
+    let definition = table.get("op").and_then(|op| find(op.value.as_str()?));
+    COMMON_KEYS.contains(&key) || definition.is_some_and(|definition| definition.keys().contains(&key))
 }
 
 fn entry(table: Table, place: &Origin, unread: &mut Unread, mistakes: &mut Vec<Diagnostic>) -> Option<TaskEntry> {

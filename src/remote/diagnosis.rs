@@ -57,10 +57,10 @@ fn diagnose_with(
         .iter()
         .find_map(|(text, obstacle)| Some((find(&lines, text)?, *obstacle)));
     match found {
-        Some((_, obstacle)) => RemoteError::Unreachable {
+        Some((line, obstacle)) => RemoteError::Unreachable {
             cause: all_lines(&lines),
             host,
-            address,
+            address: on_the_way(&lines, line).unwrap_or(address),
             obstacle,
             started_by: started_by.map(str::to_owned),
         },
@@ -93,6 +93,12 @@ fn jump_host(lines: &[&str], line: &str) -> Option<String> {
     find(lines, "closed by UNKNOWN port")?;
     let (login, _) = line.split_once(": Permission denied")?;
     Some(login.rsplit_once('@')?.1.to_owned())
+}
+
+/// The host on the way that `line` is about, if the `ssh` to it ended first.
+fn on_the_way(lines: &[&str], line: &str) -> Option<String> {
+    find(lines, "closed by UNKNOWN port")?;
+    between(line, "Could not resolve hostname ", ":").or_else(|| between(line, "connect to host ", " port "))
 }
 
 fn changed_key(lines: &[&str]) -> ChangedKey {
@@ -246,8 +252,16 @@ Host key verification failed.\r
                 "`chmod 600 /keys/pi`",
             ),
             (
+                "Load key \"/keys/pi\": error in libcrypto\r\n",
+                "`ssh-keygen -y -f /keys/pi`",
+            ),
+            (
                 "Load key \"/keys/pi.pub\": error in libcrypto\r\n",
-                "`ssh-keygen -y -f /keys/pi.pub`",
+                "this is the public key: set `identity_file` to the private key, `/keys/pi`",
+            ),
+            (
+                "Permissions 0644 for '/keys/pi.pub' are too open.\r\nLoad key \"/keys/pi.pub\": bad permissions\r\n",
+                "this is the public key: set `identity_file` to the private key, `/keys/pi`",
             ),
         ] {
             let error = diagnosed(&format!("{said}{refused}"));
@@ -264,6 +278,23 @@ Host key verification failed.\r
             "anna@bastion.lan: Permission denied (publickey).\r\nConnection closed by UNKNOWN port 65535\r\n",
         );
         assert_eq!(error.to_string(), "pi: cannot log in to `bastion.lan`");
+    }
+
+    #[test]
+    fn a_jump_host_that_cannot_be_reached_is_named() {
+        for (said, told) in [
+            (
+                "ssh: Could not resolve hostname bastion: Name or service not known\r\n",
+                "pi: cannot reach `bastion`: the name does not resolve",
+            ),
+            (
+                "ssh: connect to host bastion.lan port 2222: Connection refused\r\n",
+                "pi: cannot reach `bastion.lan`: connection refused",
+            ),
+        ] {
+            let error = diagnosed(&format!("{said}Connection closed by UNKNOWN port 65535\r\n"));
+            assert_eq!(error.to_string(), told);
+        }
     }
 
     #[test]

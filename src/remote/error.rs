@@ -370,6 +370,10 @@ pub enum UnusedKey {
 impl UnusedKey {
     fn hint(&self) -> String {
         match self {
+            Self::Open(path) | Self::Unreadable(path) if path.ends_with(".pub") => format!(
+                "this is the public key: set `identity_file` to the private key, `{}`",
+                path.trim_end_matches(".pub")
+            ),
             Self::Missing(path) => format!(
                 "correct `identity_file`, or create the key: `ssh-keygen -t ed25519 -f {0}`, and add `{1}` to the user's \
                  `authorized_keys` on the host",
@@ -381,7 +385,7 @@ impl UnusedKey {
                 quote(path)
             ),
             Self::Unreadable(path) => format!(
-                "`identity_file` must be a private key, such as `~/.ssh/id_ed25519`; `ssh-keygen -y -f {}` says what is wrong with it",
+                "`identity_file` must be the file of a private key; `ssh-keygen -y -f {}` says what is wrong with this one",
                 quote(path)
             ),
         }

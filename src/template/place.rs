@@ -38,6 +38,33 @@ pub(super) fn slip_error(slip: &Slip, offset: usize, source: &str, origin: Optio
     slip.shown(exact.as_ref())
 }
 
+/// The place of the name that is undefined, where `span` is what failed and `missed` what was looked up last in vain.
+///
+/// What fails may be a filter: its name comes after the one that it is given, and before its arguments.
+pub(super) fn undefined_name(text: &str, span: Range<usize>, missed: Option<&str>) -> Range<usize> {
+    let span = whole_name(text, span);
+    let Some(given) = filtered_name(text, &span) else {
+        return span;
+    };
+    let after = text.get(span.end..).unwrap_or_default();
+    let end = after.find(['|', '}', '\n']).unwrap_or(after.len());
+    let other = missed.filter(|missed| text.get(given.clone()) != Some(missed));
+    let argument = other.and_then(|missed| Some((after[..end].find(missed)?, missed.len())));
+    match argument {
+        Some((at, length)) => span.end + at..span.end + at + length,
+        None => given,
+    }
+}
+
+/// The name that the filter at `span` is given.
+fn filtered_name(text: &str, span: &Range<usize>) -> Option<Range<usize>> {
+    let given = text.get(..span.start)?.trim_end().strip_suffix('|')?.trim_end();
+    let is_part = |character: char| character.is_alphanumeric() || "_.".contains(character);
+    let name = given.trim_end_matches(is_part);
+    let is_name = name.len() < given.len() && !given[name.len()..].starts_with('.');
+    is_name.then(|| name.len()..given.len())
+}
+
 /// The place of an attribute may begin at its dot or bracket; the name before it is included.
 ///
 /// It may end with the blanks before the next word, which are left out.
@@ -139,6 +166,21 @@ mod tests {
         let place = narrow(origin, text, 0, at..at + word.len());
         let (line, column) = place.line_column();
         (line, column, file.text[place.span].to_owned())
+    }
+
+    #[test]
+    fn of_a_filter_the_name_is_shown_that_it_is_given() {
+        let shown = |text: &str, failed: &str, missed: Option<&str>| {
+            let at = text.find(failed).expect("the word is there");
+            text[undefined_name(text, at..at + failed.len(), missed)].to_owned()
+        };
+        assert_eq!(shown("app.nope | upper", "upper", Some("app.nope")), "app.nope");
+        assert_eq!(shown("app.nope | upper", "upper", None), "app.nope");
+        assert_eq!(shown("x ~ nope|upper", "upper", None), "nope");
+        assert_eq!(shown("a is defined and b.c", "b.c", Some("a")), "b.c");
+        assert_eq!(shown("a | join(b.c)", "join", Some("b.c")), "b.c");
+        assert_eq!(shown("(a ~ b) | upper", "upper", None), "upper");
+        assert_eq!(shown("a.b", ".b", Some("a.b")), "a.b");
     }
 
     #[test]

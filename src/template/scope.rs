@@ -16,7 +16,7 @@ use super::compiled::{Failure, Written};
 use super::facts::{self, FactSource};
 use super::filters::password::LAB_KEY;
 use super::mistake::mistake;
-use super::place::{narrow, slip_error, whole_name};
+use super::place::{narrow, slip_error, undefined_name};
 use super::variables::Variables;
 use super::watch::Watch;
 use super::{bare_wanted, compiled, convert, is_template, lone_expression};
@@ -276,7 +276,8 @@ impl Bindings {
         };
         let place = place.unwrap_or(0..source.len());
         if error.kind() == ErrorKind::UndefinedError {
-            let place = whole_name(source, place);
+            let missed = self.inner.watch.seen().missed.as_ref().map(|(path, _)| path.clone());
+            let place = undefined_name(source, place, missed.as_deref());
             let exact = origin.map(|origin| narrow(origin, source, offset, place));
             return Err(self.undefined_at(exact.as_ref()));
         }

@@ -160,6 +160,13 @@ fn told(place: &Origin, message: &str) -> Diagnostic {
     let excerpt = text.get(word.span.clone()).unwrap_or_default();
     let key = text[line.clone()].split('=').next().unwrap_or_default().trim();
     let (wrong, _) = message.split_once(", expected").unwrap_or((message, ""));
+    // A bare word that begins as `nan` or `inf` does is no number either.
+    let is_word = excerpt.starts_with(|first: char| first.is_alphabetic());
+    let wrong = if wrong == "invalid float" && is_word {
+        "invalid boolean"
+    } else {
+        wrong
+    };
     let quoted = "put strings in quotes";
     if let Some(mistake) = without_quotes(place, wrong).or_else(|| quotes_inside(place, wrong)) {
         return mistake;

@@ -2,10 +2,12 @@
 //!
 //! A case of `cases/` marks where its mistakes are. Here it is seen to that every mistake is told at its word, once, and
 //! with a next step, that nothing else is told, and that the text is the one that somebody read and found helpful.
+//! A hint that names what to write is followed: it must not lead into another mistake.
 //! `HOMELAB_WRITE_TEXTS=1 cargo test --test cases wrong_projects` writes what is told into the cases: read it before you
 //! commit.
 
 mod case;
+mod followed;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -124,9 +126,20 @@ fn failures(case: &Case) -> Vec<String> {
             "it says otherwise:\n      told      {told}\n      expected  {expected}"
         ));
     }
-    let (_, document, _) = homelab(project.path(), &[&command[..], &["--format", "json"]].concat());
+    let command = [&command[..], &["--format", "json"]].concat();
+    let (_, document, _) = homelab(project.path(), &command);
     match serde_json::from_str::<Json>(&document) {
-        Ok(document) => failures.extend(misplaced(case, &stderr, document["mistakes"].as_array().unwrap())),
+        Ok(document) => {
+            let mistakes = document["mistakes"].as_array().unwrap();
+            failures.extend(misplaced(case, &stderr, mistakes));
+            let placed: Vec<Json> = mistakes
+                .iter()
+                .filter(|one| one.get("file").is_some())
+                .cloned()
+                .collect();
+            let marks: Vec<Mark> = placed.iter().map(|mistake| mark(case, mistake, true)).collect();
+            failures.extend(followed::in_vain(project.path(), &command, &placed, &marks));
+        }
         // What is wrong about the command itself is told alone.
         Err(_) if case.marks.is_empty() && stderr.starts_with("error: ") && stderr.contains("hint: ") => {}
         Err(_) => failures.push("there is no JSON document".to_owned()),

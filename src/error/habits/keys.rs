@@ -220,6 +220,13 @@ pub(super) const KEYS: &[(&str, Answer)] = &[
     ("remove", Own("remove_home")),
     (
         "assume_present force",
+        If(
+            "target",
+            "remove it: another link is replaced, and nothing else; remove a file in its place first, with `files.file`",
+        ),
+    ),
+    (
+        "assume_present force",
         Do("remove it: the review shows what is replaced"),
     ),
     ("destination path remote_path", Own("dest")),

@@ -216,6 +216,19 @@ fn a_template_that_gives_a_number_is_written_with_a_filter() {
     assert_eq!(hint("{{ port }}", "6379"), "write `{{ port | string }}`");
     assert_eq!(hint("{{ ports[0].tcp }}", "1"), "write `{{ ports[0].tcp | string }}`");
     assert_eq!(hint("{{ port + 1 }}", "2"), "write `{{ (port + 1) | string }}`");
+
+    // A filter would make one string of the whole list.
+    let written = table("command = '{{ words }}'");
+    let rendered = table("# data\ncommand = ['redis-cli', '-p', 6379]");
+    let error = definition.parse(&Value::new(Kind::Table(rendered.clone())), &RunAs::default());
+    let place = Origin::new(&SourceFile::new("task.toml", "op"), 0..2);
+    let mistake = definition.misfit(
+        error.expect_err("a number"),
+        [&rendered, &written],
+        &RunAs::default(),
+        &place,
+    );
+    assert_eq!(mistake.hint.as_deref(), Some("write it in quotes: `\"6379\"`"));
 }
 
 #[test]
@@ -227,6 +240,9 @@ fn where_a_secret_is_refused_another_way_is_named() {
         ("systemd.timer", "command", "have `command` read it there"),
         ("systemd.tmpfiles", "file", "write the secret to a file of its own"),
         ("server.shell", "unless", "set `env = { NAME = … }`"),
+        ("server.script", "arguments", "read `\"$NAME\"` in the script"),
+        ("verify.command", "command", "a command that reads it"),
+        ("files.download", "src", "pass it in `headers`"),
         ("files.directory", "user", "use secrets in the content of files"),
     ] {
         let definition = find(name).expect("known");

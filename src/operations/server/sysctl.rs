@@ -151,6 +151,17 @@ impl Sysctl {
                 )
                 .hint("write it as `sysctl -n` shows it"));
         }
+        let number = match value.trim().to_ascii_lowercase().as_str() {
+            "true" | "yes" => Some(1),
+            "false" | "no" => Some(0),
+            _ => None,
+        };
+        if let Some(number) = number {
+            let title = format!("`{}` is not a value of a kernel parameter", value.trim());
+            return Err(context
+                .refuse("value", title, "the kernel takes numbers")
+                .hint(format!("write `value = {number}`")));
+        }
         Ok(value.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 

@@ -10,10 +10,10 @@
 //! The review shows what `sshd -T` says before and after.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use super::server_refusal::refusal;
 use crate::change::{Attribute, NotKnown, Outcome, ResourceKind, Stop};
@@ -42,13 +42,48 @@ pub(in crate::operations) struct ServerConfig {
 }
 
 /// The value of a setting.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(untagged)]
 enum Setting {
     Truth(bool),
     Number(i64),
     Text(String),
     List(Vec<String>),
+}
+
+/// What does not fit has a place: an item of a list its own.
+impl<'de> Deserialize<'de> for Setting {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct SettingVisitor;
+        impl<'de> de::Visitor<'de> for SettingVisitor {
+            type Value = Setting;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a string, a whole number, true or false, or a list of strings")
+            }
+
+            fn visit_bool<E: de::Error>(self, truth: bool) -> Result<Setting, E> {
+                Ok(Setting::Truth(truth))
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Setting, E> {
+                Ok(Setting::Number(number))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Setting, E> {
+                Ok(Setting::Text(text.to_owned()))
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<Setting, A::Error> {
+                let mut list = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    list.push(item);
+                }
+                Ok(Setting::List(list))
+            }
+        }
+        deserializer.deserialize_any(SettingVisitor)
+    }
 }
 
 impl Setting {

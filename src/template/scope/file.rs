@@ -14,7 +14,7 @@ use crate::secret::Secret;
 use crate::template::environment;
 use crate::template::limits::rendered;
 use crate::template::mistake::mistake;
-use crate::template::place::whole_name;
+use crate::template::place::{undefined_name, whole_name};
 use crate::template::slip::Form;
 use crate::template::slip::Slip;
 use crate::template::syntax;
@@ -106,8 +106,13 @@ impl Bindings {
         }
         match error.kind() {
             ErrorKind::UndefinedError => {
-                self.forget_other_misses(place);
-                self.undefined_at(place)
+                let missed = self.inner.watch.seen().missed.as_ref().map(|(path, _)| path.clone());
+                let place = place.map(|place| {
+                    let span = undefined_name(&place.file.text, place.span.clone(), missed.as_deref());
+                    Origin::new(&place.file, span)
+                });
+                self.forget_other_misses(place.as_ref());
+                self.undefined_at(place.as_ref())
             }
             ErrorKind::TemplateNotFound => {
                 let name = name.unwrap_or_default();
